@@ -1,0 +1,106 @@
+package guard
+
+import "time"
+
+// ControlID names one of our checks, e.g. "DL.SECRET.1".
+type ControlID string
+
+// Severity is how urgently a failed control wants attention.
+type Severity string
+
+const (
+	SeverityLow      Severity = "low"
+	SeverityMedium   Severity = "medium"
+	SeverityHigh     Severity = "high"
+	SeverityCritical Severity = "critical"
+)
+
+// FindingStatus is where a finding is in its life.
+type FindingStatus string
+
+const (
+	FindingOpen     FindingStatus = "open"
+	FindingResolved FindingStatus = "resolved"
+	FindingWaived   FindingStatus = "waived"
+)
+
+// Finding is a control that one resource fails. Control and Resource are its identity.
+type Finding struct {
+	Control    ControlID     `json:"control"`
+	Resource   string        `json:"resource"` // canonical ARN
+	Status     FindingStatus `json:"status"`
+	Severity   Severity      `json:"severity"`
+	Title      string        `json:"title"`
+	Detail     string        `json:"detail"` // what is wrong with this resource, in one sentence
+	Fix        string        `json:"fix"`    // what its owner should do, in one sentence
+	OpenedAt   time.Time     `json:"openedAt"`
+	ResolvedAt time.Time     `json:"resolvedAt,omitzero"`
+	WaivedTo   time.Time     `json:"waivedTo,omitzero"` // when the waiver ends
+}
+
+// ID is the identity of a finding as one string: the control, a bar, the canonical ARN.
+func (f Finding) ID() string { return string(f.Control) + "|" + f.Resource }
+
+// Record is all that is remembered of one resource. It is stored as one item, so that a change is all or nothing;
+// Revision makes a write conditional on what was read.
+type Record struct {
+	Resource string    `json:"resource"` // canonical ARN of a secret or key
+	Account  string    `json:"account"`
+	Region   string    `json:"region"`
+	Name     string    `json:"name"`
+	KeyARN   string    `json:"keyArn,omitempty"` // the CMK the secret was last seen under
+	State    LockState `json:"state"`
+	Since    time.Time `json:"since"` // when it came into State
+	SeenAt   time.Time `json:"seenAt"`
+	Findings []Finding `json:"findings"`
+	Outbox   []Notice  `json:"outbox,omitempty"` // decided but not yet known to be published
+	Revision int64     `json:"revision"`         // 0: never stored
+}
+
+// Open returns the findings that are not resolved, waived ones included.
+func (r Record) Open() []Finding {
+	var open []Finding
+	for _, f := range r.Findings {
+		if f.Status != FindingResolved {
+			open = append(open, f)
+		}
+	}
+	return open
+}
+
+// NoticeKind says what happened to a resource that others may have to act on.
+type NoticeKind string
+
+const (
+	NoticeOpened   NoticeKind = "finding_opened"
+	NoticeResolved NoticeKind = "finding_resolved"
+	NoticeWaived   NoticeKind = "finding_waived"
+	NoticeRekeyed  NoticeKind = "rekeyed"
+	NoticeSealed   NoticeKind = "sealed"
+	NoticeDrifted  NoticeKind = "drifted"
+	NoticeIncident NoticeKind = "incident_opened"
+	NoticeDenied   NoticeKind = "attempt_denied"
+	NoticeFailed   NoticeKind = "remediation_failed"
+)
+
+// Notice tells the rest of the hub that something changed. It travels on the hub's bus as the detail of a
+// "Doublelock Finding" event. ID is the same however often it is published, so receivers can drop repeats.
+type Notice struct {
+	ID       string            `json:"id"`
+	Kind     NoticeKind        `json:"kind"`
+	At       time.Time         `json:"at"`
+	Account  string            `json:"account"`
+	Region   string            `json:"region"`
+	Resource string            `json:"resource"` // canonical ARN
+	Name     string            `json:"name"`
+	State    LockState         `json:"state"`
+	Was      LockState         `json:"was,omitempty"`
+	Finding  *Finding          `json:"finding,omitempty"`
+	Decision Decision          `json:"decision"`
+	Blast    *BlastRadius      `json:"blast,omitempty"`
+	Detail   string            `json:"detail,omitempty"`
+	Tags     map[string]string `json:"tags,omitempty"`  // the resource's own tags, to find its owner
+	Actor    string            `json:"actor,omitempty"` // who made the change that led here, as an ARN
+	Tool     string            `json:"tool,omitempty"`  // what they made it with: terraform, cloudformation, console, …
+	EventID  string            `json:"eventId,omitempty"`
+}

@@ -1,0 +1,63 @@
+package guard
+
+import "strings"
+
+// KeyRef says where to look for a KMS key: an id, key ARN, alias name or alias ARN, as a caller or an event gave it.
+type KeyRef struct {
+	Account string
+	Region  string
+	ID      string
+}
+
+// KeyManager is who controls a KMS key, as kms:DescribeKey reports it; "" when it could not be read.
+type KeyManager string
+
+const (
+	ManagerUnknown  KeyManager = ""
+	ManagerAWS      KeyManager = "AWS"
+	ManagerCustomer KeyManager = "CUSTOMER"
+)
+
+// KeyState is the state kms:DescribeKey reports, plus KeyMissing for a key that no longer exists.
+type KeyState string
+
+const (
+	KeyStateUnknown           KeyState = ""
+	KeyCreating               KeyState = "Creating"
+	KeyEnabled                KeyState = "Enabled"
+	KeyDisabled               KeyState = "Disabled"
+	KeyPendingDeletion        KeyState = "PendingDeletion"
+	KeyPendingReplicaDeletion KeyState = "PendingReplicaDeletion"
+	KeyPendingImport          KeyState = "PendingImport"
+	KeyUpdating               KeyState = "Updating"
+	KeyUnavailable            KeyState = "Unavailable"
+	KeyMissing                KeyState = "Missing" // ours: DescribeKey answered NotFoundException
+)
+
+// DefaultKeyID is what ListSecretVersionIds lists for the AWS managed key; kms:DescribeKey does not know it.
+const DefaultKeyID = "DefaultEncryptionKey"
+
+// Key is a KMS key as its metadata describes it. The zero Key is one nothing is known about.
+type Key struct {
+	ARN         string // key ARN, never an alias; "" for the AWS managed key where only DefaultKeyID is known
+	ID          string // key id, or DefaultKeyID
+	Account     string
+	Region      string
+	Manager     KeyManager
+	State       KeyState
+	MultiRegion bool
+	Origin      string
+	Aliases     []string // "alias/…", where they were read
+	Tags        map[string]string
+}
+
+// Same reports whether two keys are one. All keys the AWS manages for Secrets Manager in an account and Region are.
+func (k Key) Same(other Key) bool {
+	if k.Manager == ManagerAWS && other.Manager == ManagerAWS {
+		return true
+	}
+	return k.ARN != "" && strings.EqualFold(k.ARN, other.ARN)
+}
+
+// CanDecrypt reports whether the state lets KMS use the key. Unknown states answer false.
+func (k Key) CanDecrypt() bool { return k.State == KeyEnabled || k.State == KeyUpdating }

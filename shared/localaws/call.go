@@ -1,0 +1,61 @@
+package localaws
+
+import (
+	"encoding/json"
+	"net/url"
+	"time"
+)
+
+// place is one account in one Region; almost all state in AWS lives in one.
+type place struct{ Account, Region string }
+
+// call is one API request after routing and authentication. The state lock is held while its operation runs.
+type call struct {
+	aws       *AWS
+	place                // where the request is addressed: Region of its SigV4 scope, account of its credentials
+	Service   string     // endpoint prefix: secretsmanager, kms, sqs, …
+	Operation string     // CreateSecret, …
+	Caller    caller     // who signed it
+	Input     []byte     // JSON body (awsJson protocols)
+	Form      url.Values // form (query protocol)
+	Now       time.Time
+	RequestID string
+	UserAgent string
+	SourceIP  string
+}
+
+// operation answers one API call. It returns a value that the protocol writes (JSON by its json tags, XML by its xml
+// tags), or an *apiError.
+type operation func(*call) (any, error)
+
+// decode reads the JSON input into v.
+func (c *call) decode(v any) error {
+	if len(c.Input) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(c.Input, v); err != nil {
+		return &apiError{Code: "SerializationException", Message: err.Error(), Status: 400}
+	}
+	return nil
+}
+
+// apiError is an error as the service's own protocol reports it.
+type apiError struct {
+	Code    string // e.g. ResourceNotFoundException
+	Message string
+	Status  int // HTTP status; 0 means 400
+	Fields  map[string]any
+}
+
+func (e *apiError) Error() string { return e.Code + ": " + e.Message }
+
+// caller is the principal behind the credentials of a request.
+type caller struct {
+	Account     string
+	ARN         string // arn:aws:sts::…:assumed-role/Role/session, arn:aws:iam::…:user/… or …:root
+	RoleARN     string // the role behind an assumed-role session; "" otherwise
+	SessionName string
+	PrincipalID string
+	AccessKeyID string
+	Service     string // a service principal acting by itself, e.g. "secretsmanager.amazonaws.com"; "" otherwise
+}

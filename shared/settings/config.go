@@ -1,0 +1,102 @@
+package settings
+
+import (
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Config is doublelock.yaml: one file for infra and CLI.
+type Config struct {
+	Organization Organization `yaml:"organization"`
+	Regions      Regions      `yaml:"regions"`
+	Waves        []Wave       `yaml:"waves"`
+	Keys         Keys         `yaml:"keys"`
+	BreakGlass   []string     `yaml:"breakGlassRoles"` // role ARN patterns exempt from the SCPs
+	Owners       Owners       `yaml:"owners"`
+	Waivers      []Waiver     `yaml:"waivers"`
+	Limits       Limits       `yaml:"limits"`
+	Retention    Retention    `yaml:"retention"`
+}
+
+// Organization names the accounts that matter.
+type Organization struct {
+	ID                string `yaml:"id"`                // o-…
+	RootID            string `yaml:"rootId"`            // r-…
+	ManagementAccount string `yaml:"managementAccount"` // 12 digits
+	SecurityAccount   string `yaml:"securityAccount"`   // 12 digits: the hub
+	Delegated         bool   `yaml:"delegated"`         // deploy the Org stack from a delegated administrator
+}
+
+// Regions names where secrets are guarded.
+type Regions struct {
+	Home    string   `yaml:"home"`
+	Guarded []string `yaml:"guarded"`
+}
+
+// Wave is a set of OUs or accounts that move together.
+type Wave struct {
+	Name            string     `yaml:"name"`
+	Targets         []string   `yaml:"targets"` // ou-…, r-… or account ids
+	Mode            guard.Mode `yaml:"mode"`
+	SCP             bool       `yaml:"scp"`
+	BacklogMigrated bool       `yaml:"backlogMigrated"` // adds the KMS-layer SCP statement
+	Accounts        []string   `yaml:"accounts"`        // accounts of the wave, where the mode must be known without Organizations
+}
+
+// Keys says which keys are fine and which key to use when fixing.
+type Keys struct {
+	Approved Approved    `yaml:"approved"`
+	Create   bool        `yaml:"createPerAccount"` // a CMK alias/doublelock/secrets per account and Region
+	Use      []KeyChoice `yaml:"use"`              // first match wins; else the account's own alias/doublelock/secrets
+}
+
+// Approved lists the keys a secret may be under. Empty means every customer managed key of the secret's own account.
+type Approved struct {
+	Accounts []string          `yaml:"accounts"`
+	ARNs     []string          `yaml:"arns"`
+	Aliases  []string          `yaml:"aliases"`
+	Tags     map[string]string `yaml:"tags"`
+}
+
+// KeyChoice picks the key for the secrets it matches. Empty criteria match everything.
+type KeyChoice struct {
+	Accounts []string          `yaml:"accounts"`
+	Regions  []string          `yaml:"regions"`
+	Tags     map[string]string `yaml:"tags"`
+	Key      string            `yaml:"key"` // key ARN or alias/…
+}
+
+// Owners says how an owner is found and told.
+type Owners struct {
+	Tags     []string           `yaml:"tags"`     // first present wins
+	Fallback string             `yaml:"fallback"` // owner when no tag tells
+	Channels map[string]Channel `yaml:"channels"` // by owner
+}
+
+// Channel is where one owner's messages go.
+type Channel struct {
+	Email        string `yaml:"email"`
+	SlackChannel string `yaml:"slackChannel"` // Slack channel id, C…
+}
+
+// Waiver is guard.Waiver as it is written down.
+type Waiver struct {
+	Control  guard.ControlID `yaml:"control"`
+	Resource string          `yaml:"resource"`
+	By       string          `yaml:"by"`
+	Reason   string          `yaml:"reason"`
+	Expires  time.Time       `yaml:"expires"`
+}
+
+// Limits bounds what remediation may do.
+type Limits struct {
+	ChangesPerHour           int `yaml:"changesPerHour"`
+	ChangesPerAccountPerHour int `yaml:"changesPerAccountPerHour"`
+}
+
+// Retention says how long things are kept, in days.
+type Retention struct {
+	LogDays     int `yaml:"logDays"`
+	FindingDays int `yaml:"findingDays"`
+}

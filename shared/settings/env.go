@@ -1,0 +1,31 @@
+package settings
+
+// The environment contract: infra writes these variables into the functions, handlers read them, nobody types
+// them twice.
+const (
+	EnvOrganization = "DOUBLELOCK_ORGANIZATION_ID" // o-…
+	EnvHubAccount   = "DOUBLELOCK_HUB_ACCOUNT"     // 12 digits
+	EnvRegions      = "DOUBLELOCK_REGIONS"         // guarded Regions, comma separated
+	EnvTable        = "DOUBLELOCK_TABLE"           // DynamoDB table name
+	EnvBus          = "DOUBLELOCK_BUS"             // hub event bus name
+	EnvOwnersTopic  = "DOUBLELOCK_OWNERS_TOPIC"    // SNS topic ARN for e-mail text, filtered by owner
+	EnvChatTopic    = "DOUBLELOCK_CHAT_TOPIC"      // SNS topic ARN for chat (Amazon Q Developer's schema)
+	EnvConfig       = "DOUBLELOCK_CONFIG"          // the part of doublelock.yaml a handler needs, as JSON (Runtime)
+	EnvEndpoint     = "AWS_ENDPOINT_URL"           // set only by the local run
+	EnvRegion       = "AWS_REGION"
+)
+
+// Names that infra creates and others refer to. Sessions of ours carry SessionPrefix, so that our own writes are
+// recognised when they come back as events.
+const (
+	SessionPrefix    = "doublelock-"
+	RoleRead         = "doublelock-read"   // member role: describe and list
+	RoleTag          = "doublelock-tag"    // member role: tag
+	RoleChange       = "doublelock-change" // member role: re-key
+	SecretsKeyAlias  = "alias/doublelock/secrets"
+	EventSource      = "doublelock"
+	DetailTypeNotice = "Doublelock Finding"
+	TagState         = "doublelock:state"
+	TagControls      = "doublelock:controls"
+	TagSince         = "doublelock:since"
+)
