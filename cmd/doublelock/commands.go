@@ -1,0 +1,10 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// commands lists every command; each has a file of its own.
+func commands(env *environment) []*cobra.Command {
+	return []*cobra.Command{
+		versionCommand(env),
+	}
+}
