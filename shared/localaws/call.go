@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"time"
 )
@@ -22,14 +23,18 @@ type call struct {
 	RequestID string
 	UserAgent string
 	SourceIP  string
+	Request   *http.Request // method, path, query and headers; nil for a call made in this process
 }
 
 // operation answers one API call. It returns a value that the protocol writes (JSON by its json tags, XML by its xml
 // tags), or an *apiError.
 type operation func(*call) (any, error)
 
-// decode reads the JSON input into v.
+// decode reads the input into v: a JSON body, or the query protocol's form by the fields' names.
 func (c *call) decode(v any) error {
+	if c.Form != nil {
+		return decodeForm(c.Form, v)
+	}
 	if len(c.Input) == 0 {
 		return nil
 	}

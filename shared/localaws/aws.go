@@ -1,0 +1,212 @@
+package localaws
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Options set what an AWS starts with. The zero value is a quiet, well-behaved AWS on the wall clock.
+type Options struct {
+	Now    func() time.Time // default time.Now
+	Seed   uint64           // ids, request ids and faults come from it: same seed and calls, same output
+	Faults Faults
+	// OnRecord sees every CloudTrail record in the order of the calls. It runs with the state lock held, so it must not
+	// call back.
+	OnRecord func(Record)
+}
+
+// AWS is the whole cloud: one organization, its accounts, and what lives in their Regions.
+type AWS struct {
+	mu      sync.Mutex // held while an operation runs; guards everything below
+	options Options
+	random  *rand.Rand
+	table   map[string]service
+
+	credentials  map[string]*credential // by access key id
+	accounts     map[string]*account
+	places       map[place]*regionState
+	organization *organization
+}
+
+// New makes an empty AWS: no organization, no accounts, no credentials.
+func New(o Options) *AWS {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	a := &AWS{
+		options:     o,
+		random:      rand.New(rand.NewPCG(o.Seed, 0x646f75626c656c6f)),
+		credentials: map[string]*credential{},
+		accounts:    map[string]*account{},
+		places:      map[place]*regionState{},
+	}
+	a.table = a.services()
+	return a
+}
+
+// protocol is how a service's requests and answers are written.
+type protocol int
+
+const (
+	awsJSON10 protocol = iota + 1
+	awsJSON11
+	awsQuery
+	restJSON
+)
+
+// service is one AWS service: how it speaks and what it answers.
+type service struct {
+	protocol   protocol
+	operations map[string]operation
+	// route finds the operation of a REST request and the input that its path and query carry; only for restJSON.
+	route func(*call) (operation string)
+	// access names what an operation acts on, for the authorisation that runs before it. Services that leave it nil
+	// either authorise inside their operations or are authorised on "*".
+	access func(*call) (access, error)
+	global bool // one endpoint for all Regions: state and records live in us-east-1
+}
+
+// services is the table of everything this AWS answers, by the service name of SigV4's credential scope.
+func (a *AWS) services() map[string]service {
+	return map[string]service{
+		"sts":            {protocol: awsQuery, operations: stsOperations()},
+		"iam":            {protocol: awsQuery, operations: iamOperations(), global: true},
+		"organizations":  {protocol: awsJSON11, operations: organizationsOperations(), global: true},
+		"secretsmanager": {protocol: awsJSON11, operations: secretsManagerOperations()},
+		"kms":            {protocol: awsJSON11, operations: kmsOperations()},
+		"cloudtrail":     {protocol: awsJSON11, operations: cloudTrailOperations()},
+		"events":         {protocol: awsJSON11, operations: eventsOperations(), access: eventsAccess},
+		"sqs":            {protocol: awsJSON10, operations: sqsOperations(), access: sqsAccess},
+		"sns":            {protocol: awsQuery, operations: snsOperations(), access: snsAccess},
+		"dynamodb":       {protocol: awsJSON10, operations: dynamoOperations(), access: dynamoAccess},
+		"lambda":         {protocol: restJSON, operations: lambdaOperations(), access: lambdaAccess, route: lambdaRoute},
+	}
+}
+
+// later is what an operation returns when the rest of its work must run without the state lock, because it calls
+// back (a synchronous Lambda invocation does).
+type later func() (any, error)
+
+// do calls an operation in this process, without HTTP, as the given caller: how AWS services call each other.
+// Input is anything that marshals to the operation's JSON input; the answer is its JSON output.
+func (a *AWS) do(p place, who caller, serviceName, operationName string, input any) (map[string]any, error) {
+	c, err := a.newCall(p, who, serviceName, operationName, input)
+	if err != nil {
+		return nil, err
+	}
+	result, err := a.run(c)
+	if err != nil {
+		return nil, err
+	}
+	return asMap(result)
+}
+
+// doLocked is do for callers that hold the state lock already.
+func (a *AWS) doLocked(p place, who caller, serviceName, operationName string, input any) (map[string]any, error) {
+	c, err := a.newCall(p, who, serviceName, operationName, input)
+	if err != nil {
+		return nil, err
+	}
+	result, err := a.dispatch(c)
+	if err != nil {
+		return nil, err
+	}
+	return asMap(result)
+}
+
+func (a *AWS) newCall(p place, who caller, serviceName, operationName string, input any) (*call, error) {
+	s, ok := a.table[serviceName]
+	if !ok {
+		return nil, fmt.Errorf("call %s: no such service here", serviceName)
+	}
+	if s.global {
+		p.Region = "us-east-1"
+	}
+	body, err := json.Marshal(input)
+	if err != nil {
+		return nil, fmt.Errorf("encode input of %s %s: %w", serviceName, operationName, err)
+	}
+	c := &call{aws: a, place: p, Service: serviceName, Operation: operationName, Caller: who, Input: body,
+		UserAgent: who.Service, SourceIP: who.Service}
+	if s.protocol == awsQuery {
+		c.Form, err = formOf(body)
+	}
+	return c, err
+}
+
+func asMap(result any) (map[string]any, error) {
+	body, err := json.Marshal(result)
+	if err != nil {
+		return nil, fmt.Errorf("encode answer: %w", err)
+	}
+	if len(body) == 0 || string(body) == "null" {
+		return map[string]any{}, nil
+	}
+	out := map[string]any{}
+	if err := json.Unmarshal(body, &out); err != nil {
+		return nil, fmt.Errorf("decode answer: %w", err)
+	}
+	return out, nil
+}
+
+// run dispatches under the state lock and finishes what an operation left for later.
+func (a *AWS) run(c *call) (any, error) {
+	result, err := func() (any, error) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.dispatch(c)
+	}()
+	if rest, ok := result.(later); ok && err == nil {
+		return rest()
+	}
+	return result, err
+}
+
+// dispatch authorises and runs one call and writes its CloudTrail record. The state lock must be held.
+func (a *AWS) dispatch(c *call) (any, error) {
+	c.Now, c.RequestID = a.options.Now().UTC(), a.uuid()
+	s := a.table[c.Service]
+	run, ok := s.operations[c.Operation]
+	if !ok {
+		return nil, unknownOperation(s.protocol, c.Operation)
+	}
+	result, err := a.perform(c, s, run)
+	a.record(c, result, err)
+	return result, err
+}
+
+func (a *AWS) perform(c *call, s service, run operation) (any, error) {
+	if err := a.fault(c); err != nil {
+		return nil, err
+	}
+	if s.access != nil {
+		on, err := s.access(c)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.authorize(on); err != nil {
+			return nil, err
+		}
+	}
+	return run(c)
+}
+
+// uuid is a random (version 4) UUID from the seeded source.
+func (a *AWS) uuid() string {
+	hi, lo := a.random.Uint64(), a.random.Uint64()
+	hi = hi&^0xf000 | 0x4000
+	lo = lo&^(0xc000<<48) | 0x8000<<48
+	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xffff, lo>>48, lo&0xffffffffffff)
+}
+
+// letters is a random string of n characters of the alphabet, from the seeded source.
+func (a *AWS) letters(n int, alphabet string) string {
+	out := make([]byte, n)
+	for i := range out {
+		out[i] = alphabet[a.random.IntN(len(alphabet))]
+	}
+	return string(out)
+}

@@ -1,0 +1,7 @@
+package localaws
+
+func iamOperations() map[string]operation { return map[string]operation{} }
+
+type role struct{ name string }
+
+type user struct{ name string }

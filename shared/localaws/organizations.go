@@ -1,0 +1,5 @@
+package localaws
+
+func organizationsOperations() map[string]operation { return map[string]operation{} }
+
+type organization struct{ id string }

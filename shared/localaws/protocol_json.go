@@ -1,0 +1,86 @@
+package localaws
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"strconv"
+)
+
+// rawResponse is an answer that an operation wrote itself, e.g. the payload of a Lambda invocation.
+type rawResponse struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+func writeResult(w http.ResponseWriter, p protocol, c *call, result any) {
+	if raw, ok := result.(rawResponse); ok {
+		maps.Copy(w.Header(), raw.Header)
+		send(w, c, raw.Status, "application/json", raw.Body)
+		return
+	}
+	if p == awsQuery {
+		writeQuery(w, c, result)
+		return
+	}
+	if result == nil {
+		send(w, c, http.StatusOK, contentType(p), nil)
+		return
+	}
+	body, err := json.Marshal(result)
+	if err != nil {
+		writeError(w, p, c, err)
+		return
+	}
+	send(w, c, http.StatusOK, contentType(p), body)
+}
+
+func writeError(w http.ResponseWriter, p protocol, c *call, err error) {
+	api := asAPIError(err)
+	status := api.Status
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	if p == awsQuery {
+		writeQueryError(w, c, api, status)
+		return
+	}
+	fields := map[string]any{"__type": api.Code, "message": api.Message, "Message": api.Message}
+	maps.Copy(fields, api.Fields)
+	body, _ := json.Marshal(fields) // strings and JSON values only
+	w.Header().Set("X-Amzn-Errortype", api.Code)
+	send(w, c, status, contentType(p), body)
+}
+
+func send(w http.ResponseWriter, c *call, status int, contentType string, body []byte) {
+	header := w.Header()
+	header["Content-Type"] = []string{contentType}
+	header["X-Amzn-Requestid"] = []string{c.RequestID}
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that went away is not our concern
+}
+
+func contentType(p protocol) string {
+	switch p {
+	case awsJSON10:
+		return "application/x-amz-json-1.0"
+	case restJSON:
+		return "application/json"
+	default:
+		return "application/x-amz-json-1.1"
+	}
+}
+
+// unknownOperation is how each protocol says that there is no such call.
+func unknownOperation(p protocol, operation string) error {
+	switch p {
+	case awsQuery:
+		return &apiError{Code: "InvalidAction", Message: "Could not find operation " + operation, Status: 400}
+	case restJSON:
+		return &apiError{Code: "UnknownOperationException", Message: "Unknown operation " + operation, Status: 404}
+	default:
+		return &apiError{Code: "UnknownOperationException", Message: "Unknown operation " + operation, Status: 400}
+	}
+}

@@ -1,0 +1,3 @@
+package localaws
+
+func stsOperations() map[string]operation { return map[string]operation{} }
