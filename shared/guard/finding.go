@@ -52,6 +52,11 @@ type Record struct {
 	State    LockState `json:"state"`
 	Since    time.Time `json:"since"` // when it came into State
 	SeenAt   time.Time `json:"seenAt"`
+	GoneAt   time.Time `json:"goneAt,omitzero"` // when it was deleted, or scheduled to be
+
+	// LastKnown is the last state that was not unknown, so that a look that failed does not forget what was sealed.
+	LastKnown LockState `json:"lastKnown,omitempty"`
+
 	Findings []Finding `json:"findings"`
 	Outbox   []Notice  `json:"outbox,omitempty"` // decided but not yet known to be published
 	Revision int64     `json:"revision"`         // 0: never stored
@@ -94,7 +99,6 @@ type Notice struct {
 	Resource string            `json:"resource"` // canonical ARN
 	Name     string            `json:"name"`
 	State    LockState         `json:"state"`
-	Was      LockState         `json:"was,omitempty"`
 	Finding  *Finding          `json:"finding,omitempty"`
 	Decision Decision          `json:"decision"`
 	Blast    *BlastRadius      `json:"blast,omitempty"`

@@ -1,0 +1,87 @@
+package guard
+
+// Outcome is what a control says of one resource.
+type Outcome string
+
+const (
+	Pass          Outcome = "pass"
+	Fail          Outcome = "fail"
+	Unknown       Outcome = "unknown"        // what decides could not be read; never counts as safe
+	NotApplicable Outcome = "not_applicable" // the control has nothing to say here
+)
+
+// Controls on secrets.
+const (
+	SecretDefaultKey    ControlID = "DL.SECRET.1"
+	SecretNotSealed     ControlID = "DL.SECRET.2"
+	SecretReplicaKey    ControlID = "DL.SECRET.3"
+	SecretKeyUnusable   ControlID = "DL.SECRET.4"
+	SecretKeyUnapproved ControlID = "DL.SECRET.5"
+	SecretForeignKey    ControlID = "DL.SECRET.6"
+)
+
+// Control is one of our checks.
+type Control struct {
+	ID       ControlID
+	Title    string
+	Why      string // what goes wrong without it
+	Fix      string // what the owner does
+	Severity Severity
+
+	check func(Secret, Standard) (Outcome, string)
+}
+
+// Standard is what an organization measures its secrets against.
+type Standard struct {
+	Approved Approved
+}
+
+// Verdict is what one control says of one secret.
+type Verdict struct {
+	Control Control
+	Outcome Outcome
+	Detail  string // what is wrong or unknown, in one sentence; "" otherwise
+	Fix     string // what to do about it; "" unless it fails
+}
+
+// Controls lists the controls on secrets in the order of their IDs.
+func Controls() []Control {
+	return []Control{
+		{
+			ID: SecretDefaultKey, Severity: SeverityHigh, check: checkDefaultKey,
+			Title: "Secret is under the AWS managed key",
+			Why:   "Everyone who may read the secret can open it: the key of the AWS managed alias has a policy nobody can narrow, audit apart or switch off.",
+			Fix:   "Set a customer managed key on the secret, then write a new version so that no older copy stays readable.",
+		},
+		{
+			ID: SecretNotSealed, Severity: SeverityMedium, check: checkSealed,
+			Title: "Secret is re-keyed but not sealed",
+			Why:   "Secrets Manager keeps the copies under the previous key: disabling the new key does not stop reads until a new version is written.",
+			Fix:   "Rotate the secret, or put its value again, so that every labelled version opens with the customer managed key alone.",
+		},
+		{
+			ID: SecretReplicaKey, Severity: SeverityHigh, check: checkReplicas,
+			Title: "A replica is under the AWS managed key",
+			Why:   "Each replica has a key of its own; a replica on the AWS managed key opens with one lock, whatever the primary has.",
+			Fix:   "Remove the replica Region and add it again with a customer managed key of that Region.",
+		},
+		{
+			ID: SecretKeyUnusable, Severity: SeverityCritical, check: checkKeyUsable,
+			Title: "The key of a secret is disabled, pending deletion or missing",
+			Why:   "Readers fail now or at their next uncached read, and a deleted key takes the value with it.",
+			Fix:   "Enable the key or cancel its deletion; if it was disabled on purpose, rotate the credential.",
+		},
+		{
+			ID: SecretKeyUnapproved, Severity: SeverityHigh, check: checkApproved,
+			Title: "The key of a secret is not among the approved ones",
+			Why:   "A key outside the organization's control can be switched off, or kept on, by somebody else.",
+			Fix:   "Move the secret to an approved key, or approve this one in doublelock.yaml.",
+		},
+		{
+			ID: SecretForeignKey, Severity: SeverityMedium, check: checkForeign,
+			Title: "A service-owned secret is under the AWS managed key",
+			Why:   "The service that owns it chose its key; Secrets Manager refuses to change it from outside.",
+			Fix:   "Choose a customer managed key in the owning service.",
+		},
+	}
+}

@@ -1,0 +1,161 @@
+package guard
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Cause is who and what led to a look at a resource.
+type Cause struct {
+	Actor   string // ARN of who made the change
+	Tool    string // what they made it with
+	EventID string // CloudTrail's eventID; "" for a sweep
+}
+
+// Reconcile moves a record to what the verdicts say and puts what others must hear into its outbox. It is pure;
+// running it again on its own result changes nothing but SeenAt. A verdict that is unknown closes nothing and opens
+// nothing: what was open stays open.
+func Reconcile(rec Record, s Secret, verdicts []Verdict, waivers []Waiver, mode Mode, now time.Time, cause Cause) Record {
+	r := reconciler{rec: rec, secret: s, waivers: waivers, mode: mode, now: now.UTC(), cause: cause}
+	r.rec.Findings = slices.Clone(rec.Findings)
+	r.rec.Outbox = slices.Clone(rec.Outbox)
+	r.identify()
+	was := rec.LastKnown
+	r.moveState(StateOf(s, was))
+	for _, v := range verdicts {
+		r.moveFinding(v)
+	}
+	r.tellState(rec.State, was)
+	return r.rec
+}
+
+// ReconcileGone resolves everything about a resource that no longer exists.
+func ReconcileGone(rec Record, now time.Time, cause Cause) Record {
+	r := reconciler{rec: rec, now: now.UTC(), cause: cause}
+	r.rec.Findings = slices.Clone(rec.Findings)
+	r.rec.Outbox = slices.Clone(rec.Outbox)
+	if r.rec.GoneAt.IsZero() {
+		r.rec.GoneAt = r.now
+	}
+	for i := range r.rec.Findings {
+		r.resolve(i, "the secret was deleted")
+	}
+	return r.rec
+}
+
+type reconciler struct {
+	rec     Record
+	secret  Secret
+	waivers []Waiver
+	mode    Mode
+	now     time.Time
+	cause   Cause
+}
+
+func (r *reconciler) identify() {
+	s := r.secret
+	r.rec.Resource, r.rec.Account, r.rec.Region, r.rec.Name = s.ARN, s.Account, s.Region, s.Name
+	r.rec.SeenAt = r.now
+	r.rec.KeyARN = ""
+	if s.Key.Manager == ManagerCustomer {
+		r.rec.KeyARN = s.Key.ARN
+	}
+	r.rec.GoneAt = s.DeletedAt
+}
+
+func (r *reconciler) moveState(state LockState) {
+	if r.rec.State != state {
+		r.rec.State, r.rec.Since = state, r.now
+	}
+	if state != StateUnknown {
+		r.rec.LastKnown = state
+	}
+}
+
+func (r *reconciler) moveFinding(v Verdict) {
+	at := slices.IndexFunc(r.rec.Findings, func(f Finding) bool { return f.Control == v.Control.ID })
+	switch v.Outcome {
+	case Fail:
+		r.fail(at, v)
+	case Pass, NotApplicable:
+		if at >= 0 {
+			r.resolve(at, "")
+		}
+	}
+}
+
+func (r *reconciler) fail(at int, v Verdict) {
+	waivedTo, waived := r.waiver(v.Control.ID)
+	if at < 0 {
+		r.rec.Findings = append(r.rec.Findings, Finding{Control: v.Control.ID, Resource: r.secret.ARN})
+		at = len(r.rec.Findings) - 1
+	}
+	f := &r.rec.Findings[at]
+	was := f.Status
+	f.Severity, f.Title, f.Detail, f.Fix = v.Control.Severity, v.Control.Title, v.Detail, v.Fix
+	f.Status, f.WaivedTo = FindingOpen, waivedTo
+	if waived {
+		f.Status = FindingWaived
+	}
+	if was == "" || was == FindingResolved {
+		f.OpenedAt, f.ResolvedAt = r.now, time.Time{}
+	}
+	switch {
+	case was == f.Status:
+	case waived:
+		r.tell(NoticeWaived, f, "")
+	default:
+		r.tell(NoticeOpened, f, "")
+	}
+}
+
+func (r *reconciler) resolve(at int, detail string) {
+	f := &r.rec.Findings[at]
+	if f.Status == FindingResolved {
+		return
+	}
+	f.Status, f.ResolvedAt, f.WaivedTo = FindingResolved, r.now, time.Time{}
+	r.tell(NoticeResolved, f, detail)
+}
+
+func (r *reconciler) waiver(control ControlID) (time.Time, bool) {
+	var until time.Time
+	for _, w := range r.waivers {
+		if w.Covers(control, r.secret.ARN, r.now) && w.Expires.After(until) {
+			until = w.Expires
+		}
+	}
+	return until, !until.IsZero()
+}
+
+// tellState announces the two changes of state that are news by themselves.
+func (r *reconciler) tellState(was, known LockState) {
+	switch {
+	case r.rec.State == was:
+	case r.rec.State == StateSealed && known != "" && known != StateSealed:
+		r.tell(NoticeSealed, nil, "every labelled version opens with the customer managed key alone")
+	case r.rec.State == StateDrifted:
+		r.tell(NoticeDrifted, nil, fmt.Sprintf("was %s, is back under the AWS managed key", known))
+	}
+}
+
+func (r *reconciler) tell(kind NoticeKind, f *Finding, detail string) {
+	n := Notice{
+		Kind: kind, At: r.now, Account: r.rec.Account, Region: r.rec.Region, Resource: r.rec.Resource, Name: r.rec.Name,
+		State: r.rec.State, Detail: detail, Tags: r.secret.Tags,
+		Actor: r.cause.Actor, Tool: r.cause.Tool, EventID: r.cause.EventID,
+	}
+	waived := false
+	if f != nil {
+		copied := *f
+		n.Finding = &copied
+		waived = f.Status == FindingWaived
+		n.ID = fmt.Sprintf("%s|%s|%d", f.ID(), kind, r.now.UnixMilli())
+	} else {
+		n.ID = fmt.Sprintf("%s|%s|%d", r.rec.Resource, kind, r.now.UnixMilli())
+	}
+	n.Decision = Decide(r.rec.State, r.mode, waived)
+	n.Decision.Rekey = n.Decision.Rekey && kind == NoticeOpened && f.Control == SecretDefaultKey
+	r.rec.Outbox = append(r.rec.Outbox, n)
+}
