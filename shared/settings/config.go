@@ -61,38 +61,38 @@ type Approved struct {
 
 // KeyChoice picks the key for the secrets it matches. Empty criteria match everything.
 type KeyChoice struct {
-	Accounts []string          `yaml:"accounts"`
-	Regions  []string          `yaml:"regions"`
-	Tags     map[string]string `yaml:"tags"`
-	Key      string            `yaml:"key"` // key ARN or alias/…
+	Accounts []string          `yaml:"accounts" json:"accounts,omitempty"`
+	Regions  []string          `yaml:"regions" json:"regions,omitempty"`
+	Tags     map[string]string `yaml:"tags" json:"tags,omitempty"`
+	Key      string            `yaml:"key" json:"key,omitempty"` // key ARN or alias/…
 }
 
 // Owners says how an owner is found and told.
 type Owners struct {
-	Tags     []string           `yaml:"tags"`     // first present wins
-	Fallback string             `yaml:"fallback"` // owner when no tag tells
-	Channels map[string]Channel `yaml:"channels"` // by owner
+	Tags     []string           `yaml:"tags" json:"tags,omitempty"`         // first present wins
+	Fallback string             `yaml:"fallback" json:"fallback,omitempty"` // owner when no tag tells
+	Channels map[string]Channel `yaml:"channels" json:"channels,omitempty"` // by owner
 }
 
 // Channel is where one owner's messages go.
 type Channel struct {
-	Email        string `yaml:"email"`
-	SlackChannel string `yaml:"slackChannel"` // Slack channel id, C…
+	Email        string `yaml:"email" json:"email,omitempty"`
+	SlackChannel string `yaml:"slackChannel" json:"slackChannel,omitempty"` // Slack channel id, C…
 }
 
 // Waiver is guard.Waiver as it is written down.
 type Waiver struct {
-	Control  guard.ControlID `yaml:"control"`
-	Resource string          `yaml:"resource"`
-	By       string          `yaml:"by"`
-	Reason   string          `yaml:"reason"`
-	Expires  time.Time       `yaml:"expires"`
+	Control  guard.ControlID `yaml:"control" json:"control,omitempty"`
+	Resource string          `yaml:"resource" json:"resource,omitempty"`
+	By       string          `yaml:"by" json:"by,omitempty"`
+	Reason   string          `yaml:"reason" json:"reason,omitempty"`
+	Expires  time.Time       `yaml:"expires" json:"expires,omitzero"`
 }
 
 // Limits bounds what remediation may do.
 type Limits struct {
-	ChangesPerHour           int `yaml:"changesPerHour"`
-	ChangesPerAccountPerHour int `yaml:"changesPerAccountPerHour"`
+	ChangesPerHour           int `yaml:"changesPerHour" json:"changesPerHour,omitempty"`
+	ChangesPerAccountPerHour int `yaml:"changesPerAccountPerHour" json:"changesPerAccountPerHour,omitempty"`
 }
 
 // Retention says how long things are kept, in days.

@@ -28,4 +28,5 @@ const (
 	TagState         = "doublelock:state"
 	TagControls      = "doublelock:controls"
 	TagSince         = "doublelock:since"
+	TagMode          = "doublelock:mode" // written by owners, read by us: see Runtime.Mode
 )
