@@ -25,8 +25,5 @@ const (
 	SecretsKeyAlias  = "alias/doublelock/secrets"
 	EventSource      = "doublelock"
 	DetailTypeNotice = "Doublelock Finding"
-	TagState         = "doublelock:state"
-	TagControls      = "doublelock:controls"
-	TagSince         = "doublelock:since"
 	TagMode          = "doublelock:mode" // written by owners, read by us: see Runtime.Mode
 )

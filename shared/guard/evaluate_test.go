@@ -1,0 +1,144 @@
+package guard_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
+	central := guard.Standard{Approved: guard.Approved{Accounts: []string{"444455556666"}}}
+	for sentence, c := range map[string]struct {
+		secret  guard.Secret
+		std     guard.Standard
+		fails   []guard.ControlID
+		unknown []guard.ControlID
+		detail  string // part of the first failing detail
+	}{
+		"a sealed secret under its account's key passes everything": {secret: secret(ownKey, ownKey)},
+		"a default secret fails 1 only": {
+			secret: secret(awsKey, awsKey), fails: []guard.ControlID{guard.SecretDefaultKey}, detail: "AWS managed key",
+		},
+		"a dual secret fails 2": {
+			secret: secret(ownKey, ownKey, awsKey), fails: []guard.ControlID{guard.SecretNotSealed}, detail: "1 labelled version still opens with the previous key",
+		},
+		"a silent re-key names the rights that may be missing": {
+			secret: secret(ownKey, awsKey), fails: []guard.ControlID{guard.SecretNotSealed}, detail: "kms:Encrypt",
+		},
+		"a replica on the AWS managed key fails 3 and names the Region": {
+			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
+				s.PrimaryRegion = s.Region
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: awsKey}, {Region: "us-west-2", Key: ownKey}}
+			}),
+			fails: []guard.ControlID{guard.SecretReplicaKey}, detail: "eu-west-1",
+		},
+		"a replica whose key cannot be read is unknown, not fine": {
+			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x"}}
+			}),
+			unknown: []guard.ControlID{guard.SecretReplicaKey, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
+		},
+		"a disabled key fails 4": {
+			secret: secret(inState(ownKey, guard.KeyDisabled), inState(ownKey, guard.KeyDisabled)),
+			fails:  []guard.ControlID{guard.SecretKeyUnusable}, detail: "Disabled",
+		},
+		"a key pending deletion fails 4": {
+			secret: secret(inState(ownKey, guard.KeyPendingDeletion), ownKey), fails: []guard.ControlID{guard.SecretKeyUnusable},
+		},
+		"a missing key fails 4": {
+			secret: secret(inState(ownKey, guard.KeyMissing), ownKey), fails: []guard.ControlID{guard.SecretKeyUnusable}, detail: "does not exist",
+		},
+		"a disabled key of a replica fails 4": {
+			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: inState(otherKey, guard.KeyDisabled)}}
+			}),
+			fails: []guard.ControlID{guard.SecretKeyUnusable}, detail: "replica in eu-west-1",
+		},
+		"the central key account's key is fine when approved":               {secret: secret(centralKey, centralKey), std: central},
+		"another account's key is not fine when nothing approves it":        {secret: secret(centralKey, centralKey), fails: []guard.ControlID{guard.SecretKeyUnapproved}},
+		"the own account's key is not fine when only the central one is":    {secret: secret(ownKey, ownKey), std: central, fails: []guard.ControlID{guard.SecretKeyUnapproved}},
+		"a key approved by an ARN pattern passes":                           {secret: secret(otherKey, otherKey), std: approve(guard.Approved{ARNs: []string{"arn:aws:kms:*:111122223333:key/*"}})},
+		"a key approved by alias is unknown while its aliases are not read": {secret: secret(ownKey, ownKey), std: approve(guard.Approved{Aliases: []string{"alias/app"}}), unknown: []guard.ControlID{guard.SecretKeyUnapproved}},
+		"a key without the approved tag fails 5": {
+			secret: secret(tagged(ownKey, "team", "a"), ownKey), std: approve(guard.Approved{Tags: map[string]string{"team": "b"}}),
+			fails: []guard.ControlID{guard.SecretKeyUnapproved},
+		},
+		"a key with the approved tag passes": {secret: secret(tagged(ownKey, "team", "b"), ownKey), std: approve(guard.Approved{Tags: map[string]string{"team": "b"}})},
+		"a service-owned secret on the AWS managed key fails 6 with RDS's own fix": {
+			secret: with(secret(awsKey, awsKey), func(s *guard.Secret) { s.Name, s.OwningService = "rds!db-1", "rds" }),
+			fails:  []guard.ControlID{guard.SecretForeignKey}, detail: "owned by rds",
+		},
+		"a service-owned secret under a customer key passes": {
+			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) { s.OwningService = "rds" }),
+		},
+		"a secret pending deletion fails nothing": {
+			secret: with(secret(awsKey, awsKey), func(s *guard.Secret) { s.DeletedAt = now }),
+		},
+		"a replica is judged through its primary": {
+			secret: with(secret(awsKey, awsKey), func(s *guard.Secret) { s.PrimaryRegion = "eu-west-1" }),
+		},
+		"a key nobody could read leaves everything unknown": {
+			secret:  secret(guard.Key{ARN: ownKey.ARN}),
+			unknown: []guard.ControlID{guard.SecretDefaultKey, guard.SecretNotSealed, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			var fails, unknown []guard.ControlID
+			detail := ""
+			for _, v := range guard.Evaluate(c.secret, c.std, now) {
+				switch v.Outcome {
+				case guard.Fail:
+					fails = append(fails, v.Control.ID)
+					detail += v.Detail
+					if v.Fix == "" || v.Detail == "" {
+						t.Errorf("%s fails without a detail or a fix", v.Control.ID)
+					}
+				case guard.Unknown:
+					unknown = append(unknown, v.Control.ID)
+					if v.Detail == "" {
+						t.Errorf("%s is unknown without saying what was not read", v.Control.ID)
+					}
+				}
+			}
+			if diff := cmp.Diff(c.fails, fails); diff != "" {
+				t.Errorf("fails (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(c.unknown, unknown); diff != "" {
+				t.Errorf("unknown (-want +got):\n%s", diff)
+			}
+			if !strings.Contains(detail, c.detail) {
+				t.Errorf("detail %q does not say %q", detail, c.detail)
+			}
+		})
+	}
+}
+
+func TestForeignFindingCarriesTheServicesOwnFix(t *testing.T) {
+	for service, part := range map[string]string{"rds": "manage-master-user-password", "events": "update-connection", "pcs": "in pcs"} {
+		s := with(secret(awsKey, awsKey), func(s *guard.Secret) { s.Name = service + "!x" })
+		for _, v := range guard.Evaluate(s, guard.Standard{}, now) {
+			if v.Outcome == guard.Fail && !strings.Contains(v.Fix, part) {
+				t.Errorf("%s: fix %q does not say %q", service, v.Fix, part)
+			}
+		}
+	}
+}
+
+func approve(a guard.Approved) guard.Standard { return guard.Standard{Approved: a} }
+
+func tagged(k guard.Key, name, value string) guard.Key {
+	k.Tags = map[string]string{name: value}
+	return k
+}
+
+func BenchmarkEvaluate(b *testing.B) {
+	s := secret(ownKey, ownKey, awsKey)
+	std := approve(guard.Approved{Accounts: []string{"444455556666"}})
+	b.ReportAllocs()
+	for b.Loop() {
+		guard.Evaluate(s, std, now)
+	}
+}
