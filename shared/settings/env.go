@@ -19,9 +19,11 @@ const (
 // recognised when they come back as events.
 const (
 	SessionPrefix    = "doublelock-"
-	RoleRead         = "doublelock-read"   // member role: describe and list
-	RoleTag          = "doublelock-tag"    // member role: tag
-	RoleChange       = "doublelock-change" // member role: re-key
+	RoleRead         = "doublelock-read"       // member role: describe and list
+	RoleTag          = "doublelock-tag"        // member role: tag
+	RoleChange       = "doublelock-change"     // member role: re-key
+	RoleKillSwitch   = "doublelock-killswitch" // member role: disable and enable keys, deny reads
+	RoleForward      = "doublelock-forward"    // member role: EventBridge sends to the hub bus
 	SecretsKeyAlias  = "alias/doublelock/secrets"
 	EventSource      = "doublelock"
 	DetailTypeNotice = "Doublelock Finding"

@@ -1,0 +1,106 @@
+package settings
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Problem is one thing wrong in a file, where it is, and what to do about it.
+type Problem struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`   // from 1
+	Column int    `json:"column"` // from 1, in characters
+	Field  string `json:"field"`  // waves[1].targets[0]
+	What   string `json:"what"`
+	Fix    string `json:"fix"`
+}
+
+func (p Problem) String() string {
+	return fmt.Sprintf("%s:%d:%d: %s; %s", p.File, p.Line, p.Column, p.What, p.Fix)
+}
+
+// Problems is everything wrong in a file, in the order of the file. It is an error of one line per problem.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, problem := range p {
+		lines[i] = problem.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// position is a place in the file, both counted from 1.
+type position struct{ line, column int }
+
+// places remembers where each field was written, and collects what is wrong with it.
+type places struct {
+	file     string
+	at       map[string]position // by field path
+	settled  map[string]bool     // paths already complained about: one complaint per value is enough
+	problems Problems
+}
+
+func newPlaces(file string) *places {
+	return &places{file: file, at: map[string]position{"": {1, 1}}, settled: map[string]bool{}}
+}
+
+// problem records what is wrong with the field at path, once. A field that was not written is reported where its
+// parent is.
+func (p *places) problem(path, what, fix string) {
+	if p.isSettled(path) {
+		return
+	}
+	p.settled[path] = true
+	p.problemAt(p.find(path), path, what, fix)
+}
+
+func (p *places) problemAt(at position, path, what, fix string) {
+	p.problems = append(p.problems, Problem{
+		File: p.file, Line: at.line, Column: at.column, Field: path, What: what, Fix: fix,
+	})
+}
+
+func (p *places) isSettled(path string) bool {
+	for ; path != ""; path = parent(path) {
+		if p.settled[path] {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *places) find(path string) position {
+	for {
+		if at, found := p.at[path]; found {
+			return at
+		}
+		path = parent(path)
+	}
+}
+
+// written reports whether the file has the field at path.
+func (p *places) written(path string) bool {
+	_, found := p.at[path]
+	return found
+}
+
+// parent cuts the last step off a path; the parent of a first step is "".
+func parent(path string) string {
+	if strings.HasSuffix(path, `"]`) {
+		return path[:strings.LastIndex(path, `["`)]
+	}
+	return path[:max(0, strings.LastIndexAny(path, ".["))]
+}
+
+func (p *places) sorted() Problems {
+	sort.SliceStable(p.problems, func(i, j int) bool {
+		a, b := p.problems[i], p.problems[j]
+		if a.Line != b.Line {
+			return a.Line < b.Line
+		}
+		return a.Column < b.Column
+	})
+	return p.problems
+}

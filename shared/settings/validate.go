@@ -1,0 +1,228 @@
+package settings
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// The shapes of AWS's own identifiers, from the API references of Organizations, KMS and IAM.
+var (
+	accountShape      = regexp.MustCompile(`^\d{12}$`)
+	organizationShape = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
+	rootShape         = regexp.MustCompile(`^r-[0-9a-z]{4,32}$`)
+	ouShape           = regexp.MustCompile(`^ou-([0-9a-z]{4,32})-[a-z0-9]{8,32}$`)
+	waveShape         = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,39}$`)
+	rolePatternShape  = regexp.MustCompile(`^arn:(aws[a-z-]*|\*):iam::(\d{12}|\*):role/[\w+=,.@*?/-]+$`)
+)
+
+// validator checks what a decoded configuration means.
+type validator struct {
+	*places
+	config *Config
+	now    time.Time // zero: nothing expires
+}
+
+func validate(where *places, config *Config, now time.Time) {
+	v := validator{places: where, config: config, now: now}
+	v.organization()
+	v.regions()
+	v.waves()
+	v.keys()
+	v.breakGlass()
+	v.owners()
+	v.waivers()
+	v.limits()
+	v.retention()
+	v.operations()
+}
+
+// shape reports a value that is missing or does not look like what it must be. It answers whether it does.
+func (v validator) shape(path, value string, shape *regexp.Regexp, what, example string) bool {
+	switch {
+	case value == "":
+		v.problem(path, path+" is missing", "add "+what+" such as "+example)
+	case !shape.MatchString(value):
+		v.problem(path, fmt.Sprintf("%s %q is not %s", path, value, what), "write it like "+example)
+	default:
+		return true
+	}
+	return false
+}
+
+func (v validator) organization() {
+	o := v.config.Organization
+	v.shape("organization.id", o.ID, organizationShape, "an organization id", "o-exampleorgid")
+	v.shape("organization.rootId", o.RootID, rootShape, "a root id", "r-ab12")
+	v.account("organization.managementAccount", o.ManagementAccount)
+	v.account("organization.securityAccount", o.SecurityAccount)
+	if o.ManagementAccount == o.SecurityAccount && accountShape.MatchString(o.SecurityAccount) {
+		v.problem("organization.securityAccount", "the security account is the management account",
+			"use an account of its own: SCPs never reach the management account")
+	}
+}
+
+func (v validator) account(path, id string) bool {
+	return v.shape(path, id, accountShape, "an account id of 12 digits", `"111122223333"`)
+}
+
+func (v validator) regions() {
+	r := v.config.Regions
+	if r.Home == "" {
+		v.problem("regions.home", "regions.home is missing", "add the Region of the hub such as us-east-1")
+		return
+	}
+	home := v.region("regions.home", r.Home)
+	for i, region := range r.Guarded {
+		path := fmt.Sprintf("regions.guarded[%d]", i)
+		partition := v.region(path, region)
+		if first := slices.Index(r.Guarded, region); first < i {
+			v.problem(path, "Region "+region+" is listed twice", "keep one")
+		}
+		if home != "" && partition != "" && partition != home {
+			v.problem(path, fmt.Sprintf("Region %s is in partition %s, the home Region in %s", region, partition, home),
+				"deploy each partition from a file of its own")
+		}
+	}
+	if home != "" && !slices.Contains(r.Guarded, r.Home) {
+		v.problem("regions.guarded", "the home Region "+r.Home+" is not guarded", "add it to regions.guarded")
+	}
+}
+
+// region reports a Region without Secrets Manager, and answers the partition of one that has it.
+func (v validator) region(path, region string) string {
+	partition := Partition(region)
+	if partition == "" {
+		fix := "see the Regions of AWS Secrets Manager in docs/operations.md"
+		if near := nearest(region, KnownRegions()); near != "" {
+			fix = "did you mean " + near + "?"
+		}
+		v.problem(path, fmt.Sprintf("Region %q is not known to have Secrets Manager", region), fix)
+	}
+	return partition
+}
+
+func (v validator) waves() {
+	names, owners := map[string]int{}, map[string]string{}
+	if len(v.config.Waves) == 0 {
+		v.problem("waves", "waves is missing", "add one wave with at least one OU or account")
+	}
+	for i, wave := range v.config.Waves {
+		path := fmt.Sprintf("waves[%d]", i)
+		if v.shape(path+".name", wave.Name, waveShape, "a wave name", "sandbox") {
+			if first, twice := names[wave.Name]; twice {
+				v.problem(path+".name", fmt.Sprintf("wave %s is also waves[%d]", wave.Name, first), "rename one")
+			}
+			names[wave.Name] = i
+		}
+		v.mode(path+".mode", wave.Mode)
+		v.targets(path, wave, owners)
+		v.waveAccounts(path, wave, owners)
+		if wave.BacklogMigrated && !wave.SCP {
+			v.problem(path+".backlogMigrated", "backlogMigrated without scp has no effect", "set scp: true or remove it")
+		}
+	}
+}
+
+func (v validator) mode(path string, mode guard.Mode) {
+	if _, err := guard.ParseMode(string(mode)); err == nil {
+		return
+	}
+	names := make([]string, 0, len(guard.Modes()))
+	for _, m := range guard.Modes() {
+		names = append(names, string(m))
+	}
+	fix := "use one of " + strings.Join(names, ", ")
+	if near := nearest(string(mode), names); near != "" {
+		fix = "did you mean " + near + "?"
+	}
+	v.problem(path, fmt.Sprintf("mode %q is unknown", mode), fix)
+}
+
+func (v validator) targets(path string, wave Wave, owners map[string]string) {
+	if len(wave.Targets) == 0 {
+		v.problem(path+".targets", path+".targets is empty", "add an OU, an account or the root")
+	}
+	for i, target := range wave.Targets {
+		field := fmt.Sprintf("%s.targets[%d]", path, i)
+		if !v.targetShape(field, target) {
+			continue
+		}
+		v.once(field, target, wave.Name, owners)
+		if wave.SCP && target == v.config.Organization.ManagementAccount {
+			v.problem(field, "the management account cannot be guarded by an SCP",
+				"move it to a wave with scp: false")
+		}
+	}
+}
+
+func (v validator) targetShape(path, target string) bool {
+	root := v.config.Organization.RootID
+	if parts := ouShape.FindStringSubmatch(target); parts != nil {
+		if rootShape.MatchString(root) && parts[1] != strings.TrimPrefix(root, "r-") {
+			v.problem(path, fmt.Sprintf("OU %s is not under root %s", target, root),
+				"OUs of this root start with ou-"+strings.TrimPrefix(root, "r-")+"-")
+			return false
+		}
+		return true
+	}
+	if rootShape.MatchString(target) {
+		if rootShape.MatchString(root) && target != root {
+			v.problem(path, fmt.Sprintf("root %s is not organization.rootId %s", target, root), "use "+root)
+			return false
+		}
+		return true
+	}
+	if accountShape.MatchString(target) {
+		return true
+	}
+	v.problem(path, fmt.Sprintf("target %q is no OU, root or account id", target),
+		"write it like ou-ab12-workloads, r-ab12 or \"111122223333\"")
+	return false
+}
+
+// waveAccounts are the accounts of the wave, where its targets are OUs; one may be listed as a target too.
+func (v validator) waveAccounts(path string, wave Wave, owners map[string]string) {
+	for i, id := range wave.Accounts {
+		field := fmt.Sprintf("%s.accounts[%d]", path, i)
+		if v.account(field, id) && !slices.Contains(wave.Targets, id) {
+			v.once(field, id, wave.Name, owners)
+		}
+	}
+}
+
+// once reports an OU or account that was listed before.
+func (v validator) once(path, target, wave string, owners map[string]string) {
+	first, taken := owners[target]
+	if !taken {
+		owners[target] = wave
+		return
+	}
+	if first == wave {
+		v.problem(path, target+" is listed twice in wave "+wave, "keep one")
+		return
+	}
+	v.problem(path, fmt.Sprintf("%s is in wave %s already", target, first), "keep it in one wave")
+}
+
+func (v validator) breakGlass() {
+	v.rolePatterns("breakGlassRoles", v.config.BreakGlass)
+	v.rolePatterns("organization.deployRoles", v.config.Organization.DeployRoles)
+}
+
+func (v validator) rolePatterns(list string, patterns []string) {
+	for i, pattern := range patterns {
+		path := fmt.Sprintf("%s[%d]", list, i)
+		if !v.shape(path, pattern, rolePatternShape, "a role ARN or pattern", "arn:aws:iam::*:role/BreakGlass*") {
+			continue
+		}
+		if _, role, _ := strings.Cut(pattern, ":role/"); strings.Trim(role, "*?/") == "" {
+			v.problem(path, fmt.Sprintf("pattern %q matches every role", pattern),
+				"name the role, as in arn:aws:iam::*:role/BreakGlass*")
+		}
+	}
+}

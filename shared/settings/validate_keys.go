@@ -1,0 +1,207 @@
+package settings
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	keyARNShape        = regexp.MustCompile(`^arn:aws[a-z-]*:kms:([a-z0-9-]+):(\d{12}):key/[A-Za-z0-9-]+$`)
+	keyARNPatternShape = regexp.MustCompile(`^arn:(?:aws[a-z-]*|\*):kms:(?:[a-z0-9-]+|\*):(?:\d{12}|\*):key/[A-Za-z0-9*-]+$`)
+	aliasARNShape      = regexp.MustCompile(`^arn:aws[a-z-]*:kms:([a-z0-9-]+):(\d{12}):alias/[A-Za-z0-9/_-]+$`)
+	aliasShape         = regexp.MustCompile(`^alias/[A-Za-z0-9/_-]+$`)
+	aliasPatternShape  = regexp.MustCompile(`^alias/[A-Za-z0-9/_*-]+$`)
+)
+
+const exampleKeyARN = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+func (v validator) keys() {
+	v.approved()
+	if v.written("keys.inUseDays") {
+		v.positive("keys.inUseDays", v.config.Keys.InUseDays)
+	}
+	for i, choice := range v.config.Keys.Use {
+		path := fmt.Sprintf("keys.use[%d]", i)
+		v.choiceCriteria(path, choice)
+		if v.choiceKey(path+".key", choice.Key) {
+			v.choiceRegion(path, choice)
+			v.choiceApproved(path+".key", choice)
+		}
+		v.shadowed(path, i)
+	}
+	v.keyToFixWith()
+}
+
+func (v validator) approved() {
+	a := v.config.Keys.Approved
+	for i, id := range a.Accounts {
+		v.account(fmt.Sprintf("keys.approved.accounts[%d]", i), id)
+	}
+	for i, arn := range a.ARNs {
+		path := fmt.Sprintf("keys.approved.arns[%d]", i)
+		v.shape(path, arn, keyARNPatternShape, "a KMS key ARN", exampleKeyARN)
+	}
+	for i, alias := range a.Aliases {
+		path := fmt.Sprintf("keys.approved.aliases[%d]", i)
+		v.alias(path, alias, aliasPatternShape)
+	}
+	own := v.config.Keys.Create && (len(a.Accounts)+len(a.ARNs)+len(a.Tags) > 0 || len(a.Aliases) > 0)
+	if own && !matchesAny(a.Aliases, SecretsKeyAlias) {
+		v.problem("keys.createPerAccount", "the keys that createPerAccount makes are not approved",
+			"add "+SecretsKeyAlias+" to keys.approved.aliases")
+	}
+}
+
+// alias reports an alias without its prefix, and one of the AWS managed keys, which are what we lead away from.
+func (v validator) alias(path, alias string, shape *regexp.Regexp) bool {
+	if alias != "" && !strings.HasPrefix(alias, "alias/") {
+		v.problem(path, fmt.Sprintf("alias %q has no alias/ in front", alias), "write alias/"+alias)
+		return false
+	}
+	if strings.HasPrefix(alias, "alias/aws/") {
+		v.problem(path, alias+" is an AWS managed key", "name a customer managed key")
+		return false
+	}
+	return v.shape(path, alias, shape, "a key alias", SecretsKeyAlias)
+}
+
+func (v validator) choiceCriteria(path string, choice KeyChoice) {
+	for i, id := range choice.Accounts {
+		v.account(fmt.Sprintf("%s.accounts[%d]", path, i), id)
+	}
+	for i, region := range choice.Regions {
+		field := fmt.Sprintf("%s.regions[%d]", path, i)
+		if v.region(field, region) != "" && !slices.Contains(v.config.Regions.Guarded, region) {
+			v.problem(field, "Region "+region+" is not guarded", "add it to regions.guarded or remove it here")
+		}
+	}
+}
+
+func (v validator) choiceKey(path, key string) bool {
+	switch {
+	case aliasARNShape.MatchString(key):
+		return v.alias(path, key[strings.Index(key, "alias/"):], aliasShape)
+	case strings.HasPrefix(key, "arn:"):
+		return v.shape(path, key, keyARNShape, "a KMS key ARN", exampleKeyARN)
+	case key == "":
+		v.problem(path, path+" is missing", "add a key ARN or an alias such as "+SecretsKeyAlias)
+		return false
+	}
+	return v.alias(path, key, aliasShape)
+}
+
+// choiceRegion reports a key that is chosen for secrets of a Region in which Secrets Manager cannot use it.
+func (v validator) choiceRegion(path string, choice KeyChoice) {
+	region := keyRegion(choice.Key)
+	if region == "" {
+		return
+	}
+	regions := choice.Regions
+	if len(regions) == 0 {
+		regions = v.config.Regions.Guarded
+	}
+	for _, r := range regions {
+		if r != region {
+			v.problem(path+".key", fmt.Sprintf("the key is in %s, but is chosen for secrets in %s too", region, r),
+				"set regions: ["+region+"] here, and choose a key of its own for "+r)
+			return
+		}
+	}
+}
+
+// choiceApproved reports a key that fixing would move secrets to, and evaluating would then complain about.
+func (v validator) choiceApproved(path string, choice KeyChoice) {
+	a := v.config.Keys.Approved
+	open := len(a.Accounts)+len(a.ARNs)+len(a.Aliases)+len(a.Tags) == 0
+	if open || len(a.Tags) > 0 {
+		return // not to be told from the file
+	}
+	if aliasShape.MatchString(choice.Key) {
+		if len(a.Accounts)+len(a.ARNs) == 0 && !matchesAny(a.Aliases, choice.Key) {
+			v.problem(path, choice.Key+" is not approved", "add it to keys.approved.aliases")
+		}
+		return
+	}
+	parts := strings.SplitN(choice.Key, ":", 6)
+	name := parts[5]
+	approved := slices.Contains(a.Accounts, parts[4]) || matchesAny(a.ARNs, choice.Key) || matchesAny(a.Aliases, name)
+	if !approved && (len(a.Aliases) == 0 || strings.HasPrefix(name, "alias/")) {
+		v.problem(path, "the key is not approved", "add "+parts[4]+" to keys.approved.accounts, or the key to keys.approved.arns")
+	}
+}
+
+// shadowed reports a choice that never gets its turn, because an earlier one matches everything it matches.
+func (v validator) shadowed(path string, index int) {
+	later := v.config.Keys.Use[index]
+	for i, earlier := range v.config.Keys.Use[:index] {
+		if !covers(earlier, later) {
+			continue
+		}
+		line := v.find(fmt.Sprintf("keys.use[%d]", i)).line
+		if covers(later, earlier) {
+			v.problem(path, fmt.Sprintf("two keys for the same secrets: line %d chooses for exactly these", line), "keep one")
+			return
+		}
+		v.problem(path, fmt.Sprintf("this key is never used: line %d already chooses for these secrets", line),
+			"move the narrower choice up")
+		return
+	}
+}
+
+// covers reports whether a matches every secret that b matches.
+func covers(a, b KeyChoice) bool {
+	for key, value := range a.Tags {
+		if other, ok := b.Tags[key]; !ok || other != value {
+			return false
+		}
+	}
+	return coversList(a.Accounts, b.Accounts) && coversList(a.Regions, b.Regions)
+}
+
+func coversList(a, b []string) bool {
+	if len(a) == 0 {
+		return true
+	}
+	for _, value := range b {
+		if !slices.Contains(a, value) {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+// keyToFixWith reports waves that fix without a key to fix with.
+func (v validator) keyToFixWith() {
+	if v.config.Keys.Create || len(v.config.Keys.Use) > 0 {
+		return
+	}
+	for i, wave := range v.config.Waves {
+		if wave.Mode == "remediate" {
+			v.problem(fmt.Sprintf("waves[%d].mode", i), "wave "+wave.Name+" remediates, but there is no key to move secrets to",
+				"set keys.createPerAccount: true or choose a key in keys.use")
+		}
+	}
+}
+
+// keyRegion is the Region in a key or alias ARN, "" for an alias, which exists in every Region.
+func keyRegion(key string) string {
+	for _, shape := range []*regexp.Regexp{keyARNShape, aliasARNShape} {
+		if parts := shape.FindStringSubmatch(key); parts != nil {
+			return parts[1]
+		}
+	}
+	return ""
+}
+
+// matchesAny reports whether one of the patterns, in which "*" stands for any text, matches s.
+func matchesAny(patterns []string, s string) bool {
+	for _, pattern := range patterns {
+		quoted := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")
+		if regexp.MustCompile("^" + quoted + "$").MatchString(s) {
+			return true
+		}
+	}
+	return false
+}

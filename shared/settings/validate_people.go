@@ -1,0 +1,176 @@
+package settings
+
+import (
+	"fmt"
+	"maps"
+	"net/mail"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+var (
+	slackChannelShape   = regexp.MustCompile(`^[CG][A-Z0-9]{8,}$`)
+	slackWorkspaceShape = regexp.MustCompile(`^T[A-Z0-9]{8,}$`)
+	controlShape        = regexp.MustCompile(`^DL\.[A-Z]+\.\d+$`)
+)
+
+func (v validator) owners() {
+	o := v.config.Owners
+	for i, tag := range o.Tags {
+		path := fmt.Sprintf("owners.tags[%d]", i)
+		if tag == "" || strings.HasPrefix(tag, "aws:") || len(tag) > 128 {
+			v.problem(path, fmt.Sprintf("owner tag %q cannot be a tag key", tag), "use a tag key of up to 128 letters, not aws:")
+		}
+	}
+	if o.Fallback == "" {
+		v.problem("owners.fallback", "owners.fallback is missing", "add the owner of what nobody owns such as "+DefaultFallback)
+	}
+	if o.SlackWorkspace != "" {
+		v.shape("owners.slackWorkspaceId", o.SlackWorkspace, slackWorkspaceShape, "a Slack workspace id", "T0123456789")
+	}
+	for _, owner := range slices.Sorted(maps.Keys(o.Channels)) {
+		v.channel(`owners.channels["`+owner+`"]`, owner, o.Channels[owner])
+	}
+	v.fallbackChannel()
+}
+
+func (v validator) channel(path, owner string, c Channel) {
+	if c.Email == "" && c.SlackChannel == "" {
+		v.problem(path, "owner "+owner+" has no channel", "add email or slackChannel")
+	}
+	v.email(path+".email", c.Email)
+	if c.SlackChannel == "" {
+		return
+	}
+	v.slackChannel(path+".slackChannel", c.SlackChannel)
+}
+
+func (v validator) slackChannel(path, channel string) {
+	shaped := v.shape(path, channel, slackChannelShape, "a Slack channel id", "C0123456789")
+	if shaped && v.config.Owners.SlackWorkspace == "" {
+		v.problem("owners.slackWorkspaceId", "owners.slackWorkspaceId is missing, but there are Slack channels",
+			"add the Slack workspace id such as T0123456789")
+	}
+}
+
+func (v validator) email(path, address string) {
+	parsed, err := mail.ParseAddress(address)
+	if address != "" && (err != nil || parsed.Address != address) {
+		v.problem(path, fmt.Sprintf("%q is no e-mail address", address), "write it like team@example.com")
+	}
+}
+
+// fallbackChannel reports that messages would be decided and then reach nobody.
+func (v validator) fallbackChannel() {
+	o := v.config.Owners
+	if _, found := o.Channels[o.Fallback]; found || o.Fallback == "" {
+		return
+	}
+	for _, wave := range v.config.Waves {
+		if wave.Mode == guard.ModeNotify || wave.Mode == guard.ModeRemediate {
+			v.problem("owners.channels", fmt.Sprintf("wave %s tells owners, but the fallback %s has no channel", wave.Name, o.Fallback),
+				"add "+o.Fallback+" to owners.channels")
+			return
+		}
+	}
+}
+
+func (v validator) waivers() {
+	for i, w := range v.config.Waivers {
+		path := fmt.Sprintf("waivers[%d]", i)
+		v.control(path+".control", string(w.Control))
+		v.waivedResource(path+".resource", w.Resource)
+		if w.By == "" {
+			v.problem(path+".by", path+".by is missing", "say who decided it")
+		}
+		if strings.TrimSpace(w.Reason) == "" {
+			v.problem(path+".reason", path+".reason is missing", "say why it is excused")
+		}
+		if w.Expires.IsZero() {
+			v.problem(path+".expires", path+".expires is missing", "a waiver has an end: add a date like 2027-01-31")
+		} else if !v.now.IsZero() && !v.now.Before(w.Expires) {
+			last := w.Expires.Add(-time.Second).Format(time.DateOnly)
+			v.problem(path+".expires", "the waiver expired on "+last, "remove it, or decide again and set a later date")
+		}
+	}
+}
+
+func (v validator) control(path, id string) {
+	if v.shape(path, id, controlShape, "a control id", "DL.SECRET.1") {
+		return
+	}
+}
+
+func (v validator) waivedResource(path, resource string) {
+	switch {
+	case resource == "":
+		v.problem(path, path+" is missing", "add a secret or key ARN; * stands for any text")
+	case !strings.HasPrefix(resource, "arn:"):
+		v.problem(path, fmt.Sprintf("%s %q is no ARN", path, resource), "write the ARN; * stands for any text")
+	}
+}
+
+// scheduleShape is what EventBridge Scheduler takes, as far as a typing mistake goes.
+var scheduleShape = regexp.MustCompile(`^(rate\([1-9]\d* (minutes?|hours?|days?)\)|cron\([^()]+( [^()]+){5}\))$`)
+
+func (v validator) operations() {
+	o := v.config.Operations
+	v.email("operations.email", o.Email)
+	if o.SlackChannel != "" {
+		v.slackChannel("operations.slackChannel", o.SlackChannel)
+	}
+	v.schedule("operations.sweep", o.Sweep, "rate(1 hour)")
+	v.schedule("operations.digest", o.Digest, "cron(0 8 ? * MON-FRI *)")
+	if v.written("operations.silentHours") {
+		v.positive("operations.silentHours", o.SilentHours)
+	}
+}
+
+func (v validator) schedule(path, expression, example string) {
+	if expression != "" {
+		v.shape(path, expression, scheduleShape, "a schedule", example)
+	}
+}
+
+func (v validator) limits() {
+	l := v.config.Limits
+	v.positive("limits.changesPerHour", l.ChangesPerHour)
+	v.positive("limits.changesPerAccountPerHour", l.ChangesPerAccountPerHour)
+	if l.ChangesPerHour > 0 && l.ChangesPerAccountPerHour > l.ChangesPerHour {
+		v.problem("limits.changesPerAccountPerHour", fmt.Sprintf("one account may change more (%d) than all together (%d)",
+			l.ChangesPerAccountPerHour, l.ChangesPerHour), "lower it or raise limits.changesPerHour")
+	}
+}
+
+func (v validator) positive(path string, n int) {
+	if n <= 0 {
+		v.problem(path, fmt.Sprintf("%s is %d", path, n), "write a number over 0")
+	}
+}
+
+// logDays are the retention times that CloudWatch Logs knows (PutRetentionPolicy).
+var logDays = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+func (v validator) retention() {
+	r := v.config.Retention
+	v.positive("retention.logDays", r.LogDays)
+	v.positive("retention.findingDays", r.FindingDays)
+	if r.LogDays <= 0 || slices.Contains(logDays, r.LogDays) {
+		return
+	}
+	v.problem("retention.logDays", fmt.Sprintf("CloudWatch Logs cannot keep logs for %d days", r.LogDays),
+		fmt.Sprintf("use %d", nextLogDays(r.LogDays)))
+}
+
+func nextLogDays(days int) int {
+	for _, d := range logDays {
+		if d > days {
+			return d
+		}
+	}
+	return logDays[len(logDays)-1]
+}
