@@ -1,0 +1,181 @@
+// Package doublelock_test holds the house in shape: which rooms exist and which may know which.
+package doublelock_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+const module = "github.com/doublelock/doublelock/"
+
+// rooms lists every folder with Go code and what it may import besides the standard library. "shared/*" and
+// "handlers/*" mean every room below. A prefix ending in "/" allows a module and all below it. Tests may import more.
+var rooms = map[string][]string{
+	".":                        {},
+	"shared/guard":             {},
+	"shared/policy":            {},
+	"shared/policy/policytest": {"shared/policy"},
+	"shared/trail":             {"shared/guard"},
+	"shared/preventive":        {"shared/guard", "shared/policy", "shared/settings"},
+	"shared/migration":         {"shared/guard", "shared/policy"},
+	"shared/killswitch":        {"shared/guard", "shared/policy"},
+	"shared/notify":            {"shared/guard"},
+	"shared/notify/email":      {"shared/guard", "shared/notify"},
+	"shared/notify/slack":      {"shared/guard", "shared/notify"},
+	"shared/notify/notifytest": {"shared/guard", "shared/notify"},
+	"shared/report":            {"shared/guard"},
+	"shared/settings":          {"shared/guard", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
+	"shared/cloud":             {"shared/guard", "shared/settings", "github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go", "github.com/aws/smithy-go/"},
+	"shared/localaws":          {"shared/guard", "shared/policy", "shared/trail", "shared/settings", "shared/localaws/pattern"},
+	"shared/localaws/pattern":  {},
+
+	"handlers":                  {"handlers/*", "shared/*"},
+	"handlers/detect":           handler,
+	"handlers/sweep":            handler,
+	"handlers/alert":            handler,
+	"handlers/remediate":        handler,
+	"handlers/watchdog":         handler,
+	"handlers/incident":         handler,
+	"handlers/detect/lambda":    lambdaMain,
+	"handlers/sweep/lambda":     lambdaMain,
+	"handlers/alert/lambda":     lambdaMain,
+	"handlers/remediate/lambda": lambdaMain,
+	"handlers/watchdog/lambda":  lambdaMain,
+	"handlers/incident/lambda":  lambdaMain,
+
+	"cmd/doublelock": {"handlers", "shared/*", "testdata/templates", "github.com/spf13/cobra", "github.com/charmbracelet/lipgloss", "github.com/schollz/progressbar/v3", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/"},
+	"infra":          {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
+
+	"testdata/templates": {}, // the synthesized templates, embedded
+}
+
+var (
+	handler = []string{
+		"shared/guard", "shared/trail", "shared/policy", "shared/migration", "shared/killswitch", "shared/notify",
+		"shared/notify/email", "shared/notify/slack", "shared/report", "github.com/aws/aws-lambda-go/events",
+	}
+	lambdaMain = []string{"handlers", "github.com/aws/aws-lambda-go/lambda"}
+)
+
+var topLevel = []string{
+	"infra", "handlers", "shared", "cdk.json", "go.mod", "go.sum", "README.md",
+	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "layout_test.go",
+	"tools.mod", "tools.sum", "package.json", "package-lock.json", "requirements-dev.txt", ".npmrc", ".gitignore", ".gitattributes",
+	".git", "dist", "cdk.out", "node_modules", ".venv", // not tracked
+}
+
+var illegalNames = []string{"util", "utils", "common", "helper", "helpers", "misc", "types", "models", "base"}
+
+func TestEveryRoomIsListedAndImportsOnlyWhatItMay(t *testing.T) {
+	for folder, files := range goFolders(t) {
+		allowed, listed := rooms[folder]
+		if !listed {
+			t.Errorf("%s: not a room of the house; list it in layout_test.go with what it may import", folder)
+			continue
+		}
+		if slices.Contains(illegalNames, path.Base(folder)) {
+			t.Errorf("%s: says nothing about what is inside", folder)
+		}
+		for _, file := range files {
+			for _, imported := range imports(t, file) {
+				if !mayImport(allowed, imported) {
+					t.Errorf("%s: %s may not import %s", file, folder, imported)
+				}
+			}
+		}
+	}
+}
+
+func TestTopLevelHoldsOnlyWhatItShould(t *testing.T) {
+	entries, err := filepath.Glob("*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if !slices.Contains(topLevel, entry) {
+			t.Errorf("%s: does not belong at the top level", entry)
+		}
+	}
+}
+
+func TestNoGoFileSitsInSharedItself(t *testing.T) {
+	files, err := filepath.Glob("shared/*.go")
+	if err != nil || len(files) > 0 {
+		t.Errorf("shared holds %v (%v); each file belongs in a room", files, err)
+	}
+}
+
+// trail recognises our own sessions without knowing settings, which name them.
+func TestNamesThatTwoRoomsShareAreTheSame(t *testing.T) {
+	if trail.SessionPrefix != settings.SessionPrefix {
+		t.Errorf("trail.SessionPrefix = %q, settings.SessionPrefix = %q", trail.SessionPrefix, settings.SessionPrefix)
+	}
+	for _, c := range guard.Controls() {
+		if !strings.HasPrefix(string(c.ID), "DL.") {
+			t.Errorf("control %q does not begin with DL.", c.ID)
+		}
+	}
+}
+
+func goFolders(t *testing.T) map[string][]string {
+	t.Helper()
+	folders := map[string][]string{}
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") && name != "." || slices.Contains([]string{"node_modules", "dist", "cdk.out"}, d.Name())):
+			return filepath.SkipDir
+		case strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go"):
+			folder := filepath.ToSlash(filepath.Dir(name))
+			folders[folder] = append(folders[folder], name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folders
+}
+
+func imports(t *testing.T, file string) []string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, spec := range parsed.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first, _, _ := strings.Cut(imported, "/"); strings.Contains(first, ".") {
+			paths = append(paths, strings.TrimPrefix(imported, module))
+		}
+	}
+	return paths
+}
+
+func mayImport(allowed []string, imported string) bool {
+	for _, a := range allowed {
+		switch {
+		case a == imported,
+			strings.HasSuffix(a, "/*") && strings.HasPrefix(imported, strings.TrimSuffix(a, "*")),
+			strings.HasSuffix(a, "/") && strings.HasPrefix(imported, a):
+			return true
+		}
+	}
+	return false
+}
