@@ -1,0 +1,116 @@
+package preventive
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// MaxSCP is how many characters an SCP may have. Organizations takes 10,240 since May 2026; CloudFormation's
+// AWS::Organizations::Policy and much tooling still say 5,120, and what fits there fits everywhere.
+const MaxSCP = 5120
+
+// maxTargets is how many roots, OUs and accounts one AWS::Organizations::Policy can be attached to.
+const maxTargets = 100
+
+// SCP is a service control policy as it is deployed.
+type SCP struct {
+	Name        string
+	Description string
+	Statements  []Statement
+	Content     string   // minified JSON; its length in characters is what the limit counts
+	Targets     []string // r-…, ou-… or account ids
+}
+
+// layer is one SCP before it knows its targets.
+type layer struct {
+	name, description string
+	statements        []Statement
+}
+
+// SCPs renders the policies for the waves that switch them on, in a fixed order: the keys layer and the tamper layer
+// for each wave with scp, the KMS layer where its backlog is migrated as well. A wave list without scp gives none.
+// It errs on a policy over MaxSCP and names the statements that make it so.
+func SCPs(c settings.Config) ([]SCP, error) {
+	guarded := targets(c, func(w settings.Wave) bool { return w.SCP })
+	migrated := targets(c, func(w settings.Wave) bool { return w.SCP && w.BacklogMigrated })
+	var policies []SCP
+	for _, step := range []struct {
+		layer   layer
+		targets []string
+	}{
+		{keysLayer(c), guarded},
+		{tamperLayer(c), guarded},
+		{kmsLayer(c), migrated},
+	} {
+		scps, err := step.layer.attach(step.targets)
+		if err != nil {
+			return nil, err
+		}
+		policies = append(policies, scps...)
+	}
+	return policies, nil
+}
+
+// keysLayer stops a secret from getting the wrong key when it is created or updated.
+func keysLayer(c settings.Config) layer {
+	statements := []Statement{KeyMissing(c), DefaultAlias(c), KeyNotApproved(c)}
+	if c.Regions.RestrictReplicas {
+		statements = append(statements, ReplicaOutside(c))
+	}
+	return layer{"doublelock-keys", "Every secret has an approved key of the organization's own.", statements}
+}
+
+// tamperLayer stops the guard from being blinded.
+func tamperLayer(c settings.Config) layer {
+	statements := []Statement{ForwardRule(c), MemberRoles(c), DeployRoles(c)}
+	if len(c.BreakGlass) > 0 {
+		statements = append(statements, BreakGlassRoles(c))
+	}
+	statements = append(statements, OurTags(c), KeyInUse(c))
+	return layer{"doublelock-tamper", "Nobody but its deploy role switches Doublelock off.", statements}
+}
+
+// kmsLayer stops writing under the AWS managed key whatever way the write takes.
+func kmsLayer(c settings.Config) layer {
+	return layer{"doublelock-kms", "Nothing new is written under the AWS managed key.", []Statement{DefaultKeyUse(c)}}
+}
+
+// attach renders a layer for its targets, in several policies of one content where there are more than one can have.
+func (l layer) attach(targets []string) ([]SCP, error) {
+	content, err := NewDocument(l.statements...).JSON()
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > MaxSCP {
+		return nil, fmt.Errorf("render SCP %s: %d characters, at most %d fit: shorten breakGlassRoles, "+
+			"organization.deployRoles or keys.approved (patterns with * are shorter than lists)", l.name, len(content), MaxSCP)
+	}
+	var scps []SCP
+	for part := range slices.Chunk(targets, maxTargets) {
+		name := l.name
+		if len(scps) > 0 {
+			name += "-" + strconv.Itoa(len(scps)+1)
+		}
+		scps = append(scps, SCP{name, l.description, l.statements, content, part})
+	}
+	return scps, nil
+}
+
+// targets are the targets of the waves that match, each once, in the order of the file.
+func targets(c settings.Config, match func(settings.Wave) bool) []string {
+	var found []string
+	for _, wave := range c.Waves {
+		if !match(wave) {
+			continue
+		}
+		for _, target := range wave.Targets {
+			if !slices.Contains(found, target) {
+				found = append(found, target)
+			}
+		}
+	}
+	return found
+}

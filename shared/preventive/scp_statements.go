@@ -1,0 +1,152 @@
+package preventive
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// foreignSecrets is every secret that another AWS service owns: customers cannot use "!" in a name. For CreateSecret
+// the resource is the ARN made from the name, so the exemption works before the secret exists.
+const foreignSecrets = "arn:*:secretsmanager:*:*:secret:*!*"
+
+const (
+	conditionKeyArn = "secretsmanager:KmsKeyArn"
+	conditionKeyID  = "secretsmanager:KmsKeyId" // deprecated by AWS, still the only one that sees the raw argument
+	conditionCaller = "aws:PrincipalArn"
+)
+
+// KeyMissing denies CreateSecret without a key, which is how a secret silently gets the AWS managed key. It must not
+// cover UpdateSecret: most updates name no key and mean to keep the one there is.
+func KeyMissing(c settings.Config) Statement {
+	return Statement{
+		Sid: "KeyMissing", Effect: "Deny",
+		Action:      Values{"secretsmanager:CreateSecret"},
+		NotResource: Values{foreignSecrets},
+		Condition: unlessCalledBy(c.BreakGlass, Condition{
+			"Null": {conditionKeyArn: {"true"}},
+		}),
+		Why: "A secret created without a key is under the AWS managed key.",
+	}
+}
+
+// DefaultAlias denies naming the AWS managed key by its alias. KmsKeyArn cannot tell that key from a customer's by
+// its ARN, so this reads the raw argument; where AWS drops the deprecated key the statement stops matching and
+// KeyNotApproved and DefaultKeyUse remain.
+func DefaultAlias(c settings.Config) Statement {
+	return Statement{
+		Sid: "DefaultAlias", Effect: "Deny",
+		Action:      Values{"secretsmanager:CreateSecret", "secretsmanager:UpdateSecret"},
+		NotResource: Values{foreignSecrets},
+		Condition: unlessCalledBy(wayBack(c), Condition{
+			"StringLike": {conditionKeyID: {"alias/aws/*", "arn:*:kms:*:*:alias/aws/*"}},
+		}),
+		Why: "The AWS managed key named by its alias is still the AWS managed key.",
+	}
+}
+
+// KeyNotApproved denies any key outside ApprovedKeys on create and on update. Null says that a key was named:
+// without it a negated operator would be true for every update that names none.
+func KeyNotApproved(c settings.Config) Statement {
+	condition := Condition{
+		"Null":       {conditionKeyArn: {"false"}},
+		"ArnNotLike": {conditionKeyArn: ApprovedKeys(c)},
+	}
+	return Statement{
+		Sid: "KeyNotApproved", Effect: "Deny",
+		Action:      Values{"secretsmanager:CreateSecret", "secretsmanager:UpdateSecret"},
+		NotResource: Values{foreignSecrets},
+		Condition:   unlessCalledBy(wayBack(c), condition),
+		Why:         "A key outside the approved list is a lock that somebody else holds.",
+	}
+}
+
+// ApprovedKeys is the approved list as an SCP can express it: ARN patterns. An SCP sees neither alias nor tag of the
+// key, so a list with aliases, tags or keys of our own admits every key of the caller's account, and DL.SECRET.5 is
+// exact afterwards. Keys of other accounts are admitted by account or ARN only.
+func ApprovedKeys(c settings.Config) Values {
+	approved, partition := c.Keys.Approved, Partition(c.Regions.Home)
+	var keys Values
+	for _, account := range approved.Accounts {
+		keys = append(keys, "arn:"+partition+":kms:*:"+account+":key/*")
+	}
+	keys = append(keys, approved.ARNs...)
+	if len(keys) == 0 || len(approved.Aliases) > 0 || len(approved.Tags) > 0 || c.Keys.Create {
+		keys = append(keys, "arn:"+partition+":kms:*:${aws:PrincipalAccount}:key/*")
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// ReplicaOutside denies a replica in a Region that nobody watches. It is all that an SCP can say of replicas: no
+// condition key sees the key of a replica (service authorization reference), so their keys are DL.SECRET.3.
+func ReplicaOutside(c settings.Config) Statement {
+	return Statement{
+		Sid: "ReplicaOutside", Effect: "Deny",
+		Action:   Values{"secretsmanager:CreateSecret", "secretsmanager:ReplicateSecretToRegions"},
+		Resource: Values{"*"},
+		Condition: unlessCalledBy(c.BreakGlass, Condition{
+			"ForAnyValue:StringNotEquals": {"secretsmanager:AddReplicaRegions": c.Regions.Guarded},
+		}),
+		Why: "A replica in a Region that is not guarded is a secret that nobody watches.",
+	}
+}
+
+// DefaultKeyUse denies writing under the AWS managed key at the KMS layer. Secrets Manager calls KMS with the
+// caller's own session, so SCPs apply. It closes what the others leave open (UpdateSecret with an empty key, default
+// replicas, the managed key named by id or ARN), and it also stops new values of secrets that are not migrated yet:
+// only for a wave whose backlog is. Decrypt stays allowed, so a leftover secret can still be moved.
+func DefaultKeyUse(c settings.Config) Statement {
+	return Statement{
+		Sid: "DefaultKeyUse", Effect: "Deny",
+		Action:   Values{"kms:Encrypt", "kms:GenerateDataKey*"},
+		Resource: Values{"*"},
+		Condition: unlessCalledBy(wayBack(c), Condition{
+			"ForAnyValue:StringEquals": {"kms:ResourceAliases": {"alias/aws/secretsmanager"}},
+			"StringLike":               {"kms:ViaService": {"secretsmanager.*"}},
+		}),
+		Why: "Whatever way a write takes to the AWS managed key, KMS is asked; this is where it is refused.",
+	}
+}
+
+// defaultInUseDays is how long a key counts as in use when the configuration does not say.
+const defaultInUseDays = 90
+
+// KeyInUse denies disabling or deleting a key that was used within Keys.InUseDays, except to the kill switch. A key
+// that was never used has no such condition key, and a positive operator on a missing key is false.
+func KeyInUse(c settings.Config) Statement {
+	days := c.Keys.InUseDays
+	if days == 0 {
+		days = defaultInUseDays
+	}
+	exempt := append(slices.Clone(c.BreakGlass), memberRole(c, settings.RoleKillSwitch))
+	return Statement{
+		Sid: "KeyInUse", Effect: "Deny",
+		Action:   Values{"kms:DisableKey", "kms:ScheduleKeyDeletion"},
+		Resource: Values{"*"},
+		Condition: unlessCalledBy(exempt, Condition{
+			"NumericLessThan": {"kms:TrailingDaysWithoutKeyUsage": {strconv.Itoa(days)}},
+		}),
+		Why: "A key in use is taken away by the kill switch, which knows what stops, or not at all.",
+	}
+}
+
+// wayBack exempts our own change role as well: a re-key that broke a reader must be undone under the SCP too. Only
+// the hub's remediate function can assume it, and MemberRoles keeps it so.
+func wayBack(c settings.Config) []string {
+	return append(slices.Clone(c.BreakGlass), memberRole(c, settings.RoleChange))
+}
+
+// unlessCalledBy adds the exemption of some roles to a condition. aws:PrincipalArn is the role's ARN for its sessions
+// too. Keys under one operator are ANDed, so the exemption joins an ArnNotLike that is already there.
+func unlessCalledBy(roles []string, condition Condition) Condition {
+	if len(roles) == 0 {
+		return condition
+	}
+	if condition["ArnNotLike"] == nil {
+		condition["ArnNotLike"] = map[string]Values{}
+	}
+	condition["ArnNotLike"][conditionCaller] = slices.Clone(roles)
+	return condition
+}

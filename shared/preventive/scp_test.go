@@ -1,0 +1,205 @@
+package preventive_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// config is an organization with one guarded wave, one that has migrated, and one that only watches.
+func config() settings.Config {
+	return settings.Config{
+		Organization: settings.Organization{ID: "o-exampleorgid", SecurityAccount: "222222222222"},
+		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1", "eu-west-1"}, RestrictReplicas: true},
+		Waves: []settings.Wave{
+			{Name: "done", Targets: []string{"ou-ab12-done"}, SCP: true, BacklogMigrated: true},
+			{Name: "guarded", Targets: []string{"ou-ab12-guarded", "333333333333"}, SCP: true},
+			{Name: "watched", Targets: []string{"ou-ab12-watched"}},
+		},
+		Keys:       settings.Keys{Approved: settings.Approved{Accounts: []string{"222222222222"}}},
+		BreakGlass: []string{"arn:aws:iam::*:role/BreakGlass*"},
+	}
+}
+
+func TestSCPsGolden(t *testing.T) {
+	scps, err := preventive.SCPs(config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scp := range scps {
+		path := filepath.Join("testdata", scp.Name+".json")
+		if *update {
+			if err := os.WriteFile(path, []byte(scp.Content+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), scp.Content+"\n"); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", scp.Name, diff)
+		}
+	}
+}
+
+func TestSCPsAttachByWave(t *testing.T) {
+	scps, err := preventive.SCPs(config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, scp := range scps {
+		got[scp.Name] = scp.Targets
+	}
+	guarded := []string{"ou-ab12-done", "ou-ab12-guarded", "333333333333"}
+	want := map[string][]string{
+		"doublelock-keys": guarded, "doublelock-tamper": guarded, "doublelock-kms": {"ou-ab12-done"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("targets (-want +got):\n%s", diff)
+	}
+}
+
+func TestSCPsWithoutAWaveThatWantsThem(t *testing.T) {
+	c := config()
+	for i := range c.Waves {
+		c.Waves[i].SCP = false
+	}
+	scps, err := preventive.SCPs(c)
+	if err != nil || len(scps) != 0 {
+		t.Errorf("got %d policies, error %v; want none", len(scps), err)
+	}
+}
+
+func TestSCPsSplitTargetsOverTheLimit(t *testing.T) {
+	c := config()
+	c.Waves = []settings.Wave{{Name: "many", SCP: true}}
+	for i := range 250 {
+		c.Waves[0].Targets = append(c.Waves[0].Targets, fmt.Sprintf("ou-ab12-%08d", i))
+	}
+	scps, err := preventive.SCPs(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizes := map[string]int{}
+	for _, scp := range scps {
+		sizes[scp.Name] = len(scp.Targets)
+	}
+	want := map[string]int{
+		"doublelock-keys": 100, "doublelock-keys-2": 100, "doublelock-keys-3": 50,
+		"doublelock-tamper": 100, "doublelock-tamper-2": 100, "doublelock-tamper-3": 50,
+	}
+	if diff := cmp.Diff(want, sizes); diff != "" {
+		t.Errorf("targets per policy (-want +got):\n%s", diff)
+	}
+}
+
+func TestSCPsOverTheSizeLimitSayWhatToShorten(t *testing.T) {
+	c := config()
+	for i := range 60 {
+		c.Keys.Approved.ARNs = append(c.Keys.Approved.ARNs,
+			fmt.Sprintf("arn:aws:kms:us-east-1:222222222222:key/1234abcd-12ab-34cd-56ef-%012d", i))
+	}
+	_, err := preventive.SCPs(c)
+	if err == nil || !strings.Contains(err.Error(), "doublelock-keys") || !strings.Contains(err.Error(), "keys.approved") {
+		t.Errorf("error %v; want one that names doublelock-keys and keys.approved", err)
+	}
+}
+
+func TestEveryStatementIsADenyThatSaysWhy(t *testing.T) {
+	scps, err := preventive.SCPs(config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, scp := range scps {
+		if len(scp.Content) > preventive.MaxSCP {
+			t.Errorf("%s has %d characters", scp.Name, len(scp.Content))
+		}
+		if !json.Valid([]byte(scp.Content)) || strings.ContainsAny(scp.Content, " \n\t") {
+			t.Errorf("%s is not minified JSON: %s", scp.Name, scp.Content)
+		}
+		for _, s := range scp.Statements {
+			if s.Effect != "Deny" || s.Why == "" || seen[s.Sid] {
+				t.Errorf("%s: effect %q, why %q, seen before %v", s.Sid, s.Effect, s.Why, seen[s.Sid])
+			}
+			seen[s.Sid] = true
+		}
+	}
+}
+
+func TestApprovedKeys(t *testing.T) {
+	own := "arn:aws:kms:*:${aws:PrincipalAccount}:key/*"
+	central := "arn:aws:kms:*:222222222222:key/*"
+	one := "arn:aws:kms:eu-west-1:222222222222:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	for name, tc := range map[string]struct {
+		keys settings.Keys
+		want []string
+	}{
+		"nothing said is every key of the own account": {settings.Keys{}, []string{own}},
+		"a central account alone shuts out the own account": {
+			settings.Keys{Approved: settings.Approved{Accounts: []string{"222222222222"}}}, []string{central},
+		},
+		"an alias cannot be seen, so the own account is admitted": {
+			settings.Keys{Approved: settings.Approved{Accounts: []string{"222222222222"}, Aliases: []string{"alias/app"}}},
+			[]string{own, central},
+		},
+		"a tag cannot be seen either": {
+			settings.Keys{Approved: settings.Approved{ARNs: []string{one}, Tags: map[string]string{"approved": "yes"}}},
+			[]string{own, one},
+		},
+		"keys we make are in the own account": {
+			settings.Keys{Create: true, Approved: settings.Approved{ARNs: []string{one}}}, []string{own, one},
+		},
+		"the same key twice is once": {
+			settings.Keys{Approved: settings.Approved{ARNs: []string{one, one}}}, []string{one},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config()
+			c.Keys = tc.keys
+			if diff := cmp.Diff(tc.want, []string(preventive.ApprovedKeys(c))); diff != "" {
+				t.Errorf("approved keys (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPartition(t *testing.T) {
+	for region, want := range map[string]string{
+		"us-east-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "ap-southeast-4": "aws",
+	} {
+		if got := preventive.Partition(region); got != want {
+			t.Errorf("partition of %s: got %s, want %s", region, got, want)
+		}
+	}
+}
+
+func TestSecretsKeyPolicySplitsManagingFromUsing(t *testing.T) {
+	doc := preventive.SecretsKeyPolicy("aws", "333333333333", "eu-west-1")
+	manage, use := doc.Statement[0], doc.Statement[1]
+	for _, action := range manage.Action {
+		for _, crypto := range preventive.SecretsUse {
+			if action == crypto && action != "kms:DescribeKey" {
+				t.Errorf("the administration statement may %s", action)
+			}
+		}
+	}
+	want := preventive.Condition{"StringEquals": {
+		"kms:CallerAccount": {"333333333333"}, "kms:ViaService": {"secretsmanager.eu-west-1.amazonaws.com"},
+	}}
+	if diff := cmp.Diff(want, use.Condition); diff != "" {
+		t.Errorf("condition of use (-want +got):\n%s", diff)
+	}
+}
