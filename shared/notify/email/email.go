@@ -1,0 +1,254 @@
+package email
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/notify"
+)
+
+// Limits of one mail. SNS takes 256 KB (262,144 bytes) of subject and body together; people take much less.
+const (
+	MaxText     = 128 * 1024 // bytes
+	maxDetailed = 5          // stories told in full; more are told in a line each
+	maxListed   = 200        // stories told at all
+	maxAffected = 20         // secrets listed of one key
+	maxName     = 512        // characters of a name, an actor or an ARN in running text
+	maxLine     = 4096       // characters of a command
+)
+
+const rule = "------------------------------------------------------------------------"
+
+// Mail is a rendered message.
+type Mail struct {
+	Subject string // at most notify.MaxSubject printable ASCII characters
+	Text    string // at most MaxText bytes
+}
+
+// Render writes the mail.
+func Render(m notify.Message) Mail {
+	var b writer
+	if len(m.Stories) > 1 {
+		b.line("%s.", m.Count())
+		b.line("")
+	}
+	for i, s := range m.Stories[:min(len(m.Stories), maxDetailed)] {
+		if i > 0 {
+			b.line("")
+			b.line("%s", rule)
+			b.line("")
+		}
+		b.story(s)
+	}
+	b.others(m.Stories[min(len(m.Stories), maxDetailed):])
+	b.closing(m)
+	return Mail{Subject: m.Subject(), Text: clipBytes(b.String(), MaxText)}
+}
+
+// writer builds a text line by line.
+type writer struct{ strings.Builder }
+
+func (w *writer) line(format string, args ...any) {
+	fmt.Fprintf(w, format, args...)
+	w.WriteByte('\n')
+}
+
+func (w *writer) story(s notify.Story) {
+	lead := s.Lead()
+	w.line("%s.", notify.Clip(notify.Headline(lead), maxName))
+	if s.Repeat {
+		w.line("(You may have had this message before: its first delivery was cut off.)")
+	}
+	w.line("")
+	w.facts(lead)
+	for _, n := range s.Notices {
+		w.notice(n, s.Key)
+	}
+	w.blast(lead.Blast)
+}
+
+// facts says what and where, and who did it.
+func (w *writer) facts(n guard.Notice) {
+	what := "Secret"
+	if n.Kind == guard.NoticeIncident {
+		what = "Key"
+	}
+	w.fact(what, notify.Name(n))
+	w.fact("Account", strings.TrimSpace(n.Account+"  "+n.Region))
+	w.fact("ARN", n.Resource)
+	w.fact("State", string(n.State))
+	w.fact("Changed", by(n))
+	if !n.At.IsZero() {
+		w.fact("Seen", n.At.UTC().Format(time.RFC1123))
+	}
+}
+
+func (w *writer) fact(name, value string) {
+	if value = notify.Clip(notify.OneLine(value), maxName); value != "" {
+		w.line("  %-8s %s", name, value)
+	}
+}
+
+func by(n guard.Notice) string {
+	switch tool := notify.ToolName(n.Tool); {
+	case n.Actor == "" && tool == "":
+		return ""
+	case n.Actor == "":
+		return "with " + tool
+	case tool == "":
+		return "by " + n.Actor
+	default:
+		return "by " + n.Actor + " with " + tool
+	}
+}
+
+// notice says why it matters and how to get rid of it.
+func (w *writer) notice(n guard.Notice, key string) {
+	if n.Kind == guard.NoticeResolved {
+		w.line("")
+		w.line("Resolved: %s. There is nothing to do.", title(n))
+		return
+	}
+	w.line("")
+	w.line("Why it matters%s", label(n))
+	w.paragraph(detail(n))
+	w.paragraph(notify.Why(n))
+	w.fix(notify.FixFor(n, key))
+}
+
+func label(n guard.Notice) string {
+	if n.Finding == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%s, %s)", notify.OneLine(string(n.Finding.Control)), notify.OneLine(string(n.Finding.Severity)))
+}
+
+func title(n guard.Notice) string {
+	if n.Finding == nil {
+		return notify.Headline(n)
+	}
+	return fmt.Sprintf("%s (%s)", notify.OneLine(n.Finding.Title), notify.OneLine(string(n.Finding.Control)))
+}
+
+func detail(n guard.Notice) string {
+	text := n.Detail
+	if text == "" && n.Finding != nil && n.Kind == guard.NoticeOpened {
+		text = n.Finding.Detail
+	}
+	text = notify.OneLine(text)
+	if text == "" || strings.HasSuffix(text, ".") {
+		return text
+	}
+	first := []rune(text)[:1]
+	return strings.ToUpper(string(first)) + text[len(string(first)):] + "."
+}
+
+func (w *writer) paragraph(text string) {
+	for _, line := range wrap(notify.Clip(text, maxLine), 76) {
+		w.line("  %s", line)
+	}
+}
+
+func (w *writer) fix(f notify.Fix) {
+	if f.Say == "" && len(f.Lines) == 0 {
+		return
+	}
+	w.line("")
+	if len(f.Lines) == 0 {
+		w.line("How to fix it")
+	} else {
+		w.line("How to fix it (%s)", f.In)
+	}
+	w.paragraph(f.Say)
+	for _, line := range f.Lines {
+		w.line("")
+		w.line("    %s", notify.Clip(notify.OneLine(line), maxLine))
+	}
+	if f.Then != "" {
+		w.line("")
+		w.paragraph(f.Then)
+	}
+}
+
+// blast lists what stops with a key, and what does not.
+func (w *writer) blast(b *guard.BlastRadius) {
+	if b == nil {
+		return
+	}
+	for _, part := range []struct {
+		title string
+		list  []guard.Affected
+	}{{"Stops", b.Stops}, {"Still opens", b.Remains}, {"Could not be told", b.Unknown}} {
+		if len(part.list) == 0 {
+			continue
+		}
+		w.line("")
+		w.line("%s (%d)", part.title, len(part.list))
+		for _, a := range part.list[:min(len(part.list), maxAffected)] {
+			w.line("  - %s: %s", notify.Clip(notify.OneLine(cmp.Or(a.Name, a.Secret)), maxName), notify.OneLine(a.Why))
+		}
+		if more := len(part.list) - maxAffected; more > 0 {
+			w.line("  and %d more", more)
+		}
+	}
+}
+
+// others tells the stories beyond maxDetailed in a line each.
+func (w *writer) others(stories []notify.Story) {
+	if len(stories) == 0 {
+		return
+	}
+	w.line("")
+	w.line("%s", rule)
+	w.line("")
+	w.line("The others, most urgent first")
+	for _, s := range stories[:min(len(stories), maxListed-maxDetailed)] {
+		lead := s.Lead()
+		w.line("  - %s (%s %s)", notify.Clip(notify.Headline(lead), maxName), notify.OneLine(lead.Account), notify.OneLine(lead.Region))
+	}
+	if more := len(stories) - (maxListed - maxDetailed); more > 0 {
+		w.line("  and %d more", more)
+	}
+}
+
+func (w *writer) closing(m notify.Message) {
+	if len(m.Stories) == 0 {
+		return
+	}
+	owner := m.Stories[0].Owner
+	w.line("")
+	w.line("-- ")
+	w.line("%s", notify.Clip("Doublelock writes to "+notify.OneLine(m.Route)+" because "+notify.OneLine(owner.How)+".", maxName))
+	w.line("Secret values are never read, stored or sent.")
+}
+
+func clipBytes(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit-len("\n[cut]\n")], "") + "\n[cut]\n"
+}
+
+// wrap breaks text between words into lines of at most width characters, longer words standing alone.
+func wrap(text string, width int) []string {
+	var lines []string
+	current := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case current == "":
+			current = word
+		case len([]rune(current))+1+len([]rune(word)) > width:
+			lines = append(lines, current)
+			current = word
+		default:
+			current += " " + word
+		}
+	}
+	if current != "" {
+		lines = append(lines, current)
+	}
+	return lines
+}

@@ -1,0 +1,209 @@
+package notify
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Message is all that one owner hears at once.
+type Message struct {
+	Route   string // whom it goes to: Owner.Route
+	Stories []Story
+}
+
+// Story is what happened to one resource, most urgent notice first.
+type Story struct {
+	Owner   Owner
+	Notices []guard.Notice
+	Key     string // the key to use when fixing: an ARN or alias
+	Repeat  bool   // an earlier delivery was cut off, so its reader may know this already
+}
+
+// Lead is the notice a story is headed by.
+func (s Story) Lead() guard.Notice { return s.Notices[0] }
+
+// Told reports whether a person hears of a notice. Changes of state come with a finding that tells them, and denied
+// attempts were told to the caller by AWS: both are recorded only.
+func Told(n guard.Notice) bool {
+	switch n.Kind {
+	case guard.NoticeIncident, guard.NoticeFailed, guard.NoticeDeniedRead:
+		return true
+	case guard.NoticeOpened, guard.NoticeResolved, guard.NoticeRekeyed:
+		return n.Decision.Tell
+	default:
+		return false
+	}
+}
+
+// Item is a notice on its way to a person.
+type Item struct {
+	Notice guard.Notice
+	Repeat bool
+}
+
+// Compose makes one message per owner out of notices, with that owner's resources only. The same items in any order
+// give the same messages. keyFor names the key to use when fixing.
+func Compose(items []Item, d Directory, keyFor func(guard.Notice) string) []Message {
+	stories := map[string]*Story{}
+	for _, item := range latest(items) {
+		n := item.Notice
+		s, ok := stories[n.Resource]
+		if !ok {
+			s = &Story{Owner: d.Resolve(n), Key: keyFor(n)}
+			stories[n.Resource] = s
+		}
+		s.Notices = append(s.Notices, n)
+		s.Repeat = s.Repeat || item.Repeat
+	}
+	routes := map[string]*Message{}
+	for _, resource := range sortedNames(stories) {
+		s := stories[resource]
+		slices.SortStableFunc(s.Notices, moreUrgent)
+		m, ok := routes[s.Owner.Route]
+		if !ok {
+			m = &Message{Route: s.Owner.Route}
+			routes[s.Owner.Route] = m
+		}
+		m.Stories = append(m.Stories, *s)
+	}
+	messages := make([]Message, 0, len(routes))
+	for _, route := range sortedNames(routes) {
+		m := routes[route]
+		slices.SortStableFunc(m.Stories, func(a, b Story) int { return moreUrgent(a.Lead(), b.Lead()) })
+		messages = append(messages, *m)
+	}
+	return messages
+}
+
+// latest keeps the last word on each finding, so that nobody is told of a finding that is resolved in the same breath.
+// Its items are in the order in which they happened.
+func latest(items []Item) []Item {
+	sorted := slices.Clone(items)
+	slices.SortStableFunc(sorted, func(a, b Item) int {
+		return cmp.Or(a.Notice.At.Compare(b.Notice.At), cmp.Compare(a.Notice.ID, b.Notice.ID))
+	})
+	last := map[string]int{}
+	for i, item := range sorted {
+		last[subject(item.Notice)] = i
+	}
+	kept := make([]Item, 0, len(last))
+	for i, item := range sorted {
+		if last[subject(item.Notice)] == i {
+			kept = append(kept, item)
+		}
+	}
+	return kept
+}
+
+// subject is what a notice has the word on: a finding as it opens and resolves, or an occurrence of its own.
+func subject(n guard.Notice) string {
+	if n.Finding != nil && (n.Kind == guard.NoticeOpened || n.Kind == guard.NoticeResolved) {
+		return n.Finding.ID()
+	}
+	return n.ID
+}
+
+func moreUrgent(a, b guard.Notice) int {
+	return cmp.Or(
+		cmp.Compare(urgency(b), urgency(a)),
+		cmp.Compare(rank(SeverityOf(b)), rank(SeverityOf(a))),
+		cmp.Compare(a.Name, b.Name),
+		cmp.Compare(a.ID, b.ID),
+	)
+}
+
+func urgency(n guard.Notice) int {
+	switch n.Kind {
+	case guard.NoticeIncident:
+		return 5
+	case guard.NoticeFailed:
+		return 4
+	case guard.NoticeDeniedRead:
+		return 3
+	case guard.NoticeRekeyed:
+		return 2
+	case guard.NoticeResolved:
+		return 0
+	default:
+		return 1
+	}
+}
+
+func rank(s guard.Severity) int {
+	return slices.Index([]guard.Severity{
+		guard.SeverityLow, guard.SeverityMedium, guard.SeverityHigh, guard.SeverityCritical,
+	}, s)
+}
+
+// SeverityOf tells how urgent a notice is. A resolved finding is low whatever it was.
+func SeverityOf(n guard.Notice) guard.Severity {
+	switch {
+	case n.Kind == guard.NoticeIncident:
+		return guard.SeverityCritical
+	case n.Kind == guard.NoticeFailed || n.Kind == guard.NoticeDeniedRead:
+		return guard.SeverityHigh
+	case n.Kind == guard.NoticeResolved || n.Kind == guard.NoticeRekeyed:
+		return guard.SeverityLow
+	case n.Finding != nil && n.Finding.Severity != "":
+		return n.Finding.Severity
+	default:
+		return guard.SeverityLow
+	}
+}
+
+// Severity is that of the most severe notice.
+func (m Message) Severity() guard.Severity {
+	top := guard.SeverityLow
+	for _, s := range m.Stories {
+		for _, n := range s.Notices {
+			if severity := SeverityOf(n); rank(severity) > rank(top) {
+				top = severity
+			}
+		}
+	}
+	return top
+}
+
+// Controls lists the controls the message is about, sorted.
+func (m Message) Controls() []string {
+	set := map[string]bool{}
+	for _, s := range m.Stories {
+		for _, n := range s.Notices {
+			if n.Finding != nil {
+				set[string(n.Finding.Control)] = true
+			}
+		}
+	}
+	return sortedNames(set)
+}
+
+// Accounts lists the accounts the message is about, sorted.
+func (m Message) Accounts() []string {
+	set := map[string]bool{}
+	for _, s := range m.Stories {
+		set[s.Lead().Account] = true
+	}
+	return sortedNames(set)
+}
+
+// Thread is the same for everything that is said about one finding, so that chat keeps it together; a message about
+// several resources goes to its owner's own thread. 32 hexadecimal digits.
+func (m Message) Thread() string {
+	about := "digest|" + m.Route
+	if len(m.Stories) == 1 {
+		lead := m.Stories[0].Lead()
+		about = lead.Resource
+		if lead.Finding != nil {
+			about = lead.Finding.ID()
+		}
+	}
+	sum := sha256.Sum256([]byte(about))
+	return hex.EncodeToString(sum[:16])
+}
+
+// DedupeKey names one telling of a notice in one channel. Whoever sends remembers it, so that a repeat is not told.
+func DedupeKey(channel string, n guard.Notice) string { return channel + "|" + n.ID }

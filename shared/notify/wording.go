@@ -1,0 +1,194 @@
+package notify
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// MaxSubject is how many ASCII characters SNS takes as the subject of an e-mail (SNS Publish, Subject).
+const MaxSubject = 100
+
+// Subject is the one-line gist: severity, what, where. At most MaxSubject printable ASCII characters.
+func (m Message) Subject() string {
+	severity := strings.ToUpper(string(m.Severity()))
+	if len(m.Stories) == 1 {
+		lead := m.Stories[0].Lead()
+		where := " (" + lead.Account + " " + lead.Region + ")"
+		if lead.Kind == guard.NoticeResolved || lead.Kind == guard.NoticeRekeyed {
+			severity = "DONE"
+		}
+		start := "[Doublelock] " + severity + ": "
+		room := MaxSubject - len(start) - len(ASCII(where))
+		return start + Clip(ASCII(HeadlineWithin(lead, room)), max(room, 0)) + Clip(ASCII(where), MaxSubject-len(start))
+	}
+	return Clip(ASCII(fmt.Sprintf("[Doublelock] %s: %s", severity, m.Count())), MaxSubject)
+}
+
+// Count says how many resources need something and how many are done.
+func (m Message) Count() string {
+	todo, done := 0, 0
+	for _, s := range m.Stories {
+		if k := s.Lead().Kind; k == guard.NoticeResolved {
+			done++
+		} else {
+			todo++
+		}
+	}
+	switch {
+	case done == 0:
+		return fmt.Sprintf("%d resources need you", todo)
+	case todo == 0:
+		return fmt.Sprintf("%d resources are fine again", done)
+	default:
+		return fmt.Sprintf("%d need you, %d are fine again", todo, done)
+	}
+}
+
+// Headline says in one line what a notice is about.
+func Headline(n guard.Notice) string { return HeadlineWithin(n, 0) }
+
+// HeadlineWithin is Headline with the name cut so that the line has at most room characters; 0 cuts nothing. Names
+// are cut before words are: half a sentence tells less than half a name.
+func HeadlineWithin(n guard.Notice, room int) string {
+	before, after := phrase(n)
+	name := Name(n)
+	if room > 0 {
+		name = Clip(name, max(room-len([]rune(before))-len([]rune(after)), 12))
+	}
+	return before + name + after
+}
+
+// Name is how people call the resource: its name, else its ARN. One line, whatever came in.
+func Name(n guard.Notice) string {
+	if n.Name != "" {
+		return OneLine(n.Name)
+	}
+	if n.Resource != "" {
+		return OneLine(n.Resource)
+	}
+	return "a resource without a name"
+}
+
+func phrase(n guard.Notice) (before, after string) {
+	switch n.Kind {
+	case guard.NoticeOpened:
+		return opened(n)
+	case guard.NoticeResolved:
+		return resolved(n)
+	case guard.NoticeRekeyed:
+		return "", " was moved to a customer managed key"
+	case guard.NoticeFailed:
+		return "", " could not be moved to a customer managed key"
+	case guard.NoticeIncident:
+		return "Key ", incident(n)
+	case guard.NoticeDeniedRead:
+		return "A read of ", " was denied"
+	default:
+		return "", ": " + OneLine(strings.ReplaceAll(string(n.Kind), "_", " "))
+	}
+}
+
+func opened(n guard.Notice) (before, after string) {
+	if n.Finding == nil {
+		return "", " needs you"
+	}
+	switch n.Finding.Control {
+	case guard.SecretDefaultKey:
+		if n.State == guard.StateDrifted {
+			return "", " is back under the AWS managed key"
+		}
+		return "", " is under the AWS managed key"
+	case guard.SecretNotSealed:
+		return "", " is re-keyed but not sealed"
+	case guard.SecretReplicaKey:
+		return "A replica of ", " is under the AWS managed key"
+	case guard.SecretKeyUnusable:
+		return "The key of ", " cannot be used"
+	case guard.SecretKeyUnapproved:
+		return "", " is under a key that is not approved"
+	case guard.SecretForeignKey:
+		return "Service-owned ", " is under the AWS managed key"
+	default:
+		return OneLine(n.Finding.Title) + ": ", ""
+	}
+}
+
+func resolved(n guard.Notice) (before, after string) {
+	switch {
+	case n.State == guard.StateSealed:
+		return "", " is sealed"
+	case n.Finding != nil:
+		return "Resolved for ", " (" + OneLine(string(n.Finding.Control)) + ")"
+	default:
+		return "", " is fine again"
+	}
+}
+
+func incident(n guard.Notice) string {
+	if n.Blast == nil {
+		return " cannot be used"
+	}
+	return fmt.Sprintf(" is %s: %d secrets stop, %d still open", stateWord(n.Blast.State), len(n.Blast.Stops), len(n.Blast.Remains))
+}
+
+func stateWord(s guard.KeyState) string {
+	switch s {
+	case guard.KeyDisabled:
+		return "disabled"
+	case guard.KeyPendingDeletion, guard.KeyPendingReplicaDeletion:
+		return "pending deletion"
+	case guard.KeyMissing:
+		return "missing"
+	case guard.KeyStateUnknown:
+		return "in an unknown state"
+	default:
+		return "in state " + string(s)
+	}
+}
+
+// ToolName is a tool as people write it; "" when it is not known.
+func ToolName(tool string) string {
+	switch strings.ToLower(tool) {
+	case "terraform":
+		return "Terraform"
+	case "cloudformation":
+		return "CloudFormation"
+	case "cdk":
+		return "AWS CDK"
+	case "pulumi":
+		return "Pulumi"
+	case "console":
+		return "the console"
+	case "cli":
+		return "the AWS CLI"
+	case "sdk":
+		return "an AWS SDK"
+	default:
+		return OneLine(tool)
+	}
+}
+
+// Why says in a sentence or two why a notice matters.
+func Why(n guard.Notice) string {
+	switch n.Kind {
+	case guard.NoticeIncident:
+		return "Readers fail at their next uncached read. What still opens does so through an older copy under another key: switching this key off does not stop it."
+	case guard.NoticeFailed:
+		return "The secret is as it was: the change was not made, or did not take."
+	case guard.NoticeRekeyed:
+		return "Older copies still open with the previous key until a new version is written."
+	case guard.NoticeDeniedRead:
+		return "A reader that cannot open a secret is an application about to fail, or somebody trying doors."
+	}
+	if n.Finding == nil {
+		return ""
+	}
+	for _, c := range guard.Controls() {
+		if c.ID == n.Finding.Control {
+			return c.Why
+		}
+	}
+	return ""
+}
