@@ -3,15 +3,16 @@ package settings
 // The environment contract: infra writes these variables into the functions, handlers read them, nobody types
 // them twice.
 const (
-	EnvOrganization = "DOUBLELOCK_ORGANIZATION_ID" // o-…
-	EnvHubAccount   = "DOUBLELOCK_HUB_ACCOUNT"     // 12 digits
-	EnvRegions      = "DOUBLELOCK_REGIONS"         // guarded Regions, comma separated
-	EnvTable        = "DOUBLELOCK_TABLE"           // DynamoDB table name
-	EnvBus          = "DOUBLELOCK_BUS"             // hub event bus name
-	EnvOwnersTopic  = "DOUBLELOCK_OWNERS_TOPIC"    // SNS topic ARN for e-mail text, filtered by owner
-	EnvChatTopic    = "DOUBLELOCK_CHAT_TOPIC"      // SNS topic ARN for chat (Amazon Q Developer's schema)
-	EnvConfig       = "DOUBLELOCK_CONFIG"          // the part of doublelock.yaml a handler needs, as JSON (Runtime)
-	EnvEndpoint     = "AWS_ENDPOINT_URL"           // set only by the local run
+	EnvOrganization = "DOUBLELOCK_ORGANIZATION_ID"    // o-…
+	EnvHubAccount   = "DOUBLELOCK_HUB_ACCOUNT"        // 12 digits
+	EnvManagement   = "DOUBLELOCK_MANAGEMENT_ACCOUNT" // 12 digits: Organizations is read there, through its member role
+	EnvRegions      = "DOUBLELOCK_REGIONS"            // guarded Regions, comma separated
+	EnvTable        = "DOUBLELOCK_TABLE"              // DynamoDB table name
+	EnvBus          = "DOUBLELOCK_BUS"                // hub event bus name
+	EnvOwnersTopic  = "DOUBLELOCK_OWNERS_TOPIC"       // SNS topic ARN for e-mail text, filtered by owner
+	EnvChatTopic    = "DOUBLELOCK_CHAT_TOPIC"         // SNS topic ARN for chat (Amazon Q Developer's schema)
+	EnvConfig       = "DOUBLELOCK_CONFIG"             // the part of doublelock.yaml a handler needs, as JSON (Runtime)
+	EnvEndpoint     = "AWS_ENDPOINT_URL"              // set only by the local run
 	EnvRegion       = "AWS_REGION"
 )
 
@@ -25,6 +26,10 @@ const (
 	RoleKillSwitch   = "doublelock-killswitch" // member role: disable and enable keys, deny reads
 	RoleForward      = "doublelock-forward"    // member role: EventBridge sends to the hub bus
 	SecretsKeyAlias  = "alias/doublelock/secrets"
+	HubName          = "doublelock" // the hub's bus and table
+	TopicOwners      = "doublelock-owners"
+	TopicChat        = "doublelock-chat"
+	TopicOperations  = "doublelock-operations"
 	EventSource      = "doublelock"
 	DetailTypeNotice = "Doublelock Finding"
 	TagMode          = "doublelock:mode" // written by owners, read by us: see Runtime.Mode
