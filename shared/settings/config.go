@@ -110,9 +110,10 @@ type Retention struct {
 
 // Operations says who runs Doublelock itself and when its own jobs run.
 type Operations struct {
-	Email        string `yaml:"email"`        // alarms about Doublelock itself
-	SlackChannel string `yaml:"slackChannel"` // Slack channel id, C…, that hears everything
-	Sweep        string `yaml:"sweep"`        // EventBridge Scheduler expression; "" is rate(1 hour)
-	Digest       string `yaml:"digest"`       // EventBridge Scheduler expression; "" is cron(0 8 ? * MON-FRI *)
-	SilentHours  int    `yaml:"silentHours"`  // alarm when no event arrived for so many hours; 0 is 24
+	Email        string   `yaml:"email"`        // alarms about Doublelock itself
+	SlackChannel string   `yaml:"slackChannel"` // Slack channel id, C…, that hears everything
+	Sweep        string   `yaml:"sweep"`        // EventBridge Scheduler expression; "" is rate(1 hour)
+	Digest       string   `yaml:"digest"`       // EventBridge Scheduler expression; "" is cron(0 8 ? * MON-FRI *)
+	SilentHours  int      `yaml:"silentHours"`  // alarm when no event arrived for so many hours; 0 is 24
+	Roles        []string `yaml:"roles"`        // role ARN patterns of the security account that may run the CLI: they may read, nothing else
 }
