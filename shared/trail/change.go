@@ -1,0 +1,71 @@
+package trail
+
+import (
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Kind says what an event asks of us.
+type Kind string
+
+const (
+	Ignored       Kind = "ignored"        // nothing; Reason says why
+	AttemptDenied Kind = "attempt_denied" // somebody tried and was stopped; nothing changed
+	LookAtSecret  Kind = "look_at_secret" // a secret may have changed
+	LookAtKey     Kind = "look_at_key"    // who may use a key, or what leads to it, changed
+	KeyLifecycle  Kind = "key_lifecycle"  // a key was enabled, disabled or deleted
+	DeniedRead    Kind = "denied_read"    // a reader did not get a value
+	Tamper        Kind = "tamper"         // what we stand on was touched: trail, rule or organization policy
+)
+
+// Kinds lists every kind, for tables and totals.
+func Kinds() []Kind {
+	return []Kind{LookAtSecret, LookAtKey, KeyLifecycle, DeniedRead, AttemptDenied, Tamper, Ignored}
+}
+
+// Change is one event, read. It says where to look, never what is true there. Anything but Kind and Reason may be
+// empty, because events leave things out.
+type Change struct {
+	Kind   Kind
+	Reason string // why this kind, in half a sentence
+	Rule   string // name of the rule in Rules that matches the event; "" when none does
+
+	EventID       string // CloudTrail's; the envelope's id for an event that is not CloudTrail's
+	SharedEventID string // the same in the records that two accounts get of one cross-account call
+	EventName     string
+	EventSource   string // e.g. "kms.amazonaws.com"
+	DetailType    string // EventBridge's; for a bare record the one it would have been delivered with
+	Time          time.Time
+	Account       string // where it happened, 12 digits
+	Region        string
+
+	Secret guard.SecretRef // the secret it is about; of KMS calls through Secrets Manager too
+	Key    guard.KeyRef    // the KMS key it is about
+	Target string          // what a Tamper call was about: trail, rule or policy
+
+	Actor        Actor
+	UserAgent    string
+	SourceIP     string // or the service that called
+	ErrorCode    string // "" when the call succeeded
+	ErrorMessage string
+	ReadOnly     bool
+
+	// Read: a value was read, or unsealed by KMS for Secrets Manager. Evidence of a reader.
+	Read bool
+	// Request is requestParameters of calls to Secrets Manager, KMS, CloudTrail, EventBridge and Organizations, as
+	// encoding/json reads them; nil when the event has none. Values of secrets are left out.
+	Request map[string]any
+}
+
+// Resource is what the event is about, as it names it: the secret, else the key, else the target of a Tamper call.
+func (c Change) Resource() string {
+	switch {
+	case c.Secret.ID != "":
+		return c.Secret.ID
+	case c.Key.ID != "":
+		return c.Key.ID
+	default:
+		return c.Target
+	}
+}

@@ -1,0 +1,327 @@
+package trail
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+var (
+	errNoEvent     = errors.New(`neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`)
+	errNoEventName = errors.New(`a CloudTrail event without "eventName"`)
+	errTrailing    = errors.New("more follows after the event")
+)
+
+// Decode reads one event: an EventBridge envelope, or a bare CloudTrail record. An event that is none of ours is
+// the normal case and answers Ignored; the error is for what is not an event at all.
+func Decode(raw []byte) (Change, error) {
+	c := cursor{buf: raw}
+	change, err := decodeAt(&c)
+	if err != nil {
+		return Change{}, fmt.Errorf("decode event: %w", err)
+	}
+	if rest := bytes.TrimLeft(raw[c.at:], " \t\r\n"); len(rest) > 0 {
+		return Change{}, fmt.Errorf("decode event: %w", errTrailing)
+	}
+	return change, nil
+}
+
+// decodeAt reads the object at the cursor. A broken JSON text sticks in the cursor as well; an error of meaning does
+// not, so that reading can go on behind it.
+func decodeAt(c *cursor) (Change, error) {
+	if b := c.peek(); c.err == nil && b != '{' {
+		c.skip()
+		if c.err == nil {
+			return Change{}, errNoEvent
+		}
+	}
+	var f fields
+	f.read(c)
+	if c.err != nil {
+		return Change{}, c.err
+	}
+	return f.change()
+}
+
+// fields is what we need of an event, as it lies in the buffer.
+type fields struct {
+	id, detailType, source, account, time, region text // of the envelope
+
+	eventID, sharedEventID, requestID text
+	eventName, eventSource, eventType text
+	eventTime, awsRegion, recipient   text
+	errorCode, errorMessage           text
+	userAgent, sourceIP               text
+	readOnly                          bool
+	user                              identity
+	request                           []byte // requestParameters
+	label                             text   // name in a native event
+
+	response, additional ids
+	keyARN, secretARN    text // in resources, of the envelope or of the record
+}
+
+// ids are the places of an element in which AWS puts the id of a secret or key.
+type ids struct{ arn, secretID, keyID, key text }
+
+func (f *fields) read(c *cursor) {
+	c.object(func(name []byte) {
+		switch string(name) {
+		case "id":
+			f.id = c.text()
+		case "detail-type":
+			f.detailType = c.text()
+		case "source":
+			f.source = c.text()
+		case "account":
+			f.account = c.text()
+		case "time":
+			f.time = c.text()
+		case "region":
+			f.region = c.text()
+		case "detail":
+			c.object(func(name []byte) { f.member(c, name) })
+		default:
+			f.member(c, name)
+		}
+	})
+}
+
+// member reads one member of a CloudTrail record.
+func (f *fields) member(c *cursor, name []byte) {
+	switch string(name) {
+	case "eventID":
+		f.eventID = c.text()
+	case "sharedEventID":
+		f.sharedEventID = c.text()
+	case "requestID":
+		f.requestID = c.text()
+	case "eventName":
+		f.eventName = c.text()
+	case "eventSource":
+		f.eventSource = c.text()
+	case "eventType":
+		f.eventType = c.text()
+	case "eventTime":
+		f.eventTime = c.text()
+	case "awsRegion":
+		f.awsRegion = c.text()
+	case "recipientAccountId":
+		f.recipient = c.text()
+	case "errorCode":
+		f.errorCode = c.text()
+	case "errorMessage":
+		f.errorMessage = c.text()
+	case "userAgent":
+		f.userAgent = c.text()
+	case "sourceIPAddress":
+		f.sourceIP = c.text()
+	case "readOnly":
+		f.readOnly = c.flag()
+	case "userIdentity":
+		f.user.read(c)
+	case "requestParameters":
+		f.request = c.span()
+	case "responseElements":
+		f.response.read(c)
+	case "additionalEventData", "serviceEventDetails":
+		f.additional.read(c)
+	case "resources":
+		f.readResources(c)
+	case "name":
+		f.label = c.text()
+	default:
+		c.skip()
+	}
+}
+
+func (i *ids) read(c *cursor) {
+	c.object(func(name []byte) {
+		switch string(name) {
+		case "arn", "aRN", "ARN", "Arn":
+			i.set(&i.arn, c.text())
+		case "SecretId", "secretId", "secretID", "SecretID":
+			i.set(&i.secretID, c.text())
+		case "keyId", "KeyId":
+			i.set(&i.keyID, c.text())
+		case "keyMetadata", "replicaKeyMetadata":
+			c.object(func(name []byte) {
+				if string(name) == "arn" {
+					i.key = c.text()
+					return
+				}
+				c.skip()
+			})
+		default:
+			c.skip()
+		}
+	})
+}
+
+// set keeps what is there when another spelling of the same member is empty or null.
+func (i *ids) set(to *text, found text) {
+	if found.present() {
+		*to = found
+	}
+}
+
+// readResources reads the envelope's list of ARNs as well as the record's list of objects.
+func (f *fields) readResources(c *cursor) {
+	c.array(func() {
+		if c.peek() == '"' {
+			f.resource(c.text(), text{})
+			return
+		}
+		var arn, kind text
+		c.object(func(name []byte) {
+			switch string(name) {
+			case "ARN", "arn":
+				arn = c.text()
+			case "type":
+				kind = c.text()
+			default:
+				c.skip()
+			}
+		})
+		f.resource(arn, kind)
+	})
+}
+
+// resource sorts a resource by type and, since old records lack types, by ARN. The first of a sort counts.
+func (f *fields) resource(arn, kind text) {
+	b := arn.bytes()
+	switch {
+	case string(kind.bytes()) == "AWS::KMS::Key" || bytes.Contains(b, []byte(":kms:")) && bytes.Contains(b, []byte(":key/")):
+		if !f.keyARN.present() {
+			f.keyARN = arn
+		}
+	case bytes.Contains(b, []byte(":secretsmanager:")):
+		if !f.secretARN.present() {
+			f.secretARN = arn
+		}
+	}
+}
+
+// service is the part of the event source that names the service. An envelope's own source counts, for EventBridge
+// sets it and nobody else can send one that begins with "aws.".
+func (f *fields) service() []byte {
+	if f.source.present() {
+		service, found := bytes.CutPrefix(f.source.bytes(), []byte("aws."))
+		if !found {
+			return nil
+		}
+		return service
+	}
+	service, _ := bytes.CutSuffix(f.eventSource.bytes(), []byte(".amazonaws.com"))
+	return service
+}
+
+// deliveredAs is the detail-type; for a bare record the one EventBridge would give it.
+func (f *fields) deliveredAs() string {
+	if f.detailType.present() {
+		switch string(f.detailType.bytes()) {
+		case apiCall:
+			return apiCall
+		case serviceEvent:
+			return serviceEvent
+		}
+		return f.detailType.String()
+	}
+	switch string(f.eventType.bytes()) {
+	case "AwsServiceEvent":
+		return serviceEvent
+	case "AwsConsoleSignIn":
+		return "AWS Console Sign In via CloudTrail"
+	case "AwsConsoleAction":
+		return "AWS Console Action via CloudTrail"
+	}
+	return apiCall
+}
+
+// change makes the plain value of the fields.
+func (f *fields) change() (Change, error) {
+	envelope := f.detailType.present() || f.source.present()
+	if !envelope && !f.eventName.present() {
+		return Change{}, errNoEvent
+	}
+	c := Change{Kind: Ignored, DetailType: f.deliveredAs(), Account: f.where(), Region: f.whichRegion()}
+	c.Time = parseTime(f.eventTime, f.time)
+	c.EventID = orElse(f.eventID.String(), f.id.String())
+	service := f.service()
+	ours := watched(service)
+	fromTrail := strings.HasSuffix(c.DetailType, "via CloudTrail")
+	switch {
+	case envelope && f.source.present() && service == nil:
+		c.EventSource = f.source.String()
+		c.Reason = "not from AWS"
+	case c.DetailType == labelUpdated && ours == secretsManager:
+		f.native(&c)
+	case !fromTrail:
+		c.EventSource = f.source.String()
+		c.Reason = "not a CloudTrail event"
+	case !f.eventName.present():
+		return Change{}, errNoEventName
+	default:
+		f.record(&c)
+		f.judge(&c, ours)
+	}
+	return c, nil
+}
+
+func (f *fields) native(c *Change) {
+	c.EventName, c.EventSource = labelUpdated, secretsManagerHost
+	c.Secret = secretRef(orElse(f.secretARN.String(), f.label.String()), c.Account, c.Region)
+	if c.Secret.ID == "" {
+		c.Reason = "names no secret"
+		return
+	}
+	c.Kind, c.Rule, c.Reason = LookAtSecret, ruleLabels, "a label moved to another version"
+}
+
+// record fills in what every CloudTrail record has.
+func (f *fields) record(c *Change) {
+	c.EventName = f.eventName.String()
+	c.EventSource = f.eventSource.String()
+	if c.EventSource == "" {
+		c.EventSource = string(f.service()) + ".amazonaws.com"
+	}
+	c.SharedEventID = f.sharedEventID.String()
+	c.Actor = f.user.actor()
+	c.UserAgent = f.userAgent.String()
+	c.SourceIP = f.sourceIP.String()
+	c.ErrorCode = f.errorCode.String()
+	c.ErrorMessage = f.errorMessage.String()
+	c.ReadOnly = f.readOnly
+}
+
+// where is the account in which it happened. The envelope's account is EventBridge's word, the rest is the record's.
+func (f *fields) where() string {
+	for _, t := range []text{f.account, f.recipient, f.user.account} {
+		if t.present() {
+			return t.String()
+		}
+	}
+	return ""
+}
+
+func (f *fields) whichRegion() string {
+	if f.region.present() {
+		return f.region.String()
+	}
+	return f.awsRegion.String()
+}
+
+// parseTime reads the first that is a time; zero when none is.
+func parseTime(candidates ...text) time.Time {
+	for _, t := range candidates {
+		if !t.present() {
+			continue
+		}
+		if at, err := time.Parse(time.RFC3339, string(t.bytes())); err == nil {
+			return at.UTC()
+		}
+	}
+	return time.Time{}
+}

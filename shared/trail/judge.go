@@ -1,0 +1,225 @@
+package trail
+
+import (
+	"bytes"
+	"strings"
+)
+
+// judge says what a CloudTrail record asks of us, and what it is about.
+func (f *fields) judge(c *Change, service string) {
+	if service == "" {
+		c.Reason = "not a service we watch"
+		return
+	}
+	c.Request = readRequest(f.request)
+	row := findCall(service, c.EventName)
+	f.about(c, service)
+	switch {
+	case row == nil:
+		c.Reason = "not a call we know"
+	case c.ErrorCode != "" && row.rule != ruleServiceEvents:
+		judgeFailed(c, row)
+	case !brings(row.rule, c.DetailType):
+		c.Reason = "delivered as " + c.DetailType + ", which this call never is"
+	case row.kind == Tamper:
+		judgeTamper(c, row)
+	default:
+		judgeSucceeded(c, row)
+	}
+}
+
+func judgeSucceeded(c *Change, row *call) {
+	c.Kind, c.Rule, c.Reason = row.kind, row.rule, row.reason
+	switch {
+	case row.kind == LookAtSecret && c.Secret.ID == "":
+		c.Kind, c.Reason = Ignored, "names no secret"
+	case (row.kind == LookAtKey || row.kind == KeyLifecycle) && c.Key.ID == "":
+		c.Kind, c.Reason = Ignored, "names no key"
+	case row.reads && row.service == kms:
+		c.Read = c.Secret.ID != "" && !validatesKey(c.Request)
+		if c.Read {
+			c.Reason = "successful read through Secrets Manager: evidence of a reader"
+		}
+	default:
+		c.Read = row.reads
+	}
+}
+
+func judgeFailed(c *Change, row *call) {
+	c.Reason = "failed with " + c.ErrorCode + ", nothing changed"
+	switch row.failed {
+	case failedAttempt:
+		if !oneOf(deniedCodes, c.ErrorCode) || c.DetailType != apiCall {
+			return
+		}
+		c.Kind, c.Rule, c.Reason = AttemptDenied, ruleAttempts, attemptReason(c)
+	case failedRead:
+		judgeFailedRead(c, row)
+	case failedNothing:
+	}
+}
+
+func judgeFailedRead(c *Change, row *call) {
+	c.Reason = "failed with " + c.ErrorCode
+	if !oneOf(deniedReadCodes, c.ErrorCode) || c.DetailType != apiCall {
+		return
+	}
+	if row.service == kms && c.Actor.InvokedBy != secretsManagerHost {
+		c.Reason += ", but not through Secrets Manager"
+		return
+	}
+	c.Rule = ruleDeniedReads
+	if c.ErrorCode == "InvalidRequestException" && strings.Contains(c.ErrorMessage, "deletion") && row.service == secretsManager {
+		c.Reason = "the secret is pending deletion"
+		return
+	}
+	c.Kind, c.Reason = DeniedRead, deniedReadReason(c, row)
+}
+
+func deniedReadReason(c *Change, row *call) string {
+	switch {
+	case !oneOf(deniedCodes, c.ErrorCode):
+		return "the key could not be used (" + c.ErrorCode + ")"
+	case row.service == kms || strings.Contains(c.ErrorMessage, "KMS"):
+		return "the reader may use the secret but not its key"
+	default:
+		return "the reader was denied"
+	}
+}
+
+func attemptReason(c *Change) string {
+	outcome := "nothing changed"
+	switch c.EventName {
+	case "CreateSecret":
+		outcome = "no secret exists"
+	case "ReplicateSecretToRegions":
+		outcome = "no replica exists"
+	}
+	if strings.Contains(c.ErrorMessage, "service control policy") {
+		return "stopped by a service control policy: " + outcome
+	}
+	return "denied: " + outcome
+}
+
+func judgeTamper(c *Change, row *call) {
+	for _, name := range []string{"name", "rule", "policyId", "policyType"} {
+		if c.Target = member(c.Request, name); c.Target != "" {
+			break
+		}
+	}
+	if row.rule == ruleTamperRules && !ourRule(c.Request) {
+		c.Reason = "not one of our rules"
+		return
+	}
+	c.Kind, c.Rule, c.Reason = row.kind, row.rule, row.reason
+}
+
+func ourRule(request map[string]any) bool {
+	return strings.HasPrefix(member(request, "name"), SessionPrefix) || strings.HasPrefix(member(request, "rule"), SessionPrefix)
+}
+
+// about fills in the secret and the key.
+func (f *fields) about(c *Change, service string) {
+	switch service {
+	case secretsManager:
+		c.Secret = secretRef(f.secretID(c), c.Account, c.Region)
+	case kms:
+		c.Key = keyRef(f.keyID(c), c.Account, c.Region)
+		c.Secret = secretRef(secretInContext(c.Request), c.Account, c.Region)
+	}
+}
+
+// secretID follows the order that tells most: the response, what the service adds, an ARN in the request, an ARN
+// among the resources or in the request ID, and last the name the caller used.
+func (f *fields) secretID(c *Change) string {
+	asked := orElse(member(c.Request, "secretId"), onlyID(c.Request))
+	switch {
+	case f.response.arn.present():
+		return f.response.arn.String()
+	case f.additional.secretID.present() && isARN(f.additional.secretID.bytes()):
+		return f.additional.secretID.String()
+	case f.additional.arn.present():
+		return f.additional.arn.String()
+	case strings.HasPrefix(asked, "arn:"):
+		return asked
+	case f.secretARN.present():
+		return f.secretARN.String()
+	}
+	if bytes.Contains(f.requestID.bytes(), []byte("arn:")) {
+		if arn := secretInRequestID(f.requestID.String()); arn != "" {
+			return arn
+		}
+	}
+	for _, id := range []string{asked, member(c.Request, "name"), f.additional.secretID.String()} {
+		if id != "" {
+			return id
+		}
+	}
+	return resourceInMessage(c.ErrorMessage)
+}
+
+// onlyID is the secret of a batch that asked for one; a batch of more is followed by a record for each.
+func onlyID(request map[string]any) string {
+	listed, ok := request["secretIdList"].([]any)
+	if !ok || len(listed) != 1 {
+		return ""
+	}
+	id, _ := listed[0].(string)
+	return id
+}
+
+// keyID prefers resources, then the response; the request holds whatever the caller used. Records of denied KMS
+// calls have neither, but the message names the key.
+func (f *fields) keyID(c *Change) string {
+	switch {
+	case f.response.key.present():
+		return f.response.key.String() // CreateKey, ReplicateKey: the new key
+	case f.keyARN.present():
+		return f.keyARN.String()
+	case f.response.keyID.present():
+		return f.response.keyID.String()
+	case f.additional.keyID.present():
+		return f.additional.keyID.String()
+	}
+	for _, name := range []string{"keyId", "targetKeyId"} {
+		if id := member(c.Request, name); id != "" {
+			return id
+		}
+	}
+	if arn := resourceInMessage(c.ErrorMessage); strings.Contains(arn, ":key/") {
+		return arn
+	}
+	return ""
+}
+
+// secretInContext is the secret that Secrets Manager called KMS for.
+func secretInContext(request map[string]any) string {
+	context, _ := request["encryptionContext"].(map[string]any)
+	return member(context, "SecretARN")
+}
+
+// validatesKey reports whether Secrets Manager only tried the key out; no value was read.
+func validatesKey(request map[string]any) bool {
+	context, _ := request["encryptionContext"].(map[string]any)
+	return member(context, "SecretVersionId") == "RequestToValidateKeyAccess"
+}
+
+func member(object map[string]any, name string) string {
+	s, _ := object[name].(string)
+	return s
+}
+
+// readRequest reads requestParameters, nil when it is not an object.
+func readRequest(raw []byte) map[string]any {
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil
+	}
+	c := cursor{buf: raw}
+	request, _ := c.value().(map[string]any)
+	return request
+}
+
+// secretMember names the members that could hold a secret's value. CloudTrail leaves them out; we do not rely on it.
+func secretMember(name []byte) bool {
+	return bytes.EqualFold(name, []byte("secretString")) || bytes.EqualFold(name, []byte("secretBinary"))
+}

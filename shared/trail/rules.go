@@ -1,0 +1,200 @@
+package trail
+
+import (
+	"slices"
+	"strings"
+)
+
+// The EventBridge rules by name. The same names are used for the forwarding rules of a member account and for the
+// rules on the hub's bus.
+const (
+	ruleSecretChanges  = "doublelock-secret-changes"
+	ruleServiceEvents  = "doublelock-service-events"
+	ruleLabels         = "doublelock-labels"
+	ruleKeyChanges     = "doublelock-key-changes"
+	ruleKeyLifecycle   = "doublelock-key-lifecycle"
+	ruleAttempts       = "doublelock-attempts"
+	ruleDeniedReads    = "doublelock-denied-reads"
+	ruleTamperTrail    = "doublelock-tamper-trail"
+	ruleTamperRules    = "doublelock-tamper-rules"
+	ruleTamperPolicies = "doublelock-tamper-policies"
+)
+
+// The detail-types we read.
+const (
+	apiCall      = "AWS API Call via CloudTrail"
+	serviceEvent = "AWS Service Event via CloudTrail"
+)
+
+// MaxPattern is the longest event pattern EventBridge takes, in characters of JSON.
+const MaxPattern = 2048
+
+// Rule is an EventBridge rule that brings us the calls we know. Pattern marshals to the event pattern.
+type Rule struct {
+	Name        string
+	Description string
+	Pattern     map[string]any
+	// AllManagementEvents: the rule must be in state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS, because
+	// EventBridge holds read-only events back from any other. Member and hub rule alike.
+	AllManagementEvents bool
+	// Forwarded: member accounts send it on to the hub's bus.
+	Forwarded bool
+}
+
+// Rules returns every rule, made from the table of calls. The caller owns what it gets. At most one of them matches
+// an event, and it is the one that Decode names.
+func Rules() []Rule {
+	return []Rule{
+		succeeded(ruleSecretChanges, "Secrets created, changed, re-keyed, replicated, tagged or deleted", secretsManager, apiCall),
+		{
+			Name:        ruleServiceEvents,
+			Description: "What Secrets Manager does by itself: rotation, replication, deletion of versions",
+			Forwarded:   true,
+			Pattern: map[string]any{
+				"source":      list("aws." + secretsManager),
+				"detail-type": list(serviceEvent),
+				"detail":      map[string]any{"eventName": names(ruleServiceEvents)},
+			},
+		},
+		{
+			Name:        ruleLabels,
+			Description: "A staging label moved; Secrets Manager tells without a trail",
+			Forwarded:   true,
+			Pattern: map[string]any{
+				"source":      list("aws." + secretsManager),
+				"detail-type": list(labelUpdated),
+			},
+		},
+		succeeded(ruleKeyChanges, "Who may use a key, its aliases, tags or rotation changed", kms, apiCall, serviceEvent),
+		succeeded(ruleKeyLifecycle, "A key was disabled, enabled, scheduled for deletion or deleted", kms, apiCall, serviceEvent),
+		{
+			Name:        ruleAttempts,
+			Description: "Creating, re-keying or replicating a secret was denied",
+			Forwarded:   true,
+			Pattern: map[string]any{
+				"source":      list("aws." + secretsManager),
+				"detail-type": list(apiCall),
+				"detail": map[string]any{
+					"eventName": failing(secretsManager, failedAttempt),
+					"errorCode": list(deniedCodes...),
+				},
+			},
+		},
+		deniedReads(),
+		succeeded(ruleTamperTrail, "A trail was stopped or deleted", cloudTrail, apiCall),
+		tamperedRules(),
+		succeeded(ruleTamperPolicies, "An organization policy was detached, changed or switched off", organizations, apiCall),
+	}
+}
+
+// succeeded is a rule on the calls of one service that have no errorCode. It looks at source and not at eventSource,
+// because source is set by EventBridge itself and always there.
+func succeeded(name, description, service string, detailTypes ...string) Rule {
+	return Rule{
+		Name:        name,
+		Description: description,
+		Forwarded:   true,
+		Pattern: map[string]any{
+			"source":      list("aws." + service),
+			"detail-type": list(detailTypes...),
+			"detail": map[string]any{
+				"eventName": names(name),
+				"errorCode": []any{map[string]any{"exists": false}},
+			},
+		},
+	}
+}
+
+// deniedReads matches failed reads of values, and failed decrypts only when Secrets Manager asked for them: other
+// uses of a key are many and not ours.
+func deniedReads() Rule {
+	return Rule{
+		Name:                ruleDeniedReads,
+		Description:         "A reader was denied a value, or its key could not be used",
+		AllManagementEvents: true,
+		Forwarded:           true,
+		Pattern: map[string]any{
+			"detail-type": list(apiCall),
+			"$or": []any{
+				map[string]any{
+					"source": list("aws." + secretsManager),
+					"detail": map[string]any{
+						"eventName": failing(secretsManager, failedRead),
+						"errorCode": list(deniedReadCodes...),
+					},
+				},
+				map[string]any{
+					"source": list("aws." + kms),
+					"detail": map[string]any{
+						"eventName":    failing(kms, failedRead),
+						"errorCode":    list(deniedReadCodes...),
+						"userIdentity": map[string]any{"invokedBy": list(secretsManagerHost)},
+					},
+				},
+			},
+		},
+	}
+}
+
+// tamperedRules matches our own rules only: other people's rules are switched off every day. The parameter is "name"
+// or "rule", depending on the call.
+func tamperedRules() Rule {
+	rule := succeeded(ruleTamperRules, "One of our rules was switched off, deleted or emptied", eventBridge, apiCall)
+	ours := []any{map[string]any{"prefix": SessionPrefix}}
+	rule.Pattern["detail"].(map[string]any)["requestParameters"] = map[string]any{
+		"$or": []any{map[string]any{"name": ours}, map[string]any{"rule": ours}},
+	}
+	return rule
+}
+
+// names lists the calls that a rule brings when they succeed.
+func names(rule string) []any {
+	var out []any
+	for _, c := range calls {
+		if c.rule == rule {
+			out = append(out, nameMatch(c.name))
+		}
+	}
+	return out
+}
+
+func failing(service string, how failure) []any {
+	var out []any
+	for _, c := range calls {
+		if c.service == service && c.failed == how {
+			out = append(out, nameMatch(c.name))
+		}
+	}
+	return out
+}
+
+func nameMatch(name string) any {
+	if prefix, found := strings.CutSuffix(name, "*"); found {
+		return map[string]any{"prefix": prefix}
+	}
+	return name
+}
+
+func list(values ...string) []any {
+	out := make([]any, len(values))
+	for i, v := range values {
+		out[i] = v
+	}
+	return out
+}
+
+// brings reports whether a rule takes events of the detail-type.
+func brings(rule, detailType string) bool {
+	switch rule {
+	case "":
+		return true
+	case ruleServiceEvents:
+		return detailType == serviceEvent
+	case ruleKeyChanges, ruleKeyLifecycle:
+		return detailType == apiCall || detailType == serviceEvent
+	default:
+		return detailType == apiCall
+	}
+}
+
+func oneOf(codes []string, code string) bool { return slices.Contains(codes, code) }
