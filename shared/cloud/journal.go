@@ -1,0 +1,70 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Journal is the way back: what was changed, kept forever, in the same table as the records.
+type Journal struct{ r *Records }
+
+// Journal opens the journal of the table.
+func (r *Records) Journal() *Journal { return &Journal{r: r} }
+
+// journalTime sorts as text in the order of time.
+const journalTime = "2006-01-02T15:04:05.000000000Z"
+
+func journalSort(e guard.JournalEntry) string { return e.At.UTC().Format(journalTime) + "#" + e.ID }
+
+// Append writes an entry, once: repeats of the same entry (resource, time, ID) keep what was written first.
+func (j *Journal) Append(ctx context.Context, e guard.JournalEntry) error {
+	if e.ID == "" || e.Resource == "" || e.At.IsZero() {
+		return fmt.Errorf("append to journal: entry %q of %q lacks ID, resource or time", e.ID, e.Resource)
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("append to journal: %w", err)
+	}
+	_, err = j.r.client().PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &j.r.table,
+		Item: item{AttributeKey: text("journal#" + e.Resource), AttributeSort: text(journalSort(e)),
+			attributeBody: text(string(body))},
+		ConditionExpression: aws.String("attribute_not_exists(" + AttributeKey + ")"),
+	})
+	if err = fail(err, "append to journal of %s", e.Resource); errors.Is(err, guard.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+// List reads the entries of a resource since a time (the zero time: all), oldest first.
+func (j *Journal) List(ctx context.Context, resource string, since time.Time) ([]guard.JournalEntry, error) {
+	pages := dynamodb.NewQueryPaginator(j.r.client(), &dynamodb.QueryInput{
+		TableName: &j.r.table, ConsistentRead: aws.Bool(true),
+		KeyConditionExpression:    aws.String(AttributeKey + " = :pk AND " + AttributeSort + " >= :since"),
+		ExpressionAttributeValues: item{":pk": text("journal#" + resource), ":since": text(since.UTC().Format(journalTime))},
+	})
+	var entries []guard.JournalEntry
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fail(err, "list journal of %s", resource)
+		}
+		for _, it := range page.Items {
+			var e guard.JournalEntry
+			if err := readBody(it, &e); err != nil {
+				return nil, err
+			}
+			entries = append(entries, e)
+		}
+	}
+	return entries, nil
+}

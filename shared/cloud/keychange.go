@@ -1,0 +1,61 @@
+package cloud
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// List yields every key of an account and Region, the AWS managed ones too. An error of yield ends it.
+func (k *Keys) List(ctx context.Context, account, region string, yield func(guard.Key) error) error {
+	if err := k.c.guarded(region); err != nil {
+		return fail(err, "list keys of %s", account)
+	}
+	p, err := k.c.enter(ctx, account, region, settings.RoleRead)
+	if err != nil {
+		return fail(err, "list keys of %s in %s", account, region)
+	}
+	pages := kms.NewListKeysPaginator(k.c.kms(p), &kms.ListKeysInput{Limit: aws.Int32(1000)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fail(err, "list keys of %s in %s", account, region)
+		}
+		for _, entry := range page.Keys {
+			key, err := k.c.keyInUse(ctx, account, region, aws.ToString(entry.KeyArn))
+			if err != nil {
+				return err
+			}
+			if err := yield(key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Disable switches a key off: nothing under it opens any more, within minutes. What was cached of it is forgotten.
+func (k *Keys) Disable(ctx context.Context, key guard.Key) error {
+	client, err := k.enter(ctx, key, settings.RoleChange)
+	if err != nil {
+		return fail(err, "disable key %s", key.ARN)
+	}
+	_, err = client.DisableKey(ctx, &kms.DisableKeyInput{KeyId: &key.ID})
+	k.Invalidate(key.ARN)
+	return fail(err, "disable key %s", key.ARN)
+}
+
+// Enable switches a disabled key on again.
+func (k *Keys) Enable(ctx context.Context, key guard.Key) error {
+	client, err := k.enter(ctx, key, settings.RoleChange)
+	if err != nil {
+		return fail(err, "enable key %s", key.ARN)
+	}
+	_, err = client.EnableKey(ctx, &kms.EnableKeyInput{KeyId: &key.ID})
+	k.Invalidate(key.ARN)
+	return fail(err, "enable key %s", key.ARN)
+}

@@ -1,0 +1,165 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Attributes of the one table, as infra declares them. Everything else about an item is in its body, as JSON.
+const (
+	AttributeKey     = "pk"        // partition key: what kind of thing, "#", its identity
+	AttributeSort    = "sk"        // sort key
+	AttributeKeyARN  = "keyArn"    // partition key of IndexByKey; only on records of secrets under a CMK
+	AttributeExpires = "expiresAt" // TTL, seconds since 1970; only on what may be forgotten
+	IndexByKey       = "byKey"
+
+	attributeRevision = "revision"
+	attributeState    = "state"
+	attributeBody     = "body"
+	recordSort        = "record"
+)
+
+// Records is what the hub remembers: one item per resource, in one DynamoDB table of the home Region.
+type Records struct {
+	c     *Cloud
+	table string
+}
+
+// Records opens the table.
+func (c *Cloud) Records(table string) *Records { return &Records{c: c, table: table} }
+
+func (r *Records) client() *dynamodb.Client {
+	return clientFor(r.c, "dynamodb", r.c.home(), func(cfg aws.Config) *dynamodb.Client { return dynamodb.NewFromConfig(cfg) })
+}
+
+type item = map[string]types.AttributeValue
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+func recordKey(resource string) item {
+	return item{AttributeKey: text("resource#" + resource), AttributeSort: text(recordSort)}
+}
+
+// Load reads the record of a resource, as last written. A resource never seen has the zero Record, at Revision 0.
+func (r *Records) Load(ctx context.Context, resource string) (guard.Record, error) {
+	out, err := r.client().GetItem(ctx, &dynamodb.GetItemInput{TableName: &r.table, Key: recordKey(resource), ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return guard.Record{}, fail(err, "load record of %s", resource)
+	}
+	if len(out.Item) == 0 {
+		return guard.Record{}, nil
+	}
+	return recordOf(out.Item)
+}
+
+// Save writes a record if nobody wrote it since it was loaded, and else answers guard.ErrConflict: load and decide
+// again. It is stored with Revision one higher than it came, which is what a later Save must come with.
+func (r *Records) Save(ctx context.Context, rec guard.Record) error {
+	before := rec.Revision
+	rec.Revision++
+	in := &dynamodb.PutItemInput{TableName: &r.table}
+	if before == 0 {
+		in.ConditionExpression = aws.String("attribute_not_exists(" + AttributeKey + ")")
+	} else {
+		in.ConditionExpression = aws.String(attributeRevision + " = :before")
+		in.ExpressionAttributeValues = item{":before": number(before)}
+	}
+	var err error
+	if in.Item, err = recordItem(rec); err != nil {
+		return fmt.Errorf("save record of %s: %w", rec.Resource, err)
+	}
+	_, err = r.client().PutItem(ctx, in)
+	return fail(err, "save record of %s", rec.Resource)
+}
+
+func recordItem(rec guard.Record) (item, error) {
+	body, err := json.Marshal(rec)
+	if err != nil {
+		return nil, err
+	}
+	it := recordKey(rec.Resource)
+	it[attributeRevision] = number(rec.Revision)
+	it[attributeState] = text(string(rec.State))
+	it[attributeBody] = text(string(body))
+	if rec.KeyARN != "" {
+		it[AttributeKeyARN] = text(rec.KeyARN)
+	}
+	return it, nil
+}
+
+func recordOf(it item) (guard.Record, error) {
+	var rec guard.Record
+	err := readBody(it, &rec)
+	return rec, err
+}
+
+func readBody(it item, into any) error {
+	body, isText := it[attributeBody].(*types.AttributeValueMemberS)
+	if !isText {
+		return fmt.Errorf("read item %v: no body", it[AttributeKey])
+	}
+	if err := json.Unmarshal([]byte(body.Value), into); err != nil {
+		return fmt.Errorf("read item %v: %w", it[AttributeKey], err)
+	}
+	return nil
+}
+
+// ByKey lists the records of the secrets last seen under a key. The index may be a second behind the table.
+func (r *Records) ByKey(ctx context.Context, keyARN string) ([]guard.Record, error) {
+	pages := dynamodb.NewQueryPaginator(r.client(), &dynamodb.QueryInput{
+		TableName: &r.table, IndexName: aws.String(IndexByKey),
+		KeyConditionExpression:    aws.String(AttributeKeyARN + " = :key"),
+		ExpressionAttributeValues: item{":key": text(keyARN)},
+	})
+	var records []guard.Record
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fail(err, "query records by key %s", keyARN)
+		}
+		for _, it := range page.Items {
+			rec, err := recordOf(it)
+			if err != nil {
+				return nil, err
+			}
+			records = append(records, rec)
+		}
+	}
+	return records, nil
+}
+
+// All yields every record, in no order, page by page. An error of yield ends it.
+func (r *Records) All(ctx context.Context, yield func(guard.Record) error) error {
+	pages := dynamodb.NewScanPaginator(r.client(), &dynamodb.ScanInput{
+		TableName: &r.table, FilterExpression: aws.String(AttributeSort + " = :record"),
+		ExpressionAttributeValues: item{":record": text(recordSort)},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fail(err, "scan records")
+		}
+		for _, it := range page.Items {
+			rec, err := recordOf(it)
+			if err != nil {
+				return err
+			}
+			if err := yield(rec); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
