@@ -99,17 +99,20 @@ func httpClient(o Options) (*awshttp.BuildableClient, error) {
 // maxTries is how often one call is tried within its time.
 const maxTries = 5
 
-// newRetryer makes one retryer per client, so that one throttled account does not slow the others.
+// newRetryer makes one retryer per client, so that one throttled account does not slow the others. Adaptive mode slows
+// down to one call in two seconds after a throttle, which a local AWS that throttles for the sake of it is spared.
 func newRetryer(maxBackoff time.Duration) aws.Retryer {
-	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
-		o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) {
-			s.MaxAttempts = maxTries
-			if maxBackoff > 0 {
-				s.MaxBackoff = maxBackoff
-			}
-			s.Retryables = append([]retry.IsErrorRetryable{quotaIsFinal{}}, s.Retryables...)
-		})
-	})
+	standard := func(s *retry.StandardOptions) {
+		s.MaxAttempts = maxTries
+		if maxBackoff > 0 {
+			s.MaxBackoff = maxBackoff
+		}
+		s.Retryables = append([]retry.IsErrorRetryable{quotaIsFinal{}}, s.Retryables...)
+	}
+	if maxBackoff > 0 {
+		return retry.NewStandard(standard)
+	}
+	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) { o.StandardOptions = append(o.StandardOptions, standard) })
 }
 
 // quotaIsFinal stops the SDK from retrying LimitExceededException: the services we call say it of full quotas (tags,

@@ -119,3 +119,11 @@ func classified(err error) bool {
 	}
 	return false
 }
+
+// Answer is what AWS itself said, without the SDK's wrapping; the whole error where AWS said nothing.
+func Answer(err error) string {
+	if api, found := errors.AsType[smithy.APIError](err); found {
+		return api.ErrorCode() + ": " + api.ErrorMessage()
+	}
+	return err.Error()
+}

@@ -29,7 +29,7 @@ type Options struct {
 	KeyTTL      time.Duration // how long key metadata stays true; 0 is 5 minutes, missing and unreadable keys a fifth of it
 	Timeout     time.Duration // of one call with all its tries; 0 is 20 seconds
 	TryTimeout  time.Duration // of one try; 0 is 5 seconds
-	MaxBackoff  time.Duration // longest wait between two tries; 0 is the SDK's 20 seconds
+	MaxBackoff  time.Duration // longest wait between two tries, for runs against a local AWS; 0 is the SDK's adaptive mode
 	Concurrency int           // calls in flight while listing; 0 is 8. 1 makes the order of calls repeatable
 	Now         func() time.Time
 }

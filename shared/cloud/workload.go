@@ -117,3 +117,18 @@ func token(given string) *string {
 	}
 	return &given
 }
+
+// KeyID tells the id of the key an alias points to.
+func (w *Workload) KeyID(ctx context.Context, alias string) (string, error) {
+	out, err := w.kms().DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &alias})
+	if err != nil {
+		return "", fail(err, "describe key %s", alias)
+	}
+	return aws.ToString(out.KeyMetadata.KeyId), nil
+}
+
+// Describe looks at a secret and tells only whether that was allowed.
+func (w *Workload) Describe(ctx context.Context, id string) error {
+	_, err := w.secrets().DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &id})
+	return fail(err, "describe secret %s", id)
+}
