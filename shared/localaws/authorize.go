@@ -1,5 +1,7 @@
 package localaws
 
+import "time"
+
 // access is what a call wants to do: the input of one authorisation.
 type access struct {
 	Action         string // "sqs:SendMessage"; "" is service:Operation
@@ -8,6 +10,10 @@ type access struct {
 	ResourcePolicy string // JSON of the resource's own policy; "" for none
 	Owner          string // account of the resource; "" is the account of the place called
 	Context        map[string][]string
+	Grants         []*kmsGrant // of a KMS key
+	// ResourceMustAllow says that the resource's policy has to allow or to delegate to IAM, as a key policy and a trust
+	// policy do: an identity policy alone is not enough, not even within the account.
+	ResourceMustAllow bool
 }
 
 // authorize checks the caller's right to one action and answers AWS's AccessDenied error when there is none.
@@ -18,6 +24,7 @@ type credential struct {
 	caller
 	secret, token string
 	sessionPolicy string
+	issued        time.Time
 }
 
 func (a *AWS) authenticate(p protocol, key, token string) (caller, error) {

@@ -73,7 +73,7 @@ type service struct {
 func (a *AWS) services() map[string]service {
 	return map[string]service{
 		"sts":            {protocol: awsQuery, operations: stsOperations()},
-		"iam":            {protocol: awsQuery, operations: iamOperations(), global: true},
+		"iam":            {protocol: awsQuery, operations: iamOperations(), access: iamAccess, global: true},
 		"organizations":  {protocol: awsJSON11, operations: organizationsOperations(), global: true},
 		"secretsmanager": {protocol: awsJSON11, operations: secretsManagerOperations()},
 		"kms":            {protocol: awsJSON11, operations: kmsOperations()},

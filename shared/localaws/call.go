@@ -24,6 +24,11 @@ type call struct {
 	UserAgent string
 	SourceIP  string
 	Request   *http.Request // method, path, query and headers; nil for a call made in this process
+
+	via               string            // the service that makes this call for its own caller (a forward access session); "" otherwise
+	resources         []resource        // what the CloudTrail record names
+	usedKey           *kmsKey           // the key that a cryptographic operation used
+	encryptionContext map[string]string // of a cryptographic operation, for the constraints of grants
 }
 
 // operation answers one API call. It returns a value that the protocol writes (JSON by its json tags, XML by its xml

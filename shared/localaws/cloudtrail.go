@@ -1,17 +1,248 @@
 package localaws
 
-// Record is one CloudTrail record, as a trail and the event bus show it.
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+)
+
+// Record is one CloudTrail record as JSON decodes it: only strings, booleans, float64, nil, []any and map[string]any.
 type Record map[string]any
 
 // trailStore is CloudTrail in one account and Region.
-type trailStore struct{ off bool }
+type trailStore struct {
+	off     bool
+	history []entry // a ring, see remember
+	next    int
+}
 
 func newTrailStore() *trailStore { return &trailStore{} }
 
-func cloudTrailOperations() map[string]operation { return map[string]operation{} }
+// resource is one entry of a record's resources.
+type resource struct{ ARN, Type, Account string }
 
-// record writes what CloudTrail knows of a finished call. The state lock must be held.
-func (a *AWS) record(*call, any, error) {}
+// entry is a finished call as CloudTrail keeps it. It is rendered only when somebody reads it, so that calls nobody
+// listens to stay cheap.
+type entry struct {
+	call      *call
+	recipient place
+	eventID   string
+	sharedID  string // set when the call is recorded in two accounts
+	result    any
+	err       error
+	service   *serviceEvent
+}
+
+// record writes what CloudTrail knows of a finished call: in the caller's account, and in the account that owns the
+// resource when that is another one. The state lock must be held.
+func (a *AWS) record(c *call, result any, err error) {
+	if isDataEvent(c.Service, c.Operation) {
+		return
+	}
+	e := entry{call: c, recipient: place{c.Caller.Account, c.Region}, eventID: a.uuid(), result: result, err: err}
+	if c.Caller.Service != "" {
+		e.recipient.Account = c.Account
+	}
+	owner := e.recipient.Account
+	for _, r := range c.resources {
+		owner = r.Account
+	}
+	if owner != e.recipient.Account {
+		e.sharedID = a.uuid()
+	}
+	if c.usedKey != nil && err == nil {
+		c.usedKey.last.eventID = e.eventID
+	}
+	a.deliver(e)
+	if owner != e.recipient.Account {
+		e.recipient.Account, e.eventID = owner, a.uuid()
+		a.deliver(e)
+	}
+}
+
+// deliver keeps an entry, and shows it to those who want it now.
+func (a *AWS) deliver(e entry) {
+	trail := a.at(e.recipient).trail
+	trail.remember(e)
+	logging := !trail.off || e.call != nil && e.call.Operation == "StopLogging" // a trail's last record is of its end
+	heard := logging && a.listens(e.recipient, e.readOnly())
+	if !heard && a.options.OnRecord == nil {
+		return
+	}
+	record := a.render(e)
+	if a.options.OnRecord != nil {
+		a.options.OnRecord(record)
+	}
+	if heard {
+		a.emit(e.recipient, a.envelope(e, record))
+	}
+}
 
 // emit puts an event of an AWS service on the default bus of a place. The state lock must be held.
 func (a *AWS) emit(p place, envelope map[string]any) { a.putEvent(p, "default", envelope) }
+
+func (a *AWS) envelope(e entry, record Record) map[string]any {
+	detailType, source := "AWS API Call via CloudTrail", ""
+	if e.service != nil {
+		detailType, source = "AWS Service Event via CloudTrail", e.service.source
+	} else {
+		source = e.call.Service
+	}
+	return map[string]any{
+		"version": "0", "id": a.uuid(), "detail-type": detailType, "source": "aws." + source, "account": e.recipient.Account,
+		"time": record["eventTime"], "region": e.recipient.Region, "resources": []any{}, "detail": map[string]any(record),
+	}
+}
+
+const trailVersion = "1.11"
+
+func (e entry) readOnly() bool {
+	return e.service == nil && isReadOnly(e.call.Service, e.call.Operation)
+}
+
+// render writes an entry as CloudTrail would.
+func (a *AWS) render(e entry) Record {
+	if e.service != nil {
+		return e.service.render(e)
+	}
+	c := e.call
+	record := Record{
+		"eventVersion": trailVersion, "userIdentity": a.userIdentity(c, e.recipient.Account), "eventTime": iso(c.Now),
+		"eventSource": c.Service + ".amazonaws.com", "eventName": c.Operation, "awsRegion": c.Region,
+		"sourceIPAddress": c.SourceIP, "userAgent": c.UserAgent,
+		"requestParameters": requestParameters(c), "responseElements": nil,
+		"requestID": c.RequestID, "eventID": e.eventID, "readOnly": e.readOnly(), "eventType": "AwsApiCall",
+		"managementEvent": true, "recipientAccountId": e.recipient.Account, "eventCategory": "Management",
+	}
+	if e.sharedID != "" {
+		record["sharedEventID"] = e.sharedID
+	}
+	if len(c.resources) > 0 {
+		record["resources"] = resourcesOf(c.resources)
+	}
+	if e.err != nil {
+		record["errorCode"], record["errorMessage"] = trailError(e.err)
+	} else {
+		record["responseElements"] = responseElements(c, e.result)
+	}
+	return record
+}
+
+func resourcesOf(all []resource) []any {
+	out := make([]any, 0, len(all))
+	for _, r := range all {
+		one := map[string]any{"accountId": r.Account, "ARN": r.ARN}
+		if r.Type != "" {
+			one["type"] = r.Type
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+func trailError(err error) (code, message string) {
+	var api *apiError
+	if !errors.As(err, &api) {
+		return "InternalFailure", err.Error()
+	}
+	if api.Code == "AccessDeniedException" { // CloudTrail's own name for it
+		return "AccessDenied", api.Message
+	}
+	return api.Code, api.Message
+}
+
+// userIdentity is who made a call, as the recipient account sees it.
+func (a *AWS) userIdentity(c *call, recipient string) map[string]any {
+	who := c.Caller
+	if who.Service != "" {
+		return map[string]any{"type": "AWSService", "invokedBy": who.Service}
+	}
+	if recipient != who.Account {
+		out := map[string]any{"type": "AWSAccount", "principalId": who.PrincipalID, "accountId": who.Account}
+		if c.via != "" {
+			out["invokedBy"] = c.via
+		}
+		return out
+	}
+	out := map[string]any{"principalId": who.PrincipalID, "arn": who.ARN, "accountId": who.Account, "accessKeyId": who.AccessKeyID}
+	switch {
+	case who.isRoot():
+		out["type"] = "Root"
+	case who.RoleARN != "":
+		out["type"] = "AssumedRole"
+		out["sessionContext"] = a.sessionContext(who)
+	default:
+		out["type"], out["userName"] = "IAMUser", nameOf(who.ARN)
+	}
+	if c.via != "" {
+		out["invokedBy"] = c.via
+	}
+	return out
+}
+
+func (a *AWS) sessionContext(who caller) map[string]any {
+	issuer, _, _ := strings.Cut(who.PrincipalID, ":")
+	issued := time.Time{}
+	if key, ok := a.credentials[who.AccessKeyID]; ok {
+		issued = key.issued
+	}
+	return map[string]any{
+		"sessionIssuer": map[string]any{"type": "Role", "principalId": issuer, "arn": who.RoleARN, "accountId": who.Account, "userName": nameOf(who.RoleARN)},
+		"attributes":    map[string]any{"creationDate": iso(issued), "mfaAuthenticated": "false"},
+	}
+}
+
+// serviceEvent is something an AWS service did by itself.
+type serviceEvent struct {
+	source    string // "secretsmanager", "kms"
+	name      string
+	requestID string
+	extra     map[string]any // additionalEventData
+	resources []resource
+	now       time.Time
+	caller    string // invokedBy; "" is the service itself
+}
+
+func (s *serviceEvent) render(e entry) Record {
+	by := s.caller
+	if by == "" {
+		by = s.source + ".amazonaws.com"
+	}
+	record := Record{
+		"eventVersion": trailVersion, "userIdentity": map[string]any{"accountId": e.recipient.Account, "invokedBy": by},
+		"eventTime": iso(s.now), "eventSource": s.source + ".amazonaws.com", "eventName": s.name, "awsRegion": e.recipient.Region,
+		"sourceIPAddress": by, "userAgent": by, "requestParameters": nil, "responseElements": nil,
+		"requestID": s.requestID, "eventID": e.eventID, "readOnly": false, "eventType": "AwsServiceEvent",
+		"managementEvent": true, "recipientAccountId": e.recipient.Account, "eventCategory": "Management",
+	}
+	if s.extra != nil {
+		record["additionalEventData"] = s.extra
+	}
+	if len(s.resources) > 0 {
+		record["resources"] = resourcesOf(s.resources)
+	}
+	return record
+}
+
+// happened records a service event. The state lock must be held.
+func (a *AWS) happened(p place, s serviceEvent) {
+	s.now = a.options.Now().UTC()
+	if s.requestID == "" {
+		s.requestID = a.uuid()
+	}
+	a.deliver(entry{recipient: p, eventID: a.uuid(), service: &s})
+}
+
+// jsonValue turns a value into what JSON decodes it to.
+func jsonValue(v any) any {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	var out any
+	if err := json.Unmarshal(body, &out); err != nil {
+		return nil
+	}
+	return out
+}

@@ -1,0 +1,23 @@
+package localaws
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+)
+
+const pagePrefix = "page:" // makes a token opaque enough that a client cannot mistake it for a count
+
+func pageToken(from int) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(pagePrefix + strconv.Itoa(from)))
+}
+
+func pageStart(token string) (int, error) {
+	text, err := base64.RawURLEncoding.DecodeString(token)
+	number, found := strings.CutPrefix(string(text), pagePrefix)
+	from, convErr := strconv.Atoi(number)
+	if err != nil || convErr != nil || !found || from < 0 {
+		return 0, &apiError{Code: "InvalidNextTokenException", Message: "Invalid pagination token."}
+	}
+	return from, nil
+}
