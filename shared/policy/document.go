@@ -1,0 +1,122 @@
+package policy
+
+// Versions of the policy language. A document without a Version is of the old one, which knows no policy variables.
+const (
+	Version2008 = "2008-10-17"
+	Version2012 = "2012-10-17"
+)
+
+// Effect is what a statement does to a request that it matches.
+type Effect string
+
+const (
+	Allow Effect = "Allow"
+	Deny  Effect = "Deny"
+)
+
+// Document is one parsed policy. Make it with Parse or New: a Document written by hand matches nothing.
+type Document struct {
+	Name       string // how explanations call it
+	Version    string // "" where the document has none
+	ID         string
+	Statements []Statement
+	Size       int // characters that count against IAM's quotas: all but white space
+
+	broken error // why it could not be parsed; such a document makes answers unknown
+}
+
+// Broken stands for a document that exists but could not be read or parsed; every answer it could have changed is
+// unknown and names it.
+func Broken(name string, err error) *Document { return &Document{Name: name, broken: err} }
+
+// Read parses a document, or returns one that is Broken.
+func Read(name string, raw []byte) *Document {
+	d, err := Parse(name, raw)
+	if err != nil {
+		return Broken(name, err)
+	}
+	return d
+}
+
+// Err says why a Broken document could not be parsed; nil for one that could.
+func (d *Document) Err() error { return d.broken }
+
+// Statement is one statement of a document. Exactly one of Actions and NotActions is set, at most one of Resources and
+// NotResources, and at most one of Principal and NotPrincipal.
+type Statement struct {
+	SID          string
+	Effect       Effect
+	Principal    *PrincipalSet
+	NotPrincipal *PrincipalSet
+	Actions      []string
+	NotActions   []string
+	Resources    []string
+	NotResources []string
+	Conditions   []Condition // all must hold
+	Line         int         // where it starts in the text; 1 is the first line
+
+	actions    []actionPattern
+	resources  []pattern
+	conditions []test
+}
+
+// Condition is one key under one operator; any of its values may match (none may, for a negated operator).
+type Condition struct {
+	Operator string // as written, e.g. ForAnyValue:StringLikeIfExists
+	Key      string // as written, e.g. kms:ViaService
+	Values   []string
+}
+
+// PrincipalSet is the value of a Principal or NotPrincipal element.
+type PrincipalSet struct {
+	All           bool // the bare "*"
+	AWS           []string
+	Service       []string
+	Federated     []string
+	CanonicalUser []string
+
+	names []identity
+}
+
+// Place says what a document is attached to; the place decides what it may contain.
+type Place string
+
+const (
+	PlaceIdentity Place = "identity policy"
+	PlaceBoundary Place = "permissions boundary"
+	PlaceSession  Place = "session policy"
+	PlaceSCP      Place = "service control policy"
+	PlaceRCP      Place = "resource control policy"
+	PlaceResource Place = "resource policy"
+	PlaceKey      Place = "key policy"
+	PlaceTrust    Place = "trust policy"
+	PlaceEndpoint Place = "VPC endpoint policy"
+)
+
+// namesPrincipals reports whether statements of a document in this place must say whom they are about.
+func (p Place) namesPrincipals() bool {
+	switch p {
+	case PlaceRCP, PlaceResource, PlaceKey, PlaceTrust, PlaceEndpoint:
+		return true
+	}
+	return false
+}
+
+// usable reports whether AWS could have accepted the document in a place; where it could not, what the document does
+// there is unknown.
+func (d *Document) usable(place Place) bool {
+	if d.broken != nil {
+		return false
+	}
+	for i := range d.Statements {
+		s := &d.Statements[i]
+		named := s.Principal != nil || s.NotPrincipal != nil
+		if named != place.namesPrincipals() {
+			return false
+		}
+		if !place.namesPrincipals() && s.Resources == nil && s.NotResources == nil {
+			return false
+		}
+	}
+	return true
+}

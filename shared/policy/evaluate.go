@@ -1,0 +1,307 @@
+package policy
+
+import "strings"
+
+// Answer is what AWS would say, or Unknown where what was given does not decide it.
+type Answer string
+
+const (
+	Allowed          Answer = "Allowed"
+	ImplicitlyDenied Answer = "ImplicitlyDenied" // nothing that is needed allows it
+	ExplicitlyDenied Answer = "ExplicitlyDenied" // a Deny statement matches
+	Unknown          Answer = "Unknown"
+)
+
+// Decision is an answer with its reasons.
+type Decision struct {
+	Answer     Answer
+	Decided    []StatementRef // the statements that made the answer; empty where their absence did
+	Missing    []string       // for Unknown: condition keys whose values would have mattered
+	Unreadable []string       // for Unknown: documents that could not be parsed, or not where they are attached
+	Notes      []string       // where AWS's documentation leaves doubt
+	Why        string         // for people: what decided, and what would have to change
+}
+
+// StatementRef points to a statement of a document.
+type StatementRef struct {
+	Place    Place
+	Document string
+	Level    int // of an SCP or RCP: 0 is the root of the organization
+	Index    int // 0 is the first statement
+	SID      string
+	Line     int
+	Effect   Effect
+	Grant    string // id of the KMS grant, where that allowed instead of a statement
+}
+
+// Evaluate answers a request.
+// Source: IAM User Guide, "Policy evaluation logic"; KMS Developer Guide, "Key policies" and "Grants"; AWS Organizations
+// User Guide, "SCP evaluation" and "RCP evaluation".
+func Evaluate(r Request, p Policies) Decision {
+	e := newEvaluation(&r, &p)
+	e.run()
+	return e.decision()
+}
+
+// evaluation is the work on one request.
+type evaluation struct {
+	request  *Request
+	policies *Policies
+	context  context
+	service  string
+	action   string
+	kind     ResourceKind
+	same     bool // principal and resource are in one account
+	applies  struct{ identity, scp, rcp, resource bool }
+
+	identity, boundary, session, resource, endpoint, scp, rcp tally
+
+	grants    [4]truth // by grade
+	grantedBy *Grant
+	reasons   reasons // of statements that are not certain to match
+	scratch   reasons
+}
+
+// tally is what the documents of one place say.
+type tally struct {
+	deny, allow     truth
+	denied, allowed mark
+	grades          [4]truth // of allows by how the principal is named; resource policies only
+	graded          [4]mark
+	gap             int // level that allows nothing; -1 for none
+	unreadable      bool
+}
+
+// mark remembers the statement that raised a truth first.
+type mark struct {
+	document *Document
+	index    int
+	level    int
+}
+
+func newEvaluation(r *Request, p *Policies) *evaluation {
+	e := &evaluation{request: r, policies: p}
+	e.service, e.action, _ = strings.Cut(strings.ToLower(r.Action), ":")
+	account := r.ResourceAccount
+	if account == "" {
+		account = accountOf(r.Resource)
+	}
+	if account == "" {
+		account = r.Principal.Account
+	}
+	e.context = context{request: r, service: e.service, account: account}
+	e.same = r.Principal.Account != "" && r.Principal.Account == account
+	var policyApplies bool
+	e.kind, policyApplies = kindOf(e.service, r.Resource)
+	if p.ResourceKind != "" {
+		e.kind, policyApplies = p.ResourceKind, true
+	}
+	e.applies.resource = policyApplies && p.Resource != nil
+	e.applies.identity = r.Principal.signed()
+	e.applies.scp = len(p.SCPs) > 0 && r.Principal.signed() && !r.Principal.ServiceLinked() && !p.ManagementPrincipal
+	e.applies.rcp = len(p.RCPs) > 0 && rcpServices[e.service] && !r.Principal.ServiceLinked() && !p.ManagementResource && !p.AWSManagedKey
+	return e
+}
+
+func (e *evaluation) run() {
+	p := e.policies
+	if e.applies.identity {
+		e.scan(&e.identity, PlaceIdentity, 0, p.Identity)
+		e.scan(&e.boundary, PlaceBoundary, 0, p.Boundary)
+		e.scan(&e.session, PlaceSession, 0, p.Session)
+	}
+	if e.applies.scp {
+		e.scanLevels(&e.scp, PlaceSCP, p.SCPs)
+	}
+	if e.applies.rcp {
+		e.scanLevels(&e.rcp, PlaceRCP, p.RCPs)
+	}
+	if e.applies.resource {
+		e.scanDocument(&e.resource, e.resourcePlace(), 0, p.Resource)
+	}
+	e.scan(&e.endpoint, PlaceEndpoint, 0, p.Endpoint)
+	if e.kind == ResourceKey {
+		e.scanGrants()
+	}
+}
+
+func (e *evaluation) resourcePlace() Place {
+	switch e.kind {
+	case ResourceKey:
+		return PlaceKey
+	case ResourceTrust:
+		return PlaceTrust
+	}
+	return PlaceResource
+}
+
+// scanLevels wants an allow at every level of the organization's path.
+func (e *evaluation) scanLevels(t *tally, place Place, levels [][]*Document) {
+	all := yes
+	t.gap = -1
+	for level, documents := range levels {
+		t.allow = no
+		e.scan(t, place, level, documents)
+		if t.allow < all {
+			all, t.gap = t.allow, level
+		}
+	}
+	t.allow = all
+}
+
+func (e *evaluation) scan(t *tally, place Place, level int, documents []*Document) {
+	for _, d := range documents {
+		e.scanDocument(t, place, level, d)
+	}
+}
+
+func (e *evaluation) scanDocument(t *tally, place Place, level int, d *Document) {
+	if d == nil || !d.usable(place) {
+		t.unreadable = true
+		t.raise(&t.deny, &t.denied, maybe, d, -1, level)
+		t.raise(&t.allow, &t.allowed, maybe, d, -1, level)
+		for g := range t.grades {
+			t.raise(&t.grades[g], &t.graded[g], maybe, d, -1, level)
+		}
+		return
+	}
+	for i := range d.Statements {
+		s := &d.Statements[i]
+		named, matched := e.matches(s)
+		switch {
+		case matched == no:
+		case s.Effect == Deny:
+			t.raise(&t.deny, &t.denied, matched, d, i, level)
+		default:
+			t.raise(&t.allow, &t.allowed, matched, d, i, level)
+			t.raise(&t.grades[named], &t.graded[named], matched, d, i, level)
+		}
+	}
+}
+
+func (t *tally) raise(to *truth, by *mark, value truth, d *Document, index, level int) {
+	if value > *to {
+		*to, *by = value, mark{d, index, level}
+	}
+}
+
+// matches says whether a statement is about the request.
+func (e *evaluation) matches(s *Statement) (grade, truth) {
+	if !s.matchesAction(e.service, e.action) {
+		return gradeNone, no
+	}
+	bounded := len(e.policies.Boundary) > 0 && e.applies.identity
+	named, result := s.naming(&e.request.Principal, bounded)
+	if result == no {
+		return named, no
+	}
+	e.scratch.keys, e.scratch.notes = e.scratch.keys[:0], e.scratch.notes[:0]
+	result = min(result, s.matchesResource(&e.context, e.request.Resource, &e.scratch).truth(s.Effect))
+	if result == no {
+		return named, no
+	}
+	result = min(result, s.matchesConditions(&e.context, &e.scratch))
+	if result == maybe {
+		for _, key := range e.scratch.keys {
+			e.reasons.missing(key)
+		}
+		for _, note := range e.scratch.notes {
+			e.reasons.note(note)
+		}
+	}
+	return named, result
+}
+
+func (e *evaluation) scanGrants() {
+	for i := range e.policies.Grants {
+		g := &e.policies.Grants[i]
+		named, result := g.allows(&e.context, e.action, &e.reasons)
+		if result > e.grants[named] {
+			e.grants[named] = result
+			if result == yes {
+				e.grantedBy = g
+			}
+		}
+	}
+}
+
+// denies is whether any statement denies.
+func (e *evaluation) denies() truth {
+	return max(e.identity.deny, e.boundary.deny, e.session.deny, e.scp.deny, e.rcp.deny, e.resource.deny, e.endpoint.deny)
+}
+
+// allows is whether everything that must allow does.
+func (e *evaluation) allows() truth {
+	result := e.permits()
+	if e.applies.scp {
+		result = min(result, e.scp.allow)
+	}
+	if len(e.policies.Endpoint) > 0 {
+		result = min(result, e.endpoint.allow)
+	}
+	return result
+}
+
+// permits combines the policies of the principal and of the resource.
+func (e *evaluation) permits() truth {
+	named := &e.resource.grades
+	if !e.applies.identity {
+		return max(named[gradeDirect], e.grants[gradeDirect])
+	}
+	identity := min(e.identityAllows(), e.limits())
+	delegated := max(named[gradeAccount], e.grants[gradeAccount])
+	role := max(named[gradeRole], e.grants[gradeRole])
+	direct := max(named[gradeDirect], e.grants[gradeDirect])
+	if !e.same {
+		return min(identity, max(delegated, role, direct))
+	}
+	granted := max(direct, min(role, e.limits()))
+	if e.kind == ResourcePlain {
+		return max(granted, identity)
+	}
+	return max(granted, min(identity, delegated))
+}
+
+// identityAllows is whether the principal's own policies allow; the root user needs none.
+func (e *evaluation) identityAllows() truth {
+	if e.request.Principal.Kind == KindRoot {
+		return yes
+	}
+	return e.identity.allow
+}
+
+// limits is whether boundary and session policy let an allow through. A federated user has nothing without a session
+// policy, and the root user has neither.
+func (e *evaluation) limits() truth {
+	result := yes
+	if e.request.Principal.Kind == KindRoot {
+		return yes
+	}
+	if len(e.policies.Boundary) > 0 {
+		result = e.boundary.allow
+	}
+	if len(e.policies.Session) > 0 || e.request.Principal.Kind == KindFederatedUser {
+		result = min(result, e.session.allow)
+	}
+	return result
+}
+
+// answer combines denies and allows.
+func (e *evaluation) answer() Answer {
+	denied, allowed := e.denies(), e.allows()
+	switch {
+	case denied == yes:
+		return ExplicitlyDenied
+	case allowed == no:
+		return ImplicitlyDenied
+	case denied == no && allowed == yes:
+		return Allowed
+	}
+	return Unknown
+}
+
+func (e *evaluation) decision() Decision {
+	d := Decision{Answer: e.answer()}
+	e.explain(&d)
+	return d
+}

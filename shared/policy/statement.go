@@ -1,0 +1,64 @@
+package policy
+
+import "slices"
+
+// reasons collects why a statement's match is not certain.
+type reasons struct {
+	keys  []string
+	notes []string
+}
+
+func (r *reasons) missing(key string) {
+	if !slices.Contains(r.keys, key) {
+		r.keys = append(r.keys, key)
+	}
+}
+
+func (r *reasons) note(text string) {
+	if !slices.Contains(r.notes, text) {
+		r.notes = append(r.notes, text)
+	}
+}
+
+// matchesAction reports whether the statement is about the action.
+func (s *Statement) matchesAction(service, name string) bool {
+	for i := range s.actions {
+		if s.actions[i].match(service, name) {
+			return s.Actions != nil
+		}
+	}
+	return s.Actions == nil
+}
+
+// matchesResource reports whether the statement is about the resource. A statement without Resource, as trust policies
+// have, is about the resource it is attached to.
+func (s *Statement) matchesResource(c *context, resource string, reason *reasons) outcome {
+	if s.Resources == nil && s.NotResources == nil {
+		return outYes
+	}
+	result := outNo
+	if s.Resources == nil {
+		result = outYes
+	}
+	for i := range s.resources {
+		one := s.resources[i].match(c, resource, false, reason)
+		if s.Resources == nil {
+			result = both(result, one.not())
+		} else if result = either(result, one); result == outYes {
+			return outYes
+		}
+	}
+	return result
+}
+
+// matchesConditions reports whether all conditions hold.
+func (s *Statement) matchesConditions(c *context, reason *reasons) truth {
+	result := yes
+	for i := range s.conditions {
+		result = min(result, s.conditions[i].eval(c, reason).truth(s.Effect))
+		if result == no {
+			return no
+		}
+	}
+	return result
+}
