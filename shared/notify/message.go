@@ -26,11 +26,12 @@ type Story struct {
 // Lead is the notice a story is headed by.
 func (s Story) Lead() guard.Notice { return s.Notices[0] }
 
-// Told reports whether a person hears of a notice. Changes of state come with a finding that tells them, and denied
-// attempts were told to the caller by AWS: both are recorded only.
+// Told reports whether a person hears of a notice. Changes of state come with a finding that tells them, denied
+// attempts were told to the caller by AWS, and denied reads are the watchdog's to judge, since an application that
+// polls makes one a second: all three are recorded only.
 func Told(n guard.Notice) bool {
 	switch n.Kind {
-	case guard.NoticeIncident, guard.NoticeFailed, guard.NoticeDeniedRead:
+	case guard.NoticeIncident, guard.NoticeFailed:
 		return true
 	case guard.NoticeOpened, guard.NoticeResolved, guard.NoticeRekeyed:
 		return n.Decision.Tell

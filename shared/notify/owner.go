@@ -33,6 +33,9 @@ const Unrouted = "unrouted"
 // Resolve finds the owner of what a notice is about: the resource's own tags, then who made the change, then the
 // account, then the fallback. An owner nobody can reach is never a dead end: the fallback hears it, and hears why.
 func (d Directory) Resolve(n guard.Notice) Owner {
+	if n.Finding != nil && n.Finding.Control == guard.OrgCoverage {
+		return d.last("blind spots of the guard are theirs")
+	}
 	unreachable := ""
 	if tag, value := d.tagged(n.Tags); value != "" {
 		if route, ok := d.route(value); ok {
@@ -52,6 +55,10 @@ func (d Directory) Resolve(n guard.Notice) Owner {
 	if unreachable != "" {
 		how = unreachable
 	}
+	return d.last(how)
+}
+
+func (d Directory) last(how string) Owner {
 	fallback := d.Fallback
 	if fallback == "" {
 		fallback = Unrouted

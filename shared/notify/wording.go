@@ -130,7 +130,7 @@ func incident(n guard.Notice) string {
 	if n.Blast == nil {
 		return " cannot be used"
 	}
-	return fmt.Sprintf(" is %s: %d secrets stop, %d still open", stateWord(n.Blast.State), len(n.Blast.Stops), len(n.Blast.Remains))
+	return fmt.Sprintf(" is %s, %d secrets stop, %d do not", stateWord(n.Blast.State), len(n.Blast.Stops), len(n.Blast.Remains))
 }
 
 func stateWord(s guard.KeyState) string {
@@ -185,7 +185,7 @@ func Why(n guard.Notice) string {
 	if n.Finding == nil {
 		return ""
 	}
-	for _, c := range guard.Controls() {
+	for _, c := range append(guard.Controls(), guard.CoverageControl()) {
 		if c.ID == n.Finding.Control {
 			return c.Why
 		}

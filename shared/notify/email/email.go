@@ -64,8 +64,9 @@ func (w *writer) story(s notify.Story) {
 	}
 	w.line("")
 	w.facts(lead)
+	given := map[string]bool{}
 	for _, n := range s.Notices {
-		w.notice(n, s.Key)
+		w.notice(n, s.Key, given)
 	}
 	w.blast(lead.Blast)
 }
@@ -105,8 +106,8 @@ func by(n guard.Notice) string {
 	}
 }
 
-// notice says why it matters and how to get rid of it.
-func (w *writer) notice(n guard.Notice, key string) {
+// notice says why it matters and how to get rid of it, unless the same commands were given before.
+func (w *writer) notice(n guard.Notice, key string, given map[string]bool) {
 	if n.Kind == guard.NoticeResolved {
 		w.line("")
 		w.line("Resolved: %s. There is nothing to do.", title(n))
@@ -116,7 +117,12 @@ func (w *writer) notice(n guard.Notice, key string) {
 	w.line("Why it matters%s", label(n))
 	w.paragraph(detail(n))
 	w.paragraph(notify.Why(n))
-	w.fix(notify.FixFor(n, key))
+	fix := notify.FixFor(n, key)
+	commands := strings.Join(fix.Lines, "\n")
+	if commands == "" || !given[commands] {
+		w.fix(fix)
+	}
+	given[commands] = true
 }
 
 func label(n guard.Notice) string {

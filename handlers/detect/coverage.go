@@ -1,0 +1,92 @@
+package detect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// unseen opens the coverage finding of what we were not allowed to look at: of the one secret when only that was
+// refused and its full ARN is known, else of the whole account and Region, once for all its secrets.
+func (h *Handler) unseen(ctx context.Context, rec guard.Record, l *look, cause error) (Outcome, error) {
+	target := guard.Secret{ARN: secretARN(l.ref), Account: l.ref.Account, Region: l.ref.Region, Name: rec.Name}
+	why := "access to the secret was denied"
+	if errors.Is(cause, guard.ErrNotOurs) {
+		why = "the account and Region could not be entered: no member role, or not guarded"
+	}
+	if errors.Is(cause, guard.ErrNotOurs) || !canonical.MatchString(target.ARN) {
+		target.ARN, target.Name = placeARN(l.ref.Account, l.ref.Region), ""
+		h.seen.set(target.ARN, false)
+	}
+	if target.Name == "" {
+		target.Name = nameOf(target.ARN)
+	}
+	if target.ARN != rec.Resource {
+		var err error
+		if rec, err = h.Records.Load(ctx, target.ARN); err != nil {
+			return Outcome{}, fmt.Errorf("open coverage finding: %w", err)
+		}
+	}
+	if _, err := h.commit(ctx, rec, guard.ReconcileUnseen(rec, target, why, h.Now(), l.cause)); err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{Action: "unseen", Reason: why, Control: string(guard.OrgCoverage)}, nil
+}
+
+// canonical matches the ARN of one secret with the six characters that Secrets Manager adds to its name.
+var canonical = regexp.MustCompile(`^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+-[A-Za-z0-9]{6}$`)
+
+// sighted resolves the coverage finding of an account and Region that we could look into. It asks once a process.
+func (h *Handler) sighted(ctx context.Context, s guard.Secret, cause guard.Cause) error {
+	place := placeARN(s.Account, s.Region)
+	if h.seen.has(place) {
+		return nil
+	}
+	rec, err := h.Records.Load(ctx, place)
+	if err != nil {
+		return fmt.Errorf("look for a blind spot: %w", err)
+	}
+	if rec.Revision > 0 {
+		if _, err := h.commit(ctx, rec, guard.ReconcileSeen(rec, h.Now(), cause)); err != nil {
+			return err
+		}
+	}
+	h.seen.set(place, true)
+	return nil
+}
+
+// placeARN stands for every secret of an account and Region.
+func placeARN(account, region string) string {
+	return fmt.Sprintf("arn:%s:secretsmanager:%s:%s:secret:*", partition(region), region, account)
+}
+
+// secretARN is the ARN a reference names, without the suffix where the reference has none.
+func secretARN(ref guard.SecretRef) string {
+	if strings.HasPrefix(ref.ID, "arn:") {
+		return ref.ID
+	}
+	return fmt.Sprintf("arn:%s:secretsmanager:%s:%s:secret:%s", partition(ref.Region), ref.Region, ref.Account, ref.ID)
+}
+
+func nameOf(arn string) string {
+	if _, name, ok := strings.Cut(arn, ":secret:"); ok && name != "*" {
+		return name
+	}
+	return "all secrets here"
+}
+
+// partition is the part of AWS that a Region is in (AWS General Reference, "Amazon Resource Names").
+func partition(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	default:
+		return "aws"
+	}
+}

@@ -1,0 +1,189 @@
+package detect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// findingSecrets bounds the search for secrets that only an older copy ties to a key: AWS has no index for it.
+const findingSecrets = 20 * time.Second
+
+// lifecycle looks at every secret that a key holds, after the key was enabled, disabled or deleted, and opens an
+// incident when the key cannot be used.
+func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cause) (Outcome, error) {
+	key, err := h.describeKey(ctx, c.Key)
+	if err != nil {
+		return Outcome{}, err
+	}
+	secrets, partial, err := h.under(ctx, key)
+	if err != nil {
+		return Outcome{}, err
+	}
+	outcome, err := h.openIncident(ctx, c, cause, key, secrets, partial)
+	if err != nil {
+		return Outcome{}, err
+	}
+	for _, s := range secrets {
+		if _, err := h.Look(ctx, guard.SecretRef{Account: s.Account, Region: s.Region, ID: s.ARN}, cause); err != nil {
+			return Outcome{}, err
+		}
+	}
+	return outcome, nil
+}
+
+// openIncident tells of a key that cannot be used before any secret is looked at again: it must not wait for them.
+func (h *Handler) openIncident(ctx context.Context, c trail.Change, cause guard.Cause, key guard.Key, secrets []guard.Secret, partial error) (Outcome, error) {
+	state := string(key.State)
+	switch {
+	case usable(key.State), key.State == guard.KeyStateUnknown && c.EventName == "EnableKey":
+		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %d secrets looked at", state, len(secrets))}, nil
+	case len(secrets) == 0 && partial == nil:
+		return Outcome{Action: "unchanged", Reason: "key is " + state + ", no secret is under it"}, nil
+	case c.Actor.Own():
+		return Outcome{Action: "recorded", Reason: "our own change of the key"}, nil
+	}
+	if err := h.Bus.Publish(ctx, []guard.Notice{h.incident(c, cause, key, secrets, partial)}); err != nil {
+		return Outcome{}, fmt.Errorf("tell of incident: %w", err)
+	}
+	return Outcome{Action: "incident", Reason: "key is " + state, Control: string(guard.SecretKeyUnusable)}, nil
+}
+
+func usable(s guard.KeyState) bool {
+	return s == guard.KeyEnabled || s == guard.KeyUpdating || s == guard.KeyCreating
+}
+
+// describeKey reads a key as it is now. One we may not see is known by its ARN alone.
+func (h *Handler) describeKey(ctx context.Context, ref guard.KeyRef) (guard.Key, error) {
+	h.Keys.Invalidate(ref.ID)
+	key, err := h.Keys.Describe(ctx, ref)
+	switch {
+	case err == nil:
+		return key, nil
+	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs):
+		return guard.Key{ARN: keyARN(ref), ID: ref.ID, Account: ref.Account, Region: ref.Region}, nil
+	default:
+		return guard.Key{}, fmt.Errorf("look at key: %w", err)
+	}
+}
+
+func keyARN(ref guard.KeyRef) string {
+	if strings.HasPrefix(ref.ID, "arn:") {
+		return ref.ID
+	}
+	return fmt.Sprintf("arn:%s:kms:%s:%s:key/%s", partition(ref.Region), ref.Region, ref.Account, ref.ID)
+}
+
+// under finds the secrets that a key holds: those recorded under it, in whatever account, and those that only an older
+// copy ties to it. Where the search itself could not end, partial says why.
+func (h *Handler) under(ctx context.Context, key guard.Key) (secrets []guard.Secret, partial, err error) {
+	if key.ARN == "" {
+		return nil, nil, nil
+	}
+	records, err := h.Records.ByKey(ctx, key.ARN)
+	if err != nil {
+		return nil, nil, fmt.Errorf("find secrets under key: %w", err)
+	}
+	found, partial := h.search(ctx, key, records)
+	known := map[string]bool{}
+	for _, s := range found {
+		known[s.ARN] = true
+	}
+	for _, rec := range records {
+		if known[rec.Resource] || !rec.GoneAt.IsZero() {
+			continue
+		}
+		s, err := h.Secrets.Describe(ctx, guard.SecretRef{Account: rec.Account, Region: rec.Region, ID: rec.Resource})
+		switch {
+		case errors.Is(err, guard.ErrThrottled):
+			return nil, nil, fmt.Errorf("find secrets under key: %w", err)
+		case err == nil:
+			found = append(found, s)
+		case !errors.Is(err, guard.ErrGone):
+			found = append(found, unreadable(rec, key))
+		}
+	}
+	slices.SortFunc(found, func(a, b guard.Secret) int { return strings.Compare(a.ARN, b.ARN) })
+	return found, partial, nil
+}
+
+func (h *Handler) search(ctx context.Context, key guard.Key, records []guard.Record) ([]guard.Secret, error) {
+	accounts := []string{key.Account}
+	for _, rec := range records {
+		if !slices.Contains(accounts, rec.Account) {
+			accounts = append(accounts, rec.Account)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, findingSecrets)
+	defer cancel()
+	return h.Secrets.UsingKey(ctx, key, accounts)
+}
+
+// unreadable stands for a secret recorded under the key that could not be described now.
+func unreadable(rec guard.Record, key guard.Key) guard.Secret {
+	return guard.Secret{ARN: rec.Resource, Name: rec.Name, Account: rec.Account, Region: rec.Region, Key: key, VersionsUnread: true}
+}
+
+// incident tells what stops, and what does not. Its ID is that of the event and the key's state, so that a repeated
+// event is told once; the records of two accounts of one call share it.
+func (h *Handler) incident(c trail.Change, cause guard.Cause, key guard.Key, secrets []guard.Secret, partial error) guard.Notice {
+	blast := guard.Blast(key, secrets)
+	id := c.SharedEventID
+	if id == "" {
+		id = c.EventID
+	}
+	n := guard.Notice{
+		ID:   fmt.Sprintf("%s|%s|%s|%s", key.ARN, guard.NoticeIncident, key.State, id),
+		Kind: guard.NoticeIncident, At: h.Now().UTC(), Account: key.Account, Region: key.Region, Resource: key.ARN, Name: keyName(key),
+		Decision: guard.Decision{Tell: true, Reason: "secrets stop opening"}, Blast: &blast, Tags: key.Tags,
+		Actor: cause.Actor, Tool: cause.Tool, EventID: cause.EventID,
+	}
+	if partial != nil {
+		n.Detail = "not every secret could be looked at, so more may be affected"
+	}
+	return n
+}
+
+func keyName(key guard.Key) string {
+	if len(key.Aliases) > 0 {
+		return key.Aliases[0]
+	}
+	return key.ID
+}
+
+// lookAtKey looks again at the secrets under a key where what is recorded disagrees with what the key is now.
+func (h *Handler) lookAtKey(ctx context.Context, ref guard.KeyRef, cause guard.Cause) (Outcome, error) {
+	key, err := h.describeKey(ctx, ref)
+	if err != nil || key.ARN == "" {
+		return Outcome{Action: "unchanged", Reason: "the key does not exist"}, err
+	}
+	records, err := h.Records.ByKey(ctx, key.ARN)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("find secrets under key: %w", err)
+	}
+	looked := 0
+	for _, rec := range records {
+		if agrees(rec, key) || !rec.GoneAt.IsZero() {
+			continue
+		}
+		if _, err := h.Look(ctx, guard.SecretRef{Account: rec.Account, Region: rec.Region, ID: rec.Resource}, cause); err != nil {
+			return Outcome{}, err
+		}
+		looked++
+	}
+	if looked == 0 {
+		return Outcome{Action: "unchanged", Reason: "the key is " + string(key.State) + ", as recorded"}, nil
+	}
+	return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %d secrets looked at", key.State, looked)}, nil
+}
+
+func agrees(rec guard.Record, key guard.Key) bool {
+	open := slices.ContainsFunc(rec.Open(), func(f guard.Finding) bool { return f.Control == guard.SecretKeyUnusable })
+	return open != usable(key.State)
+}

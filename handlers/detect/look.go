@@ -1,0 +1,221 @@
+package detect
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// rounds bounds how often a look starts over because somebody else wrote first.
+const rounds = 8
+
+// look is one look at one secret, and what it has learnt so far.
+type look struct {
+	ref   guard.SecretRef
+	cause guard.Cause
+	fresh bool // the keys' metadata was just read, not remembered
+}
+
+// Look describes a secret and records, publishes and tags what follows. It is safe to repeat and to run twice at once.
+//
+// The record is loaded before the secret is described, and saved only if nobody wrote in between: so of two looks, the
+// one that described later always has the last word, and a slow look never puts back what a later one has found.
+func (h *Handler) Look(ctx context.Context, ref guard.SecretRef, cause guard.Cause) (Outcome, error) {
+	l := look{ref: ref, cause: cause}
+	for range rounds {
+		outcome, err := h.lookOnce(ctx, &l)
+		if errors.Is(err, errAgain) || errors.Is(err, guard.ErrConflict) {
+			continue
+		}
+		return outcome, err
+	}
+	return Outcome{}, fmt.Errorf("look at secret %s: %w %d times", ref.ID, guard.ErrConflict, rounds)
+}
+
+// errAgain starts a look over with what it has learnt.
+var errAgain = errors.New("look again")
+
+func (h *Handler) lookOnce(ctx context.Context, l *look) (Outcome, error) {
+	rec, err := h.Records.Load(ctx, l.ref.ID)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("look at secret: %w", err)
+	}
+	secret, err := h.Secrets.Describe(ctx, l.ref)
+	switch {
+	case errors.Is(err, guard.ErrGone):
+		return h.gone(ctx, rec, l)
+	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs):
+		return h.unseen(ctx, rec, l, err)
+	case err != nil:
+		return Outcome{}, fmt.Errorf("look at secret: %w", err)
+	case secret.IsReplica():
+		l.ref = primary(secret)
+		return Outcome{}, errAgain
+	case secret.ARN != l.ref.ID:
+		l.ref = guard.SecretRef{Account: secret.Account, Region: secret.Region, ID: secret.ARN}
+		return Outcome{}, errAgain // the record loaded is not that of the canonical ARN
+	}
+	if err := h.sighted(ctx, secret, l.cause); err != nil {
+		return Outcome{}, err
+	}
+	return h.record(ctx, rec, secret, l)
+}
+
+// record moves the record to what was found and does what follows from it.
+func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Secret, l *look) (Outcome, error) {
+	mode, err := h.Modes.Mode(ctx, secret.Account, secret.Tags)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("look at secret: %w", err)
+	}
+	now := h.Now()
+	next := guard.Reconcile(rec, secret, guard.Evaluate(secret, h.Standard, now), h.Waivers, mode, now, l.cause)
+	next = guard.ReconcileSeen(next, now, l.cause)
+	if !l.fresh && keyVerdict(rec) != keyVerdict(next) {
+		l.fresh = true
+		h.Keys.Invalidate(keyNames(rec, secret)...)
+		return Outcome{}, errAgain
+	}
+	changed, err := h.commit(ctx, rec, next)
+	if err != nil {
+		return Outcome{}, err
+	}
+	tagged, err := h.tag(ctx, next, secret, mode)
+	switch {
+	case err != nil:
+		return Outcome{}, err
+	case changed:
+		return about(next, "recorded"), nil
+	case tagged:
+		return about(next, "tagged"), nil
+	default:
+		return about(next, "unchanged"), nil
+	}
+}
+
+func about(rec guard.Record, action string) Outcome {
+	var open []string
+	for _, f := range rec.Findings {
+		if f.Status == guard.FindingOpen {
+			open = append(open, string(f.Control))
+		}
+	}
+	return Outcome{Action: action, Reason: "state " + string(rec.State), Control: strings.Join(open, " ")}
+}
+
+// commit saves a record if it differs, publishes its outbox and empties it. A crash anywhere in between is healed by
+// the next look: what was saved and not published is still in the outbox, and what was published twice has one ID.
+func (h *Handler) commit(ctx context.Context, before, next guard.Record) (changed bool, err error) {
+	if !same(before, next) {
+		if err := h.Records.Save(ctx, next); err != nil {
+			return false, fmt.Errorf("record: %w", err)
+		}
+		next.Revision++
+		changed = true
+	}
+	if len(next.Outbox) == 0 {
+		return changed, nil
+	}
+	if err := h.Bus.Publish(ctx, next.Outbox); err != nil {
+		return changed, fmt.Errorf("tell: %w", err)
+	}
+	return true, h.clear(ctx, next)
+}
+
+// clear takes what was published out of the outbox, whoever else is writing the record meanwhile.
+func (h *Handler) clear(ctx context.Context, rec guard.Record) error {
+	published := map[string]bool{}
+	for _, n := range rec.Outbox {
+		published[n.ID] = true
+	}
+	for range rounds {
+		var left []guard.Notice
+		for _, n := range rec.Outbox {
+			if !published[n.ID] {
+				left = append(left, n)
+			}
+		}
+		if len(left) == len(rec.Outbox) {
+			return nil
+		}
+		resource := rec.Resource
+		rec.Outbox = left
+		err := h.Records.Save(ctx, rec)
+		if !errors.Is(err, guard.ErrConflict) {
+			return wrap("empty the outbox", err)
+		}
+		if rec, err = h.Records.Load(ctx, resource); err != nil {
+			return wrap("empty the outbox", err)
+		}
+	}
+	return fmt.Errorf("empty the outbox of %s: %w %d times", rec.Resource, guard.ErrConflict, rounds)
+}
+
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// same reports whether two records say the same, whenever they were seen.
+func same(a, b guard.Record) bool {
+	a.SeenAt = b.SeenAt
+	left, errLeft := json.Marshal(normal(a))
+	right, errRight := json.Marshal(normal(b))
+	return errLeft == nil && errRight == nil && bytes.Equal(left, right)
+}
+
+func normal(r guard.Record) guard.Record {
+	if len(r.Findings) == 0 {
+		r.Findings = nil
+	}
+	return r
+}
+
+// gone resolves what is recorded of a secret that is no more. One that was never recorded leaves nothing to resolve.
+func (h *Handler) gone(ctx context.Context, rec guard.Record, l *look) (Outcome, error) {
+	if rec.Revision == 0 {
+		return Outcome{Action: "gone", Reason: "deleted before we looked, never recorded"}, nil
+	}
+	if _, err := h.commit(ctx, rec, guard.ReconcileGone(rec, h.Now(), l.cause)); err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{Action: "gone", Reason: "the secret was deleted"}, nil
+}
+
+// primary is where the primary of a replica is: the same ARN in another Region (user guide, "Replicate secrets").
+func primary(replica guard.Secret) guard.SecretRef {
+	id := strings.Replace(replica.ARN, ":"+replica.Region+":", ":"+replica.PrimaryRegion+":", 1)
+	return guard.SecretRef{Account: replica.Account, Region: replica.PrimaryRegion, ID: id}
+}
+
+// keyVerdict is what a record says of the secret's key. A change in it is believed only from fresh metadata, because
+// each copy of this function remembers keys for minutes.
+func keyVerdict(r guard.Record) string {
+	var open []string
+	for _, f := range r.Findings {
+		if (f.Control == guard.SecretKeyUnusable || f.Control == guard.SecretKeyUnapproved) && f.Status != guard.FindingResolved {
+			open = append(open, string(f.Control))
+		}
+	}
+	return strings.Join(open, " ")
+}
+
+func keyNames(rec guard.Record, s guard.Secret) []string {
+	names := []string{s.KeyID, s.Key.ARN, rec.KeyARN}
+	for _, r := range s.Replicas {
+		names = append(names, r.KeyID, r.Key.ARN)
+	}
+	var known []string
+	for _, name := range names {
+		if name != "" {
+			known = append(known, name)
+		}
+	}
+	return known
+}

@@ -1,0 +1,90 @@
+package detect
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Secrets is where secrets are looked at and tagged.
+type Secrets interface {
+	// Describe answers guard.ErrGone, ErrDenied, ErrNotOurs or ErrThrottled where it cannot answer with a secret.
+	Describe(ctx context.Context, ref guard.SecretRef) (guard.Secret, error)
+	// UsingKey finds the secrets that are under a key, or that an older copy ties to it. What it found comes back beside
+	// an error.
+	UsingKey(ctx context.Context, key guard.Key, accounts []string) ([]guard.Secret, error)
+	// Tag adds tags. Service-owned and deleted secrets answer guard.ErrRefused.
+	Tag(ctx context.Context, ref guard.SecretRef, tags map[string]string) error
+}
+
+// Keys is where keys are looked at. What it says may be minutes old unless Invalidate is called first.
+type Keys interface {
+	Describe(ctx context.Context, ref guard.KeyRef) (guard.Key, error)
+	Invalidate(names ...string)
+}
+
+// Records is what is remembered of each resource.
+type Records interface {
+	// Load answers the zero Record for what was never seen.
+	Load(ctx context.Context, resource string) (guard.Record, error)
+	// Save stores the record with Revision one higher, or answers guard.ErrConflict when somebody wrote since Load.
+	Save(ctx context.Context, rec guard.Record) error
+	ByKey(ctx context.Context, keyARN string) ([]guard.Record, error)
+}
+
+// Bus tells the rest of the hub. Publishing again is harmless: receivers drop repeats by ID.
+type Bus interface {
+	Publish(ctx context.Context, notices []guard.Notice) error
+}
+
+// Modes tells how far the guard may go.
+type Modes interface {
+	Mode(ctx context.Context, account string, tags map[string]string) (guard.Mode, error)
+}
+
+// Handler looks where events point. Its zero value is of no use: every field but Log is needed.
+type Handler struct {
+	Secrets  Secrets
+	Keys     Keys
+	Records  Records
+	Bus      Bus
+	Modes    Modes
+	Standard guard.Standard
+	Waivers  []guard.Waiver
+	Now      func() time.Time
+	Log      *slog.Logger // one line an event: event, name, account, region, secret or key, action, reason
+
+	seen places
+}
+
+// places remembers where a look succeeded, so that the record of a blind spot is read once a process and not once an
+// event. Forgetting is harmless.
+type places struct {
+	mu sync.Mutex
+	ok map[string]bool
+}
+
+func (p *places) has(place string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ok[place]
+}
+
+func (p *places) set(place string, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ok == nil {
+		p.ok = map[string]bool{}
+	}
+	p.ok[place] = ok
+}
+
+func (h *Handler) log() *slog.Logger {
+	if h.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return h.Log
+}

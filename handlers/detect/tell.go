@@ -1,0 +1,45 @@
+package detect
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// tell publishes what happened where nothing changed that could be looked at: a denied attempt, a denied read, or a
+// hand on what the guard stands on.
+func (h *Handler) tell(ctx context.Context, c trail.Change) (Outcome, error) {
+	if c.Actor.Own() {
+		return Outcome{Action: "ignored", Reason: "our own call"}, nil
+	}
+	if err := h.Bus.Publish(ctx, []guard.Notice{noticeOf(c)}); err != nil {
+		return Outcome{}, fmt.Errorf("tell of %s: %w", c.Kind, err)
+	}
+	return Outcome{Action: string(c.Kind), Reason: c.Reason}, nil
+}
+
+// noticeOf is made from the event alone, so that a repeated event gives the same notice to the last byte.
+func noticeOf(c trail.Change) guard.Notice {
+	n := guard.Notice{
+		ID: c.EventID, At: c.Time.UTC(), Account: c.Account, Region: c.Region, Name: c.Resource(), Resource: c.Resource(),
+		Detail: c.ErrorMessage, Actor: c.Actor.String(), Tool: trail.Tool(c.UserAgent), EventID: c.EventID,
+	}
+	if c.Secret.ID != "" {
+		n.Resource = secretARN(c.Secret)
+		n.Name = nameOf(n.Resource)
+	}
+	switch c.Kind {
+	case trail.DeniedRead:
+		n.Kind, n.Decision.Reason = guard.NoticeDeniedRead, "for the watchdog to judge"
+	case trail.Tamper:
+		n.Kind = guard.NoticeTampered
+		n.Detail = c.EventName + " on " + c.Resource()
+		n.Decision = guard.Decision{Tell: true, Reason: "what the guard stands on was touched"}
+	default:
+		n.Kind, n.Decision.Reason = guard.NoticeDenied, "AWS stopped it and told the caller: counted only"
+	}
+	n.ID = string(n.Kind) + "|" + c.EventID
+	return n
+}

@@ -1,0 +1,7 @@
+package guard
+
+// Kinds of notices that no finding stands behind.
+const (
+	NoticeDeniedRead NoticeKind = "read_denied" // somebody tried to read a secret, or decrypt with its key, and was refused
+	NoticeTampered   NoticeKind = "tampered"    // what the guard stands on was touched: trail, rule or organization policy
+)
