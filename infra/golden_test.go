@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden templates")
+
+// goldens are where the templates of a configuration are committed. The command line embeds those of the sample: the
+// demo runs from them.
+var goldens = map[string]string{
+	"sample":  filepath.Join("..", "testdata", "templates"),
+	"minimal": filepath.Join("..", "testdata", "templates", "minimal"),
+}
+
+func TestTemplatesGolden(t *testing.T) {
+	for config, folder := range goldens {
+		templates, err := configurations[config]()
+		if err != nil {
+			t.Fatalf("%s: %v", config, err)
+		}
+		for name, tpl := range templates {
+			t.Run(config+"/"+name, func(t *testing.T) {
+				compareGolden(t, filepath.Join(folder, name+".template.json"), tpl)
+			})
+		}
+	}
+}
+
+func compareGolden(t *testing.T, path string, tpl template) {
+	t.Helper()
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	if err := enc.Encode(tpl.raw); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; run go test ./infra -update", err)
+	}
+	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+		t.Errorf("%s (-want +got); if it is meant, run go test ./infra -update and read the diff:\n%s", path, diff)
+	}
+}

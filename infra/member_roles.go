@@ -1,0 +1,132 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+
+	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// duty is one of the roles by which the hub enters an account.
+type duty struct {
+	id, name, does string
+	callers        []string // role ARNs or patterns of the hub's account
+	may            []preventive.Statement
+}
+
+// duties are the roles that somebody may take, one per duty. A duty that no worker has is not deployed.
+func duties(c settings.Config) []duty {
+	n := namesOf(c)
+	all := []duty{
+		{"ReadRole", settings.RoleRead, "describes secrets and keys", slices.Clone(c.Operations.Roles),
+			[]preventive.Statement{readSecrets(), readKeys(), readAccount()}},
+		{"TagRole", settings.RoleTag, "writes its tags on secrets", nil,
+			[]preventive.Statement{tagSecrets()}},
+		{"ChangeRole", settings.RoleChange, "re-keys secrets", nil,
+			[]preventive.Statement{changeSecrets(), notForeign(), useKeys()}},
+	}
+	for i, d := range all {
+		for _, w := range workers {
+			if slices.Contains(w.Enters, d.name) {
+				all[i].callers = append(all[i].callers, n.role(n.account, w.id()))
+			}
+		}
+	}
+	return slices.DeleteFunc(all, func(d duty) bool { return len(d.callers) == 0 })
+}
+
+// role trusts the callers of a duty, inside the organization and under our session names. It names them in a
+// condition and not as principals: IAM would turn a principal into an id that a re-created role no longer has, and
+// refuse a role that does not exist yet.
+func (d duty) role(n names) role {
+	return role{
+		Name: d.name, Description: "Doublelock " + d.does, May: append(slices.Clone(d.may), noValues()),
+		Trust: trust("AWS", n.root(), preventive.Condition{
+			"ArnLike":      {"aws:PrincipalArn": d.callers},
+			"StringEquals": {"aws:PrincipalOrgID": {n.org}},
+			"StringLike":   {"sts:RoleSessionName": {settings.SessionPrefix + "*"}},
+		}),
+	}
+}
+
+// noValues is in every role of ours: whatever else is ever attached, no value can be read.
+func noValues() preventive.Statement {
+	return preventive.Statement{
+		Sid: "NoValues", Effect: "Deny", Resource: preventive.Values{"*"},
+		Action: preventive.Values{"secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue"},
+	}
+}
+
+// anySecret is every secret of the account and Region the statement is evaluated in.
+func anySecret() []string {
+	return []string{awsSub("arn:${AWS::Partition}:secretsmanager:*:${AWS::AccountId}:secret:*")}
+}
+
+// anyKey is every key of any account: an approved key may be in a central one, whose policy has the other lock.
+func anyKey() []string { return []string{awsSub("arn:${AWS::Partition}:kms:*:*:key/*")} }
+
+func readSecrets() preventive.Statement {
+	return allow("ReadSecrets", []string{
+		"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecretVersionIds",
+	}, anySecret(), nil)
+}
+
+func readKeys() preventive.Statement {
+	return allow("ReadKeys", []string{
+		"kms:DescribeKey", "kms:GetKeyLastUsage", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListGrants",
+		"kms:ListKeyPolicies", "kms:ListKeyRotations", "kms:ListResourceTags",
+	}, anyKey(), nil)
+}
+
+// readAccount are the reads that have no resource to name, or look at the whole account: lists, who reads (CloudTrail,
+// IAM), whether we still see (trails, rules), and in the management account the organization.
+func readAccount() preventive.Statement {
+	return allow("ReadAccount", []string{
+		"cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus", "cloudtrail:LookupEvents",
+		"events:DescribeRule", "events:ListTargetsByRule",
+		"iam:GetAccountAuthorizationDetails",
+		"kms:ListAliases", "kms:ListKeys",
+		"organizations:DescribeAccount", "organizations:DescribeOrganization", "organizations:DescribePolicy",
+		"organizations:ListAccounts", "organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent",
+		"organizations:ListParents", "organizations:ListPolicies", "organizations:ListPoliciesForTarget",
+		"organizations:ListRoots", "organizations:ListTargetsForPolicy",
+		"secretsmanager:ListSecrets",
+	}, []string{"*"}, nil)
+}
+
+// tagSecrets may write and remove the guard's own tags and no others.
+func tagSecrets() preventive.Statement {
+	return allow("TagSecrets", []string{"secretsmanager:TagResource", "secretsmanager:UntagResource"}, anySecret(), preventive.Condition{
+		"ForAllValues:StringLike": {"aws:TagKeys": {"doublelock:*"}},
+		"Null":                    {"aws:TagKeys": {"false"}},
+	})
+}
+
+// changeSecrets may set keys, rotate, and replace a replica, whose key cannot be changed in place.
+func changeSecrets() preventive.Statement {
+	return allow("ChangeSecrets", []string{
+		"secretsmanager:DescribeSecret", "secretsmanager:ListSecretVersionIds", "secretsmanager:RemoveRegionsFromReplication",
+		"secretsmanager:ReplicateSecretToRegions", "secretsmanager:RotateSecret", "secretsmanager:UpdateSecret",
+	}, anySecret(), nil)
+}
+
+// notForeign keeps the change role from what another AWS service owns.
+func notForeign() preventive.Statement {
+	return preventive.Statement{
+		Sid: "NotForeign", Effect: "Deny",
+		Action:   preventive.Values{"secretsmanager:RotateSecret", "secretsmanager:UpdateSecret"},
+		Resource: preventive.Values{awsSub("arn:${AWS::Partition}:secretsmanager:*:*:secret:*!*")},
+	}
+}
+
+// useKeys is what Secrets Manager does with its caller's permissions while it re-keys, and only through it.
+func useKeys() preventive.Statement {
+	return allow("UseKeys", []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"}, anyKey(), preventive.Condition{
+		"StringLike": {"kms:ViaService": {"secretsmanager.*"}},
+	})
+}
+
+// awsSub fills the pseudo parameters of CloudFormation into a string.
+func awsSub(s string) string { return *awscdk.Fn_Sub(&s, nil) }

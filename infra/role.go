@@ -1,0 +1,27 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/doublelock/doublelock/shared/preventive"
+)
+
+// role is an IAM role with one inline policy.
+type role struct {
+	Name, Description string
+	Trust             preventive.Statement
+	May               []preventive.Statement
+}
+
+func newRole(scope constructs.Construct, id string, r role) awsiam.CfnRole {
+	return awsiam.NewCfnRole(scope, jsii.String(id), &awsiam.CfnRoleProps{
+		RoleName:                 jsii.String(r.Name),
+		Description:              jsii.String(r.Description),
+		AssumeRolePolicyDocument: document(r.Trust),
+		Policies: []any{awsiam.CfnRole_PolicyProperty{
+			PolicyName: jsii.String("duty"), PolicyDocument: document(r.May...),
+		}},
+	})
+}

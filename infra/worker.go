@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// worker is one handler as it is deployed: a queue, its dead-letter queue and a function that empties it.
+type worker struct {
+	Name        string // handlers/<name>, dist/<name>
+	Does        string
+	Timeout     time.Duration
+	MemoryMB    int
+	Concurrency int      // reserved: it always has so much and never more
+	Batch       int      // items a call
+	Enters      []string // member roles it may take
+	Publishes   bool     // puts notices on the hub's bus
+	Tells       bool     // publishes to the owners' and chat topics
+}
+
+// workers are the handlers of the hub. A handler deployed here is one row and its rules in hub.go.
+var workers = []worker{
+	{
+		Name: "detect", Does: "looks at what an event points to and moves its record",
+		Timeout: 60 * time.Second, MemoryMB: 256, Concurrency: 20, Batch: 10,
+		Enters: []string{settings.RoleRead, settings.RoleTag}, Publishes: true,
+	},
+	{
+		Name: "alert", Does: "tells owners what changed, once",
+		Timeout: 30 * time.Second, MemoryMB: 256, Concurrency: 5, Batch: 10,
+		Tells: true,
+	},
+	{
+		Name: "remediate", Does: "re-keys with the approved key and verifies it",
+		Timeout: 120 * time.Second, MemoryMB: 256, Concurrency: 2, Batch: 1,
+		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Publishes: true,
+	},
+}
+
+func (w worker) id() string { return "doublelock-" + w.Name }
+
+// hubParts are what every worker stands on.
+type hubParts struct {
+	names       names
+	key         awskms.CfnKey
+	environment map[string]*string
+	logDays     int
+	dist        string
+}
+
+// newWorker makes a worker's queues, role, log group and function, and lets the function empty the queue.
+func newWorker(scope constructs.Construct, w worker, h hubParts) (pair, error) {
+	in := constructs.NewConstruct(scope, jsii.String(w.Name))
+	queues := newQueuePair(in, w.id(), w.Timeout, h.key, h.names)
+	code, err := binary(in, h.dist, w.Name)
+	if err != nil {
+		return pair{}, err
+	}
+	logs := newLogGroup(in, w, h)
+	role := newRole(in, "Role", workerRole(w, h.names, h.key))
+	function := awslambda.NewCfnFunction(in, jsii.String("Function"), &awslambda.CfnFunctionProps{
+		FunctionName:                 jsii.String(w.id()),
+		Description:                  jsii.String(w.Does),
+		Runtime:                      jsii.String("provided.al2023"),
+		Architectures:                jsii.Strings("arm64"),
+		Handler:                      jsii.String("bootstrap"),
+		Code:                         code,
+		Role:                         role.AttrArn(),
+		MemorySize:                   jsii.Number(w.MemoryMB),
+		Timeout:                      seconds(w.Timeout),
+		ReservedConcurrentExecutions: jsii.Number(w.Concurrency),
+		Environment:                  awslambda.CfnFunction_EnvironmentProperty{Variables: h.environment},
+		TracingConfig:                awslambda.CfnFunction_TracingConfigProperty{Mode: jsii.String("Active")},
+		LoggingConfig: awslambda.CfnFunction_LoggingConfigProperty{
+			LogFormat: jsii.String("JSON"), LogGroup: logs.Ref(),
+			ApplicationLogLevel: jsii.String("INFO"), SystemLogLevel: jsii.String("WARN"),
+		},
+	})
+	awslambda.NewCfnEventSourceMapping(in, jsii.String("Source"), &awslambda.CfnEventSourceMappingProps{
+		FunctionName:          function.Ref(),
+		EventSourceArn:        queues.Queue.AttrArn(),
+		BatchSize:             jsii.Number(w.Batch),
+		FunctionResponseTypes: jsii.Strings("ReportBatchItemFailures"),
+		ScalingConfig:         awslambda.CfnEventSourceMapping_ScalingConfigProperty{MaximumConcurrency: jsii.Number(w.Concurrency)},
+	})
+	return queues, nil
+}
+
+func newLogGroup(scope constructs.Construct, w worker, h hubParts) awslogs.CfnLogGroup {
+	return awslogs.NewCfnLogGroup(scope, jsii.String("Logs"), &awslogs.CfnLogGroupProps{
+		LogGroupName:    jsii.String("/aws/lambda/" + w.id()),
+		RetentionInDays: jsii.Number(logRetention(h.logDays)),
+		KmsKeyId:        h.key.AttrArn(),
+	})
+}
+
+// logRetentions are the numbers of days that CloudWatch Logs accepts.
+var logRetentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+// logRetention is the shortest accepted retention that keeps logs for so many days.
+func logRetention(days int) int {
+	for _, accepted := range logRetentions {
+		if accepted >= days {
+			return accepted
+		}
+	}
+	return logRetentions[len(logRetentions)-1]
+}
+
+// binary is the code of a handler from dist/<name>, as make build leaves it. Without one the stack still synthesizes,
+// so that a template can be read on a fresh clone, and CloudFormation refuses to deploy it.
+func binary(scope constructs.Construct, dist, name string) (awslambda.CfnFunction_CodeProperty, error) {
+	folder := filepath.Join(dist, name)
+	if _, err := os.Stat(filepath.Join(folder, "bootstrap")); err != nil {
+		refuseDeployment(awscdk.Stack_Of(scope))
+		var missing error
+		if folder, missing = placeholder(name); missing != nil {
+			return awslambda.CfnFunction_CodeProperty{}, missing
+		}
+	}
+	asset := awss3assets.NewAsset(scope, jsii.String("Code"), &awss3assets.AssetProps{Path: jsii.String(folder)})
+	return awslambda.CfnFunction_CodeProperty{S3Bucket: asset.S3BucketName(), S3Key: asset.S3ObjectKey()}, nil
+}
+
+// placeholder makes a folder with a bootstrap that says what is missing.
+func placeholder(name string) (string, error) {
+	folder, err := os.MkdirTemp("", "doublelock-"+name)
+	if err != nil {
+		return "", fmt.Errorf("make placeholder for dist/%s: %w", name, err)
+	}
+	script := "#!/bin/sh\necho 'dist/" + name + "/bootstrap was not built: run make build' >&2\nexit 1\n"
+	if err := os.WriteFile(filepath.Join(folder, "bootstrap"), []byte(script), 0o755); err != nil {
+		return "", fmt.Errorf("make placeholder for dist/%s: %w", name, err)
+	}
+	return folder, nil
+}
+
+// refuseDeployment adds a template rule that never holds: CloudFormation checks it before it touches a resource.
+func refuseDeployment(stack awscdk.Stack) {
+	const id = "LambdaBinariesAreBuilt"
+	if stack.Node().TryFindChild(jsii.String(id)) != nil {
+		return
+	}
+	awscdk.NewCfnRule(stack, jsii.String(id), &awscdk.CfnRuleProps{
+		Assertions: &[]*awscdk.CfnRuleAssertion{{
+			Assert:            awscdk.Fn_ConditionEquals("built", "missing"),
+			AssertDescription: jsii.String("dist/ has no Lambda binaries: run make build, then deploy again"),
+		}},
+	})
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+
+	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// workerRole is what a worker's function may do: empty its own queue, write its own log, remember, and what its row
+// says. No statement has a value of a secret in reach.
+func workerRole(w worker, n names, key awskms.CfnKey) role {
+	may := []preventive.Statement{
+		allow("Queue", []string{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}, []string{n.queue(w.id())}, nil),
+		allow("Logs", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{n.arn("logs", "log-group:/aws/lambda/"+w.id()+":*")}, nil),
+		allow("Traces", []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, []string{"*"}, nil),
+		allow("Records",
+			[]string{"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"},
+			[]string{n.table(), n.table() + "/index/" + indexByKey}, nil),
+		allow("HubKey", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*key.AttrArn()}, preventive.Condition{
+			"StringEquals": {"kms:ViaService": {n.service("dynamodb"), n.service("sns"), n.service("sqs")}},
+		}),
+	}
+	if len(w.Enters) > 0 {
+		may = append(may, enterMembers(w, n))
+	}
+	if w.Publishes {
+		may = append(may, allow("Notices", []string{"events:PutEvents"}, []string{n.bus()}, preventive.Condition{
+			"StringEquals": {"events:source": {settings.EventSource}},
+		}))
+	}
+	if w.Tells {
+		may = append(may, allow("Topics", []string{"sns:Publish"}, []string{n.topic(settings.TopicChat), n.topic(settings.TopicOwners)}, nil))
+	}
+	return role{
+		Name: w.id(), Description: "Doublelock hub: " + w.Does, May: may,
+		Trust: trust("Service", "lambda.amazonaws.com", nil),
+	}
+}
+
+// enterMembers lets a worker take its member roles, in accounts of this organization only.
+func enterMembers(w worker, n names) preventive.Statement {
+	var roles []string
+	for _, name := range w.Enters {
+		roles = append(roles, n.role("*", name))
+	}
+	return allow("Members", []string{"sts:AssumeRole"}, roles, preventive.Condition{
+		"StringEquals": {"aws:ResourceOrgID": {n.org}},
+	})
+}
