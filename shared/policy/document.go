@@ -104,19 +104,21 @@ func (p Place) namesPrincipals() bool {
 
 // usable reports whether AWS could have accepted the document in a place; where it could not, what the document does
 // there is unknown.
-func (d *Document) usable(place Place) bool {
-	if d.broken != nil {
-		return false
-	}
+func (d *Document) usable(place Place) bool { return d.broken == nil && d.misplaced(place) == "" }
+
+// misplaced says why the document cannot be attached in a place; "" if it can.
+func (d *Document) misplaced(place Place) string {
 	for i := range d.Statements {
 		s := &d.Statements[i]
 		named := s.Principal != nil || s.NotPrincipal != nil
-		if named != place.namesPrincipals() {
-			return false
-		}
-		if !place.namesPrincipals() && s.Resources == nil && s.NotResources == nil {
-			return false
+		switch {
+		case named && !place.namesPrincipals():
+			return "it names a Principal"
+		case !named && place.namesPrincipals():
+			return "a statement names no Principal"
+		case !place.namesPrincipals() && s.Resources == nil && s.NotResources == nil:
+			return "a statement has no Resource"
 		}
 	}
-	return true
+	return ""
 }

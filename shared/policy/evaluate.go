@@ -99,7 +99,8 @@ func newEvaluation(r *Request, p *Policies) *evaluation {
 	e.applies.resource = policyApplies && p.Resource != nil
 	e.applies.identity = r.Principal.signed()
 	e.applies.scp = len(p.SCPs) > 0 && r.Principal.signed() && !r.Principal.ServiceLinked() && !p.ManagementPrincipal
-	e.applies.rcp = len(p.RCPs) > 0 && rcpServices[e.service] && !r.Principal.ServiceLinked() && !p.ManagementResource && !p.AWSManagedKey
+	e.applies.rcp = len(p.RCPs) > 0 && restrictedByRCP(e.service, e.action) && !r.Principal.ServiceLinked() &&
+		!p.ManagementResource && !p.AWSManagedKey
 	return e
 }
 
@@ -248,18 +249,17 @@ func (e *evaluation) permits() truth {
 	if !e.applies.identity {
 		return max(named[gradeDirect], e.grants[gradeDirect])
 	}
-	identity := min(e.identityAllows(), e.limits())
+	limits := e.limits()
+	identity := min(e.identityAllows(), limits)
+	granted := min(max(e.grants[gradeRole], e.grants[gradeDirect]), limits)
 	delegated := max(named[gradeAccount], e.grants[gradeAccount])
-	role := max(named[gradeRole], e.grants[gradeRole])
-	direct := max(named[gradeDirect], e.grants[gradeDirect])
-	if !e.same {
-		return min(identity, max(delegated, role, direct))
+	switch {
+	case !e.same:
+		return max(granted, min(identity, max(delegated, named[gradeRole], named[gradeDirect])))
+	case e.kind == ResourcePlain:
+		delegated = yes
 	}
-	granted := max(direct, min(role, e.limits()))
-	if e.kind == ResourcePlain {
-		return max(granted, identity)
-	}
-	return max(granted, min(identity, delegated))
+	return max(granted, named[gradeDirect], min(named[gradeRole], limits), min(identity, delegated))
 }
 
 // identityAllows is whether the principal's own policies allow; the root user needs none.
@@ -270,8 +270,7 @@ func (e *evaluation) identityAllows() truth {
 	return e.identity.allow
 }
 
-// limits is whether boundary and session policy let an allow through. A federated user has nothing without a session
-// policy, and the root user has neither.
+// limits is whether boundary and session policy let an allow through. The root user has neither.
 func (e *evaluation) limits() truth {
 	result := yes
 	if e.request.Principal.Kind == KindRoot {
@@ -280,7 +279,7 @@ func (e *evaluation) limits() truth {
 	if len(e.policies.Boundary) > 0 {
 		result = e.boundary.allow
 	}
-	if len(e.policies.Session) > 0 || e.request.Principal.Kind == KindFederatedUser {
+	if len(e.policies.Session) > 0 {
 		result = min(result, e.session.allow)
 	}
 	return result

@@ -2,11 +2,261 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
+// String is the reference as a person would write it.
+func (r StatementRef) String() string {
+	if r.Grant != "" {
+		return "grant " + r.Grant
+	}
+	if r.Index < 0 {
+		return fmt.Sprintf("%s %q", r.Place, r.Document)
+	}
+	name := fmt.Sprintf("statement %d", r.Index)
+	if r.SID != "" {
+		name = fmt.Sprintf("statement %q", r.SID)
+	}
+	return fmt.Sprintf("%s of %s %q (line %d)", name, r.Place, r.Document, r.Line)
+}
+
 // explain fills in why: the statements, the missing keys and a sentence for people.
 func (e *evaluation) explain(d *Decision) {
-	d.Why = fmt.Sprintf("%s: %s on %s by %s", d.Answer, e.request.Action, e.request.Resource, e.request.Principal)
-	_ = strings.Join
+	switch d.Answer {
+	case ExplicitlyDenied:
+		d.Decided = e.collect(Deny, yes)
+		d.Why = e.whyDenied(d.Decided)
+	case Allowed:
+		d.Decided = e.granting(yes)
+		d.Notes = e.caveats()
+		d.Why = "allowed by " + join(d.Decided)
+	case ImplicitlyDenied:
+		d.Why = e.whyNotAllowed(no)
+	case Unknown:
+		e.explainUnknown(d)
+	}
+}
+
+func (e *evaluation) whyDenied(by []StatementRef) string {
+	text := "denied by " + join(by)
+	if len(by) == 1 {
+		if met := e.conditionsMet(by[0]); met != "" {
+			text += ", for " + met
+		}
+	}
+	return text + "; an explicit deny overrides every allow, so it would have to except this request or go"
+}
+
+// conditionsMet says which conditions made a deny apply.
+func (e *evaluation) conditionsMet(ref StatementRef) string {
+	s := e.statement(ref)
+	if s == nil || len(s.conditions) == 0 {
+		return ""
+	}
+	var out []string
+	for i := range s.conditions {
+		out = append(out, e.describe(s, i))
+	}
+	return strings.Join(out, " and ")
+}
+
+// describe tells a condition beside what the request has.
+func (e *evaluation) describe(s *Statement, i int) string {
+	c := s.Conditions[i]
+	got := "is absent"
+	switch values, known := e.context.lookup(s.conditions[i].key); known {
+	case keyUnknown:
+		got = "is not known"
+	case keyPresent:
+		got = "is " + strings.Join(values, ", ")
+	}
+	return fmt.Sprintf("%s %s (%s %s)", c.Key, got, c.Operator, strings.Join(c.Values, ", "))
+}
+
+// documents are what is attached in a place, by level; only SCPs and RCPs have more than one level.
+func (e *evaluation) documents(place Place) [][]*Document {
+	p := e.policies
+	switch place {
+	case PlaceIdentity:
+		return [][]*Document{p.Identity}
+	case PlaceBoundary:
+		return [][]*Document{p.Boundary}
+	case PlaceSession:
+		return [][]*Document{p.Session}
+	case PlaceSCP:
+		return p.SCPs
+	case PlaceRCP:
+		return p.RCPs
+	case PlaceEndpoint:
+		return [][]*Document{p.Endpoint}
+	}
+	if p.Resource == nil {
+		return nil
+	}
+	return [][]*Document{{p.Resource}}
+}
+
+// consulted are the places that take part in this request, in the order in which explanations name them.
+func (e *evaluation) consulted() []Place {
+	var out []Place
+	if e.applies.identity {
+		out = append(out, PlaceIdentity, PlaceBoundary, PlaceSession)
+	}
+	if e.applies.scp {
+		out = append(out, PlaceSCP)
+	}
+	if e.applies.rcp {
+		out = append(out, PlaceRCP)
+	}
+	if e.applies.resource {
+		out = append(out, e.resourcePlace())
+	}
+	return append(out, PlaceEndpoint)
+}
+
+// collect lists the statements of an effect that match as surely as wanted.
+func (e *evaluation) collect(effect Effect, want truth) []StatementRef {
+	var out []StatementRef
+	for _, place := range e.consulted() {
+		out = append(out, e.matching(place, effect, want, gradeNone)...)
+	}
+	return out
+}
+
+// matching lists the statements of one place; closest, if not gradeNone, limits it to that way of naming the principal.
+func (e *evaluation) matching(place Place, effect Effect, want truth, closest grade) []StatementRef {
+	var out []StatementRef
+	for level, documents := range e.documents(place) {
+		for _, d := range documents {
+			if d == nil || !d.usable(place) {
+				continue
+			}
+			for i := range d.Statements {
+				named, matched := e.matches(&d.Statements[i])
+				if d.Statements[i].Effect == effect && matched == want && (closest == gradeNone || named == closest) {
+					out = append(out, reference(place, level, d, i))
+				}
+			}
+		}
+	}
+	return out
+}
+
+func reference(place Place, level int, d *Document, i int) StatementRef {
+	s := &d.Statements[i]
+	return StatementRef{Place: place, Document: d.Name, Level: level, Index: i, SID: s.SID, Line: s.Line, Effect: s.Effect}
+}
+
+// statement finds what a reference points to.
+func (e *evaluation) statement(ref StatementRef) *Statement {
+	levels := e.documents(ref.Place)
+	if ref.Level >= len(levels) {
+		return nil
+	}
+	for _, d := range levels[ref.Level] {
+		if d != nil && d.Name == ref.Document && ref.Index >= 0 && ref.Index < len(d.Statements) {
+			return &d.Statements[ref.Index]
+		}
+	}
+	return nil
+}
+
+// granting lists the statements, or the grant, that give the permission: the way in which the fewest took part.
+func (e *evaluation) granting(want truth) []StatementRef {
+	named := &e.resource.grades
+	place := e.resourcePlace()
+	switch {
+	case e.same || !e.applies.identity:
+		if named[gradeDirect] >= want {
+			return e.matching(place, Allow, want, gradeDirect)
+		}
+		if named[gradeRole] >= want && e.limits() >= want {
+			return e.matching(place, Allow, want, gradeRole)
+		}
+	}
+	if e.grantedBy != nil && (e.limits() >= want || !e.applies.identity) {
+		return []StatementRef{{Place: PlaceKey, Index: -1, Effect: Allow, Grant: e.grantedBy.ID}}
+	}
+	out := e.matching(PlaceIdentity, Allow, want, gradeNone)
+	if e.request.Principal.Kind == KindRoot {
+		out = append(out, StatementRef{Place: PlaceIdentity, Document: "root user", Index: -1, Effect: Allow})
+	}
+	if e.kind != ResourcePlain || !e.same {
+		out = append(out, e.matching(place, Allow, want, gradeNone)...)
+	}
+	return out
+}
+
+// caveats are doubts that AWS's documentation leaves about an allow.
+func (e *evaluation) caveats() []string {
+	if !e.applies.resource || e.policies.Resource.broken != nil {
+		return nil
+	}
+	var out []string
+	for i := range e.policies.Resource.Statements {
+		s := &e.policies.Resource.Statements[i]
+		if s.Effect != Deny || s.NotPrincipal == nil || !s.matchesAction(e.service, e.action) {
+			continue
+		}
+		if !slices.ContainsFunc(s.NotPrincipal.names, func(id identity) bool {
+			return id.kind == identityAccount && id.account == e.request.Principal.Account
+		}) {
+			out = append(out, fmt.Sprintf("statement %d of the resource policy excepts the principal by NotPrincipal but not its account; some services deny then", i))
+		}
+	}
+	return out
+}
+
+func (e *evaluation) explainUnknown(d *Decision) {
+	d.Unreadable = e.unreadable()
+	d.Missing = slices.Clone(e.reasons.keys)
+	d.Notes = slices.Clone(e.reasons.notes)
+	slices.Sort(d.Missing)
+	if e.denies() == maybe {
+		d.Decided = e.collect(Deny, maybe)
+	}
+	if e.allows() == maybe {
+		d.Decided = append(d.Decided, e.collect(Allow, maybe)...)
+	}
+	var why []string
+	if len(d.Unreadable) > 0 {
+		why = append(why, "cannot read "+strings.Join(d.Unreadable, ", "))
+	}
+	if len(d.Missing) > 0 {
+		why = append(why, "not told "+strings.Join(d.Missing, ", "))
+	}
+	why = append(why, d.Notes...)
+	d.Why = "unknown: " + strings.Join(why, "; ")
+	if len(d.Decided) > 0 {
+		d.Why += "; it would depend on " + join(d.Decided)
+	}
+}
+
+// unreadable names the documents that could not be used where they are.
+func (e *evaluation) unreadable() []string {
+	var out []string
+	for _, place := range e.consulted() {
+		for _, documents := range e.documents(place) {
+			for _, d := range documents {
+				switch {
+				case d == nil:
+					out = append(out, "a missing "+string(place))
+				case d.broken != nil:
+					out = append(out, fmt.Sprintf("%s %q (%v)", place, d.Name, d.broken))
+				case !d.usable(place):
+					out = append(out, fmt.Sprintf("%s %q (%s)", place, d.Name, d.misplaced(place)))
+				}
+			}
+		}
+	}
+	return out
+}
+
+func join(refs []StatementRef) string {
+	out := make([]string, len(refs))
+	for i, ref := range refs {
+		out[i] = ref.String()
+	}
+	return strings.Join(out, " and ")
 }

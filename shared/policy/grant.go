@@ -16,6 +16,8 @@ type Grant struct {
 	// Keys know no case, values do. Source: KMS API Reference, GrantConstraints.
 	EncryptionContextEquals map[string]string
 	EncryptionContextSubset map[string]string
+
+	SourceARN string // aws:SourceArn that the request must have; "" for no such constraint
 }
 
 // contextOperations are the operations that take an encryption context; constraints bind only these.
@@ -37,10 +39,24 @@ func (g *Grant) allows(c *context, operation string, reason *reasons) (grade, tr
 	if named == gradeNone {
 		return gradeNone, no
 	}
-	if !slices.Contains(contextOperations, operation) {
-		return named, yes
+	result := g.source(c, reason)
+	if slices.Contains(contextOperations, operation) {
+		result = min(result, g.constraint(c, reason))
 	}
-	return named, g.constraint(c, reason)
+	return named, result
+}
+
+// source compares aws:SourceArn with what the grant demands.
+func (g *Grant) source(c *context, reason *reasons) truth {
+	if g.SourceARN == "" {
+		return yes
+	}
+	got, known := c.lookup("aws:sourcearn")
+	if known == keyUnknown {
+		reason.missing("aws:SourceArn")
+		return maybe
+	}
+	return truthOf(known == keyPresent && slices.Contains(got, g.SourceARN))
 }
 
 func granteeGrade(name string, p *Principal) grade {

@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // ResourceKind says how a resource's own policy takes part in a decision.
 type ResourceKind string
@@ -31,11 +34,19 @@ type Policies struct {
 	AWSManagedKey       bool // the resource is an AWS managed KMS key: RCPs do not apply
 }
 
-// rcpServices are those whose resources RCPs restrict.
-// Source: AWS Organizations User Guide, "Resource control policies (RCPs)", list of services.
-var rcpServices = map[string]bool{
-	"s3": true, "sts": true, "kms": true, "sqs": true, "secretsmanager": true, "cognito-idp": true, "cognito-identity": true,
-	"logs": true, "dynamodb": true, "ecr": true, "aoss": true,
+// rcpServices are those whose actions RCPs restrict.
+// Source: AWS Organizations User Guide, "Resource control policies (RCPs)", list of services, as of September 2026.
+var rcpServices = strings.Fields(`
+	aoss appconfig appstream autoscaling autoscaling-plans budgets clouddirectory cloudfront cloudsearch cloudtrail-data
+	codeartifact codebuild codecommit codepipeline cognito-identity cognito-idp comprehend comprehendmedical
+	compute-optimizer cost-optimization-hub dax dsql dynamodb ecr ecr-public events firehose fis fms gamelift health
+	inspector-scan kendra kinesisvideo kms logs memorydb networkmonitor notifications opensearch pca-connector-ad
+	personalize polly pricing resource-groups rolesanywhere s3 secretsmanager servicediscovery signin sqs sts support swf
+	textract timestream-influxdb transcribe transfer translate wafv2 workspaces xray`)
+
+// restrictedByRCP reports whether RCPs apply to an action; both arguments are in lower case.
+func restrictedByRCP(service, action string) bool {
+	return slices.Contains(rcpServices, service) && (service != "kms" || action != "retiregrant")
 }
 
 // kindOf tells how the resource's policy takes part from the action and ARN. A role's trust policy says nothing about
