@@ -32,6 +32,8 @@ func FixFor(n guard.Notice, key string) Fix {
 		return unlockKey(n.Resource, blastState(n.Blast), n.Region)
 	case guard.NoticeDeniedRead:
 		return Fix{Say: "If the reader is yours, give it secretsmanager:GetSecretValue on the secret and kms:Decrypt on its key; if not, tell the security team."}
+	case guard.NoticeTampered:
+		return Fix{Say: "If nobody planned it, undo it now, and find out what else they did."}
 	case guard.NoticeOpened:
 		return forFinding(n, key)
 	default:

@@ -31,7 +31,7 @@ func (s Story) Lead() guard.Notice { return s.Notices[0] }
 // polls makes one a second: all three are recorded only.
 func Told(n guard.Notice) bool {
 	switch n.Kind {
-	case guard.NoticeIncident, guard.NoticeFailed:
+	case guard.NoticeIncident, guard.NoticeFailed, guard.NoticeTampered:
 		return true
 	case guard.NoticeOpened, guard.NoticeResolved, guard.NoticeRekeyed:
 		return n.Decision.Tell
@@ -119,7 +119,7 @@ func moreUrgent(a, b guard.Notice) int {
 
 func urgency(n guard.Notice) int {
 	switch n.Kind {
-	case guard.NoticeIncident:
+	case guard.NoticeIncident, guard.NoticeTampered:
 		return 5
 	case guard.NoticeFailed:
 		return 4
@@ -143,7 +143,7 @@ func rank(s guard.Severity) int {
 // SeverityOf tells how urgent a notice is. A resolved finding is low whatever it was.
 func SeverityOf(n guard.Notice) guard.Severity {
 	switch {
-	case n.Kind == guard.NoticeIncident:
+	case n.Kind == guard.NoticeIncident || n.Kind == guard.NoticeTampered:
 		return guard.SeverityCritical
 	case n.Kind == guard.NoticeFailed || n.Kind == guard.NoticeDeniedRead:
 		return guard.SeverityHigh

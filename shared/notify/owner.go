@@ -36,6 +36,9 @@ func (d Directory) Resolve(n guard.Notice) Owner {
 	if n.Finding != nil && n.Finding.Control == guard.OrgCoverage {
 		return d.last("blind spots of the guard are theirs")
 	}
+	if n.Kind == guard.NoticeTampered {
+		return d.last("whoever did it must not be the only one to hear of it")
+	}
 	unreachable := ""
 	if tag, value := d.tagged(n.Tags); value != "" {
 		if route, ok := d.route(value); ok {

@@ -85,6 +85,8 @@ func phrase(n guard.Notice) (before, after string) {
 		return "Key ", incident(n)
 	case guard.NoticeDeniedRead:
 		return "A read of ", " was denied"
+	case guard.NoticeTampered:
+		return "", " was tampered with"
 	default:
 		return "", ": " + OneLine(strings.ReplaceAll(string(n.Kind), "_", " "))
 	}
@@ -179,6 +181,8 @@ func Why(n guard.Notice) string {
 		return "The secret is as it was: the change was not made, or did not take."
 	case guard.NoticeRekeyed:
 		return "Older copies still open with the previous key until a new version is written."
+	case guard.NoticeTampered:
+		return "Doublelock stands on it: without trail, rules and policies the guard sees nothing, and nothing is what an intruder wants it to see."
 	case guard.NoticeDeniedRead:
 		return "A reader that cannot open a secret is an application about to fail, or somebody trying doors."
 	}

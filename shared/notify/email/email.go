@@ -73,18 +73,33 @@ func (w *writer) story(s notify.Story) {
 
 // facts says what and where, and who did it.
 func (w *writer) facts(n guard.Notice) {
-	what := "Secret"
-	if n.Kind == guard.NoticeIncident {
-		what = "Key"
-	}
-	w.fact(what, notify.Name(n))
+	w.fact(noun(n), notify.Name(n))
 	w.fact("Account", strings.TrimSpace(n.Account+"  "+n.Region))
 	w.fact("ARN", n.Resource)
 	w.fact("State", string(n.State))
-	w.fact("Changed", by(n))
+	w.fact(doer(n), by(n))
 	if !n.At.IsZero() {
 		w.fact("Seen", n.At.UTC().Format(time.RFC1123))
 	}
+}
+
+func noun(n guard.Notice) string {
+	switch n.Kind {
+	case guard.NoticeIncident:
+		return "Key"
+	case guard.NoticeTampered:
+		return "What"
+	default:
+		return "Secret"
+	}
+}
+
+// doer labels the actor: after a change of ours it is whoever made the secret as it was before.
+func doer(n guard.Notice) string {
+	if n.Kind == guard.NoticeRekeyed || n.Kind == guard.NoticeFailed {
+		return "Made"
+	}
+	return "Changed"
 }
 
 func (w *writer) fact(name, value string) {

@@ -118,6 +118,8 @@ func Samples() map[string]notify.Message {
 	rekeyed := notice(guard.NoticeRekeyed, "prod/db/password", "terraform")
 	rekeyed.State = guard.StateDual
 	read := notice(guard.NoticeDeniedRead, "prod/db/password", "sdk")
+	tampered := notice(guard.NoticeTampered, "organization-trail", "cli")
+	tampered.Detail = "StopLogging on organization-trail"
 	var hundred []guard.Notice
 	for i := range 100 {
 		hundred = append(hundred, Opened(guard.SecretDefaultKey, fmt.Sprintf("prod/app-%03d", i), "cloudformation"))
@@ -129,6 +131,7 @@ func Samples() map[string]notify.Message {
 		"a change that did not take":      compose(failed()),
 		"a disabled key":                  compose(incident()),
 		"a denied read":                   compose(read),
+		"a stopped trail":                 compose(tampered),
 		"hostile input":                   compose(hostile()),
 		"very long input":                 compose(long()),
 		"names beyond ASCII":              compose(Opened(guard.SecretDefaultKey, "prod/größe/パスワード/🔐", "pulumi")),

@@ -1,0 +1,86 @@
+package remediate
+
+import (
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Fields of a journal entry's Before and After.
+const (
+	keyField    = "kmsKeyId" // as UpdateSecret takes it: "" is the AWS managed key
+	stateField  = "state"    // lock state
+	resultField = "result"   // of an entry that ends a change: done or the reason why not
+	resultDone  = "done"
+)
+
+const (
+	actionUpdate = "UpdateSecret"   // what was done, written before it is
+	actionVerify = "DescribeSecret" // what was found afterwards
+)
+
+// past is what the journal says of a secret.
+type past struct {
+	begun  *guard.JournalEntry // the change of this notice
+	ended  *guard.JournalEntry // and how it ended
+	last   time.Time           // when a change for another notice was proven
+	inWork time.Time           // when a change for another notice was begun that has no end yet
+}
+
+func readPast(entries []guard.JournalEntry, notice string) past {
+	var p past
+	open := map[string]time.Time{}
+	for _, e := range entries {
+		of, step, _ := strings.Cut(e.ID, stepMark)
+		switch {
+		case of == notice && step != stepEnd:
+			p.begun = &e
+		case of == notice:
+			p.ended = &e
+		case step != stepEnd:
+			open[of] = e.At
+		default:
+			delete(open, of)
+			if e.After[resultField] == resultDone && e.At.After(p.last) {
+				p.last = e.At
+			}
+		}
+	}
+	for _, at := range open {
+		if at.After(p.inWork) {
+			p.inWork = at
+		}
+	}
+	return p
+}
+
+// An entry's ID is that of the notice, stepMark, and the step: the key that is set, or stepEnd.
+const (
+	stepMark = "|step|"
+	stepEnd  = "end"
+)
+
+// begin is the way back: the key as it was set, in the words of UpdateSecret.
+func (h *Handler) begin(n guard.Notice, s guard.Secret, key guard.Key) guard.JournalEntry {
+	return guard.JournalEntry{
+		ID: n.ID + stepMark + key.ARN, Resource: s.ARN, Action: actionUpdate, At: h.Now().UTC(), By: h.By,
+		Before: map[string]string{keyField: s.KeyID, stateField: string(guard.StateOf(s, ""))},
+		After:  map[string]string{keyField: key.ARN},
+	}
+}
+
+func (h *Handler) ending(n guard.Notice, begun guard.JournalEntry, s guard.Secret, problem string) guard.JournalEntry {
+	result := resultDone
+	if problem != "" {
+		result = problem
+	}
+	after := map[string]string{resultField: result}
+	if s.ARN != "" {
+		after[keyField], after[stateField] = s.KeyID, string(guard.StateOf(s, ""))
+	}
+	return guard.JournalEntry{
+		ID: n.ID + stepMark + stepEnd, Resource: begun.Resource, Action: actionVerify, At: h.Now().UTC(), By: h.By,
+		Before: begun.Before, After: after,
+	}
+}

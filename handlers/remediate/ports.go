@@ -1,0 +1,88 @@
+package remediate
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Secrets is where secrets are looked at and re-keyed.
+type Secrets interface {
+	Describe(ctx context.Context, ref guard.SecretRef) (guard.Secret, error)
+	// Rekey sets the key and no value. It may answer success and re-encrypt nothing.
+	Rekey(ctx context.Context, ref guard.SecretRef, keyARN string) error
+}
+
+// Keys is where keys are looked at. A key that does not exist is an answer: guard.KeyMissing.
+type Keys interface {
+	Describe(ctx context.Context, ref guard.KeyRef) (guard.Key, error)
+	Invalidate(names ...string)
+}
+
+// Records is what is remembered of each resource.
+type Records interface {
+	Load(ctx context.Context, resource string) (guard.Record, error)
+}
+
+// Journal is the way back. Append keeps what was written first under one resource, time and ID.
+type Journal interface {
+	Append(ctx context.Context, e guard.JournalEntry) error
+	List(ctx context.Context, resource string, since time.Time) ([]guard.JournalEntry, error)
+}
+
+// Counter bounds changes: Take takes one of limit, or answers false.
+type Counter interface {
+	Take(ctx context.Context, name string, limit int, until time.Time) (bool, error)
+}
+
+// Bus tells the rest of the hub.
+type Bus interface {
+	Publish(ctx context.Context, notices []guard.Notice) error
+}
+
+// Modes tells how far the guard may go.
+type Modes interface {
+	Mode(ctx context.Context, account string, tags map[string]string) (guard.Mode, error)
+}
+
+// Looker records what is true of a secret now, and tells what follows.
+type Looker interface {
+	Look(ctx context.Context, ref guard.SecretRef, cause guard.Cause) error
+}
+
+// Limits bounds how many secrets are changed in a clock hour. 0 allows none.
+type Limits struct {
+	PerHour        int
+	PerAccountHour int
+}
+
+// Handler re-keys secrets. Its zero value is of no use: every field but Log and Account is needed.
+type Handler struct {
+	Secrets  Secrets
+	Keys     Keys
+	Records  Records
+	Journal  Journal
+	Counter  Counter
+	Bus      Bus
+	Modes    Modes
+	Looker   Looker
+	KeyFor   func(account, region string, tags map[string]string) string // key ARN or alias
+	Approved guard.Approved
+	Waivers  []guard.Waiver
+	Limits   Limits
+	By       string // our role session, for the journal
+	Source   string // what an event on the hub's bus must come from
+	Account  string // and in which account; "" accepts any
+	Now      func() time.Time
+	Sleep    func(ctx context.Context, d time.Duration) error // between two looks at a change that AWS is still making
+	Log      *slog.Logger
+}
+
+func (h *Handler) log() *slog.Logger {
+	if h.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return h.Log
+}
