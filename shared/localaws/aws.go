@@ -29,6 +29,7 @@ type AWS struct {
 	accounts     map[string]*account
 	places       map[place]*regionState
 	organization *organization
+	flight       *flight // what is on its way between services
 }
 
 // New makes an empty AWS: no organization, no accounts, no credentials.
@@ -42,6 +43,7 @@ func New(o Options) *AWS {
 		credentials: map[string]*credential{},
 		accounts:    map[string]*account{},
 		places:      map[place]*regionState{},
+		flight:      newFlight(),
 	}
 	a.table = a.services()
 	return a

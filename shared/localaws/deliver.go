@@ -1,9 +1,241 @@
 package localaws
 
-// putEvent puts an event on a bus of a place. The state lock must be held.
-func (a *AWS) putEvent(p place, bus string, event map[string]any) {}
+import (
+	"context"
+	"sync"
+	"time"
 
-// listens reports whether any rule on the default bus of a place could match a CloudTrail event; readOnly ones reach
-// only rules in state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS. It spares rendering events nobody gets. The
-// state lock must be held.
-func (a *AWS) listens(p place, readOnly bool) bool { return true }
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// flight is everything on its way between services: events to buses, matched events to targets, notifications to
+// subscribers, invocations to functions. Nothing moves but when Settle or Run says so.
+type flight struct {
+	pump      sync.Mutex // one Settle at a time
+	waiting   []parcel
+	held      []parcel // kept back to be reordered
+	holding   int      // how many more deliveries to keep back
+	duplicate int      // how many more deliveries to make twice
+	order     uint64   // of mappings and FIFO sequence numbers
+	stats     Stats
+	mail      []Mail
+	functions map[string]Function // by ARN
+	failures  []Failure
+	documents map[string]*policy.Document // by text
+	arrivals  chan struct{}               // closed and replaced when something new is on its way
+}
+
+// parcel is one thing on its way. It is handed over with the state lock held; the work it returns runs without.
+type parcel func() work
+
+// work is what has to run without the state lock, because it calls back.
+type work func(context.Context)
+
+func newFlight() *flight {
+	return &flight{functions: map[string]Function{}, documents: map[string]*policy.Document{}, arrivals: make(chan struct{})}
+}
+
+// next is a growing number, for things that are ordered by when they were made.
+func (f *flight) next() uint64 { f.order++; return f.order }
+
+// enqueue puts a parcel on its way. The state lock must be held.
+func (a *AWS) enqueue(p parcel) {
+	a.flight.waiting = append(a.flight.waiting, p)
+	a.flight.wake()
+}
+
+// ship puts a delivery to a target on its way, twice or out of order when that is asked for: this is where AWS's
+// at-least-once, unordered delivery shows. The state lock must be held.
+func (a *AWS) ship(p parcel) {
+	f := a.flight
+	times := 1
+	if f.duplicate > 0 || a.chance(a.options.Faults.Duplicate) {
+		f.duplicate = max(0, f.duplicate-1)
+		f.stats.Duplicated++
+		times = 2
+	}
+	if f.holding == 0 {
+		for range times {
+			a.enqueue(p)
+		}
+		return
+	}
+	f.holding--
+	for range times {
+		f.held = append(f.held, p)
+	}
+	if f.holding == 0 {
+		a.release()
+	}
+}
+
+// release lets go, last first, what was kept back. The state lock must be held.
+func (a *AWS) release() {
+	f := a.flight
+	for i := len(f.held) - 1; i >= 0; i-- {
+		a.enqueue(f.held[i])
+	}
+	f.stats.Reordered += len(f.held)
+	f.held, f.holding = nil, 0
+}
+
+// take is the next parcel to hand over, by choice among the first few when reordering is asked for. The state lock
+// must be held.
+func (a *AWS) take() (parcel, bool) {
+	f := a.flight
+	if len(f.waiting) == 0 && len(f.held) > 0 {
+		a.release()
+	}
+	if len(f.waiting) == 0 {
+		return nil, false
+	}
+	i := 0
+	if window := min(a.options.Faults.Reorder, len(f.waiting)); window > 1 {
+		if i = a.random.IntN(window); i > 0 {
+			f.stats.Reordered++
+		}
+	}
+	p := f.waiting[i]
+	f.waiting = append(f.waiting[:i], f.waiting[i+1:]...)
+	return p, true
+}
+
+func (a *AWS) chance(p float64) bool { return p > 0 && a.random.Float64() < p }
+
+// wake tells waiters that something is on its way. The state lock must be held.
+func (f *flight) wake() {
+	close(f.arrivals)
+	f.arrivals = make(chan struct{})
+}
+
+// arrival is closed when the next thing is on its way.
+func (a *AWS) arrival() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.flight.arrivals
+}
+
+// DuplicateNext makes the next n deliveries to targets happen twice.
+func (a *AWS) DuplicateNext(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.flight.duplicate = n
+}
+
+// ReorderNext keeps the next n deliveries to targets back and lets them go in the opposite order: when n are there,
+// or when nothing else is left to do.
+func (a *AWS) ReorderNext(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.flight.holding = n
+}
+
+// Settle carries everything to its end: events through rules to targets, queues to functions, and what those cause,
+// until nothing is on its way and no queue with a function has a visible message. Messages that a function failed
+// stay hidden until their visibility timeout ends on Options.Now; see NextRetry. It must not be called by a function.
+func (a *AWS) Settle(ctx context.Context) error {
+	a.flight.pump.Lock()
+	defer a.flight.pump.Unlock()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		do, more := a.step()
+		if do != nil {
+			do(ctx)
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+// step hands over one parcel, or one batch of one queue when there is none.
+func (a *AWS) step() (do work, more bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if p, ok := a.take(); ok {
+		return p(), true
+	}
+	if batch, ok := a.poll(); ok {
+		return batch, true
+	}
+	return nil, false
+}
+
+// Run settles again and again until the context ends: when something is put on its way, and every second for what
+// the clock brings back. Errors other than the context's end do not occur.
+func (a *AWS) Run(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		arrived := a.arrival()
+		if a.Settle(ctx) != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-arrived:
+		case <-tick.C:
+		}
+	}
+}
+
+// Stats counts what passed and what did not.
+type Stats struct {
+	Events        int // put on a bus: by services, by PutEvents, and by a rule of another bus
+	Matched       int // matches of a rule's target
+	Delivered     int // handed over to a target or subscriber, duplicates included
+	Duplicated    int // deliveries made twice
+	Reordered     int // deliveries that overtook others
+	Undeliverable int // lost: the target refused and there was no dead-letter queue
+	DeadLettered  int // put into a dead-letter queue: by a rule or subscription that could not deliver, or by a queue
+	Invocations   int // of functions
+	Failures      int // invocations that answered an error; failed items of batches are not among them
+	InFlight      int // now: deliveries under way, and messages waiting in queues that feed a function
+	InDLQ         int // now: messages in dead-letter queues
+}
+
+// Stats counts since the start.
+func (a *AWS) Stats() Stats {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.flight.stats
+	s.InFlight = len(a.flight.waiting) + len(a.flight.held)
+	for _, m := range a.mappings() {
+		s.InFlight += len(m.queue.messages)
+	}
+	for _, q := range a.deadLetterQueues() {
+		s.InDLQ += len(q.messages)
+	}
+	return s
+}
+
+// deadLetterQueues are the queues that a queue, a rule or a function names as such.
+func (a *AWS) deadLetterQueues() map[string]*queue {
+	found := map[string]*queue{}
+	add := func(arn string) {
+		if q, ok := a.queueByARN(arn); ok {
+			found[arn] = q
+		}
+	}
+	for _, region := range a.places {
+		for _, q := range region.queues.queues {
+			if target, _, ok := q.redrive(); ok {
+				add(target)
+			}
+		}
+		for _, b := range region.buses.buses {
+			for _, r := range b.rules {
+				for _, t := range r.targets {
+					add(t.DeadLetterConfig.Arn)
+				}
+			}
+		}
+		for _, f := range region.functions.functions {
+			add(f.DeadLetterConfig.TargetArn)
+		}
+	}
+	return found
+}

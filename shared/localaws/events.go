@@ -1,11 +1,170 @@
 package localaws
 
-// Placeholder: replaced by the service's own file.
+import (
+	"maps"
+	"strings"
+	"time"
 
-type eventStore struct{}
+	"github.com/doublelock/doublelock/shared/localaws/pattern"
+)
 
-func newEventStore() *eventStore { return &eventStore{} }
+// eventStore is Amazon EventBridge in one account and Region. The default bus is always there.
+type eventStore struct{ buses map[string]*eventBus }
 
-func eventsOperations() map[string]operation { return map[string]operation{} }
+func newEventStore() *eventStore {
+	return &eventStore{buses: map[string]*eventBus{"default": newEventBus("default")}}
+}
 
-func eventsAccess(*call) (access, error) { return access{Resource: "*"}, nil }
+type eventBus struct {
+	name        string
+	description string
+	created     time.Time
+	statements  []map[string]any // of its resource policy
+	rules       map[string]*rule
+}
+
+func newEventBus(name string) *eventBus { return &eventBus{name: name, rules: map[string]*rule{}} }
+
+// rule states.
+const (
+	ruleDisabled   = "DISABLED"
+	ruleEnabled    = "ENABLED"
+	ruleEnabledAll = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+)
+
+type rule struct {
+	name, description, state, role string
+	text                           string // the pattern as given
+	schedule                       string
+	pattern                        *pattern.Pattern // nil for a schedule
+	targets                        []target
+	tags                           map[string]string
+}
+
+// target is where a rule sends, as PutTargets takes and ListTargetsByRule answers it.
+type target struct {
+	Id               string            `json:"Id"` //nolint:revive // AWS's own name
+	Arn              string            `json:"Arn"`
+	RoleArn          string            `json:"RoleArn,omitempty"`
+	Input            string            `json:"Input,omitempty"`
+	InputPath        string            `json:"InputPath,omitempty"`
+	InputTransformer *inputTransformer `json:"InputTransformer,omitempty"`
+	DeadLetterConfig deadLetterConfig  `json:"DeadLetterConfig,omitzero"`
+	SqsParameters    *sqsParameters    `json:"SqsParameters,omitempty"`
+	RetryPolicy      map[string]int    `json:"RetryPolicy,omitempty"`
+}
+
+type inputTransformer struct {
+	InputPathsMap map[string]string `json:"InputPathsMap,omitempty"`
+	InputTemplate string            `json:"InputTemplate"`
+}
+
+type deadLetterConfig struct {
+	Arn string `json:"Arn,omitempty"`
+}
+
+type sqsParameters struct {
+	MessageGroupId string `json:"MessageGroupId,omitempty"` //nolint:revive // AWS's own name
+}
+
+func eventsOperations() map[string]operation {
+	all := map[string]operation{
+		"PutEvents":        putEvents,
+		"TestEventPattern": testEventPattern,
+	}
+	maps.Copy(all, eventsBusOperations())
+	maps.Copy(all, eventsRuleOperations())
+	return all
+}
+
+// busOf finds a bus by name or ARN, "" for the default one, in the caller's place or the ARN's.
+func (c *call) busOf(nameOrARN string) (*eventBus, place, error) {
+	p, name := c.busPlace(nameOrARN)
+	b, ok := c.aws.at(p).buses.buses[name]
+	if !ok {
+		return nil, p, noSuchBus(name)
+	}
+	return b, p, nil
+}
+
+func (c *call) busPlace(nameOrARN string) (place, string) {
+	if p, name, ok := busOfARN(nameOrARN); ok {
+		return p, name
+	}
+	if nameOrARN == "" {
+		return c.place, "default"
+	}
+	return c.place, nameOrARN
+}
+
+func noSuchBus(name string) error {
+	return &apiError{Code: "ResourceNotFoundException", Message: "Event bus " + name + " does not exist."}
+}
+
+func busOfARN(arn string) (place, string, bool) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 || parts[2] != "events" {
+		return place{}, "", false
+	}
+	name, ok := strings.CutPrefix(parts[5], "event-bus/")
+	return place{parts[4], parts[3]}, name, ok
+}
+
+func (p place) busARN(name string) string {
+	return "arn:aws:events:" + p.Region + ":" + p.Account + ":event-bus/" + name
+}
+
+// ruleARN has the bus in it, except on the default one.
+func (p place) ruleARN(bus, name string) string {
+	if bus != "default" {
+		name = bus + "/" + name
+	}
+	return "arn:aws:events:" + p.Region + ":" + p.Account + ":rule/" + name
+}
+
+// eventsAccess names the rule or bus a call is about. PutEvents authorises each entry's bus by itself.
+func eventsAccess(c *call) (access, error) {
+	var in struct{ Name, Rule, EventBusName string }
+	if err := c.decode(&in); err != nil {
+		return access{}, err
+	}
+	switch {
+	case c.Operation == "PutEvents":
+		return eventsPutAccess(c)
+	case strings.HasSuffix(c.Operation, "EventBus"):
+		p, name := c.busPlace(in.Name)
+		return access{Resource: p.busARN(name)}, nil
+	case strings.HasSuffix(c.Operation, "Permission"):
+		p, name := c.busPlace(in.EventBusName)
+		return access{Resource: p.busARN(name)}, nil
+	}
+	p, bus := c.busPlace(in.EventBusName)
+	name := in.Name
+	if in.Rule != "" {
+		name = in.Rule
+	}
+	if name == "" {
+		return access{Resource: "*"}, nil
+	}
+	return access{Resource: p.ruleARN(bus, name)}, nil
+}
+
+// eventsPutAccess is the first bus that the entries name; a call for several buses is rare enough to be refused when
+// it may not put on the first.
+func eventsPutAccess(c *call) (access, error) {
+	var in struct {
+		Entries []struct{ EventBusName string }
+	}
+	if err := c.decode(&in); err != nil {
+		return access{}, err
+	}
+	p, name := c.place, "default"
+	if len(in.Entries) > 0 {
+		p, name = c.busPlace(in.Entries[0].EventBusName)
+	}
+	on := access{Resource: p.busARN(name), Owner: p.Account}
+	if b, ok := c.aws.at(p).buses.buses[name]; ok {
+		on.ResourcePolicy = b.policy()
+	}
+	return on, nil
+}

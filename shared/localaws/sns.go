@@ -1,11 +1,180 @@
 package localaws
 
-// Placeholder: replaced by the service's own file.
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
 
-type snsStore struct{}
+	"github.com/doublelock/doublelock/shared/localaws/pattern"
+)
 
-func newSNSStore() *snsStore { return &snsStore{} }
+// snsStore is Amazon SNS in one account and Region.
+type snsStore struct{ topics map[string]*topic }
 
-func snsOperations() map[string]operation { return map[string]operation{} }
+func newSNSStore() *snsStore { return &snsStore{topics: map[string]*topic{}} }
 
-func snsAccess(*call) (access, error) { return access{Resource: "*"}, nil }
+type topic struct {
+	place
+	name          string
+	attributes    map[string]string
+	tags          map[string]string
+	subscriptions []*subscription
+}
+
+// subscription is confirmed as soon as it is made: there is nobody here to click a link.
+type subscription struct {
+	arn, protocol, endpoint, owner string
+
+	attributes map[string]string
+	filter     *pattern.Pattern // nil: everything
+	byBody     bool             // the filter looks at the message's JSON instead of its attributes
+	raw        bool
+}
+
+func snsOperations() map[string]operation {
+	return map[string]operation{
+		"CreateTopic":               createTopic,
+		"DeleteTopic":               deleteTopic,
+		"ListTopics":                listTopics,
+		"GetTopicAttributes":        onTopic(getTopicAttributes),
+		"SetTopicAttributes":        onTopic(setTopicAttributes),
+		"Subscribe":                 onTopic(subscribe),
+		"Unsubscribe":               unsubscribe,
+		"ListSubscriptionsByTopic":  onTopic(listSubscriptionsByTopic),
+		"GetSubscriptionAttributes": onSubscription(getSubscriptionAttributes),
+		"SetSubscriptionAttributes": onSubscription(setSubscriptionAttributes),
+		"Publish":                   onTopic(publish),
+	}
+}
+
+// snsAccess names the topic a call is about and lets its policy speak.
+func snsAccess(c *call) (access, error) {
+	arn := c.Form.Get("TopicArn") + c.Form.Get("TargetArn")
+	if name := c.Form.Get("Name"); arn == "" && name != "" {
+		arn = c.topicARN(name)
+	}
+	if sub := c.Form.Get("SubscriptionArn"); arn == "" && sub != "" {
+		arn = sub[:max(0, strings.LastIndexByte(sub, ':'))]
+	}
+	if arn == "" {
+		return access{Resource: "*"}, nil
+	}
+	on := access{Resource: arn, Owner: accountOf(arn)}
+	if t, ok := c.aws.topicByARN(arn); ok {
+		on.ResourcePolicy = t.attributes["Policy"]
+	}
+	return on, nil
+}
+
+func (p place) topicARN(name string) string {
+	return "arn:aws:sns:" + p.Region + ":" + p.Account + ":" + name
+}
+
+func (t *topic) arn() string { return t.topicARN(t.name) }
+
+// topicByARN finds a topic anywhere. The state lock must be held.
+func (a *AWS) topicByARN(arn string) (*topic, bool) {
+	parts := strings.Split(arn, ":")
+	if len(parts) != 6 || parts[2] != "sns" {
+		return nil, false
+	}
+	t, ok := a.at(place{parts[4], parts[3]}).topics.topics[parts[5]]
+	return t, ok
+}
+
+func onTopic(run func(*call, *topic) (any, error)) operation {
+	return func(c *call) (any, error) {
+		t, ok := c.aws.topicByARN(c.Form.Get("TopicArn") + c.Form.Get("TargetArn"))
+		if !ok {
+			return nil, &apiError{Code: "NotFound", Message: "Topic does not exist", Status: 404}
+		}
+		return run(c, t)
+	}
+}
+
+func snsInvalid(message string) error {
+	return &apiError{Code: "InvalidParameter", Message: "Invalid parameter: " + message}
+}
+
+func createTopic(c *call) (any, error) {
+	var in struct {
+		Name       string
+		Attributes map[string]string
+		Tags       []struct{ Key, Value string }
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if !ruleName.MatchString(strings.ReplaceAll(in.Name, "_", "-")) && len(in.Name) <= 64 || len(in.Name) > 256 || strings.Contains(in.Name, ".") {
+		return nil, snsInvalid("Topic Name")
+	}
+	topics := c.region().topics.topics
+	t, ok := topics[in.Name]
+	if !ok {
+		t = &topic{place: c.place, name: in.Name, attributes: map[string]string{}, tags: map[string]string{}}
+		topics[in.Name] = t
+	}
+	maps.Copy(t.attributes, in.Attributes)
+	for _, tag := range in.Tags {
+		t.tags[tag.Key] = tag.Value
+	}
+	return struct{ TopicArn string }{t.arn()}, nil
+}
+
+func deleteTopic(c *call) (any, error) {
+	if t, ok := c.aws.topicByARN(c.Form.Get("TopicArn")); ok {
+		delete(c.aws.at(t.place).topics.topics, t.name)
+	}
+	return nil, nil
+}
+
+type topicMember struct{ TopicArn string }
+
+func listTopics(c *call) (any, error) {
+	var out struct {
+		Topics []topicMember `xml:"Topics>member"`
+	}
+	topics := c.region().topics.topics
+	for _, name := range slices.Sorted(maps.Keys(topics)) {
+		out.Topics = append(out.Topics, topicMember{topics[name].arn()})
+	}
+	return out, nil
+}
+
+// pair is an entry of a map in the query protocol's XML.
+type pair struct {
+	Key   string `xml:"key"`
+	Value string `xml:"value"`
+}
+
+func pairs(all map[string]string) []pair {
+	var out []pair
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		out = append(out, pair{key, all[key]})
+	}
+	return out
+}
+
+type attributesOutput struct {
+	Attributes []pair `xml:"Attributes>entry"`
+}
+
+func getTopicAttributes(_ *call, t *topic) (any, error) {
+	all := maps.Clone(t.attributes)
+	all["TopicArn"], all["Owner"] = t.arn(), t.Account
+	all["SubscriptionsConfirmed"], all["SubscriptionsPending"], all["SubscriptionsDeleted"] = itoa(len(t.subscriptions)), "0", "0"
+	return attributesOutput{pairs(all)}, nil
+}
+
+func setTopicAttributes(c *call, t *topic) (any, error) {
+	var in struct{ AttributeName, AttributeValue string }
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if in.AttributeName == "Policy" && !json.Valid([]byte(in.AttributeValue)) {
+		return nil, snsInvalid("Policy Error: null")
+	}
+	t.attributes[in.AttributeName] = in.AttributeValue
+	return nil, nil
+}

@@ -1,0 +1,372 @@
+package localaws
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// busEvent is an event that arrives at a bus.
+type busEvent struct {
+	place
+	bus     string
+	foreign bool           // it came from a bus or caller of another account: no rule sends it on to a third
+	event   map[string]any // as encoding/json decodes it
+}
+
+// putEvent puts an event on a bus of a place. The state lock must be held.
+func (a *AWS) putEvent(p place, bus string, event map[string]any) {
+	a.flight.stats.Events++
+	if !a.hasRules(p, bus) {
+		return
+	}
+	text, err := json.Marshal(event)
+	if err != nil {
+		a.flight.stats.Undeliverable++
+		return
+	}
+	var decoded map[string]any // a copy in the types that patterns know, which nobody changes any more
+	if json.Unmarshal(text, &decoded) == nil {
+		a.enqueue(func() work { a.arrive(busEvent{place: p, bus: bus, event: decoded}); return nil })
+	}
+}
+
+// put is putEvent for an event that is decoded JSON already.
+func (a *AWS) put(e busEvent) {
+	a.flight.stats.Events++
+	if a.hasRules(e.place, e.bus) {
+		a.enqueue(func() work { a.arrive(e); return nil })
+	}
+}
+
+func (a *AWS) hasRules(p place, bus string) bool {
+	b, ok := a.at(p).buses.buses[bus]
+	return ok && len(b.rules) > 0
+}
+
+// listens reports whether any rule on the default bus of a place could match a CloudTrail event; readOnly ones reach
+// only rules in state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS. It spares rendering events nobody gets. The
+// state lock must be held.
+func (a *AWS) listens(p place, readOnly bool) bool {
+	region, ok := a.places[p]
+	if !ok {
+		return false
+	}
+	for _, r := range region.buses.buses["default"].rules {
+		if r.takes(readOnly) {
+			return true
+		}
+	}
+	return false
+}
+
+// takes tells whether the rule's state lets it see an event.
+func (r *rule) takes(readOnly bool) bool {
+	return r.state == ruleEnabledAll || r.state == ruleEnabled && !readOnly
+}
+
+// readOnlyManagement tells CloudTrail's records of reading management calls, which ordinary rules do not see.
+func readOnlyManagement(event map[string]any) bool {
+	kind, _ := event["detail-type"].(string)
+	if !strings.HasSuffix(kind, "via CloudTrail") {
+		return false
+	}
+	detail, _ := event["detail"].(map[string]any)
+	readOnly, _ := detail["readOnly"].(bool)
+	management, said := detail["managementEvent"].(bool)
+	return readOnly && (management || !said)
+}
+
+// arrive matches an event against the rules of its bus and sends it on to their targets.
+func (a *AWS) arrive(e busEvent) {
+	b, ok := a.at(e.place).buses.buses[e.bus]
+	if !ok {
+		return
+	}
+	readOnly := readOnlyManagement(e.event)
+	for _, name := range slices.Sorted(maps.Keys(b.rules)) {
+		r := b.rules[name]
+		if r.pattern == nil || !r.takes(readOnly) || !r.pattern.Match(e.event) {
+			continue
+		}
+		for _, t := range r.targets {
+			if p, _, isBus := busOfARN(t.Arn); isBus && e.foreign && p.Account != e.Account {
+				continue // one hop only
+			}
+			a.flight.stats.Matched++
+			d := eventDelivery{aws: a, busEvent: e, rule: r, target: t, ruleARN: e.ruleARN(e.bus, name)}
+			a.ship(d.hand)
+		}
+	}
+}
+
+// eventDelivery is one event on its way to one target of one rule.
+type eventDelivery struct {
+	aws *AWS
+	busEvent
+	rule    *rule
+	target  target
+	ruleARN string
+}
+
+const eventsPrincipal = "events.amazonaws.com"
+
+// hand gives the event to the target, or to the rule's dead-letter queue.
+func (d eventDelivery) hand() work {
+	input, err := d.input()
+	if err != nil {
+		d.fail("INVALID_JSON", err)
+		return nil
+	}
+	switch serviceOf(d.target.Arn) {
+	case "sqs":
+		err = d.toQueue(input)
+	case "events":
+		err = d.toBus()
+	case "sns":
+		err = d.aws.eventToTopic(d.target.Arn, input, d.ruleARN)
+	case "lambda":
+		return d.aws.asynchronous(invocation{arn: d.target.Arn, payload: []byte(input), principal: eventsPrincipal,
+			source: d.ruleARN, refused: func(err error) { d.fail("NO_PERMISSIONS", err) }})
+	case "logs":
+	default:
+		err = fmt.Errorf("no target of this kind here: %s", d.target.Arn)
+	}
+	if err != nil {
+		d.fail(codeOf(err), err)
+		return nil
+	}
+	d.aws.flight.stats.Delivered++
+	return nil
+}
+
+func serviceOf(arn string) string {
+	parts := strings.SplitN(arn, ":", 4)
+	if len(parts) < 4 {
+		return ""
+	}
+	return parts[2]
+}
+
+// codeOf is EventBridge's error code for a delivery that was refused.
+func codeOf(err error) string {
+	if strings.Contains(strings.ToLower(err.Error()), "not authorized") {
+		return "NO_PERMISSIONS"
+	}
+	return "NO_RESOURCE"
+}
+
+func (d eventDelivery) toQueue(input string) error {
+	q, ok := d.aws.queueByARN(d.target.Arn)
+	if !ok {
+		return noSuchQueue()
+	}
+	in := sendInput{MessageBody: input}
+	if d.target.SqsParameters != nil {
+		in.MessageGroupId = d.target.SqsParameters.MessageGroupId
+	}
+	return d.aws.sendAs(eventsPrincipal, d.ruleARN, q, in)
+}
+
+// sendAs sends a message as an AWS service, when the queue's policy lets it.
+func (a *AWS) sendAs(principal, source string, q *queue, in sendInput) error {
+	on := access{Action: "sqs:SendMessage", Resource: q.arn(), ResourcePolicy: q.attributes["Policy"], Owner: q.Account}
+	if err := a.permit(principal, source, on); err != nil {
+		return err
+	}
+	_, err := a.send(q, in, strings.ToUpper("AIDA"+principal[:3])+"EXAMPLE", a.options.Now().UTC())
+	return err
+}
+
+// permit tells whether a resource's own policy lets an AWS service act on it for a rule, topic or the like. The state
+// lock must be held.
+func (a *AWS) permit(principal, source string, on access) error {
+	decision := policy.Evaluate(policy.Request{
+		Principal: policy.Principal{Kind: policy.KindService, Name: principal}, Action: on.Action, Resource: on.Resource,
+		ResourceAccount: on.Owner,
+		Context:         map[string][]string{"aws:SourceArn": {source}, "aws:SourceAccount": {accountOf(source)}},
+	}, policy.Policies{Resource: a.flight.document(on.ResourcePolicy)})
+	if decision.Answer == policy.Allowed {
+		return nil
+	}
+	return &apiError{Code: "AccessDenied", Status: 403, Message: principal + " is not authorized to perform: " + on.Action +
+		" on resource: " + on.Resource + " because no resource-based policy allows the " + on.Action + " action"}
+}
+
+// document parses a policy, once for each text; nil for none.
+func (f *flight) document(text string) *policy.Document {
+	if text == "" {
+		return nil
+	}
+	if known, ok := f.documents[text]; ok {
+		return known
+	}
+	f.documents[text] = policy.Read("resource policy", []byte(text))
+	return f.documents[text]
+}
+
+// serviceRole is the session an AWS service has when it assumes a role that trusts it. The state lock must be held.
+func (a *AWS) serviceRole(principal, roleARN, source string) (caller, error) {
+	account, role := a.roleByARN(roleARN)
+	if role == nil {
+		return caller{}, &apiError{Code: "AccessDenied", Status: 403, Message: principal + " is not authorized to perform: sts:AssumeRole on resource: " + roleARN}
+	}
+	err := a.permit(principal, source, access{Action: "sts:AssumeRole", Resource: roleARN, ResourcePolicy: role.trust, Owner: account})
+	if err != nil {
+		return caller{}, err
+	}
+	return roleCaller(account, role, a.letters(32, "0123456789abcdef")), nil
+}
+
+func accountOf(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 5 {
+		return ""
+	}
+	return parts[4]
+}
+
+// toBus sends the event on to a bus of another account or Region, or beside this one, as the target's role.
+func (d eventDelivery) toBus() error {
+	p, name, _ := busOfARN(d.target.Arn)
+	b, ok := d.aws.at(p).buses.buses[name]
+	if !ok {
+		return noSuchBus(name)
+	}
+	who := caller{Service: eventsPrincipal}
+	if d.target.RoleArn != "" {
+		var err error
+		if who, err = d.aws.serviceRole(eventsPrincipal, d.target.RoleArn, d.ruleARN); err != nil {
+			return err
+		}
+	}
+	c := &call{aws: d.aws, place: d.place, Service: "events", Operation: "PutEvents", Now: d.aws.options.Now().UTC(), Caller: who}
+	on := access{Action: "events:PutEvents", Resource: d.target.Arn, ResourcePolicy: b.policy(), Owner: p.Account,
+		Context: map[string][]string{"aws:SourceArn": {d.ruleARN}, "aws:SourceAccount": {d.Account}}}
+	if err := c.authorize(on); err != nil {
+		return err
+	}
+	d.aws.put(busEvent{place: p, bus: name, foreign: d.foreign || p.Account != d.Account, event: d.event})
+	return nil
+}
+
+// fail keeps an event that could not be handed over in the target's dead-letter queue, if it has one.
+func (d eventDelivery) fail(code string, err error) {
+	stats := &d.aws.flight.stats
+	q, ok := d.aws.queueByARN(d.target.DeadLetterConfig.Arn)
+	if !ok {
+		stats.Undeliverable++
+		return
+	}
+	body, _ := json.Marshal(d.event) // decoded from JSON
+	attributes := map[string]messageAttribute{}
+	for name, value := range map[string]string{"RULE_ARN": d.ruleARN, "TARGET_ARN": d.target.Arn, "ERROR_CODE": code,
+		"ERROR_MESSAGE": err.Error(), "RETRY_ATTEMPTS": "0"} {
+		attributes[name] = messageAttribute{DataType: "String", StringValue: &value}
+	}
+	if d.aws.sendAs(eventsPrincipal, d.ruleARN, q, sendInput{MessageBody: string(body), MessageAttributes: attributes}) != nil {
+		stats.Undeliverable++
+		return
+	}
+	stats.DeadLettered++
+}
+
+// input is what the target gets: the event, a part of it, a constant, or a template filled from it.
+func (d eventDelivery) input() (string, error) {
+	t := d.target
+	switch {
+	case t.Input != "":
+		return t.Input, nil
+	case t.InputTransformer != nil:
+		return d.transform(*t.InputTransformer)
+	case t.InputPath != "":
+		part, ok := jsonPath(d.event, t.InputPath)
+		if !ok {
+			return "", fmt.Errorf("no %s in the event", t.InputPath)
+		}
+		return encode(part)
+	}
+	return encode(d.event)
+}
+
+func encode(v any) (string, error) {
+	text, err := json.Marshal(v)
+	return string(text), err
+}
+
+// jsonPath follows $.a.b; EventBridge's paths with brackets are not known here.
+func jsonPath(event map[string]any, path string) (any, bool) {
+	var value any = event
+	rest, ok := strings.CutPrefix(path, "$")
+	if !ok {
+		return nil, false
+	}
+	for step := range strings.SplitSeq(strings.TrimPrefix(rest, "."), ".") {
+		if step == "" {
+			continue
+		}
+		object, ok := value.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if value, ok = object[step]; !ok {
+			return nil, false
+		}
+	}
+	return value, true
+}
+
+// transform fills <name> in a template: inside quotes with text, elsewhere with JSON.
+func (d eventDelivery) transform(t inputTransformer) (string, error) {
+	values := map[string]any{"aws.events.event": d.event, "aws.events.event.json": d.event, "aws.events.rule-arn": d.ruleARN,
+		"aws.events.rule-name": d.rule.name, "aws.events.event.ingestion-time": d.aws.options.Now().UTC().Format(time.RFC3339)}
+	for name, path := range t.InputPathsMap {
+		values[name], _ = jsonPath(d.event, path)
+	}
+	var out strings.Builder
+	rest, quoted := t.InputTemplate, false
+	for rest != "" {
+		if name, after, ok := placeholder(rest); ok {
+			if value, known := values[name]; known {
+				text, err := fill(value, quoted)
+				if err != nil {
+					return "", err
+				}
+				out.WriteString(text)
+				rest = after
+				continue
+			}
+		}
+		if rest[0] == '"' && !strings.HasSuffix(out.String(), `\`) {
+			quoted = !quoted
+		}
+		out.WriteByte(rest[0])
+		rest = rest[1:]
+	}
+	return out.String(), nil
+}
+
+func placeholder(text string) (name, after string, ok bool) {
+	if text[0] != '<' {
+		return "", "", false
+	}
+	return strings.Cut(text[1:], ">")
+}
+
+func fill(value any, quoted bool) (string, error) {
+	text, err := encode(value)
+	if err != nil || !quoted {
+		return text, err
+	}
+	if s, ok := value.(string); ok {
+		text, err = encode(s)
+		return text[1 : len(text)-1], err
+	}
+	text, err = encode(text)
+	return text[1 : len(text)-1], err
+}
