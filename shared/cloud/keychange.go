@@ -40,7 +40,7 @@ func (k *Keys) List(ctx context.Context, account, region string, yield func(guar
 
 // Disable switches a key off: nothing under it opens any more, within minutes. What was cached of it is forgotten.
 func (k *Keys) Disable(ctx context.Context, key guard.Key) error {
-	client, err := k.enter(ctx, key, settings.RoleChange)
+	client, err := k.enter(ctx, key, settings.RoleKillSwitch)
 	if err != nil {
 		return fail(err, "disable key %s", key.ARN)
 	}
@@ -51,7 +51,7 @@ func (k *Keys) Disable(ctx context.Context, key guard.Key) error {
 
 // Enable switches a disabled key on again.
 func (k *Keys) Enable(ctx context.Context, key guard.Key) error {
-	client, err := k.enter(ctx, key, settings.RoleChange)
+	client, err := k.enter(ctx, key, settings.RoleKillSwitch)
 	if err != nil {
 		return fail(err, "enable key %s", key.ARN)
 	}

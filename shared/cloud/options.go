@@ -59,6 +59,8 @@ func FromEnv(getenv func(string) string) Options {
 		HubAccount:  getenv(settings.EnvHubAccount),
 		Regions:     splitList(getenv(settings.EnvRegions)),
 		AssumeRoles: true,
+
+		ManagementAccount: getenv(settings.EnvManagement),
 	}
 	if id := getenv("AWS_ACCESS_KEY_ID"); id != "" {
 		o.Credentials = &Static{AccessKeyID: id, SecretAccessKey: getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: getenv("AWS_SESSION_TOKEN")}

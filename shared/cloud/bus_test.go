@@ -1,0 +1,189 @@
+package cloud_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+func contains(s, part string) bool { return strings.Contains(s, part) }
+
+func notices(n int, detail string) []guard.Notice {
+	var list []guard.Notice
+	for i := range n {
+		list = append(list, guard.Notice{ID: fmt.Sprint("n", i), Kind: guard.NoticeOpened, Resource: secretARN, At: time.Unix(int64(i), 0).UTC(), Detail: detail})
+	}
+	return list
+}
+
+// sent reads back the notices of one PutEvents call.
+func sent(t *testing.T, a asked) (list []guard.Notice) {
+	t.Helper()
+	for _, e := range a.in["Entries"].([]any) {
+		entry := e.(object)
+		if entry["Source"] != "doublelock" || entry["DetailType"] != "Doublelock Finding" || entry["EventBusName"] != "doublelock" {
+			t.Errorf("envelope %v", entry)
+		}
+		var n guard.Notice
+		if err := json.Unmarshal([]byte(entry["Detail"].(string)), &n); err != nil {
+			t.Error(err)
+		}
+		list = append(list, n)
+	}
+	return list
+}
+
+func TestNoticesTravelInOrderTenAtATime(t *testing.T) {
+	f := newFake()
+	f.on["PutEvents"] = func(asked) answer { return answer{body: object{"FailedEntryCount": 0}} }
+	want := notices(23, "")
+	if err := f.open(t, nil).Bus("doublelock").Publish(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	var got []guard.Notice
+	var sizes []int
+	for _, c := range f.made("PutEvents") {
+		got = append(got, sent(t, c)...)
+		sizes = append(sizes, len(sent(t, c)))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if !slices.Equal(sizes, []int{10, 10, 3}) {
+		t.Errorf("calls of %v entries", sizes)
+	}
+}
+
+func TestBigNoticesTravelInMoreCalls(t *testing.T) {
+	f := newFake()
+	f.on["PutEvents"] = func(asked) answer { return answer{body: object{"FailedEntryCount": 0}} }
+	if err := f.open(t, nil).Bus("doublelock").Publish(t.Context(), notices(5, strings.Repeat("x", 100_000))); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(f.made("PutEvents")); n != 3 {
+		t.Errorf("%d calls for 500 KB, want 3", n)
+	}
+}
+
+func TestNoticesLeftOutAreSentAgainAlone(t *testing.T) {
+	f := newFake()
+	f.on["PutEvents"] = func(a asked) answer {
+		if len(f.made("PutEvents")) > 1 {
+			return answer{body: object{"FailedEntryCount": 0, "Entries": []object{{"EventId": "e"}}}}
+		}
+		return answer{body: object{"FailedEntryCount": 1, "Entries": []object{{"EventId": "e"}, {"ErrorCode": "ThrottlingException"}, {"EventId": "e"}}}}
+	}
+	if err := f.open(t, nil).Bus("doublelock").Publish(t.Context(), notices(3, "")); err != nil {
+		t.Fatal(err)
+	}
+	again := sent(t, f.made("PutEvents")[1])
+	if len(again) != 1 || again[0].ID != "n1" {
+		t.Errorf("sent again: %+v, want n1 alone", again)
+	}
+}
+
+func TestNoticesThatNeverArriveAreNamed(t *testing.T) {
+	f := newFake()
+	f.on["PutEvents"] = func(a asked) answer {
+		var results []object
+		for range a.in["Entries"].([]any) {
+			results = append(results, object{"EventId": "e"})
+		}
+		results[len(results)-1] = object{"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
+		return answer{body: object{"FailedEntryCount": 1, "Entries": results}}
+	}
+	err := f.open(t, nil).Bus("doublelock").Publish(t.Context(), notices(3, ""))
+	lost, typed := errors.AsType[*cloud.UnpublishedError](err)
+	if !typed || !slices.Equal(lost.IDs, []string{"n2"}) || !errors.Is(err, guard.ErrThrottled) {
+		t.Errorf("error %v, want n2 named as throttled", err)
+	}
+}
+
+func TestABusThatRefusesNamesEveryNotice(t *testing.T) {
+	f := newFake()
+	f.on["PutEvents"] = func(asked) answer { return answer{code: "AccessDeniedException"} }
+	err := f.open(t, nil).Bus("doublelock").Publish(t.Context(), notices(12, ""))
+	lost, typed := errors.AsType[*cloud.UnpublishedError](err)
+	if !typed || len(lost.IDs) != 12 || !errors.Is(err, guard.ErrDenied) {
+		t.Errorf("error %v, want twelve notices, denied", err)
+	}
+}
+
+func TestMessagesKeepOneTextPerProtocol(t *testing.T) {
+	topic := "arn:aws:sns:eu-west-1:" + hub + ":owners"
+	f := newFake()
+	f.on["Publish"] = func(asked) answer {
+		return answer{body: `<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>`}
+	}
+	c := f.open(t, nil)
+	err := errors.Join(
+		c.Topics().Publish(t.Context(), topic, cloud.Message{Subject: "Secret\napp/db – défault", ByProtocol: map[string]string{"default": "d", "email": "<e>"}, Attributes: map[string]string{"owner": "payments", "empty": ""}}),
+		c.Topics().Publish(t.Context(), topic, cloud.Message{ByProtocol: map[string]string{"default": "plain"}}),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := f.made("Publish")
+	first, second := calls[0].in, calls[1].in
+	var texts map[string]string
+	if err := json.Unmarshal([]byte(first["Message"].(string)), &texts); err != nil || first["MessageStructure"] != "json" {
+		t.Errorf("message %v, %v", first, err)
+	}
+	if diff := cmp.Diff(map[string]string{"default": "d", "email": "<e>"}, texts); diff != "" {
+		t.Error(diff)
+	}
+	if first["Subject"] != "Secret app/db - d?fault" || first["MessageAttributes.entry.1.Name"] != "owner" || first["MessageAttributes.entry.2.Name"] != nil {
+		t.Errorf("message %v", first)
+	}
+	if second["Message"] != "plain" || second["MessageStructure"] != nil || second["Subject"] != nil {
+		t.Errorf("message %v", second)
+	}
+	if calls[0].region != far {
+		t.Errorf("published in %s, want the topic's Region", calls[0].region)
+	}
+}
+
+func TestMessagesThatCannotBeSentCallNobody(t *testing.T) {
+	f := newFake()
+	c := f.open(t, nil)
+	for topic, m := range map[string]cloud.Message{
+		"owners":                         {ByProtocol: map[string]string{"default": "d"}},
+		"arn:aws:sns:eu-west-1:1:owners": {ByProtocol: map[string]string{"email": "e"}},
+		"arn:aws:sqs:eu-west-1:1:queue":  {ByProtocol: map[string]string{"default": "d"}},
+	} {
+		if err := c.Topics().Publish(t.Context(), topic, m); err == nil {
+			t.Errorf("published to %s", topic)
+		}
+	}
+	if len(f.calls) != 0 {
+		t.Errorf("made %d calls", len(f.calls))
+	}
+}
+
+func FuzzSubjectsFitSNS(f *testing.F) {
+	for _, s := range []string{"", "plain", "two\nlines", strings.Repeat("long ", 40), "\x00\x7f", "日本", " lead"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := cloud.CleanSubject(s)
+		if len(got) > 100 || strings.TrimSpace(got) != got {
+			t.Errorf("%q becomes %q", s, got)
+		}
+		if strings.ContainsFunc(got, func(r rune) bool { return r > unicode.MaxASCII || r < ' ' || r == 0x7f }) {
+			t.Errorf("%q becomes %q", s, got)
+		}
+		if again := cloud.CleanSubject(got); again != got {
+			t.Errorf("%q is cleaned twice to %q", got, again)
+		}
+	})
+}

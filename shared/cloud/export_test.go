@@ -1,0 +1,4 @@
+package cloud
+
+// CleanSubject is for the fuzz test.
+var CleanSubject = cleanSubject

@@ -1,0 +1,207 @@
+package cloud_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+func TestAMemberRoleIsAssumedOnceForManyCalls(t *testing.T) {
+	f := describing(plainSecret(), []object{{"VersionId": "v1"}})
+	s := f.open(t, nil).Secrets()
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if _, err := s.Describe(t.Context(), ref()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	calls := f.made("AssumeRole")
+	if len(calls) != 1 {
+		t.Fatalf("assumed %d times, want once", len(calls))
+	}
+	if got := calls[0].in["RoleSessionName"]; got != "doublelock-detect" {
+		t.Errorf("session %v: our own writes would not be recognised", got)
+	}
+	if calls[0].key != "HUB" || calls[0].region != region {
+		t.Errorf("assumed by %s in %s, want the hub's own credentials in its home Region", calls[0].key, calls[0].region)
+	}
+}
+
+func TestTheHubsOwnAccountIsEnteredThroughItsRoleToo(t *testing.T) {
+	f := describing(object{"ARN": "arn:aws:secretsmanager:eu-central-1:" + hub + ":secret:x-AbCdEf"}, []object{{"VersionId": "v1"}})
+	if _, err := f.open(t, nil).Secrets().Describe(t.Context(), guard.SecretRef{Account: hub, Region: region, ID: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.made("DescribeSecret")[0].key; got != "arn:aws:iam::"+hub+":role.doublelock-read" {
+		t.Errorf("described as %s", got)
+	}
+}
+
+func TestWithoutRolesTheOwnAccountIsReadWithItsOwnCredentials(t *testing.T) {
+	f := describing(object{"ARN": "arn:aws:secretsmanager:eu-central-1:" + hub + ":secret:x-AbCdEf"}, []object{{"VersionId": "v1"}})
+	s := f.open(t, func(o *cloud.Options) { o.AssumeRoles, o.HubAccount = false, "" }).Secrets()
+	for range 2 {
+		if _, err := s.Describe(t.Context(), guard.SecretRef{Account: hub, Region: region, ID: "x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := f.made("DescribeSecret")[0].key; got != "HUB" {
+		t.Errorf("described as %s", got)
+	}
+	if n := len(f.made("GetCallerIdentity")); n != 1 {
+		t.Errorf("asked who we are %d times, want once", n)
+	}
+}
+
+func TestMemberCredentialsAreReplacedBeforeTheyEndByOurClock(t *testing.T) {
+	clock := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	f := describing(plainSecret(), []object{{"VersionId": "v1"}})
+	f.on["AssumeRole"] = func(a asked) answer { return assumed(a.in["RoleArn"].(string), clock.Add(time.Hour)) }
+	s := f.open(t, func(o *cloud.Options) { o.Now = func() time.Time { return clock } }).Secrets()
+	look := func(after time.Duration, want int) {
+		t.Helper()
+		clock = clock.Add(after)
+		if _, err := s.Describe(t.Context(), ref()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(f.made("AssumeRole")); n != want {
+			t.Errorf("assumed %d times, want %d", n, want)
+		}
+	}
+	look(0, 1)
+	look(57*time.Minute, 1)
+	look(2*time.Minute, 2)
+	look(time.Minute, 2)
+}
+
+func TestAThrottledAssumeRoleIsNotTakenForAMissingRole(t *testing.T) {
+	f := describing(plainSecret(), []object{{"VersionId": "v1"}})
+	f.on["AssumeRole"] = func(asked) answer { return answer{code: "Throttling"} }
+	_, err := f.open(t, nil).Secrets().Describe(t.Context(), ref())
+	if !errors.Is(err, guard.ErrThrottled) || errors.Is(err, guard.ErrNotOurs) {
+		t.Errorf("error %v, want ErrThrottled alone", err)
+	}
+}
+
+func TestAPassingThrottleIsRiddenOut(t *testing.T) {
+	cases := map[string]func(*cloud.Options){
+		"as deployed (adaptive)":      func(o *cloud.Options) { o.MaxBackoff = 0 },
+		"in the local run (standard)": nil,
+	}
+	for name, change := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := describing(plainSecret(), []object{{"VersionId": "v1"}})
+			describe := f.on["DescribeSecret"]
+			var tries atomic.Int32
+			f.on["DescribeSecret"] = func(a asked) answer {
+				if tries.Add(1) == 1 {
+					return answer{code: "ThrottlingException"}
+				}
+				return describe(a)
+			}
+			if _, err := f.open(t, change).Secrets().Describe(t.Context(), ref()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestACallThatNeverAnswersEnds(t *testing.T) {
+	f := newFake()
+	release := make(chan struct{})
+	f.on["DescribeSecret"] = func(asked) answer { <-release; return answer{} }
+	s := f.open(t, func(o *cloud.Options) { o.Timeout, o.TryTimeout = 60*time.Millisecond, 20*time.Millisecond }).Secrets()
+	t.Cleanup(func() { close(release) })
+	_, err := s.Describe(t.Context(), ref())
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want a deadline", err)
+	}
+	if len(f.made("DescribeSecret")) < 2 {
+		t.Error("a try that did not answer used up the whole time")
+	}
+}
+
+func TestServerFaultsAreTriedAgainAndThenMeanNothingElse(t *testing.T) {
+	f := newFake()
+	f.on["DescribeSecret"] = func(asked) answer { return answer{status: 500, code: "InternalServiceError"} }
+	_, err := f.open(t, nil).Secrets().Describe(t.Context(), ref())
+	for _, known := range []error{guard.ErrGone, guard.ErrDenied, guard.ErrNotOurs, guard.ErrThrottled, guard.ErrRefused} {
+		if errors.Is(err, known) {
+			t.Errorf("error %v is %v", err, known)
+		}
+	}
+	if n := len(f.made("DescribeSecret")); err == nil || n != 5 {
+		t.Errorf("error %v after %d tries, want one after 5", err, n)
+	}
+}
+
+func TestOptionsSayWhatIsWrong(t *testing.T) {
+	good := cloud.Options{Region: region, Credentials: &cloud.Static{AccessKeyID: "a", SecretAccessKey: "b"}}
+	cases := map[string]struct {
+		change func(*cloud.Options)
+		want   string
+	}{
+		"no Region":                     {func(o *cloud.Options) { o.Region = "" }, "open AWS: no Region; set AWS_REGION"},
+		"a short account":               {func(o *cloud.Options) { o.HubAccount = "12" }, `open AWS: hub account "12" is not 12 digits; set DOUBLELOCK_HUB_ACCOUNT`},
+		"a named account":               {func(o *cloud.Options) { o.ManagementAccount = "management12" }, `open AWS: management account "management12" is not 12 digits`},
+		"an endpoint of no use":         {func(o *cloud.Options) { o.Endpoint = "localhost:4566" }, `open AWS: endpoint "localhost:4566" is not a URL; set AWS_ENDPOINT_URL to http://host:port`},
+		"a CA bundle that is not there": {func(o *cloud.Options) { o.CABundle = "/nowhere.pem" }, "open AWS: read CA bundle: open /nowhere.pem: no such file or directory"},
+		"a CA bundle without one":       {func(o *cloud.Options) { o.CABundle = "doc.go" }, "open AWS: read CA bundle: no certificate in doc.go"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			o := good
+			c.change(&o)
+			_, err := cloud.Open(t.Context(), o)
+			if err == nil || err.Error() != c.want {
+				t.Errorf("got  %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestOptionsComeFromTheEnvironmentContract(t *testing.T) {
+	env := map[string]string{
+		"AWS_REGION": region, "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+		"AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "AWS_SESSION_TOKEN": "token",
+		"DOUBLELOCK_HUB_ACCOUNT": hub, "DOUBLELOCK_MANAGEMENT_ACCOUNT": keyHome, "DOUBLELOCK_REGIONS": "eu-central-1, eu-west-1,",
+	}
+	o := cloud.FromEnv(func(name string) string { return env[name] })
+	if o.Region != region || o.Endpoint != "http://127.0.0.1:1" || o.HubAccount != hub || o.ManagementAccount != keyHome || !o.AssumeRoles || len(o.Regions) != 2 || o.Regions[1] != far {
+		t.Errorf("options %+v", o)
+	}
+	if *o.Credentials != (cloud.Static{AccessKeyID: env["AWS_ACCESS_KEY_ID"], SecretAccessKey: env["AWS_SECRET_ACCESS_KEY"], SessionToken: "token"}) {
+		t.Error("credentials differ")
+	}
+	if o := cloud.FromEnv(func(string) string { return "" }); o.Credentials != nil {
+		t.Error("no variables, but credentials: the SDK's own chain would not be asked")
+	}
+}
+
+func TestCredentialsNeverPrintThemselves(t *testing.T) {
+	secret := cloud.Static{AccessKeyID: "id", SecretAccessKey: "hush", SessionToken: "token"}
+	o := cloud.Options{Credentials: &secret}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		for _, v := range []any{secret, &secret, struct{ S cloud.Static }{secret}} {
+			if got := fmt.Sprintf(format, v); !contains(got, "[credentials]") || contains(got, "hush") {
+				t.Errorf("%s of %T prints %s", format, v, got)
+			}
+		}
+	}
+	if got := fmt.Sprintf("%+v", o); contains(got, "hush") {
+		t.Errorf("options print %s", got)
+	}
+	if got, err := secret.MarshalJSON(); err != nil || string(got) != `"[credentials]"` {
+		t.Errorf("JSON %s, %v", got, err)
+	}
+}
