@@ -1,9 +1,10 @@
 package trail
 
 import (
-	"encoding/json"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strconv"
 )
 
@@ -40,11 +41,7 @@ func (t text) String() string {
 	if t.plain || len(t.raw) < 2 {
 		return string(t.bytes())
 	}
-	var s string
-	if err := json.Unmarshal(t.raw, &s); err != nil {
-		return "" // cannot be: the cursor has checked it
-	}
-	return s
+	return unquote(t.bytes())
 }
 
 func (c *cursor) fail(format string, args ...any) {
@@ -61,6 +58,9 @@ func (c *cursor) short() {
 
 // peek returns the next byte after white space, or 0 and a sticking error at the end.
 func (c *cursor) peek() byte {
+	if c.err != nil {
+		return 0
+	}
 	for c.at < len(c.buf) {
 		switch b := c.buf[c.at]; b {
 		case ' ', '\t', '\r', '\n':
@@ -278,19 +278,14 @@ func (c *cursor) scanString() text {
 		return text{}
 	}
 	start, i, plain := c.at, c.at+1, true
-	for i < len(c.buf) {
-		kind := stringByte[c.buf[i]]
-		if kind == 0 {
-			i++
-			continue
-		}
-		switch kind {
+	for i = clean(c.buf, i); i < len(c.buf); i = clean(c.buf, i) {
+		switch b := c.buf[i]; stringByte[b] {
 		case '"':
 			c.at = i + 1
 			return text{raw: c.buf[start:c.at], plain: plain}
 		case 'c':
 			c.at = i
-			c.fail("control character %q in a string", c.buf[i])
+			c.fail("a string is not closed before %q", b)
 			return text{}
 		case 'u':
 			plain = false
@@ -307,6 +302,23 @@ func (c *cursor) scanString() text {
 	c.at = len(c.buf)
 	c.short()
 	return text{}
+}
+
+// clean returns the first place from i on that needs a look, eight bytes at a time while there are eight. In each
+// byte the high bit comes up for a control character, a quote, a backslash or a byte above ASCII; a borrow can only
+// raise it above the lowest that is meant.
+func clean(buf []byte, i int) int {
+	const every, high = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(buf); i += 8 {
+		x := binary.LittleEndian.Uint64(buf[i:])
+		if found := (x | (x - 0x20*every) | ((x ^ '"'*every) - every) | ((x ^ '\\'*every) - every)) & high; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(buf) && stringByte[buf[i]] == 0 {
+		i++
+	}
+	return i
 }
 
 // escape checks the escape sequence at i and returns its length.
