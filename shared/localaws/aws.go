@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/policy"
 )
 
 // Options set what an AWS starts with. The zero value is a quiet, well-behaved AWS on the wall clock.
@@ -16,7 +18,27 @@ type Options struct {
 	// OnRecord sees every CloudTrail record in the order of the calls. It runs with the state lock held, so it must not
 	// call back.
 	OnRecord func(Record)
+
+	// RawKeyARN makes the condition key secretsmanager:KmsKeyArn hold what the caller sent. By default it is the key's
+	// ARN, also for aliases; AWS does not document which.
+	RawKeyARN bool
+	// EmptyKey is what secretsmanager:KmsKeyArn holds when UpdateSecret goes back to the AWS managed key.
+	EmptyKey EmptyKey
+	// RefuseForeignTags makes TagResource refuse the secrets of other services, as its reference says. By default they
+	// can be tagged, as live calls show.
+	RefuseForeignTags bool
 }
+
+// EmptyKey is one of the answers to a question that AWS's documentation leaves open: which condition keys an
+// UpdateSecret with an empty KmsKeyId has.
+type EmptyKey int
+
+// What secretsmanager:KmsKeyArn may hold for an empty KmsKeyId.
+const (
+	EmptyKeyAbsent  EmptyKey = iota // the key is absent
+	EmptyKeyText                    // the key is present, and empty
+	EmptyKeyManaged                 // the key holds the ARN of the AWS managed key
+)
 
 // AWS is the whole cloud: one organization, its accounts, and what lives in their Regions.
 type AWS struct {
@@ -30,6 +52,11 @@ type AWS struct {
 	places       map[place]*regionState
 	organization *organization
 	flight       *flight // what is on its way between services
+	stacks       stackStore
+	rotators     map[string]string           // rotation function ARN → ARN of its role
+	parsed       map[string]*policy.Document // by text
+	counts       map[string]int              // calls by operation, for Faults.ThrottleEvery
+	iamChanges   uint64                      // how often IAM was written to
 }
 
 // New makes an empty AWS: no organization, no accounts, no credentials.
@@ -44,6 +71,9 @@ func New(o Options) *AWS {
 		accounts:    map[string]*account{},
 		places:      map[place]*regionState{},
 		flight:      newFlight(),
+		rotators:    map[string]string{},
+		parsed:      map[string]*policy.Document{},
+		counts:      map[string]int{},
 	}
 	a.table = a.services()
 	return a
@@ -176,7 +206,15 @@ func (a *AWS) dispatch(c *call) (any, error) {
 		return nil, unknownOperation(s.protocol, c.Operation)
 	}
 	result, err := a.perform(c, s, run)
+	if c.Service == "iam" && !isReadOnly(c.Service, c.Operation) {
+		a.iamChanges++
+	}
 	a.record(c, result, err)
+	if err == nil {
+		for _, f := range c.then {
+			f()
+		}
+	}
 	return result, err
 }
 

@@ -28,6 +28,8 @@ type call struct {
 	via               string            // the service that makes this call for its own caller (a forward access session); "" otherwise
 	resources         []resource        // what the CloudTrail record names
 	usedKey           *kmsKey           // the key that a cryptographic operation used
+	owner             string            // account of the resource, where it is another than the caller's
+	then              []func()          // what happens after the call has been recorded
 	encryptionContext map[string]string // of a cryptographic operation, for the constraints of grants
 }
 
@@ -48,6 +50,9 @@ func (c *call) decode(v any) error {
 	}
 	return nil
 }
+
+// after runs f when the call has succeeded and been recorded: for what AWS does, and records, later than the call.
+func (c *call) after(f func()) { c.then = append(c.then, f) }
 
 // apiError is an error as the service's own protocol reports it.
 type apiError struct {

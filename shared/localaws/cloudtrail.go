@@ -45,8 +45,8 @@ func (a *AWS) record(c *call, result any, err error) {
 		e.recipient.Account = c.Account
 	}
 	owner := e.recipient.Account
-	for _, r := range c.resources {
-		owner = r.Account
+	if c.owner != "" && err == nil {
+		owner = c.owner
 	}
 	if owner != e.recipient.Account {
 		e.sharedID = a.uuid()

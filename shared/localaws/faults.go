@@ -11,5 +11,35 @@ type Faults struct {
 	Reorder        int                // a delivery may overtake up to this many before it, less one; 0 and 1 are in order
 }
 
-// fault answers the error that a call meets before it is looked at, nil for none.
-func (a *AWS) fault(*call) error { return nil }
+// fault answers the error that a call meets before it is looked at, nil for none. Calls that AWS services make are
+// spared: their retries are not ours to model.
+func (a *AWS) fault(c *call) error {
+	if c.via != "" || c.Caller.Service != "" {
+		return nil
+	}
+	name := c.Service + ":" + c.Operation
+	faults := a.options.Faults
+	if faults.ThrottleEvery > 0 {
+		a.counts[name]++
+		if a.counts[name]%faults.ThrottleEvery == 0 {
+			return throttled(c)
+		}
+	}
+	for _, pattern := range []string{name, c.Service + ":*", "*"} {
+		if chance, set := faults.ThrottleChance[pattern]; set {
+			if a.random.Float64() < chance {
+				return throttled(c)
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+func throttled(c *call) error {
+	code := "ThrottlingException"
+	if c.aws.table[c.Service].protocol == awsQuery {
+		code = "Throttling"
+	}
+	return &apiError{Code: code, Message: "Rate exceeded"}
+}

@@ -1,13 +1,14 @@
 package localaws
 
 import (
-	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/policy"
 )
 
 // identity is an IAM role or user.
@@ -26,6 +27,9 @@ type identity struct {
 	trust       string // roles only: JSON
 	description string
 	maxSession  int
+
+	parsed   []*policy.Document // of its identity policies
+	parsedAt uint64             // AWS.iamChanges when they were parsed
 }
 
 // managedPolicy is a customer managed policy; AWS managed ones are in awsManaged.
@@ -165,9 +169,8 @@ func tagMap(tags []tagXML) map[string]string {
 
 // checkDocument refuses what is not a policy document.
 func checkDocument(text string) error {
-	var document struct{ Statement json.RawMessage }
-	if err := json.Unmarshal([]byte(text), &document); err != nil || len(document.Statement) == 0 {
-		return &apiError{Code: "MalformedPolicyDocument", Message: "Syntax errors in policy."}
+	if _, err := policy.Parse("policy", []byte(text)); err != nil {
+		return &apiError{Code: "MalformedPolicyDocument", Message: "Syntax errors in policy: " + err.Error()}
 	}
 	return nil
 }

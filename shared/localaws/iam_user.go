@@ -80,7 +80,7 @@ func createAccessKey(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := c.aws.issue(c.aws.userCaller(c.Account, found), "")
+	made := c.aws.issue(userCaller(c.Account, found), "")
 	type accessKey struct {
 		UserName, AccessKeyId, Status, SecretAccessKey, CreateDate string //nolint:revive // AWS's own names
 	}

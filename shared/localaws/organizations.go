@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/policy"
 )
 
 const (
@@ -27,7 +29,8 @@ type organization struct {
 	delegates  map[string][]string // account → service principals
 	services   []string            // trusted access
 
-	paths map[string][][]string // SCP documents by account, level by level from the root; a cache
+	paths map[string][][]*policy.Document // SCPs by account, level by level from the root; a cache
+	texts map[string][]string             // path by account; a cache
 }
 
 // unit is an organizational unit; the root is one without parent.
@@ -55,7 +58,9 @@ func (o *organization) policyARN(p *orgPolicy) string {
 }
 
 // changed forgets what was derived from accounts, OUs and attachments.
-func (o *organization) changed() { o.paths = map[string][][]string{} }
+func (o *organization) changed() {
+	o.paths, o.texts = map[string][][]*policy.Document{}, map[string][]string{}
+}
 
 // parents are the ids from the root down to the account itself; nil for accounts outside.
 func (o *organization) parents(accountID string) []string {
@@ -71,27 +76,54 @@ func (o *organization) parents(accountID string) []string {
 	return path
 }
 
-// controls are the SCPs over an account, one list of policy ids a level from the root down to the account. None when
-// SCPs are switched off, and none for the management account, which SCPs never affect.
-func (o *organization) controls(accountID string) [][]string {
+// controls are the SCPs over an account, one list a level from the root down to the account. None when SCPs are
+// switched off, and none for the management account, which SCPs never affect.
+func (o *organization) controls(accountID string) [][]*policy.Document {
 	if o == nil || accountID == o.management || o.disabled[serviceControlPolicy] {
 		return nil
 	}
 	if levels, ok := o.paths[accountID]; ok {
 		return levels
 	}
-	var levels [][]string
+	var levels [][]*policy.Document
 	for _, target := range o.parents(accountID) {
-		var here []string
+		here := []*policy.Document{}
 		for _, id := range o.attached[target] {
-			if o.policies[id].kind == serviceControlPolicy {
-				here = append(here, id)
+			if p := o.policies[id]; p.kind == serviceControlPolicy {
+				here = append(here, policy.Read(o.policyARN(p), []byte(p.content)))
 			}
 		}
 		levels = append(levels, here)
 	}
 	o.paths[accountID] = levels
 	return levels
+}
+
+// manages reports whether an account is the management account.
+func (o *organization) manages(accountID string) bool { return o != nil && o.management == accountID }
+
+// describe adds the condition keys that place an account in the organization, for a principal or a resource.
+func (o *organization) describe(context map[string][]string, prefix, accountID string) {
+	if o == nil || o.members[accountID] == nil {
+		return
+	}
+	context[prefix+"id"] = []string{o.id}
+	context[prefix+"paths"] = o.path(accountID)
+}
+
+// path is the account's path as the condition keys hold it: o-…/r-…/ou-…/
+func (o *organization) path(accountID string) []string {
+	if known, ok := o.texts[accountID]; ok {
+		return known
+	}
+	path := o.id + "/"
+	for _, id := range o.parents(accountID) {
+		if id != accountID {
+			path += id + "/"
+		}
+	}
+	o.texts[accountID] = []string{path}
+	return o.texts[accountID]
 }
 
 // exists reports whether an id is the root, an OU or an account.

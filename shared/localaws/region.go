@@ -1,6 +1,12 @@
 package localaws
 
-import "time"
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+)
 
 // regionState is everything of one account that lives in one Region.
 type regionState struct {
@@ -86,3 +92,13 @@ func page(n int, token string, size, most int) (from, to int, next string, err e
 	}
 	return from, to, next, nil
 }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func (a *AWS) sortedPlaces() []place {
+	return slices.SortedFunc(maps.Keys(a.places), func(x, y place) int {
+		return cmp.Or(cmp.Compare(x.Account, y.Account), cmp.Compare(x.Region, y.Region))
+	})
+}
+
+func asJSON(v any) ([]byte, error) { return json.Marshal(v) }

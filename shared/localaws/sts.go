@@ -1,7 +1,6 @@
 package localaws
 
 import (
-	"net/http"
 	"strings"
 	"time"
 )
@@ -93,55 +92,4 @@ func (a *AWS) roleByARN(arn string) (string, *identity) {
 		return "", nil
 	}
 	return acct.ID, found
-}
-
-// issue makes credentials for a caller. The state lock must be held.
-func (a *AWS) issue(who caller, sessionPolicy string) *credential {
-	prefix := "AKIA"
-	if who.SessionName != "" {
-		prefix = "ASIA"
-	}
-	made := &credential{caller: who, sessionPolicy: sessionPolicy, issued: a.options.Now().UTC()}
-	made.AccessKeyID = prefix + a.letters(9, upperAlnum) + "EXAMPLE"
-	made.secret = a.letters(33, mixedAlnum) + "EXAMPLE"
-	if who.SessionName != "" {
-		made.token = "local" + a.letters(59, mixedAlnum)
-	}
-	a.credentials[made.AccessKeyID] = made
-	return made
-}
-
-func roleCaller(accountID string, r *identity, session string) caller {
-	return caller{Account: accountID, ARN: "arn:aws:sts::" + accountID + ":assumed-role/" + r.name + "/" + session,
-		RoleARN: r.arn, SessionName: session, PrincipalID: r.id + ":" + session}
-}
-
-func (a *AWS) userCaller(accountID string, u *identity) caller {
-	return caller{Account: accountID, ARN: u.arn, PrincipalID: u.id}
-}
-
-func rootCaller(accountID string) caller {
-	return caller{Account: accountID, ARN: "arn:aws:iam::" + accountID + ":root", PrincipalID: accountID}
-}
-
-// isRoot reports whether the caller is an account's root user.
-func (c caller) isRoot() bool { return strings.HasSuffix(c.ARN, ":root") }
-
-func accessDenied(c *call, action, resource, why string) error {
-	code := "AccessDeniedException"
-	if c.aws.table[c.Service].protocol == awsQuery {
-		code = "AccessDenied"
-	}
-	message := "User: " + c.Caller.ARN + " is not authorized to perform: " + action
-	if resource != "" && resource != "*" {
-		message += " on resource: " + resource
-	}
-	if why != "" {
-		message += " " + why
-	}
-	status := http.StatusBadRequest
-	if code == "AccessDenied" {
-		status = http.StatusForbidden
-	}
-	return &apiError{Code: code, Message: message, Status: status}
 }

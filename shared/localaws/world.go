@@ -33,8 +33,8 @@ func (a *AWS) found(id, root, managementAccount string) {
 		policies: map[string]*orgPolicy{fullAccessPolicy: {id: fullAccessPolicy, name: "FullAWSAccess", aws: true, kind: serviceControlPolicy,
 			description: "Allows access to every operation",
 			content:     `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`}},
-		paths: map[string][][]string{},
 	}
+	a.organization.changed()
 	a.addMember(root, managementAccount, "management")
 }
 
@@ -88,6 +88,7 @@ func (a *AWS) AddRole(accountID, name, trust string, policies ...string) {
 	if roles[name] == nil {
 		roles[name] = a.newIdentity(accountID, "role", "", name)
 	}
+	a.iamChanges++
 	roles[name].trust = trust
 	for i, document := range policies {
 		roles[name].inline[fmt.Sprintf("inline-%d", i+1)] = document
@@ -114,7 +115,7 @@ func (a *AWS) principal(accountID, name string) (caller, error) {
 	case name == "root":
 		return rootCaller(accountID), nil
 	case kind == "user" && rest != "":
-		return a.userCaller(accountID, a.adminUnlessPresent(accountID, "user", rest)), nil
+		return userCaller(accountID, a.adminUnlessPresent(accountID, "user", rest)), nil
 	case kind == "role" && strings.Contains(rest, "/"):
 		cut := strings.LastIndexByte(rest, '/')
 		return roleCaller(accountID, a.adminUnlessPresent(accountID, "role", rest[:cut]), rest[cut+1:]), nil
@@ -167,4 +168,34 @@ func (a *AWS) Regions(accountID string) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// RotationFunction tells which role a rotation function runs under. Rotation then succeeds only with that role's
+// rights; a function that is not told may do everything.
+func (a *AWS) RotationFunction(functionARN, roleARN string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rotators[functionARN] = roleARN
+}
+
+// ServiceOwnedSecret makes a secret that another AWS service owns, e.g. "rds", under a key ("" is the AWS managed
+// one), with a generated value and managed rotation. It returns the ARN.
+func (a *AWS) ServiceOwnedSecret(accountID, region, service, name, keyID string) (string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, who := place{accountID, region}, serviceCaller(accountID, service+".amazonaws.com")
+	input := map[string]any{"Name": service + "!" + name, "SecretString": a.letters(28, mixedAlnum), "ClientRequestToken": a.uuid(),
+		"Tags": []secretTag{{"aws:secretsmanager:owningService", service}}}
+	if keyID != "" {
+		input["KmsKeyId"] = keyID
+	}
+	out, err := a.doLocked(p, who, "secretsmanager", "CreateSecret", input)
+	if err != nil {
+		return "", err
+	}
+	arn, _ := out["ARN"].(string)
+	s := a.find(p, arn)
+	s.owning = service
+	s.rotation = &rotationConfig{enabled: true, rules: rotationRules{AutomaticallyAfterDays: 7}, next: a.options.Now().UTC().AddDate(0, 0, 7)}
+	return arn, nil
 }

@@ -1,0 +1,120 @@
+package localaws
+
+import (
+	"strconv"
+	"time"
+)
+
+type deleteSecretInput struct {
+	SecretId                   string //nolint:revive // AWS's own name
+	RecoveryWindowInDays       *int
+	ForceDeleteWithoutRecovery bool
+}
+
+func deleteSecret(c *call) (any, error) {
+	var in deleteSecretInput
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	context := map[string][]string{"secretsmanager:ForceDeleteWithoutRecovery": {boolText(in.ForceDeleteWithoutRecovery)}}
+	if in.RecoveryWindowInDays != nil {
+		context["secretsmanager:RecoveryWindowInDays"] = []string{strconv.Itoa(*in.RecoveryWindowInDays)}
+	}
+	s, err := c.secretToDelete(in, context)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil { // deleting by force what is not there is fine
+		return secretOutput{ARN: secretARN(c.place, in.SecretId), Name: in.SecretId, DeletionDate: epoch(c.Now)}, nil
+	}
+	if in.ForceDeleteWithoutRecovery {
+		c.aws.drop(s)
+		c.after(func() { c.aws.deletionEvents(s, "Forced") })
+		return secretOutput{ARN: s.arn, Name: s.name, DeletionDate: epoch(c.Now)}, nil
+	}
+	s.removal, s.window = c.Now, 30
+	if in.RecoveryWindowInDays != nil {
+		s.window = *in.RecoveryWindowInDays
+	}
+	return secretOutput{ARN: s.arn, Name: s.name, DeletionDate: epoch(c.Now.AddDate(0, 0, s.window))}, nil
+}
+
+func (in deleteSecretInput) check() error {
+	switch {
+	case in.RecoveryWindowInDays != nil && in.ForceDeleteWithoutRecovery:
+		return secretParameter("You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.")
+	case in.RecoveryWindowInDays != nil && (*in.RecoveryWindowInDays < 7 || *in.RecoveryWindowInDays > 30):
+		return secretParameter("The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).")
+	}
+	return nil
+}
+
+// secretToDelete is nil without an error where there is nothing to delete by force.
+func (c *call) secretToDelete(in deleteSecretInput, context map[string][]string) (*secret, error) {
+	found := c.aws.find(c.place, in.SecretId)
+	err := c.onSecret(found, in.SecretId, "", context)
+	if found == nil {
+		if api := asAPIError(err); in.ForceDeleteWithoutRecovery && api.Code == "ResourceNotFoundException" {
+			return nil, nil
+		}
+		return nil, err
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case in.ForceDeleteWithoutRecovery && !found.removal.IsZero(): // may shorten the window
+	default:
+		if err := c.changeable(found); err != nil {
+			return nil, err
+		}
+	}
+	if found.foreignTo(c.Caller) {
+		return nil, managedElsewhere(found)
+	}
+	if len(found.replicas) > 0 {
+		return nil, invalidRequest("You can't delete secret " + found.name + " that still has replica regions " + found.replicas[0].at.Region + ".")
+	}
+	return found, nil
+}
+
+// purge is the end of a recovery window.
+func (a *AWS) purge(s *secret, how string) {
+	a.drop(s)
+	a.deletionEvents(s, how)
+}
+
+// deletionEvents are what Secrets Manager records when a secret is gone for good.
+func (a *AWS) deletionEvents(s *secret, how string) {
+	id := "SecretDeleteMessage:" + s.arn + ":" + a.options.Now().UTC().Truncate(time.Minute).Format("2006-01-02T15:04:05Z")
+	if how != "" {
+		id += ":" + how
+	}
+	for _, name := range []string{"StartSecretVersionDelete", "EndSecretVersionDelete"} {
+		a.happened(s.at, serviceEvent{source: "secretsmanager", name: name, requestID: id, extra: map[string]any{"ARN": s.arn, "Name": s.name}})
+	}
+}
+
+func restoreSecret(c *call) (any, error) {
+	var in secretIDInput
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	s, err := c.secret(in.SecretId, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	if s.primary != nil {
+		return nil, c.changeable(s)
+	}
+	if !s.removal.IsZero() {
+		c.beforeChange(s)
+		s.removal, s.window, s.changed = time.Time{}, 0, c.Now
+		c.after(func() {
+			c.aws.happened(s.at, serviceEvent{source: "secretsmanager", name: "CancelSecretVersionDelete", extra: map[string]any{"ARN": s.arn, "Name": s.name}})
+		})
+	}
+	return secretOutput{ARN: s.arn, Name: s.name}, nil
+}

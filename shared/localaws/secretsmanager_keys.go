@@ -1,0 +1,188 @@
+package localaws
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+)
+
+const secretsManagerService = "secretsmanager.amazonaws.com"
+
+// keyCall makes a KMS call with the rights of the caller (a forward access session), in a Region.
+func (c *call) keyCall(region, operation string, in cryptoInput) (cryptoOutput, error) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return cryptoOutput{}, err
+	}
+	sub := &call{aws: c.aws, place: place{c.Caller.Account, region}, Service: "kms", Operation: operation, Caller: c.Caller, Input: body,
+		UserAgent: secretsManagerService, SourceIP: secretsManagerService, via: secretsManagerService}
+	result, err := c.aws.dispatch(sub)
+	out, _ := result.(cryptoOutput)
+	return out, err
+}
+
+// validationVersion stands for a version in the encryption context of the calls that only check a key.
+const validationVersion = "RequestToValidateKeyAccess"
+
+// context is the encryption context of a secret's data keys.
+func (s *secret) context(versionID string) map[string]string {
+	return map[string]string{"SecretARN": s.arn, "SecretVersionId": versionID}
+}
+
+// key is what the secret is encrypted under now, as a KMS call takes it.
+func (s *secret) key() string { return or(s.keyID, defaultKeyAlias) }
+
+// validateKey checks that the caller can use a key for a secret, as Secrets Manager does when a key is set.
+func (c *call) validateKey(s *secret, keyID string) error {
+	if err := c.sameAccount(s, keyID); err != nil {
+		return err
+	}
+	made, err := c.keyCall(s.at.Region, "GenerateDataKey", cryptoInput{KeyId: keyID, KeySpec: "AES_256", EncryptionContext: s.context(validationVersion)})
+	if err != nil {
+		return keyError(err, "EncryptionFailure")
+	}
+	if _, err = c.keyCall(s.at.Region, "Decrypt", cryptoInput{CiphertextBlob: made.CiphertextBlob, EncryptionContext: s.context(validationVersion)}); err != nil {
+		return keyError(err, "DecryptionFailure")
+	}
+	return nil
+}
+
+// sameAccount refuses the AWS managed key to callers from other accounts.
+func (c *call) sameAccount(s *secret, keyID string) error {
+	if (keyID == "" || keyID == defaultKeyAlias) && c.Caller.Account != s.at.Account {
+		return invalidRequest("You can't access a secret from a different AWS account if you encrypt the secret with the default KMS service key.")
+	}
+	return nil
+}
+
+// seal makes a new version's data key under the secret's key, and no other.
+func (c *call) seal(s *secret, v *secretVersion) error {
+	if err := c.sameAccount(s, s.keyID); err != nil {
+		return err
+	}
+	made, err := c.keyCall(s.at.Region, "GenerateDataKey", cryptoInput{KeyId: s.key(), KeySpec: "AES_256", EncryptionContext: s.context(v.id)})
+	if err != nil {
+		return keyError(err, "EncryptionFailure")
+	}
+	v.copies = []sealedCopy{c.aws.copyOf(made)}
+	return nil
+}
+
+func (a *AWS) copyOf(made cryptoOutput) sealedCopy {
+	return sealedCopy{keyARN: made.KeyId, aws: a.managedByAWS(made.KeyId), blob: made.CiphertextBlob}
+}
+
+func (a *AWS) managedByAWS(arn string) bool {
+	parts := strings.SplitN(arn, ":", 6)
+	k := a.at(place{parts[4], parts[3]}).keys.keys[nameOf(arn)]
+	return k != nil && k.manager == "AWS"
+}
+
+// open decrypts a version's data key with whichever of its copies the caller can use. The error is the newest copy's.
+func (c *call) open(s *secret, v *secretVersion) ([]byte, error) {
+	var first error
+	for _, sealed := range v.copies {
+		if sealed.aws && c.Caller.Account != s.at.Account {
+			first = firstError(first, c.sameAccount(s, ""))
+			continue
+		}
+		out, err := c.keyCall(s.at.Region, "Decrypt", cryptoInput{CiphertextBlob: sealed.blob, EncryptionContext: s.context(v.id)})
+		if err == nil {
+			return out.Plaintext, nil
+		}
+		first = firstError(first, keyError(err, "DecryptionFailure"))
+	}
+	return nil, first
+}
+
+func firstError(first, err error) error {
+	if first != nil {
+		return first
+	}
+	return err
+}
+
+// rekey re-encrypts the labelled versions' data keys under the secret's key and keeps the older copies: until a new
+// version is written, the previous keys open it as well. A version that the caller cannot re-encrypt, for want of
+// kms:Decrypt on the old key or kms:Encrypt on the new one, or because the old key is disabled, is left as it is, and
+// nobody is told.
+func (c *call) rekey(s *secret) {
+	for _, id := range s.versionIDs {
+		if version := s.versions[id]; len(s.stagesOf(id)) > 0 {
+			c.rekeyVersion(s, version)
+		}
+	}
+}
+
+func (c *call) rekeyVersion(s *secret, v *secretVersion) {
+	target, err := c.aws.findKey(place{c.Caller.Account, s.at.Region}, s.key())
+	if err != nil {
+		return
+	}
+	has := func(sealed sealedCopy) bool { return sealed.keyARN == target.arn }
+	if at := slices.IndexFunc(v.copies, has); at >= 0 {
+		found := v.copies[at]
+		v.copies = append([]sealedCopy{found}, slices.Delete(slices.Clone(v.copies), at, at+1)...)
+		return
+	}
+	dataKey, err := c.open(s, v)
+	if err != nil {
+		return
+	}
+	made, err := c.keyCall(s.at.Region, "Encrypt", cryptoInput{KeyId: s.key(), Plaintext: dataKey, EncryptionContext: s.context(v.id)})
+	if err != nil {
+		return
+	}
+	v.copies = append([]sealedCopy{c.aws.copyOf(made)}, v.copies...)
+}
+
+// keyError is how Secrets Manager reports that KMS refused: want of rights, a key that cannot be used, or no such key.
+func keyError(err error, unusable string) error {
+	var api *apiError
+	if !errors.As(err, &api) {
+		return err
+	}
+	switch api.Code {
+	case "AccessDeniedException":
+		return &apiError{Code: "AccessDeniedException", Message: "Access to KMS is not allowed"}
+	case "NotFoundException", "InvalidArnException", "InvalidKeyUsageException", "ValidationException":
+		if unusable == "EncryptionFailure" {
+			return secretParameter("The operation failed because of an invalid KMS key: " + api.Message)
+		}
+	}
+	verb := "decrypt"
+	if unusable == "EncryptionFailure" {
+		verb = "encrypt"
+	}
+	return &apiError{Code: unusable, Message: "Secrets Manager can't " + verb + " the protected secret text using the provided KMS key. " +
+		"Check that the key is available, enabled, and not in an invalid state. (" + api.Message + ")"}
+}
+
+// keyConditions are the condition keys for the KMS key of a request. AWS's documentation leaves open what they hold
+// for aliases and for the empty text (back to the AWS managed key): see Options.
+func (c *call) keyConditions(keyID *string) map[string][]string {
+	out := map[string][]string{}
+	switch {
+	case keyID == nil:
+	case *keyID != "":
+		out["secretsmanager:KmsKeyId"] = []string{*keyID}
+		out["secretsmanager:KmsKeyArn"] = []string{c.keyConditionARN(*keyID)}
+	case c.aws.options.EmptyKey == EmptyKeyText:
+		out["secretsmanager:KmsKeyId"], out["secretsmanager:KmsKeyArn"] = []string{""}, []string{""}
+	case c.aws.options.EmptyKey == EmptyKeyManaged:
+		out["secretsmanager:KmsKeyId"] = []string{""}
+		out["secretsmanager:KmsKeyArn"] = []string{c.keyConditionARN(defaultKeyAlias)}
+	}
+	return out
+}
+
+func (c *call) keyConditionARN(keyID string) string {
+	if c.aws.options.RawKeyARN {
+		return keyID
+	}
+	if found, err := c.aws.findKey(c.place, keyID); err == nil {
+		return found.arn
+	}
+	return keyID
+}

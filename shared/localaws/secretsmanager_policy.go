@@ -1,0 +1,87 @@
+package localaws
+
+import "encoding/json"
+
+type secretPolicyOutput struct {
+	ARN, Name      string
+	ResourcePolicy string `json:",omitempty"`
+}
+
+const mostPolicyCharacters = 20480
+
+func putSecretPolicy(c *call) (any, error) {
+	var in struct {
+		SecretId, ResourcePolicy string //nolint:revive // AWS's own name
+		BlockPublicPolicy        bool
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	s, err := c.secretToChange(in.SecretId, map[string][]string{"secretsmanager:BlockPublicPolicy": {boolText(in.BlockPublicPolicy)}})
+	if err != nil {
+		return nil, err
+	}
+	if checkDocument(in.ResourcePolicy) != nil || len(in.ResourcePolicy) > mostPolicyCharacters {
+		return nil, &apiError{Code: "MalformedPolicyDocumentException", Message: "This resource policy contains a syntax error."}
+	}
+	if in.BlockPublicPolicy && isPublic(in.ResourcePolicy) {
+		return nil, &apiError{Code: "PublicPolicyException", Message: "This resource policy grants broad access to this secret."}
+	}
+	s.policy = in.ResourcePolicy
+	return secretPolicyOutput{ARN: s.arn, Name: s.name}, nil
+}
+
+// isPublic reports whether a policy allows everybody without a condition.
+func isPublic(text string) bool {
+	var document struct{ Statement json.RawMessage }
+	if json.Unmarshal([]byte(text), &document) != nil {
+		return false
+	}
+	type statement struct {
+		Effect    string
+		Principal any
+		Condition map[string]any
+	}
+	var many []statement
+	if json.Unmarshal(document.Statement, &many) != nil {
+		many = make([]statement, 1)
+		if json.Unmarshal(document.Statement, &many[0]) != nil {
+			return false
+		}
+	}
+	for _, s := range many {
+		principal := s.Principal
+		if object, ok := principal.(map[string]any); ok {
+			principal = object["AWS"]
+		}
+		if s.Effect == "Allow" && principal == "*" && len(s.Condition) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func getSecretPolicy(c *call) (any, error) {
+	var in secretIDInput
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	s, err := c.secret(in.SecretId, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	return secretPolicyOutput{ARN: s.arn, Name: s.name, ResourcePolicy: s.main().policy}, nil
+}
+
+func deleteSecretPolicy(c *call) (any, error) {
+	var in secretIDInput
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	s, err := c.secretToChange(in.SecretId, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.policy = ""
+	return secretPolicyOutput{ARN: s.arn, Name: s.name}, nil
+}

@@ -1,0 +1,157 @@
+package localaws
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+type rotationRules struct {
+	AutomaticallyAfterDays int    `json:",omitempty"`
+	Duration               string `json:",omitempty"`
+	ScheduleExpression     string `json:",omitempty"`
+}
+
+// rotationConfig is how a secret rotates.
+type rotationConfig struct {
+	enabled bool
+	lambda  string // ARN; "" where the owning service rotates by itself
+	rules   rotationRules
+	next    time.Time
+}
+
+func (r *rotationConfig) show(e *secretEntry) {
+	if r == nil {
+		return
+	}
+	e.RotationEnabled, e.RotationLambdaARN = &r.enabled, r.lambda
+	if r.rules != (rotationRules{}) {
+		e.RotationRules = &r.rules
+	}
+	if r.enabled {
+		e.NextRotationDate = epoch(r.next)
+	}
+}
+
+// days is the length of the schedule, 0 where it is not one of days.
+func (r rotationRules) days() int {
+	if r.AutomaticallyAfterDays > 0 {
+		return r.AutomaticallyAfterDays
+	}
+	fields := strings.Fields(strings.TrimSuffix(strings.TrimPrefix(r.ScheduleExpression, "rate("), ")"))
+	if len(fields) == 2 && strings.HasPrefix(fields[1], "day") {
+		if days, err := strconv.Atoi(fields[0]); err == nil {
+			return days
+		}
+	}
+	return 0
+}
+
+func rotateSecret(c *call) (any, error) {
+	var in struct {
+		SecretId, ClientRequestToken, RotationLambdaARN string //nolint:revive // AWS's own name
+		RotationRules                                   *rotationRules
+		RotateImmediately                               *bool
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	s, err := c.secret(in.SecretId, "", map[string][]string{"secretsmanager:RotationLambdaARN": given1(in.RotationLambdaARN)})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.changeable(s); err != nil {
+		return nil, err
+	}
+	known := s.rotation != nil && s.rotation.lambda != ""
+	if in.RotationLambdaARN == "" && !known && s.owning == "" {
+		return nil, invalidRequest("No Lambda rotation function ARN is associated with this secret.")
+	}
+	if len(s.stages) == 0 {
+		return nil, invalidRequest("You can't rotate a secret that has no value.")
+	}
+	if s.rotation == nil {
+		s.rotation = &rotationConfig{}
+	}
+	s.rotation.enabled, s.rotation.lambda = true, or(in.RotationLambdaARN, s.rotation.lambda)
+	if in.RotationRules != nil {
+		s.rotation.rules = *in.RotationRules
+	}
+	s.rotation.next = c.Now.AddDate(0, 0, s.rotation.rules.days())
+	token := c.versionID(in.ClientRequestToken)
+	if in.RotateImmediately == nil || *in.RotateImmediately {
+		c.after(func() { c.aws.rotate(s, token) })
+	}
+	return secretOutput{ARN: s.arn, Name: s.name, VersionId: token}, nil
+}
+
+func given1(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
+}
+
+func cancelRotateSecret(c *call) (any, error) {
+	var in secretIDInput
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	s, err := c.secretToChange(in.SecretId, nil)
+	if err != nil {
+		return nil, err
+	}
+	if s.rotation != nil {
+		s.rotation.enabled = false
+	}
+	return secretOutput{ARN: s.arn, Name: s.name}, nil
+}
+
+// rotate does what a rotation function does, with the rights of the function's role: read the current value, write a
+// new one as AWSPENDING, make it current. A function whose role nobody has told (RotationFunction) may do everything.
+func (a *AWS) rotate(s *secret, token string) {
+	event := func(name string) {
+		a.happened(s.at, serviceEvent{source: "secretsmanager", name: name, requestID: "Rotation-" + s.arn + "-" + token, extra: map[string]any{"SecretId": s.arn}})
+	}
+	event("RotationStarted")
+	if a.rotateAs(a.rotator(s), s, token) != nil {
+		event("RotationFailed")
+		return
+	}
+	s.rotated = a.options.Now().UTC()
+	event("RotationSucceeded")
+}
+
+func (a *AWS) rotator(s *secret) caller {
+	if s.owning != "" {
+		return serviceCaller(s.at.Account, s.owning+".amazonaws.com")
+	}
+	accountID, role := a.roleByARN(a.rotators[s.rotation.lambda])
+	if role == nil {
+		return serviceCaller(s.at.Account, secretsManagerService)
+	}
+	return a.issue(roleCaller(accountID, role, nameOf(s.rotation.lambda)), "").caller
+}
+
+func (a *AWS) rotateAs(who caller, s *secret, token string) error {
+	before := s.stages[stageCurrent]
+	if _, err := a.doLocked(s.at, who, "secretsmanager", "GetSecretValue", map[string]any{"SecretId": s.arn}); err != nil {
+		return err
+	}
+	_, err := a.doLocked(s.at, who, "secretsmanager", "PutSecretValue", map[string]any{"SecretId": s.arn, "ClientRequestToken": token,
+		"SecretString": a.letters(32, mixedAlnum), "VersionStages": []string{stagePending}})
+	if err != nil {
+		return err
+	}
+	_, err = a.doLocked(s.at, who, "secretsmanager", "UpdateSecretVersionStage", map[string]any{"SecretId": s.arn, "VersionStage": stageCurrent,
+		"MoveToVersionId": token, "RemoveFromVersionId": before})
+	return err
+}
+
+func getRandomPassword(c *call) (any, error) {
+	var in struct{ PasswordLength int }
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	return reply{"RandomPassword": c.aws.letters(or0(in.PasswordLength, 32), mixedAlnum)}, nil
+}

@@ -1,0 +1,146 @@
+package localaws
+
+import (
+	"errors"
+	"slices"
+)
+
+type getValueInput struct{ SecretId, VersionId, VersionStage string } //nolint:revive // AWS's own names
+
+type secretValue struct {
+	ARN, Name     string
+	VersionId     string //nolint:revive // AWS's own name
+	VersionStages []string
+	SecretString  *string  `json:",omitempty"`
+	SecretBinary  []byte   `json:",omitempty"`
+	CreatedDate   *float64 `json:",omitempty"`
+}
+
+func getSecretValue(c *call) (any, error) {
+	var in getValueInput
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	context := map[string][]string{"secretsmanager:VersionStage": {or(in.VersionStage, stageCurrent)}}
+	if in.VersionId != "" {
+		context["secretsmanager:VersionId"] = []string{in.VersionId}
+	}
+	s, err := c.secret(in.SecretId, "", context)
+	if err != nil {
+		return nil, err
+	}
+	return c.readValue(s, in)
+}
+
+// readValue opens a version: the one asked for by id, by label, or the current one.
+func (c *call) readValue(s *secret, in getValueInput) (*secretValue, error) {
+	if !s.main().removal.IsZero() {
+		return nil, markedForDeletion()
+	}
+	id := in.VersionId
+	if id == "" {
+		id = s.main().stages[or(in.VersionStage, stageCurrent)]
+	}
+	version := s.versions[id]
+	if version == nil || in.VersionStage != "" && !slices.Contains(s.stagesOf(id), in.VersionStage) {
+		return nil, &apiError{Code: "ResourceNotFoundException", Message: "Secrets Manager can't find the specified secret value for " + missingVersion(in)}
+	}
+	if _, err := c.open(s, version); err != nil {
+		return nil, err
+	}
+	s.accessed, version.accessed = c.Now, c.Now
+	return &secretValue{ARN: s.arn, Name: s.name, VersionId: id, VersionStages: s.stagesOf(id), SecretString: version.text, SecretBinary: version.binary,
+		CreatedDate: epoch(version.created)}, nil
+}
+
+func missingVersion(in getValueInput) string {
+	if in.VersionId != "" {
+		return "VersionId: " + in.VersionId
+	}
+	return "staging label: " + or(in.VersionStage, stageCurrent)
+}
+
+const secretsInBatch = 20
+
+type batchError struct{ SecretId, ErrorCode, Message string } //nolint:revive // AWS's own names
+
+type batchOutput struct {
+	SecretValues []*secretValue
+	Errors       []batchError `json:",omitempty"`
+	NextToken    string       `json:",omitempty"`
+}
+
+func batchGetSecretValue(c *call) (any, error) {
+	var in struct {
+		SecretIdList []string //nolint:revive // AWS's own name
+		Filters      []secretFilter
+		MaxResults   int
+		NextToken    string
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if (len(in.SecretIdList) == 0) == (len(in.Filters) == 0) {
+		return nil, secretParameter("Either 'SecretIdList' or 'Filters' must be provided, but not both.")
+	}
+	if len(in.SecretIdList) > secretsInBatch {
+		return nil, secretParameter("SecretIdList can hold at most 20 secrets.")
+	}
+	if err := c.authorize(access{}); err != nil {
+		return nil, err
+	}
+	out := batchOutput{SecretValues: []*secretValue{}}
+	ids := in.SecretIdList
+	if len(in.Filters) > 0 {
+		found, err := c.filtered(listSecretsInput{Filters: in.Filters, MaxResults: min(or0(in.MaxResults, secretsInBatch), secretsInBatch), NextToken: in.NextToken})
+		if err != nil {
+			return nil, err
+		}
+		out.NextToken = found.NextToken
+		for _, e := range found.SecretList {
+			ids = append(ids, e.ARN)
+		}
+	}
+	for _, id := range ids {
+		c.addToBatch(&out, id)
+	}
+	return out, nil
+}
+
+func or0(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}
+
+func (c *call) filtered(in listSecretsInput) (listSecretsOutput, error) {
+	if err := checkFilters(in.Filters); err != nil {
+		return listSecretsOutput{}, err
+	}
+	after := 0
+	if in.NextToken != "" {
+		var err error
+		if after, err = pageStart(in.NextToken); err != nil {
+			return listSecretsOutput{}, err
+		}
+	}
+	return c.listInOrder(in, after), nil
+}
+
+// addToBatch reads one secret of a batch as a GetSecretValue of its own, which is how it is authorised and recorded.
+func (c *call) addToBatch(out *batchOutput, id string) {
+	input, err := asJSON(secretIDInput{id})
+	if err != nil {
+		return
+	}
+	one := &call{aws: c.aws, place: c.place, Service: c.Service, Operation: "GetSecretValue", Caller: c.Caller, Input: input, UserAgent: c.UserAgent, SourceIP: c.SourceIP}
+	result, err := c.aws.dispatch(one)
+	var api *apiError
+	switch value, ok := result.(*secretValue); {
+	case err == nil && ok:
+		out.SecretValues = append(out.SecretValues, value)
+	case errors.As(err, &api):
+		out.Errors = append(out.Errors, batchError{id, api.Code, api.Message})
+	}
+}
