@@ -1,0 +1,255 @@
+package localaws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Stack is a CloudFormation template and where it goes.
+type Stack struct {
+	Name       string
+	Template   []byte // JSON, as the CDK synthesizes it
+	Account    string
+	Region     string
+	Parameters map[string]string
+}
+
+// Deployed is what came of a stack.
+type Deployed struct {
+	Name, Account, Region string
+	Outputs               map[string]string
+	PhysicalIDs           map[string]string // by logical id: what Ref answers
+	Inert                 []string          // logical ids of resources that this AWS only notes, sorted
+}
+
+// stackStore is CloudFormation's own state. Deployments run one at a time.
+type stackStore struct {
+	deploying sync.Mutex
+	stacks    map[stackKey]*stack
+	sets      []*stackSet
+}
+
+type stackKey struct {
+	place
+	name string
+}
+
+// stack is a stack that exists.
+type stack struct {
+	key      stackKey
+	deployed *Deployed
+	exports  map[string]string
+	made     []*creation // in the order of creation
+}
+
+// Deploy creates a stack: every resource by the API call that CloudFormation would make, in the order of what they
+// need. When one fails, what was made is removed again, and the error names stack, logical id and property. A stack
+// that exists is an error: a template is deployed once. Sections that only guard a deployment (Rules) are not read.
+func (a *AWS) Deploy(ctx context.Context, s Stack) (*Deployed, error) {
+	a.stacks.deploying.Lock()
+	defer a.stacks.deploying.Unlock()
+	return a.deploy(ctx, s, cdkRole)
+}
+
+// Undeploy deletes a stack, newest resource first. Resources whose deletion policy is Retain stay.
+func (a *AWS) Undeploy(ctx context.Context, name, account, region string) error {
+	a.stacks.deploying.Lock()
+	defer a.stacks.deploying.Unlock()
+	return a.undeploy(ctx, stackKey{place{account, region}, name})
+}
+
+// The roles that CloudFormation acts by: the CDK's bootstrap role, and the role that StackSets makes in members.
+const (
+	cdkRole       = "cdk-hnb659fds-cfn-exec-role-%s-%s" // account, Region
+	stackSetsRole = "stacksets-exec-0123456789abcdef0123456789abcdef"
+)
+
+// deployer is CloudFormation's own session in an account.
+func (a *AWS) deployer(p place, roleName string) caller {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if strings.Contains(roleName, "%s") {
+		roleName = fmt.Sprintf(roleName, p.Account, p.Region)
+	}
+	return roleCaller(p.Account, a.adminUnlessPresent(p.Account, "role", roleName), "AWSCloudFormation")
+}
+
+func (a *AWS) deploy(ctx context.Context, s Stack, roleName string) (*Deployed, error) {
+	key := stackKey{place{s.Account, s.Region}, s.Name}
+	if _, exists := a.stacks.stacks[key]; exists {
+		return nil, fmt.Errorf("deploy stack %s: it exists in %s %s", s.Name, s.Account, s.Region)
+	}
+	t, err := readTemplate(s.Template)
+	if err != nil {
+		return nil, fmt.Errorf("deploy stack %s: %w", s.Name, err)
+	}
+	d := &deployment{
+		aws: a, place: key.place, name: s.Name, caller: a.deployer(key.place, roleName),
+		resolver: newResolver(t, a.exports(key.place)),
+	}
+	if err := d.run(ctx, s); err != nil {
+		err = errors.Join(err, removeAll(ctx, d.made, true))
+		return nil, fmt.Errorf("deploy stack %s in %s %s: %w", s.Name, s.Account, s.Region, err)
+	}
+	done, exports, err := d.outputs()
+	if err != nil {
+		err = errors.Join(err, removeAll(ctx, d.made, true))
+		return nil, fmt.Errorf("deploy stack %s in %s %s: %w", s.Name, s.Account, s.Region, err)
+	}
+	if a.stacks.stacks == nil {
+		a.stacks.stacks = map[stackKey]*stack{}
+	}
+	a.stacks.stacks[key] = &stack{key: key, deployed: done, exports: exports, made: d.made}
+	return done, nil
+}
+
+func (a *AWS) undeploy(ctx context.Context, key stackKey) error {
+	found, exists := a.stacks.stacks[key]
+	if !exists {
+		return fmt.Errorf("delete stack %s: it does not exist in %s %s", key.name, key.Account, key.Region)
+	}
+	if err := removeAll(ctx, found.made, false); err != nil {
+		return fmt.Errorf("delete stack %s in %s %s: %w", key.name, key.Account, key.Region, err)
+	}
+	delete(a.stacks.stacks, key)
+	return nil
+}
+
+// exports are the exported outputs of all stacks of a place.
+func (a *AWS) exports(p place) map[string]string {
+	all := map[string]string{}
+	for key, s := range a.stacks.stacks {
+		if key.place == p {
+			maps.Copy(all, s.exports)
+		}
+	}
+	return all
+}
+
+// deployment is one stack on its way.
+type deployment struct {
+	*resolver
+	aws    *AWS
+	place  place
+	name   string
+	caller caller
+	made   []*creation
+	inert  []string
+}
+
+func (d *deployment) run(ctx context.Context, s Stack) error {
+	if err := d.setParameters(s.Parameters, pseudoParameters(s)); err != nil {
+		return err
+	}
+	existing, err := d.existing()
+	if err != nil {
+		return err
+	}
+	order, err := d.order(existing)
+	if err != nil {
+		return err
+	}
+	for _, id := range order {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := d.create(ctx, id, existing[id]); err != nil {
+			return fmt.Errorf("%s (%s): %w", id, existing[id].Type, err)
+		}
+	}
+	return nil
+}
+
+// existing are the resources whose condition holds. Types are checked before anything is made.
+func (d *deployment) existing() (map[string]templateResource, error) {
+	existing := map[string]templateResource{}
+	for _, id := range slices.Sorted(maps.Keys(d.template.Resources)) {
+		resource := d.template.Resources[id]
+		if _, known := makerOf(resource.Type); !known {
+			return nil, fmt.Errorf("%s: resource type %s is not known here", id, resource.Type)
+		}
+		if resource.Condition != "" {
+			holds, err := d.condition(resource.Condition)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", id, err)
+			}
+			if !holds {
+				continue
+			}
+		}
+		existing[id] = resource
+	}
+	return existing, nil
+}
+
+func (d *deployment) create(ctx context.Context, id string, resource templateResource) error {
+	resolved, err := d.resolve(map[string]any(resource.Properties), "Properties")
+	if err != nil {
+		return err
+	}
+	properties, _ := resolved.(map[string]any)
+	c := &creation{
+		aws: d.aws, place: d.place, caller: d.caller, stack: d.name, logicalID: id, kind: resource.Type,
+		properties: properties, retained: strings.HasPrefix(resource.DeletionPolicy, "Retain"),
+	}
+	d.made = append(d.made, c) // before it is whole: half a resource has to be removed as well
+	maker, _ := makerOf(resource.Type)
+	result, err := maker(ctx, c)
+	if err != nil {
+		return err
+	}
+	if result.inert {
+		d.inert = append(d.inert, id)
+	}
+	d.physical[id] = result.id
+	d.attributes[id] = result.attributes
+	return nil
+}
+
+func (d *deployment) outputs() (*Deployed, map[string]string, error) {
+	done := &Deployed{Name: d.name, Account: d.place.Account, Region: d.place.Region,
+		Outputs: map[string]string{}, PhysicalIDs: d.physical, Inert: d.inert}
+	slices.Sort(done.Inert)
+	exports := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(d.template.Outputs)) {
+		output := d.template.Outputs[name]
+		if output.Condition != "" {
+			if holds, err := d.condition(output.Condition); err != nil || !holds {
+				if err != nil {
+					return nil, nil, fmt.Errorf("output %s: %w", name, err)
+				}
+				continue
+			}
+		}
+		value, err := d.text(output.Value, "Value")
+		if err != nil {
+			return nil, nil, fmt.Errorf("output %s: %w", name, err)
+		}
+		done.Outputs[name] = value
+		if output.Export.Name == nil {
+			continue
+		}
+		export, err := d.text(output.Export.Name, "Export.Name")
+		if err != nil {
+			return nil, nil, fmt.Errorf("output %s: %w", name, err)
+		}
+		if _, taken := d.exports[export]; taken {
+			return nil, nil, fmt.Errorf("output %s: another stack exports %s", name, export)
+		}
+		exports[export] = value
+	}
+	return done, exports, nil
+}
+
+func pseudoParameters(s Stack) map[string]any {
+	return map[string]any{
+		"AWS::AccountId": s.Account, "AWS::Region": s.Region, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com",
+		"AWS::StackName": s.Name, "AWS::NotificationARNs": []any{},
+		"AWS::StackId": "arn:aws:cloudformation:" + s.Region + ":" + s.Account + ":stack/" + s.Name + "/local",
+	}
+}

@@ -1,0 +1,206 @@
+package localaws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// stackSet is a template that is instantiated in accounts and Regions.
+type stackSet struct {
+	name        string
+	id          string
+	template    []byte
+	parameters  map[string]string
+	groups      []stackSetGroup
+	autoDeploys bool
+	instances   []stackKey // in the order of creation
+}
+
+// stackSetGroup is where to instantiate, and with which other parameters.
+type stackSetGroup struct {
+	DeploymentTargets struct {
+		OrganizationalUnitIds, Accounts []string //nolint:revive // AWS's own names
+		AccountFilterType               string
+	}
+	Regions            []string
+	ParameterOverrides []stackSetParameter
+}
+
+type stackSetParameter struct{ ParameterKey, ParameterValue string }
+
+// maxTemplateBody is the longest template that can be passed inline, in bytes (CloudFormation quotas).
+const maxTemplateBody = 51200
+
+func stackSetMakers() map[string]maker {
+	return map[string]maker{"AWS::CloudFormation::StackSet": makeStackSet}
+}
+
+type stackSetProperties struct {
+	StackSetName, PermissionModel, TemplateBody, Description, CallAs string
+	Parameters                                                       []stackSetParameter
+	StackInstancesGroup                                              []stackSetGroup
+	AutoDeployment                                                   struct {
+		Enabled, RetainStacksOnAccountRemoval truth
+		DependsOn                             []string
+	}
+	Capabilities, ManagedExecution, OperationPreferences, Tags ignored
+	AdministrationRoleARN, ExecutionRoleName                   ignored
+}
+
+func (p stackSetProperties) check() error {
+	switch {
+	case p.PermissionModel != "SERVICE_MANAGED":
+		return fmt.Errorf("Properties.PermissionModel: %q; only SERVICE_MANAGED is known here", p.PermissionModel)
+	case p.TemplateBody == "":
+		return errors.New("Properties.TemplateBody: missing")
+	case len(p.TemplateBody) > maxTemplateBody:
+		return fmt.Errorf("Properties.TemplateBody: %d bytes, at most %d can be inline", len(p.TemplateBody), maxTemplateBody)
+	}
+	return nil
+}
+
+// makeStackSet instantiates a service-managed stack set. As in AWS, the management account never gets an instance.
+func makeStackSet(ctx context.Context, c *creation) (made, error) {
+	var p stackSetProperties
+	if err := c.into(&p); err != nil {
+		return made{}, err
+	}
+	if err := p.check(); err != nil {
+		return made{}, err
+	}
+	set := &stackSet{
+		name: p.StackSetName, id: p.StackSetName + ":" + c.nameOr("", 32), template: []byte(p.TemplateBody), parameters: map[string]string{},
+		groups: p.StackInstancesGroup, autoDeploys: bool(p.AutoDeployment.Enabled),
+	}
+	for _, parameter := range p.Parameters {
+		set.parameters[parameter.ParameterKey] = parameter.ParameterValue
+	}
+	c.aws.stacks.sets = append(c.aws.stacks.sets, set)
+	c.undo = append(c.undo, func(ctx context.Context) error { return c.aws.removeStackSet(ctx, set) })
+	for i := range set.groups {
+		accounts, err := c.aws.stackSetAccounts(&set.groups[i])
+		if err != nil {
+			return made{}, fmt.Errorf("Properties.StackInstancesGroup[%d].DeploymentTargets: %w", i, err)
+		}
+		if err := c.aws.instantiate(ctx, set, &set.groups[i], accounts); err != nil {
+			return made{}, err
+		}
+	}
+	return made{id: set.id, attributes: map[string]any{"StackSetId": set.id}}, nil
+}
+
+// instantiate deploys the set's template in accounts and the group's Regions, where it is not yet.
+func (a *AWS) instantiate(ctx context.Context, set *stackSet, group *stackSetGroup, accounts []string) error {
+	parameters := map[string]string{}
+	for key, value := range set.parameters {
+		parameters[key] = value
+	}
+	for _, override := range group.ParameterOverrides {
+		parameters[override.ParameterKey] = override.ParameterValue
+	}
+	for _, account := range accounts {
+		for _, region := range group.Regions {
+			key := stackKey{place{account, region}, "StackSet-" + set.name}
+			if slices.Contains(set.instances, key) {
+				continue
+			}
+			instance := Stack{Name: key.name, Template: set.template, Account: account, Region: region, Parameters: parameters}
+			if _, err := a.deploy(ctx, instance, stackSetsRole); err != nil {
+				return err
+			}
+			set.instances = append(set.instances, key)
+		}
+	}
+	return nil
+}
+
+// stackSetAccounts are the accounts that a group targets, sorted: those in its OUs, narrowed or widened by Accounts.
+func (a *AWS) stackSetAccounts(group *stackSetGroup) ([]string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	o := a.organization
+	if o == nil {
+		return nil, errors.New("there is no organization")
+	}
+	targets := group.DeploymentTargets
+	for _, unit := range targets.OrganizationalUnitIds {
+		if o.units[unit] == nil {
+			return nil, fmt.Errorf("OrganizationalUnitIds: no root or OU %s", unit)
+		}
+	}
+	var accounts []string
+	for id := range o.members {
+		if id != o.management && group.covers(o, id) {
+			accounts = append(accounts, id)
+		}
+	}
+	slices.Sort(accounts)
+	return accounts, nil
+}
+
+// covers reports whether the group's targets name an account.
+func (g *stackSetGroup) covers(o *organization, account string) bool {
+	inUnit := false
+	for _, parent := range o.parents(account) {
+		inUnit = inUnit || slices.Contains(g.DeploymentTargets.OrganizationalUnitIds, parent)
+	}
+	listed := slices.Contains(g.DeploymentTargets.Accounts, account)
+	switch g.DeploymentTargets.AccountFilterType {
+	case "INTERSECTION":
+		return inUnit && listed
+	case "DIFFERENCE":
+		return inUnit && !listed
+	case "UNION":
+		return inUnit || listed
+	default:
+		return inUnit
+	}
+}
+
+// Enroll gives an account that joined the organization, or moved within it, the instances of every stack set that
+// deploys by itself. AWS does so some minutes after the account came; it heeds no account filter then.
+func (a *AWS) Enroll(ctx context.Context, account string) error {
+	a.stacks.deploying.Lock()
+	defer a.stacks.deploying.Unlock()
+	for _, set := range a.stacks.sets {
+		if !set.autoDeploys {
+			continue
+		}
+		for i := range set.groups {
+			if !a.inUnits(account, set.groups[i].DeploymentTargets.OrganizationalUnitIds) {
+				continue
+			}
+			if err := a.instantiate(ctx, set, &set.groups[i], []string{account}); err != nil {
+				return fmt.Errorf("enroll %s in stack set %s: %w", account, set.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (a *AWS) inUnits(account string, units []string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.organization == nil || account == a.organization.management {
+		return false
+	}
+	for _, parent := range a.organization.parents(account) {
+		if slices.Contains(units, parent) {
+			return true
+		}
+	}
+	return false
+}
+
+// removeStackSet deletes a stack set with its instances, newest first.
+func (a *AWS) removeStackSet(ctx context.Context, set *stackSet) error {
+	var failures []error
+	for i := len(set.instances) - 1; i >= 0; i-- {
+		failures = append(failures, a.undeploy(ctx, set.instances[i]))
+	}
+	set.instances = nil
+	a.stacks.sets = slices.DeleteFunc(a.stacks.sets, func(other *stackSet) bool { return other == set })
+	return errors.Join(failures...)
+}
