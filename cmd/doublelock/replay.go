@@ -171,7 +171,7 @@ func replayLineOf(c trail.Change) replayLine {
 }
 
 // replayRow has fixed widths, because a table that streams cannot wait for its widest cell.
-const replayRow = "%-14s  %-24s  %-12s  %-14s  %-26s  %-40s  %-28s  %s\n"
+const replayRow = "%-14s  %-24s  %-12s  %-14s  %-26s  %-44s  %-28s  %s\n"
 
 func (r *replay) printHeader() {
 	fmt.Fprintf(r.out, replayRow, "DECISION", "EVENT", "ACCOUNT", "REGION", "RULE", "RESOURCE", "ACTOR", "REASON")
@@ -207,8 +207,12 @@ func rowResource(c trail.Change) string {
 	return id
 }
 
-// rowActor is the end of the ARN: role/session, user, root.
+// rowActor is the end of the ARN: role/session, user, root. For people of IAM Identity Center the permission set
+// says more than the role that is made of it.
 func rowActor(a trail.Actor) string {
+	if set := a.PermissionSet(); set != "" {
+		return set + "/" + a.SessionName
+	}
 	arn := a.String()
 	fields := strings.SplitN(arn, ":", 6)
 	if len(fields) < 6 || fields[0] != "arn" {

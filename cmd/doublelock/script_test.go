@@ -1,0 +1,39 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite what the scripts compare with")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"doublelock": main})
+}
+
+// TestScript runs the command line as a user would; each file in testdata/script is one session.
+func TestScript(t *testing.T) {
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := filepath.Join(root, "..", "shared", "events")
+	testscript.Run(t, testscript.Params{
+		Dir:           filepath.Join("testdata", "script"),
+		UpdateScripts: *update,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("TRAIL", filepath.Join(root, "testdata", "trail"))
+			env.Setenv("RECORDED", recorded)
+			env.Setenv("NO_COLOR", "1")
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			_, err := os.Stat(recorded)
+			return name == "recorded" && err == nil, nil
+		},
+	})
+}
