@@ -1,0 +1,144 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+func TestNoRoleMayReadAValue(t *testing.T) {
+	each(t, func(t *testing.T, tpl template) {
+		for _, s := range tpl.roleStatements() {
+			if s.Effect == "Allow" && has(s.Action, covers("secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue")) {
+				t.Errorf("%s allows reading values: %v", s.Where, s.Action)
+			}
+		}
+	})
+}
+
+// covers matches action patterns that include one of some actions.
+func covers(actions ...string) func(string) bool {
+	return func(pattern string) bool {
+		expression := "(?i)^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$"
+		matches := regexp.MustCompile(expression).MatchString
+		return slices.ContainsFunc(actions, matches)
+	}
+}
+
+func TestEveryMemberRoleTheHubEntersDeniesValues(t *testing.T) {
+	templates, err := sample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, role := range templates["member"].of("AWS::IAM::Role") {
+		if role.text("RoleName") == settings.RoleForward {
+			continue
+		}
+		denies := slices.ContainsFunc(statements(id, role.at("Policies")), func(s statement) bool {
+			return s.Effect == "Deny" && slices.Equal(s.Resource, []string{"*"}) && len(s.Condition) == 0 &&
+				slices.Contains(s.Action, "secretsmanager:GetSecretValue") && slices.Contains(s.Action, "secretsmanager:BatchGetSecretValue")
+		})
+		if !denies {
+			t.Errorf("%s does not deny reading values", id)
+		}
+	}
+}
+
+func TestNoRoleHasAWildcardAction(t *testing.T) {
+	each(t, func(t *testing.T, tpl template) {
+		for _, s := range tpl.roleStatements() {
+			if s.Effect == "Allow" && has(s.Action, func(a string) bool { return strings.Contains(a, "*") }) {
+				t.Errorf("%s: %v", s.Where, s.Action)
+			}
+		}
+	})
+}
+
+// A role uses keys only through a service: member roles through Secrets Manager, the hub's through what it stores in.
+func TestRolesUseKeysOnlyThroughAService(t *testing.T) {
+	crypto := covers("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom")
+	through := map[string]string{"hub": `"dynamodb.us-east-1.amazonaws.com"`, "member": `"secretsmanager.*"`}
+	for config, load := range configurations {
+		templates, err := load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, tpl := range templates {
+			for _, s := range tpl.roleStatements() {
+				if s.Effect != "Allow" || !has(s.Action, crypto) {
+					continue
+				}
+				if !strings.Contains(s.ConditionText, `"kms:ViaService"`) || !strings.Contains(s.ConditionText, through[name]) {
+					t.Errorf("%s %s uses keys under %s", config, s.Where, s.ConditionText)
+				}
+			}
+		}
+	}
+}
+
+func TestAssumeRoleReachesOnlyMemberRolesInsideTheOrganization(t *testing.T) {
+	member := regexp.MustCompile(`^arn:aws:iam::\*:role/(` + settings.RoleRead + `|` + settings.RoleTag + `|` + settings.RoleChange + `|` + settings.RoleKillSwitch + `)$`)
+	each(t, func(t *testing.T, tpl template) {
+		for _, s := range tpl.roleStatements() {
+			if !has(s.Action, covers("sts:AssumeRole")) {
+				continue
+			}
+			if s.Condition["StringEquals"]["aws:ResourceOrgID"] == nil {
+				t.Errorf("%s is not bound to the organization", s.Where)
+			}
+			for _, r := range s.Resource {
+				if !member.MatchString(r) {
+					t.Errorf("%s may take %s", s.Where, r)
+				}
+			}
+		}
+	})
+}
+
+// Who may take a role: a service for itself, or named roles of the hub inside the organization under our session names.
+func TestRolesTrustNobodyBroadly(t *testing.T) {
+	each(t, func(t *testing.T, tpl template) {
+		for id, role := range tpl.of("AWS::IAM::Role") {
+			for _, s := range statements(id, role.at("AssumeRolePolicyDocument")) {
+				principal := s.Principal.(map[string]any)
+				if principal["Service"] != nil {
+					continue
+				}
+				if s.Condition["StringEquals"]["aws:PrincipalOrgID"] == nil || s.Condition["StringLike"]["sts:RoleSessionName"] == nil {
+					t.Errorf("%s trusts beyond the organization or our sessions: %s", s.Where, s.ConditionText)
+				}
+				callers := texts(s.Condition["ArnLike"]["aws:PrincipalArn"])
+				if len(callers) == 0 || has(callers, func(c string) bool { return strings.HasSuffix(c, ":role/*") || strings.Contains(c, ":*:") }) {
+					t.Errorf("%s trusts %v", s.Where, callers)
+				}
+			}
+		}
+	})
+}
+
+func TestOnlyTheChangeRoleChangesSecrets(t *testing.T) {
+	writes := covers("secretsmanager:UpdateSecret", "secretsmanager:PutSecretValue", "secretsmanager:CreateSecret", "secretsmanager:DeleteSecret",
+		"secretsmanager:RotateSecret", "secretsmanager:PutResourcePolicy", "secretsmanager:ReplicateSecretToRegions")
+	each(t, func(t *testing.T, tpl template) {
+		for id, role := range tpl.of("AWS::IAM::Role") {
+			for _, s := range statements(id, role.at("Policies")) {
+				if s.Effect == "Allow" && has(s.Action, writes) && role.text("RoleName") != settings.RoleChange {
+					t.Errorf("%s changes secrets: %v", s.Where, s.Action)
+				}
+			}
+		}
+	})
+}
+
+func TestNoRolePassesRoles(t *testing.T) {
+	each(t, func(t *testing.T, tpl template) {
+		for _, s := range tpl.roleStatements() {
+			if s.Effect == "Allow" && has(s.Action, covers("iam:PassRole")) {
+				t.Errorf("%s passes roles", s.Where)
+			}
+		}
+	})
+}
