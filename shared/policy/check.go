@@ -100,7 +100,7 @@ func (s *Statement) rcpProblems() []string {
 	if s.Effect != Deny {
 		out = append(out, "an RCP can only Deny")
 	}
-	if s.Principal != nil && !s.Principal.All {
+	if s.Principal != nil && !s.Principal.everyone() {
 		out = append(out, "the Principal of an RCP is \"*\"")
 	}
 	if s.NotActions != nil {

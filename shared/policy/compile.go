@@ -1,7 +1,5 @@
 package policy
 
-import "strings"
-
 // compile prepares a parsed document for matching, once.
 func (r *reader) compile(d *Document) error {
 	variables := d.Version == Version2012
@@ -33,7 +31,7 @@ func (p *PrincipalSet) compile() {
 		p.names = append(p.names, awsIdentity(name))
 	}
 	for _, name := range p.Service {
-		p.names = append(p.names, identity{kind: identityService, name: strings.ToLower(name)})
+		p.names = append(p.names, identity{kind: identityService, name: name})
 	}
 	for _, name := range p.Federated {
 		p.names = append(p.names, identity{kind: identityFederated, name: name})

@@ -68,7 +68,7 @@ func compileOperand(op operator, raw string, variables bool) operand {
 }
 
 // outcome is a truth, or "AWS does not say": a value that is not of the operator's kind, a plain operator on a
-// multivalued key, a policy variable without a value. Such an Allow is not given and such a Deny not ruled out.
+// multivalued key. Such an Allow is not given and such a Deny not ruled out.
 type outcome uint8
 
 const (
@@ -76,11 +76,12 @@ const (
 	outMaybe
 	outYes
 	outUndefined
+	outUnmatched // a policy variable without a value: it matches nothing, and what its negation does AWS does not say
 )
 
 func (o outcome) truth(effect Effect) truth {
 	switch {
-	case o != outUndefined:
+	case o < outUndefined:
 		return truth(o)
 	case effect == Deny:
 		return maybe
@@ -88,19 +89,18 @@ func (o outcome) truth(effect Effect) truth {
 	return no
 }
 
-// either is an or: what is undefined counts least, for an Allow is not given on it.
+// outcomeOrder makes either an or and both an and: what is undefined counts little, for an Allow is not given on it.
+var outcomeOrder = [...]uint8{outNo: 0, outUnmatched: 1, outUndefined: 2, outMaybe: 3, outYes: 4}
+
 func either(a, b outcome) outcome {
-	order := [...]uint8{outNo: 0, outUndefined: 1, outMaybe: 2, outYes: 3}
-	if order[b] > order[a] {
+	if outcomeOrder[b] > outcomeOrder[a] {
 		return b
 	}
 	return a
 }
 
-// both is an and.
 func both(a, b outcome) outcome {
-	order := [...]uint8{outNo: 0, outUndefined: 1, outMaybe: 2, outYes: 3}
-	if order[b] < order[a] {
+	if outcomeOrder[b] < outcomeOrder[a] {
 		return b
 	}
 	return a
@@ -112,6 +112,16 @@ func (o outcome) not() outcome {
 		return outNo
 	case outNo:
 		return outYes
+	case outUnmatched:
+		return outUndefined
+	}
+	return o
+}
+
+// settled turns a match that a missing variable made impossible into none.
+func (o outcome) settled() outcome {
+	if o == outUnmatched {
+		return outNo
 	}
 	return o
 }
@@ -195,7 +205,7 @@ func (t *test) evalValue(c *context, value string, reason *reasons) outcome {
 			result = either(result, one)
 		}
 	}
-	return result
+	return result.settled()
 }
 
 // compare matches one value of the request with one of the policy, before negation.
@@ -221,9 +231,9 @@ func (o *operand) compare(t *test, c *context, value string, reason *reasons) ou
 		date, ok = parseDate(value)
 		match = t.relation.holds(date.Compare(o.date))
 	case famIP:
-		var network netip.Prefix
-		network, ok = parseNetwork(value)
-		match = network.Bits() >= o.network.Bits() && o.network.Contains(network.Addr())
+		var address netip.Addr
+		address, ok = parseAddress(value)
+		match = ok && o.network.Contains(address)
 	case famBinary:
 		var binary string
 		binary, ok = parseBinary(value)

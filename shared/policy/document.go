@@ -118,6 +118,8 @@ func (d *Document) misplaced(place Place) string {
 			return "a statement names no Principal"
 		case !place.namesPrincipals() && s.Resources == nil && s.NotResources == nil:
 			return "a statement has no Resource"
+		case place == PlaceRCP && !s.Principal.everyone():
+			return "the Principal of an RCP is \"*\""
 		}
 	}
 	return ""

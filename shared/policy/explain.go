@@ -28,6 +28,10 @@ func (e *evaluation) explain(d *Decision) {
 		d.Decided = e.collect(Deny, yes)
 		d.Why = e.whyDenied(d.Decided)
 	case Allowed:
+		if e.free() {
+			d.Why = "allowed: sts:GetCallerIdentity needs no permission, and no policy can deny it"
+			return
+		}
 		d.Decided = e.granting(yes)
 		d.Notes = e.caveats()
 		d.Why = "allowed by " + join(d.Decided)

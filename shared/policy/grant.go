@@ -61,7 +61,7 @@ func (g *Grant) source(c *context, reason *reasons) truth {
 
 func granteeGrade(name string, p *Principal) grade {
 	if isService(name) {
-		id := identity{kind: identityService, name: strings.ToLower(name)}
+		id := identity{kind: identityService, name: name}
 		return id.names(p)
 	}
 	id := awsIdentity(name)

@@ -152,6 +152,11 @@ func (set *PrincipalSet) grade(p *Principal) grade {
 	return best
 }
 
+// everyone reports whether the set is "*" alone.
+func (set *PrincipalSet) everyone() bool {
+	return set != nil && len(set.names) == 1 && set.names[0].kind == identityEveryone
+}
+
 // unsure reports whether the set names accounts by canonical id, one of which could be the principal's. An Allow is
 // not given on such a guess, a Deny not ruled out.
 func (set *PrincipalSet) unsure(p *Principal) bool {

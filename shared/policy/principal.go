@@ -44,7 +44,7 @@ func ParsePrincipal(s string) (Principal, error) {
 	case strings.HasPrefix(s, "arn:"):
 		return parsePrincipalARN(s)
 	case isService(s):
-		return Principal{Kind: KindService, Name: strings.ToLower(s)}, nil
+		return Principal{Kind: KindService, Name: s}, nil
 	case strings.Contains(s, ".") && !strings.ContainsAny(s, ": "):
 		return Principal{Kind: KindFederated, Name: s}, nil
 	}

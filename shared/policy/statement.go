@@ -48,7 +48,7 @@ func (s *Statement) matchesResource(c *context, resource string, reason *reasons
 			return outYes
 		}
 	}
-	return result
+	return result.settled()
 }
 
 // matchesConditions reports whether all conditions hold.

@@ -100,15 +100,19 @@ func parseBool(s string) (value, ok bool) {
 
 // parseNetwork reads an address or a network in CIDR notation; a plain address is a network of one.
 func parseNetwork(s string) (netip.Prefix, bool) {
-	s = strings.TrimSpace(s)
-	if prefix, err := netip.ParsePrefix(s); err == nil {
+	if prefix, err := netip.ParsePrefix(strings.TrimSpace(s)); err == nil {
 		return prefix.Masked(), true
 	}
-	address, err := netip.ParseAddr(s)
-	if err != nil || address.Zone() != "" {
+	address, ok := parseAddress(s)
+	if !ok {
 		return netip.Prefix{}, false
 	}
 	return netip.PrefixFrom(address, address.BitLen()), true
+}
+
+func parseAddress(s string) (netip.Addr, bool) {
+	address, err := netip.ParseAddr(strings.TrimSpace(s))
+	return address, err == nil && address.Zone() == ""
 }
 
 func parseBinary(s string) (string, bool) {

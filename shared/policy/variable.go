@@ -24,7 +24,7 @@ func (p *pattern) match(c *context, value string, fold bool, reason *reasons) ou
 }
 
 // expand replaces the variables. What it returns is a compiled glob's text: a * in a value is no wildcard.
-// A variable without a value and default makes the outcome undefined.
+// A variable without a value and default matches nothing; one with several values is none.
 func (p *pattern) expand(c *context, reason *reasons) (string, outcome) {
 	var text strings.Builder
 	for i := range p.parts {
@@ -42,6 +42,9 @@ func (p *pattern) expand(c *context, reason *reasons) (string, outcome) {
 			text.WriteString(values[0])
 		case known == keyAbsent && part.hasDefault:
 			text.WriteString(part.fallback)
+		case known == keyAbsent:
+			reason.missing(part.key)
+			return "", outUnmatched
 		default:
 			reason.missing(part.key)
 			return "", outUndefined
