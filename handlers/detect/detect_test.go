@@ -1,0 +1,392 @@
+package detect_test
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+func TestOneEventStraightThrough(t *testing.T) {
+	w := newWorld()
+	w.add("app", "")
+	failed := handle(t, w.handler(), call{name: "CreateSecret", secret: arnOf("app"), agent: "APN/1.0 HashiCorp/1.0 Terraform/1.9.8"}.body())
+	if len(failed) > 0 {
+		t.Fatalf("messages %v failed", failed)
+	}
+	if diff := cmp.Diff([]string{"finding_opened DL.SECRET.1"}, w.kinds()); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
+	}
+	n := w.published[0]
+	if n.Actor != alice || n.Tool != "terraform" || !n.Decision.Tell {
+		t.Errorf("notice names actor %q, tool %q, decision %+v", n.Actor, n.Tool, n.Decision)
+	}
+	rec := w.load(arnOf("app"))
+	if rec.State != guard.StateDefault || len(rec.Outbox) != 0 {
+		t.Errorf("record: state %s, %d notices left in the outbox", rec.State, len(rec.Outbox))
+	}
+	want := map[string]string{"Owner": "payments", "doublelock:state": "default", "doublelock:controls": "DL.SECRET.1", "doublelock:since": "2026-11-21T09:00:00Z"}
+	if diff := cmp.Diff(want, w.secrets[arnOf("app")].Tags); diff != "" {
+		t.Errorf("tags (-want +got):\n%s", diff)
+	}
+}
+
+func TestLifeOfASecret(t *testing.T) {
+	w := newWorld()
+	h := w.handler()
+	s := w.add("app", "")
+	event := func(name string) {
+		t.Helper()
+		w.now = w.now.Add(time.Minute)
+		if failed := handle(t, h, call{name: name, secret: s.ARN, id: fmt.Sprint(name, w.now)}.body()); len(failed) > 0 {
+			t.Fatalf("%s failed", name)
+		}
+	}
+	event("CreateSecret")
+	w.rekey(s, cmk)
+	event("UpdateSecret")
+	w.put(s)
+	event("PutSecretValue")
+	s.KeyID = ""
+	event("UpdateSecret")
+	delete(w.secrets, s.ARN)
+	event("DeleteSecret")
+	want := []string{
+		"finding_opened DL.SECRET.1",
+		"finding_resolved DL.SECRET.1", "finding_opened DL.SECRET.2",
+		"finding_resolved DL.SECRET.2", "sealed",
+		"finding_opened DL.SECRET.1", "drifted",
+		"finding_resolved DL.SECRET.1",
+	}
+	if diff := cmp.Diff(want, w.kinds()); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
+	}
+	if rec := w.load(s.ARN); rec.GoneAt.IsZero() || len(rec.Open()) > 0 {
+		t.Errorf("after the deletion: gone at %v, open %v", rec.GoneAt, rec.Open())
+	}
+}
+
+func TestWhatChangesNothing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		event  call
+		looks  int
+		action string
+	}{
+		"the same event again":                        {call{name: "CreateSecret", secret: arnOf("app")}, 1, "unchanged"},
+		"our own tags come back":                      {call{name: "TagResource", secret: arnOf("app"), actor: ownTags}, 0, "ignored"},
+		"our own re-key comes back after it is known": {call{name: "UpdateSecret", secret: arnOf("app"), actor: ownWork}, 1, "unchanged"},
+		"a successful read":                           {call{name: "GetSecretValue", secret: arnOf("app")}, 0, "ignored"},
+		"a secret that was deleted before we looked":  {call{name: "CreateSecret", secret: arnOf("nobody")}, 1, "gone"},
+		"a key is disabled that holds no secret":      {call{name: "DisableKey", key: strings.Replace(cmk, "1234abcd", "deadbeef", 1)}, 1, "unchanged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.add("app", "")
+			h := w.handler()
+			handle(t, h, call{name: "CreateSecret", secret: arnOf("app")}.body())
+			w.published, w.saves, w.tagged, w.describes = nil, 0, 0, 0
+			var log strings.Builder
+			h.Log = slog.New(slog.NewTextHandler(&log, nil))
+			if failed := handle(t, h, tt.event.body()); len(failed) > 0 {
+				t.Fatal("the event failed")
+			}
+			if len(w.published) > 0 || w.saves > 0 || w.tagged > 0 {
+				t.Errorf("%d notices, %d saves, %d tags; want none", len(w.published), w.saves, w.tagged)
+			}
+			if w.describes > tt.looks {
+				t.Errorf("%d looks, want at most %d", w.describes, tt.looks)
+			}
+			if !strings.Contains(log.String(), "action="+tt.action+" ") {
+				t.Errorf("log does not say action=%s: %s", tt.action, log.String())
+			}
+		})
+	}
+}
+
+func TestStatesThatOurOwnChangeLeavesUnrecordedAreHealed(t *testing.T) {
+	w := newWorld()
+	s := w.add("app", "")
+	h := w.handler()
+	handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
+	w.rekey(s, cmk) // and the process that did it died before it could record it
+	handle(t, h, call{name: "UpdateSecret", secret: s.ARN, actor: ownWork}.body())
+	if rec := w.load(s.ARN); rec.State != guard.StateDual {
+		t.Errorf("state %s, want dual", rec.State)
+	}
+}
+
+func TestReplicaIsLookedAtThroughItsPrimary(t *testing.T) {
+	w := newWorld()
+	p := w.add("app", cmk)
+	p.Replicas = []guard.Replica{{Region: "eu-west-1", Key: guard.Key{Manager: guard.ManagerAWS, State: guard.KeyEnabled}}}
+	replica := *p
+	replica.ARN = strings.Replace(p.ARN, region, "eu-west-1", 1)
+	replica.Region, replica.PrimaryRegion, replica.Replicas = "eu-west-1", region, nil
+	replica.Name = "replica of app"
+	w.secrets[replica.ARN] = &replica
+	handle(t, w.handler(), call{name: "TagResource", secret: replica.ARN}.body())
+	if diff := cmp.Diff([]string{"finding_opened DL.SECRET.3"}, w.kinds()); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
+	}
+	if _, recorded := w.records[replica.ARN]; recorded {
+		t.Error("the replica has a record of its own")
+	}
+}
+
+func TestBlindSpotIsAFindingAndNotSilence(t *testing.T) {
+	const place = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:*"
+	for name, tt := range map[string]struct {
+		refusal error
+		record  string
+	}{
+		"no member role: the whole place":        {guard.ErrNotOurs, place},
+		"one secret denies us: that secret only": {guard.ErrDenied, arnOf("app")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.mode = guard.ModeObserve // and yet it is told
+			s := w.add("app", cmk)
+			h := w.handler()
+			look := call{name: "PutSecretValue", secret: s.ARN}.body()
+			handle(t, h, look)
+			w.published = nil
+			w.refusal[s.ARN] = tt.refusal
+			if failed := handle(t, h, look, look); len(failed) > 0 {
+				t.Fatalf("%v failed", failed)
+			}
+			if diff := cmp.Diff([]string{"finding_opened DL.ORG.1"}, w.kinds()); diff != "" || !w.published[0].Decision.Tell {
+				t.Errorf("published, told %v (-want +got):\n%s", w.published[0].Decision.Tell, diff)
+			}
+			if rec := w.load(tt.record); rec.State != guard.StateUnknown || len(rec.Open()) != 1 {
+				t.Errorf("record of %s: state %s, open %v", tt.record, rec.State, rec.Open())
+			}
+			delete(w.refusal, s.ARN)
+			w.now = w.now.Add(time.Hour)
+			handle(t, h, look)
+			want := []string{"finding_opened DL.ORG.1", "finding_resolved DL.ORG.1"}
+			if diff := cmp.Diff(want, w.kinds()); diff != "" {
+				t.Errorf("published in the end (-want +got):\n%s", diff)
+			}
+			if rec := w.load(s.ARN); rec.State != guard.StateSealed {
+				t.Errorf("state %s, want sealed again", rec.State)
+			}
+		})
+	}
+}
+
+func TestDisabledKeyOpensOneIncidentThatSaysWhatDoesNotStop(t *testing.T) {
+	w := newWorld()
+	w.add("sealed", cmk)
+	w.rekey(w.add("dual", ""), cmk)
+	w.add("elsewhere", "")
+	h := w.handler()
+	for _, name := range []string{"sealed", "dual", "elsewhere"} {
+		handle(t, h, call{name: "CreateSecret", secret: arnOf(name)}.body())
+	}
+	w.published = nil
+	k := w.keys[cmk]
+	k.State = guard.KeyDisabled
+	w.keys[cmk] = k
+	w.now = w.now.Add(time.Minute)
+	disable := call{name: "DisableKey", key: cmk}.body()
+	handle(t, h, disable, disable)
+	want := []string{"incident_opened", "finding_opened DL.SECRET.4", "finding_opened DL.SECRET.4"}
+	if diff := cmp.Diff(want, w.kinds()); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
+	}
+	blast := w.published[0].Blast
+	if len(blast.Stops) != 1 || blast.Stops[0].Name != "sealed" || len(blast.Remains) != 1 || blast.Remains[0].Name != "dual" {
+		t.Errorf("blast radius %+v", blast)
+	}
+	k.State = guard.KeyEnabled
+	w.keys[cmk] = k
+	w.now = w.now.Add(time.Minute)
+	handle(t, h, call{name: "EnableKey", key: cmk}.body())
+	want = append(want, "finding_resolved DL.SECRET.4", "finding_resolved DL.SECRET.4")
+	if diff := cmp.Diff(want, w.kinds()); diff != "" {
+		t.Errorf("published in the end (-want +got):\n%s", diff)
+	}
+}
+
+// Each copy of the function remembers keys for minutes. What it remembers must not undo what another has read.
+func TestStaleKeyMetadataOpensAndResolvesNothing(t *testing.T) {
+	w := newWorld()
+	s := w.add("app", cmk)
+	h := w.handler()
+	handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
+	stale := w.keys[cmk]
+	disabled := stale
+	disabled.State = guard.KeyDisabled
+	w.keys[cmk] = disabled
+	handle(t, h, call{name: "DisableKey", key: cmk}.body())
+	w.remember[cmk], w.published = stale, nil // this copy still believes in the key
+	handle(t, h, call{name: "PutSecretValue", secret: s.ARN}.body())
+	if len(w.published) > 0 {
+		t.Errorf("published %v from stale metadata", w.kinds())
+	}
+}
+
+func TestPolicyOfAKeyChangedLooksOnlyWhereRecordsDisagree(t *testing.T) {
+	w := newWorld()
+	w.add("app", cmk)
+	h := w.handler()
+	handle(t, h, call{name: "CreateSecret", secret: arnOf("app")}.body())
+	w.describes, w.published = 0, nil
+	handle(t, h, call{name: "PutKeyPolicy", key: cmk}.body())
+	if w.describes != 0 {
+		t.Errorf("%d looks at secrets whose records agree", w.describes)
+	}
+	k := w.keys[cmk]
+	k.State = guard.KeyDisabled
+	w.keys[cmk] = k // and nobody told us
+	handle(t, h, call{name: "PutKeyPolicy", key: cmk, id: "later"}.body())
+	if diff := cmp.Diff([]string{"finding_opened DL.SECRET.4"}, w.kinds()); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
+	}
+}
+
+func TestAttemptsAndReadsThatWereDeniedArePublishedButNotForPeople(t *testing.T) {
+	for name, tt := range map[string]struct {
+		event call
+		want  string
+	}{
+		"a denied CreateSecret":   {call{name: "CreateSecret", secret: "app", errorCode: "AccessDenied"}, "attempt_denied"},
+		"a denied GetSecretValue": {call{name: "GetSecretValue", secret: arnOf("app"), errorCode: "AccessDenied"}, "read_denied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			handle(t, w.handler(), tt.event.body(), tt.event.body())
+			if diff := cmp.Diff([]string{tt.want}, w.kinds()); diff != "" {
+				t.Fatalf("published (-want +got):\n%s", diff)
+			}
+			if w.published[0].Decision.Tell || len(w.records) > 0 {
+				t.Errorf("decision %+v, %d records", w.published[0].Decision, len(w.records))
+			}
+		})
+	}
+}
+
+func TestTagsAreNeverForced(t *testing.T) {
+	full := map[string]string{}
+	for i := range 48 {
+		full[fmt.Sprint("tag", i)] = "x"
+	}
+	for name, tt := range map[string]struct {
+		prepare func(*world, *guard.Secret)
+		tagged  bool
+	}{
+		"an ordinary secret is tagged":        {func(*world, *guard.Secret) {}, true},
+		"observe mode writes none":            {func(w *world, _ *guard.Secret) { w.mode = guard.ModeObserve }, false},
+		"a service-owned secret is untouched": {func(_ *world, s *guard.Secret) { s.OwningService = "rds" }, false},
+		"one pending deletion is untouched":   {func(w *world, s *guard.Secret) { s.DeletedAt = w.now }, false},
+		"the fiftieth tag is left alone":      {func(_ *world, s *guard.Secret) { s.Tags = full }, false},
+		"a refusal is no failure": {func(w *world, _ *guard.Secret) {
+			w.trip = func(step string) error {
+				if step == "tag" {
+					return fmt.Errorf("tag: %w", guard.ErrRefused)
+				}
+				return nil
+			}
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			s := w.add("app", "")
+			tt.prepare(w, s)
+			if failed := handle(t, w.handler(), call{name: "CreateSecret", secret: s.ARN}.body()); len(failed) > 0 {
+				t.Fatal("the event failed")
+			}
+			if (w.tagged > 0) != tt.tagged {
+				t.Errorf("tagged %d times, want tagged: %v", w.tagged, tt.tagged)
+			}
+		})
+	}
+}
+
+func TestHalfABatchFails(t *testing.T) {
+	w := newWorld()
+	w.add("good", "")
+	w.add("slow", "")
+	w.refusal[arnOf("slow")] = guard.ErrThrottled
+	h := w.handler()
+	good, slow := call{name: "CreateSecret", secret: arnOf("good")}.body(), call{name: "CreateSecret", secret: arnOf("slow")}.body()
+	if diff := cmp.Diff([]string{"m1", "m2"}, handle(t, h, good, slow, "{not json", good)); diff != "" {
+		t.Errorf("messages that come again (-want +got):\n%s", diff)
+	}
+	delete(w.refusal, arnOf("slow"))
+	if failed := handle(t, h, slow); len(failed) > 0 {
+		t.Errorf("still failing: %v", failed)
+	}
+	if len(w.kinds()) != 2 {
+		t.Errorf("published %v, want two findings", w.kinds())
+	}
+}
+
+func TestSlowLookNeverPutsBackWhatALaterOneFound(t *testing.T) {
+	w := newWorld()
+	s := w.add("app", "")
+	h := w.handler()
+	handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
+	w.now = w.now.Add(time.Minute)
+	raced := false
+	w.trip = func(step string) error {
+		if step == "save" && !raced { // between our look and our save, the owner re-keys and somebody else sees it
+			raced = true
+			w.rekey(s, cmk)
+			handle(t, w.handler(), call{name: "UpdateSecret", secret: s.ARN}.body())
+		}
+		return nil
+	}
+	delete(s.Tags, "Owner")
+	s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: guard.Key{Manager: guard.ManagerAWS, State: guard.KeyEnabled}}}
+	if failed := handle(t, h, call{name: "ReplicateSecretToRegions", secret: s.ARN}.body()); len(failed) > 0 {
+		t.Fatal("the event failed")
+	}
+	if rec := w.load(s.ARN); rec.State != guard.StateDual {
+		t.Errorf("state %s, want dual: the slow look had the last word", rec.State)
+	}
+	want := []string{"finding_opened DL.SECRET.1", "finding_resolved DL.SECRET.1", "finding_opened DL.SECRET.2", "finding_opened DL.SECRET.3"}
+	if diff := cmp.Diff(want, w.kinds()); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
+	}
+}
+
+func TestCrashAtEachStepIsHealedByTheNextDelivery(t *testing.T) {
+	for _, step := range []string{"load", "describe", "save", "save done", "publish", "publish done", "tag", "tag done"} {
+		for nth := 1; nth <= 3; nth++ {
+			t.Run(fmt.Sprintf("%s, time %d", step, nth), func(t *testing.T) {
+				w := newWorld()
+				s := w.add("app", "")
+				seen := 0
+				w.trip = func(at string) error {
+					if at == step {
+						if seen++; seen == nth {
+							return errCrash
+						}
+					}
+					return nil
+				}
+				event := call{name: "CreateSecret", secret: s.ARN}.body()
+				for range 3 {
+					w.now = w.now.Add(time.Minute)
+					handle(t, w.handler(), event) // a new process each time
+				}
+				if diff := cmp.Diff([]string{"finding_opened DL.SECRET.1"}, w.kinds()); diff != "" {
+					t.Errorf("published (-want +got):\n%s", diff)
+				}
+				rec := w.load(s.ARN)
+				if len(rec.Outbox) > 0 || rec.State != guard.StateDefault {
+					t.Errorf("outbox %v, state %s", rec.Outbox, rec.State)
+				}
+				if missing := guard.MissingTags(s.Tags, guard.Tags(rec)); len(missing) > 0 {
+					t.Errorf("tags still missing: %v", missing)
+				}
+			})
+		}
+	}
+}

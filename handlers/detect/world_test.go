@@ -1,0 +1,327 @@
+package detect_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/doublelock/doublelock/handlers/detect"
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+const (
+	account = "111122223333"
+	region  = "eu-central-1"
+	cmk     = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	alice   = "arn:aws:sts::111122223333:assumed-role/Deploy/alice@example.com"
+	ownWork = "arn:aws:sts::111122223333:assumed-role/doublelock-change/doublelock-remediate"
+	ownTags = "arn:aws:sts::111122223333:assumed-role/doublelock-tag/doublelock-detect"
+)
+
+func arnOf(name string) string {
+	return "arn:aws:secretsmanager:" + region + ":" + account + ":secret:" + name + "-AbCdEf"
+}
+
+var errCrash = errors.New("the process died here")
+
+// world is AWS and the hub's stores, as far as detect sees them. Trip is asked at every step and may break it.
+type world struct {
+	now       time.Time
+	secrets   map[string]*guard.Secret
+	refusal   map[string]error // by ARN: what Describe answers instead
+	keys      map[string]guard.Key
+	remember  map[string]guard.Key // what the process has cached of keys
+	records   map[string]guard.Record
+	published []guard.Notice
+	tagged    int
+	saves     int
+	describes int
+	mode      guard.Mode
+	trip      func(step string) error
+}
+
+func newWorld() *world {
+	return &world{
+		now:     time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC),
+		secrets: map[string]*guard.Secret{}, refusal: map[string]error{}, records: map[string]guard.Record{}, remember: map[string]guard.Key{},
+		keys: map[string]guard.Key{cmk: {ARN: cmk, ID: "1234abcd-12ab-34cd-56ef-1234567890ab", Account: account, Region: region,
+			Manager: guard.ManagerCustomer, State: guard.KeyEnabled, Aliases: []string{"alias/payments"}, Tags: map[string]string{}}},
+		mode: guard.ModeNotify, trip: func(string) error { return nil },
+	}
+}
+
+func (w *world) handler() *detect.Handler {
+	return &detect.Handler{Secrets: secrets{w}, Keys: keys{w}, Records: records{w}, Bus: bus{w}, Modes: modes{w}, Now: func() time.Time { return w.now }}
+}
+
+// add puts a secret with one version under a key; "" is the AWS managed key.
+func (w *world) add(name, key string) *guard.Secret {
+	s := &guard.Secret{ARN: arnOf(name), Name: name, Account: account, Region: region, KeyID: key, Tags: map[string]string{"Owner": "payments"}}
+	s.Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{{ID: key}}}}
+	w.secrets[s.ARN] = s
+	return s
+}
+
+// rekey sets the key as UpdateSecret does: the labelled versions open with the old key as well.
+func (w *world) rekey(s *guard.Secret, key string) {
+	s.KeyID = key
+	for i := range s.Versions {
+		s.Versions[i].Keys = append(s.Versions[i].Keys, guard.Key{ID: key})
+	}
+}
+
+// put writes a new version, which opens with the secret's key alone.
+func (w *world) put(s *guard.Secret) {
+	s.Versions = []guard.Version{{ID: fmt.Sprintf("v%d", len(s.Versions)+1), Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{{ID: s.KeyID}}}}
+}
+
+func (w *world) key(id string) guard.Key {
+	if id == "" {
+		return guard.Key{ID: guard.DefaultKeyID, Manager: guard.ManagerAWS, State: guard.KeyEnabled}
+	}
+	if k, ok := w.remember[id]; ok {
+		return k
+	}
+	k, ok := w.keys[id]
+	if !ok {
+		k = guard.Key{ARN: id, State: guard.KeyMissing, Manager: guard.ManagerCustomer}
+	}
+	w.remember[id] = k
+	return k
+}
+
+type secrets struct{ w *world }
+
+func (f secrets) Describe(_ context.Context, ref guard.SecretRef) (guard.Secret, error) {
+	if err := f.w.trip("describe"); err != nil {
+		return guard.Secret{}, err
+	}
+	f.w.describes++
+	if err := f.w.refusal[ref.ID]; err != nil {
+		return guard.Secret{}, fmt.Errorf("describe %s: %w", ref.ID, err)
+	}
+	for arn, s := range f.w.secrets {
+		if arn != ref.ID && s.Name != ref.ID && !strings.HasPrefix(arn, ref.ID+"-") {
+			continue
+		}
+		found := *s
+		found.Tags = maps.Clone(s.Tags)
+		found.Key = f.w.key(s.KeyID)
+		found.Versions = nil
+		for _, v := range s.Versions {
+			v.Keys = slices.Clone(v.Keys)
+			for i := range v.Keys {
+				v.Keys[i] = f.w.key(v.Keys[i].ID)
+			}
+			found.Versions = append(found.Versions, v)
+		}
+		return found, nil
+	}
+	return guard.Secret{}, fmt.Errorf("describe %s: %w", ref.ID, guard.ErrGone)
+}
+
+func (f secrets) UsingKey(ctx context.Context, key guard.Key, _ []string) ([]guard.Secret, error) {
+	if err := f.w.trip("using key"); err != nil {
+		return nil, err
+	}
+	var using []guard.Secret
+	for _, arn := range slices.Sorted(maps.Keys(f.w.secrets)) {
+		s, err := f.Describe(ctx, guard.SecretRef{ID: arn})
+		if err != nil {
+			return using, err
+		}
+		uses := s.Key.Same(key)
+		for _, v := range s.Versions {
+			uses = uses || slices.ContainsFunc(v.Keys, key.Same)
+		}
+		if uses {
+			using = append(using, s)
+		}
+	}
+	return using, nil
+}
+
+func (f secrets) Tag(_ context.Context, ref guard.SecretRef, tags map[string]string) error {
+	if err := f.w.trip("tag"); err != nil {
+		return err
+	}
+	f.w.tagged++
+	maps.Copy(f.w.secrets[ref.ID].Tags, tags)
+	return f.w.trip("tag done")
+}
+
+type keys struct{ w *world }
+
+func (f keys) Describe(_ context.Context, ref guard.KeyRef) (guard.Key, error) {
+	if err := f.w.trip("describe key"); err != nil {
+		return guard.Key{}, err
+	}
+	return f.w.key(ref.ID), nil
+}
+
+func (f keys) Invalidate(names ...string) {
+	for _, name := range names {
+		delete(f.w.remember, name)
+	}
+}
+
+type records struct{ w *world }
+
+func (f records) Load(_ context.Context, resource string) (guard.Record, error) {
+	if err := f.w.trip("load"); err != nil {
+		return guard.Record{}, err
+	}
+	return f.w.load(resource), nil
+}
+
+// load reads a record the way a store does: as a copy that went through JSON.
+func (w *world) load(resource string) guard.Record {
+	var rec guard.Record
+	have, ok := w.records[resource]
+	if !ok {
+		return rec
+	}
+	raw, err := json.Marshal(have)
+	if err == nil {
+		err = json.Unmarshal(raw, &rec)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return rec
+}
+
+func (f records) Save(_ context.Context, rec guard.Record) error {
+	if err := f.w.trip("save"); err != nil {
+		return err
+	}
+	if f.w.records[rec.Resource].Revision != rec.Revision {
+		return guard.ErrConflict
+	}
+	rec.Revision++
+	f.w.records[rec.Resource] = rec
+	f.w.saves++
+	return f.w.trip("save done")
+}
+
+func (f records) ByKey(_ context.Context, keyARN string) ([]guard.Record, error) {
+	var found []guard.Record
+	for _, resource := range slices.Sorted(maps.Keys(f.w.records)) {
+		if rec := f.w.load(resource); rec.KeyARN == keyARN {
+			found = append(found, rec)
+		}
+	}
+	return found, nil
+}
+
+type bus struct{ w *world }
+
+func (f bus) Publish(_ context.Context, notices []guard.Notice) error {
+	if err := f.w.trip("publish"); err != nil {
+		return err
+	}
+	f.w.published = append(f.w.published, notices...)
+	return f.w.trip("publish done")
+}
+
+type modes struct{ w *world }
+
+func (f modes) Mode(context.Context, string, map[string]string) (guard.Mode, error) {
+	return f.w.mode, nil
+}
+
+// kinds lists what was published, repeats left out, as "kind control".
+func (w *world) kinds() []string {
+	var list []string
+	seen := map[string]bool{}
+	for _, n := range w.published {
+		if seen[n.ID] {
+			continue
+		}
+		seen[n.ID] = true
+		line := string(n.Kind)
+		if n.Finding != nil {
+			line += " " + string(n.Finding.Control)
+		}
+		list = append(list, line)
+	}
+	return list
+}
+
+// call is the event of an API call on a secret or key.
+type call struct {
+	name, secret, key, actor, errorCode, agent, id string
+}
+
+func (c call) body() string {
+	source, params := "secretsmanager", map[string]any{"secretId": c.secret}
+	detail := map[string]any{
+		"eventVersion": "1.11", "eventTime": "2026-11-21T09:00:00Z", "awsRegion": region, "recipientAccountId": account,
+		"eventName": c.name, "eventType": "AwsApiCall", "managementEvent": true, "readOnly": false, "userAgent": c.agent,
+		"sourceIPAddress": "192.0.2.1", "userIdentity": identity(c.actor), "responseElements": map[string]any{"arn": c.secret},
+	}
+	if c.key != "" {
+		source, params = "kms", map[string]any{"keyId": c.key}
+		detail["resources"] = []any{map[string]any{"ARN": c.key, "accountId": account, "type": "AWS::KMS::Key"}}
+		detail["responseElements"] = map[string]any{"keyId": c.key}
+	}
+	if c.errorCode != "" {
+		detail["errorCode"], detail["errorMessage"], detail["responseElements"] = c.errorCode, "not authorized", nil
+		if c.name == "CreateSecret" {
+			params = map[string]any{"name": c.secret}
+		}
+	}
+	id := c.id
+	if id == "" {
+		id = "e-" + c.name + "-" + c.secret + c.key
+	}
+	detail["eventID"], detail["eventSource"], detail["requestParameters"] = id, source+".amazonaws.com", params
+	raw, err := json.Marshal(map[string]any{
+		"version": "0", "id": "envelope-" + id, "detail-type": "AWS API Call via CloudTrail", "source": "aws." + source,
+		"account": account, "region": region, "time": "2026-11-21T09:00:01Z", "resources": []any{}, "detail": detail,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return string(raw)
+}
+
+func identity(arn string) map[string]any {
+	if arn == "" {
+		arn = alice
+	}
+	parts := strings.Split(arn, "/")
+	return map[string]any{"type": "AssumedRole", "arn": arn, "accountId": account, "sessionContext": map[string]any{
+		"sessionIssuer": map[string]any{"type": "Role", "arn": "arn:aws:iam::" + account + ":role/" + parts[1], "userName": parts[1]},
+	}}
+}
+
+func queue(bodies ...string) events.SQSEvent {
+	var batch events.SQSEvent
+	for i, body := range bodies {
+		batch.Records = append(batch.Records, events.SQSMessage{MessageId: fmt.Sprintf("m%d", i), Body: body})
+	}
+	return batch
+}
+
+// handle runs a batch and returns the ids of the messages that come again.
+func handle(t *testing.T, h *detect.Handler, bodies ...string) []string {
+	t.Helper()
+	answer, err := h.Handle(t.Context(), queue(bodies...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed []string
+	for _, f := range answer.BatchItemFailures {
+		failed = append(failed, f.ItemIdentifier)
+	}
+	return failed
+}
