@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 	"shared/localaws":          {"shared/guard", "shared/policy", "shared/trail", "shared/settings", "shared/localaws/pattern"},
 	"shared/localaws/pattern":  {},
 
-	"handlers":                  {"handlers/*", "shared/*"},
+	"handlers":                  {"handlers/*", "shared/*", "github.com/aws/aws-lambda-go/events"},
 	"handlers/detect":           handler,
 	"handlers/sweep":            handler,
 	"handlers/alert":            handler,

@@ -5,6 +5,7 @@ import "github.com/spf13/cobra"
 // commands lists every command; each has a file of its own.
 func commands(env *environment) []*cobra.Command {
 	return []*cobra.Command{
+		demoCommand(env),
 		replayCommand(env),
 		versionCommand(env),
 	}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// scene is one step of the story: what happens, why it matters, and who does it.
+type scene struct {
+	title, why string
+	play       func(context.Context, *stage) error
+}
+
+// Accounts and Regions of the story; the ids are those of the sample configuration.
+const (
+	shop     = "333333333333" // in the guarded OU: the SCP is on
+	search   = "444444444444" // not guarded yet, notify mode
+	payments = "555555555555" // not guarded yet, remediate mode
+	sandbox  = "666666666666" // observe mode
+	virginia = "us-east-1"
+	ireland  = "eu-west-1"
+)
+
+func story() []scene {
+	return []scene{
+		{"A secret without a key, in the guarded OU",
+			"CreateSecret that names no key would put it under the AWS managed key. The SCP says no before anything exists.",
+			func(ctx context.Context, s *stage) error {
+				return s.refused(s.create(ctx, by("ci-deploy", shop, virginia), cloud.NewSecret{Name: "shop/db"}))
+			}},
+		{"The same, naming the AWS managed key by its alias",
+			"The usual way around a rule that only asks for some key. A statement of its own stops it.",
+			func(ctx context.Context, s *stage) error {
+				return s.refused(s.create(ctx, by("ci-deploy", shop, virginia), cloud.NewSecret{Name: "shop/db", KeyID: ptr("alias/aws/secretsmanager")}))
+			}},
+		{"The same with the account's CMK",
+			"Allowed, and sealed from its first version on: nothing to say, nothing to tag but its state.",
+			func(ctx context.Context, s *stage) error {
+				return s.create(ctx, by("ci-deploy", shop, virginia), cloud.NewSecret{Name: "shop/db", KeyID: ptr(settings.SecretsKeyAlias), Tags: owner("team-search")})
+			}},
+		{"An account that is not guarded yet",
+			"No SCP here, so the secret exists. The event leads to a look, the look to a finding, a tag and one message to its owner.",
+			func(ctx context.Context, s *stage) error {
+				return s.create(ctx, by("terraform", search, virginia), cloud.NewSecret{Name: "search/index", Tags: owner("team-search")})
+			}},
+		{"An account in remediate mode",
+			"Re-keyed at once, and shown as dual: the copy under the old key is still there, so one lock still opens it.",
+			func(ctx context.Context, s *stage) error {
+				return s.create(ctx, by("app-deploy", payments, virginia), cloud.NewSecret{Name: "payments/api", Tags: owner("team-payments")})
+			}},
+		{"A new version seals it",
+			"PutSecretValue writes under the CMK alone. Now the finding resolves, and the CMK can switch the secret off.",
+			func(ctx context.Context, s *stage) error {
+				return s.putValue(ctx, by("app-deploy", payments, virginia), "payments/api")
+			}},
+		{"Drift: set back to the AWS managed key",
+			"UpdateSecret with an empty key. No SCP condition is known to see it, not even in the guarded OU; the event does.",
+			func(ctx context.Context, s *stage) error {
+				return s.setKey(ctx, by("jane", shop, virginia), "shop/db", "")
+			}},
+		{"A replica on the default key",
+			"Each replica has a key of its own, and no condition key sees it. The primary is fine, the copy in Ireland is not.",
+			func(ctx context.Context, s *stage) error {
+				who := by("terraform", search, virginia)
+				if err := s.create(ctx, who, cloud.NewSecret{Name: "search/tokens", KeyID: ptr(settings.SecretsKeyAlias), Tags: owner("team-search")}); err != nil {
+					return err
+				}
+				return s.replicate(ctx, who, "search/tokens", ireland)
+			}},
+		{"A secret that RDS owns",
+			"Secrets Manager refuses to change it from outside. It is reported with RDS's own way, and never touched.",
+			func(ctx context.Context, s *stage) error {
+				return s.serviceOwned(search, virginia, "rds", "rds!db-2f9a4c1e")
+			}},
+		{"A CMK of the central key account",
+			"In another account, and fine because it is approved. A check that compares account ids would call it wrong.",
+			func(ctx context.Context, s *stage) error {
+				return s.create(ctx, by("app-deploy", payments, ireland), cloud.NewSecret{Name: "payments/ledger", KeyID: ptr(s.world.centralKey), Tags: owner("team-payments")})
+			}},
+		{"A waiver",
+			"Recorded, with a name, a reason and an end. It is not told and not fixed, and it never counts as fine.",
+			func(ctx context.Context, s *stage) error {
+				return s.create(ctx, by("terraform", search, virginia), cloud.NewSecret{Name: "legacy/agent"})
+			}},
+		{"Noise: a denied read, a duplicate, a reordered pair",
+			"CloudTrail delivers at least once and in any order. Each look starts from what is true now, so nobody is told twice.",
+			func(ctx context.Context, s *stage) error {
+				if err := s.readWithoutRights(ctx, by("intern", search, virginia), "search/index"); err != nil {
+					return err
+				}
+				s.world.aws.DuplicateNext(1)
+				if err := s.putValue(ctx, by("terraform", search, virginia), "search/index"); err != nil {
+					return err
+				}
+				s.world.aws.ReorderNext(2)
+				who := by("terraform", search, ireland)
+				if err := s.createOnly(ctx, who, cloud.NewSecret{Name: "search/cache", KeyID: ptr(settings.SecretsKeyAlias), Tags: owner("team-search")}); err != nil {
+					return err
+				}
+				return s.putValue(ctx, who, "search/cache")
+			}},
+		{"Somebody disables a key that is in use",
+			"The first question is which secrets stop. The second is which do not: an older copy still opens them.",
+			func(ctx context.Context, s *stage) error {
+				who := by("app-deploy", payments, virginia)
+				if err := s.create(ctx, who, cloud.NewSecret{Name: "payments/webhook", Tags: owner("team-payments")}); err != nil {
+					return err
+				}
+				return s.disableKey(ctx, by("jane", payments, virginia), settings.SecretsKeyAlias)
+			}},
+		{"And enables it again",
+			"The findings about the key resolve by themselves.",
+			func(ctx context.Context, s *stage) error {
+				return s.enableKey(ctx, by("jane", payments, virginia))
+			}},
+	}
+}
+
+// actor is who calls: a role session in an account, working in one Region.
+type actor struct{ name, account, region string }
+
+func by(name, account, region string) actor { return actor{name, account, region} }
+
+func owner(name string) map[string]string { return map[string]string{"Owner": name} }
+
+func ptr(s string) *string { return &s }
+
+// stage is where the scenes are played: the world, and the timeline everybody sees.
+type stage struct {
+	world    *world
+	timeline *timeline
+	tokens   int
+	keyID    string // of the key that was disabled
+}
+
+// token numbers the versions, so that the same story gives the same ids.
+func (s *stage) token() string {
+	s.tokens++
+	return fmt.Sprintf("00000000-0000-4000-8000-%012d", s.tokens)
+}
+
+// call shows and makes one API call, then lets every event it caused run its course.
+func (s *stage) call(ctx context.Context, who actor, resource, what string, do func(*cloud.Workload) error) error {
+	if err := s.callOnly(ctx, who, resource, what, do); err != nil {
+		return err
+	}
+	return s.world.settle(ctx)
+}
+
+func (s *stage) callOnly(ctx context.Context, who actor, resource, what string, do func(*cloud.Workload) error) error {
+	s.world.clock.advance(7 * time.Second)
+	workload, arn, err := s.world.workload(ctx, who)
+	if err != nil {
+		return err
+	}
+	s.timeline.add(line{Stage: stageCall, Account: who.account, Region: who.region, Actor: arn, Resource: resource, Detail: what})
+	if err := do(workload); err != nil {
+		return &callError{who: who, arn: arn, resource: resource, err: err}
+	}
+	return nil
+}
+
+// callError is a call of an actor that AWS answered with an error.
+type callError struct {
+	who           actor
+	arn, resource string
+	err           error
+}
+
+func (e *callError) Error() string { return e.err.Error() }
+func (e *callError) Unwrap() error { return e.err }
+
+// refused expects an SCP's denial, and fails the demo when the call went through.
+func (s *stage) refused(err error) error {
+	var call *callError
+	if !errors.As(err, &call) || !errors.Is(err, guard.ErrDenied) {
+		return fmt.Errorf("the SCP did not deny the call: %w", errors.Join(err, errors.New("expected AccessDeniedException")))
+	}
+	s.timeline.add(line{Stage: stageDenied, Account: call.who.account, Region: call.who.region, Actor: call.arn, Resource: call.resource, Detail: cloud.Answer(call.err)})
+	return s.world.settle(context.Background())
+}
+
+func (s *stage) create(ctx context.Context, who actor, secret cloud.NewSecret) error {
+	if err := s.createOnly(ctx, who, secret); err != nil {
+		return err
+	}
+	return s.world.settle(ctx)
+}
+
+func (s *stage) createOnly(ctx context.Context, who actor, secret cloud.NewSecret) error {
+	secret.Token = s.token()
+	what := "CreateSecret without a key"
+	if secret.KeyID != nil {
+		what = "CreateSecret under " + *secret.KeyID
+	}
+	return s.callOnly(ctx, who, secret.Name, what, func(w *cloud.Workload) error {
+		_, err := w.Create(ctx, secret)
+		return err
+	})
+}
+
+func (s *stage) putValue(ctx context.Context, who actor, id string) error {
+	token := s.token()
+	return s.call(ctx, who, id, "PutSecretValue", func(w *cloud.Workload) error { return w.PutValue(ctx, id, token) })
+}
+
+func (s *stage) setKey(ctx context.Context, who actor, id, key string) error {
+	return s.call(ctx, who, id, fmt.Sprintf("UpdateSecret with key %q", key), func(w *cloud.Workload) error { return w.SetKey(ctx, id, key) })
+}
+
+func (s *stage) replicate(ctx context.Context, who actor, id, region string) error {
+	return s.call(ctx, who, id, "ReplicateSecretToRegions "+region+" without a key", func(w *cloud.Workload) error {
+		return w.Replicate(ctx, id, region, "")
+	})
+}
+
+func (s *stage) disableKey(ctx context.Context, who actor, alias string) error {
+	return s.call(ctx, who, alias, "DisableKey", func(w *cloud.Workload) error {
+		id, err := w.KeyID(ctx, alias)
+		s.keyID = id
+		if err != nil {
+			return err
+		}
+		return w.DisableKey(ctx, id)
+	})
+}
+
+func (s *stage) enableKey(ctx context.Context, who actor) error {
+	return s.call(ctx, who, settings.SecretsKeyAlias, "EnableKey", func(w *cloud.Workload) error { return w.EnableKey(ctx, s.keyID) })
+}
+
+func (s *stage) serviceOwned(account, region, service, name string) error {
+	s.world.clock.advance(7 * time.Second)
+	s.timeline.add(line{Stage: stageCall, Account: account, Region: region, Actor: service + ".amazonaws.com", Resource: name, Detail: "CreateSecret by the service"})
+	if err := s.world.serviceOwnedSecret(account, region, service, name); err != nil {
+		return err
+	}
+	return s.world.settle(context.Background())
+}
+
+// readWithoutRights is a call that IAM denies: it changes nothing, and the guard must not take it for more.
+func (s *stage) readWithoutRights(ctx context.Context, who actor, id string) error {
+	err := s.callOnly(ctx, who, id, "DescribeSecret without the right to", func(w *cloud.Workload) error { return w.Describe(ctx, id) })
+	if !errors.Is(err, guard.ErrDenied) {
+		return fmt.Errorf("a principal without rights could describe %s: %w", id, err)
+	}
+	return s.world.settle(ctx)
+}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/localaws"
+	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/testdata/templates"
+)
+
+// The organization of the sample configuration, which the templates were synthesized from.
+const (
+	orgID      = "o-exampleorgid"
+	rootID     = "r-ab12"
+	management = "111111111111"
+	hub        = "222222222222"
+	guardedOU  = "ou-ab12-workloads"
+	openOU     = "ou-ab12-sandboxes"
+)
+
+func accountNames() map[string]string {
+	return map[string]string{management: "management", hub: "security", shop: "shop", search: "search", payments: "payments", sandbox: "sandbox"}
+}
+
+// clock is the demo's own time: it stands still unless the story moves it.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 9, 1, 9, 0, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// world is an AWS organization in this process, with Doublelock deployed into it.
+type world struct {
+	aws        *localaws.AWS
+	url        string
+	clock      *clock
+	now        func() time.Time
+	watch      watcher
+	centralKey string // ARN of the key in the central key account
+	people     map[actor]*cloud.Cloud
+	arns       map[actor]string
+	records    *cloud.Records // what the hub remembers, read as detect reads it
+}
+
+// watcher hears what happens in the world, as it happens.
+type watcher struct {
+	record  func(localaws.Record)                     // every CloudTrail record; must not call back
+	invoked func(function string, payload []byte)     // every call of a function, before it
+	log     func(function string, record slog.Record) // every line that a function logs
+}
+
+// newWorld founds the organization, deploys the synthesized templates and registers the real handlers. The returned
+// function ends it.
+func newWorld(ctx context.Context, seed uint64, c *clock, now func() time.Time, watch watcher) (*world, func(), error) {
+	w := &world{clock: c, now: now, watch: watch, people: map[actor]*cloud.Cloud{}, arns: map[actor]string{}}
+	w.aws = localaws.New(localaws.Options{Now: now, Seed: seed, OnRecord: watch.record})
+	w.found()
+	url, stop, err := w.aws.Start()
+	if err != nil {
+		return nil, nil, err
+	}
+	w.url = url
+	if err := w.deploy(ctx); err != nil {
+		stop()
+		return nil, nil, fmt.Errorf("deploy into the local AWS: %w", err)
+	}
+	return w, stop, nil
+}
+
+func (w *world) found() {
+	w.aws.OrganizationWithRoot(orgID, rootID, management)
+	w.aws.AddOUWithID("", guardedOU, "Workloads")
+	w.aws.AddOUWithID("", openOU, "Sandboxes")
+	w.aws.AddAccount("", hub, "security")
+	w.aws.AddAccount(guardedOU, shop, "shop")
+	w.aws.AddAccount(openOU, search, "search")
+	w.aws.AddAccount(openOU, payments, "payments")
+	w.aws.AddAccount(openOU, sandbox, "sandbox")
+}
+
+func (w *world) deploy(ctx context.Context) error {
+	if err := w.makeCentralKey(); err != nil {
+		return err
+	}
+	for _, s := range []localaws.Stack{
+		{Name: "DoublelockHub", Template: templates.Hub, Account: hub, Region: virginia},
+		{Name: "DoublelockOrg", Template: templates.Org, Account: management, Region: virginia},
+	} {
+		if _, err := w.aws.Deploy(ctx, s); err != nil {
+			return err
+		}
+	}
+	if err := w.joinChat(); err != nil {
+		return err
+	}
+	for _, name := range []string{handlers.Detect, handlers.Alert, handlers.Remediate} {
+		if err := w.register(ctx, name); err != nil {
+			return err
+		}
+	}
+	return w.settle(ctx)
+}
+
+// makeCentralKey makes the key of the central key account that the whole organization may use through Secrets Manager.
+func (w *world) makeCentralKey() error {
+	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[
+		{"Sid":"Administration","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::%s:root"},"Action":"kms:*","Resource":"*"},
+		{"Sid":"UseThroughSecretsManager","Effect":"Allow","Principal":{"AWS":"*"},
+		 "Action":["kms:Decrypt","kms:DescribeKey","kms:Encrypt","kms:GenerateDataKey"],"Resource":"*",
+		 "Condition":{"StringEquals":{"aws:PrincipalOrgID":"%s"}}}]}`, hub, orgID)
+	made, err := w.aws.As("cloudformation.amazonaws.com", hub, ireland, "kms", "CreateKey", map[string]any{
+		"Policy": policy, "Description": "Secrets of the whole organization",
+	})
+	if err != nil {
+		return fmt.Errorf("make the central key: %w", err)
+	}
+	metadata, ok := made["KeyMetadata"].(map[string]any)
+	if !ok {
+		return fmt.Errorf("make the central key: no KeyMetadata in the answer")
+	}
+	w.centralKey, _ = metadata["Arn"].(string)
+	return nil
+}
+
+// joinChat stands for Amazon Q Developer's subscription to the chat topic, which AWS makes by itself.
+func (w *world) joinChat() error {
+	topic := "arn:aws:sns:" + virginia + ":" + hub + ":doublelock-chat"
+	_, err := w.aws.As("chatbot.amazonaws.com", hub, virginia, "sns", "Subscribe", map[string]any{
+		"TopicArn": topic, "Protocol": "https", "Endpoint": "https://global.sns-api.chatbot.amazonaws.com",
+	})
+	if err != nil {
+		return fmt.Errorf("subscribe the chat: %w", err)
+	}
+	return nil
+}
+
+// register gives a deployed function its code: the wiring that its Lambda main calls, with the environment and the
+// role of the template.
+func (w *world) register(ctx context.Context, name string) error {
+	full := settings.SessionPrefix + name
+	role := w.aws.FunctionRole(hub, virginia, full)
+	_, roleName, found := strings.Cut(role, ":role/")
+	if !found {
+		return fmt.Errorf("function %s: runs as %q, which is no role", full, role)
+	}
+	keys, err := w.aws.Principal(hub, "role/"+roleName+"/"+full)
+	if err != nil {
+		return err
+	}
+	env := maps.Clone(w.aws.FunctionEnvironment(hub, virginia, full))
+	env[settings.EnvEndpoint], env[settings.EnvRegion] = w.url, virginia
+	env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_SESSION_TOKEN"] = keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken
+	log := slog.New(&tap{function: name, hear: w.watch.log})
+	functions, err := handlers.Wire(ctx, func(variable string) string { return env[variable] }, w.now, log)
+	if err != nil {
+		return fmt.Errorf("function %s: %w", full, err)
+	}
+	if name == handlers.Detect {
+		if err := w.openRecords(ctx, env); err != nil {
+			return err
+		}
+	}
+	w.aws.RegisterFunction(hub, virginia, full, func(ctx context.Context, payload []byte) ([]byte, error) {
+		w.watch.invoked(name, payload)
+		return functions.Invoke(ctx, name, payload)
+	})
+	return nil
+}
+
+// settle lets every event that is on its way reach its end.
+func (w *world) settle(ctx context.Context) error { return w.aws.Settle(ctx) }
+
+// workload opens AWS as an actor. A role that does not exist yet stands for people with every right.
+func (w *world) workload(ctx context.Context, who actor) (*cloud.Workload, string, error) {
+	if known, ok := w.people[who]; ok {
+		return known.Workload(who.region), w.arns[who], nil
+	}
+	keys, err := w.aws.Principal(who.account, "role/"+who.name+"/"+who.name)
+	if err != nil {
+		return nil, "", err
+	}
+	c, err := cloud.Open(ctx, cloud.Options{
+		Region: who.region, Endpoint: w.url, Now: w.now,
+		Credentials: &cloud.Static{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey, SessionToken: keys.SessionToken},
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	w.people[who] = c
+	w.arns[who] = fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", who.account, who.name, who.name)
+	return c.Workload(who.region), w.arns[who], nil
+}
+
+func (w *world) serviceOwnedSecret(account, region, service, name string) error {
+	_, err := w.aws.ServiceOwnedSecret(account, region, service, name, "")
+	return err
+}
+
+// tap is a log handler that hands every line to a function.
+type tap struct {
+	function string
+	attrs    []slog.Attr
+	hear     func(string, slog.Record)
+}
+
+func (t *tap) Enabled(context.Context, slog.Level) bool { return true }
+
+func (t *tap) Handle(_ context.Context, r slog.Record) error {
+	r = r.Clone()
+	r.AddAttrs(t.attrs...)
+	t.hear(t.function, r)
+	return nil
+}
+
+func (t *tap) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &tap{function: t.function, attrs: append(append([]slog.Attr(nil), t.attrs...), attrs...), hear: t.hear}
+}
+
+func (t *tap) WithGroup(string) slog.Handler { return t }
+
+func (w *world) openRecords(ctx context.Context, env map[string]string) error {
+	o := cloud.FromEnv(func(variable string) string { return env[variable] })
+	o.Now = w.now
+	c, err := cloud.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	w.records = c.Records(env[settings.EnvTable])
+	return nil
+}
+
+// lockStates counts the secrets that exist by the lock state that the hub has recorded.
+func (w *world) lockStates(ctx context.Context) (map[guard.LockState]int, error) {
+	counts := map[guard.LockState]int{}
+	err := w.records.All(ctx, func(rec guard.Record) error {
+		if rec.GoneAt.IsZero() && rec.State != "" {
+			counts[rec.State]++
+		}
+		return nil
+	})
+	return counts, err
+}
