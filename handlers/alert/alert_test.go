@@ -1,0 +1,277 @@
+package alert_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/handlers/alert"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/notify"
+	"github.com/doublelock/doublelock/shared/notify/notifytest"
+)
+
+// post is a topic and a store of deliveries in one, with a clock.
+type post struct {
+	now     time.Time
+	letters []alert.Letter
+	claims  map[string]time.Time // when the lease ends
+	done    map[string]bool
+	broken  map[string]error // by step: claim, send, delivered
+}
+
+func newPost() *post {
+	return &post{now: notifytest.At, claims: map[string]time.Time{}, done: map[string]bool{}, broken: map[string]error{}}
+}
+
+func (p *post) Send(_ context.Context, l alert.Letter) error {
+	if p.broken["send"] != nil {
+		return p.broken["send"]
+	}
+	p.letters = append(p.letters, l)
+	return nil
+}
+
+func (p *post) Claim(_ context.Context, id string, lease time.Duration) (guard.Claim, error) {
+	end, known := p.claims[id]
+	switch {
+	case p.broken["claim"] != nil:
+		return "", p.broken["claim"]
+	case p.done[id]:
+		return guard.ClaimDone, nil
+	case known && p.now.Before(end):
+		return guard.ClaimBusy, nil
+	}
+	p.claims[id] = p.now.Add(lease)
+	if known {
+		return guard.ClaimAgain, nil
+	}
+	return guard.ClaimNew, nil
+}
+
+func (p *post) Delivered(_ context.Context, id string, _ time.Duration) error {
+	if p.broken["delivered"] == nil {
+		p.done[id] = true
+	}
+	return p.broken["delivered"]
+}
+
+func (p *post) Release(_ context.Context, id string) error {
+	delete(p.claims, id)
+	return nil
+}
+
+func (p *post) handler() *alert.Handler {
+	return &alert.Handler{Email: p, Claims: p, Directory: notifytest.Directory(), Source: "doublelock", Account: "999988887777",
+		KeyFor: func(guard.Notice) string { return notifytest.Key }}
+}
+
+func envelope(n guard.Notice, change func(*events.EventBridgeEvent)) string {
+	detail, err := json.Marshal(n)
+	if err != nil {
+		panic(err)
+	}
+	e := events.EventBridgeEvent{ID: "b-" + n.ID, Source: "doublelock", DetailType: "Doublelock Finding", AccountID: "999988887777", Detail: detail}
+	if change != nil {
+		change(&e)
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		panic(err)
+	}
+	return string(body)
+}
+
+func handle(t *testing.T, h *alert.Handler, bodies ...string) []string {
+	t.Helper()
+	var batch events.SQSEvent
+	for i, body := range bodies {
+		batch.Records = append(batch.Records, events.SQSMessage{MessageId: fmt.Sprintf("m%d", i), Body: body})
+	}
+	answer, err := h.Handle(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed []string
+	for _, f := range answer.BatchItemFailures {
+		failed = append(failed, f.ItemIdentifier)
+	}
+	return failed
+}
+
+func opened(name string) string {
+	return envelope(notifytest.Opened(guard.SecretDefaultKey, name, "terraform"), nil)
+}
+
+func TestOneMessagePerOwnerWithOnlyTheirResources(t *testing.T) {
+	p := newPost()
+	theirs := notifytest.Opened(guard.SecretReplicaKey, "stray", "cli")
+	theirs.Tags = nil
+	handle(t, p.handler(), opened("app"), opened("db"), envelope(theirs, nil))
+	if len(p.letters) != 2 {
+		t.Fatalf("%d letters, want one for payments and one for security", len(p.letters))
+	}
+	want := []map[string]string{
+		{"owner": "payments", "severity": "high", "control": "DL.SECRET.1", "account": "111122223333"},
+		{"owner": "security", "severity": "high", "control": "DL.SECRET.3", "account": "111122223333"},
+	}
+	for i, letter := range p.letters {
+		if diff := cmp.Diff(want[i], letter.Attributes); diff != "" {
+			t.Errorf("attributes of letter %d (-want +got):\n%s", i, diff)
+		}
+	}
+	if body := p.letters[0].Text; !strings.Contains(body, "app") || !strings.Contains(body, "db") || strings.Contains(body, "stray") {
+		t.Errorf("payments reads:\n%s", body)
+	}
+}
+
+func TestWhoIsTold(t *testing.T) {
+	quiet := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
+	quiet.Decision.Tell = false
+	denied := quiet
+	denied.Kind = guard.NoticeDenied
+	failed := quiet
+	failed.Kind = guard.NoticeFailed
+	sealed := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
+	sealed.Kind = guard.NoticeSealed
+	for name, tt := range map[string]struct {
+		body string
+		want int
+	}{
+		"a finding of a told mode":                  {opened("app"), 1},
+		"a resolved finding":                        {envelope(notifytest.Resolved(guard.SecretDefaultKey, "app"), nil), 1},
+		"a finding in observe mode":                 {envelope(quiet, nil), 0},
+		"a denied attempt":                          {envelope(denied, nil), 0},
+		"a failed remediation, whatever the mode":   {envelope(failed, nil), 1},
+		"a change of state that its finding tells":  {envelope(sealed, nil), 0},
+		"a look-alike from another source":          {envelope(notifytest.Opened(guard.SecretDefaultKey, "app", ""), func(e *events.EventBridgeEvent) { e.Source = "evil" }), 0},
+		"a look-alike from an account that may put": {envelope(notifytest.Opened(guard.SecretDefaultKey, "app", ""), func(e *events.EventBridgeEvent) { e.AccountID = "111122223333" }), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPost()
+			if failed := handle(t, p.handler(), tt.body); len(failed) > 0 {
+				t.Errorf("%v failed", failed)
+			}
+			if len(p.letters) != tt.want {
+				t.Errorf("%d letters, want %d", len(p.letters), tt.want)
+			}
+		})
+	}
+}
+
+func TestRepeatsAreNotTold(t *testing.T) {
+	p := newPost()
+	h := p.handler()
+	handle(t, h, opened("app"), opened("app"))
+	handle(t, h, opened("app"))
+	handle(t, p.handler(), opened("app"))
+	if len(p.letters) != 1 {
+		t.Errorf("%d letters, want 1", len(p.letters))
+	}
+}
+
+func TestFailedSendComesAgainAndIsTold(t *testing.T) {
+	p := newPost()
+	h := p.handler()
+	p.broken["send"] = errors.New("topic is gone")
+	if diff := cmp.Diff([]string{"m0", "m1", "m2"}, handle(t, h, opened("app"), opened("db"), opened("app"))); diff != "" {
+		t.Fatalf("messages that come again (-want +got):\n%s", diff)
+	}
+	delete(p.broken, "send")
+	if failed := handle(t, h, opened("app"), opened("db")); len(failed) > 0 || len(p.letters) != 1 {
+		t.Errorf("failed %v, %d letters", failed, len(p.letters))
+	}
+	if strings.Contains(p.letters[0].Text, "may have had") {
+		t.Error("a first telling is called a repeat")
+	}
+}
+
+func TestOneChannelDoesNotHoldBackTheOther(t *testing.T) {
+	mail, chat := newPost(), newPost()
+	h := mail.handler()
+	h.Chat = chat
+	chat.broken["send"] = errors.New("chat is down")
+	if failed := handle(t, h, opened("app")); len(failed) != 1 || len(mail.letters) != 1 {
+		t.Fatalf("failed %v, %d mails", failed, len(mail.letters))
+	}
+	delete(chat.broken, "send")
+	if failed := handle(t, h, opened("app")); len(failed) > 0 {
+		t.Fatalf("failed %v", failed)
+	}
+	if len(mail.letters) != 1 || len(chat.letters) != 1 {
+		t.Errorf("%d mails and %d chat messages, want one each", len(mail.letters), len(chat.letters))
+	}
+	if !json.Valid([]byte(chat.letters[0].Text)) {
+		t.Errorf("chat message is not JSON: %s", chat.letters[0].Text)
+	}
+}
+
+// A process that dies between sending and remembering leaves nobody who knows. What is sent again says that it may be
+// a repeat; sending nothing could lose the only message.
+func TestDeathBetweenSendingAndRememberingIsAdmitted(t *testing.T) {
+	p := newPost()
+	p.broken["delivered"] = errors.New("died")
+	handle(t, p.handler(), opened("app"))
+	delete(p.broken, "delivered")
+	if failed := handle(t, p.handler(), opened("app")); len(failed) != 1 || len(p.letters) != 1 {
+		t.Fatalf("while the claim lasts: failed %v, %d letters", failed, len(p.letters))
+	}
+	p.now = p.now.Add(10 * time.Minute)
+	if failed := handle(t, p.handler(), opened("app")); len(failed) > 0 || len(p.letters) != 2 {
+		t.Fatalf("after it: failed %v, %d letters", failed, len(p.letters))
+	}
+	if !strings.Contains(p.letters[1].Text, "may have had this message before") {
+		t.Errorf("the repeat does not say so:\n%s", p.letters[1].Text)
+	}
+}
+
+func TestOpenedAndResolvedInOneBatchIsToldAsResolved(t *testing.T) {
+	p := newPost()
+	h := p.handler()
+	resolved := envelope(notifytest.Resolved(guard.SecretDefaultKey, "app"), nil)
+	handle(t, h, resolved, opened("app")) // the queue has turned them round
+	if len(p.letters) != 1 || !strings.Contains(p.letters[0].Subject, "DONE") {
+		t.Fatalf("letters %+v", p.letters)
+	}
+	handle(t, h, opened("app"))
+	if len(p.letters) != 1 {
+		t.Error("the overtaken notice was told after all")
+	}
+}
+
+func TestBrokenMessagesGoBackAndTheOthersAreTold(t *testing.T) {
+	p := newPost()
+	nameless := envelope(guard.Notice{Kind: guard.NoticeOpened}, nil)
+	if diff := cmp.Diff([]string{"m0", "m2"}, handle(t, p.handler(), "{", opened("app"), nameless)); diff != "" {
+		t.Errorf("messages that come again (-want +got):\n%s", diff)
+	}
+	if len(p.letters) != 1 {
+		t.Errorf("%d letters, want 1", len(p.letters))
+	}
+	p.broken["claim"] = guard.ErrThrottled
+	if failed := handle(t, p.handler(), opened("db")); len(failed) != 1 {
+		t.Errorf("throttled claim: failed %v", failed)
+	}
+}
+
+func FuzzHandleNeverPanics(f *testing.F) {
+	f.Add(opened("app"))
+	f.Add(`{"source":"doublelock","account":"999988887777","detail":{"id":"1","kind":"finding_opened","decision":{"tell":true}}}`)
+	f.Add(`{"source":"doublelock","account":"999988887777","detail":{"id":"1","kind":"incident_opened","blast":{"stops":[{}]}}}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		p := newPost()
+		handle(t, p.handler(), body)
+		for _, l := range p.letters {
+			if len(l.Subject) > notify.MaxSubject || l.Attributes["owner"] == "" {
+				t.Errorf("subject of %d bytes, owner %q", len(l.Subject), l.Attributes["owner"])
+			}
+		}
+	})
+}
