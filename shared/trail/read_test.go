@@ -231,7 +231,7 @@ func TestReadSameInEveryCarrier(t *testing.T) {
 // TestReadLongRecords: an event may be larger than any buffer, but not larger than events are.
 func TestReadLongRecords(t *testing.T) {
 	long := fmt.Sprintf(`{"eventName":"Long","x":%q}`, strings.Repeat("x", 1<<20))
-	tooLong := fmt.Sprintf(`{"eventName":"TooLong","x":%q}`, strings.Repeat("x", 5<<20))
+	tooLong := fmt.Sprintf(`{"eventName":"TooLong","x":%q}`, strings.Repeat("x", 4<<20))
 	in := long + "\n" + tooLong + "\n" + event("A")
 	want := []string{"1 Long", "2 in:2: longer than 4194304 bytes", "3 A"}
 	if diff := cmp.Diff(want, readAll(t, strings.NewReader(in))); diff != "" {
@@ -246,7 +246,7 @@ func TestReadLongRecords(t *testing.T) {
 
 // TestReadInConstantMemory streams far more than it may keep.
 func TestReadInConstantMemory(t *testing.T) {
-	const events = 50_000
+	const events = 10_000
 	for sentence, source := range map[string]*generator{
 		"lines":      {line: readLine(t, "create-secret-default-key") + "\n", left: events},
 		"a log file": {head: `{"Records":[`, line: readLine(t, "create-secret-default-key"), between: ",", tail: "]}", left: events},
@@ -257,7 +257,7 @@ func TestReadInConstantMemory(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			n, peak := 0, uint64(0)
 			err := trail.Read(source, "generated", func(record trail.Record) error {
-				if n++; n%10_000 == 0 {
+				if n++; n%2_000 == 0 {
 					runtime.GC()
 					runtime.ReadMemStats(&now)
 					peak = max(peak, now.HeapAlloc)
