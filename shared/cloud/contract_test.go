@@ -1,0 +1,502 @@
+package cloud_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// The contract: what this package takes for granted of AWS, tried on both doubles. A point where moto is known to be
+// wrong is asserted on localaws alone and names the deviation.
+
+func TestContractSecrets(t *testing.T) {
+	everyAWS(t, map[string]func(*testing.T, *world){
+		"a secret answers to its name, its partial ARN and its ARN": answersToEveryName,
+		"a secret without key is under the AWS managed key":         underTheManagedKey,
+		"a secret that names the managed alias is so too":           underTheManagedAlias,
+		"a secret keeps the key it was made with":                   underItsKey,
+		"re-keying leaves older copies, a new version seals":        rekeyedThenSealed,
+		"an empty key goes back to the AWS managed key":             backToDefault,
+		"tags add up and go one by one":                             tagsAddUp,
+		"a secret pending deletion can be seen and not touched":     pendingDeletion,
+		"a secret that is not there is gone":                        gone,
+		"an account without member role is not ours":                notOurs,
+		"a list goes on over every page":                            listed,
+		"a replica has a key of its own":                            replicated,
+		"every secret a key opens is found":                         foundByKey,
+		"a resource policy comes back as it was put":                resourcePolicy,
+		"an owned secret is not ours to tag or change":              owned,
+	})
+}
+
+func create(t *testing.T, w *world, account, name, key string) string {
+	t.Helper()
+	in := &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String("not a secret")}
+	if key != "" {
+		in.KmsKeyId = &key
+	}
+	out, err := w.secrets(t, account, region).CreateSecret(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *out.ARN
+}
+
+func createKey(t *testing.T, w *world, account, region, alias string) string {
+	t.Helper()
+	client := w.kms(t, account, region)
+	out, err := client.CreateKey(t.Context(), &kms.CreateKeyInput{Description: aws.String("contract")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if alias != "" {
+		if _, err := client.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: &alias, TargetKeyId: out.KeyMetadata.KeyId}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return *out.KeyMetadata.Arn
+}
+
+func describe(t *testing.T, w *world, account, id string) guard.Secret {
+	t.Helper()
+	s, err := w.cloud(t, nil).Secrets().Describe(t.Context(), at(account, id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func at(account, id string) guard.SecretRef {
+	return guard.SecretRef{Account: account, Region: region, ID: id}
+}
+
+func answersToEveryName(t *testing.T, w *world) {
+	account := w.account()
+	full := create(t, w, account, "app/db", "")
+	for _, id := range []string{"app/db", full[:strings.LastIndex(full, "-")], full} {
+		s := describe(t, w, account, id)
+		if s.ARN != full || s.Name != "app/db" || s.Account != account || s.Region != region {
+			t.Errorf("%s answers %s in %s %s", id, s.ARN, s.Account, s.Region)
+		}
+	}
+}
+
+func underTheManagedKey(t *testing.T, w *world) {
+	account := w.account()
+	create(t, w, account, "plain", "")
+	s := describe(t, w, account, "plain")
+	want := guard.Key{ID: guard.DefaultKeyID, Account: account, Region: region, Manager: guard.ManagerAWS, State: guard.KeyEnabled}
+	if diff := cmp.Diff(want, s.Key); diff != "" || s.KeyID != "" {
+		t.Error(s.KeyID, diff)
+	}
+	if state := guard.StateOf(s, ""); state != guard.StateDefault {
+		t.Errorf("state %s, want default", state)
+	}
+	if len(s.Versions) != 1 || !slices.Equal(s.Versions[0].Stages, []string{"AWSCURRENT"}) || s.VersionsUnread {
+		t.Errorf("versions %+v", s.Versions)
+	}
+	if w.faithful(t, "versions' KmsKeyIds are empty") && len(s.Versions[0].Keys) != 1 {
+		t.Errorf("version opens with %+v", s.Versions[0].Keys)
+	}
+}
+
+func underTheManagedAlias(t *testing.T, w *world) {
+	account := w.account()
+	create(t, w, account, "explicit", "alias/aws/secretsmanager")
+	s := describe(t, w, account, "explicit")
+	if w.faithful(t, "alias/aws/secretsmanager is a CUSTOMER key") && s.Key.Manager != guard.ManagerAWS {
+		t.Errorf("key %+v under %q, want one that AWS manages", s.Key, s.KeyID)
+	}
+}
+
+func underItsKey(t *testing.T, w *world) {
+	account := w.account()
+	key := createKey(t, w, account, region, "alias/app")
+	id := key[strings.LastIndex(key, "/")+1:]
+	aliasARN := key[:strings.LastIndex(key, ":")] + ":alias/app"
+	for n, named := range []string{key, id, "alias/app", aliasARN} {
+		name := fmt.Sprint("named-", n)
+		create(t, w, account, name, named)
+		s := describe(t, w, account, name)
+		want := guard.Key{ARN: key, ID: id, Account: account, Region: region, Manager: guard.ManagerCustomer, State: guard.KeyEnabled, Origin: "AWS_KMS"}
+		if diff := cmp.Diff(want, s.Key); diff != "" {
+			t.Errorf("made with %s: %s", named, diff)
+		}
+		if w.faithful(t, "versions' KmsKeyIds are empty") && guard.StateOf(s, "") != guard.StateSealed {
+			t.Errorf("made with %s: %s, want sealed; %+v", named, guard.StateOf(s, ""), s.Versions)
+		}
+	}
+}
+
+func rekeyedThenSealed(t *testing.T, w *world) {
+	account := w.account()
+	key := createKey(t, w, account, region, "")
+	create(t, w, account, "moving", "")
+	if err := w.cloud(t, nil).Secrets().Rekey(t.Context(), at(account, "moving"), key); err != nil {
+		t.Fatal(err)
+	}
+	s := describe(t, w, account, "moving")
+	if s.Key.ARN != key {
+		t.Errorf("key %+v, want %s", s.Key, key)
+	}
+	if len(s.Versions) != 1 {
+		t.Errorf("re-keying made a version: %+v", s.Versions)
+	}
+	if !w.faithful(t, "versions' KmsKeyIds are empty") {
+		return
+	}
+	if state := guard.StateOf(s, ""); state != guard.StateDual {
+		t.Errorf("state %s after re-keying, want dual; %+v", state, s.Versions)
+	}
+	people := w.secrets(t, account, region)
+	for range 2 { // the second moves the older copy from AWSPREVIOUS to no label
+		if _, err := people.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("moving"), SecretString: aws.String("new")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = describe(t, w, account, "moving")
+	if state := guard.StateOf(s, guard.StateDual); state != guard.StateSealed {
+		t.Errorf("state %s after new versions, want sealed; %+v", state, s.Versions)
+	}
+	if len(s.Versions) != 3 {
+		t.Errorf("%d versions, want the unlabelled one too", len(s.Versions))
+	}
+}
+
+func backToDefault(t *testing.T, w *world) {
+	account := w.account()
+	create(t, w, account, "moving", createKey(t, w, account, region, ""))
+	if err := w.cloud(t, nil).Secrets().Rekey(t.Context(), at(account, "moving"), ""); err != nil {
+		t.Fatal(err)
+	}
+	s := describe(t, w, account, "moving")
+	if s.Key.Manager != guard.ManagerAWS || guard.StateOf(s, guard.StateSealed) != guard.StateDrifted {
+		t.Errorf("key %+v, want the AWS managed one", s.Key)
+	}
+}
+
+func tagsAddUp(t *testing.T, w *world) {
+	account := w.account()
+	create(t, w, account, "tagged", "")
+	secrets := w.cloud(t, nil).Secrets()
+	err := errors.Join(
+		secrets.Tag(t.Context(), at(account, "tagged"), map[string]string{"Owner": "payments", "doublelock:state": "default"}),
+		secrets.Tag(t.Context(), at(account, "tagged"), map[string]string{"doublelock:state": "sealed"}),
+		secrets.Tag(t.Context(), at(account, "tagged"), map[string]string{"doublelock:since": "2026-03-01"}),
+		secrets.Untag(t.Context(), at(account, "tagged"), "doublelock:since", "never-there"),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"Owner": "payments", "doublelock:state": "sealed"}
+	if diff := cmp.Diff(want, describe(t, w, account, "tagged").Tags); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func pendingDeletion(t *testing.T, w *world) {
+	account := w.account()
+	create(t, w, account, "leaving", "")
+	people := w.secrets(t, account, region)
+	if _, err := people.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String("leaving"), RecoveryWindowInDays: aws.Int64(7)}); err != nil {
+		t.Fatal(err)
+	}
+	if s := describe(t, w, account, "leaving"); !s.PendingDeletion() {
+		t.Errorf("deleted at %v", s.DeletedAt)
+	}
+	secrets := w.cloud(t, nil).Secrets()
+	if err := secrets.Rekey(t.Context(), at(account, "leaving"), ""); !errors.Is(err, guard.ErrRefused) {
+		t.Errorf("re-key says %v, want ErrRefused", err)
+	}
+	err := secrets.Tag(t.Context(), at(account, "leaving"), map[string]string{"a": "b"})
+	if w.faithful(t, "a deleted secret can be tagged") && !errors.Is(err, guard.ErrRefused) {
+		t.Errorf("tag says %v, want ErrRefused", err)
+	}
+	if _, err := people.RestoreSecret(t.Context(), &secretsmanager.RestoreSecretInput{SecretId: aws.String("leaving")}); err != nil {
+		t.Fatal(err)
+	}
+	if s := describe(t, w, account, "leaving"); s.PendingDeletion() {
+		t.Errorf("restored, but deleted at %v", s.DeletedAt)
+	}
+}
+
+func gone(t *testing.T, w *world) {
+	account := w.account()
+	secrets := w.cloud(t, nil).Secrets()
+	_, err := secrets.Describe(t.Context(), at(account, "never"))
+	for what, err := range map[string]error{
+		"describe": err,
+		"tag":      secrets.Tag(t.Context(), at(account, "never"), map[string]string{"a": "b"}),
+		"re-key":   secrets.Rekey(t.Context(), at(account, "never"), ""),
+	} {
+		if !errors.Is(err, guard.ErrGone) {
+			t.Errorf("%s says %v, want ErrGone", what, err)
+		}
+	}
+}
+
+func notOurs(t *testing.T, w *world) {
+	const stranger = "123412341234"
+	_, err := w.cloud(t, nil).Secrets().Describe(t.Context(), at(stranger, "theirs"))
+	if w.faithful(t, "any role of any account can be assumed") && !errors.Is(err, guard.ErrNotOurs) {
+		t.Errorf("describe says %v, want ErrNotOurs", err)
+	}
+	own := w.account()
+	_, err = w.cloud(t, func(o *cloud.Options) { o.AssumeRoles = false }).Secrets().Describe(t.Context(), at(own, "theirs"))
+	if !errors.Is(err, guard.ErrNotOurs) {
+		t.Errorf("describe without roles says %v, want ErrNotOurs", err)
+	}
+}
+
+func listed(t *testing.T, w *world) {
+	account := w.account()
+	people := w.secrets(t, account, region)
+	var want []string
+	for n := range 230 {
+		name := fmt.Sprintf("many/%03d", n)
+		if _, err := people.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name, Tags: []types.Tag{{Key: aws.String("n"), Value: aws.String(name)}}}); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, name)
+	}
+	if _, err := people.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String("many/007")}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	err := w.cloud(t, nil).Secrets().List(t.Context(), account, region, func(s guard.Secret) error {
+		got = append(got, s.Name)
+		if s.Tags["n"] != s.Name || s.Account != account || s.Key.Manager != guard.ManagerAWS || !s.VersionsUnread {
+			t.Errorf("listed %+v", s)
+		}
+		if s.PendingDeletion() != (s.Name == "many/007") {
+			t.Errorf("%s deleted at %v", s.Name, s.DeletedAt)
+		}
+		return nil
+	})
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	enough := errors.New("enough")
+	if err := w.cloud(t, nil).Secrets().List(t.Context(), account, region, func(guard.Secret) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("an error of yield ends with %v", err)
+	}
+}
+
+func replicated(t *testing.T, w *world) {
+	account := w.account()
+	key := createKey(t, w, account, region, "")
+	farKey := createKey(t, w, account, far, "")
+	create(t, w, account, "spread", key)
+	secrets := w.cloud(t, nil).Secrets()
+	if err := secrets.AddReplica(t.Context(), at(account, "spread"), far, farKey); err != nil {
+		t.Fatal(err)
+	}
+	s := describe(t, w, account, "spread")
+	if len(s.Replicas) != 1 || s.Replicas[0].Region != far || s.IsReplica() {
+		t.Fatalf("primary %+v", s)
+	}
+	if w.faithful(t, "a replicated primary has no PrimaryRegion") && s.PrimaryRegion != region {
+		t.Errorf("primary Region %q", s.PrimaryRegion)
+	}
+	if w.faithful(t, "a replica's KmsKeyId is ignored") && s.Replicas[0].Key.ARN != farKey {
+		t.Errorf("replica's key %+v, want %s", s.Replicas[0].Key, farKey)
+	}
+	copied, err := secrets.Describe(t.Context(), guard.SecretRef{Account: account, Region: far, ID: "spread"})
+	if err != nil || !copied.IsReplica() || copied.Region != far {
+		t.Errorf("replica %+v, %v", copied, err)
+	}
+	if w.faithful(t, "a replica's KmsKeyId is ignored") && copied.Key.ARN != farKey {
+		t.Errorf("replica's own key %+v, want %s", copied.Key, farKey)
+	}
+	if !w.faithful(t, "RemoveRegionsFromReplication keeps the replica") {
+		return
+	}
+	if err := secrets.RemoveReplica(t.Context(), at(account, "spread"), far); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secrets.Describe(t.Context(), guard.SecretRef{Account: account, Region: far, ID: "spread"}); !errors.Is(err, guard.ErrGone) {
+		t.Errorf("removed replica says %v, want ErrGone", err)
+	}
+}
+
+func foundByKey(t *testing.T, w *world) {
+	first, second := w.account(), w.account()
+	old, fresh := createKey(t, w, first, region, "alias/old"), createKey(t, w, first, region, "")
+	create(t, w, first, "under-old", "alias/old")
+	create(t, w, first, "moved-away", old)
+	create(t, w, first, "default", "")
+	create(t, w, first, "under-fresh", fresh)
+	create(t, w, second, "elsewhere", "")
+	for _, concurrency := range []int{1, 4} {
+		c := w.cloud(t, func(o *cloud.Options) { o.Concurrency = concurrency })
+		if err := c.Secrets().Rekey(t.Context(), at(first, "moved-away"), fresh); err != nil {
+			t.Fatal(err)
+		}
+		key, err := c.Keys().Describe(t.Context(), guard.KeyRef{Account: first, Region: region, ID: "alias/old"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := c.Secrets().UsingKey(t.Context(), key, []string{first, second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, s := range found {
+			names = append(names, s.Name)
+		}
+		want := []string{"under-old"}
+		if w.faithful(t, "versions' KmsKeyIds are empty") {
+			want = []string{"moved-away", "under-old"}
+		}
+		if diff := cmp.Diff(want, names); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func resourcePolicy(t *testing.T, w *world) {
+	account := w.account()
+	create(t, w, account, "shared", "")
+	secrets := w.cloud(t, nil).Secrets()
+	if got, err := secrets.ResourcePolicy(t.Context(), at(account, "shared")); err != nil || got != "" {
+		t.Errorf("no policy reads %q, %v", got, err)
+	}
+	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + account + `:root"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`
+	_, err := w.secrets(t, account, region).PutResourcePolicy(t.Context(), &secretsmanager.PutResourcePolicyInput{SecretId: aws.String("shared"), ResourcePolicy: &policy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := secrets.ResourcePolicy(t.Context(), at(account, "shared")); err != nil || got != policy {
+		t.Errorf("policy reads %q, %v", got, err)
+	}
+}
+
+func owned(t *testing.T, w *world) {
+	account := w.account()
+	if !w.faithful(t, "service-owned secrets are made with a tag, and can be changed") {
+		return
+	}
+	arn := w.own(t, account, "rds", "db-1")
+	s := describe(t, w, account, arn)
+	if !s.Foreign() || s.ForeignService() != "rds" {
+		t.Errorf("owned by %q", s.ForeignService())
+	}
+	if err := w.cloud(t, nil).Secrets().Rekey(t.Context(), at(account, arn), createKey(t, w, account, region, "")); !errors.Is(err, guard.ErrRefused) {
+		t.Errorf("re-key says %v, want ErrRefused", err)
+	}
+}
+
+func TestContractKeys(t *testing.T) {
+	everyAWS(t, map[string]func(*testing.T, *world){
+		"a key answers to every name it has":      keyNames,
+		"a key that is not there is missing":      keyMissing,
+		"a key's state is seen when it changes":   keyStates,
+		"a key's details are read where it lives": keyDetails,
+	})
+}
+
+func keyNames(t *testing.T, w *world) {
+	account := w.account()
+	key := createKey(t, w, account, region, "alias/names")
+	id := key[strings.LastIndex(key, "/")+1:]
+	keys := w.cloud(t, nil).Keys()
+	for _, name := range []string{key, id, "alias/names", key[:strings.LastIndex(key, ":")] + ":alias/names"} {
+		got, err := keys.Describe(t.Context(), guard.KeyRef{Account: account, Region: region, ID: name})
+		if err != nil || got.ARN != key || got.Manager != guard.ManagerCustomer {
+			t.Errorf("%s is %+v, %v", name, got, err)
+		}
+	}
+}
+
+func keyMissing(t *testing.T, w *world) {
+	account := w.account()
+	for _, id := range []string{"12345678-1234-1234-1234-123456789012", "alias/never", "arn:aws:kms:eu-central-1:" + account + ":key/12345678-1234-1234-1234-123456789012"} {
+		got, err := w.cloud(t, nil).Keys().Describe(t.Context(), guard.KeyRef{Account: account, Region: region, ID: id})
+		if err != nil || got.State != guard.KeyMissing {
+			t.Errorf("%s is %+v, %v; want missing", id, got, err)
+		}
+	}
+}
+
+func keyStates(t *testing.T, w *world) {
+	account := w.account()
+	arn := createKey(t, w, account, region, "")
+	keys := w.cloud(t, nil).Keys()
+	state := func(want guard.KeyState) guard.Key {
+		t.Helper()
+		keys.Invalidate(arn)
+		key, err := keys.Describe(t.Context(), guard.KeyRef{Account: account, Region: region, ID: arn})
+		if err != nil || key.State != want {
+			t.Errorf("state %s, %v; want %s", key.State, err, want)
+		}
+		return key
+	}
+	key := state(guard.KeyEnabled)
+	if err := keys.Disable(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	state(guard.KeyDisabled)
+	if err := keys.Enable(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	state(guard.KeyEnabled)
+	if _, err := w.kms(t, account, region).ScheduleKeyDeletion(t.Context(), &kms.ScheduleKeyDeletionInput{KeyId: &key.ID, PendingWindowInDays: aws.Int32(7)}); err != nil {
+		t.Fatal(err)
+	}
+	state(guard.KeyPendingDeletion)
+	if err := keys.Disable(t.Context(), key); w.faithful(t, "a key pending deletion can be disabled") && !errors.Is(err, guard.ErrRefused) {
+		t.Errorf("disabling it says %v, want ErrRefused", err)
+	}
+}
+
+func keyDetails(t *testing.T, w *world) {
+	account := w.account()
+	arn := createKey(t, w, account, region, "alias/details")
+	people := w.kms(t, account, region)
+	grantee := "arn:aws:iam::" + account + ":role/people"
+	_, err := people.TagResource(t.Context(), &kms.TagResourceInput{KeyId: &arn, Tags: kmsTags("owner", "payments")})
+	_, err2 := people.EnableKeyRotation(t.Context(), &kms.EnableKeyRotationInput{KeyId: &arn})
+	_, err3 := people.CreateGrant(t.Context(), &kms.CreateGrantInput{KeyId: &arn, GranteePrincipal: &grantee, Operations: decryptOnly()})
+	if err := errors.Join(err, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	keys := w.cloud(t, func(o *cloud.Options) { o.KeyDetails = true }).Keys()
+	key, err := keys.Describe(t.Context(), guard.KeyRef{Account: account, Region: region, ID: arn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(key.Aliases, []string{"alias/details"}) || key.Tags["owner"] != "payments" {
+		t.Errorf("aliases %v, tags %v", key.Aliases, key.Tags)
+	}
+	policy, err := keys.Policy(t.Context(), key)
+	if err != nil || !strings.Contains(policy, account) {
+		t.Errorf("policy %s, %v", policy, err)
+	}
+	grants, err := keys.Grants(t.Context(), key)
+	if err != nil || len(grants) != 1 || grants[0].GranteePrincipal != grantee || !slices.Equal(grants[0].Operations, []string{"Decrypt"}) {
+		t.Errorf("grants %+v, %v", grants, err)
+	}
+	if !w.faithful(t, "ListKeyRotations and GetKeyLastUsage are missing") {
+		return
+	}
+	rotation, err := keys.Rotation(t.Context(), key)
+	if err != nil || !rotation.Enabled || rotation.Period.Hours() != 365*24 {
+		t.Errorf("rotation %+v, %v", rotation, err)
+	}
+	use, err := keys.LastUse(t.Context(), key)
+	if err != nil || !use.At.IsZero() || use.TrackedSince.IsZero() {
+		t.Errorf("use %+v, %v", use, err)
+	}
+}

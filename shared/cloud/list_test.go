@@ -1,0 +1,134 @@
+package cloud_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+func ourKey() guard.Key {
+	return guard.Key{ARN: keyARN, ID: "k", Account: member, Region: region, Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
+}
+
+// holding answers with n secrets under the default key whose versions open with our key as well.
+func holding(n int) *fakeAWS {
+	f := describing(nil, []object{{"VersionId": "v1", "VersionStages": []string{"AWSCURRENT"}, "KmsKeyIds": []string{"DefaultEncryptionKey", keyARN}}})
+	f.on["DescribeSecret"] = func(a asked) answer { return answer{body: object{"ARN": a.in["SecretId"], "Name": a.in["SecretId"]}} }
+	f.on["ListSecrets"] = func(asked) answer {
+		var list []object
+		for i := range n {
+			list = append(list, object{"ARN": fmt.Sprintf("arn:aws:secretsmanager:eu-central-1:%s:secret:s%02d-AbCdEf", member, n-i), "Name": "s"})
+		}
+		return answer{body: object{"SecretList": list}}
+	}
+	return f
+}
+
+func TestUsingKeyTellsWhatItFoundBesideWhatItCouldNotRead(t *testing.T) {
+	f := holding(12)
+	f.closeAccount(keyHome)
+	found, err := f.open(t, nil).Secrets().UsingKey(t.Context(), ourKey(), []string{keyHome, member})
+	if !errors.Is(err, guard.ErrNotOurs) {
+		t.Errorf("error %v, want the account that is closed", err)
+	}
+	var arns []string
+	for _, s := range found {
+		arns = append(arns, s.ARN)
+	}
+	var want []string
+	for i := 1; i <= 12; i++ {
+		want = append(want, fmt.Sprintf("arn:aws:secretsmanager:eu-central-1:%s:secret:s%02d-AbCdEf", member, i))
+	}
+	if diff := cmp.Diff(want, arns); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestUsingKeyNeverTakesUnreadVersionsForOtherKeys(t *testing.T) {
+	f := holding(9)
+	f.on["ListSecretVersionIds"] = func(asked) answer { return answer{code: "AccessDeniedException"} }
+	for _, concurrency := range []int{1, 4} {
+		found, err := f.open(t, func(o *cloud.Options) { o.Concurrency = concurrency }).Secrets().UsingKey(t.Context(), ourKey(), []string{member})
+		if !errors.Is(err, guard.ErrDenied) || len(found) != 0 {
+			t.Errorf("found %d, %v; want an error", len(found), err)
+		}
+	}
+}
+
+func TestUsingKeyLeavesOutWhatIsDeletedMeanwhile(t *testing.T) {
+	for _, operation := range []string{"ListSecretVersionIds", "DescribeSecret"} {
+		f := holding(3)
+		f.on[operation] = func(asked) answer { return answer{code: "ResourceNotFoundException"} }
+		found, err := f.open(t, nil).Secrets().UsingKey(t.Context(), ourKey(), []string{member})
+		if err != nil || len(found) != 0 {
+			t.Errorf("%s gone: found %d, %v", operation, len(found), err)
+		}
+	}
+}
+
+func TestAListEndsWhereAWSRefuses(t *testing.T) {
+	f := holding(1)
+	f.on["ListSecrets"] = func(asked) answer { return answer{code: "AccessDeniedException"} }
+	err := f.open(t, nil).Secrets().List(t.Context(), member, region, func(guard.Secret) error { return nil })
+	if !errors.Is(err, guard.ErrDenied) {
+		t.Errorf("error %v, want ErrDenied", err)
+	}
+}
+
+func TestAnUnreadableRecordIsAnErrorAndNotAZeroRecord(t *testing.T) {
+	items := map[string]object{
+		"no body":         {"pk": object{"S": "resource#x"}, "sk": object{"S": "record"}},
+		"a broken body":   {"pk": object{"S": "resource#x"}, "sk": object{"S": "record"}, "body": object{"S": "{"}},
+		"a body of bytes": {"pk": object{"S": "resource#x"}, "sk": object{"S": "record"}, "body": object{"B": "e30="}},
+	}
+	for name, it := range items {
+		f := newFake()
+		f.on["GetItem"] = func(asked) answer { return answer{body: object{"Item": it}} }
+		if rec, err := f.open(t, nil).Records("doublelock").Load(t.Context(), "x"); err == nil {
+			t.Errorf("%s loads as %+v", name, rec)
+		}
+	}
+}
+
+func TestAccountsTakeTheirPathFromTheListWhereAWSGivesIt(t *testing.T) {
+	f := newFake()
+	f.on["ListAccounts"] = func(asked) answer {
+		return answer{body: object{"Accounts": []object{
+			{"Id": member, "Name": "payments", "State": "ACTIVE", "Paths": []string{"o-abc/r-1/ou-1-a/ou-1-b/" + member + "/"}},
+			{"Id": hub, "Name": "security", "Status": "SUSPENDED", "Paths": []string{"o-abc/r-1/"}},
+		}}}
+	}
+	org := f.open(t, nil).Organization()
+	want := []cloud.Account{
+		{ID: member, Name: "payments", State: "ACTIVE", Path: []string{"r-1", "ou-1-a", "ou-1-b"}},
+		{ID: hub, Name: "security", State: "SUSPENDED", Path: []string{"r-1"}},
+	}
+	for range 2 {
+		got, err := org.Accounts(t.Context())
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Error(err, diff)
+		}
+	}
+	if n := len(f.made("ListAccounts")); n != 1 {
+		t.Errorf("listed %d times, want once", n)
+	}
+	if key := f.made("ListAccounts")[0].key; key != "HUB" {
+		t.Errorf("listed as %s", key)
+	}
+}
+
+func TestTheOrganizationIsReadThroughTheManagementAccountsRoleWhenThereIsOne(t *testing.T) {
+	f := newFake()
+	f.on["ListAccounts"] = func(asked) answer { return answer{body: object{"Accounts": []object{}}} }
+	if _, err := f.open(t, func(o *cloud.Options) { o.ManagementAccount = keyHome }).Organization().Accounts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if key := f.made("ListAccounts")[0].key; key != "arn:aws:iam::"+keyHome+":role.doublelock-read" {
+		t.Errorf("listed as %s", key)
+	}
+}
