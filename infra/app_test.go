@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/google/go-cmp/cmp"
+)
+
+// big is an organization of 50 OUs in 12 waves, each with its own mode, in four Regions.
+func big() settings.Config {
+	c := settings.Config{
+		Organization: settings.Organization{ID: "o-exampleorgid", RootID: "r-ab12", ManagementAccount: "111111111111", SecurityAccount: "222222222222"},
+		Regions:      settings.Regions{Home: "eu-west-1", Guarded: []string{"eu-west-1", "eu-central-1", "us-east-1", "us-west-2"}, RestrictReplicas: true},
+		Keys:         settings.Keys{Create: true, Approved: settings.Approved{Accounts: []string{"222222222222"}, Aliases: []string{settings.SecretsKeyAlias}}},
+		Owners:       settings.Owners{Tags: []string{"Owner"}, Fallback: "security-team"},
+		Retention:    settings.Retention{LogDays: 100},
+	}
+	modes := guard.Modes()
+	for i := range 50 {
+		if i%5 == 0 {
+			c.Waves = append(c.Waves, settings.Wave{
+				Name: fmt.Sprintf("wave-%d", i/5), Mode: modes[i/5%len(modes)], SCP: i >= 10, BacklogMigrated: i >= 30,
+			})
+		}
+		wave := &c.Waves[len(c.Waves)-1]
+		wave.Targets = append(wave.Targets, fmt.Sprintf("ou-ab12-%08d", i))
+		c.BreakGlass = append(c.BreakGlass, fmt.Sprintf("arn:aws:iam::*:role/BreakGlass%02d", i))
+	}
+	c.BreakGlass = c.BreakGlass[:4]
+	return c
+}
+
+func TestFiftyOUsStayUnderEveryLimit(t *testing.T) {
+	var log bytes.Buffer
+	started := time.Now()
+	templates, err := synthesize(big(), &log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("50 OUs, 10 waves, 4 Regions: synthesized in %v\n%s", time.Since(started).Round(time.Millisecond), log.String())
+	for name, tpl := range templates {
+		if count := len(tpl.Resources); count > 500 {
+			t.Errorf("%s has %d resources, CloudFormation takes 500", name, count)
+		}
+		if size := len(text(tpl.raw)); size > 1_000_000 {
+			t.Errorf("%s has %d bytes, CloudFormation takes 1 MB", name, size)
+		}
+	}
+	for id, policy := range templates["org"].of("AWS::Organizations::Policy") {
+		if size := len(text(policy.at("Content"))); size > 5120 {
+			t.Errorf("%s has %d characters", id, size)
+		}
+		if targets := len(texts(policy.at("TargetIds"))); targets == 0 || targets > 100 {
+			t.Errorf("%s has %d targets", id, targets)
+		}
+	}
+	if !strings.Contains(log.String(), "SCP doublelock-keys: ") || !strings.Contains(log.String(), "of 5120 characters") {
+		t.Errorf("the sizes were not told: %s", log.String())
+	}
+}
+
+func TestBuildRefusesWhatCannotBeDeployed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		config func() settings.Config
+		says   string
+	}{
+		"an SCP over the limit": {func() settings.Config {
+			c := big()
+			for i := range 100 {
+				c.BreakGlass = append(c.BreakGlass, fmt.Sprintf("arn:aws:iam::*:role/team-%03d/BreakGlass", i))
+			}
+			return c
+		}, "shorten breakGlassRoles"},
+		"a handler environment over the limit": {func() settings.Config {
+			c := big()
+			for i := range 2000 {
+				c.Waves[0].Accounts = append(c.Waves[0].Accounts, fmt.Sprintf("%012d", 100000000000+i*7919*1013))
+			}
+			return c
+		}, settings.EnvConfig},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := synthesize(tc.config(), io.Discard)
+			if err == nil || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("error %v; want one with %q", err, tc.says)
+			}
+		})
+	}
+}
+
+func TestWithoutBinariesTheHubSynthesizesAndRefusesDeployment(t *testing.T) {
+	config := big()
+	in, err := input(config, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Dist = t.TempDir()
+	app := awscdk.NewApp(&awscdk.AppProps{Context: &in.Context, Outdir: jsii.String(t.TempDir())})
+	if err := Build(app, in, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	hub, err := parse(app.Synth(nil).GetStackByName(jsii.String("doublelock-hub")).Template())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{"Fn::Equals": []any{"built", "missing"}}
+	rules, _ := hub.raw["Rules"].(map[string]any)
+	rule, _ := rules["LambdaBinariesAreBuilt"].(map[string]any)
+	assertions, _ := rule["Assertions"].([]any)
+	if len(assertions) != 1 {
+		t.Fatalf("rules %v; want one that refuses", rules)
+	}
+	if diff := cmp.Diff(want, assertions[0].(map[string]any)["Assert"]); diff != "" {
+		t.Errorf("assertion (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheManagementAccountGetsTheMemberStackInEveryRegionHomeFirst(t *testing.T) {
+	got := regionsHomeFirst(settings.Config{Regions: settings.Regions{Home: "eu-west-1", Guarded: []string{"us-east-1", "eu-west-1", "ap-southeast-2"}}})
+	if diff := cmp.Diff([]string{"eu-west-1", "us-east-1", "ap-southeast-2"}, got); diff != "" {
+		t.Errorf("Regions (-want +got):\n%s", diff)
+	}
+}
+
+func TestMemberTargets(t *testing.T) {
+	for name, tc := range map[string]struct {
+		targets         []string
+		units, accounts []string
+	}{
+		"OUs and accounts apart, sorted":           {[]string{"ou-ab12-b", "333333333333", "ou-ab12-a"}, []string{"ou-ab12-a", "ou-ab12-b"}, []string{"333333333333"}},
+		"the management account is skipped":        {[]string{"111111111111", "ou-ab12-a"}, []string{"ou-ab12-a"}, nil},
+		"the root holds every OU":                  {[]string{"ou-ab12-a", "r-ab12"}, []string{"r-ab12"}, nil},
+		"the same target in two waves counts once": {[]string{"ou-ab12-a", "ou-ab12-a"}, []string{"ou-ab12-a"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := big()
+			c.Waves = nil
+			for _, target := range tc.targets {
+				c.Waves = append(c.Waves, settings.Wave{Targets: []string{target}})
+			}
+			units, accounts := memberTargets(c)
+			if !slices.Equal(units, tc.units) || !slices.Equal(accounts, tc.accounts) {
+				t.Errorf("got units %v, accounts %v; want %v, %v", units, accounts, tc.units, tc.accounts)
+			}
+		})
+	}
+}
+
+func TestLogRetentionIsOneThatCloudWatchTakesAndNotShorter(t *testing.T) {
+	for days, want := range map[int]int{0: 1, 1: 1, 90: 90, 91: 120, 366: 400, 9999: 3653} {
+		if got := logRetention(days); got != want {
+			t.Errorf("%d days: got %d, want %d", days, got, want)
+		}
+	}
+}
+
+func TestDuties(t *testing.T) {
+	c := big()
+	c.Operations.Roles = []string{"arn:aws:iam::222222222222:role/SecurityOperator"}
+	for _, d := range duties(c) {
+		visited := slices.Contains(d.callers, c.Operations.Roles[0])
+		if visited != (d.name == settings.RoleRead) {
+			t.Errorf("%s: an operator may take it: %v", d.name, visited)
+		}
+	}
+}
