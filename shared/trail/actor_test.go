@@ -134,7 +134,7 @@ func TestActorOwn(t *testing.T) {
 func TestActorRoles(t *testing.T) {
 	linked := trail.Actor{RoleARN: "arn:aws:iam::111122223333:role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS"}
 	if !linked.ServiceLinked() {
-		t.Error("a service-linked role is not recognised")
+		t.Error("a service-linked role is not recognized")
 	}
 	if (trail.Actor{RoleARN: "arn:aws:iam::111122223333:role/app"}).ServiceLinked() {
 		t.Error("a common role is taken for a service-linked one")

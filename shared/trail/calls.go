@@ -67,7 +67,7 @@ var calls = []call{
 	{secretsManager, "RotationAbandoned", LookAtSecret, ruleServiceEvents, failedNothing, "a rotation was abandoned half-way", false},
 	{secretsManager, "TestRotation*", LookAtSecret, ruleServiceEvents, failedNothing, "its rotation was tried out", false},
 	{secretsManager, "StartSecretVersionDelete", LookAtSecret, ruleServiceEvents, failedNothing, "its deletion was scheduled", false},
-	{secretsManager, "CancelSecretVersionDelete", LookAtSecret, ruleServiceEvents, failedNothing, "its deletion was cancelled", false},
+	{secretsManager, "CancelSecretVersionDelete", LookAtSecret, ruleServiceEvents, failedNothing, "its deletion was canceled", false},
 	{secretsManager, "EndSecretVersionDelete", LookAtSecret, ruleServiceEvents, failedNothing, "an old version is gone, the lock state can change", false},
 	{secretsManager, "SecretVersionDeletion", LookAtSecret, ruleServiceEvents, failedNothing, "an old version is gone, the lock state can change", false},
 	{secretsManager, "ReplicationStarted", LookAtSecret, ruleServiceEvents, failedNothing, "replicas come with Describe", false},

@@ -56,6 +56,9 @@ func (c *cursor) short() {
 	}
 }
 
+// isShort reports whether the text only ended too early, so that more of it would help.
+func (c *cursor) isShort() bool { return errors.Is(c.err, errShort) }
+
 // peek returns the next byte after white space, or 0 and a sticking error at the end.
 func (c *cursor) peek() byte {
 	if c.err != nil {

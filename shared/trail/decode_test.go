@@ -112,7 +112,7 @@ func TestDecode(t *testing.T) {
 		"an enabled key":                                                 {"enable-key", reading{trail.KeyLifecycle, lifecycle, shopKey, pipeline, false}},
 		"a key scheduled for deletion":                                   {"schedule-key-deletion", reading{trail.KeyLifecycle, lifecycle, shopKey, pipeline, false}},
 		"a multi-Region primary waits for its replicas":                  {"schedule-key-deletion-multi-region", reading{trail.KeyLifecycle, lifecycle, multiKey, pipeline, false}},
-		"a cancelled key deletion":                                       {"cancel-key-deletion", reading{trail.KeyLifecycle, lifecycle, shopKey, pipeline, false}},
+		"a canceled key deletion":                                        {"cancel-key-deletion", reading{trail.KeyLifecycle, lifecycle, shopKey, pipeline, false}},
 		"a deleted key is a service event with no request":               {"delete-key", reading{trail.KeyLifecycle, lifecycle, shopKey, "AWS Internal", false}},
 		"a key policy":                                                   {"put-key-policy", reading{trail.LookAtKey, keys, shopKey, pipeline, false}},
 		"a grant":                                                        {"create-grant", reading{trail.LookAtKey, keys, shopKey, pipeline, false}},

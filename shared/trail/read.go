@@ -108,7 +108,7 @@ func (s *stream) event(index int) (bool, error) {
 	var err error
 	for {
 		c = cursor{buf: s.window()}
-		if change, err = decodeAt(&c); c.err != errShort || !s.grow() {
+		if change, err = decodeAt(&c); !c.isShort() || !s.grow() {
 			break
 		}
 	}
@@ -128,10 +128,10 @@ func (s *stream) event(index int) (bool, error) {
 func (s *stream) reason(c *cursor) error {
 	err := c.err
 	switch {
-	case err == errShort && s.readErr != nil:
+	case c.isShort() && s.readErr != nil:
 		s.told = true
 		err = fmt.Errorf("cut off: %w", s.readErr)
-	case err == errShort && !s.eof:
+	case c.isShort() && !s.eof:
 		err = fmt.Errorf("longer than %d bytes", maxRecord)
 	}
 	if further := lines(c.buf[:c.at]); further > 0 {
@@ -193,10 +193,10 @@ func (s *stream) endList(closing string) error {
 
 // cutOff yields that the input ends too early, unless the end of run tells why.
 func (s *stream) cutOff() error {
-	if s.readErr != nil {
-		return nil
+	if s.readErr == nil {
+		return s.broken(0, errShort)
 	}
-	return s.broken(0, errShort)
+	return nil
 }
 
 // broken yields a part that could not be read.

@@ -25,20 +25,23 @@ func readAll(t testing.TB, r io.Reader) []string {
 		if record.Index > 0 {
 			where += fmt.Sprint("#", record.Index)
 		}
-		if record.Err != nil {
-			out = append(out, where+" "+record.Err.Error())
-			return nil
-		}
-		if !json.Valid(record.Raw) {
-			t.Errorf("raw is not the record: %s", record.Raw)
-		}
-		out = append(out, where+" "+record.Change.EventName)
+		out = append(out, where+" "+told(t, record))
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+func told(t testing.TB, record trail.Record) string {
+	if record.Err != nil {
+		return record.Err.Error()
+	}
+	if !json.Valid(record.Raw) {
+		t.Errorf("raw is not the record: %s", record.Raw)
+	}
+	return record.Change.EventName
 }
 
 // event is a bare record as CloudTrail begins it.

@@ -105,7 +105,7 @@ func (s *stream) recordsPrefix() int {
 		if c.peek() == '"' && string(c.name()) == "Records" && c.err == nil && c.expect('[') {
 			return c.at
 		}
-		if c.err != errShort || !s.grow() {
+		if !c.isShort() || !s.grow() {
 			return 0
 		}
 	}
