@@ -34,7 +34,7 @@ func (r *replay) readFile(ctx context.Context, path string) error {
 	if err != nil {
 		return r.tellBroken(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // only read: there is nothing to lose
 	return r.read(ctx, file, path)
 }
 
