@@ -1,0 +1,315 @@
+package remediate_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+func TestSecretIsMovedJournaledProvenAndTold(t *testing.T) {
+	w := newWorld()
+	if again := handle(t, w, message(order("n1"))); again > 0 {
+		t.Fatal("the notice comes again")
+	}
+	if diff := cmp.Diff([]string{cmk}, w.updates); diff != "" {
+		t.Fatalf("keys set (-want +got):\n%s", diff)
+	}
+	want := []guard.JournalEntry{
+		{ID: "n1|step|" + cmk, Resource: arn, Action: "UpdateSecret", At: w.now, By: "doublelock-remediate",
+			Before: map[string]string{"kmsKeyId": "", "state": "default"}, After: map[string]string{"kmsKeyId": cmk}},
+		{ID: "n1|step|end", Resource: arn, Action: "DescribeSecret", At: w.now, By: "doublelock-remediate",
+			Before: map[string]string{"kmsKeyId": "", "state": "default"}, After: map[string]string{"kmsKeyId": cmk, "state": "dual", "result": "done"}},
+	}
+	if diff := cmp.Diff(want, w.journal); diff != "" {
+		t.Errorf("journal (-want +got):\n%s", diff)
+	}
+	if len(w.published) != 1 || w.published[0].Kind != guard.NoticeRekeyed || w.published[0].State != guard.StateDual || w.looked != 1 {
+		t.Errorf("published %+v, %d looks", w.published, w.looked)
+	}
+}
+
+func TestTheWayBackIsWrittenBeforeTheChange(t *testing.T) {
+	w := newWorld()
+	w.trip = func(step string) error {
+		if step == "rekey" && len(w.journal) != 1 {
+			t.Errorf("%d journal entries at the moment of the change", len(w.journal))
+		}
+		return nil
+	}
+	handle(t, w, message(order("n1")))
+	w = newWorld()
+	w.trip = func(step string) error {
+		if step == "append" {
+			return errCrash
+		}
+		return nil
+	}
+	if again := handle(t, w, message(order("n1"))); again != 1 || len(w.updates) > 0 {
+		t.Errorf("without a journal: %d updates, comes again %d", len(w.updates), again)
+	}
+}
+
+func TestWhatIsLeftAlone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		prepare func(*world)
+		notice  func(*guard.Notice)
+		told    guard.NoticeKind
+	}{
+		"a notice that orders nothing":                   {notice: func(n *guard.Notice) { n.Decision.Rekey = false }},
+		"a mode that became milder":                      {prepare: func(w *world) { w.mode = guard.ModeNotify }},
+		"a service-owned secret":                         {prepare: func(w *world) { w.secret.OwningService = "rds" }},
+		"a service-owned secret known by its name alone": {prepare: func(w *world) { w.secret.Name = "rds!db-1" }},
+		"one pending deletion":                           {prepare: func(w *world) { w.secret.DeletedAt = w.now }},
+		"a replica":                                      {prepare: func(w *world) { w.secret.PrimaryRegion = "us-east-1" }},
+		"one whose key cannot be read":                   {prepare: func(w *world) { w.secret.Key = guard.Key{} }},
+		"one that has moved already":                     {prepare: func(w *world) { w.secret.Key = w.keys[cmk]; w.secret.Versions[0].Keys = []guard.Key{w.keys[cmk]} }},
+		"a deleted secret":                               {prepare: func(w *world) { w.gone = true }},
+		"no key to move to":                              {prepare: func(w *world) { delete(w.keys, alias) }, told: guard.NoticeFailed},
+		"a key that is AWS's":                            {prepare: func(w *world) { w.alter(func(k *guard.Key) { k.Manager = guard.ManagerAWS }) }, told: guard.NoticeFailed},
+		"a disabled key":                                 {prepare: func(w *world) { w.alter(func(k *guard.Key) { k.State = guard.KeyDisabled }) }, told: guard.NoticeFailed},
+		"a key of another Region":                        {prepare: func(w *world) { w.alter(func(k *guard.Key) { k.Region = "us-east-1" }) }, told: guard.NoticeFailed},
+		"a key of another account that nobody approved":  {prepare: func(w *world) { w.alter(func(k *guard.Key) { k.Account = "444455556666" }) }, told: guard.NoticeFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, n := newWorld(), order("n1")
+			if tt.prepare != nil {
+				tt.prepare(w)
+			}
+			if tt.notice != nil {
+				tt.notice(&n)
+			}
+			if again := handle(t, w, message(n)); again > 0 {
+				t.Error("the notice comes again")
+			}
+			if len(w.updates) > 0 || len(w.journal) > 0 {
+				t.Errorf("%d updates, journal %v", len(w.updates), w.journal)
+			}
+			var told guard.NoticeKind
+			for _, n := range w.published {
+				told = n.Kind
+			}
+			if told != tt.told {
+				t.Errorf("told %q, want %q", told, tt.told)
+			}
+		})
+	}
+}
+
+func (w *world) alter(change func(*guard.Key)) {
+	k := w.keys[alias]
+	change(&k)
+	w.keys[alias] = k
+}
+
+func TestOrdersFromElsewhereAreNotObeyed(t *testing.T) {
+	for name, body := range map[string]string{
+		"another source":  strings.Replace(message(order("n1")), `"source":"doublelock"`, `"source":"evil"`, 1),
+		"another account": strings.Replace(message(order("n1")), "999988887777", "111122223333", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			if again := handle(t, w, body); again > 0 || len(w.updates) > 0 {
+				t.Errorf("%d updates, comes again %d", len(w.updates), again)
+			}
+		})
+	}
+}
+
+func TestWaivedSecretIsLeftAlone(t *testing.T) {
+	w := newWorld()
+	h := w.handler()
+	h.Waivers = []guard.Waiver{{Control: guard.SecretDefaultKey, Resource: "*", By: "ciso", Reason: "leaves soon", Expires: w.now.Add(time.Hour)}}
+	outcome, err := h.Remediate(t.Context(), order("n1"))
+	if err != nil || outcome.Action != "unchanged" || len(w.updates) > 0 {
+		t.Errorf("outcome %+v, error %v, %d updates", outcome, err, len(w.updates))
+	}
+	w.now = w.now.Add(2 * time.Hour) // it has ended
+	if outcome, err = h.Remediate(t.Context(), order("n1")); err != nil || outcome.Action != "rekeyed" {
+		t.Errorf("after the waiver: outcome %+v, error %v", outcome, err)
+	}
+}
+
+func TestChangeThatDidNotTakeSaysWhichRightIsMissing(t *testing.T) {
+	old := guard.Key{ARN: strings.Replace(cmk, "1234abcd", "0ld0ld00", 1), Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
+	off := old
+	off.State = guard.KeyDisabled
+	for name, tt := range map[string]struct {
+		version guard.Key
+		want    string
+	}{
+		"from the AWS managed key":    {awsManaged(), "probably lacks kms:Encrypt on " + cmk},
+		"from another CMK":            {old, "probably lacks kms:Decrypt on " + old.ARN},
+		"from a CMK that is disabled": {off, "is in state Disabled: enable it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.silent = true
+			w.secret.Versions[0].Keys = []guard.Key{tt.version}
+			if again := handle(t, w, message(order("n1"))); again > 0 {
+				t.Fatal("the notice comes again")
+			}
+			if len(w.published) != 1 || w.published[0].Kind != guard.NoticeFailed || !strings.Contains(w.published[0].Detail, tt.want) {
+				t.Errorf("published %+v, want %q", w.published, tt.want)
+			}
+			if w.slept != 2 {
+				t.Errorf("waited %d times for AWS to finish, want 2", w.slept)
+			}
+		})
+	}
+}
+
+func TestReEncryptionMayTakeAMoment(t *testing.T) {
+	w := newWorld()
+	w.slow = 2
+	handle(t, w, message(order("n1")))
+	if len(w.published) != 1 || w.published[0].Kind != guard.NoticeRekeyed {
+		t.Errorf("published %+v", w.published)
+	}
+}
+
+func TestRefusedChangeIsToldInOurWords(t *testing.T) {
+	for name, refusal := range map[string]error{
+		"denied":  fmt.Errorf("User: arn:aws:sts::999988887777:assumed-role/hub is not authorized: %w", guard.ErrDenied),
+		"refused": fmt.Errorf("x: %w", guard.ErrRefused),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.trip = func(step string) error {
+				if step == "rekey" {
+					return refusal
+				}
+				return nil
+			}
+			if again := handle(t, w, message(order("n1"))); again > 0 {
+				t.Fatal("the notice comes again")
+			}
+			if len(w.published) != 1 || w.published[0].Kind != guard.NoticeFailed || strings.Contains(w.published[0].Detail, "999988887777") {
+				t.Errorf("published %+v", w.published)
+			}
+		})
+	}
+}
+
+func TestLimitsPostpone(t *testing.T) {
+	w := newWorld()
+	for i := range 5 {
+		w.secret = newWorld().secret
+		w.journal = nil
+		if again := handle(t, w, message(order(fmt.Sprint("n", i)))); again > 0 {
+			t.Fatalf("change %d of 5 was postponed", i+1)
+		}
+	}
+	w.secret, w.journal = newWorld().secret, nil
+	if again := handle(t, w, message(order("n5"))); again != 1 || len(w.updates) != 5 || len(w.journal) > 0 {
+		t.Errorf("the sixth of an hour: comes again %d, %d updates, journal %v", again, len(w.updates), w.journal)
+	}
+	w.now = w.now.Add(time.Hour)
+	if again := handle(t, w, message(order("n5"))); again > 0 || len(w.updates) != 6 {
+		t.Errorf("an hour later: comes again %d, %d updates", again, len(w.updates))
+	}
+}
+
+func TestSecretThatIsMovedBackIsNotFoughtOver(t *testing.T) {
+	w := newWorld()
+	handle(t, w, message(order("n1")))
+	w.secret, w.published = newWorld().secret, nil // Terraform moved it back
+	w.now = w.now.Add(5 * time.Minute)
+	handle(t, w, message(order("n2")))
+	if len(w.updates) != 1 || len(w.published) != 1 || !strings.Contains(w.published[0].Detail, "moved back") {
+		t.Errorf("%d updates, published %+v", len(w.updates), w.published)
+	}
+	w.now = w.now.Add(6 * time.Minute)
+	handle(t, w, message(order("n3")))
+	if len(w.updates) != 2 {
+		t.Errorf("after ten minutes: %d updates, want 2", len(w.updates))
+	}
+}
+
+func TestTwoOrdersForOneSecretAreNotInWorkTogether(t *testing.T) {
+	w := newWorld()
+	w.journal = []guard.JournalEntry{{ID: "other|step|" + cmk, Resource: arn, Action: "UpdateSecret", At: w.now.Add(-time.Minute)}}
+	if again := handle(t, w, message(order("n1"))); again != 1 || len(w.updates) > 0 {
+		t.Errorf("comes again %d, %d updates", again, len(w.updates))
+	}
+}
+
+func TestDeathAtEachStepIsHealedByTheNextDelivery(t *testing.T) {
+	steps := []string{"list", "describe", "load", "mode", "describe key", "take", "append", "append done", "rekey", "rekey done", "look", "publish", "publish done"}
+	faults := map[string]func() error{
+		"dies":         func() error { panic(errCrash) },
+		"is throttled": func() error { return guard.ErrThrottled },
+	}
+	for _, step := range steps {
+		for fault, happen := range faults {
+			for nth := 1; nth <= 2; nth++ {
+				t.Run(fmt.Sprintf("%s at %s, time %d", fault, step, nth), func(t *testing.T) {
+					w := newWorld()
+					seen := 0
+					w.trip = func(at string) error {
+						if at == step {
+							if seen++; seen == nth {
+								return happen()
+							}
+						}
+						return nil
+					}
+					for range 3 {
+						handle(t, w, message(order("n1")))
+						w.now = w.now.Add(time.Minute)
+					}
+					w.settled(t)
+				})
+			}
+		}
+	}
+}
+
+// settled checks that the change was made as if nothing had gone wrong.
+func (w *world) settled(t *testing.T) {
+	t.Helper()
+	if guard.StateOf(w.secret, "") != guard.StateDual {
+		t.Errorf("state %s", guard.StateOf(w.secret, ""))
+	}
+	for _, key := range w.updates {
+		if key != cmk {
+			t.Errorf("key set to %s", key)
+		}
+	}
+	if len(w.updates) > 2 {
+		t.Errorf("%d updates", len(w.updates))
+	}
+	ids := map[string]bool{}
+	for _, n := range w.published {
+		ids[string(n.Kind)+" "+n.ID] = true
+	}
+	if diff := cmp.Diff(map[string]bool{"rekeyed rekeyed|n1": true}, ids); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
+	}
+	if w.journal[0].Before["kmsKeyId"] != "" || w.journal[0].Action != "UpdateSecret" {
+		t.Errorf("first journal entry %+v is not the way back", w.journal[0])
+	}
+	for name, n := range w.counts {
+		if n > 2 {
+			t.Errorf("%d changes counted in %s", n, name)
+		}
+	}
+}
+
+func FuzzHandleObeysOnlyTheHub(f *testing.F) {
+	f.Add(message(order("n1")))
+	f.Add(`{"source":"doublelock","account":"999988887777","detail":{"decision":{"rekey":true}}}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		w := newWorld()
+		handle(t, w, body)
+		for _, key := range w.updates {
+			if key != cmk {
+				t.Errorf("set key %q", key)
+			}
+		}
+	})
+}

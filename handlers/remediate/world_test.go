@@ -1,0 +1,223 @@
+package remediate_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/doublelock/doublelock/handlers/remediate"
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+const (
+	account = "111122223333"
+	region  = "eu-central-1"
+	arn     = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:app-AbCdEf"
+	cmk     = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	alias   = "alias/doublelock/secrets"
+)
+
+var errCrash = errors.New("the process died here")
+
+func awsManaged() guard.Key {
+	return guard.Key{ID: guard.DefaultKeyID, Manager: guard.ManagerAWS, State: guard.KeyEnabled}
+}
+
+// world is one secret, the keys, and the hub's stores. Trip is asked at every step and may break it.
+type world struct {
+	now       time.Time
+	secret    guard.Secret
+	gone      bool
+	keys      map[string]guard.Key // by ARN and alias
+	silent    bool                 // UpdateSecret answers success and re-encrypts nothing
+	slow      int                  // looks until a re-encryption shows
+	updates   []string
+	record    guard.Record
+	journal   []guard.JournalEntry
+	counts    map[string]int
+	published []guard.Notice
+	looked    int
+	slept     int
+	mode      guard.Mode
+	trip      func(step string) error
+}
+
+func newWorld() *world {
+	key := guard.Key{ARN: cmk, Account: account, Region: region, Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
+	return &world{
+		now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC),
+		secret: guard.Secret{ARN: arn, Name: "app", Account: account, Region: region, Key: awsManaged(), Tags: map[string]string{"Owner": "payments"},
+			Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{awsManaged()}}}},
+		keys: map[string]guard.Key{cmk: key, alias: key}, counts: map[string]int{}, mode: guard.ModeRemediate,
+		trip: func(string) error { return nil },
+	}
+}
+
+func (w *world) handler() *remediate.Handler {
+	return &remediate.Handler{
+		Secrets: w, Keys: keys{w}, Records: records{w}, Journal: journal{w}, Counter: counter{w}, Bus: bus{w}, Modes: modes{w}, Looker: looker{w},
+		KeyFor: func(string, string, map[string]string) string { return alias }, Limits: remediate.Limits{PerHour: 10, PerAccountHour: 5},
+		By: "doublelock-remediate", Source: "doublelock", Account: "999988887777", Now: func() time.Time { return w.now },
+		Sleep: func(context.Context, time.Duration) error { w.slept++; return nil },
+	}
+}
+
+func (w *world) Describe(context.Context, guard.SecretRef) (guard.Secret, error) {
+	if err := w.trip("describe"); err != nil {
+		return guard.Secret{}, err
+	}
+	if w.gone {
+		return guard.Secret{}, fmt.Errorf("describe: %w", guard.ErrGone)
+	}
+	s := w.secret
+	s.Versions = slices.Clone(s.Versions)
+	if w.slow > 0 && len(w.updates) > 0 {
+		w.slow--
+		for i := range s.Versions {
+			s.Versions[i].Keys = s.Versions[i].Keys[:1]
+		}
+	}
+	return s, nil
+}
+
+func (w *world) Rekey(_ context.Context, _ guard.SecretRef, keyARN string) error {
+	if err := w.trip("rekey"); err != nil {
+		return err
+	}
+	w.updates = append(w.updates, keyARN)
+	w.secret.KeyID, w.secret.Key = keyARN, w.keys[keyARN]
+	if !w.silent {
+		for i, v := range w.secret.Versions {
+			if !slices.ContainsFunc(v.Keys, func(k guard.Key) bool { return k.ARN == keyARN }) {
+				w.secret.Versions[i].Keys = append(slices.Clone(v.Keys), w.keys[keyARN])
+			}
+		}
+	}
+	return w.trip("rekey done")
+}
+
+type keys struct{ w *world }
+
+func (f keys) Describe(_ context.Context, ref guard.KeyRef) (guard.Key, error) {
+	if err := f.w.trip("describe key"); err != nil {
+		return guard.Key{}, err
+	}
+	if k, ok := f.w.keys[ref.ID]; ok {
+		return k, nil
+	}
+	return guard.Key{State: guard.KeyMissing}, nil
+}
+
+func (keys) Invalidate(...string) {}
+
+type records struct{ w *world }
+
+func (f records) Load(context.Context, string) (guard.Record, error) {
+	return f.w.record, f.w.trip("load")
+}
+
+type journal struct{ w *world }
+
+func (f journal) Append(_ context.Context, e guard.JournalEntry) error {
+	if err := f.w.trip("append"); err != nil {
+		return err
+	}
+	f.w.journal = append(f.w.journal, e)
+	return f.w.trip("append done")
+}
+
+func (f journal) List(_ context.Context, resource string, since time.Time) ([]guard.JournalEntry, error) {
+	var list []guard.JournalEntry
+	for _, e := range f.w.journal {
+		if e.Resource == resource && !e.At.Before(since) {
+			list = append(list, e)
+		}
+	}
+	return list, f.w.trip("list")
+}
+
+type counter struct{ w *world }
+
+func (f counter) Take(_ context.Context, name string, limit int, _ time.Time) (bool, error) {
+	if err := f.w.trip("take"); err != nil {
+		return false, err
+	}
+	if f.w.counts[name] >= limit {
+		return false, nil
+	}
+	f.w.counts[name]++
+	return true, nil
+}
+
+type bus struct{ w *world }
+
+func (f bus) Publish(_ context.Context, notices []guard.Notice) error {
+	if err := f.w.trip("publish"); err != nil {
+		return err
+	}
+	f.w.published = append(f.w.published, notices...)
+	return f.w.trip("publish done")
+}
+
+type modes struct{ w *world }
+
+func (f modes) Mode(context.Context, string, map[string]string) (guard.Mode, error) {
+	return f.w.mode, f.w.trip("mode")
+}
+
+type looker struct{ w *world }
+
+func (f looker) Look(context.Context, guard.SecretRef, guard.Cause) error {
+	f.w.looked++
+	return f.w.trip("look")
+}
+
+// order is the notice that asks for a re-key.
+func order(id string) guard.Notice {
+	return guard.Notice{
+		ID: id, Kind: guard.NoticeOpened, At: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), Account: account, Region: region, Resource: arn, Name: "app",
+		State: guard.StateDefault, Finding: &guard.Finding{Control: guard.SecretDefaultKey, Resource: arn}, Tool: "terraform",
+		Actor: "arn:aws:sts::111122223333:assumed-role/Deploy/alice@example.com", Tags: map[string]string{"Owner": "payments"},
+		Decision: guard.Decision{Tag: true, Tell: true, Rekey: true},
+	}
+}
+
+func message(n guard.Notice) string {
+	detail, err := json.Marshal(n)
+	if err != nil {
+		panic(err)
+	}
+	body, err := json.Marshal(events.EventBridgeEvent{ID: "b", Source: "doublelock", AccountID: "999988887777", Detail: detail})
+	if err != nil {
+		panic(err)
+	}
+	return string(body)
+}
+
+// handle hands a batch to a new process and returns how many messages come again.
+func handle(t *testing.T, w *world, bodies ...string) (again int) {
+	t.Helper()
+	defer func() {
+		if died := recover(); died != nil {
+			if err, ok := died.(error); !ok || !errors.Is(err, errCrash) {
+				panic(died)
+			}
+			again = len(bodies)
+		}
+	}()
+	var batch events.SQSEvent
+	for i, body := range bodies {
+		batch.Records = append(batch.Records, events.SQSMessage{MessageId: fmt.Sprintf("m%d", i), Body: body})
+	}
+	answer, err := w.handler().Handle(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(answer.BatchItemFailures)
+}
