@@ -92,6 +92,9 @@ func (c *call) checkCreate(in *createSecretInput) error {
 	if err := checkToken(in.ClientRequestToken); err != nil {
 		return err
 	}
+	if err := checkRegions(c.Region, in.AddReplicaRegions); err != nil {
+		return err
+	}
 	return c.checkTags(nil, in.Tags)
 }
 

@@ -58,16 +58,28 @@ func replicateSecret(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkRegions(s.at.Region, in.AddReplicaRegions); err != nil {
+		return nil, err
+	}
 	for _, add := range in.AddReplicaRegions {
-		if add.Region == s.at.Region {
-			return nil, secretParameter("Invalid replica region.")
-		}
 		if s.replicaIn(add.Region) != nil {
 			return nil, secretParameter("The secret is already replicated to region " + add.Region + ".")
 		}
 	}
 	c.replicate(s, in.AddReplicaRegions, in.ForceOverwriteReplicaSecret)
 	return secretOutput{ARN: s.arn, ReplicationStatus: s.replicationStatus(statusInProgress)}, nil
+}
+
+// checkRegions refuses a replica beside its primary, and two in one Region.
+func checkRegions(home string, add []replicaRegion) error {
+	seen := map[string]bool{home: true}
+	for _, one := range add {
+		if seen[one.Region] || one.Region == "" {
+			return secretParameter("Invalid replica region.")
+		}
+		seen[one.Region] = true
+	}
+	return nil
 }
 
 func (s *secret) replicaIn(region string) *secret {
