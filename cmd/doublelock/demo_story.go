@@ -32,12 +32,12 @@ func story() []scene {
 		{"A secret without a key, in the guarded OU",
 			"CreateSecret that names no key would put it under the AWS managed key. The SCP says no before anything exists.",
 			func(ctx context.Context, s *stage) error {
-				return s.refused(s.create(ctx, by("ci-deploy", shop, virginia), cloud.NewSecret{Name: "shop/db"}))
+				return s.refused(ctx, s.create(ctx, by("ci-deploy", shop, virginia), cloud.NewSecret{Name: "shop/db"}))
 			}},
 		{"The same, naming the AWS managed key by its alias",
 			"The usual way around a rule that only asks for some key. A statement of its own stops it.",
 			func(ctx context.Context, s *stage) error {
-				return s.refused(s.create(ctx, by("ci-deploy", shop, virginia), cloud.NewSecret{Name: "shop/db", KeyID: ptr("alias/aws/secretsmanager")}))
+				return s.refused(ctx, s.create(ctx, by("ci-deploy", shop, virginia), cloud.NewSecret{Name: "shop/db", KeyID: ptr("alias/aws/secretsmanager")}))
 			}},
 		{"The same with the account's CMK",
 			"Allowed, and sealed from its first version on: nothing to say, nothing to tag but its state.",
@@ -76,7 +76,7 @@ func story() []scene {
 		{"A secret that RDS owns",
 			"Secrets Manager refuses to change it from outside. It is reported with RDS's own way, and never touched.",
 			func(ctx context.Context, s *stage) error {
-				return s.serviceOwned(search, virginia, "rds", "rds!db-2f9a4c1e")
+				return s.serviceOwned(ctx, search, virginia, "rds", "rds!db-2f9a4c1e")
 			}},
 		{"A CMK of the central key account",
 			"In another account, and fine because it is approved. A check that compares account ids would call it wrong.",
@@ -177,13 +177,13 @@ func (e *callError) Error() string { return e.err.Error() }
 func (e *callError) Unwrap() error { return e.err }
 
 // refused expects an SCP's denial, and fails the demo when the call went through.
-func (s *stage) refused(err error) error {
+func (s *stage) refused(ctx context.Context, err error) error {
 	var call *callError
 	if !errors.As(err, &call) || !errors.Is(err, guard.ErrDenied) {
 		return fmt.Errorf("the SCP did not deny the call: %w", errors.Join(err, errors.New("expected AccessDeniedException")))
 	}
 	s.timeline.add(line{Stage: stageDenied, Account: call.who.account, Region: call.who.region, Actor: call.arn, Resource: call.resource, Detail: cloud.Answer(call.err)})
-	return s.world.settle(context.Background())
+	return s.world.settle(ctx)
 }
 
 func (s *stage) create(ctx context.Context, who actor, secret cloud.NewSecret) error {
@@ -235,13 +235,13 @@ func (s *stage) enableKey(ctx context.Context, who actor) error {
 	return s.call(ctx, who, settings.SecretsKeyAlias, "EnableKey", func(w *cloud.Workload) error { return w.EnableKey(ctx, s.keyID) })
 }
 
-func (s *stage) serviceOwned(account, region, service, name string) error {
+func (s *stage) serviceOwned(ctx context.Context, account, region, service, name string) error {
 	s.world.clock.advance(7 * time.Second)
 	s.timeline.add(line{Stage: stageCall, Account: account, Region: region, Actor: service + ".amazonaws.com", Resource: name, Detail: "CreateSecret by the service"})
 	if err := s.world.serviceOwnedSecret(account, region, service, name); err != nil {
 		return err
 	}
-	return s.world.settle(context.Background())
+	return s.world.settle(ctx)
 }
 
 // readWithoutRights is a call that IAM denies: it changes nothing, and the guard must not take it for more.
