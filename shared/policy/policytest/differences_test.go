@@ -1,0 +1,81 @@
+package policytest_test
+
+// Why the simulator differs, each with the AWS page that decides for us.
+const (
+	derives = "the simulator takes no key from the principal, account or service; AWS adds these to every request " +
+		"(IAM User Guide, global condition context keys)"
+	rootAccess = "the root user has full access to its account without identity policies " +
+		"(IAM User Guide, policy evaluation logic: \"with the exception of the AWS account root user\")"
+	sessionGrant = "a permission granted to the session itself is not limited by an implicit deny of its session policy " +
+		"(IAM User Guide, policy evaluation for requests within a single account)"
+	serviceLinked = "SCPs and RCPs do not restrict service-linked roles " +
+		"(AWS Organizations User Guide, tasks and entities not restricted)"
+	services = "SCPs apply to users and roles of the account, not to service principals " +
+		"(AWS Organizations User Guide, SCP effects on permissions)"
+	rcpList = "RCPs apply only to the listed services, and never to kms:RetireGrant " +
+		"(AWS Organizations User Guide, list of AWS services that support RCPs)"
+	epoch      = "dates may be seconds since the epoch (IAM User Guide, date condition operators)"
+	oldVersion = "without Version 2012-10-17 a policy variable is literal text (IAM User Guide, variables and tags, Note)"
+	escaped    = "${*}, ${?} and ${$} stand for the characters in every string operator (IAM User Guide, variables and tags)"
+	filtered   = "the simulator drops context keys that its data does not list for the action, prefixed ones among them " +
+		"(KMS Developer Guide, kms:EncryptionContext; IAM User Guide, keys of OIDC providers)"
+	refuses = "AWS would not accept the document; the simulator reads it, or refuses the whole case, we answer what is certain"
+	open    = "AWS's documentation does not decide it: an allow would be a guess, so a deny that may apply makes it unknown"
+)
+
+// differences explains every case in which the simulator (version pinned in package.json) answers otherwise.
+var differences = map[string]string{
+	"aws:PrincipalArn of a user":                           derives,
+	"aws:PrincipalArn of a session is its role's":          derives,
+	"aws:PrincipalAccount":                                 derives,
+	"aws:PrincipalType of a user":                          derives,
+	"aws:PrincipalType of a session":                       derives,
+	"aws:PrincipalType of the root user":                   derives,
+	"aws:username of a user":                               derives,
+	"aws:username of a user with a path":                   derives,
+	"aws:username follows from an IAM user":                derives,
+	"aws:PrincipalIsAWSService is false for a user":        derives,
+	"aws:PrincipalIsAWSService is true for a service":      derives,
+	"aws:PrincipalServiceName of a service":                derives,
+	"aws:ResourceAccount":                                  derives,
+	"the caller's account follows from the principal":      derives,
+	"the role ARN of a session follows from the session":   derives,
+	"the root user has full access to its account":         rootAccess,
+	"the root user of the other account":                   rootAccess,
+	"the root user is named by the account":                rootAccess,
+	"a service-linked role is not restricted":              serviceLinked,
+	"a session of a service-linked role is not restricted": serviceLinked,
+	"an RCP does not restrict a service-linked role":       serviceLinked,
+	"a service principal is not restricted":                services,
+	"an RCP does not restrict a service outside the list":  rcpList,
+	"an RCP does not restrict RetireGrant":                 rcpList,
+	"DateEquals 1772323200 with 2026-03-01T00:00:00Z":      epoch,
+	"DateGreaterThan 2026-03-01T00:00:00Z with 1772323201": epoch,
+	"a variable is literal text before Version 2012-10-17": oldVersion,
+	"a variable is literal text without a Version":         oldVersion,
+	"an escaped star in StringEquals is a star":            escaped,
+	"an escaped dollar is a dollar":                        escaped,
+	"encryption context names one secret":                  filtered,
+	"a scoped kill switch: deny by encryption context":     filtered,
+	"an OIDC subject that is trusted":                      filtered,
+
+	"a resource policy for the session is not limited by the session policy":        sessionGrant,
+	"a resource policy for the federated user is not limited by the session policy": sessionGrant,
+
+	"a star that ends a segment may cross colons": "\"if the * wildcard is the last character of a resource ARN segment, it " +
+		"can expand to match beyond the colon boundaries\" (IAM User Guide, Resource)",
+	"a web identity provider by its domain": "the simulator knows identity providers only by ARN; Google, Amazon, " +
+		"Facebook and Cognito are named by domain (IAM User Guide, web identity session principals)",
+	"ForAnyValueIfExists without the key is true": "IfExists makes any operator but Null true where the key is absent " +
+		"(IAM User Guide, ...IfExists condition operators)",
+	"ForAllValues of numbers": "ForAllValues wants every value of the request to match (IAM User Guide, set operators); " +
+		"the simulator looks at one value of a key that it lists as single-valued",
+	"Null is true of an empty set": "Null false means \"the key exists and its value is not null\" " +
+		"(IAM User Guide, Null condition operator)",
+
+	"a plain operator on a multivalued key in a deny leaves the answer open": open,
+	"a negated deny and a variable without a value leave the answer open":    open,
+	"an identity policy with an unknown operator":                            refuses,
+	"a resource policy without a Principal":                                  refuses,
+	"a broken policy does not matter beside a deny":                          refuses,
+}
