@@ -6,114 +6,115 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// Config is doublelock.yaml: one file for infra and CLI.
+// Config is doublelock.yaml: one file for infra and CLI. What a field means is its about tag, which is also the
+// description in the JSON Schema.
 type Config struct {
-	Organization Organization `yaml:"organization"`
-	Regions      Regions      `yaml:"regions"`
-	Waves        []Wave       `yaml:"waves"`
-	Keys         Keys         `yaml:"keys"`
-	BreakGlass   []string     `yaml:"breakGlassRoles"` // role ARN patterns exempt from the SCPs
-	Owners       Owners       `yaml:"owners"`
-	Waivers      []Waiver     `yaml:"waivers"`
-	Limits       Limits       `yaml:"limits"`
-	Retention    Retention    `yaml:"retention"`
-	Operations   Operations   `yaml:"operations"`
+	Organization Organization `yaml:"organization" about:"The AWS organization and the accounts that matter in it."`
+	Regions      Regions      `yaml:"regions" about:"Where secrets are guarded."`
+	Waves        []Wave       `yaml:"waves" about:"Sets of OUs or accounts that move together from observing to fixing."`
+	Keys         Keys         `yaml:"keys" about:"Which keys are fine, and which key to use when fixing."`
+	BreakGlass   []string     `yaml:"breakGlassRoles" about:"Role ARN patterns that the SCPs exempt."`
+	Owners       Owners       `yaml:"owners" about:"How the owner of a secret is found and told."`
+	Waivers      []Waiver     `yaml:"waivers" about:"Recorded excuses: one control on one resource, by somebody, for a reason, until a date."`
+	Limits       Limits       `yaml:"limits" about:"What remediation may do at most."`
+	Retention    Retention    `yaml:"retention" about:"How long things are kept, in days."`
+	Operations   Operations   `yaml:"operations" about:"Who runs Doublelock itself, and when its own jobs run."`
 }
 
 // Organization names the accounts that matter.
 type Organization struct {
-	ID                string   `yaml:"id"`                // o-…
-	RootID            string   `yaml:"rootId"`            // r-…
-	ManagementAccount string   `yaml:"managementAccount"` // 12 digits
-	SecurityAccount   string   `yaml:"securityAccount"`   // 12 digits: the hub
-	Delegated         bool     `yaml:"delegated"`         // deploy the Org stack from a delegated administrator
-	DeployRoles       []string `yaml:"deployRoles"`       // role ARN patterns that may change what Doublelock deployed, beside StackSets and CDK
+	ID                string   `yaml:"id" about:"Organization id."`
+	RootID            string   `yaml:"rootId" about:"Id of the organization root."`
+	ManagementAccount string   `yaml:"managementAccount" about:"The account that owns the organization; SCPs do not bind it. In quotes."`
+	SecurityAccount   string   `yaml:"securityAccount" about:"The account of the hub. In quotes."`
+	Delegated         bool     `yaml:"delegated" about:"The Org stack is deployed from a delegated administrator, not from the management account."`
+	DeployRoles       []string `yaml:"deployRoles" about:"Role ARN patterns that may change what Doublelock deployed, beside those of StackSets and the CDK."`
 }
 
 // Regions names where secrets are guarded.
 type Regions struct {
-	Home             string   `yaml:"home"`
-	Guarded          []string `yaml:"guarded"`
-	RestrictReplicas bool     `yaml:"restrictReplicas"` // the SCP denies replicas in Regions that are not guarded
+	Home             string   `yaml:"home" about:"Region of the hub."`
+	Guarded          []string `yaml:"guarded" about:"Regions in which secrets are guarded, the home Region among them. Default: the home Region alone."`
+	RestrictReplicas bool     `yaml:"restrictReplicas" about:"The SCP denies replicas in Regions that are not guarded."`
 }
 
 // Wave is a set of OUs or accounts that move together.
 type Wave struct {
-	Name            string     `yaml:"name"`
-	Targets         []string   `yaml:"targets"` // ou-…, r-… or account ids
-	Mode            guard.Mode `yaml:"mode"`
-	SCP             bool       `yaml:"scp"`
-	BacklogMigrated bool       `yaml:"backlogMigrated"` // adds the KMS-layer SCP statement
-	Accounts        []string   `yaml:"accounts"`        // accounts of the wave, where the mode must be known without Organizations
+	Name            string     `yaml:"name" about:"Name of the wave."`
+	Targets         []string   `yaml:"targets" about:"OUs, accounts or the root."`
+	Mode            guard.Mode `yaml:"mode" about:"observe records; notify also tags and tells owners; remediate also fixes."`
+	SCP             bool       `yaml:"scp" about:"Attach the SCPs to the targets."`
+	BacklogMigrated bool       `yaml:"backlogMigrated" about:"Nothing in the wave is under the AWS managed key any more: adds the SCP statement at the KMS layer."`
+	Accounts        []string   `yaml:"accounts" about:"Accounts of the wave, where the mode must be known without asking Organizations."`
 }
 
 // Keys says which keys are fine and which key to use when fixing.
 type Keys struct {
-	Approved    Approved          `yaml:"approved"`
-	Create      bool              `yaml:"createPerAccount"` // a CMK alias/doublelock/secrets per account and Region
-	MultiRegion bool              `yaml:"multiRegion"`      // those CMKs are multi-Region primaries; it cannot be changed later
-	Tags        map[string]string `yaml:"tags"`             // tags of those CMKs: owner, application, data sensitivity
-	InUseDays   int               `yaml:"inUseDays"`        // a key used within so many days may only be disabled by the kill switch; 0 is 90
-	Use         []KeyChoice       `yaml:"use"`              // first match wins; else the account's own alias/doublelock/secrets
+	Approved    Approved          `yaml:"approved" about:"Keys that a secret may be under. Empty: every customer managed key of the account of the secret."`
+	Create      bool              `yaml:"createPerAccount" about:"Make a key alias/doublelock/secrets in every account and Region."`
+	MultiRegion bool              `yaml:"multiRegion" about:"Make those keys multi-Region primaries. It cannot be changed later."`
+	Tags        map[string]string `yaml:"tags" about:"Tags of those keys: owner, application, data sensitivity."`
+	InUseDays   int               `yaml:"inUseDays" about:"A key used within so many days may only be disabled by the kill switch. Default: 90."`
+	Use         []KeyChoice       `yaml:"use" about:"Which key secrets are moved to: the first match wins, else alias/doublelock/secrets of their own account."`
 }
 
 // Approved lists the keys a secret may be under. Empty means every customer managed key of the secret's own account.
 type Approved struct {
-	Accounts []string          `yaml:"accounts"`
-	ARNs     []string          `yaml:"arns"`
-	Aliases  []string          `yaml:"aliases"`
-	Tags     map[string]string `yaml:"tags"`
+	Accounts []string          `yaml:"accounts" about:"Every key of these accounts."`
+	ARNs     []string          `yaml:"arns" about:"Key ARNs; * stands for any text."`
+	Aliases  []string          `yaml:"aliases" about:"Key aliases, in whichever account the key lives."`
+	Tags     map[string]string `yaml:"tags" about:"A key with all of these tags."`
 }
 
 // KeyChoice picks the key for the secrets it matches. Empty criteria match everything.
 type KeyChoice struct {
-	Accounts []string          `yaml:"accounts" json:"accounts,omitempty"`
-	Regions  []string          `yaml:"regions" json:"regions,omitempty"`
-	Tags     map[string]string `yaml:"tags" json:"tags,omitempty"`
-	Key      string            `yaml:"key" json:"key,omitempty"` // key ARN or alias/…
+	Accounts []string          `yaml:"accounts" json:"accounts,omitempty" about:"Secrets of these accounts; empty is all."`
+	Regions  []string          `yaml:"regions" json:"regions,omitempty" about:"Secrets in these Regions; empty is all."`
+	Tags     map[string]string `yaml:"tags" json:"tags,omitempty" about:"Secrets with all of these tags, such as an environment; empty is all."`
+	Key      string            `yaml:"key" json:"key,omitempty" about:"Key ARN, alias ARN, or an alias of the account of the secret."`
 }
 
 // Owners says how an owner is found and told.
 type Owners struct {
-	Tags           []string           `yaml:"tags" json:"tags,omitempty"`                         // first present wins
-	Fallback       string             `yaml:"fallback" json:"fallback,omitempty"`                 // owner when no tag tells
-	SlackWorkspace string             `yaml:"slackWorkspaceId" json:"slackWorkspaceId,omitempty"` // Slack workspace id, T…, for Amazon Q Developer
-	Channels       map[string]Channel `yaml:"channels" json:"channels,omitempty"`                 // by owner
+	Tags           []string           `yaml:"tags" json:"tags,omitempty" about:"Tags that name the owner of a secret; the first one present wins."`
+	Fallback       string             `yaml:"fallback" json:"fallback,omitempty" about:"Owner of what no tag gives an owner."`
+	SlackWorkspace string             `yaml:"slackWorkspaceId" json:"slackWorkspaceId,omitempty" about:"Slack workspace, authorized once in Amazon Q Developer."`
+	Channels       map[string]Channel `yaml:"channels" json:"channels,omitempty" about:"Where messages go, by owner."`
 }
 
 // Channel is where one owner's messages go.
 type Channel struct {
-	Email        string `yaml:"email" json:"email,omitempty"`
-	SlackChannel string `yaml:"slackChannel" json:"slackChannel,omitempty"` // Slack channel id, C…
+	Email        string `yaml:"email" json:"email,omitempty" about:"E-mail address."`
+	SlackChannel string `yaml:"slackChannel" json:"slackChannel,omitempty" about:"Slack channel id."`
 }
 
 // Waiver is guard.Waiver as it is written down.
 type Waiver struct {
-	Control  guard.ControlID `yaml:"control" json:"control,omitempty"`
-	Resource string          `yaml:"resource" json:"resource,omitempty"`
-	By       string          `yaml:"by" json:"by,omitempty"`
-	Reason   string          `yaml:"reason" json:"reason,omitempty"`
-	Expires  time.Time       `yaml:"expires" json:"expires,omitzero"`
+	Control  guard.ControlID `yaml:"control" json:"control,omitempty" about:"Control that is excused."`
+	Resource string          `yaml:"resource" json:"resource,omitempty" about:"ARN of the secret or key; * stands for any text."`
+	By       string          `yaml:"by" json:"by,omitempty" about:"Who decided it."`
+	Reason   string          `yaml:"reason" json:"reason,omitempty" about:"Why it is excused."`
+	Expires  time.Time       `yaml:"expires" json:"expires,omitzero" about:"Last day of the waiver, or a time in RFC 3339."`
 }
 
 // Limits bounds what remediation may do.
 type Limits struct {
-	ChangesPerHour           int `yaml:"changesPerHour" json:"changesPerHour,omitempty"`
-	ChangesPerAccountPerHour int `yaml:"changesPerAccountPerHour" json:"changesPerAccountPerHour,omitempty"`
+	ChangesPerHour           int `yaml:"changesPerHour" json:"changesPerHour,omitempty" about:"Changes of secrets an hour, all accounts together."`
+	ChangesPerAccountPerHour int `yaml:"changesPerAccountPerHour" json:"changesPerAccountPerHour,omitempty" about:"Changes of secrets an hour in one account."`
 }
 
 // Retention says how long things are kept, in days.
 type Retention struct {
-	LogDays     int `yaml:"logDays"`
-	FindingDays int `yaml:"findingDays"`
+	LogDays     int `yaml:"logDays" about:"Logs of the functions. CloudWatch Logs knows certain numbers only."`
+	FindingDays int `yaml:"findingDays" about:"Resolved findings."`
 }
 
 // Operations says who runs Doublelock itself and when its own jobs run.
 type Operations struct {
-	Email        string   `yaml:"email"`        // alarms about Doublelock itself
-	SlackChannel string   `yaml:"slackChannel"` // Slack channel id, C…, that hears everything
-	Sweep        string   `yaml:"sweep"`        // EventBridge Scheduler expression; "" is rate(1 hour)
-	Digest       string   `yaml:"digest"`       // EventBridge Scheduler expression; "" is cron(0 8 ? * MON-FRI *)
-	SilentHours  int      `yaml:"silentHours"`  // alarm when no event arrived for so many hours; 0 is 24
-	Roles        []string `yaml:"roles"`        // role ARN patterns of the security account that may run the CLI: they may read, nothing else
+	Email        string   `yaml:"email" about:"Address for alarms about Doublelock itself."`
+	SlackChannel string   `yaml:"slackChannel" about:"Slack channel id that hears everything."`
+	Sweep        string   `yaml:"sweep" about:"EventBridge Scheduler expression of the sweep. Default: rate(1 hour)."`
+	Digest       string   `yaml:"digest" about:"EventBridge Scheduler expression of the digest. Default: cron(0 8 ? * MON-FRI *)."`
+	SilentHours  int      `yaml:"silentHours" about:"Alarm when no event arrived for so many hours. Default: 24."`
+	Roles        []string `yaml:"roles" about:"Role ARN patterns of the security account that may run the command line: they may read, nothing else."`
 }

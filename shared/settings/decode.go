@@ -112,7 +112,7 @@ func (d decoder) structEntry(into reflect.Value, path string) func(string, posit
 			return
 		}
 		field := join(path, key)
-		d.at[field] = at
+		d.at[field] = written(at, value)
 		d.value(value, into.Field(index), field)
 	}
 }
@@ -120,7 +120,7 @@ func (d decoder) structEntry(into reflect.Value, path string) func(string, posit
 func (d decoder) mapEntry(into reflect.Value, path string) func(string, position, ast.Node) {
 	return func(key string, at position, value ast.Node) {
 		field := path + `["` + key + `"]`
-		d.at[field] = at
+		d.at[field] = written(at, value)
 		element := reflect.New(into.Type().Elem()).Elem()
 		d.value(value, element, field)
 		into.SetMapIndex(reflect.ValueOf(key), element)
@@ -256,6 +256,15 @@ func kindOf(node ast.Node) string {
 	default:
 		return "something else (" + strings.ToLower(node.Type().String()) + ")"
 	}
+}
+
+// written is where a field is to be corrected: at its value, or at its key where the value is more than a word.
+func written(key position, value ast.Node) position {
+	switch value.(type) {
+	case nil, *ast.MappingNode, *ast.MappingValueNode, *ast.SequenceNode, *ast.NullNode, *ast.CommentGroupNode:
+		return key
+	}
+	return place(value)
 }
 
 // place is where a node starts. A block mapping starts at its first key.

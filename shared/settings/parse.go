@@ -10,46 +10,64 @@ import (
 // MaxBytes is the size over which a file is not read: more is not a configuration written by a person.
 const MaxBytes = 1 << 20
 
-// Load reads, completes and validates doublelock.yaml. A file that can be read but is wrong answers Problems.
-func Load(path string) (Config, error) {
-	raw, err := readFile(path)
-	if err != nil {
-		return Config{}, err
-	}
-	return Parse(path, raw)
+// File is a valid configuration that remembers where its fields were written.
+type File struct {
+	Config Config
+	where  *places
 }
 
-// LoadAt is Load with the checks that depend on the date: waivers that have expired.
-func LoadAt(path string, now time.Time) (Config, error) {
-	raw, err := readFile(path)
+// Problem says what is wrong with a field, at the line where it was written: for what only others can find out (an OU
+// that does not exist, an SCP that got too long). Field is a path such as waves[1].targets[0].
+func (f *File) Problem(field, what, fix string) Problem {
+	at := f.where.find(field)
+	return Problem{File: f.where.file, Line: at.line, Column: at.column, Field: field, What: what, Fix: fix}
+}
+
+// Load reads, completes and validates doublelock.yaml. A file that can be read but is wrong answers Problems.
+func Load(path string) (Config, error) {
+	file, err := Open(path, time.Time{})
 	if err != nil {
 		return Config{}, err
 	}
-	return ParseAt(path, raw, now)
+	return file.Config, nil
+}
+
+// Open is Load that keeps the places of fields, with the checks that depend on the date: waivers that have expired.
+// The zero time leaves those out.
+func Open(path string, now time.Time) (*File, error) {
+	raw, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Read(path, raw, now)
 }
 
 // Parse reads, completes and validates the content of a file called name. The error is Problems, all of them at once.
 func Parse(name string, raw []byte) (Config, error) {
-	return ParseAt(name, raw, time.Time{})
+	file, err := Read(name, raw, time.Time{})
+	if err != nil {
+		return Config{}, err
+	}
+	return file.Config, nil
 }
 
-// ParseAt is Parse with the checks that depend on the date.
-func ParseAt(name string, raw []byte, now time.Time) (Config, error) {
+// Read is Parse that keeps the places of fields, with the checks that depend on the date.
+func Read(name string, raw []byte, now time.Time) (*File, error) {
 	where := newPlaces(name)
 	if len(raw) > MaxBytes {
-		where.problem("", fmt.Sprintf("the file has %d bytes", len(raw)), fmt.Sprintf("keep it under %d", MaxBytes))
-		return Config{}, where.problems
+		where.problem("", fmt.Sprintf("the file is longer than %d bytes", MaxBytes), "take out what is not configuration")
+		return nil, where.problems
 	}
 	config := defaults()
 	if !decode(where, raw, &config) {
-		return Config{}, where.problems
+		return nil, where.problems
 	}
 	complete(&config)
 	validate(where, &config, now)
 	if len(where.problems) > 0 {
-		return Config{}, where.sorted()
+		return nil, where.sorted()
 	}
-	return config, nil
+	return &File{Config: config, where: where}, nil
 }
 
 func readFile(path string) ([]byte, error) {

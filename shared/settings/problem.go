@@ -71,6 +71,17 @@ func (p *places) isSettled(path string) bool {
 	return false
 }
 
+// doubted reports whether something at path or below it was complained about, so that checks against it would only
+// repeat that.
+func (p *places) doubted(path string) bool {
+	for settled := range p.settled {
+		if settled == path || strings.HasPrefix(settled, path+".") || strings.HasPrefix(settled, path+"[") {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *places) find(path string) position {
 	for {
 		if at, found := p.at[path]; found {

@@ -77,6 +77,9 @@ func (v validator) regions() {
 		return
 	}
 	home := v.region("regions.home", r.Home)
+	if !v.written("regions.guarded") {
+		return // then it is the home Region
+	}
 	for i, region := range r.Guarded {
 		path := fmt.Sprintf("regions.guarded[%d]", i)
 		partition := v.region(path, region)
@@ -212,6 +215,7 @@ func (v validator) once(path, target, wave string, owners map[string]string) {
 func (v validator) breakGlass() {
 	v.rolePatterns("breakGlassRoles", v.config.BreakGlass)
 	v.rolePatterns("organization.deployRoles", v.config.Organization.DeployRoles)
+	v.rolePatterns("operations.roles", v.config.Operations.Roles)
 }
 
 func (v validator) rolePatterns(list string, patterns []string) {

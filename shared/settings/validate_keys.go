@@ -12,7 +12,6 @@ var (
 	keyARNPatternShape = regexp.MustCompile(`^arn:(?:aws[a-z-]*|\*):kms:(?:[a-z0-9-]+|\*):(?:\d{12}|\*):key/[A-Za-z0-9*-]+$`)
 	aliasARNShape      = regexp.MustCompile(`^arn:aws[a-z-]*:kms:([a-z0-9-]+):(\d{12}):alias/[A-Za-z0-9/_-]+$`)
 	aliasShape         = regexp.MustCompile(`^alias/[A-Za-z0-9/_-]+$`)
-	aliasPatternShape  = regexp.MustCompile(`^alias/[A-Za-z0-9/_*-]+$`)
 )
 
 const exampleKeyARN = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -24,9 +23,11 @@ func (v validator) keys() {
 	}
 	for i, choice := range v.config.Keys.Use {
 		path := fmt.Sprintf("keys.use[%d]", i)
-		v.choiceCriteria(path, choice)
+		placed := v.choiceCriteria(path, choice)
 		if v.choiceKey(path+".key", choice.Key) {
-			v.choiceRegion(path, choice)
+			if placed {
+				v.choiceRegion(path, choice)
+			}
 			v.choiceApproved(path+".key", choice)
 		}
 		v.shadowed(path, i)
@@ -45,17 +46,16 @@ func (v validator) approved() {
 	}
 	for i, alias := range a.Aliases {
 		path := fmt.Sprintf("keys.approved.aliases[%d]", i)
-		v.alias(path, alias, aliasPatternShape)
+		v.alias(path, alias)
 	}
-	own := v.config.Keys.Create && (len(a.Accounts)+len(a.ARNs)+len(a.Tags) > 0 || len(a.Aliases) > 0)
-	if own && !matchesAny(a.Aliases, SecretsKeyAlias) {
+	if v.config.Keys.Create && !a.open() && !slices.Contains(a.Aliases, SecretsKeyAlias) {
 		v.problem("keys.createPerAccount", "the keys that createPerAccount makes are not approved",
 			"add "+SecretsKeyAlias+" to keys.approved.aliases")
 	}
 }
 
 // alias reports an alias without its prefix, and one of the AWS managed keys, which are what we lead away from.
-func (v validator) alias(path, alias string, shape *regexp.Regexp) bool {
+func (v validator) alias(path, alias string) bool {
 	if alias != "" && !strings.HasPrefix(alias, "alias/") {
 		v.problem(path, fmt.Sprintf("alias %q has no alias/ in front", alias), "write alias/"+alias)
 		return false
@@ -64,32 +64,38 @@ func (v validator) alias(path, alias string, shape *regexp.Regexp) bool {
 		v.problem(path, alias+" is an AWS managed key", "name a customer managed key")
 		return false
 	}
-	return v.shape(path, alias, shape, "a key alias", SecretsKeyAlias)
+	return v.shape(path, alias, aliasShape, "a key alias", SecretsKeyAlias)
 }
 
-func (v validator) choiceCriteria(path string, choice KeyChoice) {
+// choiceCriteria answers whether the Regions of the choice are fine.
+func (v validator) choiceCriteria(path string, choice KeyChoice) bool {
 	for i, id := range choice.Accounts {
 		v.account(fmt.Sprintf("%s.accounts[%d]", path, i), id)
 	}
+	placed := !v.doubted("regions")
 	for i, region := range choice.Regions {
 		field := fmt.Sprintf("%s.regions[%d]", path, i)
-		if v.region(field, region) != "" && !slices.Contains(v.config.Regions.Guarded, region) {
+		if v.region(field, region) == "" {
+			placed = false
+		} else if placed && !slices.Contains(v.config.Regions.Guarded, region) {
 			v.problem(field, "Region "+region+" is not guarded", "add it to regions.guarded or remove it here")
+			placed = false
 		}
 	}
+	return placed
 }
 
 func (v validator) choiceKey(path, key string) bool {
 	switch {
 	case aliasARNShape.MatchString(key):
-		return v.alias(path, key[strings.Index(key, "alias/"):], aliasShape)
+		return v.alias(path, key[strings.Index(key, "alias/"):])
 	case strings.HasPrefix(key, "arn:"):
 		return v.shape(path, key, keyARNShape, "a KMS key ARN", exampleKeyARN)
 	case key == "":
 		v.problem(path, path+" is missing", "add a key ARN or an alias such as "+SecretsKeyAlias)
 		return false
 	}
-	return v.alias(path, key, aliasShape)
+	return v.alias(path, key)
 }
 
 // choiceRegion reports a key that is chosen for secrets of a Region in which Secrets Manager cannot use it.
@@ -111,26 +117,34 @@ func (v validator) choiceRegion(path string, choice KeyChoice) {
 	}
 }
 
-// choiceApproved reports a key that fixing would move secrets to, and evaluating would then complain about.
+// choiceApproved reports a key that fixing would move secrets to, and that looking would then complain about, as far
+// as the file can tell: which tags a key has, and in which account an alias leads to it, only AWS knows.
 func (v validator) choiceApproved(path string, choice KeyChoice) {
 	a := v.config.Keys.Approved
-	open := len(a.Accounts)+len(a.ARNs)+len(a.Aliases)+len(a.Tags) == 0
-	if open || len(a.Tags) > 0 {
-		return // not to be told from the file
-	}
 	if aliasShape.MatchString(choice.Key) {
-		if len(a.Accounts)+len(a.ARNs) == 0 && !matchesAny(a.Aliases, choice.Key) {
+		if !a.open() && len(a.Accounts)+len(a.ARNs)+len(a.Tags) == 0 && !slices.Contains(a.Aliases, choice.Key) {
 			v.problem(path, choice.Key+" is not approved", "add it to keys.approved.aliases")
 		}
 		return
 	}
-	parts := strings.SplitN(choice.Key, ":", 6)
-	name := parts[5]
-	approved := slices.Contains(a.Accounts, parts[4]) || matchesAny(a.ARNs, choice.Key) || matchesAny(a.Aliases, name)
-	if !approved && (len(a.Aliases) == 0 || strings.HasPrefix(name, "alias/")) {
-		v.problem(path, "the key is not approved", "add "+parts[4]+" to keys.approved.accounts, or the key to keys.approved.arns")
+	account := strings.Split(choice.Key, ":")[4]
+	if a.open() {
+		if !slices.Equal(choice.Accounts, []string{account}) {
+			v.problem(path, "keys of account "+account+" are not approved for secrets of other accounts",
+				"add \""+account+"\" to keys.approved.accounts")
+		}
+		return
+	}
+	_, alias, byAlias := strings.Cut(choice.Key, ":alias/")
+	approved := slices.Contains(a.Accounts, account) || matchesAny(a.ARNs, choice.Key) ||
+		byAlias && slices.Contains(a.Aliases, "alias/"+alias)
+	if !approved && len(a.Tags) == 0 && (byAlias || len(a.Aliases) == 0) {
+		v.problem(path, "the key is not approved", "add \""+account+"\" to keys.approved.accounts, or the key to keys.approved.arns")
 	}
 }
+
+// open reports whether nothing is named, so that the keys of a secret's own account are fine.
+func (a Approved) open() bool { return len(a.Accounts)+len(a.ARNs)+len(a.Aliases)+len(a.Tags) == 0 }
 
 // shadowed reports a choice that never gets its turn, because an earlier one matches everything it matches.
 func (v validator) shadowed(path string, index int) {

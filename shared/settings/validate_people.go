@@ -15,7 +15,6 @@ import (
 var (
 	slackChannelShape   = regexp.MustCompile(`^[CG][A-Z0-9]{8,}$`)
 	slackWorkspaceShape = regexp.MustCompile(`^T[A-Z0-9]{8,}$`)
-	controlShape        = regexp.MustCompile(`^DL\.[A-Z]+\.\d+$`)
 )
 
 func (v validator) owners() {
@@ -100,9 +99,26 @@ func (v validator) waivers() {
 }
 
 func (v validator) control(path, id string) {
-	if v.shape(path, id, controlShape, "a control id", "DL.SECRET.1") {
-		return
+	known := controlIDs()
+	switch {
+	case id == "":
+		v.problem(path, path+" is missing", "add a control id such as DL.SECRET.1")
+	case !slices.Contains(known, id):
+		fix := "use one of " + strings.Join(known, ", ")
+		if near := nearest(id, known); near != "" {
+			fix = "did you mean " + near + "?"
+		}
+		v.problem(path, fmt.Sprintf("control %q is unknown", id), fix)
 	}
+}
+
+// controlIDs lists the controls that can be waived.
+func controlIDs() []string {
+	var ids []string
+	for _, control := range guard.Controls() {
+		ids = append(ids, string(control.ID))
+	}
+	return append(ids, string(guard.OrgCoverage))
 }
 
 func (v validator) waivedResource(path, resource string) {
