@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/doublelock/doublelock/shared/policy"
 )
 
 // flight is everything on its way between services: events to buses, matched events to targets, notifications to
@@ -21,8 +19,7 @@ type flight struct {
 	mail      []Mail
 	functions map[string]Function // by ARN
 	failures  []Failure
-	documents map[string]*policy.Document // by text
-	arrivals  chan struct{}               // closed and replaced when something new is on its way
+	arrivals  chan struct{} // closed and replaced when something new is on its way
 }
 
 // parcel is one thing on its way. It is handed over with the state lock held; the work it returns runs without.
@@ -32,7 +29,7 @@ type parcel func() work
 type work func(context.Context)
 
 func newFlight() *flight {
-	return &flight{functions: map[string]Function{}, documents: map[string]*policy.Document{}, arrivals: make(chan struct{})}
+	return &flight{functions: map[string]Function{}, arrivals: make(chan struct{})}
 }
 
 // next is a growing number, for things that are ordered by when they were made.

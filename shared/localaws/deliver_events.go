@@ -186,28 +186,20 @@ func (a *AWS) sendAs(principal, source string, q *queue, in sendInput) error {
 // permit tells whether a resource's own policy lets an AWS service act on it for a rule, topic or the like. The state
 // lock must be held.
 func (a *AWS) permit(principal, source string, on access) error {
+	var own policy.Policies
+	if on.ResourcePolicy != "" {
+		own.Resource = a.parse("policy of "+on.Resource, on.ResourcePolicy)
+	}
 	decision := policy.Evaluate(policy.Request{
 		Principal: policy.Principal{Kind: policy.KindService, Name: principal}, Action: on.Action, Resource: on.Resource,
 		ResourceAccount: on.Owner,
 		Context:         map[string][]string{"aws:SourceArn": {source}, "aws:SourceAccount": {accountOf(source)}},
-	}, policy.Policies{Resource: a.flight.document(on.ResourcePolicy)})
+	}, own)
 	if decision.Answer == policy.Allowed {
 		return nil
 	}
 	return &apiError{Code: "AccessDenied", Status: 403, Message: principal + " is not authorized to perform: " + on.Action +
 		" on resource: " + on.Resource + " because no resource-based policy allows the " + on.Action + " action"}
-}
-
-// document parses a policy, once for each text; nil for none.
-func (f *flight) document(text string) *policy.Document {
-	if text == "" {
-		return nil
-	}
-	if known, ok := f.documents[text]; ok {
-		return known
-	}
-	f.documents[text] = policy.Read("resource policy", []byte(text))
-	return f.documents[text]
 }
 
 // serviceRole is the session an AWS service has when it assumes a role that trusts it. The state lock must be held.
