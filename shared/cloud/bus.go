@@ -96,9 +96,12 @@ func carried(waiting []outgoing) int {
 	return len(waiting)
 }
 
+func (b *Bus) client() *eventbridge.Client {
+	return clientFor(b.c, "events", b.c.home(), func(cfg aws.Config) *eventbridge.Client { return eventbridge.NewFromConfig(cfg) })
+}
+
 // put returns the entries that did not get through, and why.
 func (b *Bus) put(ctx context.Context, batch []outgoing) ([]outgoing, error) {
-	client := clientFor(b.c, "events", b.c.home(), func(cfg aws.Config) *eventbridge.Client { return eventbridge.NewFromConfig(cfg) })
 	var last error
 	for round := range putEventsRounds {
 		if err := pause(ctx, round); err != nil {
@@ -108,7 +111,7 @@ func (b *Bus) put(ctx context.Context, batch []outgoing) ([]outgoing, error) {
 		for _, o := range batch {
 			in.Entries = append(in.Entries, o.entry)
 		}
-		out, err := client.PutEvents(ctx, in)
+		out, err := b.client().PutEvents(ctx, in)
 		if err != nil {
 			return batch, fail(err, "put events on %s", b.name)
 		}

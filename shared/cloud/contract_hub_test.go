@@ -41,7 +41,6 @@ func TestContractHub(t *testing.T) {
 		"of two writers one must read again":             recordConflict,
 		"records are found by their key":                 recordsByKey,
 		"every record is yielded, and nothing else":      everyRecord,
-		"a notice is new once, until it expires":         noticeSeen,
 		"the journal keeps the first word, in order":     journalKept,
 		"a message reaches the queue that filters it in": messageDelivered,
 		"a notice reaches the queue behind the bus":      noticeDelivered,
@@ -164,7 +163,7 @@ func everyRecord(t *testing.T, w *world) {
 			t.Fatal(err)
 		}
 	}
-	_, err := records.Seen(t.Context(), "n1", time.Hour)
+	_, err := records.Claim(t.Context(), "n1", time.Hour)
 	err = errors.Join(err, records.Journal().Append(t.Context(), guard.JournalEntry{ID: "1", Resource: "secret-00", At: time.Now()}))
 	if err != nil {
 		t.Fatal(err)
@@ -177,25 +176,75 @@ func everyRecord(t *testing.T, w *world) {
 	}
 }
 
-func noticeSeen(t *testing.T, w *world) {
+func deliveryClaimed(t *testing.T, w *world) {
 	now := time.Now()
 	records := w.cloud(t, func(o *cloud.Options) { o.Now = func() time.Time { return now } }).Records(table(t, w))
-	expect := func(when string, want bool) {
+	expect := func(when string, want guard.Claim) {
 		t.Helper()
-		if first, err := records.Seen(t.Context(), "n1", time.Hour); err != nil || first != want {
-			t.Errorf("%s: new %v, %v; want %v", when, first, err, want)
+		if got, err := records.Claim(t.Context(), "n1|email", 5*time.Minute); err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", when, got, err, want)
 		}
 	}
-	expect("first", true)
-	expect("repeated", false)
-	if err := records.Forget(t.Context(), "n1"); err != nil {
+	expect("first", guard.ClaimNew)
+	expect("meanwhile", guard.ClaimBusy)
+	if err := records.Release(t.Context(), "n1|email"); err != nil {
 		t.Fatal(err)
 	}
-	expect("forgotten", true)
-	now = now.Add(59 * time.Minute)
-	expect("within its hour", false)
-	now = now.Add(2 * time.Minute)
-	expect("after its hour", true)
+	expect("given back", guard.ClaimNew)
+	now = now.Add(6 * time.Minute)
+	expect("after a crash", guard.ClaimAgain)
+	if err := records.Delivered(t.Context(), "n1|email", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	expect("delivered", guard.ClaimDone)
+}
+
+func oneOfManyClaims(t *testing.T, w *world) {
+	records := w.cloud(t, nil).Records(table(t, w))
+	var won atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			got, err := records.Claim(t.Context(), "n1|email", time.Minute)
+			if err != nil || (got != guard.ClaimNew && got != guard.ClaimBusy) {
+				t.Errorf("claim %q, %v", got, err)
+			}
+			if got == guard.ClaimNew {
+				won.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d of 8 may deliver", won.Load())
+	}
+}
+
+func changesCounted(t *testing.T, w *world) {
+	records := w.cloud(t, nil).Records(table(t, w))
+	until := time.Now().Add(time.Hour)
+	var all sync.WaitGroup
+	var taken atomic.Int32
+	for range 4 {
+		all.Go(func() {
+			for range 2 {
+				ok, err := records.Take(t.Context(), "changes 2026-03-01T09", 5, until)
+				if err != nil {
+					t.Error(err)
+				}
+				if ok {
+					taken.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if taken.Load() != 5 {
+		t.Errorf("%d of a limit of 5 taken", taken.Load())
+	}
+	if ok, err := records.Take(t.Context(), "changes 2026-03-01T10", 5, until); !ok || err != nil {
+		t.Errorf("the next hour has nothing left: %v", err)
+	}
 }
 
 func journalKept(t *testing.T, w *world) {
@@ -407,6 +456,12 @@ func organization(t *testing.T, w *world) {
 	found := slices.IndexFunc(here.Policies, func(p cloud.Policy) bool { return p.ID == *made.Policy.PolicySummary.Id })
 	if here.Target != workloads || found < 0 || here.Policies[found].Content != policy || here.Policies[found].Name != "key-missing" {
 		t.Errorf("level %+v", here)
+	}
+	policies, err := org.Policies(t.Context(), cloud.ServiceControl)
+	if err != nil || !slices.ContainsFunc(policies, func(p cloud.AttachedPolicy) bool {
+		return p.Name == "key-missing" && p.Content == policy && slices.Equal(p.Targets, []string{workloads})
+	}) {
+		t.Errorf("policies %+v, %v", policies, err)
 	}
 	for _, level := range levels {
 		if !slices.ContainsFunc(level.Policies, func(p cloud.Policy) bool { return p.AWSManaged }) {

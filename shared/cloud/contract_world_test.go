@@ -125,7 +125,8 @@ const trustHub = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Princi
 // The member roles' policies, by duty, as narrow as the member template has them.
 const (
 	mayRead = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:DescribeSecret","secretsmanager:ListSecrets",
-		"secretsmanager:ListSecretVersionIds","secretsmanager:GetResourcePolicy","kms:DescribeKey","kms:ListKeys","kms:ListAliases",
+		"secretsmanager:ListSecretVersionIds","secretsmanager:GetResourcePolicy","cloudtrail:DescribeTrails","cloudtrail:GetTrailStatus",
+		"cloudtrail:LookupEvents","events:DescribeRule","events:ListTargetsByRule","iam:GetAccountAuthorizationDetails","kms:DescribeKey","kms:ListKeys","kms:ListAliases",
 		"kms:ListResourceTags","kms:GetKeyPolicy","kms:ListGrants","kms:GetKeyRotationStatus","kms:ListKeyRotations","kms:GetKeyLastUsage"],"Resource":"*"},
 		{"Effect":"Deny","Action":["secretsmanager:GetSecretValue","secretsmanager:BatchGetSecretValue"],"Resource":"*"}]}`
 	mayTag    = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:TagResource","secretsmanager:UntagResource"],"Resource":"*"}]}`

@@ -20,12 +20,5 @@ func pause(ctx context.Context, round int) error {
 	if round == 0 {
 		return ctx.Err()
 	}
-	timer := time.NewTimer(25 * time.Millisecond << round)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return sleepUntil(ctx, 25*time.Millisecond<<round)
 }

@@ -30,6 +30,7 @@ type Options struct {
 	Timeout     time.Duration // of one call with all its tries; 0 is 20 seconds
 	TryTimeout  time.Duration // of one try; 0 is 5 seconds
 	MaxBackoff  time.Duration // longest wait between two tries, for runs against a local AWS; 0 is the SDK's adaptive mode
+	LookupEvery time.Duration // between two CloudTrail look-ups in an account and Region; 0 is AWS's limit, half a second
 	Concurrency int           // calls in flight while listing; 0 is 8. 1 makes the order of calls repeatable
 	Now         func() time.Time
 }

@@ -71,7 +71,7 @@ func (o *Organization) attachedTo(ctx context.Context, client *organizations.Cli
 			return nil, fail(err, "list policies of %s", target)
 		}
 		for _, p := range page.Policies {
-			policies = append(policies, Policy{ID: aws.ToString(p.Id), Name: aws.ToString(p.Name), ARN: aws.ToString(p.Arn), AWSManaged: p.AwsManaged})
+			policies = append(policies, policyOf(p))
 		}
 	}
 	o.attached[key] = policies
@@ -90,4 +90,58 @@ func (o *Organization) content(ctx context.Context, client *organizations.Client
 		o.contents[id] = aws.ToString(out.Policy.Content)
 	}
 	return o.contents[id], nil
+}
+
+// Policies lists every policy of a kind in the organization, with its content and the ids it is attached to.
+func (o *Organization) Policies(ctx context.Context, kind PolicyKind) ([]AttachedPolicy, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	client, err := o.client(ctx)
+	if err != nil {
+		return nil, fail(err, "list policies")
+	}
+	var policies []AttachedPolicy
+	pages := organizations.NewListPoliciesPaginator(client, &organizations.ListPoliciesInput{Filter: types.PolicyType(kind)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fail(err, "list policies")
+		}
+		for _, summary := range page.Policies {
+			p := AttachedPolicy{Policy: policyOf(summary)}
+			if p.Content, err = o.content(ctx, client, p.ID); err != nil {
+				return nil, err
+			}
+			if p.Targets, err = targets(ctx, client, p.ID); err != nil {
+				return nil, err
+			}
+			policies = append(policies, p)
+		}
+	}
+	return policies, nil
+}
+
+// AttachedPolicy is a policy and where it is attached.
+type AttachedPolicy struct {
+	Policy
+	Targets []string // root, OU and account ids
+}
+
+func targets(ctx context.Context, client *organizations.Client, id string) ([]string, error) {
+	var ids []string
+	pages := organizations.NewListTargetsForPolicyPaginator(client, &organizations.ListTargetsForPolicyInput{PolicyId: &id})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fail(err, "list targets of policy %s", id)
+		}
+		for _, target := range page.Targets {
+			ids = append(ids, aws.ToString(target.TargetId))
+		}
+	}
+	return ids, nil
+}
+
+func policyOf(p types.PolicySummary) Policy {
+	return Policy{ID: aws.ToString(p.Id), Name: aws.ToString(p.Name), ARN: aws.ToString(p.Arn), AWSManaged: p.AwsManaged}
 }

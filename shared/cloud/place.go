@@ -38,6 +38,13 @@ func clientFor[T any](c *Cloud, service string, p place, build func(aws.Config) 
 	return client
 }
 
+// configOf is configFor for callers without the lock.
+func (c *Cloud) configOf(p place) aws.Config {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.configFor(p)
+}
+
 // configFor is called with the lock held.
 func (c *Cloud) configFor(p place) aws.Config {
 	cfg := c.base.Copy()

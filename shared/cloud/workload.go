@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"maps"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -34,8 +36,8 @@ type NewSecret struct {
 // Create makes a secret with a random value and returns its ARN.
 func (w *Workload) Create(ctx context.Context, s NewSecret) (string, error) {
 	in := &secretsmanager.CreateSecretInput{Name: &s.Name, KmsKeyId: s.KeyID, SecretString: randomValue(), ClientRequestToken: token(s.Token)}
-	for name, value := range s.Tags {
-		in.Tags = append(in.Tags, types.Tag{Key: aws.String(name), Value: aws.String(value)})
+	for _, name := range slices.Sorted(maps.Keys(s.Tags)) {
+		in.Tags = append(in.Tags, types.Tag{Key: aws.String(name), Value: aws.String(s.Tags[name])})
 	}
 	in.AddReplicaRegions = replicaRegions(s.Replicas)
 	out, err := w.secrets().CreateSecret(ctx, in)
@@ -95,7 +97,8 @@ func (w *Workload) kms() *kms.Client {
 
 func replicaRegions(keys map[string]string) []types.ReplicaRegionType {
 	var regions []types.ReplicaRegionType
-	for region, key := range keys {
+	for _, region := range slices.Sorted(maps.Keys(keys)) {
+		key := keys[region]
 		replica := types.ReplicaRegionType{Region: aws.String(region)}
 		if key != "" {
 			replica.KmsKeyId = aws.String(key)

@@ -1,0 +1,270 @@
+package cloud_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// What doctor and the inventory take for granted.
+func TestContractWatch(t *testing.T) {
+	everyAWS(t, map[string]func(*testing.T, *world){
+		"recorded events are found, newest first":           lookedUp,
+		"the trails of an account are seen":                 trailsSeen,
+		"a rule is seen with its targets":                   ruleSeen,
+		"the bus tells its policy":                          busPolicy,
+		"a queue tells how full it is":                      queueSeen,
+		"a function tells what is deployed":                 functionSeen,
+		"a role can be entered, or the account is not ours": entered,
+		"who may do what in an account is read":             principalsRead,
+	})
+}
+
+func lookedUp(t *testing.T, w *world) {
+	if !w.faithful(t, "LookupEvents is missing") {
+		return
+	}
+	account := w.account()
+	people := w.secrets(t, account, region)
+	for n := range 60 {
+		name := fmt.Sprintf("made/%02d", n)
+		if _, err := people.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trails := w.cloud(t, func(o *cloud.Options) { o.LookupEvery = time.Millisecond }).Trails()
+	var names []string
+	err := trails.Lookup(t.Context(), cloud.Lookup{Account: account, Region: region, By: cloud.ByEventName, Value: "CreateSecret"}, func(record []byte) error {
+		var r struct {
+			EventName         string                `json:"eventName"`
+			RequestParameters struct{ Name string } `json:"requestParameters"`
+		}
+		if err := json.Unmarshal(record, &r); err != nil || r.EventName != "CreateSecret" {
+			t.Errorf("record %s, %v", record, err)
+		}
+		names = append(names, r.RequestParameters.Name)
+		return nil
+	})
+	if err != nil || len(names) != 60 || names[0] != "made/59" || names[59] != "made/00" {
+		t.Errorf("found %v, %v", names, err)
+	}
+	enough := errors.New("enough")
+	err = trails.Lookup(t.Context(), cloud.Lookup{Account: account, Region: region, By: cloud.ByEventName, Value: "CreateSecret"}, func([]byte) error { return enough })
+	if !errors.Is(err, enough) {
+		t.Errorf("an error of yield ends with %v", err)
+	}
+	err = trails.Lookup(t.Context(), cloud.Lookup{Account: account, Region: region, By: cloud.ByEventName, Value: "CreateSecret", To: time.Now().Add(-time.Hour)}, func(record []byte) error {
+		t.Errorf("found %s before it happened", record)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func trailsSeen(t *testing.T, w *world) {
+	account := w.account()
+	client := cloudtrail.NewFromConfig(w.config(t, account, region))
+	if w.deviates { // localaws has the organization's trail from the start
+		if _, err := client.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: aws.String("organization-trail"), S3BucketName: aws.String("logs"), IsMultiRegionTrail: aws.Bool(true)}); err != nil {
+			t.Skipf("moto wants a bucket: %v", err)
+		}
+	}
+	seen := func() cloud.Trail {
+		t.Helper()
+		trails, err := w.cloud(t, nil).Trails().Describe(t.Context(), account, region)
+		if err != nil || len(trails) != 1 || trails[0].Name != "organization-trail" {
+			t.Fatalf("trails %+v, %v", trails, err)
+		}
+		return trails[0]
+	}
+	trail := seen()
+	if _, err := client.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: &trail.ARN}); err != nil {
+		t.Fatal(err)
+	}
+	if trail := seen(); !trail.Logging || !trail.MultiRegion {
+		t.Errorf("started, but %+v", trail)
+	}
+	if _, err := client.StopLogging(t.Context(), &cloudtrail.StopLoggingInput{Name: &trail.ARN}); err != nil {
+		t.Fatal(err)
+	}
+	if trail := seen(); trail.Logging {
+		t.Errorf("stopped, but %+v", trail)
+	}
+}
+
+func ruleSeen(t *testing.T, w *world) {
+	account := w.account()
+	client := eventbridge.NewFromConfig(w.config(t, account, region))
+	pattern := `{"source":["aws.secretsmanager"]}`
+	_, err := client.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("doublelock-forward"), EventPattern: &pattern})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := eventtypes.Target{Id: aws.String("hub"), Arn: aws.String("arn:aws:sqs:" + region + ":" + account + ":hub"),
+		DeadLetterConfig: &eventtypes.DeadLetterConfig{Arn: aws.String("arn:aws:sqs:" + region + ":" + account + ":dlq")}}
+	if _, err := client.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("doublelock-forward"), Targets: []eventtypes.Target{target}}); err != nil {
+		t.Fatal(err)
+	}
+	c := w.cloud(t, nil)
+	got, err := c.Rule(t.Context(), account, region, "", "doublelock-forward")
+	want := cloud.Rule{Name: "doublelock-forward", ARN: "arn:aws:events:" + region + ":" + account + ":rule/doublelock-forward", State: "ENABLED", Pattern: pattern,
+		Targets: []cloud.Target{{ID: "hub", ARN: *target.Arn, DLQ: *target.DeadLetterConfig.Arn}}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	if _, err := client.DisableRule(t.Context(), &eventbridge.DisableRuleInput{Name: aws.String("doublelock-forward")}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Rule(t.Context(), account, region, "", "doublelock-forward"); err != nil || got.State != "DISABLED" {
+		t.Errorf("disabled, but %+v, %v", got, err)
+	}
+	if _, err := c.Rule(t.Context(), account, region, "", "doublelock-never"); !errors.Is(err, guard.ErrGone) {
+		t.Errorf("a rule that is not there says %v, want ErrGone", err)
+	}
+}
+
+func busPolicy(t *testing.T, w *world) {
+	client := w.events(t)
+	if _, err := client.CreateEventBus(t.Context(), &eventbridge.CreateEventBusInput{Name: aws.String("asked")}); err != nil {
+		t.Fatal(err)
+	}
+	c := w.cloud(t, nil)
+	if policy, err := c.Bus("asked").Policy(t.Context()); err != nil || policy != "" {
+		t.Errorf("a new bus has policy %q, %v", policy, err)
+	}
+	policy := `{"Version":"2012-10-17","Statement":[{"Sid":"Members","Effect":"Allow","Principal":"*","Action":"events:PutEvents","Resource":"arn:aws:events:` + region + `:` + hub + `:event-bus/asked","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-contract00"}}}]}`
+	if _, err := client.PutPermission(t.Context(), &eventbridge.PutPermissionInput{EventBusName: aws.String("asked"), Policy: &policy}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Bus("asked").Policy(t.Context()); err != nil || !strings.Contains(got, `"o-contract00"`) {
+		t.Errorf("policy %s, %v", got, err)
+	}
+	if _, err := c.Bus("never").Policy(t.Context()); !errors.Is(err, guard.ErrGone) {
+		t.Errorf("a bus that is not there says %v, want ErrGone", err)
+	}
+}
+
+func queueSeen(t *testing.T, w *world) {
+	url, arn := queue(t, w, "filling")
+	for range 3 {
+		if _, err := w.sqs(t).SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("m")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.sqs(t).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 1}); err != nil {
+		t.Fatal(err)
+	}
+	c := w.cloud(t, nil)
+	if got, err := c.Queue(t.Context(), "filling"); err != nil || got != (cloud.Queue{ARN: arn, Waiting: 2, InFlight: 1}) {
+		t.Errorf("queue %+v, %v", got, err)
+	}
+	if _, err := c.Queue(t.Context(), "never"); !errors.Is(err, guard.ErrGone) {
+		t.Errorf("a queue that is not there says %v, want ErrGone", err)
+	}
+}
+
+func functionSeen(t *testing.T, w *world) {
+	c := w.cloud(t, nil)
+	if _, err := c.Function(t.Context(), "doublelock-never"); !errors.Is(err, guard.ErrGone) {
+		t.Errorf("a function that is not there says %v, want ErrGone", err)
+	}
+	role := aws.String("arn:aws:iam::" + hub + ":role/doublelock-detect")
+	if w.deviates { // moto insists that the role exists; AWS does too, localaws leaves it to deployments
+		made, err := iam.NewFromConfig(w.config(t, hub, region)).CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("doublelock-detect"), AssumeRolePolicyDocument: aws.String(trustHub)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		role = made.Role.Arn
+	}
+	_, err := lambda.NewFromConfig(w.config(t, hub, region)).CreateFunction(t.Context(), &lambda.CreateFunctionInput{
+		FunctionName: aws.String("doublelock-detect"), Role: role, Runtime: lambdatypes.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
+		Code:        &lambdatypes.FunctionCode{ZipFile: []byte("PK\x05\x06" + strings.Repeat("\x00", 18))},
+		Environment: &lambdatypes.Environment{Variables: map[string]string{"DOUBLELOCK_BUS": "doublelock"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Function(t.Context(), "doublelock-detect")
+	if err != nil || got.Version != "$LATEST" || got.Runtime != "provided.al2023" || got.RoleARN != *role || got.Environment["DOUBLELOCK_BUS"] != "doublelock" || got.CodeSHA256 == "" || got.State != "Active" {
+		t.Errorf("function %+v, %v", got, err)
+	}
+}
+
+func entered(t *testing.T, w *world) {
+	account := w.account()
+	c := w.cloud(t, nil)
+	if err := c.Enter(t.Context(), account, "doublelock-read"); err != nil {
+		t.Error(err)
+	}
+	err := c.Enter(t.Context(), account, "doublelock-never")
+	if w.faithful(t, "any role of any account can be assumed") && !errors.Is(err, guard.ErrNotOurs) {
+		t.Errorf("a role that is not there says %v, want ErrNotOurs", err)
+	}
+	if err := c.Enter(t.Context(), "payments", "doublelock-read"); err == nil {
+		t.Error("entered an account that is none")
+	}
+}
+
+func principalsRead(t *testing.T, w *world) {
+	account := w.account()
+	client := iam.NewFromConfig(w.config(t, account, region))
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	reads := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`
+	managed, err := client.CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("reads"), PolicyDocument: &reads})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("app"), Path: aws.String("/team/"), AssumeRolePolicyDocument: &trust, PermissionsBoundary: managed.Policy.Arn})
+	_, err2 := client.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("app"), PolicyName: aws.String("inline"), PolicyDocument: &reads})
+	_, err3 := client.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: aws.String("app"), PolicyArn: managed.Policy.Arn})
+	_, err4 := client.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("old-fashioned")})
+	if err := errors.Join(err, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	got, err := w.cloud(t, nil).Principals(t.Context(), account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(got.Roles, func(p cloud.Principal) bool { return p.Name == "app" })
+	if at < 0 || !slices.ContainsFunc(got.Users, func(p cloud.Principal) bool { return p.Name == "old-fashioned" }) {
+		t.Fatalf("principals %+v", got)
+	}
+	role := got.Roles[at]
+	if role.ARN != "arn:aws:iam::"+account+":role/team/app" || role.Path != "/team/" || role.Boundary != *managed.Policy.Arn || !slices.Equal(role.Attached, []string{*managed.Policy.Arn}) {
+		t.Errorf("role %+v", role)
+	}
+	for what, documents := range map[string][2]string{
+		"trust": {trust, role.Trust}, "inline": {reads, role.Inline[0].JSON}, "managed": {reads, got.Policies[*managed.Policy.Arn]},
+	} {
+		if diff := cmp.Diff(parsed(t, documents[0]), parsed(t, documents[1])); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
+	}
+}
+
+func parsed(t *testing.T, document string) (v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(document), &v); err != nil {
+		t.Errorf("document %q: %v", document, err)
+	}
+	return v
+}
