@@ -100,7 +100,9 @@ func (r *realm) keys(account, principal, region string) *kms.Client {
 	return kms.NewFromConfig(r.config(account, principal, region))
 }
 
-func (r *realm) iam(account string) *iam.Client { return iam.NewFromConfig(r.config(account, admin, east)) }
+func (r *realm) iam(account string) *iam.Client {
+	return iam.NewFromConfig(r.config(account, admin, east))
+}
 
 func (r *realm) sts(account, principal string) *sts.Client {
 	return sts.NewFromConfig(r.config(account, principal, east))

@@ -59,18 +59,18 @@ func TestListFilters(t *testing.T) {
 		want    []string
 	}{
 		"without a filter all but those pending deletion": {nil, []string{"prod/db", "prod/api", "test/db", "rds!db-1"}},
-		"names by prefix":                                 {[]smtypes.Filter{is("name", "prod/")}, []string{"prod/db", "prod/api"}},
-		"names mind the case":                             {[]smtypes.Filter{is("name", "PROD/")}, []string{}},
-		"names but a prefix":                              {[]smtypes.Filter{is("name", "!prod/")}, []string{"test/db", "rds!db-1"}},
-		"one of several values":                           {[]smtypes.Filter{is("name", "prod/db", "test/")}, []string{"prod/db", "test/db"}},
-		"several filters at once":                         {[]smtypes.Filter{is("name", "prod/"), is("tag-value", "pay")}, []string{"prod/db"}},
-		"tag keys by prefix":                              {[]smtypes.Filter{is("tag-key", "te")}, []string{"prod/db", "prod/api"}},
-		"tag values but one":                              {[]smtypes.Filter{is("tag-value", "!billing"), is("tag-key", "team")}, []string{"prod/db"}},
-		"descriptions do not mind the case":               {[]smtypes.Filter{is("description", "main")}, []string{"prod/db"}},
-		"replicated ones by their primary Region":         {[]smtypes.Filter{is("primary-region", "us-")}, []string{"test/db"}},
-		"those of a service":                              {[]smtypes.Filter{is("owning-service", "rds")}, []string{"rds!db-1"}},
-		"those of no service":                             {[]smtypes.Filter{is("owning-service", "!rds")}, []string{"prod/db", "prod/api", "test/db"}},
-		"words anywhere":                                  {[]smtypes.Filter{is("all", "DB")}, []string{"prod/db", "test/db", "rds!db-1"}},
+		"names by prefix":                         {[]smtypes.Filter{is("name", "prod/")}, []string{"prod/db", "prod/api"}},
+		"names mind the case":                     {[]smtypes.Filter{is("name", "PROD/")}, []string{}},
+		"names but a prefix":                      {[]smtypes.Filter{is("name", "!prod/")}, []string{"test/db", "rds!db-1"}},
+		"one of several values":                   {[]smtypes.Filter{is("name", "prod/db", "test/")}, []string{"prod/db", "test/db"}},
+		"several filters at once":                 {[]smtypes.Filter{is("name", "prod/"), is("tag-value", "pay")}, []string{"prod/db"}},
+		"tag keys by prefix":                      {[]smtypes.Filter{is("tag-key", "te")}, []string{"prod/db", "prod/api"}},
+		"tag values but one":                      {[]smtypes.Filter{is("tag-value", "!billing"), is("tag-key", "team")}, []string{"prod/db"}},
+		"descriptions do not mind the case":       {[]smtypes.Filter{is("description", "main")}, []string{"prod/db"}},
+		"replicated ones by their primary Region": {[]smtypes.Filter{is("primary-region", "us-")}, []string{"test/db"}},
+		"those of a service":                      {[]smtypes.Filter{is("owning-service", "rds")}, []string{"rds!db-1"}},
+		"those of no service":                     {[]smtypes.Filter{is("owning-service", "!rds")}, []string{"prod/db", "prod/api", "test/db"}},
+		"words anywhere":                          {[]smtypes.Filter{is("all", "DB")}, []string{"prod/db", "test/db", "rds!db-1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, _ := list(t, sm, secretsmanager.ListSecretsInput{Filters: test.filters})

@@ -1,0 +1,295 @@
+package localaws_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	cttypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/localaws"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+// golden compares JSON lines with a file in testdata.
+func golden(t *testing.T, name string, records []localaws.Record) {
+	t.Helper()
+	var text strings.Builder
+	for _, record := range records {
+		body, err := json.Marshal(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(body)
+		text.WriteString("\n")
+	}
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), text.String()); diff != "" {
+		t.Errorf("%s changed; if on purpose, run with -update\n%s", path, diff)
+	}
+}
+
+// plain hides what the SDK puts into every call by itself.
+func (r *realm) plain() []localaws.Record {
+	for _, record := range r.records {
+		if agent, _ := record["userAgent"].(string); strings.HasPrefix(agent, "aws-sdk-go") {
+			record["userAgent"] = "aws-sdk-go-v2"
+		}
+		hideToken(record["requestParameters"])
+	}
+	return r.records
+}
+
+func hideToken(parameters any) {
+	fields, _ := parameters.(map[string]any)
+	if _, sent := fields["clientRequestToken"]; sent {
+		fields["clientRequestToken"] = "…"
+	}
+	if inner, ok := fields["encryptionContext"].(map[string]any); ok && len(inner["SecretVersionId"].(string)) == 36 {
+		inner["SecretVersionId"] = "…"
+	}
+}
+
+func TestRecordsOfASecretsLife(t *testing.T) {
+	r := newRealm(t)
+	sm := r.secrets(open, admin, east)
+	key := r.key(open, east)
+	arn := r.create(sm, "prod/db", func(in *secretsmanager.CreateSecretInput) { in.Description = aws.String("") })
+	r.rekey(sm, arn, key)
+	if _, err := sm.UpdateSecret(t.Context(), &secretsmanager.UpdateSecretInput{SecretId: aws.String("prod/db"), KmsKeyId: aws.String("")}); err != nil {
+		t.Fatal(err)
+	}
+	r.put(sm, arn, "second")
+	r.read(sm, "prod/db")
+	if _, err := sm.TagResource(t.Context(), &secretsmanager.TagResourceInput{SecretId: &arn, Tags: tags("a", "b")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sm.ReplicateSecretToRegions(t.Context(), &secretsmanager.ReplicateSecretToRegionsInput{SecretId: &arn, AddReplicaRegions: []smtypes.ReplicaRegionType{{Region: aws.String(west)}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sm.RemoveRegionsFromReplication(t.Context(), &secretsmanager.RemoveRegionsFromReplicationInput{SecretId: &arn, RemoveReplicaRegions: []string{west}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sm.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: &arn, ForceDeleteWithoutRecovery: aws.Bool(true)}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "secret_life.jsonl", r.plain())
+}
+
+func TestRecordsOfAKeysLife(t *testing.T) {
+	r := newRealm(t)
+	keys := r.keys(open, "user/bob", east)
+	key := r.key(open, east)
+	id := key[strings.LastIndex(key, "/")+1:]
+	for name, call := range []func() error{
+		func() error { _, err := keys.DisableKey(t.Context(), &kms.DisableKeyInput{KeyId: &id}); return err },
+		func() error { _, err := keys.EnableKey(t.Context(), &kms.EnableKeyInput{KeyId: &id}); return err },
+		func() error {
+			_, err := keys.ScheduleKeyDeletion(t.Context(), &kms.ScheduleKeyDeletionInput{KeyId: &id, PendingWindowInDays: aws.Int32(7)})
+			return err
+		},
+		func() error {
+			_, err := keys.CancelKeyDeletion(t.Context(), &kms.CancelKeyDeletionInput{KeyId: &key})
+			return err
+		},
+		func() error { _, err := keys.EnableKey(t.Context(), &kms.EnableKeyInput{KeyId: &id}); return err },
+		func() error {
+			_, err := keys.CreateGrant(t.Context(), &kms.CreateGrantInput{KeyId: &key, GranteePrincipal: aws.String("arn:aws:iam::" + open + ":user/bob"),
+				Operations: []kmstypes.GrantOperation{"Decrypt"}, Constraints: &kmstypes.GrantConstraints{EncryptionContextSubset: map[string]string{"SecretARN": "x"}}})
+			return err
+		},
+		func() error {
+			_, err := keys.PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &key, Policy: aws.String(allowEveryone)})
+			return err
+		},
+	} {
+		if err := call(); err != nil {
+			t.Fatalf("call %d: %v", name, err)
+		}
+	}
+	golden(t, "key_life.jsonl", r.plain())
+}
+
+func TestADeniedCallIsRecordedAsAccessDenied(t *testing.T) {
+	r := newRealm(t)
+	r.guard(needsKey)
+	r.forget()
+	_, err := r.secrets(guarded, admin, east).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("prod/db"), SecretString: aws.String("x")})
+	if code(err) != "AccessDeniedException" {
+		t.Fatal(err)
+	}
+	record := r.last("CreateSecret")
+	if record["errorCode"] != "AccessDenied" || record["errorMessage"] != message(err) || record["responseElements"] != nil {
+		t.Errorf("got code %v, message %v, response %v", record["errorCode"], record["errorMessage"], record["responseElements"])
+	}
+}
+
+func TestNoRecordTellsAValue(t *testing.T) {
+	r := newRealm(t)
+	sm, keys := r.secrets(open, admin, east), r.keys(open, admin, east)
+	const value = "hush-hush-3141592653"
+	arn := r.create(sm, "a", func(in *secretsmanager.CreateSecretInput) { in.SecretString = aws.String(value) })
+	r.put(sm, arn, value)
+	if _, err := sm.UpdateSecret(t.Context(), &secretsmanager.UpdateSecretInput{SecretId: &arn, SecretString: aws.String(value + "!")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Encrypt(t.Context(), &kms.EncryptInput{KeyId: aws.String(r.key(open, east)), Plaintext: []byte(value)}); err != nil {
+		t.Fatal(err)
+	}
+	r.read(sm, arn)
+	r.role(open, "Other", allow("*"))
+	session, err := r.assume(open, admin, sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::" + open + ":role/Other"), RoleSessionName: aws.String("x1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued, err := session.Credentials.Retrieve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(r.records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{value, "aHVzaC1odXNo", issued.SecretAccessKey, issued.SessionToken} {
+		if strings.Contains(string(body), secret) {
+			t.Errorf("the records hold %s", secret)
+		}
+	}
+}
+
+func TestACallAcrossAccountsIsRecordedInBoth(t *testing.T) {
+	r := newRealm(t)
+	central := r.key(keyring, east, keyPolicy(allowEveryone))
+	sm := r.secrets(open, admin, east)
+	r.create(sm, "a", under(central))
+	var shared []string
+	seen := map[string]string{}
+	for _, record := range r.records {
+		if record["eventName"] != "GenerateDataKey" {
+			continue
+		}
+		id, _ := record["sharedEventID"].(string)
+		account, _ := record["recipientAccountId"].(string)
+		identity, _ := record["userIdentity"].(map[string]any)
+		shared = append(shared, id)
+		seen[account], _ = identity["type"].(string)
+	}
+	if diff := cmp.Diff(map[string]string{open: "AssumedRole", keyring: "AWSAccount"}, seen); diff != "" {
+		t.Errorf("who is seen to call, by account: %s", diff)
+	}
+	if len(shared) != 4 || shared[0] == "" || shared[0] != shared[1] || shared[1] == shared[2] {
+		t.Errorf("shared event ids %v", shared)
+	}
+}
+
+func TestWithoutAValueNoKMSCallIsMade(t *testing.T) {
+	r := newRealm(t)
+	sm := r.secrets(open, admin, east)
+	r.create(sm, "a", noValue)
+	if diff := cmp.Diff([]string{"CreateSecret"}, r.names()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSameSeedSameRecords(t *testing.T) {
+	play := func() []byte {
+		r := newRealm(t)
+		sm := r.secrets(open, admin, east)
+		token := strings.Repeat("7", 36)
+		r.create(sm, "a", func(in *secretsmanager.CreateSecretInput) { in.ClientRequestToken = &token })
+		r.read(sm, "a")
+		body, err := json.Marshal(r.records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return body
+	}
+	if diff := cmp.Diff(string(play()), string(play())); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLookupEvents(t *testing.T) {
+	r := newRealm(t)
+	sm := r.secrets(open, admin, east)
+	arn := r.create(sm, "a")
+	other := r.create(sm, "b")
+	for range 60 {
+		r.read(sm, arn)
+	}
+	r.read(sm, other)
+	trail := cloudtrail.NewFromConfig(r.config(open, admin, east))
+	find := func(key cttypes.LookupAttributeKey, value string) (names []string) {
+		t.Helper()
+		pages := cloudtrail.NewLookupEventsPaginator(trail, &cloudtrail.LookupEventsInput{LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: key, AttributeValue: &value}}})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, event := range page.Events {
+				names = append(names, *event.EventName)
+			}
+		}
+		return names
+	}
+	if got := find("ResourceName", arn); len(got) != 61 || got[60] != "CreateSecret" {
+		t.Errorf("by the secret's ARN: %d events, the oldest %v", len(got), got)
+	}
+	if got := find("EventName", "GetSecretValue"); len(got) != 61 {
+		t.Errorf("by the call's name: %d events", len(got))
+	}
+	r.later(91 * 24 * time.Hour)
+	if got := find("EventName", "GetSecretValue"); len(got) != 0 {
+		t.Errorf("after 90 days: %d events", len(got))
+	}
+}
+
+func TestATrailThatIsOffTellsNobody(t *testing.T) {
+	r := newRealm(t)
+	trail := cloudtrail.NewFromConfig(r.config(open, admin, east))
+	status := func() bool {
+		t.Helper()
+		out, err := trail.GetTrailStatus(t.Context(), &cloudtrail.GetTrailStatusInput{Name: aws.String("organization-trail")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *out.IsLogging
+	}
+	if !status() {
+		t.Error("off from the start")
+	}
+	r.Trail(open, east, false)
+	if status() {
+		t.Error("on after it was switched off")
+	}
+	if _, err := trail.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: aws.String("organization-trail")}); err != nil || !status() {
+		t.Errorf("off after it was switched on (%v)", err)
+	}
+	if !slices.Contains(r.names(), "StartLogging") {
+		t.Errorf("records: %v", r.names())
+	}
+}
