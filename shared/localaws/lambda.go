@@ -39,6 +39,7 @@ type function struct {
 	PackageType      string       `json:",omitempty"`
 
 	statements []map[string]any // of its resource policy
+	reserved   int              // concurrent executions; 0 is not reserved
 }
 
 type environment struct {
@@ -73,6 +74,7 @@ func lambdaOperations() map[string]operation {
 		"ListFunctions":               listFunctions,
 		"Invoke":                      onFunction(invokeFunction),
 		"AddPermission":               onFunction(addPermission),
+		"PutFunctionConcurrency":      onFunction(putFunctionConcurrency),
 		"CreateEventSourceMapping":    createEventSource,
 		"ListEventSourceMappings":     listEventSources,
 	}
