@@ -76,9 +76,11 @@ func readWiring(getenv func(string) string, now func() time.Time, log *slog.Logg
 	w.options.Now = w.now
 	w.options.KeyDetails = true // approval and owners go by a key's aliases and tags
 	var missing []error
-	for name, value := range map[string]string{settings.EnvTable: w.table, settings.EnvBus: w.bus, settings.EnvOwnersTopic: w.owners} {
-		if value == "" {
-			missing = append(missing, fmt.Errorf("variable %s is not set", name))
+	for _, variable := range []struct{ name, value string }{
+		{settings.EnvTable, w.table}, {settings.EnvBus, w.bus}, {settings.EnvOwnersTopic, w.owners},
+	} {
+		if variable.value == "" {
+			missing = append(missing, fmt.Errorf("variable %s is not set", variable.name))
 		}
 	}
 	if err := errors.Join(missing...); err != nil {

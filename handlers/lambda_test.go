@@ -1,0 +1,194 @@
+//go:build linux
+
+package handlers_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// runtimeAPI is the local end of the Lambda runtime: it hands a function its invocations and takes the answers
+// (Lambda developer guide, "Using the Lambda runtime API").
+type runtimeAPI struct {
+	invocations chan []byte
+	answers     chan []byte
+}
+
+func (a *runtimeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method == http.MethodGet && r.URL.Path == "/2018-06-01/runtime/invocation/next":
+		select {
+		case payload := <-a.invocations:
+			w.Header().Set("Lambda-Runtime-Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
+			w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(time.Now().Add(time.Minute).UnixMilli()))
+			w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-central-1:111122223333:function:doublelock")
+			_, _ = w.Write(payload)
+		case <-r.Context().Done():
+		}
+	case r.Method == http.MethodPost:
+		body, _ := io.ReadAll(r.Body)
+		w.WriteHeader(http.StatusAccepted)
+		a.answers <- body
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// function is a Lambda binary at work.
+type function struct {
+	api     *runtimeAPI
+	process *exec.Cmd
+	server  *http.Server
+}
+
+// start runs a binary with the environment that infra writes. The AWS endpoint is a port that nobody listens on.
+func start(t testing.TB, binary string) *function {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := &runtimeAPI{invocations: make(chan []byte, 1), answers: make(chan []byte, 1)}
+	f := &function{api: api, server: &http.Server{Handler: api}, process: exec.Command(binary)}
+	go func() { _ = f.server.Serve(listener) }()
+	f.process.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String()}
+	for name, value := range environment() {
+		f.process.Env = append(f.process.Env, name+"="+value)
+	}
+	if err := f.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// invoke hands over a payload and waits for the answer.
+func (f *function) invoke(t testing.TB, payload []byte) []byte {
+	t.Helper()
+	f.api.invocations <- payload
+	select {
+	case answer := <-f.api.answers:
+		return answer
+	case <-time.After(30 * time.Second):
+		t.Fatal("no answer within 30 seconds")
+		return nil
+	}
+}
+
+// stop ends the process and returns the most memory it held at once, in bytes.
+func (f *function) stop(t testing.TB) int64 {
+	t.Helper()
+	if err := f.process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = f.process.Wait() // killed by us
+	_ = f.server.Close()
+	usage, ok := f.process.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		t.Fatal("no resource usage")
+	}
+	return usage.Maxrss * 1024 // Linux reports kilobytes
+}
+
+// build makes the binary of a function the way it is deployed, for this machine.
+func build(t testing.TB, name string) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "bootstrap")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags=-s -w", "-tags", "lambda.norpc", "-o", binary, "./"+name+"/lambda")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", name, err, out)
+	}
+	return binary
+}
+
+func environment() map[string]string {
+	return map[string]string{
+		settings.EnvRegion: "eu-central-1", settings.EnvHubAccount: "999988887777", settings.EnvRegions: "eu-central-1",
+		settings.EnvTable: "doublelock", settings.EnvBus: "doublelock", settings.EnvEndpoint: "http://127.0.0.1:9",
+		settings.EnvOwnersTopic: "arn:aws:sns:eu-central-1:999988887777:doublelock-owners",
+		settings.EnvConfig:      `{"default":"notify","owners":{"fallback":"security"}}`,
+		"AWS_ACCESS_KEY_ID":     "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+	}
+}
+
+// batch is two messages, one of them broken. The other is an event that is none of ours, so that no AWS is needed.
+func batch(t testing.TB) []byte {
+	t.Helper()
+	body := `{"version":"0","id":"1","detail-type":"AWS API Call via CloudTrail","source":"aws.secretsmanager","account":"111122223333",
+		"region":"eu-central-1","detail":{"eventName":"ListSecrets","eventSource":"secretsmanager.amazonaws.com","eventID":"e-1","readOnly":true}}`
+	payload, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{MessageId: "fine", Body: body}, {MessageId: "broken", Body: "{"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return payload
+}
+
+func TestEachBinaryAnswersTheRuntimeWithItsPartialFailures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds three binaries")
+	}
+	for _, name := range []string{"detect", "alert", "remediate"} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, build(t, name))
+			defer f.stop(t)
+			var answer events.SQSEventResponse
+			if err := json.Unmarshal(f.invoke(t, batch(t)), &answer); err != nil {
+				t.Fatal(err)
+			}
+			want := []events.SQSBatchItemFailure{{ItemIdentifier: "broken"}}
+			if diff := cmp.Diff(want, answer.BatchItemFailures); diff != "" {
+				t.Errorf("failures (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// BenchmarkColdStart measures a function from the start of its process to its first answer, and its memory.
+func BenchmarkColdStart(b *testing.B) {
+	for _, name := range []string{"detect", "alert", "remediate"} {
+		b.Run(name, func(b *testing.B) {
+			binary, payload := build(b, name), batch(b)
+			info, err := os.Stat(binary)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var memory int64
+			for b.Loop() {
+				f := start(b, binary)
+				f.invoke(b, payload)
+				b.StopTimer()
+				memory = max(memory, f.stop(b))
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/1000, "ms/cold-start")
+			b.ReportMetric(float64(memory)/(1<<20), "MiB-peak")
+			b.ReportMetric(float64(info.Size())/(1<<20), "MiB-binary")
+		})
+	}
+}
+
+// BenchmarkWarmInvocation measures one more event in a process that is up.
+func BenchmarkWarmInvocation(b *testing.B) {
+	f := start(b, build(b, "detect"))
+	defer f.stop(b)
+	payload := batch(b)
+	f.invoke(b, payload)
+	for b.Loop() {
+		f.invoke(b, payload)
+	}
+}
