@@ -28,6 +28,7 @@ type Organization struct {
 	ManagementAccount string   `yaml:"managementAccount" about:"The account that owns the organization; SCPs do not bind it. In quotes."`
 	SecurityAccount   string   `yaml:"securityAccount" about:"The account of the hub. In quotes."`
 	Delegated         bool     `yaml:"delegated" about:"The Org stack is deployed from a delegated administrator, not from the management account."`
+	Enroll            []string `yaml:"enroll" about:"OUs whose accounts get the member stack, those that join later too. Default: the root, so that no account is silently unwatched."`
 	DeployRoles       []string `yaml:"deployRoles" about:"Role ARN patterns that may change what Doublelock deployed, beside those of StackSets and the CDK."`
 }
 
@@ -113,6 +114,7 @@ type Retention struct {
 type Operations struct {
 	Email        string   `yaml:"email" about:"Address for alarms about Doublelock itself."`
 	SlackChannel string   `yaml:"slackChannel" about:"Slack channel id that hears everything."`
+	SlackAPI     bool     `yaml:"slackApi"` // post to Slack's API through an EventBridge connection instead of Amazon Q Developer
 	Sweep        string   `yaml:"sweep" about:"EventBridge Scheduler expression of the sweep. Default: rate(1 hour)."`
 	Digest       string   `yaml:"digest" about:"EventBridge Scheduler expression of the digest. Default: cron(0 8 ? * MON-FRI *)."`
 	SilentHours  int      `yaml:"silentHours" about:"Alarm when no event arrived for so many hours. Default: 24."`

@@ -19,6 +19,9 @@ func complete(c *Config) {
 	if len(c.Regions.Guarded) == 0 && c.Regions.Home != "" {
 		c.Regions.Guarded = []string{c.Regions.Home}
 	}
+	if len(c.Organization.Enroll) == 0 && c.Organization.RootID != "" {
+		c.Organization.Enroll = []string{c.Organization.RootID}
+	}
 	for i := range c.Waves {
 		if c.Waves[i].Mode == "" {
 			c.Waves[i].Mode = guard.ModeObserve

@@ -32,5 +32,16 @@ const (
 	TopicOperations  = "doublelock-operations"
 	EventSource      = "doublelock"
 	DetailTypeNotice = "Doublelock Finding"
-	TagMode          = "doublelock:mode" // written by owners, read by us: see Runtime.Mode
+
+	// DetailTypeSchedule is the detail-type of what EventBridge Scheduler puts into a queue: an envelope with our
+	// source, the hub's account and the detail {"task":"sweep"}.
+	DetailTypeSchedule = "Doublelock Schedule"
+	TaskSweep          = "sweep"     // look at every secret
+	TaskDigest         = "digest"    // tell each owner what is open
+	TaskHeartbeat      = "heartbeat" // see which accounts and Regions are alive
+
+	// The metrics that functions write as embedded metric format log lines.
+	MetricNamespace = "Doublelock"
+	MetricCoverage  = "Coverage"        // percent of accounts × Regions that were seen alive
+	TagMode         = "doublelock:mode" // written by owners, read by us: see Runtime.Mode
 )

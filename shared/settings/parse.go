@@ -19,8 +19,7 @@ type File struct {
 // Problem says what is wrong with a field, at the line where it was written: for what only others can find out (an OU
 // that does not exist, an SCP that got too long). Field is a path such as waves[1].targets[0].
 func (f *File) Problem(field, what, fix string) Problem {
-	at := f.where.find(field)
-	return Problem{File: f.where.file, Line: at.line, Column: at.column, Field: field, What: what, Fix: fix}
+	return f.where.describe(f.where.find(field), field, what, fix)
 }
 
 // Load reads, completes and validates doublelock.yaml. A file that can be read but is wrong answers Problems.

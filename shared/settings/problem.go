@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"unicode"
 )
 
 // Problem is one thing wrong in a file, where it is, and what to do about it.
@@ -57,9 +58,27 @@ func (p *places) problem(path, what, fix string) {
 }
 
 func (p *places) problemAt(at position, path, what, fix string) {
-	p.problems = append(p.problems, Problem{
-		File: p.file, Line: at.line, Column: at.column, Field: path, What: what, Fix: fix,
-	})
+	p.problems = append(p.problems, p.describe(at, path, what, fix))
+}
+
+func (p *places) describe(at position, path, what, fix string) Problem {
+	return Problem{File: p.file, Line: at.line, Column: at.column, Field: path, What: oneLine(what), Fix: oneLine(fix)}
+}
+
+// maxWords is the longest part of a problem, in bytes: a file may hold a whole page where a word is wanted.
+const maxWords = 400
+
+// oneLine keeps text of a file that is quoted in a problem from breaking the line or steering the terminal.
+func oneLine(text string) string {
+	if len(text) > maxWords {
+		text = strings.ToValidUTF8(text[:maxWords], "") + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '·'
+	}, text)
 }
 
 func (p *places) isSettled(path string) bool {
