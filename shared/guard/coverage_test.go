@@ -1,0 +1,39 @@
+package guard_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+func TestBlindSpotOpensOnceAndResolvesOnce(t *testing.T) {
+	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	secret := guard.Secret{ARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:app-AbCdEf", Name: "app", Account: "111122223333", Region: "eu-central-1"}
+	before := guard.Record{
+		Resource: secret.ARN, State: guard.StateSealed, LastKnown: guard.StateSealed, KeyARN: "arn:aws:kms:eu-central-1:111122223333:key/k",
+		Findings: []guard.Finding{{Control: guard.SecretReplicaKey, Resource: secret.ARN, Status: guard.FindingOpen}},
+	}
+	blind := guard.ReconcileUnseen(before, secret, "access was denied", now, guard.Cause{})
+	if blind.State != guard.StateUnknown || blind.LastKnown != guard.StateSealed || blind.KeyARN != before.KeyARN {
+		t.Errorf("state %s, last known %s, key %q: a refused look forgets what was seen", blind.State, blind.LastKnown, blind.KeyARN)
+	}
+	if len(blind.Open()) != 2 || len(blind.Outbox) != 1 || !blind.Outbox[0].Decision.Tell || blind.Outbox[0].Finding.Control != guard.OrgCoverage {
+		t.Errorf("open %v, outbox %+v", blind.Open(), blind.Outbox)
+	}
+	if diff := cmp.Diff(blind, guard.ReconcileUnseen(blind, secret, "access was denied", now.Add(time.Hour), guard.Cause{})); diff != "" {
+		t.Errorf("the second refusal changes (-first +second):\n%s", diff)
+	}
+	seen := guard.ReconcileSeen(blind, now.Add(time.Hour), guard.Cause{})
+	if len(seen.Open()) != 1 || len(seen.Outbox) != 2 || seen.Outbox[1].Kind != guard.NoticeResolved || !seen.Outbox[1].Decision.Tell {
+		t.Errorf("open %v, outbox %+v", seen.Open(), seen.Outbox)
+	}
+	if diff := cmp.Diff(seen, guard.ReconcileSeen(seen, now.Add(2*time.Hour), guard.Cause{})); diff != "" {
+		t.Errorf("the second look changes (-first +second):\n%s", diff)
+	}
+	if len(before.Findings) != 1 || len(before.Outbox) != 0 {
+		t.Error("the record that was handed in was changed")
+	}
+}
