@@ -17,7 +17,7 @@ const (
 	reserve   = 2 * time.Second // before the function's own deadline, to answer in time
 )
 
-// ErrPostponed: the change is due, but not now. The queue brings it again.
+// ErrPostponed says that a change is due, but not now. The queue brings it again.
 var ErrPostponed = errors.New("postponed")
 
 // Outcome is what came of one notice, in the words of the log.
