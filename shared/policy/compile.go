@@ -1,7 +1,7 @@
 package policy
 
 // compile prepares a parsed document for matching, once.
-func (r *reader) compile(d *Document) error {
+func (d *Document) compile() {
 	variables := d.Version == Version2012
 	for i := range d.Statements {
 		s := &d.Statements[i]
@@ -19,8 +19,18 @@ func (r *reader) compile(d *Document) error {
 				set.compile()
 			}
 		}
+		d.shape.add(s)
 	}
-	return nil
+}
+
+func (sh *shape) add(s *Statement) {
+	if s.Principal == nil && s.NotPrincipal == nil {
+		sh.noPrincipal = true
+		sh.noResource = sh.noResource || s.Resources == nil && s.NotResources == nil
+		return
+	}
+	sh.principal = true
+	sh.notEveryone = sh.notEveryone || !s.Principal.everyone()
 }
 
 func (p *PrincipalSet) compile() {

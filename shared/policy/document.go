@@ -23,6 +23,15 @@ type Document struct {
 	Size       int // characters that count against IAM's quotas: all but white space
 
 	broken error // why it could not be parsed; such a document makes answers unknown
+	shape  shape
+}
+
+// shape is what decides where a document can be attached.
+type shape struct {
+	principal   bool // some statement says whom it is about
+	noPrincipal bool // some does not
+	noResource  bool // some says neither whom nor what it is about
+	notEveryone bool // some says whom it is about other than by "*"
 }
 
 // Broken stands for a document that exists but could not be read or parsed; every answer it could have changed is
@@ -108,19 +117,16 @@ func (d *Document) usable(place Place) bool { return d.broken == nil && d.mispla
 
 // misplaced says why the document cannot be attached in a place; "" if it can.
 func (d *Document) misplaced(place Place) string {
-	for i := range d.Statements {
-		s := &d.Statements[i]
-		named := s.Principal != nil || s.NotPrincipal != nil
-		switch {
-		case named && !place.namesPrincipals():
-			return "it names a Principal"
-		case !named && place.namesPrincipals():
-			return "a statement names no Principal"
-		case !place.namesPrincipals() && s.Resources == nil && s.NotResources == nil:
-			return "a statement has no Resource"
-		case place == PlaceRCP && !s.Principal.everyone():
-			return "the Principal of an RCP is \"*\""
-		}
+	named := place.namesPrincipals()
+	switch {
+	case d.shape.principal && !named:
+		return "it names a Principal"
+	case d.shape.noPrincipal && named:
+		return "a statement names no Principal"
+	case d.shape.noResource && !named:
+		return "a statement has no Resource"
+	case d.shape.notEveryone && place == PlaceRCP:
+		return "the Principal of an RCP is \"*\""
 	}
 	return ""
 }

@@ -38,9 +38,12 @@ type StatementRef struct {
 // Source: IAM User Guide, "Policy evaluation logic"; KMS Developer Guide, "Key policies" and "Grants"; AWS Organizations
 // User Guide, "SCP evaluation" and "RCP evaluation".
 func Evaluate(r Request, p Policies) Decision {
-	e := newEvaluation(&r, &p)
+	var e evaluation
+	e.begin(&r, &p)
 	e.run()
-	return e.decision()
+	d := Decision{Answer: e.answer()}
+	e.explain(&d)
+	return d
 }
 
 // evaluation is the work on one request.
@@ -48,18 +51,26 @@ type evaluation struct {
 	request  *Request
 	policies *Policies
 	context  context
+	spelled  string // the action as the request writes it
 	service  string
 	action   string
-	kind     ResourceKind
-	same     bool // principal and resource are in one account
-	applies  struct{ identity, scp, rcp, resource bool }
+	narrowed bool // the documents hold only statements about the action
+	findings
+
+	reasons reasons // of statements that are not certain to match
+	scratch reasons
+}
+
+// findings are what begin and run find out.
+type findings struct {
+	kind    ResourceKind
+	same    bool // principal and resource are in one account
+	applies struct{ identity, scp, rcp, resource bool }
 
 	identity, boundary, session, resource, endpoint, scp, rcp tally
 
 	grants    [4]truth // by grade
 	grantedBy *Grant
-	reasons   reasons // of statements that are not certain to match
-	scratch   reasons
 }
 
 // tally is what the documents of one place say.
@@ -79,9 +90,14 @@ type mark struct {
 	level    int
 }
 
-func newEvaluation(r *Request, p *Policies) *evaluation {
-	e := &evaluation{request: r, policies: p}
-	e.service, e.action, _ = strings.Cut(strings.ToLower(r.Action), ":")
+// begin makes ready for a request; an evaluation may be used again.
+func (e *evaluation) begin(r *Request, p *Policies) {
+	e.request, e.policies, e.findings = r, p, findings{}
+	e.reasons.keys, e.reasons.notes = e.reasons.keys[:0], e.reasons.notes[:0]
+	if e.spelled != r.Action {
+		e.spelled = r.Action
+		e.service, e.action, _ = strings.Cut(strings.ToLower(r.Action), ":")
+	}
 	account := r.ResourceAccount
 	if account == "" {
 		account = accountOf(r.Resource)
@@ -91,17 +107,22 @@ func newEvaluation(r *Request, p *Policies) *evaluation {
 	}
 	e.context = context{request: r, service: e.service, account: account}
 	e.same = r.Principal.Account != "" && r.Principal.Account == account
+	e.apply()
+}
+
+// apply finds which policies take part.
+func (e *evaluation) apply() {
+	principal, p := &e.request.Principal, e.policies
 	var policyApplies bool
-	e.kind, policyApplies = kindOf(e.service, r.Resource)
+	e.kind, policyApplies = kindOf(e.service, e.request.Resource)
 	if p.ResourceKind != "" {
 		e.kind, policyApplies = p.ResourceKind, true
 	}
+	serviceLinked := principal.ServiceLinked()
 	e.applies.resource = policyApplies && p.Resource != nil
-	e.applies.identity = r.Principal.signed()
-	e.applies.scp = len(p.SCPs) > 0 && r.Principal.signed() && !r.Principal.ServiceLinked() && !p.ManagementPrincipal
-	e.applies.rcp = len(p.RCPs) > 0 && restrictedByRCP(e.service, e.action) && !r.Principal.ServiceLinked() &&
-		!p.ManagementResource && !p.AWSManagedKey
-	return e
+	e.applies.identity = principal.signed()
+	e.applies.scp = len(p.SCPs) > 0 && principal.signed() && !serviceLinked && !p.ManagementPrincipal
+	e.applies.rcp = len(p.RCPs) > 0 && restrictedByRCP(e.service, e.action) && !serviceLinked && !p.ManagementResource && !p.AWSManagedKey
 }
 
 func (e *evaluation) run() {
@@ -188,7 +209,7 @@ func (t *tally) raise(to *truth, by *mark, value truth, d *Document, index, leve
 
 // matches says whether a statement is about the request.
 func (e *evaluation) matches(s *Statement) (grade, truth) {
-	if !s.matchesAction(e.service, e.action) {
+	if !e.narrowed && !s.matchesAction(e.service, e.action) {
 		return gradeNone, no
 	}
 	bounded := len(e.policies.Boundary) > 0 && e.applies.identity
@@ -203,12 +224,7 @@ func (e *evaluation) matches(s *Statement) (grade, truth) {
 	}
 	result = min(result, s.matchesConditions(&e.context, &e.scratch))
 	if result == maybe {
-		for _, key := range e.scratch.keys {
-			e.reasons.missing(key)
-		}
-		for _, note := range e.scratch.notes {
-			e.reasons.note(note)
-		}
+		e.reasons.add(&e.scratch)
 	}
 	return named, result
 }
@@ -305,10 +321,4 @@ func (e *evaluation) answer() Answer {
 // Source: STS API Reference, GetCallerIdentity.
 func (e *evaluation) free() bool {
 	return e.service == "sts" && e.action == "getcalleridentity" && e.applies.identity
-}
-
-func (e *evaluation) decision() Decision {
-	d := Decision{Answer: e.answer()}
-	e.explain(&d)
-	return d
 }

@@ -155,11 +155,11 @@ func (r *reader) wrap(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &syntax):
-		return r.errorAt(int(syntax.Offset)-1, "not JSON: %s", syntax.Error())
+		return r.errorAt(r.next(), "not JSON: %s", syntax.Error())
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return r.errorAt(len(r.raw), "the text ends too early")
 	}
-	return r.errorAt(int(r.dec.InputOffset()), "not JSON: %s", err.Error())
+	return r.errorAt(r.next(), "not JSON: %s", err.Error())
 }
 
 func (r *reader) errorAt(offset int, format string, args ...any) error {

@@ -70,7 +70,8 @@ func (r *reader) document(d *Document, n node) error {
 	if !seen {
 		return r.errorAt(n.offset, "the policy has no Statement")
 	}
-	return r.compile(d)
+	d.compile()
+	return nil
 }
 
 func (r *reader) statements(d *Document, n node) error {

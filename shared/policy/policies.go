@@ -66,9 +66,10 @@ func kindOf(service, resource string) (kind ResourceKind, policyApplies bool) {
 
 // accountOf is the account in an ARN; "" for ARNs, such as those of S3, that have none.
 func accountOf(arn string) string {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 {
+	head, _, isARN := cutARN(arn)
+	if !isARN || !strings.HasSuffix(head, ":") {
 		return ""
 	}
-	return parts[4]
+	head = head[:len(head)-1]
+	return head[strings.LastIndexByte(head, ':')+1:]
 }

@@ -31,6 +31,10 @@ type Principal struct {
 	User     string // ARN of the IAM user behind a federated user, where known
 	UniqueID string // aws:userid, e.g. AROA…:session, where known
 	Tags     map[string]string
+
+	// The organization of its account, where known: aws:PrincipalOrgID, and aws:PrincipalOrgPaths (o-…/r-…/ou-…/).
+	OrganizationID   string
+	OrganizationPath string
 }
 
 // ParsePrincipal reads an ARN (user, role, assumed role, federated user, root, SAML or OIDC provider), an account id
@@ -84,7 +88,7 @@ func parsePrincipalARN(arn string) (Principal, error) {
 }
 
 // ServiceLinked reports whether the principal is a service-linked role, which SCPs and RCPs do not restrict.
-func (p Principal) ServiceLinked() bool {
+func (p *Principal) ServiceLinked() bool {
 	if p.Kind != KindRole && p.Kind != KindSession {
 		return false
 	}

@@ -90,6 +90,10 @@ func (c *context) derived(key string) (string, bool) {
 		return p.conditionARN()
 	case "aws:principalaccount":
 		return p.Account, p.Account != "" && p.signed()
+	case "aws:principalorgid":
+		return p.OrganizationID, p.OrganizationID != ""
+	case "aws:principalorgpaths":
+		return p.OrganizationPath, p.OrganizationPath != ""
 	case "aws:principaltype":
 		return p.conditionType()
 	case "aws:username":

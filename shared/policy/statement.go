@@ -20,6 +20,15 @@ func (r *reasons) note(text string) {
 	}
 }
 
+func (r *reasons) add(other *reasons) {
+	for _, key := range other.keys {
+		r.missing(key)
+	}
+	for _, note := range other.notes {
+		r.note(note)
+	}
+}
+
 // matchesAction reports whether the statement is about the action.
 func (s *Statement) matchesAction(service, name string) bool {
 	for i := range s.actions {

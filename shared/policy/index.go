@@ -1,0 +1,260 @@
+package policy
+
+import (
+	"iter"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+)
+
+// Target is a resource with everything attached to it, to be asked about by many principals.
+type Target struct {
+	ARN     string
+	Account string // of the resource; "" takes that in the ARN
+	Kind    ResourceKind
+	Policy  *Document // nil: there is none
+	Grants  []Grant
+	RCPs    [][]*Document
+	Context map[string][]string // keys of the request that follow from the resource, such as its tags
+
+	Management    bool // the resource's account is the organization's management account
+	AWSManagedKey bool
+}
+
+// Index answers who may do one thing to many resources without looking at each pair: it keeps only the statements
+// about the action, and of the resources those that a statement's pattern can reach.
+// It is safe for concurrent use; the queries it makes are not.
+type Index struct {
+	targets []Target
+	byARN   []int32 // targets in the order of their ARNs
+
+	mu    sync.Mutex
+	views map[string]*view
+}
+
+// view is the index as one action sees it.
+type view struct {
+	policies []*Document // of each target, only statements about the action; nil without a policy
+	rcps     [][][]*Document
+	granting []int32 // targets whose own policy or grants may allow, or cannot be read
+}
+
+// NewIndex indexes resources. The targets must not change afterwards.
+func NewIndex(targets []Target) *Index {
+	ix := &Index{targets: targets, byARN: make([]int32, len(targets)), views: map[string]*view{}}
+	for i := range ix.byARN {
+		ix.byARN[i] = int32(i)
+	}
+	sort.SliceStable(ix.byARN, func(a, b int) bool { return targets[ix.byARN[a]].ARN < targets[ix.byARN[b]].ARN })
+	return ix
+}
+
+// Query is one principal asking for one action.
+type Query struct {
+	index      *Index
+	view       *view
+	request    Request
+	policies   Policies
+	original   Policies
+	evaluation evaluation
+	all        bool // every target may be allowed as far as the principal's policies go
+	prefixes   []string
+}
+
+// Ask prepares a question. Of the policies only those of the principal count: Identity, Boundary, Session, SCPs,
+// Endpoint and ManagementPrincipal. unknown is as in Request.
+func (ix *Index) Ask(p Principal, policies Policies, action string, unknown []string) *Query {
+	q := &Query{index: ix, view: ix.view(action), original: policies}
+	q.request = Request{Principal: p, Action: action, Unknown: unknown}
+	q.policies = policies
+	service, name, _ := strings.Cut(strings.ToLower(action), ":")
+	narrow := narrower{service: service, action: name}
+	q.policies.Identity = narrow.list(policies.Identity)
+	q.policies.Boundary = narrow.list(policies.Boundary)
+	q.policies.Session = narrow.list(policies.Session)
+	q.policies.Endpoint = narrow.list(policies.Endpoint)
+	q.policies.SCPs = narrow.levels(policies.SCPs)
+	q.reach()
+	return q
+}
+
+// Targets is how many resources the index has.
+func (ix *Index) Targets() int { return len(ix.targets) }
+
+// Candidates are the targets that the principal may be allowed to use; all others are denied.
+func (q *Query) Candidates() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		marked := make([]bool, len(q.index.targets))
+		for _, i := range q.view.granting {
+			marked[i] = true
+		}
+		for _, prefix := range q.prefixes {
+			q.index.mark(prefix, marked)
+		}
+		for i := range marked {
+			if (q.all || marked[i]) && !yield(i) {
+				return
+			}
+		}
+	}
+}
+
+// mark marks the targets whose ARN starts with the prefix.
+func (ix *Index) mark(prefix string, marked []bool) {
+	start := sort.Search(len(ix.byARN), func(i int) bool { return ix.targets[ix.byARN[i]].ARN >= prefix })
+	for _, i := range ix.byARN[start:] {
+		if !strings.HasPrefix(ix.targets[i].ARN, prefix) {
+			return
+		}
+		marked[i] = true
+	}
+}
+
+// Answer is Allowed, Unknown, or ImplicitlyDenied for a denial of either kind.
+func (q *Query) Answer(i int) Answer {
+	t := &q.index.targets[i]
+	q.load(t, q.view.policies[i], q.view.rcps[i])
+	e := &q.evaluation
+	e.begin(&q.request, &q.policies)
+	e.narrowed = true
+	e.run()
+	if answer := e.answer(); answer != ExplicitlyDenied {
+		return answer
+	}
+	return ImplicitlyDenied
+}
+
+// Decision is the answer about one target with its explanation.
+func (q *Query) Decision(i int) Decision {
+	t := &q.index.targets[i]
+	q.load(t, t.Policy, t.RCPs)
+	p := q.original
+	p.Resource, p.RCPs, p.Grants, p.ResourceKind = q.policies.Resource, q.policies.RCPs, q.policies.Grants, q.policies.ResourceKind
+	p.ManagementResource, p.AWSManagedKey = q.policies.ManagementResource, q.policies.AWSManagedKey
+	return Evaluate(q.request, p)
+}
+
+func (q *Query) load(t *Target, resource *Document, rcps [][]*Document) {
+	q.request.Resource, q.request.ResourceAccount, q.request.Context = t.ARN, t.Account, t.Context
+	q.policies.Resource, q.policies.RCPs, q.policies.Grants, q.policies.ResourceKind = resource, rcps, t.Grants, t.Kind
+	q.policies.ManagementResource, q.policies.AWSManagedKey = t.Management, t.AWSManagedKey
+}
+
+// reach finds the prefixes of ARNs that the identity policies can allow.
+func (q *Query) reach() {
+	if q.request.Principal.Kind == KindRoot {
+		q.all = true
+	}
+	for _, d := range q.policies.Identity {
+		if d == nil || !d.usable(PlaceIdentity) {
+			q.all = true
+			return
+		}
+		for i := range d.Statements {
+			s := &d.Statements[i]
+			if s.Effect != Allow {
+				continue
+			}
+			if s.Resources == nil {
+				q.all = true
+			}
+			for j := range s.resources {
+				q.prefixes = append(q.prefixes, s.resources[j].prefix())
+			}
+		}
+	}
+}
+
+// prefix is the literal text that everything the pattern matches starts with.
+func (p *pattern) prefix() string {
+	if p.parts == nil {
+		return p.glob.prefix
+	}
+	if p.parts[0].key != "" {
+		return ""
+	}
+	first := newGlob(p.parts[0].text)
+	return first.prefix
+}
+
+// view makes, once, the index as an action sees it.
+func (ix *Index) view(action string) *view {
+	key := strings.ToLower(action)
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	if v := ix.views[key]; v != nil {
+		return v
+	}
+	service, name, _ := strings.Cut(key, ":")
+	narrow := narrower{service: service, action: name, seen: map[*Document]*Document{}}
+	v := &view{policies: make([]*Document, len(ix.targets)), rcps: make([][][]*Document, len(ix.targets))}
+	for i := range ix.targets {
+		t := &ix.targets[i]
+		v.policies[i] = narrow.document(t.Policy)
+		v.rcps[i] = narrow.levels(t.RCPs)
+		if len(t.Grants) > 0 || v.policies[i].mayAllow() {
+			v.granting = append(v.granting, int32(i))
+		}
+	}
+	ix.views[key] = v
+	return v
+}
+
+// mayAllow reports whether a resource policy has an Allow, or cannot be read.
+func (d *Document) mayAllow() bool {
+	if d == nil {
+		return false
+	}
+	if d.broken != nil || d.shape.noPrincipal {
+		return true
+	}
+	return slices.ContainsFunc(d.Statements, func(s Statement) bool { return s.Effect == Allow })
+}
+
+// narrower keeps the statements that are about one action.
+type narrower struct {
+	service, action string
+	seen            map[*Document]*Document // nil where documents are not shared
+}
+
+func (n *narrower) document(d *Document) *Document {
+	if d == nil || d.broken != nil {
+		return d
+	}
+	if known := n.seen[d]; known != nil {
+		return known
+	}
+	kept := &Document{Name: d.Name, Version: d.Version, ID: d.ID, Size: d.Size, shape: d.shape}
+	for i := range d.Statements {
+		if s := &d.Statements[i]; s.matchesAction(n.service, n.action) {
+			kept.Statements = append(kept.Statements, *s)
+		}
+	}
+	if n.seen != nil {
+		n.seen[d] = kept
+	}
+	return kept
+}
+
+func (n *narrower) list(documents []*Document) []*Document {
+	if documents == nil {
+		return nil
+	}
+	out := make([]*Document, len(documents))
+	for i, d := range documents {
+		out[i] = n.document(d)
+	}
+	return out
+}
+
+func (n *narrower) levels(levels [][]*Document) [][]*Document {
+	if levels == nil {
+		return nil
+	}
+	out := make([][]*Document, len(levels))
+	for i, documents := range levels {
+		out[i] = n.list(documents)
+	}
+	return out
+}
