@@ -32,6 +32,7 @@ func (a *AWS) mappings() []mapping {
 // poll takes one batch from the first queue that has any and feeds a function. The state lock must be held.
 func (a *AWS) poll() (work, bool) {
 	for _, m := range a.mappings() {
+		m.filter(a.options.Now())
 		batch := a.receive(m.queue, m.BatchSize, m.queue.seconds("VisibilityTimeout"))
 		if len(batch) == 0 {
 			continue
@@ -47,6 +48,30 @@ func (a *AWS) poll() (work, bool) {
 		}, true
 	}
 	return nil, false
+}
+
+// filter drops the visible messages that the mapping's filters do not match, as Lambda does.
+func (m mapping) filter(now time.Time) {
+	if len(m.filters) == 0 {
+		return
+	}
+	m.queue.messages = slices.DeleteFunc(m.queue.messages, func(item *message) bool {
+		return !item.visible.After(now) && !m.wants(item)
+	})
+}
+
+func (m mapping) wants(item *message) bool {
+	shown := map[string]any{"messageId": item.id, "body": item.body}
+	var body map[string]any
+	if json.Unmarshal([]byte(item.body), &body) == nil {
+		shown["body"] = body
+	}
+	for _, p := range m.filters {
+		if p.Match(shown) {
+			return true
+		}
+	}
+	return false
 }
 
 // finish deletes what the function handled; what it failed comes back after the visibility timeout.

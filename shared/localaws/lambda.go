@@ -6,9 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 )
 
 // lambdaStore is AWS Lambda in one account and Region. What a function does is registered in this process
@@ -39,7 +37,6 @@ type function struct {
 	PackageType      string       `json:",omitempty"`
 
 	statements []map[string]any // of its resource policy
-	reserved   int              // concurrent executions; 0 is not reserved
 }
 
 type environment struct {
@@ -48,20 +45,6 @@ type environment struct {
 
 type deadLetterTo struct {
 	TargetArn string `json:",omitempty"`
-}
-
-// eventSource polls a queue for a function.
-type eventSource struct {
-	UUID                           string
-	EventSourceArn                 string
-	FunctionArn                    string
-	BatchSize                      int
-	MaximumBatchingWindowInSeconds int
-	State                          string
-	FunctionResponseTypes          []string
-	LastModified                   float64
-
-	order uint64
 }
 
 func lambdaOperations() map[string]operation {
@@ -73,49 +56,72 @@ func lambdaOperations() map[string]operation {
 		"DeleteFunction":              onFunction(deleteFunction),
 		"ListFunctions":               listFunctions,
 		"Invoke":                      onFunction(invokeFunction),
-		"AddPermission":               onFunction(addPermission),
+		"AddPermission":               onFunction(addFunctionPermission),
+		"RemovePermission":            onFunction(removeFunctionPermission),
 		"PutFunctionConcurrency":      onFunction(putFunctionConcurrency),
+		"PublishVersion":              onFunction(publishVersion),
+		"CreateAlias":                 onFunction(createFunctionAlias),
+		"DeleteAlias":                 onFunction(func(*call, *function) (any, error) { return rawResponse{Status: http.StatusNoContent}, nil }),
 		"CreateEventSourceMapping":    createEventSource,
 		"ListEventSourceMappings":     listEventSources,
+		"GetEventSourceMapping":       onEventSource(func(_ *call, s *eventSource) (any, error) { return s, nil }),
+		"DeleteEventSourceMapping":    onEventSource(deleteEventSource),
 	}
+}
+
+// lambdaRoutes are the operations by method and path, {} standing for a name.
+var lambdaRoutes = map[string]string{
+	"POST 2015-03-31/event-source-mappings":      "CreateEventSourceMapping",
+	"GET 2015-03-31/event-source-mappings":       "ListEventSourceMappings",
+	"GET 2015-03-31/event-source-mappings/{}":    "GetEventSourceMapping",
+	"DELETE 2015-03-31/event-source-mappings/{}": "DeleteEventSourceMapping",
+	"POST 2015-03-31/functions":                  "CreateFunction",
+	"GET 2015-03-31/functions":                   "ListFunctions",
+	"GET 2015-03-31/functions/{}":                "GetFunction",
+	"DELETE 2015-03-31/functions/{}":             "DeleteFunction",
+	"GET 2015-03-31/functions/{}/configuration":  "GetFunctionConfiguration",
+	"PUT 2015-03-31/functions/{}/configuration":  "UpdateFunctionConfiguration",
+	"POST 2015-03-31/functions/{}/invocations":   "Invoke",
+	"POST 2015-03-31/functions/{}/policy":        "AddPermission",
+	"DELETE 2015-03-31/functions/{}/policy/{}":   "RemovePermission",
+	"PUT 2017-10-31/functions/{}/concurrency":    "PutFunctionConcurrency",
+	"POST 2015-03-31/functions/{}/versions":      "PublishVersion",
+	"POST 2015-03-31/functions/{}/aliases":       "CreateAlias",
+	"DELETE 2015-03-31/functions/{}/aliases/{}":  "DeleteAlias",
 }
 
 // lambdaRoute names the operation of a REST request (c.Request has method, path, query and headers).
 func lambdaRoute(c *call) string {
-	method := c.Request.Method
-	path := strings.Trim(c.Request.URL.Path, "/")
-	if path == "2015-03-31/event-source-mappings" {
-		return map[string]string{http.MethodPost: "CreateEventSourceMapping", http.MethodGet: "ListEventSourceMappings"}[method]
+	parts := restPath(c)
+	for i := 2; i < len(parts); i += 2 {
+		parts[i] = "{}"
 	}
-	rest, ok := strings.CutPrefix(path, "2015-03-31/functions")
-	if !ok {
-		return ""
-	}
-	_, sub, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
-	if rest == "" {
-		return map[string]string{http.MethodPost: "CreateFunction", http.MethodGet: "ListFunctions"}[method]
-	}
-	return map[string]string{
-		"GET ":              "GetFunction",
-		"DELETE ":           "DeleteFunction",
-		"GET configuration": "GetFunctionConfiguration",
-		"PUT configuration": "UpdateFunctionConfiguration",
-		"POST invocations":  "Invoke",
-		"POST policy":       "AddPermission",
-	}[method+" "+sub]
+	return lambdaRoutes[c.Request.Method+" "+strings.Join(parts, "/")]
 }
 
-// functionName is the one the path of a REST request or the input of an in-process call names.
-func (c *call) functionName() (string, error) {
-	if c.Request != nil {
-		rest, _ := strings.CutPrefix(strings.Trim(c.Request.URL.EscapedPath(), "/"), "2015-03-31/functions/")
-		name, _, _ := strings.Cut(rest, "/")
-		name, err := url.PathUnescape(name)
-		return bareFunction(name), err
+// restPath is the path of a REST request in its parts, still escaped: date, collection, name, part, name.
+func restPath(c *call) []string {
+	return strings.Split(strings.Trim(c.Request.URL.EscapedPath(), "/"), "/")
+}
+
+// pathName is the n-th name in a REST request's path, or a field of an in-process call's input.
+func (c *call) pathName(n int, field string) (string, error) {
+	if c.Request == nil {
+		var in map[string]any
+		err := c.decode(&in)
+		name, _ := in[field].(string)
+		return name, err
 	}
-	var in struct{ FunctionName string }
-	err := c.decode(&in)
-	return bareFunction(in.FunctionName), err
+	parts := restPath(c)
+	if len(parts) <= 2*n {
+		return "", nil
+	}
+	return url.PathUnescape(parts[2*n])
+}
+
+func (c *call) functionName() (string, error) {
+	name, err := c.pathName(1, "FunctionName")
+	return bareFunction(name), err
 }
 
 // bareFunction takes the name from an ARN, a partial ARN or a name, and drops a qualifier.
@@ -161,15 +167,20 @@ func (a *AWS) functionByARN(arn string) (*function, place, bool) {
 }
 
 func lambdaAccess(c *call) (access, error) {
-	var in struct{ FunctionName string }
-	if err := c.decode(&in); err != nil && c.Operation != "Invoke" {
-		return access{}, err
+	name := ""
+	if c.Operation == "CreateFunction" {
+		var in struct{ FunctionName string }
+		if err := c.decode(&in); err != nil {
+			return access{}, err
+		}
+		name = bareFunction(in.FunctionName)
+	} else if !strings.HasPrefix(c.Operation, "List") && !strings.HasSuffix(c.Operation, "EventSourceMapping") {
+		var err error
+		if name, err = c.functionName(); err != nil {
+			return access{}, err
+		}
 	}
-	name := bareFunction(in.FunctionName)
-	if c.Request != nil && name == "" {
-		name, _ = c.functionName()
-	}
-	if name == "" || strings.HasPrefix(c.Operation, "List") || strings.HasSuffix(c.Operation, "EventSourceMapping") {
+	if name == "" {
 		return access{Resource: "*"}, nil
 	}
 	on := access{Resource: c.functionARN(name)}
@@ -235,70 +246,4 @@ func listFunctions(c *call) (any, error) {
 		list = append(list, functions[name])
 	}
 	return map[string]any{"Functions": list}, nil
-}
-
-// addPermission lets a service or account invoke the function.
-func addPermission(c *call, f *function) (any, error) {
-	var in struct{ StatementId, Action, Principal, SourceArn, SourceAccount string } //nolint:revive // AWS's own names
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	if slices.ContainsFunc(f.statements, func(s map[string]any) bool { return s["Sid"] == in.StatementId }) {
-		return nil, &apiError{Code: "ResourceConflictException", Message: "The statement id (" + in.StatementId + ") provided already exists. Please provide a new statement id, or remove the existing statement.", Status: http.StatusConflict}
-	}
-	principal := map[string]any{"AWS": in.Principal}
-	if strings.HasSuffix(in.Principal, ".amazonaws.com") {
-		principal = map[string]any{"Service": in.Principal}
-	}
-	made := map[string]any{"Sid": in.StatementId, "Effect": "Allow", "Principal": principal, "Action": in.Action, "Resource": f.FunctionArn}
-	condition := map[string]any{}
-	if in.SourceArn != "" {
-		condition["ArnLike"] = map[string]any{"AWS:SourceArn": in.SourceArn}
-	}
-	if in.SourceAccount != "" {
-		condition["StringEquals"] = map[string]any{"AWS:SourceAccount": in.SourceAccount}
-	}
-	if len(condition) > 0 {
-		made["Condition"] = condition
-	}
-	f.statements = append(f.statements, made)
-	text, err := encode(made)
-	return map[string]string{"Statement": text}, err
-}
-
-func createEventSource(c *call) (any, error) {
-	var in struct {
-		eventSource
-		FunctionName string
-		Enabled      *bool
-	}
-	in.BatchSize = 10
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	f, ok := c.region().functions.functions[bareFunction(in.FunctionName)]
-	if !ok {
-		return nil, noSuchFunction(c.functionARN(bareFunction(in.FunctionName)))
-	}
-	if _, ok := c.aws.queueByARN(in.EventSourceArn); !ok {
-		return nil, &apiError{Code: "InvalidParameterValueException", Message: "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does not exist."}
-	}
-	if in.BatchSize < 1 || in.BatchSize > 10000 {
-		return nil, &apiError{Code: "InvalidParameterValueException", Message: "Value " + strconv.Itoa(in.BatchSize) + " at 'batchSize' failed to satisfy constraint."}
-	}
-	made := in.eventSource
-	made.UUID, made.FunctionArn, made.State, made.order = c.aws.uuid(), f.FunctionArn, "Enabled", c.aws.flight.next()
-	if in.Enabled != nil && !*in.Enabled {
-		made.State = "Disabled"
-	}
-	made.LastModified = float64(c.Now.UnixNano()) / float64(time.Second)
-	store := c.region().functions
-	store.sources = append(store.sources, &made)
-	return &made, nil
-}
-
-func listEventSources(c *call) (any, error) {
-	list := []*eventSource{}
-	list = append(list, c.region().functions.sources...)
-	return map[string]any{"EventSourceMappings": list}, nil
 }
