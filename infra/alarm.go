@@ -6,57 +6,128 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// alarm watches one metric of AWS and tells the operations topic.
+// alarm watches one metric and tells the operations topic.
 type alarm struct {
 	Name, Why         string
 	Namespace, Metric string
-	Dimension, Value  string
+	Dimension, Value  string // "" is a metric without dimensions
 	Statistic         string
-	Above             float64       // alarms when the metric is greater
-	Over              time.Duration // length of a period
+	Compare           string // CloudWatch's comparison operator
+	Threshold         float64
+	Period            time.Duration
 	Periods           int
+	SilenceIsBad      bool // no data alarms too
 }
 
-func newAlarm(scope constructs.Construct, a alarm, topic *string) awscloudwatch.CfnAlarm {
-	return awscloudwatch.NewCfnAlarm(scope, jsii.String("Alarm-"+a.Name), &awscloudwatch.CfnAlarmProps{
+const (
+	above = "GreaterThanThreshold"
+	below = "LessThanThreshold"
+)
+
+func newAlarm(scope constructs.Construct, a alarm, topic *string) {
+	missing := "notBreaching"
+	if a.SilenceIsBad {
+		missing = "breaching"
+	}
+	var dimensions []any
+	if a.Dimension != "" {
+		dimensions = append(dimensions, awscloudwatch.CfnAlarm_DimensionProperty{Name: jsii.String(a.Dimension), Value: jsii.String(a.Value)})
+	}
+	awscloudwatch.NewCfnAlarm(scope, jsii.String("Alarm-"+a.Name), &awscloudwatch.CfnAlarmProps{
 		AlarmName:          jsii.String(a.Name),
 		AlarmDescription:   jsii.String(a.Why),
 		Namespace:          jsii.String(a.Namespace),
 		MetricName:         jsii.String(a.Metric),
-		Dimensions:         []any{awscloudwatch.CfnAlarm_DimensionProperty{Name: jsii.String(a.Dimension), Value: jsii.String(a.Value)}},
+		Dimensions:         dimensions,
 		Statistic:          jsii.String(a.Statistic),
-		Threshold:          jsii.Number(a.Above),
-		ComparisonOperator: jsii.String("GreaterThanThreshold"),
-		Period:             seconds(a.Over),
+		Threshold:          jsii.Number(a.Threshold),
+		ComparisonOperator: jsii.String(a.Compare),
+		Period:             seconds(a.Period),
 		EvaluationPeriods:  jsii.Number(a.Periods),
-		TreatMissingData:   jsii.String("notBreaching"),
+		TreatMissingData:   jsii.String(missing),
 		AlarmActions:       &[]any{topic},
 		OkActions:          &[]any{topic},
 	})
 }
 
-// workerAlarms are what must not happen to a worker in silence.
+// hubAlarms are what must not happen to the hub in silence.
+func hubAlarms(in Input) []alarm {
+	var all []alarm
+	for _, w := range in.workers() {
+		all = append(all, workerAlarms(w)...)
+	}
+	all = append(all, silence(in.Config.Operations))
+	if in.Config.Operations.SlackAPI {
+		all = append(all, deadLetterAlarms(slackAPI)...)
+	}
+	if in.has(watchdog) {
+		all = append(all, coverage())
+	}
+	return all
+}
+
 func workerAlarms(w worker) []alarm {
 	function := func(metric, why string) alarm {
 		return alarm{
-			Name: w.id() + "-" + metric, Why: why, Namespace: "AWS/Lambda", Metric: metric,
-			Dimension: "FunctionName", Value: w.id(), Statistic: "Sum", Above: 0, Over: 5 * time.Minute, Periods: 1,
+			Name: w.id() + "-" + metric, Why: why, Namespace: "AWS/Lambda", Metric: metric, Dimension: "FunctionName", Value: w.id(),
+			Statistic: "Sum", Compare: above, Period: 5 * time.Minute, Periods: 1,
 		}
 	}
-	queue := func(suffix, queue, metric, why string, above float64) alarm {
-		return alarm{
-			Name: w.id() + suffix, Why: why, Namespace: "AWS/SQS", Metric: metric,
-			Dimension: "QueueName", Value: queue, Statistic: "Maximum", Above: above, Over: time.Minute, Periods: 5,
-		}
-	}
-	late := (15 * time.Minute).Seconds()
-	return []alarm{
+	return append([]alarm{
 		function("Errors", "The function fails: its items are tried again, then parked."),
 		function("Throttles", "The function wants more than its reserved concurrency: events wait."),
-		queue("-age", w.id(), "ApproximateAgeOfOldestMessage", "Events wait for 15 minutes: the guard is late.", late),
-		queue("-dlq-age", w.id()+"-dlq", "ApproximateAgeOfOldestMessage", "A parked item waits for 15 minutes: redrive it before 14 days.", late),
-		queue("-dlq", w.id()+"-dlq", "ApproximateNumberOfMessagesVisible", "Items could not be handled and are parked: read them, then redrive.", 0),
+		queueAlarm(w.id()+"-age", w.id(), "ApproximateAgeOfOldestMessage", "Events wait for 15 minutes: the guard is late.", late),
+	}, deadLetterAlarms(w.id())...)
+}
+
+// late is when a waiting message alarms, in seconds.
+const late = 15 * 60
+
+// deadLetterAlarms watch the dead-letter queue of a worker or rule.
+func deadLetterAlarms(id string) []alarm {
+	queue := id + "-dlq"
+	return []alarm{
+		queueAlarm(queue+"-age", queue, "ApproximateAgeOfOldestMessage", "A parked item waits for 15 minutes: redrive it before 14 days.", late),
+		queueAlarm(queue, queue, "ApproximateNumberOfMessagesVisible", "Items could not be handled and are parked: read them, then redrive.", 0),
+	}
+}
+
+func queueAlarm(name, queue, metric, why string, threshold float64) alarm {
+	return alarm{
+		Name: name, Why: why, Namespace: "AWS/SQS", Metric: metric, Dimension: "QueueName", Value: queue,
+		Statistic: "Maximum", Compare: above, Threshold: threshold, Period: time.Minute, Periods: 5,
+	}
+}
+
+const (
+	watchdog = "watchdog"
+	incident = "incident"
+
+	defaultSilentHours = 24
+)
+
+// silence alarms when no event of any account arrived for hours: a dead path looks like a quiet organization.
+func silence(o settings.Operations) alarm {
+	hours := o.SilentHours
+	if hours == 0 {
+		hours = defaultSilentHours
+	}
+	return alarm{
+		Name: "doublelock-silence", Why: "No event of any account arrived for so long that the way here may be dead: run doublelock doctor --canary.",
+		Namespace: "AWS/SQS", Metric: "NumberOfMessagesSent", Dimension: "QueueName", Value: "doublelock-detect",
+		Statistic: "Sum", Compare: below, Threshold: 1, Period: time.Hour, Periods: hours, SilenceIsBad: true,
+	}
+}
+
+// coverage alarms when an account or Region did not answer. The watchdog writes the metric with its heartbeat.
+func coverage() alarm {
+	return alarm{
+		Name: "doublelock-coverage", Why: "An account or Region is not watched: DL.ORG.1 says which.",
+		Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage,
+		Statistic: "Minimum", Compare: below, Threshold: 100, Period: 15 * time.Minute, Periods: 4, SilenceIsBad: true,
 	}
 }

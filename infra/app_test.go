@@ -20,7 +20,7 @@ import (
 // big is an organization of 50 OUs in 12 waves, each with its own mode, in four Regions.
 func big() settings.Config {
 	c := settings.Config{
-		Organization: settings.Organization{ID: "o-exampleorgid", RootID: "r-ab12", ManagementAccount: "111111111111", SecurityAccount: "222222222222"},
+		Organization: settings.Organization{ID: "o-exampleorgid", RootID: "r-ab12", Enroll: []string{"r-ab12"}, ManagementAccount: "111111111111", SecurityAccount: "222222222222"},
 		Regions:      settings.Regions{Home: "eu-west-1", Guarded: []string{"eu-west-1", "eu-central-1", "us-east-1", "us-west-2"}, RestrictReplicas: true},
 		Keys:         settings.Keys{Create: true, Approved: settings.Approved{Accounts: []string{"222222222222"}, Aliases: []string{settings.SecretsKeyAlias}}},
 		Owners:       settings.Owners{Tags: []string{"Owner"}, Fallback: "security-team"},
@@ -133,27 +133,31 @@ func TestTheManagementAccountGetsTheMemberStackInEveryRegionHomeFirst(t *testing
 	}
 }
 
-func TestMemberTargets(t *testing.T) {
-	for name, tc := range map[string]struct {
-		targets         []string
-		units, accounts []string
-	}{
-		"OUs and accounts apart, sorted":           {[]string{"ou-ab12-b", "333333333333", "ou-ab12-a"}, []string{"ou-ab12-a", "ou-ab12-b"}, []string{"333333333333"}},
-		"the management account is skipped":        {[]string{"111111111111", "ou-ab12-a"}, []string{"ou-ab12-a"}, nil},
-		"the root holds every OU":                  {[]string{"ou-ab12-a", "r-ab12"}, []string{"r-ab12"}, nil},
-		"the same target in two waves counts once": {[]string{"ou-ab12-a", "ou-ab12-a"}, []string{"ou-ab12-a"}, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := big()
-			c.Waves = nil
-			for _, target := range tc.targets {
-				c.Waves = append(c.Waves, settings.Wave{Targets: []string{target}})
-			}
-			units, accounts := memberTargets(c)
-			if !slices.Equal(units, tc.units) || !slices.Equal(accounts, tc.accounts) {
-				t.Errorf("got units %v, accounts %v; want %v, %v", units, accounts, tc.units, tc.accounts)
-			}
-		})
+func TestTheStackSetEnrollsByOUAndAccountsThatJoinLater(t *testing.T) {
+	templates, err := sample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := configuration("sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := templates["org"].of("AWS::CloudFormation::StackSet")
+	if len(sets) != 1 {
+		t.Fatalf("%d StackSets, want one: an account in two would need its roles twice", len(sets))
+	}
+	for _, set := range sets {
+		group := set.at("StackInstancesGroup").([]any)[0].(map[string]any)
+		want := map[string]any{"OrganizationalUnitIds": plain(config.Organization.Enroll)}
+		if diff := cmp.Diff(want, group["DeploymentTargets"]); diff != "" {
+			t.Errorf("targets (-want +got):\n%s", diff)
+		}
+		if set.at("AutoDeployment", "Enabled") != true || set.text("PermissionModel") != "SERVICE_MANAGED" {
+			t.Errorf("auto-deployment %v, permissions %v", set.at("AutoDeployment"), set.at("PermissionModel"))
+		}
+		if order := texts(set.at("OperationPreferences", "RegionOrder")); order[0] != config.Regions.Home {
+			t.Errorf("Regions in the order %v: the home Region makes the roles", order)
+		}
 	}
 }
 
@@ -165,10 +169,10 @@ func TestLogRetentionIsOneThatCloudWatchTakesAndNotShorter(t *testing.T) {
 	}
 }
 
-func TestDuties(t *testing.T) {
+func TestOperatorsMayReadAndNothingElse(t *testing.T) {
 	c := big()
 	c.Operations.Roles = []string{"arn:aws:iam::222222222222:role/SecurityOperator"}
-	for _, d := range duties(c) {
+	for _, d := range duties(Input{Config: c, Handlers: []string{"detect", "remediate"}}) {
 		visited := slices.Contains(d.callers, c.Operations.Roles[0])
 		if visited != (d.name == settings.RoleRead) {
 			t.Errorf("%s: an operator may take it: %v", d.name, visited)

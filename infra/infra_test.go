@@ -46,15 +46,55 @@ var (
 	minimal = sync.OnceValues(func() (stacks, error) { return build("minimal") })
 )
 
-// configurations are what every invariant must hold for.
-var configurations = map[string]func() (stacks, error){"sample": sample, "minimal": minimal}
+// configurations are what every invariant must hold for. The whole one has every worker of the table, also those whose
+// handler does not exist yet, and every option.
+var configurations = map[string]func() (stacks, error){"sample": sample, "minimal": minimal, "whole": whole}
 
 func build(name string) (stacks, error) {
-	config, err := settings.Load(filepath.Join("..", "testdata", "config", name+".yaml"))
+	config, err := configuration(name)
 	if err != nil {
 		return nil, err
 	}
 	return synthesize(config, io.Discard)
+}
+
+func configuration(name string) (settings.Config, error) {
+	return settings.Load(filepath.Join("..", "testdata", "config", name+".yaml"))
+}
+
+var whole = sync.OnceValues(func() (stacks, error) {
+	in, done, err := wholeInput()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return synthesizeInput(in, io.Discard)
+})
+
+func wholeInput() (Input, func(), error) {
+	config, err := configuration("sample")
+	if err != nil {
+		return Input{}, nil, err
+	}
+	config.Operations = settings.Operations{
+		Email: "platform@example.com", SlackChannel: "C0000000001", SlackAPI: true,
+		Roles: []string{"arn:aws:iam::222222222222:role/SecurityOperator"},
+	}
+	config.Regions.RestrictReplicas, config.Keys.MultiRegion = true, true
+	config.Keys.Tags = map[string]string{"owner": "security-team", "data-sensitivity": "high"}
+	for i := range config.Waves {
+		config.Waves[i].SCP, config.Waves[i].BacklogMigrated = true, i == 0
+	}
+	folder, err := os.MkdirTemp("", "doublelock-infra")
+	if err != nil {
+		return Input{}, nil, err
+	}
+	in, err := input(config, folder)
+	in.Handlers = nil
+	for _, w := range workers {
+		in.Handlers = append(in.Handlers, w.Name)
+	}
+	return in, func() { os.RemoveAll(folder) }, err
 }
 
 // synthesize builds the app of a configuration with stub binaries and reads its templates.
@@ -64,13 +104,20 @@ func synthesize(config settings.Config, w io.Writer) (stacks, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(folder)
-	in, err := input(config, filepath.Join(folder, "dist"))
+	in, err := input(config, folder)
 	if err != nil {
 		return nil, err
 	}
-	app := awscdk.NewApp(&awscdk.AppProps{
-		Context: &in.Context, Outdir: jsii.String(filepath.Join(folder, "out")), AnalyticsReporting: jsii.Bool(false),
-	})
+	return synthesizeInput(in, w)
+}
+
+func synthesizeInput(in Input, w io.Writer) (stacks, error) {
+	folder, err := os.MkdirTemp("", "doublelock-out")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	app := awscdk.NewApp(&awscdk.AppProps{Context: &in.Context, Outdir: jsii.String(folder), AnalyticsReporting: jsii.Bool(false)})
 	if err := Build(app, in, w); err != nil {
 		return nil, err
 	}
@@ -103,7 +150,11 @@ func input(config settings.Config, dist string) (Input, error) {
 		}
 	}
 	context, err := cdkContext("..")
-	return Input{Config: config, Rules: trail.Rules(), Dist: dist, Context: context}, err
+	if err != nil {
+		return Input{}, err
+	}
+	handlers, err := handlersIn("..")
+	return Input{Config: config, Rules: trail.Rules(), Dist: dist, Context: context, Handlers: handlers}, err
 }
 
 func parse(body any) (template, error) {

@@ -211,7 +211,7 @@ func TestReadOnlyEventsAreLetThroughByTheirRuleAlone(t *testing.T) {
 		for id, rule := range tpl.of("AWS::Events::Rule") {
 			want := "ENABLED"
 			for _, r := range trail.Rules() {
-				if r.Name == rule.text("Name") && r.AllManagementEvents {
+				if r.AllManagementEvents && cmp.Equal(plain(r.Pattern), rule.at("EventPattern")) {
 					want = allManagementEvents
 				}
 			}

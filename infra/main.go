@@ -38,7 +38,11 @@ func run(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	in := Input{Config: config, Rules: trail.Rules(), Dist: filepath.Join(root, "dist"), Context: context}
+	handlers, err := handlersIn(root)
+	if err != nil {
+		return fmt.Errorf("find handlers: %w", err)
+	}
+	in := Input{Handlers: handlers, Config: config, Rules: trail.Rules(), Dist: filepath.Join(root, "dist"), Context: context}
 	if err := Build(app, in, w); err != nil {
 		return err
 	}

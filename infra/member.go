@@ -24,7 +24,7 @@ func newMemberStack(app awscdk.App, id string, in Input, props awscdk.StackProps
 	home := awscdk.NewCfnCondition(stack, jsii.String("IsHomeRegion"), &awscdk.CfnConditionProps{
 		Expression: awscdk.Fn_ConditionEquals(awscdk.Aws_REGION(), n.region),
 	})
-	for _, duty := range duties(c) {
+	for _, duty := range duties(in) {
 		newRole(stack, duty.id, duty.role(n)).CfnOptions().SetCondition(home)
 	}
 	forward := newRole(stack, "ForwardRole", forwardRole(n))

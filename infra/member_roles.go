@@ -17,18 +17,20 @@ type duty struct {
 }
 
 // duties are the roles that somebody may take, one per duty. A duty that no worker has is not deployed.
-func duties(c settings.Config) []duty {
-	n := namesOf(c)
+func duties(in Input) []duty {
+	c, n := in.Config, namesOf(in.Config)
 	all := []duty{
 		{"ReadRole", settings.RoleRead, "describes secrets and keys", slices.Clone(c.Operations.Roles),
-			[]preventive.Statement{readSecrets(), readKeys(), readAccount()}},
+			[]preventive.Statement{readSecrets(), readKeys(), readAccount(), readDeadLetters()}},
 		{"TagRole", settings.RoleTag, "writes its tags on secrets", nil,
 			[]preventive.Statement{tagSecrets()}},
 		{"ChangeRole", settings.RoleChange, "re-keys secrets", nil,
 			[]preventive.Statement{changeSecrets(), notForeign(), useKeys()}},
+		{"KillSwitchRole", settings.RoleKillSwitch, "switches keys off in an incident, and on again", nil,
+			[]preventive.Statement{switchKeys(), switchSecrets()}},
 	}
 	for i, d := range all {
-		for _, w := range workers {
+		for _, w := range in.workers() {
 			if slices.Contains(w.Enters, d.name) {
 				all[i].callers = append(all[i].callers, n.role(n.account, w.id()))
 			}
@@ -96,6 +98,12 @@ func readAccount() preventive.Statement {
 	}, []string{"*"}, nil)
 }
 
+// readDeadLetters sees whether events were lost on the way to the hub.
+func readDeadLetters() preventive.Statement {
+	return allow("ReadDeadLetters", []string{"sqs:GetQueueAttributes", "sqs:GetQueueUrl"},
+		[]string{awsSub("arn:${AWS::Partition}:sqs:*:${AWS::AccountId}:" + forwardDLQ)}, nil)
+}
+
 // tagSecrets may write and remove the guard's own tags and no others.
 func tagSecrets() preventive.Statement {
 	return allow("TagSecrets", []string{"secretsmanager:TagResource", "secretsmanager:UntagResource"}, anySecret(), preventive.Condition{
@@ -126,6 +134,21 @@ func useKeys() preventive.Statement {
 	return allow("UseKeys", []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"}, anyKey(), preventive.Condition{
 		"StringLike": {"kms:ViaService": {"secretsmanager.*"}},
 	})
+}
+
+// switchKeys may take a key out of use and put it back, as a whole or by its policy, and cannot delete one: what an
+// incident does must have a way back.
+func switchKeys() preventive.Statement {
+	return allow("SwitchKeys", []string{
+		"kms:DescribeKey", "kms:DisableKey", "kms:EnableKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy",
+	}, []string{awsSub("arn:${AWS::Partition}:kms:*:${AWS::AccountId}:key/*")}, nil)
+}
+
+// switchSecrets may close one secret by its own policy, which also works where the AWS managed key still opens it.
+func switchSecrets() preventive.Statement {
+	return allow("SwitchSecrets", []string{
+		"secretsmanager:DeleteResourcePolicy", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:PutResourcePolicy",
+	}, anySecret(), nil)
 }
 
 // awsSub fills the pseudo parameters of CloudFormation into a string.

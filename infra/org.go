@@ -37,7 +37,7 @@ func newOrgStack(app awscdk.App, in Input, member string, w io.Writer) (awscdk.S
 			return nil, err
 		}
 	}
-	newStackSets(stack, c, member)
+	newStackSet(stack, c, member)
 	return stack, nil
 }
 

@@ -22,9 +22,7 @@ type pair struct{ Queue, Dead awssqs.CfnQueue }
 
 // newQueuePair makes both queues under the hub's key, open to EventBridge rules of the hub.
 func newQueuePair(scope constructs.Construct, name string, timeout time.Duration, key awskms.CfnKey, n names) pair {
-	dead := newQueue(scope, "DeadLetters", name+"-dlq", awssqs.CfnQueueProps{
-		MessageRetentionPeriod: seconds(parkedFor), KmsMasterKeyId: key.AttrArn(),
-	}, n)
+	dead := newQueue(scope, "DeadLetters", name+"-dlq", deadLetters(key), n)
 	queue := newQueue(scope, "Queue", name, awssqs.CfnQueueProps{
 		VisibilityTimeout:      seconds(visibleFactor * timeout),
 		MessageRetentionPeriod: seconds(4 * 24 * time.Hour),
@@ -32,6 +30,11 @@ func newQueuePair(scope constructs.Construct, name string, timeout time.Duration
 		RedrivePolicy:          map[string]any{"deadLetterTargetArn": dead.AttrArn(), "maxReceiveCount": maxReceives},
 	}, n)
 	return pair{queue, dead}
+}
+
+// deadLetters keeps what is parked as long as SQS can.
+func deadLetters(key awskms.CfnKey) awssqs.CfnQueueProps {
+	return awssqs.CfnQueueProps{MessageRetentionPeriod: seconds(parkedFor), KmsMasterKeyId: key.AttrArn()}
 }
 
 func newQueue(scope constructs.Construct, id, name string, props awssqs.CfnQueueProps, n names) awssqs.CfnQueue {

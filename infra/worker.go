@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
@@ -13,43 +12,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
-
-	"github.com/doublelock/doublelock/shared/settings"
 )
-
-// worker is one handler as it is deployed: a queue, its dead-letter queue and a function that empties it.
-type worker struct {
-	Name        string // handlers/<name>, dist/<name>
-	Does        string
-	Timeout     time.Duration
-	MemoryMB    int
-	Concurrency int      // reserved: it always has so much and never more
-	Batch       int      // items a call
-	Enters      []string // member roles it may take
-	Publishes   bool     // puts notices on the hub's bus
-	Tells       bool     // publishes to the owners' and chat topics
-}
-
-// workers are the handlers of the hub. A handler deployed here is one row and its rules in hub.go.
-var workers = []worker{
-	{
-		Name: "detect", Does: "looks at what an event points to and moves its record",
-		Timeout: 60 * time.Second, MemoryMB: 256, Concurrency: 20, Batch: 10,
-		Enters: []string{settings.RoleRead, settings.RoleTag}, Publishes: true,
-	},
-	{
-		Name: "alert", Does: "tells owners what changed, once",
-		Timeout: 30 * time.Second, MemoryMB: 256, Concurrency: 5, Batch: 10,
-		Tells: true,
-	},
-	{
-		Name: "remediate", Does: "re-keys with the approved key and verifies it",
-		Timeout: 120 * time.Second, MemoryMB: 256, Concurrency: 2, Batch: 1,
-		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Publishes: true,
-	},
-}
-
-func (w worker) id() string { return "doublelock-" + w.Name }
 
 // hubParts are what every worker stands on.
 type hubParts struct {

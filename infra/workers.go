@@ -1,0 +1,100 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// worker is one handler as it is deployed: a queue, its dead-letter queue and a function that empties it.
+type worker struct {
+	Name        string // handlers/<name>, dist/<name>
+	Does        string
+	Timeout     time.Duration
+	MemoryMB    int
+	Concurrency int        // reserved: it always has so much and never more
+	Batch       int        // items a call
+	Enters      []string   // member roles it may take
+	Publishes   bool       // puts notices on the hub's bus
+	Tells       bool       // publishes to the owners' and chat topics
+	Schedules   []schedule // what wakes it besides rules
+}
+
+// schedule puts a task into a worker's queue by the clock.
+type schedule struct {
+	Task string
+	At   func(settings.Operations) string // EventBridge Scheduler expression, in UTC
+}
+
+// workers are the handlers of the hub. A handler is deployed by a row here and its rules in wakes.
+var workers = []worker{
+	{
+		Name: "detect", Does: "looks at what an event points to and moves its record",
+		Timeout: 60 * time.Second, MemoryMB: 256, Concurrency: 20, Batch: 10,
+		Enters: []string{settings.RoleRead, settings.RoleTag}, Publishes: true,
+	},
+	{
+		Name: "alert", Does: "tells owners what changed, once",
+		Timeout: 30 * time.Second, MemoryMB: 256, Concurrency: 5, Batch: 10,
+		Tells: true,
+	},
+	{
+		Name: "remediate", Does: "re-keys with the approved key and verifies it",
+		Timeout: 120 * time.Second, MemoryMB: 256, Concurrency: 2, Batch: 1,
+		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Publishes: true,
+	},
+	{
+		Name: "sweep", Does: "finds what no event told, and says what is still open",
+		Timeout: 15 * time.Minute, MemoryMB: 512, Concurrency: 2, Batch: 1,
+		Enters: []string{settings.RoleRead, settings.RoleTag}, Publishes: true,
+		Schedules: []schedule{
+			{settings.TaskSweep, func(o settings.Operations) string { return orElse(o.Sweep, "rate(1 hour)") }},
+			{settings.TaskDigest, func(o settings.Operations) string { return orElse(o.Digest, "cron(0 8 ? * MON-FRI *)") }},
+		},
+	},
+	{
+		Name: "watchdog", Does: "sees readers that lose access and accounts that fall silent",
+		Timeout: 5 * time.Minute, MemoryMB: 256, Concurrency: 5, Batch: 1,
+		Enters: []string{settings.RoleRead, settings.RoleChange}, Publishes: true,
+		Schedules: []schedule{
+			{settings.TaskHeartbeat, func(settings.Operations) string { return "rate(15 minutes)" }},
+		},
+	},
+	{
+		Name: "incident", Does: "fires, verifies and undoes the kill switch",
+		Timeout: 15 * time.Minute, MemoryMB: 256, Concurrency: 2, Batch: 1,
+		Enters: []string{settings.RoleRead, settings.RoleKillSwitch}, Publishes: true,
+	},
+}
+
+func (w worker) id() string { return "doublelock-" + w.Name }
+
+// handlersIn names the handlers that have a Lambda main in the project.
+func handlersIn(root string) ([]string, error) {
+	mains, err := filepath.Glob(filepath.Join(root, "handlers", "*", "lambda", "main.go"))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, path := range mains {
+		names = append(names, filepath.Base(filepath.Dir(filepath.Dir(path))))
+	}
+	return names, nil
+}
+
+// workers are the rows whose handler exists, in the order of the table.
+func (in Input) workers() []worker {
+	return slices.DeleteFunc(slices.Clone(workers), func(w worker) bool { return !slices.Contains(in.Handlers, w.Name) })
+}
+
+// has reports whether a handler is deployed.
+func (in Input) has(name string) bool { return slices.Contains(in.Handlers, name) }
+
+func orElse(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
