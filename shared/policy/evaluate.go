@@ -54,7 +54,7 @@ type evaluation struct {
 	spelled  string // the action as the request writes it
 	service  string
 	action   string
-	narrowed bool // the documents hold only statements about the action
+	narrowed bool // the documents hold only statements about the action, the context only keys in lower case
 	findings
 
 	reasons reasons // of statements that are not certain to match
@@ -105,7 +105,7 @@ func (e *evaluation) begin(r *Request, p *Policies) {
 	if account == "" {
 		account = r.Principal.Account
 	}
-	e.context = context{request: r, service: e.service, account: account}
+	e.context = context{request: r, service: e.service, account: account, lowered: e.narrowed}
 	e.same = r.Principal.Account != "" && r.Principal.Account == account
 	e.apply()
 }

@@ -26,8 +26,9 @@ type Target struct {
 // about the action, and of the resources those that a statement's pattern can reach.
 // It is safe for concurrent use; the queries it makes are not.
 type Index struct {
-	targets []Target
-	byARN   []int32 // targets in the order of their ARNs
+	targets  []Target
+	contexts []map[string][]string // of each target, with keys in lower case
+	byARN    []int32               // targets in the order of their ARNs
 
 	mu    sync.Mutex
 	views map[string]*view
@@ -42,9 +43,9 @@ type view struct {
 
 // NewIndex indexes resources. The targets must not change afterwards.
 func NewIndex(targets []Target) *Index {
-	ix := &Index{targets: targets, byARN: make([]int32, len(targets)), views: map[string]*view{}}
-	for i := range ix.byARN {
-		ix.byARN[i] = int32(i)
+	ix := &Index{targets: targets, contexts: make([]map[string][]string, len(targets)), byARN: make([]int32, len(targets)), views: map[string]*view{}}
+	for i := range targets {
+		ix.byARN[i], ix.contexts[i] = int32(i), lowerKeys(targets[i].Context)
 	}
 	sort.SliceStable(ix.byARN, func(a, b int) bool { return targets[ix.byARN[a]].ARN < targets[ix.byARN[b]].ARN })
 	return ix
@@ -115,9 +116,10 @@ func (ix *Index) mark(prefix string, marked []bool) {
 func (q *Query) Answer(i int) Answer {
 	t := &q.index.targets[i]
 	q.load(t, q.view.policies[i], q.view.rcps[i])
+	q.request.Context = q.index.contexts[i]
 	e := &q.evaluation
-	e.begin(&q.request, &q.policies)
 	e.narrowed = true
+	e.begin(&q.request, &q.policies)
 	e.run()
 	if answer := e.answer(); answer != ExplicitlyDenied {
 		return answer

@@ -35,6 +35,7 @@ type context struct {
 	request *Request
 	service string // of the action, lower case
 	account string // of the resource
+	lowered bool   // the request's context has only keys in lower case
 	buffer  [1]string
 }
 
@@ -57,8 +58,8 @@ func (c *context) lookup(key string) ([]string, presence) {
 }
 
 func (c *context) given(key string) ([]string, bool) {
-	if values, ok := c.request.Context[key]; ok {
-		return values, true
+	if values, ok := c.request.Context[key]; ok || c.lowered {
+		return values, ok
 	}
 	for name, values := range c.request.Context {
 		if len(name) == len(key) && strings.EqualFold(name, key) {
@@ -66,6 +67,15 @@ func (c *context) given(key string) ([]string, bool) {
 		}
 	}
 	return nil, false
+}
+
+// lowerKeys is a context with its keys in lower case.
+func lowerKeys(context map[string][]string) map[string][]string {
+	out := make(map[string][]string, len(context))
+	for name, values := range context {
+		out[strings.ToLower(name)] = values
+	}
+	return out
 }
 
 func (c *context) flaggedUnknown(key string) bool {
