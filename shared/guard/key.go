@@ -39,16 +39,16 @@ const DefaultKeyID = "DefaultEncryptionKey"
 
 // Key is a KMS key as its metadata describes it. The zero Key is one nothing is known about.
 type Key struct {
-	ARN         string // key ARN, never an alias; "" for the AWS managed key where only DefaultKeyID is known
-	ID          string // key id, or DefaultKeyID
-	Account     string
-	Region      string
-	Manager     KeyManager
-	State       KeyState
-	MultiRegion bool
-	Origin      string
-	Aliases     []string // "alias/…", where they were read
-	Tags        map[string]string
+	ARN         string            `json:"arn"` // key ARN, never an alias; "" for the AWS managed key where only DefaultKeyID is known
+	ID          string            `json:"id"`  // key id, or DefaultKeyID
+	Account     string            `json:"account,omitzero"`
+	Region      string            `json:"region,omitzero"`
+	Manager     KeyManager        `json:"manager,omitzero"`
+	State       KeyState          `json:"state,omitzero"`
+	MultiRegion bool              `json:"multiRegion,omitzero"`
+	Origin      string            `json:"origin,omitzero"`
+	Aliases     []string          `json:"aliases,omitzero"` // "alias/…", where they were read
+	Tags        map[string]string `json:"tags,omitzero"`
 }
 
 // Same reports whether two keys are one. All keys the AWS manages for Secrets Manager in an account and Region are.

@@ -15,38 +15,38 @@ type SecretRef struct {
 
 // Secret is what Describe found, under its canonical ARN. It never holds a value.
 type Secret struct {
-	ARN     string // full ARN with the six-character suffix
-	Name    string
-	Account string
-	Region  string
+	ARN     string `json:"arn"` // full ARN with the six-character suffix
+	Name    string `json:"name,omitzero"`
+	Account string `json:"account,omitzero"`
+	Region  string `json:"region,omitzero"`
 
-	KeyID    string // as set on the secret: "" (default), key id, key ARN or alias ARN
-	Key      Key    // what KeyID really is, by key metadata
-	Versions []Version
-	Replicas []Replica
+	KeyID    string    `json:"keyId,omitzero"` // as set on the secret: "" (default), key id, key ARN or alias ARN
+	Key      Key       `json:"key,omitzero"`   // what KeyID really is, by key metadata
+	Versions []Version `json:"versions,omitzero"`
+	Replicas []Replica `json:"replicas,omitzero"`
 
-	VersionsUnread bool // ListSecretVersionIds could not be read, so no claim about older copies can be made
+	VersionsUnread bool `json:"versionsUnread,omitzero"` // ListSecretVersionIds could not be read, so no claim about older copies can be made
 
-	OwningService string // e.g. "rds"; "" for a customer's own secret
-	PrimaryRegion string // set on replicas and on replicated primaries
-	Tags          map[string]string
+	OwningService string            `json:"owningService,omitzero"` // e.g. "rds"; "" for a customer's own secret
+	PrimaryRegion string            `json:"primaryRegion,omitzero"` // set on replicas and on replicated primaries
+	Tags          map[string]string `json:"tags,omitzero"`
 
-	RotationEnabled   bool
-	RotationLambdaARN string
+	RotationEnabled   bool   `json:"rotationEnabled,omitzero"`
+	RotationLambdaARN string `json:"rotationLambdaArn,omitzero"`
 
-	CreatedAt      time.Time
-	LastChangedAt  time.Time
-	LastAccessedAt time.Time // day precision; zero when never read in this Region
-	DeletedAt      time.Time // zero unless deletion is scheduled
+	CreatedAt      time.Time `json:"createdAt,omitzero"`
+	LastChangedAt  time.Time `json:"lastChangedAt,omitzero"`
+	LastAccessedAt time.Time `json:"lastAccessedAt,omitzero"` // day precision; zero when never read in this Region
+	DeletedAt      time.Time `json:"deletedAt,omitzero"`      // zero unless deletion is scheduled
 }
 
 // Version is one version of a secret and the keys that open it. A version that was re-keyed keeps its older copy,
 // so it lists the new key and the previous one (UpdateSecret, "update the encryption key" in the user guide).
 type Version struct {
-	ID        string
-	Stages    []string // AWSCURRENT, AWSPENDING, AWSPREVIOUS or a customer's label; empty when deprecated
-	Keys      []Key    // every key that opens it, in the order AWS lists them
-	CreatedAt time.Time
+	ID        string    `json:"id"`
+	Stages    []string  `json:"stages,omitzero"` // AWSCURRENT, AWSPENDING, AWSPREVIOUS or a customer's label; empty when deprecated
+	Keys      []Key     `json:"keys,omitzero"`   // every key that opens it, in the order AWS lists them
+	CreatedAt time.Time `json:"createdAt,omitzero"`
 }
 
 // Labelled reports whether Secrets Manager still hands the version out by stage.
@@ -54,11 +54,11 @@ func (v Version) Labelled() bool { return len(v.Stages) > 0 }
 
 // Replica is a copy of a secret in another Region, under a key of its own.
 type Replica struct {
-	Region        string
-	KeyID         string // as reported by the primary; "" is the AWS managed key of that Region
-	Key           Key
-	Status        string // InSync, InProgress, Failed
-	StatusMessage string
+	Region        string `json:"region,omitzero"`
+	KeyID         string `json:"keyId,omitzero"` // as reported by the primary; "" is the AWS managed key of that Region
+	Key           Key    `json:"key,omitzero"`
+	Status        string `json:"status,omitzero"` // InSync, InProgress, Failed
+	StatusMessage string `json:"statusMessage,omitzero"`
 }
 
 // IsReplica reports whether the secret is a copy of a primary in another Region.
