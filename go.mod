@@ -81,3 +81,10 @@ require (
 	golang.org/x/tools/godoc v0.1.0-deprecated // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )
+
+ignore (
+	./.venv
+	./cdk.out
+	./dist
+	./node_modules
+)

@@ -63,8 +63,8 @@ type Keys struct {
 type Approved struct {
 	Accounts []string          `yaml:"accounts" about:"Every key of these accounts."`
 	ARNs     []string          `yaml:"arns" about:"Key ARNs; * stands for any text."`
-	Aliases  []string          `yaml:"aliases" about:"Key aliases, in whichever account the key lives."`
-	Tags     map[string]string `yaml:"tags" about:"A key with all of these tags."`
+	Aliases  []string          `yaml:"aliases" about:"Key aliases, in whichever account the key lives. An SCP does not see aliases: name other accounts under accounts as well."`
+	Tags     map[string]string `yaml:"tags" about:"A key with all of these tags. An SCP does not see tags: name other accounts under accounts as well."`
 }
 
 // KeyChoice picks the key for the secrets it matches. Empty criteria match everything.
@@ -114,7 +114,7 @@ type Retention struct {
 type Operations struct {
 	Email        string   `yaml:"email" about:"Address for alarms about Doublelock itself."`
 	SlackChannel string   `yaml:"slackChannel" about:"Slack channel id that hears everything."`
-	SlackAPI     bool     `yaml:"slackApi"` // post to Slack's API through an EventBridge connection instead of Amazon Q Developer
+	SlackAPI     bool     `yaml:"slackApi" about:"Post to Slack with a bot token kept by EventBridge, where Amazon Q Developer is not used."`
 	Sweep        string   `yaml:"sweep" about:"EventBridge Scheduler expression of the sweep. Default: rate(1 hour)."`
 	Digest       string   `yaml:"digest" about:"EventBridge Scheduler expression of the digest. Default: cron(0 8 ? * MON-FRI *)."`
 	SilentHours  int      `yaml:"silentHours" about:"Alarm when no event arrived for so many hours. Default: 24."`
