@@ -1,6 +1,8 @@
 package localaws
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -18,6 +20,8 @@ type Options struct {
 	// OnRecord sees every CloudTrail record in the order of the calls. It runs with the state lock held, so it must not
 	// call back.
 	OnRecord func(Record)
+	// OnPut sees every event that PutEvents takes, or a rule of another bus forwards, under the same conditions.
+	OnPut func(bus string, event map[string]any)
 
 	// RawKeyARN makes the condition key secretsmanager:KmsKeyArn hold what the caller sent. By default it is the key's
 	// ARN, also for aliases; AWS does not document which.
@@ -96,7 +100,7 @@ type service struct {
 	// route finds the operation of a REST request and the input that its path and query carry; only for restJSON.
 	route func(*call) (operation string)
 	// access names what an operation acts on, for the authorisation that runs before it. Services that leave it nil
-	// either authorise inside their operations or are authorised on "*".
+	// authorise inside their operations.
 	access func(*call) (access, error)
 	global bool // one endpoint for all Regions: state and records live in us-east-1
 }
@@ -106,10 +110,10 @@ func (a *AWS) services() map[string]service {
 	return map[string]service{
 		"sts":            {protocol: awsQuery, operations: stsOperations()},
 		"iam":            {protocol: awsQuery, operations: iamOperations(), access: iamAccess, global: true},
-		"organizations":  {protocol: awsJSON11, operations: organizationsOperations(), global: true},
+		"organizations":  {protocol: awsJSON11, operations: organizationsOperations(), access: organizationsAccess, global: true},
 		"secretsmanager": {protocol: awsJSON11, operations: secretsManagerOperations()},
 		"kms":            {protocol: awsJSON11, operations: kmsOperations()},
-		"cloudtrail":     {protocol: awsJSON11, operations: cloudTrailOperations()},
+		"cloudtrail":     {protocol: awsJSON11, operations: cloudTrailOperations(), access: cloudTrailAccess},
 		"events":         {protocol: awsJSON11, operations: eventsOperations(), access: eventsAccess},
 		"sqs":            {protocol: awsJSON10, operations: sqsOperations(), access: sqsAccess},
 		"sns":            {protocol: awsQuery, operations: snsOperations(), access: snsAccess},
@@ -236,10 +240,19 @@ func (a *AWS) perform(c *call, s service, run operation) (any, error) {
 
 // uuid is a random (version 4) UUID from the seeded source.
 func (a *AWS) uuid() string {
-	hi, lo := a.random.Uint64(), a.random.Uint64()
-	hi = hi&^0xf000 | 0x4000
-	lo = lo&^(0xc000<<48) | 0x8000<<48
-	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xffff, lo>>48, lo&0xffffffffffff)
+	var raw [16]byte
+	binary.BigEndian.PutUint64(raw[:8], a.random.Uint64())
+	binary.BigEndian.PutUint64(raw[8:], a.random.Uint64())
+	raw[6], raw[8] = raw[6]&0x0f|0x40, raw[8]&0x3f|0x80
+	digits := hex.AppendEncode(make([]byte, 0, 32), raw[:])
+	out := make([]byte, 0, 36)
+	for i, end := range []int{8, 12, 16, 20, 32} {
+		if i > 0 {
+			out = append(out, '-')
+		}
+		out = append(out, digits[len(out)-i:end]...)
+	}
+	return string(out)
 }
 
 // letters is a random string of n characters of the alphabet, from the seeded source.

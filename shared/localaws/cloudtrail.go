@@ -44,6 +44,10 @@ func (a *AWS) record(c *call, result any, err error) {
 	if c.Caller.Service != "" {
 		e.recipient.Account = c.Account
 	}
+	c.slim()
+	if e.readOnly() && c.Operation != "AssumeRole" {
+		e.result = nil // never shown
+	}
 	owner := e.recipient.Account
 	if c.owner != "" && err == nil {
 		owner = c.owner

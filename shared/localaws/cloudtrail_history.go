@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"encoding/json"
 	"net/url"
 	"reflect"
 	"time"
@@ -26,6 +27,25 @@ func (t *trailStore) recent(yield func(entry) bool) {
 			return
 		}
 	}
+}
+
+const bigInput = 4096
+
+// slim drops what a finished call need not keep: its HTTP request, and the values in a big body.
+func (c *call) slim() {
+	c.Request = nil
+	if len(c.Input) <= bigInput {
+		return
+	}
+	var fields map[string]any
+	if json.Unmarshal(c.Input, &fields) != nil {
+		c.Input = nil
+		return
+	}
+	for name := range hidden {
+		delete(fields, name)
+	}
+	c.Input, _ = json.Marshal(fields) // it was JSON
 }
 
 // words is a date as Secrets Manager writes it into its records, from epoch seconds.

@@ -17,6 +17,15 @@ func cloudTrailOperations() map[string]operation {
 	}
 }
 
+// cloudTrailAccess names the trail of the calls that are about one.
+func cloudTrailAccess(c *call) (access, error) {
+	switch c.Operation {
+	case "GetTrailStatus", "StartLogging", "StopLogging":
+		return access{Resource: c.trailARN()}, nil
+	}
+	return access{}, nil
+}
+
 const (
 	lookupPage = 50
 	lookupBack = 90 * 24 * time.Hour

@@ -141,6 +141,22 @@ func organizationsOperations() map[string]operation {
 	return all
 }
 
+// organizationsAccess names the policy or account that a call is about.
+func organizationsAccess(c *call) (access, error) {
+	in, o := struct{ PolicyId, AccountId string }{}, c.aws.organization //nolint:revive // AWS's own names
+	if err := c.decode(&in); err != nil {
+		return access{}, err
+	}
+	switch {
+	case o == nil:
+	case o.policies[in.PolicyId] != nil:
+		return access{Resource: o.policyARN(o.policies[in.PolicyId])}, nil
+	case o.members[in.AccountId] != nil:
+		return access{Resource: o.arn("account", in.AccountId)}, nil
+	}
+	return access{}, nil
+}
+
 // insideOrganization lets the management account do all, a delegated administrator read and handle policies, and
 // other members only look at the organization itself.
 func insideOrganization(name string, run operation) operation {

@@ -150,7 +150,7 @@ func (a *AWS) rotateAs(who caller, s *secret, token string) error {
 
 func getRandomPassword(c *call) (any, error) {
 	var in struct{ PasswordLength int }
-	if err := c.decode(&in); err != nil {
+	if err := firstError(c.decode(&in), c.authorize(access{})); err != nil {
 		return nil, err
 	}
 	return reply{"RandomPassword": c.aws.letters(or0(in.PasswordLength, 32), mixedAlnum)}, nil

@@ -1,0 +1,56 @@
+package localaws
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestNothingIsDoneWithoutTheRight calls every operation there is as a role that may do nothing, with input that names
+// existing things: none may succeed.
+func TestNothingIsDoneWithoutTheRight(t *testing.T) {
+	const account, region = "111122223333", "us-east-1"
+	a := New(Options{Seed: 1})
+	a.Organization("o-exampleorg", account)
+	a.AddRole(account, "Nobody", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)
+	at := place{account, region}
+	created, err := a.As("test.amazonaws.com", account, region, "secretsmanager", "CreateSecret", map[string]any{"Name": "a", "SecretString": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := a.As("test.amazonaws.com", account, region, "kms", "CreateKey", map[string]any{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyID := key["KeyMetadata"].(map[string]any)["KeyId"]
+	input := map[string]any{"SecretId": created["ARN"], "KeyId": keyID, "TargetKeyId": keyID, "AliasName": "alias/x", "Name": "b", "SecretString": "x", "SecretIdList": []string{"a"},
+		"RoleName": "Nobody", "RoleArn": "arn:aws:iam::" + account + ":role/Nobody", "RoleSessionName": "xx", "Plaintext": "eA==", "KeySpec": "AES_256",
+		"PolicyDocument": allowNothing, "AssumeRolePolicyDocument": allowNothing, "PolicyId": fullAccessPolicy, "UserName": "u", "PolicyName": "p"}
+	nobody := roleCaller(account, a.account(account).roles["Nobody"], "x")
+	open := []string{"sts:GetCallerIdentity"} // needs no right in AWS either
+	for _, service := range []string{"sts", "iam", "organizations", "secretsmanager", "kms", "cloudtrail"} {
+		for _, operation := range sortedKeys(a.table[service].operations) {
+			name := service + ":" + operation
+			if slices.Contains(open, name) {
+				continue
+			}
+			fields := input
+			if operation == "BatchGetSecretValue" {
+				fields = map[string]any{"SecretIdList": []string{"a"}}
+			}
+			_, err := a.do(at, nobody, service, operation, fields)
+			var api *apiError
+			if err == nil || !errors.As(err, &api) {
+				t.Errorf("%s: got %v, want an error of the service", name, err)
+				continue
+			}
+			if strings.HasPrefix(api.Code, "AccessDenied") || strings.Contains(api.Code, "Validation") || api.Code == "InvalidCiphertextException" {
+				continue
+			}
+			t.Errorf("%s: got %v, want AccessDenied", name, err)
+		}
+	}
+}
+
+const allowNothing = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`
