@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -210,6 +211,65 @@ func TestDisabledKeyOpensOneIncidentThatSaysWhatDoesNotStop(t *testing.T) {
 	want = append(want, "finding_resolved DL.SECRET.4", "finding_resolved DL.SECRET.4")
 	if diff := cmp.Diff(want, w.kinds()); diff != "" {
 		t.Errorf("published in the end (-want +got):\n%s", diff)
+	}
+}
+
+func TestIncidentOfAKeyWithVeryManySecretsFitsIntoAnEvent(t *testing.T) {
+	w := newWorld()
+	for i := range 1200 {
+		w.add(fmt.Sprintf("%04d/%s", i, strings.Repeat("a", 200)), cmk)
+	}
+	k := w.keys[cmk]
+	k.State = guard.KeyDisabled
+	w.keys[cmk] = k
+	handle(t, w.handler(), call{name: "DisableKey", key: cmk}.body())
+	raw, err := json.Marshal(w.published[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(raw) > 240*1024 {
+		t.Errorf("incident of %d bytes, EventBridge takes 262,144", len(raw))
+	}
+	if stops, _, _ := w.published[0].Blast.Counts(); stops != 1200 {
+		t.Errorf("%d secrets stop, want all 1200 counted", stops)
+	}
+}
+
+func TestKeyEventThatTakesMoreThanOneDeliveryGoesOnWhereItEnded(t *testing.T) {
+	w := newWorld()
+	h := w.handler()
+	for i := range 10 {
+		s := w.add(fmt.Sprint("app-", i), cmk)
+		handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
+	}
+	k := w.keys[cmk]
+	k.State = guard.KeyDisabled
+	w.keys[cmk] = k
+	w.published = nil
+	saves := 0
+	w.trip = func(step string) error {
+		if step == "save" {
+			if saves++; saves%8 == 0 { // time is up, again and again
+				return guard.ErrThrottled
+			}
+		}
+		return nil
+	}
+	disable := call{name: "DisableKey", key: cmk}.body()
+	deliveries := 1
+	for ; len(handle(t, w.handler(), disable)) > 0; deliveries++ {
+		if deliveries > 5 {
+			t.Fatal("the event never ends")
+		}
+	}
+	want := map[string]int{"incident_opened": 1, "finding_opened DL.SECRET.4": 10}
+	got := map[string]int{}
+	for _, kind := range w.kinds() {
+		got[kind]++
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("after %d deliveries (-want +got):
+%s", deliveries, diff)
 	}
 }
 

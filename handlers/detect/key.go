@@ -15,6 +15,9 @@ import (
 // findingSecrets bounds the search for secrets that only an older copy ties to a key: AWS has no index for it.
 const findingSecrets = 20 * time.Second
 
+// maxListed bounds the secrets of each kind in an incident, so that its event stays under EventBridge's 256 KB.
+const maxListed = 150
+
 // lifecycle looks at every secret that a key holds, after the key was enabled, disabled or deleted, and opens an
 // incident when the key cannot be used.
 func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cause) (Outcome, error) {
@@ -22,7 +25,11 @@ func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cau
 	if err != nil {
 		return Outcome{}, err
 	}
-	secrets, partial, err := h.under(ctx, key)
+	records, err := h.recorded(ctx, key)
+	if err != nil {
+		return Outcome{}, err
+	}
+	secrets, partial, err := h.under(ctx, key, records)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -31,6 +38,9 @@ func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cau
 		return Outcome{}, err
 	}
 	for _, s := range secrets {
+		if knows(records, s, key) {
+			continue
+		}
 		if _, err := h.Look(ctx, guard.SecretRef{Account: s.Account, Region: s.Region, ID: s.ARN}, cause); err != nil {
 			return Outcome{}, err
 		}
@@ -43,7 +53,7 @@ func (h *Handler) openIncident(ctx context.Context, c trail.Change, cause guard.
 	state := string(key.State)
 	switch {
 	case usable(key.State), key.State == guard.KeyStateUnknown && c.EventName == "EnableKey":
-		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %d secrets looked at", state, len(secrets))}, nil
+		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %d secrets are under it", state, len(secrets))}, nil
 	case len(secrets) == 0 && partial == nil:
 		return Outcome{Action: "unchanged", Reason: "key is " + state + ", no secret is under it"}, nil
 	case c.Actor.Own():
@@ -80,15 +90,34 @@ func keyARN(ref guard.KeyRef) string {
 	return fmt.Sprintf("arn:%s:kms:%s:%s:key/%s", partition(ref.Region), ref.Region, ref.Account, ref.ID)
 }
 
-// under finds the secrets that a key holds: those recorded under it, in whatever account, and those that only an older
-// copy ties to it. Where the search itself could not end, partial says why.
-func (h *Handler) under(ctx context.Context, key guard.Key) (secrets []guard.Secret, partial, err error) {
+// recorded lists what is recorded under a key.
+func (h *Handler) recorded(ctx context.Context, key guard.Key) ([]guard.Record, error) {
 	if key.ARN == "" {
-		return nil, nil, nil
+		return nil, nil
 	}
 	records, err := h.Records.ByKey(ctx, key.ARN)
 	if err != nil {
-		return nil, nil, fmt.Errorf("find secrets under key: %w", err)
+		return nil, fmt.Errorf("find secrets under key: %w", err)
+	}
+	return records, nil
+}
+
+// knows reports whether the record of a secret says already what the key's state means for it. So an event that takes
+// more than one delivery goes on where the last one ended.
+func knows(records []guard.Record, s guard.Secret, key guard.Key) bool {
+	for _, rec := range records {
+		if rec.Resource == s.ARN {
+			return agrees(rec, key)
+		}
+	}
+	return false
+}
+
+// under finds the secrets that a key holds: those recorded under it, in whatever account, and those that only an older
+// copy ties to it. Where the search itself could not end, partial says why.
+func (h *Handler) under(ctx context.Context, key guard.Key, records []guard.Record) (secrets []guard.Secret, partial, err error) {
+	if key.ARN == "" {
+		return nil, nil, nil
 	}
 	found, partial := h.search(ctx, key, records)
 	known := map[string]bool{}
@@ -133,7 +162,7 @@ func unreadable(rec guard.Record, key guard.Key) guard.Secret {
 // incident tells what stops, and what does not. Its ID is that of the event and the key's state, so that a repeated
 // event is told once; the records of two accounts of one call share it.
 func (h *Handler) incident(c trail.Change, cause guard.Cause, key guard.Key, secrets []guard.Secret, partial error) guard.Notice {
-	blast := guard.Blast(key, secrets)
+	blast := guard.Blast(key, secrets).Trim(maxListed)
 	id := c.SharedEventID
 	if id == "" {
 		id = c.EventID
@@ -163,9 +192,9 @@ func (h *Handler) lookAtKey(ctx context.Context, ref guard.KeyRef, cause guard.C
 	if err != nil || key.ARN == "" {
 		return Outcome{Action: "unchanged", Reason: "the key does not exist"}, err
 	}
-	records, err := h.Records.ByKey(ctx, key.ARN)
+	records, err := h.recorded(ctx, key)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("find secrets under key: %w", err)
+		return Outcome{}, err
 	}
 	looked := 0
 	for _, rec := range records {

@@ -9,7 +9,40 @@ type BlastRadius struct {
 	Stops   []Affected `json:"stops"`   // no labelled version opens with another usable key
 	Remains []Affected `json:"remains"` // an older copy still opens with another key
 	Unknown []Affected `json:"unknown"` // could not be told
+
+	// Left counts what Trim left out of the lists.
+	Left *BlastLeft `json:"left,omitempty"`
 }
+
+// BlastLeft counts secrets that a trimmed BlastRadius does not list.
+type BlastLeft struct {
+	Stops   int `json:"stops"`
+	Remains int `json:"remains"`
+	Unknown int `json:"unknown"`
+}
+
+// Counts says how many secrets there are of each kind, listed or not.
+func (b BlastRadius) Counts() (stops, remains, unknown int) {
+	stops, remains, unknown = len(b.Stops), len(b.Remains), len(b.Unknown)
+	if b.Left != nil {
+		stops, remains, unknown = stops+b.Left.Stops, remains+b.Left.Remains, unknown+b.Left.Unknown
+	}
+	return stops, remains, unknown
+}
+
+// Trim lists at most so many secrets of each kind and counts the rest, so that what is told fits into one message.
+func (b BlastRadius) Trim(most int) BlastRadius {
+	stops, remains, unknown := b.Counts()
+	t := b
+	t.Stops, t.Remains, t.Unknown = firsts(b.Stops, most), firsts(b.Remains, most), firsts(b.Unknown, most)
+	left := BlastLeft{stops - len(t.Stops), remains - len(t.Remains), unknown - len(t.Unknown)}
+	if left != (BlastLeft{}) {
+		t.Left = &left
+	}
+	return t
+}
+
+func firsts(list []Affected, most int) []Affected { return list[:min(len(list), most)] }
 
 // Affected is a secret under the key, and why it stops or does not.
 type Affected struct {

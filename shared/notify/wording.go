@@ -132,7 +132,8 @@ func incident(n guard.Notice) string {
 	if n.Blast == nil {
 		return " cannot be used"
 	}
-	return fmt.Sprintf(" is %s, %d secrets stop, %d do not", stateWord(n.Blast.State), len(n.Blast.Stops), len(n.Blast.Remains))
+	stops, remains, _ := n.Blast.Counts()
+	return fmt.Sprintf(" is %s, %d secrets stop, %d do not", stateWord(n.Blast.State), stops, remains)
 }
 
 func stateWord(s guard.KeyState) string {

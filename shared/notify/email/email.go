@@ -199,19 +199,22 @@ func (w *writer) blast(b *guard.BlastRadius) {
 	if b == nil {
 		return
 	}
+	stops, remains, unknown := b.Counts()
 	for _, part := range []struct {
 		title string
 		list  []guard.Affected
-	}{{"Stops", b.Stops}, {"Still opens", b.Remains}, {"Could not be told", b.Unknown}} {
-		if len(part.list) == 0 {
+		count int
+	}{{"Stops", b.Stops, stops}, {"Still opens", b.Remains, remains}, {"Could not be told", b.Unknown, unknown}} {
+		if part.count == 0 {
 			continue
 		}
 		w.line("")
-		w.line("%s (%d)", part.title, len(part.list))
-		for _, a := range part.list[:min(len(part.list), maxAffected)] {
+		w.line("%s (%d)", part.title, part.count)
+		listed := part.list[:min(len(part.list), maxAffected)]
+		for _, a := range listed {
 			w.line("  - %s: %s", notify.Clip(notify.OneLine(cmp.Or(a.Name, a.Secret)), maxName), notify.OneLine(a.Why))
 		}
-		if more := len(part.list) - maxAffected; more > 0 {
+		if more := part.count - len(listed); more > 0 {
 			w.line("  and %d more", more)
 		}
 	}

@@ -164,18 +164,19 @@ func blast(b *guard.BlastRadius) []string {
 		return nil
 	}
 	var lines []string
-	add := func(what string, list []guard.Affected) {
-		for i, a := range list {
-			if i == maxAffected {
-				lines = append(lines, fmt.Sprintf("… and %d more", len(list)-i))
-				break
-			}
+	add := func(what string, list []guard.Affected, count int) {
+		listed := list[:min(len(list), maxAffected)]
+		for _, a := range listed {
 			lines = append(lines, fmt.Sprintf("• %s %s: %s", what, code(a.Name), escape(a.Why, 150)))
 		}
+		if more := count - len(listed); more > 0 {
+			lines = append(lines, fmt.Sprintf("… and %d more", more))
+		}
 	}
-	add("stops", b.Stops)
-	add("still opens", b.Remains)
-	add("unknown", b.Unknown)
+	stops, remains, unknown := b.Counts()
+	add("stops", b.Stops, stops)
+	add("still opens", b.Remains, remains)
+	add("unknown", b.Unknown, unknown)
 	return lines
 }
 
