@@ -129,11 +129,10 @@ func (r *Records) writeVersioned(ctx context.Context, key item, revision int64, 
 	}
 	it := item{AttributeKey: key[AttributeKey], AttributeSort: key[AttributeSort], attributeRevision: number(revision + 1),
 		attributeBody: text(string(body)), AttributeExpires: number(expires.Unix())}
-	in := &dynamodb.PutItemInput{TableName: &r.table, Item: it, ConditionExpression: aws.String("attribute_not_exists(" + AttributeKey + ")")}
+	in := &dynamodb.PutItemInput{Item: it, ConditionExpression: aws.String("attribute_not_exists(" + AttributeKey + ")")}
 	if revision > 0 {
 		in.ConditionExpression = aws.String(attributeRevision + " = :before")
 		in.ExpressionAttributeValues = item{":before": number(revision)}
 	}
-	_, err = r.client().PutItem(ctx, in)
-	return fail(err, "write item")
+	return fail(r.put(ctx, in), "write item")
 }

@@ -102,6 +102,9 @@ func write(w http.ResponseWriter, query bool, a answer) {
 		fmt.Fprintf(w, `{"__type":%q,"message":"AWS says %s"}`, a.code, a.code)
 		return
 	}
+	if a.status != 0 {
+		w.WriteHeader(a.status)
+	}
 	if s, isString := a.body.(string); isString {
 		_, _ = io.WriteString(w, s)
 		return

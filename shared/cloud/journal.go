@@ -33,8 +33,7 @@ func (j *Journal) Append(ctx context.Context, e guard.JournalEntry) error {
 	if err != nil {
 		return fmt.Errorf("append to journal: %w", err)
 	}
-	_, err = j.r.client().PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &j.r.table,
+	err = j.r.put(ctx, &dynamodb.PutItemInput{
 		Item: item{AttributeKey: text("journal#" + e.Resource), AttributeSort: text(journalSort(e)),
 			attributeBody: text(string(body))},
 		ConditionExpression: aws.String("attribute_not_exists(" + AttributeKey + ")"),

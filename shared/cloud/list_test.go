@@ -80,6 +80,28 @@ func TestAListEndsWhereAWSRefuses(t *testing.T) {
 	}
 }
 
+func TestAWriteWhoseAnswerGotLostIsNoConflict(t *testing.T) {
+	var stored object
+	f := newFake()
+	f.on["PutItem"] = func(a asked) answer {
+		if stored == nil {
+			stored = a.in["Item"].(object)
+			return answer{status: 500, code: "InternalServerError"}
+		}
+		return answer{body: object{"__type": "ConditionalCheckFailedException", "message": "no", "Item": stored}, status: 400}
+	}
+	records := f.open(t, nil).Records("doublelock")
+	if err := records.Save(t.Context(), record(secretARN, keyARN)); err != nil {
+		t.Errorf("our own write is taken for somebody else's: %v", err)
+	}
+	if n := len(f.made("PutItem")); n != 2 {
+		t.Errorf("tried %d times, want 2", n)
+	}
+	if err := records.Save(t.Context(), record(secretARN, keyARN)); !errors.Is(err, guard.ErrConflict) {
+		t.Errorf("an equal record of somebody else: %v, want ErrConflict", err)
+	}
+}
+
 func TestAnUnreadableRecordIsAnErrorAndNotAZeroRecord(t *testing.T) {
 	items := map[string]object{
 		"no body":         {"pk": object{"S": "resource#x"}, "sk": object{"S": "record"}},

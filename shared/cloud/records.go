@@ -69,7 +69,7 @@ func (r *Records) Load(ctx context.Context, resource string) (guard.Record, erro
 func (r *Records) Save(ctx context.Context, rec guard.Record) error {
 	before := rec.Revision
 	rec.Revision++
-	in := &dynamodb.PutItemInput{TableName: &r.table}
+	in := &dynamodb.PutItemInput{}
 	if before == 0 {
 		in.ConditionExpression = aws.String("attribute_not_exists(" + AttributeKey + ")")
 	} else {
@@ -80,8 +80,7 @@ func (r *Records) Save(ctx context.Context, rec guard.Record) error {
 	if in.Item, err = recordItem(rec); err != nil {
 		return fmt.Errorf("save record of %s: %w", rec.Resource, err)
 	}
-	_, err = r.client().PutItem(ctx, in)
-	return fail(err, "save record of %s", rec.Resource)
+	return fail(r.put(ctx, in), "save record of %s", rec.Resource)
 }
 
 func recordItem(rec guard.Record) (item, error) {
