@@ -8,7 +8,7 @@ import (
 )
 
 func demoCommand(env *environment) *cobra.Command {
-	var seed uint64
+	var options demoOptions
 	command := &cobra.Command{
 		Use:   "demo",
 		Short: "Play an organization on this machine: real handlers, real SDK, a local AWS",
@@ -16,21 +16,29 @@ func demoCommand(env *environment) *cobra.Command {
 story through the real handlers and the real SDK. No AWS account is needed and nothing leaves this machine. The same
 seed gives the same output.`,
 		Example: `  doublelock demo
-  doublelock demo -o json | jq -r 'select(.stage == "finding_opened") | .control + " " + .resource'`,
+  doublelock demo -o json | jq -r 'select(.stage == "finding_opened") | .control + " " + .resource'
+  doublelock demo --keep          # then, in another terminal, use the aws CLI against it`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDemo(cmd.Context(), env, seed)
+			return runDemo(cmd.Context(), env, options)
 		},
 	}
-	command.Flags().Uint64Var(&seed, "seed", 1, "where ids and faults come from; the same seed gives the same output")
+	flags := command.Flags()
+	flags.Uint64Var(&options.seed, "seed", 1, "where ids and faults come from; the same seed gives the same output")
+	flags.BoolVar(&options.keep, "keep", false, "leave the local AWS listening afterwards, until Ctrl-C, and print what to export")
 	return command
 }
 
-func runDemo(ctx context.Context, env *environment, seed uint64) error {
+type demoOptions struct {
+	seed uint64
+	keep bool
+}
+
+func runDemo(ctx context.Context, env *environment, options demoOptions) error {
 	c := newClock()
 	t := newTimeline(env, c.Now, accountNames())
 	reporter := &reporter{timeline: t, told: map[string]int{}}
-	w, stop, err := newWorld(ctx, seed, c, c.Now, reporter.watcher())
+	w, stop, err := newWorld(ctx, options.seed, c, c.Now, reporter.watcher())
 	if err != nil {
 		return err
 	}
@@ -40,13 +48,14 @@ func runDemo(ctx context.Context, env *environment, seed uint64) error {
 	t.print("%s\n", t.paint.dim(wrap(demoIntroduction, "", 112)))
 	for i, scene := range story() {
 		t.heading(i+1, scene.title, scene.why)
-		reporter.mail(w.aws.Mailbox())
 		if err := scene.play(ctx, s); err != nil {
 			return fmt.Errorf("scene %d, %s: %w", i+1, scene.title, err)
 		}
-		reporter.mail(w.aws.Mailbox())
 	}
-	return reporter.close(ctx, w)
+	if err := reporter.close(ctx, w); err != nil || !options.keep {
+		return err
+	}
+	return keep(ctx, env, w)
 }
 
 const demoIntroduction = `An AWS organization in this process: a management account, a security account that holds the hub, and four member

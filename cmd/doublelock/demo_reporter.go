@@ -34,7 +34,7 @@ type reporter struct {
 
 func (r *reporter) watcher() watcher {
 	r.notices = map[string]bool{}
-	return watcher{record: r.record, invoked: r.invoked, log: r.log}
+	return watcher{record: r.record, put: r.put, log: r.log, mail: r.mail}
 }
 
 // start shows what happens from now on; the deployment before it is not part of the story.
@@ -101,24 +101,22 @@ var noticeStages = map[guard.NoticeKind]string{
 	guard.NoticeSealed: stageSealed, guard.NoticeDrifted: stageDrifted, guard.NoticeIncident: stageIncident,
 }
 
-// invoked shows the notices that alert is handed: every one that the hub publishes goes there.
-func (r *reporter) invoked(function string, payload []byte) {
-	if function != "alert" || !r.showing() {
+// put shows the notices that the hub publishes on its bus.
+func (r *reporter) put(_ string, event map[string]any) {
+	if event["source"] != settings.EventSource || !r.showing() {
 		return
 	}
-	var batch struct{ Records []struct{ Body string } }
-	if err := json.Unmarshal(payload, &batch); err != nil {
-		r.problem("read what alert was handed: " + err.Error())
+	raw, err := json.Marshal(event["detail"])
+	if err != nil {
+		r.problem("read a notice: " + err.Error())
 		return
 	}
-	for _, record := range batch.Records {
-		var envelope struct{ Detail guard.Notice }
-		if err := json.Unmarshal([]byte(record.Body), &envelope); err != nil {
-			r.problem("read a notice: " + err.Error())
-			continue
-		}
-		r.notice(envelope.Detail)
+	var n guard.Notice
+	if err := json.Unmarshal(raw, &n); err != nil {
+		r.problem("read a notice: " + err.Error())
+		return
 	}
+	r.notice(n)
 }
 
 func (r *reporter) notice(n guard.Notice) {
@@ -137,7 +135,9 @@ func (r *reporter) notice(n guard.Notice) {
 	l := line{Stage: stage, Account: n.Account, Region: n.Region, Actor: n.Actor, Resource: n.Resource, Detail: n.Detail}
 	if n.Finding != nil {
 		l.Control, l.Finding = string(n.Finding.Control), n.Finding.ID()
-		l.Detail = n.Finding.Detail
+		if n.Kind == guard.NoticeOpened {
+			l.Detail = n.Finding.Detail
+		}
 		if n.Kind == guard.NoticeResolved {
 			l.Detail = n.Finding.Title + ": no longer"
 		}
@@ -204,6 +204,10 @@ func (r *reporter) problem(text string) {
 
 // mail shows the messages that arrived since the last time.
 func (r *reporter) mail(box []localaws.Mail) {
+	if !r.showing() {
+		r.read = len(box)
+		return
+	}
 	for _, m := range box[r.read:] {
 		owner, channel := m.Attributes["owner"], m.Protocol+" to "+m.Endpoint
 		if m.Protocol == "https" {

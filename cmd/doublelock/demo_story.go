@@ -54,10 +54,14 @@ func story() []scene {
 			func(ctx context.Context, s *stage) error {
 				return s.create(ctx, by("app-deploy", payments, virginia), cloud.NewSecret{Name: "payments/api", Tags: owner("team-payments")})
 			}},
-		{"A new version seals it",
-			"PutSecretValue writes under the CMK alone. Now the finding resolves, and the CMK can switch the secret off.",
+		{"New versions seal it",
+			"A new version is under the CMK alone, but AWSPREVIOUS still opens with the old key. The second one pushes that copy out of its label: sealed, and the finding resolves.",
 			func(ctx context.Context, s *stage) error {
-				return s.putValue(ctx, by("app-deploy", payments, virginia), "payments/api")
+				who := by("app-deploy", payments, virginia)
+				if err := s.putValue(ctx, who, "payments/api"); err != nil {
+					return err
+				}
+				return s.putValue(ctx, who, "payments/api")
 			}},
 		{"Drift: set back to the AWS managed key",
 			"UpdateSecret with an empty key. No SCP condition is known to see it, not even in the guarded OU; the event does.",
@@ -76,7 +80,7 @@ func story() []scene {
 		{"A secret that RDS owns",
 			"Secrets Manager refuses to change it from outside. It is reported with RDS's own way, and never touched.",
 			func(ctx context.Context, s *stage) error {
-				return s.serviceOwned(ctx, search, virginia, "rds", "rds!db-2f9a4c1e")
+				return s.serviceOwned(ctx, search, virginia, "rds", "db-2f9a4c1e")
 			}},
 		{"A CMK of the central key account",
 			"In another account, and fine because it is approved. A check that compares account ids would call it wrong.",
@@ -237,7 +241,7 @@ func (s *stage) enableKey(ctx context.Context, who actor) error {
 
 func (s *stage) serviceOwned(ctx context.Context, account, region, service, name string) error {
 	s.world.clock.advance(7 * time.Second)
-	s.timeline.add(line{Stage: stageCall, Account: account, Region: region, Actor: service + ".amazonaws.com", Resource: name, Detail: "CreateSecret by the service"})
+	s.timeline.add(line{Stage: stageCall, Account: account, Region: region, Actor: service + ".amazonaws.com", Resource: service + "!" + name, Detail: "CreateSecret by the service"})
 	if err := s.world.serviceOwnedSecret(account, region, service, name); err != nil {
 		return err
 	}

@@ -31,10 +31,11 @@ func accountNames() map[string]string {
 	return map[string]string{management: "management", hub: "security", shop: "shop", search: "search", payments: "payments", sandbox: "sandbox"}
 }
 
-// clock is the demo's own time: it stands still unless the story moves it.
+// clock is the demo's own time: it stands still unless the story moves it, and runs once the story is over.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu      sync.Mutex
+	now     time.Time
+	running time.Time // since when it runs, on the wall clock; zero while it stands
 }
 
 func newClock() *clock { return &clock{now: time.Date(2026, 9, 1, 9, 0, 0, 0, time.UTC)} }
@@ -42,7 +43,16 @@ func newClock() *clock { return &clock{now: time.Date(2026, 9, 1, 9, 0, 0, 0, ti
 func (c *clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.running.IsZero() {
+		return c.now.Add(time.Since(c.running))
+	}
 	return c.now
+}
+
+func (c *clock) run() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running = time.Now()
 }
 
 func (c *clock) advance(d time.Duration) {
@@ -66,16 +76,17 @@ type world struct {
 
 // watcher hears what happens in the world, as it happens.
 type watcher struct {
-	record  func(localaws.Record)                     // every CloudTrail record; must not call back
-	invoked func(function string, payload []byte)     // every call of a function, before it
-	log     func(function string, record slog.Record) // every line that a function logs
+	record func(localaws.Record)                     // every CloudTrail record; must not call back
+	put    func(bus string, event map[string]any)    // every event that a hub's function publishes; must not call back
+	log    func(function string, record slog.Record) // every line that a function logs
+	mail   func([]localaws.Mail)                     // all that has arrived, when the world came to rest
 }
 
 // newWorld founds the organization, deploys the synthesized templates and registers the real handlers. The returned
 // function ends it.
 func newWorld(ctx context.Context, seed uint64, c *clock, now func() time.Time, watch watcher) (*world, func(), error) {
 	w := &world{clock: c, now: now, watch: watch, people: map[actor]*cloud.Cloud{}, arns: map[actor]string{}}
-	w.aws = localaws.New(localaws.Options{Now: now, Seed: seed, OnRecord: watch.record})
+	w.aws = localaws.New(localaws.Options{Now: now, Seed: seed, OnRecord: watch.record, OnPut: watch.put})
 	w.found()
 	url, stop, err := w.aws.Start()
 	if err != nil {
@@ -98,6 +109,7 @@ func (w *world) found() {
 	w.aws.AddAccount(openOU, search, "search")
 	w.aws.AddAccount(openOU, payments, "payments")
 	w.aws.AddAccount(openOU, sandbox, "sandbox")
+	w.aws.AddRole(search, "intern", `{"Version":"2012-10-17","Statement":[]}`)
 }
 
 func (w *world) deploy(ctx context.Context) error {
@@ -119,6 +131,9 @@ func (w *world) deploy(ctx context.Context) error {
 		if err := w.register(ctx, name); err != nil {
 			return err
 		}
+	}
+	if err := w.openRecords(ctx); err != nil {
+		return err
 	}
 	return w.settle(ctx)
 }
@@ -177,20 +192,18 @@ func (w *world) register(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("function %s: %w", full, err)
 	}
-	if name == handlers.Detect {
-		if err := w.openRecords(ctx, env); err != nil {
-			return err
-		}
-	}
 	w.aws.RegisterFunction(hub, virginia, full, func(ctx context.Context, payload []byte) ([]byte, error) {
-		w.watch.invoked(name, payload)
 		return functions.Invoke(ctx, name, payload)
 	})
 	return nil
 }
 
 // settle lets every event that is on its way reach its end.
-func (w *world) settle(ctx context.Context) error { return w.aws.Settle(ctx) }
+func (w *world) settle(ctx context.Context) error {
+	err := w.aws.Settle(ctx)
+	w.watch.mail(w.aws.Mailbox())
+	return err
+}
 
 // workload opens AWS as an actor. A role that does not exist yet stands for people with every right.
 func (w *world) workload(ctx context.Context, who actor) (*cloud.Workload, string, error) {
@@ -201,16 +214,20 @@ func (w *world) workload(ctx context.Context, who actor) (*cloud.Workload, strin
 	if err != nil {
 		return nil, "", err
 	}
-	c, err := cloud.Open(ctx, cloud.Options{
-		Region: who.region, Endpoint: w.url, Now: w.now,
-		Credentials: &cloud.Static{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey, SessionToken: keys.SessionToken},
-	})
+	c, err := w.open(ctx, who.region, keys)
 	if err != nil {
 		return nil, "", err
 	}
 	w.people[who] = c
 	w.arns[who] = fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", who.account, who.name, who.name)
 	return c.Workload(who.region), w.arns[who], nil
+}
+
+func (w *world) open(ctx context.Context, region string, keys localaws.Credentials) (*cloud.Cloud, error) {
+	return cloud.Open(ctx, cloud.Options{
+		Region: region, Endpoint: w.url, Now: w.now,
+		Credentials: &cloud.Static{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey, SessionToken: keys.SessionToken},
+	})
 }
 
 func (w *world) serviceOwnedSecret(account, region, service, name string) error {
@@ -240,14 +257,17 @@ func (t *tap) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (t *tap) WithGroup(string) slog.Handler { return t }
 
-func (w *world) openRecords(ctx context.Context, env map[string]string) error {
-	o := cloud.FromEnv(func(variable string) string { return env[variable] })
-	o.Now = w.now
-	c, err := cloud.Open(ctx, o)
+// openRecords reads what the hub remembers, as a security engineer of the hub's account would.
+func (w *world) openRecords(ctx context.Context) error {
+	keys, err := w.aws.Principal(hub, "role/SecurityEngineer/sam")
 	if err != nil {
 		return err
 	}
-	w.records = c.Records(env[settings.EnvTable])
+	c, err := w.open(ctx, virginia, keys)
+	if err != nil {
+		return err
+	}
+	w.records = c.Records(w.aws.FunctionEnvironment(hub, virginia, settings.SessionPrefix+handlers.Detect)[settings.EnvTable])
 	return nil
 }
 
