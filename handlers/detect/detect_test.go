@@ -268,8 +268,7 @@ func TestKeyEventThatTakesMoreThanOneDeliveryGoesOnWhereItEnded(t *testing.T) {
 		got[kind]++
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("after %d deliveries (-want +got):
-%s", deliveries, diff)
+		t.Errorf("after %d deliveries (-want +got):\n%s", deliveries, diff)
 	}
 }
 

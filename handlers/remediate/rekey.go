@@ -48,8 +48,14 @@ func (h *Handler) Remediate(ctx context.Context, n guard.Notice) (Outcome, error
 
 // change decides again from what is true now, and changes the key.
 func (h *Handler) change(ctx context.Context, n guard.Notice, s guard.Secret, past past) (Outcome, error) {
-	if reason, err := h.unwanted(ctx, s); err != nil || reason != "" {
-		return Outcome{"unchanged", reason}, err
+	decision, err := h.decide(ctx, s)
+	switch {
+	case err != nil:
+		return Outcome{}, err
+	case !decision.Rekey && decision.Tell && owed(s):
+		return h.leave(ctx, n, decision)
+	case !decision.Rekey:
+		return Outcome{"unchanged", decision.Reason}, nil
 	}
 	recently := h.Now().Add(-quiet)
 	switch {
@@ -100,30 +106,29 @@ func reasonOf(err error) string {
 	}
 }
 
-// unwanted says why the secret must be left alone; "" when it must not.
-func (h *Handler) unwanted(ctx context.Context, s guard.Secret) (string, error) {
+// decide says what may be done about the secret as it is now.
+func (h *Handler) decide(ctx context.Context, s guard.Secret) (guard.Decision, error) {
 	switch {
 	case s.Foreign():
-		return "owned by another service", nil
+		return guard.Decision{Reason: "owned by another service"}, nil
 	case s.PendingDeletion():
-		return "pending deletion", nil
+		return guard.Decision{Reason: "pending deletion"}, nil
 	case s.IsReplica():
-		return "a replica: its key is fixed", nil
+		return guard.Decision{Reason: "a replica: its key is fixed"}, nil
 	}
 	rec, err := h.Records.Load(ctx, s.ARN)
 	if err != nil {
-		return "", fmt.Errorf("load record: %w", err)
+		return guard.Decision{}, fmt.Errorf("load record: %w", err)
 	}
 	mode, err := h.Modes.Mode(ctx, s.Account, s.Tags)
 	if err != nil {
-		return "", fmt.Errorf("look up mode: %w", err)
+		return guard.Decision{}, fmt.Errorf("look up mode: %w", err)
 	}
-	decision := guard.Decide(guard.StateOf(s, rec.LastKnown), mode, h.waived(s.ARN))
-	if decision.Rekey {
-		return "", nil
-	}
-	return decision.Reason, nil
+	return guard.Decide(guard.StateOf(s, rec.LastKnown), mode, h.waived(s.ARN)), nil
 }
+
+// owed reports whether the owner still has to hear of the finding: it was not told while the fix was ours to make.
+func owed(s guard.Secret) bool { return s.Key.Manager == guard.ManagerAWS }
 
 func (h *Handler) waived(arn string) bool {
 	for _, w := range h.Waivers {

@@ -61,7 +61,8 @@ func TestWhatIsLeftAlone(t *testing.T) {
 		told    guard.NoticeKind
 	}{
 		"a notice that orders nothing":                   {notice: func(n *guard.Notice) { n.Decision.Rekey = false }},
-		"a mode that became milder":                      {prepare: func(w *world) { w.mode = guard.ModeNotify }},
+		"a mode that became milder is left to the owner": {prepare: func(w *world) { w.mode = guard.ModeNotify }, told: guard.NoticeOpened},
+		"a mode that only observes is left to nobody":    {prepare: func(w *world) { w.mode = guard.ModeObserve }},
 		"a service-owned secret":                         {prepare: func(w *world) { w.secret.OwningService = "rds" }},
 		"a service-owned secret known by its name alone": {prepare: func(w *world) { w.secret.Name = "rds!db-1" }},
 		"one pending deletion":                           {prepare: func(w *world) { w.secret.DeletedAt = w.now }},

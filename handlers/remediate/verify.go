@@ -80,6 +80,16 @@ func (h *Handler) fail(ctx context.Context, n guard.Notice, s guard.Secret, prob
 	return Outcome{"failed", problem}, nil
 }
 
+// leave hands a finding to its owner after all, because the mode became milder since the fix was ordered.
+func (h *Handler) leave(ctx context.Context, n guard.Notice, decision guard.Decision) (Outcome, error) {
+	notice := n
+	notice.ID, notice.Decision = noticeID("left", n), decision
+	if err := h.Bus.Publish(ctx, []guard.Notice{notice}); err != nil {
+		return Outcome{}, fmt.Errorf("leave it to the owner: %w", err)
+	}
+	return Outcome{"left", decision.Reason}, nil
+}
+
 func (h *Handler) look(ctx context.Context, ref guard.SecretRef, n guard.Notice) error {
 	if err := h.Looker.Look(ctx, ref, guard.Cause{Actor: h.By, Tool: n.Tool, EventID: n.EventID}); err != nil {
 		return fmt.Errorf("record the change: %w", err)

@@ -13,17 +13,27 @@ const MaxSubject = 100
 // Subject is the one-line gist: severity, what, where. At most MaxSubject printable ASCII characters.
 func (m Message) Subject() string {
 	severity := strings.ToUpper(string(m.Severity()))
+	if m.done() {
+		severity = "DONE"
+	}
 	if len(m.Stories) == 1 {
 		lead := m.Stories[0].Lead()
 		where := " (" + lead.Account + " " + lead.Region + ")"
-		if lead.Kind == guard.NoticeResolved || lead.Kind == guard.NoticeRekeyed {
-			severity = "DONE"
-		}
 		start := "[Doublelock] " + severity + ": "
 		room := MaxSubject - len(start) - len(ASCII(where))
 		return start + Clip(ASCII(HeadlineWithin(lead, room)), max(room, 0)) + Clip(ASCII(where), MaxSubject-len(start))
 	}
 	return Clip(ASCII(fmt.Sprintf("[Doublelock] %s: %s", severity, m.Count())), MaxSubject)
+}
+
+// done reports whether every story tells of something that was put right.
+func (m Message) done() bool {
+	for _, s := range m.Stories {
+		if k := s.Lead().Kind; k != guard.NoticeResolved && k != guard.NoticeRekeyed {
+			return false
+		}
+	}
+	return true
 }
 
 // Count says how many resources need something and how many are done.
@@ -42,7 +52,7 @@ func (m Message) Count() string {
 	case todo == 0:
 		return fmt.Sprintf("%d resources are fine again", done)
 	default:
-		return fmt.Sprintf("%d need you, %d are fine again", todo, done)
+		return fmt.Sprintf("%s you, %s fine again", plural(todo, "needs", "need"), plural(done, "is", "are"))
 	}
 }
 
@@ -54,8 +64,11 @@ func Headline(n guard.Notice) string { return HeadlineWithin(n, 0) }
 func HeadlineWithin(n guard.Notice, room int) string {
 	before, after := phrase(n)
 	name := Name(n)
+	if n.Kind == guard.NoticeIncident {
+		name = strings.TrimPrefix(name, "alias/")
+	}
 	if room > 0 {
-		name = Clip(name, max(room-len([]rune(before))-len([]rune(after)), 12))
+		name = Clip(name, max(room-len([]rune(before))-len([]rune(after)), 8))
 	}
 	return before + name + after
 }
@@ -78,9 +91,9 @@ func phrase(n guard.Notice) (before, after string) {
 	case guard.NoticeResolved:
 		return resolved(n)
 	case guard.NoticeRekeyed:
-		return "", " was moved to a customer managed key"
+		return "", " was moved to a CMK"
 	case guard.NoticeFailed:
-		return "", " could not be moved to a customer managed key"
+		return "", " could not be moved to a CMK"
 	case guard.NoticeIncident:
 		return "Key ", incident(n)
 	case guard.NoticeDeniedRead:
@@ -111,7 +124,7 @@ func opened(n guard.Notice) (before, after string) {
 	case guard.SecretKeyUnapproved:
 		return "", " is under a key that is not approved"
 	case guard.SecretForeignKey:
-		return "Service-owned ", " is under the AWS managed key"
+		return "", " (service-owned) uses the AWS managed key"
 	default:
 		return OneLine(n.Finding.Title) + ": ", ""
 	}
@@ -133,7 +146,14 @@ func incident(n guard.Notice) string {
 		return " cannot be used"
 	}
 	stops, remains, _ := n.Blast.Counts()
-	return fmt.Sprintf(" is %s, %d secrets stop, %d do not", stateWord(n.Blast.State), stops, remains)
+	return fmt.Sprintf(" is %s: %s, %s", stateWord(n.Blast.State), plural(stops, "stops", "stop"), plural(remains, "does not", "do not"))
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", many)
 }
 
 func stateWord(s guard.KeyState) string {

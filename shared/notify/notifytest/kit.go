@@ -98,11 +98,11 @@ func mentions(sample string) []string {
 	case "a change that did not take":
 		return []string{"prod/db/password", "could not be moved"}
 	case "a disabled key":
-		return []string{"alias/payments", "disabled", "prod/app-00", "prod/legacy", "more", "enable-key"}
+		return []string{"payments", "disabled", "prod/app-00", "prod/legacy", "more", "enable-key"}
 	case "a hundred resources":
 		return []string{"100 resources", "prod/app-000"}
 	case "two that need work and one done":
-		return []string{"2 need you, 1 are fine again", "cancel-key-deletion", "remove-regions-from-replication"}
+		return []string{"2 need you, 1 is fine again", "cancel-key-deletion", "remove-regions-from-replication"}
 	case "a message that may be a repeat":
 		return []string{"may have had this message before"}
 	default:
