@@ -7,6 +7,7 @@ func commands(env *environment) []*cobra.Command {
 	return []*cobra.Command{
 		demoCommand(env),
 		replayCommand(env),
+		policyCommand(env),
 		versionCommand(env),
 	}
 }

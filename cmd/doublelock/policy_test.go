@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// runPolicyTest runs "policy test" on text from standard input and returns the exit code.
+func runPolicyTest(t *testing.T, text string, args ...string) (code int, stderr string) {
+	t.Helper()
+	var out, problems bytes.Buffer
+	env := &environment{Stdin: strings.NewReader(text), Stdout: &out, Stderr: &problems, Now: func() time.Time { return time.Unix(0, 0) }}
+	root := rootCommand(env)
+	root.SetArgs(append([]string{"policy", "test"}, args...))
+	code = exitCode(env, root.ExecuteContext(context.Background()))
+	return code, problems.String()
+}
+
+func policyCase(expected string) string {
+	return `[{"name":"c","request":{"action":"a:B","resource":{"resource":"*"},"principal":"arn:aws:iam::111122223333:user/ana"},"expected":{"response":"` + expected + `"}}]`
+}
+
+func TestPolicyTestExitCodes(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		text string
+		want int
+	}{
+		"all pass":                    {policyCase("ImplicitlyDenied"), 0},
+		"one fails":                   {policyCase("Allowed"), 2},
+		"one is malformed":            {policyCase("Perhaps"), 1},
+		"the file is torn":            {"[{", 1},
+		"there is nothing to run":     {"[]", 1},
+		"the file is no list":         {"\"text\"", 1},
+		"YAML from standard input":    {"name: c\nrequest: {action: 'a:B', resource: {resource: '*'}, principal: '*'}\nexpected: {response: ImplicitlyDenied}\n", 0},
+		"a list under the name cases": {`{"cases":` + policyCase("ImplicitlyDenied") + `}`, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if code, stderr := runPolicyTest(t, test.text, "-"); code != test.want {
+				t.Errorf("exit code %d, want %d\n%s", code, test.want, stderr)
+			}
+		})
+	}
+}
+
+func TestPolicyTestReportThatCannotBeWrittenIsAnError(t *testing.T) {
+	t.Parallel()
+	report := filepath.Join(t.TempDir(), "no", "such", "folder.xml")
+	code, stderr := runPolicyTest(t, policyCase("ImplicitlyDenied"), "-", "--junit", report)
+	if code != exitFailure || !strings.Contains(stderr, "write JUnit report") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if _, err := os.Stat(report); err == nil {
+		t.Error("a report was written")
+	}
+}
