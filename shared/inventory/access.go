@@ -1,0 +1,173 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// ErrNotInSnapshot: the snapshot was complete where it would be, and does not hold it.
+var ErrNotInSnapshot = errors.New("not in the snapshot")
+
+// Access answers from one snapshot who can open what. A reader needs both locks: secretsmanager:GetSecretValue on the
+// secret, and kms:Decrypt, through Secrets Manager, on a key that opens its current version. It is safe for concurrent
+// use.
+//
+// The request it asks about names the secret by ARN and wants AWSCURRENT, over TLS, at the time of the snapshot. Where
+// it comes from (address, VPC, MFA, session tags) is not known, so a policy that asks for that answers Unknown.
+type Access struct {
+	snapshot   *Snapshot
+	accounts   map[string]*Account
+	principals map[string]*Principal
+	groups     map[string]*Group // by account/name
+	secrets    map[string]int    // index in the snapshot by ARN
+	keys       map[string]*Key
+	unread     map[Unread]string // why, by part, account and Region
+
+	documents documents
+	orgs      map[string]*orgPolicies
+	sessions  map[string][]string // sessions that policies name, by account/role name
+
+	bulk     sync.Once
+	openings *openings
+}
+
+// Prepare indexes a snapshot, which must not change afterwards.
+func Prepare(s Snapshot) *Access {
+	a := &Access{
+		snapshot: &s, accounts: map[string]*Account{}, principals: map[string]*Principal{}, groups: map[string]*Group{},
+		secrets: map[string]int{}, keys: map[string]*Key{}, unread: map[Unread]string{}, orgs: map[string]*orgPolicies{},
+		sessions: map[string][]string{}, documents: documents{parsed: map[string]*policy.Document{}},
+	}
+	for i := range s.Accounts {
+		a.accounts[s.Accounts[i].ID] = &s.Accounts[i]
+	}
+	for i := range s.Principals {
+		a.principals[s.Principals[i].ARN] = &s.Principals[i]
+	}
+	for i := range s.Groups {
+		a.groups[s.Groups[i].Account+"/"+s.Groups[i].Name] = &s.Groups[i]
+	}
+	for i := range s.Secrets {
+		a.secrets[s.Secrets[i].Facts.ARN] = i
+	}
+	for i := range s.Keys {
+		a.keys[s.Keys[i].Facts.ARN] = &s.Keys[i]
+	}
+	for _, u := range s.Unread {
+		a.unread[Unread{Part: u.Part, Account: u.Account, Region: u.Region}] = u.Why
+	}
+	for id := range a.accounts {
+		a.orgs[id] = a.readControls(id)
+	}
+	a.findSessions()
+	return a
+}
+
+// Snapshot is what the answers come from.
+func (a *Access) Snapshot() *Snapshot { return a.snapshot }
+
+// Secret finds a secret by ARN, or by name where only one has it.
+func (a *Access) Secret(id string) (*Secret, error) {
+	if i, found := a.secrets[id]; found {
+		return &a.snapshot.Secrets[i], nil
+	}
+	var found []*Secret
+	for i := range a.snapshot.Secrets {
+		if s := &a.snapshot.Secrets[i]; s.Facts.Name == id {
+			found = append(found, s)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, fmt.Errorf("find secret %s: %w", id, ErrNotInSnapshot)
+	}
+	return nil, fmt.Errorf("find secret %s: %d secrets have this name; say which by ARN, such as %s", id, len(found), found[0].Facts.ARN)
+}
+
+// whyUnread says why a part of an account was not read; "" when it was.
+func (a *Access) whyUnread(part Part, account string) string {
+	if why := a.unread[Unread{Part: part, Account: account}]; why != "" {
+		return why
+	}
+	if _, known := a.accounts[account]; !known {
+		return "account " + account + " is not in the snapshot"
+	}
+	return ""
+}
+
+// documents parses each text once, since many principals have the same.
+type documents struct {
+	mu     sync.Mutex
+	parsed map[string]*policy.Document
+}
+
+func (d *documents) read(name, text string) *policy.Document {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	key := name + "\x00" + text
+	if found := d.parsed[key]; found != nil {
+		return found
+	}
+	made := policy.Read(name, []byte(text))
+	d.parsed[key] = made
+	return made
+}
+
+// missing stands for a document that is not in the snapshot.
+func missing(name, why string) *policy.Document {
+	return policy.Broken(name, errors.New(why))
+}
+
+// findSessions collects the role sessions that policies and grants name: such a session may do what the role may not.
+func (a *Access) findSessions() {
+	add := func(name string) {
+		p, err := policy.ParsePrincipal(name)
+		if err != nil || p.Kind != policy.KindSession {
+			return
+		}
+		role := p.Account + "/" + p.Name
+		if !slices.Contains(a.sessions[role], name) {
+			a.sessions[role] = append(a.sessions[role], name)
+		}
+	}
+	addAll := func(d *policy.Document) {
+		for _, name := range namedIn(d) {
+			add(name)
+		}
+	}
+	for i := range a.snapshot.Secrets {
+		if s := &a.snapshot.Secrets[i]; strings.Contains(s.Policy, ":assumed-role/") {
+			addAll(a.secretPolicy(s))
+		}
+	}
+	for i := range a.snapshot.Keys {
+		k := &a.snapshot.Keys[i]
+		if strings.Contains(k.Policy, ":assumed-role/") {
+			addAll(a.keyPolicy(k))
+		}
+		for _, g := range k.Grants {
+			add(g.Grantee)
+		}
+	}
+}
+
+// namedIn lists the AWS principals that a document's Allow statements name.
+func namedIn(d *policy.Document) []string {
+	var out []string
+	if d == nil {
+		return nil
+	}
+	for _, s := range d.Statements {
+		if s.Effect == policy.Allow && s.Principal != nil {
+			out = append(out, s.Principal.AWS...)
+		}
+	}
+	return out
+}

@@ -1,0 +1,76 @@
+package inventory
+
+import (
+	"slices"
+
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// stranger is a role of an account that has nothing to do with the organization: what opens to it opens to everybody.
+const stranger = "arn:aws:iam::000000000000:role/any-account"
+
+// outsiders are the principals outside the snapshot whom the secret's own policy could let in. Their own policies are
+// not known, so they are unknown at best; services have none.
+func (a *Access) outsiders(s *Secret) []string {
+	d := a.secretPolicy(s)
+	if d == nil || d.Err() != nil {
+		return nil
+	}
+	var out []string
+	add := func(arn string) {
+		if arn != "" && !slices.Contains(out, arn) {
+			out = append(out, arn)
+		}
+	}
+	for _, statement := range d.Statements {
+		if statement.Effect != policy.Allow {
+			continue
+		}
+		if statement.Principal == nil || statement.Principal.All {
+			add(stranger)
+			continue
+		}
+		for _, name := range statement.Principal.AWS {
+			add(a.outsider(name))
+		}
+		for _, service := range statement.Principal.Service {
+			add(service)
+		}
+	}
+	return out
+}
+
+// outsider is the principal that stands for a name in a policy; "" when the snapshot holds it already.
+func (a *Access) outsider(name string) string {
+	if name == "*" {
+		return stranger
+	}
+	p, err := policy.ParsePrincipal(name)
+	if err != nil || a.whyUnread(PartPrincipals, p.Account) == "" {
+		return ""
+	}
+	if p.Kind == policy.KindRoot {
+		return "arn:" + partition(p.ARN) + ":iam::" + p.Account + ":role/any-role"
+	}
+	return name
+}
+
+// blind lists what could not be read and could hide a reader of the secret.
+func (a *Access) blind(s *Secret) []Unread {
+	var out []Unread
+	if why := a.whyUnread(PartPrincipals, s.Facts.Account); why != "" {
+		out = append(out, Unread{Part: PartPrincipals, Account: s.Facts.Account, Why: why})
+	}
+	if s.PolicyUnread == "" && s.Policy == "" {
+		return out // no other account gets in
+	}
+	for _, account := range a.snapshot.Accounts {
+		if account.ID == s.Facts.Account {
+			continue
+		}
+		if why := a.whyUnread(PartPrincipals, account.ID); why != "" {
+			out = append(out, Unread{Part: PartPrincipals, Account: account.ID, Why: why})
+		}
+	}
+	return out
+}

@@ -1,0 +1,213 @@
+package inventory
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// asker is a principal with all policies of its own.
+type asker struct {
+	principal policy.Principal
+	policies  policy.Policies
+	unknown   []string
+	unread    string // why its identity policies are not known; "" when they are
+}
+
+// asker finds a principal by ARN (role, user, session, root) or service name. One of an account whose principals were
+// not read has unknown policies.
+func (a *Access) asker(arn string) (*asker, error) {
+	p, err := policy.ParsePrincipal(arn)
+	if err != nil {
+		return nil, err
+	}
+	w := &asker{principal: p}
+	switch p.Kind {
+	case policy.KindService, policy.KindAnonymous, policy.KindFederated:
+		w.unknown = callerKeys()
+		return w, nil
+	}
+	w.unknown = callerKeys()
+	a.addOrganization(w)
+	if p.Kind == policy.KindRoot {
+		return w, nil
+	}
+	if of := a.behind(p); of != nil {
+		a.attach(w, of)
+		return w, nil
+	}
+	if w.unread = a.whyUnread(PartPrincipals, p.Account); w.unread == "" {
+		return nil, fmt.Errorf("find principal %s: %w", arn, ErrNotInSnapshot)
+	}
+	w.policies.Identity = []*policy.Document{missing("policies of "+arn, w.unread)}
+	return w, nil
+}
+
+// behind is the role or user that a principal is, or is a session of.
+func (a *Access) behind(p policy.Principal) *Principal {
+	if found := a.principals[p.ARN]; found != nil {
+		return found
+	}
+	if p.Kind != policy.KindSession {
+		return nil
+	}
+	if found := a.principals[p.Role]; found != nil {
+		return found
+	}
+	for i := range a.snapshot.Principals { // the role has a path, which the session's ARN leaves out
+		of := &a.snapshot.Principals[i]
+		if of.Kind == Role && of.Account == p.Account && strings.HasSuffix(of.ARN, "/"+p.Name) {
+			return of
+		}
+	}
+	return nil
+}
+
+// attach adds what the account attaches to the role or user.
+func (a *Access) attach(w *asker, of *Principal) {
+	p := &w.principal
+	p.Tags = of.Tags
+	switch p.Kind {
+	case policy.KindSession:
+		p.Role = of.ARN
+		w.unknown = append(w.unknown, sessionKeys...)
+	case policy.KindRole:
+		w.unknown = append(w.unknown, sessionKeys...)
+	case policy.KindUser:
+		p.UniqueID = of.UniqueID
+	}
+	if of.Kind == Role && takesTags(a.documents.read("trust policy of "+of.ARN, of.Trust)) {
+		w.unknown = append(w.unknown, "aws:PrincipalTag/*")
+	}
+	w.policies.Identity = a.attached(of.ARN, of.Inline, of.Managed)
+	for _, name := range of.Groups {
+		g := a.groups[of.Account+"/"+name]
+		if g == nil {
+			w.policies.Identity = append(w.policies.Identity, missing("policies of group "+name, "not in the snapshot"))
+			continue
+		}
+		w.policies.Identity = append(w.policies.Identity, a.attached("group "+name, g.Inline, g.Managed)...)
+	}
+	if of.Boundary != "" {
+		w.policies.Boundary = []*policy.Document{a.managed(of.Boundary)}
+	}
+}
+
+func (a *Access) attached(owner string, inline map[string]string, managed []string) []*policy.Document {
+	documents := []*policy.Document{}
+	for _, name := range slices.Sorted(maps.Keys(inline)) {
+		documents = append(documents, a.documents.read(name, inline[name]))
+	}
+	for _, arn := range managed {
+		documents = append(documents, a.managed(arn))
+	}
+	return documents
+}
+
+func (a *Access) managed(arn string) *policy.Document {
+	text, found := a.snapshot.Managed[arn]
+	if !found {
+		return missing(arn, "not in the snapshot")
+	}
+	return a.documents.read(arn, text)
+}
+
+// takesTags reports whether sessions of a role may carry tags of their own, which override the role's.
+func takesTags(trust *policy.Document) bool {
+	if trust.Err() != nil {
+		return true
+	}
+	return slices.ContainsFunc(trust.Statements, func(s policy.Statement) bool {
+		return s.Effect == policy.Allow && slices.ContainsFunc(s.Actions, func(action string) bool {
+			return strings.EqualFold(action, "sts:TagSession") || strings.Contains(action, "*")
+		})
+	})
+}
+
+// callerKeys are the condition keys of a caller that no snapshot tells.
+// Source: IAM User Guide, "AWS global condition context keys".
+func callerKeys() []string {
+	return []string{
+		"aws:SourceIp", "aws:VpcSourceIp", "aws:SourceVpc", "aws:SourceVpcArn", "aws:SourceVpce", "aws:VpceAccount",
+		"aws:VpceOrgID", "aws:VpceOrgPaths", "aws:UserAgent", "aws:Referer", "aws:TokenIssueTime", "aws:SourceIdentity",
+		"aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge", "aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID",
+		"aws:SourceOrgPaths", "aws:ChatbotSourceArn", "aws:AssumedRoot", "aws:SignInSessionArn",
+	}
+}
+
+// sessionKeys are those that differ from session to session of one role.
+var sessionKeys = []string{
+	"aws:userid", "aws:FederatedProvider", "aws:Ec2InstanceSourceVpc", "aws:Ec2InstanceSourcePrivateIPv4",
+	"ec2:SourceInstanceArn", "ec2:RoleDelivery", "lambda:SourceFunctionArn", "saml:*", "identitystore:*",
+}
+
+// orgPolicies are the organization policies that reach an account.
+type orgPolicies struct {
+	scps, rcps [][]*policy.Document
+	path       string // o-…/r-…/ou-…/
+	management bool
+}
+
+// addOrganization adds what the organization of the principal's account says.
+func (a *Access) addOrganization(w *asker) {
+	org := a.orgs[w.principal.Account]
+	if org == nil {
+		if a.organized() {
+			w.policies.SCPs = unreadLevel("service control policies", "account "+w.principal.Account+" is not in the snapshot")
+		}
+		if a.unread[Unread{Part: PartOrganization}] != "" {
+			w.unknown = append(w.unknown, "aws:PrincipalOrgID", "aws:PrincipalOrgPaths")
+		}
+		return
+	}
+	w.policies.SCPs, w.policies.ManagementPrincipal = org.scps, org.management
+	w.principal.OrganizationID = a.snapshot.Organization.ID
+	w.principal.OrganizationPath = org.path
+}
+
+func (a *Access) organized() bool {
+	return a.snapshot.Organization.ID != "" || a.unread[Unread{Part: PartOrganization}] != ""
+}
+
+func (a *Access) readControls(account string) *orgPolicies {
+	of := a.accounts[account]
+	org := &orgPolicies{management: account == a.snapshot.Organization.ManagementAccount}
+	if id := a.snapshot.Organization.ID; id != "" {
+		org.path = strings.Join(append([]string{id}, of.Path...), "/") + "/"
+	}
+	why := a.unread[Unread{Part: PartOrganization}]
+	if why == "" {
+		why = a.whyUnread(PartControls, account)
+	}
+	if why != "" {
+		org.scps = unreadLevel("service control policies of "+account, why)
+		org.rcps = unreadLevel("resource control policies of "+account, why)
+		return org
+	}
+	org.scps, org.rcps = a.levels(of.SCPs), a.levels(of.RCPs)
+	return org
+}
+
+func (a *Access) levels(levels []Level) [][]*policy.Document {
+	var out [][]*policy.Document
+	for _, level := range levels {
+		documents := []*policy.Document{}
+		for _, id := range level.Policies {
+			control, found := a.snapshot.Controls[id]
+			if !found {
+				documents = append(documents, missing(id, "not in the snapshot"))
+				continue
+			}
+			documents = append(documents, a.documents.read(control.Name+" ("+id+")", control.Document))
+		}
+		out = append(out, documents)
+	}
+	return out
+}
+
+func unreadLevel(name, why string) [][]*policy.Document {
+	return [][]*policy.Document{{missing(name, why)}}
+}

@@ -1,0 +1,92 @@
+package inventory
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+const (
+	readSecret = "secretsmanager:GetSecretValue"
+	current    = "AWSCURRENT"
+)
+
+// secretTarget is the first lock: the secret and what is attached to it.
+func (a *Access) secretTarget(s *Secret) policy.Target {
+	t := policy.Target{ARN: s.Facts.ARN, Account: s.Facts.Account, Policy: a.secretPolicy(s), Kind: policy.ResourcePlain}
+	a.addResourceOrganization(&t)
+	t.Context["secretsmanager:SecretId"] = []string{s.Facts.ARN}
+	t.Context["secretsmanager:VersionStage"] = []string{current}
+	t.Context["aws:ViaAWSService"] = []string{"false"}
+	t.Context["aws:RequestedRegion"] = []string{s.Facts.Region}
+	if s.Facts.RotationLambdaARN != "" {
+		t.Context["secretsmanager:resource/AllowRotationLambdaArn"] = []string{s.Facts.RotationLambdaARN}
+	}
+	if s.Facts.PrimaryRegion != "" {
+		t.Context["secretsmanager:SecretPrimaryRegion"] = []string{s.Facts.PrimaryRegion}
+	}
+	for name, value := range s.Facts.Tags {
+		t.Context["aws:ResourceTag/"+name] = []string{value}
+		t.Context["secretsmanager:ResourceTag/"+name] = []string{value}
+	}
+	return t
+}
+
+func (a *Access) secretPolicy(s *Secret) *policy.Document {
+	name := "resource policy of " + s.Facts.ARN
+	switch {
+	case s.PolicyUnread != "":
+		return missing(name, s.PolicyUnread)
+	case s.Policy == "":
+		return nil
+	}
+	return a.documents.read(name, s.Policy)
+}
+
+// addResourceOrganization adds the RCPs that reach the resource's account, and the condition keys of both locks.
+func (a *Access) addResourceOrganization(t *policy.Target) {
+	t.Context = map[string][]string{"aws:SecureTransport": {"true"}}
+	if at := a.snapshot.TakenAt; !at.IsZero() {
+		t.Context["aws:CurrentTime"] = []string{at.UTC().Format(time.RFC3339)}
+		t.Context["aws:EpochTime"] = []string{strconv.FormatInt(at.Unix(), 10)}
+	} else {
+		t.Unknown = append(t.Unknown, "aws:CurrentTime", "aws:EpochTime")
+	}
+	org := a.orgs[t.Account]
+	if org == nil {
+		if a.organized() {
+			t.RCPs = unreadLevel("resource control policies", "account "+t.Account+" is not in the snapshot")
+			t.Unknown = append(t.Unknown, "aws:ResourceOrgID", "aws:ResourceOrgPaths")
+		}
+		return
+	}
+	t.RCPs, t.Management = org.rcps, org.management
+	if id := a.snapshot.Organization.ID; id != "" {
+		t.Context["aws:ResourceOrgID"] = []string{id}
+		t.Context["aws:ResourceOrgPaths"] = []string{org.path}
+	}
+}
+
+// ask evaluates one principal before one target.
+func ask(w *asker, t *policy.Target, action string) policy.Decision {
+	r := policy.Request{Principal: w.principal, Action: action, Resource: t.ARN, ResourceAccount: t.Account, Context: t.Context,
+		Unknown: append(append([]string(nil), w.unknown...), t.Unknown...)}
+	p := w.policies
+	p.Resource, p.ResourceKind, p.RCPs, p.Grants = t.Policy, t.Kind, t.RCPs, t.Grants
+	p.ManagementResource, p.AWSManagedKey = t.Management, t.AWSManagedKey
+	return policy.Evaluate(r, p)
+}
+
+// closed says why nobody can read a secret now, whatever policies say; "" when it can be read.
+func closed(s guard.Secret) string {
+	if s.PendingDeletion() {
+		return "the secret is scheduled for deletion"
+	}
+	return ""
+}
+
+func refused(why string) policy.Decision {
+	return policy.Decision{Answer: policy.ImplicitlyDenied, Why: "not allowed: " + why}
+}
