@@ -128,11 +128,13 @@ func (c *creation) into(v any) error {
 		if !field.IsValid() {
 			return fmt.Errorf("Properties.%s: not known here", name)
 		}
-		raw, err := json.Marshal(c.properties[name])
-		if err != nil {
+		var raw bytes.Buffer
+		encoder := json.NewEncoder(&raw)
+		encoder.SetEscapeHTML(false) // documents go on as they are written, without \u003e for >
+		if err := encoder.Encode(c.properties[name]); err != nil {
 			return fmt.Errorf("Properties.%s: %w", name, err)
 		}
-		decoder := json.NewDecoder(bytes.NewReader(raw))
+		decoder := json.NewDecoder(&raw)
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(field.Addr().Interface()); err != nil {
 			return fmt.Errorf("Properties.%s: %w", name, err)
