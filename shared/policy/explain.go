@@ -18,7 +18,11 @@ func (r StatementRef) String() string {
 	if r.SID != "" {
 		name = fmt.Sprintf("statement %q", r.SID)
 	}
-	return fmt.Sprintf("%s of %s %q (line %d)", name, r.Place, r.Document, r.Line)
+	text := fmt.Sprintf("%s of %s %q", name, r.Place, r.Document)
+	if r.Line > 0 {
+		text += fmt.Sprintf(" (line %d)", r.Line)
+	}
+	return text
 }
 
 // explain fills in why: the statements, the missing keys and a sentence for people.

@@ -17,6 +17,7 @@ type Target struct {
 	Grants  []Grant
 	RCPs    [][]*Document
 	Context map[string][]string // keys of the request that follow from the resource, such as its tags
+	Unknown []string            // keys that do, with values not known; as in Request
 
 	Management    bool // the resource's account is the organization's management account
 	AWSManagedKey bool
@@ -58,6 +59,7 @@ type Query struct {
 	request    Request
 	policies   Policies
 	original   Policies
+	unknown    []string // of the question; the target may add its own
 	evaluation evaluation
 	all        bool // every target may be allowed as far as the principal's policies go
 	prefixes   []string
@@ -66,7 +68,7 @@ type Query struct {
 // Ask prepares a question. Of the policies only those of the principal count: Identity, Boundary, Session, SCPs,
 // Endpoint and ManagementPrincipal. unknown is as in Request.
 func (ix *Index) Ask(p Principal, policies Policies, action string, unknown []string) *Query {
-	q := &Query{index: ix, view: ix.view(action), original: policies}
+	q := &Query{index: ix, view: ix.view(action), original: policies, unknown: slices.Clip(unknown)}
 	q.request = Request{Principal: p, Action: action, Unknown: unknown}
 	q.policies = policies
 	service, name, _ := strings.Cut(strings.ToLower(action), ":")
@@ -139,6 +141,10 @@ func (q *Query) Decision(i int) Decision {
 
 func (q *Query) load(t *Target, resource *Document, rcps [][]*Document) {
 	q.request.Resource, q.request.ResourceAccount, q.request.Context = t.ARN, t.Account, t.Context
+	q.request.Unknown = q.unknown
+	if len(t.Unknown) > 0 {
+		q.request.Unknown = append(q.unknown, t.Unknown...)
+	}
 	q.policies.Resource, q.policies.RCPs, q.policies.Grants, q.policies.ResourceKind = resource, rcps, t.Grants, t.Kind
 	q.policies.ManagementResource, q.policies.AWSManagedKey = t.Management, t.AWSManagedKey
 }

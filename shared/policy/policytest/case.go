@@ -2,6 +2,7 @@ package policytest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 
 // Case is one test: a request, the policies around it and the answer that is expected.
 type Case struct {
+	Index    int // in its file, from 0
 	Name     string
 	Request  policy.Request
 	Policies policy.Policies
@@ -17,7 +19,7 @@ type Case struct {
 }
 
 // Read turns decoded JSON or YAML (a list of cases, one case, or an object whose "cases" is the list) into cases.
-// An error is a *FieldError.
+// A malformed case is left out and named by a *FieldError; several are joined.
 func Read(decoded any) ([]Case, error) {
 	var list []any
 	switch v := decoded.(type) {
@@ -29,20 +31,23 @@ func Read(decoded any) ([]Case, error) {
 			list = inner
 		}
 	default:
-		return nil, &FieldError{Message: "a file of cases is a list or one case, not " + kind(decoded)}
+		return nil, &FieldError{Index: -1, Message: "a file of cases is a list or one case, not " + kind(decoded)}
 	}
 	cases := make([]Case, 0, len(list))
+	var problems []error
 	for i, value := range list {
 		c, err := readCase(i, value)
 		if err != nil {
-			return nil, err
+			problems = append(problems, err)
+			continue
 		}
 		cases = append(cases, c)
 	}
-	return cases, nil
+	return cases, errors.Join(problems...)
 }
 
 func readCase(i int, value any) (c Case, err error) {
+	c.Index = i
 	fields, ok := value.(map[string]any)
 	o := object{index: i, fields: fields}
 	if !ok {
@@ -226,7 +231,23 @@ func (o object) document(field, name string, value any) (*policy.Document, error
 	if err != nil {
 		return nil, o.fail(field, "encode policy: %s", err)
 	}
-	return policy.Read(name, raw), nil
+	return unplaced(name, raw), nil
+}
+
+// unplaced parses a document that was decoded with its case: the places in its text are not those in the file.
+func unplaced(name string, raw []byte) *policy.Document {
+	d, err := policy.Parse(name, raw)
+	var syntax *policy.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return policy.Broken(name, errors.New(syntax.Message))
+	case err != nil:
+		return policy.Broken(name, err)
+	}
+	for i := range d.Statements {
+		d.Statements[i].Line = 0
+	}
+	return d
 }
 
 // documents reads a list of {name, policy} objects or bare documents.

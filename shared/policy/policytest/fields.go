@@ -10,12 +10,15 @@ import (
 
 // FieldError is a case that cannot be read: which one, counted from 0, and which field of it.
 type FieldError struct {
-	Index   int
+	Index   int    // -1: the file as a whole
 	Field   string // path such as request.resource.accountId; "" for the case itself
 	Message string
 }
 
 func (e *FieldError) Error() string {
+	if e.Index < 0 {
+		return e.Message
+	}
 	if e.Field == "" {
 		return fmt.Sprintf("case %d: %s", e.Index, e.Message)
 	}

@@ -8,6 +8,7 @@ import (
 
 // Result is what became of one case.
 type Result struct {
+	Index    int // of the case in its file
 	Name     string
 	Passed   bool
 	Expected policy.Answer
@@ -17,7 +18,7 @@ type Result struct {
 // Run evaluates one case.
 func Run(c Case) Result {
 	d := policy.Evaluate(c.Request, c.Policies)
-	return Result{Name: c.Name, Passed: d.Answer == c.Expected, Expected: c.Expected, Decision: d}
+	return Result{Index: c.Index, Name: c.Name, Passed: d.Answer == c.Expected, Expected: c.Expected, Decision: d}
 }
 
 // Explanation says in one line what came out, and for a failure what was expected.
