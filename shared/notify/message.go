@@ -148,6 +148,8 @@ func SeverityOf(n guard.Notice) guard.Severity {
 		return guard.SeverityCritical
 	case n.Kind == guard.NoticeFailed || n.Kind == guard.NoticeDeniedRead:
 		return guard.SeverityHigh
+	case n.Kind == guard.NoticeRekeyed && n.State != guard.StateSealed:
+		return guard.SeverityMedium // the last step is the owner's
 	case n.Kind == guard.NoticeResolved || n.Kind == guard.NoticeRekeyed:
 		return guard.SeverityLow
 	case n.Finding != nil && n.Finding.Severity != "":

@@ -29,8 +29,10 @@ func (m Message) Subject() string {
 // done reports whether every story tells of something that was put right.
 func (m Message) done() bool {
 	for _, s := range m.Stories {
-		if k := s.Lead().Kind; k != guard.NoticeResolved && k != guard.NoticeRekeyed {
-			return false
+		for _, n := range s.Notices {
+			if n.Kind != guard.NoticeResolved && (n.Kind != guard.NoticeRekeyed || n.State != guard.StateSealed) {
+				return false
+			}
 		}
 	}
 	return true
@@ -91,7 +93,10 @@ func phrase(n guard.Notice) (before, after string) {
 	case guard.NoticeResolved:
 		return resolved(n)
 	case guard.NoticeRekeyed:
-		return "", " was moved to a CMK"
+		if n.State == guard.StateSealed {
+			return "", " was moved to a CMK"
+		}
+		return "", " was moved to a CMK: now seal it"
 	case guard.NoticeFailed:
 		return "", " could not be moved to a CMK"
 	case guard.NoticeIncident:
