@@ -165,8 +165,8 @@ func marshalPlain(v any) ([]byte, error) {
 // canonical checks a number and writes it without exponent, leading or trailing zeros. DynamoDB keeps 38 digits.
 func canonical(text string) (string, error) {
 	bad := invalid("A value provided cannot be converted into a number")
-	mantissa, exponent, _ := strings.Cut(strings.ToLower(strings.TrimSpace(text)), "e")
-	if exponent == "" {
+	mantissa, exponent, scaled := strings.Cut(strings.ToLower(strings.TrimSpace(text)), "e")
+	if !scaled {
 		exponent = "0"
 	}
 	power, err := strconv.Atoi(exponent)
