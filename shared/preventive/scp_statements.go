@@ -47,11 +47,12 @@ func DefaultAlias(c settings.Config) Statement {
 }
 
 // KeyNotApproved denies any key outside ApprovedKeys on create and on update. Null says that a key was named:
-// without it a negated operator would be true for every update that names none.
+// without it a negated operator would be true for every update that names none. The operator is of the string family,
+// as in AWS's own example for this key: ApprovedKeys has a policy variable, which ARN operators are not sure to fill.
 func KeyNotApproved(c settings.Config) Statement {
 	condition := Condition{
-		"Null":       {conditionKeyArn: {"false"}},
-		"ArnNotLike": {conditionKeyArn: ApprovedKeys(c)},
+		"Null":          {conditionKeyArn: {"false"}},
+		"StringNotLike": {conditionKeyArn: ApprovedKeys(c)},
 	}
 	return Statement{
 		Sid: "KeyNotApproved", Effect: "Deny",
@@ -139,14 +140,11 @@ func wayBack(c settings.Config) []string {
 }
 
 // unlessCalledBy adds the exemption of some roles to a condition. aws:PrincipalArn is the role's ARN for its sessions
-// too. Keys under one operator are ANDed, so the exemption joins an ArnNotLike that is already there.
+// too.
 func unlessCalledBy(roles []string, condition Condition) Condition {
 	if len(roles) == 0 {
 		return condition
 	}
-	if condition["ArnNotLike"] == nil {
-		condition["ArnNotLike"] = map[string]Values{}
-	}
-	condition["ArnNotLike"][conditionCaller] = slices.Clone(roles)
+	condition["ArnNotLike"] = map[string]Values{conditionCaller: slices.Clone(roles)}
 	return condition
 }
