@@ -12,5 +12,3 @@ func parseARN(s string) arn {
 	}
 	return arn{partition: parts[1], service: parts[2], region: parts[3], account: parts[4], resource: parts[5]}
 }
-
-func isARN(s string) bool { return parseARN(s) != arn{} }

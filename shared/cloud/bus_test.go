@@ -107,6 +107,9 @@ func TestNoticesThatNeverArriveAreNamed(t *testing.T) {
 	if !typed || !slices.Equal(lost.IDs, []string{"n2"}) || !errors.Is(err, guard.ErrThrottled) {
 		t.Errorf("error %v, want n2 named as throttled", err)
 	}
+	if want := "publish 1 notices (n2): put event: throttled: ThrottlingException: slow down"; err.Error() != want {
+		t.Errorf("error %q, want %q", err, want)
+	}
 }
 
 func TestABusThatRefusesNamesEveryNotice(t *testing.T) {

@@ -27,6 +27,8 @@ func TestContractSecrets(t *testing.T) {
 		"a secret that names the managed alias is so too":           underTheManagedAlias,
 		"a secret keeps the key it was made with":                   underItsKey,
 		"re-keying leaves older copies, a new version seals":        rekeyedThenSealed,
+		"rotating seals what has a rotation":                        rotatedThenSealed,
+		"what a workload does is seen":                              workload,
 		"an empty key goes back to the AWS managed key":             backToDefault,
 		"tags add up and go one by one":                             tagsAddUp,
 		"a secret pending deletion can be seen and not touched":     pendingDeletion,
@@ -171,6 +173,78 @@ func rekeyedThenSealed(t *testing.T, w *world) {
 	}
 	if len(s.Versions) != 3 {
 		t.Errorf("%d versions, want the unlabelled one too", len(s.Versions))
+	}
+}
+
+func rotatedThenSealed(t *testing.T, w *world) {
+	account := w.account()
+	create(t, w, account, "rotating", "")
+	secrets := w.cloud(t, nil).Secrets()
+	err := secrets.Rotate(t.Context(), at(account, "rotating"))
+	if w.faithful(t, "a secret rotates without a function") && !errors.Is(err, guard.ErrRefused) {
+		t.Errorf("rotating without a rotation says %v, want ErrRefused", err)
+	}
+	if !w.faithful(t, "rotation needs a function that runs in a container") {
+		return
+	}
+	_, err = w.secrets(t, account, region).RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{
+		SecretId: aws.String("rotating"), RotationLambdaARN: aws.String("arn:aws:lambda:" + region + ":" + account + ":function:rotate"),
+		RotationRules: &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(30)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := secrets.Rekey(t.Context(), at(account, "rotating"), createKey(t, w, account, region, "")); err != nil {
+		t.Fatal(err)
+	}
+	if s := describe(t, w, account, "rotating"); !s.RotationEnabled || s.RotationLambdaARN == "" || guard.StateOf(s, "") != guard.StateDual {
+		t.Errorf("secret %+v is %s, want dual", s, guard.StateOf(s, ""))
+	}
+	for range 2 { // AWSCURRENT first, then AWSPREVIOUS
+		if err := secrets.Rotate(t.Context(), at(account, "rotating")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := describe(t, w, account, "rotating"); guard.StateOf(s, guard.StateDual) != guard.StateSealed {
+		t.Errorf("secret %+v is %s, want sealed", s, guard.StateOf(s, guard.StateDual))
+	}
+}
+
+func workload(t *testing.T, w *world) {
+	account := w.account()
+	key := createKey(t, w, account, region, "alias/work")
+	own := w.admin(t, account)
+	people := w.cloud(t, func(o *cloud.Options) { o.Credentials, o.AssumeRoles = &own, false }).Workload(region)
+	arn, err := people.Create(t.Context(), cloud.NewSecret{Name: "worked", Tags: map[string]string{"Owner": "payments"}})
+	id, err2 := people.KeyID(t.Context(), "alias/work")
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	steps := map[string]func() error{
+		"set key":    func() error { return people.SetKey(t.Context(), arn, id) },
+		"put value":  func() error { return people.PutValue(t.Context(), arn, "") },
+		"replicate":  func() error { return people.Replicate(t.Context(), arn, far, "") },
+		"describe":   func() error { return people.Describe(t.Context(), arn) },
+		"switch off": func() error { return people.DisableKey(t.Context(), id) },
+		"switch on":  func() error { return people.EnableKey(t.Context(), id) },
+	}
+	for _, step := range []string{"set key", "put value", "replicate", "describe", "switch off", "switch on"} {
+		if err := steps[step](); err != nil {
+			t.Fatalf("%s: %v", step, err)
+		}
+	}
+	s := describe(t, w, account, "worked")
+	if s.ARN != arn || s.Key.ARN != key || s.Tags["Owner"] != "payments" || len(s.Versions) != 2 || len(s.Replicas) != 1 {
+		t.Errorf("secret %+v", s)
+	}
+	single, err := people.Create(t.Context(), cloud.NewSecret{Name: "single", KeyID: &key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := people.Delete(t.Context(), single); err != nil {
+		t.Fatal(err)
+	}
+	if err := people.Describe(t.Context(), single); !errors.Is(err, guard.ErrGone) {
+		t.Errorf("deleted says %v, want ErrGone", err)
 	}
 }
 
@@ -404,6 +478,7 @@ func TestContractKeys(t *testing.T) {
 		"a key that is not there is missing":      keyMissing,
 		"a key's state is seen when it changes":   keyStates,
 		"a key's details are read where it lives": keyDetails,
+		"every key of an account is listed":       keysListed,
 	})
 }
 
@@ -417,6 +492,26 @@ func keyNames(t *testing.T, w *world) {
 		if err != nil || got.ARN != key || got.Manager != guard.ManagerCustomer {
 			t.Errorf("%s is %+v, %v", name, got, err)
 		}
+	}
+}
+
+func keysListed(t *testing.T, w *world) {
+	account := w.account()
+	var want []string
+	for range 3 {
+		want = append(want, createKey(t, w, account, region, ""))
+	}
+	var got []string
+	err := w.cloud(t, nil).Keys().List(t.Context(), account, region, func(k guard.Key) error {
+		if k.Manager == guard.ManagerCustomer && k.State == guard.KeyEnabled {
+			got = append(got, k.ARN)
+		}
+		return nil
+	})
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
 	}
 }
 
@@ -479,6 +574,11 @@ func keyDetails(t *testing.T, w *world) {
 	}
 	if !slices.Equal(key.Aliases, []string{"alias/details"}) || key.Tags["owner"] != "payments" {
 		t.Errorf("aliases %v, tags %v", key.Aliases, key.Tags)
+	}
+	names, err := keys.Aliases(t.Context(), key)
+	tags, err2 := keys.Tags(t.Context(), key)
+	if err := errors.Join(err, err2); err != nil || !slices.Equal(names, key.Aliases) || tags["owner"] != "payments" {
+		t.Errorf("aliases %v, tags %v, %v", names, tags, err)
 	}
 	policy, err := keys.Policy(t.Context(), key)
 	if err != nil || !strings.Contains(policy, account) {

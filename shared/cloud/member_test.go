@@ -2,8 +2,12 @@ package cloud_test
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -167,6 +171,39 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
 		})
+	}
+}
+
+func TestRolesAreInTheRegionsPartition(t *testing.T) {
+	for region, want := range map[string]string{"eu-central-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "eusc-de-east-1": "aws-eusc"} {
+		f := newFake()
+		c := f.open(t, func(o *cloud.Options) { o.Region = region })
+		if err := c.Enter(t.Context(), member, "doublelock-read"); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.made("AssumeRole")[0].in["RoleArn"]; got != "arn:"+want+":iam::"+member+":role/doublelock-read" {
+			t.Errorf("%s: assumed %v", region, got)
+		}
+	}
+}
+
+func TestACABundleIsTrusted(t *testing.T) {
+	server := httptest.NewTLSServer(newFake())
+	t.Cleanup(server.Close)
+	bundle := filepath.Join(t.TempDir(), "ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(bundle, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{bundle: true, "": false} {
+		c, err := cloud.Open(t.Context(), cloud.Options{Region: region, Endpoint: server.URL, CABundle: path, MaxBackoff: time.Millisecond,
+			Credentials: &cloud.Static{AccessKeyID: "a", SecretAccessKey: "b"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Identity(t.Context()); (err == nil) != want {
+			t.Errorf("with bundle %q: %v", path, err)
+		}
 	}
 }
 
