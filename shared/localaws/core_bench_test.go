@@ -2,6 +2,9 @@ package localaws_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -63,6 +66,25 @@ func BenchmarkListSecretsOf10000(b *testing.B) {
 	for b.Loop() {
 		if names, _ := list(b, sm, secretsmanager.ListSecretsInput{}); len(names) != 10_000 {
 			b.Fatalf("%d names", len(names))
+		}
+	}
+}
+
+// BenchmarkHandleDescribeSecret is the server's share of a DescribeSecret: routing, authorisation, record, answer.
+func BenchmarkHandleDescribeSecret(b *testing.B) {
+	r := newRealm(b, quiet)
+	id := r.create(r.secrets(open, admin, east), "a")
+	signer := r.signers[open+admin]
+	body := `{"SecretId":"` + id + `"}`
+	for b.Loop() {
+		request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+signer.AccessKeyID+"/20260901/us-east-1/secretsmanager/aws4_request, Signature=00")
+		request.Header.Set("X-Amz-Security-Token", signer.SessionToken)
+		request.Header.Set("X-Amz-Target", "secretsmanager.DescribeSecret")
+		answer := httptest.NewRecorder()
+		r.ServeHTTP(answer, request)
+		if answer.Code != http.StatusOK {
+			b.Fatal(answer.Body.String())
 		}
 	}
 }
