@@ -31,7 +31,7 @@ func quiet(b *testing.B) (*cloud.Secrets, *secretsmanager.Client) {
 		}
 		return cloud.Static(c)
 	}}
-	return w.cloud(b, nil).Secrets(), w.secrets(b, member, region)
+	return w.cloud(b, nil).Secrets(), w.secrets(b, member)
 }
 
 // BenchmarkDescribe is one secret as detect looks at it: two calls, key metadata cached.

@@ -48,7 +48,7 @@ func create(t *testing.T, w *world, account, name, key string) string {
 	if key != "" {
 		in.KmsKeyId = &key
 	}
-	out, err := w.secrets(t, account, region).CreateSecret(t.Context(), in)
+	out, err := w.secrets(t, account).CreateSecret(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func rekeyedThenSealed(t *testing.T, w *world) {
 	if state := guard.StateOf(s, ""); state != guard.StateDual {
 		t.Errorf("state %s after re-keying, want dual; %+v", state, s.Versions)
 	}
-	people := w.secrets(t, account, region)
+	people := w.secrets(t, account)
 	for range 2 { // the second moves the older copy from AWSPREVIOUS to no label
 		if _, err := people.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("moving"), SecretString: aws.String("new")}); err != nil {
 			t.Fatal(err)
@@ -187,7 +187,7 @@ func rotatedThenSealed(t *testing.T, w *world) {
 	if !w.faithful(t, "rotation needs a function that runs in a container") {
 		return
 	}
-	_, err = w.secrets(t, account, region).RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{
+	_, err = w.secrets(t, account).RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{
 		SecretId: aws.String("rotating"), RotationLambdaARN: aws.String("arn:aws:lambda:" + region + ":" + account + ":function:rotate"),
 		RotationRules: &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(30)}})
 	if err != nil {
@@ -282,7 +282,7 @@ func tagsAddUp(t *testing.T, w *world) {
 func pendingDeletion(t *testing.T, w *world) {
 	account := w.account()
 	create(t, w, account, "leaving", "")
-	people := w.secrets(t, account, region)
+	people := w.secrets(t, account)
 	if _, err := people.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String("leaving"), RecoveryWindowInDays: aws.Int64(7)}); err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +335,7 @@ func notOurs(t *testing.T, w *world) {
 
 func listed(t *testing.T, w *world) {
 	account := w.account()
-	people := w.secrets(t, account, region)
+	people := w.secrets(t, account)
 	var want []string
 	for n := range 230 {
 		name := fmt.Sprintf("many/%03d", n)
@@ -448,7 +448,7 @@ func resourcePolicy(t *testing.T, w *world) {
 		t.Errorf("no policy reads %q, %v", got, err)
 	}
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + account + `:root"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`
-	_, err := w.secrets(t, account, region).PutResourcePolicy(t.Context(), &secretsmanager.PutResourcePolicyInput{SecretId: aws.String("shared"), ResourcePolicy: &policy})
+	_, err := w.secrets(t, account).PutResourcePolicy(t.Context(), &secretsmanager.PutResourcePolicyInput{SecretId: aws.String("shared"), ResourcePolicy: &policy})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func lookedUp(t *testing.T, w *world) {
 		return
 	}
 	account := w.account()
-	people := w.secrets(t, account, region)
+	people := w.secrets(t, account)
 	for n := range 60 {
 		name := fmt.Sprintf("made/%02d", n)
 		if _, err := people.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name}); err != nil {

@@ -82,7 +82,7 @@ func (w *world) config(t testing.TB, account, region string) aws.Config {
 		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)}
 }
 
-func (w *world) secrets(t testing.TB, account, region string) *secretsmanager.Client {
+func (w *world) secrets(t testing.TB, account string) *secretsmanager.Client {
 	return secretsmanager.NewFromConfig(w.config(t, account, region))
 }
 
@@ -215,8 +215,11 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return address
 }
 
 func awaitServer(t *testing.T, endpoint string) {
@@ -225,7 +228,7 @@ func awaitServer(t *testing.T, endpoint string) {
 	defer cancel()
 	for ctx.Err() == nil {
 		if answer, err := http.Get(endpoint + "/moto-api/"); err == nil {
-			answer.Body.Close()
+			_ = answer.Body.Close() // that it answers is all we ask
 			return
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -95,12 +95,11 @@ func fail(err error, format string, args ...any) error {
 // notEntered says that an account could not be entered. AWS answers alike whether the role is missing or does not trust
 // us: for us both mean that nobody watches there. Throttling and broken calls stay what they are.
 func notEntered(err error, roleARN string) error {
-	switch meanings[errorCode(err)] {
-	case guard.ErrDenied, guard.ErrGone, guard.ErrNotOurs:
+	meaning := meanings[errorCode(err)]
+	if errors.Is(meaning, guard.ErrDenied) || errors.Is(meaning, guard.ErrGone) || errors.Is(meaning, guard.ErrNotOurs) {
 		return fmt.Errorf("assume role %s: %w: %w", roleARN, guard.ErrNotOurs, err)
-	default:
-		return fail(err, "assume role %s", roleARN)
 	}
+	return fail(err, "assume role %s", roleARN)
 }
 
 func errorCode(err error) string {

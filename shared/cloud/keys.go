@@ -86,7 +86,7 @@ func (c *Cloud) askKey(ctx context.Context, account, region string, ref guard.Ke
 	}
 	client := c.kms(p)
 	out, err := client.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &ref.ID})
-	if meanings[errorCode(err)] == guard.ErrGone {
+	if errors.Is(meanings[errorCode(err)], guard.ErrGone) {
 		key := unseenKey(ref)
 		key.State = guard.KeyMissing
 		return key, nil

@@ -11,8 +11,8 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-func keyMetadata(manager, state string) answer {
-	return answer{body: object{"KeyMetadata": object{"Arn": keyARN, "KeyId": "1234abcd-12ab-34cd-56ef-1234567890ab", "KeyManager": manager, "KeyState": state, "MultiRegion": false, "Origin": "AWS_KMS"}}}
+func keyMetadata(state string) answer {
+	return answer{body: object{"KeyMetadata": object{"Arn": keyARN, "KeyId": "1234abcd-12ab-34cd-56ef-1234567890ab", "KeyManager": "CUSTOMER", "KeyState": state, "MultiRegion": false, "Origin": "AWS_KMS"}}}
 }
 
 func TestKeysAreAskedAgainWhenTheirTimeIsUp(t *testing.T) {
@@ -22,7 +22,7 @@ func TestKeysAreAskedAgainWhenTheirTimeIsUp(t *testing.T) {
 		stale   time.Duration // asked again
 		failing bool
 	}{
-		"a key":                {say: keyMetadata("CUSTOMER", "Enabled"), fresh: 4 * time.Minute, stale: 6 * time.Minute},
+		"a key":                {say: keyMetadata("Enabled"), fresh: 4 * time.Minute, stale: 6 * time.Minute},
 		"a missing key":        {say: answer{code: "NotFoundException"}, fresh: 50 * time.Second, stale: 70 * time.Second},
 		"a key we may not see": {say: answer{code: "AccessDeniedException"}, fresh: 50 * time.Second, stale: 70 * time.Second, failing: true},
 		"a broken answer":      {say: answer{status: 400, code: "SomethingElse"}, stale: time.Second, failing: true},
@@ -77,7 +77,7 @@ func TestInvalidateForgetsAKeyUnderAnyOfItsNames(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			f := newFake()
-			f.on["DescribeKey"] = func(asked) answer { return keyMetadata("CUSTOMER", "Enabled") }
+			f.on["DescribeKey"] = func(asked) answer { return keyMetadata("Enabled") }
 			keys := f.open(t, nil).Keys()
 			for range 2 {
 				if _, err := keys.Describe(t.Context(), guard.KeyRef{Account: member, Region: region, ID: c.asked}); err != nil {
@@ -95,7 +95,7 @@ func TestInvalidateForgetsAKeyUnderAnyOfItsNames(t *testing.T) {
 func TestSwitchingAKeyOffForgetsThatItWasOn(t *testing.T) {
 	f := newFake()
 	state := "Enabled"
-	f.on["DescribeKey"] = func(asked) answer { return keyMetadata("CUSTOMER", state) }
+	f.on["DescribeKey"] = func(asked) answer { return keyMetadata(state) }
 	f.on["DisableKey"] = func(asked) answer { state = "Disabled"; return answer{} }
 	keys := f.open(t, nil).Keys()
 	at := guard.KeyRef{Account: member, Region: region, ID: "alias/app"}
@@ -110,7 +110,7 @@ func TestSwitchingAKeyOffForgetsThatItWasOn(t *testing.T) {
 
 func TestDetailsOfAKeyAreReadWhenAskedFor(t *testing.T) {
 	f := newFake()
-	f.on["DescribeKey"] = func(asked) answer { return keyMetadata("CUSTOMER", "Enabled") }
+	f.on["DescribeKey"] = func(asked) answer { return keyMetadata("Enabled") }
 	f.on["ListAliases"] = func(asked) answer {
 		return answer{body: object{"Aliases": []object{{"AliasName": "alias/app"}}}}
 	}

@@ -32,7 +32,7 @@ func (s *Secrets) Describe(ctx context.Context, ref guard.SecretRef) (guard.Secr
 	if err != nil {
 		return guard.Secret{}, fail(err, "describe secret %s", ref.ID)
 	}
-	secret := secretOf(out, p)
+	secret := secretOf(out)
 	if secret.Account != p.account || secret.Region != p.region {
 		return guard.Secret{}, fmt.Errorf("describe secret %s: %w: asked account %s in %s, answered %s", ref.ID, guard.ErrNotOurs, p.account, p.region, secret.ARN)
 	}
@@ -65,7 +65,7 @@ func (s *Secrets) client(p place) *secretsmanager.Client {
 	return clientFor(s.c, "secretsmanager", p, func(cfg aws.Config) *secretsmanager.Client { return secretsmanager.NewFromConfig(cfg) })
 }
 
-func secretOf(out *secretsmanager.DescribeSecretOutput, p place) guard.Secret {
+func secretOf(out *secretsmanager.DescribeSecretOutput) guard.Secret {
 	where := parseARN(aws.ToString(out.ARN))
 	secret := guard.Secret{
 		ARN:               aws.ToString(out.ARN),

@@ -246,7 +246,7 @@ func TestErrorsMeanWhatTheirCodeSays(t *testing.T) {
 				t.Errorf("error %v, want verb, noun and AWS's own words", err)
 			}
 			for _, k := range known {
-				if errors.Is(err, k) != (k == want) {
+				if errors.Is(err, k) != errors.Is(want, k) {
 					t.Errorf("error %v: is %v = %v", err, k, errors.Is(err, k))
 				}
 			}
