@@ -45,7 +45,7 @@ func TestMinimalGetsDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := settings.Config{
-		Organization: settings.Organization{ID: "o-exampleorgid", RootID: "r-ab12", ManagementAccount: "111111111111", SecurityAccount: "222222222222"},
+		Organization: settings.Organization{ID: "o-exampleorgid", RootID: "r-ab12", ManagementAccount: "111111111111", SecurityAccount: "222222222222", Enroll: []string{"r-ab12"}},
 		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1"}},
 		Waves:        []settings.Wave{{Name: "everything", Targets: []string{"r-ab12"}, Mode: "observe"}},
 		Owners:       settings.Owners{Tags: []string{"Owner"}, Fallback: "security-team"},
@@ -79,7 +79,8 @@ func TestProblems(t *testing.T) {
 		"organization id shape":     {"o-exampleorgid", "exampleorgid", `f:3:7: organization.id "exampleorgid" is not an organization id; write it like o-exampleorgid`},
 		"hub is management":         {`"222222222222" # the`, `"111111111111" # the`, "f:6:20: the security account is the management account; use an account of its own: SCPs never reach the management account"},
 		"unknown key in a list":     {"    backlogMigrated: false", "    backlogMigratd: false", "f:20:5: unknown key backlogMigratd in waves[0]; did you mean backlogMigrated?"},
-		"unknown key far from any":  {"  delegated: false", "  colour: red", "f:7:3: unknown key colour in organization; use one of id, rootId, managementAccount, securityAccount, delegated, deployRoles"},
+		"unknown key far from any":  {"  delegated: false", "  colour: red", "f:7:3: unknown key colour in organization; use one of id, rootId, managementAccount, securityAccount, delegated, enroll, deployRoles"},
+		"a single account enrolled": {"  delegated: false", "  enroll: [\"333333333333\"]", "f:7:12: account 333333333333 cannot be enrolled by itself; name its OU"},
 		"unknown key at the top":    {"", "wavs: []\n", "f:76:1: unknown key wavs; did you mean waves?"},
 		"key written twice":         {"  delegated: false", "  delegated: false\n  delegated: true", "f:8:3: delegated is written twice, first in line 7; keep one"},
 		"list where text is wanted": {"home: us-east-1", "home: [us-east-1]", "f:10:3: regions.home is a list; write text, in quotes where needed"},

@@ -188,6 +188,19 @@ func (v validator) targetShape(path, target string) bool {
 	return false
 }
 
+// enroll checks the OUs that get the member stack: a service-managed StackSet goes by OUs, never by single accounts.
+func (v validator) enroll() {
+	for i, target := range v.config.Organization.Enroll {
+		field := fmt.Sprintf("organization.enroll[%d]", i)
+		if target == v.config.Organization.RootID {
+			continue // checked where it is written
+		}
+		if v.targetShape(field, target) && accountShape.MatchString(target) {
+			v.problem(field, "account "+target+" cannot be enrolled by itself", "name its OU")
+		}
+	}
+}
+
 // waveAccounts are the accounts of the wave, where its targets are OUs; one may be listed as a target too.
 func (v validator) waveAccounts(path string, wave Wave, owners map[string]string) {
 	for i, id := range wave.Accounts {
@@ -214,6 +227,7 @@ func (v validator) once(path, target, wave string, owners map[string]string) {
 
 func (v validator) breakGlass() {
 	v.rolePatterns("breakGlassRoles", v.config.BreakGlass)
+	v.enroll()
 	v.rolePatterns("organization.deployRoles", v.config.Organization.DeployRoles)
 	v.rolePatterns("operations.roles", v.config.Operations.Roles)
 }
