@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -61,7 +63,41 @@ func buildManagementMember(app awscdk.App, in Input, hub awscdk.Stack) error {
 		}
 		stack.AddStackDependency(home, jsii.String("the home Region's stack makes the roles"))
 	}
+	return buildOrganizationEvents(app, in, home)
+}
+
+// globalRegion is where AWS Organizations writes its events, whatever Regions are guarded.
+const globalRegion = "us-east-1"
+
+// buildOrganizationEvents forwards the events of Organizations (a policy detached, changed or switched off) where their
+// Region is not guarded anyway. They appear in the management account only.
+func buildOrganizationEvents(app awscdk.App, in Input, home awscdk.Stack) error {
+	if slices.Contains(regionsHomeFirst(in.Config), globalRegion) || preventive.Partition(in.Config.Regions.Home) != "aws" {
+		return nil
+	}
+	in.Config.Keys.Create = false
+	in.Rules = pick(in.Rules, func(r trail.Rule) bool { return slices.Contains(sources(r), "aws.organizations") })
+	stack, err := newMemberStack(app, "doublelock-member-"+globalRegion, in, awscdk.StackProps{
+		Env:         environment(in.Config.Organization.ManagementAccount, globalRegion),
+		Description: jsii.String("Doublelock member: forwards the events of Organizations (management account)"),
+	})
+	if err != nil {
+		return err
+	}
+	stack.AddStackDependency(home, jsii.String("the home Region's stack makes the roles"))
 	return nil
+}
+
+// sources are the event sources that a rule matches by name.
+func sources(r trail.Rule) []string {
+	var names []string
+	list, _ := r.Pattern["source"].([]any)
+	for _, v := range list {
+		if name, ok := v.(string); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func environment(account, region string) *awscdk.Environment {

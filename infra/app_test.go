@@ -82,6 +82,14 @@ func TestBuildRefusesWhatCannotBeDeployed(t *testing.T) {
 			}
 			return c
 		}, "shorten breakGlassRoles"},
+		"more owners than a topic can filter for": {func() settings.Config {
+			c := big()
+			c.Owners.Channels = map[string]settings.Channel{}
+			for i := range 201 {
+				c.Owners.Channels[fmt.Sprintf("t%d", i)] = settings.Channel{}
+			}
+			return c
+		}, "owners.channels"},
 		"a handler environment over the limit": {func() settings.Config {
 			c := big()
 			for i := range 2000 {
@@ -158,6 +166,33 @@ func TestTheStackSetEnrollsByOUAndAccountsThatJoinLater(t *testing.T) {
 		if order := texts(set.at("OperationPreferences", "RegionOrder")); order[0] != config.Regions.Home {
 			t.Errorf("Regions in the order %v: the home Region makes the roles", order)
 		}
+	}
+}
+
+func TestEventsOfOrganizationsComeFromTheirRegionAlsoWhenItIsNotGuarded(t *testing.T) {
+	c := big()
+	c.Regions.Guarded = []string{"eu-west-1"}
+	in, err := input(c, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := awscdk.NewApp(&awscdk.AppProps{Context: &in.Context, Outdir: jsii.String(t.TempDir())})
+	if err := Build(app, in, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	stack, err := parse(app.Synth(nil).GetStackByName(jsii.String("doublelock-member-us-east-1")).Template())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules []string
+	for _, rule := range stack.of("AWS::Events::Rule") {
+		rules = append(rules, texts(rule.at("EventPattern", "source"))...)
+	}
+	if diff := cmp.Diff([]string{"aws.organizations"}, rules); diff != "" {
+		t.Errorf("sources (-want +got):\n%s", diff)
+	}
+	if keys := stack.of("AWS::KMS::Key"); len(keys) != 0 {
+		t.Errorf("%d keys in a Region that is not guarded", len(keys))
 	}
 }
 

@@ -26,7 +26,10 @@ func newHubStack(app awscdk.App, in Input) (awscdk.Stack, error) {
 	key := newHubKey(stack, n)
 	newTable(stack, key, n)
 	bus := newBus(stack, n)
-	topics := newTopics(stack, c, key, n)
+	topics, err := newTopics(stack, c, key, n)
+	if err != nil {
+		return nil, err
+	}
 	newChat(stack, c, n, topics)
 	newSlackAPI(stack, c, n, key, bus)
 	parts := hubParts{names: n, key: key, environment: env, logDays: c.Retention.LogDays, dist: in.Dist}
@@ -45,7 +48,7 @@ func newHubStack(app awscdk.App, in Input) (awscdk.Stack, error) {
 	}
 	newDashboard(stack, in, n)
 	if in.has(incident) {
-		newRunbook(stack, key, n)
+		newRunbook(stack, c, key, n)
 	}
 	return stack, nil
 }

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"encoding/json"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsssm"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // The names of the kill switch runbook. Systems Manager sends approval requests only to topics named Automation….
@@ -20,8 +19,11 @@ const (
 
 // newRunbook makes the kill switch as an operator starts it: plan, approve by another person, fire, verify. Every step
 // is the incident function, which knows what stops and what does not; the document only asks and orders.
-func newRunbook(scope constructs.Construct, key awskms.CfnKey, n names) {
+func newRunbook(scope constructs.Construct, c settings.Config, key awskms.CfnKey, n names) {
 	approvals := newTopic(scope, "ApprovalsTopic", approvalsTopic, key, n)
+	if address := operator(c); address != "" {
+		newEmail(scope, "ApprovalsEmail", approvals, address, nil)
+	}
 	role := newRole(scope, "RunbookRole", role{
 		Name: runbookRole, Description: "Systems Manager runs the Doublelock kill switch",
 		Trust: trust("Service", "ssm.amazonaws.com", preventive.Condition{
@@ -73,15 +75,14 @@ func runbook(role, topic string) map[string]any {
 
 // step calls the incident function; its answer is the step's output Payload.
 func step(action string) map[string]any {
-	payload, err := json.Marshal(map[string]string{
-		"action": action, "key": "{{ KeyArn }}", "reason": "{{ Reason }}", "execution": "{{ automation:EXECUTION_ID }}",
-	})
-	if err != nil {
-		panic(err) // strings always marshal
-	}
 	return map[string]any{
 		"name": action, "action": "aws:invokeLambdaFunction", "timeoutSeconds": 900, "onFailure": "Abort",
-		"inputs": map[string]any{"FunctionName": "doublelock-" + incident, "Payload": string(payload)},
+		"inputs": map[string]any{
+			"FunctionName": "doublelock-" + incident,
+			"InputPayload": map[string]any{
+				"action": action, "key": "{{ KeyArn }}", "reason": "{{ Reason }}", "execution": "{{ automation:EXECUTION_ID }}",
+			},
+		},
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -15,10 +16,13 @@ import (
 type topics struct{ owners, chat, operations *string }
 
 // newTopics makes the topics and subscribes the addresses of the configuration. An owner hears what is theirs.
-func newTopics(scope constructs.Construct, c settings.Config, key awskms.CfnKey, n names) topics {
+func newTopics(scope constructs.Construct, c settings.Config, key awskms.CfnKey, n names) (topics, error) {
 	owners := newTopic(scope, "OwnersTopic", settings.TopicOwners, key, n)
 	chat := newTopic(scope, "ChatTopic", settings.TopicChat, key, n)
 	operations := newTopic(scope, "OperationsTopic", settings.TopicOperations, key, n, alarmsMayPublish(n, settings.TopicOperations))
+	if count := len(c.Owners.Channels); count > maxFilterPolicies {
+		return topics{}, fmt.Errorf("subscribe owners: %d owners.channels, a topic takes %d filter policies: let teams share an address", count, maxFilterPolicies)
+	}
 	for _, owner := range slices.Sorted(maps.Keys(c.Owners.Channels)) {
 		if address := c.Owners.Channels[owner].Email; address != "" {
 			newEmail(scope, "Email-"+owner, owners, address, map[string]any{attributeOwner: []string{owner}})
@@ -27,8 +31,11 @@ func newTopics(scope constructs.Construct, c settings.Config, key awskms.CfnKey,
 	if address := operator(c); address != "" {
 		newEmail(scope, "OperationsEmail", operations, address, nil)
 	}
-	return topics{owners.Ref(), chat.Ref(), operations.Ref()}
+	return topics{owners.Ref(), chat.Ref(), operations.Ref()}, nil
 }
+
+// maxFilterPolicies is how many subscriptions of one topic may have a filter policy (SNS quotas).
+const maxFilterPolicies = 200
 
 // attributeOwner is the message attribute by which a subscription picks its owner's messages.
 const attributeOwner = "owner"
