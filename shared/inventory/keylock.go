@@ -97,7 +97,7 @@ func (a *Access) managedUse(s *Secret, k Key, version string) keyUse {
 		arn = "arn:" + partition(s.Facts.ARN) + ":kms:" + region + ":" + account + ":key/" + guard.DefaultKeyID
 	}
 	use.target = policy.Target{ARN: arn, Account: account, Kind: policy.ResourceKey, AWSManagedKey: true,
-		Policy: a.documents.read("key policy of the AWS managed key", managedPolicy(s.Facts.ARN, account, region))}
+		Policy: a.documents.read("aws/secretsmanager", managedPolicy(s.Facts.ARN, account, region))}
 	a.addResourceOrganization(&use.target)
 	a.addUse(&use.target, s, region, version)
 	use.target.Context["kms:ResourceAliases"] = []string{"alias/aws/secretsmanager"}
@@ -125,7 +125,7 @@ func (a *Access) addUse(t *policy.Target, s *Secret, region, version string) {
 }
 
 func (a *Access) keyPolicy(k *Key) *policy.Document {
-	name := "key policy of " + k.Facts.ARN
+	name := k.Facts.ARN
 	if k.PolicyUnread != "" {
 		return missing(name, k.PolicyUnread)
 	}

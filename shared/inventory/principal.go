@@ -99,7 +99,7 @@ func (a *Access) attach(w *asker, of *Principal) {
 func (a *Access) attached(owner string, inline map[string]string, managed []string) []*policy.Document {
 	documents := []*policy.Document{}
 	for _, name := range slices.Sorted(maps.Keys(inline)) {
-		documents = append(documents, a.documents.read(name, inline[name]))
+		documents = append(documents, a.documents.read(name+" of "+owner, inline[name]))
 	}
 	for _, arn := range managed {
 		documents = append(documents, a.managed(arn))

@@ -35,7 +35,7 @@ func (a *Access) secretTarget(s *Secret) policy.Target {
 }
 
 func (a *Access) secretPolicy(s *Secret) *policy.Document {
-	name := "resource policy of " + s.Facts.ARN
+	name := s.Facts.ARN
 	switch {
 	case s.PolicyUnread != "":
 		return missing(name, s.PolicyUnread)
