@@ -10,7 +10,8 @@ import (
 // subscribers, invocations to functions. Nothing moves but when Settle or Run says so.
 type flight struct {
 	pump      sync.Mutex // one Settle at a time
-	waiting   []parcel
+	waiting   []parcel   // those before first were handed over
+	first     int
 	held      []parcel // kept back to be reordered
 	holding   int      // how many more deliveries to keep back
 	duplicate int      // how many more deliveries to make twice
@@ -73,27 +74,33 @@ func (a *AWS) release() {
 		a.enqueue(f.held[i])
 	}
 	f.stats.Reordered += len(f.held)
-	f.held, f.holding = nil, 0
+	if len(f.held) > 0 {
+		f.held, f.holding = nil, 0
+	}
 }
 
 // take is the next parcel to hand over, by choice among the first few when reordering is asked for. The state lock
 // must be held.
 func (a *AWS) take() (parcel, bool) {
 	f := a.flight
-	if len(f.waiting) == 0 && len(f.held) > 0 {
+	if f.first == len(f.waiting) {
+		f.waiting, f.first = f.waiting[:0], 0
 		a.release()
 	}
-	if len(f.waiting) == 0 {
+	left := f.waiting[f.first:]
+	if len(left) == 0 {
 		return nil, false
 	}
 	i := 0
-	if window := min(a.options.Faults.Reorder, len(f.waiting)); window > 1 {
+	if window := min(a.options.Faults.Reorder, len(left)); window > 1 {
 		if i = a.random.IntN(window); i > 0 {
 			f.stats.Reordered++
 		}
 	}
-	p := f.waiting[i]
-	f.waiting = append(f.waiting[:i], f.waiting[i+1:]...)
+	p := left[i]
+	copy(left[1:i+1], left[:i]) // those it overtook
+	left[0] = nil
+	f.first++
 	return p, true
 }
 
@@ -199,12 +206,12 @@ func (a *AWS) Stats() Stats {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.flight.stats
-	s.InFlight = len(a.flight.waiting) + len(a.flight.held)
+	s.InFlight = len(a.flight.waiting) - a.flight.first + len(a.flight.held)
 	for _, m := range a.mappings() {
-		s.InFlight += len(m.queue.messages)
+		s.InFlight += m.queue.messages.size()
 	}
 	for _, q := range a.deadLetterQueues() {
-		s.InDLQ += len(q.messages)
+		s.InDLQ += q.messages.size()
 	}
 	return s
 }

@@ -55,9 +55,7 @@ func (m mapping) filter(now time.Time) {
 	if len(m.filters) == 0 {
 		return
 	}
-	m.queue.messages = slices.DeleteFunc(m.queue.messages, func(item *message) bool {
-		return !item.visible.After(now) && !m.wants(item)
-	})
+	m.queue.messages.removeIf(func(item *message) bool { return !item.visible.After(now) && !m.wants(item) })
 }
 
 func (m mapping) wants(item *message) bool {
@@ -84,7 +82,7 @@ func (a *AWS) finish(m mapping, batch []*message, answer []byte, err error) {
 	failed := m.failedItems(answer, batch)
 	for _, item := range batch {
 		if !failed[item.id] {
-			m.queue.remove(item)
+			m.queue.messages.remove(item)
 		}
 	}
 }
@@ -162,7 +160,7 @@ func (a *AWS) NextRetry() (at time.Time, ok bool) {
 	defer a.mu.Unlock()
 	now := a.options.Now()
 	for _, m := range a.mappings() {
-		for _, item := range m.queue.messages {
+		for item := range m.queue.messages.all() {
 			if item.visible.After(now) && (!ok || item.visible.Before(at)) {
 				at, ok = item.visible, true
 			}

@@ -20,7 +20,7 @@ type sqsStore struct {
 
 func newSQSStore() *sqsStore { return &sqsStore{queues: map[string]*queue{}} }
 
-// queue keeps its messages in the order in which they were sent.
+// queue is one SQS queue.
 type queue struct {
 	place
 	name       string
@@ -29,7 +29,7 @@ type queue struct {
 	tags       map[string]string
 	created    time.Time
 	modified   time.Time
-	messages   []*message
+	messages   backlog
 	seen       map[string]seenMessage // FIFO deduplication id → what it was
 }
 
@@ -47,6 +47,7 @@ type message struct {
 	group      string
 	dedupe     string
 	sequence   string
+	gone       bool // taken out of its backlog
 }
 
 type seenMessage struct {

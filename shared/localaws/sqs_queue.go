@@ -153,7 +153,7 @@ func deleteQueue(c *call, q *queue) (any, error) {
 }
 
 func purgeQueue(_ *call, q *queue) (any, error) {
-	q.messages = nil
+	q.messages = backlog{}
 	return struct{}{}, nil
 }
 
@@ -204,7 +204,7 @@ func (q *queue) describe(now time.Time) map[string]string {
 
 // count is how many messages can be received, are being handled, and are still delayed.
 func (q *queue) count(now time.Time) (ready, flying, delayed int) {
-	for _, m := range q.messages {
+	for m := range q.messages.all() {
 		switch {
 		case !m.visible.After(now):
 			ready++
@@ -265,25 +265,23 @@ func startMessageMoveTask(c *call) (any, error) {
 	}
 	task := &messageMove{TaskHandle: c.aws.uuid(), Status: "COMPLETED", SourceArn: in.SourceArn, DestinationArn: in.DestinationArn,
 		StartedTimestamp: c.Now.UnixMilli()}
-	var stay []*message
-	for _, m := range source.messages {
-		if c.aws.moveBack(m, in.DestinationArn, c.Now) {
+	source.messages.removeIf(func(m *message) bool {
+		moved := c.aws.moveBack(*m, in.DestinationArn, c.Now)
+		if moved {
 			task.ApproximateNumberOfMessagesMoved++
-		} else {
-			stay = append(stay, m)
 		}
+		return moved
+	})
+	if stay := source.messages.size(); stay > 0 && task.ApproximateNumberOfMessagesMoved == 0 {
+		return nil, &apiError{Code: "UnsupportedOperation", Message: fmt.Sprintf("Source queue must be configured as a Dead Letter Queue; its %d messages have no queue to return to.", stay)}
 	}
-	if len(stay) > 0 && task.ApproximateNumberOfMessagesMoved == 0 {
-		return nil, &apiError{Code: "UnsupportedOperation", Message: fmt.Sprintf("Source queue must be configured as a Dead Letter Queue; its %d messages have no queue to return to.", len(stay))}
-	}
-	source.messages = stay
 	store := c.region().queues
 	store.moves = append([]*messageMove{task}, store.moves...)
 	return map[string]string{"TaskHandle": task.TaskHandle}, nil
 }
 
 // moveBack puts a dead letter where it is wanted, as a message that was never received.
-func (a *AWS) moveBack(m *message, destination string, now time.Time) bool {
+func (a *AWS) moveBack(m message, destination string, now time.Time) bool {
 	if destination == "" {
 		destination = m.system["DeadLetterQueueSourceArn"]
 	}
@@ -292,8 +290,10 @@ func (a *AWS) moveBack(m *message, destination string, now time.Time) bool {
 		return false
 	}
 	m.received, m.receipt, m.visible = 0, "", now
+	m.system = maps.Clone(m.system)
 	delete(m.system, "DeadLetterQueueSourceArn")
-	to.messages = append(to.messages, m)
+	to.messages.add(&m)
+	a.flight.wake()
 	return true
 }
 

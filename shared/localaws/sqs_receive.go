@@ -1,7 +1,7 @@
 package localaws
 
 import (
-	"slices"
+	"maps"
 	"strconv"
 	"time"
 )
@@ -79,12 +79,17 @@ func (c *call) longPoll(q *queue, wait time.Duration, take func() any) (any, err
 // to the dead-letter queue. The state lock must be held.
 func (a *AWS) receive(q *queue, most int, timeout time.Duration) []*message {
 	now := a.options.Now().UTC()
-	q.expire(now)
+	q.messages.tidy()
 	busy := q.busyGroups(now)
 	var taken []*message
-	for _, m := range slices.Clone(q.messages) {
+	keep := q.seconds("MessageRetentionPeriod")
+	for m := range q.messages.all() {
 		if len(taken) == most {
 			break
+		}
+		if now.Sub(m.sent) > keep {
+			q.messages.remove(m)
+			continue
 		}
 		if m.visible.After(now) || m.group != "" && q.fifo() && busy[m.group] {
 			continue
@@ -109,18 +114,12 @@ func (q *queue) busyGroups(now time.Time) map[string]bool {
 	if !q.fifo() {
 		return busy
 	}
-	for _, m := range q.messages {
+	for m := range q.messages.all() {
 		if m.receipt != "" && m.visible.After(now) {
 			busy[m.group] = true
 		}
 	}
 	return busy
-}
-
-// expire drops messages older than the retention period.
-func (q *queue) expire(now time.Time) {
-	keep := q.seconds("MessageRetentionPeriod")
-	q.messages = slices.DeleteFunc(q.messages, func(m *message) bool { return now.Sub(m.sent) > keep })
 }
 
 // deadLetter moves a message that was received too often.
@@ -133,16 +132,13 @@ func (a *AWS) deadLetter(q *queue, m *message) bool {
 	if !ok {
 		return false
 	}
-	q.remove(m)
-	m.receipt = ""
-	m.system["DeadLetterQueueSourceArn"] = q.arn()
-	dead.messages = append(dead.messages, m)
+	moved := *m
+	q.messages.remove(m)
+	moved.receipt, moved.system = "", maps.Clone(m.system)
+	moved.system["DeadLetterQueueSourceArn"] = q.arn()
+	dead.messages.add(&moved)
 	a.flight.stats.DeadLettered++
 	return true
-}
-
-func (q *queue) remove(m *message) {
-	q.messages = slices.DeleteFunc(q.messages, func(other *message) bool { return other == m })
 }
 
 func show(messages []*message, in receiveInput) any {
@@ -204,7 +200,7 @@ func (m *message) systemAttributes() map[string]string {
 
 // held finds the message of a receipt handle; an old handle of a message received again still deletes nothing here.
 func (q *queue) held(receipt string) (*message, bool) {
-	for _, m := range q.messages {
+	for m := range q.messages.all() {
 		if m.receipt == receipt && receipt != "" {
 			return m, true
 		}
@@ -221,7 +217,7 @@ func deleteMessage(c *call, q *queue) (any, error) {
 		return nil, &apiError{Code: "ReceiptHandleIsInvalid", Message: "The input receipt handle is invalid."}
 	}
 	if m, ok := q.held(in.ReceiptHandle); ok {
-		q.remove(m)
+		q.messages.remove(m)
 	}
 	return struct{}{}, nil // deleting what is gone is no error
 }
@@ -235,7 +231,7 @@ type receiptEntry struct {
 func deleteMessageBatch(c *call, q *queue) (any, error) {
 	return eachReceipt(c, func(e receiptEntry) error {
 		if m, ok := q.held(e.ReceiptHandle); ok {
-			q.remove(m)
+			q.messages.remove(m)
 		}
 		return nil
 	})

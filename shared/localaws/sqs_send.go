@@ -70,7 +70,7 @@ func (a *AWS) send(q *queue, in sendInput, sender string, now time.Time) (sendOu
 		}
 		out.SequenceNumber = m.sequence
 	}
-	q.messages = append(q.messages, m)
+	q.messages.add(m)
 	a.flight.wake()
 	out.MessageId = m.id
 	return out, nil
