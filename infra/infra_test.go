@@ -94,7 +94,7 @@ func wholeInput() (Input, func(), error) {
 	for _, w := range workers {
 		in.Handlers = append(in.Handlers, w.Name)
 	}
-	return in, func() { os.RemoveAll(folder) }, err
+	return in, func() { _ = os.RemoveAll(folder) }, err
 }
 
 // synthesize builds the app of a configuration with stub binaries and reads its templates.
@@ -103,7 +103,7 @@ func synthesize(config settings.Config, w io.Writer) (stacks, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	in, err := input(config, folder)
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func synthesizeInput(in Input, w io.Writer) (stacks, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	app := awscdk.NewApp(&awscdk.AppProps{Context: &in.Context, Outdir: jsii.String(folder), AnalyticsReporting: jsii.Bool(false)})
 	if err := Build(app, in, w); err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ func memberTemplate(in Input) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("render member template: %w", err)
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	app := awscdk.NewApp(&awscdk.AppProps{Context: &in.Context, Outdir: jsii.String(folder), AnalyticsReporting: jsii.Bool(false)})
 	stack, err := newMemberStack(app, memberStackName, in, awscdk.StackProps{
 		Description: jsii.String("Doublelock member: forwards events, lets the hub look"),

@@ -9,7 +9,6 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
-	"github.com/aws/aws-cdk-go/awscdk/v2/cxapi"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 )
@@ -82,12 +81,10 @@ func nag(folder string) ([]string, error) {
 		}
 		annotations := assertions.Annotations_FromStack(stack)
 		anything := assertions.Match_StringLikeRegexp(jsii.String("AwsSolutions-.*"))
-		for _, messages := range []*[]*cxapi.SynthesisMessage{
-			annotations.FindError(jsii.String("*"), anything), annotations.FindWarning(jsii.String("*"), anything),
-		} {
-			for _, m := range *messages {
-				findings = append(findings, fmt.Sprintf("%s %v", *m.Id, m.Entry.Data))
-			}
+		found := append(*annotations.FindError(jsii.String("*"), anything), *annotations.FindWarning(jsii.String("*"), anything)...)
+		for _, m := range found {
+			//nolint:staticcheck // the assertions of this CDK still answer in the type that it deprecates
+			findings = append(findings, fmt.Sprintf("%s %v", *m.Id, m.Entry.Data))
 		}
 	}
 	slices.Sort(findings)
