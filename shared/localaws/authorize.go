@@ -52,8 +52,11 @@ func (c *call) authorize(on access) error {
 func (c *call) question(on access) (policy.Request, policy.Policies) {
 	a, who := c.aws, c.Caller
 	request := policy.Request{Principal: who.principal(), Action: on.Action, Resource: on.Resource, ResourceAccount: on.Owner, Context: c.context(on)}
-	policies := policy.Policies{Identity: allowAll, SCPs: a.organization.controls(who.Account), ManagementPrincipal: a.organization.manages(who.Account)}
-	if of := a.identityOf(who); of != nil {
+	policies := policy.Policies{SCPs: a.organization.controls(who.Account), ManagementPrincipal: a.organization.manages(who.Account)}
+	if who.isRoot() {
+		policies.Identity = allowAll
+	}
+	if of := a.identityOf(who); of != nil { // none: it was deleted, and has no rights left
 		policies.Identity = a.identityPolicies(of)
 		policies.Boundary = a.boundaryPolicies(of)
 		request.Principal.Tags = of.tags

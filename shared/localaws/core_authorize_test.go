@@ -183,6 +183,42 @@ func (r *realm) assume(account, principal string, in sts.AssumeRoleInput) (aws.C
 		Credentials: credentials.NewStaticCredentialsProvider(*key.AccessKeyId, *key.SecretAccessKey, *key.SessionToken)}, nil
 }
 
+func TestTagsAndReplicasNeedTheirOwnRights(t *testing.T) {
+	r := newRealm(t)
+	sm := r.secrets(open, r.role(open, "Creator", allow("secretsmanager:CreateSecret")), east)
+	for name, test := range map[string]struct {
+		change func(*secretsmanager.CreateSecretInput)
+		want   string
+	}{
+		"plain":     {func(*secretsmanager.CreateSecretInput) {}, ""},
+		"tagged":    {func(in *secretsmanager.CreateSecretInput) { in.Tags = tags("a", "b") }, "secretsmanager:TagResource"},
+		"copied":    {into(west), "secretsmanager:ReplicateSecretToRegions"},
+		"described": {func(in *secretsmanager.CreateSecretInput) { in.Description = aws.String("x") }, ""},
+	} {
+		in := &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String("x")}
+		test.change(in)
+		_, err := sm.CreateSecret(t.Context(), in)
+		if (err == nil) != (test.want == "") || !strings.Contains(message(err), test.want) {
+			t.Errorf("%s: got %v, want a denial of %q", name, err, test.want)
+		}
+	}
+}
+
+func TestADeletedRoleHasNoRightsLeft(t *testing.T) {
+	r := newRealm(t)
+	sm := r.secrets(open, r.role(open, "Gone", allow("*")), east)
+	r.create(sm, "a")
+	if _, err := r.iam(open).DeleteRolePolicy(t.Context(), &iam.DeleteRolePolicyInput{RoleName: aws.String("Gone"), PolicyName: aws.String("inline-1")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.iam(open).DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: aws.String("Gone")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.read(sm, "a"); got != "[AccessDeniedException]" {
+		t.Errorf("got %s, want AccessDeniedException", got)
+	}
+}
+
 func TestASessionPolicyNarrowsTheRole(t *testing.T) {
 	r := newRealm(t)
 	arn := r.create(r.secrets(open, admin, east), "a")

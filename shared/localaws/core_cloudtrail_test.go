@@ -13,10 +13,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	cttypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/google/go-cmp/cmp"
 
@@ -144,6 +147,63 @@ func TestADeniedCallIsRecordedAsAccessDenied(t *testing.T) {
 	record := r.last("CreateSecret")
 	if record["errorCode"] != "AccessDenied" || record["errorMessage"] != message(err) || record["responseElements"] != nil {
 		t.Errorf("got code %v, message %v, response %v", record["errorCode"], record["errorMessage"], record["responseElements"])
+	}
+}
+
+func TestEventsReachTheDefaultBus(t *testing.T) {
+	for name, test := range map[string]struct {
+		state ebtypes.RuleState
+		want  []string
+	}{
+		"a plain rule hears of writes": {ebtypes.RuleStateEnabled, []string{"CreateSecret", "Secret Label Updated AWSCURRENT"}},
+		"a rule for all management events hears of reads, too": {ebtypes.RuleStateEnabledWithAllCloudtrailManagementEvents,
+			[]string{"GenerateDataKey", "CreateSecret", "Secret Label Updated AWSCURRENT", "DescribeSecret"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRealm(t)
+			config := r.config(open, admin, east)
+			queue := "arn:aws:sqs:us-east-1:" + open + ":heard"
+			made, err := sqs.NewFromConfig(config).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("heard"), Attributes: map[string]string{
+				"Policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"*"}]}`}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			bus := eventbridge.NewFromConfig(config)
+			if _, err := bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("hear"), State: test.state, EventPattern: aws.String(`{"source":["aws.secretsmanager","aws.kms"]}`)}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("hear"), Targets: []ebtypes.Target{{Id: aws.String("1"), Arn: &queue}}}); err != nil {
+				t.Fatal(err)
+			}
+			sm := r.secrets(open, admin, east)
+			r.describe(sm, r.create(sm, "a"))
+			r.Trail(open, east, false)
+			r.create(sm, "b", noValue) // nobody hears of it
+			if err := r.Settle(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			received, err := sqs.NewFromConfig(config).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: made.QueueUrl, MaxNumberOfMessages: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, message := range received.Messages {
+				var event struct {
+					DetailType string `json:"detail-type"`
+					Detail     struct{ EventName, LabelUpdated string }
+				}
+				if err := json.Unmarshal([]byte(*message.Body), &event); err != nil {
+					t.Fatal(err)
+				}
+				if event.Detail.EventName == "" {
+					event.Detail.EventName = event.DetailType + " " + event.Detail.LabelUpdated
+				}
+				got = append(got, event.Detail.EventName)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 

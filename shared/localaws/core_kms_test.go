@@ -199,6 +199,13 @@ func TestMultiRegionKeys(t *testing.T) {
 	if want := strings.Replace(key, east, west, 1); *copied.ReplicaKeyMetadata.Arn != want {
 		t.Errorf("the replica is %s, want %s", *copied.ReplicaKeyMetadata.Arn, want)
 	}
+	sealed, err := here.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &key, Plaintext: []byte("x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened, err := there.Decrypt(t.Context(), &kms.DecryptInput{CiphertextBlob: sealed.CiphertextBlob}); err != nil || string(opened.Plaintext) != "x" {
+		t.Errorf("the replica opens what the primary sealed: got %v, %v", opened, err)
+	}
 	r.disable(key)
 	if got := r.keyState(*copied.ReplicaKeyMetadata.Arn); got != kmstypes.KeyStateEnabled {
 		t.Errorf("disabling the primary made the replica %s", got)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 func kmsCryptoOperations() map[string]operation {
@@ -124,11 +125,11 @@ func kmsDecrypt(c *call) (any, error) {
 	if in.KeyId != "" {
 		if named, err := c.aws.findKey(c.place, in.KeyId); err != nil {
 			return nil, err
-		} else if named.arn != string(arn) {
+		} else if named.arn != c.inThisRegion(string(arn)) {
 			return nil, &apiError{Code: "IncorrectKeyException", Message: "The key ID in the request does not identify a CMK that can perform this operation."}
 		}
 	}
-	in.KeyId = string(arn)
+	in.KeyId = c.inThisRegion(string(arn))
 	k, err := c.cryptoKey(in)
 	if err != nil {
 		return nil, err
@@ -138,6 +139,15 @@ func kmsDecrypt(c *call) (any, error) {
 		return nil, &apiError{Code: "InvalidCiphertextException"}
 	}
 	return cryptoOutput{KeyId: k.arn, Plaintext: plain, EncryptionAlgorithm: "SYMMETRIC_DEFAULT"}, nil
+}
+
+// inThisRegion is the related key of a multi-Region key, which opens what any of them has sealed.
+func (c *call) inThisRegion(arn string) string {
+	id := nameOf(arn)
+	if parts := strings.Split(arn, ":"); strings.HasPrefix(id, "mrk-") && len(parts) == 6 {
+		return keyARN(place{parts[4], c.Region}, id)
+	}
+	return arn
 }
 
 const nonceSize = 12

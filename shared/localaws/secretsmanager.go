@@ -225,7 +225,7 @@ func (c *call) changeable(s *secret) error {
 		return markedForDeletion()
 	}
 	c.beforeChange(s)
-	s.changed = c.Now
+	c.after(func() { s.changed = c.Now })
 	return nil
 }
 

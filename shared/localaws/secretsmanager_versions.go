@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"maps"
 	"slices"
 )
 
@@ -111,6 +112,9 @@ func (c *call) writeVersion(s *secret, v *secretVersion, stages []string) error 
 	if err := s.makeRoom(); err != nil {
 		return err
 	}
+	if s.labelsWith(stages) > mostStages {
+		return &apiError{Code: "LimitExceededException", Message: "You have reached the limit of 20 staging labels."}
+	}
 	if err := c.seal(s, v); err != nil {
 		return err
 	}
@@ -121,13 +125,19 @@ func (c *call) writeVersion(s *secret, v *secretVersion, stages []string) error 
 	for _, stage := range stages {
 		c.moveStage(s, stage, v.id)
 	}
-	if len(s.stages) > mostStages {
-		return &apiError{Code: "LimitExceededException", Message: "You have reached the limit of 20 staging labels."}
-	}
 	for _, replica := range s.replicas {
 		c.syncVersion(replica, v)
 	}
 	return nil
+}
+
+// labelsWith is how many labels the secret has with some more.
+func (s *secret) labelsWith(more []string) int {
+	all := maps.Clone(s.stages)
+	for _, stage := range more {
+		all[stage] = ""
+	}
+	return len(all)
 }
 
 type versionEntry struct {
