@@ -26,6 +26,8 @@ func TestScript(t *testing.T) {
 		Dir:           filepath.Join("testdata", "script"),
 		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("CONFIG", filepath.Join(root, "testdata", "config"))
+			env.Setenv("DOCS", filepath.Join(root, "docs"))
 			env.Setenv("TRAIL", filepath.Join(root, "testdata", "trail"))
 			env.Setenv("RECORDED", recorded)
 			env.Setenv("NO_COLOR", "1")

@@ -188,7 +188,7 @@ func coversList(a, b []string) bool {
 
 // keyToFixWith reports waves that fix without a key to fix with.
 func (v validator) keyToFixWith() {
-	if v.config.Keys.Create || len(v.config.Keys.Use) > 0 {
+	if v.config.Keys.Create || len(v.config.Keys.Use) > 0 || v.doubted("keys") {
 		return
 	}
 	for i, wave := range v.config.Waves {

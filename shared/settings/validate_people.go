@@ -69,9 +69,13 @@ func (v validator) fallbackChannel() {
 	if _, found := o.Channels[o.Fallback]; found || o.Fallback == "" {
 		return
 	}
-	for _, wave := range v.config.Waves {
+	for i, wave := range v.config.Waves {
 		if wave.Mode == guard.ModeNotify || wave.Mode == guard.ModeRemediate {
-			v.problem("owners.channels", fmt.Sprintf("wave %s tells owners, but the fallback %s has no channel", wave.Name, o.Fallback),
+			path := "owners.channels"
+			if !v.written("owners") {
+				path = fmt.Sprintf("waves[%d].mode", i) // the line that asks for it
+			}
+			v.problem(path, fmt.Sprintf("wave %s tells owners, but the fallback %s has no channel", wave.Name, o.Fallback),
 				"add "+o.Fallback+" to owners.channels")
 			return
 		}

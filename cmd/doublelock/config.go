@@ -1,0 +1,139 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// configName is where the configuration is when nobody says otherwise.
+const configName = "doublelock.yaml"
+
+func configCommand(env *environment) *cobra.Command {
+	config := &cobra.Command{
+		Use:   "config",
+		Short: "Write, check and describe doublelock.yaml",
+	}
+	config.AddCommand(configInitCommand(env), configValidateCommand(env), configSchemaCommand(env))
+	return config
+}
+
+func configSchemaCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of doublelock.yaml, for editors",
+		Example: `  doublelock config schema > doublelock.schema.json
+  # and in the first line of doublelock.yaml:
+  # yaml-language-server: $schema=doublelock.schema.json`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			schema, err := settings.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = env.Stdout.Write(schema)
+			return err
+		},
+	}
+}
+
+func configValidateCommand(env *environment) *cobra.Command {
+	live := false
+	command := &cobra.Command{
+		Use:   "validate [FILE...]",
+		Short: "Check doublelock.yaml and say what is wrong where, and how to fix it",
+		Long: `Checks configuration files (doublelock.yaml when none is named, - for standard input) before anything is deployed.
+Every problem is a line: file:line:column: what is wrong; how to fix it. With --live it also asks AWS Organizations
+whether the organization, its accounts and OUs are the ones written down; that takes credentials that may read it.`,
+		Example: `  doublelock config validate
+  doublelock config validate --live prod.yaml
+  doublelock config validate -o json *.yaml`,
+		RunE: func(command *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				files = []string{configName}
+			}
+			v := validation{env: env}
+			for _, name := range files {
+				file, err := v.check(name)
+				if err != nil {
+					return err
+				}
+				if file == nil || !live {
+					continue
+				}
+				if err := v.compare(command.Context(), file); err != nil {
+					return err
+				}
+			}
+			return v.finish(len(files))
+		},
+	}
+	command.Flags().BoolVar(&live, "live", false, "compare with AWS Organizations, with the credentials of the environment")
+	return command
+}
+
+// validation collects what is wrong over all files.
+type validation struct {
+	env   *environment
+	count int
+}
+
+// check reads a file and prints its problems. It answers nil for a file that has some, and errs only when nothing can
+// be said.
+func (v *validation) check(name string) (*settings.File, error) {
+	file, err := readConfig(v.env, name)
+	var problems settings.Problems
+	if errors.As(err, &problems) {
+		return nil, v.print(problems)
+	}
+	return file, err
+}
+
+func readConfig(env *environment, name string) (*settings.File, error) {
+	if name != "-" {
+		file, err := settings.Open(name, env.Now())
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("%w; doublelock config init writes one", err)
+		}
+		return file, err
+	}
+	raw, err := io.ReadAll(io.LimitReader(env.Stdin, settings.MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read standard input: %w", err)
+	}
+	return settings.Read("standard input", raw, env.Now())
+}
+
+// print writes problems to standard error as lines, or to standard output as JSON, an object a line.
+func (v *validation) print(problems settings.Problems) error {
+	v.count += len(problems)
+	for _, problem := range problems {
+		if v.env.output == "json" {
+			if err := json.NewEncoder(v.env.Stdout).Encode(problem); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := fmt.Fprintln(v.env.Stderr, problem); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *validation) finish(files int) error {
+	if v.count > 0 {
+		return &exitError{code: exitFailure, err: fmt.Errorf("%s in %s", plural(v.count, "problem", "problems"), plural(files, "file", "files"))}
+	}
+	if v.env.output == "json" {
+		return nil
+	}
+	_, err := fmt.Fprintf(v.env.Stdout, "%s: no problems\n", plural(files, "file", "files"))
+	return err
+}
