@@ -47,11 +47,11 @@ func (d *Document) Check(place Place, raw []byte) []Problem {
 			size = len([]rune(string(raw)))
 		}
 		if size > limit.Characters {
-			add(0, "%d characters; the quota of a %s is %d", size, place, limit.Characters)
+			add(0, "%d characters; the quota of %s is %d", size, place.some(), limit.Characters)
 		}
 	}
 	if !place.namesPrincipals() && place != PlaceSCP && d.ID != "" {
-		add(0, "a %s takes no Id", place)
+		add(0, "%s takes no Id", place.some())
 	}
 	sids := map[string]bool{}
 	for i := range d.Statements {
@@ -67,17 +67,25 @@ func (d *Document) Check(place Place, raw []byte) []Problem {
 	return out
 }
 
+// some is the place with its article.
+func (p Place) some() string {
+	if p == PlaceIdentity {
+		return "an " + string(p)
+	}
+	return "a " + string(p)
+}
+
 func (s *Statement) problems(place Place) []string {
 	var out []string
 	named := s.Principal != nil || s.NotPrincipal != nil
 	if named && !place.namesPrincipals() {
-		out = append(out, fmt.Sprintf("a %s takes no Principal", place))
+		out = append(out, fmt.Sprintf("%s takes no Principal", place.some()))
 	}
 	if !named && place.namesPrincipals() {
-		out = append(out, fmt.Sprintf("a %s needs a Principal", place))
+		out = append(out, fmt.Sprintf("%s needs a Principal", place.some()))
 	}
 	if place != PlaceTrust && place != PlaceResource && s.Resources == nil && s.NotResources == nil {
-		out = append(out, fmt.Sprintf("a %s needs a Resource", place))
+		out = append(out, fmt.Sprintf("%s needs a Resource", place.some()))
 	}
 	if place == PlaceTrust && (s.Resources != nil || s.NotResources != nil) {
 		out = append(out, "a trust policy takes no Resource")

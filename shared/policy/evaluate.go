@@ -265,6 +265,9 @@ func (e *evaluation) permits() truth {
 	if !e.applies.identity {
 		return max(named[gradeDirect], e.grants[gradeDirect])
 	}
+	if e.rootAssumes() {
+		return no
+	}
 	limits := e.limits()
 	identity := min(e.identityAllows(), limits)
 	granted := min(max(e.grants[gradeRole], e.grants[gradeDirect]), limits)
@@ -276,6 +279,12 @@ func (e *evaluation) permits() truth {
 		delegated = yes
 	}
 	return max(granted, named[gradeDirect], min(named[gradeRole], limits), min(identity, delegated))
+}
+
+// rootAssumes is whether a root user tries to assume a role, which no policy can let it.
+// Source: STS API Reference, AssumeRole ("You cannot call AssumeRole by using AWS root account credentials") and AssumeRoot.
+func (e *evaluation) rootAssumes() bool {
+	return e.request.Principal.Kind == KindRoot && e.service == "sts" && (e.action == "assumerole" || e.action == "assumeroot")
 }
 
 // identityAllows is whether the principal's own policies allow; the root user needs none.

@@ -29,42 +29,37 @@ func (r StatementRef) String() string {
 func (e *evaluation) explain(d *Decision) {
 	switch d.Answer {
 	case ExplicitlyDenied:
-		d.Decided = e.collect(Deny, yes)
-		d.Why = e.whyDenied(d.Decided)
+		denials := e.collect(Deny, yes)
+		d.Decided = references(denials)
+		d.Why = e.whyDenied(denials)
 	case Allowed:
 		if e.free() {
 			d.Why = "allowed: sts:GetCallerIdentity needs no permission, and no policy can deny it"
 			return
 		}
-		d.Decided = e.granting(yes)
+		d.Decided = e.granting()
 		d.Notes = e.caveats()
 		d.Why = "allowed by " + join(d.Decided)
 	case ImplicitlyDenied:
-		d.Why = e.whyNotAllowed(no)
+		d.Why = e.whyNotAllowed()
 	case Unknown:
 		e.explainUnknown(d)
 	}
 }
 
-func (e *evaluation) whyDenied(by []StatementRef) string {
-	text := "denied by " + join(by)
-	if len(by) == 1 {
-		if met := e.conditionsMet(by[0]); met != "" {
-			text += ", for " + met
-		}
+func (e *evaluation) whyDenied(by []found) string {
+	text := "denied by " + join(references(by))
+	if len(by) == 1 && len(by[0].statement.conditions) > 0 {
+		text += ", for " + e.conditionsMet(by[0].statement)
 	}
 	return text + "; an explicit deny overrides every allow, so it would have to except this request or go"
 }
 
 // conditionsMet says which conditions made a deny apply.
-func (e *evaluation) conditionsMet(ref StatementRef) string {
-	s := e.statement(ref)
-	if s == nil || len(s.conditions) == 0 {
-		return ""
-	}
-	var out []string
+func (e *evaluation) conditionsMet(s *Statement) string {
+	out := make([]string, len(s.conditions))
 	for i := range s.conditions {
-		out = append(out, e.describe(s, i))
+		out[i] = e.describe(s, i)
 	}
 	return strings.Join(out, " and ")
 }
@@ -123,9 +118,26 @@ func (e *evaluation) consulted() []Place {
 	return append(out, PlaceEndpoint)
 }
 
+// found is a statement that matched, and where it is.
+type found struct {
+	StatementRef
+	statement *Statement
+}
+
+func references(list []found) []StatementRef {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]StatementRef, len(list))
+	for i := range list {
+		out[i] = list[i].StatementRef
+	}
+	return out
+}
+
 // collect lists the statements of an effect that match as surely as wanted.
-func (e *evaluation) collect(effect Effect, want truth) []StatementRef {
-	var out []StatementRef
+func (e *evaluation) collect(effect Effect, want truth) []found {
+	var out []found
 	for _, place := range e.consulted() {
 		out = append(out, e.matching(place, effect, want, gradeNone)...)
 	}
@@ -133,17 +145,20 @@ func (e *evaluation) collect(effect Effect, want truth) []StatementRef {
 }
 
 // matching lists the statements of one place; closest, if not gradeNone, limits it to that way of naming the principal.
-func (e *evaluation) matching(place Place, effect Effect, want truth, closest grade) []StatementRef {
-	var out []StatementRef
+func (e *evaluation) matching(place Place, effect Effect, want truth, closest grade) []found {
+	var out []found
 	for level, documents := range e.documents(place) {
 		for _, d := range documents {
 			if d == nil || !d.usable(place) {
 				continue
 			}
 			for i := range d.Statements {
-				named, matched := e.matches(&d.Statements[i])
-				if d.Statements[i].Effect == effect && matched == want && (closest == gradeNone || named == closest) {
-					out = append(out, reference(place, level, d, i))
+				s := &d.Statements[i]
+				if s.Effect != effect {
+					continue
+				}
+				if named, matched := e.matches(s); matched == want && (closest == gradeNone || named == closest) {
+					out = append(out, found{reference(place, level, d, i), s})
 				}
 			}
 		}
@@ -156,42 +171,27 @@ func reference(place Place, level int, d *Document, i int) StatementRef {
 	return StatementRef{Place: place, Document: d.Name, Level: level, Index: i, SID: s.SID, Line: s.Line, Effect: s.Effect}
 }
 
-// statement finds what a reference points to.
-func (e *evaluation) statement(ref StatementRef) *Statement {
-	levels := e.documents(ref.Place)
-	if ref.Level >= len(levels) {
-		return nil
-	}
-	for _, d := range levels[ref.Level] {
-		if d != nil && d.Name == ref.Document && ref.Index >= 0 && ref.Index < len(d.Statements) {
-			return &d.Statements[ref.Index]
-		}
-	}
-	return nil
-}
-
 // granting lists the statements, or the grant, that give the permission: the way in which the fewest took part.
-func (e *evaluation) granting(want truth) []StatementRef {
+func (e *evaluation) granting() []StatementRef {
 	named := &e.resource.grades
 	place := e.resourcePlace()
-	switch {
-	case e.same || !e.applies.identity:
-		if named[gradeDirect] >= want {
-			return e.matching(place, Allow, want, gradeDirect)
+	if e.same || !e.applies.identity {
+		if named[gradeDirect] == yes {
+			return references(e.matching(place, Allow, yes, gradeDirect))
 		}
-		if named[gradeRole] >= want && e.limits() >= want {
-			return e.matching(place, Allow, want, gradeRole)
+		if named[gradeRole] == yes && e.limits() == yes {
+			return references(e.matching(place, Allow, yes, gradeRole))
 		}
 	}
-	if e.grantedBy != nil && (e.limits() >= want || !e.applies.identity) {
+	if e.grantedBy != nil && (e.limits() == yes || !e.applies.identity) {
 		return []StatementRef{{Place: PlaceKey, Index: -1, Effect: Allow, Grant: e.grantedBy.ID}}
 	}
-	out := e.matching(PlaceIdentity, Allow, want, gradeNone)
+	out := references(e.matching(PlaceIdentity, Allow, yes, gradeNone))
 	if e.request.Principal.Kind == KindRoot {
 		out = append(out, StatementRef{Place: PlaceIdentity, Document: "root user", Index: -1, Effect: Allow})
 	}
 	if e.kind != ResourcePlain || !e.same {
-		out = append(out, e.matching(place, Allow, want, gradeNone)...)
+		out = append(out, references(e.matching(place, Allow, yes, gradeNone))...)
 	}
 	return out
 }
@@ -222,10 +222,10 @@ func (e *evaluation) explainUnknown(d *Decision) {
 	d.Notes = slices.Clone(e.reasons.notes)
 	slices.Sort(d.Missing)
 	if e.denies() == maybe {
-		d.Decided = e.collect(Deny, maybe)
+		d.Decided = references(e.collect(Deny, maybe))
 	}
 	if e.allows() == maybe {
-		d.Decided = append(d.Decided, e.collect(Allow, maybe)...)
+		d.Decided = append(d.Decided, references(e.collect(Allow, maybe))...)
 	}
 	var why []string
 	if len(d.Unreadable) > 0 {

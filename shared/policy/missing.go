@@ -5,48 +5,79 @@ import (
 	"strings"
 )
 
+// gap is one thing that is missing for an allow, and what would mend it.
+type gap struct{ missing, remedy string }
+
 // whyNotAllowed names each gate that is not open and what would open it.
-func (e *evaluation) whyNotAllowed(at truth) string {
-	var out []string
-	if e.permits() == at {
-		out = append(out, e.missingPermission()...)
+func (e *evaluation) whyNotAllowed() string {
+	var gaps []gap
+	if e.permits() == no {
+		gaps = append(gaps, e.missingPermission()...)
 	}
-	if e.applies.scp && e.scp.allow == at {
-		out = append(out, fmt.Sprintf("no service control policy at level %d of the organization's path allows it%s",
-			e.scp.gap, e.nearest(PlaceSCP, e.scp.gap)))
+	if e.applies.scp && e.scp.allow == no {
+		gaps = append(gaps, gap{
+			fmt.Sprintf("no service control policy at level %d of the organization's path allows it%s", e.scp.gap, e.nearest(PlaceSCP, e.scp.gap)),
+			fmt.Sprintf("allow %s in a service control policy of level %d", e.request.Action, e.scp.gap),
+		})
 	}
-	if len(e.policies.Endpoint) > 0 && e.endpoint.allow == at {
-		out = append(out, "the VPC endpoint policy does not allow it"+e.nearest(PlaceEndpoint, 0))
+	if len(e.policies.Endpoint) > 0 && e.endpoint.allow == no {
+		gaps = append(gaps, gap{"the VPC endpoint policy does not allow it" + e.nearest(PlaceEndpoint, 0), "allow it in the VPC endpoint policy"})
 	}
-	return "not allowed: " + strings.Join(out, "; ")
+	missing, remedies := make([]string, len(gaps)), make([]string, 0, len(gaps))
+	for i, g := range gaps {
+		missing[i] = g.missing
+		if g.remedy != "" {
+			remedies = append(remedies, g.remedy)
+		}
+	}
+	text := "not allowed: " + strings.Join(missing, "; ")
+	if len(remedies) > 0 {
+		text += ". To allow it: " + strings.Join(remedies, ", and ")
+	}
+	return text
 }
 
 // missingPermission says what is missing between the principal's policies and the resource's.
-func (e *evaluation) missingPermission() []string {
-	var out []string
+func (e *evaluation) missingPermission() []gap {
+	p := &e.request.Principal
 	place := e.resourcePlace()
-	if !e.applies.identity {
-		return []string{fmt.Sprintf("the %s does not allow %s, which has no policies of its own%s", place, e.request.Principal, e.nearest(place, 0))}
-	}
-	if e.identityAllows() != yes {
-		out = append(out, "no identity policy allows it"+e.nearest(PlaceIdentity, 0))
-	}
-	if len(e.policies.Boundary) > 0 && e.boundary.allow != yes {
-		out = append(out, "the permissions boundary does not allow it"+e.nearest(PlaceBoundary, 0))
-	}
-	if len(e.policies.Session) > 0 && e.session.allow != yes {
-		out = append(out, "the session policy does not allow it"+e.nearest(PlaceSession, 0))
-	}
+	here := e.nearest(place, 0)
+	name := fmt.Sprintf("name %s in an Allow of %s in the %s", p.inPolicies(), e.request.Action, place)
 	switch {
-	case e.kind == ResourceKey && e.resourceSilent():
-		out = append(out, "the key policy allows neither the principal nor its account (without which IAM policies count for nothing), and no grant does"+e.nearest(place, 0))
-	case e.kind == ResourceTrust && e.resourceSilent():
-		out = append(out, "the role's trust policy allows neither the principal nor its account"+e.nearest(place, 0))
-	case !e.same && e.resourceSilent():
-		out = append(out, fmt.Sprintf("the resource is of account %s and its policy does not allow the principal or account %s%s",
-			e.context.account, e.request.Principal.Account, e.nearest(place, 0)))
+	case e.rootAssumes():
+		return []gap{{"the root user of an account cannot assume roles", ""}}
+	case !e.applies.identity:
+		return []gap{{fmt.Sprintf("the %s does not allow %s, which has no policies of its own%s", place, e.request.Principal, here), name}}
+	}
+	var out []gap
+	silent := e.resourceSilent()
+	switch {
+	case e.kind == ResourceKey && silent:
+		out = append(out, gap{"the key policy allows neither the principal nor its account, without which IAM policies count for nothing, and no grant does" + here, name})
+	case e.kind == ResourceTrust && silent:
+		out = append(out, gap{"the role's trust policy allows neither the principal nor its account" + here, name})
+	case !e.same && silent:
+		out = append(out, gap{fmt.Sprintf("the resource is of account %s and its policy allows neither the principal nor account %s%s", e.context.account, p.Account, here), name})
+	}
+	if e.identityAllows() == no && (!e.same || e.kind == ResourcePlain || !silent) {
+		out = append(out, gap{"no identity policy allows it" + e.nearest(PlaceIdentity, 0),
+			fmt.Sprintf("allow %s on %s in an identity policy", e.request.Action, e.request.Resource)})
+	}
+	if len(e.policies.Boundary) > 0 && e.boundary.allow == no {
+		out = append(out, gap{"the permissions boundary does not allow it" + e.nearest(PlaceBoundary, 0), "allow it in the permissions boundary"})
+	}
+	if len(e.policies.Session) > 0 && e.session.allow == no {
+		out = append(out, gap{"the session policy does not allow it" + e.nearest(PlaceSession, 0), "allow it in the session policy"})
 	}
 	return out
+}
+
+// inPolicies is the principal as a Principal element would name it: for a session its role.
+func (p *Principal) inPolicies() string {
+	if p.Kind == KindSession && p.Role != "" {
+		return p.Role
+	}
+	return p.String()
 }
 
 func (e *evaluation) resourceSilent() bool {

@@ -145,10 +145,10 @@ func readPrincipalObject(q object) (policy.Principal, error) {
 	if err != nil {
 		return p, err
 	}
-	if err = o.only("type", "arn", "role", "user", "service", "provider", "account", "uniqueId", "tags"); err != nil {
+	if err = o.only("type", "arn", "service", "provider", "account", "value", "role", "roleArn", "user", "uniqueId", "tags"); err != nil {
 		return p, err
 	}
-	switch name := o.pick("arn", "service", "provider", "account"); {
+	switch name := o.pick("arn", "service", "provider", "account", "value", "roleArn"); {
 	case o.fields[name] != nil:
 		text, err := o.text(name)
 		if err != nil {
@@ -167,7 +167,7 @@ func readPrincipalObject(q object) (policy.Principal, error) {
 		}
 		p = policy.Principal{Kind: policy.KindAnonymous}
 	}
-	for name, target := range map[string]*string{"role": &p.Role, "user": &p.User, "uniqueId": &p.UniqueID} {
+	for name, target := range map[string]*string{"role": &p.Role, "roleArn": &p.Role, "user": &p.User, "uniqueId": &p.UniqueID} {
 		if o.fields[name] == nil {
 			continue
 		}
