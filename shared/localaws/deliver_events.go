@@ -39,6 +39,9 @@ func (a *AWS) putEvent(p place, bus string, event map[string]any) {
 // put is putEvent for an event that is decoded JSON already.
 func (a *AWS) put(e busEvent) {
 	a.flight.stats.Events++
+	if a.options.OnPut != nil {
+		a.options.OnPut(e.bus, e.event)
+	}
 	if a.hasRules(e.place, e.bus) {
 		a.enqueue(func() work { a.arrive(e); return nil })
 	}
