@@ -140,9 +140,9 @@ func (a *AWS) do(p place, who caller, serviceName, operationName string, input a
 	return asMap(result)
 }
 
-// doLocked is do for callers that hold the state lock already.
-func (a *AWS) doLocked(p place, who caller, serviceName, operationName string, input any) (map[string]any, error) {
-	c, err := a.newCall(p, who, serviceName, operationName, input)
+// doSecrets is do for Secrets Manager, by callers that hold the state lock already.
+func (a *AWS) doSecrets(p place, who caller, operationName string, input any) (map[string]any, error) {
+	c, err := a.newCall(p, who, "secretsmanager", operationName, input)
 	if err != nil {
 		return nil, err
 	}

@@ -87,19 +87,25 @@ func (a *AWS) deliver(e entry) {
 func (a *AWS) emit(p place, envelope map[string]any) { a.putEvent(p, "default", envelope) }
 
 func (a *AWS) envelope(e entry, record Record) map[string]any {
-	detailType, source := "AWS API Call via CloudTrail", ""
+	detailType := "AWS API Call via CloudTrail"
 	if e.service != nil {
-		detailType, source = "AWS Service Event via CloudTrail", e.service.source
-	} else {
-		source = e.call.Service
+		detailType = "AWS Service Event via CloudTrail"
 	}
 	return map[string]any{
-		"version": "0", "id": a.uuid(), "detail-type": detailType, "source": "aws." + source, "account": e.recipient.Account,
+		"version": "0", "id": a.uuid(), "detail-type": detailType, "source": "aws." + e.source(), "account": e.recipient.Account,
 		"time": record["eventTime"], "region": e.recipient.Region, "resources": []any{}, "detail": map[string]any(record),
 	}
 }
 
 const trailVersion = "1.11"
+
+// source is the service that an entry is of.
+func (e entry) source() string {
+	if e.service != nil {
+		return e.service.source
+	}
+	return e.call.Service
+}
 
 func (e entry) readOnly() bool {
 	return e.service == nil && isReadOnly(e.call.Service, e.call.Operation)

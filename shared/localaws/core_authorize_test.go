@@ -143,11 +143,11 @@ func TestWhyACallIsDenied(t *testing.T) {
 	r := newRealm(t)
 	arn := r.create(r.secrets(open, admin, east), "prod/db")
 	r.AddRole(open, "Bound", trustsAccount(open), allow("*"))
-	if _, err := r.iam(open).CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("edge"), PolicyDocument: aws.String(allow("s3:*"))}); err != nil {
+	if _, err := r.iam().CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("edge"), PolicyDocument: aws.String(allow("s3:*"))}); err != nil {
 		t.Fatal(err)
 	}
 	edge := "arn:aws:iam::" + open + ":policy/edge"
-	if _, err := r.iam(open).PutRolePermissionsBoundary(t.Context(), &iam.PutRolePermissionsBoundaryInput{RoleName: aws.String("Bound"), PermissionsBoundary: &edge}); err != nil {
+	if _, err := r.iam().PutRolePermissionsBoundary(t.Context(), &iam.PutRolePermissionsBoundaryInput{RoleName: aws.String("Bound"), PermissionsBoundary: &edge}); err != nil {
 		t.Fatal(err)
 	}
 	const denied = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"secretsmanager:DescribeSecret","Resource":"*"}]}`
@@ -192,7 +192,7 @@ func TestTagsAndReplicasNeedTheirOwnRights(t *testing.T) {
 	}{
 		"plain":     {func(*secretsmanager.CreateSecretInput) {}, ""},
 		"tagged":    {func(in *secretsmanager.CreateSecretInput) { in.Tags = tags("a", "b") }, "secretsmanager:TagResource"},
-		"copied":    {into(west), "secretsmanager:ReplicateSecretToRegions"},
+		"copied":    {intoWest(), "secretsmanager:ReplicateSecretToRegions"},
 		"described": {func(in *secretsmanager.CreateSecretInput) { in.Description = aws.String("x") }, ""},
 	} {
 		in := &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String("x")}
@@ -208,10 +208,10 @@ func TestADeletedRoleHasNoRightsLeft(t *testing.T) {
 	r := newRealm(t)
 	sm := r.secrets(open, r.role(open, "Gone", allow("*")), east)
 	r.create(sm, "a")
-	if _, err := r.iam(open).DeleteRolePolicy(t.Context(), &iam.DeleteRolePolicyInput{RoleName: aws.String("Gone"), PolicyName: aws.String("inline-1")}); err != nil {
+	if _, err := r.iam().DeleteRolePolicy(t.Context(), &iam.DeleteRolePolicyInput{RoleName: aws.String("Gone"), PolicyName: aws.String("inline-1")}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.iam(open).DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: aws.String("Gone")}); err != nil {
+	if _, err := r.iam().DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: aws.String("Gone")}); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.read(sm, "a"); got != "[AccessDeniedException]" {

@@ -35,7 +35,7 @@ func (r *realm) post(service, target, contentType, body string) (*http.Response,
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		r.t.Fatal(err)
@@ -73,11 +73,11 @@ func TestErrorsOnTheWire(t *testing.T) {
 
 func TestAnswersOnTheWire(t *testing.T) {
 	r := newRealm(t)
-	response, body := r.post("secretsmanager", "secretsmanager.CreateSecret", "application/x-amz-json-1.1", `{"Name":"a","SecretString":"x"}`)
-	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "application/x-amz-json-1.1" || len(response.Header.Get("X-Amzn-Requestid")) != 36 {
+	response, _ := r.post("secretsmanager", "secretsmanager.CreateSecret", "application/x-amz-json-1.1", `{"Name":"a","SecretString":"x"}`)
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "application/x-amz-json-1.1" || len(response.Header.Get("X-Amzn-Requestid")) != 36 {
 		t.Errorf("got %d %v", response.StatusCode, response.Header)
 	}
-	_, body = r.post("secretsmanager", "secretsmanager.DescribeSecret", "application/x-amz-json-1.1", `{"SecretId":"a"}`)
+	_, body := r.post("secretsmanager", "secretsmanager.DescribeSecret", "application/x-amz-json-1.1", `{"SecretId":"a"}`)
 	var fields map[string]any
 	if err := json.Unmarshal([]byte(body), &fields); err != nil {
 		t.Fatal(err)

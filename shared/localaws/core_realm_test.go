@@ -100,8 +100,8 @@ func (r *realm) keys(account, principal, region string) *kms.Client {
 	return kms.NewFromConfig(r.config(account, principal, region))
 }
 
-func (r *realm) iam(account string) *iam.Client {
-	return iam.NewFromConfig(r.config(account, admin, east))
+func (r *realm) iam() *iam.Client {
+	return iam.NewFromConfig(r.config(open, admin, east))
 }
 
 func (r *realm) sts(account, principal string) *sts.Client {

@@ -161,14 +161,13 @@ func TestSilentNonReencryption(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRealm(t)
-			lock, arn := defaultLock, ""
+			lock, before := defaultLock, func(*secretsmanager.CreateSecretInput) {}
 			owner := r.secrets(open, admin, east)
 			if test.from == "cmk" {
 				lock = r.key(open, east)
-				arn = r.create(owner, "prod/db", under(lock))
-			} else {
-				arn = r.create(owner, "prod/db")
+				before = under(lock)
 			}
+			arn := r.create(owner, "prod/db", before)
 			target := r.key(open, east)
 			if test.before != nil {
 				test.before(r, lock)

@@ -9,9 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func into(region string, key ...string) func(*secretsmanager.CreateSecretInput) {
+func intoWest(key ...string) func(*secretsmanager.CreateSecretInput) {
 	return func(in *secretsmanager.CreateSecretInput) {
-		one := smtypes.ReplicaRegionType{Region: &region}
+		one := smtypes.ReplicaRegionType{Region: aws.String(west)}
 		if len(key) > 0 {
 			one.KmsKeyId = &key[0]
 		}
@@ -33,7 +33,7 @@ func TestAReplicaHasAKeyOfItsOwn(t *testing.T) {
 	r := newRealm(t)
 	here, there := r.secrets(open, admin, east), r.secrets(open, admin, west)
 	key := r.key(open, east)
-	arn := r.create(here, "prod/db", under(key), into(west))
+	arn := r.create(here, "prod/db", under(key), intoWest())
 	if diff := cmp.Diff(map[string][2]string{west: {"alias/aws/secretsmanager", "InSync"}}, r.copies(here, arn)); diff != "" {
 		t.Fatalf("a replica without a key is under the AWS managed key of its Region: %s", diff)
 	}
@@ -57,7 +57,7 @@ func TestAReplicaFollowsItsPrimaryButCannotBeChanged(t *testing.T) {
 	r := newRealm(t)
 	here, there := r.secrets(open, admin, east), r.secrets(open, admin, west)
 	key := r.key(open, west)
-	arn := r.create(here, "prod/db", into(west, key))
+	arn := r.create(here, "prod/db", intoWest(key))
 	if diff := cmp.Diff(map[string][2]string{west: {key, "InSync"}}, r.copies(here, arn)); diff != "" {
 		t.Fatal(diff)
 	}
@@ -90,7 +90,7 @@ func TestAReplicaFollowsItsPrimaryButCannotBeChanged(t *testing.T) {
 func TestAReplicasKeyChangesOnlyByMakingItAgainOrOnItsOwn(t *testing.T) {
 	r := newRealm(t)
 	here, there := r.secrets(open, admin, east), r.secrets(open, admin, west)
-	arn := r.create(here, "prod/db", into(west))
+	arn := r.create(here, "prod/db", intoWest())
 	key := r.key(open, west)
 	again := &secretsmanager.ReplicateSecretToRegionsInput{SecretId: &arn, AddReplicaRegions: []smtypes.ReplicaRegionType{{Region: aws.String(west), KmsKeyId: &key}}}
 	if _, err := here.ReplicateSecretToRegions(t.Context(), again); code(err) != "InvalidParameterException" {
@@ -124,7 +124,7 @@ func TestAFailedReplicationShowsInTheStatus(t *testing.T) {
 	r := newRealm(t)
 	here, there := r.secrets(open, admin, east), r.secrets(open, admin, west)
 	r.create(there, "taken")
-	arn := r.create(here, "taken", into(west))
+	arn := r.create(here, "taken", intoWest())
 	if got := r.copies(here, arn)[west][1]; got != "Failed" {
 		t.Errorf("the name is taken there: status %s", got)
 	}
@@ -132,7 +132,7 @@ func TestAFailedReplicationShowsInTheStatus(t *testing.T) {
 
 	key := r.key(open, west)
 	r.disable(key)
-	arn = r.create(here, "a", into(west, key))
+	arn = r.create(here, "a", intoWest(key))
 	if got := r.copies(here, arn)[west][1]; got != "Failed" {
 		t.Errorf("the key is disabled: status %s", got)
 	}

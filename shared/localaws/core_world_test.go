@@ -183,7 +183,7 @@ func TestMovingAnAccountMovesItsPolicies(t *testing.T) {
 
 func TestRolesUsersAndPolicies(t *testing.T) {
 	r := newRealm(t)
-	client := r.iam(open)
+	client := r.iam()
 	trust := trustsAccount(open)
 	if _, err := client.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("App"), AssumeRolePolicyDocument: &trust, Tags: []iamtypes.Tag{{Key: aws.String("team"), Value: aws.String("a")}}}); err != nil {
 		t.Fatal(err)
@@ -257,7 +257,7 @@ func TestAccountAuthorizationDetails(t *testing.T) {
 	r.role(open, "App", allow("s3:*"))
 	r.config(open, "user/bob", east)
 	var roles, users, managed []string
-	pages := iam.NewGetAccountAuthorizationDetailsPaginator(r.iam(open), &iam.GetAccountAuthorizationDetailsInput{MaxItems: aws.Int32(2)})
+	pages := iam.NewGetAccountAuthorizationDetailsPaginator(r.iam(), &iam.GetAccountAuthorizationDetailsInput{MaxItems: aws.Int32(2)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {

@@ -34,9 +34,9 @@ type identity struct {
 
 // managedPolicy is a customer managed policy; AWS managed ones are in awsManaged.
 type managedPolicy struct {
-	arn, name, path, id, description, document string
-	version                                    int
-	created                                    time.Time
+	arn, name, path, id, document string
+	version                       int
+	created                       time.Time
 }
 
 // awsManaged are the AWS managed policies that can be attached here.

@@ -9,7 +9,7 @@ import (
 type inlineXML struct{ PolicyName, PolicyDocument string }
 
 type roleDetailXML struct {
-	Path, RoleName, RoleId, Arn, CreateDate, AssumeRolePolicyDocument string //nolint:revive // AWS's own names
+	Path, RoleName, RoleId, Arn, CreateDate, AssumeRolePolicyDocument string
 
 	RolePolicyList          []inlineXML   `xml:"RolePolicyList>member"`
 	AttachedManagedPolicies []attachedXML `xml:"AttachedManagedPolicies>member"`
@@ -18,7 +18,7 @@ type roleDetailXML struct {
 }
 
 type userDetailXML struct {
-	Path, UserName, UserId, Arn, CreateDate string //nolint:revive // AWS's own names
+	Path, UserName, UserId, Arn, CreateDate string
 
 	UserPolicyList          []inlineXML   `xml:"UserPolicyList>member"`
 	AttachedManagedPolicies []attachedXML `xml:"AttachedManagedPolicies>member"`

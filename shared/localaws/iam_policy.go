@@ -159,7 +159,7 @@ func deleteBoundary(kind string) operation {
 }
 
 type policyXML struct {
-	PolicyName, PolicyId, Arn, Path, DefaultVersionId, CreateDate, UpdateDate string //nolint:revive // AWS's own names
+	PolicyName, PolicyId, Arn, Path, DefaultVersionId, CreateDate, UpdateDate string
 	IsAttachable                                                              bool
 }
 
@@ -197,7 +197,7 @@ func (c *call) managedPolicy() (*managedPolicy, error) {
 }
 
 type policyVersionXML struct {
-	Document, VersionId, CreateDate string //nolint:revive // AWS's own names
+	Document, VersionId, CreateDate string
 	IsDefaultVersion                bool
 }
 

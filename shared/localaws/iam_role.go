@@ -7,7 +7,7 @@ import (
 )
 
 type roleXML struct {
-	Path, RoleName, RoleId, Arn, CreateDate, AssumeRolePolicyDocument string //nolint:revive // AWS's own names
+	Path, RoleName, RoleId, Arn, CreateDate, AssumeRolePolicyDocument string
 
 	Description         string       `xml:",omitempty" json:",omitempty"`
 	MaxSessionDuration  int          `xml:",omitempty" json:",omitempty"`

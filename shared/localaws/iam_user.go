@@ -7,7 +7,7 @@ import (
 )
 
 type userXML struct {
-	Path, UserName, UserId, Arn, CreateDate string //nolint:revive // AWS's own names
+	Path, UserName, UserId, Arn, CreateDate string
 
 	PermissionsBoundary *boundaryXML `xml:",omitempty" json:",omitempty"`
 	Tags                []tagXML     `xml:"Tags>member,omitempty" json:",omitempty"`
@@ -82,7 +82,7 @@ func createAccessKey(c *call) (any, error) {
 	}
 	made := c.aws.issue(userCaller(c.Account, found), "")
 	type accessKey struct {
-		UserName, AccessKeyId, Status, SecretAccessKey, CreateDate string //nolint:revive // AWS's own names
+		UserName, AccessKeyId, Status, SecretAccessKey, CreateDate string
 	}
 	return struct{ AccessKey accessKey }{accessKey{found.name, made.AccessKeyID, "Active", made.secret, iso(c.Now)}}, nil
 }

@@ -80,7 +80,7 @@ func kmsOperations() map[string]operation {
 }
 
 type keyInput struct {
-	KeyId string //nolint:revive // AWS's own name
+	KeyId string
 }
 
 func aliasARN(p place, name string) string {

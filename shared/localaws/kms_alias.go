@@ -15,7 +15,7 @@ func kmsAliasOperations() map[string]operation {
 	}
 }
 
-type aliasInput struct{ AliasName, TargetKeyId, KeyId string } //nolint:revive // AWS's own names
+type aliasInput struct{ AliasName, TargetKeyId, KeyId string }
 
 // aliasCall reads a call about an alias, and checks the right to it on the alias itself.
 func (c *call) aliasCall() (aliasInput, error) {

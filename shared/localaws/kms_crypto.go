@@ -21,7 +21,7 @@ func kmsCryptoOperations() map[string]operation {
 }
 
 type cryptoInput struct {
-	KeyId             string            `json:",omitempty"` //nolint:revive // AWS's own name
+	KeyId             string            `json:",omitempty"`
 	KeySpec           string            `json:",omitempty"`
 	EncryptionContext map[string]string `json:",omitempty"`
 	Plaintext         []byte            `json:",omitempty"`
@@ -31,7 +31,7 @@ type cryptoInput struct {
 
 // cryptoOutput is the answer of all cryptographic operations.
 type cryptoOutput struct {
-	KeyId               string //nolint:revive // AWS's own name
+	KeyId               string
 	CiphertextBlob      []byte `json:",omitempty"`
 	Plaintext           []byte `json:",omitempty"`
 	EncryptionAlgorithm string `json:",omitempty"`

@@ -29,7 +29,7 @@ type grantConstraints struct {
 }
 
 type grantInput struct {
-	KeyId, GrantId, GranteePrincipal, RetiringPrincipal, Name, GrantToken string //nolint:revive // AWS's own names
+	KeyId, GrantId, GranteePrincipal, RetiringPrincipal, Name, GrantToken string
 	Operations                                                            []string
 	Constraints                                                           *grantConstraints
 }

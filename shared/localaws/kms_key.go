@@ -161,7 +161,7 @@ func listKeys(c *call) (any, error) {
 
 func replicateKey(c *call) (any, error) {
 	var in struct {
-		KeyId, ReplicaRegion, Description, Policy string //nolint:revive // AWS's own names
+		KeyId, ReplicaRegion, Description, Policy string
 		Tags                                      []kmsTag
 	}
 	if err := c.decode(&in); err != nil {
@@ -192,7 +192,7 @@ func replicateKey(c *call) (any, error) {
 }
 
 func updateKeyDescription(c *call) (any, error) {
-	var in struct{ KeyId, Description string } //nolint:revive // AWS's own names
+	var in struct{ KeyId, Description string }
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
@@ -206,7 +206,7 @@ func updateKeyDescription(c *call) (any, error) {
 
 func tagKey(c *call) (any, error) {
 	var in struct {
-		KeyId string //nolint:revive // AWS's own name
+		KeyId string
 		Tags  []kmsTag
 	}
 	if err := c.decode(&in); err != nil {
@@ -229,7 +229,7 @@ func tagKey(c *call) (any, error) {
 
 func untagKey(c *call) (any, error) {
 	var in struct {
-		KeyId   string //nolint:revive // AWS's own name
+		KeyId   string
 		TagKeys []string
 	}
 	if err := c.decode(&in); err != nil {
@@ -286,7 +286,7 @@ func listKeyPolicies(c *call) (any, error) {
 
 func putKeyPolicy(c *call) (any, error) {
 	var in struct {
-		KeyId, Policy                  string //nolint:revive // AWS's own name
+		KeyId, Policy                  string
 		BypassPolicyLockoutSafetyCheck bool
 	}
 	if err := c.decode(&in); err != nil {

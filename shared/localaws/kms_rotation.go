@@ -40,7 +40,7 @@ func (c *call) rotatingKey(id string) (*kmsKey, error) {
 
 func enableKeyRotation(c *call) (any, error) {
 	var in struct {
-		KeyId                string //nolint:revive // AWS's own name
+		KeyId                string
 		RotationPeriodInDays int
 	}
 	if err := c.decode(&in); err != nil {

@@ -87,7 +87,7 @@ func (c *call) switchKey(to string) error {
 
 func scheduleKeyDeletion(c *call) (any, error) {
 	var in struct {
-		KeyId               string //nolint:revive // AWS's own name
+		KeyId               string
 		PendingWindowInDays int
 	}
 	if err := c.decode(&in); err != nil {

@@ -143,7 +143,7 @@ func organizationsOperations() map[string]operation {
 
 // organizationsAccess names the policy or account that a call is about.
 func organizationsAccess(c *call) (access, error) {
-	in, o := struct{ PolicyId, AccountId string }{}, c.aws.organization //nolint:revive // AWS's own names
+	in, o := struct{ PolicyId, AccountId string }{}, c.aws.organization
 	if err := c.decode(&in); err != nil {
 		return access{}, err
 	}

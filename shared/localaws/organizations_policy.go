@@ -24,7 +24,7 @@ func orgPolicyOperations() map[string]operation {
 }
 
 type orgPolicyInput struct {
-	PolicyId, TargetId, Name, Description, Content, Type, Filter string //nolint:revive // AWS's own names
+	PolicyId, TargetId, Name, Description, Content, Type, Filter string
 }
 
 func (o *organization) summary(p *orgPolicy) reply {
@@ -240,7 +240,7 @@ func detachOrgPolicy(c *call) (any, error) {
 
 func switchPolicyType(on bool) operation {
 	return func(c *call) (any, error) {
-		var in struct{ RootId, PolicyType string } //nolint:revive // AWS's own names
+		var in struct{ RootId, PolicyType string }
 		if err := c.decode(&in); err != nil {
 			return nil, err
 		}

@@ -88,7 +88,7 @@ func listAccounts(c *call) (any, error) {
 	return orgPage(c, "Accounts", items)
 }
 
-type orgTarget struct{ AccountId, ParentId, ChildId, ChildType, TargetId, OrganizationalUnitId, Name string } //nolint:revive // AWS's own names
+type orgTarget struct{ AccountId, ParentId, ChildId, ChildType, TargetId, OrganizationalUnitId, Name string }
 
 func (c *call) orgTarget() (orgTarget, error) {
 	var in orgTarget
@@ -263,7 +263,7 @@ func (a *AWS) addMember(parent, id, name string) *member {
 }
 
 func moveAccount(c *call) (any, error) {
-	var in struct{ AccountId, SourceParentId, DestinationParentId string } //nolint:revive // AWS's own names
+	var in struct{ AccountId, SourceParentId, DestinationParentId string }
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
@@ -299,7 +299,7 @@ func createdStatus(m *member) reply {
 }
 
 func describeCreateAccountStatus(c *call) (any, error) {
-	var in struct{ CreateAccountRequestId string } //nolint:revive // AWS's own names
+	var in struct{ CreateAccountRequestId string }
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
@@ -311,7 +311,7 @@ func describeCreateAccountStatus(c *call) (any, error) {
 }
 
 type delegation struct {
-	AccountId, ServicePrincipal string //nolint:revive // AWS's own names
+	AccountId, ServicePrincipal string
 }
 
 func registerDelegate(c *call) (any, error) {

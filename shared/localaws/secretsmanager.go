@@ -148,18 +148,18 @@ func (a *AWS) living(s *secret) *secret {
 	return nil
 }
 
-// secret finds the secret a call names and checks the caller's right to an action on it. Who has no right is not told
+// secret finds the secret a call names and checks the caller's right to the call on it. Who has no right is not told
 // whether there is such a secret.
-func (c *call) secret(id, action string, context map[string][]string) (*secret, error) {
+func (c *call) secret(id string, context map[string][]string) (*secret, error) {
 	if id == "" {
 		return nil, &apiError{Code: "ValidationException", Message: "1 validation error detected: Value at 'secretId' failed to satisfy constraint: Member must not be null"}
 	}
 	found := c.aws.find(c.place, id)
-	return found, c.onSecret(found, id, action, context)
+	return found, c.onSecret(found, id, context)
 }
 
-func (c *call) onSecret(s *secret, id, action string, context map[string][]string) error {
-	on := access{Action: action, Resource: id, Name: id, Context: c.secretContext(s, id, context)}
+func (c *call) onSecret(s *secret, id string, context map[string][]string) error {
+	on := access{Resource: id, Name: id, Context: c.secretContext(s, id, context)}
 	switch {
 	case s != nil:
 		on.Resource, on.Owner, on.ResourcePolicy = s.arn, s.at.Account, s.main().policy
@@ -204,7 +204,7 @@ func (s *secret) main() *secret {
 // secretToChange is secret for calls that write: not on replicas, not in the recovery window, not on another
 // service's secrets.
 func (c *call) secretToChange(id string, context map[string][]string) (*secret, error) {
-	s, err := c.secret(id, "", context)
+	s, err := c.secret(id, context)
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +269,7 @@ type secretTag struct{ Key, Value string }
 
 type secretOutput struct {
 	ARN, Name         string
-	VersionId         string              `json:",omitempty"` //nolint:revive // AWS's own name
+	VersionId         string              `json:",omitempty"`
 	VersionStages     []string            `json:",omitempty"`
 	ReplicationStatus []replicationStatus `json:",omitempty"`
 	DeletionDate      *float64            `json:",omitempty"`

@@ -13,12 +13,12 @@ const (
 
 type replicaRegion struct {
 	Region   string
-	KmsKeyId string //nolint:revive // AWS's own name
+	KmsKeyId string
 }
 
 type createSecretInput struct {
 	Name, ClientRequestToken, Description, Type string
-	KmsKeyId                                    *string //nolint:revive // AWS's own name
+	KmsKeyId                                    *string
 	SecretString                                *string
 	SecretBinary                                []byte
 	Tags                                        []secretTag

@@ -6,7 +6,7 @@ import (
 )
 
 type deleteSecretInput struct {
-	SecretId                   string //nolint:revive // AWS's own name
+	SecretId                   string
 	RecoveryWindowInDays       *int
 	ForceDeleteWithoutRecovery bool
 }
@@ -55,7 +55,7 @@ func (in deleteSecretInput) check() error {
 // secretToDelete is nil without an error where there is nothing to delete by force.
 func (c *call) secretToDelete(in deleteSecretInput, context map[string][]string) (*secret, error) {
 	found := c.aws.find(c.place, in.SecretId)
-	err := c.onSecret(found, in.SecretId, "", context)
+	err := c.onSecret(found, in.SecretId, context)
 	if found == nil {
 		if api := asAPIError(err); in.ForceDeleteWithoutRecovery && api.Code == "ResourceNotFoundException" {
 			return nil, nil
@@ -102,7 +102,7 @@ func restoreSecret(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	s, err := c.secret(in.SecretId, "", nil)
+	s, err := c.secret(in.SecretId, nil)
 	if err != nil {
 		return nil, err
 	}

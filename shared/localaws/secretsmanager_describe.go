@@ -11,7 +11,7 @@ type secretEntry struct {
 	ARN                    string
 	Name                   string
 	Description            string              `json:",omitempty"`
-	KmsKeyId               string              `json:",omitempty"` //nolint:revive // AWS's own name
+	KmsKeyId               string              `json:",omitempty"`
 	OwningService          string              `json:",omitempty"`
 	PrimaryRegion          string              `json:",omitempty"`
 	Type                   string              `json:",omitempty"`
@@ -25,19 +25,19 @@ type secretEntry struct {
 	NextRotationDate       *float64            `json:",omitempty"`
 	DeletedDate            *float64            `json:",omitempty"`
 	Tags                   []secretTag         `json:",omitempty"`
-	VersionIdsToStages     map[string][]string `json:",omitempty"` //nolint:revive // AWS's own name (DescribeSecret)
+	VersionIdsToStages     map[string][]string `json:",omitempty"`
 	SecretVersionsToStages map[string][]string `json:",omitempty"` // its name in ListSecrets
 	ReplicationStatus      []replicationStatus `json:",omitempty"`
 }
 
-type secretIDInput struct{ SecretId string } //nolint:revive // AWS's own name
+type secretIDInput struct{ SecretId string }
 
 func describeSecret(c *call) (any, error) {
 	var in secretIDInput
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	s, err := c.secret(in.SecretId, "", nil)
+	s, err := c.secret(in.SecretId, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ const mostPolicyCharacters = 20480
 
 func putSecretPolicy(c *call) (any, error) {
 	var in struct {
-		SecretId, ResourcePolicy string //nolint:revive // AWS's own name
+		SecretId, ResourcePolicy string
 		BlockPublicPolicy        bool
 	}
 	if err := c.decode(&in); err != nil {
@@ -66,7 +66,7 @@ func getSecretPolicy(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	s, err := c.secret(in.SecretId, "", nil)
+	s, err := c.secret(in.SecretId, nil)
 	if err != nil {
 		return nil, err
 	}

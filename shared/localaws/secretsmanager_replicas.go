@@ -14,7 +14,7 @@ const (
 
 type replicationStatus struct {
 	Region           string
-	KmsKeyId         string `json:",omitempty"` //nolint:revive // AWS's own name
+	KmsKeyId         string `json:",omitempty"`
 	Status           string
 	StatusMessage    string   `json:",omitempty"`
 	LastAccessedDate *float64 `json:",omitempty"`
@@ -47,7 +47,7 @@ func replicaConditions(add []replicaRegion, force bool) map[string][]string {
 
 func replicateSecret(c *call) (any, error) {
 	var in struct {
-		SecretId                    string //nolint:revive // AWS's own name
+		SecretId                    string
 		AddReplicaRegions           []replicaRegion
 		ForceOverwriteReplicaSecret bool
 	}
@@ -141,7 +141,7 @@ func (c *call) syncVersion(r *secret, v *secretVersion) {
 
 func removeReplicas(c *call) (any, error) {
 	var in struct {
-		SecretId             string //nolint:revive // AWS's own name
+		SecretId             string
 		RemoveReplicaRegions []string
 	}
 	if err := c.decode(&in); err != nil {
@@ -174,7 +174,7 @@ func stopReplication(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	s, err := c.secret(in.SecretId, "", nil)
+	s, err := c.secret(in.SecretId, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -49,14 +49,14 @@ func (r rotationRules) days() int {
 
 func rotateSecret(c *call) (any, error) {
 	var in struct {
-		SecretId, ClientRequestToken, RotationLambdaARN string //nolint:revive // AWS's own name
+		SecretId, ClientRequestToken, RotationLambdaARN string
 		RotationRules                                   *rotationRules
 		RotateImmediately                               *bool
 	}
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	s, err := c.secret(in.SecretId, "", map[string][]string{"secretsmanager:RotationLambdaARN": given1(in.RotationLambdaARN)})
+	s, err := c.secret(in.SecretId, map[string][]string{"secretsmanager:RotationLambdaARN": given1(in.RotationLambdaARN)})
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,8 @@ func cancelRotateSecret(c *call) (any, error) {
 }
 
 // rotate does what a rotation function does, with the rights of the function's role: read the current value, write a
-// new one as AWSPENDING, make it current. A function whose role nobody has told (RotationFunction) may do everything.
+// new one as AWSPENDING, make it current. The role is that of the function, where it is deployed here, or the one told
+// by RotationFunction; without either the rotation may do everything.
 func (a *AWS) rotate(s *secret, token string) {
 	event := func(name string) {
 		a.happened(s.at, serviceEvent{source: "secretsmanager", name: name, requestID: "Rotation-" + s.arn + "-" + token, extra: map[string]any{"SecretId": s.arn}})
@@ -126,7 +127,11 @@ func (a *AWS) rotator(s *secret) caller {
 	if s.owning != "" {
 		return serviceCaller(s.at.Account, s.owning+".amazonaws.com")
 	}
-	accountID, role := a.roleByARN(a.rotators[s.rotation.lambda])
+	roleARN := a.rotators[s.rotation.lambda]
+	if f, _, deployed := a.functionByARN(s.rotation.lambda); deployed && roleARN == "" {
+		roleARN = f.Role
+	}
+	accountID, role := a.roleByARN(roleARN)
 	if role == nil {
 		return serviceCaller(s.at.Account, secretsManagerService)
 	}
@@ -135,15 +140,15 @@ func (a *AWS) rotator(s *secret) caller {
 
 func (a *AWS) rotateAs(who caller, s *secret, token string) error {
 	before := s.stages[stageCurrent]
-	if _, err := a.doLocked(s.at, who, "secretsmanager", "GetSecretValue", map[string]any{"SecretId": s.arn}); err != nil {
+	if _, err := a.doSecrets(s.at, who, "GetSecretValue", map[string]any{"SecretId": s.arn}); err != nil {
 		return err
 	}
-	_, err := a.doLocked(s.at, who, "secretsmanager", "PutSecretValue", map[string]any{"SecretId": s.arn, "ClientRequestToken": token,
+	_, err := a.doSecrets(s.at, who, "PutSecretValue", map[string]any{"SecretId": s.arn, "ClientRequestToken": token,
 		"SecretString": a.letters(32, mixedAlnum), "VersionStages": []string{stagePending}})
 	if err != nil {
 		return err
 	}
-	_, err = a.doLocked(s.at, who, "secretsmanager", "UpdateSecretVersionStage", map[string]any{"SecretId": s.arn, "VersionStage": stageCurrent,
+	_, err = a.doSecrets(s.at, who, "UpdateSecretVersionStage", map[string]any{"SecretId": s.arn, "VersionStage": stageCurrent,
 		"MoveToVersionId": token, "RemoveFromVersionId": before})
 	return err
 }

@@ -29,7 +29,7 @@ func (c *call) checkTags(have map[string]string, add []secretTag) error {
 
 func tagSecret(c *call) (any, error) {
 	var in struct {
-		SecretId string //nolint:revive // AWS's own name
+		SecretId string
 		Tags     []secretTag
 	}
 	if err := c.decode(&in); err != nil {
@@ -50,7 +50,7 @@ func tagSecret(c *call) (any, error) {
 
 func untagSecret(c *call) (any, error) {
 	var in struct {
-		SecretId string //nolint:revive // AWS's own name
+		SecretId string
 		TagKeys  []string
 	}
 	if err := c.decode(&in); err != nil {
@@ -73,7 +73,7 @@ func untagSecret(c *call) (any, error) {
 // secretToTag is secretToChange, but for secrets of other services: AWS's documentation says that they cannot be
 // tagged, while live calls succeed, so Options decides.
 func (c *call) secretToTag(id string, context map[string][]string) (*secret, error) {
-	s, err := c.secret(id, "", context)
+	s, err := c.secret(id, context)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (c *call) secretToTag(id string, context map[string][]string) (*secret, err
 func (c *call) setTags(s *secret, id string, tags map[string]string) error {
 	before := s.tags
 	s.tags = tags
-	if err := c.onSecret(s, id, "", requestTagsAsGiven(tags, before)); err != nil {
+	if err := c.onSecret(s, id, requestTagsAsGiven(tags, before)); err != nil {
 		s.tags = before
 		return err
 	}

@@ -1,8 +1,8 @@
 package localaws
 
 type updateSecretInput struct {
-	SecretId, ClientRequestToken, Type string  //nolint:revive // AWS's own name
-	Description, KmsKeyId              *string //nolint:revive // AWS's own name
+	SecretId, ClientRequestToken, Type string
+	Description, KmsKeyId              *string
 	SecretString                       *string
 	SecretBinary                       []byte
 }

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-type getValueInput struct{ SecretId, VersionId, VersionStage string } //nolint:revive // AWS's own names
+type getValueInput struct{ SecretId, VersionId, VersionStage string }
 
 type secretValue struct {
 	ARN, Name     string
-	VersionId     string //nolint:revive // AWS's own name
+	VersionId     string
 	VersionStages []string
 	SecretString  *string  `json:",omitempty"`
 	SecretBinary  []byte   `json:",omitempty"`
@@ -25,7 +25,7 @@ func getSecretValue(c *call) (any, error) {
 	if in.VersionId != "" {
 		context["secretsmanager:VersionId"] = []string{in.VersionId}
 	}
-	s, err := c.secret(in.SecretId, "", context)
+	s, err := c.secret(in.SecretId, context)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func missingVersion(in getValueInput) string {
 
 const secretsInBatch = 20
 
-type batchError struct{ SecretId, ErrorCode, Message string } //nolint:revive // AWS's own names
+type batchError struct{ SecretId, ErrorCode, Message string }
 
 type batchOutput struct {
 	SecretValues []*secretValue
@@ -72,7 +72,7 @@ type batchOutput struct {
 
 func batchGetSecretValue(c *call) (any, error) {
 	var in struct {
-		SecretIdList []string //nolint:revive // AWS's own name
+		SecretIdList []string
 		Filters      []secretFilter
 		MaxResults   int
 		NextToken    string

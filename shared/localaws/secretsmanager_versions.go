@@ -69,7 +69,7 @@ func (a *AWS) labelUpdated(s *secret, stage, id string) {
 }
 
 type putSecretValueInput struct {
-	SecretId, ClientRequestToken string //nolint:revive // AWS's own name
+	SecretId, ClientRequestToken string
 	SecretString                 *string
 	SecretBinary                 []byte
 	VersionStages                []string
@@ -141,9 +141,9 @@ func (s *secret) labelsWith(more []string) int {
 }
 
 type versionEntry struct {
-	VersionId        string   //nolint:revive // AWS's own name
+	VersionId        string
 	VersionStages    []string `json:",omitempty"`
-	KmsKeyIds        []string `json:",omitempty"` //nolint:revive // AWS's own name
+	KmsKeyIds        []string `json:",omitempty"`
 	CreatedDate      *float64 `json:",omitempty"`
 	LastAccessedDate *float64 `json:",omitempty"`
 }
@@ -156,7 +156,7 @@ type versionsOutput struct {
 
 func listSecretVersionIDs(c *call) (any, error) {
 	var in struct {
-		SecretId          string //nolint:revive // AWS's own name
+		SecretId          string
 		IncludeDeprecated bool
 		MaxResults        int
 		NextToken         string
@@ -164,7 +164,7 @@ func listSecretVersionIDs(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	s, err := c.secret(in.SecretId, "", nil)
+	s, err := c.secret(in.SecretId, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ func (v *secretVersion) show(stages []string) versionEntry {
 }
 
 func updateSecretVersionStage(c *call) (any, error) {
-	var in struct{ SecretId, VersionStage, MoveToVersionId, RemoveFromVersionId string } //nolint:revive // AWS's own names
+	var in struct{ SecretId, VersionStage, MoveToVersionId, RemoveFromVersionId string }
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,7 @@ const maxBody = 10 << 20 // no call we answer is larger
 
 // Start serves on a free loopback port and returns its URL, for AWS_ENDPOINT_URL. Stop ends it at once.
 func (a *AWS) Start() (url string, stop func(), err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, fmt.Errorf("listen on loopback: %w", err)
 	}

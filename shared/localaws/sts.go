@@ -15,18 +15,18 @@ func stsOperations() map[string]operation {
 // getCallerIdentity needs no permission, as in AWS.
 func getCallerIdentity(c *call) (any, error) {
 	return struct {
-		Arn, UserId, Account string //nolint:revive // AWS's own names
+		Arn, UserId, Account string
 	}{c.Caller.ARN, c.Caller.PrincipalID, c.Caller.Account}, nil
 }
 
 type assumeRoleInput struct {
-	RoleArn, RoleSessionName, Policy, ExternalId string //nolint:revive // AWS's own names
+	RoleArn, RoleSessionName, Policy, ExternalId string
 	DurationSeconds                              int
 }
 
-type credentialsXML struct{ AccessKeyId, SecretAccessKey, SessionToken, Expiration string } //nolint:revive // AWS's own names
+type credentialsXML struct{ AccessKeyId, SecretAccessKey, SessionToken, Expiration string }
 
-type assumedRoleXML struct{ AssumedRoleId, Arn string } //nolint:revive // AWS's own names
+type assumedRoleXML struct{ AssumedRoleId, Arn string }
 
 type assumeRoleOutput struct {
 	Credentials      credentialsXML

@@ -189,7 +189,7 @@ func (a *AWS) ServiceOwnedSecret(accountID, region, service, name, keyID string)
 	if keyID != "" {
 		input["KmsKeyId"] = keyID
 	}
-	out, err := a.doLocked(p, who, "secretsmanager", "CreateSecret", input)
+	out, err := a.doSecrets(p, who, "CreateSecret", input)
 	if err != nil {
 		return "", err
 	}
