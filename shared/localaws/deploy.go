@@ -188,7 +188,7 @@ func (d *deployment) existing() (map[string]templateResource, error) {
 }
 
 func (d *deployment) create(ctx context.Context, id string, resource templateResource) error {
-	resolved, err := d.resolve(map[string]any(resource.Properties), "Properties")
+	resolved, err := d.resolve(resource.Properties, "Properties")
 	if err != nil {
 		return err
 	}

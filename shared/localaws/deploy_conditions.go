@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 )
@@ -34,7 +35,7 @@ func (r *resolver) holds(expression any, depth int) (bool, error) {
 	}
 	function, ok := expression.(map[string]any)
 	if !ok || len(function) != 1 {
-		return false, fmt.Errorf("want one condition function")
+		return false, errors.New("want one condition function")
 	}
 	for name, argument := range function {
 		switch name {
@@ -53,7 +54,7 @@ func (r *resolver) holds(expression any, depth int) (bool, error) {
 			all, err := r.holdAll(argument, 2, 10, depth)
 			return err == nil && count(all) > 0, err
 		}
-		return false, fmt.Errorf("%s is not a condition function known here", name)
+		return false, fmt.Errorf("no condition function %s is known here", name)
 	}
 	return false, nil
 }
@@ -61,7 +62,7 @@ func (r *resolver) holds(expression any, depth int) (bool, error) {
 func (r *resolver) equal(argument any) (bool, error) {
 	sides, ok := argument.([]any)
 	if !ok || len(sides) != 2 {
-		return false, fmt.Errorf("Fn::Equals takes two values")
+		return false, errors.New("takes two values")
 	}
 	left, err := r.resolve(sides[0], "Fn::Equals[0]")
 	if err != nil {

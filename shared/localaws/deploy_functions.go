@@ -3,6 +3,7 @@ package localaws
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,16 +23,16 @@ var plainFunctions = map[string]func(*resolver, any) (any, error){
 func fnJoin(_ *resolver, argument any) (any, error) {
 	parts, ok := argument.([]any)
 	if !ok || len(parts) != 2 {
-		return nil, fmt.Errorf("takes a delimiter and a list")
+		return nil, errors.New("takes a delimiter and a list")
 	}
 	delimiter, isText := parts[0].(string)
 	list, isList := parts[1].([]any)
 	if !isText || !isList {
-		return nil, fmt.Errorf("takes a delimiter and a list")
+		return nil, errors.New("takes a delimiter and a list")
 	}
 	texts, ok := textList(list)
 	if !ok {
-		return nil, fmt.Errorf("the list has something that is not text")
+		return nil, errors.New("the list has something that is not text")
 	}
 	return strings.Join(texts, delimiter), nil
 }
@@ -40,7 +41,7 @@ func fnSplit(_ *resolver, argument any) (any, error) {
 	parts, _ := argument.([]any)
 	texts, ok := textList(parts)
 	if !ok || len(texts) != 2 || texts[0] == "" {
-		return nil, fmt.Errorf("takes a delimiter and a text")
+		return nil, errors.New("takes a delimiter and a text")
 	}
 	var out []any
 	for _, piece := range strings.Split(texts[1], texts[0]) {
@@ -52,13 +53,13 @@ func fnSplit(_ *resolver, argument any) (any, error) {
 func fnSelect(_ *resolver, argument any) (any, error) {
 	parts, _ := argument.([]any)
 	if len(parts) != 2 {
-		return nil, fmt.Errorf("takes an index and a list")
+		return nil, errors.New("takes an index and a list")
 	}
 	text, _ := scalarText(parts[0])
 	index, err := strconv.Atoi(text)
 	list, isList := parts[1].([]any)
 	if err != nil || !isList {
-		return nil, fmt.Errorf("takes an index and a list")
+		return nil, errors.New("takes an index and a list")
 	}
 	if index < 0 || index >= len(list) {
 		return nil, fmt.Errorf("index %d of a list of %d", index, len(list))
@@ -70,7 +71,7 @@ func fnFindInMap(r *resolver, argument any) (any, error) {
 	parts, _ := argument.([]any)
 	keys, ok := textList(parts)
 	if !ok || len(keys) != 3 {
-		return nil, fmt.Errorf("takes a mapping and two keys")
+		return nil, errors.New("takes a mapping and two keys")
 	}
 	value, ok := r.template.Mappings[keys[0]][keys[1]][keys[2]]
 	if !ok {
@@ -82,7 +83,7 @@ func fnFindInMap(r *resolver, argument any) (any, error) {
 func fnImportValue(r *resolver, argument any) (any, error) {
 	name, ok := argument.(string)
 	if !ok {
-		return nil, fmt.Errorf("takes a name")
+		return nil, errors.New("takes a name")
 	}
 	value, ok := r.exports[name]
 	if !ok {
@@ -94,7 +95,7 @@ func fnImportValue(r *resolver, argument any) (any, error) {
 func fnBase64(_ *resolver, argument any) (any, error) {
 	text, ok := scalarText(argument)
 	if !ok {
-		return nil, fmt.Errorf("takes text")
+		return nil, errors.New("takes text")
 	}
 	return base64.StdEncoding.EncodeToString([]byte(text)), nil
 }

@@ -39,7 +39,7 @@ func (r *resolver) resolveDeep(value any, path string, depth int) (any, error) {
 		if name, argument, ok := intrinsic(v); ok {
 			out, err := r.call(name, argument, path, depth+1)
 			if err != nil && !errors.Is(err, errTooDeep) {
-				return nil, withPath(err, path)
+				return nil, withPath(name, err, path)
 			}
 			return out, err
 		}
@@ -88,12 +88,12 @@ type pathError struct {
 func (e *pathError) Error() string { return e.path + ": " + e.err.Error() }
 func (e *pathError) Unwrap() error { return e.err }
 
-func withPath(err error, path string) error {
+func withPath(function string, err error, path string) error {
 	var placed *pathError
 	if errors.As(err, &placed) {
 		return err
 	}
-	return &pathError{path: path, err: err}
+	return &pathError{path: path, err: fmt.Errorf("%s: %w", function, err)}
 }
 
 // intrinsic reports whether a mapping is a function call: exactly one key, Ref or Fn::….
@@ -112,7 +112,7 @@ func (r *resolver) call(name string, argument any, path string, depth int) (any,
 	case "Ref":
 		id, ok := argument.(string)
 		if !ok {
-			return nil, fmt.Errorf("Ref takes a name")
+			return nil, errors.New("takes a name")
 		}
 		return r.ref(id)
 	case "Fn::GetAtt":
@@ -132,13 +132,9 @@ func (r *resolver) call(name string, argument any, path string, depth int) (any,
 	}
 	function, known := plainFunctions[name]
 	if !known {
-		return nil, fmt.Errorf("%s is not known here", name)
+		return nil, errors.New("not known here")
 	}
-	out, err := function(r, resolved)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return out, nil
+	return function(r, resolved)
 }
 
 func (r *resolver) ref(id string) (any, error) {
@@ -151,13 +147,13 @@ func (r *resolver) ref(id string) (any, error) {
 	if physical, ok := r.physical[id]; ok {
 		return physical, nil
 	}
-	return nil, fmt.Errorf("Ref %s: no such parameter, and no such resource was created", id)
+	return nil, fmt.Errorf("no parameter and no created resource is called %s", id)
 }
 
 func (r *resolver) attribute(id, attribute string) (any, error) {
 	attributes, ok := r.attributes[id]
 	if !ok {
-		return nil, fmt.Errorf("Fn::GetAtt %s.%s: no such resource was created", id, attribute)
+		return nil, fmt.Errorf("%s.%s: no such resource was created", id, attribute)
 	}
 	if value, ok := attributes[attribute]; ok {
 		return value, nil
@@ -165,7 +161,7 @@ func (r *resolver) attribute(id, attribute string) (any, error) {
 	if made, ok := attributes[anyAttribute]; ok {
 		return fmt.Sprintf("%v-%s", made, attribute), nil
 	}
-	return nil, fmt.Errorf("Fn::GetAtt %s.%s: %s has no such attribute here", id, attribute, r.template.Resources[id].Type)
+	return nil, fmt.Errorf("%s.%s: %s has no such attribute here", id, attribute, r.template.Resources[id].Type)
 }
 
 // attributeName reads both forms of Fn::GetAtt: ["id", "attribute"] and "id.attribute".
@@ -181,18 +177,18 @@ func attributeName(argument any) (id, attribute string, err error) {
 			return parts[0], strings.Join(parts[1:], "."), nil
 		}
 	}
-	return "", "", fmt.Errorf("Fn::GetAtt takes a resource and an attribute")
+	return "", "", errors.New("takes a resource and an attribute")
 }
 
 // choose is Fn::If. Only the branch that is taken is resolved: the other may speak of what does not exist.
 func (r *resolver) choose(argument any, path string, depth int) (any, error) {
 	parts, ok := argument.([]any)
 	if !ok || len(parts) != 3 {
-		return nil, fmt.Errorf("Fn::If takes a condition and two values")
+		return nil, errors.New("takes a condition and two values")
 	}
 	name, ok := parts[0].(string)
 	if !ok {
-		return nil, fmt.Errorf("Fn::If takes the name of a condition")
+		return nil, errors.New("takes the name of a condition")
 	}
 	holds, err := r.condition(name)
 	if err != nil {
@@ -219,7 +215,7 @@ func (r *resolver) substitute(argument any, path string, depth int) (any, error)
 		}
 		name, after, closed := strings.Cut(rest, "}")
 		if !closed {
-			return nil, fmt.Errorf("Fn::Sub: ${ without }")
+			return nil, errors.New("${ without }")
 		}
 		text = after
 		if literal, ok := strings.CutPrefix(name, "!"); ok {
@@ -249,7 +245,7 @@ func (r *resolver) subValue(name string, values map[string]any, path string, dep
 	}
 	text, ok := scalarText(value)
 	if !ok {
-		return "", fmt.Errorf("Fn::Sub: ${%s} is not text", name)
+		return "", fmt.Errorf("${%s} is not text", name)
 	}
 	return text, nil
 }
@@ -267,7 +263,7 @@ func subParts(argument any) (string, map[string]any, error) {
 			}
 		}
 	}
-	return "", nil, fmt.Errorf("Fn::Sub takes text, or text and a mapping")
+	return "", nil, errors.New("takes text, or text and a mapping")
 }
 
 // subNames lists the names in ${…} of a text, literals left out.

@@ -95,22 +95,22 @@ func TestResolve(t *testing.T) {
 
 func TestResolveNamesTheProperty(t *testing.T) {
 	for value, want := range map[string]string{
-		`{"a":[{"Ref":"Nobody"}]}`:                          "Properties.a[0]: Ref Nobody: no such parameter, and no such resource was created",
-		`{"Ref":7}`:                                         "Properties: Ref takes a name",
-		`{"a":{"Fn::GetAtt":["Topic","Arn"]}}`:              "Properties.a: Fn::GetAtt Topic.Arn: no such resource was created",
-		`{"a":{"Fn::GetAtt":["Queue","Colour"]}}`:           "Properties.a: Fn::GetAtt Queue.Colour: AWS::SQS::Queue has no such attribute here",
-		`{"a":{"Fn::GetAtt":["Queue"]}}`:                    "Properties.a: Fn::GetAtt takes a resource and an attribute",
-		`{"a":{"Fn::Transform":{}}}`:                        "Properties.a: Fn::Transform is not known here",
+		`{"a":[{"Ref":"Nobody"}]}`:                          "Properties.a[0]: Ref: no parameter and no created resource is called Nobody",
+		`{"Ref":7}`:                                         "Properties: Ref: takes a name",
+		`{"a":{"Fn::GetAtt":["Topic","Arn"]}}`:              "Properties.a: Fn::GetAtt: Topic.Arn: no such resource was created",
+		`{"a":{"Fn::GetAtt":["Queue","Colour"]}}`:           "Properties.a: Fn::GetAtt: Queue.Colour: AWS::SQS::Queue has no such attribute here",
+		`{"a":{"Fn::GetAtt":["Queue"]}}`:                    "Properties.a: Fn::GetAtt: takes a resource and an attribute",
+		`{"a":{"Fn::Transform":{}}}`:                        "Properties.a: Fn::Transform: not known here",
 		`{"a":{"Fn::Select":[2,["x"]]}}`:                    "Properties.a: Fn::Select: index 2 of a list of 1",
 		`{"a":{"Fn::Join":["",[{"x":1}]]}}`:                 "Properties.a: Fn::Join: the list has something that is not text",
 		`{"a":{"Fn::ImportValue":"Missing"}}`:               "Properties.a: Fn::ImportValue: no stack of this account and Region exports Missing",
 		`{"a":{"Fn::FindInMap":["Sizes","dev","M"]}}`:       "Properties.a: Fn::FindInMap: no dev.M in mapping Sizes",
-		`{"a":{"Fn::If":["Nope",1,2]}}`:                     "Properties.a: condition Nope: no such condition",
-		`{"a":{"Fn::If":["Itself",1,2]}}`:                   "Properties.a: condition Itself: condition Itself: needs itself",
+		`{"a":{"Fn::If":["Nope",1,2]}}`:                     "Properties.a: Fn::If: condition Nope: no such condition",
+		`{"a":{"Fn::If":["Itself",1,2]}}`:                   "Properties.a: Fn::If: condition Itself: condition Itself: needs itself",
 		`{"a":{"Fn::Sub":"${Zones}"}}`:                      "Properties.a: Fn::Sub: ${Zones} is not text",
 		`{"a":{"Fn::Sub":"${Zones"}}`:                       "Properties.a: Fn::Sub: ${ without }",
-		`{"a":{"Fn::Sub":["x"]}}`:                           "Properties.a: Fn::Sub takes text, or text and a mapping",
-		`{"a":{"Fn::Join":[",",{"Ref":"Nobody"}]}}`:         "Properties.a[1]: Ref Nobody: no such parameter, and no such resource was created",
+		`{"a":{"Fn::Sub":["x"]}}`:                           "Properties.a: Fn::Sub: takes text, or text and a mapping",
+		`{"a":{"Fn::Join":[",",{"Ref":"Nobody"}]}}`:         "Properties.a[1]: Ref: no parameter and no created resource is called Nobody",
 		strings.Repeat(`[`, 300) + strings.Repeat(`]`, 300): "nested too deep",
 	} {
 		_, err := resolverOf(t).resolve(parse(t, value), "Properties")

@@ -126,18 +126,18 @@ func (c *creation) into(v any) error {
 	for _, name := range slices.Sorted(maps.Keys(c.properties)) {
 		field := target.FieldByName(name)
 		if !field.IsValid() {
-			return fmt.Errorf("Properties.%s: not known here", name)
+			return wrong(name, errors.New("not known here"))
 		}
 		var raw bytes.Buffer
 		encoder := json.NewEncoder(&raw)
 		encoder.SetEscapeHTML(false) // documents go on as they are written, without \u003e for >
 		if err := encoder.Encode(c.properties[name]); err != nil {
-			return fmt.Errorf("Properties.%s: %w", name, err)
+			return wrong(name, err)
 		}
 		decoder := json.NewDecoder(&raw)
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(field.Addr().Interface()); err != nil {
-			return fmt.Errorf("Properties.%s: %w", name, err)
+			return wrong(name, err)
 		}
 	}
 	return nil
@@ -146,9 +146,14 @@ func (c *creation) into(v any) error {
 // need reports a required property that is missing.
 func need(name, value string) error {
 	if value == "" {
-		return fmt.Errorf("Properties.%s: missing", name)
+		return wrong(name, errors.New("missing"))
 	}
 	return nil
+}
+
+// wrong says which property an error is about.
+func wrong(property string, err error) error {
+	return &pathError{path: "Properties." + property, err: err}
 }
 
 // nameOr is the name given, or one as CloudFormation makes it up: stack, logical id, twelve letters.

@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -86,7 +87,7 @@ func makeInlinePolicy(_ context.Context, c *creation) (made, error) {
 		return made{}, err
 	}
 	if len(p.Roles) == 0 {
-		return made{}, fmt.Errorf("Properties.Roles: missing")
+		return made{}, wrong("Roles", errors.New("missing"))
 	}
 	for _, role := range p.Roles {
 		if err := c.putRolePolicy(role, inlinePolicy{p.PolicyName, p.PolicyDocument}); err != nil {
@@ -151,7 +152,7 @@ func makeOrganizationPolicy(_ context.Context, c *creation) (made, error) {
 	for i, target := range p.TargetIds {
 		in := map[string]any{"PolicyId": id, "TargetId": target}
 		if _, err := c.call("organizations", "AttachPolicy", in); err != nil {
-			return made{}, fmt.Errorf("Properties.TargetIds[%d] %s: %w", i, target, err)
+			return made{}, wrong(fmt.Sprintf("TargetIds[%d] %s", i, target), err)
 		}
 		c.onRemoval("organizations", "DetachPolicy", in)
 	}

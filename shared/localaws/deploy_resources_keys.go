@@ -3,7 +3,6 @@ package localaws
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 )
 
 func keyMakers() map[string]maker {
@@ -140,7 +139,7 @@ func (c *creation) secretValue(given string, generate *generateSecret) (string, 
 	}
 	fields := map[string]any{}
 	if err := json.Unmarshal([]byte(generate.SecretStringTemplate), &fields); err != nil {
-		return "", fmt.Errorf("Properties.GenerateSecretString.SecretStringTemplate: %w", err)
+		return "", wrong("GenerateSecretString.SecretStringTemplate", err)
 	}
 	fields[generate.GenerateStringKey] = password
 	raw, err := json.Marshal(fields)

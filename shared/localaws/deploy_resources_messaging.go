@@ -336,7 +336,7 @@ func (c *creation) putTargets(rule, bus string, targets []ruleTarget) error {
 		return err
 	}
 	if failed, _ := out["FailedEntries"].([]any); len(failed) > 0 {
-		return fmt.Errorf("Properties.Targets: %v", failed[0])
+		return wrong("Targets", fmt.Errorf("%v", failed[0]))
 	}
 	ids := make([]string, len(targets))
 	for i, target := range targets {

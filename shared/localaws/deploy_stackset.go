@@ -52,11 +52,11 @@ type stackSetProperties struct {
 func (p stackSetProperties) check() error {
 	switch {
 	case p.PermissionModel != "SERVICE_MANAGED":
-		return fmt.Errorf("Properties.PermissionModel: %q; only SERVICE_MANAGED is known here", p.PermissionModel)
+		return wrong("PermissionModel", fmt.Errorf("%q; only SERVICE_MANAGED is known here", p.PermissionModel))
 	case p.TemplateBody == "":
-		return errors.New("Properties.TemplateBody: missing")
+		return wrong("TemplateBody", errors.New("missing"))
 	case len(p.TemplateBody) > maxTemplateBody:
-		return fmt.Errorf("Properties.TemplateBody: %d bytes, at most %d can be inline", len(p.TemplateBody), maxTemplateBody)
+		return wrong("TemplateBody", fmt.Errorf("%d bytes, at most %d can be inline", len(p.TemplateBody), maxTemplateBody))
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func makeStackSet(ctx context.Context, c *creation) (made, error) {
 	for i := range set.groups {
 		accounts, err := c.aws.stackSetAccounts(&set.groups[i])
 		if err != nil {
-			return made{}, fmt.Errorf("Properties.StackInstancesGroup[%d].DeploymentTargets: %w", i, err)
+			return made{}, wrong(fmt.Sprintf("StackInstancesGroup[%d].DeploymentTargets", i), err)
 		}
 		if err := c.aws.instantiate(ctx, set, &set.groups[i], accounts); err != nil {
 			return made{}, err

@@ -181,7 +181,7 @@ func TestStackSetReachesEveryAccountOfItsOUs(t *testing.T) {
 	if _, err := a.Deploy(t.Context(), org); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"222222222222", "333333333333", "444444444444"}, accountsWith(a, "doublelock-read")); diff != "" {
+	if diff := cmp.Diff([]string{"222222222222", "333333333333", "444444444444"}, enrolled(a)); diff != "" {
 		t.Errorf("the management account has no instance, all others have: %s", diff)
 	}
 	if attached := a.organization.attached["ou-ab12-workloads"]; len(attached) != 2 {
@@ -191,7 +191,7 @@ func TestStackSetReachesEveryAccountOfItsOUs(t *testing.T) {
 	if err := a.Enroll(t.Context(), "555555555555"); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"222222222222", "333333333333", "444444444444", "555555555555"}, accountsWith(a, "doublelock-read")); diff != "" {
+	if diff := cmp.Diff([]string{"222222222222", "333333333333", "444444444444", "555555555555"}, enrolled(a)); diff != "" {
 		t.Error(diff)
 	}
 	if err := a.Enroll(t.Context(), "555555555555"); err != nil {
@@ -200,7 +200,7 @@ func TestStackSetReachesEveryAccountOfItsOUs(t *testing.T) {
 	if err := a.Undeploy(t.Context(), "org", "111111111111", "us-east-1"); err != nil {
 		t.Fatal(err)
 	}
-	if left := accountsWith(a, "doublelock-read"); len(left) > 0 {
+	if left := enrolled(a); len(left) > 0 {
 		t.Errorf("left behind in %v", left)
 	}
 	if attached := a.organization.attached["ou-ab12-workloads"]; len(attached) != 1 {
@@ -214,13 +214,13 @@ func TestStackSetOfOneOU(t *testing.T) {
 	if _, err := a.Deploy(t.Context(), org); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"333333333333"}, accountsWith(a, "doublelock-read")); diff != "" {
+	if diff := cmp.Diff([]string{"333333333333"}, enrolled(a)); diff != "" {
 		t.Error(diff)
 	}
 	if err := a.Enroll(t.Context(), "444444444444"); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"333333333333"}, accountsWith(a, "doublelock-read")); diff != "" {
+	if diff := cmp.Diff([]string{"333333333333"}, enrolled(a)); diff != "" {
 		t.Errorf("enrolled an account outside: %s", diff)
 	}
 }
@@ -249,16 +249,16 @@ func TestDeployStopsWhenItIsCancelled(t *testing.T) {
 	if _, err := a.Deploy(ctx, Stack{Name: "member", Template: []byte(memberTemplate), Account: "333333333333", Region: "us-east-1"}); err == nil {
 		t.Error("deployed although cancelled")
 	}
-	if left := accountsWith(a, "doublelock-read"); len(left) > 0 {
+	if left := enrolled(a); len(left) > 0 {
 		t.Errorf("left behind in %v", left)
 	}
 }
 
-// accountsWith lists the accounts that have a role, sorted.
-func accountsWith(a *AWS, role string) []string {
+// enrolled lists the accounts that have the member stack's role, sorted.
+func enrolled(a *AWS) []string {
 	var with []string
 	for _, id := range []string{"111111111111", "222222222222", "333333333333", "444444444444", "555555555555"} {
-		if a.account(id).roles[role] != nil {
+		if a.account(id).roles["doublelock-read"] != nil {
 			with = append(with, id)
 		}
 	}

@@ -74,7 +74,7 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open configuration: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // only read
 	raw, err := io.ReadAll(io.LimitReader(file, MaxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read configuration %s: %w", path, err)

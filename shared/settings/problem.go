@@ -22,7 +22,7 @@ func (p Problem) String() string {
 }
 
 // Problems is everything wrong in a file, in the order of the file. It is an error of one line per problem.
-type Problems []Problem
+type Problems []Problem //nolint:errname // a list of problems is what it is
 
 func (p Problems) Error() string {
 	lines := make([]string, len(p))

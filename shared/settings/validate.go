@@ -100,7 +100,7 @@ func (v validator) regions() {
 func (v validator) region(path, region string) string {
 	partition := Partition(region)
 	if partition == "" {
-		fix := "see the Regions of AWS Secrets Manager in docs/operations.md"
+		fix := "use the code of a Region, such as us-east-1"
 		if near := nearest(region, KnownRegions()); near != "" {
 			fix = "did you mean " + near + "?"
 		}

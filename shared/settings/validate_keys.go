@@ -88,7 +88,8 @@ func (v validator) choiceCriteria(path string, choice KeyChoice) bool {
 func (v validator) choiceKey(path, key string) bool {
 	switch {
 	case aliasARNShape.MatchString(key):
-		return v.alias(path, key[strings.Index(key, "alias/"):])
+		_, name, _ := strings.Cut(key, ":alias/")
+		return v.alias(path, "alias/"+name)
 	case strings.HasPrefix(key, "arn:"):
 		return v.shape(path, key, keyARNShape, "a KMS key ARN", exampleKeyARN)
 	case key == "":

@@ -1,0 +1,51 @@
+package settings_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+func TestCompareSaysWhatIsNotThere(t *testing.T) {
+	file, err := settings.Open(filepath.Join(configs, "sample.yaml"), today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []string{"111111111111", "222222222222", "333333333333", "444444444444", "555555555555", "666666666666"}
+	ours := settings.Seen{OrganizationID: "o-exampleorgid", RootID: "r-ab12", ManagementAccount: "111111111111", Accounts: all}
+	for name, test := range map[string]struct {
+		change func(*settings.Seen)
+		want   string
+	}{
+		"all as written":       {func(*settings.Seen) {}, ""},
+		"another organization": {func(s *settings.Seen) { s.OrganizationID = "o-otherexample" }, "3:7: organization.id is o-exampleorgid, but these credentials see o-otherexample; correct it, or use credentials of that organization"},
+		"another root":         {func(s *settings.Seen) { s.RootID = "r-zz99" }, "4:11: organization.rootId is r-ab12, but these credentials see r-zz99; correct it, or use credentials of that organization"},
+		"an OU that is gone":   {func(s *settings.Seen) { s.Missing = []string{"ou-ab12-workloads"} }, "16:15: OU ou-ab12-workloads does not exist; correct the id: aws organizations list-organizational-units-for-parent shows them"},
+		"the hub is gone":      {func(s *settings.Seen) { s.Accounts = append(all[:1:1], all[2:]...) }, "6:20: account 222222222222 is not an active account of the organization; correct the id or remove it"},
+		"an account of a wave": {func(s *settings.Seen) { s.Accounts = all[:5] }, "29:16: account 666666666666 is not an active account of the organization; correct the id or remove it"},
+	} {
+		seen := ours
+		test.change(&seen)
+		got := strings.TrimPrefix(file.Compare(seen).Error(), filepath.Join(configs, "sample.yaml")+":")
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	if diff := cmp.Diff([]string{"ou-ab12-workloads", "ou-ab12-sandboxes"}, file.Config.OUs()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPartition(t *testing.T) {
+	for region, want := range map[string]string{
+		"us-east-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "eusc-de-east-1": "aws-eusc", "us-east-9": "", "": "",
+	} {
+		if got := settings.Partition(region); got != want {
+			t.Errorf("%q is in %q, want %q", region, got, want)
+		}
+	}
+}
