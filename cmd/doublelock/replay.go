@@ -56,7 +56,7 @@ read, and the exit code is 1.`,
 type replay struct {
 	env    *environment
 	out    *bufio.Writer
-	print  func(trail.Change) error
+	print  func(trail.Record) error
 	counts map[trail.Kind]int
 	files  int
 	broken int
@@ -64,11 +64,11 @@ type replay struct {
 
 func newReplay(env *environment) *replay {
 	r := &replay{env: env, out: bufio.NewWriterSize(env.Stdout, 64<<10), counts: map[trail.Kind]int{}}
-	r.print = r.printRow
+	r.print = func(record trail.Record) error { return r.printRow(record.Change) }
 	if env.output == "json" {
 		encoder := json.NewEncoder(r.out)
 		encoder.SetEscapeHTML(false)
-		r.print = func(c trail.Change) error { return encoder.Encode(replayLineOf(c)) }
+		r.print = func(record trail.Record) error { return encoder.Encode(replayLineOf(record.Change)) }
 	}
 	return r
 }
@@ -103,7 +103,7 @@ func (r *replay) read(ctx context.Context, in io.Reader, name string) error {
 			return r.tellBroken(record.Err)
 		}
 		r.counts[record.Change.Kind]++
-		if err := r.print(record.Change); err != nil {
+		if err := r.print(record); err != nil {
 			return fmt.Errorf("write event: %w", err)
 		}
 		return nil

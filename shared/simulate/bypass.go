@@ -1,0 +1,125 @@
+package simulate
+
+import (
+	"slices"
+
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// Probe is a known way to put a secret, or a new value of one, under the AWS managed key, or an honest call that must
+// keep working. It takes all of its steps: who is stopped at one is stopped.
+type Probe struct {
+	Name   string
+	Honest bool
+	Note   string // what AWS's documentation leaves open
+	steps  []policy.Request
+}
+
+// Passage is how a probe fares.
+type Passage struct {
+	Probe     Probe
+	Open      policy.Answer // Allowed: it gets through; Unknown: AWS does not document what decides
+	Statement string        // what stops it; ""
+	Why       string
+}
+
+// Bad reports whether the answer is not what one wants: a bypass that is not certainly closed, or an honest call
+// that is not certainly open.
+func (p Passage) Bad() bool {
+	if p.Probe.Honest {
+		return p.Open != policy.Allowed
+	}
+	return p.Open == policy.Allowed || p.Open == policy.Unknown
+}
+
+// Probe tries every probe as a role of a member account in a Region.
+func (t *Trial) Probe(account, region string) []Passage {
+	var out []Passage
+	for _, probe := range probes(account, region) {
+		out = append(out, t.pass(probe))
+	}
+	return out
+}
+
+func (t *Trial) pass(probe Probe) Passage {
+	p := Passage{Probe: probe, Open: policy.Allowed}
+	for _, step := range probe.steps {
+		v := t.Try(Call{Request: step})
+		switch v.Outcome {
+		case Denied:
+			p.Open, p.Statement, p.Why = policy.ExplicitlyDenied, v.Statement, v.Decision.Why
+			return p
+		case Unknown:
+			p.Open, p.Statement, p.Why = policy.Unknown, v.Statement, v.Decision.Why
+		}
+	}
+	return p
+}
+
+// scene makes the requests of probes.
+type scene struct {
+	account, region, partition string
+}
+
+func probes(account, region string) []Probe {
+	s := scene{account, region, partitionOf(region)}
+	managed, own, foreign := s.key(account, "aws-managed-key"), s.key(account, "11112222-3333-4444-5555-666677778888"), s.key("999999999999", "1")
+	named := func(id, arn string) map[string][]string {
+		return map[string][]string{"secretsmanager:KmsKeyId": {id}, "secretsmanager:KmsKeyArn": {arn}}
+	}
+	replica := map[string][]string{"secretsmanager:AddReplicaRegions": {region}}
+	emptied := s.secret("UpdateSecret", "app/db", nil)
+	emptied.Unknown = append(emptied.Unknown, "secretsmanager:KmsKeyArn", "secretsmanager:KmsKeyId")
+	write := s.managedKeyUse()
+	withReplica := map[string][]string{"secretsmanager:KmsKeyId": {own}, "secretsmanager:KmsKeyArn": {own}, "secretsmanager:AddReplicaRegions": {region}}
+	return []Probe{
+		{Name: "create without a key", steps: []policy.Request{s.secret("CreateSecret", "app/db", nil), write}},
+		{Name: "create with the default alias", steps: []policy.Request{s.secret("CreateSecret", "app/db", named(defaultAlias, managed)), write}},
+		{Name: "create with the default alias's ARN", steps: []policy.Request{s.secret("CreateSecret", "app/db", named(s.arn("kms", account, defaultAlias), managed)), write}},
+		{Name: "create with the managed key's own ARN", steps: []policy.Request{s.secret("CreateSecret", "app/db", named(managed, managed)), write}},
+		{Name: "move to the default alias", steps: []policy.Request{s.secret("UpdateSecret", "app/db", named(defaultAlias, managed)), write}},
+		{Name: "move to the managed key's own ARN", steps: []policy.Request{s.secret("UpdateSecret", "app/db", named(managed, managed)), write}},
+		{Name: `move by an empty key ("")`, Note: "which condition keys an empty key sets is not documented", steps: []policy.Request{emptied, write}},
+		{Name: "create with a replica that names no key", Note: "no condition key sees a replica's key", steps: []policy.Request{s.secret("CreateSecret", "app/db", withReplica), write}},
+		{Name: "add a replica that names no key", Note: "no condition key sees a replica's key", steps: []policy.Request{s.secret("ReplicateSecretToRegions", "app/db", replica), write}},
+		{Name: "new value of a secret that is still on the managed key", steps: []policy.Request{s.secret("PutSecretValue", "app/db", nil), write}},
+		{Name: "create with a key of a stranger's account", steps: []policy.Request{s.secret("CreateSecret", "app/db", named(foreign, foreign))}},
+		{Name: "create with a key of the account", Honest: true, steps: []policy.Request{s.secret("CreateSecret", "app/db", named(own, own))}},
+		{Name: "update without naming a key", Honest: true, steps: []policy.Request{s.secret("UpdateSecret", "app/db", nil)}},
+		{Name: "move to a key of the account", Honest: true, steps: []policy.Request{s.secret("UpdateSecret", "app/db", named(own, own))}},
+		{Name: "read a secret", Honest: true, steps: []policy.Request{s.secret("GetSecretValue", "app/db", nil)}},
+		{Name: "a secret that RDS creates and owns", Honest: true, steps: []policy.Request{s.secret("CreateSecret", "rds!db-1", nil)}},
+	}
+}
+
+func (s scene) arn(service, account, resource string) string {
+	return "arn:" + s.partition + ":" + service + ":" + s.region + ":" + account + ":" + resource
+}
+
+func (s scene) key(account, id string) string { return s.arn("kms", account, "key/"+id) }
+
+func (s scene) principal() policy.Principal {
+	arn := "arn:" + s.partition + ":iam::" + s.account + ":role/anybody"
+	return policy.Principal{Kind: policy.KindRole, ARN: arn, Role: arn, Account: s.account, Name: "anybody"}
+}
+
+func (s scene) secret(action, name string, context map[string][]string) policy.Request {
+	c := map[string][]string{"aws:RequestedRegion": {s.region}, "aws:SecureTransport": {"true"}}
+	for key, values := range context {
+		c[key] = values
+	}
+	return policy.Request{Principal: s.principal(), Action: "secretsmanager:" + action, Resource: s.arn("secretsmanager", s.account, "secret:"+name+"-AbCdEf"),
+		ResourceAccount: s.account, Context: c, Unknown: slices.Clone(unrecorded)}
+}
+
+// managedKeyUse is the call to KMS that Secrets Manager makes, with the caller's rights, to write under its managed key.
+func (s scene) managedKeyUse() policy.Request {
+	suffix := ".amazonaws.com"
+	if s.partition == "aws-cn" {
+		suffix += ".cn"
+	}
+	return policy.Request{Principal: s.principal(), Action: "kms:GenerateDataKey", Resource: s.key(s.account, "aws-managed-key"), ResourceAccount: s.account,
+		Context: map[string][]string{"aws:RequestedRegion": {s.region}, "aws:ViaAWSService": {"true"}, "kms:CallerAccount": {s.account},
+			"kms:ViaService": {"secretsmanager." + s.region + suffix}, "kms:ResourceAliases": {defaultAlias}},
+		Unknown: slices.Clone(unrecorded)}
+}

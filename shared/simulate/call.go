@@ -1,0 +1,190 @@
+package simulate
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// Call is one request that was made, or could be.
+type Call struct {
+	Name    string // where it comes from: file:line, or the name of a row
+	Request policy.Request
+	Tool    string // what made it: terraform, cloudformation, console, …; "" when not known
+	Service string // service that called on the principal's behalf; ""
+	At      time.Time
+	EventID string
+	Error   string // why it failed then; "" when it succeeded
+
+	// NoResource: what it was about is not known, so a policy on certain resources may or may not be about it.
+	NoResource bool
+
+	// Alias is the key argument where it is an alias: the key has an ARN, which the record does not tell.
+	Alias string
+}
+
+// FromTrail makes a call of a recorded event. It answers false for what is no call to an API: service events, and
+// calls by somebody the record does not name.
+func FromTrail(r trail.Record) (Call, bool) {
+	c := r.Change
+	service, isService := strings.CutSuffix(c.EventSource, ".amazonaws.com")
+	if !isService || c.DetailType != "AWS API Call via CloudTrail" || c.EventName == "" {
+		return Call{}, false
+	}
+	principal, known := principalOf(c)
+	if !known {
+		return Call{}, false
+	}
+	call := Call{Name: place(r), Tool: trail.Tool(c.UserAgent), Service: c.Actor.InvokedBy, At: c.Time, EventID: c.EventID, Error: c.ErrorCode}
+	call.Request = policy.Request{Principal: principal, Action: prefixOf(service) + ":" + actionOf(c.EventName), Context: context(c)}
+	call.Request.Unknown = slices.Clone(unrecorded)
+	call.addResource(c)
+	switch c.EventSource {
+	case "secretsmanager.amazonaws.com":
+		call.addSecretKeys(c)
+	case "kms.amazonaws.com":
+		call.addKeyKeys(c)
+	default:
+		call.Request.Unknown = append(call.Request.Unknown, service+":*", "aws:RequestTag/*", "aws:TagKeys")
+	}
+	return call, true
+}
+
+// prefixOf is the prefix of a service's actions, where it is not the name of its endpoint.
+func prefixOf(service string) string {
+	switch service {
+	case "monitoring":
+		return "cloudwatch"
+	case "tagging":
+		return "tag"
+	}
+	return service
+}
+
+// actionOf is the action behind an event name: some services add the version of their API to it.
+func actionOf(event string) string {
+	if i := strings.IndexAny(event, "0123456789"); i > 0 && len(event)-i >= 8 {
+		return event[:i]
+	}
+	return event
+}
+
+func principalOf(c trail.Change) (policy.Principal, bool) {
+	if c.Actor.Type == "AWSService" {
+		return policy.Principal{Kind: policy.KindService, Name: c.Actor.InvokedBy}, c.Actor.InvokedBy != ""
+	}
+	p, err := policy.ParsePrincipal(c.Actor.ARN)
+	if err != nil {
+		return policy.Principal{}, false
+	}
+	if c.Actor.RoleARN != "" {
+		p.Role = c.Actor.RoleARN
+	}
+	return p, true
+}
+
+func place(r trail.Record) string {
+	if r.Index > 0 {
+		return r.Name + ":" + itoa(r.Line) + " record " + itoa(r.Index)
+	}
+	return r.Name + ":" + itoa(r.Line)
+}
+
+// unrecorded are condition keys that CloudTrail does not record.
+var unrecorded = []string{
+	"aws:PrincipalTag/*", "aws:PrincipalOrgID", "aws:PrincipalOrgPaths", "aws:ResourceOrgID", "aws:ResourceOrgPaths",
+	"aws:ResourceTag/*", "aws:SourceVpc", "aws:SourceVpcArn", "aws:SourceVpce", "aws:VpcSourceIp", "aws:VpceAccount",
+	"aws:VpceOrgID", "aws:VpceOrgPaths", "aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge", "aws:TokenIssueTime",
+	"aws:SourceIdentity", "aws:FederatedProvider", "aws:userid", "aws:SecureTransport", "aws:Referer", "aws:AssumedRoot",
+	"aws:Ec2InstanceSourceVpc", "aws:Ec2InstanceSourcePrivateIPv4", "aws:SourceArn", "aws:SourceAccount", "aws:SourceOrgID",
+	"aws:SourceOrgPaths",
+}
+
+// context are the global condition keys that the record tells.
+func context(c trail.Change) map[string][]string {
+	out := map[string][]string{
+		"aws:RequestedRegion": {c.Region},
+		"aws:ViaAWSService":   {"false"},
+		"aws:UserAgent":       one(c.UserAgent),
+		"aws:SourceIp":        one(address(c.SourceIP)),
+	}
+	if !c.Time.IsZero() {
+		out["aws:CurrentTime"] = []string{c.Time.UTC().Format(time.RFC3339)}
+		out["aws:EpochTime"] = []string{itoa(int(c.Time.Unix()))}
+	}
+	if c.Actor.InvokedBy != "" {
+		out["aws:ViaAWSService"] = []string{"true"}
+		for _, key := range []string{"aws:CalledVia", "aws:CalledViaFirst", "aws:CalledViaLast"} {
+			out[key] = one(c.Actor.InvokedBy)
+		}
+	}
+	return out
+}
+
+// address is the source address, "" where the record names a service instead.
+func address(source string) string {
+	if strings.Contains(source, ".amazonaws.com") || source == "AWS Internal" {
+		return ""
+	}
+	return source
+}
+
+// one is a value, or an absent key.
+func one(value string) []string {
+	if value == "" {
+		return []string{}
+	}
+	return []string{value}
+}
+
+// addResource finds what the call was about, under the ARN that AWS authorises.
+func (call *Call) addResource(c trail.Change) {
+	call.Request.ResourceAccount = c.Account
+	partition := partitionOf(c.Region)
+	switch {
+	case c.EventSource == "secretsmanager.amazonaws.com":
+		call.Request.Resource = secretARN(c.Secret, partition)
+	case c.EventSource == "kms.amazonaws.com":
+		call.Request.Resource = keyARN(c.Key, partition)
+	case strings.HasPrefix(c.Resource(), "arn:"):
+		call.Request.Resource = c.Resource()
+	}
+	if call.Request.Resource == "" {
+		call.Request.Resource, call.NoResource = "*", true
+	}
+}
+
+func secretARN(s guard.SecretRef, partition string) string {
+	switch {
+	case s.ID == "":
+		return ""
+	case strings.HasPrefix(s.ID, "arn:"):
+		return s.ID
+	}
+	return "arn:" + partition + ":secretsmanager:" + s.Region + ":" + s.Account + ":secret:" + s.ID
+}
+
+// keyARN is "" for an alias: which key it was is not in the record.
+func keyARN(k guard.KeyRef, partition string) string {
+	switch {
+	case k.ID == "" || strings.Contains(k.ID, "alias/"):
+		return ""
+	case strings.HasPrefix(k.ID, "arn:"):
+		return k.ID
+	}
+	return "arn:" + partition + ":kms:" + k.Region + ":" + k.Account + ":key/" + k.ID
+}
+
+func partitionOf(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	}
+	return "aws"
+}

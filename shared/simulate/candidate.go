@@ -1,0 +1,97 @@
+package simulate
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/preventive"
+)
+
+// Candidate is an organization policy that may be attached.
+type Candidate struct {
+	Name     string
+	Place    policy.Place // policy.PlaceSCP or policy.PlaceRCP
+	Document *policy.Document
+	Raw      []byte // as it would be sent, for its size
+}
+
+// ReadCandidate parses a policy file. A document that names principals is an RCP. One that AWS would not attach is an
+// error that names file and line.
+func ReadCandidate(name string, raw []byte) (Candidate, error) {
+	d, err := policy.Parse(name, raw)
+	if err != nil {
+		return Candidate{}, fmt.Errorf("read candidate: %w", err)
+	}
+	c := Candidate{Name: name, Place: policy.PlaceSCP, Document: d, Raw: raw}
+	for _, s := range d.Statements {
+		if s.Principal != nil || s.NotPrincipal != nil {
+			c.Place = policy.PlaceRCP
+		}
+	}
+	for _, problem := range d.Check(c.Place, nil) { // sizes are a limit, told apart
+		return Candidate{}, fmt.Errorf("read candidate: %s:%d: %s", name, problem.Line, problem.Message)
+	}
+	return c, nil
+}
+
+// Candidates makes candidates of rendered SCPs, one for each content.
+func Candidates(scps []preventive.SCP) ([]Candidate, error) {
+	var out []Candidate
+	seen := map[string]bool{}
+	for _, scp := range scps {
+		if seen[scp.Content] {
+			continue
+		}
+		seen[scp.Content] = true
+		c, err := ReadCandidate(scp.Name, []byte(scp.Content))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// Limit is a quota and where the candidates stand to it.
+type Limit struct {
+	Subject  string // a candidate's name, or what is attached
+	What     string
+	Value    int
+	Max      int
+	Exceeded bool
+	Note     string
+}
+
+// attachments are how many policies of a kind one root, OU or account may have, AWS's own FullAWSAccess among them.
+// Source: AWS Organizations User Guide, quotas, since 15 May 2026.
+var attachments = map[policy.Place]int{policy.PlaceSCP: 10, policy.PlaceRCP: 5}
+
+// Limits compares the candidates' sizes and number with AWS's quotas. attached is how many policies of their kind are
+// on the target already, FullAWSAccess among them.
+func Limits(candidates []Candidate, attached int) []Limit {
+	var out []Limit
+	count := map[policy.Place]int{}
+	for _, c := range candidates {
+		count[c.Place]++
+		size := len([]rune(string(c.Raw)))
+		l := Limit{Subject: c.Name, What: "characters", Value: size, Max: policy.Limits[c.Place].Characters}
+		l.Exceeded = size > l.Max
+		if minified := len([]rune(string(c.Document.Minified()))); minified < size {
+			l.Note = fmt.Sprintf("%d without white space", minified)
+		}
+		if c.Place == policy.PlaceSCP && size > preventive.MaxSCP && !l.Exceeded {
+			l.Note = strings.TrimPrefix(l.Note+fmt.Sprintf("; CloudFormation takes %d", preventive.MaxSCP), "; ")
+		}
+		out = append(out, l)
+	}
+	for _, place := range []policy.Place{policy.PlaceSCP, policy.PlaceRCP} {
+		if n := count[place]; n > 0 {
+			l := Limit{Subject: string(place), What: "attached to one target", Value: n + attached, Max: attachments[place]}
+			l.Exceeded = l.Value > l.Max
+			l.Note = fmt.Sprintf("%d of them already there", attached)
+			out = append(out, l)
+		}
+	}
+	return out
+}

@@ -1,0 +1,175 @@
+package simulate
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// defaultAlias is the alias of the AWS managed key.
+const defaultAlias = "alias/aws/secretsmanager"
+
+// secretContext are the parameters of Secrets Manager's calls that are condition keys.
+// Source: Service Authorization Reference, Secrets Manager.
+var secretContext = map[string]string{
+	"secretId": "secretsmanager:SecretId", "name": "secretsmanager:Name", "description": "secretsmanager:Description",
+	"type": "secretsmanager:Type", "kmsKeyId": "secretsmanager:KmsKeyId", "rotationLambdaARN": "secretsmanager:RotationLambdaARN",
+	"versionId": "secretsmanager:VersionId", "versionStage": "secretsmanager:VersionStage",
+	"recoveryWindowInDays":        "secretsmanager:RecoveryWindowInDays",
+	"forceDeleteWithoutRecovery":  "secretsmanager:ForceDeleteWithoutRecovery",
+	"forceOverwriteReplicaSecret": "secretsmanager:ForceOverwriteReplicaSecret",
+	"blockPublicPolicy":           "secretsmanager:BlockPublicPolicy", "rotateImmediately": "secretsmanager:RotateImmediately",
+}
+
+// addSecretKeys adds the condition keys of a call to Secrets Manager.
+func (call *Call) addSecretKeys(c trail.Change) {
+	r := &call.Request
+	for parameter, key := range secretContext {
+		if value := text(c.Request[parameter]); value != "" {
+			r.Context[key] = []string{value}
+		}
+	}
+	r.Unknown = append(r.Unknown, "secretsmanager:ResourceTag/*", "secretsmanager:resource/*", "secretsmanager:SecretPrimaryRegion")
+	if regions := each(c.Request["addReplicaRegions"], "region"); len(regions) > 0 {
+		r.Context["secretsmanager:AddReplicaRegions"] = regions
+	}
+	addTags(r.Context, c.Request["tags"], "key", "value")
+	call.addChosenKey(c)
+}
+
+// addChosenKey adds what AWS makes of the key argument. An empty one means the AWS managed key; whether the condition
+// keys are then absent, empty or filled in is not documented.
+func (call *Call) addChosenKey(c trail.Change) {
+	r := &call.Request
+	given, found := c.Request["kmsKeyId"]
+	if !found || given == nil {
+		return
+	}
+	id, partition := text(given), partitionOf(c.Region)
+	switch {
+	case id == "":
+		r.Unknown = append(r.Unknown, "secretsmanager:KmsKeyArn", "secretsmanager:KmsKeyId")
+	case strings.Contains(id, "alias/"):
+		call.Alias = id
+	case strings.HasPrefix(id, "arn:"):
+		r.Context["secretsmanager:KmsKeyArn"] = []string{id}
+	default:
+		r.Context["secretsmanager:KmsKeyArn"] = []string{"arn:" + partition + ":kms:" + c.Region + ":" + c.Account + ":key/" + id}
+	}
+}
+
+// addKeyKeys adds the condition keys of a call to KMS.
+func (call *Call) addKeyKeys(c trail.Change) {
+	r := &call.Request
+	r.Context["kms:ViaService"] = []string{}
+	if service, found := strings.CutSuffix(c.Actor.InvokedBy, ".amazonaws.com"); found {
+		r.Context["kms:ViaService"] = []string{service + "." + c.Region + ".amazonaws.com"}
+	}
+	r.Context["kms:CallerAccount"] = one(r.Principal.Account)
+	if id := text(c.Request["keyId"]); strings.HasPrefix(id, "alias/") {
+		r.Context["kms:RequestAlias"] = []string{id}
+		if id == defaultAlias {
+			r.Context["kms:ResourceAliases"] = []string{id}
+		}
+	}
+	if pairs, found := c.Request["encryptionContext"].(map[string]any); found {
+		for name, value := range pairs {
+			r.Context["kms:EncryptionContext:"+name] = []string{text(value)}
+			r.Context["kms:EncryptionContextKeys"] = append(r.Context["kms:EncryptionContextKeys"], name)
+		}
+	}
+	addTags(r.Context, c.Request["tags"], "tagKey", "tagValue")
+	r.Unknown = append(r.Unknown, "kms:*")
+}
+
+func addTags(context map[string][]string, tags any, key, value string) {
+	list, _ := tags.([]any)
+	for _, item := range list {
+		pair, _ := item.(map[string]any)
+		if name := text(pair[key]); name != "" {
+			context["aws:RequestTag/"+name] = []string{text(pair[value])}
+			context["aws:TagKeys"] = append(context["aws:TagKeys"], name)
+		}
+	}
+}
+
+// unnamedKey stands for the id of a key that only its alias tells.
+const unnamedKey = "00000000-0000-0000-0000-000000000000"
+
+// withAlias adds the ARN of the key that an alias names: the one it is known to name, one of the right account and
+// Region where the candidates ask for no more than that, or else one that is not known.
+func (t *Trial) withAlias(call Call) Call {
+	if call.Alias == "" {
+		return call
+	}
+	alias := call.Alias
+	if !strings.HasPrefix(alias, "arn:") {
+		region := ""
+		if values := call.Request.Context["aws:RequestedRegion"]; len(values) == 1 {
+			region = values[0]
+		}
+		alias = "arn:" + partitionOf(region) + ":kms:" + region + ":" + call.Request.Principal.Account + ":" + alias
+	}
+	prefix, _, _ := strings.Cut(alias, ":alias/")
+	arn := t.options.Aliases[alias]
+	if arn == "" && t.wholeAccounts {
+		arn = prefix + ":key/" + unnamedKey
+	}
+	if arn == "" {
+		call.Request.Unknown = append(slices.Clip(call.Request.Unknown), "secretsmanager:KmsKeyArn")
+		return call
+	}
+	call.Request.Context = maps.Clone(call.Request.Context)
+	call.Request.Context["secretsmanager:KmsKeyArn"] = []string{arn}
+	return call
+}
+
+// asksForWholeAccounts reports whether no candidate tells the keys of one account and Region apart.
+func asksForWholeAccounts(candidates []Candidate) bool {
+	for _, c := range candidates {
+		for _, s := range c.Document.Statements {
+			for _, condition := range s.Conditions {
+				if !strings.EqualFold(condition.Key, "secretsmanager:KmsKeyArn") || strings.EqualFold(condition.Operator, "Null") {
+					continue
+				}
+				for _, value := range condition.Values {
+					if value != "*" && !strings.HasSuffix(value, ":key/*") {
+						return false
+					}
+				}
+			}
+		}
+	}
+	return true
+}
+
+// each collects one field of every object in a list.
+func each(v any, field string) []string {
+	list, _ := v.([]any)
+	var out []string
+	for _, item := range list {
+		object, _ := item.(map[string]any)
+		if value := text(object[field]); value != "" {
+			out = append(out, value)
+		}
+	}
+	return out
+}
+
+// text is a JSON value as a condition sees it.
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return ""
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,70 @@
+package simulate
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// Row is one line of a request table: a call written down by hand, and what the candidates should do to it.
+type Row struct {
+	Name      string              `json:"name"`
+	Principal string              `json:"principal"` // ARN, or a service
+	Action    string              `json:"action"`
+	Resource  string              `json:"resource"` // ARN; "" is "*"
+	Account   string              `json:"account"`  // of the resource; "" takes the ARN's, or the principal's
+	Context   map[string][]string `json:"context"`
+	Unknown   []string            `json:"unknownContext"` // keys with values not known
+	Tool      string              `json:"tool"`
+	Expected  Outcome             `json:"expected"` // denied, unknown, exempt, unbound or passes; "" is not checked
+}
+
+// Calls reads a table: a JSON list of rows. The rows come beside the calls.
+func Calls(name string, raw []byte) ([]Call, []Row, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	var rows []Row
+	if err := dec.Decode(&rows); err != nil {
+		return nil, nil, fmt.Errorf("read requests %s: %w", name, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, nil, fmt.Errorf("read requests %s: more than one list", name)
+	}
+	var calls []Call
+	for i, row := range rows {
+		call, err := row.call()
+		if err != nil {
+			return nil, nil, fmt.Errorf("read requests %s: row %d: %w", name, i+1, err)
+		}
+		if call.Name == "" {
+			call.Name = fmt.Sprintf("%s row %d", name, i+1)
+		}
+		calls = append(calls, call)
+	}
+	return calls, rows, nil
+}
+
+var outcomes = []Outcome{"", Denied, Unknown, Exempt, Unbound, Passes}
+
+func (r Row) call() (Call, error) {
+	p, err := policy.ParsePrincipal(r.Principal)
+	if err != nil {
+		return Call{}, err
+	}
+	if r.Action == "" {
+		return Call{}, errors.New(`no "action"`)
+	}
+	if !slices.Contains(outcomes, r.Expected) {
+		return Call{}, fmt.Errorf("expected %q: use denied, unknown, exempt, unbound or passes", r.Expected)
+	}
+	request := policy.Request{Principal: p, Action: r.Action, Resource: r.Resource, ResourceAccount: r.Account, Context: r.Context, Unknown: r.Unknown}
+	if request.Resource == "" {
+		request.Resource = "*"
+	}
+	return Call{Name: r.Name, Request: request, Tool: r.Tool}, nil
+}

@@ -1,0 +1,182 @@
+package simulate
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// Outcome is what the candidates do to a call.
+type Outcome string
+
+const (
+	Denied  Outcome = "denied"  // a candidate stops it
+	Unknown Outcome = "unknown" // what was not recorded would decide
+	Exempt  Outcome = "exempt"  // only an exemption of its principal saves it
+	Unbound Outcome = "unbound" // organization policies do not bind its principal or resource
+	Passes  Outcome = "passes"
+)
+
+// Options say what the candidates are tried under.
+type Options struct {
+	ManagementAccount string // whose principals and resources they do not bind; ""
+	// Alone: the candidates replace FullAWSAccess, so what none of them allows is denied.
+	Alone bool
+	// Aliases are the key ARNs that alias ARNs stand for, where they are known.
+	Aliases map[string]string
+}
+
+// Trial tries calls on candidates. It is safe for concurrent use.
+type Trial struct {
+	options  Options
+	scps     []*policy.Document
+	rcps     []*policy.Document
+	strict   [2][]*policy.Document // SCPs and RCPs without exemptions of principals
+	widened  [2][]*policy.Document // about every resource
+	anything *policy.Document
+	all      *policy.Document
+
+	wholeAccounts bool // no candidate tells the keys of one account and Region apart
+}
+
+// New prepares a trial.
+func New(candidates []Candidate, o Options) (*Trial, error) {
+	t := &Trial{options: o, wholeAccounts: asksForWholeAccounts(candidates),
+		all:      policy.MustParse("FullAWSAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`),
+		anything: policy.MustParse("any resource policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`),
+	}
+	if !o.Alone {
+		t.scps = append(t.scps, t.all)
+		t.strict[0], t.widened[0] = append(t.strict[0], t.all), append(t.widened[0], t.all)
+	}
+	for _, c := range candidates {
+		strict, err := rewrite(c.Document, withoutExemptions)
+		if err != nil {
+			return nil, err
+		}
+		widened, err := rewrite(c.Document, aboutEverything)
+		if err != nil {
+			return nil, err
+		}
+		i, own := 0, &t.scps
+		if c.Place == policy.PlaceRCP {
+			i, own = 1, &t.rcps
+		}
+		*own = append(*own, c.Document)
+		t.strict[i] = append(t.strict[i], strict)
+		t.widened[i] = append(t.widened[i], widened)
+	}
+	return t, nil
+}
+
+// Verdict is what the candidates do to one call, and why.
+type Verdict struct {
+	Outcome   Outcome
+	Decision  policy.Decision
+	Statement string // the statement that decides, for people; "" when none does
+}
+
+// Try asks about one call.
+func (t *Trial) Try(call Call) Verdict {
+	if t.unbound(call) {
+		return Verdict{Outcome: Unbound}
+	}
+	call = t.withAlias(call)
+	d := t.evaluate(call, t.scps, t.rcps)
+	switch d.Answer {
+	case policy.ExplicitlyDenied, policy.ImplicitlyDenied:
+		return verdict(Denied, d)
+	case policy.Unknown:
+		return verdict(Unknown, d)
+	}
+	if call.NoResource {
+		if wide := t.evaluate(call, t.widened[0], t.widened[1]); wide.Answer != policy.Allowed {
+			wide.Answer, wide.Why = policy.Unknown, "unknown: the record does not tell the resource; "+wide.Why
+			return verdict(Unknown, wide)
+		}
+	}
+	if strict := t.evaluate(call, t.strict[0], t.strict[1]); strict.Answer == policy.ExplicitlyDenied {
+		return verdict(Exempt, strict)
+	}
+	return Verdict{Outcome: Passes, Decision: d}
+}
+
+func verdict(o Outcome, d policy.Decision) Verdict {
+	v := Verdict{Outcome: o, Decision: d}
+	for _, ref := range d.Decided {
+		if ref.Effect == policy.Deny {
+			v.Statement = ref.Document + "/" + statementName(ref)
+			return v
+		}
+	}
+	if d.Answer == policy.ImplicitlyDenied {
+		v.Statement = "no candidate allows it"
+	}
+	return v
+}
+
+func statementName(ref policy.StatementRef) string {
+	switch {
+	case ref.SID != "":
+		return ref.SID
+	case ref.Index >= 0:
+		return "statement " + itoa(ref.Index)
+	}
+	return "whole document"
+}
+
+func (t *Trial) evaluate(call Call, scps, rcps []*policy.Document) policy.Decision {
+	p := policy.Policies{Identity: []*policy.Document{t.all}, Resource: t.anything, ResourceKind: policy.ResourcePlain,
+		SCPs: [][]*policy.Document{scps}, ManagementPrincipal: t.manages(call.Request.Principal.Account),
+		ManagementResource: t.manages(call.Request.ResourceAccount)}
+	if len(rcps) > 0 {
+		p.RCPs = [][]*policy.Document{append([]*policy.Document{t.anything}, rcps...)}
+	}
+	return policy.Evaluate(call.Request, p)
+}
+
+func (t *Trial) manages(account string) bool {
+	return account != "" && account == t.options.ManagementAccount
+}
+
+// unbound reports whether neither kind of policy reaches the call.
+// Source: AWS Organizations User Guide, "SCP evaluation", tasks and entities not restricted by SCPs.
+func (t *Trial) unbound(call Call) bool {
+	p := call.Request.Principal
+	scps := p.Kind == policy.KindService || p.Kind == policy.KindAnonymous || p.ServiceLinked() || t.manages(p.Account)
+	rcps := len(t.rcps) == 0 || p.ServiceLinked() || t.manages(call.Request.ResourceAccount)
+	return scps && rcps
+}
+
+// rewrite makes a document of changed statements under the same name.
+func rewrite(d *policy.Document, change func(policy.Statement) policy.Statement) (*policy.Document, error) {
+	statements := make([]policy.Statement, len(d.Statements))
+	for i, s := range d.Statements {
+		statements[i] = change(policy.Statement{SID: s.SID, Effect: s.Effect, Principal: s.Principal, NotPrincipal: s.NotPrincipal,
+			Actions: s.Actions, NotActions: s.NotActions, Resources: s.Resources, NotResources: s.NotResources, Conditions: s.Conditions})
+	}
+	return policy.New(d.Name, statements...)
+}
+
+// withoutExemptions drops the conditions that except principals from a deny.
+func withoutExemptions(s policy.Statement) policy.Statement {
+	if s.Effect != policy.Deny {
+		return s
+	}
+	s.Conditions = slices.DeleteFunc(slices.Clone(s.Conditions), func(c policy.Condition) bool {
+		return strings.Contains(strings.ToLower(c.Operator), "not") && isPrincipalKey(c.Key)
+	})
+	return s
+}
+
+func isPrincipalKey(key string) bool {
+	return strings.HasPrefix(strings.ToLower(key), "aws:principal")
+}
+
+func aboutEverything(s policy.Statement) policy.Statement {
+	if s.Effect == policy.Deny && (s.Resources != nil || s.NotResources != nil) {
+		s.Resources, s.NotResources = []string{"*"}, nil
+	}
+	return s
+}
