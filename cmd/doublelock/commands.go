@@ -5,8 +5,12 @@ import "github.com/spf13/cobra"
 // commands lists every command; each has a file of its own.
 func commands(env *environment) []*cobra.Command {
 	return []*cobra.Command{
+		canCommand(env),
 		demoCommand(env),
+		configCommand(env),
+		readersCommand(env),
 		replayCommand(env),
+		scpCommand(env),
 		policyCommand(env),
 		versionCommand(env),
 	}
