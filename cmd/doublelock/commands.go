@@ -10,7 +10,6 @@ func commands(env *environment) []*cobra.Command {
 		configCommand(env),
 		readersCommand(env),
 		replayCommand(env),
-		scpCommand(env),
 		policyCommand(env),
 		versionCommand(env),
 	}
