@@ -182,6 +182,9 @@ func (a *AWS) sendAs(principal, source string, q *queue, in sendInput) error {
 	if err := a.permit(principal, source, on); err != nil {
 		return err
 	}
+	if err := q.encryption().byService(a, principal, source); err != nil {
+		return err
+	}
 	_, err := a.send(q, in, strings.ToUpper("AIDA"+principal[:3])+"EXAMPLE", a.options.Now().UTC())
 	return err
 }
@@ -189,14 +192,15 @@ func (a *AWS) sendAs(principal, source string, q *queue, in sendInput) error {
 // permit tells whether a resource's own policy lets an AWS service act on it for a rule, topic or the like. The state
 // lock must be held.
 func (a *AWS) permit(principal, source string, on access) error {
+	context := map[string][]string{"aws:SourceArn": {source}, "aws:SourceAccount": {accountOf(source)}, "aws:SecureTransport": {"true"}}
+	maps.Copy(context, on.Context)
 	var own policy.Policies
 	if on.ResourcePolicy != "" {
 		own.Resource = a.parse("policy of "+on.Resource, on.ResourcePolicy)
 	}
 	decision := policy.Evaluate(policy.Request{
 		Principal: policy.Principal{Kind: policy.KindService, Name: principal}, Action: on.Action, Resource: on.Resource,
-		ResourceAccount: on.Owner,
-		Context:         map[string][]string{"aws:SourceArn": {source}, "aws:SourceAccount": {accountOf(source)}},
+		ResourceAccount: on.Owner, Context: context,
 	}, own)
 	if decision.Answer == policy.Allowed {
 		return nil

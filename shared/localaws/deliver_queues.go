@@ -10,7 +10,8 @@ import (
 // mapping is an event source with both its ends.
 type mapping struct {
 	*eventSource
-	queue *queue
+	queue    *queue
+	function *function
 }
 
 // mappings are the enabled ones whose queue and function exist, in the order in which they were made. The state lock
@@ -20,8 +21,8 @@ func (a *AWS) mappings() []mapping {
 	for _, region := range a.places {
 		for _, s := range region.functions.sources {
 			q, ok := a.queueByARN(s.EventSourceArn)
-			if _, _, exists := a.functionByARN(s.FunctionArn); ok && exists && s.State == "Enabled" {
-				all = append(all, mapping{s, q})
+			if f, _, exists := a.functionByARN(s.FunctionArn); ok && exists && s.State == "Enabled" {
+				all = append(all, mapping{s, q, f})
 			}
 		}
 	}
@@ -32,6 +33,9 @@ func (a *AWS) mappings() []mapping {
 // poll takes one batch from the first queue that has any and feeds a function. The state lock must be held.
 func (a *AWS) poll() (work, bool) {
 	for _, m := range a.mappings() {
+		if a.mayPoll(m.function, m.queue) != nil {
+			continue // AWS keeps trying as well; the messages wait
+		}
 		m.filter(a.options.Now())
 		batch := a.receive(m.queue, m.BatchSize, m.queue.seconds("VisibilityTimeout"))
 		if len(batch) == 0 {

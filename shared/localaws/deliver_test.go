@@ -135,6 +135,7 @@ func (c *cloud) bodies(t testing.TB, account, url string) []string {
 func (c *cloud) addFunction(t testing.TB, account, name, queue string, f localaws.Function) {
 	t.Helper()
 	client := lambda.NewFromConfig(c.as(t, account))
+	c.AddRole(account, name, strings.ReplaceAll(trusting, "events.", "lambda."), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sqs:ReceiveMessage","sqs:DeleteMessage","sqs:GetQueueAttributes"],"Resource":"`+queue+`"}]}`)
 	must[*lambda.CreateFunctionOutput](t)(client.CreateFunction(t.Context(), &lambda.CreateFunctionInput{FunctionName: &name,
 		Role: aws.String("arn:aws:iam::" + account + ":role/" + name), Code: &lambdatypes.FunctionCode{ZipFile: []byte("-")}, Runtime: lambdatypes.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
 		Timeout: aws.Int32(60), Environment: &lambdatypes.Environment{Variables: map[string]string{"TABLE": "doublelock"}}}))

@@ -210,6 +210,9 @@ func createFunction(c *call) (any, error) {
 	if _, taken := functions[f.FunctionName]; taken {
 		return nil, &apiError{Code: "ResourceConflictException", Message: "Function already exist: " + f.FunctionName, Status: http.StatusConflict}
 	}
+	if err := c.aws.lambdaMayAssume(f.Role); err != nil {
+		return nil, err
+	}
 	c.aws.define(c.place, f)
 	return f, nil
 }

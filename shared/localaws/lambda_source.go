@@ -58,8 +58,12 @@ func createEventSource(c *call) (any, error) {
 	if !ok {
 		return nil, noSuchFunction(c.functionARN(bareFunction(in.FunctionName)))
 	}
-	if _, ok := c.aws.queueByARN(in.EventSourceArn); !ok {
+	q, ok := c.aws.queueByARN(in.EventSourceArn)
+	if !ok {
 		return nil, &apiError{Code: "InvalidParameterValueException", Message: "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does not exist."}
+	}
+	if err := c.aws.mayPoll(f, q); err != nil {
+		return nil, &apiError{Code: "InvalidParameterValueException", Message: "The provided execution role does not have permissions to call ReceiveMessage on SQS: " + err.Error()}
 	}
 	if in.BatchSize < 1 || in.BatchSize > 10000 {
 		return nil, &apiError{Code: "InvalidParameterValueException", Message: "Value " + strconv.Itoa(in.BatchSize) + " at 'batchSize' failed to satisfy constraint."}

@@ -64,6 +64,9 @@ func publish(c *call, t *topic) (any, error) {
 			return nil, err
 		}
 	}
+	if err := t.encryption().by(c, toWrite); err != nil {
+		return nil, err
+	}
 	m := notification{subject: in.Subject, message: in.Message, attributes: in.MessageAttributes}
 	if err := m.check(); err != nil {
 		return nil, err
@@ -149,6 +152,9 @@ func (a *AWS) eventToTopic(arn, input, ruleARN string) error {
 	}
 	err := a.permit(eventsPrincipal, ruleARN, access{Action: "sns:Publish", Resource: arn, ResourcePolicy: t.attributes["Policy"], Owner: t.Account})
 	if err != nil {
+		return err
+	}
+	if err := t.encryption().byService(a, eventsPrincipal, ruleARN); err != nil {
 		return err
 	}
 	a.notify(t, notification{message: input})

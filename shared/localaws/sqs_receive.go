@@ -41,6 +41,9 @@ func receiveMessage(c *call, q *queue) (any, error) {
 	if in.VisibilityTimeout != nil {
 		timeout = time.Duration(*in.VisibilityTimeout) * time.Second
 	}
+	if err := q.encryption().by(c, toRead); err != nil {
+		return nil, err
+	}
 	take := func() any { return show(c.aws.receive(q, most, timeout), in) }
 	wait := q.seconds("ReceiveMessageWaitTimeSeconds")
 	if in.WaitTimeSeconds != nil {

@@ -48,6 +48,9 @@ func sendMessage(c *call, q *queue) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
+	if err := q.encryption().by(c, toWrite); err != nil {
+		return nil, err
+	}
 	return c.aws.send(q, in, c.Caller.PrincipalID, c.Now)
 }
 
@@ -125,6 +128,9 @@ func sendMessageBatch(c *call, q *queue) (any, error) {
 		ids, size = append(ids, e.Id), size+len(e.MessageBody)
 	}
 	if err := checkBatch(ids); err != nil {
+		return nil, err
+	}
+	if err := q.encryption().by(c, toWrite); err != nil {
 		return nil, err
 	}
 	if size > 1<<20 {
