@@ -10,6 +10,7 @@ func commands(env *environment) []*cobra.Command {
 		configCommand(env),
 		readersCommand(env),
 		replayCommand(env),
+		scpCommand(env),
 		policyCommand(env),
 		versionCommand(env),
 	}
