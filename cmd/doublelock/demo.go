@@ -36,26 +36,33 @@ type demoOptions struct {
 
 func runDemo(ctx context.Context, env *environment, options demoOptions) error {
 	c := newClock()
-	t := newTimeline(env, c.Now, accountNames())
-	reporter := &reporter{timeline: t, told: map[string]int{}}
-	w, stop, err := newWorld(ctx, options.seed, c, c.Now, reporter.watcher())
+	r := newReporter(newTimeline(env, c.Now, accountNames()))
+	w, stop, err := newWorld(ctx, options.seed, c, c.Now, r.watcher())
 	if err != nil {
 		return err
 	}
 	defer stop()
-	reporter.start()
-	s := &stage{world: w, timeline: t}
-	t.print("%s\n", t.paint.dim(wrap(demoIntroduction, "", 112)))
+	if err := play(ctx, w, r); err != nil {
+		return err
+	}
+	if err := r.close(ctx, w); err != nil || !options.keep {
+		return err
+	}
+	return keep(ctx, env, w)
+}
+
+// play plays every scene of the story in a world.
+func play(ctx context.Context, w *world, r *reporter) error {
+	r.start()
+	s := &stage{world: w, timeline: r.timeline}
+	r.timeline.print("%s\n", r.timeline.paint.dim(wrap(demoIntroduction, "", 112)))
 	for i, scene := range story() {
-		t.heading(i+1, scene.title, scene.why)
+		r.timeline.heading(i+1, scene.title, scene.why)
 		if err := scene.play(ctx, s); err != nil {
 			return fmt.Errorf("scene %d, %s: %w", i+1, scene.title, err)
 		}
 	}
-	if err := reporter.close(ctx, w); err != nil || !options.keep {
-		return err
-	}
-	return keep(ctx, env, w)
+	return nil
 }
 
 const demoIntroduction = `An AWS organization in this process: a management account, a security account that holds the hub, and four member

@@ -32,8 +32,11 @@ type reporter struct {
 	mails    []localaws.Mail
 }
 
+func newReporter(t *timeline) *reporter {
+	return &reporter{timeline: t, told: map[string]int{}, notices: map[string]bool{}}
+}
+
 func (r *reporter) watcher() watcher {
-	r.notices = map[string]bool{}
 	return watcher{record: r.record, put: r.put, log: r.log, mail: r.mail}
 }
 

@@ -86,7 +86,7 @@ func TestTheRealAWSCLIMeetsTheSCP(t *testing.T) {
 	cli := awsCLI(t)
 	c := newClock()
 	env := &environment{Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{}, Now: time.Now, output: "json"}
-	r := &reporter{timeline: newTimeline(env, c.Now, accountNames()), told: map[string]int{}}
+	r := newReporter(newTimeline(env, c.Now, accountNames()))
 	w, stop, err := newWorld(t.Context(), 1, c, c.Now, r.watcher())
 	if err != nil {
 		t.Fatal(err)
