@@ -151,11 +151,16 @@ func (r *reconciler) tell(kind NoticeKind, f *Finding, detail string) {
 		copied := *f
 		n.Finding = &copied
 		waived = f.Status == FindingWaived
-		n.ID = fmt.Sprintf("%s|%s|%d", f.ID(), kind, r.now.UnixMilli())
+		n.ID = r.noticeID(f.ID(), kind)
 	} else {
-		n.ID = fmt.Sprintf("%s|%s|%d", r.rec.Resource, kind, r.now.UnixMilli())
+		n.ID = r.noticeID(r.rec.Resource, kind)
 	}
 	n.Decision = Decide(r.rec.State, r.mode, waived)
 	n.Decision.Rekey = n.Decision.Rekey && kind == NoticeOpened && f.Control == SecretDefaultKey
 	r.rec.Outbox = append(r.rec.Outbox, n)
+}
+
+// noticeID is the same for every try to store one change, and another for the next change, even within a millisecond.
+func (r *reconciler) noticeID(subject string, kind NoticeKind) string {
+	return fmt.Sprintf("%s|%s|%d.%d", subject, kind, r.now.UnixMilli(), r.rec.Revision)
 }
