@@ -33,20 +33,20 @@ func (sh *shape) add(s *Statement) {
 	sh.notEveryone = sh.notEveryone || !s.Principal.everyone()
 }
 
-func (p *PrincipalSet) compile() {
-	if p.All {
-		p.names = append(p.names, identity{kind: identityEveryone})
+func (set *PrincipalSet) compile() {
+	if set.All {
+		set.names = append(set.names, identity{kind: identityEveryone})
 	}
-	for _, name := range p.AWS {
-		p.names = append(p.names, awsIdentity(name))
+	for _, name := range set.AWS {
+		set.names = append(set.names, awsIdentity(name))
 	}
-	for _, name := range p.Service {
-		p.names = append(p.names, identity{kind: identityService, name: name})
+	for _, name := range set.Service {
+		set.names = append(set.names, identity{kind: identityService, name: name})
 	}
-	for _, name := range p.Federated {
-		p.names = append(p.names, identity{kind: identityFederated, name: name})
+	for _, name := range set.Federated {
+		set.names = append(set.names, identity{kind: identityFederated, name: name})
 	}
-	for _, name := range p.CanonicalUser {
-		p.names = append(p.names, identity{kind: identityCanonical, name: name})
+	for _, name := range set.CanonicalUser {
+		set.names = append(set.names, identity{kind: identityCanonical, name: name})
 	}
 }

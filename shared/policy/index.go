@@ -60,6 +60,7 @@ type Query struct {
 	policies   Policies
 	original   Policies
 	unknown    []string // of the question; the target may add its own
+	joined     []string // both
 	evaluation evaluation
 	all        bool // every target may be allowed as far as the principal's policies go
 	prefixes   []string
@@ -68,7 +69,7 @@ type Query struct {
 // Ask prepares a question. Of the policies only those of the principal count: Identity, Boundary, Session, SCPs,
 // Endpoint and ManagementPrincipal. unknown is as in Request.
 func (ix *Index) Ask(p Principal, policies Policies, action string, unknown []string) *Query {
-	q := &Query{index: ix, view: ix.view(action), original: policies, unknown: slices.Clip(unknown)}
+	q := &Query{index: ix, view: ix.view(action), original: policies, unknown: unknown}
 	q.request = Request{Principal: p, Action: action, Unknown: unknown}
 	q.policies = policies
 	service, name, _ := strings.Cut(strings.ToLower(action), ":")
@@ -143,7 +144,9 @@ func (q *Query) load(t *Target, resource *Document, rcps [][]*Document) {
 	q.request.Resource, q.request.ResourceAccount, q.request.Context = t.ARN, t.Account, t.Context
 	q.request.Unknown = q.unknown
 	if len(t.Unknown) > 0 {
-		q.request.Unknown = append(q.unknown, t.Unknown...)
+		q.joined = append(q.joined[:0], q.unknown...)
+		q.joined = append(q.joined, t.Unknown...)
+		q.request.Unknown = q.joined
 	}
 	q.policies.Resource, q.policies.RCPs, q.policies.Grants, q.policies.ResourceKind = resource, rcps, t.Grants, t.Kind
 	q.policies.ManagementResource, q.policies.AWSManagedKey = t.Management, t.AWSManagedKey

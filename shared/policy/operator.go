@@ -95,12 +95,3 @@ func parseOperator(name string) (operator, bool) {
 	op.quantifier, op.ifExists = q, ifExists
 	return op, ok
 }
-
-// variables reports whether the operator's values may hold policy variables.
-func (o operator) variables() bool {
-	switch o.family {
-	case famString, famFold, famLike, famARN, famBool:
-		return true
-	}
-	return false
-}

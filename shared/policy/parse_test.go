@@ -50,7 +50,7 @@ func TestParseRefusesWithPosition(t *testing.T) {
 		"a list":                          {`[]`, "p:1:1: a policy is an object, not a list"},
 		"a bad version":                   {`{"Version":"2012-10-18","Statement":[]}`, `p:1:12: Version is "2012-10-18"; it must be "2012-10-17" or "2008-10-17"`},
 		"no statement":                    {`{"Version":"2012-10-17"}`, "p:1:1: the policy has no Statement"},
-		"an unknown element":              {`{"Statment":[]}`, `p:1:2: "Statment" is not an element of a policy; known are Version, Id, Statement`},
+		"an unknown element":              {`{"Stmt":[]}`, `p:1:2: "Stmt" is not an element of a policy; known are Version, Id, Statement`},
 		"an element in the wrong case":    {statement(`"effect":"Allow"`), `p:4:6: "effect" is not an element of a statement; write "Effect"`},
 		"an element in the plural":        {statement(`"Effect":"Allow","Actions":"*"`), `p:4:23: "Actions" is not an element of a statement; write "Action"`},
 		"an element twice":                {statement(`"Effect":"Allow","Effect":"Deny"`), `p:4:23: "Effect" appears twice; a policy engine would see only one of them`},

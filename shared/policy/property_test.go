@@ -346,7 +346,7 @@ func TestIndexAgreesWithEvaluate(t *testing.T) {
 		p := w.policies(d)
 		targets := []policy.Target{
 			{ARN: d.request.Resource, Account: account, Policy: p.Resource, Grants: d.grants, RCPs: p.RCPs, Context: d.request.Context},
-			{ARN: "arn:aws:s3:::x", Account: account, Context: d.request.Context},
+			{ARN: "arn:aws:s3:::x", Account: account, Context: d.request.Context, Unknown: []string{"aws:TagKeys", "kms:ViaService"}},
 			{ARN: "arn:aws:s3:::y", Account: other, Policy: p.Resource, Context: d.request.Context},
 		}
 		query := policy.NewIndex(targets).Ask(d.request.Principal, p, d.request.Action, d.request.Unknown)
@@ -357,6 +357,7 @@ func TestIndexAgreesWithEvaluate(t *testing.T) {
 		for i, target := range targets {
 			r, q := d.request, p
 			r.Resource, r.ResourceAccount = target.ARN, target.Account
+			r.Unknown = append(append([]string(nil), r.Unknown...), target.Unknown...)
 			q.Resource, q.Grants, q.RCPs = target.Policy, target.Grants, target.RCPs
 			want := policy.Evaluate(r, q)
 			if got := query.Answer(i); access(got) != access(want.Answer) {

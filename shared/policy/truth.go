@@ -15,5 +15,3 @@ func truthOf(b bool) truth {
 	}
 	return no
 }
-
-func (t truth) not() truth { return yes - t }
