@@ -211,15 +211,20 @@ func (a *AWS) permit(principal, source string, on access) error {
 
 // serviceRole is the session an AWS service has when it assumes a role that trusts it. The state lock must be held.
 func (a *AWS) serviceRole(principal, roleARN, source string) (caller, error) {
-	account, role := a.roleByARN(roleARN)
-	if role == nil {
-		return caller{}, &apiError{Code: "AccessDenied", Status: 403, Message: principal + " is not authorized to perform: sts:AssumeRole on resource: " + roleARN}
-	}
-	err := a.permit(principal, source, access{Action: "sts:AssumeRole", Resource: roleARN, ResourcePolicy: role.trust, Owner: account})
+	account, role, err := a.trusting(principal, roleARN, source)
 	if err != nil {
 		return caller{}, err
 	}
 	return roleCaller(account, role, a.letters(32, "0123456789abcdef")), nil
+}
+
+// trusting finds a role that an AWS service may assume.
+func (a *AWS) trusting(principal, roleARN, source string) (account string, role *identity, err error) {
+	if account, role = a.roleByARN(roleARN); role == nil {
+		return "", nil, &apiError{Code: "AccessDenied", Status: 403, Message: principal + " is not authorized to perform: sts:AssumeRole on resource: " + roleARN}
+	}
+	err = a.permit(principal, source, access{Action: "sts:AssumeRole", Resource: roleARN, ResourcePolicy: role.trust, Owner: account})
+	return account, role, err
 }
 
 func accountOf(arn string) string {

@@ -8,7 +8,7 @@ func (a *AWS) lambdaMayAssume(roleARN string) error {
 	if roleARN == "" {
 		return nil
 	}
-	if _, err := a.serviceRole(lambdaPrincipal, roleARN, ""); err != nil {
+	if _, _, err := a.trusting(lambdaPrincipal, roleARN, ""); err != nil {
 		return &apiError{Code: "InvalidParameterValueException", Message: "The role defined for the function cannot be assumed by Lambda."}
 	}
 	return nil
