@@ -28,7 +28,10 @@ var rooms = map[string][]string{
 	"shared/policy/policytest": {"shared/policy"},
 	"shared/trail":             {"shared/guard"},
 	"shared/preventive":        {"shared/guard", "shared/policy", "shared/settings"},
-	"shared/migration":         {"shared/guard", "shared/policy"},
+	"shared/simulate":          {"shared/guard", "shared/policy", "shared/trail", "shared/preventive", "shared/settings"},
+	"shared/keyreview":         {"shared/guard", "shared/policy", "shared/inventory"},
+	"shared/inventory":         {"shared/guard", "shared/policy"},
+	"shared/migration":         {"shared/guard", "shared/policy", "shared/inventory"},
 	"shared/killswitch":        {"shared/guard", "shared/policy"},
 	"shared/notify":            {"shared/guard"},
 	"shared/notify/email":      {"shared/guard", "shared/notify"},
@@ -42,6 +45,7 @@ var rooms = map[string][]string{
 
 	"handlers":                  {"handlers/*", "shared/*", "github.com/aws/aws-lambda-go/events"},
 	"handlers/detect":           handler,
+	"handlers/doctor":           handler,
 	"handlers/sweep":            handler,
 	"handlers/alert":            handler,
 	"handlers/remediate":        handler,
@@ -63,7 +67,7 @@ var rooms = map[string][]string{
 var (
 	handler = []string{
 		"shared/guard", "shared/trail", "shared/policy", "shared/migration", "shared/killswitch", "shared/notify",
-		"shared/notify/email", "shared/notify/slack", "shared/report", "github.com/aws/aws-lambda-go/events",
+		"shared/notify/email", "shared/notify/slack", "shared/report", "shared/inventory", "github.com/aws/aws-lambda-go/events",
 	}
 	lambdaMain = []string{"handlers", "github.com/aws/aws-lambda-go/lambda"}
 )
