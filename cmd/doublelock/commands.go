@@ -8,6 +8,7 @@ func commands(env *environment) []*cobra.Command {
 		canCommand(env),
 		demoCommand(env),
 		configCommand(env),
+		inventoryCommand(env),
 		readersCommand(env),
 		replayCommand(env),
 		scpCommand(env),
