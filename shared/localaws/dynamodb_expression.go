@@ -259,7 +259,7 @@ func overlaps(all []path) error {
 	for i, one := range all {
 		for _, two := range all[:i] {
 			n := min(len(one), len(two))
-			if path(one[:n]).String() == path(two[:n]).String() {
+			if one[:n].String() == two[:n].String() {
 				return grammar("Two document paths overlap with each other; must remove or rewrite one of these paths; path one: %s, path two: %s", two, one)
 			}
 		}

@@ -117,7 +117,7 @@ func putPermission(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	statements := b.statements
+	var statements []map[string]any
 	if in.Policy != "" {
 		statements, err = policyStatements(in.Policy)
 	} else {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -224,7 +225,7 @@ func TestInvoke(t *testing.T) {
 		t.Errorf("answer = %s %v", out.Payload, out.FunctionError)
 	}
 	out = must[*lambda.InvokeOutput](t)(client.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("echo"), InvocationType: lambdatypes.InvocationTypeEvent, Payload: []byte(`2`)}))
-	if out.StatusCode != 202 {
+	if out.StatusCode != http.StatusAccepted {
 		t.Errorf("status = %d, want 202", out.StatusCode)
 	}
 	before := c.Stats().Invocations

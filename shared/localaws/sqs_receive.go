@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -148,7 +149,7 @@ func show(messages []*message, in receiveInput) any {
 	var out struct {
 		Messages []receivedMessage `json:",omitempty"`
 	}
-	wanted := append(in.AttributeNames, in.MessageSystemAttributeNames...)
+	wanted := slices.Concat(in.AttributeNames, in.MessageSystemAttributeNames)
 	for _, m := range messages {
 		shown := receivedMessage{MessageId: m.id, ReceiptHandle: m.receipt, MD5OfBody: md5Hex(m.body), Body: m.body}
 		shown.Attributes = pick(m.systemAttributes(), wanted)
