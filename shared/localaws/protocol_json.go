@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // rawResponse is an answer that an operation wrote itself, e.g. the payload of a Lambda invocation.
@@ -53,7 +54,18 @@ func writeError(w http.ResponseWriter, p protocol, c *call, err error) {
 	send(w, c, status, contentType(p), body)
 }
 
+// breath lets a client finish with its request before a long answer comes. The Go SDK closes the request's body as
+// soon as the answer begins; where its transport has not yet seen the end of that body, it takes the close for a failed
+// write and drops the connection, and with it the part of the answer that it has not read. No real network is so fast.
+const (
+	breath     = 200 * time.Microsecond
+	longAnswer = 2048 // bytes; a shorter one has arrived with its headers
+)
+
 func send(w http.ResponseWriter, c *call, status int, contentType string, body []byte) {
+	if len(body) > longAnswer {
+		time.Sleep(breath)
+	}
 	header := w.Header()
 	header["Content-Type"] = []string{contentType}
 	header["X-Amzn-Requestid"] = []string{c.RequestID}
