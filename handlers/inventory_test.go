@@ -1,0 +1,305 @@
+package handlers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
+	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/localaws"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+const (
+	payer  = "999999999999"
+	hub    = "222222222222"
+	shop   = "111122223333"
+	data   = "444455556666"
+	region = "eu-central-1"
+)
+
+// town is a local AWS with secrets and people whose rights differ.
+type town struct {
+	*testing.T
+	aws     *localaws.AWS
+	url     string
+	secrets map[string]string // ARN by name
+	keys    map[string]string // ARN by name
+}
+
+// people are the principals that try to read, each as localaws names it.
+func people() map[string]string {
+	return map[string]string{
+		"role/app/task": shop, "role/analyst/jane": shop, "role/keys/bob": shop, "role/fenced/eve": shop, "role/tagged/tim": shop,
+		"role/quarantined/mallory": shop, "user/alice": shop, "role/pipeline/run": data, "role/bystander/x": data,
+	}
+}
+
+func policyText(statements ...string) string {
+	return `{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`
+}
+
+func may(actions, resource string) string {
+	return `{"Effect":"Allow","Action":` + actions + `,"Resource":"` + resource + `"}`
+}
+
+const (
+	readAction  = `"secretsmanager:GetSecretValue"`
+	both        = `["secretsmanager:GetSecretValue","kms:Decrypt"]`
+	trustOfHub  = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::222222222222:root"},"Action":"sts:AssumeRole"}]}`
+	trustOfSelf = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`
+)
+
+func newTown(t *testing.T) *town {
+	t.Helper()
+	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	w := &town{T: t, aws: localaws.New(localaws.Options{Now: func() time.Time { return now }, Seed: 1}), secrets: map[string]string{}, keys: map[string]string{}}
+	url, stop, err := w.aws.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	w.url = url
+	w.aws.Organization("o-exampleorg", payer)
+	ou := w.aws.AddOU("", "apps")
+	w.aws.AddAccount("", hub, "security")
+	w.aws.AddAccount(ou, shop, "shop")
+	w.aws.AddAccount(ou, data, "data")
+	for _, account := range []string{payer, hub, shop, data} {
+		w.aws.AddRole(account, "doublelock-read", trustOfHub, policyText(may(`"*"`, "*")))
+	}
+	w.addPeople()
+	w.addSecrets()
+	w.addSCP(ou)
+	return w
+}
+
+func (w *town) addPeople() {
+	w.aws.AddRole(shop, "app", trustOfSelf, policyText(may(readAction, "arn:aws:secretsmanager:*:*:secret:shop/*"), may(`"kms:Decrypt"`, "*")))
+	w.aws.AddRole(shop, "analyst", trustOfSelf, policyText(may(readAction, "*")))
+	w.aws.AddRole(shop, "keys", trustOfSelf, policyText(may(`"kms:Decrypt"`, "*")))
+	w.aws.AddRole(shop, "fenced", trustOfSelf, policyText(may(both, "*")))
+	w.aws.AddRole(shop, "quarantined", trustOfSelf, policyText(may(both, "*")))
+	w.aws.AddRole(shop, "tagged", trustOfSelf, policyText(`{"Effect":"Allow","Action":`+both+`,"Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"}}}`))
+	w.aws.AddRole(data, "pipeline", trustOfSelf, policyText(may(both, "*")))
+	w.aws.AddRole(data, "bystander", trustOfSelf, policyText(may(readAction, "*")))
+	client := iam.NewFromConfig(w.as(shop, "root", "us-east-1"))
+	must(w, ignore(client.CreateUser(w.Context(), &iam.CreateUserInput{UserName: aws.String("alice")})))
+	must(w, ignore(client.PutUserPolicy(w.Context(), &iam.PutUserPolicyInput{UserName: aws.String("alice"), PolicyName: aws.String("read"),
+		PolicyDocument: aws.String(policyText(may(readAction, "*"), `{"Effect":"Deny","Action":"kms:*","Resource":"*","Condition":{"StringNotLike":{"kms:ViaService":"s3.*"}}}`))})))
+	fence, err := client.CreatePolicy(w.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("fence"), PolicyDocument: aws.String(policyText(may(`"secretsmanager:*"`, "*")))})
+	must(w, err)
+	must(w, ignore(client.PutRolePermissionsBoundary(w.Context(), &iam.PutRolePermissionsBoundaryInput{RoleName: aws.String("fenced"), PermissionsBoundary: fence.Policy.Arn})))
+	must(w, ignore(client.TagRole(w.Context(), &iam.TagRoleInput{RoleName: aws.String("tagged"), Tags: iamTags("team", "shop")})))
+}
+
+func (w *town) addSecrets() {
+	client := kms.NewFromConfig(w.as(shop, "root", region))
+	root := `{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`
+	through := `{"Sid":"Through","Effect":"Allow","Principal":{"AWS":"*"},"Action":["kms:Decrypt","kms:GenerateDataKey","kms:Encrypt"],"Resource":"*",
+		"Condition":{"StringEquals":{"kms:CallerAccount":"111122223333","kms:ViaService":"secretsmanager.eu-central-1.amazonaws.com"}}}`
+	shared := `{"Sid":"Data","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"kms:Decrypt","Resource":"*",
+		"Condition":{"StringLike":{"kms:EncryptionContext:SecretARN":"arn:aws:secretsmanager:*:*:secret:shared/*"}}}`
+	for name, text := range map[string]string{"iam": policyText(root), "through": policyText(root, through), "shared": policyText(root, shared)} {
+		made, err := client.CreateKey(w.Context(), &kms.CreateKeyInput{Policy: &text, Tags: []kmstypes.Tag{{TagKey: aws.String("team"), TagValue: aws.String("shop")}}})
+		must(w, err)
+		w.keys[name] = *made.KeyMetadata.Arn
+	}
+	for name, key := range map[string]string{"shop/db": "iam", "shop/open": "through", "shop/legacy": "", "shop/granted": "iam", "shared/token": "shared", "shared/default": ""} {
+		w.addSecret(name, key)
+	}
+	must(w, ignore(client.CreateGrant(w.Context(), &kms.CreateGrantInput{KeyId: aws.String(w.keys["iam"]), GranteePrincipal: aws.String("arn:aws:iam::111122223333:role/analyst"),
+		Operations:  []kmstypes.GrantOperation{kmstypes.GrantOperationDecrypt},
+		Constraints: &kmstypes.GrantConstraints{EncryptionContextSubset: map[string]string{"SecretARN": w.secrets["shop/granted"]}}})))
+}
+
+func (w *town) addSecret(name, key string) {
+	client := secretsmanager.NewFromConfig(w.as(shop, "root", region))
+	in := &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String("not a real value")}
+	if key != "" {
+		in.KmsKeyId = aws.String(w.keys[key])
+	}
+	made, err := client.CreateSecret(w.Context(), in)
+	must(w, err)
+	w.secrets[name] = *made.ARN
+	must(w, ignore(client.TagResource(w.Context(), &secretsmanager.TagResourceInput{SecretId: made.ARN, Tags: secretTags("team", "shop")})))
+	if strings.HasPrefix(name, "shared/") {
+		text := policyText(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}`)
+		must(w, ignore(client.PutResourcePolicy(w.Context(), &secretsmanager.PutResourcePolicyInput{SecretId: made.ARN, ResourcePolicy: &text})))
+	}
+}
+
+func (w *town) addSCP(ou string) {
+	client := organizations.NewFromConfig(w.as(payer, "root", "us-east-1"))
+	text := policyText(`{"Sid":"Quarantine","Effect":"Deny","Action":"secretsmanager:*","Resource":"*","Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/quarantined"}}}`)
+	made, err := client.CreatePolicy(w.Context(), &organizations.CreatePolicyInput{Name: aws.String("quarantine"), Description: aws.String("x"), Content: &text, Type: orgtypes.PolicyTypeServiceControlPolicy})
+	must(w, err)
+	must(w, ignore(client.AttachPolicy(w.Context(), &organizations.AttachPolicyInput{PolicyId: made.Policy.PolicySummary.Id, TargetId: &ou})))
+}
+
+func (w *town) as(account, who, region string) aws.Config {
+	w.Helper()
+	c, err := w.aws.Principal(account, who)
+	must(w, err)
+	return aws.Config{Region: region, BaseEndpoint: &w.url, Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func ignore[T any](_ T, err error) error { return err }
+
+// inventory is how the command line takes one: as somebody of the hub who may enter the accounts.
+func (w *town) inventory(change func(*cloud.Options)) *handlers.Inventory {
+	w.Helper()
+	c, err := w.aws.Principal(hub, "role/operator/me")
+	must(w, err)
+	o := cloud.Options{Region: region, Endpoint: w.url, HubAccount: hub, AssumeRoles: true, ManagementAccount: payer, KeyDetails: true, MaxBackoff: time.Millisecond,
+		Credentials: &cloud.Static{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}}
+	if change != nil {
+		change(&o)
+	}
+	door, err := cloud.Open(w.Context(), o)
+	must(w, err)
+	return &handlers.Inventory{Cloud: door, Regions: []string{region}, Now: time.Now}
+}
+
+func take(ctx context.Context, t testing.TB, i *handlers.Inventory) inventory.Snapshot {
+	t.Helper()
+	organization := i.Organization(ctx, nil)
+	parts := []inventory.Snapshot{organization}
+	var ids []string
+	for _, account := range organization.Accounts {
+		ids = append(ids, account.ID)
+	}
+	must(t, i.Accounts(ctx, ids, 2, func(_ string, part inventory.Snapshot) error {
+		parts = append(parts, part)
+		return nil
+	}))
+	return inventory.Merge(parts...)
+}
+
+// What a snapshot says is what happens when everybody tries: each principal reads each secret with credentials of its
+// own, and only those who hold both locks get a value.
+func TestASnapshotForetellsEveryRead(t *testing.T) {
+	w := newTown(t)
+	snapshot := take(t.Context(), t, w.inventory(nil))
+	if len(snapshot.Unread) > 0 {
+		t.Fatalf("unread: %v", snapshot.Unread)
+	}
+	access := inventory.Prepare(snapshot)
+	oneLock := map[string]int{}
+	for who, account := range people() {
+		for name, arn := range w.secrets {
+			r, err := access.Explain(principalARN(account, who), arn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := w.read(account, who, arn)
+			if (got == "") != (r.Answer == policy.Allowed) || r.Answer == policy.Unknown {
+				t.Errorf("%s reads %s: AWS says %q, the snapshot %s (%s)", who, name, got, r.Answer, r.Why())
+			}
+			secret, key := r.Holds()
+			if got != "" && got != "AccessDeniedException" && got != "InvalidRequestException" {
+				t.Errorf("%s reads %s: error %s", who, name, got)
+			}
+			oneLock[fmt.Sprintf("secret %t, key %t", secret, key)]++
+		}
+	}
+	for _, combination := range []string{"secret true, key true", "secret true, key false", "secret false, key true", "secret false, key false"} {
+		if oneLock[combination] == 0 {
+			t.Errorf("nobody holds %s: the world is too simple to show anything", combination)
+		}
+	}
+}
+
+// read is the error code of a read, "" when there is a value.
+func (w *town) read(account, who, arn string) string {
+	_, err := secretsmanager.NewFromConfig(w.as(account, who, region)).GetSecretValue(w.Context(), &secretsmanager.GetSecretValueInput{SecretId: &arn})
+	var api smithy.APIError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &api):
+		return api.ErrorCode()
+	}
+	return err.Error()
+}
+
+func principalARN(account, who string) string {
+	if rest, isRole := strings.CutPrefix(who, "role/"); isRole {
+		role, session, _ := strings.Cut(rest, "/")
+		return "arn:aws:sts::" + account + ":assumed-role/" + role + "/" + session
+	}
+	return "arn:aws:iam::" + account + ":" + who
+}
+
+func TestAnAccountThatCannotBeEnteredIsALine(t *testing.T) {
+	w := newTown(t)
+	w.aws.AddRole(data, "doublelock-read", policyText(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+payer+`:root"},"Action":"sts:AssumeRole"}`))
+	snapshot := take(t.Context(), t, w.inventory(nil))
+	var got []string
+	for _, u := range snapshot.Unread {
+		got = append(got, string(u.Part)+" "+u.Account+" "+u.Region)
+	}
+	if diff := cmp.Diff([]string{"keys " + data + " " + region, "principals " + data + " ", "secrets " + data + " " + region}, got); diff != "" {
+		t.Error(diff)
+	}
+	r, err := inventory.Prepare(snapshot).Explain(principalARN(data, "role/pipeline/run"), w.secrets["shared/token"])
+	if err != nil || r.Answer != policy.Unknown {
+		t.Errorf("a principal of an account that was not read: %s, %v", r.Answer, err)
+	}
+}
+
+func TestWithoutTheOrganizationNothingIsCertain(t *testing.T) {
+	w := newTown(t)
+	taker := w.inventory(func(o *cloud.Options) { o.ManagementAccount = shop })
+	organization := taker.Organization(t.Context(), []string{shop})
+	snapshot := inventory.Merge(organization, taker.Account(t.Context(), shop))
+	if len(snapshot.Unread) != 1 || snapshot.Unread[0].Part != inventory.PartOrganization {
+		t.Fatalf("unread: %v", snapshot.Unread)
+	}
+	access := inventory.Prepare(snapshot)
+	for who, want := range map[string]policy.Answer{"role/app/task": policy.Unknown, "role/keys/bob": policy.ImplicitlyDenied} {
+		r, err := access.Explain(principalARN(shop, who), w.secrets["shop/db"])
+		if err != nil || r.Answer != want {
+			t.Errorf("%s: %s, %v, want %s", who, r.Answer, err, want)
+		}
+	}
+}
+
+func TestKeysOfOtherAccountsAreReadToo(t *testing.T) {
+	w := newTown(t)
+	taker := w.inventory(nil)
+	part := taker.Account(t.Context(), shop)
+	part.Keys = nil
+	foreign := taker.ForeignKeys(t.Context(), part)
+	if len(foreign) != 3 {
+		t.Errorf("%d keys read by way of the secrets, want 3", len(foreign))
+	}
+	for _, k := range foreign {
+		if k.Policy == "" || k.PolicyUnread != "" || k.CreatedAt.IsZero() || k.Facts.Tags["team"] != "shop" {
+			t.Errorf("key %+v", k)
+		}
+	}
+}
