@@ -5,6 +5,7 @@ import "github.com/spf13/cobra"
 // commands lists every command; each has a file of its own.
 func commands(env *environment) []*cobra.Command {
 	return []*cobra.Command{
+		auditCommand(env),
 		canCommand(env),
 		demoCommand(env),
 		configCommand(env),
