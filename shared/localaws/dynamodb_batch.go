@@ -121,6 +121,19 @@ func (i transactItem) plan(c *call) (*write, error) {
 	return nil, invalid("Invalid Request: TransactWriteRequest should contain Delete or Put or Update request")
 }
 
+// authorize checks the right to the part's own action: a transaction has none of its own.
+func (i transactItem) authorize(c *call) error {
+	for action, in := range map[string]*writeInput{"PutItem": i.Put, "UpdateItem": i.Update, "DeleteItem": i.Delete, "ConditionCheckItem": i.ConditionCheck} {
+		if in == nil {
+			continue
+		}
+		if err := c.authorize(access{Action: "dynamodb:" + action, Resource: c.tableARN(tableName(in.TableName))}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // cancellation tells why a part of a transaction did not work; Code is None for those that would have.
 type cancellation struct {
 	Code    string
@@ -142,6 +155,11 @@ func transactWriteItems(c *call) (any, error) {
 	tokens := c.region().tables.tokens
 	if done, ok := tokens[in.ClientRequestToken]; ok && in.ClientRequestToken != "" && c.Now.Sub(done) < 10*time.Minute {
 		return struct{}{}, nil
+	}
+	for _, i := range in.TransactItems {
+		if err := i.authorize(c); err != nil {
+			return nil, err
+		}
 	}
 	all, err := c.planTransaction(in.TransactItems)
 	if err != nil {

@@ -258,6 +258,20 @@ func TestTransactionsAreAllOrNothing(t *testing.T) {
 	}
 }
 
+func TestATransactionNeedsTheRightToEachOfItsParts(t *testing.T) {
+	c := newCloud(t, localaws.Faults{})
+	c.makeTable(t)
+	c.AddRole(hub, "putter", trusting, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"dynamodb:PutItem","Resource":"arn:aws:dynamodb:eu-central-1:111122223333:table/table"}]}`)
+	client := dynamodb.NewFromConfig(c.signed(t, hub, "role/putter/session"))
+	name := aws.String("table")
+	parts := []types.TransactWriteItem{{Put: &types.Put{TableName: name, Item: row{"pk": str("a"), "sk": str("1")}}}, {Delete: &types.Delete{TableName: name, Key: row{"pk": str("b"), "sk": str("1")}}}}
+	_, err := client.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: parts})
+	if err == nil || !strings.Contains(err.Error(), "not authorized to perform: dynamodb:DeleteItem") {
+		t.Errorf("err = %v, want one about the deletion", err)
+	}
+	must[*dynamodb.TransactWriteItemsOutput](t)(client.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: parts[:1]}))
+}
+
 func TestBatchesOfItems(t *testing.T) {
 	c := newCloud(t, localaws.Faults{})
 	client := c.makeTable(t)

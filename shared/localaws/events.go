@@ -149,22 +149,24 @@ func eventsAccess(c *call) (access, error) {
 	return access{Resource: p.ruleARN(bus, name)}, nil
 }
 
-// eventsPutAccess is the first bus that the entries name; a call for several buses is rare enough to be refused when
-// it may not put on the first.
+// eventsPutAccess is the first bus that the entries name; putEvents asks for the others.
 func eventsPutAccess(c *call) (access, error) {
-	var in struct {
-		Entries []struct{ EventBusName string }
-	}
+	var in struct{ Entries []putEntry }
 	if err := c.decode(&in); err != nil {
 		return access{}, err
 	}
-	p, name := c.place, "default"
-	if len(in.Entries) > 0 {
-		p, name = c.busPlace(in.Entries[0].EventBusName)
+	if len(in.Entries) == 0 {
+		return c.onBus(""), nil
 	}
-	on := access{Resource: p.busARN(name), Owner: p.Account}
+	return c.onBus(in.Entries[0].EventBusName), nil
+}
+
+// onBus is what putting an event on a bus takes.
+func (c *call) onBus(nameOrARN string) access {
+	p, name := c.busPlace(nameOrARN)
+	on := access{Action: "events:PutEvents", Resource: p.busARN(name), Owner: p.Account}
 	if b, ok := c.aws.at(p).buses.buses[name]; ok {
 		on.ResourcePolicy = b.policy()
 	}
-	return on, nil
+	return on
 }

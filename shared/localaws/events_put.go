@@ -32,7 +32,12 @@ func putEvents(c *call) (any, error) {
 	}
 	size := 0
 	for _, e := range in.Entries {
-		size += e.size()
+		if size += e.size(); e.EventBusName == in.Entries[0].EventBusName {
+			continue
+		}
+		if err := c.authorize(c.onBus(e.EventBusName)); err != nil {
+			return nil, err
+		}
 	}
 	if size > maxEntryBytes {
 		return nil, validation("Total size of the entries in the request is over the limit.")

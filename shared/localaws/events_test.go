@@ -80,6 +80,22 @@ func TestPutEventsRefusesByEntry(t *testing.T) {
 	}
 }
 
+func TestPutEventsNeedsTheRightToEveryBus(t *testing.T) {
+	c := newCloud(t, localaws.Faults{})
+	c.AddRole(hub, "publisher", trusting, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"events:PutEvents","Resource":"`+busARN(hub, "default")+`"}]}`)
+	client := eventbridge.NewFromConfig(c.signed(t, hub, "role/publisher/session"))
+	entry := func(bus string) types.PutEventsRequestEntry {
+		return types.PutEventsRequestEntry{Source: aws.String("mine"), DetailType: aws.String("x"), Detail: aws.String(`{}`), EventBusName: &bus}
+	}
+	must[*eventbridge.PutEventsOutput](t)(client.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{entry("default")}}))
+	for _, bus := range []string{"central", busARN(member, "default")} {
+		_, err := client.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{entry("default"), entry(bus)}})
+		if err == nil || !strings.Contains(err.Error(), "not authorized to perform: events:PutEvents") {
+			t.Errorf("%s: err = %v", bus, err)
+		}
+	}
+}
+
 func TestPutEventsKeepsTheGivenTimeAndResources(t *testing.T) {
 	c := newCloud(t, localaws.Faults{})
 	url, arn := c.makeQueue(t, hub, "q", nil)
