@@ -63,7 +63,7 @@ type Query struct {
 	joined     []string // both
 	evaluation evaluation
 	all        bool // every target may be allowed as far as the principal's policies go
-	prefixes   []string
+	reaches    []reach
 }
 
 // Ask prepares a question. Of the policies only those of the principal count: Identity, Boundary, Session, SCPs,
@@ -93,8 +93,8 @@ func (q *Query) Candidates() iter.Seq[int] {
 		for _, i := range q.view.granting {
 			marked[i] = true
 		}
-		for _, prefix := range q.prefixes {
-			q.index.mark(prefix, marked)
+		for _, r := range q.reaches {
+			q.index.mark(r, marked)
 		}
 		for i := range marked {
 			if (q.all || marked[i]) && !yield(i) {
@@ -104,14 +104,20 @@ func (q *Query) Candidates() iter.Seq[int] {
 	}
 }
 
-// mark marks the targets whose ARN starts with the prefix.
-func (ix *Index) mark(prefix string, marked []bool) {
-	start := sort.Search(len(ix.byARN), func(i int) bool { return ix.targets[ix.byARN[i]].ARN >= prefix })
+// reach is what every ARN that a pattern matches begins with and contains: cheap to look for, before the pattern itself.
+type reach struct{ prefix, inside string }
+
+// mark marks the targets that a pattern may match.
+func (ix *Index) mark(r reach, marked []bool) {
+	start := sort.Search(len(ix.byARN), func(i int) bool { return ix.targets[ix.byARN[i]].ARN >= r.prefix })
 	for _, i := range ix.byARN[start:] {
-		if !strings.HasPrefix(ix.targets[i].ARN, prefix) {
+		arn := ix.targets[i].ARN
+		if !strings.HasPrefix(arn, r.prefix) {
 			return
 		}
-		marked[i] = true
+		if strings.Contains(arn[len(r.prefix):], r.inside) {
+			marked[i] = true
+		}
 	}
 }
 
@@ -171,22 +177,38 @@ func (q *Query) reach() {
 				q.all = true
 			}
 			for j := range s.resources {
-				q.prefixes = append(q.prefixes, s.resources[j].prefix())
+				q.reaches = append(q.reaches, s.resources[j].reach())
 			}
 		}
 	}
 }
 
-// prefix is the literal text that everything the pattern matches starts with.
-func (p *pattern) prefix() string {
+// reach is the literal text that everything the pattern matches begins with, and the longest that it contains behind.
+func (p *pattern) reach() reach {
 	if p.parts == nil {
-		return p.glob.prefix
+		return reach{p.glob.prefix, longestLiteral(p.glob.text[len(p.glob.prefix):])}
 	}
 	if p.parts[0].key != "" {
-		return ""
+		return reach{}
 	}
 	first := newGlob(p.parts[0].text)
-	return first.prefix
+	return reach{prefix: first.prefix}
+}
+
+// longestLiteral is the longest part of a glob's text without wildcards.
+func longestLiteral(text string) string {
+	longest := ""
+	for start := 0; start < len(text); {
+		end := start
+		for end < len(text) && text[end] < firstWild {
+			end++
+		}
+		if end-start > len(longest) {
+			longest = text[start:end]
+		}
+		start = end + 1
+	}
+	return longest
 }
 
 // view makes, once, the index as an action sees it.
