@@ -1,0 +1,177 @@
+package migration
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Phase is how far one secret has come.
+type Phase string
+
+const (
+	Planned    Phase = "planned"
+	Rekeyed    Phase = "rekeyed"     // the new key is set and every labelled version was seen to carry it; older copies remain
+	Observing  Phase = "observing"   // waiting for readers to show that they still read
+	Sealing    Phase = "sealing"     // waiting for new versions
+	Sealed     Phase = "sealed"      // every labelled version opens with the new key alone, replicas too
+	Blocked    Phase = "blocked"     // something must be decided by people first
+	Failed     Phase = "failed"      // a change did not take, or the secret is gone
+	RolledBack Phase = "rolled_back" // everything is as it was
+)
+
+// Phases lists the phases in their order.
+func Phases() []Phase {
+	return []Phase{Planned, Rekeyed, Observing, Sealing, Sealed, Blocked, Failed, RolledBack}
+}
+
+// Resting reports that nothing happens any more unless somebody asks for it.
+func (p Phase) Resting() bool { return p == Blocked || p == Failed || p == RolledBack }
+
+// Job is one secret on its way. It is stored as one item; Revision makes a write conditional on what was read.
+type Job struct {
+	Secret  string `json:"secret"` // ARN: there is one job per secret
+	Name    string `json:"name"`
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	Plan    string `json:"plan"` // id; "" for one that the hub began by itself
+	Wave    Wave   `json:"wave"`
+
+	Phase  Phase     `json:"phase"`
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason,omitempty"`
+
+	Target  string      `json:"target"` // key ARN
+	Before  *Before     `json:"before,omitempty"`
+	Seal    SealBy      `json:"seal"`
+	Tool    string      `json:"tool,omitempty"`
+	Readers []Known     `json:"readers,omitempty"`
+	Copies  []ReplicaTo `json:"copies,omitempty"`
+
+	Pending      *Pending  `json:"pending,omitempty"` // begun, and not yet known how it ended
+	RekeyedAt    time.Time `json:"rekeyedAt,omitzero"`
+	FirstNewAt   time.Time `json:"firstNewAt,omitzero"` // when the first version under the new key alone was seen
+	SealedAt     time.Time `json:"sealedAt,omitzero"`
+	LastChangeAt time.Time `json:"lastChangeAt,omitzero"`
+	AskedAt      time.Time `json:"askedAt,omitzero"`   // when the owner was asked for a new version
+	GoAhead      string    `json:"goAhead,omitempty"`  // who said that observing is over
+	Flips        []Flip    `json:"flips,omitempty"`    // times that somebody moved it back
+	Denials      []Denial  `json:"denials,omitempty"`  // known readers that were refused
+	Rescues      []Rescue  `json:"rescues,omitempty"`  // access restored for them
+	Lease        Lease     `json:"lease,omitzero"`     // who is at it
+	History      []Turn    `json:"history,omitempty"`  // every change of phase
+	Revision     int64     `json:"revision,omitempty"` // 0: never stored
+}
+
+// Before is the state of a secret as it was found: what going back restores.
+type Before struct {
+	KeyID    string            `json:"keyId"` // as UpdateSecret takes it
+	KeyARN   string            `json:"keyArn,omitempty"`
+	State    guard.LockState   `json:"state"`
+	Tags     map[string]string `json:"tags,omitempty"`
+	Versions []guard.Version   `json:"versions,omitempty"`
+	Replicas []guard.Replica   `json:"replicas,omitempty"`
+	At       time.Time         `json:"at"`
+}
+
+func before(s guard.Secret, at time.Time) *Before {
+	return &Before{KeyID: s.KeyID, KeyARN: s.Key.ARN, State: guard.StateOf(s, ""), Tags: maps.Clone(s.Tags),
+		Versions: slices.Clone(s.Versions), Replicas: slices.Clone(s.Replicas), At: at}
+}
+
+// Known is a reader that was there before: it must still be there afterwards.
+type Known struct {
+	Principal string    `json:"principal"`
+	Seen      bool      `json:"seen,omitempty"` // it really reads: observing waits for it
+	ReadAt    time.Time `json:"readAt,omitzero"`
+}
+
+// ReplicaTo is a copy that has to be made again.
+type ReplicaTo struct {
+	Region  string    `json:"region"`
+	Target  string    `json:"target"`
+	Removed time.Time `json:"removed,omitzero"` // when it was taken away
+	Done    time.Time `json:"done,omitzero"`
+}
+
+// Pending is a change that was begun: journaled, perhaps made.
+type Pending struct {
+	Action Action    `json:"action"`
+	Region string    `json:"region,omitempty"` // of a replica
+	At     time.Time `json:"at"`
+	Tries  int       `json:"tries,omitempty"` // looks that did not prove it
+}
+
+// Flip is one time that a migrated secret was found moved back.
+type Flip struct {
+	At  time.Time `json:"at"`
+	Key string    `json:"key"` // what it was found under
+}
+
+// Denial is a known reader that was refused.
+type Denial struct {
+	Principal string    `json:"principal"`
+	EventID   string    `json:"eventId"`
+	At        time.Time `json:"at"`
+	What      string    `json:"what"` // which right it lacks
+	Answer    Answer    `json:"answer"`
+}
+
+// Rescue is access that was restored until a date.
+type Rescue struct {
+	Principal string    `json:"principal"`
+	Key       string    `json:"key"`
+	GrantID   string    `json:"grantId"`
+	Until     time.Time `json:"until"`
+	Ended     time.Time `json:"ended,omitzero"`
+}
+
+// Lease is the right to act on a secret. It ends by itself, for workers that die.
+type Lease struct {
+	By    string    `json:"by,omitempty"`
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Turn is one change of phase.
+type Turn struct {
+	At     time.Time `json:"at"`
+	From   Phase     `json:"from,omitempty"`
+	To     Phase     `json:"to"`
+	Reason string    `json:"reason,omitempty"`
+	By     string    `json:"by,omitempty"`
+}
+
+// enter moves the job to a phase and remembers it.
+func (j *Job) enter(p Phase, reason, by string, at time.Time) {
+	if j.Phase == p && j.Reason == reason {
+		return
+	}
+	j.History = append(slices.Clip(j.History), Turn{At: at, From: j.Phase, To: p, Reason: reason, By: by})
+	if j.Phase != p {
+		j.Since = at
+	}
+	j.Phase, j.Reason = p, reason
+}
+
+// NewJob is a planned item as a job.
+func NewJob(i Item, plan, by string, now time.Time) Job {
+	j := Job{Secret: i.Secret, Name: i.Name, Account: i.Account, Region: i.Region, Plan: plan, Wave: i.Wave,
+		Target: i.Target, Seal: i.Seal, Tool: i.Tool, Readers: known(i.Readers)}
+	for _, r := range i.Replicas {
+		j.Copies = append(j.Copies, ReplicaTo{Region: r.Region, Target: r.Target})
+	}
+	j.enter(Planned, "", by, now)
+	return j
+}
+
+func known(readers []Reader) []Known {
+	var out []Known
+	for _, r := range readers {
+		if r.Verdict != Cannot {
+			out = append(out, Known{Principal: r.Principal, Seen: slices.Contains(r.Sources, SourceSeen)})
+		}
+	}
+	return out
+}

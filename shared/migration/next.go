@@ -1,0 +1,267 @@
+package migration
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Action is what to do next with a secret, in AWS's own names where it is a call.
+type Action string
+
+const (
+	DoNothing       Action = ""
+	DoWait          Action = "wait"
+	DoCheck         Action = "check" // ask for the readers again before the change
+	DoRekey         Action = "UpdateSecret"
+	DoLook          Action = "ListSecretVersionIds" // a change that was made is not proven yet
+	DoRotate        Action = "RotateSecret"
+	DoAsk           Action = "ask" // the owner, for a new version
+	DoRemoveReplica Action = "RemoveRegionsFromReplication"
+	DoAddReplica    Action = "ReplicateSecretToRegions"
+	DoMove          Action = "move" // only the phase changes
+)
+
+// Step is what Next decided.
+type Step struct {
+	Action Action
+	Phase  Phase  // the phase to be in; "" is the one it is in
+	Reason string // for people
+	Until  time.Time
+	Region string // of a replica
+	Key    string // ARN, for UpdateSecret and replicas
+	First  bool   // the first version under the new key alone was seen
+	Flip   bool   // somebody moved the secret back
+}
+
+// Calls lists the AWS call that the step makes, as --dry-run prints it.
+func (s Step) Calls(j Job) string {
+	switch s.Action {
+	case DoRekey:
+		return fmt.Sprintf("secretsmanager UpdateSecret --secret-id %s --kms-key-id %q --region %s", j.Secret, s.Key, j.Region)
+	case DoRotate:
+		return fmt.Sprintf("secretsmanager RotateSecret --secret-id %s --rotate-immediately --region %s", j.Secret, j.Region)
+	case DoRemoveReplica:
+		return fmt.Sprintf("secretsmanager RemoveRegionsFromReplication --secret-id %s --remove-replica-regions %s --region %s", j.Secret, s.Region, j.Region)
+	case DoAddReplica:
+		return fmt.Sprintf("secretsmanager ReplicateSecretToRegions --secret-id %s --add-replica-regions Region=%s,KmsKeyId=%s --region %s", j.Secret, s.Region, s.Key, j.Region)
+	}
+	return ""
+}
+
+// Seen is what is true of a job's secret now.
+type Seen struct {
+	Secret  guard.Secret
+	Gone    bool
+	Checked bool     // the readers were asked for just now
+	Blocked []string // and these are in the way
+	At      time.Time
+}
+
+// looksAtMost is how often a change is looked at before it counts as one that did not take.
+const looksAtMost = 3
+
+// Next decides the next step. It is pure: the same job, facts and settings give the same step.
+func Next(j Job, s Seen, set Settings) Step {
+	switch {
+	case j.Phase.Resting():
+		return Step{Action: DoNothing, Reason: j.Reason}
+	case s.Gone:
+		return Step{Action: DoMove, Phase: Failed, Reason: "the secret was deleted"}
+	case s.Secret.PendingDeletion():
+		return Step{Action: DoMove, Phase: Blocked, Reason: "its deletion is scheduled"}
+	case s.Secret.Foreign():
+		return Step{Action: DoMove, Phase: Blocked, Reason: "owned by " + s.Secret.ForeignService()}
+	case j.Pending != nil && j.Pending.Action == DoRekey:
+		return proveRekey(j, s)
+	}
+	if step, flipped := movedBack(j, s, set); flipped {
+		return step
+	}
+	switch j.Phase {
+	case Planned:
+		return nextPlanned(j, s, set)
+	case Rekeyed:
+		return Step{Action: DoMove, Phase: Observing, Reason: "watching its readers"}
+	case Observing:
+		return nextObserving(j, s, set)
+	case Sealing:
+		return nextSealing(j, s, set)
+	}
+	return Step{Action: DoNothing, Reason: "sealed"}
+}
+
+// movedBack finds a secret that is under another key than the one it was moved to.
+func movedBack(j Job, s Seen, set Settings) (Step, bool) {
+	after := j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
+	if !after || s.Secret.Key.Manager == guard.ManagerUnknown || s.Secret.Key.ARN == j.Target {
+		return Step{}, false
+	}
+	step := Step{Action: DoMove, Phase: Planned, Flip: true, Reason: "somebody moved it back to " + keyName(s.Secret.Key)}
+	if len(j.Flips)+1 >= set.Flips {
+		step.Phase, step.Reason = Blocked, fmt.Sprintf("moved back %d times: %s undoes the change, so it is left to its owner", len(j.Flips)+1, toolName(j.Tool))
+	}
+	return step, true
+}
+
+func toolName(tool string) string {
+	if tool == "" {
+		return "somebody, or some code,"
+	}
+	return tool
+}
+
+func keyName(k guard.Key) string {
+	if k.Manager == guard.ManagerAWS {
+		return "the AWS managed key"
+	}
+	return k.ARN
+}
+
+func nextPlanned(j Job, s Seen, set Settings) Step {
+	if s.Secret.Key.ARN == j.Target && j.Target != "" {
+		if problem := Unproven(s.Secret, j.Target); problem != "" {
+			return Step{Action: DoMove, Phase: Failed, Reason: problem}
+		}
+		return Step{Action: DoMove, Phase: Rekeyed, Reason: "it is under the new key already"}
+	}
+	if !s.Checked {
+		return Step{Action: DoCheck}
+	}
+	if len(s.Blocked) > 0 {
+		return Step{Action: DoMove, Phase: Blocked, Reason: strings.Join(s.Blocked, "; ")}
+	}
+	if wait, ok := notYet(j, s.At, set); ok {
+		return wait
+	}
+	return Step{Action: DoRekey, Key: j.Target, Reason: "every reader keeps access"}
+}
+
+// notYet waits for the ten minutes between two changes of one secret, and for a change window.
+func notYet(j Job, now time.Time, set Settings) (Step, bool) {
+	if rest := j.LastChangeAt.Add(set.Quiet); !j.LastChangeAt.IsZero() && now.Before(rest) {
+		return Step{Action: DoWait, Until: rest, Reason: "its last change was less than " + set.Quiet.String() + " ago"}, true
+	}
+	if opens := Opens(set.Windows, now); opens.After(now) {
+		return Step{Action: DoWait, Until: opens, Reason: "outside the change windows"}, true
+	}
+	return Step{}, false
+}
+
+func proveRekey(j Job, s Seen) Step {
+	if s.Secret.Key.ARN != j.Target && s.Secret.Key.Manager != guard.ManagerUnknown {
+		if !s.Checked {
+			return Step{Action: DoCheck}
+		}
+		if len(s.Blocked) > 0 {
+			return Step{Action: DoMove, Phase: Blocked, Reason: strings.Join(s.Blocked, "; ")}
+		}
+		return Step{Action: DoRekey, Key: j.Target, Reason: "the change was begun, and not made"}
+	}
+	problem := Unproven(s.Secret, j.Target)
+	switch {
+	case problem == "":
+		return Step{Action: DoMove, Phase: Rekeyed, Reason: "every labelled version carries the new key"}
+	case j.Pending.Tries < looksAtMost:
+		return Step{Action: DoLook, Reason: problem}
+	}
+	return Step{Action: DoMove, Phase: Failed, Reason: problem}
+}
+
+func nextObserving(j Job, s Seen, set Settings) Step {
+	if guard.StateOf(s.Secret, "") == guard.StateSealed {
+		return Step{Action: DoMove, Phase: Sealing, First: j.FirstNewAt.IsZero(), Reason: "its new versions were written already"}
+	}
+	if j.GoAhead != "" {
+		return Step{Action: DoMove, Phase: Sealing, Reason: "go ahead by " + j.GoAhead}
+	}
+	until := j.RekeyedAt.Add(set.Observe)
+	if s.At.Before(until) {
+		return Step{Action: DoWait, Until: until, Reason: "observing its readers"}
+	}
+	if silent := j.Silent(); len(silent) > 0 {
+		return Step{Action: DoWait, Reason: "not read since by " + strings.Join(silent, ", ") + ": wait, or say --go-ahead"}
+	}
+	return Step{Action: DoMove, Phase: Sealing, Reason: "every known reader has read under the new key"}
+}
+
+// Silent lists the readers that were seen before, and have not read since the re-key.
+func (j Job) Silent() []string {
+	var out []string
+	for _, r := range j.Readers {
+		if r.Seen && !r.ReadAt.After(j.RekeyedAt) {
+			out = append(out, r.Principal)
+		}
+	}
+	return out
+}
+
+func nextSealing(j Job, s Seen, set Settings) Step {
+	switch guard.StateOf(s.Secret, "") {
+	case guard.StateSealed:
+		if j.FirstNewAt.IsZero() {
+			return Step{Action: DoMove, First: true, Phase: Sealing, Reason: "new versions are there"}
+		}
+		return nextReplica(j, s)
+	case guard.StateUnknown:
+		return Step{Action: DoWait, Until: s.At.Add(set.Quiet), Reason: "its versions could not be read"}
+	}
+	if CurrentSealed(s.Secret) {
+		if j.FirstNewAt.IsZero() {
+			return Step{Action: DoMove, First: true, Phase: Sealing, Reason: previousOpen}
+		}
+		return sealPrevious(j, s, set)
+	}
+	return askForVersion(j, s, set)
+}
+
+// previousOpen is the time between the first new version and the second (docs/decisions/0004).
+const previousOpen = "AWSCURRENT is sealed; AWSPREVIOUS still opens with the previous key until the next version"
+
+func sealPrevious(j Job, s Seen, set Settings) Step {
+	if j.Seal == SealRotate && set.RotateTwice {
+		if wait, ok := notYet(j, s.At, set); ok {
+			return wait
+		}
+		return Step{Action: DoRotate, Reason: previousOpen}
+	}
+	return Step{Action: DoWait, Reason: previousOpen}
+}
+
+func askForVersion(j Job, s Seen, set Settings) Step {
+	if j.Seal == SealOwner {
+		if j.AskedAt.IsZero() {
+			return Step{Action: DoAsk, Reason: "waiting for its owner to write a new version"}
+		}
+		return Step{Action: DoWait, Reason: "waiting for its owner to write a new version"}
+	}
+	if j.Pending != nil && j.Pending.Action == DoRotate && s.At.Before(j.Pending.At.Add(set.Quiet)) {
+		return Step{Action: DoWait, Until: j.Pending.At.Add(set.Quiet), Reason: "the rotation is under way"}
+	}
+	if wait, ok := notYet(j, s.At, set); ok {
+		return wait
+	}
+	return Step{Action: DoRotate, Reason: "a rotation writes the version that seals it"}
+}
+
+// nextReplica makes the copies again, one Region after the other, when the primary is done.
+func nextReplica(j Job, s Seen) Step {
+	for _, c := range j.Copies {
+		if !c.Done.IsZero() {
+			continue
+		}
+		at := slices.IndexFunc(s.Secret.Replicas, func(r guard.Replica) bool { return r.Region == c.Region })
+		switch {
+		case at < 0:
+			return Step{Action: DoAddReplica, Region: c.Region, Key: c.Target, Phase: Sealing, Reason: "the copy in " + c.Region + " is away"}
+		case s.Secret.Replicas[at].Key.ARN != c.Target:
+			return Step{Action: DoRemoveReplica, Region: c.Region, Phase: Sealing, Reason: "the copy in " + c.Region + " is under another key"}
+		case s.Secret.Replicas[at].Status != "" && s.Secret.Replicas[at].Status != "InSync":
+			return Step{Action: DoWait, Reason: "the copy in " + c.Region + " is " + s.Secret.Replicas[at].Status}
+		}
+	}
+	return Step{Action: DoMove, Phase: Sealed, Reason: "every labelled version opens with the new key alone"}
+}

@@ -1,0 +1,248 @@
+package migration_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/migration"
+)
+
+func job(phase migration.Phase) migration.Job {
+	return migration.Job{Secret: arn("db"), Name: "db", Account: shop, Region: region, Phase: phase, Wave: migration.Development,
+		Target: cmk("new", region).ARN, Seal: migration.SealOwner, RekeyedAt: now.Add(-48 * time.Hour),
+		Readers: []migration.Known{{Principal: role("app"), Seen: true, ReadAt: now.Add(-time.Hour)}}}
+}
+
+func TestNext(t *testing.T) {
+	key := cmk("new", region)
+	dual := secret("db", key, managed())
+	sealed := secret("db", key)
+	half := sealed
+	half.Versions = []guard.Version{{ID: "v2", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{key}},
+		{ID: "v1", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{key, managed()}}}
+	silent := dual
+	silent.Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{managed()}}}
+	set := migration.Defaults()
+	rekeying := func(tries int) func(*migration.Job) {
+		return func(j *migration.Job) {
+			j.Pending = &migration.Pending{Action: migration.DoRekey, At: now, Tries: tries}
+		}
+	}
+	for name, tt := range map[string]struct {
+		phase  migration.Phase
+		job    func(*migration.Job)
+		secret guard.Secret
+		seen   func(*migration.Seen)
+		set    func(*migration.Settings)
+		want   migration.Action
+		to     migration.Phase
+		reason string
+	}{
+		"planned: readers are asked for first":                   {phase: migration.Planned, secret: secret("db", managed()), want: migration.DoCheck},
+		"planned: then the key is set":                           {phase: migration.Planned, secret: secret("db", managed()), seen: checked(), want: migration.DoRekey},
+		"planned: a reader that loses blocks":                    {phase: migration.Planned, secret: secret("db", managed()), seen: checked("app would lose access"), want: migration.DoMove, to: migration.Blocked, reason: "app would lose"},
+		"planned: not within ten minutes of a change":            {phase: migration.Planned, secret: secret("db", managed()), seen: checked(), job: func(j *migration.Job) { j.LastChangeAt = now.Add(-time.Minute) }, want: migration.DoWait},
+		"planned: not outside a change window":                   {phase: migration.Planned, secret: secret("db", managed()), seen: checked(), set: windows("22:00-04:00"), want: migration.DoWait},
+		"planned: under the key already":                         {phase: migration.Planned, secret: dual, want: migration.DoMove, to: migration.Rekeyed},
+		"planned: pending deletion":                              {phase: migration.Planned, secret: func() guard.Secret { s := dual; s.DeletedAt = now; return s }(), want: migration.DoMove, to: migration.Blocked},
+		"planned: deleted":                                       {phase: migration.Planned, seen: func(s *migration.Seen) { s.Gone = true }, want: migration.DoMove, to: migration.Failed},
+		"begun, and made: proven":                                {phase: migration.Planned, job: rekeying(0), secret: dual, want: migration.DoMove, to: migration.Rekeyed},
+		"begun, and not made: asked again first":                 {phase: migration.Planned, job: rekeying(0), secret: secret("db", managed()), want: migration.DoCheck},
+		"begun, and not made: made":                              {phase: migration.Planned, job: rekeying(0), secret: secret("db", managed()), seen: checked(), want: migration.DoRekey},
+		"made, and silently nothing re-encrypted: looked again":  {phase: migration.Planned, job: rekeying(1), secret: silent, want: migration.DoLook},
+		"made, and silently nothing re-encrypted: failed":        {phase: migration.Planned, job: rekeying(3), secret: silent, want: migration.DoMove, to: migration.Failed, reason: "kms:Encrypt"},
+		"rekeyed: observes":                                      {phase: migration.Rekeyed, secret: dual, want: migration.DoMove, to: migration.Observing},
+		"observing: not long enough":                             {phase: migration.Observing, job: func(j *migration.Job) { j.RekeyedAt = now.Add(-time.Hour) }, secret: dual, want: migration.DoWait},
+		"observing: a reader was not heard of":                   {phase: migration.Observing, job: func(j *migration.Job) { j.Readers[0].ReadAt = time.Time{} }, secret: dual, want: migration.DoWait, reason: role("app")},
+		"observing: a reader that was only allowed is not asked": {phase: migration.Observing, job: func(j *migration.Job) { j.Readers[0] = migration.Known{Principal: role("x")} }, secret: dual, want: migration.DoMove, to: migration.Sealing},
+		"observing: the owner says go":                           {phase: migration.Observing, job: func(j *migration.Job) { j.Readers[0].ReadAt = time.Time{}; j.GoAhead = "alice" }, secret: dual, want: migration.DoMove, to: migration.Sealing},
+		"observing: over":                                        {phase: migration.Observing, secret: dual, want: migration.DoMove, to: migration.Sealing},
+		"moved back once: again":                                 {phase: migration.Observing, secret: secret("db", managed()), want: migration.DoMove, to: migration.Planned},
+		"moved back twice: left alone":                           {phase: migration.Observing, job: func(j *migration.Job) { j.Flips = []migration.Flip{{At: now}}; j.Tool = "terraform" }, secret: secret("db", managed()), want: migration.DoMove, to: migration.Blocked, reason: "terraform undoes"},
+		"moved back after the seal":                              {phase: migration.Sealed, secret: secret("db", managed()), want: migration.DoMove, to: migration.Planned},
+		"sealing: the owner is asked":                            {phase: migration.Sealing, secret: dual, want: migration.DoAsk},
+		"sealing: once":                                          {phase: migration.Sealing, job: func(j *migration.Job) { j.AskedAt = now }, secret: dual, want: migration.DoWait},
+		"sealing: rotation where there is one":                   {phase: migration.Sealing, job: func(j *migration.Job) { j.Seal = migration.SealRotate }, secret: dual, want: migration.DoRotate},
+		"sealing: a rotation takes time": {phase: migration.Sealing, job: func(j *migration.Job) {
+			j.Seal = migration.SealRotate
+			j.Pending = &migration.Pending{Action: migration.DoRotate, At: now}
+		}, secret: dual, want: migration.DoWait},
+		"sealing: the first new version":              {phase: migration.Sealing, secret: half, want: migration.DoMove, to: migration.Sealing, reason: "AWSPREVIOUS still opens"},
+		"sealing: AWSPREVIOUS is left":                {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: half, want: migration.DoWait, reason: "AWSPREVIOUS still opens"},
+		"sealing: rotated twice where that is wanted": {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Settings) { s.RotateTwice = true }, secret: half, want: migration.DoRotate},
+		"sealing: done":                               {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: sealed, want: migration.DoMove, to: migration.Sealed},
+		"sealing: a copy under another key goes":      {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: managed(), Status: "InSync"}), want: migration.DoRemoveReplica, to: migration.Sealing},
+		"sealing: a copy that is away comes":          {phase: migration.Sealing, job: copies, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing},
+		"sealing: a copy that is coming":              {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InProgress"}), want: migration.DoWait},
+		"sealing: all copies are there":               {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoMove, to: migration.Sealed},
+		"sealed: nothing":                             {phase: migration.Sealed, secret: sealed, want: migration.DoNothing},
+		"blocked: nothing":                            {phase: migration.Blocked, secret: dual, want: migration.DoNothing},
+		"rolled back: nothing":                        {phase: migration.RolledBack, secret: secret("db", managed()), want: migration.DoNothing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j, at, s := job(tt.phase), set, migration.Seen{Secret: tt.secret, At: now}
+			if tt.job != nil {
+				tt.job(&j)
+			}
+			if tt.seen != nil {
+				tt.seen(&s)
+			}
+			if tt.set != nil {
+				tt.set(&at)
+			}
+			step := migration.Next(j, s, at)
+			if step.Action != tt.want || step.Phase != tt.to || !strings.Contains(step.Reason, tt.reason) {
+				t.Errorf("%q to %q because %q, want %q to %q because %q", step.Action, step.Phase, step.Reason, tt.want, tt.to, tt.reason)
+			}
+		})
+	}
+}
+
+func checked(blocked ...string) func(*migration.Seen) {
+	return func(s *migration.Seen) { s.Checked, s.Blocked = true, blocked }
+}
+
+func copies(j *migration.Job) {
+	j.FirstNewAt = now
+	j.Copies = []migration.ReplicaTo{{Region: other, Target: cmk("far", other).ARN}}
+}
+
+func with(s guard.Secret, r guard.Replica) guard.Secret {
+	s.Replicas = []guard.Replica{r}
+	return s
+}
+
+func windows(text string) func(*migration.Settings) {
+	return func(s *migration.Settings) {
+		w, err := migration.ParseWindow(text)
+		if err != nil {
+			panic(err)
+		}
+		s.Windows = []migration.Window{w}
+	}
+}
+
+func TestChangeWindows(t *testing.T) {
+	at := func(text string) time.Time {
+		t.Helper()
+		got, err := time.Parse("2006-01-02 15:04", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	for name, tt := range map[string]struct{ window, now, opens string }{
+		"inside":                         {"Mon-Fri 08:00-18:00", "2026-11-20 09:00", "2026-11-20 09:00"}, // a Friday
+		"before it opens":                {"Mon-Fri 08:00-18:00", "2026-11-20 07:00", "2026-11-20 08:00"},
+		"over the weekend":               {"Mon-Fri 08:00-18:00", "2026-11-20 18:00", "2026-11-23 08:00"},
+		"over midnight, before":          {"Fri 22:00-04:00", "2026-11-20 23:00", "2026-11-20 23:00"},
+		"over midnight, after":           {"Fri 22:00-04:00", "2026-11-21 03:59", "2026-11-21 03:59"},
+		"over midnight, over":            {"Fri 22:00-04:00", "2026-11-21 04:00", "2026-11-27 22:00"},
+		"every day":                      {"20:00-24:00", "2026-11-21 03:00", "2026-11-21 20:00"},
+		"the wrong day's small hours":    {"Sat 22:00-04:00", "2026-11-21 03:00", "2026-11-21 22:00"},
+		"days that run over the weekend": {"Sat-Mon 10:00-11:00", "2026-11-24 10:30", "2026-11-28 10:00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, err := migration.ParseWindow(tt.window)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := migration.Opens([]migration.Window{w}, at(tt.now)); !got.Equal(at(tt.opens)) {
+				t.Errorf("opens %v, want %s", got, tt.opens)
+			}
+		})
+	}
+	for _, text := range []string{"", "Foo 10:00-11:00", "10-11", "10:00-10:00", "Mon 24:00-01:00", "Mon-Xyz 10:00-11:00"} {
+		if w, err := migration.ParseWindow(text); err == nil {
+			t.Errorf("%q was read as %+v", text, w)
+		}
+	}
+}
+
+func FuzzParseWindow(f *testing.F) {
+	f.Add("Mon-Fri 22:00-04:00")
+	f.Fuzz(func(t *testing.T, text string) {
+		w, err := migration.ParseWindow(text)
+		if err != nil {
+			return
+		}
+		if opens := migration.Opens([]migration.Window{w}, now); opens.Before(now) || opens.After(now.Add(8*24*time.Hour)) {
+			t.Errorf("%q opens %v", text, opens)
+		}
+	})
+}
+
+func TestAWaveHaltsWhenTooManyBreak(t *testing.T) {
+	jobs := func(good, bad int) []migration.Job {
+		var out []migration.Job
+		for i := range good + bad {
+			j := job(migration.Observing)
+			j.Before = &migration.Before{}
+			if i < bad {
+				j.Phase = migration.Failed
+			}
+			out = append(out, j)
+		}
+		return out
+	}
+	set := migration.Defaults()
+	for name, tt := range map[string]struct {
+		jobs  []migration.Job
+		halts bool
+	}{
+		"none failed":      {jobs(5, 0), false},
+		"the first failed": {jobs(0, 1), true},
+		"one of ten":       {jobs(9, 1), false},
+		"two of ten":       {jobs(8, 2), true},
+	} {
+		if got := migration.Halted(tt.jobs, migration.Development, set); (got != "") != tt.halts {
+			t.Errorf("%s: %q", name, got)
+		}
+		if got := migration.Halted(tt.jobs, migration.Production, set); got != "" {
+			t.Errorf("%s: another wave halts: %q", name, got)
+		}
+	}
+}
+
+func TestDeniedReadsAreJudged(t *testing.T) {
+	refused := migration.Refused{Principal: role("app"), EventID: "e-1", At: now, Key: true}
+	for name, tt := range map[string]struct {
+		job  func(*migration.Job)
+		read func(*migration.Refused)
+		set  func(*migration.Settings)
+		want migration.Answer
+	}{
+		"before the first new version: back":  {want: migration.AnswerRollback},
+		"where that is off: the owner":        {set: func(s *migration.Settings) { s.AutoRollback = false }, want: migration.AnswerPage},
+		"after it: the owner":                 {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, want: migration.AnswerPage},
+		"after it, where allowed: a grant":    {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, set: func(s *migration.Settings) { s.AutoGrant = true }, want: migration.AnswerGrant},
+		"after the watch: the owner":          {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-49 * time.Hour) }, set: func(s *migration.Settings) { s.AutoGrant = true }, want: migration.AnswerPage},
+		"somebody who never read it":          {read: func(r *migration.Refused) { r.Principal = role("stranger") }, want: migration.AnswerNone},
+		"refused by the secret's own policy":  {read: func(r *migration.Refused) { r.Key = false }, want: migration.AnswerNone},
+		"refused before the re-key":           {read: func(r *migration.Refused) { r.At = now.Add(-72 * time.Hour) }, want: migration.AnswerNone},
+		"told a second time":                  {job: func(j *migration.Job) { j.Denials = []migration.Denial{{EventID: "e-1"}} }, want: migration.AnswerNone},
+		"a secret that was rolled back":       {job: func(j *migration.Job) { j.Phase = migration.RolledBack }, want: migration.AnswerNone},
+		"a secret whose change has not begun": {job: func(j *migration.Job) { j.Phase = migration.Planned }, want: migration.AnswerNone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j, r, set := job(migration.Observing), refused, migration.Defaults()
+			if tt.job != nil {
+				tt.job(&j)
+			}
+			if tt.read != nil {
+				tt.read(&r)
+			}
+			if tt.set != nil {
+				tt.set(&set)
+			}
+			got, why := migration.Judge(j, r, set)
+			if diff := cmp.Diff(tt.want, got); diff != "" || why == "" {
+				t.Errorf("%s because %q", diff, why)
+			}
+		})
+	}
+}

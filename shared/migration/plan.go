@@ -1,0 +1,282 @@
+package migration
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+)
+
+// PlanVersion is the format of a plan file.
+const PlanVersion = 1
+
+// Plan says what would be done with each secret, what for, and on which facts that rests.
+type Plan struct {
+	Version int        `json:"version"`
+	ID      string     `json:"id"`     // the first characters of Digest
+	Digest  string     `json:"digest"` // SHA-256 over everything else in the plan
+	MadeAt  time.Time  `json:"madeAt"`
+	Items   []Item     `json:"items"`
+	Outside []Excluded `json:"outside"` // not touched, and why
+	Cost    Cost       `json:"cost"`
+}
+
+// Item is one secret to be moved.
+type Item struct {
+	Secret    string            `json:"secret"` // ARN
+	Name      string            `json:"name"`
+	Account   string            `json:"account"`
+	Region    string            `json:"region"`
+	Wave      Wave              `json:"wave"`
+	State     guard.LockState   `json:"state"`
+	From      From              `json:"from"`
+	Target    string            `json:"target"` // key ARN
+	TargetWhy string            `json:"targetWhy"`
+	Readers   []Reader          `json:"readers"`
+	Replicas  []ReplicaItem     `json:"replicas,omitempty"`
+	Seal      SealBy            `json:"seal"`
+	Blocked   []string          `json:"blocked,omitempty"` // why it would not be done; none: it is safe
+	Undo      []string          `json:"undo"`              // what can be undone how, and what not
+	Tool      string            `json:"tool,omitempty"`    // what it was made with
+	Line      string            `json:"line,omitempty"`    // what to change there
+	Facts     map[string]string `json:"facts"`             // digests by what they are of
+}
+
+// Safe reports that the item may be done: no reader loses access, nothing is unknown.
+func (i Item) Safe() bool { return len(i.Blocked) == 0 }
+
+// From is the key a secret comes from.
+type From struct {
+	KeyID    string         `json:"keyId"` // as it is set, "" for the default: what going back sets again
+	ARN      string         `json:"arn,omitempty"`
+	Customer bool           `json:"customer"`
+	State    guard.KeyState `json:"state,omitempty"`
+}
+
+// ReplicaItem is a copy that is made again under a key of its own Region.
+type ReplicaItem struct {
+	Region       string   `json:"region"`
+	FromKeyID    string   `json:"fromKeyId"`
+	FromCustomer string   `json:"fromCustomer,omitempty"`
+	Target       string   `json:"target"`
+	Interruption string   `json:"interruption"`
+	Readers      []Reader `json:"readers"`
+}
+
+// SealBy says who writes the new versions.
+type SealBy string
+
+const (
+	SealRotate SealBy = "rotate" // RotateSecret, with the rotation that is configured
+	SealOwner  SealBy = "owner"  // its owner writes them: nothing in the hub may read a value
+)
+
+// Excluded is a secret that is left alone.
+type Excluded struct {
+	Secret string `json:"secret"`
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// Facts is what a plan is made from.
+type Facts struct {
+	Access    *inventory.Access
+	Seen      []Sighting
+	LookBack  int               // days that Seen covers
+	Functions map[string]string // roles of rotation functions by function ARN
+	Tools     map[string]string // tool that made a secret, by ARN
+	KeyFor    func(account, region string, tags map[string]string) string
+	Changer   func(account string) string // ARN of the role that changes secrets of an account; nil: not asked
+	Approved  guard.Approved
+	Waivers   []guard.Waiver
+	Accepted  []string // principals that may lose access
+	Now       time.Time
+}
+
+// Make plans the secrets of the snapshot, or only some of them by ARN or name.
+func Make(f Facts, only ...string) (Plan, error) {
+	p := Plan{Version: PlanVersion, MadeAt: f.Now.UTC(), Items: []Item{}, Outside: []Excluded{}}
+	chosen, err := f.choose(only)
+	if err != nil {
+		return Plan{}, fmt.Errorf("plan migration: %w", err)
+	}
+	for _, s := range chosen {
+		if reason := f.outside(s.Facts); reason != "" {
+			p.Outside = append(p.Outside, Excluded{s.Facts.ARN, s.Facts.Name, reason})
+			continue
+		}
+		item, err := f.plan(s)
+		if err != nil {
+			return Plan{}, fmt.Errorf("plan migration of %s: %w", s.Facts.Name, err)
+		}
+		p.Items = append(p.Items, item)
+	}
+	slices.SortFunc(p.Items, func(a, b Item) int {
+		return cmp.Or(cmp.Compare(a.Wave.order(), b.Wave.order()), cmp.Compare(a.Secret, b.Secret))
+	})
+	reads := 0
+	for _, s := range f.Seen {
+		reads += s.Count
+	}
+	p.Cost = costOf(p.Items, reads, f.LookBack, ListPrices)
+	return p.signed()
+}
+
+func (f *Facts) choose(only []string) ([]inventory.Secret, error) {
+	if len(only) == 0 {
+		return f.Access.Snapshot().Secrets, nil
+	}
+	var out []inventory.Secret
+	for _, id := range only {
+		s, err := f.Access.Secret(id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *s)
+	}
+	return out, nil
+}
+
+// outside says why a secret is none of the migration's; "" when it is.
+func (f *Facts) outside(s guard.Secret) string {
+	switch {
+	case s.Foreign():
+		return "owned by " + s.ForeignService() + ": its key is chosen there. " + foreignFix(s, f.Approved, f.Now)
+	case s.PendingDeletion():
+		return "its deletion is scheduled: restore it first, or let it go"
+	case s.IsReplica():
+		return "a copy of the secret in " + s.PrimaryRegion + ": it moves with that one"
+	}
+	for _, w := range f.Waivers {
+		if w.Covers(guard.SecretDefaultKey, s.ARN, f.Now) {
+			return fmt.Sprintf("waived by %s until %s: %s", w.By, w.Expires.Format(time.DateOnly), w.Reason)
+		}
+	}
+	if guard.StateOf(s, "") == guard.StateSealed && f.Approved.Allows(s.Key, s.Account) == guard.Pass && f.replicasDone(s) {
+		return "sealed already"
+	}
+	return ""
+}
+
+func foreignFix(s guard.Secret, approved guard.Approved, now time.Time) string {
+	for _, v := range guard.Evaluate(s, guard.Standard{Approved: approved}, now) {
+		if v.Control.ID == guard.SecretForeignKey {
+			return v.Fix
+		}
+	}
+	return ""
+}
+
+func (f *Facts) replicasDone(s guard.Secret) bool {
+	return !slices.ContainsFunc(s.Replicas, func(r guard.Replica) bool { return !f.replicaDone(s, r) })
+}
+
+func (f *Facts) replicaDone(s guard.Secret, r guard.Replica) bool {
+	return r.Key.Manager == guard.ManagerCustomer && f.Approved.Allows(r.Key, s.Account) == guard.Pass
+}
+
+func (f *Facts) plan(s inventory.Secret) (Item, error) {
+	facts := s.Facts
+	item := Item{
+		Secret: facts.ARN, Name: facts.Name, Account: facts.Account, Region: facts.Region, Wave: WaveOf(facts.Tags),
+		State: guard.StateOf(facts, ""), Seal: SealOwner, Tool: f.Tools[facts.ARN],
+		From: From{KeyID: facts.KeyID, ARN: facts.Key.ARN, Customer: facts.Key.Manager == guard.ManagerCustomer, State: facts.Key.State},
+	}
+	if facts.RotationEnabled {
+		item.Seal = SealRotate
+	}
+	to := f.keyOf(s)
+	item.Target, item.TargetWhy = to.key.Facts.ARN, to.why
+	if item.Target != "" {
+		item.Line = CodeLine(item.Tool, item.Target)
+	}
+	item.Blocked = append(item.Blocked, f.unready(s, to)...)
+	if to.key.Facts.ARN != "" {
+		found, err := Assess(f.question(s.Facts.ARN, to.key, false))
+		if err != nil {
+			return Item{}, err
+		}
+		item.Readers = found.Readers
+		item.Blocked = append(item.Blocked, found.Problems...)
+	}
+	if err := f.planReplicas(s, &item); err != nil {
+		return Item{}, err
+	}
+	item.Undo = undoOf(item)
+	item.Facts = f.digests(s, to.key, item)
+	return item, nil
+}
+
+func (f *Facts) question(secret string, to inventory.Key, replica bool) Question {
+	return Question{Access: f.Access, Secret: secret, Target: to, Seen: f.Seen, Functions: f.Functions, Accepted: f.Accepted, Replica: replica}
+}
+
+// keyOf keeps a secret where it is when its key is fine already: it only has to be sealed.
+func (f *Facts) keyOf(s inventory.Secret) target {
+	if s.Facts.Key.Manager == guard.ManagerCustomer && f.unfit(s.Facts.Key, s.Facts, s.Facts.Region) == "" {
+		if k, ok := f.resolve(s.Facts.Key.ARN, s.Facts.Account, s.Facts.Region); ok {
+			return target{key: *k, why: "it is under this key already, and not sealed"}
+		}
+	}
+	return f.targetFor(s, s.Facts.Region)
+}
+
+// unready says what beside readers is in the way.
+func (f *Facts) unready(s inventory.Secret, to target) []string {
+	var out []string
+	if to.problem != "" {
+		out = append(out, to.problem)
+	}
+	facts := s.Facts
+	if facts.Key.Manager == guard.ManagerUnknown {
+		out = append(out, "its key could not be looked at")
+	}
+	if facts.VersionsUnread {
+		out = append(out, "its versions could not be read")
+	}
+	if facts.Key.Manager == guard.ManagerCustomer && !facts.Key.CanDecrypt() && facts.Key.State != guard.KeyStateUnknown {
+		out = append(out, fmt.Sprintf("its key %s is in state %s, so nothing can be re-encrypted: enable it first", facts.Key.ARN, facts.Key.State))
+	}
+	return append(out, f.lackingRights(s, to.key)...)
+}
+
+func (f *Facts) planReplicas(s inventory.Secret, item *Item) error {
+	for _, r := range s.Facts.Replicas {
+		if f.replicaDone(s.Facts, r) {
+			continue
+		}
+		to := f.targetFor(s, r.Region)
+		planned := ReplicaItem{Region: r.Region, FromKeyID: r.KeyID, Target: to.key.Facts.ARN,
+			Interruption: "readers in " + r.Region + " get ResourceNotFoundException from RemoveRegionsFromReplication until the new copy is InSync"}
+		if r.Key.Manager == guard.ManagerCustomer {
+			planned.FromCustomer = r.Key.ARN
+		}
+		if to.problem != "" {
+			item.Blocked = append(item.Blocked, "replica in "+r.Region+": "+to.problem)
+		} else if err := f.assessReplica(s, r, to.key, &planned, item); err != nil {
+			return err
+		}
+		item.Replicas = append(item.Replicas, planned)
+	}
+	return nil
+}
+
+func (f *Facts) assessReplica(s inventory.Secret, r guard.Replica, to inventory.Key, planned *ReplicaItem, item *Item) error {
+	arn := inRegion(s.Facts.ARN, r.Region)
+	if _, err := f.Access.Secret(arn); err != nil {
+		item.Blocked = append(item.Blocked, "replica in "+r.Region+": it could not be read, so its readers are not known")
+		return nil //nolint:nilerr // a copy that is not in the snapshot is a finding of the plan
+	}
+	found, err := Assess(f.question(arn, to, true))
+	if err != nil {
+		return err
+	}
+	planned.Readers = found.Readers
+	for _, p := range found.Problems {
+		item.Blocked = append(item.Blocked, "replica in "+r.Region+": "+p)
+	}
+	return nil
+}

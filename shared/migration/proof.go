@@ -1,0 +1,55 @@
+package migration
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Unproven says what is missing for every labelled version to open with the target key, and which right is probably
+// the reason: UpdateSecret answers success when it could not re-encrypt (API reference, UpdateSecret, KmsKeyId).
+// "" is proven.
+func Unproven(s guard.Secret, target string) string {
+	if s.Key.ARN != target {
+		return "UpdateSecret was accepted, but the secret is not under the new key: somebody may have moved it back at the same moment"
+	}
+	if s.VersionsUnread {
+		return "the key is set, but the versions could not be read, so nothing is proven: let the role doublelock-read list them"
+	}
+	for _, v := range s.Versions {
+		if v.Labelled() && !opensWith(v, target) {
+			return "the key is set, but version " + v.ID + " was not re-encrypted: " + missingRight(v, target)
+		}
+	}
+	return ""
+}
+
+func opensWith(v guard.Version, key string) bool {
+	return slices.ContainsFunc(v.Keys, func(k guard.Key) bool { return k.ARN == key })
+}
+
+// missingRight guesses from the older key. Under the AWS managed key decrypting needs no right of ours, so what lacks
+// is the right to encrypt with the new one.
+func missingRight(v guard.Version, target string) string {
+	for _, k := range v.Keys {
+		switch {
+		case k.Manager != guard.ManagerCustomer:
+		case k.State == guard.KeyEnabled:
+			return fmt.Sprintf("the role doublelock-change probably lacks kms:Decrypt on %s or kms:Encrypt on %s", k.ARN, target)
+		default:
+			return fmt.Sprintf("its key %s is in state %s: enable it, then set the key again", k.ARN, k.State)
+		}
+	}
+	return fmt.Sprintf("the role doublelock-change probably lacks kms:Encrypt on %s", target)
+}
+
+// CurrentSealed reports that the version readers get opens with the secret's key alone.
+func CurrentSealed(s guard.Secret) bool {
+	for _, v := range s.Versions {
+		if slices.Contains(v.Stages, "AWSCURRENT") {
+			return len(v.Keys) == 1 && v.Keys[0].Same(s.Key)
+		}
+	}
+	return false
+}

@@ -1,0 +1,59 @@
+package migration
+
+import (
+	"slices"
+	"time"
+)
+
+// Answer is what is done about a known reader that was refused.
+type Answer string
+
+const (
+	AnswerNone     Answer = "none"
+	AnswerRollback Answer = "rollback" // set the previous key again: nothing was written under the new one alone
+	AnswerGrant    Answer = "grant"    // let the reader decrypt for a while, this secret only
+	AnswerPage     Answer = "page"     // the owner has to act
+)
+
+// Refused is a denied read, as CloudTrail tells it.
+type Refused struct {
+	Principal string // ARN of the role or user
+	EventID   string
+	At        time.Time
+	Key       bool   // it was refused by the key, not by the secret
+	What      string // which right it lacks
+}
+
+// Judge says what to do about a denied read of a job's secret, and why.
+func Judge(j Job, r Refused, set Settings) (Answer, string) {
+	moved := j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
+	switch {
+	case !moved:
+		return AnswerNone, "the secret is not under the new key"
+	case !r.Key:
+		return AnswerNone, "the secret itself refused it, which is not the migration's doing"
+	case r.At.Before(j.RekeyedAt):
+		return AnswerNone, "it was refused before the re-key"
+	case !j.knows(r.Principal):
+		return AnswerNone, "it did not read the secret before the migration"
+	case slices.ContainsFunc(j.Denials, func(d Denial) bool { return d.EventID == r.EventID }):
+		return AnswerNone, "answered already"
+	}
+	if j.FirstNewAt.IsZero() {
+		if set.AutoRollback {
+			return AnswerRollback, "no version is under the new key alone, so going back is one UpdateSecret"
+		}
+		return AnswerPage, "automatic rollback is off"
+	}
+	if r.At.After(j.FirstNewAt.Add(set.Watch)) {
+		return AnswerPage, "the watch after the first new version is over"
+	}
+	if set.AutoGrant {
+		return AnswerGrant, "a version is under the new key alone: access comes back by a grant on this secret"
+	}
+	return AnswerPage, "a version is under the new key alone, and automatic grants are off"
+}
+
+func (j Job) knows(principal string) bool {
+	return slices.ContainsFunc(j.Readers, func(k Known) bool { return k.Principal == principal })
+}
