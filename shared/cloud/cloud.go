@@ -66,6 +66,7 @@ func baseConfig(ctx context.Context, o Options) (aws.Config, error) {
 		cfg = aws.Config{HTTPClient: client, Region: o.Region, Credentials: credentials.NewStaticCredentialsProvider(
 			o.Credentials.AccessKeyID, o.Credentials.SecretAccessKey, o.Credentials.SessionToken)}
 	}
+	cfg.HTTPClient = plainBody{cfg.HTTPClient}
 	if o.Endpoint != "" {
 		cfg.BaseEndpoint = aws.String(o.Endpoint)
 	}

@@ -185,15 +185,14 @@ func functionSeen(t *testing.T, w *world) {
 	if _, err := c.Function(t.Context(), "doublelock-never"); !errors.Is(err, guard.ErrGone) {
 		t.Errorf("a function that is not there says %v, want ErrGone", err)
 	}
-	role := aws.String("arn:aws:iam::" + hub + ":role/doublelock-detect")
-	if w.deviates { // moto insists that the role exists; AWS does too, localaws leaves it to deployments
-		made, err := iam.NewFromConfig(w.config(t, hub, region)).CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("doublelock-detect"), AssumeRolePolicyDocument: aws.String(trustHub)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		role = made.Role.Arn
+	const trustLambda = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	made, err := iam.NewFromConfig(w.config(t, hub, region)).CreateRole(t.Context(), &iam.CreateRoleInput{
+		RoleName: aws.String("doublelock-detect"), AssumeRolePolicyDocument: aws.String(trustLambda)})
+	if err != nil {
+		t.Fatal(err)
 	}
-	_, err := lambda.NewFromConfig(w.config(t, hub, region)).CreateFunction(t.Context(), &lambda.CreateFunctionInput{
+	role := made.Role.Arn
+	_, err = lambda.NewFromConfig(w.config(t, hub, region)).CreateFunction(t.Context(), &lambda.CreateFunctionInput{
 		FunctionName: aws.String("doublelock-detect"), Role: role, Runtime: lambdatypes.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
 		Code:        &lambdatypes.FunctionCode{ZipFile: []byte("PK\x05\x06" + strings.Repeat("\x00", 18))},
 		Environment: &lambdatypes.Environment{Variables: map[string]string{"DOUBLELOCK_BUS": "doublelock"}},
