@@ -51,6 +51,7 @@ var rooms = map[string][]string{
 	"handlers/remediate":        handler,
 	"handlers/watchdog":         handler,
 	"handlers/incident":         handler,
+	"handlers/doctor":           handler,
 	"handlers/detect/lambda":    lambdaMain,
 	"handlers/sweep/lambda":     lambdaMain,
 	"handlers/alert/lambda":     lambdaMain,

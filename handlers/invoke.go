@@ -15,6 +15,8 @@ func (h *Handlers) Invoke(ctx context.Context, name string, payload []byte) ([]b
 		Detect:    h.Detect.Handle,
 		Alert:     h.Alert.Handle,
 		Remediate: h.Remediate.Handle,
+		Sweep:     h.Sweep.Handle,
+		Watchdog:  h.Watchdog.Handle,
 	}[name]
 	if !ok {
 		return nil, fmt.Errorf("invoke %s: no such handler", name)

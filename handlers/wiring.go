@@ -9,7 +9,10 @@ import (
 
 	"github.com/doublelock/doublelock/handlers/alert"
 	"github.com/doublelock/doublelock/handlers/detect"
+	"github.com/doublelock/doublelock/handlers/doctor"
 	"github.com/doublelock/doublelock/handlers/remediate"
+	"github.com/doublelock/doublelock/handlers/sweep"
+	"github.com/doublelock/doublelock/handlers/watchdog"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
@@ -21,6 +24,8 @@ type Handlers struct {
 	Detect    *detect.Handler
 	Alert     *alert.Handler
 	Remediate *remediate.Handler
+	Sweep     *sweep.Handler
+	Watchdog  *watchdog.Handler
 }
 
 // Names of the handlers: of their functions, queues and role sessions, each after settings.SessionPrefix.
@@ -28,7 +33,12 @@ const (
 	Detect    = "detect"
 	Alert     = "alert"
 	Remediate = "remediate"
+	Sweep     = "sweep"
+	Watchdog  = "watchdog"
 )
+
+// Names lists the handlers, each of which is a function of the hub.
+func Names() []string { return []string{Detect, Alert, Remediate, Sweep, Watchdog} }
 
 // wiring is what the handlers are made from.
 type wiring struct {
@@ -57,6 +67,12 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 		return nil, fmt.Errorf("wire handlers: %w", err)
 	}
 	if h.Remediate, err = w.remediate(ctx); err != nil {
+		return nil, fmt.Errorf("wire handlers: %w", err)
+	}
+	if h.Sweep, err = w.sweep(ctx); err != nil {
+		return nil, fmt.Errorf("wire handlers: %w", err)
+	}
+	if h.Watchdog, err = w.watchdog(ctx); err != nil {
 		return nil, fmt.Errorf("wire handlers: %w", err)
 	}
 	return h, nil
@@ -144,6 +160,45 @@ func (w wiring) remediate(ctx context.Context) (*remediate.Handler, error) {
 		By:     settings.SessionPrefix + Remediate, Source: settings.EventSource, Account: w.options.HubAccount,
 		Now: w.now, Sleep: sleep, Log: w.log.With("handler", Remediate),
 	}, nil
+}
+
+func (w wiring) sweep(ctx context.Context) (*sweep.Handler, error) {
+	c, err := w.open(ctx, Sweep)
+	if err != nil {
+		return nil, err
+	}
+	look, err := w.detect(ctx, Sweep)
+	if err != nil {
+		return nil, err
+	}
+	return &sweep.Handler{
+		Accounts: accountIDs{w.enrolled(c)}, Regions: w.options.Regions, Secrets: c.Secrets(), Records: c.Records(w.table),
+		Looker: looker{look}, Bus: c.Bus(w.bus), Directory: directory(w.runtime.Owners), Account: w.options.HubAccount,
+		Now: w.now, Log: w.log.With("handler", Sweep),
+	}, nil
+}
+
+func (w wiring) watchdog(ctx context.Context) (*watchdog.Handler, error) {
+	c, err := w.open(ctx, Watchdog)
+	if err != nil {
+		return nil, err
+	}
+	log := w.log.With("handler", Watchdog)
+	looker := &doctor.Doctor{
+		Expected: expectMembers(w.options.HubAccount, w.options.Region, w.options.Regions), Members: members{c}, Organization: w.enrolled(c),
+	}
+	return &watchdog.Handler{
+		Heartbeat: &watchdog.Coverage{
+			Places: pulses{looker}, Records: c.Records(w.table), Bus: c.Bus(w.bus),
+			Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: w.now, Log: log,
+		},
+		Account: w.options.HubAccount, Log: log,
+	}, nil
+}
+
+// enrolled lists the accounts that have the member stack.
+func (w wiring) enrolled(c *cloud.Cloud) *enrolled {
+	return &enrolled{cloud: c, runtime: w.runtime, management: w.options.ManagementAccount}
 }
 
 func directory(o settings.Owners) notify.Directory {

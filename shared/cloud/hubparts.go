@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // Enter assumes a member role and reports whether that can be done: nil, or guard.ErrNotOurs.
@@ -34,7 +36,20 @@ type Queue struct {
 
 // Queue reads a queue of the hub by name.
 func (c *Cloud) Queue(ctx context.Context, name string) (Queue, error) {
-	client := clientFor(c, "sqs", c.home(), func(cfg aws.Config) *sqs.Client { return sqs.NewFromConfig(cfg) })
+	return c.queueAt(ctx, c.home(), name)
+}
+
+// MemberQueue reads a queue of an account by name, through the account's member role.
+func (c *Cloud) MemberQueue(ctx context.Context, account, region, name string) (Queue, error) {
+	p, err := c.enter(ctx, account, region, settings.RoleRead)
+	if err != nil {
+		return Queue{}, fail(err, "find queue %s of %s in %s", name, account, region)
+	}
+	return c.queueAt(ctx, p, name)
+}
+
+func (c *Cloud) queueAt(ctx context.Context, p place, name string) (Queue, error) {
+	client := clientFor(c, "sqs", p, func(cfg aws.Config) *sqs.Client { return sqs.NewFromConfig(cfg) })
 	at, err := client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
 	if err != nil {
 		return Queue{}, fail(err, "find queue %s", name)

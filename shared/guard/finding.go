@@ -107,4 +107,5 @@ type Notice struct {
 	Actor    string            `json:"actor,omitempty"` // who made the change that led here, as an ARN
 	Tool     string            `json:"tool,omitempty"`  // what they made it with: terraform, cloudformation, console, …
 	EventID  string            `json:"eventId,omitempty"`
+	Open     []Notice          `json:"open,omitempty"` // of a digest: what is still open, as it was opened
 }

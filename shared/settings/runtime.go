@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -29,6 +30,7 @@ type Runtime struct {
 	Owners   Owners                `json:"owners,omitzero"`
 	Waivers  []Waiver              `json:"waivers,omitempty"`
 	Limits   Limits                `json:"limits,omitzero"`
+	Enroll   []string              `json:"enroll,omitempty"` // OUs whose accounts have the member stack; empty is the whole organization
 }
 
 // Runtime picks what the handlers need. Waves that come later in the file win where two name the same target.
@@ -40,6 +42,9 @@ func (c Config) Runtime() Runtime {
 			Aliases: c.Keys.Approved.Aliases, Tags: c.Keys.Approved.Tags,
 		},
 		Use: c.Keys.Use, Owners: c.Owners, Waivers: c.Waivers, Limits: c.Limits,
+	}
+	if !slices.Contains(c.Organization.Enroll, c.Organization.RootID) {
+		r.Enroll = c.Organization.Enroll
 	}
 	for _, wave := range c.Waves {
 		for _, account := range wave.Accounts {
@@ -166,6 +171,15 @@ func (r Runtime) modeOf(account string, path []string) guard.Mode {
 		return guard.ModeObserve
 	}
 	return r.Default
+}
+
+// Enrolled reports whether an account has the member stack: path is what is above it, in any order. The management
+// account is the caller's to know: it has the stack whatever is enrolled.
+func (r Runtime) Enrolled(account string, path []string) bool {
+	if len(r.Enroll) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(r.Enroll, func(target string) bool { return target == account || slices.Contains(path, target) })
 }
 
 // KeyFor names the key to put a secret under: the first choice that matches, else the account's own SecretsKeyAlias.

@@ -1,0 +1,159 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Run makes every check and returns a row for each, in the order of the report. It does not fail: what cannot be found
+// out is a row too.
+func (d *Doctor) Run(ctx context.Context) []Row {
+	accounts, rows := d.accounts(ctx)
+	jobs := []job{{"organization", d.scps}, {"hub", d.hub}}
+	for _, a := range accounts {
+		jobs = append(jobs, job{a.ID, func(ctx context.Context) []Row { return d.account(ctx, a) }})
+	}
+	return sorted(append(rows, d.all(ctx, jobs)...))
+}
+
+// RunMembers makes only the checks of accounts and Regions, which say whether the guard hears of what happens there.
+func (d *Doctor) RunMembers(ctx context.Context) ([]Row, error) {
+	accounts, err := d.Organization.Accounts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list accounts: %w", err)
+	}
+	var jobs []job
+	for _, a := range accounts {
+		jobs = append(jobs, job{a.ID, func(ctx context.Context) []Row { return d.account(ctx, a) }})
+	}
+	return sorted(d.all(ctx, jobs)), ctx.Err()
+}
+
+type job struct {
+	what string
+	run  func(context.Context) []Row
+}
+
+// all runs jobs side by side, and tells each one's end.
+func (d *Doctor) all(ctx context.Context, jobs []job) []Row {
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	var rows []Row
+	done := 0
+	seats := make(chan struct{}, cmp.Or(d.Concurrency, 8))
+	for _, j := range jobs {
+		seats <- struct{}{}
+		group.Go(func() {
+			defer func() { <-seats }()
+			found := j.run(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			rows = append(rows, found...)
+			done++
+			if d.Progress != nil {
+				d.Progress(done, len(jobs), j.what)
+			}
+		})
+	}
+	group.Wait()
+	return rows
+}
+
+// accounts lists what to look at. Without Organizations the hub's own account is still looked at.
+func (d *Doctor) accounts(ctx context.Context) ([]Account, []Row) {
+	row := Row{Account: d.Expected.Hub, Check: CheckOrganization, Subject: d.Expected.OrganizationID}
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
+	accounts, err := d.Organization.Accounts(ctx)
+	if err != nil {
+		row.cannot(err, "Let the role doublelock-read of the management account be taken, and let it read Organizations.")
+		return []Account{{ID: d.Expected.Hub}}, []Row{row}
+	}
+	row.ok("%d accounts × %d Regions", len(accounts), len(d.Expected.Regions))
+	return accounts, []Row{row}
+}
+
+func (d *Doctor) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, cmp.Or(d.CallTime, 30*time.Second))
+}
+
+func (r *Row) ok(format string, args ...any) {
+	r.Status, r.Detail = OK, fmt.Sprintf(format, args...)
+}
+
+func (r *Row) fail(fix, format string, args ...any) {
+	r.Status, r.Detail, r.Fix = Fail, fmt.Sprintf(format, args...), fix
+}
+
+// cannot is for a look that ended in an error: something missing or closed fails, anything else is not known.
+func (r *Row) cannot(err error, fix string) {
+	r.Status, r.Detail, r.Fix = Unknown, err.Error(), fix
+	if errors.Is(err, guard.ErrGone) {
+		r.Status = Fail
+	}
+	if errors.Is(err, guard.ErrThrottled) || errors.Is(err, context.DeadlineExceeded) {
+		r.Fix = "Run doctor again."
+	}
+}
+
+// account looks into one account, all its Regions one after the other.
+func (d *Doctor) account(ctx context.Context, a Account) []Row {
+	entered := Row{Account: a.ID, Check: CheckEnter, Subject: "doublelock-read"}
+	if err := d.enter(ctx, a.ID); err != nil {
+		entered.cannot(err, "Deploy the member stack to the account: its StackSet instance says what went wrong.")
+		if errors.Is(err, guard.ErrNotOurs) || errors.Is(err, guard.ErrDenied) {
+			entered.Status = Fail
+		}
+		return append([]Row{entered}, d.skipped(a.ID)...)
+	}
+	entered.ok("taken")
+	rows := append([]Row{entered}, d.roles(ctx, a.ID)...)
+	for _, region := range d.Expected.Regions {
+		rows = append(rows, d.place(ctx, a.ID, region)...)
+	}
+	return rows
+}
+
+func (d *Doctor) enter(ctx context.Context, account string) error {
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
+	return d.Members.Enter(ctx, account)
+}
+
+// skipped says of each Region of an account that nobody could look.
+func (d *Doctor) skipped(account string) []Row {
+	var rows []Row
+	for _, region := range d.Expected.Regions {
+		rows = append(rows, Row{Account: account, Region: region, Check: CheckTrail, Status: Skipped, Detail: "the account could not be entered"})
+	}
+	return rows
+}
+
+// roles looks for the roles by which the hub tags and changes. Only the hub's functions can take them, so that they are
+// there is all that can be told.
+func (d *Doctor) roles(ctx context.Context, account string) []Row {
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
+	present, err := d.Members.Roles(ctx, account)
+	var rows []Row
+	for _, name := range append(slices.Clone(d.Expected.Roles), d.Expected.ForwardRole) {
+		row := Row{Account: account, Check: CheckRole, Subject: name}
+		switch {
+		case err != nil:
+			row.cannot(err, "Let doublelock-read call iam:GetAccountAuthorizationDetails.")
+		case slices.Contains(present, name):
+			row.ok("present")
+		default:
+			row.fail("Deploy the member stack to the account again, and find out who deleted the role.", "the role does not exist")
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

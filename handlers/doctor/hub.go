@@ -1,0 +1,108 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+const redeployHub = "Deploy the hub stack again."
+
+func (d *Doctor) hub(ctx context.Context) []Row {
+	rows := []Row{d.bus(ctx)}
+	for _, name := range d.Expected.Workers {
+		rows = append(rows, d.function(ctx, name), d.queue(ctx, name), d.parked(ctx, name+"-dlq"))
+	}
+	return rows
+}
+
+func (d *Doctor) hubRow(check, subject string) Row {
+	return Row{Account: d.Expected.Hub, Region: d.Expected.Home, Check: check, Subject: subject}
+}
+
+func (d *Doctor) bus(ctx context.Context) Row {
+	row := d.hubRow(CheckBus, "doublelock")
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
+	text, err := d.Hub.BusPolicy(ctx)
+	if err != nil {
+		row.cannot(err, redeployHub)
+		return row
+	}
+	if wrong := busPolicy(text, d.Expected.OrganizationID); wrong != "" {
+		row.fail(redeployHub, "%s", wrong)
+		return row
+	}
+	row.ok("open to %s and nobody else", d.Expected.OrganizationID)
+	return row
+}
+
+func (d *Doctor) function(ctx context.Context, name string) Row {
+	row := d.hubRow(CheckFunction, name)
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
+	f, err := d.Hub.Function(ctx, name)
+	switch {
+	case errors.Is(err, guard.ErrGone):
+		row.fail(redeployHub, "the function does not exist")
+	case err != nil:
+		row.cannot(err, "Run doctor with rights to read the hub's functions.")
+	case f.State == "Failed":
+		row.fail(redeployHub, "the function is in state Failed")
+	case d.Expected.Config != "" && f.Config != d.Expected.Config:
+		row.fail(redeployHub, "it runs with another configuration than the file has")
+	case f.State != "" && f.State != "Active" && f.State != "Inactive":
+		row.Status, row.Detail, row.Fix = Unknown, "the function is in state "+f.State, "Run doctor again in a minute."
+	default:
+		row.ok("code %s%s", short(f.CodeSHA256), since(f.ModifiedAt))
+	}
+	return row
+}
+
+func short(sum string) string { return sum[:min(len(sum), 12)] }
+
+func since(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return ", deployed " + t.UTC().Format(time.DateOnly)
+}
+
+func (d *Doctor) queue(ctx context.Context, name string) Row {
+	row := d.hubRow(CheckQueue, name)
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
+	q, err := d.Hub.Queue(ctx, name)
+	switch {
+	case errors.Is(err, guard.ErrGone):
+		row.fail(redeployHub, "the queue does not exist")
+	case err != nil:
+		row.cannot(err, "Run doctor with rights to read the hub's queues.")
+	case !q.Parks:
+		row.fail(redeployHub, "it has no queue to park what fails")
+	default:
+		row.ok("%d waiting, %d in flight", q.Waiting, q.InFlight)
+	}
+	return row
+}
+
+func (d *Doctor) parked(ctx context.Context, name string) Row {
+	row := d.hubRow(CheckQueue, name)
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
+	q, err := d.Hub.Queue(ctx, name)
+	switch {
+	case errors.Is(err, guard.ErrGone):
+		row.fail(redeployHub, "the queue does not exist")
+	case err != nil:
+		row.cannot(err, "Run doctor with rights to read the hub's queues.")
+	case q.Waiting+q.InFlight > 0:
+		row.fail("Read in the log of "+strings.TrimSuffix(name, "-dlq")+" why, mend it, and redrive the queue.", "%d messages could not be handled", q.Waiting+q.InFlight)
+	default:
+		row.ok("empty")
+	}
+	return row
+}

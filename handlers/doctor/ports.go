@@ -1,0 +1,98 @@
+package doctor
+
+import (
+	"context"
+	"time"
+)
+
+// Members looks into accounts through their member roles. Answers wrap guard.ErrGone, ErrDenied, ErrNotOurs or
+// ErrThrottled where they cannot answer.
+type Members interface {
+	Enter(ctx context.Context, account string) error
+	Roles(ctx context.Context, account string) ([]string, error) // names of the account's IAM roles
+	Trails(ctx context.Context, account, region string) ([]Trail, error)
+	Rule(ctx context.Context, account, region, name string) (Rule, error) // of the default bus
+	Waiting(ctx context.Context, account, region, queue string) (int, error)
+}
+
+// Organization looks at AWS Organizations.
+type Organization interface {
+	Accounts(ctx context.Context) ([]Account, error) // those that hold anything and are enrolled
+	SCPs(ctx context.Context) ([]SCP, error)
+}
+
+// Hub looks at the hub's own parts, in its account and home Region.
+type Hub interface {
+	BusPolicy(ctx context.Context) (string, error) // JSON, "" is none
+	Queue(ctx context.Context, name string) (Queue, error)
+	Function(ctx context.Context, name string) (Function, error)
+}
+
+// Account is one account of the organization.
+type Account struct{ ID, Name string }
+
+// Trail is a trail that records a place.
+type Trail struct {
+	Name         string
+	Logging      bool
+	DeliveryFail string // AWS's word for the last failed delivery
+}
+
+// Rule is an EventBridge rule and where it sends.
+type Rule struct {
+	State   string
+	Targets []Target
+}
+
+// Target is one place that a rule sends to; all of them are ARNs.
+type Target struct{ ARN, RoleARN, DLQ string }
+
+// SCP is a service control policy and the ids it is attached to.
+type SCP struct {
+	Name, Content string
+	Targets       []string
+}
+
+// Queue is how full a queue is and whether it parks what fails.
+type Queue struct {
+	Waiting, InFlight int
+	Parks             bool
+}
+
+// Function is what of a function is deployed.
+type Function struct {
+	State      string
+	CodeSHA256 string
+	ModifiedAt time.Time
+	Config     string // the configuration it runs with
+}
+
+// Expected is what is to be found, as the configuration has it.
+type Expected struct {
+	OrganizationID string
+	Hub            string // account
+	Home           string // Region
+	Regions        []string
+	BusARN         string
+	ForwardRole    string   // name of the role that forward rules send with
+	DeadLetters    string   // name of the queue for what a member could not send
+	Roles          []string // names of the roles that each account has beside the one we enter by
+	Rules          []ExpectedRule
+	SCPs           []SCP
+	Workers        []string // functions and queues of the hub; each queue has a second one with "-dlq" at the end
+	Config         string   // what functions run with; "" is not compared
+}
+
+// ExpectedRule is a forward rule and the state it must be in.
+type ExpectedRule struct{ Name, State string }
+
+// Doctor looks at everything once. Organization and Members must be safe for concurrent use.
+type Doctor struct {
+	Expected     Expected
+	Members      Members
+	Organization Organization
+	Hub          Hub
+	Concurrency  int           // accounts at once; 0 is 8
+	CallTime     time.Duration // of one call; 0 is 30 seconds
+	Progress     func(done, total int, what string)
+}

@@ -1,0 +1,59 @@
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// The scheduled tasks of this handler.
+const (
+	TaskSweep  = "sweep"
+	TaskDigest = "digest"
+)
+
+// reserve is kept before the function's own deadline, to write down how far the sweep came.
+const reserve = 20 * time.Second
+
+// Handle takes a batch of scheduled tasks. One that failed is named in the answer and comes again. A sweep that ran out
+// of time did not fail: the next one goes on where it ended.
+func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+	var answer events.SQSEventResponse
+	for _, message := range batch.Records {
+		if err := h.one(ctx, []byte(message.Body)); err != nil {
+			h.log().ErrorContext(ctx, "task", "message", message.MessageId, "action", "failed", "error", err)
+			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: message.MessageId})
+		}
+	}
+	return answer, nil
+}
+
+func (h *Handler) one(ctx context.Context, body []byte) error {
+	task, err := trail.Task(body, h.Account)
+	if err != nil {
+		return err
+	}
+	switch task {
+	case TaskSweep:
+		return h.Sweep(ctx)
+	case TaskDigest:
+		return h.Digest(ctx)
+	case "":
+		h.log().WarnContext(ctx, "task", "action", "ignored", "reason", "no task of the hub")
+		return nil
+	default:
+		return fmt.Errorf("task %q is not the sweep's", task)
+	}
+}
+
+func (h *Handler) log() *slog.Logger {
+	if h.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return h.Log
+}

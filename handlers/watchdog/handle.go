@@ -1,0 +1,96 @@
+package watchdog
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// TaskHeartbeat is the scheduled task of this handler.
+const TaskHeartbeat = "heartbeat"
+
+// reserve is kept before the function's own deadline, to answer in time.
+const reserve = 2 * time.Second
+
+// Heartbeat looks whether every account and Region is alive.
+type Heartbeat interface {
+	Beat(ctx context.Context) error
+}
+
+// Reads judges reads that were denied. It must be safe to hand the same read over twice.
+type Reads interface {
+	DeniedRead(ctx context.Context, c trail.Change) error
+}
+
+// Handler gives each message to whom it is for. Reads may be nil: denied reads are then only logged.
+type Handler struct {
+	Heartbeat Heartbeat
+	Reads     Reads
+	Account   string       // the hub's: tasks of others are ignored
+	Log       *slog.Logger // one line a message; nil is silence
+}
+
+// Handle takes a batch of messages. One that could not be handled is named in the answer and comes again.
+func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+	ctx, cancel := beforeDeadline(ctx)
+	defer cancel()
+	var answer events.SQSEventResponse
+	for _, message := range batch.Records {
+		if err := h.one(ctx, []byte(message.Body)); err != nil {
+			h.log().ErrorContext(ctx, "message", "message", message.MessageId, "action", "failed", "error", err)
+			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: message.MessageId})
+		}
+	}
+	return answer, nil
+}
+
+func (h *Handler) one(ctx context.Context, body []byte) error {
+	task, err := trail.Task(body, h.Account)
+	switch {
+	case err != nil:
+		return err
+	case task == TaskHeartbeat:
+		return h.Heartbeat.Beat(ctx)
+	case task != "":
+		return fmt.Errorf("task %q is not the watchdog's", task)
+	}
+	change, err := trail.Decode(body)
+	if err != nil {
+		return err
+	}
+	return h.change(ctx, change)
+}
+
+func (h *Handler) change(ctx context.Context, c trail.Change) error {
+	log := h.log().With("event", c.EventID, "name", c.EventName, "account", c.Account, "region", c.Region, "secret", c.Secret.ID, "key", c.Key.ID)
+	switch {
+	case c.Kind != trail.DeniedRead:
+		log.InfoContext(ctx, "event", "action", "ignored", "reason", "no denied read")
+	case c.Actor.Own():
+		log.InfoContext(ctx, "event", "action", "ignored", "reason", "our own call")
+	case h.Reads == nil:
+		log.InfoContext(ctx, "event", "action", string(c.Kind), "actor", c.Actor.String(), "reason", c.ErrorMessage)
+	default:
+		return h.Reads.DeniedRead(ctx, c)
+	}
+	return nil
+}
+
+func beforeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-reserve))
+	}
+	return context.WithCancel(ctx)
+}
+
+func (h *Handler) log() *slog.Logger {
+	if h.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return h.Log
+}

@@ -1,0 +1,22 @@
+// Command lambda is the watchdog function of the hub.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/doublelock/doublelock/handlers"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	h, err := handlers.Wire(context.Background(), os.Getenv, nil, log)
+	if err != nil {
+		log.Error("start", "action", "failed", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(h.Watchdog.Handle)
+}
