@@ -159,6 +159,13 @@ func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 		}
 		return simulate.Candidates(scps)
 	}
+	if s.management == "" && s.config != "" {
+		config, _, err := s.env.readConfig(s.config)
+		if err != nil {
+			return nil, err
+		}
+		s.management = config.Organization.ManagementAccount
+	}
 	var out []simulate.Candidate
 	for _, path := range s.candidates {
 		raw, err := os.ReadFile(path)

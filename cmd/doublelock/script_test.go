@@ -26,10 +26,11 @@ func TestScript(t *testing.T) {
 		Dir:           filepath.Join("testdata", "script"),
 		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("CONFIG", filepath.Join(root, "testdata", "config"))
 			env.Setenv("DOCS", filepath.Join(root, "docs"))
 			env.Setenv("TRAIL", filepath.Join(root, "testdata", "trail"))
 			env.Setenv("RECORDED", recorded)
+			env.Setenv("INVENTORY", filepath.Join(root, "testdata", "inventory"))
+			env.Setenv("CONFIG", filepath.Join(root, "testdata", "config"))
 			env.Setenv("NO_COLOR", "1")
 			return nil
 		},
