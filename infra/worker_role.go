@@ -21,6 +21,9 @@ func workerRole(w worker, n names, key awskms.CfnKey) role {
 			"StringEquals": {"kms:ViaService": {n.service("dynamodb"), n.service("sns"), n.service("sqs")}},
 		}),
 	}
+	if w.Scans {
+		may = append(may, allow("AllRecords", []string{"dynamodb:Scan"}, []string{n.table()}, nil))
+	}
 	if len(w.Enters) > 0 {
 		may = append(may, enterMembers(w, n))
 	}

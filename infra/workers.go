@@ -17,6 +17,7 @@ type worker struct {
 	Concurrency int        // reserved: it always has so much and never more
 	Batch       int        // items a call
 	Enters      []string   // member roles it may take
+	Scans       bool       // reads everything that is remembered
 	Publishes   bool       // puts notices on the hub's bus
 	Tells       bool       // publishes to the owners' and chat topics
 	Schedules   []schedule // what wakes it besides rules
@@ -48,7 +49,7 @@ var workers = []worker{
 	{
 		Name: "sweep", Does: "finds what no event told, and says what is still open",
 		Timeout: 15 * time.Minute, MemoryMB: 512, Concurrency: 2, Batch: 1,
-		Enters: []string{settings.RoleRead, settings.RoleTag}, Publishes: true,
+		Enters: []string{settings.RoleRead, settings.RoleTag}, Scans: true, Publishes: true,
 		Schedules: []schedule{
 			{settings.TaskSweep, func(o settings.Operations) string { return orElse(o.Sweep, "rate(1 hour)") }},
 			{settings.TaskDigest, func(o settings.Operations) string { return orElse(o.Digest, "cron(0 8 ? * MON-FRI *)") }},

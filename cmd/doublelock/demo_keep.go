@@ -53,7 +53,11 @@ func writeProfiles(folder string, w *world) error {
 	var config, credentials strings.Builder
 	for _, account := range []string{management, hub, shop, search, payments, sandbox} {
 		name := accountNames()[account]
-		keys, err := w.aws.Principal(account, "role/Engineer/you")
+		person := "role/Engineer/you"
+		if account == hub {
+			person = "role/SecurityEngineer/you" // whom the configuration lets look into every account
+		}
+		keys, err := w.aws.Principal(account, person)
 		if err != nil {
 			return err
 		}

@@ -119,6 +119,8 @@ func (w *world) deploy(ctx context.Context) error {
 	for _, s := range []localaws.Stack{
 		{Name: "DoublelockHub", Template: templates.Hub, Account: hub, Region: virginia},
 		{Name: "DoublelockOrg", Template: templates.Org, Account: management, Region: virginia},
+		{Name: "doublelock-member-" + virginia, Template: templates.Member, Account: management, Region: virginia},
+		{Name: "doublelock-member-" + ireland, Template: templates.Member, Account: management, Region: ireland},
 	} {
 		if _, err := w.aws.Deploy(ctx, s); err != nil {
 			return err
@@ -127,7 +129,7 @@ func (w *world) deploy(ctx context.Context) error {
 	if err := w.joinChat(); err != nil {
 		return err
 	}
-	for _, name := range []string{handlers.Detect, handlers.Alert, handlers.Remediate} {
+	for _, name := range handlers.Names() {
 		if err := w.register(ctx, name); err != nil {
 			return err
 		}

@@ -81,7 +81,7 @@ func TestProblems(t *testing.T) {
 		"unknown key in a list":     {"    backlogMigrated: false", "    backlogMigratd: false", "f:20:5: unknown key backlogMigratd in waves[0]; did you mean backlogMigrated?"},
 		"unknown key far from any":  {"  delegated: false", "  colour: red", "f:7:3: unknown key colour in organization; use one of id, rootId, managementAccount, securityAccount, delegated, enroll, deployRoles"},
 		"a single account enrolled": {"  delegated: false", "  enroll: [\"333333333333\"]", "f:7:12: account 333333333333 cannot be enrolled by itself; name its OU"},
-		"unknown key at the top":    {"", "wavs: []\n", "f:76:1: unknown key wavs; did you mean waves?"},
+		"unknown key at the top":    {"", "wavs: []\n", "f:77:1: unknown key wavs; did you mean waves?"},
 		"key written twice":         {"  delegated: false", "  delegated: false\n  delegated: true", "f:8:3: delegated is written twice, first in line 7; keep one"},
 		"list where text is wanted": {"home: us-east-1", "home: [us-east-1]", "f:10:3: regions.home is a list; write text, in quotes where needed"},
 		"text where a list is":      {"guarded: [us-east-1, eu-west-1]", "guarded: us-east-1", `f:11:12: regions.guarded is the text "us-east-1"; write it as a list of ` + "`- value` lines"},
@@ -122,7 +122,7 @@ func TestProblems(t *testing.T) {
 		"account over all":          {"changesPerAccountPerHour: 20", "changesPerAccountPerHour: 90", "f:67:29: one account may change more (90) than all together (60); lower it or raise limits.changesPerHour"},
 		"logs for 100 days":         {"logDays: 90", "logDays: 100", "f:70:12: CloudWatch Logs cannot keep logs for 100 days; use 120"},
 		"a schedule by hand":        {"operations: #", "operations:\n  sweep: hourly #", `f:74:10: operations.sweep "hourly" is not a schedule; write it like rate(1 hour)`},
-		"a second document":         {"", "---\nregions: {}\n", "f:77:1: a second document; keep one document in the file"},
+		"a second document":         {"", "---\nregions: {}\n", "f:78:1: a second document; keep one document in the file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := settings.Read("f", sampleWith(t, test.old, test.changed), today)
