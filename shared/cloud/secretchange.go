@@ -76,13 +76,14 @@ func (s *Secrets) RemoveReplica(ctx context.Context, ref guard.SecretRef, region
 	return fail(err, "remove replica of %s in %s", ref.ID, region)
 }
 
-// AddReplica copies a secret to a Region under a key of that Region. A secret of the same name there is never overwritten.
+// AddReplica copies a secret to a Region under a key of that Region; "" is the AWS managed key there. A secret of the
+// same name there is never overwritten.
 func (s *Secrets) AddReplica(ctx context.Context, ref guard.SecretRef, region, keyARN string) error {
 	client, _, err := s.enter(ctx, ref, settings.RoleChange)
 	if err != nil {
 		return fail(err, "replicate %s to %s", ref.ID, region)
 	}
 	_, err = client.ReplicateSecretToRegions(ctx, &secretsmanager.ReplicateSecretToRegionsInput{
-		SecretId: &ref.ID, AddReplicaRegions: []types.ReplicaRegionType{{Region: &region, KmsKeyId: &keyARN}}})
+		SecretId: &ref.ID, AddReplicaRegions: replicaRegions(map[string]string{region: keyARN})})
 	return fail(err, "replicate %s to %s", ref.ID, region)
 }

@@ -50,19 +50,20 @@ type Job struct {
 	Readers []Known     `json:"readers,omitempty"`
 	Copies  []ReplicaTo `json:"copies,omitempty"`
 
-	Pending      *Pending  `json:"pending,omitempty"` // begun, and not yet known how it ended
-	RekeyedAt    time.Time `json:"rekeyedAt,omitzero"`
-	FirstNewAt   time.Time `json:"firstNewAt,omitzero"` // when the first version under the new key alone was seen
-	SealedAt     time.Time `json:"sealedAt,omitzero"`
-	LastChangeAt time.Time `json:"lastChangeAt,omitzero"`
-	AskedAt      time.Time `json:"askedAt,omitzero"`   // when the owner was asked for a new version
-	GoAhead      string    `json:"goAhead,omitempty"`  // who said that observing is over
-	Flips        []Flip    `json:"flips,omitempty"`    // times that somebody moved it back
-	Denials      []Denial  `json:"denials,omitempty"`  // known readers that were refused
-	Rescues      []Rescue  `json:"rescues,omitempty"`  // access restored for them
-	Lease        Lease     `json:"lease,omitzero"`     // who is at it
-	History      []Turn    `json:"history,omitempty"`  // every change of phase
-	Revision     int64     `json:"revision,omitempty"` // 0: never stored
+	Pending      *Pending       `json:"pending,omitempty"` // begun, and not yet known how it ended
+	RekeyedAt    time.Time      `json:"rekeyedAt,omitzero"`
+	FirstNewAt   time.Time      `json:"firstNewAt,omitzero"` // when the first version under the new key alone was seen
+	SealedAt     time.Time      `json:"sealedAt,omitzero"`
+	LastChangeAt time.Time      `json:"lastChangeAt,omitzero"`
+	AskedAt      time.Time      `json:"askedAt,omitzero"`   // when the owner was asked for a new version
+	GoAhead      string         `json:"goAhead,omitempty"`  // who said that observing is over
+	Flips        []Flip         `json:"flips,omitempty"`    // times that somebody moved it back
+	Denials      []Denial       `json:"denials,omitempty"`  // known readers that were refused
+	Rescues      []Rescue       `json:"rescues,omitempty"`  // access restored for them
+	Outbox       []guard.Notice `json:"outbox,omitempty"`   // decided but not yet known to be published
+	Lease        Lease          `json:"lease,omitzero"`     // who is at it
+	History      []Turn         `json:"history,omitempty"`  // every change of phase
+	Revision     int64          `json:"revision,omitempty"` // 0: never stored
 }
 
 // Before is the state of a secret as it was found: what going back restores.

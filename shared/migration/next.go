@@ -255,6 +255,8 @@ func nextReplica(j Job, s Seen) Step {
 		}
 		at := slices.IndexFunc(s.Secret.Replicas, func(r guard.Replica) bool { return r.Region == c.Region })
 		switch {
+		case at < 0 && c.Removed.IsZero():
+			continue // its owner took it away
 		case at < 0:
 			return Step{Action: DoAddReplica, Region: c.Region, Key: c.Target, Phase: Sealing, Reason: "the copy in " + c.Region + " is away"}
 		case s.Secret.Replicas[at].Key.ARN != c.Target:

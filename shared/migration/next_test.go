@@ -71,17 +71,18 @@ func TestNext(t *testing.T) {
 			j.Seal = migration.SealRotate
 			j.Pending = &migration.Pending{Action: migration.DoRotate, At: now}
 		}, secret: dual, want: migration.DoWait},
-		"sealing: the first new version":              {phase: migration.Sealing, secret: half, want: migration.DoMove, to: migration.Sealing, reason: "AWSPREVIOUS still opens"},
-		"sealing: AWSPREVIOUS is left":                {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: half, want: migration.DoWait, reason: "AWSPREVIOUS still opens"},
-		"sealing: rotated twice where that is wanted": {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Settings) { s.RotateTwice = true }, secret: half, want: migration.DoRotate},
-		"sealing: done":                               {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: sealed, want: migration.DoMove, to: migration.Sealed},
-		"sealing: a copy under another key goes":      {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: managed(), Status: "InSync"}), want: migration.DoRemoveReplica, to: migration.Sealing},
-		"sealing: a copy that is away comes":          {phase: migration.Sealing, job: copies, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing},
-		"sealing: a copy that is coming":              {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InProgress"}), want: migration.DoWait},
-		"sealing: all copies are there":               {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoMove, to: migration.Sealed},
-		"sealed: nothing":                             {phase: migration.Sealed, secret: sealed, want: migration.DoNothing},
-		"blocked: nothing":                            {phase: migration.Blocked, secret: dual, want: migration.DoNothing},
-		"rolled back: nothing":                        {phase: migration.RolledBack, secret: secret("db", managed()), want: migration.DoNothing},
+		"sealing: the first new version":                      {phase: migration.Sealing, secret: half, want: migration.DoMove, to: migration.Sealing, reason: "AWSPREVIOUS still opens"},
+		"sealing: AWSPREVIOUS is left":                        {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: half, want: migration.DoWait, reason: "AWSPREVIOUS still opens"},
+		"sealing: rotated twice where that is wanted":         {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Settings) { s.RotateTwice = true }, secret: half, want: migration.DoRotate},
+		"sealing: done":                                       {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: sealed, want: migration.DoMove, to: migration.Sealed},
+		"sealing: a copy under another key goes":              {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: managed(), Status: "InSync"}), want: migration.DoRemoveReplica, to: migration.Sealing},
+		"sealing: a copy that is away comes":                  {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing},
+		"sealing: a copy that its owner took away stays away": {phase: migration.Sealing, job: copies, secret: sealed, want: migration.DoMove, to: migration.Sealed},
+		"sealing: a copy that is coming":                      {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InProgress"}), want: migration.DoWait},
+		"sealing: all copies are there":                       {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoMove, to: migration.Sealed},
+		"sealed: nothing":                                     {phase: migration.Sealed, secret: sealed, want: migration.DoNothing},
+		"blocked: nothing":                                    {phase: migration.Blocked, secret: dual, want: migration.DoNothing},
+		"rolled back: nothing":                                {phase: migration.RolledBack, secret: secret("db", managed()), want: migration.DoNothing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j, at, s := job(tt.phase), set, migration.Seen{Secret: tt.secret, At: now}

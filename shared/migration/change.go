@@ -1,0 +1,174 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Fields of a journal entry's Before and After.
+const (
+	keyField     = "kmsKeyId" // as UpdateSecret takes it: "" is the AWS managed key
+	stateField   = "state"
+	regionField  = "region"
+	planField    = "plan"
+	granteeField = "grantee"
+	untilField   = "until"
+	tagPrefix    = "tag:"
+)
+
+func (v *visit) entry(action Action, at time.Time, detail string) guard.JournalEntry {
+	return guard.JournalEntry{
+		ID: "migration|" + v.job.Plan + "|" + string(action) + "|" + detail, Resource: v.job.Secret, Action: string(action),
+		At: at, By: v.By, Before: map[string]string{}, After: map[string]string{planField: v.job.Plan},
+	}
+}
+
+func (v *visit) rekey(ctx context.Context, step Step, seen Seen) (bool, error) {
+	j := &v.job
+	if j.Pending == nil {
+		if ok, err := v.budget(ctx, step); !ok || err != nil {
+			return false, err
+		}
+		if j.Before == nil {
+			j.Before = before(seen.Secret, seen.At)
+		}
+		j.Pending = &Pending{Action: DoRekey, At: seen.At}
+	}
+	if err := v.save(ctx); err != nil {
+		return false, err
+	}
+	entry := v.entry(DoRekey, j.Pending.At, step.Key)
+	entry.Before[keyField], entry.Before[stateField], entry.After[keyField] = seen.Secret.KeyID, string(guard.StateOf(seen.Secret, "")), step.Key
+	for name, value := range ownTags(seen.Secret.Tags) {
+		entry.Before[tagPrefix+name] = value
+	}
+	if err := v.Journal.Append(ctx, entry); err != nil {
+		return false, fmt.Errorf("write journal before the change: %w", err)
+	}
+	err := v.Secrets.Rekey(ctx, v.ref(), step.Key)
+	if lost, err := v.lost(ctx, "UpdateSecret", err, seen.At); lost || err != nil {
+		return lost, err
+	}
+	j.LastChangeAt = seen.At
+	return true, v.save(ctx)
+}
+
+// lost says that AWS refused a change for good: the job fails with the reason, in our words.
+func (v *visit) lost(ctx context.Context, call string, err error, at time.Time) (bool, error) {
+	switch {
+	case err == nil:
+		return false, nil
+	case errors.Is(err, guard.ErrGone):
+		return true, nil // the next look sees it
+	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs), errors.Is(err, guard.ErrRefused):
+		v.job.Pending = nil
+		v.job.enter(Failed, call+" was refused: "+refusal(err), v.By, at)
+		v.tell(guard.NoticeFailed, v.job.Reason, at)
+		if err := v.save(ctx); err != nil {
+			return false, err
+		}
+		return true, v.publish(ctx)
+	}
+	return false, fmt.Errorf("call %s: %w", call, err)
+}
+
+// refusal is our word for an error. AWS's own text is for the log: it names roles and policies of the hub.
+func refusal(err error) string {
+	switch {
+	case errors.Is(err, guard.ErrDenied):
+		return "the role doublelock-change may not change the secret or use the key"
+	case errors.Is(err, guard.ErrNotOurs):
+		return "the role doublelock-change cannot be assumed in the account"
+	}
+	return "the secret or its key is in a state in which it cannot be changed"
+}
+
+// budget takes one change from the limits of the hour, the account's first.
+func (v *visit) budget(ctx context.Context, _ Step) (bool, error) {
+	names, until := HourNames(v.Now(), v.job.Account)
+	for i, most := range []int{v.Settings.PerAccountHour, v.Settings.PerHour} {
+		ok, err := v.Counter.Take(ctx, names[i], most, until)
+		if err != nil {
+			return false, fmt.Errorf("count changes: %w", err)
+		}
+		if !ok {
+			v.job.Reason = fmt.Sprintf("waiting: %d changes an hour are made", most)
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func (v *visit) rotate(ctx context.Context, step Step, seen Seen) (bool, error) {
+	j := &v.job
+	if ok, err := v.budget(ctx, step); !ok || err != nil {
+		return false, err
+	}
+	j.Pending = &Pending{Action: DoRotate, At: seen.At}
+	j.LastChangeAt = seen.At
+	if err := v.save(ctx); err != nil {
+		return false, err
+	}
+	entry := v.entry(DoRotate, seen.At, "")
+	if current, ok := currentVersion(seen.Secret); ok {
+		entry.Before["version"] = current.ID
+	}
+	if err := v.Journal.Append(ctx, entry); err != nil {
+		return false, fmt.Errorf("write journal before the rotation: %w", err)
+	}
+	err := v.Secrets.Rotate(ctx, v.ref())
+	if _, err := v.lost(ctx, "RotateSecret", err, seen.At); err != nil {
+		return false, err
+	}
+	j.Reason = "the rotation is under way"
+	return false, nil
+}
+
+func (v *visit) replica(ctx context.Context, step Step, seen Seen) (bool, error) {
+	j := &v.job
+	for i := range j.Copies {
+		if j.Copies[i].Region == step.Region && j.Copies[i].Removed.IsZero() {
+			j.Copies[i].Removed = seen.At
+		}
+	}
+	j.Pending = &Pending{Action: step.Action, Region: step.Region, At: seen.At}
+	if err := v.save(ctx); err != nil {
+		return false, err
+	}
+	entry := v.entry(step.Action, seen.At, step.Region)
+	entry.Before[regionField], entry.After[keyField] = step.Region, step.Key
+	for _, r := range j.Before.Replicas {
+		if r.Region == step.Region {
+			entry.Before[keyField] = r.KeyID
+		}
+	}
+	if err := v.Journal.Append(ctx, entry); err != nil {
+		return false, fmt.Errorf("write journal before the replica: %w", err)
+	}
+	var err error
+	if step.Action == DoRemoveReplica {
+		err = v.Secrets.RemoveReplica(ctx, v.ref(), step.Region)
+	} else {
+		err = v.Secrets.AddReplica(ctx, v.ref(), step.Region, step.Key)
+	}
+	if lost, err := v.lost(ctx, string(step.Action), err, seen.At); lost || err != nil {
+		return lost, err
+	}
+	j.LastChangeAt = seen.At
+	return true, v.save(ctx)
+}
+
+func currentVersion(s guard.Secret) (guard.Version, bool) {
+	for _, version := range s.Versions {
+		for _, stage := range version.Stages {
+			if stage == "AWSCURRENT" {
+				return version, true
+			}
+		}
+	}
+	return guard.Version{}, false
+}

@@ -1,0 +1,236 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+const (
+	mostSteps    = 24 // of one visit; a machine that goes round in circles ends here
+	betweenLooks = 2 * time.Second
+)
+
+// Start makes the job of a planned item, or takes up the one there is. A job that rests (blocked, failed, rolled back)
+// begins anew, with the state that was recorded first as the one to go back to.
+func (e *Engine) Start(ctx context.Context, i Item, plan string) (Job, error) {
+	j, err := e.Store.Load(ctx, i.Secret)
+	if err != nil {
+		return Job{}, fmt.Errorf("start migration of %s: %w", i.Name, err)
+	}
+	switch {
+	case j.Revision > 0 && !j.Phase.Resting() && (j.Phase != Planned || j.Plan == plan):
+		return j, nil
+	case j.Lease.Until.After(e.Now()) && j.Lease.By != e.Worker:
+		return j, fmt.Errorf("start migration of %s: %w", i.Name, ErrBusy)
+	}
+	fresh := NewJob(i, plan, e.By, e.Now().UTC())
+	fresh.History = append(j.History, fresh.History...)
+	fresh.Revision, fresh.LastChangeAt, fresh.Rescues = j.Revision, j.LastChangeAt, j.Rescues
+	if j.Phase == Failed || j.Phase == Blocked {
+		fresh.Before = j.Before
+	}
+	if err := e.Store.Save(ctx, fresh); err != nil {
+		return j, fmt.Errorf("start migration of %s: %w", i.Name, err)
+	}
+	fresh.Revision++
+	return fresh, nil
+}
+
+// visit is one worker at one secret.
+type visit struct {
+	*Engine
+	job     Job
+	checked bool
+	blocked []string
+}
+
+// Advance takes a secret as far as it can go now, and says what it waits for. Errors: ErrBusy, guard.ErrThrottled,
+// guard.ErrConflict (another worker took over) and whatever AWS answers: all of them may be tried again.
+func (e *Engine) Advance(ctx context.Context, secret string) (Job, Step, error) {
+	v, err := e.enter(ctx, secret)
+	if err != nil {
+		return v.job, Step{}, fmt.Errorf("advance %s: %w", secret, err)
+	}
+	step, err := v.walk(ctx)
+	if left := v.leave(ctx); err == nil {
+		err = left
+	}
+	if err != nil {
+		return v.job, step, fmt.Errorf("advance %s: %w", v.job.Name, err)
+	}
+	return v.job, step, nil
+}
+
+// enter takes the lease.
+func (e *Engine) enter(ctx context.Context, secret string) (*visit, error) {
+	v := &visit{Engine: e}
+	var err error
+	if v.job, err = e.Store.Load(ctx, secret); err != nil {
+		return v, err
+	}
+	now := e.Now().UTC()
+	switch {
+	case v.job.Revision == 0:
+		return v, fmt.Errorf("no migration of it was begun: %w", guard.ErrGone)
+	case v.job.Lease.By != "" && v.job.Lease.By != e.Worker && v.job.Lease.Until.After(now):
+		return v, fmt.Errorf("%w: %s until %s", ErrBusy, v.job.Lease.By, v.job.Lease.Until.Format(time.TimeOnly))
+	}
+	v.job.Lease = Lease{By: e.Worker, Until: now.Add(e.Settings.Lease)}
+	return v, v.save(ctx)
+}
+
+// save writes the job. It comes before every change: a worker whose lease was taken over fails here and does nothing.
+func (v *visit) save(ctx context.Context) error {
+	if err := v.Store.Save(ctx, v.job); err != nil {
+		return err
+	}
+	v.job.Revision++
+	return nil
+}
+
+// leave gives the lease back. After an error the job may be another's already.
+func (v *visit) leave(ctx context.Context) error {
+	v.job.Lease = Lease{}
+	if err := v.save(ctx); err != nil && !errors.Is(err, guard.ErrConflict) {
+		return err
+	}
+	return nil
+}
+
+func (v *visit) walk(ctx context.Context) (Step, error) {
+	if err := v.publish(ctx); err != nil {
+		return Step{}, err
+	}
+	if err := v.endRescues(ctx); err != nil {
+		return Step{}, err
+	}
+	if p := v.job.Pending; p != nil && p.Action == doRollback {
+		return Step{Action: DoNothing, Reason: "going back, taken up again"}, v.rollback(ctx, "going back was begun "+p.At.Format(time.RFC3339))
+	}
+	var step Step
+	for range mostSteps {
+		seen, err := v.look(ctx)
+		if err != nil {
+			return step, err
+		}
+		step = Next(v.job, seen, v.Settings)
+		on, err := v.do(ctx, step, seen)
+		if err != nil || !on {
+			return step, err
+		}
+	}
+	return step, fmt.Errorf("no end after %d steps, the last: %s", mostSteps, step.Reason)
+}
+
+func (v *visit) ref() guard.SecretRef {
+	return guard.SecretRef{Account: v.job.Account, Region: v.job.Region, ID: v.job.Secret}
+}
+
+// look sees what is true now.
+func (v *visit) look(ctx context.Context) (Seen, error) {
+	seen := Seen{At: v.Now().UTC(), Checked: v.checked, Blocked: v.blocked}
+	var err error
+	seen.Secret, err = v.Secrets.Describe(ctx, v.ref())
+	if errors.Is(err, guard.ErrGone) {
+		seen.Gone = true
+		return seen, nil
+	}
+	if err != nil {
+		return seen, fmt.Errorf("look at the secret: %w", err)
+	}
+	if v.job.Phase == Observing {
+		err = v.listen(ctx, seen.Secret)
+	}
+	return seen, err
+}
+
+// listen notes which readers have read since the re-key.
+func (v *visit) listen(ctx context.Context, s guard.Secret) error {
+	if v.Trail == nil || len(v.job.Silent()) == 0 {
+		return nil
+	}
+	reads, err := v.Trail.Reads(ctx, s, v.job.RekeyedAt)
+	if err != nil {
+		return fmt.Errorf("look up its readers: %w", err)
+	}
+	for _, r := range reads {
+		for i := range v.job.Readers {
+			known := &v.job.Readers[i]
+			if known.Principal == r.Principal && r.Last.After(known.ReadAt) {
+				known.ReadAt = r.Last
+			}
+		}
+	}
+	return nil
+}
+
+// do takes a step, and reports whether there may be another one right away.
+func (v *visit) do(ctx context.Context, step Step, seen Seen) (bool, error) {
+	switch step.Action {
+	case DoNothing, DoWait:
+		v.job.Reason = step.Reason
+		return false, nil
+	case DoMove:
+		return true, v.move(ctx, step, seen)
+	case DoCheck:
+		return true, v.check(ctx, seen)
+	case DoLook:
+		v.job.Pending.Tries++
+		if err := v.save(ctx); err != nil {
+			return false, err
+		}
+		return true, v.Sleep(ctx, betweenLooks)
+	case DoAsk:
+		return false, v.ask(ctx, step)
+	case DoRekey:
+		return v.rekey(ctx, step, seen)
+	case DoRotate:
+		return v.rotate(ctx, step, seen)
+	case DoRemoveReplica, DoAddReplica:
+		return v.replica(ctx, step, seen)
+	}
+	return false, fmt.Errorf("step %q is unknown", step.Action)
+}
+
+func (v *visit) check(ctx context.Context, seen Seen) error {
+	found, err := v.Preflight.Check(ctx, seen.Secret, v.job.Target)
+	if err != nil {
+		return fmt.Errorf("ask who would lose access: %w", err)
+	}
+	v.checked, v.blocked = true, found.Problems
+	return nil
+}
+
+// move enters a phase.
+func (v *visit) move(ctx context.Context, step Step, seen Seen) error {
+	j, was := &v.job, v.job.Phase
+	j.enter(step.Phase, step.Reason, v.By, seen.At)
+	if step.Flip {
+		j.Flips = append(j.Flips, Flip{At: seen.At, Key: keyName(seen.Secret.Key)})
+		j.Pending, j.FirstNewAt, j.GoAhead, j.AskedAt = nil, time.Time{}, "", time.Time{}
+		v.checked = false
+	}
+	if step.First {
+		j.FirstNewAt, j.Pending = seen.At, nil
+	}
+	switch {
+	case step.Phase == Rekeyed:
+		if j.Before == nil { // it was under the key when we came
+			j.Before = before(seen.Secret, seen.At)
+		}
+		j.RekeyedAt, j.Pending = seen.At, nil
+	case step.Phase == Sealed && was != Sealed:
+		j.SealedAt = seen.At
+	case step.Phase == Failed:
+		j.Pending = nil
+	}
+	v.tellMove(was, seen)
+	if err := v.save(ctx); err != nil {
+		return err
+	}
+	return v.publish(ctx)
+}

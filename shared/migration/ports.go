@@ -1,0 +1,85 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// ErrBusy says that another worker is at the secret.
+var ErrBusy = errors.New("another worker is at this secret")
+
+// ErrNothingToUndo says that the migration changed nothing about a secret.
+var ErrNothingToUndo = errors.New("nothing was changed that could be undone")
+
+// Secrets looks at secrets and changes them. No method reads a value.
+type Secrets interface {
+	Describe(ctx context.Context, ref guard.SecretRef) (guard.Secret, error)
+	// Rekey sets the key, "" is the AWS managed one. It may answer success and re-encrypt nothing.
+	Rekey(ctx context.Context, ref guard.SecretRef, keyARN string) error
+	Rotate(ctx context.Context, ref guard.SecretRef) error
+	RemoveReplica(ctx context.Context, ref guard.SecretRef, region string) error
+	AddReplica(ctx context.Context, ref guard.SecretRef, region, keyARN string) error
+	Tag(ctx context.Context, ref guard.SecretRef, tags map[string]string) error
+	Untag(ctx context.Context, ref guard.SecretRef, names ...string) error
+}
+
+// Grants lets single principals use a key for a while.
+type Grants interface {
+	// Grant allows kms:Decrypt for one secret, and answers the same id when asked again under the same name.
+	Grant(ctx context.Context, key guard.KeyRef, name, grantee, secretARN string) (id string, err error)
+	// Revoke ends a grant. One that is gone already is no error.
+	Revoke(ctx context.Context, key guard.KeyRef, id string) error
+}
+
+// Store keeps jobs. Load answers the zero Job for a secret that has none; Save answers guard.ErrConflict when somebody
+// wrote since it was loaded, and stores it with Revision one higher than it came.
+type Store interface {
+	Load(ctx context.Context, secret string) (Job, error)
+	Save(ctx context.Context, j Job) error
+	List(ctx context.Context, yield func(Job) error) error
+}
+
+// Journal is the way back. Append keeps what was written first under one resource, time and ID.
+type Journal interface {
+	Append(ctx context.Context, e guard.JournalEntry) error
+}
+
+// Counter bounds changes: Take takes one of limit, or answers false.
+type Counter interface {
+	Take(ctx context.Context, name string, limit int, until time.Time) (bool, error)
+}
+
+// Preflight asks again, from what is true now, who would lose access if a secret were under a key.
+type Preflight interface {
+	Check(ctx context.Context, s guard.Secret, keyARN string) (Assessment, error)
+}
+
+// Trail tells who read a secret since a time.
+type Trail interface {
+	Reads(ctx context.Context, s guard.Secret, since time.Time) ([]Sighting, error)
+}
+
+// Bus tells the rest of the hub.
+type Bus interface {
+	Publish(ctx context.Context, notices []guard.Notice) error
+}
+
+// Engine drives jobs. It is safe to run several of them at once, and to kill any at any time.
+type Engine struct {
+	Secrets   Secrets
+	Grants    Grants // nil: no grants are made
+	Store     Store
+	Journal   Journal
+	Counter   Counter
+	Preflight Preflight
+	Trail     Trail // nil: only the owner can end observing
+	Bus       Bus
+	Settings  Settings
+	By        string // our role session, for the journal
+	Worker    string // who holds leases; different for every process
+	Now       func() time.Time
+	Sleep     func(ctx context.Context, d time.Duration) error
+}

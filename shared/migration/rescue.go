@@ -1,0 +1,168 @@
+package migration
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+const doGrant Action = "CreateGrant"
+
+// Refused answers the denied read of a known reader: it goes back, grants access for a while, or tells the owner; and
+// it says which principal lacks which right, with the fix. A secret that is not being migrated is none of its business.
+func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer, error) {
+	j, err := e.Store.Load(ctx, secret)
+	if err != nil {
+		return AnswerNone, fmt.Errorf("answer a denied read of %s: %w", secret, err)
+	}
+	if answer, _ := Judge(j, r, e.Settings); j.Revision == 0 || answer == AnswerNone {
+		return AnswerNone, nil
+	}
+	v, err := e.enter(ctx, secret)
+	if err != nil {
+		return AnswerNone, fmt.Errorf("answer a denied read of %s: %w", secret, err)
+	}
+	answer, err := v.answer(ctx, r)
+	if left := v.leave(ctx); err == nil {
+		err = left
+	}
+	if err != nil {
+		return answer, fmt.Errorf("answer a denied read of %s: %w", v.job.Name, err)
+	}
+	return answer, nil
+}
+
+func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
+	answer, why := Judge(v.job, r, v.Settings)
+	if answer == AnswerNone {
+		return answer, nil
+	}
+	if answer == AnswerGrant && v.Grants == nil {
+		answer, why = AnswerPage, "a version is under the new key alone, and nobody here may make grants"
+	}
+	detail := v.diagnose(ctx, r)
+	failed := ""
+	switch answer {
+	case AnswerRollback:
+		if err := v.rollback(ctx, r.Principal+" was refused by the new key"); err != nil {
+			answer, failed = AnswerPage, "; going back failed: "+err.Error()
+		}
+	case AnswerGrant:
+		if err := v.grant(ctx, r); err != nil {
+			answer, failed = AnswerPage, "; restoring access failed: "+err.Error()
+		}
+	}
+	told := v.notice(guard.NoticeReaderLost, detail+". "+said(answer, why)+failed, r.At)
+	told.ID, told.EventID, told.Actor = string(guard.NoticeReaderLost)+"|"+r.EventID, r.EventID, r.Principal
+	if err := v.Bus.Publish(ctx, []guard.Notice{told}); err != nil {
+		return answer, fmt.Errorf("tell of the denied read: %w", err)
+	}
+	v.job.Denials = append(v.job.Denials, Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, What: r.What, Answer: answer})
+	return answer, v.save(ctx)
+}
+
+func said(a Answer, why string) string {
+	switch a {
+	case AnswerRollback:
+		return "The secret was set back (" + why + ")"
+	case AnswerGrant:
+		return "Access was restored by a grant (" + why + ")"
+	}
+	return "Nothing was changed (" + why + "): add the statement, or write a new version"
+}
+
+// diagnose says which right the reader lacks, with the fix where one is found.
+func (v *visit) diagnose(ctx context.Context, r Refused) string {
+	what := r.What
+	if what == "" {
+		what = "kms:Decrypt on " + v.job.Target
+	}
+	detail := r.Principal + " read the secret before and was refused: it lacks " + what
+	s, err := v.Secrets.Describe(ctx, v.ref())
+	if err != nil {
+		return detail
+	}
+	found, err := v.Preflight.Check(ctx, s, v.job.Target)
+	if err != nil {
+		return detail // the fix is a courtesy: the reader's name is what counts
+	}
+	for _, reader := range found.Readers {
+		if reader.Principal != r.Principal || reader.Fix == nil {
+			continue
+		}
+		switch fix := reader.Fix; {
+		case fix.inIdentity():
+			return detail + "; add to its " + string(FixIdentity) + ": " + string(fix.Identity)
+		case fix.inKey():
+			return detail + "; add to the " + string(FixKey) + ": " + string(fix.KeyPolicy)
+		default:
+			return detail + "; " + fix.Why
+		}
+	}
+	return detail
+}
+
+// grant lets a reader decrypt this secret until a date. It is journaled before, and ended by endRescues.
+func (v *visit) grant(ctx context.Context, r Refused) error {
+	now := v.Now().UTC()
+	until := now.Add(v.Settings.GrantFor)
+	entry := v.entry(doGrant, now, r.EventID)
+	entry.After[granteeField], entry.After[untilField], entry.After[keyField] = r.Principal, until.Format(time.RFC3339), v.job.Target
+	if err := v.Journal.Append(ctx, entry); err != nil {
+		return fmt.Errorf("write journal before the grant: %w", err)
+	}
+	id, err := v.Grants.Grant(ctx, v.keyRef(v.job.Target), grantName(r.EventID), r.Principal, v.job.Secret)
+	if err != nil {
+		return err
+	}
+	v.job.Rescues = append(v.job.Rescues, Rescue{Principal: r.Principal, Key: v.job.Target, GrantID: id, Until: until})
+	return v.save(ctx)
+}
+
+// grantName is the same for the same denied read, so that a repeat finds the grant of the first try.
+func grantName(event string) string {
+	return "doublelock-" + strings.Map(func(r rune) rune {
+		if (r >= 'a' && r <= 'z') || (r >= 'A' && r <= 'Z') || (r >= '0' && r <= '9') || r == '-' {
+			return r
+		}
+		return '-'
+	}, event)
+}
+
+func (v *visit) keyRef(arn string) guard.KeyRef {
+	return guard.KeyRef{Account: accountOf(arn), Region: v.job.Region, ID: arn}
+}
+
+// endRescues ends the grants whose time is over.
+func (v *visit) endRescues(ctx context.Context) error {
+	for i := range v.job.Rescues {
+		r := &v.job.Rescues[i]
+		if v.Grants == nil || !r.Ended.IsZero() || v.Now().Before(r.Until) {
+			continue
+		}
+		if err := v.Grants.Revoke(ctx, v.keyRef(r.Key), r.GrantID); err != nil {
+			return fmt.Errorf("end the grant for %s: %w", r.Principal, err)
+		}
+		r.Ended = v.Now().UTC()
+		if err := v.save(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GoAhead ends observing, by somebody's word.
+func (e *Engine) GoAhead(ctx context.Context, secret, by string) error {
+	v, err := e.enter(ctx, secret)
+	if err != nil {
+		return fmt.Errorf("go ahead with %s: %w", secret, err)
+	}
+	v.job.GoAhead = by
+	if err := v.leave(ctx); err != nil {
+		return fmt.Errorf("go ahead with %s: %w", v.job.Name, err)
+	}
+	return nil
+}

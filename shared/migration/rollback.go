@@ -1,0 +1,214 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// doRollback is the journal's word for going back.
+const doRollback Action = "rollback"
+
+// Rollback sets a secret back to the state that was recorded before its first change: key, copies and our own tags.
+// What cannot be undone is an error that says so, and the job fails with it. It is safe to repeat.
+func (e *Engine) Rollback(ctx context.Context, secret, why string) (Job, error) {
+	v, err := e.enter(ctx, secret)
+	if err != nil {
+		return v.job, fmt.Errorf("roll back %s: %w", secret, err)
+	}
+	err = v.rollback(ctx, why)
+	if left := v.leave(ctx); err == nil {
+		err = left
+	}
+	if err != nil {
+		return v.job, fmt.Errorf("roll back %s: %w", v.job.Name, err)
+	}
+	return v.job, nil
+}
+
+func (v *visit) rollback(ctx context.Context, why string) error {
+	j, now := &v.job, v.Now().UTC()
+	if j.Phase == RolledBack {
+		return nil
+	}
+	if j.Before == nil {
+		if j.Phase == Planned || j.Phase == Blocked {
+			j.enter(RolledBack, "nothing had been changed: "+why, v.By, now)
+			return v.save(ctx)
+		}
+		return ErrNothingToUndo
+	}
+	if err := v.beginBack(ctx, now); err != nil {
+		return err
+	}
+	s, err := v.Secrets.Describe(ctx, v.ref())
+	if errors.Is(err, guard.ErrGone) {
+		return errors.New("the secret was deleted")
+	}
+	if err != nil {
+		return fmt.Errorf("look before going back: %w", err)
+	}
+	if s.KeyID != j.Before.KeyID {
+		if err := v.Secrets.Rekey(ctx, v.ref(), j.Before.KeyID); err != nil {
+			return fmt.Errorf("set the previous key: %w", err)
+		}
+		j.LastChangeAt = now
+	}
+	if err := v.proveBack(ctx); err != nil {
+		return err
+	}
+	if err := v.copiesBack(ctx, s); err != nil {
+		return err
+	}
+	if err := v.tagsBack(ctx); err != nil {
+		return err
+	}
+	j.Pending = nil
+	j.enter(RolledBack, why, v.By, now)
+	v.tell(guard.NoticeRolledBack, "back under "+beforeKey(j.Before)+": "+why, now)
+	if err := v.save(ctx); err != nil {
+		return err
+	}
+	return v.publish(ctx)
+}
+
+func beforeKey(b *Before) string {
+	if b.KeyID == "" {
+		return "the AWS managed key"
+	}
+	return b.KeyID
+}
+
+func (v *visit) beginBack(ctx context.Context, now time.Time) error {
+	if v.job.Pending == nil || v.job.Pending.Action != doRollback {
+		v.job.Pending = &Pending{Action: doRollback, At: now}
+		if err := v.save(ctx); err != nil {
+			return err
+		}
+	}
+	entry := v.entry(doRollback, v.job.Pending.At, "")
+	entry.Before[keyField], entry.After[keyField] = v.job.Target, v.job.Before.KeyID
+	if err := v.Journal.Append(ctx, entry); err != nil {
+		return fmt.Errorf("write journal before going back: %w", err)
+	}
+	return nil
+}
+
+// proveBack sees that every labelled version opens with the previous key again.
+func (v *visit) proveBack(ctx context.Context) error {
+	var missing string
+	for i := range looksAtMost {
+		if i > 0 {
+			if err := v.Sleep(ctx, betweenLooks); err != nil {
+				return err
+			}
+		}
+		s, err := v.Secrets.Describe(ctx, v.ref())
+		if err != nil {
+			return fmt.Errorf("look after going back: %w", err)
+		}
+		if missing = notBack(s, v.job.Before); missing == "" {
+			return nil
+		}
+	}
+	v.job.Pending = nil
+	v.job.enter(Failed, missing, v.By, v.Now().UTC())
+	if err := v.save(ctx); err != nil {
+		return err
+	}
+	return errors.New(missing)
+}
+
+func notBack(s guard.Secret, b *Before) string {
+	if s.KeyID != b.KeyID {
+		return "UpdateSecret was accepted, but the secret is not under " + beforeKey(b)
+	}
+	for _, version := range s.Versions {
+		if !version.Labelled() {
+			continue
+		}
+		back := false
+		for _, k := range version.Keys {
+			back = back || k.Same(s.Key)
+		}
+		if !back {
+			return "the key is set back, but version " + version.ID + " opens with the new key only: the role doublelock-change probably lacks kms:Decrypt on it, so its owner must write a new version"
+		}
+	}
+	return ""
+}
+
+// copiesBack makes the copies again that were made under a key of ours.
+func (v *visit) copiesBack(ctx context.Context, s guard.Secret) error {
+	for i := range v.job.Copies {
+		c := &v.job.Copies[i]
+		if c.Removed.IsZero() {
+			continue
+		}
+		var was *guard.Replica
+		for k := range v.job.Before.Replicas {
+			if v.job.Before.Replicas[k].Region == c.Region {
+				was = &v.job.Before.Replicas[k]
+			}
+		}
+		if was == nil {
+			continue
+		}
+		present, same := false, false
+		for _, r := range s.Replicas {
+			if r.Region == c.Region {
+				present, same = true, r.KeyID == was.KeyID
+			}
+		}
+		if present && !same {
+			if err := v.Secrets.RemoveReplica(ctx, v.ref(), c.Region); err != nil {
+				return fmt.Errorf("remove the copy in %s: %w", c.Region, err)
+			}
+			present = false
+		}
+		if !present {
+			if err := v.Secrets.AddReplica(ctx, v.ref(), c.Region, was.KeyID); err != nil {
+				return fmt.Errorf("make the copy in %s again: %w", c.Region, err)
+			}
+		}
+		c.Removed, c.Done = time.Time{}, time.Time{}
+		if err := v.save(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tagsBack restores our own tags and touches no others: their owner may have changed them since.
+func (v *visit) tagsBack(ctx context.Context) error {
+	s, err := v.Secrets.Describe(ctx, v.ref())
+	if err != nil {
+		return fmt.Errorf("look at the tags: %w", err)
+	}
+	have, want := ownTags(s.Tags), ownTags(v.job.Before.Tags)
+	var gone []string
+	for name := range have {
+		if _, keep := want[name]; !keep {
+			gone = append(gone, name)
+		}
+	}
+	for name, value := range want {
+		if have[name] == value {
+			delete(want, name)
+		}
+	}
+	if len(gone) > 0 {
+		if err := v.Secrets.Untag(ctx, v.ref(), gone...); err != nil {
+			return fmt.Errorf("remove tags: %w", err)
+		}
+	}
+	if len(want) > 0 {
+		if err := v.Secrets.Tag(ctx, v.ref(), want); err != nil {
+			return fmt.Errorf("restore tags: %w", err)
+		}
+	}
+	return nil
+}
