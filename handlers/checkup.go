@@ -35,7 +35,7 @@ func Doctor(c *cloud.Cloud, config settings.Config) (*doctor.Doctor, error) {
 // expect is what a configuration deploys.
 func expect(config settings.Config) (doctor.Expected, error) {
 	e := expectMembers(config.Organization.SecurityAccount, config.Regions.Home, config.Regions.Guarded)
-	e.OrganizationID = config.Organization.ID
+	e.OrganizationID, e.Management = config.Organization.ID, config.Organization.ManagementAccount
 	var err error
 	if e.Config, err = config.Runtime().Env(); err != nil {
 		return e, err

@@ -68,7 +68,7 @@ func (d *Doctor) all(ctx context.Context, jobs []job) []Row {
 
 // accounts lists what to look at. Without Organizations the hub's own account is still looked at.
 func (d *Doctor) accounts(ctx context.Context) ([]Account, []Row) {
-	row := Row{Account: d.Expected.Hub, Check: CheckOrganization, Subject: d.Expected.OrganizationID}
+	row := Row{Account: d.Expected.Management, Check: CheckOrganization, Subject: d.Expected.OrganizationID}
 	ctx, cancel := d.limit(ctx)
 	defer cancel()
 	accounts, err := d.Organization.Accounts(ctx)

@@ -57,18 +57,23 @@ func (d *Doctor) function(ctx context.Context, name string) Row {
 	case f.State != "" && f.State != "Active" && f.State != "Inactive":
 		row.Status, row.Detail, row.Fix = Unknown, "the function is in state "+f.State, "Run doctor again in a minute."
 	default:
-		row.ok("code %s%s", short(f.CodeSHA256), since(f.ModifiedAt))
+		row.ok("%s", build(f))
 	}
 	return row
 }
 
 func short(sum string) string { return sum[:min(len(sum), 12)] }
 
-func since(t time.Time) string {
-	if t.IsZero() {
-		return ""
+// build tells one deployed version from another.
+func build(f Function) string {
+	var known []string
+	if f.CodeSHA256 != "" {
+		known = append(known, "code "+short(f.CodeSHA256))
 	}
-	return ", deployed " + t.UTC().Format(time.DateOnly)
+	if !f.ModifiedAt.IsZero() {
+		known = append(known, "deployed "+f.ModifiedAt.UTC().Format(time.DateOnly))
+	}
+	return strings.Join(append(known, "this configuration"), ", ")
 }
 
 func (d *Doctor) queue(ctx context.Context, name string) Row {

@@ -22,7 +22,7 @@ func (d *Doctor) scps(ctx context.Context) []Row {
 	present, err := d.Organization.SCPs(ctx)
 	var rows []Row
 	for _, want := range d.Expected.SCPs {
-		row := Row{Account: d.Expected.Hub, Check: CheckSCP, Subject: want.Name}
+		row := Row{Account: d.Expected.Management, Check: CheckSCP, Subject: want.Name}
 		at := slices.IndexFunc(present, func(p SCP) bool { return p.Name == want.Name })
 		switch {
 		case err != nil:

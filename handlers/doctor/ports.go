@@ -70,6 +70,7 @@ type Function struct {
 // Expected is what is to be found, as the configuration has it.
 type Expected struct {
 	OrganizationID string
+	Management     string // account
 	Hub            string // account
 	Home           string // Region
 	Regions        []string

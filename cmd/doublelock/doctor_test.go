@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/handlers/doctor"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// aDeployedWorld is the demo's organization at rest, and the environment of a person of the security account.
+func aDeployedWorld(t *testing.T) *world {
+	t.Helper()
+	c := newClock()
+	env := &environment{Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{}, Now: time.Now, output: "json"}
+	w, stop, err := newWorld(t.Context(), 1, c, c.Now, newReporter(newTimeline(env, c.Now, accountNames())).watcher())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	folder := t.TempDir()
+	if err := writeProfiles(folder, w); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		settings.EnvEndpoint: w.url, "AWS_PROFILE": "security", "AWS_REGION": "",
+		"AWS_CONFIG_FILE": filepath.Join(folder, "config"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(folder, "credentials"),
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "",
+	} {
+		t.Setenv(name, value)
+	}
+	return w
+}
+
+// callDoctor runs the command line and returns its rows and its exit code.
+func callDoctor(t *testing.T, args ...string) ([]doctor.Row, int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	env := &environment{Stdin: &bytes.Buffer{}, Stdout: &out, Stderr: &errs, Now: time.Now}
+	root := rootCommand(env)
+	root.SetArgs(append([]string{"doctor", "-o", "json", "--config", "../../testdata/config/sample.yaml"}, args...))
+	err := root.ExecuteContext(t.Context())
+	code := exitCode(env, err)
+	if code == exitFailure {
+		t.Fatalf("doctor: %v\n%s", err, errs.String())
+	}
+	var rows []doctor.Row
+	for decoder := json.NewDecoder(&out); decoder.More(); {
+		var row doctor.Row
+		if err := decoder.Decode(&row); err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, row)
+	}
+	return rows, code
+}
+
+func TestDoctorFindsExactlyWhatWasBroken(t *testing.T) {
+	w := aDeployedWorld(t)
+	rows, code := callDoctor(t)
+	if findings := doctor.Findings(rows); len(findings) > 0 || code != 0 || len(rows) < 100 {
+		t.Fatalf("in a sound world: exit code %d, %d rows, findings %+v", code, len(rows), findings)
+	}
+
+	call(t, w, search, ireland, "events", "RemoveTargets", map[string]any{"Rule": "doublelock-key-lifecycle", "Ids": []any{"hub"}})
+	call(t, w, search, ireland, "events", "DeleteRule", map[string]any{"Name": "doublelock-key-lifecycle"})
+	deleteRole(t, w, payments, settings.RoleTag)
+	detach(t, w, "doublelock-keys", guardedOU)
+	rows, code = callDoctor(t)
+	type finding struct{ Account, Region, Check, Subject, Detail string }
+	var got []finding
+	for _, r := range doctor.Findings(rows) {
+		got = append(got, finding{r.Account, r.Region, r.Check, r.Subject, r.Detail})
+	}
+	want := []finding{
+		{management, "", doctor.CheckSCP, "doublelock-keys", "not attached to " + guardedOU},
+		{search, ireland, doctor.CheckRule, "doublelock-key-lifecycle", "the rule does not exist"},
+		{payments, "", doctor.CheckRole, settings.RoleTag, "the role does not exist"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || code != exitFindings {
+		t.Errorf("exit code %d (-want +got):\n%s", code, diff)
+	}
+}
+
+// call is a call in the world by whoever may do everything.
+func call(t *testing.T, w *world, account, region, service, operation string, in map[string]any) map[string]any {
+	t.Helper()
+	out, err := w.aws.As("cloudformation.amazonaws.com", account, region, service, operation, in)
+	if err != nil {
+		t.Fatalf("%s: %v", operation, err)
+	}
+	return out
+}
+
+func deleteRole(t *testing.T, w *world, account, role string) {
+	t.Helper()
+	policies, _ := call(t, w, account, virginia, "iam", "ListRolePolicies", map[string]any{"RoleName": role})["PolicyNames"].([]any)
+	for _, name := range policies {
+		call(t, w, account, virginia, "iam", "DeleteRolePolicy", map[string]any{"RoleName": role, "PolicyName": name})
+	}
+	call(t, w, account, virginia, "iam", "DeleteRole", map[string]any{"RoleName": role})
+}
+
+func detach(t *testing.T, w *world, name, target string) {
+	t.Helper()
+	policies, _ := call(t, w, management, virginia, "organizations", "ListPolicies", map[string]any{"Filter": "SERVICE_CONTROL_POLICY"})["Policies"].([]any)
+	for _, p := range policies {
+		if policy, _ := p.(map[string]any); policy["Name"] == name {
+			call(t, w, management, virginia, "organizations", "DetachPolicy", map[string]any{"PolicyId": policy["Id"], "TargetId": target})
+			return
+		}
+	}
+	t.Fatalf("no policy %s", name)
+}
