@@ -81,15 +81,22 @@ func TestBuildRefusesWhatCannotBeDeployed(t *testing.T) {
 				c.BreakGlass = append(c.BreakGlass, fmt.Sprintf("arn:aws:iam::*:role/team-%03d/BreakGlass", i))
 			}
 			return c
-		}, "shorten breakGlassRoles"},
-		"more owners than a topic can filter for": {func() settings.Config {
+		}, "breakGlassRoles: the SCP doublelock-keys has"},
+		"a member template over the limit": {func() settings.Config {
 			c := big()
-			c.Owners.Channels = map[string]settings.Channel{}
-			for i := range 201 {
-				c.Owners.Channels[fmt.Sprintf("t%d", i)] = settings.Channel{}
+			c.Keys.Tags = map[string]string{}
+			for i := range 400 {
+				c.Keys.Tags[fmt.Sprintf("tag-%03d", i)] = strings.Repeat("x", 100)
 			}
 			return c
-		}, "owners.channels"},
+		}, "keys.tags: the member template has"},
+		"more operators than a trust policy has room for": {func() settings.Config {
+			c := big()
+			for i := range 40 {
+				c.Operations.Roles = append(c.Operations.Roles, fmt.Sprintf("arn:aws:iam::222222222222:role/operators/team-%03d/Operator", i))
+			}
+			return c
+		}, "operations.roles: the trust policy of doublelock-read has"},
 		"a handler environment over the limit": {func() settings.Config {
 			c := big()
 			for i := range 2000 {

@@ -26,10 +26,7 @@ func newHubStack(app awscdk.App, in Input) (awscdk.Stack, error) {
 	key := newHubKey(stack, n)
 	newTable(stack, key, n)
 	bus := newBus(stack, n)
-	topics, err := newTopics(stack, c, key, n)
-	if err != nil {
-		return nil, err
-	}
+	topics := newTopics(stack, c, key, n)
 	newChat(stack, c, n, topics)
 	newSlackAPI(stack, c, n, key, bus)
 	parts := hubParts{names: n, key: key, environment: env, logDays: c.Retention.LogDays, dist: in.Dist}

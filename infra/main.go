@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
@@ -34,7 +35,7 @@ func run(w io.Writer) error {
 		return err
 	}
 	app := awscdk.NewApp(&awscdk.AppProps{Context: &context, AnalyticsReporting: jsii.Bool(false)})
-	config, err := loadConfig(app, root, w)
+	file, err := loadConfig(app, root, w)
 	if err != nil {
 		return err
 	}
@@ -42,9 +43,9 @@ func run(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("find handlers: %w", err)
 	}
-	in := Input{Handlers: handlers, Config: config, Rules: trail.Rules(), Dist: filepath.Join(root, "dist"), Context: context}
+	in := Input{Handlers: handlers, Config: file.Config, Rules: trail.Rules(), Dist: filepath.Join(root, "dist"), Context: context}
 	if err := Build(app, in, w); err != nil {
-		return err
+		return file.Locate(err)
 	}
 	return synth(app)
 }
@@ -64,18 +65,19 @@ func synth(app awscdk.App) (err error) {
 const envConfigFile = "DOUBLELOCK_CONFIG_FILE"
 
 // loadConfig reads the configuration that the operator names, else doublelock.yaml, else the committed sample, so
-// that a fresh clone synthesizes. The sample's accounts are nobody's: nothing can be deployed with it by mistake.
-func loadConfig(app awscdk.App, root string, w io.Writer) (settings.Config, error) {
+// that a fresh clone synthesizes. The sample's accounts are nobody's: nothing can be deployed with it by mistake. A
+// waiver that has expired does not stop a synthesis, which must not depend on the day; it only stops excusing.
+func loadConfig(app awscdk.App, root string, w io.Writer) (*settings.File, error) {
 	if path, ok := app.Node().TryGetContext(jsii.String("config")).(string); ok && path != "" {
-		return settings.Load(path)
+		return settings.Open(path, time.Time{})
 	}
 	if path := os.Getenv(envConfigFile); path != "" {
-		return settings.Load(path)
+		return settings.Open(path, time.Time{})
 	}
 	path := filepath.Join(root, "doublelock.yaml")
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		path = filepath.Join(root, "testdata", "config", "sample.yaml")
 		fmt.Fprintf(w, "no doublelock.yaml here: synthesizing the sample %s\n", path)
 	}
-	return settings.Load(path)
+	return settings.Open(path, time.Time{})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -25,7 +26,11 @@ func newMemberStack(app awscdk.App, id string, in Input, props awscdk.StackProps
 		Expression: awscdk.Fn_ConditionEquals(awscdk.Aws_REGION(), n.region),
 	})
 	for _, duty := range duties(in) {
-		newRole(stack, duty.id, duty.role(n)).CfnOptions().SetCondition(home)
+		role := duty.role(n)
+		if err := fitsTrust(role); err != nil {
+			return nil, err
+		}
+		newRole(stack, duty.id, role).CfnOptions().SetCondition(home)
 	}
 	forward := newRole(stack, "ForwardRole", forwardRole(n))
 	forward.CfnOptions().SetCondition(home)
@@ -35,6 +40,25 @@ func newMemberStack(app awscdk.App, id string, in Input, props awscdk.StackProps
 		newSecretsKey(stack, c.Keys, n)
 	}
 	return stack, nil
+}
+
+// maxTrust is how many characters the trust policy of a role may have (IAM quotas).
+const maxTrust = 2048
+
+// fitsTrust errs on a role that more may take than its trust policy has room for.
+func fitsTrust(r role) error {
+	content, err := preventive.NewDocument(r.Trust).JSON()
+	if err != nil {
+		return err
+	}
+	if len(content) <= maxTrust {
+		return nil
+	}
+	return &settings.FieldError{
+		Field: "operations.roles",
+		What:  fmt.Sprintf("the trust policy of %s has %d characters, at most %d fit", r.Name, len(content), maxTrust),
+		Fix:   "name fewer roles: a pattern with * takes the place of many",
+	}
 }
 
 // memberTemplate renders the member stack as the text of a StackSet, in an app of its own that must not share the
@@ -57,7 +81,11 @@ func memberTemplate(in Input) (string, error) {
 		return "", fmt.Errorf("render member template: %w", err)
 	}
 	if len(raw) > maxInlineTemplate {
-		return "", fmt.Errorf("render member template: %d bytes, at most %d fit into a StackSet", len(raw), maxInlineTemplate)
+		return "", &settings.FieldError{
+			Field: "keys.tags",
+			What:  fmt.Sprintf("the member template has %d bytes, at most %d fit into a StackSet", len(raw), maxInlineTemplate),
+			Fix:   "name fewer or shorter tags",
+		}
 	}
 	return string(raw), nil
 }

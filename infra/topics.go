@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -16,13 +15,10 @@ import (
 type topics struct{ owners, chat, operations *string }
 
 // newTopics makes the topics and subscribes the addresses of the configuration. An owner hears what is theirs.
-func newTopics(scope constructs.Construct, c settings.Config, key awskms.CfnKey, n names) (topics, error) {
+func newTopics(scope constructs.Construct, c settings.Config, key awskms.CfnKey, n names) topics {
 	owners := newTopic(scope, "OwnersTopic", settings.TopicOwners, key, n)
 	chat := newTopic(scope, "ChatTopic", settings.TopicChat, key, n)
 	operations := newTopic(scope, "OperationsTopic", settings.TopicOperations, key, n, alarmsMayPublish(n, settings.TopicOperations))
-	if count := len(c.Owners.Channels); count > maxFilterPolicies {
-		return topics{}, fmt.Errorf("subscribe owners: %d owners.channels, a topic takes %d filter policies: let teams share an address", count, maxFilterPolicies)
-	}
 	for _, owner := range slices.Sorted(maps.Keys(c.Owners.Channels)) {
 		if address := c.Owners.Channels[owner].Email; address != "" {
 			newEmail(scope, "Email-"+owner, owners, address, map[string]any{attributeOwner: []string{owner}})
@@ -31,11 +27,8 @@ func newTopics(scope constructs.Construct, c settings.Config, key awskms.CfnKey,
 	if address := operator(c); address != "" {
 		newEmail(scope, "OperationsEmail", operations, address, nil)
 	}
-	return topics{owners.Ref(), chat.Ref(), operations.Ref()}, nil
+	return topics{owners.Ref(), chat.Ref(), operations.Ref()}
 }
-
-// maxFilterPolicies is how many subscriptions of one topic may have a filter policy (SNS quotas).
-const maxFilterPolicies = 200
 
 // attributeOwner is the message attribute by which a subscription picks its owner's messages.
 const attributeOwner = "owner"

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -88,11 +89,23 @@ type validation struct {
 // be said.
 func (v *validation) check(name string) (*settings.File, error) {
 	file, err := readConfig(v.env, name)
+	if err == nil {
+		err = file.Locate(tooLong(file.Config))
+	}
 	var problems settings.Problems
 	if errors.As(err, &problems) {
 		return nil, v.print(problems)
 	}
 	return file, err
+}
+
+// tooLong makes of a configuration what AWS limits the length of: the SCPs and what the functions are told.
+func tooLong(config settings.Config) error {
+	if _, err := preventive.SCPs(config); err != nil {
+		return err
+	}
+	_, err := config.Runtime().Env()
+	return err
 }
 
 func readConfig(env *environment, name string) (*settings.File, error) {

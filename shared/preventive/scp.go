@@ -28,6 +28,7 @@ type SCP struct {
 type layer struct {
 	name, description string
 	statements        []Statement
+	grows             []settings.Part // the fields of the configuration that it is made of
 }
 
 // SCPs renders the policies for the waves that switch them on, in a fixed order: the keys layer and the tamper layer
@@ -60,7 +61,9 @@ func keysLayer(c settings.Config) layer {
 	if c.Regions.RestrictReplicas {
 		statements = append(statements, ReplicaOutside(c))
 	}
-	return layer{"doublelock-keys", "Every secret has an approved key of the organization's own.", statements}
+	return layer{"doublelock-keys", "Every secret has an approved key of the organization's own.", statements, []settings.Part{
+		part("keys.approved", ApprovedKeys(c)...), part("breakGlassRoles", c.BreakGlass...), part("regions.guarded", c.Regions.Guarded...),
+	}}
 }
 
 // tamperLayer stops the guard from being blinded.
@@ -70,12 +73,25 @@ func tamperLayer(c settings.Config) layer {
 		statements = append(statements, BreakGlassRoles(c))
 	}
 	statements = append(statements, OurTags(c), KeyInUse(c))
-	return layer{"doublelock-tamper", "Nobody but its deploy role switches Doublelock off.", statements}
+	return layer{"doublelock-tamper", "Nobody but its deploy role switches Doublelock off.", statements, []settings.Part{
+		part("breakGlassRoles", c.BreakGlass...), part("organization.deployRoles", c.Organization.DeployRoles...),
+	}}
 }
 
 // kmsLayer stops writing under the AWS managed key whatever way the write takes.
 func kmsLayer(c settings.Config) layer {
-	return layer{"doublelock-kms", "Nothing new is written under the AWS managed key.", []Statement{DefaultKeyUse(c)}}
+	return layer{"doublelock-kms", "Nothing new is written under the AWS managed key.", []Statement{DefaultKeyUse(c)}, []settings.Part{
+		part("breakGlassRoles", c.BreakGlass...),
+	}}
+}
+
+// part is how much of a policy the values of a field take.
+func part(field string, values ...string) settings.Part {
+	size := 0
+	for _, v := range values {
+		size += len(v)
+	}
+	return settings.Part{Field: field, Size: size}
 }
 
 // attach renders a layer for its targets, in several policies of one content where there are more than one can have.
@@ -85,8 +101,11 @@ func (l layer) attach(targets []string) ([]SCP, error) {
 		return nil, err
 	}
 	if len(content) > MaxSCP {
-		return nil, fmt.Errorf("render SCP %s: %d characters, at most %d fit: shorten breakGlassRoles, "+
-			"organization.deployRoles or keys.approved (patterns with * are shorter than lists)", l.name, len(content), MaxSCP)
+		return nil, &settings.FieldError{
+			Field: settings.Largest(l.grows...),
+			What:  fmt.Sprintf("the SCP %s has %d characters, at most %d fit", l.name, len(content), MaxSCP),
+			Fix:   "shorten this list: a pattern with * takes the place of many",
+		}
 	}
 	var scps []SCP
 	for part := range slices.Chunk(targets, maxTargets) {

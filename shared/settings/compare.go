@@ -13,15 +13,20 @@ type Seen struct {
 	Missing                                   []string // OUs of the file that AWS does not know
 }
 
-// OUs lists the OUs and roots that the file names, each once, in the order of the file.
+// OUs lists the OUs and roots that the file names, each once, in the order of the file. A root that is only meant, not
+// written, is the organization's.
 func (c Config) OUs() []string {
 	var all []string
-	for _, wave := range c.Waves {
-		for _, target := range wave.Targets {
-			if !accountShape.MatchString(target) && !slices.Contains(all, target) {
+	add := func(targets []string) {
+		for _, target := range targets {
+			if !accountShape.MatchString(target) && !slices.Contains(all, target) && target != c.Organization.RootID {
 				all = append(all, target)
 			}
 		}
+	}
+	add(c.Organization.Enroll)
+	for _, wave := range c.Waves {
+		add(wave.Targets)
 	}
 	return all
 }
@@ -36,6 +41,9 @@ func (f *File) Compare(seen Seen) Problems {
 	c.same("organization.rootId", o.RootID, seen.RootID)
 	c.same("organization.managementAccount", o.ManagementAccount, seen.ManagementAccount)
 	c.account("organization.securityAccount", o.SecurityAccount)
+	for i, target := range o.Enroll {
+		c.target(fmt.Sprintf("organization.enroll[%d]", i), target)
+	}
 	for i, wave := range f.Config.Waves {
 		for j, target := range wave.Targets {
 			c.target(fmt.Sprintf("waves[%d].targets[%d]", i, j), target)

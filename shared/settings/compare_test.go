@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,6 +39,28 @@ func TestCompareSaysWhatIsNotThere(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"ou-ab12-workloads", "ou-ab12-sandboxes"}, file.Config.OUs()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestCompareSeesAnOUThatIsEnrolledAndNotThere(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(configs, "minimal.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	enrolled := strings.Replace(string(text), "  rootId: r-ab12\n", "  rootId: r-ab12\n  enroll: [ou-ab12-workloads, ou-ab12-nowhere1]\n", 1)
+	file, err := settings.Read("doublelock.yaml", []byte(enrolled), today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"ou-ab12-workloads", "ou-ab12-nowhere1"}, file.Config.OUs()); diff != "" {
+		t.Errorf("OUs to look for (-want +got):\n%s", diff)
+	}
+	got := file.Compare(settings.Seen{
+		OrganizationID: "o-exampleorgid", RootID: "r-ab12", ManagementAccount: "111111111111",
+		Accounts: []string{"111111111111", "222222222222"}, Missing: []string{"ou-ab12-nowhere1"},
+	}).Error()
+	if want := "doublelock.yaml:5:31: OU ou-ab12-nowhere1 does not exist"; !strings.HasPrefix(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -84,10 +84,26 @@ func (r Runtime) Env() (string, error) {
 	}
 	value := compressed + base64.StdEncoding.EncodeToString(packed.Bytes())
 	if len(value) > MaxRuntime {
-		return "", fmt.Errorf("write %s: %d bytes, at most %d fit: name OUs instead of accounts in waves, or drop expired waivers",
-			EnvConfig, len(value), MaxRuntime)
+		return "", &FieldError{
+			Field: r.largest(),
+			What:  fmt.Sprintf("what the functions are told (%s) has %d bytes, at most %d fit", EnvConfig, len(value), MaxRuntime),
+			Fix:   "name OUs instead of accounts in waves, let teams share a channel, or drop expired waivers",
+		}
 	}
 	return value, nil
+}
+
+// largest is the field of doublelock.yaml that takes the most room.
+func (r Runtime) largest() string {
+	size := func(v any) int {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			return 0
+		}
+		return len(raw)
+	}
+	return Largest(Part{"waves", size(r.Accounts) + size(r.OUs)}, Part{"owners.channels", size(r.Owners)},
+		Part{"waivers", size(r.Waivers)}, Part{"keys.use", size(r.Use)}, Part{"keys.approved", size(r.Approved)})
 }
 
 // ParseRuntime reads the value of EnvConfig. An unknown key is an error: infra and handlers are deployed together.

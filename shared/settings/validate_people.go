@@ -34,7 +34,24 @@ func (v validator) owners() {
 	for _, owner := range slices.Sorted(maps.Keys(o.Channels)) {
 		v.channel(`owners.channels["`+owner+`"]`, owner, o.Channels[owner])
 	}
+	v.subscriptions()
 	v.fallbackChannel()
+}
+
+// maxFilterPolicies is how many subscriptions of one topic may have a filter policy (SNS quotas).
+const maxFilterPolicies = 200
+
+// subscriptions reports more owners with an address than one topic can tell apart.
+func (v validator) subscriptions() {
+	count := 0
+	for _, c := range v.config.Owners.Channels {
+		if c.Email != "" {
+			count++
+		}
+	}
+	if count > maxFilterPolicies {
+		v.problem("owners.channels", fmt.Sprintf("%d owners with an address, a topic takes %d", count, maxFilterPolicies), "let teams share an address")
+	}
 }
 
 func (v validator) channel(path, owner string, c Channel) {
@@ -148,7 +165,13 @@ func (v validator) operations() {
 	if v.written("operations.silentHours") {
 		v.positive("operations.silentHours", o.SilentHours)
 	}
+	if o.SilentHours > maxSilentHours {
+		v.problem("operations.silentHours", fmt.Sprintf("a CloudWatch alarm looks back %d hours at most", maxSilentHours), "lower it")
+	}
 }
+
+// maxSilentHours is how far back an alarm with a period of an hour can look: seven days (CloudWatch quotas).
+const maxSilentHours = 7 * 24
 
 func (v validator) schedule(path, expression, example string) {
 	if expression != "" {

@@ -1,0 +1,133 @@
+package preventive
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// Shape is what a key is for.
+type Shape string
+
+const (
+	ShapeApp     Shape = "app"     // the secrets of one application, read by its roles
+	ShapeVendor  Shape = "vendor"  // one secret, read by one role of somebody else
+	ShapeCentral Shape = "central" // the secrets of several accounts, whose IAM says who reads
+)
+
+// Shapes lists them.
+func Shapes() []Shape { return []Shape{ShapeApp, ShapeVendor, ShapeCentral} }
+
+// KeyRequest says for whom a key policy is written. All principals are ARNs of roles or users.
+type KeyRequest struct {
+	Shape    Shape
+	Account  string   // owner of the key
+	Region   string   // of key and secrets
+	Admins   []string // who manage the key; none: whoever IAM in the account lets
+	Readers  []string // app and vendor: who read
+	Writers  []string // app and vendor: who create, write and rotate
+	Secrets  []string // ARN patterns (*, ?) of the secrets; app may leave them out
+	Accounts []string // central: whose secrets may be under the key
+}
+
+// Validate says what is missing, or does not fit the shape.
+func (r KeyRequest) Validate() error {
+	var errs []error
+	need := func(ok bool, text string) {
+		if !ok {
+			errs = append(errs, errors.New(text))
+		}
+	}
+	need(slices.Contains(Shapes(), r.Shape), fmt.Sprintf("shape %q: use app, vendor or central", r.Shape))
+	need(isAccount(r.Account), fmt.Sprintf("account %q is not 12 digits", r.Account))
+	need(r.Region != "", "no Region")
+	for _, arn := range slices.Concat(r.Admins, r.Readers, r.Writers) {
+		p, err := policy.ParsePrincipal(arn)
+		need(err == nil && (p.Kind == policy.KindRole || p.Kind == policy.KindUser) && !strings.ContainsAny(arn, "*?"), fmt.Sprintf("%q is not the ARN of a role or user", arn))
+	}
+	for _, arn := range r.Secrets {
+		need(strings.HasPrefix(arn, "arn:") && strings.Contains(arn, ":secretsmanager:"), fmt.Sprintf("%q is not the ARN of a secret", arn))
+	}
+	for _, account := range r.Accounts {
+		need(isAccount(account), fmt.Sprintf("account %q is not 12 digits", account))
+	}
+	switch r.Shape {
+	case ShapeApp:
+		need(len(r.Readers) > 0, "an application's key needs a reader")
+	case ShapeVendor:
+		need(len(r.Readers) == 1 && len(r.Secrets) == 1, "a vendor's key needs one reader and one secret")
+	case ShapeCentral:
+		need(len(r.Accounts) > 0, "a central key needs the accounts that use it")
+		need(len(r.Readers)+len(r.Writers)+len(r.Secrets) == 0, "a central key takes accounts, not readers, writers or secrets: their IAM names those")
+	}
+	return errors.Join(errs...)
+}
+
+func isAccount(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
+
+// KeyPolicy writes the least that a key's users need: managing and using apart, use only through Secrets Manager.
+func KeyPolicy(r KeyRequest) (Document, error) {
+	if err := r.Validate(); err != nil {
+		return Document{}, fmt.Errorf("write key policy: %w", err)
+	}
+	statements := []Statement{r.administration()}
+	switch r.Shape {
+	case ShapeCentral:
+		statements = append(statements, r.use("UseByAccounts", r.roots(), SecretsUse, r.Accounts))
+	default:
+		statements = append(statements, r.use("Read", r.Readers, Values{"kms:Decrypt", "kms:DescribeKey"}, accountsOf(r.Readers)))
+		if len(r.Writers) > 0 {
+			statements = append(statements, r.use("Write", r.Writers, SecretsUse, accountsOf(r.Writers)))
+		}
+	}
+	d := NewDocument(statements...)
+	return d, r.check(d)
+}
+
+func (r KeyRequest) administration() Statement {
+	who := Values(r.Admins)
+	if len(who) == 0 {
+		who = Values{r.root(r.Account)}
+	}
+	return Statement{Sid: "Administration", Effect: "Allow", Principal: Principal{"AWS": who}, Action: KeyAdministration, Resource: Values{"*"},
+		Why: "Who manages the key cannot use it."}
+}
+
+func (r KeyRequest) use(sid string, who []string, actions Values, accounts []string) Statement {
+	s := Statement{Sid: sid, Effect: "Allow", Principal: Principal{"AWS": Values(who)}, Action: actions, Resource: Values{"*"},
+		Condition: Condition{"StringEquals": {"kms:CallerAccount": Values(accounts), "kms:ViaService": {r.viaService()}}},
+		Why:       "Only while Secrets Manager acts for them."}
+	if len(r.Secrets) > 0 {
+		s.Condition["StringLike"] = map[string]Values{"kms:EncryptionContext:SecretARN": Values(r.Secrets)}
+	}
+	return s
+}
+
+func (r KeyRequest) viaService() string {
+	return "secretsmanager." + r.Region + "." + urlSuffix(Partition(r.Region))
+}
+
+func (r KeyRequest) root(account string) string {
+	return "arn:" + Partition(r.Region) + ":iam::" + account + ":root"
+}
+
+func (r KeyRequest) roots() []string {
+	var out []string
+	for _, account := range r.Accounts {
+		out = append(out, r.root(account))
+	}
+	return out
+}
+
+func accountsOf(principals []string) []string {
+	var out []string
+	for _, arn := range principals {
+		if p, err := policy.ParsePrincipal(arn); err == nil && !slices.Contains(out, p.Account) {
+			out = append(out, p.Account)
+		}
+	}
+	return out
+}
