@@ -3,6 +3,7 @@ package preventive
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/policy"
@@ -50,7 +51,7 @@ func (r KeyRequest) attempts() []attempt {
 	}
 	all := []attempt{
 		{"an administrator manages", admin, "kms:PutKeyPolicy", "", true},
-		{"an administrator must not decrypt", admin, "kms:Decrypt", secret, contains(r.Readers, admin) || contains(r.Writers, admin) || contains(r.roots(), admin)},
+		{"an administrator must not decrypt", admin, "kms:Decrypt", secret, r.uses(admin)},
 		{"a stranger must not decrypt", outsider, "kms:Decrypt", secret, false},
 		{"a stranger must not manage", outsider, "kms:PutKeyPolicy", "", false},
 	}
@@ -70,13 +71,9 @@ func (r KeyRequest) attempts() []attempt {
 	return all
 }
 
-func contains(list []string, s string) bool {
-	for _, one := range list {
-		if one == s {
-			return true
-		}
-	}
-	return false
+// uses reports whether an administrator is a user as well: named as one, or of an account whose IAM may name it.
+func (r KeyRequest) uses(admin string) bool {
+	return slices.Contains(r.Readers, admin) || slices.Contains(r.Writers, admin) || slices.Contains(r.Accounts, accountsOf([]string{admin})[0])
 }
 
 // exampleSecret is a secret that the policy is about.

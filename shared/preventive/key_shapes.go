@@ -78,7 +78,7 @@ func KeyPolicy(r KeyRequest) (Document, error) {
 	case ShapeCentral:
 		statements = append(statements, r.use("UseByAccounts", r.roots(), SecretsUse, r.Accounts))
 	default:
-		statements = append(statements, r.use("Read", r.Readers, Values{"kms:Decrypt", "kms:DescribeKey"}, accountsOf(r.Readers)))
+		statements = append(statements, r.use("Read", r.Readers, Values{"kms:Decrypt"}, accountsOf(r.Readers)))
 		if len(r.Writers) > 0 {
 			statements = append(statements, r.use("Write", r.Writers, SecretsUse, accountsOf(r.Writers)))
 		}
@@ -101,6 +101,7 @@ func (r KeyRequest) use(sid string, who []string, actions Values, accounts []str
 		Condition: Condition{"StringEquals": {"kms:CallerAccount": Values(accounts), "kms:ViaService": {r.viaService()}}},
 		Why:       "Only while Secrets Manager acts for them."}
 	if len(r.Secrets) > 0 {
+		s.Action = slices.DeleteFunc(slices.Clone(actions), func(action string) bool { return action == "kms:DescribeKey" }) // it has no encryption context
 		s.Condition["StringLike"] = map[string]Values{"kms:EncryptionContext:SecretARN": Values(r.Secrets)}
 	}
 	return s

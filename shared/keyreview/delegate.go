@@ -1,0 +1,86 @@
+package keyreview
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// onlyDelegates is DL.KEY.7: a statement leaves it to the account's IAM policies who decrypts, without asking for
+// Secrets Manager.
+func (r *review) onlyDelegates(k *inventory.Key) {
+	if k.PolicyUnread != "" {
+		r.unknown(guard.KeyOnlyDelegate, k, "the key policy could not be read: "+k.PolicyUnread)
+		return
+	}
+	d, err := policy.Parse(k.Facts.ARN, []byte(k.Policy))
+	if err != nil {
+		return // DL.KEY.3 has said that it cannot be parsed
+	}
+	for i, s := range d.Statements {
+		if s.Effect != policy.Allow || !isRoot(s, k.Facts.Account) || !covers(s, decrypt) {
+			continue
+		}
+		got := answer(k, d, s, caller{account: k.Facts.Account, iam: true}, r.snapshot.Organization)
+		if got != policy.Allowed {
+			continue
+		}
+		who, whom := r.users(k)
+		r.add(guard.KeyOnlyDelegate, k, Finding{
+			Detail:    fmt.Sprintf("%s hands kms:Decrypt to every IAM policy of account %s", name(s, i), k.Facts.Account),
+			Statement: printed(s), Fix: "let the account manage the key only, and " + whom + " use it through Secrets Manager; name who writes or rotates them, too",
+			Diff: r.handBack(k, d, i, s, who),
+		})
+	}
+}
+
+// handBack keeps managing with the account, and gives use to those who need it.
+func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s policy.Statement, who *policy.PrincipalSet) string {
+	if len(r.std.Administration) == 0 {
+		return ""
+	}
+	manage := bare(s)
+	manage.Actions, manage.NotActions = slices.Clone(r.std.Administration), nil
+	use := policy.Statement{SID: "UseThroughSecretsManager", Effect: policy.Allow, Principal: who, Actions: append(slices.Clone(useActions), "kms:DescribeKey"), Resources: []string{"*"}}
+	return change(d, index, manage, bound([]policy.Statement{use}, k)[0])
+}
+
+// mostNamed is how many readers a key policy names before it is better to ask for the account and Secrets Manager.
+const mostNamed = 20
+
+// users are the principals that open secrets under the key today, by name where all are known and few, so that the
+// fix takes nothing from them.
+func (r *review) users(k *inventory.Key) (*policy.PrincipalSet, string) {
+	everybody := &policy.PrincipalSet{AWS: []string{"*"}}
+	all := "whoever may read its secrets"
+	secrets := r.under[k.Facts.ARN]
+	if len(secrets) == 0 || len(secrets) > mostNamed {
+		return everybody, all
+	}
+	var names []string
+	for _, s := range secrets {
+		readers, unread, err := r.access.Readers(s.Facts.ARN)
+		if err != nil || len(unread) > 0 {
+			return everybody, all
+		}
+		for _, reader := range readers {
+			switch {
+			case reader.Answer == policy.Unknown, reader.Answer == policy.Allowed && reader.Account != k.Facts.Account:
+				return everybody, all
+			case reader.Answer == policy.Allowed && !slices.Contains(names, reader.Principal):
+				names = append(names, reader.Principal)
+			}
+		}
+	}
+	if len(names) == 0 || len(names) > mostNamed {
+		return everybody, all
+	}
+	slices.Sort(names)
+	if len(names) == 1 {
+		return &policy.PrincipalSet{AWS: names}, "the one principal that reads its secrets"
+	}
+	return &policy.PrincipalSet{AWS: names}, fmt.Sprintf("the %d principals that read its secrets", len(names))
+}

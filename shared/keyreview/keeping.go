@@ -1,0 +1,167 @@
+package keyreview
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+)
+
+const day = 24 * time.Hour
+
+// tags is DL.KEY.1.
+func (r *review) tags(k *inventory.Key) {
+	if ending(k) {
+		return
+	}
+	if k.Facts.Tags == nil {
+		r.unknown(guard.KeyTags, k, "the tags could not be read")
+		return
+	}
+	var missing []string
+	for _, tag := range r.std.Tags {
+		if first(k.Facts.Tags, tag.Names) == "" {
+			missing = append(missing, fmt.Sprintf("%s (%s)", tag.What, tag.Names[0]))
+		}
+	}
+	if len(missing) > 0 {
+		r.add(guard.KeyTags, k, Finding{Detail: "no tag says its " + strings.Join(missing, ", ")})
+	}
+}
+
+func first(tags map[string]string, names []string) string {
+	for _, name := range names {
+		if tags[name] != "" {
+			return tags[name]
+		}
+	}
+	return ""
+}
+
+// yearly is the period of automatic rotation where none is given. Source: KMS API Reference, EnableKeyRotation.
+const yearly = 365
+
+// rotation is DL.KEY.2. Material that was imported, or lies outside of KMS, is its owner's to renew.
+func (r *review) rotation(k *inventory.Key) {
+	if ending(k) || k.Facts.Origin != "" && k.Facts.Origin != "AWS_KMS" {
+		return
+	}
+	if k.RotationUnread != "" {
+		r.unknown(guard.KeyRotation, k, "its rotation could not be read: "+k.RotationUnread)
+		return
+	}
+	required := time.Duration(r.std.RotationDays) * day
+	period := k.Rotation.PeriodDays
+	if period == 0 {
+		period = yearly
+	}
+	if k.Rotation.Enabled && period <= r.std.RotationDays {
+		return
+	}
+	if slices.ContainsFunc(k.Rotation.Past, func(at time.Time) bool { return r.now.Sub(at) <= required }) {
+		return // rotated on demand, or by a slower period that happened to be due
+	}
+	if !k.CreatedAt.IsZero() && r.now.Sub(k.CreatedAt) <= required {
+		return // younger than it may be old
+	}
+	detail := "automatic rotation is off"
+	if k.Rotation.Enabled {
+		detail = fmt.Sprintf("it rotates every %d days", period)
+	}
+	r.add(guard.KeyRotation, k, Finding{
+		Detail: fmt.Sprintf("%s, %d are required, and it was not rotated in the last %d", detail, r.std.RotationDays, r.std.RotationDays),
+		Fix:    fmt.Sprintf("aws kms enable-key-rotation --key-id %s --rotation-period-in-days %d", k.Facts.ARN, r.std.RotationDays),
+	})
+}
+
+// unused is DL.KEY.4.
+func (r *review) unused(k *inventory.Key) {
+	if ending(k) || len(r.under[k.Facts.ARN]) > 0 {
+		return
+	}
+	if k.UseUnread != "" {
+		r.unknown(guard.KeyUnused, k, "its last use could not be read: "+k.UseUnread)
+		return
+	}
+	limit := time.Duration(r.std.UnusedDays) * day
+	since, told := k.Use.At, "was last used on "
+	if since.IsZero() {
+		since, told = latest(k.Use.Since, k.CreatedAt), "was not used since "
+	}
+	if since.IsZero() {
+		r.unknown(guard.KeyUnused, k, "its last use is not known")
+		return
+	}
+	if r.now.Sub(since) > limit {
+		r.add(guard.KeyUnused, k, Finding{Detail: "no secret is under it, and it " + told + since.Format(time.DateOnly),
+			Fix: "aws kms disable-key --key-id " + k.Facts.ARN + " (and after some weeks schedule-key-deletion)"})
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// needed is DL.KEY.5.
+func (r *review) needed(k *inventory.Key) {
+	secrets := r.under[k.Facts.ARN]
+	switch {
+	case len(secrets) == 0 || k.Facts.CanDecrypt():
+		return
+	case k.Facts.State == guard.KeyStateUnknown:
+		r.unknown(guard.KeyNeeded, k, "its state could not be read")
+		return
+	}
+	fix := "aws kms enable-key --key-id " + k.Facts.ARN
+	if ending(k) {
+		fix = "aws kms cancel-key-deletion --key-id " + k.Facts.ARN + ", then enable-key"
+	}
+	r.add(guard.KeyNeeded, k, Finding{Detail: fmt.Sprintf("it is %s, and %s", k.Facts.State, needing(secrets)), Fix: fix})
+}
+
+func needing(secrets []*inventory.Secret) string {
+	if len(secrets) == 1 {
+		return secrets[0].Facts.Name + " needs it"
+	}
+	return fmt.Sprintf("%d secrets need it, such as %s", len(secrets), secrets[0].Facts.Name)
+}
+
+// blastRadius is DL.KEY.6.
+func (r *review) blastRadius(k *inventory.Key) {
+	secrets := r.under[k.Facts.ARN]
+	var over []string
+	check := func(n, limit int, what string) {
+		if limit > 0 && n > limit {
+			over = append(over, fmt.Sprintf("%d %s (limit %d)", n, what, limit))
+		}
+	}
+	applications, environments := values(secrets, r.std.ApplicationTags), values(secrets, r.std.EnvironmentTags)
+	check(len(secrets), r.std.Secrets, "secrets")
+	check(len(applications), r.std.Applications, "applications")
+	check(len(environments), r.std.Environments, "environments")
+	if len(over) > 0 {
+		detail := "under it are " + strings.Join(over, ", ")
+		if len(applications) > 1 {
+			detail += ": " + strings.Join(applications[:min(len(applications), 5)], ", ")
+		}
+		r.add(guard.KeyBlastRadius, k, Finding{Detail: detail})
+	}
+}
+
+// values lists the distinct values of a tag, sorted.
+func values(secrets []*inventory.Secret, names []string) []string {
+	var out []string
+	for _, s := range secrets {
+		if value := first(s.Facts.Tags, names); value != "" && !slices.Contains(out, value) {
+			out = append(out, value)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

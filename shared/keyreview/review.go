@@ -1,0 +1,145 @@
+package keyreview
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// Standard is what keys are measured against.
+type Standard struct {
+	Tags            []Tag    // that a key must have
+	RotationDays    int      // longest time between rotations
+	UnusedDays      int      // without use after which a key counts as unused
+	Secrets         int      // most secrets under one key
+	Applications    int      // most applications under one key, told by their tag
+	Environments    int      // most environments
+	ApplicationTags []string // of secrets; the first one present wins
+	EnvironmentTags []string
+	Approved        []string // other accounts that may use keys
+	Administration  []string // KMS actions that manage a key and cannot use it, for fixes
+}
+
+// Tag is a tag that must be there, under any of its names.
+type Tag struct {
+	What  string
+	Names []string
+}
+
+// Default is the standard where an organization has none of its own.
+func Default() Standard {
+	return Standard{
+		Tags: []Tag{
+			{"owner", []string{"owner", "Owner", "team", "Team"}},
+			{"application", []string{"application", "Application", "app", "service"}},
+			{"data sensitivity", []string{"data-sensitivity", "DataSensitivity", "data-classification", "DataClassification"}},
+		},
+		RotationDays: 90, UnusedDays: 90, Secrets: 100, Applications: 1, Environments: 1,
+		ApplicationTags: []string{"application", "Application", "app", "service"},
+		EnvironmentTags: []string{"environment", "Environment", "env", "stage"},
+	}
+}
+
+// Finding is what one control says of one key. Only Fail and Unknown are findings; Review leaves the rest out.
+type Finding struct {
+	Control   guard.Control
+	Key       string // ARN
+	Outcome   guard.Outcome
+	Detail    string // what is wrong or unknown, in one sentence
+	Statement string // of the key policy, as JSON; "" where no statement is to blame
+	Fix       string // what to do, for this key
+	Diff      string // of the key policy; "" where the policy is not to be changed
+}
+
+// Review judges every customer managed key of the snapshot, in order of keys and controls. It is pure.
+func Review(access *inventory.Access, std Standard, now time.Time) []Finding {
+	r := &review{access: access, snapshot: access.Snapshot(), std: std, now: now, under: map[string][]*inventory.Secret{}}
+	r.collect()
+	keys := slices.Clone(r.snapshot.Keys)
+	slices.SortFunc(keys, func(a, b inventory.Key) int { return cmp.Compare(a.Facts.ARN, b.Facts.ARN) })
+	for i := range keys {
+		if keys[i].Facts.Manager != guard.ManagerAWS {
+			r.key(&keys[i])
+		}
+	}
+	return r.findings
+}
+
+type review struct {
+	access   *inventory.Access
+	snapshot *inventory.Snapshot
+	std      Standard
+	now      time.Time
+	under    map[string][]*inventory.Secret // by key ARN: those that the key opens, or is set on
+	findings []Finding
+}
+
+func (r *review) collect() {
+	for i := range r.snapshot.Secrets {
+		s := &r.snapshot.Secrets[i]
+		if s.Facts.PendingDeletion() {
+			continue
+		}
+		keys := []guard.Key{s.Facts.Key}
+		for _, v := range s.Facts.Versions {
+			if v.Labelled() {
+				keys = append(keys, v.Keys...)
+			}
+		}
+		for _, k := range keys {
+			if list := r.under[k.ARN]; k.ARN != "" && !slices.Contains(list, s) {
+				r.under[k.ARN] = append(list, s)
+			}
+		}
+	}
+}
+
+func (r *review) key(k *inventory.Key) {
+	r.tags(k)
+	r.rotation(k)
+	r.open(k)
+	r.unused(k)
+	r.needed(k)
+	r.blastRadius(k)
+	r.onlyDelegates(k)
+}
+
+// add records a finding under the control's own words, unless the finding has a fix of its own.
+func (r *review) add(id guard.ControlID, k *inventory.Key, f Finding) {
+	for _, c := range guard.KeyControls() {
+		if c.ID == id {
+			f.Control = c
+		}
+	}
+	f.Key = k.Facts.ARN
+	f.Outcome = cmp.Or(f.Outcome, guard.Fail)
+	f.Fix = cmp.Or(f.Fix, f.Control.Fix)
+	r.findings = append(r.findings, f)
+}
+
+func (r *review) unknown(id guard.ControlID, k *inventory.Key, what string) {
+	r.add(id, k, Finding{Outcome: guard.Unknown, Detail: what, Fix: "Let doublelock-read see it, and take the snapshot again."})
+}
+
+// ending reports whether the key is on its way out, so that how it is kept no longer matters.
+func ending(k *inventory.Key) bool {
+	return k.Facts.State == guard.KeyPendingDeletion || k.Facts.State == guard.KeyPendingReplicaDeletion
+}
+
+// document is the key policy; nil, with an unknown finding, where there is none to judge.
+func (r *review) document(id guard.ControlID, k *inventory.Key) *policy.Document {
+	if k.PolicyUnread != "" {
+		r.unknown(id, k, "the key policy could not be read: "+k.PolicyUnread)
+		return nil
+	}
+	d, err := policy.Parse(k.Facts.ARN, []byte(k.Policy))
+	if err != nil {
+		r.unknown(id, k, "the key policy cannot be parsed: "+err.Error())
+		return nil
+	}
+	return d
+}

@@ -1,0 +1,197 @@
+package keyreview_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/keyreview"
+	"github.com/doublelock/doublelock/shared/preventive"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+const (
+	own     = "111122223333"
+	partner = "444455556666"
+	arn     = "arn:aws:kms:eu-central-1:111122223333:key/k1"
+)
+
+var now = time.Date(2026, 10, 1, 6, 0, 0, 0, time.UTC)
+
+// fine is a key that no control finds fault with.
+func fine() inventory.Key {
+	policy, err := preventive.SecretsKeyPolicy("aws", own, "eu-central-1").JSON()
+	if err != nil {
+		panic(err)
+	}
+	return inventory.Key{
+		Facts: guard.Key{ARN: arn, ID: "k1", Account: own, Region: "eu-central-1", Manager: guard.ManagerCustomer, State: guard.KeyEnabled, Origin: "AWS_KMS",
+			Aliases: []string{"alias/app"}, Tags: map[string]string{"owner": "team", "application": "app", "data-sensitivity": "high"}},
+		Policy: policy, Rotation: inventory.Rotation{Enabled: true, PeriodDays: 90}, CreatedAt: now.AddDate(-1, 0, 0),
+		Use: inventory.Use{At: now.AddDate(0, 0, -1), Since: now.AddDate(-1, 0, 0)},
+	}
+}
+
+func secret(name, application string) inventory.Secret {
+	return inventory.Secret{Facts: guard.Secret{ARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:" + name + "-AbCdEf", Name: name, Account: own,
+		Region: "eu-central-1", Key: fine().Facts, Tags: map[string]string{"application": application},
+		Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{fine().Facts}}}}}
+}
+
+func snapshot(k inventory.Key, secrets ...inventory.Secret) inventory.Snapshot {
+	return inventory.Snapshot{Version: inventory.Version, TakenAt: now, Accounts: []inventory.Account{{ID: own}}, Keys: []inventory.Key{k}, Secrets: secrets,
+		Principals: []inventory.Principal{{ARN: "arn:aws:iam::111122223333:role/app", Kind: inventory.Role, Account: own,
+			Inline: map[string]string{"read": document(`{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"*"}`)}}}}
+}
+
+func document(statements ...string) string {
+	return `{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`
+}
+
+func standard() keyreview.Standard {
+	std := keyreview.Default()
+	std.Administration = preventive.KeyAdministration
+	return std
+}
+
+func TestReview(t *testing.T) {
+	use := `"Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*"`
+	for name, tt := range map[string]struct {
+		change  func(*inventory.Key)
+		secrets []inventory.Secret
+		want    []string // control and outcome
+	}{
+		"nothing to say":           {func(*inventory.Key) {}, nil, nil},
+		"nothing to say of a used": {func(*inventory.Key) {}, []inventory.Secret{secret("db", "app")}, nil},
+
+		"no tags":                     {func(k *inventory.Key) { k.Facts.Tags = map[string]string{} }, nil, []string{"DL.KEY.1 fail"}},
+		"one tag is missing":          {func(k *inventory.Key) { delete(k.Facts.Tags, "data-sensitivity") }, nil, []string{"DL.KEY.1 fail"}},
+		"another name of a tag":       {func(k *inventory.Key) { delete(k.Facts.Tags, "owner"); k.Facts.Tags["Team"] = "x" }, nil, nil},
+		"tags that could not be read": {func(k *inventory.Key) { k.Facts.Tags = nil }, nil, []string{"DL.KEY.1 unknown"}},
+
+		"rotation is off":                 {func(k *inventory.Key) { k.Rotation = inventory.Rotation{} }, nil, []string{"DL.KEY.2 fail"}},
+		"rotation once a year":            {func(k *inventory.Key) { k.Rotation.PeriodDays = 0 }, nil, []string{"DL.KEY.2 fail"}},
+		"rotation on demand in time":      {func(k *inventory.Key) { k.Rotation = inventory.Rotation{Past: []time.Time{now.AddDate(0, -2, 0)}} }, nil, nil},
+		"rotation on demand too long ago": {func(k *inventory.Key) { k.Rotation = inventory.Rotation{Past: []time.Time{now.AddDate(0, -4, 0)}} }, nil, []string{"DL.KEY.2 fail"}},
+		"a key younger than the period":   {func(k *inventory.Key) { k.Rotation = inventory.Rotation{}; k.CreatedAt = now.AddDate(0, -1, 0) }, nil, nil},
+		"imported material":               {func(k *inventory.Key) { k.Rotation = inventory.Rotation{}; k.Facts.Origin = "EXTERNAL" }, nil, nil},
+		"rotation that could not be read": {func(k *inventory.Key) { k.RotationUnread = "access denied" }, nil, []string{"DL.KEY.2 unknown"}},
+		"a key on its way out is let be": {func(k *inventory.Key) {
+			k.Facts.State, k.Facts.Tags, k.Rotation = guard.KeyPendingDeletion, nil, inventory.Rotation{}
+		}, nil, nil},
+		"a key that nobody used for long":   {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, nil, []string{"DL.KEY.4 fail"}},
+		"a key that was never used":         {func(k *inventory.Key) { k.Use.At = time.Time{} }, nil, []string{"DL.KEY.4 fail"}},
+		"a new key that was never used":     {func(k *inventory.Key) { k.Use.At, k.CreatedAt = time.Time{}, now.AddDate(0, 0, -3) }, nil, nil},
+		"a key with secrets nobody reads":   {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, []inventory.Secret{secret("db", "app")}, nil},
+		"a last use that could not be read": {func(k *inventory.Key) { k.UseUnread = "access denied" }, nil, []string{"DL.KEY.4 unknown"}},
+
+		"a disabled key with a secret":       {func(k *inventory.Key) { k.Facts.State = guard.KeyDisabled }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 fail"}},
+		"a key pending deletion with one":    {func(k *inventory.Key) { k.Facts.State = guard.KeyPendingDeletion }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 fail"}},
+		"a disabled key that nothing needs":  {func(k *inventory.Key) { k.Facts.State = guard.KeyDisabled }, nil, nil},
+		"a state that could not be read":     {func(k *inventory.Key) { k.Facts.State = "" }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 unknown"}},
+		"two applications under one key":     {func(*inventory.Key) {}, []inventory.Secret{secret("a", "x"), secret("b", "y")}, []string{"DL.KEY.6 fail"}},
+		"two secrets of one application":     {func(*inventory.Key) {}, []inventory.Secret{secret("a", "x"), secret("b", "x")}, nil},
+		"a policy that could not be read":    {func(k *inventory.Key) { k.PolicyUnread = "access denied" }, nil, []string{"DL.KEY.3 unknown", "DL.KEY.7 unknown"}},
+		"a policy that cannot be parsed":     {func(k *inventory.Key) { k.Policy = "{" }, nil, []string{"DL.KEY.3 unknown"}},
+		"grants that could not be read":      {func(k *inventory.Key) { k.GrantsUnread = "access denied" }, nil, []string{"DL.KEY.3 unknown"}},
+		"a policy that only delegates":       {policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`), nil, []string{"DL.KEY.7 fail"}},
+		"an account by its number delegates": {policyOf(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*","Resource":"*"}`), nil, []string{"DL.KEY.7 fail"}},
+		"delegation through Secrets Manager": {policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},` + use + `,"Condition":{"StringEquals":{"kms:ViaService":"secretsmanager.eu-central-1.amazonaws.com"}}}`), nil, nil},
+
+		"open to the world":              {policyOf(`{"Effect":"Allow","Principal":"*",` + use + `}`), nil, []string{"DL.KEY.3 fail"}},
+		"the account, directly":          {policyOf(`{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEquals":{"kms:CallerAccount":"111122223333"}}}`), nil, []string{"DL.KEY.3 fail"}},
+		"the account, through a service": {policyOf(`{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEquals":{"kms:CallerAccount":"111122223333","kms:ViaService":"secretsmanager.eu-central-1.amazonaws.com"}}}`), nil, nil},
+		"the service, of any account":    {policyOf(`{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEquals":{"kms:ViaService":"secretsmanager.eu-central-1.amazonaws.com"}}}`), nil, []string{"DL.KEY.3 fail"}},
+		"the organization, by a service": {policyOf(`{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorg","kms:ViaService":"secretsmanager.eu-central-1.amazonaws.com"}}}`), nil, nil},
+		"a condition with IfExists":      {policyOf(`{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEqualsIfExists":{"aws:PrincipalOrgID":"o-exampleorg"}}}`), nil, []string{"DL.KEY.3 fail"}},
+		"an address":                     {policyOf(`{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}}`), nil, []string{"DL.KEY.3 unknown"}},
+		"a deny beside it counts":        {policyOf(`{"Effect":"Allow","Principal":{"AWS":"*"},`+use+`}`, `{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/app"}}}`), nil, nil},
+		"one role":                       {policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},` + use + `}`), nil, nil},
+		"managing and using":             {policyOf(`{"Sid":"Both","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":"kms:*","Resource":"*"}`), nil, []string{"DL.KEY.3 fail"}},
+		"managing alone":                 {policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/admin"},"Action":["kms:Put*","kms:Describe*"],"Resource":"*"}`), nil, nil},
+		"handing on by grants":           {policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":["kms:Decrypt","kms:CreateGrant"],"Resource":"*"}`), nil, []string{"DL.KEY.3 fail"}},
+		"grants for services":            {policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":"kms:CreateGrant","Resource":"*","Condition":{"Bool":{"kms:GrantIsForAWSResource":"true"}}}`), nil, nil},
+		"another account":                {policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999900001111:root"},` + use + `}`), nil, []string{"DL.KEY.3 fail"}},
+		"an approved account":            {policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:role/x"},` + use + `}`), nil, nil},
+		"another account by condition":   {policyOf(`{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEquals":{"kms:CallerAccount":["111122223333","999900001111"],"kms:ViaService":"secretsmanager.eu-central-1.amazonaws.com"}}}`), nil, []string{"DL.KEY.3 fail"}},
+		"a grant to another account": {func(k *inventory.Key) {
+			k.Grants = []inventory.Grant{{ID: "g", Grantee: "arn:aws:iam::999900001111:role/x", Operations: []string{"Decrypt"}}}
+		}, nil, []string{"DL.KEY.3 fail"}},
+		"a grant to the own account": {func(k *inventory.Key) {
+			k.Grants = []inventory.Grant{{ID: "g", Grantee: "arn:aws:iam::111122223333:role/x", Operations: []string{"Decrypt"}}}
+		}, nil, nil},
+		"an AWS managed key is not ours": {func(k *inventory.Key) { k.Facts.Manager, k.Facts.Tags = guard.ManagerAWS, nil }, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := fine()
+			tt.change(&k)
+			for i := range tt.secrets {
+				tt.secrets[i].Facts.Versions[0].Keys[0].State = k.Facts.State
+			}
+			std := standard()
+			std.Approved = []string{partner}
+			s := snapshot(k, tt.secrets...)
+			s.Organization.ID = "o-exampleorg"
+			var got []string
+			for _, f := range keyreview.Review(inventory.Prepare(s), std, now) {
+				got = append(got, string(f.Control.ID)+" "+string(f.Outcome))
+				if f.Detail == "" || f.Fix == "" || f.Control.Title == "" {
+					t.Errorf("finding without detail, fix or title: %+v", f)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("%s\n%+v", diff, keyreview.Review(inventory.Prepare(s), std, now))
+			}
+		})
+	}
+}
+
+func policyOf(statements ...string) func(*inventory.Key) {
+	return func(k *inventory.Key) { k.Policy = document(statements...) }
+}
+
+// The fix of each fault, applied, leaves nothing to find in that statement.
+func TestFixesAsDiffs(t *testing.T) {
+	var out strings.Builder
+	for _, tt := range []struct {
+		name       string
+		statements []string
+	}{
+		{"only delegates", []string{`{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`}},
+		{"open to the world", []string{`{"Sid":"All","Effect":"Allow","Principal":"*","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*"}`}},
+		{"managing and using", []string{`{"Sid":"Both","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":"kms:*","Resource":"*"}`}},
+		{"a stranger's account", []string{`{"Sid":"Use","Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:role/app","arn:aws:iam::999900001111:root"]},"Action":"kms:Decrypt","Resource":"*"}`}},
+		{"grants", []string{`{"Sid":"Use","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":["kms:Decrypt","kms:CreateGrant"],"Resource":"*"}`}},
+	} {
+		k := fine()
+		k.Policy = document(tt.statements...)
+		for _, f := range keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now) {
+			fmt.Fprintf(&out, "# %s\n%s %s\n%s\nfix: %s\n%s\n", tt.name, f.Control.ID, f.Detail, f.Statement, f.Fix, f.Diff)
+		}
+	}
+	golden := filepath.Join("testdata", "fixes.golden")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(golden, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+		t.Error(diff)
+	}
+}

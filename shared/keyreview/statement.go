@@ -1,0 +1,162 @@
+package keyreview
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+const (
+	decrypt   = "kms:Decrypt"
+	putPolicy = "kms:PutKeyPolicy"
+	grant     = "kms:CreateGrant"
+)
+
+// useActions are the ways to use a key for secrets.
+var useActions = []string{decrypt, "kms:GenerateDataKey", "kms:Encrypt"}
+
+var (
+	anything  = policy.MustParse("any IAM policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+	unrelated = policy.MustParse("no IAM policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"none:Nothing","Resource":"*"}]}`)
+)
+
+// bare is a statement without what parsing added to it, ready for policy.New.
+func bare(s policy.Statement) policy.Statement {
+	return policy.Statement{SID: s.SID, Effect: s.Effect, Principal: s.Principal, NotPrincipal: s.NotPrincipal, Actions: s.Actions, NotActions: s.NotActions,
+		Resources: s.Resources, NotResources: s.NotResources, Conditions: s.Conditions}
+}
+
+// covers reports whether a statement is about an action, whoever asks.
+func covers(s policy.Statement, action string) bool {
+	open := bare(s)
+	open.Effect, open.Principal, open.NotPrincipal, open.Conditions = policy.Allow, &policy.PrincipalSet{All: true}, nil, nil
+	d, err := policy.New("statement", open)
+	if err != nil {
+		return true // a statement that cannot stand alone is not ruled out
+	}
+	answer := policy.Evaluate(policy.Request{Principal: policy.Principal{Kind: policy.KindRole, Account: stranger, Name: "x", ARN: strangerARN, Role: strangerARN},
+		Action: action, Resource: "arn:aws:kms:us-east-1:" + stranger + ":key/x"},
+		policy.Policies{Identity: []*policy.Document{anything}, Resource: d, ResourceKind: policy.ResourceKey}).Answer
+	return answer == policy.Allowed
+}
+
+// An account that has nothing to do with the organization.
+const (
+	stranger    = "000000000000"
+	strangerARN = "arn:aws:iam::" + stranger + ":role/anybody"
+)
+
+// caller is somebody in some account who tries to use a key.
+type caller struct {
+	account string
+	arn     string // "" is a role that no policy names
+	iam     bool   // their own policies allow everything; else nothing
+	through bool   // through Secrets Manager; else directly
+}
+
+// answer is what the key policy, of this one Allow and all its Denies, says to a caller.
+func answer(k *inventory.Key, d *policy.Document, allow policy.Statement, c caller, org inventory.Organization) policy.Answer {
+	statements := []policy.Statement{bare(allow)}
+	for _, s := range d.Statements {
+		if s.Effect == policy.Deny {
+			statements = append(statements, bare(s))
+		}
+	}
+	alone, err := policy.New(d.Name, statements...)
+	if err != nil {
+		return policy.Unknown
+	}
+	arn := c.arn
+	if arn == "" {
+		arn = "arn:aws:iam::" + c.account + ":role/anybody"
+	}
+	p, err := policy.ParsePrincipal(arn)
+	if err != nil {
+		return policy.Unknown
+	}
+	if c.account != stranger {
+		p.OrganizationID = org.ID
+	}
+	context := map[string][]string{"aws:ViaAWSService": {"false"}, "aws:RequestedRegion": {k.Facts.Region}, "aws:SecureTransport": {"true"}}
+	if c.through {
+		context["kms:ViaService"] = []string{"secretsmanager." + k.Facts.Region + ".amazonaws.com"}
+		context["aws:ViaAWSService"] = []string{"true"}
+	}
+	identity := unrelated
+	if c.iam {
+		identity = anything
+	}
+	request := policy.Request{Principal: p, Action: decrypt, Resource: k.Facts.ARN, ResourceAccount: k.Facts.Account, Context: context,
+		Unknown: []string{"kms:EncryptionContext*", "kms:ResourceAliases", "aws:SourceIp", "aws:SourceVpc*", "aws:PrincipalTag/*", "aws:PrincipalOrgPaths",
+			"aws:MultiFactorAuth*", "aws:CurrentTime", "aws:EpochTime", "aws:userid", "aws:ResourceTag/*"}}
+	return policy.Evaluate(request, policy.Policies{Identity: []*policy.Document{identity}, Resource: alone, ResourceKind: policy.ResourceKey}).Answer
+}
+
+// isRoot reports whether the statement names an account as a whole and nobody else.
+func isRoot(s policy.Statement, account string) bool {
+	if s.Principal == nil || s.Principal.All || len(s.Principal.AWS) == 0 || len(s.Principal.Service)+len(s.Principal.Federated) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(s.Principal.AWS, func(name string) bool {
+		return name != account && !strings.HasSuffix(name, ":iam::"+account+":root")
+	})
+}
+
+// otherAccounts are the accounts besides the key's own that a statement names, in its Principal or in conditions on
+// the caller.
+func otherAccounts(s policy.Statement, own string) []string {
+	var out []string
+	add := func(account string) {
+		if len(account) == 12 && account != own && !slices.Contains(out, account) {
+			out = append(out, account)
+		}
+	}
+	if s.Principal != nil {
+		for _, name := range s.Principal.AWS {
+			if p, err := policy.ParsePrincipal(name); err == nil {
+				add(p.Account)
+			}
+		}
+	}
+	for _, c := range s.Conditions {
+		key := strings.ToLower(c.Key)
+		if strings.Contains(strings.ToLower(c.Operator), "not") || key != "kms:calleraccount" && key != "aws:principalaccount" {
+			continue
+		}
+		for _, value := range c.Values {
+			add(value)
+		}
+	}
+	return out
+}
+
+// printed is a statement as JSON.
+func printed(s policy.Statement) string {
+	d, err := policy.New("statement", bare(s))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(string(d.Minified()), `{"Version":"2012-10-17","Statement":[`), `]}`)
+}
+
+// change is the diff of replacing one statement by others.
+func change(d *policy.Document, index int, by ...policy.Statement) string {
+	var statements []policy.Statement
+	for i, s := range d.Statements {
+		if i == index {
+			statements = append(statements, by...)
+		} else {
+			statements = append(statements, bare(s))
+		}
+	}
+	if len(statements) == 0 {
+		return ""
+	}
+	after, err := policy.New(d.Name, statements...)
+	if err != nil {
+		return ""
+	}
+	return diff(string(d.Print()), string(after.Print()))
+}

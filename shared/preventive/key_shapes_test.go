@@ -1,0 +1,100 @@
+package preventive_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/preventive"
+)
+
+func keyRequests() map[string]preventive.KeyRequest {
+	app, writer, vendor := "arn:aws:iam::111122223333:role/app", "arn:aws:iam::111122223333:role/rotation", "arn:aws:iam::555566667777:role/acme"
+	return map[string]preventive.KeyRequest{
+		"key_app": {Shape: preventive.ShapeApp, Account: "111122223333", Region: "eu-central-1", Readers: []string{app}, Writers: []string{writer},
+			Secrets: []string{"arn:aws:secretsmanager:eu-central-1:111122223333:secret:app/*"}},
+		"key_vendor": {Shape: preventive.ShapeVendor, Account: "111122223333", Region: "eu-central-1", Admins: []string{"arn:aws:iam::111122223333:role/key-admin"},
+			Readers: []string{vendor}, Secrets: []string{"arn:aws:secretsmanager:eu-central-1:111122223333:secret:vendor/acme-??????"}},
+		"key_central": {Shape: preventive.ShapeCentral, Account: "222222222222", Region: "eu-central-1", Accounts: []string{"111122223333", "222222222222"}},
+		"key_china": {Shape: preventive.ShapeApp, Account: "111122223333", Region: "cn-north-1",
+			Readers: []string{"arn:aws-cn:iam::111122223333:role/app"}},
+	}
+}
+
+func TestKeyPoliciesOfEveryShape(t *testing.T) {
+	for name, r := range keyRequests() {
+		t.Run(name, func(t *testing.T) {
+			d, err := preventive.KeyPolicy(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := d.Indented()
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := filepath.Join("testdata", name+".json")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got+"\n"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got+"\n"); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestKeyPolicySaysWhatIsMissing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		request preventive.KeyRequest
+		want    string
+	}{
+		"no shape":                  {preventive.KeyRequest{Account: "111122223333", Region: "x"}, `shape "": use app, vendor or central`},
+		"an account with a name":    {preventive.KeyRequest{Shape: preventive.ShapeApp, Account: "shop"}, `account "shop" is not 12 digits`},
+		"no Region":                 {preventive.KeyRequest{Shape: preventive.ShapeApp, Account: "111122223333"}, "no Region"},
+		"an application nobody has": {preventive.KeyRequest{Shape: preventive.ShapeApp}, "an application's key needs a reader"},
+		"a vendor without a secret": {preventive.KeyRequest{Shape: preventive.ShapeVendor, Readers: []string{"arn:aws:iam::555566667777:role/acme"}}, "needs one reader and one secret"},
+		"a central key for nobody":  {preventive.KeyRequest{Shape: preventive.ShapeCentral}, "needs the accounts that use it"},
+		"a central key's reader":    {preventive.KeyRequest{Shape: preventive.ShapeCentral, Readers: []string{"arn:aws:iam::555566667777:role/acme"}}, "takes accounts, not readers"},
+		"a reader with a wildcard":  {preventive.KeyRequest{Shape: preventive.ShapeApp, Readers: []string{"arn:aws:iam::111122223333:role/*"}}, "is not the ARN of a role or user"},
+		"a root user as reader":     {preventive.KeyRequest{Shape: preventive.ShapeApp, Readers: []string{"arn:aws:iam::111122223333:root"}}, "is not the ARN of a role or user"},
+		"a secret by name":          {preventive.KeyRequest{Shape: preventive.ShapeApp, Secrets: []string{"db"}}, `"db" is not the ARN of a secret`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := preventive.KeyPolicy(tt.request); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q in it", err, tt.want)
+			}
+		})
+	}
+}
+
+// A policy variable must reach AWS as it is: Terraform would take it for its own.
+func TestKeyAsCode(t *testing.T) {
+	d := preventive.NewDocument(preventive.Statement{Sid: "A", Effect: "Allow", Principal: preventive.Principal{"AWS": {"*"}}, Action: preventive.Values{"kms:Decrypt"},
+		Resource: preventive.Values{"*"}, Condition: preventive.Condition{"StringEquals": {"aws:ResourceTag/team": {"${aws:PrincipalTag/team}"}}}})
+	terraform, err := preventive.KeyTerraform(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(terraform, `"$${aws:PrincipalTag/team}"`) || !strings.Contains(terraform, "rotation_period_in_days = 90") {
+		t.Errorf("Terraform:\n%s", terraform)
+	}
+	cdk, err := preventive.KeyCDK(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(cdk, "fromJson(")
+	text, _, _ := strings.Cut(rest, "),\n});")
+	if !json.Valid([]byte(text)) || !strings.Contains(text, `"${aws:PrincipalTag/team}"`) {
+		t.Errorf("CDK:\n%s", cdk)
+	}
+}
