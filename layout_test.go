@@ -51,7 +51,6 @@ var rooms = map[string][]string{
 	"handlers/remediate":        handler,
 	"handlers/watchdog":         handler,
 	"handlers/incident":         handler,
-	"handlers/doctor":           handler,
 	"handlers/detect/lambda":    lambdaMain,
 	"handlers/sweep/lambda":     lambdaMain,
 	"handlers/alert/lambda":     lambdaMain,
@@ -125,6 +124,10 @@ func TestNoGoFileSitsInSharedItself(t *testing.T) {
 func TestNamesThatTwoRoomsShareAreTheSame(t *testing.T) {
 	if trail.SessionPrefix != settings.SessionPrefix {
 		t.Errorf("trail.SessionPrefix = %q, settings.SessionPrefix = %q", trail.SessionPrefix, settings.SessionPrefix)
+	}
+	roles := []string{settings.RoleRead, settings.RoleTag, settings.RoleChange, settings.RoleKillSwitch}
+	if !slices.Equal(trail.OwnRoles(), roles) {
+		t.Errorf("trail.OwnRoles() = %q, settings has %q", trail.OwnRoles(), roles)
 	}
 	for _, c := range guard.Controls() {
 		if !strings.HasPrefix(string(c.ID), "DL.") {
