@@ -11,7 +11,7 @@ import (
 // tell publishes what happened where nothing changed that could be looked at: a denied attempt, a denied read, or a
 // hand on what the guard stands on.
 func (h *Handler) tell(ctx context.Context, c trail.Change) (Outcome, error) {
-	if c.Actor.Own() {
+	if c.Actor.Own() && c.Kind != trail.Tamper { // none of our roles may touch what we stand on
 		return Outcome{Action: "ignored", Reason: "our own call"}, nil
 	}
 	if err := h.Bus.Publish(ctx, []guard.Notice{noticeOf(c)}); err != nil {

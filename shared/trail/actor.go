@@ -1,9 +1,18 @@
 package trail
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // SessionPrefix begins the name of every session and role of Doublelock's own.
 const SessionPrefix = "doublelock-"
+
+// OwnRoles lists the member roles that the hub works through. Their names alone are ours: anybody may give another
+// role a name with our prefix where no SCP forbids it.
+func OwnRoles() []string {
+	return []string{"doublelock-read", "doublelock-tag", "doublelock-change", "doublelock-killswitch"}
+}
 
 // Actor is who called, from userIdentity. Any field may be empty: service events carry little more than InvokedBy,
 // cross-account callers (AWSAccount) little more than Account.
@@ -70,11 +79,12 @@ func (a Actor) PermissionSet() string {
 	return name
 }
 
-// Own reports whether it is a session of ours: both role and session carry our prefix. The session name alone is the
-// caller's to choose and would let anybody hide behind it.
+// Own reports whether it is a session of ours: of one of OwnRoles, which have no path, under a name with our prefix. The
+// session name alone is the caller's to choose and would let anybody hide behind it.
 func (a Actor) Own() bool {
 	role, session, assumed := assumedRole(a.ARN)
-	return assumed && strings.HasPrefix(role, SessionPrefix) && strings.HasPrefix(session, SessionPrefix)
+	return assumed && slices.Contains(OwnRoles(), role) && strings.HasPrefix(session, SessionPrefix) &&
+		(a.RoleARN == "" || strings.HasSuffix(a.RoleARN, ":role/"+role))
 }
 
 // assumedRole takes arn:…:assumed-role/Role/session apart.

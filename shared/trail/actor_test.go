@@ -117,6 +117,7 @@ func TestActorOwn(t *testing.T) {
 	}{
 		"our session of our role":                 {"arn:aws:sts::111122223333:assumed-role/doublelock-change/doublelock-remediate", true},
 		"a session that only calls itself ours":   {"arn:aws:sts::111122223333:assumed-role/Admin/doublelock-remediate", false},
+		"a role with our prefix that is not ours": {"arn:aws:sts::111122223333:assumed-role/doublelock-ops/doublelock-detect", false},
 		"a person in our role":                    {"arn:aws:sts::111122223333:assumed-role/doublelock-change/mallory", false},
 		"a user that calls itself ours":           {"arn:aws:iam::111122223333:user/doublelock-remediate", false},
 		"a role that ends in the words of a role": {"arn:aws:sts::111122223333:assumed-role/x:assumed-role/doublelock-a/doublelock-b", false},
