@@ -43,6 +43,7 @@ The local AWS is listening. In another terminal:
 
     aws --profile shop   secretsmanager create-secret --name try/me --secret-string x    # guarded: denied by the SCP
     aws --profile search secretsmanager create-secret --name try/me --secret-string x    # not guarded yet: watch here
+    AWS_PROFILE=security doublelock doctor --config testdata/config/sample.yaml          # all is well, until you break something
 
 Profiles: shop search payments sandbox security management. Ctrl-C ends it and forgets everything.
 

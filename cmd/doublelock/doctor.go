@@ -80,7 +80,7 @@ func runDoctor(ctx context.Context, env *environment, options doctorOptions) err
 		return fmt.Errorf("look at the organization: %w", err)
 	}
 	if options.canary.wanted {
-		rows = append(rows, runCanaries(ctx, env, config, options.canary)...)
+		rows = append(rows, runCanaries(ctx, env, config, door, options.canary)...)
 	}
 	return reportRows(env, rows, options.all)
 }

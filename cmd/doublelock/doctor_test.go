@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,4 +118,73 @@ func detach(t *testing.T, w *world, name, target string) {
 		}
 	}
 	t.Fatalf("no policy %s", name)
+}
+
+// alive lets what happens in the world go on while a test looks.
+func alive(t *testing.T, w *world) {
+	t.Helper()
+	w.clock.run()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			_ = w.settle(ctx)
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+// deployer makes a role that security engineers may take, and that may make and remove secrets.
+func deployer(t *testing.T, w *world, account string) {
+	t.Helper()
+	call(t, w, account, virginia, "iam", "CreateRole", map[string]any{"RoleName": "Deployer", "AssumeRolePolicyDocument": `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + hub + `:role/SecurityEngineer"},"Action":"sts:AssumeRole"}]}`})
+	call(t, w, account, virginia, "iam", "PutRolePolicy", map[string]any{"RoleName": "Deployer", "PolicyName": "deploy", "PolicyDocument": `{"Version":"2012-10-17",
+		"Statement":[{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*"}]}`})
+}
+
+func TestCanaryIsFollowedAndRemoved(t *testing.T) {
+	w := aDeployedWorld(t)
+	alive(t, w)
+	for _, account := range []string{shop, search, payments} {
+		deployer(t, w, account)
+	}
+	followed := map[string]doctor.Status{
+		"created": doctor.OK, "event → finding": doctor.OK, "finding → tag": doctor.OK, "finding → notification": doctor.OK,
+		"removed": doctor.OK, "subscriber removed": doctor.OK,
+	}
+	for name, tt := range map[string]struct {
+		args []string
+		want map[string]doctor.Status
+		note string // in the detail of one hop
+	}{
+		"in the hub's account, which only records": {
+			want: map[string]doctor.Status{"created": doctor.OK, "event → finding": doctor.OK, "event → notification": doctor.OK, "removed": doctor.OK},
+			note: "not expected: the account is in mode observe",
+		},
+		"where owners are told":     {args: []string{"--canary-account", search, "--canary-role", "Deployer"}, want: followed},
+		"where it is fixed at once": {args: []string{"--canary-account", payments, "--canary-role", "Deployer"}, want: followed},
+		"where an SCP stops it": {
+			args: []string{"--canary-account", shop, "--canary-role", "Deployer"},
+			want: map[string]doctor.Status{"created": doctor.OK, "subscriber removed": doctor.OK},
+			note: "prevention works",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rows, code := callDoctor(t, append([]string{"--canary"}, tt.args...)...)
+			got := map[string]doctor.Status{}
+			details := ""
+			for _, r := range rows {
+				if r.Check == doctor.CheckCanary {
+					got[r.Subject] = r.Status
+					details += r.Detail + "\n"
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" || code != 0 || !strings.Contains(details, tt.note) {
+				t.Errorf("exit code %d (-want +got):\n%s\n%s", code, diff, details)
+			}
+		})
+	}
 }

@@ -17,12 +17,17 @@ import (
 // does: the actors of the demo and the canary are workloads. No Lambda holds one. The values it writes are random
 // and leave it only for AWS.
 type Workload struct {
-	c      *Cloud
-	region string
+	c  *Cloud
+	at place
 }
 
 // Workload acts in one Region with our own credentials; it assumes no role.
-func (c *Cloud) Workload(region string) *Workload { return &Workload{c: c, region: region} }
+func (c *Cloud) Workload(region string) *Workload { return &Workload{c: c, at: place{region: region}} }
+
+// WorkloadIn acts in another account, through a role of it that our own credentials may take.
+func (c *Cloud) WorkloadIn(account, region, role string) *Workload {
+	return &Workload{c: c, at: place{account: account, region: region, role: role}}
+}
 
 // NewSecret is a secret to be made. A nil KeyID leaves the key out of the request, which is the default key.
 type NewSecret struct {
@@ -86,13 +91,13 @@ func (w *Workload) EnableKey(ctx context.Context, id string) error {
 }
 
 func (w *Workload) secrets() *secretsmanager.Client {
-	return clientFor(w.c, "secretsmanager", place{region: w.region}, func(cfg aws.Config) *secretsmanager.Client {
+	return clientFor(w.c, "secretsmanager", w.at, func(cfg aws.Config) *secretsmanager.Client {
 		return secretsmanager.NewFromConfig(cfg)
 	})
 }
 
 func (w *Workload) kms() *kms.Client {
-	return clientFor(w.c, "kms", place{region: w.region}, func(cfg aws.Config) *kms.Client { return kms.NewFromConfig(cfg) })
+	return clientFor(w.c, "kms", w.at, func(cfg aws.Config) *kms.Client { return kms.NewFromConfig(cfg) })
 }
 
 func replicaRegions(keys map[string]string) []types.ReplicaRegionType {
