@@ -64,7 +64,11 @@ func runKeysReview(env *environment, path, config, standard string, controls []s
 	if err != nil {
 		return err
 	}
-	found := keyreview.Review(access, std, env.Now())
+	now := access.Snapshot().TakenAt // an old snapshot says what was true then
+	if now.IsZero() {
+		now = env.Now()
+	}
+	found := keyreview.Review(access, std, now)
 	if len(controls) > 0 {
 		found = slices.DeleteFunc(found, func(f keyreview.Finding) bool { return !slices.Contains(controls, string(f.Control.ID)) })
 	}
@@ -181,11 +185,13 @@ func keysPolicyCommand(env *environment) *cobra.Command {
 cannot decrypt, users use the key through Secrets Manager alone, nobody else gets in.
 
   app      the secrets of one application: --reader, --writer, --secret
-  vendor   one secret for one role of somebody else: --reader, --secret
+  vendor   one secret for one role of somebody else: --reader, --writer, --secret
   central  a key for the secrets of several accounts: --use-account`,
-		Example: `  doublelock keys policy --shape app --account 111122223333 --region eu-central-1 --reader arn:aws:iam::111122223333:role/app
+		Example: `  doublelock keys policy --shape app --account 111122223333 --region eu-central-1 \
+      --reader arn:aws:iam::111122223333:role/app --writer arn:aws:iam::111122223333:role/deploy
   doublelock keys policy --shape vendor --account 111122223333 --region eu-central-1 --as terraform \
-      --reader arn:aws:iam::555566667777:role/acme --secret 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:vendor/acme-??????'
+      --reader arn:aws:iam::555566667777:role/acme --writer arn:aws:iam::111122223333:role/deploy \
+      --secret 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:vendor/acme-??????'
   doublelock keys policy --shape central --account 222222222222 --region eu-central-1 --use-account 111122223333 --as cdk`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

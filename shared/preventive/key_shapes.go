@@ -54,6 +54,7 @@ func (r KeyRequest) Validate() error {
 	for _, account := range r.Accounts {
 		need(isAccount(account), fmt.Sprintf("account %q is not 12 digits", account))
 	}
+	need(r.Shape == ShapeCentral || len(r.Writers) > 0, "no writer: nobody could put a secret under the key")
 	switch r.Shape {
 	case ShapeApp:
 		need(len(r.Readers) > 0, "an application's key needs a reader")
@@ -78,10 +79,8 @@ func KeyPolicy(r KeyRequest) (Document, error) {
 	case ShapeCentral:
 		statements = append(statements, r.use("UseByAccounts", r.roots(), SecretsUse, r.Accounts))
 	default:
-		statements = append(statements, r.use("Read", r.Readers, Values{"kms:Decrypt"}, accountsOf(r.Readers)))
-		if len(r.Writers) > 0 {
-			statements = append(statements, r.use("Write", r.Writers, SecretsUse, accountsOf(r.Writers)))
-		}
+		statements = append(statements, r.use("Read", r.Readers, Values{"kms:Decrypt"}, accountsOf(r.Readers)),
+			r.use("Write", r.Writers, SecretsUse, accountsOf(r.Writers)))
 	}
 	d := NewDocument(statements...)
 	return d, r.check(d)

@@ -18,10 +18,10 @@ func keyRequests() map[string]preventive.KeyRequest {
 		"key_app": {Shape: preventive.ShapeApp, Account: "111122223333", Region: "eu-central-1", Readers: []string{app}, Writers: []string{writer},
 			Secrets: []string{"arn:aws:secretsmanager:eu-central-1:111122223333:secret:app/*"}},
 		"key_vendor": {Shape: preventive.ShapeVendor, Account: "111122223333", Region: "eu-central-1", Admins: []string{"arn:aws:iam::111122223333:role/key-admin"},
-			Readers: []string{vendor}, Secrets: []string{"arn:aws:secretsmanager:eu-central-1:111122223333:secret:vendor/acme-??????"}},
+			Readers: []string{vendor}, Writers: []string{writer}, Secrets: []string{"arn:aws:secretsmanager:eu-central-1:111122223333:secret:vendor/acme-??????"}},
 		"key_central": {Shape: preventive.ShapeCentral, Account: "222222222222", Region: "eu-central-1", Accounts: []string{"111122223333", "222222222222"}},
 		"key_china": {Shape: preventive.ShapeApp, Account: "111122223333", Region: "cn-north-1",
-			Readers: []string{"arn:aws-cn:iam::111122223333:role/app"}},
+			Readers: []string{"arn:aws-cn:iam::111122223333:role/app"}, Writers: []string{"arn:aws-cn:iam::111122223333:role/app"}},
 	}
 }
 
@@ -62,6 +62,7 @@ func TestKeyPolicySaysWhatIsMissing(t *testing.T) {
 		"an account with a name":    {preventive.KeyRequest{Shape: preventive.ShapeApp, Account: "shop"}, `account "shop" is not 12 digits`},
 		"no Region":                 {preventive.KeyRequest{Shape: preventive.ShapeApp, Account: "111122223333"}, "no Region"},
 		"an application nobody has": {preventive.KeyRequest{Shape: preventive.ShapeApp}, "an application's key needs a reader"},
+		"nobody who writes":         {preventive.KeyRequest{Shape: preventive.ShapeApp, Readers: []string{"arn:aws:iam::555566667777:role/acme"}}, "nobody could put a secret under the key"},
 		"a vendor without a secret": {preventive.KeyRequest{Shape: preventive.ShapeVendor, Readers: []string{"arn:aws:iam::555566667777:role/acme"}}, "needs one reader and one secret"},
 		"a central key for nobody":  {preventive.KeyRequest{Shape: preventive.ShapeCentral}, "needs the accounts that use it"},
 		"a central key's reader":    {preventive.KeyRequest{Shape: preventive.ShapeCentral, Readers: []string{"arn:aws:iam::555566667777:role/acme"}}, "takes accounts, not readers"},

@@ -18,14 +18,29 @@ var ruleWrites = Values{
 	"events:DeleteRule", "events:DisableRule", "events:PutRule", "events:PutTargets", "events:RemoveTargets",
 }
 
-// ForwardRule denies touching the rules that bring the events to the hub.
+// ForwardRule denies touching the rules that bring the events to the hub, and those of the hub's own bus, whose ARNs
+// have the bus before the rule.
 func ForwardRule(c settings.Config) Statement {
 	return Statement{
 		Sid: "ForwardRule", Effect: "Deny",
 		Action:    ruleWrites,
-		Resource:  Values{"arn:*:events:*:*:rule/doublelock-*"},
+		Resource:  Values{"arn:*:events:*:*:rule/doublelock*"},
 		Condition: unlessCalledBy(deployers(c), Condition{}),
 		Why:       "A disabled forward rule looks exactly like an account in which nothing happens.",
+	}
+}
+
+// MemberStack denies changing or deleting the stack that made the rules and roles: CloudFormation may do so with a role
+// of its own, which the other statements exempt.
+func MemberStack(c settings.Config) Statement {
+	return Statement{
+		Sid: "MemberStack", Effect: "Deny",
+		Action: Values{
+			"cloudformation:CreateChangeSet", "cloudformation:DeleteStack", "cloudformation:ExecuteChangeSet", "cloudformation:UpdateStack",
+		},
+		Resource:  Values{"arn:*:cloudformation:*:*:stack/StackSet-doublelock-*"},
+		Condition: unlessCalledBy(deployers(c), Condition{}),
+		Why:       "Whoever deletes the member stack takes our rules and roles with it.",
 	}
 }
 
