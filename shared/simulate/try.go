@@ -170,8 +170,10 @@ func withoutExemptions(s policy.Statement) policy.Statement {
 	return s
 }
 
+// isPrincipalKey reports whether a key singles out principals, which a whole account or organization does not.
 func isPrincipalKey(key string) bool {
-	return strings.HasPrefix(strings.ToLower(key), "aws:principal")
+	key = strings.ToLower(key)
+	return key == "aws:principalarn" || key == "aws:userid" || key == "aws:username" || strings.HasPrefix(key, "aws:principaltag/")
 }
 
 func aboutEverything(s policy.Statement) policy.Statement {

@@ -1,0 +1,322 @@
+package simulate_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/simulate"
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// configured are the policies of an organization in which every wave has all of them.
+func configured(t testing.TB, backlogMigrated bool) []simulate.Candidate {
+	t.Helper()
+	scps, err := preventive.SCPs(settings.Config{
+		Organization: settings.Organization{ID: "o-exampleorgid", ManagementAccount: "111111111111", SecurityAccount: "222222222222"},
+		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1"}},
+		BreakGlass:   []string{"arn:aws:iam::*:role/BreakGlass"},
+		Waves:        []settings.Wave{{Targets: []string{"r-ab12"}, SCP: true, BacklogMigrated: backlogMigrated}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	candidates, err := simulate.Candidates(scps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return candidates
+}
+
+func trial(t testing.TB, candidates []simulate.Candidate, o simulate.Options) *simulate.Trial {
+	t.Helper()
+	trial, err := simulate.New(candidates, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trial
+}
+
+// event is a recorded call; who is a userIdentity, rest further fields.
+func event(source, name, who, parameters, rest string) string {
+	return `{"eventVersion":"1.11","userIdentity":` + who + `,"eventTime":"2026-09-01T12:00:00Z","eventSource":"` + source + `.amazonaws.com","eventName":"` + name +
+		`","awsRegion":"us-east-1","sourceIPAddress":"192.0.2.10","userAgent":"aws-cli/2.30.0","requestParameters":` + parameters + `,"eventID":"e-1","eventType":"AwsApiCall","recipientAccountId":"111122223333"` + rest + `}`
+}
+
+func role(account, name string) string {
+	return `{"type":"AssumedRole","arn":"arn:aws:sts::` + account + `:assumed-role/` + name + `/x","accountId":"` + account +
+		`","sessionContext":{"sessionIssuer":{"type":"Role","arn":"arn:aws:iam::` + account + `:role/` + name + `","userName":"` + name + `"}}}`
+}
+
+func TestRecordedCalls(t *testing.T) {
+	const own = "111122223333"
+	viaSecretsManager := strings.TrimSuffix(role(own, "app"), "}") + `,"invokedBy":"secretsmanager.amazonaws.com"}`
+	linked := `{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/AWSServiceRoleForRDS/x","accountId":"111122223333","sessionContext":{"sessionIssuer":{"type":"Role","arn":"arn:aws:iam::111122223333:role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS"}}}`
+	for name, tt := range map[string]struct {
+		event     string
+		options   simulate.Options
+		want      simulate.Outcome
+		statement string
+	}{
+		"a secret without a key":                {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"a/b"}`, ``), want: simulate.Denied, statement: "doublelock-keys/KeyMissing"},
+		"a secret with the default alias":       {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"a/b","kmsKeyId":"alias/aws/secretsmanager"}`, ``), want: simulate.Denied, statement: "doublelock-keys/DefaultAlias"},
+		"a secret with an alias of the account": {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"a/b","kmsKeyId":"alias/app"}`, ``), want: simulate.Passes},
+		"a secret with a key id":                {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"a/b","kmsKeyId":"11112222-3333-4444-5555-666677778888"}`, ``), want: simulate.Passes},
+		"a secret with a stranger's key":        {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"a/b","kmsKeyId":"arn:aws:kms:us-east-1:999999999999:key/1"}`, ``), want: simulate.Denied, statement: "doublelock-keys/KeyNotApproved"},
+		"an alias known to name a stranger's":   {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"a/b","kmsKeyId":"alias/app"}`, ``), options: simulate.Options{Aliases: map[string]string{"arn:aws:kms:us-east-1:111122223333:alias/app": "arn:aws:kms:us-east-1:999999999999:key/1"}}, want: simulate.Denied, statement: "doublelock-keys/KeyNotApproved"},
+		"a secret that RDS owns":                {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"rds!db-1"}`, ``), want: simulate.Passes},
+		"an update without a key":               {event: event("secretsmanager", "UpdateSecret", role(own, "app"), `{"secretId":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a/b-AbCdEf"}`, ``), want: simulate.Passes},
+		"an update with an empty key":           {event: event("secretsmanager", "UpdateSecret", role(own, "app"), `{"secretId":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a/b-AbCdEf","kmsKeyId":""}`, ``), want: simulate.Unknown, statement: "doublelock-keys/DefaultAlias"},
+		"break-glass":                           {event: event("secretsmanager", "CreateSecret", role(own, "BreakGlass"), `{"name":"a/b"}`, ``), want: simulate.Exempt, statement: "doublelock-keys/KeyMissing"},
+		"a service-linked role":                 {event: event("secretsmanager", "CreateSecret", linked, `{"name":"a/b"}`, ``), want: simulate.Unbound},
+		"the management account":                {event: event("secretsmanager", "CreateSecret", role("111111111111", "admin"), `{"name":"a/b"}`, ``), options: simulate.Options{ManagementAccount: "111111111111"}, want: simulate.Unbound},
+		"a write under the AWS managed key":     {event: event("kms", "GenerateDataKey", viaSecretsManager, `{"keyId":"alias/aws/secretsmanager","encryptionContext":{"SecretARN":"x"}}`, `,"resources":[{"ARN":"arn:aws:kms:us-east-1:111122223333:key/1","type":"AWS::KMS::Key"}]`), want: simulate.Denied, statement: "doublelock-kms/DefaultKeyUse"},
+		"a data key that S3 asks for":           {event: event("kms", "GenerateDataKey", strings.TrimSuffix(role(own, "app"), "}")+`,"invokedBy":"s3.amazonaws.com"}`, `{"keyId":"alias/x"}`, ``), want: simulate.Passes},
+		"a key switched off, last use unknown":  {event: event("kms", "DisableKey", role(own, "admin"), `{"keyId":"1234"}`, ``), want: simulate.Unknown, statement: "doublelock-tamper/KeyInUse"},
+		"a role of ours changed":                {event: event("iam", "PutRolePolicy", role(own, "admin"), `{"roleName":"doublelock-read"}`, ``), want: simulate.Unknown, statement: "doublelock-tamper/MemberRoles"},
+		"a call nothing is about":               {event: event("s3", "ListBuckets", role(own, "app"), `null`, ``), want: simulate.Passes},
+		"an event name with the API's version":  {event: event("lambda", "Invoke20150331", role(own, "app"), `null`, ``), want: simulate.Passes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			call := recorded(t, tt.event)
+			v := trial(t, configured(t, true), tt.options).Try(call)
+			if v.Outcome != tt.want || v.Statement != tt.statement {
+				t.Errorf("%s by %q, want %s by %q: %s", v.Outcome, v.Statement, tt.want, tt.statement, v.Decision.Why)
+			}
+		})
+	}
+}
+
+func recorded(t *testing.T, text string) simulate.Call {
+	t.Helper()
+	var found []simulate.Call
+	err := trail.Read(strings.NewReader(text), "test", func(r trail.Record) error {
+		if r.Err != nil {
+			return r.Err
+		}
+		if call, ok := simulate.FromTrail(r); ok {
+			found = append(found, call)
+		}
+		return nil
+	})
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%d calls, %v", len(found), err)
+	}
+	return found[0]
+}
+
+func TestRecordsThatAreNoCalls(t *testing.T) {
+	for name, text := range map[string]string{
+		"a service event":      strings.Replace(event("kms", "RotateKey", `{"invokedBy":"AWS Internal"}`, `null`, ``), "AwsApiCall", "AwsServiceEvent", 1),
+		"a caller without ARN": event("secretsmanager", "GetSecretValue", `{"type":"AWSAccount","accountId":"444455556666"}`, `{"secretId":"x"}`, ``),
+		"no name":              event("secretsmanager", "", role("111122223333", "app"), `null`, ``),
+	} {
+		err := trail.Read(strings.NewReader(text), "test", func(r trail.Record) error {
+			if call, ok := simulate.FromTrail(r); ok {
+				t.Errorf("%s: taken for a call: %+v", name, call)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What the policies close, and what they leave open before the backlog is migrated.
+func TestWaysAround(t *testing.T) {
+	open := func(migrated bool) (names []string) {
+		for _, p := range trial(t, configured(t, migrated), simulate.Options{}).Probe("111122223333", "us-east-1") {
+			if p.Bad() {
+				names = append(names, p.Probe.Name)
+			}
+		}
+		return names
+	}
+	if diff := cmp.Diff([]string(nil), open(true)); diff != "" {
+		t.Errorf("with the KMS layer: %s", diff)
+	}
+	want := []string{"create with the managed key's own ARN", "move to the managed key's own ARN", `move by an empty key ("")`,
+		"create with a replica that names no key", "add a replica that names no key", "new value of a secret that is still on the managed key"}
+	if diff := cmp.Diff(want, open(false)); diff != "" {
+		t.Errorf("without it: %s", diff)
+	}
+}
+
+func TestGroupsOfCalls(t *testing.T) {
+	try := trial(t, configured(t, true), simulate.Options{})
+	legacy, _ := simulate.ParseExpected("arn:aws:iam::*:role/legacy secretsmanager:CreateSecret")
+	tally := simulate.NewTally([]simulate.Expected{legacy})
+	for i, who := range []string{"app", "app", "legacy"} {
+		call := recorded(t, event("secretsmanager", "CreateSecret", role("111122223333", who), `{"name":"a/b"}`, ``))
+		call.At = time.Date(2026, 9, 1+i, 0, 0, 0, 0, time.UTC)
+		if i == 1 {
+			call.Error = "AccessDenied"
+		}
+		tally.Add(call, try.Try(call))
+	}
+	var got []string
+	for _, g := range tally.Groups() {
+		got = append(got, strings.Join([]string{g.Principal, g.Pipeline, string(g.Outcome), g.First.Format("02"), g.Last.Format("02"), string(rune('0' + g.Count)), string(rune('0' + g.Succeeded))}, " "))
+		if g.Breaks() != (g.Principal == "arn:aws:iam::111122223333:role/app") {
+			t.Errorf("%s breaks: %t", g.Principal, g.Breaks())
+		}
+	}
+	want := []string{"arn:aws:iam::111122223333:role/app cli denied 01 02 2 1", "arn:aws:iam::111122223333:role/legacy cli denied 03 03 1 1"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAllowListsAndResourceControlPolicies(t *testing.T) {
+	read := func(text string) simulate.Candidate {
+		c, err := simulate.ReadCandidate("candidate.json", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	list := read(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`)
+	rcp := read(`{"Version":"2012-10-17","Statement":[{"Sid":"Perimeter","Effect":"Deny","Principal":"*","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalAccount":"111122223333"}}}]}`)
+	call := func(who string) simulate.Call {
+		return recorded(t, event("secretsmanager", "GetSecretValue", role(who, "app"), `{"secretId":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf"}`, ``))
+	}
+	for name, tt := range map[string]struct {
+		candidate simulate.Candidate
+		alone     bool
+		who       string
+		want      simulate.Outcome
+	}{
+		"a list beside FullAWSAccess changes nothing": {list, false, "111122223333", simulate.Passes},
+		"a list in its place denies the rest":         {list, true, "111122223333", simulate.Denied},
+		"an RCP lets the account in":                  {rcp, false, "111122223333", simulate.Passes},
+		"an RCP keeps others out":                     {rcp, false, "444455556666", simulate.Denied},
+	} {
+		v := trial(t, []simulate.Candidate{tt.candidate}, simulate.Options{Alone: tt.alone}).Try(call(tt.who))
+		if v.Outcome != tt.want {
+			t.Errorf("%s: %s, want %s (%s)", name, v.Outcome, tt.want, v.Decision.Why)
+		}
+	}
+	if list.Place != policy.PlaceSCP || rcp.Place != policy.PlaceRCP {
+		t.Errorf("places %s and %s", list.Place, rcp.Place)
+	}
+}
+
+func TestCandidatesThatCannotBeAttached(t *testing.T) {
+	for name, tt := range map[string]struct{ text, want string }{
+		"no JSON":                 {"{", "read candidate: c.json"},
+		"an RCP that allows":      {`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"*"}]}`, "an RCP can only Deny"},
+		"an SCP without Resource": {"{\"Version\":\"2012-10-17\",\n\"Statement\":[{\"Effect\":\"Deny\",\"Action\":\"s3:*\"}]}", "c.json:2: a service control policy needs a Resource"},
+	} {
+		if _, err := simulate.ReadCandidate("c.json", []byte(tt.text)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q in it", name, err, tt.want)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	long := `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*"}]}` + strings.Repeat(" ", 10_200)
+	c, err := simulate.ReadCandidate("long.json", []byte(long))
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits := simulate.Limits([]simulate.Candidate{c}, 9)
+	want := []simulate.Limit{
+		{Subject: "long.json", What: "characters", Value: len(long), Max: 10240, Exceeded: true, Note: "87 without white space"},
+		{Subject: "service control policy", What: "attached to one target", Value: 10, Max: 10, Note: "9 of them already there"},
+	}
+	if diff := cmp.Diff(want, limits); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRequestTables(t *testing.T) {
+	calls, rows, err := simulate.Calls("t.json", []byte(`[{"principal":"arn:aws:iam::111122223333:role/app","action":"secretsmanager:CreateSecret","expected":"denied"}]`))
+	if err != nil || len(calls) != 1 || calls[0].Name != "t.json row 1" || rows[0].Expected != simulate.Denied {
+		t.Fatalf("%+v, %+v, %v", calls, rows, err)
+	}
+	if v := trial(t, configured(t, true), simulate.Options{}).Try(calls[0]); v.Outcome != simulate.Denied {
+		t.Errorf("%s: %s", v.Outcome, v.Decision.Why)
+	}
+	for name, tt := range map[string]struct{ text, want string }{
+		"no list":          {`{}`, "read requests t.json: json"},
+		"an unknown field": {`[{"who":"x"}]`, `unknown field "who"`},
+		"no principal":     {`[{"action":"a:b"}]`, "row 1: read principal"},
+		"no action":        {`[{"principal":"*"}]`, `row 1: no "action"`},
+		"a wrong outcome":  {`[{"principal":"*","action":"a:b","expected":"maybe"}]`, `row 1: expected "maybe"`},
+		"two lists":        {`[] []`, "more than one list"},
+	} {
+		if _, _, err := simulate.Calls("t.json", []byte(tt.text)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q in it", name, err, tt.want)
+		}
+	}
+}
+
+func FuzzCalls(f *testing.F) {
+	f.Add([]byte(`[{"principal":"arn:aws:iam::111122223333:role/app","action":"secretsmanager:CreateSecret","context":{"a":["b"]},"unknownContext":["*"]}]`))
+	try := trial(f, configured(f, true), simulate.Options{})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		calls, rows, err := simulate.Calls("fuzz", raw)
+		if err == nil && len(calls) != len(rows) || err != nil && !json.Valid(raw) && calls != nil {
+			t.Fatalf("%d calls of %d rows, %v", len(calls), len(rows), err)
+		}
+		for _, call := range calls {
+			if try.Try(call).Outcome == "" {
+				t.Error("a call without an outcome")
+			}
+		}
+	})
+}
+
+var errEnough = errors.New("enough")
+
+// Whatever a trail holds, each call gets an outcome.
+func FuzzFromTrail(f *testing.F) {
+	recordings, err := filepath.Glob(filepath.Join("..", "..", "testdata", "trail", "events", "*.json"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range recordings[:min(len(recordings), 20)] {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Add([]byte(event("kms", "Decrypt", role("111122223333", "app"), `{"keyId":"alias/x","encryptionContext":{"a":1}}`, ``)))
+	try := trial(f, configured(f, true), simulate.Options{})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		n := 0
+		_ = trail.Read(strings.NewReader(string(raw)), "fuzz", func(r trail.Record) error {
+			if n++; n > 20 {
+				return errEnough
+			}
+			if call, ok := simulate.FromTrail(r); ok && try.Try(call).Outcome == "" {
+				t.Error("a call without an outcome")
+			}
+			return nil
+		})
+	})
+}
+
+// BenchmarkTrial is one recorded call tried on three policies.
+func BenchmarkTrial(b *testing.B) {
+	try := trial(b, configured(b, true), simulate.Options{})
+	calls, _, err := simulate.Calls("t", []byte(`[{"principal":"arn:aws:iam::111122223333:role/app","action":"secretsmanager:GetSecretValue","resource":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf"}]`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		try.Try(calls[0])
+	}
+}
