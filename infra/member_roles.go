@@ -25,7 +25,7 @@ func duties(in Input) []duty {
 		{"TagRole", settings.RoleTag, "writes its tags on secrets", nil,
 			[]preventive.Statement{tagSecrets()}},
 		{"ChangeRole", settings.RoleChange, "re-keys secrets", nil,
-			[]preventive.Statement{changeSecrets(), notForeign(), useKeys()}},
+			[]preventive.Statement{changeSecrets(), notForeign(), useKeys(), startRotation()}},
 		{"KillSwitchRole", settings.RoleKillSwitch, "switches keys off in an incident, and on again", nil,
 			[]preventive.Statement{switchKeys(), switchSecrets()}},
 	}
@@ -134,6 +134,14 @@ func useKeys() preventive.Statement {
 	return allow("UseKeys", []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"}, anyKey(), preventive.Condition{
 		"StringLike": {"kms:ViaService": {"secretsmanager.*"}},
 	})
+}
+
+// startRotation is what RotateSecret asks of its caller for the rotation function (API reference, RotateSecret): only as
+// Secrets Manager asks it with the caller's session, never by calling a function directly.
+func startRotation() preventive.Statement {
+	return allow("StartRotation", []string{"lambda:InvokeFunction"},
+		[]string{awsSub("arn:${AWS::Partition}:lambda:*:${AWS::AccountId}:function:*")},
+		preventive.Condition{"Bool": {"aws:ViaAWSService": {"true"}}})
 }
 
 // switchKeys may take a key out of use and put it back, as a whole or by its policy, and cannot delete one: what an

@@ -133,6 +133,22 @@ func TestOnlyTheChangeRoleChangesSecrets(t *testing.T) {
 	})
 }
 
+// The change role may have a rotation started and no function called; the runbook calls the incident function alone.
+func TestNoRoleCallsFunctionsOfOthers(t *testing.T) {
+	each(t, func(t *testing.T, tpl template) {
+		for _, s := range tpl.roleStatements() {
+			if s.Effect != "Allow" || !has(s.Action, covers("lambda:InvokeFunction")) {
+				continue
+			}
+			through := slices.Equal(texts(s.Condition["Bool"]["aws:ViaAWSService"]), []string{"true"})
+			ours := len(s.Resource) == 1 && strings.HasSuffix(s.Resource[0], ":function:doublelock-incident")
+			if !through && !ours {
+				t.Errorf("%s calls %v under %s", s.Where, s.Resource, s.ConditionText)
+			}
+		}
+	})
+}
+
 func TestNoRolePassesRoles(t *testing.T) {
 	each(t, func(t *testing.T, tpl template) {
 		for _, s := range tpl.roleStatements() {
