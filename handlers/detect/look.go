@@ -74,7 +74,7 @@ func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Sec
 	}
 	now := h.Now()
 	next := guard.Reconcile(rec, secret, guard.Evaluate(secret, h.Standard, now), h.Waivers, mode, now, l.cause)
-	next = guard.ReconcileSeen(next, now, l.cause)
+	next = guard.ReconcileRead(next, secret, now, l.cause)
 	if !l.fresh && keyVerdict(rec) != keyVerdict(next) {
 		l.fresh = true
 		h.Keys.Invalidate(keyNames(rec, secret)...)
@@ -199,7 +199,8 @@ func primary(replica guard.Secret) guard.SecretRef {
 func keyVerdict(r guard.Record) string {
 	var open []string
 	for _, f := range r.Findings {
-		if (f.Control == guard.SecretKeyUnusable || f.Control == guard.SecretKeyUnapproved) && f.Status != guard.FindingResolved {
+		byKey := f.Control == guard.SecretKeyUnusable || f.Control == guard.SecretKeyUnapproved || f.Control == guard.OrgCoverage
+		if byKey && f.Status != guard.FindingResolved {
 			open = append(open, string(f.Control))
 		}
 	}

@@ -2,6 +2,7 @@ package detect_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -53,5 +54,32 @@ func TestAKeySwitchedOffInOurNameIsAnIncident(t *testing.T) {
 		if diff := cmp.Diff([]string{"incident_opened", "finding_opened DL.SECRET.4"}, w.kinds()); diff != "" {
 			t.Errorf("%s: published (-want +got):\n%s", actor, diff)
 		}
+	}
+}
+
+// A key whose policy keeps us out, or one in somebody else's organization, must not be the way to hide a secret.
+func TestASecretWhoseKeyCannotBeReadIsABlindSpotAndNotSilence(t *testing.T) {
+	const theirs = "arn:aws:kms:eu-central-1:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	w := newWorld()
+	w.mode = guard.ModeObserve // and yet it is told
+	w.keys[theirs] = guard.Key{ARN: theirs, Account: "999999999999", Region: region}
+	w.add("app", theirs)
+	h := w.handler()
+	create := call{name: "CreateSecret", secret: arnOf("app")}.body()
+	handle(t, h, create, create)
+	if diff := cmp.Diff([]string{"finding_opened DL.ORG.1"}, w.kinds()); diff != "" {
+		t.Fatalf("published (-want +got):\n%s", diff)
+	}
+	if n := w.published[0]; !n.Decision.Tell || n.Finding.Detail != "the metadata of its key "+theirs+" could not be read" {
+		t.Errorf("told %v, detail %q", n.Decision.Tell, n.Finding.Detail)
+	}
+	w.now = w.now.Add(time.Minute)
+	k := w.keys[cmk]
+	k.ARN = theirs
+	w.keys[theirs] = k // its policy lets us look now
+	delete(w.remember, theirs)
+	handle(t, h, call{name: "PutSecretValue", secret: arnOf("app")}.body())
+	if diff := cmp.Diff([]string{"finding_opened DL.ORG.1", "finding_resolved DL.ORG.1"}, w.kinds()); diff != "" {
+		t.Errorf("published in the end (-want +got):\n%s", diff)
 	}
 }

@@ -37,3 +37,33 @@ func TestBlindSpotOpensOnceAndResolvesOnce(t *testing.T) {
 		t.Error("the record that was handed in was changed")
 	}
 }
+
+func TestUnreadNamesWhatCouldNotBeRead(t *testing.T) {
+	const arn = "arn:aws:kms:eu-central-1:111122223333:key/k"
+	cmk := guard.Key{ARN: arn, Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
+	labelled := func(keys ...guard.Key) []guard.Version {
+		return []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: keys}}
+	}
+	for sentence, tt := range map[string]struct {
+		secret guard.Secret
+		want   string
+	}{
+		"everything was read":            {guard.Secret{Key: cmk, Versions: labelled(cmk)}, ""},
+		"a key that exists no more":      {guard.Secret{Key: guard.Key{ARN: arn, State: guard.KeyMissing}, Versions: labelled(cmk)}, ""},
+		"an older key, known by its ARN": {guard.Secret{Key: cmk, Versions: labelled(cmk, guard.Key{ARN: arn + "2"})}, ""},
+		"the key":                        {guard.Secret{Key: guard.Key{ARN: arn}}, "the metadata of its key " + arn + " could not be read"},
+		"the key, known by an alias":     {guard.Secret{Key: guard.Key{ID: "alias/x"}}, "the metadata of its key alias/x could not be read"},
+		"the versions":                   {guard.Secret{Key: cmk, VersionsUnread: true}, "its versions could not be listed"},
+		"the keys of a version":          {guard.Secret{Key: cmk, Versions: labelled()}, "the keys of version v1 could not be read"},
+		"a version without a label":      {guard.Secret{Key: cmk, Versions: []guard.Version{{ID: "v0"}}}, ""},
+		"the key of a replica": {guard.Secret{Key: cmk, Replicas: []guard.Replica{{Region: "eu-west-1", Key: guard.Key{ARN: arn}}}},
+			"the key of its replica in eu-west-1 could not be read"},
+		"nothing is read of what is about to be deleted": {guard.Secret{DeletedAt: time.Unix(1, 0), VersionsUnread: true}, ""},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if got := guard.Unread(tt.secret); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
