@@ -36,6 +36,7 @@ type Finding struct {
 	OpenedAt   time.Time     `json:"openedAt"`
 	ResolvedAt time.Time     `json:"resolvedAt,omitzero"`
 	WaivedTo   time.Time     `json:"waivedTo,omitzero"` // when the waiver ends
+	Mode       Mode          `json:"mode,omitzero"`     // in which it was last seen, so that a stricter one is news
 }
 
 // ID is the identity of a finding as one string: the control, a bar, the canonical ARN.

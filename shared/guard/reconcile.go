@@ -15,7 +15,7 @@ type Cause struct {
 
 // Reconcile moves a record to what the verdicts say and puts what others must hear into its outbox. It is pure;
 // running it again on its own result changes nothing but SeenAt. A verdict that is unknown closes nothing and opens
-// nothing: what was open stays open.
+// nothing: what was open stays open. What is open and told or fixed only in the mode of now opens once more.
 func Reconcile(rec Record, s Secret, verdicts []Verdict, waivers []Waiver, mode Mode, now time.Time, cause Cause) Record {
 	r := reconciler{rec: rec, secret: s, waivers: waivers, mode: mode, now: now.UTC(), cause: cause}
 	r.rec.Findings = slices.Clone(rec.Findings)
@@ -101,13 +101,28 @@ func (r *reconciler) fail(at int, v Verdict) {
 	if was == "" || was == FindingResolved {
 		f.OpenedAt, f.ResolvedAt = r.now, time.Time{}
 	}
+	stricter := r.stricter(*f)
+	if r.mode != "" {
+		f.Mode = r.mode
+	}
 	switch {
-	case was == f.Status:
+	case was == f.Status && !stricter:
 	case waived:
 		r.tell(NoticeWaived, f, "")
 	default:
 		r.tell(NoticeOpened, f, "")
 	}
+}
+
+// stricter reports whether the mode now tells or fixes what it did not when the finding was last seen: a wave of the
+// rollout has come, or the owner asked for more. What is open by then would otherwise stay as it was for ever.
+func (r *reconciler) stricter(f Finding) bool {
+	if f.Mode == "" || f.Mode == r.mode || r.mode == "" {
+		return false
+	}
+	waived := f.Status == FindingWaived
+	before, after := Decide(r.rec.State, f.Mode, waived), Decide(r.rec.State, r.mode, waived)
+	return after.Tell && !before.Tell || after.Rekey && !before.Rekey && f.Control == SecretDefaultKey
 }
 
 func (r *reconciler) resolve(at int, detail string) {
