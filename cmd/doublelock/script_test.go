@@ -25,6 +25,7 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           filepath.Join("testdata", "script"),
 		UpdateScripts: *update,
+		Cmds:          map[string]func(ts *testscript.TestScript, neg bool, args []string){"town": town},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("DOCS", filepath.Join(root, "docs"))
 			env.Setenv("TRAIL", filepath.Join(root, "testdata", "trail"))

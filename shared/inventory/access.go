@@ -10,7 +10,7 @@ import (
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
-// ErrNotInSnapshot: the snapshot was complete where it would be, and does not hold it.
+// ErrNotInSnapshot says that the snapshot was complete where something would be, and does not hold it.
 var ErrNotInSnapshot = errors.New("not in the snapshot")
 
 // Access answers from one snapshot who can open what. A reader needs both locks: secretsmanager:GetSecretValue on the

@@ -30,10 +30,9 @@ func town(roles, secrets int) inventory.Snapshot {
 	for i := range roles {
 		r := role(shop, fmt.Sprintf("role-%04d", i))
 		r.Managed = []string{"arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}
-		switch {
-		case i%50 == 0:
+		if i%50 == 0 {
 			r.Managed = append(r.Managed, administrator)
-		default:
+		} else {
 			r.Inline = map[string]string{"read": document(
 				allow("secretsmanager:GetSecretValue", fmt.Sprintf("arn:aws:secretsmanager:*:*:secret:app-%03d/*", i%1000)),
 				allow("kms:Decrypt", keyARN(fmt.Sprintf("key-%02d", i%100))), allow("s3:GetObject", "arn:aws:s3:::bucket/*"))}

@@ -139,12 +139,13 @@ func without(set *policy.PrincipalSet, accounts []string) *policy.PrincipalSet {
 func bound(statements []policy.Statement, k *inventory.Key) []policy.Statement {
 	out := slices.Clone(statements)
 	for i := range out {
-		conditions := slices.DeleteFunc(slices.Clone(out[i].Conditions), func(c policy.Condition) bool {
+		kept := slices.DeleteFunc(slices.Clone(out[i].Conditions), func(c policy.Condition) bool {
 			return c.Operator == "StringEquals" && (c.Key == "kms:CallerAccount" || c.Key == "kms:ViaService")
 		})
-		out[i].Conditions = append(conditions,
-			policy.Condition{Operator: "StringEquals", Key: "kms:CallerAccount", Values: []string{k.Facts.Account}},
-			policy.Condition{Operator: "StringEquals", Key: "kms:ViaService", Values: []string{"secretsmanager." + k.Facts.Region + ".amazonaws.com"}})
+		out[i].Conditions = slices.Concat(kept, []policy.Condition{
+			{Operator: "StringEquals", Key: "kms:CallerAccount", Values: []string{k.Facts.Account}},
+			{Operator: "StringEquals", Key: "kms:ViaService", Values: []string{"secretsmanager." + k.Facts.Region + ".amazonaws.com"}},
+		})
 	}
 	return out
 }
