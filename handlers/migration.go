@@ -7,6 +7,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // Migrations are the hub's migrations, as handlers and the command line drive them.
@@ -43,4 +44,20 @@ func (m Migration) Open() *Migrations {
 		Secrets: m.Cloud.Secrets(), Grants: m.Cloud.Keys(), Store: store, Journal: records.Journal(), Counter: records, Preflight: preflight,
 		Trail: reads, Bus: m.Cloud.Bus(m.Bus), Settings: m.Settings, By: m.By, Worker: m.By + "/" + rand.Text(), Now: m.Now, Sleep: m.Sleep,
 	}}
+}
+
+// migrations are those of the hub, driven by one of its handlers.
+func (w wiring) migrations(c *cloud.Cloud, session string) *Migrations {
+	set := migration.Defaults()
+	if most := w.runtime.Limits.ChangesPerHour; most > 0 {
+		set.PerHour = most
+	}
+	if most := w.runtime.Limits.ChangesPerAccountPerHour; most > 0 {
+		set.PerAccountHour = most
+	}
+	regions := w.options.Regions
+	if len(regions) == 0 {
+		regions = []string{w.options.Region}
+	}
+	return Migration{Cloud: c, Table: w.table, Bus: w.bus, Regions: regions, Settings: set, By: settings.SessionPrefix + session, Now: w.now}.Open()
 }

@@ -155,7 +155,8 @@ func (w wiring) remediate(ctx context.Context) (*remediate.Handler, error) {
 	return &remediate.Handler{
 		Secrets: c.Secrets(), Keys: c.Keys(), Records: records, Journal: records.Journal(), Counter: records, Bus: c.Bus(w.bus),
 		Modes: newModes(w.runtime, c, w.now), Looker: looker{look}, KeyFor: w.runtime.KeyFor,
-		Approved: w.runtime.Approved, Waivers: w.runtime.GuardWaivers(),
+		Migrations: movers{w.migrations(c, Remediate)},
+		Approved:   w.runtime.Approved, Waivers: w.runtime.GuardWaivers(),
 		Limits: remediate.Limits{PerHour: w.runtime.Limits.ChangesPerHour, PerAccountHour: w.runtime.Limits.ChangesPerAccountPerHour},
 		By:     settings.SessionPrefix + Remediate, Source: settings.EventSource, Account: w.options.HubAccount,
 		Now: w.now, Sleep: sleep, Log: w.log.With("handler", Remediate),

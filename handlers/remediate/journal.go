@@ -9,8 +9,9 @@ import (
 
 // Fields of a journal entry's Before and After.
 const (
-	keyField    = "kmsKeyId" // as UpdateSecret takes it: "" is the AWS managed key
-	stateField  = "state"    // lock state
+	KeyField    = "kmsKeyId" // as UpdateSecret takes it: "" is the AWS managed key
+	StateField  = "state"    // lock state
+	TagField    = "tag:"     // and the name of one of our own tags, in Before
 	resultField = "result"   // of an entry that ends a change: done or the reason why not
 	resultDone  = "done"
 )
@@ -63,11 +64,17 @@ const (
 
 // begin is the way back: the key as it was set, in the words of UpdateSecret.
 func (h *Handler) begin(n guard.Notice, s guard.Secret, key guard.Key) guard.JournalEntry {
-	return guard.JournalEntry{
+	e := guard.JournalEntry{
 		ID: n.ID + stepMark + key.ARN, Resource: s.ARN, Action: actionUpdate, At: h.Now().UTC(), By: h.By,
-		Before: map[string]string{keyField: s.KeyID, stateField: string(guard.StateOf(s, ""))},
-		After:  map[string]string{keyField: key.ARN},
+		Before: map[string]string{KeyField: s.KeyID, StateField: string(guard.StateOf(s, ""))},
+		After:  map[string]string{KeyField: key.ARN},
 	}
+	for name, value := range s.Tags {
+		if strings.HasPrefix(name, "doublelock:") {
+			e.Before[TagField+name] = value
+		}
+	}
+	return e
 }
 
 func (h *Handler) ending(n guard.Notice, begun guard.JournalEntry, s guard.Secret, problem string) guard.JournalEntry {
@@ -77,7 +84,7 @@ func (h *Handler) ending(n guard.Notice, begun guard.JournalEntry, s guard.Secre
 	}
 	after := map[string]string{resultField: result}
 	if s.ARN != "" {
-		after[keyField], after[stateField] = s.KeyID, string(guard.StateOf(s, ""))
+		after[KeyField], after[StateField] = s.KeyID, string(guard.StateOf(s, ""))
 	}
 	return guard.JournalEntry{
 		ID: n.ID + stepMark + stepEnd, Resource: begun.Resource, Action: actionVerify, At: h.Now().UTC(), By: h.By,

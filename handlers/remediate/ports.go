@@ -52,6 +52,15 @@ type Looker interface {
 	Look(ctx context.Context, ref guard.SecretRef, cause guard.Cause) error
 }
 
+// Migrations knows who reads a secret, and looks after it once its key is set.
+type Migrations interface {
+	// Ready says why a secret must not be put under a key, in a sentence for its owner; "" when every reader keeps
+	// access. It may answer ErrPostponed.
+	Ready(ctx context.Context, s guard.Secret, keyARN string) (problem string, err error)
+	// Moved takes over a secret whose change is proven. It is safe to repeat.
+	Moved(ctx context.Context, n guard.Notice, begun guard.JournalEntry) error
+}
+
 // Limits bounds how many secrets are changed in a clock hour. 0 allows none.
 type Limits struct {
 	PerHour        int
@@ -60,24 +69,25 @@ type Limits struct {
 
 // Handler re-keys secrets. Its zero value is of no use: every field but Log and Account is needed.
 type Handler struct {
-	Secrets  Secrets
-	Keys     Keys
-	Records  Records
-	Journal  Journal
-	Counter  Counter
-	Bus      Bus
-	Modes    Modes
-	Looker   Looker
-	KeyFor   func(account, region string, tags map[string]string) string // key ARN or alias
-	Approved guard.Approved
-	Waivers  []guard.Waiver
-	Limits   Limits
-	By       string // our role session, for the journal
-	Source   string // what an event on the hub's bus must come from
-	Account  string // and in which account; "" accepts any
-	Now      func() time.Time
-	Sleep    func(ctx context.Context, d time.Duration) error // between two looks at a change that AWS is still making
-	Log      *slog.Logger
+	Secrets    Secrets
+	Keys       Keys
+	Records    Records
+	Journal    Journal
+	Counter    Counter
+	Bus        Bus
+	Modes      Modes
+	Looker     Looker
+	Migrations Migrations
+	KeyFor     func(account, region string, tags map[string]string) string // key ARN or alias
+	Approved   guard.Approved
+	Waivers    []guard.Waiver
+	Limits     Limits
+	By         string // our role session, for the journal
+	Source     string // what an event on the hub's bus must come from
+	Account    string // and in which account; "" accepts any
+	Now        func() time.Time
+	Sleep      func(ctx context.Context, d time.Duration) error // between two looks at a change that AWS is still making
+	Log        *slog.Logger
 }
 
 func (h *Handler) log() *slog.Logger {

@@ -28,7 +28,7 @@ func (h *Handler) Remediate(ctx context.Context, n guard.Notice) (Outcome, error
 	}
 	past := readPast(entries, n.ID)
 	if past.ended != nil {
-		return h.told(ctx, n, *past.ended)
+		return h.told(ctx, n, past.begun, *past.ended)
 	}
 	ref := guard.SecretRef{Account: n.Account, Region: n.Region, ID: n.Resource}
 	s, err := h.Secrets.Describe(ctx, ref)
@@ -40,7 +40,7 @@ func (h *Handler) Remediate(ctx context.Context, n guard.Notice) (Outcome, error
 	case err != nil:
 		return Outcome{}, fmt.Errorf("look before the change: %w", err)
 	}
-	if past.begun != nil && s.Key.Manager == guard.ManagerCustomer && s.Key.ARN == past.begun.After[keyField] {
+	if past.begun != nil && s.Key.Manager == guard.ManagerCustomer && s.Key.ARN == past.begun.After[KeyField] {
 		return h.finish(ctx, n, *past.begun) // the change was made, and nobody lived to say so
 	}
 	return h.change(ctx, n, s, past)
@@ -71,8 +71,14 @@ func (h *Handler) change(ctx context.Context, n guard.Notice, s guard.Secret, pa
 	case problem != "":
 		return h.fail(ctx, n, s, problem)
 	}
+	switch problem, err = h.Migrations.Ready(ctx, s, key.ARN); {
+	case err != nil:
+		return Outcome{}, fmt.Errorf("ask who would lose access: %w", err)
+	case problem != "":
+		return h.fail(ctx, n, s, problem)
+	}
 	begun := past.begun
-	if begun == nil || begun.After[keyField] != key.ARN {
+	if begun == nil || begun.After[KeyField] != key.ARN {
 		if err := h.allowed(ctx, s.Account); err != nil {
 			return Outcome{}, err
 		}

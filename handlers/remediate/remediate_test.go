@@ -101,6 +101,34 @@ func TestWhatIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestAReaderThatWouldBreakStopsTheChange(t *testing.T) {
+	w := newWorld()
+	w.breaks = "arn:aws:iam::111122223333:role/batch would lose access"
+	if again := handle(t, w, message(order("n1"))); again > 0 {
+		t.Error("the notice comes again")
+	}
+	if len(w.updates) > 0 || len(w.journal) > 0 || w.handed > 0 {
+		t.Errorf("%d updates, journal %v, %d handed over", len(w.updates), w.journal, w.handed)
+	}
+	if len(w.published) != 1 || w.published[0].Kind != guard.NoticeFailed || w.published[0].Detail != w.breaks {
+		t.Errorf("published %+v", w.published)
+	}
+}
+
+func TestAProvenChangeIsHandedToTheMigration(t *testing.T) {
+	w := newWorld()
+	handle(t, w, message(order("n1")))
+	if w.handed != 1 {
+		t.Errorf("handed over %d times", w.handed)
+	}
+	w = newWorld()
+	w.silent = true
+	handle(t, w, message(order("n1")))
+	if w.handed != 0 {
+		t.Error("a change that did not take was handed over")
+	}
+}
+
 func (w *world) alter(change func(*guard.Key)) {
 	k := w.keys[alias]
 	change(&k)

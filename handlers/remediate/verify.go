@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/migration"
 )
 
 // Re-encryption can end a moment after UpdateSecret answers, so a change is looked at more than once.
@@ -17,7 +18,7 @@ const (
 
 // finish proves the change, journals what was found, and tells.
 func (h *Handler) finish(ctx context.Context, n guard.Notice, begun guard.JournalEntry) (Outcome, error) {
-	target := begun.After[keyField]
+	target := begun.After[KeyField]
 	var s guard.Secret
 	problem := ""
 	for i := range looks {
@@ -34,7 +35,7 @@ func (h *Handler) finish(ctx context.Context, n guard.Notice, begun guard.Journa
 		case err != nil:
 			return Outcome{}, fmt.Errorf("look after the change: %w", err)
 		}
-		if problem = unproven(s, target); problem == "" {
+		if problem = migration.Unproven(s, target); problem == "" {
 			break
 		}
 	}
@@ -48,18 +49,23 @@ func (h *Handler) end(ctx context.Context, n guard.Notice, begun guard.JournalEn
 	if err := h.Journal.Append(ctx, entry); err != nil {
 		return Outcome{}, fmt.Errorf("write journal after the change: %w", err)
 	}
-	return h.told(ctx, n, entry)
+	return h.told(ctx, n, &begun, entry)
 }
 
 // told tells what a journal entry says of the change a notice asked for.
-func (h *Handler) told(ctx context.Context, n guard.Notice, ended guard.JournalEntry) (Outcome, error) {
+func (h *Handler) told(ctx context.Context, n guard.Notice, begun *guard.JournalEntry, ended guard.JournalEntry) (Outcome, error) {
+	if begun != nil && ended.After[resultField] == resultDone {
+		if err := h.Migrations.Moved(ctx, n, *begun); err != nil && !errors.Is(err, guard.ErrGone) {
+			return Outcome{}, fmt.Errorf("hand over to the migration: %w", err)
+		}
+	}
 	ref := guard.SecretRef{Account: n.Account, Region: n.Region, ID: n.Resource}
 	if err := h.look(ctx, ref, n); err != nil {
 		return Outcome{}, err
 	}
 	notice := answer(n, guard.NoticeRekeyed, ended.At)
-	notice.State = guard.LockState(ended.After[stateField])
-	outcome := Outcome{"rekeyed", "under " + ended.After[keyField]}
+	notice.State = guard.LockState(ended.After[StateField])
+	outcome := Outcome{"rekeyed", "under " + ended.After[KeyField]}
 	if problem := ended.After[resultField]; problem != resultDone {
 		notice.Kind, notice.ID, notice.Detail = guard.NoticeFailed, noticeID(guard.NoticeFailed, n), problem
 		outcome = Outcome{"failed", problem}
@@ -106,44 +112,3 @@ func answer(n guard.Notice, kind guard.NoticeKind, at time.Time) guard.Notice {
 }
 
 func noticeID(kind guard.NoticeKind, n guard.Notice) string { return string(kind) + "|" + n.ID }
-
-// unproven says what is missing for every labelled version to open with the target key, and which right is probably
-// the reason: UpdateSecret answers success when it could not re-encrypt (API reference, UpdateSecret, KmsKeyId).
-func unproven(s guard.Secret, target string) string {
-	if s.Key.ARN != target {
-		return "UpdateSecret was accepted, but the secret is not under the new key: somebody may have moved it back at the same moment"
-	}
-	if s.VersionsUnread {
-		return "the key is set, but the versions could not be read, so nothing is proven: let the role doublelock-read list them"
-	}
-	for _, v := range s.Versions {
-		if v.Labelled() && !opensWith(v, target) {
-			return "the key is set, but version " + v.ID + " was not re-encrypted: " + missingRight(v, target)
-		}
-	}
-	return ""
-}
-
-func opensWith(v guard.Version, target string) bool {
-	for _, k := range v.Keys {
-		if k.ARN == target {
-			return true
-		}
-	}
-	return false
-}
-
-// missingRight guesses from the older key. Under the AWS managed key decrypting needs no right of ours, so what lacks
-// is the right to encrypt with the new one.
-func missingRight(v guard.Version, target string) string {
-	for _, k := range v.Keys {
-		switch {
-		case k.Manager != guard.ManagerCustomer:
-		case k.State == guard.KeyEnabled:
-			return fmt.Sprintf("the role doublelock-change probably lacks kms:Decrypt on %s or kms:Encrypt on %s", k.ARN, target)
-		default:
-			return fmt.Sprintf("its key %s is in state %s: enable it, then set the key again", k.ARN, k.State)
-		}
-	}
-	return fmt.Sprintf("the role doublelock-change probably lacks kms:Encrypt on %s", target)
-}

@@ -45,6 +45,8 @@ type world struct {
 	looked    int
 	slept     int
 	mode      guard.Mode
+	breaks    string // who would lose access
+	handed    int    // secrets handed to the migration
 	trip      func(step string) error
 }
 
@@ -61,7 +63,7 @@ func newWorld() *world {
 
 func (w *world) handler() *remediate.Handler {
 	return &remediate.Handler{
-		Secrets: w, Keys: keys{w}, Records: records{w}, Journal: journal{w}, Counter: counter{w}, Bus: bus{w}, Modes: modes{w}, Looker: looker{w},
+		Secrets: w, Keys: keys{w}, Records: records{w}, Journal: journal{w}, Counter: counter{w}, Bus: bus{w}, Modes: modes{w}, Looker: looker{w}, Migrations: migrations{w},
 		KeyFor: func(string, string, map[string]string) string { return alias }, Limits: remediate.Limits{PerHour: 10, PerAccountHour: 5},
 		By: "doublelock-remediate", Source: "doublelock", Account: "999988887777", Now: func() time.Time { return w.now },
 		Sleep: func(context.Context, time.Duration) error { w.slept++; return nil },
@@ -169,6 +171,17 @@ type modes struct{ w *world }
 
 func (f modes) Mode(context.Context, string, map[string]string) (guard.Mode, error) {
 	return f.w.mode, f.w.trip("mode")
+}
+
+type migrations struct{ w *world }
+
+func (f migrations) Ready(context.Context, guard.Secret, string) (string, error) {
+	return f.w.breaks, f.w.trip("ready")
+}
+
+func (f migrations) Moved(context.Context, guard.Notice, guard.JournalEntry) error {
+	f.w.handed++
+	return f.w.trip("moved")
 }
 
 type looker struct{ w *world }

@@ -159,7 +159,7 @@ func (j *Job) enter(p Phase, reason, by string, at time.Time) {
 // NewJob is a planned item as a job.
 func NewJob(i Item, plan, by string, now time.Time) Job {
 	j := Job{Secret: i.Secret, Name: i.Name, Account: i.Account, Region: i.Region, Plan: plan, Wave: i.Wave,
-		Target: i.Target, Seal: i.Seal, Tool: i.Tool, Readers: known(i.Readers)}
+		Target: i.Target, Seal: i.Seal, Tool: i.Tool, Readers: KnownReaders(i.Readers)}
 	for _, r := range i.Replicas {
 		j.Copies = append(j.Copies, ReplicaTo{Region: r.Region, Target: r.Target})
 	}
@@ -167,7 +167,8 @@ func NewJob(i Item, plan, by string, now time.Time) Job {
 	return j
 }
 
-func known(readers []Reader) []Known {
+// KnownReaders are the readers that read today, or may.
+func KnownReaders(readers []Reader) []Known {
 	var out []Known
 	for _, r := range readers {
 		if r.Verdict != Cannot {
