@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -146,14 +147,26 @@ func (h *Handler) deliver(ctx context.Context, channel string, topic Topic, rend
 			items = append(items, notify.Item{Notice: d.notice, Repeat: claim == guard.ClaimAgain})
 		}
 	}
-	for _, m := range notify.Compose(items, h.Directory, h.KeyFor) {
-		told := about(m, items)
-		if err := h.send(ctx, topic, render, m); err != nil {
-			h.undo(ctx, channel, told, deliveries, failed, err)
-			continue
-		}
-		h.done(ctx, channel, m, told)
+	news := slices.DeleteFunc(slices.Clone(items), isDigest)
+	for _, m := range notify.Compose(news, h.Directory, h.KeyFor) {
+		h.post(ctx, channel, topic, render, m, about(m, news), deliveries, failed)
 	}
+	for _, item := range items {
+		if isDigest(item) {
+			h.post(ctx, channel, topic, render, notify.Digest(item, h.Directory, h.KeyFor), []guard.Notice{item.Notice}, deliveries, failed)
+		}
+	}
+}
+
+func isDigest(item notify.Item) bool { return item.Notice.Kind == guard.NoticeDigest }
+
+// post sends one message, and remembers or gives back the notices that it tells.
+func (h *Handler) post(ctx context.Context, channel string, topic Topic, render renderer, m notify.Message, told []guard.Notice, deliveries []delivery, failed map[string]bool) {
+	if err := h.send(ctx, topic, render, m); err != nil {
+		h.undo(ctx, channel, told, deliveries, failed, err)
+		return
+	}
+	h.done(ctx, channel, m, told)
 }
 
 // fail gives back every queue message that brought the notice.
@@ -167,13 +180,9 @@ func fail(failed map[string]bool, deliveries []delivery, n guard.Notice) {
 
 // about lists the notices that a message tells, those included that a later one in it has overtaken.
 func about(m notify.Message, items []notify.Item) []guard.Notice {
-	resources := map[string]bool{}
-	for _, s := range m.Stories {
-		resources[s.Lead().Resource] = true
-	}
 	var told []guard.Notice
 	for _, item := range items {
-		if resources[item.Notice.Resource] {
+		if m.Tells(item.Notice) {
 			told = append(told, item.Notice)
 		}
 	}

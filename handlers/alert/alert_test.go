@@ -275,3 +275,70 @@ func FuzzHandleNeverPanics(f *testing.F) {
 		}
 	})
 }
+
+func TestADigestIsOneMessageOnceADay(t *testing.T) {
+	open := func(name string) guard.Notice { return notifytest.Opened(guard.SecretDefaultKey, name, "") }
+	digest := guard.Notice{
+		ID: "digest|team-payments|2026-06-02", Kind: guard.NoticeDigest, Name: "team-payments", Resource: "doublelock:digest:team-payments",
+		Open: []guard.Notice{open("app"), open("db")}, Detail: "7 more findings of yours are open; the most urgent come first.",
+	}
+	p := newPost()
+	body := envelope(digest, nil)
+	if failed := handle(t, p.handler(), body, opened("app"), body); failed != nil {
+		t.Errorf("failed: %v", failed)
+	}
+	handle(t, p.handler(), body)
+	if len(p.letters) != 2 {
+		t.Fatalf("%d letters, want the news and one digest: %+v", len(p.letters), p.letters)
+	}
+	l := p.letters[1]
+	if l.Subject != "[Doublelock] HIGH: 2 resources still need you" || l.Attributes["owner"] != "team-payments" {
+		t.Errorf("subject %q, attributes %v", l.Subject, l.Attributes)
+	}
+	for _, want := range []string{"app", "db", "7 more findings of yours"} {
+		if !strings.Contains(l.Text, want) {
+			t.Errorf("the digest does not say %q:\n%s", want, l.Text)
+		}
+	}
+	digest.ID, digest.Open = "digest|team-payments|2026-06-03", nil
+	handle(t, p.handler(), envelope(digest, nil))
+	if len(p.letters) != 2 {
+		t.Error("an empty digest was told")
+	}
+}
+
+func TestADigestThatCouldNotBeSentComesAgain(t *testing.T) {
+	p := newPost()
+	p.broken["send"] = errors.New("throttled")
+	body := envelope(guard.Notice{ID: "digest|x|2026-06-02", Kind: guard.NoticeDigest, Name: "x",
+		Open: []guard.Notice{notifytest.Opened(guard.SecretDefaultKey, "app", "")}}, nil)
+	if failed := handle(t, p.handler(), body); len(failed) != 1 {
+		t.Errorf("failed: %v", failed)
+	}
+	delete(p.broken, "send")
+	if failed := handle(t, p.handler(), body); failed != nil || len(p.letters) != 1 {
+		t.Errorf("failed: %v, letters %+v", failed, p.letters)
+	}
+}
+
+// What the guard says of one resource can be for two: the finding for its owner, the blind spot for the fallback.
+func TestAFindingIsNotLostBesideABlindSpotOfTheSameResource(t *testing.T) {
+	finding := notifytest.Opened(guard.SecretDefaultKey, "app", "terraform")
+	finding.ID = "DL.SECRET.1|" + finding.ID
+	sight := notifytest.Resolved(guard.OrgCoverage, "app")
+	sight.ID, sight.At = "DL.ORG.1|"+sight.ID, finding.At
+	p := newPost()
+	if failed := handle(t, p.handler(), envelope(finding, nil), envelope(sight, nil)); failed != nil {
+		t.Fatalf("failed: %v", failed)
+	}
+	owners := map[string]bool{}
+	for _, l := range p.letters {
+		owners[l.Attributes["owner"]] = strings.Contains(l.Text, "is under the AWS managed key")
+	}
+	if diff := cmp.Diff(map[string]bool{"payments": true, "security": false}, owners); diff != "" {
+		t.Errorf("owners who are told, and whether of the finding (-want +got):\n%s", diff)
+	}
+	if len(p.done) != 2 {
+		t.Errorf("%d deliveries remembered, want both", len(p.done))
+	}
+}

@@ -112,7 +112,7 @@ func digest(route string, open []guard.Notice, hub string, now time.Time) guard.
 		Open: open[:min(len(open), maxInDigest)],
 	}
 	if left := len(open) - len(n.Open); left > 0 {
-		n.Detail = fmt.Sprintf("%d more are open", left)
+		n.Detail = fmt.Sprintf("%d more findings of yours are open; the most urgent come first.", left)
 	}
 	return n
 }

@@ -13,6 +13,8 @@ import (
 type Message struct {
 	Route   string // whom it goes to: Owner.Route
 	Stories []Story
+	Digest  bool   // a reminder of what is still open, not news
+	Note    string // one sentence on what the message leaves out; "" is nothing
 }
 
 // Story is what happened to one resource, most urgent notice first.
@@ -36,6 +38,8 @@ func Told(n guard.Notice) bool {
 		return true
 	case guard.NoticeOpened, guard.NoticeResolved, guard.NoticeRekeyed:
 		return n.Decision.Tell && !n.Decision.Rekey
+	case guard.NoticeDigest:
+		return len(n.Open) > 0
 	default:
 		return false
 	}
@@ -47,23 +51,25 @@ type Item struct {
 	Repeat bool
 }
 
-// Compose makes one message per owner out of notices, with that owner's resources only. The same items in any order
-// give the same messages. keyFor names the key to use when fixing.
+// Compose makes one message per owner out of notices, with that owner's resources only. One resource can be in two
+// messages: its findings are its owner's, a blind spot on it is the fallback's. The same items in any order give the
+// same messages. keyFor names the key to use when fixing.
 func Compose(items []Item, d Directory, keyFor func(guard.Notice) string) []Message {
 	stories := map[string]*Story{}
 	for _, item := range latest(items) {
 		n := item.Notice
-		s, ok := stories[n.Resource]
+		owner := d.Resolve(n)
+		s, ok := stories[n.Resource+"|"+owner.Route]
 		if !ok {
-			s = &Story{Owner: d.Resolve(n), Key: keyFor(n)}
-			stories[n.Resource] = s
+			s = &Story{Owner: owner, Key: keyFor(n)}
+			stories[n.Resource+"|"+owner.Route] = s
 		}
 		s.Notices = append(s.Notices, n)
 		s.Repeat = s.Repeat || item.Repeat
 	}
 	routes := map[string]*Message{}
-	for _, resource := range sortedNames(stories) {
-		s := stories[resource]
+	for _, name := range sortedNames(stories) {
+		s := stories[name]
 		slices.SortStableFunc(s.Notices, moreUrgent)
 		m, ok := routes[s.Owner.Route]
 		if !ok {
@@ -99,6 +105,13 @@ func latest(items []Item) []Item {
 		}
 	}
 	return kept
+}
+
+// Tells reports whether a notice is told by the message: itself, or by a later word on the same finding.
+func (m Message) Tells(n guard.Notice) bool {
+	return slices.ContainsFunc(m.Stories, func(s Story) bool {
+		return slices.ContainsFunc(s.Notices, func(told guard.Notice) bool { return subject(told) == subject(n) })
+	})
 }
 
 // subject is what a notice has the word on: a finding as it opens and resolves, or an occurrence of its own.

@@ -16,7 +16,7 @@ func (m Message) Subject() string {
 	if m.done() {
 		severity = "DONE"
 	}
-	if len(m.Stories) == 1 {
+	if len(m.Stories) == 1 && !m.Digest {
 		lead := m.Stories[0].Lead()
 		where := " (" + lead.Account + " " + lead.Region + ")"
 		start := "[Doublelock] " + severity + ": "
@@ -49,6 +49,8 @@ func (m Message) Count() string {
 		}
 	}
 	switch {
+	case m.Digest:
+		return plural(todo, "resource still needs you", "resources still need you")
 	case done == 0:
 		return fmt.Sprintf("%d resources need you", todo)
 	case todo == 0:

@@ -31,7 +31,7 @@ type Mail struct {
 // Render writes the mail.
 func Render(m notify.Message) Mail {
 	var b writer
-	if len(m.Stories) > 1 {
+	if len(m.Stories) > 1 || m.Digest {
 		b.line("%s.", m.Count())
 		b.line("")
 	}
@@ -44,6 +44,10 @@ func Render(m notify.Message) Mail {
 		b.story(s)
 	}
 	b.others(m.Stories[min(len(m.Stories), maxDetailed):])
+	if m.Note != "" {
+		b.line("")
+		b.paragraph(m.Note)
+	}
 	b.closing(m)
 	return Mail{Subject: m.Subject(), Text: clipBytes(b.String(), MaxText)}
 }

@@ -78,7 +78,7 @@ func Render(m notify.Message) ([]byte, error) {
 }
 
 func title(m notify.Message) string {
-	if len(m.Stories) == 1 {
+	if len(m.Stories) == 1 && !m.Digest {
 		return mark(m) + escape(notify.HeadlineWithin(m.Stories[0].Lead(), 150), MaxTitle-20)
 	}
 	return mark(m) + escape(m.Count(), MaxTitle-20)
@@ -100,11 +100,14 @@ func mark(m notify.Message) string {
 func description(m notify.Message) string {
 	var parts []string
 	for _, s := range m.Stories[:min(len(m.Stories), maxDetailed)] {
-		parts = append(parts, story(s, len(m.Stories) > 1))
+		parts = append(parts, story(s, len(m.Stories) > 1 || m.Digest))
 	}
 	for _, s := range m.Stories[min(len(m.Stories), maxDetailed):] {
 		lead := s.Lead()
 		parts = append(parts, fmt.Sprintf("• %s %s", escape(notify.HeadlineWithin(lead, maxName), maxName), where(lead)))
+	}
+	if m.Note != "" {
+		parts = append(parts, escape(m.Note, maxName))
 	}
 	return join(parts, MaxDescription)
 }

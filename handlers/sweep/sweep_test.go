@@ -1,0 +1,341 @@
+package sweep_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/handlers/sweep"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/notify"
+)
+
+const (
+	hub    = "222222222222"
+	one    = "333333333333"
+	two    = "444444444444"
+	region = "eu-central-1"
+)
+
+// hall is all that the sweep stands on, in memory.
+type hall struct {
+	mu        sync.Mutex
+	accounts  []string
+	secrets   map[string][]guard.Secret // by account
+	records   []guard.Record
+	bookmarks map[string]string
+	looked    []string
+	published []guard.Notice
+	advanced  int
+	broken    map[string]error // by step, or by step and account or ARN
+	onLook    func(arn string)
+}
+
+func newHall() *hall {
+	return &hall{secrets: map[string][]guard.Secret{}, bookmarks: map[string]string{}, broken: map[string]error{}}
+}
+
+func (h *hall) Accounts(context.Context) ([]string, error) { return h.accounts, h.broken["accounts"] }
+
+func (h *hall) Outline(_ context.Context, account, in string, yield func(guard.Secret) error) error {
+	if err := h.broken["outline "+account]; err != nil {
+		return err
+	}
+	for _, s := range h.secrets[account] {
+		if s.Region == in {
+			if err := yield(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (h *hall) All(_ context.Context, yield func(guard.Record) error) error {
+	for _, rec := range h.records {
+		if err := yield(rec); err != nil {
+			return err
+		}
+	}
+	return h.broken["records"]
+}
+
+func (h *hall) Bookmark(_ context.Context, name string) (string, error) {
+	return h.bookmarks[name], h.broken["bookmark"]
+}
+
+func (h *hall) SetBookmark(_ context.Context, name, value string) error {
+	h.bookmarks[name] = value
+	return h.broken["set bookmark"]
+}
+
+func (h *hall) Look(ctx context.Context, ref guard.SecretRef, _ guard.Cause) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	h.looked = append(h.looked, ref.ID)
+	if h.onLook != nil {
+		h.onLook(ref.ID)
+	}
+	return h.broken["look "+ref.ID]
+}
+
+func (h *hall) Advance(context.Context) error {
+	h.advanced++
+	return h.broken["jobs"]
+}
+
+func (h *hall) Publish(_ context.Context, notices []guard.Notice) error {
+	if err := h.broken["publish"]; err != nil {
+		return err
+	}
+	h.published = append(h.published, notices...)
+	return nil
+}
+
+func (h *hall) handler() *sweep.Handler {
+	return &sweep.Handler{
+		Accounts: h, Regions: []string{region}, Secrets: h, Records: h, Looker: h, Jobs: h, Bus: h, Account: hub, Concurrency: 1,
+		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "security", Channels: map[string]notify.Address{"payments": {}, "search": {}}},
+		Now:       func() time.Time { return time.Date(2026, 6, 2, 8, 0, 0, 0, time.UTC) },
+	}
+}
+
+func arn(account, name string) string {
+	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:%s-AbCdEf", region, account, name)
+}
+
+func secret(account, name string) guard.Secret {
+	return guard.Secret{ARN: arn(account, name), Account: account, Region: region, Name: name}
+}
+
+func record(account, name string) guard.Record {
+	return guard.Record{Resource: arn(account, name), Account: account, Region: region, Name: name, Revision: 1}
+}
+
+func task(name string) events.SQSEvent {
+	body, err := json.Marshal(map[string]any{"source": "doublelock", "detail-type": "Doublelock Schedule", "account": hub, "detail": map[string]string{"task": name}})
+	if err != nil {
+		panic(err)
+	}
+	return events.SQSEvent{Records: []events.SQSMessage{{MessageId: "m", Body: string(body)}}}
+}
+
+func handle(t *testing.T, ctx context.Context, h *hall, batch events.SQSEvent) (failed bool) {
+	t.Helper()
+	answer, err := h.handler().Handle(ctx, batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(answer.BatchItemFailures) > 0
+}
+
+func TestSweepLooksAtWhatIsThereAndWhatIsRemembered(t *testing.T) {
+	gone := record(two, "deleted")
+	gone.GoneAt = time.Date(2026, 6, 1, 8, 0, 0, 0, time.UTC)
+	place := guard.Record{Resource: "arn:aws:secretsmanager:" + region + ":" + one + ":secret:*", Account: one, Region: region, Revision: 1}
+	for name, tt := range map[string]struct {
+		change func(*hall)
+		want   []string
+		failed bool
+	}{
+		"every secret once, found or remembered": {
+			want: []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")},
+		},
+		"an account that cannot be listed is looked at by what is remembered": {
+			change: func(h *hall) { h.broken["outline "+one] = guard.ErrDenied },
+			want:   []string{arn(one, "a"), arn(one, "lost"), arn(two, "c")},
+		},
+		"a secret that fails does not hold up the others": {
+			change: func(h *hall) { h.broken["look "+arn(one, "a")] = guard.ErrThrottled },
+			want:   []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")},
+		},
+		"an account that left the organization": {
+			change: func(h *hall) { h.accounts, h.secrets[two], h.records = []string{one}, nil, append(h.records, record(two, "c")) },
+			want:   []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")},
+		},
+		"jobs that fail do not hold up the sweep": {
+			change: func(h *hall) { h.broken["jobs"] = errors.New("no") },
+			want:   []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")}, failed: true,
+		},
+		"no list of accounts":      {change: func(h *hall) { h.broken["accounts"] = guard.ErrDenied }, failed: true},
+		"no records":               {change: func(h *hall) { h.broken["records"] = guard.ErrDenied }, failed: true},
+		"a bookmark nobody reads":  {change: func(h *hall) { h.bookmarks["sweep"] = "?" }, want: []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")}},
+		"a bookmark in the middle": {change: func(h *hall) { h.bookmarks["sweep"] = mark(one, arn(one, "a")) }, want: []string{arn(one, "b"), arn(one, "lost"), arn(two, "c")}},
+		"a bookmark that cannot be written": {
+			change: func(h *hall) { h.broken["set bookmark"] = guard.ErrDenied }, want: []string{arn(one, "a"), arn(one, "b"), arn(one, "lost")}, failed: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall()
+			h.accounts = []string{two, one}
+			h.secrets[one] = []guard.Secret{secret(one, "b"), secret(one, "a")}
+			h.secrets[two] = []guard.Secret{secret(two, "c")}
+			h.records = []guard.Record{record(one, "a"), record(one, "lost"), gone, place}
+			if tt.change != nil {
+				tt.change(h)
+			}
+			failed := handle(t, t.Context(), h, task("sweep"))
+			if diff := cmp.Diff(tt.want, h.looked); diff != "" || failed != tt.failed || h.advanced != 1 {
+				t.Errorf("failed %v, jobs advanced %d times, looked (-want +got):\n%s", failed, h.advanced, diff)
+			}
+			if !tt.failed && h.bookmarks["sweep"] != mark("", "") {
+				t.Errorf("bookmark after a whole sweep: %s", h.bookmarks["sweep"])
+			}
+		})
+	}
+}
+
+func mark(account, after string) string {
+	in := region
+	if account == "" {
+		in = ""
+	}
+	return fmt.Sprintf(`{"account":%q,"region":%q,"after":%q}`, account, in, after)
+}
+
+// A sweep that is stopped again and again gets to the end, and looks at every secret.
+func TestSweepGoesOnWhereItWasStopped(t *testing.T) {
+	h := newHall()
+	h.accounts = []string{one, two}
+	var want []string
+	for i := range 250 {
+		for _, account := range h.accounts {
+			name := fmt.Sprintf("s%03d", i)
+			h.secrets[account] = append(h.secrets[account], secret(account, name))
+			want = append(want, arn(account, name))
+		}
+	}
+	slices.Sort(want)
+	runs := 0
+	for done := false; !done; runs++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		looks := 0
+		h.onLook = func(string) {
+			if looks++; looks == 130 {
+				cancel()
+			}
+		}
+		if handle(t, ctx, h, task("sweep")) {
+			t.Fatal("a sweep out of time counts as failed")
+		}
+		cancel()
+		done = h.bookmarks["sweep"] == mark("", "")
+		if runs > 10 {
+			t.Fatal("it does not get on")
+		}
+	}
+	slices.Sort(h.looked)
+	if diff := cmp.Diff(want, slices.Compact(h.looked)); diff != "" {
+		t.Errorf("looked (-want +got):\n%s", diff)
+	}
+	if runs < 3 {
+		t.Errorf("%d runs: it was never stopped", runs)
+	}
+}
+
+func open(rec guard.Record, control guard.ControlID, severity guard.Severity) guard.Record {
+	rec.Findings = append(rec.Findings, guard.Finding{Control: control, Resource: rec.Resource, Status: guard.FindingOpen, Severity: severity})
+	return rec
+}
+
+func TestDigestTellsEachOwnerWhatIsOpen(t *testing.T) {
+	h := newHall()
+	tagged := func(account, name, owner string) guard.Secret {
+		s := secret(account, name)
+		s.Tags = map[string]string{"owner": owner, "cost-center": "7"}
+		return s
+	}
+	h.secrets[one] = []guard.Secret{tagged(one, "a", "payments"), tagged(one, "b", "payments"), tagged(one, "fine", "payments")}
+	h.broken["outline "+two] = guard.ErrDenied
+	waived := open(record(one, "fine"), guard.SecretDefaultKey, guard.SeverityHigh)
+	waived.Findings[0].Status = guard.FindingWaived
+	deleted := open(record(one, "gone"), guard.SecretDefaultKey, guard.SeverityHigh)
+	deleted.GoneAt = time.Date(2026, 6, 1, 8, 0, 0, 0, time.UTC)
+	h.records = []guard.Record{
+		open(record(one, "a"), guard.SecretNotSealed, guard.SeverityMedium), open(record(one, "b"), guard.SecretDefaultKey, guard.SeverityHigh),
+		open(record(two, "c"), guard.SecretDefaultKey, guard.SeverityHigh), waived, deleted, record(one, "nothing"),
+	}
+	if handle(t, t.Context(), h, task("digest")) {
+		t.Fatal("failed")
+	}
+	var got []string
+	for _, n := range h.published {
+		line := n.ID + ":"
+		for _, o := range n.Open {
+			line += " " + o.Name
+			if len(o.Tags) > 1 {
+				t.Errorf("tags that name no owner travel along: %v", o.Tags)
+			}
+		}
+		got = append(got, line)
+	}
+	want := []string{"digest|payments|2026-06-02: b a", "digest|security|2026-06-02: c"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("digests (-want +got):\n%s", diff)
+	}
+}
+
+func TestDigestOfManyFitsIntoAnEvent(t *testing.T) {
+	h := newHall()
+	for i := range 500 {
+		rec := open(record(one, fmt.Sprintf("s%03d", i)), guard.SecretDefaultKey, guard.SeverityHigh)
+		rec.Findings[0].Title, rec.Findings[0].Detail, rec.Findings[0].Fix = strings.Repeat("t", 60), strings.Repeat("d", 200), strings.Repeat("f", 200)
+		h.records = append(h.records, rec)
+	}
+	if handle(t, t.Context(), h, task("digest")) || len(h.published) != 1 {
+		t.Fatalf("%d digests", len(h.published))
+	}
+	raw, err := json.Marshal(h.published[0])
+	if err != nil || len(raw) > 250*1024 {
+		t.Errorf("%d bytes, %v", len(raw), err)
+	}
+	if want := "380 more findings of yours are open; the most urgent come first."; h.published[0].Detail != want {
+		t.Errorf("detail %q, want %q", h.published[0].Detail, want)
+	}
+}
+
+func TestTasks(t *testing.T) {
+	forged := strings.Replace(task("sweep").Records[0].Body, hub, one, 1)
+	for name, tt := range map[string]struct {
+		batch  events.SQSEvent
+		failed bool
+	}{
+		"nothing open is no digest":        {batch: task("digest")},
+		"a task of another handler":        {batch: task("heartbeat"), failed: true},
+		"a task that a member forged":      {batch: events.SQSEvent{Records: []events.SQSMessage{{MessageId: "m", Body: forged}}}},
+		"what is no JSON":                  {batch: events.SQSEvent{Records: []events.SQSMessage{{MessageId: "m", Body: "{"}}}, failed: true},
+		"an empty batch":                   {},
+		"a sweep of an empty organization": {batch: task("sweep")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall()
+			if failed := handle(t, t.Context(), h, tt.batch); failed != tt.failed {
+				t.Errorf("failed %v, want %v", failed, tt.failed)
+			}
+			if len(h.published) > 0 || len(h.looked) > 0 {
+				t.Errorf("published %v, looked %v", h.published, h.looked)
+			}
+		})
+	}
+}
+
+func TestDigestThatCannotBePublishedComesAgain(t *testing.T) {
+	h := newHall()
+	h.records = []guard.Record{open(record(one, "a"), guard.SecretDefaultKey, guard.SeverityHigh)}
+	h.broken["publish"] = guard.ErrThrottled
+	if !handle(t, t.Context(), h, task("digest")) {
+		t.Error("not failed")
+	}
+}
