@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -115,12 +114,12 @@ var constraints = map[string]func(*jsonschema.Schema){
 	"Operations.slackChannel":         like(slackChannelShape),
 	"Operations.sweep":                like(scheduleShape),
 	"Operations.digest":               like(scheduleShape),
-	"Operations.silentHours":          overZero,
+	"Operations.silentHours":          both(overZero, atMost(maxSilentHours)),
 	"Operations.roles":                each(like(rolePatternShape)),
 }
 
-func like(shape *regexp.Regexp) func(*jsonschema.Schema) {
-	return func(s *jsonschema.Schema) { s.Pattern = shape.String() }
+func like(shape *form) func(*jsonschema.Schema) {
+	return func(s *jsonschema.Schema) { s.Pattern = shape.expression }
 }
 
 func each(change func(*jsonschema.Schema)) func(*jsonschema.Schema) {
@@ -137,6 +136,10 @@ func byDefault(value any) func(*jsonschema.Schema) {
 
 func overZero(s *jsonschema.Schema) { s.Minimum = json.Number(strconv.Itoa(1)) }
 
+func atMost(n int) func(*jsonschema.Schema) {
+	return func(s *jsonschema.Schema) { s.Maximum = json.Number(strconv.Itoa(n)) }
+}
+
 func oneOfRegions(s *jsonschema.Schema) { s.Enum = anyOf(KnownRegions()) }
 
 func oneOfModes(s *jsonschema.Schema) {
@@ -147,10 +150,10 @@ func oneOfControls(s *jsonschema.Schema) { s.Enum = anyOf(controlIDs()) }
 
 func oneOfLogDays(s *jsonschema.Schema) { s.Enum = anyOf(logDays) }
 
-func either(shapes ...*regexp.Regexp) func(*jsonschema.Schema) {
+func either(shapes ...*form) func(*jsonschema.Schema) {
 	all := make([]string, len(shapes))
 	for i, shape := range shapes {
-		all[i] = "(" + shape.String() + ")"
+		all[i] = "(" + shape.expression + ")"
 	}
 	return func(s *jsonschema.Schema) { s.Pattern = strings.Join(all, "|") }
 }

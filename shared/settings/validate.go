@@ -2,7 +2,6 @@ package settings
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,12 +11,12 @@ import (
 
 // The shapes of AWS's own identifiers, from the API references of Organizations, KMS and IAM.
 var (
-	accountShape      = regexp.MustCompile(`^\d{12}$`)
-	organizationShape = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
-	rootShape         = regexp.MustCompile(`^r-[0-9a-z]{4,32}$`)
-	ouShape           = regexp.MustCompile(`^ou-([0-9a-z]{4,32})-[a-z0-9]{8,32}$`)
-	waveShape         = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,39}$`)
-	rolePatternShape  = regexp.MustCompile(`^arn:(aws[a-z-]*|\*):iam::(\d{12}|\*):role/[\w+=,.@*?/-]+$`)
+	accountShape      = formed(`^\d{12}$`)
+	organizationShape = formed(`^o-[a-z0-9]{10,32}$`)
+	rootShape         = formed(`^r-[0-9a-z]{4,32}$`)
+	ouShape           = formed(`^ou-([0-9a-z]{4,32})-[a-z0-9]{8,32}$`)
+	waveShape         = formed(`^[A-Za-z0-9][A-Za-z0-9-]{0,39}$`)
+	rolePatternShape  = formed(`^arn:(aws[a-z-]*|\*):iam::(\d{12}|\*):role/[\w+=,.@*?/-]+$`)
 )
 
 // validator checks what a decoded configuration means.
@@ -42,7 +41,7 @@ func validate(where *places, config *Config, now time.Time) {
 }
 
 // shape reports a value that is missing or does not look like what it must be. It answers whether it does.
-func (v validator) shape(path, value string, shape *regexp.Regexp, what, example string) bool {
+func (v validator) shape(path, value string, shape *form, what, example string) bool {
 	switch {
 	case value == "":
 		v.problem(path, path+" is missing", "add "+what+" such as "+example)

@@ -8,10 +8,10 @@ import (
 )
 
 var (
-	keyARNShape        = regexp.MustCompile(`^arn:aws[a-z-]*:kms:([a-z0-9-]+):(\d{12}):key/[A-Za-z0-9-]+$`)
-	keyARNPatternShape = regexp.MustCompile(`^arn:(?:aws[a-z-]*|\*):kms:(?:[a-z0-9-]+|\*):(?:\d{12}|\*):key/[A-Za-z0-9*-]+$`)
-	aliasARNShape      = regexp.MustCompile(`^arn:aws[a-z-]*:kms:([a-z0-9-]+):(\d{12}):alias/[A-Za-z0-9/_-]+$`)
-	aliasShape         = regexp.MustCompile(`^alias/[A-Za-z0-9/_-]+$`)
+	keyARNShape        = formed(`^arn:aws[a-z-]*:kms:([a-z0-9-]+):(\d{12}):key/[A-Za-z0-9-]+$`)
+	keyARNPatternShape = formed(`^arn:(?:aws[a-z-]*|\*):kms:(?:[a-z0-9-]+|\*):(?:\d{12}|\*):key/[A-Za-z0-9*-]+$`)
+	aliasARNShape      = formed(`^arn:aws[a-z-]*:kms:([a-z0-9-]+):(\d{12}):alias/[A-Za-z0-9/_-]+$`)
+	aliasShape         = formed(`^alias/[A-Za-z0-9/_-]+$`)
 )
 
 const exampleKeyARN = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -202,7 +202,7 @@ func (v validator) keyToFixWith() {
 
 // keyRegion is the Region in a key or alias ARN, "" for an alias, which exists in every Region.
 func keyRegion(key string) string {
-	for _, shape := range []*regexp.Regexp{keyARNShape, aliasARNShape} {
+	for _, shape := range []*form{keyARNShape, aliasARNShape} {
 		if parts := shape.FindStringSubmatch(key); parts != nil {
 			return parts[1]
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/mail"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,8 +12,8 @@ import (
 )
 
 var (
-	slackChannelShape   = regexp.MustCompile(`^[CG][A-Z0-9]{8,}$`)
-	slackWorkspaceShape = regexp.MustCompile(`^T[A-Z0-9]{8,}$`)
+	slackChannelShape   = formed(`^[CG][A-Z0-9]{8,}$`)
+	slackWorkspaceShape = formed(`^T[A-Z0-9]{8,}$`)
 )
 
 func (v validator) owners() {
@@ -152,7 +151,7 @@ func (v validator) waivedResource(path, resource string) {
 }
 
 // scheduleShape is what EventBridge Scheduler takes, as far as a typing mistake goes.
-var scheduleShape = regexp.MustCompile(`^(rate\([1-9]\d* (minutes?|hours?|days?)\)|cron\([^()]+( [^()]+){5}\))$`)
+var scheduleShape = formed(`^(rate\([1-9]\d* (minutes?|hours?|days?)\)|cron\([^()]+( [^()]+){5}\))$`)
 
 func (v validator) operations() {
 	o := v.config.Operations
