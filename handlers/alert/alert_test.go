@@ -325,8 +325,9 @@ func TestADigestThatCouldNotBeSentComesAgain(t *testing.T) {
 func TestAFindingIsNotLostBesideABlindSpotOfTheSameResource(t *testing.T) {
 	finding := notifytest.Opened(guard.SecretDefaultKey, "app", "terraform")
 	finding.ID = "DL.SECRET.1|" + finding.ID
-	sight := notifytest.Resolved(guard.OrgCoverage, "app")
-	sight.ID, sight.At = "DL.ORG.1|"+sight.ID, finding.At
+	sight := notifytest.Resolved(guard.SecretReplicaKey, "app")
+	sight.ID, sight.At, sight.Finding.Control = "DL.ORG.1|"+sight.ID, finding.At, guard.OrgCoverage
+	sight.Finding.Title = guard.CoverageControl().Title
 	p := newPost()
 	if failed := handle(t, p.handler(), envelope(finding, nil), envelope(sight, nil)); failed != nil {
 		t.Fatalf("failed: %v", failed)
