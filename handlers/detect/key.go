@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,8 +16,12 @@ import (
 // findingSecrets bounds the search for secrets that only an older copy ties to a key: AWS has no index for it.
 const findingSecrets = 20 * time.Second
 
-// maxListed bounds the secrets of each kind in an incident, so that its event stays under EventBridge's 256 KB.
-const maxListed = 150
+// maxListed bounds the secrets of each kind in an incident, and maxIncident what they may take, in bytes of JSON, so
+// that its event stays under EventBridge's 256 KB whatever the secrets are called.
+const (
+	maxListed   = 150
+	maxIncident = 200 * 1024
+)
 
 // lifecycle looks at every secret that a key holds, after the key was enabled, disabled or deleted, and opens an
 // incident when the key cannot be used.
@@ -161,7 +166,7 @@ func unreadable(rec guard.Record, key guard.Key) guard.Secret {
 // incident tells what stops, and what does not. Its ID is that of the event and the key's state, so that a repeated
 // event is told once; the records of two accounts of one call share it.
 func (h *Handler) incident(c trail.Change, cause guard.Cause, key guard.Key, secrets []guard.Secret, partial error) guard.Notice {
-	blast := guard.Blast(key, secrets).Trim(maxListed)
+	blast := fitting(guard.Blast(key, secrets))
 	id := c.SharedEventID
 	if id == "" {
 		id = c.EventID
@@ -178,6 +183,16 @@ func (h *Handler) incident(c trail.Change, cause guard.Cause, key guard.Key, sec
 	return n
 }
 
+// fitting lists as many secrets as an event has room for, and counts the others.
+func fitting(radius guard.BlastRadius) guard.BlastRadius {
+	for most := maxListed; ; most /= 2 {
+		trimmed := radius.Trim(most)
+		if raw, err := json.Marshal(trimmed); most == 0 || (err == nil && len(raw) <= maxIncident) {
+			return trimmed
+		}
+	}
+}
+
 func keyName(key guard.Key) string {
 	if len(key.Aliases) > 0 {
 		return key.Aliases[0]
@@ -186,7 +201,16 @@ func keyName(key guard.Key) string {
 }
 
 // lookAtKey looks again at the secrets under a key where what is recorded disagrees with what the key is now.
+//
+// Grants are made by the thousand for keys that have nothing to do with secrets: where the key's ARN is known, the
+// records are asked before KMS is, which has quotas.
 func (h *Handler) lookAtKey(ctx context.Context, ref guard.KeyRef, cause guard.Cause) (Outcome, error) {
+	if strings.Contains(ref.ID, ":key/") {
+		records, err := h.recorded(ctx, guard.Key{ARN: ref.ID})
+		if err != nil || len(records) == 0 {
+			return Outcome{Action: "unchanged", Reason: "no secret is under the key"}, err
+		}
+	}
 	key, err := h.describeKey(ctx, ref)
 	if err != nil || key.ARN == "" {
 		return Outcome{Action: "unchanged", Reason: "the key does not exist"}, err
@@ -197,7 +221,7 @@ func (h *Handler) lookAtKey(ctx context.Context, ref guard.KeyRef, cause guard.C
 	}
 	looked := 0
 	for _, rec := range records {
-		if agrees(rec, key) || !rec.GoneAt.IsZero() {
+		if !rec.GoneAt.IsZero() || agrees(rec, key) && h.approvalAgrees(rec, key) {
 			continue
 		}
 		if _, err := h.Look(ctx, guard.SecretRef{Account: rec.Account, Region: rec.Region, ID: rec.Resource}, cause); err != nil {
@@ -211,7 +235,23 @@ func (h *Handler) lookAtKey(ctx context.Context, ref guard.KeyRef, cause guard.C
 	return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %d secrets looked at", key.State, looked)}, nil
 }
 
+// agrees reports whether a record says of the key's state what the key says now.
 func agrees(rec guard.Record, key guard.Key) bool {
-	open := slices.ContainsFunc(rec.Open(), func(f guard.Finding) bool { return f.Control == guard.SecretKeyUnusable })
-	return open != usable(key.State)
+	return isOpen(rec, guard.SecretKeyUnusable) != usable(key.State)
+}
+
+// approvalAgrees reports the same of the key's approval, which its aliases and tags can give and take.
+func (h *Handler) approvalAgrees(rec guard.Record, key guard.Key) bool {
+	switch h.Standard.Approved.Allows(key, rec.Account) {
+	case guard.Pass:
+		return !isOpen(rec, guard.SecretKeyUnapproved)
+	case guard.Fail:
+		return isOpen(rec, guard.SecretKeyUnapproved)
+	default:
+		return true // not to be told from the key alone
+	}
+}
+
+func isOpen(rec guard.Record, control guard.ControlID) bool {
+	return slices.ContainsFunc(rec.Open(), func(f guard.Finding) bool { return f.Control == control })
 }

@@ -1,6 +1,9 @@
 package detect_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,5 +84,77 @@ func TestASecretWhoseKeyCannotBeReadIsABlindSpotAndNotSilence(t *testing.T) {
 	handle(t, h, call{name: "PutSecretValue", secret: arnOf("app")}.body())
 	if diff := cmp.Diff([]string{"finding_opened DL.ORG.1", "finding_resolved DL.ORG.1"}, w.kinds()); diff != "" {
 		t.Errorf("published in the end (-want +got):\n%s", diff)
+	}
+}
+
+// Names are the account's to choose, up to 512 characters: enough of them must not make an incident too big to be told.
+func TestLongNamesDoNotKeepAnIncidentFromFittingIntoAnEvent(t *testing.T) {
+	w := newWorld()
+	for i := range 400 {
+		s := w.add(fmt.Sprintf("%04d/%s", i, strings.Repeat("n", 500)), "")
+		switch i % 2 {
+		case 0:
+			w.rekey(s, cmk)
+		default:
+			s.KeyID = cmk
+			w.put(s)
+		}
+	}
+	k := w.keys[cmk]
+	k.State = guard.KeyDisabled
+	w.keys[cmk] = k
+	handle(t, w.handler(), call{name: "DisableKey", key: cmk}.body())
+	raw, err := json.Marshal(w.published[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(raw) > 240*1024 {
+		t.Errorf("incident of %d bytes, EventBridge takes 262,144", len(raw))
+	}
+	if stops, remains, _ := w.published[0].Blast.Counts(); stops != 200 || remains != 200 {
+		t.Errorf("%d stop, %d remain; want all 400 counted", stops, remains)
+	}
+}
+
+// An alias or a tag can approve a key, and taking it away can make it one that is not approved.
+func TestTagsOfAKeyThatApprovedItAreLookedAt(t *testing.T) {
+	w := newWorld()
+	k := w.keys[cmk]
+	k.Tags = map[string]string{"approved": "yes"}
+	w.keys[cmk] = k
+	s := w.add("app", cmk)
+	h := w.handler()
+	h.Standard.Approved.Tags = map[string]string{"approved": "yes"}
+	handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
+	if len(w.published) > 0 {
+		t.Fatalf("published %v of an approved key", w.kinds())
+	}
+	k.Tags = map[string]string{}
+	w.keys[cmk] = k
+	handle(t, h, call{name: "UntagResource", key: cmk}.body())
+	k.Tags = map[string]string{"approved": "yes"}
+	w.keys[cmk] = k
+	w.now = w.now.Add(time.Minute)
+	handle(t, h, call{name: "TagResource", key: cmk}.body())
+	if diff := cmp.Diff([]string{"finding_opened DL.SECRET.5", "finding_resolved DL.SECRET.5"}, w.kinds()); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
+	}
+}
+
+func TestAGrantOnAKeyThatHoldsNoSecretAsksKMSNothing(t *testing.T) {
+	w := newWorld()
+	w.add("app", "")
+	h := w.handler()
+	handle(t, h, call{name: "CreateSecret", secret: arnOf("app")}.body())
+	asked := 0
+	w.trip = func(step string) error {
+		if step == "describe key" {
+			asked++
+		}
+		return nil
+	}
+	handle(t, h, call{name: "CreateGrant", key: cmk}.body())
+	if asked > 0 {
+		t.Errorf("KMS was asked %d times", asked)
 	}
 }
