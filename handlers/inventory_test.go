@@ -271,6 +271,44 @@ func TestAnAccountThatCannotBeEnteredIsALine(t *testing.T) {
 	}
 }
 
+// A reader without all rights sees less, and says unknown where it matters: it never says what does not happen.
+func TestARoleWithFewRightsSaysUnknown(t *testing.T) {
+	w := newTown(t)
+	for name, actions := range map[string]string{
+		"no resource policies":       `"secretsmanager:GetResourcePolicy"`,
+		"no descriptions of secrets": `"secretsmanager:DescribeSecret"`,
+		"no versions":                `"secretsmanager:ListSecretVersionIds"`,
+		"no key policies":            `["kms:GetKeyPolicy","kms:ListGrants"]`,
+		"no keys":                    `["kms:ListKeys","kms:DescribeKey"]`,
+		"no IAM":                     `"iam:*"`,
+		"nothing but the lists":      `["secretsmanager:Get*","secretsmanager:Describe*","secretsmanager:ListSecretVersionIds","kms:*","iam:*"]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.aws.AddRole(shop, "doublelock-read", trustOfHub, policyText(may(`"*"`, "*"), `{"Effect":"Deny","Action":`+actions+`,"Resource":"*"}`))
+			access := inventory.Prepare(take(t.Context(), t, w.inventory(nil)))
+			unknown := 0
+			for who, account := range people() {
+				for name, arn := range w.secrets {
+					r, err := access.Explain(principalARN(account, who), arn)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if r.Answer == policy.Unknown {
+						unknown++
+						continue
+					}
+					if got := w.read(account, who, arn); (got == "") != (r.Answer == policy.Allowed) {
+						t.Errorf("%s reads %s: AWS says %q, the snapshot %s (%s)", who, name, got, r.Answer, r.Why())
+					}
+				}
+			}
+			if unknown == 0 {
+				t.Error("nothing is unknown: what was taken away did not matter")
+			}
+		})
+	}
+}
+
 func TestWithoutTheOrganizationNothingIsCertain(t *testing.T) {
 	w := newTown(t)
 	taker := w.inventory(func(o *cloud.Options) { o.ManagementAccount = shop })

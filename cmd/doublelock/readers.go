@@ -91,7 +91,7 @@ func writeReaders(env *environment, readers []inventory.Reader) error {
 	fmt.Fprintln(w, "OPENS\tSECRET LOCK\tKEY LOCK\tPRINCIPAL\tWHY")
 	for _, r := range readers {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", readerWords[r.Answer], lockWords[r.SecretLock.Answer], lockWords[r.KeyLock.Answer],
-			cell(r.Principal), printable(decisive(r)))
+			cell(r.Name()), printable(decisive(r)))
 	}
 	return w.Flush()
 }

@@ -273,11 +273,30 @@ func TestEverybodyOfOtherAccounts(t *testing.T) {
 
 func strangers(readers []inventory.Reader) policy.Answer {
 	for _, r := range readers {
-		if r.Account == "000000000000" {
+		if r.Name() == "anybody in any AWS account" {
 			return r.Answer
 		}
 	}
 	return no
+}
+
+func TestAnAccountOutsideTheSnapshotIsNamedAsAWhole(t *testing.T) {
+	s := acme()
+	s.Secrets[3].Policy = strings.ReplaceAll(s.Secrets[3].Policy, ":role/acme", ":root")
+	s.Keys[2].Policy = strings.ReplaceAll(s.Keys[2].Policy, ":role/acme", ":root")
+	readers, _, err := inventory.Prepare(s).Readers(secretARN("vendor/acme"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range readers {
+		if r.Account == vendor {
+			if r.Name() != "anybody in account "+vendor || r.Answer != may {
+				t.Errorf("%s: %s (%s)", r.Name(), r.Answer, r.Why())
+			}
+			return
+		}
+	}
+	t.Error("the vendor's account is not among the readers")
 }
 
 func TestDecryptsUnderAnotherKey(t *testing.T) {

@@ -2,12 +2,27 @@ package inventory
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
 // stranger is a role of an account that has nothing to do with the organization: what opens to it opens to everybody.
 const stranger = "arn:aws:iam::000000000000:role/any-account"
+
+// anyRole ends the ARN that stands for whichever role of an account outside the snapshot.
+const anyRole = ":role/any-role"
+
+// Name is the principal for people: where it stands for many, it says so.
+func (r Reader) Name() string {
+	switch {
+	case r.Principal == stranger:
+		return "anybody in any AWS account"
+	case strings.HasSuffix(r.Principal, anyRole):
+		return "anybody in account " + r.Account
+	}
+	return r.Principal
+}
 
 // outsiders are the principals outside the snapshot whom the secret's own policy could let in. Their own policies are
 // not known, so they are unknown at best; services have none.
@@ -50,7 +65,7 @@ func (a *Access) outsider(name string) string {
 		return ""
 	}
 	if p.Kind == policy.KindRoot {
-		return "arn:" + partition(p.ARN) + ":iam::" + p.Account + ":role/any-role"
+		return "arn:" + partition(p.ARN) + ":iam::" + p.Account + anyRole
 	}
 	return name
 }
