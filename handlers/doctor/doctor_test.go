@@ -1,0 +1,270 @@
+package doctor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/handlers/doctor"
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+const (
+	management = "111111111111"
+	hub        = "222222222222"
+	member     = "333333333333"
+	home       = "eu-central-1"
+	busARN     = "arn:aws:events:" + home + ":" + hub + ":event-bus/doublelock"
+	goodPolicy = `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"events:PutEvents","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}}]}`
+	scpContent = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`
+)
+
+// clinic is an organization in which all is well, until a test changes an answer.
+type clinic struct {
+	accounts []doctor.Account
+	scps     []doctor.SCP
+	roles    []string
+	trails   []doctor.Trail
+	rules    map[string]doctor.Rule
+	waiting  int
+	policy   string
+	queues   map[string]doctor.Queue
+	function doctor.Function
+	broken   map[string]error // by call, or by call and account
+
+	mu      sync.Mutex
+	running int
+	most    int
+}
+
+func newClinic() *clinic {
+	target := []doctor.Target{{ARN: busARN, RoleARN: "arn:aws:iam::" + member + ":role/doublelock-forward", DLQ: "arn:aws:sqs:" + home + ":" + member + ":doublelock-forward-dlq"}}
+	return &clinic{
+		accounts: []doctor.Account{{ID: member, Name: "shop"}},
+		scps:     []doctor.SCP{{Name: "doublelock-keys", Content: scpContent, Targets: []string{"ou-1", "ou-2"}}},
+		roles:    []string{"doublelock-tag", "doublelock-forward", "Admin"},
+		trails:   []doctor.Trail{{Name: "old"}, {Name: "all", Logging: true}},
+		rules: map[string]doctor.Rule{
+			"doublelock-labels":       {State: "ENABLED", Targets: target},
+			"doublelock-denied-reads": {State: "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", Targets: target},
+		},
+		policy:   goodPolicy,
+		queues:   map[string]doctor.Queue{"doublelock-detect": {Parks: true, Waiting: 3}, "doublelock-detect-dlq": {}},
+		function: doctor.Function{State: "Active", CodeSHA256: "6R8d0f1WmNnEXAMPLEsum", Config: "{}", ModifiedAt: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)},
+		broken:   map[string]error{},
+	}
+}
+
+func (c *clinic) err(call, account string) error {
+	return errors.Join(c.broken[call], c.broken[call+" "+account])
+}
+
+func (c *clinic) Enter(_ context.Context, account string) error {
+	c.mu.Lock()
+	c.running++
+	c.most = max(c.most, c.running)
+	c.mu.Unlock()
+	time.Sleep(time.Millisecond)
+	c.mu.Lock()
+	c.running--
+	c.mu.Unlock()
+	return c.err("enter", account)
+}
+
+func (c *clinic) Roles(_ context.Context, account string) ([]string, error) {
+	return c.roles, c.err("roles", account)
+}
+
+func (c *clinic) Trails(_ context.Context, account, _ string) ([]doctor.Trail, error) {
+	return c.trails, c.err("trails", account)
+}
+
+func (c *clinic) Rule(ctx context.Context, account, _, name string) (doctor.Rule, error) {
+	if _, limited := ctx.Deadline(); !limited {
+		return doctor.Rule{}, errors.New("a call without a time limit")
+	}
+	rule, found := c.rules[name]
+	if !found {
+		return rule, fmt.Errorf("describe rule: %w", guard.ErrGone)
+	}
+	return rule, c.err("rule", account)
+}
+
+func (c *clinic) Waiting(_ context.Context, account, _, _ string) (int, error) {
+	return c.waiting, c.err("waiting", account)
+}
+
+func (c *clinic) Accounts(context.Context) ([]doctor.Account, error) {
+	return c.accounts, c.err("accounts", "")
+}
+
+func (c *clinic) SCPs(context.Context) ([]doctor.SCP, error) { return c.scps, c.err("scps", "") }
+
+func (c *clinic) BusPolicy(context.Context) (string, error) { return c.policy, c.err("bus", "") }
+
+func (c *clinic) Queue(_ context.Context, name string) (doctor.Queue, error) {
+	q, found := c.queues[name]
+	if !found {
+		return q, fmt.Errorf("find queue: %w", guard.ErrGone)
+	}
+	return q, c.err("queue", "")
+}
+
+func (c *clinic) Function(context.Context, string) (doctor.Function, error) {
+	return c.function, c.err("function", "")
+}
+
+func (c *clinic) doctor() *doctor.Doctor {
+	return &doctor.Doctor{Members: c, Organization: c, Hub: c, Concurrency: 2, Expected: doctor.Expected{
+		OrganizationID: "o-exampleorgid", Management: management, Hub: hub, Home: home, Regions: []string{home}, BusARN: busARN,
+		ForwardRole: "doublelock-forward", DeadLetters: "doublelock-forward-dlq", Roles: []string{"doublelock-tag"},
+		Rules:   []doctor.ExpectedRule{{Name: "doublelock-labels", State: "ENABLED"}, {Name: "doublelock-denied-reads", State: "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}},
+		SCPs:    []doctor.SCP{{Name: "doublelock-keys", Content: " " + strings.ReplaceAll(scpContent, ",", " ,\n"), Targets: []string{"ou-1", "ou-2"}}},
+		Workers: []string{"doublelock-detect"}, Config: "{}",
+	}}
+}
+
+func line(r doctor.Row) string {
+	return strings.TrimSpace(fmt.Sprintf("%s %s/%s: %s", r.Status, r.Check, r.Subject, r.Detail))
+}
+
+func TestDoctorNamesWhatIsWrong(t *testing.T) {
+	sentElsewhere := func(change func(*doctor.Target)) func(*clinic) {
+		return func(c *clinic) {
+			targets := slices.Clone(c.rules["doublelock-labels"].Targets)
+			change(&targets[0])
+			c.rules["doublelock-labels"] = doctor.Rule{State: "ENABLED", Targets: targets}
+		}
+	}
+	bus := func(policy string) func(*clinic) { return func(c *clinic) { c.policy = policy } }
+	for name, tt := range map[string]struct {
+		change func(*clinic)
+		want   []string // rows that are not ok
+	}{
+		"nothing": {change: func(*clinic) {}},
+		"no list of accounts": {
+			change: func(c *clinic) { c.broken["accounts"] = guard.ErrDenied },
+			want:   []string{"unknown organization/o-exampleorgid: access denied", "fail forward rule/doublelock-denied-reads: it does not send with the role doublelock-forward", "fail forward rule/doublelock-labels: it does not send with the role doublelock-forward"},
+		},
+		"an account that cannot be entered": {
+			change: func(c *clinic) { c.broken["enter"] = guard.ErrNotOurs },
+			want:   []string{"fail member role/doublelock-read: not in a guarded account or Region", "skipped trail/: the account could not be entered"},
+		},
+		"an account that is throttled": {
+			change: func(c *clinic) { c.broken["enter"] = guard.ErrThrottled },
+			want:   []string{"unknown member role/doublelock-read: throttled", "skipped trail/: the account could not be entered"},
+		},
+		"roles that cannot be listed": {
+			change: func(c *clinic) { c.broken["roles"] = guard.ErrDenied },
+			want:   []string{"unknown role/doublelock-forward: access denied", "unknown role/doublelock-tag: access denied"},
+		},
+		"a role that was deleted":     {change: func(c *clinic) { c.roles = c.roles[1:] }, want: []string{"fail role/doublelock-tag: the role does not exist"}},
+		"no trail":                    {change: func(c *clinic) { c.trails = nil }, want: []string{"fail trail/: no trail records here"}},
+		"a trail that was stopped":    {change: func(c *clinic) { c.trails = c.trails[:1] }, want: []string{"fail trail/old: stopped: old"}},
+		"trails that cannot be read":  {change: func(c *clinic) { c.broken["trails"] = guard.ErrThrottled }, want: []string{"unknown trail/: throttled"}},
+		"a rule that was deleted":     {change: func(c *clinic) { delete(c.rules, "doublelock-labels") }, want: []string{"fail forward rule/doublelock-labels: the rule does not exist"}},
+		"a rule that cannot be read":  {change: func(c *clinic) { c.broken["rule"] = guard.ErrDenied }, want: []string{"unknown forward rule/doublelock-denied-reads: access denied", "unknown forward rule/doublelock-labels: access denied"}},
+		"a rule that hears no reads":  {change: func(c *clinic) { c.rules["doublelock-denied-reads"] = c.rules["doublelock-labels"] }, want: []string{"fail forward rule/doublelock-denied-reads: state is ENABLED, not ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}},
+		"a rule without targets":      {change: func(c *clinic) { c.rules["doublelock-labels"] = doctor.Rule{State: "ENABLED"} }, want: []string{"fail forward rule/doublelock-labels: it does not send to the hub's bus"}},
+		"a rule to another bus":       {change: sentElsewhere(func(t *doctor.Target) { t.ARN += "2" }), want: []string{"fail forward rule/doublelock-labels: it does not send to the hub's bus"}},
+		"a rule with another role":    {change: sentElsewhere(func(t *doctor.Target) { t.RoleARN = "" }), want: []string{"fail forward rule/doublelock-labels: it does not send with the role doublelock-forward"}},
+		"a rule that loses events":    {change: sentElsewhere(func(t *doctor.Target) { t.DLQ = "" }), want: []string{"fail forward rule/doublelock-labels: it does not keep what it cannot send in doublelock-forward-dlq"}},
+		"events that were lost":       {change: func(c *clinic) { c.waiting = 2 }, want: []string{"fail dead letters/doublelock-forward-dlq: 2 events could not be sent to the hub"}},
+		"no queue for lost events":    {change: func(c *clinic) { c.broken["waiting"] = guard.ErrGone }, want: []string{"fail dead letters/doublelock-forward-dlq: does not exist"}},
+		"an SCP that was deleted":     {change: func(c *clinic) { c.scps = nil }, want: []string{"fail scp/doublelock-keys: the policy does not exist"}},
+		"an SCP that was detached":    {change: func(c *clinic) { c.scps[0].Targets = []string{"ou-2"} }, want: []string{"fail scp/doublelock-keys: not attached to ou-1"}},
+		"an SCP that was changed":     {change: func(c *clinic) { c.scps[0].Content = "{}" }, want: []string{"fail scp/doublelock-keys: its content was changed: sha256 44136fa355b3, not c0550d8a8ef8"}},
+		"SCPs that cannot be read":    {change: func(c *clinic) { c.broken["scps"] = guard.ErrDenied }, want: []string{"unknown scp/doublelock-keys: access denied"}},
+		"no bus":                      {change: func(c *clinic) { c.broken["bus"] = guard.ErrGone }, want: []string{"fail bus policy/doublelock: does not exist"}},
+		"a bus without a policy":      {change: bus(""), want: []string{"fail bus policy/doublelock: the bus has no policy, so no account can send to it"}},
+		"a bus open to all":           {change: bus(strings.Replace(goodPolicy, "StringEquals", "StringLike", 1)), want: []string{"fail bus policy/doublelock: the policy of the bus lets accounts outside the organization send"}},
+		"a bus of another house":      {change: bus(strings.Replace(goodPolicy, "o-exampleorgid", "o-other", 1)), want: []string{"fail bus policy/doublelock: the policy of the bus lets accounts outside the organization send"}},
+		"a bus open to all, in words": {change: bus(`{"Statement":[{"Effect":"Allow","Principal":"*","Action":["events:PutEvents"]}]}`), want: []string{"fail bus policy/doublelock: the policy of the bus lets accounts outside the organization send"}},
+		"a bus for one account":       {change: bus(strings.Replace(goodPolicy, `"*"`, `["333333333333"]`, 1)), want: []string{"fail bus policy/doublelock: the policy of the bus does not let the accounts of the organization send"}},
+		"a bus with a strange policy": {change: bus("{"), want: []string{"fail bus policy/doublelock: the policy of the bus cannot be read: unexpected end of JSON input"}},
+		"a queue that was deleted":    {change: func(c *clinic) { delete(c.queues, "doublelock-detect") }, want: []string{"fail queue/doublelock-detect: the queue does not exist"}},
+		"no queue for what fails":     {change: func(c *clinic) { delete(c.queues, "doublelock-detect-dlq") }, want: []string{"fail queue/doublelock-detect-dlq: the queue does not exist"}},
+		"a queue that loses":          {change: func(c *clinic) { c.queues["doublelock-detect"] = doctor.Queue{} }, want: []string{"fail queue/doublelock-detect: it has no queue to park what fails"}},
+		"messages that failed":        {change: func(c *clinic) { c.queues["doublelock-detect-dlq"] = doctor.Queue{Waiting: 1, InFlight: 1} }, want: []string{"fail queue/doublelock-detect-dlq: 2 messages could not be handled"}},
+		"queues that cannot be read":  {change: func(c *clinic) { c.broken["queue"] = guard.ErrDenied }, want: []string{"unknown queue/doublelock-detect: access denied", "unknown queue/doublelock-detect-dlq: access denied"}},
+		"a function that was deleted": {change: func(c *clinic) { c.broken["function"] = guard.ErrGone }, want: []string{"fail function/doublelock-detect: the function does not exist"}},
+		"a function not to be read":   {change: func(c *clinic) { c.broken["function"] = guard.ErrDenied }, want: []string{"unknown function/doublelock-detect: access denied"}},
+		"a function that failed":      {change: func(c *clinic) { c.function.State = "Failed" }, want: []string{"fail function/doublelock-detect: the function is in state Failed"}},
+		"a function that is coming":   {change: func(c *clinic) { c.function.State = "Pending" }, want: []string{"unknown function/doublelock-detect: the function is in state Pending"}},
+		"a function with old orders":  {change: func(c *clinic) { c.function.Config = "" }, want: []string{"fail function/doublelock-detect: it runs with another configuration than the file has"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClinic()
+			tt.change(c)
+			rows := c.doctor().Run(t.Context())
+			var got []string
+			for _, r := range rows {
+				if r.Status != doctor.OK {
+					got = append(got, line(r))
+				}
+				if (r.Status == doctor.Fail || r.Status == doctor.Unknown) != (r.Fix != "") || r.Detail == "" || len(r.Account) != 12 {
+					t.Errorf("row %+v", r)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if doctor.Healthy(rows) != (len(tt.want) == 0) {
+				t.Errorf("healthy: %v", doctor.Healthy(rows))
+			}
+		})
+	}
+}
+
+func TestOneAccountIsARowAndTheOthersAreLookedAt(t *testing.T) {
+	c := newClinic()
+	c.accounts = nil
+	for i := range 20 {
+		c.accounts = append(c.accounts, doctor.Account{ID: fmt.Sprintf("4444444444%02d", i)})
+	}
+	c.broken["enter 444444444407"] = guard.ErrNotOurs
+	d := c.doctor()
+	var seen []int
+	d.Progress = func(done, total int, _ string) {
+		if total != 22 { // the organization and the hub are looked at like an account
+			t.Errorf("progress of %d", total)
+		}
+		seen = append(seen, done)
+	}
+	rows := d.Run(t.Context())
+	entered := map[doctor.Status]int{}
+	for _, r := range rows {
+		if r.Check == doctor.CheckEnter {
+			entered[r.Status]++
+		}
+	}
+	if diff := cmp.Diff(map[doctor.Status]int{doctor.OK: 19, doctor.Fail: 1}, entered); diff != "" {
+		t.Errorf("entered (-want +got):\n%s", diff)
+	}
+	if len(seen) != 22 || !slices.IsSorted(seen) || c.most > 2 {
+		t.Errorf("progress %v, %d at once", seen, c.most)
+	}
+	again := c.doctor().Run(t.Context())
+	if diff := cmp.Diff(rows, again); diff != "" {
+		t.Errorf("two runs differ:\n%s", diff)
+	}
+}
+
+func TestMembersAlone(t *testing.T) {
+	c := newClinic()
+	rows, err := c.doctor().RunMembers(t.Context())
+	if err != nil || len(rows) != 7 || !doctor.Healthy(rows) {
+		t.Errorf("rows %v, error %v", rows, err)
+	}
+	c.broken["accounts"] = guard.ErrDenied
+	if _, err := c.doctor().RunMembers(t.Context()); !errors.Is(err, guard.ErrDenied) {
+		t.Errorf("error %v", err)
+	}
+}
