@@ -91,24 +91,32 @@ func (g *Grant) constraint(c *context, reason *reasons) truth {
 	return result
 }
 
-// nothingElse reports whether the request's encryption context has no pair beyond those that must be equal.
+// nothingElse reports whether the request's encryption context has no pair beyond those that must be equal. A pair may
+// be known to be there without its value being known.
 func (g *Grant) nothingElse(c *context, reason *reasons) truth {
+	wanted := func(key string) bool {
+		return slices.ContainsFunc(mapKeys(g.EncryptionContextEquals), func(k string) bool { return strings.EqualFold(k, key) })
+	}
 	for name := range c.request.Context {
-		key, ok := strings.CutPrefix(strings.ToLower(name), encryptionContextPrefix)
-		if !ok {
-			continue
-		}
-		if !slices.ContainsFunc(mapKeys(g.EncryptionContextEquals), func(k string) bool { return strings.EqualFold(k, key) }) {
+		if key, ok := strings.CutPrefix(strings.ToLower(name), encryptionContextPrefix); ok && !wanted(key) {
 			return no
 		}
 	}
+	if keys, known := c.lookup("kms:encryptioncontextkeys"); known == keyPresent && !containsAll(keys, wanted) {
+		return no
+	}
 	for _, name := range c.request.Unknown {
-		if strings.HasSuffix(name, "*") && c.flaggedUnknown(encryptionContextPrefix+"\x00") {
+		key, ok := strings.CutPrefix(strings.ToLower(name), encryptionContextPrefix)
+		if ok && !wanted(key) || strings.HasSuffix(name, "*") && c.flaggedUnknown(encryptionContextPrefix+"\x00") {
 			reason.missing("kms:EncryptionContext")
 			return maybe
 		}
 	}
 	return yes
+}
+
+func containsAll(keys []string, wanted func(string) bool) bool {
+	return !slices.ContainsFunc(keys, func(key string) bool { return !wanted(key) })
 }
 
 func mapKeys(m map[string]string) []string {
