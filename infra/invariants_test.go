@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -261,6 +262,20 @@ func TestMemberTemplateFitsIntoAStackSet(t *testing.T) {
 			}
 			if set.at("ManagedExecution", "Active") != true || set.at("AutoDeployment", "RetainStacksOnAccountRemoval") == true {
 				t.Errorf("%s: wants managed execution and nothing left behind", id)
+			}
+		}
+	})
+}
+
+func TestEveryFunctionCollectsGarbageBeforeItsMemoryIsUsedUp(t *testing.T) {
+	each(t, func(t *testing.T, tpl template) {
+		for id, f := range tpl.of("AWS::Lambda::Function") {
+			var limit float64
+			if _, err := fmt.Sscanf(text(f.at("Environment", "Variables", "GOMEMLIMIT")), "%gMiB", &limit); err != nil {
+				t.Errorf("%s: GOMEMLIMIT: %v", id, err)
+			}
+			if memory, _ := f.at("MemorySize").(float64); limit <= 0 || limit > 0.8*memory {
+				t.Errorf("%s: a limit of %g MiB, of %g", id, limit, memory)
 			}
 		}
 	})
