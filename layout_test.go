@@ -58,7 +58,7 @@ var rooms = map[string][]string{
 	"handlers/watchdog/lambda":  lambdaMain,
 	"handlers/incident/lambda":  lambdaMain,
 
-	"cmd/doublelock": {"handlers", "shared/*", "testdata/templates", "github.com/spf13/cobra", "github.com/charmbracelet/lipgloss", "github.com/schollz/progressbar/v3", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/"},
+	"cmd/doublelock": {"handlers", "handlers/doctor", "shared/*", "testdata/templates", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/charmbracelet/lipgloss", "github.com/schollz/progressbar/v3", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/"},
 	"infra":          {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
 
 	"testdata/templates": {}, // the synthesized templates, embedded
@@ -128,6 +128,9 @@ func TestNamesThatTwoRoomsShareAreTheSame(t *testing.T) {
 	roles := []string{settings.RoleRead, settings.RoleTag, settings.RoleChange, settings.RoleKillSwitch}
 	if !slices.Equal(trail.OwnRoles(), roles) {
 		t.Errorf("trail.OwnRoles() = %q, settings has %q", trail.OwnRoles(), roles)
+	}
+	if trail.TaskSource != settings.EventSource || trail.TaskDetailType != settings.DetailTypeSchedule {
+		t.Errorf("trail reads tasks of %q as %q, settings names %q and %q", trail.TaskSource, trail.TaskDetailType, settings.EventSource, settings.DetailTypeSchedule)
 	}
 	for _, c := range guard.Controls() {
 		if !strings.HasPrefix(string(c.ID), "DL.") {
