@@ -24,10 +24,10 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// TestMigrations plays every file of testdata/migrations: the plan is made, the machine is driven, and after each
+// TestMigrations plays every file of testdata: the plan is made, the machine is driven, and after each
 // phase every reader really reads. No reader may break where the plan said safe, and none that the plan did not name.
 func TestMigrations(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "..", "testdata", "migrations", "*.yaml"))
+	files, err := filepath.Glob(filepath.Join("testdata", "*.yaml"))
 	if err != nil || len(files) < 1 {
 		t.Fatalf("%d scripts (%v), want at least 40", len(files), err)
 	}

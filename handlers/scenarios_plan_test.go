@@ -1,0 +1,221 @@
+package handlers_test
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go"
+
+	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/migration"
+)
+
+func errorCode(err error) string {
+	var api smithy.APIError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &api):
+		return api.ErrorCode()
+	}
+	return err.Error()
+}
+
+// door opens AWS as the hub does.
+func (w *theatre) door(session string) *cloud.Cloud {
+	w.Helper()
+	c, err := w.aws.Principal(hub, "role/operator/me")
+	must(w, err)
+	door, err := cloud.Open(w.Context(), cloud.Options{Region: region, Endpoint: w.url, HubAccount: hub, AssumeRoles: true, ManagementAccount: payer,
+		KeyDetails: true, MaxBackoff: time.Millisecond, LookupEvery: time.Microsecond, KeyTTL: time.Nanosecond, Session: session, Now: func() time.Time { return *w.now },
+		Credentials: &cloud.Static{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}})
+	must(w, err)
+	return door
+}
+
+func (w *theatre) snapshot() inventory.Snapshot {
+	w.Helper()
+	s := take(w.Context(), w.TB, &handlers.Inventory{Cloud: w.door("plan"), Regions: []string{region, farRegion}, Now: func() time.Time { return *w.now }})
+	if len(s.Unread) > 0 {
+		w.Fatalf("%s: unread: %v", w.file, s.Unread)
+	}
+	return s
+}
+
+// sightings are the reads that CloudTrail recorded.
+func (w *theatre) sightings() []migration.Sighting {
+	w.Helper()
+	var all []migration.Sighting
+	for _, in := range []string{region, farRegion} {
+		found, err := handlers.Reads{Trails: w.door("plan").Trails()}.All(w.Context(), w.account(w.Secret.Account), in, w.now.AddDate(0, 0, -90))
+		must(w, err)
+		all = append(all, found...)
+	}
+	return migration.Gather(all)
+}
+
+func (w *theatre) facts() migration.Facts {
+	w.Helper()
+	f := migration.Facts{Access: inventory.Prepare(w.snapshot()), Seen: w.sightings(), LookBack: 90, Functions: map[string]string{}, Accepted: w.Accepted,
+		Now: *w.now, Approved: w.approved(),
+		Changer: func(account string) string { return "arn:aws:iam::" + account + ":role/doublelock-change" },
+		KeyFor: func(_, in string, _ map[string]string) string {
+			if in == region {
+				return w.key(w.Target)
+			}
+			return w.key(w.Targets[in])
+		}}
+	for name, r := range w.Readers {
+		if r.Rotates {
+			f.Functions[rotator] = readerARN(w.account(r.Account), name, r)
+		}
+	}
+	if w.Waived != "" {
+		f.Waivers = []guard.Waiver{{Control: guard.SecretDefaultKey, Resource: w.secret, By: "ciso", Reason: w.Waived, Expires: w.now.Add(24 * time.Hour)}}
+	}
+	return f
+}
+
+// approved are the keys that secrets may be under; the one they come from is none of them.
+func (w *theatre) approved() guard.Approved {
+	a := guard.Approved{ARNs: []string{w.key(w.Target)}}
+	for _, name := range w.Targets {
+		a.ARNs = append(a.ARNs, w.key(name))
+	}
+	for _, name := range w.Approved {
+		a.ARNs = append(a.ARNs, w.key(name))
+	}
+	return a
+}
+
+func (w *theatre) plan() migration.Plan {
+	w.Helper()
+	p, err := migration.Make(w.facts(), w.secret)
+	must(w, err)
+	return p
+}
+
+// outcomeOf is what a plan says, and why.
+func outcomeOf(p migration.Plan) (outcome, string) {
+	if len(p.Outside) == 1 {
+		return outside, p.Outside[0].Reason
+	}
+	item := p.Items[0]
+	reason := strings.Join(item.Blocked, "; ")
+	if item.Safe() {
+		return safe, ""
+	}
+	for _, r := range readersOf(item) {
+		if (r.Verdict == migration.Loses || r.Verdict == migration.Unknown) && !r.Accepted {
+			return unsafe, reason
+		}
+	}
+	return blocked, reason
+}
+
+func readersOf(i migration.Item) []migration.Reader {
+	all := i.Readers
+	for _, r := range i.Replicas {
+		all = append(all[:len(all):len(all)], r.Readers...)
+	}
+	return all
+}
+
+// judged are the readers of a plan by the names of the file. A reader of a copy who also reads the primary counts by
+// the Region that the file has it read in.
+func (w *theatre) judged(p migration.Plan) map[string]migration.Reader {
+	out := map[string]migration.Reader{}
+	if len(p.Items) == 0 {
+		return out
+	}
+	add := func(in string, list []migration.Reader) {
+		for _, r := range list {
+			name := r.Principal[strings.LastIndexAny(r.Principal, "/:")+1:]
+			if known, ok := w.Readers[name]; ok && known.Region != "" && known.Region != in {
+				continue
+			} else if ok && known.Region == "" && in != region {
+				continue
+			}
+			out[name] = r
+		}
+	}
+	add(region, p.Items[0].Readers)
+	for _, r := range p.Items[0].Replicas {
+		add(r.Region, r.Readers)
+	}
+	return out
+}
+
+// rekey sets the key with the rights of the hub's role, and answers what AWS said.
+func (w *theatre) rekey(key string) string {
+	client := secretsmanager.NewFromConfig(w.as(w.account(w.Secret.Account), "role/doublelock-change/doublelock-remediate", region))
+	_, err := client.UpdateSecret(w.Context(), &secretsmanager.UpdateSecretInput{SecretId: &w.secret, KmsKeyId: &key})
+	return errorCode(err)
+}
+
+// seal writes two versions under the new key alone, and makes the copies again.
+func (w *theatre) seal(p migration.Plan) {
+	w.Helper()
+	client := secretsmanager.NewFromConfig(w.as(w.account(w.Secret.Account), "role/doublelock-change/doublelock-remediate", region))
+	for range 2 {
+		if w.rotates() {
+			must(w, ignore(client.RotateSecret(w.Context(), &secretsmanager.RotateSecretInput{SecretId: &w.secret, RotateImmediately: aws.Bool(true)})))
+			continue
+		}
+		w.put("not a real value either")
+	}
+	if len(p.Items) == 0 {
+		return
+	}
+	for _, r := range p.Items[0].Replicas {
+		must(w, w.door("remediate").Secrets().RemoveReplica(w.Context(), w.ref(), r.Region))
+		must(w, w.door("remediate").Secrets().AddReplica(w.Context(), w.ref(), r.Region, r.Target))
+	}
+}
+
+func (w *theatre) rotates() bool {
+	for _, r := range w.Readers {
+		if r.Rotates {
+			return true
+		}
+	}
+	return false
+}
+
+// retire disables the key that the secret came from, as far as a customer can.
+func (w *theatre) retire() {
+	w.Helper()
+	for _, name := range []string{w.Secret.Key, w.Secret.Moved} {
+		if _, own := w.keys[name]; own && name != w.Target && w.Keys[name].State == "" {
+			w.kms(name, "DisableKey", nil)
+		}
+	}
+	for in, name := range w.Secret.Replicas {
+		if _, own := w.keys[name]; own && name != w.Targets[in] {
+			w.kms(name, "DisableKey", nil)
+		}
+	}
+}
+
+// carries reports whether every labelled version opens with a key.
+func (w *theatre) carries(key string) bool {
+	w.Helper()
+	s, err := w.door("plan").Secrets().Describe(w.Context(), w.ref())
+	must(w, err)
+	for _, v := range s.Versions {
+		opens := !v.Labelled()
+		for _, k := range v.Keys {
+			opens = opens || k.ARN == key
+		}
+		if !opens {
+			return false
+		}
+	}
+	return s.Key.ARN == key
+}

@@ -1,0 +1,169 @@
+package handlers_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/localaws"
+	"github.com/doublelock/doublelock/shared/migration"
+)
+
+const migrations = "../testdata/migrations"
+
+// fewestScenarios is how many files the suite has at least.
+const fewestScenarios = 40
+
+func scenarios(t testing.TB) []scenario {
+	t.Helper()
+	all, err := loadScenarios(migrations)
+	must(t, err)
+	return all
+}
+
+// What the plan says of every reader is what happens when it reads: after the re-key, after the seal, and when the old
+// key is gone. Each step is taken by plain API calls, so that nothing under test takes part in finding the truth.
+func TestThePlanForetellsEveryReader(t *testing.T) {
+	all := scenarios(t)
+	if len(all) < fewestScenarios {
+		t.Fatalf("%d scenarios, want at least %d", len(all), fewestScenarios)
+	}
+	names := map[string]string{}
+	for i := range all {
+		s := &all[i]
+		if other := names[s.Sentence]; other != "" {
+			t.Errorf("%s and %s have the same name", s.file, other)
+		}
+		names[s.Sentence] = s.file
+		t.Run(strings.TrimSuffix(s.file, ".yaml"), func(t *testing.T) { playScenario(t, s) })
+	}
+}
+
+func playScenario(t *testing.T, s *scenario) {
+	w := newTheatre(t, s, localaws.Faults{})
+	w.settle()
+	now := w.everybody()
+	plan := w.plan()
+	got, reason := outcomeOf(plan)
+	if got != s.Expect.Plan || !strings.Contains(reason, s.Expect.Reason) {
+		t.Errorf("the plan is %s: %q, want %s: %q", got, reason, s.Expect.Plan, s.Expect.Reason)
+	}
+	judged := w.judged(plan)
+	w.compareVerdicts(judged)
+	w.compareTarget(plan)
+	happened := w.happen(plan, now)
+	want := map[string]truth{}
+	for name, r := range s.Readers {
+		want[name] = r.Reads.truth()
+	}
+	if diff := cmp.Diff(want, happened); diff != "" {
+		t.Errorf("who reads (-file +truth):\n%s", diff)
+	}
+	w.breaksNobodyUnnamed(got, judged, happened)
+}
+
+func (w *theatre) compareVerdicts(judged map[string]migration.Reader) {
+	w.Helper()
+	want, got := map[string]string{}, map[string]string{}
+	for name, r := range w.Readers {
+		if r.Verdict != "" {
+			want[name] = strings.TrimSpace(string(r.Verdict) + " " + string(r.Fix))
+		}
+	}
+	for name, r := range judged {
+		got[name] = string(r.Verdict)
+		if r.Fix != nil {
+			got[name] += " " + string(r.Fix.Kind)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		w.Errorf("verdicts (-file +plan):\n%s", diff)
+		for _, name := range slices.Sorted(maps.Keys(judged)) {
+			w.Logf("%s %v: %s %v", name, judged[name].Sources, judged[name].Why, judged[name].Missing)
+		}
+	}
+}
+
+func (w *theatre) compareTarget(p migration.Plan) {
+	w.Helper()
+	if w.Expect.Target != "" && (len(p.Items) == 0 || p.Items[0].Target != w.key(w.Expect.Target)) {
+		w.Errorf("the target is not %s: %+v", w.Expect.Target, p.Items)
+	}
+}
+
+// happen takes the steps as far as AWS lets them be taken, and tries every reader after each.
+func (w *theatre) happen(p migration.Plan, now map[string]bool) map[string]truth {
+	w.Helper()
+	rekeyed, sealed, gone := now, now, now
+	target := w.key(w.Target)
+	if w.Expect.Target != "" {
+		target = w.key(w.Expect.Target)
+	}
+	switch w.Expect.Change {
+	case "none":
+		rekeyed = w.everybody()
+		sealed, gone = rekeyed, rekeyed
+	case "", "made", "silent":
+		if got := w.rekey(target); got != "" {
+			w.Fatalf("UpdateSecret is refused: %s", got)
+		}
+		if silent := !w.carries(target); silent != (w.Expect.Change == "silent") {
+			w.Errorf("the versions carry the new key: %t", !silent)
+		}
+		rekeyed = w.everybody()
+		w.seal(p)
+		sealed = w.everybody()
+		w.retire()
+		gone = w.everybody()
+	default:
+		if got := w.rekey(target); got != w.Expect.Change {
+			w.Errorf("UpdateSecret answers %q, want %q", got, w.Expect.Change)
+		}
+		rekeyed = w.everybody()
+		sealed, gone = rekeyed, rekeyed
+	}
+	out := map[string]truth{}
+	for name := range w.Readers {
+		out[name] = truth{now[name], rekeyed[name], sealed[name], gone[name]}
+	}
+	return out
+}
+
+// breaksNobodyUnnamed is what the whole is for: who reads today and would not any more is named by the plan, and
+// nobody breaks where the plan said safe.
+func (w *theatre) breaksNobodyUnnamed(plan outcome, judged map[string]migration.Reader, happened map[string]truth) {
+	w.Helper()
+	for name, is := range happened {
+		breaks := is.Now && !(is.Rekeyed && is.Sealed && is.Gone)
+		verdict := judged[name].Verdict
+		if !breaks || w.Limit != "" {
+			continue
+		}
+		if plan == safe && !judged[name].Accepted {
+			w.Errorf("the plan said safe, and %s breaks: %+v", name, is)
+		}
+		if verdict != migration.Loses && verdict != migration.Unknown {
+			w.Errorf("%s breaks, and the plan named it %q: %+v", name, verdict, is)
+		}
+	}
+}
+
+func TestAScenarioFileIsReadStrictly(t *testing.T) {
+	for name, tt := range map[string]struct{ text, want string }{
+		"an unknown field names file and line": {"name: x\nsecret:\n  kye: old\n", "[3:3] unknown field \"kye\""},
+		"a reader says all four":               {"name: x\nexpect: {plan: safe}\nreaders: {app: {reads: {now: true}}}\n", "readers.app.reads: say now"},
+		"a reason belongs to what is not safe": {"name: x\nexpect: {plan: unsafe}\n", "expect.reason"},
+		"no name":                              {"expect: {plan: safe}\n", "no name"},
+		"a plan that there is none of":         {"name: x\nexpect: {plan: maybe}\n", `expect.plan is "maybe"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := readScenario("a.yaml", []byte(tt.text))
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "a.yaml") {
+				t.Errorf("error %v, want a.yaml and %q", err, tt.want)
+			}
+		})
+	}
+}
