@@ -41,7 +41,7 @@ environments (most under one key), approved (accounts). Accounts that the config
 
 Exit codes: 0 nothing to say, 1 an error, 2 findings; what could not be read is a finding.`,
 		Example: `  doublelock keys review --snapshot org.json
-  doublelock keys review -s org.json --control DL.KEY.3 -o json | jq -r .diff`,
+  doublelock keys review -s org.json --control DL.KEY.3 -o json | jq '{key, after}' # the policies as they should be`,
 		Args: cobra.NoArgs,
 	}
 	path := snapshotFlag(cmd)
@@ -168,7 +168,8 @@ func writeReviewJSON(env *environment, found []keyreview.Finding) error {
 			Statement string          `json:"statement,omitempty"`
 			Fix       string          `json:"fix"`
 			Diff      string          `json:"diff,omitempty"`
-		}{f.Control.ID, f.Control.Severity, f.Control.Title, f.Key, f.Outcome, f.Detail, f.Statement, f.Fix, f.Diff}); err != nil {
+			After     json.RawMessage `json:"after,omitempty"` // the key policy after the fix
+		}{f.Control.ID, f.Control.Severity, f.Control.Title, f.Key, f.Outcome, f.Detail, f.Statement, f.Fix, f.Diff, json.RawMessage(f.After)}); err != nil {
 			return err
 		}
 	}

@@ -52,7 +52,11 @@ func configFlag(cmd *cobra.Command, config *string) {
 }
 
 func runRender(env *environment, config, folder string) error {
-	scps, err := env.renderSCPs(config)
+	read, name, err := env.readConfig(config)
+	if err != nil {
+		return err
+	}
+	scps, err := env.renderSCPs(read, name)
 	if err != nil {
 		return err
 	}
@@ -76,11 +80,7 @@ func runRender(env *environment, config, folder string) error {
 }
 
 // renderSCPs renders a configuration. Without waves that ask for SCPs there is nothing to try, so it takes them all.
-func (env *environment) renderSCPs(path string) ([]preventive.SCP, error) {
-	config, name, err := env.readConfig(path)
-	if err != nil {
-		return nil, err
-	}
+func (env *environment) renderSCPs(config settings.Config, name string) ([]preventive.SCP, error) {
 	scps, err := preventive.SCPs(config)
 	if err != nil {
 		return nil, err

@@ -146,14 +146,14 @@ func (s *simulation) prepare() (*simulate.Trial, *simulated, error) {
 
 func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 	if len(s.candidates) == 0 {
-		config, _, err := s.env.readConfig(s.config)
+		config, name, err := s.env.readConfig(s.config)
 		if err != nil {
 			return nil, err
 		}
 		if s.management == "" {
 			s.management = config.Organization.ManagementAccount
 		}
-		scps, err := s.env.renderSCPs(s.config)
+		scps, err := s.env.renderSCPs(config, name)
 		if err != nil {
 			return nil, err
 		}

@@ -29,18 +29,19 @@ func (r *review) onlyDelegates(k *inventory.Key) {
 			continue
 		}
 		who, whom := r.users(k)
-		r.add(guard.KeyOnlyDelegate, k, Finding{
+		found := Finding{
 			Detail:    fmt.Sprintf("%s hands kms:Decrypt to every IAM policy of account %s", name(s, i), k.Facts.Account),
 			Statement: printed(s), Fix: "let the account manage the key only, and " + whom + " use it through Secrets Manager; name who writes or rotates them, too",
-			Diff: r.handBack(k, d, i, s, who),
-		})
+		}
+		found.After, found.Diff = r.handBack(k, d, i, s, who)
+		r.add(guard.KeyOnlyDelegate, k, found)
 	}
 }
 
 // handBack keeps managing with the account, and gives use to those who need it.
-func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s policy.Statement, who *policy.PrincipalSet) string {
+func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s policy.Statement, who *policy.PrincipalSet) (after, difference string) {
 	if len(r.std.Administration) == 0 {
-		return ""
+		return "", ""
 	}
 	manage := bare(s)
 	manage.Actions, manage.NotActions = slices.Clone(r.std.Administration), nil

@@ -59,7 +59,8 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 	if len(f.details) == 0 {
 		return
 	}
-	found := Finding{Detail: name(s, index) + ": " + strings.Join(f.details, "; "), Statement: printed(s), Fix: strings.Join(f.fixes, "; "), Diff: change(d, index, f.by...)}
+	found := Finding{Detail: name(s, index) + ": " + strings.Join(f.details, "; "), Statement: printed(s), Fix: strings.Join(f.fixes, "; ")}
+	found.After, found.Diff = change(d, index, f.by...)
 	if f.unsure {
 		found.Outcome = guard.Unknown
 	}

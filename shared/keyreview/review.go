@@ -53,6 +53,7 @@ type Finding struct {
 	Statement string // of the key policy, as JSON; "" where no statement is to blame
 	Fix       string // what to do, for this key
 	Diff      string // of the key policy; "" where the policy is not to be changed
+	After     string // the key policy after the fix, as JSON; "" likewise
 }
 
 // Review judges every customer managed key of the snapshot, in order of keys and controls. It is pure.

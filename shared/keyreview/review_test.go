@@ -14,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/keyreview"
+	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/preventive"
 )
 
@@ -159,7 +160,7 @@ func policyOf(statements ...string) func(*inventory.Key) {
 	return func(k *inventory.Key) { k.Policy = document(statements...) }
 }
 
-// The fix of each fault, applied, leaves nothing to find in that statement.
+// The fix of each fault, applied, leaves nothing for the control to find, and takes the value from no reader.
 func TestFixesAsDiffs(t *testing.T) {
 	var out strings.Builder
 	for _, tt := range []struct {
@@ -175,6 +176,14 @@ func TestFixesAsDiffs(t *testing.T) {
 		k := fine()
 		k.Policy = document(tt.statements...)
 		for _, f := range keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now) {
+			fixed := k
+			fixed.Policy = f.After
+			for _, left := range keyreview.Review(inventory.Prepare(snapshot(fixed, secret("db", "app"))), standard(), now) {
+				t.Errorf("%s: after the fix there is %s: %s", tt.name, left.Control.ID, left.Detail)
+			}
+			if was, is := opens(t, k), opens(t, fixed); was != is {
+				t.Errorf("%s: before the fix the reader's lock was %s, after it %s", tt.name, was, is)
+			}
 			fmt.Fprintf(&out, "# %s\n%s %s\n%s\nfix: %s\n%s\n", tt.name, f.Control.ID, f.Detail, f.Statement, f.Fix, f.Diff)
 		}
 	}
@@ -194,4 +203,14 @@ func TestFixesAsDiffs(t *testing.T) {
 	if diff := cmp.Diff(string(want), out.String()); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// opens is how the one reader of the snapshot stands before the secret.
+func opens(t *testing.T, k inventory.Key) policy.Answer {
+	t.Helper()
+	r, err := inventory.Prepare(snapshot(k, secret("db", "app"))).Explain("arn:aws:iam::111122223333:role/app", secret("db", "app").Facts.ARN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Answer
 }

@@ -141,8 +141,8 @@ func printed(s policy.Statement) string {
 	return strings.TrimSuffix(strings.TrimPrefix(string(d.Minified()), `{"Version":"2012-10-17","Statement":[`), `]}`)
 }
 
-// change is the diff of replacing one statement by others.
-func change(d *policy.Document, index int, by ...policy.Statement) string {
+// change replaces one statement by others, and returns the policy after it and the diff; "" where nothing valid is left.
+func change(d *policy.Document, index int, by ...policy.Statement) (after, difference string) {
 	var statements []policy.Statement
 	for i, s := range d.Statements {
 		if i == index {
@@ -152,11 +152,11 @@ func change(d *policy.Document, index int, by ...policy.Statement) string {
 		}
 	}
 	if len(statements) == 0 {
-		return ""
+		return "", ""
 	}
-	after, err := policy.New(d.Name, statements...)
+	changed, err := policy.New(d.Name, statements...)
 	if err != nil {
-		return ""
+		return "", ""
 	}
-	return diff(string(d.Print()), string(after.Print()))
+	return string(changed.Minified()), diff(string(d.Print()), string(changed.Print()))
 }
