@@ -61,7 +61,7 @@ func (h *Handler) sighted(ctx context.Context, s guard.Secret, cause guard.Cause
 
 // placeARN stands for every secret of an account and Region.
 func placeARN(account, region string) string {
-	return fmt.Sprintf("arn:%s:secretsmanager:%s:%s:secret:*", partition(region), region, account)
+	return fmt.Sprintf("arn:%s:secretsmanager:%s:%s:secret:*", guard.Partition(region), region, account)
 }
 
 // secretARN is the ARN a reference names, without the suffix where the reference has none.
@@ -69,7 +69,7 @@ func secretARN(ref guard.SecretRef) string {
 	if strings.HasPrefix(ref.ID, "arn:") {
 		return ref.ID
 	}
-	return fmt.Sprintf("arn:%s:secretsmanager:%s:%s:secret:%s", partition(ref.Region), ref.Region, ref.Account, ref.ID)
+	return fmt.Sprintf("arn:%s:secretsmanager:%s:%s:secret:%s", guard.Partition(ref.Region), ref.Region, ref.Account, ref.ID)
 }
 
 func nameOf(arn string) string {
@@ -77,16 +77,4 @@ func nameOf(arn string) string {
 		return name
 	}
 	return "all secrets here"
-}
-
-// partition is the part of AWS that a Region is in (AWS General Reference, "Amazon Resource Names").
-func partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	default:
-		return "aws"
-	}
 }

@@ -91,7 +91,7 @@ func keyARN(ref guard.KeyRef) string {
 	if strings.HasPrefix(ref.ID, "arn:") {
 		return ref.ID
 	}
-	return fmt.Sprintf("arn:%s:kms:%s:%s:key/%s", partition(ref.Region), ref.Region, ref.Account, ref.ID)
+	return fmt.Sprintf("arn:%s:kms:%s:%s:key/%s", guard.Partition(ref.Region), ref.Region, ref.Account, ref.ID)
 }
 
 // recorded lists what is recorded under a key.

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/doublelock/doublelock/shared/guard"
 )
 
 // Ear hears what is published to a topic while it is open: a queue of its own, subscribed to the topic. It is for a
@@ -35,7 +37,7 @@ func (c *Cloud) Listen(ctx context.Context, topicARN, queueName string) (*Ear, e
 }
 
 func (e *Ear) open(ctx context.Context, topicARN, name string, topic arn) error {
-	queueARN := "arn:" + partition(topic.region) + ":sqs:" + topic.region + ":" + topic.account + ":" + name
+	queueARN := "arn:" + guard.Partition(topic.region) + ":sqs:" + topic.region + ":" + topic.account + ":" + name
 	policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
 		"Effect": "Allow", "Principal": map[string]string{"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queueARN,
 		"Condition": map[string]any{"ArnEquals": map[string]string{"aws:SourceArn": topicARN}},

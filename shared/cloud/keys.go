@@ -133,7 +133,7 @@ func unseenKey(ref guard.KeyRef) guard.Key {
 	case strings.HasPrefix(ref.ID, "alias/"):
 		return guard.Key{ID: ref.ID, Account: ref.Account, Region: ref.Region}
 	default:
-		return guard.Key{ARN: "arn:" + partition(ref.Region) + ":kms:" + ref.Region + ":" + ref.Account + ":key/" + ref.ID,
+		return guard.Key{ARN: "arn:" + guard.Partition(ref.Region) + ":kms:" + ref.Region + ":" + ref.Account + ":key/" + ref.ID,
 			ID: ref.ID, Account: ref.Account, Region: ref.Region}
 	}
 }

@@ -175,7 +175,7 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 }
 
 func TestRolesAreInTheRegionsPartition(t *testing.T) {
-	for region, want := range map[string]string{"eu-central-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "eusc-de-east-1": "aws-eusc"} {
+	for region, want := range map[string]string{"eu-central-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "eusc-de-east-1": "aws-eusc", "us-iso-east-1": "aws-iso"} {
 		f := newFake()
 		c := f.open(t, func(o *cloud.Options) { o.Region = region })
 		if err := c.Enter(t.Context(), member, "doublelock-read"); err != nil {

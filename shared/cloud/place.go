@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -94,7 +93,7 @@ func (c *Cloud) home() place { return place{account: c.opt.HubAccount, region: c
 func (c *Cloud) newMember(key memberKey) *memberCredentials {
 	return &memberCredentials{
 		sts:     sts.NewFromConfig(c.base),
-		roleARN: "arn:" + partition(c.opt.Region) + ":iam::" + key.account + ":role/" + key.role,
+		roleARN: "arn:" + guard.Partition(c.opt.Region) + ":iam::" + key.account + ":role/" + key.role,
 		session: settings.SessionPrefix + c.opt.Session,
 		now:     c.opt.Now,
 		turn:    make(chan struct{}, 1),
@@ -142,18 +141,4 @@ func (m *memberCredentials) Retrieve(ctx context.Context) (aws.Credentials, erro
 	}
 	m.until = aws.ToTime(out.Credentials.Expiration)
 	return m.current, nil
-}
-
-// partition is the part of AWS a Region belongs to, as ARNs name it.
-func partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	case strings.HasPrefix(region, "eusc-"):
-		return "aws-eusc"
-	default:
-		return "aws"
-	}
 }

@@ -1,5 +1,7 @@
 package preventive
 
+import "cmp"
+
 // KeyAdministration are the KMS calls that manage a key and cannot use it.
 var KeyAdministration = Values{
 	"kms:CancelKeyDeletion", "kms:CreateAlias", "kms:DeleteAlias", "kms:DescribeKey", "kms:DisableKey",
@@ -40,10 +42,13 @@ func SecretsKeyPolicy(partition, account, region string) Document {
 	)
 }
 
+// urlSuffixes are the domains of the partitions that have one of their own (AWS SDKs, partitions.json).
+var urlSuffixes = map[string]string{
+	"aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu", "aws-iso": "c2s.ic.gov", "aws-iso-b": "sc2s.sgov.gov",
+	"aws-iso-e": "cloud.adc-e.uk", "aws-iso-f": "csp.hci.ic.gov",
+}
+
 // urlSuffix is the domain under which kms:ViaService names a service.
 func urlSuffix(partition string) string {
-	if partition == "aws-cn" {
-		return "amazonaws.com.cn"
-	}
-	return "amazonaws.com"
+	return cmp.Or(urlSuffixes[partition], "amazonaws.com")
 }

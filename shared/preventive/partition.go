@@ -1,14 +1,6 @@
 package preventive
 
-import "strings"
+import "github.com/doublelock/doublelock/shared/guard"
 
 // Partition is the AWS partition of a Region: the second part of every ARN there.
-func Partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	}
-	return "aws"
-}
+func Partition(region string) string { return guard.Partition(region) }

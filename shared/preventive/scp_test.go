@@ -179,6 +179,7 @@ func TestApprovedKeys(t *testing.T) {
 func TestPartition(t *testing.T) {
 	for region, want := range map[string]string{
 		"us-east-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "ap-southeast-4": "aws",
+		"eusc-de-east-1": "aws-eusc", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e", "us-isof-east-1": "aws-iso-f",
 	} {
 		if got := preventive.Partition(region); got != want {
 			t.Errorf("partition of %s: got %s, want %s", region, got, want)
@@ -201,5 +202,27 @@ func TestSecretsKeyPolicySplitsManagingFromUsing(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, use.Condition); diff != "" {
 		t.Errorf("condition of use (-want +got):\n%s", diff)
+	}
+}
+
+// A policy in the ARNs of another partition exempts nobody and approves nothing: it would deny every secret.
+func TestPoliciesAreInThePartitionOfEveryRegionThatAConfigurationMayName(t *testing.T) {
+	for _, region := range settings.KnownRegions() {
+		want := settings.Partition(region)
+		if got := preventive.Partition(region); got != want {
+			t.Errorf("partition of %s: got %s, settings say %s", region, got, want)
+		}
+	}
+}
+
+func TestTheKeyIsUsedUnderTheNameThatKMSGivesTheServiceThere(t *testing.T) {
+	for partition, want := range map[string]string{
+		"aws": "secretsmanager.r.amazonaws.com", "aws-us-gov": "secretsmanager.r.amazonaws.com", "aws-cn": "secretsmanager.r.amazonaws.com.cn",
+		"aws-eusc": "secretsmanager.r.amazonaws.eu", "aws-iso": "secretsmanager.r.c2s.ic.gov",
+	} {
+		use := preventive.SecretsKeyPolicy(partition, "333333333333", "r").Statement[1]
+		if got := use.Condition["StringEquals"]["kms:ViaService"][0]; got != want {
+			t.Errorf("%s: kms:ViaService %s, want %s", partition, got, want)
+		}
 	}
 }
