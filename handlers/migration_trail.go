@@ -25,7 +25,7 @@ func (r Reads) Reads(ctx context.Context, s guard.Secret, since time.Time) ([]mi
 		q := cloud.Lookup{Account: s.Account, Region: s.Region, By: cloud.ByResourceName, Value: id, From: since}
 		err := r.Trails.Lookup(ctx, q, func(record []byte) error {
 			if c, err := trail.Decode(record); err == nil {
-				found = append(found, sightings(c)...)
+				found = append(found, Sightings(c)...)
 			}
 			return nil // a record that cannot be read is no reader
 		})
@@ -43,7 +43,7 @@ func (r Reads) All(ctx context.Context, account, region string, since time.Time)
 		q := cloud.Lookup{Account: account, Region: region, By: cloud.ByEventName, Value: name, From: since}
 		err := r.Trails.Lookup(ctx, q, func(record []byte) error {
 			if c, err := trail.Decode(record); err == nil {
-				found = append(found, sightings(c)...)
+				found = append(found, Sightings(c)...)
 			}
 			return nil
 		})
@@ -56,7 +56,7 @@ func (r Reads) All(ctx context.Context, account, region string, since time.Time)
 
 // Sightings are the reads that an event is evidence of: that of a value, or of a key by Secrets Manager in the name of
 // the reader. Our own sessions and services that act for themselves are no readers.
-func sightings(c trail.Change) []migration.Sighting {
+func Sightings(c trail.Change) []migration.Sighting {
 	principal := c.Actor.PrincipalARN()
 	if !c.Read || c.ErrorCode != "" || c.Actor.Own() || principal == "" || c.Secret.ID == "" {
 		return nil

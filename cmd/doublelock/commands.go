@@ -12,6 +12,7 @@ func commands(env *environment) []*cobra.Command {
 		configCommand(env),
 		inventoryCommand(env),
 		keysCommand(env),
+		migrateCommand(env),
 		readersCommand(env),
 		replayCommand(env),
 		scpCommand(env),
