@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,7 +67,7 @@ Bypasses that stay open are listed and do not change the exit code: some cannot 
 	f.StringArrayVar(&s.allow, "allow", nil, `denial that is meant: "PRINCIPAL" or "PRINCIPAL ACTION", * for any text, or @FILE with one a line`)
 	f.StringVar(&s.management, "management", "", "management `ACCOUNT`, which the policies do not bind (default: the configuration's)")
 	f.StringVarP(&s.snapshot, "snapshot", "s", "", "snapshot `FILE`, to know which keys aliases name")
-	f.IntVar(&s.attached, "attached", 1, "policies of the kind that the target has already, FullAWSAccess among them")
+	f.IntVar(&s.attached, "attached", 0, "policies of the kind that the target has already (default: the most of any target in the snapshot, else FullAWSAccess alone)")
 	f.BoolVar(&s.alone, "alone", false, "the candidates replace FullAWSAccess: what they do not allow is denied")
 	return cmd
 }
@@ -131,7 +132,6 @@ func (s *simulation) prepare() (*simulate.Trial, *simulated, error) {
 	if found.candidates, err = s.readCandidates(); err != nil {
 		return nil, nil, err
 	}
-	found.limits = simulate.Limits(found.candidates, s.attached)
 	options := simulate.Options{ManagementAccount: s.management, Alone: s.alone}
 	if s.snapshot != "" {
 		access, err := s.env.loadSnapshot(s.snapshot)
@@ -139,7 +139,9 @@ func (s *simulation) prepare() (*simulate.Trial, *simulated, error) {
 			return nil, nil, err
 		}
 		options.Aliases = aliasesOf(access.Snapshot())
+		s.attached = cmp.Or(s.attached, mostAttached(access.Snapshot()))
 	}
+	found.limits = simulate.Limits(found.candidates, cmp.Or(s.attached, 1))
 	trial, err := simulate.New(found.candidates, options)
 	return trial, found, err
 }
@@ -179,6 +181,17 @@ func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// mostAttached is how many SCPs the fullest root, OU or account of the snapshot has.
+func mostAttached(s *inventory.Snapshot) int {
+	most := 0
+	for _, account := range s.Accounts {
+		for _, level := range account.SCPs {
+			most = max(most, len(level.Policies))
+		}
+	}
+	return most
 }
 
 func aliasesOf(s *inventory.Snapshot) map[string]string {
