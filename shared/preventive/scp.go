@@ -69,6 +69,9 @@ func keysLayer(c settings.Config) layer {
 // tamperLayer stops the guard from being blinded.
 func tamperLayer(c settings.Config) layer {
 	statements := []Statement{ForwardRule(c), MemberStack(c), MemberRoles(c), DeployRoles(c)}
+	if len(c.Organization.DeployRoles) > 0 {
+		statements = append(statements, NamedDeployRoles(c))
+	}
 	if len(c.BreakGlass) > 0 {
 		statements = append(statements, BreakGlassRoles(c))
 	}

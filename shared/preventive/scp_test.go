@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // config is an organization with one guarded wave, one that has migrated, and one that only watches.
 func config() settings.Config {
 	return settings.Config{
-		Organization: settings.Organization{ID: "o-exampleorgid", SecurityAccount: "222222222222"},
+		Organization: settings.Organization{ID: "o-exampleorgid", SecurityAccount: "222222222222", DeployRoles: []string{"arn:aws:iam::*:role/OrgDeploy"}},
 		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1", "eu-west-1"}, RestrictReplicas: true},
 		Waves: []settings.Wave{
 			{Name: "done", Targets: []string{"ou-ab12-done"}, SCP: true, BacklogMigrated: true},

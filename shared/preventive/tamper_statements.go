@@ -66,6 +66,18 @@ func DeployRoles(settings.Config) Statement {
 	}
 }
 
+// NamedDeployRoles denies making or changing a role that the configuration exempts as one that deploys, except by one.
+// Create them before the SCP is attached.
+func NamedDeployRoles(c settings.Config) Statement {
+	return Statement{
+		Sid: "NamedDeployRoles", Effect: "Deny",
+		Action:    roleWrites,
+		Resource:  slices.Clone(c.Organization.DeployRoles),
+		Condition: unlessCalledBy(deployers(c), Condition{}),
+		Why:       "An exemption by name is a bypass for whoever can make a role of that name.",
+	}
+}
+
 // BreakGlassRoles denies making or changing a break-glass role, except by one of them or by the deploy roles. Create
 // them before the SCP is attached, or name the role that creates them in organization.deployRoles.
 func BreakGlassRoles(c settings.Config) Statement {
