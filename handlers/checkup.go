@@ -18,6 +18,8 @@ import (
 const (
 	forwardDeadLetters  = "doublelock-forward-dlq"
 	allManagementEvents = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+	organizationsRegion = "us-east-1" // where AWS Organizations writes its events
+	organizationsRule   = "doublelock-tamper-policies"
 )
 
 // Doctor makes the doctor that looks at everything a configuration has deployed. Its door must take member roles.
@@ -34,8 +36,8 @@ func Doctor(c *cloud.Cloud, config settings.Config) (*doctor.Doctor, error) {
 
 // expect is what a configuration deploys.
 func expect(config settings.Config) (doctor.Expected, error) {
-	e := expectMembers(config.Organization.SecurityAccount, config.Regions.Home, config.Regions.Guarded)
-	e.OrganizationID, e.Management = config.Organization.ID, config.Organization.ManagementAccount
+	e := expectMembers(config.Organization.ManagementAccount, config.Organization.SecurityAccount, config.Regions.Home, config.Regions.Guarded)
+	e.OrganizationID = config.Organization.ID
 	var err error
 	if e.Config, err = config.Runtime().Env(); err != nil {
 		return e, err
@@ -54,9 +56,9 @@ func expect(config settings.Config) (doctor.Expected, error) {
 }
 
 // expectMembers is what every account has in every Region.
-func expectMembers(hub, home string, regions []string) doctor.Expected {
+func expectMembers(management, hub, home string, regions []string) doctor.Expected {
 	e := doctor.Expected{
-		Hub: hub, Home: home, Regions: regions, ForwardRole: settings.RoleForward, DeadLetters: forwardDeadLetters,
+		Management: management, Hub: hub, Home: home, Regions: regions, ForwardRole: settings.RoleForward, DeadLetters: forwardDeadLetters,
 		BusARN: "arn:" + preventive.Partition(home) + ":events:" + home + ":" + hub + ":event-bus/" + settings.HubName,
 		Roles:  []string{settings.RoleTag, settings.RoleChange},
 	}
@@ -67,6 +69,9 @@ func expectMembers(hub, home string, regions []string) doctor.Expected {
 		case rule.Forwarded:
 			e.Rules = append(e.Rules, doctor.ExpectedRule{Name: rule.Name, State: "ENABLED"})
 		}
+	}
+	if !slices.Contains(regions, organizationsRegion) && preventive.Partition(home) == "aws" {
+		e.Elsewhere = []doctor.ExpectedPlace{{Account: management, Region: organizationsRegion, Rules: []doctor.ExpectedRule{{Name: organizationsRule, State: "ENABLED"}}}}
 	}
 	return e
 }
@@ -193,6 +198,9 @@ func (p pulses) Pulses(ctx context.Context) ([]watchdog.Place, error) {
 		for _, region := range p.doctor.Expected.Regions {
 			places = append(places, pulse(account, region, accounts[account]))
 		}
+	}
+	for _, e := range p.doctor.Expected.Elsewhere {
+		places = append(places, pulse(e.Account, e.Region, accounts[e.Account]))
 	}
 	return places, nil
 }

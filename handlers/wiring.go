@@ -94,6 +94,7 @@ func readWiring(getenv func(string) string, now func() time.Time, log *slog.Logg
 	var missing []error
 	for _, variable := range []struct{ name, value string }{
 		{settings.EnvTable, w.table}, {settings.EnvBus, w.bus}, {settings.EnvOwnersTopic, w.owners},
+		{settings.EnvHubAccount, w.options.HubAccount}, // or events of every account would count as the hub's own
 	} {
 		if variable.value == "" {
 			missing = append(missing, fmt.Errorf("variable %s is not set", variable.name))
@@ -186,7 +187,7 @@ func (w wiring) watchdog(ctx context.Context) (*watchdog.Handler, error) {
 	}
 	log := w.log.With("handler", Watchdog)
 	looker := &doctor.Doctor{
-		Expected: expectMembers(w.options.HubAccount, w.options.Region, w.options.Regions), Members: members{c}, Organization: w.enrolled(c),
+		Expected: expectMembers(w.options.ManagementAccount, w.options.HubAccount, w.options.Region, w.options.Regions), Members: members{c}, Organization: w.enrolled(c),
 	}
 	return &watchdog.Handler{
 		Heartbeat: &watchdog.Coverage{

@@ -116,7 +116,12 @@ func (d *Doctor) account(ctx context.Context, a Account) []Row {
 	entered.ok("taken")
 	rows := append([]Row{entered}, d.roles(ctx, a.ID)...)
 	for _, region := range d.Expected.Regions {
-		rows = append(rows, d.place(ctx, a.ID, region)...)
+		rows = append(rows, d.place(ctx, a.ID, region, d.Expected.Rules)...)
+	}
+	for _, p := range d.Expected.Elsewhere {
+		if p.Account == a.ID {
+			rows = append(rows, d.place(ctx, p.Account, p.Region, p.Rules)...)
+		}
 	}
 	return rows
 }

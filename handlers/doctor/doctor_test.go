@@ -257,6 +257,16 @@ func TestOneAccountIsARowAndTheOthersAreLookedAt(t *testing.T) {
 	}
 }
 
+func TestRulesInPlacesThatAreNotGuarded(t *testing.T) {
+	c := newClinic()
+	d := c.doctor()
+	d.Expected.Elsewhere = []doctor.ExpectedPlace{{Account: member, Region: "us-east-1", Rules: []doctor.ExpectedRule{{Name: "doublelock-tamper-policies", State: "ENABLED"}}}}
+	findings := doctor.Findings(d.Run(t.Context()))
+	if len(findings) != 1 || findings[0].Region != "us-east-1" || findings[0].Subject != "doublelock-tamper-policies" {
+		t.Errorf("findings %+v", findings)
+	}
+}
+
 func TestMembersAlone(t *testing.T) {
 	c := newClinic()
 	rows, err := c.doctor().RunMembers(t.Context())

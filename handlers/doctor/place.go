@@ -9,9 +9,9 @@ import (
 )
 
 // place looks whether we hear of what happens in an account and Region.
-func (d *Doctor) place(ctx context.Context, account, region string) []Row {
+func (d *Doctor) place(ctx context.Context, account, region string, rules []ExpectedRule) []Row {
 	rows := []Row{d.trail(ctx, account, region)}
-	for _, want := range d.Expected.Rules {
+	for _, want := range rules {
 		rows = append(rows, d.rule(ctx, account, region, want))
 	}
 	return append(rows, d.deadLetters(ctx, account, region))

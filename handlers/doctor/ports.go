@@ -79,6 +79,7 @@ type Expected struct {
 	DeadLetters    string   // name of the queue for what a member could not send
 	Roles          []string // names of the roles that each account has beside the one we enter by
 	Rules          []ExpectedRule
+	Elsewhere      []ExpectedPlace // rules in places that are not guarded
 	SCPs           []SCP
 	Workers        []string // functions and queues of the hub; each queue has a second one with "-dlq" at the end
 	Config         string   // what functions run with; "" is not compared
@@ -86,6 +87,12 @@ type Expected struct {
 
 // ExpectedRule is a forward rule and the state it must be in.
 type ExpectedRule struct{ Name, State string }
+
+// ExpectedPlace is a place that is not guarded and yet has some of our rules.
+type ExpectedPlace struct {
+	Account, Region string
+	Rules           []ExpectedRule
+}
 
 // Doctor looks at everything once. Organization and Members must be safe for concurrent use.
 type Doctor struct {

@@ -105,7 +105,7 @@ func (h *Handler) ownerTags(tags map[string]string) map[string]string {
 
 // digest is what one owner hears. Its ID is that of the owner and the day, so that a repeated task is told once.
 func digest(route string, open []guard.Notice, hub string, now time.Time) guard.Notice {
-	slices.SortFunc(open, func(a, b guard.Notice) int { return moreUrgent(a, b) })
+	slices.SortFunc(open, moreUrgent)
 	n := guard.Notice{
 		ID: string(guard.NoticeDigest) + "|" + route + "|" + now.Format(time.DateOnly), Kind: guard.NoticeDigest, At: now, Account: hub,
 		Resource: "doublelock:digest:" + route, Name: route, Decision: guard.Decision{Tell: true, Reason: "what is still open"},

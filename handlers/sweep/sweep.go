@@ -206,15 +206,16 @@ func (h *Handler) look(ctx context.Context, ref guard.SecretRef) error {
 	return err
 }
 
-// open reads the bookmark. One that cannot be read is as good as none.
+// open reads the bookmark. One that makes no sense is as good as none.
 func (h *Handler) open(ctx context.Context) (bookmark, error) {
 	raw, err := h.Records.Bookmark(ctx, bookmarkName)
 	if err != nil {
 		return bookmark{}, fmt.Errorf("sweep: %w", err)
 	}
 	var mark bookmark
-	if raw != "" && json.Unmarshal([]byte(raw), &mark) != nil {
-		return bookmark{}, nil
+	if unread := json.Unmarshal([]byte(raw), &mark); raw != "" && unread != nil {
+		h.log().WarnContext(ctx, "read bookmark", "action", "ignored", "error", unread)
+		mark = bookmark{}
 	}
 	return mark, nil
 }

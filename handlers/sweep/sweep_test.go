@@ -162,8 +162,10 @@ func TestSweepLooksAtWhatIsThereAndWhatIsRemembered(t *testing.T) {
 			want:   []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")},
 		},
 		"an account that left the organization": {
-			change: func(h *hall) { h.accounts, h.secrets[two], h.records = []string{one}, nil, append(h.records, record(two, "c")) },
-			want:   []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")},
+			change: func(h *hall) {
+				h.accounts, h.secrets[two], h.records = []string{one}, nil, append(h.records, record(two, "c"))
+			},
+			want: []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")},
 		},
 		"jobs that fail do not hold up the sweep": {
 			change: func(h *hall) { h.broken["jobs"] = errors.New("no") },

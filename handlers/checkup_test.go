@@ -1,0 +1,44 @@
+package handlers_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/handlers/doctor"
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// What the doctor expects follows from the configuration: Regions, SCPs, and the events of Organizations wherever they
+// are written.
+func TestDoctorExpectsWhatIsDeployed(t *testing.T) {
+	config, err := settings.Load("../testdata/config/sample.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	door, err := cloud.Open(t.Context(), cloud.Options{Region: config.Regions.Home, Credentials: &cloud.Static{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expected := func() doctor.Expected {
+		d, err := handlers.Doctor(door, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Expected
+	}
+	e := expected()
+	if len(e.SCPs) != 2 || e.Elsewhere != nil || e.BusARN != "arn:aws:events:us-east-1:222222222222:event-bus/doublelock" || e.Config == "" {
+		t.Errorf("%+v", e)
+	}
+	config.Regions.Home, config.Regions.Guarded = "eu-west-1", []string{"eu-west-1"}
+	e = expected()
+	if len(e.Elsewhere) != 1 || e.Elsewhere[0].Region != "us-east-1" || e.Elsewhere[0].Account != config.Organization.ManagementAccount {
+		t.Fatalf("where Organizations writes is not looked at: %+v", e.Elsewhere)
+	}
+	if want := e.Elsewhere[0].Rules[0].Name; !slices.ContainsFunc(trail.Rules(), func(r trail.Rule) bool { return r.Name == want }) {
+		t.Errorf("no rule is called %s", want)
+	}
+}
