@@ -55,7 +55,7 @@ type Handler struct {
 	Directory notify.Directory
 	KeyFor    func(guard.Notice) string // the key to use when fixing
 	Source    string                    // what an event on the hub's bus must come from
-	Account   string                    // and in which account; "" accepts any
+	Account   string                    // and in which account: the hub's
 	Log       *slog.Logger
 }
 
@@ -108,7 +108,7 @@ func (h *Handler) read(ctx context.Context, message events.SQSMessage) (n guard.
 	if err := json.Unmarshal([]byte(message.Body), &event); err != nil {
 		return n, false, fmt.Errorf("read event: %w", err)
 	}
-	if event.Source != h.Source || (h.Account != "" && event.AccountID != h.Account) {
+	if event.Source != h.Source || event.AccountID != h.Account {
 		h.log().WarnContext(ctx, "notice", "event", event.ID, "account", event.AccountID, "action", "ignored", "reason", "not from the hub itself")
 		return n, false, nil
 	}

@@ -343,3 +343,12 @@ func TestAFindingIsNotLostBesideABlindSpotOfTheSameResource(t *testing.T) {
 		t.Errorf("%d deliveries remembered, want both", len(p.done))
 	}
 }
+
+func TestWithoutAnAccountNothingIsTheHubsOwn(t *testing.T) {
+	p := newPost()
+	h := p.handler()
+	h.Account = ""
+	if failed := handle(t, h, opened("app")); failed != nil || len(p.letters) > 0 {
+		t.Errorf("failed %v, %d letters from an account nobody named", failed, len(p.letters))
+	}
+}
