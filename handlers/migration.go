@@ -28,7 +28,6 @@ type Migration struct {
 	By       string // role session, for the journal
 	Now      func() time.Time
 	Sleep    func(ctx context.Context, d time.Duration) error // nil: the wall clock
-	Accepted []string
 }
 
 // Open puts the machine together. It calls nobody.
@@ -36,7 +35,7 @@ func (m Migration) Open() *Migrations {
 	records := m.Cloud.Records(m.Table)
 	store := jobs{records.Documents(migrationKind)}
 	reads := Reads{m.Cloud.Trails()}
-	preflight := &Preflight{Inventory: &Inventory{Cloud: m.Cloud, Regions: m.Regions, Now: m.Now}, Trail: reads, Accepted: m.Accepted}
+	preflight := &Preflight{Inventory: &Inventory{Cloud: m.Cloud, Regions: m.Regions, Now: m.Now}, Trail: reads}
 	if m.Sleep == nil {
 		m.Sleep = sleep
 	}

@@ -24,7 +24,6 @@ const (
 type Preflight struct {
 	Inventory *Inventory
 	Trail     migration.Trail // nil: only policies tell who reads
-	Accepted  []string        // principals that may lose access
 
 	mu           sync.Mutex
 	organization inventory.Snapshot
@@ -38,7 +37,7 @@ type part struct {
 }
 
 // Check reads the principals of the accounts that can reach the secret, the policies on it and on the key, and asks.
-func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string) (migration.Assessment, error) {
+func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, accepted []string) (migration.Assessment, error) {
 	target, err := p.Inventory.Cloud.Keys().One(ctx, accountIn(keyARN), s.Region, keyARN)
 	if err != nil {
 		return migration.Assessment{}, fmt.Errorf("look at the target key: %w", err)
@@ -52,7 +51,7 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string) (m
 	}
 	one := inventory.Secret{Facts: s, Policy: policyText, PolicyUnread: why(err)}
 	snapshot := p.snapshot(ctx, one, keyOf(*target))
-	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: keyOf(*target), Accepted: p.Accepted, Functions: map[string]string{}}
+	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: keyOf(*target), Accepted: accepted, Functions: map[string]string{}}
 	if q.Seen, err = p.seen(ctx, s); err != nil {
 		return migration.Assessment{}, err
 	}

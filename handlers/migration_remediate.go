@@ -25,7 +25,7 @@ func (a movers) Ready(ctx context.Context, s guard.Secret, keyARN string) (strin
 	if problem := j.Refuses(s, a.m.Engine.Settings); problem != "" {
 		return problem, nil
 	}
-	found, err := a.m.Preflight.Check(ctx, s, keyARN)
+	found, err := a.m.Preflight.Check(ctx, s, keyARN, nil)
 	if err != nil {
 		return "", err
 	}
@@ -83,7 +83,7 @@ func (a movers) Moved(ctx context.Context, n guard.Notice, begun guard.JournalEn
 	if s.RotationEnabled {
 		j.Seal = migration.SealRotate
 	}
-	found, err := a.m.Preflight.Check(ctx, s, j.Target)
+	found, err := a.m.Preflight.Check(ctx, s, j.Target, nil)
 	if err != nil {
 		return err
 	}

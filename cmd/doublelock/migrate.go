@@ -74,7 +74,7 @@ func (m *moving) open(ctx context.Context) (*handlers.Migrations, error) {
 	}
 	return handlers.Migration{
 		Cloud: door, Table: cmp.Or(os.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(os.Getenv(settings.EnvBus), settings.HubName),
-		Regions: options.Regions, Settings: set, By: settings.SessionPrefix + "migrate", Now: m.env.Now, Accepted: m.accept,
+		Regions: options.Regions, Settings: set, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
 	}.Open(), nil
 }
 

@@ -42,7 +42,6 @@ Exit code 2 when a secret is blocked, failed or its facts have changed.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0]) },
 	}
 	a.flags(cmd)
-	a.acceptFlag(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&a.waves, "wave", nil, "`WAVE` to move (canary, dev, test, prod); may be repeated (default: the first that is not done)")
 	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may be made, in UTC; may be repeated (default: always)")

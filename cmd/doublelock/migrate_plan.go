@@ -88,6 +88,7 @@ func (p *planning) make(ctx context.Context, m *handlers.Migrations) (migration.
 	if err != nil {
 		return migration.Plan{}, err
 	}
+	facts.Accepted = p.accept
 	return migration.Make(facts, p.secrets...)
 }
 

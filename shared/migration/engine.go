@@ -197,7 +197,7 @@ func (v *visit) do(ctx context.Context, step Step, seen Seen) (bool, error) {
 }
 
 func (v *visit) check(ctx context.Context, seen Seen) error {
-	found, err := v.Preflight.Check(ctx, seen.Secret, v.job.Target)
+	found, err := v.Preflight.Check(ctx, seen.Secret, v.job.Target, v.job.Accepted)
 	if err != nil {
 		return fmt.Errorf("ask who would lose access: %w", err)
 	}

@@ -11,8 +11,8 @@ import (
 
 // statement is the right that a reader lacks, no wider than one secret, one key and one way.
 type statement struct {
-	secret, key, viaService, caller string
-	actions                         []string
+	secret, key, viaService string
+	actions                 []string
 }
 
 func grantStatement(s guard.Secret, key guard.Key, writes bool) statement {

@@ -43,12 +43,13 @@ type Job struct {
 	Since  time.Time `json:"since"`
 	Reason string    `json:"reason,omitempty"`
 
-	Target  string      `json:"target"` // key ARN
-	Before  *Before     `json:"before,omitempty"`
-	Seal    SealBy      `json:"seal"`
-	Tool    string      `json:"tool,omitempty"`
-	Readers []Known     `json:"readers,omitempty"`
-	Copies  []ReplicaTo `json:"copies,omitempty"`
+	Target   string      `json:"target"` // key ARN
+	Before   *Before     `json:"before,omitempty"`
+	Seal     SealBy      `json:"seal"`
+	Tool     string      `json:"tool,omitempty"`
+	Readers  []Known     `json:"readers,omitempty"`
+	Copies   []ReplicaTo `json:"copies,omitempty"`
+	Accepted []string    `json:"accepted,omitempty"` // principals that may lose access, by somebody's word
 
 	Pending      *Pending       `json:"pending,omitempty"` // begun, and not yet known how it ended
 	RekeyedAt    time.Time      `json:"rekeyedAt,omitzero"`
@@ -160,6 +161,11 @@ func (j *Job) enter(p Phase, reason, by string, at time.Time) {
 func NewJob(i Item, plan, by string, now time.Time) Job {
 	j := Job{Secret: i.Secret, Name: i.Name, Account: i.Account, Region: i.Region, Plan: plan, Wave: i.Wave,
 		Target: i.Target, Seal: i.Seal, Tool: i.Tool, Readers: KnownReaders(i.Readers)}
+	for _, r := range i.Readers {
+		if r.Accepted {
+			j.Accepted = append(j.Accepted, r.Principal)
+		}
+	}
 	for _, r := range i.Replicas {
 		j.Copies = append(j.Copies, ReplicaTo{Region: r.Region, Target: r.Target})
 	}

@@ -52,9 +52,10 @@ type Counter interface {
 	Take(ctx context.Context, name string, limit int, until time.Time) (bool, error)
 }
 
-// Preflight asks again, from what is true now, who would lose access if a secret were under a key.
+// Preflight asks again, from what is true now, who would lose access if a secret were under a key. Of the accepted
+// principals somebody said that they may.
 type Preflight interface {
-	Check(ctx context.Context, s guard.Secret, keyARN string) (Assessment, error)
+	Check(ctx context.Context, s guard.Secret, keyARN string, accepted []string) (Assessment, error)
 }
 
 // Trail tells who read a secret since a time.

@@ -85,7 +85,7 @@ func (v *visit) diagnose(ctx context.Context, r Refused) string {
 	if err != nil {
 		return detail
 	}
-	found, err := v.Preflight.Check(ctx, s, v.job.Target)
+	found, err := v.Preflight.Check(ctx, s, v.job.Target, v.job.Accepted)
 	if err != nil {
 		return detail // the fix is a courtesy: the reader's name is what counts
 	}
