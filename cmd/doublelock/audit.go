@@ -197,7 +197,7 @@ func (a *audit) look(ctx context.Context, listed guard.Secret) {
 		a.failed = append(a.failed, err)
 		secret = listed
 		secret.Key = guard.Key{}
-	case secret.IsReplica():
+	case secret.IsReplica() && slices.Contains(a.regions, secret.PrimaryRegion):
 		return // its primary answers for it
 	}
 	a.results = append(a.results, a.judge(secret))
@@ -217,6 +217,10 @@ func (a *audit) judge(s guard.Secret) auditResult {
 		}
 		waived := slices.ContainsFunc(a.waivers, func(w guard.Waiver) bool { return w.Covers(v.Control.ID, s.ARN, a.env.Now()) })
 		result.Findings = append(result.Findings, auditFinding{v.Control.ID, v.Control.Severity, waived, v.Detail, v.Fix})
+	}
+	if s.IsReplica() {
+		result.Unknown = append(result.Unknown, auditUnknown{guard.SecretReplicaKey,
+			fmt.Sprintf("a replica: its primary is in %[1]s, which was not looked at (--region %[1]s)", s.PrimaryRegion)})
 	}
 	return result
 }

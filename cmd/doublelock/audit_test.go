@@ -75,6 +75,23 @@ sealed   search/tokens    us-east-1  DL.SECRET.3  opens with the AWS managed key
 	}
 }
 
+// The primary answers for its replicas, and it is not among what an audit of another Region looks at.
+func TestAuditDoesNotPassOverAReplicaWhosePrimaryIsElsewhere(t *testing.T) {
+	w := playedWorld(t)
+	actAs(t, w, search, "role/Engineer/you")
+	out, summary, code := runCommand(t, w, "audit", "--region", "eu-west-1")
+	want := `STATE    SECRET         REGION     CONTROLS      WHY
+default  search/tokens  eu-west-1  DL.SECRET.3?  a replica: its primary is in us-east-1, which was not looked at (--region us-east-1)
+sealed   search/cache   eu-west-1  -             every control passes
+`
+	if diff := cmp.Diff(want, out); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+	if code != exitFindings {
+		t.Errorf("exit code %d, want %d; %s", code, exitFindings, summary)
+	}
+}
+
 func TestAuditCallsUnknownWhatItMayNotRead(t *testing.T) {
 	w := playedWorld(t)
 	w.aws.AddRole(search, "Lister", `{"Version":"2012-10-17","Statement":[]}`,
