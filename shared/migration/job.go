@@ -98,6 +98,13 @@ type ReplicaTo struct {
 	Done    time.Time `json:"done,omitzero"`
 }
 
+// Stirs reports that time alone can move the job on: it is under way, or has a grant to end.
+func (j Job) Stirs() bool {
+	open := slices.ContainsFunc(j.Rescues, func(r Rescue) bool { return r.Ended.IsZero() })
+	going := j.Pending != nil && j.Pending.Action == doRollback
+	return open || going || len(j.Outbox) > 0 || !j.Phase.Resting() && j.Phase != Sealed
+}
+
 // Pending is a change that was begun: journaled, perhaps made.
 type Pending struct {
 	Action Action    `json:"action"`

@@ -38,6 +38,12 @@ func Judge(j Job, r Refused, set Settings) (Answer, string) {
 		return AnswerNone, "it did not read the secret before the migration"
 	case slices.ContainsFunc(j.Denials, func(d Denial) bool { return d.EventID == r.EventID }):
 		return AnswerNone, "answered already"
+	case slices.ContainsFunc(j.Rescues, func(x Rescue) bool { return x.Principal == r.Principal && x.Ended.IsZero() }):
+		return AnswerNone, "its access was restored already"
+	case slices.ContainsFunc(j.Denials, func(d Denial) bool {
+		return d.Principal == r.Principal && r.At.Sub(d.At).Abs() < set.Quiet
+	}):
+		return AnswerNone, "told already: one read that is denied is two events, of the secret and of the key"
 	}
 	if j.FirstNewAt.IsZero() {
 		if set.AutoRollback {
