@@ -127,7 +127,8 @@ const (
 	mayRead = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:DescribeSecret","secretsmanager:ListSecrets",
 		"secretsmanager:ListSecretVersionIds","secretsmanager:GetResourcePolicy","cloudtrail:DescribeTrails","cloudtrail:GetTrailStatus",
 		"cloudtrail:LookupEvents","events:DescribeRule","events:ListTargetsByRule","iam:GetAccountAuthorizationDetails","kms:DescribeKey","kms:ListKeys","kms:ListAliases",
-		"kms:ListResourceTags","kms:GetKeyPolicy","kms:ListGrants","kms:GetKeyRotationStatus","kms:ListKeyRotations","kms:GetKeyLastUsage"],"Resource":"*"},
+		"kms:ListResourceTags","kms:GetKeyPolicy","kms:ListGrants","kms:GetKeyRotationStatus","kms:ListKeyRotations","kms:GetKeyLastUsage",
+		"sqs:GetQueueUrl","sqs:GetQueueAttributes"],"Resource":"*"},
 		{"Effect":"Deny","Action":["secretsmanager:GetSecretValue","secretsmanager:BatchGetSecretValue"],"Resource":"*"}]}`
 	mayTag    = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:TagResource","secretsmanager:UntagResource"],"Resource":"*"}]}`
 	mayChange = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:UpdateSecret","secretsmanager:DescribeSecret",

@@ -1,0 +1,157 @@
+package cloud_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+func TestContractDoctor(t *testing.T) {
+	everyAWS(t, map[string]func(*testing.T, *world){
+		"a bookmark comes back, and is no record":        bookmarkRoundTrip,
+		"an outline names every secret and its tags":     outline,
+		"an ear hears a topic and leaves nothing behind": earHears,
+		"an ear on a topic that is not leaves nothing":   earOnNothing,
+		"a member's queue is read through its role":      memberQueue,
+		"a workload acts in another account by its role": workloadElsewhere,
+	})
+}
+
+func bookmarkRoundTrip(t *testing.T, w *world) {
+	records := w.cloud(t, nil).Records(table(t, w))
+	if got, err := records.Bookmark(t.Context(), "sweep"); got != "" || err != nil {
+		t.Errorf("before anything: %q, %v", got, err)
+	}
+	for _, want := range []string{`{"account":"1"}`, `{"account":"2"}`} {
+		if err := records.SetBookmark(t.Context(), "sweep", want); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := records.Bookmark(t.Context(), "sweep"); got != want || err != nil {
+			t.Errorf("got %q, %v; want %q", got, err, want)
+		}
+	}
+	if got, err := records.Bookmark(t.Context(), "another"); got != "" || err != nil {
+		t.Errorf("another: %q, %v", got, err)
+	}
+	if err := records.All(t.Context(), func(r guard.Record) error { return errors.New("a record: " + r.Resource) }); err != nil {
+		t.Error(err)
+	}
+}
+
+func outline(t *testing.T, w *world) {
+	account := w.account()
+	want := []string{create(t, w, account, "app/a", ""), create(t, w, account, "app/b", "")}
+	slices.Sort(want)
+	var got []string
+	err := w.cloud(t, nil).Secrets().Outline(t.Context(), account, region, func(s guard.Secret) error {
+		if s.Account != account || s.Region != region || !strings.HasPrefix(s.Name, "app/") {
+			t.Errorf("secret %+v", s)
+		}
+		got = append(got, s.ARN)
+		return nil
+	})
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	enough := errors.New("enough")
+	if err := w.cloud(t, nil).Secrets().Outline(t.Context(), account, region, func(guard.Secret) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func earHears(t *testing.T, w *world) {
+	topic, err := w.sns(t).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("heard")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := w.cloud(t, nil)
+	ear, err := c.Listen(t.Context(), *topic.TopicArn, "doublelock-canary-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Topics().Publish(t.Context(), *topic.TopicArn, cloud.Message{ByProtocol: map[string]string{"default": "hello"}}); err != nil {
+		t.Fatal(err)
+	}
+	var heard []string
+	for deadline := time.Now().Add(20 * time.Second); len(heard) == 0 && time.Now().Before(deadline); {
+		if heard, err = ear.Hear(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{"hello"}, heard); diff != "" {
+		t.Errorf("heard (-want +got):\n%s", diff)
+	}
+	if err := ear.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	left, err := w.sns(t).ListSubscriptionsByTopic(t.Context(), &sns.ListSubscriptionsByTopicInput{TopicArn: topic.TopicArn})
+	if err != nil || len(left.Subscriptions) > 0 {
+		t.Errorf("subscriptions left: %+v, %v", left, err)
+	}
+	noQueue(t, w, "doublelock-canary-1")
+}
+
+func noQueue(t *testing.T, w *world, name string) {
+	t.Helper()
+	if out, err := w.sqs(t).GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: &name}); err == nil {
+		t.Errorf("the queue is still there: %s", *out.QueueUrl)
+	}
+}
+
+func earOnNothing(t *testing.T, w *world) {
+	c := w.cloud(t, nil)
+	if _, err := c.Listen(t.Context(), "arn:aws:sns:"+region+":"+hub+":never", "doublelock-canary-2"); !errors.Is(err, guard.ErrGone) {
+		t.Errorf("error %v, want ErrGone", err)
+	}
+	noQueue(t, w, "doublelock-canary-2")
+	if _, err := c.Listen(t.Context(), "arn:aws:sqs:"+region+":"+hub+":never", "doublelock-canary-3"); err == nil {
+		t.Error("a queue passes for a topic")
+	}
+}
+
+func memberQueue(t *testing.T, w *world) {
+	account := w.account()
+	client := sqs.NewFromConfig(w.config(t, account, region))
+	made, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("doublelock-forward-dlq")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: made.QueueUrl, MessageBody: aws.String("lost")}); err != nil {
+		t.Fatal(err)
+	}
+	c := w.cloud(t, nil)
+	q, err := c.MemberQueue(t.Context(), account, region, "doublelock-forward-dlq")
+	if err != nil || q.Waiting != 1 {
+		t.Errorf("queue %+v, %v", q, err)
+	}
+	if _, err := c.MemberQueue(t.Context(), account, region, "never"); !errors.Is(err, guard.ErrGone) {
+		t.Errorf("error %v, want ErrGone", err)
+	}
+	if _, err := c.MemberQueue(t.Context(), "member", region, "never"); !errors.Is(err, guard.ErrNotOurs) {
+		t.Errorf("error %v, want ErrNotOurs", err)
+	}
+}
+
+// The read role stands for a role that somebody may take: here it is who makes the call that matters, not its rights.
+func workloadElsewhere(t *testing.T, w *world) {
+	account := w.account()
+	c := w.cloud(t, nil)
+	here := create(t, w, account, "app/there", "")
+	if err := c.WorkloadIn(account, region, "doublelock-read").Describe(t.Context(), here); err != nil {
+		t.Errorf("in the account: %v", err)
+	}
+	if err := c.Workload(region).Describe(t.Context(), here); err == nil {
+		t.Error("our own credentials reach another account's secret")
+	}
+}
