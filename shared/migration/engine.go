@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -202,6 +203,33 @@ func (v *visit) check(ctx context.Context, seen Seen) error {
 		return fmt.Errorf("ask who would lose access: %w", err)
 	}
 	v.checked, v.blocked = true, found.Problems
+	return v.checkCopies(ctx, seen)
+}
+
+// checkCopies asks for the readers of the copies that will be made again: they read another key.
+func (v *visit) checkCopies(ctx context.Context, seen Seen) error {
+	for _, c := range v.job.Copies {
+		here := slices.ContainsFunc(seen.Secret.Replicas, func(r guard.Replica) bool { return r.Region == c.Region && r.Key.ARN != c.Target })
+		if !here || !c.Done.IsZero() {
+			continue
+		}
+		if c.Target == "" {
+			v.blocked = append(v.blocked, "replica in "+c.Region+": there is no key to make it under")
+			continue
+		}
+		ref := guard.SecretRef{Account: v.job.Account, Region: c.Region, ID: inRegion(v.job.Secret, c.Region)}
+		replica, err := v.Secrets.Describe(ctx, ref)
+		if err != nil {
+			return fmt.Errorf("look at the copy in %s: %w", c.Region, err)
+		}
+		found, err := v.Preflight.Check(ctx, replica, c.Target, v.job.Accepted)
+		if err != nil {
+			return fmt.Errorf("ask who would lose access in %s: %w", c.Region, err)
+		}
+		for _, p := range found.Problems {
+			v.blocked = append(v.blocked, "replica in "+c.Region+": "+p)
+		}
+	}
 	return nil
 }
 

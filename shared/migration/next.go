@@ -122,22 +122,31 @@ func keyName(k guard.Key) string {
 }
 
 func nextPlanned(j Job, s Seen, set Settings) Step {
+	if step, unready := notReady(s); unready {
+		return step
+	}
 	if s.Secret.Key.ARN == j.Target && j.Target != "" {
 		if problem := Unproven(s.Secret, j.Target); problem != "" {
 			return Step{Action: DoMove, Phase: Failed, Reason: problem}
 		}
 		return Step{Action: DoMove, Phase: Rekeyed, Reason: "it is under the new key already"}
 	}
-	if !s.Checked {
-		return Step{Action: DoCheck}
-	}
-	if len(s.Blocked) > 0 {
-		return Step{Action: DoMove, Phase: Blocked, Reason: strings.Join(s.Blocked, "; ")}
-	}
 	if wait, ok := notYet(j, s.At, set); ok {
 		return wait
 	}
 	return Step{Action: DoRekey, Key: j.Target, Reason: "every reader keeps access"}
+}
+
+// notReady has the readers asked for before a change that can cost them their access: setting the key, sealing, and
+// making a copy again. What was true at the re-key may not be true any more.
+func notReady(s Seen) (Step, bool) {
+	switch {
+	case !s.Checked:
+		return Step{Action: DoCheck}, true
+	case len(s.Blocked) > 0:
+		return Step{Action: DoMove, Phase: Blocked, Reason: strings.Join(s.Blocked, "; ")}, true
+	}
+	return Step{}, false
 }
 
 // notYet waits for the ten minutes between two changes of one secret, and for a change window.
@@ -153,11 +162,8 @@ func notYet(j Job, now time.Time, set Settings) (Step, bool) {
 
 func proveRekey(j Job, s Seen) Step {
 	if s.Secret.Key.ARN != j.Target && s.Secret.Key.Manager != guard.ManagerUnknown {
-		if !s.Checked {
-			return Step{Action: DoCheck}
-		}
-		if len(s.Blocked) > 0 {
-			return Step{Action: DoMove, Phase: Blocked, Reason: strings.Join(s.Blocked, "; ")}
+		if step, unready := notReady(s); unready {
+			return step
 		}
 		return Step{Action: DoRekey, Key: j.Target, Reason: "the change was begun, and not made"}
 	}
@@ -211,28 +217,43 @@ func nextSealing(j Job, s Seen, set Settings) Step {
 	}
 	if CurrentSealed(s.Secret) {
 		if j.FirstNewAt.IsZero() {
-			return Step{Action: DoMove, First: true, Phase: Sealing, Reason: previousOpen}
+			return Step{Action: DoMove, First: true, Phase: Sealing, Reason: stillOpen(s.Secret)}
 		}
 		return sealPrevious(j, s, set)
 	}
 	return askForVersion(j, s, set)
 }
 
-// previousOpen is the time between the first new version and the second (docs/decisions/0004).
-const previousOpen = "AWSCURRENT is sealed; AWSPREVIOUS still opens with the previous key until the next version"
+// stillOpen says what is left between the first new version and the second (docs/decisions/0004).
+func stillOpen(s guard.Secret) string {
+	var open []string
+	for _, v := range s.Versions {
+		if v.Labelled() && (len(v.Keys) != 1 || !v.Keys[0].Same(s.Key)) {
+			open = append(open, v.Stages...)
+		}
+	}
+	slices.Sort(open)
+	if slices.Contains(open, "AWSPENDING") {
+		return "AWSCURRENT is sealed; AWSPENDING still opens with the previous key: finish or cancel the rotation that left it"
+	}
+	return "AWSCURRENT is sealed; " + strings.Join(open, ", ") + " still opens with the previous key until the next version"
+}
 
 func sealPrevious(j Job, s Seen, set Settings) Step {
 	if j.Seal == SealRotate && set.RotateTwice {
 		if wait, ok := notYet(j, s.At, set); ok {
 			return wait
 		}
-		return Step{Action: DoRotate, Reason: previousOpen}
+		return Step{Action: DoRotate, Reason: stillOpen(s.Secret)}
 	}
-	return Step{Action: DoWait, Reason: previousOpen}
+	return Step{Action: DoWait, Reason: stillOpen(s.Secret)}
 }
 
 func askForVersion(j Job, s Seen, set Settings) Step {
 	if j.Seal == SealOwner {
+		if step, unready := notReady(s); unready && j.AskedAt.IsZero() {
+			return step
+		}
 		if j.AskedAt.IsZero() {
 			return Step{Action: DoAsk, Reason: "waiting for its owner to write a new version"}
 		}
@@ -243,6 +264,9 @@ func askForVersion(j Job, s Seen, set Settings) Step {
 	}
 	if wait, ok := notYet(j, s.At, set); ok {
 		return wait
+	}
+	if step, unready := notReady(s); unready {
+		return step
 	}
 	return Step{Action: DoRotate, Reason: "a rotation writes the version that seals it"}
 }
@@ -260,6 +284,9 @@ func nextReplica(j Job, s Seen) Step {
 		case at < 0:
 			return Step{Action: DoAddReplica, Region: c.Region, Key: c.Target, Phase: Sealing, Reason: "the copy in " + c.Region + " is away"}
 		case s.Secret.Replicas[at].Key.ARN != c.Target:
+			if step, unready := notReady(s); unready {
+				return step
+			}
 			return Step{Action: DoRemoveReplica, Region: c.Region, Phase: Sealing, Reason: "the copy in " + c.Region + " is under another key"}
 		case s.Secret.Replicas[at].Status != "" && s.Secret.Replicas[at].Status != "InSync":
 			return Step{Action: DoWait, Reason: "the copy in " + c.Region + " is " + s.Secret.Replicas[at].Status}
