@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -99,6 +100,26 @@ func TestAWriteWhoseAnswerGotLostIsNoConflict(t *testing.T) {
 	}
 	if err := records.Save(t.Context(), record(secretARN, keyARN)); !errors.Is(err, guard.ErrConflict) {
 		t.Errorf("an equal record of somebody else: %v, want ErrConflict", err)
+	}
+}
+
+func TestTheRecordOfADeletedSecretIsForgottenInTheEnd(t *testing.T) {
+	f := newFake()
+	f.on["PutItem"] = func(asked) answer { return answer{body: object{}} }
+	records := f.open(t, func(o *cloud.Options) { o.KeepGone = 30 * 24 * time.Hour }).Records("doublelock")
+	gone := record(secretARN, keyARN)
+	gone.GoneAt = time.Unix(1_800_000_000, 0)
+	for _, rec := range []guard.Record{record(secretARN, keyARN), gone} {
+		if err := records.Save(t.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ends []any
+	for _, call := range f.made("PutItem") {
+		ends = append(ends, call.in["Item"].(object)["expiresAt"])
+	}
+	if diff := cmp.Diff([]any{nil, object{"N": "1802592000"}}, ends); diff != "" {
+		t.Errorf("when the items end (-want +got):\n%s", diff)
 	}
 }
 

@@ -31,6 +31,7 @@ type Options struct {
 	Timeout     time.Duration // of one call with all its tries; 0 is 20 seconds
 	TryTimeout  time.Duration // of one try; 0 is 5 seconds
 	MaxBackoff  time.Duration // longest wait between two tries, for runs against a local AWS; 0 is the SDK's adaptive mode
+	KeepGone    time.Duration // how long the record of a deleted secret is kept; 0 is 365 days
 	LookupEvery time.Duration // between two CloudTrail look-ups in an account and Region; 0 is AWS's limit, half a second
 	Concurrency int           // calls in flight while listing; 0 is 8. 1 makes the order of calls repeatable
 	Now         func() time.Time
@@ -99,6 +100,7 @@ func (o Options) filled() Options {
 	o.KeyTTL = cmp.Or(o.KeyTTL, 5*time.Minute)
 	o.Timeout = cmp.Or(o.Timeout, 20*time.Second)
 	o.TryTimeout = cmp.Or(o.TryTimeout, 5*time.Second)
+	o.KeepGone = cmp.Or(o.KeepGone, 365*24*time.Hour)
 	o.Concurrency = cmp.Or(o.Concurrency, 8)
 	o.Session = cmp.Or(o.Session, "cli")
 	if o.Now == nil {

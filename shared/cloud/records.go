@@ -77,13 +77,15 @@ func (r *Records) Save(ctx context.Context, rec guard.Record) error {
 		in.ExpressionAttributeValues = item{":before": number(before)}
 	}
 	var err error
-	if in.Item, err = recordItem(rec); err != nil {
+	if in.Item, err = r.recordItem(rec); err != nil {
 		return fmt.Errorf("save record of %s: %w", rec.Resource, err)
 	}
 	return fail(r.put(ctx, in), "save record of %s", rec.Resource)
 }
 
-func recordItem(rec guard.Record) (item, error) {
+// recordItem writes a record. That of a secret that is gone is forgotten some time after, or the table would grow with
+// every secret there ever was; a secret that is restored is written without an end again.
+func (r *Records) recordItem(rec guard.Record) (item, error) {
 	body, err := json.Marshal(rec)
 	if err != nil {
 		return nil, err
@@ -94,6 +96,9 @@ func recordItem(rec guard.Record) (item, error) {
 	it[attributeBody] = text(string(body))
 	if rec.KeyARN != "" {
 		it[AttributeKeyARN] = text(rec.KeyARN)
+	}
+	if !rec.GoneAt.IsZero() {
+		it[AttributeExpires] = number(rec.GoneAt.Add(r.c.opt.KeepGone).Unix())
 	}
 	return it, nil
 }
