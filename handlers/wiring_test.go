@@ -50,6 +50,7 @@ func TestWireNamesWhatIsMissing(t *testing.T) {
 	}{
 		"no table":             {map[string]string{settings.EnvTable: ""}, "variable DOUBLELOCK_TABLE is not set"},
 		"no bus and no topic":  {map[string]string{settings.EnvBus: "", settings.EnvOwnersTopic: ""}, "variable DOUBLELOCK_BUS is not set\nvariable DOUBLELOCK_OWNERS_TOPIC is not set"},
+		"no hub account":       {map[string]string{settings.EnvHubAccount: ""}, "variable DOUBLELOCK_HUB_ACCOUNT is not set"},
 		"a broken config":      {map[string]string{settings.EnvConfig: "{"}, "read DOUBLELOCK_CONFIG"},
 		"no Region":            {map[string]string{settings.EnvRegion: ""}, "set AWS_REGION"},
 		"a hub that is no hub": {map[string]string{settings.EnvHubAccount: "hub"}, `hub account "hub" is not 12 digits`},
