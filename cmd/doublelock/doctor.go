@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"text/tabwriter"
-
-	"encoding/json"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -153,12 +152,22 @@ func printRows(env *environment, rows []doctor.Row, all bool) error {
 	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "STATUS\tACCOUNT\tREGION\tCHECK\tSUBJECT\tDETAIL")
 	for _, row := range shown {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", statusWords[row.Status], cell(row.Account), cell(row.Region), row.Check, cell(row.Subject), cell(row.Detail))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", statusWords[row.Status], cell(row.Account), cell(row.Region), row.Check, cell(row.Subject), clip(cell(row.Detail), maxDetail))
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	return printFixes(env, shown)
+}
+
+// maxDetail is how many characters of a detail a table has room for; JSON has all of it.
+const maxDetail = 160
+
+func clip(text string, limit int) string {
+	if runes := []rune(text); len(runes) > limit {
+		return string(runes[:limit-1]) + "…"
+	}
+	return text
 }
 
 // printFixes says each thing to do once, however many rows ask for it.

@@ -92,14 +92,15 @@ func (r *Row) fail(fix, format string, args ...any) {
 	r.Status, r.Detail, r.Fix = Fail, fmt.Sprintf(format, args...), fix
 }
 
-// cannot is for a look that ended in an error: something missing or closed fails, anything else is not known.
+// cannot is for a look that ended in an error: what is missing fails, anything else is not known. fix is for a refusal;
+// it does not help where nobody answered.
 func (r *Row) cannot(err error, fix string) {
-	r.Status, r.Detail, r.Fix = Unknown, err.Error(), fix
-	if errors.Is(err, guard.ErrGone) {
-		r.Status = Fail
-	}
-	if errors.Is(err, guard.ErrThrottled) || errors.Is(err, context.DeadlineExceeded) {
-		r.Fix = "Run doctor again."
+	r.Status, r.Detail, r.Fix = Unknown, err.Error(), "Run doctor again; if it stays, look at the credentials and the way to AWS."
+	switch {
+	case errors.Is(err, guard.ErrGone):
+		r.Status, r.Fix = Fail, fix
+	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs):
+		r.Fix = fix
 	}
 }
 
