@@ -105,6 +105,7 @@ func readWiring(getenv func(string) string, now func() time.Time, log *slog.Logg
 	}
 	var err error
 	w.runtime, err = settings.ParseRuntime(getenv(settings.EnvConfig))
+	w.options.KeepGone = time.Duration(w.runtime.Keep) * 24 * time.Hour
 	return w, err
 }
 
@@ -189,6 +190,7 @@ func (w wiring) watchdog(ctx context.Context) (*watchdog.Handler, error) {
 	log := w.log.With("handler", Watchdog)
 	looker := &doctor.Doctor{
 		Expected: expectMembers(w.options.ManagementAccount, w.options.HubAccount, w.options.Region, w.options.Regions), Members: members{c}, Organization: w.enrolled(c),
+		Concurrency: 32, // four thousand accounts × Regions in less than the function's five minutes
 	}
 	return &watchdog.Handler{
 		Heartbeat: &watchdog.Coverage{

@@ -30,6 +30,7 @@ type Runtime struct {
 	Owners   Owners                `json:"owners,omitzero"`
 	Waivers  []Waiver              `json:"waivers,omitempty"`
 	Limits   Limits                `json:"limits,omitzero"`
+	Keep     int                   `json:"keep,omitempty"`   // days for which resolved findings are kept; 0 is the default
 	Enroll   []string              `json:"enroll,omitempty"` // OUs whose accounts have the member stack; empty is the whole organization
 }
 
@@ -42,6 +43,9 @@ func (c Config) Runtime() Runtime {
 			Aliases: c.Keys.Approved.Aliases, Tags: c.Keys.Approved.Tags,
 		},
 		Use: c.Keys.Use, Owners: c.Owners, Waivers: c.Waivers, Limits: c.Limits,
+	}
+	if c.Retention.FindingDays != defaults().Retention.FindingDays {
+		r.Keep = c.Retention.FindingDays // the environment is small: what goes without saying is not said
 	}
 	if !slices.Contains(c.Organization.Enroll, c.Organization.RootID) {
 		r.Enroll = c.Organization.Enroll

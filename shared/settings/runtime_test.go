@@ -142,3 +142,12 @@ func FuzzParseRuntime(f *testing.F) {
 		}
 	})
 }
+
+func TestRuntimeSaysHowLongFindingsAreKeptOnlyWhereItIsNotTheDefault(t *testing.T) {
+	for days, want := range map[int]int{365: 0, 400: 400, 30: 30} {
+		c := settings.Config{Retention: settings.Retention{FindingDays: days}}
+		if got := c.Runtime().Keep; got != want {
+			t.Errorf("%d days: keep %d, want %d", days, got, want)
+		}
+	}
+}
