@@ -185,7 +185,7 @@ func (a accountIDs) Accounts(ctx context.Context) ([]string, error) {
 type pulses struct{ doctor *doctor.Doctor }
 
 func (p pulses) Pulses(ctx context.Context) ([]watchdog.Place, error) {
-	rows, err := p.doctor.RunMembers(ctx)
+	rows, err := p.doctor.Listen(ctx)
 	if err != nil {
 		return nil, err
 	}

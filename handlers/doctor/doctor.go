@@ -18,20 +18,21 @@ func (d *Doctor) Run(ctx context.Context) []Row {
 	accounts, rows := d.accounts(ctx)
 	jobs := []job{{"organization", d.scps}, {"hub", d.hub}}
 	for _, a := range accounts {
-		jobs = append(jobs, job{a.ID, func(ctx context.Context) []Row { return d.account(ctx, a) }})
+		jobs = append(jobs, job{a.ID, func(ctx context.Context) []Row { return d.account(ctx, a, false) }})
 	}
 	return sorted(append(rows, d.all(ctx, jobs)...))
 }
 
-// RunMembers makes only the checks of accounts and Regions, which say whether the guard hears of what happens there.
-func (d *Doctor) RunMembers(ctx context.Context) ([]Row, error) {
+// Listen makes only the checks that say whether the guard hears of what happens in each account and Region: whether it
+// can be entered, whether a trail records, and the forward rules. It is cheap enough for every quarter of an hour.
+func (d *Doctor) Listen(ctx context.Context) ([]Row, error) {
 	accounts, err := d.Organization.Accounts(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list accounts: %w", err)
 	}
 	var jobs []job
 	for _, a := range accounts {
-		jobs = append(jobs, job{a.ID, func(ctx context.Context) []Row { return d.account(ctx, a) }})
+		jobs = append(jobs, job{a.ID, func(ctx context.Context) []Row { return d.account(ctx, a, true) }})
 	}
 	return sorted(d.all(ctx, jobs)), ctx.Err()
 }
@@ -104,8 +105,8 @@ func (r *Row) cannot(err error, fix string) {
 	}
 }
 
-// account looks into one account, all its Regions one after the other.
-func (d *Doctor) account(ctx context.Context, a Account) []Row {
+// account looks into one account, all its Regions one after the other; ears is to look at nothing but whether we hear.
+func (d *Doctor) account(ctx context.Context, a Account, ears bool) []Row {
 	entered := Row{Account: a.ID, Check: CheckEnter, Subject: "doublelock-read"}
 	if err := d.enter(ctx, a.ID); err != nil {
 		entered.cannot(err, "Deploy the member stack to the account: its StackSet instance says what went wrong.")
@@ -115,16 +116,34 @@ func (d *Doctor) account(ctx context.Context, a Account) []Row {
 		return append([]Row{entered}, d.skipped(a.ID)...)
 	}
 	entered.ok("taken")
-	rows := append([]Row{entered}, d.roles(ctx, a.ID)...)
-	for _, region := range d.Expected.Regions {
-		rows = append(rows, d.place(ctx, a.ID, region, d.Expected.Rules)...)
+	rows := []Row{entered}
+	if !ears {
+		rows = append(rows, d.roles(ctx, a.ID)...)
 	}
-	for _, p := range d.Expected.Elsewhere {
-		if p.Account == a.ID {
-			rows = append(rows, d.place(ctx, p.Account, p.Region, p.Rules)...)
+	for _, p := range d.placesOf(a.ID) {
+		rows = append(rows, d.trail(ctx, p.Account, p.Region))
+		for _, want := range p.Rules {
+			rows = append(rows, d.rule(ctx, p.Account, p.Region, want))
+		}
+		if !ears {
+			rows = append(rows, d.deadLetters(ctx, p.Account, p.Region))
 		}
 	}
 	return rows
+}
+
+// placesOf lists the guarded Regions of an account, and those where it has some of our rules all the same.
+func (d *Doctor) placesOf(account string) []ExpectedPlace {
+	var places []ExpectedPlace
+	for _, region := range d.Expected.Regions {
+		places = append(places, ExpectedPlace{account, region, d.Expected.Rules})
+	}
+	for _, p := range d.Expected.Elsewhere {
+		if p.Account == account {
+			places = append(places, p)
+		}
+	}
+	return places
 }
 
 func (d *Doctor) enter(ctx context.Context, account string) error {

@@ -267,14 +267,14 @@ func TestRulesInPlacesThatAreNotGuarded(t *testing.T) {
 	}
 }
 
-func TestMembersAlone(t *testing.T) {
+func TestListenLooksAtNothingElse(t *testing.T) {
 	c := newClinic()
-	rows, err := c.doctor().RunMembers(t.Context())
-	if err != nil || len(rows) != 7 || !doctor.Healthy(rows) {
+	rows, err := c.doctor().Listen(t.Context())
+	if err != nil || len(rows) != 4 || !doctor.Healthy(rows) {
 		t.Errorf("rows %v, error %v", rows, err)
 	}
 	c.broken["accounts"] = guard.ErrDenied
-	if _, err := c.doctor().RunMembers(t.Context()); !errors.Is(err, guard.ErrDenied) {
+	if _, err := c.doctor().Listen(t.Context()); !errors.Is(err, guard.ErrDenied) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -8,15 +8,6 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// place looks whether we hear of what happens in an account and Region.
-func (d *Doctor) place(ctx context.Context, account, region string, rules []ExpectedRule) []Row {
-	rows := []Row{d.trail(ctx, account, region)}
-	for _, want := range rules {
-		rows = append(rows, d.rule(ctx, account, region, want))
-	}
-	return append(rows, d.deadLetters(ctx, account, region))
-}
-
 // trail looks for one trail that records: EventBridge hears of API calls only where one does.
 func (d *Doctor) trail(ctx context.Context, account, region string) Row {
 	row := Row{Account: account, Region: region, Check: CheckTrail}
