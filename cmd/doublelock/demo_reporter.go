@@ -102,6 +102,7 @@ func tagsOf(c trail.Change) string {
 var noticeStages = map[guard.NoticeKind]string{
 	guard.NoticeOpened: stageOpened, guard.NoticeResolved: stageResolved, guard.NoticeWaived: stageOpened, guard.NoticeRekeyed: stageRekeyed,
 	guard.NoticeSealed: stageSealed, guard.NoticeDrifted: stageDrifted, guard.NoticeIncident: stageIncident,
+	guard.NoticeFailed: stageBlocked, guard.NoticeReaderLost: stageLost, guard.NoticeRolledBack: stageBack,
 }
 
 // put shows the notices that the hub publishes on its bus.
@@ -138,7 +139,7 @@ func (r *reporter) notice(n guard.Notice) {
 	l := line{Stage: stage, Account: n.Account, Region: n.Region, Actor: n.Actor, Resource: n.Resource, Detail: n.Detail}
 	if n.Finding != nil {
 		l.Control, l.Finding = string(n.Finding.Control), n.Finding.ID()
-		if n.Kind == guard.NoticeOpened {
+		if n.Kind == guard.NoticeOpened && n.Finding != nil {
 			l.Detail = n.Finding.Detail
 		}
 		if n.Kind == guard.NoticeResolved {
@@ -280,16 +281,22 @@ func (r *reporter) summary(counts map[guard.LockState]int, lost int) []string {
 	}
 }
 
-// showMessages prints the first email and the first chat message whole.
+// showMessages prints three messages whole: what an owner reads first, what stops a re-key, and what a chat gets.
 func (r *reporter) showMessages() {
-	for _, want := range []struct{ protocol, title string }{{"email", "The email, as it arrives"}, {"https", "The chat message, as Amazon Q Developer gets it"}} {
-		i := slices.IndexFunc(r.mails, func(m localaws.Mail) bool { return m.Protocol == want.protocol })
+	for _, want := range []struct{ protocol, subject, title string }{
+		{"email", "", "An email, as it arrives"},
+		{"email", "could not be moved", "The email about the reader that a re-key would break"},
+		{"https", "", "A chat message, as Amazon Q Developer gets it"},
+	} {
+		i := slices.IndexFunc(r.mails, func(m localaws.Mail) bool {
+			return m.Protocol == want.protocol && strings.Contains(m.Subject, want.subject)
+		})
 		if i < 0 {
 			continue
 		}
 		m := r.mails[i]
 		r.timeline.print("\n%s\n\n", r.timeline.paint.bold(want.title))
-		if m.Subject != "" {
+		if m.Protocol == "email" {
 			r.timeline.print("    To: %s\n    Subject: %s\n\n", m.Endpoint, m.Subject)
 		}
 		r.timeline.print("%s\n", indent(pretty(m.Body), "    "))

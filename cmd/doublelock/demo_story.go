@@ -54,6 +54,11 @@ func story() []scene {
 			func(ctx context.Context, s *stage) error {
 				return s.create(ctx, by("app-deploy", payments, virginia), cloud.NewSecret{Name: "payments/api", Tags: owner("team-payments")})
 			}},
+		{"A reader that a re-key would break",
+			"Production secrets in Ireland go to the central key, whose policy knows the role app-deploy and not the role reports. The plan names the reader before anything is changed, and the owner gets the fix.",
+			func(ctx context.Context, s *stage) error {
+				return s.create(ctx, by("app-deploy", payments, ireland), cloud.NewSecret{Name: "payments/settlement", Tags: map[string]string{"Owner": "team-payments", "environment": "production"}})
+			}},
 		{"New versions seal it",
 			"A new version is under the CMK alone, but AWSPREVIOUS still opens with the old key. The second one pushes that copy out of its label: sealed, and the finding resolves.",
 			func(ctx context.Context, s *stage) error {

@@ -36,6 +36,9 @@ const (
 	stageSealed   = "sealed"
 	stageDrifted  = "drifted"
 	stageIncident = "incident_opened"
+	stageBlocked  = "blocked"
+	stageLost     = "reader_lost"
+	stageBack     = "rolled_back"
 	stageIgnored  = "ignored"
 	stageSummary  = "summary"
 )
@@ -186,6 +189,7 @@ func (p painter) dim(text string) string  { return p.with("2", text) }
 // stageColors are by meaning: red is stopped or wrong, green is right again, yellow is news, cyan is the guard at work.
 var stageColors = map[string]string{
 	stageDenied: "31", stageOpened: "33", stageDrifted: "31", stageIncident: "31;1", stageResolved: "32", stageSealed: "32;1",
+	stageBlocked: "33;1", stageLost: "31", stageBack: "32",
 	stageTagged: "36", stageNotified: "35", stageRekeyed: "36;1", stageIgnored: "2", stageEvent: "2", stageSummary: "1",
 }
 

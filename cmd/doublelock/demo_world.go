@@ -109,13 +109,13 @@ func (w *world) found() {
 	w.aws.AddAccount(openOU, search, "search")
 	w.aws.AddAccount(openOU, payments, "payments")
 	w.aws.AddAccount(openOU, sandbox, "sandbox")
+	w.aws.AddRole(payments, "reports", `{"Version":"2012-10-17","Statement":[]}`, `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"arn:aws:secretsmanager:*:`+payments+`:secret:payments/settlement-*"}]}`)
 	w.aws.AddRole(search, "intern", `{"Version":"2012-10-17","Statement":[]}`)
 }
 
 func (w *world) deploy(ctx context.Context) error {
-	if err := w.makeCentralKey(); err != nil {
-		return err
-	}
+	w.makeCentralKey()
 	for _, s := range []localaws.Stack{
 		{Name: "DoublelockHub", Template: templates.Hub, Account: hub, Region: virginia},
 		{Name: "DoublelockOrg", Template: templates.Org, Account: management, Region: virginia},
@@ -140,25 +140,18 @@ func (w *world) deploy(ctx context.Context) error {
 	return w.settle(ctx)
 }
 
-// makeCentralKey makes the key of the central key account that the whole organization may use through Secrets Manager.
-func (w *world) makeCentralKey() error {
+// centralKeyID is the key that the sample configuration names for production secrets in Ireland.
+const centralKeyID = "1234abcd-12ab-34cd-56ef-1234567890ab"
+
+// makeCentralKey makes the key of the central key account. Applications of the organization use it; other roles do not.
+func (w *world) makeCentralKey() {
 	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[
 		{"Sid":"Administration","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::%s:root"},"Action":"kms:*","Resource":"*"},
-		{"Sid":"UseThroughSecretsManager","Effect":"Allow","Principal":{"AWS":"*"},
+		{"Sid":"Applications","Effect":"Allow","Principal":{"AWS":"*"},
 		 "Action":["kms:Decrypt","kms:DescribeKey","kms:Encrypt","kms:GenerateDataKey"],"Resource":"*",
-		 "Condition":{"StringEquals":{"aws:PrincipalOrgID":"%s"}}}]}`, hub, orgID)
-	made, err := w.aws.As("cloudformation.amazonaws.com", hub, ireland, "kms", "CreateKey", map[string]any{
-		"Policy": policy, "Description": "Secrets of the whole organization",
-	})
-	if err != nil {
-		return fmt.Errorf("make the central key: %w", err)
-	}
-	metadata, ok := made["KeyMetadata"].(map[string]any)
-	if !ok {
-		return fmt.Errorf("make the central key: no KeyMetadata in the answer")
-	}
-	w.centralKey, _ = metadata["Arn"].(string)
-	return nil
+		 "Condition":{"StringEquals":{"aws:PrincipalOrgID":"%s"},
+		              "ArnLike":{"aws:PrincipalArn":["arn:aws:iam::*:role/app-*","arn:aws:iam::*:role/doublelock-*"]}}}]}`, hub, orgID)
+	w.centralKey = w.aws.KeyWithID(hub, ireland, centralKeyID, policy)
 }
 
 // joinChat stands for Amazon Q Developer's subscription to the chat topic, which AWS makes by itself.

@@ -199,3 +199,14 @@ func (a *AWS) ServiceOwnedSecret(accountID, region, service, name, keyID string)
 	s.rotation = &rotationConfig{enabled: true, rules: rotationRules{AutomaticallyAfterDays: 7}, next: a.options.Now().UTC().AddDate(0, 0, 7)}
 	return arn, nil
 }
+
+// KeyWithID makes a customer managed key with an id of the caller's choice, as a configuration names it, and returns its
+// ARN. An empty policy is the one KMS gives a key by default.
+func (a *AWS) KeyWithID(accountID, region, id, policy string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	made := a.newKey(place{accountID, region}, id)
+	made.primary = made.at
+	made.policy = or(policy, made.policy)
+	return made.arn
+}
