@@ -48,6 +48,25 @@ func BenchmarkDescribe(b *testing.B) {
 	}
 }
 
+// BenchmarkDescribeWithTheSDKAlone is the least that a look costs: its two calls, and nothing made of the answers.
+func BenchmarkDescribeWithTheSDKAlone(b *testing.B) {
+	_, people := quiet(b)
+	made, err := people.CreateSecret(b.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("app/db"), SecretString: aws.String("x")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := people.DescribeSecret(b.Context(), &secretsmanager.DescribeSecretInput{SecretId: made.ARN}); err != nil {
+			b.Fatal(err)
+		}
+		versions := &secretsmanager.ListSecretVersionIdsInput{SecretId: made.ARN, IncludeDeprecated: aws.Bool(true)}
+		if _, err := people.ListSecretVersionIds(b.Context(), versions); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkUsingKey looks through 1,000 secrets for the blast radius of one key.
 func BenchmarkUsingKey(b *testing.B) {
 	secrets, people := quiet(b)
