@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -41,21 +42,23 @@ func (w Waiver) Covers(control ControlID, resource string, now time.Time) bool {
 	return w.Control == control && now.Before(w.Expires) && matchWildcard(w.Resource, resource)
 }
 
-// matchWildcard matches "*" against any run of characters, as AWS resource patterns do.
+// matchWildcard matches "*" against any run of characters, as AWS resource patterns do. It goes back to the last "*" only,
+// so that a name made of what a pattern asks for does not cost more than its length for each "*".
 func matchWildcard(pattern, s string) bool {
-	for pattern != "" {
-		if pattern[0] == '*' {
-			for i := len(s); i >= 0; i-- {
-				if matchWildcard(pattern[1:], s[i:]) {
-					return true
-				}
-			}
+	at, star, from := 0, -1, 0
+	for i := 0; i < len(s); {
+		switch {
+		case at < len(pattern) && pattern[at] == '*':
+			star, from = at, i
+			at++
+		case at < len(pattern) && pattern[at] == s[i]:
+			at, i = at+1, i+1
+		case star >= 0:
+			from++
+			at, i = star+1, from
+		default:
 			return false
 		}
-		if s == "" || pattern[0] != s[0] {
-			return false
-		}
-		pattern, s = pattern[1:], s[1:]
 	}
-	return s == ""
+	return strings.Trim(pattern[at:], "*") == ""
 }
