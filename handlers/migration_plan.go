@@ -20,7 +20,7 @@ func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, run
 		Access: inventory.Prepare(snapshot), Seen: seen, LookBack: int(lookBack.Hours() / 24), Now: now,
 		Functions: map[string]string{}, Tools: map[string]string{}, KeyFor: runtime.KeyFor, Approved: runtime.Approved,
 		Waivers: runtime.GuardWaivers(),
-		Changer: func(account string) string { return "arn:aws:iam::" + account + ":role/" + settings.RoleChange },
+		Changer: changeRole,
 	}
 	type place struct{ account, region string }
 	places := map[place]bool{}
@@ -43,6 +43,11 @@ func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, run
 	}
 	f.Seen = migration.Gather(f.Seen)
 	return f, nil
+}
+
+// changeRole is the member role by which keys are set.
+func changeRole(account string) string {
+	return "arn:aws:iam::" + account + ":role/" + settings.RoleChange
 }
 
 // addFunction leaves out a role that cannot be read: it is unknown then, and says so in the plan.

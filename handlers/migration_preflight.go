@@ -24,6 +24,7 @@ const (
 type Preflight struct {
 	Inventory *Inventory
 	Trail     migration.Trail // nil: only policies tell who reads
+	Accepted  []string        // principals that may lose access to any secret
 
 	mu           sync.Mutex
 	organization inventory.Snapshot
@@ -51,7 +52,8 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 	}
 	one := inventory.Secret{Facts: s, Policy: policyText, PolicyUnread: why(err)}
 	snapshot := p.snapshot(ctx, one, keyOf(*target))
-	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: keyOf(*target), Accepted: accepted, Functions: map[string]string{}}
+	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: keyOf(*target), Accepted: slices.Concat(p.Accepted, accepted), Functions: map[string]string{},
+		Changer: changeRole(s.Account)}
 	if q.Seen, err = p.seen(ctx, s); err != nil {
 		return migration.Assessment{}, err
 	}

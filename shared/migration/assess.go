@@ -42,6 +42,7 @@ type Question struct {
 	Seen      []Sighting
 	Functions map[string]string // roles of rotation functions by function ARN
 	Accepted  []string          // principals that may lose access, by somebody's word
+	Changer   string            // ARN of the role that changes the key; "" is not asked
 	Replica   bool              // the secret is a copy: its readers are readers of a replica
 }
 
@@ -61,7 +62,7 @@ func Assess(q Question) (Assessment, error) {
 	set.addSeen()
 	set.addRotation()
 	out := Assessment{Secret: secret.Facts.ARN, Target: q.Target.Facts.ARN, Readers: set.judged()}
-	out.Problems = problems(out.Readers, unread)
+	out.Problems = append(problems(out.Readers, unread), q.obstacles(*secret)...)
 	if secret.PolicyUnread != "" {
 		out.Problems = append(out.Problems, "its resource policy could not be read: "+secret.PolicyUnread)
 	}

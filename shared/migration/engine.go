@@ -110,7 +110,11 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 		return Step{}, err
 	}
 	if p := v.job.Pending; p != nil && p.Action == doRollback {
-		return Step{Action: DoNothing, Reason: "going back, taken up again"}, v.rollback(ctx, "going back was begun "+p.At.Format(time.RFC3339))
+		err := v.rollback(ctx, "going back was begun "+p.At.Format(time.RFC3339))
+		if v.job.Phase == Failed {
+			err = nil // the reason is in the job, and was told
+		}
+		return Step{Action: DoNothing, Reason: "going back, taken up again"}, err
 	}
 	var step Step
 	for range mostSteps {

@@ -180,11 +180,11 @@ func NewJob(i Item, plan, by string, now time.Time) Job {
 	return j
 }
 
-// KnownReaders are the readers that read today, or may.
+// KnownReaders are the readers that read today, or may, less those of whom somebody accepted that they lose access.
 func KnownReaders(readers []Reader) []Known {
 	var out []Known
 	for _, r := range readers {
-		if r.Verdict != Cannot {
+		if r.Verdict != Cannot && !r.Accepted {
 			out = append(out, Known{Principal: r.Principal, Seen: slices.Contains(r.Sources, SourceSeen)})
 		}
 	}

@@ -211,7 +211,11 @@ func (f *Facts) plan(s inventory.Secret) (Item, error) {
 }
 
 func (f *Facts) question(secret string, to inventory.Key, replica bool) Question {
-	return Question{Access: f.Access, Secret: secret, Target: to, Seen: f.Seen, Functions: f.Functions, Accepted: f.Accepted, Replica: replica}
+	q := Question{Access: f.Access, Secret: secret, Target: to, Seen: f.Seen, Functions: f.Functions, Accepted: f.Accepted, Replica: replica}
+	if f.Changer != nil {
+		q.Changer = f.Changer(accountOf(secret))
+	}
+	return q
 }
 
 // keyOf keeps a secret where it is when its key is fine already: it only has to be sealed.
@@ -237,10 +241,7 @@ func (f *Facts) unready(s inventory.Secret, to target) []string {
 	if facts.VersionsUnread {
 		out = append(out, "its versions could not be read")
 	}
-	if facts.Key.Manager == guard.ManagerCustomer && !facts.Key.CanDecrypt() && facts.Key.State != guard.KeyStateUnknown {
-		out = append(out, fmt.Sprintf("its key %s is in state %s, so nothing can be re-encrypted: enable it first", facts.Key.ARN, facts.Key.State))
-	}
-	return append(out, f.lackingRights(s, to.key)...)
+	return out
 }
 
 func (f *Facts) planReplicas(s inventory.Secret, item *Item) error {

@@ -8,30 +8,38 @@ import (
 	"github.com/doublelock/doublelock/shared/inventory"
 )
 
-// lackingRights names what the role that changes the key certainly lacks. UpdateSecret answers success without
-// re-encrypting when one of these is missing. Source: UpdateSecret API reference, KmsKeyId.
-func (f *Facts) lackingRights(s inventory.Secret, to inventory.Key) []string {
-	if f.Changer == nil || to.Facts.ARN == "" || to.Facts.Same(s.Facts.Key) {
+// obstacles name what keeps the change itself from taking: the key it comes from cannot be used, or the role that
+// changes the key certainly lacks a right. UpdateSecret answers success without re-encrypting then. Source: UpdateSecret
+// API reference, KmsKeyId.
+func (q Question) obstacles(s inventory.Secret) []string {
+	from, to := s.Facts.Key, q.Target
+	if q.Replica || to.Facts.ARN == "" || to.Facts.Same(from) {
 		return nil
 	}
-	role := f.Changer(s.Facts.Account)
-	if role == "" || behind(f.Access.Snapshot(), role) == nil {
+	if from.Manager == guard.ManagerCustomer && !from.CanDecrypt() && from.State != guard.KeyStateUnknown {
+		return []string{fmt.Sprintf("its key %s is in state %s, so nothing can be re-encrypted: enable it first", from.ARN, from.State)}
+	}
+	if q.Changer == "" || behind(q.Access.Snapshot(), q.Changer) == nil {
 		return nil
 	}
 	var out []string
 	for _, action := range []string{"kms:GenerateDataKey", decrypt, "kms:Encrypt"} {
-		out = f.lacks(out, role, s, to, action)
+		out = q.lacks(out, to, action)
 	}
-	if s.Facts.Key.Manager == guard.ManagerCustomer {
-		if old, known := f.resolve(s.Facts.Key.ARN, s.Facts.Account, s.Facts.Region); known && old.Facts.CanDecrypt() {
-			out = f.lacks(out, role, s, *old, decrypt)
+	if from.Manager != guard.ManagerCustomer {
+		return out
+	}
+	for _, old := range q.Access.Snapshot().Keys {
+		if old.Facts.ARN == from.ARN {
+			out = q.lacks(out, old, decrypt)
 		}
 	}
 	return out
 }
 
-func (f *Facts) lacks(out []string, role string, s inventory.Secret, key inventory.Key, action string) []string {
-	d, err := f.Access.AllowsWith(role, s.Facts.ARN, key, action)
+func (q Question) lacks(out []string, key inventory.Key, action string) []string {
+	role := q.Changer
+	d, err := q.Access.AllowsWith(role, q.Secret, key, action)
 	if err != nil || !denied(d.Answer) {
 		return out
 	}

@@ -53,7 +53,7 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	}
 	if s.KeyID != j.Before.KeyID {
 		if err := v.Secrets.Rekey(ctx, v.ref(), j.Before.KeyID); err != nil {
-			return fmt.Errorf("set the previous key: %w", err)
+			return v.noWayBack(ctx, err)
 		}
 		j.LastChangeAt = now
 	}
@@ -73,6 +73,24 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 		return err
 	}
 	return v.publish(ctx)
+}
+
+// noWayBack says why the previous key could not be set. What AWS refuses for good is a failure that people must see;
+// anything else is tried again.
+func (v *visit) noWayBack(ctx context.Context, err error) error {
+	if !errors.Is(err, guard.ErrRefused) && !errors.Is(err, guard.ErrDenied) && !errors.Is(err, guard.ErrNotOurs) {
+		return fmt.Errorf("set the previous key: %w", err)
+	}
+	v.job.Pending = nil
+	v.job.enter(Failed, "going back was refused: "+refusal(err)+" ("+beforeKey(v.job.Before)+")", v.By, v.Now().UTC())
+	v.tell(guard.NoticeFailed, v.job.Reason, v.job.Since)
+	if err := v.save(ctx); err != nil {
+		return err
+	}
+	if err := v.publish(ctx); err != nil {
+		return err
+	}
+	return errors.New(v.job.Reason)
 }
 
 func beforeKey(b *Before) string {
