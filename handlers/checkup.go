@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -63,17 +64,28 @@ func expectMembers(management, hub, home string, regions []string) doctor.Expect
 		Roles:  []string{settings.RoleTag, settings.RoleChange},
 	}
 	for _, rule := range trail.Rules() {
-		switch {
-		case rule.AllManagementEvents:
-			e.Rules = append(e.Rules, doctor.ExpectedRule{Name: rule.Name, State: allManagementEvents})
-		case rule.Forwarded:
-			e.Rules = append(e.Rules, doctor.ExpectedRule{Name: rule.Name, State: "ENABLED"})
+		if rule.Forwarded {
+			e.Rules = append(e.Rules, expectRule(rule))
 		}
 	}
 	if !slices.Contains(regions, organizationsRegion) && preventive.Partition(home) == "aws" {
-		e.Elsewhere = []doctor.ExpectedPlace{{Account: management, Region: organizationsRegion, Rules: []doctor.ExpectedRule{{Name: organizationsRule, State: "ENABLED"}}}}
+		isTheirs := func(r doctor.ExpectedRule) bool { return r.Name == organizationsRule }
+		e.Elsewhere = []doctor.ExpectedPlace{{Account: management, Region: organizationsRegion, Rules: pick(e.Rules, isTheirs)}}
 	}
 	return e
+}
+
+func expectRule(rule trail.Rule) doctor.ExpectedRule {
+	state := "ENABLED"
+	if rule.AllManagementEvents {
+		state = allManagementEvents
+	}
+	pattern, _ := json.Marshal(rule.Pattern) // made of texts only
+	return doctor.ExpectedRule{Name: rule.Name, State: state, Pattern: string(pattern)}
+}
+
+func pick[T any](all []T, want func(T) bool) []T {
+	return slices.DeleteFunc(slices.Clone(all), func(v T) bool { return !want(v) })
 }
 
 // members looks into accounts.
@@ -106,7 +118,7 @@ func (m members) Trails(ctx context.Context, account, region string) ([]doctor.T
 
 func (m members) Rule(ctx context.Context, account, region, name string) (doctor.Rule, error) {
 	found, err := m.c.Rule(ctx, account, region, "", name)
-	rule := doctor.Rule{State: found.State}
+	rule := doctor.Rule{State: found.State, Pattern: found.Pattern}
 	for _, t := range found.Targets {
 		rule.Targets = append(rule.Targets, doctor.Target{ARN: t.ARN, RoleARN: t.RoleARN, DLQ: t.DLQ})
 	}

@@ -33,7 +33,7 @@ func doctorCommand(env *environment) *cobra.Command {
   hub            the bus open to the organization alone; each function running with this configuration; each queue
                  there, and nothing in the queues of what could not be handled
   account        the role doublelock-read can be taken; the roles that tag, change and forward are there
-  Region         a trail records; each forward rule there, in its state, sending to the hub; no event lost on the way
+  Region         a trail records; each forward rule there, unchanged, sending to the hub; no event lost on the way
 
 It only reads. The credentials are those of the environment: of a role of the security account that is named under
 operations.roles in the configuration, and that may read the hub's bus, queues and functions. An account that cannot

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,23 @@ func TestDoctorFindsExactlyWhatWasBroken(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" || code != exitFindings {
 		t.Errorf("exit code %d (-want +got):\n%s", code, diff)
+	}
+}
+
+func TestDoctorLooksAtTheOthersWhenOneAccountIsClosed(t *testing.T) {
+	w := aDeployedWorld(t)
+	sound, _ := callDoctor(t)
+	deleteRole(t, w, sandbox, settings.RoleRead)
+	rows, code := callDoctor(t)
+	findings := doctor.Findings(rows)
+	if len(findings) != 1 || findings[0].Account != sandbox || findings[0].Check != doctor.CheckEnter || findings[0].Status != doctor.Fail || code != exitFindings {
+		t.Errorf("exit code %d, findings %+v", code, findings)
+	}
+	others := func(rows []doctor.Row) []doctor.Row {
+		return slices.DeleteFunc(slices.Clone(rows), func(r doctor.Row) bool { return r.Account == sandbox })
+	}
+	if diff := cmp.Diff(others(sound), others(rows)); diff != "" {
+		t.Errorf("the other accounts (-before +after):\n%s", diff)
 	}
 }
 

@@ -52,7 +52,7 @@ func newClinic() *clinic {
 		roles:    []string{"doublelock-tag", "doublelock-forward", "Admin"},
 		trails:   []doctor.Trail{{Name: "old"}, {Name: "all", Logging: true}},
 		rules: map[string]doctor.Rule{
-			"doublelock-labels":       {State: "ENABLED", Targets: target},
+			"doublelock-labels":       {State: "ENABLED", Pattern: `{"source":["aws.secretsmanager"], "detail-type":["Secret Label Updated"]}`, Targets: target},
 			"doublelock-denied-reads": {State: "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", Targets: target},
 		},
 		policy:   goodPolicy,
@@ -125,7 +125,7 @@ func (c *clinic) doctor() *doctor.Doctor {
 	return &doctor.Doctor{Members: c, Organization: c, Hub: c, Concurrency: 2, Expected: doctor.Expected{
 		OrganizationID: "o-exampleorgid", Management: management, Hub: hub, Home: home, Regions: []string{home}, BusARN: busARN,
 		ForwardRole: "doublelock-forward", DeadLetters: "doublelock-forward-dlq", Roles: []string{"doublelock-tag"},
-		Rules:   []doctor.ExpectedRule{{Name: "doublelock-labels", State: "ENABLED"}, {Name: "doublelock-denied-reads", State: "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}},
+		Rules:   []doctor.ExpectedRule{{Name: "doublelock-labels", State: "ENABLED", Pattern: `{"detail-type":["Secret Label Updated"],"source":["aws.secretsmanager"]}`}, {Name: "doublelock-denied-reads", State: "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}},
 		SCPs:    []doctor.SCP{{Name: "doublelock-keys", Content: " " + strings.ReplaceAll(scpContent, ",", " ,\n"), Targets: []string{"ou-1", "ou-2"}}},
 		Workers: []string{"doublelock-detect"}, Config: "{}",
 	}}
@@ -140,7 +140,7 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 		return func(c *clinic) {
 			targets := slices.Clone(c.rules["doublelock-labels"].Targets)
 			change(&targets[0])
-			c.rules["doublelock-labels"] = doctor.Rule{State: "ENABLED", Targets: targets}
+			c.rules["doublelock-labels"] = doctor.Rule{State: "ENABLED", Pattern: c.rules["doublelock-labels"].Pattern, Targets: targets}
 		}
 	}
 	bus := func(policy string) func(*clinic) { return func(c *clinic) { c.policy = policy } }
@@ -165,14 +165,21 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 			change: func(c *clinic) { c.broken["roles"] = guard.ErrDenied },
 			want:   []string{"unknown role/doublelock-forward: access denied", "unknown role/doublelock-tag: access denied"},
 		},
-		"a role that was deleted":     {change: func(c *clinic) { c.roles = c.roles[1:] }, want: []string{"fail role/doublelock-tag: the role does not exist"}},
-		"no trail":                    {change: func(c *clinic) { c.trails = nil }, want: []string{"fail trail/: no trail records here"}},
-		"a trail that was stopped":    {change: func(c *clinic) { c.trails = c.trails[:1] }, want: []string{"fail trail/old: stopped: old"}},
-		"trails that cannot be read":  {change: func(c *clinic) { c.broken["trails"] = guard.ErrThrottled }, want: []string{"unknown trail/: throttled"}},
-		"a rule that was deleted":     {change: func(c *clinic) { delete(c.rules, "doublelock-labels") }, want: []string{"fail forward rule/doublelock-labels: the rule does not exist"}},
-		"a rule that cannot be read":  {change: func(c *clinic) { c.broken["rule"] = guard.ErrDenied }, want: []string{"unknown forward rule/doublelock-denied-reads: access denied", "unknown forward rule/doublelock-labels: access denied"}},
-		"a rule that hears no reads":  {change: func(c *clinic) { c.rules["doublelock-denied-reads"] = c.rules["doublelock-labels"] }, want: []string{"fail forward rule/doublelock-denied-reads: state is ENABLED, not ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}},
-		"a rule without targets":      {change: func(c *clinic) { c.rules["doublelock-labels"] = doctor.Rule{State: "ENABLED"} }, want: []string{"fail forward rule/doublelock-labels: it does not send to the hub's bus"}},
+		"a role that was deleted":    {change: func(c *clinic) { c.roles = c.roles[1:] }, want: []string{"fail role/doublelock-tag: the role does not exist"}},
+		"no trail":                   {change: func(c *clinic) { c.trails = nil }, want: []string{"fail trail/: no trail records here"}},
+		"a trail that was stopped":   {change: func(c *clinic) { c.trails = c.trails[:1] }, want: []string{"fail trail/old: stopped: old"}},
+		"trails that cannot be read": {change: func(c *clinic) { c.broken["trails"] = guard.ErrThrottled }, want: []string{"unknown trail/: throttled"}},
+		"a rule that was deleted":    {change: func(c *clinic) { delete(c.rules, "doublelock-labels") }, want: []string{"fail forward rule/doublelock-labels: the rule does not exist"}},
+		"a rule that cannot be read": {change: func(c *clinic) { c.broken["rule"] = guard.ErrDenied }, want: []string{"unknown forward rule/doublelock-denied-reads: access denied", "unknown forward rule/doublelock-labels: access denied"}},
+		"a rule that hears no reads": {change: func(c *clinic) { c.rules["doublelock-denied-reads"] = c.rules["doublelock-labels"] }, want: []string{"fail forward rule/doublelock-denied-reads: state is ENABLED, not ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}},
+		"a rule that hears less": {change: func(c *clinic) {
+			r := c.rules["doublelock-labels"]
+			r.Pattern = `{"source":["none"]}`
+			c.rules["doublelock-labels"] = r
+		}, want: []string{"fail forward rule/doublelock-labels: its event pattern was changed"}},
+		"a rule without targets": {change: func(c *clinic) {
+			c.rules["doublelock-labels"] = doctor.Rule{State: "ENABLED", Pattern: c.rules["doublelock-labels"].Pattern}
+		}, want: []string{"fail forward rule/doublelock-labels: it does not send to the hub's bus"}},
 		"a rule to another bus":       {change: sentElsewhere(func(t *doctor.Target) { t.ARN += "2" }), want: []string{"fail forward rule/doublelock-labels: it does not send to the hub's bus"}},
 		"a rule with another role":    {change: sentElsewhere(func(t *doctor.Target) { t.RoleARN = "" }), want: []string{"fail forward rule/doublelock-labels: it does not send with the role doublelock-forward"}},
 		"a rule that loses events":    {change: sentElsewhere(func(t *doctor.Target) { t.DLQ = "" }), want: []string{"fail forward rule/doublelock-labels: it does not keep what it cannot send in doublelock-forward-dlq"}},

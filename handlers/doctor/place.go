@@ -55,12 +55,14 @@ func (d *Doctor) rule(ctx context.Context, account, region string, want Expected
 		row.cannot(err, "Let doublelock-read call events:DescribeRule and ListTargetsByRule.")
 	case rule.State != want.State:
 		row.fail(redeploy, "state is %s, not %s", rule.State, want.State)
+	case fingerprint(rule.Pattern) != fingerprint(want.Pattern):
+		row.fail(redeploy, "its event pattern was changed")
 	default:
 		if wrong := d.target(rule.Targets, account); wrong != "" {
 			row.fail(redeploy, "%s", wrong)
 			break
 		}
-		row.ok("%s", strings.ToLower(strings.ReplaceAll(rule.State, "_", " ")))
+		row.ok("%s, unchanged", strings.ToLower(strings.ReplaceAll(rule.State, "_", " ")))
 	}
 	return row
 }

@@ -41,6 +41,7 @@ type Trail struct {
 // Rule is an EventBridge rule and where it sends.
 type Rule struct {
 	State   string
+	Pattern string // JSON
 	Targets []Target
 }
 
@@ -85,8 +86,8 @@ type Expected struct {
 	Config         string   // what functions run with; "" is not compared
 }
 
-// ExpectedRule is a forward rule and the state it must be in.
-type ExpectedRule struct{ Name, State string }
+// ExpectedRule is a forward rule, the state it must be in and the event pattern it must have, as JSON.
+type ExpectedRule struct{ Name, State, Pattern string }
 
 // ExpectedPlace is a place that is not guarded and yet has some of our rules.
 type ExpectedPlace struct {
