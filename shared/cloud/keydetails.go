@@ -63,24 +63,6 @@ func (k *Keys) enter(ctx context.Context, key guard.Key, role string) (*kms.Clie
 	return k.c.kms(p), nil
 }
 
-// Aliases lists the names ("alias/…") of a key.
-func (k *Keys) Aliases(ctx context.Context, key guard.Key) ([]string, error) {
-	client, err := k.enter(ctx, key, settings.RoleRead)
-	if err != nil {
-		return nil, fail(err, "list aliases of %s", key.ID)
-	}
-	return aliases(ctx, client, key.ID)
-}
-
-// Tags lists the tags of a key.
-func (k *Keys) Tags(ctx context.Context, key guard.Key) (map[string]string, error) {
-	client, err := k.enter(ctx, key, settings.RoleRead)
-	if err != nil {
-		return nil, fail(err, "list tags of %s", key.ID)
-	}
-	return keyTags(ctx, client, key.ID)
-}
-
 // Policy returns the key policy as JSON.
 func (k *Keys) Policy(ctx context.Context, key guard.Key) (string, error) {
 	client, err := k.enter(ctx, key, settings.RoleRead)
