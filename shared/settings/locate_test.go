@@ -76,6 +76,9 @@ func TestLimitsThatAWSSetsAreKnownBeforeDeployment(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ more, want string }{
 		"an alarm that looks back too far": {"operations:\n  silentHours: 169\n", "14:16: a CloudWatch alarm looks back 168 hours at most; lower it"},
+		"a tag that AWS keeps for itself": {
+			"keys:\n  tags: {\"aws:owner\": me}\n", `14:23: "aws:owner" cannot be a tag of a key; use a name of up to 128 letters, not aws:, and a value of up to 256`,
+		},
 		"more addresses than a topic can tell apart": {
 			"owners:\n  channels:\n" + channels.String(), "14:3: 201 owners with an address, a topic takes 200; let teams share an address",
 		},

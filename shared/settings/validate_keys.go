@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,7 +33,23 @@ func (v validator) keys() {
 		}
 		v.shadowed(path, i)
 	}
+	v.keyTags()
 	v.keyToFixWith()
+}
+
+// maxKeyTags is how many tags a KMS key takes (KMS quotas).
+const maxKeyTags = 50
+
+func (v validator) keyTags() {
+	tags := v.config.Keys.Tags
+	if len(tags) > maxKeyTags {
+		v.problem("keys.tags", fmt.Sprintf("%d tags, a key takes %d", len(tags), maxKeyTags), "name fewer")
+	}
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		if name == "" || strings.HasPrefix(name, "aws:") || len(name) > 128 || len(tags[name]) > 256 {
+			v.problem(`keys.tags["`+name+`"]`, fmt.Sprintf("%q cannot be a tag of a key", name), "use a name of up to 128 letters, not aws:, and a value of up to 256")
+		}
+	}
 }
 
 func (v validator) approved() {
