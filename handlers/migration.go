@@ -28,6 +28,7 @@ type Migration struct {
 	By       string // role session, for the journal
 	Now      func() time.Time
 	Sleep    func(ctx context.Context, d time.Duration) error // nil: the wall clock
+	Accepted []string                                         // principals that may lose access to any secret
 }
 
 // Open puts the machine together. It calls nobody.
@@ -35,7 +36,7 @@ func (m Migration) Open() *Migrations {
 	records := m.Cloud.Records(m.Table)
 	store := jobs{records.Documents(migrationKind)}
 	reads := Reads{m.Cloud.Trails()}
-	preflight := &Preflight{Inventory: &Inventory{Cloud: m.Cloud, Regions: m.Regions, Now: m.Now}, Trail: reads}
+	preflight := &Preflight{Inventory: &Inventory{Cloud: m.Cloud, Regions: m.Regions, Now: m.Now}, Trail: reads, Accepted: m.Accepted}
 	if m.Sleep == nil {
 		m.Sleep = sleep
 	}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/doublelock/doublelock/handlers/sweep"
+	"github.com/doublelock/doublelock/handlers/watchdog"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/trail"
@@ -54,6 +56,12 @@ type refusals struct {
 	m   *Migrations
 	log *slog.Logger
 }
+
+// Refusals is what the watchdog does with a denied read.
+func (m *Migrations) Refusals(log *slog.Logger) watchdog.Reads { return refusals{m, log} }
+
+// Waiting is what the sweep moves on.
+func (m *Migrations) Waiting(log *slog.Logger) sweep.Jobs { return waiting{m, log} }
 
 // DeniedRead journals and answers a denied read of a migrated secret. Handed over twice it does nothing the second time.
 func (r refusals) DeniedRead(ctx context.Context, c trail.Change) error {

@@ -177,7 +177,7 @@ func (w wiring) sweep(ctx context.Context) (*sweep.Handler, error) {
 	log := w.log.With("handler", Sweep)
 	return &sweep.Handler{
 		Accounts: accountIDs{w.enrolled(c)}, Regions: w.options.Regions, Secrets: c.Secrets(), Records: c.Records(w.table),
-		Looker: looker{look}, Jobs: waiting{w.migrations(c, Sweep), log}, Bus: c.Bus(w.bus), Directory: directory(w.runtime.Owners),
+		Looker: looker{look}, Jobs: w.migrations(c, Sweep).Waiting(log), Bus: c.Bus(w.bus), Directory: directory(w.runtime.Owners),
 		Account: w.options.HubAccount, Now: w.now, Log: log,
 	}, nil
 }
@@ -197,7 +197,7 @@ func (w wiring) watchdog(ctx context.Context) (*watchdog.Handler, error) {
 			Places: pulses{looker}, Records: c.Records(w.table), Bus: c.Bus(w.bus),
 			Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: w.now, Log: log,
 		},
-		Reads:   refusals{w.migrations(c, Watchdog), log},
+		Reads:   w.migrations(c, Watchdog).Refusals(log),
 		Account: w.options.HubAccount, Log: log,
 	}, nil
 }

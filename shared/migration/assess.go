@@ -183,6 +183,9 @@ func (s *readerSet) judge(r *Reader) {
 	}
 	if denied(now.SecretLock.Answer) || (now.Answer == policy.ImplicitlyDenied && len(r.Sources) == 1 && r.Sources[0] == SourceSeen) {
 		r.Verdict, r.Why = Cannot, "it cannot read the secret today: "+now.Why()
+		if d, action := s.decide(r); !denied(now.SecretLock.Answer) && denied(d.Answer) {
+			r.Fix = smallest(s.question, s.facts, r.Principal, d, action == generate) // what gives it back
+		}
 		return
 	}
 	d, action := s.decide(r)

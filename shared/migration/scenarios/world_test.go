@@ -2,6 +2,7 @@ package scenarios_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -11,13 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
-	"github.com/aws/aws-sdk-go-v2/service/organizations"
-	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
@@ -28,6 +24,7 @@ import (
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/trail"
 )
 
 // stage is an organization in which one migration of testdata/migrations is played.
@@ -41,6 +38,8 @@ type stage struct {
 	secret  string            // ARN
 	clients map[string]*secretsmanager.Client
 	first   guard.Secret
+	denied  []trail.Change   // reads that CloudTrail recorded as denied
+	told    []map[string]any // what the hub put on its bus
 }
 
 // far is the Region of copies.
@@ -49,7 +48,7 @@ const far = "eu-west-1"
 func newStage(t *testing.T, says script) *stage {
 	t.Helper()
 	w := &stage{T: t, says: says, now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), keys: map[string]string{}, clients: map[string]*secretsmanager.Client{}}
-	w.aws = localaws.New(localaws.Options{Now: func() time.Time { return w.now }, Seed: 7})
+	w.aws = localaws.New(localaws.Options{Now: func() time.Time { return w.now }, Seed: 7, OnRecord: w.record, OnPut: w.put})
 	url, stop, err := w.aws.Start()
 	must(t, err)
 	t.Cleanup(stop)
@@ -62,9 +61,7 @@ func newStage(t *testing.T, says script) *stage {
 	w.deployHub()
 	w.makeKeys()
 	w.makeReaders()
-	w.makeControls(ou)
 	w.makeSecret()
-	w.grant()
 	w.first = w.describe()
 	return w
 }
@@ -130,23 +127,9 @@ func (w *stage) makeKeys() {
 
 func (w *stage) makeReaders() {
 	for name, r := range w.says.Readers {
-		account := w.accountOf(name)
+		account := shop
 		w.aws.AddRole(account, name, trustOfSelf, w.fill(policyText(r.May...)))
-		if len(r.Boundary) == 0 {
-			continue
-		}
-		client := iam.NewFromConfig(w.config(account, "root", "us-east-1"))
-		made, err := client.CreatePolicy(w.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("bound-" + name), PolicyDocument: aws.String(w.fill(policyText(r.Boundary...)))})
-		must(w, err)
-		must(w, ignore(client.PutRolePermissionsBoundary(w.Context(), &iam.PutRolePermissionsBoundaryInput{RoleName: &name, PermissionsBoundary: made.Policy.Arn})))
 	}
-}
-
-func (w *stage) accountOf(reader string) string {
-	if w.says.Readers[reader].Account == "data" {
-		return data
-	}
-	return shop
 }
 
 // fill puts the ARNs of the run into policies: key:NAME and so on.
@@ -157,24 +140,8 @@ func (w *stage) fill(text string) string {
 	return strings.NewReplacer("{shop}", shop, "{data}", data, "{secret}", w.secret).Replace(text)
 }
 
-func (w *stage) makeControls(ou string) {
-	for _, statement := range w.says.SCP {
-		client := organizations.NewFromConfig(w.config(payer, "root", "us-east-1"))
-		made, err := client.CreatePolicy(w.Context(), &organizations.CreatePolicyInput{Name: aws.String("scp"), Description: aws.String("of the script"),
-			Content: aws.String(w.fill(policyText(statement))), Type: orgtypes.PolicyTypeServiceControlPolicy})
-		must(w, err)
-		must(w, ignore(client.AttachPolicy(w.Context(), &organizations.AttachPolicyInput{PolicyId: made.Policy.PolicySummary.Id, TargetId: &ou})))
-	}
-}
-
 func (w *stage) makeSecret() {
 	s := w.says.Secret
-	if s.Service != "" {
-		arn, err := w.aws.ServiceOwnedSecret(shop, region, s.Service, "db-1", "")
-		must(w, err)
-		w.secret = arn
-		return
-	}
 	client := w.client("root")
 	in := &secretsmanager.CreateSecretInput{Name: aws.String("shop/db"), SecretString: aws.String("not a real value")}
 	if s.Key != "" {
@@ -183,56 +150,16 @@ func (w *stage) makeSecret() {
 	for _, name := range slices.Sorted(maps.Keys(s.Tags)) {
 		in.Tags = append(in.Tags, smtypes.Tag{Key: aws.String(name), Value: aws.String(s.Tags[name])})
 	}
-	for where, key := range s.Replicas {
-		one := smtypes.ReplicaRegionType{Region: aws.String(where)}
-		if key != "" {
-			one.KmsKeyId = aws.String(w.keys[key])
-		}
-		in.AddReplicaRegions = append(in.AddReplicaRegions, one)
-	}
 	made, err := client.CreateSecret(w.Context(), in)
 	must(w, err)
 	w.secret = *made.ARN
 	for range s.MoreVersions {
 		must(w, ignore(client.PutSecretValue(w.Context(), &secretsmanager.PutSecretValueInput{SecretId: made.ARN, SecretString: aws.String("another value")})))
 	}
-	if len(s.Policy) > 0 {
-		must(w, ignore(client.PutResourcePolicy(w.Context(), &secretsmanager.PutResourcePolicyInput{SecretId: made.ARN, ResourcePolicy: aws.String(w.fill(policyText(s.Policy...)))})))
-	}
-	if s.Rotation != "" {
-		w.rotateBy(s.Rotation)
-	}
 	for _, reader := range w.says.Seen {
 		if got := w.read(reader); got != "" {
 			w.Fatalf("%s was to be seen reading: %s", reader, got)
 		}
-	}
-	if s.KeyState == "disabled" {
-		must(w, ignore(kms.NewFromConfig(w.config(shop, "root", region)).DisableKey(w.Context(), &kms.DisableKeyInput{KeyId: aws.String(w.keys[s.Key])})))
-	}
-	if s.Deleted {
-		must(w, ignore(client.DeleteSecret(w.Context(), &secretsmanager.DeleteSecretInput{SecretId: made.ARN})))
-	}
-}
-
-// rotateBy gives the secret a rotation function that runs under one of the readers.
-func (w *stage) rotateBy(role string) {
-	arn := "arn:aws:lambda:" + region + ":" + shop + ":function:rotate"
-	roleARN := "arn:aws:iam::" + shop + ":role/" + role
-	must(w, ignore(lambda.NewFromConfig(w.config(shop, "root", region)).CreateFunction(w.Context(), &lambda.CreateFunctionInput{
-		FunctionName: aws.String("rotate"), Role: &roleARN, Code: &lambdatypes.FunctionCode{ZipFile: []byte("x")},
-		Runtime: lambdatypes.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
-	})))
-	w.aws.RotationFunction(arn, roleARN)
-	must(w, ignore(w.client("root").RotateSecret(w.Context(), &secretsmanager.RotateSecretInput{SecretId: &w.secret, RotationLambdaARN: &arn,
-		RotationRules: &smtypes.RotationRulesType{AutomaticallyAfterDays: aws.Int64(30)}, RotateImmediately: aws.Bool(false)})))
-}
-
-func (w *stage) grant() {
-	for _, g := range w.says.Grants {
-		grantee := "arn:aws:iam::" + w.accountOf(g.Reader) + ":role/" + g.Reader
-		must(w, ignore(kms.NewFromConfig(w.config(shop, "root", region)).CreateGrant(w.Context(), &kms.CreateGrantInput{KeyId: aws.String(w.keys[g.Key]),
-			GranteePrincipal: &grantee, Operations: []kmstypes.GrantOperation{kmstypes.GrantOperationDecrypt}})))
 	}
 }
 
@@ -243,23 +170,15 @@ func (w *stage) client(who string) *secretsmanager.Client {
 	}
 	account, name := shop, who
 	if who != "root" {
-		account, name = w.accountOf(who), "role/"+who+"/task"
+		name = "role/" + who + "/task"
 	}
-	where := region
-	if w.says.Readers[who].Region != "" {
-		where = w.says.Readers[who].Region
-	}
-	w.clients[who] = secretsmanager.NewFromConfig(w.config(account, name, where))
+	w.clients[who] = secretsmanager.NewFromConfig(w.config(account, name, region))
 	return w.clients[who]
 }
 
 // read really reads, with the reader's own credentials; "" is a value, else AWS's error.
 func (w *stage) read(reader string) string {
-	id := w.secret
-	if where := w.says.Readers[reader].Region; where != "" {
-		id = strings.Replace(id, ":"+region+":", ":"+where+":", 1)
-	}
-	_, err := w.client(reader).GetSecretValue(w.Context(), &secretsmanager.GetSecretValueInput{SecretId: &id})
+	_, err := w.client(reader).GetSecretValue(w.Context(), &secretsmanager.GetSecretValueInput{SecretId: &w.secret})
 	var api smithy.APIError
 	switch {
 	case err == nil:
@@ -268,17 +187,6 @@ func (w *stage) read(reader string) string {
 		return api.ErrorCode()
 	}
 	return err.Error()
-}
-
-// able lists the readers that get a value now.
-func (w *stage) able() []string {
-	out := []string{}
-	for _, name := range slices.Sorted(maps.Keys(w.says.Readers)) {
-		if w.read(name) == "" {
-			out = append(out, name)
-		}
-	}
-	return out
 }
 
 func (w *stage) describe() guard.Secret {
@@ -313,4 +221,33 @@ func (w *stage) settings() migration.Settings {
 	return s
 }
 
+// record keeps the denied reads, as the hub's rule would forward them.
+func (w *stage) record(r localaws.Record) {
+	raw, err := json.Marshal(r)
+	if err != nil {
+		w.Error(err)
+		return
+	}
+	if c, err := trail.Decode(raw); err == nil && c.Kind == trail.DeniedRead {
+		w.denied = append(w.denied, c)
+	}
+}
+
+func (w *stage) put(_ string, event map[string]any) {
+	if detail, ok := event["detail"].(map[string]any); ok {
+		w.told = append(w.told, detail)
+	}
+}
+
 func (w *stage) advance(d time.Duration) { w.now = w.now.Add(d) }
+
+// owner is the cloud with the credentials of the secret's owner.
+func (w *stage) owner() *cloud.Cloud {
+	w.Helper()
+	c, err := w.aws.Principal(shop, "role/Owner/alice")
+	must(w, err)
+	door, err := cloud.Open(w.Context(), cloud.Options{Region: region, Endpoint: w.url, MaxBackoff: time.Millisecond, Now: func() time.Time { return w.now },
+		Credentials: &cloud.Static{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}})
+	must(w, err)
+	return door
+}

@@ -1,0 +1,182 @@
+package scenarios_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+const (
+	readsBoth   = `{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"*"}`
+	readsSecret = `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}`
+	noKey       = `{"Effect":"Deny","Action":"kms:Decrypt","Resource":"*"}`
+)
+
+func oneReader() script {
+	return script{Keys: map[string]keyScript{"new": {}}, Readers: map[string]reader{"app": {May: []string{readsBoth}}}, Seen: []string{"app"},
+		Secret: secretScript{Tags: map[string]string{"environment": "dev", "doublelock:state": "default"}}}
+}
+
+// begin takes the stage's secret to observing.
+func (w *stage) begin() migration.Job {
+	w.Helper()
+	m := w.migrations(nil)
+	snapshot, err := m.Take(w.Context())
+	must(w, err)
+	f, err := m.Facts(w.Context(), snapshot, settings.Runtime{}, nil)
+	must(w, err)
+	p, err := migration.Make(f, w.secret)
+	must(w, err)
+	_, err = m.Engine.Start(w.Context(), p.Items[0], p.ID)
+	must(w, err)
+	return w.visit(migration.Observing)
+}
+
+// visit is one visit of the sweep, after which the job must be in a phase.
+func (w *stage) visit(want migration.Phase) migration.Job {
+	w.Helper()
+	m := w.migrations(nil)
+	must(w, m.Waiting(slog.New(slog.DiscardHandler)).Advance(w.Context()))
+	j, err := m.Store.Load(w.Context(), w.secret)
+	must(w, err)
+	if j.Phase != want {
+		w.Fatalf("%s (%s), want %s", j.Phase, j.Reason, want)
+	}
+	return j
+}
+
+// watch hands every denied read to the watchdog, twice.
+func (w *stage) watch() {
+	w.Helper()
+	reads := w.migrations(nil).Refusals(slog.New(slog.DiscardHandler))
+	for _, c := range append(w.denied, w.denied...) {
+		must(w, reads.DeniedRead(w.Context(), c))
+	}
+	w.denied = nil
+}
+
+func (w *stage) notices(kind guard.NoticeKind) []string {
+	var out []string
+	for _, n := range w.told {
+		if n["kind"] == string(kind) {
+			detail, _ := n["detail"].(string)
+			out = append(out, detail)
+		}
+	}
+	return out
+}
+
+func TestADeniedReadBeforeTheSealGoesBackExactly(t *testing.T) {
+	w := newStage(t, oneReader())
+	w.begin()
+	w.aws.AddRole(shop, "app", trustOfSelf, policyText(readsBoth, noKey))
+	if got := w.read("app"); got == "" {
+		t.Fatal("the read was to be denied")
+	}
+	w.watch()
+	w.visitResting(migration.RolledBack)
+	now := w.describe()
+	if now.KeyID != w.first.KeyID {
+		t.Errorf("key %q, was %q", now.KeyID, w.first.KeyID)
+	}
+	if diff := cmp.Diff(w.first.Tags, now.Tags); diff != "" {
+		t.Errorf("tags (-before +now):\n%s", diff)
+	}
+	lost := w.notices(guard.NoticeReaderLost)
+	if len(lost) != 1 || !strings.Contains(lost[0], "role/app") || !strings.Contains(lost[0], "kms:Decrypt") {
+		t.Errorf("the owner was told %q", lost)
+	}
+	if back := w.notices(guard.NoticeRolledBack); len(back) != 1 {
+		t.Errorf("told %d times that it is back: %q", len(back), back)
+	}
+}
+
+func (w *stage) visitResting(want migration.Phase) migration.Job {
+	w.Helper()
+	j, err := w.migrations(nil).Store.Load(w.Context(), w.secret)
+	must(w, err)
+	if j.Phase != want {
+		w.Fatalf("%s (%s), want %s", j.Phase, j.Reason, want)
+	}
+	return j
+}
+
+func TestADeniedReadAfterANewVersionIsRestoredForAWhile(t *testing.T) {
+	says := oneReader()
+	says.AutoGrant = true
+	w := newStage(t, says)
+	w.begin()
+	w.advance(25 * time.Hour)
+	if got := w.read("app"); got != "" {
+		t.Fatalf("app reads under two keys: %s", got)
+	}
+	w.visit(migration.Sealing)
+	must(t, ignore(w.owner().Seal(t.Context(), w.secret)))
+	w.visit(migration.Sealing)
+
+	w.aws.AddRole(shop, "app", trustOfSelf, policyText(readsSecret))
+	if got := w.read("app"); got != "AccessDeniedException" {
+		t.Fatalf("app reads the new version: %q", got)
+	}
+	w.watch()
+	if got := w.read("app"); got != "" {
+		t.Fatalf("app cannot read with the grant: %s", got)
+	}
+	lost := w.notices(guard.NoticeReaderLost)
+	if len(lost) != 1 || !strings.Contains(lost[0], "role/app") || !strings.Contains(lost[0], "identity policy") || !strings.Contains(lost[0], `"kms:Decrypt"`) {
+		t.Errorf("the owner was told %q", lost)
+	}
+	w.advance(25 * time.Hour)
+	w.visit(migration.Sealing)
+	if got := w.read("app"); got != "AccessDeniedException" {
+		t.Errorf("the grant did not end: %q", got)
+	}
+	j := w.visitResting(migration.Sealing)
+	if len(j.Rescues) != 1 || j.Rescues[0].Ended.IsZero() {
+		t.Errorf("rescues %+v", j.Rescues)
+	}
+}
+
+func TestWithoutGrantsTheOwnerIsPaged(t *testing.T) {
+	w := newStage(t, oneReader())
+	w.begin()
+	w.advance(25 * time.Hour)
+	w.read("app")
+	w.visit(migration.Sealing)
+	must(t, ignore(w.owner().Seal(t.Context(), w.secret)))
+	w.visit(migration.Sealing)
+	w.aws.AddRole(shop, "app", trustOfSelf, policyText(readsSecret))
+	w.read("app")
+	w.watch()
+	if lost := w.notices(guard.NoticeReaderLost); len(lost) != 1 || !strings.Contains(lost[0], "Nothing was changed") {
+		t.Errorf("the owner was told %q", lost)
+	}
+	j := w.visitResting(migration.Sealing)
+	if len(j.Denials) != 1 || j.Denials[0].Answer != migration.AnswerPage || w.describe().KeyID == w.first.KeyID {
+		t.Errorf("denials %+v", j.Denials)
+	}
+}
+
+func TestTheSealKeepsWhatSomebodyElseWrites(t *testing.T) {
+	w := newStage(t, oneReader())
+	w.begin()
+	before := w.describe()
+	version, err := w.owner().Seal(t.Context(), w.secret)
+	must(t, err)
+	after := w.describe()
+	if len(after.Versions) != len(before.Versions)+1 {
+		t.Errorf("%d versions, want one more than %d", len(after.Versions), len(before.Versions))
+	}
+	for _, v := range after.Versions {
+		if v.ID == version && (cmp.Diff([]string{"AWSCURRENT"}, v.Stages) != "" || len(v.Keys) != 1) {
+			t.Errorf("the new version has stages %v under %v", v.Stages, v.Keys)
+		}
+	}
+}
