@@ -22,7 +22,7 @@ type scenario struct {
 	Limit    string            `yaml:"limit"` // what nobody can foresee here, and who catches it
 	Keys     map[string]keyOf  `yaml:"keys"`
 	Target   string            `yaml:"target"`
-	Targets  map[string]string `yaml:"targets"` // by Region, of replicas
+	Targets  map[string]string `yaml:"targets"`  // by Region, of replicas
 	Approved []string          `yaml:"approved"` // keys beside the targets
 	Secret   secretOf          `yaml:"secret"`
 	Readers  map[string]person `yaml:"readers"`
@@ -115,10 +115,17 @@ type drive struct {
 	Reason   string          `yaml:"reason"`
 	Throttle int             `yaml:"throttle"` // every n-th call of each operation
 	Crash    bool            `yaml:"crash"`    // at every call in turn
+	Offset   int             `yaml:"offset"`   // 0: at even calls it dies after the call arrived, 1: at odd ones
 	Workers  int             `yaml:"workers"`
 	Flips    int             `yaml:"flips"` // times that somebody's code sets the old key again
-	Denied   string          `yaml:"denied"`
-	Refuse   []any           `yaml:"refuse"` // takes the right from the readers after the plan: an SCP
+	Takes    *taking         `yaml:"takes"`
+}
+
+// taking is a reader's right on the key, taken away on the way.
+type taking struct {
+	From string          `yaml:"from"`
+	At   migration.Phase `yaml:"at"`
+	With string          `yaml:"with"` // key that is disabled too
 }
 
 func loadScenarios(dir string) ([]scenario, error) {
@@ -185,11 +192,11 @@ func statement(of any, account, region string, fill *strings.Replacer) (string, 
 	service := `"kms:ViaService":"secretsmanager.` + region + `.amazonaws.com"`
 	use := `"Action":["kms:Decrypt","kms:Encrypt","kms:GenerateDataKey","kms:DescribeKey"],"Resource":"*"`
 	words := map[string]string{
-		"read":    `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"arn:aws:secretsmanager:*:*:secret:shop/*"}`,
-		"decrypt": `{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*"}`,
-		"rotate":  `{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:PutSecretValue","secretsmanager:UpdateSecretVersionStage"],"Resource":"*"}`,
-		"account": `{"Effect":"Allow","Principal":{"AWS":` + root + `},"Action":"kms:*","Resource":"*"}`,
-		"service": `{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEquals":{"kms:CallerAccount":"` + account + `",` + service + `}}}`,
+		"read":         `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"arn:aws:secretsmanager:*:*:secret:shop/*"}`,
+		"decrypt":      `{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*"}`,
+		"rotate":       `{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:PutSecretValue","secretsmanager:UpdateSecretVersionStage"],"Resource":"*"}`,
+		"account":      `{"Effect":"Allow","Principal":{"AWS":` + root + `},"Action":"kms:*","Resource":"*"}`,
+		"service":      `{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEquals":{"kms:CallerAccount":"` + account + `",` + service + `}}}`,
 		"organization": `{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorg",` + service + `}}}`,
 		"anybody":      `{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEquals":{` + service + `}}}`,
 		"staff": `{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::` + account + `:role/Owner","arn:aws:iam::` + account + `:role/doublelock-change","arn:aws:iam::` + account +

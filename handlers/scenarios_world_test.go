@@ -9,8 +9,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -37,13 +40,14 @@ type theatre struct {
 	keys   map[string]string // ARN by name
 	logins map[string]localaws.Credentials
 	fill   *strings.Replacer
+	made   []string // changes of the secret by our own sessions, in CloudTrail's order
 }
 
 func newTheatre(t testing.TB, s *scenario, faults localaws.Faults) *theatre {
 	t.Helper()
 	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	w := &theatre{TB: t, scenario: s, now: &now, keys: map[string]string{}, logins: map[string]localaws.Credentials{}, fill: strings.NewReplacer()}
-	w.aws = localaws.New(localaws.Options{Now: func() time.Time { return *w.now }, Seed: 1, Faults: faults})
+	w.aws = localaws.New(localaws.Options{Now: func() time.Time { return *w.now }, Seed: 1, Faults: faults, OnRecord: w.hear})
 	url, stop, err := w.aws.Start()
 	must(t, err)
 	t.Cleanup(stop)
@@ -57,6 +61,18 @@ func newTheatre(t testing.TB, s *scenario, faults localaws.Faults) *theatre {
 	w.attachSCP("scp", s.SCP)
 	return w
 }
+
+// hear notes the changes that succeed. It runs inside the local AWS.
+func (w *theatre) hear(r localaws.Record) {
+	identity, _ := r["userIdentity"].(map[string]any)
+	arn, _ := identity["arn"].(string)
+	name, _ := r["eventName"].(string)
+	if strings.Contains(arn, ":assumed-role/doublelock-change/doublelock-") && r["errorCode"] == nil && changes[name] {
+		w.made = append(w.made, name)
+	}
+}
+
+var changes = map[string]bool{"UpdateSecret": true, "RotateSecret": true, "RemoveRegionsFromReplication": true, "ReplicateSecretToRegions": true}
 
 // settle is what happened before the plan: people read, some of them left, and keys changed state.
 func (w *theatre) settle() {
@@ -104,6 +120,7 @@ func (w *theatre) found() {
 	for _, account := range []string{payer, hub, shop, data} {
 		w.aws.AddRole(account, "doublelock-read", trustOfHub, policyText(may(`"*"`, "*"), blind))
 		w.aws.AddRole(account, "doublelock-tag", trustOfHub, policyText(may(`["secretsmanager:TagResource","secretsmanager:UntagResource"]`, "*")))
+		w.aws.AddRole(account, "Deployer", trustOfSelf, policyText(may(`["lambda:*","iam:PassRole"]`, "*")))
 		w.aws.AddRole(account, "Owner", trustOfSelf, policyText(may(`["secretsmanager:*","kms:*"]`, "*"), blind))
 	}
 	w.aws.AddRole(hub, "operator", trustOfSelf, policyText(may(`"sts:AssumeRole"`, "*")))
@@ -303,7 +320,10 @@ func (w *theatre) makeReader(name string, r person) {
 		}
 	}
 	if r.Rotates {
-		w.aws.RotationFunction(rotator, readerARN(account, name, r))
+		arn := readerARN(account, name, r)
+		must(w, ignore(lambda.NewFromConfig(w.as(account, "role/Deployer/d", region)).CreateFunction(w.Context(), &lambda.CreateFunctionInput{FunctionName: aws.String("rotate"),
+			Role: &arn, Code: &lambdatypes.FunctionCode{ZipFile: []byte("x")}, Runtime: lambdatypes.RuntimeProvidedal2023, Handler: aws.String("bootstrap")})))
+		w.aws.RotationFunction(rotator, arn)
 		w.service(account, region, "secretsmanager", "RotateSecret", map[string]any{"SecretId": w.secret, "RotationLambdaARN": rotator,
 			"RotationRules": map[string]any{"AutomaticallyAfterDays": 30}, "RotateImmediately": false})
 	}
@@ -311,7 +331,7 @@ func (w *theatre) makeReader(name string, r person) {
 }
 
 // trustOfWork lets a service start sessions, without tags of their own.
-const trustOfWork = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+const trustOfWork = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["ecs-tasks.amazonaws.com","lambda.amazonaws.com"]},"Action":"sts:AssumeRole"}]}`
 
 // login are the credentials that somebody reads with: a user's, or those of a session, perhaps with a policy of its own.
 func (w *theatre) login(account, name string, r person) localaws.Credentials {
@@ -377,7 +397,9 @@ func (w *theatre) as(account, who, region string) aws.Config {
 
 func (w *theatre) config(c localaws.Credentials, region string) aws.Config {
 	return aws.Config{Region: region, BaseEndpoint: &w.url, Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken),
-		Retryer: func() aws.Retryer { return aws.NopRetryer{} }}
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 8, time.Millisecond })
+		}}
 }
 
 // read is the error code of what a reader gets, "" for the value.

@@ -1,0 +1,354 @@
+package handlers_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/localaws"
+	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// line is the network between the hub and AWS. Cut, it loses every call: the worker has died.
+type line struct {
+	mu     sync.Mutex
+	proxy  *httputil.ReverseProxy
+	writes int // so far
+	cutAt  int // at this write; 0 is never
+	after  bool
+	cut    bool
+}
+
+// lay puts a line before an AWS.
+func lay(t testing.TB, to string) (*line, string) {
+	t.Helper()
+	target, err := url.Parse(to)
+	must(t, err)
+	l := &line{proxy: httputil.NewSingleHostReverseProxy(target)}
+	server := httptest.NewServer(l)
+	t.Cleanup(server.Close)
+	return l, server.URL
+}
+
+var writing = []string{".UpdateSecret", ".RotateSecret", ".ReplicateSecretToRegions", ".RemoveRegionsFromReplication", ".TagResource", ".UntagResource",
+	".CreateGrant", ".RevokeGrant", ".PutItem", ".UpdateItem", ".DeleteItem", ".TransactWriteItems", ".PutEvents"}
+
+// ServeHTTP lets calls through until the line is cut: before the call arrives, or after it and before its answer.
+func (l *line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	target := r.Header.Get("X-Amz-Target")
+	lost, arrives := l.counts(slices.ContainsFunc(writing, func(s string) bool { return strings.HasSuffix(target, s) }))
+	if lost && arrives {
+		l.proxy.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if lost {
+		panic(http.ErrAbortHandler)
+	}
+	l.proxy.ServeHTTP(w, r)
+}
+
+func (l *line) counts(write bool) (lost, arrives bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cut || !write {
+		return l.cut, false
+	}
+	l.writes++
+	l.cut = l.writes == l.cutAt
+	return l.cut, l.after
+}
+
+// mend lets a new worker begin, whose line is not cut.
+func (l *line) mend() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.cut
+	l.cut = false
+	return was
+}
+
+// hubParts makes what the machine needs in the hub.
+func (w *theatre) hubParts() {
+	w.aws.AddRole(hub, "doublelock-remediate", trustOfSelf, policyText(may(`["dynamodb:*","events:PutEvents","sts:AssumeRole"]`, "*")))
+	w.service(hub, region, "dynamodb", "CreateTable", map[string]any{"TableName": settings.HubName, "BillingMode": "PAY_PER_REQUEST",
+		"AttributeDefinitions": []map[string]string{{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}},
+		"KeySchema":            []map[string]string{{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}}})
+	w.service(hub, region, "events", "CreateEventBus", map[string]any{"Name": settings.HubName})
+}
+
+// machine is one worker of the hub, with a name of its own.
+func (w *theatre) machine(endpoint string) *handlers.Migrations {
+	w.Helper()
+	c, err := w.aws.Principal(hub, "role/doublelock-remediate/doublelock-remediate")
+	must(w, err)
+	now := func() time.Time { return *w.now }
+	door, err := cloud.Open(w.Context(), cloud.Options{Region: region, Endpoint: endpoint, HubAccount: hub, AssumeRoles: true, ManagementAccount: payer,
+		KeyDetails: true, KeyTTL: time.Nanosecond, MaxBackoff: time.Millisecond, LookupEvery: time.Nanosecond, Session: "remediate", Now: now,
+		Credentials: &cloud.Static{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}})
+	must(w, err)
+	set := migration.Defaults()
+	set.RotateTwice, set.AutoGrant = true, true
+	return handlers.Migration{Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, farRegion}, Settings: set,
+		By: "doublelock-remediate", Now: now, Sleep: func(context.Context, time.Duration) error { return nil }}.Open()
+}
+
+// mostRounds is how often workers come by before a run counts as one without an end.
+const mostRounds = 20
+
+// run lets the machine do everything it does by itself; the readers, the owner and the clock are played.
+func (w *theatre) run(item migration.Item, plan string, l *line, endpoint string) migration.Job {
+	w.Helper()
+	var job migration.Job
+	written := 0
+	for range mostRounds {
+		job = w.round(item, plan, endpoint, job.Revision == 0)
+		if l.mend() {
+			*w.now = w.now.Add(migration.Defaults().Lease + time.Minute) // the dead worker's lease
+			continue
+		}
+		if job.Phase.Resting() || job.Phase == migration.Sealed {
+			return job
+		}
+		w.between(job, &written)
+	}
+	if job.Phase == w.Drive.Ends {
+		return job // it waits for people
+	}
+	w.Fatalf("no end after %d rounds: %s (%s)", mostRounds, job.Phase, job.Reason)
+	return job
+}
+
+// round is one visit, by as many workers at once as the file says. Only what may be tried again goes wrong.
+func (w *theatre) round(item migration.Item, plan, endpoint string, start bool) migration.Job {
+	w.Helper()
+	var group sync.WaitGroup
+	results := make(chan error, max(w.Drive.Workers, 1))
+	for range max(w.Drive.Workers, 1) {
+		m := w.machine(endpoint)
+		group.Go(func() {
+			var err error
+			if start {
+				_, err = m.Engine.Start(w.Context(), item, plan)
+			}
+			if err == nil {
+				_, _, err = m.Engine.Advance(w.Context(), w.secret)
+			}
+			results <- err
+		})
+	}
+	group.Wait()
+	close(results)
+	for err := range results {
+		if err != nil && !errors.Is(err, migration.ErrBusy) && !errors.Is(err, guard.ErrConflict) && !w.Drive.Crash {
+			w.Fatalf("a visit: %v", err)
+		}
+	}
+	job, err := w.machine(w.url).Store.Load(w.Context(), w.secret)
+	must(w, err)
+	return job
+}
+
+// between two visits readers read, code sets the old key again, and owners write what they are asked for.
+func (w *theatre) between(job migration.Job, written *int) {
+	w.Helper()
+	if w.Drive.Flips > 0 && job.Phase == migration.Observing {
+		w.Drive.Flips--
+		client := secretsmanager.NewFromConfig(w.as(w.account(w.Secret.Account), "role/Owner/terraform", region))
+		must(w, ignore(client.UpdateSecret(w.Context(), &secretsmanager.UpdateSecretInput{SecretId: &w.secret, KmsKeyId: aws.String(job.Before.KeyID)})))
+	}
+	if w.Drive.Takes != nil && job.Phase == w.Drive.Takes.At {
+		w.takeAway()
+	}
+	*w.now = w.now.Add(25 * time.Hour)
+	w.everybody()
+	if !w.Drive.Crash {
+		w.watch()
+	}
+	if job.Phase == migration.Sealing && job.Seal == migration.SealOwner && *written < 2 {
+		*written++
+		w.put("written by its owner")
+	}
+}
+
+// takeAway is what people do on the way: a reader's right on the key goes.
+func (w *theatre) takeAway() {
+	w.Helper()
+	from := w.Drive.Takes.From
+	r := w.Readers[from]
+	left := slices.DeleteFunc(slices.Clone(r.May), func(s any) bool { return s == "decrypt" })
+	w.aws.AddRole(w.account(r.Account), from, trustOfWork, w.document(left, w.account(r.Account)))
+	if w.Drive.Takes.With != "" {
+		w.kms(w.Drive.Takes.With, "DisableKey", nil)
+	}
+	w.Drive.Takes = nil
+}
+
+// watch hands every denied read that CloudTrail recorded to the machine, as the watchdog does, and twice, as events
+// come.
+func (w *theatre) watch() {
+	w.Helper()
+	m := w.machine(w.url)
+	for _, name := range []string{"GetSecretValue", "Decrypt"} {
+		q := cloud.Lookup{Account: w.account(w.Secret.Account), Region: region, By: cloud.ByEventName, Value: name, From: w.now.Add(-time.Hour)}
+		var denied []migration.Refused
+		must(w, m.Reads.Trails.Lookup(w.Context(), q, func(raw []byte) error {
+			c, err := trail.Decode(raw)
+			if err == nil && c.Kind == trail.DeniedRead {
+				denied = append(denied, migration.Refused{Principal: c.Actor.PrincipalARN(), EventID: c.EventID, At: c.Time.UTC(),
+					Key: name == "Decrypt" || strings.Contains(c.ErrorMessage, "KMS"), What: "kms:Decrypt"})
+			}
+			return err
+		}))
+		for _, r := range slices.Concat(denied, denied) {
+			_, err := m.Engine.Refused(w.Context(), w.secret, r)
+			must(w, err)
+		}
+	}
+}
+
+// TestTheMachineBreaksNobody drives every scenario through the machine as the hub opens it, with its store, journal,
+// pre-flight and trail, whatever the plan said of it: what must not be done it has to refuse by itself.
+func TestTheMachineBreaksNobody(t *testing.T) {
+	for _, s := range scenarios(t) {
+		if s.Expect.Plan == outside {
+			continue // there is nothing to start
+		}
+		t.Run(strings.TrimSuffix(s.file, ".yaml"), func(t *testing.T) {
+			if s.Drive.Crash {
+				crashEverywhere(t, s)
+				return
+			}
+			driveScenario(t, s, 0, false)
+		})
+	}
+}
+
+// driveScenario plays a scenario and answers how many calls that change something were made. The worker dies at the
+// cutAt-th of them.
+func driveScenario(t *testing.T, s scenario, cutAt int, after bool) int {
+	t.Helper()
+	w := newTheatre(t, &s, localaws.Faults{ThrottleEvery: s.Drive.Throttle})
+	w.hubParts()
+	w.settle()
+	could := w.everybody()
+	plan := w.plan()
+	item := plan.Items[0]
+	if item.Target == "" {
+		t.Skip("there is no key to move to")
+	}
+	l, endpoint := lay(t, w.url)
+	l.cutAt, l.after = cutAt, after
+	job := w.run(item, plan.ID, l, endpoint)
+	if w.Drive.Takes != nil && w.Drive.Takes.At == job.Phase {
+		w.breakAndRescue()
+	}
+	w.compareEnd(job)
+	for name, now := range w.everybody() {
+		if could[name] && !now && !slices.Contains(s.Accepted, readerARN(w.account(s.Readers[name].Account), name, s.Readers[name])) && job.Phase != migration.Failed {
+			t.Errorf("%s read before, and cannot after the machine ended %s (%s)", name, job.Phase, job.Reason)
+		}
+	}
+	if job.Phase == migration.Sealed && !w.sealed(job.Target) {
+		t.Errorf("the job says sealed, and a labelled version opens with another key")
+	}
+	return l.writes
+}
+
+// breakAndRescue breaks a reader after the seal: one denied read later it reads again, and a day later the grant ends.
+func (w *theatre) breakAndRescue() {
+	w.Helper()
+	from := w.Drive.Takes.From
+	w.takeAway()
+	if got := w.read(from); got != "AccessDeniedException" {
+		w.Errorf("%s lost its right, and reading answers %q", from, got)
+	}
+	w.watch()
+	if got := w.read(from); got != "" {
+		w.Errorf("after the watchdog heard of it, reading answers %q", got)
+	}
+	*w.now = w.now.Add(25 * time.Hour)
+	_, _, err := w.machine(w.url).Engine.Advance(w.Context(), w.secret)
+	must(w, err)
+	if got := w.read(from); got != "AccessDeniedException" {
+		w.Errorf("when the grant's time is over, reading answers %q", got)
+	}
+	w.makeReader(from, w.Readers[from]) // as people do in time
+}
+
+func (w *theatre) compareEnd(job migration.Job) {
+	w.Helper()
+	ends := w.Drive.Ends
+	if ends == "" {
+		ends = map[outcome]migration.Phase{safe: migration.Sealed, unsafe: migration.Blocked, blocked: migration.Blocked}[w.Expect.Plan]
+	}
+	if job.Phase != ends || !strings.Contains(job.Reason, w.Drive.Reason) {
+		w.Errorf("it ends %s (%s), want %s (%s)", job.Phase, job.Reason, ends, w.Drive.Reason)
+	}
+	updates := 0
+	for _, name := range w.made {
+		if name == "UpdateSecret" {
+			updates++
+		}
+	}
+	most := 1 + len(job.Flips)
+	if job.Phase == migration.RolledBack {
+		most++
+	}
+	if updates > most {
+		w.Errorf("%d times UpdateSecret, want at most %d: %v", updates, most, w.made)
+	}
+	if job.Phase == migration.Blocked && len(job.Flips) == 0 && len(w.made) > 0 {
+		w.Errorf("it ends blocked, and changed the secret: %v", w.made)
+	}
+}
+
+// sealed reports whether every labelled version, of the copies' Regions too, opens with its target alone.
+func (w *theatre) sealed(target string) bool {
+	w.Helper()
+	s, err := w.door("plan").Secrets().Describe(w.Context(), w.ref())
+	must(w, err)
+	for _, v := range s.Versions {
+		if v.Labelled() && (len(v.Keys) != 1 || v.Keys[0].ARN != target) {
+			return false
+		}
+	}
+	for _, r := range s.Replicas {
+		if r.Key.ARN != w.key(w.Targets[r.Region]) || r.Status != "InSync" {
+			return false
+		}
+	}
+	return s.Key.ARN == target
+}
+
+// crashEverywhere has the worker die at each call that changes something, before it arrives and after by turns, and
+// another one take over.
+func crashEverywhere(t *testing.T, s scenario) {
+	if testing.Short() {
+		t.Skip("some dozens of whole migrations")
+	}
+	writes := driveScenario(t, s, 0, false)
+	if writes < 10 {
+		t.Fatalf("%d calls that change something: the run is too short to show anything", writes)
+	}
+	for at := 1; at <= writes; at++ {
+		after := at%2 == s.Drive.Offset
+		if driveScenario(t, s, at, after); t.Failed() {
+			t.Fatalf("when the worker died at change %d of %d, after it arrived: %t", at, writes, after)
+		}
+	}
+}
