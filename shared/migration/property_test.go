@@ -1,0 +1,372 @@
+package migration_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/migration"
+)
+
+var errDied = errors.New("the worker died")
+
+// town is one secret, AWS around it and the hub's stores, in memory. Trouble is asked before and after every call.
+type town struct {
+	t        *rapid.T
+	now      time.Time
+	secret   guard.Secret
+	home     string // the key it had, as UpdateSecret takes it: what the owner's code sets again
+	silent   bool   // UpdateSecret answers success and re-encrypts nothing
+	lose     bool   // the readers' rights are gone
+	stored   []byte
+	revision int64
+	journal  map[string]bool // entries by action
+	counts   map[string]int
+	changes  []string // made, in order
+	changing bool
+	lastSet  time.Time
+	trouble  func(call string) error
+	told     map[string]bool
+}
+
+func (w *town) call(name string, do func() error) error {
+	if err := w.trouble("before " + name); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return w.trouble("after " + name)
+}
+
+// change is a call that changes the secret: never two at once, never without a journal entry.
+func (w *town) change(name, journaled string, do func()) error {
+	return w.call(name, func() error {
+		if w.changing {
+			w.t.Fatalf("%s while another change is under way", name)
+		}
+		w.changing = true
+		defer func() { w.changing = false }()
+		if !w.journal[journaled] && !w.journal["rollback"] {
+			w.t.Fatalf("%s without a journal entry", name)
+		}
+		w.changes = append(w.changes, name)
+		do()
+		return nil
+	})
+}
+
+func (w *town) Describe(context.Context, guard.SecretRef) (s guard.Secret, err error) {
+	err = w.call("Describe", func() error {
+		s = w.secret
+		s.Versions, s.Tags = slices.Clone(s.Versions), maps.Clone(s.Tags)
+		for i := range s.Versions {
+			s.Versions[i].Keys = slices.Clone(s.Versions[i].Keys)
+		}
+		return nil
+	})
+	return s, err
+}
+
+func (w *town) keyNamed(id string) guard.Key {
+	for _, k := range []guard.Key{cmk("new", region), cmk("old", region)} {
+		if k.ARN == id {
+			return k
+		}
+	}
+	return managed()
+}
+
+func (w *town) Rekey(_ context.Context, _ guard.SecretRef, id string) error {
+	return w.change("UpdateSecret", "UpdateSecret", func() { w.setKey(id) })
+}
+
+func (w *town) setKey(id string) {
+	w.secret.KeyID, w.secret.Key = id, w.keyNamed(id)
+	for i, v := range w.secret.Versions {
+		if !w.silent && v.Labelled() && !slices.ContainsFunc(v.Keys, w.secret.Key.Same) {
+			w.secret.Versions[i].Keys = append(slices.Clone(v.Keys), w.secret.Key)
+		}
+	}
+}
+
+// write makes a new version, as a rotation or an owner does.
+func (w *town) write() {
+	for i, v := range w.secret.Versions {
+		switch {
+		case slices.Contains(v.Stages, "AWSCURRENT"):
+			w.secret.Versions[i].Stages = []string{"AWSPREVIOUS"}
+		case slices.Contains(v.Stages, "AWSPREVIOUS"):
+			w.secret.Versions[i].Stages = nil
+		}
+	}
+	w.secret.Versions = append(w.secret.Versions, guard.Version{ID: fmt.Sprintf("v%d", len(w.secret.Versions)+1), Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{w.secret.Key}})
+}
+
+func (w *town) Rotate(context.Context, guard.SecretRef) error {
+	return w.change("RotateSecret", "RotateSecret", w.write)
+}
+
+func (w *town) RemoveReplica(context.Context, guard.SecretRef, string) error {
+	return w.change("RemoveRegionsFromReplication", "RemoveRegionsFromReplication", func() { w.secret.Replicas = nil })
+}
+
+func (w *town) AddReplica(_ context.Context, _ guard.SecretRef, where, key string) error {
+	return w.change("ReplicateSecretToRegions", "ReplicateSecretToRegions", func() {
+		k := cmk("far", other)
+		if key == "" {
+			k = managed()
+			k.Region = other
+		}
+		w.secret.Replicas = []guard.Replica{{Region: where, KeyID: key, Key: k, Status: "InSync"}}
+	})
+}
+
+func (w *town) Tag(_ context.Context, _ guard.SecretRef, tags map[string]string) error {
+	return w.call("Tag", func() error { maps.Copy(w.secret.Tags, tags); return nil })
+}
+
+func (w *town) Untag(_ context.Context, _ guard.SecretRef, names ...string) error {
+	return w.call("Untag", func() error {
+		for _, n := range names {
+			delete(w.secret.Tags, n)
+		}
+		return nil
+	})
+}
+
+func (w *town) Load(context.Context, string) (j migration.Job, err error) {
+	if len(w.stored) > 0 {
+		err = json.Unmarshal(w.stored, &j)
+		j.Revision = w.revision
+	}
+	return j, err
+}
+
+func (w *town) Save(_ context.Context, j migration.Job) error {
+	return w.call("Save", func() error {
+		if j.Revision != w.revision {
+			return fmt.Errorf("save: %w", guard.ErrConflict)
+		}
+		raw, err := json.Marshal(j)
+		w.stored, w.revision = raw, w.revision+1
+		return err
+	})
+}
+
+func (w *town) List(context.Context, func(migration.Job) error) error { return nil }
+
+type townJournal struct{ *town }
+
+func (w townJournal) Append(_ context.Context, e guard.JournalEntry) error {
+	return w.call("Append", func() error { w.journal[e.Action] = true; return nil })
+}
+
+func (w *town) Take(_ context.Context, name string, most int, _ time.Time) (bool, error) {
+	if w.counts[name] >= most {
+		return false, nil
+	}
+	w.counts[name]++
+	return true, w.trouble("after Take")
+}
+
+func (w *town) Check(context.Context, guard.Secret, string, []string) (migration.Assessment, error) {
+	a := migration.Assessment{}
+	if w.lose {
+		a.Problems = []string{role("app") + " would lose access"}
+	}
+	return a, nil
+}
+
+func (w *town) Publish(_ context.Context, notices []guard.Notice) error {
+	return w.call("Publish", func() error {
+		for _, n := range notices {
+			w.told[n.ID] = true
+		}
+		return nil
+	})
+}
+
+func (w *town) worker(name string) *migration.Engine {
+	set := migration.Defaults()
+	set.RotateTwice = true
+	return &migration.Engine{Secrets: w, Store: w, Journal: townJournal{w}, Counter: w, Preflight: w, Bus: w, Settings: set, By: "doublelock-test", Worker: name,
+		Now: func() time.Time { return w.now }, Sleep: func(context.Context, time.Duration) error { return nil }}
+}
+
+func newTown(t *rapid.T) *town {
+	from := rapid.SampledFrom([]guard.Key{managed(), cmk("old", region)}).Draw(t, "from")
+	w := &town{t: t, now: now, journal: map[string]bool{}, counts: map[string]int{}, told: map[string]bool{}, trouble: func(string) error { return nil }}
+	w.secret, w.home = secret("db", from), from.ARN
+	w.secret.Tags = map[string]string{"Owner": "team"}
+	if rapid.Bool().Draw(t, "tagged") {
+		w.secret.Tags["doublelock:state"] = "default"
+	}
+	w.secret.RotationEnabled = rapid.Bool().Draw(t, "rotates")
+	if rapid.Bool().Draw(t, "older version") {
+		w.secret.Versions = append(w.secret.Versions, guard.Version{ID: "v0", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{from}})
+	}
+	if rapid.Bool().Draw(t, "replicated") {
+		far := managed()
+		far.Region = other
+		w.secret.Replicas = []guard.Replica{{Region: other, Key: far, Status: "InSync"}}
+	}
+	return w
+}
+
+func (w *town) item() migration.Item {
+	i := migration.Item{Secret: w.secret.ARN, Name: "db", Account: shop, Region: region, Wave: migration.Development, Target: cmk("new", region).ARN, Seal: migration.SealOwner}
+	if w.secret.RotationEnabled {
+		i.Seal = migration.SealRotate
+	}
+	for range w.secret.Replicas {
+		i.Replicas = []migration.ReplicaItem{{Region: other, Target: cmk("far", other).ARN}}
+	}
+	return i
+}
+
+// Whatever dies, whoever interferes and however often it is begun: no version is lost, no two changes are under way,
+// every change was journaled first, and going back restores the first state exactly.
+func TestNoCrashLosesASecretOrTheWayBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newTown(t)
+		first := w.secret
+		first.Tags = maps.Clone(first.Tags)
+		if _, err := w.worker("w0").Start(t.Context(), w.item(), "plan"); err != nil {
+			t.Fatal(err)
+		}
+		disturbances := 0
+		for round := range rapid.IntRange(1, 25).Draw(t, "rounds") {
+			disturbances += w.round(t, round)
+		}
+		w.calm(t)
+		most := 1 + disturbances
+		if set := count(w.changes, "UpdateSecret"); set > most {
+			t.Fatalf("%d times UpdateSecret after %d disturbances: %v", set, disturbances, w.changes)
+		}
+		for _, v := range first.Versions {
+			if !slices.ContainsFunc(w.secret.Versions, func(have guard.Version) bool { return have.ID == v.ID }) {
+				t.Fatalf("version %s is lost", v.ID)
+			}
+		}
+		w.checkBack(t, first)
+	})
+}
+
+func count(list []string, what string) int {
+	n := 0
+	for _, s := range list {
+		if s == what {
+			n++
+		}
+	}
+	return n
+}
+
+// round is one visit in which something may go wrong, and some time after it. It answers how often the change may have
+// to be made again for it.
+func (w *town) round(t *rapid.T, round int) int {
+	disturbed := 0
+	dies := rapid.IntRange(0, 30).Draw(t, "dies at call")
+	calls := 0
+	w.trouble = func(call string) error {
+		calls++
+		switch {
+		case calls == dies:
+			disturbed++
+			return errDied
+		case calls == dies+2 && strings.HasPrefix(call, "before"): // another worker comes by in the middle of it
+			saved := w.trouble
+			w.trouble = func(string) error { return nil }
+			_, _, err := w.worker("intruder").Advance(t.Context(), w.secret.ARN)
+			w.trouble = saved
+			if err == nil {
+				t.Fatalf("two workers at once, at %s", call)
+			}
+			if !errors.Is(err, migration.ErrBusy) {
+				t.Fatalf("the second worker: %v", err)
+			}
+		}
+		return nil
+	}
+	if calls = 0; rapid.IntRange(0, 9).Draw(t, "what") == 0 {
+		w.setKey(w.home) // somebody, or some code, sets the key that the secret had
+		disturbed++
+	}
+	j, _, err := w.worker(fmt.Sprintf("w%d", round)).Advance(t.Context(), w.secret.ARN)
+	if err != nil && !errors.Is(err, errDied) && !errors.Is(err, migration.ErrBusy) {
+		t.Fatal(err)
+	}
+	w.trouble = func(string) error { return nil }
+	w.pass(t, j)
+	return disturbed
+}
+
+// pass lets time go by; the owner does what was asked for.
+func (w *town) pass(t *rapid.T, j migration.Job) {
+	w.now = w.now.Add(time.Duration(rapid.IntRange(6, 30*60).Draw(t, "minutes")) * time.Minute)
+	if j.Phase == migration.Sealing && j.Seal == migration.SealOwner && rapid.Bool().Draw(t, "owner writes") {
+		w.write()
+	}
+}
+
+// calm lets the machine come to an end without further trouble.
+func (w *town) calm(t *rapid.T) {
+	w.trouble = func(string) error { return nil }
+	for range 40 {
+		w.now = w.now.Add(25 * time.Hour)
+		j, _, err := w.worker("calm").Advance(t.Context(), w.secret.ARN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j.Phase.Resting() || j.Phase == migration.Sealed {
+			return
+		}
+		if j.Phase == migration.Sealing && j.Seal == migration.SealOwner {
+			w.write()
+		}
+	}
+	t.Fatal("no end")
+}
+
+func (w *town) checkBack(t *rapid.T, first guard.Secret) {
+	if w.changes == nil {
+		return // blocked before anything was done
+	}
+	dies, calls := rapid.IntRange(0, 12).Draw(t, "going back dies at call"), 0
+	w.trouble = func(string) error {
+		if calls++; calls == dies {
+			return errDied
+		}
+		return nil
+	}
+	_, err := w.worker("back").Rollback(t.Context(), w.secret.ARN, "the test asks")
+	w.trouble = func(string) error { return nil }
+	if err != nil && !errors.Is(err, errDied) {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(time.Hour)
+	if _, err := w.worker("back again").Rollback(t.Context(), w.secret.ARN, "the test asks"); err != nil {
+		t.Fatal(err)
+	}
+	if w.secret.KeyID != first.KeyID || !maps.Equal(w.secret.Tags, first.Tags) {
+		t.Fatalf("key %q and tags %v, were %q and %v", w.secret.KeyID, w.secret.Tags, first.KeyID, first.Tags)
+	}
+	for _, v := range w.secret.Versions {
+		if v.Labelled() && !slices.ContainsFunc(v.Keys, first.Key.Same) {
+			t.Fatalf("version %s does not open with the first key: %v", v.ID, v.Keys)
+		}
+	}
+	if len(w.secret.Replicas) != len(first.Replicas) || len(first.Replicas) > 0 && w.secret.Replicas[0].KeyID != first.Replicas[0].KeyID {
+		t.Fatalf("copies %v, were %v", w.secret.Replicas, first.Replicas)
+	}
+}
