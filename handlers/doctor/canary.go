@@ -69,8 +69,10 @@ func (c *Canary) Fly(ctx context.Context) (rows []Row) {
 		row.ok("denied: %s; prevention works, so there is nothing to follow", reason(err))
 		return append(rows, row)
 	case err != nil:
-		defer c.clean(ctx, &rows, "removed", func(ctx context.Context) error { return c.Maker.Delete(ctx, c.Name) }) // it may exist all the same
-		row.cannot(err, "Let the canary's role create and delete secrets named "+CanaryPrefix+"*.")
+		if !errors.Is(err, guard.ErrNotOurs) { // nobody answered, so it may exist all the same
+			defer c.clean(ctx, &rows, "removed", func(ctx context.Context) error { return c.Maker.Delete(ctx, c.Name) })
+		}
+		row.cannot(err, "Let the credentials at hand take the canary's role, and that role create and delete secrets named "+CanaryPrefix+"*.")
 		return append(rows, row)
 	}
 	defer c.clean(ctx, &rows, "removed", func(ctx context.Context) error { return c.Maker.Delete(ctx, arn) })

@@ -105,6 +105,8 @@ func TestCanary(t *testing.T) {
 			want: []string{"ok created: denied: with an explicit deny in a service control policy; prevention works, so there is nothing to follow", "ok subscriber removed" + quick}},
 		"it cannot be made": {mode: guard.ModeObserve, change: func(c *cage) { c.broken["create"] = guard.ErrThrottled },
 			want: []string{"unknown created: throttled", "ok removed" + quick}},
+		"its role cannot be taken": {mode: guard.ModeObserve, change: func(c *cage) { c.broken["create"] = guard.ErrNotOurs },
+			want: []string{"unknown created: not in a guarded account or Region"}},
 		"nobody records it": {mode: guard.ModeNotify, change: func(c *cage) { c.rec = guard.Record{} },
 			want: []string{"ok created" + quick, "fail event → finding: not within 20ms", "skipped finding → tag: the hop before it did not happen",
 				"skipped finding → notification: the hop before it did not happen", "ok removed" + quick, "ok subscriber removed" + quick}},

@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"encoding/json"
+	"hash/crc32"
 	"maps"
 	"net/http"
 	"strconv"
@@ -70,6 +71,9 @@ func send(w http.ResponseWriter, c *call, status int, contentType string, body [
 	header["Content-Type"] = []string{contentType}
 	header["X-Amzn-Requestid"] = []string{c.RequestID}
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if c.Service == "dynamodb" { // the SDK compares it with what it read, and complains
+		header["X-Amz-Crc32"] = []string{strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10)}
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that went away is not our concern
 }
