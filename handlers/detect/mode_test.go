@@ -16,7 +16,7 @@ func TestARisingModeTellsAndFixesWhatIsAlreadyOpen(t *testing.T) {
 	s := w.add("app", "")
 	h := w.handler()
 	step := func(mode guard.Mode) []guard.Notice {
-		w.mode, w.published, w.now = mode, nil, w.now.Add(time.Hour)
+		w.mode, w.published, w.now = mode, nil, w.now.Add(20*time.Minute)
 		if _, err := h.Look(t.Context(), guard.SecretRef{Account: account, Region: region, ID: s.ARN}, guard.Cause{}); err != nil {
 			t.Fatal(err)
 		}

@@ -17,7 +17,8 @@ const (
 	reserve   = 2 * time.Second // before the function's own deadline, to answer in time
 )
 
-// ErrPostponed says that a change is due, but not now. The queue brings it again.
+// ErrPostponed says that a change is due, but not now. The next look at the secret asks for it again; a queue that
+// brought it back by itself would count that as failures and park it.
 var ErrPostponed = errors.New("postponed")
 
 // Outcome is what came of one notice, in the words of the log.
@@ -63,7 +64,10 @@ func (h *Handler) one(ctx context.Context, message events.SQSMessage) error {
 	switch {
 	case err == nil:
 		log.InfoContext(ctx, "notice", "action", outcome.Action, "reason", outcome.Reason)
-	case errors.Is(err, ErrPostponed) || errors.Is(err, guard.ErrThrottled) || ctx.Err() != nil:
+	case errors.Is(err, ErrPostponed):
+		log.InfoContext(ctx, "notice", "action", "postponed", "reason", err.Error())
+		return nil
+	case errors.Is(err, guard.ErrThrottled) || ctx.Err() != nil:
 		log.WarnContext(ctx, "notice", "action", "postponed", "error", err)
 	default:
 		log.ErrorContext(ctx, "notice", "action", "failed", "error", err)

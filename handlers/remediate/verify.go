@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -67,7 +68,7 @@ func (h *Handler) told(ctx context.Context, n guard.Notice, begun *guard.Journal
 	notice.State = guard.LockState(ended.After[StateField])
 	outcome := Outcome{"rekeyed", "under " + ended.After[KeyField]}
 	if problem := ended.After[resultField]; problem != resultDone {
-		notice.Kind, notice.ID, notice.Detail = guard.NoticeFailed, noticeID(guard.NoticeFailed, n), problem
+		notice.Kind, notice.ID, notice.Detail = guard.NoticeFailed, failureID(n, problem), problem
 		outcome = Outcome{"failed", problem}
 	}
 	if err := h.Bus.Publish(ctx, []guard.Notice{notice}); err != nil {
@@ -79,7 +80,7 @@ func (h *Handler) told(ctx context.Context, n guard.Notice, begun *guard.Journal
 // fail tells why no change was begun. Nothing was journaled, because nothing was done.
 func (h *Handler) fail(ctx context.Context, n guard.Notice, s guard.Secret, problem string) (Outcome, error) {
 	notice := answer(n, guard.NoticeFailed, h.Now().UTC())
-	notice.State, notice.Tags, notice.Detail = guard.StateOf(s, ""), s.Tags, problem
+	notice.ID, notice.State, notice.Tags, notice.Detail = failureID(n, problem), guard.StateOf(s, ""), s.Tags, problem
 	if err := h.Bus.Publish(ctx, []guard.Notice{notice}); err != nil {
 		return Outcome{}, fmt.Errorf("tell of the failure: %w", err)
 	}
@@ -112,3 +113,14 @@ func answer(n guard.Notice, kind guard.NoticeKind, at time.Time) guard.Notice {
 }
 
 func noticeID(kind guard.NoticeKind, n guard.Notice) string { return string(kind) + "|" + n.ID }
+
+// failureID is one for each reason that a finding cannot be fixed for. The fix is asked for again and again; its owner
+// hears of a reason once, and of the next reason again.
+func failureID(n guard.Notice, problem string) string {
+	if n.Finding == nil {
+		return noticeID(guard.NoticeFailed, n)
+	}
+	reason := fnv.New64a()
+	_, _ = reason.Write([]byte(problem))
+	return fmt.Sprintf("%s|%s|%d|%x", guard.NoticeFailed, n.Finding.ID(), n.Finding.OpenedAt.UnixMilli(), reason.Sum64())
+}

@@ -37,6 +37,7 @@ type Finding struct {
 	ResolvedAt time.Time     `json:"resolvedAt,omitzero"`
 	WaivedTo   time.Time     `json:"waivedTo,omitzero"` // when the waiver ends
 	Mode       Mode          `json:"mode,omitzero"`     // in which it was last seen, so that a stricter one is news
+	AskedAt    time.Time     `json:"askedAt,omitzero"`  // when its re-key was last asked for
 }
 
 // ID is the identity of a finding as one string: the control, a bar, the canonical ARN.
@@ -81,6 +82,7 @@ const (
 	NoticeOpened   NoticeKind = "finding_opened"
 	NoticeResolved NoticeKind = "finding_resolved"
 	NoticeWaived   NoticeKind = "finding_waived"
+	NoticeRekeyDue NoticeKind = "rekey_due" // asked for before and not done; for remediate alone
 	NoticeRekeyed  NoticeKind = "rekeyed"
 	NoticeSealed   NoticeKind = "sealed"
 	NoticeDrifted  NoticeKind = "drifted"

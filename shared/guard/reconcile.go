@@ -107,10 +107,22 @@ func (r *reconciler) fail(at int, v Verdict) {
 	}
 	switch {
 	case was == f.Status && !stricter:
+		r.askAgain(f)
 	case waived:
 		r.tell(NoticeWaived, f, "")
 	default:
 		r.tell(NoticeOpened, f, "")
+	}
+}
+
+// askAgainAfter is how long a re-key that was asked for may be on its way before it is asked for again. A limit, a busy
+// secret or a lost message would otherwise leave it undone for ever.
+const askAgainAfter = time.Hour
+
+func (r *reconciler) askAgain(f *Finding) {
+	due := f.Control == SecretDefaultKey && Decide(r.rec.State, r.mode, f.Status == FindingWaived).Rekey
+	if due && r.now.Sub(f.AskedAt) >= askAgainAfter {
+		r.tell(NoticeRekeyDue, f, "")
 	}
 }
 
@@ -171,7 +183,11 @@ func (r *reconciler) tell(kind NoticeKind, f *Finding, detail string) {
 		n.ID = r.noticeID(r.rec.Resource, kind)
 	}
 	n.Decision = Decide(r.rec.State, r.mode, waived)
-	n.Decision.Rekey = n.Decision.Rekey && kind == NoticeOpened && f.Control == SecretDefaultKey
+	n.Decision.Rekey = n.Decision.Rekey && (kind == NoticeOpened || kind == NoticeRekeyDue) && f.Control == SecretDefaultKey
+	if n.Decision.Rekey {
+		f.AskedAt = r.now
+		n.Finding.AskedAt = r.now
+	}
 	r.rec.Outbox = append(r.rec.Outbox, n)
 }
 

@@ -157,3 +157,32 @@ func TestReconcileHoldsItsPromises(t *testing.T) {
 		}
 	})
 }
+
+func TestARekeyThatWasAskedForAndNotDoneIsAskedForAgain(t *testing.T) {
+	rec := look(guard.Record{}, secret(awsKey, awsKey), guard.ModeRemediate, now)
+	for _, step := range []struct {
+		sentence string
+		after    time.Duration
+		told     []string
+	}{
+		{"a look soon after waits", 59 * time.Minute, nil},
+		{"an hour later it is asked for again", time.Hour, []string{"rekey_due DL.SECRET.1"}},
+		{"and then waited for again", 90 * time.Minute, nil},
+		{"for as long as it is not done", 2 * time.Hour, []string{"rekey_due DL.SECRET.1"}},
+	} {
+		rec.Outbox = nil
+		rec = look(rec, secret(awsKey, awsKey), guard.ModeRemediate, now.Add(step.after))
+		if diff := cmp.Diff(step.told, kinds(rec)); diff != "" {
+			t.Errorf("%s: told (-want +got):\n%s", step.sentence, diff)
+		}
+		for _, n := range rec.Outbox {
+			if !n.Decision.Rekey {
+				t.Errorf("%s: the notice does not ask for a re-key", step.sentence)
+			}
+		}
+	}
+	rec.Outbox = nil
+	if rec = look(rec, secret(awsKey, awsKey), guard.ModeNotify, now.Add(5*time.Hour)); len(rec.Outbox) != 0 {
+		t.Errorf("in notify mode %v is told", kinds(rec))
+	}
+}
