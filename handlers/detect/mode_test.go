@@ -48,7 +48,7 @@ func TestARisingModeTellsAndFixesWhatIsAlreadyOpen(t *testing.T) {
 			t.Fatalf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
-	if opened := w.load(s.ARN).Findings[0].OpenedAt; !opened.Equal(time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)) {
+	if opened := w.load(s.ARN).Findings[0].OpenedAt; !opened.Equal(time.Date(2026, 11, 21, 9, 20, 0, 0, time.UTC)) {
 		t.Errorf("opened at %v: telling again must not make the finding younger", opened)
 	}
 }
