@@ -2,6 +2,7 @@
 package doublelock_test
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -136,6 +137,40 @@ func TestNamesThatTwoRoomsShareAreTheSame(t *testing.T) {
 		if !strings.HasPrefix(string(c.ID), "DL.") {
 			t.Errorf("control %q does not begin with DL.", c.ID)
 		}
+	}
+}
+
+// Reading a value takes the owner's own credentials on the command line. No handler can do it, not even by mistake.
+func TestOnlyAnOwnerSealsFromTheCommandLine(t *testing.T) {
+	callers := map[string][]string{}
+	for _, files := range goFolders(t) {
+		for _, file := range files {
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(parsed, func(n ast.Node) bool {
+				call, isCall := n.(*ast.CallExpr)
+				if !isCall {
+					return true
+				}
+				s, isSelector := call.Fun.(*ast.SelectorExpr)
+				if isSelector && slices.Contains([]string{"Seal", "GetSecretValue", "BatchGetSecretValue"}, s.Sel.Name) {
+					callers[s.Sel.Name] = append(callers[s.Sel.Name], filepath.ToSlash(file))
+				}
+				return true
+			})
+		}
+	}
+	for name, want := range map[string]string{"GetSecretValue": "shared/cloud/seal.go", "Seal": "cmd/doublelock/migrate_seal.go", "BatchGetSecretValue": ""} {
+		for _, file := range callers[name] {
+			if file != want && !strings.HasPrefix(file, "shared/localaws/") { // which seals nobody's secrets but its own
+				t.Errorf("%s calls %s; only %q may", file, name, want)
+			}
+		}
+	}
+	if !slices.Contains(callers["GetSecretValue"], "shared/cloud/seal.go") {
+		t.Error("seal.go does not read a value any more: this test looks in the wrong place")
 	}
 }
 

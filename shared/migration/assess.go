@@ -184,7 +184,7 @@ func (s *readerSet) judge(r *Reader) {
 	if denied(now.SecretLock.Answer) || (now.Answer == policy.ImplicitlyDenied && len(r.Sources) == 1 && r.Sources[0] == SourceSeen) {
 		r.Verdict, r.Why = Cannot, "it cannot read the secret today: "+now.Why()
 		if d, action := s.decide(r); !denied(now.SecretLock.Answer) && denied(d.Answer) {
-			r.Fix = smallest(s.question, s.facts, r.Principal, d, action == generate) // what gives it back
+			r.Fix = smallest(s.question, s.facts, r.Principal, d, slices.Contains(r.Sources, SourceRotation)) // what gives it back
 		}
 		return
 	}
@@ -196,7 +196,7 @@ func (s *readerSet) judge(r *Reader) {
 		r.Verdict, r.Why, r.Missing = Unknown, d.Why, d.Missing
 	default:
 		r.Verdict, r.Why = Loses, d.Why
-		r.Fix = smallest(s.question, s.facts, r.Principal, d, action == generate)
+		r.Fix = smallest(s.question, s.facts, r.Principal, d, slices.Contains(r.Sources, SourceRotation))
 	}
 }
 
