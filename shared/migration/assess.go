@@ -183,12 +183,12 @@ func (s *readerSet) judge(r *Reader) {
 	}
 	if denied(now.SecretLock.Answer) || (now.Answer == policy.ImplicitlyDenied && len(r.Sources) == 1 && r.Sources[0] == SourceSeen) {
 		r.Verdict, r.Why = Cannot, "it cannot read the secret today: "+now.Why()
-		if d, action := s.decide(r); !denied(now.SecretLock.Answer) && denied(d.Answer) {
-			r.Fix = smallest(s.question, s.facts, r.Principal, d, slices.Contains(r.Sources, SourceRotation)) // what gives it back
+		if d := s.decide(r); !denied(now.SecretLock.Answer) && denied(d.Answer) {
+			r.Fix = s.fix(r, d) // what gives it back
 		}
 		return
 	}
-	d, action := s.decide(r)
+	d := s.decide(r)
 	switch d.Answer {
 	case policy.Allowed:
 		r.Verdict, r.Why = Keeps, d.Why
@@ -196,23 +196,25 @@ func (s *readerSet) judge(r *Reader) {
 		r.Verdict, r.Why, r.Missing = Unknown, d.Why, d.Missing
 	default:
 		r.Verdict, r.Why = Loses, d.Why
-		r.Fix = smallest(s.question, s.facts, r.Principal, d, slices.Contains(r.Sources, SourceRotation))
+		r.Fix = s.fix(r, d)
 	}
 }
 
 // decide asks for every right on the target that the reader needs, and answers the first it lacks.
-func (s *readerSet) decide(r *Reader) (policy.Decision, string) {
+func (s *readerSet) decide(r *Reader) policy.Decision {
 	d, err := s.question.Access.DecryptsWith(r.Principal, s.facts.ARN, s.question.Target)
+	if err == nil && d.Answer == policy.Allowed && slices.Contains(r.Sources, SourceRotation) {
+		d, err = s.question.Access.AllowsWith(r.Principal, s.facts.ARN, s.question.Target, generate)
+	}
 	if err != nil {
-		return policy.Decision{Answer: policy.Unknown, Why: err.Error()}, decrypt
+		return policy.Decision{Answer: policy.Unknown, Why: err.Error()}
 	}
-	if d.Answer != policy.Allowed || !slices.Contains(r.Sources, SourceRotation) {
-		return d, decrypt
-	}
-	if d, err = s.question.Access.AllowsWith(r.Principal, s.facts.ARN, s.question.Target, generate); err != nil {
-		return policy.Decision{Answer: policy.Unknown, Why: err.Error()}, generate
-	}
-	return d, generate
+	return d
+}
+
+// fix is for every right that the reader needs, whichever was found missing first.
+func (s *readerSet) fix(r *Reader, d policy.Decision) *Fix {
+	return smallest(s.question, s.facts, r.Principal, d, slices.Contains(r.Sources, SourceRotation))
 }
 
 const decrypt = "kms:Decrypt"
