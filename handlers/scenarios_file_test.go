@@ -184,6 +184,12 @@ func (s *scenario) check() error {
 // truth is whether a reader gets the value after each step.
 type truth struct{ Now, Rekeyed, Sealed, Gone bool }
 
+// always reports that the reader gets the value after every step.
+func (t truth) always() bool { return t.Rekeyed && t.Sealed && t.Gone }
+
+// breaks reports that it reads today, and not after some step.
+func (t truth) breaks() bool { return t.Now && !t.always() }
+
 func (r reads) truth() truth { return truth{*r.Now, *r.Rekeyed, *r.Sealed, *r.Gone} }
 
 // statement turns a word or a map into the JSON of a policy statement. account and Region are the policy holder's.

@@ -97,7 +97,7 @@ func (w *theatre) compareTarget(p migration.Plan) {
 // happen takes the steps as far as AWS lets them be taken, and tries every reader after each.
 func (w *theatre) happen(p migration.Plan, now map[string]bool) map[string]truth {
 	w.Helper()
-	rekeyed, sealed, gone := now, now, now
+	var rekeyed, sealed, gone map[string]bool
 	target := w.key(w.Target)
 	if w.Expect.Target != "" {
 		target = w.key(w.Expect.Target)
@@ -137,9 +137,8 @@ func (w *theatre) happen(p migration.Plan, now map[string]bool) map[string]truth
 func (w *theatre) breaksNobodyUnnamed(plan outcome, judged map[string]migration.Reader, happened map[string]truth) {
 	w.Helper()
 	for name, is := range happened {
-		breaks := is.Now && !(is.Rekeyed && is.Sealed && is.Gone)
 		verdict := judged[name].Verdict
-		if !breaks || w.Limit != "" {
+		if !is.breaks() || w.Limit != "" {
 			continue
 		}
 		if plan == safe && !judged[name].Accepted {
