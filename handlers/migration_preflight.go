@@ -89,7 +89,9 @@ func (p *Preflight) snapshot(ctx context.Context, s inventory.Secret, target inv
 		all = append(all, p.account(ctx, account, now))
 	}
 	small := inventory.Merge(all...)
-	small.Accounts = slices.DeleteFunc(small.Accounts, func(a inventory.Account) bool { return !slices.Contains(reach, a.ID) })
+	// The accounts of the keys count too: their resource control policies bind whoever decrypts.
+	concerned := append(slices.Clone(reach), target.Facts.Account, s.Facts.Key.Account)
+	small.Accounts = slices.DeleteFunc(small.Accounts, func(a inventory.Account) bool { return !slices.Contains(concerned, a.ID) })
 	for _, account := range reach[min(len(reach), accountsMost):] {
 		small.Unread = append(small.Unread, inventory.Unread{Part: inventory.PartPrincipals, Account: account, Why: "more accounts can reach the secret than are read at once"})
 	}
