@@ -33,7 +33,6 @@ type town struct {
 	counts   map[string]int
 	changes  []string // made, in order
 	changing bool
-	lastSet  time.Time
 	trouble  func(call string) error
 	told     map[string]bool
 }
@@ -211,6 +210,7 @@ func newTown(t *rapid.T) *town {
 	if rapid.Bool().Draw(t, "tagged") {
 		w.secret.Tags["doublelock:state"] = "default"
 	}
+	w.silent = rapid.IntRange(0, 9).Draw(t, "silently nothing") == 0
 	w.secret.RotationEnabled = rapid.Bool().Draw(t, "rotates")
 	if rapid.Bool().Draw(t, "older version") {
 		w.secret.Versions = append(w.secret.Versions, guard.Version{ID: "v0", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{from}})
@@ -307,6 +307,7 @@ func (w *town) round(t *rapid.T, round int) int {
 		t.Fatal(err)
 	}
 	w.trouble = func(string) error { return nil }
+	w.lose = rapid.IntRange(0, 14).Draw(t, "a reader lost its right") == 0
 	w.pass(t, j)
 	return disturbed
 }
@@ -321,7 +322,7 @@ func (w *town) pass(t *rapid.T, j migration.Job) {
 
 // calm lets the machine come to an end without further trouble.
 func (w *town) calm(t *rapid.T) {
-	w.trouble = func(string) error { return nil }
+	w.trouble, w.lose = func(string) error { return nil }, false
 	for range 40 {
 		w.now = w.now.Add(25 * time.Hour)
 		j, _, err := w.worker("calm").Advance(t.Context(), w.secret.ARN)
