@@ -21,7 +21,7 @@ func duties(in Input) []duty {
 	c, n := in.Config, namesOf(in.Config)
 	all := []duty{
 		{"ReadRole", settings.RoleRead, "describes secrets and keys", slices.Clone(c.Operations.Roles),
-			[]preventive.Statement{readSecrets(), readKeys(), readAccount(), readDeadLetters()}},
+			[]preventive.Statement{readSecrets(), readKeys(), readAccount(), readDeadLetters(), readRotators(c)}},
 		{"TagRole", settings.RoleTag, "writes its tags on secrets", nil,
 			[]preventive.Statement{tagSecrets()}},
 		{"ChangeRole", settings.RoleChange, "re-keys secrets", nil,
@@ -161,3 +161,18 @@ func switchSecrets() preventive.Statement {
 
 // awsSub fills the pseudo parameters of CloudFormation into a string.
 func awsSub(s string) string { return *awscdk.Fn_Sub(&s, nil) }
+
+// readRotators finds the role of a rotation function, which is a reader of what it rotates. Lambda shows a function's
+// environment variables with it, so only functions that are named as rotating are read; where the role stays unknown, the
+// pre-flight blocks.
+func readRotators(c settings.Config) preventive.Statement {
+	patterns := c.Operations.RotationFunctions
+	if len(patterns) == 0 {
+		patterns = []string{"SecretsManager*"} // the prefix that the console and AWS's templates give
+	}
+	var functions []string
+	for _, pattern := range patterns {
+		functions = append(functions, awsSub("arn:${AWS::Partition}:lambda:*:${AWS::AccountId}:function:"+pattern))
+	}
+	return allow("ReadRotators", []string{"lambda:GetFunctionConfiguration"}, functions, nil)
+}

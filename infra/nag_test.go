@@ -30,6 +30,8 @@ var accepted = []struct{ finding, why string }{
 		"one named queue, in every Region"},
 	{`/KillSwitchRole AwsSolutions-IAM5\[Resource::arn:<AWS::Partition>:kms:`,
 		"an incident can concern any key of the account; it switches and cannot use or delete one"},
+	{`/ReadRole AwsSolutions-IAM5\[Resource::arn:<AWS::Partition>:lambda:`,
+		"the functions that rotate secrets, by the name patterns of operations.rotationFunctions, in every Region"},
 	{`/ChangeRole AwsSolutions-IAM5\[Resource::arn:<AWS::Partition>:lambda:`,
 		"each secret names its own rotation function; only Secrets Manager can use this, with the caller's session"},
 	{`/(Read|Change)Role AwsSolutions-IAM5\[Resource::arn:<AWS::Partition>:kms:`,

@@ -47,9 +47,9 @@ var workers = []worker{
 		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Publishes: true,
 	},
 	{
-		Name: "sweep", Does: "finds what no event told, and says what is still open",
+		Name: "sweep", Does: "finds what no event told, says what is still open, and takes migrations on",
 		Timeout: 15 * time.Minute, MemoryMB: 512, Concurrency: 2, Batch: 1,
-		Enters: []string{settings.RoleRead, settings.RoleTag}, Scans: true, Publishes: true,
+		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Scans: true, Publishes: true,
 		Schedules: []schedule{
 			{settings.TaskSweep, func(o settings.Operations) string { return orElse(o.Sweep, "rate(1 hour)") }},
 			{settings.TaskDigest, func(o settings.Operations) string { return orElse(o.Digest, "cron(0 8 ? * MON-FRI *)") }},
@@ -58,7 +58,7 @@ var workers = []worker{
 	{
 		Name: "watchdog", Does: "sees readers that lose access and accounts that fall silent",
 		Timeout: 5 * time.Minute, MemoryMB: 256, Concurrency: 5, Batch: 1,
-		Enters: []string{settings.RoleRead, settings.RoleChange}, Publishes: true,
+		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Publishes: true,
 		Schedules: []schedule{
 			{settings.TaskHeartbeat, func(settings.Operations) string { return "rate(15 minutes)" }},
 		},

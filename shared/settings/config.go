@@ -112,11 +112,12 @@ type Retention struct {
 
 // Operations says who runs Doublelock itself and when its own jobs run.
 type Operations struct {
-	Email        string   `yaml:"email" about:"Address for alarms about Doublelock itself."`
-	SlackChannel string   `yaml:"slackChannel" about:"Slack channel id that hears everything."`
-	SlackAPI     bool     `yaml:"slackApi" about:"Post to Slack with a bot token kept by EventBridge, where Amazon Q Developer is not used."`
-	Sweep        string   `yaml:"sweep" about:"EventBridge Scheduler expression of the sweep. Default: rate(1 hour)."`
-	Digest       string   `yaml:"digest" about:"EventBridge Scheduler expression of the digest. Default: cron(0 8 ? * MON-FRI *)."`
-	SilentHours  int      `yaml:"silentHours" about:"Alarm when no event arrived for so many hours. Default: 24."`
-	Roles        []string `yaml:"roles" about:"Role ARN patterns of the security account that may run the command line: they may read, nothing else."`
+	Email             string   `yaml:"email" about:"Address for alarms about Doublelock itself."`
+	SlackChannel      string   `yaml:"slackChannel" about:"Slack channel id that hears everything."`
+	SlackAPI          bool     `yaml:"slackApi" about:"Post to Slack with a bot token kept by EventBridge, where Amazon Q Developer is not used."`
+	Sweep             string   `yaml:"sweep" about:"EventBridge Scheduler expression of the sweep. Default: rate(1 hour)."`
+	Digest            string   `yaml:"digest" about:"EventBridge Scheduler expression of the digest. Default: cron(0 8 ? * MON-FRI *)."`
+	SilentHours       int      `yaml:"silentHours" about:"Alarm when no event arrived for so many hours. Default: 24."`
+	Roles             []string `yaml:"roles" about:"Role ARN patterns of the security account that may run the command line: they may read, nothing else."`
+	RotationFunctions []string `yaml:"rotationFunctions" about:"Name patterns of the Lambda functions that rotate secrets: their role is looked up before a migration. Lambda shows their environment variables with it. Default: SecretsManager*."`
 }
