@@ -30,6 +30,12 @@ func FixFor(n guard.Notice, key string) Fix {
 		return Fix{Say: "Remove the cause, or make the change yourself.", In: "a shell", Lines: []string{updateSecret(n, key)}, Then: thenSeal}
 	case guard.NoticeIncident:
 		return unlockKey(n.Resource, blastState(n.Blast), n.Region)
+	case guard.NoticeReaderLost:
+		return Fix{Say: "Give the reader kms:Decrypt on the key of the secret."}
+	case guard.NoticeRolledBack:
+		return Fix{Say: "Give every reader kms:Decrypt on the key; the secret is moved again when they have it."}
+	case guard.NoticeSealDue:
+		return Fix{Say: "Write a new version: rotate the secret, or put its value again.", In: "a shell", Lines: seal(n), Then: thenReaders}
 	case guard.NoticeDeniedRead:
 		return Fix{Say: "If the reader is yours, give it secretsmanager:GetSecretValue on the secret and kms:Decrypt on its key; if not, tell the security team."}
 	case guard.NoticeTampered:

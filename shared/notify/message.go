@@ -34,7 +34,7 @@ func (s Story) Lead() guard.Notice { return s.Notices[0] }
 // polls makes one a second: all three are recorded only.
 func Told(n guard.Notice) bool {
 	switch n.Kind {
-	case guard.NoticeIncident, guard.NoticeFailed, guard.NoticeTampered:
+	case guard.NoticeIncident, guard.NoticeFailed, guard.NoticeTampered, guard.NoticeReaderLost, guard.NoticeRolledBack, guard.NoticeSealDue:
 		return true
 	case guard.NoticeOpened, guard.NoticeResolved, guard.NoticeRekeyed:
 		return n.Decision.Tell && !n.Decision.Rekey
@@ -133,13 +133,13 @@ func moreUrgent(a, b guard.Notice) int {
 
 func urgency(n guard.Notice) int {
 	switch n.Kind {
-	case guard.NoticeIncident, guard.NoticeTampered:
+	case guard.NoticeIncident, guard.NoticeTampered, guard.NoticeReaderLost:
 		return 5
-	case guard.NoticeFailed:
+	case guard.NoticeFailed, guard.NoticeRolledBack:
 		return 4
 	case guard.NoticeDeniedRead:
 		return 3
-	case guard.NoticeRekeyed:
+	case guard.NoticeRekeyed, guard.NoticeSealDue:
 		return 2
 	case guard.NoticeResolved:
 		return 0
@@ -157,11 +157,11 @@ func rank(s guard.Severity) int {
 // SeverityOf tells how urgent a notice is. A resolved finding is low whatever it was.
 func SeverityOf(n guard.Notice) guard.Severity {
 	switch {
-	case n.Kind == guard.NoticeIncident || n.Kind == guard.NoticeTampered:
+	case n.Kind == guard.NoticeIncident || n.Kind == guard.NoticeTampered || n.Kind == guard.NoticeReaderLost:
 		return guard.SeverityCritical
-	case n.Kind == guard.NoticeFailed || n.Kind == guard.NoticeDeniedRead:
+	case n.Kind == guard.NoticeFailed || n.Kind == guard.NoticeDeniedRead || n.Kind == guard.NoticeRolledBack:
 		return guard.SeverityHigh
-	case n.Kind == guard.NoticeRekeyed && n.State != guard.StateSealed:
+	case n.Kind == guard.NoticeSealDue, n.Kind == guard.NoticeRekeyed && n.State != guard.StateSealed:
 		return guard.SeverityMedium // the last step is the owner's
 	case n.Kind == guard.NoticeResolved || n.Kind == guard.NoticeRekeyed:
 		return guard.SeverityLow

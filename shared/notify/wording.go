@@ -101,6 +101,12 @@ func phrase(n guard.Notice) (before, after string) {
 		return "", " was moved to a CMK: now seal it"
 	case guard.NoticeFailed:
 		return "", " could not be moved to a CMK"
+	case guard.NoticeReaderLost:
+		return "A reader lost ", ""
+	case guard.NoticeRolledBack:
+		return "", " is under its previous key again"
+	case guard.NoticeSealDue:
+		return "", " waits for a new version"
 	case guard.NoticeIncident:
 		return "Key ", incident(n)
 	case guard.NoticeDeniedRead:
@@ -207,7 +213,11 @@ func Why(n guard.Notice) string {
 		return "Readers fail at their next uncached read. What still opens does so through an older copy under another key: switching this key off does not stop it."
 	case guard.NoticeFailed:
 		return "The secret is as it was: the change was not made, or did not take."
-	case guard.NoticeRekeyed:
+	case guard.NoticeReaderLost:
+		return "It read the secret before it was moved to a CMK, and is refused now."
+	case guard.NoticeRolledBack:
+		return "Readers open it as before the move; it has one lock again until what stood in the way is gone."
+	case guard.NoticeRekeyed, guard.NoticeSealDue:
 		return "Older copies still open with the previous key until a new version is written."
 	case guard.NoticeTampered:
 		return "Doublelock stands on it: without trail, rules and policies the guard sees nothing, and nothing is what an intruder wants it to see."

@@ -120,6 +120,10 @@ func Samples() map[string]notify.Message {
 	read := notice(guard.NoticeDeniedRead, "prod/db/password", "sdk")
 	tampered := notice(guard.NoticeTampered, "organization-trail", "cli")
 	tampered.Detail = "StopLogging on organization-trail"
+	lost := notice(guard.NoticeReaderLost, "prod/db/password", "sdk")
+	lost.Detail = "arn:aws:iam::111122223333:role/reports lacks kms:Decrypt on the key of the secret"
+	back := notice(guard.NoticeRolledBack, "prod/db/password", "sdk")
+	back.Detail = "back under the AWS managed key: arn:aws:iam::111122223333:role/reports was refused"
 	var hundred []guard.Notice
 	for i := range 100 {
 		hundred = append(hundred, Opened(guard.SecretDefaultKey, fmt.Sprintf("prod/app-%03d", i), "cloudformation"))
@@ -132,6 +136,9 @@ func Samples() map[string]notify.Message {
 		"a disabled key":                  compose(incident()),
 		"a denied read":                   compose(read),
 		"a stopped trail":                 compose(tampered),
+		"a reader that lost access":       compose(lost),
+		"a secret that was moved back":    compose(back),
+		"a new version is due":            compose(notice(guard.NoticeSealDue, "prod/db/password", "cli")),
 		"hostile input":                   compose(hostile()),
 		"very long input":                 compose(long()),
 		"names beyond ASCII":              compose(Opened(guard.SecretDefaultKey, "prod/größe/パスワード/🔐", "pulumi")),
