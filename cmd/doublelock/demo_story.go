@@ -59,6 +59,20 @@ func story() []scene {
 			func(ctx context.Context, s *stage) error {
 				return s.create(ctx, by("app-deploy", payments, ireland), cloud.NewSecret{Name: "payments/settlement", Tags: map[string]string{"Owner": "team-payments", "environment": "production"}})
 			}},
+		{"A reader that loses access all the same",
+			"The batch role read this secret before the move and after it. Then somebody denies it the key. The watchdog hears the refused read, and the secret goes back, because an older copy still allows that.",
+			func(ctx context.Context, s *stage) error {
+				who := by("app-deploy", payments, virginia)
+				if err := s.create(ctx, who, cloud.NewSecret{Name: "payments/batch", Tags: owner("team-payments")}); err != nil {
+					return err
+				}
+				reader := by("app-batch", payments, virginia)
+				if err := s.read(ctx, reader, "payments/batch"); err != nil {
+					return err
+				}
+				s.world.denyKey(payments, "app-batch")
+				return s.read(ctx, reader, "payments/batch")
+			}},
 		{"New versions seal it",
 			"A new version is under the CMK alone, but AWSPREVIOUS still opens with the old key. The second one pushes that copy out of its label: sealed, and the finding resolves.",
 			func(ctx context.Context, s *stage) error {
@@ -250,6 +264,14 @@ func (s *stage) serviceOwned(ctx context.Context, account, region, service, name
 	if err := s.world.serviceOwnedSecret(account, region, service, name); err != nil {
 		return err
 	}
+	return s.world.settle(ctx)
+}
+
+// read reads a secret as an application does; the value stays where it is.
+func (s *stage) read(ctx context.Context, who actor, id string) error {
+	s.world.clock.advance(7 * time.Second)
+	s.timeline.add(line{Stage: stageCall, Account: who.account, Region: who.region, Actor: who.name, Resource: id, Detail: "GetSecretValue"})
+	s.world.read(who, id)
 	return s.world.settle(ctx)
 }
 

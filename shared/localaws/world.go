@@ -210,3 +210,15 @@ func (a *AWS) KeyWithID(accountID, region, id, policy string) string {
 	made.policy = or(policy, made.policy)
 	return made.arn
 }
+
+// AsPrincipal calls an operation in this process as Principal names it, with the rights it has: how the people of a
+// scenario act where no client of theirs is at hand.
+func (a *AWS) AsPrincipal(accountID, name, region, service, operation string, input any) (map[string]any, error) {
+	a.mu.Lock()
+	who, err := a.principal(accountID, name)
+	a.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return a.do(place{accountID, region}, who, service, operation, input)
+}
