@@ -46,12 +46,13 @@ func (h *Handler) Digest(ctx context.Context) error {
 	return nil
 }
 
-// stillOpen lists every finding that is open and not waived, as the notice that opened it, by place.
+// stillOpen lists every finding that is open, not waived, and not merely observed, as the notice that opened it, by
+// place. Observe mode records only: nobody asked its owners to hear of it.
 func (h *Handler) stillOpen(ctx context.Context) (map[place][]guard.Notice, error) {
 	open := map[place][]guard.Notice{}
 	err := h.Records.All(ctx, func(rec guard.Record) error {
 		for _, f := range rec.Findings {
-			if f.Status == guard.FindingOpen && rec.GoneAt.IsZero() {
+			if f.Status == guard.FindingOpen && f.Mode != guard.ModeObserve && rec.GoneAt.IsZero() {
 				p := place{rec.Account, rec.Region}
 				open[p] = append(open[p], reminder(rec, f))
 			}

@@ -265,8 +265,10 @@ func TestDigestTellsEachOwnerWhatIsOpen(t *testing.T) {
 	waived.Findings[0].Status = guard.FindingWaived
 	deleted := open(record(one, "gone"), guard.SecretDefaultKey, guard.SeverityHigh)
 	deleted.GoneAt = time.Date(2026, 6, 1, 8, 0, 0, 0, time.UTC)
+	observed := open(record(one, "observed"), guard.SecretDefaultKey, guard.SeverityHigh)
+	observed.Findings[0].Mode = guard.ModeObserve
 	h.records = []guard.Record{
-		open(record(one, "a"), guard.SecretNotSealed, guard.SeverityMedium), open(record(one, "b"), guard.SecretDefaultKey, guard.SeverityHigh),
+		observed, open(record(one, "a"), guard.SecretNotSealed, guard.SeverityMedium), open(record(one, "b"), guard.SecretDefaultKey, guard.SeverityHigh),
 		open(record(two, "c"), guard.SecretDefaultKey, guard.SeverityHigh), waived, deleted, record(one, "nothing"),
 	}
 	if handle(t, t.Context(), h, task("digest")) {
