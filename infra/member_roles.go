@@ -25,7 +25,7 @@ func duties(in Input) []duty {
 		{"TagRole", settings.RoleTag, "writes its tags on secrets", nil,
 			[]preventive.Statement{tagSecrets()}},
 		{"ChangeRole", settings.RoleChange, "re-keys secrets", nil,
-			[]preventive.Statement{changeSecrets(), notForeign(), useKeys(), startRotation()}},
+			[]preventive.Statement{changeSecrets(), notForeign(), useKeys(), startRotation(), rescueReaders(), endRescue()}},
 		{"KillSwitchRole", settings.RoleKillSwitch, "switches keys off in an incident, and on again", nil,
 			[]preventive.Statement{switchKeys(), switchSecrets()}},
 	}
@@ -175,4 +175,17 @@ func readRotators(c settings.Config) preventive.Statement {
 		functions = append(functions, awsSub("arn:${AWS::Partition}:lambda:*:${AWS::AccountId}:function:"+pattern))
 	}
 	return allow("ReadRotators", []string{"lambda:GetFunctionConfiguration"}, functions, nil)
+}
+
+// rescueReaders gives a reader that lost access after the seal its read back, by a grant that allows decrypting and
+// nothing else. The grant is bound to the secret and ends by the watchdog.
+func rescueReaders() preventive.Statement {
+	return allow("RescueReaders", []string{"kms:CreateGrant"}, anyKey(), preventive.Condition{
+		"ForAllValues:StringEquals": {"kms:GrantOperations": {"Decrypt"}},
+		"Null":                      {"kms:GrantOperations": {"false"}},
+	})
+}
+
+func endRescue() preventive.Statement {
+	return allow("EndRescue", []string{"kms:RevokeGrant"}, anyKey(), nil)
 }

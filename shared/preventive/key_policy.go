@@ -1,5 +1,7 @@
 package preventive
 
+import "github.com/doublelock/doublelock/shared/settings"
+
 import "cmp"
 
 // KeyAdministration are the KMS calls that manage a key and cannot use it.
@@ -38,6 +40,18 @@ func SecretsKeyPolicy(partition, account, region string) Document {
 				"kms:ViaService":    {"secretsmanager." + region + "." + urlSuffix(partition)},
 			}},
 			Why: "Callers of this account, and only while Secrets Manager acts for them.",
+		},
+		Statement{
+			Sid: "RescueReaders", Effect: "Allow",
+			Principal: Principal{"AWS": {"arn:" + partition + ":iam::" + account + ":root"}},
+			Action:    Values{"kms:CreateGrant"},
+			Resource:  Values{"*"},
+			Condition: Condition{
+				"ArnLike":                   {"aws:PrincipalArn": {"arn:" + partition + ":iam::" + account + ":role/" + settings.RoleChange}},
+				"ForAllValues:StringEquals": {"kms:GrantOperations": {"Decrypt"}},
+				"Null":                      {"kms:GrantOperations": {"false"}},
+			},
+			Why: "The hub's change role can give a reader that lost access its read back, and grant nothing else.",
 		},
 	)
 }
