@@ -55,6 +55,14 @@ func (w wiring) migrations(c *cloud.Cloud, session string) *Migrations {
 	if most := w.runtime.Limits.ChangesPerAccountPerHour; most > 0 {
 		set.PerAccountHour = most
 	}
+	chosen := w.runtime.Migration
+	if chosen.ObserveHours > 0 {
+		set.Observe = time.Duration(chosen.ObserveHours) * time.Hour
+	}
+	if chosen.WatchHours > 0 {
+		set.Watch = time.Duration(chosen.WatchHours) * time.Hour
+	}
+	set.RotateTwice, set.AutoGrant = chosen.RotateTwice, chosen.RescueGrants
 	regions := w.options.Regions
 	if len(regions) == 0 {
 		regions = []string{w.options.Region}

@@ -18,6 +18,7 @@ type Config struct {
 	Waivers      []Waiver     `yaml:"waivers" about:"Recorded excuses: one control on one resource, by somebody, for a reason, until a date."`
 	Limits       Limits       `yaml:"limits" about:"What remediation may do at most."`
 	Retention    Retention    `yaml:"retention" about:"How long things are kept, in days."`
+	Migration    Migration    `yaml:"migration" about:"How carefully secrets are moved to their keys."`
 	Operations   Operations   `yaml:"operations" about:"Who runs Doublelock itself, and when its own jobs run."`
 }
 
@@ -102,6 +103,14 @@ type Waiver struct {
 type Limits struct {
 	ChangesPerHour           int `yaml:"changesPerHour" json:"changesPerHour,omitempty" about:"Changes of secrets an hour, all accounts together."`
 	ChangesPerAccountPerHour int `yaml:"changesPerAccountPerHour" json:"changesPerAccountPerHour,omitempty" about:"Changes of secrets an hour in one account."`
+}
+
+// Migration says how carefully secrets are moved. Zero values are the careful defaults.
+type Migration struct {
+	ObserveHours int  `yaml:"observeHours" json:"observeHours,omitempty" about:"Hours between the re-key and the seal, at least. Default: 24."`
+	WatchHours   int  `yaml:"watchHours" json:"watchHours,omitempty" about:"Hours after the first new version in which a reader that is refused is helped. Default: 48."`
+	RotateTwice  bool `yaml:"rotateTwice" json:"rotateTwice,omitempty" about:"Rotate a second time at once, so that AWSPREVIOUS is sealed too. Default: wait for the next rotation."`
+	RescueGrants bool `yaml:"rescueGrants" json:"rescueGrants,omitempty" about:"After the seal, give a reader that lost access its read back by a grant of a day. Default: its owner is told."`
 }
 
 // Retention says how long things are kept, in days.

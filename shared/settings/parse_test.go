@@ -121,6 +121,7 @@ func TestProblems(t *testing.T) {
 		"no limit":                  {"changesPerHour: 60", "changesPerHour: 0", "f:66:19: limits.changesPerHour is 0; write a number over 0"},
 		"account over all":          {"changesPerAccountPerHour: 20", "changesPerAccountPerHour: 90", "f:67:29: one account may change more (90) than all together (60); lower it or raise limits.changesPerHour"},
 		"logs for 100 days":         {"logDays: 90", "logDays: 100", "f:70:12: CloudWatch Logs cannot keep logs for 100 days; use 120"},
+		"no time to observe":        {"operations: #", "migration: {observeHours: 0}\noperations: #", "f:73:27: migration.observeHours is 0; write a number over 0"},
 		"a schedule by hand":        {"operations: #", "operations:\n  sweep: hourly #", `f:74:10: operations.sweep "hourly" is not a schedule; write it like rate(1 hour)`},
 		"a second document":         {"", "---\nregions: {}\n", "f:78:1: a second document; keep one document in the file"},
 	} {

@@ -22,16 +22,17 @@ const compressed = "gz:"
 
 // Runtime is the part of doublelock.yaml that a handler needs. It travels as EnvConfig.
 type Runtime struct {
-	Default  guard.Mode            `json:"default,omitempty"`  // mode of what nothing else names; "" is observe
-	Accounts map[string]guard.Mode `json:"accounts,omitempty"` // by account id
-	OUs      map[string]guard.Mode `json:"ous,omitempty"`      // by OU or root id; the nearest wins
-	Approved guard.Approved        `json:"approved,omitzero"`
-	Use      []KeyChoice           `json:"use,omitempty"`
-	Owners   Owners                `json:"owners,omitzero"`
-	Waivers  []Waiver              `json:"waivers,omitempty"`
-	Limits   Limits                `json:"limits,omitzero"`
-	Keep     int                   `json:"keep,omitempty"`   // days for which resolved findings are kept; 0 is the default
-	Enroll   []string              `json:"enroll,omitempty"` // OUs whose accounts have the member stack; empty is the whole organization
+	Default   guard.Mode            `json:"default,omitempty"`  // mode of what nothing else names; "" is observe
+	Accounts  map[string]guard.Mode `json:"accounts,omitempty"` // by account id
+	OUs       map[string]guard.Mode `json:"ous,omitempty"`      // by OU or root id; the nearest wins
+	Approved  guard.Approved        `json:"approved,omitzero"`
+	Use       []KeyChoice           `json:"use,omitempty"`
+	Owners    Owners                `json:"owners,omitzero"`
+	Waivers   []Waiver              `json:"waivers,omitempty"`
+	Limits    Limits                `json:"limits,omitzero"`
+	Migration Migration             `json:"migration,omitzero"`
+	Keep      int                   `json:"keep,omitempty"`   // days for which resolved findings are kept; 0 is the default
+	Enroll    []string              `json:"enroll,omitempty"` // OUs whose accounts have the member stack; empty is the whole organization
 }
 
 // Runtime picks what the handlers need. Waves that come later in the file win where two name the same target.
@@ -42,7 +43,7 @@ func (c Config) Runtime() Runtime {
 			Accounts: c.Keys.Approved.Accounts, ARNs: c.Keys.Approved.ARNs,
 			Aliases: c.Keys.Approved.Aliases, Tags: c.Keys.Approved.Tags,
 		},
-		Use: c.Keys.Use, Owners: c.Owners, Waivers: c.Waivers, Limits: c.Limits,
+		Use: c.Keys.Use, Owners: c.Owners, Waivers: c.Waivers, Limits: c.Limits, Migration: c.Migration,
 	}
 	if c.Retention.FindingDays != defaults().Retention.FindingDays {
 		r.Keep = c.Retention.FindingDays // the environment is small: what goes without saying is not said

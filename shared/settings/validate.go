@@ -38,6 +38,7 @@ func validate(where *places, config *Config, now time.Time) {
 	v.limits()
 	v.retention()
 	v.operations()
+	v.migration()
 }
 
 // shape reports a value that is missing or does not look like what it must be. It answers whether it does.

@@ -153,6 +153,15 @@ func (v validator) waivedResource(path, resource string) {
 // scheduleShape is what EventBridge Scheduler takes, as far as a typing mistake goes.
 var scheduleShape = formed(`^(rate\([1-9]\d* (minutes?|hours?|days?)\)|cron\([^()]+( [^()]+){5}\))$`)
 
+func (v validator) migration() {
+	if v.written("migration.observeHours") {
+		v.positive("migration.observeHours", v.config.Migration.ObserveHours)
+	}
+	if v.written("migration.watchHours") {
+		v.positive("migration.watchHours", v.config.Migration.WatchHours)
+	}
+}
+
 func (v validator) operations() {
 	o := v.config.Operations
 	v.email("operations.email", o.Email)
