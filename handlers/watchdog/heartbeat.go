@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -176,17 +175,5 @@ func (c *Coverage) reconcile(rec guard.Record, p Place) (next guard.Record, move
 // earARN stands for our rules in an account and Region, by which we hear of it. It is not what stands for the secrets
 // there: those may still be seen when the rules are gone, and the other way round.
 func earARN(p Place) string {
-	return fmt.Sprintf("arn:%s:events:%s:%s:rule/doublelock-*", partition(p.Region), p.Region, p.Account)
-}
-
-// partition is the part of AWS that a Region is in (AWS General Reference, "Amazon Resource Names").
-func partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	default:
-		return "aws"
-	}
+	return fmt.Sprintf("arn:%s:events:%s:%s:rule/doublelock-*", guard.Partition(p.Region), p.Region, p.Account)
 }
