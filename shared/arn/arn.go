@@ -1,0 +1,70 @@
+package arn
+
+import (
+	"fmt"
+	"strings"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws/arn"
+)
+
+// ARN is an ARN in its parts. It is comparable. The zero ARN is what is no ARN.
+type ARN struct {
+	Partition Partition
+	Service   string
+	Region    string // "" where the service is global
+	Account   string // 12 digits; "" where a resource has no account; "aws" for policies that AWS manages
+	Resource  string // all that follows, colons included
+}
+
+// Parse reads an ARN. What has fewer than six fields, or does not begin with "arn:", is an error.
+func Parse(s string) (ARN, error) {
+	parsed, err := sdk.Parse(s)
+	if err != nil {
+		return ARN{}, fmt.Errorf("read %q: not an ARN", s)
+	}
+	return ARN{Partition: Partition(parsed.Partition), Service: parsed.Service, Region: parsed.Region, Account: parsed.AccountID, Resource: parsed.Resource}, nil
+}
+
+// Of reads an ARN whose text AWS wrote: what is none gives the zero ARN, all of whose fields are "".
+func Of(s string) ARN {
+	a, err := Parse(s)
+	if err != nil {
+		return ARN{}
+	}
+	return a
+}
+
+// Is reports whether a text is an ARN.
+func Is(s string) bool { return sdk.IsARN(s) }
+
+// String is the ARN as AWS writes it; "" for the zero ARN.
+func (a ARN) String() string {
+	if a == (ARN{}) {
+		return ""
+	}
+	return sdk.ARN{Partition: string(a.Partition), Service: a.Service, Region: a.Region, AccountID: a.Account, Resource: a.Resource}.String()
+}
+
+// In is the same resource in another Region: a replica of a secret, a replica of a multi-Region key.
+func (a ARN) In(region string) ARN {
+	a.Region = region
+	return a
+}
+
+// Split cuts the resource at its first "/" or ":": "secret" and "app/db-AbCdEf". A resource without either is all name.
+func (a ARN) Split() (kind, name string) {
+	at := strings.IndexAny(a.Resource, "/:")
+	if at < 0 {
+		return "", a.Resource
+	}
+	return a.Resource[:at], a.Resource[at+1:]
+}
+
+// Name is what follows the kind of the resource: all after the first "/" or ":".
+func (a ARN) Name() string {
+	_, name := a.Split()
+	return name
+}
+
+// Base is what follows the last "/": the name of a role without its path, the session of an assumed role.
+func (a ARN) Base() string { return a.Resource[strings.LastIndexByte(a.Resource, '/')+1:] }
