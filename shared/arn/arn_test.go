@@ -118,6 +118,9 @@ func TestPartitions(t *testing.T) {
 		via       string
 	}{
 		"eu-west-1":      {"aws", "secretsmanager.eu-west-1.amazonaws.com"},
+		"us-east-1":      {"aws", "secretsmanager.us-east-1.amazonaws.com"},
+		"ap-southeast-4": {"aws", "secretsmanager.ap-southeast-4.amazonaws.com"},
+		"cn-north-1":     {"aws-cn", "secretsmanager.cn-north-1.amazonaws.com.cn"},
 		"cn-northwest-1": {"aws-cn", "secretsmanager.cn-northwest-1.amazonaws.com.cn"},
 		"us-gov-west-1":  {"aws-us-gov", "secretsmanager.us-gov-west-1.amazonaws.com"},
 		"eusc-de-east-1": {"aws-eusc", "secretsmanager.eusc-de-east-1.amazonaws.eu"},
@@ -130,6 +133,9 @@ func TestPartitions(t *testing.T) {
 		p := arn.PartitionOf(region)
 		if p != want.partition || p.Regional("secretsmanager", region) != want.via || p.Service("events") != "events.amazonaws.com" {
 			t.Errorf("%s: %q, %q, %q", region, p, p.Regional("secretsmanager", region), p.Service("events"))
+		}
+		if !arn.IsHost(want.via) || !arn.IsHost(p.Service("events")) || arn.IsHost(region) || arn.IsHost(p.Suffix()) {
+			t.Errorf("%s: the hosts of %s are not told from other names", region, p)
 		}
 	}
 }
