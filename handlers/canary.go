@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/handlers/doctor"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/guard"
-	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -27,7 +27,7 @@ func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at Cana
 		maker = c.WorkloadIn(at.Account, at.Region, at.Role)
 	}
 	hub, home := config.Organization.SecurityAccount, config.Regions.Home
-	topic := "arn:" + preventive.Partition(home) + ":sns:" + home + ":" + hub + ":" + settings.TopicOwners
+	topic := arn.PartitionOf(home).New("sns", home, hub, settings.TopicOwners).String()
 	return &doctor.Canary{
 		Account: at.Account, Region: at.Region, Name: doctor.CanaryPrefix + at.ID, Mode: mode,
 		Maker: canaryMaker{maker}, Traces: traces{c.Records(settings.HubName), c.Secrets()}, Pause: 500 * time.Millisecond,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/doublelock/doublelock/handlers/doctor"
 	"github.com/doublelock/doublelock/handlers/watchdog"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -60,7 +61,7 @@ func expect(config settings.Config) (doctor.Expected, error) {
 func expectMembers(management, hub, home string, regions []string) doctor.Expected {
 	e := doctor.Expected{
 		Management: management, Hub: hub, Home: home, Regions: regions, ForwardRole: settings.RoleForward, DeadLetters: forwardDeadLetters,
-		BusARN: "arn:" + preventive.Partition(home) + ":events:" + home + ":" + hub + ":event-bus/" + settings.HubName,
+		BusARN: arn.PartitionOf(home).New("events", home, hub, "event-bus/"+settings.HubName).String(),
 		Roles:  []string{settings.RoleTag, settings.RoleChange},
 	}
 	for _, rule := range trail.Rules() {
@@ -68,7 +69,7 @@ func expectMembers(management, hub, home string, regions []string) doctor.Expect
 			e.Rules = append(e.Rules, expectRule(rule))
 		}
 	}
-	if !slices.Contains(regions, organizationsRegion) && preventive.Partition(home) == "aws" {
+	if !slices.Contains(regions, organizationsRegion) && arn.PartitionOf(home) == arn.Standard {
 		isTheirs := func(r doctor.ExpectedRule) bool { return r.Name == organizationsRule }
 		e.Elsewhere = []doctor.ExpectedPlace{{Account: management, Region: organizationsRegion, Rules: pick(e.Rules, isTheirs)}}
 	}

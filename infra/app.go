@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -72,7 +72,7 @@ const globalRegion = "us-east-1"
 // buildOrganizationEvents forwards the events of Organizations (a policy detached, changed or switched off) where their
 // Region is not guarded anyway. They appear in the management account only.
 func buildOrganizationEvents(app awscdk.App, in Input, home awscdk.Stack) error {
-	if slices.Contains(regionsHomeFirst(in.Config), globalRegion) || preventive.Partition(in.Config.Regions.Home) != "aws" {
+	if slices.Contains(regionsHomeFirst(in.Config), globalRegion) || arn.PartitionOf(in.Config.Regions.Home) != arn.Standard {
 		return nil
 	}
 	in.Config.Keys.Create = false

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -175,5 +176,5 @@ func (c *Coverage) reconcile(rec guard.Record, p Place) (next guard.Record, move
 // earARN stands for our rules in an account and Region, by which we hear of it. It is not what stands for the secrets
 // there: those may still be seen when the rules are gone, and the other way round.
 func earARN(p Place) string {
-	return fmt.Sprintf("arn:%s:events:%s:%s:rule/doublelock-*", guard.Partition(p.Region), p.Region, p.Account)
+	return arn.PartitionOf(p.Region).New("events", p.Region, p.Account, "rule/doublelock-*").String()
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -67,14 +68,14 @@ func KeyNotApproved(c settings.Config) Statement {
 // key, so a list with aliases, tags or keys of our own admits every key of the caller's account, and DL.SECRET.5 is
 // exact afterwards. Keys of other accounts are admitted by account or ARN only.
 func ApprovedKeys(c settings.Config) Values {
-	approved, partition := c.Keys.Approved, Partition(c.Regions.Home)
+	approved, partition := c.Keys.Approved, arn.PartitionOf(c.Regions.Home)
 	var keys Values
 	for _, account := range approved.Accounts {
-		keys = append(keys, "arn:"+partition+":kms:*:"+account+":key/*")
+		keys = append(keys, partition.New("kms", "*", account, "key/*").String())
 	}
 	keys = append(keys, approved.ARNs...)
 	if len(keys) == 0 || len(approved.Aliases) > 0 || len(approved.Tags) > 0 || c.Keys.Create {
-		keys = append(keys, "arn:"+partition+":kms:*:${aws:PrincipalAccount}:key/*")
+		keys = append(keys, partition.New("kms", "*", "${aws:PrincipalAccount}", "key/*").String())
 	}
 	slices.Sort(keys)
 	return slices.Compact(keys)

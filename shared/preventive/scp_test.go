@@ -9,9 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
-	"github.com/google/go-cmp/cmp"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -176,17 +178,6 @@ func TestApprovedKeys(t *testing.T) {
 	}
 }
 
-func TestPartition(t *testing.T) {
-	for region, want := range map[string]string{
-		"us-east-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "ap-southeast-4": "aws",
-		"eusc-de-east-1": "aws-eusc", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e", "us-isof-east-1": "aws-iso-f",
-	} {
-		if got := preventive.Partition(region); got != want {
-			t.Errorf("partition of %s: got %s, want %s", region, got, want)
-		}
-	}
-}
-
 func TestSecretsKeyPolicySplitsManagingFromUsing(t *testing.T) {
 	doc := preventive.SecretsKeyPolicy("aws", "333333333333", "eu-west-1")
 	manage, use := doc.Statement[0], doc.Statement[1]
@@ -209,7 +200,7 @@ func TestSecretsKeyPolicySplitsManagingFromUsing(t *testing.T) {
 func TestPoliciesAreInThePartitionOfEveryRegionThatAConfigurationMayName(t *testing.T) {
 	for _, region := range settings.KnownRegions() {
 		want := settings.Partition(region)
-		if got := preventive.Partition(region); got != want {
+		if got := string(arn.PartitionOf(region)); got != want {
 			t.Errorf("partition of %s: got %s, settings say %s", region, got, want)
 		}
 	}
@@ -220,7 +211,7 @@ func TestTheKeyIsUsedUnderTheNameThatKMSGivesTheServiceThere(t *testing.T) {
 		"aws": "secretsmanager.r.amazonaws.com", "aws-us-gov": "secretsmanager.r.amazonaws.com", "aws-cn": "secretsmanager.r.amazonaws.com.cn",
 		"aws-eusc": "secretsmanager.r.amazonaws.eu", "aws-iso": "secretsmanager.r.c2s.ic.gov",
 	} {
-		use := preventive.SecretsKeyPolicy(partition, "333333333333", "r").Statement[1]
+		use := preventive.SecretsKeyPolicy(arn.Partition(partition), "333333333333", "r").Statement[1]
 		if got := use.Condition["StringEquals"]["kms:ViaService"][0]; got != want {
 			t.Errorf("%s: kms:ViaService %s, want %s", partition, got, want)
 		}

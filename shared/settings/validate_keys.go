@@ -3,9 +3,10 @@ package settings
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 var (
@@ -229,11 +230,5 @@ func keyRegion(key string) string {
 
 // matchesAny reports whether one of the patterns, in which "*" stands for any text, matches s.
 func matchesAny(patterns []string, s string) bool {
-	for _, pattern := range patterns {
-		quoted := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")
-		if regexp.MustCompile("^" + quoted + "$").MatchString(s) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return arn.Match(pattern, s) })
 }

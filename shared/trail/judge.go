@@ -3,6 +3,8 @@ package trail
 import (
 	"bytes"
 	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // judge says what a CloudTrail record asks of us, and what it is about.
@@ -136,18 +138,18 @@ func (f *fields) secretID(c *Change) string {
 	switch {
 	case f.response.arn.present():
 		return f.response.arn.String()
-	case f.additional.secretID.present() && isARN(f.additional.secretID.bytes()):
+	case arn.Is(f.additional.secretID.String()):
 		return f.additional.secretID.String()
 	case f.additional.arn.present():
 		return f.additional.arn.String()
-	case strings.HasPrefix(asked, "arn:"):
+	case arn.Is(asked):
 		return asked
 	case f.secretARN.present():
 		return f.secretARN.String()
 	}
 	if bytes.Contains(f.requestID.bytes(), []byte("arn:")) {
-		if arn := secretInRequestID(f.requestID.String()); arn != "" {
-			return arn
+		if id := secretInRequestID(f.requestID.String()); id != "" {
+			return id
 		}
 	}
 	for _, id := range []string{asked, member(c.Request, "name"), f.additional.secretID.String()} {
@@ -186,8 +188,9 @@ func (f *fields) keyID(c *Change) string {
 			return id
 		}
 	}
-	if arn := resourceInMessage(c.ErrorMessage); strings.Contains(arn, ":key/") {
-		return arn
+	named := resourceInMessage(c.ErrorMessage)
+	if kind, _ := arn.Of(named).Split(); kind == "key" {
+		return named
 	}
 	return ""
 }
