@@ -45,13 +45,13 @@ lint: ## Check style and the usual mistakes
 	$(GO) vet ./...
 	$(LINT) run
 
-# Whole migrations played reader by reader, and real Lambda binaries: most of their time is the local AWS's, whose own
-# tests run with the race detector.
-PLAYED := ^(TestThePlanForetellsEveryReader|TestTheMachineBreaksNobody|TestTheFixesOfThePlanWork|TestTheVerdictsHoldInRandomOrganizations|TestEachBinaryAnswersTheRuntimeWithItsPartialFailures)$$
+# Whole migrations, played reader by reader: most of their time is the local AWS's, whose own tests run with the race
+# detector.
+PLAYED := ./shared/migration/scenarios
 
 unit: setup ## Test everything but infra; with the race detector, but for the played scenarios
-	$(GO) test -race -skip '$(PLAYED)' $(PACKAGES)
-	$(GO) test -run '$(PLAYED)' ./handlers
+	$(GO) test -race $(filter-out %/migration/scenarios,$(PACKAGES))
+	$(GO) test $(PLAYED)
 
 infra: setup ## Test the CDK app: goldens, invariants, cdk-nag
 	$(GO) test ./infra

@@ -36,6 +36,7 @@ var rooms = map[string][]string{
 	"shared/inventory":         {"shared/guard", "shared/policy"},
 	"shared/migration":         {"shared/guard", "shared/policy", "shared/inventory"},
 	"shared/killswitch":        {"shared/guard", "shared/policy"},
+	"shared/fleet":             {"shared/guard"},
 	"shared/notify":            {"shared/guard"},
 	"shared/notify/email":      {"shared/guard", "shared/notify"},
 	"shared/notify/slack":      {"shared/guard", "shared/notify"},
@@ -48,7 +49,6 @@ var rooms = map[string][]string{
 
 	"handlers":                  {"handlers/*", "shared/*", "github.com/aws/aws-lambda-go/events"},
 	"handlers/detect":           handler,
-	"handlers/doctor":           handler,
 	"handlers/sweep":            handler,
 	"handlers/alert":            handler,
 	"handlers/remediate":        handler,
@@ -61,7 +61,7 @@ var rooms = map[string][]string{
 	"handlers/watchdog/lambda":  lambdaMain,
 	"handlers/incident/lambda":  lambdaMain,
 
-	"cmd/doublelock": {"handlers", "handlers/doctor", "shared/*", "testdata/templates", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/charmbracelet/lipgloss", "github.com/schollz/progressbar/v3", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/"},
+	"cmd/doublelock": {"handlers", "shared/*", "testdata/templates", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/charmbracelet/lipgloss", "github.com/schollz/progressbar/v3", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/"},
 	"infra":          {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
 
 	"testdata/templates": {}, // the synthesized templates, embedded

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/doublelock/doublelock/handlers/doctor"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -17,8 +17,8 @@ import (
 type CanaryPlace struct{ Account, Region, Role, ID string }
 
 // Canary prepares a canary. Nothing is made before it flies; Patience and Now are the caller's to set.
-func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at CanaryPlace) (*doctor.Canary, error) {
-	mode, err := newModes(config.Runtime(), c, time.Now).Mode(ctx, at.Account, map[string]string{"Owner": doctor.CanaryOwner})
+func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at CanaryPlace) (*fleet.Canary, error) {
+	mode, err := newModes(config.Runtime(), c, time.Now).Mode(ctx, at.Account, map[string]string{"Owner": fleet.CanaryOwner})
 	if err != nil {
 		return nil, fmt.Errorf("find mode of account %s: %w", at.Account, err)
 	}
@@ -28,10 +28,10 @@ func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at Cana
 	}
 	hub, home := config.Organization.SecurityAccount, config.Regions.Home
 	topic := arn.PartitionOf(home).New("sns", home, hub, settings.TopicOwners).String()
-	return &doctor.Canary{
-		Account: at.Account, Region: at.Region, Name: doctor.CanaryPrefix + at.ID, Mode: mode,
+	return &fleet.Canary{
+		Account: at.Account, Region: at.Region, Name: fleet.CanaryPrefix + at.ID, Mode: mode,
 		Maker: canaryMaker{maker}, Traces: traces{c.Records(settings.HubName), c.Secrets()}, Pause: 500 * time.Millisecond,
-		Listen: func(ctx context.Context) (doctor.Ear, error) { return c.Listen(ctx, topic, "doublelock-canary-"+at.ID) },
+		Listen: func(ctx context.Context) (fleet.Ear, error) { return c.Listen(ctx, topic, "doublelock-canary-"+at.ID) },
 	}, nil
 }
 

@@ -7,10 +7,10 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/doublelock/doublelock/handlers/doctor"
 	"github.com/doublelock/doublelock/handlers/watchdog"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
@@ -25,19 +25,19 @@ const (
 )
 
 // Doctor makes the doctor that looks at everything a configuration has deployed. Its door must take member roles.
-func Doctor(c *cloud.Cloud, config settings.Config) (*doctor.Doctor, error) {
+func Doctor(c *cloud.Cloud, config settings.Config) (*fleet.Doctor, error) {
 	expected, err := expect(config)
 	if err != nil {
 		return nil, fmt.Errorf("open doctor: %w", err)
 	}
-	return &doctor.Doctor{
+	return &fleet.Doctor{
 		Expected: expected, Members: members{c}, Hub: hubParts{c, c.Bus(settings.HubName)},
 		Organization: &enrolled{cloud: c, runtime: config.Runtime(), management: config.Organization.ManagementAccount},
 	}, nil
 }
 
 // expect is what a configuration deploys.
-func expect(config settings.Config) (doctor.Expected, error) {
+func expect(config settings.Config) (fleet.Expected, error) {
 	e := expectMembers(config.Organization.ManagementAccount, config.Organization.SecurityAccount, config.Regions.Home, config.Regions.Guarded)
 	e.OrganizationID = config.Organization.ID
 	var err error
@@ -49,7 +49,7 @@ func expect(config settings.Config) (doctor.Expected, error) {
 		return e, err
 	}
 	for _, scp := range scps {
-		e.SCPs = append(e.SCPs, doctor.SCP{Name: scp.Name, Content: scp.Content, Targets: scp.Targets})
+		e.SCPs = append(e.SCPs, fleet.SCP{Name: scp.Name, Content: scp.Content, Targets: scp.Targets})
 	}
 	for _, name := range Names() {
 		e.Workers = append(e.Workers, settings.SessionPrefix+name)
@@ -58,8 +58,8 @@ func expect(config settings.Config) (doctor.Expected, error) {
 }
 
 // expectMembers is what every account has in every Region.
-func expectMembers(management, hub, home string, regions []string) doctor.Expected {
-	e := doctor.Expected{
+func expectMembers(management, hub, home string, regions []string) fleet.Expected {
+	e := fleet.Expected{
 		Management: management, Hub: hub, Home: home, Regions: regions, ForwardRole: settings.RoleForward, DeadLetters: forwardDeadLetters,
 		BusARN: arn.PartitionOf(home).New("events", home, hub, "event-bus/"+settings.HubName).String(),
 		Roles:  []string{settings.RoleTag, settings.RoleChange},
@@ -70,19 +70,19 @@ func expectMembers(management, hub, home string, regions []string) doctor.Expect
 		}
 	}
 	if !slices.Contains(regions, organizationsRegion) && arn.PartitionOf(home) == arn.Standard {
-		isTheirs := func(r doctor.ExpectedRule) bool { return r.Name == organizationsRule }
-		e.Elsewhere = []doctor.ExpectedPlace{{Account: management, Region: organizationsRegion, Rules: pick(e.Rules, isTheirs)}}
+		isTheirs := func(r fleet.ExpectedRule) bool { return r.Name == organizationsRule }
+		e.Elsewhere = []fleet.ExpectedPlace{{Account: management, Region: organizationsRegion, Rules: pick(e.Rules, isTheirs)}}
 	}
 	return e
 }
 
-func expectRule(rule trail.Rule) doctor.ExpectedRule {
+func expectRule(rule trail.Rule) fleet.ExpectedRule {
 	state := "ENABLED"
 	if rule.AllManagementEvents {
 		state = allManagementEvents
 	}
 	pattern, _ := json.Marshal(rule.Pattern) // made of texts only
-	return doctor.ExpectedRule{Name: rule.Name, State: state, Pattern: string(pattern)}
+	return fleet.ExpectedRule{Name: rule.Name, State: state, Pattern: string(pattern)}
 }
 
 func pick[T any](all []T, want func(T) bool) []T {
@@ -108,20 +108,20 @@ func (m members) Roles(ctx context.Context, account string) ([]string, error) {
 	return names, nil
 }
 
-func (m members) Trails(ctx context.Context, account, region string) ([]doctor.Trail, error) {
+func (m members) Trails(ctx context.Context, account, region string) ([]fleet.Trail, error) {
 	found, err := m.c.Trails().Describe(ctx, account, region)
-	trails := make([]doctor.Trail, 0, len(found))
+	trails := make([]fleet.Trail, 0, len(found))
 	for _, t := range found {
-		trails = append(trails, doctor.Trail{Name: t.Name, Logging: t.Logging, DeliveryFail: t.DeliveryFail})
+		trails = append(trails, fleet.Trail{Name: t.Name, Logging: t.Logging, DeliveryFail: t.DeliveryFail})
 	}
 	return trails, err
 }
 
-func (m members) Rule(ctx context.Context, account, region, name string) (doctor.Rule, error) {
+func (m members) Rule(ctx context.Context, account, region, name string) (fleet.Rule, error) {
 	found, err := m.c.Rule(ctx, account, region, "", name)
-	rule := doctor.Rule{State: found.State, Pattern: found.Pattern}
+	rule := fleet.Rule{State: found.State, Pattern: found.Pattern}
 	for _, t := range found.Targets {
-		rule.Targets = append(rule.Targets, doctor.Target{ARN: t.ARN, RoleARN: t.RoleARN, DLQ: t.DLQ})
+		rule.Targets = append(rule.Targets, fleet.Target{ARN: t.ARN, RoleARN: t.RoleARN, DLQ: t.DLQ})
 	}
 	return rule, err
 }
@@ -139,14 +139,14 @@ type hubParts struct {
 
 func (h hubParts) BusPolicy(ctx context.Context) (string, error) { return h.bus.Policy(ctx) }
 
-func (h hubParts) Queue(ctx context.Context, name string) (doctor.Queue, error) {
+func (h hubParts) Queue(ctx context.Context, name string) (fleet.Queue, error) {
 	q, err := h.c.Queue(ctx, name)
-	return doctor.Queue{Waiting: q.Waiting, InFlight: q.InFlight, Parks: q.Redrive != ""}, err
+	return fleet.Queue{Waiting: q.Waiting, InFlight: q.InFlight, Parks: q.Redrive != ""}, err
 }
 
-func (h hubParts) Function(ctx context.Context, name string) (doctor.Function, error) {
+func (h hubParts) Function(ctx context.Context, name string) (fleet.Function, error) {
 	f, err := h.c.Function(ctx, name)
-	return doctor.Function{State: f.State, CodeSHA256: f.CodeSHA256, ModifiedAt: f.ModifiedAt, Config: f.Environment[settings.EnvConfig]}, err
+	return fleet.Function{State: f.State, CodeSHA256: f.CodeSHA256, ModifiedAt: f.ModifiedAt, Config: f.Environment[settings.EnvConfig]}, err
 }
 
 // enrolled is the part of the organization that has the member stack, as of now and for one use.
@@ -156,28 +156,28 @@ type enrolled struct {
 	management string
 }
 
-func (e *enrolled) list(ctx context.Context) ([]doctor.Account, error) {
+func (e *enrolled) list(ctx context.Context) ([]fleet.Account, error) {
 	accounts, err := e.cloud.Organization().Accounts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var kept []doctor.Account
+	var kept []fleet.Account
 	for _, a := range accounts {
 		if a.Active() && (a.ID == e.management || e.runtime.Enrolled(a.ID, a.Path)) {
-			kept = append(kept, doctor.Account{ID: a.ID, Name: a.Name})
+			kept = append(kept, fleet.Account{ID: a.ID, Name: a.Name})
 		}
 	}
 	return kept, nil
 }
 
 // Accounts lists accounts as the doctor takes them.
-func (e *enrolled) Accounts(ctx context.Context) ([]doctor.Account, error) { return e.list(ctx) }
+func (e *enrolled) Accounts(ctx context.Context) ([]fleet.Account, error) { return e.list(ctx) }
 
-func (e *enrolled) SCPs(ctx context.Context) ([]doctor.SCP, error) {
+func (e *enrolled) SCPs(ctx context.Context) ([]fleet.SCP, error) {
 	policies, err := e.cloud.Organization().Policies(ctx, cloud.ServiceControl)
-	var scps []doctor.SCP
+	var scps []fleet.SCP
 	for _, p := range policies {
-		scps = append(scps, doctor.SCP{Name: p.Name, Content: p.Content, Targets: p.Targets})
+		scps = append(scps, fleet.SCP{Name: p.Name, Content: p.Content, Targets: p.Targets})
 	}
 	return scps, err
 }
@@ -195,14 +195,14 @@ func (a accountIDs) Accounts(ctx context.Context) ([]string, error) {
 }
 
 // pulses takes the pulse of each account and Region from the doctor's rows about it.
-type pulses struct{ doctor *doctor.Doctor }
+type pulses struct{ doctor *fleet.Doctor }
 
 func (p pulses) Pulses(ctx context.Context) ([]watchdog.Place, error) {
 	rows, err := p.doctor.Listen(ctx)
 	if err != nil {
 		return nil, err
 	}
-	accounts := map[string][]doctor.Row{}
+	accounts := map[string][]fleet.Row{}
 	for _, row := range rows {
 		accounts[row.Account] = append(accounts[row.Account], row)
 	}
@@ -220,17 +220,17 @@ func (p pulses) Pulses(ctx context.Context) ([]watchdog.Place, error) {
 
 // pulse is silent when anything is missing that we hear or look by. Lost events and missing roles to tag or change
 // with are the doctor's to tell, not silence.
-func pulse(account, region string, rows []doctor.Row) watchdog.Place {
+func pulse(account, region string, rows []fleet.Row) watchdog.Place {
 	place := watchdog.Place{Account: account, Region: region, Pulse: watchdog.Alive}
-	vital := []string{doctor.CheckEnter, doctor.CheckTrail, doctor.CheckRule}
+	vital := []string{fleet.CheckEnter, fleet.CheckTrail, fleet.CheckRule}
 	for _, row := range rows {
 		if row.Region != "" && row.Region != region || !slices.Contains(vital, row.Check) {
 			continue
 		}
 		switch {
-		case row.Status == doctor.Fail && place.Pulse != watchdog.Silent:
+		case row.Status == fleet.Fail && place.Pulse != watchdog.Silent:
 			place.Pulse, place.Why = watchdog.Silent, row.Check+" "+row.Subject+": "+row.Detail
-		case row.Status == doctor.Unknown && place.Pulse == watchdog.Alive:
+		case row.Status == fleet.Unknown && place.Pulse == watchdog.Alive:
 			place.Pulse, place.Why = watchdog.Unknown, row.Check+" "+row.Subject+": "+row.Detail
 		}
 	}

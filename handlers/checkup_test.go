@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/doublelock/doublelock/handlers"
-	"github.com/doublelock/doublelock/handlers/doctor"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -22,7 +22,7 @@ func TestDoctorExpectsWhatIsDeployed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expected := func() doctor.Expected {
+	expected := func() fleet.Expected {
 		d, err := handlers.Doctor(door, config)
 		if err != nil {
 			t.Fatal(err)

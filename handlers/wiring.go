@@ -9,11 +9,11 @@ import (
 
 	"github.com/doublelock/doublelock/handlers/alert"
 	"github.com/doublelock/doublelock/handlers/detect"
-	"github.com/doublelock/doublelock/handlers/doctor"
 	"github.com/doublelock/doublelock/handlers/remediate"
 	"github.com/doublelock/doublelock/handlers/sweep"
 	"github.com/doublelock/doublelock/handlers/watchdog"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -188,7 +188,7 @@ func (w wiring) watchdog(ctx context.Context) (*watchdog.Handler, error) {
 		return nil, err
 	}
 	log := w.log.With("handler", Watchdog)
-	looker := &doctor.Doctor{
+	looker := &fleet.Doctor{
 		Expected: expectMembers(w.options.ManagementAccount, w.options.HubAccount, w.options.Region, w.options.Regions), Members: members{c}, Organization: w.enrolled(c),
 		Concurrency: 32, // four thousand accounts × Regions in less than the function's five minutes
 	}

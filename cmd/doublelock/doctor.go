@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/handlers"
-	"github.com/doublelock/doublelock/handlers/doctor"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -93,7 +93,7 @@ func openHub(ctx context.Context, config settings.Config) (*cloud.Cloud, error) 
 }
 
 // showProgress draws a bar over the accounts where somebody watches. The returned function takes it away.
-func showProgress(env *environment, d *doctor.Doctor) (stop func()) {
+func showProgress(env *environment, d *fleet.Doctor) (stop func()) {
 	if !terminal(env.Stderr) {
 		return func() {}
 	}
@@ -116,12 +116,12 @@ func terminal(out any) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-var statusWords = map[doctor.Status]string{
-	doctor.OK: "ok", doctor.Fail: "FAIL", doctor.Unknown: "UNKNOWN", doctor.Skipped: "skipped",
+var statusWords = map[fleet.Status]string{
+	fleet.OK: "ok", fleet.Fail: "FAIL", fleet.Unknown: "UNKNOWN", fleet.Skipped: "skipped",
 }
 
 // reportRows prints the rows, all of them as JSON, and those that are not well as a table.
-func reportRows(env *environment, rows []doctor.Row, all bool) error {
+func reportRows(env *environment, rows []fleet.Row, all bool) error {
 	if env.output == "json" {
 		encoder := json.NewEncoder(env.Stdout)
 		for _, row := range rows {
@@ -133,16 +133,16 @@ func reportRows(env *environment, rows []doctor.Row, all bool) error {
 		return fmt.Errorf("write report: %w", err)
 	}
 	fmt.Fprintln(env.Stderr, doctorSummary(rows))
-	if !doctor.Healthy(rows) {
+	if !fleet.Healthy(rows) {
 		return &exitError{code: exitFindings}
 	}
 	return nil
 }
 
-func printRows(env *environment, rows []doctor.Row, all bool) error {
-	var shown []doctor.Row
+func printRows(env *environment, rows []fleet.Row, all bool) error {
+	var shown []fleet.Row
 	for _, row := range rows {
-		if all || row.Status != doctor.OK || row.Check == doctor.CheckCanary {
+		if all || row.Status != fleet.OK || row.Check == fleet.CheckCanary {
 			shown = append(shown, row)
 		}
 	}
@@ -171,7 +171,7 @@ func clip(text string, limit int) string {
 }
 
 // printFixes says each thing to do once, however many rows ask for it.
-func printFixes(env *environment, rows []doctor.Row) error {
+func printFixes(env *environment, rows []fleet.Row) error {
 	said := map[string]bool{}
 	for _, row := range rows {
 		if row.Fix == "" || said[row.Fix] {
@@ -188,15 +188,15 @@ func printFixes(env *environment, rows []doctor.Row) error {
 	return nil
 }
 
-func doctorSummary(rows []doctor.Row) string {
-	counts := map[doctor.Status]int{}
+func doctorSummary(rows []fleet.Row) string {
+	counts := map[fleet.Status]int{}
 	accounts := map[string]bool{}
 	for _, row := range rows {
 		counts[row.Status]++
 		accounts[row.Account] = true
 	}
-	line := fmt.Sprintf("%s in %s: %d ok", plural(len(rows), "check", "checks"), plural(len(accounts), "account", "accounts"), counts[doctor.OK])
-	for _, status := range []doctor.Status{doctor.Fail, doctor.Unknown, doctor.Skipped} {
+	line := fmt.Sprintf("%s in %s: %d ok", plural(len(rows), "check", "checks"), plural(len(accounts), "account", "accounts"), counts[fleet.OK])
+	for _, status := range []fleet.Status{fleet.Fail, fleet.Unknown, fleet.Skipped} {
 		if counts[status] > 0 {
 			line += fmt.Sprintf(", %d %s", counts[status], status)
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/doublelock/doublelock/handlers"
-	"github.com/doublelock/doublelock/handlers/doctor"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -32,12 +32,12 @@ func (o *canaryOptions) flags(f *pflag.FlagSet) {
 }
 
 // runCanaries lets one canary after the other fly, and stops between two when the user has had enough.
-func runCanaries(ctx context.Context, env *environment, config settings.Config, door *cloud.Cloud, o canaryOptions) []doctor.Row {
+func runCanaries(ctx context.Context, env *environment, config settings.Config, door *cloud.Cloud, o canaryOptions) []fleet.Row {
 	accounts := o.accounts
 	if len(accounts) == 0 {
 		accounts = []string{config.Organization.SecurityAccount}
 	}
-	var rows []doctor.Row
+	var rows []fleet.Row
 	for _, account := range accounts {
 		if ctx.Err() != nil {
 			break
@@ -46,7 +46,7 @@ func runCanaries(ctx context.Context, env *environment, config settings.Config, 
 			Account: account, Region: cmp.Or(o.region, config.Regions.Home), Role: o.role, ID: canaryID(),
 		})
 		if err != nil {
-			rows = append(rows, doctor.Row{Account: account, Check: doctor.CheckCanary, Status: doctor.Unknown, Detail: err.Error(),
+			rows = append(rows, fleet.Row{Account: account, Check: fleet.CheckCanary, Status: fleet.Unknown, Detail: err.Error(),
 				Fix: "Run it with credentials that may look at the organization."})
 			continue
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/doublelock/doublelock/handlers/doctor"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -41,7 +41,7 @@ func aDeployedWorld(t *testing.T) *world {
 }
 
 // callDoctor runs the command line and returns its rows and its exit code.
-func callDoctor(t *testing.T, args ...string) ([]doctor.Row, int) {
+func callDoctor(t *testing.T, args ...string) ([]fleet.Row, int) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	env := &environment{Stdin: &bytes.Buffer{}, Stdout: &out, Stderr: &errs, Now: time.Now}
@@ -52,9 +52,9 @@ func callDoctor(t *testing.T, args ...string) ([]doctor.Row, int) {
 	if code == exitFailure {
 		t.Fatalf("doctor: %v\n%s", err, errs.String())
 	}
-	var rows []doctor.Row
+	var rows []fleet.Row
 	for decoder := json.NewDecoder(&out); decoder.More(); {
-		var row doctor.Row
+		var row fleet.Row
 		if err := decoder.Decode(&row); err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func callDoctor(t *testing.T, args ...string) ([]doctor.Row, int) {
 func TestDoctorFindsExactlyWhatWasBroken(t *testing.T) {
 	w := aDeployedWorld(t)
 	rows, code := callDoctor(t)
-	if findings := doctor.Findings(rows); len(findings) > 0 || code != 0 || len(rows) < 100 {
+	if findings := fleet.Findings(rows); len(findings) > 0 || code != 0 || len(rows) < 100 {
 		t.Fatalf("in a sound world: exit code %d, %d rows, findings %+v", code, len(rows), findings)
 	}
 
@@ -77,13 +77,13 @@ func TestDoctorFindsExactlyWhatWasBroken(t *testing.T) {
 	rows, code = callDoctor(t)
 	type finding struct{ Account, Region, Check, Subject, Detail string }
 	var got []finding
-	for _, r := range doctor.Findings(rows) {
+	for _, r := range fleet.Findings(rows) {
 		got = append(got, finding{r.Account, r.Region, r.Check, r.Subject, r.Detail})
 	}
 	want := []finding{
-		{management, "", doctor.CheckSCP, "doublelock-keys", "not attached to " + guardedOU},
-		{search, ireland, doctor.CheckRule, "doublelock-key-lifecycle", "the rule does not exist"},
-		{payments, "", doctor.CheckRole, settings.RoleTag, "the role does not exist"},
+		{management, "", fleet.CheckSCP, "doublelock-keys", "not attached to " + guardedOU},
+		{search, ireland, fleet.CheckRule, "doublelock-key-lifecycle", "the rule does not exist"},
+		{payments, "", fleet.CheckRole, settings.RoleTag, "the role does not exist"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || code != exitFindings {
 		t.Errorf("exit code %d (-want +got):\n%s", code, diff)
@@ -95,12 +95,12 @@ func TestDoctorLooksAtTheOthersWhenOneAccountIsClosed(t *testing.T) {
 	sound, _ := callDoctor(t)
 	deleteRole(t, w, sandbox, settings.RoleRead)
 	rows, code := callDoctor(t)
-	findings := doctor.Findings(rows)
-	if len(findings) != 1 || findings[0].Account != sandbox || findings[0].Check != doctor.CheckEnter || findings[0].Status != doctor.Fail || code != exitFindings {
+	findings := fleet.Findings(rows)
+	if len(findings) != 1 || findings[0].Account != sandbox || findings[0].Check != fleet.CheckEnter || findings[0].Status != fleet.Fail || code != exitFindings {
 		t.Errorf("exit code %d, findings %+v", code, findings)
 	}
-	others := func(rows []doctor.Row) []doctor.Row {
-		return slices.DeleteFunc(slices.Clone(rows), func(r doctor.Row) bool { return r.Account == sandbox })
+	others := func(rows []fleet.Row) []fleet.Row {
+		return slices.DeleteFunc(slices.Clone(rows), func(r fleet.Row) bool { return r.Account == sandbox })
 	}
 	if diff := cmp.Diff(others(sound), others(rows)); diff != "" {
 		t.Errorf("the other accounts (-before +after):\n%s", diff)
@@ -169,33 +169,33 @@ func TestCanaryIsFollowedAndRemoved(t *testing.T) {
 	for _, account := range []string{shop, search, payments} {
 		deployer(t, w, account)
 	}
-	followed := map[string]doctor.Status{
-		"created": doctor.OK, "event → finding": doctor.OK, "finding → tag": doctor.OK, "finding → notification": doctor.OK,
-		"removed": doctor.OK, "subscriber removed": doctor.OK,
+	followed := map[string]fleet.Status{
+		"created": fleet.OK, "event → finding": fleet.OK, "finding → tag": fleet.OK, "finding → notification": fleet.OK,
+		"removed": fleet.OK, "subscriber removed": fleet.OK,
 	}
 	for name, tt := range map[string]struct {
 		args []string
-		want map[string]doctor.Status
+		want map[string]fleet.Status
 		note string // in the detail of one hop
 	}{
 		"in the hub's account, which only records": {
-			want: map[string]doctor.Status{"created": doctor.OK, "event → finding": doctor.OK, "event → notification": doctor.OK, "removed": doctor.OK},
+			want: map[string]fleet.Status{"created": fleet.OK, "event → finding": fleet.OK, "event → notification": fleet.OK, "removed": fleet.OK},
 			note: "not expected: the account is in mode observe",
 		},
 		"where owners are told":     {args: []string{"--canary-account", search, "--canary-role", "Deployer"}, want: followed},
 		"where it is fixed at once": {args: []string{"--canary-account", payments, "--canary-role", "Deployer"}, want: followed},
 		"where an SCP stops it": {
 			args: []string{"--canary-account", shop, "--canary-role", "Deployer"},
-			want: map[string]doctor.Status{"created": doctor.OK, "subscriber removed": doctor.OK},
+			want: map[string]fleet.Status{"created": fleet.OK, "subscriber removed": fleet.OK},
 			note: "prevention works",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows, code := callDoctor(t, append([]string{"--canary"}, tt.args...)...)
-			got := map[string]doctor.Status{}
+			got := map[string]fleet.Status{}
 			details := ""
 			for _, r := range rows {
-				if r.Check == doctor.CheckCanary {
+				if r.Check == fleet.CheckCanary {
 					got[r.Subject] = r.Status
 					details += r.Detail + "\n"
 				}

@@ -1,4 +1,4 @@
-package handlers_test
+package scenarios_test
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package handlers_test
+package scenarios_test
 
 import (
 	"maps"
@@ -12,7 +12,7 @@ import (
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
-const migrations = "../testdata/migrations"
+const migrations = "../../../testdata/migrations"
 
 // fewestScenarios is how many files the suite has at least.
 const fewestScenarios = 40
@@ -43,7 +43,7 @@ func TestThePlanForetellsEveryReader(t *testing.T) {
 }
 
 func playScenario(t *testing.T, s *scenario) {
-	w := newTheatre(t, s, localaws.Faults{})
+	w := newTestbed(t, s, localaws.Faults{})
 	w.settle()
 	now := w.everybody()
 	plan := w.plan()
@@ -65,7 +65,7 @@ func playScenario(t *testing.T, s *scenario) {
 	w.breaksNobodyUnnamed(got, judged, happened)
 }
 
-func (w *theatre) compareVerdicts(judged map[string]migration.Reader) {
+func (w *testbed) compareVerdicts(judged map[string]migration.Reader) {
 	w.Helper()
 	want, got := map[string]string{}, map[string]string{}
 	for name, r := range w.Readers {
@@ -87,7 +87,7 @@ func (w *theatre) compareVerdicts(judged map[string]migration.Reader) {
 	}
 }
 
-func (w *theatre) compareTarget(p migration.Plan) {
+func (w *testbed) compareTarget(p migration.Plan) {
 	w.Helper()
 	if w.Expect.Target != "" && (len(p.Items) == 0 || p.Items[0].Target != w.key(w.Expect.Target)) {
 		w.Errorf("the target is not %s: %+v", w.Expect.Target, p.Items)
@@ -95,7 +95,7 @@ func (w *theatre) compareTarget(p migration.Plan) {
 }
 
 // happen takes the steps as far as AWS lets them be taken, and tries every reader after each.
-func (w *theatre) happen(p migration.Plan, now map[string]bool) map[string]truth {
+func (w *testbed) happen(p migration.Plan, now map[string]bool) map[string]truth {
 	w.Helper()
 	var rekeyed, sealed, gone map[string]bool
 	target := w.key(w.Target)
@@ -134,7 +134,7 @@ func (w *theatre) happen(p migration.Plan, now map[string]bool) map[string]truth
 
 // breaksNobodyUnnamed is what the whole is for: who reads today and would not any more is named by the plan, and
 // nobody breaks where the plan said safe.
-func (w *theatre) breaksNobodyUnnamed(plan outcome, judged map[string]migration.Reader, happened map[string]truth) {
+func (w *testbed) breaksNobodyUnnamed(plan outcome, judged map[string]migration.Reader, happened map[string]truth) {
 	w.Helper()
 	for name, is := range happened {
 		verdict := judged[name].Verdict

@@ -1,4 +1,4 @@
-package doctor_test
+package fleet_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/doublelock/doublelock/handlers/doctor"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -28,15 +28,15 @@ const (
 
 // clinic is an organization in which all is well, until a test changes an answer.
 type clinic struct {
-	accounts []doctor.Account
-	scps     []doctor.SCP
+	accounts []fleet.Account
+	scps     []fleet.SCP
 	roles    []string
-	trails   []doctor.Trail
-	rules    map[string]doctor.Rule
+	trails   []fleet.Trail
+	rules    map[string]fleet.Rule
 	waiting  int
 	policy   string
-	queues   map[string]doctor.Queue
-	function doctor.Function
+	queues   map[string]fleet.Queue
+	function fleet.Function
 	broken   map[string]error // by call, or by call and account
 
 	mu      sync.Mutex
@@ -45,19 +45,19 @@ type clinic struct {
 }
 
 func newClinic() *clinic {
-	target := []doctor.Target{{ARN: busARN, RoleARN: "arn:aws:iam::" + member + ":role/doublelock-forward", DLQ: "arn:aws:sqs:" + home + ":" + member + ":doublelock-forward-dlq"}}
+	target := []fleet.Target{{ARN: busARN, RoleARN: "arn:aws:iam::" + member + ":role/doublelock-forward", DLQ: "arn:aws:sqs:" + home + ":" + member + ":doublelock-forward-dlq"}}
 	return &clinic{
-		accounts: []doctor.Account{{ID: member, Name: "shop"}},
-		scps:     []doctor.SCP{{Name: "doublelock-keys", Content: scpContent, Targets: []string{"ou-1", "ou-2"}}},
+		accounts: []fleet.Account{{ID: member, Name: "shop"}},
+		scps:     []fleet.SCP{{Name: "doublelock-keys", Content: scpContent, Targets: []string{"ou-1", "ou-2"}}},
 		roles:    []string{"doublelock-tag", "doublelock-forward", "Admin"},
-		trails:   []doctor.Trail{{Name: "old"}, {Name: "all", Logging: true}},
-		rules: map[string]doctor.Rule{
+		trails:   []fleet.Trail{{Name: "old"}, {Name: "all", Logging: true}},
+		rules: map[string]fleet.Rule{
 			"doublelock-labels":       {State: "ENABLED", Pattern: `{"source":["aws.secretsmanager"], "detail-type":["Secret Label Updated"]}`, Targets: target},
 			"doublelock-denied-reads": {State: "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", Targets: target},
 		},
 		policy:   goodPolicy,
-		queues:   map[string]doctor.Queue{"doublelock-detect": {Parks: true, Waiting: 3}, "doublelock-detect-dlq": {}},
-		function: doctor.Function{State: "Active", CodeSHA256: "6R8d0f1WmNnEXAMPLEsum", Config: "{}", ModifiedAt: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)},
+		queues:   map[string]fleet.Queue{"doublelock-detect": {Parks: true, Waiting: 3}, "doublelock-detect-dlq": {}},
+		function: fleet.Function{State: "Active", CodeSHA256: "6R8d0f1WmNnEXAMPLEsum", Config: "{}", ModifiedAt: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)},
 		broken:   map[string]error{},
 	}
 }
@@ -82,13 +82,13 @@ func (c *clinic) Roles(_ context.Context, account string) ([]string, error) {
 	return c.roles, c.err("roles", account)
 }
 
-func (c *clinic) Trails(_ context.Context, account, _ string) ([]doctor.Trail, error) {
+func (c *clinic) Trails(_ context.Context, account, _ string) ([]fleet.Trail, error) {
 	return c.trails, c.err("trails", account)
 }
 
-func (c *clinic) Rule(ctx context.Context, account, _, name string) (doctor.Rule, error) {
+func (c *clinic) Rule(ctx context.Context, account, _, name string) (fleet.Rule, error) {
 	if _, limited := ctx.Deadline(); !limited {
-		return doctor.Rule{}, errors.New("a call without a time limit")
+		return fleet.Rule{}, errors.New("a call without a time limit")
 	}
 	rule, found := c.rules[name]
 	if !found {
@@ -101,15 +101,15 @@ func (c *clinic) Waiting(_ context.Context, account, _, _ string) (int, error) {
 	return c.waiting, c.err("waiting", account)
 }
 
-func (c *clinic) Accounts(context.Context) ([]doctor.Account, error) {
+func (c *clinic) Accounts(context.Context) ([]fleet.Account, error) {
 	return c.accounts, c.err("accounts", "")
 }
 
-func (c *clinic) SCPs(context.Context) ([]doctor.SCP, error) { return c.scps, c.err("scps", "") }
+func (c *clinic) SCPs(context.Context) ([]fleet.SCP, error) { return c.scps, c.err("scps", "") }
 
 func (c *clinic) BusPolicy(context.Context) (string, error) { return c.policy, c.err("bus", "") }
 
-func (c *clinic) Queue(_ context.Context, name string) (doctor.Queue, error) {
+func (c *clinic) Queue(_ context.Context, name string) (fleet.Queue, error) {
 	q, found := c.queues[name]
 	if !found {
 		return q, fmt.Errorf("find queue: %w", guard.ErrGone)
@@ -117,30 +117,30 @@ func (c *clinic) Queue(_ context.Context, name string) (doctor.Queue, error) {
 	return q, c.err("queue", "")
 }
 
-func (c *clinic) Function(context.Context, string) (doctor.Function, error) {
+func (c *clinic) Function(context.Context, string) (fleet.Function, error) {
 	return c.function, c.err("function", "")
 }
 
-func (c *clinic) doctor() *doctor.Doctor {
-	return &doctor.Doctor{Members: c, Organization: c, Hub: c, Concurrency: 2, Expected: doctor.Expected{
+func (c *clinic) doctor() *fleet.Doctor {
+	return &fleet.Doctor{Members: c, Organization: c, Hub: c, Concurrency: 2, Expected: fleet.Expected{
 		OrganizationID: "o-exampleorgid", Management: management, Hub: hub, Home: home, Regions: []string{home}, BusARN: busARN,
 		ForwardRole: "doublelock-forward", DeadLetters: "doublelock-forward-dlq", Roles: []string{"doublelock-tag"},
-		Rules:   []doctor.ExpectedRule{{Name: "doublelock-labels", State: "ENABLED", Pattern: `{"detail-type":["Secret Label Updated"],"source":["aws.secretsmanager"]}`}, {Name: "doublelock-denied-reads", State: "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}},
-		SCPs:    []doctor.SCP{{Name: "doublelock-keys", Content: " " + strings.ReplaceAll(scpContent, ",", " ,\n"), Targets: []string{"ou-1", "ou-2"}}},
+		Rules:   []fleet.ExpectedRule{{Name: "doublelock-labels", State: "ENABLED", Pattern: `{"detail-type":["Secret Label Updated"],"source":["aws.secretsmanager"]}`}, {Name: "doublelock-denied-reads", State: "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}},
+		SCPs:    []fleet.SCP{{Name: "doublelock-keys", Content: " " + strings.ReplaceAll(scpContent, ",", " ,\n"), Targets: []string{"ou-1", "ou-2"}}},
 		Workers: []string{"doublelock-detect"}, Config: "{}",
 	}}
 }
 
-func line(r doctor.Row) string {
+func line(r fleet.Row) string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s/%s: %s", r.Status, r.Check, r.Subject, r.Detail))
 }
 
 func TestDoctorNamesWhatIsWrong(t *testing.T) {
-	sentElsewhere := func(change func(*doctor.Target)) func(*clinic) {
+	sentElsewhere := func(change func(*fleet.Target)) func(*clinic) {
 		return func(c *clinic) {
 			targets := slices.Clone(c.rules["doublelock-labels"].Targets)
 			change(&targets[0])
-			c.rules["doublelock-labels"] = doctor.Rule{State: "ENABLED", Pattern: c.rules["doublelock-labels"].Pattern, Targets: targets}
+			c.rules["doublelock-labels"] = fleet.Rule{State: "ENABLED", Pattern: c.rules["doublelock-labels"].Pattern, Targets: targets}
 		}
 	}
 	bus := func(policy string) func(*clinic) { return func(c *clinic) { c.policy = policy } }
@@ -178,11 +178,11 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 			c.rules["doublelock-labels"] = r
 		}, want: []string{"fail forward rule/doublelock-labels: its event pattern was changed"}},
 		"a rule without targets": {change: func(c *clinic) {
-			c.rules["doublelock-labels"] = doctor.Rule{State: "ENABLED", Pattern: c.rules["doublelock-labels"].Pattern}
+			c.rules["doublelock-labels"] = fleet.Rule{State: "ENABLED", Pattern: c.rules["doublelock-labels"].Pattern}
 		}, want: []string{"fail forward rule/doublelock-labels: it does not send to the hub's bus"}},
-		"a rule to another bus":       {change: sentElsewhere(func(t *doctor.Target) { t.ARN += "2" }), want: []string{"fail forward rule/doublelock-labels: it does not send to the hub's bus"}},
-		"a rule with another role":    {change: sentElsewhere(func(t *doctor.Target) { t.RoleARN = "" }), want: []string{"fail forward rule/doublelock-labels: it does not send with the role doublelock-forward"}},
-		"a rule that loses events":    {change: sentElsewhere(func(t *doctor.Target) { t.DLQ = "" }), want: []string{"fail forward rule/doublelock-labels: it does not keep what it cannot send in doublelock-forward-dlq"}},
+		"a rule to another bus":       {change: sentElsewhere(func(t *fleet.Target) { t.ARN += "2" }), want: []string{"fail forward rule/doublelock-labels: it does not send to the hub's bus"}},
+		"a rule with another role":    {change: sentElsewhere(func(t *fleet.Target) { t.RoleARN = "" }), want: []string{"fail forward rule/doublelock-labels: it does not send with the role doublelock-forward"}},
+		"a rule that loses events":    {change: sentElsewhere(func(t *fleet.Target) { t.DLQ = "" }), want: []string{"fail forward rule/doublelock-labels: it does not keep what it cannot send in doublelock-forward-dlq"}},
 		"events that were lost":       {change: func(c *clinic) { c.waiting = 2 }, want: []string{"fail dead letters/doublelock-forward-dlq: 2 events could not be sent to the hub"}},
 		"no queue for lost events":    {change: func(c *clinic) { c.broken["waiting"] = guard.ErrGone }, want: []string{"fail dead letters/doublelock-forward-dlq: does not exist"}},
 		"an SCP that was deleted":     {change: func(c *clinic) { c.scps = nil }, want: []string{"fail scp/doublelock-keys: the policy does not exist"}},
@@ -198,8 +198,8 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 		"a bus with a strange policy": {change: bus("{"), want: []string{"fail bus policy/doublelock: the policy of the bus cannot be read: unexpected end of JSON input"}},
 		"a queue that was deleted":    {change: func(c *clinic) { delete(c.queues, "doublelock-detect") }, want: []string{"fail queue/doublelock-detect: the queue does not exist"}},
 		"no queue for what fails":     {change: func(c *clinic) { delete(c.queues, "doublelock-detect-dlq") }, want: []string{"fail queue/doublelock-detect-dlq: the queue does not exist"}},
-		"a queue that loses":          {change: func(c *clinic) { c.queues["doublelock-detect"] = doctor.Queue{} }, want: []string{"fail queue/doublelock-detect: it has no queue to park what fails"}},
-		"messages that failed":        {change: func(c *clinic) { c.queues["doublelock-detect-dlq"] = doctor.Queue{Waiting: 1, InFlight: 1} }, want: []string{"fail queue/doublelock-detect-dlq: 2 messages could not be handled"}},
+		"a queue that loses":          {change: func(c *clinic) { c.queues["doublelock-detect"] = fleet.Queue{} }, want: []string{"fail queue/doublelock-detect: it has no queue to park what fails"}},
+		"messages that failed":        {change: func(c *clinic) { c.queues["doublelock-detect-dlq"] = fleet.Queue{Waiting: 1, InFlight: 1} }, want: []string{"fail queue/doublelock-detect-dlq: 2 messages could not be handled"}},
 		"queues that cannot be read":  {change: func(c *clinic) { c.broken["queue"] = guard.ErrDenied }, want: []string{"unknown queue/doublelock-detect: access denied", "unknown queue/doublelock-detect-dlq: access denied"}},
 		"a function that was deleted": {change: func(c *clinic) { c.broken["function"] = guard.ErrGone }, want: []string{"fail function/doublelock-detect: the function does not exist"}},
 		"a function not to be read":   {change: func(c *clinic) { c.broken["function"] = guard.ErrDenied }, want: []string{"unknown function/doublelock-detect: access denied"}},
@@ -213,18 +213,18 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 			rows := c.doctor().Run(t.Context())
 			var got []string
 			for _, r := range rows {
-				if r.Status != doctor.OK {
+				if r.Status != fleet.OK {
 					got = append(got, line(r))
 				}
-				if (r.Status == doctor.Fail || r.Status == doctor.Unknown) != (r.Fix != "") || r.Detail == "" || len(r.Account) != 12 {
+				if (r.Status == fleet.Fail || r.Status == fleet.Unknown) != (r.Fix != "") || r.Detail == "" || len(r.Account) != 12 {
 					t.Errorf("row %+v", r)
 				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if doctor.Healthy(rows) != (len(tt.want) == 0) {
-				t.Errorf("healthy: %v", doctor.Healthy(rows))
+			if fleet.Healthy(rows) != (len(tt.want) == 0) {
+				t.Errorf("healthy: %v", fleet.Healthy(rows))
 			}
 		})
 	}
@@ -234,7 +234,7 @@ func TestOneAccountIsARowAndTheOthersAreLookedAt(t *testing.T) {
 	c := newClinic()
 	c.accounts = nil
 	for i := range 20 {
-		c.accounts = append(c.accounts, doctor.Account{ID: fmt.Sprintf("4444444444%02d", i)})
+		c.accounts = append(c.accounts, fleet.Account{ID: fmt.Sprintf("4444444444%02d", i)})
 	}
 	c.broken["enter 444444444407"] = guard.ErrNotOurs
 	d := c.doctor()
@@ -246,13 +246,13 @@ func TestOneAccountIsARowAndTheOthersAreLookedAt(t *testing.T) {
 		seen = append(seen, done)
 	}
 	rows := d.Run(t.Context())
-	entered := map[doctor.Status]int{}
+	entered := map[fleet.Status]int{}
 	for _, r := range rows {
-		if r.Check == doctor.CheckEnter {
+		if r.Check == fleet.CheckEnter {
 			entered[r.Status]++
 		}
 	}
-	if diff := cmp.Diff(map[doctor.Status]int{doctor.OK: 19, doctor.Fail: 1}, entered); diff != "" {
+	if diff := cmp.Diff(map[fleet.Status]int{fleet.OK: 19, fleet.Fail: 1}, entered); diff != "" {
 		t.Errorf("entered (-want +got):\n%s", diff)
 	}
 	if len(seen) != 22 || !slices.IsSorted(seen) || c.most > 2 {
@@ -267,8 +267,8 @@ func TestOneAccountIsARowAndTheOthersAreLookedAt(t *testing.T) {
 func TestRulesInPlacesThatAreNotGuarded(t *testing.T) {
 	c := newClinic()
 	d := c.doctor()
-	d.Expected.Elsewhere = []doctor.ExpectedPlace{{Account: member, Region: "us-east-1", Rules: []doctor.ExpectedRule{{Name: "doublelock-tamper-policies", State: "ENABLED"}}}}
-	findings := doctor.Findings(d.Run(t.Context()))
+	d.Expected.Elsewhere = []fleet.ExpectedPlace{{Account: member, Region: "us-east-1", Rules: []fleet.ExpectedRule{{Name: "doublelock-tamper-policies", State: "ENABLED"}}}}
+	findings := fleet.Findings(d.Run(t.Context()))
 	if len(findings) != 1 || findings[0].Region != "us-east-1" || findings[0].Subject != "doublelock-tamper-policies" {
 		t.Errorf("findings %+v", findings)
 	}
@@ -277,7 +277,7 @@ func TestRulesInPlacesThatAreNotGuarded(t *testing.T) {
 func TestListenLooksAtNothingElse(t *testing.T) {
 	c := newClinic()
 	rows, err := c.doctor().Listen(t.Context())
-	if err != nil || len(rows) != 4 || !doctor.Healthy(rows) {
+	if err != nil || len(rows) != 4 || !fleet.Healthy(rows) {
 		t.Errorf("rows %v, error %v", rows, err)
 	}
 	c.broken["accounts"] = guard.ErrDenied

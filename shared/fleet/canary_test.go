@@ -1,4 +1,4 @@
-package doctor_test
+package fleet_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/doublelock/doublelock/handlers/doctor"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -35,7 +35,7 @@ func newCage() *cage {
 }
 
 func (c *cage) Create(_ context.Context, name string, tags map[string]string) (string, error) {
-	if name != "doublelock/canary/1" || tags["Owner"] != doctor.CanaryOwner {
+	if name != "doublelock/canary/1" || tags["Owner"] != fleet.CanaryOwner {
 		return "", fmt.Errorf("create %s %v", name, tags)
 	}
 	if err := c.broken["create"]; err != nil {
@@ -78,10 +78,10 @@ func (c *cage) Close(ctx context.Context) error {
 	return errors.Join(ctx.Err(), c.broken["close"])
 }
 
-func (c *cage) canary(mode guard.Mode) *doctor.Canary {
-	return &doctor.Canary{
+func (c *cage) canary(mode guard.Mode) *fleet.Canary {
+	return &fleet.Canary{
 		Account: member, Region: home, Name: "doublelock/canary/1", Mode: mode, Maker: c, Traces: c,
-		Listen:   func(context.Context) (doctor.Ear, error) { return c, c.broken["listen"] },
+		Listen:   func(context.Context) (fleet.Ear, error) { return c, c.broken["listen"] },
 		Patience: 20 * time.Millisecond, Pause: time.Millisecond, Now: func() time.Time { return time.Date(2026, 6, 2, 8, 0, 0, 0, time.UTC) },
 	}
 }

@@ -1,4 +1,4 @@
-package handlers_test
+package scenarios_test
 
 import (
 	"encoding/json"
@@ -21,7 +21,7 @@ func TestTheFixesOfThePlanWork(t *testing.T) {
 			continue
 		}
 		t.Run(strings.TrimSuffix(s.file, ".yaml"), func(t *testing.T) {
-			w := newTheatre(t, &s, localaws.Faults{})
+			w := newTestbed(t, &s, localaws.Faults{})
 			w.settle()
 			now := w.everybody()
 			var mended []string
@@ -47,7 +47,7 @@ func TestTheFixesOfThePlanWork(t *testing.T) {
 }
 
 // apply adds the statements of a fix, as an owner would copy them; false when the fix has none.
-func (w *theatre) apply(name string, fix *migration.Fix) bool {
+func (w *testbed) apply(name string, fix *migration.Fix) bool {
 	w.Helper()
 	r := w.Readers[name]
 	if len(fix.Identity) > 0 {
@@ -65,7 +65,7 @@ func (w *theatre) apply(name string, fix *migration.Fix) bool {
 	return len(fix.Identity)+len(fix.KeyPolicy) > 0
 }
 
-func (w *theatre) addToKey(arn string, statement json.RawMessage) {
+func (w *testbed) addToKey(arn string, statement json.RawMessage) {
 	w.Helper()
 	parts := strings.Split(arn, ":")
 	got := w.service(parts[4], parts[3], "kms", "GetKeyPolicy", map[string]any{"KeyId": arn})

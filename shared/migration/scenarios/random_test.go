@@ -1,4 +1,4 @@
-package handlers_test
+package scenarios_test
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ func TestTheVerdictsHoldInRandomOrganizations(t *testing.T) {
 			return
 		}
 		s := randomScenario(r)
-		w := newTheatre(scene{t, r}, s, localaws.Faults{})
+		w := newTestbed(scene{t, r}, s, localaws.Faults{})
 		w.settle()
 		now := w.everybody()
 		plan := w.plan()

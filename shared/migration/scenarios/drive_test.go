@@ -1,4 +1,4 @@
-package handlers_test
+package scenarios_test
 
 import (
 	"context"
@@ -83,7 +83,7 @@ func (l *line) mend() bool {
 }
 
 // hubParts makes what the machine needs in the hub.
-func (w *theatre) hubParts() {
+func (w *testbed) hubParts() {
 	w.aws.AddRole(hub, "doublelock-remediate", trustOfSelf, policyText(may(`["dynamodb:*","events:PutEvents","sts:AssumeRole"]`, "*")))
 	w.service(hub, region, "dynamodb", "CreateTable", map[string]any{"TableName": settings.HubName, "BillingMode": "PAY_PER_REQUEST",
 		"AttributeDefinitions": []map[string]string{{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}},
@@ -92,7 +92,7 @@ func (w *theatre) hubParts() {
 }
 
 // machine is one worker of the hub, with a name of its own.
-func (w *theatre) machine(endpoint string) *handlers.Migrations {
+func (w *testbed) machine(endpoint string) *handlers.Migrations {
 	w.Helper()
 	c, err := w.aws.Principal(hub, "role/doublelock-remediate/doublelock-remediate")
 	must(w, err)
@@ -111,7 +111,7 @@ func (w *theatre) machine(endpoint string) *handlers.Migrations {
 const mostRounds = 20
 
 // run lets the machine do everything it does by itself; the readers, the owner and the clock are played.
-func (w *theatre) run(item migration.Item, plan string, l *line, endpoint string) migration.Job {
+func (w *testbed) run(item migration.Item, plan string, l *line, endpoint string) migration.Job {
 	w.Helper()
 	var job migration.Job
 	written := 0
@@ -134,7 +134,7 @@ func (w *theatre) run(item migration.Item, plan string, l *line, endpoint string
 }
 
 // round is one visit, by as many workers at once as the file says. Only what may be tried again goes wrong.
-func (w *theatre) round(item migration.Item, plan, endpoint string, start bool) migration.Job {
+func (w *testbed) round(item migration.Item, plan, endpoint string, start bool) migration.Job {
 	w.Helper()
 	var group sync.WaitGroup
 	results := make(chan error, max(w.Drive.Workers, 1))
@@ -164,7 +164,7 @@ func (w *theatre) round(item migration.Item, plan, endpoint string, start bool) 
 }
 
 // between two visits readers read, code sets the old key again, and owners write what they are asked for.
-func (w *theatre) between(job migration.Job, written *int) {
+func (w *testbed) between(job migration.Job, written *int) {
 	w.Helper()
 	if w.Drive.Flips > 0 && job.Phase == migration.Observing {
 		w.Drive.Flips--
@@ -186,7 +186,7 @@ func (w *theatre) between(job migration.Job, written *int) {
 }
 
 // takeAway is what people do on the way: a reader's right on the key goes.
-func (w *theatre) takeAway() {
+func (w *testbed) takeAway() {
 	w.Helper()
 	from := w.Drive.Takes.From
 	r := w.Readers[from]
@@ -200,7 +200,7 @@ func (w *theatre) takeAway() {
 
 // watch hands every denied read that CloudTrail recorded to the machine, as the watchdog does, and twice, as events
 // come.
-func (w *theatre) watch() {
+func (w *testbed) watch() {
 	w.Helper()
 	m := w.machine(w.url)
 	for _, name := range []string{"GetSecretValue", "Decrypt"} {
@@ -242,7 +242,7 @@ func TestTheMachineBreaksNobody(t *testing.T) {
 // something were made. The worker dies at the cutAt-th of them.
 func driveScenario(t *testing.T, s scenario, planned *migration.Plan, cutAt int, after bool) (*migration.Plan, int) {
 	t.Helper()
-	w := newTheatre(t, &s, localaws.Faults{ThrottleEvery: s.Drive.Throttle})
+	w := newTestbed(t, &s, localaws.Faults{ThrottleEvery: s.Drive.Throttle})
 	w.hubParts()
 	w.settle()
 	could := w.everybody()
@@ -276,7 +276,7 @@ func driveScenario(t *testing.T, s scenario, planned *migration.Plan, cutAt int,
 }
 
 // breakAndRescue breaks a reader after the seal: one denied read later it reads again, and a day later the grant ends.
-func (w *theatre) breakAndRescue() {
+func (w *testbed) breakAndRescue() {
 	w.Helper()
 	from := w.Drive.Takes.From
 	w.takeAway()
@@ -296,7 +296,7 @@ func (w *theatre) breakAndRescue() {
 	w.makeReader(from, w.Readers[from]) // as people do in time
 }
 
-func (w *theatre) compareEnd(job migration.Job) {
+func (w *testbed) compareEnd(job migration.Job) {
 	w.Helper()
 	ends := w.Drive.Ends
 	if ends == "" {
@@ -324,7 +324,7 @@ func (w *theatre) compareEnd(job migration.Job) {
 }
 
 // sealed reports whether every labelled version, of the copies' Regions too, opens with its target alone.
-func (w *theatre) sealed(target string) bool {
+func (w *testbed) sealed(target string) bool {
 	w.Helper()
 	s, err := w.door("plan").Secrets().Describe(w.Context(), w.ref())
 	must(w, err)

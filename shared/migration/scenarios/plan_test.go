@@ -1,8 +1,10 @@
-package handlers_test
+package scenarios_test
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,7 +30,7 @@ func errorCode(err error) string {
 }
 
 // door opens AWS as the hub does.
-func (w *theatre) door(session string) *cloud.Cloud {
+func (w *testbed) door(session string) *cloud.Cloud {
 	w.Helper()
 	c, err := w.aws.Principal(hub, "role/operator/me")
 	must(w, err)
@@ -39,7 +41,22 @@ func (w *theatre) door(session string) *cloud.Cloud {
 	return door
 }
 
-func (w *theatre) snapshot() inventory.Snapshot {
+func take(ctx context.Context, t testing.TB, i *handlers.Inventory) inventory.Snapshot {
+	t.Helper()
+	organization := i.Organization(ctx, nil)
+	parts := []inventory.Snapshot{organization}
+	var ids []string
+	for _, account := range organization.Accounts {
+		ids = append(ids, account.ID)
+	}
+	must(t, i.Accounts(ctx, ids, 2, func(_ string, part inventory.Snapshot) error {
+		parts = append(parts, part)
+		return nil
+	}))
+	return inventory.Merge(parts...)
+}
+
+func (w *testbed) snapshot() inventory.Snapshot {
 	w.Helper()
 	s := take(w.Context(), w.TB, &handlers.Inventory{Cloud: w.door("plan"), Regions: []string{region, farRegion}, Now: func() time.Time { return *w.now }})
 	if len(s.Unread) > 0 {
@@ -49,7 +66,7 @@ func (w *theatre) snapshot() inventory.Snapshot {
 }
 
 // sightings are the reads that CloudTrail recorded.
-func (w *theatre) sightings() []migration.Sighting {
+func (w *testbed) sightings() []migration.Sighting {
 	w.Helper()
 	var all []migration.Sighting
 	for _, in := range []string{region, farRegion} {
@@ -60,7 +77,7 @@ func (w *theatre) sightings() []migration.Sighting {
 	return migration.Gather(all)
 }
 
-func (w *theatre) facts() migration.Facts {
+func (w *testbed) facts() migration.Facts {
 	w.Helper()
 	f := migration.Facts{Access: inventory.Prepare(w.snapshot()), Seen: w.sightings(), LookBack: 90, Functions: map[string]string{}, Accepted: w.Accepted,
 		Now: *w.now, Approved: w.approved(),
@@ -83,7 +100,7 @@ func (w *theatre) facts() migration.Facts {
 }
 
 // approved are the keys that secrets may be under; the one they come from is none of them.
-func (w *theatre) approved() guard.Approved {
+func (w *testbed) approved() guard.Approved {
 	a := guard.Approved{ARNs: []string{w.key(w.Target)}}
 	for _, name := range w.Targets {
 		a.ARNs = append(a.ARNs, w.key(name))
@@ -94,7 +111,7 @@ func (w *theatre) approved() guard.Approved {
 	return a
 }
 
-func (w *theatre) plan() migration.Plan {
+func (w *testbed) plan() migration.Plan {
 	w.Helper()
 	p, err := migration.Make(w.facts(), w.secret)
 	must(w, err)
@@ -129,7 +146,7 @@ func readersOf(i migration.Item) []migration.Reader {
 
 // judged are the readers of a plan by the names of the file. A reader of a copy who also reads the primary counts by
 // the Region that the file has it read in.
-func (w *theatre) judged(p migration.Plan) map[string]migration.Reader {
+func (w *testbed) judged(p migration.Plan) map[string]migration.Reader {
 	out := map[string]migration.Reader{}
 	if len(p.Items) == 0 {
 		return out
@@ -153,14 +170,14 @@ func (w *theatre) judged(p migration.Plan) map[string]migration.Reader {
 }
 
 // rekey sets the key with the rights of the hub's role, and answers what AWS said.
-func (w *theatre) rekey(key string) string {
+func (w *testbed) rekey(key string) string {
 	client := secretsmanager.NewFromConfig(w.as(w.account(w.Secret.Account), "role/doublelock-change/doublelock-remediate", region))
 	_, err := client.UpdateSecret(w.Context(), &secretsmanager.UpdateSecretInput{SecretId: &w.secret, KmsKeyId: &key})
 	return errorCode(err)
 }
 
 // seal writes two versions under the new key alone, and makes the copies again.
-func (w *theatre) seal(p migration.Plan) {
+func (w *testbed) seal(p migration.Plan) {
 	w.Helper()
 	client := secretsmanager.NewFromConfig(w.as(w.account(w.Secret.Account), "role/doublelock-change/doublelock-remediate", region))
 	for range 2 {
@@ -179,7 +196,7 @@ func (w *theatre) seal(p migration.Plan) {
 	}
 }
 
-func (w *theatre) rotates() bool {
+func (w *testbed) rotates() bool {
 	for _, r := range w.Readers {
 		if r.Rotates {
 			return true
@@ -189,7 +206,7 @@ func (w *theatre) rotates() bool {
 }
 
 // retire disables the key that the secret came from, as far as a customer can.
-func (w *theatre) retire() {
+func (w *testbed) retire() {
 	w.Helper()
 	for _, name := range []string{w.Secret.Key, w.Secret.Moved} {
 		if _, own := w.keys[name]; own && name != w.Target && w.Keys[name].State == "" {
@@ -204,7 +221,7 @@ func (w *theatre) retire() {
 }
 
 // carries reports whether every labelled version opens with a key.
-func (w *theatre) carries(key string) bool {
+func (w *testbed) carries(key string) bool {
 	w.Helper()
 	s, err := w.door("plan").Secrets().Describe(w.Context(), w.ref())
 	must(w, err)

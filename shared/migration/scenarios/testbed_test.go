@@ -1,4 +1,4 @@
-package handlers_test
+package scenarios_test
 
 import (
 	"fmt"
@@ -28,8 +28,8 @@ const (
 	rotator    = "arn:aws:lambda:eu-central-1:111122223333:function:rotate"
 )
 
-// theatre is a scenario built into a local AWS of its own.
-type theatre struct {
+// testbed is a scenario built into a local AWS of its own.
+type testbed struct {
 	testing.TB
 	*scenario
 	aws    *localaws.AWS
@@ -43,10 +43,10 @@ type theatre struct {
 	made   []string // changes of the secret by our own sessions, in CloudTrail's order
 }
 
-func newTheatre(t testing.TB, s *scenario, faults localaws.Faults) *theatre {
+func newTestbed(t testing.TB, s *scenario, faults localaws.Faults) *testbed {
 	t.Helper()
 	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
-	w := &theatre{TB: t, scenario: s, now: &now, keys: map[string]string{}, logins: map[string]localaws.Credentials{}, fill: strings.NewReplacer()}
+	w := &testbed{TB: t, scenario: s, now: &now, keys: map[string]string{}, logins: map[string]localaws.Credentials{}, fill: strings.NewReplacer()}
 	w.aws = localaws.New(localaws.Options{Now: func() time.Time { return *w.now }, Seed: 1, Faults: faults, OnRecord: w.hear})
 	url, stop, err := w.aws.Start()
 	must(t, err)
@@ -63,7 +63,7 @@ func newTheatre(t testing.TB, s *scenario, faults localaws.Faults) *theatre {
 }
 
 // hear notes the changes that succeed. It runs inside the local AWS.
-func (w *theatre) hear(r localaws.Record) {
+func (w *testbed) hear(r localaws.Record) {
 	identity, _ := r["userIdentity"].(map[string]any)
 	arn, _ := identity["arn"].(string)
 	name, _ := r["eventName"].(string)
@@ -75,7 +75,7 @@ func (w *theatre) hear(r localaws.Record) {
 var changes = map[string]bool{"UpdateSecret": true, "RotateSecret": true, "RemoveRegionsFromReplication": true, "ReplicateSecretToRegions": true}
 
 // settle is what happened before the plan: people read, some of them left, and keys changed state.
-func (w *theatre) settle() {
+func (w *testbed) settle() {
 	for _, name := range slices.Sorted(maps.Keys(w.Readers)) {
 		if w.Readers[name].Seen {
 			if got := w.read(name); got != "" {
@@ -104,14 +104,14 @@ func (w *theatre) settle() {
 	}
 }
 
-func (w *theatre) account(id string) string {
+func (w *testbed) account(id string) string {
 	if id == "" {
 		return shop
 	}
 	return id
 }
 
-func (w *theatre) found() {
+func (w *testbed) found() {
 	w.aws.Organization("o-exampleorg", payer)
 	w.ou = w.aws.AddOU("", "apps")
 	w.aws.AddAccount("", hub, "security")
@@ -130,7 +130,7 @@ func (w *theatre) found() {
 const blind = `{"Effect":"Deny","Action":["secretsmanager:GetSecretValue","secretsmanager:BatchGetSecretValue"],"Resource":"*"}`
 
 // makeChanger makes the role that changes secrets, once there are keys that its policy can name.
-func (w *theatre) makeChanger() {
+func (w *testbed) makeChanger() {
 	rights := []any{map[string]any{"Effect": "Allow", "Action": "*", "Resource": "*"}}
 	if w.Changer != nil {
 		rights = w.Changer
@@ -141,11 +141,11 @@ func (w *theatre) makeChanger() {
 }
 
 // document is a policy of words and statements.
-func (w *theatre) document(statements []any, account string) string {
+func (w *testbed) document(statements []any, account string) string {
 	return w.documentIn(statements, account, region)
 }
 
-func (w *theatre) documentIn(statements []any, account, region string) string {
+func (w *testbed) documentIn(statements []any, account, region string) string {
 	var list []string
 	for _, s := range statements {
 		text, err := statement(s, account, region, w.fill)
@@ -157,7 +157,7 @@ func (w *theatre) documentIn(statements []any, account, region string) string {
 	return policyText(list...)
 }
 
-func (w *theatre) makeKeys() {
+func (w *testbed) makeKeys() {
 	for _, primary := range []bool{true, false} { // replicas of multi-Region keys come second
 		for _, name := range slices.Sorted(maps.Keys(w.Keys)) {
 			k := w.Keys[name]
@@ -195,7 +195,7 @@ func arnIn(t testing.TB, made map[string]any, field string) string {
 }
 
 // service calls as an AWS service, which may do everything.
-func (w *theatre) service(account, region, service, operation string, in any) map[string]any {
+func (w *testbed) service(account, region, service, operation string, in any) map[string]any {
 	w.Helper()
 	out, err := w.aws.As("cloudformation.amazonaws.com", account, region, service, operation, in)
 	if err != nil {
@@ -204,7 +204,7 @@ func (w *theatre) service(account, region, service, operation string, in any) ma
 	return out
 }
 
-func (w *theatre) kms(key, operation string, in map[string]any) map[string]any {
+func (w *testbed) kms(key, operation string, in map[string]any) map[string]any {
 	w.Helper()
 	arn := w.keys[key]
 	parts := strings.Split(arn, ":")
@@ -214,14 +214,14 @@ func (w *theatre) kms(key, operation string, in map[string]any) map[string]any {
 }
 
 // key is what a file calls a key: one of its own, or as AWS does.
-func (w *theatre) key(name string) string {
+func (w *testbed) key(name string) string {
 	if arn, found := w.keys[name]; found {
 		return arn
 	}
 	return name
 }
 
-func (w *theatre) makeSecret() {
+func (w *testbed) makeSecret() {
 	s, account := w.Secret, w.account(w.Secret.Account)
 	if s.Owner != "" {
 		arn, err := w.aws.ServiceOwnedSecret(account, region, s.Owner, "cluster-1", w.key(s.Key))
@@ -249,7 +249,7 @@ func (w *theatre) makeSecret() {
 	}
 }
 
-func (w *theatre) writeSecret(account string) {
+func (w *testbed) writeSecret(account string) {
 	s := w.Secret
 	client := secretsmanager.NewFromConfig(w.as(account, "role/Owner/o", region))
 	in := &secretsmanager.CreateSecretInput{Name: aws.String(secretName)}
@@ -275,19 +275,19 @@ func (w *theatre) writeSecret(account string) {
 }
 
 // put writes a new version, as the owner does.
-func (w *theatre) put(value string) {
+func (w *testbed) put(value string) {
 	w.Helper()
 	client := secretsmanager.NewFromConfig(w.as(w.account(w.Secret.Account), "role/Owner/o", region))
 	must(w, ignore(client.PutSecretValue(w.Context(), &secretsmanager.PutSecretValueInput{SecretId: &w.secret, SecretString: &value})))
 }
 
-func (w *theatre) makeReaders() {
+func (w *testbed) makeReaders() {
 	for _, name := range slices.Sorted(maps.Keys(w.Readers)) {
 		w.makeReader(name, w.Readers[name])
 	}
 }
 
-func (w *theatre) makeReader(name string, r person) {
+func (w *testbed) makeReader(name string, r person) {
 	account := w.account(r.Account)
 	client := iam.NewFromConfig(w.as(account, "root", "us-east-1"))
 	if r.Kind == "user" {
@@ -334,7 +334,7 @@ func (w *theatre) makeReader(name string, r person) {
 const trustOfWork = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["ecs-tasks.amazonaws.com","lambda.amazonaws.com"]},"Action":"sts:AssumeRole"}]}`
 
 // login are the credentials that somebody reads with: a user's, or those of a session, perhaps with a policy of its own.
-func (w *theatre) login(account, name string, r person) localaws.Credentials {
+func (w *testbed) login(account, name string, r person) localaws.Credentials {
 	if r.Kind == "user" {
 		c, err := w.aws.Principal(account, "user/"+name)
 		must(w, err)
@@ -357,7 +357,7 @@ func readerARN(account, name string, r person) string {
 	return "arn:aws:iam::" + account + ":role/" + name
 }
 
-func (w *theatre) makeGrants() {
+func (w *testbed) makeGrants() {
 	for _, name := range slices.Sorted(maps.Keys(w.Keys)) {
 		for _, g := range w.Keys[name].Grants {
 			r := w.Readers[g.To]
@@ -377,7 +377,7 @@ func (w *theatre) makeGrants() {
 }
 
 // attachSCP puts an SCP on the OU of the accounts.
-func (w *theatre) attachSCP(name string, statements []any) {
+func (w *testbed) attachSCP(name string, statements []any) {
 	if len(statements) == 0 {
 		return
 	}
@@ -388,14 +388,14 @@ func (w *theatre) attachSCP(name string, statements []any) {
 	must(w, ignore(client.AttachPolicy(w.Context(), &organizations.AttachPolicyInput{PolicyId: made.Policy.PolicySummary.Id, TargetId: &w.ou})))
 }
 
-func (w *theatre) as(account, who, region string) aws.Config {
+func (w *testbed) as(account, who, region string) aws.Config {
 	w.Helper()
 	c, err := w.aws.Principal(account, who)
 	must(w, err)
 	return w.config(c, region)
 }
 
-func (w *theatre) config(c localaws.Credentials, region string) aws.Config {
+func (w *testbed) config(c localaws.Credentials, region string) aws.Config {
 	return aws.Config{Region: region, BaseEndpoint: &w.url, Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken),
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 8, time.Millisecond })
@@ -403,7 +403,7 @@ func (w *theatre) config(c localaws.Credentials, region string) aws.Config {
 }
 
 // read is the error code of what a reader gets, "" for the value.
-func (w *theatre) read(name string) string {
+func (w *testbed) read(name string) string {
 	r := w.Readers[name]
 	in, arn := r.Region, w.secret
 	if in == "" {
@@ -417,7 +417,7 @@ func (w *theatre) read(name string) string {
 	return errorCode(err)
 }
 
-func (w *theatre) everybody() map[string]bool {
+func (w *testbed) everybody() map[string]bool {
 	out := map[string]bool{}
 	for name := range w.Readers {
 		out[name] = w.read(name) == ""
@@ -426,6 +426,6 @@ func (w *theatre) everybody() map[string]bool {
 }
 
 // ref names the secret as adapters want it.
-func (w *theatre) ref() guard.SecretRef {
+func (w *testbed) ref() guard.SecretRef {
 	return guard.SecretRef{Account: w.account(w.Secret.Account), Region: region, ID: w.secret}
 }
