@@ -82,8 +82,8 @@ func wholeInput() (Input, func(), error) {
 	}
 	config.Regions.RestrictReplicas, config.Keys.MultiRegion = true, true
 	config.Keys.Tags = map[string]string{"owner": "security-team", "data-sensitivity": "high"}
-	for i := range config.Waves {
-		config.Waves[i].SCP, config.Waves[i].BacklogMigrated = true, i == 0
+	for i := range config.Rollout {
+		config.Rollout[i].SCP, config.Rollout[i].BacklogMigrated = true, i == 0
 	}
 	folder, err := os.MkdirTemp("", "doublelock-infra")
 	if err != nil {

@@ -32,7 +32,7 @@ func scpRenderCommand(env *environment) *cobra.Command {
 		Short: "Print the SCPs that the configuration asks for, their size, and what each statement is for",
 		Long: `Render prints the service control policies that doublelock.yaml asks for: name, size, targets and what each
 statement is for. With -o json the documents come with it; with --dir each is written to a file of its own, minified
-as it counts against the quota. A configuration in which no wave asks for SCPs is rendered as if every wave did, and
+as it counts against the quota. A configuration in which no stage asks for SCPs is rendered as if every stage did, and
 the output says so.`,
 		Example: `  doublelock scp render
   doublelock scp render --config prod.yaml --dir policies/
@@ -79,7 +79,7 @@ func runRender(env *environment, config, folder string) error {
 	return nil
 }
 
-// renderSCPs renders a configuration. Without waves that ask for SCPs there is nothing to try, so it takes them all.
+// renderSCPs renders a configuration. Without stages that ask for SCPs there is nothing to try, so it takes them all.
 func (env *environment) renderSCPs(config settings.Config, name string) ([]preventive.SCP, error) {
 	scps, err := preventive.SCPs(config)
 	if err != nil {
@@ -88,9 +88,9 @@ func (env *environment) renderSCPs(config settings.Config, name string) ([]preve
 	if len(scps) > 0 {
 		return scps, nil
 	}
-	fmt.Fprintf(env.Stderr, "doublelock: note: no wave of %s has scp: true; this is what all of them would get\n", name)
-	for i := range config.Waves {
-		config.Waves[i].SCP, config.Waves[i].BacklogMigrated = true, true
+	fmt.Fprintf(env.Stderr, "doublelock: note: no stage of %s has scp: true; this is what all of them would get\n", name)
+	for i := range config.Rollout {
+		config.Rollout[i].SCP, config.Rollout[i].BacklogMigrated = true, true
 	}
 	return preventive.SCPs(config)
 }
@@ -113,7 +113,7 @@ func newOrganization() settings.Config {
 	return settings.Config{
 		Organization: settings.Organization{ID: "o-exampleorgid", RootID: "r-ab12", ManagementAccount: "111111111111", SecurityAccount: "222222222222"},
 		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1"}},
-		Waves:        []settings.Wave{{Name: "everything", Targets: []string{"r-ab12"}, SCP: true, BacklogMigrated: true}},
+		Rollout:      []settings.RolloutStage{{Name: "everything", Targets: []string{"r-ab12"}, SCP: true, BacklogMigrated: true}},
 	}
 }
 

@@ -127,8 +127,16 @@ func (d decoder) mapEntry(into reflect.Value, path string) func(string, position
 	}
 }
 
+// renamed are keys of earlier versions, by the path they had, and what they are called now.
+var renamed = map[string]string{"waves": "rollout"}
+
 func (d decoder) unknownKey(key string, at position, path string, t reflect.Type) {
 	names := fieldNames(t)
+	if now, known := renamed[join(path, key)]; known {
+		d.problemAt(at, join(path, key), fmt.Sprintf("%s is called %s now", key, now), "write "+now+": its entries stay as they are")
+		d.settled[join(path, now)] = true
+		return
+	}
 	what := "unknown key " + key
 	if path != "" {
 		what += " in " + path
