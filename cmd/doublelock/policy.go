@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/shared/policy/policytest"
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 func policyCommand(env *environment) *cobra.Command {
@@ -211,7 +212,7 @@ func decodeCases(name string, raw []byte) (any, error) {
 		}
 		return decoded, nil
 	}
-	if err := yaml.Unmarshal(raw, &decoded); err != nil {
+	if err := settings.UnmarshalYAML(raw, &decoded); err != nil {
 		return nil, fmt.Errorf("not YAML: %s", strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))
 	}
 	return decoded, nil

@@ -16,9 +16,9 @@ import (
 )
 
 // decode reads YAML into config. Problems are collected in where, with the place of every field; it answers false
-// when the text is not YAML at all, so that there is nothing more to say about it.
+// when the text is not YAML, or no mapping, so that there is nothing more to say about it.
 func decode(where *places, raw []byte, config *Config) bool {
-	file, err := parser.ParseBytes(raw, 0, parser.AllowDuplicateMapKey())
+	file, err := parseYAML(raw, parser.AllowDuplicateMapKey())
 	if err != nil {
 		notYAML(where, err)
 		return false
@@ -31,7 +31,7 @@ func decode(where *places, raw []byte, config *Config) bool {
 		}
 		d.value(doc.Body, reflect.ValueOf(config).Elem(), "")
 	}
-	return true
+	return !where.settled[""]
 }
 
 func notYAML(where *places, err error) {

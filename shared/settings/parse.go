@@ -57,6 +57,10 @@ func Read(name string, raw []byte, now time.Time) (*File, error) {
 		where.problem("", fmt.Sprintf("the file is longer than %d bytes", MaxBytes), "take out what is not configuration")
 		return nil, where.problems
 	}
+	raw, isText := plainText(where, raw)
+	if !isText {
+		return nil, where.problems
+	}
 	config := defaults()
 	if !decode(where, raw, &config) {
 		return nil, where.problems

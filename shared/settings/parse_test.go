@@ -163,16 +163,69 @@ func TestNotAConfiguration(t *testing.T) {
 		"a tab":       {"organization:\n\tid: o-x\n", "f:2:1: not YAML: found character '·' that cannot start any token; correct the line, or the indentation of the line before it"},
 		"a list":      {"- a\n", "f:1:1: the file is a list; write it as a mapping of `key: value` lines"},
 		"open quotes": {"organization: \"o\n", "f:1:15: not YAML: could not find end character of double-quoted text; correct the line, or the indentation of the line before it"},
+		"UTF-16":      {"\xff\xfeo\x00r\x00g\x00", "f:1:1: the file is UTF-16; save it as UTF-8"},
+		"a program":   {"\x7fELF\x02\x01\x01\x00", "f:1:1: the file is not text; name a YAML file, saved as UTF-8"},
+		"Latin-1":     {"# Sch\xf6n\norganization:\n", "f:1:1: the file is not text; name a YAML file, saved as UTF-8"},
 		"too long":    {strings.Repeat("#", settings.MaxBytes+1), "f:1:1: the file is longer than 1048576 bytes; take out what is not configuration"},
 	} {
 		_, err := settings.Parse("f", []byte(test.text))
 		if err == nil {
 			t.Fatalf("%s: no problem found", name)
 		}
-		first, _, _ := strings.Cut(err.Error(), "\n")
+		first, more, _ := strings.Cut(err.Error(), "\n")
+		if more != "" {
+			t.Errorf("%s: what follows from the first problem is reported too:\n%s", name, more)
+		}
 		if diff := cmp.Diff(test.want, first); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+	}
+}
+
+func TestTheMarkOfAWindowsEditorIsNotPartOfTheFile(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(configs, "sample.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := settings.Parse("f", append([]byte("\xef\xbb\xbf"), raw...))
+	if err != nil || config.Organization.ID != "o-exampleorgid" {
+		t.Errorf("organization %q, error %v", config.Organization.ID, err)
+	}
+}
+
+func TestAKeyWithAColonIsOneKeyInsideBraces(t *testing.T) {
+	for text, want := range map[string]any{
+		"{aws:RequestedRegion: [x]}":                            map[string]any{"aws:RequestedRegion": []any{"x"}},
+		"a: {aws:PrincipalTag/team: blue, b: 1}":                map[string]any{"a": map[string]any{"aws:PrincipalTag/team": "blue", "b": uint64(1)}},
+		"a: [{aws:SourceIp: 1.2.3.4, aws:ViaAWSService: true}]": map[string]any{"a": []any{map[string]any{"aws:SourceIp": "1.2.3.4", "aws:ViaAWSService": true}}},
+		"{aws:PrincipalOrgPaths: {aws:x:y: z}, key: arn:aws:kms:x:1:key/y}": map[string]any{
+			"aws:PrincipalOrgPaths": map[string]any{"aws:x:y": "z"}, "key": "arn:aws:kms:x:1:key/y",
+		},
+		`{"a":b, "c":"d"}`:       map[string]any{"a": "b", "c": "d"},
+		"a:\n  aws:b: c\nd: e:f": map[string]any{"a": map[string]any{"aws:b": "c"}, "d": "e:f"},
+		"":                       nil,
+	} {
+		var got any
+		if err := settings.UnmarshalYAML([]byte(text), &got); err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
+	}
+}
+
+func TestTagsOfAKeyMayHaveColonsInTheirNames(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(configs, "sample.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(raw), "tags: {environment: production}", "tags: {acme:environment: production}", 1)
+	config, err := settings.Parse("f", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"acme:environment": "production"}, config.Keys.Use[0].Tags); diff != "" {
+		t.Error(diff)
 	}
 }
 
