@@ -128,7 +128,7 @@ func TestNamesThatTwoRoomsShareAreTheSame(t *testing.T) {
 	if trail.SessionPrefix != settings.SessionPrefix {
 		t.Errorf("trail.SessionPrefix = %q, settings.SessionPrefix = %q", trail.SessionPrefix, settings.SessionPrefix)
 	}
-	roles := []string{settings.RoleRead, settings.RoleTag, settings.RoleChange, settings.RoleKillSwitch}
+	roles := []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}
 	if !slices.Equal(trail.OwnRoles(), roles) {
 		t.Errorf("trail.OwnRoles() = %q, settings has %q", trail.OwnRoles(), roles)
 	}

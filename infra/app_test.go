@@ -214,7 +214,7 @@ func TestLogRetentionIsOneThatCloudWatchTakesAndNotShorter(t *testing.T) {
 func TestOperatorsMayReadAndNothingElse(t *testing.T) {
 	c := big()
 	c.Operations.Roles = []string{"arn:aws:iam::222222222222:role/SecurityOperator"}
-	for _, d := range duties(Input{Config: c, Handlers: []string{"detect", "remediate"}}) {
+	for _, d := range duties(c) {
 		visited := slices.Contains(d.callers, c.Operations.Roles[0])
 		if visited != (d.name == settings.RoleRead) {
 			t.Errorf("%s: an operator may take it: %v", d.name, visited)

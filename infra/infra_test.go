@@ -46,8 +46,7 @@ var (
 	minimal = sync.OnceValues(func() (stacks, error) { return build("minimal") })
 )
 
-// configurations are what every invariant must hold for. The whole one has every worker of the table, also those whose
-// handler does not exist yet, and every option.
+// configurations are what every invariant must hold for. The whole one has every option.
 var configurations = map[string]func() (stacks, error){"sample": sample, "minimal": minimal, "whole": whole}
 
 func build(name string) (stacks, error) {
@@ -90,10 +89,6 @@ func wholeInput() (Input, func(), error) {
 		return Input{}, nil, err
 	}
 	in, err := input(config, folder)
-	in.Handlers = nil
-	for _, w := range workers {
-		in.Handlers = append(in.Handlers, w.Name)
-	}
 	return in, func() { _ = os.RemoveAll(folder) }, err
 }
 
@@ -153,8 +148,7 @@ func input(config settings.Config, dist string) (Input, error) {
 	if err != nil {
 		return Input{}, err
 	}
-	handlers, err := handlersIn("..")
-	return Input{Config: config, Rules: trail.Rules(), Dist: dist, Context: context, Handlers: handlers}, err
+	return Input{Config: config, Rules: trail.Rules(), Dist: dist, Context: context}, nil
 }
 
 func parse(body any) (template, error) {

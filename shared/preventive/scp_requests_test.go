@@ -169,7 +169,9 @@ var scpRequests = []scpRequest{
 	{"an admin schedules the deletion of a key in use", "guarded", admin, "kms:ScheduleKeyDeletion", ownKey, unused("89"), denied, false},
 	{"an admin disables a key that was not used for long", "guarded", admin, "kms:DisableKey", ownKey, unused("90"), allowed, false},
 	{"an admin disables a key that was never used", "guarded", admin, "kms:DisableKey", ownKey, nil, allowed, false},
-	{"the kill switch disables a key in use", "guarded", "arn:aws:sts::333333333333:assumed-role/doublelock-killswitch/doublelock-incident",
+	{"a break-glass role disables a key in use", "guarded", "arn:aws:sts::333333333333:assumed-role/BreakGlassOps/alice",
 		"kms:DisableKey", ownKey, unused("0"), allowed, false},
+	{"a role with a name of ours disables a key in use", "guarded", "arn:aws:sts::333333333333:assumed-role/doublelock-change/doublelock-remediate",
+		"kms:DisableKey", ownKey, unused("0"), denied, false},
 	{"a service-linked role creates without a key", "guarded", linkedRole, create, secret, nil, allowed, false},
 }

@@ -56,7 +56,7 @@ type Keys struct {
 	Create      bool              `yaml:"createPerAccount" about:"Make a key alias/doublelock/secrets in every account and Region."`
 	MultiRegion bool              `yaml:"multiRegion" about:"Make those keys multi-Region primaries. It cannot be changed later."`
 	Tags        map[string]string `yaml:"tags" about:"Tags of those keys: owner, application, data sensitivity."`
-	InUseDays   int               `yaml:"inUseDays" about:"A key used within so many days may only be disabled by the kill switch. Default: 90."`
+	InUseDays   int               `yaml:"inUseDays" about:"A key used within so many days may only be disabled by a break-glass role. Default: 90."`
 	Use         []KeyChoice       `yaml:"use" about:"Which key secrets are moved to: the first match wins, else alias/doublelock/secrets of their own account."`
 }
 
