@@ -75,7 +75,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/demo/world/worldtest": {"cmd/doublelock/demo/world", "shared/settings"},
 	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/cloud", "shared/settings"),
 	"cmd/doublelock/inventory":            commandLine("handlers", "shared/cloud", "shared/inventory"),
-	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/keyreview", "shared/preventive", "github.com/goccy/go-yaml"),
+	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
 	"cmd/doublelock/migrate":              commandLine("handlers", "shared/cloud", "shared/guard", "shared/inventory", "shared/migration", "shared/settings", "shared/trail"),
 	"cmd/doublelock/policy":               commandLine("shared/policy", "shared/policy/policytest"),
 	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
@@ -154,7 +154,7 @@ func TestNamesThatTwoRoomsShareAreTheSame(t *testing.T) {
 	if trail.SessionPrefix != settings.SessionPrefix {
 		t.Errorf("trail.SessionPrefix = %q, settings.SessionPrefix = %q", trail.SessionPrefix, settings.SessionPrefix)
 	}
-	roles := []string{settings.RoleRead, settings.RoleTag, settings.RoleChange, settings.RoleKillSwitch}
+	roles := []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}
 	if !slices.Equal(trail.OwnRoles(), roles) {
 		t.Errorf("trail.OwnRoles() = %q, settings has %q", trail.OwnRoles(), roles)
 	}

@@ -18,8 +18,6 @@ type Input struct {
 	Config settings.Config
 	Rules  []trail.Rule
 	Dist   string // folder of the Lambda binaries: <name>/bootstrap
-	// Handlers names the handlers that exist: what has no handler yet is not deployed.
-	Handlers []string
 	// Context is the app's own CDK context: the member template is rendered by an app beside it, under the same flags.
 	Context map[string]any
 }

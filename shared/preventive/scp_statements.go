@@ -98,7 +98,7 @@ func ReplicaOutside(c settings.Config) Statement {
 // DefaultKeyUse denies writing under the AWS managed key at the KMS layer. Secrets Manager calls KMS with the
 // caller's own session, so SCPs apply. It closes what the others leave open (UpdateSecret with an empty key, default
 // replicas, the managed key named by id or ARN), and it also stops new values of secrets that are not migrated yet:
-// only for a wave whose backlog is. Decrypt stays allowed, so a leftover secret can still be moved.
+// only for a stage whose backlog is. Decrypt stays allowed, so a leftover secret can still be moved.
 func DefaultKeyUse(c settings.Config) Statement {
 	return Statement{
 		Sid: "DefaultKeyUse", Effect: "Deny",
@@ -115,22 +115,21 @@ func DefaultKeyUse(c settings.Config) Statement {
 // defaultInUseDays is how long a key counts as in use when the configuration does not say.
 const defaultInUseDays = 90
 
-// KeyInUse denies disabling or deleting a key that was used within Keys.InUseDays, except to the kill switch. A key
+// KeyInUse denies disabling or deleting a key that was used within Keys.InUseDays, except to break-glass roles. A key
 // that was never used has no such condition key, and a positive operator on a missing key is false.
 func KeyInUse(c settings.Config) Statement {
 	days := c.Keys.InUseDays
 	if days == 0 {
 		days = defaultInUseDays
 	}
-	exempt := append(slices.Clone(c.BreakGlass), memberRole(c, settings.RoleKillSwitch))
 	return Statement{
 		Sid: "KeyInUse", Effect: "Deny",
 		Action:   Values{"kms:DisableKey", "kms:ScheduleKeyDeletion"},
 		Resource: Values{"*"},
-		Condition: unlessCalledBy(exempt, Condition{
+		Condition: unlessCalledBy(c.BreakGlass, Condition{
 			"NumericLessThan": {"kms:TrailingDaysWithoutKeyUsage": {strconv.Itoa(days)}},
 		}),
-		Why: "A key in use is taken away by the kill switch, which knows what stops, or not at all.",
+		Why: "A key in use is taken away by a break-glass role, after a look at what stops, or not at all.",
 	}
 }
 

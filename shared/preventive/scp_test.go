@@ -18,12 +18,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// config is an organization with one guarded wave, one that has migrated, and one that only watches.
+// config is an organization with one guarded stage, one that has migrated, and one that only watches.
 func config() settings.Config {
 	return settings.Config{
 		Organization: settings.Organization{ID: "o-exampleorgid", SecurityAccount: "222222222222", DeployRoles: []string{"arn:aws:iam::*:role/OrgDeploy"}},
 		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1", "eu-west-1"}, RestrictReplicas: true},
-		Waves: []settings.Wave{
+		Rollout: []settings.RolloutStage{
 			{Name: "done", Targets: []string{"ou-ab12-done"}, SCP: true, BacklogMigrated: true},
 			{Name: "guarded", Targets: []string{"ou-ab12-guarded", "333333333333"}, SCP: true},
 			{Name: "watched", Targets: []string{"ou-ab12-watched"}},
@@ -55,7 +55,7 @@ func TestSCPsGolden(t *testing.T) {
 	}
 }
 
-func TestSCPsAttachByWave(t *testing.T) {
+func TestSCPsAttachByStage(t *testing.T) {
 	scps, err := preventive.SCPs(config())
 	if err != nil {
 		t.Fatal(err)
@@ -73,10 +73,10 @@ func TestSCPsAttachByWave(t *testing.T) {
 	}
 }
 
-func TestSCPsWithoutAWaveThatWantsThem(t *testing.T) {
+func TestSCPsWithoutAStageThatWantsThem(t *testing.T) {
 	c := config()
-	for i := range c.Waves {
-		c.Waves[i].SCP = false
+	for i := range c.Rollout {
+		c.Rollout[i].SCP = false
 	}
 	scps, err := preventive.SCPs(c)
 	if err != nil || len(scps) != 0 {
@@ -86,9 +86,9 @@ func TestSCPsWithoutAWaveThatWantsThem(t *testing.T) {
 
 func TestSCPsSplitTargetsOverTheLimit(t *testing.T) {
 	c := config()
-	c.Waves = []settings.Wave{{Name: "many", SCP: true}}
+	c.Rollout = []settings.RolloutStage{{Name: "many", SCP: true}}
 	for i := range 250 {
-		c.Waves[0].Targets = append(c.Waves[0].Targets, fmt.Sprintf("ou-ab12-%08d", i))
+		c.Rollout[0].Targets = append(c.Rollout[0].Targets, fmt.Sprintf("ou-ab12-%08d", i))
 	}
 	scps, err := preventive.SCPs(c)
 	if err != nil {

@@ -205,14 +205,14 @@ func coversList(a, b []string) bool {
 	return len(b) > 0
 }
 
-// keyToFixWith reports waves that fix without a key to fix with.
+// keyToFixWith reports stages that fix without a key to fix with.
 func (v validator) keyToFixWith() {
 	if v.config.Keys.Create || len(v.config.Keys.Use) > 0 || v.doubted("keys") {
 		return
 	}
-	for i, wave := range v.config.Waves {
-		if wave.Mode == "remediate" {
-			v.problem(fmt.Sprintf("waves[%d].mode", i), "wave "+wave.Name+" remediates, but there is no key to move secrets to",
+	for i, stage := range v.config.Rollout {
+		if stage.Mode == "remediate" {
+			v.problem(fmt.Sprintf("rollout[%d].mode", i), "stage "+stage.Name+" remediates, but there is no key to move secrets to",
 				"set keys.createPerAccount: true or choose a key in keys.use")
 		}
 	}

@@ -13,7 +13,7 @@ const SessionPrefix = "doublelock-"
 // OwnRoles lists the member roles that the hub works through. Their names alone are ours: anybody may give another
 // role a name with our prefix where no SCP forbids it.
 func OwnRoles() []string {
-	return []string{"doublelock-read", "doublelock-tag", "doublelock-change", "doublelock-killswitch"}
+	return []string{"doublelock-read", "doublelock-tag", "doublelock-change"}
 }
 
 // Actor is who called, from userIdentity. Any field may be empty: service events carry little more than InvokedBy,

@@ -41,7 +41,7 @@ func newOrganization() settings.Config {
 	return settings.Config{
 		Organization: settings.Organization{ID: "o-exampleorgid", RootID: "r-ab12", ManagementAccount: "111111111111", SecurityAccount: "222222222222"},
 		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1"}},
-		Waves:        []settings.Wave{{Name: "everything", Targets: []string{"r-ab12"}, SCP: true, BacklogMigrated: true}},
+		Rollout:      []settings.RolloutStage{{Name: "everything", Targets: []string{"r-ab12"}, SCP: true, BacklogMigrated: true}},
 	}
 }
 

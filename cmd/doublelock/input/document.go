@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // Document decodes a text of JSON, or of YAML where the name or the text says so, into maps, lists and scalars.
@@ -27,7 +29,7 @@ func Document(name string, raw []byte) (any, error) {
 		}
 		return decoded, nil
 	}
-	if err := yaml.Unmarshal(raw, &decoded); err != nil {
+	if err := settings.UnmarshalYAML(raw, &decoded); err != nil {
 		return nil, fmt.Errorf("not YAML: %s", strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))
 	}
 	return decoded, nil

@@ -18,6 +18,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/keyreview"
 	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 func New(env *command.Env) *cobra.Command {
@@ -126,7 +127,7 @@ func readStandard(env *command.Env, config, path string) (keyreview.Standard, er
 		Environments int      `yaml:"environments"`
 		Approved     []string `yaml:"approved"`
 	}{std.RotationDays, std.UnusedDays, std.Secrets, std.Applications, std.Environments, nil}
-	if err := yaml.UnmarshalWithOptions(raw, &file, yaml.Strict()); err != nil {
+	if err := settings.UnmarshalYAML(raw, &file, yaml.Strict()); err != nil {
 		return std, fmt.Errorf("read standard %s: %s", path, strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))
 	}
 	std.RotationDays, std.UnusedDays = file.RotationDays, file.UnusedDays

@@ -33,7 +33,7 @@ func scpRenderCommand(env *command.Env) *cobra.Command {
 		Short: "Print the SCPs that the configuration asks for, their size, and what each statement is for",
 		Long: `Render prints the service control policies that doublelock.yaml asks for: name, size, targets and what each
 statement is for. With -o json the documents come with it; with --dir each is written to a file of its own, minified
-as it counts against the quota. A configuration in which no wave asks for SCPs is rendered as if every wave did, and
+as it counts against the quota. A configuration in which no stage asks for SCPs is rendered as if every stage did, and
 the output says so.`,
 		Example: `  doublelock scp render
   doublelock scp render --config prod.yaml --dir policies/
@@ -75,7 +75,7 @@ func runRender(env *command.Env, config, folder string) error {
 	return nil
 }
 
-// renderSCPs renders a configuration. Without waves that ask for SCPs there is nothing to try, so it takes them all.
+// renderSCPs renders a configuration. Without stages that ask for SCPs there is nothing to try, so it takes them all.
 func renderSCPs(env *command.Env, config settings.Config, name string) ([]preventive.SCP, error) {
 	scps, err := preventive.SCPs(config)
 	if err != nil {
@@ -84,9 +84,9 @@ func renderSCPs(env *command.Env, config settings.Config, name string) ([]preven
 	if len(scps) > 0 {
 		return scps, nil
 	}
-	fmt.Fprintf(env.Stderr, "doublelock: note: no wave of %s has scp: true; this is what all of them would get\n", name)
-	for i := range config.Waves {
-		config.Waves[i].SCP, config.Waves[i].BacklogMigrated = true, true
+	fmt.Fprintf(env.Stderr, "doublelock: note: no stage of %s has scp: true; this is what all of them would get\n", name)
+	for i := range config.Rollout {
+		config.Rollout[i].SCP, config.Rollout[i].BacklogMigrated = true, true
 	}
 	return preventive.SCPs(config)
 }
