@@ -34,7 +34,15 @@ const (
 	NoticeDigest NoticeKind = "digest"
 )
 
-// Notice tells the rest of the hub that something changed. It travels on the hub's bus as the detail of a
+// NoticeKinds lists every kind, for tables.
+func NoticeKinds() []NoticeKind {
+	return []NoticeKind{
+		NoticeOpened, NoticeResolved, NoticeWaived, NoticeRekeyDue, NoticeRekeyed, NoticeSealed, NoticeDrifted, NoticeIncident, NoticeDenied,
+		NoticeFailed, NoticeSealDue, NoticeRolledBack, NoticeReaderLost, NoticeDeniedRead, NoticeTampered, NoticeDigest,
+	}
+}
+
+// Notice says to the rest of the hub that something changed. It travels on the hub's bus as the detail of a
 // "Doublelock Finding" event. ID is the same however often it is published, so receivers can drop repeats.
 type Notice struct {
 	ID       string            `json:"id"`
@@ -54,4 +62,16 @@ type Notice struct {
 	Tool     string            `json:"tool,omitempty"`  // what they made it with: terraform, cloudformation, console, …
 	EventID  string            `json:"eventId,omitempty"`
 	Open     []Notice          `json:"open,omitempty"` // of a digest: what is still open, as it was opened
+}
+
+// Notified says whether a person is notified of it. A digest of nothing is for nobody.
+func (n Notice) Notified() bool {
+	if n.Kind == NoticeDigest && len(n.Open) == 0 {
+		return false
+	}
+	control := ControlID("")
+	if n.Finding != nil {
+		control = n.Finding.Control
+	}
+	return Notified(n.Kind, control, n.Decision)
 }
