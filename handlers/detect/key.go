@@ -175,7 +175,7 @@ func (h *Handler) incident(c trail.Change, cause guard.Cause, key guard.Key, sec
 	n := guard.Notice{
 		ID:   fmt.Sprintf("%s|%s|%s|%s", key.ARN, guard.NoticeIncident, key.State, id),
 		Kind: guard.NoticeIncident, At: h.Now().UTC(), Account: key.Account, Region: key.Region, Resource: key.ARN, Name: keyName(key),
-		Decision: guard.Decision{Tell: true, Reason: "secrets stop opening"}, Blast: &blast, Tags: key.Tags,
+		Decision: guard.Decision{Reason: "secrets stop opening"}, Blast: &blast, Tags: key.Tags,
 		Actor: cause.Actor, Tool: cause.Tool, EventID: cause.EventID,
 	}
 	if partial != nil {

@@ -12,8 +12,8 @@ type Mode string
 
 const (
 	ModeObserve   Mode = "observe"   // record
-	ModeNotify    Mode = "notify"    // record, tag and tell
-	ModeRemediate Mode = "remediate" // record, tag, tell and fix
+	ModeNotify    Mode = "notify"    // record, tag and notify
+	ModeRemediate Mode = "remediate" // record, tag, notify and fix
 )
 
 // Modes lists every mode, mildest first.
