@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"strconv"
@@ -14,9 +15,9 @@ type access struct {
 	Resource       string // ARN, or "*"; "" is "*"
 	Name           string // how AWS's error text calls the resource; "" is Resource
 	ResourcePolicy string // JSON of the resource's own policy; "" for none
-	Owner          string // account of the resource; "" is the account of the place called
+	Owner          string // account of the resource; "" is the account of the location called
 	Context        map[string][]string
-	Grants         []*kmsGrant // of a KMS key
+	Grants         []policy.Grant // of a KMS key
 	// ResourceMustAllow says that the resource's policy has to allow or to delegate to IAM, as a key policy and a trust
 	// policy do: an identity policy alone is not enough, not even within the account.
 	ResourceMustAllow bool
@@ -45,7 +46,7 @@ func (c *call) authorize(on access) error {
 	if decision.Answer == policy.Allowed {
 		return nil
 	}
-	return accessDenied(c, on.Action, or(on.Name, on.Resource), why(on.Action, decision, request, policies))
+	return accessDenied(c, on.Action, cmp.Or(on.Name, on.Resource), why(on.Action, decision, request, policies))
 }
 
 // question is the authorisation as the policy language puts it.
@@ -65,12 +66,9 @@ func (c *call) question(on access) (policy.Request, policy.Policies) {
 		policies.Session = []*policy.Document{a.parse("session policy", key.sessionPolicy)}
 	}
 	if on.ResourcePolicy != "" {
-		policies.Resource = a.parse("policy of "+or(on.Name, on.Resource), on.ResourcePolicy)
+		policies.Resource = a.parse("policy of "+cmp.Or(on.Name, on.Resource), on.ResourcePolicy)
 	}
-	for _, g := range on.Grants {
-		policies.Grants = append(policies.Grants, policy.Grant{ID: g.id, Grantee: g.grantee, Retiring: g.retiring, Operations: g.operations,
-			EncryptionContextEquals: g.equals, EncryptionContextSubset: g.subset})
-	}
+	policies.Grants = on.Grants
 	return request, policies
 }
 
@@ -146,7 +144,7 @@ func (c *call) context(on access) map[string][]string {
 	out["aws:epochtime"] = []string{strconv.FormatInt(c.Now.Unix(), 10)}
 	out["aws:securetransport"] = []string{"true"}
 	out["aws:useragent"] = []string{c.UserAgent}
-	out["aws:viaawsservice"] = []string{boolText(c.via != "")}
+	out["aws:viaawsservice"] = []string{strconv.FormatBool(c.via != "")}
 	if c.via != "" {
 		out["aws:calledvia"] = []string{c.via}
 	} else if c.SourceIP != "" {

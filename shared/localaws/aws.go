@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"time"
 
@@ -53,11 +54,9 @@ type AWS struct {
 
 	credentials  map[string]*credential // by access key id
 	accounts     map[string]*account
-	places       map[place]*regionState
+	locations    map[location]map[reflect.Type]any // see regional
 	organization *organization
-	flight       *flight // what is on its way between services
-	stacks       stackStore
-	rotators     map[string]string           // rotation function ARN → ARN of its role
+	globals      sync.Map                    // see global
 	parsed       map[string]*policy.Document // by text
 	counts       map[string]int              // calls by operation, for Faults.ThrottleEvery
 	iamChanges   uint64                      // how often IAM was written to
@@ -73,9 +72,7 @@ func New(o Options) *AWS {
 		random:      rand.New(rand.NewPCG(o.Seed, 0x646f75626c656c6f)),
 		credentials: map[string]*credential{},
 		accounts:    map[string]*account{},
-		places:      map[place]*regionState{},
-		flight:      newFlight(),
-		rotators:    map[string]string{},
+		locations:   map[location]map[reflect.Type]any{},
 		parsed:      map[string]*policy.Document{},
 		counts:      map[string]int{},
 	}
@@ -128,7 +125,7 @@ type later func() (any, error)
 
 // do calls an operation in this process, without HTTP, as the given caller: how AWS services call each other.
 // Input is anything that marshals to the operation's JSON input; the answer is its JSON output.
-func (a *AWS) do(p place, who caller, serviceName, operationName string, input any) (map[string]any, error) {
+func (a *AWS) do(p location, who caller, serviceName, operationName string, input any) (map[string]any, error) {
 	c, err := a.newCall(p, who, serviceName, operationName, input)
 	if err != nil {
 		return nil, err
@@ -141,7 +138,7 @@ func (a *AWS) do(p place, who caller, serviceName, operationName string, input a
 }
 
 // doSecrets is do for Secrets Manager, by callers that hold the state lock already.
-func (a *AWS) doSecrets(p place, who caller, operationName string, input any) (map[string]any, error) {
+func (a *AWS) doSecrets(p location, who caller, operationName string, input any) (map[string]any, error) {
 	c, err := a.newCall(p, who, "secretsmanager", operationName, input)
 	if err != nil {
 		return nil, err
@@ -153,7 +150,7 @@ func (a *AWS) doSecrets(p place, who caller, operationName string, input any) (m
 	return asMap(result)
 }
 
-func (a *AWS) newCall(p place, who caller, serviceName, operationName string, input any) (*call, error) {
+func (a *AWS) newCall(p location, who caller, serviceName, operationName string, input any) (*call, error) {
 	s, ok := a.table[serviceName]
 	if !ok {
 		return nil, fmt.Errorf("call %s: no such service here", serviceName)
@@ -165,7 +162,7 @@ func (a *AWS) newCall(p place, who caller, serviceName, operationName string, in
 	if err != nil {
 		return nil, fmt.Errorf("encode input of %s %s: %w", serviceName, operationName, err)
 	}
-	c := &call{aws: a, place: p, Service: serviceName, Operation: operationName, Caller: who, Input: body,
+	c := &call{aws: a, location: p, Service: serviceName, Operation: operationName, Caller: who, Input: body,
 		UserAgent: who.Service, SourceIP: who.Service}
 	if s.protocol == awsQuery {
 		c.Form, err = formOf(body)

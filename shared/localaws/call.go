@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// place is one account in one Region; almost all state in AWS lives in one.
-type place struct{ Account, Region string }
+// location is one account in one Region; almost all state in AWS lives in one.
+type location struct{ Account, Region string }
 
 // call is one API request after routing and authentication. The state lock is held while its operation runs.
 type call struct {
 	aws       *AWS
-	place                // where the request is addressed: Region of its SigV4 scope, account of its credentials
+	location             // where the request is addressed: Region of its SigV4 scope, account of its credentials
 	Service   string     // endpoint prefix: secretsmanager, kms, sqs, …
 	Operation string     // CreateSecret, …
 	Caller    caller     // who signed it
@@ -25,12 +25,12 @@ type call struct {
 	SourceIP  string
 	Request   *http.Request // method, path, query and headers; nil for a call made in this process
 
-	via               string            // the service that makes this call for its own caller (a forward access session); "" otherwise
-	resources         []resource        // what the CloudTrail record names
-	usedKey           *kmsKey           // the key that a cryptographic operation used
-	owner             string            // account of the resource, where it is another than the caller's
-	then              []func()          // what happens after the call has been recorded
-	encryptionContext map[string]string // of a cryptographic operation, for the constraints of grants
+	via               string               // the service that makes this call for its own caller (a forward access session); "" otherwise
+	resources         []resource           // what the CloudTrail record names
+	recorded          func(eventID string) // learns the id of the call's CloudTrail event; nil for nobody
+	owner             string               // account of the resource, where it is another than the caller's
+	then              []func()             // what happens after the call has been recorded
+	encryptionContext map[string]string    // of a cryptographic operation, for the constraints of grants
 }
 
 // operation answers one API call. It returns a value that the protocol writes (JSON by its json tags, XML by its xml

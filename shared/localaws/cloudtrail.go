@@ -26,7 +26,7 @@ type resource struct{ ARN, Type, Account string }
 // listens to stay cheap.
 type entry struct {
 	call      *call
-	recipient place
+	recipient location
 	eventID   string
 	sharedID  string // set when the call is recorded in two accounts
 	result    any
@@ -40,7 +40,7 @@ func (a *AWS) record(c *call, result any, err error) {
 	if isDataEvent(c.Service, c.Operation) {
 		return
 	}
-	e := entry{call: c, recipient: place{c.Caller.Account, c.Region}, eventID: a.uuid(), result: result, err: err}
+	e := entry{call: c, recipient: location{c.Caller.Account, c.Region}, eventID: a.uuid(), result: result, err: err}
 	if c.Caller.Service != "" {
 		e.recipient.Account = c.Account
 	}
@@ -55,8 +55,8 @@ func (a *AWS) record(c *call, result any, err error) {
 	if owner != e.recipient.Account {
 		e.sharedID = a.uuid()
 	}
-	if c.usedKey != nil && err == nil {
-		c.usedKey.last.eventID = e.eventID
+	if c.recorded != nil && err == nil {
+		c.recorded(e.eventID)
 	}
 	a.deliver(e)
 	if owner != e.recipient.Account {
@@ -67,7 +67,7 @@ func (a *AWS) record(c *call, result any, err error) {
 
 // deliver keeps an entry, and shows it to those who want it now.
 func (a *AWS) deliver(e entry) {
-	trail := a.at(e.recipient).trail
+	trail := trailAt(a, e.recipient)
 	trail.remember(e)
 	logging := !trail.off || e.call != nil && e.call.Operation == "StopLogging" // a trail's last record is of its end
 	heard := logging && a.listens(e.recipient, e.readOnly())
@@ -83,8 +83,8 @@ func (a *AWS) deliver(e entry) {
 	}
 }
 
-// emit puts an event of an AWS service on the default bus of a place. The state lock must be held.
-func (a *AWS) emit(p place, envelope map[string]any) { a.putEvent(p, "default", envelope) }
+// emit puts an event of an AWS service on the default bus of a location. The state lock must be held.
+func (a *AWS) emit(p location, envelope map[string]any) { a.putEvent(p, "default", envelope) }
 
 func (a *AWS) envelope(e entry, record Record) map[string]any {
 	detailType := "AWS API Call via CloudTrail"
@@ -236,7 +236,7 @@ func (s *serviceEvent) render(e entry) Record {
 }
 
 // happened records a service event. The state lock must be held.
-func (a *AWS) happened(p place, s serviceEvent) {
+func (a *AWS) happened(p location, s serviceEvent) {
 	s.now = a.options.Now().UTC()
 	if s.requestID == "" {
 		s.requestID = a.uuid()

@@ -3,6 +3,7 @@ package localaws
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -49,7 +50,7 @@ func lookupEvents(c *call) (any, error) {
 		return nil, &apiError{Code: "InvalidLookupAttributesException", Message: "You can only specify one attribute."}
 	}
 	var matched []Record
-	c.region().trail.recent(func(e entry) bool {
+	trailAt(c.aws, c.location).recent(func(e entry) bool {
 		if record := c.aws.render(e); in.matches(record, c.Now) {
 			matched = append(matched, record)
 		}
@@ -100,7 +101,7 @@ func attributeOf(record Record, key string) []string {
 		return []string{text(record["eventSource"])}
 	case "ReadOnly":
 		readOnly, _ := record["readOnly"].(bool)
-		return []string{boolText(readOnly)}
+		return []string{strconv.FormatBool(readOnly)}
 	case "Username":
 		return []string{usernameOf(record)}
 	case "AccessKeyId":
@@ -157,7 +158,7 @@ func lookedUp(record Record) reply {
 	}
 	readOnly, _ := record["readOnly"].(bool)
 	return reply{"EventId": record["eventID"], "EventName": record["eventName"], "EventSource": record["eventSource"], "EventTime": epoch(at),
-		"ReadOnly": boolText(readOnly), "Username": usernameOf(record), "AccessKeyId": text(within(record, "userIdentity", "accessKeyId")),
+		"ReadOnly": strconv.FormatBool(readOnly), "Username": usernameOf(record), "AccessKeyId": text(within(record, "userIdentity", "accessKeyId")),
 		"Resources": resources, "CloudTrailEvent": string(body)}
 }
 
@@ -176,12 +177,12 @@ func describeTrails(c *call) (any, error) {
 }
 
 func getTrailStatus(c *call) (any, error) {
-	return reply{"IsLogging": !c.region().trail.off}, nil
+	return reply{"IsLogging": !trailAt(c.aws, c.location).off}, nil
 }
 
 func switchTrail(on bool) operation {
 	return func(c *call) (any, error) {
-		c.region().trail.off = !on
+		trailAt(c.aws, c.location).off = !on
 		return nil, nil
 	}
 }

@@ -14,7 +14,7 @@ func TestNothingIsDoneWithoutTheRight(t *testing.T) {
 	a := New(Options{Seed: 1})
 	a.Organization("o-exampleorg", account)
 	a.AddRole(account, "Nobody", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)
-	at := place{account, region}
+	at := location{account, region}
 	created, err := a.As("test.amazonaws.com", account, region, "secretsmanager", "CreateSecret", map[string]any{"Name": "a", "SecretString": "x"})
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func TestLocksFollowTheDocumentation(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const account, region = "111122223333", "us-east-1"
 		a := New(Options{Seed: 1})
-		at := place{account, region}
+		at := location{account, region}
 		who, err := a.principal(account, "role/Admin/x")
 		if err != nil {
 			t.Fatal(err)

@@ -398,7 +398,7 @@ func TestRotation(t *testing.T) {
 			r.later(30 * 24 * time.Hour)
 			r.Elapse()
 			if rotated && r.read(sm, arn) == before {
-				t.Error("the scheduled rotation did not take place")
+				t.Error("the scheduled rotation did not take location")
 			}
 		})
 	}

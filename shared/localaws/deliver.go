@@ -33,19 +33,21 @@ func newFlight() *flight {
 	return &flight{functions: map[string]Function{}, arrivals: make(chan struct{})}
 }
 
+func flightOf(a *AWS) *flight { return global(a, newFlight) }
+
 // next is a growing number, for things that are ordered by when they were made.
 func (f *flight) next() uint64 { f.order++; return f.order }
 
 // enqueue puts a parcel on its way. The state lock must be held.
 func (a *AWS) enqueue(p parcel) {
-	a.flight.waiting = append(a.flight.waiting, p)
-	a.flight.wake()
+	flightOf(a).waiting = append(flightOf(a).waiting, p)
+	flightOf(a).wake()
 }
 
 // ship puts a delivery to a target on its way, twice or out of order when that is asked for: this is where AWS's
 // at-least-once, unordered delivery shows. The state lock must be held.
 func (a *AWS) ship(p parcel) {
-	f := a.flight
+	f := flightOf(a)
 	times := 1
 	if f.duplicate > 0 || a.chance(a.options.Faults.Duplicate) {
 		f.duplicate = max(0, f.duplicate-1)
@@ -69,7 +71,7 @@ func (a *AWS) ship(p parcel) {
 
 // release lets go, last first, what was kept back. The state lock must be held.
 func (a *AWS) release() {
-	f := a.flight
+	f := flightOf(a)
 	for i := len(f.held) - 1; i >= 0; i-- {
 		a.enqueue(f.held[i])
 	}
@@ -82,7 +84,7 @@ func (a *AWS) release() {
 // take is the next parcel to hand over, by choice among the first few when reordering is asked for. The state lock
 // must be held.
 func (a *AWS) take() (parcel, bool) {
-	f := a.flight
+	f := flightOf(a)
 	if f.first == len(f.waiting) {
 		f.waiting, f.first = f.waiting[:0], 0
 		a.release()
@@ -116,14 +118,14 @@ func (f *flight) wake() {
 func (a *AWS) arrival() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.flight.arrivals
+	return flightOf(a).arrivals
 }
 
 // DuplicateNext makes the next n deliveries to targets happen twice.
 func (a *AWS) DuplicateNext(n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.flight.duplicate = n
+	flightOf(a).duplicate = n
 }
 
 // ReorderNext keeps the next n deliveries to targets back and lets them go in the opposite order: when n are there,
@@ -131,15 +133,15 @@ func (a *AWS) DuplicateNext(n int) {
 func (a *AWS) ReorderNext(n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.flight.holding = n
+	flightOf(a).holding = n
 }
 
 // Settle carries everything to its end: events through rules to targets, queues to functions, and what those cause,
 // until nothing is on its way and no queue with a function has a visible message. Messages that a function failed
 // stay hidden until their visibility timeout ends on Options.Now; see NextRetry. It must not be called by a function.
 func (a *AWS) Settle(ctx context.Context) error {
-	a.flight.pump.Lock()
-	defer a.flight.pump.Unlock()
+	flightOf(a).pump.Lock()
+	defer flightOf(a).pump.Unlock()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -205,8 +207,8 @@ type Stats struct {
 func (a *AWS) Stats() Stats {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := a.flight.stats
-	s.InFlight = len(a.flight.waiting) - a.flight.first + len(a.flight.held)
+	s := flightOf(a).stats
+	s.InFlight = len(flightOf(a).waiting) - flightOf(a).first + len(flightOf(a).held)
 	for _, m := range a.mappings() {
 		s.InFlight += m.queue.messages.size()
 	}
@@ -224,20 +226,20 @@ func (a *AWS) deadLetterQueues() map[string]*queue {
 			found[arn] = q
 		}
 	}
-	for _, region := range a.places {
-		for _, q := range region.queues.queues {
+	for at := range a.locations {
+		for _, q := range queuesAt(a, at).queues {
 			if target, _, ok := q.redrive(); ok {
 				add(target)
 			}
 		}
-		for _, b := range region.buses.buses {
+		for _, b := range busesAt(a, at).buses {
 			for _, r := range b.rules {
 				for _, t := range r.targets {
 					add(t.DeadLetterConfig.Arn)
 				}
 			}
 		}
-		for _, f := range region.functions.functions {
+		for _, f := range functionsAt(a, at).functions {
 			add(f.DeadLetterConfig.TargetArn)
 		}
 	}

@@ -3,18 +3,18 @@ package localaws
 // sealedUnder tells what a queue or topic under a KMS key asks of those who use it: rights on the key, through the
 // service. These calls are neither counted nor recorded; AWS caches their data keys for minutes.
 type sealedUnder struct {
-	place
+	location
 	service string // "sqs" or "sns"
 	arn     string // of the queue or topic
 	keyID   string // as the attribute KmsMasterKeyId has it; "" asks for nothing
 }
 
 func (q *queue) encryption() sealedUnder {
-	return sealedUnder{q.place, "sqs", q.arn(), q.attributes["KmsMasterKeyId"]}
+	return sealedUnder{q.location, "sqs", q.arn(), q.attributes["KmsMasterKeyId"]}
 }
 
 func (t *topic) encryption() sealedUnder {
-	return sealedUnder{t.place, "sns", t.arn(), t.attributes["KmsMasterKeyId"]}
+	return sealedUnder{t.location, "sns", t.arn(), t.attributes["KmsMasterKeyId"]}
 }
 
 // toWrite and toRead are the actions on the key that sending and receiving take.
@@ -37,7 +37,7 @@ func (s sealedUnder) by(c *call, actions []string) error {
 		return err
 	}
 	for _, action := range actions {
-		sub := &call{aws: c.aws, place: s.place, Service: "kms", Operation: action, Caller: c.Caller, Now: c.Now, via: s.service + ".amazonaws.com"}
+		sub := &call{aws: c.aws, location: s.location, Service: "kms", Operation: action, Caller: c.Caller, Now: c.Now, via: s.service + ".amazonaws.com"}
 		if err := sub.onKey(k, "kms:"+action, s.context()); err != nil {
 			return s.refused("AccessDenied", err)
 		}
@@ -67,7 +67,7 @@ func (s sealedUnder) byService(a *AWS, principal, source string) error {
 }
 
 func (s sealedUnder) key(a *AWS) (*kmsKey, error) {
-	k, err := a.findKey(s.place, s.keyID)
+	k, err := a.findKey(s.location, s.keyID)
 	if err != nil {
 		return nil, s.refused("NotFound", err)
 	}

@@ -13,54 +13,50 @@ import (
 
 // busEvent is an event that arrives at a bus.
 type busEvent struct {
-	place
+	location
 	bus     string
 	foreign bool           // it came from a bus or caller of another account: no rule sends it on to a third
 	event   map[string]any // as encoding/json decodes it
 }
 
-// putEvent puts an event on a bus of a place. The state lock must be held.
-func (a *AWS) putEvent(p place, bus string, event map[string]any) {
-	a.flight.stats.Events++
+// putEvent puts an event on a bus of a location. The state lock must be held.
+func (a *AWS) putEvent(p location, bus string, event map[string]any) {
+	flightOf(a).stats.Events++
 	if !a.hasRules(p, bus) {
 		return
 	}
 	text, err := json.Marshal(event)
 	if err != nil {
-		a.flight.stats.Undeliverable++
+		flightOf(a).stats.Undeliverable++
 		return
 	}
 	var decoded map[string]any // a copy in the types that patterns know, which nobody changes any more
 	if json.Unmarshal(text, &decoded) == nil {
-		a.enqueue(func() work { a.arrive(busEvent{place: p, bus: bus, event: decoded}); return nil })
+		a.enqueue(func() work { a.arrive(busEvent{location: p, bus: bus, event: decoded}); return nil })
 	}
 }
 
 // put is putEvent for an event that is decoded JSON already.
 func (a *AWS) put(e busEvent) {
-	a.flight.stats.Events++
+	flightOf(a).stats.Events++
 	if a.options.OnPut != nil {
 		a.options.OnPut(e.bus, e.event)
 	}
-	if a.hasRules(e.place, e.bus) {
+	if a.hasRules(e.location, e.bus) {
 		a.enqueue(func() work { a.arrive(e); return nil })
 	}
 }
 
-func (a *AWS) hasRules(p place, bus string) bool {
-	b, ok := a.at(p).buses.buses[bus]
+func (a *AWS) hasRules(p location, bus string) bool {
+	b, ok := busesAt(a, p).buses[bus]
 	return ok && len(b.rules) > 0
 }
 
-// listens reports whether any rule on the default bus of a place could match a CloudTrail event; readOnly ones reach
+// listens reports whether any rule on the default bus of a location could match a CloudTrail event; readOnly ones reach
 // only rules in state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS. It spares rendering events nobody gets. The
 // state lock must be held.
-func (a *AWS) listens(p place, readOnly bool) bool {
-	region, ok := a.places[p]
-	if !ok {
-		return false
-	}
-	for _, r := range region.buses.buses["default"].rules {
+func (a *AWS) listens(p location, readOnly bool) bool {
+	for _, r := range busesAt(a, p).buses["default"].rules {
 		if r.takes(readOnly) {
 			return true
 		}
@@ -87,7 +83,7 @@ func readOnlyManagement(event map[string]any) bool {
 
 // arrive matches an event against the rules of its bus and sends it on to their targets.
 func (a *AWS) arrive(e busEvent) {
-	b, ok := a.at(e.place).buses.buses[e.bus]
+	b, ok := busesAt(a, e.location).buses[e.bus]
 	if !ok {
 		return
 	}
@@ -101,7 +97,7 @@ func (a *AWS) arrive(e busEvent) {
 			if p, _, isBus := busOfARN(t.Arn); isBus && e.foreign && p.Account != e.Account {
 				continue // one hop only
 			}
-			a.flight.stats.Matched++
+			flightOf(a).stats.Matched++
 			d := eventDelivery{aws: a, busEvent: e, rule: r, target: t, ruleARN: e.ruleARN(e.bus, name)}
 			a.ship(d.hand)
 		}
@@ -144,7 +140,7 @@ func (d eventDelivery) hand() work {
 		d.fail(codeOf(err), err)
 		return nil
 	}
-	d.aws.flight.stats.Delivered++
+	flightOf(d.aws).stats.Delivered++
 	return nil
 }
 
@@ -238,7 +234,7 @@ func accountOf(arn string) string {
 // toBus sends the event on to a bus of another account or Region, or beside this one, as the target's role.
 func (d eventDelivery) toBus() error {
 	p, name, _ := busOfARN(d.target.Arn)
-	b, ok := d.aws.at(p).buses.buses[name]
+	b, ok := busesAt(d.aws, p).buses[name]
 	if !ok {
 		return noSuchBus(name)
 	}
@@ -249,19 +245,19 @@ func (d eventDelivery) toBus() error {
 			return err
 		}
 	}
-	c := &call{aws: d.aws, place: d.place, Service: "events", Operation: "PutEvents", Now: d.aws.options.Now().UTC(), Caller: who}
+	c := &call{aws: d.aws, location: d.location, Service: "events", Operation: "PutEvents", Now: d.aws.options.Now().UTC(), Caller: who}
 	on := access{Action: "events:PutEvents", Resource: d.target.Arn, ResourcePolicy: b.policy(), Owner: p.Account,
 		Context: map[string][]string{"aws:SourceArn": {d.ruleARN}, "aws:SourceAccount": {d.Account}}}
 	if err := c.authorize(on); err != nil {
 		return err
 	}
-	d.aws.put(busEvent{place: p, bus: name, foreign: d.foreign || p.Account != d.Account, event: d.event})
+	d.aws.put(busEvent{location: p, bus: name, foreign: d.foreign || p.Account != d.Account, event: d.event})
 	return nil
 }
 
 // fail keeps an event that could not be handed over in the target's dead-letter queue, if it has one.
 func (d eventDelivery) fail(code string, err error) {
-	stats := &d.aws.flight.stats
+	stats := &flightOf(d.aws).stats
 	q, ok := d.aws.queueByARN(d.target.DeadLetterConfig.Arn)
 	if !ok {
 		stats.Undeliverable++

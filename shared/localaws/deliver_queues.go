@@ -18,8 +18,8 @@ type mapping struct {
 // must be held.
 func (a *AWS) mappings() []mapping {
 	var all []mapping
-	for _, region := range a.places {
-		for _, s := range region.functions.sources {
+	for at := range a.locations {
+		for _, s := range functionsAt(a, at).sources {
 			q, ok := a.queueByARN(s.EventSourceArn)
 			if f, _, exists := a.functionByARN(s.FunctionArn); ok && exists && s.State == "Enabled" {
 				all = append(all, mapping{s, q, f})

@@ -34,8 +34,12 @@ type stackStore struct {
 	sets      []*stackSet
 }
 
+func stacksOf(a *AWS) *stackStore {
+	return global(a, func() *stackStore { return &stackStore{stacks: map[stackKey]*stack{}} })
+}
+
 type stackKey struct {
-	place
+	location
 	name string
 }
 
@@ -51,16 +55,16 @@ type stack struct {
 // need. When one fails, what was made is removed again, and the error names stack, logical id and property. A stack
 // that exists is an error: a template is deployed once. Sections that only guard a deployment (Rules) are not read.
 func (a *AWS) Deploy(ctx context.Context, s Stack) (*Deployed, error) {
-	a.stacks.deploying.Lock()
-	defer a.stacks.deploying.Unlock()
+	stacksOf(a).deploying.Lock()
+	defer stacksOf(a).deploying.Unlock()
 	return a.deploy(ctx, s, cdkRole)
 }
 
 // Undeploy deletes a stack, newest resource first. Resources whose deletion policy is Retain stay.
 func (a *AWS) Undeploy(ctx context.Context, name, account, region string) error {
-	a.stacks.deploying.Lock()
-	defer a.stacks.deploying.Unlock()
-	return a.undeploy(ctx, stackKey{place{account, region}, name})
+	stacksOf(a).deploying.Lock()
+	defer stacksOf(a).deploying.Unlock()
+	return a.undeploy(ctx, stackKey{location{account, region}, name})
 }
 
 // The roles that CloudFormation acts by: the CDK's bootstrap role, and the role that StackSets makes in members.
@@ -70,7 +74,7 @@ const (
 )
 
 // deployer is CloudFormation's own session in an account.
-func (a *AWS) deployer(p place, roleName string) caller {
+func (a *AWS) deployer(p location, roleName string) caller {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if strings.Contains(roleName, "%s") {
@@ -80,8 +84,8 @@ func (a *AWS) deployer(p place, roleName string) caller {
 }
 
 func (a *AWS) deploy(ctx context.Context, s Stack, roleName string) (*Deployed, error) {
-	key := stackKey{place{s.Account, s.Region}, s.Name}
-	if _, exists := a.stacks.stacks[key]; exists {
+	key := stackKey{location{s.Account, s.Region}, s.Name}
+	if _, exists := stacksOf(a).stacks[key]; exists {
 		return nil, fmt.Errorf("deploy stack %s: it exists in %s %s", s.Name, s.Account, s.Region)
 	}
 	t, err := readTemplate(s.Template)
@@ -89,8 +93,8 @@ func (a *AWS) deploy(ctx context.Context, s Stack, roleName string) (*Deployed, 
 		return nil, fmt.Errorf("deploy stack %s: %w", s.Name, err)
 	}
 	d := &deployment{
-		aws: a, place: key.place, name: s.Name, caller: a.deployer(key.place, roleName),
-		resolver: newResolver(t, a.exports(key.place)),
+		aws: a, location: key.location, name: s.Name, caller: a.deployer(key.location, roleName),
+		resolver: newResolver(t, a.exports(key.location)),
 	}
 	if err := d.run(ctx, s); err != nil {
 		err = errors.Join(err, removeAll(ctx, d.made, true))
@@ -101,30 +105,27 @@ func (a *AWS) deploy(ctx context.Context, s Stack, roleName string) (*Deployed, 
 		err = errors.Join(err, removeAll(ctx, d.made, true))
 		return nil, fmt.Errorf("deploy stack %s in %s %s: %w", s.Name, s.Account, s.Region, err)
 	}
-	if a.stacks.stacks == nil {
-		a.stacks.stacks = map[stackKey]*stack{}
-	}
-	a.stacks.stacks[key] = &stack{key: key, deployed: done, exports: exports, made: d.made}
+	stacksOf(a).stacks[key] = &stack{key: key, deployed: done, exports: exports, made: d.made}
 	return done, nil
 }
 
 func (a *AWS) undeploy(ctx context.Context, key stackKey) error {
-	found, exists := a.stacks.stacks[key]
+	found, exists := stacksOf(a).stacks[key]
 	if !exists {
 		return fmt.Errorf("delete stack %s: it does not exist in %s %s", key.name, key.Account, key.Region)
 	}
 	if err := removeAll(ctx, found.made, false); err != nil {
 		return fmt.Errorf("delete stack %s in %s %s: %w", key.name, key.Account, key.Region, err)
 	}
-	delete(a.stacks.stacks, key)
+	delete(stacksOf(a).stacks, key)
 	return nil
 }
 
-// exports are the exported outputs of all stacks of a place.
-func (a *AWS) exports(p place) map[string]string {
+// exports are the exported outputs of all stacks of a location.
+func (a *AWS) exports(p location) map[string]string {
 	all := map[string]string{}
-	for key, s := range a.stacks.stacks {
-		if key.place == p {
+	for key, s := range stacksOf(a).stacks {
+		if key.location == p {
 			maps.Copy(all, s.exports)
 		}
 	}
@@ -134,12 +135,12 @@ func (a *AWS) exports(p place) map[string]string {
 // deployment is one stack on its way.
 type deployment struct {
 	*resolver
-	aws    *AWS
-	place  place
-	name   string
-	caller caller
-	made   []*creation
-	inert  []string
+	aws      *AWS
+	location location
+	name     string
+	caller   caller
+	made     []*creation
+	inert    []string
 }
 
 func (d *deployment) run(ctx context.Context, s Stack) error {
@@ -194,7 +195,7 @@ func (d *deployment) create(ctx context.Context, id string, resource templateRes
 	}
 	properties, _ := resolved.(map[string]any)
 	c := &creation{
-		aws: d.aws, place: d.place, caller: d.caller, stack: d.name, logicalID: id, kind: resource.Type,
+		aws: d.aws, location: d.location, caller: d.caller, stack: d.name, logicalID: id, kind: resource.Type,
 		properties: properties, retained: strings.HasPrefix(resource.DeletionPolicy, "Retain"),
 	}
 	d.made = append(d.made, c) // before it is whole: half a resource has to be removed as well
@@ -212,7 +213,7 @@ func (d *deployment) create(ctx context.Context, id string, resource templateRes
 }
 
 func (d *deployment) outputs() (*Deployed, map[string]string, error) {
-	done := &Deployed{Name: d.name, Account: d.place.Account, Region: d.place.Region,
+	done := &Deployed{Name: d.name, Account: d.location.Account, Region: d.location.Region,
 		Outputs: map[string]string{}, PhysicalIDs: d.physical, Inert: d.inert}
 	slices.Sort(done.Inert)
 	exports := map[string]string{}

@@ -64,7 +64,7 @@ func TestSynthesizedTemplatesWork(t *testing.T) {
 	for _, account := range []string{"111111111111", "333333333333", "444444444444", "555555555555", "666666666666"} {
 		for _, region := range []string{"us-east-1", "eu-west-1"} {
 			who := roleCaller(account, a.adminOf(account), "dana")
-			_, err := a.do(place{account, region}, who, "secretsmanager", "CreateSecret", map[string]any{"Name": "app/" + region, "SecretString": "x"})
+			_, err := a.do(location{account, region}, who, "secretsmanager", "CreateSecret", map[string]any{"Name": "app/" + region, "SecretString": "x"})
 			outcome := ""
 			if account == "333333333333" { // its OU is under the SCP
 				outcome = "AccessDenied"
@@ -147,7 +147,7 @@ func (a *AWS) inventory() []string {
 			note("role %s %s", id, name)
 		}
 	}
-	for p := range a.places {
+	for p := range a.locations {
 		for operation, list := range map[[2]string]string{
 			{"events", "ListRules"}: "Rules", {"events", "ListEventBuses"}: "EventBuses", {"sqs", "ListQueues"}: "QueueUrls",
 			{"sns", "ListTopics"}: "Topics", {"dynamodb", "ListTables"}: "TableNames", {"lambda", "ListFunctions"}: "Functions",

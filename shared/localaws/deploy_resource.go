@@ -49,7 +49,7 @@ func makerOf(kind string) (maker, bool) {
 // creation is one resource on its way, and later what is needed to remove it.
 type creation struct {
 	aws        *AWS
-	place      place
+	location   location
 	caller     caller
 	stack      string
 	logicalID  string
@@ -61,10 +61,10 @@ type creation struct {
 
 // call asks a service of this AWS as CloudFormation does, in the name of the deploying role.
 func (c *creation) call(service, operation string, input any) (map[string]any, error) {
-	return c.aws.asCloudFormation(c.place, c.caller, service, operation, input)
+	return c.aws.asCloudFormation(c.location, c.caller, service, operation, input)
 }
 
-func (a *AWS) asCloudFormation(p place, who caller, service, operation string, input any) (map[string]any, error) {
+func (a *AWS) asCloudFormation(p location, who caller, service, operation string, input any) (map[string]any, error) {
 	request, err := a.newCall(p, who, service, operation, input)
 	if err != nil {
 		return nil, err
@@ -169,7 +169,7 @@ func (c *creation) nameOr(given string, most int) string {
 }
 
 func (c *creation) arn(service, resource string) string {
-	return "arn:aws:" + service + ":" + c.place.Region + ":" + c.place.Account + ":" + resource
+	return "arn:aws:" + service + ":" + c.location.Region + ":" + c.location.Account + ":" + resource
 }
 
 // ignored is a property that means nothing in this AWS (tags of resources that nobody lists, tracing, logging).

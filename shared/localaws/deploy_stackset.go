@@ -77,7 +77,7 @@ func makeStackSet(ctx context.Context, c *creation) (made, error) {
 	for _, parameter := range p.Parameters {
 		set.parameters[parameter.ParameterKey] = parameter.ParameterValue
 	}
-	c.aws.stacks.sets = append(c.aws.stacks.sets, set)
+	stacksOf(c.aws).sets = append(stacksOf(c.aws).sets, set)
 	c.undo = append(c.undo, func(ctx context.Context) error { return c.aws.removeStackSet(ctx, set) })
 	for i := range set.groups {
 		accounts, err := c.aws.stackSetAccounts(&set.groups[i])
@@ -102,7 +102,7 @@ func (a *AWS) instantiate(ctx context.Context, set *stackSet, group *stackSetGro
 	}
 	for _, account := range accounts {
 		for _, region := range group.Regions {
-			key := stackKey{place{account, region}, "StackSet-" + set.name}
+			key := stackKey{location{account, region}, "StackSet-" + set.name}
 			if slices.Contains(set.instances, key) {
 				continue
 			}
@@ -162,9 +162,9 @@ func (g *stackSetGroup) covers(o *organization, account string) bool {
 // Enroll gives an account that joined the organization, or moved within it, the instances of every stack set that
 // deploys by itself. AWS does so some minutes after the account came; it heeds no account filter then.
 func (a *AWS) Enroll(ctx context.Context, account string) error {
-	a.stacks.deploying.Lock()
-	defer a.stacks.deploying.Unlock()
-	for _, set := range a.stacks.sets {
+	stacksOf(a).deploying.Lock()
+	defer stacksOf(a).deploying.Unlock()
+	for _, set := range stacksOf(a).sets {
 		if !set.autoDeploys {
 			continue
 		}
@@ -201,6 +201,6 @@ func (a *AWS) removeStackSet(ctx context.Context, set *stackSet) error {
 		failures = append(failures, a.undeploy(ctx, set.instances[i]))
 	}
 	set.instances = nil
-	a.stacks.sets = slices.DeleteFunc(a.stacks.sets, func(other *stackSet) bool { return other == set })
+	stacksOf(a).sets = slices.DeleteFunc(stacksOf(a).sets, func(other *stackSet) bool { return other == set })
 	return errors.Join(failures...)
 }

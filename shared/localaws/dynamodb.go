@@ -18,6 +18,8 @@ func newDynamoStore() *dynamoStore {
 	return &dynamoStore{tables: map[string]*table{}, tokens: map[string]time.Time{}}
 }
 
+func tablesAt(a *AWS, at location) *dynamoStore { return regional(a, at, newDynamoStore) }
+
 func dynamoOperations() map[string]operation {
 	all := map[string]operation{
 		"PutItem":            onTable(putItem),
@@ -51,7 +53,7 @@ func onTable(run func(*call, *table) (any, error)) operation {
 }
 
 func (c *call) table(nameOrARN string) (*table, error) {
-	t, ok := c.region().tables.tables[tableName(nameOrARN)]
+	t, ok := tablesAt(c.aws, c.location).tables[tableName(nameOrARN)]
 	if !ok {
 		return nil, &apiError{Code: "ResourceNotFoundException", Message: "Requested resource not found"}
 	}
@@ -110,6 +112,6 @@ func dynamoAccess(c *call) (access, error) {
 	return on, nil
 }
 
-func (p place) tableARN(name string) string {
+func (p location) tableARN(name string) string {
 	return "arn:aws:dynamodb:" + p.Region + ":" + p.Account + ":table/" + name
 }

@@ -152,7 +152,7 @@ func transactWriteItems(c *call) (any, error) {
 	if len(in.TransactItems) == 0 || len(in.TransactItems) > 100 {
 		return nil, invalid("1 validation error detected: Value at 'transactItems' failed to satisfy constraint: Member must have length less than or equal to 100")
 	}
-	tokens := c.region().tables.tokens
+	tokens := tablesAt(c.aws, c.location).tokens
 	if done, ok := tokens[in.ClientRequestToken]; ok && in.ClientRequestToken != "" && c.Now.Sub(done) < 10*time.Minute {
 		return struct{}{}, nil
 	}

@@ -20,7 +20,7 @@ type shelf struct {
 	stale      bool
 }
 
-// partition is a partition key at its place in a scan.
+// partition is a partition key at its position in a scan.
 type partition struct {
 	hash uint64
 	key  string
@@ -72,7 +72,7 @@ func (s *shelf) insert(it *stored) {
 	s.by[key] = slices.Insert(list, at, it)
 }
 
-// remove leaves an empty partition in place; it stays in the order, and scans pass it by.
+// remove leaves an empty partition in the order; it stays in the order, and scans pass it by.
 func (s *shelf) remove(it *stored) {
 	key := encodeKey(it.item[s.hash])
 	list := s.by[key]

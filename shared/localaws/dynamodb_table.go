@@ -77,7 +77,7 @@ func createTable(c *call) (any, error) {
 	if !tableNamePattern.MatchString(in.TableName) {
 		return nil, invalid("TableName must be at least 3 characters long and at most 255 characters long, of a-z A-Z 0-9 _ - .")
 	}
-	tables := c.region().tables.tables
+	tables := tablesAt(c.aws, c.location).tables
 	if _, taken := tables[in.TableName]; taken {
 		return nil, &apiError{Code: "ResourceInUseException", Message: "Table already exists: " + in.TableName}
 	}
@@ -177,14 +177,14 @@ func deleteTable(c *call, t *table) (any, error) {
 	if t.DeletionProtectionEnabled {
 		return nil, invalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
 	}
-	delete(c.region().tables.tables, t.TableName)
+	delete(tablesAt(c.aws, c.location).tables, t.TableName)
 	out := t.describe()
 	out["TableStatus"] = "DELETING"
 	return map[string]any{"TableDescription": out}, nil
 }
 
 func listTables(c *call) (any, error) {
-	return map[string]any{"TableNames": append([]string{}, sortedKeys(c.region().tables.tables)...)}, nil
+	return map[string]any{"TableNames": append([]string{}, sortedKeys(tablesAt(c.aws, c.location).tables)...)}, nil
 }
 
 // updateTimeToLive only notes the attribute: DynamoDB deletes expired items within days, here they stay.

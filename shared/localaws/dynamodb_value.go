@@ -188,11 +188,11 @@ func canonical(text string) (string, error) {
 
 // writeNumber writes a decimal fraction, within DynamoDB's range and precision.
 func writeNumber(r *big.Rat) (string, error) {
-	places, exact := r.FloatPrec()
+	locations, exact := r.FloatPrec()
 	if !exact {
 		return "", invalid("A value provided cannot be converted into a number")
 	}
-	text := r.FloatString(places)
+	text := r.FloatString(locations)
 	digits := strings.Trim(strings.ReplaceAll(strings.TrimLeft(text, "-"), ".", ""), "0")
 	whole, _, _ := strings.Cut(strings.TrimLeft(text, "-"), ".")
 	switch {
@@ -200,7 +200,7 @@ func writeNumber(r *big.Rat) (string, error) {
 		return "", invalid("Attempting to store more than 38 significant digits in a Number")
 	case len(whole) > 126:
 		return "", invalid("Number overflow. Attempting to store a number with magnitude larger than supported range")
-	case places > 168:
+	case locations > 168:
 		return "", invalid("Number underflow. Attempting to store a number with magnitude smaller than supported range")
 	}
 	return text, nil

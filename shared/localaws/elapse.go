@@ -7,9 +7,8 @@ func (a *AWS) Elapse() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.options.Now()
-	for _, p := range a.sortedPlaces() {
-		state := a.places[p]
-		for _, s := range append([]*secret(nil), state.secrets.order...) {
+	for _, p := range a.sortedLocations() {
+		for _, s := range append([]*secret(nil), secretsAt(a, p).order...) {
 			if s.gone || a.living(s) == nil {
 				continue
 			}
@@ -18,7 +17,7 @@ func (a *AWS) Elapse() {
 				a.rotate(s, a.uuid())
 			}
 		}
-		for _, id := range sortedKeys(state.keys.keys) {
+		for _, id := range sortedKeys(keysAt(a, p).keys) {
 			if k := a.livingKey(p, id); k != nil {
 				k.catchUp(now)
 			}

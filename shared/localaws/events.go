@@ -15,6 +15,8 @@ func newEventStore() *eventStore {
 	return &eventStore{buses: map[string]*eventBus{"default": newEventBus("default")}}
 }
 
+func busesAt(a *AWS, at location) *eventStore { return regional(a, at, newEventStore) }
+
 type eventBus struct {
 	name        string
 	description string
@@ -77,45 +79,45 @@ func eventsOperations() map[string]operation {
 	return all
 }
 
-// busOf finds a bus by name or ARN, "" for the default one, in the caller's place or the ARN's.
-func (c *call) busOf(nameOrARN string) (*eventBus, place, error) {
-	p, name := c.busPlace(nameOrARN)
-	b, ok := c.aws.at(p).buses.buses[name]
+// busOf finds a bus by name or ARN, "" for the default one, in the caller's location or the ARN's.
+func (c *call) busOf(nameOrARN string) (*eventBus, location, error) {
+	p, name := c.busLocation(nameOrARN)
+	b, ok := busesAt(c.aws, p).buses[name]
 	if !ok {
 		return nil, p, noSuchBus(name)
 	}
 	return b, p, nil
 }
 
-func (c *call) busPlace(nameOrARN string) (place, string) {
+func (c *call) busLocation(nameOrARN string) (location, string) {
 	if p, name, ok := busOfARN(nameOrARN); ok {
 		return p, name
 	}
 	if nameOrARN == "" {
-		return c.place, "default"
+		return c.location, "default"
 	}
-	return c.place, nameOrARN
+	return c.location, nameOrARN
 }
 
 func noSuchBus(name string) error {
 	return &apiError{Code: "ResourceNotFoundException", Message: "Event bus " + name + " does not exist."}
 }
 
-func busOfARN(arn string) (place, string, bool) {
+func busOfARN(arn string) (location, string, bool) {
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) != 6 || parts[2] != "events" {
-		return place{}, "", false
+		return location{}, "", false
 	}
 	name, ok := strings.CutPrefix(parts[5], "event-bus/")
-	return place{parts[4], parts[3]}, name, ok
+	return location{parts[4], parts[3]}, name, ok
 }
 
-func (p place) busARN(name string) string {
+func (p location) busARN(name string) string {
 	return "arn:aws:events:" + p.Region + ":" + p.Account + ":event-bus/" + name
 }
 
 // ruleARN has the bus in it, except on the default one.
-func (p place) ruleARN(bus, name string) string {
+func (p location) ruleARN(bus, name string) string {
 	if bus != "default" {
 		name = bus + "/" + name
 	}
@@ -132,13 +134,13 @@ func eventsAccess(c *call) (access, error) {
 	case c.Operation == "PutEvents":
 		return eventsPutAccess(c)
 	case strings.HasSuffix(c.Operation, "EventBus"):
-		p, name := c.busPlace(in.Name)
+		p, name := c.busLocation(in.Name)
 		return access{Resource: p.busARN(name)}, nil
 	case strings.HasSuffix(c.Operation, "Permission"):
-		p, name := c.busPlace(in.EventBusName)
+		p, name := c.busLocation(in.EventBusName)
 		return access{Resource: p.busARN(name)}, nil
 	}
-	p, bus := c.busPlace(in.EventBusName)
+	p, bus := c.busLocation(in.EventBusName)
 	name := in.Name
 	if in.Rule != "" {
 		name = in.Rule
@@ -163,9 +165,9 @@ func eventsPutAccess(c *call) (access, error) {
 
 // onBus is what putting an event on a bus takes.
 func (c *call) onBus(nameOrARN string) access {
-	p, name := c.busPlace(nameOrARN)
+	p, name := c.busLocation(nameOrARN)
 	on := access{Action: "events:PutEvents", Resource: p.busARN(name), Owner: p.Account}
-	if b, ok := c.aws.at(p).buses.buses[name]; ok {
+	if b, ok := busesAt(c.aws, p).buses[name]; ok {
 		on.ResourcePolicy = b.policy()
 	}
 	return on

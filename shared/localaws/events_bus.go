@@ -29,7 +29,7 @@ func createEventBus(c *call) (any, error) {
 	if !busName.MatchString(in.Name) || strings.Contains(in.Name, "/") {
 		return nil, validation("EventBus name is not valid: " + in.Name)
 	}
-	buses := c.region().buses.buses
+	buses := busesAt(c.aws, c.location).buses
 	if _, taken := buses[in.Name]; taken {
 		return nil, &apiError{Code: "ResourceAlreadyExistsException", Message: "Event bus " + in.Name + " already exists."}
 	}
@@ -51,7 +51,7 @@ func deleteEventBus(c *call) (any, error) {
 	if in.Name == "default" {
 		return nil, validation("Cannot delete event bus default.")
 	}
-	buses := c.region().buses.buses
+	buses := busesAt(c.aws, c.location).buses
 	if b, ok := buses[in.Name]; ok && len(b.rules) > 0 {
 		return nil, validation("Event bus " + in.Name + " can't be deleted since it has rules.")
 	}
@@ -84,7 +84,7 @@ func listEventBuses(c *call) (any, error) {
 		return nil, err
 	}
 	list := []busShown{}
-	buses := c.region().buses.buses
+	buses := busesAt(c.aws, c.location).buses
 	for _, name := range slices.Sorted(maps.Keys(buses)) {
 		if strings.HasPrefix(name, in.NamePrefix) {
 			list = append(list, busShown{name, c.busARN(name), buses[name].description, buses[name].policy()})

@@ -89,7 +89,7 @@ func (c *call) putEntry(e putEntry) putResult {
 		resources = append(resources, r)
 	}
 	id := c.aws.uuid()
-	c.aws.put(busEvent{bus: b.name, place: p, foreign: p.Account != c.Account, event: map[string]any{
+	c.aws.put(busEvent{bus: b.name, location: p, foreign: p.Account != c.Account, event: map[string]any{
 		"version": "0", "id": id, "detail-type": e.DetailType, "source": e.Source, "account": c.Account,
 		"time": at.Format(time.RFC3339), "region": p.Region, "resources": resources, "detail": detail,
 	}})

@@ -137,7 +137,7 @@ func describeRule(c *call, r *rule, arn string) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	_, bus := c.busPlace(in.EventBusName)
+	_, bus := c.busLocation(in.EventBusName)
 	return r.show(arn, bus), nil
 }
 
@@ -229,7 +229,7 @@ func (c *call) checkTarget(t target) error {
 	if t.Input != "" && !json.Valid([]byte(t.Input)) {
 		return validation("JSON syntax error in input for target " + t.Id + ".")
 	}
-	if p, _, ok := busOfARN(t.Arn); ok && p != c.place && t.RoleArn == "" {
+	if p, _, ok := busOfARN(t.Arn); ok && p != c.location && t.RoleArn == "" {
 		return validation("RoleArn is required for target " + t.Arn + ".")
 	}
 	return nil

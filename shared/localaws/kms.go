@@ -4,6 +4,7 @@ import (
 	"crypto/cipher"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -26,10 +27,12 @@ func newKMSStore() *kmsStore {
 	return &kmsStore{keys: map[string]*kmsKey{}, aliases: map[string]*kmsAlias{}}
 }
 
+func keysAt(a *AWS, at location) *kmsStore { return regional(a, at, newKMSStore) }
+
 // kmsKey is one KMS key, customer or AWS managed.
 type kmsKey struct {
 	id, arn     string
-	at          place
+	at          location
 	manager     string // "AWS" or "CUSTOMER"
 	state       string
 	spec, usage string
@@ -44,9 +47,9 @@ type kmsKey struct {
 	window      int       // its length in days
 
 	multiRegion bool
-	primary     place   // multi-Region keys: where the primary is
-	replicas    []place // primaries: where the replicas are
-	material    []byte  // 32 bytes; the same in every Region of a multi-Region key
+	primary     location   // multi-Region keys: where the primary is
+	replicas    []location // primaries: where the replicas are
+	material    []byte     // 32 bytes; the same in every Region of a multi-Region key
 	aead        cipher.AEAD
 
 	rotationDays int         // 0: automatic rotation is off
@@ -83,22 +86,22 @@ type keyInput struct {
 	KeyId string
 }
 
-func aliasARN(p place, name string) string {
+func aliasARN(p location, name string) string {
 	return "arn:aws:kms:" + p.Region + ":" + p.Account + ":" + name
 }
-func keyARN(p place, id string) string {
+func keyARN(p location, id string) string {
 	return "arn:aws:kms:" + p.Region + ":" + p.Account + ":key/" + id
 }
 
-// findKey finds a key by id, key ARN, alias name or alias ARN, as seen from a place. Aliases of AWS managed keys make
+// findKey finds a key by id, key ARN, alias name or alias ARN, as seen from a location. Aliases of AWS managed keys make
 // their key on first use.
-func (a *AWS) findKey(from place, id string) (*kmsKey, error) {
+func (a *AWS) findKey(from location, id string) (*kmsKey, error) {
 	if id == "" {
 		return nil, &apiError{Code: "ValidationException", Message: "1 validation error detected: Value at 'keyId' failed to satisfy constraint: Member must not be null"}
 	}
 	at := from
 	if parts := strings.SplitN(id, ":", 6); len(parts) == 6 && parts[2] == "kms" {
-		at, id = place{Account: parts[4], Region: parts[3]}, parts[5]
+		at, id = location{Account: parts[4], Region: parts[3]}, parts[5]
 		if at.Region != from.Region {
 			return nil, &apiError{Code: "NotFoundException", Message: "Invalid arn " + at.Region}
 		}
@@ -120,11 +123,11 @@ func (a *AWS) findKey(from place, id string) (*kmsKey, error) {
 	return nil, &apiError{Code: "NotFoundException", Message: "Key '" + keyARN(at, id) + "' does not exist"}
 }
 
-func (a *AWS) keyByAlias(at place, name string) (*kmsKey, error) {
+func (a *AWS) keyByAlias(at location, name string) (*kmsKey, error) {
 	if strings.HasPrefix(name, "alias/aws/") {
 		return a.awsManagedKey(at, name), nil
 	}
-	if alias, ok := a.at(at).keys.aliases[name]; ok {
+	if alias, ok := keysAt(a, at).aliases[name]; ok {
 		if found := a.livingKey(at, alias.target); found != nil {
 			return found, nil
 		}
@@ -133,8 +136,8 @@ func (a *AWS) keyByAlias(at place, name string) (*kmsKey, error) {
 }
 
 // livingKey is the key of an id, nil when there is none or its waiting period has ended.
-func (a *AWS) livingKey(at place, id string) *kmsKey {
-	found := a.at(at).keys.keys[id]
+func (a *AWS) livingKey(at location, id string) *kmsKey {
+	found := keysAt(a, at).keys[id]
 	if found != nil && !found.deletion.IsZero() && !a.options.Now().Before(found.deletion) {
 		a.deleteKey(found)
 		return nil
@@ -144,7 +147,7 @@ func (a *AWS) livingKey(at place, id string) *kmsKey {
 
 // deleteKey is the end of the waiting period: the key and its aliases are gone for good.
 func (a *AWS) deleteKey(k *kmsKey) {
-	store := a.at(k.at).keys
+	store := keysAt(a, k.at)
 	delete(store.keys, k.id)
 	for _, name := range k.aliases {
 		delete(store.aliases, name)
@@ -154,8 +157,8 @@ func (a *AWS) deleteKey(k *kmsKey) {
 }
 
 // awsManagedKey is the key that AWS manages for a service in an account and Region, made on first use.
-func (a *AWS) awsManagedKey(at place, alias string) *kmsKey {
-	store := a.at(at).keys
+func (a *AWS) awsManagedKey(at location, alias string) *kmsKey {
+	store := keysAt(a, at)
 	if found, ok := store.aliases[alias]; ok {
 		return store.keys[found.target]
 	}
@@ -172,7 +175,7 @@ func (a *AWS) awsManagedKey(at place, alias string) *kmsKey {
 }
 
 // awsManagedKeyPolicy lets everybody in the account use the key through its service, and nobody change it.
-func awsManagedKeyPolicy(at place, service string) string {
+func awsManagedKeyPolicy(at location, service string) string {
 	through := `"Condition":{"StringEquals":{"kms:CallerAccount":"` + at.Account + `","kms:ViaService":"` + service + "." + at.Region + `.amazonaws.com"}}`
 	return `{"Version":"2012-10-17","Id":"auto-` + service + `-2","Statement":[` +
 		`{"Sid":"Allow access through AWS ` + service + ` for all principals in the account that are authorized to use it","Effect":"Allow","Principal":{"AWS":"*"},` +
@@ -181,12 +184,12 @@ func awsManagedKeyPolicy(at place, service string) string {
 		`"Action":["kms:Describe*","kms:Get*","kms:List*","kms:RevokeGrant"],"Resource":"*"}]}`
 }
 
-// newKey makes an enabled symmetric customer managed key in a place.
-func (a *AWS) newKey(at place, id string) *kmsKey {
+// newKey makes an enabled symmetric customer managed key in a location.
+func (a *AWS) newKey(at location, id string) *kmsKey {
 	made := &kmsKey{id: id, arn: keyARN(at, id), at: at, manager: "CUSTOMER", state: keyEnabled, spec: "SYMMETRIC_DEFAULT",
 		usage: "ENCRYPT_DECRYPT", origin: "AWS_KMS", created: a.options.Now().UTC(), tags: map[string]string{}, material: a.bytes(32)}
 	made.policy = defaultKeyPolicy(at.Account)
-	a.at(at).keys.keys[id] = made
+	keysAt(a, at).keys[id] = made
 	return made
 }
 
@@ -197,7 +200,7 @@ func defaultKeyPolicy(accountID string) string {
 
 func (a *AWS) addAlias(k *kmsKey, name string) {
 	now := a.options.Now().UTC()
-	a.at(k.at).keys.aliases[name] = &kmsAlias{name: name, target: k.id, created: now, updated: now}
+	keysAt(a, k.at).aliases[name] = &kmsAlias{name: name, target: k.id, created: now, updated: now}
 	k.aliases = append(k.aliases, name)
 	slices.Sort(k.aliases)
 }
@@ -214,7 +217,7 @@ func (a *AWS) bytes(n int) []byte {
 // key finds the key a call names and checks the caller's right to the action on it: by the key policy, which must
 // allow or delegate to IAM, or by a grant. The record names the key from then on.
 func (c *call) key(id string, context map[string][]string) (*kmsKey, error) {
-	found, err := c.aws.findKey(c.place, id)
+	found, err := c.aws.findKey(c.location, id)
 	if err != nil {
 		return nil, err
 	}
@@ -223,13 +226,13 @@ func (c *call) key(id string, context map[string][]string) (*kmsKey, error) {
 
 func (c *call) onKey(k *kmsKey, action string, context map[string][]string) error {
 	c.resources = []resource{{ARN: k.arn, Type: "AWS::KMS::Key", Account: k.at.Account}}
-	return c.authorize(access{Action: action, Resource: k.arn, ResourcePolicy: k.policy, ResourceMustAllow: true, Grants: k.grants,
+	return c.authorize(access{Action: action, Resource: k.arn, ResourcePolicy: k.policy, ResourceMustAllow: true, Grants: k.policyGrants(),
 		Owner: k.at.Account, Context: c.keyContext(k, context)})
 }
 
 func (c *call) keyContext(k *kmsKey, more map[string][]string) map[string][]string {
 	out := map[string][]string{"kms:CallerAccount": {c.Caller.Account}, "kms:KeyOrigin": {k.origin}, "kms:KeySpec": {k.spec},
-		"kms:KeyUsage": {k.usage}, "kms:MultiRegion": {boolText(k.multiRegion)}}
+		"kms:KeyUsage": {k.usage}, "kms:MultiRegion": {strconv.FormatBool(k.multiRegion)}}
 	if len(k.aliases) > 0 {
 		out["kms:ResourceAliases"] = k.aliases
 	}
@@ -242,13 +245,6 @@ func (c *call) keyContext(k *kmsKey, more map[string][]string) map[string][]stri
 	}
 	maps.Copy(out, more)
 	return out
-}
-
-func boolText(b bool) string {
-	if b {
-		return "true"
-	}
-	return "false"
 }
 
 // ownKey is key for calls that cannot reach another account's keys.

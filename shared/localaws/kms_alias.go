@@ -29,7 +29,7 @@ func (c *call) aliasCall() (aliasInput, error) {
 	if strings.HasPrefix(in.AliasName, "alias/aws/") {
 		return in, &apiError{Code: "NotAuthorizedException", Message: "Alias names that begin with alias/aws/ are reserved."}
 	}
-	return in, c.authorize(access{Resource: aliasARN(c.place, in.AliasName)})
+	return in, c.authorize(access{Resource: aliasARN(c.location, in.AliasName)})
 }
 
 func createAlias(c *call) (any, error) {
@@ -41,24 +41,24 @@ func createAlias(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, taken := c.region().keys.aliases[in.AliasName]; taken {
-		return nil, &apiError{Code: "AlreadyExistsException", Message: "An alias with the name " + aliasARN(c.place, in.AliasName) + " already exists"}
+	if _, taken := keysAt(c.aws, c.location).aliases[in.AliasName]; taken {
+		return nil, &apiError{Code: "AlreadyExistsException", Message: "An alias with the name " + aliasARN(c.location, in.AliasName) + " already exists"}
 	}
 	c.aws.addAlias(k, in.AliasName)
 	return nil, nil
 }
 
 func (c *call) alias(name string) (*kmsAlias, error) {
-	found, ok := c.region().keys.aliases[name]
+	found, ok := keysAt(c.aws, c.location).aliases[name]
 	if !ok {
-		return nil, &apiError{Code: "NotFoundException", Message: "Alias " + aliasARN(c.place, name) + " is not found."}
+		return nil, &apiError{Code: "NotFoundException", Message: "Alias " + aliasARN(c.location, name) + " is not found."}
 	}
 	return found, nil
 }
 
 // unalias takes the alias off the key it points to.
 func (c *call) unalias(found *kmsAlias) {
-	if k := c.region().keys.keys[found.target]; k != nil {
+	if k := keysAt(c.aws, c.location).keys[found.target]; k != nil {
 		k.aliases = slices.DeleteFunc(slices.Clone(k.aliases), func(name string) bool { return name == found.name })
 	}
 }
@@ -79,7 +79,7 @@ func updateAlias(c *call) (any, error) {
 	c.unalias(found)
 	created := found.created
 	c.aws.addAlias(k, in.AliasName)
-	c.region().keys.aliases[in.AliasName].created = created
+	keysAt(c.aws, c.location).aliases[in.AliasName].created = created
 	return nil, nil
 }
 
@@ -93,7 +93,7 @@ func deleteAlias(c *call) (any, error) {
 		return nil, err
 	}
 	c.unalias(found)
-	delete(c.region().keys.aliases, in.AliasName)
+	delete(keysAt(c.aws, c.location).aliases, in.AliasName)
 	return nil, nil
 }
 
@@ -107,16 +107,16 @@ func listAliases(c *call) (any, error) {
 	}
 	of := ""
 	if in.KeyId != "" {
-		k, err := c.aws.findKey(c.place, in.KeyId)
+		k, err := c.aws.findKey(c.location, in.KeyId)
 		if err != nil {
 			return nil, err
 		}
 		of = k.id
 	}
-	items, aliases := []any{}, c.region().keys.aliases
+	items, aliases := []any{}, keysAt(c.aws, c.location).aliases
 	for _, name := range slices.Sorted(maps.Keys(aliases)) {
 		if found := aliases[name]; of == "" || found.target == of {
-			items = append(items, reply{"AliasName": name, "AliasArn": aliasARN(c.place, name), "TargetKeyId": found.target,
+			items = append(items, reply{"AliasName": name, "AliasArn": aliasARN(c.location, name), "TargetKeyId": found.target,
 				"CreationDate": epoch(found.created), "LastUpdatedDate": epoch(found.updated)})
 		}
 	}

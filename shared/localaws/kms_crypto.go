@@ -52,7 +52,7 @@ func encryptionContext(of map[string]string) map[string][]string {
 // used notes a successful use of a key; the event id comes when the call is recorded.
 func (c *call) used(k *kmsKey) {
 	k.last = keyLastUsed{operation: c.Operation, requestID: c.RequestID, at: c.Now}
-	c.usedKey = k
+	c.recorded = func(eventID string) { k.last.eventID = eventID }
 }
 
 // cryptoKey finds the key of a cryptographic call, with the right to use it and in a state to be used.
@@ -123,7 +123,7 @@ func kmsDecrypt(c *call) (any, error) {
 		return nil, &apiError{Code: "InvalidCiphertextException"}
 	}
 	if in.KeyId != "" {
-		if named, err := c.aws.findKey(c.place, in.KeyId); err != nil {
+		if named, err := c.aws.findKey(c.location, in.KeyId); err != nil {
 			return nil, err
 		} else if named.arn != c.inThisRegion(string(arn)) {
 			return nil, &apiError{Code: "IncorrectKeyException", Message: "The key ID in the request does not identify a CMK that can perform this operation."}
@@ -145,7 +145,7 @@ func kmsDecrypt(c *call) (any, error) {
 func (c *call) inThisRegion(arn string) string {
 	id := nameOf(arn)
 	if parts := strings.Split(arn, ":"); strings.HasPrefix(id, "mrk-") && len(parts) == 6 {
-		return keyARN(place{parts[4], c.Region}, id)
+		return keyARN(location{parts[4], c.Region}, id)
 	}
 	return arn
 }

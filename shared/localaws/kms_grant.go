@@ -1,9 +1,12 @@
 package localaws
 
 import (
+	"cmp"
 	"encoding/hex"
 	"slices"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/policy"
 )
 
 // kmsGrant allows a principal some operations on one key.
@@ -12,6 +15,16 @@ type kmsGrant struct {
 	operations                          []string
 	equals, subset                      map[string]string // encryption context constraints
 	created                             time.Time
+}
+
+// policyGrants are the grants of a key as the policy language knows them.
+func (k *kmsKey) policyGrants() []policy.Grant {
+	var out []policy.Grant
+	for _, g := range k.grants {
+		out = append(out, policy.Grant{ID: g.id, Grantee: g.grantee, Retiring: g.retiring, Operations: g.operations,
+			EncryptionContextEquals: g.equals, EncryptionContextSubset: g.subset})
+	}
+	return out
 }
 
 func kmsGrantOperations() map[string]operation {
@@ -120,14 +133,14 @@ func retireGrant(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	k, err := c.aws.findKey(c.place, in.KeyId)
+	k, err := c.aws.findKey(c.location, in.KeyId)
 	if err != nil {
 		return nil, err
 	}
-	id := or(in.GrantId, in.GrantToken)
+	id := cmp.Or(in.GrantId, in.GrantToken)
 	for _, g := range k.grants {
 		own := g.retiring == c.Caller.ARN || g.retiring == c.Caller.RoleARN && g.retiring != "" ||
-			g.grantee == or(c.Caller.RoleARN, c.Caller.ARN) && slices.Contains(g.operations, "RetireGrant")
+			g.grantee == cmp.Or(c.Caller.RoleARN, c.Caller.ARN) && slices.Contains(g.operations, "RetireGrant")
 		if g.id == id && own {
 			c.resources = []resource{{ARN: k.arn, Type: "AWS::KMS::Key", Account: k.at.Account}}
 			return nil, k.dropGrant(id)

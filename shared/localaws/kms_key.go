@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -52,24 +53,16 @@ func createKey(c *call) (any, error) {
 	if in.MultiRegion {
 		id = "mrk-" + strings.ReplaceAll(id, "-", "")
 	}
-	made := c.aws.newKey(c.place, id)
+	made := c.aws.newKey(c.location, id)
 	made.tags, made.description, made.multiRegion = tags, in.Description, in.MultiRegion
-	made.primary = c.place
-	made.spec = or(or(in.KeySpec, in.CustomerMasterKeySpec), made.spec)
-	made.usage, made.origin, made.policy = or(in.KeyUsage, made.usage), or(in.Origin, made.origin), or(in.Policy, made.policy)
+	made.primary = c.location
+	made.spec = cmp.Or(cmp.Or(in.KeySpec, in.CustomerMasterKeySpec), made.spec)
+	made.usage, made.origin, made.policy = cmp.Or(in.KeyUsage, made.usage), cmp.Or(in.Origin, made.origin), cmp.Or(in.Policy, made.policy)
 	if made.origin == "EXTERNAL" {
 		made.state = "PendingImport"
 	}
 	c.resources = []resource{{ARN: made.arn, Type: "AWS::KMS::Key", Account: made.at.Account}}
 	return reply{"KeyMetadata": made.metadata()}, nil
-}
-
-// or is the first text unless it is empty.
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 func requestTags(tags map[string]string) map[string][]string {
@@ -151,8 +144,8 @@ func listKeys(c *call) (any, error) {
 		return nil, err
 	}
 	items := []any{}
-	for _, id := range slices.Sorted(maps.Keys(c.region().keys.keys)) {
-		if k := c.aws.livingKey(c.place, id); k != nil {
+	for _, id := range slices.Sorted(maps.Keys(keysAt(c.aws, c.location).keys)) {
+		if k := c.aws.livingKey(c.location, id); k != nil {
 			items = append(items, reply{"KeyId": k.id, "KeyArn": k.arn})
 		}
 	}
@@ -171,7 +164,7 @@ func replicateKey(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := place{c.Account, in.ReplicaRegion}
+	at := location{c.Account, in.ReplicaRegion}
 	switch {
 	case !k.multiRegion || k.primary != k.at:
 		return nil, &apiError{Code: "UnsupportedOperationException", Message: k.arn + " is not a multi-region primary key."}
@@ -182,8 +175,8 @@ func replicateKey(c *call) (any, error) {
 		return nil, err
 	}
 	made := c.aws.newKey(at, k.id)
-	made.multiRegion, made.primary, made.material, made.description = true, k.at, k.material, or(in.Description, k.description)
-	made.policy = or(in.Policy, made.policy)
+	made.multiRegion, made.primary, made.material, made.description = true, k.at, k.material, cmp.Or(in.Description, k.description)
+	made.policy = cmp.Or(in.Policy, made.policy)
 	for _, tag := range in.Tags {
 		made.tags[tag.TagKey] = tag.TagValue
 	}
@@ -311,7 +304,7 @@ func (c *call) checkKeyPolicy(text string, bypass bool) error {
 	if bypass || c.Caller.Service != "" {
 		return nil
 	}
-	asked := access{Action: "kms:PutKeyPolicy", Resource: keyARN(c.place, "new"), ResourcePolicy: text, ResourceMustAllow: true, Owner: c.Account,
+	asked := access{Action: "kms:PutKeyPolicy", Resource: keyARN(c.location, "new"), ResourcePolicy: text, ResourceMustAllow: true, Owner: c.Account,
 		Context: map[string][]string{"kms:CallerAccount": {c.Caller.Account}}}
 	if c.authorize(asked) != nil {
 		return &apiError{Code: "MalformedPolicyDocumentException", Message: "The new key policy will not allow you to update the key policy in the future."}
@@ -333,4 +326,15 @@ func getKeyLastUsage(c *call) (any, error) {
 		out["KeyLastUsage"] = reply{"Operation": k.last.operation, "Timestamp": epoch(k.last.at), "CloudTrailEventId": k.last.eventID, "KmsRequestId": k.last.requestID}
 	}
 	return out, nil
+}
+
+// KeyWithID makes a customer managed key with an id of the caller's choice, as a configuration names it, and returns its
+// ARN. An empty policy is the one KMS gives a key by default.
+func (a *AWS) KeyWithID(accountID, region, id, policy string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	made := a.newKey(location{accountID, region}, id)
+	made.primary = made.at
+	made.policy = cmp.Or(policy, made.policy)
+	return made.arn
 }

@@ -50,7 +50,7 @@ func (k *kmsKey) idleDays(now time.Time) []string {
 
 // keyForState finds the key of a call that changes its state.
 func (c *call) keyForState(id string, context map[string][]string) (*kmsKey, error) {
-	found, err := c.aws.findKey(c.place, id)
+	found, err := c.aws.findKey(c.location, id)
 	if err != nil {
 		return nil, err
 	}

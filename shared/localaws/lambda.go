@@ -18,6 +18,8 @@ type lambdaStore struct {
 
 func newLambdaStore() *lambdaStore { return &lambdaStore{functions: map[string]*function{}} }
 
+func functionsAt(a *AWS, at location) *lambdaStore { return regional(a, at, newLambdaStore) }
+
 // function is the configuration of one, as GetFunctionConfiguration answers it.
 type function struct {
 	FunctionName     string
@@ -139,7 +141,7 @@ func onFunction(run func(*call, *function) (any, error)) operation {
 		if err != nil {
 			return nil, err
 		}
-		f, ok := c.region().functions.functions[name]
+		f, ok := functionsAt(c.aws, c.location).functions[name]
 		if !ok {
 			return nil, noSuchFunction(c.functionARN(name))
 		}
@@ -151,18 +153,18 @@ func noSuchFunction(arn string) error {
 	return &apiError{Code: "ResourceNotFoundException", Message: "Function not found: " + arn, Status: http.StatusNotFound}
 }
 
-func (p place) functionARN(name string) string {
+func (p location) functionARN(name string) string {
 	return "arn:aws:lambda:" + p.Region + ":" + p.Account + ":function:" + name
 }
 
 // functionByARN finds a function anywhere. The state lock must be held.
-func (a *AWS) functionByARN(arn string) (*function, place, bool) {
+func (a *AWS) functionByARN(arn string) (*function, location, bool) {
 	parts := strings.Split(arn, ":")
 	if len(parts) < 7 || parts[2] != "lambda" {
-		return nil, place{}, false
+		return nil, location{}, false
 	}
-	p := place{parts[4], parts[3]}
-	f, ok := a.at(p).functions.functions[parts[6]]
+	p := location{parts[4], parts[3]}
+	f, ok := functionsAt(a, p).functions[parts[6]]
 	return f, p, ok
 }
 
@@ -187,7 +189,7 @@ func lambdaAccess(c *call) (access, error) {
 	if c.Operation == "Invoke" {
 		on.Action = "lambda:InvokeFunction"
 	}
-	if f, ok := c.region().functions.functions[name]; ok {
+	if f, ok := functionsAt(c.aws, c.location).functions[name]; ok {
 		on.ResourcePolicy = f.policy()
 	}
 	return on, nil
@@ -206,22 +208,22 @@ func createFunction(c *call) (any, error) {
 	if err := c.decode(f); err != nil {
 		return nil, err
 	}
-	functions := c.region().functions.functions
+	functions := functionsAt(c.aws, c.location).functions
 	if _, taken := functions[f.FunctionName]; taken {
 		return nil, &apiError{Code: "ResourceConflictException", Message: "Function already exist: " + f.FunctionName, Status: http.StatusConflict}
 	}
 	if err := c.aws.lambdaMayAssume(f.Role); err != nil {
 		return nil, err
 	}
-	c.aws.define(c.place, f)
+	c.aws.define(c.location, f)
 	return f, nil
 }
 
-// define puts a function in its place. The state lock must be held.
-func (a *AWS) define(p place, f *function) {
+// define puts a function in its location. The state lock must be held.
+func (a *AWS) define(p location, f *function) {
 	f.FunctionArn, f.Version, f.State, f.PackageType = p.functionARN(f.FunctionName), "$LATEST", "Active", "Zip"
 	f.LastModified = a.options.Now().UTC().Format("2006-01-02T15:04:05.000-0700")
-	a.at(p).functions.functions[f.FunctionName] = f
+	functionsAt(a, p).functions[f.FunctionName] = f
 }
 
 func updateFunctionConfiguration(c *call, f *function) (any, error) {
@@ -238,13 +240,13 @@ func getFunction(_ *call, f *function) (any, error) {
 }
 
 func deleteFunction(c *call, f *function) (any, error) {
-	delete(c.region().functions.functions, f.FunctionName)
+	delete(functionsAt(c.aws, c.location).functions, f.FunctionName)
 	return rawResponse{Status: http.StatusNoContent}, nil
 }
 
 func listFunctions(c *call) (any, error) {
 	list := []*function{}
-	functions := c.region().functions.functions
+	functions := functionsAt(c.aws, c.location).functions
 	for _, name := range slices.Sorted(maps.Keys(functions)) {
 		list = append(list, functions[name])
 	}

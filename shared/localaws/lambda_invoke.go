@@ -20,18 +20,18 @@ const asyncAttempts = 3
 func (a *AWS) RegisterFunction(account, region, name string, f Function) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := place{account, region}
-	if _, ok := a.at(p).functions.functions[name]; !ok {
+	p := location{account, region}
+	if _, ok := functionsAt(a, p).functions[name]; !ok {
 		a.define(p, &function{FunctionName: name, Timeout: 900, MemorySize: 128})
 	}
-	a.flight.functions[p.functionARN(name)] = f
+	flightOf(a).functions[p.functionARN(name)] = f
 }
 
 // FunctionEnvironment is the environment variables that a function was created with, nil when there is no such function.
 func (a *AWS) FunctionEnvironment(account, region, name string) map[string]string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	f, ok := a.at(place{account, region}).functions.functions[name]
+	f, ok := functionsAt(a, location{account, region}).functions[name]
 	if !ok {
 		return nil
 	}
@@ -42,7 +42,7 @@ func (a *AWS) FunctionEnvironment(account, region, name string) map[string]strin
 func (a *AWS) FunctionRole(account, region, name string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if f, ok := a.at(place{account, region}).functions.functions[name]; ok {
+	if f, ok := functionsAt(a, location{account, region}).functions[name]; ok {
 		return f.Role
 	}
 	return ""
@@ -54,13 +54,13 @@ func (a *AWS) prepare(arn string) (func(ctx context.Context, payload []byte) ([]
 	if !ok {
 		return nil, noSuchFunction(arn)
 	}
-	run, ok := a.flight.functions[f.FunctionArn]
+	run, ok := flightOf(a).functions[f.FunctionArn]
 	if !ok {
 		run = func(context.Context, []byte) ([]byte, error) {
 			return nil, errors.New("Runtime.InvalidEntrypoint: nothing is registered for " + f.FunctionArn)
 		}
 	}
-	a.flight.stats.Invocations++
+	flightOf(a).stats.Invocations++
 	limit := time.Duration(f.Timeout) * time.Second
 	return func(ctx context.Context, payload []byte) (answer []byte, err error) {
 		ctx, cancel := context.WithTimeout(ctx, limit)
@@ -87,15 +87,15 @@ type Failure struct {
 func (a *AWS) failed(arn string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.flight.stats.Failures++
-	a.flight.failures = append(a.flight.failures, Failure{arn, err, a.options.Now().UTC()})
+	flightOf(a).stats.Failures++
+	flightOf(a).failures = append(flightOf(a).failures, Failure{arn, err, a.options.Now().UTC()})
 }
 
 // Failures are the invocations that answered an error, oldest first: what the functions' logs would tell.
 func (a *AWS) Failures() []Failure {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return append([]Failure(nil), a.flight.failures...)
+	return append([]Failure(nil), flightOf(a).failures...)
 }
 
 // invocation is an asynchronous one.
@@ -120,7 +120,7 @@ func (a *AWS) asynchronous(in invocation) work {
 		return nil
 	}
 	if in.attempts == 0 {
-		a.flight.stats.Delivered++
+		flightOf(a).stats.Delivered++
 	}
 	return func(ctx context.Context) {
 		if _, err := run(ctx, in.payload); err != nil {
@@ -155,17 +155,17 @@ func (a *AWS) again(in invocation, err error) {
 	}
 	q, ok := a.queueByARN(f.DeadLetterConfig.TargetArn)
 	if !ok {
-		a.flight.stats.Undeliverable++
+		flightOf(a).stats.Undeliverable++
 		return
 	}
 	text := err.Error()
 	_, err = a.send(q, sendInput{MessageBody: string(in.payload), MessageAttributes: map[string]messageAttribute{
 		"ErrorMessage": {DataType: "String", StringValue: &text}}}, "AROALAMBDAEXAMPLE", a.options.Now().UTC())
 	if err != nil {
-		a.flight.stats.Undeliverable++
+		flightOf(a).stats.Undeliverable++
 		return
 	}
-	a.flight.stats.DeadLettered++
+	flightOf(a).stats.DeadLettered++
 }
 
 // invokeFunction answers Invoke: at once for events, after the function for requests.

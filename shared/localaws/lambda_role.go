@@ -23,7 +23,7 @@ func (a *AWS) mayPoll(f *function, q *queue) error {
 	if role == nil {
 		return noSuchEntity("The role with name " + nameOf(f.Role) + " cannot be found.")
 	}
-	c := &call{aws: a, place: q.place, Service: "sqs", Now: a.options.Now().UTC(), Caller: roleCaller(account, role, f.FunctionName)}
+	c := &call{aws: a, location: q.location, Service: "sqs", Now: a.options.Now().UTC(), Caller: roleCaller(account, role, f.FunctionName)}
 	for _, action := range []string{"ReceiveMessage", "DeleteMessage", "GetQueueAttributes"} {
 		c.Operation = action
 		on := access{Action: "sqs:" + action, Resource: q.arn(), ResourcePolicy: q.attributes["Policy"], Owner: q.Account}

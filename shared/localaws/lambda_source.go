@@ -54,7 +54,7 @@ func createEventSource(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	f, ok := c.region().functions.functions[bareFunction(in.FunctionName)]
+	f, ok := functionsAt(c.aws, c.location).functions[bareFunction(in.FunctionName)]
 	if !ok {
 		return nil, noSuchFunction(c.functionARN(bareFunction(in.FunctionName)))
 	}
@@ -73,20 +73,20 @@ func createEventSource(c *call) (any, error) {
 	if made.filters, err = in.FilterCriteria.compile(); err != nil {
 		return nil, err
 	}
-	made.UUID, made.FunctionArn, made.State, made.order = c.aws.uuid(), f.FunctionArn, "Enabled", c.aws.flight.next()
+	made.UUID, made.FunctionArn, made.State, made.order = c.aws.uuid(), f.FunctionArn, "Enabled", flightOf(c.aws).next()
 	if in.Enabled != nil && !*in.Enabled {
 		made.State = "Disabled"
 	}
 	made.LastModified = float64(c.Now.UnixNano()) / float64(time.Second)
 	made.EventSourceMappingArn = "arn:aws:lambda:" + c.Region + ":" + c.Account + ":event-source-mapping:" + made.UUID
-	store := c.region().functions
+	store := functionsAt(c.aws, c.location)
 	store.sources = append(store.sources, &made)
 	return &made, nil
 }
 
 func listEventSources(c *call) (any, error) {
 	list := []*eventSource{}
-	list = append(list, c.region().functions.sources...)
+	list = append(list, functionsAt(c.aws, c.location).sources...)
 	return map[string]any{"EventSourceMappings": list}, nil
 }
 
@@ -96,7 +96,7 @@ func onEventSource(run func(*call, *eventSource) (any, error)) operation {
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range c.region().functions.sources {
+		for _, s := range functionsAt(c.aws, c.location).sources {
 			if s.UUID == id {
 				return run(c, s)
 			}
@@ -106,7 +106,7 @@ func onEventSource(run func(*call, *eventSource) (any, error)) operation {
 }
 
 func deleteEventSource(c *call, gone *eventSource) (any, error) {
-	store := c.region().functions
+	store := functionsAt(c.aws, c.location)
 	store.sources = slices.DeleteFunc(store.sources, func(s *eventSource) bool { return s == gone })
 	return gone, nil
 }

@@ -4,43 +4,37 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 )
 
-// regionState is everything of one account that lives in one Region.
-type regionState struct {
-	secrets   *secretsManager
-	keys      *kmsStore
-	queues    *sqsStore
-	topics    *snsStore
-	tables    *dynamoStore
-	buses     *eventStore
-	functions *lambdaStore
-	trail     *trailStore
+// regional is what a service keeps in a location: of each type T one value, made on first use. The state lock must be
+// held.
+func regional[T any](a *AWS, at location, made func() *T) *T {
+	state, ok := a.locations[at]
+	if !ok {
+		state = map[reflect.Type]any{}
+		a.locations[at] = state
+	}
+	kept, ok := state[reflect.TypeFor[T]()].(*T)
+	if !ok {
+		kept = made()
+		state[reflect.TypeFor[T]()] = kept
+	}
+	return kept
 }
 
-// at is the state of a place, made on first use. The state lock must be held.
-func (a *AWS) at(p place) *regionState {
-	if state, ok := a.places[p]; ok {
-		return state
+// global is what a service keeps for the whole of AWS: of each type T one value, made on first use. It needs no lock.
+func global[T any](a *AWS, made func() *T) *T {
+	if kept, ok := a.globals.Load(reflect.TypeFor[T]()); ok {
+		return kept.(*T)
 	}
-	state := &regionState{
-		secrets:   newSecretsManager(),
-		keys:      newKMSStore(),
-		queues:    newSQSStore(),
-		topics:    newSNSStore(),
-		tables:    newDynamoStore(),
-		buses:     newEventStore(),
-		functions: newLambdaStore(),
-		trail:     newTrailStore(),
-	}
-	a.places[p] = state
-	return state
+	kept, _ := a.globals.LoadOrStore(reflect.TypeFor[T](), made())
+	return kept.(*T)
 }
 
-// region is the state of the place the call is addressed to.
-func (c *call) region() *regionState { return c.aws.at(c.place) }
+func trailAt(a *AWS, at location) *trailStore { return regional(a, at, newTrailStore) }
 
 // account is what belongs to an account as a whole.
 type account struct {
@@ -95,8 +89,8 @@ func page(n int, token string, size, most int) (from, to int, next string, err e
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-func (a *AWS) sortedPlaces() []place {
-	return slices.SortedFunc(maps.Keys(a.places), func(x, y place) int {
+func (a *AWS) sortedLocations() []location {
+	return slices.SortedFunc(maps.Keys(a.locations), func(x, y location) int {
 		return cmp.Or(cmp.Compare(x.Account, y.Account), cmp.Compare(x.Region, y.Region))
 	})
 }

@@ -29,10 +29,12 @@ type secretsManager struct {
 
 func newSecretsManager() *secretsManager { return &secretsManager{byName: map[string]*secret{}} }
 
+func secretsAt(a *AWS, at location) *secretsManager { return regional(a, at, newSecretsManager) }
+
 // secret is a secret, or a replica of one.
 type secret struct {
 	seq         int
-	at          place
+	at          location
 	name, arn   string
 	description string
 	keyID       string // as the caller set it; "" is the AWS managed key
@@ -114,23 +116,23 @@ func secretNotFound() error {
 	return &apiError{Code: "ResourceNotFoundException", Message: "Secrets Manager can't find the specified secret."}
 }
 
-func secretARN(p place, name string) string {
+func secretARN(p location, name string) string {
 	return "arn:aws:secretsmanager:" + p.Region + ":" + p.Account + ":secret:" + name
 }
 
 const suffixLength = 7 // "-" and six characters
 
-// find finds a living secret by name, full ARN or ARN without suffix, as seen from a place.
-func (a *AWS) find(from place, id string) *secret {
+// find finds a living secret by name, full ARN or ARN without suffix, as seen from a location.
+func (a *AWS) find(from location, id string) *secret {
 	parts := strings.SplitN(id, ":", 7)
 	if len(parts) < 7 || parts[2] != "secretsmanager" {
-		return a.living(a.at(from).secrets.byName[id])
+		return a.living(secretsAt(a, from).byName[id])
 	}
-	at, rest := place{parts[4], parts[3]}, parts[6]
+	at, rest := location{parts[4], parts[3]}, parts[6]
 	if at.Region != from.Region {
 		return nil
 	}
-	store := a.at(at).secrets
+	store := secretsAt(a, at)
 	if cut := len(rest) - suffixLength; cut > 0 {
 		if found := a.living(store.byName[rest[:cut]]); found != nil && found.arn == id {
 			return found
@@ -154,7 +156,7 @@ func (c *call) secret(id string, context map[string][]string) (*secret, error) {
 	if id == "" {
 		return nil, &apiError{Code: "ValidationException", Message: "1 validation error detected: Value at 'secretId' failed to satisfy constraint: Member must not be null"}
 	}
-	found := c.aws.find(c.place, id)
+	found := c.aws.find(c.location, id)
 	return found, c.onSecret(found, id, context)
 }
 
@@ -164,7 +166,7 @@ func (c *call) onSecret(s *secret, id string, context map[string][]string) error
 	case s != nil:
 		on.Resource, on.Owner, on.ResourcePolicy = s.arn, s.at.Account, s.main().policy
 	case !strings.HasPrefix(id, "arn:"):
-		on.Resource = secretARN(c.place, id)
+		on.Resource = secretARN(c.location, id)
 	}
 	if err := c.authorize(on); err != nil {
 		return err
@@ -242,18 +244,18 @@ func (s *secret) foreignTo(who caller) bool {
 	return s.owning != "" && who.Service != s.owning+".amazonaws.com"
 }
 
-// add puts a secret into its place.
+// add puts a secret into its location.
 func (a *AWS) add(s *secret) {
-	store := a.at(s.at).secrets
+	store := secretsAt(a, s.at)
 	store.seq++
 	s.seq = store.seq
 	store.byName[s.name] = s
 	store.order = append(store.order, s)
 }
 
-// drop takes a secret out of its place; ListSecrets may show it a little longer.
+// drop takes a secret out of its location; ListSecrets may show it a little longer.
 func (a *AWS) drop(s *secret) {
-	store := a.at(s.at).secrets
+	store := secretsAt(a, s.at)
 	a.rememberView(s, s.entry())
 	delete(store.byName, s.name)
 	s.gone = true

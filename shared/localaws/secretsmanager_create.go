@@ -37,12 +37,12 @@ func createSecret(c *call) (any, error) {
 	if err := c.mayCreate(&in); err != nil {
 		return nil, err
 	}
-	if found := c.aws.living(c.region().secrets.byName[in.Name]); found != nil {
+	if found := c.aws.living(secretsAt(c.aws, c.location).byName[in.Name]); found != nil {
 		return found.createAgain(&in)
 	}
-	s := &secret{at: c.place, name: in.Name, description: in.Description, keyID: given(in.KmsKeyId), kind: in.Type, created: c.Now, changed: c.Now,
+	s := &secret{at: c.location, name: in.Name, description: in.Description, keyID: given(in.KmsKeyId), kind: in.Type, created: c.Now, changed: c.Now,
 		tags: secretTags(in.Tags), versions: map[string]*secretVersion{}, stages: map[string]string{}}
-	s.arn = secretARN(c.place, in.Name) + "-" + c.aws.letters(6, mixedAlnum)
+	s.arn = secretARN(c.location, in.Name) + "-" + c.aws.letters(6, mixedAlnum)
 	if s.keyID != "" {
 		if err := c.validateKey(s, s.keyID); err != nil {
 			return nil, err
@@ -148,7 +148,7 @@ func (c *call) mayCreate(in *createSecretInput) error {
 	tags := requestTags(secretTags(in.Tags))
 	maps.Copy(context, tags)
 	maps.Copy(context, replicaConditions(in.AddReplicaRegions, in.ForceOverwriteReplicaSecret))
-	on := access{Action: "secretsmanager:CreateSecret", Resource: secretARN(c.place, in.Name), Name: in.Name, Context: context}
+	on := access{Action: "secretsmanager:CreateSecret", Resource: secretARN(c.location, in.Name), Name: in.Name, Context: context}
 	if err := c.authorize(on); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func deleteSecret(c *call) (any, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	context := map[string][]string{"secretsmanager:ForceDeleteWithoutRecovery": {boolText(in.ForceDeleteWithoutRecovery)}}
+	context := map[string][]string{"secretsmanager:ForceDeleteWithoutRecovery": {strconv.FormatBool(in.ForceDeleteWithoutRecovery)}}
 	if in.RecoveryWindowInDays != nil {
 		context["secretsmanager:RecoveryWindowInDays"] = []string{strconv.Itoa(*in.RecoveryWindowInDays)}
 	}
@@ -28,7 +28,7 @@ func deleteSecret(c *call) (any, error) {
 		return nil, err
 	}
 	if s == nil { // deleting by force what is not there is fine
-		return secretOutput{ARN: secretARN(c.place, in.SecretId), Name: in.SecretId, DeletionDate: epoch(c.Now)}, nil
+		return secretOutput{ARN: secretARN(c.location, in.SecretId), Name: in.SecretId, DeletionDate: epoch(c.Now)}, nil
 	}
 	if in.ForceDeleteWithoutRecovery {
 		c.aws.drop(s)
@@ -54,7 +54,7 @@ func (in deleteSecretInput) check() error {
 
 // secretToDelete is nil without an error where there is nothing to delete by force.
 func (c *call) secretToDelete(in deleteSecretInput, context map[string][]string) (*secret, error) {
-	found := c.aws.find(c.place, in.SecretId)
+	found := c.aws.find(c.location, in.SecretId)
 	err := c.onSecret(found, in.SecretId, context)
 	if found == nil {
 		if api := asAPIError(err); in.ForceDeleteWithoutRecovery && api.Code == "ResourceNotFoundException" {

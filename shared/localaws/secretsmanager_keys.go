@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -15,7 +16,7 @@ func (c *call) keyCall(region, operation string, in cryptoInput) (cryptoOutput, 
 	if err != nil {
 		return cryptoOutput{}, err
 	}
-	sub := &call{aws: c.aws, place: place{c.Caller.Account, region}, Service: "kms", Operation: operation, Caller: c.Caller, Input: body,
+	sub := &call{aws: c.aws, location: location{c.Caller.Account, region}, Service: "kms", Operation: operation, Caller: c.Caller, Input: body,
 		UserAgent: secretsManagerService, SourceIP: secretsManagerService, via: secretsManagerService}
 	result, err := c.aws.dispatch(sub)
 	out, _ := result.(cryptoOutput)
@@ -31,7 +32,7 @@ func (s *secret) context(versionID string) map[string]string {
 }
 
 // key is what the secret is encrypted under now, as a KMS call takes it.
-func (s *secret) key() string { return or(s.keyID, defaultKeyAlias) }
+func (s *secret) key() string { return cmp.Or(s.keyID, defaultKeyAlias) }
 
 // validateKey checks that the caller can use a key for a secret, as Secrets Manager does when a key is set.
 func (c *call) validateKey(s *secret, keyID string) error {
@@ -75,7 +76,7 @@ func (a *AWS) copyOf(made cryptoOutput) sealedCopy {
 
 func (a *AWS) managedByAWS(arn string) bool {
 	parts := strings.SplitN(arn, ":", 6)
-	k := a.at(place{parts[4], parts[3]}).keys.keys[nameOf(arn)]
+	k := keysAt(a, location{parts[4], parts[3]}).keys[nameOf(arn)]
 	return k != nil && k.manager == "AWS"
 }
 
@@ -116,7 +117,7 @@ func (c *call) rekey(s *secret) {
 }
 
 func (c *call) rekeyVersion(s *secret, v *secretVersion) {
-	target, err := c.aws.findKey(place{c.Caller.Account, s.at.Region}, s.key())
+	target, err := c.aws.findKey(location{c.Caller.Account, s.at.Region}, s.key())
 	if err != nil {
 		return
 	}
@@ -181,7 +182,7 @@ func (c *call) keyConditionARN(keyID string) string {
 	if c.aws.options.RawKeyARN {
 		return keyID
 	}
-	if found, err := c.aws.findKey(c.place, keyID); err == nil {
+	if found, err := c.aws.findKey(c.location, keyID); err == nil {
 		return found.arn
 	}
 	return keyID

@@ -57,7 +57,7 @@ func listSecrets(c *call) (any, error) {
 // listInOrder pages through the secrets as created. A token holds the last one seen, so that a list whose head is
 // deleted meanwhile loses nothing.
 func (c *call) listInOrder(in listSecretsInput, after int) listSecretsOutput {
-	order := c.region().secrets.order
+	order := secretsAt(c.aws, c.location).order
 	from, _ := slices.BinarySearchFunc(order, after+1, func(s *secret, seq int) int { return cmp.Compare(s.seq, seq) })
 	out, size := listSecretsOutput{SecretList: []*secretEntry{}}, in.size()
 	last := 0
@@ -108,7 +108,7 @@ func (c *call) listed(s *secret, in listSecretsInput) *secretEntry {
 
 func (c *call) listSorted(in listSecretsInput, from int) (any, error) {
 	var all []*secretEntry
-	for _, s := range slices.Clone(c.region().secrets.order) {
+	for _, s := range slices.Clone(secretsAt(c.aws, c.location).order) {
 		if shown := c.listed(s, in); shown != nil {
 			all = append(all, shown)
 		}
@@ -119,7 +119,7 @@ func (c *call) listSorted(in listSecretsInput, from int) (any, error) {
 		"last-accessed-date": func(e *secretEntry) *float64 { return e.LastAccessedDate },
 		"name":               nil,
 	}
-	date, known := dates[or(in.SortBy, "created-date")]
+	date, known := dates[cmp.Or(in.SortBy, "created-date")]
 	if !known {
 		return nil, secretParameter("SortBy " + in.SortBy + " is not supported.")
 	}

@@ -1,6 +1,9 @@
 package localaws
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strconv"
+)
 
 type secretPolicyOutput struct {
 	ARN, Name      string
@@ -17,7 +20,7 @@ func putSecretPolicy(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	s, err := c.secretToChange(in.SecretId, map[string][]string{"secretsmanager:BlockPublicPolicy": {boolText(in.BlockPublicPolicy)}})
+	s, err := c.secretToChange(in.SecretId, map[string][]string{"secretsmanager:BlockPublicPolicy": {strconv.FormatBool(in.BlockPublicPolicy)}})
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,10 @@
 package localaws
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -25,7 +27,7 @@ type replicationStatus struct {
 func (s *secret) replicationStatus(instead string) []replicationStatus {
 	var out []replicationStatus
 	for _, r := range s.replicas {
-		one := replicationStatus{Region: r.at.Region, KmsKeyId: r.key(), Status: or(instead, r.status), StatusMessage: r.message, LastAccessedDate: epoch(day(r.accessed))}
+		one := replicationStatus{Region: r.at.Region, KmsKeyId: r.key(), Status: cmp.Or(instead, r.status), StatusMessage: r.message, LastAccessedDate: epoch(day(r.accessed))}
 		if instead != "" {
 			one.StatusMessage = ""
 		}
@@ -42,7 +44,7 @@ func replicaConditions(add []replicaRegion, force bool) map[string][]string {
 	for _, r := range add {
 		regions = append(regions, r.Region)
 	}
-	return map[string][]string{"secretsmanager:AddReplicaRegions": regions, "secretsmanager:ForceOverwriteReplicaSecret": {boolText(force)}}
+	return map[string][]string{"secretsmanager:AddReplicaRegions": regions, "secretsmanager:ForceOverwriteReplicaSecret": {strconv.FormatBool(force)}}
 }
 
 func replicateSecret(c *call) (any, error) {
@@ -95,12 +97,12 @@ func (s *secret) replicaIn(region string) *secret {
 // shows in the replica's status, not in the call.
 func (c *call) replicate(s *secret, regions []replicaRegion, force bool) {
 	for _, add := range regions {
-		at := place{s.at.Account, add.Region}
+		at := location{s.at.Account, add.Region}
 		r := &secret{at: at, name: s.name, keyID: add.KmsKeyId, primary: s, created: c.Now, status: statusInSync, message: "Replication succeeded",
 			versions: map[string]*secretVersion{}}
 		r.arn = secretARN(at, s.name) + s.arn[len(s.arn)-suffixLength:]
 		s.replicas = append(s.replicas, r)
-		if taken := c.aws.living(c.aws.at(at).secrets.byName[s.name]); taken != nil && !force {
+		if taken := c.aws.living(secretsAt(c.aws, at).byName[s.name]); taken != nil && !force {
 			r.status, r.message = statusFailed, "Replication failed: Secret name simultaneously exists in region "+add.Region+"."
 		} else {
 			if taken != nil {
@@ -157,7 +159,7 @@ func removeReplicas(c *call) (any, error) {
 			return nil, secretParameter("The secret has no replica in region " + region + ".")
 		}
 		s.forget(r)
-		if c.aws.at(r.at).secrets.byName[r.name] == r {
+		if secretsAt(c.aws, r.at).byName[r.name] == r {
 			c.aws.drop(r)
 		}
 	}

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -73,7 +74,7 @@ func rotateSecret(c *call) (any, error) {
 	if s.rotation == nil {
 		s.rotation = &rotationConfig{}
 	}
-	s.rotation.enabled, s.rotation.lambda = true, or(in.RotationLambdaARN, s.rotation.lambda)
+	s.rotation.enabled, s.rotation.lambda = true, cmp.Or(in.RotationLambdaARN, s.rotation.lambda)
 	if in.RotationRules != nil {
 		s.rotation.rules = *in.RotationRules
 	}
@@ -83,6 +84,21 @@ func rotateSecret(c *call) (any, error) {
 		c.after(func() { c.aws.rotate(s, token) })
 	}
 	return secretOutput{ARN: s.arn, Name: s.name, VersionId: token}, nil
+}
+
+// rotators are the roles that rotation functions run under, where a world says so.
+type rotators struct{ roles map[string]string } // function ARN → role ARN
+
+func rotatorsOf(a *AWS) *rotators {
+	return global(a, func() *rotators { return &rotators{roles: map[string]string{}} })
+}
+
+// RotationFunction tells which role a rotation function runs under. Rotation then succeeds only with that role's
+// rights; a function that is not told may do everything.
+func (a *AWS) RotationFunction(functionARN, roleARN string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	rotatorsOf(a).roles[functionARN] = roleARN
 }
 
 func given1(text string) []string {
@@ -127,7 +143,7 @@ func (a *AWS) rotator(s *secret) caller {
 	if s.owning != "" {
 		return serviceCaller(s.at.Account, s.owning+".amazonaws.com")
 	}
-	roleARN := a.rotators[s.rotation.lambda]
+	roleARN := rotatorsOf(a).roles[s.rotation.lambda]
 	if f, _, deployed := a.functionByARN(s.rotation.lambda); deployed && roleARN == "" {
 		roleARN = f.Role
 	}

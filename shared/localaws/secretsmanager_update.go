@@ -1,5 +1,7 @@
 package localaws
 
+import "cmp"
+
 type updateSecretInput struct {
 	SecretId, ClientRequestToken, Type string
 	Description, KmsKeyId              *string
@@ -45,7 +47,7 @@ func updateSecret(c *call) (any, error) {
 
 // setKey validates a key, makes it the secret's and re-encrypts what it can.
 func (c *call) setKey(s *secret, keyID string) error {
-	if err := c.validateKey(s, or(keyID, defaultKeyAlias)); err != nil {
+	if err := c.validateKey(s, cmp.Or(keyID, defaultKeyAlias)); err != nil {
 		return err
 	}
 	s.keyID = keyID

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 )
@@ -21,7 +22,7 @@ func getSecretValue(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	context := map[string][]string{"secretsmanager:VersionStage": {or(in.VersionStage, stageCurrent)}}
+	context := map[string][]string{"secretsmanager:VersionStage": {cmp.Or(in.VersionStage, stageCurrent)}}
 	if in.VersionId != "" {
 		context["secretsmanager:VersionId"] = []string{in.VersionId}
 	}
@@ -39,7 +40,7 @@ func (c *call) readValue(s *secret, in getValueInput) (*secretValue, error) {
 	}
 	id := in.VersionId
 	if id == "" {
-		id = s.main().stages[or(in.VersionStage, stageCurrent)]
+		id = s.main().stages[cmp.Or(in.VersionStage, stageCurrent)]
 	}
 	version := s.versions[id]
 	if version == nil || in.VersionStage != "" && !slices.Contains(s.stagesOf(id), in.VersionStage) {
@@ -57,7 +58,7 @@ func missingVersion(in getValueInput) string {
 	if in.VersionId != "" {
 		return "VersionId: " + in.VersionId
 	}
-	return "staging label: " + or(in.VersionStage, stageCurrent)
+	return "staging label: " + cmp.Or(in.VersionStage, stageCurrent)
 }
 
 const secretsInBatch = 20
@@ -134,7 +135,7 @@ func (c *call) addToBatch(out *batchOutput, id string) {
 	if err != nil {
 		return
 	}
-	one := &call{aws: c.aws, place: c.place, Service: c.Service, Operation: "GetSecretValue", Caller: c.Caller, Input: input, UserAgent: c.UserAgent, SourceIP: c.SourceIP}
+	one := &call{aws: c.aws, location: c.location, Service: c.Service, Operation: "GetSecretValue", Caller: c.Caller, Input: input, UserAgent: c.UserAgent, SourceIP: c.SourceIP}
 	result, err := c.aws.dispatch(one)
 	var api *apiError
 	switch value, ok := result.(*secretValue); {

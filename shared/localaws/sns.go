@@ -14,8 +14,10 @@ type snsStore struct{ topics map[string]*topic }
 
 func newSNSStore() *snsStore { return &snsStore{topics: map[string]*topic{}} }
 
+func topicsAt(a *AWS, at location) *snsStore { return regional(a, at, newSNSStore) }
+
 type topic struct {
-	place
+	location
 	name          string
 	attributes    map[string]string
 	tags          map[string]string
@@ -67,7 +69,7 @@ func snsAccess(c *call) (access, error) {
 	return on, nil
 }
 
-func (p place) topicARN(name string) string {
+func (p location) topicARN(name string) string {
 	return "arn:aws:sns:" + p.Region + ":" + p.Account + ":" + name
 }
 
@@ -79,7 +81,7 @@ func (a *AWS) topicByARN(arn string) (*topic, bool) {
 	if len(parts) != 6 || parts[2] != "sns" {
 		return nil, false
 	}
-	t, ok := a.at(place{parts[4], parts[3]}).topics.topics[parts[5]]
+	t, ok := topicsAt(a, location{parts[4], parts[3]}).topics[parts[5]]
 	return t, ok
 }
 
@@ -109,10 +111,10 @@ func createTopic(c *call) (any, error) {
 	if !ruleName.MatchString(strings.ReplaceAll(in.Name, "_", "-")) && len(in.Name) <= 64 || len(in.Name) > 256 || strings.Contains(in.Name, ".") {
 		return nil, snsInvalid("Topic Name")
 	}
-	topics := c.region().topics.topics
+	topics := topicsAt(c.aws, c.location).topics
 	t, ok := topics[in.Name]
 	if !ok {
-		t = &topic{place: c.place, name: in.Name, attributes: map[string]string{}, tags: map[string]string{}}
+		t = &topic{location: c.location, name: in.Name, attributes: map[string]string{}, tags: map[string]string{}}
 		topics[in.Name] = t
 	}
 	maps.Copy(t.attributes, in.Attributes)
@@ -124,7 +126,7 @@ func createTopic(c *call) (any, error) {
 
 func deleteTopic(c *call) (any, error) {
 	if t, ok := c.aws.topicByARN(c.Form.Get("TopicArn")); ok {
-		delete(c.aws.at(t.place).topics.topics, t.name)
+		delete(topicsAt(c.aws, t.location).topics, t.name)
 	}
 	return nil, nil
 }
@@ -135,7 +137,7 @@ func listTopics(c *call) (any, error) {
 	var out struct {
 		Topics []topicMember `xml:"Topics>member"`
 	}
-	topics := c.region().topics.topics
+	topics := topicsAt(c.aws, c.location).topics
 	for _, name := range slices.Sorted(maps.Keys(topics)) {
 		out.Topics = append(out.Topics, topicMember{topics[name].arn()})
 	}

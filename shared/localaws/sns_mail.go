@@ -20,7 +20,7 @@ type Mail struct {
 func (a *AWS) Mailbox() []Mail {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.Clone(a.flight.mail)
+	return slices.Clone(flightOf(a).mail)
 }
 
 // post puts a message into the mailbox. The state lock must be held.
@@ -29,6 +29,6 @@ func (a *AWS) post(t *topic, s *subscription, m notification) {
 	for name, v := range m.attributes {
 		attributes[name] = v.StringValue
 	}
-	a.flight.mail = append(a.flight.mail, Mail{Topic: t.arn(), Protocol: s.protocol, Endpoint: s.endpoint, Subject: m.subject,
+	flightOf(a).mail = append(flightOf(a).mail, Mail{Topic: t.arn(), Protocol: s.protocol, Endpoint: s.endpoint, Subject: m.subject,
 		Body: m.text(s.protocol), Attributes: attributes, At: a.options.Now().UTC()})
 }

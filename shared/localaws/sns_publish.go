@@ -176,7 +176,7 @@ func (a *AWS) toSubscriber(t *topic, s *subscription, m notification) work {
 	default:
 		a.post(t, s, m)
 	}
-	a.flight.stats.Delivered++
+	flightOf(a).stats.Delivered++
 	return nil
 }
 
@@ -214,10 +214,10 @@ func (a *AWS) undelivered(t *topic, s *subscription, m notification) {
 	_ = json.Unmarshal([]byte(s.attributes["RedrivePolicy"]), &redrive) // none, or none that can be read
 	q, ok := a.queueByARN(redrive.DeadLetterTargetArn)
 	if !ok || a.sendAs(snsPrincipal, t.arn(), q, sendInput{MessageBody: m.text(s.protocol), MessageAttributes: m.messageAttributes()}) != nil {
-		a.flight.stats.Undeliverable++
+		flightOf(a).stats.Undeliverable++
 		return
 	}
-	a.flight.stats.DeadLettered++
+	flightOf(a).stats.DeadLettered++
 }
 
 // envelope is what subscribers without raw delivery get.

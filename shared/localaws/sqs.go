@@ -20,9 +20,11 @@ type sqsStore struct {
 
 func newSQSStore() *sqsStore { return &sqsStore{queues: map[string]*queue{}} }
 
+func queuesAt(a *AWS, at location) *sqsStore { return regional(a, at, newSQSStore) }
+
 // queue is one SQS queue.
 type queue struct {
-	place
+	location
 	name       string
 	url        string
 	attributes map[string]string
@@ -101,7 +103,7 @@ func (c *call) queue() (*queue, error) {
 	if account == "" {
 		account = c.Account
 	}
-	q, ok := c.aws.at(place{account, c.Region}).queues.queues[name]
+	q, ok := queuesAt(c.aws, location{account, c.Region}).queues[name]
 	if !ok {
 		return nil, noSuchQueue()
 	}
@@ -128,7 +130,7 @@ func (a *AWS) queueByARN(arn string) (*queue, bool) {
 	if len(parts) != 6 || parts[2] != "sqs" {
 		return nil, false
 	}
-	q, ok := a.at(place{parts[4], parts[3]}).queues.queues[parts[5]]
+	q, ok := queuesAt(a, location{parts[4], parts[3]}).queues[parts[5]]
 	return q, ok
 }
 
@@ -176,7 +178,7 @@ func sqsAccess(c *call) (access, error) {
 		account = c.Account
 	}
 	on := access{Action: action, Resource: prefix + account + ":" + name, Owner: account}
-	if q, ok := c.aws.at(place{account, c.Region}).queues.queues[name]; ok {
+	if q, ok := queuesAt(c.aws, location{account, c.Region}).queues[name]; ok {
 		on.ResourcePolicy = q.attributes["Policy"]
 	}
 	return on, nil

@@ -47,11 +47,11 @@ func createQueue(c *call) (any, error) {
 	if err := c.checkQueueAttributes(in.Attributes); err != nil {
 		return nil, err
 	}
-	store := c.region().queues
+	store := queuesAt(c.aws, c.location)
 	if old, ok := store.queues[in.QueueName]; ok {
 		return sameQueue(old, in.Attributes)
 	}
-	q := &queue{place: c.place, name: in.QueueName, url: c.queueURL(in.QueueName), attributes: maps.Clone(queueDefaults),
+	q := &queue{location: c.location, name: in.QueueName, url: c.queueURL(in.QueueName), attributes: maps.Clone(queueDefaults),
 		tags: map[string]string{}, created: c.Now, modified: c.Now, seen: map[string]seenMessage{}}
 	maps.Copy(q.attributes, in.Attributes)
 	maps.Copy(q.tags, in.Tags)
@@ -119,11 +119,11 @@ func getQueueURL(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	owner := c.place
+	owner := c.location
 	if in.QueueOwnerAWSAccountId != "" {
 		owner.Account = in.QueueOwnerAWSAccountId
 	}
-	q, ok := c.aws.at(owner).queues.queues[in.QueueName]
+	q, ok := queuesAt(c.aws, owner).queues[in.QueueName]
 	if !ok {
 		return nil, noSuchQueue()
 	}
@@ -136,7 +136,7 @@ func listQueues(c *call) (any, error) {
 		return nil, err
 	}
 	var urls []string
-	queues := c.region().queues.queues
+	queues := queuesAt(c.aws, c.location).queues
 	for _, name := range slices.Sorted(maps.Keys(queues)) {
 		if strings.HasPrefix(name, in.QueueNamePrefix) {
 			urls = append(urls, queues[name].url)
@@ -148,7 +148,7 @@ func listQueues(c *call) (any, error) {
 }
 
 func deleteQueue(c *call, q *queue) (any, error) {
-	delete(c.aws.at(q.place).queues.queues, q.name)
+	delete(queuesAt(c.aws, q.location).queues, q.name)
 	return struct{}{}, nil
 }
 
@@ -234,7 +234,7 @@ func listQueueTags(_ *call, q *queue) (any, error) {
 
 func listDeadLetterSourceQueues(c *call, dead *queue) (any, error) {
 	urls := []string{}
-	queues := c.aws.at(dead.place).queues.queues
+	queues := queuesAt(c.aws, dead.location).queues
 	for _, name := range slices.Sorted(maps.Keys(queues)) {
 		if target, _, ok := queues[name].redrive(); ok && target == dead.arn() {
 			urls = append(urls, queues[name].url)
@@ -275,7 +275,7 @@ func startMessageMoveTask(c *call) (any, error) {
 	if stay := source.messages.size(); stay > 0 && task.ApproximateNumberOfMessagesMoved == 0 {
 		return nil, &apiError{Code: "UnsupportedOperation", Message: fmt.Sprintf("Source queue must be configured as a Dead Letter Queue; its %d messages have no queue to return to.", stay)}
 	}
-	store := c.region().queues
+	store := queuesAt(c.aws, c.location)
 	store.moves = append([]*messageMove{task}, store.moves...)
 	return map[string]string{"TaskHandle": task.TaskHandle}, nil
 }
@@ -293,7 +293,7 @@ func (a *AWS) moveBack(m message, destination string, now time.Time) bool {
 	m.system = maps.Clone(m.system)
 	delete(m.system, "DeadLetterQueueSourceArn")
 	to.messages.add(&m)
-	a.flight.wake()
+	flightOf(a).wake()
 	return true
 }
 
@@ -303,7 +303,7 @@ func listMessageMoveTasks(c *call) (any, error) {
 		return nil, err
 	}
 	results := []*messageMove{}
-	for _, task := range c.region().queues.moves {
+	for _, task := range queuesAt(c.aws, c.location).moves {
 		if task.SourceArn == in.SourceArn {
 			results = append(results, task)
 		}

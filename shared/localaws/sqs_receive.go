@@ -141,7 +141,7 @@ func (a *AWS) deadLetter(q *queue, m *message) bool {
 	moved.receipt, moved.system = "", maps.Clone(m.system)
 	moved.system["DeadLetterQueueSourceArn"] = q.arn()
 	dead.messages.add(&moved)
-	a.flight.stats.DeadLettered++
+	flightOf(a).stats.DeadLettered++
 	return true
 }
 

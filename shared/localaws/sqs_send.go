@@ -74,7 +74,7 @@ func (a *AWS) send(q *queue, in sendInput, sender string, now time.Time) (sendOu
 		out.SequenceNumber = m.sequence
 	}
 	q.messages.add(m)
-	a.flight.wake()
+	flightOf(a).wake()
 	out.MessageId = m.id
 	return out, nil
 }
@@ -112,7 +112,7 @@ func (q *queue) deduplicate(a *AWS, m *message, id string, now time.Time) (seenM
 	if before, ok := q.seen[id]; ok && now.Sub(before.at) < 5*time.Minute {
 		return before, true
 	}
-	m.dedupe, m.sequence = id, fmt.Sprintf("%020d", a.flight.next())
+	m.dedupe, m.sequence = id, fmt.Sprintf("%020d", flightOf(a).next())
 	q.seen[id] = seenMessage{m.id, m.sequence, now}
 	return seenMessage{}, false
 }

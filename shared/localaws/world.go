@@ -143,13 +143,13 @@ func (a *AWS) adminUnlessPresent(accountID, kind, pathAndName string) *identity 
 func (a *AWS) Trail(accountID, region string, on bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.at(place{accountID, region}).trail.off = !on
+	trailAt(a, location{accountID, region}).off = !on
 }
 
 // As calls an operation in this process as an AWS service principal, which may do everything; for setting up a world
 // that is not itself under test. Input marshals to the operation's JSON input, the answer is its JSON output.
 func (a *AWS) As(servicePrincipal, accountID, region, service, operation string, input any) (map[string]any, error) {
-	return a.do(place{accountID, region}, serviceCaller(accountID, servicePrincipal), service, operation, input)
+	return a.do(location{accountID, region}, serviceCaller(accountID, servicePrincipal), service, operation, input)
 }
 
 func serviceCaller(accountID, servicePrincipal string) caller {
@@ -161,54 +161,13 @@ func (a *AWS) Regions(accountID string) []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var out []string
-	for p := range a.places {
+	for p := range a.locations {
 		if p.Account == accountID {
 			out = append(out, p.Region)
 		}
 	}
 	slices.Sort(out)
 	return out
-}
-
-// RotationFunction tells which role a rotation function runs under. Rotation then succeeds only with that role's
-// rights; a function that is not told may do everything.
-func (a *AWS) RotationFunction(functionARN, roleARN string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.rotators[functionARN] = roleARN
-}
-
-// ServiceOwnedSecret makes a secret that another AWS service owns, e.g. "rds", under a key ("" is the AWS managed
-// one), with a generated value and managed rotation. It returns the ARN.
-func (a *AWS) ServiceOwnedSecret(accountID, region, service, name, keyID string) (string, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	p, who := place{accountID, region}, serviceCaller(accountID, service+".amazonaws.com")
-	input := map[string]any{"Name": service + "!" + name, "SecretString": a.letters(28, mixedAlnum), "ClientRequestToken": a.uuid(),
-		"Tags": []secretTag{{"aws:secretsmanager:owningService", service}}}
-	if keyID != "" {
-		input["KmsKeyId"] = keyID
-	}
-	out, err := a.doSecrets(p, who, "CreateSecret", input)
-	if err != nil {
-		return "", err
-	}
-	arn, _ := out["ARN"].(string)
-	s := a.find(p, arn)
-	s.owning = service
-	s.rotation = &rotationConfig{enabled: true, rules: rotationRules{AutomaticallyAfterDays: 7}, next: a.options.Now().UTC().AddDate(0, 0, 7)}
-	return arn, nil
-}
-
-// KeyWithID makes a customer managed key with an id of the caller's choice, as a configuration names it, and returns its
-// ARN. An empty policy is the one KMS gives a key by default.
-func (a *AWS) KeyWithID(accountID, region, id, policy string) string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	made := a.newKey(place{accountID, region}, id)
-	made.primary = made.at
-	made.policy = or(policy, made.policy)
-	return made.arn
 }
 
 // AsPrincipal calls an operation in this process as Principal names it, with the rights it has: how the people of a
@@ -220,5 +179,5 @@ func (a *AWS) AsPrincipal(accountID, name, region, service, operation string, in
 	if err != nil {
 		return nil, err
 	}
-	return a.do(place{accountID, region}, who, service, operation, input)
+	return a.do(location{accountID, region}, who, service, operation, input)
 }
