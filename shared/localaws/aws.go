@@ -51,6 +51,7 @@ type AWS struct {
 	options Options
 	random  *rand.Rand
 	table   map[string]service
+	bus     EventBus
 
 	credentials  map[string]*credential // by access key id
 	accounts     map[string]*account
@@ -62,13 +63,21 @@ type AWS struct {
 	iamChanges   uint64                      // how often IAM was written to
 }
 
-// New makes an empty AWS: no organization, no accounts, no credentials.
-func New(o Options) *AWS {
+// EventBus is where the events of AWS services go. Both are called with the state lock held.
+type EventBus struct {
+	Listens func(a *AWS, at location, readOnly bool) bool // whether any rule there could match
+	Put     func(a *AWS, at location, event map[string]any)
+}
+
+// newAWS makes an empty AWS of some services: no organization, no accounts, no credentials.
+func newAWS(o Options, services map[string]service, bus EventBus) *AWS {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	a := &AWS{
+	return &AWS{
 		options:     o,
+		table:       services,
+		bus:         bus,
 		random:      rand.New(rand.NewPCG(o.Seed, 0x646f75626c656c6f)),
 		credentials: map[string]*credential{},
 		accounts:    map[string]*account{},
@@ -76,9 +85,13 @@ func New(o Options) *AWS {
 		parsed:      map[string]*policy.Document{},
 		counts:      map[string]int{},
 	}
-	a.table = a.services()
-	return a
 }
+
+// lock takes the state lock, for callers that are not operations.
+func (a *AWS) lock() { a.mu.Lock() }
+
+// unlock gives the state lock back.
+func (a *AWS) unlock() { a.mu.Unlock() }
 
 // protocol is how a service's requests and answers are written.
 type protocol int
@@ -102,23 +115,6 @@ type service struct {
 	global bool // one endpoint for all Regions: state and records live in us-east-1
 }
 
-// services is the table of everything this AWS answers, by the service name of SigV4's credential scope.
-func (a *AWS) services() map[string]service {
-	return map[string]service{
-		"sts":            {protocol: awsQuery, operations: stsOperations()},
-		"iam":            {protocol: awsQuery, operations: iamOperations(), access: iamAccess, global: true},
-		"organizations":  {protocol: awsJSON11, operations: organizationsOperations(), access: organizationsAccess, global: true},
-		"secretsmanager": {protocol: awsJSON11, operations: secretsManagerOperations()},
-		"kms":            {protocol: awsJSON11, operations: kmsOperations()},
-		"cloudtrail":     {protocol: awsJSON11, operations: cloudTrailOperations(), access: cloudTrailAccess},
-		"events":         {protocol: awsJSON11, operations: eventsOperations(), access: eventsAccess},
-		"sqs":            {protocol: awsJSON10, operations: sqsOperations(), access: sqsAccess},
-		"sns":            {protocol: awsQuery, operations: snsOperations(), access: snsAccess},
-		"dynamodb":       {protocol: awsJSON10, operations: dynamoOperations(), access: dynamoAccess},
-		"lambda":         {protocol: restJSON, operations: lambdaOperations(), access: lambdaAccess, route: lambdaRoute},
-	}
-}
-
 // later is what an operation returns when the rest of its work must run without the state lock, because it calls
 // back (a synchronous Lambda invocation does).
 type later func() (any, error)
@@ -137,9 +133,9 @@ func (a *AWS) do(p location, who caller, serviceName, operationName string, inpu
 	return asMap(result)
 }
 
-// doSecrets is do for Secrets Manager, by callers that hold the state lock already.
-func (a *AWS) doSecrets(p location, who caller, operationName string, input any) (map[string]any, error) {
-	c, err := a.newCall(p, who, "secretsmanager", operationName, input)
+// doLocked is do for callers that hold the state lock already.
+func (a *AWS) doLocked(p location, who caller, serviceName, operationName string, input any) (map[string]any, error) {
+	c, err := a.newCall(p, who, serviceName, operationName, input)
 	if err != nil {
 		return nil, err
 	}
@@ -188,8 +184,8 @@ func asMap(result any) (map[string]any, error) {
 // run dispatches under the state lock and finishes what an operation left for later.
 func (a *AWS) run(c *call) (any, error) {
 	result, err := func() (any, error) {
-		a.mu.Lock()
-		defer a.mu.Unlock()
+		a.lock()
+		defer a.unlock()
 		return a.dispatch(c)
 	}()
 	if rest, ok := result.(later); ok && err == nil {
@@ -252,6 +248,9 @@ func (a *AWS) uuid() string {
 	return string(out)
 }
 
+// chance is true with a probability, from the seeded source.
+func (a *AWS) chance(p float64) bool { return p > 0 && a.random.Float64() < p }
+
 // letters is a random string of n characters of the alphabet, from the seeded source.
 func (a *AWS) letters(n int, alphabet string) string {
 	out := make([]byte, n)
@@ -259,4 +258,14 @@ func (a *AWS) letters(n int, alphabet string) string {
 		out[i] = alphabet[a.random.IntN(len(alphabet))]
 	}
 	return string(out)
+}
+
+// coreServices are the services that identify and record: their state belongs to the world itself.
+func coreServices() map[string]service {
+	return map[string]service{
+		"sts":           {protocol: awsQuery, operations: stsOperations()},
+		"iam":           {protocol: awsQuery, operations: iamOperations(), access: iamAccess, global: true},
+		"organizations": {protocol: awsJSON11, operations: organizationsOperations(), access: organizationsAccess, global: true},
+		"cloudtrail":    {protocol: awsJSON11, operations: cloudTrailOperations(), access: cloudTrailAccess},
+	}
 }

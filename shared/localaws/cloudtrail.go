@@ -70,7 +70,7 @@ func (a *AWS) deliver(e entry) {
 	trail := trailAt(a, e.recipient)
 	trail.remember(e)
 	logging := !trail.off || e.call != nil && e.call.Operation == "StopLogging" // a trail's last record is of its end
-	heard := logging && a.listens(e.recipient, e.readOnly())
+	heard := logging && a.bus.Listens(a, e.recipient, e.readOnly())
 	if !heard && a.options.OnRecord == nil {
 		return
 	}
@@ -84,7 +84,7 @@ func (a *AWS) deliver(e entry) {
 }
 
 // emit puts an event of an AWS service on the default bus of a location. The state lock must be held.
-func (a *AWS) emit(p location, envelope map[string]any) { a.putEvent(p, "default", envelope) }
+func (a *AWS) emit(p location, envelope map[string]any) { a.bus.Put(a, p, envelope) }
 
 func (a *AWS) envelope(e entry, record Record) map[string]any {
 	detailType := "AWS API Call via CloudTrail"

@@ -16,8 +16,8 @@ type credential struct {
 // authenticate finds who signed with an access key id. Signatures themselves are not checked: the network is loopback,
 // and the key id is what decides.
 func (a *AWS) authenticate(p protocol, key, token string) (caller, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	found, ok := a.credentials[key]
 	if !ok || found.token != token {
 		return caller{}, badCredentials(p)

@@ -106,8 +106,6 @@ func (a *AWS) take() (parcel, bool) {
 	return p, true
 }
 
-func (a *AWS) chance(p float64) bool { return p > 0 && a.random.Float64() < p }
-
 // wake tells waiters that something is on its way. The state lock must be held.
 func (f *flight) wake() {
 	close(f.arrivals)
@@ -116,23 +114,23 @@ func (f *flight) wake() {
 
 // arrival is closed when the next thing is on its way.
 func (a *AWS) arrival() <-chan struct{} {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	return flightOf(a).arrivals
 }
 
 // DuplicateNext makes the next n deliveries to targets happen twice.
 func (a *AWS) DuplicateNext(n int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	flightOf(a).duplicate = n
 }
 
 // ReorderNext keeps the next n deliveries to targets back and lets them go in the opposite order: when n are there,
 // or when nothing else is left to do.
 func (a *AWS) ReorderNext(n int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	flightOf(a).holding = n
 }
 
@@ -158,8 +156,8 @@ func (a *AWS) Settle(ctx context.Context) error {
 
 // step hands over one parcel, or one batch of one queue when there is none.
 func (a *AWS) step() (do work, more bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	if p, ok := a.take(); ok {
 		return p(), true
 	}
@@ -205,8 +203,8 @@ type Stats struct {
 
 // Stats counts since the start.
 func (a *AWS) Stats() Stats {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	s := flightOf(a).stats
 	s.InFlight = len(flightOf(a).waiting) - flightOf(a).first + len(flightOf(a).held)
 	for _, m := range a.mappings() {
@@ -226,7 +224,7 @@ func (a *AWS) deadLetterQueues() map[string]*queue {
 			found[arn] = q
 		}
 	}
-	for at := range a.locations {
+	for at := range a.everyLocation() {
 		for _, q := range queuesAt(a, at).queues {
 			if target, _, ok := q.redrive(); ok {
 				add(target)
@@ -244,4 +242,14 @@ func (a *AWS) deadLetterQueues() map[string]*queue {
 		}
 	}
 	return found
+}
+
+// messagingServices are the services that carry events and messages, and the functions that take them.
+func messagingServices() map[string]service {
+	return map[string]service{
+		"events": {protocol: awsJSON11, operations: eventsOperations(), access: eventsAccess},
+		"sqs":    {protocol: awsJSON10, operations: sqsOperations(), access: sqsAccess},
+		"sns":    {protocol: awsQuery, operations: snsOperations(), access: snsAccess},
+		"lambda": {protocol: restJSON, operations: lambdaOperations(), access: lambdaAccess, route: lambdaRoute},
+	}
 }

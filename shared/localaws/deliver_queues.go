@@ -18,7 +18,7 @@ type mapping struct {
 // must be held.
 func (a *AWS) mappings() []mapping {
 	var all []mapping
-	for at := range a.locations {
+	for at := range a.everyLocation() {
 		for _, s := range functionsAt(a, at).sources {
 			q, ok := a.queueByARN(s.EventSourceArn)
 			if f, _, exists := a.functionByARN(s.FunctionArn); ok && exists && s.State == "Enabled" {
@@ -81,8 +81,8 @@ func (a *AWS) finish(m mapping, batch []*message, answer []byte, err error) {
 	if err != nil {
 		return
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	failed := m.failedItems(answer, batch)
 	for _, item := range batch {
 		if !failed[item.id] {
@@ -160,8 +160,8 @@ func (m mapping) payload(batch []*message) []byte {
 // NextRetry is when the next hidden or delayed message of a queue with a function becomes visible again: what to set
 // the clock to before the next Settle. ok is false when there is none.
 func (a *AWS) NextRetry() (at time.Time, ok bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	now := a.options.Now()
 	for _, m := range a.mappings() {
 		for item := range m.queue.messages.all() {

@@ -75,8 +75,8 @@ const (
 
 // deployer is CloudFormation's own session in an account.
 func (a *AWS) deployer(p location, roleName string) caller {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	if strings.Contains(roleName, "%s") {
 		roleName = fmt.Sprintf(roleName, p.Account, p.Region)
 	}

@@ -89,8 +89,8 @@ func TestSynthesizedTemplatesWork(t *testing.T) {
 }
 
 func (a *AWS) adminOf(account string) *identity {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	return a.adminUnlessPresent(account, "role", "Admin")
 }
 

@@ -161,9 +161,9 @@ func (c *creation) nameOr(given string, most int) string {
 	if given != "" {
 		return given
 	}
-	c.aws.mu.Lock()
+	c.aws.lock()
 	tail := c.aws.letters(12, upperAlnum)
-	c.aws.mu.Unlock()
+	c.aws.unlock()
 	head := c.stack + "-" + c.logicalID + "-"
 	return head[:min(len(head), most-len(tail))] + tail
 }

@@ -131,9 +131,9 @@ func (c *creation) secretValue(given string, generate *generateSecret) (string, 
 	if length <= 0 {
 		length = 32
 	}
-	c.aws.mu.Lock()
+	c.aws.lock()
 	password := c.aws.letters(int(length), mixedAlnum)
-	c.aws.mu.Unlock()
+	c.aws.unlock()
 	if generate.GenerateStringKey == "" {
 		return password, nil
 	}

@@ -118,21 +118,21 @@ func (a *AWS) instantiate(ctx context.Context, set *stackSet, group *stackSetGro
 
 // stackSetAccounts are the accounts that a group targets, sorted: those in its OUs, narrowed or widened by Accounts.
 func (a *AWS) stackSetAccounts(group *stackSetGroup) ([]string, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	o := a.organization
-	if o == nil {
+	a.lock()
+	defer a.unlock()
+	paths := a.memberPaths()
+	if paths == nil {
 		return nil, errors.New("there is no organization")
 	}
 	targets := group.DeploymentTargets
 	for _, unit := range targets.OrganizationalUnitIds {
-		if o.units[unit] == nil {
+		if !a.hasUnit(unit) {
 			return nil, fmt.Errorf("OrganizationalUnitIds: no root or OU %s", unit)
 		}
 	}
 	var accounts []string
-	for id := range o.members {
-		if id != o.management && group.covers(o, id) {
+	for id, path := range paths {
+		if group.covers(id, path) {
 			accounts = append(accounts, id)
 		}
 	}
@@ -140,10 +140,10 @@ func (a *AWS) stackSetAccounts(group *stackSetGroup) ([]string, error) {
 	return accounts, nil
 }
 
-// covers reports whether the group's targets name an account.
-func (g *stackSetGroup) covers(o *organization, account string) bool {
+// covers reports whether the group's targets name an account with its path from the root.
+func (g *stackSetGroup) covers(account string, path []string) bool {
 	inUnit := false
-	for _, parent := range o.parents(account) {
+	for _, parent := range path {
 		inUnit = inUnit || slices.Contains(g.DeploymentTargets.OrganizationalUnitIds, parent)
 	}
 	listed := slices.Contains(g.DeploymentTargets.Accounts, account)
@@ -181,17 +181,9 @@ func (a *AWS) Enroll(ctx context.Context, account string) error {
 }
 
 func (a *AWS) inUnits(account string, units []string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.organization == nil || account == a.organization.management {
-		return false
-	}
-	for _, parent := range a.organization.parents(account) {
-		if slices.Contains(units, parent) {
-			return true
-		}
-	}
-	return false
+	a.lock()
+	defer a.unlock()
+	return slices.ContainsFunc(a.memberPaths()[account], func(parent string) bool { return slices.Contains(units, parent) })
 }
 
 // removeStackSet deletes a stack set with its instances, newest first.

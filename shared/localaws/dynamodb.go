@@ -115,3 +115,10 @@ func dynamoAccess(c *call) (access, error) {
 func (p location) tableARN(name string) string {
 	return "arn:aws:dynamodb:" + p.Region + ":" + p.Account + ":table/" + name
 }
+
+// dynamoServices is Amazon DynamoDB.
+func dynamoServices() map[string]service {
+	return map[string]service{
+		"dynamodb": {protocol: awsJSON10, operations: dynamoOperations(), access: dynamoAccess},
+	}
+}

@@ -254,3 +254,10 @@ func (c *call) ownKey(id string, context map[string][]string) (*kmsKey, error) {
 	}
 	return c.key(id, context)
 }
+
+// kmsServices is AWS KMS.
+func kmsServices() map[string]service {
+	return map[string]service{
+		"kms": {protocol: awsJSON11, operations: kmsOperations()},
+	}
+}

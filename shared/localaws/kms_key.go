@@ -331,8 +331,8 @@ func getKeyLastUsage(c *call) (any, error) {
 // KeyWithID makes a customer managed key with an id of the caller's choice, as a configuration names it, and returns its
 // ARN. An empty policy is the one KMS gives a key by default.
 func (a *AWS) KeyWithID(accountID, region, id, policy string) string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	made := a.newKey(location{accountID, region}, id)
 	made.primary = made.at
 	made.policy = cmp.Or(policy, made.policy)

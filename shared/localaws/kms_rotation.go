@@ -135,3 +135,13 @@ func rotateKeyOnDemand(c *call) (any, error) {
 	k.rotations = append(k.rotations, rotation{c.Now, "ON_DEMAND"})
 	return reply{"KeyId": k.arn}, nil
 }
+
+// elapseKeys ends the waiting periods of a location that are over and rotates the keys that are due. The state lock
+// must be held.
+func elapseKeys(a *AWS, at location) {
+	for _, id := range sortedKeys(keysAt(a, at).keys) {
+		if k := a.livingKey(at, id); k != nil {
+			k.catchUp(a.options.Now())
+		}
+	}
+}

@@ -18,8 +18,8 @@ const asyncAttempts = 3
 // RegisterFunction says what the function of that name does. A function that was not created yet gets a plain
 // configuration.
 func (a *AWS) RegisterFunction(account, region, name string, f Function) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	p := location{account, region}
 	if _, ok := functionsAt(a, p).functions[name]; !ok {
 		a.define(p, &function{FunctionName: name, Timeout: 900, MemorySize: 128})
@@ -29,8 +29,8 @@ func (a *AWS) RegisterFunction(account, region, name string, f Function) {
 
 // FunctionEnvironment is the environment variables that a function was created with, nil when there is no such function.
 func (a *AWS) FunctionEnvironment(account, region, name string) map[string]string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	f, ok := functionsAt(a, location{account, region}).functions[name]
 	if !ok {
 		return nil
@@ -40,8 +40,8 @@ func (a *AWS) FunctionEnvironment(account, region, name string) map[string]strin
 
 // FunctionRole is the ARN of the role that a function runs as, "" when it has none.
 func (a *AWS) FunctionRole(account, region, name string) string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	if f, ok := functionsAt(a, location{account, region}).functions[name]; ok {
 		return f.Role
 	}
@@ -85,16 +85,16 @@ type Failure struct {
 }
 
 func (a *AWS) failed(arn string, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	flightOf(a).stats.Failures++
 	flightOf(a).failures = append(flightOf(a).failures, Failure{arn, err, a.options.Now().UTC()})
 }
 
 // Failures are the invocations that answered an error, oldest first: what the functions' logs would tell.
 func (a *AWS) Failures() []Failure {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	return append([]Failure(nil), flightOf(a).failures...)
 }
 
@@ -143,8 +143,8 @@ func (a *AWS) mayInvoke(in invocation) error {
 
 // again tries once more, or gives the event to the function's dead-letter queue.
 func (a *AWS) again(in invocation, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	if in.attempts++; in.attempts < asyncAttempts {
 		a.enqueue(func() work { return a.asynchronous(in) })
 		return

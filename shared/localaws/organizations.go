@@ -76,6 +76,27 @@ func (o *organization) parents(accountID string) []string {
 	return path
 }
 
+// memberPaths are, for every account but the management account, the ids from the root down to the account; nil where
+// there is no organization. The state lock must be held.
+func (a *AWS) memberPaths() map[string][]string {
+	o := a.organization
+	if o == nil {
+		return nil
+	}
+	paths := map[string][]string{}
+	for id := range o.members {
+		if id != o.management {
+			paths[id] = o.parents(id)
+		}
+	}
+	return paths
+}
+
+// hasUnit reports whether the organization has a root or OU of that id. The state lock must be held.
+func (a *AWS) hasUnit(id string) bool {
+	return a.organization != nil && a.organization.units[id] != nil
+}
+
 // controls are the SCPs over an account, one list a level from the root down to the account. None when SCPs are
 // switched off, and none for the management account, which SCPs never affect.
 func (o *organization) controls(accountID string) [][]*policy.Document {

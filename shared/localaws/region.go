@@ -3,6 +3,7 @@ package localaws
 import (
 	"cmp"
 	"encoding/json"
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
@@ -86,6 +87,9 @@ func page(n int, token string, size, most int) (from, to int, next string, err e
 	}
 	return from, to, next, nil
 }
+
+// everyLocation yields the locations with any state, in no order. The state lock must be held.
+func (a *AWS) everyLocation() iter.Seq[location] { return maps.Keys(a.locations) }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 

@@ -276,3 +276,10 @@ type secretOutput struct {
 	ReplicationStatus []replicationStatus `json:",omitempty"`
 	DeletionDate      *float64            `json:",omitempty"`
 }
+
+// secretsServices is AWS Secrets Manager.
+func secretsServices() map[string]service {
+	return map[string]service{
+		"secretsmanager": {protocol: awsJSON11, operations: secretsManagerOperations()},
+	}
+}

@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,8 +97,8 @@ func rotatorsOf(a *AWS) *rotators {
 // RotationFunction tells which role a rotation function runs under. Rotation then succeeds only with that role's
 // rights; a function that is not told may do everything.
 func (a *AWS) RotationFunction(functionARN, roleARN string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	rotatorsOf(a).roles[functionARN] = roleARN
 }
 
@@ -156,15 +157,15 @@ func (a *AWS) rotator(s *secret) caller {
 
 func (a *AWS) rotateAs(who caller, s *secret, token string) error {
 	before := s.stages[stageCurrent]
-	if _, err := a.doSecrets(s.at, who, "GetSecretValue", map[string]any{"SecretId": s.arn}); err != nil {
+	if _, err := a.doLocked(s.at, who, "secretsmanager", "GetSecretValue", map[string]any{"SecretId": s.arn}); err != nil {
 		return err
 	}
-	_, err := a.doSecrets(s.at, who, "PutSecretValue", map[string]any{"SecretId": s.arn, "ClientRequestToken": token,
+	_, err := a.doLocked(s.at, who, "secretsmanager", "PutSecretValue", map[string]any{"SecretId": s.arn, "ClientRequestToken": token,
 		"SecretString": a.letters(32, mixedAlnum), "VersionStages": []string{stagePending}})
 	if err != nil {
 		return err
 	}
-	_, err = a.doSecrets(s.at, who, "UpdateSecretVersionStage", map[string]any{"SecretId": s.arn, "VersionStage": stageCurrent,
+	_, err = a.doLocked(s.at, who, "secretsmanager", "UpdateSecretVersionStage", map[string]any{"SecretId": s.arn, "VersionStage": stageCurrent,
 		"MoveToVersionId": token, "RemoveFromVersionId": before})
 	return err
 }
@@ -175,4 +176,19 @@ func getRandomPassword(c *call) (any, error) {
 		return nil, err
 	}
 	return reply{"RandomPassword": c.aws.letters(or0(in.PasswordLength, 32), mixedAlnum)}, nil
+}
+
+// elapseSecrets ends the recovery windows of a location that are over and rotates the secrets that are due. The state
+// lock must be held.
+func elapseSecrets(a *AWS, at location) {
+	now := a.options.Now()
+	for _, s := range slices.Clone(secretsAt(a, at).order) {
+		if s.gone || a.living(s) == nil {
+			continue
+		}
+		if r := s.rotation; r != nil && r.enabled && r.rules.days() > 0 && !r.next.After(now) {
+			r.next = now.AddDate(0, 0, r.rules.days())
+			a.rotate(s, a.uuid())
+		}
+	}
 }

@@ -18,8 +18,8 @@ type Mail struct {
 
 // Mailbox is everything that arrived at people and chats so far, oldest first.
 func (a *AWS) Mailbox() []Mail {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	return slices.Clone(flightOf(a).mail)
 }
 

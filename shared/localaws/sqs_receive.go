@@ -61,13 +61,13 @@ func (c *call) longPoll(q *queue, wait time.Duration, take func() any) (any, err
 	a, end := c.aws, time.After(wait)
 	for {
 		arrived := a.arrival()
-		a.mu.Lock()
+		a.lock()
 		ready, _, _ := q.count(a.options.Now())
 		if ready > 0 {
-			defer a.mu.Unlock()
+			defer a.unlock()
 			return take(), nil
 		}
-		a.mu.Unlock()
+		a.unlock()
 		select {
 		case <-arrived:
 		case <-time.After(time.Second): // a visibility timeout may have ended

@@ -11,15 +11,15 @@ type Credentials struct{ AccessKeyID, SecretAccessKey, SessionToken string }
 
 // Organization founds the organization. Its management account is a member of the root, and SCPs are switched on.
 func (a *AWS) Organization(id, managementAccount string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	a.found(id, "r-"+a.letters(4, lowerAlnum), managementAccount)
 }
 
 // OrganizationWithRoot founds the organization with a root id of the caller's choice, as a configuration names it.
 func (a *AWS) OrganizationWithRoot(id, root, managementAccount string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	a.found(id, root, managementAccount)
 }
 
@@ -40,8 +40,8 @@ func (a *AWS) found(id, root, managementAccount string) {
 
 // AddOU makes an organizational unit under a parent ("" is the root) and returns its id.
 func (a *AWS) AddOU(parent, name string) string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	if parent == "" {
 		parent = a.organization.rootID
 	}
@@ -50,8 +50,8 @@ func (a *AWS) AddOU(parent, name string) string {
 
 // AddOUWithID makes an organizational unit with an id of the caller's choice, as a configuration names it.
 func (a *AWS) AddOUWithID(parent, id, name string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	if parent == "" {
 		parent = a.organization.rootID
 	}
@@ -65,8 +65,8 @@ func (a *AWS) AddOUWithID(parent, id, name string) {
 
 // AddAccount makes a member account in an OU ("" is the root).
 func (a *AWS) AddAccount(ou, id, name string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	if ou == "" {
 		ou = a.organization.rootID
 	}
@@ -75,15 +75,15 @@ func (a *AWS) AddAccount(ou, id, name string) {
 
 // DelegateAdministrator lets a member account call Organizations (to read, and to handle policies) for a service.
 func (a *AWS) DelegateAdministrator(accountID, servicePrincipal string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	a.organization.delegates[accountID] = append(a.organization.delegates[accountID], servicePrincipal)
 }
 
 // AddRole makes a role with a trust policy and inline policies, all JSON. An existing role gets them instead.
 func (a *AWS) AddRole(accountID, name, trust string, policies ...string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	roles := a.account(accountID).roles
 	if roles[name] == nil {
 		roles[name] = a.newIdentity(accountID, "role", "", name)
@@ -99,8 +99,8 @@ func (a *AWS) AddRole(accountID, name, trust string, policies ...string) {
 // account. A user or role that is missing is made with AdministratorAccess: it stands for the people of a scenario;
 // what is under test gets its rights from AddRole or the IAM API first.
 func (a *AWS) Principal(accountID, name string) (Credentials, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	who, err := a.principal(accountID, name)
 	if err != nil {
 		return Credentials{}, err
@@ -141,8 +141,8 @@ func (a *AWS) adminUnlessPresent(accountID, kind, pathAndName string) *identity 
 
 // Trail switches CloudTrail on or off in an account and Region. It is on everywhere at first.
 func (a *AWS) Trail(accountID, region string, on bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	trailAt(a, location{accountID, region}).off = !on
 }
 
@@ -158,8 +158,8 @@ func serviceCaller(accountID, servicePrincipal string) caller {
 
 // Regions lists the Regions in which an account has any state, sorted.
 func (a *AWS) Regions(accountID string) []string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.lock()
+	defer a.unlock()
 	var out []string
 	for p := range a.locations {
 		if p.Account == accountID {
@@ -173,9 +173,9 @@ func (a *AWS) Regions(accountID string) []string {
 // AsPrincipal calls an operation in this process as Principal names it, with the rights it has: how the people of a
 // scenario act where no client of theirs is at hand.
 func (a *AWS) AsPrincipal(accountID, name, region, service, operation string, input any) (map[string]any, error) {
-	a.mu.Lock()
+	a.lock()
 	who, err := a.principal(accountID, name)
-	a.mu.Unlock()
+	a.unlock()
 	if err != nil {
 		return nil, err
 	}
