@@ -44,8 +44,15 @@ var rooms = map[string][]string{
 	"shared/report":            {"shared/guard"},
 	"shared/settings":          {"shared/guard", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
 	"shared/cloud":             {"shared/guard", "shared/settings", "github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go", "github.com/aws/smithy-go/"},
-	"shared/localaws":          {"shared/guard", "shared/policy", "shared/trail", "shared/settings", "shared/localaws/pattern"},
-	"shared/localaws/pattern":  {},
+
+	"shared/localaws":                {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/secretsmanager", "shared/localaws/messaging", "shared/localaws/dynamodb", "shared/localaws/cloudformation"},
+	"shared/localaws/core":           {"shared/policy"},
+	"shared/localaws/kms":            {"shared/policy", "shared/localaws/core"},
+	"shared/localaws/secretsmanager": {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/messaging"},
+	"shared/localaws/messaging":      {"shared/policy", "shared/localaws/core", "shared/localaws/kms", "shared/localaws/pattern"},
+	"shared/localaws/dynamodb":       {"shared/localaws/core"},
+	"shared/localaws/cloudformation": {"shared/localaws/core"},
+	"shared/localaws/pattern":        {},
 
 	"handlers":                  {"handlers/*", "shared/*", "github.com/aws/aws-lambda-go/events"},
 	"handlers/detect":           handler,
