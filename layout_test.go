@@ -69,7 +69,7 @@ var rooms = map[string][]string{
 	"handlers/incident/lambda":  lambdaMain,
 
 	"cmd/doublelock":                      {"cmd/doublelock/*", "github.com/spf13/cobra"},
-	"cmd/doublelock/output":               {"github.com/spf13/cobra", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
+	"cmd/doublelock/output":               {"github.com/jedib0t/go-pretty/v6/", "github.com/schollz/progressbar/v3", "github.com/spf13/cobra", "golang.org/x/term"},
 	"cmd/doublelock/command":              {"cmd/doublelock/output"},
 	"cmd/doublelock/input":                {"cmd/doublelock/command", "cmd/doublelock/output", "shared/inventory", "shared/migration", "shared/settings", "shared/trail", "github.com/spf13/cobra", "github.com/goccy/go-yaml"},
 	"cmd/doublelock/locks":                {"shared/inventory", "shared/policy"},

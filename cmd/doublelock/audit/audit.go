@@ -3,13 +3,11 @@ package audit
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -43,6 +41,7 @@ unknown.`,
 			return a.run(cmd.Context())
 		},
 	}
+	output.Tabular(command)
 	command.Flags().StringArrayVar(&regions, "region", nil, "Region to look at, may be repeated (default: that of your AWS settings)")
 	command.Flags().StringVar(&config, "config", "", "doublelock.yaml whose approved keys and waivers count (default: any key of the account)")
 	return command
@@ -222,22 +221,19 @@ func stateRank(s guard.LockState) int {
 }
 
 func (a *audit) print() error {
-	if a.env.Format == output.JSON {
-		encoder := json.NewEncoder(a.env.Stdout)
-		encoder.SetEscapeHTML(false)
+	if a.env.AsJSON() {
 		for _, r := range a.results {
-			if err := encoder.Encode(r); err != nil {
+			if err := a.env.JSON(r); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	table := tabwriter.NewWriter(a.env.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "STATE\tSECRET\tREGION\tCONTROLS\tWHY")
+	table := a.env.Rows("STATE", "SECRET", "REGION", "CONTROLS", "WHY")
 	for _, r := range a.results {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.State, r.Name, r.Region, r.controls(), r.why())
+		table.Add(r.State, r.Name, r.Region, r.controls(), r.why())
 	}
-	return table.Flush()
+	return table.Print()
 }
 
 func (r auditResult) controls() string {
@@ -252,7 +248,7 @@ func (r auditResult) controls() string {
 	for _, u := range r.Unknown {
 		ids = append(ids, string(u.Control)+"?")
 	}
-	return cmp.Or(strings.Join(ids, " "), "-")
+	return strings.Join(ids, " ")
 }
 
 func (r auditResult) why() string {

@@ -1,11 +1,9 @@
 package can
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +36,7 @@ that let it, and also when that cannot be ruled out.`,
 			return nil
 		},
 	}
+	output.Tabular(cmd)
 	path := input.SnapshotFlag(cmd)
 	cmd.Flags().BoolVar(&read, "read", false, "ask about reading secrets (the only question so far)")
 	cmd.Flags().StringArrayVar(&only, "only", nil, "secret that it may open, by ARN or name; may be repeated")
@@ -68,7 +67,7 @@ func runCan(env *command.Env, path, principal string, only []string) error {
 		return err
 	}
 	proof := prove(can, readers, allowed)
-	if env.Format == output.JSON {
+	if env.AsJSON() {
 		err = writeCanJSON(env, can, readers, allowed, proof)
 	} else {
 		err = writeCan(env, readers)
@@ -164,12 +163,11 @@ func tellProof(env *command.Env, p proof) error {
 }
 
 func writeCan(env *command.Env, readers []inventory.Reader) error {
-	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "OPENS\tSECRET\tKEY\tWHY")
+	table := env.Rows("OPENS", "SECRET", "KEY", "WHY")
 	for _, r := range readers {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", locks.ReaderWords[r.Answer], output.Cell(r.Secret), output.Cell(r.Key), output.Printable(locks.Decisive(r)))
+		table.Add(locks.ReaderWords[r.Answer], r.Secret, r.Key, locks.Decisive(r))
 	}
-	return w.Flush()
+	return table.Print()
 }
 
 func writeCanJSON(env *command.Env, can inventory.Openings, readers []inventory.Reader, allowed []string, p proof) error {
@@ -186,7 +184,5 @@ func writeCanJSON(env *command.Env, can inventory.Openings, readers []inventory.
 	if allowed != nil {
 		out.Proof = &p
 	}
-	enc := json.NewEncoder(env.Stdout)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(out)
+	return env.JSON(out)
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -110,8 +109,8 @@ func tooLong(config settings.Config) error {
 func (v *validation) print(problems settings.Problems) error {
 	v.count += len(problems)
 	for _, problem := range problems {
-		if v.env.Format == output.JSON {
-			if err := json.NewEncoder(v.env.Stdout).Encode(problem); err != nil {
+		if v.env.AsJSON() {
+			if err := v.env.JSON(problem); err != nil {
 				return err
 			}
 			continue
@@ -127,7 +126,7 @@ func (v *validation) finish(files int) error {
 	if v.count > 0 {
 		return &command.ExitError{Code: command.Failure, Err: fmt.Errorf("%s in %s", output.Count(v.count, "problem"), output.Count(files, "file"))}
 	}
-	if v.env.Format == output.JSON {
+	if v.env.AsJSON() {
 		return nil
 	}
 	_, err := fmt.Fprintf(v.env.Stdout, "%s: no problems\n", output.Count(files, "file"))

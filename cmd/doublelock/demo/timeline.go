@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -48,20 +47,20 @@ const (
 
 // timeline numbers what happens and prints it, for people or as one JSON object a line.
 type timeline struct {
-	mu     sync.Mutex
-	out    io.Writer
-	now    func() time.Time
-	json   bool
-	paint  painter
-	names  map[string]string // account names
-	seq    int
-	counts map[string]int
-	err    error
+	mu      sync.Mutex
+	printer *output.Printer
+	now     func() time.Time
+	json    bool
+	paint   painter
+	names   map[string]string // account names
+	seq     int
+	counts  map[string]int
+	err     error
 }
 
 func newTimeline(env *command.Env, now func() time.Time, names map[string]string) *timeline {
 	return &timeline{
-		out: env.Stdout, now: now, json: env.Format == output.JSON, paint: painter(env.Color),
+		printer: env.Printer, now: now, json: env.AsJSON(), paint: painter(env.Color),
 		names: names, counts: map[string]int{},
 	}
 }
@@ -74,10 +73,10 @@ func (t *timeline) add(l line) {
 	l.Seq, l.Time = t.seq, t.now().UTC()
 	t.counts[l.Stage]++
 	if t.json {
-		t.keep(json.NewEncoder(t.out).Encode(l))
+		t.keep(t.printer.JSON(l))
 		return
 	}
-	_, err := io.WriteString(t.out, t.human(l))
+	_, err := io.WriteString(t.printer.Stdout, t.human(l))
 	t.keep(err)
 }
 
@@ -101,7 +100,7 @@ func (t *timeline) print(format string, args ...any) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, err := fmt.Fprintf(t.out, format, args...)
+	_, err := fmt.Fprintf(t.printer.Stdout, format, args...)
 	t.keep(err)
 }
 

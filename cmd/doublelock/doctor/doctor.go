@@ -2,9 +2,8 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"text/tabwriter"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -52,6 +51,7 @@ Exit codes: 0 all is well, 1 an error, 2 something is not.`,
 			return runDoctor(command.Context(), env, options)
 		},
 	}
+	output.Tabular(command)
 	flags := command.Flags()
 	flags.StringVar(&options.config, "config", input.ConfigName, "the configuration that was deployed")
 	flags.BoolVar(&options.all, "all", false, "list what is well, too (JSON always does)")
@@ -100,15 +100,8 @@ var statusWords = map[fleet.Status]string{
 
 // reportRows prints the rows, all of them as JSON, and those that are not well as a table.
 func reportRows(env *command.Env, rows []fleet.Row, all bool) error {
-	if env.Format == output.JSON {
-		encoder := json.NewEncoder(env.Stdout)
-		for _, row := range rows {
-			if err := encoder.Encode(row); err != nil {
-				return fmt.Errorf("write report: %w", err)
-			}
-		}
-	} else if err := printRows(env, rows, all); err != nil {
-		return fmt.Errorf("write report: %w", err)
+	if err := printRows(env, rows, all); err != nil {
+		return err
 	}
 	fmt.Fprintln(env.Stderr, doctorSummary(rows))
 	if !fleet.Healthy(rows) {
@@ -118,48 +111,43 @@ func reportRows(env *command.Env, rows []fleet.Row, all bool) error {
 }
 
 func printRows(env *command.Env, rows []fleet.Row, all bool) error {
+	if env.AsJSON() {
+		for _, row := range rows {
+			if err := env.JSON(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	var shown []fleet.Row
+	table := env.Rows("STATUS", "ACCOUNT", "REGION", "CHECK", "SUBJECT", "DETAIL")
 	for _, row := range rows {
 		if all || row.Status != fleet.OK || row.Check == fleet.CheckCanary {
 			shown = append(shown, row)
+			table.Add(statusWords[row.Status], row.Account, row.Region, row.Check, row.Subject, row.Detail)
 		}
 	}
 	if len(shown) == 0 {
 		return nil
 	}
-	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "STATUS\tACCOUNT\tREGION\tCHECK\tSUBJECT\tDETAIL")
-	for _, row := range shown {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", statusWords[row.Status], output.Cell(row.Account), output.Cell(row.Region), row.Check, output.Cell(row.Subject), clip(output.Cell(row.Detail), maxDetail))
-	}
-	if err := w.Flush(); err != nil {
+	if err := table.Print(); err != nil {
 		return err
 	}
-	return printFixes(env, shown)
-}
-
-// maxDetail is how many characters of a detail a table has room for; JSON has all of it.
-const maxDetail = 160
-
-func clip(text string, limit int) string {
-	if runes := []rune(text); len(runes) > limit {
-		return string(runes[:limit-1]) + "…"
-	}
-	return text
+	return printFixes(env.Text(), shown)
 }
 
 // printFixes says each thing to do once, however many rows ask for it.
-func printFixes(env *command.Env, rows []fleet.Row) error {
+func printFixes(out io.Writer, rows []fleet.Row) error {
 	said := map[string]bool{}
 	for _, row := range rows {
 		if row.Fix == "" || said[row.Fix] {
 			continue
 		}
 		if len(said) == 0 {
-			fmt.Fprint(env.Stdout, "\nWhat to do\n")
+			fmt.Fprint(out, "\nWhat to do\n")
 		}
 		said[row.Fix] = true
-		if _, err := fmt.Fprintf(env.Stdout, "  %s: %s\n", row.Check, row.Fix); err != nil {
+		if _, err := fmt.Fprintf(out, "  %s: %s\n", row.Check, row.Fix); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -182,10 +181,8 @@ func (s *stocktaking) note(all *inventory.Snapshot) {
 }
 
 func (s *stocktaking) tell(all inventory.Snapshot) error {
-	if s.env.Format == output.JSON {
-		enc := json.NewEncoder(s.env.Stdout)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(map[string]any{"file": s.out, "accounts": len(all.Accounts), "principals": len(all.Principals),
+	if s.env.AsJSON() {
+		return s.env.JSON(map[string]any{"file": s.out, "accounts": len(all.Accounts), "principals": len(all.Principals),
 			"secrets": len(all.Secrets), "keys": len(all.Keys), "unread": append([]inventory.Unread{}, all.Unread...)})
 	}
 	fmt.Fprintf(s.env.Stdout, "%s: %s, %s, %s, %s\n", s.out, output.Count(len(all.Accounts), "account"),

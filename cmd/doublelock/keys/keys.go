@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -48,6 +47,7 @@ Exit codes: 0 nothing to say, 1 an error, 2 findings; what could not be read is 
   doublelock keys review -s org.json --control DL.KEY.3 -o json | jq '{key, after}' # the policies as they should be`,
 		Args: cobra.NoArgs,
 	}
+	output.Tabular(cmd)
 	path := input.SnapshotFlag(cmd)
 	input.ConfigFlag(cmd, &config)
 	cmd.Flags().StringVar(&standard, "standard", "", "`FILE` that says what is required")
@@ -76,7 +76,7 @@ func runKeysReview(env *command.Env, path, config, standard string, controls []s
 	if len(controls) > 0 {
 		found = slices.DeleteFunc(found, func(f keyreview.Finding) bool { return !slices.Contains(controls, string(f.Control.ID)) })
 	}
-	if env.Format == output.JSON {
+	if env.AsJSON() {
 		err = writeReviewJSON(env, found)
 	} else {
 		err = writeReview(env, found)
@@ -137,32 +137,30 @@ func readStandard(env *command.Env, config, path string) (keyreview.Standard, er
 }
 
 func writeReview(env *command.Env, found []keyreview.Finding) error {
-	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "CONTROL\tSEVERITY\tOUTCOME\tKEY\tDETAIL")
+	table := env.Rows("CONTROL", "SEVERITY", "OUTCOME", "KEY", "DETAIL")
 	for _, f := range found {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", f.Control.ID, f.Control.Severity, f.Outcome, output.Cell(f.Key), output.Printable(f.Detail))
+		table.Add(f.Control.ID, f.Control.Severity, f.Outcome, f.Key, f.Detail)
 	}
-	if err := w.Flush(); err != nil {
+	if err := table.Print(); err != nil {
 		return err
 	}
+	out := env.Text()
 	for _, f := range found {
-		fmt.Fprintf(env.Stdout, "\n%s %s\n  %s\n", f.Control.ID, output.Cell(f.Key), output.Printable(f.Detail))
+		fmt.Fprintf(out, "\n%s %s\n  %s\n", f.Control.ID, output.OrDash(f.Key), output.Printable(f.Detail))
 		if f.Statement != "" {
-			fmt.Fprintln(env.Stdout, "  statement:", output.Printable(f.Statement))
+			fmt.Fprintln(out, "  statement:", output.Printable(f.Statement))
 		}
-		fmt.Fprintln(env.Stdout, "  fix:", output.Printable(f.Fix))
+		fmt.Fprintln(out, "  fix:", output.Printable(f.Fix))
 		for line := range strings.Lines(f.Diff) {
-			fmt.Fprintln(env.Stdout, "    "+output.Printable(strings.TrimSuffix(line, "\n")))
+			fmt.Fprintln(out, "    "+output.Printable(strings.TrimSuffix(line, "\n")))
 		}
 	}
 	return nil
 }
 
 func writeReviewJSON(env *command.Env, found []keyreview.Finding) error {
-	enc := json.NewEncoder(env.Stdout)
-	enc.SetEscapeHTML(false)
 	for _, f := range found {
-		if err := enc.Encode(struct {
+		if err := env.JSON(struct {
 			Control   guard.ControlID `json:"control"`
 			Severity  guard.Severity  `json:"severity"`
 			Title     string          `json:"title"`

@@ -2,11 +2,9 @@ package migrate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,6 +41,7 @@ Exit code 2 when a secret is blocked, failed or its facts have changed.`,
 		Args: onePlanFile("migrate apply"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0]) },
 	}
+	output.Tabular(cmd)
 	a.flags(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&a.waves, "wave", nil, "`WAVE` to move (canary, dev, test, prod); may be repeated (default: the first that is not done)")
@@ -272,21 +271,18 @@ func (a *applying) one(ctx context.Context, m *handlers.Migrations, p migration.
 }
 
 func (a *applying) tell(done []outcome) error {
-	if a.env.Format == output.JSON {
-		enc := json.NewEncoder(a.env.Stdout)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(map[string]any{"secrets": append([]outcome{}, done...)})
+	if a.env.AsJSON() {
+		return a.env.JSON(map[string]any{"secrets": append([]outcome{}, done...)})
 	}
-	w := tabwriter.NewWriter(a.env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "WAVE\tSECRET\tPHASE\tNEXT")
+	table := a.env.Rows("WAVE", "SECRET", "PHASE", "NEXT")
 	for _, o := range done {
-		next := output.Printable(o.Reason)
+		next := o.Reason
 		if !o.Until.IsZero() {
 			next += " (until " + o.Until.UTC().Format(time.DateTime) + " UTC)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", o.Wave, output.Cell(o.Name), o.Phase, next)
+		table.Add(o.Wave, o.Name, o.Phase, next)
 	}
-	return w.Flush()
+	return table.Print()
 }
 
 func restingExit(done []outcome) error {

@@ -3,13 +3,11 @@ package migrate
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,6 +46,7 @@ Exit code 2 when a secret is blocked: a reader would lose access, or something i
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context()) },
 	}
+	output.Tabular(cmd)
 	p.flags(cmd)
 	p.acceptFlag(cmd)
 	f := cmd.Flags()
@@ -178,39 +177,38 @@ func migrateShowCommand(env *command.Env) *cobra.Command {
 			if err := showPlan(env, p); err != nil {
 				return err
 			}
-			if env.Format == output.Table {
-				showDetails(env.Stdout, p, fixes)
+			if !env.AsJSON() {
+				showDetails(env.Text(), p, fixes)
 			}
 			return nil
 		},
 	}
+	output.Tabular(cmd)
 	cmd.Flags().BoolVar(&fixes, "fixes", false, "print the statements that mend what is in the way, as JSON, Terraform and CDK")
 	return cmd
 }
 
 func showPlan(env *command.Env, p migration.Plan) error {
-	if env.Format == output.JSON {
-		enc := json.NewEncoder(env.Stdout)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(p)
+	if env.AsJSON() {
+		return env.JSON(p)
 	}
-	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "WAVE\tSECRET\tACCOUNT\tREGION\tSTATE\tREADERS\tSEAL\tVERDICT")
+	table := env.Rows("WAVE", "SECRET", "ACCOUNT", "REGION", "STATE", "READERS", "SEAL", "VERDICT")
 	for _, i := range p.Items {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", i.Wave, output.Cell(i.Name), i.Account, i.Region, i.State, len(i.Readers), i.Seal, verdictOf(i))
+		table.Add(i.Wave, i.Name, i.Account, i.Region, i.State, len(i.Readers), i.Seal, verdictOf(i))
 	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("write plan: %w", err)
+	if err := table.Print(); err != nil {
+		return err
 	}
+	out := env.Text()
 	for _, e := range p.Outside {
-		fmt.Fprintf(env.Stdout, "left alone: %s: %s\n", output.Printable(e.Name), output.Printable(e.Reason))
+		fmt.Fprintf(out, "left alone: %s: %s\n", output.Printable(e.Name), output.Printable(e.Reason))
 	}
 	c := p.Cost
-	fmt.Fprintf(env.Stdout, "keys: %d now, %d then; $%.2f a month now, $%.2f then", c.KeysBefore, c.KeysAfter, c.Before, c.After)
+	fmt.Fprintf(out, "keys: %d now, %d then; $%.2f a month now, $%.2f then", c.KeysBefore, c.KeysAfter, c.Before, c.After)
 	if c.StillOldKeys > 0 {
-		fmt.Fprintf(env.Stdout, " (and %s to delete when no copy needs it any more)", output.Count(c.StillOldKeys, "old key", "old keys"))
+		fmt.Fprintf(out, " (and %s to delete when no copy needs it any more)", output.Count(c.StillOldKeys, "old key"))
 	}
-	fmt.Fprintln(env.Stdout)
+	fmt.Fprintln(out)
 	return nil
 }
 

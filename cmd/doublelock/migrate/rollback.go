@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -35,6 +34,7 @@ where that is missing rollback says so, and the owner has to write a new version
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return g.run(cmd.Context()) },
 	}
+	output.Tabular(cmd)
 	g.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&g.secret, "secret", "", "`SECRET` to set back, by ARN or name")
@@ -101,13 +101,15 @@ func backCall(j migration.Job) string {
 	return fmt.Sprintf("secretsmanager UpdateSecret --secret-id %s --kms-key-id %q --region %s", j.Secret, j.Before.KeyID, j.Region)
 }
 
+// result is what became of one secret.
+type result struct {
+	Secret string          `json:"secret"`
+	Name   string          `json:"name"`
+	Phase  migration.Phase `json:"phase"`
+	Error  string          `json:"error,omitempty"`
+}
+
 func (g *goingBack) back(ctx context.Context, m *handlers.Migrations, jobs []migration.Job) error {
-	type result struct {
-		Secret string          `json:"secret"`
-		Name   string          `json:"name"`
-		Phase  migration.Phase `json:"phase"`
-		Error  string          `json:"error,omitempty"`
-	}
 	results, failed := []result{}, 0
 	for _, j := range jobs {
 		after, err := m.Engine.Rollback(ctx, j.Secret, g.reason)
@@ -116,21 +118,25 @@ func (g *goingBack) back(ctx context.Context, m *handlers.Migrations, jobs []mig
 			failed++
 		}
 		results = append(results, r)
-		if g.env.Format == output.Table {
-			fmt.Fprintf(g.env.Stdout, "%s\t%s\t%s\n", output.Cell(r.Name), r.Phase, output.Printable(r.Error))
-		}
 	}
-	if g.env.Format == output.JSON {
-		enc := json.NewEncoder(g.env.Stdout)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(map[string]any{"secrets": results}); err != nil {
-			return fmt.Errorf("write result: %w", err)
-		}
+	if err := g.report(results); err != nil {
+		return err
 	}
 	if failed > 0 {
 		return &command.ExitError{Code: command.Findings, Err: fmt.Errorf("%s could not be set back", output.Count(failed, "secret"))}
 	}
 	return nil
+}
+
+func (g *goingBack) report(results []result) error {
+	if g.env.AsJSON() {
+		return g.env.JSON(map[string]any{"secrets": results})
+	}
+	table := g.env.Rows("SECRET", "PHASE", "PROBLEM")
+	for _, r := range results {
+		table.Add(r.Name, r.Phase, r.Error)
+	}
+	return table.Print()
 }
 
 func why(err error) string {

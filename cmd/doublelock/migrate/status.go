@@ -1,9 +1,7 @@
 package migrate
 
 import (
-	"encoding/json"
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -31,26 +29,24 @@ func migrateStatusCommand(env *command.Env) *cobra.Command {
 			return showStatus(env, migration.Summarize(jobs))
 		},
 	}
+	output.Tabular(cmd)
 	m.flags(cmd)
 	return cmd
 }
 
 func showStatus(env *command.Env, s migration.Summary) error {
-	if env.Format == output.JSON {
-		enc := json.NewEncoder(env.Stdout)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(s)
+	if env.AsJSON() {
+		return env.JSON(s)
 	}
-	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "WAVE\tACCOUNT\tSECRETS\tPLANNED\tRE-KEYED\tHALF SEALED\tSEALED\tSTUCK\tROLLED BACK")
+	table := env.Rows("WAVE", "ACCOUNT", "SECRETS", "PLANNED", "RE-KEYED", "HALF SEALED", "SEALED", "STUCK", "ROLLED BACK")
 	for _, r := range s.Rows {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", r.Wave, r.Account, r.Secrets, r.Planned, r.Rekeyed, r.HalfSealed, r.Sealed, r.Stuck, r.RolledBack)
+		table.Add(r.Wave, r.Account, r.Secrets, r.Planned, r.Rekeyed, r.HalfSealed, r.Sealed, r.Stuck, r.RolledBack)
 	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("write status: %w", err)
+	if err := table.Print(); err != nil {
+		return err
 	}
 	for _, waiting := range s.Waiting {
-		fmt.Fprintf(env.Stdout, "%s %s (%s): %s\n", waiting.For, output.Printable(waiting.Name), waiting.Phase, output.Printable(waiting.Reason))
+		fmt.Fprintf(env.Text(), "%s %s (%s): %s\n", waiting.For, output.Printable(waiting.Name), waiting.Phase, output.Printable(waiting.Reason))
 	}
 	return nil
 }

@@ -61,12 +61,12 @@ func runRender(env *command.Env, config, folder string) error {
 			return err
 		}
 	}
-	if env.Format == output.JSON {
+	if env.AsJSON() {
 		return writeSCPsJSON(env, scps)
 	}
 	for _, scp := range scps {
 		targets := strings.Join(scp.Targets, ", ")
-		fmt.Fprintf(env.Stdout, "%s: %s\n  %d of %d characters; attached to %s\n", scp.Name, scp.Description, len([]rune(scp.Content)), preventive.MaxSCP, output.Cell(targets))
+		fmt.Fprintf(env.Stdout, "%s: %s\n  %d of %d characters; attached to %s\n", scp.Name, scp.Description, len([]rune(scp.Content)), preventive.MaxSCP, output.OrDash(targets))
 		for _, s := range scp.Statements {
 			fmt.Fprintf(env.Stdout, "  %-16s %s\n", s.Sid, s.Why)
 		}
@@ -131,8 +131,5 @@ func writeSCPsJSON(env *command.Env, scps []preventive.SCP) error {
 		}
 		out = append(out, one)
 	}
-	enc := json.NewEncoder(env.Stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(out)
+	return env.IndentedJSON(out)
 }

@@ -62,6 +62,7 @@ Bypasses that stay open are listed and do not change the exit code: some cannot 
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context()) },
 	}
+	output.Tabular(cmd)
 	f := cmd.Flags()
 	input.ConfigFlag(cmd, &s.config)
 	f.StringArrayVar(&s.candidates, "candidate", nil, "policy `FILE` to try instead of the configured ones; may be repeated")
@@ -109,7 +110,7 @@ func (s *simulation) run(ctx context.Context) error {
 		return err
 	}
 	found.passages = trial.Probe(probeAccount, probeRegion)
-	if s.env.Format == output.JSON {
+	if s.env.AsJSON() {
 		err = writeSimulatedJSON(s.env, found)
 	} else {
 		err = writeSimulated(s.env, found)

@@ -1,14 +1,12 @@
 package version
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
-	"github.com/doublelock/doublelock/cmd/doublelock/output"
 )
 
 func New(env *command.Env) *cobra.Command {
@@ -19,8 +17,8 @@ func New(env *command.Env) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := buildVersion()
-			if env.Format == output.JSON {
-				return json.NewEncoder(env.Stdout).Encode(v)
+			if env.AsJSON() {
+				return env.JSON(v)
 			}
 			_, err := fmt.Fprintf(env.Stdout, "doublelock %s (commit %s, %s)\n", v.Version, v.Commit, v.Go)
 			return err
