@@ -23,8 +23,8 @@ func New(env *command.Env) *cobra.Command {
 	var config string
 	command := &cobra.Command{
 		Use:   "audit",
-		Short: "Tell the lock state of every secret in your own account, and what is wrong with it",
-		Long: `Audit looks at every secret of the account that your AWS credentials belong to, and changes nothing. It asks for
+		Short: "Show the lock state of every secret in your own account, and what is wrong with it",
+		Long: `Audit inspects every secret of the account that your AWS credentials belong to, and changes nothing. It asks for
 secretsmanager:ListSecrets, DescribeSecret and ListSecretVersionIds, and kms:DescribeKey; it never reads a value.
 
 What could not be read makes a secret "unknown", never fine. The exit code is 2 when a control fails or a secret is
@@ -42,12 +42,12 @@ unknown.`,
 		},
 	}
 	output.Tabular(command)
-	command.Flags().StringArrayVar(&regions, "region", nil, "Region to look at, may be repeated (default: that of your AWS settings)")
+	command.Flags().StringArrayVar(&regions, "region", nil, "Region to inspect, may be repeated (default: that of your AWS settings)")
 	command.Flags().StringVar(&config, "config", "", "doublelock.yaml whose approved keys and waivers count (default: any key of the account)")
 	return command
 }
 
-// audit is one look at an account with the caller's own credentials.
+// audit is one inspection of an account with the caller's own credentials.
 type audit struct {
 	env      *command.Env
 	cloud    *cloud.Cloud
@@ -150,17 +150,17 @@ func (a *audit) list(ctx context.Context) ([]guard.Secret, error) {
 	return all, nil
 }
 
-// auditors is how many secrets are looked at side by side: far below what Secrets Manager allows an account.
-const auditors = 8
+// parallel is how many secrets are inspected side by side: far below what Secrets Manager allows an account.
+const parallel = 8
 
 func (a *audit) describe(ctx context.Context, secrets []guard.Secret) {
 	bar := a.env.Progress("secrets", len(secrets))
 	work := make(chan guard.Secret)
-	var crew sync.WaitGroup
-	for range auditors {
-		crew.Go(func() {
+	var workers sync.WaitGroup
+	for range parallel {
+		workers.Go(func() {
 			for s := range work {
-				a.look(ctx, s)
+				a.inspect(ctx, s)
 				bar.Step("")
 			}
 		})
@@ -172,11 +172,11 @@ func (a *audit) describe(ctx context.Context, secrets []guard.Secret) {
 		work <- s
 	}
 	close(work)
-	crew.Wait()
+	workers.Wait()
 	bar.Done()
 }
 
-func (a *audit) look(ctx context.Context, listed guard.Secret) {
+func (a *audit) inspect(ctx context.Context, listed guard.Secret) {
 	secret, err := a.cloud.Secrets().Describe(ctx, guard.SecretRef{Account: listed.Account, Region: listed.Region, ID: listed.ARN})
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -210,7 +210,7 @@ func (a *audit) judge(s guard.Secret) auditResult {
 	}
 	if s.IsReplica() {
 		result.Unknown = append(result.Unknown, auditUnknown{guard.SecretReplicaKey,
-			fmt.Sprintf("a replica: its primary is in %[1]s, which was not looked at (--region %[1]s)", s.PrimaryRegion)})
+			fmt.Sprintf("a replica: its primary is in %[1]s, which was not inspected (--region %[1]s)", s.PrimaryRegion)})
 	}
 	return result
 }

@@ -81,7 +81,7 @@ func runCan(env *command.Env, path, principal string, only []string) error {
 	if allowed == nil {
 		return nil
 	}
-	return tellProof(env, proof)
+	return reportProof(env, proof)
 }
 
 func secretARNs(access *inventory.Access, ids []string) ([]string, error) {
@@ -113,7 +113,7 @@ type proof struct {
 	Isolated       bool          `json:"isolated"`
 	Counterexample *locks.Reader `json:"counterexample,omitempty"` // another secret that opens, or may
 	Others         int           `json:"others"`                   // how many there are
-	Unread         bool          `json:"unread,omitempty"`         // secrets that could not be looked at
+	Unread         bool          `json:"unread,omitempty"`         // secrets that could not be inspected
 	Unopened       []string      `json:"unopened,omitempty"`       // secrets of --only that do not open
 }
 
@@ -138,7 +138,7 @@ func prove(can inventory.Openings, readers []inventory.Reader, allowed []string)
 	return p
 }
 
-func tellProof(env *command.Env, p proof) error {
+func reportProof(env *command.Env, p proof) error {
 	for _, arn := range p.Unopened {
 		fmt.Fprintln(env.Stderr, "doublelock: note: it cannot certainly open", arn)
 	}

@@ -96,7 +96,7 @@ func (v *validation) check(name string) (*settings.File, error) {
 	return file, err
 }
 
-// tooLong makes of a configuration what AWS limits the length of: the SCPs and what the functions are told.
+// tooLong makes of a configuration what AWS limits the length of: the SCPs and what the functions are given.
 func tooLong(config settings.Config) error {
 	if _, err := preventive.SCPs(config); err != nil {
 		return err

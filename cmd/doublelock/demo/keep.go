@@ -8,18 +8,18 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 )
 
 // keep leaves the local AWS listening until the context ends, and shows what happens in it as it happens.
-func keep(ctx context.Context, env *command.Env, w *world.World) error {
+func keep(ctx context.Context, env *command.Env, w *local.Organization) error {
 	w.Clock.Run()
 	folder, err := os.MkdirTemp("", "doublelock-demo-")
 	if err != nil {
 		return fmt.Errorf("keep the local AWS: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	if err := world.WriteProfiles(folder, w); err != nil {
+	if err := local.WriteProfiles(folder, w); err != nil {
 		return fmt.Errorf("keep the local AWS: %w", err)
 	}
 	fmt.Fprintf(env.Stderr, keepText, w.URL, filepath.Join(folder, "config"), filepath.Join(folder, "credentials"))

@@ -33,7 +33,7 @@ func (o *canaryOptions) flags(f *pflag.FlagSet) {
 }
 
 // runCanaries lets one canary after the other fly, and stops between two when the user has had enough.
-func runCanaries(ctx context.Context, env *command.Env, config settings.Config, door *cloud.Cloud, o canaryOptions) []fleet.Row {
+func runCanaries(ctx context.Context, env *command.Env, config settings.Config, client *cloud.Cloud, o canaryOptions) []fleet.Row {
 	accounts := o.accounts
 	if len(accounts) == 0 {
 		accounts = []string{config.Organization.SecurityAccount}
@@ -43,12 +43,12 @@ func runCanaries(ctx context.Context, env *command.Env, config settings.Config, 
 		if ctx.Err() != nil {
 			break
 		}
-		canary, err := handlers.Canary(ctx, door, config, handlers.CanaryPlace{
+		canary, err := handlers.Canary(ctx, client, config, handlers.CanaryPlace{
 			Account: account, Region: cmp.Or(o.region, config.Regions.Home), Role: o.role, ID: canaryID(),
 		})
 		if err != nil {
 			rows = append(rows, fleet.Row{Account: account, Check: fleet.CheckCanary, Status: fleet.Unknown, Detail: err.Error(),
-				Fix: "Run it with credentials that may look at the organization."})
+				Fix: "Run it with credentials that may inspect the organization."})
 			continue
 		}
 		canary.Patience, canary.Now = o.patience, env.Now

@@ -27,7 +27,7 @@ func New(env *command.Env) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check that Doublelock is deployed everywhere and alive",
-		Long: `Doctor looks into every account and Region and at the hub, and says for each whether Doublelock is there and alive:
+		Long: `Doctor inspects every account, every Region and the hub, and says for each whether Doublelock is there and alive:
 
   organization   every SCP of the configuration there, unchanged and attached to every target
   hub            the bus open to the organization alone; each function running with this configuration; each queue
@@ -37,7 +37,7 @@ func New(env *command.Env) *cobra.Command {
 
 It only reads. The credentials are those of the environment: of a role of the security account that is named under
 operations.roles in the configuration, and that may read the hub's bus, queues and functions. An account that cannot
-be entered is a row, and the others are still looked at.
+be entered is a row, and the others are still inspected.
 
 With --canary it also makes a harmless secret on the default key, follows it through the hub and removes it again.
 
@@ -65,11 +65,11 @@ func runDoctor(ctx context.Context, env *command.Env, options doctorOptions) err
 		return err
 	}
 	config := file.Config
-	door, err := openHub(ctx, env, config)
+	client, err := openHub(ctx, env, config)
 	if err != nil {
 		return err
 	}
-	d, err := handlers.Doctor(door, config)
+	d, err := handlers.Doctor(client, config)
 	if err != nil {
 		return err
 	}
@@ -78,10 +78,10 @@ func runDoctor(ctx context.Context, env *command.Env, options doctorOptions) err
 	rows := d.Run(ctx)
 	bar.Done()
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("look at the organization: %w", err)
+		return fmt.Errorf("inspect the organization: %w", err)
 	}
 	if options.canary.wanted {
-		rows = append(rows, runCanaries(ctx, env, config, door, options.canary)...)
+		rows = append(rows, runCanaries(ctx, env, config, client, options.canary)...)
 	}
 	return reportRows(env, rows, options.all)
 }

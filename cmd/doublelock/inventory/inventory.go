@@ -22,8 +22,8 @@ import (
 	"github.com/doublelock/doublelock/shared/inventory"
 )
 
-// stocktaking is what the flags of inventory ask for.
-type stocktaking struct {
+// request is what the flags of inventory ask for.
+type request struct {
 	env      *command.Env
 	out      string
 	config   string
@@ -35,7 +35,7 @@ type stocktaking struct {
 }
 
 func New(env *command.Env) *cobra.Command {
-	s := &stocktaking{env: env}
+	s := &request{env: env}
 	cmd := &cobra.Command{
 		Use:   "inventory",
 		Short: "Take a snapshot of principals, policies, secrets and keys, for can, readers and keys",
@@ -63,29 +63,29 @@ all are read.`,
 	return cmd
 }
 
-func (s *stocktaking) run(ctx context.Context) error {
+func (s *request) run(ctx context.Context) error {
 	if s.out == "" {
 		return errors.New("inventory: say where to: --out FILE")
 	}
-	taker, err := s.open(ctx)
+	reader, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
 	known := s.accounts
 	if s.own {
-		own, err := taker.Cloud.Own(ctx)
+		own, err := reader.Cloud.Own(ctx)
 		if err != nil {
 			return fmt.Errorf("find the account of the credentials: %w", err)
 		}
 		s.accounts, known = []string{own}, []string{own}
 	}
-	organization := taker.Organization(ctx, known)
-	parts, err := s.readAccounts(ctx, taker, organization)
+	organization := reader.Organization(ctx, known)
+	parts, err := s.readAccounts(ctx, reader, organization)
 	if err != nil {
 		return err
 	}
 	all := inventory.Merge(append([]inventory.Snapshot{organization}, parts...)...)
-	all.Keys = append(all.Keys, taker.ForeignKeys(ctx, all)...)
+	all.Keys = append(all.Keys, reader.ForeignKeys(ctx, all)...)
 	all = inventory.Merge(all)
 	s.note(&all)
 	if err := saveSnapshot(s.out, all); err != nil {
@@ -94,11 +94,11 @@ func (s *stocktaking) run(ctx context.Context) error {
 	if err := os.RemoveAll(s.partsFolder()); err != nil {
 		return fmt.Errorf("remove parts: %w", err)
 	}
-	return s.tell(all)
+	return s.report(all)
 }
 
 // open finds Regions and accounts in the environment contract, and in the configuration where there is one.
-func (s *stocktaking) open(ctx context.Context) (*handlers.Inventory, error) {
+func (s *request) open(ctx context.Context) (*handlers.Inventory, error) {
 	options := cloud.FromEnv(s.env.Getenv)
 	options.KeyDetails, options.Now = true, s.env.Now
 	if _, err := os.Stat(cmp.Or(s.config, input.ConfigName)); s.config != "" || err == nil {
@@ -119,7 +119,7 @@ func (s *stocktaking) open(ctx context.Context) (*handlers.Inventory, error) {
 	if s.own {
 		options.AssumeRoles, options.ManagementAccount = false, ""
 	}
-	door, err := cloud.Open(ctx, options)
+	client, err := cloud.Open(ctx, options)
 	if err != nil {
 		return nil, err
 	}
@@ -127,11 +127,11 @@ func (s *stocktaking) open(ctx context.Context) (*handlers.Inventory, error) {
 	if len(regions) == 0 {
 		regions = []string{options.Region}
 	}
-	return &handlers.Inventory{Cloud: door, Regions: regions, Now: s.env.Now}, nil
+	return &handlers.Inventory{Cloud: client, Regions: regions, Now: s.env.Now}, nil
 }
 
 // readAccounts reads what is asked for and is not left from a run that was stopped.
-func (s *stocktaking) readAccounts(ctx context.Context, taker *handlers.Inventory, organization inventory.Snapshot) ([]inventory.Snapshot, error) {
+func (s *request) readAccounts(ctx context.Context, reader *handlers.Inventory, organization inventory.Snapshot) ([]inventory.Snapshot, error) {
 	ids := s.accounts
 	if len(ids) == 0 {
 		for _, account := range organization.Accounts {
@@ -148,7 +148,7 @@ func (s *stocktaking) readAccounts(ctx context.Context, taker *handlers.Inventor
 	bar := s.env.Progress("accounts", len(ids))
 	bar.Set(len(parts), len(ids), "accounts")
 	defer bar.Done()
-	err := taker.Accounts(ctx, left, s.atOnce, func(id string, part inventory.Snapshot) error {
+	err := reader.Accounts(ctx, left, s.atOnce, func(id string, part inventory.Snapshot) error {
 		parts = append(parts, part)
 		bar.Step(id)
 		return s.keep(id, part)
@@ -160,7 +160,7 @@ func (s *stocktaking) readAccounts(ctx context.Context, taker *handlers.Inventor
 }
 
 // note adds which Regions were read, and that the rest of the organization was not asked for.
-func (s *stocktaking) note(all *inventory.Snapshot) {
+func (s *request) note(all *inventory.Snapshot) {
 	if len(s.accounts) == 0 {
 		return
 	}
@@ -180,7 +180,7 @@ func (s *stocktaking) note(all *inventory.Snapshot) {
 	*all = inventory.Merge(*all)
 }
 
-func (s *stocktaking) tell(all inventory.Snapshot) error {
+func (s *request) report(all inventory.Snapshot) error {
 	if s.env.AsJSON() {
 		return s.env.JSON(map[string]any{"file": s.out, "accounts": len(all.Accounts), "principals": len(all.Principals),
 			"secrets": len(all.Secrets), "keys": len(all.Keys), "unread": append([]inventory.Unread{}, all.Unread...)})
@@ -191,10 +191,10 @@ func (s *stocktaking) tell(all inventory.Snapshot) error {
 	return nil
 }
 
-func (s *stocktaking) partsFolder() string { return s.out + ".parts" }
+func (s *request) partsFolder() string { return s.out + ".parts" }
 
 // kept loads the parts of a run that was stopped. One that is too old, or has blind spots, is read again.
-func (s *stocktaking) kept(ids []string) (parts []inventory.Snapshot, left []string) {
+func (s *request) kept(ids []string) (parts []inventory.Snapshot, left []string) {
 	for _, id := range ids {
 		part, err := loadPart(filepath.Join(s.partsFolder(), id+".json"))
 		if err != nil || len(part.Unread) > 0 || s.env.Now().Sub(part.TakenAt) > s.maxAge {
@@ -214,7 +214,7 @@ func loadPart(path string) (inventory.Snapshot, error) {
 	return inventory.Load(bytes.NewReader(raw))
 }
 
-func (s *stocktaking) keep(id string, part inventory.Snapshot) error {
+func (s *request) keep(id string, part inventory.Snapshot) error {
 	if err := os.MkdirAll(s.partsFolder(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("keep part: %w", err)
 	}

@@ -51,7 +51,7 @@ Exit codes: 0 nothing to say, 1 an error, 2 findings; what could not be read is 
 	path := input.SnapshotFlag(cmd)
 	input.ConfigFlag(cmd, &config)
 	cmd.Flags().StringVar(&standard, "standard", "", "`FILE` that says what is required")
-	cmd.Flags().StringArrayVar(&controls, "control", nil, "`ID` of a control to look at; may be repeated (default: all)")
+	cmd.Flags().StringArrayVar(&controls, "control", nil, "`ID` of a control to judge by; may be repeated (default: all)")
 	cmd.RunE = func(*cobra.Command, []string) error { return runKeysReview(env, *path, config, standard, controls) }
 	return cmd
 }

@@ -29,7 +29,7 @@ func migrateApplyCommand(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply PLAN_FILE",
 		Short: "Do what a plan says, as far as it can go now; run it again to go on",
-		Long: `Apply looks at everything again and refuses a plan whose facts have changed, naming them. Then it takes each secret
+		Long: `Apply inspects everything again and refuses a plan whose facts have changed, naming them. Then it takes each secret
 of the first wave that is not done as far as it can go now: sets the key, proves it, observes, seals where a rotation
 does that. A wave begins when the ones before it are past observing, and halts when too many of its secrets fail or
 break a reader.
@@ -101,7 +101,7 @@ func jobFor(jobs []migration.Job, secret string) migration.Job {
 }
 
 // verify compares the plan with what is true now, for the secrets that were not begun yet: those that were have
-// changed by our own hand, and the machine looks at them before each step anyway.
+// changed by our own hand, and the machine inspects them before each step anyway.
 func (a *applying) verify(ctx context.Context, m *handlers.Migrations, p migration.Plan, jobs []migration.Job) error {
 	open := p
 	open.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i migration.Item) bool { return jobFor(jobs, i.Secret).Before != nil })
@@ -240,7 +240,7 @@ func (a *applying) apply(ctx context.Context, m *handlers.Migrations, p migratio
 			break
 		}
 	}
-	if err := a.tell(done); err != nil {
+	if err := a.report(done); err != nil {
 		return err
 	}
 	return errors.Join(failed, restingExit(done))
@@ -270,7 +270,7 @@ func (a *applying) one(ctx context.Context, m *handlers.Migrations, p migration.
 	return o, err
 }
 
-func (a *applying) tell(done []outcome) error {
+func (a *applying) report(done []outcome) error {
 	if a.env.AsJSON() {
 		return a.env.JSON(map[string]any{"secrets": append([]outcome{}, done...)})
 	}

@@ -44,7 +44,7 @@ taken up by the next one, or by the hub.`,
 // flags adds those that every command has which calls AWS.
 func (m *moving) flags(cmd *cobra.Command) {
 	input.ConfigFlag(cmd, &m.config)
-	cmd.Flags().StringArrayVar(&m.regions, "region", nil, "`REGION` to look at; may be repeated (default: the guarded Regions)")
+	cmd.Flags().StringArrayVar(&m.regions, "region", nil, "`REGION` to inspect; may be repeated (default: the guarded Regions)")
 }
 
 func (m *moving) acceptFlag(cmd *cobra.Command) {
@@ -69,12 +69,12 @@ func (m *moving) open(ctx context.Context) (*handlers.Migrations, error) {
 	if err != nil {
 		return nil, err
 	}
-	door, err := cloud.Open(ctx, options)
+	client, err := cloud.Open(ctx, options)
 	if err != nil {
 		return nil, err
 	}
 	return handlers.Migration{
-		Cloud: door, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
+		Cloud: client, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
 		Regions: options.Regions, Settings: set, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
 	}.Open(), nil
 }

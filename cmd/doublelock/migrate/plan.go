@@ -95,7 +95,7 @@ func (p *planning) make(ctx context.Context, m *handlers.Migrations) (migration.
 }
 
 func (p *planning) facts(ctx context.Context, m *handlers.Migrations) (migration.Facts, error) {
-	snapshot, err := p.look(ctx, m)
+	snapshot, err := p.takeSnapshot(ctx, m)
 	if err != nil {
 		return migration.Facts{}, err
 	}
@@ -106,12 +106,12 @@ func (p *planning) facts(ctx context.Context, m *handlers.Migrations) (migration
 	}
 	if p.snapshot != "" && seen == nil {
 		seen = []migration.Sighting{}
-		fmt.Fprintln(p.env.Stderr, "doublelock: note: without --trail only policies tell who reads")
+		fmt.Fprintln(p.env.Stderr, "doublelock: note: without --trail only policies say who reads")
 	}
 	return m.Facts(ctx, snapshot, p.runtime, seen)
 }
 
-func (p *planning) look(ctx context.Context, m *handlers.Migrations) (inventory.Snapshot, error) {
+func (p *planning) takeSnapshot(ctx context.Context, m *handlers.Migrations) (inventory.Snapshot, error) {
 	if p.snapshot == "" {
 		return m.Take(ctx, p.accounts...)
 	}

@@ -47,12 +47,12 @@ func runSeal(ctx context.Context, env *command.Env, arn, key string) error {
 	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && options.Region == "" {
 		options.Region = parts[3]
 	}
-	door, err := cloud.Open(ctx, options)
+	client, err := cloud.Open(ctx, options)
 	if err != nil {
 		return err
 	}
 	ref := guard.SecretRef{ID: arn}
-	s, err := door.Secrets().Describe(ctx, ref)
+	s, err := client.Secrets().Describe(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -67,10 +67,10 @@ func runSeal(ctx context.Context, env *command.Env, arn, key string) error {
 		fmt.Fprintf(env.Stdout, "%s: sealed already\n", s.Name)
 		return nil
 	}
-	if _, err := door.Seal(ctx, arn); err != nil {
+	if _, err := client.Seal(ctx, arn); err != nil {
 		return err
 	}
-	if s, err = door.Secrets().Describe(ctx, ref); err != nil {
+	if s, err = client.Secrets().Describe(ctx, ref); err != nil {
 		return err
 	}
 	fmt.Fprintln(env.Stdout, sealedLine(s))
