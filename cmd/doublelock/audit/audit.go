@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -21,7 +23,7 @@ import (
 func New(env *command.Env) *cobra.Command {
 	var regions []string
 	var config string
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Show the lock state of every secret in your own account, and what is wrong with it",
 		Long: `Audit inspects every secret of the account that your AWS credentials belong to, and changes nothing. It asks for
@@ -41,10 +43,10 @@ unknown.`,
 			return a.run(cmd.Context())
 		},
 	}
-	output.Tabular(command)
-	command.Flags().StringArrayVar(&regions, "region", nil, "Region to inspect, may be repeated (default: that of your AWS settings)")
-	command.Flags().StringVar(&config, "config", "", "doublelock.yaml whose approved keys and waivers count (default: any key of the account)")
-	return command
+	output.Tabular(cmd)
+	flags.Regions(cmd, &regions, "region", "`REGION` to inspect; may be repeated (default: that of your AWS settings)")
+	input.ConfigFlag(cmd, &config, "configuration `FILE`, whose approved keys and waivers count (default: any key of the account)")
+	return cmd
 }
 
 // audit is one inspection of an account with the caller's own credentials.
@@ -89,10 +91,10 @@ type auditFinding struct {
 func newAudit(ctx context.Context, env *command.Env, regions []string, configFile string) (*audit, error) {
 	if len(regions) == 0 {
 		own := cmp.Or(env.Getenv("AWS_REGION"), env.Getenv("AWS_DEFAULT_REGION"))
-		if own == "" {
-			return nil, errors.New("audit: no Region; use --region us-east-1 or set AWS_REGION")
-		}
 		regions = []string{own}
+	}
+	if err := flags.CheckRegions(regions); err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
 	}
 	a := &audit{env: env, regions: regions}
 	if configFile != "" {

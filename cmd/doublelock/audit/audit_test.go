@@ -97,7 +97,7 @@ func TestAuditWithoutRegionOrCredentialsSaysWhatToDo(t *testing.T) {
 	}
 	t.Setenv("AWS_REGION", "")
 	t.Setenv("AWS_DEFAULT_REGION", "")
-	if _, errs, code := runCommand(t, w, "audit"); code != command.Failure || errs != "doublelock: audit: no Region; use --region us-east-1 or set AWS_REGION\n" {
+	if _, errs, code := runCommand(t, w, "audit"); code != command.Failure || errs != "doublelock: audit: no Region; use --region eu-central-1 or set AWS_REGION\n" {
 		t.Errorf("without a Region: exit code %d, %s", code, errs)
 	}
 }

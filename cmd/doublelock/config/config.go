@@ -42,8 +42,8 @@ func configSchemaCommand(env *command.Env) *cobra.Command {
 }
 
 func configValidateCommand(env *command.Env) *cobra.Command {
-	live := false
-	command := &cobra.Command{
+	live, config := false, ""
+	cmd := &cobra.Command{
 		Use:   "validate [FILE...]",
 		Short: "Check doublelock.yaml and say what is wrong where, and how to fix it",
 		Long: `Checks configuration files (doublelock.yaml when none is named, - for standard input) before anything is deployed.
@@ -52,7 +52,10 @@ whether the organization, its accounts and OUs are the ones written down; that t
 		Example: `  doublelock config validate
   doublelock config validate --live prod.yaml
   doublelock config validate -o json *.yaml`,
-		RunE: func(command *cobra.Command, files []string) error {
+		RunE: func(cmd *cobra.Command, files []string) error {
+			if config != "" {
+				files = append(files, config)
+			}
 			if len(files) == 0 {
 				files = []string{input.ConfigName}
 			}
@@ -65,15 +68,16 @@ whether the organization, its accounts and OUs are the ones written down; that t
 				if file == nil || !live {
 					continue
 				}
-				if err := v.compare(command.Context(), file); err != nil {
+				if err := v.compare(cmd.Context(), file); err != nil {
 					return err
 				}
 			}
 			return v.finish(len(files))
 		},
 	}
-	command.Flags().BoolVar(&live, "live", false, "compare with AWS Organizations, with the credentials of the environment")
-	return command
+	input.ConfigFlag(cmd, &config, "configuration `FILE` to check, as if it were named behind the command (default: "+input.ConfigName+")")
+	cmd.Flags().BoolVar(&live, "live", false, "compare with AWS Organizations, with the credentials of the environment")
+	return cmd
 }
 
 // validation collects what is wrong over all files.

@@ -12,7 +12,7 @@ import (
 
 func New(env *command.Env) *cobra.Command {
 	var options demoOptions
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Play an organization on this machine: real handlers, real SDK, a local AWS",
 		Long: `Demo starts an AWS organization in this process, deploys the templates that the CDK app synthesizes into it, and plays a
@@ -26,10 +26,10 @@ seed gives the same output.`,
 			return runDemo(cmd.Context(), env, options)
 		},
 	}
-	flags := command.Flags()
+	flags := cmd.Flags()
 	flags.Uint64Var(&options.seed, "seed", 1, "where ids and faults come from; the same seed gives the same output")
 	flags.BoolVar(&options.keep, "keep", false, "leave the local AWS listening afterwards, until Ctrl-C, and print what to export")
-	return command
+	return cmd
 }
 
 type demoOptions struct {

@@ -24,7 +24,7 @@ type doctorOptions struct {
 
 func New(env *command.Env) *cobra.Command {
 	var options doctorOptions
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check that Doublelock is deployed everywhere and alive",
 		Long: `Doctor inspects every account, every Region and the hub, and says for each whether Doublelock is there and alive:
@@ -47,16 +47,19 @@ Exit codes: 0 all is well, 1 an error, 2 something is not.`,
   AWS_PROFILE=security doublelock doctor --canary
   doublelock doctor --canary --canary-account 333333333333 --canary-role Deployer`,
 		Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			return runDoctor(command.Context(), env, options)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := options.canary.check(cmd.Flags()); err != nil {
+				return err
+			}
+			return runDoctor(cmd.Context(), env, options)
 		},
 	}
-	output.Tabular(command)
-	flags := command.Flags()
-	flags.StringVar(&options.config, "config", input.ConfigName, "the configuration that was deployed")
-	flags.BoolVar(&options.all, "all", false, "list what is well, too (JSON always does)")
-	options.canary.flags(flags)
-	return command
+	output.Tabular(cmd)
+	options.config = input.ConfigName
+	input.ConfigFlag(cmd, &options.config, "configuration `FILE` that was deployed")
+	cmd.Flags().BoolVar(&options.all, "all", false, "list what is well, too (JSON always does)")
+	options.canary.flags(cmd)
+	return cmd
 }
 
 func runDoctor(ctx context.Context, env *command.Env, options doctorOptions) error {
@@ -73,9 +76,16 @@ func runDoctor(ctx context.Context, env *command.Env, options doctorOptions) err
 	if err != nil {
 		return err
 	}
+	if options.canary.wanted {
+		if err := options.canary.refuse(ctx, client, config); err != nil {
+			return err
+		}
+	}
 	bar := env.Progress("accounts", 1)
 	d.Progress = bar.Set
+	done := env.Wait("every account, Region and the hub to answer")
 	rows := d.Run(ctx)
+	done()
 	bar.Done()
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("inspect the organization: %w", err)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/handlers"
@@ -35,7 +36,7 @@ type request struct {
 }
 
 func New(env *command.Env) *cobra.Command {
-	s := &request{env: env}
+	s := &request{env: env, atOnce: 4, maxAge: 24 * time.Hour}
 	cmd := &cobra.Command{
 		Use:   "inventory",
 		Short: "Take a snapshot of principals, policies, secrets and keys, for can, readers and keys",
@@ -54,18 +55,21 @@ all are read.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.out, "out", "", "snapshot `FILE` to write")
-	input.ConfigFlag(cmd, &s.config)
-	f.StringArrayVar(&s.accounts, "account", nil, "`ACCOUNT` to read; may be repeated (default: every active account of the organization)")
-	f.StringArrayVar(&s.regions, "region", nil, "`REGION` to read; may be repeated (default: the guarded Regions)")
-	f.IntVar(&s.atOnce, "at-once", 4, "accounts to read at once")
+	input.ConfigFlag(cmd, &s.config, input.OrEnvironment)
+	flags.Accounts(cmd, &s.accounts, "account", "`ACCOUNT` to read; may be repeated (default: every active account of the organization)")
+	flags.Regions(cmd, &s.regions, "region", "`REGION` to read; may be repeated (default: the guarded Regions)")
+	flags.Count(cmd, &s.atOnce, "at-once", "`NUMBER` of accounts to read at once")
 	f.BoolVar(&s.own, "own", false, "read the account of the credentials, with the credentials themselves")
-	f.DurationVar(&s.maxAge, "max-age", 24*time.Hour, "how old the parts of a run that was stopped may be")
+	flags.Duration(cmd, &s.maxAge, "max-age", "how old the parts of a run that was stopped may be")
 	return cmd
 }
 
 func (s *request) run(ctx context.Context) error {
 	if s.out == "" {
 		return errors.New("inventory: say where to: --out FILE")
+	}
+	if s.own && len(s.accounts) > 0 {
+		return errors.New("inventory: --own reads the account of the credentials; leave out --account, or --own")
 	}
 	reader, err := s.open(ctx)
 	if err != nil {
@@ -79,9 +83,14 @@ func (s *request) run(ctx context.Context) error {
 		}
 		s.accounts, known = []string{own}, []string{own}
 	}
+	done := s.env.Wait("AWS Organizations for its accounts and policies")
 	organization := reader.Organization(ctx, known)
+	done()
 	parts, err := s.readAccounts(ctx, reader, organization)
 	if err != nil {
+		return err
+	}
+	if err := somethingRead(parts); err != nil {
 		return err
 	}
 	all := inventory.Merge(append([]inventory.Snapshot{organization}, parts...)...)
@@ -119,13 +128,16 @@ func (s *request) open(ctx context.Context) (*handlers.Inventory, error) {
 	if s.own {
 		options.AssumeRoles, options.ManagementAccount = false, ""
 	}
-	client, err := cloud.Open(ctx, options)
-	if err != nil {
-		return nil, err
-	}
 	regions := options.Regions
 	if len(regions) == 0 {
 		regions = []string{options.Region}
+	}
+	if err := flags.CheckRegions(regions); err != nil {
+		return nil, fmt.Errorf("inventory: %w", err)
+	}
+	client, err := cloud.Open(ctx, options)
+	if err != nil {
+		return nil, err
 	}
 	return &handlers.Inventory{Cloud: client, Regions: regions, Now: s.env.Now}, nil
 }
@@ -189,6 +201,20 @@ func (s *request) report(all inventory.Snapshot) error {
 		output.Count(len(all.Principals), "principal"), output.Count(len(all.Secrets), "secret"), output.Count(len(all.Keys), "key"))
 	input.NoteUnread(s.env, all.Unread)
 	return nil
+}
+
+// somethingRead refuses a snapshot of nothing but blind spots: whoever asks it later would take it for an organization
+// without secrets.
+func somethingRead(parts []inventory.Snapshot) error {
+	var why string
+	for _, part := range parts {
+		if len(part.Unread) == 0 || len(part.Principals)+len(part.Secrets)+len(part.Keys) > 0 {
+			return nil
+		}
+		why = cmp.Or(why, part.Unread[0].Why)
+	}
+	return command.Fail("inventory: %s asked and none could be read, so nothing is written: %s; let the credentials take the role doublelock-read there, or use --own",
+		output.Count(len(parts), "account was", "accounts were"), output.Printable(why))
 }
 
 func (s *request) partsFolder() string { return s.out + ".parts" }

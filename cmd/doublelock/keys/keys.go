@@ -2,7 +2,6 @@ package keys
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -49,20 +49,21 @@ Exit codes: 0 nothing to say, 1 an error, 2 findings; what could not be read is 
 	}
 	output.Tabular(cmd)
 	path := input.SnapshotFlag(cmd)
-	input.ConfigFlag(cmd, &config)
+	input.ConfigFlag(cmd, &config, "configuration `FILE`, whose approved accounts count (default: none)")
 	cmd.Flags().StringVar(&standard, "standard", "", "`FILE` that says what is required")
-	cmd.Flags().StringArrayVar(&controls, "control", nil, "`ID` of a control to judge by; may be repeated (default: all)")
+	flags.Choices(cmd, &controls, controlIDs(), "control", "`ID` of a control to judge by; may be repeated (default: all)")
 	cmd.RunE = func(*cobra.Command, []string) error { return runKeysReview(env, *path, config, standard, controls) }
 	return cmd
 }
 
 func runKeysReview(env *command.Env, path, config, standard string, controls []string) error {
-	if err := knownControls(controls); err != nil {
-		return err
-	}
 	access, err := input.Snapshot(env, path)
 	if err != nil {
 		return err
+	}
+	if len(access.Snapshot().Keys) == 0 {
+		input.NoteUnread(env, access.Snapshot().Unread)
+		return command.Fail("keys review: no key in %s, so nothing was reviewed; take a snapshot of accounts and Regions that have keys", path)
 	}
 	std, err := readStandard(env, config, standard)
 	if err != nil {
@@ -92,13 +93,12 @@ func runKeysReview(env *command.Env, path, config, standard string, controls []s
 	return nil
 }
 
-func knownControls(ids []string) error {
-	for _, id := range ids {
-		if !slices.ContainsFunc(guard.KeyControls(), func(c guard.Control) bool { return string(c.ID) == id }) {
-			return fmt.Errorf("control %q: the controls on keys are DL.KEY.1 to DL.KEY.%d", id, len(guard.KeyControls()))
-		}
+func controlIDs() []string {
+	var ids []string
+	for _, c := range guard.KeyControls() {
+		ids = append(ids, string(c.ID))
 	}
-	return nil
+	return ids
 }
 
 // readStandard is the default, changed by the file, with the accounts that the configuration approves.
@@ -180,7 +180,7 @@ func writeReviewJSON(env *command.Env, found []keyreview.Finding) error {
 
 func keysPolicyCommand(env *command.Env) *cobra.Command {
 	var r preventive.KeyRequest
-	var shape, as string
+	shape, as := "", "json"
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Write the least key policy for an application, a vendor or named accounts",
@@ -202,26 +202,22 @@ cannot decrypt, users use the key through Secrets Manager alone, nobody else get
 			return runKeysPolicy(env, r, as)
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&shape, "shape", "", "app, vendor or central")
-	f.StringVar(&r.Account, "account", "", "account that owns the key")
-	f.StringVar(&r.Region, "region", "", "Region of the key and the secrets")
-	f.StringArrayVar(&r.Admins, "admin", nil, "`ARN` of a role that manages the key; may be repeated (default: by IAM in the account)")
-	f.StringArrayVar(&r.Readers, "reader", nil, "`ARN` of a role that reads; may be repeated")
-	f.StringArrayVar(&r.Writers, "writer", nil, "`ARN` of a role that creates, writes or rotates; may be repeated")
-	f.StringArrayVar(&r.Secrets, "secret", nil, "`ARN` of a secret, with * and ?; may be repeated")
-	f.StringArrayVar(&r.Accounts, "use-account", nil, "`ACCOUNT` that uses a central key; may be repeated")
-	f.StringVar(&as, "as", "json", "json, cdk or terraform")
+	flags.Choice(cmd, &shape, []string{string(preventive.ShapeApp), string(preventive.ShapeVendor), string(preventive.ShapeCentral)}, "shape", "`SHAPE` of the policy: app, vendor or central")
+	flags.Account(cmd, &r.Account, "account", "`ACCOUNT` that owns the key")
+	flags.Region(cmd, &r.Region, "region", "`REGION` of the key and the secrets")
+	flags.ARNs(cmd, &r.Admins, "iam", "admin", "`ARN` of a role that manages the key; may be repeated (default: by IAM in the account)")
+	flags.ARNs(cmd, &r.Readers, "iam", "reader", "`ARN` of a role that reads; may be repeated")
+	flags.ARNs(cmd, &r.Writers, "iam", "writer", "`ARN` of a role that creates, writes or rotates; may be repeated")
+	flags.ARNs(cmd, &r.Secrets, "secretsmanager", "secret", "`ARN` of a secret, with * and ?; may be repeated")
+	flags.Accounts(cmd, &r.Accounts, "use-account", "`ACCOUNT` that uses a central key; may be repeated")
+	flags.Choice(cmd, &as, []string{"json", "cdk", "terraform"}, "as", "`LANGUAGE` to write it in: json, cdk or terraform")
 	return cmd
 }
 
 func runKeysPolicy(env *command.Env, r preventive.KeyRequest, as string) error {
-	print, found := map[string]func(preventive.Document) (string, error){
+	print := map[string]func(preventive.Document) (string, error){
 		"json": preventive.Document.Indented, "cdk": preventive.KeyCDK, "terraform": preventive.KeyTerraform,
 	}[as]
-	if !found {
-		return errors.New("keys policy: --as json, cdk or terraform")
-	}
 	d, err := preventive.KeyPolicy(r)
 	if err != nil {
 		return err

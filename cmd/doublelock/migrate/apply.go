@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/handlers"
@@ -44,7 +45,7 @@ Exit code 2 when a secret is blocked, failed or its facts have changed.`,
 	output.Tabular(cmd)
 	a.flags(cmd)
 	f := cmd.Flags()
-	f.StringArrayVar(&a.waves, "wave", nil, "`WAVE` to move (canary, dev, test, prod); may be repeated (default: the first that is not done)")
+	flags.Choices(cmd, &a.waves, waveNames(), "wave", "`WAVE` to move (canary, dev, test, prod); may be repeated (default: the first that is not done)")
 	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may be made, in UTC; may be repeated (default: always)")
 	f.BoolVar(&a.dryRun, "dry-run", false, "print the calls that would be made, and make none")
 	f.StringVar(&a.goAhead, "go-ahead", "", "`NAME` of who says that observing is over, for the secrets that wait for it")
@@ -162,9 +163,6 @@ func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.
 func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) ([]migration.Wave, error) {
 	var out []migration.Wave
 	for _, name := range a.waves {
-		if !slices.Contains(migration.Waves(), migration.Wave(name)) {
-			return nil, fmt.Errorf("wave %q: want canary, dev, test or prod", name)
-		}
 		out = append(out, migration.Wave(name))
 	}
 	if len(out) > 0 {

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
@@ -43,12 +45,12 @@ taken up by the next one, or by the hub.`,
 
 // flags adds those that every command has which calls AWS.
 func (m *moving) flags(cmd *cobra.Command) {
-	input.ConfigFlag(cmd, &m.config)
-	cmd.Flags().StringArrayVar(&m.regions, "region", nil, "`REGION` to inspect; may be repeated (default: the guarded Regions)")
+	input.ConfigFlag(cmd, &m.config, input.OrEnvironment)
+	flags.Regions(cmd, &m.regions, "region", "`REGION` to inspect; may be repeated (default: the guarded Regions)")
 }
 
 func (m *moving) acceptFlag(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&m.accept, "accept", nil, "`PRINCIPAL_ARN` that may lose access; may be repeated")
+	flags.ARNs(cmd, &m.accept, "iam", "accept", "`PRINCIPAL_ARN` that may lose access; may be repeated")
 }
 
 // open finds hub, Regions and limits in the environment contract, and in the configuration where there is one.
@@ -64,6 +66,9 @@ func (m *moving) open(ctx context.Context) (*handlers.Migrations, error) {
 	}
 	if len(options.Regions) == 0 {
 		options.Regions = []string{options.Region}
+	}
+	if err := flags.CheckRegions(options.Regions); err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
 	}
 	set, err := m.settings()
 	if err != nil {
@@ -116,6 +121,14 @@ func (m *moving) settings() (migration.Settings, error) {
 		set.Windows = append(set.Windows, w)
 	}
 	return set, nil
+}
+
+func waveNames() []string {
+	var names []string
+	for _, wave := range migration.Waves() {
+		names = append(names, string(wave))
+	}
+	return names
 }
 
 func onePlanFile(command string) cobra.PositionalArgs {

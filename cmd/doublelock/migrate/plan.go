@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,9 +14,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/trail"
@@ -52,15 +55,18 @@ Exit code 2 when a secret is blocked: a reader would lose access, or something i
 	f := cmd.Flags()
 	f.StringVar(&p.out, "out", "", "plan `FILE` to write")
 	f.StringVarP(&p.snapshot, "snapshot", "s", "", `snapshot FILE of "doublelock inventory" instead of looking at AWS`)
-	f.StringArrayVar(&p.trails, "trail", nil, "CloudTrail `FILE` to find readers in, instead of asking CloudTrail; may be repeated")
-	f.StringArrayVar(&p.accounts, "account", nil, "`ACCOUNT` to plan; may be repeated (default: every account of the organization)")
+	f.StringArrayVar(&p.trails, "trail", nil, "`FILE` or folder of recorded CloudTrail to find readers in, instead of asking CloudTrail; may be repeated")
+	flags.Accounts(cmd, &p.accounts, "account", "`ACCOUNT` to plan; may be repeated (default: every account of the organization)")
 	f.StringArrayVar(&p.secrets, "secret", nil, "`SECRET` to plan, by ARN or name; may be repeated (default: all)")
 	return cmd
 }
 
 func (p *planning) run(ctx context.Context) error {
-	if p.out == "" {
+	switch {
+	case p.out == "":
 		return errors.New("migrate plan: say where to: --out FILE")
+	case p.snapshot != "" && len(p.accounts) > 0:
+		return errors.New("migrate plan: a snapshot has the accounts it has; leave out --account, or --snapshot")
 	}
 	m, err := p.open(ctx)
 	if err != nil {
@@ -70,6 +76,10 @@ func (p *planning) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(made.Items)+len(made.Outside) == 0 {
+		return command.Fail("migrate plan: no secret was found, so there is nothing to plan; check --account and --region, and what is unread above")
+	}
+	p.noteAccepted(made)
 	var text bytes.Buffer
 	if err := migration.SavePlan(&text, made); err != nil {
 		return err
@@ -82,6 +92,26 @@ func (p *planning) run(ctx context.Context) error {
 	}
 	fmt.Fprintf(p.env.Stderr, "%s: plan %s\n", p.out, made.ID)
 	return blockedExit(made)
+}
+
+// noteAccepted names who was accepted to lose access and reads nothing of the plan: a typing error, most likely.
+func (p *planning) noteAccepted(made migration.Plan) {
+	reads := map[string]bool{}
+	for _, i := range made.Items {
+		for _, r := range i.Readers {
+			reads[r.Principal] = true
+		}
+		for _, replica := range i.Replicas {
+			for _, r := range replica.Readers {
+				reads[r.Principal] = true
+			}
+		}
+	}
+	for _, principal := range p.accept {
+		if !reads[principal] {
+			p.env.Note("--accept %s: it reads no secret of this plan", principal)
+		}
+	}
 }
 
 // make plans from fresh facts.
@@ -100,19 +130,20 @@ func (p *planning) facts(ctx context.Context, m *handlers.Migrations) (migration
 		return migration.Facts{}, err
 	}
 	input.NoteUnread(p.env, snapshot.Unread)
-	seen, err := p.readTrails()
+	seen, err := p.readTrails(ctx)
 	if err != nil {
 		return migration.Facts{}, err
 	}
 	if p.snapshot != "" && seen == nil {
 		seen = []migration.Sighting{}
-		fmt.Fprintln(p.env.Stderr, "doublelock: note: without --trail only policies say who reads")
+		p.env.Note("without --trail only policies say who reads")
 	}
 	return m.Facts(ctx, snapshot, p.runtime, seen)
 }
 
 func (p *planning) takeSnapshot(ctx context.Context, m *handlers.Migrations) (inventory.Snapshot, error) {
 	if p.snapshot == "" {
+		defer p.env.Wait("the policies, secrets and keys of the accounts")()
 		return m.Take(ctx, p.accounts...)
 	}
 	access, err := input.Snapshot(p.env, p.snapshot)
@@ -123,26 +154,30 @@ func (p *planning) takeSnapshot(ctx context.Context, m *handlers.Migrations) (in
 }
 
 // readTrails finds readers in recorded files; nil when none are named.
-func (p *planning) readTrails() ([]migration.Sighting, error) {
+func (p *planning) readTrails(ctx context.Context) ([]migration.Sighting, error) {
 	if len(p.trails) == 0 {
 		return nil, nil
 	}
 	found := []migration.Sighting{}
+	reader := &input.Trail{Env: p.env}
+	reader.Event = func(r trail.Record) error {
+		found = append(found, handlers.Sightings(r.Change)...)
+		return nil
+	}
+	reader.Broken = func(reason error) error {
+		_, err := fmt.Fprintln(p.env.Stderr, "doublelock: migrate plan:", output.Printable(reason.Error()))
+		return err
+	}
 	for _, path := range p.trails {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("read trail: %w", err)
-		}
-		err = trail.Read(file, path, func(r trail.Record) error {
-			if r.Err == nil {
-				found = append(found, handlers.Sightings(r.Change)...)
-			}
-			return nil
-		})
-		_ = file.Close() // only read: there is nothing to lose
-		if err != nil {
+		if err := reader.Read(ctx, path); err != nil {
 			return nil, err
 		}
+	}
+	switch n := reader.Unread(); {
+	case n > 0: // a reader who stands there would be missed
+		return nil, command.Fail("%s of the trail could not be read, see above", output.Count(n, "part"))
+	case reader.Events == 0:
+		return nil, input.NoEvents("migrate plan", p.trails)
 	}
 	return migration.Gather(found), nil
 }
@@ -201,7 +236,8 @@ func showPlan(env *command.Env, p migration.Plan) error {
 	}
 	out := env.Text()
 	for _, e := range p.Outside {
-		fmt.Fprintf(out, "left alone: %s: %s\n", output.Printable(e.Name), output.Printable(e.Reason))
+		at := arn.Of(e.Secret)
+		fmt.Fprintf(out, "left alone: %s (%s, %s): %s\n", output.Printable(e.Name), at.Account, at.Region, output.Printable(e.Reason))
 	}
 	c := p.Cost
 	fmt.Fprintf(out, "keys: %d now, %d then; $%.2f a month now, $%.2f then", c.KeysBefore, c.KeysAfter, c.Before, c.After)
@@ -221,7 +257,7 @@ func verdictOf(i migration.Item) string {
 
 func showDetails(out io.Writer, p migration.Plan, fixes bool) {
 	for _, i := range p.Items {
-		fmt.Fprintf(out, "\n%s (%s, %s)\n  to %s: %s\n", output.Printable(i.Name), i.Account, i.Region, i.Target, i.TargetWhy)
+		fmt.Fprintf(out, "\n%s (%s, %s)\n  %s\n", output.Printable(i.Name), i.Account, i.Region, output.Printable(targetOf(i)))
 		for _, r := range i.Readers {
 			showReader(out, "  ", r, fixes)
 		}
@@ -238,6 +274,16 @@ func showDetails(out io.Writer, p migration.Plan, fixes bool) {
 			fmt.Fprintf(out, "  made with %s: %s\n", i.Tool, i.Line)
 		}
 	}
+}
+
+func targetOf(i migration.Item) string {
+	switch {
+	case i.Target != "" && i.TargetWhy != "":
+		return "to " + i.Target + ": " + i.TargetWhy
+	case i.Target != "":
+		return "to " + i.Target
+	}
+	return "to no key: " + cmp.Or(i.TargetWhy, strings.Join(i.Blocked, "; "), "none was found")
 }
 
 func showReader(out io.Writer, indent string, r migration.Reader, fixes bool) {

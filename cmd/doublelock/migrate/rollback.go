@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -38,7 +39,7 @@ where that is missing rollback says so, and the owner has to write a new version
 	g.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&g.secret, "secret", "", "`SECRET` to set back, by ARN or name")
-	f.StringVar(&g.wave, "wave", "", "`WAVE` to set back")
+	flags.Choice(cmd, &g.wave, waveNames(), "wave", "`WAVE` to set back: canary, dev, test or prod")
 	f.StringVar(&g.plan, "plan", "", "`ID` of the plan to set back")
 	f.StringVar(&g.reason, "reason", "", "why, for the journal and the owners")
 	f.BoolVar(&g.dryRun, "dry-run", false, "say what would be set back, and do nothing")

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -46,7 +47,15 @@ func showStatus(env *command.Env, s migration.Summary) error {
 		return err
 	}
 	for _, waiting := range s.Waiting {
-		fmt.Fprintf(env.Text(), "%s %s (%s): %s\n", waiting.For, output.Printable(waiting.Name), waiting.Phase, output.Printable(waiting.Reason))
+		fmt.Fprintf(env.Text(), "%s %s (%s): %s\n", waitsFor(waiting.For), output.Printable(waiting.Name), waiting.Phase, output.Printable(cmp.Or(waiting.Reason, "nothing to do for now")))
 	}
 	return nil
+}
+
+// waitsFor says who has the next step; nobody has it where only time must pass.
+func waitsFor(whom string) string {
+	if whom == "time" {
+		return "waiting"
+	}
+	return whom
 }

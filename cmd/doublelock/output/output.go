@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -33,6 +34,8 @@ type Printer struct {
 	Color          bool // standard output shows colors
 	Live           bool // standard error is a terminal, which shows progress
 	Width          int  // characters in a line of standard output; 0 where nothing limits them
+
+	Quiet time.Duration // before Wait says what it waits for; 0 is three seconds
 }
 
 // New prints to two streams. NO_COLOR (no-color.org) and TERM=dumb keep a terminal plain; pipes and files are.

@@ -36,7 +36,9 @@ Decisions:
   ignored         nothing to do; the reason says why
 
 The summary goes to standard error. What cannot be read is named there with file, line and reason, the rest is still
-read, and the exit code is 1.`,
+read, and the exit code is 1. So it is when there was no event at all.
+
+Exit codes: 0 every event was read, 1 an error, or something could not be read.`,
 		Example: `  doublelock replay trail/                                     # all log files of a downloaded trail
   doublelock replay event.json trail.jsonl 2026-06-02.json.gz  # several at once
   doublelock replay -o json trail/ | jq -c 'select(.decision == "look_at_secret")'
@@ -90,6 +92,9 @@ func (r *replay) run(ctx context.Context, paths []string) error {
 	fmt.Fprintln(r.env.Stderr, r.summary())
 	if n := r.input.Unread(); n > 0 {
 		return command.Fail("%s could not be read, see above", output.Count(n, "part of the input", "parts of the input"))
+	}
+	if r.input.Events == 0 {
+		return input.NoEvents("replay", paths)
 	}
 	return nil
 }

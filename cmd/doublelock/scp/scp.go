@@ -41,7 +41,7 @@ the output says so.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runRender(env, config, folder) },
 	}
-	input.ConfigFlag(cmd, &config)
+	input.ConfigFlag(cmd, &config, input.StandIn)
 	cmd.Flags().StringVar(&folder, "dir", "", "write each document to `FOLDER`/NAME.json")
 	_ = cmd.MarkFlagDirname("dir")
 	return cmd
