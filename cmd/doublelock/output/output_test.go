@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -178,5 +179,23 @@ func TestFormatsAreCheckedBeforeACommandRuns(t *testing.T) {
 				t.Errorf("ran %d times: %v, want %s", ran, err, tt.want)
 			}
 		})
+	}
+}
+
+func TestWhoeverWaitsLongSeesForWhat(t *testing.T) {
+	var errs bytes.Buffer
+	p := output.Printer{Stderr: &errs, Quiet: time.Millisecond}
+	done := p.Wait("the canary in %s", "x\x1b")
+	time.Sleep(50 * time.Millisecond)
+	done()
+	done() // again: nothing
+	if want := "doublelock: waiting: the canary in x·\n"; errs.String() != want {
+		t.Errorf("%q, want %q", errs.String(), want)
+	}
+	errs.Reset()
+	p.Quiet = time.Hour
+	p.Wait("what is over at once")()
+	if errs.Len() > 0 {
+		t.Errorf("%q", errs.String())
 	}
 }
