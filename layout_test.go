@@ -36,7 +36,8 @@ var rooms = map[string][]string{
 	"shared/inventory":         {"shared/guard", "shared/policy"},
 	"shared/migration":         {"shared/guard", "shared/policy", "shared/inventory"},
 	"shared/killswitch":        {"shared/guard", "shared/policy"},
-	"shared/fleet":             {"shared/guard"},
+	"shared/fleet":             {"shared/guard", "shared/inventory", "shared/migration", "shared/trail"},
+	"shared/fleet/live":        {"shared/guard", "shared/inventory", "shared/migration", "shared/trail", "shared/preventive", "shared/fleet", "shared/settings", "shared/cloud"},
 	"shared/notify":            {"shared/guard"},
 	"shared/notify/email":      {"shared/guard", "shared/notify"},
 	"shared/notify/slack":      {"shared/guard", "shared/notify"},
@@ -47,32 +48,34 @@ var rooms = map[string][]string{
 	"shared/localaws":          {"shared/guard", "shared/policy", "shared/trail", "shared/settings", "shared/localaws/pattern"},
 	"shared/localaws/pattern":  {},
 
-	"handlers":                  {"handlers/*", "shared/*", "github.com/aws/aws-lambda-go/events"},
+	"handlers":                  {"github.com/aws/aws-lambda-go/events"},
+	"handlers/hub":              {"shared/notify", "shared/settings", "shared/cloud"},
 	"handlers/detect":           handler,
 	"handlers/sweep":            handler,
 	"handlers/alert":            handler,
 	"handlers/remediate":        handler,
 	"handlers/watchdog":         handler,
 	"handlers/incident":         handler,
-	"handlers/detect/lambda":    lambdaMain,
-	"handlers/sweep/lambda":     lambdaMain,
-	"handlers/alert/lambda":     lambdaMain,
-	"handlers/remediate/lambda": lambdaMain,
-	"handlers/watchdog/lambda":  lambdaMain,
-	"handlers/incident/lambda":  lambdaMain,
+	"handlers/detect/lambda":    {"handlers/detect", "github.com/aws/aws-lambda-go/lambda"},
+	"handlers/sweep/lambda":     {"handlers/sweep", "github.com/aws/aws-lambda-go/lambda"},
+	"handlers/alert/lambda":     {"handlers/alert", "github.com/aws/aws-lambda-go/lambda"},
+	"handlers/remediate/lambda": {"handlers/remediate", "github.com/aws/aws-lambda-go/lambda"},
+	"handlers/watchdog/lambda":  {"handlers/watchdog", "github.com/aws/aws-lambda-go/lambda"},
+	"handlers/incident/lambda":  {"handlers/incident", "github.com/aws/aws-lambda-go/lambda"},
 
-	"cmd/doublelock": {"handlers", "shared/*", "testdata/templates", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/charmbracelet/lipgloss", "github.com/schollz/progressbar/v3", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/"},
+	"cmd/doublelock": {"handlers", "handlers/*", "shared/*", "github.com/aws/aws-lambda-go/events", "testdata/templates", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/charmbracelet/lipgloss", "github.com/schollz/progressbar/v3", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/"},
 	"infra":          {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
 
 	"testdata/templates": {}, // the synthesized templates, embedded
 }
 
+// handler may be imported by a handler; wiring by its wire.go alone, which joins it to AWS and the settings.
 var (
 	handler = []string{
-		"shared/guard", "shared/trail", "shared/policy", "shared/migration", "shared/killswitch", "shared/notify",
+		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/migration", "shared/killswitch", "shared/fleet", "shared/notify",
 		"shared/notify/email", "shared/notify/slack", "shared/report", "shared/inventory", "github.com/aws/aws-lambda-go/events",
 	}
-	lambdaMain = []string{"handlers", "github.com/aws/aws-lambda-go/lambda"}
+	wiring = []string{"handlers/hub", "handlers/detect", "shared/fleet/live", "shared/settings", "shared/cloud"}
 )
 
 var topLevel = []string{
@@ -95,6 +98,10 @@ func TestEveryRoomIsListedAndImportsOnlyWhatItMay(t *testing.T) {
 			t.Errorf("%s: says nothing about what is inside", folder)
 		}
 		for _, file := range files {
+			allowed := allowed
+			if path.Base(filepath.ToSlash(file)) == "wire.go" {
+				allowed = slices.Concat(allowed, wiring)
+			}
 			for _, imported := range imports(t, file) {
 				if imported != "shared/arn" && !mayImport(allowed, imported) {
 					t.Errorf("%s: %s may not import %s", file, folder, imported)

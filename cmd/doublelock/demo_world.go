@@ -184,13 +184,11 @@ func (w *world) register(ctx context.Context, name string) error {
 	env[settings.EnvEndpoint], env[settings.EnvRegion] = w.url, virginia
 	env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_SESSION_TOKEN"] = keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken
 	log := slog.New(&tap{function: name, hear: w.watch.log})
-	functions, err := handlers.Wire(ctx, func(variable string) string { return env[variable] }, w.now, log)
+	handle, err := wire(ctx, name, func(variable string) string { return env[variable] }, w.now, log)
 	if err != nil {
 		return fmt.Errorf("function %s: %w", full, err)
 	}
-	w.aws.RegisterFunction(hub, virginia, full, func(ctx context.Context, payload []byte) ([]byte, error) {
-		return functions.Invoke(ctx, name, payload)
-	})
+	w.aws.RegisterFunction(hub, virginia, full, handle)
 	return nil
 }
 

@@ -16,8 +16,9 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
 
@@ -66,13 +67,13 @@ func (s *stocktaking) run(ctx context.Context) error {
 	if s.out == "" {
 		return errors.New("inventory: say where to: --out FILE")
 	}
-	taker, err := s.open(ctx)
+	client, taker, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
 	known := s.accounts
 	if s.own {
-		own, err := taker.Cloud.Own(ctx)
+		own, err := client.Own(ctx)
 		if err != nil {
 			return fmt.Errorf("find the account of the credentials: %w", err)
 		}
@@ -97,13 +98,13 @@ func (s *stocktaking) run(ctx context.Context) error {
 }
 
 // open finds Regions and accounts in the environment contract, and in the configuration where there is one.
-func (s *stocktaking) open(ctx context.Context) (*handlers.Inventory, error) {
+func (s *stocktaking) open(ctx context.Context) (*cloud.Cloud, *fleet.Snapshots, error) {
 	options := cloud.FromEnv(os.Getenv)
 	options.KeyDetails, options.Now = true, s.env.Now
 	if _, err := os.Stat(cmp.Or(s.config, configName)); s.config != "" || err == nil {
 		config, _, err := s.env.readConfig(s.config)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		options.Region = cmp.Or(options.Region, config.Regions.Home)
 		options.HubAccount = cmp.Or(options.HubAccount, config.Organization.SecurityAccount)
@@ -118,19 +119,19 @@ func (s *stocktaking) open(ctx context.Context) (*handlers.Inventory, error) {
 	if s.own {
 		options.AssumeRoles, options.ManagementAccount = false, ""
 	}
-	door, err := cloud.Open(ctx, options)
+	client, err := cloud.Open(ctx, options)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	regions := options.Regions
 	if len(regions) == 0 {
 		regions = []string{options.Region}
 	}
-	return &handlers.Inventory{Cloud: door, Regions: regions, Now: s.env.Now}, nil
+	return client, live.Snapshots(client, regions, s.env.Now), nil
 }
 
 // readAccounts reads what is asked for and is not left from a run that was stopped.
-func (s *stocktaking) readAccounts(ctx context.Context, taker *handlers.Inventory, organization inventory.Snapshot) ([]inventory.Snapshot, error) {
+func (s *stocktaking) readAccounts(ctx context.Context, taker *fleet.Snapshots, organization inventory.Snapshot) ([]inventory.Snapshot, error) {
 	ids := s.accounts
 	if len(ids) == 0 {
 		for _, account := range organization.Accounts {

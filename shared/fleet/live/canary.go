@@ -1,24 +1,24 @@
-package handlers
+package live
 
 import (
 	"context"
 	"fmt"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
-	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// CanaryPlace says where a canary is made and by whom. Role is the name of a role of the account; "" is the
-// credentials at hand. ID is unique, in letters and digits.
-type CanaryPlace struct{ Account, Region, Role, ID string }
+// CanaryAt says where a canary is made and by whom. Role is the name of a role of the account; "" is the credentials
+// at hand. ID is unique, in letters and digits.
+type CanaryAt struct{ Account, Region, Role, ID string }
 
 // Canary prepares a canary. Nothing is made before it flies; Patience and Now are the caller's to set.
-func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at CanaryPlace) (*fleet.Canary, error) {
-	mode, err := newModes(config.Runtime(), c, time.Now).Mode(ctx, at.Account, map[string]string{"Owner": fleet.CanaryOwner})
+func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at CanaryAt) (*fleet.Canary, error) {
+	mode, err := Modes(c, config.Runtime(), time.Now).Mode(ctx, at.Account, map[string]string{"Owner": fleet.CanaryOwner})
 	if err != nil {
 		return nil, fmt.Errorf("find mode of account %s: %w", at.Account, err)
 	}
@@ -27,11 +27,17 @@ func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at Cana
 		maker = c.WorkloadIn(at.Account, at.Region, at.Role)
 	}
 	hub, home := config.Organization.SecurityAccount, config.Regions.Home
-	topic := "arn:" + preventive.Partition(home) + ":sns:" + home + ":" + hub + ":" + settings.TopicOwners
+	topic := arn.PartitionOf(home).New("sns", home, hub, settings.TopicOwners).String()
 	return &fleet.Canary{
 		Account: at.Account, Region: at.Region, Name: fleet.CanaryPrefix + at.ID, Mode: mode,
 		Maker: canaryMaker{maker}, Traces: traces{c.Records(settings.HubName), c.Secrets()}, Pause: 500 * time.Millisecond,
-		Listen: func(ctx context.Context) (fleet.Ear, error) { return c.Listen(ctx, topic, "doublelock-canary-"+at.ID) },
+		Subscribe: func(ctx context.Context) (fleet.Subscriber, error) {
+			queue, err := c.Listen(ctx, topic, "doublelock-canary-"+at.ID)
+			if err != nil {
+				return nil, err
+			}
+			return subscriber{queue}, nil
+		},
 	}, nil
 }
 
@@ -52,3 +58,8 @@ func (t traces) Tags(ctx context.Context, ref guard.SecretRef) (map[string]strin
 	secret, err := t.secrets.Describe(ctx, ref)
 	return secret.Tags, err
 }
+
+// subscriber is a queue that is subscribed to the owners' topic.
+type subscriber struct{ *cloud.Ear }
+
+func (s subscriber) Receive(ctx context.Context) ([]string, error) { return s.Hear(ctx) }

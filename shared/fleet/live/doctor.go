@@ -1,0 +1,208 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// Names of what infra deploys into members and only the doctor refers to.
+const (
+	forwardDeadLetters  = "doublelock-forward-dlq"
+	allManagementEvents = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+	organizationsRegion = "us-east-1" // where AWS Organizations writes its events
+	organizationsRule   = "doublelock-tamper-policies"
+)
+
+// Doctor makes the doctor that looks at everything a configuration has deployed. c must take member roles; functions
+// names those of the hub, without their prefix.
+func Doctor(c *cloud.Cloud, config settings.Config, functions []string) (*fleet.Doctor, error) {
+	expected, err := expect(config, functions)
+	if err != nil {
+		return nil, fmt.Errorf("open doctor: %w", err)
+	}
+	return &fleet.Doctor{
+		Expected: expected, Members: members{c}, Hub: hubParts{c, c.Bus(settings.HubName)},
+		Organization: Enrolled(c, config.Runtime(), config.Organization.ManagementAccount),
+	}, nil
+}
+
+// Hub names the accounts of a hub and the Regions that it guards.
+type Hub struct {
+	Management, Account string // 12 digits
+	Home                string // Region
+	Regions             []string
+}
+
+// Health makes the doctor that takes pulses, and looks neither at the hub nor at the policies of the organization. c
+// must take member roles.
+func Health(c *cloud.Cloud, r settings.Runtime, h Hub) *fleet.Doctor {
+	return &fleet.Doctor{
+		Expected: expectMembers(h), Members: members{c}, Organization: Enrolled(c, r, h.Management),
+		Concurrency: 32, // four thousand accounts × Regions in less than the function's five minutes
+	}
+}
+
+// Enrolled lists the accounts that have the member stack, as of now and for one use.
+func Enrolled(c *cloud.Cloud, r settings.Runtime, management string) fleet.Enrolled {
+	return fleet.Enrolled{Organization: organization{c}, Management: management, Has: r.Enrolled}
+}
+
+// Modes finds modes by doublelock.yaml.
+func Modes(c *cloud.Cloud, r settings.Runtime, now func() time.Time) *fleet.Modes {
+	return &fleet.Modes{
+		Of: r.Mode, Accounts: organization{c}.Accounts, Now: now,
+		ByPath: func(account string) bool {
+			_, named := r.Accounts[account]
+			return !named && len(r.OUs) > 0
+		},
+	}
+}
+
+// expect is what a configuration deploys.
+func expect(config settings.Config, functions []string) (fleet.Expected, error) {
+	e := expectMembers(Hub{config.Organization.ManagementAccount, config.Organization.SecurityAccount, config.Regions.Home, config.Regions.Guarded})
+	e.OrganizationID = config.Organization.ID
+	var err error
+	if e.Config, err = config.Runtime().Env(); err != nil {
+		return e, err
+	}
+	scps, err := preventive.SCPs(config)
+	if err != nil {
+		return e, err
+	}
+	for _, scp := range scps {
+		e.SCPs = append(e.SCPs, fleet.SCP{Name: scp.Name, Content: scp.Content, Targets: scp.Targets})
+	}
+	for _, name := range functions {
+		e.Workers = append(e.Workers, settings.SessionPrefix+name)
+	}
+	return e, nil
+}
+
+// expectMembers is what every account has in every Region.
+func expectMembers(h Hub) fleet.Expected {
+	partition := arn.PartitionOf(h.Home)
+	e := fleet.Expected{
+		Management: h.Management, Hub: h.Account, Home: h.Home, Regions: h.Regions, ForwardRole: settings.RoleForward, DeadLetters: forwardDeadLetters,
+		BusARN: partition.New("events", h.Home, h.Account, "event-bus/"+settings.HubName).String(),
+		Roles:  []string{settings.RoleTag, settings.RoleChange},
+	}
+	for _, rule := range trail.Rules() {
+		if rule.Forwarded {
+			e.Rules = append(e.Rules, expectRule(rule))
+		}
+	}
+	if !slices.Contains(h.Regions, organizationsRegion) && partition == arn.Standard {
+		isTheirs := func(r fleet.ExpectedRule) bool { return r.Name == organizationsRule }
+		e.Elsewhere = []fleet.ExpectedLocation{{Account: h.Management, Region: organizationsRegion, Rules: pick(e.Rules, isTheirs)}}
+	}
+	return e
+}
+
+func expectRule(rule trail.Rule) fleet.ExpectedRule {
+	state := "ENABLED"
+	if rule.AllManagementEvents {
+		state = allManagementEvents
+	}
+	pattern, _ := json.Marshal(rule.Pattern) // made of texts only
+	return fleet.ExpectedRule{Name: rule.Name, State: state, Pattern: string(pattern)}
+}
+
+func pick[T any](all []T, want func(T) bool) []T {
+	return slices.DeleteFunc(slices.Clone(all), func(v T) bool { return !want(v) })
+}
+
+// organization reads AWS Organizations anew for each question.
+type organization struct{ c *cloud.Cloud }
+
+func (o organization) Accounts(ctx context.Context) ([]fleet.Account, error) {
+	return tree{o.c.Organization()}.Accounts(ctx)
+}
+
+func (o organization) SCPs(ctx context.Context) ([]fleet.SCP, error) {
+	policies, err := o.c.Organization().Policies(ctx, cloud.ServiceControl)
+	var scps []fleet.SCP
+	for _, p := range policies {
+		scps = append(scps, fleet.SCP{Name: p.Name, Content: p.Content, Targets: p.Targets})
+	}
+	return scps, err
+}
+
+// members looks into accounts.
+type members struct{ c *cloud.Cloud }
+
+func (m members) Enter(ctx context.Context, account string) error {
+	return m.c.Enter(ctx, account, settings.RoleRead)
+}
+
+func (m members) Roles(ctx context.Context, account string) ([]string, error) {
+	principals, err := m.c.Principals(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(principals.Roles))
+	for _, role := range principals.Roles {
+		names = append(names, role.Name)
+	}
+	return names, nil
+}
+
+func (m members) Trails(ctx context.Context, account, region string) ([]fleet.Trail, error) {
+	found, err := m.c.Trails().Describe(ctx, account, region)
+	trails := make([]fleet.Trail, 0, len(found))
+	for _, t := range found {
+		trails = append(trails, fleet.Trail{Name: t.Name, Logging: t.Logging, DeliveryFail: t.DeliveryFail})
+	}
+	return trails, err
+}
+
+func (m members) Rule(ctx context.Context, account, region, name string) (fleet.Rule, error) {
+	found, err := m.c.Rule(ctx, account, region, "", name)
+	rule := fleet.Rule{State: found.State, Pattern: found.Pattern}
+	for _, t := range found.Targets {
+		rule.Targets = append(rule.Targets, fleet.Target{ARN: t.ARN, RoleARN: t.RoleARN, DLQ: t.DLQ})
+	}
+	return rule, err
+}
+
+func (m members) Waiting(ctx context.Context, account, region, queue string) (int, error) {
+	q, err := m.c.MemberQueue(ctx, account, region, queue)
+	return q.Waiting + q.InFlight, err
+}
+
+// hubParts looks at the hub with the credentials at hand.
+type hubParts struct {
+	c   *cloud.Cloud
+	bus *cloud.Bus
+}
+
+func (h hubParts) BusPolicy(ctx context.Context) (string, error) { return h.bus.Policy(ctx) }
+
+func (h hubParts) Queue(ctx context.Context, name string) (fleet.Queue, error) {
+	q, err := h.c.Queue(ctx, name)
+	return fleet.Queue{Waiting: q.Waiting, InFlight: q.InFlight, Parks: q.Redrive != ""}, err
+}
+
+func (h hubParts) Function(ctx context.Context, name string) (fleet.Function, error) {
+	f, err := h.c.Function(ctx, name)
+	return fleet.Function{State: f.State, CodeSHA256: f.CodeSHA256, ModifiedAt: f.ModifiedAt, Config: f.Environment[settings.EnvConfig]}, err
+}
+
+var (
+	_ fleet.Members       = members{}
+	_ fleet.Hub           = hubParts{}
+	_ fleet.Organization  = organization{}
+	_ fleet.EventHistory  = history{}
+	_ fleet.SecretContext = besideSecrets{}
+	_ fleet.Traces        = traces{}
+)
