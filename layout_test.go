@@ -45,8 +45,15 @@ var rooms = map[string][]string{
 	"shared/report":            {"shared/guard"},
 	"shared/settings":          {"shared/guard", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
 	"shared/cloud":             {"shared/guard", "shared/settings", "github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go", "github.com/aws/smithy-go/"},
-	"shared/localaws":          {"shared/guard", "shared/policy", "shared/trail", "shared/settings", "shared/localaws/pattern"},
-	"shared/localaws/pattern":  {},
+
+	"shared/localaws":                {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/secretsmanager", "shared/localaws/messaging", "shared/localaws/dynamodb", "shared/localaws/cloudformation"},
+	"shared/localaws/core":           {"shared/policy"},
+	"shared/localaws/kms":            {"shared/policy", "shared/localaws/core"},
+	"shared/localaws/secretsmanager": {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/messaging"},
+	"shared/localaws/messaging":      {"shared/policy", "shared/localaws/core", "shared/localaws/kms", "shared/localaws/pattern"},
+	"shared/localaws/dynamodb":       {"shared/localaws/core"},
+	"shared/localaws/cloudformation": {"shared/localaws/core"},
+	"shared/localaws/pattern":        {},
 
 	"handlers":                  {"github.com/aws/aws-lambda-go/events"},
 	"handlers/hub":              {"shared/notify", "shared/settings", "shared/cloud"},
@@ -63,13 +70,34 @@ var rooms = map[string][]string{
 	"handlers/watchdog/lambda":  {"handlers/watchdog", "github.com/aws/aws-lambda-go/lambda"},
 	"handlers/incident/lambda":  {"handlers/incident", "github.com/aws/aws-lambda-go/lambda"},
 
-	"cmd/doublelock": {"handlers", "handlers/*", "shared/*", "github.com/aws/aws-lambda-go/events", "testdata/templates", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/charmbracelet/lipgloss", "github.com/schollz/progressbar/v3", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/"},
-	"infra":          {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
+	"cmd/doublelock":                      {"cmd/doublelock/*", "github.com/spf13/cobra"},
+	"cmd/doublelock/output":               {"github.com/spf13/cobra", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
+	"cmd/doublelock/command":              {"cmd/doublelock/output"},
+	"cmd/doublelock/input":                {"cmd/doublelock/command", "cmd/doublelock/output", "shared/inventory", "shared/migration", "shared/settings", "shared/trail", "github.com/spf13/cobra", "github.com/goccy/go-yaml"},
+	"cmd/doublelock/locks":                {"shared/inventory", "shared/policy"},
+	"cmd/doublelock/commandtest":          {"cmd/doublelock/command", "cmd/doublelock/output", "github.com/spf13/cobra"},
+	"cmd/doublelock/audit":                commandLine("shared/cloud", "shared/guard", "shared/settings"),
+	"cmd/doublelock/can":                  commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
+	"cmd/doublelock/config":               commandLine("shared/cloud", "shared/guard", "shared/preventive", "shared/settings"),
+	"cmd/doublelock/demo":                 commandLine("cmd/doublelock/demo/world", "shared/cloud", "shared/guard", "shared/localaws", "shared/settings", "shared/trail"),
+	"cmd/doublelock/demo/world":           {"handlers", "handlers/*", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/guard", "shared/localaws", "shared/settings", "testdata/templates"},
+	"cmd/doublelock/demo/world/worldtest": {"cmd/doublelock/demo/world", "shared/settings"},
+	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live", "shared/cloud", "shared/settings"),
+	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/inventory"),
+	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
+	"cmd/doublelock/migrate":              commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/guard", "shared/inventory", "shared/migration", "shared/settings", "shared/trail"),
+	"cmd/doublelock/policy":               commandLine("shared/policy", "shared/policy/policytest"),
+	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
+	"cmd/doublelock/replay":               commandLine("shared/trail"),
+	"cmd/doublelock/scp":                  commandLine("shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/settings", "shared/simulate", "shared/trail"),
+	"cmd/doublelock/version":              commandLine(),
+
+	"infra": {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
 
 	"testdata/templates": {}, // the synthesized templates, embedded
 }
 
-// handler may be imported by a handler; wiring by its wire.go alone, which joins it to AWS and the settings.
+// handler is what a handler may import; wiring is what its wire.go alone may, which joins it to AWS and the settings.
 var (
 	handler = []string{
 		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/migration", "shared/killswitch", "shared/fleet", "shared/notify",
@@ -78,9 +106,14 @@ var (
 	wiring = []string{"handlers/hub", "handlers/detect", "shared/fleet/live", "shared/settings", "shared/cloud"}
 )
 
+// commandLine is what a command may import: what all of them share, and rooms of its own. The local AWS is the demo's.
+func commandLine(rooms ...string) []string {
+	return append(rooms, "cmd/doublelock/command", "cmd/doublelock/input", "cmd/doublelock/output", "github.com/spf13/cobra", "github.com/spf13/pflag")
+}
+
 var topLevel = []string{
 	"infra", "handlers", "shared", "cdk.json", "go.mod", "go.sum", "README.md",
-	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "layout_test.go",
+	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go",
 	"tools.mod", "tools.sum", "package.json", "package-lock.json", "requirements-dev.txt", ".npmrc", ".gitignore", ".gitattributes",
 	".git", "dist", "cdk.out", "node_modules", ".venv", // not tracked
 }
@@ -135,7 +168,7 @@ func TestNamesThatTwoRoomsShareAreTheSame(t *testing.T) {
 	if trail.SessionPrefix != settings.SessionPrefix {
 		t.Errorf("trail.SessionPrefix = %q, settings.SessionPrefix = %q", trail.SessionPrefix, settings.SessionPrefix)
 	}
-	roles := []string{settings.RoleRead, settings.RoleTag, settings.RoleChange, settings.RoleKillSwitch}
+	roles := []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}
 	if !slices.Equal(trail.OwnRoles(), roles) {
 		t.Errorf("trail.OwnRoles() = %q, settings has %q", trail.OwnRoles(), roles)
 	}
@@ -171,7 +204,7 @@ func TestOnlyAnOwnerSealsFromTheCommandLine(t *testing.T) {
 			})
 		}
 	}
-	for name, want := range map[string]string{"GetSecretValue": "shared/cloud/seal.go", "Seal": "cmd/doublelock/migrate_seal.go", "BatchGetSecretValue": ""} {
+	for name, want := range map[string]string{"GetSecretValue": "shared/cloud/seal.go", "Seal": "cmd/doublelock/migrate/seal.go", "BatchGetSecretValue": ""} {
 		for _, file := range callers[name] {
 			if file != want && !strings.HasPrefix(file, "shared/localaws/") { // which seals nobody's secrets but its own
 				t.Errorf("%s calls %s; only %q may", file, name, want)

@@ -55,19 +55,16 @@ func newAlarm(scope constructs.Construct, a alarm, topic *string) {
 }
 
 // hubAlarms are what must not happen to the hub in silence.
-func hubAlarms(in Input) []alarm {
+func hubAlarms(c settings.Config) []alarm {
 	var all []alarm
-	for _, w := range in.workers() {
+	for _, w := range workers {
 		all = append(all, workerAlarms(w)...)
 	}
-	all = append(all, silence(in.Config.Operations))
-	if in.Config.Operations.SlackAPI {
+	all = append(all, silence(c.Operations))
+	if c.Operations.SlackAPI {
 		all = append(all, deadLetterAlarms(slackAPI)...)
 	}
-	if in.has(watchdog) {
-		all = append(all, coverage())
-	}
-	return all
+	return append(all, coverage())
 }
 
 func workerAlarms(w worker) []alarm {
@@ -103,12 +100,7 @@ func queueAlarm(name, queue, metric, why string, threshold float64) alarm {
 	}
 }
 
-const (
-	watchdog = "watchdog"
-	incident = "incident"
-
-	defaultSilentHours = 24
-)
+const defaultSilentHours = 24
 
 // silence alarms when no event of any account arrived for hours: a dead path looks like a quiet organization.
 func silence(o settings.Operations) alarm {

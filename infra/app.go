@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -18,8 +18,6 @@ type Input struct {
 	Config settings.Config
 	Rules  []trail.Rule
 	Dist   string // folder of the Lambda binaries: <name>/bootstrap
-	// Handlers names the handlers that exist: what has no handler yet is not deployed.
-	Handlers []string
 	// Context is the app's own CDK context: the member template is rendered by an app beside it, under the same flags.
 	Context map[string]any
 }
@@ -72,7 +70,7 @@ const globalRegion = "us-east-1"
 // buildOrganizationEvents forwards the events of Organizations (a policy detached, changed or switched off) where their
 // Region is not guarded anyway. They appear in the management account only.
 func buildOrganizationEvents(app awscdk.App, in Input, home awscdk.Stack) error {
-	if slices.Contains(regionsHomeFirst(in.Config), globalRegion) || preventive.Partition(in.Config.Regions.Home) != "aws" {
+	if slices.Contains(regionsHomeFirst(in.Config), globalRegion) || arn.PartitionOf(in.Config.Regions.Home) != arn.Standard {
 		return nil
 	}
 	in.Config.Keys.Create = false

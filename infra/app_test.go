@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// big is an organization of 50 OUs in 12 waves, each with its own mode, in four Regions.
+// big is an organization of 50 OUs in 12 stages, each with its own mode, in four Regions.
 func big() settings.Config {
 	c := settings.Config{
 		Organization: settings.Organization{ID: "o-exampleorgid", RootID: "r-ab12", Enroll: []string{"r-ab12"}, ManagementAccount: "111111111111", SecurityAccount: "222222222222"},
@@ -29,12 +29,12 @@ func big() settings.Config {
 	modes := guard.Modes()
 	for i := range 50 {
 		if i%5 == 0 {
-			c.Waves = append(c.Waves, settings.Wave{
-				Name: fmt.Sprintf("wave-%d", i/5), Mode: modes[i/5%len(modes)], SCP: i >= 10, BacklogMigrated: i >= 30,
+			c.Rollout = append(c.Rollout, settings.RolloutStage{
+				Name: fmt.Sprintf("stage-%d", i/5), Mode: modes[i/5%len(modes)], SCP: i >= 10, BacklogMigrated: i >= 30,
 			})
 		}
-		wave := &c.Waves[len(c.Waves)-1]
-		wave.Targets = append(wave.Targets, fmt.Sprintf("ou-ab12-%08d", i))
+		stage := &c.Rollout[len(c.Rollout)-1]
+		stage.Targets = append(stage.Targets, fmt.Sprintf("ou-ab12-%08d", i))
 		c.BreakGlass = append(c.BreakGlass, fmt.Sprintf("arn:aws:iam::*:role/BreakGlass%02d", i))
 	}
 	c.BreakGlass = c.BreakGlass[:4]
@@ -48,7 +48,7 @@ func TestFiftyOUsStayUnderEveryLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("50 OUs, 10 waves, 4 Regions: synthesized in %v\n%s", time.Since(started).Round(time.Millisecond), log.String())
+	t.Logf("50 OUs, 10 stages, 4 Regions: synthesized in %v\n%s", time.Since(started).Round(time.Millisecond), log.String())
 	for name, tpl := range templates {
 		if count := len(tpl.Resources); count > 500 {
 			t.Errorf("%s has %d resources, CloudFormation takes 500", name, count)
@@ -100,7 +100,7 @@ func TestBuildRefusesWhatCannotBeDeployed(t *testing.T) {
 		"a handler environment over the limit": {func() settings.Config {
 			c := big()
 			for i := range 2000 {
-				c.Waves[0].Accounts = append(c.Waves[0].Accounts, fmt.Sprintf("%012d", 100000000000+i*7919*1013))
+				c.Rollout[0].Accounts = append(c.Rollout[0].Accounts, fmt.Sprintf("%012d", 100000000000+i*7919*1013))
 			}
 			return c
 		}, settings.EnvConfig},
@@ -214,7 +214,7 @@ func TestLogRetentionIsOneThatCloudWatchTakesAndNotShorter(t *testing.T) {
 func TestOperatorsMayReadAndNothingElse(t *testing.T) {
 	c := big()
 	c.Operations.Roles = []string{"arn:aws:iam::222222222222:role/SecurityOperator"}
-	for _, d := range duties(Input{Config: c, Handlers: []string{"detect", "remediate"}}) {
+	for _, d := range duties(c) {
 		visited := slices.Contains(d.callers, c.Operations.Roles[0])
 		if visited != (d.name == settings.RoleRead) {
 			t.Errorf("%s: an operator may take it: %v", d.name, visited)

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/trail"
 )
 
 // widget is one graph of the dashboard: metrics as CloudWatch writes them, a list of names and an options object.
@@ -31,19 +32,15 @@ type widgetDetail struct {
 }
 
 // newDashboard shows whether the guard is alive and how much it does, on one page.
-func newDashboard(scope constructs.Construct, in Input, n names) {
+func newDashboard(scope constructs.Construct, rules []trail.Rule, n names) {
 	graphs := []widgetDetail{
-		perWorker(in, "Waiting (oldest, seconds)", "Maximum", "AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", ""),
-		perWorker(in, "Parked in dead-letter queues", "Maximum", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "-dlq"),
-		perWorker(in, "Events in", "Sum", "AWS/SQS", "NumberOfMessagesSent", "QueueName", ""),
-		perWorker(in, "Errors", "Sum", "AWS/Lambda", "Errors", "FunctionName", ""),
-		perWorker(in, "Duration (p99, ms)", "p99", "AWS/Lambda", "Duration", "FunctionName", ""),
-		perRule(in),
-	}
-	if in.has(watchdog) {
-		graphs = append(graphs, widgetDetail{
-			Title: "Accounts × Regions alive (%)", Stat: "Minimum", Metrics: [][]any{{settings.MetricNamespace, settings.MetricCoverage}},
-		})
+		perWorker("Waiting (oldest, seconds)", "Maximum", "AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", ""),
+		perWorker("Parked in dead-letter queues", "Maximum", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "-dlq"),
+		perWorker("Events in", "Sum", "AWS/SQS", "NumberOfMessagesSent", "QueueName", ""),
+		perWorker("Errors", "Sum", "AWS/Lambda", "Errors", "FunctionName", ""),
+		perWorker("Duration (p99, ms)", "p99", "AWS/Lambda", "Duration", "FunctionName", ""),
+		perRule(rules),
+		{Title: "Accounts × Regions alive (%)", Stat: "Minimum", Metrics: [][]any{{settings.MetricNamespace, settings.MetricCoverage}}},
 	}
 	awscloudwatch.NewCfnDashboard(scope, jsii.String("Dashboard"), &awscloudwatch.CfnDashboardProps{
 		DashboardName: jsii.String("doublelock"),
@@ -69,18 +66,18 @@ func dashboardBody(graphs []widgetDetail, n names) string {
 }
 
 // perWorker draws one line per worker.
-func perWorker(in Input, title, stat, namespace, metric, dimension, suffix string) widgetDetail {
+func perWorker(title, stat, namespace, metric, dimension, suffix string) widgetDetail {
 	g := widgetDetail{Title: title, Stat: stat}
-	for _, w := range in.workers() {
+	for _, w := range workers {
 		g.Metrics = append(g.Metrics, []any{namespace, metric, dimension, w.id() + suffix, map[string]string{"label": w.Name}})
 	}
 	return g
 }
 
 // perRule draws one line per kind of event that arrives.
-func perRule(in Input) widgetDetail {
+func perRule(rules []trail.Rule) widgetDetail {
 	g := widgetDetail{Title: "Events by rule", Stat: "Sum"}
-	for _, r := range in.Rules {
+	for _, r := range rules {
 		if r.Forwarded {
 			g.Metrics = append(g.Metrics, []any{"AWS/Events", "MatchedEvents", "EventBusName", settings.HubName, "RuleName", r.Name, map[string]string{"label": r.Name}})
 		}

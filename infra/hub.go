@@ -30,7 +30,7 @@ func newHubStack(app awscdk.App, in Input) (awscdk.Stack, error) {
 	newChat(stack, c, n, topics)
 	newSlackAPI(stack, c, n, key, bus)
 	parts := hubParts{names: n, key: key, environment: env, logDays: c.Retention.LogDays, dist: in.Dist}
-	for _, w := range in.workers() {
+	for _, w := range workers {
 		queues, err := newWorker(stack, w, parts)
 		if err != nil {
 			return nil, err
@@ -40,13 +40,10 @@ func newHubStack(app awscdk.App, in Input) (awscdk.Stack, error) {
 		}
 		newSchedules(stack, w, c.Operations, n, key, queues)
 	}
-	for _, a := range hubAlarms(in) {
+	for _, a := range hubAlarms(c) {
 		newAlarm(stack, a, topics.operations)
 	}
-	newDashboard(stack, in, n)
-	if in.has(incident) {
-		newRunbook(stack, c, key, n)
-	}
+	newDashboard(stack, in.Rules, n)
 	return stack, nil
 }
 

@@ -46,8 +46,7 @@ var (
 	minimal = sync.OnceValues(func() (stacks, error) { return build("minimal") })
 )
 
-// configurations are what every invariant must hold for. The whole one has every worker of the table, also those whose
-// handler does not exist yet, and every option.
+// configurations are what every invariant must hold for. The whole one has every option.
 var configurations = map[string]func() (stacks, error){"sample": sample, "minimal": minimal, "whole": whole}
 
 func build(name string) (stacks, error) {
@@ -82,18 +81,14 @@ func wholeInput() (Input, func(), error) {
 	}
 	config.Regions.RestrictReplicas, config.Keys.MultiRegion = true, true
 	config.Keys.Tags = map[string]string{"owner": "security-team", "data-sensitivity": "high"}
-	for i := range config.Waves {
-		config.Waves[i].SCP, config.Waves[i].BacklogMigrated = true, i == 0
+	for i := range config.Rollout {
+		config.Rollout[i].SCP, config.Rollout[i].BacklogMigrated = true, i == 0
 	}
 	folder, err := os.MkdirTemp("", "doublelock-infra")
 	if err != nil {
 		return Input{}, nil, err
 	}
 	in, err := input(config, folder)
-	in.Handlers = nil
-	for _, w := range workers {
-		in.Handlers = append(in.Handlers, w.Name)
-	}
 	return in, func() { _ = os.RemoveAll(folder) }, err
 }
 
@@ -153,8 +148,7 @@ func input(config settings.Config, dist string) (Input, error) {
 	if err != nil {
 		return Input{}, err
 	}
-	handlers, err := handlersIn("..")
-	return Input{Config: config, Rules: trail.Rules(), Dist: dist, Context: context, Handlers: handlers}, err
+	return Input{Config: config, Rules: trail.Rules(), Dist: dist, Context: context}, nil
 }
 
 func parse(body any) (template, error) {

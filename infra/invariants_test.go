@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -279,4 +280,23 @@ func TestEveryFunctionCollectsGarbageBeforeItsMemoryIsUsedUp(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A row is deployed when its binary is there, and a binary is built for every main: neither is without the other.
+func TestEveryWorkerHasAHandlerAndEveryHandlerAWorker(t *testing.T) {
+	mains, err := filepath.Glob(filepath.Join("..", "handlers", "*", "lambda", "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var built, deployed []string
+	for _, path := range mains {
+		built = append(built, filepath.Base(filepath.Dir(filepath.Dir(path))))
+	}
+	for _, w := range workers {
+		deployed = append(deployed, w.Name)
+	}
+	slices.Sort(deployed)
+	if diff := cmp.Diff(built, deployed); diff != "" {
+		t.Errorf("workers (-built +deployed):\n%s", diff)
+	}
 }

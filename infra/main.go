@@ -39,11 +39,7 @@ func run(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	handlers, err := handlersIn(root)
-	if err != nil {
-		return fmt.Errorf("find handlers: %w", err)
-	}
-	in := Input{Handlers: handlers, Config: file.Config, Rules: trail.Rules(), Dist: filepath.Join(root, "dist"), Context: context}
+	in := Input{Config: file.Config, Rules: trail.Rules(), Dist: filepath.Join(root, "dist"), Context: context}
 	if err := Build(app, in, w); err != nil {
 		return file.Locate(err)
 	}

@@ -25,7 +25,7 @@ func newMemberStack(app awscdk.App, id string, in Input, props awscdk.StackProps
 	home := awscdk.NewCfnCondition(stack, jsii.String("IsHomeRegion"), &awscdk.CfnConditionProps{
 		Expression: awscdk.Fn_ConditionEquals(awscdk.Aws_REGION(), n.region),
 	})
-	for _, duty := range duties(in) {
+	for _, duty := range duties(c) {
 		role := duty.role(n)
 		if err := fitsTrust(role); err != nil {
 			return nil, err

@@ -16,9 +16,9 @@ type duty struct {
 	may            []preventive.Statement
 }
 
-// duties are the roles that somebody may take, one per duty. A duty that no worker has is not deployed.
-func duties(in Input) []duty {
-	c, n := in.Config, namesOf(in.Config)
+// duties are the roles that the hub's functions take, one per duty.
+func duties(c settings.Config) []duty {
+	n := namesOf(c)
 	all := []duty{
 		{"ReadRole", settings.RoleRead, "describes secrets and keys", slices.Clone(c.Operations.Roles),
 			[]preventive.Statement{readSecrets(), readKeys(), readAccount(), readDeadLetters(), readRotators(c)}},
@@ -26,17 +26,15 @@ func duties(in Input) []duty {
 			[]preventive.Statement{tagSecrets()}},
 		{"ChangeRole", settings.RoleChange, "re-keys secrets", nil,
 			[]preventive.Statement{changeSecrets(), notForeign(), useKeys(), startRotation(), rescueReaders(), endRescue()}},
-		{"KillSwitchRole", settings.RoleKillSwitch, "switches keys off in an incident, and on again", nil,
-			[]preventive.Statement{switchKeys(), switchSecrets()}},
 	}
 	for i, d := range all {
-		for _, w := range in.workers() {
+		for _, w := range workers {
 			if slices.Contains(w.Enters, d.name) {
 				all[i].callers = append(all[i].callers, n.role(n.account, w.id()))
 			}
 		}
 	}
-	return slices.DeleteFunc(all, func(d duty) bool { return len(d.callers) == 0 })
+	return all
 }
 
 // role trusts the callers of a duty, inside the organization and under our session names. It names them in a
@@ -142,21 +140,6 @@ func startRotation() preventive.Statement {
 	return allow("StartRotation", []string{"lambda:InvokeFunction"},
 		[]string{awsSub("arn:${AWS::Partition}:lambda:*:${AWS::AccountId}:function:*")},
 		preventive.Condition{"Bool": {"aws:ViaAWSService": {"true"}}})
-}
-
-// switchKeys may take a key out of use and put it back, as a whole or by its policy, and cannot delete one: what an
-// incident does must have a way back.
-func switchKeys() preventive.Statement {
-	return allow("SwitchKeys", []string{
-		"kms:DescribeKey", "kms:DisableKey", "kms:EnableKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy",
-	}, []string{awsSub("arn:${AWS::Partition}:kms:*:${AWS::AccountId}:key/*")}, nil)
-}
-
-// switchSecrets may close one secret by its own policy, which also works where the AWS managed key still opens it.
-func switchSecrets() preventive.Statement {
-	return allow("SwitchSecrets", []string{
-		"secretsmanager:DeleteResourcePolicy", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:PutResourcePolicy",
-	}, anySecret(), nil)
 }
 
 // awsSub fills the pseudo parameters of CloudFormation into a string.

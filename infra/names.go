@@ -1,7 +1,7 @@
 package main
 
 import (
-	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -16,7 +16,7 @@ const (
 type names struct{ partition, account, region, org string }
 
 func namesOf(c settings.Config) names {
-	return names{preventive.Partition(c.Regions.Home), c.Organization.SecurityAccount, c.Regions.Home, c.Organization.ID}
+	return names{string(arn.PartitionOf(c.Regions.Home)), c.Organization.SecurityAccount, c.Regions.Home, c.Organization.ID}
 }
 
 func (n names) arn(service, resource string) string {

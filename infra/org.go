@@ -13,7 +13,7 @@ import (
 	"github.com/doublelock/doublelock/shared/preventive"
 )
 
-// newOrgStack is the management account, or a delegated administrator: the SCPs by wave and the StackSets that enroll
+// newOrgStack is the management account, or a delegated administrator: the SCPs by stage and the StackSets that enroll
 // the members. It tells w the size of each SCP.
 func newOrgStack(app awscdk.App, in Input, member string, w io.Writer) (awscdk.Stack, error) {
 	c := in.Config
@@ -23,7 +23,7 @@ func newOrgStack(app awscdk.App, in Input, member string, w io.Writer) (awscdk.S
 	}
 	stack := awscdk.NewStack(app, jsii.String("doublelock-org"), &awscdk.StackProps{
 		Env:                   environment(account, c.Regions.Home),
-		Description:           jsii.String("Doublelock organization: SCPs by wave, member accounts enrolled"),
+		Description:           jsii.String("Doublelock organization: SCPs by stage, member accounts enrolled"),
 		TerminationProtection: jsii.Bool(true),
 		AnalyticsReporting:    jsii.Bool(false),
 	})

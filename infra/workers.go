@@ -1,8 +1,6 @@
 package main
 
 import (
-	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/settings"
@@ -63,35 +61,9 @@ var workers = []worker{
 			{settings.TaskHeartbeat, func(settings.Operations) string { return "rate(15 minutes)" }},
 		},
 	},
-	{
-		Name: "incident", Does: "fires, verifies and undoes the kill switch",
-		Timeout: 15 * time.Minute, MemoryMB: 256, Concurrency: 2, Batch: 1,
-		Enters: []string{settings.RoleRead, settings.RoleKillSwitch}, Publishes: true,
-	},
 }
 
 func (w worker) id() string { return "doublelock-" + w.Name }
-
-// handlersIn names the handlers that have a Lambda main in the project.
-func handlersIn(root string) ([]string, error) {
-	mains, err := filepath.Glob(filepath.Join(root, "handlers", "*", "lambda", "main.go"))
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, path := range mains {
-		names = append(names, filepath.Base(filepath.Dir(filepath.Dir(path))))
-	}
-	return names, nil
-}
-
-// workers are the rows whose handler exists, in the order of the table.
-func (in Input) workers() []worker {
-	return slices.DeleteFunc(slices.Clone(workers), func(w worker) bool { return !slices.Contains(in.Handlers, w.Name) })
-}
-
-// has reports whether a handler is deployed.
-func (in Input) has(name string) bool { return slices.Contains(in.Handlers, name) }
 
 func orElse(value, otherwise string) string {
 	if value == "" {

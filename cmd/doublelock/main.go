@@ -1,15 +1,16 @@
 // Command doublelock is the laptop end of Doublelock: it runs the demo, replays recorded CloudTrail and drives the
-// audit, migration and incident work. It contains no logic of its own beyond reading flags and printing.
+// audit, migration and incident work. Each command is a package; this one joins them.
 package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
 )
 
 func main() {
@@ -19,26 +20,6 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	env := &environment{
-		Stdin:  os.Stdin,
-		Stdout: os.Stdout,
-		Stderr: os.Stderr,
-		Now:    time.Now,
-		color:  colorWanted(os.Stdout, os.Getenv),
-	}
-	return exitCode(env, rootCommand(env).ExecuteContext(ctx))
-}
-
-func exitCode(env *environment, err error) int {
-	if err == nil {
-		return 0
-	}
-	var exit *exitError
-	if !errors.As(err, &exit) {
-		exit = &exitError{code: exitFailure, err: err}
-	}
-	if exit.err != nil {
-		fmt.Fprintln(env.Stderr, "doublelock:", exit.err)
-	}
-	return exit.code
+	env := &command.Env{Printer: output.New(os.Stdout, os.Stderr, os.Getenv), Stdin: os.Stdin, Now: time.Now, Getenv: os.Getenv}
+	return command.Code(env, rootCommand(env).ExecuteContext(ctx))
 }

@@ -15,15 +15,20 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"doublelock": main})
 }
 
-// TestScript runs the command line as a user would; each file in testdata/script is one session.
+// TestScript runs the command line as a user would; each file in testdata/script of a command is one
+// session.
 func TestScript(t *testing.T) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)
 	}
 	recorded := filepath.Join(root, "..", "shared", "events")
+	scripts, err := filepath.Glob(filepath.Join("*", "testdata", "script", "*.txtar"))
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("find scripts: %v, %v", scripts, err)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir:           filepath.Join("testdata", "script"),
+		Files:         scripts,
 		UpdateScripts: *update,
 		Cmds:          map[string]func(ts *testscript.TestScript, neg bool, args []string){"town": town},
 		Setup: func(env *testscript.Env) error {

@@ -118,7 +118,7 @@ func (h *Handler) read(ctx context.Context, message events.SQSMessage) (n guard.
 	if n.ID == "" || n.Kind == "" {
 		return n, false, fmt.Errorf("read notice: event %s has no id or kind", event.ID)
 	}
-	if !notify.Told(n) {
+	if !n.Notified() {
 		h.line(ctx, n, "kept", "", "recorded only")
 		return n, false, nil
 	}

@@ -134,7 +134,7 @@ func TestOneMessagePerOwnerWithOnlyTheirResources(t *testing.T) {
 
 func TestWhoIsTold(t *testing.T) {
 	quiet := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
-	quiet.Decision.Tell = false
+	quiet.Decision.Mode = guard.ModeObserve
 	denied := quiet
 	denied.Kind = guard.NoticeDenied
 	failed := quiet

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -61,19 +61,19 @@ func (h *Handler) sighted(ctx context.Context, s guard.Secret, cause guard.Cause
 
 // placeARN stands for every secret of an account and Region.
 func placeARN(account, region string) string {
-	return fmt.Sprintf("arn:%s:secretsmanager:%s:%s:secret:*", guard.Partition(region), region, account)
+	return arn.PartitionOf(region).New("secretsmanager", region, account, "secret:*").String()
 }
 
 // secretARN is the ARN a reference names, without the suffix where the reference has none.
 func secretARN(ref guard.SecretRef) string {
-	if strings.HasPrefix(ref.ID, "arn:") {
+	if arn.Is(ref.ID) {
 		return ref.ID
 	}
-	return fmt.Sprintf("arn:%s:secretsmanager:%s:%s:secret:%s", guard.Partition(ref.Region), ref.Region, ref.Account, ref.ID)
+	return arn.PartitionOf(ref.Region).New("secretsmanager", ref.Region, ref.Account, "secret:"+ref.ID).String()
 }
 
-func nameOf(arn string) string {
-	if _, name, ok := strings.Cut(arn, ":secret:"); ok && name != "*" {
+func nameOf(secret string) string {
+	if kind, name := arn.Of(secret).Split(); kind == "secret" && name != "*" {
 		return name
 	}
 	return "all secrets here"

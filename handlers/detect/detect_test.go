@@ -24,7 +24,7 @@ func TestOneEventStraightThrough(t *testing.T) {
 		t.Errorf("published (-want +got):\n%s", diff)
 	}
 	n := w.published[0]
-	if n.Actor != alice || n.Tool != "terraform" || !n.Decision.Tell {
+	if n.Actor != alice || n.Tool != "terraform" || !n.Notified() {
 		t.Errorf("notice names actor %q, tool %q, decision %+v", n.Actor, n.Tool, n.Decision)
 	}
 	rec := w.load(arnOf("app"))
@@ -160,8 +160,8 @@ func TestBlindSpotIsAFindingAndNotSilence(t *testing.T) {
 			if failed := handle(t, h, look, look); len(failed) > 0 {
 				t.Fatalf("%v failed", failed)
 			}
-			if diff := cmp.Diff([]string{"finding_opened DL.ORG.1"}, w.kinds()); diff != "" || !w.published[0].Decision.Tell {
-				t.Errorf("published, told %v (-want +got):\n%s", w.published[0].Decision.Tell, diff)
+			if diff := cmp.Diff([]string{"finding_opened DL.ORG.1"}, w.kinds()); diff != "" || !w.published[0].Notified() {
+				t.Errorf("published, notified %v (-want +got):\n%s", w.published[0].Notified(), diff)
 			}
 			if rec := w.load(tt.record); rec.State != guard.StateUnknown || len(rec.Open()) != 1 {
 				t.Errorf("record of %s: state %s, open %v", tt.record, rec.State, rec.Open())
@@ -323,7 +323,7 @@ func TestAttemptsAndReadsThatWereDeniedArePublishedButNotForPeople(t *testing.T)
 			if diff := cmp.Diff([]string{tt.want}, w.kinds()); diff != "" {
 				t.Fatalf("published (-want +got):\n%s", diff)
 			}
-			if w.published[0].Decision.Tell || len(w.records) > 0 {
+			if w.published[0].Notified() || len(w.records) > 0 {
 				t.Errorf("decision %+v, %d records", w.published[0].Decision, len(w.records))
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -88,10 +89,10 @@ func (h *Handler) describeKey(ctx context.Context, ref guard.KeyRef) (guard.Key,
 }
 
 func keyARN(ref guard.KeyRef) string {
-	if strings.HasPrefix(ref.ID, "arn:") {
+	if arn.Is(ref.ID) {
 		return ref.ID
 	}
-	return fmt.Sprintf("arn:%s:kms:%s:%s:key/%s", guard.Partition(ref.Region), ref.Region, ref.Account, ref.ID)
+	return arn.PartitionOf(ref.Region).New("kms", ref.Region, ref.Account, "key/"+ref.ID).String()
 }
 
 // recorded lists what is recorded under a key.
@@ -174,7 +175,7 @@ func (h *Handler) incident(c trail.Change, cause guard.Cause, key guard.Key, sec
 	n := guard.Notice{
 		ID:   fmt.Sprintf("%s|%s|%s|%s", key.ARN, guard.NoticeIncident, key.State, id),
 		Kind: guard.NoticeIncident, At: h.Now().UTC(), Account: key.Account, Region: key.Region, Resource: key.ARN, Name: keyName(key),
-		Decision: guard.Decision{Tell: true, Reason: "secrets stop opening"}, Blast: &blast, Tags: key.Tags,
+		Decision: guard.Decision{Reason: "secrets stop opening"}, Blast: &blast, Tags: key.Tags,
 		Actor: cause.Actor, Tool: cause.Tool, EventID: cause.EventID,
 	}
 	if partial != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// Organizations roll out by waves: what was only recorded is told when the wave comes, and fixed with the next.
-func TestARisingModeTellsAndFixesWhatIsAlreadyOpen(t *testing.T) {
+// Organizations roll out by waves: what was only recorded is notified of when the wave comes, and fixed with the next.
+func TestARisingModeNotifiesOfAndFixesWhatIsAlreadyOpen(t *testing.T) {
 	w := newWorld()
 	w.mode = guard.ModeObserve
 	s := w.add("app", "")
@@ -22,33 +22,33 @@ func TestARisingModeTellsAndFixesWhatIsAlreadyOpen(t *testing.T) {
 		}
 		return w.published
 	}
-	type told struct{ Tell, Rekey bool }
+	type news struct{ Notified, Rekey bool }
 	for _, tt := range []struct {
 		name string
 		mode guard.Mode
-		want []told
+		want []news
 	}{
-		{"recorded", guard.ModeObserve, []told{{false, false}}},
+		{"recorded", guard.ModeObserve, []news{{false, false}}},
 		{"still recorded", guard.ModeObserve, nil},
-		{"told", guard.ModeNotify, []told{{true, false}}},
-		{"told once", guard.ModeNotify, nil},
-		{"fixed", guard.ModeRemediate, []told{{true, true}}},
+		{"notified of", guard.ModeNotify, []news{{true, false}}},
+		{"notified of once", guard.ModeNotify, nil},
+		{"fixed", guard.ModeRemediate, []news{{false, true}}},
 		{"ordered once", guard.ModeRemediate, nil},
 		{"a milder mode is no news", guard.ModeNotify, nil},
-		{"and may rise again", guard.ModeRemediate, []told{{true, true}}},
+		{"and may rise again", guard.ModeRemediate, []news{{false, true}}},
 	} {
-		var got []told
+		var got []news
 		for _, n := range step(tt.mode) {
 			if n.Kind != guard.NoticeOpened || n.Finding.Control != guard.SecretDefaultKey {
 				t.Errorf("%s: published %s", tt.name, n.Kind)
 			}
-			got = append(got, told{n.Decision.Tell, n.Decision.Rekey})
+			got = append(got, news{n.Notified(), n.Decision.Rekey})
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Fatalf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
 	if opened := w.load(s.ARN).Findings[0].OpenedAt; !opened.Equal(time.Date(2026, 11, 21, 9, 20, 0, 0, time.UTC)) {
-		t.Errorf("opened at %v: telling again must not make the finding younger", opened)
+		t.Errorf("opened at %v: a second notice must not make the finding younger", opened)
 	}
 }

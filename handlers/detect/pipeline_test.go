@@ -294,7 +294,7 @@ func (p *pipeline) checkTold(t *rapid.T) {
 		}
 		for _, channel := range []string{"email", "chat"} {
 			want := 0
-			if notify.Told(n) {
+			if n.Notified() {
 				want = 1
 			}
 			if got := p.mailed[notify.DedupeKey(channel, n)]; got != want {

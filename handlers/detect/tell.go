@@ -36,7 +36,7 @@ func noticeOf(c trail.Change) guard.Notice {
 	case trail.Tamper:
 		n.Kind = guard.NoticeTampered
 		n.Detail = c.EventName + " on " + c.Resource()
-		n.Decision = guard.Decision{Tell: true, Reason: "what the guard stands on was touched"}
+		n.Decision = guard.Decision{Reason: "what the guard stands on was touched"}
 	default:
 		n.Kind, n.Decision.Reason = guard.NoticeDenied, "AWS stopped it and told the caller: counted only"
 	}

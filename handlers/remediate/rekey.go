@@ -52,7 +52,7 @@ func (h *Handler) change(ctx context.Context, n guard.Notice, s guard.Secret, pa
 	switch {
 	case err != nil:
 		return Outcome{}, err
-	case !decision.Rekey && decision.Tell && owed(s):
+	case !decision.Rekey && guard.Notified(guard.NoticeOpened, guard.SecretDefaultKey, decision) && owed(s):
 		return h.leave(ctx, n, decision)
 	case !decision.Rekey:
 		return Outcome{"unchanged", decision.Reason}, nil

@@ -108,7 +108,7 @@ func (h *Handler) look(ctx context.Context, ref guard.SecretRef, n guard.Notice)
 func answer(n guard.Notice, kind guard.NoticeKind, at time.Time) guard.Notice {
 	a := n
 	a.ID, a.Kind, a.At, a.Detail = noticeID(kind, n), kind, at, ""
-	a.Decision = guard.Decision{Tag: true, Tell: true, Reason: "answers " + n.ID}
+	a.Decision = guard.Decision{Tag: true, Reason: "answers " + n.ID}
 	return a
 }
 

@@ -197,7 +197,7 @@ func order(id string) guard.Notice {
 		ID: id, Kind: guard.NoticeOpened, At: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), Account: account, Region: region, Resource: arn, Name: "app",
 		State: guard.StateDefault, Finding: &guard.Finding{Control: guard.SecretDefaultKey, Resource: arn}, Tool: "terraform",
 		Actor: "arn:aws:sts::111122223333:assumed-role/Deploy/alice@example.com", Tags: map[string]string{"Owner": "payments"},
-		Decision: guard.Decision{Tag: true, Tell: true, Rekey: true},
+		Decision: guard.Decision{Mode: guard.ModeRemediate, Tag: true, Rekey: true},
 	}
 }
 

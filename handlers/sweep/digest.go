@@ -46,15 +46,16 @@ func (h *Handler) Digest(ctx context.Context) error {
 	return nil
 }
 
-// stillOpen lists every finding that is open, not waived, and not merely observed, as the notice that opened it, by
-// place. Observe mode records only: nobody asked its owners to hear of it.
+// stillOpen lists every finding that is open and that its owner would be notified of, as the notice that opened it, by
+// place.
 func (h *Handler) stillOpen(ctx context.Context) (map[place][]guard.Notice, error) {
 	open := map[place][]guard.Notice{}
 	err := h.Records.All(ctx, func(rec guard.Record) error {
 		for _, f := range rec.Findings {
-			if f.Status == guard.FindingOpen && f.Mode != guard.ModeObserve && rec.GoneAt.IsZero() {
+			n := reminder(rec, f)
+			if f.Status == guard.FindingOpen && rec.GoneAt.IsZero() && n.Notified() {
 				p := place{rec.Account, rec.Region}
-				open[p] = append(open[p], reminder(rec, f))
+				open[p] = append(open[p], n)
 			}
 		}
 		return nil
@@ -68,7 +69,7 @@ func (h *Handler) stillOpen(ctx context.Context) (map[place][]guard.Notice, erro
 func reminder(rec guard.Record, f guard.Finding) guard.Notice {
 	return guard.Notice{
 		ID: f.ID() + "|" + string(guard.NoticeDigest), Kind: guard.NoticeOpened, At: f.OpenedAt, Account: rec.Account, Region: rec.Region,
-		Resource: rec.Resource, Name: rec.Name, State: rec.State, Finding: &f, Decision: guard.Decision{Tell: true, Reason: "still open"},
+		Resource: rec.Resource, Name: rec.Name, State: rec.State, Finding: &f, Decision: guard.Decision{Mode: f.Mode, Reason: "still open"},
 	}
 }
 
@@ -109,7 +110,7 @@ func digest(route string, open []guard.Notice, hub string, now time.Time) guard.
 	slices.SortFunc(open, moreUrgent)
 	n := guard.Notice{
 		ID: string(guard.NoticeDigest) + "|" + route + "|" + now.Format(time.DateOnly), Kind: guard.NoticeDigest, At: now, Account: hub,
-		Resource: "doublelock:digest:" + route, Name: route, Decision: guard.Decision{Tell: true, Reason: "what is still open"},
+		Resource: "doublelock:digest:" + route, Name: route, Decision: guard.Decision{Reason: "what is still open"},
 		Open: open[:min(len(open), maxInDigest)],
 	}
 	if left := len(open) - len(n.Open); left > 0 {

@@ -248,7 +248,7 @@ func TestSweepGoesOnWhereItWasStopped(t *testing.T) {
 }
 
 func open(rec guard.Record, control guard.ControlID, severity guard.Severity) guard.Record {
-	rec.Findings = append(rec.Findings, guard.Finding{Control: control, Resource: rec.Resource, Status: guard.FindingOpen, Severity: severity})
+	rec.Findings = append(rec.Findings, guard.Finding{Control: control, Resource: rec.Resource, Status: guard.FindingOpen, Severity: severity, Mode: guard.ModeNotify})
 	return rec
 }
 

@@ -34,7 +34,7 @@ func (m Migrations) DeniedRead(ctx context.Context, c trail.Change) error {
 	return nil
 }
 
-// secret is the canonical ARN; "" for a secret that is gone or not ours to see.
+// secret is the canonical ARN; "" for a secret that is gone, pending deletion or not ours to see.
 func (m Migrations) secret(ctx context.Context, c trail.Change) (string, error) {
 	if c.Secret.ID == "" {
 		return "", nil
@@ -45,6 +45,9 @@ func (m Migrations) secret(ctx context.Context, c trail.Change) (string, error) 
 	}
 	if err != nil {
 		return "", fmt.Errorf("look at the secret that was not read: %w", err)
+	}
+	if s.PendingDeletion() { // nobody reads it, whatever its key
+		return "", nil
 	}
 	return s.ARN, nil
 }

@@ -156,8 +156,8 @@ func TestSilenceIsAFindingUntilItEnds(t *testing.T) {
 	var got []string
 	for _, n := range w.published {
 		got = append(got, string(n.Kind)+" "+n.Finding.ID())
-		if !n.Decision.Tell {
-			t.Errorf("%s is not told", n.ID)
+		if !n.Notified() {
+			t.Errorf("%s notifies nobody", n.ID)
 		}
 	}
 	const id = "DL.ORG.1|arn:aws:events:eu-central-1:333333333333:rule/doublelock-*"

@@ -1,6 +1,7 @@
 package arn
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -25,13 +26,44 @@ func Parse(s string) (ARN, error) {
 	return ARN{Partition: Partition(parsed.Partition), Service: parsed.Service, Region: parsed.Region, Account: parsed.AccountID, Resource: parsed.Resource}, nil
 }
 
-// Of reads an ARN whose text AWS wrote: what is none gives the zero ARN, all of whose fields are "".
+// Of reads an ARN whose text AWS wrote: what is none gives the zero ARN, all of whose fields are "". It reads what Parse
+// reads, and copies nothing: events are read with it by the million.
 func Of(s string) ARN {
-	a, err := Parse(s)
-	if err != nil {
+	rest, found := strings.CutPrefix(s, "arn:")
+	if !found {
 		return ARN{}
 	}
+	var partition string
+	var a ARN
+	for _, field := range [...]*string{&partition, &a.Service, &a.Region, &a.Account} {
+		if *field, rest, found = strings.Cut(rest, ":"); !found {
+			return ARN{}
+		}
+	}
+	a.Partition, a.Resource = Partition(partition), rest
 	return a
+}
+
+// Kind reads the service and the kind of the resource out of a buffer that holds an ARN, without a copy: "kms" and
+// "key". Both are nil where it holds none.
+func Kind(b []byte) (service, kind []byte) {
+	rest, found := bytes.CutPrefix(b, []byte("arn:"))
+	if !found {
+		return nil, nil
+	}
+	for field := range 4 {
+		var value []byte
+		if value, rest, found = bytes.Cut(rest, []byte(":")); !found {
+			return nil, nil
+		}
+		if field == 1 {
+			service = value
+		}
+	}
+	if at := bytes.IndexAny(rest, "/:"); at >= 0 {
+		kind = rest[:at]
+	}
+	return service, kind
 }
 
 // Is reports whether a text is an ARN.
@@ -64,6 +96,17 @@ func (a ARN) Split() (kind, name string) {
 func (a ARN) Name() string {
 	_, name := a.Split()
 	return name
+}
+
+// Session takes the ARN of an assumed-role session apart: the name of the role, without the path that such an ARN never
+// has, and the name of the session.
+func (a ARN) Session() (role, session string, ok bool) {
+	kind, name := a.Split()
+	if kind != "assumed-role" || a.Service != "sts" {
+		return "", "", false
+	}
+	role, session, _ = strings.Cut(name, "/")
+	return role, session, true
 }
 
 // Base is what follows the last "/": the name of a role without its path, the session of an assumed role.

@@ -56,6 +56,12 @@ func TestParse(t *testing.T) {
 			if got.String() != tt.text || !arn.Is(tt.text) {
 				t.Errorf("String() = %q, Is = %t", got, arn.Is(tt.text))
 			}
+			if got != arn.Of(tt.text) {
+				t.Errorf("Of = %#v", arn.Of(tt.text))
+			}
+			if service, kind := arn.Kind([]byte(tt.text)); string(service) != tt.want.Service || string(kind) != tt.kind {
+				t.Errorf("Kind() = %q, %q", service, kind)
+			}
 			kind, name := got.Split()
 			if kind != tt.kind || name != tt.name || got.Name() != tt.name || got.Base() != tt.base {
 				t.Errorf("Split() = %q, %q; Base() = %q", kind, name, got.Base())
@@ -72,6 +78,37 @@ func TestWhatIsNoARN(t *testing.T) {
 		if got := arn.Of(text); got != (arn.ARN{}) || got.String() != "" {
 			t.Errorf("Of(%q) = %q, want the zero ARN", text, got)
 		}
+		if service, kind := arn.Kind([]byte(text)); service != nil || kind != nil {
+			t.Errorf("Kind(%q) = %q, %q, want nothing", text, service, kind)
+		}
+	}
+}
+
+func TestSession(t *testing.T) {
+	tests := map[string]struct{ text, role, session string }{
+		"a session":                  {"arn:aws:sts::111122223333:assumed-role/Deploy/alice@example.com", "Deploy", "alice@example.com"},
+		"a role without its session": {"arn:aws-cn:sts::111122223333:assumed-role/Deploy", "Deploy", ""},
+		"a role":                     {"arn:aws:iam::111122223333:role/Deploy/alice", "", ""},
+		"a role of that path":        {"arn:aws:iam::111122223333:assumed-role/Deploy/alice", "", ""},
+		"no ARN":                     {"assumed-role/Deploy/alice", "", ""},
+	}
+	for name, tt := range tests {
+		role, session, ok := arn.Of(tt.text).Session()
+		if role != tt.role || session != tt.session || ok != (tt.role != "") {
+			t.Errorf("%s: %q, %q, %t", name, role, session, ok)
+		}
+	}
+}
+
+func TestOfCopiesNothing(t *testing.T) {
+	for _, text := range []string{"arn:aws:secretsmanager:eu-west-1:111122223333:secret:app/db-AbCdEf", "1234abcd-12ab-34cd-56ef-1234567890ab"} {
+		if n := testing.AllocsPerRun(100, func() { _, _ = arn.Of(text).Split() }); n != 0 {
+			t.Errorf("%q: %v allocations", text, n)
+		}
+		b := []byte(text)
+		if n := testing.AllocsPerRun(100, func() { _, _ = arn.Kind(b) }); n != 0 {
+			t.Errorf("%q: %v allocations from a buffer", text, n)
+		}
 	}
 }
 
@@ -81,6 +118,9 @@ func TestPartitions(t *testing.T) {
 		via       string
 	}{
 		"eu-west-1":      {"aws", "secretsmanager.eu-west-1.amazonaws.com"},
+		"us-east-1":      {"aws", "secretsmanager.us-east-1.amazonaws.com"},
+		"ap-southeast-4": {"aws", "secretsmanager.ap-southeast-4.amazonaws.com"},
+		"cn-north-1":     {"aws-cn", "secretsmanager.cn-north-1.amazonaws.com.cn"},
 		"cn-northwest-1": {"aws-cn", "secretsmanager.cn-northwest-1.amazonaws.com.cn"},
 		"us-gov-west-1":  {"aws-us-gov", "secretsmanager.us-gov-west-1.amazonaws.com"},
 		"eusc-de-east-1": {"aws-eusc", "secretsmanager.eusc-de-east-1.amazonaws.eu"},
@@ -93,6 +133,9 @@ func TestPartitions(t *testing.T) {
 		p := arn.PartitionOf(region)
 		if p != want.partition || p.Regional("secretsmanager", region) != want.via || p.Service("events") != "events.amazonaws.com" {
 			t.Errorf("%s: %q, %q, %q", region, p, p.Regional("secretsmanager", region), p.Service("events"))
+		}
+		if !arn.IsHost(want.via) || !arn.IsHost(p.Service("events")) || arn.IsHost(region) || arn.IsHost(p.Suffix()) {
+			t.Errorf("%s: the hosts of %s are not told from other names", region, p)
 		}
 	}
 }
@@ -118,6 +161,13 @@ func FuzzParse(f *testing.F) {
 		a, err := arn.Parse(text)
 		if err == nil && a != (arn.ARN{}) && a.String() != text {
 			t.Errorf("%q became %q", text, a)
+		}
+		if of := arn.Of(text); of != a {
+			t.Errorf("%q: Of reads %#v, Parse %#v", text, of, a)
+		}
+		service, kind := arn.Kind([]byte(text))
+		if want, _ := a.Split(); string(service) != a.Service || string(kind) != want {
+			t.Errorf("%q: Kind reads %q and %q", text, service, kind)
 		}
 	})
 }

@@ -49,6 +49,16 @@ func (p Partition) Suffix() string {
 	return defaultSuffix
 }
 
+// IsHost reports whether a name ends like the host names of some partition, as service principals do.
+func IsHost(name string) bool {
+	for _, known := range partitions {
+		if strings.HasSuffix(name, "."+known.suffix) {
+			return true
+		}
+	}
+	return false // the suffix of the standard partition is that of aws-us-gov
+}
+
 // Service is the principal of an AWS service as policies and CloudTrail name it: the same in every partition.
 // Source: the AWS China getting-started guide, "ARNs and service principals"; only a few services (EC2, EMR) differ,
 // none of which we name.

@@ -135,7 +135,6 @@ const (
 		"secretsmanager:RotateSecret","secretsmanager:ReplicateSecretToRegions","secretsmanager:RemoveRegionsFromReplication","secretsmanager:CreateSecret"],"Resource":"*"},
 		{"Effect":"Allow","Action":["kms:Decrypt","kms:Encrypt","kms:GenerateDataKey","kms:DescribeKey"],"Resource":"*",
 		"Condition":{"StringLike":{"kms:ViaService":"secretsmanager.*.amazonaws.com"}}}]}`
-	maySwitch = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:DisableKey","kms:EnableKey"],"Resource":"*"}]}`
 )
 
 func startLocal(t *testing.T) *world {
@@ -152,7 +151,7 @@ func startLocal(t *testing.T) *world {
 		name: "localaws", endpoint: endpoint, accounts: &atomic.Int64{},
 		open: func(account string) {
 			local.AddAccount("", account, "member-"+account)
-			for role, policy := range map[string]string{"doublelock-read": mayRead, "doublelock-tag": mayTag, "doublelock-change": mayChange, "doublelock-killswitch": maySwitch} {
+			for role, policy := range map[string]string{"doublelock-read": mayRead, "doublelock-tag": mayTag, "doublelock-change": mayChange} {
 				local.AddRole(account, role, trustHub, policy)
 			}
 		},

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // Ear hears what is published to a topic while it is open: a queue of its own, subscribed to the topic. It is for a
@@ -25,19 +25,19 @@ type Ear struct {
 // Listen makes a queue beside a topic and subscribes it, with our own credentials. What could not be finished is
 // removed again.
 func (c *Cloud) Listen(ctx context.Context, topicARN, queueName string) (*Ear, error) {
-	topic := parseARN(topicARN)
-	if topic.service != "sns" {
+	topic := arn.Of(topicARN)
+	if topic.Service != "sns" {
 		return nil, fmt.Errorf("listen to topic: %q is not a topic ARN", topicARN)
 	}
-	e := &Ear{c: c, at: place{account: topic.account, region: topic.region}}
+	e := &Ear{c: c, at: place{account: topic.Account, region: topic.Region}}
 	if err := e.open(ctx, topicARN, queueName, topic); err != nil {
 		return nil, errors.Join(fail(err, "listen to %s", topicARN), e.Close(context.WithoutCancel(ctx)))
 	}
 	return e, nil
 }
 
-func (e *Ear) open(ctx context.Context, topicARN, name string, topic arn) error {
-	queueARN := "arn:" + guard.Partition(topic.region) + ":sqs:" + topic.region + ":" + topic.account + ":" + name
+func (e *Ear) open(ctx context.Context, topicARN, name string, topic arn.ARN) error {
+	queueARN := topic.Partition.New("sqs", topic.Region, topic.Account, name).String()
 	policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
 		"Effect": "Allow", "Principal": map[string]string{"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queueARN,
 		"Condition": map[string]any{"ArnEquals": map[string]string{"aws:SourceArn": topicARN}},

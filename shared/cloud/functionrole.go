@@ -6,13 +6,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // FunctionRole reads under which role a function of any account runs: of a rotation function that is a reader.
 func (c *Cloud) FunctionRole(ctx context.Context, functionARN string) (string, error) {
-	where := parseARN(functionARN)
-	p, err := c.enter(ctx, where.account, where.region, settings.RoleRead)
+	where := arn.Of(functionARN)
+	p, err := c.enter(ctx, where.Account, where.Region, settings.RoleRead)
 	if err != nil {
 		return "", fail(err, "get role of function %s", functionARN)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -74,8 +75,8 @@ func (k *keyCache) forget(name string) {
 
 func (e keyEntry) is(name string) bool {
 	short := name
-	if a := parseARN(name); a.resource != "" {
-		short = strings.TrimPrefix(a.resource, "key/")
+	if a := arn.Of(name); a.Resource != "" {
+		short = strings.TrimPrefix(a.Resource, "key/")
 	}
 	return e.asked == name || e.asked == short || strings.HasSuffix(e.asked, ":"+short) ||
 		e.key.ARN == name || (e.key.ID != "" && e.key.ID == short)

@@ -37,25 +37,3 @@ func (k *Keys) List(ctx context.Context, account, region string, yield func(guar
 	}
 	return nil
 }
-
-// Disable switches a key off: nothing under it opens any more, within minutes. What was cached of it is forgotten.
-func (k *Keys) Disable(ctx context.Context, key guard.Key) error {
-	client, err := k.enter(ctx, key, settings.RoleKillSwitch)
-	if err != nil {
-		return fail(err, "disable key %s", key.ARN)
-	}
-	_, err = client.DisableKey(ctx, &kms.DisableKeyInput{KeyId: &key.ID})
-	k.Invalidate(key.ARN)
-	return fail(err, "disable key %s", key.ARN)
-}
-
-// Enable switches a disabled key on again.
-func (k *Keys) Enable(ctx context.Context, key guard.Key) error {
-	client, err := k.enter(ctx, key, settings.RoleKillSwitch)
-	if err != nil {
-		return fail(err, "enable key %s", key.ARN)
-	}
-	_, err = client.EnableKey(ctx, &kms.EnableKeyInput{KeyId: &key.ID})
-	k.Invalidate(key.ARN)
-	return fail(err, "enable key %s", key.ARN)
-}

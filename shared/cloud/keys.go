@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -69,8 +70,8 @@ func (c *Cloud) describeKey(ctx context.Context, ref guard.KeyRef) (guard.Key, e
 // which the key's policy may allow.
 func (c *Cloud) readKey(ctx context.Context, ref guard.KeyRef) (guard.Key, error) {
 	owner, region := ref.Account, keyRegion(ref.Region, ref.ID)
-	if a := parseARN(ref.ID); a.account != "" {
-		owner = a.account
+	if a := arn.Of(ref.ID); a.Account != "" {
+		owner = a.Account
 	}
 	key, err := c.askKey(ctx, owner, region, ref)
 	if errors.Is(err, guard.ErrNotOurs) && isAccountID(ref.Account) && ref.Account != owner {
@@ -109,12 +110,12 @@ func keyOf(m *types.KeyMetadata) guard.Key {
 	if m == nil {
 		return guard.Key{}
 	}
-	where := parseARN(aws.ToString(m.Arn))
+	where := arn.Of(aws.ToString(m.Arn))
 	return guard.Key{
 		ARN:         aws.ToString(m.Arn),
 		ID:          aws.ToString(m.KeyId),
-		Account:     where.account,
-		Region:      where.region,
+		Account:     where.Account,
+		Region:      where.Region,
 		Manager:     guard.KeyManager(m.KeyManager),
 		State:       guard.KeyState(m.KeyState),
 		MultiRegion: aws.ToBool(m.MultiRegion),
@@ -124,23 +125,23 @@ func keyOf(m *types.KeyMetadata) guard.Key {
 
 // unseenKey is what a reference alone tells of a key: an id or key ARN is its ARN, an alias only hints at it.
 func unseenKey(ref guard.KeyRef) guard.Key {
-	a := parseARN(ref.ID)
+	a := arn.Of(ref.ID)
 	switch {
-	case strings.HasPrefix(a.resource, "key/"):
-		return guard.Key{ARN: ref.ID, ID: strings.TrimPrefix(a.resource, "key/"), Account: a.account, Region: a.region}
-	case a.account != "":
-		return guard.Key{ID: ref.ID, Account: a.account, Region: a.region}
+	case strings.HasPrefix(a.Resource, "key/"):
+		return guard.Key{ARN: ref.ID, ID: strings.TrimPrefix(a.Resource, "key/"), Account: a.Account, Region: a.Region}
+	case a.Account != "":
+		return guard.Key{ID: ref.ID, Account: a.Account, Region: a.Region}
 	case strings.HasPrefix(ref.ID, "alias/"):
 		return guard.Key{ID: ref.ID, Account: ref.Account, Region: ref.Region}
 	default:
-		return guard.Key{ARN: "arn:" + guard.Partition(ref.Region) + ":kms:" + ref.Region + ":" + ref.Account + ":key/" + ref.ID,
+		return guard.Key{ARN: arn.PartitionOf(ref.Region).New("kms", ref.Region, ref.Account, "key/"+ref.ID).String(),
 			ID: ref.ID, Account: ref.Account, Region: ref.Region}
 	}
 }
 
 func keyRegion(region, id string) string {
-	if a := parseARN(id); a.region != "" {
-		return a.region
+	if a := arn.Of(id); a.Region != "" {
+		return a.Region
 	}
 	return region
 }

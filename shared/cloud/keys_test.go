@@ -1,7 +1,6 @@
 package cloud_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -89,22 +88,6 @@ func TestInvalidateForgetsAKeyUnderAnyOfItsNames(t *testing.T) {
 				t.Errorf("asked %d times", n)
 			}
 		})
-	}
-}
-
-func TestSwitchingAKeyOffForgetsThatItWasOn(t *testing.T) {
-	f := newFake()
-	state := "Enabled"
-	f.on["DescribeKey"] = func(asked) answer { return keyMetadata(state) }
-	f.on["DisableKey"] = func(asked) answer { state = "Disabled"; return answer{} }
-	keys := f.open(t, nil).Keys()
-	at := guard.KeyRef{Account: member, Region: region, ID: "alias/app"}
-	key, err := keys.Describe(t.Context(), at)
-	if err = errors.Join(err, keys.Disable(t.Context(), key)); err != nil {
-		t.Fatal(err)
-	}
-	if key, err = keys.Describe(t.Context(), at); err != nil || key.State != guard.KeyDisabled {
-		t.Errorf("key %+v, %v", key, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -93,7 +94,7 @@ func (c *Cloud) home() place { return place{account: c.opt.HubAccount, region: c
 func (c *Cloud) newMember(key memberKey) *memberCredentials {
 	return &memberCredentials{
 		sts:     sts.NewFromConfig(c.base),
-		roleARN: "arn:" + guard.Partition(c.opt.Region) + ":iam::" + key.account + ":role/" + key.role,
+		roleARN: arn.PartitionOf(c.opt.Region).Role(key.account, key.role),
 		session: settings.SessionPrefix + c.opt.Session,
 		now:     c.opt.Now,
 		turn:    make(chan struct{}, 1),

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -41,8 +42,8 @@ func (sealed) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(hidden)) }
 // is the only code of Doublelock that reads a value, which goes from Get to Put in memory. What somebody else writes
 // meanwhile is kept: then Seal answers guard.ErrConflict, and the new version stays without being current.
 func (c *Cloud) Seal(ctx context.Context, secretARN string) (versionID string, err error) {
-	where := parseARN(secretARN)
-	client := clientFor(c, "secretsmanager", place{region: where.region}, func(cfg aws.Config) *secretsmanager.Client {
+	where := arn.Of(secretARN)
+	client := clientFor(c, "secretsmanager", place{region: where.Region}, func(cfg aws.Config) *secretsmanager.Client {
 		return secretsmanager.NewFromConfig(cfg)
 	})
 	read, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &secretARN})

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -52,12 +53,12 @@ func (s *Secrets) list(ctx context.Context, account, region string, each func(*s
 }
 
 func listedSecret(e types.SecretListEntry) guard.Secret {
-	where := parseARN(aws.ToString(e.ARN))
+	where := arn.Of(aws.ToString(e.ARN))
 	return guard.Secret{
 		ARN:               aws.ToString(e.ARN),
 		Name:              aws.ToString(e.Name),
-		Account:           where.account,
-		Region:            where.region,
+		Account:           where.Account,
+		Region:            where.Region,
 		KeyID:             aws.ToString(e.KmsKeyId),
 		VersionsUnread:    true,
 		OwningService:     aws.ToString(e.OwningService),

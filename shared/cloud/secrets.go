@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -48,8 +49,8 @@ func (s *Secrets) Describe(ctx context.Context, ref guard.SecretRef) (guard.Secr
 // enter finds the account and Region of a secret and opens them.
 func (s *Secrets) enter(ctx context.Context, ref guard.SecretRef, role string) (*secretsmanager.Client, place, error) {
 	account, region := ref.Account, ref.Region
-	if a := parseARN(ref.ID); a.account != "" {
-		account, region = a.account, a.region
+	if a := arn.Of(ref.ID); a.Account != "" {
+		account, region = a.Account, a.Region
 	}
 	if err := s.c.guarded(region); err != nil {
 		return nil, place{}, err
@@ -66,12 +67,12 @@ func (s *Secrets) client(p place) *secretsmanager.Client {
 }
 
 func secretOf(out *secretsmanager.DescribeSecretOutput) guard.Secret {
-	where := parseARN(aws.ToString(out.ARN))
+	where := arn.Of(aws.ToString(out.ARN))
 	secret := guard.Secret{
 		ARN:               aws.ToString(out.ARN),
 		Name:              aws.ToString(out.Name),
-		Account:           where.account,
-		Region:            where.region,
+		Account:           where.Account,
+		Region:            where.Region,
 		KeyID:             aws.ToString(out.KmsKeyId),
 		OwningService:     aws.ToString(out.OwningService),
 		PrimaryRegion:     aws.ToString(out.PrimaryRegion),

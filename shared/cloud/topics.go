@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // Topics publishes to SNS topics of the hub.
@@ -28,15 +30,15 @@ type Message struct {
 
 // Publish sends a message to the subscribers of a topic. The topic's Region is in its ARN.
 func (t *Topics) Publish(ctx context.Context, topicARN string, m Message) error {
-	a := parseARN(topicARN)
-	if a.service != "sns" {
+	a := arn.Of(topicARN)
+	if a.Service != "sns" {
 		return fmt.Errorf("publish message: %q is not a topic ARN", topicARN)
 	}
 	in, err := publishInput(topicARN, m)
 	if err != nil {
 		return fmt.Errorf("publish to %s: %w", topicARN, err)
 	}
-	client := clientFor(t.c, "sns", place{account: a.account, region: a.region}, func(cfg aws.Config) *sns.Client { return sns.NewFromConfig(cfg) })
+	client := clientFor(t.c, "sns", place{account: a.Account, region: a.Region}, func(cfg aws.Config) *sns.Client { return sns.NewFromConfig(cfg) })
 	_, err = client.Publish(ctx, in)
 	return fail(err, "publish to %s", topicARN)
 }

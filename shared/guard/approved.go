@@ -1,12 +1,16 @@
 package guard
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/doublelock/doublelock/shared/arn"
+)
 
 // Approved says which customer managed keys an organization accepts. A key is fine when any line of it allows the
 // key. An empty Approved accepts every customer managed key of the secret's own account.
 type Approved struct {
 	Accounts []string          `json:"accounts,omitempty"` // every key of these accounts, e.g. the central key account
-	ARNs     []string          `json:"arns,omitempty"`     // key ARNs, "*" allowed
+	ARNs     []string          `json:"arns,omitempty"`     // key ARNs, "*" and "?" stand for anything
 	Aliases  []string          `json:"aliases,omitempty"`  // alias/…, in whichever account the key lives
 	Tags     map[string]string `json:"tags,omitempty"`     // all of these tags on the key
 }
@@ -27,7 +31,7 @@ func (a Approved) Allows(k Key, secretAccount string) Outcome {
 	if slices.Contains(a.Accounts, k.Account) {
 		return Pass
 	}
-	if slices.ContainsFunc(a.ARNs, func(pattern string) bool { return matchWildcard(pattern, k.ARN) }) {
+	if slices.ContainsFunc(a.ARNs, func(pattern string) bool { return arn.Match(pattern, k.ARN) }) {
 		return Pass
 	}
 	if slices.ContainsFunc(a.Aliases, func(alias string) bool { return slices.Contains(k.Aliases, alias) }) {

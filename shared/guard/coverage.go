@@ -21,7 +21,7 @@ func CoverageControl() Control {
 }
 
 // ReconcileUnseen moves a record to "we were not allowed to look": the state is unknown, the coverage finding is open,
-// everything else stays as it was last seen. It is told in every mode: silence is what it is about.
+// everything else stays as it was last seen.
 func ReconcileUnseen(rec Record, s Secret, why string, now time.Time, cause Cause) Record {
 	r := reconciler{rec: rec, secret: s, now: now.UTC(), cause: cause}
 	r.rec.Findings = slices.Clone(rec.Findings)
@@ -29,9 +29,7 @@ func ReconcileUnseen(rec Record, s Secret, why string, now time.Time, cause Caus
 	r.rec.Resource, r.rec.Account, r.rec.Region, r.rec.Name = s.ARN, s.Account, s.Region, s.Name
 	r.moveState(StateUnknown)
 	control := CoverageControl()
-	told := len(r.rec.Outbox)
 	r.moveFinding(Verdict{Control: control, Outcome: Fail, Detail: why, Fix: control.Fix})
-	tellAlways(r.rec.Outbox[told:])
 	return r.rec
 }
 
@@ -55,9 +53,7 @@ func reconcileCoverage(rec Record, s Secret, v Verdict, now time.Time, cause Cau
 	r := reconciler{rec: rec, secret: s, now: now.UTC(), cause: cause}
 	r.rec.Findings = slices.Clone(rec.Findings)
 	r.rec.Outbox = slices.Clone(rec.Outbox)
-	told := len(r.rec.Outbox)
 	r.moveFinding(v)
-	tellAlways(r.rec.Outbox[told:])
 	return r.rec
 }
 
@@ -87,9 +83,3 @@ func Unread(s Secret) string {
 }
 
 func unreadKey(k Key) bool { return k.Manager == ManagerUnknown && k.State != KeyMissing }
-
-func tellAlways(notices []Notice) {
-	for i := range notices {
-		notices[i].Decision = Decision{Tell: true, Reason: "a blind spot is told in every mode"}
-	}
-}

@@ -20,14 +20,14 @@ func TestBlindSpotOpensOnceAndResolvesOnce(t *testing.T) {
 	if blind.State != guard.StateUnknown || blind.LastKnown != guard.StateSealed || blind.KeyARN != before.KeyARN {
 		t.Errorf("state %s, last known %s, key %q: a refused look forgets what was seen", blind.State, blind.LastKnown, blind.KeyARN)
 	}
-	if len(blind.Open()) != 2 || len(blind.Outbox) != 1 || !blind.Outbox[0].Decision.Tell || blind.Outbox[0].Finding.Control != guard.OrgCoverage {
+	if len(blind.Open()) != 2 || len(blind.Outbox) != 1 || !blind.Outbox[0].Notified() || blind.Outbox[0].Finding.Control != guard.OrgCoverage {
 		t.Errorf("open %v, outbox %+v", blind.Open(), blind.Outbox)
 	}
 	if diff := cmp.Diff(blind, guard.ReconcileUnseen(blind, secret, "access was denied", now.Add(time.Hour), guard.Cause{})); diff != "" {
 		t.Errorf("the second refusal changes (-first +second):\n%s", diff)
 	}
 	seen := guard.ReconcileSeen(blind, now.Add(time.Hour), guard.Cause{})
-	if len(seen.Open()) != 1 || len(seen.Outbox) != 2 || seen.Outbox[1].Kind != guard.NoticeResolved || !seen.Outbox[1].Decision.Tell {
+	if len(seen.Open()) != 1 || len(seen.Outbox) != 2 || seen.Outbox[1].Kind != guard.NoticeResolved || !seen.Outbox[1].Notified() {
 		t.Errorf("open %v, outbox %+v", seen.Open(), seen.Outbox)
 	}
 	if diff := cmp.Diff(seen, guard.ReconcileSeen(seen, now.Add(2*time.Hour), guard.Cause{})); diff != "" {

@@ -21,7 +21,7 @@ func TestDecideHasOneRowForEveryCombination(t *testing.T) {
 		for _, mode := range guard.Modes() {
 			for _, waived := range []bool{false, true} {
 				d := guard.Decide(state, mode, waived)
-				fmt.Fprintf(&rows, "%-8s %-9s waived=%-5t tag=%-5t tell=%-5t rekey=%-5t %s\n", state, mode, waived, d.Tag, d.Tell, d.Rekey, d.Reason)
+				fmt.Fprintf(&rows, "%-8s %-9s waived=%-5t tag=%-5t rekey=%-5t %s\n", state, mode, waived, d.Tag, d.Rekey, d.Reason)
 			}
 		}
 	}
@@ -37,8 +37,10 @@ func TestDecideNeverTouchesWhatItShouldNot(t *testing.T) {
 				if d.Rekey != mayRekey {
 					t.Errorf("Decide(%q, %q, %t).Rekey = %t, want %t", state, mode, waived, d.Rekey, mayRekey)
 				}
-				if waived && d.Tell {
-					t.Errorf("Decide(%q, %q, waived) tells", state, mode)
+				for _, c := range guard.Controls() {
+					if waived && guard.Notified(guard.NoticeOpened, c.ID, d) {
+						t.Errorf("Decide(%q, %q, waived) notifies of %s", state, mode, c.ID)
+					}
 				}
 				if d.Tag && (state == guard.StateForeign || state == guard.StateUnknown) {
 					t.Errorf("Decide(%q, %q, %t) tags what is foreign or unknown", state, mode, waived)
@@ -48,6 +50,47 @@ func TestDecideNeverTouchesWhatItShouldNot(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Every kind of notice × control × decision × mode is asked; the golden is the table people review.
+func TestWhoIsNotifiedIsDecidedForEveryCombination(t *testing.T) {
+	var rows strings.Builder
+	for _, kind := range append(guard.NoticeKinds(), "", "nonsense") {
+		for _, control := range []guard.ControlID{"", guard.SecretDefaultKey, guard.SecretForeignKey, guard.KeyNeeded, guard.OrgCoverage} {
+			var yes, no []string
+			for _, mode := range append(guard.Modes(), "", "nonsense") {
+				for _, d := range []guard.Decision{{}, {Rekey: true}, {Waived: true}, {Waived: true, Rekey: true}} {
+					d.Mode = mode
+					asked := fmt.Sprintf("mode %q waived %t rekey %t", mode, d.Waived, d.Rekey)
+					if guard.Notified(kind, control, d) {
+						yes = append(yes, asked)
+					} else {
+						no = append(no, asked)
+					}
+				}
+			}
+			when := strings.Join(yes, "; ")
+			switch {
+			case len(no) == 0:
+				when = "always"
+			case len(yes) == 0:
+				when = "never"
+			}
+			fmt.Fprintf(&rows, "%-18s %-11s %s\n", kind, control, when)
+		}
+	}
+	golden(t, "testdata/notified.golden", rows.String())
+}
+
+func TestADigestOfNothingIsForNobody(t *testing.T) {
+	n := guard.Notice{Kind: guard.NoticeDigest}
+	if n.Notified() {
+		t.Error("an empty digest notifies somebody")
+	}
+	n.Open = []guard.Notice{{}}
+	if !n.Notified() {
+		t.Error("a digest notifies nobody")
 	}
 }
 

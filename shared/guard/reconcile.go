@@ -13,9 +13,9 @@ type Cause struct {
 	EventID string // CloudTrail's eventID; "" for a sweep
 }
 
-// Reconcile moves a record to what the verdicts say and puts what others must hear into its outbox. It is pure;
+// Reconcile moves a record to what the verdicts say and puts what others must know into its outbox. It is pure;
 // running it again on its own result changes nothing but SeenAt. A verdict that is unknown closes nothing and opens
-// nothing: what was open stays open. What is open and told or fixed only in the mode of now opens once more.
+// nothing: what was open stays open. What is open, and notified of or fixed only in the mode of now, opens once more.
 func Reconcile(rec Record, s Secret, verdicts []Verdict, waivers []Waiver, mode Mode, now time.Time, cause Cause) Record {
 	r := reconciler{rec: rec, secret: s, waivers: waivers, mode: mode, now: now.UTC(), cause: cause}
 	r.rec.Findings = slices.Clone(rec.Findings)
@@ -26,7 +26,7 @@ func Reconcile(rec Record, s Secret, verdicts []Verdict, waivers []Waiver, mode 
 	for _, v := range verdicts {
 		r.moveFinding(v)
 	}
-	r.tellState(rec.State, was)
+	r.announceState(rec.State, was)
 	return r.rec
 }
 
@@ -109,9 +109,9 @@ func (r *reconciler) fail(at int, v Verdict) {
 	case was == f.Status && !stricter:
 		r.askAgain(f)
 	case waived:
-		r.tell(NoticeWaived, f, "")
+		r.announce(NoticeWaived, f, "")
 	default:
-		r.tell(NoticeOpened, f, "")
+		r.announce(NoticeOpened, f, "")
 	}
 }
 
@@ -120,21 +120,34 @@ func (r *reconciler) fail(at int, v Verdict) {
 const askAgainAfter = time.Hour
 
 func (r *reconciler) askAgain(f *Finding) {
-	due := f.Control == SecretDefaultKey && Decide(r.rec.State, r.mode, f.Status == FindingWaived).Rekey
-	if due && r.now.Sub(f.AskedAt) >= askAgainAfter {
-		r.tell(NoticeRekeyDue, f, "")
+	if r.decide(r.mode, *f).Rekey && r.now.Sub(f.AskedAt) >= askAgainAfter {
+		r.announce(NoticeRekeyDue, f, "")
 	}
 }
 
-// stricter reports whether the mode now tells or fixes what it did not when the finding was last seen: a wave of the
-// rollout has come, or the owner asked for more. What is open by then would otherwise stay as it was for ever.
+// decide is what a mode decides about one finding: only that of the AWS managed key asks for a re-key, and no mode
+// governs a blind spot.
+func (r *reconciler) decide(mode Mode, f Finding) Decision {
+	if f.Control == OrgCoverage {
+		return Decision{Reason: "a blind spot: in every mode"}
+	}
+	d := Decide(r.rec.State, mode, f.Status == FindingWaived)
+	d.Rekey = d.Rekey && f.Control == SecretDefaultKey
+	return d
+}
+
+// stricter reports whether the mode now notifies of or fixes what it did not when the finding was last seen: a wave of
+// the rollout has come, or the owner asked for more. What is open by then would otherwise stay as it was for ever.
 func (r *reconciler) stricter(f Finding) bool {
 	if f.Mode == "" || f.Mode == r.mode || r.mode == "" {
 		return false
 	}
-	waived := f.Status == FindingWaived
-	before, after := Decide(r.rec.State, f.Mode, waived), Decide(r.rec.State, r.mode, waived)
-	return after.Tell && !before.Tell || after.Rekey && !before.Rekey && f.Control == SecretDefaultKey
+	before, after := r.decide(f.Mode, f), r.decide(r.mode, f)
+	if after.Rekey && !before.Rekey {
+		return true
+	}
+	before.Rekey, after.Rekey = false, false // a fix that is not asked for any more is no news
+	return Notified(NoticeOpened, f.Control, after) && !Notified(NoticeOpened, f.Control, before)
 }
 
 func (r *reconciler) resolve(at int, detail string) {
@@ -143,7 +156,7 @@ func (r *reconciler) resolve(at int, detail string) {
 		return
 	}
 	f.Status, f.ResolvedAt, f.WaivedTo = FindingResolved, r.now, time.Time{}
-	r.tell(NoticeResolved, f, detail)
+	r.announce(NoticeResolved, f, detail)
 }
 
 func (r *reconciler) waiver(control ControlID) (time.Time, bool) {
@@ -156,38 +169,39 @@ func (r *reconciler) waiver(control ControlID) (time.Time, bool) {
 	return until, !until.IsZero()
 }
 
-// tellState announces the two changes of state that are news by themselves.
-func (r *reconciler) tellState(was, known LockState) {
+// announceState announces the two changes of state that are news by themselves.
+func (r *reconciler) announceState(was, known LockState) {
 	switch {
 	case r.rec.State == was:
 	case r.rec.State == StateSealed && known != "" && known != StateSealed:
-		r.tell(NoticeSealed, nil, "every labelled version opens with the customer managed key alone")
+		r.announce(NoticeSealed, nil, "every labelled version opens with the customer managed key alone")
 	case r.rec.State == StateDrifted:
-		r.tell(NoticeDrifted, nil, fmt.Sprintf("was %s, is back under the AWS managed key", known))
+		r.announce(NoticeDrifted, nil, fmt.Sprintf("was %s, is back under the AWS managed key", known))
 	}
 }
 
-func (r *reconciler) tell(kind NoticeKind, f *Finding, detail string) {
+// announce puts a notice into the outbox.
+func (r *reconciler) announce(kind NoticeKind, f *Finding, detail string) {
 	n := Notice{
 		Kind: kind, At: r.now, Account: r.rec.Account, Region: r.rec.Region, Resource: r.rec.Resource, Name: r.rec.Name,
 		State: r.rec.State, Detail: detail, Tags: r.secret.Tags,
 		Actor: r.cause.Actor, Tool: r.cause.Tool, EventID: r.cause.EventID,
 	}
-	waived := false
-	if f != nil {
-		copied := *f
-		n.Finding = &copied
-		waived = f.Status == FindingWaived
-		n.ID = r.noticeID(f.ID(), kind)
-	} else {
+	if f == nil {
 		n.ID = r.noticeID(r.rec.Resource, kind)
+		n.Decision = Decide(r.rec.State, r.mode, false)
+		n.Decision.Rekey = false
+		r.rec.Outbox = append(r.rec.Outbox, n)
+		return
 	}
-	n.Decision = Decide(r.rec.State, r.mode, waived)
-	n.Decision.Rekey = n.Decision.Rekey && (kind == NoticeOpened || kind == NoticeRekeyDue) && f.Control == SecretDefaultKey
+	n.ID = r.noticeID(f.ID(), kind)
+	n.Decision = r.decide(r.mode, *f)
+	n.Decision.Rekey = n.Decision.Rekey && (kind == NoticeOpened || kind == NoticeRekeyDue)
 	if n.Decision.Rekey {
 		f.AskedAt = r.now
-		n.Finding.AskedAt = r.now
 	}
+	copied := *f
+	n.Finding = &copied
 	r.rec.Outbox = append(r.rec.Outbox, n)
 }
 

@@ -20,23 +20,23 @@ func look(rec guard.Record, s guard.Secret, mode guard.Mode, at time.Time, waive
 }
 
 func kinds(r guard.Record) []string {
-	var told []string
+	var out []string
 	for _, n := range r.Outbox {
 		entry := string(n.Kind)
 		if n.Finding != nil {
 			entry += " " + string(n.Finding.Control)
 		}
-		told = append(told, entry)
+		out = append(out, entry)
 	}
-	return told
+	return out
 }
 
-func TestReconcileTellsEachChangeOnce(t *testing.T) {
+func TestReconcileAnnouncesEachChangeOnce(t *testing.T) {
 	var rec guard.Record
 	steps := []struct {
 		sentence string
 		secret   guard.Secret
-		told     []string
+		want     []string
 		state    guard.LockState
 	}{
 		{"found on the default key", secret(awsKey, awsKey), []string{"finding_opened DL.SECRET.1"}, guard.StateDefault},
@@ -54,8 +54,8 @@ func TestReconcileTellsEachChangeOnce(t *testing.T) {
 		if rec.State != step.state {
 			t.Errorf("%s: state = %q, want %q", step.sentence, rec.State, step.state)
 		}
-		if diff := cmp.Diff(step.told, kinds(rec)); diff != "" {
-			t.Errorf("%s: told (-want +got):\n%s", step.sentence, diff)
+		if diff := cmp.Diff(step.want, kinds(rec)); diff != "" {
+			t.Errorf("%s: noticed (-want +got):\n%s", step.sentence, diff)
 		}
 	}
 }
@@ -79,8 +79,8 @@ func TestOnlyTheDefaultKeyFindingAsksForARekey(t *testing.T) {
 func TestAWaiverSilencesUntilItEnds(t *testing.T) {
 	waiver := guard.Waiver{Control: guard.SecretDefaultKey, Resource: "arn:aws:secretsmanager:*:111122223333:secret:shop/*", By: "ciso", Reason: "vendor", Expires: now.Add(time.Hour)}
 	rec := look(guard.Record{}, secret(awsKey, awsKey), guard.ModeRemediate, now, waiver)
-	if rec.Findings[0].Status != guard.FindingWaived || rec.Outbox[0].Decision.Tell || rec.Outbox[0].Decision.Rekey {
-		t.Fatalf("a waived finding is %+v, told as %+v", rec.Findings[0], rec.Outbox[0].Decision)
+	if rec.Findings[0].Status != guard.FindingWaived || rec.Outbox[0].Notified() || rec.Outbox[0].Decision.Rekey {
+		t.Fatalf("a waived finding is %+v, noticed as %+v", rec.Findings[0], rec.Outbox[0].Decision)
 	}
 	if tags := guard.Tags(rec); tags[guard.TagControls] != "none" {
 		t.Errorf("a waived control is tagged: %v", tags)
@@ -100,7 +100,7 @@ func TestADeletedSecretResolvesItsFindingsOnce(t *testing.T) {
 	rec.Outbox = nil
 	rec = guard.ReconcileGone(rec, now.Add(time.Hour), cause)
 	if diff := cmp.Diff([]string{"finding_resolved DL.SECRET.1"}, kinds(rec)); diff != "" {
-		t.Errorf("told (-want +got):\n%s", diff)
+		t.Errorf("noticed (-want +got):\n%s", diff)
 	}
 	if len(rec.Open()) != 0 || rec.GoneAt.IsZero() {
 		t.Errorf("open %v, gone at %v", rec.Open(), rec.GoneAt)
@@ -163,7 +163,7 @@ func TestARekeyThatWasAskedForAndNotDoneIsAskedForAgain(t *testing.T) {
 	for _, step := range []struct {
 		sentence string
 		after    time.Duration
-		told     []string
+		want     []string
 	}{
 		{"a look soon after waits", 59 * time.Minute, nil},
 		{"an hour later it is asked for again", time.Hour, []string{"rekey_due DL.SECRET.1"}},
@@ -172,8 +172,8 @@ func TestARekeyThatWasAskedForAndNotDoneIsAskedForAgain(t *testing.T) {
 	} {
 		rec.Outbox = nil
 		rec = look(rec, secret(awsKey, awsKey), guard.ModeRemediate, now.Add(step.after))
-		if diff := cmp.Diff(step.told, kinds(rec)); diff != "" {
-			t.Errorf("%s: told (-want +got):\n%s", step.sentence, diff)
+		if diff := cmp.Diff(step.want, kinds(rec)); diff != "" {
+			t.Errorf("%s: noticed (-want +got):\n%s", step.sentence, diff)
 		}
 		for _, n := range rec.Outbox {
 			if !n.Decision.Rekey {
@@ -183,6 +183,6 @@ func TestARekeyThatWasAskedForAndNotDoneIsAskedForAgain(t *testing.T) {
 	}
 	rec.Outbox = nil
 	if rec = look(rec, secret(awsKey, awsKey), guard.ModeNotify, now.Add(5*time.Hour)); len(rec.Outbox) != 0 {
-		t.Errorf("in notify mode %v is told", kinds(rec))
+		t.Errorf("in notify mode there is %v", kinds(rec))
 	}
 }

@@ -2,8 +2,8 @@ package inventory
 
 import (
 	"slices"
-	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/policy"
 )
@@ -92,12 +92,12 @@ func (a *Access) managedUse(s *Secret, k Key, version string) keyUse {
 	if use.key == "" {
 		use.key = guard.DefaultKeyID
 	}
-	arn := k.Facts.ARN
-	if arn == "" {
-		arn = "arn:" + partition(s.Facts.ARN) + ":kms:" + region + ":" + account + ":key/" + guard.DefaultKeyID
+	keyARN := k.Facts.ARN
+	if keyARN == "" {
+		keyARN = arn.PartitionOf(region).New("kms", region, account, "key/"+guard.DefaultKeyID).String()
 	}
-	use.target = policy.Target{ARN: arn, Account: account, Kind: policy.ResourceKey, AWSManagedKey: true,
-		Policy: a.documents.read("aws/secretsmanager", managedPolicy(s.Facts.ARN, account, region))}
+	use.target = policy.Target{ARN: keyARN, Account: account, Kind: policy.ResourceKey, AWSManagedKey: true,
+		Policy: a.documents.read("aws/secretsmanager", managedPolicy(account, region))}
 	a.addResourceOrganization(&use.target)
 	a.addUse(&use.target, s, region, version)
 	use.target.Context["kms:ResourceAliases"] = []string{"alias/aws/secretsmanager"}
@@ -108,7 +108,7 @@ func (a *Access) managedUse(s *Secret, k Key, version string) keyUse {
 // addUse adds the condition keys of a call that Secrets Manager makes for the reader.
 func (a *Access) addUse(t *policy.Target, s *Secret, region, version string) {
 	c := t.Context
-	c["kms:ViaService"] = []string{viaService(s.Facts.ARN, s.Facts.Region)}
+	c["kms:ViaService"] = []string{viaService(s.Facts.Region)}
 	c["aws:ViaAWSService"] = []string{"true"}
 	c["aws:RequestedRegion"] = []string{region}
 	c["kms:EncryptionContextKeys"] = []string{"SecretARN", "SecretVersionId"}
@@ -180,25 +180,15 @@ func doubtful(why string) policy.Decision {
 }
 
 // managedPolicy is the policy that AWS puts on its key for Secrets Manager, as far as it concerns reading.
-func managedPolicy(arn, account, region string) string {
+func managedPolicy(account, region string) string {
 	return `{"Version":"2012-10-17","Id":"auto-secretsmanager-2","Statement":[{` +
 		`"Sid":"Allow access through AWS Secrets Manager for all principals in the account that are authorized to use AWS Secrets Manager",` +
 		`"Effect":"Allow","Principal":{"AWS":["*"]},` +
 		`"Action":["kms:Encrypt","kms:Decrypt","kms:ReEncrypt*","kms:CreateGrant","kms:DescribeKey"],"Resource":"*",` +
-		`"Condition":{"StringEquals":{"kms:CallerAccount":"` + account + `","kms:ViaService":"` + viaService(arn, region) + `"}}}]}`
+		`"Condition":{"StringEquals":{"kms:CallerAccount":"` + account + `","kms:ViaService":"` + viaService(region) + `"}}}]}`
 }
 
-func viaService(arn, region string) string {
-	if partition(arn) == "aws-cn" {
-		return "secretsmanager." + region + ".amazonaws.com.cn"
-	}
-	return "secretsmanager." + region + ".amazonaws.com"
-}
-
-func partition(arn string) string {
-	parts := strings.SplitN(arn, ":", 3)
-	if len(parts) < 3 || parts[1] == "" {
-		return "aws"
-	}
-	return parts[1]
+// viaService is what kms:ViaService holds when Secrets Manager calls for a reader.
+func viaService(region string) string {
+	return arn.PartitionOf(region).Regional("secretsmanager", region)
 }

@@ -2,23 +2,29 @@ package inventory
 
 import (
 	"slices"
-	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
-// stranger is a role of an account that has nothing to do with the organization: what opens to it opens to everybody.
-const stranger = "arn:aws:iam::000000000000:role/any-account"
+// The names of roles that stand for many. No account has the number of the first.
+const (
+	strangerAccount = "000000000000"
+	strangerRole    = "any-account" // of an account that has nothing to do with the organization: what opens to it opens to everybody
+	anyRole         = "any-role"    // whichever role of an account outside the snapshot
+)
 
-// anyRole ends the ARN that stands for whichever role of an account outside the snapshot.
-const anyRole = ":role/any-role"
+// stranger is a role of an account that has nothing to do with the organization, in the partition of a secret.
+func stranger(s *Secret) string {
+	return arn.Of(s.Facts.ARN).Partition.Role(strangerAccount, strangerRole)
+}
 
 // Name is the principal for people: where it stands for many, it says so.
 func (r Reader) Name() string {
-	switch {
-	case r.Principal == stranger:
+	switch a := arn.Of(r.Principal); {
+	case a.Account == strangerAccount && a.Resource == "role/"+strangerRole:
 		return "anybody in any AWS account"
-	case strings.HasSuffix(r.Principal, anyRole):
+	case a.Resource == "role/"+anyRole:
 		return "anybody in account " + r.Account
 	}
 	return r.Principal
@@ -32,9 +38,9 @@ func (a *Access) outsiders(s *Secret) []string {
 		return nil
 	}
 	var out []string
-	add := func(arn string) {
-		if arn != "" && !slices.Contains(out, arn) {
-			out = append(out, arn)
+	add := func(name string) {
+		if name != "" && !slices.Contains(out, name) {
+			out = append(out, name)
 		}
 	}
 	for _, statement := range d.Statements {
@@ -42,11 +48,11 @@ func (a *Access) outsiders(s *Secret) []string {
 			continue
 		}
 		if statement.Principal == nil || statement.Principal.All {
-			add(stranger)
+			add(stranger(s))
 			continue
 		}
 		for _, name := range statement.Principal.AWS {
-			add(a.outsider(name))
+			add(a.outsider(s, name))
 		}
 		for _, service := range statement.Principal.Service {
 			add(service)
@@ -56,16 +62,16 @@ func (a *Access) outsiders(s *Secret) []string {
 }
 
 // outsider is the principal that stands for a name in a policy; "" when the snapshot holds it already.
-func (a *Access) outsider(name string) string {
+func (a *Access) outsider(s *Secret, name string) string {
 	if name == "*" {
-		return stranger
+		return stranger(s)
 	}
 	p, err := policy.ParsePrincipal(name)
 	if err != nil || a.whyUnread(PartPrincipals, p.Account) == "" {
 		return ""
 	}
 	if p.Kind == policy.KindRoot {
-		return "arn:" + partition(p.ARN) + ":iam::" + p.Account + anyRole
+		return arn.Of(s.Facts.ARN).Partition.Role(p.Account, anyRole)
 	}
 	return name
 }

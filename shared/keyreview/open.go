@@ -145,7 +145,7 @@ func bound(statements []policy.Statement, k *inventory.Key) []policy.Statement {
 		})
 		out[i].Conditions = slices.Concat(kept, []policy.Condition{
 			{Operator: "StringEquals", Key: "kms:CallerAccount", Values: []string{k.Facts.Account}},
-			{Operator: "StringEquals", Key: "kms:ViaService", Values: []string{"secretsmanager." + k.Facts.Region + ".amazonaws.com"}},
+			{Operator: "StringEquals", Key: "kms:ViaService", Values: []string{viaService(k)}},
 		})
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
 )
@@ -36,16 +37,16 @@ func covers(s policy.Statement, action string) bool {
 	if err != nil {
 		return true // a statement that cannot stand alone is not ruled out
 	}
-	answer := policy.Evaluate(policy.Request{Principal: policy.Principal{Kind: policy.KindRole, Account: stranger, Name: "x", ARN: strangerARN, Role: strangerARN},
-		Action: action, Resource: "arn:aws:kms:us-east-1:" + stranger + ":key/x"},
+	role := arn.Standard.Role(stranger, anybody) // the partition is all the same: nothing but the action is asked for
+	answer := policy.Evaluate(policy.Request{Principal: policy.Principal{Kind: policy.KindRole, Account: stranger, Name: "x", ARN: role, Role: role},
+		Action: action, Resource: arn.Standard.New("kms", "us-east-1", stranger, "key/x").String()},
 		policy.Policies{Identity: []*policy.Document{anything}, Resource: d, ResourceKind: policy.ResourceKey}).Answer
 	return answer == policy.Allowed
 }
 
-// An account that has nothing to do with the organization.
 const (
-	stranger    = "000000000000"
-	strangerARN = "arn:aws:iam::" + stranger + ":role/anybody"
+	stranger = "000000000000" // an account that has nothing to do with the organization
+	anybody  = "anybody"      // a role that no policy names
 )
 
 // caller is somebody in some account who tries to use a key.
@@ -68,11 +69,11 @@ func answer(k *inventory.Key, d *policy.Document, allow policy.Statement, c call
 	if err != nil {
 		return policy.Unknown
 	}
-	arn := c.arn
-	if arn == "" {
-		arn = "arn:aws:iam::" + c.account + ":role/anybody"
+	who := c.arn
+	if who == "" {
+		who = arn.Of(k.Facts.ARN).Partition.Role(c.account, anybody)
 	}
-	p, err := policy.ParsePrincipal(arn)
+	p, err := policy.ParsePrincipal(who)
 	if err != nil {
 		return policy.Unknown
 	}
@@ -81,7 +82,7 @@ func answer(k *inventory.Key, d *policy.Document, allow policy.Statement, c call
 	}
 	context := map[string][]string{"aws:ViaAWSService": {"false"}, "aws:RequestedRegion": {k.Facts.Region}, "aws:SecureTransport": {"true"}}
 	if c.through {
-		context["kms:ViaService"] = []string{"secretsmanager." + k.Facts.Region + ".amazonaws.com"}
+		context["kms:ViaService"] = []string{viaService(k)}
 		context["aws:ViaAWSService"] = []string{"true"}
 	}
 	identity := unrelated
@@ -94,13 +95,19 @@ func answer(k *inventory.Key, d *policy.Document, allow policy.Statement, c call
 	return policy.Evaluate(request, policy.Policies{Identity: []*policy.Document{identity}, Resource: alone, ResourceKind: policy.ResourceKey}).Answer
 }
 
+// viaService is what kms:ViaService holds when Secrets Manager calls with the key.
+func viaService(k *inventory.Key) string {
+	return arn.PartitionOf(k.Facts.Region).Regional("secretsmanager", k.Facts.Region)
+}
+
 // isRoot reports whether the statement names an account as a whole and nobody else.
 func isRoot(s policy.Statement, account string) bool {
 	if s.Principal == nil || s.Principal.All || len(s.Principal.AWS) == 0 || len(s.Principal.Service)+len(s.Principal.Federated) > 0 {
 		return false
 	}
 	return !slices.ContainsFunc(s.Principal.AWS, func(name string) bool {
-		return name != account && !strings.HasSuffix(name, ":iam::"+account+":root")
+		root := arn.Of(name)
+		return name != account && (root.Service != "iam" || root.Account != account || root.Resource != "root")
 	})
 }
 

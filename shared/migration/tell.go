@@ -16,7 +16,7 @@ func (v *visit) notice(kind guard.NoticeKind, detail string, at time.Time) guard
 	n := guard.Notice{
 		ID: fmt.Sprintf("%s|%s|%s|%d", kind, j.Secret, j.Phase, at.UnixMilli()), Kind: kind, At: at, Account: j.Account, Region: j.Region,
 		Resource: j.Secret, Name: j.Name, Detail: detail, Tool: j.Tool,
-		Decision: guard.Decision{Tag: true, Tell: true, Reason: "migration " + string(j.Phase)},
+		Decision: guard.Decision{Tag: true, Reason: "migration " + string(j.Phase)},
 	}
 	if j.Before != nil {
 		n.Tags = j.Before.Tags

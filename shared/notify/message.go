@@ -28,23 +28,6 @@ type Story struct {
 // Lead is the notice a story is headed by.
 func (s Story) Lead() guard.Notice { return s.Notices[0] }
 
-// Told reports whether a person hears of a notice. A finding that remediation is about to fix is not told: its owner
-// hears once how that ended, not twice within a minute. Changes of state come with a finding that tells them, denied
-// attempts were told to the caller by AWS, and denied reads are the watchdog's to judge, since an application that
-// polls makes one a second: all three are recorded only.
-func Told(n guard.Notice) bool {
-	switch n.Kind {
-	case guard.NoticeIncident, guard.NoticeFailed, guard.NoticeTampered, guard.NoticeReaderLost, guard.NoticeRolledBack, guard.NoticeSealDue:
-		return true
-	case guard.NoticeOpened, guard.NoticeResolved, guard.NoticeRekeyed:
-		return n.Decision.Tell && !n.Decision.Rekey
-	case guard.NoticeDigest:
-		return len(n.Open) > 0
-	default:
-		return false
-	}
-}
-
 // Item is a notice on its way to a person.
 type Item struct {
 	Notice guard.Notice

@@ -31,8 +31,6 @@ func awsIdentity(name string) identity {
 		return identity{kind: identityEveryone}
 	case isAccount(name):
 		return identity{kind: identityAccount, account: name}
-	case !strings.HasPrefix(name, "arn:"):
-		return identity{kind: identityOther, arn: name}
 	}
 	p, err := parsePrincipalARN(name)
 	if err != nil {

@@ -3,6 +3,8 @@ package policy
 import (
 	"fmt"
 	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // PrincipalKind is what sort of principal signs a request.
@@ -38,14 +40,14 @@ type Principal struct {
 }
 
 // ParsePrincipal reads an ARN (user, role, assumed role, federated user, root, SAML or OIDC provider), an account id
-// (its root user), a service principal, a web identity provider's domain, or "*" for an unsigned request.
+// (its root user, in the standard partition: elsewhere name it by its ARN), a service principal, a web identity provider's domain, or "*" for an unsigned request.
 func ParsePrincipal(s string) (Principal, error) {
 	switch {
 	case s == "*":
 		return Principal{Kind: KindAnonymous}, nil
 	case isAccount(s):
-		return Principal{Kind: KindRoot, ARN: "arn:aws:iam::" + s + ":root", Account: s, Name: "root"}, nil
-	case strings.HasPrefix(s, "arn:"):
+		return Principal{Kind: KindRoot, ARN: arn.Standard.Root(s), Account: s, Name: "root"}, nil
+	case arn.Is(s):
 		return parsePrincipalARN(s)
 	case isService(s):
 		return Principal{Kind: KindService, Name: s}, nil
@@ -55,34 +57,31 @@ func ParsePrincipal(s string) (Principal, error) {
 	return Principal{}, fmt.Errorf("read principal %q: neither an ARN, an account id, a service such as lambda.amazonaws.com nor \"*\"", s)
 }
 
-func parsePrincipalARN(arn string) (Principal, error) {
-	bad := func(why string) (Principal, error) {
-		return Principal{}, fmt.Errorf("read principal %q: %s", arn, why)
+func parsePrincipalARN(s string) (Principal, error) {
+	a, err := arn.Parse(s)
+	if err != nil {
+		return Principal{}, fmt.Errorf("read principal: %w", err)
 	}
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 {
-		return bad("not an ARN of six parts")
-	}
-	service, account, resource := parts[2], parts[4], parts[5]
-	p := Principal{ARN: arn, Account: account}
-	kind, path, _ := strings.Cut(resource, "/")
+	service := a.Service
+	p := Principal{ARN: s, Account: a.Account}
+	kind, path, _ := strings.Cut(a.Resource, "/")
 	switch {
-	case service == "iam" && resource == "root":
+	case service == "iam" && a.Resource == "root":
 		p.Kind, p.Name = KindRoot, "root"
 	case service == "iam" && kind == "user" && path != "":
 		p.Kind, p.Name = KindUser, lastSegment(path)
 	case service == "iam" && kind == "role" && path != "":
-		p.Kind, p.Name, p.Role = KindRole, lastSegment(path), arn
+		p.Kind, p.Name, p.Role = KindRole, lastSegment(path), s
 	case service == "iam" && (kind == "saml-provider" || kind == "oidc-provider") && path != "":
-		p.Kind, p.Name = KindFederated, arn
+		p.Kind, p.Name = KindFederated, s
 	case service == "sts" && kind == "federated-user" && path != "":
 		p.Kind, p.Name = KindFederatedUser, path
 	case service == "sts" && kind == "assumed-role" && strings.Contains(path, "/"):
 		role, session, _ := strings.Cut(path, "/")
 		p.Kind, p.Name, p.Session = KindSession, role, session
-		p.Role = "arn:" + parts[1] + ":iam::" + account + ":role/" + role
+		p.Role = a.Partition.Role(a.Account, role)
 	default:
-		return bad("not a user, role, assumed role, federated user, identity provider or root")
+		return Principal{}, fmt.Errorf("read principal %q: not a user, role, assumed role, federated user, identity provider or root", s)
 	}
 	return p, nil
 }
@@ -92,7 +91,7 @@ func (p *Principal) ServiceLinked() bool {
 	if p.Kind != KindRole && p.Kind != KindSession {
 		return false
 	}
-	return strings.Contains(p.Role, ":role/aws-service-role/") || p.Kind == KindSession && strings.HasPrefix(p.Name, "AWSServiceRoleFor")
+	return strings.HasPrefix(arn.Of(p.Role).Resource, "role/aws-service-role/") || p.Kind == KindSession && strings.HasPrefix(p.Name, "AWSServiceRoleFor")
 }
 
 // String is the best name to print.
@@ -130,10 +129,8 @@ func isService(s string) bool {
 	if lower == "cognito-identity.amazonaws.com" || strings.ContainsAny(s, ":/ ") {
 		return false
 	}
-	for _, suffix := range []string{".amazonaws.com", ".amazonaws.com.cn", ".amazon.com", ".aws.internal"} {
-		if strings.HasSuffix(lower, suffix) && lower != "www.amazon.com" {
-			return true
-		}
+	if lower == "www.amazon.com" {
+		return false
 	}
-	return false
+	return arn.IsHost(lower) || strings.HasSuffix(lower, ".amazon.com") || strings.HasSuffix(lower, ".aws.internal")
 }

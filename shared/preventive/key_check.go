@@ -18,8 +18,6 @@ type attempt struct {
 	allowed bool
 }
 
-const outsider = "arn:aws:iam::000000000000:role/anybody"
-
 // check asks the engine whether the policy lets in whom it should, and nobody else. Every caller's own policies allow
 // everything, so that only the key policy is tried.
 func (r KeyRequest) check(d Document) error {
@@ -44,7 +42,8 @@ func (r KeyRequest) check(d Document) error {
 }
 
 func (r KeyRequest) attempts() []attempt {
-	secret, other := r.exampleSecret(), "arn:"+Partition(r.Region)+":secretsmanager:"+r.Region+":"+r.Account+":secret:somebody-elses-ZyXwVu"
+	secret, other := r.exampleSecret(), r.arn("secretsmanager", "secret:somebody-elses-ZyXwVu")
+	outsider := r.partition().Role("000000000000", "anybody")
 	admin := r.root(r.Account)
 	if len(r.Admins) > 0 {
 		admin = r.Admins[0]
@@ -57,7 +56,7 @@ func (r KeyRequest) attempts() []attempt {
 	}
 	users := append(append([]string(nil), r.Readers...), r.Writers...)
 	for _, account := range r.Accounts {
-		users = append(users, "arn:"+Partition(r.Region)+":iam::"+account+":role/app")
+		users = append(users, r.partition().Role(account, "app"))
 	}
 	for _, who := range users {
 		all = append(all,
@@ -81,7 +80,11 @@ func (r KeyRequest) exampleSecret() string {
 	if len(r.Secrets) > 0 {
 		return strings.NewReplacer("*", "x", "?", "x").Replace(r.Secrets[0])
 	}
-	return "arn:" + Partition(r.Region) + ":secretsmanager:" + r.Region + ":" + r.Account + ":secret:app/db-AbCdEf"
+	return r.arn("secretsmanager", "secret:app/db-AbCdEf")
+}
+
+func (r KeyRequest) arn(service, resource string) string {
+	return r.partition().New(service, r.Region, r.Account, resource).String()
 }
 
 func (r KeyRequest) try(d *policy.Document, a attempt) policy.Decision {
@@ -96,6 +99,6 @@ func (r KeyRequest) try(d *policy.Document, a attempt) policy.Decision {
 	}
 	everything := policy.MustParse("any IAM policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
 	return policy.Evaluate(
-		policy.Request{Principal: p, Action: a.action, Resource: "arn:" + Partition(r.Region) + ":kms:" + r.Region + ":" + r.Account + ":key/new", ResourceAccount: r.Account, Context: context},
+		policy.Request{Principal: p, Action: a.action, Resource: r.arn("kms", "key/new"), ResourceAccount: r.Account, Context: context},
 		policy.Policies{Identity: []*policy.Document{everything}, Resource: d, ResourceKind: policy.ResourceKey})
 }

@@ -1,8 +1,9 @@
 package preventive
 
-import "github.com/doublelock/doublelock/shared/settings"
-
-import "cmp"
+import (
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/settings"
+)
 
 // KeyAdministration are the KMS calls that manage a key and cannot use it.
 var KeyAdministration = Values{
@@ -21,11 +22,11 @@ var SecretsUse = Values{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:Ge
 // two statements: the account's administrators manage and cannot decrypt; everybody in the account uses it, only
 // through Secrets Manager there. So a reader who had the permission on the secret keeps reading after the re-key,
 // and yet one call on the key takes every secret under it away. account and region may be CloudFormation references.
-func SecretsKeyPolicy(partition, account, region string) Document {
+func SecretsKeyPolicy(partition arn.Partition, account, region string) Document {
 	return NewDocument(
 		Statement{
 			Sid: "Administration", Effect: "Allow",
-			Principal: Principal{"AWS": {"arn:" + partition + ":iam::" + account + ":root"}},
+			Principal: Principal{"AWS": {partition.Root(account)}},
 			Action:    KeyAdministration,
 			Resource:  Values{"*"},
 			Why:       "IAM in this account says who manages the key; nobody uses it by this statement.",
@@ -37,32 +38,21 @@ func SecretsKeyPolicy(partition, account, region string) Document {
 			Resource:  Values{"*"},
 			Condition: Condition{"StringEquals": {
 				"kms:CallerAccount": {account},
-				"kms:ViaService":    {"secretsmanager." + region + "." + urlSuffix(partition)},
+				"kms:ViaService":    {partition.Regional("secretsmanager", region)},
 			}},
 			Why: "Callers of this account, and only while Secrets Manager acts for them.",
 		},
 		Statement{
 			Sid: "RescueReaders", Effect: "Allow",
-			Principal: Principal{"AWS": {"arn:" + partition + ":iam::" + account + ":root"}},
+			Principal: Principal{"AWS": {partition.Root(account)}},
 			Action:    Values{"kms:CreateGrant"},
 			Resource:  Values{"*"},
 			Condition: Condition{
-				"ArnLike":                   {"aws:PrincipalArn": {"arn:" + partition + ":iam::" + account + ":role/" + settings.RoleChange}},
+				"ArnLike":                   {"aws:PrincipalArn": {partition.Role(account, settings.RoleChange)}},
 				"ForAllValues:StringEquals": {"kms:GrantOperations": {"Decrypt"}},
 				"Null":                      {"kms:GrantOperations": {"false"}},
 			},
 			Why: "The hub's change role can give a reader that lost access its read back, and grant nothing else.",
 		},
 	)
-}
-
-// urlSuffixes are the domains of the partitions that have one of their own (AWS SDKs, partitions.json).
-var urlSuffixes = map[string]string{
-	"aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu", "aws-iso": "c2s.ic.gov", "aws-iso-b": "sc2s.sgov.gov",
-	"aws-iso-e": "cloud.adc-e.uk", "aws-iso-f": "csp.hci.ic.gov",
-}
-
-// urlSuffix is the domain under which kms:ViaService names a service.
-func urlSuffix(partition string) string {
-	return cmp.Or(urlSuffixes[partition], "amazonaws.com")
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -44,12 +45,12 @@ func (r KeyRequest) Validate() error {
 	need(slices.Contains(Shapes(), r.Shape), fmt.Sprintf("shape %q: use app, vendor or central", r.Shape))
 	need(isAccount(r.Account), fmt.Sprintf("account %q is not 12 digits", r.Account))
 	need(r.Region != "", "no Region")
-	for _, arn := range slices.Concat(r.Admins, r.Readers, r.Writers) {
-		p, err := policy.ParsePrincipal(arn)
-		need(err == nil && (p.Kind == policy.KindRole || p.Kind == policy.KindUser) && !strings.ContainsAny(arn, "*?"), fmt.Sprintf("%q is not the ARN of a role or user", arn))
+	for _, who := range slices.Concat(r.Admins, r.Readers, r.Writers) {
+		p, err := policy.ParsePrincipal(who)
+		need(err == nil && (p.Kind == policy.KindRole || p.Kind == policy.KindUser) && !strings.ContainsAny(who, "*?"), fmt.Sprintf("%q is not the ARN of a role or user", who))
 	}
-	for _, arn := range r.Secrets {
-		need(strings.HasPrefix(arn, "arn:") && strings.Contains(arn, ":secretsmanager:"), fmt.Sprintf("%q is not the ARN of a secret", arn))
+	for _, secret := range r.Secrets {
+		need(arn.Of(secret).Service == "secretsmanager", fmt.Sprintf("%q is not the ARN of a secret", secret))
 	}
 	for _, account := range r.Accounts {
 		need(isAccount(account), fmt.Sprintf("account %q is not 12 digits", account))
@@ -107,12 +108,14 @@ func (r KeyRequest) use(sid string, who []string, actions Values, accounts []str
 }
 
 func (r KeyRequest) viaService() string {
-	return "secretsmanager." + r.Region + "." + urlSuffix(Partition(r.Region))
+	return r.partition().Regional("secretsmanager", r.Region)
 }
 
 func (r KeyRequest) root(account string) string {
-	return "arn:" + Partition(r.Region) + ":iam::" + account + ":root"
+	return r.partition().Root(account)
 }
+
+func (r KeyRequest) partition() arn.Partition { return arn.PartitionOf(r.Region) }
 
 func (r KeyRequest) roots() []string {
 	var out []string
@@ -124,8 +127,8 @@ func (r KeyRequest) roots() []string {
 
 func accountsOf(principals []string) []string {
 	var out []string
-	for _, arn := range principals {
-		if p, err := policy.ParsePrincipal(arn); err == nil && !slices.Contains(out, p.Account) {
+	for _, who := range principals {
+		if p, err := policy.ParsePrincipal(who); err == nil && !slices.Contains(out, p.Account) {
 			out = append(out, p.Account)
 		}
 	}

@@ -31,12 +31,12 @@ type layer struct {
 	grows             []settings.Part // the fields of the configuration that it is made of
 }
 
-// SCPs renders the policies for the waves that switch them on, in a fixed order: the keys layer and the tamper layer
-// for each wave with scp, the KMS layer where its backlog is migrated as well. A wave list without scp gives none.
+// SCPs renders the policies for the stages that switch them on, in a fixed order: the keys layer and the tamper layer
+// for each stage with scp, the KMS layer where its backlog is migrated as well. A stage list without scp gives none.
 // It errs on a policy over MaxSCP and names the statements that make it so.
 func SCPs(c settings.Config) ([]SCP, error) {
-	guarded := targets(c, func(w settings.Wave) bool { return w.SCP })
-	migrated := targets(c, func(w settings.Wave) bool { return w.SCP && w.BacklogMigrated })
+	guarded := targets(c, func(w settings.RolloutStage) bool { return w.SCP })
+	migrated := targets(c, func(w settings.RolloutStage) bool { return w.SCP && w.BacklogMigrated })
 	var policies []SCP
 	for _, step := range []struct {
 		layer   layer
@@ -121,14 +121,14 @@ func (l layer) attach(targets []string) ([]SCP, error) {
 	return scps, nil
 }
 
-// targets are the targets of the waves that match, each once, in the order of the file.
-func targets(c settings.Config, match func(settings.Wave) bool) []string {
+// targets are the targets of the stages that match, each once, in the order of the file.
+func targets(c settings.Config, match func(settings.RolloutStage) bool) []string {
 	var found []string
-	for _, wave := range c.Waves {
-		if !match(wave) {
+	for _, stage := range c.Rollout {
+		if !match(stage) {
 			continue
 		}
-		for _, target := range wave.Targets {
+		for _, target := range stage.Targets {
 			if !slices.Contains(found, target) {
 				found = append(found, target)
 			}

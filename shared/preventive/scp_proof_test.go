@@ -20,12 +20,12 @@ var everything = map[string]any{
 	"Statement": []any{map[string]any{"Effect": "Allow", "Action": "*", "Resource": "*"}},
 }
 
-// attached are the SCPs of a wave as a case takes them: one entry per level.
-func attached(t *testing.T, wave string) []any {
+// attached are the SCPs of a stage as a case takes them: one entry per level.
+func attached(t *testing.T, stage string) []any {
 	t.Helper()
 	c := config()
-	if wave == "own" {
-		wave, c.Keys = "guarded", settings.Keys{Create: true}
+	if stage == "own" {
+		stage, c.Keys = "guarded", settings.Keys{Create: true}
 	}
 	scps, err := preventive.SCPs(c)
 	if err != nil {
@@ -34,17 +34,17 @@ func attached(t *testing.T, wave string) []any {
 	level := []any{map[string]any{"name": "FullAWSAccess", "policy": everything}}
 	for _, scp := range scps {
 		for _, target := range scp.Targets {
-			if target == "ou-ab12-"+wave {
+			if target == "ou-ab12-"+stage {
 				level = append(level, map[string]any{"name": scp.Name, "policy": decoded(t, scp.Content)})
 			}
 		}
 	}
 	if len(level) < 3 {
-		t.Fatalf("wave %s has %d policies", wave, len(level))
+		t.Fatalf("stage %s has %d policies", stage, len(level))
 	}
 	return []any{
 		map[string]any{"orgIdentifier": "r-ab12", "policies": []any{map[string]any{"name": "FullAWSAccess", "policy": everything}}},
-		map[string]any{"orgIdentifier": "ou-ab12-" + wave, "policies": level},
+		map[string]any{"orgIdentifier": "ou-ab12-" + stage, "policies": level},
 	}
 }
 
@@ -60,16 +60,16 @@ func decoded(t *testing.T, content string) any {
 // scpCases are the requests as policytest and the simulator read them.
 func scpCases(t *testing.T) []any {
 	t.Helper()
-	waves := map[string][]any{}
+	stages := map[string][]any{}
 	var cases []any
 	for _, r := range scpRequests {
-		if waves[r.wave] == nil {
-			waves[r.wave] = attached(t, r.wave)
+		if stages[r.stage] == nil {
+			stages[r.stage] = attached(t, r.stage)
 		}
 		c := map[string]any{
 			"name":                   r.name,
 			"identityPolicies":       []any{map[string]any{"name": "everything", "policy": everything}},
-			"serviceControlPolicies": waves[r.wave],
+			"serviceControlPolicies": stages[r.stage],
 			"request": map[string]any{
 				"action": r.action, "principal": r.by, "context": merged(caller(r.by), r.context),
 				"resource": map[string]any{"resource": r.on, "accountId": accountOf(r.on)},

@@ -1,9 +1,9 @@
 package preventive_test
 
-// scpRequest is one request and what the SCPs of a wave must answer to it. The caller's own policy allows everything.
+// scpRequest is one request and what the SCPs of a stage must answer to it. The caller's own policy allows everything.
 type scpRequest struct {
 	name     string
-	wave     string // "done" has every layer, "guarded" all but the KMS layer, "own" approves keys of the own account
+	stage    string // "done" has every layer, "guarded" all but the KMS layer, "own" approves keys of the own account
 	by       string // principal, as an ARN
 	action   string
 	on       string // resource ARN
@@ -131,7 +131,7 @@ var scpRequests = []scpRequest{
 	{"KMS: a data key under a CMK", "done", admin, "kms:GenerateDataKey", ownKey, through("secretsmanager", "alias/app"), allowed, false},
 	{"KMS: another service's managed key", "done", admin, "kms:GenerateDataKey", managed, through("s3", "alias/aws/s3"), allowed, false},
 	{"KMS: break-glass", "done", breakGlass, "kms:GenerateDataKey", managed, through("secretsmanager", "alias/aws/secretsmanager"), allowed, false},
-	{"KMS: a wave whose backlog is not migrated", "guarded", admin, "kms:GenerateDataKey", managed, through("secretsmanager", "alias/aws/secretsmanager"), allowed, false},
+	{"KMS: a stage whose backlog is not migrated", "guarded", admin, "kms:GenerateDataKey", managed, through("secretsmanager", "alias/aws/secretsmanager"), allowed, false},
 	// Tampering.
 	{"an admin disables a forward rule", "guarded", admin, "events:DisableRule", "arn:aws:events:us-east-1:333333333333:rule/doublelock-secret-changes", nil, denied, false},
 	{"an admin empties a forward rule", "guarded", admin, "events:RemoveTargets", "arn:aws:events:us-east-1:333333333333:rule/doublelock-key-lifecycle", nil, denied, false},
@@ -169,7 +169,9 @@ var scpRequests = []scpRequest{
 	{"an admin schedules the deletion of a key in use", "guarded", admin, "kms:ScheduleKeyDeletion", ownKey, unused("89"), denied, false},
 	{"an admin disables a key that was not used for long", "guarded", admin, "kms:DisableKey", ownKey, unused("90"), allowed, false},
 	{"an admin disables a key that was never used", "guarded", admin, "kms:DisableKey", ownKey, nil, allowed, false},
-	{"the kill switch disables a key in use", "guarded", "arn:aws:sts::333333333333:assumed-role/doublelock-killswitch/doublelock-incident",
+	{"a break-glass role disables a key in use", "guarded", "arn:aws:sts::333333333333:assumed-role/BreakGlassOps/alice",
 		"kms:DisableKey", ownKey, unused("0"), allowed, false},
+	{"a role with a name of ours disables a key in use", "guarded", "arn:aws:sts::333333333333:assumed-role/doublelock-change/doublelock-remediate",
+		"kms:DisableKey", ownKey, unused("0"), denied, false},
 	{"a service-linked role creates without a key", "guarded", linkedRole, create, secret, nil, allowed, false},
 }

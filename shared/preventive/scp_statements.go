@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -67,14 +68,14 @@ func KeyNotApproved(c settings.Config) Statement {
 // key, so a list with aliases, tags or keys of our own admits every key of the caller's account, and DL.SECRET.5 is
 // exact afterwards. Keys of other accounts are admitted by account or ARN only.
 func ApprovedKeys(c settings.Config) Values {
-	approved, partition := c.Keys.Approved, Partition(c.Regions.Home)
+	approved, partition := c.Keys.Approved, arn.PartitionOf(c.Regions.Home)
 	var keys Values
 	for _, account := range approved.Accounts {
-		keys = append(keys, "arn:"+partition+":kms:*:"+account+":key/*")
+		keys = append(keys, partition.New("kms", "*", account, "key/*").String())
 	}
 	keys = append(keys, approved.ARNs...)
 	if len(keys) == 0 || len(approved.Aliases) > 0 || len(approved.Tags) > 0 || c.Keys.Create {
-		keys = append(keys, "arn:"+partition+":kms:*:${aws:PrincipalAccount}:key/*")
+		keys = append(keys, partition.New("kms", "*", "${aws:PrincipalAccount}", "key/*").String())
 	}
 	slices.Sort(keys)
 	return slices.Compact(keys)
@@ -97,7 +98,7 @@ func ReplicaOutside(c settings.Config) Statement {
 // DefaultKeyUse denies writing under the AWS managed key at the KMS layer. Secrets Manager calls KMS with the
 // caller's own session, so SCPs apply. It closes what the others leave open (UpdateSecret with an empty key, default
 // replicas, the managed key named by id or ARN), and it also stops new values of secrets that are not migrated yet:
-// only for a wave whose backlog is. Decrypt stays allowed, so a leftover secret can still be moved.
+// only for a stage whose backlog is. Decrypt stays allowed, so a leftover secret can still be moved.
 func DefaultKeyUse(c settings.Config) Statement {
 	return Statement{
 		Sid: "DefaultKeyUse", Effect: "Deny",
@@ -114,22 +115,21 @@ func DefaultKeyUse(c settings.Config) Statement {
 // defaultInUseDays is how long a key counts as in use when the configuration does not say.
 const defaultInUseDays = 90
 
-// KeyInUse denies disabling or deleting a key that was used within Keys.InUseDays, except to the kill switch. A key
+// KeyInUse denies disabling or deleting a key that was used within Keys.InUseDays, except to break-glass roles. A key
 // that was never used has no such condition key, and a positive operator on a missing key is false.
 func KeyInUse(c settings.Config) Statement {
 	days := c.Keys.InUseDays
 	if days == 0 {
 		days = defaultInUseDays
 	}
-	exempt := append(slices.Clone(c.BreakGlass), memberRole(c, settings.RoleKillSwitch))
 	return Statement{
 		Sid: "KeyInUse", Effect: "Deny",
 		Action:   Values{"kms:DisableKey", "kms:ScheduleKeyDeletion"},
 		Resource: Values{"*"},
-		Condition: unlessCalledBy(exempt, Condition{
+		Condition: unlessCalledBy(c.BreakGlass, Condition{
 			"NumericLessThan": {"kms:TrailingDaysWithoutKeyUsage": {strconv.Itoa(days)}},
 		}),
-		Why: "A key in use is taken away by the kill switch, which knows what stops, or not at all.",
+		Why: "A key in use is taken away by a break-glass role, after a look at what stops, or not at all.",
 	}
 }
 

@@ -9,19 +9,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
-	"github.com/google/go-cmp/cmp"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// config is an organization with one guarded wave, one that has migrated, and one that only watches.
+// config is an organization with one guarded stage, one that has migrated, and one that only watches.
 func config() settings.Config {
 	return settings.Config{
 		Organization: settings.Organization{ID: "o-exampleorgid", SecurityAccount: "222222222222", DeployRoles: []string{"arn:aws:iam::*:role/OrgDeploy"}},
 		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1", "eu-west-1"}, RestrictReplicas: true},
-		Waves: []settings.Wave{
+		Rollout: []settings.RolloutStage{
 			{Name: "done", Targets: []string{"ou-ab12-done"}, SCP: true, BacklogMigrated: true},
 			{Name: "guarded", Targets: []string{"ou-ab12-guarded", "333333333333"}, SCP: true},
 			{Name: "watched", Targets: []string{"ou-ab12-watched"}},
@@ -53,7 +55,7 @@ func TestSCPsGolden(t *testing.T) {
 	}
 }
 
-func TestSCPsAttachByWave(t *testing.T) {
+func TestSCPsAttachByStage(t *testing.T) {
 	scps, err := preventive.SCPs(config())
 	if err != nil {
 		t.Fatal(err)
@@ -71,10 +73,10 @@ func TestSCPsAttachByWave(t *testing.T) {
 	}
 }
 
-func TestSCPsWithoutAWaveThatWantsThem(t *testing.T) {
+func TestSCPsWithoutAStageThatWantsThem(t *testing.T) {
 	c := config()
-	for i := range c.Waves {
-		c.Waves[i].SCP = false
+	for i := range c.Rollout {
+		c.Rollout[i].SCP = false
 	}
 	scps, err := preventive.SCPs(c)
 	if err != nil || len(scps) != 0 {
@@ -84,9 +86,9 @@ func TestSCPsWithoutAWaveThatWantsThem(t *testing.T) {
 
 func TestSCPsSplitTargetsOverTheLimit(t *testing.T) {
 	c := config()
-	c.Waves = []settings.Wave{{Name: "many", SCP: true}}
+	c.Rollout = []settings.RolloutStage{{Name: "many", SCP: true}}
 	for i := range 250 {
-		c.Waves[0].Targets = append(c.Waves[0].Targets, fmt.Sprintf("ou-ab12-%08d", i))
+		c.Rollout[0].Targets = append(c.Rollout[0].Targets, fmt.Sprintf("ou-ab12-%08d", i))
 	}
 	scps, err := preventive.SCPs(c)
 	if err != nil {
@@ -176,17 +178,6 @@ func TestApprovedKeys(t *testing.T) {
 	}
 }
 
-func TestPartition(t *testing.T) {
-	for region, want := range map[string]string{
-		"us-east-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "ap-southeast-4": "aws",
-		"eusc-de-east-1": "aws-eusc", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e", "us-isof-east-1": "aws-iso-f",
-	} {
-		if got := preventive.Partition(region); got != want {
-			t.Errorf("partition of %s: got %s, want %s", region, got, want)
-		}
-	}
-}
-
 func TestSecretsKeyPolicySplitsManagingFromUsing(t *testing.T) {
 	doc := preventive.SecretsKeyPolicy("aws", "333333333333", "eu-west-1")
 	manage, use := doc.Statement[0], doc.Statement[1]
@@ -209,7 +200,7 @@ func TestSecretsKeyPolicySplitsManagingFromUsing(t *testing.T) {
 func TestPoliciesAreInThePartitionOfEveryRegionThatAConfigurationMayName(t *testing.T) {
 	for _, region := range settings.KnownRegions() {
 		want := settings.Partition(region)
-		if got := preventive.Partition(region); got != want {
+		if got := string(arn.PartitionOf(region)); got != want {
 			t.Errorf("partition of %s: got %s, settings say %s", region, got, want)
 		}
 	}
@@ -220,7 +211,7 @@ func TestTheKeyIsUsedUnderTheNameThatKMSGivesTheServiceThere(t *testing.T) {
 		"aws": "secretsmanager.r.amazonaws.com", "aws-us-gov": "secretsmanager.r.amazonaws.com", "aws-cn": "secretsmanager.r.amazonaws.com.cn",
 		"aws-eusc": "secretsmanager.r.amazonaws.eu", "aws-iso": "secretsmanager.r.c2s.ic.gov",
 	} {
-		use := preventive.SecretsKeyPolicy(partition, "333333333333", "r").Statement[1]
+		use := preventive.SecretsKeyPolicy(arn.Partition(partition), "333333333333", "r").Statement[1]
 		if got := use.Condition["StringEquals"]["kms:ViaService"][0]; got != want {
 			t.Errorf("%s: kms:ViaService %s, want %s", partition, got, want)
 		}

@@ -3,6 +3,7 @@ package preventive
 import (
 	"slices"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -121,5 +122,5 @@ func deployers(c settings.Config) []string {
 
 // memberRole is the ARN pattern of one of our own roles in any member account.
 func memberRole(c settings.Config, name string) string {
-	return "arn:" + Partition(c.Regions.Home) + ":iam::*:role/" + name
+	return arn.PartitionOf(c.Regions.Home).Role("*", name)
 }

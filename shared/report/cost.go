@@ -25,7 +25,7 @@ func Typical(accounts, regions int) Estate {
 
 // What one unit of our work takes. Times are wall-clock seconds of a function; sizes are bytes.
 const (
-	workers          = 6
+	workers          = 5
 	alarms           = 5*workers + 2      // five of each worker, silence, coverage
 	pollsPerQueue    = 5 * 3 * 60 * Hours // Lambda polls an idle queue five times at once, for 20 seconds each
 	sqsPerMessage    = 3                  // sent, received, deleted
@@ -85,19 +85,19 @@ func Bill(e Estate) []Charge {
 	return []Charge{
 		{"Secrets Manager calls", callsPerLook*looked + lists, 1e4, 0.05, "2 for each look of the sweep and of an event, 1 for each 100 secrets listed"},
 		{"EventBridge, forwarded and our own", events + notices, 1e6, 1, "every event once across accounts, every notice once"},
-		{"SQS", sqsPerMessage*messages + workers*pollsPerQueue, 1e6, 0.40, "3 a message, and 657,000 polls for each of 6 queues"},
+		{"SQS", sqsPerMessage*messages + workers*pollsPerQueue, 1e6, 0.40, "3 a message, and 657,000 polls for each of 5 queues"},
 		{"Lambda requests", messages, 1e6, 0.20, "one message a call"},
 		{"Lambda GB-seconds (arm64)", compute, 1, 0.0000133334, "detect 0.25 GB × 0.15 s, sweep 0.5 GB × 7.5 ms a secret, heartbeat 0.25 GB × 20 ms"},
 		{"DynamoDB reads", readsPerLook * looked, 1e6, 0.125, "the record, once a look"},
 		{"DynamoDB writes", writesPerNotice * notices, 1e6, 0.625, "only what moved is written"},
 		{"DynamoDB storage and backup, GB", e.Places() * float64(e.Secrets) * recordBytes / gigabyte, 1, 0.25 + 0.20, "3 KB a secret, and its copy in the index"},
 		{"CloudWatch Logs, GB", messages * logBytesPerEvent / gigabyte, 1, 0.50, "1.5 KB an event"},
-		{"CloudWatch alarms", alarms, 1, 0.10, "5 for each of 6 workers, silence, coverage"},
+		{"CloudWatch alarms", alarms, 1, 0.10, "5 for each of 5 workers, silence, coverage"},
 		{"CloudWatch metrics", metrics, 1, 0.30, "coverage, and one for each account × Region up to 100"},
 		{"X-Ray traces", messages * tracedShare, 1e6, 5, "5 % of the calls"},
 		{"SNS", 2 * notices, 1e6, 0.50, "to owners and to chat"},
 		{"KMS requests", 2*workers*keyUsesPerHour*Hours + 2*messages + keysPerPlace*e.Places()*float64(e.Sweeps), 1e4, 0.03,
-			"data keys of 12 queues, at most 2 a message, 3 for each account × Region and sweep"},
+			"data keys of 10 queues, at most 2 a message, 3 for each account × Region and sweep"},
 		{"CMK of the hub", 1, 1, 1, "one key for all of the hub"},
 	}
 }

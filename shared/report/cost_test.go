@@ -20,11 +20,11 @@ func TestTheBillOfOneSecretByHand(t *testing.T) {
 	want := map[string]float64{ // quantity a month, worked out by hand
 		"Secrets Manager calls":              2*(100+10) + 100,
 		"EventBridge, forwarded and our own": 10 + 90 + 5,
-		"SQS":                                3*(100+10) + 6*657000,
+		"SQS":                                3*(100+10) + 5*657000,
 		"Lambda requests":                    100 + 2*5,
 		"DynamoDB reads":                     110,
 		"DynamoDB writes":                    40,
-		"CloudWatch alarms":                  32,
+		"CloudWatch alarms":                  27,
 		"CloudWatch metrics":                 2,
 		"CMK of the hub":                     1,
 	}

@@ -25,8 +25,8 @@ func (c Config) OUs() []string {
 		}
 	}
 	add(c.Organization.Enroll)
-	for _, wave := range c.Waves {
-		add(wave.Targets)
+	for _, stage := range c.Rollout {
+		add(stage.Targets)
 	}
 	return all
 }
@@ -44,12 +44,12 @@ func (f *File) Compare(seen Seen) Problems {
 	for i, target := range o.Enroll {
 		c.target(fmt.Sprintf("organization.enroll[%d]", i), target)
 	}
-	for i, wave := range f.Config.Waves {
-		for j, target := range wave.Targets {
-			c.target(fmt.Sprintf("waves[%d].targets[%d]", i, j), target)
+	for i, stage := range f.Config.Rollout {
+		for j, target := range stage.Targets {
+			c.target(fmt.Sprintf("rollout[%d].targets[%d]", i, j), target)
 		}
-		for j, account := range wave.Accounts {
-			c.account(fmt.Sprintf("waves[%d].accounts[%d]", i, j), account)
+		for j, account := range stage.Accounts {
+			c.account(fmt.Sprintf("rollout[%d].accounts[%d]", i, j), account)
 		}
 	}
 	for i, choice := range f.Config.Keys.Use {

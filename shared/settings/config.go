@@ -9,17 +9,17 @@ import (
 // Config is doublelock.yaml: one file for infra and CLI. What a field means is its about tag, which is also the
 // description in the JSON Schema.
 type Config struct {
-	Organization Organization `yaml:"organization" about:"The AWS organization and the accounts that matter in it."`
-	Regions      Regions      `yaml:"regions" about:"Where secrets are guarded."`
-	Waves        []Wave       `yaml:"waves" about:"Sets of OUs or accounts that move together from observing to fixing."`
-	Keys         Keys         `yaml:"keys" about:"Which keys are fine, and which key to use when fixing."`
-	BreakGlass   []string     `yaml:"breakGlassRoles" about:"Role ARN patterns that the SCPs exempt."`
-	Owners       Owners       `yaml:"owners" about:"How the owner of a secret is found and told."`
-	Waivers      []Waiver     `yaml:"waivers" about:"Recorded excuses: one control on one resource, by somebody, for a reason, until a date."`
-	Limits       Limits       `yaml:"limits" about:"What remediation may do at most."`
-	Retention    Retention    `yaml:"retention" about:"How long things are kept, in days."`
-	Migration    Migration    `yaml:"migration" about:"How carefully secrets are moved to their keys."`
-	Operations   Operations   `yaml:"operations" about:"Who runs Doublelock itself, and when its own jobs run."`
+	Organization Organization   `yaml:"organization" about:"The AWS organization and the accounts that matter in it."`
+	Regions      Regions        `yaml:"regions" about:"Where secrets are guarded."`
+	Rollout      []RolloutStage `yaml:"rollout" about:"Sets of OUs or accounts that move together from observing to fixing."`
+	Keys         Keys           `yaml:"keys" about:"Which keys are fine, and which key to use when fixing."`
+	BreakGlass   []string       `yaml:"breakGlassRoles" about:"Role ARN patterns that the SCPs exempt."`
+	Owners       Owners         `yaml:"owners" about:"How the owner of a secret is found and told."`
+	Waivers      []Waiver       `yaml:"waivers" about:"Recorded excuses: one control on one resource, by somebody, for a reason, until a date."`
+	Limits       Limits         `yaml:"limits" about:"What remediation may do at most."`
+	Retention    Retention      `yaml:"retention" about:"How long things are kept, in days."`
+	Migration    Migration      `yaml:"migration" about:"How carefully secrets are moved to their keys."`
+	Operations   Operations     `yaml:"operations" about:"Who runs Doublelock itself, and when its own jobs run."`
 }
 
 // Organization names the accounts that matter.
@@ -40,14 +40,14 @@ type Regions struct {
 	RestrictReplicas bool     `yaml:"restrictReplicas" about:"The SCP denies replicas in Regions that are not guarded."`
 }
 
-// Wave is a set of OUs or accounts that move together.
-type Wave struct {
-	Name            string     `yaml:"name" about:"Name of the wave."`
+// RolloutStage is a set of OUs or accounts that move together.
+type RolloutStage struct {
+	Name            string     `yaml:"name" about:"Name of the stage."`
 	Targets         []string   `yaml:"targets" about:"OUs, accounts or the root."`
 	Mode            guard.Mode `yaml:"mode" about:"observe records; notify also tags and tells owners; remediate also fixes."`
 	SCP             bool       `yaml:"scp" about:"Attach the SCPs to the targets."`
-	BacklogMigrated bool       `yaml:"backlogMigrated" about:"Nothing in the wave is under the AWS managed key any more: adds the SCP statement at the KMS layer."`
-	Accounts        []string   `yaml:"accounts" about:"Accounts of the wave, where the mode must be known without asking Organizations."`
+	BacklogMigrated bool       `yaml:"backlogMigrated" about:"Nothing in the stage is under the AWS managed key any more: adds the SCP statement at the KMS layer."`
+	Accounts        []string   `yaml:"accounts" about:"Accounts of the stage, where the mode must be known without asking Organizations."`
 }
 
 // Keys says which keys are fine and which key to use when fixing.
@@ -56,7 +56,7 @@ type Keys struct {
 	Create      bool              `yaml:"createPerAccount" about:"Make a key alias/doublelock/secrets in every account and Region."`
 	MultiRegion bool              `yaml:"multiRegion" about:"Make those keys multi-Region primaries. It cannot be changed later."`
 	Tags        map[string]string `yaml:"tags" about:"Tags of those keys: owner, application, data sensitivity."`
-	InUseDays   int               `yaml:"inUseDays" about:"A key used within so many days may only be disabled by the kill switch. Default: 90."`
+	InUseDays   int               `yaml:"inUseDays" about:"A key used within so many days may only be disabled by a break-glass role. Default: 90."`
 	Use         []KeyChoice       `yaml:"use" about:"Which key secrets are moved to: the first match wins, else alias/doublelock/secrets of their own account."`
 }
 

@@ -16,9 +16,9 @@ import (
 )
 
 // decode reads YAML into config. Problems are collected in where, with the place of every field; it answers false
-// when the text is not YAML at all, so that there is nothing more to say about it.
+// when the text is not YAML, or no mapping, so that there is nothing more to say about it.
 func decode(where *places, raw []byte, config *Config) bool {
-	file, err := parser.ParseBytes(raw, 0, parser.AllowDuplicateMapKey())
+	file, err := parseYAML(raw, parser.AllowDuplicateMapKey())
 	if err != nil {
 		notYAML(where, err)
 		return false
@@ -31,7 +31,7 @@ func decode(where *places, raw []byte, config *Config) bool {
 		}
 		d.value(doc.Body, reflect.ValueOf(config).Elem(), "")
 	}
-	return true
+	return !where.settled[""]
 }
 
 func notYAML(where *places, err error) {
@@ -127,8 +127,16 @@ func (d decoder) mapEntry(into reflect.Value, path string) func(string, position
 	}
 }
 
+// renamed are keys of earlier versions, by the path they had, and what they are called now.
+var renamed = map[string]string{"waves": "rollout"}
+
 func (d decoder) unknownKey(key string, at position, path string, t reflect.Type) {
 	names := fieldNames(t)
+	if now, known := renamed[join(path, key)]; known {
+		d.problemAt(at, join(path, key), fmt.Sprintf("%s is called %s now", key, now), "write "+now+": its entries stay as they are")
+		d.settled[join(path, now)] = true
+		return
+	}
 	what := "unknown key " + key
 	if path != "" {
 		what += " in " + path

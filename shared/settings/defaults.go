@@ -22,9 +22,9 @@ func complete(c *Config) {
 	if len(c.Organization.Enroll) == 0 && c.Organization.RootID != "" {
 		c.Organization.Enroll = []string{c.Organization.RootID}
 	}
-	for i := range c.Waves {
-		if c.Waves[i].Mode == "" {
-			c.Waves[i].Mode = guard.ModeObserve
+	for i := range c.Rollout {
+		if c.Rollout[i].Mode == "" {
+			c.Rollout[i].Mode = guard.ModeObserve
 		}
 	}
 }

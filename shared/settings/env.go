@@ -23,7 +23,6 @@ const (
 	RoleRead         = "doublelock-read"       // member role: describe and list
 	RoleTag          = "doublelock-tag"        // member role: tag
 	RoleChange       = "doublelock-change"     // member role: re-key
-	RoleKillSwitch   = "doublelock-killswitch" // member role: disable and enable keys, deny reads
 	RoleForward      = "doublelock-forward"    // member role: EventBridge sends to the hub bus
 	SecretsKeyAlias  = "alias/doublelock/secrets"
 	HubName          = "doublelock" // the hub's bus and table

@@ -16,7 +16,7 @@ const small = `organization:
   securityAccount: "222222222222"
 regions:
   home: us-east-1
-waves:
+rollout:
   - name: everything
     targets: [r-ab12]
 breakGlassRoles:
@@ -53,14 +53,14 @@ func TestLocateNamesTheLineOfWhatOnlyShowsLater(t *testing.T) {
 }
 
 func TestTheFieldThatMakesTheFunctionsEnvironmentTooLongIsNamed(t *testing.T) {
-	accounts := settings.Config{Waves: []settings.Wave{{Name: "many", Mode: "notify"}}}
+	accounts := settings.Config{Rollout: []settings.RolloutStage{{Name: "many", Mode: "notify"}}}
 	channels := settings.Config{Owners: settings.Owners{Channels: map[string]settings.Channel{}}}
 	for i := range 3000 {
 		id := fmt.Sprintf("%012d", 100000000000+i*7919*1013)
-		accounts.Waves[0].Accounts = append(accounts.Waves[0].Accounts, id)
+		accounts.Rollout[0].Accounts = append(accounts.Rollout[0].Accounts, id)
 		channels.Owners.Channels["team-"+id] = settings.Channel{Email: id + "@example.com"}
 	}
-	for field, config := range map[string]settings.Config{"waves": accounts, "owners.channels": channels} {
+	for field, config := range map[string]settings.Config{"rollout": accounts, "owners.channels": channels} {
 		_, err := config.Runtime().Env()
 		var wrong *settings.FieldError
 		if !errors.As(err, &wrong) || wrong.Field != field {

@@ -17,7 +17,7 @@ type File struct {
 }
 
 // Problem says what is wrong with a field, at the line where it was written: for what only others can find out (an OU
-// that does not exist, an SCP that got too long). Field is a path such as waves[1].targets[0].
+// that does not exist, an SCP that got too long). Field is a path such as rollout[1].targets[0].
 func (f *File) Problem(field, what, fix string) Problem {
 	return f.where.describe(f.where.find(field), field, what, fix)
 }
@@ -55,6 +55,10 @@ func Read(name string, raw []byte, now time.Time) (*File, error) {
 	where := newPlaces(name)
 	if len(raw) > MaxBytes {
 		where.problem("", fmt.Sprintf("the file is longer than %d bytes", MaxBytes), "take out what is not configuration")
+		return nil, where.problems
+	}
+	raw, isText := plainText(where, raw)
+	if !isText {
 		return nil, where.problems
 	}
 	config := defaults()

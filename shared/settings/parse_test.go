@@ -26,8 +26,8 @@ func TestSampleIsReadWhole(t *testing.T) {
 	for name, test := range map[string]struct{ got, want any }{
 		"an account id is text":       {config.Organization.ManagementAccount, "111111111111"},
 		"guarded Regions":             {config.Regions.Guarded, []string{"us-east-1", "eu-west-1"}},
-		"waves":                       {len(config.Waves), 4},
-		"an SCP only where it is on":  {[]bool{config.Waves[0].SCP, config.Waves[1].SCP}, []bool{true, false}},
+		"rollout":                     {len(config.Rollout), 4},
+		"an SCP only where it is on":  {[]bool{config.Rollout[0].SCP, config.Rollout[1].SCP}, []bool{true, false}},
 		"the first choice has a Tag":  {config.Keys.Use[0].Tags, map[string]string{"environment": "production"}},
 		"a date lasts to its end":     {config.Waivers[0].Expires, time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)},
 		"channels by owner":           {config.Owners.Channels["team-search"].SlackChannel, "C0987654321"},
@@ -47,7 +47,7 @@ func TestMinimalGetsDefaults(t *testing.T) {
 	want := settings.Config{
 		Organization: settings.Organization{ID: "o-exampleorgid", RootID: "r-ab12", ManagementAccount: "111111111111", SecurityAccount: "222222222222", Enroll: []string{"r-ab12"}},
 		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1"}},
-		Waves:        []settings.Wave{{Name: "everything", Targets: []string{"r-ab12"}, Mode: "observe"}},
+		Rollout:      []settings.RolloutStage{{Name: "everything", Targets: []string{"r-ab12"}, Mode: "observe"}},
 		Owners:       settings.Owners{Tags: []string{"Owner"}, Fallback: "security-team"},
 		Limits:       settings.Limits{ChangesPerHour: 60, ChangesPerAccountPerHour: 20},
 		Retention:    settings.Retention{LogDays: 90, FindingDays: 365},
@@ -78,10 +78,11 @@ func TestProblems(t *testing.T) {
 		"organization id missing":   {"  id: o-exampleorgid\n", "", "f:2:1: organization.id is missing; add an organization id such as o-exampleorgid"},
 		"organization id shape":     {"o-exampleorgid", "exampleorgid", `f:3:7: organization.id "exampleorgid" is not an organization id; write it like o-exampleorgid`},
 		"hub is management":         {`"222222222222" # the`, `"111111111111" # the`, "f:6:20: the security account is the management account; use an account of its own: SCPs never reach the management account"},
-		"unknown key in a list":     {"    backlogMigrated: false", "    backlogMigratd: false", "f:20:5: unknown key backlogMigratd in waves[0]; did you mean backlogMigrated?"},
+		"unknown key in a list":     {"    backlogMigrated: false", "    backlogMigratd: false", "f:20:5: unknown key backlogMigratd in rollout[0]; did you mean backlogMigrated?"},
 		"unknown key far from any":  {"  delegated: false", "  colour: red", "f:7:3: unknown key colour in organization; use one of id, rootId, managementAccount, securityAccount, delegated, enroll, deployRoles"},
 		"a single account enrolled": {"  delegated: false", "  enroll: [\"333333333333\"]", "f:7:12: account 333333333333 cannot be enrolled by itself; name its OU"},
-		"unknown key at the top":    {"", "wavs: []\n", "f:77:1: unknown key wavs; did you mean waves?"},
+		"a key of the past":         {"rollout:", "waves:", "f:14:1: waves is called rollout now; write rollout: its entries stay as they are"},
+		"unknown key at the top":    {"", "rolout: []\n", "f:77:1: unknown key rolout; did you mean rollout?"},
 		"key written twice":         {"  delegated: false", "  delegated: false\n  delegated: true", "f:8:3: delegated is written twice, first in line 7; keep one"},
 		"list where text is wanted": {"home: us-east-1", "home: [us-east-1]", "f:10:3: regions.home is a list; write text, in quotes where needed"},
 		"text where a list is":      {"guarded: [us-east-1, eu-west-1]", "guarded: us-east-1", `f:11:12: regions.guarded is the text "us-east-1"; write it as a list of ` + "`- value` lines"},
@@ -94,13 +95,13 @@ func TestProblems(t *testing.T) {
 		"home not guarded":          {"[us-east-1, eu-west-1]", "[eu-west-1]", "f:11:3: the home Region us-east-1 is not guarded; add it to regions.guarded"},
 		"Region twice":              {"[us-east-1, eu-west-1]", "[us-east-1, eu-west-1, us-east-1]", "f:11:35: Region us-east-1 is listed twice; keep one"},
 		"another partition":         {"[us-east-1, eu-west-1]", "[us-east-1, eu-west-1, us-gov-west-1]", "f:11:35: Region us-gov-west-1 is in partition aws-us-gov, the home Region in aws; deploy each partition from a file of its own"},
-		"wave name twice":           {"name: telling", "name: guarded", "f:21:11: wave guarded is also waves[0]; rename one"},
+		"stage name twice":          {"name: telling", "name: guarded", "f:21:11: stage guarded is also rollout[0]; rename one"},
 		"target of another shape":   {"[ou-ab12-sandboxes]", "[sandboxes]", `f:28:15: target "sandboxes" is no OU, root or account id; write it like ou-ab12-workloads, r-ab12 or "111122223333"`},
 		"OU of another root":        {"[ou-ab12-sandboxes]", "[ou-zz99-sandboxes]", "f:28:15: OU ou-zz99-sandboxes is not under root r-ab12; OUs of this root start with ou-ab12-"},
 		"another root":              {"[ou-ab12-sandboxes]", "[r-zz99]", "f:28:15: root r-zz99 is not organization.rootId r-ab12; use r-ab12"},
-		"account in two waves":      {`accounts: ["666666666666"]`, `accounts: ["444444444444"]`, "f:29:16: 444444444444 is in wave telling already; keep it in one wave"},
-		"account twice in a wave":   {`accounts: ["666666666666"]`, `accounts: ["666666666666", "666666666666"]`, "f:29:32: 666666666666 is listed twice in wave watching; keep one"},
-		"SCP on management":         {"targets: [ou-ab12-workloads]", `targets: [ou-ab12-workloads, "111111111111"]`, "f:16:34: the management account cannot be guarded by an SCP; move it to a wave with scp: false"},
+		"account in two stages":     {`accounts: ["666666666666"]`, `accounts: ["444444444444"]`, "f:29:16: 444444444444 is in stage telling already; keep it in one stage"},
+		"account twice in a stage":  {`accounts: ["666666666666"]`, `accounts: ["666666666666", "666666666666"]`, "f:29:32: 666666666666 is listed twice in stage watching; keep one"},
+		"SCP on management":         {"targets: [ou-ab12-workloads]", `targets: [ou-ab12-workloads, "111111111111"]`, "f:16:34: the management account cannot be guarded by an SCP; move it to a stage with scp: false"},
 		"backlog without SCP":       {"    scp: true\n    backlogMigrated: false", "    backlogMigrated: true", "f:19:22: backlogMigrated without scp has no effect; set scp: true or remove it"},
 		"break-glass for all":       {"role/BreakGlass*", "role/*", `f:47:5: pattern "arn:aws:iam::*:role/*" matches every role; name the role, as in arn:aws:iam::*:role/BreakGlass*`},
 		"approved key is no ARN":    {"- arn:aws:kms:eu-west-1:222222222222:key/1234abcd-12ab-34cd-56ef-1234567890ab\n    aliases", "- 1234abcd\n    aliases", `f:36:9: keys.approved.arns[0] "1234abcd" is not a KMS key ARN; write it like arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab`},
@@ -113,7 +114,7 @@ func TestProblems(t *testing.T) {
 		"no address":                {"payments@example.com", "payments", `f:55:28: "payments" is no e-mail address; write it like team@example.com`},
 		"a Slack channel by name":   {"C0987654321", `"#search"`, `f:56:60: owners.channels["team-search"].slackChannel "#search" is not a Slack channel id; write it like C0123456789`},
 		"Slack without workspace":   {"  slackWorkspaceId: T0123456789\n", "", "f:49:1: owners.slackWorkspaceId is missing, but there are Slack channels; add the Slack workspace id such as T0123456789"},
-		"nobody hears the fallback": {"  fallback: security-team", "  fallback: nobody", "f:53:3: wave guarded tells owners, but the fallback nobody has no channel; add nobody to owners.channels"},
+		"nobody hears the fallback": {"  fallback: security-team", "  fallback: nobody", "f:53:3: stage guarded tells owners, but the fallback nobody has no channel; add nobody to owners.channels"},
 		"waiver without end":        {"    expires: 2030-12-31\n", "", "f:59:5: waivers[0].expires is missing; a waiver has an end: add a date like 2027-01-31"},
 		"waiver with no date":       {"2030-12-31", "next year", "f:63:14: waivers[0].expires is no date; write it like 2027-01-31"},
 		"waiver that ended":         {"2030-12-31", "2026-05-31", "f:63:14: the waiver expired on 2026-05-31; remove it, or decide again and set a later date"},
@@ -139,13 +140,13 @@ func TestProblems(t *testing.T) {
 }
 
 func TestAllProblemsAtOnceInTheOrderOfTheFile(t *testing.T) {
-	text := "organization:\n  id: o-exampleorgid\n  rootId: x\nregions:\n  home: us-est-1\nwaves:\n  - name: a\n    mode: remidiate\n"
+	text := "organization:\n  id: o-exampleorgid\n  rootId: x\nregions:\n  home: us-est-1\nrollout:\n  - name: a\n    mode: remidiate\n"
 	want := strings.Join([]string{
 		"f:1:1: organization.managementAccount is missing; add an account id of 12 digits such as \"111122223333\"",
 		"f:1:1: organization.securityAccount is missing; add an account id of 12 digits such as \"111122223333\"",
 		"f:3:11: organization.rootId \"x\" is not a root id; write it like r-ab12",
 		"f:5:9: Region \"us-est-1\" is not known to have Secrets Manager; did you mean us-east-1?",
-		"f:7:5: waves[0].targets is empty; add an OU, an account or the root",
+		"f:7:5: rollout[0].targets is empty; add an OU, an account or the root",
 		"f:8:11: mode \"remidiate\" is unknown; did you mean remediate?",
 	}, "\n")
 	_, err := settings.Parse("f", []byte(text))
@@ -162,21 +163,74 @@ func TestNotAConfiguration(t *testing.T) {
 		"a tab":       {"organization:\n\tid: o-x\n", "f:2:1: not YAML: found character '·' that cannot start any token; correct the line, or the indentation of the line before it"},
 		"a list":      {"- a\n", "f:1:1: the file is a list; write it as a mapping of `key: value` lines"},
 		"open quotes": {"organization: \"o\n", "f:1:15: not YAML: could not find end character of double-quoted text; correct the line, or the indentation of the line before it"},
+		"UTF-16":      {"\xff\xfeo\x00r\x00g\x00", "f:1:1: the file is UTF-16; save it as UTF-8"},
+		"a program":   {"\x7fELF\x02\x01\x01\x00", "f:1:1: the file is not text; name a YAML file, saved as UTF-8"},
+		"Latin-1":     {"# Sch\xf6n\norganization:\n", "f:1:1: the file is not text; name a YAML file, saved as UTF-8"},
 		"too long":    {strings.Repeat("#", settings.MaxBytes+1), "f:1:1: the file is longer than 1048576 bytes; take out what is not configuration"},
 	} {
 		_, err := settings.Parse("f", []byte(test.text))
 		if err == nil {
 			t.Fatalf("%s: no problem found", name)
 		}
-		first, _, _ := strings.Cut(err.Error(), "\n")
+		first, more, _ := strings.Cut(err.Error(), "\n")
+		if more != "" {
+			t.Errorf("%s: what follows from the first problem is reported too:\n%s", name, more)
+		}
 		if diff := cmp.Diff(test.want, first); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
 }
 
+func TestTheMarkOfAWindowsEditorIsNotPartOfTheFile(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(configs, "sample.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := settings.Parse("f", append([]byte("\xef\xbb\xbf"), raw...))
+	if err != nil || config.Organization.ID != "o-exampleorgid" {
+		t.Errorf("organization %q, error %v", config.Organization.ID, err)
+	}
+}
+
+func TestAKeyWithAColonIsOneKeyInsideBraces(t *testing.T) {
+	for text, want := range map[string]any{
+		"{aws:RequestedRegion: [x]}":                            map[string]any{"aws:RequestedRegion": []any{"x"}},
+		"a: {aws:PrincipalTag/team: blue, b: 1}":                map[string]any{"a": map[string]any{"aws:PrincipalTag/team": "blue", "b": uint64(1)}},
+		"a: [{aws:SourceIp: 1.2.3.4, aws:ViaAWSService: true}]": map[string]any{"a": []any{map[string]any{"aws:SourceIp": "1.2.3.4", "aws:ViaAWSService": true}}},
+		"{aws:PrincipalOrgPaths: {aws:x:y: z}, key: arn:aws:kms:x:1:key/y}": map[string]any{
+			"aws:PrincipalOrgPaths": map[string]any{"aws:x:y": "z"}, "key": "arn:aws:kms:x:1:key/y",
+		},
+		`{"a":b, "c":"d"}`:       map[string]any{"a": "b", "c": "d"},
+		"a:\n  aws:b: c\nd: e:f": map[string]any{"a": map[string]any{"aws:b": "c"}, "d": "e:f"},
+		"":                       nil,
+	} {
+		var got any
+		if err := settings.UnmarshalYAML([]byte(text), &got); err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
+	}
+}
+
+func TestTagsOfAKeyMayHaveColonsInTheirNames(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(configs, "sample.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(raw), "tags: {environment: production}", "tags: {acme:environment: production}", 1)
+	config, err := settings.Parse("f", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"acme:environment": "production"}, config.Keys.Use[0].Tags); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestEmptyFileNamesWhatIsMissing(t *testing.T) {
-	for _, text := range []string{"", "# nothing\n", "{}", "organization:\nregions:\nwaves:\n"} {
+	for _, text := range []string{"", "# nothing\n", "{}", "organization:\nregions:\nrollout:\n"} {
 		_, err := settings.Parse("f", []byte(text))
 		var problems settings.Problems
 		if !errors.As(err, &problems) || len(problems) != 6 {
@@ -191,9 +245,9 @@ func TestFileFindsTheLineOfAField(t *testing.T) {
 		t.Fatal(err)
 	}
 	for field, want := range map[string]string{
-		"waves[3].targets[0]": filepath.Join(configs, "sample.yaml") + ":28:15: no such OU; correct it",
-		"waves[3].nothing":    filepath.Join(configs, "sample.yaml") + ":27:5: no such OU; correct it",
-		"":                    filepath.Join(configs, "sample.yaml") + ":1:1: no such OU; correct it",
+		"rollout[3].targets[0]": filepath.Join(configs, "sample.yaml") + ":28:15: no such OU; correct it",
+		"rollout[3].nothing":    filepath.Join(configs, "sample.yaml") + ":27:5: no such OU; correct it",
+		"":                      filepath.Join(configs, "sample.yaml") + ":1:1: no such OU; correct it",
 	} {
 		if diff := cmp.Diff(want, file.Problem(field, "no such OU", "correct it").String()); diff != "" {
 			t.Errorf("%s: %s", field, diff)

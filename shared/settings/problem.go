@@ -12,7 +12,7 @@ type Problem struct {
 	File   string `json:"file"`
 	Line   int    `json:"line"`   // from 1
 	Column int    `json:"column"` // from 1, in characters
-	Field  string `json:"field"`  // waves[1].targets[0]
+	Field  string `json:"field"`  // rollout[1].targets[0]
 	What   string `json:"what"`
 	Fix    string `json:"fix"`
 }

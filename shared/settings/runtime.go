@@ -35,7 +35,7 @@ type Runtime struct {
 	Enroll    []string              `json:"enroll,omitempty"` // OUs whose accounts have the member stack; empty is the whole organization
 }
 
-// Runtime picks what the handlers need. Waves that come later in the file win where two name the same target.
+// Runtime picks what the handlers need. Stages that come later in the file win where two name the same target.
 func (c Config) Runtime() Runtime {
 	r := Runtime{
 		Default: guard.ModeObserve, Accounts: map[string]guard.Mode{}, OUs: map[string]guard.Mode{},
@@ -51,16 +51,16 @@ func (c Config) Runtime() Runtime {
 	if !slices.Contains(c.Organization.Enroll, c.Organization.RootID) {
 		r.Enroll = c.Organization.Enroll
 	}
-	for _, wave := range c.Waves {
-		for _, account := range wave.Accounts {
-			r.Accounts[account] = wave.Mode
+	for _, stage := range c.Rollout {
+		for _, account := range stage.Accounts {
+			r.Accounts[account] = stage.Mode
 		}
-		for _, target := range wave.Targets {
+		for _, target := range stage.Targets {
 			if strings.HasPrefix(target, "ou-") || strings.HasPrefix(target, "r-") {
-				r.OUs[target] = wave.Mode
+				r.OUs[target] = stage.Mode
 				continue
 			}
-			r.Accounts[target] = wave.Mode
+			r.Accounts[target] = stage.Mode
 		}
 	}
 	return r
@@ -92,7 +92,7 @@ func (r Runtime) Env() (string, error) {
 		return "", &FieldError{
 			Field: r.largest(),
 			What:  fmt.Sprintf("what the functions are told (%s) has %d bytes, at most %d fit", EnvConfig, len(value), MaxRuntime),
-			Fix:   "name OUs instead of accounts in waves, let teams share a channel, or drop expired waivers",
+			Fix:   "name OUs instead of accounts in stages, let teams share a channel, or drop expired waivers",
 		}
 	}
 	return value, nil
@@ -107,7 +107,7 @@ func (r Runtime) largest() string {
 		}
 		return len(raw)
 	}
-	return Largest(Part{"waves", size(r.Accounts) + size(r.OUs)}, Part{"owners.channels", size(r.Owners)},
+	return Largest(Part{"rollout", size(r.Accounts) + size(r.OUs)}, Part{"owners.channels", size(r.Owners)},
 		Part{"waivers", size(r.Waivers)}, Part{"keys.use", size(r.Use)}, Part{"keys.approved", size(r.Approved)})
 }
 

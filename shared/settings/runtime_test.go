@@ -14,7 +14,7 @@ import (
 
 func runtimeSample(accounts int) settings.Config {
 	c := settings.Config{
-		Waves: []settings.Wave{
+		Rollout: []settings.RolloutStage{
 			{Name: "canary", Targets: []string{"111122223333"}, Mode: guard.ModeRemediate},
 			{Name: "prod", Targets: []string{"ou-ab12-11111111"}, Mode: guard.ModeNotify},
 		},
@@ -35,7 +35,7 @@ func runtimeSample(accounts int) settings.Config {
 		Limits: settings.Limits{ChangesPerHour: 60, ChangesPerAccountPerHour: 20},
 	}
 	for i := range accounts {
-		c.Waves[1].Accounts = append(c.Waves[1].Accounts, fmt.Sprintf("%012d", 200000000000+i*7))
+		c.Rollout[1].Accounts = append(c.Rollout[1].Accounts, fmt.Sprintf("%012d", 200000000000+i*7))
 	}
 	return c
 }

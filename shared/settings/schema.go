@@ -71,10 +71,10 @@ func constrain(schema *jsonschema.Schema, t reflect.Type) {
 
 // required lists the fields that a file must have, by type. Parse finds the same ones missing.
 var required = map[string][]string{
-	"Config":       {"organization", "regions", "waves"},
+	"Config":       {"organization", "regions", "rollout"},
 	"Organization": {"id", "rootId", "managementAccount", "securityAccount"},
 	"Regions":      {"home"},
-	"Wave":         {"name", "targets"},
+	"RolloutStage": {"name", "targets"},
 	"KeyChoice":    {"key"},
 	"Waiver":       {"control", "resource", "by", "reason", "expires"},
 }
@@ -88,10 +88,10 @@ var constraints = map[string]func(*jsonschema.Schema){
 	"Organization.deployRoles":        each(like(rolePatternShape)),
 	"Regions.home":                    oneOfRegions,
 	"Regions.guarded":                 each(oneOfRegions),
-	"Wave.name":                       like(waveShape),
-	"Wave.targets":                    each(either(ouShape, rootShape, accountShape)),
-	"Wave.mode":                       oneOfModes,
-	"Wave.accounts":                   each(like(accountShape)),
+	"RolloutStage.name":               like(stageShape),
+	"RolloutStage.targets":            each(either(ouShape, rootShape, accountShape)),
+	"RolloutStage.mode":               oneOfModes,
+	"RolloutStage.accounts":           each(like(accountShape)),
 	"Config.breakGlassRoles":          each(like(rolePatternShape)),
 	"Approved.accounts":               each(like(accountShape)),
 	"Approved.arns":                   each(like(keyARNPatternShape)),

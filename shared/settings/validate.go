@@ -15,7 +15,7 @@ var (
 	organizationShape = formed(`^o-[a-z0-9]{10,32}$`)
 	rootShape         = formed(`^r-[0-9a-z]{4,32}$`)
 	ouShape           = formed(`^ou-([0-9a-z]{4,32})-[a-z0-9]{8,32}$`)
-	waveShape         = formed(`^[A-Za-z0-9][A-Za-z0-9-]{0,39}$`)
+	stageShape        = formed(`^[A-Za-z0-9][A-Za-z0-9-]{0,39}$`)
 	rolePatternShape  = formed(`^arn:(aws[a-z-]*|\*):iam::(\d{12}|\*):role/[\w+=,.@*?/-]+$`)
 )
 
@@ -30,7 +30,7 @@ func validate(where *places, config *Config, now time.Time) {
 	v := validator{places: where, config: config, now: now}
 	v.organization()
 	v.regions()
-	v.waves()
+	v.rollout()
 	v.keys()
 	v.breakGlass()
 	v.owners()
@@ -109,23 +109,23 @@ func (v validator) region(path, region string) string {
 	return partition
 }
 
-func (v validator) waves() {
+func (v validator) rollout() {
 	names, owners := map[string]int{}, map[string]string{}
-	if len(v.config.Waves) == 0 {
-		v.problem("waves", "waves is missing", "add one wave with at least one OU or account")
+	if len(v.config.Rollout) == 0 {
+		v.problem("rollout", "rollout is missing", "add one stage with at least one OU or account")
 	}
-	for i, wave := range v.config.Waves {
-		path := fmt.Sprintf("waves[%d]", i)
-		if v.shape(path+".name", wave.Name, waveShape, "a wave name", "sandbox") {
-			if first, twice := names[wave.Name]; twice {
-				v.problem(path+".name", fmt.Sprintf("wave %s is also waves[%d]", wave.Name, first), "rename one")
+	for i, stage := range v.config.Rollout {
+		path := fmt.Sprintf("rollout[%d]", i)
+		if v.shape(path+".name", stage.Name, stageShape, "a stage name", "sandbox") {
+			if first, twice := names[stage.Name]; twice {
+				v.problem(path+".name", fmt.Sprintf("stage %s is also rollout[%d]", stage.Name, first), "rename one")
 			}
-			names[wave.Name] = i
+			names[stage.Name] = i
 		}
-		v.mode(path+".mode", wave.Mode)
-		v.targets(path, wave, owners)
-		v.waveAccounts(path, wave, owners)
-		if wave.BacklogMigrated && !wave.SCP {
+		v.mode(path+".mode", stage.Mode)
+		v.targets(path, stage, owners)
+		v.stageAccounts(path, stage, owners)
+		if stage.BacklogMigrated && !stage.SCP {
 			v.problem(path+".backlogMigrated", "backlogMigrated without scp has no effect", "set scp: true or remove it")
 		}
 	}
@@ -146,19 +146,19 @@ func (v validator) mode(path string, mode guard.Mode) {
 	v.problem(path, fmt.Sprintf("mode %q is unknown", mode), fix)
 }
 
-func (v validator) targets(path string, wave Wave, owners map[string]string) {
-	if len(wave.Targets) == 0 {
+func (v validator) targets(path string, stage RolloutStage, owners map[string]string) {
+	if len(stage.Targets) == 0 {
 		v.problem(path+".targets", path+".targets is empty", "add an OU, an account or the root")
 	}
-	for i, target := range wave.Targets {
+	for i, target := range stage.Targets {
 		field := fmt.Sprintf("%s.targets[%d]", path, i)
 		if !v.targetShape(field, target) {
 			continue
 		}
-		v.once(field, target, wave.Name, owners)
-		if wave.SCP && target == v.config.Organization.ManagementAccount {
+		v.once(field, target, stage.Name, owners)
+		if stage.SCP && target == v.config.Organization.ManagementAccount {
 			v.problem(field, "the management account cannot be guarded by an SCP",
-				"move it to a wave with scp: false")
+				"move it to a stage with scp: false")
 		}
 	}
 }
@@ -201,28 +201,28 @@ func (v validator) enroll() {
 	}
 }
 
-// waveAccounts are the accounts of the wave, where its targets are OUs; one may be listed as a target too.
-func (v validator) waveAccounts(path string, wave Wave, owners map[string]string) {
-	for i, id := range wave.Accounts {
+// stageAccounts are the accounts of the stage, where its targets are OUs; one may be listed as a target too.
+func (v validator) stageAccounts(path string, stage RolloutStage, owners map[string]string) {
+	for i, id := range stage.Accounts {
 		field := fmt.Sprintf("%s.accounts[%d]", path, i)
-		if v.account(field, id) && !slices.Contains(wave.Targets, id) {
-			v.once(field, id, wave.Name, owners)
+		if v.account(field, id) && !slices.Contains(stage.Targets, id) {
+			v.once(field, id, stage.Name, owners)
 		}
 	}
 }
 
 // once reports an OU or account that was listed before.
-func (v validator) once(path, target, wave string, owners map[string]string) {
+func (v validator) once(path, target, stage string, owners map[string]string) {
 	first, taken := owners[target]
 	if !taken {
-		owners[target] = wave
+		owners[target] = stage
 		return
 	}
-	if first == wave {
-		v.problem(path, target+" is listed twice in wave "+wave, "keep one")
+	if first == stage {
+		v.problem(path, target+" is listed twice in stage "+stage, "keep one")
 		return
 	}
-	v.problem(path, fmt.Sprintf("%s is in wave %s already", target, first), "keep it in one wave")
+	v.problem(path, fmt.Sprintf("%s is in stage %s already", target, first), "keep it in one stage")
 }
 
 func (v validator) breakGlass() {

@@ -3,9 +3,10 @@ package settings
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 var (
@@ -204,14 +205,14 @@ func coversList(a, b []string) bool {
 	return len(b) > 0
 }
 
-// keyToFixWith reports waves that fix without a key to fix with.
+// keyToFixWith reports stages that fix without a key to fix with.
 func (v validator) keyToFixWith() {
 	if v.config.Keys.Create || len(v.config.Keys.Use) > 0 || v.doubted("keys") {
 		return
 	}
-	for i, wave := range v.config.Waves {
-		if wave.Mode == "remediate" {
-			v.problem(fmt.Sprintf("waves[%d].mode", i), "wave "+wave.Name+" remediates, but there is no key to move secrets to",
+	for i, stage := range v.config.Rollout {
+		if stage.Mode == "remediate" {
+			v.problem(fmt.Sprintf("rollout[%d].mode", i), "stage "+stage.Name+" remediates, but there is no key to move secrets to",
 				"set keys.createPerAccount: true or choose a key in keys.use")
 		}
 	}
@@ -229,11 +230,5 @@ func keyRegion(key string) string {
 
 // matchesAny reports whether one of the patterns, in which "*" stands for any text, matches s.
 func matchesAny(patterns []string, s string) bool {
-	for _, pattern := range patterns {
-		quoted := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")
-		if regexp.MustCompile("^" + quoted + "$").MatchString(s) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return arn.Match(pattern, s) })
 }

@@ -85,13 +85,13 @@ func (v validator) fallbackChannel() {
 	if _, found := o.Channels[o.Fallback]; found || o.Fallback == "" {
 		return
 	}
-	for i, wave := range v.config.Waves {
-		if wave.Mode == guard.ModeNotify || wave.Mode == guard.ModeRemediate {
+	for i, stage := range v.config.Rollout {
+		if stage.Mode == guard.ModeNotify || stage.Mode == guard.ModeRemediate {
 			path := "owners.channels"
 			if !v.written("owners") {
-				path = fmt.Sprintf("waves[%d].mode", i) // the line that asks for it
+				path = fmt.Sprintf("rollout[%d].mode", i) // the line that asks for it
 			}
-			v.problem(path, fmt.Sprintf("wave %s tells owners, but the fallback %s has no channel", wave.Name, o.Fallback),
+			v.problem(path, fmt.Sprintf("stage %s tells owners, but the fallback %s has no channel", stage.Name, o.Fallback),
 				"add "+o.Fallback+" to owners.channels")
 			return
 		}

@@ -3,6 +3,7 @@ package simulate
 import (
 	"slices"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -58,14 +59,15 @@ func (t *Trial) pass(probe Probe) Passage {
 
 // scene makes the requests of probes.
 type scene struct {
-	account, region, partition string
+	account, region string
+	partition       arn.Partition
 }
 
 func probes(account, region string) []Probe {
-	s := scene{account, region, partitionOf(region)}
+	s := scene{account, region, arn.PartitionOf(region)}
 	managed, own, foreign := s.key(account, "aws-managed-key"), s.key(account, "11112222-3333-4444-5555-666677778888"), s.key("999999999999", "1")
-	named := func(id, arn string) map[string][]string {
-		return map[string][]string{"secretsmanager:KmsKeyId": {id}, "secretsmanager:KmsKeyArn": {arn}}
+	named := func(id, key string) map[string][]string {
+		return map[string][]string{"secretsmanager:KmsKeyId": {id}, "secretsmanager:KmsKeyArn": {key}}
 	}
 	replica := map[string][]string{"secretsmanager:AddReplicaRegions": {region}}
 	emptied := s.secret("UpdateSecret", "app/db", nil)
@@ -93,14 +95,14 @@ func probes(account, region string) []Probe {
 }
 
 func (s scene) arn(service, account, resource string) string {
-	return "arn:" + s.partition + ":" + service + ":" + s.region + ":" + account + ":" + resource
+	return s.partition.New(service, s.region, account, resource).String()
 }
 
 func (s scene) key(account, id string) string { return s.arn("kms", account, "key/"+id) }
 
 func (s scene) principal() policy.Principal {
-	arn := "arn:" + s.partition + ":iam::" + s.account + ":role/anybody"
-	return policy.Principal{Kind: policy.KindRole, ARN: arn, Role: arn, Account: s.account, Name: "anybody"}
+	role := s.partition.Role(s.account, "anybody")
+	return policy.Principal{Kind: policy.KindRole, ARN: role, Role: role, Account: s.account, Name: "anybody"}
 }
 
 func (s scene) secret(action, name string, context map[string][]string) policy.Request {
@@ -114,12 +116,8 @@ func (s scene) secret(action, name string, context map[string][]string) policy.R
 
 // managedKeyUse is the call to KMS that Secrets Manager makes, with the caller's rights, to write under its managed key.
 func (s scene) managedKeyUse() policy.Request {
-	suffix := ".amazonaws.com"
-	if s.partition == "aws-cn" {
-		suffix += ".cn"
-	}
 	return policy.Request{Principal: s.principal(), Action: "kms:GenerateDataKey", Resource: s.key(s.account, "aws-managed-key"), ResourceAccount: s.account,
 		Context: map[string][]string{"aws:RequestedRegion": {s.region}, "aws:ViaAWSService": {"true"}, "kms:CallerAccount": {s.account},
-			"kms:ViaService": {"secretsmanager." + s.region + suffix}, "kms:ResourceAliases": {defaultAlias}},
+			"kms:ViaService": {s.partition.Regional("secretsmanager", s.region)}, "kms:ResourceAliases": {defaultAlias}},
 		Unknown: slices.Clone(unrecorded)}
 }

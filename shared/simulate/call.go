@@ -5,9 +5,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// The event sources of the services whose condition keys are told by the record.
+const (
+	secretsManagerHost = "secretsmanager" + principalSuffix
+	kmsHost            = "kms" + principalSuffix
+	principalSuffix    = ".amazonaws.com" // of a service as CloudTrail names it, in every partition
 )
 
 // Call is one request that was made, or could be.
@@ -31,7 +39,7 @@ type Call struct {
 // calls by somebody the record does not name.
 func FromTrail(r trail.Record) (Call, bool) {
 	c := r.Change
-	service, isService := strings.CutSuffix(c.EventSource, ".amazonaws.com")
+	service, isService := strings.CutSuffix(c.EventSource, principalSuffix)
 	if !isService || c.DetailType != "AWS API Call via CloudTrail" || c.EventName == "" {
 		return Call{}, false
 	}
@@ -44,9 +52,9 @@ func FromTrail(r trail.Record) (Call, bool) {
 	call.Request.Unknown = slices.Clone(unrecorded)
 	call.addResource(c)
 	switch c.EventSource {
-	case "secretsmanager.amazonaws.com":
+	case secretsManagerHost:
 		call.addSecretKeys(c)
-	case "kms.amazonaws.com":
+	case kmsHost:
 		call.addKeyKeys(c)
 	default:
 		call.Request.Unknown = append(call.Request.Unknown, service+":*", "aws:RequestTag/*", "aws:TagKeys")
@@ -127,7 +135,7 @@ func context(c trail.Change) map[string][]string {
 
 // address is the source address, "" where the record names a service instead.
 func address(source string) string {
-	if strings.Contains(source, ".amazonaws.com") || source == "AWS Internal" {
+	if strings.Contains(source, principalSuffix) || source == "AWS Internal" {
 		return ""
 	}
 	return source
@@ -144,13 +152,12 @@ func one(value string) []string {
 // addResource finds what the call was about, under the ARN that AWS authorises.
 func (call *Call) addResource(c trail.Change) {
 	call.Request.ResourceAccount = c.Account
-	partition := partitionOf(c.Region)
 	switch {
-	case c.EventSource == "secretsmanager.amazonaws.com":
-		call.Request.Resource = secretARN(c.Secret, partition)
-	case c.EventSource == "kms.amazonaws.com":
-		call.Request.Resource = keyARN(c.Key, partition)
-	case strings.HasPrefix(c.Resource(), "arn:"):
+	case c.EventSource == secretsManagerHost:
+		call.Request.Resource = secretARN(c.Secret)
+	case c.EventSource == kmsHost:
+		call.Request.Resource = keyARN(c.Key)
+	case arn.Is(c.Resource()):
 		call.Request.Resource = c.Resource()
 	}
 	if call.Request.Resource == "" {
@@ -158,33 +165,23 @@ func (call *Call) addResource(c trail.Change) {
 	}
 }
 
-func secretARN(s guard.SecretRef, partition string) string {
+func secretARN(s guard.SecretRef) string {
 	switch {
 	case s.ID == "":
 		return ""
-	case strings.HasPrefix(s.ID, "arn:"):
+	case arn.Is(s.ID):
 		return s.ID
 	}
-	return "arn:" + partition + ":secretsmanager:" + s.Region + ":" + s.Account + ":secret:" + s.ID
+	return arn.PartitionOf(s.Region).New("secretsmanager", s.Region, s.Account, "secret:"+s.ID).String()
 }
 
 // keyARN is "" for an alias: which key it was is not in the record.
-func keyARN(k guard.KeyRef, partition string) string {
+func keyARN(k guard.KeyRef) string {
 	switch {
 	case k.ID == "" || strings.Contains(k.ID, "alias/"):
 		return ""
-	case strings.HasPrefix(k.ID, "arn:"):
+	case arn.Is(k.ID):
 		return k.ID
 	}
-	return "arn:" + partition + ":kms:" + k.Region + ":" + k.Account + ":key/" + k.ID
-}
-
-func partitionOf(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	}
-	return "aws"
+	return arn.PartitionOf(k.Region).New("kms", k.Region, k.Account, "key/"+k.ID).String()
 }

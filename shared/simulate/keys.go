@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -48,16 +49,16 @@ func (call *Call) addChosenKey(c trail.Change) {
 	if !found || given == nil {
 		return
 	}
-	id, partition := text(given), partitionOf(c.Region)
+	id := text(given)
 	switch {
 	case id == "":
 		r.Unknown = append(r.Unknown, "secretsmanager:KmsKeyArn", "secretsmanager:KmsKeyId")
 	case strings.Contains(id, "alias/"):
 		call.Alias = id
-	case strings.HasPrefix(id, "arn:"):
+	case arn.Is(id):
 		r.Context["secretsmanager:KmsKeyArn"] = []string{id}
 	default:
-		r.Context["secretsmanager:KmsKeyArn"] = []string{"arn:" + partition + ":kms:" + c.Region + ":" + c.Account + ":key/" + id}
+		r.Context["secretsmanager:KmsKeyArn"] = []string{arn.PartitionOf(c.Region).New("kms", c.Region, c.Account, "key/"+id).String()}
 	}
 }
 
@@ -65,8 +66,8 @@ func (call *Call) addChosenKey(c trail.Change) {
 func (call *Call) addKeyKeys(c trail.Change) {
 	r := &call.Request
 	r.Context["kms:ViaService"] = []string{}
-	if service, found := strings.CutSuffix(c.Actor.InvokedBy, ".amazonaws.com"); found {
-		r.Context["kms:ViaService"] = []string{service + "." + c.Region + ".amazonaws.com"}
+	if service, found := strings.CutSuffix(c.Actor.InvokedBy, principalSuffix); found {
+		r.Context["kms:ViaService"] = []string{arn.PartitionOf(c.Region).Regional(service, c.Region)}
 	}
 	r.Context["kms:CallerAccount"] = one(r.Principal.Account)
 	if id := text(c.Request["keyId"]); strings.HasPrefix(id, "alias/") {
@@ -105,25 +106,24 @@ func (t *Trial) withAlias(call Call) Call {
 	if call.Alias == "" {
 		return call
 	}
-	alias := call.Alias
-	if !strings.HasPrefix(alias, "arn:") {
+	alias := arn.Of(call.Alias)
+	if alias == (arn.ARN{}) {
 		region := ""
 		if values := call.Request.Context["aws:RequestedRegion"]; len(values) == 1 {
 			region = values[0]
 		}
-		alias = "arn:" + partitionOf(region) + ":kms:" + region + ":" + call.Request.Principal.Account + ":" + alias
+		alias = arn.PartitionOf(region).New("kms", region, call.Request.Principal.Account, call.Alias)
 	}
-	prefix, _, _ := strings.Cut(alias, ":alias/")
-	arn := t.options.Aliases[alias]
-	if arn == "" && t.wholeAccounts {
-		arn = prefix + ":key/" + unnamedKey
+	key := t.options.Aliases[alias.String()]
+	if key == "" && t.wholeAccounts {
+		key = alias.Partition.New("kms", alias.Region, alias.Account, "key/"+unnamedKey).String()
 	}
-	if arn == "" {
+	if key == "" {
 		call.Request.Unknown = append(slices.Clip(call.Request.Unknown), "secretsmanager:KmsKeyArn")
 		return call
 	}
 	call.Request.Context = maps.Clone(call.Request.Context)
-	call.Request.Context["secretsmanager:KmsKeyArn"] = []string{arn}
+	call.Request.Context["secretsmanager:KmsKeyArn"] = []string{key}
 	return call
 }
 

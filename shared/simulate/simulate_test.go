@@ -18,14 +18,14 @@ import (
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
-// configured are the policies of an organization in which every wave has all of them.
+// configured are the policies of an organization in which every stage has all of them.
 func configured(t testing.TB, backlogMigrated bool) []simulate.Candidate {
 	t.Helper()
 	scps, err := preventive.SCPs(settings.Config{
 		Organization: settings.Organization{ID: "o-exampleorgid", ManagementAccount: "111111111111", SecurityAccount: "222222222222"},
 		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1"}},
 		BreakGlass:   []string{"arn:aws:iam::*:role/BreakGlass"},
-		Waves:        []settings.Wave{{Targets: []string{"r-ab12"}, SCP: true, BacklogMigrated: backlogMigrated}},
+		Rollout:        []settings.RolloutStage{{Targets: []string{"r-ab12"}, SCP: true, BacklogMigrated: backlogMigrated}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,8 @@ package trail
 import (
 	"slices"
 	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // SessionPrefix begins the name of every session and role of Doublelock's own.
@@ -11,7 +13,7 @@ const SessionPrefix = "doublelock-"
 // OwnRoles lists the member roles that the hub works through. Their names alone are ours: anybody may give another
 // role a name with our prefix where no SCP forbids it.
 func OwnRoles() []string {
-	return []string{"doublelock-read", "doublelock-tag", "doublelock-change", "doublelock-killswitch"}
+	return []string{"doublelock-read", "doublelock-tag", "doublelock-change"}
 }
 
 // Actor is who called, from userIdentity. Any field may be empty: service events carry little more than InvokedBy,
@@ -50,25 +52,22 @@ func (a Actor) PrincipalARN() string {
 	if a.RoleARN != "" {
 		return a.RoleARN
 	}
-	role, _, assumed := assumedRole(a.ARN)
+	session := arn.Of(a.ARN)
+	role, _, assumed := session.Session()
 	if !assumed {
 		return a.ARN
 	}
-	p, ok := parseARN(a.ARN)
-	if !ok {
-		return a.ARN
-	}
-	return "arn:" + p.partition + ":iam::" + p.account + ":role/" + role
+	return session.Partition.Role(session.Account, role)
 }
 
 // ServiceLinked reports whether a service-linked role called; SCPs do not bind it.
 func (a Actor) ServiceLinked() bool {
-	return strings.Contains(a.RoleARN, ":role/aws-service-role/")
+	return strings.HasPrefix(arn.Of(a.RoleARN).Resource, "role/aws-service-role/")
 }
 
 // PermissionSet is the IAM Identity Center permission set behind the session, "" when there is none.
 func (a Actor) PermissionSet() string {
-	role, _, _ := assumedRole(a.ARN)
+	role, _, _ := arn.Of(a.ARN).Session()
 	name, found := strings.CutPrefix(role, "AWSReservedSSO_")
 	if !found {
 		return ""
@@ -82,19 +81,9 @@ func (a Actor) PermissionSet() string {
 // Own reports whether it is a session of ours: of one of OwnRoles, which have no path, under a name with our prefix. The
 // session name alone is the caller's to choose and would let anybody hide behind it.
 func (a Actor) Own() bool {
-	role, session, assumed := assumedRole(a.ARN)
+	role, session, assumed := arn.Of(a.ARN).Session()
 	return assumed && slices.Contains(OwnRoles(), role) && strings.HasPrefix(session, SessionPrefix) &&
-		(a.RoleARN == "" || strings.HasSuffix(a.RoleARN, ":role/"+role))
-}
-
-// assumedRole takes arn:…:assumed-role/Role/session apart.
-func assumedRole(arn string) (role, session string, ok bool) {
-	_, rest, found := strings.Cut(arn, ":assumed-role/")
-	if !found {
-		return "", "", false
-	}
-	role, session, _ = strings.Cut(rest, "/")
-	return role, session, true
+		(a.RoleARN == "" || arn.Of(a.RoleARN).Resource == "role/"+role)
 }
 
 // identity is userIdentity as it lies in the buffer.
@@ -162,7 +151,7 @@ func (id *identity) actor() Actor {
 		Name:      id.user.String(),
 		InvokedBy: internService(id.invokedBy),
 	}
-	if role, session, assumed := assumedRole(a.ARN); assumed {
+	if role, session, assumed := arn.Of(a.ARN).Session(); assumed {
 		a.SessionName = session
 		a.RoleARN = id.issuerARN.String()
 		if a.Name == "" {
@@ -195,11 +184,11 @@ func (id *identity) actor() Actor {
 
 // roleIssuer is the session issuer if that is a role: a federated user's issuer is a user.
 func (id *identity) roleIssuer() string {
-	arn := id.issuerARN.String()
-	if !strings.Contains(arn, ":role/") {
+	issuer := id.issuerARN.String()
+	if kind, _ := arn.Of(issuer).Split(); kind != "role" {
 		return ""
 	}
-	return arn
+	return issuer
 }
 
 // internType spares a copy for the types that make up nearly all events.

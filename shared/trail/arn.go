@@ -1,40 +1,19 @@
 package trail
 
 import (
-	"bytes"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 )
-
-// arnParts are the fields of arn:partition:service:region:account:resource that say where to look.
-type arnParts struct{ partition, service, region, account, resource string }
-
-func parseARN(s string) (arnParts, bool) {
-	rest, found := strings.CutPrefix(s, "arn:")
-	if !found {
-		return arnParts{}, false
-	}
-	var p arnParts
-	for _, field := range []*string{&p.partition, &p.service, &p.region, &p.account} {
-		if *field, rest, found = strings.Cut(rest, ":"); !found {
-			return arnParts{}, false
-		}
-	}
-	p.resource = rest
-	return p, rest != ""
-}
-
-func isARN(b []byte) bool { return bytes.HasPrefix(b, []byte("arn:")) }
 
 // secretRef turns an id as found into where to look: an ARN says so itself, a name lives where the event happened.
 func secretRef(id, account, region string) guard.SecretRef {
 	if id == "" {
 		return guard.SecretRef{}
 	}
-	if p, ok := parseARN(id); ok {
-		account, region = orElse(p.account, account), orElse(p.region, region)
-	}
+	a := arn.Of(id)
+	account, region = orElse(a.Account, account), orElse(a.Region, region)
 	return guard.SecretRef{Account: account, Region: region, ID: id}
 }
 
@@ -42,9 +21,8 @@ func keyRef(id, account, region string) guard.KeyRef {
 	if id == "" {
 		return guard.KeyRef{}
 	}
-	if p, ok := parseARN(id); ok {
-		account, region = orElse(p.account, account), orElse(p.region, region)
-	}
+	a := arn.Of(id)
+	account, region = orElse(a.Account, account), orElse(a.Region, region)
 	return guard.KeyRef{Account: account, Region: region, ID: id}
 }
 
@@ -62,18 +40,19 @@ func secretInRequestID(id string) string {
 	if start < 0 {
 		return ""
 	}
-	arn, tail := id[start:], ""
-	if i := nthIndex(arn, ':', 7); i >= 0 {
-		arn, tail = arn[:i], arn[i:]
-	}
-	p, ok := parseARN(arn)
-	if !ok || p.service != "secretsmanager" || !strings.HasPrefix(p.resource, "secret:") {
+	a := arn.Of(id[start:])
+	kind, name := a.Split()
+	if a.Service != secretsManager || kind != "secret" {
 		return ""
 	}
-	if tail == "" && strings.HasPrefix(id, "Rotation-") {
-		return withoutToken(arn)
+	name, _, followed := strings.Cut(name, ":")
+	if !followed && strings.HasPrefix(id, "Rotation-") {
+		if name = withoutToken(name); name == "" {
+			return ""
+		}
 	}
-	return arn
+	a.Resource = kind + ":" + name
+	return a.String()
 }
 
 // withoutToken cuts "-<token>" off: a client request token is a UUID or some other 32 to 64 characters.
@@ -88,18 +67,8 @@ func withoutToken(s string) string {
 	return ""
 }
 
-func nthIndex(s string, b byte, n int) int {
-	for i := 0; i < len(s); i++ {
-		if s[i] == b {
-			if n--; n == 0 {
-				return i
-			}
-		}
-	}
-	return -1
-}
-
-// resourceInMessage is what an access-denied message names after "on resource: ".
+// resourceInMessage is what an access-denied message names after "on resource: ". It is where to look when the record
+// names nothing else, and nothing is decided by it: the look that follows is fresh.
 func resourceInMessage(message string) string {
 	_, rest, found := strings.Cut(message, " on resource: ")
 	if !found {

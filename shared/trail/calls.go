@@ -165,11 +165,14 @@ func watched(service []byte) string {
 // deniedCodes are CloudTrail's and the SDKs' words for a call that policy forbids.
 var deniedCodes = []string{"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 
+// invalidRequest is what Secrets Manager answers for many reasons, which only the text of the message tells apart.
+const invalidRequest = "InvalidRequestException"
+
 // deniedReadCodes mean that a reader did not get the value: not allowed, or the key cannot be used. AWS documents the
 // type, not the text, for a key that is disabled or pending deletion. NotFoundException is KMS's: the key is gone.
 // A secret that does not exist is ResourceNotFoundException, and nobody's lost access.
 var deniedReadCodes = []string{
 	"AccessDenied", "AccessDeniedException", "UnauthorizedOperation",
-	"DecryptionFailure", "DecryptionFailureException", "InvalidRequestException",
+	"DecryptionFailure", "DecryptionFailureException", invalidRequest,
 	"DisabledException", "KMSInvalidStateException", "KeyUnavailableException", "NotFoundException",
 }

@@ -58,6 +58,10 @@ type Change struct {
 	Request map[string]any
 }
 
+// Denied reports whether policy forbade the call. The code does not say which: a read that Secrets Manager denied may lack
+// the permission on the secret or on its key; one that KMS denied lacks that on the key.
+func (c Change) Denied() bool { return oneOf(deniedCodes, c.ErrorCode) }
+
 // Resource is what the event is about, as it names it: the secret, else the key, else the target of a Tamper call.
 func (c Change) Resource() string {
 	switch {

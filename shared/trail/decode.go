@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 var (
@@ -174,32 +176,32 @@ func (f *fields) readResources(c *cursor) {
 			f.resource(c.text(), text{})
 			return
 		}
-		var arn, kind text
+		var id, kind text
 		c.object(func(name []byte) {
 			switch string(name) {
 			case "ARN", "arn":
-				arn = c.text()
+				id = c.text()
 			case "type":
 				kind = c.text()
 			default:
 				c.skip()
 			}
 		})
-		f.resource(arn, kind)
+		f.resource(id, kind)
 	})
 }
 
 // resource sorts a resource by type and, since old records lack types, by ARN. The first of a sort counts.
-func (f *fields) resource(arn, kind text) {
-	b := arn.bytes()
+func (f *fields) resource(id, kind text) {
+	service, noun := arn.Kind(id.bytes())
 	switch {
-	case string(kind.bytes()) == "AWS::KMS::Key" || bytes.Contains(b, []byte(":kms:")) && bytes.Contains(b, []byte(":key/")):
+	case string(kind.bytes()) == "AWS::KMS::Key" || string(service) == kms && string(noun) == "key":
 		if !f.keyARN.present() {
-			f.keyARN = arn
+			f.keyARN = id
 		}
-	case bytes.Contains(b, []byte(":secretsmanager:")):
+	case string(service) == secretsManager:
 		if !f.secretARN.present() {
-			f.secretARN = arn
+			f.secretARN = id
 		}
 	}
 }

@@ -94,7 +94,7 @@ func TestDecode(t *testing.T) {
 		"a cross-account read names the owner's secret":               {"get-secret-value-cross-account", reading{trail.Ignored, "", orders, "arn:aws:sts::222233334444:assumed-role/reader/batch-1", true}},
 		"a read without the key is a denied read":                     {"get-secret-value-no-kms", reading{trail.DeniedRead, denied, "shop/orders/db", reports, false}},
 		"a read under a disabled key is a denied read":                {"get-secret-value-key-disabled", reading{trail.DeniedRead, denied, orders, ordersApp, false}},
-		"a read of a secret pending deletion is nobody's loss":        {"get-secret-value-pending-deletion", reading{trail.Ignored, denied, "shop/old/token", pipeline, false}},
+		"a read that only Describe can explain is a denied read":      {"get-secret-value-pending-deletion", reading{trail.DeniedRead, denied, "shop/old/token", pipeline, false}},
 		"a read of what does not exist is nothing":                    {"get-secret-value-not-found", reading{trail.Ignored, "", "shop/nothing", pipeline, false}},
 		"a batch by filter names no secret":                           {"batch-get-secret-value", reading{trail.Ignored, "", "", ordersApp, true}},
 		"a batch of one names it":                                     {"batch-get-secret-value-of-one", reading{trail.Ignored, "", "shop/orders/db", ordersApp, true}},
@@ -338,5 +338,48 @@ func TestDecodeRefuses(t *testing.T) {
 				t.Errorf("got %+v and error %v, want one with %q", got, err, test.want)
 			}
 		})
+	}
+}
+
+// The text of a message is AWS's to change: it is repeated, and decides neither the kind nor the words around it.
+func TestTheTextOfAMessageDecidesNothing(t *testing.T) {
+	event := func(source, name, code, message string) string {
+		return `{"eventSource":"` + source + `.amazonaws.com","eventName":"` + name + `","errorCode":"` + code + `","errorMessage":"` + message + `",` +
+			`"awsRegion":"eu-central-1","recipientAccountId":"111122223333","requestParameters":{"secretId":"shop/x","name":"shop/x"},` +
+			`"userIdentity":{"type":"AssumedRole","invokedBy":"secretsmanager.amazonaws.com"}}`
+	}
+	tests := map[string]struct {
+		source, name, code string
+		kind               trail.Kind
+		reason             string // with the message in its place
+	}{
+		"a denied create":           {"secretsmanager", "CreateSecret", "AccessDenied", trail.AttemptDenied, "denied, no secret exists: %s"},
+		"a denied update":           {"secretsmanager", "UpdateSecret", "AccessDenied", trail.AttemptDenied, "denied, nothing changed: %s"},
+		"a denied read":             {"secretsmanager", "GetSecretValue", "AccessDenied", trail.DeniedRead, "the reader was denied: %s"},
+		"a use that KMS denied":     {"kms", "Decrypt", "AccessDenied", trail.DeniedRead, "the reader may use the secret but not its key"},
+		"a read that was refused":   {"secretsmanager", "GetSecretValue", "InvalidRequestException", trail.DeniedRead, "no value was given (InvalidRequestException): the secret is pending deletion, or its key cannot be used"},
+		"a create that was refused": {"secretsmanager", "CreateSecret", "InvalidRequestException", trail.Ignored, "failed with InvalidRequestException, nothing changed"},
+	}
+	messages := map[string]string{ // and how it is repeated
+		"User: x is not authorized to perform: y on resource: shop/x with an explicit deny in a service control policy": `"with an explicit deny in a service control policy"`,
+		"User: x is not authorized to perform: y on resource: shop/x because no identity-based policy allows y":         `"no identity-based policy allows y"`,
+		"Access to KMS is not allowed":                 `"Access to KMS is not allowed"`,
+		"it was marked for deletion":                   `"it was marked for deletion"`,
+		`\u001b[2J` + strings.Repeat("service ", 1000): `"\x1b[2J` + strings.Repeat("service ", 29) + `serv…"`,
+	}
+	for name, tt := range tests {
+		for message, repeated := range messages {
+			change, err := trail.Decode([]byte(event(tt.source, tt.name, tt.code, message)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := strings.ReplaceAll(tt.reason, "%s", repeated); change.Kind != tt.kind || change.Reason != want {
+				t.Errorf("%s, %.60q:\n got %s, %s\nwant %s, %s", name, message, change.Kind, change.Reason, tt.kind, want)
+			}
+		}
+		silent, err := trail.Decode([]byte(event(tt.source, tt.name, tt.code, "")))
+		if want := strings.TrimSuffix(tt.reason, ": %s"); err != nil || silent.Kind != tt.kind || silent.Reason != want {
+			t.Errorf("%s without a message: got %s, %s, want %s, %s (%v)", name, silent.Kind, silent.Reason, tt.kind, want, err)
+		}
 	}
 }

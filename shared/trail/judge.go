@@ -2,7 +2,10 @@ package trail
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // judge says what a CloudTrail record asks of us, and what it is about.
@@ -49,7 +52,7 @@ func judgeFailed(c *Change, row *call) {
 	c.Reason = "failed with " + c.ErrorCode + ", nothing changed"
 	switch row.failed {
 	case failedAttempt:
-		if !oneOf(deniedCodes, c.ErrorCode) || c.DetailType != apiCall {
+		if !c.Denied() || c.DetailType != apiCall {
 			return
 		}
 		c.Kind, c.Rule, c.Reason = AttemptDenied, ruleAttempts, attemptReason(c)
@@ -68,22 +71,21 @@ func judgeFailedRead(c *Change, row *call) {
 		c.Reason += ", but not through Secrets Manager"
 		return
 	}
-	c.Rule = ruleDeniedReads
-	if c.ErrorCode == "InvalidRequestException" && strings.Contains(c.ErrorMessage, "deletion") && row.service == secretsManager {
-		c.Reason = "the secret is pending deletion"
-		return
-	}
-	c.Kind, c.Reason = DeniedRead, deniedReadReason(c, row)
+	c.Kind, c.Rule, c.Reason = DeniedRead, ruleDeniedReads, deniedReadReason(c, row)
 }
 
+// deniedReadReason goes by the code and by who was called. A read that Secrets Manager denied may lack the secret or its
+// key, and InvalidRequestException is what it answers for a secret pending deletion as well: Describe tells which.
 func deniedReadReason(c *Change, row *call) string {
 	switch {
-	case !oneOf(deniedCodes, c.ErrorCode):
-		return "the key could not be used (" + c.ErrorCode + ")"
-	case row.service == kms || strings.Contains(c.ErrorMessage, "KMS"):
+	case c.Denied() && row.service == kms:
 		return "the reader may use the secret but not its key"
+	case c.Denied():
+		return "the reader was denied" + quoted(c.ErrorMessage)
+	case c.ErrorCode == invalidRequest:
+		return "no value was given (" + c.ErrorCode + "): the secret is pending deletion, or its key cannot be used"
 	default:
-		return "the reader was denied"
+		return "the key could not be used (" + c.ErrorCode + ")"
 	}
 }
 
@@ -95,11 +97,27 @@ func attemptReason(c *Change) string {
 	case "ReplicateSecretToRegions":
 		outcome = "no replica exists"
 	}
-	if strings.Contains(c.ErrorMessage, "service control policy") {
-		return "stopped by a service control policy: " + outcome
-	}
-	return "denied: " + outcome
+	return "denied, " + outcome + quoted(c.ErrorMessage)
 }
+
+// quoted is what AWS's message says of a denial, as a quotation for people: without who called what, which the event says
+// already. No code reads it.
+func quoted(message string) string {
+	why := message
+	if _, resource, found := strings.Cut(message, " on resource: "); found {
+		_, why, _ = strings.Cut(resource, " ")
+	}
+	if why = strings.TrimPrefix(why, "because "); why == "" {
+		return ""
+	}
+	if len(why) > maxQuoted {
+		why = strings.ToValidUTF8(why[:maxQuoted], "") + "…"
+	}
+	return ": " + strconv.Quote(why)
+}
+
+// maxQuoted is how many bytes of a message are repeated.
+const maxQuoted = 240
 
 func judgeTamper(c *Change, row *call) {
 	for _, name := range []string{"name", "rule", "policyId", "policyType"} {
@@ -136,18 +154,18 @@ func (f *fields) secretID(c *Change) string {
 	switch {
 	case f.response.arn.present():
 		return f.response.arn.String()
-	case f.additional.secretID.present() && isARN(f.additional.secretID.bytes()):
+	case arn.Is(f.additional.secretID.String()):
 		return f.additional.secretID.String()
 	case f.additional.arn.present():
 		return f.additional.arn.String()
-	case strings.HasPrefix(asked, "arn:"):
+	case arn.Is(asked):
 		return asked
 	case f.secretARN.present():
 		return f.secretARN.String()
 	}
 	if bytes.Contains(f.requestID.bytes(), []byte("arn:")) {
-		if arn := secretInRequestID(f.requestID.String()); arn != "" {
-			return arn
+		if id := secretInRequestID(f.requestID.String()); id != "" {
+			return id
 		}
 	}
 	for _, id := range []string{asked, member(c.Request, "name"), f.additional.secretID.String()} {
@@ -186,8 +204,9 @@ func (f *fields) keyID(c *Change) string {
 			return id
 		}
 	}
-	if arn := resourceInMessage(c.ErrorMessage); strings.Contains(arn, ":key/") {
-		return arn
+	named := resourceInMessage(c.ErrorMessage)
+	if kind, _ := arn.Of(named).Split(); kind == "key" {
+		return named
 	}
 	return ""
 }

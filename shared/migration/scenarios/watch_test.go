@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/handlers/sweep"
@@ -161,6 +162,27 @@ func TestWithoutGrantsTheOwnerIsPaged(t *testing.T) {
 	}
 	j := w.visitResting(migration.Sealing)
 	if len(j.Denials) != 1 || j.Denials[0].Answer != migration.AnswerPage || w.describe().KeyID == w.first.KeyID {
+		t.Errorf("denials %+v", j.Denials)
+	}
+}
+
+// Secrets Manager answers a read of such a secret with the code that it has for a key that cannot be used.
+func TestARefusedReadOfASecretPendingDeletionIsNobodysLoss(t *testing.T) {
+	w := newStage(t, oneReader())
+	w.begin()
+	_, err := w.client("root").DeleteSecret(w.Context(), &secretsmanager.DeleteSecretInput{SecretId: &w.secret})
+	must(t, err)
+	if got := w.read("app"); got != "InvalidRequestException" {
+		t.Fatalf("app reads a secret pending deletion: %q", got)
+	}
+	if len(w.denied) == 0 {
+		t.Fatal("the refused read is no event")
+	}
+	w.watch()
+	if lost := w.notices(guard.NoticeReaderLost); len(lost) != 0 {
+		t.Errorf("the owner was told %q", lost)
+	}
+	if j := w.visitResting(migration.Observing); len(j.Denials) != 0 {
 		t.Errorf("denials %+v", j.Denials)
 	}
 }

@@ -71,7 +71,7 @@ func notice(kind guard.NoticeKind, name, tool string) guard.Notice {
 	return guard.Notice{
 		ID: string(kind) + "|" + name, Kind: kind, At: At, Account: "111122223333", Region: "eu-central-1", Name: name,
 		Resource: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:" + name + "-AbCdEf",
-		Decision: guard.Decision{Tag: true, Tell: true},
+		Decision: guard.Decision{Mode: guard.ModeNotify, Tag: true},
 		Tags:     map[string]string{"Owner": "payments", "db-password": Canary},
 		Actor:    "arn:aws:sts::111122223333:assumed-role/Deploy/alice@example.com", Tool: tool, EventID: "e-1",
 	}

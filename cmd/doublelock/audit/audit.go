@@ -1,0 +1,301 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+func New(env *command.Env) *cobra.Command {
+	var regions []string
+	var config string
+	command := &cobra.Command{
+		Use:   "audit",
+		Short: "Tell the lock state of every secret in your own account, and what is wrong with it",
+		Long: `Audit looks at every secret of the account that your AWS credentials belong to, and changes nothing. It asks for
+secretsmanager:ListSecrets, DescribeSecret and ListSecretVersionIds, and kms:DescribeKey; it never reads a value.
+
+What could not be read makes a secret "unknown", never fine. The exit code is 2 when a control fails or a secret is
+unknown.`,
+		Example: `  doublelock audit
+  doublelock audit --region us-east-1 --region eu-west-1
+  doublelock audit -o json | jq -r 'select(.state == "default") | .arn'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a, err := newAudit(cmd.Context(), env, regions, config)
+			if err != nil {
+				return err
+			}
+			return a.run(cmd.Context())
+		},
+	}
+	command.Flags().StringArrayVar(&regions, "region", nil, "Region to look at, may be repeated (default: that of your AWS settings)")
+	command.Flags().StringVar(&config, "config", "", "doublelock.yaml whose approved keys and waivers count (default: any key of the account)")
+	return command
+}
+
+// audit is one look at an account with the caller's own credentials.
+type audit struct {
+	env      *command.Env
+	cloud    *cloud.Cloud
+	account  string
+	regions  []string
+	standard guard.Standard
+	waivers  []guard.Waiver
+
+	mu      sync.Mutex
+	results []auditResult
+	failed  []error
+}
+
+// auditResult is one secret as it is printed.
+type auditResult struct {
+	ARN      string          `json:"arn"`
+	Name     string          `json:"name"`
+	Account  string          `json:"account"`
+	Region   string          `json:"region"`
+	State    guard.LockState `json:"state"`
+	Key      string          `json:"key"` // key ARN, or the AWS managed key's sentinel
+	Findings []auditFinding  `json:"findings"`
+	Unknown  []auditUnknown  `json:"unknown"` // controls that could not be decided; never fine
+}
+
+type auditUnknown struct {
+	Control guard.ControlID `json:"control"`
+	Detail  string          `json:"detail"`
+}
+
+type auditFinding struct {
+	Control  guard.ControlID `json:"control"`
+	Severity guard.Severity  `json:"severity"`
+	Waived   bool            `json:"waived"`
+	Detail   string          `json:"detail"`
+	Fix      string          `json:"fix"`
+}
+
+func newAudit(ctx context.Context, env *command.Env, regions []string, configFile string) (*audit, error) {
+	if len(regions) == 0 {
+		own := cmp.Or(env.Getenv("AWS_REGION"), env.Getenv("AWS_DEFAULT_REGION"))
+		if own == "" {
+			return nil, errors.New("audit: no Region; use --region us-east-1 or set AWS_REGION")
+		}
+		regions = []string{own}
+	}
+	a := &audit{env: env, regions: regions}
+	if configFile != "" {
+		config, err := settings.Load(configFile)
+		if err != nil {
+			return nil, err
+		}
+		runtime := config.Runtime()
+		a.standard.Approved, a.waivers = runtime.Approved, runtime.GuardWaivers()
+	}
+	var err error
+	a.cloud, err = cloud.Open(ctx, cloud.Options{
+		Region: regions[0], Endpoint: env.Getenv(settings.EnvEndpoint), CABundle: env.Getenv("AWS_CA_BUNDLE"), KeyDetails: configFile != "", Now: env.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	who, err := a.cloud.Identity(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("audit: who am I: %w", err)
+	}
+	a.account = who.Account
+	return a, nil
+}
+
+func (a *audit) run(ctx context.Context) error {
+	secrets, err := a.list(ctx)
+	if err != nil {
+		return err
+	}
+	a.describe(ctx, secrets)
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("audit: stopped after %d of %d secrets: %w", len(a.results), len(secrets), err)
+	}
+	slices.SortFunc(a.results, func(x, y auditResult) int {
+		return cmp.Or(cmp.Compare(stateRank(x.State), stateRank(y.State)), strings.Compare(x.ARN, y.ARN))
+	})
+	if err := a.print(); err != nil {
+		return err
+	}
+	return a.verdict()
+}
+
+func (a *audit) list(ctx context.Context) ([]guard.Secret, error) {
+	var all []guard.Secret
+	for _, region := range a.regions {
+		err := a.cloud.Secrets().List(ctx, a.account, region, func(s guard.Secret) error {
+			all = append(all, s)
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("audit: %w", err)
+		}
+	}
+	return all, nil
+}
+
+// auditors is how many secrets are looked at side by side: far below what Secrets Manager allows an account.
+const auditors = 8
+
+func (a *audit) describe(ctx context.Context, secrets []guard.Secret) {
+	bar := a.env.Progress("secrets", len(secrets))
+	work := make(chan guard.Secret)
+	var crew sync.WaitGroup
+	for range auditors {
+		crew.Go(func() {
+			for s := range work {
+				a.look(ctx, s)
+				bar.Step("")
+			}
+		})
+	}
+	for _, s := range secrets {
+		if ctx.Err() != nil {
+			break
+		}
+		work <- s
+	}
+	close(work)
+	crew.Wait()
+	bar.Done()
+}
+
+func (a *audit) look(ctx context.Context, listed guard.Secret) {
+	secret, err := a.cloud.Secrets().Describe(ctx, guard.SecretRef{Account: listed.Account, Region: listed.Region, ID: listed.ARN})
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case errors.Is(err, guard.ErrGone):
+		return
+	case err != nil:
+		a.failed = append(a.failed, err)
+		secret = listed
+		secret.Key = guard.Key{}
+	case secret.IsReplica() && slices.Contains(a.regions, secret.PrimaryRegion):
+		return // its primary answers for it
+	}
+	a.results = append(a.results, a.judge(secret))
+}
+
+func (a *audit) judge(s guard.Secret) auditResult {
+	result := auditResult{
+		ARN: s.ARN, Name: s.Name, Account: s.Account, Region: s.Region, State: guard.StateOf(s, ""),
+		Key: cmp.Or(s.Key.ARN, s.Key.ID, s.KeyID), Findings: []auditFinding{}, Unknown: []auditUnknown{},
+	}
+	for _, v := range guard.Evaluate(s, a.standard, a.env.Now()) {
+		if v.Outcome == guard.Unknown {
+			result.Unknown = append(result.Unknown, auditUnknown{v.Control.ID, v.Detail})
+		}
+		if v.Outcome != guard.Fail {
+			continue
+		}
+		waived := slices.ContainsFunc(a.waivers, func(w guard.Waiver) bool { return w.Covers(v.Control.ID, s.ARN, a.env.Now()) })
+		result.Findings = append(result.Findings, auditFinding{v.Control.ID, v.Control.Severity, waived, v.Detail, v.Fix})
+	}
+	if s.IsReplica() {
+		result.Unknown = append(result.Unknown, auditUnknown{guard.SecretReplicaKey,
+			fmt.Sprintf("a replica: its primary is in %[1]s, which was not looked at (--region %[1]s)", s.PrimaryRegion)})
+	}
+	return result
+}
+
+// stateRank orders what needs somebody first.
+func stateRank(s guard.LockState) int {
+	return slices.Index([]guard.LockState{guard.StateUnknown, guard.StateDefault, guard.StateDrifted, guard.StateDual, guard.StateForeign, guard.StateSealed}, s)
+}
+
+func (a *audit) print() error {
+	if a.env.Format == output.JSON {
+		encoder := json.NewEncoder(a.env.Stdout)
+		encoder.SetEscapeHTML(false)
+		for _, r := range a.results {
+			if err := encoder.Encode(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	table := tabwriter.NewWriter(a.env.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "STATE\tSECRET\tREGION\tCONTROLS\tWHY")
+	for _, r := range a.results {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.State, r.Name, r.Region, r.controls(), r.why())
+	}
+	return table.Flush()
+}
+
+func (r auditResult) controls() string {
+	var ids []string
+	for _, f := range r.Findings {
+		id := string(f.Control)
+		if f.Waived {
+			id += " (waived)"
+		}
+		ids = append(ids, id)
+	}
+	for _, u := range r.Unknown {
+		ids = append(ids, string(u.Control)+"?")
+	}
+	return cmp.Or(strings.Join(ids, " "), "-")
+}
+
+func (r auditResult) why() string {
+	switch {
+	case len(r.Findings) > 0:
+		return r.Findings[0].Detail
+	case len(r.Unknown) > 0:
+		return r.Unknown[0].Detail
+	default:
+		return "every control passes"
+	}
+}
+
+// done reports whether nobody has to do anything: what is unknown is not done.
+func (r auditResult) done() bool {
+	open := slices.ContainsFunc(r.Findings, func(f auditFinding) bool { return !f.Waived })
+	return !open && len(r.Unknown) == 0 && r.State != guard.StateUnknown
+}
+
+// verdict sums up on standard error: sealed secrets are the only ones that count as done.
+func (a *audit) verdict() error {
+	counts := map[guard.LockState]int{}
+	bad := 0
+	for _, r := range a.results {
+		counts[r.State]++
+		if !r.done() {
+			bad++
+		}
+	}
+	var parts []string
+	for _, state := range guard.States() {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
+	}
+	fmt.Fprintf(a.env.Stderr, "%d secrets in account %s: %s\n", len(a.results), a.account, strings.Join(parts, ", "))
+	for i, err := range a.failed {
+		if i == 3 {
+			fmt.Fprintf(a.env.Stderr, "and %d more could not be read\n", len(a.failed)-i)
+			break
+		}
+		fmt.Fprintln(a.env.Stderr, "could not read:", err)
+	}
+	if bad > 0 {
+		return command.Found()
+	}
+	return nil
+}

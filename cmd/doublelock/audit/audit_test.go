@@ -1,0 +1,103 @@
+package audit_test
+
+import (
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/audit"
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/commandtest"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/world/worldtest"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+)
+
+// playedWorld is the demo's world after its story, on its own clock.
+func playedWorld(t *testing.T) *world.World {
+	t.Helper()
+	env := &command.Env{Printer: output.New(io.Discard, io.Discard, os.Getenv)}
+	w, stop, err := demo.Play(t.Context(), env, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return w
+}
+
+// runCommand runs the command line in this process.
+func runCommand(t *testing.T, w *world.World, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	return commandtest.Line{New: audit.New, Now: w.Clock.Now}.Run(t, args...)
+}
+
+func TestAuditTellsTheStateOfEverySecret(t *testing.T) {
+	w := playedWorld(t)
+	worldtest.ActAs(t, w, world.Search, "role/Engineer/you")
+	out, summary, code := runCommand(t, w, "audit", "--region", "us-east-1", "--region", "eu-west-1")
+	want := `STATE    SECRET           REGION     CONTROLS     WHY
+default  legacy/agent     us-east-1  DL.SECRET.1  opens with the AWS managed key, which the organization cannot switch off
+default  search/index     us-east-1  DL.SECRET.1  opens with the AWS managed key, which the organization cannot switch off
+foreign  rds!db-2f9a4c1e  us-east-1  DL.SECRET.6  owned by rds, which keeps it under the AWS managed key
+sealed   search/cache     eu-west-1  -            every control passes
+sealed   search/tokens    us-east-1  DL.SECRET.3  opens with the AWS managed key in eu-west-1
+`
+	if diff := cmp.Diff(want, out); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+	if want := "5 secrets in account 444444444444: 2 default, 0 dual, 2 sealed, 0 drifted, 1 foreign, 0 unknown\n"; summary != want {
+		t.Errorf("summary %q, want %q", summary, want)
+	}
+	if code != command.Findings {
+		t.Errorf("exit code %d, want %d", code, command.Findings)
+	}
+}
+
+// The primary answers for its replicas, and it is not among what an audit of another Region looks at.
+func TestAuditDoesNotPassOverAReplicaWhosePrimaryIsElsewhere(t *testing.T) {
+	w := playedWorld(t)
+	worldtest.ActAs(t, w, world.Search, "role/Engineer/you")
+	out, summary, code := runCommand(t, w, "audit", "--region", "eu-west-1")
+	want := `STATE    SECRET         REGION     CONTROLS      WHY
+default  search/tokens  eu-west-1  DL.SECRET.3?  a replica: its primary is in us-east-1, which was not looked at (--region us-east-1)
+sealed   search/cache   eu-west-1  -             every control passes
+`
+	if diff := cmp.Diff(want, out); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+	if code != command.Findings {
+		t.Errorf("exit code %d, want %d; %s", code, command.Findings, summary)
+	}
+}
+
+func TestAuditCallsUnknownWhatItMayNotRead(t *testing.T) {
+	w := playedWorld(t)
+	w.AWS.AddRole(world.Search, "Lister", `{"Version":"2012-10-17","Statement":[]}`,
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:ListSecrets"],"Resource":"*"}]}`)
+	worldtest.ActAs(t, w, world.Search, "role/Lister/you")
+	out, errs, code := runCommand(t, w, "audit")
+	if strings.Count(out, "unknown ") != 3 || !strings.Contains(out, "DL.SECRET.6?") || strings.Contains(out, "sealed ") {
+		t.Errorf("audit without the right to describe:\n%s", out)
+	}
+	if code != command.Findings || !strings.Contains(errs, "could not read:") {
+		t.Errorf("exit code %d, errors:\n%s", code, errs)
+	}
+}
+
+func TestAuditWithoutRegionOrCredentialsSaysWhatToDo(t *testing.T) {
+	w := playedWorld(t)
+	worldtest.ActAs(t, w, world.Search, "role/Engineer/you")
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+	if _, errs, code := runCommand(t, w, "audit"); code != command.Failure || !strings.Contains(errs, "who am I") {
+		t.Errorf("with wrong credentials: exit code %d, %s", code, errs)
+	}
+	t.Setenv("AWS_REGION", "")
+	t.Setenv("AWS_DEFAULT_REGION", "")
+	if _, errs, code := runCommand(t, w, "audit"); code != command.Failure || errs != "doublelock: audit: no Region; use --region us-east-1 or set AWS_REGION\n" {
+		t.Errorf("without a Region: exit code %d, %s", code, errs)
+	}
+}

@@ -1,0 +1,20 @@
+package demo
+
+import (
+	"context"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+)
+
+// Prepare founds the world of a demo. The first function plays the story and returns how many events were handled; the
+// second ends it.
+func Prepare(ctx context.Context, env *command.Env, seed uint64) (func(context.Context) (int, error), func(), error) {
+	s, stop, err := newShow(ctx, env, seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context) (int, error) {
+		err := play(ctx, s.world, s.reporter)
+		return s.reporter.looked, err
+	}, stop, nil
+}

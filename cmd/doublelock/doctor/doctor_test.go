@@ -1,0 +1,163 @@
+package doctor_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/commandtest"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/world/worldtest"
+	"github.com/doublelock/doublelock/cmd/doublelock/doctor"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// aDeployedWorld is the demo's organization at rest, and the environment of a person of the security account.
+func aDeployedWorld(t *testing.T) *world.World {
+	t.Helper()
+	w := worldtest.New(t)
+	worldtest.Security(t, w)
+	return w
+}
+
+// callDoctor runs the command line and returns its rows and its exit code.
+func callDoctor(t *testing.T, args ...string) ([]fleet.Row, int) {
+	t.Helper()
+	line := commandtest.Line{New: doctor.New}
+	out, errs, code := line.Run(t, append([]string{"doctor", "-o", "json", "--config", "../../../testdata/config/sample.yaml"}, args...)...)
+	if code == command.Failure {
+		t.Fatalf("doctor: %s", errs)
+	}
+	var rows []fleet.Row
+	for decoder := json.NewDecoder(strings.NewReader(out)); decoder.More(); {
+		var row fleet.Row
+		if err := decoder.Decode(&row); err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, row)
+	}
+	return rows, code
+}
+
+func TestDoctorFindsExactlyWhatWasBroken(t *testing.T) {
+	w := aDeployedWorld(t)
+	rows, code := callDoctor(t)
+	if findings := fleet.Findings(rows); len(findings) > 0 || code != 0 || len(rows) < 100 {
+		t.Fatalf("in a sound world: exit code %d, %d rows, findings %+v", code, len(rows), findings)
+	}
+
+	worldtest.Call(t, w, world.Search, world.Ireland, "events", "RemoveTargets", map[string]any{"Rule": "doublelock-key-lifecycle", "Ids": []any{"hub"}})
+	worldtest.Call(t, w, world.Search, world.Ireland, "events", "DeleteRule", map[string]any{"Name": "doublelock-key-lifecycle"})
+	deleteRole(t, w, world.Payments, settings.RoleTag)
+	detach(t, w, "doublelock-keys", world.GuardedOU)
+	rows, code = callDoctor(t)
+	type finding struct{ Account, Region, Check, Subject, Detail string }
+	var got []finding
+	for _, r := range fleet.Findings(rows) {
+		got = append(got, finding{r.Account, r.Region, r.Check, r.Subject, r.Detail})
+	}
+	want := []finding{
+		{world.Management, "", fleet.CheckSCP, "doublelock-keys", "not attached to " + world.GuardedOU},
+		{world.Search, world.Ireland, fleet.CheckRule, "doublelock-key-lifecycle", "the rule does not exist"},
+		{world.Payments, "", fleet.CheckRole, settings.RoleTag, "the role does not exist"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || code != command.Findings {
+		t.Errorf("exit code %d (-want +got):\n%s", code, diff)
+	}
+}
+
+func TestDoctorLooksAtTheOthersWhenOneAccountIsClosed(t *testing.T) {
+	w := aDeployedWorld(t)
+	sound, _ := callDoctor(t)
+	deleteRole(t, w, world.Sandbox, settings.RoleRead)
+	rows, code := callDoctor(t)
+	findings := fleet.Findings(rows)
+	if len(findings) != 1 || findings[0].Account != world.Sandbox || findings[0].Check != fleet.CheckEnter || findings[0].Status != fleet.Fail || code != command.Findings {
+		t.Errorf("exit code %d, findings %+v", code, findings)
+	}
+	others := func(rows []fleet.Row) []fleet.Row {
+		return slices.DeleteFunc(slices.Clone(rows), func(r fleet.Row) bool { return r.Account == world.Sandbox })
+	}
+	if diff := cmp.Diff(others(sound), others(rows)); diff != "" {
+		t.Errorf("the other accounts (-before +after):\n%s", diff)
+	}
+}
+
+func deleteRole(t *testing.T, w *world.World, account, role string) {
+	t.Helper()
+	policies, _ := worldtest.Call(t, w, account, world.Virginia, "iam", "ListRolePolicies", map[string]any{"RoleName": role})["PolicyNames"].([]any)
+	for _, name := range policies {
+		worldtest.Call(t, w, account, world.Virginia, "iam", "DeleteRolePolicy", map[string]any{"RoleName": role, "PolicyName": name})
+	}
+	worldtest.Call(t, w, account, world.Virginia, "iam", "DeleteRole", map[string]any{"RoleName": role})
+}
+
+func detach(t *testing.T, w *world.World, name, target string) {
+	t.Helper()
+	policies, _ := worldtest.Call(t, w, world.Management, world.Virginia, "organizations", "ListPolicies", map[string]any{"Filter": "SERVICE_CONTROL_POLICY"})["Policies"].([]any)
+	for _, p := range policies {
+		if policy, _ := p.(map[string]any); policy["Name"] == name {
+			worldtest.Call(t, w, world.Management, world.Virginia, "organizations", "DetachPolicy", map[string]any{"PolicyId": policy["Id"], "TargetId": target})
+			return
+		}
+	}
+	t.Fatalf("no policy %s", name)
+}
+
+// deployer makes a role that security engineers may take, and that may make and remove secrets.
+func deployer(t *testing.T, w *world.World, account string) {
+	t.Helper()
+	worldtest.Call(t, w, account, world.Virginia, "iam", "CreateRole", map[string]any{"RoleName": "Deployer", "AssumeRolePolicyDocument": `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + world.Hub + `:role/SecurityEngineer"},"Action":"sts:AssumeRole"}]}`})
+	worldtest.Call(t, w, account, world.Virginia, "iam", "PutRolePolicy", map[string]any{"RoleName": "Deployer", "PolicyName": "deploy", "PolicyDocument": `{"Version":"2012-10-17",
+		"Statement":[{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*"}]}`})
+}
+
+func TestCanaryIsFollowedAndRemoved(t *testing.T) {
+	w := aDeployedWorld(t)
+	worldtest.Alive(t, w)
+	for _, account := range []string{world.Shop, world.Search, world.Payments} {
+		deployer(t, w, account)
+	}
+	followed := map[string]fleet.Status{
+		"created": fleet.OK, "event → finding": fleet.OK, "finding → tag": fleet.OK, "finding → notification": fleet.OK,
+		"removed": fleet.OK, "subscriber removed": fleet.OK,
+	}
+	for name, tt := range map[string]struct {
+		args []string
+		want map[string]fleet.Status
+		note string // in the detail of one hop
+	}{
+		"in the hub's account, which only records": {
+			want: map[string]fleet.Status{"created": fleet.OK, "event → finding": fleet.OK, "event → notification": fleet.OK, "removed": fleet.OK},
+			note: "not expected: the account is in mode observe",
+		},
+		"where owners are told":     {args: []string{"--canary-account", world.Search, "--canary-role", "Deployer"}, want: followed},
+		"where it is fixed at once": {args: []string{"--canary-account", world.Payments, "--canary-role", "Deployer"}, want: followed},
+		"where an SCP stops it": {
+			args: []string{"--canary-account", world.Shop, "--canary-role", "Deployer"},
+			want: map[string]fleet.Status{"created": fleet.OK, "subscriber removed": fleet.OK},
+			note: "prevention works",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rows, code := callDoctor(t, append([]string{"--canary"}, tt.args...)...)
+			got := map[string]fleet.Status{}
+			details := ""
+			for _, r := range rows {
+				if r.Check == fleet.CheckCanary {
+					got[r.Subject] = r.Status
+					details += r.Detail + "\n"
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" || code != 0 || !strings.Contains(details, tt.note) {
+				t.Errorf("exit code %d (-want +got):\n%s\n%s", code, diff, details)
+			}
+		})
+	}
+}

@@ -1,0 +1,57 @@
+package input
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// Document decodes a text of JSON, or of YAML where the name or the text says so, into maps, lists and scalars.
+func Document(name string, raw []byte) (any, error) {
+	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
+	var decoded any
+	if looksLikeJSON(name, raw) {
+		decoder := json.NewDecoder(bytes.NewReader(raw))
+		decoder.UseNumber()
+		if err := decoder.Decode(&decoded); err != nil {
+			return nil, fmt.Errorf("not JSON: %w", atLine(raw, err))
+		}
+		if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+			return nil, errors.New("text after the end of the document")
+		}
+		return decoded, nil
+	}
+	if err := settings.UnmarshalYAML(raw, &decoded); err != nil {
+		return nil, fmt.Errorf("not YAML: %s", strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))
+	}
+	return decoded, nil
+}
+
+func looksLikeJSON(name string, raw []byte) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".json":
+		return true
+	case ".yaml", ".yml":
+		return false
+	}
+	trimmed := bytes.TrimLeft(raw, " \t\r\n")
+	return len(trimmed) > 0 && (trimmed[0] == '[' || trimmed[0] == '{')
+}
+
+// atLine adds the line to an error of encoding/json.
+func atLine(raw []byte, err error) error {
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) {
+		return err
+	}
+	line := 1 + bytes.Count(raw[:min(int(syntax.Offset), len(raw))], []byte{'\n'})
+	return fmt.Errorf("line %d: %w", line, err)
+}

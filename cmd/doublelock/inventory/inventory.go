@@ -1,0 +1,242 @@
+package inventory
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/inventory"
+)
+
+// stocktaking is what the flags of inventory ask for.
+type stocktaking struct {
+	env      *command.Env
+	out      string
+	config   string
+	accounts []string
+	regions  []string
+	atOnce   int
+	own      bool
+	maxAge   time.Duration
+}
+
+func New(env *command.Env) *cobra.Command {
+	s := &stocktaking{env: env}
+	cmd := &cobra.Command{
+		Use:   "inventory",
+		Short: "Take a snapshot of principals, policies, secrets and keys, for can, readers and keys",
+		Long: `Inventory reads, account by account, what decides who can open which secret: roles, users, groups and their
+policies, SCPs and RCPs, secrets with their resource policies, keys with their policies and grants. It reads no secret
+value, needs the role doublelock-read in every account, and writes one snapshot file.
+
+An account that cannot be entered is a line in the snapshot's "unread": every answer that it could change is unknown.
+The run can be stopped and taken up again: what is read of an account is kept beside the file, in FILE.parts, until
+all are read.`,
+		Example: `  doublelock inventory --out org.json
+  doublelock inventory --out shop.json --account 111122223333 --region eu-central-1
+  doublelock inventory --out here.json --own          # the account of your own credentials, without any role`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context()) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&s.out, "out", "", "snapshot `FILE` to write")
+	input.ConfigFlag(cmd, &s.config)
+	f.StringArrayVar(&s.accounts, "account", nil, "`ACCOUNT` to read; may be repeated (default: every active account of the organization)")
+	f.StringArrayVar(&s.regions, "region", nil, "`REGION` to read; may be repeated (default: the guarded Regions)")
+	f.IntVar(&s.atOnce, "at-once", 4, "accounts to read at once")
+	f.BoolVar(&s.own, "own", false, "read the account of the credentials, with the credentials themselves")
+	f.DurationVar(&s.maxAge, "max-age", 24*time.Hour, "how old the parts of a run that was stopped may be")
+	return cmd
+}
+
+func (s *stocktaking) run(ctx context.Context) error {
+	if s.out == "" {
+		return errors.New("inventory: say where to: --out FILE")
+	}
+	client, taker, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	known := s.accounts
+	if s.own {
+		own, err := client.Own(ctx)
+		if err != nil {
+			return fmt.Errorf("find the account of the credentials: %w", err)
+		}
+		s.accounts, known = []string{own}, []string{own}
+	}
+	organization := taker.Organization(ctx, known)
+	parts, err := s.readAccounts(ctx, taker, organization)
+	if err != nil {
+		return err
+	}
+	all := inventory.Merge(append([]inventory.Snapshot{organization}, parts...)...)
+	all.Keys = append(all.Keys, taker.ForeignKeys(ctx, all)...)
+	all = inventory.Merge(all)
+	s.note(&all)
+	if err := saveSnapshot(s.out, all); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(s.partsFolder()); err != nil {
+		return fmt.Errorf("remove parts: %w", err)
+	}
+	return s.tell(all)
+}
+
+// open finds Regions and accounts in the environment contract, and in the configuration where there is one.
+func (s *stocktaking) open(ctx context.Context) (*cloud.Cloud, *fleet.Snapshots, error) {
+	options := cloud.FromEnv(s.env.Getenv)
+	options.KeyDetails, options.Now = true, s.env.Now
+	if _, err := os.Stat(cmp.Or(s.config, input.ConfigName)); s.config != "" || err == nil {
+		config, _, err := input.Config(s.env, s.config)
+		if err != nil {
+			return nil, nil, err
+		}
+		options.Region = cmp.Or(options.Region, config.Regions.Home)
+		options.HubAccount = cmp.Or(options.HubAccount, config.Organization.SecurityAccount)
+		options.ManagementAccount = cmp.Or(options.ManagementAccount, config.Organization.ManagementAccount)
+		if len(options.Regions) == 0 {
+			options.Regions = config.Regions.Guarded
+		}
+	}
+	if len(s.regions) > 0 {
+		options.Regions = s.regions
+	}
+	if s.own {
+		options.AssumeRoles, options.ManagementAccount = false, ""
+	}
+	client, err := cloud.Open(ctx, options)
+	if err != nil {
+		return nil, nil, err
+	}
+	regions := options.Regions
+	if len(regions) == 0 {
+		regions = []string{options.Region}
+	}
+	return client, live.Snapshots(client, regions, s.env.Now), nil
+}
+
+// readAccounts reads what is asked for and is not left from a run that was stopped.
+func (s *stocktaking) readAccounts(ctx context.Context, taker *fleet.Snapshots, organization inventory.Snapshot) ([]inventory.Snapshot, error) {
+	ids := s.accounts
+	if len(ids) == 0 {
+		for _, account := range organization.Accounts {
+			ids = append(ids, account.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("no account to read: %s; name one with --account, or use --own", organization.Unread[0].Why)
+	}
+	parts, left := s.kept(ids)
+	if len(parts) > 0 {
+		fmt.Fprintf(s.env.Stderr, "taking up: %s of %d left from before\n", output.Count(len(parts), "account"), len(ids))
+	}
+	bar := s.env.Progress("accounts", len(ids))
+	bar.Set(len(parts), len(ids), "accounts")
+	defer bar.Done()
+	err := taker.Accounts(ctx, left, s.atOnce, func(id string, part inventory.Snapshot) error {
+		parts = append(parts, part)
+		bar.Step(id)
+		return s.keep(id, part)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read accounts (run it again to go on): %w", err)
+	}
+	return parts, nil
+}
+
+// note adds which Regions were read, and that the rest of the organization was not asked for.
+func (s *stocktaking) note(all *inventory.Snapshot) {
+	if len(s.accounts) == 0 {
+		return
+	}
+	for _, account := range all.Accounts {
+		if slices.Contains(s.accounts, account.ID) {
+			continue
+		}
+		for _, part := range []inventory.Part{inventory.PartPrincipals, inventory.PartSecrets, inventory.PartKeys} {
+			all.Unread = append(all.Unread, inventory.Unread{Part: part, Account: account.ID, Why: "not asked for"})
+		}
+	}
+	for _, id := range s.accounts {
+		if !slices.ContainsFunc(all.Accounts, func(a inventory.Account) bool { return a.ID == id }) {
+			all.Accounts = append(all.Accounts, inventory.Account{ID: id})
+		}
+	}
+	*all = inventory.Merge(*all)
+}
+
+func (s *stocktaking) tell(all inventory.Snapshot) error {
+	if s.env.Format == output.JSON {
+		enc := json.NewEncoder(s.env.Stdout)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(map[string]any{"file": s.out, "accounts": len(all.Accounts), "principals": len(all.Principals),
+			"secrets": len(all.Secrets), "keys": len(all.Keys), "unread": append([]inventory.Unread{}, all.Unread...)})
+	}
+	fmt.Fprintf(s.env.Stdout, "%s: %s, %s, %s, %s\n", s.out, output.Count(len(all.Accounts), "account"),
+		output.Count(len(all.Principals), "principal"), output.Count(len(all.Secrets), "secret"), output.Count(len(all.Keys), "key"))
+	input.NoteUnread(s.env, all.Unread)
+	return nil
+}
+
+func (s *stocktaking) partsFolder() string { return s.out + ".parts" }
+
+// kept loads the parts of a run that was stopped. One that is too old, or has blind spots, is read again.
+func (s *stocktaking) kept(ids []string) (parts []inventory.Snapshot, left []string) {
+	for _, id := range ids {
+		part, err := loadPart(filepath.Join(s.partsFolder(), id+".json"))
+		if err != nil || len(part.Unread) > 0 || s.env.Now().Sub(part.TakenAt) > s.maxAge {
+			left = append(left, id)
+			continue
+		}
+		parts = append(parts, part)
+	}
+	return parts, left
+}
+
+func loadPart(path string) (inventory.Snapshot, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return inventory.Snapshot{}, err
+	}
+	return inventory.Load(bytes.NewReader(raw))
+}
+
+func (s *stocktaking) keep(id string, part inventory.Snapshot) error {
+	if err := os.MkdirAll(s.partsFolder(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("keep part: %w", err)
+	}
+	return saveSnapshot(filepath.Join(s.partsFolder(), id+".json"), part)
+}
+
+// saveSnapshot replaces a file as a whole, so that a run that is stopped leaves the old one or the new one.
+func saveSnapshot(path string, snapshot inventory.Snapshot) error {
+	var text bytes.Buffer
+	if err := inventory.Save(&text, snapshot); err != nil {
+		return err
+	}
+	fresh := path + ".new"
+	if err := os.WriteFile(fresh, text.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("save snapshot: %w", err)
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return fmt.Errorf("save snapshot: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,303 @@
+package migrate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/migration"
+)
+
+// applying is what the flags of migrate apply ask for.
+type applying struct {
+	planning
+	waves   []string
+	dryRun  bool
+	goAhead string
+}
+
+func migrateApplyCommand(env *command.Env) *cobra.Command {
+	a := &applying{planning: planning{moving: moving{env: env}}}
+	cmd := &cobra.Command{
+		Use:   "apply PLAN_FILE",
+		Short: "Do what a plan says, as far as it can go now; run it again to go on",
+		Long: `Apply looks at everything again and refuses a plan whose facts have changed, naming them. Then it takes each secret
+of the first wave that is not done as far as it can go now: sets the key, proves it, observes, seals where a rotation
+does that. A wave begins when the ones before it are past observing, and halts when too many of its secrets fail or
+break a reader.
+
+Exit code 2 when a secret is blocked, failed or its facts have changed.`,
+		Example: `  doublelock migrate apply plan.json --dry-run     # exactly the calls that would be made now
+  doublelock migrate apply plan.json
+  doublelock migrate apply plan.json --wave canary --window "Mon-Thu 22:00-04:00"`,
+		Args: onePlanFile("migrate apply"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0]) },
+	}
+	a.flags(cmd)
+	f := cmd.Flags()
+	f.StringArrayVar(&a.waves, "wave", nil, "`WAVE` to move (canary, dev, test, prod); may be repeated (default: the first that is not done)")
+	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may be made, in UTC; may be repeated (default: always)")
+	f.BoolVar(&a.dryRun, "dry-run", false, "print the calls that would be made, and make none")
+	f.StringVar(&a.goAhead, "go-ahead", "", "`NAME` of who says that observing is over, for the secrets that wait for it")
+	f.StringVarP(&a.snapshot, "snapshot", "s", "", `check against a snapshot FILE of "doublelock inventory" instead of looking at AWS again`)
+	f.StringArrayVar(&a.trails, "trail", nil, "CloudTrail `FILE` the plan was made with; may be repeated")
+	return cmd
+}
+
+func (a *applying) run(ctx context.Context, path string) error {
+	p, err := input.Plan(a.env, path)
+	if err != nil {
+		return err
+	}
+	m, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	jobs, err := listJobs(ctx, m.Store)
+	if err != nil {
+		return err
+	}
+	if err := a.verify(ctx, m, p, jobs); err != nil {
+		return err
+	}
+	items, err := a.choose(p, jobs, m.Engine.Settings)
+	if err != nil {
+		return err
+	}
+	if a.dryRun {
+		return a.dry(ctx, m, p, items)
+	}
+	return a.apply(ctx, m, p, items)
+}
+
+func listJobs(ctx context.Context, store migration.Store) ([]migration.Job, error) {
+	var jobs []migration.Job
+	err := store.List(ctx, func(j migration.Job) error {
+		jobs = append(jobs, j)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	return jobs, nil
+}
+
+func jobFor(jobs []migration.Job, secret string) migration.Job {
+	for _, j := range jobs {
+		if j.Secret == secret {
+			return j
+		}
+	}
+	return migration.Job{}
+}
+
+// verify compares the plan with what is true now, for the secrets that were not begun yet: those that were have
+// changed by our own hand, and the machine looks at them before each step anyway.
+func (a *applying) verify(ctx context.Context, m *fleet.Migrations, p migration.Plan, jobs []migration.Job) error {
+	open := p
+	open.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i migration.Item) bool { return jobFor(jobs, i.Secret).Before != nil })
+	if len(open.Items) == 0 {
+		return nil
+	}
+	a.acceptFrom(p)
+	for _, i := range open.Items {
+		a.secrets = append(a.secrets, i.Secret)
+	}
+	fresh, err := a.make(ctx, m)
+	if err != nil {
+		return err
+	}
+	drifts := migration.Verify(open, fresh)
+	for _, d := range drifts {
+		for _, what := range d.What {
+			fmt.Fprintf(a.env.Stderr, "doublelock: changed: %s: %s\n", output.Printable(d.Name), output.Printable(what))
+		}
+	}
+	if len(drifts) > 0 {
+		return &command.ExitError{Code: command.Findings, Err: fmt.Errorf("plan %s does not hold any more for %s: plan again", p.ID, output.Count(len(drifts), "secret"))}
+	}
+	return nil
+}
+
+// acceptFrom takes over who may lose access by the plan.
+func (a *applying) acceptFrom(p migration.Plan) {
+	for _, i := range p.Items {
+		for _, r := range i.Readers {
+			if r.Accepted && !slices.Contains(a.accept, r.Principal) {
+				a.accept = append(a.accept, r.Principal)
+			}
+		}
+	}
+}
+
+// choose picks the items of the waves that may move now.
+func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.Settings) ([]migration.Item, error) {
+	waves, err := a.wavesNow(p, jobs)
+	if err != nil {
+		return nil, err
+	}
+	var out []migration.Item
+	for _, i := range p.Items {
+		if slices.Contains(waves, i.Wave) || jobFor(jobs, i.Secret).Before != nil {
+			out = append(out, i)
+		}
+	}
+	for _, wave := range waves {
+		if halted := migration.Halted(jobs, wave, set); halted != "" {
+			return nil, &command.ExitError{Code: command.Findings, Err: errors.New(halted)}
+		}
+	}
+	return out, nil
+}
+
+func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) ([]migration.Wave, error) {
+	var out []migration.Wave
+	for _, name := range a.waves {
+		if !slices.Contains(migration.Waves(), migration.Wave(name)) {
+			return nil, fmt.Errorf("wave %q: want canary, dev, test or prod", name)
+		}
+		out = append(out, migration.Wave(name))
+	}
+	if len(out) > 0 {
+		return out, nil
+	}
+	for _, wave := range migration.Waves() {
+		left := slices.ContainsFunc(p.Items, func(i migration.Item) bool {
+			j := jobFor(jobs, i.Secret)
+			return i.Wave == wave && i.Safe() && !j.Phase.Resting() && j.Phase != migration.Sealing && j.Phase != migration.Sealed
+		})
+		if out = append(out, wave); left {
+			return out, nil
+		}
+	}
+	return out, nil
+}
+
+// dry prints what would be done now, and does nothing.
+func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
+	for _, i := range items {
+		j, err := m.Store.Load(ctx, i.Secret)
+		if err != nil {
+			return err
+		}
+		if j.Revision == 0 {
+			j = migration.NewJob(i, p.ID, m.Engine.By, a.env.Now().UTC())
+		}
+		step, err := m.Engine.Foresee(ctx, j)
+		if err != nil {
+			return err
+		}
+		switch call := step.Calls(j); {
+		case call != "":
+			fmt.Fprintln(a.env.Stdout, call)
+		default:
+			fmt.Fprintf(a.env.Stdout, "# %s: no call now: %s\n", output.Printable(i.Name), output.Printable(step.Reason))
+		}
+	}
+	return nil
+}
+
+// outcome is how far one secret came.
+type outcome struct {
+	Secret string          `json:"secret"`
+	Name   string          `json:"name"`
+	Wave   migration.Wave  `json:"wave"`
+	Phase  migration.Phase `json:"phase"`
+	Reason string          `json:"reason,omitempty"`
+	Until  time.Time       `json:"until,omitzero"`
+}
+
+func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
+	bar := a.env.Progress("secrets", len(items))
+	defer bar.Done()
+	var done []outcome
+	var failed error
+	for _, i := range items {
+		o, err := a.one(ctx, m, p, i)
+		bar.Step(i.Name)
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped (run it again to go on): %w", ctx.Err())
+		}
+		if err != nil {
+			failed = errors.Join(failed, err)
+			o.Reason = err.Error()
+		}
+		done = append(done, o)
+		if stop, err := a.halted(ctx, m, i.Wave); stop != "" || err != nil {
+			failed = errors.Join(failed, err)
+			if stop != "" {
+				failed = errors.Join(failed, &command.ExitError{Code: command.Findings, Err: errors.New(stop)})
+			}
+			break
+		}
+	}
+	if err := a.tell(done); err != nil {
+		return err
+	}
+	return errors.Join(failed, restingExit(done))
+}
+
+func (a *applying) halted(ctx context.Context, m *fleet.Migrations, wave migration.Wave) (string, error) {
+	jobs, err := listJobs(ctx, m.Store)
+	if err != nil {
+		return "", err
+	}
+	return migration.Halted(jobs, wave, m.Engine.Settings), nil
+}
+
+func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Plan, i migration.Item) (outcome, error) {
+	o := outcome{Secret: i.Secret, Name: i.Name, Wave: i.Wave}
+	j, err := m.Engine.Start(ctx, i, p.ID)
+	if err != nil {
+		return o, err
+	}
+	if a.goAhead != "" && j.Phase == migration.Observing {
+		if err := m.Engine.GoAhead(ctx, i.Secret, a.goAhead); err != nil {
+			return o, err
+		}
+	}
+	j, step, err := m.Engine.Advance(ctx, i.Secret)
+	o.Phase, o.Reason, o.Until = j.Phase, j.Reason, step.Until
+	return o, err
+}
+
+func (a *applying) tell(done []outcome) error {
+	if a.env.Format == output.JSON {
+		enc := json.NewEncoder(a.env.Stdout)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(map[string]any{"secrets": append([]outcome{}, done...)})
+	}
+	w := tabwriter.NewWriter(a.env.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "WAVE\tSECRET\tPHASE\tNEXT")
+	for _, o := range done {
+		next := output.Printable(o.Reason)
+		if !o.Until.IsZero() {
+			next += " (until " + o.Until.UTC().Format(time.DateTime) + " UTC)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", o.Wave, output.Cell(o.Name), o.Phase, next)
+	}
+	return w.Flush()
+}
+
+func restingExit(done []outcome) error {
+	stuck := 0
+	for _, o := range done {
+		if o.Phase == migration.Blocked || o.Phase == migration.Failed {
+			stuck++
+		}
+	}
+	if stuck == 0 {
+		return nil
+	}
+	return &command.ExitError{Code: command.Findings, Err: fmt.Errorf("%s blocked or failed", output.Count(stuck, "secret is", "secrets are"))}
+}

@@ -1,0 +1,129 @@
+package migrate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// moving is what the flags of the migrate commands ask for.
+type moving struct {
+	env      *command.Env
+	config   string
+	regions  []string
+	accounts []string
+	accept   []string
+	windows  []string
+	runtime  settings.Runtime
+}
+
+func New(env *command.Env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "migrate",
+		Short: "Move secrets to customer managed keys without breaking a reader, and back",
+		Long: `Migrate takes secrets from the AWS managed key to sealed in phases: planned, rekeyed, observing, sealing, sealed.
+The plan says who would lose access and what mends it; apply refuses a plan whose facts have changed; every change is
+journaled before it is made, and rollback goes back. Jobs live in the hub's table: a run that is stopped anywhere is
+taken up by the next one, or by the hub.`,
+	}
+	cmd.AddCommand(migratePlanCommand(env), migrateShowCommand(env), migrateApplyCommand(env), migrateStatusCommand(env),
+		migrateSealCommand(env), migrateRollbackCommand(env))
+	return cmd
+}
+
+// flags adds those that every command has which calls AWS.
+func (m *moving) flags(cmd *cobra.Command) {
+	input.ConfigFlag(cmd, &m.config)
+	cmd.Flags().StringArrayVar(&m.regions, "region", nil, "`REGION` to look at; may be repeated (default: the guarded Regions)")
+}
+
+func (m *moving) acceptFlag(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&m.accept, "accept", nil, "`PRINCIPAL_ARN` that may lose access; may be repeated")
+}
+
+// open finds hub, Regions and limits in the environment contract, and in the configuration where there is one.
+func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
+	options := cloud.FromEnv(m.env.Getenv)
+	options.KeyDetails, options.Now, options.Session = true, m.env.Now, "migrate"
+	var err error
+	if m.runtime, err = m.readRuntime(&options); err != nil {
+		return nil, err
+	}
+	if len(m.regions) > 0 {
+		options.Regions = m.regions
+	}
+	if len(options.Regions) == 0 {
+		options.Regions = []string{options.Region}
+	}
+	set, err := m.settings()
+	if err != nil {
+		return nil, err
+	}
+	door, err := cloud.Open(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	return live.Migration{
+		Cloud: door, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
+		Regions: options.Regions, Runtime: m.runtime, Settings: set, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
+	}.Open(), nil
+}
+
+// readRuntime prefers the environment contract, which the local run and the hub have, to a configuration file.
+func (m *moving) readRuntime(options *cloud.Options) (settings.Runtime, error) {
+	if text := m.env.Getenv(settings.EnvConfig); text != "" && m.config == "" {
+		return settings.ParseRuntime(text)
+	}
+	if _, err := os.Stat(cmp.Or(m.config, input.ConfigName)); m.config == "" && err != nil {
+		return settings.Runtime{}, nil //nolint:nilerr // no configuration: the defaults
+	}
+	config, _, err := input.Config(m.env, m.config)
+	if err != nil {
+		return settings.Runtime{}, err
+	}
+	options.Region = cmp.Or(options.Region, config.Regions.Home)
+	options.HubAccount = cmp.Or(options.HubAccount, config.Organization.SecurityAccount)
+	options.ManagementAccount = cmp.Or(options.ManagementAccount, config.Organization.ManagementAccount)
+	if len(options.Regions) == 0 {
+		options.Regions = config.Regions.Guarded
+	}
+	return config.Runtime(), nil
+}
+
+func (m *moving) settings() (migration.Settings, error) {
+	set := migration.Defaults()
+	if most := m.runtime.Limits.ChangesPerHour; most > 0 {
+		set.PerHour = most
+	}
+	if most := m.runtime.Limits.ChangesPerAccountPerHour; most > 0 {
+		set.PerAccountHour = most
+	}
+	for _, text := range m.windows {
+		w, err := migration.ParseWindow(text)
+		if err != nil {
+			return set, err
+		}
+		set.Windows = append(set.Windows, w)
+	}
+	return set, nil
+}
+
+func onePlanFile(command string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return errors.New(command + ": name one plan file, such as plan.json")
+		}
+		return nil
+	}
+}

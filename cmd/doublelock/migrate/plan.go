@@ -1,0 +1,269 @@
+package migrate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// planning is what the flags of migrate plan ask for.
+type planning struct {
+	moving
+	out      string
+	snapshot string
+	trails   []string
+	secrets  []string
+}
+
+func migratePlanCommand(env *command.Env) *cobra.Command {
+	p := &planning{moving: moving{env: env}}
+	cmd := &cobra.Command{
+		Use:   "plan --out FILE",
+		Short: "Say who would lose access, what mends it, and what would be done in which order",
+		Long: `Plan reads what decides who can read each secret (or takes it from a snapshot of "doublelock inventory"), finds in
+CloudTrail who really read, asks for each reader whether it may decrypt with the key the secret would move to, and
+writes a plan. Nothing is changed, and no value is read.
+
+Exit code 2 when a secret is blocked: a reader would lose access, or something is unknown.`,
+		Example: `  doublelock migrate plan --out plan.json
+  doublelock migrate plan --out plan.json --snapshot org.json --trail trail/
+  doublelock migrate plan --out plan.json --secret shop/db --accept arn:aws:iam::111122223333:role/retired`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context()) },
+	}
+	p.flags(cmd)
+	p.acceptFlag(cmd)
+	f := cmd.Flags()
+	f.StringVar(&p.out, "out", "", "plan `FILE` to write")
+	f.StringVarP(&p.snapshot, "snapshot", "s", "", `snapshot FILE of "doublelock inventory" instead of looking at AWS`)
+	f.StringArrayVar(&p.trails, "trail", nil, "CloudTrail `FILE` to find readers in, instead of asking CloudTrail; may be repeated")
+	f.StringArrayVar(&p.accounts, "account", nil, "`ACCOUNT` to plan; may be repeated (default: every account of the organization)")
+	f.StringArrayVar(&p.secrets, "secret", nil, "`SECRET` to plan, by ARN or name; may be repeated (default: all)")
+	return cmd
+}
+
+func (p *planning) run(ctx context.Context) error {
+	if p.out == "" {
+		return errors.New("migrate plan: say where to: --out FILE")
+	}
+	m, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	made, err := p.make(ctx, m)
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := migration.SavePlan(&text, made); err != nil {
+		return err
+	}
+	if err := os.WriteFile(p.out, text.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	if err := showPlan(p.env, made); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.env.Stderr, "%s: plan %s\n", p.out, made.ID)
+	return blockedExit(made)
+}
+
+// make plans from fresh facts.
+func (p *planning) make(ctx context.Context, m *fleet.Migrations) (migration.Plan, error) {
+	facts, err := p.facts(ctx, m)
+	if err != nil {
+		return migration.Plan{}, err
+	}
+	facts.Accepted = p.accept
+	return migration.Make(facts, p.secrets...)
+}
+
+func (p *planning) facts(ctx context.Context, m *fleet.Migrations) (migration.Facts, error) {
+	snapshot, err := p.look(ctx, m)
+	if err != nil {
+		return migration.Facts{}, err
+	}
+	input.NoteUnread(p.env, snapshot.Unread)
+	seen, err := p.readTrails()
+	if err != nil {
+		return migration.Facts{}, err
+	}
+	if p.snapshot != "" && seen == nil {
+		seen = []migration.Sighting{}
+		fmt.Fprintln(p.env.Stderr, "doublelock: note: without --trail only policies tell who reads")
+	}
+	return m.Facts(ctx, snapshot, seen)
+}
+
+func (p *planning) look(ctx context.Context, m *fleet.Migrations) (inventory.Snapshot, error) {
+	if p.snapshot == "" {
+		return m.Snapshots.Take(ctx, p.accounts...)
+	}
+	access, err := input.Snapshot(p.env, p.snapshot)
+	if err != nil {
+		return inventory.Snapshot{}, err
+	}
+	return *access.Snapshot(), nil
+}
+
+// readTrails finds readers in recorded files; nil when none are named.
+func (p *planning) readTrails() ([]migration.Sighting, error) {
+	if len(p.trails) == 0 {
+		return nil, nil
+	}
+	found := []migration.Sighting{}
+	for _, path := range p.trails {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("read trail: %w", err)
+		}
+		err = trail.Read(file, path, func(r trail.Record) error {
+			if r.Err == nil {
+				found = append(found, fleet.Sightings(r.Change)...)
+			}
+			return nil
+		})
+		_ = file.Close() // only read: there is nothing to lose
+		if err != nil {
+			return nil, err
+		}
+	}
+	return migration.Gather(found), nil
+}
+
+// blockedExit is exit code 2 for a plan that has secrets which would not be moved.
+func blockedExit(p migration.Plan) error {
+	blocked := 0
+	for _, i := range p.Items {
+		if !i.Safe() {
+			blocked++
+		}
+	}
+	if blocked == 0 {
+		return nil
+	}
+	return &command.ExitError{Code: command.Findings, Err: fmt.Errorf("%s of %d would not be moved: see the reasons above, or doublelock migrate show",
+		output.Count(blocked, "secret"), len(p.Items))}
+}
+
+func migrateShowCommand(env *command.Env) *cobra.Command {
+	var fixes bool
+	cmd := &cobra.Command{
+		Use:     "show PLAN_FILE",
+		Short:   "Show a plan: readers and their verdicts, fixes, cost, what can be undone",
+		Example: "  doublelock migrate show plan.json\n  doublelock migrate show plan.json --fixes",
+		Args:    onePlanFile("migrate show"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			p, err := input.Plan(env, args[0])
+			if err != nil {
+				return err
+			}
+			if err := showPlan(env, p); err != nil {
+				return err
+			}
+			if env.Format == output.Table {
+				showDetails(env.Stdout, p, fixes)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&fixes, "fixes", false, "print the statements that mend what is in the way, as JSON, Terraform and CDK")
+	return cmd
+}
+
+func showPlan(env *command.Env, p migration.Plan) error {
+	if env.Format == output.JSON {
+		enc := json.NewEncoder(env.Stdout)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(p)
+	}
+	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "WAVE\tSECRET\tACCOUNT\tREGION\tSTATE\tREADERS\tSEAL\tVERDICT")
+	for _, i := range p.Items {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", i.Wave, output.Cell(i.Name), i.Account, i.Region, i.State, len(i.Readers), i.Seal, verdictOf(i))
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	for _, e := range p.Outside {
+		fmt.Fprintf(env.Stdout, "left alone: %s: %s\n", output.Printable(e.Name), output.Printable(e.Reason))
+	}
+	c := p.Cost
+	fmt.Fprintf(env.Stdout, "keys: %d now, %d then; $%.2f a month now, $%.2f then", c.KeysBefore, c.KeysAfter, c.Before, c.After)
+	if c.StillOldKeys > 0 {
+		fmt.Fprintf(env.Stdout, " (and %s to delete when no copy needs it any more)", output.Count(c.StillOldKeys, "old key", "old keys"))
+	}
+	fmt.Fprintln(env.Stdout)
+	return nil
+}
+
+func verdictOf(i migration.Item) string {
+	if i.Safe() {
+		return "safe"
+	}
+	return "blocked: " + output.Printable(strings.Join(i.Blocked, "; "))
+}
+
+func showDetails(out io.Writer, p migration.Plan, fixes bool) {
+	for _, i := range p.Items {
+		fmt.Fprintf(out, "\n%s (%s, %s)\n  to %s: %s\n", output.Printable(i.Name), i.Account, i.Region, i.Target, i.TargetWhy)
+		for _, r := range i.Readers {
+			showReader(out, "  ", r, fixes)
+		}
+		for _, c := range i.Replicas {
+			fmt.Fprintf(out, "  copy in %s to %s: %s\n", c.Region, c.Target, c.Interruption)
+			for _, r := range c.Readers {
+				showReader(out, "    ", r, fixes)
+			}
+		}
+		for _, u := range i.Undo {
+			fmt.Fprintf(out, "  undo: %s\n", u)
+		}
+		if i.Tool != "" {
+			fmt.Fprintf(out, "  made with %s: %s\n", i.Tool, i.Line)
+		}
+	}
+}
+
+func showReader(out io.Writer, indent string, r migration.Reader, fixes bool) {
+	seen := ""
+	if !r.LastSeen.IsZero() {
+		seen = fmt.Sprintf(", read %d times, last %s", r.Reads, r.LastSeen.Format(time.DateOnly))
+	}
+	accepted := ""
+	if r.Accepted {
+		accepted = " (accepted)"
+	}
+	fmt.Fprintf(out, "%s%-7s %s%s%s\n", indent, r.Verdict, output.Printable(r.Principal), accepted, seen)
+	if r.Verdict == migration.Keeps {
+		return
+	}
+	fmt.Fprintf(out, "%s        %s\n", indent, output.Printable(r.Why))
+	if r.Fix == nil || !fixes {
+		return
+	}
+	for _, part := range []struct{ name, text string }{
+		{"identity policy", string(r.Fix.Identity)}, {"key policy", string(r.Fix.KeyPolicy)}, {"Terraform", r.Fix.Terraform}, {"CDK", r.Fix.CDK},
+	} {
+		if part.text != "" {
+			fmt.Fprintf(out, "%s        %s:\n%s\n", indent, part.name, strings.TrimRight(part.text, "\n"))
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package migrate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/migration"
+)
+
+// goingBack is what the flags of migrate rollback ask for.
+type goingBack struct {
+	moving
+	secret, wave, plan, reason string
+	dryRun                     bool
+}
+
+func migrateRollbackCommand(env *command.Env) *cobra.Command {
+	g := &goingBack{moving: moving{env: env}}
+	cmd := &cobra.Command{
+		Use:   "rollback (--secret SECRET | --wave WAVE | --plan PLAN_ID) --reason TEXT",
+		Short: "Set secrets back to what was recorded before the first change: key, copies and our tags",
+		Long: `Rollback sets the key again that the secret had before its first change, makes copies again under their previous
+keys, and restores our own tags; tags of others are left as they are now. It proves that every labelled version opens
+with the previous key. A version that was written under the new key alone goes back only with the right to decrypt it;
+where that is missing rollback says so, and the owner has to write a new version.`,
+		Example: `  doublelock migrate rollback --secret shop/db --reason "the app broke"
+  doublelock migrate rollback --wave canary --reason "wrong key policy" --dry-run`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return g.run(cmd.Context()) },
+	}
+	g.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&g.secret, "secret", "", "`SECRET` to set back, by ARN or name")
+	f.StringVar(&g.wave, "wave", "", "`WAVE` to set back")
+	f.StringVar(&g.plan, "plan", "", "`ID` of the plan to set back")
+	f.StringVar(&g.reason, "reason", "", "why, for the journal and the owners")
+	f.BoolVar(&g.dryRun, "dry-run", false, "say what would be set back, and do nothing")
+	return cmd
+}
+
+func (g *goingBack) run(ctx context.Context) error {
+	asked := 0
+	for _, flag := range []string{g.secret, g.wave, g.plan} {
+		if flag != "" {
+			asked++
+		}
+	}
+	switch {
+	case asked != 1:
+		return errors.New("migrate rollback: say what, with one of --secret, --wave and --plan")
+	case g.reason == "":
+		return errors.New("migrate rollback: say why: --reason TEXT")
+	}
+	m, err := g.open(ctx)
+	if err != nil {
+		return err
+	}
+	jobs, err := g.chosen(ctx, m)
+	if err != nil {
+		return err
+	}
+	if g.dryRun {
+		for _, j := range jobs {
+			fmt.Fprintln(g.env.Stdout, backCall(j))
+		}
+		return nil
+	}
+	return g.back(ctx, m, jobs)
+}
+
+// chosen are the jobs that were asked for and have something to go back to.
+func (g *goingBack) chosen(ctx context.Context, m *fleet.Migrations) ([]migration.Job, error) {
+	all, err := listJobs(ctx, m.Store)
+	if err != nil {
+		return nil, err
+	}
+	var out []migration.Job
+	for _, j := range all {
+		asked := j.Secret == g.secret || (g.secret != "" && j.Name == g.secret) || (g.wave != "" && string(j.Wave) == g.wave) || (g.plan != "" && j.Plan == g.plan)
+		if asked && j.Phase != migration.RolledBack {
+			out = append(out, j)
+		}
+	}
+	if len(out) == 0 {
+		return nil, errors.New("migrate rollback: nothing that could be set back; doublelock migrate status shows what there is")
+	}
+	return out, nil
+}
+
+func backCall(j migration.Job) string {
+	if j.Before == nil {
+		return "# " + output.Printable(j.Name) + ": nothing was changed"
+	}
+	return fmt.Sprintf("secretsmanager UpdateSecret --secret-id %s --kms-key-id %q --region %s", j.Secret, j.Before.KeyID, j.Region)
+}
+
+func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migration.Job) error {
+	type result struct {
+		Secret string          `json:"secret"`
+		Name   string          `json:"name"`
+		Phase  migration.Phase `json:"phase"`
+		Error  string          `json:"error,omitempty"`
+	}
+	results, failed := []result{}, 0
+	for _, j := range jobs {
+		after, err := m.Engine.Rollback(ctx, j.Secret, g.reason)
+		r := result{j.Secret, j.Name, after.Phase, why(err)}
+		if err != nil {
+			failed++
+		}
+		results = append(results, r)
+		if g.env.Format == output.Table {
+			fmt.Fprintf(g.env.Stdout, "%s\t%s\t%s\n", output.Cell(r.Name), r.Phase, output.Printable(r.Error))
+		}
+	}
+	if g.env.Format == output.JSON {
+		enc := json.NewEncoder(g.env.Stdout)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(map[string]any{"secrets": results}); err != nil {
+			return fmt.Errorf("write result: %w", err)
+		}
+	}
+	if failed > 0 {
+		return &command.ExitError{Code: command.Findings, Err: fmt.Errorf("%s could not be set back", output.Count(failed, "secret"))}
+	}
+	return nil
+}
+
+func why(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

@@ -1,0 +1,147 @@
+package policy
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/policy/policytest"
+)
+
+// print writes the results of one file as they come, what is malformed to standard error.
+func (t *policyTest) print(file caseFile) error {
+	for _, r := range file.Results {
+		if t.quiet && r.Passed {
+			continue
+		}
+		if err := t.printResult(file.Name, r); err != nil {
+			return err
+		}
+	}
+	for _, problem := range file.Malformed {
+		fmt.Fprintln(t.env.Stderr, "doublelock: policy test:", output.Printable(fmt.Sprintf("%s: %s", file.Name, problem)))
+	}
+	return nil
+}
+
+func (t *policyTest) printResult(file string, r policytest.Result) error {
+	if t.env.Format == output.JSON {
+		encoder := json.NewEncoder(t.env.Stdout)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(policyLineOf(file, r))
+	}
+	mark := "pass"
+	if !r.Passed {
+		mark = "FAIL"
+	}
+	_, err := fmt.Fprintf(t.env.Stdout, "%s  %s\n      %s\n", mark, output.Printable(r.Name), output.Printable(r.Explanation()))
+	for _, note := range r.Decision.Notes {
+		fmt.Fprintf(t.env.Stdout, "      note: %s\n", output.Printable(note))
+	}
+	return err
+}
+
+// policyLine is one case in -o json.
+type policyLine struct {
+	File       string            `json:"file"`
+	Index      int               `json:"index"`
+	Name       string            `json:"name"`
+	Passed     bool              `json:"passed"`
+	Expected   policy.Answer     `json:"expected"`
+	Answer     policy.Answer     `json:"answer"`
+	Why        string            `json:"why"`
+	Decided    []policyStatement `json:"decided,omitempty"`
+	Missing    []string          `json:"missing,omitempty"`
+	Unreadable []string          `json:"unreadable,omitempty"`
+	Notes      []string          `json:"notes,omitempty"`
+}
+
+// policyStatement is a statement, or a grant, that decided.
+type policyStatement struct {
+	Place    policy.Place  `json:"place"`
+	Document string        `json:"document,omitempty"`
+	Level    int           `json:"level,omitempty"`
+	Index    int           `json:"index"`
+	Sid      string        `json:"sid,omitempty"`
+	Effect   policy.Effect `json:"effect"`
+	Grant    string        `json:"grant,omitempty"`
+}
+
+func policyLineOf(file string, r policytest.Result) policyLine {
+	line := policyLine{
+		File: file, Index: r.Index, Name: r.Name, Passed: r.Passed, Expected: r.Expected, Answer: r.Decision.Answer,
+		Why: r.Decision.Why, Missing: r.Decision.Missing, Unreadable: r.Decision.Unreadable, Notes: r.Decision.Notes,
+	}
+	for _, s := range r.Decision.Decided {
+		line.Decided = append(line.Decided, policyStatement{
+			Place: s.Place, Document: s.Document, Level: s.Level, Index: s.Index, Sid: s.SID, Effect: s.Effect, Grant: s.Grant,
+		})
+	}
+	return line
+}
+
+// The elements of a JUnit report, as CI systems read them.
+type (
+	junitReport struct {
+		XMLName xml.Name     `xml:"testsuites"`
+		Suites  []junitSuite `xml:"testsuite"`
+	}
+	junitSuite struct {
+		Name      string      `xml:"name,attr"`
+		Tests     int         `xml:"tests,attr"`
+		Failures  int         `xml:"failures,attr"`
+		Errors    int         `xml:"errors,attr"`
+		Timestamp string      `xml:"timestamp,attr"`
+		Cases     []junitCase `xml:"testcase"`
+	}
+	junitCase struct {
+		Name    string        `xml:"name,attr"`
+		Class   string        `xml:"classname,attr"`
+		Failure *junitMessage `xml:"failure,omitempty"`
+		Error   *junitMessage `xml:"error,omitempty"`
+		Output  string        `xml:"system-out,omitempty"`
+	}
+	junitMessage struct {
+		Message string `xml:"message,attr"`
+	}
+)
+
+func writeJUnit(path string, files []caseFile, now time.Time) error {
+	var report junitReport
+	for i := range files {
+		report.Suites = append(report.Suites, junitSuiteOf(&files[i], now))
+	}
+	text, err := xml.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode JUnit report: %w", err)
+	}
+	text = append([]byte(xml.Header), append(text, '\n')...)
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		return fmt.Errorf("write JUnit report: %w", err)
+	}
+	return nil
+}
+
+func junitSuiteOf(file *caseFile, now time.Time) junitSuite {
+	suite := junitSuite{
+		Name: file.Name, Tests: len(file.Results) + len(file.Malformed), Failures: file.failures(), Errors: len(file.Malformed),
+		Timestamp: now.UTC().Format("2006-01-02T15:04:05"),
+	}
+	for _, r := range file.Results {
+		c := junitCase{Name: r.Name, Class: file.Name}
+		if r.Passed {
+			c.Output = r.Explanation()
+		} else {
+			c.Failure = &junitMessage{Message: r.Explanation()}
+		}
+		suite.Cases = append(suite.Cases, c)
+	}
+	for _, problem := range file.Malformed {
+		suite.Cases = append(suite.Cases, junitCase{Name: "malformed", Class: file.Name, Error: &junitMessage{Message: problem.Error()}})
+	}
+	return suite
+}

@@ -1,0 +1,138 @@
+package scp
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+func New(env *command.Env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "scp",
+		Short: "Print the service control policies, and try them before they are attached",
+	}
+	cmd.AddCommand(scpRenderCommand(env), scpSimulateCommand(env))
+	return cmd
+}
+
+func scpRenderCommand(env *command.Env) *cobra.Command {
+	var config, folder string
+	cmd := &cobra.Command{
+		Use:   "render",
+		Short: "Print the SCPs that the configuration asks for, their size, and what each statement is for",
+		Long: `Render prints the service control policies that doublelock.yaml asks for: name, size, targets and what each
+statement is for. With -o json the documents come with it; with --dir each is written to a file of its own, minified
+as it counts against the quota. A configuration in which no stage asks for SCPs is rendered as if every stage did, and
+the output says so.`,
+		Example: `  doublelock scp render
+  doublelock scp render --config prod.yaml --dir policies/
+  doublelock scp render -o json | jq -r '.[0].document'`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return runRender(env, config, folder) },
+	}
+	input.ConfigFlag(cmd, &config)
+	cmd.Flags().StringVar(&folder, "dir", "", "write each document to `FOLDER`/NAME.json")
+	_ = cmd.MarkFlagDirname("dir")
+	return cmd
+}
+
+func runRender(env *command.Env, config, folder string) error {
+	read, name, err := input.Config(env, config)
+	if err != nil {
+		return err
+	}
+	scps, err := renderSCPs(env, read, name)
+	if err != nil {
+		return err
+	}
+	if folder != "" {
+		if err := writeSCPs(env, folder, scps); err != nil {
+			return err
+		}
+	}
+	if env.Format == output.JSON {
+		return writeSCPsJSON(env, scps)
+	}
+	for _, scp := range scps {
+		targets := strings.Join(scp.Targets, ", ")
+		fmt.Fprintf(env.Stdout, "%s: %s\n  %d of %d characters; attached to %s\n", scp.Name, scp.Description, len([]rune(scp.Content)), preventive.MaxSCP, output.Cell(targets))
+		for _, s := range scp.Statements {
+			fmt.Fprintf(env.Stdout, "  %-16s %s\n", s.Sid, s.Why)
+		}
+		fmt.Fprintln(env.Stdout, "  "+scp.Content)
+	}
+	return nil
+}
+
+// renderSCPs renders a configuration. Without stages that ask for SCPs there is nothing to try, so it takes them all.
+func renderSCPs(env *command.Env, config settings.Config, name string) ([]preventive.SCP, error) {
+	scps, err := preventive.SCPs(config)
+	if err != nil {
+		return nil, err
+	}
+	if len(scps) > 0 {
+		return scps, nil
+	}
+	fmt.Fprintf(env.Stderr, "doublelock: note: no stage of %s has scp: true; this is what all of them would get\n", name)
+	for i := range config.Rollout {
+		config.Rollout[i].SCP, config.Rollout[i].BacklogMigrated = true, true
+	}
+	return preventive.SCPs(config)
+}
+
+func writeSCPs(env *command.Env, folder string, scps []preventive.SCP) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("write SCPs: %w", err)
+	}
+	for _, scp := range scps {
+		path := filepath.Join(folder, scp.Name+".json")
+		if err := os.WriteFile(path, []byte(scp.Content), 0o644); err != nil {
+			return fmt.Errorf("write SCPs: %w", err)
+		}
+		fmt.Fprintln(env.Stderr, "wrote", path)
+	}
+	return nil
+}
+
+type scpJSON struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description"`
+	Characters  int             `json:"characters"`
+	Limit       int             `json:"limit"` // CloudFormation's; Organizations takes quota
+	Quota       int             `json:"quota"`
+	Targets     []string        `json:"targets"`
+	Statements  []statementJSON `json:"statements"`
+	Document    json.RawMessage `json:"document"`
+}
+
+type statementJSON struct {
+	Sid string `json:"sid"`
+	Why string `json:"why"`
+}
+
+func writeSCPsJSON(env *command.Env, scps []preventive.SCP) error {
+	out := []scpJSON{}
+	for _, scp := range scps {
+		one := scpJSON{Name: scp.Name, Description: scp.Description, Characters: len([]rune(scp.Content)), Limit: preventive.MaxSCP,
+			Quota: policy.Limits[policy.PlaceSCP].Characters, Targets: scp.Targets, Document: json.RawMessage(scp.Content)}
+		for _, s := range scp.Statements {
+			one.Statements = append(one.Statements, statementJSON{s.Sid, s.Why})
+		}
+		out = append(out, one)
+	}
+	enc := json.NewEncoder(env.Stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(out)
+}

@@ -1,0 +1,325 @@
+package scp
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/simulate"
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// simulation is what the flags of scp simulate ask for.
+type simulation struct {
+	env        *command.Env
+	config     string
+	candidates []string
+	trails     []string
+	requests   []string
+	allow      []string
+	management string
+	snapshot   string
+	attached   int
+	alone      bool
+}
+
+func scpSimulateCommand(env *command.Env) *cobra.Command {
+	s := &simulation{env: env}
+	cmd := &cobra.Command{
+		Use:   "simulate",
+		Short: "Say who would have been denied by an SCP or RCP, before it is attached",
+		Long: `Simulate tries organization policies on calls that were made (--trail) or are written down (--requests), and on the
+known ways around them. The policies are those that the configuration asks for, or --candidate files. It changes
+nothing and needs no AWS account.
+
+  denied   a statement stops the call. BREAKS marks what succeeded then and is not expected (--allow)
+  unknown  what CloudTrail does not record (tags, VPC, MFA, …) would decide
+  exempt   only an exemption of its principal (aws:PrincipalArn) saves it
+  unbound  organization policies do not bind it: management account, service-linked role, AWS service
+
+A trail is read like that of "doublelock replay". Requests are a JSON or YAML list of
+  {name, principal, action, resource, account, context: {key: [values]}, unknownContext: [keys], tool, expected}
+where expected is one of the words above or "passes".
+
+Exit codes: 0 nothing breaks, 1 an error, 2 something breaks, a request is not as expected, or a quota is exceeded.
+Bypasses that stay open are listed and do not change the exit code: some cannot be closed by any policy.`,
+		Example: `  doublelock scp simulate --trail trail/
+  doublelock scp simulate --candidate new.json --trail trail/ --allow 'arn:aws:iam::*:role/legacy-* secretsmanager:CreateSecret'
+  doublelock scp simulate --candidate new.json --requests cases.yaml -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context()) },
+	}
+	f := cmd.Flags()
+	input.ConfigFlag(cmd, &s.config)
+	f.StringArrayVar(&s.candidates, "candidate", nil, "policy `FILE` to try instead of the configured ones; may be repeated")
+	f.StringArrayVar(&s.trails, "trail", nil, "file or folder of recorded CloudTrail; may be repeated")
+	f.StringArrayVar(&s.requests, "requests", nil, "`FILE` of requests; may be repeated")
+	f.StringArrayVar(&s.allow, "allow", nil, `denial that is meant: "PRINCIPAL" or "PRINCIPAL ACTION", * for any text, or @FILE with one a line`)
+	f.StringVar(&s.management, "management", "", "management `ACCOUNT`, which the policies do not bind (default: the configuration's)")
+	f.StringVarP(&s.snapshot, "snapshot", "s", "", "snapshot `FILE`, to know which keys aliases name")
+	f.IntVar(&s.attached, "attached", 0, "policies of the kind that the target has already (default: the most of any target in the snapshot, else FullAWSAccess alone)")
+	f.BoolVar(&s.alone, "alone", false, "the candidates replace FullAWSAccess: what they do not allow is denied")
+	return cmd
+}
+
+// simulated is everything a run finds.
+type simulated struct {
+	candidates []simulate.Candidate
+	limits     []simulate.Limit
+	tally      *simulate.Tally
+	rows       []rowResult
+	passages   []simulate.Passage
+	files      int
+	broken     int
+}
+
+// rowResult is one row of a request table and what became of it.
+type rowResult struct {
+	Row     simulate.Row
+	Verdict simulate.Verdict
+}
+
+func (r rowResult) wrong() bool { return r.Row.Expected != "" && r.Row.Expected != r.Verdict.Outcome }
+
+func (s *simulation) run(ctx context.Context) error {
+	if len(s.trails)+len(s.requests) == 0 {
+		return errors.New("scp simulate: name recorded CloudTrail with --trail, or calls with --requests")
+	}
+	trial, found, err := s.prepare()
+	if err != nil {
+		return err
+	}
+	if err := s.tryRequests(trial, found); err != nil {
+		return err
+	}
+	if err := s.tryTrails(ctx, trial, found); err != nil {
+		return err
+	}
+	found.passages = trial.Probe(probeAccount, probeRegion)
+	if s.env.Format == output.JSON {
+		err = writeSimulatedJSON(s.env, found)
+	} else {
+		err = writeSimulated(s.env, found)
+	}
+	if err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	return found.verdict()
+}
+
+// Bypasses are tried as a role of an account like any other.
+const (
+	probeAccount = "111122223333"
+	probeRegion  = "us-east-1"
+)
+
+func (s *simulation) prepare() (*simulate.Trial, *simulated, error) {
+	expected, err := readExpected(s.allow)
+	if err != nil {
+		return nil, nil, err
+	}
+	found := &simulated{tally: simulate.NewTally(expected)}
+	if found.candidates, err = s.readCandidates(); err != nil {
+		return nil, nil, err
+	}
+	options := simulate.Options{ManagementAccount: s.management, Alone: s.alone}
+	if s.snapshot != "" {
+		access, err := input.Snapshot(s.env, s.snapshot)
+		if err != nil {
+			return nil, nil, err
+		}
+		options.Aliases = aliasesOf(access.Snapshot())
+		s.attached = cmp.Or(s.attached, mostAttached(access.Snapshot()))
+	}
+	found.limits = simulate.Limits(found.candidates, cmp.Or(s.attached, 1))
+	trial, err := simulate.New(found.candidates, options)
+	return trial, found, err
+}
+
+func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
+	if len(s.candidates) == 0 {
+		config, name, err := input.Config(s.env, s.config)
+		if err != nil {
+			return nil, err
+		}
+		if s.management == "" {
+			s.management = config.Organization.ManagementAccount
+		}
+		scps, err := renderSCPs(s.env, config, name)
+		if err != nil {
+			return nil, err
+		}
+		return simulate.Candidates(scps)
+	}
+	if s.management == "" && s.config != "" {
+		config, _, err := input.Config(s.env, s.config)
+		if err != nil {
+			return nil, err
+		}
+		s.management = config.Organization.ManagementAccount
+	}
+	var out []simulate.Candidate
+	for _, path := range s.candidates {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read candidate: %w", err)
+		}
+		c, err := simulate.ReadCandidate(path, raw)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// mostAttached is how many SCPs the fullest root, OU or account of the snapshot has.
+func mostAttached(s *inventory.Snapshot) int {
+	most := 0
+	for _, account := range s.Accounts {
+		for _, level := range account.SCPs {
+			most = max(most, len(level.Policies))
+		}
+	}
+	return most
+}
+
+func aliasesOf(s *inventory.Snapshot) map[string]string {
+	out := map[string]string{}
+	for _, k := range s.Keys {
+		prefix, _, _ := strings.Cut(k.Facts.ARN, ":key/")
+		for _, alias := range k.Facts.Aliases {
+			if k.Facts.Manager == guard.ManagerCustomer {
+				out[prefix+":"+alias] = k.Facts.ARN
+			}
+		}
+	}
+	return out
+}
+
+// readExpected reads --allow: patterns, or files of them with comments after #.
+func readExpected(values []string) ([]simulate.Expected, error) {
+	var out []simulate.Expected
+	for _, value := range values {
+		lines := []string{value}
+		if path, isFile := strings.CutPrefix(value, "@"); isFile {
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				return nil, fmt.Errorf("read --allow: %w", err)
+			}
+			lines = strings.Split(string(raw), "\n")
+		}
+		for i, line := range lines {
+			line, _, _ = strings.Cut(line, "#")
+			if strings.TrimSpace(line) == "" {
+				continue
+			}
+			e, ok := simulate.ParseExpected(line)
+			if !ok {
+				return nil, fmt.Errorf(`read --allow %s: line %d: want "PRINCIPAL" or "PRINCIPAL ACTION"`, value, i+1)
+			}
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+func (s *simulation) tryRequests(trial *simulate.Trial, found *simulated) error {
+	for _, path := range s.requests {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read requests: %w", err)
+		}
+		decoded, err := input.Document(path, raw)
+		if err != nil {
+			return fmt.Errorf("read requests: %s: %w", path, err)
+		}
+		var text bytes.Buffer
+		if err := json.NewEncoder(&text).Encode(decoded); err != nil {
+			return fmt.Errorf("read requests: %s: %w", path, err)
+		}
+		calls, rows, err := simulate.Calls(path, text.Bytes())
+		if err != nil {
+			return err
+		}
+		for i, call := range calls {
+			v := trial.Try(call)
+			found.rows = append(found.rows, rowResult{rows[i], v})
+		}
+	}
+	return nil
+}
+
+func (s *simulation) tryTrails(ctx context.Context, trial *simulate.Trial, found *simulated) error {
+	reader := &input.Trail{Env: s.env}
+	reader.Event = func(record trail.Record) error {
+		call, isCall := simulate.FromTrail(record)
+		if !isCall {
+			found.tally.Skipped++
+			return nil
+		}
+		found.tally.Add(call, trial.Try(call))
+		return nil
+	}
+	reader.Broken = func(reason error) error {
+		_, err := fmt.Fprintln(s.env.Stderr, "doublelock: scp simulate:", output.Printable(reason.Error()))
+		return err
+	}
+	for _, path := range s.trails {
+		if err := reader.Read(ctx, path); err != nil {
+			return err
+		}
+	}
+	found.files, found.broken = reader.Files, reader.Unread()
+	return nil
+}
+
+// verdict is the exit code: what breaks weighs more than what could not be read.
+func (f *simulated) verdict() error {
+	var problems []string
+	breaks, wrong := 0, 0
+	for _, g := range f.tally.Groups() {
+		if g.Breaks() {
+			breaks += g.Succeeded
+		}
+	}
+	for _, r := range f.rows {
+		if r.wrong() {
+			wrong++
+		}
+	}
+	if breaks > 0 {
+		problems = append(problems, output.Count(breaks, "call that succeeded would be denied", "calls that succeeded would be denied"))
+	}
+	if wrong > 0 {
+		problems = append(problems, output.Count(wrong, "request is not as expected", "requests are not as expected"))
+	}
+	for _, l := range f.limits {
+		if l.Exceeded {
+			problems = append(problems, fmt.Sprintf("%s: %d %s, the quota is %d", l.Subject, l.Value, l.What, l.Max))
+		}
+	}
+	switch {
+	case len(problems) > 0:
+		return &command.ExitError{Code: command.Findings, Err: errors.New(strings.Join(problems, "; "))}
+	case f.broken > 0:
+		return &command.ExitError{Code: command.Failure, Err: fmt.Errorf("%s could not be read, see above", output.Count(f.broken, "part of the input", "parts of the input"))}
+	}
+	return nil
+}
+
+// openWords say how a way around fares.
+var openWords = map[policy.Answer]string{policy.Allowed: "OPEN", policy.Unknown: "unclear", policy.ExplicitlyDenied: "closed"}

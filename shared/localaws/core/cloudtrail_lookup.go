@@ -1,0 +1,188 @@
+package core
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func cloudTrailOperations() map[string]Operation {
+	return map[string]Operation{
+		"LookupEvents":   lookupEvents,
+		"DescribeTrails": describeTrails,
+		"GetTrailStatus": getTrailStatus,
+		"StartLogging":   switchTrail(true),
+		"StopLogging":    switchTrail(false),
+	}
+}
+
+// cloudTrailAccess names the trail of the calls that are about one.
+func cloudTrailAccess(c *Call) (Access, error) {
+	switch c.Operation {
+	case "GetTrailStatus", "StartLogging", "StopLogging":
+		return Access{Resource: c.trailARN()}, nil
+	}
+	return Access{}, nil
+}
+
+const (
+	lookupPage = 50
+	lookupBack = 90 * 24 * time.Hour
+	trailName  = "organization-trail"
+)
+
+type lookupInput struct {
+	LookupAttributes   []struct{ AttributeKey, AttributeValue string }
+	StartTime, EndTime float64 // epoch seconds; 0 is open
+	MaxResults         int
+	NextToken          string
+}
+
+// lookupEvents searches the management events of the last 90 days, newest first, by at most one attribute.
+func lookupEvents(c *Call) (any, error) {
+	var in lookupInput
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	if len(in.LookupAttributes) > 1 {
+		return nil, &Error{Code: "InvalidLookupAttributesException", Message: "You can only specify one attribute."}
+	}
+	var matched []Record
+	trailAt(c.AWS, c.Location).recent(func(e entry) bool {
+		if record := c.AWS.render(e); in.matches(record, c.Now) {
+			matched = append(matched, record)
+		}
+		return true
+	})
+	from, to, next, err := Page(len(matched), in.NextToken, in.MaxResults, lookupPage)
+	if err != nil {
+		return nil, err
+	}
+	events := make([]any, 0, to-from)
+	for _, record := range matched[from:to] {
+		events = append(events, lookedUp(record))
+	}
+	out := Reply{"Events": events}
+	if next != "" {
+		out["NextToken"] = next
+	}
+	return out, nil
+}
+
+func (in lookupInput) matches(record Record, now time.Time) bool {
+	at, err := time.Parse(time.RFC3339, text(record["eventTime"]))
+	seconds := float64(at.Unix())
+	if err != nil || now.Sub(at) > lookupBack || in.StartTime > seconds || in.EndTime > 0 && in.EndTime < seconds {
+		return false
+	}
+	for _, wanted := range in.LookupAttributes {
+		if !slices.Contains(attributeOf(record, wanted.AttributeKey), wanted.AttributeValue) {
+			return false
+		}
+	}
+	return true
+}
+
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+// attributeOf are the values that LookupEvents compares for one of its attributes.
+func attributeOf(record Record, key string) []string {
+	switch key {
+	case "EventId":
+		return []string{text(record["eventID"])}
+	case "EventName":
+		return []string{text(record["eventName"])}
+	case "EventSource":
+		return []string{text(record["eventSource"])}
+	case "ReadOnly":
+		readOnly, _ := record["readOnly"].(bool)
+		return []string{strconv.FormatBool(readOnly)}
+	case "Username":
+		return []string{usernameOf(record)}
+	case "AccessKeyId":
+		return []string{text(within(record, "userIdentity", "accessKeyId"))}
+	case "ResourceName":
+		return resourceNames(record)
+	}
+	return nil
+}
+
+// within walks down objects; nil where there is nothing.
+func within(record Record, path ...string) any {
+	var at any = map[string]any(record)
+	for _, name := range path {
+		object, ok := at.(map[string]any)
+		if !ok {
+			return nil
+		}
+		at = object[name]
+	}
+	return at
+}
+
+func usernameOf(record Record) string {
+	if name := text(within(record, "userIdentity", "userName")); name != "" {
+		return name
+	}
+	_, session, _ := strings.Cut(text(within(record, "userIdentity", "principalId")), ":")
+	return session
+}
+
+func resourceNames(record Record) []string {
+	var names []string
+	for _, path := range [][]string{{"requestParameters", "secretId"}, {"requestParameters", "name"}, {"responseElements", "arn"}, {"responseElements", "aRN"},
+		{"requestParameters", "roleArn"}, {"additionalEventData", "SecretId"}, {"additionalEventData", "ARN"}} {
+		if name := text(within(record, path...)); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	resources, _ := record["resources"].([]any)
+	for _, r := range resources {
+		object, _ := r.(map[string]any)
+		names = append(names, text(object["ARN"]))
+	}
+	return names
+}
+
+func lookedUp(record Record) Reply {
+	body, _ := json.Marshal(record) // JSON values only
+	at, _ := time.Parse(time.RFC3339, text(record["eventTime"]))
+	resources := []any{}
+	for _, name := range resourceNames(record) {
+		resources = append(resources, Reply{"ResourceName": name})
+	}
+	readOnly, _ := record["readOnly"].(bool)
+	return Reply{"EventId": record["eventID"], "EventName": record["eventName"], "EventSource": record["eventSource"], "EventTime": Epoch(at),
+		"ReadOnly": strconv.FormatBool(readOnly), "Username": usernameOf(record), "AccessKeyId": text(within(record, "userIdentity", "accessKeyId")),
+		"Resources": resources, "CloudTrailEvent": string(body)}
+}
+
+func (c *Call) trailARN() string {
+	owner := c.Account
+	if o := c.AWS.organization; o != nil {
+		owner = o.management
+	}
+	return "arn:aws:cloudtrail:" + c.Region + ":" + owner + ":trail/" + trailName
+}
+
+// describeTrails tells of the one organization trail that covers every account and Region here.
+func describeTrails(c *Call) (any, error) {
+	return Reply{"trailList": []any{Reply{"Name": trailName, "TrailARN": c.trailARN(), "HomeRegion": c.Region, "IsMultiRegionTrail": true,
+		"IsOrganizationTrail": c.AWS.organization != nil, "IncludeGlobalServiceEvents": true}}}, nil
+}
+
+func getTrailStatus(c *Call) (any, error) {
+	return Reply{"IsLogging": !trailAt(c.AWS, c.Location).off}, nil
+}
+
+func switchTrail(on bool) Operation {
+	return func(c *Call) (any, error) {
+		trailAt(c.AWS, c.Location).off = !on
+		return nil, nil
+	}
+}

@@ -1,0 +1,45 @@
+package core
+
+import "time"
+
+// Faults are what goes wrong on request, seeded by Options.Seed. The zero value is no faults.
+type Faults struct {
+	ThrottleEvery  int                // every n-th call of each operation is throttled; 0 is never
+	ThrottleChance map[string]float64 // by "secretsmanager:DescribeSecret", "kms:*" or "*": the chance of being throttled
+	ListStaleness  time.Duration      // how long ListSecrets does not see a change (AWS: up to 5 minutes)
+	Duplicate      float64            // the chance that a delivery to a target happens twice
+	Reorder        int                // a delivery may overtake up to this many before it, less one; 0 and 1 are in order
+}
+
+// fault answers the error that a call meets before it is looked at, nil for none. Calls that AWS services make are
+// spared: their retries are not ours to model.
+func (a *AWS) fault(c *Call) error {
+	if c.Via != "" || c.Caller.Service != "" {
+		return nil
+	}
+	name := c.Service + ":" + c.Operation
+	faults := a.Options.Faults
+	if faults.ThrottleEvery > 0 {
+		a.counts[name]++
+		if a.counts[name]%faults.ThrottleEvery == 0 {
+			return throttled(c)
+		}
+	}
+	for _, pattern := range []string{name, c.Service + ":*", "*"} {
+		if chance, set := faults.ThrottleChance[pattern]; set {
+			if a.Random.Float64() < chance {
+				return throttled(c)
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+func throttled(c *Call) error {
+	code := "ThrottlingException"
+	if c.AWS.table[c.Service].Protocol == Query {
+		code = "Throttling"
+	}
+	return &Error{Code: code, Message: "Rate exceeded"}
+}

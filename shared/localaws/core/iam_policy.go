@@ -1,0 +1,245 @@
+package core
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+)
+
+func iamPolicyOperations() map[string]Operation {
+	return map[string]Operation{
+		"CreatePolicy":        createManagedPolicy,
+		"CreatePolicyVersion": createManagedPolicyVersion,
+		"GetPolicy":           getManagedPolicy,
+		"GetPolicyVersion":    getManagedPolicyVersion,
+		"DeletePolicy":        deleteManagedPolicy,
+	}
+}
+
+func putInline(kind string) Operation {
+	return func(c *Call) (any, error) {
+		found, err := c.identity(kind, c.Form.Get(nameField(kind)))
+		if err != nil {
+			return nil, err
+		}
+		if err := CheckDocument(c.Form.Get("PolicyDocument")); err != nil {
+			return nil, err
+		}
+		found.inline[c.Form.Get("PolicyName")] = c.Form.Get("PolicyDocument")
+		return nil, nil
+	}
+}
+
+func getInline(kind string) Operation {
+	return func(c *Call) (any, error) {
+		found, err := c.identity(kind, c.Form.Get(nameField(kind)))
+		if err != nil {
+			return nil, err
+		}
+		name := c.Form.Get("PolicyName")
+		document, ok := found.inline[name]
+		if !ok {
+			return nil, NoSuchEntity("The " + kind + " policy with name " + name + " cannot be found.")
+		}
+		if kind == "user" {
+			return struct{ UserName, PolicyName, PolicyDocument string }{found.name, name, escape(document)}, nil
+		}
+		return struct{ RoleName, PolicyName, PolicyDocument string }{found.name, name, escape(document)}, nil
+	}
+}
+
+func deleteInline(kind string) Operation {
+	return func(c *Call) (any, error) {
+		found, err := c.identity(kind, c.Form.Get(nameField(kind)))
+		if err != nil {
+			return nil, err
+		}
+		name := c.Form.Get("PolicyName")
+		if _, ok := found.inline[name]; !ok {
+			return nil, NoSuchEntity("The " + kind + " policy with name " + name + " cannot be found.")
+		}
+		delete(found.inline, name)
+		return nil, nil
+	}
+}
+
+func listInline(kind string) Operation {
+	return func(c *Call) (any, error) {
+		found, err := c.identity(kind, c.Form.Get(nameField(kind)))
+		if err != nil {
+			return nil, err
+		}
+		return struct {
+			IsTruncated bool
+			PolicyNames []string `xml:"PolicyNames>member"`
+		}{PolicyNames: slices.Sorted(maps.Keys(found.inline))}, nil
+	}
+}
+
+func attach(kind string) Operation {
+	return func(c *Call) (any, error) {
+		found, err := c.identity(kind, c.Form.Get(nameField(kind)))
+		if err != nil {
+			return nil, err
+		}
+		arn := c.Form.Get("PolicyArn")
+		if _, ok := c.AWS.document(arn); !ok {
+			return nil, NoSuchEntity("Policy " + arn + " does not exist or is not attachable.")
+		}
+		if !slices.Contains(found.attached, arn) {
+			found.attached = append(found.attached, arn)
+		}
+		return nil, nil
+	}
+}
+
+func detach(kind string) Operation {
+	return func(c *Call) (any, error) {
+		found, err := c.identity(kind, c.Form.Get(nameField(kind)))
+		if err != nil {
+			return nil, err
+		}
+		at := slices.Index(found.attached, c.Form.Get("PolicyArn"))
+		if at < 0 {
+			return nil, NoSuchEntity("Policy " + c.Form.Get("PolicyArn") + " was not found.")
+		}
+		found.attached = slices.Delete(found.attached, at, at+1)
+		return nil, nil
+	}
+}
+
+type attachedXML struct{ PolicyName, PolicyArn string }
+
+func attachedOf(of *Identity) []attachedXML {
+	var out []attachedXML
+	for _, arn := range of.attached {
+		out = append(out, attachedXML{NameOf(arn), arn})
+	}
+	return out
+}
+
+func listAttached(kind string) Operation {
+	return func(c *Call) (any, error) {
+		found, err := c.identity(kind, c.Form.Get(nameField(kind)))
+		if err != nil {
+			return nil, err
+		}
+		return struct {
+			IsTruncated      bool
+			AttachedPolicies []attachedXML `xml:"AttachedPolicies>member"`
+		}{AttachedPolicies: attachedOf(found)}, nil
+	}
+}
+
+func putBoundary(kind string) Operation {
+	return func(c *Call) (any, error) {
+		found, err := c.identity(kind, c.Form.Get(nameField(kind)))
+		if err != nil {
+			return nil, err
+		}
+		arn := c.Form.Get("PermissionsBoundary")
+		if _, ok := c.AWS.document(arn); !ok {
+			return nil, NoSuchEntity("Scope ARN: " + arn + " does not exist or is not attachable.")
+		}
+		found.boundary = arn
+		return nil, nil
+	}
+}
+
+func deleteBoundary(kind string) Operation {
+	return func(c *Call) (any, error) {
+		found, err := c.identity(kind, c.Form.Get(nameField(kind)))
+		if err != nil {
+			return nil, err
+		}
+		found.boundary = ""
+		return nil, nil
+	}
+}
+
+type policyXML struct {
+	PolicyName, PolicyId, Arn, Path, DefaultVersionId, CreateDate, UpdateDate string
+	IsAttachable                                                              bool
+}
+
+func showPolicy(p *managedPolicy) policyXML {
+	return policyXML{PolicyName: p.name, PolicyId: p.id, Arn: p.arn, Path: p.path, DefaultVersionId: "v" + strconv.Itoa(p.version),
+		CreateDate: ISO(p.created), UpdateDate: ISO(p.created), IsAttachable: true}
+}
+
+func createManagedPolicy(c *Call) (any, error) {
+	name, path := c.Form.Get("PolicyName"), orSlash(c.Form.Get("Path"))
+	if err := CheckDocument(c.Form.Get("PolicyDocument")); err != nil {
+		return nil, err
+	}
+	arn := "arn:aws:iam::" + c.Account + ":policy" + path + name
+	policies := c.AWS.account(c.Account).policies
+	if _, taken := policies[arn]; taken {
+		return nil, &Error{Code: "EntityAlreadyExists", Message: "A policy called " + name + " already exists. Duplicate names are not allowed.", Status: http.StatusConflict}
+	}
+	made := &managedPolicy{arn: arn, name: name, path: path, id: "ANPA" + c.AWS.Letters(10, UpperAlnum) + "EXAMPLE",
+		document: c.Form.Get("PolicyDocument"), version: 1, created: c.Now}
+	policies[arn] = made
+	return struct{ Policy policyXML }{showPolicy(made)}, nil
+}
+
+func (c *Call) managedPolicy() (*managedPolicy, error) {
+	arn := c.Form.Get("PolicyArn")
+	if document, ok := awsManaged[arn]; ok {
+		return &managedPolicy{arn: arn, name: NameOf(arn), path: "/", id: "ANPA" + NameOf(arn), document: document, version: 1}, nil
+	}
+	found, ok := c.AWS.account(c.Account).policies[arn]
+	if !ok {
+		return nil, NoSuchEntity("Policy " + arn + " was not found.")
+	}
+	return found, nil
+}
+
+type policyVersionXML struct {
+	Document, VersionId, CreateDate string
+	IsDefaultVersion                bool
+}
+
+func showVersion(p *managedPolicy) policyVersionXML {
+	return policyVersionXML{Document: escape(p.document), VersionId: "v" + strconv.Itoa(p.version), CreateDate: ISO(p.created), IsDefaultVersion: true}
+}
+
+// createManagedPolicyVersion replaces the document: versions that are not the default one are never read here.
+func createManagedPolicyVersion(c *Call) (any, error) {
+	found, err := c.managedPolicy()
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckDocument(c.Form.Get("PolicyDocument")); err != nil {
+		return nil, err
+	}
+	found.document = c.Form.Get("PolicyDocument")
+	found.version++
+	return struct{ PolicyVersion policyVersionXML }{showVersion(found)}, nil
+}
+
+func getManagedPolicy(c *Call) (any, error) {
+	found, err := c.managedPolicy()
+	if err != nil {
+		return nil, err
+	}
+	return struct{ Policy policyXML }{showPolicy(found)}, nil
+}
+
+func getManagedPolicyVersion(c *Call) (any, error) {
+	found, err := c.managedPolicy()
+	if err != nil {
+		return nil, err
+	}
+	return struct{ PolicyVersion policyVersionXML }{showVersion(found)}, nil
+}
+
+func deleteManagedPolicy(c *Call) (any, error) {
+	found, err := c.managedPolicy()
+	if err != nil {
+		return nil, err
+	}
+	delete(c.AWS.account(c.Account).policies, found.arn)
+	return nil, nil
+}

@@ -1,0 +1,197 @@
+package core
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+const (
+	serviceControlPolicy = "SERVICE_CONTROL_POLICY"
+	fullAccessPolicy     = "p-FullAWSAccess"
+	policySizeLimit      = 10240 // characters, white space counts (Organizations quotas, since May 2026)
+	policiesPerTarget    = 10
+)
+
+// organization is the one organization of this AWS.
+type organization struct {
+	id         string
+	management string // account id
+	rootID     string
+	units      map[string]*unit
+	members    map[string]*member
+	policies   map[string]*orgPolicy
+	attached   map[string][]string // target (root, OU, account) → policy ids
+	disabled   map[string]bool     // policy types switched off
+	delegates  map[string][]string // account → service principals
+	services   []string            // trusted access
+
+	paths map[string][][]*policy.Document // SCPs by account, level by level from the root; a cache
+	texts map[string][]string             // path by account; a cache
+}
+
+// unit is an organizational unit; the root is one without parent.
+type unit struct{ id, parent, name string }
+
+type member struct {
+	id, parent, name, email string
+	joined                  time.Time
+}
+
+type orgPolicy struct {
+	id, name, description, content, kind string
+	aws                                  bool
+}
+
+func (o *organization) arn(kind, id string) string {
+	return "arn:aws:organizations::" + o.management + ":" + kind + "/" + o.id + "/" + id
+}
+
+func (o *organization) policyARN(p *orgPolicy) string {
+	if p.aws {
+		return "arn:aws:organizations::aws:policy/service_control_policy/" + p.id
+	}
+	return "arn:aws:organizations::" + o.management + ":policy/" + o.id + "/" + strings.ToLower(p.kind) + "/" + p.id
+}
+
+// changed forgets what was derived from accounts, OUs and attachments.
+func (o *organization) changed() {
+	o.paths, o.texts = map[string][][]*policy.Document{}, map[string][]string{}
+}
+
+// parents are the ids from the root down to the account itself; nil for accounts outside.
+func (o *organization) parents(accountID string) []string {
+	m, ok := o.members[accountID]
+	if !ok {
+		return nil
+	}
+	path := []string{accountID}
+	for id := m.parent; id != ""; id = o.units[id].parent {
+		path = append(path, id)
+	}
+	slices.Reverse(path)
+	return path
+}
+
+// memberPaths are, for every account but the management account, the ids from the root down to the account; nil where
+// there is no organization. The state lock must be held.
+func (a *AWS) MemberPaths() map[string][]string {
+	o := a.organization
+	if o == nil {
+		return nil
+	}
+	paths := map[string][]string{}
+	for id := range o.members {
+		if id != o.management {
+			paths[id] = o.parents(id)
+		}
+	}
+	return paths
+}
+
+// hasUnit reports whether the organization has a root or OU of that id. The state lock must be held.
+func (a *AWS) HasUnit(id string) bool {
+	return a.organization != nil && a.organization.units[id] != nil
+}
+
+// controls are the SCPs over an account, one list a level from the root down to the account. None when SCPs are
+// switched off, and none for the management account, which SCPs never affect.
+func (o *organization) controls(accountID string) [][]*policy.Document {
+	if o == nil || accountID == o.management || o.disabled[serviceControlPolicy] {
+		return nil
+	}
+	if levels, ok := o.paths[accountID]; ok {
+		return levels
+	}
+	var levels [][]*policy.Document
+	for _, target := range o.parents(accountID) {
+		here := []*policy.Document{}
+		for _, id := range o.attached[target] {
+			if p := o.policies[id]; p.kind == serviceControlPolicy {
+				here = append(here, policy.Read(o.policyARN(p), []byte(p.content)))
+			}
+		}
+		levels = append(levels, here)
+	}
+	o.paths[accountID] = levels
+	return levels
+}
+
+// manages reports whether an account is the management account.
+func (o *organization) manages(accountID string) bool { return o != nil && o.management == accountID }
+
+// describe adds the condition keys that place an account in the organization, for a principal or a resource.
+func (o *organization) describe(context map[string][]string, prefix, accountID string) {
+	if o == nil || o.members[accountID] == nil {
+		return
+	}
+	context[prefix+"id"] = []string{o.id}
+	context[prefix+"paths"] = o.path(accountID)
+}
+
+// path is the account's path as the condition keys hold it: o-…/r-…/ou-…/
+func (o *organization) path(accountID string) []string {
+	if known, ok := o.texts[accountID]; ok {
+		return known
+	}
+	path := o.id + "/"
+	for _, id := range o.parents(accountID) {
+		if id != accountID {
+			path += id + "/"
+		}
+	}
+	o.texts[accountID] = []string{path}
+	return o.texts[accountID]
+}
+
+// exists reports whether an id is the root, an OU or an account.
+func (o *organization) exists(target string) bool {
+	return o.units[target] != nil || o.members[target] != nil
+}
+
+func organizationsOperations() map[string]Operation {
+	all := map[string]Operation{}
+	maps.Copy(all, orgTreeOperations())
+	maps.Copy(all, orgPolicyOperations())
+	for name, run := range all {
+		all[name] = insideOrganization(name, run)
+	}
+	return all
+}
+
+// organizationsAccess names the policy or account that a call is about.
+func organizationsAccess(c *Call) (Access, error) {
+	in, o := struct{ PolicyId, AccountId string }{}, c.AWS.organization
+	if err := c.Decode(&in); err != nil {
+		return Access{}, err
+	}
+	switch {
+	case o == nil:
+	case o.policies[in.PolicyId] != nil:
+		return Access{Resource: o.policyARN(o.policies[in.PolicyId])}, nil
+	case o.members[in.AccountId] != nil:
+		return Access{Resource: o.arn("account", in.AccountId)}, nil
+	}
+	return Access{}, nil
+}
+
+// insideOrganization lets the management account do all, a delegated administrator read and handle policies, and
+// other members only look at the organization itself.
+func insideOrganization(name string, run Operation) Operation {
+	return func(c *Call) (any, error) {
+		org := c.AWS.organization
+		if org == nil || org.members[c.Account] == nil {
+			return nil, &Error{Code: "AWSOrganizationsNotInUseException", Message: "Your account is not a member of an organization."}
+		}
+		reads := strings.HasPrefix(name, "List") || strings.HasPrefix(name, "Describe")
+		allowed := c.Account == org.management || name == "DescribeOrganization" ||
+			len(org.delegates[c.Account]) > 0 && (reads || strings.Contains(name, "Policy"))
+		if !allowed {
+			return nil, &Error{Code: "AccessDeniedException", Message: "You don't have permissions to access this resource."}
+		}
+		return run(c)
+	}
+}

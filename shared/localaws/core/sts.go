@@ -1,0 +1,95 @@
+package core
+
+import (
+	"strings"
+	"time"
+)
+
+func stsOperations() map[string]Operation {
+	return map[string]Operation{
+		"GetCallerIdentity": getCallerIdentity,
+		"AssumeRole":        assumeRole,
+	}
+}
+
+// getCallerIdentity needs no permission, as in AWS.
+func getCallerIdentity(c *Call) (any, error) {
+	return struct {
+		Arn, UserId, Account string
+	}{c.Caller.ARN, c.Caller.PrincipalID, c.Caller.Account}, nil
+}
+
+type assumeRoleInput struct {
+	RoleArn, RoleSessionName, Policy, ExternalId string
+	DurationSeconds                              int
+}
+
+type credentialsXML struct{ AccessKeyId, SecretAccessKey, SessionToken, Expiration string }
+
+type assumedRoleXML struct{ AssumedRoleId, Arn string }
+
+type assumeRoleOutput struct {
+	Credentials      credentialsXML
+	AssumedRoleUser  assumedRoleXML
+	PackedPolicySize int
+}
+
+func assumeRole(c *Call) (any, error) {
+	var in assumeRoleInput
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	if len(in.RoleSessionName) < 2 || len(in.RoleSessionName) > 64 {
+		return nil, &Error{Code: "ValidationError", Message: "1 validation error detected: Value at 'roleSessionName' failed to satisfy constraint: Member must have length between 2 and 64"}
+	}
+	accountID, found := c.AWS.RoleByARN(in.RoleArn)
+	if found == nil {
+		// AWS does not tell a missing role from one that does not trust the caller.
+		return nil, accessDenied(c, "sts:AssumeRole", in.RoleArn, "")
+	}
+	c.Resources = []Resource{{ARN: found.arn, Type: "AWS::IAM::Role", Account: accountID}}
+	conditions := map[string][]string{"sts:RoleSessionName": {in.RoleSessionName}}
+	if in.ExternalId != "" {
+		conditions["sts:ExternalId"] = []string{in.ExternalId}
+	}
+	err := c.Authorize(Access{Action: "sts:AssumeRole", Resource: found.arn, ResourcePolicy: found.Trust, ResourceMustAllow: true,
+		Owner: accountID, Context: conditions})
+	if err != nil {
+		return nil, err
+	}
+	made := c.AWS.Issue(RoleCaller(accountID, found, in.RoleSessionName), in.Policy)
+	return assumeRoleOutput{
+		Credentials:     credentialsXML{made.AccessKeyID, made.secret, made.token, ISO(c.AWS.expiration(in.DurationSeconds))},
+		AssumedRoleUser: assumedRoleXML{made.PrincipalID, made.ARN},
+	}, nil
+}
+
+// expiration is on the wall clock even where Options.Now is not: SDKs compare it with theirs, and would assume the
+// role again for every call if it were in the past.
+func (a *AWS) expiration(seconds int) time.Time {
+	if seconds == 0 {
+		seconds = 3600
+	}
+	now := a.Options.Now()
+	if wall := time.Now(); wall.After(now) {
+		now = wall
+	}
+	return now.Add(time.Duration(seconds) * time.Second)
+}
+
+// roleByARN finds a role by its ARN (with path), and the account it is in; nil when there is none.
+func (a *AWS) RoleByARN(arn string) (string, *Identity) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 || !strings.HasPrefix(parts[5], "role/") {
+		return "", nil
+	}
+	acct, ok := a.accounts[parts[4]]
+	if !ok {
+		return "", nil
+	}
+	found, ok := acct.roles[NameOf(arn)]
+	if !ok || found.arn != arn {
+		return "", nil
+	}
+	return acct.ID, found
+}

@@ -1,0 +1,126 @@
+package dynamodb
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/localaws/core"
+)
+
+// dynamoStore is Amazon DynamoDB in one account and Region.
+type store struct {
+	tables map[string]*table
+	tokens map[string]time.Time // of transactions done
+}
+
+func newStore() *store {
+	return &store{tables: map[string]*table{}, tokens: map[string]time.Time{}}
+}
+
+func tablesAt(a *core.AWS, at core.Location) *store { return core.Regional(a, at, newStore) }
+
+func operations() map[string]core.Operation {
+	all := map[string]core.Operation{
+		"PutItem":            onTable(putItem),
+		"GetItem":            onTable(getItem),
+		"UpdateItem":         onTable(updateItem),
+		"DeleteItem":         onTable(deleteItem),
+		"Query":              onTable(queryTable),
+		"Scan":               onTable(scanTable),
+		"BatchGetItem":       batchGetItem,
+		"BatchWriteItem":     batchWriteItem,
+		"TransactWriteItems": transactWriteItems,
+		"TransactGetItems":   transactGetItems,
+	}
+	maps.Copy(all, dynamoTableOperations())
+	return all
+}
+
+// onTable finds the table that TableName names.
+func onTable(run func(*core.Call, *table) (any, error)) core.Operation {
+	return func(c *core.Call) (any, error) {
+		var in struct{ TableName string }
+		if err := c.Decode(&in); err != nil {
+			return nil, err
+		}
+		t, err := tableOf(c, in.TableName)
+		if err != nil {
+			return nil, err
+		}
+		return run(c, t)
+	}
+}
+
+func tableOf(c *core.Call, nameOrARN string) (*table, error) {
+	t, ok := tablesAt(c.AWS, c.Location).tables[tableName(nameOrARN)]
+	if !ok {
+		return nil, &core.Error{Code: "ResourceNotFoundException", Message: "Requested resource not found"}
+	}
+	return t, nil
+}
+
+func tableName(nameOrARN string) string {
+	return nameOrARN[strings.LastIndexByte(nameOrARN, '/')+1:]
+}
+
+// read decodes the input. What is wrong with attribute values is said in DynamoDB's words.
+func decodeInput(c *core.Call, v any) error {
+	err := json.Unmarshal(c.Input, v)
+	var known *core.Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	return &core.Error{Code: "SerializationException", Message: err.Error()}
+}
+
+// dynamoAccess names the table or index a call is about; of a batch or transaction the first.
+func accessOf(c *core.Call) (core.Access, error) {
+	var in struct {
+		TableName, IndexName, ResourceArn string
+		RequestItems                      map[string]any
+		TransactItems                     []map[string]struct{ TableName string }
+	}
+	if err := c.Decode(&in); err != nil {
+		return core.Access{}, err
+	}
+	on := core.Access{}
+	for _, name := range core.SortedKeys(in.RequestItems) {
+		in.TableName = name
+		break
+	}
+	for _, t := range in.TransactItems[:min(1, len(in.TransactItems))] {
+		for verb, what := range t {
+			in.TableName = what.TableName
+			on.Action = "dynamodb:" + strings.TrimSuffix(verb, "Item") + "Item"
+			if verb == "ConditionCheck" {
+				on.Action = "dynamodb:ConditionCheckItem"
+			}
+		}
+	}
+	switch {
+	case in.ResourceArn != "":
+		on.Resource = in.ResourceArn
+	case in.TableName == "":
+		on.Resource = "*"
+	default:
+		on.Resource = tableARN(c.Location, tableName(in.TableName))
+	}
+	if in.IndexName != "" {
+		on.Resource += "/index/" + in.IndexName
+	}
+	return on, nil
+}
+
+func tableARN(p core.Location, name string) string {
+	return "arn:aws:dynamodb:" + p.Region + ":" + p.Account + ":table/" + name
+}
+
+// dynamoServices is Amazon DynamoDB.
+func Services() map[string]core.Service {
+	return map[string]core.Service{
+		"dynamodb": {Protocol: core.JSON10, Operations: operations(), Access: accessOf},
+	}
+}

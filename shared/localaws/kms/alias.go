@@ -1,0 +1,126 @@
+package kms
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/localaws/core"
+)
+
+func aliasOperations() map[string]core.Operation {
+	return map[string]core.Operation{
+		"CreateAlias": createAlias,
+		"UpdateAlias": updateAlias,
+		"DeleteAlias": deleteAlias,
+		"ListAliases": listAliases,
+	}
+}
+
+type aliasInput struct{ AliasName, TargetKeyId, KeyId string }
+
+// aliasCall reads a call about an alias, and checks the right to it on the alias itself.
+func aliasCall(c *core.Call) (aliasInput, error) {
+	var in aliasInput
+	if err := c.Decode(&in); err != nil {
+		return in, err
+	}
+	if !strings.HasPrefix(in.AliasName, "alias/") {
+		return in, &core.Error{Code: "ValidationException", Message: "Invalid identifier"}
+	}
+	if strings.HasPrefix(in.AliasName, "alias/aws/") {
+		return in, &core.Error{Code: "NotAuthorizedException", Message: "Alias names that begin with alias/aws/ are reserved."}
+	}
+	return in, c.Authorize(core.Access{Resource: aliasARN(c.Location, in.AliasName)})
+}
+
+func createAlias(c *core.Call) (any, error) {
+	in, err := aliasCall(c)
+	if err != nil {
+		return nil, err
+	}
+	k, err := ownKey(c, in.TargetKeyId, nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, taken := KeysAt(c.AWS, c.Location).aliases[in.AliasName]; taken {
+		return nil, &core.Error{Code: "AlreadyExistsException", Message: "An alias with the name " + aliasARN(c.Location, in.AliasName) + " already exists"}
+	}
+	addAlias(c.AWS, k, in.AliasName)
+	return nil, nil
+}
+
+func aliasOf(c *core.Call, name string) (*alias, error) {
+	found, ok := KeysAt(c.AWS, c.Location).aliases[name]
+	if !ok {
+		return nil, &core.Error{Code: "NotFoundException", Message: "Alias " + aliasARN(c.Location, name) + " is not found."}
+	}
+	return found, nil
+}
+
+// unalias takes the alias off the key it points to.
+func unalias(c *core.Call, found *alias) {
+	if k := KeysAt(c.AWS, c.Location).Keys[found.target]; k != nil {
+		k.aliases = slices.DeleteFunc(slices.Clone(k.aliases), func(name string) bool { return name == found.name })
+	}
+}
+
+func updateAlias(c *core.Call) (any, error) {
+	in, err := aliasCall(c)
+	if err != nil {
+		return nil, err
+	}
+	found, err := aliasOf(c, in.AliasName)
+	if err != nil {
+		return nil, err
+	}
+	k, err := ownKey(c, in.TargetKeyId, nil)
+	if err != nil {
+		return nil, err
+	}
+	unalias(c, found)
+	created := found.created
+	addAlias(c.AWS, k, in.AliasName)
+	KeysAt(c.AWS, c.Location).aliases[in.AliasName].created = created
+	return nil, nil
+}
+
+func deleteAlias(c *core.Call) (any, error) {
+	in, err := aliasCall(c)
+	if err != nil {
+		return nil, err
+	}
+	found, err := aliasOf(c, in.AliasName)
+	if err != nil {
+		return nil, err
+	}
+	unalias(c, found)
+	delete(KeysAt(c.AWS, c.Location).aliases, in.AliasName)
+	return nil, nil
+}
+
+func listAliases(c *core.Call) (any, error) {
+	var in aliasInput
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	if err := c.Authorize(core.Access{Action: "kms:ListAliases"}); err != nil {
+		return nil, err
+	}
+	of := ""
+	if in.KeyId != "" {
+		k, err := FindKey(c.AWS, c.Location, in.KeyId)
+		if err != nil {
+			return nil, err
+		}
+		of = k.id
+	}
+	items, aliases := []any{}, KeysAt(c.AWS, c.Location).aliases
+	for _, name := range slices.Sorted(maps.Keys(aliases)) {
+		if found := aliases[name]; of == "" || found.target == of {
+			items = append(items, core.Reply{"AliasName": name, "AliasArn": aliasARN(c.Location, name), "TargetKeyId": found.target,
+				"CreationDate": core.Epoch(found.created), "LastUpdatedDate": core.Epoch(found.updated)})
+		}
+	}
+	return page(c, "Aliases", items, 100)
+}

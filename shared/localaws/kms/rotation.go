@@ -1,0 +1,151 @@
+package kms
+
+import (
+	"time"
+
+	"github.com/doublelock/doublelock/shared/localaws/core"
+)
+
+func rotationOperations() map[string]core.Operation {
+	return map[string]core.Operation{
+		"EnableKeyRotation":    enableKeyRotation,
+		"DisableKeyRotation":   disableKeyRotation,
+		"GetKeyRotationStatus": getKeyRotationStatus,
+		"ListKeyRotations":     listKeyRotations,
+		"RotateKeyOnDemand":    rotateKeyOnDemand,
+	}
+}
+
+const mostOnDemandRotations = 25
+
+// catchUp does the automatic rotations that have come due. Disabled keys skip theirs.
+func (k *Key) catchUp(now time.Time) {
+	for k.rotationDays > 0 && !k.nextRotation().After(now) {
+		k.rotationFrom = k.nextRotation()
+		if k.state == keyEnabled {
+			k.rotations = append(k.rotations, rotation{k.rotationFrom, "AUTOMATIC"})
+		}
+	}
+}
+
+func (k *Key) nextRotation() time.Time { return k.rotationFrom.AddDate(0, 0, k.rotationDays) }
+
+func rotatingKey(c *core.Call, id string) (*Key, error) {
+	k, err := authorizedKey(c, id, nil)
+	if err != nil {
+		return nil, err
+	}
+	if k.spec != "SYMMETRIC_DEFAULT" {
+		return nil, &core.Error{Code: "UnsupportedOperationException", Message: "You cannot rotate the key material of an asymmetric key."}
+	}
+	k.catchUp(c.Now)
+	return k, nil
+}
+
+func enableKeyRotation(c *core.Call) (any, error) {
+	var in struct {
+		KeyId                string
+		RotationPeriodInDays int
+	}
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	k, err := rotatingKey(c, in.KeyId)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.Usable(); err != nil {
+		return nil, err
+	}
+	if in.RotationPeriodInDays == 0 {
+		in.RotationPeriodInDays = 365
+	}
+	if in.RotationPeriodInDays < 90 || in.RotationPeriodInDays > 2560 {
+		return nil, &core.Error{Code: "ValidationException", Message: "1 validation error detected: Value at 'rotationPeriodInDays' failed to satisfy constraint: Member must have value between 90 and 2560"}
+	}
+	k.rotationDays, k.rotationFrom = in.RotationPeriodInDays, c.Now
+	return nil, nil
+}
+
+func disableKeyRotation(c *core.Call) (any, error) {
+	var in keyInput
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	k, err := rotatingKey(c, in.KeyId)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.Usable(); err != nil {
+		return nil, err
+	}
+	k.rotationDays = 0
+	return nil, nil
+}
+
+func getKeyRotationStatus(c *core.Call) (any, error) {
+	var in keyInput
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	k, err := rotatingKey(c, in.KeyId)
+	if err != nil {
+		return nil, err
+	}
+	out := core.Reply{"KeyId": k.ARN, "KeyRotationEnabled": k.rotationDays > 0}
+	if k.rotationDays > 0 {
+		out["RotationPeriodInDays"], out["NextRotationDate"] = k.rotationDays, core.Epoch(k.nextRotation())
+	}
+	return out, nil
+}
+
+func listKeyRotations(c *core.Call) (any, error) {
+	var in keyInput
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	k, err := rotatingKey(c, in.KeyId)
+	if err != nil {
+		return nil, err
+	}
+	items := []any{}
+	for _, done := range k.rotations {
+		items = append(items, core.Reply{"KeyId": k.ARN, "RotationDate": core.Epoch(done.at), "RotationType": done.kind})
+	}
+	return page(c, "Rotations", items, 1000)
+}
+
+func rotateKeyOnDemand(c *core.Call) (any, error) {
+	var in keyInput
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	k, err := rotatingKey(c, in.KeyId)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.Usable(); err != nil {
+		return nil, err
+	}
+	done := 0
+	for _, r := range k.rotations {
+		if r.kind == "ON_DEMAND" {
+			done++
+		}
+	}
+	if done >= mostOnDemandRotations {
+		return nil, &core.Error{Code: "LimitExceededException", Message: "You have reached the number of on-demand rotations for " + k.ARN + "."}
+	}
+	k.rotations = append(k.rotations, rotation{c.Now, "ON_DEMAND"})
+	return core.Reply{"KeyId": k.ARN}, nil
+}
+
+// elapseKeys ends the waiting periods of a location that are over and rotates the keys that are due. The state lock
+// must be held.
+func Elapse(a *core.AWS, at core.Location) {
+	for _, id := range core.SortedKeys(KeysAt(a, at).Keys) {
+		if k := livingKey(a, at, id); k != nil {
+			k.catchUp(a.Options.Now())
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package kms
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/localaws/core"
+)
+
+func stateOperations() map[string]core.Operation {
+	return map[string]core.Operation{
+		"EnableKey":           enableKey,
+		"DisableKey":          disableKey,
+		"ScheduleKeyDeletion": scheduleKeyDeletion,
+		"CancelKeyDeletion":   cancelKeyDeletion,
+	}
+}
+
+// usable answers why a key cannot be used now, nil when it can.
+func (k *Key) Usable() error {
+	switch k.state {
+	case keyEnabled:
+		return nil
+	case keyDisabled:
+		return &core.Error{Code: "DisabledException", Message: k.ARN + " is disabled."}
+	}
+	if err := k.notPendingDeletion(); err != nil {
+		return err
+	}
+	return &core.Error{Code: "KMSInvalidStateException", Message: k.ARN + " is pending import."}
+}
+
+func (k *Key) notPendingDeletion() error {
+	switch k.state {
+	case keyPendingDeletion:
+		return &core.Error{Code: "KMSInvalidStateException", Message: k.ARN + " is pending deletion."}
+	case keyPendingReplicaDeletion:
+		return &core.Error{Code: "KMSInvalidStateException", Message: k.ARN + " is pending replica deletion."}
+	}
+	return nil
+}
+
+// idleDays is what kms:TrailingDaysWithoutKeyUsage holds.
+func (k *Key) idleDays(now time.Time) []string {
+	since := k.created
+	if k.last.at.After(since) {
+		since = k.last.at
+	}
+	return []string{strconv.Itoa(int(now.Sub(since).Hours() / 24))}
+}
+
+// keyForState finds the key of a call that changes its state.
+func keyForState(c *core.Call, id string, context map[string][]string) (*Key, error) {
+	found, err := FindKey(c.AWS, c.Location, id)
+	if err != nil {
+		return nil, err
+	}
+	if context == nil {
+		context = map[string][]string{}
+	}
+	context["kms:TrailingDaysWithoutKeyUsage"] = found.idleDays(c.Now)
+	return ownKey(c, id, context)
+}
+
+func enableKey(c *core.Call) (any, error) {
+	return nil, switchKey(c, keyEnabled)
+}
+
+func disableKey(c *core.Call) (any, error) {
+	return nil, switchKey(c, keyDisabled)
+}
+
+func switchKey(c *core.Call, to string) error {
+	var in keyInput
+	if err := c.Decode(&in); err != nil {
+		return err
+	}
+	k, err := keyForState(c, in.KeyId, nil)
+	if err != nil {
+		return err
+	}
+	if err := k.notPendingDeletion(); err != nil {
+		return err
+	}
+	k.state = to
+	return nil
+}
+
+func scheduleKeyDeletion(c *core.Call) (any, error) {
+	var in struct {
+		KeyId               string
+		PendingWindowInDays int
+	}
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	if in.PendingWindowInDays == 0 {
+		in.PendingWindowInDays = 30
+	}
+	k, err := keyForState(c, in.KeyId, map[string][]string{"kms:ScheduleKeyDeletionPendingWindowInDays": {strconv.Itoa(in.PendingWindowInDays)}})
+	if err != nil {
+		return nil, err
+	}
+	if in.PendingWindowInDays < 7 || in.PendingWindowInDays > 30 {
+		return nil, &core.Error{Code: "ValidationException", Message: "1 validation error detected: Value at 'pendingWindowInDays' failed to satisfy constraint: Member must have value between 7 and 30"}
+	}
+	if err := k.notPendingDeletion(); err != nil {
+		return nil, err
+	}
+	k.window = in.PendingWindowInDays
+	out := core.Reply{"KeyId": k.ARN, "PendingWindowInDays": k.window}
+	if len(k.replicas) > 0 { // the primary waits until its last replica is gone
+		k.state = keyPendingReplicaDeletion
+	} else {
+		k.state, k.deletion = keyPendingDeletion, c.Now.AddDate(0, 0, k.window)
+		forgetReplica(c.AWS, k)
+		out["DeletionDate"] = core.Epoch(k.deletion)
+	}
+	out["KeyState"] = k.state
+	return out, nil
+}
+
+// forgetReplica starts the primary's own waiting period when a replica's deletion was the last thing it waited for.
+func forgetReplica(a *core.AWS, k *Key) {
+	if !k.multiRegion || k.primary == k.At {
+		return
+	}
+	primary := livingKey(a, k.primary, k.id)
+	if primary == nil || primary.state != keyPendingReplicaDeletion {
+		return
+	}
+	for _, at := range primary.replicas {
+		if other := livingKey(a, at, k.id); other != nil && other.deletion.IsZero() {
+			return
+		}
+	}
+	primary.state, primary.deletion = keyPendingDeletion, k.deletion.AddDate(0, 0, primary.window)
+}
+
+func cancelKeyDeletion(c *core.Call) (any, error) {
+	var in keyInput
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	k, err := ownKey(c, in.KeyId, nil)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains([]string{keyPendingDeletion, keyPendingReplicaDeletion}, k.state) {
+		return nil, &core.Error{Code: "KMSInvalidStateException", Message: k.ARN + " is not pending deletion."}
+	}
+	k.state, k.deletion, k.window = keyDisabled, time.Time{}, 0
+	return core.Reply{"KeyId": k.ARN}, nil
+}

@@ -1,0 +1,265 @@
+package messaging
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/localaws/core"
+)
+
+// flight is everything on its way between services: events to buses, matched events to targets, notifications to
+// subscribers, invocations to functions. Nothing moves but when Settle or Run says so.
+type flight struct {
+	pump      sync.Mutex // one Settle at a time
+	waiting   []parcel   // those before first were handed over
+	first     int
+	held      []parcel // kept back to be reordered
+	holding   int      // how many more deliveries to keep back
+	duplicate int      // how many more deliveries to make twice
+	order     uint64   // of mappings and FIFO sequence numbers
+	stats     Stats
+	mail      []Mail
+	functions map[string]Function // by ARN
+	failures  []Failure
+	arrivals  chan struct{} // closed and replaced when something new is on its way
+}
+
+// parcel is one thing on its way. It is handed over with the state lock held; the work it returns runs without.
+type parcel func() work
+
+// work is what has to run without the state lock, because it calls back.
+type work func(context.Context)
+
+func newFlight() *flight {
+	return &flight{functions: map[string]Function{}, arrivals: make(chan struct{})}
+}
+
+// Bus is where AWS services put their events: the default bus of a location.
+func Bus() core.EventBus {
+	return core.EventBus{
+		Listens: listens,
+		Put:     func(a *core.AWS, at core.Location, event map[string]any) { putEvent(a, at, "default", event) },
+	}
+}
+
+func flightOf(a *core.AWS) *flight { return core.Global(a, newFlight) }
+
+// next is a growing number, for things that are ordered by when they were made.
+func (f *flight) next() uint64 { f.order++; return f.order }
+
+// enqueue puts a parcel on its way. The state lock must be held.
+func enqueue(a *core.AWS, p parcel) {
+	flightOf(a).waiting = append(flightOf(a).waiting, p)
+	flightOf(a).wake()
+}
+
+// ship puts a delivery to a target on its way, twice or out of order when that is asked for: this is where AWS's
+// at-least-once, unordered delivery shows. The state lock must be held.
+func ship(a *core.AWS, p parcel) {
+	f := flightOf(a)
+	times := 1
+	if f.duplicate > 0 || a.Chance(a.Options.Faults.Duplicate) {
+		f.duplicate = max(0, f.duplicate-1)
+		f.stats.Duplicated++
+		times = 2
+	}
+	if f.holding == 0 {
+		for range times {
+			enqueue(a, p)
+		}
+		return
+	}
+	f.holding--
+	for range times {
+		f.held = append(f.held, p)
+	}
+	if f.holding == 0 {
+		release(a)
+	}
+}
+
+// release lets go, last first, what was kept back. The state lock must be held.
+func release(a *core.AWS) {
+	f := flightOf(a)
+	for i := len(f.held) - 1; i >= 0; i-- {
+		enqueue(a, f.held[i])
+	}
+	f.stats.Reordered += len(f.held)
+	if len(f.held) > 0 {
+		f.held, f.holding = nil, 0
+	}
+}
+
+// take is the next parcel to hand over, by choice among the first few when reordering is asked for. The state lock
+// must be held.
+func take(a *core.AWS) (parcel, bool) {
+	f := flightOf(a)
+	if f.first == len(f.waiting) {
+		f.waiting, f.first = f.waiting[:0], 0
+		release(a)
+	}
+	left := f.waiting[f.first:]
+	if len(left) == 0 {
+		return nil, false
+	}
+	i := 0
+	if window := min(a.Options.Faults.Reorder, len(left)); window > 1 {
+		if i = a.Random.IntN(window); i > 0 {
+			f.stats.Reordered++
+		}
+	}
+	p := left[i]
+	copy(left[1:i+1], left[:i]) // those it overtook
+	left[0] = nil
+	f.first++
+	return p, true
+}
+
+// wake tells waiters that something is on its way. The state lock must be held.
+func (f *flight) wake() {
+	close(f.arrivals)
+	f.arrivals = make(chan struct{})
+}
+
+// arrival is closed when the next thing is on its way.
+func arrival(a *core.AWS) <-chan struct{} {
+	a.Lock()
+	defer a.Unlock()
+	return flightOf(a).arrivals
+}
+
+// DuplicateNext makes the next n deliveries to targets happen twice.
+func DuplicateNext(a *core.AWS, n int) {
+	a.Lock()
+	defer a.Unlock()
+	flightOf(a).duplicate = n
+}
+
+// ReorderNext keeps the next n deliveries to targets back and lets them go in the opposite order: when n are there,
+// or when nothing else is left to do.
+func ReorderNext(a *core.AWS, n int) {
+	a.Lock()
+	defer a.Unlock()
+	flightOf(a).holding = n
+}
+
+// Settle carries everything to its end: events through rules to targets, queues to functions, and what those cause,
+// until nothing is on its way and no queue with a function has a visible message. Messages that a function failed
+// stay hidden until their visibility timeout ends on Options.Now; see NextRetry. It must not be called by a function.
+func Settle(ctx context.Context, a *core.AWS) error {
+	flightOf(a).pump.Lock()
+	defer flightOf(a).pump.Unlock()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		do, more := step(a)
+		if do != nil {
+			do(ctx)
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+// step hands over one parcel, or one batch of one queue when there is none.
+func step(a *core.AWS) (do work, more bool) {
+	a.Lock()
+	defer a.Unlock()
+	if p, ok := take(a); ok {
+		return p(), true
+	}
+	if batch, ok := poll(a); ok {
+		return batch, true
+	}
+	return nil, false
+}
+
+// Run settles again and again until the context ends: when something is put on its way, and every second for what
+// the clock brings back. Errors other than the context's end do not occur.
+func Run(ctx context.Context, a *core.AWS) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		arrived := arrival(a)
+		if Settle(ctx, a) != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-arrived:
+		case <-tick.C:
+		}
+	}
+}
+
+// Stats counts what passed and what did not.
+type Stats struct {
+	Events        int // put on a bus: by services, by PutEvents, and by a rule of another bus
+	Matched       int // matches of a rule's target
+	Delivered     int // handed over to a target or subscriber, duplicates included
+	Duplicated    int // deliveries made twice
+	Reordered     int // deliveries that overtook others
+	Undeliverable int // lost: the target refused and there was no dead-letter queue
+	DeadLettered  int // put into a dead-letter queue: by a rule or subscription that could not deliver, or by a queue
+	Invocations   int // of functions
+	Failures      int // invocations that answered an error; failed items of batches are not among them
+	InFlight      int // now: deliveries under way, and messages waiting in queues that feed a function
+	InDLQ         int // now: messages in dead-letter queues
+}
+
+// Stats counts since the start.
+func StatsOf(a *core.AWS) Stats {
+	a.Lock()
+	defer a.Unlock()
+	s := flightOf(a).stats
+	s.InFlight = len(flightOf(a).waiting) - flightOf(a).first + len(flightOf(a).held)
+	for _, m := range mappings(a) {
+		s.InFlight += m.queue.messages.size()
+	}
+	for _, q := range deadLetterQueues(a) {
+		s.InDLQ += q.messages.size()
+	}
+	return s
+}
+
+// deadLetterQueues are the queues that a queue, a rule or a function names as such.
+func deadLetterQueues(a *core.AWS) map[string]*queue {
+	found := map[string]*queue{}
+	add := func(arn string) {
+		if q, ok := queueByARN(a, arn); ok {
+			found[arn] = q
+		}
+	}
+	for at := range a.EveryLocation() {
+		for _, q := range queuesAt(a, at).queues {
+			if target, _, ok := q.redrive(); ok {
+				add(target)
+			}
+		}
+		for _, b := range busesAt(a, at).buses {
+			for _, r := range b.rules {
+				for _, t := range r.targets {
+					add(t.DeadLetterConfig.Arn)
+				}
+			}
+		}
+		for _, f := range functionsAt(a, at).functions {
+			add(f.DeadLetterConfig.TargetArn)
+		}
+	}
+	return found
+}
+
+// messagingServices are the services that carry events and messages, and the functions that take them.
+func Services() map[string]core.Service {
+	return map[string]core.Service{
+		"events": {Protocol: core.JSON11, Operations: eventsOperations(), Access: eventsAccess},
+		"sqs":    {Protocol: core.JSON10, Operations: sqsOperations(), Access: sqsAccess},
+		"sns":    {Protocol: core.Query, Operations: snsOperations(), Access: snsAccess},
+		"lambda": {Protocol: core.REST, Operations: lambdaOperations(), Access: lambdaAccess, Route: lambdaRoute},
+	}
+}

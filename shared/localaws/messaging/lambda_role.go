@@ -1,0 +1,37 @@
+package messaging
+
+import "github.com/doublelock/doublelock/shared/localaws/core"
+
+const lambdaPrincipal = "lambda.amazonaws.com"
+
+// lambdaMayAssume checks that a function's role exists and trusts Lambda. A function without a role is one that a
+// test registered, and is asked nothing. The state lock must be held.
+func lambdaMayAssume(a *core.AWS, roleARN string) error {
+	if roleARN == "" {
+		return nil
+	}
+	if _, _, err := trusting(a, lambdaPrincipal, roleARN, ""); err != nil {
+		return &core.Error{Code: "InvalidParameterValueException", Message: "The role defined for the function cannot be assumed by Lambda."}
+	}
+	return nil
+}
+
+// mayPoll checks that a function's role may empty a queue. The state lock must be held.
+func mayPoll(a *core.AWS, f *function, q *queue) error {
+	if f.Role == "" {
+		return nil
+	}
+	account, role := a.RoleByARN(f.Role)
+	if role == nil {
+		return core.NoSuchEntity("The role with name " + core.NameOf(f.Role) + " cannot be found.")
+	}
+	c := &core.Call{AWS: a, Location: q.Location, Service: "sqs", Now: a.Options.Now().UTC(), Caller: core.RoleCaller(account, role, f.FunctionName)}
+	for _, action := range []string{"ReceiveMessage", "DeleteMessage", "GetQueueAttributes"} {
+		c.Operation = action
+		on := core.Access{Action: "sqs:" + action, Resource: q.arn(), ResourcePolicy: q.attributes["Policy"], Owner: q.Account}
+		if err := c.Authorize(on); err != nil {
+			return err
+		}
+	}
+	return q.encryption().by(c, toRead)
+}

@@ -1,0 +1,183 @@
+package messaging
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/localaws/core"
+	"github.com/doublelock/doublelock/shared/localaws/pattern"
+)
+
+// snsStore is Amazon SNS in one account and Region.
+type snsStore struct{ topics map[string]*topic }
+
+func newSNSStore() *snsStore { return &snsStore{topics: map[string]*topic{}} }
+
+func topicsAt(a *core.AWS, at core.Location) *snsStore { return core.Regional(a, at, newSNSStore) }
+
+type topic struct {
+	core.Location
+	name          string
+	attributes    map[string]string
+	tags          map[string]string
+	subscriptions []*subscription
+}
+
+// subscription is confirmed as soon as it is made: there is nobody here to click a link.
+type subscription struct {
+	arn, protocol, endpoint, owner string
+
+	attributes map[string]string
+	filter     *pattern.Pattern // nil: everything
+	byBody     bool             // the filter looks at the message's JSON instead of its attributes
+	raw        bool
+}
+
+func snsOperations() map[string]core.Operation {
+	return map[string]core.Operation{
+		"CreateTopic":               createTopic,
+		"DeleteTopic":               deleteTopic,
+		"ListTopics":                listTopics,
+		"GetTopicAttributes":        onTopic(getTopicAttributes),
+		"SetTopicAttributes":        onTopic(setTopicAttributes),
+		"Subscribe":                 onTopic(subscribe),
+		"Unsubscribe":               unsubscribe,
+		"ListSubscriptionsByTopic":  onTopic(listSubscriptionsByTopic),
+		"GetSubscriptionAttributes": onSubscription(getSubscriptionAttributes),
+		"SetSubscriptionAttributes": onSubscription(setSubscriptionAttributes),
+		"Publish":                   onTopic(publish),
+	}
+}
+
+// snsAccess names the topic a call is about and lets its policy speak.
+func snsAccess(c *core.Call) (core.Access, error) {
+	arn := c.Form.Get("TopicArn") + c.Form.Get("TargetArn")
+	if name := c.Form.Get("Name"); arn == "" && name != "" {
+		arn = topicARN(c.Location, name)
+	}
+	if sub := c.Form.Get("SubscriptionArn"); arn == "" && sub != "" {
+		arn = sub[:max(0, strings.LastIndexByte(sub, ':'))]
+	}
+	if arn == "" {
+		return core.Access{Resource: "*"}, nil
+	}
+	on := core.Access{Resource: arn, Owner: accountOf(arn)}
+	if t, ok := topicByARN(c.AWS, arn); ok {
+		on.ResourcePolicy = t.attributes["Policy"]
+	}
+	return on, nil
+}
+
+func topicARN(p core.Location, name string) string {
+	return "arn:aws:sns:" + p.Region + ":" + p.Account + ":" + name
+}
+
+func (t *topic) arn() string { return topicARN(t.Location, t.name) }
+
+// topicByARN finds a topic anywhere. The state lock must be held.
+func topicByARN(a *core.AWS, arn string) (*topic, bool) {
+	parts := strings.Split(arn, ":")
+	if len(parts) != 6 || parts[2] != "sns" {
+		return nil, false
+	}
+	t, ok := topicsAt(a, core.Location{Account: parts[4], Region: parts[3]}).topics[parts[5]]
+	return t, ok
+}
+
+func onTopic(run func(*core.Call, *topic) (any, error)) core.Operation {
+	return func(c *core.Call) (any, error) {
+		t, ok := topicByARN(c.AWS, c.Form.Get("TopicArn")+c.Form.Get("TargetArn"))
+		if !ok {
+			return nil, &core.Error{Code: "NotFound", Message: "Topic does not exist", Status: 404}
+		}
+		return run(c, t)
+	}
+}
+
+func snsInvalid(message string) error {
+	return &core.Error{Code: "InvalidParameter", Message: "Invalid parameter: " + message}
+}
+
+func createTopic(c *core.Call) (any, error) {
+	var in struct {
+		Name       string
+		Attributes map[string]string
+		Tags       []struct{ Key, Value string }
+	}
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	if !ruleName.MatchString(strings.ReplaceAll(in.Name, "_", "-")) && len(in.Name) <= 64 || len(in.Name) > 256 || strings.Contains(in.Name, ".") {
+		return nil, snsInvalid("Topic Name")
+	}
+	topics := topicsAt(c.AWS, c.Location).topics
+	t, ok := topics[in.Name]
+	if !ok {
+		t = &topic{Location: c.Location, name: in.Name, attributes: map[string]string{}, tags: map[string]string{}}
+		topics[in.Name] = t
+	}
+	maps.Copy(t.attributes, in.Attributes)
+	for _, tag := range in.Tags {
+		t.tags[tag.Key] = tag.Value
+	}
+	return struct{ TopicArn string }{t.arn()}, nil
+}
+
+func deleteTopic(c *core.Call) (any, error) {
+	if t, ok := topicByARN(c.AWS, c.Form.Get("TopicArn")); ok {
+		delete(topicsAt(c.AWS, t.Location).topics, t.name)
+	}
+	return nil, nil
+}
+
+type topicMember struct{ TopicArn string }
+
+func listTopics(c *core.Call) (any, error) {
+	var out struct {
+		Topics []topicMember `xml:"Topics>member"`
+	}
+	topics := topicsAt(c.AWS, c.Location).topics
+	for _, name := range slices.Sorted(maps.Keys(topics)) {
+		out.Topics = append(out.Topics, topicMember{topics[name].arn()})
+	}
+	return out, nil
+}
+
+// pair is an entry of a map in the query protocol's XML.
+type pair struct {
+	Key   string `xml:"key"`
+	Value string `xml:"value"`
+}
+
+func pairs(all map[string]string) []pair {
+	var out []pair
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		out = append(out, pair{key, all[key]})
+	}
+	return out
+}
+
+type attributesOutput struct {
+	Attributes []pair `xml:"Attributes>entry"`
+}
+
+func getTopicAttributes(_ *core.Call, t *topic) (any, error) {
+	all := maps.Clone(t.attributes)
+	all["TopicArn"], all["Owner"] = t.arn(), t.Account
+	all["SubscriptionsConfirmed"], all["SubscriptionsPending"], all["SubscriptionsDeleted"] = itoa(len(t.subscriptions)), "0", "0"
+	return attributesOutput{pairs(all)}, nil
+}
+
+func setTopicAttributes(c *core.Call, t *topic) (any, error) {
+	var in struct{ AttributeName, AttributeValue string }
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	if in.AttributeName == "Policy" && !json.Valid([]byte(in.AttributeValue)) {
+		return nil, snsInvalid("Policy Error: null")
+	}
+	t.attributes[in.AttributeName] = in.AttributeValue
+	return nil, nil
+}

@@ -1,0 +1,177 @@
+package messaging_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/localaws"
+)
+
+func TestMessagesAreHiddenWhileTheyAreHandled(t *testing.T) {
+	c := newCloud(t, localaws.Faults{})
+	url, _ := c.makeQueue(t, hub, "work", map[string]string{"VisibilityTimeout": "30"})
+	client := sqs.NewFromConfig(c.as(t, hub))
+	must[*sqs.SendMessageOutput](t)(client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("hello"),
+		MessageAttributes: map[string]types.MessageAttributeValue{"kind": {DataType: aws.String("String"), StringValue: aws.String("test")}}}))
+	receive := func() []types.Message {
+		return must[*sqs.ReceiveMessageOutput](t)(client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url,
+			MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []types.MessageSystemAttributeName{"All"}})).Messages
+	}
+	first := receive()
+	if len(first) != 1 || *first[0].Body != "hello" || *first[0].MessageAttributes["kind"].StringValue != "test" {
+		t.Fatalf("received %v", first)
+	}
+	if got := receive(); len(got) > 0 {
+		t.Errorf("received a hidden message: %v", got)
+	}
+	c.now = c.now.Add(30 * time.Second)
+	again := receive()
+	if len(again) != 1 || again[0].Attributes["ApproximateReceiveCount"] != "2" || again[0].Attributes["SentTimestamp"] != "1772445600000" {
+		t.Fatalf("received %v", again)
+	}
+	must[*sqs.ChangeMessageVisibilityOutput](t)(client.ChangeMessageVisibility(t.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: &url, ReceiptHandle: again[0].ReceiptHandle, VisibilityTimeout: 0}))
+	if got := receive(); len(got) != 1 {
+		t.Errorf("a message made visible is not there: %v", got)
+	}
+}
+
+func TestTheMessageReceivedTooOftenGoesToTheDeadLetterQueue(t *testing.T) {
+	c := newCloud(t, localaws.Faults{})
+	dead, deadARN := c.makeQueue(t, hub, "dead", nil)
+	url, _ := c.makeQueue(t, hub, "work", map[string]string{"VisibilityTimeout": "0", "RedrivePolicy": `{"deadLetterTargetArn":"` + deadARN + `","maxReceiveCount":2}`})
+	client := sqs.NewFromConfig(c.as(t, hub))
+	must[*sqs.SendMessageOutput](t)(client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("poison")}))
+	counts := []int{}
+	for range 4 {
+		out := must[*sqs.ReceiveMessageOutput](t)(client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url}))
+		counts = append(counts, len(out.Messages))
+	}
+	if diff := cmp.Diff([]int{1, 1, 0, 0}, counts); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"poison"}, c.bodies(t, hub, dead)); diff != "" {
+		t.Error(diff)
+	}
+	list := must[*sqs.ListDeadLetterSourceQueuesOutput](t)(client.ListDeadLetterSourceQueues(t.Context(), &sqs.ListDeadLetterSourceQueuesInput{QueueUrl: &dead}))
+	if diff := cmp.Diff([]string{url}, list.QueueUrls); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBatches(t *testing.T) {
+	c := newCloud(t, localaws.Faults{})
+	url, _ := c.makeQueue(t, hub, "work", nil)
+	client := sqs.NewFromConfig(c.as(t, hub))
+	sent := must[*sqs.SendMessageBatchOutput](t)(client.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: []types.SendMessageBatchRequestEntry{
+		{Id: aws.String("a"), MessageBody: aws.String("1")}, {Id: aws.String("b"), MessageBody: aws.String("")}, {Id: aws.String("c"), MessageBody: aws.String("3")}}}))
+	if len(sent.Successful) != 2 || len(sent.Failed) != 1 || *sent.Failed[0].Id != "b" || *sent.Failed[0].Code != "MissingParameter" {
+		t.Errorf("sent = %+v", sent)
+	}
+	got := must[*sqs.ReceiveMessageOutput](t)(client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10}))
+	var entries []types.DeleteMessageBatchRequestEntry
+	for _, m := range got.Messages {
+		entries = append(entries, types.DeleteMessageBatchRequestEntry{Id: m.MessageId, ReceiptHandle: m.ReceiptHandle})
+	}
+	must[*sqs.DeleteMessageBatchOutput](t)(client.DeleteMessageBatch(t.Context(), &sqs.DeleteMessageBatchInput{QueueUrl: &url, Entries: entries}))
+	attributes := must[*sqs.GetQueueAttributesOutput](t)(client.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []types.QueueAttributeName{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "QueueArn"}})).Attributes
+	want := map[string]string{"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "0", "QueueArn": "arn:aws:sqs:eu-central-1:111122223333:work"}
+	if diff := cmp.Diff(want, attributes); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFIFOQueuesKeepGroupsInOrderAndDropRepetitions(t *testing.T) {
+	c := newCloud(t, localaws.Faults{})
+	client := sqs.NewFromConfig(c.as(t, hub))
+	url := *must[*sqs.CreateQueueOutput](t)(client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("q.fifo"), Attributes: map[string]string{"FifoQueue": "true", "ContentBasedDeduplication": "true"}})).QueueUrl
+	for _, m := range []struct{ group, body string }{{"a", "1"}, {"a", "1"}, {"a", "2"}, {"b", "3"}} {
+		must[*sqs.SendMessageOutput](t)(client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &m.body, MessageGroupId: &m.group}))
+	}
+	var got []string
+	for range 3 {
+		for _, m := range must[*sqs.ReceiveMessageOutput](t)(client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url})).Messages {
+			got = append(got, *m.Body)
+		}
+	}
+	if diff := cmp.Diff([]string{"1", "3"}, got); diff != "" {
+		t.Errorf("while 1 is in flight: %s", diff)
+	}
+}
+
+func TestLongPollingWaitsForAMessage(t *testing.T) {
+	c := newCloud(t, localaws.Faults{})
+	url, _ := c.makeQueue(t, hub, "work", nil)
+	client := sqs.NewFromConfig(c.as(t, hub))
+	got := make(chan *sqs.ReceiveMessageOutput, 1)
+	go func() {
+		out, err := client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, WaitTimeSeconds: 20})
+		if err != nil {
+			t.Error(err)
+		}
+		got <- out
+	}()
+	must[*sqs.SendMessageOutput](t)(client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x")}))
+	if out := <-got; len(out.Messages) != 1 {
+		t.Errorf("received %v", out.Messages)
+	}
+}
+
+func TestQueueErrors(t *testing.T) {
+	c := newCloud(t, localaws.Faults{})
+	url, _ := c.makeQueue(t, hub, "work", nil)
+	client := sqs.NewFromConfig(c.as(t, hub))
+	for sentence, r := range map[string]struct {
+		call func() error
+		says string
+	}{
+		"a queue that does not exist": {func() error {
+			_, err := client.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String("none")})
+			var want *types.QueueDoesNotExist
+			if !errors.As(err, &want) {
+				t.Errorf("err = %v, want a QueueDoesNotExist", err)
+			}
+			return err
+		}, "does not exist"},
+		"the same name with other attributes": {func() error {
+			_, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("work"), Attributes: map[string]string{"VisibilityTimeout": "7"}})
+			return err
+		}, "already exists"},
+		"a timeout over twelve hours": {func() error {
+			_, err := client.SetQueueAttributes(t.Context(), &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"VisibilityTimeout": "43201"}})
+			return err
+		}, "Invalid value"},
+		"an attribute that does not exist": {func() error {
+			_, err := client.SetQueueAttributes(t.Context(), &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"Colour": "red"}})
+			return err
+		}, "Unknown Attribute"},
+		"a dead-letter queue that does not exist": {func() error {
+			_, err := client.SetQueueAttributes(t.Context(), &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:111122223333:none","maxReceiveCount":"3"}`}})
+			return err
+		}, "Dead letter target does not exist"},
+		"eleven messages at once": {func() error {
+			_, err := client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 11})
+			return err
+		}, "Must be between 1 and 10"},
+		"a message over 1 MiB": {func() error {
+			_, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(strings.Repeat("x", 1<<20+1))})
+			return err
+		}, "shorter than 1048576 bytes"},
+		"the queue of another account without its policy": {func() error {
+			_, err := sqs.NewFromConfig(c.as(t, member)).SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x")})
+			return err
+		}, "not authorized to perform: sqs:SendMessage"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if err := r.call(); err == nil || !strings.Contains(err.Error(), r.says) {
+				t.Errorf("err = %v, want %q in it", err, r.says)
+			}
+		})
+	}
+}

@@ -1,0 +1,192 @@
+package secretsmanager
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/localaws/core"
+	"github.com/doublelock/doublelock/shared/localaws/kms"
+)
+
+const secretsManagerService = "secretsmanager.amazonaws.com"
+
+// keyCall makes a KMS call with the rights of the caller (a forward access session), in a Region.
+func keyCall(c *core.Call, region, operation string, in kms.CryptoInput) (kms.CryptoOutput, error) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return kms.CryptoOutput{}, err
+	}
+	sub := &core.Call{AWS: c.AWS, Location: core.Location{Account: c.Caller.Account, Region: region}, Service: "kms", Operation: operation, Caller: c.Caller, Input: body,
+		UserAgent: secretsManagerService, SourceIP: secretsManagerService, Via: secretsManagerService}
+	result, err := c.AWS.Dispatch(sub)
+	out, _ := result.(kms.CryptoOutput)
+	return out, err
+}
+
+// validationVersion stands for a version in the encryption context of the calls that only check a key.
+const validationVersion = "RequestToValidateKeyAccess"
+
+// context is the encryption context of a secret's data keys.
+func (s *secret) context(versionID string) map[string]string {
+	return map[string]string{"SecretARN": s.arn, "SecretVersionId": versionID}
+}
+
+// key is what the secret is encrypted under now, as a KMS call takes it.
+func (s *secret) key() string { return cmp.Or(s.keyID, defaultKeyAlias) }
+
+// validateKey checks that the caller can use a key for a secret, as Secrets Manager does when a key is set.
+func validateKey(c *core.Call, s *secret, keyID string) error {
+	if err := sameAccount(c, s, keyID); err != nil {
+		return err
+	}
+	made, err := keyCall(c, s.at.Region, "GenerateDataKey", kms.CryptoInput{KeyId: keyID, KeySpec: "AES_256", EncryptionContext: s.context(validationVersion)})
+	if err != nil {
+		return keyError(err, "EncryptionFailure")
+	}
+	if _, err = keyCall(c, s.at.Region, "Decrypt", kms.CryptoInput{CiphertextBlob: made.CiphertextBlob, EncryptionContext: s.context(validationVersion)}); err != nil {
+		return keyError(err, "DecryptionFailure")
+	}
+	return nil
+}
+
+// sameAccount refuses the AWS managed key to callers from other accounts.
+func sameAccount(c *core.Call, s *secret, keyID string) error {
+	if (keyID == "" || keyID == defaultKeyAlias) && c.Caller.Account != s.at.Account {
+		return invalidRequest("You can't access a secret from a different AWS account if you encrypt the secret with the default KMS service key.")
+	}
+	return nil
+}
+
+// seal makes a new version's data key under the secret's key, and no other.
+func seal(c *core.Call, s *secret, v *secretVersion) error {
+	if err := sameAccount(c, s, s.keyID); err != nil {
+		return err
+	}
+	made, err := keyCall(c, s.at.Region, "GenerateDataKey", kms.CryptoInput{KeyId: s.key(), KeySpec: "AES_256", EncryptionContext: s.context(v.id)})
+	if err != nil {
+		return keyError(err, "EncryptionFailure")
+	}
+	v.copies = []sealedCopy{copyOf(c.AWS, made)}
+	return nil
+}
+
+func copyOf(a *core.AWS, made kms.CryptoOutput) sealedCopy {
+	return sealedCopy{keyARN: made.KeyId, aws: managedByAWS(a, made.KeyId), blob: made.CiphertextBlob}
+}
+
+func managedByAWS(a *core.AWS, arn string) bool {
+	parts := strings.SplitN(arn, ":", 6)
+	k := kms.KeysAt(a, core.Location{Account: parts[4], Region: parts[3]}).Keys[core.NameOf(arn)]
+	return k != nil && k.Manager == "AWS"
+}
+
+// open decrypts a version's data key with whichever of its copies the caller can use. The error is the newest copy's.
+func openVersion(c *core.Call, s *secret, v *secretVersion) ([]byte, error) {
+	var first error
+	for _, sealed := range v.copies {
+		if sealed.aws && c.Caller.Account != s.at.Account {
+			first = firstError(first, sameAccount(c, s, ""))
+			continue
+		}
+		out, err := keyCall(c, s.at.Region, "Decrypt", kms.CryptoInput{CiphertextBlob: sealed.blob, EncryptionContext: s.context(v.id)})
+		if err == nil {
+			return out.Plaintext, nil
+		}
+		first = firstError(first, keyError(err, "DecryptionFailure"))
+	}
+	return nil, first
+}
+
+func firstError(first, err error) error {
+	if first != nil {
+		return first
+	}
+	return err
+}
+
+// rekey re-encrypts the labelled versions' data keys under the secret's key and keeps the older copies: until a new
+// version is written, the previous keys open it as well. A version that the caller cannot re-encrypt, for want of
+// kms:Decrypt on the old key or kms:Encrypt on the new one, or because the old key is disabled, is left as it is, and
+// nobody is told.
+func rekey(c *core.Call, s *secret) {
+	for _, id := range s.versionIDs {
+		if version := s.versions[id]; len(s.stagesOf(id)) > 0 {
+			rekeyVersion(c, s, version)
+		}
+	}
+}
+
+func rekeyVersion(c *core.Call, s *secret, v *secretVersion) {
+	target, err := kms.FindKey(c.AWS, core.Location{Account: c.Caller.Account, Region: s.at.Region}, s.key())
+	if err != nil {
+		return
+	}
+	has := func(sealed sealedCopy) bool { return sealed.keyARN == target.ARN }
+	if at := slices.IndexFunc(v.copies, has); at >= 0 {
+		found := v.copies[at]
+		v.copies = append([]sealedCopy{found}, slices.Delete(slices.Clone(v.copies), at, at+1)...)
+		return
+	}
+	dataKey, err := openVersion(c, s, v)
+	if err != nil {
+		return
+	}
+	made, err := keyCall(c, s.at.Region, "Encrypt", kms.CryptoInput{KeyId: s.key(), Plaintext: dataKey, EncryptionContext: s.context(v.id)})
+	if err != nil {
+		return
+	}
+	v.copies = append([]sealedCopy{copyOf(c.AWS, made)}, v.copies...)
+}
+
+// keyError is how Secrets Manager reports that KMS refused: want of rights, a key that cannot be used, or no such key.
+func keyError(err error, unusable string) error {
+	var api *core.Error
+	if !errors.As(err, &api) {
+		return err
+	}
+	switch api.Code {
+	case "AccessDeniedException":
+		return &core.Error{Code: "AccessDeniedException", Message: "Access to KMS is not allowed"}
+	case "NotFoundException", "InvalidArnException", "InvalidKeyUsageException", "ValidationException":
+		if unusable == "EncryptionFailure" {
+			return secretParameter("The operation failed because of an invalid KMS key: " + api.Message)
+		}
+	}
+	verb := "decrypt"
+	if unusable == "EncryptionFailure" {
+		verb = "encrypt"
+	}
+	return &core.Error{Code: unusable, Message: "Secrets Manager can't " + verb + " the protected secret text using the provided KMS key. " +
+		"Check that the key is available, enabled, and not in an invalid state. (" + api.Message + ")"}
+}
+
+// keyConditions are the condition keys for the KMS key of a request. AWS's documentation leaves open what they hold
+// for aliases and for the empty text (back to the AWS managed key): see Options.
+func keyConditions(c *core.Call, keyID *string) map[string][]string {
+	out := map[string][]string{}
+	switch {
+	case keyID == nil:
+	case *keyID != "":
+		out["secretsmanager:KmsKeyId"] = []string{*keyID}
+		out["secretsmanager:KmsKeyArn"] = []string{keyConditionARN(c, *keyID)}
+	case c.AWS.Options.EmptyKey == core.EmptyKeyText:
+		out["secretsmanager:KmsKeyId"], out["secretsmanager:KmsKeyArn"] = []string{""}, []string{""}
+	case c.AWS.Options.EmptyKey == core.EmptyKeyManaged:
+		out["secretsmanager:KmsKeyId"] = []string{""}
+		out["secretsmanager:KmsKeyArn"] = []string{keyConditionARN(c, defaultKeyAlias)}
+	}
+	return out
+}
+
+func keyConditionARN(c *core.Call, keyID string) string {
+	if c.AWS.Options.RawKeyARN {
+		return keyID
+	}
+	if found, err := kms.FindKey(c.AWS, c.Location, keyID); err == nil {
+		return found.ARN
+	}
+	return keyID
+}

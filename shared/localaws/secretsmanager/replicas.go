@@ -1,0 +1,204 @@
+package secretsmanager
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/localaws/core"
+)
+
+const (
+	statusInSync     = "InSync"
+	statusInProgress = "InProgress"
+	statusFailed     = "Failed"
+)
+
+type replicationStatus struct {
+	Region           string
+	KmsKeyId         string `json:",omitempty"`
+	Status           string
+	StatusMessage    string   `json:",omitempty"`
+	LastAccessedDate *float64 `json:",omitempty"`
+}
+
+// replicationStatus lists the replicas, sorted by Region. A status other than "" is told instead of the one that is
+// already known, for answers that come before replication is done.
+func (s *secret) replicationStatus(instead string) []replicationStatus {
+	var out []replicationStatus
+	for _, r := range s.replicas {
+		one := replicationStatus{Region: r.at.Region, KmsKeyId: r.key(), Status: cmp.Or(instead, r.status), StatusMessage: r.message, LastAccessedDate: core.Epoch(day(r.accessed))}
+		if instead != "" {
+			one.StatusMessage = ""
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+func replicaConditions(add []replicaRegion, force bool) map[string][]string {
+	if len(add) == 0 {
+		return nil
+	}
+	var regions []string
+	for _, r := range add {
+		regions = append(regions, r.Region)
+	}
+	return map[string][]string{"secretsmanager:AddReplicaRegions": regions, "secretsmanager:ForceOverwriteReplicaSecret": {strconv.FormatBool(force)}}
+}
+
+func replicateSecret(c *core.Call) (any, error) {
+	var in struct {
+		SecretId                    string
+		AddReplicaRegions           []replicaRegion
+		ForceOverwriteReplicaSecret bool
+	}
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	s, err := secretToChange(c, in.SecretId, replicaConditions(in.AddReplicaRegions, in.ForceOverwriteReplicaSecret))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRegions(s.at.Region, in.AddReplicaRegions); err != nil {
+		return nil, err
+	}
+	for _, add := range in.AddReplicaRegions {
+		if s.replicaIn(add.Region) != nil {
+			return nil, secretParameter("The secret is already replicated to region " + add.Region + ".")
+		}
+	}
+	replicate(c, s, in.AddReplicaRegions, in.ForceOverwriteReplicaSecret)
+	return secretOutput{ARN: s.arn, ReplicationStatus: s.replicationStatus(statusInProgress)}, nil
+}
+
+// checkRegions refuses a replica beside its primary, and two in one Region.
+func checkRegions(home string, add []replicaRegion) error {
+	seen := map[string]bool{home: true}
+	for _, one := range add {
+		if seen[one.Region] || one.Region == "" {
+			return secretParameter("Invalid replica region.")
+		}
+		seen[one.Region] = true
+	}
+	return nil
+}
+
+func (s *secret) replicaIn(region string) *secret {
+	for _, r := range s.replicas {
+		if r.at.Region == region {
+			return r
+		}
+	}
+	return nil
+}
+
+// replicate makes a replica in each Region, under the key given for it or the AWS managed key there. What goes wrong
+// shows in the replica's status, not in the call.
+func replicate(c *core.Call, s *secret, regions []replicaRegion, force bool) {
+	for _, add := range regions {
+		at := core.Location{Account: s.at.Account, Region: add.Region}
+		r := &secret{at: at, name: s.name, keyID: add.KmsKeyId, primary: s, created: c.Now, status: statusInSync, message: "Replication succeeded",
+			versions: map[string]*secretVersion{}}
+		r.arn = secretARN(at, s.name) + s.arn[len(s.arn)-suffixLength:]
+		s.replicas = append(s.replicas, r)
+		if taken := living(c.AWS, secretsAt(c.AWS, at).byName[s.name]); taken != nil && !force {
+			r.status, r.message = statusFailed, "Replication failed: Secret name simultaneously exists in region "+add.Region+"."
+		} else {
+			if taken != nil {
+				dropSecret(c.AWS, taken)
+			}
+			addSecret(c.AWS, r)
+			for _, id := range s.versionIDs {
+				syncVersion(c, r, s.versions[id])
+			}
+		}
+		afterReplication(c, r)
+	}
+	slices.SortFunc(s.replicas, func(x, y *secret) int { return strings.Compare(x.at.Region, y.at.Region) })
+}
+
+// afterReplication records how a replication ended, in the primary's Region.
+func afterReplication(c *core.Call, r *secret) {
+	name := "ReplicationSucceeded"
+	if r.status == statusFailed {
+		name = "ReplicationFailed"
+	}
+	c.After(func() {
+		for _, event := range []string{"ReplicationStarted", name} {
+			c.AWS.Happened(r.primary.at, core.ServiceEvent{Source: "secretsmanager", Name: event, Extra: map[string]any{"SecretId": r.primary.arn, "replicaRegion": r.at.Region}})
+		}
+	})
+}
+
+// syncVersion brings a version to a replica, under the replica's own key, with the rights of the caller who wrote it.
+func syncVersion(c *core.Call, r *secret, v *secretVersion) {
+	mirrored := &secretVersion{id: v.id, created: v.created, text: v.text, binary: v.binary}
+	if err := seal(c, r, mirrored); err != nil {
+		r.status, r.message = statusFailed, "Replication failed: "+core.AsError(err).Message
+		return
+	}
+	r.addVersion(mirrored)
+}
+
+func removeReplicas(c *core.Call) (any, error) {
+	var in struct {
+		SecretId             string
+		RemoveReplicaRegions []string
+	}
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	s, err := secretToChange(c, in.SecretId, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, region := range in.RemoveReplicaRegions {
+		r := s.replicaIn(region)
+		if r == nil {
+			return nil, secretParameter("The secret has no replica in region " + region + ".")
+		}
+		s.forget(r)
+		if secretsAt(c.AWS, r.at).byName[r.name] == r {
+			dropSecret(c.AWS, r)
+		}
+	}
+	return secretOutput{ARN: s.arn, ReplicationStatus: s.replicationStatus("")}, nil
+}
+
+func (s *secret) forget(r *secret) {
+	s.replicas = slices.DeleteFunc(s.replicas, func(other *secret) bool { return other == r })
+}
+
+// stopReplication is called in the replica's Region and makes the replica a secret of its own.
+func stopReplication(c *core.Call) (any, error) {
+	var in secretIDInput
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	s, err := authorizedSecret(c, in.SecretId, nil)
+	if err != nil {
+		return nil, err
+	}
+	if s.primary == nil {
+		return nil, invalidRequest("This operation can only be performed on a replica secret.")
+	}
+	s.promote(c)
+	return secretOutput{ARN: s.arn}, nil
+}
+
+func (s *secret) promote(c *core.Call) {
+	beforeChange(c, s)
+	from := s.primary
+	from.forget(s)
+	s.description, s.kind, s.policy, s.changed = from.description, from.kind, from.policy, c.Now
+	s.tags, s.stages = maps.Clone(from.tags), maps.Clone(from.stages)
+	for stage, id := range s.stages {
+		if s.versions[id] == nil { // never arrived
+			delete(s.stages, stage)
+		}
+	}
+	s.primary, s.status, s.message = nil, "", ""
+}

@@ -1,0 +1,197 @@
+package secretsmanager
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/localaws/core"
+	"github.com/doublelock/doublelock/shared/localaws/messaging"
+)
+
+type rotationRules struct {
+	AutomaticallyAfterDays int    `json:",omitempty"`
+	Duration               string `json:",omitempty"`
+	ScheduleExpression     string `json:",omitempty"`
+}
+
+// rotationConfig is how a secret rotates.
+type rotationConfig struct {
+	enabled bool
+	lambda  string // ARN; "" where the owning service rotates by itself
+	rules   rotationRules
+	next    time.Time
+}
+
+func (r *rotationConfig) show(e *secretEntry) {
+	if r == nil {
+		return
+	}
+	e.RotationEnabled, e.RotationLambdaARN = &r.enabled, r.lambda
+	if r.rules != (rotationRules{}) {
+		e.RotationRules = &r.rules
+	}
+	if r.enabled {
+		e.NextRotationDate = core.Epoch(r.next)
+	}
+}
+
+// days is the length of the schedule, 0 where it is not one of days.
+func (r rotationRules) days() int {
+	if r.AutomaticallyAfterDays > 0 {
+		return r.AutomaticallyAfterDays
+	}
+	fields := strings.Fields(strings.TrimSuffix(strings.TrimPrefix(r.ScheduleExpression, "rate("), ")"))
+	if len(fields) == 2 && strings.HasPrefix(fields[1], "day") {
+		if days, err := strconv.Atoi(fields[0]); err == nil {
+			return days
+		}
+	}
+	return 0
+}
+
+func rotateSecret(c *core.Call) (any, error) {
+	var in struct {
+		SecretId, ClientRequestToken, RotationLambdaARN string
+		RotationRules                                   *rotationRules
+		RotateImmediately                               *bool
+	}
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	s, err := authorizedSecret(c, in.SecretId, map[string][]string{"secretsmanager:RotationLambdaARN": given1(in.RotationLambdaARN)})
+	if err != nil {
+		return nil, err
+	}
+	if err := changeable(c, s); err != nil {
+		return nil, err
+	}
+	known := s.rotation != nil && s.rotation.lambda != ""
+	if in.RotationLambdaARN == "" && !known && s.owning == "" {
+		return nil, invalidRequest("No Lambda rotation function ARN is associated with this secret.")
+	}
+	if len(s.stages) == 0 {
+		return nil, invalidRequest("You can't rotate a secret that has no value.")
+	}
+	if s.rotation == nil {
+		s.rotation = &rotationConfig{}
+	}
+	s.rotation.enabled, s.rotation.lambda = true, cmp.Or(in.RotationLambdaARN, s.rotation.lambda)
+	if in.RotationRules != nil {
+		s.rotation.rules = *in.RotationRules
+	}
+	s.rotation.next = c.Now.AddDate(0, 0, s.rotation.rules.days())
+	token := versionID(c, in.ClientRequestToken)
+	if in.RotateImmediately == nil || *in.RotateImmediately {
+		c.After(func() { rotateNow(c.AWS, s, token) })
+	}
+	return secretOutput{ARN: s.arn, Name: s.name, VersionId: token}, nil
+}
+
+// rotators are the roles that rotation functions run under, where a world says so.
+type rotators struct{ roles map[string]string } // function ARN → role ARN
+
+func rotatorsOf(a *core.AWS) *rotators {
+	return core.Global(a, func() *rotators { return &rotators{roles: map[string]string{}} })
+}
+
+// RotationFunction tells which role a rotation function runs under. Rotation then succeeds only with that role's
+// rights; a function that is not told may do everything.
+func RotationFunction(a *core.AWS, functionARN, roleARN string) {
+	a.Lock()
+	defer a.Unlock()
+	rotatorsOf(a).roles[functionARN] = roleARN
+}
+
+func given1(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
+}
+
+func cancelRotateSecret(c *core.Call) (any, error) {
+	var in secretIDInput
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	s, err := secretToChange(c, in.SecretId, nil)
+	if err != nil {
+		return nil, err
+	}
+	if s.rotation != nil {
+		s.rotation.enabled = false
+	}
+	return secretOutput{ARN: s.arn, Name: s.name}, nil
+}
+
+// rotate does what a rotation function does, with the rights of the function's role: read the current value, write a
+// new one as AWSPENDING, make it current. The role is that of the function, where it is deployed here, or the one told
+// by RotationFunction; without either the rotation may do everything.
+func rotateNow(a *core.AWS, s *secret, token string) {
+	event := func(name string) {
+		a.Happened(s.at, core.ServiceEvent{Source: "secretsmanager", Name: name, RequestID: "Rotation-" + s.arn + "-" + token, Extra: map[string]any{"SecretId": s.arn}})
+	}
+	event("RotationStarted")
+	if rotateAs(a, rotator(a, s), s, token) != nil {
+		event("RotationFailed")
+		return
+	}
+	s.rotated = a.Options.Now().UTC()
+	event("RotationSucceeded")
+}
+
+func rotator(a *core.AWS, s *secret) core.Caller {
+	if s.owning != "" {
+		return core.ServiceCaller(s.at.Account, s.owning+".amazonaws.com")
+	}
+	roleARN := rotatorsOf(a).roles[s.rotation.lambda]
+	if f, _, deployed := messaging.FunctionByARN(a, s.rotation.lambda); deployed && roleARN == "" {
+		roleARN = f.Role
+	}
+	accountID, role := a.RoleByARN(roleARN)
+	if role == nil {
+		return core.ServiceCaller(s.at.Account, secretsManagerService)
+	}
+	return a.Issue(core.RoleCaller(accountID, role, core.NameOf(s.rotation.lambda)), "").Caller
+}
+
+func rotateAs(a *core.AWS, who core.Caller, s *secret, token string) error {
+	before := s.stages[stageCurrent]
+	if _, err := a.DoLocked(s.at, who, "secretsmanager", "GetSecretValue", map[string]any{"SecretId": s.arn}); err != nil {
+		return err
+	}
+	_, err := a.DoLocked(s.at, who, "secretsmanager", "PutSecretValue", map[string]any{"SecretId": s.arn, "ClientRequestToken": token,
+		"SecretString": a.Letters(32, core.MixedAlnum), "VersionStages": []string{stagePending}})
+	if err != nil {
+		return err
+	}
+	_, err = a.DoLocked(s.at, who, "secretsmanager", "UpdateSecretVersionStage", map[string]any{"SecretId": s.arn, "VersionStage": stageCurrent,
+		"MoveToVersionId": token, "RemoveFromVersionId": before})
+	return err
+}
+
+func getRandomPassword(c *core.Call) (any, error) {
+	var in struct{ PasswordLength int }
+	if err := firstError(c.Decode(&in), c.Authorize(core.Access{})); err != nil {
+		return nil, err
+	}
+	return core.Reply{"RandomPassword": c.AWS.Letters(or0(in.PasswordLength, 32), core.MixedAlnum)}, nil
+}
+
+// elapseSecrets ends the recovery windows of a location that are over and rotates the secrets that are due. The state
+// lock must be held.
+func Elapse(a *core.AWS, at core.Location) {
+	now := a.Options.Now()
+	for _, s := range slices.Clone(secretsAt(a, at).order) {
+		if s.gone || living(a, s) == nil {
+			continue
+		}
+		if r := s.rotation; r != nil && r.enabled && r.rules.days() > 0 && !r.next.After(now) {
+			r.next = now.AddDate(0, 0, r.rules.days())
+			rotateNow(a, s, a.UUID())
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package secretsmanager
+
+import (
+	"cmp"
+
+	"github.com/doublelock/doublelock/shared/localaws/core"
+)
+
+type updateSecretInput struct {
+	SecretId, ClientRequestToken, Type string
+	Description, KmsKeyId              *string
+	SecretString                       *string
+	SecretBinary                       []byte
+}
+
+// updateSecret changes description, key and value. The key "" is the AWS managed key again, none leaves it as it is.
+func updateSecret(c *core.Call) (any, error) {
+	var in updateSecretInput
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	if err := firstError(checkValue(in.SecretString, in.SecretBinary), checkToken(in.ClientRequestToken)); err != nil {
+		return nil, err
+	}
+	context := keyConditions(c, in.KmsKeyId)
+	if in.Description != nil {
+		context["secretsmanager:Description"] = []string{*in.Description}
+	}
+	s, err := secretToChange(c, in.SecretId, context)
+	if err != nil {
+		return nil, err
+	}
+	if in.KmsKeyId != nil {
+		if err := setKey(c, s, *in.KmsKeyId); err != nil {
+			return nil, err
+		}
+	}
+	out := secretOutput{ARN: s.arn, Name: s.name}
+	if in.SecretString != nil || in.SecretBinary != nil {
+		version := &secretVersion{id: versionID(c, in.ClientRequestToken), created: c.Now, text: in.SecretString, binary: in.SecretBinary}
+		if err := writeVersion(c, s, version, []string{stageCurrent}); err != nil {
+			return nil, err
+		}
+		out.VersionId = version.id
+	}
+	if in.Description != nil {
+		s.description = *in.Description
+	}
+	return out, nil
+}
+
+// setKey validates a key, makes it the secret's and re-encrypts what it can.
+func setKey(c *core.Call, s *secret, keyID string) error {
+	if err := validateKey(c, s, cmp.Or(keyID, defaultKeyAlias)); err != nil {
+		return err
+	}
+	s.keyID = keyID
+	rekey(c, s)
+	return nil
+}
