@@ -29,7 +29,7 @@ type Deployed struct {
 	Inert                 []string          // logical ids of resources that this AWS only notes, sorted
 }
 
-// stackStore is CloudFormation's own state. Deployments run one at a time.
+// store is CloudFormation's own state. Deployments run one at a time.
 type store struct {
 	deploying sync.Mutex
 	stacks    map[stackKey]*stack
@@ -123,7 +123,7 @@ func undeployStack(ctx context.Context, a *core.AWS, key stackKey) error {
 	return nil
 }
 
-// exports are the exported outputs of all stacks of a location.
+// exportsIn are the exported outputs of all stacks of a location.
 func exportsIn(a *core.AWS, p core.Location) map[string]string {
 	all := map[string]string{}
 	for key, s := range stacksOf(a).stacks {

@@ -9,7 +9,7 @@ import (
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
-// access is what a call wants to do: the input of one authorisation.
+// Access is what a call wants to do: the input of one authorisation.
 type Access struct {
 	Action         string // "sqs:SendMessage"; "" is service:Operation
 	Resource       string // ARN, or "*"; "" is "*"
@@ -23,7 +23,7 @@ type Access struct {
 	ResourceMustAllow bool
 }
 
-// authorize checks the caller's right to one action and answers AWS's AccessDenied error when there is none. AWS
+// Authorize checks the caller's right to one action and answers AWS's AccessDenied error when there is none. AWS
 // services acting by themselves may do everything.
 func (c *Call) Authorize(on Access) error {
 	if on.Action == "" {
@@ -123,7 +123,7 @@ func (a *AWS) boundaryPolicies(of *Identity) []*policy.Document {
 
 const mostParsed = 10_000
 
-// parse reads a policy, and remembers what it read: most calls meet the same few documents.
+// Parse reads a policy, and remembers what it read: most calls meet the same few documents.
 func (a *AWS) Parse(name, text string) *policy.Document {
 	if found, ok := a.parsed[text]; ok {
 		return found

@@ -19,7 +19,7 @@ type trailStore struct {
 
 func newTrailStore() *trailStore { return &trailStore{} }
 
-// resource is one entry of a record's resources.
+// Resource is one entry of a record's resources.
 type Resource struct{ ARN, Type, Account string }
 
 // entry is a finished call as CloudTrail keeps it. It is rendered only when somebody reads it, so that calls nobody
@@ -83,7 +83,7 @@ func (a *AWS) deliver(e entry) {
 	}
 }
 
-// emit puts an event of an AWS service on the default bus of a location. The state lock must be held.
+// Emit puts an event of an AWS service on the default bus of a location. The state lock must be held.
 func (a *AWS) Emit(p Location, envelope map[string]any) { a.bus.Put(a, p, envelope) }
 
 func (a *AWS) envelope(e entry, record Record) map[string]any {
@@ -203,7 +203,7 @@ func (a *AWS) sessionContext(who Caller) map[string]any {
 	}
 }
 
-// serviceEvent is something an AWS service did by itself.
+// ServiceEvent is something an AWS service did by itself.
 type ServiceEvent struct {
 	Source    string // "secretsmanager", "kms"
 	Name      string
@@ -235,7 +235,7 @@ func (s *ServiceEvent) render(e entry) Record {
 	return record
 }
 
-// happened records a service event. The state lock must be held.
+// Happened records a service event. The state lock must be held.
 func (a *AWS) Happened(p Location, s ServiceEvent) {
 	s.now = a.Options.Now().UTC()
 	if s.RequestID == "" {

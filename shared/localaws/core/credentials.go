@@ -33,7 +33,7 @@ func badCredentials(p protocol) error {
 	return &Error{Code: code, Message: "The security token included in the request is invalid.", Status: http.StatusForbidden}
 }
 
-// issue makes credentials for a caller. The state lock must be held.
+// Issue makes credentials for a caller. The state lock must be held.
 func (a *AWS) Issue(who Caller, sessionPolicy string) *credential {
 	prefix := "AKIA"
 	if who.SessionName != "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
-// identity is an IAM role or user.
+// Identity is an IAM role or user.
 type Identity struct {
 	kind     string // "role" or "user"
 	name     string
@@ -167,7 +167,7 @@ func tagMap(tags []tagXML) map[string]string {
 	return out
 }
 
-// checkDocument refuses what is not a policy document.
+// CheckDocument refuses what is not a policy document.
 func CheckDocument(text string) error {
 	if _, err := policy.Parse("policy", []byte(text)); err != nil {
 		return &Error{Code: "MalformedPolicyDocument", Message: "Syntax errors in policy: " + err.Error()}

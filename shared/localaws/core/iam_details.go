@@ -129,5 +129,5 @@ func userDetail(u *Identity) userDetailXML {
 		UserPolicyList: inlineOf(u), AttachedManagedPolicies: attachedOf(u), PermissionsBoundary: boundaryOf(u), Tags: tagsXML(u.tags)}
 }
 
-// nameOf is what follows the last slash of an ARN.
+// NameOf is what follows the last slash of an ARN.
 func NameOf(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }

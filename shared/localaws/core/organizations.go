@@ -76,7 +76,7 @@ func (o *organization) parents(accountID string) []string {
 	return path
 }
 
-// memberPaths are, for every account but the management account, the ids from the root down to the account; nil where
+// MemberPaths are, for every account but the management account, the ids from the root down to the account; nil where
 // there is no organization. The state lock must be held.
 func (a *AWS) MemberPaths() map[string][]string {
 	o := a.organization
@@ -92,7 +92,7 @@ func (a *AWS) MemberPaths() map[string][]string {
 	return paths
 }
 
-// hasUnit reports whether the organization has a root or OU of that id. The state lock must be held.
+// HasUnit reports whether the organization has a root or OU of that id. The state lock must be held.
 func (a *AWS) HasUnit(id string) bool {
 	return a.organization != nil && a.organization.units[id] != nil
 }

@@ -124,7 +124,8 @@ func listParents(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, parent := c.AWS.organization, ""
+	o := c.AWS.organization
+	var parent string
 	switch {
 	case o.members[in.ChildId] != nil:
 		parent = o.members[in.ChildId].parent

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// regional is what a service keeps in a location: of each type T one value, made on first use. The state lock must be
+// Regional is what a service keeps in a location: of each type T one value, made on first use. The state lock must be
 // held.
 func Regional[T any](a *AWS, at Location, made func() *T) *T {
 	state, ok := a.locations[at]
@@ -26,7 +26,7 @@ func Regional[T any](a *AWS, at Location, made func() *T) *T {
 	return kept
 }
 
-// global is what a service keeps for the whole of AWS: of each type T one value, made on first use. It needs no lock.
+// Global is what a service keeps for the whole of AWS: of each type T one value, made on first use. It needs no lock.
 func Global[T any](a *AWS, made func() *T) *T {
 	if kept, ok := a.globals.Load(reflect.TypeFor[T]()); ok {
 		return kept.(*T)
@@ -55,10 +55,10 @@ func (a *AWS) account(id string) *account {
 	return made
 }
 
-// reply is a JSON object that an operation answers.
+// Reply is a JSON object that an operation answers.
 type Reply = map[string]any
 
-// epoch is a time as the JSON protocols write it, in seconds; nil for the zero time, so that omitempty drops it.
+// Epoch is a time as the JSON protocols write it, in seconds; nil for the zero time, so that omitempty drops it.
 func Epoch(t time.Time) *float64 {
 	if t.IsZero() {
 		return nil
@@ -67,10 +67,10 @@ func Epoch(t time.Time) *float64 {
 	return &seconds
 }
 
-// iso is a time as the XML protocols and CloudTrail write it.
+// ISO is a time as the XML protocols and CloudTrail write it.
 func ISO(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
-// page cuts one page out of n items: from the index in the token, size long. Next is "" at the end.
+// Page cuts one page out of n items: from the index in the token, size long. Next is "" at the end.
 func Page(n int, token string, size, most int) (from, to int, next string, err error) {
 	if size <= 0 || size > most {
 		size = most
@@ -88,7 +88,7 @@ func Page(n int, token string, size, most int) (from, to int, next string, err e
 	return from, to, next, nil
 }
 
-// everyLocation yields the locations with any state, in no order. The state lock must be held.
+// EveryLocation yields the locations with any state, in no order. The state lock must be held.
 func (a *AWS) EveryLocation() iter.Seq[Location] { return maps.Keys(a.locations) }
 
 func SortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -113,7 +113,7 @@ func readInput(c *Call, s Service, r *http.Request) error {
 	return nil
 }
 
-// asAPIError turns any error into one that a protocol can write.
+// AsError turns any error into one that a protocol can write.
 func AsError(err error) *Error {
 	var api *Error
 	if errors.As(err, &api) {

@@ -77,7 +77,7 @@ func (a *AWS) expiration(seconds int) time.Time {
 	return now.Add(time.Duration(seconds) * time.Second)
 }
 
-// roleByARN finds a role by its ARN (with path), and the account it is in; nil when there is none.
+// RoleByARN finds a role by its ARN (with path), and the account it is in; nil when there is none.
 func (a *AWS) RoleByARN(arn string) (string, *Identity) {
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) != 6 || !strings.HasPrefix(parts[5], "role/") {

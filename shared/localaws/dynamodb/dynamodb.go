@@ -10,7 +10,7 @@ import (
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
-// dynamoStore is Amazon DynamoDB in one account and Region.
+// store is Amazon DynamoDB in one account and Region.
 type store struct {
 	tables map[string]*table
 	tokens map[string]time.Time // of transactions done
@@ -66,7 +66,7 @@ func tableName(nameOrARN string) string {
 	return nameOrARN[strings.LastIndexByte(nameOrARN, '/')+1:]
 }
 
-// read decodes the input. What is wrong with attribute values is said in DynamoDB's words.
+// decodeInput decodes the input. What is wrong with attribute values is said in DynamoDB's words.
 func decodeInput(c *core.Call, v any) error {
 	err := json.Unmarshal(c.Input, v)
 	var known *core.Error
@@ -76,7 +76,7 @@ func decodeInput(c *core.Call, v any) error {
 	return &core.Error{Code: "SerializationException", Message: err.Error()}
 }
 
-// dynamoAccess names the table or index a call is about; of a batch or transaction the first.
+// accessOf names the table or index a call is about; of a batch or transaction the first.
 func accessOf(c *core.Call) (core.Access, error) {
 	var in struct {
 		TableName, IndexName, ResourceArn string
@@ -118,7 +118,7 @@ func tableARN(p core.Location, name string) string {
 	return "arn:aws:dynamodb:" + p.Region + ":" + p.Account + ":table/" + name
 }
 
-// dynamoServices is Amazon DynamoDB.
+// Services is Amazon DynamoDB.
 func Services() map[string]core.Service {
 	return map[string]core.Service{
 		"dynamodb": {Protocol: core.JSON10, Operations: operations(), Access: accessOf},

@@ -31,7 +31,7 @@ type CryptoInput struct {
 	NumberOfBytes     int               `json:",omitempty"`
 }
 
-// cryptoOutput is the answer of all cryptographic operations.
+// CryptoOutput is the answer of all cryptographic operations.
 type CryptoOutput struct {
 	KeyId               string
 	CiphertextBlob      []byte `json:",omitempty"`
@@ -51,7 +51,7 @@ func encryptionContext(of map[string]string) map[string][]string {
 	return out
 }
 
-// used notes a successful use of a key; the event id comes when the call is recorded.
+// noteUse notes a successful use of a key; the event id comes when the call is recorded.
 func noteUse(c *core.Call, k *Key) {
 	k.last = keyLastUsed{operation: c.Operation, requestID: c.RequestID, at: c.Now}
 	c.Recorded = func(eventID string) { k.last.eventID = eventID }
@@ -154,7 +154,7 @@ func inThisRegion(c *core.Call, arn string) string {
 
 const nonceSize = 12
 
-// seal encrypts under a key: key ARN, a zero byte, nonce, AES-GCM with the encryption context as additional data.
+// sealUnder encrypts under a key: key ARN, a zero byte, nonce, AES-GCM with the encryption context as additional data.
 func sealUnder(a *core.AWS, k *Key, plain []byte, context map[string]string) []byte {
 	nonce := randomBytes(a, nonceSize)
 	out := append(append([]byte(k.ARN), 0), nonce...)

@@ -10,7 +10,7 @@ import (
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
-// kmsGrant allows a principal some operations on one key.
+// grant allows a principal some operations on one key.
 type grant struct {
 	id, name, grantee, retiring, issuer string
 	operations                          []string

@@ -121,7 +121,7 @@ func describeKey(c *core.Call) (any, error) {
 	return core.Reply{"KeyMetadata": found.metadata()}, nil
 }
 
-// kmsPage answers one page of a list under a name; KMS pages by Marker.
+// page answers one page of a list under a name; KMS pages by Marker.
 func page(c *core.Call, name string, items []any, most int) (any, error) {
 	var in struct {
 		Limit  int

@@ -19,7 +19,7 @@ const (
 	keyPendingReplicaDeletion = "PendingReplicaDeletion"
 )
 
-// kmsStore is KMS in one account and Region.
+// store is KMS in one account and Region.
 type store struct {
 	Keys    map[string]*Key
 	aliases map[string]*alias // by "alias/…"
@@ -31,7 +31,7 @@ func newStore() *store {
 
 func KeysAt(a *core.AWS, at core.Location) *store { return core.Regional(a, at, newStore) }
 
-// kmsKey is one KMS key, customer or AWS managed.
+// Key is one KMS key, customer or AWS managed.
 type Key struct {
 	id, ARN     string
 	At          core.Location
@@ -95,7 +95,7 @@ func keyARN(p core.Location, id string) string {
 	return "arn:aws:kms:" + p.Region + ":" + p.Account + ":key/" + id
 }
 
-// findKey finds a key by id, key ARN, alias name or alias ARN, as seen from a location. Aliases of AWS managed keys make
+// FindKey finds a key by id, key ARN, alias name or alias ARN, as seen from a location. Aliases of AWS managed keys make
 // their key on first use.
 func FindKey(a *core.AWS, from core.Location, id string) (*Key, error) {
 	if id == "" {
@@ -207,7 +207,7 @@ func addAlias(a *core.AWS, k *Key, name string) {
 	slices.Sort(k.aliases)
 }
 
-// bytes are random bytes from the seeded source.
+// randomBytes are random bytes from the seeded source.
 func randomBytes(a *core.AWS, n int) []byte {
 	out := make([]byte, n)
 	for i := range out {
@@ -216,7 +216,7 @@ func randomBytes(a *core.AWS, n int) []byte {
 	return out
 }
 
-// key finds the key a call names and checks the caller's right to the action on it: by the key policy, which must
+// authorizedKey finds the key a call names and checks the caller's right to the action on it: by the key policy, which must
 // allow or delegate to IAM, or by a grant. The record names the key from then on.
 func authorizedKey(c *core.Call, id string, context map[string][]string) (*Key, error) {
 	found, err := FindKey(c.AWS, c.Location, id)
@@ -257,7 +257,7 @@ func ownKey(c *core.Call, id string, context map[string][]string) (*Key, error) 
 	return authorizedKey(c, id, context)
 }
 
-// kmsServices is AWS KMS.
+// Services is AWS KMS.
 func Services() map[string]core.Service {
 	return map[string]core.Service{
 		"kms": {Protocol: core.JSON11, Operations: operations()},

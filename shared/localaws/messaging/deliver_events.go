@@ -37,7 +37,7 @@ func putEvent(a *core.AWS, p core.Location, bus string, event map[string]any) {
 	}
 }
 
-// put is putEvent for an event that is decoded JSON already.
+// putOn is putEvent for an event that is decoded JSON already.
 func putOn(a *core.AWS, e busEvent) {
 	flightOf(a).stats.Events++
 	if a.Options.OnPut != nil {

@@ -161,7 +161,7 @@ func functionARN(p core.Location, name string) string {
 	return "arn:aws:lambda:" + p.Region + ":" + p.Account + ":function:" + name
 }
 
-// functionByARN finds a function anywhere. The state lock must be held.
+// FunctionByARN finds a function anywhere. The state lock must be held.
 func FunctionByARN(a *core.AWS, arn string) (*function, core.Location, bool) {
 	parts := strings.Split(arn, ":")
 	if len(parts) < 7 || parts[2] != "lambda" {

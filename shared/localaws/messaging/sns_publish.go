@@ -133,7 +133,7 @@ func readStructure(message string) (map[string]string, error) {
 	return structure, nil
 }
 
-// notify sends a message to everyone who subscribed and wants it. The state lock must be held.
+// publishTo sends a message to everyone who subscribed and wants it. The state lock must be held.
 func publishTo(a *core.AWS, t *topic, m notification) (id string) {
 	m.id, m.at = a.UUID(), a.Options.Now().UTC()
 	for _, s := range t.subscriptions {

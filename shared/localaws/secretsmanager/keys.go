@@ -83,7 +83,7 @@ func managedByAWS(a *core.AWS, arn string) bool {
 	return k != nil && k.Manager == "AWS"
 }
 
-// open decrypts a version's data key with whichever of its copies the caller can use. The error is the newest copy's.
+// openVersion decrypts a version's data key with whichever of its copies the caller can use. The error is the newest copy's.
 func openVersion(c *core.Call, s *secret, v *secretVersion) ([]byte, error) {
 	var first error
 	for _, sealed := range v.copies {

@@ -127,7 +127,7 @@ func cancelRotateSecret(c *core.Call) (any, error) {
 	return secretOutput{ARN: s.arn, Name: s.name}, nil
 }
 
-// rotate does what a rotation function does, with the rights of the function's role: read the current value, write a
+// rotateNow does what a rotation function does, with the rights of the function's role: read the current value, write a
 // new one as AWSPENDING, make it current. The role is that of the function, where it is deployed here, or the one told
 // by RotationFunction; without either the rotation may do everything.
 func rotateNow(a *core.AWS, s *secret, token string) {
@@ -181,7 +181,7 @@ func getRandomPassword(c *core.Call) (any, error) {
 	return core.Reply{"RandomPassword": c.AWS.Letters(or0(in.PasswordLength, 32), core.MixedAlnum)}, nil
 }
 
-// elapseSecrets ends the recovery windows of a location that are over and rotates the secrets that are due. The state
+// Elapse ends the recovery windows of a location that are over and rotates the secrets that are due. The state
 // lock must be held.
 func Elapse(a *core.AWS, at core.Location) {
 	now := a.Options.Now()

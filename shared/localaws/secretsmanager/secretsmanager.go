@@ -21,7 +21,7 @@ const (
 	defaultKeyName  = "DefaultEncryptionKey" // what ListSecretVersionIds calls the AWS managed key
 )
 
-// secretsManager is Secrets Manager in one account and Region.
+// store is Secrets Manager in one account and Region.
 type store struct {
 	byName map[string]*secret
 	order  []*secret // as created; deleted ones stay until enough of them pile up
@@ -124,7 +124,7 @@ func secretARN(p core.Location, name string) string {
 
 const suffixLength = 7 // "-" and six characters
 
-// find finds a living secret by name, full ARN or ARN without suffix, as seen from a location.
+// findSecret finds a living secret by name, full ARN or ARN without suffix, as seen from a location.
 func findSecret(a *core.AWS, from core.Location, id string) *secret {
 	parts := strings.SplitN(id, ":", 7)
 	if len(parts) < 7 || parts[2] != "secretsmanager" {
@@ -152,7 +152,7 @@ func living(a *core.AWS, s *secret) *secret {
 	return nil
 }
 
-// secret finds the secret a call names and checks the caller's right to the call on it. Who has no right is not told
+// authorizedSecret finds the secret a call names and checks the caller's right to the call on it. Who has no right is not told
 // whether there is such a secret.
 func authorizedSecret(c *core.Call, id string, context map[string][]string) (*secret, error) {
 	if id == "" {
@@ -163,7 +163,7 @@ func authorizedSecret(c *core.Call, id string, context map[string][]string) (*se
 }
 
 func onSecret(c *core.Call, s *secret, id string, context map[string][]string) error {
-	on := core.Access{Resource: id, Name: id, Context: secretContext(c, s, id, context)}
+	on := core.Access{Resource: id, Name: id, Context: secretContext(s, id, context)}
 	switch {
 	case s != nil:
 		on.Resource, on.Owner, on.ResourcePolicy = s.arn, s.at.Account, s.main().policy
@@ -179,7 +179,7 @@ func onSecret(c *core.Call, s *secret, id string, context map[string][]string) e
 	return nil
 }
 
-func secretContext(c *core.Call, s *secret, id string, more map[string][]string) map[string][]string {
+func secretContext(s *secret, id string, more map[string][]string) map[string][]string {
 	out := map[string][]string{"secretsmanager:SecretId": {id}}
 	if s != nil {
 		for name, value := range s.main().tags {
@@ -246,7 +246,7 @@ func (s *secret) foreignTo(who core.Caller) bool {
 	return s.owning != "" && who.Service != s.owning+".amazonaws.com"
 }
 
-// add puts a secret into its location.
+// addSecret puts a secret into its location.
 func addSecret(a *core.AWS, s *secret) {
 	store := secretsAt(a, s.at)
 	store.seq++
@@ -255,7 +255,7 @@ func addSecret(a *core.AWS, s *secret) {
 	store.order = append(store.order, s)
 }
 
-// drop takes a secret out of its location; ListSecrets may show it a little longer.
+// dropSecret takes a secret out of its location; ListSecrets may show it a little longer.
 func dropSecret(a *core.AWS, s *secret) {
 	store := secretsAt(a, s.at)
 	rememberView(a, s, s.entry())
@@ -279,7 +279,7 @@ type secretOutput struct {
 	DeletionDate      *float64            `json:",omitempty"`
 }
 
-// secretsServices is AWS Secrets Manager.
+// Services is AWS Secrets Manager.
 func Services() map[string]core.Service {
 	return map[string]core.Service{
 		"secretsmanager": {Protocol: core.JSON11, Operations: operations()},
