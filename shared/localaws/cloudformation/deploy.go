@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
@@ -250,9 +251,10 @@ func (d *deployment) outputs() (*Deployed, map[string]string, error) {
 }
 
 func pseudoParameters(s Stack) map[string]any {
+	partition := arn.PartitionOf(s.Region)
 	return map[string]any{
-		"AWS::AccountId": s.Account, "AWS::Region": s.Region, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com",
+		"AWS::AccountId": s.Account, "AWS::Region": s.Region, "AWS::Partition": string(partition), "AWS::URLSuffix": partition.Suffix(),
 		"AWS::StackName": s.Name, "AWS::NotificationARNs": []any{},
-		"AWS::StackId": "arn:aws:cloudformation:" + s.Region + ":" + s.Account + ":stack/" + s.Name + "/local",
+		"AWS::StackId": partition.New("cloudformation", s.Region, s.Account, "stack/"+s.Name+"/local").String(),
 	}
 }

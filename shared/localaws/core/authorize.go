@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -77,12 +78,12 @@ var allowAll = []*policy.Document{policy.MustParse("root user", `{"Version":"201
 
 // principal is the caller as the policy language sees it.
 func (c Caller) principal() policy.Principal {
-	p := policy.Principal{ARN: c.ARN, Account: c.Account, Name: NameOf(c.ARN), UniqueID: c.PrincipalID}
+	p := policy.Principal{ARN: c.ARN, Account: c.Account, Name: arn.Of(c.ARN).Base(), UniqueID: c.PrincipalID}
 	switch {
 	case c.isRoot():
 		p.Kind, p.Name = policy.KindRoot, "root"
 	case c.RoleARN != "":
-		p.Kind, p.Role, p.Name, p.Session = policy.KindSession, c.RoleARN, NameOf(c.RoleARN), c.SessionName
+		p.Kind, p.Role, p.Name, p.Session = policy.KindSession, c.RoleARN, arn.Of(c.RoleARN).Base(), c.SessionName
 	default:
 		p.Kind = policy.KindUser
 	}
@@ -95,9 +96,9 @@ func (a *AWS) identityOf(who Caller) *Identity {
 	case who.isRoot():
 		return nil
 	case who.RoleARN != "":
-		return a.account(who.Account).roles[NameOf(who.RoleARN)]
+		return a.account(who.Account).roles[arn.Of(who.RoleARN).Base()]
 	default:
-		return a.account(who.Account).users[NameOf(who.ARN)]
+		return a.account(who.Account).users[arn.Of(who.ARN).Base()]
 	}
 }
 

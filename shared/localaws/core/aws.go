@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -10,14 +11,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
 // Options set what an AWS starts with. The zero value is a quiet, well-behaved AWS on the wall clock.
 type Options struct {
-	Now    func() time.Time // default time.Now
-	Seed   uint64           // ids, request ids and faults come from it: same seed and calls, same output
-	Faults Faults
+	Now       func() time.Time // default time.Now
+	Partition arn.Partition    // default arn.Standard; every ARN and host name follows it, and its Regions are those that exist
+	Seed      uint64           // ids, request ids and faults come from it: same seed and calls, same output
+	Faults    Faults
 	// OnRecord sees every CloudTrail record in the order of the calls. It runs with the state lock held, so it must not
 	// call back.
 	OnRecord func(Record)
@@ -48,7 +51,7 @@ const (
 // AWS is the whole cloud: one organization, its accounts, and what lives in their Regions.
 type AWS struct {
 	mu      sync.Mutex // held while an operation runs; guards everything below
-	Options Options
+	Options Options    // Now and Partition are never zero here
 	Random  *rand.Rand
 	table   map[string]Service
 	bus     EventBus
@@ -74,6 +77,7 @@ func New(o Options, services map[string]Service, bus EventBus) *AWS {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.Partition = cmp.Or(o.Partition, arn.Standard)
 	return &AWS{
 		Options:     o,
 		table:       services,
@@ -112,7 +116,7 @@ type Service struct {
 	// access names what an operation acts on, for the authorisation that runs before it. Services that leave it nil
 	// authorise inside their operations.
 	Access func(*Call) (Access, error)
-	global bool // one endpoint for all Regions: state and records live in us-east-1
+	global bool // one endpoint for all Regions of a partition: state and records live in its home Region, see home
 }
 
 // Later is what an operation returns when the rest of its work must run without the state lock, because it calls
@@ -151,8 +155,11 @@ func (a *AWS) NewCall(p Location, who Caller, serviceName, operationName string,
 	if !ok {
 		return nil, fmt.Errorf("call %s: no such service here", serviceName)
 	}
+	if !a.hasRegion(p.Region) {
+		return nil, fmt.Errorf("call %s in %s: partition %s has no such Region", serviceName, p.Region, a.Options.Partition)
+	}
 	if s.global {
-		p.Region = "us-east-1"
+		p.Region = home(a.Options.Partition, serviceName)
 	}
 	body, err := json.Marshal(input)
 	if err != nil {

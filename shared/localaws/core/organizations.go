@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -18,6 +19,7 @@ const (
 
 // organization is the one organization of this AWS.
 type organization struct {
+	partition  arn.Partition
 	id         string
 	management string // account id
 	rootID     string
@@ -47,14 +49,14 @@ type orgPolicy struct {
 }
 
 func (o *organization) arn(kind, id string) string {
-	return "arn:aws:organizations::" + o.management + ":" + kind + "/" + o.id + "/" + id
+	return o.partition.New("organizations", "", o.management, kind+"/"+o.id+"/"+id).String()
 }
 
 func (o *organization) policyARN(p *orgPolicy) string {
 	if p.aws {
-		return "arn:aws:organizations::aws:policy/service_control_policy/" + p.id
+		return o.partition.New("organizations", "", "aws", "policy/service_control_policy/"+p.id).String()
 	}
-	return "arn:aws:organizations::" + o.management + ":policy/" + o.id + "/" + strings.ToLower(p.kind) + "/" + p.id
+	return o.arn("policy", strings.ToLower(p.kind)+"/"+p.id)
 }
 
 // changed forgets what was derived from accounts, OUs and attachments.

@@ -32,7 +32,7 @@ func orgTreeOperations() map[string]Operation {
 func describeOrganization(c *Call) (any, error) {
 	o := c.AWS.organization
 	return Reply{"Organization": Reply{
-		"Id": o.id, "Arn": "arn:aws:organizations::" + o.management + ":organization/" + o.id, "FeatureSet": "ALL",
+		"Id": o.id, "Arn": o.partition.New("organizations", "", o.management, "organization/"+o.id).String(), "FeatureSet": "ALL",
 		"MasterAccountArn": o.arn("account", o.management), "MasterAccountId": o.management, "MasterAccountEmail": o.members[o.management].email,
 		"AvailablePolicyTypes": o.policyTypes(),
 	}}, nil

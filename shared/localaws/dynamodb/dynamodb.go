@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
@@ -63,7 +64,10 @@ func tableOf(c *core.Call, nameOrARN string) (*table, error) {
 }
 
 func tableName(nameOrARN string) string {
-	return nameOrARN[strings.LastIndexByte(nameOrARN, '/')+1:]
+	if arn.Is(nameOrARN) {
+		return arn.Of(nameOrARN).Base()
+	}
+	return nameOrARN
 }
 
 // decodeInput decodes the input. What is wrong with attribute values is said in DynamoDB's words.
@@ -115,7 +119,7 @@ func accessOf(c *core.Call) (core.Access, error) {
 }
 
 func tableARN(p core.Location, name string) string {
-	return "arn:aws:dynamodb:" + p.Region + ":" + p.Account + ":table/" + name
+	return p.ARN("dynamodb", "table/"+name)
 }
 
 // Services is Amazon DynamoDB.

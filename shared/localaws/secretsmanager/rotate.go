@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 	"github.com/doublelock/doublelock/shared/localaws/messaging"
 )
@@ -145,7 +146,7 @@ func rotateNow(a *core.AWS, s *secret, token string) {
 
 func rotator(a *core.AWS, s *secret) core.Caller {
 	if s.owning != "" {
-		return core.ServiceCaller(s.at.Account, s.owning+".amazonaws.com")
+		return core.ServiceCaller(s.at.Account, a.Options.Partition.Service(s.owning))
 	}
 	roleARN := rotatorsOf(a).roles[s.rotation.lambda]
 	if f, _, deployed := messaging.FunctionByARN(a, s.rotation.lambda); deployed && roleARN == "" {
@@ -155,7 +156,7 @@ func rotator(a *core.AWS, s *secret) core.Caller {
 	if role == nil {
 		return core.ServiceCaller(s.at.Account, secretsManagerService)
 	}
-	return a.Issue(core.RoleCaller(accountID, role, core.NameOf(s.rotation.lambda)), "").Caller
+	return a.Issue(core.RoleCaller(accountID, role, arn.Of(s.rotation.lambda).Name()), "").Caller
 }
 
 func rotateAs(a *core.AWS, who core.Caller, s *secret, token string) error {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
@@ -119,18 +120,18 @@ func secretNotFound() error {
 }
 
 func secretARN(p core.Location, name string) string {
-	return "arn:aws:secretsmanager:" + p.Region + ":" + p.Account + ":secret:" + name
+	return p.ARN("secretsmanager", "secret:"+name)
 }
 
 const suffixLength = 7 // "-" and six characters
 
 // findSecret finds a living secret by name, full ARN or ARN without suffix, as seen from a location.
 func findSecret(a *core.AWS, from core.Location, id string) *secret {
-	parts := strings.SplitN(id, ":", 7)
-	if len(parts) < 7 || parts[2] != "secretsmanager" {
+	at, resource, isARN := a.Locate(id, "secretsmanager")
+	rest, isSecret := strings.CutPrefix(resource, "secret:")
+	if !isARN || !isSecret {
 		return living(a, secretsAt(a, from).byName[id])
 	}
-	at, rest := core.Location{Account: parts[4], Region: parts[3]}, parts[6]
 	if at.Region != from.Region {
 		return nil
 	}
@@ -167,7 +168,7 @@ func onSecret(c *core.Call, s *secret, id string, context map[string][]string) e
 	switch {
 	case s != nil:
 		on.Resource, on.Owner, on.ResourcePolicy = s.arn, s.at.Account, s.main().policy
-	case !strings.HasPrefix(id, "arn:"):
+	case !arn.Is(id):
 		on.Resource = secretARN(c.Location, id)
 	}
 	if err := c.Authorize(on); err != nil {
@@ -243,7 +244,7 @@ func managedElsewhere(s *secret) error {
 
 // foreignTo reports whether a service other than the caller owns the secret.
 func (s *secret) foreignTo(who core.Caller) bool {
-	return s.owning != "" && who.Service != s.owning+".amazonaws.com"
+	return s.owning != "" && who.Service != arn.Of(s.arn).Partition.Service(s.owning)
 }
 
 // addSecret puts a secret into its location.
