@@ -155,7 +155,7 @@ func (a *AWS) NewCall(p Location, who Caller, serviceName, operationName string,
 	if !ok {
 		return nil, fmt.Errorf("call %s: no such service here", serviceName)
 	}
-	if !a.hasRegion(p.Region) {
+	if !a.HasRegion(p.Region) {
 		return nil, fmt.Errorf("call %s in %s: partition %s has no such Region", serviceName, p.Region, a.Options.Partition)
 	}
 	if s.global {

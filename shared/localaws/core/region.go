@@ -74,8 +74,8 @@ func (a *AWS) Locate(text, service string) (at Location, resource string, ok boo
 	return Location{Account: parsed.Account, Region: parsed.Region}, parsed.Resource, true
 }
 
-// hasRegion reports whether AWS has a Region in this partition.
-func (a *AWS) hasRegion(region string) bool {
+// HasRegion reports whether AWS has a Region in this partition.
+func (a *AWS) HasRegion(region string) bool {
 	return settings.Partition(region) == string(a.Options.Partition)
 }
 

@@ -62,7 +62,7 @@ func (a *AWS) read(r *http.Request) (*Call, Service, error) {
 		return c, s, &Error{Code: "UnknownOperationException", Message: "no service " + name + " here", Status: 404}
 	}
 	c.Service, c.Region = name, region
-	if !a.hasRegion(region) {
+	if !a.HasRegion(region) {
 		return c, s, noSuchRegion(s.Protocol, region)
 	}
 	if s.global {

@@ -170,6 +170,8 @@ func replicateKey(c *core.Call) (any, error) {
 	switch {
 	case !k.multiRegion || k.primary != k.At:
 		return nil, &core.Error{Code: "UnsupportedOperationException", Message: k.ARN + " is not a multi-region primary key."}
+	case !c.AWS.HasRegion(in.ReplicaRegion):
+		return nil, &core.Error{Code: "UnsupportedOperationException", Message: "The specified Region " + in.ReplicaRegion + " is not supported."}
 	case livingKey(c.AWS, at, k.id) != nil:
 		return nil, &core.Error{Code: "AlreadyExistsException", Message: "Replica key already exists in " + in.ReplicaRegion + " region"}
 	}

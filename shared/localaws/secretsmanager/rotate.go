@@ -76,6 +76,9 @@ func rotateSecret(c *core.Call) (any, error) {
 	if len(s.stages) == 0 {
 		return nil, invalidRequest("You can't rotate a secret that has no value.")
 	}
+	if in.RotationLambdaARN != "" && !isRotator(c.AWS, in.RotationLambdaARN) {
+		return nil, &core.Error{Code: "ResourceNotFoundException", Message: "Lambda does not exist or could not be accessed"}
+	}
 	if s.rotation == nil {
 		s.rotation = &rotationConfig{}
 	}
@@ -104,6 +107,13 @@ func RotationFunction(a *core.AWS, functionARN, roleARN string) {
 	a.Lock()
 	defer a.Unlock()
 	rotatorsOf(a).roles[functionARN] = roleARN
+}
+
+// isRotator reports whether a rotation function exists: deployed, registered, or named by RotationFunction.
+func isRotator(a *core.AWS, functionARN string) bool {
+	_, named := rotatorsOf(a).roles[functionARN]
+	_, _, deployed := messaging.FunctionByARN(a, functionARN)
+	return named || deployed
 }
 
 func given1(text string) []string {

@@ -103,6 +103,7 @@ func operations() map[string]core.Operation {
 		"PutResourcePolicy":            putSecretPolicy,
 		"GetResourcePolicy":            getSecretPolicy,
 		"DeleteResourcePolicy":         deleteSecretPolicy,
+		"ValidateResourcePolicy":       validateSecretPolicy,
 		"GetRandomPassword":            getRandomPassword,
 	}
 }
@@ -224,7 +225,7 @@ func secretToChange(c *core.Call, id string, context map[string][]string) (*secr
 
 func changeable(c *core.Call, s *secret) error {
 	if s.primary != nil {
-		return invalidRequest("Operation not permitted on a replica secret. Call must be made in primary secret's region.")
+		return secretParameter("Operation not permitted on a replica secret. Call must be made in primary secret's region.")
 	}
 	if !s.removal.IsZero() {
 		return markedForDeletion()
