@@ -15,9 +15,9 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -120,7 +120,7 @@ func (o *canaryOptions) run(ctx context.Context, env *command.Env, config settin
 	ctx, cancel := context.WithTimeout(ctx, hops*o.patience)
 	defer cancel()
 	defer env.Wait("the canary in %s %s to come through the hub, up to %s a hop", account, region, o.patience)()
-	canary, err := handlers.Canary(ctx, client, config, handlers.CanaryPlace{Account: account, Region: region, Role: o.role, ID: canaryID()})
+	canary, err := live.Canary(ctx, client, config, live.CanaryAt{Account: account, Region: region, Role: o.role, ID: canaryID()})
 	if err != nil {
 		return []fleet.Row{{Account: account, Check: fleet.CheckCanary, Status: fleet.Unknown, Detail: err.Error(),
 			Fix: "Run it with credentials that may inspect the organization."}}

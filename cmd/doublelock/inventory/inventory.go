@@ -18,8 +18,9 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
 
@@ -71,13 +72,13 @@ func (s *request) run(ctx context.Context) error {
 	if s.own && len(s.accounts) > 0 {
 		return errors.New("inventory: --own reads the account of the credentials; leave out --account, or --own")
 	}
-	reader, err := s.open(ctx)
+	client, reader, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
 	known := s.accounts
 	if s.own {
-		own, err := reader.Cloud.Own(ctx)
+		own, err := client.Own(ctx)
 		if err != nil {
 			return fmt.Errorf("find the account of the credentials: %w", err)
 		}
@@ -107,13 +108,13 @@ func (s *request) run(ctx context.Context) error {
 }
 
 // open finds Regions and accounts in the environment contract, and in the configuration where there is one.
-func (s *request) open(ctx context.Context) (*handlers.Inventory, error) {
+func (s *request) open(ctx context.Context) (*cloud.Cloud, *fleet.Snapshots, error) {
 	options := cloud.FromEnv(s.env.Getenv)
 	options.KeyDetails, options.Now = true, s.env.Now
 	if _, err := os.Stat(cmp.Or(s.config, input.ConfigName)); s.config != "" || err == nil {
 		config, _, err := input.Config(s.env, s.config)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		options.Region = cmp.Or(options.Region, config.Regions.Home)
 		options.HubAccount = cmp.Or(options.HubAccount, config.Organization.SecurityAccount)
@@ -133,17 +134,17 @@ func (s *request) open(ctx context.Context) (*handlers.Inventory, error) {
 		regions = []string{options.Region}
 	}
 	if err := flags.CheckRegions(regions); err != nil {
-		return nil, fmt.Errorf("inventory: %w", err)
+		return nil, nil, fmt.Errorf("inventory: %w", err)
 	}
 	client, err := cloud.Open(ctx, options)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &handlers.Inventory{Cloud: client, Regions: regions, Now: s.env.Now}, nil
+	return client, live.Snapshots(client, regions, s.env.Now), nil
 }
 
 // readAccounts reads what is asked for and is not left from a run that was stopped.
-func (s *request) readAccounts(ctx context.Context, reader *handlers.Inventory, organization inventory.Snapshot) ([]inventory.Snapshot, error) {
+func (s *request) readAccounts(ctx context.Context, reader *fleet.Snapshots, organization inventory.Snapshot) ([]inventory.Snapshot, error) {
 	ids := s.accounts
 	if len(ids) == 0 {
 		for _, account := range organization.Accounts {

@@ -13,7 +13,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
-	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
@@ -103,7 +103,7 @@ func jobFor(jobs []migration.Job, secret string) migration.Job {
 
 // verify compares the plan with what is true now, for the secrets that were not begun yet: those that were have
 // changed by our own hand, and the machine inspects them before each step anyway.
-func (a *applying) verify(ctx context.Context, m *handlers.Migrations, p migration.Plan, jobs []migration.Job) error {
+func (a *applying) verify(ctx context.Context, m *fleet.Migrations, p migration.Plan, jobs []migration.Job) error {
 	open := p
 	open.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i migration.Item) bool { return jobFor(jobs, i.Secret).Before != nil })
 	if len(open.Items) == 0 {
@@ -181,7 +181,7 @@ func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) ([]migration
 }
 
 // dry prints what would be done now, and does nothing.
-func (a *applying) dry(ctx context.Context, m *handlers.Migrations, p migration.Plan, items []migration.Item) error {
+func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
 	for _, i := range items {
 		j, err := m.Store.Load(ctx, i.Secret)
 		if err != nil {
@@ -214,7 +214,7 @@ type outcome struct {
 	Until  time.Time       `json:"until,omitzero"`
 }
 
-func (a *applying) apply(ctx context.Context, m *handlers.Migrations, p migration.Plan, items []migration.Item) error {
+func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
 	bar := a.env.Progress("secrets", len(items))
 	defer bar.Done()
 	var done []outcome
@@ -244,7 +244,7 @@ func (a *applying) apply(ctx context.Context, m *handlers.Migrations, p migratio
 	return errors.Join(failed, restingExit(done))
 }
 
-func (a *applying) halted(ctx context.Context, m *handlers.Migrations, wave migration.Wave) (string, error) {
+func (a *applying) halted(ctx context.Context, m *fleet.Migrations, wave migration.Wave) (string, error) {
 	jobs, err := listJobs(ctx, m.Store)
 	if err != nil {
 		return "", err
@@ -252,7 +252,7 @@ func (a *applying) halted(ctx context.Context, m *handlers.Migrations, wave migr
 	return migration.Halted(jobs, wave, m.Engine.Settings), nil
 }
 
-func (a *applying) one(ctx context.Context, m *handlers.Migrations, p migration.Plan, i migration.Item) (outcome, error) {
+func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Plan, i migration.Item) (outcome, error) {
 	o := outcome{Secret: i.Secret, Name: i.Name, Wave: i.Wave}
 	j, err := m.Engine.Start(ctx, i, p.ID)
 	if err != nil {

@@ -12,8 +12,9 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -54,7 +55,7 @@ func (m *moving) acceptFlag(cmd *cobra.Command) {
 }
 
 // open finds hub, Regions and limits in the environment contract, and in the configuration where there is one.
-func (m *moving) open(ctx context.Context) (*handlers.Migrations, error) {
+func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
 	options := cloud.FromEnv(m.env.Getenv)
 	options.KeyDetails, options.Now, options.Session = true, m.env.Now, "migrate"
 	var err error
@@ -78,9 +79,9 @@ func (m *moving) open(ctx context.Context) (*handlers.Migrations, error) {
 	if err != nil {
 		return nil, err
 	}
-	return handlers.Migration{
+	return live.Migration{
 		Cloud: client, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
-		Regions: options.Regions, Settings: set, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
+		Regions: options.Regions, Runtime: m.runtime, Settings: set, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
 	}.Open(), nil
 }
 

@@ -17,8 +17,8 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/trail"
@@ -115,7 +115,7 @@ func (p *planning) noteAccepted(made migration.Plan) {
 }
 
 // make plans from fresh facts.
-func (p *planning) make(ctx context.Context, m *handlers.Migrations) (migration.Plan, error) {
+func (p *planning) make(ctx context.Context, m *fleet.Migrations) (migration.Plan, error) {
 	facts, err := p.facts(ctx, m)
 	if err != nil {
 		return migration.Plan{}, err
@@ -124,7 +124,7 @@ func (p *planning) make(ctx context.Context, m *handlers.Migrations) (migration.
 	return migration.Make(facts, p.secrets...)
 }
 
-func (p *planning) facts(ctx context.Context, m *handlers.Migrations) (migration.Facts, error) {
+func (p *planning) facts(ctx context.Context, m *fleet.Migrations) (migration.Facts, error) {
 	snapshot, err := p.takeSnapshot(ctx, m)
 	if err != nil {
 		return migration.Facts{}, err
@@ -138,13 +138,13 @@ func (p *planning) facts(ctx context.Context, m *handlers.Migrations) (migration
 		seen = []migration.Sighting{}
 		p.env.Note("without --trail only policies say who reads")
 	}
-	return m.Facts(ctx, snapshot, p.runtime, seen)
+	return m.Facts(ctx, snapshot, seen)
 }
 
-func (p *planning) takeSnapshot(ctx context.Context, m *handlers.Migrations) (inventory.Snapshot, error) {
+func (p *planning) takeSnapshot(ctx context.Context, m *fleet.Migrations) (inventory.Snapshot, error) {
 	if p.snapshot == "" {
 		defer p.env.Wait("the policies, secrets and keys of the accounts")()
-		return m.Take(ctx, p.accounts...)
+		return m.Snapshots.Take(ctx, p.accounts...)
 	}
 	access, err := input.Snapshot(p.env, p.snapshot)
 	if err != nil {
@@ -161,7 +161,7 @@ func (p *planning) readTrails(ctx context.Context) ([]migration.Sighting, error)
 	found := []migration.Sighting{}
 	reader := &input.Trail{Env: p.env}
 	reader.Event = func(r trail.Record) error {
-		found = append(found, handlers.Sightings(r.Change)...)
+		found = append(found, fleet.Sightings(r.Change)...)
 		return nil
 	}
 	reader.Broken = func(reason error) error {

@@ -10,7 +10,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
-	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
@@ -77,7 +77,7 @@ func (g *goingBack) run(ctx context.Context) error {
 }
 
 // chosen are the jobs that were asked for and have something to go back to.
-func (g *goingBack) chosen(ctx context.Context, m *handlers.Migrations) ([]migration.Job, error) {
+func (g *goingBack) chosen(ctx context.Context, m *fleet.Migrations) ([]migration.Job, error) {
 	all, err := listJobs(ctx, m.Store)
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ type result struct {
 	Error  string          `json:"error,omitempty"`
 }
 
-func (g *goingBack) back(ctx context.Context, m *handlers.Migrations, jobs []migration.Job) error {
+func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migration.Job) error {
 	results, failed := []result{}, 0
 	for _, j := range jobs {
 		after, err := m.Engine.Rollback(ctx, j.Secret, g.reason)

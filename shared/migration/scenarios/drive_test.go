@@ -16,8 +16,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -92,7 +93,7 @@ func (w *testbed) hubParts() {
 }
 
 // machine is one worker of the hub, with a name of its own.
-func (w *testbed) machine(endpoint string) *handlers.Migrations {
+func (w *testbed) machine(endpoint string) *fleet.Migrations {
 	w.Helper()
 	c, err := w.aws.Principal(hub, "role/doublelock-remediate/doublelock-remediate")
 	must(w, err)
@@ -103,7 +104,7 @@ func (w *testbed) machine(endpoint string) *handlers.Migrations {
 	must(w, err)
 	set := migration.Defaults()
 	set.RotateTwice, set.AutoGrant = true, true
-	return handlers.Migration{Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, farRegion}, Settings: set,
+	return live.Migration{Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, farRegion}, Settings: set,
 		By: "doublelock-remediate", Now: now, Sleep: func(context.Context, time.Duration) error { return nil }}.Open()
 }
 
@@ -204,9 +205,8 @@ func (w *testbed) watch() {
 	w.Helper()
 	m := w.machine(w.url)
 	for _, name := range []string{"GetSecretValue", "Decrypt"} {
-		q := cloud.Lookup{Account: w.account(w.Secret.Account), Region: region, By: cloud.ByEventName, Value: name, From: w.now.Add(-time.Hour)}
 		var denied []migration.Refused
-		must(w, m.Reads.Trails.Lookup(w.Context(), q, func(raw []byte) error {
+		must(w, m.Reads.History.Named(w.Context(), w.account(w.Secret.Account), region, name, w.now.Add(-time.Hour), func(raw []byte) error {
 			c, err := trail.Decode(raw)
 			if err == nil && c.Kind == trail.DeniedRead {
 				denied = append(denied, migration.Refused{Principal: c.Actor.PrincipalARN(), EventID: c.EventID, At: c.Time.UTC(),

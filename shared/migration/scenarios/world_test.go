@@ -18,8 +18,9 @@ import (
 	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -197,7 +198,7 @@ func (w *stage) describe() guard.Secret {
 }
 
 // migrations is the machine as the hub opens it.
-func (w *stage) migrations(change func(*cloud.Options)) *handlers.Migrations {
+func (w *stage) migrations(change func(*cloud.Options)) *fleet.Migrations {
 	w.Helper()
 	c, err := w.aws.Principal(hub, "role/doublelock-remediate/doublelock-remediate")
 	must(w, err)
@@ -209,7 +210,7 @@ func (w *stage) migrations(change func(*cloud.Options)) *handlers.Migrations {
 	}
 	door, err := cloud.Open(w.Context(), o)
 	must(w, err)
-	return handlers.Migration{
+	return live.Migration{
 		Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, far}, Settings: w.settings(),
 		By: "doublelock-migrate", Now: func() time.Time { return w.now }, Sleep: func(context.Context, time.Duration) error { return nil },
 	}.Open()

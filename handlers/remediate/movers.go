@@ -1,17 +1,17 @@
-package handlers
+package remediate
 
 import (
 	"context"
 	"fmt"
 	"strings"
 
-	"github.com/doublelock/doublelock/handlers/remediate"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
 // movers let the remediate handler ask before a change, and hand the secret over after it.
-type movers struct{ m *Migrations }
+type movers struct{ m *fleet.Migrations }
 
 // Ready asks who would lose access.
 func (a movers) Ready(ctx context.Context, s guard.Secret, keyARN string) (string, error) {
@@ -20,7 +20,7 @@ func (a movers) Ready(ctx context.Context, s guard.Secret, keyARN string) (strin
 		return "", err
 	}
 	if j.Lease.By != "" && j.Lease.Until.After(a.m.Engine.Now()) {
-		return "", fmt.Errorf("%w: %w", remediate.ErrPostponed, migration.ErrBusy)
+		return "", fmt.Errorf("%w: %w", ErrPostponed, migration.ErrBusy)
 	}
 	if problem := j.Refuses(s, a.m.Engine.Settings); problem != "" {
 		return problem, nil
@@ -61,14 +61,14 @@ func complaint(a migration.Assessment) string {
 
 // Moved hands a re-keyed secret to the machine.
 func (a movers) Moved(ctx context.Context, n guard.Notice, begun guard.JournalEntry) error {
-	was := &migration.Before{KeyID: begun.Before[remediate.KeyField], State: guard.LockState(begun.Before[remediate.StateField]), Tags: map[string]string{}, At: begun.At}
+	was := &migration.Before{KeyID: begun.Before[KeyField], State: guard.LockState(begun.Before[StateField]), Tags: map[string]string{}, At: begun.At}
 	for name, value := range n.Tags {
 		if !strings.HasPrefix(name, "doublelock:") {
 			was.Tags[name] = value
 		}
 	}
 	for name, value := range begun.Before {
-		if tag, isTag := strings.CutPrefix(name, remediate.TagField); isTag {
+		if tag, isTag := strings.CutPrefix(name, TagField); isTag {
 			was.Tags[tag] = value
 		}
 	}
@@ -78,7 +78,7 @@ func (a movers) Moved(ctx context.Context, n guard.Notice, begun guard.JournalEn
 		return err
 	}
 	was.Replicas = s.Replicas
-	j := migration.Job{Secret: s.ARN, Name: s.Name, Account: s.Account, Region: s.Region, Wave: migration.WaveOf(s.Tags), Target: begun.After[remediate.KeyField],
+	j := migration.Job{Secret: s.ARN, Name: s.Name, Account: s.Account, Region: s.Region, Wave: migration.WaveOf(s.Tags), Target: begun.After[KeyField],
 		Before: was, Seal: migration.SealOwner, Tool: n.Tool, RekeyedAt: begun.At}
 	if s.RotationEnabled {
 		j.Seal = migration.SealRotate
