@@ -29,8 +29,11 @@ func New(env *command.Env) *cobra.Command {
 		Long: `Audit inspects every secret of the account that your AWS credentials belong to, and changes nothing. It asks for
 secretsmanager:ListSecrets, DescribeSecret and ListSecretVersionIds, and kms:DescribeKey; it never reads a value.
 
-What could not be read makes a secret "unknown", never fine. The exit code is 2 when a control fails or a secret is
-unknown.`,
+With --config it asks for kms:ListAliases and kms:ListResourceTags, too: approved keys may be named by alias or tag.
+
+What could not be read makes a secret "unknown", never fine.
+
+Exit codes: 0 every control passes or is waived, 1 an error, 2 a control fails or a secret is unknown.`,
 		Example: `  doublelock audit
   doublelock audit --region us-east-1 --region eu-west-1
   doublelock audit -o json | jq -r 'select(.state == "default") | .arn'`,
@@ -98,7 +101,7 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 	}
 	a := &audit{env: env, regions: regions}
 	if configFile != "" {
-		config, err := settings.Load(configFile)
+		config, _, err := input.Config(env, configFile)
 		if err != nil {
 			return nil, err
 		}
@@ -112,6 +115,7 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 	if err != nil {
 		return nil, err
 	}
+	defer env.Wait("AWS to say whose credentials these are")()
 	who, err := a.cloud.Identity(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("audit: who am I: %w", err)
@@ -139,6 +143,7 @@ func (a *audit) run(ctx context.Context) error {
 }
 
 func (a *audit) list(ctx context.Context) ([]guard.Secret, error) {
+	defer a.env.Wait("the list of secrets in %s", strings.Join(a.regions, ", "))()
 	var all []guard.Secret
 	for _, region := range a.regions {
 		err := a.cloud.Secrets().List(ctx, a.account, region, func(s guard.Secret) error {
@@ -284,7 +289,7 @@ func (a *audit) verdict() error {
 	for _, state := range guard.States() {
 		parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
 	}
-	fmt.Fprintf(a.env.Stderr, "%d secrets in account %s: %s\n", len(a.results), a.account, strings.Join(parts, ", "))
+	fmt.Fprintf(a.env.Stderr, "%s in account %s: %s\n", output.Count(len(a.results), "secret"), a.account, strings.Join(parts, ", "))
 	for i, err := range a.failed {
 		if i == 3 {
 			fmt.Fprintf(a.env.Stderr, "and %d more could not be read\n", len(a.failed)-i)

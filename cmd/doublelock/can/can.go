@@ -26,7 +26,9 @@ permission on the secret and the permission on its key, through Secrets Manager.
 role session or a root user.
 
 With --only it proves isolation instead: exit code 2 when the principal can open any other secret, with the statements
-that let it, and also when that cannot be ruled out.`,
+that let it, and also when that cannot be ruled out.
+
+Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not proved.`,
 		Example: `  doublelock can arn:aws:iam::111122223333:role/app --read --snapshot org.json
   doublelock can arn:aws:iam::111122223333:role/vendor --read --only vendor/acme --snapshot org.json`,
 		Args: func(_ *cobra.Command, args []string) error {

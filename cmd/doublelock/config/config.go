@@ -17,6 +17,9 @@ func New(env *command.Env) *cobra.Command {
 	config := &cobra.Command{
 		Use:   "config",
 		Short: "Write, check and describe doublelock.yaml",
+		Example: `  doublelock config init
+  doublelock config validate --live
+  doublelock config schema > doublelock.schema.json`,
 	}
 	config.AddCommand(configInitCommand(env), configValidateCommand(env), configSchemaCommand(env))
 	return config
@@ -26,6 +29,9 @@ func configSchemaCommand(env *command.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of doublelock.yaml, for editors",
+		Long: `Schema prints the JSON Schema of doublelock.yaml, with which editors complete and check it while it is written.
+
+Exit codes: 0 fine, 1 an error.`,
 		Example: `  doublelock config schema > doublelock.schema.json
   # and in the first line of doublelock.yaml:
   # yaml-language-server: $schema=doublelock.schema.json`,
@@ -48,7 +54,9 @@ func configValidateCommand(env *command.Env) *cobra.Command {
 		Short: "Check doublelock.yaml and say what is wrong where, and how to fix it",
 		Long: `Checks configuration files (doublelock.yaml when none is named, - for standard input) before anything is deployed.
 Every problem is a line: file:line:column: what is wrong; how to fix it. With --live it also asks AWS Organizations
-whether the organization, its accounts and OUs are the ones written down; that takes credentials that may read it.`,
+whether the organization, its accounts and OUs are the ones written down; that takes credentials that may read it.
+
+Exit codes: 0 no problems, 1 a problem or an error.`,
 		Example: `  doublelock config validate
   doublelock config validate --live prod.yaml
   doublelock config validate -o json *.yaml`,

@@ -59,7 +59,9 @@ func configInitCommand(env *command.Env) *cobra.Command {
 		Short: "Ask what has to be known and write a commented doublelock.yaml",
 		Long: `Writes a configuration (doublelock.yaml when no file is named, - for standard output) that validates, with comments
 on everything else that can be said. On a terminal it asks for what no flag answers; elsewhere it takes the defaults.
-It never overwrites a file without --force.`,
+It never overwrites a file without --force.
+
+Exit codes: 0 fine, 1 an error.`,
 		Example: `  doublelock config init
   doublelock config init --organization o-exampleorgid --root r-ab12 --management-account 111122223333 \
     --security-account 444455556666 --email security@example.com`,

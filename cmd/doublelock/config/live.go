@@ -29,6 +29,7 @@ func lookAtOrganization(ctx context.Context, env *command.Env, config settings.C
 	if err != nil {
 		return settings.Seen{}, err
 	}
+	defer env.Wait("AWS Organizations")()
 	organization := client.Organization()
 	about, err := organization.About(ctx)
 	if err != nil {

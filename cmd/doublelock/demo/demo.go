@@ -17,7 +17,9 @@ func New(env *command.Env) *cobra.Command {
 		Short: "Play an organization on this machine: real handlers, real SDK, a local AWS",
 		Long: `Demo starts an AWS organization in this process, deploys the templates that the CDK app synthesizes into it, and plays a
 story through the real handlers and the real SDK. No AWS account is needed and nothing leaves this machine. The same
-seed gives the same output.`,
+seed gives the same output.
+
+Exit codes: 0 the story ended well, 1 an error, or an event was lost.`,
 		Example: `  doublelock demo
   doublelock demo -o json | jq -r 'select(.stage == "finding_opened") | .control + " " + .resource'
   doublelock demo --keep          # then, in another terminal, use the aws CLI against it`,

@@ -38,6 +38,13 @@ func Config(env *command.Env, path string) (settings.Config, string, error) {
 		}
 		path = ConfigName
 	}
+	if path == "-" {
+		file, err := File(env, path)
+		if err != nil {
+			return settings.Config{}, path, err
+		}
+		return file.Config, path, nil
+	}
 	config, err := settings.Load(path)
 	return config, path, err
 }

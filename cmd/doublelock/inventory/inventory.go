@@ -47,7 +47,9 @@ value, needs the role doublelock-read in every account, and writes one snapshot 
 
 An account that cannot be entered is a line in the snapshot's "unread": every answer that it could change is unknown.
 The run can be stopped and taken up again: what is read of an account is kept beside the file, in FILE.parts, until
-all are read.`,
+all are read.
+
+Exit codes: 0 a snapshot was written (its blind spots are named), 1 an error, or nothing could be read.`,
 		Example: `  doublelock inventory --out org.json
   doublelock inventory --out shop.json --account 111122223333 --region eu-central-1
   doublelock inventory --out here.json --own          # the account of your own credentials, without any role`,

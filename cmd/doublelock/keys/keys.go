@@ -24,6 +24,9 @@ func New(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
 		Short: "Review the keys that secrets are under, and write policies for new ones",
+		Example: `  doublelock keys review --snapshot org.json
+  doublelock keys policy --shape app --account 111122223333 --region eu-central-1 \
+      --reader arn:aws:iam::111122223333:role/app --writer arn:aws:iam::111122223333:role/deploy`,
 	}
 	cmd.AddCommand(keysReviewCommand(env), keysPolicyCommand(env))
 	return cmd
@@ -189,7 +192,9 @@ cannot decrypt, users use the key through Secrets Manager alone, nobody else get
 
   app      the secrets of one application: --reader, --writer, --secret
   vendor   one secret for one role of somebody else: --reader, --writer, --secret
-  central  a key for the secrets of several accounts: --use-account`,
+  central  a key for the secrets of several accounts: --use-account
+
+Exit codes: 0 fine, 1 an error.`,
 		Example: `  doublelock keys policy --shape app --account 111122223333 --region eu-central-1 \
       --reader arn:aws:iam::111122223333:role/app --writer arn:aws:iam::111122223333:role/deploy
   doublelock keys policy --shape vendor --account 111122223333 --region eu-central-1 --as terraform \

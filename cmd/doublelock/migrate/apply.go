@@ -35,7 +35,7 @@ of the first wave that is not done as far as it can go now: sets the key, proves
 does that. A wave begins when the ones before it are past observing, and halts when too many of its secrets fail or
 break a reader.
 
-Exit code 2 when a secret is blocked, failed or its facts have changed.`,
+Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocked or failed, or its facts have changed.`,
 		Example: `  doublelock migrate apply plan.json --dry-run     # exactly the calls that would be made now
   doublelock migrate apply plan.json
   doublelock migrate apply plan.json --wave canary --window "Mon-Thu 22:00-04:00"`,

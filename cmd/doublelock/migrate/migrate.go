@@ -38,6 +38,10 @@ func New(env *command.Env) *cobra.Command {
 The plan says who would lose access and what mends it; apply refuses a plan whose facts have changed; every change is
 journaled before it is made, and rollback goes back. Jobs live in the hub's table: a run that is stopped anywhere is
 taken up by the next one, or by the hub.`,
+		Example: `  doublelock migrate plan --out plan.json
+  doublelock migrate apply plan.json --dry-run
+  doublelock migrate apply plan.json
+  doublelock migrate status`,
 	}
 	cmd.AddCommand(migratePlanCommand(env), migrateShowCommand(env), migrateApplyCommand(env), migrateStatusCommand(env),
 		migrateSealCommand(env), migrateRollbackCommand(env))

@@ -42,7 +42,8 @@ func migratePlanCommand(env *command.Env) *cobra.Command {
 CloudTrail who really read, asks for each reader whether it may decrypt with the key the secret would move to, and
 writes a plan. Nothing is changed, and no value is read.
 
-Exit code 2 when a secret is blocked: a reader would lose access, or something is unknown.`,
+Exit codes: 0 every secret can be moved, 1 an error, or no secret was found, 2 a secret is blocked: a reader would lose
+access, or something is unknown.`,
 		Example: `  doublelock migrate plan --out plan.json
   doublelock migrate plan --out plan.json --snapshot org.json --trail trail/
   doublelock migrate plan --out plan.json --secret shop/db --accept arn:aws:iam::111122223333:role/retired`,
@@ -200,8 +201,12 @@ func blockedExit(p migration.Plan) error {
 func migrateShowCommand(env *command.Env) *cobra.Command {
 	var fixes bool
 	cmd := &cobra.Command{
-		Use:     "show PLAN_FILE",
-		Short:   "Show a plan: readers and their verdicts, fixes, cost, what can be undone",
+		Use:   "show PLAN_FILE",
+		Short: "Show a plan: readers and their verdicts, fixes, cost, what can be undone",
+		Long: `Show prints a plan of migrate plan: for each secret the key it would move to, who reads it and what becomes of them,
+what can be undone, and which line of the owner's code changes. It asks nobody.
+
+Exit codes: 0 the plan was shown, 1 an error.`,
 		Example: "  doublelock migrate show plan.json\n  doublelock migrate show plan.json --fixes",
 		Args:    onePlanFile("migrate show"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -289,7 +294,7 @@ func targetOf(i migration.Item) string {
 func showReader(out io.Writer, indent string, r migration.Reader, fixes bool) {
 	seen := ""
 	if !r.LastSeen.IsZero() {
-		seen = fmt.Sprintf(", read %d times, last %s", r.Reads, r.LastSeen.Format(time.DateOnly))
+		seen = fmt.Sprintf(", read %s, last %s", output.Count(r.Reads, "time"), r.LastSeen.Format(time.DateOnly))
 	}
 	accepted := ""
 	if r.Accepted {

@@ -29,7 +29,9 @@ func migrateRollbackCommand(env *command.Env) *cobra.Command {
 		Long: `Rollback sets the key again that the secret had before its first change, makes copies again under their previous
 keys, and restores our own tags; tags of others are left as they are now. It proves that every labelled version opens
 with the previous key. A version that was written under the new key alone goes back only with the right to decrypt it;
-where that is missing rollback says so, and the owner has to write a new version.`,
+where that is missing rollback says so, and the owner has to write a new version.
+
+Exit codes: 0 all are set back, 1 an error, 2 a secret could not be set back.`,
 		Example: `  doublelock migrate rollback --secret shop/db --reason "the app broke"
   doublelock migrate rollback --wave canary --reason "wrong key policy" --dry-run`,
 		Args: cobra.NoArgs,

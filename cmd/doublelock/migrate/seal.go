@@ -29,7 +29,9 @@ After the first time AWSPREVIOUS still opens with the previous key; a second tim
 that one too. Nothing else of Doublelock ever reads a value.
 
 It needs secretsmanager:GetSecretValue, PutSecretValue, UpdateSecretVersionStage, DescribeSecret and
-ListSecretVersionIds on the secret, and kms:Decrypt and kms:GenerateDataKey on its key.`,
+ListSecretVersionIds on the secret, and kms:Decrypt and kms:GenerateDataKey on its key.
+
+Exit codes: 0 a new version was written, or none is needed, 1 an error.`,
 		Example: "  doublelock migrate seal arn:aws:secretsmanager:eu-central-1:111122223333:secret:shop/db-AbCdEf",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || arn.Of(args[0]).Service != "secretsmanager" {

@@ -14,8 +14,13 @@ import (
 func migrateStatusCommand(env *command.Env) *cobra.Command {
 	m := &moving{env: env}
 	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Show how far the migrations are: by wave, account and phase, and what waits for whom",
+		Use:   "status",
+		Short: "Show how far the migrations are: by wave, account and phase, and what waits for whom",
+		Long: `Status counts the migrations in the hub's table: planned, re-keyed, half sealed (AWSCURRENT is, AWSPREVIOUS is not yet),
+sealed, stuck (blocked or failed) and rolled back. Below the table is each secret that waits for its owner, for
+security, or only for time to pass.
+
+Exit codes: 0 the status was shown, 1 an error.`,
 		Example: "  doublelock migrate status\n  doublelock migrate status -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

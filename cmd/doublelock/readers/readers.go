@@ -27,7 +27,9 @@ one secret has.
            VPC, MFA or session, would decide. Unknown is neither a yes nor a no.
 
 Principals of accounts outside the snapshot are unknown at best. Who holds only the key lock is counted, and listed
-with --all.`,
+with --all.
+
+Exit codes: 0 the question was answered, 1 an error.`,
 		Example: `  doublelock readers payments/db --snapshot org.json
   doublelock readers arn:aws:secretsmanager:eu-central-1:111122223333:secret:payments/db-AbCdEf -s org.json -o json`,
 		Args: func(_ *cobra.Command, args []string) error {

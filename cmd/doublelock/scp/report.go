@@ -113,7 +113,7 @@ func tallyLine(f *simulated) string {
 			line += fmt.Sprintf(", %d %s", n, o)
 		}
 	}
-	return line + fmt.Sprintf("; %d records are no calls", t.Skipped)
+	return line + "; " + output.Count(t.Skipped, "record is no call", "records are no calls")
 }
 
 type simulatedJSON struct {

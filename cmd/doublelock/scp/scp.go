@@ -21,6 +21,8 @@ func New(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scp",
 		Short: "Print the service control policies, and try them before they are attached",
+		Example: `  doublelock scp render
+  doublelock scp simulate --trail trail/`,
 	}
 	cmd.AddCommand(scpRenderCommand(env), scpSimulateCommand(env))
 	return cmd
@@ -34,7 +36,9 @@ func scpRenderCommand(env *command.Env) *cobra.Command {
 		Long: `Render prints the service control policies that doublelock.yaml asks for: name, size, targets and what each
 statement is for. With -o json the documents come with it; with --dir each is written to a file of its own, minified
 as it counts against the quota. A configuration in which no stage asks for SCPs is rendered as if every stage did, and
-the output says so.`,
+the output says so.
+
+Exit codes: 0 fine, 1 an error.`,
 		Example: `  doublelock scp render
   doublelock scp render --config prod.yaml --dir policies/
   doublelock scp render -o json | jq -r '.[0].document'`,

@@ -11,8 +11,11 @@ import (
 
 func New(env *command.Env) *cobra.Command {
 	return &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version, the commit it was built from and the Go release",
+		Use:   "version",
+		Short: "Print the version, the commit it was built from and the Go release",
+		Long: `Version prints which doublelock this is. It asks nobody.
+
+Exit codes: 0 always.`,
 		Example: "  doublelock version -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
