@@ -85,7 +85,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "shared/settings"},
 	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live", "shared/cloud", "shared/settings"),
 	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/inventory"),
-	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
+	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
 	"cmd/doublelock/migrate":              commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/guard", "shared/inventory", "shared/migration", "shared/settings", "shared/trail"),
 	"cmd/doublelock/policy":               commandLine("shared/policy", "shared/policy/policytest"),
 	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),

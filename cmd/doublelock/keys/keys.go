@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -14,7 +15,9 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/keyreview"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -83,17 +86,36 @@ func runKeysReview(env *command.Env, path, config, standard string, controls []s
 	if env.AsJSON() {
 		err = writeReviewJSON(env, found)
 	} else {
-		err = writeReview(env, found)
+		err = writeReview(env, found, keyNames(access.Snapshot()))
 	}
 	if err != nil {
 		return fmt.Errorf("write findings: %w", err)
 	}
 	input.NoteUnread(env, access.Snapshot().Unread)
-	fmt.Fprintf(env.Stderr, "%s on %s\n", output.Count(len(found), "finding"), output.Count(len(access.Snapshot().Keys), "key", "keys"))
+	fmt.Fprintln(env.Stderr, summary(found, len(access.Snapshot().Keys)))
 	if len(found) > 0 {
 		return command.Found()
 	}
 	return nil
+}
+
+// summary counts findings by severity, the worst first.
+func summary(found []keyreview.Finding, keys int) string {
+	counts := map[guard.Severity]int{}
+	for _, f := range found {
+		counts[f.Control.Severity]++
+	}
+	var parts []string
+	for _, severity := range []guard.Severity{guard.SeverityCritical, guard.SeverityHigh, guard.SeverityMedium, guard.SeverityLow} {
+		if counts[severity] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[severity], severity))
+		}
+	}
+	line := output.Count(len(found), "finding") + " on " + output.Count(keys, "key")
+	if len(parts) > 0 {
+		line += ": " + strings.Join(parts, ", ")
+	}
+	return line
 }
 
 func controlIDs() []string {
@@ -139,10 +161,23 @@ func readStandard(env *command.Env, config, path string) (keyreview.Standard, er
 	return std, nil
 }
 
-func writeReview(env *command.Env, found []keyreview.Finding) error {
-	table := env.Rows("CONTROL", "SEVERITY", "OUTCOME", "KEY", "DETAIL")
+// keyNames are the names that people know keys by, by ARN: an alias where there is one.
+func keyNames(s *inventory.Snapshot) map[string]string {
+	names := map[string]string{}
+	for _, k := range s.Keys {
+		names[k.Facts.ARN] = arn.Of(k.Facts.ARN).Resource
+		if len(k.Facts.Aliases) > 0 {
+			names[k.Facts.ARN] = slices.Min(k.Facts.Aliases)
+		}
+	}
+	return names
+}
+
+func writeReview(env *command.Env, found []keyreview.Finding, names map[string]string) error {
+	table := env.Rows("CONTROL", "SEVERITY", "OUTCOME", "ACCOUNT", "REGION", "KEY", "DETAIL")
 	for _, f := range found {
-		table.Add(f.Control.ID, f.Control.Severity, f.Outcome, f.Key, f.Detail)
+		at := arn.Of(f.Key)
+		table.Add(f.Control.ID, f.Control.Severity, f.Outcome, at.Account, at.Region, cmp.Or(names[f.Key], f.Key), f.Detail)
 	}
 	if err := table.Print(); err != nil {
 		return err
