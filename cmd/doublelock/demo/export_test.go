@@ -18,3 +18,6 @@ func Prepare(ctx context.Context, env *command.Env, seed uint64) (func(context.C
 		return s.reporter.inspected, err
 	}, stop, nil
 }
+
+// RemoveLeft removes what demos that were killed left in a folder.
+func RemoveLeft(parent string) { removeLeft(parent) }

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // line is one thing that happened in the demo.
@@ -133,29 +135,28 @@ func (t *timeline) human(l line) string {
 }
 
 // shortActor is the name people know a principal by: the role and session, or the user.
-func shortActor(arn string) string {
-	_, name, found := strings.Cut(arn, ":assumed-role/")
-	if found {
+func shortActor(principal string) string {
+	at := arn.Of(principal)
+	if kind, name := at.Split(); kind == "assumed-role" {
 		return name
 	}
-	if i := strings.LastIndex(arn, "/"); i >= 0 {
-		return arn[i+1:]
-	}
-	return arn
+	return cmp.Or(at.Base(), principal)
 }
 
 // shortResource is the name of a secret or the start of a key id.
-func shortResource(arn string) string {
-	if _, name, found := strings.Cut(arn, ":secret:"); found {
+func shortResource(id string) string {
+	at := arn.Of(id)
+	kind, name := at.Split()
+	switch {
+	case at.Service == "secretsmanager" && kind == "secret":
 		if i := strings.LastIndex(name, "-"); i > 0 && len(name)-i == 7 {
 			return name[:i]
 		}
 		return name
+	case at.Service == "kms" && kind == "key" && len(name) > 8:
+		return "key " + name[:8] + "…"
 	}
-	if _, id, found := strings.Cut(arn, ":key/"); found && len(id) > 8 {
-		return "key " + id[:8] + "…"
-	}
-	return arn
+	return id
 }
 
 // wrap breaks text at spaces so that no line is longer than width, and indents every line.

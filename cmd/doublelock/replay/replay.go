@@ -12,6 +12,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -185,12 +186,11 @@ var kindColors = map[trail.Kind]string{
 
 // rowResource drops what account and Region columns say already; a resource elsewhere keeps its ARN.
 func rowResource(c trail.Change) string {
-	id := c.Resource()
-	fields := strings.SplitN(id, ":", 6)
-	if len(fields) == 6 && fields[0] == "arn" && fields[3] == c.Region && fields[4] == c.Account {
-		return strings.TrimPrefix(fields[5], "secret:")
+	at := arn.Of(c.Resource())
+	if at.Resource != "" && at.Region == c.Region && at.Account == c.Account {
+		return strings.TrimPrefix(at.Resource, "secret:")
 	}
-	return id
+	return c.Resource()
 }
 
 // rowActor is the end of the ARN: role/session, user, root. For people of IAM Identity Center the permission set
@@ -199,10 +199,9 @@ func rowActor(a trail.Actor) string {
 	if set := a.PermissionSet(); set != "" {
 		return set + "/" + a.SessionName
 	}
-	arn := a.String()
-	fields := strings.SplitN(arn, ":", 6)
-	if len(fields) < 6 || fields[0] != "arn" {
-		return arn
+	who := arn.Of(a.String()).Resource
+	if who == "" {
+		return a.String() // an account, a service
 	}
-	return strings.TrimPrefix(strings.TrimPrefix(fields[5], "assumed-role/"), "user/")
+	return strings.TrimPrefix(strings.TrimPrefix(who, "assumed-role/"), "user/")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -202,10 +203,11 @@ func mostAttached(s *inventory.Snapshot) int {
 func aliasesOf(s *inventory.Snapshot) map[string]string {
 	out := map[string]string{}
 	for _, k := range s.Keys {
-		prefix, _, _ := strings.Cut(k.Facts.ARN, ":key/")
+		named := arn.Of(k.Facts.ARN)
 		for _, alias := range k.Facts.Aliases {
 			if k.Facts.Manager == guard.ManagerCustomer {
-				out[prefix+":"+alias] = k.Facts.ARN
+				named.Resource = alias
+				out[named.String()] = k.Facts.ARN
 			}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
@@ -182,7 +183,7 @@ func (w *Organization) makeCentralKey() {
 
 // joinChat stands for Amazon Q Developer's subscription to the chat topic, which AWS makes by itself.
 func (w *Organization) joinChat() error {
-	topic := "arn:aws:sns:" + Virginia + ":" + Hub + ":doublelock-chat"
+	topic := arn.PartitionOf(Virginia).New("sns", Virginia, Hub, settings.TopicChat).String()
 	_, err := w.AWS.As("chatbot.amazonaws.com", Hub, Virginia, "sns", "Subscribe", map[string]any{
 		"TopicArn": topic, "Protocol": "https", "Endpoint": "https://global.sns-api.chatbot.amazonaws.com",
 	})
@@ -213,8 +214,8 @@ func (w *Organization) register(ctx context.Context, name string) error {
 func (w *Organization) FunctionEnvironment(name string) (map[string]string, error) {
 	full := settings.SessionPrefix + name
 	role := w.AWS.FunctionRole(Hub, Virginia, full)
-	_, roleName, found := strings.Cut(role, ":role/")
-	if !found {
+	roleName := arn.Of(role).Base()
+	if roleName == "" {
 		return nil, fmt.Errorf("function %s: runs as %q, which is no role", full, role)
 	}
 	keys, err := w.AWS.Principal(Hub, "role/"+roleName+"/"+full)
@@ -250,7 +251,7 @@ func (w *Organization) Workload(ctx context.Context, who Actor) (*cloud.Workload
 		return nil, "", err
 	}
 	w.people[who] = c
-	w.arns[who] = fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", who.Account, who.Name, who.Name)
+	w.arns[who] = arn.PartitionOf(who.Region).New("sts", "", who.Account, "assumed-role/"+who.Name+"/"+who.Name).String()
 	return c.Workload(who.Region), w.arns[who], nil
 }
 
