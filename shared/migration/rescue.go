@@ -60,7 +60,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	if err := v.Bus.Publish(ctx, []guard.Notice{told}); err != nil {
 		return answer, fmt.Errorf("tell of the denied read: %w", err)
 	}
-	v.job.Denials = append(v.job.Denials, Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, What: r.What, Answer: answer})
+	v.job.Denials = append(v.job.Denials, Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, By: r.By, What: r.What, Answer: answer})
 	return answer, v.save(ctx)
 }
 
@@ -76,6 +76,9 @@ func said(a Answer, why string) string {
 
 // diagnose says which right the reader lacks, with the fix where one is found.
 func (v *visit) diagnose(ctx context.Context, r Refused) string {
+	if r.By != LockKey {
+		return r.Principal + " read the secret before and was refused, by the secret or by its key"
+	}
 	what := r.What
 	if what == "" {
 		what = "kms:Decrypt on " + v.job.Target

@@ -15,12 +15,21 @@ const (
 	AnswerPage     Answer = "page"     // the owner has to act
 )
 
-// Refused is a denied read, as CloudTrail tells it.
+// Lock is one of the two locks of a secret.
+type Lock string
+
+const (
+	LockUnknown Lock = ""
+	LockSecret  Lock = "secret"
+	LockKey     Lock = "key"
+)
+
+// Refused is a denied read that CloudTrail recorded.
 type Refused struct {
 	Principal string // ARN of the role or user
 	EventID   string
 	At        time.Time
-	Key       bool   // it was refused by the key, not by the secret
+	By        Lock   // which lock refused it
 	What      string // which right it lacks
 }
 
@@ -30,7 +39,7 @@ func Judge(j Job, r Refused, set Settings) (Answer, string) {
 	switch {
 	case !moved:
 		return AnswerNone, "the secret is not under the new key"
-	case !r.Key:
+	case r.By == LockSecret:
 		return AnswerNone, "the secret itself refused it, which is not the migration's doing"
 	case r.At.Before(j.RekeyedAt):
 		return AnswerNone, "it was refused before the re-key"
@@ -41,9 +50,12 @@ func Judge(j Job, r Refused, set Settings) (Answer, string) {
 	case slices.ContainsFunc(j.Rescues, func(x Rescue) bool { return x.Principal == r.Principal && x.Ended.IsZero() }):
 		return AnswerNone, "its access was restored already"
 	case slices.ContainsFunc(j.Denials, func(d Denial) bool {
-		return d.Principal == r.Principal && r.At.Sub(d.At).Abs() < set.Quiet
+		known := d.By == LockKey || r.By == LockUnknown // the key's own event says more than one that leaves it open
+		return known && d.Principal == r.Principal && r.At.Sub(d.At).Abs() < set.Quiet
 	}):
-		return AnswerNone, "told already: one read that is denied is two events, of the secret and of the key"
+		return AnswerNone, "answered already: one read that is denied is two events, of the secret and of the key"
+	case r.By == LockUnknown:
+		return AnswerPage, "whether the secret or its key refused it is not known"
 	}
 	if j.FirstNewAt.IsZero() {
 		if set.AutoRollback {
