@@ -23,9 +23,9 @@ type Migration struct {
 	Cloud    *cloud.Cloud
 	Table    string
 	Bus      string
-	Regions  []string // that snapshots read
-	Settings migration.Settings
-	By       string // role session, for the journal
+	Regions  []string        // that snapshots read
+	Rules    migration.Rules // of the settings: see Rules
+	By       string          // role session, for the journal
 	Now      func() time.Time
 	Sleep    func(ctx context.Context, d time.Duration) error // nil: the wall clock
 	Accepted []string                                         // principals that may lose access to any secret
@@ -42,30 +42,15 @@ func (m Migration) Open() *Migrations {
 	}
 	return &Migrations{Preflight: preflight, Store: store, Reads: reads, Engine: &migration.Engine{
 		Secrets: m.Cloud.Secrets(), Grants: m.Cloud.Keys(), Store: store, Journal: records.Journal(), Counter: records, Preflight: preflight,
-		Trail: reads, Bus: m.Cloud.Bus(m.Bus), Settings: m.Settings, By: m.By, Worker: m.By + "/" + rand.Text(), Now: m.Now, Sleep: m.Sleep,
+		Trail: reads, Bus: m.Cloud.Bus(m.Bus), Rules: m.Rules, By: m.By, Worker: m.By + "/" + rand.Text(), Now: m.Now, Sleep: m.Sleep,
 	}}
 }
 
 // migrations are those of the hub, driven by one of its handlers.
 func (w wiring) migrations(c *cloud.Cloud, session string) *Migrations {
-	set := migration.Defaults()
-	if most := w.runtime.Limits.ChangesPerHour; most > 0 {
-		set.PerHour = most
-	}
-	if most := w.runtime.Limits.ChangesPerAccountPerHour; most > 0 {
-		set.PerAccountHour = most
-	}
-	chosen := w.runtime.Migration
-	if chosen.ObserveHours > 0 {
-		set.Observe = time.Duration(chosen.ObserveHours) * time.Hour
-	}
-	if chosen.WatchHours > 0 {
-		set.Watch = time.Duration(chosen.WatchHours) * time.Hour
-	}
-	set.RotateTwice, set.AutoGrant = chosen.RotateTwice, chosen.RescueGrants
 	regions := w.options.Regions
 	if len(regions) == 0 {
 		regions = []string{w.options.Region}
 	}
-	return Migration{Cloud: c, Table: w.table, Bus: w.bus, Regions: regions, Settings: set, By: settings.SessionPrefix + session, Now: w.now}.Open()
+	return Migration{Cloud: c, Table: w.table, Bus: w.bus, Regions: regions, Rules: Rules(w.runtime), By: settings.SessionPrefix + session, Now: w.now}.Open()
 }

@@ -19,7 +19,7 @@ func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, run
 	f := migration.Facts{
 		Access: inventory.Prepare(snapshot), Seen: seen, LookBack: int(lookBack.Hours() / 24), Now: now,
 		Functions: map[string]string{}, Tools: map[string]string{}, KeyFor: runtime.KeyFor, Approved: runtime.Approved,
-		Waivers: runtime.GuardWaivers(),
+		Waivers: runtime.GuardWaivers(), Rules: m.Engine.Rules,
 		Changer: changeRole,
 	}
 	type place struct{ account, region string }

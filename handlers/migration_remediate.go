@@ -22,7 +22,7 @@ func (a movers) Ready(ctx context.Context, s guard.Secret, keyARN string) (strin
 	if j.Lease.By != "" && j.Lease.Until.After(a.m.Engine.Now()) {
 		return "", fmt.Errorf("%w: %w", remediate.ErrPostponed, migration.ErrBusy)
 	}
-	if problem := j.Refuses(s, a.m.Engine.Settings); problem != "" {
+	if problem := j.Refuses(s, a.m.Engine.Rules); problem != "" {
 		return problem, nil
 	}
 	found, err := a.m.Preflight.Check(ctx, s, keyARN, nil)

@@ -35,7 +35,7 @@ func (w waiting) Advance(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return errors.Join(append(failed, ctx.Err())...)
 		}
-		if !j.Stirs() || (j.Phase == migration.Planned && migration.Halted(jobs, j.Wave, w.m.Engine.Settings) != "") {
+		if !j.NeedsVisit() || (j.Phase == migration.Planned && migration.Halted(jobs, j.Wave, w.m.Engine.Rules) != "") {
 			continue
 		}
 		after, step, err := w.m.Engine.Advance(ctx, j.Secret)

@@ -40,7 +40,7 @@ func (j Job) moved() bool {
 
 // Refuses says why the hub must not re-key a secret by itself, from what became of it before; "" when nothing speaks
 // against it.
-func (j Job) Refuses(s guard.Secret, set Settings) string {
+func (j Job) Refuses(s guard.Secret, rules Rules) string {
 	switch {
 	case j.Revision == 0:
 		return ""
@@ -48,7 +48,7 @@ func (j Job) Refuses(s guard.Secret, set Settings) string {
 		return "it was set back (" + j.Reason + "): plan it again with doublelock migrate when that is mended"
 	case j.Phase == Blocked:
 		return j.Reason
-	case j.moved() && s.Key.ARN != j.Target && len(j.Flips)+1 >= set.Flips:
+	case j.moved() && s.Key.ARN != j.Target && len(j.Flips)+1 >= rules.Flips:
 		return fmt.Sprintf("moved back %d times: %s undoes the change, so it is left to you; set it in the code: %s",
 			len(j.Flips)+1, toolName(j.Tool), CodeLine(j.Tool, j.Target))
 	}

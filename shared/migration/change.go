@@ -30,7 +30,7 @@ func (v *visit) entry(action Action, at time.Time, detail string) guard.JournalE
 func (v *visit) rekey(ctx context.Context, step Step, seen Seen) (bool, error) {
 	j := &v.job
 	if j.Pending == nil {
-		if ok, err := v.budget(ctx, step); !ok || err != nil {
+		if ok, err := v.budget(ctx); !ok || err != nil {
 			return false, err
 		}
 		if j.Before == nil {
@@ -67,7 +67,7 @@ func (v *visit) lost(ctx context.Context, call string, err error, at time.Time) 
 	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs), errors.Is(err, guard.ErrRefused):
 		v.job.Pending = nil
 		v.job.enter(Failed, call+" was refused: "+refusal(err), v.By, at)
-		v.tell(guard.NoticeFailed, v.job.Reason, at)
+		v.notify(guard.NoticeFailed, v.job.Reason, at)
 		if err := v.save(ctx); err != nil {
 			return false, err
 		}
@@ -88,15 +88,16 @@ func refusal(err error) string {
 }
 
 // budget takes one change from the limits of the hour, the account's first.
-func (v *visit) budget(ctx context.Context, _ Step) (bool, error) {
+func (v *visit) budget(ctx context.Context) (bool, error) {
 	names, until := HourNames(v.Now(), v.job.Account)
-	for i, most := range []int{v.Settings.PerAccountHour, v.Settings.PerHour} {
+	for i, most := range []int{v.job.Rules.PerAccountHour, v.job.Rules.PerHour} {
 		ok, err := v.Counter.Take(ctx, names[i], most, until)
 		if err != nil {
 			return false, fmt.Errorf("count changes: %w", err)
 		}
 		if !ok {
-			v.job.Reason = fmt.Sprintf("waiting: %d changes an hour are made", most)
+			v.job.Reason = fmt.Sprintf("waiting: the %d changes that an hour allows are made", most)
+			v.wait = Step{Action: DoWait, Until: until, Reason: v.job.Reason}
 			return false, nil
 		}
 	}
@@ -105,7 +106,7 @@ func (v *visit) budget(ctx context.Context, _ Step) (bool, error) {
 
 func (v *visit) rotate(ctx context.Context, step Step, seen Seen) (bool, error) {
 	j := &v.job
-	if ok, err := v.budget(ctx, step); !ok || err != nil {
+	if ok, err := v.budget(ctx); !ok || err != nil {
 		return false, err
 	}
 	j.Pending = &Pending{Action: DoRotate, At: seen.At}

@@ -37,7 +37,7 @@ func TestNext(t *testing.T) {
 		job    func(*migration.Job)
 		secret guard.Secret
 		seen   func(*migration.Seen)
-		set    func(*migration.Settings)
+		set    func(*migration.Rules)
 		want   migration.Action
 		to     migration.Phase
 		reason string
@@ -77,7 +77,7 @@ func TestNext(t *testing.T) {
 		}, secret: dual, want: migration.DoWait},
 		"sealing: the first new version":                      {phase: migration.Sealing, secret: half, want: migration.DoMove, to: migration.Sealing, reason: "AWSPREVIOUS still opens"},
 		"sealing: AWSPREVIOUS is left":                        {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: half, want: migration.DoWait, reason: "AWSPREVIOUS still opens"},
-		"sealing: rotated twice where that is wanted":         {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Settings) { s.RotateTwice = true }, secret: half, want: migration.DoRotate},
+		"sealing: rotated twice where that is wanted":         {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: half, want: migration.DoRotate},
 		"sealing: done":                                       {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: sealed, want: migration.DoMove, to: migration.Sealed},
 		"sealing: a copy under another key goes":              {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: managed(), Status: "InSync"}), seen: checked(), want: migration.DoRemoveReplica, to: migration.Sealing},
 		"sealing: a copy that is away comes":                  {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing},
@@ -121,8 +121,8 @@ func with(s guard.Secret, r guard.Replica) guard.Secret {
 	return s
 }
 
-func windows(text string) func(*migration.Settings) {
-	return func(s *migration.Settings) {
+func windows(text string) func(*migration.Rules) {
+	return func(s *migration.Rules) {
 		w, err := migration.ParseWindow(text)
 		if err != nil {
 			panic(err)
@@ -218,14 +218,14 @@ func TestDeniedReadsAreJudged(t *testing.T) {
 	for name, tt := range map[string]struct {
 		job  func(*migration.Job)
 		read func(*migration.Refused)
-		set  func(*migration.Settings)
+		set  func(*migration.Rules)
 		want migration.Answer
 	}{
 		"before the first new version: back":  {want: migration.AnswerRollback},
-		"where that is off: the owner":        {set: func(s *migration.Settings) { s.AutoRollback = false }, want: migration.AnswerPage},
+		"where that is off: the owner":        {set: func(s *migration.Rules) { s.AutoRollback = false }, want: migration.AnswerPage},
 		"after it: the owner":                 {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, want: migration.AnswerPage},
-		"after it, where allowed: a grant":    {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, set: func(s *migration.Settings) { s.AutoGrant = true }, want: migration.AnswerGrant},
-		"after the watch: the owner":          {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-49 * time.Hour) }, set: func(s *migration.Settings) { s.AutoGrant = true }, want: migration.AnswerPage},
+		"after it, where allowed: a grant":    {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, set: func(s *migration.Rules) { s.AutoGrant = true }, want: migration.AnswerGrant},
+		"after the watch: the owner":          {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-49 * time.Hour) }, set: func(s *migration.Rules) { s.AutoGrant = true }, want: migration.AnswerPage},
 		"somebody who never read it":          {read: func(r *migration.Refused) { r.Principal = role("stranger") }, want: migration.AnswerNone},
 		"refused by the secret's own policy":  {read: func(r *migration.Refused) { r.Key = false }, want: migration.AnswerNone},
 		"refused before the re-key":           {read: func(r *migration.Refused) { r.At = now.Add(-72 * time.Hour) }, want: migration.AnswerNone},

@@ -78,7 +78,7 @@ type Engine struct {
 	Preflight Preflight
 	Trail     Trail // nil: only the owner can end observing
 	Bus       Bus
-	Settings  Settings
+	Rules     Rules  // of the settings: for the hub's own jobs, and for jobs that were stored without any
 	By        string // our role session, for the journal
 	Worker    string // who holds leases; different for every process
 	Now       func() time.Time

@@ -196,10 +196,14 @@ func (w *town) Publish(_ context.Context, notices []guard.Notice) error {
 }
 
 func (w *town) worker(name string) *migration.Engine {
-	set := migration.Defaults()
-	set.RotateTwice = true
-	return &migration.Engine{Secrets: w, Store: w, Journal: townJournal{w}, Counter: w, Preflight: w, Bus: w, Settings: set, By: "doublelock-test", Worker: name,
+	return &migration.Engine{Secrets: w, Store: w, Journal: townJournal{w}, Counter: w, Preflight: w, Bus: w, Rules: rotatingTwice(), By: "doublelock-test", Worker: name,
 		Now: func() time.Time { return w.now }, Sleep: func(context.Context, time.Duration) error { return nil }}
+}
+
+func rotatingTwice() migration.Rules {
+	rules := migration.Defaults()
+	rules.RotateTwice = true
+	return rules
 }
 
 func newTown(t *rapid.T) *town {
@@ -241,7 +245,7 @@ func TestNoCrashLosesASecretOrTheWayBack(t *testing.T) {
 		w := newTown(t)
 		first := w.secret
 		first.Tags = maps.Clone(first.Tags)
-		if _, err := w.worker("w0").Start(t.Context(), w.item(), "plan"); err != nil {
+		if _, err := w.worker("w0").Start(t.Context(), w.item(), "plan", rotatingTwice()); err != nil {
 			t.Fatal(err)
 		}
 		disturbances := 0

@@ -18,7 +18,11 @@ func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer,
 	if err != nil {
 		return AnswerNone, fmt.Errorf("answer a denied read of %s: %w", secret, err)
 	}
-	if answer, _ := Judge(j, r, e.Settings); j.Revision == 0 || answer == AnswerNone {
+	j = j.under(e.Rules, e.By, e.Now().UTC())
+	if j.Revision == 0 {
+		return AnswerNone, nil
+	}
+	if answer, _ := Judge(j, r, *j.Rules); answer == AnswerNone {
 		return AnswerNone, nil
 	}
 	v, err := e.enter(ctx, secret)
@@ -36,7 +40,7 @@ func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer,
 }
 
 func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
-	answer, why := Judge(v.job, r, v.Settings)
+	answer, why := Judge(v.job, r, *v.job.Rules)
 	if answer == AnswerNone {
 		return answer, nil
 	}
@@ -108,7 +112,7 @@ func (v *visit) diagnose(ctx context.Context, r Refused) string {
 // grant lets a reader decrypt this secret until a date. It is journaled before, and ended by endRescues.
 func (v *visit) grant(ctx context.Context, r Refused) error {
 	now := v.Now().UTC()
-	until := now.Add(v.Settings.GrantFor)
+	until := now.Add(time.Duration(v.job.Rules.GrantFor))
 	entry := v.entry(doGrant, now, r.EventID)
 	entry.After[granteeField], entry.After[untilField], entry.After[keyField] = r.Principal, until.Format(time.RFC3339), v.job.Target
 	if err := v.Journal.Append(ctx, entry); err != nil {

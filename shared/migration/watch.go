@@ -25,7 +25,7 @@ type Refused struct {
 }
 
 // Judge says what to do about a denied read of a job's secret, and why.
-func Judge(j Job, r Refused, set Settings) (Answer, string) {
+func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 	moved := j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
 	switch {
 	case !moved:
@@ -41,20 +41,20 @@ func Judge(j Job, r Refused, set Settings) (Answer, string) {
 	case slices.ContainsFunc(j.Rescues, func(x Rescue) bool { return x.Principal == r.Principal && x.Ended.IsZero() }):
 		return AnswerNone, "its access was restored already"
 	case slices.ContainsFunc(j.Denials, func(d Denial) bool {
-		return d.Principal == r.Principal && r.At.Sub(d.At).Abs() < set.Quiet
+		return d.Principal == r.Principal && r.At.Sub(d.At).Abs() < time.Duration(rules.Quiet)
 	}):
 		return AnswerNone, "told already: one read that is denied is two events, of the secret and of the key"
 	}
 	if j.FirstNewAt.IsZero() {
-		if set.AutoRollback {
+		if rules.AutoRollback {
 			return AnswerRollback, "no version is under the new key alone, so going back is one UpdateSecret"
 		}
 		return AnswerPage, "automatic rollback is off"
 	}
-	if r.At.After(j.FirstNewAt.Add(set.Watch)) {
+	if r.At.After(j.FirstNewAt.Add(time.Duration(rules.Watch))) {
 		return AnswerPage, "the watch after the first new version is over"
 	}
-	if set.AutoGrant {
+	if rules.AutoGrant {
 		return AnswerGrant, "a version is under the new key alone: access comes back by a grant on this secret"
 	}
 	return AnswerPage, "a version is under the new key alone, and automatic grants are off"

@@ -12,7 +12,6 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
-	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -65,17 +64,13 @@ func (m *moving) open(ctx context.Context) (*handlers.Migrations, error) {
 	if len(options.Regions) == 0 {
 		options.Regions = []string{options.Region}
 	}
-	set, err := m.settings()
-	if err != nil {
-		return nil, err
-	}
 	door, err := cloud.Open(ctx, options)
 	if err != nil {
 		return nil, err
 	}
 	return handlers.Migration{
 		Cloud: door, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
-		Regions: options.Regions, Settings: set, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
+		Regions: options.Regions, Rules: handlers.Rules(m.runtime), By: settings.SessionPrefix + "migrate", Now: m.env.Now,
 	}.Open(), nil
 }
 
@@ -98,24 +93,6 @@ func (m *moving) readRuntime(options *cloud.Options) (settings.Runtime, error) {
 		options.Regions = config.Regions.Guarded
 	}
 	return config.Runtime(), nil
-}
-
-func (m *moving) settings() (migration.Settings, error) {
-	set := migration.Defaults()
-	if most := m.runtime.Limits.ChangesPerHour; most > 0 {
-		set.PerHour = most
-	}
-	if most := m.runtime.Limits.ChangesPerAccountPerHour; most > 0 {
-		set.PerAccountHour = most
-	}
-	for _, text := range m.windows {
-		w, err := migration.ParseWindow(text)
-		if err != nil {
-			return set, err
-		}
-		set.Windows = append(set.Windows, w)
-	}
-	return set, nil
 }
 
 func onePlanFile(command string) cobra.PositionalArgs {

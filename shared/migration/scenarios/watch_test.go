@@ -35,7 +35,7 @@ func (w *stage) begin() migration.Job {
 	must(w, err)
 	p, err := migration.Make(f, w.secret)
 	must(w, err)
-	_, err = m.Engine.Start(w.Context(), p.Items[0], p.ID)
+	_, err = m.Engine.Start(w.Context(), p.Items[0], p.ID, p.Rules)
 	must(w, err)
 	return w.visit(migration.Observing)
 }

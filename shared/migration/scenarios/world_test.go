@@ -210,12 +210,12 @@ func (w *stage) migrations(change func(*cloud.Options)) *handlers.Migrations {
 	door, err := cloud.Open(w.Context(), o)
 	must(w, err)
 	return handlers.Migration{
-		Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, far}, Settings: w.settings(),
+		Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, far}, Rules: w.rules(),
 		By: "doublelock-migrate", Now: func() time.Time { return w.now }, Sleep: func(context.Context, time.Duration) error { return nil },
 	}.Open()
 }
 
-func (w *stage) settings() migration.Settings {
+func (w *stage) rules() migration.Rules {
 	s := migration.Defaults()
 	s.RotateTwice, s.AutoGrant = true, w.says.AutoGrant
 	return s
