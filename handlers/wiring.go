@@ -153,15 +153,10 @@ func (w wiring) remediate(ctx context.Context) (*remediate.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	records := c.Records(w.table)
 	return &remediate.Handler{
-		Secrets: c.Secrets(), Keys: c.Keys(), Records: records, Journal: records.Journal(), Counter: records, Bus: c.Bus(w.bus),
-		Modes: newModes(w.runtime, c, w.now), Looker: looker{look}, KeyFor: w.runtime.KeyFor,
-		Migrations: movers{w.migrations(c, Remediate)},
-		Approved:   w.runtime.Approved, Waivers: w.runtime.GuardWaivers(),
-		Limits: remediate.Limits{PerHour: w.runtime.Limits.ChangesPerHour, PerAccountHour: w.runtime.Limits.ChangesPerAccountPerHour},
-		By:     settings.SessionPrefix + Remediate, Source: settings.EventSource, Account: w.options.HubAccount,
-		Now: w.now, Sleep: sleep, Log: w.log.With("handler", Remediate),
+		Secrets: c.Secrets(), Keys: c.Keys(), Records: c.Records(w.table), Bus: c.Bus(w.bus), Modes: newModes(w.runtime, c, w.now), Looker: looker{look},
+		Machine: w.migrations(c, Remediate).Engine, KeyFor: w.runtime.KeyFor, Approved: w.runtime.Approved, Waivers: w.runtime.GuardWaivers(),
+		By: settings.SessionPrefix + Remediate, Source: settings.EventSource, Account: w.options.HubAccount, Now: w.now, Log: w.log.With("handler", Remediate),
 	}, nil
 }
 

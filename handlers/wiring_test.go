@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -30,8 +31,9 @@ func TestWireFollowsTheEnvironment(t *testing.T) {
 	if h.Alert.Chat == nil || h.Alert.Account != "999988887777" || h.Alert.Source != "doublelock" {
 		t.Errorf("alert %+v", h.Alert)
 	}
-	if h.Remediate.Limits.PerHour != 60 || h.Remediate.Limits.PerAccountHour != 20 || h.Remediate.By != "doublelock-remediate" {
-		t.Errorf("remediate: limits %+v, by %q", h.Remediate.Limits, h.Remediate.By)
+	machine, ok := h.Remediate.Machine.(*migration.Engine)
+	if !ok || machine.Rules.PerHour != 60 || machine.Rules.PerAccountHour != 20 || h.Remediate.By != "doublelock-remediate" || machine.By != h.Remediate.By {
+		t.Errorf("remediate: machine %+v, by %q", machine, h.Remediate.By)
 	}
 	mode, err := h.Detect.Modes.Mode(t.Context(), "111122223333", nil)
 	if err != nil || mode != "remediate" {

@@ -32,13 +32,14 @@ func (p Phase) Resting() bool { return p == Blocked || p == Failed || p == Rolle
 
 // Job is one secret on its way. It is stored as one item; Revision makes a write conditional on what was read.
 type Job struct {
-	Secret  string `json:"secret"` // ARN: there is one job per secret
-	Name    string `json:"name"`
-	Account string `json:"account"`
-	Region  string `json:"region"`
-	Plan    string `json:"plan"` // id; "" for one that the hub began by itself
-	Wave    Wave   `json:"wave"`
-	Rules   *Rules `json:"rules,omitempty"` // that everybody obeys who moves it; nil: stored by a version that knew none
+	Secret  string        `json:"secret"` // ARN: there is one job per secret
+	Name    string        `json:"name"`
+	Account string        `json:"account"`
+	Region  string        `json:"region"`
+	Plan    string        `json:"plan"`            // id; "" for one that the hub began by itself
+	Order   *guard.Notice `json:"order,omitempty"` // what asked the hub for it; nil: a plan
+	Wave    Wave          `json:"wave"`
+	Rules   *Rules        `json:"rules,omitempty"` // that everybody obeys who moves it; nil: stored by a version that knew none
 
 	Phase  Phase     `json:"phase"`
 	Since  time.Time `json:"since"`

@@ -35,6 +35,8 @@ type Step struct {
 	Key    string // ARN, for UpdateSecret and replicas
 	First  bool   // the first version under the new key alone was seen
 	Flip   bool   // somebody moved the secret back
+
+	Refused string // why an order of the hub is not carried out, for the owner
 }
 
 // Calls lists the AWS call that the step makes, as --dry-run prints it.
@@ -58,6 +60,7 @@ type Seen struct {
 	Gone    bool
 	Checked bool     // the readers were asked for just now
 	Blocked []string // and these are in the way
+	Ordered bool     // the hub has just decided that its own job may set the key
 	At      time.Time
 }
 
@@ -122,6 +125,14 @@ func keyName(k guard.Key) string {
 }
 
 func nextPlanned(j Job, s Seen, rules Rules) Step {
+	if j.Plan == "" && s.Secret.Key.ARN != j.Target {
+		if wait, ok := notYet(j, s.At, rules); ok {
+			return wait
+		}
+		if !s.Ordered {
+			return Step{Action: DoWait, Reason: "the hub decides about it again when it next looks at the secret"}
+		}
+	}
 	if step, unready := notReady(s); unready {
 		return step
 	}
@@ -168,6 +179,9 @@ func closed(now time.Time, rules Rules) (Step, bool) {
 
 func proveRekey(j Job, s Seen, rules Rules) Step {
 	if s.Secret.Key.ARN != j.Target && s.Secret.Key.Manager != guard.ManagerUnknown {
+		if j.Plan == "" {
+			return Step{Action: DoMove, Phase: Planned, Reason: "the change was begun, and not made"}
+		}
 		if step, unready := notReady(s); unready {
 			return step
 		}
@@ -180,7 +194,7 @@ func proveRekey(j Job, s Seen, rules Rules) Step {
 	switch {
 	case problem == "":
 		return Step{Action: DoMove, Phase: Rekeyed, Reason: "every labelled version carries the new key"}
-	case j.Pending.Tries < looksAtMost:
+	case j.Pending.Tries+1 < looksAtMost:
 		return Step{Action: DoLook, Reason: problem}
 	}
 	return Step{Action: DoMove, Phase: Failed, Reason: problem}

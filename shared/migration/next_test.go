@@ -12,7 +12,7 @@ import (
 )
 
 func job(phase migration.Phase) migration.Job {
-	return migration.Job{Secret: arn("db"), Name: "db", Account: shop, Region: region, Phase: phase, Wave: migration.Development,
+	return migration.Job{Secret: arn("db"), Name: "db", Account: shop, Region: region, Plan: "plan", Phase: phase, Wave: migration.Development,
 		Target: cmk("new", region).ARN, Seal: migration.SealOwner, RekeyedAt: now.Add(-48 * time.Hour),
 		Readers: []migration.Known{{Principal: role("app"), Seen: true, ReadAt: now.Add(-time.Hour)}}}
 }
@@ -55,6 +55,10 @@ func TestNext(t *testing.T) {
 		"begun, and not made: made":                                    {phase: migration.Planned, job: rekeying(0), secret: secret("db", managed()), seen: checked(), want: migration.DoRekey},
 		"made, and silently nothing re-encrypted: looked again":        {phase: migration.Planned, job: rekeying(1), secret: silent, want: migration.DoLook},
 		"made, and silently nothing re-encrypted: failed":              {phase: migration.Planned, job: rekeying(3), secret: silent, want: migration.DoMove, to: migration.Failed, reason: "kms:Encrypt"},
+		"the hub's own, planned: the hub decides first":                {phase: migration.Planned, job: ofHub, secret: secret("db", managed()), want: migration.DoWait, reason: "decides"},
+		"the hub's own, planned: then readers are asked for":           {phase: migration.Planned, job: ofHub, secret: secret("db", managed()), seen: ordered, want: migration.DoCheck},
+		"the hub's own, begun and not made: decided again":             {phase: migration.Planned, job: func(j *migration.Job) { ofHub(j); rekeying(0)(j) }, secret: secret("db", managed()), want: migration.DoMove, to: migration.Planned},
+		"the hub's own, begun and made: proven, whoever comes by":      {phase: migration.Planned, job: func(j *migration.Job) { ofHub(j); rekeying(0)(j) }, secret: dual, want: migration.DoMove, to: migration.Rekeyed},
 		"rekeyed: observes":                                            {phase: migration.Rekeyed, secret: dual, want: migration.DoMove, to: migration.Observing},
 		"observing: not long enough":                                   {phase: migration.Observing, job: func(j *migration.Job) { j.RekeyedAt = now.Add(-time.Hour) }, secret: dual, want: migration.DoWait},
 		"observing: a reader was not heard of":                         {phase: migration.Observing, job: func(j *migration.Job) { j.Readers[0].ReadAt = time.Time{} }, secret: dual, want: migration.DoWait, reason: role("app")},
@@ -110,6 +114,10 @@ func TestNext(t *testing.T) {
 func checked(blocked ...string) func(*migration.Seen) {
 	return func(s *migration.Seen) { s.Checked, s.Blocked = true, blocked }
 }
+
+func ofHub(j *migration.Job) { j.Plan = "" }
+
+func ordered(s *migration.Seen) { s.Ordered = true }
 
 func copies(j *migration.Job) {
 	j.FirstNewAt = now

@@ -37,6 +37,7 @@ func (v *visit) publish(ctx context.Context) error {
 		return fmt.Errorf("tell of the migration: %w", err)
 	}
 	v.job.Outbox = nil
+	v.stored = true
 	return nil
 }
 
@@ -44,6 +45,10 @@ func (v *visit) publish(ctx context.Context) error {
 func (v *visit) notifyMove(was Phase, seen Seen) {
 	j := v.job
 	if j.Phase == was {
+		return
+	}
+	if j.Order != nil && was == Planned {
+		v.reply(seen)
 		return
 	}
 	switch j.Phase {
@@ -56,6 +61,19 @@ func (v *visit) notifyMove(was Phase, seen Seen) {
 	case Failed, Blocked:
 		v.notify(guard.NoticeFailed, j.Reason, seen.At)
 	} // detect tells of sealed secrets, whoever sealed them
+}
+
+// reply answers what asked the hub for the change.
+func (v *visit) reply(seen Seen) {
+	kind, detail := guard.NoticeRekeyed, ""
+	switch {
+	case v.job.Phase == Rekeyed:
+	case v.job.Phase.Resting() && !seen.Gone:
+		kind, detail = guard.NoticeFailed, v.job.Reason
+	default:
+		return
+	}
+	v.job.Outbox = append(slices.Clip(v.job.Outbox), Reply(*v.job.Order, kind, guard.StateOf(seen.Secret, ""), detail, seen.At))
 }
 
 // ask asks the owner for a new version, once.
