@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/doublelock/doublelock/handlers/sweep"
 	"github.com/doublelock/doublelock/handlers/watchdog"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/trail"
@@ -99,12 +99,12 @@ func (r refusals) secret(ctx context.Context, c trail.Change) (string, error) {
 // refused reads out of the event what the machine judges by.
 func refused(c trail.Change) migration.Refused {
 	out := migration.Refused{Principal: c.Actor.PrincipalARN(), EventID: c.EventID, At: c.Time.UTC()}
-	denied := strings.HasPrefix(c.ErrorCode, "AccessDenied")
-	out.Key = !denied || c.EventSource == "kms.amazonaws.com" || strings.Contains(c.ErrorMessage, "KMS")
+	out.Key = !c.Denied() || c.EventSource == "kms.amazonaws.com"
+	out.Unclear = !out.Key // Secrets Manager answers the same code for the secret and for its key
 	switch {
-	case out.Key && !denied:
+	case !c.Denied():
 		out.What = "a key that can be used (" + c.ErrorCode + ")"
-	case out.Key && strings.HasPrefix(c.Key.ID, "arn:"):
+	case out.Key && arn.Is(c.Key.ID):
 		out.What = "kms:Decrypt on " + c.Key.ID
 	}
 	return out

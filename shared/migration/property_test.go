@@ -27,6 +27,7 @@ type town struct {
 	home     string // the key it had, as UpdateSecret takes it: what the owner's code sets again
 	silent   bool   // UpdateSecret answers success and re-encrypts nothing
 	lose     bool   // the readers' rights are gone
+	readers  []migration.Reader
 	stored   []byte
 	revision int64
 	journal  map[string]bool // entries by action
@@ -179,7 +180,7 @@ func (w *town) Take(_ context.Context, name string, most int, _ time.Time) (bool
 }
 
 func (w *town) Check(context.Context, guard.Secret, string, []string) (migration.Assessment, error) {
-	a := migration.Assessment{}
+	a := migration.Assessment{Readers: w.readers}
 	if w.lose {
 		a.Problems = []string{role("app") + " would lose access"}
 	}

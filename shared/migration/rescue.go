@@ -11,7 +11,7 @@ import (
 
 const doGrant Action = "CreateGrant"
 
-// Refused answers the denied read of a known reader: it goes back, grants access for a while, or tells the owner; and
+// Refused answers the denied read of a known reader: it goes back, grants access for a while, or notifies the owner; and
 // it says which principal lacks which right, with the fix. A secret that is not being migrated is none of its business.
 func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer, error) {
 	j, err := e.Store.Load(ctx, secret)
@@ -44,10 +44,17 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	if answer == AnswerNone {
 		return answer, nil
 	}
+	reader := v.assessed(ctx, r.Principal)
+	switch {
+	case r.Key:
+	case reader == nil || reader.Verdict == Unknown:
+		answer, why = AnswerPage, "whether the secret or its key refused it could not be found out"
+	case reader.Fix == nil:
+		return AnswerNone, nil // as things are the key lets it in: it was the secret
+	}
 	if answer == AnswerGrant && v.Grants == nil {
 		answer, why = AnswerPage, "a version is under the new key alone, and nobody here may make grants"
 	}
-	detail := v.diagnose(ctx, r)
 	failed := ""
 	switch answer {
 	case AnswerRollback:
@@ -59,16 +66,16 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 			answer, failed = AnswerPage, "; restoring access failed: "+err.Error()
 		}
 	}
-	told := v.notice(guard.NoticeReaderLost, detail+". "+said(answer, why)+failed, r.At)
-	told.ID, told.EventID, told.Actor = string(guard.NoticeReaderLost)+"|"+r.EventID, r.EventID, r.Principal
-	if err := v.Bus.Publish(ctx, []guard.Notice{told}); err != nil {
-		return answer, fmt.Errorf("tell of the denied read: %w", err)
+	n := v.notice(guard.NoticeReaderLost, v.diagnosis(r, reader)+". "+answered(answer, why)+failed, r.At)
+	n.ID, n.EventID, n.Actor = string(guard.NoticeReaderLost)+"|"+r.EventID, r.EventID, r.Principal
+	if err := v.Bus.Publish(ctx, []guard.Notice{n}); err != nil {
+		return answer, fmt.Errorf("publish the denied read: %w", err)
 	}
 	v.job.Denials = append(v.job.Denials, Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, What: r.What, Answer: answer})
 	return answer, v.save(ctx)
 }
 
-func said(a Answer, why string) string {
+func answered(a Answer, why string) string {
 	switch a {
 	case AnswerRollback:
 		return "The secret was set back (" + why + ")"
@@ -78,35 +85,42 @@ func said(a Answer, why string) string {
 	return "Nothing was changed (" + why + "): add the statement, or write a new version"
 }
 
-// diagnose says which right the reader lacks, with the fix where one is found.
-func (v *visit) diagnose(ctx context.Context, r Refused) string {
+// assessed asks afresh what the new key means for a reader; nil where that cannot be found out.
+func (v *visit) assessed(ctx context.Context, principal string) *Reader {
+	s, err := v.Secrets.Describe(ctx, v.ref())
+	if err != nil {
+		return nil
+	}
+	found, err := v.Preflight.Check(ctx, s, v.job.Target, v.job.Accepted)
+	if err != nil {
+		return nil
+	}
+	for i := range found.Readers {
+		if found.Readers[i].Principal == principal {
+			return &found.Readers[i]
+		}
+	}
+	return nil
+}
+
+// diagnosis says which right the reader lacks, with the fix where one was found: the reader's name is what counts.
+func (v *visit) diagnosis(r Refused, reader *Reader) string {
 	what := r.What
 	if what == "" {
 		what = "kms:Decrypt on " + v.job.Target
 	}
-	detail := r.Principal + " read the secret before and was refused: it lacks " + what
-	s, err := v.Secrets.Describe(ctx, v.ref())
-	if err != nil {
-		return detail
+	text := r.Principal + " read the secret before and was refused: it lacks " + what
+	if reader == nil || reader.Fix == nil {
+		return text
 	}
-	found, err := v.Preflight.Check(ctx, s, v.job.Target, v.job.Accepted)
-	if err != nil {
-		return detail // the fix is a courtesy: the reader's name is what counts
+	switch fix := reader.Fix; {
+	case fix.inIdentity():
+		return text + "; add to its " + string(FixIdentity) + ": " + string(fix.Identity)
+	case fix.inKey():
+		return text + "; add to the " + string(FixKey) + ": " + string(fix.KeyPolicy)
+	default:
+		return text + "; " + fix.Why
 	}
-	for _, reader := range found.Readers {
-		if reader.Principal != r.Principal || reader.Fix == nil {
-			continue
-		}
-		switch fix := reader.Fix; {
-		case fix.inIdentity():
-			return detail + "; add to its " + string(FixIdentity) + ": " + string(fix.Identity)
-		case fix.inKey():
-			return detail + "; add to the " + string(FixKey) + ": " + string(fix.KeyPolicy)
-		default:
-			return detail + "; " + fix.Why
-		}
-	}
-	return detail
 }
 
 // grant lets a reader decrypt this secret until a date. It is journaled before, and ended by endRescues.

@@ -15,12 +15,13 @@ const (
 	AnswerPage     Answer = "page"     // the owner has to act
 )
 
-// Refused is a denied read, as CloudTrail tells it.
+// Refused is a denied read, as CloudTrail recorded it.
 type Refused struct {
 	Principal string // ARN of the role or user
 	EventID   string
 	At        time.Time
 	Key       bool   // it was refused by the key, not by the secret
+	Unclear   bool   // the event does not say which of the two refused it: that takes a fresh look
 	What      string // which right it lacks
 }
 
@@ -30,7 +31,7 @@ func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 	switch {
 	case !moved:
 		return AnswerNone, "the secret is not under the new key"
-	case !r.Key:
+	case !r.Key && !r.Unclear:
 		return AnswerNone, "the secret itself refused it, which is not the migration's doing"
 	case r.At.Before(j.RekeyedAt):
 		return AnswerNone, "it was refused before the re-key"
@@ -43,7 +44,7 @@ func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 	case slices.ContainsFunc(j.Denials, func(d Denial) bool {
 		return d.Principal == r.Principal && r.At.Sub(d.At).Abs() < time.Duration(rules.Quiet)
 	}):
-		return AnswerNone, "told already: one read that is denied is two events, of the secret and of the key"
+		return AnswerNone, "answered already: one read that is denied is two events, of the secret and of the key"
 	}
 	if j.FirstNewAt.IsZero() {
 		if rules.AutoRollback {

@@ -214,7 +214,7 @@ func (w *testbed) watch() {
 			c, err := trail.Decode(raw)
 			if err == nil && c.Kind == trail.DeniedRead {
 				denied = append(denied, migration.Refused{Principal: c.Actor.PrincipalARN(), EventID: c.EventID, At: c.Time.UTC(),
-					Key: name == "Decrypt" || strings.Contains(c.ErrorMessage, "KMS"), What: "kms:Decrypt"})
+					Key: name == "Decrypt", Unclear: name != "Decrypt", What: "kms:Decrypt"})
 			}
 			return err
 		}))
