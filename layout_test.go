@@ -36,7 +36,8 @@ var rooms = map[string][]string{
 	"shared/inventory":         {"shared/guard", "shared/policy"},
 	"shared/migration":         {"shared/guard", "shared/policy", "shared/inventory"},
 	"shared/killswitch":        {"shared/guard", "shared/policy"},
-	"shared/fleet":             {"shared/guard"},
+	"shared/fleet":             {"shared/guard", "shared/inventory", "shared/migration", "shared/trail"},
+	"shared/fleet/live":        {"shared/guard", "shared/inventory", "shared/migration", "shared/trail", "shared/preventive", "shared/fleet", "shared/settings", "shared/cloud"},
 	"shared/notify":            {"shared/guard"},
 	"shared/notify/email":      {"shared/guard", "shared/notify"},
 	"shared/notify/slack":      {"shared/guard", "shared/notify"},
@@ -46,7 +47,7 @@ var rooms = map[string][]string{
 	"shared/cloud":             {"shared/guard", "shared/settings", "github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go", "github.com/aws/smithy-go/"},
 
 	"shared/localaws":                {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/secretsmanager", "shared/localaws/messaging", "shared/localaws/dynamodb", "shared/localaws/cloudformation"},
-	"shared/localaws/core":           {"shared/policy"},
+	"shared/localaws/core":           {"shared/policy", "shared/settings"}, // settings knows which Regions AWS has
 	"shared/localaws/kms":            {"shared/policy", "shared/localaws/core"},
 	"shared/localaws/secretsmanager": {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/messaging"},
 	"shared/localaws/messaging":      {"shared/policy", "shared/localaws/core", "shared/localaws/kms", "shared/localaws/pattern"},
@@ -54,19 +55,20 @@ var rooms = map[string][]string{
 	"shared/localaws/cloudformation": {"shared/localaws/core"},
 	"shared/localaws/pattern":        {},
 
-	"handlers":                  {"handlers/*", "shared/*", "github.com/aws/aws-lambda-go/events"},
+	"handlers":                  {"github.com/aws/aws-lambda-go/events"},
+	"handlers/hub":              {"shared/notify", "shared/settings", "shared/cloud"},
 	"handlers/detect":           handler,
 	"handlers/sweep":            handler,
 	"handlers/alert":            handler,
 	"handlers/remediate":        handler,
 	"handlers/watchdog":         handler,
 	"handlers/incident":         handler,
-	"handlers/detect/lambda":    lambdaMain,
-	"handlers/sweep/lambda":     lambdaMain,
-	"handlers/alert/lambda":     lambdaMain,
-	"handlers/remediate/lambda": lambdaMain,
-	"handlers/watchdog/lambda":  lambdaMain,
-	"handlers/incident/lambda":  lambdaMain,
+	"handlers/detect/lambda":    {"handlers/detect", "github.com/aws/aws-lambda-go/lambda"},
+	"handlers/sweep/lambda":     {"handlers/sweep", "github.com/aws/aws-lambda-go/lambda"},
+	"handlers/alert/lambda":     {"handlers/alert", "github.com/aws/aws-lambda-go/lambda"},
+	"handlers/remediate/lambda": {"handlers/remediate", "github.com/aws/aws-lambda-go/lambda"},
+	"handlers/watchdog/lambda":  {"handlers/watchdog", "github.com/aws/aws-lambda-go/lambda"},
+	"handlers/incident/lambda":  {"handlers/incident", "github.com/aws/aws-lambda-go/lambda"},
 
 	"cmd/doublelock":                      {"cmd/doublelock/*", "github.com/spf13/cobra"},
 	"cmd/doublelock/output":               {"github.com/spf13/cobra", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
@@ -78,12 +80,12 @@ var rooms = map[string][]string{
 	"cmd/doublelock/can":                  commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/config":               commandLine("shared/cloud", "shared/guard", "shared/preventive", "shared/settings"),
 	"cmd/doublelock/demo":                 commandLine("cmd/doublelock/demo/world", "shared/cloud", "shared/guard", "shared/localaws", "shared/settings", "shared/trail"),
-	"cmd/doublelock/demo/world":           {"handlers", "shared/cloud", "shared/guard", "shared/localaws", "shared/settings", "testdata/templates"},
+	"cmd/doublelock/demo/world":           {"handlers", "handlers/*", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/guard", "shared/localaws", "shared/settings", "testdata/templates"},
 	"cmd/doublelock/demo/world/worldtest": {"cmd/doublelock/demo/world", "shared/settings"},
-	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/cloud", "shared/settings"),
-	"cmd/doublelock/inventory":            commandLine("handlers", "shared/cloud", "shared/inventory"),
+	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live", "shared/cloud", "shared/settings"),
+	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/inventory"),
 	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
-	"cmd/doublelock/migrate":              commandLine("handlers", "shared/cloud", "shared/guard", "shared/inventory", "shared/migration", "shared/settings", "shared/trail"),
+	"cmd/doublelock/migrate":              commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/guard", "shared/inventory", "shared/migration", "shared/settings", "shared/trail"),
 	"cmd/doublelock/policy":               commandLine("shared/policy", "shared/policy/policytest"),
 	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/replay":               commandLine("shared/trail"),
@@ -95,12 +97,13 @@ var rooms = map[string][]string{
 	"testdata/templates": {}, // the synthesized templates, embedded
 }
 
+// handler is what a handler may import; wiring is what its wire.go alone may, which joins it to AWS and the settings.
 var (
 	handler = []string{
-		"shared/guard", "shared/trail", "shared/policy", "shared/migration", "shared/killswitch", "shared/notify",
+		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/migration", "shared/killswitch", "shared/fleet", "shared/notify",
 		"shared/notify/email", "shared/notify/slack", "shared/report", "shared/inventory", "github.com/aws/aws-lambda-go/events",
 	}
-	lambdaMain = []string{"handlers", "github.com/aws/aws-lambda-go/lambda"}
+	wiring = []string{"handlers/hub", "handlers/detect", "shared/fleet/live", "shared/settings", "shared/cloud"}
 )
 
 // commandLine is what a command may import: what all of them share, and rooms of its own. The local AWS is the demo's.
@@ -128,6 +131,10 @@ func TestEveryRoomIsListedAndImportsOnlyWhatItMay(t *testing.T) {
 			t.Errorf("%s: says nothing about what is inside", folder)
 		}
 		for _, file := range files {
+			allowed := allowed
+			if path.Base(filepath.ToSlash(file)) == "wire.go" {
+				allowed = slices.Concat(allowed, wiring)
+			}
 			for _, imported := range imports(t, file) {
 				if imported != "shared/arn" && !mayImport(allowed, imported) {
 					t.Errorf("%s: %s may not import %s", file, folder, imported)

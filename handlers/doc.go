@@ -1,4 +1,4 @@
-// Package handlers wires ports to adapters: the same wiring for the Lambda mains, the CLI and the demo.
+// Package handlers is what every function of the hub shares: its name, and the loop over a batch from SQS.
 //
-// It decides nothing and holds no state. What differs between the cloud and a laptop is in the variables it reads.
+// It decides nothing. Each handler wires itself, in its own wire.go.
 package handlers

@@ -1,12 +1,24 @@
 package handlers_test
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/handlers/alert"
+	"github.com/doublelock/doublelock/handlers/detect"
+	"github.com/doublelock/doublelock/handlers/remediate"
+	"github.com/doublelock/doublelock/handlers/sweep"
+	"github.com/doublelock/doublelock/handlers/watchdog"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -21,49 +33,118 @@ func variables() map[string]string {
 	}
 }
 
+// wire is how a main builds its handler.
+type wire func(ctx context.Context, getenv func(string) string, now func() time.Time, log *slog.Logger) (handler, error)
+
+type handler interface {
+	Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error)
+}
+
+func of[H handler](build func(context.Context, func(string) string, func() time.Time, *slog.Logger) (H, error)) wire {
+	return func(ctx context.Context, getenv func(string) string, now func() time.Time, log *slog.Logger) (handler, error) {
+		return build(ctx, getenv, now, log)
+	}
+}
+
+func wires() map[string]wire {
+	return map[string]wire{
+		handlers.Detect: of(detect.Wire), handlers.Alert: of(alert.Wire), handlers.Remediate: of(remediate.Wire), handlers.Sweep: of(sweep.Wire),
+		handlers.Watchdog: of(watchdog.Wire),
+	}
+}
+
+func TestEveryHandlerIsWiredByTheEnvironmentAlone(t *testing.T) {
+	env := variables()
+	all := wires()
+	if diff := cmp.Diff(slices.Sorted(slices.Values(handlers.Names())), slices.Sorted(maps.Keys(all))); diff != "" {
+		t.Errorf("names and wires (-names +wires):\n%s", diff)
+	}
+	for name, build := range all {
+		if _, err := build(t.Context(), func(name string) string { return env[name] }, nil, nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestWireFollowsTheEnvironment(t *testing.T) {
 	env := variables()
+	getenv := func(name string) string { return env[name] }
 	now := func() time.Time { return time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC) }
-	h, err := handlers.Wire(t.Context(), func(name string) string { return env[name] }, now, nil)
+	a, err := alert.Wire(t.Context(), getenv, now, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h.Alert.Chat == nil || h.Alert.Account != "999988887777" || h.Alert.Source != "doublelock" {
-		t.Errorf("alert %+v", h.Alert)
+	if a.Chat == nil || a.Account != "999988887777" || a.Source != "doublelock" {
+		t.Errorf("alert %+v", a)
 	}
-	machine, ok := h.Remediate.Machine.(*migration.Engine)
-	if !ok || machine.Rules.PerHour != 60 || machine.Rules.PerAccountHour != 20 || h.Remediate.By != "doublelock-remediate" || machine.By != h.Remediate.By {
-		t.Errorf("remediate: machine %+v, by %q", machine, h.Remediate.By)
+	r, err := remediate.Wire(t.Context(), getenv, now, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	mode, err := h.Detect.Modes.Mode(t.Context(), "111122223333", nil)
+	machine, ok := r.Machine.(*migration.Engine)
+	if !ok || machine.Rules.PerHour != 60 || machine.Rules.PerAccountHour != 20 || r.By != "doublelock-remediate" || machine.By != r.By {
+		t.Errorf("remediate: machine %+v, by %q", machine, r.By)
+	}
+	d, err := detect.Wire(t.Context(), getenv, now, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mode, err := d.Modes.Mode(t.Context(), "111122223333", nil)
 	if err != nil || mode != "remediate" {
 		t.Errorf("mode %q, error %v", mode, err)
 	}
 	delete(env, settings.EnvChatTopic)
-	if h, err = handlers.Wire(t.Context(), func(name string) string { return env[name] }, nil, nil); err != nil || h.Alert.Chat != nil {
-		t.Errorf("without a chat topic: chat %v, error %v", h.Alert.Chat, err)
+	if a, err = alert.Wire(t.Context(), getenv, nil, nil); err != nil || a.Chat != nil {
+		t.Errorf("without a chat topic: chat %v, error %v", a.Chat, err)
 	}
 }
 
-func TestWireNamesWhatIsMissing(t *testing.T) {
+// A fault in the environment stops the functions that need what is broken, and no other.
+func TestOneWiringFaultStopsOnlyWhoNeedsIt(t *testing.T) {
+	everybody := slices.Sorted(slices.Values(handlers.Names()))
 	for name, tt := range map[string]struct {
 		change map[string]string
-		want   string
+		stops  []string
+		want   string // in each error, after "wire NAME: "
 	}{
-		"no table":             {map[string]string{settings.EnvTable: ""}, "variable DOUBLELOCK_TABLE is not set"},
-		"no bus and no topic":  {map[string]string{settings.EnvBus: "", settings.EnvOwnersTopic: ""}, "variable DOUBLELOCK_BUS is not set\nvariable DOUBLELOCK_OWNERS_TOPIC is not set"},
-		"no hub account":       {map[string]string{settings.EnvHubAccount: ""}, "variable DOUBLELOCK_HUB_ACCOUNT is not set"},
-		"a broken config":      {map[string]string{settings.EnvConfig: "{"}, "read DOUBLELOCK_CONFIG"},
-		"no Region":            {map[string]string{settings.EnvRegion: ""}, "set AWS_REGION"},
-		"a hub that is no hub": {map[string]string{settings.EnvHubAccount: "hub"}, `hub account "hub" is not 12 digits`},
+		"nothing is wrong":     {nil, nil, ""},
+		"no bus":               {map[string]string{settings.EnvBus: ""}, []string{"detect", "remediate", "sweep", "watchdog"}, "variable DOUBLELOCK_BUS is not set"},
+		"no topic":             {map[string]string{settings.EnvOwnersTopic: ""}, []string{"alert"}, "variable DOUBLELOCK_OWNERS_TOPIC is not set"},
+		"no chat topic":        {map[string]string{settings.EnvChatTopic: ""}, nil, ""},
+		"no table":             {map[string]string{settings.EnvTable: ""}, everybody, "variable DOUBLELOCK_TABLE is not set"},
+		"no hub account":       {map[string]string{settings.EnvHubAccount: ""}, everybody, "variable DOUBLELOCK_HUB_ACCOUNT is not set"},
+		"a broken config":      {map[string]string{settings.EnvConfig: "{"}, everybody, "read DOUBLELOCK_CONFIG"},
+		"no Region":            {map[string]string{settings.EnvRegion: ""}, everybody, "open AWS: no Region; set AWS_REGION"},
+		"a hub that is no hub": {map[string]string{settings.EnvHubAccount: "hub"}, everybody, `open AWS: hub account "hub" is not 12 digits`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := variables()
 			maps.Copy(env, tt.change)
-			_, err := handlers.Wire(t.Context(), func(name string) string { return env[name] }, nil, nil)
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("error %v, want %q", err, tt.want)
+			var stopped []string
+			for name, build := range wires() {
+				_, err := build(t.Context(), func(name string) string { return env[name] }, nil, nil)
+				if err == nil {
+					continue
+				}
+				stopped = append(stopped, name)
+				if want := "wire " + name + ": " + tt.want; !strings.HasPrefix(err.Error(), want) {
+					t.Errorf("error %v, want %q", err, want)
+				}
+			}
+			slices.Sort(stopped)
+			if diff := cmp.Diff(tt.stops, stopped); diff != "" {
+				t.Errorf("who stops (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestWireNamesAllThatIsMissing(t *testing.T) {
+	env := variables()
+	delete(env, settings.EnvTable)
+	delete(env, settings.EnvOwnersTopic)
+	_, err := alert.Wire(t.Context(), func(name string) string { return env[name] }, nil, nil)
+	if err == nil || errors.Unwrap(err) == nil || !strings.HasSuffix(err.Error(), "variable DOUBLELOCK_TABLE is not set\nvariable DOUBLELOCK_OWNERS_TOPIC is not set") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
 	"github.com/doublelock/doublelock/shared/notify/email"
@@ -67,11 +68,14 @@ type delivery struct {
 
 // Handle takes a batch of notices. One that could not be delivered is named in the answer and comes again.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	ctx, cancel := beforeDeadline(ctx)
-	defer cancel()
+	return handlers.Together(ctx, batch, reserve, h.all)
+}
+
+// all delivers the notices of a batch, and answers which of its messages failed.
+func (h *Handler) all(ctx context.Context, messages []events.SQSMessage) map[string]bool {
 	failed := map[string]bool{}
 	var deliveries []delivery
-	for _, message := range batch.Records {
+	for _, message := range messages {
 		n, tell, err := h.read(ctx, message)
 		switch {
 		case err != nil:
@@ -85,20 +89,7 @@ func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQS
 	if h.Chat != nil {
 		h.deliver(ctx, channelChat, h.Chat, renderChat, deliveries, failed)
 	}
-	var answer events.SQSEventResponse
-	for _, message := range batch.Records {
-		if failed[message.MessageId] {
-			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: message.MessageId})
-		}
-	}
-	return answer, nil
-}
-
-func beforeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	if deadline, ok := ctx.Deadline(); ok {
-		return context.WithDeadline(ctx, deadline.Add(-reserve))
-	}
-	return context.WithCancel(ctx)
+	return failed
 }
 
 // read takes the notice out of the event, and says whether a person hears of it. Events of others are dropped: whoever

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -29,22 +30,7 @@ type Outcome struct {
 
 // Handle takes a batch of notices. One whose change could not be finished is named in the answer and comes again.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	ctx, cancel := beforeDeadline(ctx)
-	defer cancel()
-	var answer events.SQSEventResponse
-	for _, message := range batch.Records {
-		if err := h.one(ctx, message); err != nil {
-			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: message.MessageId})
-		}
-	}
-	return answer, nil
-}
-
-func beforeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	if deadline, ok := ctx.Deadline(); ok {
-		return context.WithDeadline(ctx, deadline.Add(-reserve))
-	}
-	return context.WithCancel(ctx)
+	return handlers.OneByOne(ctx, batch, reserve, h.one)
 }
 
 func (h *Handler) one(ctx context.Context, message events.SQSMessage) error {

@@ -17,8 +17,6 @@ const maxInDigest = 120
 
 // Digest tells each owner once a day what of theirs is still open.
 func (h *Handler) Digest(ctx context.Context) error {
-	ctx, cancel := beforeDeadline(ctx)
-	defer cancel()
 	open, err := h.stillOpen(ctx)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -23,14 +24,13 @@ const reserve = 20 * time.Second
 // Handle takes a batch of scheduled tasks. One that failed is named in the answer and comes again. A sweep that ran out
 // of time did not fail: the next one goes on where it ended.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	var answer events.SQSEventResponse
-	for _, message := range batch.Records {
-		if err := h.one(ctx, []byte(message.Body)); err != nil {
+	return handlers.OneByOne(ctx, batch, reserve, func(ctx context.Context, message events.SQSMessage) error {
+		err := h.one(ctx, []byte(message.Body))
+		if err != nil {
 			h.log().ErrorContext(ctx, "task", "message", message.MessageId, "action", "failed", "error", err)
-			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: message.MessageId})
 		}
-	}
-	return answer, nil
+		return err
+	})
 }
 
 func (h *Handler) one(ctx context.Context, body []byte) error {

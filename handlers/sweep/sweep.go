@@ -39,8 +39,6 @@ type count struct{ places, unseen, secrets, failed int }
 // event told, the second what is gone. It goes on where the last one ran out of time. A secret or an account that
 // fails does not hold up the others; the next sweep comes to it again.
 func (h *Handler) Sweep(ctx context.Context) error {
-	ctx, cancel := beforeDeadline(ctx)
-	defer cancel()
 	failed := h.advance(ctx)
 	done, err := h.sweep(ctx)
 	log := h.log().With("places", done.places, "unseen", done.unseen, "secrets", done.secrets, "failed", done.failed)
@@ -52,13 +50,6 @@ func (h *Handler) Sweep(ctx context.Context) error {
 		err = nil
 	}
 	return errors.Join(failed, err)
-}
-
-func beforeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	if deadline, ok := ctx.Deadline(); ok {
-		return context.WithDeadline(ctx, deadline.Add(-reserve))
-	}
-	return context.WithCancel(ctx)
 }
 
 func (h *Handler) advance(ctx context.Context) error {

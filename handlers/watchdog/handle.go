@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -37,16 +38,13 @@ type Handler struct {
 
 // Handle takes a batch of messages. One that could not be handled is named in the answer and comes again.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	ctx, cancel := beforeDeadline(ctx)
-	defer cancel()
-	var answer events.SQSEventResponse
-	for _, message := range batch.Records {
-		if err := h.one(ctx, []byte(message.Body)); err != nil {
+	return handlers.OneByOne(ctx, batch, reserve, func(ctx context.Context, message events.SQSMessage) error {
+		err := h.one(ctx, []byte(message.Body))
+		if err != nil {
 			h.log().ErrorContext(ctx, "message", "message", message.MessageId, "action", "failed", "error", err)
-			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: message.MessageId})
 		}
-	}
-	return answer, nil
+		return err
+	})
 }
 
 func (h *Handler) one(ctx context.Context, body []byte) error {
@@ -79,13 +77,6 @@ func (h *Handler) change(ctx context.Context, c trail.Change) error {
 		return h.Reads.DeniedRead(ctx, c)
 	}
 	return nil
-}
-
-func beforeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	if deadline, ok := ctx.Deadline(); ok {
-		return context.WithDeadline(ctx, deadline.Add(-reserve))
-	}
-	return context.WithCancel(ctx)
 }
 
 func (h *Handler) log() *slog.Logger {

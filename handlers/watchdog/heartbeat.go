@@ -8,28 +8,13 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// Pulse is how an account and Region is.
-type Pulse string
-
-const (
-	Alive   Pulse = "alive"
-	Silent  Pulse = "silent"  // something that we stand on is missing there
-	Unknown Pulse = "unknown" // it could not be told this time: never counted as alive, and no reason to raise an alarm
-)
-
-// Place is an account in a Region.
-type Place struct {
-	Account, Region string
-	Pulse           Pulse
-	Why             string // what is missing, or why it could not be told
-}
-
-// Places takes the pulse of every account and Region.
-type Places interface {
-	Pulses(ctx context.Context) ([]Place, error)
+// Fleet takes the pulse of every account and Region.
+type Fleet interface {
+	Pulses(ctx context.Context) ([]fleet.Health, error)
 }
 
 // Records is what is remembered of each resource.
@@ -39,7 +24,7 @@ type Records interface {
 	Save(ctx context.Context, rec guard.Record) error
 }
 
-// Bus tells the rest of the hub.
+// Bus notifies the rest of the hub.
 type Bus interface {
 	Publish(ctx context.Context, notices []guard.Notice) error
 }
@@ -48,7 +33,7 @@ type Bus interface {
 // finding of each account and Region that it does not. The measurements are log lines in CloudWatch's embedded metric
 // format, so Log must write JSON with its attributes at the top.
 type Coverage struct {
-	Places    Places
+	Fleet     Fleet
 	Records   Records
 	Bus       Bus
 	Namespace string // of the metrics
@@ -57,40 +42,40 @@ type Coverage struct {
 	Log       *slog.Logger
 }
 
-// Beat measures once. A place whose finding could not be written does not hold up the others.
+// Beat measures once. A location whose finding could not be written does not hold up the others.
 func (c *Coverage) Beat(ctx context.Context) error {
-	places, err := c.Places.Pulses(ctx)
+	all, err := c.Fleet.Pulses(ctx)
 	if err != nil {
 		return fmt.Errorf("take pulses: %w", err)
 	}
-	c.measure(ctx, places)
+	c.measure(ctx, all)
 	var failed []error
-	for _, p := range places {
-		if err := c.find(ctx, p); err != nil {
-			failed = append(failed, fmt.Errorf("coverage of %s in %s: %w", p.Account, p.Region, err))
+	for _, h := range all {
+		if err := c.find(ctx, h); err != nil {
+			failed = append(failed, fmt.Errorf("coverage of %s in %s: %w", h.Account, h.Region, err))
 		}
 	}
 	return errors.Join(failed...)
 }
 
-// maxSteady is up to how many places each has a metric of its own at every beat. Beyond it only those that are not
+// maxSteady is up to how many locations each has a metric of its own at every beat. Beyond it only those that are not
 // alive have one, because CloudWatch charges by the metric.
 const maxSteady = 100
 
-func (c *Coverage) measure(ctx context.Context, places []Place) {
+func (c *Coverage) measure(ctx context.Context, all []fleet.Health) {
 	alive := 0
-	for _, p := range places {
+	for _, h := range all {
 		value := 0.0
-		if p.Pulse == Alive {
+		if h.Pulse == fleet.PulseAlive {
 			alive++
 			value = 100
 		}
-		if p.Pulse != Alive || len(places) <= maxSteady {
-			c.metric(ctx, value, slog.String("Account", p.Account), slog.String("Region", p.Region), slog.String("pulse", string(p.Pulse)), slog.String("reason", p.Why))
+		if h.Pulse != fleet.PulseAlive || len(all) <= maxSteady {
+			c.metric(ctx, value, slog.String("Account", h.Account), slog.String("Region", h.Region), slog.String("pulse", string(h.Pulse)), slog.String("reason", h.Why))
 		}
 	}
-	if len(places) > 0 {
-		c.metric(ctx, 100*float64(alive)/float64(len(places)), slog.Int("alive", alive), slog.Int("places", len(places)))
+	if len(all) > 0 {
+		c.metric(ctx, 100*float64(alive)/float64(len(all)), slog.Int("alive", alive), slog.Int("locations", len(all)))
 	}
 }
 
@@ -122,10 +107,10 @@ func (c *Coverage) log() *slog.Logger {
 // rounds bounds how often a record is written again because somebody else wrote first.
 const rounds = 5
 
-// find opens or resolves the coverage finding of a place.
-func (c *Coverage) find(ctx context.Context, p Place) error {
+// find opens or resolves the coverage finding of a location.
+func (c *Coverage) find(ctx context.Context, h fleet.Health) error {
 	for range rounds {
-		err := c.findOnce(ctx, p)
+		err := c.findOnce(ctx, h)
 		if !errors.Is(err, guard.ErrConflict) {
 			return err
 		}
@@ -133,12 +118,12 @@ func (c *Coverage) find(ctx context.Context, p Place) error {
 	return fmt.Errorf("%w %d times", guard.ErrConflict, rounds)
 }
 
-func (c *Coverage) findOnce(ctx context.Context, p Place) error {
-	rec, err := c.Records.Load(ctx, earARN(p))
+func (c *Coverage) findOnce(ctx context.Context, h fleet.Health) error {
+	rec, err := c.Records.Load(ctx, rulesARN(h))
 	if err != nil {
 		return err
 	}
-	next, moved := c.reconcile(rec, p)
+	next, moved := c.reconcile(rec, h)
 	if moved {
 		if err := c.Records.Save(ctx, next); err != nil {
 			return err
@@ -152,17 +137,17 @@ func (c *Coverage) findOnce(ctx context.Context, p Place) error {
 		return err
 	}
 	next.Outbox = nil
-	return c.Records.Save(ctx, next) // a conflict starts over: what is told twice has one ID
+	return c.Records.Save(ctx, next) // a conflict starts over: what is published twice has one ID
 }
 
 // reconcile says what the record becomes, and whether that differs from what it was.
-func (c *Coverage) reconcile(rec guard.Record, p Place) (next guard.Record, moved bool) {
+func (c *Coverage) reconcile(rec guard.Record, h fleet.Health) (next guard.Record, moved bool) {
 	now := c.Now()
-	switch p.Pulse {
-	case Silent:
-		s := guard.Secret{ARN: earARN(p), Account: p.Account, Region: p.Region, Name: "what happens in " + p.Account + " " + p.Region}
-		next = guard.ReconcileUnseen(rec, s, p.Why, now, guard.Cause{})
-	case Alive:
+	switch h.Pulse {
+	case fleet.PulseSilent:
+		s := guard.Secret{ARN: rulesARN(h), Account: h.Account, Region: h.Region, Name: "what happens in " + h.Account + " " + h.Region}
+		next = guard.ReconcileUnseen(rec, s, h.Why, now, guard.Cause{})
+	case fleet.PulseAlive:
 		if rec.Revision == 0 {
 			return rec, false
 		}
@@ -173,8 +158,8 @@ func (c *Coverage) reconcile(rec guard.Record, p Place) (next guard.Record, move
 	return next, len(next.Outbox) > len(rec.Outbox)
 }
 
-// earARN stands for our rules in an account and Region, by which we hear of it. It is not what stands for the secrets
-// there: those may still be seen when the rules are gone, and the other way round.
-func earARN(p Place) string {
-	return arn.PartitionOf(p.Region).New("events", p.Region, p.Account, "rule/doublelock-*").String()
+// rulesARN stands for our rules in an account and Region, by which its events reach us. It is not what stands for the
+// secrets there: those may still be seen when the rules are gone, and the other way round.
+func rulesARN(h fleet.Health) string {
+	return arn.PartitionOf(h.Region).New("events", h.Region, h.Account, "rule/doublelock-*").String()
 }

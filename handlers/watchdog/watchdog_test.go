@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/handlers/watchdog"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -24,7 +25,7 @@ var at = time.Date(2026, 6, 2, 8, 0, 0, 0, time.UTC)
 
 // ward is all that the watchdog stands on, in memory.
 type ward struct {
-	places    []watchdog.Place
+	healths   []fleet.Health
 	records   map[string]guard.Record
 	published []guard.Notice
 	beats     int
@@ -33,11 +34,11 @@ type ward struct {
 	broken    map[string]error // by step
 }
 
-func newWard(places ...watchdog.Place) *ward {
-	return &ward{places: places, records: map[string]guard.Record{}, broken: map[string]error{}}
+func newWard(healths ...fleet.Health) *ward {
+	return &ward{healths: healths, records: map[string]guard.Record{}, broken: map[string]error{}}
 }
 
-func (w *ward) Pulses(context.Context) ([]watchdog.Place, error) { return w.places, w.broken["pulses"] }
+func (w *ward) Pulses(context.Context) ([]fleet.Health, error) { return w.healths, w.broken["pulses"] }
 
 func (w *ward) Load(_ context.Context, resource string) (guard.Record, error) {
 	return w.records[resource], w.broken["load"]
@@ -78,7 +79,7 @@ func (w *ward) DeniedRead(_ context.Context, c trail.Change) error {
 }
 
 func (w *ward) coverage(log *slog.Logger) *watchdog.Coverage {
-	return &watchdog.Coverage{Places: w, Records: w, Bus: w, Namespace: "Doublelock", Metric: "Coverage", Now: func() time.Time { return at }, Log: log}
+	return &watchdog.Coverage{Fleet: w, Records: w, Bus: w, Namespace: "Doublelock", Metric: "Coverage", Now: func() time.Time { return at }, Log: log}
 }
 
 func heartbeat(account string) string {
@@ -130,9 +131,9 @@ func TestMessagesGoToWhomTheyAreFor(t *testing.T) {
 	}
 }
 
-func place(account string, pulse watchdog.Pulse) watchdog.Place {
-	p := watchdog.Place{Account: account, Region: "eu-central-1", Pulse: pulse}
-	if pulse != watchdog.Alive {
+func health(account string, pulse fleet.Pulse) fleet.Health {
+	p := fleet.Health{Account: account, Region: "eu-central-1", Pulse: pulse}
+	if pulse != fleet.PulseAlive {
 		p.Why = "forward rule doublelock-labels: the rule does not exist"
 	}
 	return p
@@ -140,15 +141,15 @@ func place(account string, pulse watchdog.Pulse) watchdog.Place {
 
 func TestSilenceIsAFindingUntilItEnds(t *testing.T) {
 	w := newWard()
-	beat := func(pulse watchdog.Pulse) {
+	beat := func(pulse fleet.Pulse) {
 		t.Helper()
-		w.places = []watchdog.Place{place("333333333333", pulse)}
+		w.healths = []fleet.Health{health("333333333333", pulse)}
 		if err := w.coverage(nil).Beat(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, pulse := range []watchdog.Pulse{
-		watchdog.Alive, watchdog.Unknown, watchdog.Silent, watchdog.Silent, watchdog.Unknown, watchdog.Alive, watchdog.Alive, watchdog.Silent,
+	for _, pulse := range []fleet.Pulse{
+		fleet.PulseAlive, fleet.PulseUnknown, fleet.PulseSilent, fleet.PulseSilent, fleet.PulseUnknown, fleet.PulseAlive, fleet.PulseAlive, fleet.PulseSilent,
 	} {
 		beat(pulse)
 	}
@@ -168,8 +169,8 @@ func TestSilenceIsAFindingUntilItEnds(t *testing.T) {
 	}
 }
 
-func TestOnePlaceThatCannotBeWrittenDoesNotHoldUpTheOthers(t *testing.T) {
-	w := newWard(place("333333333333", watchdog.Silent), place("444444444444", watchdog.Silent))
+func TestOneLocationThatCannotBeWrittenDoesNotHoldUpTheOthers(t *testing.T) {
+	w := newWard(health("333333333333", fleet.PulseSilent), health("444444444444", fleet.PulseSilent))
 	w.broken["save 333333333333"] = guard.ErrThrottled
 	if err := w.coverage(nil).Beat(t.Context()); !errors.Is(err, guard.ErrThrottled) {
 		t.Errorf("error %v", err)
@@ -180,7 +181,7 @@ func TestOnePlaceThatCannotBeWrittenDoesNotHoldUpTheOthers(t *testing.T) {
 }
 
 func TestWhatCouldNotBePublishedIsPublishedNextTime(t *testing.T) {
-	w := newWard(place("333333333333", watchdog.Silent))
+	w := newWard(health("333333333333", fleet.PulseSilent))
 	w.broken["publish"] = guard.ErrThrottled
 	if err := w.coverage(nil).Beat(t.Context()); !errors.Is(err, guard.ErrThrottled) {
 		t.Errorf("error %v", err)
@@ -196,7 +197,7 @@ func TestWhatCouldNotBePublishedIsPublishedNextTime(t *testing.T) {
 }
 
 func TestConflictsEnd(t *testing.T) {
-	w := newWard(place("333333333333", watchdog.Silent))
+	w := newWard(health("333333333333", fleet.PulseSilent))
 	w.conflicts = 99
 	if err := w.coverage(nil).Beat(t.Context()); !errors.Is(err, guard.ErrConflict) {
 		t.Errorf("error %v", err)
@@ -244,7 +245,7 @@ func measurements(t *testing.T, log *bytes.Buffer) map[string]float64 {
 
 func TestCoverageIsMeasured(t *testing.T) {
 	var log bytes.Buffer
-	w := newWard(place("333333333333", watchdog.Alive), place("444444444444", watchdog.Silent), place("555555555555", watchdog.Unknown), place("666666666666", watchdog.Alive))
+	w := newWard(health("333333333333", fleet.PulseAlive), health("444444444444", fleet.PulseSilent), health("555555555555", fleet.PulseUnknown), health("666666666666", fleet.PulseAlive))
 	if err := w.coverage(slog.New(slog.NewJSONHandler(&log, nil))).Beat(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -256,11 +257,11 @@ func TestCoverageIsMeasured(t *testing.T) {
 
 func TestInALargeOrganizationOnlySilenceCostsAMetric(t *testing.T) {
 	var log bytes.Buffer
-	var places []watchdog.Place
+	var healths []fleet.Health
 	for range 199 {
-		places = append(places, place("333333333333", watchdog.Alive))
+		healths = append(healths, health("333333333333", fleet.PulseAlive))
 	}
-	w := newWard(append(places, place("444444444444", watchdog.Silent))...)
+	w := newWard(append(healths, health("444444444444", fleet.PulseSilent))...)
 	if err := w.coverage(slog.New(slog.NewJSONHandler(&log, nil))).Beat(t.Context()); err != nil {
 		t.Fatal(err)
 	}

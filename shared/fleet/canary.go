@@ -29,9 +29,9 @@ type Traces interface {
 	Tags(ctx context.Context, ref guard.SecretRef) (map[string]string, error)
 }
 
-// Ear hears what owners are told.
-type Ear interface {
-	Hear(ctx context.Context) ([]string, error)
+// Subscriber receives what owners are sent, until it is closed.
+type Subscriber interface {
+	Receive(ctx context.Context) ([]string, error)
 	Close(ctx context.Context) error
 }
 
@@ -42,9 +42,9 @@ type Canary struct {
 	Mode            guard.Mode // of the account: how far the canary gets
 	Maker           Maker
 	Traces          Traces
-	Listen          func(ctx context.Context) (Ear, error)
-	Patience        time.Duration // for one hop
-	Pause           time.Duration // between two looks
+	Subscribe       func(ctx context.Context) (Subscriber, error) // to what owners are sent
+	Patience        time.Duration                                 // for one hop
+	Pause           time.Duration                                 // between two looks
 	Now             func() time.Time
 }
 
@@ -57,9 +57,9 @@ type hop struct {
 
 // Fly lets the canary go and returns a row for each hop. Whatever happens, also when the context ends, it is removed.
 func (c *Canary) Fly(ctx context.Context) (rows []Row) {
-	ear := c.listen(ctx, &rows)
-	if ear != nil {
-		defer c.clean(ctx, &rows, "subscriber removed", ear.Close)
+	owner := c.subscribe(ctx, &rows)
+	if owner != nil {
+		defer c.clean(ctx, &rows, "subscriber removed", owner.Close)
 	}
 	began := c.Now()
 	arn, err := c.Maker.Create(ctx, c.Name, map[string]string{"Owner": CanaryOwner})
@@ -78,7 +78,7 @@ func (c *Canary) Fly(ctx context.Context) (rows []Row) {
 	defer c.clean(ctx, &rows, "removed", func(ctx context.Context) error { return c.Maker.Delete(ctx, arn) })
 	row.ok("%s", took(c.Now().Sub(began)))
 	rows = append(rows, row)
-	rows = append(rows, c.follow(ctx, arn, ear)...)
+	rows = append(rows, c.follow(ctx, arn, owner)...)
 	return rows
 }
 
@@ -86,17 +86,17 @@ func (c *Canary) row(subject string) Row {
 	return Row{Account: c.Account, Region: c.Region, Check: CheckCanary, Subject: subject}
 }
 
-// tells reports whether owners hear of the canary, and so whether somebody has to listen.
-func (c *Canary) tells() bool { return c.Mode == guard.ModeNotify || c.Mode == guard.ModeRemediate }
+// notifies reports whether owners are notified of the canary, and so whether somebody has to subscribe.
+func (c *Canary) notifies() bool { return c.Mode == guard.ModeNotify || c.Mode == guard.ModeRemediate }
 
-// listen must begin before the canary is made.
-func (c *Canary) listen(ctx context.Context, rows *[]Row) Ear {
-	if !c.tells() {
+// subscribe must come before the canary is made.
+func (c *Canary) subscribe(ctx context.Context, rows *[]Row) Subscriber {
+	if !c.notifies() {
 		return nil
 	}
-	ear, err := c.Listen(ctx)
+	owner, err := c.Subscribe(ctx)
 	if err == nil {
-		return ear
+		return owner
 	}
 	row := c.row("subscriber")
 	row.cannot(err, "Let whoever runs doctor make a queue and subscribe it to the owners' topic.")
@@ -105,10 +105,10 @@ func (c *Canary) listen(ctx context.Context, rows *[]Row) Ear {
 }
 
 // follow waits for one trace after the other. When one does not come, those after it cannot.
-func (c *Canary) follow(ctx context.Context, arn string, ear Ear) []Row {
+func (c *Canary) follow(ctx context.Context, arn string, owner Subscriber) []Row {
 	var rows []Row
 	lost := false
-	for _, h := range c.hops(arn, ear) {
+	for _, h := range c.hops(arn, owner) {
 		row := c.row(h.name)
 		if lost {
 			row.Status, row.Detail = Skipped, "the hop before it did not happen"
@@ -128,7 +128,7 @@ func (c *Canary) follow(ctx context.Context, arn string, ear Ear) []Row {
 		lost = err != nil
 		rows = append(rows, row)
 	}
-	if !c.tells() {
+	if !c.notifies() {
 		row := c.row("event → notification")
 		row.ok("not expected: the account is in mode %s, which only records", c.Mode)
 		rows = append(rows, row)
@@ -136,7 +136,7 @@ func (c *Canary) follow(ctx context.Context, arn string, ear Ear) []Row {
 	return rows
 }
 
-func (c *Canary) hops(arn string, ear Ear) []hop {
+func (c *Canary) hops(arn string, owner Subscriber) []hop {
 	ref := guard.SecretRef{Account: c.Account, Region: c.Region, ID: arn}
 	hops := []hop{{"event → finding", "Look whether the trail records, the forward rules send and doublelock-detect runs.", func(ctx context.Context) (bool, error) {
 		rec, err := c.Traces.Load(ctx, arn)
@@ -147,16 +147,16 @@ func (c *Canary) hops(arn string, ear Ear) []hop {
 		}
 		return false, err
 	}}}
-	if !c.tells() {
+	if !c.notifies() {
 		return hops
 	}
 	hops = append(hops, hop{"finding → tag", "Look in the log of doublelock-detect why it could not tag.", func(ctx context.Context) (bool, error) {
 		tags, err := c.Traces.Tags(ctx, ref)
 		return tags["doublelock:state"] != "", err
 	}})
-	if ear != nil {
+	if owner != nil {
 		hops = append(hops, hop{"finding → notification", "Look in the log of doublelock-alert what became of the message.", func(ctx context.Context) (bool, error) {
-			texts, err := ear.Hear(ctx)
+			texts, err := owner.Receive(ctx)
 			for _, text := range texts {
 				if strings.Contains(text, c.Name) {
 					return true, nil

@@ -67,7 +67,7 @@ func (c *cage) Tags(context.Context, guard.SecretRef) (map[string]string, error)
 	return c.tags, c.broken["tags"]
 }
 
-func (c *cage) Hear(context.Context) ([]string, error) {
+func (c *cage) Receive(context.Context) ([]string, error) {
 	heard := c.letters
 	c.letters = nil
 	return heard, c.broken["hear"]
@@ -81,8 +81,8 @@ func (c *cage) Close(ctx context.Context) error {
 func (c *cage) canary(mode guard.Mode) *fleet.Canary {
 	return &fleet.Canary{
 		Account: member, Region: home, Name: "doublelock/canary/1", Mode: mode, Maker: c, Traces: c,
-		Listen:   func(context.Context) (fleet.Ear, error) { return c, c.broken["listen"] },
-		Patience: 20 * time.Millisecond, Pause: time.Millisecond, Now: func() time.Time { return time.Date(2026, 6, 2, 8, 0, 0, 0, time.UTC) },
+		Subscribe: func(context.Context) (fleet.Subscriber, error) { return c, c.broken["listen"] },
+		Patience:  20 * time.Millisecond, Pause: time.Millisecond, Now: func() time.Time { return time.Date(2026, 6, 2, 8, 0, 0, 0, time.UTC) },
 	}
 }
 
@@ -118,7 +118,7 @@ func TestCanary(t *testing.T) {
 				"ok removed" + quick, "ok subscriber removed" + quick}},
 		"records cannot be read": {mode: guard.ModeObserve, change: func(c *cage) { c.rec, c.broken["load"] = guard.Record{}, guard.ErrDenied },
 			want: []string{"ok created" + quick, "unknown event → finding: access denied", "ok event → notification: not expected: the account is in mode observe, which only records", "ok removed" + quick}},
-		"nobody can listen": {mode: guard.ModeNotify, change: func(c *cage) { c.broken["listen"] = guard.ErrDenied },
+		"nobody can subscribe": {mode: guard.ModeNotify, change: func(c *cage) { c.broken["listen"] = guard.ErrDenied },
 			want: []string{"unknown subscriber: access denied", "ok created" + quick, "ok event → finding" + quick, "ok finding → tag" + quick, "ok removed" + quick}},
 		"it cannot be removed": {mode: guard.ModeObserve, left: true, change: func(c *cage) { c.broken["delete"] = guard.ErrThrottled },
 			want: []string{"ok created" + quick, "ok event → finding" + quick, "ok event → notification: not expected: the account is in mode observe, which only records", "fail removed: throttled"}},

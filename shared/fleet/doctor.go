@@ -23,9 +23,9 @@ func (d *Doctor) Run(ctx context.Context) []Row {
 	return sorted(append(rows, d.all(ctx, jobs)...))
 }
 
-// Listen makes only the checks that say whether the guard hears of what happens in each account and Region: whether it
-// can be entered, whether a trail records, and the forward rules. It is cheap enough for every quarter of an hour.
-func (d *Doctor) Listen(ctx context.Context) ([]Row, error) {
+// Vital makes only the checks that say whether events of each account and Region reach the hub: whether the account can
+// be entered, whether a trail records, and the forward rules. It is cheap enough for every quarter of an hour.
+func (d *Doctor) Vital(ctx context.Context) ([]Row, error) {
 	accounts, err := d.Organization.Accounts(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list accounts: %w", err)
@@ -42,7 +42,7 @@ type job struct {
 	run  func(context.Context) []Row
 }
 
-// all runs jobs side by side, and tells each one's end.
+// all runs jobs side by side, and reports each one's end.
 func (d *Doctor) all(ctx context.Context, jobs []job) []Row {
 	var mu sync.Mutex
 	var group sync.WaitGroup
@@ -105,8 +105,8 @@ func (r *Row) cannot(err error, fix string) {
 	}
 }
 
-// account looks into one account, all its Regions one after the other; ears is to look at nothing but whether we hear.
-func (d *Doctor) account(ctx context.Context, a Account, ears bool) []Row {
+// account looks into one account, all its Regions one after the other; vital leaves out all but the vital checks.
+func (d *Doctor) account(ctx context.Context, a Account, vital bool) []Row {
 	entered := Row{Account: a.ID, Check: CheckEnter, Subject: "doublelock-read"}
 	if err := d.enter(ctx, a.ID); err != nil {
 		entered.cannot(err, "Deploy the member stack to the account: its StackSet instance says what went wrong.")
@@ -117,33 +117,33 @@ func (d *Doctor) account(ctx context.Context, a Account, ears bool) []Row {
 	}
 	entered.ok("taken")
 	rows := []Row{entered}
-	if !ears {
+	if !vital {
 		rows = append(rows, d.roles(ctx, a.ID)...)
 	}
-	for _, p := range d.placesOf(a.ID) {
-		rows = append(rows, d.trail(ctx, p.Account, p.Region))
-		for _, want := range p.Rules {
-			rows = append(rows, d.rule(ctx, p.Account, p.Region, want))
+	for _, at := range d.locationsOf(a.ID) {
+		rows = append(rows, d.trail(ctx, at.Account, at.Region))
+		for _, want := range at.Rules {
+			rows = append(rows, d.rule(ctx, at.Account, at.Region, want))
 		}
-		if !ears {
-			rows = append(rows, d.deadLetters(ctx, p.Account, p.Region))
+		if !vital {
+			rows = append(rows, d.deadLetters(ctx, at.Account, at.Region))
 		}
 	}
 	return rows
 }
 
-// placesOf lists the guarded Regions of an account, and those where it has some of our rules all the same.
-func (d *Doctor) placesOf(account string) []ExpectedPlace {
-	var places []ExpectedPlace
+// locationsOf lists the guarded Regions of an account, and those where it has some of our rules all the same.
+func (d *Doctor) locationsOf(account string) []ExpectedLocation {
+	var at []ExpectedLocation
 	for _, region := range d.Expected.Regions {
-		places = append(places, ExpectedPlace{account, region, d.Expected.Rules})
+		at = append(at, ExpectedLocation{account, region, d.Expected.Rules})
 	}
-	for _, p := range d.Expected.Elsewhere {
-		if p.Account == account {
-			places = append(places, p)
+	for _, e := range d.Expected.Elsewhere {
+		if e.Account == account {
+			at = append(at, e)
 		}
 	}
-	return places
+	return at
 }
 
 func (d *Doctor) enter(ctx context.Context, account string) error {

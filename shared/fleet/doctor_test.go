@@ -267,21 +267,21 @@ func TestOneAccountIsARowAndTheOthersAreLookedAt(t *testing.T) {
 func TestRulesInPlacesThatAreNotGuarded(t *testing.T) {
 	c := newClinic()
 	d := c.doctor()
-	d.Expected.Elsewhere = []fleet.ExpectedPlace{{Account: member, Region: "us-east-1", Rules: []fleet.ExpectedRule{{Name: "doublelock-tamper-policies", State: "ENABLED"}}}}
+	d.Expected.Elsewhere = []fleet.ExpectedLocation{{Account: member, Region: "us-east-1", Rules: []fleet.ExpectedRule{{Name: "doublelock-tamper-policies", State: "ENABLED"}}}}
 	findings := fleet.Findings(d.Run(t.Context()))
 	if len(findings) != 1 || findings[0].Region != "us-east-1" || findings[0].Subject != "doublelock-tamper-policies" {
 		t.Errorf("findings %+v", findings)
 	}
 }
 
-func TestListenLooksAtNothingElse(t *testing.T) {
+func TestVitalChecksLookAtNothingElse(t *testing.T) {
 	c := newClinic()
-	rows, err := c.doctor().Listen(t.Context())
+	rows, err := c.doctor().Vital(t.Context())
 	if err != nil || len(rows) != 4 || !fleet.Healthy(rows) {
 		t.Errorf("rows %v, error %v", rows, err)
 	}
 	c.broken["accounts"] = guard.ErrDenied
-	if _, err := c.doctor().Listen(t.Context()); !errors.Is(err, guard.ErrDenied) {
+	if _, err := c.doctor().Vital(t.Context()); !errors.Is(err, guard.ErrDenied) {
 		t.Errorf("error %v", err)
 	}
 }

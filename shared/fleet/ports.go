@@ -15,12 +15,6 @@ type Members interface {
 	Waiting(ctx context.Context, account, region, queue string) (int, error)
 }
 
-// Organization looks at AWS Organizations.
-type Organization interface {
-	Accounts(ctx context.Context) ([]Account, error) // those that hold anything and are enrolled
-	SCPs(ctx context.Context) ([]SCP, error)
-}
-
 // Hub looks at the hub's own parts, in its account and home Region.
 type Hub interface {
 	BusPolicy(ctx context.Context) (string, error) // JSON, "" is none
@@ -28,10 +22,7 @@ type Hub interface {
 	Function(ctx context.Context, name string) (Function, error)
 }
 
-// Account is one account of the organization.
-type Account struct{ ID, Name string }
-
-// Trail is a trail that records a place.
+// Trail is a trail that records an account and Region.
 type Trail struct {
 	Name         string
 	Logging      bool
@@ -45,7 +36,7 @@ type Rule struct {
 	Targets []Target
 }
 
-// Target is one place that a rule sends to; all of them are ARNs.
+// Target is where a rule sends; all of them are ARNs.
 type Target struct{ ARN, RoleARN, DLQ string }
 
 // SCP is a service control policy and the ids it is attached to.
@@ -80,7 +71,7 @@ type Expected struct {
 	DeadLetters    string   // name of the queue for what a member could not send
 	Roles          []string // names of the roles that each account has beside the one we enter by
 	Rules          []ExpectedRule
-	Elsewhere      []ExpectedPlace // rules in places that are not guarded
+	Elsewhere      []ExpectedLocation // rules in locations that are not guarded
 	SCPs           []SCP
 	Workers        []string // functions and queues of the hub; each queue has a second one with "-dlq" at the end
 	Config         string   // what functions run with; "" is not compared
@@ -89,8 +80,8 @@ type Expected struct {
 // ExpectedRule is a forward rule, the state it must be in and the event pattern it must have, as JSON.
 type ExpectedRule struct{ Name, State, Pattern string }
 
-// ExpectedPlace is a place that is not guarded and yet has some of our rules.
-type ExpectedPlace struct {
+// ExpectedLocation is a location that is not guarded and yet has some of our rules.
+type ExpectedLocation struct {
 	Account, Region string
 	Rules           []ExpectedRule
 }
@@ -99,7 +90,7 @@ type ExpectedPlace struct {
 type Doctor struct {
 	Expected     Expected
 	Members      Members
-	Organization Organization
+	Organization Organization // Accounts are those to look at: the enrolled ones
 	Hub          Hub
 	Concurrency  int           // accounts at once; 0 is 8
 	CallTime     time.Duration // of one call; 0 is 30 seconds

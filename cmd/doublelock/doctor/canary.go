@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -43,7 +43,7 @@ func runCanaries(ctx context.Context, env *command.Env, config settings.Config, 
 		if ctx.Err() != nil {
 			break
 		}
-		canary, err := handlers.Canary(ctx, door, config, handlers.CanaryPlace{
+		canary, err := live.Canary(ctx, door, config, live.CanaryAt{
 			Account: account, Region: cmp.Or(o.region, config.Regions.Home), Role: o.role, ID: canaryID(),
 		})
 		if err != nil {

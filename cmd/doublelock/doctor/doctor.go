@@ -14,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -69,7 +70,7 @@ func runDoctor(ctx context.Context, env *command.Env, options doctorOptions) err
 	if err != nil {
 		return err
 	}
-	d, err := handlers.Doctor(door, config)
+	d, err := live.Doctor(door, config, handlers.Names())
 	if err != nil {
 		return err
 	}

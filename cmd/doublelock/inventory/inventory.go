@@ -18,8 +18,9 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
 
@@ -68,13 +69,13 @@ func (s *stocktaking) run(ctx context.Context) error {
 	if s.out == "" {
 		return errors.New("inventory: say where to: --out FILE")
 	}
-	taker, err := s.open(ctx)
+	client, taker, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
 	known := s.accounts
 	if s.own {
-		own, err := taker.Cloud.Own(ctx)
+		own, err := client.Own(ctx)
 		if err != nil {
 			return fmt.Errorf("find the account of the credentials: %w", err)
 		}
@@ -99,13 +100,13 @@ func (s *stocktaking) run(ctx context.Context) error {
 }
 
 // open finds Regions and accounts in the environment contract, and in the configuration where there is one.
-func (s *stocktaking) open(ctx context.Context) (*handlers.Inventory, error) {
+func (s *stocktaking) open(ctx context.Context) (*cloud.Cloud, *fleet.Snapshots, error) {
 	options := cloud.FromEnv(s.env.Getenv)
 	options.KeyDetails, options.Now = true, s.env.Now
 	if _, err := os.Stat(cmp.Or(s.config, input.ConfigName)); s.config != "" || err == nil {
 		config, _, err := input.Config(s.env, s.config)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		options.Region = cmp.Or(options.Region, config.Regions.Home)
 		options.HubAccount = cmp.Or(options.HubAccount, config.Organization.SecurityAccount)
@@ -120,19 +121,19 @@ func (s *stocktaking) open(ctx context.Context) (*handlers.Inventory, error) {
 	if s.own {
 		options.AssumeRoles, options.ManagementAccount = false, ""
 	}
-	door, err := cloud.Open(ctx, options)
+	client, err := cloud.Open(ctx, options)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	regions := options.Regions
 	if len(regions) == 0 {
 		regions = []string{options.Region}
 	}
-	return &handlers.Inventory{Cloud: door, Regions: regions, Now: s.env.Now}, nil
+	return client, live.Snapshots(client, regions, s.env.Now), nil
 }
 
 // readAccounts reads what is asked for and is not left from a run that was stopped.
-func (s *stocktaking) readAccounts(ctx context.Context, taker *handlers.Inventory, organization inventory.Snapshot) ([]inventory.Snapshot, error) {
+func (s *stocktaking) readAccounts(ctx context.Context, taker *fleet.Snapshots, organization inventory.Snapshot) ([]inventory.Snapshot, error) {
 	ids := s.accounts
 	if len(ids) == 0 {
 		for _, account := range organization.Accounts {

@@ -14,7 +14,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
-	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
@@ -22,6 +22,7 @@ import (
 type applying struct {
 	planning
 	waves   []string
+	windows []string
 	dryRun  bool
 	goAhead string
 	rules   migration.Rules
@@ -60,6 +61,10 @@ func (a *applying) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	windows, err := parseWindows(a.windows)
+	if err != nil {
+		return err
+	}
 	m, err := a.open(ctx)
 	if err != nil {
 		return err
@@ -75,7 +80,7 @@ func (a *applying) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if a.rules, err = a.terms(ctx, m, p); err != nil {
+	if a.rules, err = a.terms(ctx, m, p, windows); err != nil {
 		return err
 	}
 	if a.dryRun {
@@ -86,18 +91,10 @@ func (a *applying) run(ctx context.Context, path string) error {
 
 // terms are the rules that the jobs of the plan are begun under, and moved under by everybody later: those of plan and
 // settings, and what the flags say differently, with the name of the caller.
-func (a *applying) terms(ctx context.Context, m *handlers.Migrations, p migration.Plan) (migration.Rules, error) {
+func (a *applying) terms(ctx context.Context, m *fleet.Migrations, p migration.Plan, windows []migration.Window) (migration.Rules, error) {
 	rules := p.Terms(m.Engine.Rules)
-	var windows []migration.Window
-	for _, text := range a.windows {
-		w, err := migration.ParseWindow(text)
-		if err != nil {
-			return rules, err
-		}
-		windows = append(windows, w)
-	}
 	if len(windows) > 0 {
-		caller, err := m.Preflight.Inventory.Cloud.Identity(ctx)
+		caller, err := a.cloud.Identity(ctx)
 		if err != nil {
 			return rules, fmt.Errorf("find out who sets a window: %w", err)
 		}
@@ -105,6 +102,18 @@ func (a *applying) terms(ctx context.Context, m *handlers.Migrations, p migratio
 	}
 	fmt.Fprintf(a.env.Stderr, "doublelock: rules: %s\n", rules)
 	return rules, nil
+}
+
+func parseWindows(texts []string) ([]migration.Window, error) {
+	var windows []migration.Window
+	for _, text := range texts {
+		w, err := migration.ParseWindow(text)
+		if err != nil {
+			return nil, err
+		}
+		windows = append(windows, w)
+	}
+	return windows, nil
 }
 
 func listJobs(ctx context.Context, store migration.Store) ([]migration.Job, error) {
@@ -130,7 +139,7 @@ func jobFor(jobs []migration.Job, secret string) migration.Job {
 
 // verify compares the plan with what is true now, for the secrets that were not begun yet: those that were have
 // changed by our own hand, and the machine looks at them before each step anyway.
-func (a *applying) verify(ctx context.Context, m *handlers.Migrations, p migration.Plan, jobs []migration.Job) error {
+func (a *applying) verify(ctx context.Context, m *fleet.Migrations, p migration.Plan, jobs []migration.Job) error {
 	open := p
 	open.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i migration.Item) bool { return jobFor(jobs, i.Secret).Before != nil })
 	if len(open.Items) == 0 {
@@ -211,7 +220,7 @@ func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) ([]migration
 }
 
 // dry prints what would be done now, and does nothing.
-func (a *applying) dry(ctx context.Context, m *handlers.Migrations, p migration.Plan, items []migration.Item) error {
+func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
 	for _, i := range items {
 		j, step, err := m.Engine.Preview(ctx, i, p.ID, a.rules)
 		if err != nil {
@@ -237,7 +246,7 @@ type outcome struct {
 	Until  time.Time       `json:"until,omitzero"`
 }
 
-func (a *applying) apply(ctx context.Context, m *handlers.Migrations, p migration.Plan, items []migration.Item) error {
+func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
 	bar := a.env.Progress("secrets", len(items))
 	defer bar.Done()
 	var done []outcome
@@ -267,7 +276,7 @@ func (a *applying) apply(ctx context.Context, m *handlers.Migrations, p migratio
 	return errors.Join(failed, restingExit(done))
 }
 
-func (a *applying) halted(ctx context.Context, m *handlers.Migrations, wave migration.Wave) (string, error) {
+func (a *applying) halted(ctx context.Context, m *fleet.Migrations, wave migration.Wave) (string, error) {
 	jobs, err := listJobs(ctx, m.Store)
 	if err != nil {
 		return "", err
@@ -275,7 +284,7 @@ func (a *applying) halted(ctx context.Context, m *handlers.Migrations, wave migr
 	return migration.Halted(jobs, wave, m.Engine.Rules), nil
 }
 
-func (a *applying) one(ctx context.Context, m *handlers.Migrations, p migration.Plan, i migration.Item) (outcome, error) {
+func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Plan, i migration.Item) (outcome, error) {
 	o := outcome{Secret: i.Secret, Name: i.Name, Wave: i.Wave}
 	j, err := m.Engine.Start(ctx, i, p.ID, a.rules)
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -22,8 +23,8 @@ type moving struct {
 	regions  []string
 	accounts []string
 	accept   []string
-	windows  []string
 	runtime  settings.Runtime
+	cloud    *cloud.Cloud // once opened
 }
 
 func New(env *command.Env) *cobra.Command {
@@ -51,7 +52,7 @@ func (m *moving) acceptFlag(cmd *cobra.Command) {
 }
 
 // open finds hub, Regions and limits in the environment contract, and in the configuration where there is one.
-func (m *moving) open(ctx context.Context) (*handlers.Migrations, error) {
+func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
 	options := cloud.FromEnv(m.env.Getenv)
 	options.KeyDetails, options.Now, options.Session = true, m.env.Now, "migrate"
 	var err error
@@ -64,13 +65,12 @@ func (m *moving) open(ctx context.Context) (*handlers.Migrations, error) {
 	if len(options.Regions) == 0 {
 		options.Regions = []string{options.Region}
 	}
-	door, err := cloud.Open(ctx, options)
-	if err != nil {
+	if m.cloud, err = cloud.Open(ctx, options); err != nil {
 		return nil, err
 	}
-	return handlers.Migration{
-		Cloud: door, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
-		Regions: options.Regions, Rules: handlers.Rules(m.runtime), By: settings.SessionPrefix + "migrate", Now: m.env.Now,
+	return live.Migration{
+		Cloud: m.cloud, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
+		Regions: options.Regions, Runtime: m.runtime, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
 	}.Open(), nil
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
-	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/trail"
@@ -86,7 +86,7 @@ func (p *planning) run(ctx context.Context) error {
 }
 
 // make plans from fresh facts.
-func (p *planning) make(ctx context.Context, m *handlers.Migrations) (migration.Plan, error) {
+func (p *planning) make(ctx context.Context, m *fleet.Migrations) (migration.Plan, error) {
 	facts, err := p.facts(ctx, m)
 	if err != nil {
 		return migration.Plan{}, err
@@ -95,7 +95,7 @@ func (p *planning) make(ctx context.Context, m *handlers.Migrations) (migration.
 	return migration.Make(facts, p.secrets...)
 }
 
-func (p *planning) facts(ctx context.Context, m *handlers.Migrations) (migration.Facts, error) {
+func (p *planning) facts(ctx context.Context, m *fleet.Migrations) (migration.Facts, error) {
 	snapshot, err := p.look(ctx, m)
 	if err != nil {
 		return migration.Facts{}, err
@@ -109,12 +109,12 @@ func (p *planning) facts(ctx context.Context, m *handlers.Migrations) (migration
 		seen = []migration.Sighting{}
 		fmt.Fprintln(p.env.Stderr, "doublelock: note: without --trail only policies tell who reads")
 	}
-	return m.Facts(ctx, snapshot, p.runtime, seen)
+	return m.Facts(ctx, snapshot, seen)
 }
 
-func (p *planning) look(ctx context.Context, m *handlers.Migrations) (inventory.Snapshot, error) {
+func (p *planning) look(ctx context.Context, m *fleet.Migrations) (inventory.Snapshot, error) {
 	if p.snapshot == "" {
-		return m.Take(ctx, p.accounts...)
+		return m.Snapshots.Take(ctx, p.accounts...)
 	}
 	access, err := input.Snapshot(p.env, p.snapshot)
 	if err != nil {
@@ -136,7 +136,7 @@ func (p *planning) readTrails() ([]migration.Sighting, error) {
 		}
 		err = trail.Read(file, path, func(r trail.Record) error {
 			if r.Err == nil {
-				found = append(found, handlers.Sightings(r.Change)...)
+				found = append(found, fleet.Sightings(r.Change)...)
 			}
 			return nil
 		})

@@ -10,7 +10,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
-	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
@@ -76,7 +76,7 @@ func (g *goingBack) run(ctx context.Context) error {
 }
 
 // chosen are the jobs that were asked for and have something to go back to.
-func (g *goingBack) chosen(ctx context.Context, m *handlers.Migrations) ([]migration.Job, error) {
+func (g *goingBack) chosen(ctx context.Context, m *fleet.Migrations) ([]migration.Job, error) {
 	all, err := listJobs(ctx, m.Store)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func backCall(j migration.Job) string {
 	return fmt.Sprintf("secretsmanager UpdateSecret --secret-id %s --kms-key-id %q --region %s", j.Secret, j.Before.KeyID, j.Region)
 }
 
-func (g *goingBack) back(ctx context.Context, m *handlers.Migrations, jobs []migration.Job) error {
+func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migration.Job) error {
 	type result struct {
 		Secret string          `json:"secret"`
 		Name   string          `json:"name"`

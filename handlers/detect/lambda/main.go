@@ -8,15 +8,15 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/handlers/detect"
 )
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	h, err := handlers.Wire(context.Background(), os.Getenv, nil, log)
+	h, err := detect.Wire(context.Background(), os.Getenv, nil, log)
 	if err != nil {
 		log.Error("start", "action", "failed", "error", err)
 		os.Exit(1)
 	}
-	lambda.Start(h.Detect.Handle)
+	lambda.Start(h.Handle)
 }

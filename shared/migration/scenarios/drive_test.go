@@ -16,8 +16,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -92,7 +93,7 @@ func (w *testbed) hubParts() {
 }
 
 // machine is one worker of the hub, with a name of its own.
-func (w *testbed) machine(endpoint string) *handlers.Migrations {
+func (w *testbed) machine(endpoint string) *fleet.Migrations {
 	w.Helper()
 	c, err := w.aws.Principal(hub, "role/doublelock-remediate/doublelock-remediate")
 	must(w, err)
@@ -101,15 +102,13 @@ func (w *testbed) machine(endpoint string) *handlers.Migrations {
 		KeyDetails: true, KeyTTL: time.Nanosecond, MaxBackoff: time.Millisecond, LookupEvery: time.Nanosecond, Session: "remediate", Now: now,
 		Credentials: &cloud.Static{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}})
 	must(w, err)
-	return handlers.Migration{Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, farRegion}, Rules: machineRules(),
+	return live.Migration{Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, farRegion}, Runtime: machineSettings,
 		By: "doublelock-remediate", Now: now, Sleep: func(context.Context, time.Duration) error { return nil }}.Open()
 }
 
-func machineRules() migration.Rules {
-	rules := migration.Defaults()
-	rules.RotateTwice, rules.AutoGrant = true, true
-	return rules
-}
+var machineSettings = settings.Runtime{Migration: settings.Migration{RotateTwice: true, RescueGrants: true}}
+
+func machineRules() migration.Rules { return live.Rules(machineSettings) }
 
 // mostRounds is how often workers come by before a run counts as one without an end.
 const mostRounds = 20
@@ -208,9 +207,8 @@ func (w *testbed) watch() {
 	w.Helper()
 	m := w.machine(w.url)
 	for _, name := range []string{"GetSecretValue", "Decrypt"} {
-		q := cloud.Lookup{Account: w.account(w.Secret.Account), Region: region, By: cloud.ByEventName, Value: name, From: w.now.Add(-time.Hour)}
 		var denied []migration.Refused
-		must(w, m.Reads.Trails.Lookup(w.Context(), q, func(raw []byte) error {
+		must(w, m.Reads.History.Named(w.Context(), w.account(w.Secret.Account), region, name, w.now.Add(-time.Hour), func(raw []byte) error {
 			c, err := trail.Decode(raw)
 			if err == nil && c.Kind == trail.DeniedRead {
 				denied = append(denied, migration.Refused{Principal: c.Actor.PrincipalARN(), EventID: c.EventID, At: c.Time.UTC(),

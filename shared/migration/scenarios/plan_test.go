@@ -1,18 +1,16 @@
 package scenarios_test
 
 import (
-	"context"
 	"errors"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
 
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -41,24 +39,10 @@ func (w *testbed) door(session string) *cloud.Cloud {
 	return door
 }
 
-func take(ctx context.Context, t testing.TB, i *handlers.Inventory) inventory.Snapshot {
-	t.Helper()
-	organization := i.Organization(ctx, nil)
-	parts := []inventory.Snapshot{organization}
-	var ids []string
-	for _, account := range organization.Accounts {
-		ids = append(ids, account.ID)
-	}
-	must(t, i.Accounts(ctx, ids, 2, func(_ string, part inventory.Snapshot) error {
-		parts = append(parts, part)
-		return nil
-	}))
-	return inventory.Merge(parts...)
-}
-
 func (w *testbed) snapshot() inventory.Snapshot {
 	w.Helper()
-	s := take(w.Context(), w.TB, &handlers.Inventory{Cloud: w.door("plan"), Regions: []string{region, farRegion}, Now: func() time.Time { return *w.now }})
+	s, err := live.Snapshots(w.door("plan"), []string{region, farRegion}, func() time.Time { return *w.now }).Take(w.Context())
+	must(w, err)
 	if len(s.Unread) > 0 {
 		w.Fatalf("%s: unread: %v", w.file, s.Unread)
 	}
@@ -70,7 +54,7 @@ func (w *testbed) sightings() []migration.Sighting {
 	w.Helper()
 	var all []migration.Sighting
 	for _, in := range []string{region, farRegion} {
-		found, err := handlers.Reads{Trails: w.door("plan").Trails()}.All(w.Context(), w.account(w.Secret.Account), in, w.now.AddDate(0, 0, -90))
+		found, err := live.Reads(w.door("plan")).All(w.Context(), w.account(w.Secret.Account), in, w.now.AddDate(0, 0, -90))
 		must(w, err)
 		all = append(all, found...)
 	}

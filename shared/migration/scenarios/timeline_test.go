@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/handlers/sweep"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
-	"github.com/doublelock/doublelock/shared/settings"
 )
 
 var update = flag.Bool("update", false, "write the timeline of the run into docs/migration.md")
@@ -46,7 +46,7 @@ func TestTheTimelineInTheDocsIsThatOfARun(t *testing.T) {
 		w.line(&b, "seal", "the owner writes the value again")
 		w.advance(time.Hour)
 		m := w.migrations(nil)
-		must(t, m.Waiting(slog.New(slog.DiscardHandler)).Advance(t.Context()))
+		must(t, sweep.Migrations{Engine: m.Engine, Log: slog.New(slog.DiscardHandler)}.Advance(t.Context()))
 		w.line(&b, "visit", "")
 	}
 	w.inDocs(b.String())
@@ -57,9 +57,9 @@ func (w *stage) planned(b *strings.Builder) {
 	w.Helper()
 	w.advance(time.Minute)
 	m := w.migrations(nil)
-	snapshot, err := m.Take(w.Context())
+	snapshot, err := m.Snapshots.Take(w.Context())
 	must(w, err)
-	f, err := m.Facts(w.Context(), snapshot, settings.Runtime{}, nil)
+	f, err := m.Facts(w.Context(), snapshot, nil)
 	must(w, err)
 	p, err := migration.Make(f, w.secret)
 	must(w, err)

@@ -9,9 +9,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/handlers/sweep"
+	"github.com/doublelock/doublelock/handlers/watchdog"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
-	"github.com/doublelock/doublelock/shared/settings"
 )
 
 const (
@@ -29,9 +30,9 @@ func oneReader() script {
 func (w *stage) begin() migration.Job {
 	w.Helper()
 	m := w.migrations(nil)
-	snapshot, err := m.Take(w.Context())
+	snapshot, err := m.Snapshots.Take(w.Context())
 	must(w, err)
-	f, err := m.Facts(w.Context(), snapshot, settings.Runtime{}, nil)
+	f, err := m.Facts(w.Context(), snapshot, nil)
 	must(w, err)
 	p, err := migration.Make(f, w.secret)
 	must(w, err)
@@ -44,7 +45,7 @@ func (w *stage) begin() migration.Job {
 func (w *stage) visit(want migration.Phase) migration.Job {
 	w.Helper()
 	m := w.migrations(nil)
-	must(w, m.Waiting(slog.New(slog.DiscardHandler)).Advance(w.Context()))
+	must(w, sweep.Migrations{Engine: m.Engine, Log: slog.New(slog.DiscardHandler)}.Advance(w.Context()))
 	j, err := m.Store.Load(w.Context(), w.secret)
 	must(w, err)
 	if j.Phase != want {
@@ -56,7 +57,7 @@ func (w *stage) visit(want migration.Phase) migration.Job {
 // watch hands every denied read to the watchdog, twice.
 func (w *stage) watch() {
 	w.Helper()
-	reads := w.migrations(nil).Refusals(slog.New(slog.DiscardHandler))
+	reads := watchdog.Migrations{Engine: w.migrations(nil).Engine, Log: slog.New(slog.DiscardHandler)}
 	for _, c := range append(w.denied, w.denied...) {
 		must(w, reads.DeniedRead(w.Context(), c))
 	}

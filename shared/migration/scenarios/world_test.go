@@ -18,11 +18,11 @@ import (
 	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
-	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -197,7 +197,7 @@ func (w *stage) describe() guard.Secret {
 }
 
 // migrations is the machine as the hub opens it.
-func (w *stage) migrations(change func(*cloud.Options)) *handlers.Migrations {
+func (w *stage) migrations(change func(*cloud.Options)) *fleet.Migrations {
 	w.Helper()
 	c, err := w.aws.Principal(hub, "role/doublelock-remediate/doublelock-remediate")
 	must(w, err)
@@ -209,16 +209,14 @@ func (w *stage) migrations(change func(*cloud.Options)) *handlers.Migrations {
 	}
 	door, err := cloud.Open(w.Context(), o)
 	must(w, err)
-	return handlers.Migration{
-		Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, far}, Rules: w.rules(),
+	return live.Migration{
+		Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, far}, Runtime: w.settings(),
 		By: "doublelock-migrate", Now: func() time.Time { return w.now }, Sleep: func(context.Context, time.Duration) error { return nil },
 	}.Open()
 }
 
-func (w *stage) rules() migration.Rules {
-	s := migration.Defaults()
-	s.RotateTwice, s.AutoGrant = true, w.says.AutoGrant
-	return s
+func (w *stage) settings() settings.Runtime {
+	return settings.Runtime{Migration: settings.Migration{RotateTwice: true, RescueGrants: w.says.AutoGrant}}
 }
 
 // record keeps the denied reads, as the hub's rule would forward them.

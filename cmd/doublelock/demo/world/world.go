@@ -200,13 +200,11 @@ func (w *World) register(ctx context.Context, name string) error {
 		return err
 	}
 	log := slog.New(&tap{function: name, see: w.watch.Log})
-	functions, err := handlers.Wire(ctx, func(variable string) string { return env[variable] }, w.now, log)
+	handle, err := wire(ctx, name, func(variable string) string { return env[variable] }, w.now, log)
 	if err != nil {
 		return fmt.Errorf("function %s: %w", name, err)
 	}
-	w.AWS.RegisterFunction(Hub, Virginia, settings.SessionPrefix+name, func(ctx context.Context, payload []byte) ([]byte, error) {
-		return functions.Invoke(ctx, name, payload)
-	})
+	w.AWS.RegisterFunction(Hub, Virginia, settings.SessionPrefix+name, handle)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package handlers
+package live
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// CanaryPlace says where a canary is made and by whom. Role is the name of a role of the account; "" is the
-// credentials at hand. ID is unique, in letters and digits.
-type CanaryPlace struct{ Account, Region, Role, ID string }
+// CanaryAt says where a canary is made and by whom. Role is the name of a role of the account; "" is the credentials
+// at hand. ID is unique, in letters and digits.
+type CanaryAt struct{ Account, Region, Role, ID string }
 
 // Canary prepares a canary. Nothing is made before it flies; Patience and Now are the caller's to set.
-func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at CanaryPlace) (*fleet.Canary, error) {
-	mode, err := newModes(config.Runtime(), c, time.Now).Mode(ctx, at.Account, map[string]string{"Owner": fleet.CanaryOwner})
+func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at CanaryAt) (*fleet.Canary, error) {
+	mode, err := Modes(c, config.Runtime(), time.Now).Mode(ctx, at.Account, map[string]string{"Owner": fleet.CanaryOwner})
 	if err != nil {
 		return nil, fmt.Errorf("find mode of account %s: %w", at.Account, err)
 	}
@@ -31,7 +31,13 @@ func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at Cana
 	return &fleet.Canary{
 		Account: at.Account, Region: at.Region, Name: fleet.CanaryPrefix + at.ID, Mode: mode,
 		Maker: canaryMaker{maker}, Traces: traces{c.Records(settings.HubName), c.Secrets()}, Pause: 500 * time.Millisecond,
-		Listen: func(ctx context.Context) (fleet.Ear, error) { return c.Listen(ctx, topic, "doublelock-canary-"+at.ID) },
+		Subscribe: func(ctx context.Context) (fleet.Subscriber, error) {
+			queue, err := c.Listen(ctx, topic, "doublelock-canary-"+at.ID)
+			if err != nil {
+				return nil, err
+			}
+			return subscriber{queue}, nil
+		},
 	}, nil
 }
 
@@ -52,3 +58,8 @@ func (t traces) Tags(ctx context.Context, ref guard.SecretRef) (map[string]strin
 	secret, err := t.secrets.Describe(ctx, ref)
 	return secret.Tags, err
 }
+
+// subscriber is a queue that is subscribed to the owners' topic.
+type subscriber struct{ *cloud.Ear }
+
+func (s subscriber) Receive(ctx context.Context) ([]string, error) { return s.Hear(ctx) }

@@ -1,4 +1,4 @@
-package handlers
+package fleet
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -20,11 +21,21 @@ const (
 	accountsMost = 25                  // accounts that one pre-flight reads; a secret open to more is unknown
 )
 
+// SecretContext reads what stands beside a secret.
+type SecretContext interface {
+	// ResourcePolicy is the policy on the secret, as JSON; "" for none.
+	ResourcePolicy(ctx context.Context, ref guard.SecretRef) (string, error)
+	// FunctionRole is the ARN of the role that a function runs under.
+	FunctionRole(ctx context.Context, functionARN string) (string, error)
+}
+
 // Preflight asks who would lose access to one secret, from what is true now.
 type Preflight struct {
-	Inventory *Inventory
-	Trail     migration.Trail // nil: only policies tell who reads
+	Snapshots *Snapshots
+	Secrets   SecretContext
+	Trail     migration.Trail // nil: only policies say who reads
 	Accepted  []string        // principals that may lose access to any secret
+	Changer   string          // name of the member role by which keys are set
 
 	mu           sync.Mutex
 	organization inventory.Snapshot
@@ -39,26 +50,29 @@ type part struct {
 
 // Check reads the principals of the accounts that can reach the secret, the policies on it and on the key, and asks.
 func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, accepted []string) (migration.Assessment, error) {
-	target, err := p.Inventory.Cloud.Keys().One(ctx, accountIn(keyARN), s.Region, keyARN)
+	target, err := p.Snapshots.Reader.Key(ctx, arn.Of(keyARN).Account, s.Region, keyARN)
 	if err != nil {
 		return migration.Assessment{}, fmt.Errorf("look at the target key: %w", err)
 	}
 	if target == nil {
 		return migration.Assessment{Secret: s.ARN, Target: keyARN, Problems: []string{"the key " + keyARN + " does not exist"}}, nil
 	}
-	policyText, err := p.Inventory.Cloud.Secrets().ResourcePolicy(ctx, guard.SecretRef{Account: s.Account, Region: s.Region, ID: s.ARN})
+	policyText, err := p.Secrets.ResourcePolicy(ctx, guard.SecretRef{Account: s.Account, Region: s.Region, ID: s.ARN})
 	if err != nil && !errors.Is(err, guard.ErrDenied) {
 		return migration.Assessment{}, err
 	}
-	one := inventory.Secret{Facts: s, Policy: policyText, PolicyUnread: why(err)}
-	snapshot := p.snapshot(ctx, one, keyOf(*target))
-	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: keyOf(*target), Accepted: slices.Concat(p.Accepted, accepted), Functions: map[string]string{},
-		Changer: changeRole(s.Account)}
+	one := inventory.Secret{Facts: s, Policy: policyText}
+	if err != nil {
+		one.PolicyUnread = err.Error()
+	}
+	snapshot := p.snapshot(ctx, one, *target)
+	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: *target, Accepted: slices.Concat(p.Accepted, accepted), Functions: map[string]string{},
+		Changer: arn.PartitionOf(s.Region).Role(s.Account, p.Changer)}
 	if q.Seen, err = p.seen(ctx, s); err != nil {
 		return migration.Assessment{}, err
 	}
 	if s.RotationEnabled && s.RotationLambdaARN != "" {
-		if role, err := p.Inventory.Cloud.FunctionRole(ctx, s.RotationLambdaARN); err == nil {
+		if role, err := p.Secrets.FunctionRole(ctx, s.RotationLambdaARN); err == nil {
 			q.Functions[s.RotationLambdaARN] = role
 		}
 	}
@@ -69,16 +83,16 @@ func (p *Preflight) seen(ctx context.Context, s guard.Secret) ([]migration.Sight
 	if p.Trail == nil {
 		return nil, nil
 	}
-	return p.Trail.Reads(ctx, s, p.Inventory.Now().Add(-lookBack))
+	return p.Trail.Reads(ctx, s, p.Snapshots.Now().Add(-lookBack))
 }
 
 // snapshot is as small as the question: one secret, its keys, and the principals of the accounts that can reach it.
 func (p *Preflight) snapshot(ctx context.Context, s inventory.Secret, target inventory.Key) inventory.Snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.Inventory.Now()
+	now := p.Snapshots.Now()
 	if !now.Before(p.until) {
-		p.organization, p.until, p.parts = p.Inventory.Organization(ctx, []string{s.Facts.Account}), now.Add(partsFor), map[string]part{}
+		p.organization, p.until, p.parts = p.Snapshots.Organization(ctx, []string{s.Facts.Account}), now.Add(partsFor), map[string]part{}
 	}
 	all := []inventory.Snapshot{p.organization}
 	reach := p.reach(s)
@@ -98,7 +112,7 @@ func (p *Preflight) snapshot(ctx context.Context, s inventory.Secret, target inv
 	small.TakenAt = now.UTC()
 	small.Secrets = []inventory.Secret{s}
 	small.Keys = []inventory.Key{target}
-	small.Keys = append(small.Keys, p.Inventory.ForeignKeys(ctx, small)...)
+	small.Keys = append(small.Keys, p.Snapshots.ForeignKeys(ctx, small)...)
 	return small
 }
 
@@ -119,10 +133,7 @@ func (p *Preflight) account(ctx context.Context, id string, now time.Time) inven
 	if have, ok := p.parts[id]; ok && now.Before(have.until) {
 		return have.snapshot
 	}
-	s := inventory.Snapshot{Version: inventory.Version, TakenAt: now.UTC(), Managed: map[string]string{}}
-	if err := p.Inventory.addPrincipals(ctx, &s, id); err != nil {
-		s.Unread = append(s.Unread, inventory.Unread{Part: inventory.PartPrincipals, Account: id, Why: err.Error()})
-	}
+	s := p.Snapshots.principals(ctx, id)
 	p.parts[id] = part{s, now.Add(partsFor)}
 	return s
 }

@@ -1,4 +1,4 @@
-package handlers_test
+package live_test
 
 import (
 	"context"
@@ -19,8 +19,9 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -169,41 +170,33 @@ func must(t testing.TB, err error) {
 
 func ignore[T any](_ T, err error) error { return err }
 
-// inventory is how the command line takes one: as somebody of the hub who may enter the accounts.
-func (w *town) inventory(change func(*cloud.Options)) *handlers.Inventory {
+// snapshots is how the command line takes one: as somebody of the hub who may enter the accounts.
+func (w *town) snapshots(change func(*cloud.Options)) *fleet.Snapshots {
 	w.Helper()
-	c, err := w.aws.Principal(hub, "role/operator/me")
+	login, err := w.aws.Principal(hub, "role/operator/me")
 	must(w, err)
 	o := cloud.Options{Region: region, Endpoint: w.url, HubAccount: hub, AssumeRoles: true, ManagementAccount: payer, KeyDetails: true, MaxBackoff: time.Millisecond,
-		Credentials: &cloud.Static{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}}
+		Credentials: &cloud.Static{AccessKeyID: login.AccessKeyID, SecretAccessKey: login.SecretAccessKey, SessionToken: login.SessionToken}}
 	if change != nil {
 		change(&o)
 	}
-	door, err := cloud.Open(w.Context(), o)
+	c, err := cloud.Open(w.Context(), o)
 	must(w, err)
-	return &handlers.Inventory{Cloud: door, Regions: []string{region}, Now: time.Now}
+	return live.Snapshots(c, []string{region}, time.Now)
 }
 
-func take(ctx context.Context, t testing.TB, i *handlers.Inventory) inventory.Snapshot {
+func take(ctx context.Context, t testing.TB, s *fleet.Snapshots) inventory.Snapshot {
 	t.Helper()
-	organization := i.Organization(ctx, nil)
-	parts := []inventory.Snapshot{organization}
-	var ids []string
-	for _, account := range organization.Accounts {
-		ids = append(ids, account.ID)
-	}
-	must(t, i.Accounts(ctx, ids, 2, func(_ string, part inventory.Snapshot) error {
-		parts = append(parts, part)
-		return nil
-	}))
-	return inventory.Merge(parts...)
+	snapshot, err := s.Take(ctx)
+	must(t, err)
+	return snapshot
 }
 
 // What a snapshot says is what happens when everybody tries: each principal reads each secret with credentials of its
 // own, and only those who hold both locks get a value.
 func TestASnapshotForetellsEveryRead(t *testing.T) {
 	w := newTown(t)
-	snapshot := take(t.Context(), t, w.inventory(nil))
+	snapshot := take(t.Context(), t, w.snapshots(nil))
 	if len(snapshot.Unread) > 0 {
 		t.Fatalf("unread: %v", snapshot.Unread)
 	}
@@ -257,7 +250,7 @@ func principalARN(account, who string) string {
 func TestAnAccountThatCannotBeEnteredIsALine(t *testing.T) {
 	w := newTown(t)
 	w.aws.AddRole(data, "doublelock-read", policyText(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+payer+`:root"},"Action":"sts:AssumeRole"}`))
-	snapshot := take(t.Context(), t, w.inventory(nil))
+	snapshot := take(t.Context(), t, w.snapshots(nil))
 	var got []string
 	for _, u := range snapshot.Unread {
 		got = append(got, string(u.Part)+" "+u.Account+" "+u.Region)
@@ -285,7 +278,7 @@ func TestARoleWithFewRightsSaysUnknown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.aws.AddRole(shop, "doublelock-read", trustOfHub, policyText(may(`"*"`, "*"), `{"Effect":"Deny","Action":`+actions+`,"Resource":"*"}`))
-			access := inventory.Prepare(take(t.Context(), t, w.inventory(nil)))
+			access := inventory.Prepare(take(t.Context(), t, w.snapshots(nil)))
 			unknown := 0
 			for who, account := range people() {
 				for name, arn := range w.secrets {
@@ -311,7 +304,7 @@ func TestARoleWithFewRightsSaysUnknown(t *testing.T) {
 
 func TestWithoutTheOrganizationNothingIsCertain(t *testing.T) {
 	w := newTown(t)
-	taker := w.inventory(func(o *cloud.Options) { o.ManagementAccount = shop })
+	taker := w.snapshots(func(o *cloud.Options) { o.ManagementAccount = shop })
 	organization := taker.Organization(t.Context(), []string{shop})
 	snapshot := inventory.Merge(organization, taker.Account(t.Context(), shop))
 	if len(snapshot.Unread) != 1 || snapshot.Unread[0].Part != inventory.PartOrganization {
@@ -328,7 +321,7 @@ func TestWithoutTheOrganizationNothingIsCertain(t *testing.T) {
 
 func TestKeysOfOtherAccountsAreReadToo(t *testing.T) {
 	w := newTown(t)
-	taker := w.inventory(nil)
+	taker := w.snapshots(nil)
 	part := taker.Account(t.Context(), shop)
 	part.Keys = nil
 	foreign := taker.ForeignKeys(t.Context(), part)

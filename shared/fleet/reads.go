@@ -1,19 +1,27 @@
-package handlers
+package fleet
 
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
-// Reads finds in CloudTrail who read a secret. It keeps to LookupEvents' two requests a second.
-type Reads struct{ Trails *cloud.Trails }
+// EventHistory looks up what CloudTrail recorded in an account and Region since a time, and yields each record as JSON.
+// An error of yield ends it.
+type EventHistory interface {
+	// Named yields the calls of one name, e.g. "GetSecretValue".
+	Named(ctx context.Context, account, region, name string, since time.Time, yield func(record []byte) error) error
+	// About yields the calls about one resource, by the name or ARN that the caller wrote.
+	About(ctx context.Context, account, region, resource string, since time.Time, yield func(record []byte) error) error
+}
+
+// Reads finds in CloudTrail who read a secret.
+type Reads struct{ History EventHistory }
 
 // Reads looks one secret up, by its ARN and by its name: CloudTrail knows it by what the caller wrote.
 func (r Reads) Reads(ctx context.Context, s guard.Secret, since time.Time) ([]migration.Sighting, error) {
@@ -22,8 +30,7 @@ func (r Reads) Reads(ctx context.Context, s guard.Secret, since time.Time) ([]mi
 		if id == "" {
 			continue
 		}
-		q := cloud.Lookup{Account: s.Account, Region: s.Region, By: cloud.ByResourceName, Value: id, From: since}
-		err := r.Trails.Lookup(ctx, q, func(record []byte) error {
+		err := r.History.About(ctx, s.Account, s.Region, id, since, func(record []byte) error {
 			if c, err := trail.Decode(record); err == nil {
 				found = append(found, Sightings(c)...)
 			}
@@ -40,8 +47,7 @@ func (r Reads) Reads(ctx context.Context, s guard.Secret, since time.Time) ([]mi
 func (r Reads) All(ctx context.Context, account, region string, since time.Time) ([]migration.Sighting, error) {
 	var found []migration.Sighting
 	for _, name := range []string{"GetSecretValue", "BatchGetSecretValue"} {
-		q := cloud.Lookup{Account: account, Region: region, By: cloud.ByEventName, Value: name, From: since}
-		err := r.Trails.Lookup(ctx, q, func(record []byte) error {
+		err := r.History.Named(ctx, account, region, name, since, func(record []byte) error {
 			if c, err := trail.Decode(record); err == nil {
 				found = append(found, Sightings(c)...)
 			}
@@ -61,7 +67,7 @@ func Sightings(c trail.Change) []migration.Sighting {
 	if !c.Read || c.ErrorCode != "" || c.Actor.Own() || principal == "" || c.Secret.ID == "" {
 		return nil
 	}
-	if !strings.HasPrefix(principal, "arn:") {
+	if !arn.Is(principal) {
 		return nil
 	}
 	return []migration.Sighting{{Secret: c.Secret.ID, Principal: principal, Account: c.Secret.Account, Region: c.Region, Last: c.Time.UTC(), Count: 1}}

@@ -1,13 +1,12 @@
-package handlers
+package live
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
+	"time"
 
-	"github.com/doublelock/doublelock/handlers/watchdog"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/fleet"
@@ -24,21 +23,54 @@ const (
 	organizationsRule   = "doublelock-tamper-policies"
 )
 
-// Doctor makes the doctor that looks at everything a configuration has deployed. Its door must take member roles.
-func Doctor(c *cloud.Cloud, config settings.Config) (*fleet.Doctor, error) {
-	expected, err := expect(config)
+// Doctor makes the doctor that looks at everything a configuration has deployed. c must take member roles; functions
+// names those of the hub, without their prefix.
+func Doctor(c *cloud.Cloud, config settings.Config, functions []string) (*fleet.Doctor, error) {
+	expected, err := expect(config, functions)
 	if err != nil {
 		return nil, fmt.Errorf("open doctor: %w", err)
 	}
 	return &fleet.Doctor{
 		Expected: expected, Members: members{c}, Hub: hubParts{c, c.Bus(settings.HubName)},
-		Organization: &enrolled{cloud: c, runtime: config.Runtime(), management: config.Organization.ManagementAccount},
+		Organization: Enrolled(c, config.Runtime(), config.Organization.ManagementAccount),
 	}, nil
 }
 
+// Hub names the accounts of a hub and the Regions that it guards.
+type Hub struct {
+	Management, Account string // 12 digits
+	Home                string // Region
+	Regions             []string
+}
+
+// Health makes the doctor that takes pulses, and looks neither at the hub nor at the policies of the organization. c
+// must take member roles.
+func Health(c *cloud.Cloud, r settings.Runtime, h Hub) *fleet.Doctor {
+	return &fleet.Doctor{
+		Expected: expectMembers(h), Members: members{c}, Organization: Enrolled(c, r, h.Management),
+		Concurrency: 32, // four thousand accounts × Regions in less than the function's five minutes
+	}
+}
+
+// Enrolled lists the accounts that have the member stack, as of now and for one use.
+func Enrolled(c *cloud.Cloud, r settings.Runtime, management string) fleet.Enrolled {
+	return fleet.Enrolled{Organization: organization{c}, Management: management, Has: r.Enrolled}
+}
+
+// Modes finds modes by doublelock.yaml.
+func Modes(c *cloud.Cloud, r settings.Runtime, now func() time.Time) *fleet.Modes {
+	return &fleet.Modes{
+		Of: r.Mode, Accounts: organization{c}.Accounts, Now: now,
+		ByPath: func(account string) bool {
+			_, named := r.Accounts[account]
+			return !named && len(r.OUs) > 0
+		},
+	}
+}
+
 // expect is what a configuration deploys.
-func expect(config settings.Config) (fleet.Expected, error) {
-	e := expectMembers(config.Organization.ManagementAccount, config.Organization.SecurityAccount, config.Regions.Home, config.Regions.Guarded)
+func expect(config settings.Config, functions []string) (fleet.Expected, error) {
+	e := expectMembers(Hub{config.Organization.ManagementAccount, config.Organization.SecurityAccount, config.Regions.Home, config.Regions.Guarded})
 	e.OrganizationID = config.Organization.ID
 	var err error
 	if e.Config, err = config.Runtime().Env(); err != nil {
@@ -51,17 +83,18 @@ func expect(config settings.Config) (fleet.Expected, error) {
 	for _, scp := range scps {
 		e.SCPs = append(e.SCPs, fleet.SCP{Name: scp.Name, Content: scp.Content, Targets: scp.Targets})
 	}
-	for _, name := range Names() {
+	for _, name := range functions {
 		e.Workers = append(e.Workers, settings.SessionPrefix+name)
 	}
 	return e, nil
 }
 
 // expectMembers is what every account has in every Region.
-func expectMembers(management, hub, home string, regions []string) fleet.Expected {
+func expectMembers(h Hub) fleet.Expected {
+	partition := arn.PartitionOf(h.Home)
 	e := fleet.Expected{
-		Management: management, Hub: hub, Home: home, Regions: regions, ForwardRole: settings.RoleForward, DeadLetters: forwardDeadLetters,
-		BusARN: arn.PartitionOf(home).New("events", home, hub, "event-bus/"+settings.HubName).String(),
+		Management: h.Management, Hub: h.Account, Home: h.Home, Regions: h.Regions, ForwardRole: settings.RoleForward, DeadLetters: forwardDeadLetters,
+		BusARN: partition.New("events", h.Home, h.Account, "event-bus/"+settings.HubName).String(),
 		Roles:  []string{settings.RoleTag, settings.RoleChange},
 	}
 	for _, rule := range trail.Rules() {
@@ -69,9 +102,9 @@ func expectMembers(management, hub, home string, regions []string) fleet.Expecte
 			e.Rules = append(e.Rules, expectRule(rule))
 		}
 	}
-	if !slices.Contains(regions, organizationsRegion) && arn.PartitionOf(home) == arn.Standard {
+	if !slices.Contains(h.Regions, organizationsRegion) && partition == arn.Standard {
 		isTheirs := func(r fleet.ExpectedRule) bool { return r.Name == organizationsRule }
-		e.Elsewhere = []fleet.ExpectedPlace{{Account: management, Region: organizationsRegion, Rules: pick(e.Rules, isTheirs)}}
+		e.Elsewhere = []fleet.ExpectedLocation{{Account: h.Management, Region: organizationsRegion, Rules: pick(e.Rules, isTheirs)}}
 	}
 	return e
 }
@@ -87,6 +120,22 @@ func expectRule(rule trail.Rule) fleet.ExpectedRule {
 
 func pick[T any](all []T, want func(T) bool) []T {
 	return slices.DeleteFunc(slices.Clone(all), func(v T) bool { return !want(v) })
+}
+
+// organization reads AWS Organizations anew for each question.
+type organization struct{ c *cloud.Cloud }
+
+func (o organization) Accounts(ctx context.Context) ([]fleet.Account, error) {
+	return tree{o.c.Organization()}.Accounts(ctx)
+}
+
+func (o organization) SCPs(ctx context.Context) ([]fleet.SCP, error) {
+	policies, err := o.c.Organization().Policies(ctx, cloud.ServiceControl)
+	var scps []fleet.SCP
+	for _, p := range policies {
+		scps = append(scps, fleet.SCP{Name: p.Name, Content: p.Content, Targets: p.Targets})
+	}
+	return scps, err
 }
 
 // members looks into accounts.
@@ -149,90 +198,11 @@ func (h hubParts) Function(ctx context.Context, name string) (fleet.Function, er
 	return fleet.Function{State: f.State, CodeSHA256: f.CodeSHA256, ModifiedAt: f.ModifiedAt, Config: f.Environment[settings.EnvConfig]}, err
 }
 
-// enrolled is the part of the organization that has the member stack, as of now and for one use.
-type enrolled struct {
-	cloud      *cloud.Cloud
-	runtime    settings.Runtime
-	management string
-}
-
-func (e *enrolled) list(ctx context.Context) ([]fleet.Account, error) {
-	accounts, err := e.cloud.Organization().Accounts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var kept []fleet.Account
-	for _, a := range accounts {
-		if a.Active() && (a.ID == e.management || e.runtime.Enrolled(a.ID, a.Path)) {
-			kept = append(kept, fleet.Account{ID: a.ID, Name: a.Name})
-		}
-	}
-	return kept, nil
-}
-
-// Accounts lists accounts as the doctor takes them.
-func (e *enrolled) Accounts(ctx context.Context) ([]fleet.Account, error) { return e.list(ctx) }
-
-func (e *enrolled) SCPs(ctx context.Context) ([]fleet.SCP, error) {
-	policies, err := e.cloud.Organization().Policies(ctx, cloud.ServiceControl)
-	var scps []fleet.SCP
-	for _, p := range policies {
-		scps = append(scps, fleet.SCP{Name: p.Name, Content: p.Content, Targets: p.Targets})
-	}
-	return scps, err
-}
-
-// accountIDs lists accounts as the sweep takes them.
-type accountIDs struct{ e *enrolled }
-
-func (a accountIDs) Accounts(ctx context.Context) ([]string, error) {
-	accounts, err := a.e.list(ctx)
-	ids := make([]string, 0, len(accounts))
-	for _, account := range accounts {
-		ids = append(ids, account.ID)
-	}
-	return ids, err
-}
-
-// pulses takes the pulse of each account and Region from the doctor's rows about it.
-type pulses struct{ doctor *fleet.Doctor }
-
-func (p pulses) Pulses(ctx context.Context) ([]watchdog.Place, error) {
-	rows, err := p.doctor.Listen(ctx)
-	if err != nil {
-		return nil, err
-	}
-	accounts := map[string][]fleet.Row{}
-	for _, row := range rows {
-		accounts[row.Account] = append(accounts[row.Account], row)
-	}
-	var places []watchdog.Place
-	for _, account := range slices.Sorted(maps.Keys(accounts)) {
-		for _, region := range p.doctor.Expected.Regions {
-			places = append(places, pulse(account, region, accounts[account]))
-		}
-	}
-	for _, e := range p.doctor.Expected.Elsewhere {
-		places = append(places, pulse(e.Account, e.Region, accounts[e.Account]))
-	}
-	return places, nil
-}
-
-// pulse is silent when anything is missing that we hear or look by. Lost events and missing roles to tag or change
-// with are the doctor's to tell, not silence.
-func pulse(account, region string, rows []fleet.Row) watchdog.Place {
-	place := watchdog.Place{Account: account, Region: region, Pulse: watchdog.Alive}
-	vital := []string{fleet.CheckEnter, fleet.CheckTrail, fleet.CheckRule}
-	for _, row := range rows {
-		if row.Region != "" && row.Region != region || !slices.Contains(vital, row.Check) {
-			continue
-		}
-		switch {
-		case row.Status == fleet.Fail && place.Pulse != watchdog.Silent:
-			place.Pulse, place.Why = watchdog.Silent, row.Check+" "+row.Subject+": "+row.Detail
-		case row.Status == fleet.Unknown && place.Pulse == watchdog.Alive:
-			place.Pulse, place.Why = watchdog.Unknown, row.Check+" "+row.Subject+": "+row.Detail
-		}
-	}
-	return place
-}
+var (
+	_ fleet.Members       = members{}
+	_ fleet.Hub           = hubParts{}
+	_ fleet.Organization  = organization{}
+	_ fleet.EventHistory  = history{}
+	_ fleet.SecretContext = besideSecrets{}
+	_ fleet.Traces        = traces{}
+)

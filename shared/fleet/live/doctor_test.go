@@ -1,12 +1,12 @@
-package handlers_test
+package live_test
 
 import (
 	"slices"
 	"testing"
 
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -14,16 +14,16 @@ import (
 // What the doctor expects follows from the configuration: Regions, SCPs, and the events of Organizations wherever they
 // are written.
 func TestDoctorExpectsWhatIsDeployed(t *testing.T) {
-	config, err := settings.Load("../testdata/config/sample.yaml")
+	config, err := settings.Load("../../../testdata/config/sample.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	door, err := cloud.Open(t.Context(), cloud.Options{Region: config.Regions.Home, Credentials: &cloud.Static{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}})
+	c, err := cloud.Open(t.Context(), cloud.Options{Region: config.Regions.Home, Credentials: &cloud.Static{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	expected := func() fleet.Expected {
-		d, err := handlers.Doctor(door, config)
+		d, err := live.Doctor(c, config, []string{"detect"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package handlers_test
+package live_test
 
 import (
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"

@@ -1,0 +1,78 @@
+package handlers_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/handlers"
+)
+
+func messages(ids ...string) events.SQSEvent {
+	var batch events.SQSEvent
+	for _, id := range ids {
+		batch.Records = append(batch.Records, events.SQSMessage{MessageId: id})
+	}
+	return batch
+}
+
+func failures(t *testing.T, answer events.SQSEventResponse, err error) []string {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("error %v: SQS would bring the whole batch again", err)
+	}
+	var ids []string
+	for _, f := range answer.BatchItemFailures {
+		ids = append(ids, f.ItemIdentifier)
+	}
+	return ids
+}
+
+func TestOnlyTheMessagesThatFailedComeAgain(t *testing.T) {
+	var seen []string
+	answer, err := handlers.OneByOne(t.Context(), messages("a", "b", "c", "d"), time.Second, func(_ context.Context, m events.SQSMessage) error {
+		seen = append(seen, m.MessageId)
+		if m.MessageId == "b" || m.MessageId == "d" {
+			return errors.New("failed")
+		}
+		return nil
+	})
+	if diff := cmp.Diff([]string{"b", "d"}, failures(t, answer, err)); diff != "" {
+		t.Errorf("failures (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"a", "b", "c", "d"}, seen); diff != "" {
+		t.Errorf("handed over (-want +got):\n%s", diff)
+	}
+	answer, err = handlers.Together(t.Context(), messages("a", "b"), time.Second, func(context.Context, []events.SQSMessage) map[string]bool {
+		return map[string]bool{"a": true, "nobody's": true}
+	})
+	if diff := cmp.Diff([]string{"a"}, failures(t, answer, err)); diff != "" {
+		t.Errorf("failures of a batch at once (-want +got):\n%s", diff)
+	}
+}
+
+// The last seconds before Lambda ends the function are for the answer: without one, every message would come again.
+func TestTheReserveIsKeptForTheAnswer(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	end, _ := ctx.Deadline()
+	answer, err := handlers.OneByOne(ctx, messages("a"), 10*time.Second, func(ctx context.Context, _ events.SQSMessage) error {
+		if got, bounded := ctx.Deadline(); !bounded || !got.Equal(end.Add(-10*time.Second)) {
+			t.Errorf("the deadline is %v, want ten seconds before %v", got, end)
+		}
+		return nil
+	})
+	if got := failures(t, answer, err); len(got) > 0 {
+		t.Errorf("failures %v", got)
+	}
+	if answer, err = handlers.OneByOne(ctx, messages("a", "b"), 2*time.Minute, func(ctx context.Context, _ events.SQSMessage) error { return ctx.Err() }); len(failures(t, answer, err)) != 2 {
+		t.Errorf("no time is left, and the answer is %v", answer)
+	}
+	if answer, err = handlers.OneByOne(t.Context(), messages("a"), time.Minute, func(ctx context.Context, _ events.SQSMessage) error { return ctx.Err() }); len(failures(t, answer, err)) != 0 {
+		t.Errorf("without a deadline: %v", answer)
+	}
+}

@@ -1,0 +1,32 @@
+package remediate
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/handlers/detect"
+	"github.com/doublelock/doublelock/handlers/hub"
+	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// Wire builds the handler from its environment. It calls nobody. now may be nil for the wall clock, log for silence.
+func Wire(ctx context.Context, getenv func(string) string, now func() time.Time, log *slog.Logger) (*Handler, error) {
+	h, err := hub.Open(ctx, handlers.Remediate, getenv, now, log, settings.EnvBus)
+	if err != nil {
+		return nil, err
+	}
+	look, err := detect.WireLooker(ctx, handlers.Remediate, getenv, now, log)
+	if err != nil {
+		return nil, err
+	}
+	c, r := h.Cloud, h.Runtime
+	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
+	return &Handler{
+		Secrets: c.Secrets(), Keys: c.Keys(), Records: c.Records(h.Table), Bus: c.Bus(h.Bus), Modes: live.Modes(c, r, h.Now), Looker: look,
+		Machine: migrations.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Waivers: r.GuardWaivers(),
+		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Log: h.Log,
+	}, nil
+}

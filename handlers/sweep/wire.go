@@ -1,0 +1,45 @@
+package sweep
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/handlers/detect"
+	"github.com/doublelock/doublelock/handlers/hub"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// Wire builds the handler from its environment. It calls nobody. now may be nil for the wall clock, log for silence.
+func Wire(ctx context.Context, getenv func(string) string, now func() time.Time, log *slog.Logger) (*Handler, error) {
+	h, err := hub.Open(ctx, handlers.Sweep, getenv, now, log, settings.EnvBus)
+	if err != nil {
+		return nil, err
+	}
+	look, err := detect.WireLooker(ctx, handlers.Sweep, getenv, now, log)
+	if err != nil {
+		return nil, err
+	}
+	c, r := h.Cloud, h.Runtime
+	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
+	return &Handler{
+		Accounts: accounts{live.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: c.Secrets(), Records: c.Records(h.Table),
+		Looker: look, Jobs: Migrations{Engine: migrations.Engine, Log: h.Log}, Bus: c.Bus(h.Bus), Directory: h.Directory(),
+		Account: h.Account, Now: h.Now, Log: h.Log,
+	}, nil
+}
+
+// accounts are those that have the member stack, by their ids.
+type accounts struct{ enrolled fleet.Enrolled }
+
+func (a accounts) Accounts(ctx context.Context) ([]string, error) {
+	found, err := a.enrolled.Accounts(ctx)
+	ids := make([]string, 0, len(found))
+	for _, account := range found {
+		ids = append(ids, account.ID)
+	}
+	return ids, err
+}

@@ -1,0 +1,30 @@
+package watchdog
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/handlers/hub"
+	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// Wire builds the handler from its environment. It calls nobody. now may be nil for the wall clock, log for silence.
+func Wire(ctx context.Context, getenv func(string) string, now func() time.Time, log *slog.Logger) (*Handler, error) {
+	h, err := hub.Open(ctx, handlers.Watchdog, getenv, now, log, settings.EnvBus)
+	if err != nil {
+		return nil, err
+	}
+	c, r := h.Cloud, h.Runtime
+	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
+	return &Handler{
+		Heartbeat: &Coverage{
+			Fleet:   live.Health(c, r, live.Hub{Management: h.Management, Account: h.Account, Home: h.Home, Regions: h.Regions}),
+			Records: c.Records(h.Table), Bus: c.Bus(h.Bus), Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: h.Now, Log: h.Log,
+		},
+		Reads:   Migrations{Engine: migrations.Engine, Log: h.Log},
+		Account: h.Account, Log: h.Log,
+	}, nil
+}

@@ -1,0 +1,112 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// Migrations are the hub's migrations, as handlers and the command line drive them.
+type Migrations struct {
+	Engine    *migration.Engine
+	Store     migration.Store
+	Snapshots *Snapshots
+	Preflight *Preflight
+	Reads     Reads
+	Keys      KeyRules
+}
+
+// KeyRules say which keys secrets are to be under.
+type KeyRules struct {
+	KeyFor   func(account, region string, tags map[string]string) string // key ARN or alias
+	Approved guard.Approved
+	Waivers  []guard.Waiver
+}
+
+// Facts completes a snapshot with what CloudTrail and Lambda know: who read, what made the secrets, under which role
+// the rotation functions run. seen replaces the look-ups, for trail files that were read already; nil asks CloudTrail.
+func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, seen []migration.Sighting) (migration.Facts, error) {
+	now := m.Engine.Now()
+	f := migration.Facts{
+		Access: inventory.Prepare(snapshot), Seen: seen, LookBack: int(lookBack.Hours() / 24), Now: now,
+		Functions: map[string]string{}, Tools: map[string]string{}, KeyFor: m.Keys.KeyFor, Approved: m.Keys.Approved, Waivers: m.Keys.Waivers, Rules: m.Engine.Rules,
+		Changer: m.changer(snapshot),
+	}
+	places := map[location]bool{}
+	for _, s := range snapshot.Secrets {
+		places[location{s.Facts.Account, s.Facts.Region}] = true
+		m.addFunction(ctx, f.Functions, s)
+	}
+	if seen != nil {
+		return f, nil
+	}
+	for p := range places {
+		reads, err := m.Reads.All(ctx, p.account, p.region, now.Add(-lookBack))
+		if err != nil {
+			return f, err
+		}
+		f.Seen = append(f.Seen, reads...)
+		if err := m.addTools(ctx, f.Tools, p, now.Add(-lookBack), snapshot); err != nil {
+			return f, err
+		}
+	}
+	f.Seen = migration.Gather(f.Seen)
+	return f, nil
+}
+
+// location is an account in a Region.
+type location struct{ account, region string }
+
+// changer names the role by which keys are set in an account, in the partition of the secrets.
+func (m *Migrations) changer(snapshot inventory.Snapshot) func(account string) string {
+	partition := arn.Standard
+	if len(snapshot.Secrets) > 0 {
+		partition = arn.Of(snapshot.Secrets[0].Facts.ARN).Partition
+	}
+	return func(account string) string { return partition.Role(account, m.Preflight.Changer) }
+}
+
+// addFunction leaves out a role that cannot be read: it is unknown then, and says so in the plan.
+func (m *Migrations) addFunction(ctx context.Context, roles map[string]string, s inventory.Secret) {
+	function := s.Facts.RotationLambdaARN
+	if _, known := roles[function]; function == "" || known {
+		return
+	}
+	if role, err := m.Preflight.Secrets.FunctionRole(ctx, function); err == nil {
+		roles[function] = role
+	}
+}
+
+// addTools finds what the secrets were made with, as far back as CloudTrail remembers.
+func (m *Migrations) addTools(ctx context.Context, tools map[string]string, at location, since time.Time, snapshot inventory.Snapshot) error {
+	byName := map[string]string{}
+	for _, s := range snapshot.Secrets {
+		if s.Facts.Account == at.account && s.Facts.Region == at.region {
+			byName[s.Facts.Name] = s.Facts.ARN
+		}
+	}
+	err := m.Reads.History.Named(ctx, at.account, at.region, "CreateSecret", since, func(record []byte) error {
+		c, err := trail.Decode(record)
+		if err != nil || c.ErrorCode != "" {
+			return nil //nolint:nilerr // a record that cannot be read names no tool
+		}
+		secret, known := byName[c.Secret.ID]
+		if arn.Is(c.Secret.ID) {
+			secret, known = c.Secret.ID, true
+		}
+		if tool := trail.Tool(c.UserAgent); known && tool != "" {
+			tools[secret] = tool
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look up who made the secrets in %s %s: %w", at.account, at.region, err)
+	}
+	return nil
+}
