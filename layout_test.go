@@ -47,7 +47,7 @@ var rooms = map[string][]string{
 	"shared/cloud":             {"shared/guard", "shared/settings", "github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go", "github.com/aws/smithy-go/"},
 
 	"shared/localaws":                {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/secretsmanager", "shared/localaws/messaging", "shared/localaws/dynamodb", "shared/localaws/cloudformation"},
-	"shared/localaws/core":           {"shared/policy"},
+	"shared/localaws/core":           {"shared/policy", "shared/settings"}, // settings knows which Regions AWS has
 	"shared/localaws/kms":            {"shared/policy", "shared/localaws/core"},
 	"shared/localaws/secretsmanager": {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/messaging"},
 	"shared/localaws/messaging":      {"shared/policy", "shared/localaws/core", "shared/localaws/kms", "shared/localaws/pattern"},

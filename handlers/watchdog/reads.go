@@ -18,27 +18,15 @@ type Engine interface {
 	Refused(ctx context.Context, secret string, r migration.Refused) (migration.Answer, error)
 }
 
-// Jobs finds the migration of a secret; the zero Job is none.
-type Jobs interface {
-	Load(ctx context.Context, secret string) (migration.Job, error)
-}
-
 // Secrets looks at secrets.
 type Secrets interface {
 	Describe(ctx context.Context, ref guard.SecretRef) (guard.Secret, error)
 }
 
-// Locks asks from what is true now which lock of a secret refuses a principal.
-type Locks interface {
-	Refusing(ctx context.Context, s guard.Secret, principal string) (migration.Lock, error)
-}
-
 // Migrations answers the denied reads of secrets that are being migrated.
 type Migrations struct {
 	Engine  Engine
-	Jobs    Jobs
 	Secrets Secrets
-	Locks   Locks
 	Log     *slog.Logger
 }
 
@@ -48,10 +36,7 @@ func (m Migrations) DeniedRead(ctx context.Context, c trail.Change) error {
 	if err != nil || s.ARN == "" {
 		return err
 	}
-	refused, err := m.refused(ctx, c, s)
-	if err != nil {
-		return err
-	}
+	refused := refusedBy(c, s)
 	answer, err := m.Engine.Refused(ctx, s.ARN, refused)
 	if err != nil {
 		return err
@@ -80,9 +65,10 @@ func (m Migrations) describe(ctx context.Context, c trail.Change) (guard.Secret,
 // kmsHost is who records a read that the key refused.
 const kmsHost = "kms.amazonaws.com"
 
-// refused finds out which lock refused a read. An event of KMS, or an error code about the key, says it. The others do
-// not, and the text of a message is no evidence: then the state of the key and the policies are asked as they are now.
-func (m Migrations) refused(ctx context.Context, c trail.Change, s guard.Secret) (migration.Refused, error) {
+// refusedBy reads out of an event which lock refused a read, as far as it says: an event of KMS says it, and so does an
+// error code about the key, or any that is no denial while the key cannot be used. The code of a denial by Secrets
+// Manager is the same for both locks, and the text of a message is no evidence: that takes a fresh look.
+func refusedBy(c trail.Change, s guard.Secret) migration.Refused {
 	out := migration.Refused{Principal: c.Actor.PrincipalARN(), EventID: c.EventID, At: c.Time.UTC()}
 	switch {
 	case c.EventSource == kmsHost && c.Denied():
@@ -92,19 +78,8 @@ func (m Migrations) refused(ctx context.Context, c trail.Change, s guard.Secret)
 		}
 	case c.EventSource == kmsHost, aboutKey(c.ErrorCode), !c.Denied() && unusable(s):
 		out.By, out.What = migration.LockKey, "a key that can be used ("+c.ErrorCode+")"
-	case c.Denied():
-		j, err := m.Jobs.Load(ctx, s.ARN)
-		if err != nil {
-			return out, fmt.Errorf("find the migration of a secret that was not read: %w", err)
-		}
-		if !slices.ContainsFunc(j.Readers, func(k migration.Known) bool { return k.Principal == out.Principal }) {
-			return out, nil // nobody whom a migration could have cut off
-		}
-		if out.By, err = m.Locks.Refusing(ctx, s, out.Principal); err != nil {
-			return out, err
-		}
 	}
-	return out, nil
+	return out
 }
 
 // aboutKey reports whether Secrets Manager's error code is that of a key that could not decrypt. Source: GetSecretValue,

@@ -151,6 +151,7 @@ func startLocal(t *testing.T) *world {
 		name: "localaws", endpoint: endpoint, accounts: &atomic.Int64{},
 		open: func(account string) {
 			local.AddAccount("", account, "member-"+account)
+			local.RegisterFunction(account, region, "rotate", func(context.Context, []byte) ([]byte, error) { return nil, nil })
 			for role, policy := range map[string]string{"doublelock-read": mayRead, "doublelock-tag": mayTag, "doublelock-change": mayChange} {
 				local.AddRole(account, role, trustHub, policy)
 			}

@@ -76,8 +76,8 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 	return migration.Assess(q)
 }
 
-// Refusing says which lock of a secret refuses a principal now. It is migration.LockUnknown where neither does, or where
-// that cannot be found out.
+// Refusing says which lock of a secret keeps a principal out now: the secret's own where the key certainly lets it through
+// (what a session's own policy forbids counts as the secret's), migration.LockUnknown where that cannot be found out.
 func (p *Preflight) Refusing(ctx context.Context, s guard.Secret, principal string) (migration.Lock, error) {
 	one, err := p.withPolicy(ctx, s)
 	if err != nil {
@@ -89,8 +89,8 @@ func (p *Preflight) Refusing(ctx context.Context, s guard.Secret, principal stri
 		return migration.LockUnknown, nil
 	case err != nil:
 		return migration.LockUnknown, fmt.Errorf("ask which lock refuses %s: %w", principal, err)
-	case refuses(reader.SecretLock):
-		return migration.LockSecret, nil // whatever its key says: it is not asked
+	case refuses(reader.SecretLock), reader.KeyLock.Answer == policy.Allowed:
+		return migration.LockSecret, nil
 	case reader.SecretLock.Answer == policy.Allowed && refuses(reader.KeyLock):
 		return migration.LockKey, nil
 	}

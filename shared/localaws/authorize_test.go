@@ -13,6 +13,7 @@ import (
 	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/localaws"
 )
@@ -263,6 +264,49 @@ func TestASecretsPolicyAllowsAndDenies(t *testing.T) {
 	}
 	if _, err := sm.PutResourcePolicy(t.Context(), &secretsmanager.PutResourcePolicyInput{SecretId: &arn, ResourcePolicy: aws.String("{}")}); code(err) != "MalformedPolicyDocumentException" {
 		t.Errorf("no policy at all: got %v", err)
+	}
+}
+
+func TestAPolicyIsTriedBeforeItIsSet(t *testing.T) {
+	r := newRealm(t)
+	sm := r.secrets(open, admin, east)
+	arn := r.create(sm, "a")
+	reader := `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + open + `:role/Reader"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}`
+	for name, test := range map[string]struct {
+		statements string
+		want       []string
+	}{
+		"one reader":                  {reader, []string{}},
+		"everybody":                   {`{"Effect":"Allow","Principal":"*","Action":"secretsmanager:GetSecretValue","Resource":"*"}`, []string{"This resource policy grants broad access to this secret."}},
+		"nobody may change it again":  {reader + `,{"Effect":"Deny","Principal":"*","Action":"secretsmanager:PutResourcePolicy","Resource":"*"}`, []string{"This resource policy keeps you from changing it."}},
+		"everybody, and nobody again": {`{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"*","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"secretsmanager:*","Resource":"*"}`, []string{"This resource policy grants broad access to this secret.", "This resource policy keeps you from changing it."}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := `{"Version":"2012-10-17","Statement":[` + test.statements + `]}`
+			out, err := sm.ValidateResourcePolicy(t.Context(), &secretsmanager.ValidateResourcePolicyInput{SecretId: &arn, ResourcePolicy: &text})
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := []string{}
+			for _, e := range out.ValidationErrors {
+				found = append(found, *e.ErrorMessage)
+			}
+			if diff := cmp.Diff(test.want, found); diff != "" || out.PolicyValidationPassed != (len(test.want) == 0) {
+				t.Errorf("passed %t: %s", out.PolicyValidationPassed, diff)
+			}
+		})
+	}
+	none := "{}"
+	if _, err := sm.ValidateResourcePolicy(t.Context(), &secretsmanager.ValidateResourcePolicyInput{ResourcePolicy: &none}); code(err) != "MalformedPolicyDocumentException" {
+		t.Errorf("no policy at all, for no secret: got %v", err)
+	}
+	half := r.secrets(open, r.role(open, "Half", allow("secretsmanager:ValidateResourcePolicy")), east)
+	if _, err := half.ValidateResourcePolicy(t.Context(), &secretsmanager.ValidateResourcePolicyInput{SecretId: &arn, ResourcePolicy: &none}); code(err) != "AccessDeniedException" {
+		t.Errorf("without the right to set it: got %v", err)
+	}
+	now, err := sm.GetResourcePolicy(t.Context(), &secretsmanager.GetResourcePolicyInput{SecretId: &arn})
+	if err != nil || now.ResourcePolicy != nil {
+		t.Errorf("trying set %v, %v", aws.ToString(now.ResourcePolicy), err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/google/go-cmp/cmp"
@@ -79,11 +80,11 @@ func TestAReplicaFollowsItsPrimaryButCannotBeChanged(t *testing.T) {
 		t.Errorf("re-keying the primary changed the replica's key to %s", got)
 	}
 	_, err := there.UpdateSecret(t.Context(), &secretsmanager.UpdateSecretInput{SecretId: aws.String("prod/db"), KmsKeyId: &key})
-	if code(err) != "InvalidRequestException" {
-		t.Errorf("an update of the replica: got %v, want InvalidRequestException", err)
+	if code(err) != "InvalidParameterException" {
+		t.Errorf("an update of the replica: got %v, want InvalidParameterException", err)
 	}
-	if _, err := here.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: &arn}); code(err) != "InvalidRequestException" {
-		t.Errorf("deleting a primary that has replicas: got %v, want InvalidRequestException", err)
+	if _, err := here.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: &arn}); code(err) != "InvalidParameterException" {
+		t.Errorf("deleting a primary that has replicas: got %v, want InvalidParameterException", err)
 	}
 }
 
@@ -117,6 +118,23 @@ func TestAReplicasKeyChangesOnlyByMakingItAgainOrOnItsOwn(t *testing.T) {
 	r.rekey(there, "prod/db", "")
 	if diff := cmp.Diff([]string{defaultLock, key}, r.locks(there, "prod/db")["AWSCURRENT"]); diff != "" {
 		t.Errorf("on its own it can be re-keyed: %s", diff)
+	}
+}
+
+func TestReplicasInRegionsThatDoNotExist(t *testing.T) {
+	r := newRealm(t)
+	sm := r.secrets(open, admin, east)
+	mars := []smtypes.ReplicaRegionType{{Region: aws.String("mars-1")}}
+	if _, err := sm.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("a"), AddReplicaRegions: mars}); code(err) != "InvalidParameterException" {
+		t.Errorf("a secret: got %v", err)
+	}
+	arn := r.create(sm, "b")
+	if _, err := sm.ReplicateSecretToRegions(t.Context(), &secretsmanager.ReplicateSecretToRegionsInput{SecretId: &arn, AddReplicaRegions: mars}); code(err) != "InvalidParameterException" {
+		t.Errorf("a replica: got %v", err)
+	}
+	key := r.key(open, east, multiRegion)
+	if _, err := r.keys(open, admin, east).ReplicateKey(t.Context(), &kms.ReplicateKeyInput{KeyId: &key, ReplicaRegion: aws.String("mars-1")}); code(err) != "UnsupportedOperationException" {
+		t.Errorf("a key: got %v", err)
 	}
 }
 

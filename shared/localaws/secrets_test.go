@@ -373,6 +373,10 @@ func TestRotation(t *testing.T) {
 			if _, err := sm.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{SecretId: &arn}); code(err) != "InvalidRequestException" {
 				t.Errorf("without a function: got %v", err)
 			}
+			missing := function + "-missing"
+			if _, err := sm.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{SecretId: &arn, RotationLambdaARN: &missing}); code(err) != "ResourceNotFoundException" || r.describe(sm, arn).RotationEnabled != nil {
+				t.Errorf("with a function that does not exist: got %v, rotation %v", err, r.describe(sm, arn).RotationEnabled)
+			}
 			r.rekey(sm, arn, key)
 			rules := &smtypes.RotationRulesType{AutomaticallyAfterDays: aws.Int64(30)}
 			if _, err := sm.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{SecretId: &arn, RotationLambdaARN: &function, RotationRules: rules}); err != nil {

@@ -24,17 +24,17 @@ const (
 	LockKey     Lock = "key"
 )
 
-// Refused is a denied read that CloudTrail recorded.
+// Refused is a denied read, as CloudTrail recorded it.
 type Refused struct {
 	Principal string // ARN of the role or user
 	EventID   string
 	At        time.Time
-	By        Lock   // which lock refused it
+	By        Lock   // which lock refused it; LockUnknown where the event does not say: that takes a fresh look
 	What      string // which right it lacks
 }
 
 // Judge says what to do about a denied read of a job's secret, and why.
-func Judge(j Job, r Refused, set Settings) (Answer, string) {
+func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 	moved := j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
 	switch {
 	case !moved:
@@ -50,23 +50,23 @@ func Judge(j Job, r Refused, set Settings) (Answer, string) {
 	case slices.ContainsFunc(j.Rescues, func(x Rescue) bool { return x.Principal == r.Principal && x.Ended.IsZero() }):
 		return AnswerNone, "its access was restored already"
 	case slices.ContainsFunc(j.Denials, func(d Denial) bool {
-		known := d.By == LockKey || r.By == LockUnknown // the key's own event says more than one that leaves it open
-		return known && d.Principal == r.Principal && r.At.Sub(d.At).Abs() < set.Quiet
+		says := d.By == LockKey || r.By == LockUnknown // the key's own event says more than one that left it open
+		return says && d.Principal == r.Principal && r.At.Sub(d.At).Abs() < time.Duration(rules.Quiet)
 	}):
 		return AnswerNone, "answered already: one read that is denied is two events, of the secret and of the key"
 	case r.By == LockUnknown:
-		return AnswerPage, "whether the secret or its key refused it is not known"
+		return AnswerPage, "whether the secret or its key refused it could not be found out"
 	}
 	if j.FirstNewAt.IsZero() {
-		if set.AutoRollback {
+		if rules.AutoRollback {
 			return AnswerRollback, "no version is under the new key alone, so going back is one UpdateSecret"
 		}
 		return AnswerPage, "automatic rollback is off"
 	}
-	if r.At.After(j.FirstNewAt.Add(set.Watch)) {
+	if r.At.After(j.FirstNewAt.Add(time.Duration(rules.Watch))) {
 		return AnswerPage, "the watch after the first new version is over"
 	}
-	if set.AutoGrant {
+	if rules.AutoGrant {
 		return AnswerGrant, "a version is under the new key alone: access comes back by a grant on this secret"
 	}
 	return AnswerPage, "a version is under the new key alone, and automatic grants are off"

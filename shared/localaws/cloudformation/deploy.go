@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
@@ -29,7 +30,7 @@ type Deployed struct {
 	Inert                 []string          // logical ids of resources that this AWS only notes, sorted
 }
 
-// stackStore is CloudFormation's own state. Deployments run one at a time.
+// store is CloudFormation's own state. Deployments run one at a time.
 type store struct {
 	deploying sync.Mutex
 	stacks    map[stackKey]*stack
@@ -123,7 +124,7 @@ func undeployStack(ctx context.Context, a *core.AWS, key stackKey) error {
 	return nil
 }
 
-// exports are the exported outputs of all stacks of a location.
+// exportsIn are the exported outputs of all stacks of a location.
 func exportsIn(a *core.AWS, p core.Location) map[string]string {
 	all := map[string]string{}
 	for key, s := range stacksOf(a).stacks {
@@ -250,9 +251,10 @@ func (d *deployment) outputs() (*Deployed, map[string]string, error) {
 }
 
 func pseudoParameters(s Stack) map[string]any {
+	partition := arn.PartitionOf(s.Region)
 	return map[string]any{
-		"AWS::AccountId": s.Account, "AWS::Region": s.Region, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com",
+		"AWS::AccountId": s.Account, "AWS::Region": s.Region, "AWS::Partition": string(partition), "AWS::URLSuffix": partition.Suffix(),
 		"AWS::StackName": s.Name, "AWS::NotificationARNs": []any{},
-		"AWS::StackId": "arn:aws:cloudformation:" + s.Region + ":" + s.Account + ":stack/" + s.Name + "/local",
+		"AWS::StackId": partition.New("cloudformation", s.Region, s.Account, "stack/"+s.Name+"/local").String(),
 	}
 }

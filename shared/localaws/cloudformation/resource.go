@@ -171,7 +171,7 @@ func (c *creation) nameOr(given string, most int) string {
 }
 
 func (c *creation) arn(service, resource string) string {
-	return "arn:aws:" + service + ":" + c.location.Region + ":" + c.location.Account + ":" + resource
+	return c.location.ARN(service, resource)
 }
 
 // ignored is a property that means nothing in this AWS (tags of resources that nobody lists, tracing, logging).
@@ -251,11 +251,11 @@ func makeInert(_ context.Context, c *creation) (made, error) {
 	service, noun := strings.ToLower(words[1]), words[2]
 	given, _ := scalarText(c.properties[nameProperty(c.properties, noun)])
 	id := c.nameOr(given, 64)
-	arn := c.arn(service, strings.ToLower(noun)+"/"+id)
+	own := c.arn(service, strings.ToLower(noun)+"/"+id)
 	if noun == "LogGroup" {
-		arn = c.arn("logs", "log-group:"+id+":*")
+		own = c.arn("logs", "log-group:"+id+":*")
 	}
-	return made{id: id, attributes: map[string]any{"Arn": arn, anyAttribute: id}, inert: true}, nil
+	return made{id: id, attributes: map[string]any{"Arn": own, anyAttribute: id}, inert: true}, nil
 }
 
 // nameProperty is the property by which a type names itself: its noun with Name, or Name.

@@ -6,10 +6,11 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
-// access is what a call wants to do: the input of one authorisation.
+// Access is what a call wants to do: the input of one authorisation.
 type Access struct {
 	Action         string // "sqs:SendMessage"; "" is service:Operation
 	Resource       string // ARN, or "*"; "" is "*"
@@ -23,7 +24,7 @@ type Access struct {
 	ResourceMustAllow bool
 }
 
-// authorize checks the caller's right to one action and answers AWS's AccessDenied error when there is none. AWS
+// Authorize checks the caller's right to one action and answers AWS's AccessDenied error when there is none. AWS
 // services acting by themselves may do everything.
 func (c *Call) Authorize(on Access) error {
 	if on.Action == "" {
@@ -77,12 +78,12 @@ var allowAll = []*policy.Document{policy.MustParse("root user", `{"Version":"201
 
 // principal is the caller as the policy language sees it.
 func (c Caller) principal() policy.Principal {
-	p := policy.Principal{ARN: c.ARN, Account: c.Account, Name: NameOf(c.ARN), UniqueID: c.PrincipalID}
+	p := policy.Principal{ARN: c.ARN, Account: c.Account, Name: arn.Of(c.ARN).Base(), UniqueID: c.PrincipalID}
 	switch {
 	case c.isRoot():
 		p.Kind, p.Name = policy.KindRoot, "root"
 	case c.RoleARN != "":
-		p.Kind, p.Role, p.Name, p.Session = policy.KindSession, c.RoleARN, NameOf(c.RoleARN), c.SessionName
+		p.Kind, p.Role, p.Name, p.Session = policy.KindSession, c.RoleARN, arn.Of(c.RoleARN).Base(), c.SessionName
 	default:
 		p.Kind = policy.KindUser
 	}
@@ -95,9 +96,9 @@ func (a *AWS) identityOf(who Caller) *Identity {
 	case who.isRoot():
 		return nil
 	case who.RoleARN != "":
-		return a.account(who.Account).roles[NameOf(who.RoleARN)]
+		return a.account(who.Account).roles[arn.Of(who.RoleARN).Base()]
 	default:
-		return a.account(who.Account).users[NameOf(who.ARN)]
+		return a.account(who.Account).users[arn.Of(who.ARN).Base()]
 	}
 }
 
@@ -123,7 +124,7 @@ func (a *AWS) boundaryPolicies(of *Identity) []*policy.Document {
 
 const mostParsed = 10_000
 
-// parse reads a policy, and remembers what it read: most calls meet the same few documents.
+// Parse reads a policy, and remembers what it read: most calls meet the same few documents.
 func (a *AWS) Parse(name, text string) *policy.Document {
 	if found, ok := a.parsed[text]; ok {
 		return found

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -10,14 +11,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
 // Options set what an AWS starts with. The zero value is a quiet, well-behaved AWS on the wall clock.
 type Options struct {
-	Now    func() time.Time // default time.Now
-	Seed   uint64           // ids, request ids and faults come from it: same seed and calls, same output
-	Faults Faults
+	Now       func() time.Time // default time.Now
+	Partition arn.Partition    // default arn.Standard; every ARN and host name follows it, and its Regions are those that exist
+	Seed      uint64           // ids, request ids and faults come from it: same seed and calls, same output
+	Faults    Faults
 	// OnRecord sees every CloudTrail record in the order of the calls. It runs with the state lock held, so it must not
 	// call back.
 	OnRecord func(Record)
@@ -48,16 +51,16 @@ const (
 // AWS is the whole cloud: one organization, its accounts, and what lives in their Regions.
 type AWS struct {
 	mu      sync.Mutex // held while an operation runs; guards everything below
-	Options Options
+	Options Options    // Now and Partition are never zero here
 	Random  *rand.Rand
 	table   map[string]Service
 	bus     EventBus
 
 	credentials  map[string]*credential // by access key id
 	accounts     map[string]*account
-	locations    map[Location]map[reflect.Type]any // see regional
+	locations    map[Location]map[reflect.Type]any // see Regional
 	organization *organization
-	globals      sync.Map                    // see global
+	globals      sync.Map                    // see Global
 	parsed       map[string]*policy.Document // by text
 	counts       map[string]int              // calls by operation, for Faults.ThrottleEvery
 	iamChanges   uint64                      // how often IAM was written to
@@ -69,11 +72,12 @@ type EventBus struct {
 	Put     func(a *AWS, at Location, event map[string]any)
 }
 
-// newAWS makes an empty AWS of some services: no organization, no accounts, no credentials.
+// New makes an empty AWS of some services: no organization, no accounts, no credentials.
 func New(o Options, services map[string]Service, bus EventBus) *AWS {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.Partition = cmp.Or(o.Partition, arn.Standard)
 	return &AWS{
 		Options:     o,
 		table:       services,
@@ -87,10 +91,10 @@ func New(o Options, services map[string]Service, bus EventBus) *AWS {
 	}
 }
 
-// lock takes the state lock, for callers that are not operations.
+// Lock takes the state lock, for callers that are not operations.
 func (a *AWS) Lock() { a.mu.Lock() }
 
-// unlock gives the state lock back.
+// Unlock gives the state lock back.
 func (a *AWS) Unlock() { a.mu.Unlock() }
 
 // protocol is how a service's requests and answers are written.
@@ -103,19 +107,19 @@ const (
 	REST
 )
 
-// service is one AWS service: how it speaks and what it answers.
+// Service is one AWS service: how it speaks and what it answers.
 type Service struct {
 	Protocol   protocol
 	Operations map[string]Operation
-	// route finds the operation of a REST request and the input that its path and query carry; only for restJSON.
+	// route finds the operation of a REST request and the input that its path and query carry; only for REST.
 	Route func(*Call) (operation string)
 	// access names what an operation acts on, for the authorisation that runs before it. Services that leave it nil
 	// authorise inside their operations.
 	Access func(*Call) (Access, error)
-	global bool // one endpoint for all Regions: state and records live in us-east-1
+	global bool // one endpoint for all Regions of a partition: state and records live in its home Region, see home
 }
 
-// later is what an operation returns when the rest of its work must run without the state lock, because it calls
+// Later is what an operation returns when the rest of its work must run without the state lock, because it calls
 // back (a synchronous Lambda invocation does).
 type Later func() (any, error)
 
@@ -133,7 +137,7 @@ func (a *AWS) do(p Location, who Caller, serviceName, operationName string, inpu
 	return AsMap(result)
 }
 
-// doLocked is do for callers that hold the state lock already.
+// DoLocked is do for callers that hold the state lock already.
 func (a *AWS) DoLocked(p Location, who Caller, serviceName, operationName string, input any) (map[string]any, error) {
 	c, err := a.NewCall(p, who, serviceName, operationName, input)
 	if err != nil {
@@ -151,8 +155,11 @@ func (a *AWS) NewCall(p Location, who Caller, serviceName, operationName string,
 	if !ok {
 		return nil, fmt.Errorf("call %s: no such service here", serviceName)
 	}
+	if !a.HasRegion(p.Region) {
+		return nil, fmt.Errorf("call %s in %s: partition %s has no such Region", serviceName, p.Region, a.Options.Partition)
+	}
 	if s.global {
-		p.Region = "us-east-1"
+		p.Region = home(a.Options.Partition, serviceName)
 	}
 	body, err := json.Marshal(input)
 	if err != nil {
@@ -181,7 +188,7 @@ func AsMap(result any) (map[string]any, error) {
 	return out, nil
 }
 
-// run dispatches under the state lock and finishes what an operation left for later.
+// Run dispatches under the state lock and finishes what an operation left for later.
 func (a *AWS) Run(c *Call) (any, error) {
 	result, err := func() (any, error) {
 		a.Lock()
@@ -194,7 +201,7 @@ func (a *AWS) Run(c *Call) (any, error) {
 	return result, err
 }
 
-// dispatch authorises and runs one call and writes its CloudTrail record. The state lock must be held.
+// Dispatch authorises and runs one call and writes its CloudTrail record. The state lock must be held.
 func (a *AWS) Dispatch(c *Call) (any, error) {
 	c.Now, c.RequestID = a.Options.Now().UTC(), a.UUID()
 	s := a.table[c.Service]
@@ -231,7 +238,7 @@ func (a *AWS) perform(c *Call, s Service, run Operation) (any, error) {
 	return run(c)
 }
 
-// uuid is a random (version 4) UUID from the seeded source.
+// UUID is a random (version 4) UUID from the seeded source.
 func (a *AWS) UUID() string {
 	var raw [16]byte
 	binary.BigEndian.PutUint64(raw[:8], a.Random.Uint64())
@@ -248,10 +255,10 @@ func (a *AWS) UUID() string {
 	return string(out)
 }
 
-// chance is true with a probability, from the seeded source.
+// Chance is true with a probability, from the seeded source.
 func (a *AWS) Chance(p float64) bool { return p > 0 && a.Random.Float64() < p }
 
-// letters is a random string of n characters of the alphabet, from the seeded source.
+// Letters is a random string of n characters of the alphabet, from the seeded source.
 func (a *AWS) Letters(n int, alphabet string) string {
 	out := make([]byte, n)
 	for i := range out {
@@ -260,7 +267,7 @@ func (a *AWS) Letters(n int, alphabet string) string {
 	return string(out)
 }
 
-// coreServices are the services that identify and record: their state belongs to the world itself.
+// Services are the services that identify and record: their state belongs to the world itself.
 func Services() map[string]Service {
 	return map[string]Service{
 		"sts":           {Protocol: Query, Operations: stsOperations()},

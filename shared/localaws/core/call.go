@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// location is one account in one Region; almost all state in AWS lives in one.
+// Location is one account in one Region; almost all state in AWS lives in one.
 type Location struct{ Account, Region string }
 
-// call is one API request after routing and authentication. The state lock is held while its operation runs.
+// Call is one API request after routing and authentication. The state lock is held while its operation runs.
 type Call struct {
 	AWS       *AWS
 	Location             // where the request is addressed: Region of its SigV4 scope, account of its credentials
@@ -33,11 +33,11 @@ type Call struct {
 	EncryptionContext map[string]string    // of a cryptographic operation, for the constraints of grants
 }
 
-// operation answers one API call. It returns a value that the protocol writes (JSON by its json tags, XML by its xml
-// tags), or an *apiError.
+// Operation answers one API call. It returns a value that the protocol writes (JSON by its json tags, XML by its xml
+// tags), or an *Error.
 type Operation func(*Call) (any, error)
 
-// decode reads the input into v: a JSON body, or the query protocol's form by the fields' names.
+// Decode reads the input into v: a JSON body, or the query protocol's form by the fields' names.
 func (c *Call) Decode(v any) error {
 	if c.Form != nil {
 		return decodeForm(c.Form, v)
@@ -51,10 +51,10 @@ func (c *Call) Decode(v any) error {
 	return nil
 }
 
-// after runs f when the call has succeeded and been recorded: for what AWS does, and records, later than the call.
+// After runs f when the call has succeeded and been recorded: for what AWS does, and records, later than the call.
 func (c *Call) After(f func()) { c.then = append(c.then, f) }
 
-// apiError is an error as the service's own protocol reports it.
+// Error is an error as the service's own protocol reports it.
 type Error struct {
 	Code    string // e.g. ResourceNotFoundException
 	Message string
@@ -64,7 +64,7 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
-// caller is the principal behind the credentials of a request.
+// Caller is the principal behind the credentials of a request.
 type Caller struct {
 	Account     string
 	ARN         string // arn:aws:sts::…:assumed-role/Role/session, arn:aws:iam::…:user/… or …:root

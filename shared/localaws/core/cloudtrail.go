@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // Record is one CloudTrail record as JSON decodes it: only strings, booleans, float64, nil, []any and map[string]any.
@@ -19,7 +21,7 @@ type trailStore struct {
 
 func newTrailStore() *trailStore { return &trailStore{} }
 
-// resource is one entry of a record's resources.
+// Resource is one entry of a record's resources.
 type Resource struct{ ARN, Type, Account string }
 
 // entry is a finished call as CloudTrail keeps it. It is rendered only when somebody reads it, so that calls nobody
@@ -83,7 +85,7 @@ func (a *AWS) deliver(e entry) {
 	}
 }
 
-// emit puts an event of an AWS service on the default bus of a location. The state lock must be held.
+// Emit puts an event of an AWS service on the default bus of a location. The state lock must be held.
 func (a *AWS) Emit(p Location, envelope map[string]any) { a.bus.Put(a, p, envelope) }
 
 func (a *AWS) envelope(e entry, record Record) map[string]any {
@@ -119,7 +121,7 @@ func (a *AWS) render(e entry) Record {
 	c := e.call
 	record := Record{
 		"eventVersion": trailVersion, "userIdentity": a.userIdentity(c, e.recipient.Account), "eventTime": ISO(c.Now),
-		"eventSource": c.Service + ".amazonaws.com", "eventName": c.Operation, "awsRegion": c.Region,
+		"eventSource": a.Options.Partition.Service(c.Service), "eventName": c.Operation, "awsRegion": c.Region,
 		"sourceIPAddress": c.SourceIP, "userAgent": c.UserAgent,
 		"requestParameters": requestParameters(c), "responseElements": nil,
 		"requestID": c.RequestID, "eventID": e.eventID, "readOnly": e.readOnly(), "eventType": "AwsApiCall",
@@ -183,7 +185,7 @@ func (a *AWS) userIdentity(c *Call, recipient string) map[string]any {
 		out["type"] = "AssumedRole"
 		out["sessionContext"] = a.sessionContext(who)
 	default:
-		out["type"], out["userName"] = "IAMUser", NameOf(who.ARN)
+		out["type"], out["userName"] = "IAMUser", arn.Of(who.ARN).Base()
 	}
 	if c.Via != "" {
 		out["invokedBy"] = c.Via
@@ -198,12 +200,12 @@ func (a *AWS) sessionContext(who Caller) map[string]any {
 		issued = key.issued
 	}
 	return map[string]any{
-		"sessionIssuer": map[string]any{"type": "Role", "principalId": issuer, "arn": who.RoleARN, "accountId": who.Account, "userName": NameOf(who.RoleARN)},
+		"sessionIssuer": map[string]any{"type": "Role", "principalId": issuer, "arn": who.RoleARN, "accountId": who.Account, "userName": arn.Of(who.RoleARN).Base()},
 		"attributes":    map[string]any{"creationDate": ISO(issued), "mfaAuthenticated": "false"},
 	}
 }
 
-// serviceEvent is something an AWS service did by itself.
+// ServiceEvent is something an AWS service did by itself.
 type ServiceEvent struct {
 	Source    string // "secretsmanager", "kms"
 	Name      string
@@ -217,11 +219,11 @@ type ServiceEvent struct {
 func (s *ServiceEvent) render(e entry) Record {
 	by := s.Caller
 	if by == "" {
-		by = s.Source + ".amazonaws.com"
+		by = arn.PartitionOf(e.recipient.Region).Service(s.Source)
 	}
 	record := Record{
 		"eventVersion": trailVersion, "userIdentity": map[string]any{"accountId": e.recipient.Account, "invokedBy": by},
-		"eventTime": ISO(s.now), "eventSource": s.Source + ".amazonaws.com", "eventName": s.Name, "awsRegion": e.recipient.Region,
+		"eventTime": ISO(s.now), "eventSource": arn.PartitionOf(e.recipient.Region).Service(s.Source), "eventName": s.Name, "awsRegion": e.recipient.Region,
 		"sourceIPAddress": by, "userAgent": by, "requestParameters": nil, "responseElements": nil,
 		"requestID": s.RequestID, "eventID": e.eventID, "readOnly": false, "eventType": "AwsServiceEvent",
 		"managementEvent": true, "recipientAccountId": e.recipient.Account, "eventCategory": "Management",
@@ -235,7 +237,7 @@ func (s *ServiceEvent) render(e entry) Record {
 	return record
 }
 
-// happened records a service event. The state lock must be held.
+// Happened records a service event. The state lock must be held.
 func (a *AWS) Happened(p Location, s ServiceEvent) {
 	s.now = a.Options.Now().UTC()
 	if s.RequestID == "" {

@@ -167,7 +167,7 @@ func (c *Call) trailARN() string {
 	if o := c.AWS.organization; o != nil {
 		owner = o.management
 	}
-	return "arn:aws:cloudtrail:" + c.Region + ":" + owner + ":trail/" + trailName
+	return Location{owner, c.Region}.ARN("cloudtrail", "trail/"+trailName)
 }
 
 // describeTrails tells of the one organization trail that covers every account and Region here.

@@ -3,6 +3,8 @@ package core
 import (
 	"net/http"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // credential is what an access key id stands for.
@@ -33,7 +35,7 @@ func badCredentials(p protocol) error {
 	return &Error{Code: code, Message: "The security token included in the request is invalid.", Status: http.StatusForbidden}
 }
 
-// issue makes credentials for a caller. The state lock must be held.
+// Issue makes credentials for a caller. The state lock must be held.
 func (a *AWS) Issue(who Caller, sessionPolicy string) *credential {
 	prefix := "AKIA"
 	if who.SessionName != "" {
@@ -49,8 +51,10 @@ func (a *AWS) Issue(who Caller, sessionPolicy string) *credential {
 	return made
 }
 
+// RoleCaller is a session of a role.
 func RoleCaller(accountID string, r *Identity, session string) Caller {
-	return Caller{Account: accountID, ARN: "arn:aws:sts::" + accountID + ":assumed-role/" + r.name + "/" + session,
+	own := arn.Of(r.arn).Partition.New("sts", "", accountID, "assumed-role/"+r.name+"/"+session)
+	return Caller{Account: accountID, ARN: own.String(),
 		RoleARN: r.arn, SessionName: session, PrincipalID: r.id + ":" + session}
 }
 
@@ -58,9 +62,9 @@ func userCaller(accountID string, u *Identity) Caller {
 	return Caller{Account: accountID, ARN: u.arn, PrincipalID: u.id}
 }
 
-func rootCaller(accountID string) Caller {
-	return Caller{Account: accountID, ARN: "arn:aws:iam::" + accountID + ":root", PrincipalID: accountID}
+func rootCaller(p arn.Partition, accountID string) Caller {
+	return Caller{Account: accountID, ARN: p.Root(accountID), PrincipalID: accountID}
 }
 
 // isRoot reports whether the caller is an account's root user.
-func (c Caller) isRoot() bool { return c.ARN == "arn:aws:iam::"+c.Account+":root" }
+func (c Caller) isRoot() bool { return arn.Of(c.ARN).Resource == "root" }

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
-// identity is an IAM role or user.
+// Identity is an IAM role or user.
 type Identity struct {
 	kind     string // "role" or "user"
 	name     string
@@ -39,13 +40,29 @@ type managedPolicy struct {
 	created                       time.Time
 }
 
-// awsManaged are the AWS managed policies that can be attached here.
+// awsManaged are the AWS managed policies that can be attached here, by path and name.
 var awsManaged = map[string]string{
-	"arn:aws:iam::aws:policy/AdministratorAccess": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`,
-	"arn:aws:iam::aws:policy/PowerUserAccess": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":["iam:*","organizations:*","account:*"],"Resource":"*"},` +
+	"AdministratorAccess": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`,
+	"PowerUserAccess": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":["iam:*","organizations:*","account:*"],"Resource":"*"},` +
 		`{"Effect":"Allow","Action":["iam:ListRoles","organizations:DescribeOrganization"],"Resource":"*"}]}`,
-	"arn:aws:iam::aws:policy/SecretsManagerReadWrite":                  `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:*","kms:DescribeKey","kms:ListAliases","kms:ListKeys","tag:GetResources"],"Resource":"*"}]}`,
-	"arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}`,
+	"SecretsManagerReadWrite":                  `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:*","kms:DescribeKey","kms:ListAliases","kms:ListKeys","tag:GetResources"],"Resource":"*"}]}`,
+	"service-role/AWSLambdaBasicExecutionRole": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}`,
+}
+
+// managedARN is the ARN of an AWS managed policy.
+func (a *AWS) managedARN(pathAndName string) string {
+	return a.Options.Partition.New("iam", "", "aws", "policy/"+pathAndName).String()
+}
+
+// awsManagedPolicy is the AWS managed policy of an ARN; nil when it is none that is known here.
+func (a *AWS) awsManagedPolicy(policyARN string) *managedPolicy {
+	name := arn.Of(policyARN).Name()
+	document, known := awsManaged[name]
+	if !known || a.managedARN(name) != policyARN {
+		return nil
+	}
+	base := arn.Of(policyARN).Base()
+	return &managedPolicy{arn: policyARN, name: base, path: "/" + strings.TrimSuffix(name, base), id: "ANPA" + base, document: document, version: 1}
 }
 
 func iamOperations() map[string]Operation {
@@ -59,16 +76,18 @@ func iamOperations() map[string]Operation {
 
 // iamAccess names the role, user or policy that an IAM call is about.
 func iamAccess(c *Call) (Access, error) {
-	prefix := "arn:aws:iam::" + c.Account + ":"
+	own := func(kind, name string) Access {
+		return Access{Resource: c.AWS.Options.Partition.New("iam", "", c.Account, kind+orSlash(c.Form.Get("Path"))+name).String()}
+	}
 	switch {
 	case c.Form.Get("RoleName") != "":
-		return Access{Resource: prefix + "role" + orSlash(c.Form.Get("Path")) + c.Form.Get("RoleName")}, nil
+		return own("role", c.Form.Get("RoleName")), nil
 	case c.Form.Get("UserName") != "":
-		return Access{Resource: prefix + "user" + orSlash(c.Form.Get("Path")) + c.Form.Get("UserName")}, nil
+		return own("user", c.Form.Get("UserName")), nil
 	case c.Form.Get("PolicyArn") != "":
 		return Access{Resource: c.Form.Get("PolicyArn")}, nil
 	case c.Form.Get("PolicyName") != "":
-		return Access{Resource: prefix + "policy" + orSlash(c.Form.Get("Path")) + c.Form.Get("PolicyName")}, nil
+		return own("policy", c.Form.Get("PolicyName")), nil
 	}
 	return Access{}, nil
 }
@@ -87,7 +106,7 @@ func (a *AWS) newIdentity(accountID, kind, path, name string) *Identity {
 		prefix = "AIDA"
 	}
 	return &Identity{
-		kind: kind, name: name, path: orSlash(path), arn: "arn:aws:iam::" + accountID + ":" + kind + orSlash(path) + name,
+		kind: kind, name: name, path: orSlash(path), arn: a.Options.Partition.New("iam", "", accountID, kind+orSlash(path)+name).String(),
 		id: prefix + a.Letters(10, UpperAlnum) + "EXAMPLE", created: a.Options.Now().UTC(),
 		inline: map[string]string{}, tags: map[string]string{}, maxSession: 3600,
 	}
@@ -120,15 +139,15 @@ func NoSuchEntity(message string) error {
 }
 
 // document is the JSON of a managed policy, and whether there is one.
-func (a *AWS) document(arn string) (string, bool) {
-	if document, ok := awsManaged[arn]; ok {
-		return document, true
+func (a *AWS) document(policyARN string) (string, bool) {
+	if found := a.awsManagedPolicy(policyARN); found != nil {
+		return found.document, true
 	}
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 {
+	owner := arn.Of(policyARN).Account
+	if owner == "" {
 		return "", false
 	}
-	found, ok := a.account(parts[4]).policies[arn]
+	found, ok := a.account(owner).policies[policyARN]
 	if !ok {
 		return "", false
 	}
@@ -138,8 +157,8 @@ func (a *AWS) document(arn string) (string, bool) {
 // documents are all identity policies of a role or user, as JSON, in a stable order.
 func (a *AWS) documents(of *Identity) []string {
 	out := make([]string, 0, len(of.inline)+len(of.attached))
-	for _, arn := range of.attached {
-		if document, ok := a.document(arn); ok {
+	for _, attached := range of.attached {
+		if document, ok := a.document(attached); ok {
 			out = append(out, document)
 		}
 	}
@@ -167,7 +186,7 @@ func tagMap(tags []tagXML) map[string]string {
 	return out
 }
 
-// checkDocument refuses what is not a policy document.
+// CheckDocument refuses what is not a policy document.
 func CheckDocument(text string) error {
 	if _, err := policy.Parse("policy", []byte(text)); err != nil {
 		return &Error{Code: "MalformedPolicyDocument", Message: "Syntax errors in policy: " + err.Error()}

@@ -3,7 +3,6 @@ package core
 import (
 	"maps"
 	"slices"
-	"strings"
 )
 
 type inlineXML struct{ PolicyName, PolicyDocument string }
@@ -66,7 +65,7 @@ func getAccountAuthorizationDetails(c *Call) (any, error) {
 			})
 		}
 	}
-	for _, p := range acct.managedPolicies(wants("LocalManagedPolicy"), wants("AWSManagedPolicy")) {
+	for _, p := range c.AWS.managedPolicies(acct, wants("LocalManagedPolicy"), wants("AWSManagedPolicy")) {
 		steps = append(steps, func(out *authorizationDetails) {
 			out.Policies = append(out.Policies, policyDetailXML{showPolicy(p), []policyVersionXML{showVersion(p)}})
 		})
@@ -82,27 +81,27 @@ func getAccountAuthorizationDetails(c *Call) (any, error) {
 	return out, nil
 }
 
-func (acct *account) managedPolicies(local, aws bool) []*managedPolicy {
+func (a *AWS) managedPolicies(acct *account, local, aws bool) []*managedPolicy {
 	var out []*managedPolicy
 	if local {
-		for _, arn := range slices.Sorted(maps.Keys(acct.policies)) {
-			out = append(out, acct.policies[arn])
+		for _, own := range slices.Sorted(maps.Keys(acct.policies)) {
+			out = append(out, acct.policies[own])
 		}
 	}
 	if aws {
-		for _, arn := range slices.Sorted(maps.Keys(awsManaged)) {
-			if acct.uses(arn) {
-				out = append(out, &managedPolicy{arn: arn, name: NameOf(arn), path: "/", id: "ANPA" + NameOf(arn), document: awsManaged[arn], version: 1})
+		for _, name := range slices.Sorted(maps.Keys(awsManaged)) {
+			if managed := a.managedARN(name); acct.uses(managed) {
+				out = append(out, a.awsManagedPolicy(managed))
 			}
 		}
 	}
 	return out
 }
 
-func (acct *account) uses(arn string) bool {
+func (acct *account) uses(policyARN string) bool {
 	for _, kind := range []map[string]*Identity{acct.roles, acct.users} {
 		for _, of := range kind {
-			if of.boundary == arn || slices.Contains(of.attached, arn) {
+			if of.boundary == policyARN || slices.Contains(of.attached, policyARN) {
 				return true
 			}
 		}
@@ -128,6 +127,3 @@ func userDetail(u *Identity) userDetailXML {
 	return userDetailXML{Path: u.path, UserName: u.name, UserId: u.id, Arn: u.arn, CreateDate: ISO(u.created),
 		UserPolicyList: inlineOf(u), AttachedManagedPolicies: attachedOf(u), PermissionsBoundary: boundaryOf(u), Tags: tagsXML(u.tags)}
 }
-
-// nameOf is what follows the last slash of an ARN.
-func NameOf(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }

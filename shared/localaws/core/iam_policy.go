@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 func iamPolicyOperations() map[string]Operation {
@@ -83,12 +85,12 @@ func attach(kind string) Operation {
 		if err != nil {
 			return nil, err
 		}
-		arn := c.Form.Get("PolicyArn")
-		if _, ok := c.AWS.document(arn); !ok {
-			return nil, NoSuchEntity("Policy " + arn + " does not exist or is not attachable.")
+		asked := c.Form.Get("PolicyArn")
+		if _, ok := c.AWS.document(asked); !ok {
+			return nil, NoSuchEntity("Policy " + asked + " does not exist or is not attachable.")
 		}
-		if !slices.Contains(found.attached, arn) {
-			found.attached = append(found.attached, arn)
+		if !slices.Contains(found.attached, asked) {
+			found.attached = append(found.attached, asked)
 		}
 		return nil, nil
 	}
@@ -113,8 +115,8 @@ type attachedXML struct{ PolicyName, PolicyArn string }
 
 func attachedOf(of *Identity) []attachedXML {
 	var out []attachedXML
-	for _, arn := range of.attached {
-		out = append(out, attachedXML{NameOf(arn), arn})
+	for _, attached := range of.attached {
+		out = append(out, attachedXML{arn.Of(attached).Base(), attached})
 	}
 	return out
 }
@@ -138,11 +140,11 @@ func putBoundary(kind string) Operation {
 		if err != nil {
 			return nil, err
 		}
-		arn := c.Form.Get("PermissionsBoundary")
-		if _, ok := c.AWS.document(arn); !ok {
-			return nil, NoSuchEntity("Scope ARN: " + arn + " does not exist or is not attachable.")
+		asked := c.Form.Get("PermissionsBoundary")
+		if _, ok := c.AWS.document(asked); !ok {
+			return nil, NoSuchEntity("Scope ARN: " + asked + " does not exist or is not attachable.")
 		}
-		found.boundary = arn
+		found.boundary = asked
 		return nil, nil
 	}
 }
@@ -173,25 +175,25 @@ func createManagedPolicy(c *Call) (any, error) {
 	if err := CheckDocument(c.Form.Get("PolicyDocument")); err != nil {
 		return nil, err
 	}
-	arn := "arn:aws:iam::" + c.Account + ":policy" + path + name
+	made := &managedPolicy{arn: c.AWS.Options.Partition.New("iam", "", c.Account, "policy"+path+name).String(), name: name, path: path,
+		document: c.Form.Get("PolicyDocument"), version: 1, created: c.Now}
 	policies := c.AWS.account(c.Account).policies
-	if _, taken := policies[arn]; taken {
+	if _, taken := policies[made.arn]; taken {
 		return nil, &Error{Code: "EntityAlreadyExists", Message: "A policy called " + name + " already exists. Duplicate names are not allowed.", Status: http.StatusConflict}
 	}
-	made := &managedPolicy{arn: arn, name: name, path: path, id: "ANPA" + c.AWS.Letters(10, UpperAlnum) + "EXAMPLE",
-		document: c.Form.Get("PolicyDocument"), version: 1, created: c.Now}
-	policies[arn] = made
+	made.id = "ANPA" + c.AWS.Letters(10, UpperAlnum) + "EXAMPLE"
+	policies[made.arn] = made
 	return struct{ Policy policyXML }{showPolicy(made)}, nil
 }
 
 func (c *Call) managedPolicy() (*managedPolicy, error) {
-	arn := c.Form.Get("PolicyArn")
-	if document, ok := awsManaged[arn]; ok {
-		return &managedPolicy{arn: arn, name: NameOf(arn), path: "/", id: "ANPA" + NameOf(arn), document: document, version: 1}, nil
+	asked := c.Form.Get("PolicyArn")
+	if found := c.AWS.awsManagedPolicy(asked); found != nil {
+		return found, nil
 	}
-	found, ok := c.AWS.account(c.Account).policies[arn]
+	found, ok := c.AWS.account(c.Account).policies[asked]
 	if !ok {
-		return nil, NoSuchEntity("Policy " + arn + " was not found.")
+		return nil, NoSuchEntity("Policy " + asked + " was not found.")
 	}
 	return found, nil
 }

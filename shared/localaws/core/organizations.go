@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -18,6 +19,7 @@ const (
 
 // organization is the one organization of this AWS.
 type organization struct {
+	partition  arn.Partition
 	id         string
 	management string // account id
 	rootID     string
@@ -47,14 +49,14 @@ type orgPolicy struct {
 }
 
 func (o *organization) arn(kind, id string) string {
-	return "arn:aws:organizations::" + o.management + ":" + kind + "/" + o.id + "/" + id
+	return o.partition.New("organizations", "", o.management, kind+"/"+o.id+"/"+id).String()
 }
 
 func (o *organization) policyARN(p *orgPolicy) string {
 	if p.aws {
-		return "arn:aws:organizations::aws:policy/service_control_policy/" + p.id
+		return o.partition.New("organizations", "", "aws", "policy/service_control_policy/"+p.id).String()
 	}
-	return "arn:aws:organizations::" + o.management + ":policy/" + o.id + "/" + strings.ToLower(p.kind) + "/" + p.id
+	return o.arn("policy", strings.ToLower(p.kind)+"/"+p.id)
 }
 
 // changed forgets what was derived from accounts, OUs and attachments.
@@ -76,7 +78,7 @@ func (o *organization) parents(accountID string) []string {
 	return path
 }
 
-// memberPaths are, for every account but the management account, the ids from the root down to the account; nil where
+// MemberPaths are, for every account but the management account, the ids from the root down to the account; nil where
 // there is no organization. The state lock must be held.
 func (a *AWS) MemberPaths() map[string][]string {
 	o := a.organization
@@ -92,7 +94,7 @@ func (a *AWS) MemberPaths() map[string][]string {
 	return paths
 }
 
-// hasUnit reports whether the organization has a root or OU of that id. The state lock must be held.
+// HasUnit reports whether the organization has a root or OU of that id. The state lock must be held.
 func (a *AWS) HasUnit(id string) bool {
 	return a.organization != nil && a.organization.units[id] != nil
 }

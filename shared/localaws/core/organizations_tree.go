@@ -32,7 +32,7 @@ func orgTreeOperations() map[string]Operation {
 func describeOrganization(c *Call) (any, error) {
 	o := c.AWS.organization
 	return Reply{"Organization": Reply{
-		"Id": o.id, "Arn": "arn:aws:organizations::" + o.management + ":organization/" + o.id, "FeatureSet": "ALL",
+		"Id": o.id, "Arn": o.partition.New("organizations", "", o.management, "organization/"+o.id).String(), "FeatureSet": "ALL",
 		"MasterAccountArn": o.arn("account", o.management), "MasterAccountId": o.management, "MasterAccountEmail": o.members[o.management].email,
 		"AvailablePolicyTypes": o.policyTypes(),
 	}}, nil
@@ -124,7 +124,8 @@ func listParents(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, parent := c.AWS.organization, ""
+	o := c.AWS.organization
+	var parent string
 	switch {
 	case o.members[in.ChildId] != nil:
 		parent = o.members[in.ChildId].parent

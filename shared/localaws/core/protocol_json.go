@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// rawResponse is an answer that an operation wrote itself, e.g. the payload of a Lambda invocation.
+// RawResponse is an answer that an operation wrote itself, e.g. the payload of a Lambda invocation.
 type RawResponse struct {
 	Status int
 	Header http.Header

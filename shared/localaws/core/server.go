@@ -62,8 +62,11 @@ func (a *AWS) read(r *http.Request) (*Call, Service, error) {
 		return c, s, &Error{Code: "UnknownOperationException", Message: "no service " + name + " here", Status: 404}
 	}
 	c.Service, c.Region = name, region
+	if !a.HasRegion(region) {
+		return c, s, noSuchRegion(s.Protocol, region)
+	}
 	if s.global {
-		c.Region = "us-east-1"
+		c.Region = home(a.Options.Partition, name)
 	}
 	if c.Caller, err = a.authenticate(s.Protocol, key, r.Header.Get("X-Amz-Security-Token")); err != nil {
 		return c, s, err
@@ -113,7 +116,7 @@ func readInput(c *Call, s Service, r *http.Request) error {
 	return nil
 }
 
-// asAPIError turns any error into one that a protocol can write.
+// AsError turns any error into one that a protocol can write.
 func AsError(err error) *Error {
 	var api *Error
 	if errors.As(err, &api) {

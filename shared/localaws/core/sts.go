@@ -1,8 +1,9 @@
 package core
 
 import (
-	"strings"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 func stsOperations() map[string]Operation {
@@ -77,18 +78,15 @@ func (a *AWS) expiration(seconds int) time.Time {
 	return now.Add(time.Duration(seconds) * time.Second)
 }
 
-// roleByARN finds a role by its ARN (with path), and the account it is in; nil when there is none.
-func (a *AWS) RoleByARN(arn string) (string, *Identity) {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 || !strings.HasPrefix(parts[5], "role/") {
-		return "", nil
-	}
-	acct, ok := a.accounts[parts[4]]
+// RoleByARN finds a role by its ARN (with path), and the account it is in; nil when there is none.
+func (a *AWS) RoleByARN(roleARN string) (string, *Identity) {
+	parsed := arn.Of(roleARN)
+	acct, ok := a.accounts[parsed.Account]
 	if !ok {
 		return "", nil
 	}
-	found, ok := acct.roles[NameOf(arn)]
-	if !ok || found.arn != arn {
+	found, ok := acct.roles[parsed.Base()]
+	if !ok || found.arn != roleARN {
 		return "", nil
 	}
 	return acct.ID, found

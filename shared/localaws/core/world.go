@@ -25,7 +25,7 @@ func (a *AWS) OrganizationWithRoot(id, root, managementAccount string) {
 
 func (a *AWS) found(id, root, managementAccount string) {
 	a.organization = &organization{
-		id: id, management: managementAccount, rootID: root,
+		partition: a.Options.Partition, id: id, management: managementAccount, rootID: root,
 		units:    map[string]*unit{root: {id: root, name: "Root"}},
 		members:  map[string]*member{},
 		attached: map[string][]string{root: {fullAccessPolicy}},
@@ -113,7 +113,7 @@ func (a *AWS) principal(accountID, name string) (Caller, error) {
 	kind, rest, _ := strings.Cut(name, "/")
 	switch {
 	case name == "root":
-		return rootCaller(accountID), nil
+		return rootCaller(a.Options.Partition, accountID), nil
 	case kind == "user" && rest != "":
 		return userCaller(accountID, a.AdminUnlessPresent(accountID, "user", rest)), nil
 	case kind == "role" && strings.Contains(rest, "/"):
@@ -131,9 +131,9 @@ func (a *AWS) AdminUnlessPresent(accountID, kind, pathAndName string) *Identity 
 	all := a.account(accountID).of(kind)
 	if all[name] == nil {
 		made := a.newIdentity(accountID, kind, path, name)
-		made.attached = []string{"arn:aws:iam::aws:policy/AdministratorAccess"}
-		made.Trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + accountID +
-			`:root"},"Action":"sts:AssumeRole"}]}`
+		made.attached = []string{a.managedARN("AdministratorAccess")}
+		made.Trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + a.Options.Partition.Root(accountID) +
+			`"},"Action":"sts:AssumeRole"}]}`
 		all[name] = made
 	}
 	return all[name]

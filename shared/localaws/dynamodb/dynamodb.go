@@ -7,10 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
-// dynamoStore is Amazon DynamoDB in one account and Region.
+// store is Amazon DynamoDB in one account and Region.
 type store struct {
 	tables map[string]*table
 	tokens map[string]time.Time // of transactions done
@@ -63,10 +64,13 @@ func tableOf(c *core.Call, nameOrARN string) (*table, error) {
 }
 
 func tableName(nameOrARN string) string {
-	return nameOrARN[strings.LastIndexByte(nameOrARN, '/')+1:]
+	if arn.Is(nameOrARN) {
+		return arn.Of(nameOrARN).Base()
+	}
+	return nameOrARN
 }
 
-// read decodes the input. What is wrong with attribute values is said in DynamoDB's words.
+// decodeInput decodes the input. What is wrong with attribute values is said in DynamoDB's words.
 func decodeInput(c *core.Call, v any) error {
 	err := json.Unmarshal(c.Input, v)
 	var known *core.Error
@@ -76,7 +80,7 @@ func decodeInput(c *core.Call, v any) error {
 	return &core.Error{Code: "SerializationException", Message: err.Error()}
 }
 
-// dynamoAccess names the table or index a call is about; of a batch or transaction the first.
+// accessOf names the table or index a call is about; of a batch or transaction the first.
 func accessOf(c *core.Call) (core.Access, error) {
 	var in struct {
 		TableName, IndexName, ResourceArn string
@@ -115,10 +119,10 @@ func accessOf(c *core.Call) (core.Access, error) {
 }
 
 func tableARN(p core.Location, name string) string {
-	return "arn:aws:dynamodb:" + p.Region + ":" + p.Account + ":table/" + name
+	return p.ARN("dynamodb", "table/"+name)
 }
 
-// dynamoServices is Amazon DynamoDB.
+// Services is Amazon DynamoDB.
 func Services() map[string]core.Service {
 	return map[string]core.Service{
 		"dynamodb": {Protocol: core.JSON10, Operations: operations(), Access: accessOf},

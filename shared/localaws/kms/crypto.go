@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
@@ -31,7 +32,7 @@ type CryptoInput struct {
 	NumberOfBytes     int               `json:",omitempty"`
 }
 
-// cryptoOutput is the answer of all cryptographic operations.
+// CryptoOutput is the answer of all cryptographic operations.
 type CryptoOutput struct {
 	KeyId               string
 	CiphertextBlob      []byte `json:",omitempty"`
@@ -51,7 +52,7 @@ func encryptionContext(of map[string]string) map[string][]string {
 	return out
 }
 
-// used notes a successful use of a key; the event id comes when the call is recorded.
+// noteUse notes a successful use of a key; the event id comes when the call is recorded.
 func noteUse(c *core.Call, k *Key) {
 	k.last = keyLastUsed{operation: c.Operation, requestID: c.RequestID, at: c.Now}
 	c.Recorded = func(eventID string) { k.last.eventID = eventID }
@@ -120,18 +121,18 @@ func decrypt(c *core.Call) (any, error) {
 	if err := c.Decode(&in); err != nil {
 		return nil, err
 	}
-	arn, _, ok := bytes.Cut(in.CiphertextBlob, []byte{0})
+	sealedBy, _, ok := bytes.Cut(in.CiphertextBlob, []byte{0})
 	if !ok {
 		return nil, &core.Error{Code: "InvalidCiphertextException"}
 	}
 	if in.KeyId != "" {
 		if named, err := FindKey(c.AWS, c.Location, in.KeyId); err != nil {
 			return nil, err
-		} else if named.ARN != inThisRegion(c, string(arn)) {
+		} else if named.ARN != inThisRegion(c, string(sealedBy)) {
 			return nil, &core.Error{Code: "IncorrectKeyException", Message: "The key ID in the request does not identify a CMK that can perform this operation."}
 		}
 	}
-	in.KeyId = inThisRegion(c, string(arn))
+	in.KeyId = inThisRegion(c, string(sealedBy))
 	k, err := cryptoKey(c, in)
 	if err != nil {
 		return nil, err
@@ -144,17 +145,16 @@ func decrypt(c *core.Call) (any, error) {
 }
 
 // inThisRegion is the related key of a multi-Region key, which opens what any of them has sealed.
-func inThisRegion(c *core.Call, arn string) string {
-	id := core.NameOf(arn)
-	if parts := strings.Split(arn, ":"); strings.HasPrefix(id, "mrk-") && len(parts) == 6 {
-		return keyARN(core.Location{Account: parts[4], Region: c.Region}, id)
+func inThisRegion(c *core.Call, key string) string {
+	if parsed := arn.Of(key); strings.HasPrefix(parsed.Name(), "mrk-") {
+		return parsed.In(c.Region).String()
 	}
-	return arn
+	return key
 }
 
 const nonceSize = 12
 
-// seal encrypts under a key: key ARN, a zero byte, nonce, AES-GCM with the encryption context as additional data.
+// sealUnder encrypts under a key: key ARN, a zero byte, nonce, AES-GCM with the encryption context as additional data.
 func sealUnder(a *core.AWS, k *Key, plain []byte, context map[string]string) []byte {
 	nonce := randomBytes(a, nonceSize)
 	out := append(append([]byte(k.ARN), 0), nonce...)

@@ -6,11 +6,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
-// kmsGrant allows a principal some operations on one key.
+// grant allows a principal some operations on one key.
 type grant struct {
 	id, name, grantee, retiring, issuer string
 	operations                          []string
@@ -96,7 +97,7 @@ func listGrants(c *core.Call) (any, error) {
 }
 
 func (g *grant) show(k *Key) core.Reply {
-	out := core.Reply{"KeyId": k.ARN, "GrantId": g.id, "GranteePrincipal": g.grantee, "IssuingAccount": "arn:aws:iam::" + g.issuer + ":root",
+	out := core.Reply{"KeyId": k.ARN, "GrantId": g.id, "GranteePrincipal": g.grantee, "IssuingAccount": arn.Of(k.ARN).Partition.Root(g.issuer),
 		"Operations": g.operations, "CreationDate": core.Epoch(g.created), "Name": g.name}
 	if g.retiring != "" {
 		out["RetiringPrincipal"] = g.retiring

@@ -121,7 +121,7 @@ func describeKey(c *core.Call) (any, error) {
 	return core.Reply{"KeyMetadata": found.metadata()}, nil
 }
 
-// kmsPage answers one page of a list under a name; KMS pages by Marker.
+// page answers one page of a list under a name; KMS pages by Marker.
 func page(c *core.Call, name string, items []any, most int) (any, error) {
 	var in struct {
 		Limit  int
@@ -170,6 +170,8 @@ func replicateKey(c *core.Call) (any, error) {
 	switch {
 	case !k.multiRegion || k.primary != k.At:
 		return nil, &core.Error{Code: "UnsupportedOperationException", Message: k.ARN + " is not a multi-region primary key."}
+	case !c.AWS.HasRegion(in.ReplicaRegion):
+		return nil, &core.Error{Code: "UnsupportedOperationException", Message: "The specified Region " + in.ReplicaRegion + " is not supported."}
 	case livingKey(c.AWS, at, k.id) != nil:
 		return nil, &core.Error{Code: "AlreadyExistsException", Message: "Replica key already exists in " + in.ReplicaRegion + " region"}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
@@ -19,7 +20,7 @@ const (
 	keyPendingReplicaDeletion = "PendingReplicaDeletion"
 )
 
-// kmsStore is KMS in one account and Region.
+// store is KMS in one account and Region.
 type store struct {
 	Keys    map[string]*Key
 	aliases map[string]*alias // by "alias/…"
@@ -31,7 +32,7 @@ func newStore() *store {
 
 func KeysAt(a *core.AWS, at core.Location) *store { return core.Regional(a, at, newStore) }
 
-// kmsKey is one KMS key, customer or AWS managed.
+// Key is one KMS key, customer or AWS managed.
 type Key struct {
 	id, ARN     string
 	At          core.Location
@@ -89,21 +90,22 @@ type keyInput struct {
 }
 
 func aliasARN(p core.Location, name string) string {
-	return "arn:aws:kms:" + p.Region + ":" + p.Account + ":" + name
-}
-func keyARN(p core.Location, id string) string {
-	return "arn:aws:kms:" + p.Region + ":" + p.Account + ":key/" + id
+	return p.ARN("kms", name)
 }
 
-// findKey finds a key by id, key ARN, alias name or alias ARN, as seen from a location. Aliases of AWS managed keys make
+func keyARN(p core.Location, id string) string {
+	return p.ARN("kms", "key/"+id)
+}
+
+// FindKey finds a key by id, key ARN, alias name or alias ARN, as seen from a location. Aliases of AWS managed keys make
 // their key on first use.
 func FindKey(a *core.AWS, from core.Location, id string) (*Key, error) {
 	if id == "" {
 		return nil, &core.Error{Code: "ValidationException", Message: "1 validation error detected: Value at 'keyId' failed to satisfy constraint: Member must not be null"}
 	}
 	at := from
-	if parts := strings.SplitN(id, ":", 6); len(parts) == 6 && parts[2] == "kms" {
-		at, id = core.Location{Account: parts[4], Region: parts[3]}, parts[5]
+	if named, resource, ok := a.Locate(id, "kms"); ok {
+		at, id = named, resource
 		if at.Region != from.Region {
 			return nil, &core.Error{Code: "NotFoundException", Message: "Invalid arn " + at.Region}
 		}
@@ -178,11 +180,11 @@ func awsManagedKey(a *core.AWS, at core.Location, alias string) *Key {
 
 // awsManagedKeyPolicy lets everybody in the account use the key through its service, and nobody change it.
 func awsManagedKeyPolicy(at core.Location, service string) string {
-	through := `"Condition":{"StringEquals":{"kms:CallerAccount":"` + at.Account + `","kms:ViaService":"` + service + "." + at.Region + `.amazonaws.com"}}`
+	through := `"Condition":{"StringEquals":{"kms:CallerAccount":"` + at.Account + `","kms:ViaService":"` + arn.PartitionOf(at.Region).Regional(service, at.Region) + `"}}`
 	return `{"Version":"2012-10-17","Id":"auto-` + service + `-2","Statement":[` +
 		`{"Sid":"Allow access through AWS ` + service + ` for all principals in the account that are authorized to use it","Effect":"Allow","Principal":{"AWS":"*"},` +
 		`"Action":["kms:Encrypt","kms:Decrypt","kms:ReEncrypt*","kms:CreateGrant","kms:DescribeKey","kms:GenerateDataKey*"],"Resource":"*",` + through + `},` +
-		`{"Sid":"Allow direct access to key metadata to the account","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + at.Account + `:root"},` +
+		`{"Sid":"Allow direct access to key metadata to the account","Effect":"Allow","Principal":{"AWS":"` + arn.PartitionOf(at.Region).Root(at.Account) + `"},` +
 		`"Action":["kms:Describe*","kms:Get*","kms:List*","kms:RevokeGrant"],"Resource":"*"}]}`
 }
 
@@ -190,14 +192,14 @@ func awsManagedKeyPolicy(at core.Location, service string) string {
 func newKey(a *core.AWS, at core.Location, id string) *Key {
 	made := &Key{id: id, ARN: keyARN(at, id), At: at, Manager: "CUSTOMER", state: keyEnabled, spec: "SYMMETRIC_DEFAULT",
 		usage: "ENCRYPT_DECRYPT", origin: "AWS_KMS", created: a.Options.Now().UTC(), tags: map[string]string{}, material: randomBytes(a, 32)}
-	made.Policy = defaultKeyPolicy(at.Account)
+	made.Policy = defaultKeyPolicy(at)
 	KeysAt(a, at).Keys[id] = made
 	return made
 }
 
-func defaultKeyPolicy(accountID string) string {
-	return `{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` +
-		accountID + `:root"},"Action":"kms:*","Resource":"*"}]}`
+func defaultKeyPolicy(at core.Location) string {
+	return `{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"` +
+		arn.PartitionOf(at.Region).Root(at.Account) + `"},"Action":"kms:*","Resource":"*"}]}`
 }
 
 func addAlias(a *core.AWS, k *Key, name string) {
@@ -207,7 +209,7 @@ func addAlias(a *core.AWS, k *Key, name string) {
 	slices.Sort(k.aliases)
 }
 
-// bytes are random bytes from the seeded source.
+// randomBytes are random bytes from the seeded source.
 func randomBytes(a *core.AWS, n int) []byte {
 	out := make([]byte, n)
 	for i := range out {
@@ -216,7 +218,7 @@ func randomBytes(a *core.AWS, n int) []byte {
 	return out
 }
 
-// key finds the key a call names and checks the caller's right to the action on it: by the key policy, which must
+// authorizedKey finds the key a call names and checks the caller's right to the action on it: by the key policy, which must
 // allow or delegate to IAM, or by a grant. The record names the key from then on.
 func authorizedKey(c *core.Call, id string, context map[string][]string) (*Key, error) {
 	found, err := FindKey(c.AWS, c.Location, id)
@@ -240,7 +242,7 @@ func keyContext(c *core.Call, k *Key, more map[string][]string) map[string][]str
 	}
 	if c.Via != "" {
 		service, _, _ := strings.Cut(c.Via, ".")
-		out["kms:ViaService"] = []string{service + "." + c.Region + ".amazonaws.com"}
+		out["kms:ViaService"] = []string{arn.PartitionOf(c.Region).Regional(service, c.Region)}
 	}
 	for name, value := range k.tags {
 		out["aws:ResourceTag/"+name] = []string{value}
@@ -251,13 +253,13 @@ func keyContext(c *core.Call, k *Key, more map[string][]string) map[string][]str
 
 // ownKey is key for calls that cannot reach another account's keys.
 func ownKey(c *core.Call, id string, context map[string][]string) (*Key, error) {
-	if strings.HasPrefix(id, "arn:") && !strings.HasPrefix(id, "arn:aws:kms:"+c.Region+":"+c.Account+":") {
+	if at, _, _ := c.AWS.Locate(id, "kms"); arn.Is(id) && at != c.Location {
 		return nil, &core.Error{Code: "InvalidArnException", Message: "Invalid arn " + id}
 	}
 	return authorizedKey(c, id, context)
 }
 
-// kmsServices is AWS KMS.
+// Services is AWS KMS.
 func Services() map[string]core.Service {
 	return map[string]core.Service{
 		"kms": {Protocol: core.JSON11, Operations: operations()},

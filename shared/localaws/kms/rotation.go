@@ -140,7 +140,7 @@ func rotateKeyOnDemand(c *core.Call) (any, error) {
 	return core.Reply{"KeyId": k.ARN}, nil
 }
 
-// elapseKeys ends the waiting periods of a location that are over and rotates the keys that are due. The state lock
+// Elapse ends the waiting periods of a location that are over and rotates the keys that are due. The state lock
 // must be held.
 func Elapse(a *core.AWS, at core.Location) {
 	for _, id := range core.SortedKeys(KeysAt(a, at).Keys) {

@@ -17,7 +17,7 @@ func stateOperations() map[string]core.Operation {
 	}
 }
 
-// usable answers why a key cannot be used now, nil when it can.
+// Usable answers why a key cannot be used now, nil when it can.
 func (k *Key) Usable() error {
 	switch k.state {
 	case keyEnabled:

@@ -211,7 +211,7 @@ type Stats struct {
 	InDLQ         int // now: messages in dead-letter queues
 }
 
-// Stats counts since the start.
+// StatsOf counts since the start.
 func StatsOf(a *core.AWS) Stats {
 	a.Lock()
 	defer a.Unlock()
@@ -254,7 +254,7 @@ func deadLetterQueues(a *core.AWS) map[string]*queue {
 	return found
 }
 
-// messagingServices are the services that carry events and messages, and the functions that take them.
+// Services are the services that carry events and messages, and the functions that take them.
 func Services() map[string]core.Service {
 	return map[string]core.Service{
 		"events": {Protocol: core.JSON11, Operations: eventsOperations(), Access: eventsAccess},

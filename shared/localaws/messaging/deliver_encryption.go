@@ -1,6 +1,7 @@
 package messaging
 
 import (
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 	"github.com/doublelock/doublelock/shared/localaws/kms"
 )
@@ -42,7 +43,7 @@ func (s sealedUnder) by(c *core.Call, actions []string) error {
 		return err
 	}
 	for _, action := range actions {
-		sub := &core.Call{AWS: c.AWS, Location: s.Location, Service: "kms", Operation: action, Caller: c.Caller, Now: c.Now, Via: s.service + ".amazonaws.com"}
+		sub := &core.Call{AWS: c.AWS, Location: s.Location, Service: "kms", Operation: action, Caller: c.Caller, Now: c.Now, Via: c.AWS.Options.Partition.Service(s.service)}
 		if err := kms.AuthorizeKey(sub, k, "kms:"+action, s.context()); err != nil {
 			return s.refused("AccessDenied", err)
 		}
@@ -62,7 +63,7 @@ func (s sealedUnder) byService(a *core.AWS, principal, source string) error {
 	}
 	for _, action := range toWrite {
 		context := s.context()
-		context["kms:ViaService"] = []string{s.service + "." + s.Region + ".amazonaws.com"}
+		context["kms:ViaService"] = []string{arn.PartitionOf(s.Region).Regional(s.service, s.Region)}
 		on := core.Access{Action: "kms:" + action, Resource: k.ARN, ResourcePolicy: k.Policy, Owner: k.At.Account, Context: context}
 		if err := permit(a, principal, source, on); err != nil {
 			return s.refused("AccessDenied", err)

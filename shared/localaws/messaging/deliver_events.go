@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 	"github.com/doublelock/doublelock/shared/policy"
 )
@@ -37,7 +38,7 @@ func putEvent(a *core.AWS, p core.Location, bus string, event map[string]any) {
 	}
 }
 
-// put is putEvent for an event that is decoded JSON already.
+// putOn is putEvent for an event that is decoded JSON already.
 func putOn(a *core.AWS, e busEvent) {
 	flightOf(a).stats.Events++
 	if a.Options.OnPut != nil {
@@ -95,7 +96,7 @@ func arrive(a *core.AWS, e busEvent) {
 			continue
 		}
 		for _, t := range r.targets {
-			if p, _, isBus := busOfARN(t.Arn); isBus && e.foreign && p.Account != e.Account {
+			if p, _, isBus := busOfARN(a, t.Arn); isBus && e.foreign && p.Account != e.Account {
 				continue // one hop only
 			}
 			flightOf(a).stats.Matched++
@@ -123,7 +124,7 @@ func (d eventDelivery) hand() work {
 		d.fail("INVALID_JSON", err)
 		return nil
 	}
-	switch serviceOf(d.target.Arn) {
+	switch arn.Of(d.target.Arn).Service {
 	case "sqs":
 		err = d.toQueue(input)
 	case "events":
@@ -145,17 +146,9 @@ func (d eventDelivery) hand() work {
 	return nil
 }
 
-func serviceOf(arn string) string {
-	parts := strings.SplitN(arn, ":", 4)
-	if len(parts) < 4 {
-		return ""
-	}
-	return parts[2]
-}
-
 // codeOf is EventBridge's error code for a delivery that was refused.
 func codeOf(err error) string {
-	if strings.Contains(strings.ToLower(err.Error()), "not authorized") {
+	if strings.Contains(core.AsError(err).Code, "AccessDenied") { // KMS's refusals begin with the service that passes them on
 		return "NO_PERMISSIONS"
 	}
 	return "NO_RESOURCE"
@@ -189,7 +182,7 @@ func sendAs(a *core.AWS, principal, source string, q *queue, in sendInput) error
 // permit tells whether a resource's own policy lets an AWS service act on it for a rule, topic or the like. The state
 // lock must be held.
 func permit(a *core.AWS, principal, source string, on core.Access) error {
-	context := map[string][]string{"aws:SourceArn": {source}, "aws:SourceAccount": {accountOf(source)}, "aws:SecureTransport": {"true"}}
+	context := map[string][]string{"aws:SourceArn": {source}, "aws:SourceAccount": {arn.Of(source).Account}, "aws:SecureTransport": {"true"}}
 	maps.Copy(context, on.Context)
 	var own policy.Policies
 	if on.ResourcePolicy != "" {
@@ -224,17 +217,9 @@ func trusting(a *core.AWS, principal, roleARN, source string) (account string, r
 	return account, role, err
 }
 
-func accountOf(arn string) string {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) < 5 {
-		return ""
-	}
-	return parts[4]
-}
-
 // toBus sends the event on to a bus of another account or Region, or beside this one, as the target's role.
 func (d eventDelivery) toBus() error {
-	p, name, _ := busOfARN(d.target.Arn)
+	p, name, _ := busOfARN(d.aws, d.target.Arn)
 	b, ok := busesAt(d.aws, p).buses[name]
 	if !ok {
 		return noSuchBus(name)

@@ -91,7 +91,7 @@ func busOf(c *core.Call, nameOrARN string) (*eventBus, core.Location, error) {
 }
 
 func busLocation(c *core.Call, nameOrARN string) (core.Location, string) {
-	if p, name, ok := busOfARN(nameOrARN); ok {
+	if p, name, ok := busOfARN(c.AWS, nameOrARN); ok {
 		return p, name
 	}
 	if nameOrARN == "" {
@@ -104,17 +104,17 @@ func noSuchBus(name string) error {
 	return &core.Error{Code: "ResourceNotFoundException", Message: "Event bus " + name + " does not exist."}
 }
 
-func busOfARN(arn string) (core.Location, string, bool) {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 || parts[2] != "events" {
+func busOfARN(a *core.AWS, busARN string) (core.Location, string, bool) {
+	at, resource, ok := a.Locate(busARN, "events")
+	if !ok {
 		return core.Location{}, "", false
 	}
-	name, ok := strings.CutPrefix(parts[5], "event-bus/")
-	return core.Location{Account: parts[4], Region: parts[3]}, name, ok
+	name, ok := strings.CutPrefix(resource, "event-bus/")
+	return at, name, ok
 }
 
 func busARN(p core.Location, name string) string {
-	return "arn:aws:events:" + p.Region + ":" + p.Account + ":event-bus/" + name
+	return p.ARN("events", "event-bus/"+name)
 }
 
 // ruleARN has the bus in it, except on the default one.
@@ -122,7 +122,7 @@ func ruleARN(p core.Location, bus, name string) string {
 	if bus != "default" {
 		name = bus + "/" + name
 	}
-	return "arn:aws:events:" + p.Region + ":" + p.Account + ":rule/" + name
+	return p.ARN("events", "rule/"+name)
 }
 
 // eventsAccess names the rule or bus a call is about. PutEvents authorises each entry's bus by itself.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
@@ -158,7 +159,7 @@ func withStatement(old []map[string]any, in permission, bus string) ([]map[strin
 	}
 	var principal any = "*"
 	if in.Principal != "*" {
-		principal = map[string]any{"AWS": "arn:aws:iam::" + in.Principal + ":root"}
+		principal = map[string]any{"AWS": arn.Of(bus).Partition.Root(in.Principal)}
 	}
 	made := map[string]any{"Sid": in.StatementId, "Effect": "Allow", "Principal": principal, "Action": in.Action, "Resource": bus}
 	if in.Condition != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 	"github.com/doublelock/doublelock/shared/localaws/pattern"
 )
@@ -214,8 +215,7 @@ func putTargets(c *core.Call, r *rule, _ string) (any, error) {
 }
 
 func checkTarget(c *core.Call, t target) error {
-	parts := strings.SplitN(t.Arn, ":", 6)
-	if t.Id == "" || len(parts) != 6 || parts[0] != "arn" {
+	if t.Id == "" || !arn.Is(t.Arn) {
 		return validation("Parameter " + t.Arn + " is not valid. Reason: Provided Arn is not in correct format.")
 	}
 	ways := 0
@@ -230,7 +230,7 @@ func checkTarget(c *core.Call, t target) error {
 	if t.Input != "" && !json.Valid([]byte(t.Input)) {
 		return validation("JSON syntax error in input for target " + t.Id + ".")
 	}
-	if p, _, ok := busOfARN(t.Arn); ok && p != c.Location && t.RoleArn == "" {
+	if p, _, ok := busOfARN(c.AWS, t.Arn); ok && p != c.Location && t.RoleArn == "" {
 		return validation("RoleArn is required for target " + t.Arn + ".")
 	}
 	return nil

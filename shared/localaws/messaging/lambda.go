@@ -158,18 +158,17 @@ func noSuchFunction(arn string) error {
 }
 
 func functionARN(p core.Location, name string) string {
-	return "arn:aws:lambda:" + p.Region + ":" + p.Account + ":function:" + name
+	return p.ARN("lambda", "function:"+name)
 }
 
-// functionByARN finds a function anywhere. The state lock must be held.
-func FunctionByARN(a *core.AWS, arn string) (*function, core.Location, bool) {
-	parts := strings.Split(arn, ":")
-	if len(parts) < 7 || parts[2] != "lambda" {
+// FunctionByARN finds a function anywhere. The state lock must be held.
+func FunctionByARN(a *core.AWS, functionARN string) (*function, core.Location, bool) {
+	at, resource, ok := a.Locate(functionARN, "lambda")
+	if !ok {
 		return nil, core.Location{}, false
 	}
-	p := core.Location{Account: parts[4], Region: parts[3]}
-	f, ok := functionsAt(a, p).functions[parts[6]]
-	return f, p, ok
+	f, ok := functionsAt(a, at).functions[bareFunction(resource)]
+	return f, at, ok
 }
 
 func lambdaAccess(c *core.Call) (core.Access, error) {

@@ -18,7 +18,7 @@ func addFunctionPermission(c *core.Call, f *function) (any, error) {
 		return nil, &core.Error{Code: "ResourceConflictException", Message: "The statement id (" + in.StatementId + ") provided already exists. Please provide a new statement id, or remove the existing statement.", Status: http.StatusConflict}
 	}
 	principal := map[string]any{"AWS": in.Principal}
-	if strings.HasSuffix(in.Principal, ".amazonaws.com") {
+	if strings.HasSuffix(in.Principal, c.AWS.Options.Partition.Service("")) {
 		principal = map[string]any{"Service": in.Principal}
 	}
 	made := map[string]any{"Sid": in.StatementId, "Effect": "Allow", "Principal": principal, "Action": in.Action, "Resource": f.FunctionArn}

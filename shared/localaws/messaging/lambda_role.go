@@ -1,6 +1,9 @@
 package messaging
 
-import "github.com/doublelock/doublelock/shared/localaws/core"
+import (
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/localaws/core"
+)
 
 const lambdaPrincipal = "lambda.amazonaws.com"
 
@@ -23,7 +26,7 @@ func mayPoll(a *core.AWS, f *function, q *queue) error {
 	}
 	account, role := a.RoleByARN(f.Role)
 	if role == nil {
-		return core.NoSuchEntity("The role with name " + core.NameOf(f.Role) + " cannot be found.")
+		return core.NoSuchEntity("The role with name " + arn.Of(f.Role).Base() + " cannot be found.")
 	}
 	c := &core.Call{AWS: a, Location: q.Location, Service: "sqs", Now: a.Options.Now().UTC(), Caller: core.RoleCaller(account, role, f.FunctionName)}
 	for _, action := range []string{"ReceiveMessage", "DeleteMessage", "GetQueueAttributes"} {

@@ -79,7 +79,7 @@ func createEventSource(c *core.Call) (any, error) {
 		made.State = "Disabled"
 	}
 	made.LastModified = float64(c.Now.UnixNano()) / float64(time.Second)
-	made.EventSourceMappingArn = "arn:aws:lambda:" + c.Region + ":" + c.Account + ":event-source-mapping:" + made.UUID
+	made.EventSourceMappingArn = c.Location.ARN("lambda", "event-source-mapping:"+made.UUID)
 	store := functionsAt(c.AWS, c.Location)
 	store.sources = append(store.sources, &made)
 	return &made, nil

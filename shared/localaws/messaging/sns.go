@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 	"github.com/doublelock/doublelock/shared/localaws/pattern"
 )
@@ -53,37 +54,47 @@ func snsOperations() map[string]core.Operation {
 
 // snsAccess names the topic a call is about and lets its policy speak.
 func snsAccess(c *core.Call) (core.Access, error) {
-	arn := c.Form.Get("TopicArn") + c.Form.Get("TargetArn")
-	if name := c.Form.Get("Name"); arn == "" && name != "" {
-		arn = topicARN(c.Location, name)
+	asked := c.Form.Get("TopicArn") + c.Form.Get("TargetArn")
+	if name := c.Form.Get("Name"); asked == "" && name != "" {
+		asked = topicARN(c.Location, name)
 	}
-	if sub := c.Form.Get("SubscriptionArn"); arn == "" && sub != "" {
-		arn = sub[:max(0, strings.LastIndexByte(sub, ':'))]
+	if sub := c.Form.Get("SubscriptionArn"); asked == "" && sub != "" {
+		asked = topicOf(c.AWS, sub)
 	}
-	if arn == "" {
+	if asked == "" {
 		return core.Access{Resource: "*"}, nil
 	}
-	on := core.Access{Resource: arn, Owner: accountOf(arn)}
-	if t, ok := topicByARN(c.AWS, arn); ok {
+	on := core.Access{Resource: asked, Owner: arn.Of(asked).Account}
+	if t, ok := topicByARN(c.AWS, asked); ok {
 		on.ResourcePolicy = t.attributes["Policy"]
 	}
 	return on, nil
 }
 
 func topicARN(p core.Location, name string) string {
-	return "arn:aws:sns:" + p.Region + ":" + p.Account + ":" + name
+	return p.ARN("sns", name)
 }
 
 func (t *topic) arn() string { return topicARN(t.Location, t.name) }
 
 // topicByARN finds a topic anywhere. The state lock must be held.
-func topicByARN(a *core.AWS, arn string) (*topic, bool) {
-	parts := strings.Split(arn, ":")
-	if len(parts) != 6 || parts[2] != "sns" {
+func topicByARN(a *core.AWS, topicARN string) (*topic, bool) {
+	at, name, ok := a.Locate(topicARN, "sns")
+	if !ok {
 		return nil, false
 	}
-	t, ok := topicsAt(a, core.Location{Account: parts[4], Region: parts[3]}).topics[parts[5]]
+	t, ok := topicsAt(a, at).topics[name]
 	return t, ok
+}
+
+// topicOf is the ARN of the topic of a subscription; "" for what is no subscription's ARN.
+func topicOf(a *core.AWS, subscriptionARN string) string {
+	at, resource, ok := a.Locate(subscriptionARN, "sns")
+	name, _, isSubscription := strings.Cut(resource, ":")
+	if !ok || !isSubscription {
+		return ""
+	}
+	return topicARN(at, name)
 }
 
 func onTopic(run func(*core.Call, *topic) (any, error)) core.Operation {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
@@ -133,7 +134,7 @@ func readStructure(message string) (map[string]string, error) {
 	return structure, nil
 }
 
-// notify sends a message to everyone who subscribed and wants it. The state lock must be held.
+// publishTo sends a message to everyone who subscribed and wants it. The state lock must be held.
 func publishTo(a *core.AWS, t *topic, m notification) (id string) {
 	m.id, m.at = a.UUID(), a.Options.Now().UTC()
 	for _, s := range t.subscriptions {
@@ -240,7 +241,7 @@ type envelope struct {
 type envelopeAttribute struct{ Type, Value string }
 
 func (m notification) envelope(t *topic, s *subscription, protocol string) envelope {
-	host := "https://sns." + t.Region + ".amazonaws.com/"
+	host := "https://" + arn.PartitionOf(t.Region).Regional("sns", t.Region) + "/"
 	e := envelope{Type: "Notification", MessageID: m.id, TopicArn: t.arn(), Subject: m.subject, Message: m.text(protocol),
 		Timestamp: m.at.Format("2006-01-02T15:04:05.000Z"), SignatureVersion: "1", Signature: "EXAMPLE",
 		SigningCertURL: host + "SimpleNotificationService-EXAMPLE.pem", UnsubscribeURL: host + "?Action=Unsubscribe&SubscriptionArn=" + s.arn}

@@ -130,19 +130,19 @@ func (s *subscription) passes(m notification) bool {
 }
 
 func unsubscribe(c *core.Call) (any, error) {
-	arn := c.Form.Get("SubscriptionArn")
-	if t, ok := topicByARN(c.AWS, arn[:max(0, strings.LastIndexByte(arn, ':'))]); ok {
-		t.subscriptions = slices.DeleteFunc(t.subscriptions, func(s *subscription) bool { return s.arn == arn })
+	asked := c.Form.Get("SubscriptionArn")
+	if t, ok := topicByARN(c.AWS, topicOf(c.AWS, asked)); ok {
+		t.subscriptions = slices.DeleteFunc(t.subscriptions, func(s *subscription) bool { return s.arn == asked })
 	}
 	return nil, nil
 }
 
 func onSubscription(run func(*core.Call, *topic, *subscription) (any, error)) core.Operation {
 	return func(c *core.Call) (any, error) {
-		arn := c.Form.Get("SubscriptionArn")
-		if t, ok := topicByARN(c.AWS, arn[:max(0, strings.LastIndexByte(arn, ':'))]); ok {
+		asked := c.Form.Get("SubscriptionArn")
+		if t, ok := topicByARN(c.AWS, topicOf(c.AWS, asked)); ok {
 			for _, s := range t.subscriptions {
-				if s.arn == arn {
+				if s.arn == asked {
 					return run(c, t, s)
 				}
 			}

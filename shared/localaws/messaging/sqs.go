@@ -129,16 +129,16 @@ func queueOfURL(url string) (account, name string) {
 }
 
 // queueByARN finds a queue anywhere. The state lock must be held.
-func queueByARN(a *core.AWS, arn string) (*queue, bool) {
-	parts := strings.Split(arn, ":")
-	if len(parts) != 6 || parts[2] != "sqs" {
+func queueByARN(a *core.AWS, queueARN string) (*queue, bool) {
+	at, name, ok := a.Locate(queueARN, "sqs")
+	if !ok {
 		return nil, false
 	}
-	q, ok := queuesAt(a, core.Location{Account: parts[4], Region: parts[3]}).queues[parts[5]]
+	q, ok := queuesAt(a, at).queues[name]
 	return q, ok
 }
 
-func (q *queue) arn() string { return "arn:aws:sqs:" + q.Region + ":" + q.Account + ":" + q.name }
+func (q *queue) arn() string { return q.Location.ARN("sqs", q.name) }
 
 func (q *queue) fifo() bool { return q.attributes["FifoQueue"] == "true" }
 
@@ -168,21 +168,21 @@ func sqsAccess(c *core.Call) (core.Access, error) {
 		return core.Access{}, err
 	}
 	action := "sqs:" + strings.TrimSuffix(c.Operation, "Batch")
-	prefix := "arn:aws:sqs:" + c.Region + ":"
 	switch {
 	case in.SourceArn != "":
 		return core.Access{Action: action, Resource: in.SourceArn}, nil
 	case in.QueueUrl == "" && in.QueueName == "":
-		return core.Access{Action: action, Resource: prefix + c.Account + ":*"}, nil
+		return core.Access{Action: action, Resource: c.Location.ARN("sqs", "*")}, nil
 	case in.QueueUrl == "":
-		return core.Access{Action: action, Resource: prefix + c.Account + ":" + in.QueueName}, nil
+		return core.Access{Action: action, Resource: c.Location.ARN("sqs", in.QueueName)}, nil
 	}
 	account, name := queueOfURL(in.QueueUrl)
 	if account == "" {
 		account = c.Account
 	}
-	on := core.Access{Action: action, Resource: prefix + account + ":" + name, Owner: account}
-	if q, ok := queuesAt(c.AWS, core.Location{Account: account, Region: c.Region}).queues[name]; ok {
+	at := core.Location{Account: account, Region: c.Region}
+	on := core.Access{Action: action, Resource: at.ARN("sqs", name), Owner: account}
+	if q, ok := queuesAt(c.AWS, at).queues[name]; ok {
 		on.ResourcePolicy = q.attributes["Policy"]
 	}
 	return on, nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
@@ -73,7 +74,7 @@ func sameQueue(old *queue, attributes map[string]string) (any, error) {
 
 // queueURL has the host that the caller reached us by, so that SDKs which call the URL itself come back here.
 func queueURL(c *core.Call, name string) string {
-	host := "https://sqs." + c.Region + ".amazonaws.com"
+	host := "https://" + arn.PartitionOf(c.Region).Regional("sqs", c.Region)
 	if c.Request != nil && c.Request.Host != "" {
 		host = "http://" + c.Request.Host
 	}

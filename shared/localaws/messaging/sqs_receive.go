@@ -81,7 +81,7 @@ func longPoll(c *core.Call, q *queue, wait time.Duration, take func() any) (any,
 	}
 }
 
-// receive takes up to most messages that are visible, hides them for the timeout, and moves those received too often
+// receiveFrom takes up to most messages that are visible, hides them for the timeout, and moves those received too often
 // to the dead-letter queue. The state lock must be held.
 func receiveFrom(a *core.AWS, q *queue, most int, timeout time.Duration) []*message {
 	now := a.Options.Now().UTC()

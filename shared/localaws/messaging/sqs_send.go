@@ -56,7 +56,7 @@ func sendMessage(c *core.Call, q *queue) (any, error) {
 	return sendTo(c.AWS, q, in, c.Caller.PrincipalID, c.Now)
 }
 
-// send puts a message into a queue. The state lock must be held.
+// sendTo puts a message into a queue. The state lock must be held.
 func sendTo(a *core.AWS, q *queue, in sendInput, sender string, now time.Time) (sendOutput, error) {
 	if err := q.check(in); err != nil {
 		return sendOutput{}, err

@@ -95,7 +95,7 @@ func checkCreate(c *core.Call, in *createSecretInput) error {
 	if err := checkToken(in.ClientRequestToken); err != nil {
 		return err
 	}
-	if err := checkRegions(c.Region, in.AddReplicaRegions); err != nil {
+	if err := checkRegions(c, c.Region, in.AddReplicaRegions); err != nil {
 		return err
 	}
 	return checkTags(c, nil, in.Tags)

@@ -2,6 +2,7 @@ package secretsmanager
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/localaws/core"
@@ -77,7 +78,11 @@ func secretToDelete(c *core.Call, in deleteSecretInput, context map[string][]str
 		return nil, managedElsewhere(found)
 	}
 	if len(found.replicas) > 0 {
-		return nil, invalidRequest("You can't delete secret " + found.name + " that still has replica regions " + found.replicas[0].at.Region + ".")
+		var regions []string
+		for _, r := range found.replicas {
+			regions = append(regions, r.at.Region)
+		}
+		return nil, secretParameter("You can't delete secret " + found.arn + " that still has replica regions [" + strings.Join(regions, ", ") + "].")
 	}
 	return found, nil
 }

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 	"github.com/doublelock/doublelock/shared/localaws/kms"
 )
@@ -77,13 +77,13 @@ func copyOf(a *core.AWS, made kms.CryptoOutput) sealedCopy {
 	return sealedCopy{keyARN: made.KeyId, aws: managedByAWS(a, made.KeyId), blob: made.CiphertextBlob}
 }
 
-func managedByAWS(a *core.AWS, arn string) bool {
-	parts := strings.SplitN(arn, ":", 6)
-	k := kms.KeysAt(a, core.Location{Account: parts[4], Region: parts[3]}).Keys[core.NameOf(arn)]
+func managedByAWS(a *core.AWS, key string) bool {
+	at, _, _ := a.Locate(key, "kms")
+	k := kms.KeysAt(a, at).Keys[arn.Of(key).Name()]
 	return k != nil && k.Manager == "AWS"
 }
 
-// open decrypts a version's data key with whichever of its copies the caller can use. The error is the newest copy's.
+// openVersion decrypts a version's data key with whichever of its copies the caller can use. The error is the newest copy's.
 func openVersion(c *core.Call, s *secret, v *secretVersion) ([]byte, error) {
 	var first error
 	for _, sealed := range v.copies {

@@ -7,7 +7,7 @@ import "github.com/doublelock/doublelock/shared/localaws/core"
 func ServiceOwnedSecret(a *core.AWS, accountID, region, service, name, keyID string) (string, error) {
 	a.Lock()
 	defer a.Unlock()
-	p, who := core.Location{Account: accountID, Region: region}, core.ServiceCaller(accountID, service+".amazonaws.com")
+	p, who := core.Location{Account: accountID, Region: region}, core.ServiceCaller(accountID, a.Options.Partition.Service(service))
 	input := map[string]any{"Name": service + "!" + name, "SecretString": a.Letters(28, core.MixedAlnum), "ClientRequestToken": a.UUID(),
 		"Tags": []secretTag{{"aws:secretsmanager:owningService", service}}}
 	if keyID != "" {

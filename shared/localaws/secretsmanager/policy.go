@@ -12,7 +12,14 @@ type secretPolicyOutput struct {
 	ResourcePolicy string `json:",omitempty"`
 }
 
-const mostPolicyCharacters = 20480
+const (
+	mostPolicyCharacters = 20480
+	publicPolicy         = "This resource policy grants broad access to this secret."
+)
+
+func malformedPolicy() error {
+	return &core.Error{Code: "MalformedPolicyDocumentException", Message: "This resource policy contains a syntax error."}
+}
 
 func putSecretPolicy(c *core.Call) (any, error) {
 	var in struct {
@@ -27,10 +34,10 @@ func putSecretPolicy(c *core.Call) (any, error) {
 		return nil, err
 	}
 	if core.CheckDocument(in.ResourcePolicy) != nil || len(in.ResourcePolicy) > mostPolicyCharacters {
-		return nil, &core.Error{Code: "MalformedPolicyDocumentException", Message: "This resource policy contains a syntax error."}
+		return nil, malformedPolicy()
 	}
 	if in.BlockPublicPolicy && isPublic(in.ResourcePolicy) {
-		return nil, &core.Error{Code: "PublicPolicyException", Message: "This resource policy grants broad access to this secret."}
+		return nil, &core.Error{Code: "PublicPolicyException", Message: publicPolicy}
 	}
 	s.policy = in.ResourcePolicy
 	return secretPolicyOutput{ARN: s.arn, Name: s.name}, nil
@@ -76,6 +83,45 @@ func getSecretPolicy(c *core.Call) (any, error) {
 		return nil, err
 	}
 	return secretPolicyOutput{ARN: s.arn, Name: s.name, ResourcePolicy: s.main().policy}, nil
+}
+
+type policyCheck struct{ CheckName, ErrorMessage string }
+
+// validateSecretPolicy tries a policy that is not set: its syntax, whether it lets everybody in, and whether the caller
+// could still replace it. Unlike PutResourcePolicy it answers what it found. The names of the checks are not documented.
+func validateSecretPolicy(c *core.Call) (any, error) {
+	var in struct{ SecretId, ResourcePolicy string }
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	on := core.Access{}
+	if in.SecretId != "" {
+		s, err := authorizedSecret(c, in.SecretId, nil)
+		if err != nil {
+			return nil, err
+		}
+		on.Resource, on.Owner, on.ResourcePolicy = s.arn, s.at.Account, s.main().policy
+	} else if err := c.Authorize(on); err != nil {
+		return nil, err
+	}
+	on.Action = "secretsmanager:PutResourcePolicy"
+	if err := c.Authorize(on); err != nil {
+		return nil, err
+	}
+	if core.CheckDocument(in.ResourcePolicy) != nil || len(in.ResourcePolicy) > mostPolicyCharacters {
+		return nil, malformedPolicy()
+	}
+	found := []policyCheck{}
+	if isPublic(in.ResourcePolicy) {
+		found = append(found, policyCheck{"PUBLIC_POLICY_CHECK", publicPolicy})
+	}
+	if on.ResourcePolicy = in.ResourcePolicy; c.Authorize(on) != nil {
+		found = append(found, policyCheck{"LOCKOUT_CHECK", "This resource policy keeps you from changing it."})
+	}
+	return struct {
+		PolicyValidationPassed bool
+		ValidationErrors       []policyCheck
+	}{len(found) == 0, found}, nil
 }
 
 func deleteSecretPolicy(c *core.Call) (any, error) {

@@ -62,7 +62,7 @@ func replicateSecret(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkRegions(s.at.Region, in.AddReplicaRegions); err != nil {
+	if err := checkRegions(c, s.at.Region, in.AddReplicaRegions); err != nil {
 		return nil, err
 	}
 	for _, add := range in.AddReplicaRegions {
@@ -74,11 +74,11 @@ func replicateSecret(c *core.Call) (any, error) {
 	return secretOutput{ARN: s.arn, ReplicationStatus: s.replicationStatus(statusInProgress)}, nil
 }
 
-// checkRegions refuses a replica beside its primary, and two in one Region.
-func checkRegions(home string, add []replicaRegion) error {
+// checkRegions refuses a replica beside its primary, two in one Region, and one where AWS has no Region.
+func checkRegions(c *core.Call, home string, add []replicaRegion) error {
 	seen := map[string]bool{home: true}
 	for _, one := range add {
-		if seen[one.Region] || one.Region == "" {
+		if seen[one.Region] || !c.AWS.HasRegion(one.Region) {
 			return secretParameter("Invalid replica region.")
 		}
 		seen[one.Region] = true

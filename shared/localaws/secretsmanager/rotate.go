@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 	"github.com/doublelock/doublelock/shared/localaws/messaging"
 )
@@ -75,6 +76,9 @@ func rotateSecret(c *core.Call) (any, error) {
 	if len(s.stages) == 0 {
 		return nil, invalidRequest("You can't rotate a secret that has no value.")
 	}
+	if in.RotationLambdaARN != "" && !isRotator(c.AWS, in.RotationLambdaARN) {
+		return nil, &core.Error{Code: "ResourceNotFoundException", Message: "Lambda does not exist or could not be accessed"}
+	}
 	if s.rotation == nil {
 		s.rotation = &rotationConfig{}
 	}
@@ -105,6 +109,13 @@ func RotationFunction(a *core.AWS, functionARN, roleARN string) {
 	rotatorsOf(a).roles[functionARN] = roleARN
 }
 
+// isRotator reports whether a rotation function exists: deployed, registered, or named by RotationFunction.
+func isRotator(a *core.AWS, functionARN string) bool {
+	_, named := rotatorsOf(a).roles[functionARN]
+	_, _, deployed := messaging.FunctionByARN(a, functionARN)
+	return named || deployed
+}
+
 func given1(text string) []string {
 	if text == "" {
 		return nil
@@ -127,7 +138,7 @@ func cancelRotateSecret(c *core.Call) (any, error) {
 	return secretOutput{ARN: s.arn, Name: s.name}, nil
 }
 
-// rotate does what a rotation function does, with the rights of the function's role: read the current value, write a
+// rotateNow does what a rotation function does, with the rights of the function's role: read the current value, write a
 // new one as AWSPENDING, make it current. The role is that of the function, where it is deployed here, or the one told
 // by RotationFunction; without either the rotation may do everything.
 func rotateNow(a *core.AWS, s *secret, token string) {
@@ -145,7 +156,7 @@ func rotateNow(a *core.AWS, s *secret, token string) {
 
 func rotator(a *core.AWS, s *secret) core.Caller {
 	if s.owning != "" {
-		return core.ServiceCaller(s.at.Account, s.owning+".amazonaws.com")
+		return core.ServiceCaller(s.at.Account, a.Options.Partition.Service(s.owning))
 	}
 	roleARN := rotatorsOf(a).roles[s.rotation.lambda]
 	if f, _, deployed := messaging.FunctionByARN(a, s.rotation.lambda); deployed && roleARN == "" {
@@ -155,7 +166,7 @@ func rotator(a *core.AWS, s *secret) core.Caller {
 	if role == nil {
 		return core.ServiceCaller(s.at.Account, secretsManagerService)
 	}
-	return a.Issue(core.RoleCaller(accountID, role, core.NameOf(s.rotation.lambda)), "").Caller
+	return a.Issue(core.RoleCaller(accountID, role, arn.Of(s.rotation.lambda).Name()), "").Caller
 }
 
 func rotateAs(a *core.AWS, who core.Caller, s *secret, token string) error {
@@ -181,7 +192,7 @@ func getRandomPassword(c *core.Call) (any, error) {
 	return core.Reply{"RandomPassword": c.AWS.Letters(or0(in.PasswordLength, 32), core.MixedAlnum)}, nil
 }
 
-// elapseSecrets ends the recovery windows of a location that are over and rotates the secrets that are due. The state
+// Elapse ends the recovery windows of a location that are over and rotates the secrets that are due. The state
 // lock must be held.
 func Elapse(a *core.AWS, at core.Location) {
 	now := a.Options.Now()

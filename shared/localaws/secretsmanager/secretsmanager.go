@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
@@ -21,7 +22,7 @@ const (
 	defaultKeyName  = "DefaultEncryptionKey" // what ListSecretVersionIds calls the AWS managed key
 )
 
-// secretsManager is Secrets Manager in one account and Region.
+// store is Secrets Manager in one account and Region.
 type store struct {
 	byName map[string]*secret
 	order  []*secret // as created; deleted ones stay until enough of them pile up
@@ -102,6 +103,7 @@ func operations() map[string]core.Operation {
 		"PutResourcePolicy":            putSecretPolicy,
 		"GetResourcePolicy":            getSecretPolicy,
 		"DeleteResourcePolicy":         deleteSecretPolicy,
+		"ValidateResourcePolicy":       validateSecretPolicy,
 		"GetRandomPassword":            getRandomPassword,
 	}
 }
@@ -119,18 +121,18 @@ func secretNotFound() error {
 }
 
 func secretARN(p core.Location, name string) string {
-	return "arn:aws:secretsmanager:" + p.Region + ":" + p.Account + ":secret:" + name
+	return p.ARN("secretsmanager", "secret:"+name)
 }
 
 const suffixLength = 7 // "-" and six characters
 
-// find finds a living secret by name, full ARN or ARN without suffix, as seen from a location.
+// findSecret finds a living secret by name, full ARN or ARN without suffix, as seen from a location.
 func findSecret(a *core.AWS, from core.Location, id string) *secret {
-	parts := strings.SplitN(id, ":", 7)
-	if len(parts) < 7 || parts[2] != "secretsmanager" {
+	at, resource, isARN := a.Locate(id, "secretsmanager")
+	rest, isSecret := strings.CutPrefix(resource, "secret:")
+	if !isARN || !isSecret {
 		return living(a, secretsAt(a, from).byName[id])
 	}
-	at, rest := core.Location{Account: parts[4], Region: parts[3]}, parts[6]
 	if at.Region != from.Region {
 		return nil
 	}
@@ -152,7 +154,7 @@ func living(a *core.AWS, s *secret) *secret {
 	return nil
 }
 
-// secret finds the secret a call names and checks the caller's right to the call on it. Who has no right is not told
+// authorizedSecret finds the secret a call names and checks the caller's right to the call on it. Who has no right is not told
 // whether there is such a secret.
 func authorizedSecret(c *core.Call, id string, context map[string][]string) (*secret, error) {
 	if id == "" {
@@ -163,11 +165,11 @@ func authorizedSecret(c *core.Call, id string, context map[string][]string) (*se
 }
 
 func onSecret(c *core.Call, s *secret, id string, context map[string][]string) error {
-	on := core.Access{Resource: id, Name: id, Context: secretContext(c, s, id, context)}
+	on := core.Access{Resource: id, Name: id, Context: secretContext(s, id, context)}
 	switch {
 	case s != nil:
 		on.Resource, on.Owner, on.ResourcePolicy = s.arn, s.at.Account, s.main().policy
-	case !strings.HasPrefix(id, "arn:"):
+	case !arn.Is(id):
 		on.Resource = secretARN(c.Location, id)
 	}
 	if err := c.Authorize(on); err != nil {
@@ -179,7 +181,7 @@ func onSecret(c *core.Call, s *secret, id string, context map[string][]string) e
 	return nil
 }
 
-func secretContext(c *core.Call, s *secret, id string, more map[string][]string) map[string][]string {
+func secretContext(s *secret, id string, more map[string][]string) map[string][]string {
 	out := map[string][]string{"secretsmanager:SecretId": {id}}
 	if s != nil {
 		for name, value := range s.main().tags {
@@ -223,7 +225,7 @@ func secretToChange(c *core.Call, id string, context map[string][]string) (*secr
 
 func changeable(c *core.Call, s *secret) error {
 	if s.primary != nil {
-		return invalidRequest("Operation not permitted on a replica secret. Call must be made in primary secret's region.")
+		return secretParameter("Operation not permitted on a replica secret. Call must be made in primary secret's region.")
 	}
 	if !s.removal.IsZero() {
 		return markedForDeletion()
@@ -243,10 +245,10 @@ func managedElsewhere(s *secret) error {
 
 // foreignTo reports whether a service other than the caller owns the secret.
 func (s *secret) foreignTo(who core.Caller) bool {
-	return s.owning != "" && who.Service != s.owning+".amazonaws.com"
+	return s.owning != "" && who.Service != arn.Of(s.arn).Partition.Service(s.owning)
 }
 
-// add puts a secret into its location.
+// addSecret puts a secret into its location.
 func addSecret(a *core.AWS, s *secret) {
 	store := secretsAt(a, s.at)
 	store.seq++
@@ -255,7 +257,7 @@ func addSecret(a *core.AWS, s *secret) {
 	store.order = append(store.order, s)
 }
 
-// drop takes a secret out of its location; ListSecrets may show it a little longer.
+// dropSecret takes a secret out of its location; ListSecrets may show it a little longer.
 func dropSecret(a *core.AWS, s *secret) {
 	store := secretsAt(a, s.at)
 	rememberView(a, s, s.entry())
@@ -279,7 +281,7 @@ type secretOutput struct {
 	DeletionDate      *float64            `json:",omitempty"`
 }
 
-// secretsServices is AWS Secrets Manager.
+// Services is AWS Secrets Manager.
 func Services() map[string]core.Service {
 	return map[string]core.Service{
 		"secretsmanager": {Protocol: core.JSON11, Operations: operations()},

@@ -37,7 +37,7 @@ func (w *stage) begin() migration.Job {
 	must(w, err)
 	p, err := migration.Make(f, w.secret)
 	must(w, err)
-	_, err = m.Engine.Start(w.Context(), p.Items[0], p.ID)
+	_, err = m.Engine.Start(w.Context(), p.Items[0], p.ID, p.Rules)
 	must(w, err)
 	return w.visit(migration.Observing)
 }
@@ -67,7 +67,7 @@ func (w *stage) watch() {
 
 // watching is what the watchdog does with a denied read.
 func watching(m *fleet.Migrations) watchdog.Migrations {
-	return watchdog.Migrations{Engine: m.Engine, Jobs: m.Store, Secrets: m.Engine.Secrets, Locks: m.Preflight, Log: slog.New(slog.DiscardHandler)}
+	return watchdog.Migrations{Engine: m.Engine, Secrets: m.Engine.Secrets, Log: slog.New(slog.DiscardHandler)}
 }
 
 func (w *stage) notices(kind guard.NoticeKind) []string {
