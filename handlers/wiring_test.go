@@ -19,6 +19,7 @@ import (
 	"github.com/doublelock/doublelock/handlers/remediate"
 	"github.com/doublelock/doublelock/handlers/sweep"
 	"github.com/doublelock/doublelock/handlers/watchdog"
+	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -80,8 +81,9 @@ func TestWireFollowsTheEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Limits.PerHour != 60 || r.Limits.PerAccountHour != 20 || r.By != "doublelock-remediate" {
-		t.Errorf("remediate: limits %+v, by %q", r.Limits, r.By)
+	machine, ok := r.Machine.(*migration.Engine)
+	if !ok || machine.Rules.PerHour != 60 || machine.Rules.PerAccountHour != 20 || r.By != "doublelock-remediate" || machine.By != r.By {
+		t.Errorf("remediate: machine %+v, by %q", machine, r.By)
 	}
 	d, err := detect.Wire(t.Context(), getenv, now, nil)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live"
-	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -24,8 +23,8 @@ type moving struct {
 	regions  []string
 	accounts []string
 	accept   []string
-	windows  []string
 	runtime  settings.Runtime
+	cloud    *cloud.Cloud // once opened
 }
 
 func New(env *command.Env) *cobra.Command {
@@ -66,17 +65,12 @@ func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
 	if len(options.Regions) == 0 {
 		options.Regions = []string{options.Region}
 	}
-	set, err := m.settings()
-	if err != nil {
-		return nil, err
-	}
-	door, err := cloud.Open(ctx, options)
-	if err != nil {
+	if m.cloud, err = cloud.Open(ctx, options); err != nil {
 		return nil, err
 	}
 	return live.Migration{
-		Cloud: door, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
-		Regions: options.Regions, Runtime: m.runtime, Settings: set, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
+		Cloud: m.cloud, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
+		Regions: options.Regions, Runtime: m.runtime, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
 	}.Open(), nil
 }
 
@@ -99,24 +93,6 @@ func (m *moving) readRuntime(options *cloud.Options) (settings.Runtime, error) {
 		options.Regions = config.Regions.Guarded
 	}
 	return config.Runtime(), nil
-}
-
-func (m *moving) settings() (migration.Settings, error) {
-	set := migration.Defaults()
-	if most := m.runtime.Limits.ChangesPerHour; most > 0 {
-		set.PerHour = most
-	}
-	if most := m.runtime.Limits.ChangesPerAccountPerHour; most > 0 {
-		set.PerAccountHour = most
-	}
-	for _, text := range m.windows {
-		w, err := migration.ParseWindow(text)
-		if err != nil {
-			return set, err
-		}
-		set.Windows = append(set.Windows, w)
-	}
-	return set, nil
 }
 
 func onePlanFile(command string) cobra.PositionalArgs {
