@@ -22,15 +22,11 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
-	c, r, records := h.Cloud, h.Runtime, h.Cloud.Records(h.Table)
-	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, Settings: live.MigrationSettings(r), By: h.Session, Now: h.Now}.Open()
+	c, r := h.Cloud, h.Runtime
+	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
 	return &Handler{
-		Secrets: c.Secrets(), Keys: c.Keys(), Records: records, Journal: records.Journal(), Counter: records, Bus: c.Bus(h.Bus),
-		Modes: live.Modes(c, r, h.Now), Looker: look, KeyFor: r.KeyFor,
-		Migrations: movers{migrations},
-		Approved:   r.Approved, Waivers: r.GuardWaivers(),
-		Limits: Limits{PerHour: r.Limits.ChangesPerHour, PerAccountHour: r.Limits.ChangesPerAccountPerHour},
-		By:     h.Session, Source: settings.EventSource, Account: h.Account,
-		Now: h.Now, Sleep: live.Sleep, Log: h.Log,
+		Secrets: c.Secrets(), Keys: c.Keys(), Records: c.Records(h.Table), Bus: c.Bus(h.Bus), Modes: live.Modes(c, r, h.Now), Looker: look,
+		Machine: migrations.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Waivers: r.GuardWaivers(),
+		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Log: h.Log,
 	}, nil
 }

@@ -18,13 +18,13 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 		return nil, err
 	}
 	c, r := h.Cloud, h.Runtime
-	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, Settings: live.MigrationSettings(r), By: h.Session, Now: h.Now}.Open()
+	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
 	return &Handler{
 		Heartbeat: &Coverage{
 			Fleet:   live.Health(c, r, live.Hub{Management: h.Management, Account: h.Account, Home: h.Home, Regions: h.Regions}),
 			Records: c.Records(h.Table), Bus: c.Bus(h.Bus), Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: h.Now, Log: h.Log,
 		},
-		Reads:   Migrations{Engine: migrations.Engine, Log: h.Log},
+		Reads:   Migrations{Engine: migrations.Engine, Secrets: c.Secrets(), Log: h.Log},
 		Account: h.Account, Log: h.Log,
 	}, nil
 }

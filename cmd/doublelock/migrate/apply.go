@@ -21,8 +21,10 @@ import (
 type applying struct {
 	planning
 	waves   []string
+	windows []string
 	dryRun  bool
 	goAhead string
+	rules   migration.Rules
 }
 
 func migrateApplyCommand(env *command.Env) *cobra.Command {
@@ -46,7 +48,7 @@ Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocke
 	a.flags(cmd)
 	f := cmd.Flags()
 	flags.Choices(cmd, &a.waves, waveNames(), "wave", "`WAVE` to move (canary, dev, test, prod); may be repeated (default: the first that is not done)")
-	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may be made, in UTC; may be repeated (default: always)")
+	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may begin, in UTC; may be repeated; stored with the jobs, so that it binds the hub too (default: always)")
 	f.BoolVar(&a.dryRun, "dry-run", false, "print the calls that would be made, and make none")
 	f.StringVar(&a.goAhead, "go-ahead", "", "`NAME` of who says that observing is over, for the secrets that wait for it")
 	f.StringVarP(&a.snapshot, "snapshot", "s", "", `check against a snapshot FILE of "doublelock inventory" instead of looking at AWS again`)
@@ -56,6 +58,10 @@ Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocke
 
 func (a *applying) run(ctx context.Context, path string) error {
 	p, err := input.Plan(a.env, path)
+	if err != nil {
+		return err
+	}
+	windows, err := parseWindows(a.windows)
 	if err != nil {
 		return err
 	}
@@ -70,14 +76,44 @@ func (a *applying) run(ctx context.Context, path string) error {
 	if err := a.verify(ctx, m, p, jobs); err != nil {
 		return err
 	}
-	items, err := a.choose(p, jobs, m.Engine.Settings)
+	items, err := a.choose(p, jobs, m.Engine.Rules)
 	if err != nil {
+		return err
+	}
+	if a.rules, err = a.terms(ctx, m, p, windows); err != nil {
 		return err
 	}
 	if a.dryRun {
 		return a.dry(ctx, m, p, items)
 	}
 	return a.apply(ctx, m, p, items)
+}
+
+// terms are the rules that the jobs of the plan are begun under, and moved under by everybody later: those of plan and
+// settings, and what the flags say differently, with the name of the caller.
+func (a *applying) terms(ctx context.Context, m *fleet.Migrations, p migration.Plan, windows []migration.Window) (migration.Rules, error) {
+	rules := p.Terms(m.Engine.Rules)
+	if len(windows) > 0 {
+		caller, err := a.cloud.Identity(ctx)
+		if err != nil {
+			return rules, fmt.Errorf("find out who sets a window: %w", err)
+		}
+		rules = rules.WithWindows(windows, caller.ARN, a.env.Now())
+	}
+	fmt.Fprintf(a.env.Stderr, "doublelock: rules: %s\n", rules)
+	return rules, nil
+}
+
+func parseWindows(texts []string) ([]migration.Window, error) {
+	var windows []migration.Window
+	for _, text := range texts {
+		w, err := migration.ParseWindow(text)
+		if err != nil {
+			return nil, err
+		}
+		windows = append(windows, w)
+	}
+	return windows, nil
 }
 
 func listJobs(ctx context.Context, store migration.Store) ([]migration.Job, error) {
@@ -141,7 +177,7 @@ func (a *applying) acceptFrom(p migration.Plan) {
 }
 
 // choose picks the items of the waves that may move now.
-func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.Settings) ([]migration.Item, error) {
+func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.Rules) ([]migration.Item, error) {
 	waves, err := a.wavesNow(p, jobs)
 	if err != nil {
 		return nil, err
@@ -183,14 +219,7 @@ func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) ([]migration
 // dry prints what would be done now, and does nothing.
 func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
 	for _, i := range items {
-		j, err := m.Store.Load(ctx, i.Secret)
-		if err != nil {
-			return err
-		}
-		if j.Revision == 0 {
-			j = migration.NewJob(i, p.ID, m.Engine.By, a.env.Now().UTC())
-		}
-		step, err := m.Engine.Foresee(ctx, j)
+		j, step, err := m.Engine.Preview(ctx, i, p.ID, a.rules)
 		if err != nil {
 			return err
 		}
@@ -249,12 +278,12 @@ func (a *applying) halted(ctx context.Context, m *fleet.Migrations, wave migrati
 	if err != nil {
 		return "", err
 	}
-	return migration.Halted(jobs, wave, m.Engine.Settings), nil
+	return migration.Halted(jobs, wave, m.Engine.Rules), nil
 }
 
 func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Plan, i migration.Item) (outcome, error) {
 	o := outcome{Secret: i.Secret, Name: i.Name, Wave: i.Wave}
-	j, err := m.Engine.Start(ctx, i, p.ID)
+	j, err := m.Engine.Start(ctx, i, p.ID, a.rules)
 	if err != nil {
 		return o, err
 	}

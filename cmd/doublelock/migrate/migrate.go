@@ -26,8 +26,8 @@ type moving struct {
 	regions  []string
 	accounts []string
 	accept   []string
-	windows  []string
 	runtime  settings.Runtime
+	cloud    *cloud.Cloud // once opened
 }
 
 func New(env *command.Env) *cobra.Command {
@@ -75,17 +75,12 @@ func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
 	if err := flags.CheckRegions(options.Regions); err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
-	set, err := m.settings()
-	if err != nil {
-		return nil, err
-	}
-	client, err := cloud.Open(ctx, options)
-	if err != nil {
+	if m.cloud, err = cloud.Open(ctx, options); err != nil {
 		return nil, err
 	}
 	return live.Migration{
-		Cloud: client, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
-		Regions: options.Regions, Runtime: m.runtime, Settings: set, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
+		Cloud: m.cloud, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
+		Regions: options.Regions, Runtime: m.runtime, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
 	}.Open(), nil
 }
 
@@ -108,24 +103,6 @@ func (m *moving) readRuntime(options *cloud.Options) (settings.Runtime, error) {
 		options.Regions = config.Regions.Guarded
 	}
 	return config.Runtime(), nil
-}
-
-func (m *moving) settings() (migration.Settings, error) {
-	set := migration.Defaults()
-	if most := m.runtime.Limits.ChangesPerHour; most > 0 {
-		set.PerHour = most
-	}
-	if most := m.runtime.Limits.ChangesPerAccountPerHour; most > 0 {
-		set.PerAccountHour = most
-	}
-	for _, text := range m.windows {
-		w, err := migration.ParseWindow(text)
-		if err != nil {
-			return set, err
-		}
-		set.Windows = append(set.Windows, w)
-	}
-	return set, nil
 }
 
 func waveNames() []string {

@@ -24,8 +24,8 @@ func (v *visit) notice(kind guard.NoticeKind, detail string, at time.Time) guard
 	return n
 }
 
-// tell puts a notice into the outbox; publish empties it. Both are saved with the job, so that nothing goes untold.
-func (v *visit) tell(kind guard.NoticeKind, detail string, at time.Time) {
+// notify puts a notice into the outbox; publish empties it. Both are saved with the job, so that nothing goes untold.
+func (v *visit) notify(kind guard.NoticeKind, detail string, at time.Time) {
 	v.job.Outbox = append(slices.Clip(v.job.Outbox), v.notice(kind, detail, at))
 }
 
@@ -37,13 +37,18 @@ func (v *visit) publish(ctx context.Context) error {
 		return fmt.Errorf("tell of the migration: %w", err)
 	}
 	v.job.Outbox = nil
+	v.stored = true
 	return nil
 }
 
-// tellMove tells what the owner of a secret has to know of a new phase.
-func (v *visit) tellMove(was Phase, seen Seen) {
+// notifyMove tells what the owner of a secret has to know of a new phase.
+func (v *visit) notifyMove(was Phase, seen Seen) {
 	j := v.job
 	if j.Phase == was {
+		return
+	}
+	if j.Order != nil && was == Planned {
+		v.reply(seen)
 		return
 	}
 	switch j.Phase {
@@ -52,10 +57,23 @@ func (v *visit) tellMove(was Phase, seen Seen) {
 		if j.Tool != "" {
 			detail += "; keep it in the code: " + CodeLine(j.Tool, j.Target)
 		}
-		v.tell(guard.NoticeRekeyed, detail, seen.At)
+		v.notify(guard.NoticeRekeyed, detail, seen.At)
 	case Failed, Blocked:
-		v.tell(guard.NoticeFailed, j.Reason, seen.At)
+		v.notify(guard.NoticeFailed, j.Reason, seen.At)
 	} // detect tells of sealed secrets, whoever sealed them
+}
+
+// reply answers what asked the hub for the change.
+func (v *visit) reply(seen Seen) {
+	kind, detail := guard.NoticeRekeyed, ""
+	switch {
+	case v.job.Phase == Rekeyed:
+	case v.job.Phase.Resting() && !seen.Gone:
+		kind, detail = guard.NoticeFailed, v.job.Reason
+	default:
+		return
+	}
+	v.job.Outbox = append(slices.Clip(v.job.Outbox), Reply(*v.job.Order, kind, guard.StateOf(seen.Secret, ""), detail, seen.At))
 }
 
 // ask asks the owner for a new version, once.
@@ -66,7 +84,7 @@ func (v *visit) ask(ctx context.Context, step Step) error {
 	if v.job.Tool != "" {
 		detail += "; and keep the key in the code: " + CodeLine(v.job.Tool, v.job.Target)
 	}
-	v.tell(guard.NoticeSealDue, detail, v.job.Since)
+	v.notify(guard.NoticeSealDue, detail, v.job.Since)
 	v.job.AskedAt, v.job.Reason = now, step.Reason
 	if err := v.save(ctx); err != nil {
 		return err
