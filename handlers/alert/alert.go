@@ -54,9 +54,9 @@ type Handler struct {
 	Chat      Topic
 	Claims    Claims
 	Directory notify.Directory
-	KeyFor    func(guard.Notice) string // the key to use when fixing
-	Source    string                    // what an event on the hub's bus must come from
-	Account   string                    // and in which account: the hub's
+	KeyFor    notify.KeyFor
+	Source    string // what an event on the hub's bus must come from
+	Account   string // and in which account: the hub's
 	Log       *slog.Logger
 }
 

@@ -70,7 +70,7 @@ func (p *post) Release(_ context.Context, id string) error {
 
 func (p *post) handler() *alert.Handler {
 	return &alert.Handler{Email: p, Claims: p, Directory: notifytest.Directory(), Source: "doublelock", Account: "999988887777",
-		KeyFor: func(guard.Notice) string { return notifytest.Key }}
+		KeyFor: notifytest.KeyFor}
 }
 
 func envelope(n guard.Notice, change func(*events.EventBridgeEvent)) string {

@@ -20,7 +20,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	}
 	handler := &Handler{
 		Email: topic{h.Cloud.Topics(), getenv(settings.EnvOwnersTopic)}, Claims: h.Cloud.Records(h.Table), Directory: h.Directory(),
-		KeyFor: func(n guard.Notice) string { return h.Runtime.KeyFor(n.Account, n.Region, n.Tags) },
+		KeyFor: func(n guard.Notice, region string) string { return h.Runtime.KeyFor(n.Account, region, n.Tags) },
 		Source: settings.EventSource, Account: h.Account, Log: h.Log,
 	}
 	if chat := getenv(settings.EnvChatTopic); chat != "" {

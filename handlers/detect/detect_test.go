@@ -143,10 +143,13 @@ func TestBlindSpotIsAFindingAndNotSilence(t *testing.T) {
 	const place = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:*"
 	for name, tt := range map[string]struct {
 		refusal error
+		all     bool // secrets are refused
 		record  string
+		blind   guard.BlindSpot
 	}{
-		"no member role: the whole place":        {guard.ErrNotOurs, place},
-		"one secret denies us: that secret only": {guard.ErrDenied, arnOf("app")},
+		"no member role: the whole place":                        {guard.ErrNotOurs, true, place, guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNotEntered}},
+		"one secret denies us: that secret, by its policy":       {guard.ErrDenied, false, arnOf("app"), guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseItsPolicy}},
+		"every secret denies us: our role, until we know better": {guard.ErrDenied, true, arnOf("app"), guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseDenied}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -157,6 +160,9 @@ func TestBlindSpotIsAFindingAndNotSilence(t *testing.T) {
 			handle(t, h, look)
 			w.published = nil
 			w.refusal[s.ARN] = tt.refusal
+			if tt.all {
+				w.refusal["doublelock/no-such-secret"] = tt.refusal
+			}
 			if failed := handle(t, h, look, look); len(failed) > 0 {
 				t.Fatalf("%v failed", failed)
 			}
@@ -166,7 +172,10 @@ func TestBlindSpotIsAFindingAndNotSilence(t *testing.T) {
 			if rec := w.load(tt.record); rec.State != guard.StateUnknown || len(rec.Open()) != 1 {
 				t.Errorf("record of %s: state %s, open %v", tt.record, rec.State, rec.Open())
 			}
-			delete(w.refusal, s.ARN)
+			if blind := w.published[0].Finding.Subject.Blind; blind == nil || *blind != tt.blind {
+				t.Errorf("blind spot %+v, want %+v", blind, tt.blind)
+			}
+			clear(w.refusal)
 			w.now = w.now.Add(time.Hour)
 			handle(t, h, look)
 			want := []string{"finding_opened DL.ORG.1", "finding_resolved DL.ORG.1"}

@@ -99,7 +99,7 @@ func (p *pipeline) alert() *alert.Handler {
 	return &alert.Handler{
 		Email: inbox{mine, "email"}, Chat: inbox{mine, "chat"}, Claims: mine, Source: "doublelock", Account: account,
 		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "payments", Channels: map[string]notify.Address{"payments": {}}},
-		KeyFor:    func(guard.Notice) string { return "alias/doublelock/secrets" },
+		KeyFor:    func(guard.Notice, string) string { return "alias/doublelock/secrets" },
 	}
 }
 

@@ -31,8 +31,8 @@ type Finding struct {
 	Status     FindingStatus `json:"status"`
 	Severity   Severity      `json:"severity"`
 	Title      string        `json:"title"`
-	Detail     string        `json:"detail"` // what is wrong with this resource, in one sentence
-	Fix        string        `json:"fix"`    // what its owner should do, in one sentence
+	Subject    Subject       `json:"subject,omitzero"`
+	Detail     string        `json:"detail,omitzero"` // of findings stored before they had a subject: what is wrong, in one sentence
 	OpenedAt   time.Time     `json:"openedAt"`
 	ResolvedAt time.Time     `json:"resolvedAt,omitzero"`
 	WaivedTo   time.Time     `json:"waivedTo,omitzero"` // when the waiver ends

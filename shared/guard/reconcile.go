@@ -93,7 +93,7 @@ func (r *reconciler) fail(at int, v Verdict) {
 	}
 	f := &r.rec.Findings[at]
 	was := f.Status
-	f.Severity, f.Title, f.Detail, f.Fix = v.Control.Severity, v.Control.Title, v.Detail, v.Fix
+	f.Severity, f.Title, f.Subject, f.Detail = v.Control.Severity, v.Control.Title, v.Subject, ""
 	f.Status, f.WaivedTo = FindingOpen, waivedTo
 	if waived {
 		f.Status = FindingWaived

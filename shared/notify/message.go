@@ -21,8 +21,8 @@ type Message struct {
 type Story struct {
 	Owner   Owner
 	Notices []guard.Notice
-	Key     string // the key to use when fixing: an ARN or alias
-	Repeat  bool   // an earlier delivery was cut off, so its reader may know this already
+	Keys    Keys // to use when fixing
+	Repeat  bool // an earlier delivery was cut off, so its reader may know this already
 }
 
 // Lead is the notice a story is headed by.
@@ -34,20 +34,35 @@ type Item struct {
 	Repeat bool
 }
 
+// KeyFor names the key to put what a notice is about under, in a Region: an ARN or alias.
+type KeyFor func(n guard.Notice, region string) string
+
+// regions are the Regions in which a fix may set a key.
+func regions(n guard.Notice) []string {
+	in := []string{n.Region}
+	if n.Finding != nil {
+		in = append(in, replicaRegions(n)...)
+	}
+	return in
+}
+
 // Compose makes one message per owner out of notices, with that owner's resources only. One resource can be in two
 // messages: its findings are its owner's, a blind spot on it is the fallback's. The same items in any order give the
-// same messages. keyFor names the key to use when fixing.
-func Compose(items []Item, d Directory, keyFor func(guard.Notice) string) []Message {
+// same messages. keyFor names the key to use in a Region when fixing.
+func Compose(items []Item, d Directory, keyFor KeyFor) []Message {
 	stories := map[string]*Story{}
 	for _, item := range latest(items) {
 		n := item.Notice
 		owner := d.Resolve(n)
 		s, ok := stories[n.Resource+"|"+owner.Route]
 		if !ok {
-			s = &Story{Owner: owner, Key: keyFor(n)}
+			s = &Story{Owner: owner, Keys: Keys{}}
 			stories[n.Resource+"|"+owner.Route] = s
 		}
 		s.Notices = append(s.Notices, n)
+		for _, region := range regions(n) {
+			s.Keys[region] = keyFor(n, region)
+		}
 		s.Repeat = s.Repeat || item.Repeat
 	}
 	routes := map[string]*Message{}

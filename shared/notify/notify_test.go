@@ -87,8 +87,6 @@ func items(notices ...guard.Notice) []notify.Item {
 	return list
 }
 
-func key(guard.Notice) string { return notifytest.Key }
-
 func TestComposeIsTheSameInAnyOrder(t *testing.T) {
 	stray := notifytest.Opened(guard.SecretForeignKey, "rds!db", "")
 	stray.Tags = nil
@@ -96,10 +94,10 @@ func TestComposeIsTheSameInAnyOrder(t *testing.T) {
 		notifytest.Opened(guard.SecretDefaultKey, "app", "cli"), notifytest.Resolved(guard.SecretDefaultKey, "app"),
 		notifytest.Opened(guard.SecretReplicaKey, "db", "cdk"), notifytest.Opened(guard.SecretKeyUnusable, "db", "cdk"), stray,
 	)
-	want := notify.Compose(all, notifytest.Directory(), key)
+	want := notify.Compose(all, notifytest.Directory(), notifytest.KeyFor)
 	rapid.Check(t, func(t *rapid.T) {
 		shuffled := rapid.Permutation(all).Draw(t, "order")
-		if diff := cmp.Diff(want, notify.Compose(shuffled, notifytest.Directory(), key)); diff != "" {
+		if diff := cmp.Diff(want, notify.Compose(shuffled, notifytest.Directory(), notifytest.KeyFor)); diff != "" {
 			t.Errorf("another order, another message (-want +got):\n%s", diff)
 		}
 	})
@@ -114,7 +112,7 @@ func TestComposeIsTheSameInAnyOrder(t *testing.T) {
 
 func TestThreadStaysWithTheFinding(t *testing.T) {
 	thread := func(notices ...guard.Notice) string {
-		return notify.Compose(items(notices...), notifytest.Directory(), key)[0].Thread()
+		return notify.Compose(items(notices...), notifytest.Directory(), notifytest.KeyFor)[0].Thread()
 	}
 	opened := thread(notifytest.Opened(guard.SecretDefaultKey, "app", "cli"))
 	if resolved := thread(notifytest.Resolved(guard.SecretDefaultKey, "app")); resolved != opened {
@@ -140,41 +138,98 @@ func TestFixIsInTheToolOfWhoMadeIt(t *testing.T) {
 		"pulumi":         `kmsKeyId: "alias/doublelock/secrets",  // in the args of new aws.secretsmanager.Secret(...)`,
 		"console":        shell, "cli": shell, "sdk": shell, "": shell,
 	} {
-		if got := notify.FixFor(notifytest.Opened(guard.SecretDefaultKey, "app", tool), key).Lines; len(got) != 1 || got[0] != want {
+		if got := notify.FixFor(notifytest.Opened(guard.SecretDefaultKey, "app", tool), notify.Keys{"eu-central-1": key}).Lines; len(got) != 1 || got[0] != want {
 			t.Errorf("%q: %q, want %q", tool, got, want)
 		}
 	}
-	lines := notify.FixFor(notifytest.Opened(guard.SecretDefaultKey, "app", "cdk"), keyInOtherAccount).Lines
+	lines := notify.FixFor(notifytest.Opened(guard.SecretDefaultKey, "app", "cdk"), notify.Keys{"eu-central-1": keyInOtherAccount}).Lines
 	if !strings.Contains(lines[0], "kms.Key.fromKeyArn(this, 'SecretsKey', '"+keyInOtherAccount+"')") {
 		t.Errorf("CDK with a key ARN: %s", lines[0])
 	}
 }
 
-func TestCommandsOfTheOtherControls(t *testing.T) {
-	const at = "--region eu-central-1 --secret-id arn:aws:secretsmanager:eu-central-1:111122223333:secret:app-AbCdEf"
-	const kms = "--region eu-central-1 --key-id arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-	for control, want := range map[guard.ControlID][]string{
-		guard.SecretNotSealed: {
-			"aws secretsmanager rotate-secret " + at + "  # if it rotates; else:",
-			"aws secretsmanager put-secret-value " + at + " --secret-string file:///dev/stdin",
-		},
-		guard.SecretReplicaKey: {
-			"aws secretsmanager remove-regions-from-replication " + at + " --remove-replica-regions eu-west-1",
-			"aws secretsmanager replicate-secret-to-regions " + at + " --add-replica-regions Region=eu-west-1,KmsKeyId=KEY_IN_EU_WEST_1",
-		},
-		guard.SecretKeyUnusable: {"aws kms cancel-key-deletion " + kms, "aws kms enable-key " + kms},
-		guard.SecretForeignKey:  nil,
+func TestCommandsOfEveryFinding(t *testing.T) {
+	const (
+		secret = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:app-AbCdEf"
+		here   = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+		there  = "arn:aws:kms:eu-west-1:111122223333:key/0987dcba-09fe-87dc-65ba-ab0987654321"
+		theirs = "arn:aws:kms:eu-central-1:999988887777:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+		rotate = "aws secretsmanager rotate-secret --region eu-central-1 --secret-id " + secret
+		put    = "aws secretsmanager put-secret-value --region eu-central-1 --secret-id " + secret + " --secret-string file://NEW-VALUE-FILE"
+		west   = "aws secretsmanager update-secret --region eu-west-1 --secret-id arn:aws:secretsmanager:eu-west-1:111122223333:secret:app-AbCdEf --kms-key-id "
+	)
+	keys := notify.Keys{"eu-central-1": "alias/doublelock/secrets", "eu-west-1": there, "us-east-1": here}
+	key := func(arn string, state guard.KeyState) guard.Key {
+		return guard.Key{ARN: arn, Manager: guard.ManagerCustomer, State: state}
+	}
+	replica := func(region string, k guard.Key) []guard.Replica { return []guard.Replica{{Region: region, Key: k}} }
+	for sentence, tt := range map[string]struct {
+		control guard.ControlID
+		subject guard.Subject
+		want    []string
+	}{
+		"a secret that rotates is rotated twice":                {guard.SecretNotSealed, guard.Subject{Rotation: guard.RotationOn}, []string{rotate, rotate}},
+		"one that does not gets its value twice, from a file":   {guard.SecretNotSealed, guard.Subject{Rotation: guard.RotationOff}, []string{put, put}},
+		"where nobody knows, the rotation tells by refusing":    {guard.SecretNotSealed, guard.Subject{}, []string{rotate, rotate}},
+		"a replica is changed in its own Region, under its key": {guard.SecretReplicaKey, guard.Subject{Replicas: replica("eu-west-1", guard.Key{})}, []string{west + there}},
+		"a replica for whose Region there is no key has no command": {guard.SecretReplicaKey,
+			guard.Subject{Replicas: replica("ap-south-1", guard.Key{})}, nil},
+		"nor has one for whose Region only a key of another is named": {guard.SecretReplicaKey,
+			guard.Subject{Replicas: replica("us-east-1", guard.Key{})}, nil},
+		"a wrong key of the replica changes the replica and not the primary": {guard.SecretKeyUnapproved,
+			guard.Subject{Replicas: replica("eu-west-1", key(there, guard.KeyEnabled))}, []string{west + there}},
+		"wrong keys of both change both": {guard.SecretKeyUnapproved,
+			guard.Subject{Key: key(theirs, guard.KeyEnabled), Replicas: replica("eu-west-1", key(there, guard.KeyEnabled))},
+			[]string{"aws secretsmanager update-secret --region eu-central-1 --secret-id " + secret + " --kms-key-id alias/doublelock/secrets", west + there}},
+		"two disabled keys are switched on, each in its own Region": {guard.SecretKeyUnusable,
+			guard.Subject{Key: key(here, guard.KeyDisabled), Replicas: replica("eu-west-1", key(there, guard.KeyDisabled))},
+			[]string{"aws kms enable-key --region eu-central-1 --key-id " + here, "aws kms enable-key --region eu-west-1 --key-id " + there}},
+		"a key pending deletion takes two commands": {guard.SecretKeyUnusable, guard.Subject{Key: key(here, guard.KeyPendingDeletion)},
+			[]string{"aws kms cancel-key-deletion --region eu-central-1 --key-id " + here, "aws kms enable-key --region eu-central-1 --key-id " + here}},
+		"a key that is gone has none":            {guard.SecretKeyUnusable, guard.Subject{Key: key(here, guard.KeyMissing)}, nil},
+		"nor has one without its material":       {guard.SecretKeyUnusable, guard.Subject{Key: key(here, guard.KeyPendingImport)}, nil},
+		"a secret that another service owns":     {guard.SecretForeignKey, guard.Subject{Service: "rds"}, nil},
+		"a replica in a finding without subject": {guard.SecretReplicaKey, guard.Subject{}, nil},
+		"a blind spot that the secret's policy is": {guard.OrgCoverage, guard.Subject{Blind: &guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseItsPolicy}},
+			[]string{`"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/doublelock-read"}`}},
+		"another blind spot": {guard.OrgCoverage, guard.Subject{Blind: &guard.BlindSpot{Part: guard.PartKey, Cause: guard.CauseDenied}}, nil},
 	} {
-		if diff := cmp.Diff(want, notify.FixFor(notifytest.Opened(control, "app", "cli"), notifytest.Key).Lines); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", control, diff)
-		}
+		t.Run(sentence, func(t *testing.T) {
+			n := notifytest.Opened(tt.control, "app", "cli")
+			n.Finding.Subject = tt.subject
+			fix := notify.FixFor(n, keys)
+			if diff := cmp.Diff(tt.want, fix.Lines); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if fix.Say == "" || (fix.In == "") != (len(fix.Lines) == 0) {
+				t.Errorf("fix %+v", fix)
+			}
+		})
+	}
+}
+
+func TestAKeyOfAnotherAccountIsSwitchedOnThere(t *testing.T) {
+	n := notifytest.Opened(guard.SecretKeyUnusable, "app", "cli")
+	n.Finding.Subject.Key.ARN = "arn:aws:kms:eu-central-1:999988887777:key/k"
+	if fix := notify.FixFor(n, nil); !strings.Contains(fix.First, "999988887777") {
+		t.Errorf("fix %+v", fix)
+	}
+}
+
+// A move that could not be made is left to whoever removes the cause: no command that takes a secret from its readers.
+func TestAMoveThatCouldNotBeMadeComesWithoutACommand(t *testing.T) {
+	n := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
+	n.Kind, n.Detail = guard.NoticeFailed, "arn:aws:iam::111122223333:role/batch would lose access"
+	fix := notify.FixFor(n, notify.Keys{n.Region: notifytest.Key})
+	if len(fix.Lines) > 0 || !strings.Contains(fix.Say, "readers") {
+		t.Errorf("fix %+v", fix)
 	}
 }
 
 func TestCommandsCannotBeBrokenOutOf(t *testing.T) {
 	n := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
 	n.Resource = "x'; rm -rf ~; echo '$(id)`id`\n&& id"
-	line := notify.FixFor(n, "alias/k")
+	line := notify.FixFor(n, notify.Keys{"eu-central-1": "alias/k"})
 	want := `--secret-id 'x'\''; rm -rf ~; echo '\''$(id)` + "`id`" + ` && id' --kms-key-id`
 	if !strings.Contains(line.Lines[0], want) {
 		t.Errorf("command %s, want it quoted as %s", line.Lines[0], want)
@@ -183,13 +238,13 @@ func TestCommandsCannotBeBrokenOutOf(t *testing.T) {
 
 func TestSubjectKeepsWhatMatters(t *testing.T) {
 	n := notifytest.Opened(guard.SecretDefaultKey, strings.Repeat("team/service/", 20)+"password", "cli")
-	subject := notify.Compose(items(n), notifytest.Directory(), key)[0].Subject()
+	subject := notify.Compose(items(n), notifytest.Directory(), notifytest.KeyFor)[0].Subject()
 	if len(subject) > notify.MaxSubject || !strings.Contains(subject, "is under the AWS managed key") || !strings.HasSuffix(subject, "(111122223333 eu-central-1)") {
 		t.Errorf("subject %q", subject)
 	}
 }
 
-func TestDedupeKeyTellsChannelsApart(t *testing.T) {
+func TestDedupeKeyKeepsChannelsApart(t *testing.T) {
 	n := guard.Notice{ID: "DL.SECRET.1|arn|opened|1"}
 	if notify.DedupeKey("email", n) == notify.DedupeKey("chat", n) {
 		t.Error("two channels share a key")
@@ -205,12 +260,12 @@ func FuzzComposeAndSubject(f *testing.F) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		n.Kind = []guard.NoticeKind{guard.NoticeOpened, guard.NoticeResolved, guard.NoticeFailed, guard.NoticeIncident, guard.NoticeRekeyed}[r.IntN(5)]
 		n.At = time.Unix(int64(seed%1e9), 0)
-		for _, m := range notify.Compose(items(n), notifytest.Directory(), key) {
+		for _, m := range notify.Compose(items(n), notifytest.Directory(), notifytest.KeyFor) {
 			subject := m.Subject()
 			if len(subject) > notify.MaxSubject || strings.IndexFunc(subject, func(r rune) bool { return r < ' ' || r > '~' }) >= 0 {
 				t.Errorf("subject %q", subject)
 			}
-			for _, line := range notify.FixFor(m.Stories[0].Lead(), notifytest.Key).Lines {
+			for _, line := range notify.FixFor(m.Stories[0].Lead(), m.Stories[0].Keys).Lines {
 				if !utf8.ValidString(line) {
 					t.Errorf("line %q", line)
 				}

@@ -141,13 +141,13 @@ func (r *reporter) notice(n guard.Notice) {
 	if n.Finding != nil {
 		l.Control, l.Finding = string(n.Finding.Control), n.Finding.ID()
 		if n.Kind == guard.NoticeOpened && n.Finding != nil {
-			l.Detail = n.Finding.Detail
+			l.Detail = n.Finding.Describe()
 		}
 		if n.Kind == guard.NoticeResolved {
 			l.Detail = n.Finding.Title + ": no longer"
 		}
 		if n.Kind == guard.NoticeWaived {
-			l.Detail = fmt.Sprintf("waived until %s: %s", n.Finding.WaivedTo.Format("2 January 2006"), n.Finding.Detail)
+			l.Detail = fmt.Sprintf("waived until %s: %s", n.Finding.WaivedTo.Format("2 January 2006"), n.Finding.Describe())
 		}
 	}
 	if n.Kind == guard.NoticeIncident && n.Blast != nil {

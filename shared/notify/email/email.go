@@ -70,7 +70,7 @@ func (w *writer) story(s notify.Story) {
 	w.facts(lead)
 	given := map[string]bool{}
 	for _, n := range s.Notices {
-		w.notice(n, s.Key, given)
+		w.notice(n, s.Keys, given)
 	}
 	w.blast(lead.Blast)
 }
@@ -126,7 +126,7 @@ func by(n guard.Notice) string {
 }
 
 // notice says why it matters and how to get rid of it, unless the same commands were given before.
-func (w *writer) notice(n guard.Notice, key string, given map[string]bool) {
+func (w *writer) notice(n guard.Notice, keys notify.Keys, given map[string]bool) {
 	if n.Kind == guard.NoticeResolved {
 		w.line("")
 		w.line("Resolved: %s. There is nothing to do.", title(n))
@@ -134,9 +134,9 @@ func (w *writer) notice(n guard.Notice, key string, given map[string]bool) {
 	}
 	w.line("")
 	w.line("Why it matters%s", label(n))
-	w.paragraph(detail(n))
+	w.paragraph(notify.Detail(n))
 	w.paragraph(notify.Why(n))
-	fix := notify.FixFor(n, key)
+	fix := notify.FixFor(n, keys)
 	commands := strings.Join(fix.Lines, "\n")
 	if commands == "" || !given[commands] {
 		w.fix(fix)
@@ -158,27 +158,14 @@ func title(n guard.Notice) string {
 	return fmt.Sprintf("%s (%s)", notify.OneLine(n.Finding.Title), notify.OneLine(string(n.Finding.Control)))
 }
 
-func detail(n guard.Notice) string {
-	text := n.Detail
-	if text == "" && n.Finding != nil && n.Kind == guard.NoticeOpened {
-		text = n.Finding.Detail
-	}
-	text = notify.OneLine(text)
-	if text == "" || strings.HasSuffix(text, ".") {
-		return text
-	}
-	first := []rune(text)[:1]
-	return strings.ToUpper(string(first)) + text[len(string(first)):] + "."
-}
-
 func (w *writer) paragraph(text string) {
-	for _, line := range wrap(notify.Clip(text, maxLine), 76) {
+	for _, line := range wrap(notify.Clip(notify.OneLine(text), maxLine), 76) {
 		w.line("  %s", line)
 	}
 }
 
 func (w *writer) fix(f notify.Fix) {
-	if f.Say == "" && len(f.Lines) == 0 {
+	if f.Say == "" && f.First == "" && len(f.Lines) == 0 {
 		return
 	}
 	w.line("")
@@ -188,6 +175,10 @@ func (w *writer) fix(f notify.Fix) {
 		w.line("How to fix it (%s)", f.In)
 	}
 	w.paragraph(f.Say)
+	if f.First != "" {
+		w.line("")
+		w.paragraph(f.First)
+	}
 	for _, line := range f.Lines {
 		w.line("")
 		w.line("    %s", notify.Clip(notify.OneLine(line), maxLine))
