@@ -31,16 +31,17 @@ func (k Keys) in(region string) string {
 }
 
 const (
-	firstRights = "First: every reader needs kms:Decrypt on that key, and whoever writes new versions kms:GenerateDataKey. Whoever runs this needs both and kms:Encrypt: without that AWS accepts the change and re-encrypts nothing."
+	firstRights = "First: every reader needs kms:Decrypt on the new key, and whoever writes new versions kms:GenerateDataKey. Whoever runs this needs both and kms:Encrypt: without that AWS accepts the change and re-encrypts nothing."
 	firstRead   = "First: every reader needs kms:Decrypt on the key of the secret, or it loses access with the first of these commands."
 	onPurpose   = "If it was not on purpose, bring it back; if it was, leave it off and rotate what the secrets hold."
 )
 
-// FixFor says how the owner of a story's resource gets rid of what the notice reports, in the tool they used.
-func FixFor(n guard.Notice, keys Keys) Fix {
+// FixFor says how the owner of the story's resource gets rid of what one of its notices reports, in the tool they used.
+func (s Story) FixFor(n guard.Notice) Fix {
+	keys := s.Keys
 	switch n.Kind {
 	case guard.NoticeRekeyed:
-		return afterRekey(n, keys)
+		return afterRekey(n, keys, s.rotation())
 	case guard.NoticeFailed:
 		return Fix{Say: "First remove the cause that is named above. Where it names readers, give each of them that right before anything else: a move without it takes the secret from them. In remediate mode the move is tried again by itself; a migration is planned again with doublelock migrate plan."}
 	case guard.NoticeIncident:
@@ -50,7 +51,7 @@ func FixFor(n guard.Notice, keys Keys) Fix {
 	case guard.NoticeRolledBack:
 		return Fix{Say: "Give every reader kms:Decrypt on the key; the secret is moved again when they have it."}
 	case guard.NoticeSealDue:
-		return sealFix(n.Resource, rotation(n))
+		return sealFix(n.Resource, s.rotation())
 	case guard.NoticeDeniedRead:
 		return Fix{Say: "If the reader is yours, give it secretsmanager:GetSecretValue on the secret and kms:Decrypt on its key; if not, call the security team."}
 	case guard.NoticeTampered:
@@ -90,12 +91,14 @@ func generalFix(n guard.Notice) string {
 	return control.FixFor(n.Finding.Subject)
 }
 
-// rotation says whether the secret of a notice rotates, where a finding came along that knows.
-func rotation(n guard.Notice) guard.Rotation {
-	if n.Finding == nil {
-		return ""
+// rotation says whether the secret rotates, where one of the story's findings knows.
+func (s Story) rotation() guard.Rotation {
+	for _, n := range s.Notices {
+		if n.Finding != nil && n.Finding.Subject.Rotation != "" {
+			return n.Finding.Subject.Rotation
+		}
 	}
-	return n.Finding.Subject.Rotation
+	return ""
 }
 
 // primaryFix puts the secret itself under the key of its Region.
@@ -154,7 +157,7 @@ func copiesFix(n guard.Notice, keys Keys, regions []string) Fix {
 	}
 	if len(fix.Lines) > 0 {
 		fix.First, fix.In = firstRights, "a shell"
-		fix.Then = "AWS documents this change of a replica in place; Doublelock has not proved it on a live account. If AWS refuses, nothing was changed: leave the replica as it is and plan with the security team when nobody reads it, because only then the Region can be taken out of replication and added again under that key. Afterwards write two new versions of the primary, so that the older copies there close too, and keep your code in step."
+		fix.Then = "AWS documents that a replica's key changes in place; it is not proved on a live account. If AWS refuses, nothing has changed: leave the replica alone, because taking its Region out of replication stops its readers, and plan that with the security team. Afterwards write two new versions of the primary, so that the older copies there close too, and keep your code in step."
 	}
 	if len(without) > 0 {
 		fix.First = strings.TrimSpace(fix.First + " doublelock.yaml names no key for " + strings.Join(without, ", ") + ": ask the security team for one.")
@@ -170,15 +173,14 @@ func sealFix(secret string, rotation guard.Rotation) Fix {
 	fix := Fix{First: firstRead, In: "a shell"}
 	switch rotation {
 	case guard.RotationOn:
-		fix.Say = "Rotate it twice, ten minutes apart: " + why + "."
+		fix.Say = "Rotate it twice, the second time when the first rotation has ended and every reader works with the new value: " + why + "."
 		fix.Lines = rotateTwice(secret)
-		fix.Then = "The second only when the first rotation has ended and every reader works with the new value."
 	case guard.RotationOff:
-		fix.Say = "Write its value again twice, ten minutes apart: " + why + ". " + value
+		fix.Say = "Write its value again twice: " + why + ". " + value
 		fix.Lines = putTwice(secret)
 		fix.Then = "Delete the file. " + byUs
 	default:
-		fix.Say = "Rotate it twice, ten minutes apart: " + why + ". If AWS answers that it has no rotation, nothing was changed."
+		fix.Say = "Rotate it twice, the second time when the first rotation has ended: " + why + ". If AWS answers that it has no rotation, nothing has changed."
 		fix.Lines = rotateTwice(secret)
 		fix.Then = "Without a rotation write its value again twice: " + putTwice(secret)[0] + ". " + value + " " + byUs
 	}
@@ -248,14 +250,14 @@ func blindFix(n guard.Notice) Fix {
 	fix := Fix{Say: generalFix(n)}
 	if b := n.Finding.Subject.Blind; b != nil && b.Cause == guard.CauseItsPolicy {
 		role := arn.PartitionOf(n.Region).Role(n.Account, guard.ReadRole)
-		fix.In = "the Condition of the statement that denies, in the resource policy of the secret"
+		fix.In = "the resource policy of the secret"
 		fix.Lines = []string{fmt.Sprintf(`"ArnNotLike": {"aws:PrincipalArn": %q}`, role)}
 	}
 	return fix
 }
 
 // afterRekey says what is left to the owner once the guard has moved a secret: seal it, and keep the code in step.
-func afterRekey(n guard.Notice, keys Keys) Fix {
+func afterRekey(n guard.Notice, keys Keys, rotates guard.Rotation) Fix {
 	where, line, fromCode := codeLine(n, keys.in(n.Region))
 	const inStep = "Keep your code in step, or its next run shows a difference."
 	switch {
@@ -264,7 +266,7 @@ func afterRekey(n guard.Notice, keys Keys) Fix {
 	case n.State == guard.StateSealed:
 		return Fix{}
 	}
-	fix := sealFix(n.Resource, rotation(n))
+	fix := sealFix(n.Resource, rotates)
 	if fromCode {
 		fix.Then += " " + inStep + " In " + where + ": " + line
 	}

@@ -127,6 +127,11 @@ func TestThreadStaysWithTheFinding(t *testing.T) {
 	}
 }
 
+// fixFor is the fix of a story with one notice.
+func fixFor(n guard.Notice, keys notify.Keys) notify.Fix {
+	return notify.Story{Notices: []guard.Notice{n}, Keys: keys}.FixFor(n)
+}
+
 func TestFixIsInTheToolOfWhoMadeIt(t *testing.T) {
 	const key = "alias/doublelock/secrets"
 	const keyInOtherAccount = "arn:aws:kms:eu-central-1:999988887777:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -138,11 +143,11 @@ func TestFixIsInTheToolOfWhoMadeIt(t *testing.T) {
 		"pulumi":         `kmsKeyId: "alias/doublelock/secrets",  // in the args of new aws.secretsmanager.Secret(...)`,
 		"console":        shell, "cli": shell, "sdk": shell, "": shell,
 	} {
-		if got := notify.FixFor(notifytest.Opened(guard.SecretDefaultKey, "app", tool), notify.Keys{"eu-central-1": key}).Lines; len(got) != 1 || got[0] != want {
+		if got := fixFor(notifytest.Opened(guard.SecretDefaultKey, "app", tool), notify.Keys{"eu-central-1": key}).Lines; len(got) != 1 || got[0] != want {
 			t.Errorf("%q: %q, want %q", tool, got, want)
 		}
 	}
-	lines := notify.FixFor(notifytest.Opened(guard.SecretDefaultKey, "app", "cdk"), notify.Keys{"eu-central-1": keyInOtherAccount}).Lines
+	lines := fixFor(notifytest.Opened(guard.SecretDefaultKey, "app", "cdk"), notify.Keys{"eu-central-1": keyInOtherAccount}).Lines
 	if !strings.Contains(lines[0], "kms.Key.fromKeyArn(this, 'SecretsKey', '"+keyInOtherAccount+"')") {
 		t.Errorf("CDK with a key ARN: %s", lines[0])
 	}
@@ -197,7 +202,7 @@ func TestCommandsOfEveryFinding(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			n := notifytest.Opened(tt.control, "app", "cli")
 			n.Finding.Subject = tt.subject
-			fix := notify.FixFor(n, keys)
+			fix := fixFor(n, keys)
 			if diff := cmp.Diff(tt.want, fix.Lines); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -211,7 +216,7 @@ func TestCommandsOfEveryFinding(t *testing.T) {
 func TestAKeyOfAnotherAccountIsSwitchedOnThere(t *testing.T) {
 	n := notifytest.Opened(guard.SecretKeyUnusable, "app", "cli")
 	n.Finding.Subject.Key.ARN = "arn:aws:kms:eu-central-1:999988887777:key/k"
-	if fix := notify.FixFor(n, nil); !strings.Contains(fix.First, "999988887777") {
+	if fix := fixFor(n, nil); !strings.Contains(fix.First, "999988887777") {
 		t.Errorf("fix %+v", fix)
 	}
 }
@@ -220,7 +225,7 @@ func TestAKeyOfAnotherAccountIsSwitchedOnThere(t *testing.T) {
 func TestAMoveThatCouldNotBeMadeComesWithoutACommand(t *testing.T) {
 	n := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
 	n.Kind, n.Detail = guard.NoticeFailed, "arn:aws:iam::111122223333:role/batch would lose access"
-	fix := notify.FixFor(n, notify.Keys{n.Region: notifytest.Key})
+	fix := fixFor(n, notify.Keys{n.Region: notifytest.Key})
 	if len(fix.Lines) > 0 || !strings.Contains(fix.Say, "readers") {
 		t.Errorf("fix %+v", fix)
 	}
@@ -229,7 +234,7 @@ func TestAMoveThatCouldNotBeMadeComesWithoutACommand(t *testing.T) {
 func TestCommandsCannotBeBrokenOutOf(t *testing.T) {
 	n := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
 	n.Resource = "x'; rm -rf ~; echo '$(id)`id`\n&& id"
-	line := notify.FixFor(n, notify.Keys{"eu-central-1": "alias/k"})
+	line := fixFor(n, notify.Keys{"eu-central-1": "alias/k"})
 	want := `--secret-id 'x'\''; rm -rf ~; echo '\''$(id)` + "`id`" + ` && id' --kms-key-id`
 	if !strings.Contains(line.Lines[0], want) {
 		t.Errorf("command %s, want it quoted as %s", line.Lines[0], want)
@@ -265,7 +270,7 @@ func FuzzComposeAndSubject(f *testing.F) {
 			if len(subject) > notify.MaxSubject || strings.IndexFunc(subject, func(r rune) bool { return r < ' ' || r > '~' }) >= 0 {
 				t.Errorf("subject %q", subject)
 			}
-			for _, line := range notify.FixFor(m.Stories[0].Lead(), m.Stories[0].Keys).Lines {
+			for _, line := range m.Stories[0].FixFor(m.Stories[0].Lead()).Lines {
 				if !utf8.ValidString(line) {
 					t.Errorf("line %q", line)
 				}

@@ -133,8 +133,14 @@ func opened(n guard.Notice) (before, after string) {
 	case guard.SecretReplicaKey:
 		return "A replica of ", " is under the AWS managed key"
 	case guard.SecretKeyUnusable:
+		if onlyReplicas(n.Finding.Subject) {
+			return "A replica's key of ", " cannot be used"
+		}
 		return "The key of ", " cannot be used"
 	case guard.SecretKeyUnapproved:
+		if onlyReplicas(n.Finding.Subject) {
+			return "A replica of ", " is under a key that is not approved"
+		}
 		return "", " is under a key that is not approved"
 	case guard.SecretForeignKey:
 		return "", " (service-owned) uses the AWS managed key"
@@ -183,6 +189,9 @@ func stateWord(s guard.KeyState) string {
 		return "in state " + string(s)
 	}
 }
+
+// onlyReplicas reports whether the secret's own key is fine.
+func onlyReplicas(s guard.Subject) bool { return len(s.Replicas) > 0 && s.Key.ARN == "" }
 
 // ToolName is a tool as people write it; "" when it is not known.
 func ToolName(tool string) string {

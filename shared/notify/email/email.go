@@ -70,7 +70,7 @@ func (w *writer) story(s notify.Story) {
 	w.facts(lead)
 	given := map[string]bool{}
 	for _, n := range s.Notices {
-		w.notice(n, s.Keys, given)
+		w.notice(s, n, given)
 	}
 	w.blast(lead.Blast)
 }
@@ -126,7 +126,7 @@ func by(n guard.Notice) string {
 }
 
 // notice says why it matters and how to get rid of it, unless the same commands were given before.
-func (w *writer) notice(n guard.Notice, keys notify.Keys, given map[string]bool) {
+func (w *writer) notice(s notify.Story, n guard.Notice, given map[string]bool) {
 	if n.Kind == guard.NoticeResolved {
 		w.line("")
 		w.line("Resolved: %s. There is nothing to do.", title(n))
@@ -136,7 +136,7 @@ func (w *writer) notice(n guard.Notice, keys notify.Keys, given map[string]bool)
 	w.line("Why it matters%s", label(n))
 	w.paragraph(notify.Detail(n))
 	w.paragraph(notify.Why(n))
-	fix := notify.FixFor(n, keys)
+	fix := s.FixFor(n)
 	commands := strings.Join(fix.Lines, "\n")
 	if commands == "" || !given[commands] {
 		w.fix(fix)

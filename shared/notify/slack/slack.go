@@ -192,7 +192,7 @@ func nextSteps(m notify.Message) []string {
 	var steps []string
 	for _, s := range m.Stories {
 		for _, n := range s.Notices {
-			f := notify.FixFor(n, s.Keys)
+			f := s.FixFor(n)
 			steps = appendText(steps, f.Say)
 			steps = appendText(steps, f.First)
 			for _, line := range f.Lines {
