@@ -30,7 +30,7 @@ func blindFix(b BlindSpot) string {
 	case b.Part == PartKey || b.Part == PartReplicaKey || b.Part == PartVersionKeys:
 		return "Let the role " + ReadRole + " describe the key: kms:DescribeKey, in the key's policy where the key is another account's."
 	case b.Cause == CauseItsPolicy:
-		return "Except the role " + ReadRole + " in the statement of the secret's resource policy that denies it, by one more line in its Condition: ArnNotLike, aws:PrincipalArn, the role's ARN. If the policy has no such statement, look for an SCP or RCP that names the secret."
+		return "Except the role " + ReadRole + " in the statement of the secret's resource policy that denies it, by one more line in its Condition: ArnNotLike, aws:PrincipalArn, the role's ARN; where there is such a line, put the ARN into its list. If the policy has no such statement, look for an SCP or RCP that names the secret."
 	case b.Cause == CauseDenied:
 		return "Let the role " + ReadRole + " describe secrets and list their versions: update the member stack, and look for an SCP or a permissions boundary that denies it."
 	default:
