@@ -217,9 +217,59 @@ func TestDisabledKeyOpensOneIncidentThatSaysWhatDoesNotStop(t *testing.T) {
 	w.keys[cmk] = k
 	w.now = w.now.Add(time.Minute)
 	handle(t, h, call{name: "EnableKey", key: cmk}.body())
-	want = append(want, "finding_resolved DL.SECRET.4", "finding_resolved DL.SECRET.4")
+	want = append(want, "key_restored", "finding_resolved DL.SECRET.4", "finding_resolved DL.SECRET.4")
 	if diff := cmp.Diff(want, w.kinds()); diff != "" {
 		t.Errorf("published in the end (-want +got):\n%s", diff)
+	}
+}
+
+// Only what makes things worse is an incident. Whoever was alarmed is told when it is over.
+func TestWhatBecomesOfAKeyIsAnIncidentOnlyWhereSomethingStops(t *testing.T) {
+	for sentence, tt := range map[string]struct {
+		event string
+		state guard.KeyState
+		empty bool
+		lame  bool // the search for secrets fails
+		want  []string
+	}{
+		"a disabled key":                             {event: "DisableKey", state: guard.KeyDisabled, want: []string{"incident_opened", "finding_opened DL.SECRET.4"}},
+		"a key that will be deleted":                 {event: "ScheduleKeyDeletion", state: guard.KeyPendingDeletion, want: []string{"incident_opened", "finding_opened DL.SECRET.4"}},
+		"a deletion that was canceled":               {event: "CancelKeyDeletion", state: guard.KeyDisabled, want: []string{"key_restored", "finding_opened DL.SECRET.4"}},
+		"a canceled deletion, enabled since":         {event: "CancelKeyDeletion", state: guard.KeyEnabled, want: []string{"key_restored"}},
+		"a canceled deletion, scheduled again since": {event: "CancelKeyDeletion", state: guard.KeyPendingDeletion, want: []string{"incident_opened", "finding_opened DL.SECRET.4"}},
+		"an enabled key":                             {event: "EnableKey", state: guard.KeyEnabled, want: []string{"key_restored"}},
+		"a disabled key that is enabled since":       {event: "DisableKey", state: guard.KeyEnabled},
+		"a key with no secret that will be deleted":  {event: "ScheduleKeyDeletion", state: guard.KeyPendingDeletion, empty: true},
+		"and is not after all":                       {event: "CancelKeyDeletion", state: guard.KeyDisabled, empty: true},
+		"nor is its enabling news":                   {event: "EnableKey", state: guard.KeyEnabled, empty: true},
+		"a key of which nobody knows what is under it": {event: "DisableKey", state: guard.KeyDisabled, empty: true, lame: true,
+			want: []string{"incident_opened"}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w := newWorld()
+			h := w.handler()
+			if !tt.empty {
+				w.add("app", cmk)
+				handle(t, h, call{name: "CreateSecret", secret: arnOf("app")}.body())
+			}
+			w.published = nil
+			k := w.keys[cmk]
+			k.State = tt.state
+			w.keys[cmk] = k
+			w.trip = func(step string) error {
+				if tt.lame && step == "using key" {
+					return guard.ErrDenied
+				}
+				return nil
+			}
+			body := call{name: tt.event, key: cmk}.body()
+			if failed := handle(t, h, body, body); len(failed) > 0 {
+				t.Fatalf("%v failed", failed)
+			}
+			if diff := cmp.Diff(tt.want, w.kinds()); diff != "" {
+				t.Errorf("published (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -30,7 +30,13 @@ func (b BlastRadius) Counts() (stops, remains, unknown int) {
 	return stops, remains, unknown
 }
 
-// Trim lists at most so many secrets of each kind and counts the rest, so that what is told fits into one message.
+// Empty reports whether no secret is affected, nor may be.
+func (b BlastRadius) Empty() bool {
+	stops, remains, unknown := b.Counts()
+	return stops+remains+unknown == 0
+}
+
+// Trim lists at most so many secrets of each kind and counts the rest, so that it fits into one message.
 func (b BlastRadius) Trim(most int) BlastRadius {
 	stops, remains, unknown := b.Counts()
 	t := b

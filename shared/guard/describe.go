@@ -50,6 +50,41 @@ func (f Finding) Describe() string {
 	return cmp.Or(f.Detail, Describe(f.Control, Fail, f.Subject))
 }
 
+// Describe says in half a sentence what happened, for logs and timelines; "" where the kind says it all.
+func (n Notice) Describe() string {
+	switch {
+	case n.Kind == NoticeKeyRestored && n.Blast != nil:
+		stops, remains, unknown := n.Blast.Counts()
+		return fmt.Sprintf("key is %s: %d secrets are under it", n.Blast.State, stops+remains+unknown)
+	case n.Blast != nil:
+		stops, remains, unknown := n.Blast.Counts()
+		return fmt.Sprintf("key is %s: %d stop, %d do NOT stop, %d unknown", n.Blast.State, stops, remains, unknown)
+	case n.Finding == nil:
+		return n.Detail
+	}
+	switch n.Kind {
+	case NoticeOpened:
+		return n.Finding.Describe()
+	case NoticeWaived:
+		return fmt.Sprintf("waived until %s: %s", n.Finding.WaivedTo.Format("2 January 2006"), n.Finding.Describe())
+	case NoticeResolved:
+		return n.Finding.describeEnd()
+	default:
+		return n.Detail
+	}
+}
+
+func (f Finding) describeEnd() string {
+	switch f.End {
+	case EndMoot:
+		return f.Title + ": does not apply any more"
+	case EndGone:
+		return f.Title + ": the secret was deleted"
+	default:
+		return f.Title + ": no longer"
+	}
+}
+
 // eachKey says something of every key of the subject: of the secret's own, then of its replicas'.
 func (s Subject) eachKey(say func(Key) string) string {
 	var parts []string

@@ -39,7 +39,7 @@ func ReconcileGone(rec Record, now time.Time, cause Cause) Record {
 		r.rec.GoneAt = r.now
 	}
 	for i := range r.rec.Findings {
-		r.resolve(i, "the secret was deleted")
+		r.resolve(i, EndGone)
 	}
 	return r.rec
 }
@@ -80,7 +80,7 @@ func (r *reconciler) moveFinding(v Verdict) {
 		r.fail(at, v)
 	case Pass, NotApplicable:
 		if at >= 0 {
-			r.resolve(at, "")
+			r.resolve(at, r.ending(v.Outcome))
 		}
 	}
 }
@@ -99,7 +99,7 @@ func (r *reconciler) fail(at int, v Verdict) {
 		f.Status = FindingWaived
 	}
 	if was == "" || was == FindingResolved {
-		f.OpenedAt, f.ResolvedAt = r.now, time.Time{}
+		f.OpenedAt, f.ResolvedAt, f.End = r.now, time.Time{}, ""
 	}
 	stricter := r.stricter(*f)
 	if r.mode != "" {
@@ -150,13 +150,24 @@ func (r *reconciler) stricter(f Finding) bool {
 	return Notified(NoticeOpened, f.Control, after) && !Notified(NoticeOpened, f.Control, before)
 }
 
-func (r *reconciler) resolve(at int, detail string) {
+func (r *reconciler) ending(o Outcome) Ending {
+	switch {
+	case r.secret.PendingDeletion():
+		return EndGone
+	case o == Pass:
+		return EndPassed
+	default:
+		return EndMoot
+	}
+}
+
+func (r *reconciler) resolve(at int, end Ending) {
 	f := &r.rec.Findings[at]
 	if f.Status == FindingResolved {
 		return
 	}
-	f.Status, f.ResolvedAt, f.WaivedTo = FindingResolved, r.now, time.Time{}
-	r.announce(NoticeResolved, f, detail)
+	f.Status, f.ResolvedAt, f.End, f.WaivedTo = FindingResolved, r.now, end, time.Time{}
+	r.announce(NoticeResolved, f, "")
 }
 
 func (r *reconciler) waiver(control ControlID) (time.Time, bool) {

@@ -44,7 +44,7 @@ func (s Story) FixFor(n guard.Notice) Fix {
 		return afterRekey(n, keys, s.rotation())
 	case guard.NoticeFailed:
 		return Fix{Say: "First remove the cause that is named above. Where it names readers, give each of them that right before anything else: a move without it takes the secret from them. In remediate mode the move is tried again by itself; a migration is planned again with doublelock migrate plan."}
-	case guard.NoticeIncident:
+	case guard.NoticeIncident, guard.NoticeKeyRestored:
 		return incidentFix(n)
 	case guard.NoticeReaderLost:
 		return Fix{Say: "Give the reader kms:Decrypt on the key of the secret."}
@@ -201,8 +201,11 @@ func unusableFix(n guard.Notice) Fix {
 }
 
 func incidentFix(n guard.Notice) Fix {
-	if n.Blast == nil {
+	switch {
+	case n.Blast == nil:
 		return Fix{Say: onPurpose}
+	case n.Blast.State.Usable():
+		return Fix{}
 	}
 	return bringBackFix([]guard.Key{{ARN: n.Resource, State: n.Blast.State}}, n.Account)
 }

@@ -137,7 +137,7 @@ func urgency(n guard.Notice) int {
 		return 4
 	case guard.NoticeDeniedRead:
 		return 3
-	case guard.NoticeRekeyed, guard.NoticeSealDue:
+	case guard.NoticeRekeyed, guard.NoticeSealDue, guard.NoticeKeyRestored:
 		return 2
 	case guard.NoticeResolved:
 		return 0
@@ -152,17 +152,19 @@ func rank(s guard.Severity) int {
 	}, s)
 }
 
-// SeverityOf tells how urgent a notice is. A resolved finding is low whatever it was.
+// SeverityOf says how urgent a notice is. What leaves nothing to do is low, whatever it was.
 func SeverityOf(n guard.Notice) guard.Severity {
 	switch {
+	case n.Kind == guard.NoticeIncident && n.Blast != nil && n.Blast.Empty():
+		return guard.SeverityHigh // nobody could see whether anything stops
+	case closingOf(n) != notClosed:
+		return guard.SeverityLow
 	case n.Kind == guard.NoticeIncident || n.Kind == guard.NoticeTampered || n.Kind == guard.NoticeReaderLost:
 		return guard.SeverityCritical
-	case n.Kind == guard.NoticeFailed || n.Kind == guard.NoticeDeniedRead || n.Kind == guard.NoticeRolledBack:
+	case n.Kind == guard.NoticeFailed || n.Kind == guard.NoticeKeyRestored || n.Kind == guard.NoticeDeniedRead || n.Kind == guard.NoticeRolledBack:
 		return guard.SeverityHigh
-	case n.Kind == guard.NoticeSealDue, n.Kind == guard.NoticeRekeyed && n.State != guard.StateSealed:
+	case n.Kind == guard.NoticeSealDue, n.Kind == guard.NoticeRekeyed:
 		return guard.SeverityMedium // the last step is the owner's
-	case n.Kind == guard.NoticeResolved || n.Kind == guard.NoticeRekeyed:
-		return guard.SeverityLow
 	case n.Finding != nil && n.Finding.Severity != "":
 		return n.Finding.Severity
 	default:

@@ -241,6 +241,41 @@ func TestCommandsCannotBeBrokenOutOf(t *testing.T) {
 	}
 }
 
+// What ends a finding says what is true now. Only what is better than before is called done.
+func TestAClosingSaysWhatIsTrueNow(t *testing.T) {
+	for sentence, tt := range map[string]struct {
+		control guard.ControlID
+		end     guard.Ending
+		state   guard.LockState
+		want    string
+	}{
+		"sealed by a new version":                       {guard.SecretNotSealed, guard.EndPassed, guard.StateSealed, "DONE: app is sealed"},
+		"under a CMK from its first version on":         {guard.SecretDefaultKey, guard.EndPassed, guard.StateSealed, "DONE: app is sealed"},
+		"re-keyed, and the older copies still open":     {guard.SecretDefaultKey, guard.EndPassed, guard.StateDual, "CLOSED: app is under a CMK, not sealed yet"},
+		"back to the AWS managed key":                   {guard.SecretKeyUnapproved, guard.EndMoot, guard.StateDrifted, "CLOSED: app is under the AWS managed key now"},
+		"never sealed, and back to the AWS managed key": {guard.SecretNotSealed, guard.EndMoot, guard.StateDrifted, "CLOSED: app is under the AWS managed key now"},
+		"the same, stored before endings were":          {guard.SecretNotSealed, "", guard.StateDrifted, "CLOSED: app is under the AWS managed key now"},
+		"under an approved key":                         {guard.SecretKeyUnapproved, guard.EndPassed, guard.StateDual, "DONE: app is under an approved key"},
+		"a key that was enabled":                        {guard.SecretKeyUnusable, guard.EndPassed, guard.StateSealed, "DONE: The key of app can be used again"},
+		"replicas":                                      {guard.SecretReplicaKey, guard.EndPassed, guard.StateSealed, "DONE: The replicas of app are under CMKs"},
+		"owned by a service now":                        {guard.SecretNotSealed, guard.EndMoot, guard.StateForeign, "CLOSED: DL.SECRET.2 does not apply to app any more"},
+		"deleted":                                       {guard.SecretDefaultKey, guard.EndGone, guard.StateDefault, "DONE: app was deleted"},
+		"a blind spot":                                  {guard.OrgCoverage, guard.EndPassed, guard.StateUnknown, "DONE: Doublelock can look again: app"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			n := notifytest.Resolved(tt.control, "app")
+			n.State, n.Finding.End = tt.state, tt.end
+			m := notify.Compose(items(n), notifytest.Directory(), notifytest.KeyFor)[0]
+			if got, want := m.Subject(), "[Doublelock] "+tt.want+" (111122223333 eu-central-1)"; got != want {
+				t.Errorf("subject %q, want %q", got, want)
+			}
+			if done := strings.Contains(notify.Closing(n), "nothing to do"); done != strings.HasPrefix(tt.want, "DONE") {
+				t.Errorf("closing %q", notify.Closing(n))
+			}
+		})
+	}
+}
+
 func TestSubjectKeepsWhatMatters(t *testing.T) {
 	n := notifytest.Opened(guard.SecretDefaultKey, strings.Repeat("team/service/", 20)+"password", "cli")
 	subject := notify.Compose(items(n), notifytest.Directory(), notifytest.KeyFor)[0].Subject()
@@ -263,7 +298,8 @@ func FuzzComposeAndSubject(f *testing.F) {
 		n := notifytest.Opened(guard.SecretDefaultKey, name, tool)
 		n.Account, n.Region = account, region
 		r := rand.New(rand.NewPCG(seed, 1))
-		n.Kind = []guard.NoticeKind{guard.NoticeOpened, guard.NoticeResolved, guard.NoticeFailed, guard.NoticeIncident, guard.NoticeRekeyed}[r.IntN(5)]
+		n.Kind = guard.NoticeKinds()[r.IntN(len(guard.NoticeKinds()))]
+		n.Finding.Control = guard.Controls()[r.IntN(len(guard.Controls()))].ID
 		n.At = time.Unix(int64(seed%1e9), 0)
 		for _, m := range notify.Compose(items(n), notifytest.Directory(), notifytest.KeyFor) {
 			subject := m.Subject()

@@ -72,7 +72,9 @@ func (w *writer) story(s notify.Story) {
 	for _, n := range s.Notices {
 		w.notice(s, n, given)
 	}
-	w.blast(lead.Blast)
+	if lead.Kind == guard.NoticeIncident {
+		w.blast(lead.Blast)
+	}
 }
 
 // facts says what and where, and who did it.
@@ -89,7 +91,7 @@ func (w *writer) facts(n guard.Notice) {
 
 func noun(n guard.Notice) string {
 	switch n.Kind {
-	case guard.NoticeIncident:
+	case guard.NoticeIncident, guard.NoticeKeyRestored:
 		return "Key"
 	case guard.NoticeTampered:
 		return "What"
@@ -127,9 +129,11 @@ func by(n guard.Notice) string {
 
 // notice says why it matters and how to get rid of it, unless the same commands were given before.
 func (w *writer) notice(s notify.Story, n guard.Notice, given map[string]bool) {
-	if n.Kind == guard.NoticeResolved {
+	if text := notify.Closing(n); text != "" {
 		w.line("")
-		w.line("Resolved: %s. There is nothing to do.", title(n))
+		for _, line := range wrap(notify.Clip(text, maxLine), 78) {
+			w.line("%s", line)
+		}
 		return
 	}
 	w.line("")
@@ -149,13 +153,6 @@ func label(n guard.Notice) string {
 		return ""
 	}
 	return fmt.Sprintf(" (%s, %s)", notify.OneLine(string(n.Finding.Control)), notify.OneLine(string(n.Finding.Severity)))
-}
-
-func title(n guard.Notice) string {
-	if n.Finding == nil {
-		return notify.Headline(n)
-	}
-	return fmt.Sprintf("%s (%s)", notify.OneLine(n.Finding.Title), notify.OneLine(string(n.Finding.Control)))
 }
 
 func (w *writer) paragraph(text string) {

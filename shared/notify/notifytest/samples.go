@@ -47,7 +47,7 @@ func Opened(control guard.ControlID, name, tool string) guard.Notice {
 func Resolved(control guard.ControlID, name string) guard.Notice {
 	n := Opened(control, name, "terraform")
 	n.Kind, n.State, n.At = guard.NoticeResolved, guard.StateSealed, At.Add(time.Hour)
-	n.Finding.Status, n.Finding.ResolvedAt = guard.FindingResolved, n.At
+	n.Finding.Status, n.Finding.ResolvedAt, n.Finding.End = guard.FindingResolved, n.At, guard.EndPassed
 	n.ID = string(control) + "|" + n.Resource + "|resolved"
 	return n
 }
@@ -130,6 +130,14 @@ func incident() guard.Notice {
 	return n
 }
 
+// restored is the end of the incident, or of the worst of it.
+func restored(state guard.KeyState) guard.Notice {
+	n := incident()
+	n.Kind, n.ID = guard.NoticeKeyRestored, "restored"
+	n.Blast.State = state
+	return n
+}
+
 // hostile is a notice in which every word that comes from outside tries to be something else.
 func hostile() guard.Notice {
 	evil := "<!channel> *bold* `code` & \"quoted\" 'x'; rm -rf / \u202egnp.exe\r\nSubject: forged\r\n\r\nbody\x00\x1b[31m"
@@ -162,6 +170,10 @@ func Samples() map[string]notify.Message {
 	for i := range 100 {
 		hundred = append(hundred, Opened(guard.SecretDefaultKey, fmt.Sprintf("prod/app-%03d", i), "cloudformation"))
 	}
+	moot := Resolved(guard.SecretKeyUnapproved, "prod/db/password")
+	moot.State, moot.Finding.End = guard.StateDrifted, guard.EndMoot
+	blind := incident()
+	blind.Blast, blind.Detail = &guard.BlastRadius{Key: keyARN, State: guard.KeyPendingDeletion}, "not every secret could be looked at, so more may be affected"
 	disabled := guard.Subject{Key: guard.Key{ARN: keyARN, Manager: guard.ManagerCustomer, State: guard.KeyDisabled},
 		Replicas: []guard.Replica{replicaKey("eu-west-1", guard.KeyPendingDeletion)}}
 	replica := guard.Subject{Replicas: []guard.Replica{replicaKey("eu-west-1", guard.KeyEnabled)}}
@@ -172,6 +184,10 @@ func Samples() map[string]notify.Message {
 		"moved and to be sealed":          compose(rekeyed, Opened(guard.SecretNotSealed, "prod/db/password", "terraform")),
 		"a change that did not take":      compose(failed()),
 		"a disabled key":                  compose(incident()),
+		"a key that is back":              compose(restored(guard.KeyEnabled)),
+		"a deletion that was canceled":    compose(restored(guard.KeyDisabled)),
+		"a key nobody can see under":      compose(blind),
+		"a finding that does not apply":   compose(moot),
 		"a denied read":                   compose(read),
 		"a stopped trail":                 compose(tampered),
 		"a reader that lost access":       compose(lost),

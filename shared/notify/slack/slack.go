@@ -149,8 +149,8 @@ func story(s notify.Story, headed bool) string {
 		lines = append(lines, "_You may have had this message before._")
 	}
 	for _, n := range s.Notices {
-		if n.Kind == guard.NoticeResolved {
-			lines = append(lines, ":white_check_mark: "+escape(notify.Headline(n), maxName))
+		if text := notify.Closing(n); text != "" {
+			lines = append(lines, escape(text, 500))
 			continue
 		}
 		for _, text := range []string{notify.Detail(n), notify.Why(n)} {
@@ -159,7 +159,10 @@ func story(s notify.Story, headed bool) string {
 			}
 		}
 	}
-	return strings.Join(append(lines, blast(lead.Blast)...), "\n")
+	if lead.Kind == guard.NoticeIncident {
+		lines = append(lines, blast(lead.Blast)...)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func where(n guard.Notice) string {
