@@ -37,6 +37,9 @@ const ownersRights = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Re
 
 const readersRights = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":["secretsmanager:GetSecretValue","kms:Decrypt"]}]}`
 
+const rotatorsRights = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":["secretsmanager:DescribeSecret",
+	"secretsmanager:GetSecretValue","secretsmanager:PutSecretValue","secretsmanager:UpdateSecretVersionStage","kms:Decrypt","kms:GenerateDataKey"]}]}`
+
 const ourRights = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":[
 	"secretsmanager:DescribeSecret","secretsmanager:ListSecretVersionIds","kms:DescribeKey","kms:ListAliases","kms:ListResourceTags"]}]}`
 
@@ -283,8 +286,11 @@ func TestAnOwnerWhoRunsWhatTheMailPrintsIsRidOfTheFinding(t *testing.T) {
 	t.Run("older copies of a secret that rotates", func(t *testing.T) {
 		s := newShop(t)
 		secret := s.secret("", "none")
+		const function = "arn:aws:lambda:" + frankfurt + ":" + shopAccount + ":function:rotate"
+		s.aws.AddRole(shopAccount, "rotate", "{}", rotatorsRights)
+		s.aws.RotationFunction(function, "arn:aws:iam::"+shopAccount+":role/rotate")
 		s.as(shopAdmin, frankfurt, "secretsmanager", "RotateSecret", map[string]any{"SecretId": secret,
-			"RotationLambdaARN": "arn:aws:lambda:" + frankfurt + ":" + shopAccount + ":function:rotate", "RotationRules": map[string]any{"AutomaticallyAfterDays": 30}})
+			"RotationLambdaARN": function, "RotationRules": map[string]any{"AutomaticallyAfterDays": 30}})
 		s.rekey(secret, s.keys[frankfurt])
 		s.run(secret, s.printed(guard.SecretNotSealed, s.wantOpen(secret, guard.SecretNotSealed)).Lines...)
 		s.wantOpen(secret)
