@@ -173,7 +173,7 @@ func fail(failed map[string]bool, deliveries []delivery, n guard.Notice) {
 func about(m notify.Message, items []notify.Item) []guard.Notice {
 	var told []guard.Notice
 	for _, item := range items {
-		if m.Tells(item.Notice) {
+		if m.Covers(item.Notice) {
 			told = append(told, item.Notice)
 		}
 	}

@@ -12,7 +12,7 @@ const OrgCoverage ControlID = "DL.ORG.1"
 // refused.
 func CoverageControl() Control {
 	return Control{
-		ID: OrgCoverage, Severity: SeverityHigh,
+		ID: OrgCoverage, Severity: SeverityHigh, words: Subject.blindWords,
 		Title: "Doublelock cannot look here",
 		Why:   "What the guard is not allowed to see is not guarded, and from outside that looks like all is well.",
 		Fix:   "Deploy the member stack to the account and Region, and let the role " + ReadRole + " describe secrets and keys.",

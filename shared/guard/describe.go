@@ -8,38 +8,43 @@ import (
 
 // Describe says in half a sentence what a subject means for a control, for logs and tables. It is "" for outcomes that
 // leave nothing to say.
-func Describe(control ControlID, outcome Outcome, s Subject) string {
+func Describe(id ControlID, outcome Outcome, s Subject) string {
+	control, _ := ControlByID(id)
 	switch {
-	case outcome == Unknown && control == SecretKeyUnapproved:
-		return s.describeBlind() + ", so it cannot be compared with the approved ones"
+	case outcome == Unknown && id == SecretKeyUnapproved:
+		return s.blindWords() + ", so it cannot be compared with the approved ones"
 	case outcome == Unknown:
-		return s.describeBlind()
-	case outcome != Fail:
+		return s.blindWords()
+	case outcome != Fail || control.words == nil:
 		return ""
-	}
-	switch control {
-	case SecretDefaultKey:
-		return "opens with the AWS managed key, which the organization cannot switch off"
-	case SecretNotSealed:
-		return describeVersions(s)
-	case SecretReplicaKey:
-		return "opens with the AWS managed key in " + strings.Join(s.regions(), ", ")
-	case SecretKeyUnusable:
-		return s.eachKey(func(k Key) string {
-			if k.State == KeyMissing {
-				return "does not exist"
-			}
-			return k.ARN + " is in state " + string(k.State)
-		})
-	case SecretKeyUnapproved:
-		return s.eachKey(func(k Key) string { return k.ARN + " is not approved" })
-	case SecretForeignKey:
-		return fmt.Sprintf("owned by %s, which keeps it under the AWS managed key", s.Service)
-	case OrgCoverage:
-		return s.describeBlind()
 	default:
-		return ""
+		return control.words(s)
 	}
+}
+
+func (s Subject) defaultKeyWords() string {
+	return "opens with the AWS managed key, which the organization cannot switch off"
+}
+
+func (s Subject) replicaWords() string {
+	return "opens with the AWS managed key in " + strings.Join(s.regions(), ", ")
+}
+
+func (s Subject) unusableWords() string {
+	return s.eachKey(func(k Key) string {
+		if k.State == KeyMissing {
+			return "does not exist"
+		}
+		return k.ARN + " is in state " + string(k.State)
+	})
+}
+
+func (s Subject) unapprovedWords() string {
+	return s.eachKey(func(k Key) string { return k.ARN + " is not approved" })
+}
+
+func (s Subject) foreignWords() string {
+	return fmt.Sprintf("owned by %s, which keeps it under the AWS managed key", s.Service)
 }
 
 // Describe says in half a sentence what is wrong or unknown; "" otherwise.
@@ -68,13 +73,13 @@ func (n Notice) Describe() string {
 	case NoticeWaived:
 		return fmt.Sprintf("waived until %s: %s", n.Finding.WaivedTo.Format("2 January 2006"), n.Finding.Describe())
 	case NoticeResolved:
-		return n.Finding.describeEnd()
+		return n.Finding.endWords()
 	default:
 		return n.Detail
 	}
 }
 
-func (f Finding) describeEnd() string {
+func (f Finding) endWords() string {
 	switch f.End {
 	case EndMoot:
 		return f.Title + ": does not apply any more"
@@ -119,7 +124,7 @@ func (s Subject) Stuck() []Version {
 	return stuck
 }
 
-func describeVersions(s Subject) string {
+func (s Subject) versionWords() string {
 	if stuck := len(s.Stuck()); stuck > 0 {
 		return fmt.Sprintf("%s not re-encrypted: whoever re-keyed it lacked kms:Encrypt on the new key or kms:Decrypt on the old one, or the old key was disabled", versions(stuck, "was", "were"))
 	}
@@ -133,7 +138,7 @@ func versions(n int, one, many string) string {
 	return fmt.Sprintf("%d labelled versions %s", n, many)
 }
 
-func (s Subject) describeBlind() string {
+func (s Subject) blindWords() string {
 	if s.Blind == nil {
 		return ""
 	}
@@ -141,7 +146,7 @@ func (s Subject) describeBlind() string {
 	case PartEvents:
 		return cmp.Or(s.Blind.Note, "nothing that happens here arrives")
 	case PartKey, PartReplicaKey:
-		return s.describeUnreadKeys()
+		return s.unreadKeyWords()
 	case PartVersions:
 		return "its versions could not be listed"
 	case PartVersionKeys:
@@ -157,7 +162,7 @@ func (s Subject) describeBlind() string {
 	}
 }
 
-func (s Subject) describeUnreadKeys() string {
+func (s Subject) unreadKeyWords() string {
 	var parts []string
 	if s.Blind.Part == PartKey {
 		parts = append(parts, strings.Join(strings.Fields("the metadata of its key "+cmp.Or(s.Key.ARN, s.Key.ID)+" could not be read"), " "))

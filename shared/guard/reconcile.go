@@ -15,7 +15,7 @@ type Cause struct {
 
 // Reconcile moves a record to what the verdicts say and puts what others must know into its outbox. It is pure;
 // running it again on its own result changes nothing but SeenAt. A verdict that is unknown closes nothing and opens
-// nothing: what was open stays open. What is open, and notified of or fixed only in the mode of now, opens once more.
+// nothing: what was open stays open. What is open, and notified of or fixed only in the mode of now, opens again.
 func Reconcile(rec Record, s Secret, verdicts []Verdict, waivers []Waiver, mode Mode, now time.Time, cause Cause) Record {
 	r := reconciler{rec: rec, secret: s, waivers: waivers, mode: mode, now: now.UTC(), cause: cause}
 	r.rec.Findings = slices.Clone(rec.Findings)

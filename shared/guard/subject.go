@@ -40,11 +40,11 @@ const (
 	PartReplicaKey  Part = "replica_key"  // metadata of a replica's key
 )
 
-// BlindCause is why a part could not be looked at, told from the type of AWS's answers.
+// BlindCause is why a part could not be looked at, by the type of AWS's answers.
 type BlindCause string
 
 const (
-	CauseNotEntered BlindCause = "not_entered" // the role could not be assumed, or the place is not guarded
+	CauseNotEntered BlindCause = "not_entered" // the role could not be assumed, or the account and Region are not guarded
 	CauseDenied     BlindCause = "denied"      // the role was assumed, and may not look
 	CauseItsPolicy  BlindCause = "its_policy"  // the role may look at secrets here, and not at this one
 	CauseSilent     BlindCause = "silent"      // nothing arrives

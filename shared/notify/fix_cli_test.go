@@ -47,7 +47,7 @@ const ourRights = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resou
 type shop struct {
 	*testing.T
 	aws    *localaws.AWS
-	eyes   *cloud.Cloud // what doublelock-read sees
+	cloud  *cloud.Cloud // with the rights of doublelock-read
 	env    []string     // of the owner's shell
 	folder string       // in which it is opened
 	now    time.Time
@@ -78,7 +78,7 @@ func newShop(t *testing.T) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.eyes, err = cloud.Open(t.Context(), cloud.Options{Region: frankfurt, Endpoint: url, KeyDetails: true, KeyTTL: time.Nanosecond, Now: func() time.Time { return s.now },
+	s.cloud, err = cloud.Open(t.Context(), cloud.Options{Region: frankfurt, Endpoint: url, KeyDetails: true, KeyTTL: time.Nanosecond, Now: func() time.Time { return s.now },
 		Credentials: &cloud.Static{AccessKeyID: ours.AccessKeyID, SecretAccessKey: ours.SecretAccessKey, SessionToken: ours.SessionToken}})
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func (s *shop) rekey(secret, key string) {
 func (s *shop) describe(secret string) guard.Secret {
 	s.Helper()
 	s.now = s.now.Add(time.Second) // keys are remembered for less
-	found, err := s.eyes.Secrets().Describe(s.Context(), guard.SecretRef{Account: shopAccount, Region: frankfurt, ID: secret})
+	found, err := s.cloud.Secrets().Describe(s.Context(), guard.SecretRef{Account: shopAccount, Region: frankfurt, ID: secret})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -386,7 +386,7 @@ func TestTheExceptionThatIsPrintedLetsUsLookAgain(t *testing.T) {
 	}
 	deny("")
 	look := func() error {
-		_, err := s.eyes.Secrets().Describe(t.Context(), guard.SecretRef{Account: shopAccount, Region: frankfurt, ID: secret})
+		_, err := s.cloud.Secrets().Describe(t.Context(), guard.SecretRef{Account: shopAccount, Region: frankfurt, ID: secret})
 		return err
 	}
 	if look() == nil {

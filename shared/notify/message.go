@@ -9,7 +9,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// Message is all that one owner hears at once.
+// Message is all that goes to one owner at once.
 type Message struct {
 	Route   string // whom it goes to: Owner.Route
 	Stories []Story
@@ -85,7 +85,7 @@ func Compose(items []Item, d Directory, keyFor KeyFor) []Message {
 	return messages
 }
 
-// latest keeps the last word on each finding, so that nobody is told of a finding that is resolved in the same breath.
+// latest keeps the last word on each finding, so that nobody is alarmed by a finding that is resolved in the same batch.
 // Its items are in the order in which they happened.
 func latest(items []Item) []Item {
 	sorted := slices.Clone(items)
@@ -94,26 +94,26 @@ func latest(items []Item) []Item {
 	})
 	last := map[string]int{}
 	for i, item := range sorted {
-		last[subject(item.Notice)] = i
+		last[about(item.Notice)] = i
 	}
 	kept := make([]Item, 0, len(last))
 	for i, item := range sorted {
-		if last[subject(item.Notice)] == i {
+		if last[about(item.Notice)] == i {
 			kept = append(kept, item)
 		}
 	}
 	return kept
 }
 
-// Tells reports whether a notice is told by the message: itself, or by a later word on the same finding.
-func (m Message) Tells(n guard.Notice) bool {
+// Covers reports whether a notice is in the message: itself, or by a later word on the same finding.
+func (m Message) Covers(n guard.Notice) bool {
 	return slices.ContainsFunc(m.Stories, func(s Story) bool {
-		return slices.ContainsFunc(s.Notices, func(told guard.Notice) bool { return subject(told) == subject(n) })
+		return slices.ContainsFunc(s.Notices, func(in guard.Notice) bool { return about(in) == about(n) })
 	})
 }
 
-// subject is what a notice has the word on: a finding as it opens and resolves, or an occurrence of its own.
-func subject(n guard.Notice) string {
+// about is what a notice has the word on: a finding as it opens and resolves, or an occurrence of its own.
+func about(n guard.Notice) string {
 	if n.Finding != nil && (n.Kind == guard.NoticeOpened || n.Kind == guard.NoticeResolved) {
 		return n.Finding.ID()
 	}
@@ -222,5 +222,5 @@ func (m Message) Thread() string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// DedupeKey names one telling of a notice in one channel. Whoever sends remembers it, so that a repeat is not told.
+// DedupeKey names one delivery of a notice in one channel. Whoever sends remembers it, so that a repeat is not sent.
 func DedupeKey(channel string, n guard.Notice) string { return channel + "|" + n.ID }

@@ -63,7 +63,7 @@ func TestOwnerLadder(t *testing.T) {
 			guard.Notice{Account: "444455556666", Finding: &guard.Finding{Control: guard.OrgCoverage}},
 			notify.Owner{Name: "security", Route: "security", How: "blind spots of the guard are theirs"},
 		},
-		"tampering is not told to the hand that did it alone": {
+		"tampering is for more than whoever did it": {
 			guard.Notice{Kind: guard.NoticeTampered, Actor: alice},
 			notify.Owner{Name: "security", Route: "security", How: "whoever did it must not be the only one to hear of it"},
 		},
@@ -175,7 +175,7 @@ func TestCommandsOfEveryFinding(t *testing.T) {
 	}{
 		"a secret that rotates is rotated twice":                {guard.SecretNotSealed, guard.Subject{Rotation: guard.RotationOn}, []string{rotate, rotate}},
 		"one that does not gets its value twice, from a file":   {guard.SecretNotSealed, guard.Subject{Rotation: guard.RotationOff}, []string{put, put}},
-		"where nobody knows, the rotation tells by refusing":    {guard.SecretNotSealed, guard.Subject{}, []string{rotate, rotate}},
+		"where nobody knows, AWS says so by refusing":           {guard.SecretNotSealed, guard.Subject{}, []string{rotate, rotate}},
 		"a replica is changed in its own Region, under its key": {guard.SecretReplicaKey, guard.Subject{Replicas: replica("eu-west-1", guard.Key{})}, []string{west + there}},
 		"a replica for whose Region there is no key has no command": {guard.SecretReplicaKey,
 			guard.Subject{Replicas: replica("ap-south-1", guard.Key{})}, nil},

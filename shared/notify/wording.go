@@ -74,7 +74,7 @@ func (m Message) Count() string {
 func Headline(n guard.Notice) string { return HeadlineWithin(n, 0) }
 
 // HeadlineWithin is Headline with the name cut so that the line has at most room characters; 0 cuts nothing. Names
-// are cut before words are: half a sentence tells less than half a name.
+// are cut before words are: half a sentence says less than half a name.
 func HeadlineWithin(n guard.Notice, room int) string {
 	before, after := phrase(n)
 	name := Name(n)

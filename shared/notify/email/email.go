@@ -13,8 +13,8 @@ import (
 // Limits of one mail. SNS takes 256 KB (262,144 bytes) of subject and body together; people take much less.
 const (
 	MaxText     = 128 * 1024 // bytes
-	maxDetailed = 5          // stories told in full; more are told in a line each
-	maxListed   = 200        // stories told at all
+	maxDetailed = 5          // stories in full; more have a line each
+	maxListed   = 200        // stories at all
 	maxAffected = 20         // secrets listed of one key
 	maxName     = 512        // characters of a name, an actor or an ARN in running text
 	maxLine     = 4096       // characters of a command
@@ -196,7 +196,7 @@ func (w *writer) blast(b *guard.BlastRadius) {
 		title string
 		list  []guard.Affected
 		count int
-	}{{"Stops", b.Stops, stops}, {"Still opens", b.Remains, remains}, {"Could not be told", b.Unknown, unknown}} {
+	}{{"Stops", b.Stops, stops}, {"Still opens", b.Remains, remains}, {"Unknown", b.Unknown, unknown}} {
 		if part.count == 0 {
 			continue
 		}
@@ -212,7 +212,7 @@ func (w *writer) blast(b *guard.BlastRadius) {
 	}
 }
 
-// others tells the stories beyond maxDetailed in a line each.
+// others gives the stories beyond maxDetailed a line each.
 func (w *writer) others(stories []notify.Story) {
 	if len(stories) == 0 {
 		return

@@ -84,7 +84,7 @@ func checkCount(t *testing.T, body string, want int) {
 		}
 	}
 	if got != want {
-		t.Errorf("tells of %d resources, want %d", got, want)
+		t.Errorf("speaks of %d resources, want %d", got, want)
 	}
 }
 
