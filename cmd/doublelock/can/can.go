@@ -1,3 +1,4 @@
+// Package can is doublelock can: what a principal can open, by a snapshot.
 package can
 
 import (
@@ -15,6 +16,7 @@ import (
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	var read bool
 	var only []string

@@ -1,3 +1,4 @@
+// Package config is doublelock config: doublelock.yaml is written, checked and described.
 package config
 
 import (
@@ -13,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	config := &cobra.Command{
 		Use:   "config",

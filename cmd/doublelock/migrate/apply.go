@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -178,10 +179,7 @@ func (a *applying) acceptFrom(p migration.Plan) {
 
 // choose picks the items of the waves that may move now.
 func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.Rules) ([]migration.Item, error) {
-	waves, err := a.wavesNow(p, jobs)
-	if err != nil {
-		return nil, err
-	}
+	waves := a.wavesNow(p, jobs)
 	var out []migration.Item
 	for _, i := range p.Items {
 		if slices.Contains(waves, i.Wave) || jobFor(jobs, i.Secret).Before != nil {
@@ -193,16 +191,19 @@ func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.
 			return nil, &command.ExitError{Code: command.Findings, Err: errors.New(halted)}
 		}
 	}
+	if len(out) == 0 && len(p.Items) > 0 {
+		return nil, command.Fail("migrate apply: no secret of plan %s is in wave %s; doublelock migrate show says which wave each is in", p.ID, strings.Join(a.waves, " or "))
+	}
 	return out, nil
 }
 
-func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) ([]migration.Wave, error) {
+func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) []migration.Wave {
 	var out []migration.Wave
 	for _, name := range a.waves {
 		out = append(out, migration.Wave(name))
 	}
 	if len(out) > 0 {
-		return out, nil
+		return out
 	}
 	for _, wave := range migration.Waves() {
 		left := slices.ContainsFunc(p.Items, func(i migration.Item) bool {
@@ -210,10 +211,10 @@ func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) ([]migration
 			return i.Wave == wave && i.Safe() && !j.Phase.Resting() && j.Phase != migration.Sealing && j.Phase != migration.Sealed
 		})
 		if out = append(out, wave); left {
-			return out, nil
+			return out
 		}
 	}
-	return out, nil
+	return out
 }
 
 // dry prints what would be done now, and does nothing.

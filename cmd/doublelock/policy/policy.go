@@ -1,3 +1,4 @@
+// Package policy is doublelock policy: unit tests for policies.
 package policy
 
 import (
@@ -18,6 +19,7 @@ import (
 	"github.com/doublelock/doublelock/shared/policy/policytest"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "policy",

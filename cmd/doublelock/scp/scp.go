@@ -1,3 +1,4 @@
+// Package scp is doublelock scp: service control policies are printed, and tried before they are attached.
 package scp
 
 import (
@@ -17,6 +18,7 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scp",
