@@ -55,17 +55,17 @@ func writeError(w http.ResponseWriter, p protocol, c *Call, err error) {
 	send(w, c, status, contentType(p), body)
 }
 
-// breath lets a client finish with its request before a long answer comes. The Go SDK closes the request's body as
+// clientPause lets a client finish with its request before a long answer comes. The Go SDK closes the request's body as
 // soon as the answer begins; where its transport has not yet seen the end of that body, it takes the close for a failed
 // write and drops the connection, and with it the part of the answer that it has not read. No real network is so fast.
 const (
-	breath     = 200 * time.Microsecond
-	longAnswer = 2048 // bytes; a shorter one has arrived with its headers
+	clientPause = 200 * time.Microsecond
+	longAnswer  = 2048 // bytes; a shorter one has arrived with its headers
 )
 
 func send(w http.ResponseWriter, c *Call, status int, contentType string, body []byte) {
 	if len(body) > longAnswer {
-		time.Sleep(breath)
+		time.Sleep(clientPause)
 	}
 	header := w.Header()
 	header["Content-Type"] = []string{contentType}

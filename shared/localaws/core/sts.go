@@ -45,7 +45,7 @@ func assumeRole(c *Call) (any, error) {
 	}
 	accountID, found := c.AWS.RoleByARN(in.RoleArn)
 	if found == nil {
-		// AWS does not tell a missing role from one that does not trust the caller.
+		// AWS does not distinguish a missing role from one that does not trust the caller.
 		return nil, accessDenied(c, "sts:AssumeRole", in.RoleArn, "")
 	}
 	c.Resources = []Resource{{ARN: found.arn, Type: "AWS::IAM::Role", Account: accountID}}

@@ -121,7 +121,7 @@ func FindKey(a *core.AWS, from core.Location, id string) (*Key, error) {
 	if found := livingKey(a, at, id); found != nil {
 		return found, nil
 	}
-	if len(id) < 36 { // what is no key id is told so, e.g. an alias without its prefix
+	if len(id) < 36 { // what is no key id, e.g. an alias without its prefix
 		return nil, &core.Error{Code: "NotFoundException", Message: "Invalid keyId " + id}
 	}
 	return nil, &core.Error{Code: "NotFoundException", Message: "Key '" + keyARN(at, id) + "' does not exist"}

@@ -11,7 +11,7 @@ import (
 	"github.com/doublelock/doublelock/shared/localaws/kms"
 )
 
-const secretsManagerService = "secretsmanager.amazonaws.com"
+const servicePrincipal = "secretsmanager.amazonaws.com"
 
 // keyCall makes a KMS call with the rights of the caller (a forward access session), in a Region.
 func keyCall(c *core.Call, region, operation string, in kms.CryptoInput) (kms.CryptoOutput, error) {
@@ -20,7 +20,7 @@ func keyCall(c *core.Call, region, operation string, in kms.CryptoInput) (kms.Cr
 		return kms.CryptoOutput{}, err
 	}
 	sub := &core.Call{AWS: c.AWS, Location: core.Location{Account: c.Caller.Account, Region: region}, Service: "kms", Operation: operation, Caller: c.Caller, Input: body,
-		UserAgent: secretsManagerService, SourceIP: secretsManagerService, Via: secretsManagerService}
+		UserAgent: servicePrincipal, SourceIP: servicePrincipal, Via: servicePrincipal}
 	result, err := c.AWS.Dispatch(sub)
 	out, _ := result.(kms.CryptoOutput)
 	return out, err
@@ -110,7 +110,7 @@ func firstError(first, err error) error {
 // rekey re-encrypts the labelled versions' data keys under the secret's key and keeps the older copies: until a new
 // version is written, the previous keys open it as well. A version that the caller cannot re-encrypt, for want of
 // kms:Decrypt on the old key or kms:Encrypt on the new one, or because the old key is disabled, is left as it is, and
-// nobody is told.
+// no error says so.
 func rekey(c *core.Call, s *secret) {
 	for _, id := range s.versionIDs {
 		if version := s.versions[id]; len(s.stagesOf(id)) > 0 {

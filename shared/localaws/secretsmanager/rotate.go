@@ -101,8 +101,8 @@ func rotatorsOf(a *core.AWS) *rotators {
 	return core.Global(a, func() *rotators { return &rotators{roles: map[string]string{}} })
 }
 
-// RotationFunction tells which role a rotation function runs under. Rotation then succeeds only with that role's
-// rights; a function that is not told may do everything.
+// RotationFunction says which role a rotation function runs under. Rotation then succeeds only with that role's
+// rights; a function of which nothing is said may do everything.
 func RotationFunction(a *core.AWS, functionARN, roleARN string) {
 	a.Lock()
 	defer a.Unlock()
@@ -124,7 +124,7 @@ func given1(text string) []string {
 }
 
 // rotateNow does what a rotation function does, with the rights of the function's role: read the current value, write a
-// new one as AWSPENDING, make it current. The role is that of the function, where it is deployed here, or the one told
+// new one as AWSPENDING, make it current. The role is that of the function, where it is deployed here, or the one named
 // by RotationFunction; without either the rotation may do everything.
 func rotateNow(a *core.AWS, s *secret, token string) {
 	event := func(name string) {
@@ -149,7 +149,7 @@ func rotator(a *core.AWS, s *secret) core.Caller {
 	}
 	accountID, role := a.RoleByARN(roleARN)
 	if role == nil {
-		return core.ServiceCaller(s.at.Account, secretsManagerService)
+		return core.ServiceCaller(s.at.Account, servicePrincipal)
 	}
 	return a.Issue(core.RoleCaller(accountID, role, arn.Of(s.rotation.lambda).Name()), "").Caller
 }

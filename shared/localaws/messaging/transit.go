@@ -8,16 +8,16 @@ import (
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
-// flight is everything on its way between services: events to buses, matched events to targets, notifications to
+// transit is everything on its way between services: events to buses, matched events to targets, notifications to
 // subscribers, invocations to functions. Nothing moves but when Settle or Run says so.
-type flight struct {
+type transit struct {
 	pump      sync.Mutex // one Settle at a time
-	waiting   []parcel   // those before first were handed over
+	waiting   []delivery // those before first were handed over
 	first     int
-	held      []parcel // kept back to be reordered
-	holding   int      // how many more deliveries to keep back
-	duplicate int      // how many more deliveries to make twice
-	order     uint64   // of mappings
+	held      []delivery // kept back to be reordered
+	holding   int        // how many more deliveries to keep back
+	duplicate int        // how many more deliveries to make twice
+	order     uint64     // of mappings
 	stats     Stats
 	mail      []Mail
 	functions map[string]Function // by ARN
@@ -25,14 +25,14 @@ type flight struct {
 	arrivals  chan struct{} // closed and replaced when something new is on its way
 }
 
-// parcel is one thing on its way. It is handed over with the state lock held; the work it returns runs without.
-type parcel func() work
+// delivery is one thing on its way. It is handed over with the state lock held; the work it returns runs without.
+type delivery func() work
 
 // work is what has to run without the state lock, because it calls back.
 type work func(context.Context)
 
-func newFlight() *flight {
-	return &flight{functions: map[string]Function{}, arrivals: make(chan struct{})}
+func newTransit() *transit {
+	return &transit{functions: map[string]Function{}, arrivals: make(chan struct{})}
 }
 
 // Bus is where AWS services put their events: the default bus of a location.
@@ -43,21 +43,21 @@ func Bus() core.EventBus {
 	}
 }
 
-func flightOf(a *core.AWS) *flight { return core.Global(a, newFlight) }
+func transitOf(a *core.AWS) *transit { return core.Global(a, newTransit) }
 
 // next is a growing number, for things that are ordered by when they were made.
-func (f *flight) next() uint64 { f.order++; return f.order }
+func (f *transit) next() uint64 { f.order++; return f.order }
 
-// enqueue puts a parcel on its way. The state lock must be held.
-func enqueue(a *core.AWS, p parcel) {
-	flightOf(a).waiting = append(flightOf(a).waiting, p)
-	flightOf(a).wake()
+// enqueue puts a delivery on its way. The state lock must be held.
+func enqueue(a *core.AWS, p delivery) {
+	transitOf(a).waiting = append(transitOf(a).waiting, p)
+	transitOf(a).wake()
 }
 
-// ship puts a delivery to a target on its way, twice or out of order when that is asked for: this is where AWS's
+// deliver puts a delivery to a target on its way, twice or out of order when that is asked for: this is where AWS's
 // at-least-once, unordered delivery shows. The state lock must be held.
-func ship(a *core.AWS, p parcel) {
-	f := flightOf(a)
+func deliver(a *core.AWS, p delivery) {
+	f := transitOf(a)
 	times := 1
 	if f.duplicate > 0 || a.Chance(a.Options.Faults.Duplicate) {
 		f.duplicate = max(0, f.duplicate-1)
@@ -81,7 +81,7 @@ func ship(a *core.AWS, p parcel) {
 
 // release lets go, last first, what was kept back. The state lock must be held.
 func release(a *core.AWS) {
-	f := flightOf(a)
+	f := transitOf(a)
 	for i := len(f.held) - 1; i >= 0; i-- {
 		enqueue(a, f.held[i])
 	}
@@ -91,10 +91,10 @@ func release(a *core.AWS) {
 	}
 }
 
-// take is the next parcel to hand over, by choice among the first few when reordering is asked for. The state lock
+// take is the next delivery to hand over, by choice among the first few when reordering is asked for. The state lock
 // must be held.
-func take(a *core.AWS) (parcel, bool) {
-	f := flightOf(a)
+func take(a *core.AWS) (delivery, bool) {
+	f := transitOf(a)
 	if f.first == len(f.waiting) {
 		f.waiting, f.first = f.waiting[:0], 0
 		release(a)
@@ -116,8 +116,8 @@ func take(a *core.AWS) (parcel, bool) {
 	return p, true
 }
 
-// wake tells waiters that something is on its way. The state lock must be held.
-func (f *flight) wake() {
+// wake lets waiters know that something is on its way. The state lock must be held.
+func (f *transit) wake() {
 	close(f.arrivals)
 	f.arrivals = make(chan struct{})
 }
@@ -126,14 +126,14 @@ func (f *flight) wake() {
 func arrival(a *core.AWS) <-chan struct{} {
 	a.Lock()
 	defer a.Unlock()
-	return flightOf(a).arrivals
+	return transitOf(a).arrivals
 }
 
 // DuplicateNext makes the next n deliveries to targets happen twice.
 func DuplicateNext(a *core.AWS, n int) {
 	a.Lock()
 	defer a.Unlock()
-	flightOf(a).duplicate = n
+	transitOf(a).duplicate = n
 }
 
 // ReorderNext keeps the next n deliveries to targets back and lets them go in the opposite order: when n are there,
@@ -141,15 +141,15 @@ func DuplicateNext(a *core.AWS, n int) {
 func ReorderNext(a *core.AWS, n int) {
 	a.Lock()
 	defer a.Unlock()
-	flightOf(a).holding = n
+	transitOf(a).holding = n
 }
 
 // Settle carries everything to its end: events through rules to targets, queues to functions, and what those cause,
 // until nothing is on its way and no queue with a function has a visible message. Messages that a function failed
 // stay hidden until their visibility timeout ends on Options.Now; see NextRetry. It must not be called by a function.
 func Settle(ctx context.Context, a *core.AWS) error {
-	flightOf(a).pump.Lock()
-	defer flightOf(a).pump.Unlock()
+	transitOf(a).pump.Lock()
+	defer transitOf(a).pump.Unlock()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -164,7 +164,7 @@ func Settle(ctx context.Context, a *core.AWS) error {
 	}
 }
 
-// step hands over one parcel, or one batch of one queue when there is none.
+// step hands over one delivery, or one batch of one queue when there is none.
 func step(a *core.AWS) (do work, more bool) {
 	a.Lock()
 	defer a.Unlock()
@@ -215,8 +215,8 @@ type Stats struct {
 func StatsOf(a *core.AWS) Stats {
 	a.Lock()
 	defer a.Unlock()
-	s := flightOf(a).stats
-	s.InFlight = len(flightOf(a).waiting) - flightOf(a).first + len(flightOf(a).held)
+	s := transitOf(a).stats
+	s.InFlight = len(transitOf(a).waiting) - transitOf(a).first + len(transitOf(a).held)
 	for _, m := range mappings(a) {
 		s.InFlight += m.queue.messages.size()
 	}
