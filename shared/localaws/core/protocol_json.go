@@ -16,7 +16,7 @@ type RawResponse struct {
 	Body   []byte
 }
 
-func writeResult(w http.ResponseWriter, p protocol, c *Call, result any) {
+func writeResult(w http.ResponseWriter, p Protocol, c *Call, result any) {
 	if raw, ok := result.(RawResponse); ok {
 		maps.Copy(w.Header(), raw.Header)
 		send(w, c, raw.Status, "application/json", raw.Body)
@@ -38,7 +38,7 @@ func writeResult(w http.ResponseWriter, p protocol, c *Call, result any) {
 	send(w, c, http.StatusOK, contentType(p), body)
 }
 
-func writeError(w http.ResponseWriter, p protocol, c *Call, err error) {
+func writeError(w http.ResponseWriter, p Protocol, c *Call, err error) {
 	api := AsError(err)
 	status := api.Status
 	if status == 0 {
@@ -78,7 +78,7 @@ func send(w http.ResponseWriter, c *Call, status int, contentType string, body [
 	_, _ = w.Write(body) // a client that went away is not our concern
 }
 
-func contentType(p protocol) string {
+func contentType(p Protocol) string {
 	switch p {
 	case JSON10:
 		return "application/x-amz-json-1.0"
@@ -90,7 +90,7 @@ func contentType(p protocol) string {
 }
 
 // unknownOperation is how each protocol says that there is no such call.
-func unknownOperation(p protocol, operation string) error {
+func unknownOperation(p Protocol, operation string) error {
 	switch p {
 	case Query:
 		return &Error{Code: "InvalidAction", Message: "Could not find operation " + operation, Status: 400}

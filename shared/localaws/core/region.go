@@ -2,7 +2,6 @@ package core
 
 import (
 	"cmp"
-	"encoding/json"
 	"iter"
 	"maps"
 	"net/http"
@@ -105,7 +104,7 @@ func home(p arn.Partition, service string) string {
 }
 
 // noSuchRegion is what AWS answers where the credential scope names a Region that an endpoint does not serve.
-func noSuchRegion(p protocol, region string) error {
+func noSuchRegion(p Protocol, region string) error {
 	code := "InvalidSignatureException"
 	if p == Query {
 		code = "SignatureDoesNotMatch"
@@ -156,5 +155,3 @@ func (a *AWS) SortedLocations() []Location {
 		return cmp.Or(cmp.Compare(x.Account, y.Account), cmp.Compare(x.Region, y.Region))
 	})
 }
-
-func JSON(v any) ([]byte, error) { return json.Marshal(v) }

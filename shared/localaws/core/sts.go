@@ -58,7 +58,7 @@ func assumeRole(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := c.AWS.Issue(RoleCaller(accountID, found, in.RoleSessionName), in.Policy)
+	made := c.AWS.issue(RoleCaller(accountID, found, in.RoleSessionName), in.Policy)
 	return assumeRoleOutput{
 		Credentials:     credentialsXML{made.AccessKeyID, made.secret, made.token, ISO(c.AWS.expiration(in.DurationSeconds))},
 		AssumedRoleUser: assumedRoleXML{made.PrincipalID, made.ARN},

@@ -105,7 +105,7 @@ func (a *AWS) Principal(accountID, name string) (Credentials, error) {
 	if err != nil {
 		return Credentials{}, err
 	}
-	made := a.Issue(who, "")
+	made := a.issue(who, "")
 	return Credentials{made.AccessKeyID, made.secret, made.token}, nil
 }
 

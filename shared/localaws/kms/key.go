@@ -144,7 +144,7 @@ func listKeys(c *core.Call) (any, error) {
 		return nil, err
 	}
 	items := []any{}
-	for _, id := range slices.Sorted(maps.Keys(KeysAt(c.AWS, c.Location).Keys)) {
+	for _, id := range slices.Sorted(maps.Keys(keysAt(c.AWS, c.Location).keys)) {
 		if k := livingKey(c.AWS, c.Location, id); k != nil {
 			items = append(items, core.Reply{"KeyId": k.id, "KeyArn": k.ARN})
 		}

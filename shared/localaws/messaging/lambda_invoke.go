@@ -52,7 +52,7 @@ func FunctionRole(a *core.AWS, account, region, name string) string {
 
 // prepare looks a function up and returns how to call it. The state lock must be held; the call runs without it.
 func prepare(a *core.AWS, arn string) (func(ctx context.Context, payload []byte) ([]byte, error), error) {
-	f, _, ok := FunctionByARN(a, arn)
+	f, _, ok := functionByARN(a, arn)
 	if !ok {
 		return nil, noSuchFunction(arn)
 	}
@@ -132,7 +132,7 @@ func asynchronous(a *core.AWS, in invocation) work {
 }
 
 func mayInvoke(a *core.AWS, in invocation) error {
-	f, p, ok := FunctionByARN(a, in.arn)
+	f, p, ok := functionByARN(a, in.arn)
 	if !ok {
 		return noSuchFunction(in.arn)
 	}
@@ -151,7 +151,7 @@ func again(a *core.AWS, in invocation, err error) {
 		enqueue(a, func() work { return asynchronous(a, in) })
 		return
 	}
-	f, _, ok := FunctionByARN(a, in.arn)
+	f, _, ok := functionByARN(a, in.arn)
 	if !ok {
 		return
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 	"github.com/doublelock/doublelock/shared/localaws/kms"
 )
@@ -79,8 +78,8 @@ func copyOf(a *core.AWS, made kms.CryptoOutput) sealedCopy {
 
 func managedByAWS(a *core.AWS, key string) bool {
 	at, _, _ := a.Locate(key, "kms")
-	k := kms.KeysAt(a, at).Keys[arn.Of(key).Name()]
-	return k != nil && k.Manager == "AWS"
+	k, err := kms.FindKey(a, at, key)
+	return err == nil && k.Manager == "AWS"
 }
 
 // openVersion decrypts a version's data key with whichever of its copies the caller can use. The error is the newest copy's.

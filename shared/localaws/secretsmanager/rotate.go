@@ -112,7 +112,7 @@ func RotationFunction(a *core.AWS, functionARN, roleARN string) {
 // isRotator reports whether a rotation function exists: deployed, registered, or named by RotationFunction.
 func isRotator(a *core.AWS, functionARN string) bool {
 	_, named := rotatorsOf(a).roles[functionARN]
-	_, _, deployed := messaging.FunctionByARN(a, functionARN)
+	_, deployed := messaging.RoleOf(a, functionARN)
 	return named || deployed
 }
 
@@ -144,14 +144,14 @@ func rotator(a *core.AWS, s *secret) core.Caller {
 		return core.ServiceCaller(s.at.Account, a.Options.Partition.Service(s.owning))
 	}
 	roleARN := rotatorsOf(a).roles[s.rotation.lambda]
-	if f, _, deployed := messaging.FunctionByARN(a, s.rotation.lambda); deployed && roleARN == "" {
-		roleARN = f.Role
+	if own, deployed := messaging.RoleOf(a, s.rotation.lambda); deployed && roleARN == "" {
+		roleARN = own
 	}
 	accountID, role := a.RoleByARN(roleARN)
 	if role == nil {
 		return core.ServiceCaller(s.at.Account, servicePrincipal)
 	}
-	return a.Issue(core.RoleCaller(accountID, role, arn.Of(s.rotation.lambda).Name()), "").Caller
+	return a.WithKey(core.RoleCaller(accountID, role, arn.Of(s.rotation.lambda).Name()))
 }
 
 func rotateAs(a *core.AWS, who core.Caller, s *secret, token string) error {
