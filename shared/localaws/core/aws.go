@@ -151,6 +151,8 @@ func (a *AWS) DoLocked(p Location, who Caller, serviceName, operationName string
 	return AsMap(result)
 }
 
+// NewCall is a call that is made in this process. Input is anything that marshals to the operation's JSON input. The
+// error says that this AWS has no such service or Region.
 func (a *AWS) NewCall(p Location, who Caller, serviceName, operationName string, input any) (*Call, error) {
 	s, ok := a.table[serviceName]
 	if !ok {
@@ -174,6 +176,7 @@ func (a *AWS) NewCall(p Location, who Caller, serviceName, operationName string,
 	return c, err
 }
 
+// AsMap is an answer as a client decodes it.
 func AsMap(result any) (map[string]any, error) {
 	body, err := json.Marshal(result)
 	if err != nil {

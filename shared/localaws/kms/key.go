@@ -65,6 +65,7 @@ func createKey(c *core.Call) (any, error) {
 	return core.Reply{"KeyMetadata": made.metadata()}, nil
 }
 
+// RequestTags are the condition keys of the tags in a request.
 func RequestTags(tags map[string]string) map[string][]string {
 	out := map[string][]string{}
 	for key, value := range tags {

@@ -46,80 +46,81 @@ func Bus() core.EventBus {
 func transitOf(a *core.AWS) *transit { return core.Global(a, newTransit) }
 
 // next is a growing number, for things that are ordered by when they were made.
-func (f *transit) next() uint64 { f.order++; return f.order }
+func (t *transit) next() uint64 { t.order++; return t.order }
 
 // enqueue puts a delivery on its way. The state lock must be held.
 func enqueue(a *core.AWS, p delivery) {
-	transitOf(a).waiting = append(transitOf(a).waiting, p)
-	transitOf(a).wake()
+	t := transitOf(a)
+	t.waiting = append(t.waiting, p)
+	t.wake()
 }
 
 // deliver puts a delivery to a target on its way, twice or out of order when that is asked for: this is where AWS's
 // at-least-once, unordered delivery shows. The state lock must be held.
 func deliver(a *core.AWS, p delivery) {
-	f := transitOf(a)
+	t := transitOf(a)
 	times := 1
-	if f.duplicate > 0 || a.Chance(a.Options.Faults.Duplicate) {
-		f.duplicate = max(0, f.duplicate-1)
-		f.stats.Duplicated++
+	if t.duplicate > 0 || a.Chance(a.Options.Faults.Duplicate) {
+		t.duplicate = max(0, t.duplicate-1)
+		t.stats.Duplicated++
 		times = 2
 	}
-	if f.holding == 0 {
+	if t.holding == 0 {
 		for range times {
 			enqueue(a, p)
 		}
 		return
 	}
-	f.holding--
+	t.holding--
 	for range times {
-		f.held = append(f.held, p)
+		t.held = append(t.held, p)
 	}
-	if f.holding == 0 {
+	if t.holding == 0 {
 		release(a)
 	}
 }
 
 // release lets go, last first, what was kept back. The state lock must be held.
 func release(a *core.AWS) {
-	f := transitOf(a)
-	for i := len(f.held) - 1; i >= 0; i-- {
-		enqueue(a, f.held[i])
+	t := transitOf(a)
+	for i := len(t.held) - 1; i >= 0; i-- {
+		enqueue(a, t.held[i])
 	}
-	f.stats.Reordered += len(f.held)
-	if len(f.held) > 0 {
-		f.held, f.holding = nil, 0
+	t.stats.Reordered += len(t.held)
+	if len(t.held) > 0 {
+		t.held, t.holding = nil, 0
 	}
 }
 
 // take is the next delivery to hand over, by choice among the first few when reordering is asked for. The state lock
 // must be held.
 func take(a *core.AWS) (delivery, bool) {
-	f := transitOf(a)
-	if f.first == len(f.waiting) {
-		f.waiting, f.first = f.waiting[:0], 0
+	t := transitOf(a)
+	if t.first == len(t.waiting) {
+		t.waiting, t.first = t.waiting[:0], 0
 		release(a)
 	}
-	left := f.waiting[f.first:]
+	left := t.waiting[t.first:]
 	if len(left) == 0 {
 		return nil, false
 	}
 	i := 0
 	if window := min(a.Options.Faults.Reorder, len(left)); window > 1 {
 		if i = a.Random.IntN(window); i > 0 {
-			f.stats.Reordered++
+			t.stats.Reordered++
 		}
 	}
 	p := left[i]
 	copy(left[1:i+1], left[:i]) // those it overtook
 	left[0] = nil
-	f.first++
+	t.first++
 	return p, true
 }
 
 // wake lets waiters know that something is on its way. The state lock must be held.
-func (f *transit) wake() {
-	close(f.arrivals)
-	f.arrivals = make(chan struct{})
+func (t *transit) wake() {
+	close(t.arrivals)
+	t.arrivals = make(chan struct{})
 }
 
 // arrival is closed when the next thing is on its way.
@@ -148,8 +149,9 @@ func ReorderNext(a *core.AWS, n int) {
 // until nothing is on its way and no queue with a function has a visible message. Messages that a function failed
 // stay hidden until their visibility timeout ends on Options.Now; see NextRetry. It must not be called by a function.
 func Settle(ctx context.Context, a *core.AWS) error {
-	transitOf(a).pump.Lock()
-	defer transitOf(a).pump.Unlock()
+	t := transitOf(a)
+	t.pump.Lock()
+	defer t.pump.Unlock()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -215,8 +217,9 @@ type Stats struct {
 func StatsOf(a *core.AWS) Stats {
 	a.Lock()
 	defer a.Unlock()
-	s := transitOf(a).stats
-	s.InFlight = len(transitOf(a).waiting) - transitOf(a).first + len(transitOf(a).held)
+	t := transitOf(a)
+	s := t.stats
+	s.InFlight = len(t.waiting) - t.first + len(t.held)
 	for _, m := range mappings(a) {
 		s.InFlight += m.queue.messages.size()
 	}
