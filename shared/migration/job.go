@@ -30,6 +30,11 @@ func Phases() []Phase {
 // Resting reports that nothing happens any more unless somebody asks for it.
 func (p Phase) Resting() bool { return p == Blocked || p == Failed || p == RolledBack }
 
+// UnderNewKey reports that the secret is, as far as the job knows, under the key it was moved to.
+func (j Job) UnderNewKey() bool {
+	return j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
+}
+
 // Job is one secret on its way. It is stored as one item; Revision makes a write conditional on what was read.
 type Job struct {
 	Secret  string        `json:"secret"` // ARN: there is one job per secret

@@ -54,11 +54,17 @@ func inRegion(arn, region string) string {
 	return strings.Join(parts, ":")
 }
 
-// undoOf says before anything is done what can be undone.
-func undoOf(i Item) []string {
-	back := "the AWS managed key"
-	if i.From.Customer {
+// undoOf says before anything is done what can be undone how. from is the key that the secret is under.
+func undoOf(i Item, from guard.Key) []string {
+	if i.Target != "" && i.Target == from.ARN {
+		return append([]string{"the key stays as it is, " + from.ARN + ": there is none to set back"}, undoOfRest(i)...)
+	}
+	back := i.From.KeyID // its own, though we may not look at it
+	switch {
+	case i.From.Customer:
 		back = i.From.ARN
+	case from.Manager == guard.ManagerAWS || back == "":
+		back = "the AWS managed key"
 	}
 	out := []string{
 		"until the first new version: UpdateSecret sets " + back + " again, and the tags as they were; the copies under the new key stay beside it",
@@ -67,6 +73,11 @@ func undoOf(i Item) []string {
 	if i.From.Customer && i.From.State != guard.KeyEnabled {
 		out = append(out, "not at all, as long as the key it comes from is "+string(i.From.State))
 	}
+	return append(out, undoOfRest(i)...)
+}
+
+func undoOfRest(i Item) []string {
+	var out []string
 	if i.Seal == SealRotate {
 		out = append(out, "a rotation changes the credential itself: that is not undone")
 	}

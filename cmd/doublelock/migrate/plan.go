@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -211,6 +212,7 @@ func showPlan(env *command.Env, p migration.Plan) error {
 		fmt.Fprintf(env.Stdout, " (and %s to delete when no copy needs it any more)", output.Count(c.StillOldKeys, "old key", "old keys"))
 	}
 	fmt.Fprintln(env.Stdout)
+	fmt.Fprintf(env.Stdout, "rules: %s (%s)\n", p.Rules, p.Rules.From)
 	return nil
 }
 
@@ -223,7 +225,7 @@ func verdictOf(i migration.Item) string {
 
 func showDetails(out io.Writer, p migration.Plan, fixes bool) {
 	for _, i := range p.Items {
-		fmt.Fprintf(out, "\n%s (%s, %s)\n  to %s: %s\n", output.Printable(i.Name), i.Account, i.Region, i.Target, i.TargetWhy)
+		fmt.Fprintf(out, "\n%s (%s, %s)\n  to %s: %s\n", output.Printable(i.Name), i.Account, i.Region, cmp.Or(i.Target, "no key"), i.TargetWhy)
 		for _, r := range i.Readers {
 			showReader(out, "  ", r, fixes)
 		}

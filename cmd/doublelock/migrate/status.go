@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,11 +25,11 @@ func migrateStatusCommand(env *command.Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			jobs, err := listJobs(cmd.Context(), machine.Store)
+			status, err := machine.Status(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return showStatus(env, migration.Summarize(jobs))
+			return showStatus(env, status)
 		},
 	}
 	m.flags(cmd)
@@ -51,6 +52,9 @@ func showStatus(env *command.Env, s migration.Summary) error {
 	}
 	for _, waiting := range s.Waiting {
 		fmt.Fprintf(env.Stdout, "%s %s (%s): %s\n", waiting.For, output.Printable(waiting.Name), waiting.Phase, output.Printable(waiting.Reason))
+		for _, o := range waiting.Overrides {
+			fmt.Fprintf(env.Stdout, "  %s %s, by %s at %s\n", o.Field, output.Printable(o.Value), output.Printable(o.By), o.At.Format(time.RFC3339))
+		}
 	}
 	return nil
 }
