@@ -3,6 +3,7 @@ package migrate_test
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,7 +14,9 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/world/worldtest"
 	"github.com/doublelock/doublelock/cmd/doublelock/migrate"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // yard is the demo's organization and the command line of somebody who may change secrets in it.
@@ -111,6 +114,116 @@ func TestMigrateTakesASecretFromDefaultToSealedAndAnotherBack(t *testing.T) {
 	y.expect(0, "--kms-key-id \"\"", "migrate", "rollback", "--secret", arn, "--reason", "the app broke", "--dry-run")
 	y.expect(0, "rolled_back", "migrate", "rollback", "--secret", arn, "--reason", "the app broke")
 	y.expect(1, "nothing that could be set back", "migrate", "rollback", "--secret", arn, "--reason", "again")
+}
+
+// A window that is given once binds the hub: its sweep re-keys nothing outside, though its own settings know no window.
+func TestAWindowOfApplyBindsTheSweep(t *testing.T) {
+	y := newYard(t) // a Tuesday, 09:00
+	arn := y.secret("search/index")
+	y.expect(0, "safe", "migrate", "plan", "--out", y.file, "--secret", arn)
+	y.expect(1, "is never open", "migrate", "apply", y.file, "--window", "10:00-10:00")
+	y.expect(0, "outside the change windows: the next opens Tue 2026-09-01 22:00 UTC", "migrate", "apply", y.file, "--window", "Mon-Thu 22:00-04:00")
+	for range 3 {
+		y.Clock.Advance(time.Hour)
+		y.sweep()
+		if s := y.describe(arn); s.Key.Manager != guard.ManagerAWS {
+			t.Fatalf("re-keyed at %s", y.Clock.Now())
+		}
+	}
+	y.become("remediate")
+	y.expect(0, "the next opens Tue 2026-09-01 22:00 UTC", "migrate", "apply", y.file) // without the flag
+	status := y.expect(0, "windows Mon,Tue,Wed,Thu 22:00-04:00, by arn:aws:sts::222222222222:assumed-role/", "migrate", "status")
+	if !strings.Contains(status, "at 2026-09-01T09:") {
+		t.Errorf("status does not say when the window was set:\n%s", status)
+	}
+	y.Clock.Advance(11 * time.Hour)
+	y.sweep()
+	if s := y.describe(arn); s.Key.Manager != guard.ManagerCustomer {
+		t.Errorf("not re-keyed at %s", y.Clock.Now())
+	}
+}
+
+// sweep is what the hub does every hour.
+func (y *yard) sweep() {
+	y.Helper()
+	worldtest.Schedule(y.T, y.World, settings.TaskSweep, "sweep")
+}
+
+func (y *yard) describe(arn string) guard.Secret {
+	y.Helper()
+	keys, err := y.AWS.Principal(world.Search, "role/terraform/terraform")
+	if err != nil {
+		y.Fatal(err)
+	}
+	c, err := y.Open(y.Context(), world.Virginia, keys)
+	if err != nil {
+		y.Fatal(err)
+	}
+	s, err := c.Secrets().Describe(y.Context(), guard.SecretRef{ID: arn})
+	if err != nil {
+		y.Fatal(err)
+	}
+	return s
+}
+
+// What doublelock.yaml says of migrations is what plan and apply promise.
+func TestEachSettingOfMigrationsReachesTheCommandLine(t *testing.T) {
+	y := newYard(t)
+	arn := y.secret("search/index")
+	y.configure(func(r *settings.Runtime) {
+		r.Migration = settings.Migration{ObserveHours: 72, WatchHours: 96, RotateTwice: true, RescueGrants: true}
+		r.Limits = settings.Limits{ChangesPerHour: 7, ChangesPerAccountPerHour: 3}
+	})
+	const rules = "observe 72h0m0s, watch 96h0m0s, changes always, at most 7 an hour and 3 in one account, rotate twice, go back by itself, rescue by grant"
+	y.expect(0, "rules: "+rules, "migrate", "plan", "--out", y.file, "--secret", arn)
+	y.expect(0, "rules: "+rules, "migrate", "show", y.file)
+	_, complaints, _ := y.run("migrate", "apply", y.file)
+	if !strings.Contains(complaints, "rules: "+rules) {
+		t.Errorf("apply says %q", complaints)
+	}
+	y.Clock.Advance(71 * time.Hour)
+	y.expect(0, "observing its readers", "migrate", "apply", y.file)
+	y.become("remediate") // whose settings say 24 hours
+	y.sweep()
+	y.expect(0, "observing its readers", "migrate", "apply", y.file)
+	y.Clock.Advance(2 * time.Hour)
+	y.sweep()
+	y.expect(0, "waiting for its owner", "migrate", "apply", y.file)
+}
+
+// configure changes what the environment says of the settings.
+func (y *yard) configure(change func(*settings.Runtime)) {
+	y.Helper()
+	r, err := settings.ParseRuntime(os.Getenv(settings.EnvConfig))
+	if err != nil {
+		y.Fatal(err)
+	}
+	change(&r)
+	raw, err := json.Marshal(r)
+	if err != nil {
+		y.Fatal(err)
+	}
+	y.Setenv(settings.EnvConfig, string(raw))
+}
+
+func TestStatusShowsASecretThatItsOwnerSealedSince(t *testing.T) {
+	y := newYard(t)
+	arn := y.secret("search/index")
+	y.expect(0, "safe", "migrate", "plan", "--out", y.file, "--secret", arn)
+	y.expect(0, "observing", "migrate", "apply", y.file)
+	for range 2 {
+		y.own(world.Search, "role/terraform/terraform")
+		y.expect(0, "seal", "migrate", "seal", arn)
+		y.Clock.Advance(11 * time.Minute)
+	}
+	y.become("remediate")
+	var status migration.Summary
+	if err := json.Unmarshal([]byte(y.expect(0, "", "migrate", "status", "-o", "json")), &status); err != nil {
+		t.Fatal(err)
+	}
+	if len(status.Rows) != 1 || status.Rows[0].Sealed != 1 || status.Rows[0].Rekeyed != 0 {
+		t.Errorf("status %+v", status)
+	}
 }
 
 func TestApplyRefusesAPlanWhoseFactsChanged(t *testing.T) {
