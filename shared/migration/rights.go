@@ -2,8 +2,8 @@ package migration
 
 import (
 	"fmt"
-	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
@@ -43,16 +43,10 @@ func (q Question) lacks(out []string, key inventory.Key, action string) []string
 	if err != nil || !denied(d.Answer) {
 		return out
 	}
-	return append(out, fmt.Sprintf("the role %s lacks %s on %s", role[strings.LastIndexByte(role, '/')+1:], action, key.Facts.ARN))
+	return append(out, fmt.Sprintf("the role %s lacks %s on %s", arn.Of(role).Base(), action, key.Facts.ARN))
 }
 
-func inRegion(arn, region string) string {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) == 6 {
-		parts[3] = region
-	}
-	return strings.Join(parts, ":")
-}
+func inRegion(of, region string) string { return arn.Of(of).In(region).String() }
 
 // undoOf says before anything is done what can be undone how. from is the key that the secret is under.
 func undoOf(i Item, from guard.Key) []string {
