@@ -159,10 +159,17 @@ type Turn struct {
 	By     string    `json:"by,omitempty"`
 }
 
+// mostTurns bounds the history, which is stored with the job: what fails again every hour would outgrow the item. The
+// first turn and the latest stay.
+const mostTurns = 200
+
 // enter moves the job to a phase and remembers it.
 func (j *Job) enter(p Phase, reason, by string, at time.Time) {
 	if j.Phase == p && j.Reason == reason {
 		return
+	}
+	if len(j.History) >= mostTurns {
+		j.History = slices.Concat(j.History[:1], j.History[len(j.History)-mostTurns/2:])
 	}
 	j.History = append(slices.Clip(j.History), Turn{At: at, From: j.Phase, To: p, Reason: reason, By: by})
 	if j.Phase != p {

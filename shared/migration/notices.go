@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -47,7 +48,7 @@ func (v *visit) notifyMove(was Phase, seen Seen) {
 	if j.Phase == was {
 		return
 	}
-	if j.Order != nil && was == Planned {
+	if j.Order != nil && (was == Planned || v.order != nil) {
 		v.reply(seen)
 		return
 	}
@@ -69,7 +70,7 @@ func (v *visit) reply(seen Seen) {
 	switch {
 	case v.job.Phase == Rekeyed:
 	case v.job.Phase.Resting() && !seen.Gone:
-		kind, detail = guard.NoticeFailed, v.job.Reason
+		kind, detail = guard.NoticeFailed, cmp.Or(v.job.refusal(), v.job.Reason)
 	default:
 		return
 	}
