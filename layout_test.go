@@ -36,14 +36,16 @@ var rooms = map[string][]string{
 	"shared/inventory":         {"shared/guard", "shared/policy"},
 	"shared/migration":         {"shared/guard", "shared/policy", "shared/inventory"},
 	"shared/killswitch":        {"shared/guard", "shared/policy"},
-	"shared/fleet":             {"shared/guard", "shared/inventory", "shared/migration", "shared/trail", "golang.org/x/sync/errgroup"},
+	"shared/fleet":             {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/trail", "golang.org/x/sync/errgroup"},
 	"shared/fleet/live":        {"shared/guard", "shared/inventory", "shared/migration", "shared/trail", "shared/preventive", "shared/fleet", "shared/settings", "shared/cloud"},
 	"shared/notify":            {"shared/guard"},
 	"shared/notify/email":      {"shared/guard", "shared/notify"},
 	"shared/notify/slack":      {"shared/guard", "shared/notify"},
+	"shared/notify/slackapi":   {"shared/guard", "shared/notify", "shared/notify/slack"}, // the same words in Slack's own API
+	"shared/notify/channels":   {"shared/guard", "shared/notify", "shared/notify/*"},
 	"shared/notify/notifytest": {"shared/guard", "shared/notify"},
 	"shared/report":            {"shared/guard"},
-	"shared/settings":          {"shared/guard", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
+	"shared/settings":          {"shared/guard", "shared/notify/channels", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
 	"shared/cloud":             {"shared/guard", "shared/settings", "github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go", "github.com/aws/smithy-go/"},
 
 	"shared/localaws":                {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/secretsmanager", "shared/localaws/messaging", "shared/localaws/dynamodb", "shared/localaws/cloudformation"},
@@ -92,7 +94,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/scp":                  commandLine("shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/settings", "shared/simulate", "shared/trail"),
 	"cmd/doublelock/version":              commandLine(),
 
-	"infra": {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
+	"infra": {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "shared/notify/channels", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
 
 	"testdata/templates": {}, // the synthesized templates, embedded
 }
@@ -101,7 +103,7 @@ var rooms = map[string][]string{
 var (
 	handler = []string{
 		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/migration", "shared/killswitch", "shared/fleet", "shared/notify",
-		"shared/notify/email", "shared/notify/slack", "shared/report", "shared/inventory", "github.com/aws/aws-lambda-go/events",
+		"shared/notify/channels", "shared/report", "shared/inventory", "github.com/aws/aws-lambda-go/events",
 	}
 	wiring = []string{"handlers/hub", "handlers/detect", "shared/fleet/live", "shared/settings", "shared/cloud"}
 )

@@ -181,6 +181,10 @@ func (f preflight) Check(context.Context, guard.Secret, string, []string) (migra
 	return a, f.w.trip("check")
 }
 
+func (f preflight) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
+	return migration.LockUnknown, errUnexpected
+}
+
 type keys struct{ w *world }
 
 func (f keys) Describe(_ context.Context, ref guard.KeyRef) (guard.Key, error) {

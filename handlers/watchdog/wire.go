@@ -24,7 +24,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 			Fleet:   live.Health(c, r, live.Hub{Management: h.Management, Account: h.Account, Home: h.Home, Regions: h.Regions}),
 			Records: c.Records(h.Table), Bus: c.Bus(h.Bus), Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: h.Now, Log: h.Log,
 		},
-		Reads:   Migrations{Engine: migrations.Engine, Log: h.Log},
+		Reads:   Migrations{Engine: migrations.Engine, Secrets: c.Secrets(), Log: h.Log},
 		Account: h.Account, Log: h.Log,
 	}, nil
 }

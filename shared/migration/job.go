@@ -131,7 +131,8 @@ type Denial struct {
 	Principal string    `json:"principal"`
 	EventID   string    `json:"eventId"`
 	At        time.Time `json:"at"`
-	What      string    `json:"what"` // which right it lacks
+	By        Lock      `json:"by,omitempty"` // which lock refused it
+	What      string    `json:"what"`         // which right it lacks
 	Answer    Answer    `json:"answer"`
 }
 

@@ -222,20 +222,29 @@ func TestAWaveHaltsWhenTooManyBreak(t *testing.T) {
 }
 
 func TestDeniedReadsAreJudged(t *testing.T) {
-	refused := migration.Refused{Principal: role("app"), EventID: "e-1", At: now, Key: true}
+	refused := migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: migration.LockKey}
 	for name, tt := range map[string]struct {
 		job  func(*migration.Job)
 		read func(*migration.Refused)
 		set  func(*migration.Rules)
 		want migration.Answer
 	}{
-		"before the first new version: back":  {want: migration.AnswerRollback},
-		"where that is off: the owner":        {set: func(s *migration.Rules) { s.AutoRollback = false }, want: migration.AnswerPage},
-		"after it: the owner":                 {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, want: migration.AnswerPage},
-		"after it, where allowed: a grant":    {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, set: func(s *migration.Rules) { s.AutoGrant = true }, want: migration.AnswerGrant},
-		"after the watch: the owner":          {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-49 * time.Hour) }, set: func(s *migration.Rules) { s.AutoGrant = true }, want: migration.AnswerPage},
-		"somebody who never read it":          {read: func(r *migration.Refused) { r.Principal = role("stranger") }, want: migration.AnswerNone},
-		"refused by the secret's own policy":  {read: func(r *migration.Refused) { r.Key = false }, want: migration.AnswerNone},
+		"before the first new version: back": {want: migration.AnswerRollback},
+		"where that is off: the owner":       {set: func(s *migration.Rules) { s.AutoRollback = false }, want: migration.AnswerPage},
+		"after it: the owner":                {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, want: migration.AnswerPage},
+		"after it, where allowed: a grant":   {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, set: func(s *migration.Rules) { s.AutoGrant = true }, want: migration.AnswerGrant},
+		"after the watch: the owner":         {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-49 * time.Hour) }, set: func(s *migration.Rules) { s.AutoGrant = true }, want: migration.AnswerPage},
+		"somebody who never read it":         {read: func(r *migration.Refused) { r.Principal = role("stranger") }, want: migration.AnswerNone},
+		"refused by the secret's own policy": {read: func(r *migration.Refused) { r.By = migration.LockSecret }, want: migration.AnswerNone},
+		"refused by nobody knows which lock": {read: func(r *migration.Refused) { r.By = migration.LockUnknown }, want: migration.AnswerPage},
+		"nor after the first new version": {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, set: func(s *migration.Rules) { s.AutoGrant = true },
+			read: func(r *migration.Refused) { r.By = migration.LockUnknown }, want: migration.AnswerPage},
+		"the key's own event after one that left it open": {job: func(j *migration.Job) {
+			j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now}}
+		}, want: migration.AnswerRollback},
+		"one that leaves it open after the key's own": {job: func(j *migration.Job) {
+			j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now, By: migration.LockKey}}
+		}, read: func(r *migration.Refused) { r.By = migration.LockUnknown }, want: migration.AnswerNone},
 		"refused before the re-key":           {read: func(r *migration.Refused) { r.At = now.Add(-72 * time.Hour) }, want: migration.AnswerNone},
 		"published a second time":             {job: func(j *migration.Job) { j.Denials = []migration.Denial{{EventID: "e-1"}} }, want: migration.AnswerNone},
 		"a secret that was rolled back":       {job: func(j *migration.Job) { j.Phase = migration.RolledBack }, want: migration.AnswerNone},

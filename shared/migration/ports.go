@@ -56,6 +56,9 @@ type Counter interface {
 // principals somebody said that they may.
 type Preflight interface {
 	Check(ctx context.Context, s guard.Secret, keyARN string, accepted []string) (Assessment, error)
+	// Refusing says which lock of a secret keeps a principal out now: the secret's own where the key certainly lets it
+	// through, LockUnknown where that cannot be found out.
+	Refusing(ctx context.Context, s guard.Secret, principal string) (Lock, error)
 }
 
 // Trail knows who read a secret since a time.

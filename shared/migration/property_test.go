@@ -24,10 +24,10 @@ type fake struct {
 	t         *rapid.T
 	now       time.Time
 	secret    guard.Secret
-	home      string // the key it had, as UpdateSecret takes it: what the owner's code sets again
-	silent    bool   // UpdateSecret answers success and re-encrypts nothing
-	lose      bool   // the readers' rights are gone
-	readers   []migration.Reader
+	home      string         // the key it had, as UpdateSecret takes it: what the owner's code sets again
+	silent    bool           // UpdateSecret answers success and re-encrypts nothing
+	lose      bool           // the readers' rights are gone
+	lock      migration.Lock // that keeps a reader out now
 	stored    []byte
 	revision  int64
 	journal   map[string]bool // entries by action
@@ -180,11 +180,15 @@ func (w *fake) Take(_ context.Context, name string, most int, _ time.Time) (bool
 }
 
 func (w *fake) Check(context.Context, guard.Secret, string, []string) (migration.Assessment, error) {
-	a := migration.Assessment{Readers: w.readers}
+	a := migration.Assessment{}
 	if w.lose {
 		a.Problems = []string{role("app") + " would lose access"}
 	}
 	return a, nil
+}
+
+func (w *fake) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
+	return w.lock, nil
 }
 
 func (w *fake) Publish(_ context.Context, notices []guard.Notice) error {

@@ -9,20 +9,17 @@ import (
 // Secrets Manager answers AccessDenied whichever of the two locks refused a read, and what the message says is AWS's to
 // change: a fresh look decides.
 func TestWhichLockRefusedAReadIsLookedUpAndNotReadOutOfAMessage(t *testing.T) {
-	statement := &migration.Fix{Kind: migration.FixIdentity, Identity: []byte(`{"Effect":"Allow"}`)}
 	for name, tt := range map[string]struct {
-		event  migration.Refused
-		reader *migration.Reader
-		want   migration.Answer
-		back   bool
+		event migration.Lock // that refused it, as far as the event says
+		now   migration.Lock // that keeps the reader out now
+		want  migration.Answer
+		back  bool
 	}{
-		"KMS refused it":                               {migration.Refused{Key: true}, &migration.Reader{Verdict: migration.Keeps}, migration.AnswerRollback, true},
-		"unclear, and the key is closed to it":         {migration.Refused{Unclear: true}, &migration.Reader{Verdict: migration.Loses, Fix: statement}, migration.AnswerRollback, true},
-		"unclear, and the key is open to it":           {migration.Refused{Unclear: true}, &migration.Reader{Verdict: migration.Keeps}, migration.AnswerNone, false},
-		"unclear, and the secret itself is closed":     {migration.Refused{Unclear: true}, &migration.Reader{Verdict: migration.Cannot}, migration.AnswerNone, false},
-		"unclear, and the engine does not know":        {migration.Refused{Unclear: true}, &migration.Reader{Verdict: migration.Unknown}, migration.AnswerPage, false},
-		"unclear, and nothing is known of the reader":  {migration.Refused{Unclear: true}, nil, migration.AnswerPage, false},
-		"the secret refused it, by the event's source": {migration.Refused{}, &migration.Reader{Verdict: migration.Loses, Fix: statement}, migration.AnswerNone, false},
+		"KMS refused it, whatever holds now":           {migration.LockKey, migration.LockSecret, migration.AnswerRollback, true},
+		"unclear, and the key is closed to it":         {migration.LockUnknown, migration.LockKey, migration.AnswerRollback, true},
+		"unclear, and the key is open to it":           {migration.LockUnknown, migration.LockSecret, migration.AnswerNone, false},
+		"unclear, and the engine does not know":        {migration.LockUnknown, migration.LockUnknown, migration.AnswerPage, false},
+		"the secret refused it, by the event's source": {migration.LockSecret, migration.LockKey, migration.AnswerNone, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := steady(t)
@@ -34,12 +31,9 @@ func TestWhichLockRefusedAReadIsLookedUpAndNotReadOutOfAMessage(t *testing.T) {
 			if _, _, err := w.worker("w0").Advance(t.Context(), w.secret.ARN); err != nil {
 				t.Fatal(err)
 			}
-			if tt.reader != nil {
-				tt.reader.Principal = role("app")
-				w.readers = []migration.Reader{*tt.reader}
-			}
-			tt.event.Principal, tt.event.EventID, tt.event.At = role("app"), "e-1", now
-			got, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, tt.event)
+			w.lock = tt.now
+			event := migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: tt.event}
+			got, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, event)
 			if err != nil || got != tt.want || (w.secret.KeyID == "") != tt.back {
 				t.Errorf("%q and the key is %q, want %q; error %v", got, w.secret.KeyID, tt.want, err)
 			}

@@ -41,17 +41,20 @@ func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer,
 }
 
 func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
+	s, unseen := v.Secrets.Describe(ctx, v.ref())
+	if r.By == LockUnknown && unseen == nil {
+		var err error
+		if r.By, err = v.Preflight.Refusing(ctx, s, r.Principal); err != nil {
+			return AnswerNone, fmt.Errorf("find out which lock refused %s: %w", r.Principal, err)
+		}
+	}
 	answer, why := Judge(v.job, r, *v.job.Rules)
 	if answer == AnswerNone {
 		return answer, nil
 	}
-	reader := v.assessed(ctx, r.Principal)
-	switch {
-	case r.Key:
-	case reader == nil || reader.Verdict == Unknown:
-		answer, why = AnswerPage, "whether the secret or its key refused it could not be found out"
-	case reader.Fix == nil:
-		return AnswerNone, nil // as things are the key lets it in: it was the secret
+	var reader *Reader
+	if unseen == nil && r.By == LockKey {
+		reader = v.assessed(ctx, s, r.Principal)
 	}
 	if answer == AnswerGrant && v.Grants == nil {
 		answer, why = AnswerPage, "a version is under the new key alone, and nobody here may make grants"
@@ -76,7 +79,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	if err := v.Bus.Publish(ctx, []guard.Notice{n}); err != nil {
 		return answer, fmt.Errorf("publish the denied read: %w", err)
 	}
-	v.job.Denials = append(v.job.Denials, Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, What: r.What, Answer: answer})
+	v.job.Denials = append(v.job.Denials, Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, By: r.By, What: r.What, Answer: answer})
 	return answer, errors.Join(v.save(ctx), failed)
 }
 
@@ -106,11 +109,7 @@ func answered(a Answer, why string) string {
 }
 
 // assessed asks afresh what the new key means for a reader; nil where that cannot be found out.
-func (v *visit) assessed(ctx context.Context, principal string) *Reader {
-	s, err := v.Secrets.Describe(ctx, v.ref())
-	if err != nil {
-		return nil
-	}
+func (v *visit) assessed(ctx context.Context, s guard.Secret, principal string) *Reader {
 	found, err := v.Preflight.Check(ctx, s, v.job.Target, v.job.Accepted)
 	if err != nil {
 		return nil
@@ -125,6 +124,9 @@ func (v *visit) assessed(ctx context.Context, principal string) *Reader {
 
 // diagnosis says which right the reader lacks, with the fix where one was found: the reader's name is what counts.
 func (v *visit) diagnosis(r Refused, reader *Reader) string {
+	if r.By == LockUnknown {
+		return r.Principal + " read the secret before and was refused, by the secret or by its key"
+	}
 	what := r.What
 	if what == "" {
 		what = "kms:Decrypt on " + v.job.Target

@@ -15,13 +15,21 @@ const (
 	AnswerPage     Answer = "page"     // the owner has to act
 )
 
+// Lock is one of the two locks of a secret.
+type Lock string
+
+const (
+	LockUnknown Lock = ""
+	LockSecret  Lock = "secret"
+	LockKey     Lock = "key"
+)
+
 // Refused is a denied read, as CloudTrail recorded it.
 type Refused struct {
 	Principal string // ARN of the role or user
 	EventID   string
 	At        time.Time
-	Key       bool   // it was refused by the key, not by the secret
-	Unclear   bool   // the event does not say which of the two refused it: that takes a fresh look
+	By        Lock   // which lock refused it; LockUnknown where the event does not say: that takes a fresh look
 	What      string // which right it lacks
 }
 
@@ -30,7 +38,7 @@ func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 	switch {
 	case !j.UnderNewKey():
 		return AnswerNone, "the secret is not under the new key"
-	case !r.Key && !r.Unclear:
+	case r.By == LockSecret:
 		return AnswerNone, "the secret itself refused it, which is not the migration's doing"
 	case r.At.Before(j.RekeyedAt):
 		return AnswerNone, "it was refused before the re-key"
@@ -41,9 +49,12 @@ func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 	case slices.ContainsFunc(j.Rescues, func(x Rescue) bool { return x.Principal == r.Principal && x.Ended.IsZero() }):
 		return AnswerNone, "its access was restored already"
 	case slices.ContainsFunc(j.Denials, func(d Denial) bool {
-		return d.Principal == r.Principal && r.At.Sub(d.At).Abs() < time.Duration(rules.Quiet)
+		says := d.By == LockKey || r.By == LockUnknown // the key's own event says more than one that left it open
+		return says && d.Principal == r.Principal && r.At.Sub(d.At).Abs() < time.Duration(rules.Quiet)
 	}):
 		return AnswerNone, "answered already: one read that is denied is two events, of the secret and of the key"
+	case r.By == LockUnknown:
+		return AnswerPage, "whether the secret or its key refused it could not be found out"
 	}
 	if j.FirstNewAt.IsZero() {
 		if rules.AutoRollback {

@@ -207,18 +207,16 @@ func (w *testbed) watch() {
 	w.Helper()
 	m := w.machine(w.url)
 	for _, name := range []string{"GetSecretValue", "Decrypt"} {
-		var denied []migration.Refused
+		var denied []trail.Change
 		must(w, m.Reads.History.Named(w.Context(), w.account(w.Secret.Account), region, name, w.now.Add(-time.Hour), func(raw []byte) error {
 			c, err := trail.Decode(raw)
 			if err == nil && c.Kind == trail.DeniedRead {
-				denied = append(denied, migration.Refused{Principal: c.Actor.PrincipalARN(), EventID: c.EventID, At: c.Time.UTC(),
-					Key: name == "Decrypt", Unclear: name != "Decrypt", What: "kms:Decrypt"})
+				denied = append(denied, c)
 			}
 			return err
 		}))
-		for _, r := range slices.Concat(denied, denied) {
-			_, err := m.Engine.Refused(w.Context(), w.secret, r)
-			must(w, err)
+		for _, c := range slices.Concat(denied, denied) {
+			must(w, watching(m).DeniedRead(w.Context(), c))
 		}
 	}
 }
