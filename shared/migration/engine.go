@@ -236,7 +236,7 @@ func (v *visit) do(ctx context.Context, step Step, seen Seen) (bool, error) {
 	case DoRekey:
 		return v.rekey(ctx, step, seen)
 	case DoRotate:
-		return v.rotate(ctx, step, seen)
+		return v.rotate(ctx, seen)
 	case DoRemoveReplica, DoAddReplica:
 		return v.replica(ctx, step, seen)
 	}
