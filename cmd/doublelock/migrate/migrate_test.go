@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/commandtest"
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world/worldtest"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
 	"github.com/doublelock/doublelock/cmd/doublelock/migrate"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -19,206 +19,206 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// yard is the demo's organization and the command line of somebody who may change secrets in it.
-type yard struct {
+// fixture is the demo's organization and the command line of somebody who may change secrets in it.
+type fixture struct {
 	*testing.T
-	*world.World
+	*local.Organization
 	file string
 }
 
-func newYard(t *testing.T) *yard {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	w := worldtest.New(t)
-	y := &yard{T: t, World: w, file: filepath.Join(t.TempDir(), "plan.json")}
-	y.become("remediate")
-	return y
+	w := localtest.New(t)
+	f := &fixture{T: t, Organization: w, file: filepath.Join(t.TempDir(), "plan.json")}
+	f.become("remediate")
+	return f
 }
 
 // become gives the command line the environment and credentials of a function of the hub.
-func (y *yard) become(function string) {
-	y.Helper()
-	worldtest.ActAsFunction(y.T, y.World, function)
+func (f *fixture) become(function string) {
+	f.Helper()
+	localtest.ActAsFunction(f.T, f.Organization, function)
 }
 
 // own gives it the credentials of somebody of an account, and nothing else.
-func (y *yard) own(account, who string) {
-	y.Helper()
-	keys, err := y.AWS.Principal(account, who)
+func (f *fixture) own(account, who string) {
+	f.Helper()
+	keys, err := f.AWS.Principal(account, who)
 	if err != nil {
-		y.Fatal(err)
+		f.Fatal(err)
 	}
-	y.Setenv("AWS_ACCESS_KEY_ID", keys.AccessKeyID)
-	y.Setenv("AWS_SECRET_ACCESS_KEY", keys.SecretAccessKey)
-	y.Setenv("AWS_SESSION_TOKEN", keys.SessionToken)
+	f.Setenv("AWS_ACCESS_KEY_ID", keys.AccessKeyID)
+	f.Setenv("AWS_SECRET_ACCESS_KEY", keys.SecretAccessKey)
+	f.Setenv("AWS_SESSION_TOKEN", keys.SessionToken)
 }
 
 // run runs the command line and returns what it printed and its exit code.
-func (y *yard) run(args ...string) (stdout, stderr string, code int) {
-	y.Helper()
-	return commandtest.Line{New: migrate.New, Now: y.Clock.Now}.Run(y.T, args...)
+func (f *fixture) run(args ...string) (stdout, stderr string, code int) {
+	f.Helper()
+	return commandtest.Line{New: migrate.New, Now: f.Clock.Now}.Run(f.T, args...)
 }
 
 // expect runs it and holds exit code and output to what is said.
-func (y *yard) expect(code int, contains string, args ...string) string {
-	y.Helper()
-	out, complaints, got := y.run(args...)
+func (f *fixture) expect(code int, contains string, args ...string) string {
+	f.Helper()
+	out, complaints, got := f.run(args...)
 	if got != code || !strings.Contains(out+complaints, contains) {
-		y.Fatalf("%v: exit %d, want %d with %q\n%s%s", args, got, code, contains, out, complaints)
+		f.Fatalf("%v: exit %d, want %d with %q\n%s%s", args, got, code, contains, out, complaints)
 	}
 	return out
 }
 
-func (y *yard) secret(name string) string {
-	y.Helper()
-	people, _, err := y.Workload(y.Context(), world.By("terraform", world.Search, world.Virginia))
+func (f *fixture) secret(name string) string {
+	f.Helper()
+	people, _, err := f.Workload(f.Context(), local.By("terraform", local.Search, local.Virginia))
 	if err != nil {
-		y.Fatal(err)
+		f.Fatal(err)
 	}
-	arn, err := people.Create(y.Context(), cloud.NewSecret{Name: name, Tags: map[string]string{"environment": "dev"}})
+	arn, err := people.Create(f.Context(), cloud.NewSecret{Name: name, Tags: map[string]string{"environment": "dev"}})
 	if err != nil {
-		y.Fatal(err)
+		f.Fatal(err)
 	}
 	return arn
 }
 
 func TestMigrateTakesASecretFromDefaultToSealedAndAnotherBack(t *testing.T) {
-	y := newYard(t)
-	arn := y.secret("search/index")
-	y.expect(0, "safe", "migrate", "plan", "--out", y.file, "--secret", arn)
-	y.expect(0, "keeps", "migrate", "show", y.file)
-	y.expect(0, "secretsmanager UpdateSecret --secret-id "+arn, "migrate", "apply", y.file, "--dry-run")
-	y.expect(0, "observing", "migrate", "apply", y.file)
-	y.expect(0, "observing", "migrate", "apply", y.file) // again: nothing more to do yet
-	y.Clock.Advance(25 * time.Hour)
-	y.expect(0, "waiting for its owner to write a new version", "migrate", "apply", y.file)
+	f := newFixture(t)
+	arn := f.secret("search/index")
+	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
+	f.expect(0, "keeps", "migrate", "show", f.file)
+	f.expect(0, "secretsmanager UpdateSecret --secret-id "+arn, "migrate", "apply", f.file, "--dry-run")
+	f.expect(0, "observing", "migrate", "apply", f.file)
+	f.expect(0, "observing", "migrate", "apply", f.file) // again: nothing more to do yet
+	f.Clock.Advance(25 * time.Hour)
+	f.expect(0, "waiting for its owner to write a new version", "migrate", "apply", f.file)
 
-	y.own(world.Search, "role/terraform/terraform")
-	y.expect(0, "AWSPREVIOUS still opens", "migrate", "seal", arn)
-	y.become("remediate")
-	y.expect(0, "AWSPREVIOUS still opens", "migrate", "apply", y.file)
-	y.Clock.Advance(11 * time.Minute)
-	y.own(world.Search, "role/terraform/terraform")
-	y.expect(0, "sealed: every labelled version", "migrate", "seal", arn)
-	y.expect(0, "sealed already", "migrate", "seal", arn)
-	y.become("remediate")
-	y.expect(0, "sealed", "migrate", "apply", y.file)
+	f.own(local.Search, "role/terraform/terraform")
+	f.expect(0, "AWSPREVIOUS still opens", "migrate", "seal", arn)
+	f.become("remediate")
+	f.expect(0, "AWSPREVIOUS still opens", "migrate", "apply", f.file)
+	f.Clock.Advance(11 * time.Minute)
+	f.own(local.Search, "role/terraform/terraform")
+	f.expect(0, "sealed: every labelled version", "migrate", "seal", arn)
+	f.expect(0, "sealed already", "migrate", "seal", arn)
+	f.become("remediate")
+	f.expect(0, "sealed", "migrate", "apply", f.file)
 
 	var status migration.Summary
-	if err := json.Unmarshal([]byte(y.expect(0, "", "migrate", "status", "-o", "json")), &status); err != nil {
+	if err := json.Unmarshal([]byte(f.expect(0, "", "migrate", "status", "-o", "json")), &status); err != nil {
 		t.Fatal(err)
 	}
 	if len(status.Rows) != 1 || status.Rows[0].Sealed != 1 || status.Rows[0].Wave != migration.Development {
 		t.Errorf("status %+v", status)
 	}
-	y.expect(1, "say why", "migrate", "rollback", "--secret", arn)
-	y.expect(0, "--kms-key-id \"\"", "migrate", "rollback", "--secret", arn, "--reason", "the app broke", "--dry-run")
-	y.expect(0, "rolled_back", "migrate", "rollback", "--secret", arn, "--reason", "the app broke")
-	y.expect(1, "nothing that could be set back", "migrate", "rollback", "--secret", arn, "--reason", "again")
+	f.expect(1, "say why", "migrate", "rollback", "--secret", arn)
+	f.expect(0, "--kms-key-id \"\"", "migrate", "rollback", "--secret", arn, "--reason", "the app broke", "--dry-run")
+	f.expect(0, "rolled_back", "migrate", "rollback", "--secret", arn, "--reason", "the app broke")
+	f.expect(1, "nothing that could be set back", "migrate", "rollback", "--secret", arn, "--reason", "again")
 }
 
 // A window that is given once binds the hub: its sweep re-keys nothing outside, though its own settings know no window.
 func TestAWindowOfApplyBindsTheSweep(t *testing.T) {
-	y := newYard(t) // a Tuesday, 09:00
-	arn := y.secret("search/index")
-	y.expect(0, "safe", "migrate", "plan", "--out", y.file, "--secret", arn)
-	y.expect(1, "is never open", "migrate", "apply", y.file, "--window", "10:00-10:00")
-	y.expect(0, "outside the change windows: the next opens Tue 2026-09-01 22:00 UTC", "migrate", "apply", y.file, "--window", "Mon-Thu 22:00-04:00")
+	f := newFixture(t) // a Tuesday, 09:00
+	arn := f.secret("search/index")
+	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
+	f.expect(1, "is never open", "migrate", "apply", f.file, "--window", "10:00-10:00")
+	f.expect(0, "outside the change windows: the next opens Tue 2026-09-01 22:00 UTC", "migrate", "apply", f.file, "--window", "Mon-Thu 22:00-04:00")
 	for range 3 {
-		y.Clock.Advance(time.Hour)
-		y.sweep()
-		if s := y.describe(arn); s.Key.Manager != guard.ManagerAWS {
-			t.Fatalf("re-keyed at %s", y.Clock.Now())
+		f.Clock.Advance(time.Hour)
+		f.sweep()
+		if s := f.describe(arn); s.Key.Manager != guard.ManagerAWS {
+			t.Fatalf("re-keyed at %s", f.Clock.Now())
 		}
 	}
-	y.become("remediate")
-	y.expect(0, "the next opens Tue 2026-09-01 22:00 UTC", "migrate", "apply", y.file) // without the flag
-	status := y.expect(0, "windows Mon,Tue,Wed,Thu 22:00-04:00, by arn:aws:sts::222222222222:assumed-role/", "migrate", "status")
+	f.become("remediate")
+	f.expect(0, "the next opens Tue 2026-09-01 22:00 UTC", "migrate", "apply", f.file) // without the flag
+	status := f.expect(0, "windows Mon,Tue,Wed,Thu 22:00-04:00, by arn:aws:sts::222222222222:assumed-role/", "migrate", "status")
 	if !strings.Contains(status, "at 2026-09-01T09:") {
 		t.Errorf("status does not say when the window was set:\n%s", status)
 	}
-	y.Clock.Advance(11 * time.Hour)
-	y.sweep()
-	if s := y.describe(arn); s.Key.Manager != guard.ManagerCustomer {
-		t.Errorf("not re-keyed at %s", y.Clock.Now())
+	f.Clock.Advance(11 * time.Hour)
+	f.sweep()
+	if s := f.describe(arn); s.Key.Manager != guard.ManagerCustomer {
+		t.Errorf("not re-keyed at %s", f.Clock.Now())
 	}
 }
 
 // sweep is what the hub does every hour.
-func (y *yard) sweep() {
-	y.Helper()
-	worldtest.Schedule(y.T, y.World, settings.TaskSweep, "sweep")
+func (f *fixture) sweep() {
+	f.Helper()
+	localtest.Schedule(f.T, f.Organization, settings.TaskSweep, "sweep")
 }
 
-func (y *yard) describe(arn string) guard.Secret {
-	y.Helper()
-	keys, err := y.AWS.Principal(world.Search, "role/terraform/terraform")
+func (f *fixture) describe(arn string) guard.Secret {
+	f.Helper()
+	keys, err := f.AWS.Principal(local.Search, "role/terraform/terraform")
 	if err != nil {
-		y.Fatal(err)
+		f.Fatal(err)
 	}
-	c, err := y.Open(y.Context(), world.Virginia, keys)
+	c, err := f.Open(f.Context(), local.Virginia, keys)
 	if err != nil {
-		y.Fatal(err)
+		f.Fatal(err)
 	}
-	s, err := c.Secrets().Describe(y.Context(), guard.SecretRef{ID: arn})
+	s, err := c.Secrets().Describe(f.Context(), guard.SecretRef{ID: arn})
 	if err != nil {
-		y.Fatal(err)
+		f.Fatal(err)
 	}
 	return s
 }
 
 // What doublelock.yaml says of migrations is what plan and apply promise.
 func TestEachSettingOfMigrationsReachesTheCommandLine(t *testing.T) {
-	y := newYard(t)
-	arn := y.secret("search/index")
-	y.configure(func(r *settings.Runtime) {
+	f := newFixture(t)
+	arn := f.secret("search/index")
+	f.configure(func(r *settings.Runtime) {
 		r.Migration = settings.Migration{ObserveHours: 72, WatchHours: 96, RotateTwice: true, RescueGrants: true}
 		r.Limits = settings.Limits{ChangesPerHour: 7, ChangesPerAccountPerHour: 3}
 	})
 	const rules = "observe 72h0m0s, watch 96h0m0s, changes always, at most 7 an hour and 3 in one account, rotate twice, go back by itself, rescue by grant"
-	y.expect(0, "rules: "+rules, "migrate", "plan", "--out", y.file, "--secret", arn)
-	y.expect(0, "rules: "+rules, "migrate", "show", y.file)
-	_, complaints, _ := y.run("migrate", "apply", y.file)
+	f.expect(0, "rules: "+rules, "migrate", "plan", "--out", f.file, "--secret", arn)
+	f.expect(0, "rules: "+rules, "migrate", "show", f.file)
+	_, complaints, _ := f.run("migrate", "apply", f.file)
 	if !strings.Contains(complaints, "rules: "+rules) {
 		t.Errorf("apply says %q", complaints)
 	}
-	y.Clock.Advance(71 * time.Hour)
-	y.expect(0, "observing its readers", "migrate", "apply", y.file)
-	y.become("remediate") // whose settings say 24 hours
-	y.sweep()
-	y.expect(0, "observing its readers", "migrate", "apply", y.file)
-	y.Clock.Advance(2 * time.Hour)
-	y.sweep()
-	y.expect(0, "waiting for its owner", "migrate", "apply", y.file)
+	f.Clock.Advance(71 * time.Hour)
+	f.expect(0, "observing its readers", "migrate", "apply", f.file)
+	f.become("remediate") // whose settings say 24 hours
+	f.sweep()
+	f.expect(0, "observing its readers", "migrate", "apply", f.file)
+	f.Clock.Advance(2 * time.Hour)
+	f.sweep()
+	f.expect(0, "waiting for its owner", "migrate", "apply", f.file)
 }
 
 // configure changes what the environment says of the settings.
-func (y *yard) configure(change func(*settings.Runtime)) {
-	y.Helper()
+func (f *fixture) configure(change func(*settings.Runtime)) {
+	f.Helper()
 	r, err := settings.ParseRuntime(os.Getenv(settings.EnvConfig))
 	if err != nil {
-		y.Fatal(err)
+		f.Fatal(err)
 	}
 	change(&r)
 	raw, err := json.Marshal(r)
 	if err != nil {
-		y.Fatal(err)
+		f.Fatal(err)
 	}
-	y.Setenv(settings.EnvConfig, string(raw))
+	f.Setenv(settings.EnvConfig, string(raw))
 }
 
 func TestStatusShowsASecretThatItsOwnerSealedSince(t *testing.T) {
-	y := newYard(t)
-	arn := y.secret("search/index")
-	y.expect(0, "safe", "migrate", "plan", "--out", y.file, "--secret", arn)
-	y.expect(0, "observing", "migrate", "apply", y.file)
+	f := newFixture(t)
+	arn := f.secret("search/index")
+	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
+	f.expect(0, "observing", "migrate", "apply", f.file)
 	for range 2 {
-		y.own(world.Search, "role/terraform/terraform")
-		y.expect(0, "seal", "migrate", "seal", arn)
-		y.Clock.Advance(11 * time.Minute)
+		f.own(local.Search, "role/terraform/terraform")
+		f.expect(0, "seal", "migrate", "seal", arn)
+		f.Clock.Advance(11 * time.Minute)
 	}
-	y.become("remediate")
+	f.become("remediate")
 	var status migration.Summary
-	if err := json.Unmarshal([]byte(y.expect(0, "", "migrate", "status", "-o", "json")), &status); err != nil {
+	if err := json.Unmarshal([]byte(f.expect(0, "", "migrate", "status", "-o", "json")), &status); err != nil {
 		t.Fatal(err)
 	}
 	if len(status.Rows) != 1 || status.Rows[0].Sealed != 1 || status.Rows[0].Rekeyed != 0 {
@@ -227,28 +227,28 @@ func TestStatusShowsASecretThatItsOwnerSealedSince(t *testing.T) {
 }
 
 func TestApplyRefusesAPlanWhoseFactsChanged(t *testing.T) {
-	y := newYard(t)
-	arn := y.secret("search/index")
-	y.expect(0, "safe", "migrate", "plan", "--out", y.file, "--secret", arn)
-	people, _, err := y.Workload(y.Context(), world.By("terraform", world.Search, world.Virginia))
+	f := newFixture(t)
+	arn := f.secret("search/index")
+	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
+	people, _, err := f.Workload(f.Context(), local.By("terraform", local.Search, local.Virginia))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := people.PutValue(context.Background(), arn, ""); err != nil {
 		t.Fatal(err)
 	}
-	y.expect(2, "changed: search/index: versions of the secret", "migrate", "apply", y.file)
-	y.expect(0, "WAVE", "migrate", "status")
+	f.expect(2, "changed: search/index: versions of the secret", "migrate", "apply", f.file)
+	f.expect(0, "WAVE", "migrate", "status")
 }
 
 func TestAPlanThatBreaksAReaderIsFindings(t *testing.T) {
-	y := newYard(t)
-	arn := y.secret("search/index")
-	y.AWS.AddRole(world.Search, "legacy", `{"Version":"2012-10-17","Statement":[]}`,
+	f := newFixture(t)
+	arn := f.secret("search/index")
+	f.AWS.AddRole(local.Search, "legacy", `{"Version":"2012-10-17","Statement":[]}`,
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"},{"Effect":"Deny","Action":"kms:Decrypt","Resource":"arn:aws:kms:*:444444444444:key/*","Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/doublelock/secrets"}}}]}`)
-	y.expect(2, "legacy would lose access", "migrate", "plan", "--out", y.file, "--secret", arn)
-	y.expect(2, "blocked", "migrate", "apply", y.file)
-	y.expect(0, "security search/index (blocked)", "migrate", "status")
-	y.expect(0, "safe", "migrate", "plan", "--out", y.file, "--secret", arn, "--accept", "arn:aws:iam::444444444444:role/legacy")
-	y.expect(0, "observing", "migrate", "apply", y.file)
+	f.expect(2, "legacy would lose access", "migrate", "plan", "--out", f.file, "--secret", arn)
+	f.expect(2, "blocked", "migrate", "apply", f.file)
+	f.expect(0, "security search/index (blocked)", "migrate", "status")
+	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn, "--accept", "arn:aws:iam::444444444444:role/legacy")
+	f.expect(0, "observing", "migrate", "apply", f.file)
 }
