@@ -55,7 +55,7 @@ var loadShipped = sync.OnceValues(func() ([]shipped, error) {
 	var all []shipped
 	for _, p := range ours {
 		s := shipped{path: strings.TrimPrefix(p.ImportPath, module), info: &types.Info{
-			Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}, Types: map[ast.Expr]types.TypeAndValue{},
+			Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}, Types: map[ast.Expr]types.TypeAndValue{},
 		}}
 		for _, name := range p.GoFiles {
 			parsed, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
@@ -106,4 +106,68 @@ func typeName(t types.Type) string {
 		return nameOf(n.Obj())
 	}
 	return ""
+}
+
+// reachable are the functions that a main of the shipped code may come to, by what they mention: "path.Type.Name". A call
+// of an interface's method may come to every method of that name.
+func reachable(all []shipped) map[string]bool {
+	mentions, byName, queue := map[string][]string{}, map[string][]string{}, []string{}
+	for _, s := range all {
+		for _, parsed := range s.files {
+			for _, declaration := range parsed.Decls {
+				f, isFunction := declaration.(*ast.FuncDecl)
+				if !isFunction {
+					queue = append(queue, mentioned(s.info, declaration)...) // what starts with the process
+					continue
+				}
+				key := functionKey(s.info.Defs[f.Name].(*types.Func))
+				mentions[key] = mentioned(s.info, f)
+				if f.Recv != nil {
+					byName["any."+f.Name.Name] = append(byName["any."+f.Name.Name], key)
+				}
+				if f.Recv == nil && (f.Name.Name == "main" && s.types.Name() == "main" || f.Name.Name == "init") {
+					queue = append(queue, key)
+				}
+			}
+		}
+	}
+	for _, called := range []string{"Error", "String", "Unwrap", "Is", "MarshalJSON", "UnmarshalJSON", "MarshalText", "UnmarshalText"} {
+		queue = append(queue, "any."+called) // by the standard library
+	}
+	seen := map[string]bool{}
+	for len(queue) > 0 {
+		key := queue[0]
+		queue = queue[1:]
+		if !seen[key] {
+			seen[key] = true
+			queue = append(append(queue, mentions[key]...), byName[key]...)
+		}
+	}
+	return seen
+}
+
+// mentioned lists the functions that a piece of code names.
+func mentioned(info *types.Info, n ast.Node) []string {
+	var keys []string
+	ast.Inspect(n, func(n ast.Node) bool {
+		if identifier, isIdentifier := n.(*ast.Ident); isIdentifier {
+			if f, isFunction := info.Uses[identifier].(*types.Func); isFunction {
+				keys = append(keys, functionKey(f))
+			}
+		}
+		return true
+	})
+	return keys
+}
+
+// functionKey is path.Name of a function, path.Type.Name of a method, and any.Name of an interface's.
+func functionKey(f *types.Func) string {
+	receiver := f.Origin().Signature().Recv()
+	if receiver == nil {
+		return nameOf(f)
+	}
+	if types.IsInterface(receiver.Type()) {
+		return "any." + f.Name()
+	}
+	return typeName(receiver.Type()) + "." + f.Name()
 }

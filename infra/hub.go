@@ -36,7 +36,7 @@ func newHubStack(app awscdk.App, in Input) (awscdk.Stack, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, rule := range wakes(w, in.Rules, n) {
+		for _, rule := range triggers(w, in.Rules, n) {
 			newRule(stack, rule, bus.Ref(), toQueue(queues))
 		}
 		newSchedules(stack, w, c.Operations, n, key, queues)

@@ -37,7 +37,7 @@ const (
 	// source, the hub's account and the detail {"task":"sweep"}.
 	DetailTypeSchedule = "Doublelock Schedule"
 	TaskSweep          = "sweep"     // look at every secret
-	TaskDigest         = "digest"    // tell each owner what is open
+	TaskDigest         = "digest"    // send each owner what is open
 	TaskHeartbeat      = "heartbeat" // see which accounts and Regions are alive
 
 	// The metrics that functions write as embedded metric format log lines.
