@@ -138,7 +138,7 @@ func (v *validation) print(problems settings.Problems) error {
 
 func (v *validation) finish(files int) error {
 	if v.count > 0 {
-		return &command.ExitError{Code: command.Failure, Err: fmt.Errorf("%s in %s", output.Count(v.count, "problem"), output.Count(files, "file"))}
+		return command.Fail("%s in %s", output.Count(v.count, "problem"), output.Count(files, "file"))
 	}
 	if v.env.AsJSON() {
 		return nil

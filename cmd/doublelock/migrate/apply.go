@@ -52,7 +52,7 @@ Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocke
 	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may begin, in UTC; may be repeated; stored with the jobs, so that it binds the hub too (default: always)")
 	f.BoolVar(&a.dryRun, "dry-run", false, "print the calls that would be made, and make none")
 	f.StringVar(&a.goAhead, "go-ahead", "", "`NAME` of who says that observing is over, for the secrets that wait for it")
-	f.StringVarP(&a.snapshot, "snapshot", "s", "", `check against a snapshot FILE of "doublelock inventory" instead of looking at AWS again`)
+	f.StringVarP(&a.snapshot, "snapshot", "s", "", `check against a snapshot FILE of "doublelock inventory" instead of asking AWS again`)
 	f.StringArrayVar(&a.trails, "trail", nil, "CloudTrail `FILE` the plan was made with; may be repeated")
 	return cmd
 }
@@ -161,7 +161,7 @@ func (a *applying) verify(ctx context.Context, m *fleet.Migrations, p migration.
 		}
 	}
 	if len(drifts) > 0 {
-		return &command.ExitError{Code: command.Findings, Err: fmt.Errorf("plan %s does not hold any more for %s: plan again", p.ID, output.Count(len(drifts), "secret"))}
+		return command.Finding("plan %s does not hold any more for %s: plan again", p.ID, output.Count(len(drifts), "secret"))
 	}
 	return nil
 }
@@ -188,7 +188,7 @@ func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.
 	}
 	for _, wave := range waves {
 		if halted := migration.Halted(jobs, wave, set); halted != "" {
-			return nil, &command.ExitError{Code: command.Findings, Err: errors.New(halted)}
+			return nil, command.Finding("%s", halted)
 		}
 	}
 	if len(out) == 0 && len(p.Items) > 0 {
@@ -263,7 +263,7 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 		if stop, err := a.halted(ctx, m, i.Wave); stop != "" || err != nil {
 			failed = errors.Join(failed, err)
 			if stop != "" {
-				failed = errors.Join(failed, &command.ExitError{Code: command.Findings, Err: errors.New(stop)})
+				failed = errors.Join(failed, command.Finding("%s", stop))
 			}
 			break
 		}
@@ -323,5 +323,5 @@ func restingExit(done []outcome) error {
 	if stuck == 0 {
 		return nil
 	}
-	return &command.ExitError{Code: command.Findings, Err: fmt.Errorf("%s blocked or failed", output.Count(stuck, "secret is", "secrets are"))}
+	return command.Finding("%s blocked or failed", output.Count(stuck, "secret is", "secrets are"))
 }

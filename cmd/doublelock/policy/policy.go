@@ -167,7 +167,7 @@ func (t *policyTest) verdict(files []caseFile) error {
 	case failed > 0:
 		return command.Found()
 	case total == 0:
-		return &command.ExitError{Code: command.Failure, Err: errors.New("policy test: no cases to run")}
+		return command.Fail("policy test: no cases to run")
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func renderSCPs(env *command.Env, config settings.Config, name string) ([]preven
 	if len(scps) > 0 {
 		return scps, nil
 	}
-	fmt.Fprintf(env.Stderr, "doublelock: note: no stage of %s has scp: true; this is what all of them would get\n", name)
+	env.Note("no stage of %s has scp: true; this is what all of them would get", name)
 	for i := range config.Rollout {
 		config.Rollout[i].SCP, config.Rollout[i].BacklogMigrated = true, true
 	}
