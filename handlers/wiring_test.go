@@ -74,7 +74,7 @@ func TestWireFollowsTheEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Chat == nil || a.Account != "999988887777" || a.Source != "doublelock" {
+	if len(a.Channels) != 2 || a.Account != "999988887777" || a.Source != "doublelock" {
 		t.Errorf("alert %+v", a)
 	}
 	r, err := remediate.Wire(t.Context(), getenv, now, nil)
@@ -94,8 +94,8 @@ func TestWireFollowsTheEnvironment(t *testing.T) {
 		t.Errorf("mode %q, error %v", mode, err)
 	}
 	delete(env, settings.EnvChatTopic)
-	if a, err = alert.Wire(t.Context(), getenv, nil, nil); err != nil || a.Chat != nil {
-		t.Errorf("without a chat topic: chat %v, error %v", a.Chat, err)
+	if a, err = alert.Wire(t.Context(), getenv, nil, nil); err != nil || len(a.Channels) != 1 || a.Channels[0].Name != "email" {
+		t.Errorf("without a chat topic: channels %v, error %v", a.Channels, err)
 	}
 }
 

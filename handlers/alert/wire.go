@@ -9,6 +9,7 @@ import (
 	"github.com/doublelock/doublelock/handlers/hub"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -18,25 +19,63 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
-	handler := &Handler{
-		Email: topic{h.Cloud.Topics(), getenv(settings.EnvOwnersTopic)}, Claims: h.Cloud.Records(h.Table), Directory: h.Directory(),
+	return &Handler{
+		Channels: deployed(h, getenv), Claims: h.Cloud.Records(h.Table), Directory: h.Directory(),
 		KeyFor: func(n guard.Notice) string { return h.Runtime.KeyFor(n.Account, n.Region, n.Tags) },
 		Source: settings.EventSource, Account: h.Account, Log: h.Log,
-	}
-	if chat := getenv(settings.EnvChatTopic); chat != "" {
-		handler.Chat = topic{h.Cloud.Topics(), chat}
-	}
-	return handler, nil
+	}, nil
 }
 
-// topic sends letters to one SNS topic.
+// deployed are the channels whose variable says where to send: infra writes it for what it deploys.
+func deployed(h hub.Hub, getenv func(string) string) []Channel {
+	var all []Channel
+	for _, row := range channels.All() {
+		if target := getenv(row.Env); target != "" {
+			all = append(all, Channel{Channel: row, Sender: sender(h.Cloud, row, target), Overview: h.Runtime.Overview[row.Field.Name]})
+		}
+	}
+	return all
+}
+
+func sender(c *cloud.Cloud, row channels.Channel, target string) Sender {
+	switch {
+	case row.Carrier.Destination != nil:
+		return destination{c.Bus(target), row.Carrier.Destination.DetailType}
+	case row.Carrier.Chatbot != nil:
+		return chatbot{topic{c.Topics(), target}, *row.Carrier.Chatbot}
+	default:
+		return topic{c.Topics(), target}
+	}
+}
+
+// topic sends to whoever subscribed to one SNS topic.
 type topic struct {
 	topics *cloud.Topics
 	arn    string
 }
 
-func (t topic) Send(ctx context.Context, l Letter) error {
+func (t topic) Send(ctx context.Context, m Message) error {
 	return t.topics.Publish(ctx, t.arn, cloud.Message{
-		Subject: l.Subject, ByProtocol: map[string]string{"default": l.Text}, Attributes: l.Attributes,
+		Subject: m.Subject, ByProtocol: map[string]string{"default": m.Text}, Attributes: m.Attributes,
 	})
+}
+
+// chatbot sends to the topic of an address.
+type chatbot struct {
+	topic
+	carrier channels.Chatbot
+}
+
+func (b chatbot) Send(ctx context.Context, m Message) error {
+	return topic{b.topics, b.carrier.TopicFor(b.arn, m.To)}.Send(ctx, m)
+}
+
+// destination sends events that an API destination posts.
+type destination struct {
+	bus        *cloud.Bus
+	detailType string
+}
+
+func (d destination) Send(ctx context.Context, m Message) error {
+	return d.bus.Send(ctx, d.detailType, m.Text)
 }

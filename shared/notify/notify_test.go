@@ -19,7 +19,8 @@ func TestOwnerLadder(t *testing.T) {
 	d := notify.Directory{
 		Tags: []string{"Owner", "Team"}, Fallback: "security",
 		Channels: map[string]notify.Address{
-			"payments": {Email: "payments@example.com"}, "alice@example.com": {}, "444455556666": {Email: "lab@example.com"}, "security": {},
+			"payments": {"email": "payments@example.com"}, "alice@example.com": {"slackChannel": "C0123456789"}, "444455556666": {"email": "lab@example.com"},
+			"security": {}, "unreached": {},
 		},
 	}
 	const alice = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Dev_0123456789abcdef/alice@example.com"
@@ -58,6 +59,14 @@ func TestOwnerLadder(t *testing.T) {
 		"an owner nobody can reach is not a dead end": {
 			guard.Notice{Tags: map[string]string{"Owner": "ghosts"}, Account: "111122223333"},
 			notify.Owner{Name: "security", Route: "security", How: "its tag Owner names ghosts, who has no channel here"},
+		},
+		"an owner whom no deployed channel reaches is not a dead end either": {
+			guard.Notice{Tags: map[string]string{"Owner": "unreached"}, Account: "444455556666"},
+			notify.Owner{Name: "444455556666", Route: "444455556666", How: "the account is theirs"},
+		},
+		"and the fallback hears why": {
+			guard.Notice{Tags: map[string]string{"Owner": "unreached"}, Account: "111122223333"},
+			notify.Owner{Name: "security", Route: "security", How: "its tag Owner names unreached, who has no channel here"},
 		},
 		"a blind spot is not the account's to explain": {
 			guard.Notice{Account: "444455556666", Finding: &guard.Finding{Control: guard.OrgCoverage}},

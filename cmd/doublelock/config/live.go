@@ -25,11 +25,12 @@ func lookAtOrganization(ctx context.Context, env *command.Env, config settings.C
 	options := cloud.FromEnv(env.Getenv)
 	options.Region = cmp.Or(options.Region, config.Regions.Home)
 	options.AssumeRoles, options.ManagementAccount = false, ""
-	door, err := cloud.Open(ctx, options)
+	client, err := cloud.Open(ctx, options)
 	if err != nil {
 		return settings.Seen{}, err
 	}
-	organization := door.Organization()
+	defer env.Wait("AWS Organizations")()
+	organization := client.Organization()
 	about, err := organization.About(ctx)
 	if err != nil {
 		return settings.Seen{}, err

@@ -2,16 +2,15 @@ package migrate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/fleet"
@@ -33,21 +32,22 @@ func migrateApplyCommand(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply PLAN_FILE",
 		Short: "Do what a plan says, as far as it can go now; run it again to go on",
-		Long: `Apply looks at everything again and refuses a plan whose facts have changed, naming them. Then it takes each secret
+		Long: `Apply inspects everything again and refuses a plan whose facts have changed, naming them. Then it takes each secret
 of the first wave that is not done as far as it can go now: sets the key, proves it, observes, seals where a rotation
 does that. A wave begins when the ones before it are past observing, and halts when too many of its secrets fail or
 break a reader.
 
-Exit code 2 when a secret is blocked, failed or its facts have changed.`,
+Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocked or failed, or its facts have changed.`,
 		Example: `  doublelock migrate apply plan.json --dry-run     # exactly the calls that would be made now
   doublelock migrate apply plan.json
   doublelock migrate apply plan.json --wave canary --window "Mon-Thu 22:00-04:00"`,
 		Args: onePlanFile("migrate apply"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0]) },
 	}
+	output.Tabular(cmd)
 	a.flags(cmd)
 	f := cmd.Flags()
-	f.StringArrayVar(&a.waves, "wave", nil, "`WAVE` to move (canary, dev, test, prod); may be repeated (default: the first that is not done)")
+	flags.Choices(cmd, &a.waves, waveNames(), "wave", "`WAVE` to move (canary, dev, test, prod); may be repeated (default: the first that is not done)")
 	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may begin, in UTC; may be repeated; stored with the jobs, so that it binds the hub too (default: always)")
 	f.BoolVar(&a.dryRun, "dry-run", false, "print the calls that would be made, and make none")
 	f.StringVar(&a.goAhead, "go-ahead", "", "`NAME` of who says that observing is over, for the secrets that wait for it")
@@ -138,7 +138,7 @@ func jobFor(jobs []migration.Job, secret string) migration.Job {
 }
 
 // verify compares the plan with what is true now, for the secrets that were not begun yet: those that were have
-// changed by our own hand, and the machine looks at them before each step anyway.
+// changed by our own hand, and the machine inspects them before each step anyway.
 func (a *applying) verify(ctx context.Context, m *fleet.Migrations, p migration.Plan, jobs []migration.Job) error {
 	open := p
 	open.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i migration.Item) bool { return jobFor(jobs, i.Secret).Before != nil })
@@ -199,9 +199,6 @@ func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.
 func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) ([]migration.Wave, error) {
 	var out []migration.Wave
 	for _, name := range a.waves {
-		if !slices.Contains(migration.Waves(), migration.Wave(name)) {
-			return nil, fmt.Errorf("wave %q: want canary, dev, test or prod", name)
-		}
 		out = append(out, migration.Wave(name))
 	}
 	if len(out) > 0 {
@@ -270,7 +267,7 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 			break
 		}
 	}
-	if err := a.tell(done); err != nil {
+	if err := a.report(done); err != nil {
 		return err
 	}
 	return errors.Join(failed, restingExit(done))
@@ -300,22 +297,19 @@ func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Pla
 	return o, err
 }
 
-func (a *applying) tell(done []outcome) error {
-	if a.env.Format == output.JSON {
-		enc := json.NewEncoder(a.env.Stdout)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(map[string]any{"secrets": append([]outcome{}, done...)})
+func (a *applying) report(done []outcome) error {
+	if a.env.AsJSON() {
+		return a.env.JSON(map[string]any{"secrets": append([]outcome{}, done...)})
 	}
-	w := tabwriter.NewWriter(a.env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "WAVE\tSECRET\tPHASE\tNEXT")
+	table := a.env.Rows("WAVE", "SECRET", "PHASE", "NEXT")
 	for _, o := range done {
-		next := output.Printable(o.Reason)
+		next := o.Reason
 		if !o.Until.IsZero() {
 			next += " (until " + o.Until.UTC().Format(time.DateTime) + " UTC)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", o.Wave, output.Cell(o.Name), o.Phase, next)
+		table.Add(o.Wave, o.Name, o.Phase, next)
 	}
-	return w.Flush()
+	return table.Print()
 }
 
 func restingExit(done []outcome) error {

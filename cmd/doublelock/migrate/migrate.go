@@ -4,15 +4,18 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -35,6 +38,10 @@ func New(env *command.Env) *cobra.Command {
 The plan says who would lose access and what mends it; apply refuses a plan whose facts have changed; every change is
 journaled before it is made, and rollback goes back. Jobs live in the hub's table: a run that is stopped anywhere is
 taken up by the next one, or by the hub.`,
+		Example: `  doublelock migrate plan --out plan.json
+  doublelock migrate apply plan.json --dry-run
+  doublelock migrate apply plan.json
+  doublelock migrate status`,
 	}
 	cmd.AddCommand(migratePlanCommand(env), migrateShowCommand(env), migrateApplyCommand(env), migrateStatusCommand(env),
 		migrateSealCommand(env), migrateRollbackCommand(env))
@@ -43,12 +50,12 @@ taken up by the next one, or by the hub.`,
 
 // flags adds those that every command has which calls AWS.
 func (m *moving) flags(cmd *cobra.Command) {
-	input.ConfigFlag(cmd, &m.config)
-	cmd.Flags().StringArrayVar(&m.regions, "region", nil, "`REGION` to look at; may be repeated (default: the guarded Regions)")
+	input.ConfigFlag(cmd, &m.config, input.OrEnvironment)
+	flags.Regions(cmd, &m.regions, "region", "`REGION` to inspect; may be repeated (default: the guarded Regions)")
 }
 
 func (m *moving) acceptFlag(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&m.accept, "accept", nil, "`PRINCIPAL_ARN` that may lose access; may be repeated")
+	flags.ARNs(cmd, &m.accept, "iam", "accept", "`PRINCIPAL_ARN` that may lose access; may be repeated")
 }
 
 // open finds hub, Regions and limits in the environment contract, and in the configuration where there is one.
@@ -64,6 +71,9 @@ func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
 	}
 	if len(options.Regions) == 0 {
 		options.Regions = []string{options.Region}
+	}
+	if err := flags.CheckRegions(options.Regions); err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
 	}
 	if m.cloud, err = cloud.Open(ctx, options); err != nil {
 		return nil, err
@@ -93,6 +103,14 @@ func (m *moving) readRuntime(options *cloud.Options) (settings.Runtime, error) {
 		options.Regions = config.Regions.Guarded
 	}
 	return config.Runtime(), nil
+}
+
+func waveNames() []string {
+	var names []string
+	for _, wave := range migration.Waves() {
+		names = append(names, string(wave))
+	}
+	return names
 }
 
 func onePlanFile(command string) cobra.PositionalArgs {

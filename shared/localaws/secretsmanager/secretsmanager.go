@@ -96,7 +96,6 @@ func operations() map[string]core.Operation {
 		"DeleteSecret":                 deleteSecret,
 		"RestoreSecret":                restoreSecret,
 		"RotateSecret":                 rotateSecret,
-		"CancelRotateSecret":           cancelRotateSecret,
 		"ReplicateSecretToRegions":     replicateSecret,
 		"RemoveRegionsFromReplication": removeReplicas,
 		"StopReplicationToReplica":     stopReplication,
@@ -104,7 +103,6 @@ func operations() map[string]core.Operation {
 		"GetResourcePolicy":            getSecretPolicy,
 		"DeleteResourcePolicy":         deleteSecretPolicy,
 		"ValidateResourcePolicy":       validateSecretPolicy,
-		"GetRandomPassword":            getRandomPassword,
 	}
 }
 

@@ -21,8 +21,8 @@ var At = time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)
 // Directory is the address book of the samples.
 func Directory() notify.Directory {
 	return notify.Directory{Tags: []string{"Owner"}, Fallback: "security", Channels: map[string]notify.Address{
-		"payments": {Email: "payments@example.com", SlackChannel: "C0PAYMENTS"},
-		"security": {Email: "security@example.com"},
+		"payments": {"email": "payments@example.com", "slackChannel": "C0PAYMENTS"},
+		"security": {"email": "security@example.com"},
 	}}
 }
 

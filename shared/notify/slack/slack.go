@@ -52,9 +52,9 @@ type Metadata struct {
 	AdditionalContext map[string]string `json:"additionalContext,omitempty"`
 }
 
-// Render writes the message as JSON.
-func Render(m notify.Message) ([]byte, error) {
-	n := Notification{
+// Compose says a message in Slack's markup, within the limits of the schema.
+func Compose(m notify.Message) Notification {
+	return Notification{
 		Version: "1.0", Source: "custom",
 		Content: Content{
 			TextType: "client-markdown", Title: title(m), Description: description(m),
@@ -68,10 +68,14 @@ func Render(m notify.Message) ([]byte, error) {
 			},
 		},
 	}
+}
+
+// Render writes the message as JSON.
+func Render(m notify.Message) ([]byte, error) {
 	var b strings.Builder
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false) // & < > are already escaped the way Slack wants them
-	if err := encoder.Encode(n); err != nil {
+	if err := encoder.Encode(Compose(m)); err != nil {
 		return nil, fmt.Errorf("write chat message: %w", err)
 	}
 	return []byte(strings.TrimSuffix(b.String(), "\n")), nil

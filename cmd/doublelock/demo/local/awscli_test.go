@@ -1,4 +1,4 @@
-package world_test
+package local_test
 
 import (
 	"context"
@@ -9,16 +9,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world/worldtest"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
 )
 
 // The demo's promise about the real aws CLI, kept by the real aws CLI.
 func TestTheRealAWSCLIMeetsTheSCP(t *testing.T) {
 	cli := awsCLI(t)
-	w := worldtest.New(t)
+	w := localtest.New(t)
 	folder := t.TempDir()
-	if err := world.WriteProfiles(folder, w); err != nil {
+	if err := local.WriteProfiles(folder, w); err != nil {
 		t.Fatal(err)
 	}
 	create := func(profile string, args ...string) (string, error) {

@@ -13,43 +13,43 @@ import (
 	"github.com/doublelock/doublelock/shared/localaws"
 )
 
-// The accounts of the local AWS that scripts start with "town".
+// The accounts of the local AWS that scripts start with "organization".
 const (
-	townPayer  = "999999999999"
-	townHub    = "222222222222"
-	townShop   = "111122223333"
-	townData   = "444455556666"
-	townRegion = "eu-central-1"
+	scriptManagement = "999999999999"
+	scriptHub        = "222222222222"
+	scriptShop       = "111122223333"
+	scriptData       = "444455556666"
+	scriptRegion     = "eu-central-1"
 )
 
-// town starts a local AWS for the rest of a script: an organization with two accounts, of which "closed" cannot be
+// organization starts a local AWS for the rest of a script: an organization with two accounts, of which "closed" cannot be
 // entered, a few readers and secrets, and credentials of an operator in the environment.
-func town(ts *testscript.TestScript, neg bool, args []string) {
+func organization(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
-		ts.Fatalf("usage: town")
+		ts.Fatalf("usage: organization")
 	}
 	a := localaws.New(localaws.Options{Seed: 1})
 	url, stop, err := a.Start()
 	ts.Check(err)
 	ts.Defer(stop)
-	a.Organization("o-exampleorg", townPayer)
-	a.AddAccount("", townHub, "security")
-	a.AddAccount("", townShop, "shop")
-	a.AddAccount("", townData, "closed")
+	a.Organization("o-exampleorg", scriptManagement)
+	a.AddAccount("", scriptHub, "security")
+	a.AddAccount("", scriptShop, "shop")
+	a.AddAccount("", scriptData, "closed")
 	everything := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
 	trust := func(account string) string {
 		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + account + `:root"},"Action":"sts:AssumeRole"}]}`
 	}
-	for _, account := range []string{townPayer, townHub, townShop} {
-		a.AddRole(account, "doublelock-read", trust(townHub), everything)
+	for _, account := range []string{scriptManagement, scriptHub, scriptShop} {
+		a.AddRole(account, "doublelock-read", trust(scriptHub), everything)
 	}
-	a.AddRole(townShop, "app", trust(townShop), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"*"}]}`)
-	a.AddRole(townShop, "analyst", trust(townShop), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`)
+	a.AddRole(scriptShop, "app", trust(scriptShop), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"*"}]}`)
+	a.AddRole(scriptShop, "analyst", trust(scriptShop), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`)
 	ts.Check(fill(a, url))
-	operator, err := a.Principal(townHub, "role/operator/me")
+	operator, err := a.Principal(scriptHub, "role/operator/me")
 	ts.Check(err)
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": url, "AWS_REGION": townRegion, "DOUBLELOCK_HUB_ACCOUNT": townHub, "DOUBLELOCK_MANAGEMENT_ACCOUNT": townPayer,
+		"AWS_ENDPOINT_URL": url, "AWS_REGION": scriptRegion, "DOUBLELOCK_HUB_ACCOUNT": scriptHub, "DOUBLELOCK_MANAGEMENT_ACCOUNT": scriptManagement,
 		"AWS_ACCESS_KEY_ID": operator.AccessKeyID, "AWS_SECRET_ACCESS_KEY": operator.SecretAccessKey, "AWS_SESSION_TOKEN": operator.SessionToken,
 	} {
 		ts.Setenv(name, value)
@@ -58,11 +58,11 @@ func town(ts *testscript.TestScript, neg bool, args []string) {
 
 // fill makes one secret under a key of its own and one under the AWS managed key.
 func fill(a *localaws.AWS, url string) error {
-	root, err := a.Principal(townShop, "root")
+	root, err := a.Principal(scriptShop, "root")
 	if err != nil {
 		return err
 	}
-	config := aws.Config{Region: townRegion, BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider(root.AccessKeyID, root.SecretAccessKey, root.SessionToken)}
+	config := aws.Config{Region: scriptRegion, BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider(root.AccessKeyID, root.SecretAccessKey, root.SessionToken)}
 	made, err := kms.NewFromConfig(config).CreateKey(context.Background(), &kms.CreateKeyInput{})
 	if err != nil {
 		return fmt.Errorf("create key: %w", err)

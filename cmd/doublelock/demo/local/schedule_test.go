@@ -1,4 +1,4 @@
-package world_test
+package local_test
 
 import (
 	"encoding/json"
@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world/worldtest"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
@@ -18,7 +18,7 @@ import (
 
 // schedule does what EventBridge Scheduler does with a schedule of the deployed template: it puts its input into the
 // queue.
-func schedule(t *testing.T, w *world.World, task, worker string) {
+func schedule(t *testing.T, w *local.Organization, task, worker string) {
 	t.Helper()
 	var template struct {
 		Resources map[string]struct {
@@ -34,8 +34,8 @@ func schedule(t *testing.T, w *world.World, task, worker string) {
 	}
 	for _, r := range template.Resources {
 		if r.Type == "AWS::Scheduler::Schedule" && r.Properties.Name == settings.SessionPrefix+task {
-			queue := "https://sqs." + world.Virginia + ".amazonaws.com/" + world.Hub + "/" + settings.SessionPrefix + worker
-			worldtest.Call(t, w, world.Hub, world.Virginia, "sqs", "SendMessage", map[string]any{"QueueUrl": queue, "MessageBody": r.Properties.Target.Input})
+			queue := "https://sqs." + local.Virginia + ".amazonaws.com/" + local.Hub + "/" + settings.SessionPrefix + worker
+			localtest.Call(t, w, local.Hub, local.Virginia, "sqs", "SendMessage", map[string]any{"QueueUrl": queue, "MessageBody": r.Properties.Target.Input})
 			if err := w.Settle(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -46,7 +46,7 @@ func schedule(t *testing.T, w *world.World, task, worker string) {
 }
 
 // recorded finds the record of a resource whose ARN contains a text.
-func recorded(t *testing.T, w *world.World, part string) (found guard.Record) {
+func recorded(t *testing.T, w *local.Organization, part string) (found guard.Record) {
 	t.Helper()
 	err := w.Records.All(t.Context(), func(rec guard.Record) error {
 		if strings.Contains(rec.Resource, part) {
@@ -60,17 +60,17 @@ func recorded(t *testing.T, w *world.World, part string) (found guard.Record) {
 	return found
 }
 
-func createSecret(t *testing.T, w *world.World, account, region, name string) {
+func createSecret(t *testing.T, w *local.Organization, account, region, name string) {
 	t.Helper()
 	keys, err := w.AWS.Principal(account, "role/Engineer/you")
 	if err != nil {
 		t.Fatal(err)
 	}
-	door, err := w.Open(t.Context(), region, keys)
+	client, err := w.Open(t.Context(), region, keys)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := door.Workload(region).Create(t.Context(), cloud.NewSecret{Name: name}); err != nil {
+	if _, err := client.Workload(region).Create(t.Context(), cloud.NewSecret{Name: name}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Settle(t.Context()); err != nil {
@@ -78,53 +78,53 @@ func createSecret(t *testing.T, w *world.World, account, region, name string) {
 	}
 }
 
-// The forward rules are off, so a new secret is heard of by nobody: the sweep finds it, the heartbeat finds the silence,
+// The forward rules are off, so no event reports a new secret: the sweep finds it, the heartbeat finds the silence,
 // and both end when they should.
-func TestWhatNoEventTellsIsFoundByTheClock(t *testing.T) {
-	w := worldtest.New(t)
-	rules := []string{"doublelock-secret-changes", "doublelock-labels"} // either would tell of a new secret
+func TestWhatNoEventReportsIsFoundByTheClock(t *testing.T) {
+	w := localtest.New(t)
+	rules := []string{"doublelock-secret-changes", "doublelock-labels"} // either would report a new secret
 	for _, rule := range rules {
-		worldtest.Call(t, w, world.Search, world.Ireland, "events", "DisableRule", map[string]any{"Name": rule})
+		localtest.Call(t, w, local.Search, local.Ireland, "events", "DisableRule", map[string]any{"Name": rule})
 	}
-	createSecret(t, w, world.Search, world.Ireland, "unheard/of")
-	if rec := recorded(t, w, "unheard/of"); rec.Revision > 0 {
-		t.Fatalf("it was heard of: %+v", rec)
+	createSecret(t, w, local.Search, local.Ireland, "not/reported")
+	if rec := recorded(t, w, "not/reported"); rec.Revision > 0 {
+		t.Fatalf("it was reported: %+v", rec)
 	}
 
 	schedule(t, w, settings.TaskSweep, "sweep")
-	rec := recorded(t, w, "unheard/of")
+	rec := recorded(t, w, "not/reported")
 	if rec.State != guard.StateDefault || len(rec.Open()) == 0 {
 		t.Errorf("after the sweep: %+v", rec)
 	}
 
 	schedule(t, w, settings.TaskHeartbeat, "watchdog")
-	silent := recorded(t, w, "arn:aws:events:"+world.Ireland+":"+world.Search)
+	silent := recorded(t, w, "arn:aws:events:"+local.Ireland+":"+local.Search)
 	open := silent.Open()
 	if len(open) != 1 || open[0].Control != guard.OrgCoverage || !strings.Contains(open[0].Detail, "doublelock-labels: state is DISABLED") {
 		t.Errorf("after the heartbeat: %+v", silent)
 	}
 	if !slices.ContainsFunc(w.AWS.Mailbox(), func(m localaws.Mail) bool { return strings.Contains(m.Subject, "Doublelock cannot look here") }) {
-		t.Error("nobody was told of the silence")
+		t.Error("nobody was notified of the silence")
 	}
 
 	for _, rule := range rules {
-		worldtest.Call(t, w, world.Search, world.Ireland, "events", "EnableRule", map[string]any{"Name": rule})
+		localtest.Call(t, w, local.Search, local.Ireland, "events", "EnableRule", map[string]any{"Name": rule})
 	}
 	schedule(t, w, settings.TaskHeartbeat, "watchdog")
-	if open := recorded(t, w, "arn:aws:events:"+world.Ireland+":"+world.Search).Open(); len(open) > 0 {
+	if open := recorded(t, w, "arn:aws:events:"+local.Ireland+":"+local.Search).Open(); len(open) > 0 {
 		t.Errorf("after the rule was enabled: %+v", open)
 	}
 }
 
 func TestTheDigestReachesOwners(t *testing.T) {
-	w := worldtest.New(t)
-	createSecret(t, w, world.Search, world.Virginia, "left/open")
+	w := localtest.New(t)
+	createSecret(t, w, local.Search, local.Virginia, "left/open")
 	w.Clock.Advance(24 * time.Hour)
 	before := len(w.AWS.Mailbox())
 	schedule(t, w, settings.TaskDigest, "sweep")
 	schedule(t, w, settings.TaskDigest, "sweep")
 	news := slices.DeleteFunc(w.AWS.Mailbox()[before:], func(m localaws.Mail) bool { return m.Protocol != "email" })
 	if len(news) != 1 || !strings.Contains(news[0].Subject, "1 resource still needs you") {
-		t.Errorf("letters: %+v", news)
+		t.Errorf("messages: %+v", news)
 	}
 }

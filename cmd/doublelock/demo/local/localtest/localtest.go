@@ -1,5 +1,5 @@
-// Package worldtest founds worlds for tests, and makes the test's process somebody in one.
-package worldtest
+// Package localtest founds organizations for tests, and makes the test's process somebody in one.
+package localtest
 
 import (
 	"context"
@@ -7,15 +7,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // New is the organization of the demo at rest. It ends with the test.
-func New(t testing.TB) *world.World {
+func New(t testing.TB) *local.Organization {
 	t.Helper()
-	c := world.NewClock()
-	w, stop, err := world.New(t.Context(), 1, c, c.Now, world.Watcher{})
+	c := local.NewClock()
+	w, stop, err := local.New(t.Context(), 1, c, c.Now, local.Watcher{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,10 +24,10 @@ func New(t testing.TB) *world.World {
 }
 
 // Security makes the process somebody of the security account, by a profile.
-func Security(t *testing.T, w *world.World) {
+func Security(t *testing.T, w *local.Organization) {
 	t.Helper()
 	folder := t.TempDir()
-	if err := world.WriteProfiles(folder, w); err != nil {
+	if err := local.WriteProfiles(folder, w); err != nil {
 		t.Fatal(err)
 	}
 	setenv(t, map[string]string{
@@ -38,7 +38,7 @@ func Security(t *testing.T, w *world.World) {
 }
 
 // ActAs makes the process a principal of an account, such as role/Engineer/you, as a shell with exported credentials.
-func ActAs(t *testing.T, w *world.World, account, principal string) {
+func ActAs(t *testing.T, w *local.Organization, account, principal string) {
 	t.Helper()
 	keys, err := w.AWS.Principal(account, principal)
 	if err != nil {
@@ -46,12 +46,12 @@ func ActAs(t *testing.T, w *world.World, account, principal string) {
 	}
 	setenv(t, map[string]string{
 		settings.EnvEndpoint: w.URL, "AWS_ACCESS_KEY_ID": keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY": keys.SecretAccessKey,
-		"AWS_SESSION_TOKEN": keys.SessionToken, "AWS_REGION": world.Virginia, "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+		"AWS_SESSION_TOKEN": keys.SessionToken, "AWS_REGION": local.Virginia, "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
 	})
 }
 
 // ActAsFunction makes the process a function of the hub, with its environment and its role.
-func ActAsFunction(t *testing.T, w *world.World, name string) {
+func ActAsFunction(t *testing.T, w *local.Organization, name string) {
 	t.Helper()
 	env, err := w.FunctionEnvironment(name)
 	if err != nil {
@@ -68,7 +68,7 @@ func setenv(t *testing.T, variables map[string]string) {
 }
 
 // Call is a call by whoever may do everything.
-func Call(t testing.TB, w *world.World, account, region, service, operation string, in map[string]any) map[string]any {
+func Call(t testing.TB, w *local.Organization, account, region, service, operation string, in map[string]any) map[string]any {
 	t.Helper()
 	out, err := w.AWS.As("cloudformation.amazonaws.com", account, region, service, operation, in)
 	if err != nil {
@@ -77,8 +77,8 @@ func Call(t testing.TB, w *world.World, account, region, service, operation stri
 	return out
 }
 
-// Alive lets what happens in the world go on while a test looks.
-func Alive(t testing.TB, w *world.World) {
+// Run lets what happens in the organization go on while a test reads.
+func Run(t testing.TB, w *local.Organization) {
 	t.Helper()
 	w.Clock.Run()
 	ctx, cancel := context.WithCancel(t.Context())

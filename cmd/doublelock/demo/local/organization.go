@@ -1,6 +1,6 @@
-// Package world is an AWS organization in this process, with Doublelock deployed into it from the synthesized templates:
+// Package local is an AWS organization in this process, with Doublelock deployed into it from the synthesized templates:
 // the demo is played in it, and the tests of other commands run against it.
-package world
+package local
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
@@ -86,8 +87,8 @@ type Actor struct{ Name, Account, Region string }
 // By is an actor.
 func By(name, account, region string) Actor { return Actor{name, account, region} }
 
-// World is an AWS organization in this process, with Doublelock deployed into it.
-type World struct {
+// Organization is an AWS organization in this process, with Doublelock deployed into it.
+type Organization struct {
 	AWS        *localaws.AWS
 	URL        string
 	Clock      *Clock
@@ -99,18 +100,18 @@ type World struct {
 	Records    *cloud.Records // what the hub remembers, read as detect reads it
 }
 
-// Watcher sees what happens in the world, as it happens. What is nil is not watched.
+// Watcher sees what happens in the organization, as it happens. What is nil is not watched.
 type Watcher struct {
 	Record func(localaws.Record)                     // every CloudTrail record; must not call back
 	Put    func(bus string, event map[string]any)    // every event that a hub's function publishes; must not call back
 	Log    func(function string, record slog.Record) // every line that a function logs
-	Mail   func([]localaws.Mail)                     // all that has arrived, when the world came to rest
+	Mail   func([]localaws.Mail)                     // all that has arrived, when the organization came to rest
 }
 
 // New founds the organization, deploys the synthesized templates and registers the real handlers. The returned
 // function ends it.
-func New(ctx context.Context, seed uint64, c *Clock, now func() time.Time, watch Watcher) (*World, func(), error) {
-	w := &World{Clock: c, now: now, watch: watch, people: map[Actor]*cloud.Cloud{}, arns: map[Actor]string{}}
+func New(ctx context.Context, seed uint64, c *Clock, now func() time.Time, watch Watcher) (*Organization, func(), error) {
+	w := &Organization{Clock: c, now: now, watch: watch, people: map[Actor]*cloud.Cloud{}, arns: map[Actor]string{}}
 	w.AWS = localaws.New(localaws.Options{Now: now, Seed: seed, OnRecord: watch.Record, OnPut: watch.Put})
 	w.found()
 	url, stop, err := w.AWS.Start() //nolint:contextcheck // the server ends with stop, not with the context
@@ -125,7 +126,7 @@ func New(ctx context.Context, seed uint64, c *Clock, now func() time.Time, watch
 	return w, stop, nil
 }
 
-func (w *World) found() {
+func (w *Organization) found() {
 	w.AWS.OrganizationWithRoot(orgID, rootID, Management)
 	w.AWS.AddOUWithID("", GuardedOU, "Workloads")
 	w.AWS.AddOUWithID("", openOU, "Sandboxes")
@@ -140,7 +141,7 @@ func (w *World) found() {
 	w.AWS.AddRole(Search, "intern", noTrust)
 }
 
-func (w *World) deploy(ctx context.Context) error {
+func (w *Organization) deploy(ctx context.Context) error {
 	w.makeCentralKey()
 	for _, s := range []localaws.Stack{
 		{Name: "DoublelockHub", Template: templates.Hub, Account: Hub, Region: Virginia},
@@ -170,7 +171,7 @@ func (w *World) deploy(ctx context.Context) error {
 const centralKeyID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 
 // makeCentralKey makes the key of the central key account. Applications of the organization use it; other roles do not.
-func (w *World) makeCentralKey() {
+func (w *Organization) makeCentralKey() {
 	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[
 		{"Sid":"Administration","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::%s:root"},"Action":"kms:*","Resource":"*"},
 		{"Sid":"Applications","Effect":"Allow","Principal":{"AWS":"*"},
@@ -181,8 +182,8 @@ func (w *World) makeCentralKey() {
 }
 
 // joinChat stands for Amazon Q Developer's subscription to the chat topic, which AWS makes by itself.
-func (w *World) joinChat() error {
-	topic := "arn:aws:sns:" + Virginia + ":" + Hub + ":doublelock-chat"
+func (w *Organization) joinChat() error {
+	topic := arn.PartitionOf(Virginia).New("sns", Virginia, Hub, settings.TopicChat).String()
 	_, err := w.AWS.As("chatbot.amazonaws.com", Hub, Virginia, "sns", "Subscribe", map[string]any{
 		"TopicArn": topic, "Protocol": "https", "Endpoint": "https://global.sns-api.chatbot.amazonaws.com",
 	})
@@ -194,7 +195,7 @@ func (w *World) joinChat() error {
 
 // register gives a deployed function its code: the wiring that its Lambda main calls, with the environment and the
 // role of the template.
-func (w *World) register(ctx context.Context, name string) error {
+func (w *Organization) register(ctx context.Context, name string) error {
 	env, err := w.FunctionEnvironment(name)
 	if err != nil {
 		return err
@@ -210,11 +211,11 @@ func (w *World) register(ctx context.Context, name string) error {
 
 // FunctionEnvironment is the environment of a function of the hub: the template's, where AWS is, and credentials of its
 // role.
-func (w *World) FunctionEnvironment(name string) (map[string]string, error) {
+func (w *Organization) FunctionEnvironment(name string) (map[string]string, error) {
 	full := settings.SessionPrefix + name
 	role := w.AWS.FunctionRole(Hub, Virginia, full)
-	_, roleName, found := strings.Cut(role, ":role/")
-	if !found {
+	roleName := arn.Of(role).Base()
+	if roleName == "" {
 		return nil, fmt.Errorf("function %s: runs as %q, which is no role", full, role)
 	}
 	keys, err := w.AWS.Principal(Hub, "role/"+roleName+"/"+full)
@@ -228,7 +229,7 @@ func (w *World) FunctionEnvironment(name string) (map[string]string, error) {
 }
 
 // Settle lets every event that is on its way reach its end.
-func (w *World) Settle(ctx context.Context) error {
+func (w *Organization) Settle(ctx context.Context) error {
 	err := w.AWS.Settle(ctx)
 	if w.watch.Mail != nil {
 		w.watch.Mail(w.AWS.Mailbox())
@@ -237,7 +238,7 @@ func (w *World) Settle(ctx context.Context) error {
 }
 
 // Workload opens AWS as an actor. A role that does not exist yet stands for people with every right.
-func (w *World) Workload(ctx context.Context, who Actor) (*cloud.Workload, string, error) {
+func (w *Organization) Workload(ctx context.Context, who Actor) (*cloud.Workload, string, error) {
 	if known, ok := w.people[who]; ok {
 		return known.Workload(who.Region), w.arns[who], nil
 	}
@@ -250,12 +251,12 @@ func (w *World) Workload(ctx context.Context, who Actor) (*cloud.Workload, strin
 		return nil, "", err
 	}
 	w.people[who] = c
-	w.arns[who] = fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", who.Account, who.Name, who.Name)
+	w.arns[who] = arn.PartitionOf(who.Region).New("sts", "", who.Account, "assumed-role/"+who.Name+"/"+who.Name).String()
 	return c.Workload(who.Region), w.arns[who], nil
 }
 
 // Open opens AWS in a Region with somebody's credentials.
-func (w *World) Open(ctx context.Context, region string, keys localaws.Credentials) (*cloud.Cloud, error) {
+func (w *Organization) Open(ctx context.Context, region string, keys localaws.Credentials) (*cloud.Cloud, error) {
 	return cloud.Open(ctx, cloud.Options{
 		Region: region, Endpoint: w.URL, Now: w.now,
 		Credentials: &cloud.Static{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey, SessionToken: keys.SessionToken},
@@ -263,7 +264,7 @@ func (w *World) Open(ctx context.Context, region string, keys localaws.Credentia
 }
 
 // ServiceOwnedSecret makes a secret as an AWS service does that owns it.
-func (w *World) ServiceOwnedSecret(account, region, service, name string) error {
+func (w *Organization) ServiceOwnedSecret(account, region, service, name string) error {
 	_, err := w.AWS.ServiceOwnedSecret(account, region, service, name, "")
 	return err
 }
@@ -294,7 +295,7 @@ func (t *tap) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (t *tap) WithGroup(string) slog.Handler { return t }
 
 // openRecords reads what the hub remembers, as a security engineer of the hub's account would.
-func (w *World) openRecords(ctx context.Context) error {
+func (w *Organization) openRecords(ctx context.Context) error {
 	keys, err := w.AWS.Principal(Hub, "role/SecurityEngineer/sam")
 	if err != nil {
 		return err
@@ -308,7 +309,7 @@ func (w *World) openRecords(ctx context.Context) error {
 }
 
 // LockStates counts the secrets that exist by the lock state that the hub has recorded.
-func (w *World) LockStates(ctx context.Context) (map[guard.LockState]int, error) {
+func (w *Organization) LockStates(ctx context.Context) (map[guard.LockState]int, error) {
 	counts := map[guard.LockState]int{}
 	err := w.Records.All(ctx, func(rec guard.Record) error {
 		if rec.GoneAt.IsZero() && rec.State != "" {
@@ -328,23 +329,23 @@ const (
 )
 
 // DenyKey takes the CMK from a role, as somebody tidying up IAM might.
-func (w *World) DenyKey(account, role string) {
+func (w *Organization) DenyKey(account, role string) {
 	w.AWS.AddRole(account, role, noTrust, mayReadBatch, mayNotUseKeys)
 }
 
 // Read reads a secret as an actor. Whether AWS answers is part of the story; what it answers is dropped.
-func (w *World) Read(who Actor, id string) {
+func (w *Organization) Read(who Actor, id string) {
 	_, _ = w.AWS.AsPrincipal(who.Account, "role/"+who.Name+"/"+who.Name, who.Region, "secretsmanager", "GetSecretValue", map[string]string{"SecretId": id})
 }
 
 // WriteProfiles gives the aws CLI and every SDK a profile for each account, of somebody with every right there.
-func WriteProfiles(folder string, w *World) error {
+func WriteProfiles(folder string, w *Organization) error {
 	var config, credentials strings.Builder
 	for _, account := range []string{Management, Hub, Shop, Search, Payments, Sandbox} {
 		name := AccountNames()[account]
 		person := "role/Engineer/you"
 		if account == Hub {
-			person = "role/SecurityEngineer/you" // whom the configuration lets look into every account
+			person = "role/SecurityEngineer/you" // whom the configuration lets inspect every account
 		}
 		keys, err := w.AWS.Principal(account, person)
 		if err != nil {
