@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"shared/inventory":         {"shared/guard", "shared/policy"},
 	"shared/migration":         {"shared/guard", "shared/policy", "shared/inventory"},
 	"shared/killswitch":        {"shared/guard", "shared/policy"},
-	"shared/fleet":             {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/trail"},
+	"shared/fleet":             {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/trail", "golang.org/x/sync/errgroup"},
 	"shared/fleet/live":        {"shared/guard", "shared/inventory", "shared/migration", "shared/trail", "shared/preventive", "shared/fleet", "shared/settings", "shared/cloud"},
 	"shared/notify":            {"shared/guard"},
 	"shared/notify/email":      {"shared/guard", "shared/notify"},
@@ -104,7 +104,7 @@ var rooms = map[string][]string{
 var (
 	handler = []string{
 		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/migration", "shared/killswitch", "shared/fleet", "shared/notify",
-		"shared/notify/channels", "shared/report", "shared/inventory", "github.com/aws/aws-lambda-go/events",
+		"shared/notify/channels", "shared/report", "shared/inventory", "github.com/aws/aws-lambda-go/events", "golang.org/x/sync/errgroup",
 	}
 	wiring = []string{"handlers/hub", "handlers/detect", "shared/fleet/live", "shared/settings", "shared/cloud"}
 )

@@ -10,16 +10,16 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// unseen opens the coverage finding of what we were not allowed to look at: of the one secret when only that was
-// refused and its full ARN is known, else of the whole account and Region, once for all its secrets.
-func (h *Handler) unseen(ctx context.Context, rec guard.Record, l *look, cause error) (Outcome, error) {
-	target := guard.Secret{ARN: secretARN(l.ref), Account: l.ref.Account, Region: l.ref.Region, Name: rec.Name}
+// unseen opens the coverage finding of what we were not allowed to inspect: of the one secret when only that was
+// refused and its full ARN is known, else of the whole account and Region, one for all its secrets.
+func (h *Handler) unseen(ctx context.Context, rec guard.Record, i *inspection, cause error) (Outcome, error) {
+	target := guard.Secret{ARN: secretARN(i.ref), Account: i.ref.Account, Region: i.ref.Region, Name: rec.Name}
 	why := "access to the secret was denied"
 	if errors.Is(cause, guard.ErrNotOurs) {
 		why = "the account and Region could not be entered: no member role, or not guarded"
 	}
-	if errors.Is(cause, guard.ErrNotOurs) || !canonical.MatchString(target.ARN) {
-		target.ARN, target.Name = placeARN(l.ref.Account, l.ref.Region), ""
+	if errors.Is(cause, guard.ErrNotOurs) || !canonical(target.ARN) {
+		target.ARN, target.Name = locationARN(i.ref.Account, i.ref.Region), ""
 		h.seen.set(target.ARN, false)
 	}
 	if target.Name == "" {
@@ -31,22 +31,28 @@ func (h *Handler) unseen(ctx context.Context, rec guard.Record, l *look, cause e
 			return Outcome{}, fmt.Errorf("open coverage finding: %w", err)
 		}
 	}
-	if _, err := h.commit(ctx, rec, guard.ReconcileUnseen(rec, target, why, h.Now(), l.cause)); err != nil {
+	if _, err := h.commit(ctx, rec, guard.ReconcileUnseen(rec, target, why, h.Now(), i.cause)); err != nil {
 		return Outcome{}, err
 	}
 	return Outcome{Action: "unseen", Reason: why, Control: string(guard.OrgCoverage)}, nil
 }
 
-// canonical matches the ARN of one secret with the six characters that Secrets Manager adds to its name.
-var canonical = regexp.MustCompile(`^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+-[A-Za-z0-9]{6}$`)
+// canonical reports whether an ARN is that of one secret, with the six characters that Secrets Manager adds to its name.
+func canonical(secret string) bool {
+	a := arn.Of(secret)
+	kind, name := a.Split()
+	return a.Service == "secretsmanager" && kind == "secret" && suffixed.MatchString(name)
+}
 
-// sighted resolves the coverage finding of an account and Region that we could look into. It asks once a process.
+var suffixed = regexp.MustCompile(`^.+-[A-Za-z0-9]{6}$`)
+
+// sighted resolves the coverage finding of an account and Region that we could look into. It asks one time in a process.
 func (h *Handler) sighted(ctx context.Context, s guard.Secret, cause guard.Cause) error {
-	place := placeARN(s.Account, s.Region)
-	if h.seen.has(place) {
+	location := locationARN(s.Account, s.Region)
+	if h.seen.has(location) {
 		return nil
 	}
-	rec, err := h.Records.Load(ctx, place)
+	rec, err := h.Records.Load(ctx, location)
 	if err != nil {
 		return fmt.Errorf("look for a blind spot: %w", err)
 	}
@@ -55,12 +61,12 @@ func (h *Handler) sighted(ctx context.Context, s guard.Secret, cause guard.Cause
 			return err
 		}
 	}
-	h.seen.set(place, true)
+	h.seen.set(location, true)
 	return nil
 }
 
-// placeARN stands for every secret of an account and Region.
-func placeARN(account, region string) string {
+// locationARN stands for every secret of an account and Region.
+func locationARN(account, region string) string {
 	return arn.PartitionOf(region).New("secretsmanager", region, account, "secret:*").String()
 }
 
