@@ -175,6 +175,9 @@ func TestNamesThatTwoRoomsShareAreTheSame(t *testing.T) {
 	if !slices.Equal(trail.OwnRoles(), roles) {
 		t.Errorf("trail.OwnRoles() = %q, settings has %q", trail.OwnRoles(), roles)
 	}
+	if guard.ReadRole != settings.RoleRead {
+		t.Errorf("guard.ReadRole = %q, settings.RoleRead = %q", guard.ReadRole, settings.RoleRead)
+	}
 	if trail.TaskSource != settings.EventSource || trail.TaskDetailType != settings.DetailTypeSchedule {
 		t.Errorf("trail reads tasks of %q as %q, settings names %q and %q", trail.TaskSource, trail.TaskDetailType, settings.EventSource, settings.DetailTypeSchedule)
 	}

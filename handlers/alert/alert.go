@@ -53,10 +53,10 @@ const (
 type Handler struct {
 	Channels  []Channel
 	Claims    Claims
-	Directory notify.Directory          // with the addresses that Channels carry
-	KeyFor    func(guard.Notice) string // the key to use when fixing
-	Source    string                    // what an event on the hub's bus must come from
-	Account   string                    // and in which account: the hub's
+	Directory notify.Directory // with the addresses that Channels carry
+	KeyFor    notify.KeyFor
+	Source    string // what an event on the hub's bus must come from
+	Account   string // and in which account: the hub's
 	Log       *slog.Logger
 }
 
@@ -173,7 +173,7 @@ func fail(failed map[string]bool, deliveries []delivery, n guard.Notice) {
 func about(m notify.Message, items []notify.Item) []guard.Notice {
 	var inside []guard.Notice
 	for _, item := range items {
-		if m.Tells(item.Notice) {
+		if m.Covers(item.Notice) {
 			inside = append(inside, item.Notice)
 		}
 	}

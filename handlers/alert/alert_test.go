@@ -72,7 +72,7 @@ func (p *post) Release(_ context.Context, id string) error {
 
 func (p *post) handler() *alert.Handler {
 	return &alert.Handler{Channels: []alert.Channel{{Channel: row("email"), Sender: p}}, Claims: p, Directory: notifytest.Directory(), Source: "doublelock", Account: "999988887777",
-		KeyFor: func(guard.Notice) string { return notifytest.Key }}
+		KeyFor: notifytest.KeyFor}
 }
 
 // row is a row of the channel list.

@@ -21,7 +21,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	}
 	return &Handler{
 		Channels: deployed(h, getenv), Claims: h.Cloud.Records(h.Table), Directory: h.Directory(),
-		KeyFor: func(n guard.Notice) string { return h.Runtime.KeyFor(n.Account, n.Region, n.Tags) },
+		KeyFor: func(n guard.Notice, region string) string { return h.Runtime.KeyFor(n.Account, region, n.Tags) },
 		Source: settings.EventSource, Account: h.Account, Log: h.Log,
 	}, nil
 }

@@ -14,11 +14,16 @@ import (
 // refused and its full ARN is known, else of the whole account and Region, one for all its secrets.
 func (h *Handler) unseen(ctx context.Context, rec guard.Record, i *inspection, cause error) (Outcome, error) {
 	target := guard.Secret{ARN: secretARN(i.ref), Account: i.ref.Account, Region: i.ref.Region, Name: rec.Name}
-	why := "access to the secret was denied"
-	if errors.Is(cause, guard.ErrNotOurs) {
-		why = "the account and Region could not be entered: no member role, or not guarded"
+	blind := guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseDenied}
+	switch {
+	case errors.Is(cause, guard.ErrNotOurs):
+		blind = guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNotEntered}
+	case !canonical(target.ARN):
+		blind.Part = guard.PartLocation
+	case h.readsOthers(ctx, i.ref):
+		blind.Cause = guard.CauseItsPolicy
 	}
-	if errors.Is(cause, guard.ErrNotOurs) || !canonical(target.ARN) {
+	if blind.Part == guard.PartLocation {
 		target.ARN, target.Name = locationARN(i.ref.Account, i.ref.Region), ""
 		h.seen.set(target.ARN, false)
 	}
@@ -31,10 +36,21 @@ func (h *Handler) unseen(ctx context.Context, rec guard.Record, i *inspection, c
 			return Outcome{}, fmt.Errorf("open coverage finding: %w", err)
 		}
 	}
-	if _, err := h.commit(ctx, rec, guard.ReconcileUnseen(rec, target, why, h.Now(), i.cause)); err != nil {
+	if _, err := h.commit(ctx, rec, guard.ReconcileUnseen(rec, target, blind, h.Now(), i.cause)); err != nil {
 		return Outcome{}, err
 	}
-	return Outcome{Action: "unseen", Reason: why, Control: string(guard.OrgCoverage)}, nil
+	reason := guard.Describe(guard.OrgCoverage, guard.Fail, guard.Subject{Blind: &blind})
+	return Outcome{Action: "unseen", Reason: reason, Control: string(guard.OrgCoverage)}, nil
+}
+
+// noSecret is a name that no secret has. Whoever may describe secrets gets that it does not exist, whoever may not is
+// denied: AWS decides on the right first.
+const noSecret = "doublelock/no-such-secret"
+
+// readsOthers reports whether we may describe other secrets in the account and Region of one that was denied.
+func (h *Handler) readsOthers(ctx context.Context, denied guard.SecretRef) bool {
+	_, err := h.Secrets.Describe(ctx, guard.SecretRef{Account: denied.Account, Region: denied.Region, ID: noSecret})
+	return err == nil || errors.Is(err, guard.ErrGone)
 }
 
 // canonical reports whether an ARN is that of one secret, with the six characters that Secrets Manager adds to its name.

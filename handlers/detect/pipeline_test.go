@@ -104,7 +104,7 @@ func (p *pipeline) alert() *alert.Handler {
 	return &alert.Handler{
 		Channels: deployed, Claims: mine, Source: "doublelock", Account: account,
 		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "payments", Channels: map[string]notify.Address{"payments": {"email": "payments@example.com"}}},
-		KeyFor:    func(guard.Notice) string { return "alias/doublelock/secrets" },
+		KeyFor:    func(guard.Notice, string) string { return "alias/doublelock/secrets" },
 	}
 }
 

@@ -178,7 +178,7 @@ func (f *Facts) outside(s guard.Secret) string {
 func foreignFix(s guard.Secret, approved guard.Approved, now time.Time) string {
 	for _, v := range guard.Evaluate(s, guard.Standard{Approved: approved}, now) {
 		if v.Control.ID == guard.SecretForeignKey {
-			return v.Fix
+			return v.Fix()
 		}
 	}
 	return ""

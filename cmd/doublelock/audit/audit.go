@@ -207,13 +207,13 @@ func (a *audit) judge(s guard.Secret) auditResult {
 	}
 	for _, v := range guard.Evaluate(s, a.standard, a.env.Now()) {
 		if v.Outcome == guard.Unknown {
-			result.Unknown = append(result.Unknown, auditUnknown{v.Control.ID, v.Detail})
+			result.Unknown = append(result.Unknown, auditUnknown{v.Control.ID, v.Describe()})
 		}
 		if v.Outcome != guard.Fail {
 			continue
 		}
 		waived := slices.ContainsFunc(a.waivers, func(w guard.Waiver) bool { return w.Covers(v.Control.ID, s.ARN, a.env.Now()) })
-		result.Findings = append(result.Findings, auditFinding{v.Control.ID, v.Control.Severity, waived, v.Detail, v.Fix})
+		result.Findings = append(result.Findings, auditFinding{v.Control.ID, v.Control.Severity, waived, v.Describe(), v.Fix()})
 	}
 	if s.IsReplica() {
 		result.Unknown = append(result.Unknown, auditUnknown{guard.SecretReplicaKey,

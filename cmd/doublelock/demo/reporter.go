@@ -102,7 +102,7 @@ func tagsOf(c trail.Change) string {
 // noticeStages is the stage that each kind of notice is shown as.
 var noticeStages = map[guard.NoticeKind]string{
 	guard.NoticeOpened: stageOpened, guard.NoticeResolved: stageResolved, guard.NoticeWaived: stageOpened, guard.NoticeRekeyed: stageRekeyed,
-	guard.NoticeSealed: stageSealed, guard.NoticeDrifted: stageDrifted, guard.NoticeIncident: stageIncident,
+	guard.NoticeSealed: stageSealed, guard.NoticeDrifted: stageDrifted, guard.NoticeIncident: stageIncident, guard.NoticeKeyRestored: stageRestored,
 	guard.NoticeFailed: stageBlocked, guard.NoticeReaderLost: stageLost, guard.NoticeRolledBack: stageBack,
 }
 
@@ -137,21 +137,9 @@ func (r *reporter) notice(n guard.Notice) {
 		r.timeline.add(line{Stage: stageIgnored, Account: n.Account, Region: n.Region, Actor: n.Actor, Resource: n.Resource, Detail: fmt.Sprintf("%s: recorded, no notification", n.Kind)})
 		return
 	}
-	l := line{Stage: stage, Account: n.Account, Region: n.Region, Actor: n.Actor, Resource: n.Resource, Detail: n.Detail}
+	l := line{Stage: stage, Account: n.Account, Region: n.Region, Actor: n.Actor, Resource: n.Resource, Detail: n.Describe()}
 	if n.Finding != nil {
 		l.Control, l.Finding = string(n.Finding.Control), n.Finding.ID()
-		if n.Kind == guard.NoticeOpened && n.Finding != nil {
-			l.Detail = n.Finding.Detail
-		}
-		if n.Kind == guard.NoticeResolved {
-			l.Detail = n.Finding.Title + ": no longer"
-		}
-		if n.Kind == guard.NoticeWaived {
-			l.Detail = fmt.Sprintf("waived until %s: %s", n.Finding.WaivedTo.Format("2 January 2006"), n.Finding.Detail)
-		}
-	}
-	if n.Kind == guard.NoticeIncident && n.Blast != nil {
-		l.Detail = fmt.Sprintf("key is %s: %d stop, %d do NOT stop, %d unknown", n.Blast.State, len(n.Blast.Stops), len(n.Blast.Remains), len(n.Blast.Unknown))
 	}
 	r.timeline.add(l)
 	if n.Blast != nil && n.Kind == guard.NoticeIncident {

@@ -40,6 +40,7 @@ const (
 	stageSealed   = "sealed"
 	stageDrifted  = "drifted"
 	stageIncident = "incident_opened"
+	stageRestored = "key_restored"
 	stageBlocked  = "blocked"
 	stageLost     = "reader_lost"
 	stageBack     = "rolled_back"

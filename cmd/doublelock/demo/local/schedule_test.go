@@ -100,7 +100,7 @@ func TestWhatNoEventReportsIsFoundByTheClock(t *testing.T) {
 	schedule(t, w, settings.TaskHeartbeat, "watchdog")
 	silent := recorded(t, w, "arn:aws:events:"+local.Ireland+":"+local.Search)
 	open := silent.Open()
-	if len(open) != 1 || open[0].Control != guard.OrgCoverage || !strings.Contains(open[0].Detail, "doublelock-labels: state is DISABLED") {
+	if len(open) != 1 || open[0].Control != guard.OrgCoverage || !strings.Contains(open[0].Describe(), "doublelock-labels: state is DISABLED") {
 		t.Errorf("after the heartbeat: %+v", silent)
 	}
 	if !slices.ContainsFunc(w.AWS.Mailbox(), func(m localaws.Mail) bool { return strings.Contains(m.Subject, "Doublelock cannot look here") }) {
