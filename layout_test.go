@@ -84,7 +84,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/config":               commandLine("shared/cloud", "shared/guard", "shared/preventive", "shared/settings"),
 	"cmd/doublelock/demo":                 commandLine("cmd/doublelock/demo/local", "shared/cloud", "shared/guard", "shared/localaws", "shared/settings", "shared/trail"),
 	"cmd/doublelock/demo/local":           {"handlers", "handlers/*", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/guard", "shared/localaws", "shared/settings", "testdata/templates"},
-	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "shared/settings"},
+	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "shared/settings", "testdata/templates"},
 	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live", "shared/cloud", "shared/settings"),
 	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/inventory"),
 	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
@@ -116,7 +116,7 @@ func commandLine(rooms ...string) []string {
 
 var topLevel = []string{
 	"infra", "handlers", "shared", "cdk.json", "go.mod", "go.sum", "README.md",
-	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go",
+	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go", "readers_test.go", "rights_test.go", "shipped_test.go",
 	"tools.mod", "tools.sum", "package.json", "package-lock.json", "requirements-dev.txt", ".npmrc", ".gitignore", ".gitattributes",
 	".git", "dist", "cdk.out", "node_modules", ".venv", // not tracked
 }

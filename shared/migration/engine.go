@@ -148,7 +148,7 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 	if p := v.job.Pending; p != nil && p.Action == doRollback {
 		err := v.rollback(ctx, "going back was begun "+p.At.Format(time.RFC3339))
 		if v.job.Phase == Failed {
-			err = nil // the reason is in the job, and was told
+			err = nil // the reason is in the job, and was published
 		}
 		return Step{Action: DoNothing, Reason: "going back, taken up again"}, err
 	}
@@ -236,7 +236,7 @@ func (v *visit) do(ctx context.Context, step Step, seen Seen) (bool, error) {
 	case DoRekey:
 		return v.rekey(ctx, step, seen)
 	case DoRotate:
-		return v.rotate(ctx, step, seen)
+		return v.rotate(ctx, seen)
 	case DoRemoveReplica, DoAddReplica:
 		return v.replica(ctx, step, seen)
 	}

@@ -250,6 +250,7 @@ func showPlan(env *command.Env, p migration.Plan) error {
 		fmt.Fprintf(out, " (and %s to delete when no copy needs it any more)", output.Count(c.StillOldKeys, "old key"))
 	}
 	fmt.Fprintln(out)
+	fmt.Fprintf(out, "rules: %s (%s)\n", p.Rules, p.Rules.From)
 	return nil
 }
 
