@@ -104,7 +104,7 @@ var rooms = map[string][]string{
 var (
 	handler = []string{
 		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/migration", "shared/killswitch", "shared/fleet", "shared/notify",
-		"shared/notify/channels", "shared/report", "shared/inventory", "github.com/aws/aws-lambda-go/events",
+		"shared/notify/channels", "shared/report", "shared/inventory", "github.com/aws/aws-lambda-go/events", "golang.org/x/sync/errgroup",
 	}
 	wiring = []string{"handlers/hub", "handlers/detect", "shared/fleet/live", "shared/settings", "shared/cloud"}
 )

@@ -229,6 +229,7 @@ func TestTheMachineBreaksNobody(t *testing.T) {
 			continue // there is nothing to start
 		}
 		t.Run(strings.TrimSuffix(s.file, ".yaml"), func(t *testing.T) {
+			t.Parallel()
 			if s.Drive.Crash {
 				crashEverywhere(t, s)
 				return
