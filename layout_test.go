@@ -34,7 +34,7 @@ var rooms = map[string][]string{
 	"shared/simulate":          {"shared/guard", "shared/policy", "shared/trail", "shared/preventive", "shared/settings"},
 	"shared/keyreview":         {"shared/guard", "shared/policy", "shared/inventory"},
 	"shared/inventory":         {"shared/guard", "shared/policy"},
-	"shared/migration":         {"shared/guard", "shared/policy", "shared/inventory"},
+	"shared/migration":         {"shared/guard", "shared/policy", "shared/inventory", "shared/store"},
 	"shared/killswitch":        {"shared/guard", "shared/policy"},
 	"shared/fleet":             {"shared/guard", "shared/inventory", "shared/migration", "shared/trail"},
 	"shared/fleet/live":        {"shared/guard", "shared/inventory", "shared/migration", "shared/trail", "shared/preventive", "shared/fleet", "shared/settings", "shared/cloud"},
@@ -43,8 +43,9 @@ var rooms = map[string][]string{
 	"shared/notify/slack":      {"shared/guard", "shared/notify"},
 	"shared/notify/notifytest": {"shared/guard", "shared/notify"},
 	"shared/report":            {"shared/guard"},
+	"shared/store":             {},
 	"shared/settings":          {"shared/guard", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
-	"shared/cloud":             {"shared/guard", "shared/settings", "github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go", "github.com/aws/smithy-go/"},
+	"shared/cloud":             {"shared/guard", "shared/settings", "shared/store", "github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go", "github.com/aws/smithy-go/"},
 
 	"shared/localaws":                {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/secretsmanager", "shared/localaws/messaging", "shared/localaws/dynamodb", "shared/localaws/cloudformation"},
 	"shared/localaws/core":           {"shared/policy", "shared/settings"}, // settings knows which Regions AWS has
@@ -100,7 +101,7 @@ var rooms = map[string][]string{
 // handler is what a handler may import; wiring is what its wire.go alone may, which joins it to AWS and the settings.
 var (
 	handler = []string{
-		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/migration", "shared/killswitch", "shared/fleet", "shared/notify",
+		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/store", "shared/migration", "shared/killswitch", "shared/fleet", "shared/notify",
 		"shared/notify/email", "shared/notify/slack", "shared/report", "shared/inventory", "github.com/aws/aws-lambda-go/events",
 	}
 	wiring = []string{"handlers/hub", "handlers/detect", "shared/fleet/live", "shared/settings", "shared/cloud"}

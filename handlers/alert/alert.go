@@ -15,6 +15,7 @@ import (
 	"github.com/doublelock/doublelock/shared/notify"
 	"github.com/doublelock/doublelock/shared/notify/email"
 	"github.com/doublelock/doublelock/shared/notify/slack"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Letter is one message on its way to a topic.
@@ -27,13 +28,6 @@ type Letter struct {
 // Topic delivers letters to whoever subscribed.
 type Topic interface {
 	Send(ctx context.Context, l Letter) error
-}
-
-// Claims sees to it that of several deliveries of one notice one is made.
-type Claims interface {
-	Claim(ctx context.Context, id string, lease time.Duration) (guard.Claim, error)
-	Delivered(ctx context.Context, id string, ttl time.Duration) error
-	Release(ctx context.Context, id string) error
 }
 
 const (
@@ -52,7 +46,7 @@ const (
 type Handler struct {
 	Email     Topic
 	Chat      Topic
-	Claims    Claims
+	Claims    store.Claims
 	Directory notify.Directory
 	KeyFor    func(guard.Notice) string // the key to use when fixing
 	Source    string                    // what an event on the hub's bus must come from
@@ -130,12 +124,12 @@ func (h *Handler) deliver(ctx context.Context, channel string, topic Topic, rend
 		case err != nil:
 			fail(failed, deliveries, d.notice)
 			h.log().ErrorContext(ctx, "claim notice", "id", d.notice.ID, "action", "failed", "error", err)
-		case claim == guard.ClaimBusy:
+		case claim == store.ClaimBusy:
 			fail(failed, deliveries, d.notice) // whoever is at it may still fail
-		case claim == guard.ClaimDone:
+		case claim == store.ClaimDone:
 			h.line(ctx, d.notice, "repeat", channel, "told before")
 		default:
-			items = append(items, notify.Item{Notice: d.notice, Repeat: claim == guard.ClaimAgain})
+			items = append(items, notify.Item{Notice: d.notice, Repeat: claim == store.ClaimAgain})
 		}
 	}
 	news := slices.DeleteFunc(slices.Clone(items), isDigest)

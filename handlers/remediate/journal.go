@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Fields of a journal entry's Before and After.
@@ -23,13 +24,13 @@ const (
 
 // past is what the journal says of a secret.
 type past struct {
-	begun  *guard.JournalEntry // the change of this notice
-	ended  *guard.JournalEntry // and how it ended
+	begun  *store.JournalEntry // the change of this notice
+	ended  *store.JournalEntry // and how it ended
 	last   time.Time           // when a change for another notice was proven
 	inWork time.Time           // when a change for another notice was begun that has no end yet
 }
 
-func readPast(entries []guard.JournalEntry, notice string) past {
+func readPast(entries []store.JournalEntry, notice string) past {
 	var p past
 	open := map[string]time.Time{}
 	for _, e := range entries {
@@ -63,8 +64,8 @@ const (
 )
 
 // begin is the way back: the key as it was set, in the words of UpdateSecret.
-func (h *Handler) begin(n guard.Notice, s guard.Secret, key guard.Key) guard.JournalEntry {
-	e := guard.JournalEntry{
+func (h *Handler) begin(n guard.Notice, s guard.Secret, key guard.Key) store.JournalEntry {
+	e := store.JournalEntry{
 		ID: n.ID + stepMark + key.ARN, Resource: s.ARN, Action: actionUpdate, At: h.Now().UTC(), By: h.By,
 		Before: map[string]string{KeyField: s.KeyID, StateField: string(guard.StateOf(s, ""))},
 		After:  map[string]string{KeyField: key.ARN},
@@ -77,7 +78,7 @@ func (h *Handler) begin(n guard.Notice, s guard.Secret, key guard.Key) guard.Jou
 	return e
 }
 
-func (h *Handler) ending(n guard.Notice, begun guard.JournalEntry, s guard.Secret, problem string) guard.JournalEntry {
+func (h *Handler) ending(n guard.Notice, begun store.JournalEntry, s guard.Secret, problem string) store.JournalEntry {
 	result := resultDone
 	if problem != "" {
 		result = problem
@@ -86,7 +87,7 @@ func (h *Handler) ending(n guard.Notice, begun guard.JournalEntry, s guard.Secre
 	if s.ARN != "" {
 		after[KeyField], after[StateField] = s.KeyID, string(guard.StateOf(s, ""))
 	}
-	return guard.JournalEntry{
+	return store.JournalEntry{
 		ID: n.ID + stepMark + stepEnd, Resource: begun.Resource, Action: actionVerify, At: h.Now().UTC(), By: h.By,
 		Before: begun.Before, After: after,
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // movers let the remediate handler ask before a change, and hand the secret over after it.
@@ -60,7 +61,7 @@ func complaint(a migration.Assessment) string {
 }
 
 // Moved hands a re-keyed secret to the machine.
-func (a movers) Moved(ctx context.Context, n guard.Notice, begun guard.JournalEntry) error {
+func (a movers) Moved(ctx context.Context, n guard.Notice, begun store.JournalEntry) error {
 	was := &migration.Before{KeyID: begun.Before[KeyField], State: guard.LockState(begun.Before[StateField]), Tags: map[string]string{}, At: begun.At}
 	for name, value := range n.Tags {
 		if !strings.HasPrefix(name, "doublelock:") {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Secrets is where secrets are looked at and re-keyed.
@@ -26,15 +27,10 @@ type Records interface {
 	Load(ctx context.Context, resource string) (guard.Record, error)
 }
 
-// Journal is the way back. Append keeps what was written first under one resource, time and ID.
+// Journal is the way back.
 type Journal interface {
-	Append(ctx context.Context, e guard.JournalEntry) error
-	List(ctx context.Context, resource string, since time.Time) ([]guard.JournalEntry, error)
-}
-
-// Counter bounds changes: Take takes one of limit, or answers false.
-type Counter interface {
-	Take(ctx context.Context, name string, limit int, until time.Time) (bool, error)
+	store.Journal
+	List(ctx context.Context, resource string, since time.Time) ([]store.JournalEntry, error)
 }
 
 // Bus tells the rest of the hub.
@@ -58,7 +54,7 @@ type Migrations interface {
 	// access. It may answer ErrPostponed.
 	Ready(ctx context.Context, s guard.Secret, keyARN string) (problem string, err error)
 	// Moved takes over a secret whose change is proven. It is safe to repeat.
-	Moved(ctx context.Context, n guard.Notice, begun guard.JournalEntry) error
+	Moved(ctx context.Context, n guard.Notice, begun store.JournalEntry) error
 }
 
 // Limits bounds how many secrets are changed in a clock hour. 0 allows none.
@@ -73,7 +69,7 @@ type Handler struct {
 	Keys       Keys
 	Records    Records
 	Journal    Journal
-	Counter    Counter
+	Counter    store.Counter
 	Bus        Bus
 	Modes      Modes
 	Looker     Looker

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 func TestSecretIsMovedJournaledProvenAndTold(t *testing.T) {
@@ -19,7 +20,7 @@ func TestSecretIsMovedJournaledProvenAndTold(t *testing.T) {
 	if diff := cmp.Diff([]string{cmk}, w.updates); diff != "" {
 		t.Fatalf("keys set (-want +got):\n%s", diff)
 	}
-	want := []guard.JournalEntry{
+	want := []store.JournalEntry{
 		{ID: "n1|step|" + cmk, Resource: arn, Action: "UpdateSecret", At: w.now, By: "doublelock-remediate",
 			Before: map[string]string{"kmsKeyId": "", "state": "default"}, After: map[string]string{"kmsKeyId": cmk}},
 		{ID: "n1|step|end", Resource: arn, Action: "DescribeSecret", At: w.now, By: "doublelock-remediate",
@@ -261,7 +262,7 @@ func TestSecretThatIsMovedBackIsNotFoughtOver(t *testing.T) {
 
 func TestTwoOrdersForOneSecretAreNotInWorkTogether(t *testing.T) {
 	w := newWorld()
-	w.journal = []guard.JournalEntry{{ID: "other|step|" + cmk, Resource: arn, Action: "UpdateSecret", At: w.now.Add(-time.Minute)}}
+	w.journal = []store.JournalEntry{{ID: "other|step|" + cmk, Resource: arn, Action: "UpdateSecret", At: w.now.Add(-time.Minute)}}
 	if again := handle(t, w, message(order("n1"))); again != 0 || len(w.updates) > 0 {
 		t.Errorf("it waits until it is asked for again: comes again %d, %d updates", again, len(w.updates))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Re-encryption can end a moment after UpdateSecret answers, so a change is looked at more than once.
@@ -18,7 +19,7 @@ const (
 )
 
 // finish proves the change, journals what was found, and tells.
-func (h *Handler) finish(ctx context.Context, n guard.Notice, begun guard.JournalEntry) (Outcome, error) {
+func (h *Handler) finish(ctx context.Context, n guard.Notice, begun store.JournalEntry) (Outcome, error) {
 	target := begun.After[KeyField]
 	var s guard.Secret
 	problem := ""
@@ -45,7 +46,7 @@ func (h *Handler) finish(ctx context.Context, n guard.Notice, begun guard.Journa
 
 // end journals how a change ended, lets the record follow, and tells. Each step is safe to repeat, and the journal
 // comes first: what is in it is not done again.
-func (h *Handler) end(ctx context.Context, n guard.Notice, begun guard.JournalEntry, s guard.Secret, problem string) (Outcome, error) {
+func (h *Handler) end(ctx context.Context, n guard.Notice, begun store.JournalEntry, s guard.Secret, problem string) (Outcome, error) {
 	entry := h.ending(n, begun, s, problem)
 	if err := h.Journal.Append(ctx, entry); err != nil {
 		return Outcome{}, fmt.Errorf("write journal after the change: %w", err)
@@ -54,7 +55,7 @@ func (h *Handler) end(ctx context.Context, n guard.Notice, begun guard.JournalEn
 }
 
 // told tells what a journal entry says of the change a notice asked for.
-func (h *Handler) told(ctx context.Context, n guard.Notice, begun *guard.JournalEntry, ended guard.JournalEntry) (Outcome, error) {
+func (h *Handler) told(ctx context.Context, n guard.Notice, begun *store.JournalEntry, ended store.JournalEntry) (Outcome, error) {
 	if begun != nil && ended.After[resultField] == resultDone {
 		if err := h.Migrations.Moved(ctx, n, *begun); err != nil && !errors.Is(err, guard.ErrGone) {
 			return Outcome{}, fmt.Errorf("hand over to the migration: %w", err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/doublelock/doublelock/handlers/remediate"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 const (
@@ -39,7 +40,7 @@ type world struct {
 	slow      int                  // looks until a re-encryption shows
 	updates   []string
 	record    guard.Record
-	journal   []guard.JournalEntry
+	journal   []store.JournalEntry
 	counts    map[string]int
 	published []guard.Notice
 	looked    int
@@ -126,7 +127,7 @@ func (f records) Load(context.Context, string) (guard.Record, error) {
 
 type journal struct{ w *world }
 
-func (f journal) Append(_ context.Context, e guard.JournalEntry) error {
+func (f journal) Append(_ context.Context, e store.JournalEntry) error {
 	if err := f.w.trip("append"); err != nil {
 		return err
 	}
@@ -134,8 +135,8 @@ func (f journal) Append(_ context.Context, e guard.JournalEntry) error {
 	return f.w.trip("append done")
 }
 
-func (f journal) List(_ context.Context, resource string, since time.Time) ([]guard.JournalEntry, error) {
-	var list []guard.JournalEntry
+func (f journal) List(_ context.Context, resource string, since time.Time) ([]store.JournalEntry, error) {
+	var list []store.JournalEntry
 	for _, e := range f.w.journal {
 		if e.Resource == resource && !e.At.Before(since) {
 			list = append(list, e)
@@ -179,7 +180,7 @@ func (f migrations) Ready(context.Context, guard.Secret, string) (string, error)
 	return f.w.breaks, f.w.trip("ready")
 }
 
-func (f migrations) Moved(context.Context, guard.Notice, guard.JournalEntry) error {
+func (f migrations) Moved(context.Context, guard.Notice, store.JournalEntry) error {
 	f.w.handed++
 	return f.w.trip("moved")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // claim is the body of a delivery's item.
@@ -27,7 +28,7 @@ func claimKey(id string) item {
 
 // Claim asks for the right to deliver something once. The right lasts as long as the lease; who delivered must say so
 // with Delivered, who could not must Release. One who does neither (a crash) loses it when the lease ends.
-func (r *Records) Claim(ctx context.Context, id string, lease time.Duration) (guard.Claim, error) {
+func (r *Records) Claim(ctx context.Context, id string, lease time.Duration) (store.Claim, error) {
 	now := r.c.opt.Now().UTC()
 	var have claim
 	revision, err := r.readVersioned(ctx, claimKey(id), &have)
@@ -36,21 +37,21 @@ func (r *Records) Claim(ctx context.Context, id string, lease time.Duration) (gu
 	}
 	switch {
 	case have.Sent:
-		return guard.ClaimDone, nil
+		return store.ClaimDone, nil
 	case revision > 0 && now.Before(have.Until):
-		return guard.ClaimBusy, nil
+		return store.ClaimBusy, nil
 	}
 	want := claim{Until: now.Add(lease)}
 	err = r.writeVersioned(ctx, claimKey(id), revision, want, want.Until.Add(24*time.Hour))
 	switch {
 	case errors.Is(err, guard.ErrConflict):
-		return guard.ClaimBusy, nil
+		return store.ClaimBusy, nil
 	case err != nil:
 		return "", fmt.Errorf("claim delivery %s: %w", id, err)
 	case revision > 0:
-		return guard.ClaimAgain, nil
+		return store.ClaimAgain, nil
 	default:
-		return guard.ClaimNew, nil
+		return store.ClaimNew, nil
 	}
 }
 

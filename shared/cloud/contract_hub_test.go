@@ -25,6 +25,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 func kmsTags(key, value string) []kmstypes.Tag {
@@ -167,7 +168,7 @@ func everyRecord(t *testing.T, w *world) {
 		}
 	}
 	_, err := records.Claim(t.Context(), "n1", time.Hour)
-	err = errors.Join(err, records.Journal().Append(t.Context(), guard.JournalEntry{ID: "1", Resource: "secret-00", At: time.Now()}))
+	err = errors.Join(err, records.Journal().Append(t.Context(), store.JournalEntry{ID: "1", Resource: "secret-00", At: time.Now()}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,24 +183,24 @@ func everyRecord(t *testing.T, w *world) {
 func deliveryClaimed(t *testing.T, w *world) {
 	now := time.Now()
 	records := w.cloud(t, func(o *cloud.Options) { o.Now = func() time.Time { return now } }).Records(table(t, w))
-	expect := func(when string, want guard.Claim) {
+	expect := func(when string, want store.Claim) {
 		t.Helper()
 		if got, err := records.Claim(t.Context(), "n1|email", 5*time.Minute); err != nil || got != want {
 			t.Errorf("%s: %q, %v; want %q", when, got, err, want)
 		}
 	}
-	expect("first", guard.ClaimNew)
-	expect("meanwhile", guard.ClaimBusy)
+	expect("first", store.ClaimNew)
+	expect("meanwhile", store.ClaimBusy)
 	if err := records.Release(t.Context(), "n1|email"); err != nil {
 		t.Fatal(err)
 	}
-	expect("given back", guard.ClaimNew)
+	expect("given back", store.ClaimNew)
 	now = now.Add(6 * time.Minute)
-	expect("after a crash", guard.ClaimAgain)
+	expect("after a crash", store.ClaimAgain)
 	if err := records.Delivered(t.Context(), "n1|email", time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	expect("delivered", guard.ClaimDone)
+	expect("delivered", store.ClaimDone)
 }
 
 func oneOfManyClaims(t *testing.T, w *world) {
@@ -209,10 +210,10 @@ func oneOfManyClaims(t *testing.T, w *world) {
 	for range 8 {
 		all.Go(func() {
 			got, err := records.Claim(t.Context(), "n1|email", time.Minute)
-			if err != nil || (got != guard.ClaimNew && got != guard.ClaimBusy) {
+			if err != nil || (got != store.ClaimNew && got != store.ClaimBusy) {
 				t.Errorf("claim %q, %v", got, err)
 			}
-			if got == guard.ClaimNew {
+			if got == store.ClaimNew {
 				won.Add(1)
 			}
 		})
@@ -253,21 +254,21 @@ func changesCounted(t *testing.T, w *world) {
 func journalKept(t *testing.T, w *world) {
 	journal := w.cloud(t, nil).Records(table(t, w)).Journal()
 	start := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
-	entry := func(id string, after time.Duration) guard.JournalEntry {
-		return guard.JournalEntry{ID: id, Resource: secretARN, Action: "UpdateSecret", At: start.Add(after), By: "doublelock-remediate",
+	entry := func(id string, after time.Duration) store.JournalEntry {
+		return store.JournalEntry{ID: id, Resource: secretARN, Action: "UpdateSecret", At: start.Add(after), By: "doublelock-remediate",
 			Before: map[string]string{"kmsKeyId": ""}, After: map[string]string{"kmsKeyId": keyARN}}
 	}
 	repeat := entry("b", time.Second)
 	repeat.Before = map[string]string{"kmsKeyId": keyARN}
 	other := entry("x", 0)
 	other.Resource = "another"
-	for _, e := range []guard.JournalEntry{entry("c", 10*time.Second), entry("a", 0), entry("b", time.Second), repeat, other} {
+	for _, e := range []store.JournalEntry{entry("c", 10*time.Second), entry("a", 0), entry("b", time.Second), repeat, other} {
 		if err := journal.Append(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got, err := journal.List(t.Context(), secretARN, time.Time{})
-	want := []guard.JournalEntry{entry("a", 0), entry("b", time.Second), entry("c", 10*time.Second)}
+	want := []store.JournalEntry{entry("a", 0), entry("b", time.Second), entry("c", 10*time.Second)}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
@@ -275,7 +276,7 @@ func journalKept(t *testing.T, w *world) {
 	if diff := cmp.Diff(want[1:], got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
-	if err := journal.Append(t.Context(), guard.JournalEntry{ID: "z", Resource: secretARN}); err == nil {
+	if err := journal.Append(t.Context(), store.JournalEntry{ID: "z", Resource: secretARN}); err == nil {
 		t.Error("an entry without time was written: it could not be found again")
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
-// Documents keeps guard.Documents of one kind in the table of the records: one partition per group, and one that
+// Documents keeps documents of one kind in the table of the records: one partition per group, and one that
 // names the groups.
 type Documents struct {
 	r    *Records
@@ -33,20 +33,20 @@ func (d *Documents) groupsKey(group string) item {
 }
 
 // Load reads a document, as last written. One that was never written has Revision 0.
-func (d *Documents) Load(ctx context.Context, group, id string) (guard.Document, error) {
+func (d *Documents) Load(ctx context.Context, group, id string) (store.Document, error) {
 	out, err := d.r.client().GetItem(ctx, &dynamodb.GetItemInput{TableName: &d.r.table, Key: d.key(group, id), ConsistentRead: aws.Bool(true)})
 	if err != nil {
-		return guard.Document{}, fail(err, "load %s %s", d.kind, id)
+		return store.Document{}, fail(err, "load %s %s", d.kind, id)
 	}
 	if len(out.Item) == 0 {
-		return guard.Document{Kind: d.kind, Group: group, ID: id}, nil
+		return store.Document{Kind: d.kind, Group: group, ID: id}, nil
 	}
 	return d.read(group, out.Item)
 }
 
 // Save writes a document if nobody wrote it since it was loaded, and else answers guard.ErrConflict. It is stored with
 // Revision one higher than it came.
-func (d *Documents) Save(ctx context.Context, doc guard.Document) error {
+func (d *Documents) Save(ctx context.Context, doc store.Document) error {
 	if doc.Revision == 0 { // the group first: a document that no list finds would be lost
 		_, err := d.r.client().PutItem(ctx, &dynamodb.PutItemInput{TableName: &d.r.table, Item: d.groupsKey(doc.Group)})
 		if err != nil {
@@ -74,7 +74,7 @@ func (d *Documents) Groups(ctx context.Context) ([]string, error) {
 }
 
 // List yields the documents of a group, sorted by id. An error of yield ends it.
-func (d *Documents) List(ctx context.Context, group string, yield func(guard.Document) error) error {
+func (d *Documents) List(ctx context.Context, group string, yield func(store.Document) error) error {
 	return d.query(ctx, "document#"+d.kind+"#"+group, func(it item) error {
 		doc, err := d.read(group, it)
 		if err != nil {
@@ -103,8 +103,8 @@ func (d *Documents) query(ctx context.Context, partition string, each func(item)
 	return nil
 }
 
-func (d *Documents) read(group string, it item) (guard.Document, error) {
-	doc := guard.Document{Kind: d.kind, Group: group, ID: textOf(it[AttributeSort]), Body: json.RawMessage(textOf(it[attributeBody]))}
+func (d *Documents) read(group string, it item) (store.Document, error) {
+	doc := store.Document{Kind: d.kind, Group: group, ID: textOf(it[AttributeSort]), Body: json.RawMessage(textOf(it[attributeBody]))}
 	n, isNumber := it[attributeRevision].(*types.AttributeValueMemberN)
 	if !isNumber || len(doc.Body) == 0 {
 		return doc, fmt.Errorf("read %s %s: no revision or no body", d.kind, doc.ID)

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Journal is the way back: what was changed, kept forever, in the same table as the records.
@@ -22,10 +23,10 @@ func (r *Records) Journal() *Journal { return &Journal{r: r} }
 // journalTime sorts as text in the order of time.
 const journalTime = "2006-01-02T15:04:05.000000000Z"
 
-func journalSort(e guard.JournalEntry) string { return e.At.UTC().Format(journalTime) + "#" + e.ID }
+func journalSort(e store.JournalEntry) string { return e.At.UTC().Format(journalTime) + "#" + e.ID }
 
 // Append writes an entry, once: repeats of the same entry (resource, time, ID) keep what was written first.
-func (j *Journal) Append(ctx context.Context, e guard.JournalEntry) error {
+func (j *Journal) Append(ctx context.Context, e store.JournalEntry) error {
 	if e.ID == "" || e.Resource == "" || e.At.IsZero() {
 		return fmt.Errorf("append to journal: entry %q of %q lacks ID, resource or time", e.ID, e.Resource)
 	}
@@ -45,20 +46,20 @@ func (j *Journal) Append(ctx context.Context, e guard.JournalEntry) error {
 }
 
 // List reads the entries of a resource since a time (the zero time: all), oldest first.
-func (j *Journal) List(ctx context.Context, resource string, since time.Time) ([]guard.JournalEntry, error) {
+func (j *Journal) List(ctx context.Context, resource string, since time.Time) ([]store.JournalEntry, error) {
 	pages := dynamodb.NewQueryPaginator(j.r.client(), &dynamodb.QueryInput{
 		TableName: &j.r.table, ConsistentRead: aws.Bool(true),
 		KeyConditionExpression:    aws.String(AttributeKey + " = :pk AND " + AttributeSort + " >= :since"),
 		ExpressionAttributeValues: item{":pk": text("journal#" + resource), ":since": text(since.UTC().Format(journalTime))},
 	})
-	var entries []guard.JournalEntry
+	var entries []store.JournalEntry
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, fail(err, "list journal of %s", resource)
 		}
 		for _, it := range page.Items {
-			var e guard.JournalEntry
+			var e store.JournalEntry
 			if err := readBody(it, &e); err != nil {
 				return nil, err
 			}

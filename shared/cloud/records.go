@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Attributes of the one table, as infra declares them. Everything else about an item is in its body, as JSON.
@@ -32,6 +33,14 @@ type Records struct {
 	c     *Cloud
 	table string
 }
+
+var (
+	_ store.Claims    = (*Records)(nil)
+	_ store.Counter   = (*Records)(nil)
+	_ store.Bookmarks = (*Records)(nil)
+	_ store.Documents = (*Documents)(nil)
+	_ store.Journal   = (*Journal)(nil)
+)
 
 // Records opens the table.
 func (c *Cloud) Records(table string) *Records { return &Records{c: c, table: table} }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Fields of a journal entry's Before and After.
@@ -20,8 +21,8 @@ const (
 	tagPrefix    = "tag:"
 )
 
-func (v *visit) entry(action Action, at time.Time, detail string) guard.JournalEntry {
-	return guard.JournalEntry{
+func (v *visit) entry(action Action, at time.Time, detail string) store.JournalEntry {
+	return store.JournalEntry{
 		ID: "migration|" + v.job.Plan + "|" + string(action) + "|" + detail, Resource: v.job.Secret, Action: string(action),
 		At: at, By: v.By, Before: map[string]string{}, After: map[string]string{planField: v.job.Plan},
 	}

@@ -1,6 +1,9 @@
-package guard
+package store
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // JournalEntry records one change we made: the way back. It is written before the change is made.
 type JournalEntry struct {
@@ -11,4 +14,10 @@ type JournalEntry struct {
 	After    map[string]string `json:"after"`
 	At       time.Time         `json:"at"`
 	By       string            `json:"by"` // role session that made it
+}
+
+// Journal is only added to.
+type Journal interface {
+	// Append writes an entry. A repeat (the same resource, time and ID) keeps what was written first, and is no error.
+	Append(ctx context.Context, e JournalEntry) error
 }
