@@ -1,14 +1,12 @@
-package report_test
+package docs_test
 
 import (
 	"flag"
 	"math"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/doublelock/doublelock/shared/report"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -16,7 +14,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the tables in docs/operations.md")
 
 func TestTheBillOfOneSecretByHand(t *testing.T) {
-	e := report.Estate{Accounts: 1, Regions: 1, Secrets: 1, Changes: 10, KeyEvents: 90, Notices: 5, Sweeps: 100}
+	e := Estate{Accounts: 1, Regions: 1, Secrets: 1, Changes: 10, KeyEvents: 90, Notices: 5, Sweeps: 100}
 	want := map[string]float64{ // quantity a month, worked out by hand
 		"Secrets Manager calls":              2*(100+10) + 100,
 		"EventBridge, forwarded and our own": 10 + 90 + 5,
@@ -29,7 +27,7 @@ func TestTheBillOfOneSecretByHand(t *testing.T) {
 		"CMK of the hub":                     1,
 	}
 	got := map[string]float64{}
-	for _, c := range report.Bill(e) {
+	for _, c := range Bill(e) {
 		if _, asked := want[c.What]; asked {
 			got[c.What] = c.Count
 		}
@@ -40,24 +38,24 @@ func TestTheBillOfOneSecretByHand(t *testing.T) {
 }
 
 func TestAChargeIsItsQuantityTimesItsPrice(t *testing.T) {
-	if got := (report.Charge{Count: 30_000, Per: 10_000, Price: 0.05}).USD(); math.Abs(got-0.15) > 1e-12 {
+	if got := (Charge{Count: 30_000, Per: 10_000, Price: 0.05}).USD(); math.Abs(got-0.15) > 1e-12 {
 		t.Errorf("30,000 calls at 5 cents per 10,000 cost %v, want 0.15", got)
 	}
 }
 
 func TestABillGrowsWithTheEstateAndSweepingLessSaves(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e := report.Typical(rapid.IntRange(1, 2000).Draw(t, "accounts"), rapid.IntRange(1, 20).Draw(t, "Regions"))
+		e := Typical(rapid.IntRange(1, 2000).Draw(t, "accounts"), rapid.IntRange(1, 20).Draw(t, "Regions"))
 		more, seldom := e, e
 		more.Secrets++
 		seldom.Sweeps /= 6
-		if report.Total(report.Bill(more)) <= report.Total(report.Bill(e)) {
+		if Total(Bill(more)) <= Total(Bill(e)) {
 			t.Error("another secret costs nothing")
 		}
-		if report.Total(report.Bill(seldom)) >= report.Total(report.Bill(e)) {
+		if Total(Bill(seldom)) >= Total(Bill(e)) {
 			t.Error("sweeping every six hours saves nothing")
 		}
-		for _, c := range report.Bill(e) {
+		for _, c := range Bill(e) {
 			if c.USD() < 0 || math.IsNaN(c.USD()) || c.Why == "" {
 				t.Errorf("charge %+v", c)
 			}
@@ -65,10 +63,10 @@ func TestABillGrowsWithTheEstateAndSweepingLessSaves(t *testing.T) {
 	})
 }
 
-func estates(change func(*report.Estate)) []report.Estate {
-	var all []report.Estate
+func estates(change func(*Estate)) []Estate {
+	var all []Estate
 	for _, accounts := range []int{10, 100, 1000} {
-		e := report.Typical(accounts, 4)
+		e := Typical(accounts, 4)
 		change(&e)
 		all = append(all, e)
 	}
@@ -77,8 +75,8 @@ func estates(change func(*report.Estate)) []report.Estate {
 
 // The tables in the manual are these, so that their arithmetic cannot drift.
 func TestTheManualShowsTheseCosts(t *testing.T) {
-	block(t, "costs", report.CostTable(estates(func(*report.Estate) {})))
-	seldom := report.CostTable(estates(func(e *report.Estate) { e.Sweeps = report.Hours / 6 }))
+	block(t, "costs", CostTable(estates(func(*Estate) {})))
+	seldom := CostTable(estates(func(e *Estate) { e.Sweeps = Hours / 6 }))
 	var kept []string
 	for line := range strings.Lines(seldom) {
 		if strings.HasPrefix(line, "| a month") || strings.HasPrefix(line, "| ---") ||
@@ -92,7 +90,7 @@ func TestTheManualShowsTheseCosts(t *testing.T) {
 // block compares, or with -update rewrites, what docs/operations.md has between two comments.
 func block(t *testing.T, name, want string) {
 	t.Helper()
-	path := filepath.Join("..", "..", "docs", "operations.md")
+	path := "operations.md"
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +108,6 @@ func block(t *testing.T, name, want string) {
 		return
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s, block %q (-computed +written); run go test ./shared/report -update:\n%s", path, name, diff)
+		t.Errorf("%s, block %q (-computed +written); run go test ./docs -update:\n%s", path, name, diff)
 	}
 }

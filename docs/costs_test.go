@@ -1,4 +1,4 @@
-package report
+package docs_test
 
 import (
 	"fmt"
@@ -75,7 +75,7 @@ func (e Estate) looks() float64 { return e.Places() * float64(e.Secrets) * float
 func Bill(e Estate) []Charge {
 	events, notices, looks := e.events(), e.notices(), e.looks()
 	looked := looks + e.Places()*float64(e.Secrets*e.Changes)
-	messages := events + 2*notices // each notice is heard by alert, and by remediate or the digest
+	messages := events + 2*notices // each notice goes to alert, and to remediate or the digest
 	lists := e.Places() * float64(e.Sweeps) * float64((e.Secrets+listPage-1)/listPage)
 	compute := 0.25*detectSeconds*messages + 0.5*sweepSeconds*looks + 0.25*beatSeconds*beatsPerHour*Hours*e.Places()
 	metrics := 1.0
