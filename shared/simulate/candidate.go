@@ -80,8 +80,8 @@ func Limits(candidates []Candidate, attached int) []Limit {
 		if minified := len([]rune(string(c.Document.Minified()))); minified < size {
 			l.Note = fmt.Sprintf("%d without white space", minified)
 		}
-		if c.Place == policy.PlaceSCP && size > preventive.MaxSCP && !l.Exceeded {
-			l.Note = strings.TrimPrefix(l.Note+fmt.Sprintf("; CloudFormation takes %d", preventive.MaxSCP), "; ")
+		if c.Place == policy.PlaceSCP && size > preventive.MaxDeployed && !l.Exceeded {
+			l.Note = strings.TrimPrefix(l.Note+fmt.Sprintf("; CloudFormation takes %d", preventive.MaxDeployed), "; ")
 		}
 		out = append(out, l)
 	}
