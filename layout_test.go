@@ -43,7 +43,7 @@ var rooms = map[string][]string{
 	"shared/notify/notifytest": {"shared/guard", "shared/notify"},
 	"shared/store":             {},
 	"shared/settings":          {"shared/guard", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
-	"shared/cloud":             {"shared/guard", "shared/settings", "shared/store", "github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go", "github.com/aws/smithy-go/"},
+	"shared/cloud":             {"shared/guard", "shared/settings", "shared/store", "github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go", "github.com/aws/smithy-go/", "golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore", "golang.org/x/time/rate"},
 
 	"shared/localaws":                {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/secretsmanager", "shared/localaws/messaging", "shared/localaws/dynamodb", "shared/localaws/cloudformation"},
 	"shared/localaws/core":           {"shared/policy", "shared/settings"}, // settings knows which Regions AWS has

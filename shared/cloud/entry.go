@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/aws/smithy-go"
+	smithytime "github.com/aws/smithy-go/time"
 )
 
 // entryError is the error of one entry in a call that succeeded as a whole. It is classified like any other.
@@ -20,5 +21,5 @@ func pause(ctx context.Context, round int) error {
 	if round == 0 {
 		return ctx.Err()
 	}
-	return sleepUntil(ctx, 25*time.Millisecond<<round)
+	return smithytime.SleepWithContext(ctx, 25*time.Millisecond<<round)
 }

@@ -29,11 +29,11 @@ type SecretAndPolicy struct {
 // several at once and yields one at a time, in no order. A secret that is deleted meanwhile is left out; one that is
 // pending deletion is yielded as the list has it. Errors are those of List.
 func (s *Secrets) All(ctx context.Context, account, region string, yield func(SecretAndPolicy)) error {
-	crew := newCrew(s.c.opt.Concurrency)
+	pool := newWorkers(s.c.opt.Concurrency)
 	var mu sync.Mutex
 	err := s.list(ctx, account, region, func(_ *secretsmanager.Client, entry types.SecretListEntry) error {
 		listed := listedSecret(entry)
-		return crew.do(ctx, func() error {
+		return pool.do(ctx, func() error {
 			found, err := s.withPolicy(ctx, listed)
 			if errors.Is(err, guard.ErrGone) {
 				return nil
@@ -47,7 +47,7 @@ func (s *Secrets) All(ctx context.Context, account, region string, yield func(Se
 			return nil
 		})
 	})
-	return errors.Join(err, crew.wait())
+	return errors.Join(err, pool.wait())
 }
 
 func (s *Secrets) withPolicy(ctx context.Context, listed guard.Secret) (SecretAndPolicy, error) {
@@ -95,7 +95,7 @@ func (k *Keys) All(ctx context.Context, account, region string, yield func(KeyAn
 		return fail(err, "list keys of %s in %s", account, region)
 	}
 	client := k.c.kms(p)
-	crew := newCrew(k.c.opt.Concurrency)
+	pool := newWorkers(k.c.opt.Concurrency)
 	var mu sync.Mutex
 	pages := kms.NewListKeysPaginator(client, &kms.ListKeysInput{Limit: aws.Int32(1000)})
 	for pages.HasMorePages() && err == nil {
@@ -105,7 +105,7 @@ func (k *Keys) All(ctx context.Context, account, region string, yield func(KeyAn
 			break
 		}
 		for _, entry := range page.Keys {
-			if err = crew.do(ctx, func() error {
+			if err = pool.do(ctx, func() error {
 				found, err := k.read(ctx, client, aws.ToString(entry.KeyArn))
 				if err != nil || found == nil {
 					return err
@@ -119,7 +119,7 @@ func (k *Keys) All(ctx context.Context, account, region string, yield func(KeyAn
 			}
 		}
 	}
-	return errors.Join(err, crew.wait())
+	return errors.Join(err, pool.wait())
 }
 
 // One reads a customer managed key wherever it is; nil for one that AWS manages or that does not exist.

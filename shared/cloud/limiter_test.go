@@ -8,18 +8,20 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
 )
 
 func TestTheLimiterKeepsItsDistanceWhoeverAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		l := &limiter{every: 500 * time.Millisecond}
+		l := lookupLimit(0)
 		var mu sync.Mutex
 		var passed []time.Duration
 		var all sync.WaitGroup
 		for range 4 {
 			all.Go(func() {
-				if err := l.wait(t.Context()); err != nil {
+				if err := waitFor(t.Context(), l); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()
@@ -34,7 +36,7 @@ func TestTheLimiterKeepsItsDistanceWhoeverAsks(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		before := time.Now()
-		if err := l.wait(t.Context()); err != nil || time.Since(before) != 0 {
+		if err := waitFor(t.Context(), l); err != nil || time.Since(before) != 0 {
 			t.Errorf("after a pause waited %v, %v", time.Since(before), err)
 		}
 	})
@@ -42,14 +44,18 @@ func TestTheLimiterKeepsItsDistanceWhoeverAsks(t *testing.T) {
 
 func TestTheLimiterEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &limiter{every: time.Hour}
+		l := lookupLimit(time.Hour)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := errors.Join(l.wait(ctx)); err != nil {
+		if err := waitFor(ctx, l); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("error %v, want a deadline", err)
+		if err := waitFor(ctx, l); !errors.Is(err, guard.ErrThrottled) {
+			t.Errorf("error %v, want %v", err, guard.ErrThrottled)
+		}
+		cancel()
+		if err := waitFor(ctx, l); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v, want %v", err, context.Canceled)
 		}
 	})
 }

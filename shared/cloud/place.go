@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -97,7 +98,7 @@ func (c *Cloud) newMember(key memberKey) *memberCredentials {
 		roleARN: arn.PartitionOf(c.opt.Region).Role(key.account, key.role),
 		session: settings.SessionPrefix + c.opt.Session,
 		now:     c.opt.Now,
-		turn:    make(chan struct{}, 1),
+		turn:    semaphore.NewWeighted(1),
 	}
 }
 
@@ -107,7 +108,7 @@ type memberCredentials struct {
 	roleARN string
 	session string
 	now     func() time.Time
-	turn    chan struct{} // held while looking, so that many callers assume the role once
+	turn    *semaphore.Weighted // held while looking, so that many callers assume the role once
 
 	current aws.Credentials
 	until   time.Time
@@ -118,12 +119,10 @@ const refreshBefore = 2 * time.Minute
 
 // Retrieve implements aws.CredentialsProvider.
 func (m *memberCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	select {
-	case m.turn <- struct{}{}:
-		defer func() { <-m.turn }()
-	case <-ctx.Done():
-		return aws.Credentials{}, ctx.Err()
+	if err := m.turn.Acquire(ctx, 1); err != nil {
+		return aws.Credentials{}, err
 	}
+	defer m.turn.Release(1)
 	if m.current.HasKeys() && m.now().Before(m.until.Add(-refreshBefore)) {
 		return m.current, nil
 	}

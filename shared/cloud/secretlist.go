@@ -92,11 +92,11 @@ func (s *Secrets) UsingKey(ctx context.Context, key guard.Key, accounts []string
 }
 
 func (s *Secrets) usingKeyIn(ctx context.Context, key guard.Key, account string) ([]guard.Secret, error) {
-	crew := newCrew(s.c.opt.Concurrency)
+	pool := newWorkers(s.c.opt.Concurrency)
 	var mu sync.Mutex
 	var found []guard.Secret
 	err := s.list(ctx, account, key.Region, func(client *secretsmanager.Client, entry types.SecretListEntry) error {
-		return crew.do(ctx, func() error {
+		return pool.do(ctx, func() error {
 			secret := listedSecret(entry)
 			uses, err := s.uses(ctx, client, &secret, key)
 			if err != nil || !uses {
@@ -108,7 +108,7 @@ func (s *Secrets) usingKeyIn(ctx context.Context, key guard.Key, account string)
 			return nil
 		})
 	})
-	return found, errors.Join(err, crew.wait())
+	return found, errors.Join(err, pool.wait())
 }
 
 // uses reads the versions first: most secrets are under other keys, and cost no further call. A secret that is deleted

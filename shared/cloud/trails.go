@@ -3,12 +3,15 @@ package cloud
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+	"golang.org/x/time/rate"
 
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -58,7 +61,7 @@ func (t *Trails) Lookup(ctx context.Context, q Lookup, yield func(record []byte)
 	}
 	pages := cloudtrail.NewLookupEventsPaginator(client, in)
 	for pages.HasMorePages() {
-		if err := limit.wait(ctx); err != nil {
+		if err := waitFor(ctx, limit); err != nil {
 			return fail(err, "look up events of %s in %s", q.Account, q.Region)
 		}
 		page, err := pages.NextPage(ctx)
@@ -74,16 +77,30 @@ func (t *Trails) Lookup(ctx context.Context, q Lookup, yield func(record []byte)
 	return nil
 }
 
-func (t *Trails) enter(ctx context.Context, account, region string) (*cloudtrail.Client, *limiter, error) {
+func (t *Trails) enter(ctx context.Context, account, region string) (*cloudtrail.Client, *rate.Limiter, error) {
 	p, err := t.c.enter(ctx, account, region, settings.RoleRead)
 	if err != nil {
 		return nil, nil, err
 	}
 	client := clientFor(t.c, "cloudtrail", p, func(cfg aws.Config) *cloudtrail.Client { return cloudtrail.NewFromConfig(cfg) })
-	limit := clientFor(t.c, "cloudtrail lookups", p, func(aws.Config) *limiter {
-		return &limiter{every: cmp.Or(t.c.opt.LookupEvery, lookupEvery)}
+	limit := clientFor(t.c, "cloudtrail lookups", p, func(aws.Config) *rate.Limiter {
+		return lookupLimit(t.c.opt.LookupEvery)
 	})
 	return client, limit, nil
+}
+
+// lookupLimit goes by the wall clock, whatever Options.Now says: it is AWS that counts.
+func lookupLimit(every time.Duration) *rate.Limiter {
+	return rate.NewLimiter(rate.Every(cmp.Or(every, lookupEvery)), 1)
+}
+
+// waitFor waits for a call's turn. One that would come after the context's deadline is not waited for.
+func waitFor(ctx context.Context, limit *rate.Limiter) error {
+	err := limit.Wait(ctx)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: more look-ups than AWS allows until the deadline: %w", guard.ErrThrottled, err)
+	}
+	return err
 }
 
 // Trail is a trail that records an account and Region.
