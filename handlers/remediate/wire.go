@@ -8,6 +8,9 @@ import (
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/detect"
 	"github.com/doublelock/doublelock/handlers/hub"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -22,10 +25,10 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
-	c, r, records := h.Cloud, h.Runtime, h.Cloud.Records(h.Table)
+	c, r, records := h.Cloud, h.Runtime, table.Open(h.Cloud, h.Table)
 	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, Settings: live.MigrationSettings(r), By: h.Session, Now: h.Now}.Open()
 	return &Handler{
-		Secrets: c.Secrets(), Keys: c.Keys(), Records: records, Journal: records.Journal(), Counter: records, Bus: c.Bus(h.Bus),
+		Secrets: secrets.New(c), Keys: secrets.NewKeys(c), Records: records, Journal: records.Journal(), Counter: records, Bus: bus.Open(c, h.Bus),
 		Modes: live.Modes(c, r, h.Now), Looker: look, KeyFor: r.KeyFor,
 		Migrations: movers{migrations},
 		Approved:   r.Approved, Waivers: r.GuardWaivers(),

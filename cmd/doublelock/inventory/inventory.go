@@ -19,6 +19,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/inventory"
@@ -121,7 +122,7 @@ func (s *stocktaking) open(ctx context.Context) (*cloud.Cloud, *fleet.Snapshots,
 	if s.own {
 		options.AssumeRoles, options.ManagementAccount = false, ""
 	}
-	client, err := cloud.Open(ctx, options)
+	client, err := profile.Open(ctx, options)
 	if err != nil {
 		return nil, nil, err
 	}

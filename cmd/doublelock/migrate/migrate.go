@@ -11,6 +11,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -70,7 +71,7 @@ func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
 	if err != nil {
 		return nil, err
 	}
-	door, err := cloud.Open(ctx, options)
+	door, err := profile.Open(ctx, options)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/world/worldtest"
 	"github.com/doublelock/doublelock/cmd/doublelock/migrate"
-	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
@@ -71,7 +71,7 @@ func (y *yard) secret(name string) string {
 	if err != nil {
 		y.Fatal(err)
 	}
-	arn, err := people.Create(y.Context(), cloud.NewSecret{Name: name, Tags: map[string]string{"environment": "dev"}})
+	arn, err := people.Create(y.Context(), secrets.NewSecret{Name: name, Tags: map[string]string{"environment": "dev"}})
 	if err != nil {
 		y.Fatal(err)
 	}

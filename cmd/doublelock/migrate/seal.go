@@ -10,6 +10,8 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/profile"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 )
@@ -47,12 +49,12 @@ func runSeal(ctx context.Context, env *command.Env, arn, key string) error {
 	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && options.Region == "" {
 		options.Region = parts[3]
 	}
-	door, err := cloud.Open(ctx, options)
+	door, err := profile.Open(ctx, options)
 	if err != nil {
 		return err
 	}
 	ref := guard.SecretRef{ID: arn}
-	s, err := door.Secrets().Describe(ctx, ref)
+	s, err := secrets.New(door).Describe(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -67,10 +69,10 @@ func runSeal(ctx context.Context, env *command.Env, arn, key string) error {
 		fmt.Fprintf(env.Stdout, "%s: sealed already\n", s.Name)
 		return nil
 	}
-	if _, err := door.Seal(ctx, arn); err != nil {
+	if _, err := secrets.Seal(ctx, door, arn); err != nil {
 		return err
 	}
-	if s, err = door.Secrets().Describe(ctx, ref); err != nil {
+	if s, err = secrets.New(door).Describe(ctx, ref); err != nil {
 		return err
 	}
 	fmt.Fprintln(env.Stdout, sealedLine(s))

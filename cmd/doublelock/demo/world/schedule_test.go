@@ -9,7 +9,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/world/worldtest"
-	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -70,7 +70,7 @@ func createSecret(t *testing.T, w *world.World, account, region, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := door.Workload(region).Create(t.Context(), cloud.NewSecret{Name: name}); err != nil {
+	if _, err := secrets.NewWorkload(door, region).Create(t.Context(), secrets.NewSecret{Name: name}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Settle(t.Context()); err != nil {

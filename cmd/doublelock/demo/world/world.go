@@ -15,6 +15,8 @@ import (
 
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -96,7 +98,7 @@ type World struct {
 	CentralKey string // ARN of the key in the central key account
 	people     map[Actor]*cloud.Cloud
 	arns       map[Actor]string
-	Records    *cloud.Records // what the hub remembers, read as detect reads it
+	Records    *table.Table // what the hub remembers, read as detect reads it
 }
 
 // Watcher sees what happens in the world, as it happens. What is nil is not watched.
@@ -237,9 +239,9 @@ func (w *World) Settle(ctx context.Context) error {
 }
 
 // Workload opens AWS as an actor. A role that does not exist yet stands for people with every right.
-func (w *World) Workload(ctx context.Context, who Actor) (*cloud.Workload, string, error) {
+func (w *World) Workload(ctx context.Context, who Actor) (*secrets.Workload, string, error) {
 	if known, ok := w.people[who]; ok {
-		return known.Workload(who.Region), w.arns[who], nil
+		return secrets.NewWorkload(known, who.Region), w.arns[who], nil
 	}
 	keys, err := w.AWS.Principal(who.Account, "role/"+who.Name+"/"+who.Name)
 	if err != nil {
@@ -251,7 +253,7 @@ func (w *World) Workload(ctx context.Context, who Actor) (*cloud.Workload, strin
 	}
 	w.people[who] = c
 	w.arns[who] = fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", who.Account, who.Name, who.Name)
-	return c.Workload(who.Region), w.arns[who], nil
+	return secrets.NewWorkload(c, who.Region), w.arns[who], nil
 }
 
 // Open opens AWS in a Region with somebody's credentials.
@@ -303,7 +305,7 @@ func (w *World) openRecords(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.Records = c.Records(w.AWS.FunctionEnvironment(Hub, Virginia, settings.SessionPrefix+handlers.Detect)[settings.EnvTable])
+	w.Records = table.Open(c, w.AWS.FunctionEnvironment(Hub, Virginia, settings.SessionPrefix+handlers.Detect)[settings.EnvTable])
 	return nil
 }
 
