@@ -21,12 +21,12 @@ import (
 
 func TestContractDoctor(t *testing.T) {
 	everyAWS(t, map[string]func(*testing.T, *world){
-		"a bookmark comes back, and is no record":               bookmarkRoundTrip,
-		"an outline names every secret and its tags":            outline,
-		"an subscriber hears a topic and leaves nothing behind": earHears,
-		"an subscriber on a topic that is not leaves nothing":   earOnNothing,
-		"a member's queue is read through its role":             memberQueue,
-		"a workload acts in another account by its role":        workloadElsewhere,
+		"a bookmark comes back, and is no record":             bookmarkRoundTrip,
+		"an outline names every secret and its tags":          outline,
+		"a subscriber receives and leaves nothing behind":     topicReceived,
+		"an subscriber on a topic that is not leaves nothing": earOnNothing,
+		"a member's queue is read through its role":           memberQueue,
+		"a workload acts in another account by its role":      workloadElsewhere,
 	})
 }
 
@@ -73,8 +73,8 @@ func outline(t *testing.T, w *world) {
 	}
 }
 
-func earHears(t *testing.T, w *world) {
-	topic, err := w.sns(t).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("heard")})
+func topicReceived(t *testing.T, w *world) {
+	topic, err := w.sns(t).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("received")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,14 +86,14 @@ func earHears(t *testing.T, w *world) {
 	if err := topics.New(c).Publish(t.Context(), *topic.TopicArn, topics.Message{ByProtocol: map[string]string{"default": "hello"}}); err != nil {
 		t.Fatal(err)
 	}
-	var heard []string
-	for deadline := time.Now().Add(20 * time.Second); len(heard) == 0 && time.Now().Before(deadline); {
-		if heard, err = subscriber.Receive(t.Context()); err != nil {
+	var received []string
+	for deadline := time.Now().Add(20 * time.Second); len(received) == 0 && time.Now().Before(deadline); {
+		if received, err = subscriber.Receive(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff([]string{"hello"}, heard); diff != "" {
-		t.Errorf("heard (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"hello"}, received); diff != "" {
+		t.Errorf("received (-want +got):\n%s", diff)
 	}
 	if err := subscriber.Close(t.Context()); err != nil {
 		t.Error(err)

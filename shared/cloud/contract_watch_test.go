@@ -35,9 +35,9 @@ func TestContractWatch(t *testing.T) {
 		"recorded events are found, newest first":           lookedUp,
 		"the trails of an account are seen":                 trailsSeen,
 		"a rule is seen with its targets":                   ruleSeen,
-		"the bus tells its policy":                          busPolicy,
-		"a queue tells how full it is":                      queueSeen,
-		"a function tells what is deployed":                 functionSeen,
+		"a bus has a policy":                                busPolicy,
+		"a queue says how full it is":                       queueSeen,
+		"a function says what is deployed":                  functionSeen,
 		"a role can be entered, or the account is not ours": entered,
 		"who may do what in an account is read":             principalsRead,
 	})

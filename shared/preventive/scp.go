@@ -12,7 +12,7 @@ import (
 
 // Quota is how many characters an SCP may have: what AWS Organizations takes, 10,240 since 15 May 2026.
 // Source: AWS Organizations User Guide, quotas.
-func Quota() int { return policy.Limits[policy.PlaceSCP].Characters }
+func Quota() int { return policy.Limits[policy.TypeSCP].Characters }
 
 // MaxDeployed is how many characters of an SCP can be deployed: CloudFormation's AWS::Organizations::Policy, and much
 // tooling, still say 5,120. What we render keeps to it.

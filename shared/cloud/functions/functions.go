@@ -32,7 +32,7 @@ func Role(ctx context.Context, c *cloud.Cloud, functionARN string) (string, erro
 type Function struct {
 	ARN         string
 	Version     string // $LATEST or a number
-	CodeSHA256  string // base64, of the deployed package: tells versions apart
+	CodeSHA256  string // base64, of the deployed package: differs between versions
 	Runtime     string
 	State       string // Active, Pending, Inactive, Failed
 	RoleARN     string

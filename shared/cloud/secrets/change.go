@@ -46,7 +46,7 @@ func (s *Secrets) Untag(ctx context.Context, ref guard.SecretRef, names ...strin
 }
 
 // Rekey sets the key of a secret and no value; "" goes back to the AWS managed key. AWS may answer success and
-// re-encrypt nothing when a right on either key is missing: Describe tells what really happened.
+// re-encrypt nothing when a right on either key is missing: Describe says what really happened.
 func (s *Secrets) Rekey(ctx context.Context, ref guard.SecretRef, keyARN string) error {
 	client, _, err := s.enter(ctx, ref, settings.RoleChange)
 	if err != nil {

@@ -127,7 +127,7 @@ func keyOf(m *types.KeyMetadata) guard.Key {
 	}
 }
 
-// unseenKey is what a reference alone tells of a key: an id or key ARN is its ARN, an alias only hints at it.
+// unseenKey is what a reference alone says of a key: an id or key ARN is its ARN, an alias only hints at it.
 func unseenKey(ref guard.KeyRef) guard.Key {
 	a := arn.Of(ref.ID)
 	switch {

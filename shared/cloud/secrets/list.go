@@ -149,7 +149,7 @@ func touches(secret guard.Secret, key guard.Key) bool {
 	})
 }
 
-// Outline yields every secret of an account and Region as ListSecrets tells it: List without looking at keys, which is
+// Outline yields every secret of an account and Region as ListSecrets has it: List without looking at keys, which is
 // one call a hundred secrets. An error of yield ends it.
 func (s *Secrets) Outline(ctx context.Context, account, region string, yield func(guard.Secret) error) error {
 	return s.list(ctx, account, region, func(_ *secretsmanager.Client, entry types.SecretListEntry) error {

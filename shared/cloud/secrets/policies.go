@@ -47,7 +47,7 @@ func (s *Secrets) withPolicy(ctx context.Context, listed guard.Secret) (SecretAn
 	ref := guard.SecretRef{Account: listed.Account, Region: listed.Region, ID: listed.ARN}
 	secret, err := s.Describe(ctx, ref)
 	switch {
-	case errors.Is(err, guard.ErrDenied): // what the list tells is still true
+	case errors.Is(err, guard.ErrDenied): // what the list says is still true
 		secret = listed
 		if secret.Key, err = s.keys.inUse(ctx, listed.Account, listed.Region, listed.KeyID); err != nil {
 			return SecretAndPolicy{}, err

@@ -129,7 +129,7 @@ func token(given string) *string {
 	return &given
 }
 
-// KeyID tells the id of the key an alias points to.
+// KeyID is the id of the key an alias points to.
 func (w *Workload) KeyID(ctx context.Context, alias string) (string, error) {
 	out, err := w.kms().DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &alias})
 	if err != nil {
@@ -138,7 +138,7 @@ func (w *Workload) KeyID(ctx context.Context, alias string) (string, error) {
 	return aws.ToString(out.KeyMetadata.KeyId), nil
 }
 
-// Describe looks at a secret and tells only whether that was allowed.
+// Describe looks at a secret and reports only whether that was allowed.
 func (w *Workload) Describe(ctx context.Context, id string) error {
 	_, err := w.secrets().DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &id})
 	return session.Fail(err, "describe secret %s", id)
