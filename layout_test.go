@@ -35,14 +35,16 @@ var rooms = map[string][]string{
 	"shared/keyreview":         {"shared/guard", "shared/policy", "shared/inventory"},
 	"shared/inventory":         {"shared/guard", "shared/policy"},
 	"shared/migration":         {"shared/guard", "shared/policy", "shared/inventory", "shared/store"},
-	"shared/fleet":             {"shared/guard", "shared/inventory", "shared/migration", "shared/trail"},
+	"shared/fleet":             {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/trail"},
 	"shared/fleet/live":        {"shared/guard", "shared/inventory", "shared/migration", "shared/trail", "shared/preventive", "shared/fleet", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/notify":            {"shared/guard"},
 	"shared/notify/email":      {"shared/guard", "shared/notify"},
 	"shared/notify/slack":      {"shared/guard", "shared/notify"},
+	"shared/notify/slackapi":   {"shared/guard", "shared/notify", "shared/notify/slack"}, // the same words in Slack's own API
+	"shared/notify/channels":   {"shared/guard", "shared/notify", "shared/notify/*"},
 	"shared/notify/notifytest": {"shared/guard", "shared/notify"},
 	"shared/store":             {},
-	"shared/settings":          {"shared/guard", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
+	"shared/settings":          {"shared/guard", "shared/notify/channels", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
 
 	"shared/cloud":                  {"shared/cloud/internal/session"},
 	"shared/cloud/internal/session": sdk("shared/settings", "golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore"),
@@ -80,20 +82,21 @@ var rooms = map[string][]string{
 	"handlers/watchdog/lambda":  {"handlers/watchdog", "github.com/aws/aws-lambda-go/lambda"},
 
 	"cmd/doublelock":                      {"cmd/doublelock/*", "github.com/spf13/cobra"},
-	"cmd/doublelock/output":               {"github.com/spf13/cobra", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
+	"cmd/doublelock/output":               {"github.com/jedib0t/go-pretty/v6/", "github.com/schollz/progressbar/v3", "github.com/spf13/cobra", "golang.org/x/term"},
 	"cmd/doublelock/command":              {"cmd/doublelock/output"},
 	"cmd/doublelock/input":                {"cmd/doublelock/command", "cmd/doublelock/output", "shared/inventory", "shared/migration", "shared/settings", "shared/trail", "github.com/spf13/cobra", "github.com/goccy/go-yaml"},
+	"cmd/doublelock/flags":                {"shared/settings", "github.com/spf13/cobra"},
 	"cmd/doublelock/locks":                {"shared/inventory", "shared/policy"},
 	"cmd/doublelock/commandtest":          {"cmd/doublelock/command", "cmd/doublelock/output", "github.com/spf13/cobra"},
 	"cmd/doublelock/audit":                commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/settings"),
 	"cmd/doublelock/can":                  commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/config":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/preventive", "shared/settings"),
-	"cmd/doublelock/demo":                 commandLine("cmd/doublelock/demo/world", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/trail"),
-	"cmd/doublelock/demo/world":           {"handlers", "handlers/*", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "testdata/templates"},
-	"cmd/doublelock/demo/world/worldtest": {"cmd/doublelock/demo/world", "shared/settings"},
+	"cmd/doublelock/demo":                 commandLine("cmd/doublelock/demo/local", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/trail"),
+	"cmd/doublelock/demo/local":           {"handlers", "handlers/*", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "testdata/templates"},
+	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "shared/settings"},
 	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live", "shared/cloud", "shared/cloud/*", "shared/settings"),
 	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/cloud/*", "shared/inventory"),
-	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
+	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
 	"cmd/doublelock/migrate":              commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/inventory", "shared/migration", "shared/settings", "shared/trail"),
 	"cmd/doublelock/policy":               commandLine("shared/policy", "shared/policy/policytest"),
 	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
@@ -101,7 +104,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/scp":                  commandLine("shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/settings", "shared/simulate", "shared/trail"),
 	"cmd/doublelock/version":              commandLine(),
 
-	"infra": {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
+	"infra": {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "shared/notify/channels", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
 
 	"testdata/templates": {}, // the synthesized templates, embedded
 }
@@ -110,7 +113,7 @@ var rooms = map[string][]string{
 var (
 	handler = []string{
 		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/store", "shared/migration", "shared/fleet", "shared/notify",
-		"shared/notify/email", "shared/notify/slack", "shared/inventory", "github.com/aws/aws-lambda-go/events",
+		"shared/notify/channels", "shared/inventory", "github.com/aws/aws-lambda-go/events",
 	}
 	wiring = []string{"handlers/hub", "handlers/detect", "shared/fleet/live", "shared/settings", "shared/cloud", "shared/cloud/*"}
 )
@@ -122,7 +125,7 @@ func sdk(rooms ...string) []string {
 
 // commandLine is what a command may import: what all of them share, and rooms of its own. The local AWS is the demo's.
 func commandLine(rooms ...string) []string {
-	return append(rooms, "cmd/doublelock/command", "cmd/doublelock/input", "cmd/doublelock/output", "github.com/spf13/cobra", "github.com/spf13/pflag")
+	return append(rooms, "cmd/doublelock/command", "cmd/doublelock/flags", "cmd/doublelock/input", "cmd/doublelock/output", "github.com/spf13/cobra", "github.com/spf13/pflag")
 }
 
 var topLevel = []string{
@@ -194,6 +197,9 @@ func TestNamesThatTwoRoomsShareAreTheSame(t *testing.T) {
 	roles := []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}
 	if !slices.Equal(trail.OwnRoles(), roles) {
 		t.Errorf("trail.OwnRoles() = %q, settings has %q", trail.OwnRoles(), roles)
+	}
+	if guard.ReadRole != settings.RoleRead {
+		t.Errorf("guard.ReadRole = %q, settings.RoleRead = %q", guard.ReadRole, settings.RoleRead)
 	}
 	if trail.TaskSource != settings.EventSource || trail.TaskDetailType != settings.DetailTypeSchedule {
 		t.Errorf("trail reads tasks of %q as %q, settings names %q and %q", trail.TaskSource, trail.TaskDetailType, settings.EventSource, settings.DetailTypeSchedule)

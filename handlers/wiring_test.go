@@ -19,6 +19,7 @@ import (
 	"github.com/doublelock/doublelock/handlers/remediate"
 	"github.com/doublelock/doublelock/handlers/sweep"
 	"github.com/doublelock/doublelock/handlers/watchdog"
+	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -73,15 +74,16 @@ func TestWireFollowsTheEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Chat == nil || a.Account != "999988887777" || a.Source != "doublelock" {
+	if len(a.Channels) != 2 || a.Account != "999988887777" || a.Source != "doublelock" {
 		t.Errorf("alert %+v", a)
 	}
 	r, err := remediate.Wire(t.Context(), getenv, now, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Limits.PerHour != 60 || r.Limits.PerAccountHour != 20 || r.By != "doublelock-remediate" {
-		t.Errorf("remediate: limits %+v, by %q", r.Limits, r.By)
+	machine, ok := r.Machine.(*migration.Engine)
+	if !ok || machine.Rules.PerHour != 60 || machine.Rules.PerAccountHour != 20 || r.By != "doublelock-remediate" || machine.By != r.By {
+		t.Errorf("remediate: machine %+v, by %q", machine, r.By)
 	}
 	d, err := detect.Wire(t.Context(), getenv, now, nil)
 	if err != nil {
@@ -92,8 +94,8 @@ func TestWireFollowsTheEnvironment(t *testing.T) {
 		t.Errorf("mode %q, error %v", mode, err)
 	}
 	delete(env, settings.EnvChatTopic)
-	if a, err = alert.Wire(t.Context(), getenv, nil, nil); err != nil || a.Chat != nil {
-		t.Errorf("without a chat topic: chat %v, error %v", a.Chat, err)
+	if a, err = alert.Wire(t.Context(), getenv, nil, nil); err != nil || len(a.Channels) != 1 || a.Channels[0].Name != "email" {
+		t.Errorf("without a chat topic: channels %v, error %v", a.Channels, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -55,14 +56,14 @@ func newAlarm(scope constructs.Construct, a alarm, topic *string) {
 }
 
 // hubAlarms are what must not happen to the hub in silence.
-func hubAlarms(c settings.Config) []alarm {
+func hubAlarms(c settings.Config, deployed []channels.Channel) []alarm {
 	var all []alarm
 	for _, w := range workers {
 		all = append(all, workerAlarms(w)...)
 	}
 	all = append(all, silence(c.Operations))
-	if c.Operations.SlackAPI {
-		all = append(all, deadLetterAlarms(slackAPI)...)
+	for _, d := range destinations(deployed) {
+		all = append(all, deadLetterAlarms(d.Name)...)
 	}
 	return append(all, coverage())
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -17,7 +17,9 @@ import (
 type Input struct {
 	Config settings.Config
 	Rules  []trail.Rule
-	Dist   string // folder of the Lambda binaries: <name>/bootstrap
+	// Channels is the list of ways to reach people; the configuration deploys some of them.
+	Channels []channels.Channel
+	Dist     string // folder of the Lambda binaries: <name>/bootstrap
 	// Context is the app's own CDK context: the member template is rendered by an app beside it, under the same flags.
 	Context map[string]any
 }
@@ -64,19 +66,17 @@ func buildManagementMember(app awscdk.App, in Input, hub awscdk.Stack) error {
 	return buildOrganizationEvents(app, in, home)
 }
 
-// globalRegion is where AWS Organizations writes its events, whatever Regions are guarded.
-const globalRegion = "us-east-1"
-
 // buildOrganizationEvents forwards the events of Organizations (a policy detached, changed or switched off) where their
 // Region is not guarded anyway. They appear in the management account only.
 func buildOrganizationEvents(app awscdk.App, in Input, home awscdk.Stack) error {
-	if slices.Contains(regionsHomeFirst(in.Config), globalRegion) || arn.PartitionOf(in.Config.Regions.Home) != arn.Standard {
+	region := settings.OrganizationsRegion(in.Config.Regions.Home)
+	if slices.Contains(regionsHomeFirst(in.Config), region) {
 		return nil
 	}
 	in.Config.Keys.Create = false
 	in.Rules = pick(in.Rules, func(r trail.Rule) bool { return slices.Contains(sources(r), "aws.organizations") })
-	stack, err := newMemberStack(app, "doublelock-member-"+globalRegion, in, awscdk.StackProps{
-		Env:         environment(in.Config.Organization.ManagementAccount, globalRegion),
+	stack, err := newMemberStack(app, "doublelock-member-"+region, in, awscdk.StackProps{
+		Env:         environment(in.Config.Organization.ManagementAccount, region),
 		Description: jsii.String("Doublelock member: forwards the events of Organizations (management account)"),
 	})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 func forwardRole(n names) role {
 	return role{
 		Name: settings.RoleForward, Description: "EventBridge forwards events about secrets and keys to the Doublelock hub",
-		Trust: trust("Service", "events.amazonaws.com", preventive.Condition{
+		Trust: trust("Service", n.principal("events"), preventive.Condition{
 			"StringEquals": {"aws:SourceAccount": {*awscdk.Aws_ACCOUNT_ID()}},
 			"ArnLike":      {"aws:SourceArn": {awsSub("arn:${AWS::Partition}:events:*:${AWS::AccountId}:rule/doublelock-*")}},
 		}),
@@ -33,7 +33,7 @@ func newForwarding(scope constructs.Construct, rules []trail.Rule, n names, role
 	awssqs.NewCfnQueuePolicy(scope, jsii.String("ForwardDeadLettersPolicy"), &awssqs.CfnQueuePolicyProps{
 		Queues: &[]*string{dead.Ref()},
 		PolicyDocument: document(
-			fromRules(*dead.AttrArn(), *awscdk.Aws_ACCOUNT_ID(), awsSub("arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/doublelock-*")),
+			fromRules(n, *dead.AttrArn(), *awscdk.Aws_ACCOUNT_ID(), awsSub("arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/doublelock-*")),
 			onlyTLS("sqs:*", *dead.AttrArn()),
 		),
 	})

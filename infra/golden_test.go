@@ -16,8 +16,9 @@ var update = flag.Bool("update", false, "rewrite the golden templates")
 // goldens are where the templates of a configuration are committed. The command line embeds those of the sample: the
 // demo runs from them.
 var goldens = map[string]string{
-	"sample":  filepath.Join("..", "testdata", "templates"),
-	"minimal": filepath.Join("..", "testdata", "templates", "minimal"),
+	"sample":     filepath.Join("..", "testdata", "templates"),
+	"minimal":    filepath.Join("..", "testdata", "templates", "minimal"),
+	"aws-us-gov": filepath.Join("..", "testdata", "templates", "aws-us-gov"), "aws-cn": filepath.Join("..", "testdata", "templates", "aws-cn"),
 }
 
 func TestTemplatesGolden(t *testing.T) {

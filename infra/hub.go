@@ -7,10 +7,11 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// newHubStack is the security account: where events arrive, are judged, remembered and told.
+// newHubStack is the security account: where events arrive, are judged, remembered and sent on.
 func newHubStack(app awscdk.App, in Input) (awscdk.Stack, error) {
 	c, n := in.Config, namesOf(in.Config)
 	stack := awscdk.NewStack(app, jsii.String("doublelock-hub"), &awscdk.StackProps{
@@ -19,17 +20,17 @@ func newHubStack(app awscdk.App, in Input) (awscdk.Stack, error) {
 		TerminationProtection: jsii.Bool(true),
 		AnalyticsReporting:    jsii.Bool(false),
 	})
-	env, err := hubEnvironment(c, n)
+	deployed := c.DeployedChannels(in.Channels)
+	env, err := hubEnvironment(in, n, deployed)
 	if err != nil {
 		return nil, err
 	}
-	key := newHubKey(stack, n)
+	key := newHubKey(stack, n, deployed)
 	newTable(stack, key, n)
 	bus := newBus(stack, n)
-	topics := newTopics(stack, c, key, n)
-	newChat(stack, c, n, topics)
-	newSlackAPI(stack, c, n, key, bus)
-	parts := hubParts{names: n, key: key, environment: env, logDays: c.Retention.LogDays, dist: in.Dist}
+	operations := newOperationsTopic(stack, c, key, n)
+	newChannels(stack, deployed, channelParts{config: c, names: n, key: key, bus: bus, operations: operations})
+	parts := hubParts{deployed: deployed, names: n, key: key, environment: env, logDays: c.Retention.LogDays, dist: in.Dist}
 	for _, w := range workers {
 		queues, err := newWorker(stack, w, parts)
 		if err != nil {
@@ -40,28 +41,31 @@ func newHubStack(app awscdk.App, in Input) (awscdk.Stack, error) {
 		}
 		newSchedules(stack, w, c.Operations, n, key, queues)
 	}
-	for _, a := range hubAlarms(c) {
-		newAlarm(stack, a, topics.operations)
+	for _, a := range hubAlarms(c, deployed) {
+		newAlarm(stack, a, operations)
 	}
 	newDashboard(stack, in.Rules, n)
 	return stack, nil
 }
 
-// hubEnvironment is what every function of the hub is told, by the names that handlers read.
-func hubEnvironment(c settings.Config, n names) (map[string]*string, error) {
-	runtime, err := c.Runtime().Env()
+// hubEnvironment are the variables of every function of the hub, by the names that handlers read.
+func hubEnvironment(in Input, n names, deployed []channels.Channel) (map[string]*string, error) {
+	c := in.Config
+	runtime, err := settings.Format{Channels: in.Channels}.Runtime(c).Env()
 	if err != nil {
 		return nil, fmt.Errorf("render hub environment: %w", err)
 	}
-	return map[string]*string{
+	all := map[string]*string{
 		settings.EnvOrganization: jsii.String(n.org),
 		settings.EnvHubAccount:   jsii.String(n.account),
 		settings.EnvManagement:   jsii.String(c.Organization.ManagementAccount),
 		settings.EnvRegions:      jsii.String(strings.Join(c.Regions.Guarded, ",")),
 		settings.EnvTable:        jsii.String(settings.HubName),
 		settings.EnvBus:          jsii.String(settings.HubName),
-		settings.EnvOwnersTopic:  jsii.String(n.topic(settings.TopicOwners)),
-		settings.EnvChatTopic:    jsii.String(n.topic(settings.TopicChat)),
 		settings.EnvConfig:       jsii.String(runtime),
-	}, nil
+	}
+	for _, row := range deployed {
+		all[row.Env] = jsii.String(target(row, n))
+	}
+	return all, nil
 }

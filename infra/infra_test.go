@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -44,10 +47,12 @@ type stacks map[string]template
 var (
 	sample  = sync.OnceValues(func() (stacks, error) { return build("sample") })
 	minimal = sync.OnceValues(func() (stacks, error) { return build("minimal") })
+	govern  = sync.OnceValues(func() (stacks, error) { return build("aws-us-gov") })
+	china   = sync.OnceValues(func() (stacks, error) { return build("aws-cn") })
 )
 
 // configurations are what every invariant must hold for. The whole one has every option.
-var configurations = map[string]func() (stacks, error){"sample": sample, "minimal": minimal, "whole": whole}
+var configurations = map[string]func() (stacks, error){"sample": sample, "minimal": minimal, "whole": whole, "aws-us-gov": govern, "aws-cn": china}
 
 func build(name string) (stacks, error) {
 	config, err := configuration(name)
@@ -58,7 +63,26 @@ func build(name string) (stacks, error) {
 }
 
 func configuration(name string) (settings.Config, error) {
+	if regions, elsewhere := partitions[name]; elsewhere {
+		return sampleIn(arn.Partition(name), regions)
+	}
 	return settings.Load(filepath.Join("..", "testdata", "config", name+".yaml"))
+}
+
+// partitions are those in which the sample is deployed as well, with what us-east-1 and eu-west-1 are there.
+var partitions = map[string][2]string{
+	"aws-us-gov": {"us-gov-west-1", "us-gov-east-1"}, "aws-cn": {"cn-north-1", "cn-northwest-1"},
+}
+
+// sampleIn is the sample in another partition, where Amazon Q Developer is not.
+func sampleIn(partition arn.Partition, regions [2]string) (settings.Config, error) {
+	raw, err := os.ReadFile(filepath.Join("..", "testdata", "config", "sample.yaml"))
+	if err != nil {
+		return settings.Config{}, err
+	}
+	text := strings.NewReplacer("us-east-1", regions[0], "eu-west-1", regions[1], "arn:aws:", "arn:"+string(partition)+":").Replace(string(raw))
+	text = regexp.MustCompile(`(?m)^ *slack(WorkspaceId|Channel): .*\n|, slackChannel: \w+`).ReplaceAllString(text, "")
+	return settings.Parse("sample in "+string(partition), []byte(text))
 }
 
 var whole = sync.OnceValues(func() (stacks, error) {
@@ -148,7 +172,7 @@ func input(config settings.Config, dist string) (Input, error) {
 	if err != nil {
 		return Input{}, err
 	}
-	return Input{Config: config, Rules: trail.Rules(), Dist: dist, Context: context}, nil
+	return Input{Channels: channels.All(), Config: config, Rules: trail.Rules(), Dist: dist, Context: context}, nil
 }
 
 func parse(body any) (template, error) {

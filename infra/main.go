@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -39,7 +40,7 @@ func run(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	in := Input{Config: file.Config, Rules: trail.Rules(), Dist: filepath.Join(root, "dist"), Context: context}
+	in := Input{Channels: channels.All(), Config: file.Config, Rules: trail.Rules(), Dist: filepath.Join(root, "dist"), Context: context}
 	if err := Build(app, in, w); err != nil {
 		return file.Locate(err)
 	}

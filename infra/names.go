@@ -1,6 +1,10 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -13,22 +17,23 @@ const (
 
 // names writes the ARNs of the hub. Hub resources have fixed names in one account and Region, so that a member
 // template can name them before they exist.
-type names struct{ partition, account, region, org string }
+type names struct {
+	partition            arn.Partition
+	account, region, org string
+}
 
 func namesOf(c settings.Config) names {
-	return names{string(arn.PartitionOf(c.Regions.Home)), c.Organization.SecurityAccount, c.Regions.Home, c.Organization.ID}
+	return names{arn.PartitionOf(c.Regions.Home), c.Organization.SecurityAccount, c.Regions.Home, c.Organization.ID}
 }
 
 func (n names) arn(service, resource string) string {
-	return "arn:" + n.partition + ":" + service + ":" + n.region + ":" + n.account + ":" + resource
+	return n.partition.New(service, n.region, n.account, resource).String()
 }
 
-// global is an ARN without a Region, as IAM has them; account "*" is any account.
-func (n names) role(account, name string) string {
-	return "arn:" + n.partition + ":iam::" + account + ":role/" + name
-}
+// role is the ARN of a role of an account; "*" is any account.
+func (n names) role(account, name string) string { return n.partition.Role(account, name) }
 
-func (n names) root() string { return "arn:" + n.partition + ":iam::" + n.account + ":root" }
+func (n names) root() string { return n.partition.Root(n.account) }
 
 func (n names) bus() string { return n.arn("events", "event-bus/"+settings.HubName) }
 
@@ -38,5 +43,24 @@ func (n names) topic(name string) string { return n.arn("sns", name) }
 
 func (n names) queue(name string) string { return n.arn("sqs", name) }
 
-// service is how kms:ViaService names a service of the hub.
-func (n names) service(name string) string { return name + "." + n.region + ".amazonaws.com" }
+// principal is a service as policies name it.
+func (n names) principal(service string) string { return n.partition.Service(service) }
+
+// regional is a service of the hub's Region, as kms:ViaService names it and as some services name themselves.
+func (n names) regional(service string) string { return n.partition.Regional(service, n.region) }
+
+// lettersAndDigits is what CloudFormation leaves of a name in an id.
+func lettersAndDigits(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 128 && (r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z') {
+			return r
+		}
+		return -1
+	}, name)
+}
+
+// shortHash tells names apart that look the same in an id: 8 hexadecimal digits.
+func shortHash(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:4])
+}

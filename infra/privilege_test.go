@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -60,18 +61,27 @@ func TestNoRoleHasAWildcardAction(t *testing.T) {
 // A role uses keys only through a service: member roles through Secrets Manager, the hub's through what it stores in.
 func TestRolesUseKeysOnlyThroughAService(t *testing.T) {
 	crypto := covers("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom")
-	through := map[string]string{"hub": `.us-east-1.amazonaws.com"`, "member": `"secretsmanager.*"`}
+	through := func(stack, home string) string {
+		if stack == "member" {
+			return `"secretsmanager.*"`
+		}
+		return "." + home + "." + arn.PartitionOf(home).Suffix() + `"`
+	}
 	for config, load := range configurations {
 		templates, err := load()
 		if err != nil {
 			t.Fatal(err)
+		}
+		home := "us-east-1"
+		if regions, elsewhere := partitions[config]; elsewhere {
+			home = regions[0]
 		}
 		for name, tpl := range templates {
 			for _, s := range tpl.roleStatements() {
 				if s.Effect != "Allow" || !has(s.Action, crypto) {
 					continue
 				}
-				if !strings.Contains(s.ConditionText, `"kms:ViaService"`) || !strings.Contains(s.ConditionText, through[name]) {
+				if !strings.Contains(s.ConditionText, `"kms:ViaService"`) || !strings.Contains(s.ConditionText, through(name, home)) {
 					t.Errorf("%s %s uses keys under %s", config, s.Where, s.ConditionText)
 				}
 			}
@@ -80,7 +90,7 @@ func TestRolesUseKeysOnlyThroughAService(t *testing.T) {
 }
 
 func TestAssumeRoleReachesOnlyMemberRolesInsideTheOrganization(t *testing.T) {
-	member := regexp.MustCompile(`^arn:aws:iam::\*:role/(` + settings.RoleRead + `|` + settings.RoleTag + `|` + settings.RoleChange + `)$`)
+	member := regexp.MustCompile(`^arn:aws[a-z-]*:iam::\*:role/(` + settings.RoleRead + `|` + settings.RoleTag + `|` + settings.RoleChange + `)$`)
 	each(t, func(t *testing.T, tpl template) {
 		for _, s := range tpl.roleStatements() {
 			if !has(s.Action, covers("sts:AssumeRole")) {

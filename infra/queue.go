@@ -43,7 +43,7 @@ func newQueue(scope constructs.Construct, id, name string, props awssqs.CfnQueue
 	awssqs.NewCfnQueuePolicy(scope, jsii.String(id+"Policy"), &awssqs.CfnQueuePolicyProps{
 		Queues: &[]*string{queue.Ref()},
 		PolicyDocument: document(
-			fromRules(n.queue(name), n.account, n.arn("events", "rule/*")),
+			fromRules(n, n.queue(name), n.account, n.arn("events", "rule/*")),
 			onlyTLS("sqs:*", n.queue(name)),
 		),
 	})
@@ -51,9 +51,9 @@ func newQueue(scope constructs.Construct, id, name string, props awssqs.CfnQueue
 }
 
 // fromRules lets EventBridge rules of an account send to a queue.
-func fromRules(queue, account, rules string) preventive.Statement {
+func fromRules(n names, queue, account, rules string) preventive.Statement {
 	return preventive.Statement{
-		Sid: "FromRules", Effect: "Allow", Principal: preventive.Principal{"Service": {"events.amazonaws.com"}},
+		Sid: "FromRules", Effect: "Allow", Principal: preventive.Principal{"Service": {n.principal("events")}},
 		Action: preventive.Values{"sqs:SendMessage"}, Resource: preventive.Values{queue},
 		Condition: preventive.Condition{
 			"StringEquals": {"aws:SourceAccount": {account}},

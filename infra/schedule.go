@@ -51,14 +51,14 @@ func taskMessage(task string, n names) string {
 func schedulerRole(w worker, n names, key awskms.CfnKey) role {
 	return role{
 		Name: "doublelock-scheduler-" + w.Name, Description: "EventBridge Scheduler puts tasks into the queue of doublelock-" + w.Name,
-		Trust: trust("Service", "scheduler.amazonaws.com", preventive.Condition{
+		Trust: trust("Service", n.principal("scheduler"), preventive.Condition{
 			"StringEquals": {"aws:SourceAccount": {n.account}},
 			"ArnLike":      {"aws:SourceArn": {n.arn("scheduler", "schedule-group/default")}},
 		}),
 		May: []preventive.Statement{
 			allow("Queue", []string{"sqs:SendMessage"}, []string{n.queue(w.id()), n.queue(w.id() + "-dlq")}, nil),
 			allow("HubKey", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*key.AttrArn()}, preventive.Condition{
-				"StringEquals": {"kms:ViaService": {n.service("sqs")}},
+				"StringEquals": {"kms:ViaService": {n.regional("sqs")}},
 			}),
 		},
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -17,7 +16,7 @@ import (
 // newSecretsKey makes the account's own CMK for secrets in this Region. It outlives the stack: an account that leaves
 // the organization keeps the key that opens its secrets. The alias does not, so that coming back makes a new one.
 func newSecretsKey(scope constructs.Construct, k settings.Keys, n names) {
-	policy := preventive.SecretsKeyPolicy(arn.Partition(n.partition), *awscdk.Aws_ACCOUNT_ID(), *awscdk.Aws_REGION())
+	policy := preventive.SecretsKeyPolicy(n.partition, *awscdk.Aws_ACCOUNT_ID(), *awscdk.Aws_REGION())
 	key := awskms.NewCfnKey(scope, jsii.String("SecretsKey"), &awskms.CfnKeyProps{
 		Description:       jsii.String("Secrets of this account in this Region (Doublelock)"),
 		EnableKeyRotation: true,

@@ -24,16 +24,16 @@ func newTopic(scope constructs.Construct, id, name string, key awskms.CfnKey, n 
 // alarmsMayPublish lets CloudWatch alarms of the hub publish to a topic.
 func alarmsMayPublish(n names, topic string) preventive.Statement {
 	return preventive.Statement{
-		Sid: "Alarms", Effect: "Allow", Principal: preventive.Principal{"Service": {"cloudwatch.amazonaws.com"}},
+		Sid: "Alarms", Effect: "Allow", Principal: preventive.Principal{"Service": {n.principal("cloudwatch")}},
 		Action: preventive.Values{"sns:Publish"}, Resource: preventive.Values{n.topic(topic)},
 		Condition: preventive.Condition{"StringEquals": {"aws:SourceAccount": {n.account}}},
 	}
 }
 
-// newEmail subscribes an address to a topic; filter nil is everything. AWS asks the person to confirm.
-func newEmail(scope constructs.Construct, id string, topic awssns.CfnTopic, address string, filter map[string]any) {
+// newSubscription subscribes an address to a topic; filter nil is everything. AWS asks the person to confirm.
+func newSubscription(scope constructs.Construct, id string, topic awssns.CfnTopic, protocol, address string, filter map[string]any) {
 	props := &awssns.CfnSubscriptionProps{
-		TopicArn: topic.Ref(), Protocol: jsii.String("email"), Endpoint: jsii.String(address),
+		TopicArn: topic.Ref(), Protocol: jsii.String(protocol), Endpoint: jsii.String(address),
 	}
 	if filter != nil {
 		props.FilterPolicy, props.FilterPolicyScope = filter, jsii.String("MessageAttributes")

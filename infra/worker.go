@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/doublelock/doublelock/shared/notify/channels"
 )
 
 // hubParts are what every worker stands on.
@@ -22,6 +24,7 @@ type hubParts struct {
 	environment map[string]*string
 	logDays     int
 	dist        string
+	deployed    []channels.Channel
 }
 
 // newWorker makes a worker's queues, role, log group and function, and lets the function empty the queue.
@@ -33,7 +36,7 @@ func newWorker(scope constructs.Construct, w worker, h hubParts) (pair, error) {
 		return pair{}, err
 	}
 	logs := newLogGroup(in, w, h)
-	role := newRole(in, "Role", workerRole(w, h.names, h.key))
+	role := newRole(in, "Role", workerRole(w, h.names, h.key, h.deployed))
 	function := awslambda.NewCfnFunction(in, jsii.String("Function"), &awslambda.CfnFunctionProps{
 		FunctionName:                 jsii.String(w.id()),
 		Description:                  jsii.String(w.Does),

@@ -3,13 +3,14 @@ package main
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 
+	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // workerRole is what a worker's function may do: empty its own queue, write its own log, remember, and what its row
 // says. No statement has a value of a secret in reach.
-func workerRole(w worker, n names, key awskms.CfnKey) role {
+func workerRole(w worker, n names, key awskms.CfnKey, deployed []channels.Channel) role {
 	may := []preventive.Statement{
 		allow("Queue", []string{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}, []string{n.queue(w.id())}, nil),
 		allow("Logs", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{n.arn("logs", "log-group:/aws/lambda/"+w.id()+":*")}, nil),
@@ -18,7 +19,7 @@ func workerRole(w worker, n names, key awskms.CfnKey) role {
 			[]string{"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"},
 			[]string{n.table(), n.table() + "/index/" + indexByKey}, nil),
 		allow("HubKey", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*key.AttrArn()}, preventive.Condition{
-			"StringEquals": {"kms:ViaService": {n.service("dynamodb"), n.service("sns"), n.service("sqs")}},
+			"StringEquals": {"kms:ViaService": {n.regional("dynamodb"), n.regional("sns"), n.regional("sqs")}},
 		}),
 	}
 	if w.Scans {
@@ -28,17 +29,22 @@ func workerRole(w worker, n names, key awskms.CfnKey) role {
 		may = append(may, enterMembers(w, n))
 	}
 	if w.Publishes {
-		may = append(may, allow("Notices", []string{"events:PutEvents"}, []string{n.bus()}, preventive.Condition{
-			"StringEquals": {"events:source": {settings.EventSource}},
-		}))
+		may = append(may, mayPublish("Notices", n))
 	}
-	if w.Tells {
-		may = append(may, allow("Topics", []string{"sns:Publish"}, []string{n.topic(settings.TopicChat), n.topic(settings.TopicOwners)}, nil))
+	if w.Notifies {
+		may = append(may, maySend(deployed, n)...)
 	}
 	return role{
 		Name: w.id(), Description: "Doublelock hub: " + w.Does, May: may,
-		Trust: trust("Service", "lambda.amazonaws.com", nil),
+		Trust: trust("Service", n.principal("lambda"), nil),
 	}
+}
+
+// mayPublish lets a worker put our own events on the hub's bus.
+func mayPublish(sid string, n names) preventive.Statement {
+	return allow(sid, []string{"events:PutEvents"}, []string{n.bus()}, preventive.Condition{
+		"StringEquals": {"events:source": {settings.EventSource}},
+	})
 }
 
 // enterMembers lets a worker take its member roles, in accounts of this organization only.

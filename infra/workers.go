@@ -17,7 +17,7 @@ type worker struct {
 	Enters      []string   // member roles it may take
 	Scans       bool       // reads everything that is remembered
 	Publishes   bool       // puts notices on the hub's bus
-	Tells       bool       // publishes to the owners' and chat topics
+	Notifies    bool       // sends by every deployed channel
 	Schedules   []schedule // what wakes it besides rules
 }
 
@@ -35,9 +35,9 @@ var workers = []worker{
 		Enters: []string{settings.RoleRead, settings.RoleTag}, Publishes: true,
 	},
 	{
-		Name: "alert", Does: "tells owners what changed, once",
+		Name: "alert", Does: "notifies owners of what changed, once",
 		Timeout: 30 * time.Second, MemoryMB: 256, Concurrency: 5, Batch: 10,
-		Tells: true,
+		Notifies: true,
 	},
 	{
 		Name: "remediate", Does: "re-keys with the approved key and verifies it",

@@ -30,7 +30,7 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Files:         scripts,
 		UpdateScripts: *update,
-		Cmds:          map[string]func(ts *testscript.TestScript, neg bool, args []string){"town": town},
+		Cmds:          map[string]func(ts *testscript.TestScript, neg bool, args []string){"organization": organization},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("DOCS", filepath.Join(root, "docs"))
 			env.Setenv("TRAIL", filepath.Join(root, "testdata", "trail"))

@@ -13,21 +13,28 @@ import (
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
-	"github.com/doublelock/doublelock/shared/notify/email"
-	"github.com/doublelock/doublelock/shared/notify/slack"
+	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
-// Letter is one message on its way to a topic.
-type Letter struct {
+// Message is a rendered message on its way to people.
+type Message struct {
+	To         string // the address, where the carrier asks for one; "" is the overview, or whoever subscribed
 	Subject    string
 	Text       string
 	Attributes map[string]string // owner, severity, control, account: what subscriptions filter on
 }
 
-// Topic delivers letters to whoever subscribed.
-type Topic interface {
-	Send(ctx context.Context, l Letter) error
+// Sender hands messages to what carries a channel.
+type Sender interface {
+	Send(ctx context.Context, m Message) error
+}
+
+// Channel is a row of the channel list that is deployed, and who sends for it.
+type Channel struct {
+	channels.Channel
+	Sender   Sender
+	Overview string // the address that gets the messages of every owner; "" is none
 }
 
 const (
@@ -36,21 +43,14 @@ const (
 	reserve  = 2 * time.Second // before the function's own deadline, to answer in time
 )
 
-// Names of the channels, which are part of what is remembered of a delivery.
-const (
-	channelEmail = "email"
-	channelChat  = "chat"
-)
-
-// Handler sends notices to people. Chat may be nil; so may Log.
+// Handler sends notices to people. Log may be nil.
 type Handler struct {
-	Email     Topic
-	Chat      Topic
+	Channels  []Channel
 	Claims    store.Claims
-	Directory notify.Directory
-	KeyFor    func(guard.Notice) string // the key to use when fixing
-	Source    string                    // what an event on the hub's bus must come from
-	Account   string                    // and in which account: the hub's
+	Directory notify.Directory // with the addresses that Channels carry
+	KeyFor    notify.KeyFor
+	Source    string // what an event on the hub's bus must come from
+	Account   string // and in which account: the hub's
 	Log       *slog.Logger
 }
 
@@ -70,25 +70,25 @@ func (h *Handler) all(ctx context.Context, messages []events.SQSMessage) map[str
 	failed := map[string]bool{}
 	var deliveries []delivery
 	for _, message := range messages {
-		n, tell, err := h.read(ctx, message)
+		n, notified, err := h.read(ctx, message)
 		switch {
 		case err != nil:
 			failed[message.MessageId] = true
 			h.log().ErrorContext(ctx, "read notice", "message", message.MessageId, "action", "failed", "error", err)
-		case tell:
+		case notified:
 			deliveries = append(deliveries, delivery{n, message.MessageId})
 		}
 	}
-	h.deliver(ctx, channelEmail, h.Email, renderEmail, deliveries, failed)
-	if h.Chat != nil {
-		h.deliver(ctx, channelChat, h.Chat, renderChat, deliveries, failed)
+	deliveries = h.reachable(ctx, deliveries, failed)
+	for _, o := range h.outlets() {
+		h.deliver(ctx, o, deliveries, failed)
 	}
 	return failed
 }
 
-// read takes the notice out of the event, and says whether a person hears of it. Events of others are dropped: whoever
+// read takes the notice out of the event, and says whether a person is notified. Events of others are dropped: whoever
 // may put events on the bus must not be able to write to our owners.
-func (h *Handler) read(ctx context.Context, message events.SQSMessage) (n guard.Notice, tell bool, err error) {
+func (h *Handler) read(ctx context.Context, message events.SQSMessage) (n guard.Notice, notified bool, err error) {
 	var event events.EventBridgeEvent
 	if err := json.Unmarshal([]byte(message.Body), &event); err != nil {
 		return n, false, fmt.Errorf("read event: %w", err)
@@ -110,16 +110,16 @@ func (h *Handler) read(ctx context.Context, message events.SQSMessage) (n guard.
 	return n, true, nil
 }
 
-// deliver sends what was not sent in this channel before. A channel that fails does not hold back the other.
-func (h *Handler) deliver(ctx context.Context, channel string, topic Topic, render renderer, deliveries []delivery, failed map[string]bool) {
+// deliver sends what was not sent on this outlet before. An outlet that fails does not hold back the others.
+func (h *Handler) deliver(ctx context.Context, o outlet, deliveries []delivery, failed map[string]bool) {
 	var items []notify.Item
 	asked := map[string]bool{}
 	for _, d := range deliveries {
-		if asked[d.notice.ID] {
+		if asked[d.notice.ID] || !o.takes(h.Directory, d.notice) {
 			continue // the same notice twice in one batch: what becomes of the first becomes of both
 		}
 		asked[d.notice.ID] = true
-		claim, err := h.Claims.Claim(ctx, notify.DedupeKey(channel, d.notice), lease)
+		claim, err := h.Claims.Claim(ctx, notify.DedupeKey(o.name, d.notice), lease)
 		switch {
 		case err != nil:
 			fail(failed, deliveries, d.notice)
@@ -127,31 +127,31 @@ func (h *Handler) deliver(ctx context.Context, channel string, topic Topic, rend
 		case claim == store.ClaimBusy:
 			fail(failed, deliveries, d.notice) // whoever is at it may still fail
 		case claim == store.ClaimDone:
-			h.line(ctx, d.notice, "repeat", channel, "told before")
+			h.line(ctx, d.notice, "repeat", o.name, "notified before")
 		default:
 			items = append(items, notify.Item{Notice: d.notice, Repeat: claim == store.ClaimAgain})
 		}
 	}
 	news := slices.DeleteFunc(slices.Clone(items), isDigest)
 	for _, m := range notify.Compose(news, h.Directory, h.KeyFor) {
-		h.post(ctx, channel, topic, render, m, about(m, news), deliveries, failed)
+		h.post(ctx, o, m, about(m, news), deliveries, failed)
 	}
 	for _, item := range items {
 		if isDigest(item) {
-			h.post(ctx, channel, topic, render, notify.Digest(item, h.Directory, h.KeyFor), []guard.Notice{item.Notice}, deliveries, failed)
+			h.post(ctx, o, notify.Digest(item, h.Directory, h.KeyFor), []guard.Notice{item.Notice}, deliveries, failed)
 		}
 	}
 }
 
 func isDigest(item notify.Item) bool { return item.Notice.Kind == guard.NoticeDigest }
 
-// post sends one message, and remembers or gives back the notices that it tells.
-func (h *Handler) post(ctx context.Context, channel string, topic Topic, render renderer, m notify.Message, told []guard.Notice, deliveries []delivery, failed map[string]bool) {
-	if err := h.send(ctx, topic, render, m); err != nil {
-		h.undo(ctx, channel, told, deliveries, failed, err)
+// post sends one message, and remembers or gives back the notices that are in it.
+func (h *Handler) post(ctx context.Context, o outlet, m notify.Message, inside []guard.Notice, deliveries []delivery, failed map[string]bool) {
+	if err := o.send(ctx, h.Directory, m); err != nil {
+		h.undo(ctx, o.name, inside, deliveries, failed, err)
 		return
 	}
-	h.done(ctx, channel, m, told)
+	h.done(ctx, o.name, m, inside)
 }
 
 // fail gives back every queue message that brought the notice.
@@ -163,75 +163,34 @@ func fail(failed map[string]bool, deliveries []delivery, n guard.Notice) {
 	}
 }
 
-// about lists the notices that a message tells, those included that a later one in it has overtaken.
+// about lists the notices that a message is about, those included that a later one in it has overtaken.
 func about(m notify.Message, items []notify.Item) []guard.Notice {
-	var told []guard.Notice
+	var inside []guard.Notice
 	for _, item := range items {
-		if m.Tells(item.Notice) {
-			told = append(told, item.Notice)
+		if m.Covers(item.Notice) {
+			inside = append(inside, item.Notice)
 		}
 	}
-	return told
-}
-
-type renderer func(notify.Message) (Letter, error)
-
-func renderEmail(m notify.Message) (Letter, error) {
-	mail := email.Render(m)
-	return Letter{Subject: mail.Subject, Text: mail.Text}, nil
-}
-
-func renderChat(m notify.Message) (Letter, error) {
-	body, err := slack.Render(m)
-	return Letter{Subject: m.Subject(), Text: string(body)}, err
-}
-
-func (h *Handler) send(ctx context.Context, topic Topic, render renderer, m notify.Message) error {
-	letter, err := render(m)
-	if err != nil {
-		return err
-	}
-	letter.Attributes = attributes(m)
-	return topic.Send(ctx, letter)
-}
-
-// several stands for an attribute of a message about more than one account or control. Subscriptions that must get
-// everything of an owner filter on the owner alone.
-const several = "several"
-
-func attributes(m notify.Message) map[string]string {
-	one := func(list []string) string {
-		switch len(list) {
-		case 0:
-			return "none"
-		case 1:
-			return list[0]
-		default:
-			return several
-		}
-	}
-	return map[string]string{
-		"owner": m.Route, "severity": string(m.Severity()), "control": one(m.Controls()), "account": one(m.Accounts()),
-	}
+	return inside
 }
 
 // undo gives the notices back: the queue brings them again.
-func (h *Handler) undo(ctx context.Context, channel string, told []guard.Notice, deliveries []delivery, failed map[string]bool, cause error) {
+func (h *Handler) undo(ctx context.Context, channel string, sent []guard.Notice, deliveries []delivery, failed map[string]bool, cause error) {
 	ctx = context.WithoutCancel(ctx)
-	for _, n := range told {
+	for _, n := range sent {
 		fail(failed, deliveries, n)
 		if err := h.Claims.Release(ctx, notify.DedupeKey(channel, n)); err != nil {
 			h.log().ErrorContext(ctx, "release notice", "id", n.ID, "action", "failed", "error", err)
 		}
 	}
-	h.log().ErrorContext(ctx, "send message", "channel", channel, "notices", len(told), "action", "failed", "error", cause)
+	h.log().ErrorContext(ctx, "send message", "channel", channel, "notices", len(sent), "action", "failed", "error", cause)
 }
 
-// done remembers what was told. If even that fails, the claim's lease still keeps repeats away for a while, and what is
-// told again after it says so.
-func (h *Handler) done(ctx context.Context, channel string, m notify.Message, told []guard.Notice) {
+// done remembers what was sent. If even that fails, the claim's lease still keeps repeats away for a while, and what is
+// sent again after it says so.
+func (h *Handler) done(ctx context.Context, channel string, m notify.Message, sent []guard.Notice) {
 	ctx = context.WithoutCancel(ctx)
-	for _, n := range told {
+	for _, n := range sent {
 		if err := h.Claims.Delivered(ctx, notify.DedupeKey(channel, n), remember); err != nil {
 			h.log().ErrorContext(ctx, "remember notice", "id", n.ID, "action", "failed", "error", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,28 +16,29 @@ import (
 	"github.com/doublelock/doublelock/handlers/alert"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
+	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/notify/notifytest"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
 // post is a topic and a store of deliveries in one, with a clock.
 type post struct {
-	now     time.Time
-	letters []alert.Letter
-	claims  map[string]time.Time // when the lease ends
-	done    map[string]bool
-	broken  map[string]error // by step: claim, send, delivered
+	now      time.Time
+	messages []alert.Message
+	claims   map[string]time.Time // when the lease ends
+	done     map[string]bool
+	broken   map[string]error // by step: claim, send, delivered
 }
 
 func newPost() *post {
 	return &post{now: notifytest.At, claims: map[string]time.Time{}, done: map[string]bool{}, broken: map[string]error{}}
 }
 
-func (p *post) Send(_ context.Context, l alert.Letter) error {
+func (p *post) Send(_ context.Context, m alert.Message) error {
 	if p.broken["send"] != nil {
 		return p.broken["send"]
 	}
-	p.letters = append(p.letters, l)
+	p.messages = append(p.messages, m)
 	return nil
 }
 
@@ -70,8 +72,14 @@ func (p *post) Release(_ context.Context, id string) error {
 }
 
 func (p *post) handler() *alert.Handler {
-	return &alert.Handler{Email: p, Claims: p, Directory: notifytest.Directory(), Source: "doublelock", Account: "999988887777",
-		KeyFor: func(guard.Notice) string { return notifytest.Key }}
+	return &alert.Handler{Channels: []alert.Channel{{Channel: row("email"), Sender: p}}, Claims: p, Directory: notifytest.Directory(), Source: "doublelock", Account: "999988887777",
+		KeyFor: notifytest.KeyFor}
+}
+
+// row is a row of the channel list.
+func row(name string) channels.Channel {
+	all := channels.All()
+	return all[slices.IndexFunc(all, func(c channels.Channel) bool { return c.Name == name })]
 }
 
 func envelope(n guard.Notice, change func(*events.EventBridgeEvent)) string {
@@ -116,19 +124,19 @@ func TestOneMessagePerOwnerWithOnlyTheirResources(t *testing.T) {
 	theirs := notifytest.Opened(guard.SecretReplicaKey, "stray", "cli")
 	theirs.Tags = nil
 	handle(t, p.handler(), opened("app"), opened("db"), envelope(theirs, nil))
-	if len(p.letters) != 2 {
-		t.Fatalf("%d letters, want one for payments and one for security", len(p.letters))
+	if len(p.messages) != 2 {
+		t.Fatalf("%d messages, want one for payments and one for security", len(p.messages))
 	}
 	want := []map[string]string{
 		{"owner": "payments", "severity": "high", "control": "DL.SECRET.1", "account": "111122223333"},
 		{"owner": "security", "severity": "high", "control": "DL.SECRET.3", "account": "111122223333"},
 	}
-	for i, letter := range p.letters {
-		if diff := cmp.Diff(want[i], letter.Attributes); diff != "" {
-			t.Errorf("attributes of letter %d (-want +got):\n%s", i, diff)
+	for i, message := range p.messages {
+		if diff := cmp.Diff(want[i], message.Attributes); diff != "" {
+			t.Errorf("attributes of message %d (-want +got):\n%s", i, diff)
 		}
 	}
-	if body := p.letters[0].Text; !strings.Contains(body, "app") || !strings.Contains(body, "db") || strings.Contains(body, "stray") {
+	if body := p.messages[0].Text; !strings.Contains(body, "app") || !strings.Contains(body, "db") || strings.Contains(body, "stray") {
 		t.Errorf("payments reads:\n%s", body)
 	}
 }
@@ -160,8 +168,8 @@ func TestWhoIsTold(t *testing.T) {
 			if failed := handle(t, p.handler(), tt.body); len(failed) > 0 {
 				t.Errorf("%v failed", failed)
 			}
-			if len(p.letters) != tt.want {
-				t.Errorf("%d letters, want %d", len(p.letters), tt.want)
+			if len(p.messages) != tt.want {
+				t.Errorf("%d messages, want %d", len(p.messages), tt.want)
 			}
 		})
 	}
@@ -173,8 +181,8 @@ func TestRepeatsAreNotTold(t *testing.T) {
 	handle(t, h, opened("app"), opened("app"))
 	handle(t, h, opened("app"))
 	handle(t, p.handler(), opened("app"))
-	if len(p.letters) != 1 {
-		t.Errorf("%d letters, want 1", len(p.letters))
+	if len(p.messages) != 1 {
+		t.Errorf("%d messages, want 1", len(p.messages))
 	}
 }
 
@@ -186,10 +194,10 @@ func TestFailedSendComesAgainAndIsTold(t *testing.T) {
 		t.Fatalf("messages that come again (-want +got):\n%s", diff)
 	}
 	delete(p.broken, "send")
-	if failed := handle(t, h, opened("app"), opened("db")); len(failed) > 0 || len(p.letters) != 1 {
-		t.Errorf("failed %v, %d letters", failed, len(p.letters))
+	if failed := handle(t, h, opened("app"), opened("db")); len(failed) > 0 || len(p.messages) != 1 {
+		t.Errorf("failed %v, %d messages", failed, len(p.messages))
 	}
-	if strings.Contains(p.letters[0].Text, "may have had") {
+	if strings.Contains(p.messages[0].Text, "may have had") {
 		t.Error("a first telling is called a repeat")
 	}
 }
@@ -197,20 +205,20 @@ func TestFailedSendComesAgainAndIsTold(t *testing.T) {
 func TestOneChannelDoesNotHoldBackTheOther(t *testing.T) {
 	mail, chat := newPost(), newPost()
 	h := mail.handler()
-	h.Chat = chat
+	h.Channels = append(h.Channels, alert.Channel{Channel: row("chat"), Sender: chat, Overview: "C0PAYMENTS"})
 	chat.broken["send"] = errors.New("chat is down")
-	if failed := handle(t, h, opened("app")); len(failed) != 1 || len(mail.letters) != 1 {
-		t.Fatalf("failed %v, %d mails", failed, len(mail.letters))
+	if failed := handle(t, h, opened("app")); len(failed) != 1 || len(mail.messages) != 1 {
+		t.Fatalf("failed %v, %d mails", failed, len(mail.messages))
 	}
 	delete(chat.broken, "send")
 	if failed := handle(t, h, opened("app")); len(failed) > 0 {
 		t.Fatalf("failed %v", failed)
 	}
-	if len(mail.letters) != 1 || len(chat.letters) != 1 {
-		t.Errorf("%d mails and %d chat messages, want one each", len(mail.letters), len(chat.letters))
+	if len(mail.messages) != 1 || len(chat.messages) != 1 {
+		t.Errorf("%d mails and %d chat messages, want one each", len(mail.messages), len(chat.messages))
 	}
-	if !json.Valid([]byte(chat.letters[0].Text)) {
-		t.Errorf("chat message is not JSON: %s", chat.letters[0].Text)
+	if !json.Valid([]byte(chat.messages[0].Text)) {
+		t.Errorf("chat message is not JSON: %s", chat.messages[0].Text)
 	}
 }
 
@@ -221,15 +229,15 @@ func TestDeathBetweenSendingAndRememberingIsAdmitted(t *testing.T) {
 	p.broken["delivered"] = errors.New("died")
 	handle(t, p.handler(), opened("app"))
 	delete(p.broken, "delivered")
-	if failed := handle(t, p.handler(), opened("app")); len(failed) != 1 || len(p.letters) != 1 {
-		t.Fatalf("while the claim lasts: failed %v, %d letters", failed, len(p.letters))
+	if failed := handle(t, p.handler(), opened("app")); len(failed) != 1 || len(p.messages) != 1 {
+		t.Fatalf("while the claim lasts: failed %v, %d messages", failed, len(p.messages))
 	}
 	p.now = p.now.Add(10 * time.Minute)
-	if failed := handle(t, p.handler(), opened("app")); len(failed) > 0 || len(p.letters) != 2 {
-		t.Fatalf("after it: failed %v, %d letters", failed, len(p.letters))
+	if failed := handle(t, p.handler(), opened("app")); len(failed) > 0 || len(p.messages) != 2 {
+		t.Fatalf("after it: failed %v, %d messages", failed, len(p.messages))
 	}
-	if !strings.Contains(p.letters[1].Text, "may have had this message before") {
-		t.Errorf("the repeat does not say so:\n%s", p.letters[1].Text)
+	if !strings.Contains(p.messages[1].Text, "may have had this message before") {
+		t.Errorf("the repeat does not say so:\n%s", p.messages[1].Text)
 	}
 }
 
@@ -238,11 +246,11 @@ func TestOpenedAndResolvedInOneBatchIsToldAsResolved(t *testing.T) {
 	h := p.handler()
 	resolved := envelope(notifytest.Resolved(guard.SecretDefaultKey, "app"), nil)
 	handle(t, h, resolved, opened("app")) // the queue has turned them round
-	if len(p.letters) != 1 || !strings.Contains(p.letters[0].Subject, "DONE") {
-		t.Fatalf("letters %+v", p.letters)
+	if len(p.messages) != 1 || !strings.Contains(p.messages[0].Subject, "DONE") {
+		t.Fatalf("messages %+v", p.messages)
 	}
 	handle(t, h, opened("app"))
-	if len(p.letters) != 1 {
+	if len(p.messages) != 1 {
 		t.Error("the overtaken notice was told after all")
 	}
 }
@@ -253,8 +261,8 @@ func TestBrokenMessagesGoBackAndTheOthersAreTold(t *testing.T) {
 	if diff := cmp.Diff([]string{"m0", "m2"}, handle(t, p.handler(), "{", opened("app"), nameless)); diff != "" {
 		t.Errorf("messages that come again (-want +got):\n%s", diff)
 	}
-	if len(p.letters) != 1 {
-		t.Errorf("%d letters, want 1", len(p.letters))
+	if len(p.messages) != 1 {
+		t.Errorf("%d messages, want 1", len(p.messages))
 	}
 	p.broken["claim"] = guard.ErrThrottled
 	if failed := handle(t, p.handler(), opened("db")); len(failed) != 1 {
@@ -269,9 +277,9 @@ func FuzzHandleNeverPanics(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		p := newPost()
 		handle(t, p.handler(), body)
-		for _, l := range p.letters {
-			if len(l.Subject) > notify.MaxSubject || l.Attributes["owner"] == "" {
-				t.Errorf("subject of %d bytes, owner %q", len(l.Subject), l.Attributes["owner"])
+		for _, m := range p.messages {
+			if len(m.Subject) > notify.MaxSubject || m.Attributes["owner"] == "" {
+				t.Errorf("subject of %d bytes, owner %q", len(m.Subject), m.Attributes["owner"])
 			}
 		}
 	})
@@ -280,7 +288,7 @@ func FuzzHandleNeverPanics(f *testing.F) {
 func TestADigestIsOneMessageOnceADay(t *testing.T) {
 	open := func(name string) guard.Notice { return notifytest.Opened(guard.SecretDefaultKey, name, "") }
 	digest := guard.Notice{
-		ID: "digest|team-payments|2026-06-02", Kind: guard.NoticeDigest, Name: "team-payments", Resource: "doublelock:digest:team-payments",
+		ID: "digest|payments|2026-06-02", Kind: guard.NoticeDigest, Name: "payments", Resource: "doublelock:digest:payments",
 		Open: []guard.Notice{open("app"), open("db")}, Detail: "7 more findings of yours are open; the most urgent come first.",
 	}
 	p := newPost()
@@ -289,21 +297,21 @@ func TestADigestIsOneMessageOnceADay(t *testing.T) {
 		t.Errorf("failed: %v", failed)
 	}
 	handle(t, p.handler(), body)
-	if len(p.letters) != 2 {
-		t.Fatalf("%d letters, want the news and one digest: %+v", len(p.letters), p.letters)
+	if len(p.messages) != 2 {
+		t.Fatalf("%d messages, want the news and one digest: %+v", len(p.messages), p.messages)
 	}
-	l := p.letters[1]
-	if l.Subject != "[Doublelock] HIGH: 2 resources still need you" || l.Attributes["owner"] != "team-payments" {
-		t.Errorf("subject %q, attributes %v", l.Subject, l.Attributes)
+	m := p.messages[1]
+	if m.Subject != "[Doublelock] HIGH: 2 resources still need you" || m.Attributes["owner"] != "payments" {
+		t.Errorf("subject %q, attributes %v", m.Subject, m.Attributes)
 	}
 	for _, want := range []string{"app", "db", "7 more findings of yours"} {
-		if !strings.Contains(l.Text, want) {
-			t.Errorf("the digest does not say %q:\n%s", want, l.Text)
+		if !strings.Contains(m.Text, want) {
+			t.Errorf("the digest does not say %q:\n%s", want, m.Text)
 		}
 	}
-	digest.ID, digest.Open = "digest|team-payments|2026-06-03", nil
+	digest.ID, digest.Open = "digest|payments|2026-06-03", nil
 	handle(t, p.handler(), envelope(digest, nil))
-	if len(p.letters) != 2 {
+	if len(p.messages) != 2 {
 		t.Error("an empty digest was told")
 	}
 }
@@ -317,8 +325,8 @@ func TestADigestThatCouldNotBeSentComesAgain(t *testing.T) {
 		t.Errorf("failed: %v", failed)
 	}
 	delete(p.broken, "send")
-	if failed := handle(t, p.handler(), body); failed != nil || len(p.letters) != 1 {
-		t.Errorf("failed: %v, letters %+v", failed, p.letters)
+	if failed := handle(t, p.handler(), body); failed != nil || len(p.messages) != 1 {
+		t.Errorf("failed: %v, messages %+v", failed, p.messages)
 	}
 }
 
@@ -334,8 +342,8 @@ func TestAFindingIsNotLostBesideABlindSpotOfTheSameResource(t *testing.T) {
 		t.Fatalf("failed: %v", failed)
 	}
 	owners := map[string]bool{}
-	for _, l := range p.letters {
-		owners[l.Attributes["owner"]] = strings.Contains(l.Text, "is under the AWS managed key")
+	for _, m := range p.messages {
+		owners[m.Attributes["owner"]] = strings.Contains(m.Text, "is under the AWS managed key")
 	}
 	if diff := cmp.Diff(map[string]bool{"payments": true, "security": false}, owners); diff != "" {
 		t.Errorf("owners who are told, and whether of the finding (-want +got):\n%s", diff)
@@ -349,7 +357,7 @@ func TestWithoutAnAccountNothingIsTheHubsOwn(t *testing.T) {
 	p := newPost()
 	h := p.handler()
 	h.Account = ""
-	if failed := handle(t, h, opened("app")); failed != nil || len(p.letters) > 0 {
-		t.Errorf("failed %v, %d letters from an account nobody named", failed, len(p.letters))
+	if failed := handle(t, h, opened("app")); failed != nil || len(p.messages) > 0 {
+		t.Errorf("failed %v, %d messages from an account nobody named", failed, len(p.messages))
 	}
 }

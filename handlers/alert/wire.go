@@ -7,9 +7,12 @@ import (
 
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/hub"
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/cloud/topics"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -19,25 +22,63 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
-	handler := &Handler{
-		Email: topic{topics.New(h.Cloud), getenv(settings.EnvOwnersTopic)}, Claims: table.Open(h.Cloud, h.Table), Directory: h.Directory(),
-		KeyFor: func(n guard.Notice) string { return h.Runtime.KeyFor(n.Account, n.Region, n.Tags) },
+	return &Handler{
+		Channels: deployed(h, getenv), Claims: table.Open(h.Cloud, h.Table), Directory: h.Directory(),
+		KeyFor: func(n guard.Notice, region string) string { return h.Runtime.KeyFor(n.Account, region, n.Tags) },
 		Source: settings.EventSource, Account: h.Account, Log: h.Log,
-	}
-	if chat := getenv(settings.EnvChatTopic); chat != "" {
-		handler.Chat = topic{topics.New(h.Cloud), chat}
-	}
-	return handler, nil
+	}, nil
 }
 
-// topic sends letters to one SNS topic.
+// deployed are the channels whose variable says where to send: infra writes it for what it deploys.
+func deployed(h hub.Hub, getenv func(string) string) []Channel {
+	var all []Channel
+	for _, row := range channels.All() {
+		if target := getenv(row.Env); target != "" {
+			all = append(all, Channel{Channel: row, Sender: sender(h.Cloud, row, target), Overview: h.Runtime.Overview[row.Field.Name]})
+		}
+	}
+	return all
+}
+
+func sender(c *cloud.Cloud, row channels.Channel, target string) Sender {
+	switch {
+	case row.Carrier.Destination != nil:
+		return destination{bus.Open(c, target), row.Carrier.Destination.DetailType}
+	case row.Carrier.Chatbot != nil:
+		return chatbot{topic{topics.New(c), target}, *row.Carrier.Chatbot}
+	default:
+		return topic{topics.New(c), target}
+	}
+}
+
+// topic sends to whoever subscribed to one SNS topic.
 type topic struct {
 	topics *topics.Topics
 	arn    string
 }
 
-func (t topic) Send(ctx context.Context, l Letter) error {
+func (t topic) Send(ctx context.Context, m Message) error {
 	return t.topics.Publish(ctx, t.arn, topics.Message{
-		Subject: l.Subject, ByProtocol: map[string]string{"default": l.Text}, Attributes: l.Attributes,
+		Subject: m.Subject, ByProtocol: map[string]string{"default": m.Text}, Attributes: m.Attributes,
 	})
+}
+
+// chatbot sends to the topic of an address.
+type chatbot struct {
+	topic
+	carrier channels.Chatbot
+}
+
+func (b chatbot) Send(ctx context.Context, m Message) error {
+	return topic{b.topics, b.carrier.TopicFor(b.arn, m.To)}.Send(ctx, m)
+}
+
+// destination sends events that an API destination posts.
+type destination struct {
+	bus        *bus.Bus
+	detailType string
+}
+
+func (d destination) Send(ctx context.Context, m Message) error {
+	return d.bus.Send(ctx, d.detailType, m.Text)
 }

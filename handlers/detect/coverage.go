@@ -14,11 +14,16 @@ import (
 // refused and its full ARN is known, else of the whole account and Region, once for all its secrets.
 func (h *Handler) unseen(ctx context.Context, rec guard.Record, l *look, cause error) (Outcome, error) {
 	target := guard.Secret{ARN: secretARN(l.ref), Account: l.ref.Account, Region: l.ref.Region, Name: rec.Name}
-	why := "access to the secret was denied"
-	if errors.Is(cause, guard.ErrNotOurs) {
-		why = "the account and Region could not be entered: no member role, or not guarded"
+	blind := guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseDenied}
+	switch {
+	case errors.Is(cause, guard.ErrNotOurs):
+		blind = guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNotEntered}
+	case !canonical.MatchString(target.ARN):
+		blind.Part = guard.PartLocation
+	case h.readsOthers(ctx, l.ref):
+		blind.Cause = guard.CauseItsPolicy
 	}
-	if errors.Is(cause, guard.ErrNotOurs) || !canonical.MatchString(target.ARN) {
+	if blind.Part == guard.PartLocation {
 		target.ARN, target.Name = placeARN(l.ref.Account, l.ref.Region), ""
 		h.seen.set(target.ARN, false)
 	}
@@ -31,10 +36,21 @@ func (h *Handler) unseen(ctx context.Context, rec guard.Record, l *look, cause e
 			return Outcome{}, fmt.Errorf("open coverage finding: %w", err)
 		}
 	}
-	if _, err := h.commit(ctx, rec, guard.ReconcileUnseen(rec, target, why, h.Now(), l.cause)); err != nil {
+	if _, err := h.commit(ctx, rec, guard.ReconcileUnseen(rec, target, blind, h.Now(), l.cause)); err != nil {
 		return Outcome{}, err
 	}
-	return Outcome{Action: "unseen", Reason: why, Control: string(guard.OrgCoverage)}, nil
+	reason := guard.Describe(guard.OrgCoverage, guard.Fail, guard.Subject{Blind: &blind})
+	return Outcome{Action: "unseen", Reason: reason, Control: string(guard.OrgCoverage)}, nil
+}
+
+// noSecret is a name that no secret has. Whoever may look at secrets is told that it does not exist, whoever may not is
+// denied: AWS decides on the right before it looks.
+const noSecret = "doublelock/no-such-secret"
+
+// readsOthers reports whether we may look at other secrets in the account and Region of one that was denied.
+func (h *Handler) readsOthers(ctx context.Context, denied guard.SecretRef) bool {
+	_, err := h.Secrets.Describe(ctx, guard.SecretRef{Account: denied.Account, Region: denied.Region, ID: noSecret})
+	return err == nil || errors.Is(err, guard.ErrGone)
 }
 
 // canonical matches the ARN of one secret with the six characters that Secrets Manager adds to its name.

@@ -143,10 +143,13 @@ func TestBlindSpotIsAFindingAndNotSilence(t *testing.T) {
 	const place = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:*"
 	for name, tt := range map[string]struct {
 		refusal error
+		all     bool // secrets are refused
 		record  string
+		blind   guard.BlindSpot
 	}{
-		"no member role: the whole place":        {guard.ErrNotOurs, place},
-		"one secret denies us: that secret only": {guard.ErrDenied, arnOf("app")},
+		"no member role: the whole place":                        {guard.ErrNotOurs, true, place, guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNotEntered}},
+		"one secret denies us: that secret, by its policy":       {guard.ErrDenied, false, arnOf("app"), guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseItsPolicy}},
+		"every secret denies us: our role, until we know better": {guard.ErrDenied, true, arnOf("app"), guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseDenied}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -157,6 +160,9 @@ func TestBlindSpotIsAFindingAndNotSilence(t *testing.T) {
 			handle(t, h, look)
 			w.published = nil
 			w.refusal[s.ARN] = tt.refusal
+			if tt.all {
+				w.refusal["doublelock/no-such-secret"] = tt.refusal
+			}
 			if failed := handle(t, h, look, look); len(failed) > 0 {
 				t.Fatalf("%v failed", failed)
 			}
@@ -166,7 +172,10 @@ func TestBlindSpotIsAFindingAndNotSilence(t *testing.T) {
 			if rec := w.load(tt.record); rec.State != guard.StateUnknown || len(rec.Open()) != 1 {
 				t.Errorf("record of %s: state %s, open %v", tt.record, rec.State, rec.Open())
 			}
-			delete(w.refusal, s.ARN)
+			if blind := w.published[0].Finding.Subject.Blind; blind == nil || *blind != tt.blind {
+				t.Errorf("blind spot %+v, want %+v", blind, tt.blind)
+			}
+			clear(w.refusal)
 			w.now = w.now.Add(time.Hour)
 			handle(t, h, look)
 			want := []string{"finding_opened DL.ORG.1", "finding_resolved DL.ORG.1"}
@@ -208,9 +217,59 @@ func TestDisabledKeyOpensOneIncidentThatSaysWhatDoesNotStop(t *testing.T) {
 	w.keys[cmk] = k
 	w.now = w.now.Add(time.Minute)
 	handle(t, h, call{name: "EnableKey", key: cmk}.body())
-	want = append(want, "finding_resolved DL.SECRET.4", "finding_resolved DL.SECRET.4")
+	want = append(want, "key_restored", "finding_resolved DL.SECRET.4", "finding_resolved DL.SECRET.4")
 	if diff := cmp.Diff(want, w.kinds()); diff != "" {
 		t.Errorf("published in the end (-want +got):\n%s", diff)
+	}
+}
+
+// Only what makes things worse is an incident. Whoever was alarmed is told when it is over.
+func TestWhatBecomesOfAKeyIsAnIncidentOnlyWhereSomethingStops(t *testing.T) {
+	for sentence, tt := range map[string]struct {
+		event string
+		state guard.KeyState
+		empty bool
+		lame  bool // the search for secrets fails
+		want  []string
+	}{
+		"a disabled key":                             {event: "DisableKey", state: guard.KeyDisabled, want: []string{"incident_opened", "finding_opened DL.SECRET.4"}},
+		"a key that will be deleted":                 {event: "ScheduleKeyDeletion", state: guard.KeyPendingDeletion, want: []string{"incident_opened", "finding_opened DL.SECRET.4"}},
+		"a deletion that was canceled":               {event: "CancelKeyDeletion", state: guard.KeyDisabled, want: []string{"key_restored", "finding_opened DL.SECRET.4"}},
+		"a canceled deletion, enabled since":         {event: "CancelKeyDeletion", state: guard.KeyEnabled, want: []string{"key_restored"}},
+		"a canceled deletion, scheduled again since": {event: "CancelKeyDeletion", state: guard.KeyPendingDeletion, want: []string{"incident_opened", "finding_opened DL.SECRET.4"}},
+		"an enabled key":                             {event: "EnableKey", state: guard.KeyEnabled, want: []string{"key_restored"}},
+		"a disabled key that is enabled since":       {event: "DisableKey", state: guard.KeyEnabled},
+		"a key with no secret that will be deleted":  {event: "ScheduleKeyDeletion", state: guard.KeyPendingDeletion, empty: true},
+		"and is not after all":                       {event: "CancelKeyDeletion", state: guard.KeyDisabled, empty: true},
+		"nor is its enabling news":                   {event: "EnableKey", state: guard.KeyEnabled, empty: true},
+		"a key of which nobody knows what is under it": {event: "DisableKey", state: guard.KeyDisabled, empty: true, lame: true,
+			want: []string{"incident_opened"}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w := newWorld()
+			h := w.handler()
+			if !tt.empty {
+				w.add("app", cmk)
+				handle(t, h, call{name: "CreateSecret", secret: arnOf("app")}.body())
+			}
+			w.published = nil
+			k := w.keys[cmk]
+			k.State = tt.state
+			w.keys[cmk] = k
+			w.trip = func(step string) error {
+				if tt.lame && step == "using key" {
+					return guard.ErrDenied
+				}
+				return nil
+			}
+			body := call{name: tt.event, key: cmk}.body()
+			if failed := handle(t, h, body, body); len(failed) > 0 {
+				t.Fatalf("%v failed", failed)
+			}
+			if diff := cmp.Diff(tt.want, w.kinds()); diff != "" {
+				t.Errorf("published (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -39,7 +39,7 @@ func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cau
 	if err != nil {
 		return Outcome{}, err
 	}
-	outcome, err := h.openIncident(ctx, c, cause, key, secrets, partial)
+	outcome, err := h.announceKey(ctx, c, cause, key, secrets, partial)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -54,20 +54,38 @@ func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cau
 	return outcome, nil
 }
 
-// openIncident tells of a key that cannot be used before any secret is looked at again: it must not wait for them. Whose
-// hand it was does not matter: readers fail all the same, and a name that silences incidents would be worth stealing.
-func (h *Handler) openIncident(ctx context.Context, c trail.Change, cause guard.Cause, key guard.Key, secrets []guard.Secret, partial error) (Outcome, error) {
+// announceKey publishes what an event means for the secrets under a key, before any of them is looked at again: it must
+// not wait for them. Whose hand it was does not matter: readers fail all the same, and a name that silences incidents
+// would be worth stealing.
+func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.Cause, key guard.Key, secrets []guard.Secret, partial error) (Outcome, error) {
+	blast := guard.Blast(key, secrets)
 	state := string(key.State)
+	kind, action := guard.NoticeIncident, "incident"
 	switch {
-	case usable(key.State), key.State == guard.KeyStateUnknown && c.EventName == "EnableKey":
-		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %d secrets are under it", state, len(secrets))}, nil
-	case len(secrets) == 0 && partial == nil:
+	case blast.Empty() && partial == nil:
 		return Outcome{Action: "unchanged", Reason: "key is " + state + ", no secret is under it"}, nil
+	case restores(c.EventName, key.State):
+		kind, action = guard.NoticeKeyRestored, "restored"
+	case usable(key.State), key.State == guard.KeyStateUnknown && (c.EventName == "EnableKey" || c.EventName == "CancelKeyDeletion"):
+		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %d secrets are under it", state, len(secrets))}, nil
 	}
-	if err := h.Bus.Publish(ctx, []guard.Notice{h.incident(c, cause, key, secrets, partial)}); err != nil {
-		return Outcome{}, fmt.Errorf("tell of incident: %w", err)
+	if err := h.Bus.Publish(ctx, []guard.Notice{h.keyNotice(kind, c, cause, key, blast, partial)}); err != nil {
+		return Outcome{}, fmt.Errorf("publish what became of the key: %w", err)
 	}
-	return Outcome{Action: "incident", Reason: "key is " + state, Control: string(guard.SecretKeyUnusable)}, nil
+	return Outcome{Action: action, Reason: "key is " + state, Control: string(guard.SecretKeyUnusable)}, nil
+}
+
+// restores reports whether a call made things better: the key can be used again, or will not be deleted after all, which
+// leaves it disabled and is no second incident.
+func restores(eventName string, now guard.KeyState) bool {
+	switch eventName {
+	case "EnableKey", "ImportKeyMaterial":
+		return now.Usable()
+	case "CancelKeyDeletion":
+		return now.Usable() || now == guard.KeyDisabled || now == guard.KeyPendingImport
+	default:
+		return false
+	}
 }
 
 func usable(s guard.KeyState) bool {
@@ -164,18 +182,18 @@ func unreadable(rec guard.Record, key guard.Key) guard.Secret {
 	return guard.Secret{ARN: rec.Resource, Name: rec.Name, Account: rec.Account, Region: rec.Region, Key: key, VersionsUnread: true}
 }
 
-// incident tells what stops, and what does not. Its ID is that of the event and the key's state, so that a repeated
-// event is told once; the records of two accounts of one call share it.
-func (h *Handler) incident(c trail.Change, cause guard.Cause, key guard.Key, secrets []guard.Secret, partial error) guard.Notice {
-	blast := fitting(guard.Blast(key, secrets))
+// keyNotice says what stops with a key, and what does not. Its ID is that of the event and the key's state, so that a
+// repeated event has one; the records of two accounts of one call share it.
+func (h *Handler) keyNotice(kind guard.NoticeKind, c trail.Change, cause guard.Cause, key guard.Key, blast guard.BlastRadius, partial error) guard.Notice {
+	blast = fitting(blast)
 	id := c.SharedEventID
 	if id == "" {
 		id = c.EventID
 	}
 	n := guard.Notice{
-		ID:   fmt.Sprintf("%s|%s|%s|%s", key.ARN, guard.NoticeIncident, key.State, id),
-		Kind: guard.NoticeIncident, At: h.Now().UTC(), Account: key.Account, Region: key.Region, Resource: key.ARN, Name: keyName(key),
-		Decision: guard.Decision{Reason: "secrets stop opening"}, Blast: &blast, Tags: key.Tags,
+		ID:   fmt.Sprintf("%s|%s|%s|%s", key.ARN, kind, key.State, id),
+		Kind: kind, At: h.Now().UTC(), Account: key.Account, Region: key.Region, Resource: key.ARN, Name: keyName(key),
+		Decision: guard.Decision{Reason: "secrets are under the key"}, Blast: &blast, Tags: key.Tags,
 		Actor: cause.Actor, Tool: cause.Tool, EventID: cause.EventID,
 	}
 	if partial != nil {

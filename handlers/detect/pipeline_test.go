@@ -16,6 +16,7 @@ import (
 	"github.com/doublelock/doublelock/handlers/alert"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
+	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
@@ -74,18 +75,18 @@ func (f claims) Release(_ context.Context, id string) error {
 	return nil
 }
 
-// inbox counts what a person is told in one channel. There is one owner, so one letter tells all that the process holds.
+// inbox counts what a person is told in one channel. There is one owner, so one message has all that the process holds.
 type inbox struct {
 	claims  claims
 	channel string
 }
 
-func (f inbox) Send(_ context.Context, l alert.Letter) error {
+func (f inbox) Send(_ context.Context, l alert.Message) error {
 	if err := f.claims.p.trip("send"); err != nil {
 		return err
 	}
 	if l.Subject == "" || l.Attributes["owner"] != "payments" {
-		return fmt.Errorf("letter %q for %q", l.Subject, l.Attributes["owner"])
+		return fmt.Errorf("message %q for %q", l.Subject, l.Attributes["owner"])
 	}
 	for id := range f.claims.held {
 		if strings.HasPrefix(id, f.channel) {
@@ -97,10 +98,14 @@ func (f inbox) Send(_ context.Context, l alert.Letter) error {
 
 func (p *pipeline) alert() *alert.Handler {
 	mine := claims{p, map[string]bool{}}
+	var deployed []alert.Channel
+	for _, row := range channels.All()[:2] {
+		deployed = append(deployed, alert.Channel{Channel: row, Sender: inbox{mine, row.Name}, Overview: "C0OVERVIEW"})
+	}
 	return &alert.Handler{
-		Email: inbox{mine, "email"}, Chat: inbox{mine, "chat"}, Claims: mine, Source: "doublelock", Account: account,
-		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "payments", Channels: map[string]notify.Address{"payments": {}}},
-		KeyFor:    func(guard.Notice) string { return "alias/doublelock/secrets" },
+		Channels: deployed, Claims: mine, Source: "doublelock", Account: account,
+		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "payments", Channels: map[string]notify.Address{"payments": {"email": "payments@example.com"}}},
+		KeyFor:    func(guard.Notice, string) string { return "alias/doublelock/secrets" },
 	}
 }
 

@@ -73,8 +73,8 @@ func TestASecretWhoseKeyCannotBeReadIsABlindSpotAndNotSilence(t *testing.T) {
 	if diff := cmp.Diff([]string{"finding_opened DL.ORG.1"}, w.kinds()); diff != "" {
 		t.Fatalf("published (-want +got):\n%s", diff)
 	}
-	if n := w.published[0]; !n.Notified() || n.Finding.Detail != "the metadata of its key "+theirs+" could not be read" {
-		t.Errorf("notified %v, detail %q", n.Notified(), n.Finding.Detail)
+	if n := w.published[0]; !n.Notified() || n.Finding.Describe() != "the metadata of its key "+theirs+" could not be read" {
+		t.Errorf("notified %v, detail %q", n.Notified(), n.Finding.Describe())
 	}
 	w.now = w.now.Add(time.Minute)
 	k := w.keys[cmk]

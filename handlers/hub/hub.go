@@ -81,7 +81,7 @@ func (h Hub) Directory() notify.Directory {
 	o := h.Runtime.Owners
 	d := notify.Directory{Tags: o.Tags, Fallback: o.Fallback, Channels: map[string]notify.Address{}}
 	for owner, channel := range o.Channels {
-		d.Channels[owner] = notify.Address{Email: channel.Email, SlackChannel: channel.SlackChannel}
+		d.Channels[owner] = notify.Address(channel)
 	}
 	return d
 }

@@ -1,5 +1,5 @@
-// Package remediate moves a secret that failed its control to a customer managed key, and proves that it did.
+// Package remediate decides whether a secret that failed its control is moved to a customer managed key, and to which,
+// and has the machine of package migration move it. It changes nothing itself.
 //
-// It acts on one secret at a time, never without a journal entry that says the way back, never on what it does not
-// fully understand, and never twice in ten minutes. It reads no value and writes none, so it cannot seal a secret.
+// It decides afresh from what is true now, however old the notice is that asked.
 package remediate

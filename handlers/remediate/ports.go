@@ -6,14 +6,12 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
-	"github.com/doublelock/doublelock/shared/store"
+	"github.com/doublelock/doublelock/shared/migration"
 )
 
-// Secrets is where secrets are looked at and re-keyed.
+// Secrets is where secrets are looked at.
 type Secrets interface {
 	Describe(ctx context.Context, ref guard.SecretRef) (guard.Secret, error)
-	// Rekey sets the key and no value. It may answer success and re-encrypt nothing.
-	Rekey(ctx context.Context, ref guard.SecretRef, keyARN string) error
 }
 
 // Keys is where keys are looked at. A key that does not exist is an answer: guard.KeyMissing.
@@ -27,63 +25,45 @@ type Records interface {
 	Load(ctx context.Context, resource string) (guard.Record, error)
 }
 
-// Journal is the way back.
-type Journal interface {
-	store.Journal
-	List(ctx context.Context, resource string, since time.Time) ([]store.JournalEntry, error)
-}
-
-// Bus tells the rest of the hub.
+// Bus publishes to the rest of the hub.
 type Bus interface {
 	Publish(ctx context.Context, notices []guard.Notice) error
 }
 
-// Modes tells how far the guard may go.
+// Modes says how far the guard may go.
 type Modes interface {
 	Mode(ctx context.Context, account string, tags map[string]string) (guard.Mode, error)
 }
 
-// Looker records what is true of a secret now, and tells what follows.
+// Looker records what is true of a secret now, and publishes what follows.
 type Looker interface {
 	Look(ctx context.Context, ref guard.SecretRef, cause guard.Cause) error
 }
 
-// Migrations knows who reads a secret, and looks after it once its key is set.
-type Migrations interface {
-	// Ready says why a secret must not be put under a key, in a sentence for its owner; "" when every reader keeps
-	// access. It may answer ErrPostponed.
-	Ready(ctx context.Context, s guard.Secret, keyARN string) (problem string, err error)
-	// Moved takes over a secret whose change is proven. It is safe to repeat.
-	Moved(ctx context.Context, n guard.Notice, begun store.JournalEntry) error
+// Machine is what changes secrets: *migration.Engine.
+type Machine interface {
+	// Resume ends what an earlier delivery of the same order began; false: nothing was.
+	Resume(ctx context.Context, order guard.Notice) (migration.Job, bool, error)
+	Order(ctx context.Context, o migration.Order) (migration.Job, migration.Step, error)
 }
 
-// Limits bounds how many secrets are changed in a clock hour. 0 allows none.
-type Limits struct {
-	PerHour        int
-	PerAccountHour int
-}
-
-// Handler re-keys secrets. Its zero value is of no use: every field but Log and Account is needed.
+// Handler decides and orders. Its zero value is of no use: every field but Log and Account is needed.
 type Handler struct {
-	Secrets    Secrets
-	Keys       Keys
-	Records    Records
-	Journal    Journal
-	Counter    store.Counter
-	Bus        Bus
-	Modes      Modes
-	Looker     Looker
-	Migrations Migrations
-	KeyFor     func(account, region string, tags map[string]string) string // key ARN or alias
-	Approved   guard.Approved
-	Waivers    []guard.Waiver
-	Limits     Limits
-	By         string // our role session, for the journal
-	Source     string // what an event on the hub's bus must come from
-	Account    string // and in which account; "" accepts any
-	Now        func() time.Time
-	Sleep      func(ctx context.Context, d time.Duration) error // between two looks at a change that AWS is still making
-	Log        *slog.Logger
+	Secrets  Secrets
+	Keys     Keys
+	Records  Records
+	Bus      Bus
+	Modes    Modes
+	Looker   Looker
+	Machine  Machine
+	KeyFor   func(account, region string, tags map[string]string) string // key ARN or alias
+	Approved guard.Approved
+	Waivers  []guard.Waiver
+	By       string // our role session, as the actor of what is recorded
+	Source   string // what an event on the hub's bus must come from
+	Account  string // and in which account; "" accepts any
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 func (h *Handler) log() *slog.Logger {

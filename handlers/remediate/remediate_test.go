@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
@@ -21,10 +22,10 @@ func TestSecretIsMovedJournaledProvenAndTold(t *testing.T) {
 		t.Fatalf("keys set (-want +got):\n%s", diff)
 	}
 	want := []store.JournalEntry{
-		{ID: "n1|step|" + cmk, Resource: arn, Action: "UpdateSecret", At: w.now, By: "doublelock-remediate",
-			Before: map[string]string{"kmsKeyId": "", "state": "default"}, After: map[string]string{"kmsKeyId": cmk}},
-		{ID: "n1|step|end", Resource: arn, Action: "DescribeSecret", At: w.now, By: "doublelock-remediate",
-			Before: map[string]string{"kmsKeyId": "", "state": "default"}, After: map[string]string{"kmsKeyId": cmk, "state": "dual", "result": "done"}},
+		{ID: "migration|n1|UpdateSecret|" + cmk, Resource: arn, Action: "UpdateSecret", At: w.now, By: "doublelock-remediate",
+			Before: map[string]string{"kmsKeyId": "", "state": "default"}, After: map[string]string{"kmsKeyId": cmk, "order": "n1"}},
+		{ID: "migration|n1|DescribeSecret|" + cmk, Resource: arn, Action: "DescribeSecret", At: w.now, By: "doublelock-remediate",
+			Before: map[string]string{"kmsKeyId": "", "state": "default"}, After: map[string]string{"kmsKeyId": cmk, "state": "dual", "result": "done", "order": "n1"}},
 	}
 	if diff := cmp.Diff(want, w.journal); diff != "" {
 		t.Errorf("journal (-want +got):\n%s", diff)
@@ -88,8 +89,8 @@ func TestWhatIsLeftAlone(t *testing.T) {
 			if again := handle(t, w, message(n)); again > 0 {
 				t.Error("the notice comes again")
 			}
-			if len(w.updates) > 0 || len(w.journal) > 0 {
-				t.Errorf("%d updates, journal %v", len(w.updates), w.journal)
+			if len(w.updates) > 0 || len(w.journal) > 0 || len(w.job) > 0 {
+				t.Errorf("%d updates, journal %v, job %s", len(w.updates), w.journal, w.job)
 			}
 			var told guard.NoticeKind
 			for _, n := range w.published {
@@ -108,25 +109,111 @@ func TestAReaderThatWouldBreakStopsTheChange(t *testing.T) {
 	if again := handle(t, w, message(order("n1"))); again > 0 {
 		t.Error("the notice comes again")
 	}
-	if len(w.updates) > 0 || len(w.journal) > 0 || w.handed > 0 {
-		t.Errorf("%d updates, journal %v, %d handed over", len(w.updates), w.journal, w.handed)
+	if len(w.updates) > 0 || len(w.journal) > 0 || len(w.job) > 0 {
+		t.Errorf("%d updates, journal %v, job %s", len(w.updates), w.journal, w.job)
 	}
-	if len(w.published) != 1 || w.published[0].Kind != guard.NoticeFailed || w.published[0].Detail != w.breaks {
+	if len(w.published) != 1 || w.published[0].Kind != guard.NoticeFailed || w.published[0].Detail != "it was not moved, because readers would break: "+w.breaks {
 		t.Errorf("published %+v", w.published)
 	}
 }
 
-func TestAProvenChangeIsHandedToTheMigration(t *testing.T) {
+// What stands in the way is asked for every hour. Each reason has one ID, so that its owner reads it once.
+func TestAProblemBeforeTheChangeHasOneIDForEachReason(t *testing.T) {
+	w := newWorld()
+	ids := map[string]bool{}
+	for i, reader := range []string{"batch", "batch", "report", "report", "batch"} {
+		w.breaks = "role/" + reader + " would lose access"
+		handle(t, w, message(order(fmt.Sprint("n", i))))
+		w.now = w.now.Add(time.Hour)
+	}
+	for _, n := range w.published {
+		ids[n.ID] = true
+	}
+	if len(w.published) != 5 || len(ids) != 2 || len(w.job) > 0 {
+		t.Errorf("published %d with %d IDs, want 5 with 2; job %s", len(w.published), len(ids), w.job)
+	}
+	w.breaks = ""
+	if handle(t, w, message(order("n9"))); len(w.updates) != 1 {
+		t.Errorf("when nobody loses access any more: %d updates", len(w.updates))
+	}
+}
+
+func TestAProvenChangeIsTheMachinesFromTheStart(t *testing.T) {
 	w := newWorld()
 	handle(t, w, message(order("n1")))
-	if w.handed != 1 {
-		t.Errorf("handed over %d times", w.handed)
+	j := w.stored(t)
+	if j.Phase != migration.Observing || j.Plan != "" || j.Before == nil || j.Before.State != guard.StateDefault || j.Before.Tags["Owner"] != "payments" || len(j.Readers) != 1 || !j.Readers[0].Seen {
+		t.Errorf("job %+v", j)
+	}
+	if j.Rules == nil || j.Rules.PerAccountHour != 5 || j.Lease.By != "" {
+		t.Errorf("rules %+v, lease %+v", j.Rules, j.Lease)
 	}
 	w = newWorld()
 	w.silent = true
 	handle(t, w, message(order("n1")))
-	if w.handed != 0 {
-		t.Error("a change that did not take was handed over")
+	if j := w.stored(t); j.Phase != migration.Failed {
+		t.Errorf("a change that did not take: %s", j.Phase)
+	}
+}
+
+// A plan that somebody applied has the secret: its window and waves bind the hub too.
+func TestASecretOfAPlanThatWaitsIsLeftToThePlan(t *testing.T) {
+	w := newWorld()
+	rules := migration.Defaults()
+	opens, err := migration.ParseWindow("Sun 22:00-24:00")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules = rules.WithWindows([]migration.Window{opens}, "arn:alice", w.now)
+	item := migration.Item{Secret: arn, Name: "app", Account: account, Region: region, Target: cmk, Seal: migration.SealOwner}
+	if _, err := w.machine().Start(t.Context(), item, "plan", rules); err != nil {
+		t.Fatal(err)
+	}
+	if again := handle(t, w, message(order("n1"))); again > 0 || len(w.updates) > 0 || len(w.published) > 0 {
+		t.Errorf("comes again %d, %d updates, published %v", again, len(w.updates), w.published)
+	}
+	if j := w.stored(t); j.Plan != "plan" || j.Phase != migration.Planned {
+		t.Errorf("job %+v", j)
+	}
+}
+
+// What was waived, or put into a milder mode, since a change was begun and not made, is not changed by a repeat, nor by
+// the sweep that comes by.
+func TestAChangeThatWasBegunAndNotMadeIsDecidedAgain(t *testing.T) {
+	w := newWorld()
+	w.trip = func(step string) error {
+		if step == "rekey" {
+			return guard.ErrThrottled
+		}
+		return nil
+	}
+	if again := handle(t, w, message(order("n1"))); again != 1 {
+		t.Fatal("the notice does not come again")
+	}
+	w.mode, w.now = guard.ModeNotify, w.now.Add(12*time.Minute)
+	if j := w.stored(t); j.Pending == nil {
+		t.Fatalf("nothing was begun: %+v", j)
+	}
+	if _, _, err := w.machine().Advance(t.Context(), arn); err != nil || len(w.updates) > 0 {
+		t.Errorf("the sweep: %d updates, error %v", len(w.updates), err)
+	}
+	if again := handle(t, w, message(order("n1"))); again > 0 || len(w.updates) > 0 || len(w.published) != 1 || w.published[0].Kind != guard.NoticeOpened {
+		t.Errorf("comes again %d, %d updates, published %+v", again, len(w.updates), w.published)
+	}
+}
+
+func TestASecretThatWasSetBackIsNotMovedAgain(t *testing.T) {
+	w := newWorld()
+	handle(t, w, message(order("n1")))
+	w.now = w.now.Add(time.Hour)
+	if _, err := w.machine().Rollback(t.Context(), arn, "a reader was refused"); err != nil {
+		t.Fatal(err)
+	}
+	w.updates, w.published = nil, nil
+	w.now = w.now.Add(time.Hour)
+	handle(t, w, message(order("n2")))
+	if len(w.updates) > 0 || len(w.published) != 1 || !strings.Contains(w.published[0].Detail, "a reader was refused") || !strings.Contains(w.published[0].Detail, "plan it again") {
+		t.Errorf("updates %v, published %+v", w.updates, w.published)
 	}
 }
 
@@ -229,12 +316,12 @@ func TestLimitsPostpone(t *testing.T) {
 	w := newWorld()
 	for i := range 5 {
 		w.secret = newWorld().secret
-		w.journal = nil
+		w.journal, w.job, w.revision = nil, nil, 0
 		if again := handle(t, w, message(order(fmt.Sprint("n", i)))); again > 0 {
 			t.Fatalf("change %d of 5 was postponed", i+1)
 		}
 	}
-	w.secret, w.journal = newWorld().secret, nil
+	w.secret, w.journal, w.job, w.revision = newWorld().secret, nil, nil, 0
 	if again := handle(t, w, message(order("n5"))); again != 0 || len(w.updates) != 5 || len(w.journal) > 0 {
 		t.Errorf("the sixth of an hour waits until it is asked for again: comes again %d, %d updates, journal %v", again, len(w.updates), w.journal)
 	}
@@ -262,14 +349,17 @@ func TestSecretThatIsMovedBackIsNotFoughtOver(t *testing.T) {
 
 func TestTwoOrdersForOneSecretAreNotInWorkTogether(t *testing.T) {
 	w := newWorld()
-	w.journal = []store.JournalEntry{{ID: "other|step|" + cmk, Resource: arn, Action: "UpdateSecret", At: w.now.Add(-time.Minute)}}
+	busy := migration.Job{Secret: arn, Phase: migration.Planned, Pending: &migration.Pending{Action: migration.DoRekey, At: w.now}, Lease: migration.Lease{By: "another", Until: w.now.Add(time.Minute)}}
+	if err := (jobs{w}).Save(t.Context(), busy); err != nil {
+		t.Fatal(err)
+	}
 	if again := handle(t, w, message(order("n1"))); again != 0 || len(w.updates) > 0 {
 		t.Errorf("it waits until it is asked for again: comes again %d, %d updates", again, len(w.updates))
 	}
 }
 
 func TestDeathAtEachStepIsHealedByTheNextDelivery(t *testing.T) {
-	steps := []string{"list", "describe", "load", "mode", "describe key", "take", "append", "append done", "rekey", "rekey done", "look", "publish", "publish done"}
+	steps := []string{"load job", "describe", "load", "mode", "describe key", "check", "take", "save", "save done", "append", "append done", "rekey", "rekey done", "look", "publish", "publish done"}
 	faults := map[string]func() error{
 		"dies":         func() error { panic(errCrash) },
 		"is throttled": func() error { return guard.ErrThrottled },
@@ -290,7 +380,7 @@ func TestDeathAtEachStepIsHealedByTheNextDelivery(t *testing.T) {
 					}
 					for range 3 {
 						handle(t, w, message(order("n1")))
-						w.now = w.now.Add(time.Minute)
+						w.now = w.now.Add(12 * time.Minute) // until the queue shows a message again
 					}
 					w.settled(t)
 				})

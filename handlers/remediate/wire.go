@@ -25,15 +25,11 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
-	c, r, records := h.Cloud, h.Runtime, table.Open(h.Cloud, h.Table)
-	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, Settings: live.MigrationSettings(r), By: h.Session, Now: h.Now}.Open()
+	c, r := h.Cloud, h.Runtime
+	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
 	return &Handler{
-		Secrets: secrets.New(c), Keys: secrets.NewKeys(c), Records: records, Journal: records.Journal(), Counter: records, Bus: bus.Open(c, h.Bus),
-		Modes: live.Modes(c, r, h.Now), Looker: look, KeyFor: r.KeyFor,
-		Migrations: movers{migrations},
-		Approved:   r.Approved, Waivers: r.GuardWaivers(),
-		Limits: Limits{PerHour: r.Limits.ChangesPerHour, PerAccountHour: r.Limits.ChangesPerAccountPerHour},
-		By:     h.Session, Source: settings.EventSource, Account: h.Account,
-		Now: h.Now, Sleep: live.Sleep, Log: h.Log,
+		Secrets: secrets.New(c), Keys: secrets.NewKeys(c), Records: table.Open(c, h.Table), Bus: bus.Open(c, h.Bus), Modes: live.Modes(c, r, h.Now), Looker: look,
+		Machine: migrations.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Waivers: r.GuardWaivers(),
+		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Log: h.Log,
 	}, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/doublelock/doublelock/handlers/remediate"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
@@ -24,7 +25,10 @@ const (
 	alias   = "alias/doublelock/secrets"
 )
 
-var errCrash = errors.New("the process died here")
+var (
+	errCrash      = errors.New("the process died here")
+	errUnexpected = errors.New("this is none of remediation's calls")
+)
 
 func awsManaged() guard.Key {
 	return guard.Key{ID: guard.DefaultKeyID, Manager: guard.ManagerAWS, State: guard.KeyEnabled}
@@ -47,7 +51,9 @@ type world struct {
 	slept     int
 	mode      guard.Mode
 	breaks    string // who would lose access
-	handed    int    // secrets handed to the migration
+	job       []byte // as it is stored
+	revision  int64
+	processes int
 	trip      func(step string) error
 }
 
@@ -57,18 +63,40 @@ func newWorld() *world {
 		now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC),
 		secret: guard.Secret{ARN: arn, Name: "app", Account: account, Region: region, Key: awsManaged(), Tags: map[string]string{"Owner": "payments"},
 			Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{awsManaged()}}}},
-		keys: map[string]guard.Key{cmk: key, alias: key}, counts: map[string]int{}, mode: guard.ModeRemediate,
+		keys: map[string]guard.Key{cmk: key, alias: key, "": awsManaged()}, counts: map[string]int{}, mode: guard.ModeRemediate,
 		trip: func(string) error { return nil },
 	}
 }
 
 func (w *world) handler() *remediate.Handler {
 	return &remediate.Handler{
-		Secrets: w, Keys: keys{w}, Records: records{w}, Journal: journal{w}, Counter: counter{w}, Bus: bus{w}, Modes: modes{w}, Looker: looker{w}, Migrations: migrations{w},
-		KeyFor: func(string, string, map[string]string) string { return alias }, Limits: remediate.Limits{PerHour: 10, PerAccountHour: 5},
-		By: "doublelock-remediate", Source: "doublelock", Account: "999988887777", Now: func() time.Time { return w.now },
+		Secrets: w, Keys: keys{w}, Records: records{w}, Bus: bus{w}, Modes: modes{w}, Looker: looker{w}, Machine: w.machine(),
+		KeyFor: func(string, string, map[string]string) string { return alias },
+		By:     "doublelock-remediate", Source: "doublelock", Account: "999988887777", Now: func() time.Time { return w.now },
+	}
+}
+
+// machine is the one that changes secrets, in another process each time.
+func (w *world) machine() *migration.Engine {
+	rules := migration.Defaults()
+	rules.PerHour, rules.PerAccountHour = 10, 5
+	w.processes++
+	return &migration.Engine{
+		Secrets: w, Store: jobs{w}, Journal: journal{w}, Counter: counter{w}, Preflight: preflight{w}, Bus: bus{w}, Rules: rules,
+		By: "doublelock-remediate", Worker: fmt.Sprint("process ", w.processes), Now: func() time.Time { return w.now },
 		Sleep: func(context.Context, time.Duration) error { w.slept++; return nil },
 	}
+}
+
+// stored is the machine's job; the zero job is none.
+func (w *world) stored(t *testing.T) migration.Job {
+	t.Helper()
+	w.trip = func(string) error { return nil }
+	j, err := jobs{w}.Load(t.Context(), arn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
 }
 
 func (w *world) Describe(context.Context, guard.SecretRef) (guard.Secret, error) {
@@ -105,6 +133,59 @@ func (w *world) Rekey(_ context.Context, _ guard.SecretRef, keyARN string) error
 	return w.trip("rekey done")
 }
 
+func (w *world) Rotate(context.Context, guard.SecretRef) error { return errUnexpected }
+
+func (w *world) RemoveReplica(context.Context, guard.SecretRef, string) error { return errUnexpected }
+
+func (w *world) AddReplica(context.Context, guard.SecretRef, string, string) error {
+	return errUnexpected
+}
+
+func (w *world) Tag(context.Context, guard.SecretRef, map[string]string) error { return errUnexpected }
+
+func (w *world) Untag(context.Context, guard.SecretRef, ...string) error { return errUnexpected }
+
+type jobs struct{ w *world }
+
+func (f jobs) Load(context.Context, string) (j migration.Job, err error) {
+	if err = f.w.trip("load job"); err == nil && len(f.w.job) > 0 {
+		err = json.Unmarshal(f.w.job, &j)
+		j.Revision = f.w.revision
+	}
+	return j, err
+}
+
+func (f jobs) Save(_ context.Context, j migration.Job) error {
+	if err := f.w.trip("save"); err != nil {
+		return err
+	}
+	if j.Revision != f.w.revision {
+		return fmt.Errorf("save: %w", guard.ErrConflict)
+	}
+	raw, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	f.w.job, f.w.revision = raw, f.w.revision+1
+	return f.w.trip("save done")
+}
+
+func (jobs) List(context.Context, func(migration.Job) error) error { return errUnexpected }
+
+type preflight struct{ w *world }
+
+func (f preflight) Check(context.Context, guard.Secret, string, []string) (migration.Assessment, error) {
+	a := migration.Assessment{Readers: []migration.Reader{{Principal: "arn:aws:iam::111122223333:role/app", Verdict: migration.Keeps, Sources: []migration.Source{migration.SourceSeen}}}}
+	if f.w.breaks != "" {
+		a.Problems = []string{f.w.breaks}
+	}
+	return a, f.w.trip("check")
+}
+
+func (f preflight) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
+	return migration.LockUnknown, errUnexpected
+}
+
 type keys struct{ w *world }
 
 func (f keys) Describe(_ context.Context, ref guard.KeyRef) (guard.Key, error) {
@@ -135,16 +216,6 @@ func (f journal) Append(_ context.Context, e store.JournalEntry) error {
 	return f.w.trip("append done")
 }
 
-func (f journal) List(_ context.Context, resource string, since time.Time) ([]store.JournalEntry, error) {
-	var list []store.JournalEntry
-	for _, e := range f.w.journal {
-		if e.Resource == resource && !e.At.Before(since) {
-			list = append(list, e)
-		}
-	}
-	return list, f.w.trip("list")
-}
-
 type counter struct{ w *world }
 
 func (f counter) Take(_ context.Context, name string, limit int, _ time.Time) (bool, error) {
@@ -172,17 +243,6 @@ type modes struct{ w *world }
 
 func (f modes) Mode(context.Context, string, map[string]string) (guard.Mode, error) {
 	return f.w.mode, f.w.trip("mode")
-}
-
-type migrations struct{ w *world }
-
-func (f migrations) Ready(context.Context, guard.Secret, string) (string, error) {
-	return f.w.breaks, f.w.trip("ready")
-}
-
-func (f migrations) Moved(context.Context, guard.Notice, store.JournalEntry) error {
-	f.w.handed++
-	return f.w.trip("moved")
 }
 
 type looker struct{ w *world }

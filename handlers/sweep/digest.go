@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,9 +12,12 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// maxInDigest bounds the findings in one digest, so that its event stays under EventBridge's 256 KB. What is more
-// urgent comes first, and the rest is there again when that is done.
-const maxInDigest = 120
+// maxInDigest bounds the findings in one digest, and maxDigest what they may take, in bytes of JSON, so that its event
+// stays under EventBridge's 256 KB. What is more urgent comes first, and the rest is there again when that is done.
+const (
+	maxInDigest = 120
+	maxDigest   = 200 * 1024
+)
 
 // Digest tells each owner once a day what of theirs is still open.
 func (h *Handler) Digest(ctx context.Context) error {
@@ -109,12 +113,24 @@ func digest(route string, open []guard.Notice, hub string, now time.Time) guard.
 	n := guard.Notice{
 		ID: string(guard.NoticeDigest) + "|" + route + "|" + now.Format(time.DateOnly), Kind: guard.NoticeDigest, At: now, Account: hub,
 		Resource: "doublelock:digest:" + route, Name: route, Decision: guard.Decision{Reason: "what is still open"},
-		Open: open[:min(len(open), maxInDigest)],
+		Open: fitting(open),
 	}
 	if left := len(open) - len(n.Open); left > 0 {
 		n.Detail = fmt.Sprintf("%d more findings of yours are open; the most urgent come first.", left)
 	}
 	return n
+}
+
+// fitting is as many of the notices as an event has room for.
+func fitting(open []guard.Notice) []guard.Notice {
+	room := maxDigest
+	for i, n := range open {
+		raw, err := json.Marshal(n)
+		if room -= len(raw) + 1; err != nil || room < 0 || i == maxInDigest {
+			return open[:i]
+		}
+	}
+	return open
 }
 
 var severities = []guard.Severity{guard.SeverityCritical, guard.SeverityHigh, guard.SeverityMedium, guard.SeverityLow}

@@ -107,7 +107,7 @@ func (h *hall) Publish(_ context.Context, notices []guard.Notice) error {
 func (h *hall) handler() *sweep.Handler {
 	return &sweep.Handler{
 		Accounts: h, Regions: []string{region}, Secrets: h, Records: h, Looker: h, Jobs: h, Bus: h, Account: hub, Concurrency: 1,
-		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "security", Channels: map[string]notify.Address{"payments": {}, "search": {}}},
+		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "security", Channels: map[string]notify.Address{"payments": {"email": "payments@example.com"}, "search": {"slackChannel": "C0SEARCH"}}},
 		Now:       func() time.Time { return time.Date(2026, 6, 2, 8, 0, 0, 0, time.UTC) },
 	}
 }
@@ -292,22 +292,49 @@ func TestDigestTellsEachOwnerWhatIsOpen(t *testing.T) {
 }
 
 func TestDigestOfManyFitsIntoAnEvent(t *testing.T) {
-	h := newHall()
-	for i := range 500 {
-		rec := open(record(one, fmt.Sprintf("s%03d", i)), guard.SecretDefaultKey, guard.SeverityHigh)
-		rec.Findings[0].Title, rec.Findings[0].Detail, rec.Findings[0].Fix = strings.Repeat("t", 60), strings.Repeat("d", 200), strings.Repeat("f", 200)
-		h.records = append(h.records, rec)
+	for sentence, tt := range map[string]struct {
+		subject guard.Subject
+		listed  func(int) bool
+	}{
+		"few facts each": {guard.Subject{}, func(n int) bool { return n == 120 }},
+		"every Region and label that can be is wrong": {subjectOfMany(), func(n int) bool { return n > 5 && n < 120 }},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := newHall()
+			for i := range 500 {
+				rec := open(record(one, fmt.Sprintf("s%03d", i)), guard.SecretDefaultKey, guard.SeverityHigh)
+				rec.Findings[0].Title, rec.Findings[0].Subject = strings.Repeat("t", 60), tt.subject
+				h.records = append(h.records, rec)
+			}
+			if handle(t, t.Context(), h, task("digest")) || len(h.published) != 1 {
+				t.Fatalf("%d digests", len(h.published))
+			}
+			raw, err := json.Marshal(h.published[0])
+			if err != nil || len(raw) > 250*1024 {
+				t.Errorf("%d bytes, %v", len(raw), err)
+			}
+			listed := len(h.published[0].Open)
+			if !tt.listed(listed) {
+				t.Errorf("%d findings listed", listed)
+			}
+			if want := fmt.Sprintf("%d more findings of yours are open; the most urgent come first.", 500-listed); h.published[0].Detail != want {
+				t.Errorf("detail %q, want %q", h.published[0].Detail, want)
+			}
+		})
 	}
-	if handle(t, t.Context(), h, task("digest")) || len(h.published) != 1 {
-		t.Fatalf("%d digests", len(h.published))
+}
+
+// subjectOfMany is as big as one gets: AWS keeps 20 labels of a secret, and has some thirty Regions.
+func subjectOfMany() guard.Subject {
+	key := guard.Key{ARN: "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
+	var s guard.Subject
+	for i := range 30 {
+		s.Replicas = append(s.Replicas, guard.Replica{Region: fmt.Sprint("region-", i), KeyID: key.ARN, Key: key})
 	}
-	raw, err := json.Marshal(h.published[0])
-	if err != nil || len(raw) > 250*1024 {
-		t.Errorf("%d bytes, %v", len(raw), err)
+	for i := range 20 {
+		s.Versions = append(s.Versions, guard.Version{ID: fmt.Sprint("version-", i), Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{key, key}})
 	}
-	if want := "380 more findings of yours are open; the most urgent come first."; h.published[0].Detail != want {
-		t.Errorf("detail %q, want %q", h.published[0].Detail, want)
-	}
+	return s
 }
 
 func TestTasks(t *testing.T) {

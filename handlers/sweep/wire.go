@@ -27,7 +27,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 		return nil, err
 	}
 	c, r := h.Cloud, h.Runtime
-	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, Settings: live.MigrationSettings(r), By: h.Session, Now: h.Now}.Open()
+	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
 	return &Handler{
 		Accounts: accounts{live.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: secrets.New(c), Records: table.Open(c, h.Table),
 		Looker: look, Jobs: Migrations{Engine: migrations.Engine, Log: h.Log}, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),

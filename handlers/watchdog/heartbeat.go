@@ -146,7 +146,8 @@ func (c *Coverage) reconcile(rec guard.Record, h fleet.Health) (next guard.Recor
 	switch h.Pulse {
 	case fleet.PulseSilent:
 		s := guard.Secret{ARN: rulesARN(h), Account: h.Account, Region: h.Region, Name: "what happens in " + h.Account + " " + h.Region}
-		next = guard.ReconcileUnseen(rec, s, h.Why, now, guard.Cause{})
+		blind := guard.BlindSpot{Part: guard.PartEvents, Cause: guard.CauseSilent, Note: h.Why}
+		next = guard.ReconcileUnseen(rec, s, blind, now, guard.Cause{})
 	case fleet.PulseAlive:
 		if rec.Revision == 0 {
 			return rec, false

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
+	"slices"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -13,55 +13,95 @@ import (
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
+// Engine answers denied reads of migrated secrets.
+type Engine interface {
+	Refused(ctx context.Context, secret string, r migration.Refused) (migration.Answer, error)
+}
+
+// Secrets looks at secrets.
+type Secrets interface {
+	Describe(ctx context.Context, ref guard.SecretRef) (guard.Secret, error)
+}
+
 // Migrations answers the denied reads of secrets that are being migrated.
 type Migrations struct {
-	Engine *migration.Engine
-	Log    *slog.Logger
+	Engine  Engine
+	Secrets Secrets
+	Log     *slog.Logger
 }
 
 // DeniedRead journals and answers a denied read of a migrated secret. Handed over twice it does nothing the second time.
 func (m Migrations) DeniedRead(ctx context.Context, c trail.Change) error {
-	secret, err := m.secret(ctx, c)
-	if err != nil || secret == "" {
+	s, err := m.describe(ctx, c)
+	if err != nil || s.ARN == "" {
 		return err
 	}
-	answer, err := m.Engine.Refused(ctx, secret, refused(c))
+	refused := refusedBy(c, s)
+	answer, err := m.Engine.Refused(ctx, s.ARN, refused)
 	if err != nil {
 		return err
 	}
-	m.Log.InfoContext(ctx, "denied read", "event", c.EventID, "secret", secret, "account", c.Account, "region", c.Region,
-		"actor", c.Actor.PrincipalARN(), "action", string(answer), "reason", c.Reason)
+	m.Log.InfoContext(ctx, "denied read", "event", c.EventID, "secret", s.ARN, "account", c.Account, "region", c.Region,
+		"actor", refused.Principal, "lock", string(refused.By), "action", string(answer), "reason", c.Reason)
 	return nil
 }
 
-// secret is the canonical ARN; "" for a secret that is gone, pending deletion or not ours to see.
-func (m Migrations) secret(ctx context.Context, c trail.Change) (string, error) {
+// describe looks at the secret that was not read. It is the zero Secret for one that is gone, pending deletion (nobody
+// reads it, whatever its key) or not ours to see.
+func (m Migrations) describe(ctx context.Context, c trail.Change) (guard.Secret, error) {
 	if c.Secret.ID == "" {
-		return "", nil
+		return guard.Secret{}, nil
 	}
-	s, err := m.Engine.Secrets.Describe(ctx, c.Secret)
-	if errors.Is(err, guard.ErrGone) || errors.Is(err, guard.ErrDenied) || errors.Is(err, guard.ErrNotOurs) {
-		return "", nil
+	s, err := m.Secrets.Describe(ctx, c.Secret)
+	switch {
+	case errors.Is(err, guard.ErrGone), errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs), err == nil && s.PendingDeletion():
+		return guard.Secret{}, nil
+	case err != nil:
+		return guard.Secret{}, fmt.Errorf("look at the secret that was not read: %w", err)
 	}
-	if err != nil {
-		return "", fmt.Errorf("look at the secret that was not read: %w", err)
-	}
-	if s.PendingDeletion() { // nobody reads it, whatever its key
-		return "", nil
-	}
-	return s.ARN, nil
+	return s, nil
 }
 
-// refused reads out of the event what the machine judges by.
-func refused(c trail.Change) migration.Refused {
+// kmsHost is who records a read that the key refused.
+const kmsHost = "kms.amazonaws.com"
+
+// refusedBy reads out of an event which lock refused a read, as far as it says: an event of KMS says it, and so does an
+// error code about the key, or any that is no denial while the key cannot be used. The code of a denial by Secrets
+// Manager is the same for both locks, and the text of a message is no evidence: that takes a fresh look.
+func refusedBy(c trail.Change, s guard.Secret) migration.Refused {
 	out := migration.Refused{Principal: c.Actor.PrincipalARN(), EventID: c.EventID, At: c.Time.UTC()}
-	denied := strings.HasPrefix(c.ErrorCode, "AccessDenied")
-	out.Key = !denied || c.EventSource == "kms.amazonaws.com" || strings.Contains(c.ErrorMessage, "KMS")
 	switch {
-	case out.Key && !denied:
-		out.What = "a key that can be used (" + c.ErrorCode + ")"
-	case out.Key && arn.Is(c.Key.ID):
-		out.What = "kms:Decrypt on " + c.Key.ID
+	case c.EventSource == kmsHost && c.Denied():
+		out.By = migration.LockKey
+		if arn.Is(c.Key.ID) {
+			out.What = "kms:Decrypt on " + c.Key.ID
+		}
+	case c.EventSource == kmsHost, aboutKey(c.ErrorCode), !c.Denied() && unusable(s):
+		out.By, out.What = migration.LockKey, "a key that can be used ("+c.ErrorCode+")"
 	}
 	return out
+}
+
+// aboutKey reports whether Secrets Manager's error code is that of a key that could not decrypt. Source: GetSecretValue,
+// API reference, "Errors".
+func aboutKey(code string) bool {
+	return code == "DecryptionFailure" || code == "DecryptionFailureException"
+}
+
+// unusable reports that no key that opens the current version can be used. It is false where the versions or the state
+// of one of their keys are not known.
+func unusable(s guard.Secret) bool {
+	if s.VersionsUnread {
+		return false
+	}
+	for _, v := range s.Versions {
+		if !slices.Contains(v.Stages, "AWSCURRENT") {
+			continue
+		}
+		usable := func(k guard.Key) bool {
+			return k.State == guard.KeyEnabled || k.State == guard.KeyUpdating || k.State == guard.KeyCreating || k.State == guard.KeyStateUnknown
+		}
+		return len(v.Keys) > 0 && !slices.ContainsFunc(v.Keys, usable)
+	}
+	return false
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/hub"
 	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -20,13 +21,13 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 		return nil, err
 	}
 	c, r := h.Cloud, h.Runtime
-	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, Settings: live.MigrationSettings(r), By: h.Session, Now: h.Now}.Open()
+	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
 	return &Handler{
 		Heartbeat: &Coverage{
 			Fleet:   live.Health(c, r, live.Hub{Management: h.Management, Account: h.Account, Home: h.Home, Regions: h.Regions}),
 			Records: table.Open(c, h.Table), Bus: bus.Open(c, h.Bus), Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: h.Now, Log: h.Log,
 		},
-		Reads:   Migrations{Engine: migrations.Engine, Log: h.Log},
+		Reads:   Migrations{Engine: migrations.Engine, Secrets: secrets.New(c), Log: h.Log},
 		Account: h.Account, Log: h.Log,
 	}, nil
 }

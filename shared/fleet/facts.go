@@ -35,7 +35,7 @@ func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, see
 	now := m.Engine.Now()
 	f := migration.Facts{
 		Access: inventory.Prepare(snapshot), Seen: seen, LookBack: int(lookBack.Hours() / 24), Now: now,
-		Functions: map[string]string{}, Tools: map[string]string{}, KeyFor: m.Keys.KeyFor, Approved: m.Keys.Approved, Waivers: m.Keys.Waivers,
+		Functions: map[string]string{}, Tools: map[string]string{}, KeyFor: m.Keys.KeyFor, Approved: m.Keys.Approved, Waivers: m.Keys.Waivers, Rules: m.Engine.Rules,
 		Changer: m.changer(snapshot),
 	}
 	places := map[location]bool{}

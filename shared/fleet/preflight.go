@@ -13,6 +13,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/policy"
 )
 
 const (
@@ -57,13 +58,9 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 	if target == nil {
 		return migration.Assessment{Secret: s.ARN, Target: keyARN, Problems: []string{"the key " + keyARN + " does not exist"}}, nil
 	}
-	policyText, err := p.Secrets.ResourcePolicy(ctx, guard.SecretRef{Account: s.Account, Region: s.Region, ID: s.ARN})
-	if err != nil && !errors.Is(err, guard.ErrDenied) {
-		return migration.Assessment{}, err
-	}
-	one := inventory.Secret{Facts: s, Policy: policyText}
+	one, err := p.withPolicy(ctx, s)
 	if err != nil {
-		one.PolicyUnread = err.Error()
+		return migration.Assessment{}, err
 	}
 	snapshot := p.snapshot(ctx, one, *target)
 	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: *target, Accepted: slices.Concat(p.Accepted, accepted), Functions: map[string]string{},
@@ -79,6 +76,43 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 	return migration.Assess(q)
 }
 
+// Refusing says which lock of a secret keeps a principal out now: the secret's own where the key certainly lets it through
+// (what a session's own policy forbids counts as the secret's), migration.LockUnknown where that cannot be found out.
+func (p *Preflight) Refusing(ctx context.Context, s guard.Secret, principal string) (migration.Lock, error) {
+	one, err := p.withPolicy(ctx, s)
+	if err != nil {
+		return migration.LockUnknown, err
+	}
+	reader, err := inventory.Prepare(p.snapshot(ctx, one)).Explain(principal, s.ARN)
+	switch {
+	case errors.Is(err, inventory.ErrNotInSnapshot):
+		return migration.LockUnknown, nil
+	case err != nil:
+		return migration.LockUnknown, fmt.Errorf("ask which lock refuses %s: %w", principal, err)
+	case refuses(reader.SecretLock), reader.KeyLock.Answer == policy.Allowed:
+		return migration.LockSecret, nil
+	case reader.SecretLock.Answer == policy.Allowed && refuses(reader.KeyLock):
+		return migration.LockKey, nil
+	}
+	return migration.LockUnknown, nil
+}
+
+func refuses(d policy.Decision) bool {
+	return d.Answer == policy.ImplicitlyDenied || d.Answer == policy.ExplicitlyDenied
+}
+
+func (p *Preflight) withPolicy(ctx context.Context, s guard.Secret) (inventory.Secret, error) {
+	text, err := p.Secrets.ResourcePolicy(ctx, guard.SecretRef{Account: s.Account, Region: s.Region, ID: s.ARN})
+	if err != nil && !errors.Is(err, guard.ErrDenied) {
+		return inventory.Secret{}, err
+	}
+	one := inventory.Secret{Facts: s, Policy: text}
+	if err != nil {
+		one.PolicyUnread = err.Error()
+	}
+	return one, nil
+}
+
 func (p *Preflight) seen(ctx context.Context, s guard.Secret) ([]migration.Sighting, error) {
 	if p.Trail == nil {
 		return nil, nil
@@ -86,8 +120,9 @@ func (p *Preflight) seen(ctx context.Context, s guard.Secret) ([]migration.Sight
 	return p.Trail.Reads(ctx, s, p.Snapshots.Now().Add(-lookBack))
 }
 
-// snapshot is as small as the question: one secret, its keys, and the principals of the accounts that can reach it.
-func (p *Preflight) snapshot(ctx context.Context, s inventory.Secret, target inventory.Key) inventory.Snapshot {
+// snapshot is as small as the question: one secret, its keys and others that are asked about, and the principals of the
+// accounts that can reach it.
+func (p *Preflight) snapshot(ctx context.Context, s inventory.Secret, keys ...inventory.Key) inventory.Snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.Snapshots.Now()
@@ -104,14 +139,17 @@ func (p *Preflight) snapshot(ctx context.Context, s inventory.Secret, target inv
 	}
 	small := inventory.Merge(all...)
 	// The accounts of the keys count too: their resource control policies bind whoever decrypts.
-	concerned := append(slices.Clone(reach), target.Facts.Account, s.Facts.Key.Account)
+	concerned := append(slices.Clone(reach), s.Facts.Key.Account)
+	for _, k := range keys {
+		concerned = append(concerned, k.Facts.Account)
+	}
 	small.Accounts = slices.DeleteFunc(small.Accounts, func(a inventory.Account) bool { return !slices.Contains(concerned, a.ID) })
 	for _, account := range reach[min(len(reach), accountsMost):] {
 		small.Unread = append(small.Unread, inventory.Unread{Part: inventory.PartPrincipals, Account: account, Why: "more accounts can reach the secret than are read at once"})
 	}
 	small.TakenAt = now.UTC()
 	small.Secrets = []inventory.Secret{s}
-	small.Keys = []inventory.Key{target}
+	small.Keys = keys
 	small.Keys = append(small.Keys, p.Snapshots.ForeignKeys(ctx, small)...)
 	return small
 }

@@ -8,7 +8,7 @@ type BlastRadius struct {
 	State   KeyState   `json:"state"`   // of the key, now
 	Stops   []Affected `json:"stops"`   // no labelled version opens with another usable key
 	Remains []Affected `json:"remains"` // an older copy still opens with another key
-	Unknown []Affected `json:"unknown"` // could not be told
+	Unknown []Affected `json:"unknown"` // nobody could see which of the two
 
 	// Left counts what Trim left out of the lists.
 	Left *BlastLeft `json:"left,omitempty"`
@@ -30,7 +30,13 @@ func (b BlastRadius) Counts() (stops, remains, unknown int) {
 	return stops, remains, unknown
 }
 
-// Trim lists at most so many secrets of each kind and counts the rest, so that what is told fits into one message.
+// Empty reports whether no secret is affected, nor may be.
+func (b BlastRadius) Empty() bool {
+	stops, remains, unknown := b.Counts()
+	return stops+remains+unknown == 0
+}
+
+// Trim lists at most so many secrets of each kind and counts the rest, so that it fits into one message.
 func (b BlastRadius) Trim(most int) BlastRadius {
 	stops, remains, unknown := b.Counts()
 	t := b
@@ -52,7 +58,7 @@ type Affected struct {
 	Why    string    `json:"why"`
 }
 
-// Blast tells which of the secrets stop when the key is out of use. Secrets that do not use the key are left out.
+// Blast says which of the secrets stop when the key is out of use. Secrets that do not use the key are left out.
 func Blast(key Key, secrets []Secret) BlastRadius {
 	radius := BlastRadius{Key: key.ARN, State: key.State, Stops: []Affected{}, Remains: []Affected{}, Unknown: []Affected{}}
 	for _, s := range secrets {

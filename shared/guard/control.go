@@ -1,5 +1,7 @@
 package guard
 
+import "slices"
+
 // Outcome is what a control says of one resource.
 type Outcome string
 
@@ -28,7 +30,8 @@ type Control struct {
 	Fix      string // what the owner does
 	Severity Severity
 
-	check func(Secret, Standard) (Outcome, string)
+	check func(Secret, Standard) (Outcome, Subject)
+	words func(Subject) string // what a subject that fails it means, in half a sentence
 }
 
 // Standard is what an organization measures its secrets against.
@@ -40,45 +43,54 @@ type Standard struct {
 type Verdict struct {
 	Control Control
 	Outcome Outcome
-	Detail  string // what is wrong or unknown, in one sentence; "" otherwise
-	Fix     string // what to do about it; "" unless it fails
+	Subject Subject // what fails or is unknown; empty otherwise
+}
+
+// ControlByID finds a control of any kind.
+func ControlByID(id ControlID) (Control, bool) {
+	for _, c := range slices.Concat(Controls(), KeyControls(), []Control{CoverageControl()}) {
+		if c.ID == id {
+			return c, true
+		}
+	}
+	return Control{}, false
 }
 
 // Controls lists the controls on secrets in the order of their IDs.
 func Controls() []Control {
 	return []Control{
 		{
-			ID: SecretDefaultKey, Severity: SeverityHigh, check: checkDefaultKey,
+			ID: SecretDefaultKey, Severity: SeverityHigh, check: checkDefaultKey, words: Subject.defaultKeyWords,
 			Title: "Secret is under the AWS managed key",
 			Why:   "Everyone who may read the secret can open it: the key of the AWS managed alias has a policy nobody can narrow, audit apart or switch off.",
 			Fix:   "Set a customer managed key on the secret, then write a new version so that no older copy stays readable.",
 		},
 		{
-			ID: SecretNotSealed, Severity: SeverityMedium, check: checkSealed,
+			ID: SecretNotSealed, Severity: SeverityMedium, check: checkSealed, words: Subject.versionWords,
 			Title: "Secret is re-keyed but not sealed",
 			Why:   "Secrets Manager keeps the copies under the previous key: disabling the new key does not stop reads until a new version is written.",
-			Fix:   "Rotate the secret, or put its value again, so that every labelled version opens with the customer managed key alone.",
+			Fix:   "Rotate the secret twice, or write its value again twice: the first new version seals AWSCURRENT, the second AWSPREVIOUS.",
 		},
 		{
-			ID: SecretReplicaKey, Severity: SeverityHigh, check: checkReplicas,
+			ID: SecretReplicaKey, Severity: SeverityHigh, check: checkReplicas, words: Subject.replicaWords,
 			Title: "A replica is under the AWS managed key",
 			Why:   "Each replica has a key of its own; a replica on the AWS managed key opens with one lock, whatever the primary has.",
-			Fix:   "Remove the replica Region and add it again with a customer managed key of that Region.",
+			Fix:   "Set a customer managed key of the replica's Region on the replica, in that Region. Removing the replica would stop its readers.",
 		},
 		{
-			ID: SecretKeyUnusable, Severity: SeverityCritical, check: checkKeyUsable,
+			ID: SecretKeyUnusable, Severity: SeverityCritical, check: checkKeyUsable, words: Subject.unusableWords,
 			Title: "The key of a secret is disabled, pending deletion or missing",
 			Why:   "Readers fail now or at their next uncached read, and a deleted key takes the value with it.",
-			Fix:   "Enable the key or cancel its deletion; if it was disabled on purpose, rotate the credential.",
+			Fix:   "If it was not on purpose, enable the key or cancel its deletion; if it was, leave it off and rotate the credential.",
 		},
 		{
-			ID: SecretKeyUnapproved, Severity: SeverityHigh, check: checkApproved,
+			ID: SecretKeyUnapproved, Severity: SeverityHigh, check: checkApproved, words: Subject.unapprovedWords,
 			Title: "The key of a secret is not among the approved ones",
 			Why:   "A key outside the organization's control can be switched off, or kept on, by somebody else.",
-			Fix:   "Move the secret to an approved key, or approve this one in doublelock.yaml.",
+			Fix:   "Move the copy that is under it to an approved key, or approve this one in doublelock.yaml.",
 		},
 		{
-			ID: SecretForeignKey, Severity: SeverityMedium, check: checkForeign,
+			ID: SecretForeignKey, Severity: SeverityMedium, check: checkForeign, words: Subject.foreignWords,
 			Title: "A service-owned secret is under the AWS managed key",
 			Why:   "The service that owns it chose its key; Secrets Manager refuses to change it from outside.",
 			Fix:   "Choose a customer managed key in the owning service.",

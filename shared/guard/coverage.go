@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
@@ -13,23 +12,22 @@ const OrgCoverage ControlID = "DL.ORG.1"
 // refused.
 func CoverageControl() Control {
 	return Control{
-		ID: OrgCoverage, Severity: SeverityHigh,
+		ID: OrgCoverage, Severity: SeverityHigh, words: Subject.blindWords,
 		Title: "Doublelock cannot look here",
 		Why:   "What the guard is not allowed to see is not guarded, and from outside that looks like all is well.",
-		Fix:   "Deploy the member stack to the account and Region, and let the role doublelock-read describe secrets and keys.",
+		Fix:   "Deploy the member stack to the account and Region, and let the role " + ReadRole + " describe secrets and keys.",
 	}
 }
 
 // ReconcileUnseen moves a record to "we were not allowed to look": the state is unknown, the coverage finding is open,
 // everything else stays as it was last seen.
-func ReconcileUnseen(rec Record, s Secret, why string, now time.Time, cause Cause) Record {
+func ReconcileUnseen(rec Record, s Secret, blind BlindSpot, now time.Time, cause Cause) Record {
 	r := reconciler{rec: rec, secret: s, now: now.UTC(), cause: cause}
 	r.rec.Findings = slices.Clone(rec.Findings)
 	r.rec.Outbox = slices.Clone(rec.Outbox)
 	r.rec.Resource, r.rec.Account, r.rec.Region, r.rec.Name = s.ARN, s.Account, s.Region, s.Name
 	r.moveState(StateUnknown)
-	control := CoverageControl()
-	r.moveFinding(Verdict{Control: control, Outcome: Fail, Detail: why, Fix: control.Fix})
+	r.moveFinding(Verdict{Control: CoverageControl(), Outcome: Fail, Subject: Subject{Blind: &blind}})
 	return r.rec
 }
 
@@ -41,10 +39,9 @@ func ReconcileSeen(rec Record, now time.Time, cause Cause) Record {
 // ReconcileRead opens the coverage finding of a secret that was described, but of which something that decides could
 // not be read, and else resolves it. A key that keeps us out must not be the way to keep a secret out of sight.
 func ReconcileRead(rec Record, s Secret, now time.Time, cause Cause) Record {
-	control := CoverageControl()
-	v := Verdict{Control: control, Outcome: Pass}
-	if unread := Unread(s); unread != "" {
-		v = Verdict{Control: control, Outcome: Fail, Detail: unread, Fix: control.Fix}
+	v := Verdict{Control: CoverageControl(), Outcome: Pass}
+	if unread := Unread(s); unread.Blind != nil {
+		v.Outcome, v.Subject = Fail, unread
 	}
 	return reconcileCoverage(rec, s, v, now, cause)
 }
@@ -57,29 +54,35 @@ func reconcileCoverage(rec Record, s Secret, v Verdict, now time.Time, cause Cau
 	return r.rec
 }
 
-// Unread says in half a sentence what of a described secret could not be read, "" when all that decides could. A key
-// that does not exist is an answer.
-func Unread(s Secret) string {
+// Unread says what of a described secret could not be read: the first part that decides, or the zero Subject when all of
+// them could. A key that does not exist is an answer.
+func Unread(s Secret) Subject {
+	blind := func(part Part) *BlindSpot { return &BlindSpot{Part: part, Cause: CauseDenied} }
 	switch {
 	case s.PendingDeletion():
-		return ""
+		return Subject{}
 	case unreadKey(s.Key):
-		return "the metadata of its key " + cmp.Or(s.Key.ARN, s.Key.ID) + " could not be read"
+		return Subject{Key: s.Key.brief(), Blind: blind(PartKey)}
 	case s.VersionsUnread:
-		return "its versions could not be listed"
+		return Subject{Blind: blind(PartVersions)}
 	}
+	var found Subject
 	for _, v := range s.Versions {
 		nameless := func(k Key) bool { return k.Manager == ManagerUnknown && k.ARN == "" }
 		if v.Labelled() && (len(v.Keys) == 0 || slices.ContainsFunc(v.Keys, nameless)) {
-			return "the keys of version " + v.ID + " could not be read"
+			found.Versions = append(found.Versions, v.brief())
 		}
+	}
+	if len(found.Versions) > 0 {
+		found.Blind = blind(PartVersionKeys)
+		return found
 	}
 	for _, r := range s.Replicas {
 		if unreadKey(r.Key) {
-			return "the key of its replica in " + r.Region + " could not be read"
+			found.Replicas, found.Blind = append(found.Replicas, r.brief()), blind(PartReplicaKey)
 		}
 	}
-	return ""
+	return found
 }
 
 func unreadKey(k Key) bool { return k.Manager == ManagerUnknown && k.State != KeyMissing }

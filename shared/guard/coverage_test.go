@@ -9,6 +9,8 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
+var denied = guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseDenied}
+
 func TestBlindSpotOpensOnceAndResolvesOnce(t *testing.T) {
 	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	secret := guard.Secret{ARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:app-AbCdEf", Name: "app", Account: "111122223333", Region: "eu-central-1"}
@@ -16,14 +18,14 @@ func TestBlindSpotOpensOnceAndResolvesOnce(t *testing.T) {
 		Resource: secret.ARN, State: guard.StateSealed, LastKnown: guard.StateSealed, KeyARN: "arn:aws:kms:eu-central-1:111122223333:key/k",
 		Findings: []guard.Finding{{Control: guard.SecretReplicaKey, Resource: secret.ARN, Status: guard.FindingOpen}},
 	}
-	blind := guard.ReconcileUnseen(before, secret, "access was denied", now, guard.Cause{})
+	blind := guard.ReconcileUnseen(before, secret, denied, now, guard.Cause{})
 	if blind.State != guard.StateUnknown || blind.LastKnown != guard.StateSealed || blind.KeyARN != before.KeyARN {
 		t.Errorf("state %s, last known %s, key %q: a refused look forgets what was seen", blind.State, blind.LastKnown, blind.KeyARN)
 	}
 	if len(blind.Open()) != 2 || len(blind.Outbox) != 1 || !blind.Outbox[0].Notified() || blind.Outbox[0].Finding.Control != guard.OrgCoverage {
 		t.Errorf("open %v, outbox %+v", blind.Open(), blind.Outbox)
 	}
-	if diff := cmp.Diff(blind, guard.ReconcileUnseen(blind, secret, "access was denied", now.Add(time.Hour), guard.Cause{})); diff != "" {
+	if diff := cmp.Diff(blind, guard.ReconcileUnseen(blind, secret, denied, now.Add(time.Hour), guard.Cause{})); diff != "" {
 		t.Errorf("the second refusal changes (-first +second):\n%s", diff)
 	}
 	seen := guard.ReconcileSeen(blind, now.Add(time.Hour), guard.Cause{})
@@ -61,8 +63,12 @@ func TestUnreadNamesWhatCouldNotBeRead(t *testing.T) {
 		"nothing is read of what is about to be deleted": {guard.Secret{DeletedAt: time.Unix(1, 0), VersionsUnread: true}, ""},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			if got := guard.Unread(tt.secret); got != tt.want {
+			unread := guard.Unread(tt.secret)
+			if got := guard.Describe(guard.OrgCoverage, guard.Fail, unread); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if (unread.Blind == nil) != (tt.want == "") {
+				t.Errorf("blind spot %+v", unread.Blind)
 			}
 		})
 	}

@@ -37,13 +37,13 @@ func Decide(state LockState, mode Mode, waived bool) Decision {
 // Notified says whether a person is notified of what happened. Control is "" where no finding stands behind it. It is
 // total, and nothing else decides it.
 //
-// A finding that remediation is about to fix waits for how that ends: its owner is notified once, not twice within a
+// A finding that remediation is about to fix waits for how that ends: its owner gets one notice, not two within a
 // minute. A blind spot is notified of in every mode, because silence is what it is about. Changes of state come with a
 // finding, denied attempts were answered by AWS itself, and denied reads are the watchdog's to judge, since an
 // application that polls makes one a second: all of these are recorded only.
 func Notified(kind NoticeKind, control ControlID, d Decision) bool {
 	switch kind {
-	case NoticeIncident, NoticeTampered, NoticeFailed, NoticeReaderLost, NoticeRolledBack, NoticeRekeyed, NoticeSealDue, NoticeDigest:
+	case NoticeIncident, NoticeKeyRestored, NoticeTampered, NoticeFailed, NoticeReaderLost, NoticeRolledBack, NoticeRekeyed, NoticeSealDue, NoticeDigest:
 		return true
 	case NoticeOpened, NoticeResolved:
 		notifies := d.Mode == ModeNotify || d.Mode == ModeRemediate

@@ -1,8 +1,7 @@
 package guard
 
 import (
-	"fmt"
-	"strings"
+	"slices"
 	"time"
 )
 
@@ -22,161 +21,108 @@ func judge(c Control, s Secret, std Standard) Verdict {
 	if s.PendingDeletion() || s.IsReplica() {
 		return v // nothing reads the first; the primary answers for the second
 	}
-	v.Outcome, v.Detail = c.check(s, std)
-	if v.Outcome != Fail {
-		return v
-	}
-	v.Fix = c.Fix
-	if s.Foreign() {
-		v.Fix = foreignFix(s.ForeignService())
+	v.Outcome, v.Subject = c.check(s, std)
+	if v.Outcome == Fail && s.Foreign() {
+		v.Subject.Service = s.ForeignService()
 	}
 	return v
 }
 
-func checkDefaultKey(s Secret, _ Standard) (Outcome, string) {
+func checkDefaultKey(s Secret, _ Standard) (Outcome, Subject) {
 	switch {
 	case s.Foreign():
-		return NotApplicable, ""
+		return NotApplicable, Subject{}
 	case s.Key.Manager == ManagerAWS:
-		return Fail, "opens with the AWS managed key, which the organization cannot switch off"
+		return Fail, Subject{Key: s.Key.brief(), Rotation: rotationOf(s)}
 	case s.Key.Manager == ManagerCustomer:
-		return Pass, ""
+		return Pass, Subject{}
 	default:
-		return Unknown, "the metadata of its key could not be read"
+		return Unknown, Subject{Key: s.Key.brief(), Blind: &BlindSpot{Part: PartKey, Cause: CauseDenied}}
 	}
 }
 
-func checkSealed(s Secret, _ Standard) (Outcome, string) {
+func checkSealed(s Secret, _ Standard) (Outcome, Subject) {
 	switch StateOf(s, "") {
 	case StateDual:
-		return Fail, dualDetail(s)
+		return Fail, Subject{Key: s.Key.brief(), Versions: unsealed(s), Rotation: rotationOf(s)}
 	case StateSealed:
-		return Pass, ""
+		return Pass, Subject{}
 	case StateUnknown:
-		return Unknown, "the keys of its versions could not be read"
+		return Unknown, Subject{Blind: &BlindSpot{Part: PartVersionKeys, Cause: CauseDenied}}
 	default:
-		return NotApplicable, ""
+		return NotApplicable, Subject{}
 	}
 }
 
-// dualDetail tells older copies from versions that were never re-encrypted at all, which needs another fix.
-func dualDetail(s Secret) string {
-	older, stuck := 0, 0
+// unsealed lists the labelled versions that open with another key than the secret's, or do not open with that one.
+func unsealed(s Secret) []Version {
+	var open []Version
 	for _, v := range s.Versions {
-		if !v.Labelled() {
-			continue
-		}
-		has, other := false, false
-		for _, k := range v.Keys {
-			has = has || k.Same(s.Key)
-			other = other || !k.Same(s.Key)
-		}
-		switch {
-		case !has:
-			stuck++
-		case other:
-			older++
+		other := slices.ContainsFunc(v.Keys, func(k Key) bool { return !k.Same(s.Key) })
+		if v.Labelled() && (other || !v.opensWith(s.Key)) {
+			open = append(open, v.brief())
 		}
 	}
-	if stuck > 0 {
-		return fmt.Sprintf("%s not re-encrypted: whoever re-keyed it lacked kms:Encrypt on the new key or kms:Decrypt on the old one, or the old key was disabled", versions(stuck, "was", "were"))
-	}
-	return fmt.Sprintf("%s with the previous key", versions(older, "still opens", "still open"))
+	return open
 }
 
-func versions(n int, one, many string) string {
-	if n == 1 {
-		return "1 labelled version " + one
-	}
-	return fmt.Sprintf("%d labelled versions %s", n, many)
-}
-
-func checkReplicas(s Secret, _ Standard) (Outcome, string) {
+func checkReplicas(s Secret, _ Standard) (Outcome, Subject) {
 	if s.Foreign() {
-		return NotApplicable, ""
+		return NotApplicable, Subject{}
 	}
-	var bad, unread []string
-	for _, r := range s.Replicas {
-		switch r.Key.Manager {
+	return failing(s, Pass, func(k Key) Outcome { // its own key is for other controls
+		switch k.Manager {
 		case ManagerAWS:
-			bad = append(bad, r.Region)
+			return Fail
 		case ManagerUnknown:
-			unread = append(unread, r.Region)
+			return Unknown
+		default:
+			return Pass
 		}
-	}
-	switch {
-	case len(bad) > 0:
-		return Fail, "opens with the AWS managed key in " + strings.Join(bad, ", ")
-	case len(unread) > 0:
-		return Unknown, "the replica's key could not be read in " + strings.Join(unread, ", ")
-	default:
-		return Pass, ""
-	}
+	})
 }
 
-func checkKeyUsable(s Secret, _ Standard) (Outcome, string) {
-	result, detail := keyUsable(s.Key, "its key")
-	for _, r := range s.Replicas {
-		o, d := keyUsable(r.Key, "the key of its replica in "+r.Region)
-		if o == Fail || (o == Unknown && result == Pass) {
-			if result != Fail {
-				result, detail = o, d
-			}
-		}
-	}
-	return result, detail
+func checkKeyUsable(s Secret, _ Standard) (Outcome, Subject) {
+	return failing(s, keyUsable(s.Key), keyUsable)
 }
 
-func keyUsable(k Key, which string) (Outcome, string) {
+func keyUsable(k Key) Outcome {
 	if k.Manager == ManagerAWS {
-		return Pass, ""
+		return Pass
 	}
 	switch k.State {
 	case KeyEnabled, KeyUpdating:
-		return Pass, ""
+		return Pass
 	case KeyStateUnknown, KeyCreating:
-		return Unknown, which + " could not be read"
-	case KeyMissing:
-		return Fail, which + " does not exist"
+		return Unknown
 	default:
-		return Fail, fmt.Sprintf("%s %s is in state %s", which, k.ARN, k.State)
+		return Fail
 	}
 }
 
-func checkApproved(s Secret, std Standard) (Outcome, string) {
-	result, detail := keyApproved(s.Key, "its key", s, std)
-	for _, r := range s.Replicas {
-		o, d := keyApproved(r.Key, "the key of its replica in "+r.Region, s, std)
-		if result != Fail && (o == Fail || o == Unknown) {
-			result, detail = o, d
+func checkApproved(s Secret, std Standard) (Outcome, Subject) {
+	approved := func(k Key) Outcome {
+		if k.Manager == ManagerAWS {
+			return NotApplicable
 		}
+		return std.Approved.Allows(k, s.Account)
 	}
-	return result, detail
+	outcome, subject := failing(s, approved(s.Key), approved)
+	if outcome == Fail && !subject.Key.zero() {
+		subject.Rotation = rotationOf(s)
+	}
+	return outcome, subject
 }
 
-func keyApproved(k Key, which string, s Secret, std Standard) (Outcome, string) {
-	if k.Manager == ManagerAWS {
-		return NotApplicable, ""
-	}
-	switch std.Approved.Allows(k, s.Account) {
-	case Pass:
-		return Pass, ""
-	case Fail:
-		return Fail, fmt.Sprintf("%s %s is not approved", which, k.ARN)
-	default:
-		return Unknown, which + " could not be read, so it cannot be compared with the approved ones"
-	}
-}
-
-func checkForeign(s Secret, _ Standard) (Outcome, string) {
+func checkForeign(s Secret, _ Standard) (Outcome, Subject) {
 	switch {
 	case !s.Foreign():
-		return NotApplicable, ""
+		return NotApplicable, Subject{}
 	case s.Key.Manager == ManagerAWS:
-		return Fail, fmt.Sprintf("owned by %s, which keeps it under the AWS managed key", s.ForeignService())
+		return Fail, Subject{Key: s.Key.brief()}
 	case s.Key.Manager == ManagerCustomer:
-		return Pass, ""
+		return Pass, Subject{}
 	default:
-		return Unknown, "the metadata of its key could not be read"
+		return Unknown, Subject{Key: s.Key.brief(), Blind: &BlindSpot{Part: PartKey, Cause: CauseDenied}}
 	}
 }

@@ -92,13 +92,13 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 				switch v.Outcome {
 				case guard.Fail:
 					fails = append(fails, v.Control.ID)
-					detail += v.Detail
-					if v.Fix == "" || v.Detail == "" {
+					detail += v.Describe()
+					if v.Fix() == "" || v.Describe() == "" {
 						t.Errorf("%s fails without a detail or a fix", v.Control.ID)
 					}
 				case guard.Unknown:
 					unknown = append(unknown, v.Control.ID)
-					if v.Detail == "" {
+					if v.Describe() == "" {
 						t.Errorf("%s is unknown without saying what was not read", v.Control.ID)
 					}
 				}
@@ -120,8 +120,8 @@ func TestForeignFindingCarriesTheServicesOwnFix(t *testing.T) {
 	for service, part := range map[string]string{"rds": "manage-master-user-password", "events": "update-connection", "pcs": "in pcs"} {
 		s := with(secret(awsKey, awsKey), func(s *guard.Secret) { s.Name = service + "!x" })
 		for _, v := range guard.Evaluate(s, guard.Standard{}, now) {
-			if v.Outcome == guard.Fail && !strings.Contains(v.Fix, part) {
-				t.Errorf("%s: fix %q does not say %q", service, v.Fix, part)
+			if v.Outcome == guard.Fail && !strings.Contains(v.Fix(), part) {
+				t.Errorf("%s: fix %q does not say %q", service, v.Fix(), part)
 			}
 		}
 	}

@@ -24,6 +24,15 @@ const (
 	FindingWaived   FindingStatus = "waived"
 )
 
+// Ending is how a finding was resolved. Only EndPassed says that anything is better than before.
+type Ending string
+
+const (
+	EndPassed Ending = "passed"  // the control holds
+	EndMoot   Ending = "moot"    // the control has nothing to say any more: the secret is in another state
+	EndGone   Ending = "deleted" // the secret is deleted, or about to be
+)
+
 // Finding is a control that one resource fails. Control and Resource are its identity.
 type Finding struct {
 	Control    ControlID     `json:"control"`
@@ -31,10 +40,11 @@ type Finding struct {
 	Status     FindingStatus `json:"status"`
 	Severity   Severity      `json:"severity"`
 	Title      string        `json:"title"`
-	Detail     string        `json:"detail"` // what is wrong with this resource, in one sentence
-	Fix        string        `json:"fix"`    // what its owner should do, in one sentence
+	Subject    Subject       `json:"subject,omitzero"`
+	Detail     string        `json:"detail,omitzero"` // of findings stored before they had a subject: what is wrong, in one sentence
 	OpenedAt   time.Time     `json:"openedAt"`
 	ResolvedAt time.Time     `json:"resolvedAt,omitzero"`
+	End        Ending        `json:"end,omitzero"`      // how it was resolved
 	WaivedTo   time.Time     `json:"waivedTo,omitzero"` // when the waiver ends
 	Mode       Mode          `json:"mode,omitzero"`     // in which it was last seen, so that a stricter one is news
 	AskedAt    time.Time     `json:"askedAt,omitzero"`  // when its re-key was last asked for

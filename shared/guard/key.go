@@ -59,5 +59,8 @@ func (k Key) Same(other Key) bool {
 	return k.ARN != "" && strings.EqualFold(k.ARN, other.ARN)
 }
 
+// Usable reports whether the state lets KMS use a key. Unknown states answer false.
+func (s KeyState) Usable() bool { return s == KeyEnabled || s == KeyUpdating }
+
 // CanDecrypt reports whether the state lets KMS use the key. Unknown states answer false.
-func (k Key) CanDecrypt() bool { return k.State == KeyEnabled || k.State == KeyUpdating }
+func (k Key) CanDecrypt() bool { return k.State.Usable() }

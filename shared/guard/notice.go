@@ -5,6 +5,7 @@ import "time"
 // NoticeKind says what happened to a resource that others may have to act on.
 type NoticeKind string
 
+// Kinds of notices of a secret and its findings.
 const (
 	NoticeOpened   NoticeKind = "finding_opened"
 	NoticeResolved NoticeKind = "finding_resolved"
@@ -13,8 +14,6 @@ const (
 	NoticeRekeyed  NoticeKind = "rekeyed"
 	NoticeSealed   NoticeKind = "sealed"
 	NoticeDrifted  NoticeKind = "drifted"
-	NoticeIncident NoticeKind = "incident_opened"
-	NoticeDenied   NoticeKind = "attempt_denied"
 	NoticeFailed   NoticeKind = "remediation_failed"
 )
 
@@ -27,17 +26,18 @@ const (
 
 // Kinds of notices that no finding stands behind.
 const (
-	NoticeDeniedRead NoticeKind = "read_denied" // somebody tried to read a secret, or decrypt with its key, and was refused
-	NoticeTampered   NoticeKind = "tampered"    // what the guard stands on was touched: trail, rule or organization policy
-
-	// NoticeDigest reminds one owner of everything of theirs that is still open: Notice.Open.
-	NoticeDigest NoticeKind = "digest"
+	NoticeIncident    NoticeKind = "incident_opened" // a key that secrets are under cannot be used
+	NoticeKeyRestored NoticeKind = "key_restored"    // such a key can be used again, or will not be deleted after all
+	NoticeDenied      NoticeKind = "attempt_denied"  // AWS refused a change that one of our policies is against
+	NoticeDeniedRead  NoticeKind = "read_denied"     // somebody tried to read a secret, or decrypt with its key, and was refused
+	NoticeTampered    NoticeKind = "tampered"        // what the guard stands on was touched: trail, rule or organization policy
+	NoticeDigest      NoticeKind = "digest"          // reminds one owner of everything of theirs that is still open: Notice.Open
 )
 
 // NoticeKinds lists every kind, for tables.
 func NoticeKinds() []NoticeKind {
 	return []NoticeKind{
-		NoticeOpened, NoticeResolved, NoticeWaived, NoticeRekeyDue, NoticeRekeyed, NoticeSealed, NoticeDrifted, NoticeIncident, NoticeDenied,
+		NoticeOpened, NoticeResolved, NoticeWaived, NoticeRekeyDue, NoticeRekeyed, NoticeSealed, NoticeDrifted, NoticeIncident, NoticeKeyRestored, NoticeDenied,
 		NoticeFailed, NoticeSealDue, NoticeRolledBack, NoticeReaderLost, NoticeDeniedRead, NoticeTampered, NoticeDigest,
 	}
 }

@@ -15,7 +15,7 @@ type Cause struct {
 
 // Reconcile moves a record to what the verdicts say and puts what others must know into its outbox. It is pure;
 // running it again on its own result changes nothing but SeenAt. A verdict that is unknown closes nothing and opens
-// nothing: what was open stays open. What is open, and notified of or fixed only in the mode of now, opens once more.
+// nothing: what was open stays open. What is open, and notified of or fixed only in the mode of now, opens again.
 func Reconcile(rec Record, s Secret, verdicts []Verdict, waivers []Waiver, mode Mode, now time.Time, cause Cause) Record {
 	r := reconciler{rec: rec, secret: s, waivers: waivers, mode: mode, now: now.UTC(), cause: cause}
 	r.rec.Findings = slices.Clone(rec.Findings)
@@ -39,7 +39,7 @@ func ReconcileGone(rec Record, now time.Time, cause Cause) Record {
 		r.rec.GoneAt = r.now
 	}
 	for i := range r.rec.Findings {
-		r.resolve(i, "the secret was deleted")
+		r.resolve(i, EndGone)
 	}
 	return r.rec
 }
@@ -80,7 +80,7 @@ func (r *reconciler) moveFinding(v Verdict) {
 		r.fail(at, v)
 	case Pass, NotApplicable:
 		if at >= 0 {
-			r.resolve(at, "")
+			r.resolve(at, r.ending(v.Outcome))
 		}
 	}
 }
@@ -93,13 +93,13 @@ func (r *reconciler) fail(at int, v Verdict) {
 	}
 	f := &r.rec.Findings[at]
 	was := f.Status
-	f.Severity, f.Title, f.Detail, f.Fix = v.Control.Severity, v.Control.Title, v.Detail, v.Fix
+	f.Severity, f.Title, f.Subject, f.Detail = v.Control.Severity, v.Control.Title, v.Subject, ""
 	f.Status, f.WaivedTo = FindingOpen, waivedTo
 	if waived {
 		f.Status = FindingWaived
 	}
 	if was == "" || was == FindingResolved {
-		f.OpenedAt, f.ResolvedAt = r.now, time.Time{}
+		f.OpenedAt, f.ResolvedAt, f.End = r.now, time.Time{}, ""
 	}
 	stricter := r.stricter(*f)
 	if r.mode != "" {
@@ -150,13 +150,24 @@ func (r *reconciler) stricter(f Finding) bool {
 	return Notified(NoticeOpened, f.Control, after) && !Notified(NoticeOpened, f.Control, before)
 }
 
-func (r *reconciler) resolve(at int, detail string) {
+func (r *reconciler) ending(o Outcome) Ending {
+	switch {
+	case r.secret.PendingDeletion():
+		return EndGone
+	case o == Pass:
+		return EndPassed
+	default:
+		return EndMoot
+	}
+}
+
+func (r *reconciler) resolve(at int, end Ending) {
 	f := &r.rec.Findings[at]
 	if f.Status == FindingResolved {
 		return
 	}
-	f.Status, f.ResolvedAt, f.WaivedTo = FindingResolved, r.now, time.Time{}
-	r.announce(NoticeResolved, f, detail)
+	f.Status, f.ResolvedAt, f.End, f.WaivedTo = FindingResolved, r.now, end, time.Time{}
+	r.announce(NoticeResolved, f, "")
 }
 
 func (r *reconciler) waiver(control ControlID) (time.Time, bool) {

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -51,6 +52,8 @@ type Version struct {
 
 // Labelled reports whether Secrets Manager still hands the version out by stage.
 func (v Version) Labelled() bool { return len(v.Stages) > 0 }
+
+func (v Version) opensWith(key Key) bool { return slices.ContainsFunc(v.Keys, key.Same) }
 
 // Replica is a copy of a secret in another Region, under a key of its own.
 type Replica struct {

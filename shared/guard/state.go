@@ -17,7 +17,7 @@ func States() []LockState {
 	return []LockState{StateDefault, StateDual, StateSealed, StateDrifted, StateForeign, StateUnknown}
 }
 
-// StateOf tells the lock state of a secret from what Describe found and the state it was last recorded in
+// StateOf finds the lock state of a secret from what Describe found and the state it was last recorded in
 // ("" when never seen). A replica has the state of its own versions.
 func StateOf(s Secret, was LockState) LockState {
 	if s.Foreign() {

@@ -15,23 +15,52 @@ const (
 	keyField     = "kmsKeyId" // as UpdateSecret takes it: "" is the AWS managed key
 	stateField   = "state"
 	regionField  = "region"
-	planField    = "plan"
+	planField    = "plan"   // id of the plan that a change belongs to
+	orderField   = "order"  // id of the notice that asked for a change of the hub's own
+	resultField  = "result" // of an entry that ends a change: resultDone, or why not
 	granteeField = "grantee"
 	untilField   = "until"
 	tagPrefix    = "tag:"
+
+	resultDone = "done"
 )
 
+// doVerify is the journal's word for the look that ends a change.
+const doVerify Action = "DescribeSecret"
+
 func (v *visit) entry(action Action, at time.Time, detail string) store.JournalEntry {
-	return store.JournalEntry{
-		ID: "migration|" + v.job.Plan + "|" + string(action) + "|" + detail, Resource: v.job.Secret, Action: string(action),
-		At: at, By: v.By, Before: map[string]string{}, After: map[string]string{planField: v.job.Plan},
+	field, of := planField, v.job.Plan
+	if v.job.Order != nil {
+		field, of = orderField, v.job.Order.ID
 	}
+	return store.JournalEntry{
+		ID: "migration|" + of + "|" + string(action) + "|" + detail, Resource: v.job.Secret, Action: string(action),
+		At: at, By: v.By, Before: map[string]string{}, After: map[string]string{field: of},
+	}
+}
+
+// journalEnd writes down what was found after a change of the key.
+func (v *visit) journalEnd(ctx context.Context, step Step, seen Seen) error {
+	p := v.job.Pending
+	if p == nil || p.Action != DoRekey || step.Phase != Rekeyed && step.Phase != Failed || seen.Gone {
+		return nil
+	}
+	entry := v.entry(doVerify, seen.At, v.job.Target)
+	entry.Before[keyField], entry.Before[stateField] = v.job.Before.KeyID, string(v.job.Before.State)
+	entry.After[keyField], entry.After[stateField], entry.After[resultField] = seen.Secret.KeyID, string(guard.StateOf(seen.Secret, "")), resultDone
+	if step.Phase == Failed {
+		entry.After[resultField] = step.Reason
+	}
+	if err := v.Journal.Append(ctx, entry); err != nil {
+		return fmt.Errorf("write journal after the change: %w", err)
+	}
+	return nil
 }
 
 func (v *visit) rekey(ctx context.Context, step Step, seen Seen) (bool, error) {
 	j := &v.job
 	if j.Pending == nil {
-		if ok, err := v.budget(ctx, step); !ok || err != nil {
+		if ok, err := v.budget(ctx); !ok || err != nil {
 			return false, err
 		}
 		if j.Before == nil {
@@ -51,7 +80,7 @@ func (v *visit) rekey(ctx context.Context, step Step, seen Seen) (bool, error) {
 		return false, fmt.Errorf("write journal before the change: %w", err)
 	}
 	err := v.Secrets.Rekey(ctx, v.ref(), step.Key)
-	if lost, err := v.lost(ctx, "UpdateSecret", err, seen.At); lost || err != nil {
+	if lost, err := v.lost(ctx, "UpdateSecret", err, seen); lost || err != nil {
 		return lost, err
 	}
 	j.LastChangeAt = seen.At
@@ -59,20 +88,14 @@ func (v *visit) rekey(ctx context.Context, step Step, seen Seen) (bool, error) {
 }
 
 // lost says that AWS refused a change for good: the job fails with the reason, in our words.
-func (v *visit) lost(ctx context.Context, call string, err error, at time.Time) (bool, error) {
+func (v *visit) lost(ctx context.Context, call string, err error, seen Seen) (bool, error) {
 	switch {
 	case err == nil:
 		return false, nil
 	case errors.Is(err, guard.ErrGone):
 		return true, nil // the next look sees it
 	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs), errors.Is(err, guard.ErrRefused):
-		v.job.Pending = nil
-		v.job.enter(Failed, call+" was refused: "+refusal(err), v.By, at)
-		v.tell(guard.NoticeFailed, v.job.Reason, at)
-		if err := v.save(ctx); err != nil {
-			return false, err
-		}
-		return true, v.publish(ctx)
+		return true, v.move(ctx, Step{Action: DoMove, Phase: Failed, Reason: call + " was refused: " + refusal(err)}, seen)
 	}
 	return false, fmt.Errorf("call %s: %w", call, err)
 }
@@ -89,15 +112,16 @@ func refusal(err error) string {
 }
 
 // budget takes one change from the limits of the hour, the account's first.
-func (v *visit) budget(ctx context.Context, _ Step) (bool, error) {
+func (v *visit) budget(ctx context.Context) (bool, error) {
 	names, until := HourNames(v.Now(), v.job.Account)
-	for i, most := range []int{v.Settings.PerAccountHour, v.Settings.PerHour} {
+	for i, most := range []int{v.job.Rules.PerAccountHour, v.job.Rules.PerHour} {
 		ok, err := v.Counter.Take(ctx, names[i], most, until)
 		if err != nil {
 			return false, fmt.Errorf("count changes: %w", err)
 		}
 		if !ok {
-			v.job.Reason = fmt.Sprintf("waiting: %d changes an hour are made", most)
+			v.job.Reason = fmt.Sprintf("waiting: the %d changes that an hour allows are made", most)
+			v.wait = Step{Action: DoWait, Until: until, Reason: v.job.Reason}
 			return false, nil
 		}
 	}
@@ -106,7 +130,7 @@ func (v *visit) budget(ctx context.Context, _ Step) (bool, error) {
 
 func (v *visit) rotate(ctx context.Context, step Step, seen Seen) (bool, error) {
 	j := &v.job
-	if ok, err := v.budget(ctx, step); !ok || err != nil {
+	if ok, err := v.budget(ctx); !ok || err != nil {
 		return false, err
 	}
 	j.Pending = &Pending{Action: DoRotate, At: seen.At}
@@ -122,7 +146,7 @@ func (v *visit) rotate(ctx context.Context, step Step, seen Seen) (bool, error) 
 		return false, fmt.Errorf("write journal before the rotation: %w", err)
 	}
 	err := v.Secrets.Rotate(ctx, v.ref())
-	if _, err := v.lost(ctx, "RotateSecret", err, seen.At); err != nil {
+	if _, err := v.lost(ctx, "RotateSecret", err, seen); err != nil {
 		return false, err
 	}
 	j.Reason = "the rotation is under way"
@@ -156,7 +180,7 @@ func (v *visit) replica(ctx context.Context, step Step, seen Seen) (bool, error)
 	} else {
 		err = v.Secrets.AddReplica(ctx, v.ref(), step.Region, step.Key)
 	}
-	if lost, err := v.lost(ctx, string(step.Action), err, seen.At); lost || err != nil {
+	if lost, err := v.lost(ctx, string(step.Action), err, seen); lost || err != nil {
 		return lost, err
 	}
 	j.LastChangeAt = seen.At

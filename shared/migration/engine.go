@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -17,22 +18,20 @@ const (
 
 // Start makes the job of a planned item, or takes up the one there is. A job that rests (blocked, failed, rolled back)
 // begins anew, with the state that was recorded first as the one to go back to.
-func (e *Engine) Start(ctx context.Context, i Item, plan string) (Job, error) {
-	j, err := e.Store.Load(ctx, i.Secret)
-	if err != nil {
-		return Job{}, fmt.Errorf("start migration of %s: %w", i.Name, err)
-	}
+//
+// The rules are those of the plan, with what was overridden. A job that is under way, or that the same plan began, keeps
+// its own where they are stricter: see Rules.Join. One that another plan begins anew takes the new plan's alone, because
+// nothing that was promised is under way.
+func (e *Engine) Start(ctx context.Context, i Item, plan string, rules Rules) (Job, error) {
+	j, fresh, err := e.begin(ctx, i, plan, rules)
 	switch {
-	case j.Revision > 0 && !j.Phase.Resting() && (j.Phase != Planned || j.Plan == plan):
+	case err != nil:
+		return j, fmt.Errorf("start migration of %s: %w", i.Name, err)
+	case reflect.DeepEqual(j, fresh):
 		return j, nil
-	case j.Lease.Until.After(e.Now()) && j.Lease.By != e.Worker:
-		return j, fmt.Errorf("start migration of %s: %w", i.Name, ErrBusy)
 	}
-	fresh := NewJob(i, plan, e.By, e.Now().UTC())
-	fresh.History = append(j.History, fresh.History...)
-	fresh.Revision, fresh.LastChangeAt, fresh.Rescues = j.Revision, j.LastChangeAt, j.Rescues
-	if j.Phase == Failed || j.Phase == Blocked {
-		fresh.Before = j.Before
+	if j.held(e.Worker, e.Now()) {
+		return j, fmt.Errorf("start migration of %s: %w", i.Name, ErrBusy)
 	}
 	if err := e.Store.Save(ctx, fresh); err != nil {
 		return j, fmt.Errorf("start migration of %s: %w", i.Name, err)
@@ -41,12 +40,44 @@ func (e *Engine) Start(ctx context.Context, i Item, plan string) (Job, error) {
 	return fresh, nil
 }
 
+// begin is the job as it is stored, and as it would be begun.
+func (e *Engine) begin(ctx context.Context, i Item, plan string, rules Rules) (was, fresh Job, err error) {
+	if was, err = e.Store.Load(ctx, i.Secret); err != nil {
+		return was, was, err
+	}
+	was = was.under(e.Rules, e.By, e.Now().UTC())
+	if was.Rules != nil && (!was.Phase.Resting() || was.Plan == plan) {
+		rules = was.Rules.Join(rules)
+	}
+	if was.Revision > 0 && !was.Phase.Resting() && (was.Phase != Planned || was.Pending != nil || was.Plan == plan) {
+		fresh = was
+		fresh.Rules = &rules
+		return was, fresh, nil
+	}
+	fresh = newJob(i, plan, rules, e.By, e.Now().UTC())
+	fresh.resume(was)
+	return was, fresh, nil
+}
+
+// resume takes over what must not be forgotten of the job that was there before.
+func (j *Job) resume(was Job) {
+	j.History = append(slices.Clip(was.History), j.History...)
+	j.Revision, j.LastChangeAt, j.Rescues = was.Revision, was.LastChangeAt, was.Rescues
+	if was.Phase != RolledBack { // which is as it was: what is found next is the state to go back to
+		j.Before = was.Before
+	}
+}
+
 // visit is one worker at one secret.
 type visit struct {
 	*Engine
-	job     Job
-	checked bool
-	blocked []string
+	job      Job
+	order    *Order // nil: nobody decided just now that the hub may begin
+	stored   bool   // the lease, or what is left of the outbox, has to be written
+	checked  bool
+	problems Assessment
+	blocked  []string // those of the copies too
+	wait     Step     // why a step that was due is not taken now
 }
 
 // Advance takes a secret as far as it can go now, and says what it waits for. Errors: ErrBusy, guard.ErrThrottled,
@@ -74,13 +105,14 @@ func (e *Engine) enter(ctx context.Context, secret string) (*visit, error) {
 		return v, err
 	}
 	now := e.Now().UTC()
+	v.job = v.job.under(e.Rules, e.By, now)
 	switch {
 	case v.job.Revision == 0:
 		return v, fmt.Errorf("no migration of it was begun: %w", guard.ErrGone)
-	case v.job.Lease.By != "" && v.job.Lease.By != e.Worker && v.job.Lease.Until.After(now):
+	case v.job.held(e.Worker, now):
 		return v, fmt.Errorf("%w: %s until %s", ErrBusy, v.job.Lease.By, v.job.Lease.Until.Format(time.TimeOnly))
 	}
-	v.job.Lease = Lease{By: e.Worker, Until: now.Add(e.Settings.Lease)}
+	v.job.Lease = Lease{By: e.Worker, Until: now.Add(time.Duration(v.job.Rules.Lease))}
 	return v, v.save(ctx)
 }
 
@@ -90,12 +122,16 @@ func (v *visit) save(ctx context.Context) error {
 		return err
 	}
 	v.job.Revision++
+	v.stored = true
 	return nil
 }
 
 // leave gives the lease back. After an error the job may be another's already.
 func (v *visit) leave(ctx context.Context) error {
 	v.job.Lease = Lease{}
+	if !v.stored {
+		return nil
+	}
 	if err := v.save(ctx); err != nil && !errors.Is(err, guard.ErrConflict) {
 		return err
 	}
@@ -122,8 +158,14 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 		if err != nil {
 			return step, err
 		}
-		step = Next(v.job, seen, v.Settings)
+		step = Next(v.job, seen, *v.job.Rules)
+		if refused, is := v.refused(step, seen); is {
+			return refused, nil
+		}
 		on, err := v.do(ctx, step, seen)
+		if v.wait.Action != DoNothing {
+			step = v.wait
+		}
 		if err != nil || !on {
 			return step, err
 		}
@@ -137,7 +179,7 @@ func (v *visit) ref() guard.SecretRef {
 
 // look sees what is true now.
 func (v *visit) look(ctx context.Context) (Seen, error) {
-	seen := Seen{At: v.Now().UTC(), Checked: v.checked, Blocked: v.blocked}
+	seen := Seen{At: v.Now().UTC(), Checked: v.checked, Blocked: v.blocked, Ordered: v.order != nil}
 	var err error
 	seen.Secret, err = v.Secrets.Describe(ctx, v.ref())
 	if errors.Is(err, guard.ErrGone) {
@@ -148,13 +190,13 @@ func (v *visit) look(ctx context.Context) (Seen, error) {
 		return seen, fmt.Errorf("look at the secret: %w", err)
 	}
 	if v.job.Phase == Observing {
-		err = v.listen(ctx, seen.Secret)
+		err = v.recordReads(ctx, seen.Secret)
 	}
 	return seen, err
 }
 
-// listen notes which readers have read since the re-key.
-func (v *visit) listen(ctx context.Context, s guard.Secret) error {
+// recordReads notes which readers have read since the re-key.
+func (v *visit) recordReads(ctx context.Context, s guard.Secret) error {
 	if v.Trail == nil || len(v.job.Silent()) == 0 {
 		return nil
 	}
@@ -206,7 +248,10 @@ func (v *visit) check(ctx context.Context, seen Seen) error {
 	if err != nil {
 		return fmt.Errorf("ask who would lose access: %w", err)
 	}
-	v.checked, v.blocked = true, found.Problems
+	v.checked, v.problems, v.blocked = true, found, found.Problems
+	if v.job.Plan == "" && v.job.Phase == Planned {
+		v.job.Readers = KnownReaders(found.Readers)
+	}
 	return v.checkCopies(ctx, seen)
 }
 
@@ -240,11 +285,17 @@ func (v *visit) checkCopies(ctx context.Context, seen Seen) error {
 // move enters a phase.
 func (v *visit) move(ctx context.Context, step Step, seen Seen) error {
 	j, was := &v.job, v.job.Phase
+	if err := v.journalEnd(ctx, step, seen); err != nil {
+		return err
+	}
 	j.enter(step.Phase, step.Reason, v.By, seen.At)
 	if step.Flip {
 		j.Flips = append(j.Flips, Flip{At: seen.At, Key: keyName(seen.Secret.Key)})
 		j.Pending, j.FirstNewAt, j.GoAhead, j.AskedAt = nil, time.Time{}, "", time.Time{}
 		v.checked = false
+		if v.order != nil {
+			j.Target = v.order.Target
+		}
 	}
 	if step.First {
 		j.FirstNewAt, j.Pending = seen.At, nil
@@ -257,12 +308,17 @@ func (v *visit) move(ctx context.Context, step Step, seen Seen) error {
 		j.RekeyedAt, j.Pending = seen.At, nil
 	case step.Phase == Sealed && was != Sealed:
 		j.SealedAt = seen.At
-	case step.Phase == Failed:
+	case step.Phase == Failed || step.Phase == Planned:
 		j.Pending = nil
 	}
-	v.tellMove(was, seen)
+	v.notifyMove(was, seen)
 	if err := v.save(ctx); err != nil {
 		return err
+	}
+	if v.order != nil && v.order.Record != nil && len(j.Outbox) > 0 {
+		if err := v.order.Record(ctx); err != nil {
+			return err
+		}
 	}
 	return v.publish(ctx)
 }

@@ -67,7 +67,7 @@ func org(readers ...inventory.Principal) inventory.Snapshot {
 }
 
 func facts(s inventory.Snapshot) migration.Facts {
-	return migration.Facts{Access: inventory.Prepare(s), Now: now, LookBack: 90,
+	return migration.Facts{Access: inventory.Prepare(s), Now: now, LookBack: 90, Rules: migration.Defaults(),
 		KeyFor: func(string, string, map[string]string) string { return alias }}
 }
 

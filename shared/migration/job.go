@@ -32,12 +32,14 @@ func (p Phase) Resting() bool { return p == Blocked || p == Failed || p == Rolle
 
 // Job is one secret on its way. It is stored as one item; Revision makes a write conditional on what was read.
 type Job struct {
-	Secret  string `json:"secret"` // ARN: there is one job per secret
-	Name    string `json:"name"`
-	Account string `json:"account"`
-	Region  string `json:"region"`
-	Plan    string `json:"plan"` // id; "" for one that the hub began by itself
-	Wave    Wave   `json:"wave"`
+	Secret  string        `json:"secret"` // ARN: there is one job per secret
+	Name    string        `json:"name"`
+	Account string        `json:"account"`
+	Region  string        `json:"region"`
+	Plan    string        `json:"plan"`            // id; "" for one that the hub began by itself
+	Order   *guard.Notice `json:"order,omitempty"` // what asked the hub for it; nil: a plan
+	Wave    Wave          `json:"wave"`
+	Rules   *Rules        `json:"rules,omitempty"` // that everybody obeys who moves it; nil: stored by a version that knew none
 
 	Phase  Phase     `json:"phase"`
 	Since  time.Time `json:"since"`
@@ -98,8 +100,8 @@ type ReplicaTo struct {
 	Done    time.Time `json:"done,omitzero"`
 }
 
-// Stirs reports that time alone can move the job on: it is under way, or has a grant to end.
-func (j Job) Stirs() bool {
+// NeedsVisit reports that time alone can move the job on: it is under way, or has a grant to end.
+func (j Job) NeedsVisit() bool {
 	open := slices.ContainsFunc(j.Rescues, func(r Rescue) bool { return r.Ended.IsZero() })
 	going := j.Pending != nil && j.Pending.Action == doRollback
 	return open || going || len(j.Outbox) > 0 || !j.Phase.Resting() && j.Phase != Sealed
@@ -124,7 +126,8 @@ type Denial struct {
 	Principal string    `json:"principal"`
 	EventID   string    `json:"eventId"`
 	At        time.Time `json:"at"`
-	What      string    `json:"what"` // which right it lacks
+	By        Lock      `json:"by,omitempty"` // which lock refused it
+	What      string    `json:"what"`         // which right it lacks
 	Answer    Answer    `json:"answer"`
 }
 
@@ -164,9 +167,9 @@ func (j *Job) enter(p Phase, reason, by string, at time.Time) {
 	j.Phase, j.Reason = p, reason
 }
 
-// NewJob is a planned item as a job.
-func NewJob(i Item, plan, by string, now time.Time) Job {
-	j := Job{Secret: i.Secret, Name: i.Name, Account: i.Account, Region: i.Region, Plan: plan, Wave: i.Wave,
+// newJob is a planned item as a job.
+func newJob(i Item, plan string, rules Rules, by string, now time.Time) Job {
+	j := Job{Secret: i.Secret, Name: i.Name, Account: i.Account, Region: i.Region, Plan: plan, Wave: i.Wave, Rules: &rules,
 		Target: i.Target, Seal: i.Seal, Tool: i.Tool, Readers: KnownReaders(i.Readers)}
 	for _, r := range i.Readers {
 		if r.Accepted {

@@ -35,6 +35,8 @@ type Step struct {
 	Key    string // ARN, for UpdateSecret and replicas
 	First  bool   // the first version under the new key alone was seen
 	Flip   bool   // somebody moved the secret back
+
+	Refused string // why an order of the hub is not carried out, for the owner
 }
 
 // Calls lists the AWS call that the step makes, as --dry-run prints it.
@@ -58,6 +60,7 @@ type Seen struct {
 	Gone    bool
 	Checked bool     // the readers were asked for just now
 	Blocked []string // and these are in the way
+	Ordered bool     // the hub has just decided that its own job may set the key
 	At      time.Time
 }
 
@@ -65,7 +68,7 @@ type Seen struct {
 const looksAtMost = 3
 
 // Next decides the next step. It is pure: the same job, facts and settings give the same step.
-func Next(j Job, s Seen, set Settings) Step {
+func Next(j Job, s Seen, rules Rules) Step {
 	switch {
 	case j.Phase.Resting():
 		return Step{Action: DoNothing, Reason: j.Reason}
@@ -76,32 +79,32 @@ func Next(j Job, s Seen, set Settings) Step {
 	case s.Secret.Foreign():
 		return Step{Action: DoMove, Phase: Blocked, Reason: "owned by " + s.Secret.ForeignService()}
 	case j.Pending != nil && j.Pending.Action == DoRekey:
-		return proveRekey(j, s)
+		return proveRekey(j, s, rules)
 	}
-	if step, flipped := movedBack(j, s, set); flipped {
+	if step, flipped := movedBack(j, s, rules); flipped {
 		return step
 	}
 	switch j.Phase {
 	case Planned:
-		return nextPlanned(j, s, set)
+		return nextPlanned(j, s, rules)
 	case Rekeyed:
 		return Step{Action: DoMove, Phase: Observing, Reason: "watching its readers"}
 	case Observing:
-		return nextObserving(j, s, set)
+		return nextObserving(j, s, rules)
 	case Sealing:
-		return nextSealing(j, s, set)
+		return nextSealing(j, s, rules)
 	}
 	return Step{Action: DoNothing, Reason: "sealed"}
 }
 
 // movedBack finds a secret that is under another key than the one it was moved to.
-func movedBack(j Job, s Seen, set Settings) (Step, bool) {
+func movedBack(j Job, s Seen, rules Rules) (Step, bool) {
 	after := j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
 	if !after || s.Secret.Key.Manager == guard.ManagerUnknown || s.Secret.Key.ARN == j.Target {
 		return Step{}, false
 	}
 	step := Step{Action: DoMove, Phase: Planned, Flip: true, Reason: "somebody moved it back to " + keyName(s.Secret.Key)}
-	if len(j.Flips)+1 >= set.Flips {
+	if len(j.Flips)+1 >= rules.Flips {
 		step.Phase, step.Reason = Blocked, fmt.Sprintf("moved back %d times: %s undoes the change, so it is left to its owner", len(j.Flips)+1, toolName(j.Tool))
 	}
 	return step, true
@@ -121,7 +124,15 @@ func keyName(k guard.Key) string {
 	return k.ARN
 }
 
-func nextPlanned(j Job, s Seen, set Settings) Step {
+func nextPlanned(j Job, s Seen, rules Rules) Step {
+	if j.Plan == "" && s.Secret.Key.ARN != j.Target {
+		if wait, ok := notYet(j, s.At, rules); ok {
+			return wait
+		}
+		if !s.Ordered {
+			return Step{Action: DoWait, Reason: "the hub decides about it again when it next looks at the secret"}
+		}
+	}
 	if step, unready := notReady(s); unready {
 		return step
 	}
@@ -131,7 +142,7 @@ func nextPlanned(j Job, s Seen, set Settings) Step {
 		}
 		return Step{Action: DoMove, Phase: Rekeyed, Reason: "it is under the new key already"}
 	}
-	if wait, ok := notYet(j, s.At, set); ok {
+	if wait, ok := notYet(j, s.At, rules); ok {
 		return wait
 	}
 	return Step{Action: DoRekey, Key: j.Target, Reason: "every reader keeps access"}
@@ -150,20 +161,32 @@ func notReady(s Seen) (Step, bool) {
 }
 
 // notYet waits for the ten minutes between two changes of one secret, and for a change window.
-func notYet(j Job, now time.Time, set Settings) (Step, bool) {
-	if rest := j.LastChangeAt.Add(set.Quiet); !j.LastChangeAt.IsZero() && now.Before(rest) {
-		return Step{Action: DoWait, Until: rest, Reason: "its last change was less than " + set.Quiet.String() + " ago"}, true
+func notYet(j Job, now time.Time, rules Rules) (Step, bool) {
+	if rest := j.LastChangeAt.Add(time.Duration(rules.Quiet)); !j.LastChangeAt.IsZero() && now.Before(rest) {
+		return Step{Action: DoWait, Until: rest, Reason: "its last change was less than " + rules.Quiet.String() + " ago"}, true
 	}
-	if opens := Opens(set.Windows, now); opens.After(now) {
-		return Step{Action: DoWait, Until: opens, Reason: "outside the change windows"}, true
-	}
-	return Step{}, false
+	return closed(now, rules)
 }
 
-func proveRekey(j Job, s Seen) Step {
+// closed waits for a change window.
+func closed(now time.Time, rules Rules) (Step, bool) {
+	opens := Opens(rules.Windows, now)
+	if !opens.After(now) {
+		return Step{}, false
+	}
+	return Step{Action: DoWait, Until: opens, Reason: "outside the change windows: the next opens " + opens.Format("Mon 2006-01-02 15:04") + " UTC"}, true
+}
+
+func proveRekey(j Job, s Seen, rules Rules) Step {
 	if s.Secret.Key.ARN != j.Target && s.Secret.Key.Manager != guard.ManagerUnknown {
+		if j.Plan == "" {
+			return Step{Action: DoMove, Phase: Planned, Reason: "the change was begun, and not made"}
+		}
 		if step, unready := notReady(s); unready {
 			return step
+		}
+		if wait, ok := notYet(j, s.At, rules); ok {
+			return wait
 		}
 		return Step{Action: DoRekey, Key: j.Target, Reason: "the change was begun, and not made"}
 	}
@@ -171,20 +194,20 @@ func proveRekey(j Job, s Seen) Step {
 	switch {
 	case problem == "":
 		return Step{Action: DoMove, Phase: Rekeyed, Reason: "every labelled version carries the new key"}
-	case j.Pending.Tries < looksAtMost:
+	case j.Pending.Tries+1 < looksAtMost:
 		return Step{Action: DoLook, Reason: problem}
 	}
 	return Step{Action: DoMove, Phase: Failed, Reason: problem}
 }
 
-func nextObserving(j Job, s Seen, set Settings) Step {
+func nextObserving(j Job, s Seen, rules Rules) Step {
 	if guard.StateOf(s.Secret, "") == guard.StateSealed {
 		return Step{Action: DoMove, Phase: Sealing, First: j.FirstNewAt.IsZero(), Reason: "its new versions were written already"}
 	}
 	if j.GoAhead != "" {
 		return Step{Action: DoMove, Phase: Sealing, Reason: "go ahead by " + j.GoAhead}
 	}
-	until := j.RekeyedAt.Add(set.Observe)
+	until := j.RekeyedAt.Add(time.Duration(rules.Observe))
 	if s.At.Before(until) {
 		return Step{Action: DoWait, Until: until, Reason: "observing its readers"}
 	}
@@ -205,23 +228,23 @@ func (j Job) Silent() []string {
 	return out
 }
 
-func nextSealing(j Job, s Seen, set Settings) Step {
+func nextSealing(j Job, s Seen, rules Rules) Step {
 	switch guard.StateOf(s.Secret, "") {
 	case guard.StateSealed:
 		if j.FirstNewAt.IsZero() {
 			return Step{Action: DoMove, First: true, Phase: Sealing, Reason: "new versions are there"}
 		}
-		return nextReplica(j, s)
+		return nextReplica(j, s, rules)
 	case guard.StateUnknown:
-		return Step{Action: DoWait, Until: s.At.Add(set.Quiet), Reason: "its versions could not be read"}
+		return Step{Action: DoWait, Until: s.At.Add(time.Duration(rules.Quiet)), Reason: "its versions could not be read"}
 	}
 	if CurrentSealed(s.Secret) {
 		if j.FirstNewAt.IsZero() {
 			return Step{Action: DoMove, First: true, Phase: Sealing, Reason: stillOpen(s.Secret)}
 		}
-		return sealPrevious(j, s, set)
+		return sealPrevious(j, s, rules)
 	}
-	return askForVersion(j, s, set)
+	return askForVersion(j, s, rules)
 }
 
 // stillOpen says what is left between the first new version and the second (docs/decisions/0004).
@@ -239,9 +262,9 @@ func stillOpen(s guard.Secret) string {
 	return "AWSCURRENT is sealed; " + strings.Join(open, ", ") + " still opens with the previous key until the next version"
 }
 
-func sealPrevious(j Job, s Seen, set Settings) Step {
-	if j.Seal == SealRotate && set.RotateTwice {
-		if wait, ok := notYet(j, s.At, set); ok {
+func sealPrevious(j Job, s Seen, rules Rules) Step {
+	if j.Seal == SealRotate && rules.RotateTwice {
+		if wait, ok := notYet(j, s.At, rules); ok {
 			return wait
 		}
 		return Step{Action: DoRotate, Reason: stillOpen(s.Secret)}
@@ -249,7 +272,7 @@ func sealPrevious(j Job, s Seen, set Settings) Step {
 	return Step{Action: DoWait, Reason: stillOpen(s.Secret)}
 }
 
-func askForVersion(j Job, s Seen, set Settings) Step {
+func askForVersion(j Job, s Seen, rules Rules) Step {
 	if j.Seal == SealOwner {
 		if step, unready := notReady(s); unready && j.AskedAt.IsZero() {
 			return step
@@ -259,10 +282,10 @@ func askForVersion(j Job, s Seen, set Settings) Step {
 		}
 		return Step{Action: DoWait, Reason: "waiting for its owner to write a new version"}
 	}
-	if j.Pending != nil && j.Pending.Action == DoRotate && s.At.Before(j.Pending.At.Add(set.Quiet)) {
-		return Step{Action: DoWait, Until: j.Pending.At.Add(set.Quiet), Reason: "the rotation is under way"}
+	if j.Pending != nil && j.Pending.Action == DoRotate && s.At.Before(j.Pending.At.Add(time.Duration(rules.Quiet))) {
+		return Step{Action: DoWait, Until: j.Pending.At.Add(time.Duration(rules.Quiet)), Reason: "the rotation is under way"}
 	}
-	if wait, ok := notYet(j, s.At, set); ok {
+	if wait, ok := notYet(j, s.At, rules); ok {
 		return wait
 	}
 	if step, unready := notReady(s); unready {
@@ -272,7 +295,7 @@ func askForVersion(j Job, s Seen, set Settings) Step {
 }
 
 // nextReplica makes the copies again, one Region after the other, when the primary is done.
-func nextReplica(j Job, s Seen) Step {
+func nextReplica(j Job, s Seen, rules Rules) Step {
 	for _, c := range j.Copies {
 		if !c.Done.IsZero() {
 			continue
@@ -286,6 +309,9 @@ func nextReplica(j Job, s Seen) Step {
 		case s.Secret.Replicas[at].Key.ARN != c.Target:
 			if step, unready := notReady(s); unready {
 				return step
+			}
+			if wait, ok := closed(s.At, rules); ok {
+				return wait
 			}
 			return Step{Action: DoRemoveReplica, Region: c.Region, Phase: Sealing, Reason: "the copy in " + c.Region + " is under another key"}
 		case s.Secret.Replicas[at].Status != "" && s.Secret.Replicas[at].Status != "InSync":

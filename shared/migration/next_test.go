@@ -12,7 +12,7 @@ import (
 )
 
 func job(phase migration.Phase) migration.Job {
-	return migration.Job{Secret: arn("db"), Name: "db", Account: shop, Region: region, Phase: phase, Wave: migration.Development,
+	return migration.Job{Secret: arn("db"), Name: "db", Account: shop, Region: region, Plan: "plan", Phase: phase, Wave: migration.Development,
 		Target: cmk("new", region).ARN, Seal: migration.SealOwner, RekeyedAt: now.Add(-48 * time.Hour),
 		Readers: []migration.Known{{Principal: role("app"), Seen: true, ReadAt: now.Add(-time.Hour)}}}
 }
@@ -37,7 +37,7 @@ func TestNext(t *testing.T) {
 		job    func(*migration.Job)
 		secret guard.Secret
 		seen   func(*migration.Seen)
-		set    func(*migration.Settings)
+		set    func(*migration.Rules)
 		want   migration.Action
 		to     migration.Phase
 		reason string
@@ -55,6 +55,10 @@ func TestNext(t *testing.T) {
 		"begun, and not made: made":                                    {phase: migration.Planned, job: rekeying(0), secret: secret("db", managed()), seen: checked(), want: migration.DoRekey},
 		"made, and silently nothing re-encrypted: looked again":        {phase: migration.Planned, job: rekeying(1), secret: silent, want: migration.DoLook},
 		"made, and silently nothing re-encrypted: failed":              {phase: migration.Planned, job: rekeying(3), secret: silent, want: migration.DoMove, to: migration.Failed, reason: "kms:Encrypt"},
+		"the hub's own, planned: the hub decides first":                {phase: migration.Planned, job: ofHub, secret: secret("db", managed()), want: migration.DoWait, reason: "decides"},
+		"the hub's own, planned: then readers are asked for":           {phase: migration.Planned, job: ofHub, secret: secret("db", managed()), seen: ordered, want: migration.DoCheck},
+		"the hub's own, begun and not made: decided again":             {phase: migration.Planned, job: func(j *migration.Job) { ofHub(j); rekeying(0)(j) }, secret: secret("db", managed()), want: migration.DoMove, to: migration.Planned},
+		"the hub's own, begun and made: proven, whoever comes by":      {phase: migration.Planned, job: func(j *migration.Job) { ofHub(j); rekeying(0)(j) }, secret: dual, want: migration.DoMove, to: migration.Rekeyed},
 		"rekeyed: observes":                                            {phase: migration.Rekeyed, secret: dual, want: migration.DoMove, to: migration.Observing},
 		"observing: not long enough":                                   {phase: migration.Observing, job: func(j *migration.Job) { j.RekeyedAt = now.Add(-time.Hour) }, secret: dual, want: migration.DoWait},
 		"observing: a reader was not heard of":                         {phase: migration.Observing, job: func(j *migration.Job) { j.Readers[0].ReadAt = time.Time{} }, secret: dual, want: migration.DoWait, reason: role("app")},
@@ -77,7 +81,7 @@ func TestNext(t *testing.T) {
 		}, secret: dual, want: migration.DoWait},
 		"sealing: the first new version":                      {phase: migration.Sealing, secret: half, want: migration.DoMove, to: migration.Sealing, reason: "AWSPREVIOUS still opens"},
 		"sealing: AWSPREVIOUS is left":                        {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: half, want: migration.DoWait, reason: "AWSPREVIOUS still opens"},
-		"sealing: rotated twice where that is wanted":         {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Settings) { s.RotateTwice = true }, secret: half, want: migration.DoRotate},
+		"sealing: rotated twice where that is wanted":         {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: half, want: migration.DoRotate},
 		"sealing: done":                                       {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: sealed, want: migration.DoMove, to: migration.Sealed},
 		"sealing: a copy under another key goes":              {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: managed(), Status: "InSync"}), seen: checked(), want: migration.DoRemoveReplica, to: migration.Sealing},
 		"sealing: a copy that is away comes":                  {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing},
@@ -111,6 +115,10 @@ func checked(blocked ...string) func(*migration.Seen) {
 	return func(s *migration.Seen) { s.Checked, s.Blocked = true, blocked }
 }
 
+func ofHub(j *migration.Job) { j.Plan = "" }
+
+func ordered(s *migration.Seen) { s.Ordered = true }
+
 func copies(j *migration.Job) {
 	j.FirstNewAt = now
 	j.Copies = []migration.ReplicaTo{{Region: other, Target: cmk("far", other).ARN}}
@@ -121,8 +129,8 @@ func with(s guard.Secret, r guard.Replica) guard.Secret {
 	return s
 }
 
-func windows(text string) func(*migration.Settings) {
-	return func(s *migration.Settings) {
+func windows(text string) func(*migration.Rules) {
+	return func(s *migration.Rules) {
 		w, err := migration.ParseWindow(text)
 		if err != nil {
 			panic(err)
@@ -214,20 +222,29 @@ func TestAWaveHaltsWhenTooManyBreak(t *testing.T) {
 }
 
 func TestDeniedReadsAreJudged(t *testing.T) {
-	refused := migration.Refused{Principal: role("app"), EventID: "e-1", At: now, Key: true}
+	refused := migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: migration.LockKey}
 	for name, tt := range map[string]struct {
 		job  func(*migration.Job)
 		read func(*migration.Refused)
-		set  func(*migration.Settings)
+		set  func(*migration.Rules)
 		want migration.Answer
 	}{
-		"before the first new version: back":  {want: migration.AnswerRollback},
-		"where that is off: the owner":        {set: func(s *migration.Settings) { s.AutoRollback = false }, want: migration.AnswerPage},
-		"after it: the owner":                 {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, want: migration.AnswerPage},
-		"after it, where allowed: a grant":    {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, set: func(s *migration.Settings) { s.AutoGrant = true }, want: migration.AnswerGrant},
-		"after the watch: the owner":          {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-49 * time.Hour) }, set: func(s *migration.Settings) { s.AutoGrant = true }, want: migration.AnswerPage},
-		"somebody who never read it":          {read: func(r *migration.Refused) { r.Principal = role("stranger") }, want: migration.AnswerNone},
-		"refused by the secret's own policy":  {read: func(r *migration.Refused) { r.Key = false }, want: migration.AnswerNone},
+		"before the first new version: back": {want: migration.AnswerRollback},
+		"where that is off: the owner":       {set: func(s *migration.Rules) { s.AutoRollback = false }, want: migration.AnswerPage},
+		"after it: the owner":                {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, want: migration.AnswerPage},
+		"after it, where allowed: a grant":   {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, set: func(s *migration.Rules) { s.AutoGrant = true }, want: migration.AnswerGrant},
+		"after the watch: the owner":         {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-49 * time.Hour) }, set: func(s *migration.Rules) { s.AutoGrant = true }, want: migration.AnswerPage},
+		"somebody who never read it":         {read: func(r *migration.Refused) { r.Principal = role("stranger") }, want: migration.AnswerNone},
+		"refused by the secret's own policy": {read: func(r *migration.Refused) { r.By = migration.LockSecret }, want: migration.AnswerNone},
+		"refused by nobody knows which lock": {read: func(r *migration.Refused) { r.By = migration.LockUnknown }, want: migration.AnswerPage},
+		"nor after the first new version": {job: func(j *migration.Job) { j.FirstNewAt = now.Add(-time.Hour) }, set: func(s *migration.Rules) { s.AutoGrant = true },
+			read: func(r *migration.Refused) { r.By = migration.LockUnknown }, want: migration.AnswerPage},
+		"the key's own event after one that left it open": {job: func(j *migration.Job) {
+			j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now}}
+		}, want: migration.AnswerRollback},
+		"one that leaves it open after the key's own": {job: func(j *migration.Job) {
+			j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now, By: migration.LockKey}}
+		}, read: func(r *migration.Refused) { r.By = migration.LockUnknown }, want: migration.AnswerNone},
 		"refused before the re-key":           {read: func(r *migration.Refused) { r.At = now.Add(-72 * time.Hour) }, want: migration.AnswerNone},
 		"told a second time":                  {job: func(j *migration.Job) { j.Denials = []migration.Denial{{EventID: "e-1"}} }, want: migration.AnswerNone},
 		"a secret that was rolled back":       {job: func(j *migration.Job) { j.Phase = migration.RolledBack }, want: migration.AnswerNone},

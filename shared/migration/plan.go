@@ -2,6 +2,7 @@ package migration
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,7 +12,7 @@ import (
 )
 
 // PlanVersion is the format of a plan file.
-const PlanVersion = 1
+const PlanVersion = 2 // 2: with rules
 
 // Plan says what would be done with each secret, what for, and on which facts that rests.
 type Plan struct {
@@ -19,6 +20,7 @@ type Plan struct {
 	ID      string     `json:"id"`     // the first characters of Digest
 	Digest  string     `json:"digest"` // SHA-256 over everything else in the plan
 	MadeAt  time.Time  `json:"madeAt"`
+	Rules   Rules      `json:"rules"`
 	Items   []Item     `json:"items"`
 	Outside []Excluded `json:"outside"` // not touched, and why
 	Cost    Cost       `json:"cost"`
@@ -93,12 +95,16 @@ type Facts struct {
 	Approved  guard.Approved
 	Waivers   []guard.Waiver
 	Accepted  []string // principals that may lose access
+	Rules     Rules    // of the settings
 	Now       time.Time
 }
 
 // Make plans the secrets of the snapshot, or only some of them by ARN or name.
 func Make(f Facts, only ...string) (Plan, error) {
-	p := Plan{Version: PlanVersion, MadeAt: f.Now.UTC(), Items: []Item{}, Outside: []Excluded{}}
+	p := Plan{Version: PlanVersion, MadeAt: f.Now.UTC(), Rules: f.Rules, Items: []Item{}, Outside: []Excluded{}}
+	if f.Rules.Lease == 0 {
+		return Plan{}, errors.New("plan migration: there are no rules to move secrets under")
+	}
 	chosen, err := f.choose(only)
 	if err != nil {
 		return Plan{}, fmt.Errorf("plan migration: %w", err)
@@ -123,6 +129,14 @@ func Make(f Facts, only ...string) (Plan, error) {
 	}
 	p.Cost = costOf(p.Items, reads, f.LookBack, ListPrices)
 	return p.signed()
+}
+
+// Terms are the rules under which a plan is applied: those that it was made with, and those of the settings of now where
+// they are stricter (Rules.Join). What doublelock.yaml loosened since takes another plan, which people look at.
+func (p Plan) Terms(settings Rules) Rules {
+	rules := p.Rules.Join(settings)
+	rules.From = "plan " + p.ID
+	return rules
 }
 
 func (f *Facts) choose(only []string) ([]inventory.Secret, error) {
@@ -164,7 +178,7 @@ func (f *Facts) outside(s guard.Secret) string {
 func foreignFix(s guard.Secret, approved guard.Approved, now time.Time) string {
 	for _, v := range guard.Evaluate(s, guard.Standard{Approved: approved}, now) {
 		if v.Control.ID == guard.SecretForeignKey {
-			return v.Fix
+			return v.Fix()
 		}
 	}
 	return ""

@@ -47,6 +47,9 @@ type Store interface {
 // principals somebody said that they may.
 type Preflight interface {
 	Check(ctx context.Context, s guard.Secret, keyARN string, accepted []string) (Assessment, error)
+	// Refusing says which lock of a secret keeps a principal out now: the secret's own where the key certainly lets it
+	// through, LockUnknown where that cannot be found out.
+	Refusing(ctx context.Context, s guard.Secret, principal string) (Lock, error)
 }
 
 // Trail tells who read a secret since a time.
@@ -69,7 +72,7 @@ type Engine struct {
 	Preflight Preflight
 	Trail     Trail // nil: only the owner can end observing
 	Bus       Bus
-	Settings  Settings
+	Rules     Rules  // of the settings: for the hub's own jobs, and for jobs that were stored without any
 	By        string // our role session, for the journal
 	Worker    string // who holds leases; different for every process
 	Now       func() time.Time

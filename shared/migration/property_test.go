@@ -25,9 +25,10 @@ type town struct {
 	t        *rapid.T
 	now      time.Time
 	secret   guard.Secret
-	home     string // the key it had, as UpdateSecret takes it: what the owner's code sets again
-	silent   bool   // UpdateSecret answers success and re-encrypts nothing
-	lose     bool   // the readers' rights are gone
+	home     string         // the key it had, as UpdateSecret takes it: what the owner's code sets again
+	silent   bool           // UpdateSecret answers success and re-encrypts nothing
+	lose     bool           // the readers' rights are gone
+	lock     migration.Lock // that keeps a reader out now
 	stored   []byte
 	revision int64
 	journal  map[string]bool // entries by action
@@ -187,6 +188,10 @@ func (w *town) Check(context.Context, guard.Secret, string, []string) (migration
 	return a, nil
 }
 
+func (w *town) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
+	return w.lock, nil
+}
+
 func (w *town) Publish(_ context.Context, notices []guard.Notice) error {
 	return w.call("Publish", func() error {
 		for _, n := range notices {
@@ -197,10 +202,14 @@ func (w *town) Publish(_ context.Context, notices []guard.Notice) error {
 }
 
 func (w *town) worker(name string) *migration.Engine {
-	set := migration.Defaults()
-	set.RotateTwice = true
-	return &migration.Engine{Secrets: w, Store: w, Journal: townJournal{w}, Counter: w, Preflight: w, Bus: w, Settings: set, By: "doublelock-test", Worker: name,
+	return &migration.Engine{Secrets: w, Store: w, Journal: townJournal{w}, Counter: w, Preflight: w, Bus: w, Rules: rotatingTwice(), By: "doublelock-test", Worker: name,
 		Now: func() time.Time { return w.now }, Sleep: func(context.Context, time.Duration) error { return nil }}
+}
+
+func rotatingTwice() migration.Rules {
+	rules := migration.Defaults()
+	rules.RotateTwice = true
+	return rules
 }
 
 func newTown(t *rapid.T) *town {
@@ -242,7 +251,7 @@ func TestNoCrashLosesASecretOrTheWayBack(t *testing.T) {
 		w := newTown(t)
 		first := w.secret
 		first.Tags = maps.Clone(first.Tags)
-		if _, err := w.worker("w0").Start(t.Context(), w.item(), "plan"); err != nil {
+		if _, err := w.worker("w0").Start(t.Context(), w.item(), "plan", rotatingTwice()); err != nil {
 			t.Fatal(err)
 		}
 		disturbances := 0

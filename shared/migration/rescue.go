@@ -11,14 +11,18 @@ import (
 
 const doGrant Action = "CreateGrant"
 
-// Refused answers the denied read of a known reader: it goes back, grants access for a while, or tells the owner; and
+// Refused answers the denied read of a known reader: it goes back, grants access for a while, or notifies the owner; and
 // it says which principal lacks which right, with the fix. A secret that is not being migrated is none of its business.
 func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer, error) {
 	j, err := e.Store.Load(ctx, secret)
 	if err != nil {
 		return AnswerNone, fmt.Errorf("answer a denied read of %s: %w", secret, err)
 	}
-	if answer, _ := Judge(j, r, e.Settings); j.Revision == 0 || answer == AnswerNone {
+	j = j.under(e.Rules, e.By, e.Now().UTC())
+	if j.Revision == 0 {
+		return AnswerNone, nil
+	}
+	if answer, _ := Judge(j, r, *j.Rules); answer == AnswerNone {
 		return AnswerNone, nil
 	}
 	v, err := e.enter(ctx, secret)
@@ -36,14 +40,24 @@ func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer,
 }
 
 func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
-	answer, why := Judge(v.job, r, v.Settings)
+	s, unseen := v.Secrets.Describe(ctx, v.ref())
+	if r.By == LockUnknown && unseen == nil {
+		var err error
+		if r.By, err = v.Preflight.Refusing(ctx, s, r.Principal); err != nil {
+			return AnswerNone, fmt.Errorf("find out which lock refused %s: %w", r.Principal, err)
+		}
+	}
+	answer, why := Judge(v.job, r, *v.job.Rules)
 	if answer == AnswerNone {
 		return answer, nil
+	}
+	var reader *Reader
+	if unseen == nil && r.By == LockKey {
+		reader = v.assessed(ctx, s, r.Principal)
 	}
 	if answer == AnswerGrant && v.Grants == nil {
 		answer, why = AnswerPage, "a version is under the new key alone, and nobody here may make grants"
 	}
-	detail := v.diagnose(ctx, r)
 	failed := ""
 	switch answer {
 	case AnswerRollback:
@@ -55,16 +69,16 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 			answer, failed = AnswerPage, "; restoring access failed: "+err.Error()
 		}
 	}
-	told := v.notice(guard.NoticeReaderLost, detail+". "+said(answer, why)+failed, r.At)
-	told.ID, told.EventID, told.Actor = string(guard.NoticeReaderLost)+"|"+r.EventID, r.EventID, r.Principal
-	if err := v.Bus.Publish(ctx, []guard.Notice{told}); err != nil {
-		return answer, fmt.Errorf("tell of the denied read: %w", err)
+	n := v.notice(guard.NoticeReaderLost, v.diagnosis(r, reader)+". "+answered(answer, why)+failed, r.At)
+	n.ID, n.EventID, n.Actor = string(guard.NoticeReaderLost)+"|"+r.EventID, r.EventID, r.Principal
+	if err := v.Bus.Publish(ctx, []guard.Notice{n}); err != nil {
+		return answer, fmt.Errorf("publish the denied read: %w", err)
 	}
-	v.job.Denials = append(v.job.Denials, Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, What: r.What, Answer: answer})
+	v.job.Denials = append(v.job.Denials, Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, By: r.By, What: r.What, Answer: answer})
 	return answer, v.save(ctx)
 }
 
-func said(a Answer, why string) string {
+func answered(a Answer, why string) string {
 	switch a {
 	case AnswerRollback:
 		return "The secret was set back (" + why + ")"
@@ -74,41 +88,47 @@ func said(a Answer, why string) string {
 	return "Nothing was changed (" + why + "): add the statement, or write a new version"
 }
 
-// diagnose says which right the reader lacks, with the fix where one is found.
-func (v *visit) diagnose(ctx context.Context, r Refused) string {
+// assessed asks afresh what the new key means for a reader; nil where that cannot be found out.
+func (v *visit) assessed(ctx context.Context, s guard.Secret, principal string) *Reader {
+	found, err := v.Preflight.Check(ctx, s, v.job.Target, v.job.Accepted)
+	if err != nil {
+		return nil
+	}
+	for i := range found.Readers {
+		if found.Readers[i].Principal == principal {
+			return &found.Readers[i]
+		}
+	}
+	return nil
+}
+
+// diagnosis says which right the reader lacks, with the fix where one was found: the reader's name is what counts.
+func (v *visit) diagnosis(r Refused, reader *Reader) string {
+	if r.By == LockUnknown {
+		return r.Principal + " read the secret before and was refused, by the secret or by its key"
+	}
 	what := r.What
 	if what == "" {
 		what = "kms:Decrypt on " + v.job.Target
 	}
-	detail := r.Principal + " read the secret before and was refused: it lacks " + what
-	s, err := v.Secrets.Describe(ctx, v.ref())
-	if err != nil {
-		return detail
+	text := r.Principal + " read the secret before and was refused: it lacks " + what
+	if reader == nil || reader.Fix == nil {
+		return text
 	}
-	found, err := v.Preflight.Check(ctx, s, v.job.Target, v.job.Accepted)
-	if err != nil {
-		return detail // the fix is a courtesy: the reader's name is what counts
+	switch fix := reader.Fix; {
+	case fix.inIdentity():
+		return text + "; add to its " + string(FixIdentity) + ": " + string(fix.Identity)
+	case fix.inKey():
+		return text + "; add to the " + string(FixKey) + ": " + string(fix.KeyPolicy)
+	default:
+		return text + "; " + fix.Why
 	}
-	for _, reader := range found.Readers {
-		if reader.Principal != r.Principal || reader.Fix == nil {
-			continue
-		}
-		switch fix := reader.Fix; {
-		case fix.inIdentity():
-			return detail + "; add to its " + string(FixIdentity) + ": " + string(fix.Identity)
-		case fix.inKey():
-			return detail + "; add to the " + string(FixKey) + ": " + string(fix.KeyPolicy)
-		default:
-			return detail + "; " + fix.Why
-		}
-	}
-	return detail
 }
 
 // grant lets a reader decrypt this secret until a date. It is journaled before, and ended by endRescues.
 func (v *visit) grant(ctx context.Context, r Refused) error {
 	now := v.Now().UTC()
-	until := now.Add(v.Settings.GrantFor)
+	until := now.Add(time.Duration(v.job.Rules.GrantFor))
 	entry := v.entry(doGrant, now, r.EventID)
 	entry.After[granteeField], entry.After[untilField], entry.After[keyField] = r.Principal, until.Format(time.RFC3339), v.job.Target
 	if err := v.Journal.Append(ctx, entry); err != nil {

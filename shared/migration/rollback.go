@@ -68,7 +68,7 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	}
 	j.Pending = nil
 	j.enter(RolledBack, why, v.By, now)
-	v.tell(guard.NoticeRolledBack, "back under "+beforeKey(j.Before)+": "+why, now)
+	v.notify(guard.NoticeRolledBack, "back under "+beforeKey(j.Before)+": "+why, now)
 	if err := v.save(ctx); err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (v *visit) noWayBack(ctx context.Context, err error) error {
 	}
 	v.job.Pending = nil
 	v.job.enter(Failed, "going back was refused: "+refusal(err)+" ("+beforeKey(v.job.Before)+")", v.By, v.Now().UTC())
-	v.tell(guard.NoticeFailed, v.job.Reason, v.job.Since)
+	v.notify(guard.NoticeFailed, v.job.Reason, v.job.Since)
 	if err := v.save(ctx); err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func (f *Facts) targetFor(s inventory.Secret, region string) target {
 	t := target{why: "named for account, Region and tags: " + id}
 	found, ok := f.resolve(id, s.Facts.Account, region)
 	if !ok {
-		t.problem = fmt.Sprintf("there is no key %s in %s %s: create it with the member stack, or name another under keys.use", id, s.Facts.Account, region)
+		t.problem = NoKey(id, s.Facts.Account, region)
 		return t
 	}
 	t.key = *found
@@ -67,17 +67,26 @@ func (f *Facts) resolve(id, account, region string) (*inventory.Key, bool) {
 	return nil, false
 }
 
-// unfit says why no secret should be put under a key.
 func (f *Facts) unfit(k guard.Key, s guard.Secret, region string) string {
+	return Unfit(k.ARN, k, s, region, f.Approved)
+}
+
+// NoKey says that there is no key of a name to move to.
+func NoKey(name, account, region string) string {
+	return fmt.Sprintf("there is no key %s in %s %s: create it with the member stack, or name another under keys.use", name, account, region)
+}
+
+// Unfit says why no secret, or copy of one in a Region, should be put under a key that people call by name; "" is fit.
+func Unfit(name string, k guard.Key, s guard.Secret, region string, approved guard.Approved) string {
 	switch {
 	case k.Manager != guard.ManagerCustomer:
-		return fmt.Sprintf("the key %s is not a customer managed key", k.ARN)
+		return fmt.Sprintf("the key %s is not a customer managed key", name)
 	case k.State != guard.KeyEnabled:
-		return fmt.Sprintf("the key %s is in state %s", k.ARN, k.State)
+		return fmt.Sprintf("the key %s is in state %s", name, k.State)
 	case k.Region != region:
-		return fmt.Sprintf("the key %s is in %s, and the key of a secret must be in its own Region", k.ARN, k.Region)
-	case f.Approved.Allows(k, s.Account) != guard.Pass:
-		return fmt.Sprintf("the key %s is not among the approved ones", k.ARN)
+		return fmt.Sprintf("the key %s is in %s, and the key of a secret must be in its own Region", name, k.Region)
+	case approved.Allows(k, s.Account) != guard.Pass:
+		return fmt.Sprintf("the key %s is not among the approved ones", name)
 	}
 	return ""
 }

@@ -15,22 +15,31 @@ const (
 	AnswerPage     Answer = "page"     // the owner has to act
 )
 
-// Refused is a denied read, as CloudTrail tells it.
+// Lock is one of the two locks of a secret.
+type Lock string
+
+const (
+	LockUnknown Lock = ""
+	LockSecret  Lock = "secret"
+	LockKey     Lock = "key"
+)
+
+// Refused is a denied read, as CloudTrail recorded it.
 type Refused struct {
 	Principal string // ARN of the role or user
 	EventID   string
 	At        time.Time
-	Key       bool   // it was refused by the key, not by the secret
+	By        Lock   // which lock refused it; LockUnknown where the event does not say: that takes a fresh look
 	What      string // which right it lacks
 }
 
 // Judge says what to do about a denied read of a job's secret, and why.
-func Judge(j Job, r Refused, set Settings) (Answer, string) {
+func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 	moved := j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
 	switch {
 	case !moved:
 		return AnswerNone, "the secret is not under the new key"
-	case !r.Key:
+	case r.By == LockSecret:
 		return AnswerNone, "the secret itself refused it, which is not the migration's doing"
 	case r.At.Before(j.RekeyedAt):
 		return AnswerNone, "it was refused before the re-key"
@@ -41,20 +50,23 @@ func Judge(j Job, r Refused, set Settings) (Answer, string) {
 	case slices.ContainsFunc(j.Rescues, func(x Rescue) bool { return x.Principal == r.Principal && x.Ended.IsZero() }):
 		return AnswerNone, "its access was restored already"
 	case slices.ContainsFunc(j.Denials, func(d Denial) bool {
-		return d.Principal == r.Principal && r.At.Sub(d.At).Abs() < set.Quiet
+		says := d.By == LockKey || r.By == LockUnknown // the key's own event says more than one that left it open
+		return says && d.Principal == r.Principal && r.At.Sub(d.At).Abs() < time.Duration(rules.Quiet)
 	}):
-		return AnswerNone, "told already: one read that is denied is two events, of the secret and of the key"
+		return AnswerNone, "answered already: one read that is denied is two events, of the secret and of the key"
+	case r.By == LockUnknown:
+		return AnswerPage, "whether the secret or its key refused it could not be found out"
 	}
 	if j.FirstNewAt.IsZero() {
-		if set.AutoRollback {
+		if rules.AutoRollback {
 			return AnswerRollback, "no version is under the new key alone, so going back is one UpdateSecret"
 		}
 		return AnswerPage, "automatic rollback is off"
 	}
-	if r.At.After(j.FirstNewAt.Add(set.Watch)) {
+	if r.At.After(j.FirstNewAt.Add(time.Duration(rules.Watch))) {
 		return AnswerPage, "the watch after the first new version is over"
 	}
-	if set.AutoGrant {
+	if rules.AutoGrant {
 		return AnswerGrant, "a version is under the new key alone: access comes back by a grant on this secret"
 	}
 	return AnswerPage, "a version is under the new key alone, and automatic grants are off"

@@ -6,6 +6,112 @@ import (
 	"time"
 )
 
+// Window is a time of the week in which changes may be made, in UTC. From after To runs over midnight. It is stored as
+// the text that ParseWindow reads.
+type Window struct {
+	Days []time.Weekday // on which it opens; none: every day
+	From time.Duration  // since midnight
+	To   time.Duration
+}
+
+func (w Window) String() string {
+	var days []string
+	for _, d := range w.Days {
+		days = append(days, d.String()[:3])
+	}
+	hours := clock(w.From) + "-" + clock(w.To)
+	if len(days) == 0 {
+		return hours
+	}
+	return strings.Join(days, ",") + " " + hours
+}
+
+func clock(d time.Duration) string {
+	return fmt.Sprintf("%02d:%02d", int(d.Hours()), int(d.Minutes())%60)
+}
+
+// MarshalText writes it as ParseWindow reads it.
+func (w Window) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+
+// UnmarshalText is ParseWindow.
+func (w *Window) UnmarshalText(text []byte) error {
+	parsed, err := ParseWindow(string(text))
+	if err != nil {
+		return err
+	}
+	*w = parsed
+	return nil
+}
+
+// open reports whether t is in the window, whichever day that opened on.
+func (w Window) open(t time.Time) bool {
+	t = t.UTC()
+	midnight := t.Truncate(24 * time.Hour)
+	if w.on(t.Weekday()) && within(t.Sub(midnight), w.From, w.To) {
+		return true
+	}
+	yesterday := midnight.AddDate(0, 0, -1)
+	return w.From > w.To && w.on(yesterday.Weekday()) && t.Sub(midnight) < w.To
+}
+
+func within(at, from, to time.Duration) bool {
+	if from > to {
+		return at >= from
+	}
+	return at >= from && at < to
+}
+
+func (w Window) on(day time.Weekday) bool {
+	if len(w.Days) == 0 {
+		return true
+	}
+	for _, d := range w.Days {
+		if d == day {
+			return true
+		}
+	}
+	return false
+}
+
+// Opens says when the next change may be made: now inside a window, else when the next one opens. No windows are
+// always open. One that never opens cannot be made: ParseWindow refuses it.
+func Opens(windows []Window, now time.Time) time.Time {
+	if len(windows) == 0 {
+		return now
+	}
+	var next time.Time
+	for _, w := range windows {
+		if w.open(now) {
+			return now
+		}
+		for ahead := range 8 {
+			day := now.UTC().Truncate(24*time.Hour).AddDate(0, 0, ahead)
+			opens := day.Add(w.From)
+			if w.on(day.Weekday()) && opens.After(now) && (next.IsZero() || opens.Before(next)) {
+				next = opens
+			}
+		}
+	}
+	return next
+}
+
+// ParseWindow reads "Mon-Fri 22:00-04:00", "Sat,Sun 00:00-24:00" or "20:00-23:00".
+func ParseWindow(text string) (Window, error) {
+	days, hours, found := cutSpace(text)
+	if !found {
+		days, hours = "", text
+	}
+	w := Window{}
+	var err error
+	if w.Days, err = parseDays(days); err != nil {
+		return Window{}, fmt.Errorf("read window %q: %w", text, err)
+	}
+	if w.From, w.To, err = parseHours(hours); err != nil {
+		return Window{}, fmt.Errorf("read window %q: %w", text, err)
+	}
+	return w, nil
+}
+
 var weekdays = map[string]time.Weekday{
 	"sun": time.Sunday, "mon": time.Monday, "tue": time.Tuesday, "wed": time.Wednesday,
 	"thu": time.Thursday, "fri": time.Friday, "sat": time.Saturday,

@@ -1,10 +1,8 @@
 package notify
 
-import "github.com/doublelock/doublelock/shared/guard"
-
 // Digest makes the one message of a digest. Whoever made the digest grouped what is open by the same directory, so all
 // of it is the same owner's.
-func Digest(item Item, d Directory, keyFor func(guard.Notice) string) Message {
+func Digest(item Item, d Directory, keyFor KeyFor) Message {
 	m := Message{Route: item.Notice.Name, Digest: true, Note: item.Notice.Detail}
 	items := make([]Item, 0, len(item.Notice.Open))
 	for _, n := range item.Notice.Open {

@@ -2,185 +2,276 @@ package notify
 
 import (
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// Fix is what an owner does about a notice.
+// Fix is what an owner does about a notice, in the order in which it is done and shown.
 type Fix struct {
 	Say   string   // the way out, in a sentence or two
+	First string   // what has to be true before Lines; "" when nothing has
 	In    string   // where Lines go: "Terraform", "a shell", …
 	Lines []string // code or commands, ready to paste
 	Then  string   // what is left to do afterwards; "" when nothing is
 }
 
+// Keys names the key to put a secret under, by Region: an ARN or alias.
+type Keys map[string]string
+
+// in is the key for a Region, "" where none is named or the one that is belongs to another Region.
+func (k Keys) in(region string) string {
+	key := k[region]
+	if home := arn.Of(key).Region; home != "" && home != region {
+		return ""
+	}
+	return key
+}
+
 const (
-	thenSeal    = "Give every reader kms:Decrypt on that key first. Afterwards write a new version: until then the older copy still opens with the previous key."
-	thenReaders = "Check first that every reader has kms:Decrypt on that key."
+	firstRights = "First: every reader needs kms:Decrypt on the new key, and whoever writes new versions kms:GenerateDataKey. Whoever runs this needs both and kms:Encrypt: without that AWS accepts the change and re-encrypts nothing."
+	firstRead   = "First: every reader needs kms:Decrypt on the key of the secret, or it loses access with the first of these commands."
+	onPurpose   = "If it was not on purpose, bring it back; if it was, leave it off and rotate what the secrets hold."
 )
 
-// FixFor says how the owner of a story's resource gets rid of what the notice reports, in the tool they used.
-func FixFor(n guard.Notice, key string) Fix {
+// FixFor says how the owner of the story's resource gets rid of what one of its notices reports, in the tool they used.
+func (s Story) FixFor(n guard.Notice) Fix {
+	keys := s.Keys
 	switch n.Kind {
 	case guard.NoticeRekeyed:
-		return afterRekey(n, key)
+		return afterRekey(n, keys, s.rotation())
 	case guard.NoticeFailed:
-		return Fix{Say: "Remove the cause, or make the change yourself.", In: "a shell", Lines: []string{updateSecret(n, key)}, Then: thenSeal}
-	case guard.NoticeIncident:
-		return unlockKey(n.Resource, blastState(n.Blast), n.Region)
+		return Fix{Say: "First remove the cause that is named above. Where it names readers, give each of them that right before anything else: a move without it takes the secret from them. In remediate mode the move is tried again by itself; a migration is planned again with doublelock migrate plan."}
+	case guard.NoticeIncident, guard.NoticeKeyRestored:
+		return incidentFix(n)
 	case guard.NoticeReaderLost:
 		return Fix{Say: "Give the reader kms:Decrypt on the key of the secret."}
 	case guard.NoticeRolledBack:
 		return Fix{Say: "Give every reader kms:Decrypt on the key; the secret is moved again when they have it."}
 	case guard.NoticeSealDue:
-		return Fix{Say: "Write a new version: rotate the secret, or put its value again.", In: "a shell", Lines: seal(n), Then: thenReaders}
+		return sealFix(n.Resource, s.rotation())
 	case guard.NoticeDeniedRead:
-		return Fix{Say: "If the reader is yours, give it secretsmanager:GetSecretValue on the secret and kms:Decrypt on its key; if not, tell the security team."}
+		return Fix{Say: "If the reader is yours, give it secretsmanager:GetSecretValue on the secret and kms:Decrypt on its key; if not, call the security team."}
 	case guard.NoticeTampered:
 		return Fix{Say: "If nobody planned it, undo it now, and find out what else they did."}
 	case guard.NoticeOpened:
-		return forFinding(n, key)
+		return findingFix(n, keys)
 	default:
 		return Fix{}
 	}
 }
 
-func forFinding(n guard.Notice, key string) Fix {
+func findingFix(n guard.Notice, keys Keys) Fix {
 	if n.Finding == nil {
 		return Fix{}
 	}
-	fix := Fix{Say: OneLine(n.Finding.Fix)}
-	switch n.Finding.Control {
-	case guard.SecretDefaultKey, guard.SecretKeyUnapproved:
-		fix.In, fix.Lines = setKey(n, key)
-		fix.Then = thenSeal
+	switch subject := n.Finding.Subject; n.Finding.Control {
+	case guard.SecretDefaultKey:
+		return primaryFix(n, keys)
+	case guard.SecretKeyUnapproved:
+		return unapprovedFix(n, keys)
 	case guard.SecretNotSealed:
-		fix.In, fix.Lines, fix.Then = "a shell", seal(n), thenReaders
+		return sealFix(n.Resource, subject.Rotation)
 	case guard.SecretReplicaKey:
-		fix.In, fix.Lines = "a shell", replaceReplicas(n)
+		return replicaFix(n, keys)
 	case guard.SecretKeyUnusable:
-		unlock := unlockKey(keyARN.FindString(n.Finding.Detail), keyStateIn(n.Finding.Detail), n.Region)
-		fix.In, fix.Lines = unlock.In, unlock.Lines
-	}
-	return fix
-}
-
-// setKey is the line that puts the secret under the key, in the tool that made it.
-func setKey(n guard.Notice, key string) (where string, lines []string) {
-	switch strings.ToLower(n.Tool) {
-	case "terraform":
-		return "Terraform", []string{fmt.Sprintf("kms_key_id = %q  # in the aws_secretsmanager_secret of %s", key, Name(n))}
-	case "cloudformation":
-		return "CloudFormation", []string{fmt.Sprintf("KmsKeyId: %q  # under the Properties of the AWS::SecretsManager::Secret", key)}
-	case "cdk":
-		return "AWS CDK", []string{fmt.Sprintf("encryptionKey: %s,  // in the props of new secretsmanager.Secret(...)", cdkKey(key))}
-	case "pulumi":
-		return "Pulumi", []string{fmt.Sprintf("kmsKeyId: %q,  // in the args of new aws.secretsmanager.Secret(...)", key)}
+		return unusableFix(n)
+	case guard.OrgCoverage:
+		return blindFix(n)
 	default:
-		return "a shell", []string{updateSecret(n, key)}
+		return Fix{Say: generalFix(n)}
 	}
 }
 
-func cdkKey(key string) string {
-	if strings.HasPrefix(key, "alias/") {
-		return fmt.Sprintf("kms.Alias.fromAliasName(this, 'SecretsKey', '%s')", key)
-	}
-	return fmt.Sprintf("kms.Key.fromKeyArn(this, 'SecretsKey', '%s')", key)
+// generalFix is what the control itself says.
+func generalFix(n guard.Notice) string {
+	control, _ := guard.ControlByID(n.Finding.Control)
+	return control.FixFor(n.Finding.Subject)
 }
 
-func updateSecret(n guard.Notice, key string) string {
-	return fmt.Sprintf("aws secretsmanager update-secret --region %s --secret-id %s --kms-key-id %s",
-		shellWord(n.Region), shellWord(n.Resource), shellWord(key))
-}
-
-func seal(n guard.Notice) []string {
-	at := fmt.Sprintf("--region %s --secret-id %s", shellWord(n.Region), shellWord(n.Resource))
-	return []string{
-		"aws secretsmanager rotate-secret " + at + "  # if it rotates; else:",
-		"aws secretsmanager put-secret-value " + at + " --secret-string file:///dev/stdin",
-	}
-}
-
-func replaceReplicas(n guard.Notice) []string {
-	regions := regionName.FindAllString(n.Finding.Detail, -1)
-	if len(regions) == 0 {
-		return nil
-	}
-	at := fmt.Sprintf("--region %s --secret-id %s", shellWord(n.Region), shellWord(n.Resource))
-	lines := []string{"aws secretsmanager remove-regions-from-replication " + at + " --remove-replica-regions " + strings.Join(regions, " ")}
-	for _, region := range regions {
-		lines = append(lines, fmt.Sprintf("aws secretsmanager replicate-secret-to-regions %s --add-replica-regions Region=%s,KmsKeyId=KEY_IN_%s",
-			at, region, strings.ToUpper(strings.ReplaceAll(region, "-", "_"))))
-	}
-	return lines
-}
-
-// unlockKey is the way back for a key that cannot be used. A key whose deletion was cancelled is disabled, so it
-// takes two calls (KMS developer guide, key states).
-func unlockKey(arn string, state guard.KeyState, region string) Fix {
-	fix := Fix{Say: "If it was not on purpose, bring the key back; if it was, rotate what the secrets hold."}
-	if arn == "" {
-		return fix
-	}
-	if parts := strings.Split(arn, ":"); len(parts) > 3 && parts[3] != "" {
-		region = parts[3]
-	}
-	at := fmt.Sprintf("--region %s --key-id %s", shellWord(region), shellWord(arn))
-	switch state {
-	case guard.KeyPendingDeletion, guard.KeyPendingReplicaDeletion:
-		fix.In, fix.Lines = "a shell", []string{"aws kms cancel-key-deletion " + at, "aws kms enable-key " + at}
-	case guard.KeyDisabled:
-		fix.In, fix.Lines = "a shell", []string{"aws kms enable-key " + at}
-	case guard.KeyMissing:
-		fix.Say = "A deleted key cannot come back: put the secrets under another key and write their values again."
-	}
-	return fix
-}
-
-// afterRekey says what is left to the owner once the guard has moved a secret: keep the code in step, and seal it.
-func afterRekey(n guard.Notice, key string) Fix {
-	fix := Fix{Say: "Write a new version: only that closes the older copies.", In: "a shell", Lines: seal(n)}
-	if where, lines := setKey(n, key); where != "a shell" {
-		fix.Then = "Keep your code in step, or its next run shows a difference. In " + where + ": " + lines[0]
-	}
-	return fix
-}
-
-func blastState(b *guard.BlastRadius) guard.KeyState {
-	if b == nil {
-		return guard.KeyStateUnknown
-	}
-	return b.State
-}
-
-var (
-	keyARN     = regexp.MustCompile(`arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+`)
-	regionName = regexp.MustCompile(`\b[a-z]{2}(?:-[a-z]+)+-[0-9]\b`)
-)
-
-// keyStateIn finds the key state that a finding's sentence names.
-func keyStateIn(detail string) guard.KeyState {
-	for _, s := range []guard.KeyState{guard.KeyPendingReplicaDeletion, guard.KeyPendingDeletion, guard.KeyDisabled} {
-		if strings.Contains(detail, string(s)) {
-			return s
+// rotation says whether the secret rotates, where one of the story's findings knows.
+func (s Story) rotation() guard.Rotation {
+	for _, n := range s.Notices {
+		if n.Finding != nil && n.Finding.Subject.Rotation != "" {
+			return n.Finding.Subject.Rotation
 		}
 	}
-	if strings.Contains(detail, "does not exist") {
-		return guard.KeyMissing
-	}
-	return guard.KeyStateUnknown
+	return ""
 }
 
-// shellWord quotes s so that a POSIX shell takes it as one word.
-func shellWord(s string) string {
-	s = OneLine(s)
-	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/_+=.@:-", r)
+// primaryFix puts the secret itself under the key of its Region.
+func primaryFix(n guard.Notice, keys Keys) Fix {
+	fix := Fix{Say: generalFix(n)}
+	if n.Finding.Subject.Service != "" {
+		return fix
 	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
-		return s
+	key := keys.in(n.Region)
+	if key == "" {
+		fix.First = "doublelock.yaml names no key for this Region: ask the security team for one."
+		return fix
 	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	fix.First, fix.In, fix.Lines = firstRights, "a shell", []string{updateSecret(n.Resource, key)}
+	if where, line, ok := codeLine(n, key); ok {
+		fix.In, fix.Lines = where, []string{line}
+	}
+	fix.Then = "Afterwards write two new versions: until then the older copies still open with the previous key. You get the commands when the key is set."
+	return fix
+}
+
+// unapprovedFix moves the copies that are under a wrong key, and no other.
+func unapprovedFix(n guard.Notice, keys Keys) Fix {
+	subject := n.Finding.Subject
+	switch {
+	case len(subject.Replicas) == 0 || subject.Service != "":
+		return primaryFix(n, keys)
+	case subject.Key.ARN == "":
+		return replicaFix(n, keys)
+	default:
+		return copiesFix(n, keys, append([]string{n.Region}, replicaRegions(n)...))
+	}
+}
+
+func replicaFix(n guard.Notice, keys Keys) Fix { return copiesFix(n, keys, replicaRegions(n)) }
+
+func replicaRegions(n guard.Notice) []string {
+	var regions []string
+	for _, r := range n.Finding.Subject.Replicas {
+		regions = append(regions, r.Region)
+	}
+	return regions
+}
+
+// copiesFix sets the key of each copy in place, in its own Region. A replica is never removed: its readers would fail,
+// and nothing here could make it again.
+func copiesFix(n guard.Notice, keys Keys, regions []string) Fix {
+	fix := Fix{Say: generalFix(n)}
+	var without []string
+	for _, region := range regions {
+		if key := keys.in(region); key != "" {
+			fix.Lines = append(fix.Lines, updateSecret(arn.Of(n.Resource).In(region).String(), key))
+			continue
+		}
+		without = append(without, OneLine(region))
+	}
+	if len(fix.Lines) > 0 {
+		fix.First, fix.In = firstRights, "a shell"
+		fix.Then = "AWS documents that a replica's key changes in place; it is not proved on a live account. If AWS refuses, nothing has changed: leave the replica alone, because taking its Region out of replication stops its readers, and plan that with the security team. Afterwards write two new versions of the primary, so that the older copies there close too, and keep your code in step."
+	}
+	if len(without) > 0 {
+		fix.First = strings.TrimSpace(fix.First + " doublelock.yaml names no key for " + strings.Join(without, ", ") + ": ask the security team for one.")
+	}
+	return fix
+}
+
+// sealFix writes the two versions that close the older copies.
+func sealFix(secret string, rotation guard.Rotation) Fix {
+	const why = "the first new version seals AWSCURRENT, the second pushes the older copy out of AWSPREVIOUS"
+	const value = "Put the value into a file without a newline at its end and name that file in place of " + valueFile + ": as it is printed the command fails and changes nothing. For a binary value: --secret-binary fileb://" + valueFile + "."
+	const byUs = "Or let doublelock migrate seal do it, with your own credentials: it shows the value to nobody."
+	fix := Fix{First: firstRead, In: "a shell"}
+	switch rotation {
+	case guard.RotationOn:
+		fix.Say = "Rotate it twice, the second time when the first rotation has ended and every reader works with the new value: " + why + "."
+		fix.Lines = rotateTwice(secret)
+	case guard.RotationOff:
+		fix.Say = "Write its value again twice: " + why + ". " + value
+		fix.Lines = putTwice(secret)
+		fix.Then = "Delete the file. " + byUs
+	default:
+		fix.Say = "Rotate it twice, the second time when the first rotation has ended: " + why + ". If AWS answers that it has no rotation, nothing has changed."
+		fix.Lines = rotateTwice(secret)
+		fix.Then = "Without a rotation write its value again twice: " + putTwice(secret)[0] + ". " + value + " " + byUs
+	}
+	return fix
+}
+
+// unusableFix brings back each key that cannot be used.
+func unusableFix(n guard.Notice) Fix {
+	subject := n.Finding.Subject
+	var keys []guard.Key
+	if subject.Key.State != "" {
+		keys = append(keys, subject.Key)
+	}
+	for _, r := range subject.Replicas {
+		keys = append(keys, r.Key)
+	}
+	return bringBackFix(keys, n.Account)
+}
+
+func incidentFix(n guard.Notice) Fix {
+	switch {
+	case n.Blast == nil:
+		return Fix{Say: onPurpose}
+	case n.Blast.State.Usable():
+		return Fix{}
+	}
+	return bringBackFix([]guard.Key{{ARN: n.Resource, State: n.Blast.State}}, n.Account)
+}
+
+// bringBackFix is for keys of one secret or one incident. KMS switches keys on in their own account only.
+func bringBackFix(keys []guard.Key, account string) Fix {
+	fix := Fix{Say: onPurpose}
+	var elsewhere, gone, other []string
+	for _, k := range keys {
+		lines := bringBack(k)
+		switch {
+		case k.State == guard.KeyMissing:
+			gone = append(gone, k.ARN)
+		case len(lines) == 0:
+			other = append(other, fmt.Sprintf("%s is %s", k.ARN, stateWord(k.State)))
+		case arn.Of(k.ARN).Account != account && !slices.Contains(elsewhere, arn.Of(k.ARN).Account):
+			elsewhere = append(elsewhere, arn.Of(k.ARN).Account)
+		}
+		for _, line := range lines {
+			if !slices.Contains(fix.Lines, line) {
+				fix.Lines = append(fix.Lines, line)
+			}
+		}
+	}
+	if len(fix.Lines) > 0 {
+		fix.In = "a shell"
+	}
+	if len(elsewhere) > 0 {
+		fix.First = "These work in the key's own account only: " + strings.Join(elsewhere, ", ") + "."
+	}
+	if len(gone) > 0 {
+		const lost = "A deleted key cannot come back: put what was under it under another key and write the values again."
+		if fix.Then = lost; len(gone) == len(keys) {
+			fix.Say, fix.Then = lost, ""
+		}
+	}
+	if len(other) > 0 {
+		fix.Then = strings.TrimSpace(fix.Then + " No command here brings back a key in this state: " + strings.Join(other, ", ") + ".")
+	}
+	return fix
+}
+
+// blindFix lets the guard look again.
+func blindFix(n guard.Notice) Fix {
+	fix := Fix{Say: generalFix(n)}
+	if b := n.Finding.Subject.Blind; b != nil && b.Cause == guard.CauseItsPolicy {
+		role := arn.PartitionOf(n.Region).Role(n.Account, guard.ReadRole)
+		fix.In = "the resource policy of the secret"
+		fix.Lines = []string{fmt.Sprintf(`"ArnNotLike": {"aws:PrincipalArn": %q}`, role)}
+	}
+	return fix
+}
+
+// afterRekey says what is left to the owner once the guard has moved a secret: seal it, and keep the code in step.
+func afterRekey(n guard.Notice, keys Keys, rotates guard.Rotation) Fix {
+	where, line, fromCode := codeLine(n, keys.in(n.Region))
+	const inStep = "Keep your code in step, or its next run shows a difference."
+	switch {
+	case n.State == guard.StateSealed && fromCode:
+		return Fix{Say: inStep, In: where, Lines: []string{line}}
+	case n.State == guard.StateSealed:
+		return Fix{}
+	}
+	fix := sealFix(n.Resource, rotates)
+	if fromCode {
+		fix.Then += " " + inStep + " In " + where + ": " + line
+	}
+	return fix
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// Message is all that one owner hears at once.
+// Message is all that goes to one owner at once.
 type Message struct {
 	Route   string // whom it goes to: Owner.Route
 	Stories []Story
@@ -21,8 +21,8 @@ type Message struct {
 type Story struct {
 	Owner   Owner
 	Notices []guard.Notice
-	Key     string // the key to use when fixing: an ARN or alias
-	Repeat  bool   // an earlier delivery was cut off, so its reader may know this already
+	Keys    Keys // to use when fixing
+	Repeat  bool // an earlier delivery was cut off, so its reader may know this already
 }
 
 // Lead is the notice a story is headed by.
@@ -34,20 +34,35 @@ type Item struct {
 	Repeat bool
 }
 
+// KeyFor names the key to put what a notice is about under, in a Region: an ARN or alias.
+type KeyFor func(n guard.Notice, region string) string
+
+// regions are the Regions in which a fix may set a key.
+func regions(n guard.Notice) []string {
+	in := []string{n.Region}
+	if n.Finding != nil {
+		in = append(in, replicaRegions(n)...)
+	}
+	return in
+}
+
 // Compose makes one message per owner out of notices, with that owner's resources only. One resource can be in two
 // messages: its findings are its owner's, a blind spot on it is the fallback's. The same items in any order give the
-// same messages. keyFor names the key to use when fixing.
-func Compose(items []Item, d Directory, keyFor func(guard.Notice) string) []Message {
+// same messages. keyFor names the key to use in a Region when fixing.
+func Compose(items []Item, d Directory, keyFor KeyFor) []Message {
 	stories := map[string]*Story{}
 	for _, item := range latest(items) {
 		n := item.Notice
 		owner := d.Resolve(n)
 		s, ok := stories[n.Resource+"|"+owner.Route]
 		if !ok {
-			s = &Story{Owner: owner, Key: keyFor(n)}
+			s = &Story{Owner: owner, Keys: Keys{}}
 			stories[n.Resource+"|"+owner.Route] = s
 		}
 		s.Notices = append(s.Notices, n)
+		for _, region := range regions(n) {
+			s.Keys[region] = keyFor(n, region)
+		}
 		s.Repeat = s.Repeat || item.Repeat
 	}
 	routes := map[string]*Message{}
@@ -70,7 +85,7 @@ func Compose(items []Item, d Directory, keyFor func(guard.Notice) string) []Mess
 	return messages
 }
 
-// latest keeps the last word on each finding, so that nobody is told of a finding that is resolved in the same breath.
+// latest keeps the last word on each finding, so that nobody is alarmed by a finding that is resolved in the same batch.
 // Its items are in the order in which they happened.
 func latest(items []Item) []Item {
 	sorted := slices.Clone(items)
@@ -79,26 +94,26 @@ func latest(items []Item) []Item {
 	})
 	last := map[string]int{}
 	for i, item := range sorted {
-		last[subject(item.Notice)] = i
+		last[about(item.Notice)] = i
 	}
 	kept := make([]Item, 0, len(last))
 	for i, item := range sorted {
-		if last[subject(item.Notice)] == i {
+		if last[about(item.Notice)] == i {
 			kept = append(kept, item)
 		}
 	}
 	return kept
 }
 
-// Tells reports whether a notice is told by the message: itself, or by a later word on the same finding.
-func (m Message) Tells(n guard.Notice) bool {
+// Covers reports whether a notice is in the message: itself, or by a later word on the same finding.
+func (m Message) Covers(n guard.Notice) bool {
 	return slices.ContainsFunc(m.Stories, func(s Story) bool {
-		return slices.ContainsFunc(s.Notices, func(told guard.Notice) bool { return subject(told) == subject(n) })
+		return slices.ContainsFunc(s.Notices, func(in guard.Notice) bool { return about(in) == about(n) })
 	})
 }
 
-// subject is what a notice has the word on: a finding as it opens and resolves, or an occurrence of its own.
-func subject(n guard.Notice) string {
+// about is what a notice has the word on: a finding as it opens and resolves, or an occurrence of its own.
+func about(n guard.Notice) string {
 	if n.Finding != nil && (n.Kind == guard.NoticeOpened || n.Kind == guard.NoticeResolved) {
 		return n.Finding.ID()
 	}
@@ -122,7 +137,7 @@ func urgency(n guard.Notice) int {
 		return 4
 	case guard.NoticeDeniedRead:
 		return 3
-	case guard.NoticeRekeyed, guard.NoticeSealDue:
+	case guard.NoticeRekeyed, guard.NoticeSealDue, guard.NoticeKeyRestored:
 		return 2
 	case guard.NoticeResolved:
 		return 0
@@ -137,17 +152,19 @@ func rank(s guard.Severity) int {
 	}, s)
 }
 
-// SeverityOf tells how urgent a notice is. A resolved finding is low whatever it was.
+// SeverityOf says how urgent a notice is. What leaves nothing to do is low, whatever it was.
 func SeverityOf(n guard.Notice) guard.Severity {
 	switch {
+	case n.Kind == guard.NoticeIncident && n.Blast != nil && n.Blast.Empty():
+		return guard.SeverityHigh // nobody could see whether anything stops
+	case closingOf(n) != notClosed:
+		return guard.SeverityLow
 	case n.Kind == guard.NoticeIncident || n.Kind == guard.NoticeTampered || n.Kind == guard.NoticeReaderLost:
 		return guard.SeverityCritical
-	case n.Kind == guard.NoticeFailed || n.Kind == guard.NoticeDeniedRead || n.Kind == guard.NoticeRolledBack:
+	case n.Kind == guard.NoticeFailed || n.Kind == guard.NoticeKeyRestored || n.Kind == guard.NoticeDeniedRead || n.Kind == guard.NoticeRolledBack:
 		return guard.SeverityHigh
-	case n.Kind == guard.NoticeSealDue, n.Kind == guard.NoticeRekeyed && n.State != guard.StateSealed:
+	case n.Kind == guard.NoticeSealDue, n.Kind == guard.NoticeRekeyed:
 		return guard.SeverityMedium // the last step is the owner's
-	case n.Kind == guard.NoticeResolved || n.Kind == guard.NoticeRekeyed:
-		return guard.SeverityLow
 	case n.Finding != nil && n.Finding.Severity != "":
 		return n.Finding.Severity
 	default:
@@ -205,5 +222,5 @@ func (m Message) Thread() string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// DedupeKey names one telling of a notice in one channel. Whoever sends remembers it, so that a repeat is not told.
+// DedupeKey names one delivery of a notice in one channel. Whoever sends remembers it, so that a repeat is not sent.
 func DedupeKey(channel string, n guard.Notice) string { return channel + "|" + n.ID }

@@ -19,7 +19,8 @@ func TestOwnerLadder(t *testing.T) {
 	d := notify.Directory{
 		Tags: []string{"Owner", "Team"}, Fallback: "security",
 		Channels: map[string]notify.Address{
-			"payments": {Email: "payments@example.com"}, "alice@example.com": {}, "444455556666": {Email: "lab@example.com"}, "security": {},
+			"payments": {"email": "payments@example.com"}, "alice@example.com": {"slackChannel": "C0123456789"}, "444455556666": {"email": "lab@example.com"},
+			"security": {}, "unreached": {},
 		},
 	}
 	const alice = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Dev_0123456789abcdef/alice@example.com"
@@ -59,11 +60,19 @@ func TestOwnerLadder(t *testing.T) {
 			guard.Notice{Tags: map[string]string{"Owner": "ghosts"}, Account: "111122223333"},
 			notify.Owner{Name: "security", Route: "security", How: "its tag Owner names ghosts, who has no channel here"},
 		},
+		"an owner whom no deployed channel reaches is not a dead end either": {
+			guard.Notice{Tags: map[string]string{"Owner": "unreached"}, Account: "444455556666"},
+			notify.Owner{Name: "444455556666", Route: "444455556666", How: "the account is theirs"},
+		},
+		"and the fallback hears why": {
+			guard.Notice{Tags: map[string]string{"Owner": "unreached"}, Account: "111122223333"},
+			notify.Owner{Name: "security", Route: "security", How: "its tag Owner names unreached, who has no channel here"},
+		},
 		"a blind spot is not the account's to explain": {
 			guard.Notice{Account: "444455556666", Finding: &guard.Finding{Control: guard.OrgCoverage}},
 			notify.Owner{Name: "security", Route: "security", How: "blind spots of the guard are theirs"},
 		},
-		"tampering is not told to the hand that did it alone": {
+		"tampering is for more than whoever did it": {
 			guard.Notice{Kind: guard.NoticeTampered, Actor: alice},
 			notify.Owner{Name: "security", Route: "security", How: "whoever did it must not be the only one to hear of it"},
 		},
@@ -87,8 +96,6 @@ func items(notices ...guard.Notice) []notify.Item {
 	return list
 }
 
-func key(guard.Notice) string { return notifytest.Key }
-
 func TestComposeIsTheSameInAnyOrder(t *testing.T) {
 	stray := notifytest.Opened(guard.SecretForeignKey, "rds!db", "")
 	stray.Tags = nil
@@ -96,10 +103,10 @@ func TestComposeIsTheSameInAnyOrder(t *testing.T) {
 		notifytest.Opened(guard.SecretDefaultKey, "app", "cli"), notifytest.Resolved(guard.SecretDefaultKey, "app"),
 		notifytest.Opened(guard.SecretReplicaKey, "db", "cdk"), notifytest.Opened(guard.SecretKeyUnusable, "db", "cdk"), stray,
 	)
-	want := notify.Compose(all, notifytest.Directory(), key)
+	want := notify.Compose(all, notifytest.Directory(), notifytest.KeyFor)
 	rapid.Check(t, func(t *rapid.T) {
 		shuffled := rapid.Permutation(all).Draw(t, "order")
-		if diff := cmp.Diff(want, notify.Compose(shuffled, notifytest.Directory(), key)); diff != "" {
+		if diff := cmp.Diff(want, notify.Compose(shuffled, notifytest.Directory(), notifytest.KeyFor)); diff != "" {
 			t.Errorf("another order, another message (-want +got):\n%s", diff)
 		}
 	})
@@ -114,7 +121,7 @@ func TestComposeIsTheSameInAnyOrder(t *testing.T) {
 
 func TestThreadStaysWithTheFinding(t *testing.T) {
 	thread := func(notices ...guard.Notice) string {
-		return notify.Compose(items(notices...), notifytest.Directory(), key)[0].Thread()
+		return notify.Compose(items(notices...), notifytest.Directory(), notifytest.KeyFor)[0].Thread()
 	}
 	opened := thread(notifytest.Opened(guard.SecretDefaultKey, "app", "cli"))
 	if resolved := thread(notifytest.Resolved(guard.SecretDefaultKey, "app")); resolved != opened {
@@ -129,6 +136,11 @@ func TestThreadStaysWithTheFinding(t *testing.T) {
 	}
 }
 
+// fixFor is the fix of a story with one notice.
+func fixFor(n guard.Notice, keys notify.Keys) notify.Fix {
+	return notify.Story{Notices: []guard.Notice{n}, Keys: keys}.FixFor(n)
+}
+
 func TestFixIsInTheToolOfWhoMadeIt(t *testing.T) {
 	const key = "alias/doublelock/secrets"
 	const keyInOtherAccount = "arn:aws:kms:eu-central-1:999988887777:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -140,56 +152,148 @@ func TestFixIsInTheToolOfWhoMadeIt(t *testing.T) {
 		"pulumi":         `kmsKeyId: "alias/doublelock/secrets",  // in the args of new aws.secretsmanager.Secret(...)`,
 		"console":        shell, "cli": shell, "sdk": shell, "": shell,
 	} {
-		if got := notify.FixFor(notifytest.Opened(guard.SecretDefaultKey, "app", tool), key).Lines; len(got) != 1 || got[0] != want {
+		if got := fixFor(notifytest.Opened(guard.SecretDefaultKey, "app", tool), notify.Keys{"eu-central-1": key}).Lines; len(got) != 1 || got[0] != want {
 			t.Errorf("%q: %q, want %q", tool, got, want)
 		}
 	}
-	lines := notify.FixFor(notifytest.Opened(guard.SecretDefaultKey, "app", "cdk"), keyInOtherAccount).Lines
+	lines := fixFor(notifytest.Opened(guard.SecretDefaultKey, "app", "cdk"), notify.Keys{"eu-central-1": keyInOtherAccount}).Lines
 	if !strings.Contains(lines[0], "kms.Key.fromKeyArn(this, 'SecretsKey', '"+keyInOtherAccount+"')") {
 		t.Errorf("CDK with a key ARN: %s", lines[0])
 	}
 }
 
-func TestCommandsOfTheOtherControls(t *testing.T) {
-	const at = "--region eu-central-1 --secret-id arn:aws:secretsmanager:eu-central-1:111122223333:secret:app-AbCdEf"
-	const kms = "--region eu-central-1 --key-id arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-	for control, want := range map[guard.ControlID][]string{
-		guard.SecretNotSealed: {
-			"aws secretsmanager rotate-secret " + at + "  # if it rotates; else:",
-			"aws secretsmanager put-secret-value " + at + " --secret-string file:///dev/stdin",
-		},
-		guard.SecretReplicaKey: {
-			"aws secretsmanager remove-regions-from-replication " + at + " --remove-replica-regions eu-west-1",
-			"aws secretsmanager replicate-secret-to-regions " + at + " --add-replica-regions Region=eu-west-1,KmsKeyId=KEY_IN_EU_WEST_1",
-		},
-		guard.SecretKeyUnusable: {"aws kms cancel-key-deletion " + kms, "aws kms enable-key " + kms},
-		guard.SecretForeignKey:  nil,
+func TestCommandsOfEveryFinding(t *testing.T) {
+	const (
+		secret = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:app-AbCdEf"
+		here   = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+		there  = "arn:aws:kms:eu-west-1:111122223333:key/0987dcba-09fe-87dc-65ba-ab0987654321"
+		theirs = "arn:aws:kms:eu-central-1:999988887777:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+		rotate = "aws secretsmanager rotate-secret --region eu-central-1 --secret-id " + secret
+		put    = "aws secretsmanager put-secret-value --region eu-central-1 --secret-id " + secret + " --secret-string file://NEW-VALUE-FILE"
+		west   = "aws secretsmanager update-secret --region eu-west-1 --secret-id arn:aws:secretsmanager:eu-west-1:111122223333:secret:app-AbCdEf --kms-key-id "
+	)
+	keys := notify.Keys{"eu-central-1": "alias/doublelock/secrets", "eu-west-1": there, "us-east-1": here}
+	key := func(arn string, state guard.KeyState) guard.Key {
+		return guard.Key{ARN: arn, Manager: guard.ManagerCustomer, State: state}
+	}
+	replica := func(region string, k guard.Key) []guard.Replica { return []guard.Replica{{Region: region, Key: k}} }
+	for sentence, tt := range map[string]struct {
+		control guard.ControlID
+		subject guard.Subject
+		want    []string
+	}{
+		"a secret that rotates is rotated twice":                {guard.SecretNotSealed, guard.Subject{Rotation: guard.RotationOn}, []string{rotate, rotate}},
+		"one that does not gets its value twice, from a file":   {guard.SecretNotSealed, guard.Subject{Rotation: guard.RotationOff}, []string{put, put}},
+		"where nobody knows, AWS says so by refusing":           {guard.SecretNotSealed, guard.Subject{}, []string{rotate, rotate}},
+		"a replica is changed in its own Region, under its key": {guard.SecretReplicaKey, guard.Subject{Replicas: replica("eu-west-1", guard.Key{})}, []string{west + there}},
+		"a replica for whose Region there is no key has no command": {guard.SecretReplicaKey,
+			guard.Subject{Replicas: replica("ap-south-1", guard.Key{})}, nil},
+		"nor has one for whose Region only a key of another is named": {guard.SecretReplicaKey,
+			guard.Subject{Replicas: replica("us-east-1", guard.Key{})}, nil},
+		"a wrong key of the replica changes the replica and not the primary": {guard.SecretKeyUnapproved,
+			guard.Subject{Replicas: replica("eu-west-1", key(there, guard.KeyEnabled))}, []string{west + there}},
+		"wrong keys of both change both": {guard.SecretKeyUnapproved,
+			guard.Subject{Key: key(theirs, guard.KeyEnabled), Replicas: replica("eu-west-1", key(there, guard.KeyEnabled))},
+			[]string{"aws secretsmanager update-secret --region eu-central-1 --secret-id " + secret + " --kms-key-id alias/doublelock/secrets", west + there}},
+		"two disabled keys are switched on, each in its own Region": {guard.SecretKeyUnusable,
+			guard.Subject{Key: key(here, guard.KeyDisabled), Replicas: replica("eu-west-1", key(there, guard.KeyDisabled))},
+			[]string{"aws kms enable-key --region eu-central-1 --key-id " + here, "aws kms enable-key --region eu-west-1 --key-id " + there}},
+		"a key pending deletion takes two commands": {guard.SecretKeyUnusable, guard.Subject{Key: key(here, guard.KeyPendingDeletion)},
+			[]string{"aws kms cancel-key-deletion --region eu-central-1 --key-id " + here, "aws kms enable-key --region eu-central-1 --key-id " + here}},
+		"a key that is gone has none":            {guard.SecretKeyUnusable, guard.Subject{Key: key(here, guard.KeyMissing)}, nil},
+		"nor has one without its material":       {guard.SecretKeyUnusable, guard.Subject{Key: key(here, guard.KeyPendingImport)}, nil},
+		"a secret that another service owns":     {guard.SecretForeignKey, guard.Subject{Service: "rds"}, nil},
+		"a replica in a finding without subject": {guard.SecretReplicaKey, guard.Subject{}, nil},
+		"a blind spot that the secret's policy is": {guard.OrgCoverage, guard.Subject{Blind: &guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseItsPolicy}},
+			[]string{`"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/doublelock-read"}`}},
+		"another blind spot": {guard.OrgCoverage, guard.Subject{Blind: &guard.BlindSpot{Part: guard.PartKey, Cause: guard.CauseDenied}}, nil},
 	} {
-		if diff := cmp.Diff(want, notify.FixFor(notifytest.Opened(control, "app", "cli"), notifytest.Key).Lines); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", control, diff)
-		}
+		t.Run(sentence, func(t *testing.T) {
+			n := notifytest.Opened(tt.control, "app", "cli")
+			n.Finding.Subject = tt.subject
+			fix := fixFor(n, keys)
+			if diff := cmp.Diff(tt.want, fix.Lines); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if fix.Say == "" || (fix.In == "") != (len(fix.Lines) == 0) {
+				t.Errorf("fix %+v", fix)
+			}
+		})
+	}
+}
+
+func TestAKeyOfAnotherAccountIsSwitchedOnThere(t *testing.T) {
+	n := notifytest.Opened(guard.SecretKeyUnusable, "app", "cli")
+	n.Finding.Subject.Key.ARN = "arn:aws:kms:eu-central-1:999988887777:key/k"
+	if fix := fixFor(n, nil); !strings.Contains(fix.First, "999988887777") {
+		t.Errorf("fix %+v", fix)
+	}
+}
+
+// A move that could not be made is left to whoever removes the cause: no command that takes a secret from its readers.
+func TestAMoveThatCouldNotBeMadeComesWithoutACommand(t *testing.T) {
+	n := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
+	n.Kind, n.Detail = guard.NoticeFailed, "arn:aws:iam::111122223333:role/batch would lose access"
+	fix := fixFor(n, notify.Keys{n.Region: notifytest.Key})
+	if len(fix.Lines) > 0 || !strings.Contains(fix.Say, "readers") {
+		t.Errorf("fix %+v", fix)
 	}
 }
 
 func TestCommandsCannotBeBrokenOutOf(t *testing.T) {
 	n := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
 	n.Resource = "x'; rm -rf ~; echo '$(id)`id`\n&& id"
-	line := notify.FixFor(n, "alias/k")
+	line := fixFor(n, notify.Keys{"eu-central-1": "alias/k"})
 	want := `--secret-id 'x'\''; rm -rf ~; echo '\''$(id)` + "`id`" + ` && id' --kms-key-id`
 	if !strings.Contains(line.Lines[0], want) {
 		t.Errorf("command %s, want it quoted as %s", line.Lines[0], want)
 	}
 }
 
+// What ends a finding says what is true now. Only what is better than before is called done.
+func TestAClosingSaysWhatIsTrueNow(t *testing.T) {
+	for sentence, tt := range map[string]struct {
+		control guard.ControlID
+		end     guard.Ending
+		state   guard.LockState
+		want    string
+	}{
+		"sealed by a new version":                       {guard.SecretNotSealed, guard.EndPassed, guard.StateSealed, "DONE: app is sealed"},
+		"under a CMK from its first version on":         {guard.SecretDefaultKey, guard.EndPassed, guard.StateSealed, "DONE: app is sealed"},
+		"re-keyed, and the older copies still open":     {guard.SecretDefaultKey, guard.EndPassed, guard.StateDual, "CLOSED: app is under a CMK, not sealed yet"},
+		"back to the AWS managed key":                   {guard.SecretKeyUnapproved, guard.EndMoot, guard.StateDrifted, "CLOSED: app is under the AWS managed key now"},
+		"never sealed, and back to the AWS managed key": {guard.SecretNotSealed, guard.EndMoot, guard.StateDrifted, "CLOSED: app is under the AWS managed key now"},
+		"the same, stored before endings were":          {guard.SecretNotSealed, "", guard.StateDrifted, "CLOSED: app is under the AWS managed key now"},
+		"under an approved key":                         {guard.SecretKeyUnapproved, guard.EndPassed, guard.StateDual, "DONE: app is under an approved key"},
+		"a key that was enabled":                        {guard.SecretKeyUnusable, guard.EndPassed, guard.StateSealed, "DONE: The key of app can be used again"},
+		"replicas":                                      {guard.SecretReplicaKey, guard.EndPassed, guard.StateSealed, "DONE: The replicas of app are under CMKs"},
+		"owned by a service now":                        {guard.SecretNotSealed, guard.EndMoot, guard.StateForeign, "CLOSED: DL.SECRET.2 does not apply to app any more"},
+		"deleted":                                       {guard.SecretDefaultKey, guard.EndGone, guard.StateDefault, "DONE: app was deleted"},
+		"a blind spot":                                  {guard.OrgCoverage, guard.EndPassed, guard.StateUnknown, "DONE: Doublelock can look again: app"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			n := notifytest.Resolved(tt.control, "app")
+			n.State, n.Finding.End = tt.state, tt.end
+			m := notify.Compose(items(n), notifytest.Directory(), notifytest.KeyFor)[0]
+			if got, want := m.Subject(), "[Doublelock] "+tt.want+" (111122223333 eu-central-1)"; got != want {
+				t.Errorf("subject %q, want %q", got, want)
+			}
+			if done := strings.Contains(notify.Closing(n), "nothing to do"); done != strings.HasPrefix(tt.want, "DONE") {
+				t.Errorf("closing %q", notify.Closing(n))
+			}
+		})
+	}
+}
+
 func TestSubjectKeepsWhatMatters(t *testing.T) {
 	n := notifytest.Opened(guard.SecretDefaultKey, strings.Repeat("team/service/", 20)+"password", "cli")
-	subject := notify.Compose(items(n), notifytest.Directory(), key)[0].Subject()
+	subject := notify.Compose(items(n), notifytest.Directory(), notifytest.KeyFor)[0].Subject()
 	if len(subject) > notify.MaxSubject || !strings.Contains(subject, "is under the AWS managed key") || !strings.HasSuffix(subject, "(111122223333 eu-central-1)") {
 		t.Errorf("subject %q", subject)
 	}
 }
 
-func TestDedupeKeyTellsChannelsApart(t *testing.T) {
+func TestDedupeKeyKeepsChannelsApart(t *testing.T) {
 	n := guard.Notice{ID: "DL.SECRET.1|arn|opened|1"}
 	if notify.DedupeKey("email", n) == notify.DedupeKey("chat", n) {
 		t.Error("two channels share a key")
@@ -203,14 +307,15 @@ func FuzzComposeAndSubject(f *testing.F) {
 		n := notifytest.Opened(guard.SecretDefaultKey, name, tool)
 		n.Account, n.Region = account, region
 		r := rand.New(rand.NewPCG(seed, 1))
-		n.Kind = []guard.NoticeKind{guard.NoticeOpened, guard.NoticeResolved, guard.NoticeFailed, guard.NoticeIncident, guard.NoticeRekeyed}[r.IntN(5)]
+		n.Kind = guard.NoticeKinds()[r.IntN(len(guard.NoticeKinds()))]
+		n.Finding.Control = guard.Controls()[r.IntN(len(guard.Controls()))].ID
 		n.At = time.Unix(int64(seed%1e9), 0)
-		for _, m := range notify.Compose(items(n), notifytest.Directory(), key) {
+		for _, m := range notify.Compose(items(n), notifytest.Directory(), notifytest.KeyFor) {
 			subject := m.Subject()
 			if len(subject) > notify.MaxSubject || strings.IndexFunc(subject, func(r rune) bool { return r < ' ' || r > '~' }) >= 0 {
 				t.Errorf("subject %q", subject)
 			}
-			for _, line := range notify.FixFor(m.Stories[0].Lead(), notifytest.Key).Lines {
+			for _, line := range m.Stories[0].FixFor(m.Stories[0].Lead()).Lines {
 				if !utf8.ValidString(line) {
 					t.Errorf("line %q", line)
 				}

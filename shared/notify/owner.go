@@ -14,11 +14,9 @@ type Directory struct {
 	Channels map[string]Address // by owner: a tag's value, a person's session name, or an account id
 }
 
-// Address is where one owner can be reached.
-type Address struct {
-	Email        string
-	SlackChannel string
-}
+// Address is where one owner can be reached, by the field of the channel: "email", "slackChannel". It holds only what
+// deployed channels carry; an empty one reaches nobody, and its owner is passed over.
+type Address map[string]string
 
 // Owner is who is told about a resource, and how that was found out.
 type Owner struct {
@@ -34,10 +32,10 @@ const Unrouted = "unrouted"
 // account, then the fallback. An owner nobody can reach is never a dead end: the fallback hears it, and hears why.
 func (d Directory) Resolve(n guard.Notice) Owner {
 	if n.Finding != nil && n.Finding.Control == guard.OrgCoverage {
-		return d.last("blind spots of the guard are theirs")
+		return d.Last("blind spots of the guard are theirs")
 	}
 	if n.Kind == guard.NoticeTampered {
-		return d.last("whoever did it must not be the only one to hear of it")
+		return d.Last("whoever did it must not be the only one to hear of it")
 	}
 	unreachable := ""
 	if tag, value := d.tagged(n.Tags); value != "" {
@@ -58,10 +56,11 @@ func (d Directory) Resolve(n guard.Notice) Owner {
 	if unreachable != "" {
 		how = unreachable
 	}
-	return d.last(how)
+	return d.Last(how)
 }
 
-func (d Directory) last(how string) Owner {
+// Last is the fallback as an owner, with the reason as half a sentence.
+func (d Directory) Last(how string) Owner {
 	fallback := d.Fallback
 	if fallback == "" {
 		fallback = Unrouted
@@ -90,11 +89,12 @@ func (d Directory) route(owner string) (string, bool) {
 	if owner == "" {
 		return "", false
 	}
-	if _, ok := d.Channels[owner]; ok {
+	if len(d.Channels[owner]) > 0 {
 		return owner, true
 	}
 	for _, name := range sortedNames(d.Channels) {
-		if strings.EqualFold(name, owner) || strings.EqualFold(d.Channels[name].Email, owner) {
+		address := d.Channels[name]
+		if len(address) > 0 && (strings.EqualFold(name, owner) || strings.EqualFold(address["email"], owner)) {
 			return name, true
 		}
 	}

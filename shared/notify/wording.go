@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -13,7 +14,11 @@ const MaxSubject = 100
 // Subject is the one-line gist: severity, what, where. At most MaxSubject printable ASCII characters.
 func (m Message) Subject() string {
 	severity := strings.ToUpper(string(m.Severity()))
-	if m.done() {
+	switch todo, done, closed := m.tally(); {
+	case todo > 0:
+	case closed > 0:
+		severity = "CLOSED"
+	case done > 0:
 		severity = "DONE"
 	}
 	if len(m.Stories) == 1 && !m.Digest {
@@ -26,49 +31,54 @@ func (m Message) Subject() string {
 	return Clip(ASCII(fmt.Sprintf("[Doublelock] %s: %s", severity, m.Count())), MaxSubject)
 }
 
-// done reports whether every story tells of something that was put right.
-func (m Message) done() bool {
+// tally counts the stories by what they leave to do: something, nothing because all is well, or nothing here.
+func (m Message) tally() (todo, done, closed int) {
 	for _, s := range m.Stories {
-		for _, n := range s.Notices {
-			if n.Kind != guard.NoticeResolved && (n.Kind != guard.NoticeRekeyed || n.State != guard.StateSealed) {
-				return false
-			}
+		switch {
+		case slices.ContainsFunc(s.Notices, func(n guard.Notice) bool { return closingOf(n) == notClosed }):
+			todo++
+		case slices.ContainsFunc(s.Notices, func(n guard.Notice) bool { return closingOf(n) == closedOnly }):
+			closed++
+		default:
+			done++
 		}
 	}
-	return true
+	return todo, done, closed
 }
 
-// Count says how many resources need something and how many are done.
+// Count says how many resources need something and how many do not.
 func (m Message) Count() string {
-	todo, done := 0, 0
-	for _, s := range m.Stories {
-		if k := s.Lead().Kind; k == guard.NoticeResolved {
-			done++
-		} else {
-			todo++
-		}
-	}
+	todo, done, closed := m.tally()
 	switch {
 	case m.Digest:
 		return plural(todo, "resource still needs you", "resources still need you")
-	case done == 0:
+	case done+closed == 0:
 		return fmt.Sprintf("%d resources need you", todo)
-	case todo == 0:
+	case todo+closed == 0:
 		return fmt.Sprintf("%d resources are fine again", done)
-	default:
-		return fmt.Sprintf("%s you, %s fine again", plural(todo, "needs", "need"), plural(done, "is", "are"))
 	}
+	var parts []string
+	if todo > 0 {
+		parts = append(parts, plural(todo, "needs", "need")+" you")
+	}
+	if done > 0 {
+		parts = append(parts, plural(done, "is", "are")+" fine again")
+	}
+	if closed > 0 {
+		parts = append(parts, fmt.Sprint(closed, " closed"))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Headline says in one line what a notice is about.
 func Headline(n guard.Notice) string { return HeadlineWithin(n, 0) }
 
 // HeadlineWithin is Headline with the name cut so that the line has at most room characters; 0 cuts nothing. Names
-// are cut before words are: half a sentence tells less than half a name.
+// are cut before words are: half a sentence says less than half a name.
 func HeadlineWithin(n guard.Notice, room int) string {
 	before, after := phrase(n)
 	name := Name(n)
-	if n.Kind == guard.NoticeIncident {
+	if n.Kind == guard.NoticeIncident || n.Kind == guard.NoticeKeyRestored {
 		name = strings.TrimPrefix(name, "alias/")
 	}
 	if room > 0 {
@@ -109,6 +119,8 @@ func phrase(n guard.Notice) (before, after string) {
 		return "", " waits for a new version"
 	case guard.NoticeIncident:
 		return "Key ", incident(n)
+	case guard.NoticeKeyRestored:
+		return "Key ", restored(n)
 	case guard.NoticeDeniedRead:
 		return "A read of ", " was denied"
 	case guard.NoticeTampered:
@@ -133,8 +145,14 @@ func opened(n guard.Notice) (before, after string) {
 	case guard.SecretReplicaKey:
 		return "A replica of ", " is under the AWS managed key"
 	case guard.SecretKeyUnusable:
+		if onlyReplicas(n.Finding.Subject) {
+			return "A replica's key of ", " cannot be used"
+		}
 		return "The key of ", " cannot be used"
 	case guard.SecretKeyUnapproved:
+		if onlyReplicas(n.Finding.Subject) {
+			return "A replica of ", " is under a key that is not approved"
+		}
 		return "", " is under a key that is not approved"
 	case guard.SecretForeignKey:
 		return "", " (service-owned) uses the AWS managed key"
@@ -143,23 +161,28 @@ func opened(n guard.Notice) (before, after string) {
 	}
 }
 
-func resolved(n guard.Notice) (before, after string) {
-	switch {
-	case n.State == guard.StateSealed:
-		return "", " is sealed"
-	case n.Finding != nil:
-		return "Resolved for ", " (" + OneLine(string(n.Finding.Control)) + ")"
-	default:
-		return "", " is fine again"
-	}
-}
-
 func incident(n guard.Notice) string {
 	if n.Blast == nil {
 		return " cannot be used"
 	}
-	stops, remains, _ := n.Blast.Counts()
-	return fmt.Sprintf(" is %s: %s, %s", stateWord(n.Blast.State), plural(stops, "stops", "stop"), plural(remains, "does not", "do not"))
+	stops, remains, unknown := n.Blast.Counts()
+	if stops+remains == 0 {
+		return " is " + stateWord(n.Blast.State) + ": what stops could not be seen"
+	}
+	text := fmt.Sprintf(" is %s: %s, %s", stateWord(n.Blast.State), plural(stops, "stops", "stop"), plural(remains, "does not", "do not"))
+	if unknown > 0 {
+		text += fmt.Sprintf(", %d unknown", unknown)
+	}
+	return text
+}
+
+func restored(n guard.Notice) string {
+	switch {
+	case n.Blast == nil || n.Blast.State.Usable():
+		return " can be used again"
+	default:
+		return " will not be deleted, and is " + stateWord(n.Blast.State) + " still"
+	}
 }
 
 func plural(n int, one, many string) string {
@@ -183,6 +206,9 @@ func stateWord(s guard.KeyState) string {
 		return "in state " + string(s)
 	}
 }
+
+// onlyReplicas reports whether the secret's own key is fine.
+func onlyReplicas(s guard.Subject) bool { return len(s.Replicas) > 0 && s.Key.ARN == "" }
 
 // ToolName is a tool as people write it; "" when it is not known.
 func ToolName(tool string) string {
@@ -211,6 +237,11 @@ func Why(n guard.Notice) string {
 	switch n.Kind {
 	case guard.NoticeIncident:
 		return "Readers fail at their next uncached read. What still opens does so through an older copy under another key: switching this key off does not stop it."
+	case guard.NoticeKeyRestored:
+		if n.Blast != nil && !n.Blast.State.Usable() {
+			return "A key whose deletion was canceled stays disabled until somebody enables it: its readers fail until then."
+		}
+		return "It can take KMS some minutes until every read succeeds again."
 	case guard.NoticeFailed:
 		return "The secret is as it was: the change was not made, or did not take."
 	case guard.NoticeReaderLost:
@@ -222,15 +253,11 @@ func Why(n guard.Notice) string {
 	case guard.NoticeTampered:
 		return "Doublelock stands on it: without trail, rules and policies the guard sees nothing, and nothing is what an intruder wants it to see."
 	case guard.NoticeDeniedRead:
-		return "A reader that cannot open a secret is an application about to fail, or somebody trying doors."
+		return "A reader that cannot open a secret is an application about to fail, or somebody trying what opens."
 	}
 	if n.Finding == nil {
 		return ""
 	}
-	for _, c := range append(guard.Controls(), guard.CoverageControl()) {
-		if c.ID == n.Finding.Control {
-			return c.Why
-		}
-	}
-	return ""
+	control, _ := guard.ControlByID(n.Finding.Control)
+	return control.Why
 }

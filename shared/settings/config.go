@@ -84,12 +84,6 @@ type Owners struct {
 	Channels       map[string]Channel `yaml:"channels" json:"channels,omitempty" about:"Where messages go, by owner."`
 }
 
-// Channel is where one owner's messages go.
-type Channel struct {
-	Email        string `yaml:"email" json:"email,omitempty" about:"E-mail address."`
-	SlackChannel string `yaml:"slackChannel" json:"slackChannel,omitempty" about:"Slack channel id."`
-}
-
 // Waiver is guard.Waiver as it is written down.
 type Waiver struct {
 	Control  guard.ControlID `yaml:"control" json:"control,omitempty" about:"Control that is excused."`

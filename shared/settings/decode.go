@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,13 +18,13 @@ import (
 
 // decode reads YAML into config. Problems are collected in where, with the place of every field; it answers false
 // when the text is not YAML, or no mapping, so that there is nothing more to say about it.
-func decode(where *places, raw []byte, config *Config) bool {
+func decode(where *places, raw []byte, format Format, config *Config) bool {
 	file, err := parseYAML(raw, parser.AllowDuplicateMapKey())
 	if err != nil {
 		notYAML(where, err)
 		return false
 	}
-	d := decoder{places: where}
+	d := decoder{places: where, format: format}
 	for i, doc := range file.Docs {
 		if i > 0 && doc.Body != nil {
 			d.problemAt(place(doc.Body), "", "a second document", "keep one document in the file")
@@ -49,7 +50,10 @@ func notYAML(where *places, err error) {
 
 // decoder fills Go values from a YAML tree and keeps going after a problem. Text is taken as it is written, so that
 // an account id that starts with zero stays one.
-type decoder struct{ *places }
+type decoder struct {
+	*places
+	format Format
+}
 
 var timeType = reflect.TypeFor[time.Time]()
 
@@ -69,6 +73,8 @@ func (d decoder) value(node ast.Node, into reflect.Value, path string) {
 		d.time(node, into, path)
 	case into.Kind() == reflect.Struct:
 		d.mapping(node, path, d.structEntry(into, path))
+	case into.Type() == channelType:
+		d.mapping(node, path, d.channelEntry(into, path))
 	case into.Kind() == reflect.Map:
 		into.Set(reflect.MakeMap(into.Type()))
 		d.mapping(node, path, d.mapEntry(into, path))
@@ -108,7 +114,7 @@ func (d decoder) structEntry(into reflect.Value, path string) func(string, posit
 	return func(key string, at position, value ast.Node) {
 		index, known := fields[key]
 		if !known {
-			d.unknownKey(key, at, path, into.Type())
+			d.unknownKey(key, at, path, fieldNames(into.Type()))
 			return
 		}
 		field := join(path, key)
@@ -130,8 +136,7 @@ func (d decoder) mapEntry(into reflect.Value, path string) func(string, position
 // renamed are keys of earlier versions, by the path they had, and what they are called now.
 var renamed = map[string]string{"waves": "rollout"}
 
-func (d decoder) unknownKey(key string, at position, path string, t reflect.Type) {
-	names := fieldNames(t)
+func (d decoder) unknownKey(key string, at position, path string, names []string) {
 	if now, known := renamed[join(path, key)]; known {
 		d.problemAt(at, join(path, key), fmt.Sprintf("%s is called %s now", key, now), "write "+now+": its entries stay as they are")
 		d.settled[join(path, now)] = true
@@ -148,6 +153,23 @@ func (d decoder) unknownKey(key string, at position, path string, t reflect.Type
 	}
 	d.problemAt(at, join(path, key), what, "did you mean "+near+"?")
 	d.settled[join(path, near)] = true // it was meant, so it is not missing as well
+}
+
+// channelEntry reads one field of an owner.
+func (d decoder) channelEntry(into reflect.Value, path string) func(string, position, ast.Node) {
+	into.Set(reflect.MakeMap(into.Type()))
+	names := fieldsOfOwners(d.format)
+	return func(key string, at position, value ast.Node) {
+		if !slices.Contains(names, key) {
+			d.unknownKey(key, at, path, names)
+			return
+		}
+		field := join(path, key)
+		d.at[field] = written(at, value)
+		var text string
+		d.value(value, reflect.ValueOf(&text).Elem(), field)
+		into.SetMapIndex(reflect.ValueOf(key), reflect.ValueOf(text))
+	}
 }
 
 func (d decoder) list(node ast.Node, into reflect.Value, path string) {

@@ -1,5 +1,7 @@
 package settings
 
+import "github.com/doublelock/doublelock/shared/notify/channels"
+
 // The environment contract: infra writes these variables into the functions, handlers read them, nobody types
 // them twice.
 const (
@@ -9,10 +11,10 @@ const (
 	EnvRegions      = "DOUBLELOCK_REGIONS"            // guarded Regions, comma separated
 	EnvTable        = "DOUBLELOCK_TABLE"              // DynamoDB table name
 	EnvBus          = "DOUBLELOCK_BUS"                // hub event bus name
-	EnvOwnersTopic  = "DOUBLELOCK_OWNERS_TOPIC"       // SNS topic ARN for e-mail text, filtered by owner
-	EnvChatTopic    = "DOUBLELOCK_CHAT_TOPIC"         // SNS topic ARN for chat (Amazon Q Developer's schema)
-	EnvConfig       = "DOUBLELOCK_CONFIG"             // the part of doublelock.yaml a handler needs, as JSON (Runtime)
-	EnvEndpoint     = "AWS_ENDPOINT_URL"              // set only by the local run
+	EnvOwnersTopic  = channels.EnvEmail               // of the channel list, as every variable that says where to send
+	EnvChatTopic    = channels.EnvChat
+	EnvConfig       = "DOUBLELOCK_CONFIG" // the part of doublelock.yaml a handler needs, as JSON (Runtime)
+	EnvEndpoint     = "AWS_ENDPOINT_URL"  // set only by the local run
 	EnvRegion       = "AWS_REGION"
 )
 
@@ -20,14 +22,14 @@ const (
 // recognised when they come back as events.
 const (
 	SessionPrefix    = "doublelock-"
-	RoleRead         = "doublelock-read"       // member role: describe and list
-	RoleTag          = "doublelock-tag"        // member role: tag
-	RoleChange       = "doublelock-change"     // member role: re-key
-	RoleForward      = "doublelock-forward"    // member role: EventBridge sends to the hub bus
+	RoleRead         = "doublelock-read"    // member role: describe and list
+	RoleTag          = "doublelock-tag"     // member role: tag
+	RoleChange       = "doublelock-change"  // member role: re-key
+	RoleForward      = "doublelock-forward" // member role: EventBridge sends to the hub bus
 	SecretsKeyAlias  = "alias/doublelock/secrets"
 	HubName          = "doublelock" // the hub's bus and table
-	TopicOwners      = "doublelock-owners"
-	TopicChat        = "doublelock-chat"
+	TopicOwners      = channels.TopicOwners
+	TopicChat        = channels.TopicChat
 	TopicOperations  = "doublelock-operations"
 	EventSource      = "doublelock"
 	DetailTypeNotice = "Doublelock Finding"

@@ -58,7 +58,7 @@ func TestTheFieldThatMakesTheFunctionsEnvironmentTooLongIsNamed(t *testing.T) {
 	for i := range 3000 {
 		id := fmt.Sprintf("%012d", 100000000000+i*7919*1013)
 		accounts.Rollout[0].Accounts = append(accounts.Rollout[0].Accounts, id)
-		channels.Owners.Channels["team-"+id] = settings.Channel{Email: id + "@example.com"}
+		channels.Owners.Channels["team-"+id] = settings.Channel{"email": id + "@example.com"}
 	}
 	for field, config := range map[string]settings.Config{"rollout": accounts, "owners.channels": channels} {
 		_, err := config.Runtime().Env()
@@ -80,7 +80,7 @@ func TestLimitsThatAWSSetsAreKnownBeforeDeployment(t *testing.T) {
 			"keys:\n  tags: {\"aws:owner\": me}\n", `14:23: "aws:owner" cannot be a tag of a key; use a name of up to 128 letters, not aws:, and a value of up to 256`,
 		},
 		"more addresses than a topic can tell apart": {
-			"owners:\n  channels:\n" + channels.String(), "14:3: 201 owners with an address, a topic takes 200; let teams share an address",
+			"owners:\n  channels:\n" + channels.String(), "14:3: owners have 201 different addresses (email), at most 200 fit: a topic tells so many subscriptions apart; let teams share one",
 		},
 	} {
 		_, err := settings.Read("f", []byte(small+test.more), today)

@@ -52,6 +52,11 @@ func Parse(name string, raw []byte) (Config, error) {
 
 // Read is Parse that keeps the places of fields, with the checks that depend on the date.
 func Read(name string, raw []byte, now time.Time) (*File, error) {
+	return standard().Read(name, raw, now)
+}
+
+// Read is the package's Read for a format of its own.
+func (f Format) Read(name string, raw []byte, now time.Time) (*File, error) {
 	where := newPlaces(name)
 	if len(raw) > MaxBytes {
 		where.problem("", fmt.Sprintf("the file is longer than %d bytes", MaxBytes), "take out what is not configuration")
@@ -62,11 +67,11 @@ func Read(name string, raw []byte, now time.Time) (*File, error) {
 		return nil, where.problems
 	}
 	config := defaults()
-	if !decode(where, raw, &config) {
+	if !decode(where, raw, f, &config) {
 		return nil, where.problems
 	}
 	complete(&config)
-	validate(where, &config, now)
+	validate(where, f, &config, now)
 	if len(where.problems) > 0 {
 		return nil, where.sorted()
 	}

@@ -33,6 +33,17 @@ func Partition(region string) string {
 	return ""
 }
 
+// organizationsRegions is where AWS Organizations is in each partition: its events appear there, in the management account.
+// Source: the endpoint table of the AWS SDK.
+var organizationsRegions = map[string]string{
+	"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-eusc": "eusc-de-east-1", "aws-iso": "us-iso-east-1", "aws-iso-b": "us-isob-east-1",
+	"aws-iso-e": "eu-isoe-west-1", "aws-iso-f": "us-isof-south-1", "aws-us-gov": "us-gov-west-1",
+}
+
+// OrganizationsRegion is where AWS Organizations writes its events, for the partition of a Region; "" for a Region without
+// Secrets Manager.
+func OrganizationsRegion(region string) string { return organizationsRegions[Partition(region)] }
+
 // KnownRegions lists every Region that has Secrets Manager, sorted.
 func KnownRegions() []string {
 	var all []string

@@ -28,6 +28,7 @@ type Runtime struct {
 	Approved  guard.Approved        `json:"approved,omitzero"`
 	Use       []KeyChoice           `json:"use,omitempty"`
 	Owners    Owners                `json:"owners,omitzero"`
+	Overview  map[string]string     `json:"overview,omitempty"` // by field of the channel list: the address that gets every message
 	Waivers   []Waiver              `json:"waivers,omitempty"`
 	Limits    Limits                `json:"limits,omitzero"`
 	Migration Migration             `json:"migration,omitzero"`
@@ -36,14 +37,17 @@ type Runtime struct {
 }
 
 // Runtime picks what the handlers need. Stages that come later in the file win where two name the same target.
-func (c Config) Runtime() Runtime {
+func (c Config) Runtime() Runtime { return standard().Runtime(c) }
+
+// Runtime is the package's for the channels of a format. Of the owners' addresses it has those that are carried.
+func (f Format) Runtime(c Config) Runtime {
 	r := Runtime{
 		Default: guard.ModeObserve, Accounts: map[string]guard.Mode{}, OUs: map[string]guard.Mode{},
 		Approved: guard.Approved{
 			Accounts: c.Keys.Approved.Accounts, ARNs: c.Keys.Approved.ARNs,
 			Aliases: c.Keys.Approved.Aliases, Tags: c.Keys.Approved.Tags,
 		},
-		Use: c.Keys.Use, Owners: c.Owners, Waivers: c.Waivers, Limits: c.Limits, Migration: c.Migration,
+		Use: c.Keys.Use, Owners: f.reached(c), Overview: c.Overview(), Waivers: c.Waivers, Limits: c.Limits, Migration: c.Migration,
 	}
 	if c.Retention.FindingDays != defaults().Retention.FindingDays {
 		r.Keep = c.Retention.FindingDays // the environment is small: what goes without saying is not said

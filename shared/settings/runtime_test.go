@@ -26,7 +26,7 @@ func runtimeSample(accounts int) settings.Config {
 			},
 		},
 		Owners: settings.Owners{Tags: []string{"Owner"}, Fallback: "security", Channels: map[string]settings.Channel{
-			"payments": {Email: "payments@example.com", SlackChannel: "C0123"},
+			"payments": {"email": "payments@example.com", "slackChannel": "C0123"},
 		}},
 		Waivers: []settings.Waiver{{
 			Control: guard.SecretDefaultKey, Resource: "arn:aws:secretsmanager:*:111122223333:secret:old/*", By: "ciso@example.com",

@@ -10,6 +10,7 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/notify/channels"
 )
 
 // schemaID names the JSON Schema of doublelock.yaml.
@@ -17,7 +18,10 @@ const schemaID = "https://github.com/doublelock/doublelock/blob/main/docs/double
 
 // Schema is the JSON Schema of doublelock.yaml, made from the Go types: for editors that complete and check while one
 // types. It says less than Parse, which also knows what fields mean together.
-func Schema() ([]byte, error) {
+func Schema() ([]byte, error) { return standard().Schema() }
+
+// Schema is the JSON Schema of a format.
+func (f Format) Schema() ([]byte, error) {
 	reflector := jsonschema.Reflector{
 		FieldNameTag: "yaml", DoNotReference: true, ExpandedStruct: true, RequiredFromJSONSchemaTags: true,
 		LookupComment: about,
@@ -25,7 +29,7 @@ func Schema() ([]byte, error) {
 	schema := reflector.Reflect(Config{})
 	schema.ID, schema.Title = schemaID, "doublelock.yaml"
 	schema.Description = "How Doublelock guards an AWS organization."
-	constrain(schema, reflect.TypeFor[Config]())
+	f.constrain(schema, reflect.TypeFor[Config]())
 	raw, err := json.MarshalIndent(schema, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write schema: %w", err)
@@ -43,7 +47,7 @@ func about(t reflect.Type, field string) string {
 }
 
 // constrain adds what Go types do not say: what is required, and what text looks like.
-func constrain(schema *jsonschema.Schema, t reflect.Type) {
+func (f Format) constrain(schema *jsonschema.Schema, t reflect.Type) {
 	for t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 		if t.Kind() == reflect.Slice {
 			schema = schema.Items
@@ -62,10 +66,14 @@ func constrain(schema *jsonschema.Schema, t reflect.Type) {
 		if !found {
 			continue
 		}
+		if t.Field(i).Type == reflect.TypeFor[map[string]Channel]() {
+			f.channelSchema(property)
+			continue
+		}
 		if change, ok := constraints[t.Name()+"."+name]; ok {
 			change(property)
 		}
-		constrain(property, t.Field(i).Type)
+		f.constrain(property, t.Field(i).Type)
 	}
 }
 
@@ -102,8 +110,6 @@ var constraints = map[string]func(*jsonschema.Schema){
 	"Keys.inUseDays":                  overZero,
 	"Owners.fallback":                 byDefault(DefaultFallback),
 	"Owners.slackWorkspaceId":         like(slackWorkspaceShape),
-	"Channel.email":                   func(s *jsonschema.Schema) { s.Format = "email" },
-	"Channel.slackChannel":            like(slackChannelShape),
 	"Waiver.control":                  oneOfControls,
 	"Waiver.expires":                  dated,
 	"Limits.changesPerHour":           both(overZero, byDefault(defaults().Limits.ChangesPerHour)),
@@ -111,7 +117,7 @@ var constraints = map[string]func(*jsonschema.Schema){
 	"Retention.logDays":               both(oneOfLogDays, byDefault(defaults().Retention.LogDays)),
 	"Retention.findingDays":           both(overZero, byDefault(defaults().Retention.FindingDays)),
 	"Operations.email":                func(s *jsonschema.Schema) { s.Format = "email" },
-	"Operations.slackChannel":         like(slackChannelShape),
+	"Operations.slackChannel":         func(s *jsonschema.Schema) { s.Pattern = channels.SlackChannel().Pattern },
 	"Operations.sweep":                like(scheduleShape),
 	"Operations.digest":               like(scheduleShape),
 	"Operations.silentHours":          both(overZero, atMost(maxSilentHours)),
@@ -169,4 +175,13 @@ func anyOf[T any](values []T) []any {
 		all[i] = v
 	}
 	return all
+}
+
+// channelSchema describes the fields of an owner.
+func (f Format) channelSchema(s *jsonschema.Schema) {
+	properties := jsonschema.NewProperties()
+	for _, field := range channels.Fields(f.Channels) {
+		properties.Set(field.Name, &jsonschema.Schema{Type: "string", Pattern: field.Pattern, Format: field.Format, Description: field.About})
+	}
+	s.AdditionalProperties = &jsonschema.Schema{Type: "object", Properties: properties, AdditionalProperties: jsonschema.FalseSchema}
 }

@@ -22,12 +22,13 @@ var (
 // validator checks what a decoded configuration means.
 type validator struct {
 	*places
+	format Format
 	config *Config
 	now    time.Time // zero: nothing expires
 }
 
-func validate(where *places, config *Config, now time.Time) {
-	v := validator{places: where, config: config, now: now}
+func validate(where *places, format Format, config *Config, now time.Time) {
+	v := validator{places: where, format: format, config: config, now: now}
 	v.organization()
 	v.regions()
 	v.rollout()

@@ -3,18 +3,15 @@ package settings
 import (
 	"fmt"
 	"maps"
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/notify/channels"
 )
 
-var (
-	slackChannelShape   = formed(`^[CG][A-Z0-9]{8,}$`)
-	slackWorkspaceShape = formed(`^T[A-Z0-9]{8,}$`)
-)
+var slackWorkspaceShape = formed(`^T[A-Z0-9]{8,}$`)
 
 func (v validator) owners() {
 	o := v.config.Owners
@@ -30,53 +27,12 @@ func (v validator) owners() {
 	if o.SlackWorkspace != "" {
 		v.shape("owners.slackWorkspaceId", o.SlackWorkspace, slackWorkspaceShape, "a Slack workspace id", "T0123456789")
 	}
+	v.channelsElsewhere()
 	for _, owner := range slices.Sorted(maps.Keys(o.Channels)) {
-		v.channel(`owners.channels["`+owner+`"]`, owner, o.Channels[owner])
+		v.owner(`owners.channels["`+owner+`"]`, owner, o.Channels[owner])
 	}
-	v.subscriptions()
+	v.channelLimits()
 	v.fallbackChannel()
-}
-
-// maxFilterPolicies is how many subscriptions of one topic may have a filter policy (SNS quotas).
-const maxFilterPolicies = 200
-
-// subscriptions reports more owners with an address than one topic can tell apart.
-func (v validator) subscriptions() {
-	count := 0
-	for _, c := range v.config.Owners.Channels {
-		if c.Email != "" {
-			count++
-		}
-	}
-	if count > maxFilterPolicies {
-		v.problem("owners.channels", fmt.Sprintf("%d owners with an address, a topic takes %d", count, maxFilterPolicies), "let teams share an address")
-	}
-}
-
-func (v validator) channel(path, owner string, c Channel) {
-	if c.Email == "" && c.SlackChannel == "" {
-		v.problem(path, "owner "+owner+" has no channel", "add email or slackChannel")
-	}
-	v.email(path+".email", c.Email)
-	if c.SlackChannel == "" {
-		return
-	}
-	v.slackChannel(path+".slackChannel", c.SlackChannel)
-}
-
-func (v validator) slackChannel(path, channel string) {
-	shaped := v.shape(path, channel, slackChannelShape, "a Slack channel id", "C0123456789")
-	if shaped && v.config.Owners.SlackWorkspace == "" {
-		v.problem("owners.slackWorkspaceId", "owners.slackWorkspaceId is missing, but there are Slack channels",
-			"add the Slack workspace id such as T0123456789")
-	}
-}
-
-func (v validator) email(path, address string) {
-	parsed, err := mail.ParseAddress(address)
-	if address != "" && (err != nil || parsed.Address != address) {
-		v.problem(path, fmt.Sprintf("%q is no e-mail address", address), "write it like team@example.com")
-	}
 }
 
 // fallbackChannel reports that messages would be decided and then reach nobody.
@@ -91,7 +47,7 @@ func (v validator) fallbackChannel() {
 			if !v.written("owners") {
 				path = fmt.Sprintf("rollout[%d].mode", i) // the line that asks for it
 			}
-			v.problem(path, fmt.Sprintf("stage %s tells owners, but the fallback %s has no channel", stage.Name, o.Fallback),
+			v.problem(path, fmt.Sprintf("stage %s notifies owners, but the fallback %s has no channel", stage.Name, o.Fallback),
 				"add "+o.Fallback+" to owners.channels")
 			return
 		}
@@ -164,9 +120,11 @@ func (v validator) migration() {
 
 func (v validator) operations() {
 	o := v.config.Operations
-	v.email("operations.email", o.Email)
+	if o.Email != "" {
+		v.address("operations.email", o.Email, channels.Email())
+	}
 	if o.SlackChannel != "" {
-		v.slackChannel("operations.slackChannel", o.SlackChannel)
+		v.address("operations.slackChannel", o.SlackChannel, channels.SlackChannel())
 	}
 	v.schedule("operations.sweep", o.Sweep, "rate(1 hour)")
 	v.schedule("operations.digest", o.Digest, "cron(0 8 ? * MON-FRI *)")

@@ -2,7 +2,12 @@
 // that the demo deploys what `cdk deploy` would, without Node. A golden test of infra keeps them current.
 package templates
 
-import _ "embed"
+import (
+	"embed"
+	"fmt"
+
+	"github.com/doublelock/doublelock/shared/arn"
+)
 
 // The three stacks of the sample configuration.
 var (
@@ -13,3 +18,31 @@ var (
 	//go:embed member.template.json
 	Member []byte
 )
+
+// elsewhere are those of the sample as it is in other partitions: in their Regions, and without Amazon Q Developer.
+//
+//go:embed aws-us-gov/*.json aws-cn/*.json
+var elsewhere embed.FS
+
+// Stacks are the three templates of a configuration.
+type Stacks struct{ Org, Hub, Member []byte }
+
+// Partitions lists the partitions that there are templates for.
+func Partitions() []arn.Partition { return []arn.Partition{arn.Standard, "aws-us-gov", "aws-cn"} }
+
+// For is the sample in a partition. Its home Region is us-east-1, us-gov-west-1 or cn-north-1, and eu-west-1, us-gov-east-1 or
+// cn-northwest-1 is guarded too.
+func For(partition arn.Partition) (Stacks, error) {
+	if partition == arn.Standard {
+		return Stacks{Org: Org, Hub: Hub, Member: Member}, nil
+	}
+	var s Stacks
+	for name, into := range map[string]*[]byte{"org": &s.Org, "hub": &s.Hub, "member": &s.Member} {
+		raw, err := elsewhere.ReadFile(string(partition) + "/" + name + ".template.json")
+		if err != nil {
+			return Stacks{}, fmt.Errorf("read templates: none for partition %q", partition)
+		}
+		*into = raw
+	}
+	return s, nil
+}

@@ -3,17 +3,17 @@ package audit
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
@@ -25,14 +25,17 @@ import (
 func New(env *command.Env) *cobra.Command {
 	var regions []string
 	var config string
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "Tell the lock state of every secret in your own account, and what is wrong with it",
-		Long: `Audit looks at every secret of the account that your AWS credentials belong to, and changes nothing. It asks for
+		Short: "Show the lock state of every secret in your own account, and what is wrong with it",
+		Long: `Audit inspects every secret of the account that your AWS credentials belong to, and changes nothing. It asks for
 secretsmanager:ListSecrets, DescribeSecret and ListSecretVersionIds, and kms:DescribeKey; it never reads a value.
 
-What could not be read makes a secret "unknown", never fine. The exit code is 2 when a control fails or a secret is
-unknown.`,
+With --config it asks for kms:ListAliases and kms:ListResourceTags, too: approved keys may be named by alias or tag.
+
+What could not be read makes a secret "unknown", never fine.
+
+Exit codes: 0 every control passes or is waived, 1 an error, 2 a control fails or a secret is unknown.`,
 		Example: `  doublelock audit
   doublelock audit --region us-east-1 --region eu-west-1
   doublelock audit -o json | jq -r 'select(.state == "default") | .arn'`,
@@ -45,12 +48,13 @@ unknown.`,
 			return a.run(cmd.Context())
 		},
 	}
-	command.Flags().StringArrayVar(&regions, "region", nil, "Region to look at, may be repeated (default: that of your AWS settings)")
-	command.Flags().StringVar(&config, "config", "", "doublelock.yaml whose approved keys and waivers count (default: any key of the account)")
-	return command
+	output.Tabular(cmd)
+	flags.Regions(cmd, &regions, "region", "`REGION` to inspect; may be repeated (default: that of your AWS settings)")
+	input.ConfigFlag(cmd, &config, "configuration `FILE`, whose approved keys and waivers count (default: any key of the account)")
+	return cmd
 }
 
-// audit is one look at an account with the caller's own credentials.
+// audit is one inspection of an account with the caller's own credentials.
 type audit struct {
 	env      *command.Env
 	cloud    *cloud.Cloud
@@ -92,14 +96,14 @@ type auditFinding struct {
 func newAudit(ctx context.Context, env *command.Env, regions []string, configFile string) (*audit, error) {
 	if len(regions) == 0 {
 		own := cmp.Or(env.Getenv("AWS_REGION"), env.Getenv("AWS_DEFAULT_REGION"))
-		if own == "" {
-			return nil, errors.New("audit: no Region; use --region us-east-1 or set AWS_REGION")
-		}
 		regions = []string{own}
+	}
+	if err := flags.CheckRegions(regions); err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
 	}
 	a := &audit{env: env, regions: regions}
 	if configFile != "" {
-		config, err := settings.Load(configFile)
+		config, _, err := input.Config(env, configFile)
 		if err != nil {
 			return nil, err
 		}
@@ -113,6 +117,7 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 	if err != nil {
 		return nil, err
 	}
+	defer env.Wait("AWS to say whose credentials these are")()
 	who, err := a.cloud.Identity(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("audit: who am I: %w", err)
@@ -140,6 +145,7 @@ func (a *audit) run(ctx context.Context) error {
 }
 
 func (a *audit) list(ctx context.Context) ([]guard.Secret, error) {
+	defer a.env.Wait("the list of secrets in %s", strings.Join(a.regions, ", "))()
 	var all []guard.Secret
 	for _, region := range a.regions {
 		err := secrets.New(a.cloud).List(ctx, a.account, region, func(s guard.Secret) error {
@@ -153,17 +159,17 @@ func (a *audit) list(ctx context.Context) ([]guard.Secret, error) {
 	return all, nil
 }
 
-// auditors is how many secrets are looked at side by side: far below what Secrets Manager allows an account.
-const auditors = 8
+// parallel is how many secrets are inspected side by side: far below what Secrets Manager allows an account.
+const parallel = 8
 
 func (a *audit) describe(ctx context.Context, secrets []guard.Secret) {
 	bar := a.env.Progress("secrets", len(secrets))
 	work := make(chan guard.Secret)
-	var crew sync.WaitGroup
-	for range auditors {
-		crew.Go(func() {
+	var workers sync.WaitGroup
+	for range parallel {
+		workers.Go(func() {
 			for s := range work {
-				a.look(ctx, s)
+				a.inspect(ctx, s)
 				bar.Step("")
 			}
 		})
@@ -175,11 +181,11 @@ func (a *audit) describe(ctx context.Context, secrets []guard.Secret) {
 		work <- s
 	}
 	close(work)
-	crew.Wait()
+	workers.Wait()
 	bar.Done()
 }
 
-func (a *audit) look(ctx context.Context, listed guard.Secret) {
+func (a *audit) inspect(ctx context.Context, listed guard.Secret) {
 	secret, err := secrets.New(a.cloud).Describe(ctx, guard.SecretRef{Account: listed.Account, Region: listed.Region, ID: listed.ARN})
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -203,17 +209,17 @@ func (a *audit) judge(s guard.Secret) auditResult {
 	}
 	for _, v := range guard.Evaluate(s, a.standard, a.env.Now()) {
 		if v.Outcome == guard.Unknown {
-			result.Unknown = append(result.Unknown, auditUnknown{v.Control.ID, v.Detail})
+			result.Unknown = append(result.Unknown, auditUnknown{v.Control.ID, v.Describe()})
 		}
 		if v.Outcome != guard.Fail {
 			continue
 		}
 		waived := slices.ContainsFunc(a.waivers, func(w guard.Waiver) bool { return w.Covers(v.Control.ID, s.ARN, a.env.Now()) })
-		result.Findings = append(result.Findings, auditFinding{v.Control.ID, v.Control.Severity, waived, v.Detail, v.Fix})
+		result.Findings = append(result.Findings, auditFinding{v.Control.ID, v.Control.Severity, waived, v.Describe(), v.Fix()})
 	}
 	if s.IsReplica() {
 		result.Unknown = append(result.Unknown, auditUnknown{guard.SecretReplicaKey,
-			fmt.Sprintf("a replica: its primary is in %[1]s, which was not looked at (--region %[1]s)", s.PrimaryRegion)})
+			fmt.Sprintf("a replica: its primary is in %[1]s, which was not inspected (--region %[1]s)", s.PrimaryRegion)})
 	}
 	return result
 }
@@ -224,22 +230,19 @@ func stateRank(s guard.LockState) int {
 }
 
 func (a *audit) print() error {
-	if a.env.Format == output.JSON {
-		encoder := json.NewEncoder(a.env.Stdout)
-		encoder.SetEscapeHTML(false)
+	if a.env.AsJSON() {
 		for _, r := range a.results {
-			if err := encoder.Encode(r); err != nil {
+			if err := a.env.JSON(r); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	table := tabwriter.NewWriter(a.env.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "STATE\tSECRET\tREGION\tCONTROLS\tWHY")
+	table := a.env.Rows("STATE", "SECRET", "REGION", "CONTROLS", "WHY")
 	for _, r := range a.results {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.State, r.Name, r.Region, r.controls(), r.why())
+		table.Add(r.State, r.Name, r.Region, r.controls(), r.why())
 	}
-	return table.Flush()
+	return table.Print()
 }
 
 func (r auditResult) controls() string {
@@ -254,7 +257,7 @@ func (r auditResult) controls() string {
 	for _, u := range r.Unknown {
 		ids = append(ids, string(u.Control)+"?")
 	}
-	return cmp.Or(strings.Join(ids, " "), "-")
+	return strings.Join(ids, " ")
 }
 
 func (r auditResult) why() string {
@@ -288,7 +291,7 @@ func (a *audit) verdict() error {
 	for _, state := range guard.States() {
 		parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
 	}
-	fmt.Fprintf(a.env.Stderr, "%d secrets in account %s: %s\n", len(a.results), a.account, strings.Join(parts, ", "))
+	fmt.Fprintf(a.env.Stderr, "%s in account %s: %s\n", output.Count(len(a.results), "secret"), a.account, strings.Join(parts, ", "))
 	for i, err := range a.failed {
 		if i == 3 {
 			fmt.Fprintf(a.env.Stderr, "and %d more could not be read\n", len(a.failed)-i)

@@ -12,13 +12,13 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/commandtest"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo"
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world/worldtest"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 )
 
-// playedWorld is the demo's world after its story, on its own clock.
-func playedWorld(t *testing.T) *world.World {
+// playedOrganization is the demo's organization after its story, on its own clock.
+func playedOrganization(t *testing.T) *local.Organization {
 	t.Helper()
 	env := &command.Env{Printer: output.New(io.Discard, io.Discard, os.Getenv)}
 	w, stop, err := demo.Play(t.Context(), env, 1)
@@ -30,14 +30,14 @@ func playedWorld(t *testing.T) *world.World {
 }
 
 // runCommand runs the command line in this process.
-func runCommand(t *testing.T, w *world.World, args ...string) (stdout, stderr string, code int) {
+func runCommand(t *testing.T, w *local.Organization, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	return commandtest.Line{New: audit.New, Now: w.Clock.Now}.Run(t, args...)
 }
 
-func TestAuditTellsTheStateOfEverySecret(t *testing.T) {
-	w := playedWorld(t)
-	worldtest.ActAs(t, w, world.Search, "role/Engineer/you")
+func TestAuditShowsTheStateOfEverySecret(t *testing.T) {
+	w := playedOrganization(t)
+	localtest.ActAs(t, w, local.Search, "role/Engineer/you")
 	out, summary, code := runCommand(t, w, "audit", "--region", "us-east-1", "--region", "eu-west-1")
 	want := `STATE    SECRET           REGION     CONTROLS     WHY
 default  legacy/agent     us-east-1  DL.SECRET.1  opens with the AWS managed key, which the organization cannot switch off
@@ -57,13 +57,13 @@ sealed   search/tokens    us-east-1  DL.SECRET.3  opens with the AWS managed key
 	}
 }
 
-// The primary answers for its replicas, and it is not among what an audit of another Region looks at.
+// The primary answers for its replicas, and it is not among what an audit of another Region inspects.
 func TestAuditDoesNotPassOverAReplicaWhosePrimaryIsElsewhere(t *testing.T) {
-	w := playedWorld(t)
-	worldtest.ActAs(t, w, world.Search, "role/Engineer/you")
+	w := playedOrganization(t)
+	localtest.ActAs(t, w, local.Search, "role/Engineer/you")
 	out, summary, code := runCommand(t, w, "audit", "--region", "eu-west-1")
 	want := `STATE    SECRET         REGION     CONTROLS      WHY
-default  search/tokens  eu-west-1  DL.SECRET.3?  a replica: its primary is in us-east-1, which was not looked at (--region us-east-1)
+default  search/tokens  eu-west-1  DL.SECRET.3?  a replica: its primary is in us-east-1, which was not inspected (--region us-east-1)
 sealed   search/cache   eu-west-1  -             every control passes
 `
 	if diff := cmp.Diff(want, out); diff != "" {
@@ -75,10 +75,10 @@ sealed   search/cache   eu-west-1  -             every control passes
 }
 
 func TestAuditCallsUnknownWhatItMayNotRead(t *testing.T) {
-	w := playedWorld(t)
-	w.AWS.AddRole(world.Search, "Lister", `{"Version":"2012-10-17","Statement":[]}`,
+	w := playedOrganization(t)
+	w.AWS.AddRole(local.Search, "Lister", `{"Version":"2012-10-17","Statement":[]}`,
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:ListSecrets"],"Resource":"*"}]}`)
-	worldtest.ActAs(t, w, world.Search, "role/Lister/you")
+	localtest.ActAs(t, w, local.Search, "role/Lister/you")
 	out, errs, code := runCommand(t, w, "audit")
 	if strings.Count(out, "unknown ") != 3 || !strings.Contains(out, "DL.SECRET.6?") || strings.Contains(out, "sealed ") {
 		t.Errorf("audit without the right to describe:\n%s", out)
@@ -89,15 +89,15 @@ func TestAuditCallsUnknownWhatItMayNotRead(t *testing.T) {
 }
 
 func TestAuditWithoutRegionOrCredentialsSaysWhatToDo(t *testing.T) {
-	w := playedWorld(t)
-	worldtest.ActAs(t, w, world.Search, "role/Engineer/you")
+	w := playedOrganization(t)
+	localtest.ActAs(t, w, local.Search, "role/Engineer/you")
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
 	if _, errs, code := runCommand(t, w, "audit"); code != command.Failure || !strings.Contains(errs, "who am I") {
 		t.Errorf("with wrong credentials: exit code %d, %s", code, errs)
 	}
 	t.Setenv("AWS_REGION", "")
 	t.Setenv("AWS_DEFAULT_REGION", "")
-	if _, errs, code := runCommand(t, w, "audit"); code != command.Failure || errs != "doublelock: audit: no Region; use --region us-east-1 or set AWS_REGION\n" {
+	if _, errs, code := runCommand(t, w, "audit"); code != command.Failure || errs != "doublelock: audit: no Region; use --region eu-central-1 or set AWS_REGION\n" {
 		t.Errorf("without a Region: exit code %d, %s", code, errs)
 	}
 }

@@ -1,11 +1,9 @@
 package can
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +26,9 @@ permission on the secret and the permission on its key, through Secrets Manager.
 role session or a root user.
 
 With --only it proves isolation instead: exit code 2 when the principal can open any other secret, with the statements
-that let it, and also when that cannot be ruled out.`,
+that let it, and also when that cannot be ruled out.
+
+Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not proved.`,
 		Example: `  doublelock can arn:aws:iam::111122223333:role/app --read --snapshot org.json
   doublelock can arn:aws:iam::111122223333:role/vendor --read --only vendor/acme --snapshot org.json`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -38,6 +38,7 @@ that let it, and also when that cannot be ruled out.`,
 			return nil
 		},
 	}
+	output.Tabular(cmd)
 	path := input.SnapshotFlag(cmd)
 	cmd.Flags().BoolVar(&read, "read", false, "ask about reading secrets (the only question so far)")
 	cmd.Flags().StringArrayVar(&only, "only", nil, "secret that it may open, by ARN or name; may be repeated")
@@ -68,7 +69,7 @@ func runCan(env *command.Env, path, principal string, only []string) error {
 		return err
 	}
 	proof := prove(can, readers, allowed)
-	if env.Format == output.JSON {
+	if env.AsJSON() {
 		err = writeCanJSON(env, can, readers, allowed, proof)
 	} else {
 		err = writeCan(env, readers)
@@ -82,7 +83,7 @@ func runCan(env *command.Env, path, principal string, only []string) error {
 	if allowed == nil {
 		return nil
 	}
-	return tellProof(env, proof)
+	return reportProof(env, proof)
 }
 
 func secretARNs(access *inventory.Access, ids []string) ([]string, error) {
@@ -114,7 +115,7 @@ type proof struct {
 	Isolated       bool          `json:"isolated"`
 	Counterexample *locks.Reader `json:"counterexample,omitempty"` // another secret that opens, or may
 	Others         int           `json:"others"`                   // how many there are
-	Unread         bool          `json:"unread,omitempty"`         // secrets that could not be looked at
+	Unread         bool          `json:"unread,omitempty"`         // secrets that could not be inspected
 	Unopened       []string      `json:"unopened,omitempty"`       // secrets of --only that do not open
 }
 
@@ -139,7 +140,7 @@ func prove(can inventory.Openings, readers []inventory.Reader, allowed []string)
 	return p
 }
 
-func tellProof(env *command.Env, p proof) error {
+func reportProof(env *command.Env, p proof) error {
 	for _, arn := range p.Unopened {
 		fmt.Fprintln(env.Stderr, "doublelock: note: it cannot certainly open", arn)
 	}
@@ -164,12 +165,11 @@ func tellProof(env *command.Env, p proof) error {
 }
 
 func writeCan(env *command.Env, readers []inventory.Reader) error {
-	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "OPENS\tSECRET\tKEY\tWHY")
+	table := env.Rows("OPENS", "SECRET", "KEY", "WHY")
 	for _, r := range readers {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", locks.ReaderWords[r.Answer], output.Cell(r.Secret), output.Cell(r.Key), output.Printable(locks.Decisive(r)))
+		table.Add(locks.ReaderWords[r.Answer], r.Secret, r.Key, locks.Decisive(r))
 	}
-	return w.Flush()
+	return table.Print()
 }
 
 func writeCanJSON(env *command.Env, can inventory.Openings, readers []inventory.Reader, allowed []string, p proof) error {
@@ -186,7 +186,5 @@ func writeCanJSON(env *command.Env, can inventory.Openings, readers []inventory.
 	if allowed != nil {
 		out.Proof = &p
 	}
-	enc := json.NewEncoder(env.Stdout)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(out)
+	return env.JSON(out)
 }

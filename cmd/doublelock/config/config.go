@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -18,6 +17,9 @@ func New(env *command.Env) *cobra.Command {
 	config := &cobra.Command{
 		Use:   "config",
 		Short: "Write, check and describe doublelock.yaml",
+		Example: `  doublelock config init
+  doublelock config validate --live
+  doublelock config schema > doublelock.schema.json`,
 	}
 	config.AddCommand(configInitCommand(env), configValidateCommand(env), configSchemaCommand(env))
 	return config
@@ -27,6 +29,9 @@ func configSchemaCommand(env *command.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of doublelock.yaml, for editors",
+		Long: `Schema prints the JSON Schema of doublelock.yaml, with which editors complete and check it while it is written.
+
+Exit codes: 0 fine, 1 an error.`,
 		Example: `  doublelock config schema > doublelock.schema.json
   # and in the first line of doublelock.yaml:
   # yaml-language-server: $schema=doublelock.schema.json`,
@@ -43,17 +48,22 @@ func configSchemaCommand(env *command.Env) *cobra.Command {
 }
 
 func configValidateCommand(env *command.Env) *cobra.Command {
-	live := false
-	command := &cobra.Command{
+	live, config := false, ""
+	cmd := &cobra.Command{
 		Use:   "validate [FILE...]",
 		Short: "Check doublelock.yaml and say what is wrong where, and how to fix it",
 		Long: `Checks configuration files (doublelock.yaml when none is named, - for standard input) before anything is deployed.
 Every problem is a line: file:line:column: what is wrong; how to fix it. With --live it also asks AWS Organizations
-whether the organization, its accounts and OUs are the ones written down; that takes credentials that may read it.`,
+whether the organization, its accounts and OUs are the ones written down; that takes credentials that may read it.
+
+Exit codes: 0 no problems, 1 a problem or an error.`,
 		Example: `  doublelock config validate
   doublelock config validate --live prod.yaml
   doublelock config validate -o json *.yaml`,
-		RunE: func(command *cobra.Command, files []string) error {
+		RunE: func(cmd *cobra.Command, files []string) error {
+			if config != "" {
+				files = append(files, config)
+			}
 			if len(files) == 0 {
 				files = []string{input.ConfigName}
 			}
@@ -66,15 +76,16 @@ whether the organization, its accounts and OUs are the ones written down; that t
 				if file == nil || !live {
 					continue
 				}
-				if err := v.compare(command.Context(), file); err != nil {
+				if err := v.compare(cmd.Context(), file); err != nil {
 					return err
 				}
 			}
 			return v.finish(len(files))
 		},
 	}
-	command.Flags().BoolVar(&live, "live", false, "compare with AWS Organizations, with the credentials of the environment")
-	return command
+	input.ConfigFlag(cmd, &config, "configuration `FILE` to check, as if it were named behind the command (default: "+input.ConfigName+")")
+	cmd.Flags().BoolVar(&live, "live", false, "compare with AWS Organizations, with the credentials of the environment")
+	return cmd
 }
 
 // validation collects what is wrong over all files.
@@ -97,7 +108,7 @@ func (v *validation) check(name string) (*settings.File, error) {
 	return file, err
 }
 
-// tooLong makes of a configuration what AWS limits the length of: the SCPs and what the functions are told.
+// tooLong makes of a configuration what AWS limits the length of: the SCPs and what the functions are given.
 func tooLong(config settings.Config) error {
 	if _, err := preventive.SCPs(config); err != nil {
 		return err
@@ -110,8 +121,8 @@ func tooLong(config settings.Config) error {
 func (v *validation) print(problems settings.Problems) error {
 	v.count += len(problems)
 	for _, problem := range problems {
-		if v.env.Format == output.JSON {
-			if err := json.NewEncoder(v.env.Stdout).Encode(problem); err != nil {
+		if v.env.AsJSON() {
+			if err := v.env.JSON(problem); err != nil {
 				return err
 			}
 			continue
@@ -127,7 +138,7 @@ func (v *validation) finish(files int) error {
 	if v.count > 0 {
 		return &command.ExitError{Code: command.Failure, Err: fmt.Errorf("%s in %s", output.Count(v.count, "problem"), output.Count(files, "file"))}
 	}
-	if v.env.Format == output.JSON {
+	if v.env.AsJSON() {
 		return nil
 	}
 	_, err := fmt.Fprintf(v.env.Stdout, "%s: no problems\n", output.Count(files, "file"))

@@ -54,17 +54,19 @@ func questions() []question {
 func configInitCommand(env *command.Env) *cobra.Command {
 	i := interview{env: env, given: answers{}}
 	force := false
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Ask what has to be known and write a commented doublelock.yaml",
 		Long: `Writes a configuration (doublelock.yaml when no file is named, - for standard output) that validates, with comments
 on everything else that can be said. On a terminal it asks for what no flag answers; elsewhere it takes the defaults.
-It never overwrites a file without --force.`,
+It never overwrites a file without --force.
+
+Exit codes: 0 fine, 1 an error.`,
 		Example: `  doublelock config init
   doublelock config init --organization o-exampleorgid --root r-ab12 --management-account 111122223333 \
     --security-account 444455556666 --email security@example.com`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(command *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			name := input.ConfigName
 			if len(args) > 0 {
 				name = args[0]
@@ -73,7 +75,7 @@ It never overwrites a file without --force.`,
 				return fmt.Errorf("%s is there already; --force overwrites it", name)
 			}
 			for _, q := range questions() {
-				if flag := command.Flags().Lookup(q.flag); flag.Changed {
+				if flag := cmd.Flags().Lookup(q.flag); flag.Changed {
 					i.given[q.flag] = flag.Value.String()
 				}
 			}
@@ -84,12 +86,12 @@ It never overwrites a file without --force.`,
 			return writeConfig(env, name, text)
 		},
 	}
-	flags := command.Flags()
+	flags := cmd.Flags()
 	flags.BoolVar(&force, "force", false, "overwrite the file")
 	for _, q := range questions() {
 		flags.String(q.flag, "", strings.ToLower(q.ask[:1])+q.ask[1:])
 	}
-	return command
+	return cmd
 }
 
 // writeConfig replaces the file in one step, so that nobody reads half of it.

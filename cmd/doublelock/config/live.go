@@ -27,11 +27,12 @@ func lookAtOrganization(ctx context.Context, env *command.Env, config settings.C
 	options := cloud.FromEnv(env.Getenv)
 	options.Region = cmp.Or(options.Region, config.Regions.Home)
 	options.AssumeRoles, options.ManagementAccount = false, ""
-	door, err := profile.Open(ctx, options)
+	client, err := profile.Open(ctx, options)
 	if err != nil {
 		return settings.Seen{}, err
 	}
-	org := organization.New(door)
+	defer env.Wait("AWS Organizations")()
+	org := organization.New(client)
 	about, err := org.About(ctx)
 	if err != nil {
 		return settings.Seen{}, err

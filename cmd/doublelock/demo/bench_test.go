@@ -16,7 +16,7 @@ func BenchmarkDemo(b *testing.B) {
 	events := 0
 	for b.Loop() {
 		env := &command.Env{Printer: output.New(io.Discard, io.Discard, os.Getenv)}
-		env.Format = output.JSON
+		env.Format = output.FormatJSON
 		b.StopTimer() // founding the organization and deploying into it is not the work of an event
 		play, stop, err := demo.Prepare(b.Context(), env, 1)
 		if err != nil {

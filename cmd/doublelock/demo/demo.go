@@ -7,17 +7,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 )
 
 func New(env *command.Env) *cobra.Command {
 	var options demoOptions
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Play an organization on this machine: real handlers, real SDK, a local AWS",
 		Long: `Demo starts an AWS organization in this process, deploys the templates that the CDK app synthesizes into it, and plays a
 story through the real handlers and the real SDK. No AWS account is needed and nothing leaves this machine. The same
-seed gives the same output.`,
+seed gives the same output.
+
+Exit codes: 0 the story ended well, 1 an error, or an event was lost.`,
 		Example: `  doublelock demo
   doublelock demo -o json | jq -r 'select(.stage == "finding_opened") | .control + " " + .resource'
   doublelock demo --keep          # then, in another terminal, use the aws CLI against it`,
@@ -26,10 +28,10 @@ seed gives the same output.`,
 			return runDemo(cmd.Context(), env, options)
 		},
 	}
-	flags := command.Flags()
+	flags := cmd.Flags()
 	flags.Uint64Var(&options.seed, "seed", 1, "where ids and faults come from; the same seed gives the same output")
 	flags.BoolVar(&options.keep, "keep", false, "leave the local AWS listening afterwards, until Ctrl-C, and print what to export")
-	return command
+	return cmd
 }
 
 type demoOptions struct {
@@ -43,45 +45,45 @@ func runDemo(ctx context.Context, env *command.Env, options demoOptions) error {
 		return err
 	}
 	defer stop()
-	if err := play(ctx, s.world, s.reporter); err != nil {
+	if err := play(ctx, s.org, s.reporter); err != nil {
 		return err
 	}
-	if err := s.reporter.close(ctx, s.world); err != nil || !options.keep {
+	if err := s.reporter.close(ctx, s.org); err != nil || !options.keep {
 		return err
 	}
-	return keep(ctx, env, s.world)
+	return keep(ctx, env, s.org)
 }
 
-// show is a world and who reports what happens in it.
+// show is an organization and who reports what happens in it.
 type show struct {
-	world    *world.World
+	org      *local.Organization
 	reporter *reporter
 }
 
 func newShow(ctx context.Context, env *command.Env, seed uint64) (show, func(), error) {
-	c := world.NewClock()
-	r := newReporter(newTimeline(env, c.Now, world.AccountNames()))
-	w, stop, err := world.New(ctx, seed, c, c.Now, r.watcher())
+	c := local.NewClock()
+	r := newReporter(newTimeline(env, c.Now, local.AccountNames()))
+	w, stop, err := local.New(ctx, seed, c, c.Now, r.watcher())
 	return show{w, r}, stop, err
 }
 
-// Play plays the whole story, prints it, and leaves the world as it is then. The returned function ends it.
-func Play(ctx context.Context, env *command.Env, seed uint64) (*world.World, func(), error) {
+// Play plays the whole story, prints it, and leaves the organization as it is then. The returned function ends it.
+func Play(ctx context.Context, env *command.Env, seed uint64) (*local.Organization, func(), error) {
 	s, stop, err := newShow(ctx, env, seed)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := play(ctx, s.world, s.reporter); err != nil {
+	if err := play(ctx, s.org, s.reporter); err != nil {
 		stop()
 		return nil, nil, err
 	}
-	return s.world, stop, nil
+	return s.org, stop, nil
 }
 
-// play plays every scene of the story in a world.
-func play(ctx context.Context, w *world.World, r *reporter) error {
+// play plays every scene of the story in an organization.
+func play(ctx context.Context, w *local.Organization, r *reporter) error {
 	r.start()
-	s := &stage{world: w, timeline: r.timeline}
+	s := &runner{org: w, timeline: r.timeline}
 	r.timeline.print("%s\n", r.timeline.paint.dim(wrap(demoIntroduction, "", 112)))
 	for i, scene := range story() {
 		r.timeline.heading(i+1, scene.title, scene.why)

@@ -6,7 +6,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 )
 
-// Prepare founds the world of a demo. The first function plays the story and returns how many events were handled; the
+// Prepare founds the organization of a demo. The first function plays the story and returns how many events were handled; the
 // second ends it.
 func Prepare(ctx context.Context, env *command.Env, seed uint64) (func(context.Context) (int, error), func(), error) {
 	s, stop, err := newShow(ctx, env, seed)
@@ -14,7 +14,10 @@ func Prepare(ctx context.Context, env *command.Env, seed uint64) (func(context.C
 		return nil, nil, err
 	}
 	return func(ctx context.Context) (int, error) {
-		err := play(ctx, s.world, s.reporter)
-		return s.reporter.looked, err
+		err := play(ctx, s.org, s.reporter)
+		return s.reporter.inspected, err
 	}, stop, nil
 }
+
+// RemoveLeft removes what demos that were killed left in a folder.
+func RemoveLeft(parent string) { removeLeft(parent) }

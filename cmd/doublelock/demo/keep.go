@@ -2,24 +2,31 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 )
 
 // keep leaves the local AWS listening until the context ends, and shows what happens in it as it happens.
-func keep(ctx context.Context, env *command.Env, w *world.World) error {
+func keep(ctx context.Context, env *command.Env, w *local.Organization) error {
 	w.Clock.Run()
-	folder, err := os.MkdirTemp("", "doublelock-demo-")
+	removeLeft(os.TempDir())
+	folder, err := os.MkdirTemp("", folderPrefix)
 	if err != nil {
 		return fmt.Errorf("keep the local AWS: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	if err := world.WriteProfiles(folder, w); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, processFile), []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+		return fmt.Errorf("keep the local AWS: %w", err)
+	}
+	if err := local.WriteProfiles(folder, w); err != nil {
 		return fmt.Errorf("keep the local AWS: %w", err)
 	}
 	fmt.Fprintf(env.Stderr, keepText, w.URL, filepath.Join(folder, "config"), filepath.Join(folder, "credentials"))
@@ -35,6 +42,36 @@ func keep(ctx context.Context, env *command.Env, w *world.World) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// A folder of profiles says which process made it, so that the next one knows what was left behind.
+const (
+	folderPrefix = "doublelock-demo-"
+	processFile  = "process"
+)
+
+// removeLeft removes the folders of demos that were killed before they could. One that cannot be removed is somebody
+// else's.
+func removeLeft(parent string) {
+	folders, _ := filepath.Glob(filepath.Join(parent, folderPrefix+"*")) // the pattern is a good one
+	for _, folder := range folders {
+		text, err := os.ReadFile(filepath.Join(folder, processFile))
+		if err != nil {
+			continue
+		}
+		if id, err := strconv.Atoi(string(text)); err == nil && !alive(id) {
+			_ = os.RemoveAll(folder)
+		}
+	}
+}
+
+// alive reports whether a process runs; one of somebody else does.
+func alive(id int) bool {
+	process, err := os.FindProcess(id)
+	if err != nil {
+		return false
+	}
+	return !errors.Is(process.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 const keepText = `

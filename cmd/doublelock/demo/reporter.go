@@ -11,34 +11,34 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
-// reporter turns what happens in the world into lines of the timeline.
+// reporter turns what happens in the organization into lines of the timeline.
 type reporter struct {
 	timeline *timeline
 
-	mu       sync.Mutex
-	started  bool
-	read     int             // mails shown so far
-	told     map[string]int  // notifications by owner
-	notices  map[string]bool // IDs of notices shown
-	events   int             // CloudTrail events that concern us
-	looked   int             // events that detect handled
-	problems []string        // what a function could not do
-	mails    []localaws.Mail
+	mu        sync.Mutex
+	started   bool
+	read      int             // mails shown so far
+	mailed    map[string]int  // notifications by owner
+	notices   map[string]bool // IDs of notices shown
+	events    int             // CloudTrail events that concern us
+	inspected int             // events that detect handled
+	problems  []string        // what a function could not do
+	mails     []localaws.Mail
 }
 
 func newReporter(t *timeline) *reporter {
-	return &reporter{timeline: t, told: map[string]int{}, notices: map[string]bool{}}
+	return &reporter{timeline: t, mailed: map[string]int{}, notices: map[string]bool{}}
 }
 
-func (r *reporter) watcher() world.Watcher {
-	return world.Watcher{Record: r.record, Put: r.put, Log: r.log, Mail: r.mail}
+func (r *reporter) watcher() local.Watcher {
+	return local.Watcher{Record: r.record, Put: r.put, Log: r.log, Mail: r.mail}
 }
 
 // start shows what happens from now on; the deployment before it is not part of the story.
@@ -102,7 +102,7 @@ func tagsOf(c trail.Change) string {
 // noticeStages is the stage that each kind of notice is shown as.
 var noticeStages = map[guard.NoticeKind]string{
 	guard.NoticeOpened: stageOpened, guard.NoticeResolved: stageResolved, guard.NoticeWaived: stageOpened, guard.NoticeRekeyed: stageRekeyed,
-	guard.NoticeSealed: stageSealed, guard.NoticeDrifted: stageDrifted, guard.NoticeIncident: stageIncident,
+	guard.NoticeSealed: stageSealed, guard.NoticeDrifted: stageDrifted, guard.NoticeIncident: stageIncident, guard.NoticeKeyRestored: stageRestored,
 	guard.NoticeFailed: stageBlocked, guard.NoticeReaderLost: stageLost, guard.NoticeRolledBack: stageBack,
 }
 
@@ -134,24 +134,12 @@ func (r *reporter) notice(n guard.Notice) {
 		return
 	}
 	if !known {
-		r.timeline.add(line{Stage: stageIgnored, Account: n.Account, Region: n.Region, Actor: n.Actor, Resource: n.Resource, Detail: fmt.Sprintf("%s: recorded, nobody is told", n.Kind)})
+		r.timeline.add(line{Stage: stageIgnored, Account: n.Account, Region: n.Region, Actor: n.Actor, Resource: n.Resource, Detail: fmt.Sprintf("%s: recorded, no notification", n.Kind)})
 		return
 	}
-	l := line{Stage: stage, Account: n.Account, Region: n.Region, Actor: n.Actor, Resource: n.Resource, Detail: n.Detail}
+	l := line{Stage: stage, Account: n.Account, Region: n.Region, Actor: n.Actor, Resource: n.Resource, Detail: n.Describe()}
 	if n.Finding != nil {
 		l.Control, l.Finding = string(n.Finding.Control), n.Finding.ID()
-		if n.Kind == guard.NoticeOpened && n.Finding != nil {
-			l.Detail = n.Finding.Detail
-		}
-		if n.Kind == guard.NoticeResolved {
-			l.Detail = n.Finding.Title + ": no longer"
-		}
-		if n.Kind == guard.NoticeWaived {
-			l.Detail = fmt.Sprintf("waived until %s: %s", n.Finding.WaivedTo.Format("2 January 2006"), n.Finding.Detail)
-		}
-	}
-	if n.Kind == guard.NoticeIncident && n.Blast != nil {
-		l.Detail = fmt.Sprintf("key is %s: %d stop, %d do NOT stop, %d unknown", n.Blast.State, len(n.Blast.Stops), len(n.Blast.Remains), len(n.Blast.Unknown))
 	}
 	r.timeline.add(l)
 	if n.Blast != nil && n.Kind == guard.NoticeIncident {
@@ -188,7 +176,7 @@ func (r *reporter) log(function string, record slog.Record) {
 		return
 	}
 	r.mu.Lock()
-	r.looked++
+	r.inspected++
 	r.mu.Unlock()
 	if attrs["action"] != "ignored" && attrs["action"] != "unchanged" {
 		return
@@ -218,10 +206,10 @@ func (r *reporter) mail(box []localaws.Mail) {
 		if m.Protocol == "https" {
 			channel = "chat"
 		}
-		r.timeline.add(line{Stage: stageNotified, Account: world.Hub, Region: world.Virginia, Actor: settings.SessionPrefix + "alert", Resource: owner,
+		r.timeline.add(line{Stage: stageNotified, Account: local.Hub, Region: local.Virginia, Actor: settings.SessionPrefix + "alert", Resource: owner,
 			Control: m.Attributes["control"], Detail: channel + ": " + firstLine(m)})
 		if m.Protocol != "https" {
-			r.told[owner]++
+			r.mailed[owner]++
 		}
 		r.mails = append(r.mails, m)
 	}
@@ -243,7 +231,7 @@ func firstLine(m localaws.Mail) string {
 }
 
 // close prints two messages as they arrived and the summary, and fails when anything was lost.
-func (r *reporter) close(ctx context.Context, w *world.World) error {
+func (r *reporter) close(ctx context.Context, w *local.Organization) error {
 	r.showMessages()
 	counts, err := w.LockStates(ctx)
 	if err != nil {
@@ -267,12 +255,12 @@ func (r *reporter) close(ctx context.Context, w *world.World) error {
 
 func (r *reporter) summary(counts map[guard.LockState]int, lost int) []string {
 	var owners []string
-	for _, owner := range slices.Sorted(maps.Keys(r.told)) {
-		owners = append(owners, fmt.Sprintf("%s %d", owner, r.told[owner]))
+	for _, owner := range slices.Sorted(maps.Keys(r.mailed)) {
+		owners = append(owners, fmt.Sprintf("%s %d", owner, r.mailed[owner]))
 	}
 	c := r.timeline.counts
 	return []string{
-		fmt.Sprintf("events in: %d CloudTrail events that concern us, %d handled (forwarded, duplicates included)", r.events, r.looked),
+		fmt.Sprintf("events in: %d CloudTrail events that concern us, %d handled (forwarded, duplicates included)", r.events, r.inspected),
 		fmt.Sprintf("findings: %d opened, %d resolved", c[stageOpened], c[stageResolved]),
 		"notifications by owner: " + strings.Join(owners, ", "),
 		fmt.Sprintf("secrets: %d sealed, %d dual, %d default, %d drifted, %d foreign, %d unknown", counts[guard.StateSealed], counts[guard.StateDual],

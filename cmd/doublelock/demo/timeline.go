@@ -1,7 +1,7 @@
 package demo
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // line is one thing that happened in the demo.
@@ -39,6 +40,7 @@ const (
 	stageSealed   = "sealed"
 	stageDrifted  = "drifted"
 	stageIncident = "incident_opened"
+	stageRestored = "key_restored"
 	stageBlocked  = "blocked"
 	stageLost     = "reader_lost"
 	stageBack     = "rolled_back"
@@ -48,20 +50,20 @@ const (
 
 // timeline numbers what happens and prints it, for people or as one JSON object a line.
 type timeline struct {
-	mu     sync.Mutex
-	out    io.Writer
-	now    func() time.Time
-	json   bool
-	paint  painter
-	names  map[string]string // account names
-	seq    int
-	counts map[string]int
-	err    error
+	mu      sync.Mutex
+	printer *output.Printer
+	now     func() time.Time
+	json    bool
+	paint   painter
+	names   map[string]string // account names
+	seq     int
+	counts  map[string]int
+	err     error
 }
 
 func newTimeline(env *command.Env, now func() time.Time, names map[string]string) *timeline {
 	return &timeline{
-		out: env.Stdout, now: now, json: env.Format == output.JSON, paint: painter(env.Color),
+		printer: env.Printer, now: now, json: env.AsJSON(), paint: painter(env.Color),
 		names: names, counts: map[string]int{},
 	}
 }
@@ -74,10 +76,10 @@ func (t *timeline) add(l line) {
 	l.Seq, l.Time = t.seq, t.now().UTC()
 	t.counts[l.Stage]++
 	if t.json {
-		t.keep(json.NewEncoder(t.out).Encode(l))
+		t.keep(t.printer.JSON(l))
 		return
 	}
-	_, err := io.WriteString(t.out, t.human(l))
+	_, err := io.WriteString(t.printer.Stdout, t.human(l))
 	t.keep(err)
 }
 
@@ -101,7 +103,7 @@ func (t *timeline) print(format string, args ...any) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, err := fmt.Fprintf(t.out, format, args...)
+	_, err := fmt.Fprintf(t.printer.Stdout, format, args...)
 	t.keep(err)
 }
 
@@ -134,29 +136,28 @@ func (t *timeline) human(l line) string {
 }
 
 // shortActor is the name people know a principal by: the role and session, or the user.
-func shortActor(arn string) string {
-	_, name, found := strings.Cut(arn, ":assumed-role/")
-	if found {
+func shortActor(principal string) string {
+	at := arn.Of(principal)
+	if kind, name := at.Split(); kind == "assumed-role" {
 		return name
 	}
-	if i := strings.LastIndex(arn, "/"); i >= 0 {
-		return arn[i+1:]
-	}
-	return arn
+	return cmp.Or(at.Base(), principal)
 }
 
 // shortResource is the name of a secret or the start of a key id.
-func shortResource(arn string) string {
-	if _, name, found := strings.Cut(arn, ":secret:"); found {
+func shortResource(id string) string {
+	at := arn.Of(id)
+	kind, name := at.Split()
+	switch {
+	case at.Service == "secretsmanager" && kind == "secret":
 		if i := strings.LastIndex(name, "-"); i > 0 && len(name)-i == 7 {
 			return name[:i]
 		}
 		return name
+	case at.Service == "kms" && kind == "key" && len(name) > 8:
+		return "key " + name[:8] + "…"
 	}
-	if _, id, found := strings.Cut(arn, ":key/"); found && len(id) > 8 {
-		return "key " + id[:8] + "…"
-	}
-	return arn
+	return id
 }
 
 // wrap breaks text at spaces so that no line is longer than width, and indents every line.

@@ -2,9 +2,8 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"text/tabwriter"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -27,10 +26,10 @@ type doctorOptions struct {
 
 func New(env *command.Env) *cobra.Command {
 	var options doctorOptions
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check that Doublelock is deployed everywhere and alive",
-		Long: `Doctor looks into every account and Region and at the hub, and says for each whether Doublelock is there and alive:
+		Long: `Doctor inspects every account, every Region and the hub, and says for each whether Doublelock is there and alive:
 
   organization   every SCP of the configuration there, unchanged and attached to every target
   hub            the bus open to the organization alone; each function running with this configuration; each queue
@@ -40,7 +39,7 @@ func New(env *command.Env) *cobra.Command {
 
 It only reads. The credentials are those of the environment: of a role of the security account that is named under
 operations.roles in the configuration, and that may read the hub's bus, queues and functions. An account that cannot
-be entered is a row, and the others are still looked at.
+be entered is a row, and the others are still inspected.
 
 With --canary it also makes a harmless secret on the default key, follows it through the hub and removes it again.
 
@@ -50,15 +49,19 @@ Exit codes: 0 all is well, 1 an error, 2 something is not.`,
   AWS_PROFILE=security doublelock doctor --canary
   doublelock doctor --canary --canary-account 333333333333 --canary-role Deployer`,
 		Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			return runDoctor(command.Context(), env, options)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := options.canary.check(cmd.Flags()); err != nil {
+				return err
+			}
+			return runDoctor(cmd.Context(), env, options)
 		},
 	}
-	flags := command.Flags()
-	flags.StringVar(&options.config, "config", input.ConfigName, "the configuration that was deployed")
-	flags.BoolVar(&options.all, "all", false, "list what is well, too (JSON always does)")
-	options.canary.flags(flags)
-	return command
+	output.Tabular(cmd)
+	options.config = input.ConfigName
+	input.ConfigFlag(cmd, &options.config, "configuration `FILE` that was deployed")
+	cmd.Flags().BoolVar(&options.all, "all", false, "list what is well, too (JSON always does)")
+	options.canary.flags(cmd)
+	return cmd
 }
 
 func runDoctor(ctx context.Context, env *command.Env, options doctorOptions) error {
@@ -67,23 +70,30 @@ func runDoctor(ctx context.Context, env *command.Env, options doctorOptions) err
 		return err
 	}
 	config := file.Config
-	door, err := openHub(ctx, env, config)
+	client, err := openHub(ctx, env, config)
 	if err != nil {
 		return err
 	}
-	d, err := live.Doctor(door, config, handlers.Names())
+	d, err := live.Doctor(client, config, handlers.Names())
 	if err != nil {
 		return err
+	}
+	if options.canary.wanted {
+		if err := options.canary.refuse(ctx, client, config); err != nil {
+			return err
+		}
 	}
 	bar := env.Progress("accounts", 1)
 	d.Progress = bar.Set
+	done := env.Wait("every account, Region and the hub to answer")
 	rows := d.Run(ctx)
+	done()
 	bar.Done()
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("look at the organization: %w", err)
+		return fmt.Errorf("inspect the organization: %w", err)
 	}
 	if options.canary.wanted {
-		rows = append(rows, runCanaries(ctx, env, config, door, options.canary)...)
+		rows = append(rows, runCanaries(ctx, env, config, client, options.canary)...)
 	}
 	return reportRows(env, rows, options.all)
 }
@@ -102,15 +112,8 @@ var statusWords = map[fleet.Status]string{
 
 // reportRows prints the rows, all of them as JSON, and those that are not well as a table.
 func reportRows(env *command.Env, rows []fleet.Row, all bool) error {
-	if env.Format == output.JSON {
-		encoder := json.NewEncoder(env.Stdout)
-		for _, row := range rows {
-			if err := encoder.Encode(row); err != nil {
-				return fmt.Errorf("write report: %w", err)
-			}
-		}
-	} else if err := printRows(env, rows, all); err != nil {
-		return fmt.Errorf("write report: %w", err)
+	if err := printRows(env, rows, all); err != nil {
+		return err
 	}
 	fmt.Fprintln(env.Stderr, doctorSummary(rows))
 	if !fleet.Healthy(rows) {
@@ -120,48 +123,43 @@ func reportRows(env *command.Env, rows []fleet.Row, all bool) error {
 }
 
 func printRows(env *command.Env, rows []fleet.Row, all bool) error {
+	if env.AsJSON() {
+		for _, row := range rows {
+			if err := env.JSON(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	var shown []fleet.Row
+	table := env.Rows("STATUS", "ACCOUNT", "REGION", "CHECK", "SUBJECT", "DETAIL")
 	for _, row := range rows {
 		if all || row.Status != fleet.OK || row.Check == fleet.CheckCanary {
 			shown = append(shown, row)
+			table.Add(statusWords[row.Status], row.Account, row.Region, row.Check, row.Subject, row.Detail)
 		}
 	}
 	if len(shown) == 0 {
 		return nil
 	}
-	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "STATUS\tACCOUNT\tREGION\tCHECK\tSUBJECT\tDETAIL")
-	for _, row := range shown {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", statusWords[row.Status], output.Cell(row.Account), output.Cell(row.Region), row.Check, output.Cell(row.Subject), clip(output.Cell(row.Detail), maxDetail))
-	}
-	if err := w.Flush(); err != nil {
+	if err := table.Print(); err != nil {
 		return err
 	}
-	return printFixes(env, shown)
-}
-
-// maxDetail is how many characters of a detail a table has room for; JSON has all of it.
-const maxDetail = 160
-
-func clip(text string, limit int) string {
-	if runes := []rune(text); len(runes) > limit {
-		return string(runes[:limit-1]) + "…"
-	}
-	return text
+	return printFixes(env.Text(), shown)
 }
 
 // printFixes says each thing to do once, however many rows ask for it.
-func printFixes(env *command.Env, rows []fleet.Row) error {
+func printFixes(out io.Writer, rows []fleet.Row) error {
 	said := map[string]bool{}
 	for _, row := range rows {
 		if row.Fix == "" || said[row.Fix] {
 			continue
 		}
 		if len(said) == 0 {
-			fmt.Fprint(env.Stdout, "\nWhat to do\n")
+			fmt.Fprint(out, "\nWhat to do\n")
 		}
 		said[row.Fix] = true
-		if _, err := fmt.Fprintf(env.Stdout, "  %s: %s\n", row.Check, row.Fix); err != nil {
+		if _, err := fmt.Fprintf(out, "  %s: %s\n", row.Check, row.Fix); err != nil {
 			return err
 		}
 	}

@@ -10,18 +10,18 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/commandtest"
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world"
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/world/worldtest"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
 	"github.com/doublelock/doublelock/cmd/doublelock/doctor"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// aDeployedWorld is the demo's organization at rest, and the environment of a person of the security account.
-func aDeployedWorld(t *testing.T) *world.World {
+// aDeployedOrganization is the demo's organization at rest, and the environment of a person of the security account.
+func aDeployedOrganization(t *testing.T) *local.Organization {
 	t.Helper()
-	w := worldtest.New(t)
-	worldtest.Security(t, w)
+	w := localtest.New(t)
+	localtest.Security(t, w)
 	return w
 }
 
@@ -45,16 +45,16 @@ func callDoctor(t *testing.T, args ...string) ([]fleet.Row, int) {
 }
 
 func TestDoctorFindsExactlyWhatWasBroken(t *testing.T) {
-	w := aDeployedWorld(t)
+	w := aDeployedOrganization(t)
 	rows, code := callDoctor(t)
 	if findings := fleet.Findings(rows); len(findings) > 0 || code != 0 || len(rows) < 100 {
-		t.Fatalf("in a sound world: exit code %d, %d rows, findings %+v", code, len(rows), findings)
+		t.Fatalf("in a sound organization: exit code %d, %d rows, findings %+v", code, len(rows), findings)
 	}
 
-	worldtest.Call(t, w, world.Search, world.Ireland, "events", "RemoveTargets", map[string]any{"Rule": "doublelock-key-lifecycle", "Ids": []any{"hub"}})
-	worldtest.Call(t, w, world.Search, world.Ireland, "events", "DeleteRule", map[string]any{"Name": "doublelock-key-lifecycle"})
-	deleteRole(t, w, world.Payments, settings.RoleTag)
-	detach(t, w, "doublelock-keys", world.GuardedOU)
+	localtest.Call(t, w, local.Search, local.Ireland, "events", "RemoveTargets", map[string]any{"Rule": "doublelock-key-lifecycle", "Ids": []any{"hub"}})
+	localtest.Call(t, w, local.Search, local.Ireland, "events", "DeleteRule", map[string]any{"Name": "doublelock-key-lifecycle"})
+	deleteRole(t, w, local.Payments, settings.RoleTag)
+	detach(t, w, "doublelock-keys", local.GuardedOU)
 	rows, code = callDoctor(t)
 	type finding struct{ Account, Region, Check, Subject, Detail string }
 	var got []finding
@@ -62,9 +62,9 @@ func TestDoctorFindsExactlyWhatWasBroken(t *testing.T) {
 		got = append(got, finding{r.Account, r.Region, r.Check, r.Subject, r.Detail})
 	}
 	want := []finding{
-		{world.Management, "", fleet.CheckSCP, "doublelock-keys", "not attached to " + world.GuardedOU},
-		{world.Search, world.Ireland, fleet.CheckRule, "doublelock-key-lifecycle", "the rule does not exist"},
-		{world.Payments, "", fleet.CheckRole, settings.RoleTag, "the role does not exist"},
+		{local.Management, "", fleet.CheckSCP, "doublelock-keys", "not attached to " + local.GuardedOU},
+		{local.Search, local.Ireland, fleet.CheckRule, "doublelock-key-lifecycle", "the rule does not exist"},
+		{local.Payments, "", fleet.CheckRole, settings.RoleTag, "the role does not exist"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || code != command.Findings {
 		t.Errorf("exit code %d (-want +got):\n%s", code, diff)
@@ -72,37 +72,37 @@ func TestDoctorFindsExactlyWhatWasBroken(t *testing.T) {
 }
 
 func TestDoctorLooksAtTheOthersWhenOneAccountIsClosed(t *testing.T) {
-	w := aDeployedWorld(t)
+	w := aDeployedOrganization(t)
 	sound, _ := callDoctor(t)
-	deleteRole(t, w, world.Sandbox, settings.RoleRead)
+	deleteRole(t, w, local.Sandbox, settings.RoleRead)
 	rows, code := callDoctor(t)
 	findings := fleet.Findings(rows)
-	if len(findings) != 1 || findings[0].Account != world.Sandbox || findings[0].Check != fleet.CheckEnter || findings[0].Status != fleet.Fail || code != command.Findings {
+	if len(findings) != 1 || findings[0].Account != local.Sandbox || findings[0].Check != fleet.CheckEnter || findings[0].Status != fleet.Fail || code != command.Findings {
 		t.Errorf("exit code %d, findings %+v", code, findings)
 	}
 	others := func(rows []fleet.Row) []fleet.Row {
-		return slices.DeleteFunc(slices.Clone(rows), func(r fleet.Row) bool { return r.Account == world.Sandbox })
+		return slices.DeleteFunc(slices.Clone(rows), func(r fleet.Row) bool { return r.Account == local.Sandbox })
 	}
 	if diff := cmp.Diff(others(sound), others(rows)); diff != "" {
 		t.Errorf("the other accounts (-before +after):\n%s", diff)
 	}
 }
 
-func deleteRole(t *testing.T, w *world.World, account, role string) {
+func deleteRole(t *testing.T, w *local.Organization, account, role string) {
 	t.Helper()
-	policies, _ := worldtest.Call(t, w, account, world.Virginia, "iam", "ListRolePolicies", map[string]any{"RoleName": role})["PolicyNames"].([]any)
+	policies, _ := localtest.Call(t, w, account, local.Virginia, "iam", "ListRolePolicies", map[string]any{"RoleName": role})["PolicyNames"].([]any)
 	for _, name := range policies {
-		worldtest.Call(t, w, account, world.Virginia, "iam", "DeleteRolePolicy", map[string]any{"RoleName": role, "PolicyName": name})
+		localtest.Call(t, w, account, local.Virginia, "iam", "DeleteRolePolicy", map[string]any{"RoleName": role, "PolicyName": name})
 	}
-	worldtest.Call(t, w, account, world.Virginia, "iam", "DeleteRole", map[string]any{"RoleName": role})
+	localtest.Call(t, w, account, local.Virginia, "iam", "DeleteRole", map[string]any{"RoleName": role})
 }
 
-func detach(t *testing.T, w *world.World, name, target string) {
+func detach(t *testing.T, w *local.Organization, name, target string) {
 	t.Helper()
-	policies, _ := worldtest.Call(t, w, world.Management, world.Virginia, "organizations", "ListPolicies", map[string]any{"Filter": "SERVICE_CONTROL_POLICY"})["Policies"].([]any)
+	policies, _ := localtest.Call(t, w, local.Management, local.Virginia, "organizations", "ListPolicies", map[string]any{"Filter": "SERVICE_CONTROL_POLICY"})["Policies"].([]any)
 	for _, p := range policies {
 		if policy, _ := p.(map[string]any); policy["Name"] == name {
-			worldtest.Call(t, w, world.Management, world.Virginia, "organizations", "DetachPolicy", map[string]any{"PolicyId": policy["Id"], "TargetId": target})
+			localtest.Call(t, w, local.Management, local.Virginia, "organizations", "DetachPolicy", map[string]any{"PolicyId": policy["Id"], "TargetId": target})
 			return
 		}
 	}
@@ -110,18 +110,18 @@ func detach(t *testing.T, w *world.World, name, target string) {
 }
 
 // deployer makes a role that security engineers may take, and that may make and remove secrets.
-func deployer(t *testing.T, w *world.World, account string) {
+func deployer(t *testing.T, w *local.Organization, account string) {
 	t.Helper()
-	worldtest.Call(t, w, account, world.Virginia, "iam", "CreateRole", map[string]any{"RoleName": "Deployer", "AssumeRolePolicyDocument": `{"Version":"2012-10-17","Statement":[
-		{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + world.Hub + `:role/SecurityEngineer"},"Action":"sts:AssumeRole"}]}`})
-	worldtest.Call(t, w, account, world.Virginia, "iam", "PutRolePolicy", map[string]any{"RoleName": "Deployer", "PolicyName": "deploy", "PolicyDocument": `{"Version":"2012-10-17",
+	localtest.Call(t, w, account, local.Virginia, "iam", "CreateRole", map[string]any{"RoleName": "Deployer", "AssumeRolePolicyDocument": `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + local.Hub + `:role/SecurityEngineer"},"Action":"sts:AssumeRole"}]}`})
+	localtest.Call(t, w, account, local.Virginia, "iam", "PutRolePolicy", map[string]any{"RoleName": "Deployer", "PolicyName": "deploy", "PolicyDocument": `{"Version":"2012-10-17",
 		"Statement":[{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*"}]}`})
 }
 
 func TestCanaryIsFollowedAndRemoved(t *testing.T) {
-	w := aDeployedWorld(t)
-	worldtest.Alive(t, w)
-	for _, account := range []string{world.Shop, world.Search, world.Payments} {
+	w := aDeployedOrganization(t)
+	localtest.Run(t, w)
+	for _, account := range []string{local.Shop, local.Search, local.Payments} {
 		deployer(t, w, account)
 	}
 	followed := map[string]fleet.Status{
@@ -137,10 +137,10 @@ func TestCanaryIsFollowedAndRemoved(t *testing.T) {
 			want: map[string]fleet.Status{"created": fleet.OK, "event → finding": fleet.OK, "event → notification": fleet.OK, "removed": fleet.OK},
 			note: "not expected: the account is in mode observe",
 		},
-		"where owners are told":     {args: []string{"--canary-account", world.Search, "--canary-role", "Deployer"}, want: followed},
-		"where it is fixed at once": {args: []string{"--canary-account", world.Payments, "--canary-role", "Deployer"}, want: followed},
+		"where owners are notified": {args: []string{"--canary-account", local.Search, "--canary-role", "Deployer"}, want: followed},
+		"where it is fixed at once": {args: []string{"--canary-account", local.Payments, "--canary-role", "Deployer"}, want: followed},
 		"where an SCP stops it": {
-			args: []string{"--canary-account", world.Shop, "--canary-role", "Deployer"},
+			args: []string{"--canary-account", local.Shop, "--canary-role", "Deployer"},
 			want: map[string]fleet.Status{"created": fleet.OK, "subscriber removed": fleet.OK},
 			note: "prevention works",
 		},

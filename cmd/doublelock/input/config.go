@@ -17,11 +17,17 @@ import (
 // ConfigName is where the configuration is when nobody says otherwise.
 const ConfigName = "doublelock.yaml"
 
-// ConfigFlag adds --config, for commands that Config reads for.
-func ConfigFlag(cmd *cobra.Command, config *string) {
-	cmd.Flags().StringVarP(config, "config", "c", "", "configuration; "+ConfigName+" if it is there, else what a new organization would get")
+// ConfigFlag adds --config with what the help says about it. Config holds its default.
+func ConfigFlag(cmd *cobra.Command, config *string, usage string) {
+	cmd.Flags().StringVarP(config, "config", "c", *config, usage)
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 }
+
+// StandIn is the help of --config for commands that Config reads for.
+const StandIn = "configuration `FILE` (default: " + ConfigName + " if it is there, else what a new organization would get)"
+
+// OrEnvironment is the help of --config for commands that run in the hub's environment, too.
+const OrEnvironment = "configuration `FILE` (default: " + ConfigName + " if it is there, else the environment)"
 
 // Config reads the configuration that --config names, and says which. Without one it stands in for a new organization.
 func Config(env *command.Env, path string) (settings.Config, string, error) {
@@ -31,6 +37,13 @@ func Config(env *command.Env, path string) (settings.Config, string, error) {
 			return newOrganization(), "the defaults", nil
 		}
 		path = ConfigName
+	}
+	if path == "-" {
+		file, err := File(env, path)
+		if err != nil {
+			return settings.Config{}, path, err
+		}
+		return file.Config, path, nil
 	}
 	config, err := settings.Load(path)
 	return config, path, err

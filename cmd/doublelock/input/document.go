@@ -14,34 +14,49 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// Document decodes a text of JSON, or of YAML where the name or the text says so, into maps, lists and scalars.
+// Document decodes a text of JSON or YAML into maps, lists and scalars: by the ending of its name, else whichever it is.
 func Document(name string, raw []byte) (any, error) {
 	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
-	var decoded any
-	if looksLikeJSON(name, raw) {
-		decoder := json.NewDecoder(bytes.NewReader(raw))
-		decoder.UseNumber()
-		if err := decoder.Decode(&decoded); err != nil {
-			return nil, fmt.Errorf("not JSON: %w", atLine(raw, err))
-		}
-		if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-			return nil, errors.New("text after the end of the document")
-		}
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".json":
+		return fromJSON(raw)
+	case ".yaml", ".yml":
+		return fromYAML(raw)
+	}
+	decoded, err := fromJSON(raw)
+	if err == nil {
 		return decoded, nil
 	}
+	decoded, notYAML := fromYAML(raw)
+	if notYAML != nil && looksLikeJSON(raw) {
+		return nil, err
+	}
+	return decoded, notYAML
+}
+
+func fromJSON(raw []byte) (any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var decoded any
+	if err := decoder.Decode(&decoded); err != nil {
+		return nil, fmt.Errorf("not JSON: %w", atLine(raw, err))
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("text after the end of the document")
+	}
+	return decoded, nil
+}
+
+func fromYAML(raw []byte) (any, error) {
+	var decoded any
 	if err := settings.UnmarshalYAML(raw, &decoded); err != nil {
 		return nil, fmt.Errorf("not YAML: %s", strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))
 	}
 	return decoded, nil
 }
 
-func looksLikeJSON(name string, raw []byte) bool {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".json":
-		return true
-	case ".yaml", ".yml":
-		return false
-	}
+// looksLikeJSON reports whether somebody who wrote a text that is neither meant JSON.
+func looksLikeJSON(raw []byte) bool {
 	trimmed := bytes.TrimLeft(raw, " \t\r\n")
 	return len(trimmed) > 0 && (trimmed[0] == '[' || trimmed[0] == '{')
 }

@@ -3,7 +3,6 @@ package input
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -24,14 +23,12 @@ func Snapshot(env *command.Env, path string) (*inventory.Access, error) {
 	if path == "" {
 		return nil, errors.New(`no snapshot: take one with "doublelock inventory", then name it with --snapshot FILE`)
 	}
-	in := env.Stdin
-	if path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("read snapshot: %w", err)
-		}
-		defer func() { _ = file.Close() }() // only read: there is nothing to lose
-		in = file
+	in, err := readJSON(env, path, snapshotKind)
+	if in == nil {
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	snapshot, err := inventory.Load(in)
 	if err != nil {

@@ -21,6 +21,7 @@ type Trail struct {
 	Event  func(trail.Record) error // an event that could be read
 	Broken func(reason error) error // a part of the input that could not
 	Files  int                      // read so far
+	Events int                      // among them
 	broken int
 }
 
@@ -101,8 +102,14 @@ func (t *Trail) read(ctx context.Context, in io.Reader, name string) error {
 		if record.Err != nil {
 			return t.fail(record.Err)
 		}
+		t.Events++
 		return t.Event(record)
 	})
+}
+
+// NoEvents ends a command whose recorded CloudTrail held no event: nothing was inspected, which is no success.
+func NoEvents(name string, paths []string) error {
+	return command.Fail("%s: no events in %s, so nothing was inspected; name log files of CloudTrail, or the folder they are in", name, output.Printable(strings.Join(paths, ", ")))
 }
 
 func (t *Trail) fail(reason error) error {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/cloud"
@@ -25,8 +25,8 @@ import (
 	"github.com/doublelock/doublelock/shared/inventory"
 )
 
-// stocktaking is what the flags of inventory ask for.
-type stocktaking struct {
+// request is what the flags of inventory ask for.
+type request struct {
 	env      *command.Env
 	out      string
 	config   string
@@ -38,7 +38,7 @@ type stocktaking struct {
 }
 
 func New(env *command.Env) *cobra.Command {
-	s := &stocktaking{env: env}
+	s := &request{env: env, atOnce: 4, maxAge: 24 * time.Hour}
 	cmd := &cobra.Command{
 		Use:   "inventory",
 		Short: "Take a snapshot of principals, policies, secrets and keys, for can, readers and keys",
@@ -48,7 +48,9 @@ value, needs the role doublelock-read in every account, and writes one snapshot 
 
 An account that cannot be entered is a line in the snapshot's "unread": every answer that it could change is unknown.
 The run can be stopped and taken up again: what is read of an account is kept beside the file, in FILE.parts, until
-all are read.`,
+all are read.
+
+Exit codes: 0 a snapshot was written (its blind spots are named), 1 an error, or nothing could be read.`,
 		Example: `  doublelock inventory --out org.json
   doublelock inventory --out shop.json --account 111122223333 --region eu-central-1
   doublelock inventory --out here.json --own          # the account of your own credentials, without any role`,
@@ -57,20 +59,23 @@ all are read.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.out, "out", "", "snapshot `FILE` to write")
-	input.ConfigFlag(cmd, &s.config)
-	f.StringArrayVar(&s.accounts, "account", nil, "`ACCOUNT` to read; may be repeated (default: every active account of the organization)")
-	f.StringArrayVar(&s.regions, "region", nil, "`REGION` to read; may be repeated (default: the guarded Regions)")
-	f.IntVar(&s.atOnce, "at-once", 4, "accounts to read at once")
+	input.ConfigFlag(cmd, &s.config, input.OrEnvironment)
+	flags.Accounts(cmd, &s.accounts, "account", "`ACCOUNT` to read; may be repeated (default: every active account of the organization)")
+	flags.Regions(cmd, &s.regions, "region", "`REGION` to read; may be repeated (default: the guarded Regions)")
+	flags.Count(cmd, &s.atOnce, "at-once", "`NUMBER` of accounts to read at once")
 	f.BoolVar(&s.own, "own", false, "read the account of the credentials, with the credentials themselves")
-	f.DurationVar(&s.maxAge, "max-age", 24*time.Hour, "how old the parts of a run that was stopped may be")
+	flags.Duration(cmd, &s.maxAge, "max-age", "how old the parts of a run that was stopped may be")
 	return cmd
 }
 
-func (s *stocktaking) run(ctx context.Context) error {
+func (s *request) run(ctx context.Context) error {
 	if s.out == "" {
 		return errors.New("inventory: say where to: --out FILE")
 	}
-	client, taker, err := s.open(ctx)
+	if s.own && len(s.accounts) > 0 {
+		return errors.New("inventory: --own reads the account of the credentials; leave out --account, or --own")
+	}
+	client, reader, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,13 +87,18 @@ func (s *stocktaking) run(ctx context.Context) error {
 		}
 		s.accounts, known = []string{own}, []string{own}
 	}
-	organization := taker.Organization(ctx, known)
-	parts, err := s.readAccounts(ctx, taker, organization)
+	done := s.env.Wait("AWS Organizations for its accounts and policies")
+	organization := reader.Organization(ctx, known)
+	done()
+	parts, err := s.readAccounts(ctx, reader, organization)
 	if err != nil {
 		return err
 	}
+	if err := somethingRead(parts); err != nil {
+		return err
+	}
 	all := inventory.Merge(append([]inventory.Snapshot{organization}, parts...)...)
-	all.Keys = append(all.Keys, taker.ForeignKeys(ctx, all)...)
+	all.Keys = append(all.Keys, reader.ForeignKeys(ctx, all)...)
 	all = inventory.Merge(all)
 	s.note(&all)
 	if err := saveSnapshot(s.out, all); err != nil {
@@ -97,11 +107,11 @@ func (s *stocktaking) run(ctx context.Context) error {
 	if err := os.RemoveAll(s.partsFolder()); err != nil {
 		return fmt.Errorf("remove parts: %w", err)
 	}
-	return s.tell(all)
+	return s.report(all)
 }
 
 // open finds Regions and accounts in the environment contract, and in the configuration where there is one.
-func (s *stocktaking) open(ctx context.Context) (*cloud.Cloud, *fleet.Snapshots, error) {
+func (s *request) open(ctx context.Context) (*cloud.Cloud, *fleet.Snapshots, error) {
 	options := cloud.FromEnv(s.env.Getenv)
 	options.KeyDetails, options.Now = true, s.env.Now
 	if _, err := os.Stat(cmp.Or(s.config, input.ConfigName)); s.config != "" || err == nil {
@@ -122,19 +132,22 @@ func (s *stocktaking) open(ctx context.Context) (*cloud.Cloud, *fleet.Snapshots,
 	if s.own {
 		options.AssumeRoles, options.ManagementAccount = false, ""
 	}
-	client, err := profile.Open(ctx, options)
-	if err != nil {
-		return nil, nil, err
-	}
 	regions := options.Regions
 	if len(regions) == 0 {
 		regions = []string{options.Region}
+	}
+	if err := flags.CheckRegions(regions); err != nil {
+		return nil, nil, fmt.Errorf("inventory: %w", err)
+	}
+	client, err := profile.Open(ctx, options)
+	if err != nil {
+		return nil, nil, err
 	}
 	return client, live.Snapshots(client, regions, s.env.Now), nil
 }
 
 // readAccounts reads what is asked for and is not left from a run that was stopped.
-func (s *stocktaking) readAccounts(ctx context.Context, taker *fleet.Snapshots, organization inventory.Snapshot) ([]inventory.Snapshot, error) {
+func (s *request) readAccounts(ctx context.Context, reader *fleet.Snapshots, organization inventory.Snapshot) ([]inventory.Snapshot, error) {
 	ids := s.accounts
 	if len(ids) == 0 {
 		for _, account := range organization.Accounts {
@@ -151,7 +164,7 @@ func (s *stocktaking) readAccounts(ctx context.Context, taker *fleet.Snapshots, 
 	bar := s.env.Progress("accounts", len(ids))
 	bar.Set(len(parts), len(ids), "accounts")
 	defer bar.Done()
-	err := taker.Accounts(ctx, left, s.atOnce, func(id string, part inventory.Snapshot) error {
+	err := reader.Accounts(ctx, left, s.atOnce, func(id string, part inventory.Snapshot) error {
 		parts = append(parts, part)
 		bar.Step(id)
 		return s.keep(id, part)
@@ -163,7 +176,7 @@ func (s *stocktaking) readAccounts(ctx context.Context, taker *fleet.Snapshots, 
 }
 
 // note adds which Regions were read, and that the rest of the organization was not asked for.
-func (s *stocktaking) note(all *inventory.Snapshot) {
+func (s *request) note(all *inventory.Snapshot) {
 	if len(s.accounts) == 0 {
 		return
 	}
@@ -183,11 +196,9 @@ func (s *stocktaking) note(all *inventory.Snapshot) {
 	*all = inventory.Merge(*all)
 }
 
-func (s *stocktaking) tell(all inventory.Snapshot) error {
-	if s.env.Format == output.JSON {
-		enc := json.NewEncoder(s.env.Stdout)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(map[string]any{"file": s.out, "accounts": len(all.Accounts), "principals": len(all.Principals),
+func (s *request) report(all inventory.Snapshot) error {
+	if s.env.AsJSON() {
+		return s.env.JSON(map[string]any{"file": s.out, "accounts": len(all.Accounts), "principals": len(all.Principals),
 			"secrets": len(all.Secrets), "keys": len(all.Keys), "unread": append([]inventory.Unread{}, all.Unread...)})
 	}
 	fmt.Fprintf(s.env.Stdout, "%s: %s, %s, %s, %s\n", s.out, output.Count(len(all.Accounts), "account"),
@@ -196,10 +207,24 @@ func (s *stocktaking) tell(all inventory.Snapshot) error {
 	return nil
 }
 
-func (s *stocktaking) partsFolder() string { return s.out + ".parts" }
+// somethingRead refuses a snapshot of nothing but blind spots: whoever asks it later would take it for an organization
+// without secrets.
+func somethingRead(parts []inventory.Snapshot) error {
+	var why string
+	for _, part := range parts {
+		if len(part.Unread) == 0 || len(part.Principals)+len(part.Secrets)+len(part.Keys) > 0 {
+			return nil
+		}
+		why = cmp.Or(why, part.Unread[0].Why)
+	}
+	return command.Fail("inventory: %s asked and none could be read, so nothing is written: %s; let the credentials take the role doublelock-read there, or use --own",
+		output.Count(len(parts), "account was", "accounts were"), output.Printable(why))
+}
+
+func (s *request) partsFolder() string { return s.out + ".parts" }
 
 // kept loads the parts of a run that was stopped. One that is too old, or has blind spots, is read again.
-func (s *stocktaking) kept(ids []string) (parts []inventory.Snapshot, left []string) {
+func (s *request) kept(ids []string) (parts []inventory.Snapshot, left []string) {
 	for _, id := range ids {
 		part, err := loadPart(filepath.Join(s.partsFolder(), id+".json"))
 		if err != nil || len(part.Unread) > 0 || s.env.Now().Sub(part.TakenAt) > s.maxAge {
@@ -219,7 +244,7 @@ func loadPart(path string) (inventory.Snapshot, error) {
 	return inventory.Load(bytes.NewReader(raw))
 }
 
-func (s *stocktaking) keep(id string, part inventory.Snapshot) error {
+func (s *request) keep(id string, part inventory.Snapshot) error {
 	if err := os.MkdirAll(s.partsFolder(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("keep part: %w", err)
 	}

@@ -2,16 +2,15 @@ package migrate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/fleet"
@@ -22,8 +21,10 @@ import (
 type applying struct {
 	planning
 	waves   []string
+	windows []string
 	dryRun  bool
 	goAhead string
+	rules   migration.Rules
 }
 
 func migrateApplyCommand(env *command.Env) *cobra.Command {
@@ -31,22 +32,23 @@ func migrateApplyCommand(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply PLAN_FILE",
 		Short: "Do what a plan says, as far as it can go now; run it again to go on",
-		Long: `Apply looks at everything again and refuses a plan whose facts have changed, naming them. Then it takes each secret
+		Long: `Apply inspects everything again and refuses a plan whose facts have changed, naming them. Then it takes each secret
 of the first wave that is not done as far as it can go now: sets the key, proves it, observes, seals where a rotation
 does that. A wave begins when the ones before it are past observing, and halts when too many of its secrets fail or
 break a reader.
 
-Exit code 2 when a secret is blocked, failed or its facts have changed.`,
+Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocked or failed, or its facts have changed.`,
 		Example: `  doublelock migrate apply plan.json --dry-run     # exactly the calls that would be made now
   doublelock migrate apply plan.json
   doublelock migrate apply plan.json --wave canary --window "Mon-Thu 22:00-04:00"`,
 		Args: onePlanFile("migrate apply"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0]) },
 	}
+	output.Tabular(cmd)
 	a.flags(cmd)
 	f := cmd.Flags()
-	f.StringArrayVar(&a.waves, "wave", nil, "`WAVE` to move (canary, dev, test, prod); may be repeated (default: the first that is not done)")
-	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may be made, in UTC; may be repeated (default: always)")
+	flags.Choices(cmd, &a.waves, waveNames(), "wave", "`WAVE` to move (canary, dev, test, prod); may be repeated (default: the first that is not done)")
+	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may begin, in UTC; may be repeated; stored with the jobs, so that it binds the hub too (default: always)")
 	f.BoolVar(&a.dryRun, "dry-run", false, "print the calls that would be made, and make none")
 	f.StringVar(&a.goAhead, "go-ahead", "", "`NAME` of who says that observing is over, for the secrets that wait for it")
 	f.StringVarP(&a.snapshot, "snapshot", "s", "", `check against a snapshot FILE of "doublelock inventory" instead of looking at AWS again`)
@@ -56,6 +58,10 @@ Exit code 2 when a secret is blocked, failed or its facts have changed.`,
 
 func (a *applying) run(ctx context.Context, path string) error {
 	p, err := input.Plan(a.env, path)
+	if err != nil {
+		return err
+	}
+	windows, err := parseWindows(a.windows)
 	if err != nil {
 		return err
 	}
@@ -70,14 +76,44 @@ func (a *applying) run(ctx context.Context, path string) error {
 	if err := a.verify(ctx, m, p, jobs); err != nil {
 		return err
 	}
-	items, err := a.choose(p, jobs, m.Engine.Settings)
+	items, err := a.choose(p, jobs, m.Engine.Rules)
 	if err != nil {
+		return err
+	}
+	if a.rules, err = a.terms(ctx, m, p, windows); err != nil {
 		return err
 	}
 	if a.dryRun {
 		return a.dry(ctx, m, p, items)
 	}
 	return a.apply(ctx, m, p, items)
+}
+
+// terms are the rules that the jobs of the plan are begun under, and moved under by everybody later: those of plan and
+// settings, and what the flags say differently, with the name of the caller.
+func (a *applying) terms(ctx context.Context, m *fleet.Migrations, p migration.Plan, windows []migration.Window) (migration.Rules, error) {
+	rules := p.Terms(m.Engine.Rules)
+	if len(windows) > 0 {
+		caller, err := a.cloud.Identity(ctx)
+		if err != nil {
+			return rules, fmt.Errorf("find out who sets a window: %w", err)
+		}
+		rules = rules.WithWindows(windows, caller.ARN, a.env.Now())
+	}
+	fmt.Fprintf(a.env.Stderr, "doublelock: rules: %s\n", rules)
+	return rules, nil
+}
+
+func parseWindows(texts []string) ([]migration.Window, error) {
+	var windows []migration.Window
+	for _, text := range texts {
+		w, err := migration.ParseWindow(text)
+		if err != nil {
+			return nil, err
+		}
+		windows = append(windows, w)
+	}
+	return windows, nil
 }
 
 func listJobs(ctx context.Context, store migration.Store) ([]migration.Job, error) {
@@ -102,7 +138,7 @@ func jobFor(jobs []migration.Job, secret string) migration.Job {
 }
 
 // verify compares the plan with what is true now, for the secrets that were not begun yet: those that were have
-// changed by our own hand, and the machine looks at them before each step anyway.
+// changed by our own hand, and the machine inspects them before each step anyway.
 func (a *applying) verify(ctx context.Context, m *fleet.Migrations, p migration.Plan, jobs []migration.Job) error {
 	open := p
 	open.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i migration.Item) bool { return jobFor(jobs, i.Secret).Before != nil })
@@ -141,7 +177,7 @@ func (a *applying) acceptFrom(p migration.Plan) {
 }
 
 // choose picks the items of the waves that may move now.
-func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.Settings) ([]migration.Item, error) {
+func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.Rules) ([]migration.Item, error) {
 	waves, err := a.wavesNow(p, jobs)
 	if err != nil {
 		return nil, err
@@ -163,9 +199,6 @@ func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.
 func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) ([]migration.Wave, error) {
 	var out []migration.Wave
 	for _, name := range a.waves {
-		if !slices.Contains(migration.Waves(), migration.Wave(name)) {
-			return nil, fmt.Errorf("wave %q: want canary, dev, test or prod", name)
-		}
 		out = append(out, migration.Wave(name))
 	}
 	if len(out) > 0 {
@@ -186,14 +219,7 @@ func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) ([]migration
 // dry prints what would be done now, and does nothing.
 func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
 	for _, i := range items {
-		j, err := m.Store.Load(ctx, i.Secret)
-		if err != nil {
-			return err
-		}
-		if j.Revision == 0 {
-			j = migration.NewJob(i, p.ID, m.Engine.By, a.env.Now().UTC())
-		}
-		step, err := m.Engine.Foresee(ctx, j)
+		j, step, err := m.Engine.Preview(ctx, i, p.ID, a.rules)
 		if err != nil {
 			return err
 		}
@@ -241,7 +267,7 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 			break
 		}
 	}
-	if err := a.tell(done); err != nil {
+	if err := a.report(done); err != nil {
 		return err
 	}
 	return errors.Join(failed, restingExit(done))
@@ -252,12 +278,12 @@ func (a *applying) halted(ctx context.Context, m *fleet.Migrations, wave migrati
 	if err != nil {
 		return "", err
 	}
-	return migration.Halted(jobs, wave, m.Engine.Settings), nil
+	return migration.Halted(jobs, wave, m.Engine.Rules), nil
 }
 
 func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Plan, i migration.Item) (outcome, error) {
 	o := outcome{Secret: i.Secret, Name: i.Name, Wave: i.Wave}
-	j, err := m.Engine.Start(ctx, i, p.ID)
+	j, err := m.Engine.Start(ctx, i, p.ID, a.rules)
 	if err != nil {
 		return o, err
 	}
@@ -271,22 +297,19 @@ func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Pla
 	return o, err
 }
 
-func (a *applying) tell(done []outcome) error {
-	if a.env.Format == output.JSON {
-		enc := json.NewEncoder(a.env.Stdout)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(map[string]any{"secrets": append([]outcome{}, done...)})
+func (a *applying) report(done []outcome) error {
+	if a.env.AsJSON() {
+		return a.env.JSON(map[string]any{"secrets": append([]outcome{}, done...)})
 	}
-	w := tabwriter.NewWriter(a.env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "WAVE\tSECRET\tPHASE\tNEXT")
+	table := a.env.Rows("WAVE", "SECRET", "PHASE", "NEXT")
 	for _, o := range done {
-		next := output.Printable(o.Reason)
+		next := o.Reason
 		if !o.Until.IsZero() {
 			next += " (until " + o.Until.UTC().Format(time.DateTime) + " UTC)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", o.Wave, output.Cell(o.Name), o.Phase, next)
+		table.Add(o.Wave, o.Name, o.Phase, next)
 	}
-	return w.Flush()
+	return table.Print()
 }
 
 func restingExit(done []outcome) error {

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
@@ -25,8 +27,8 @@ type moving struct {
 	regions  []string
 	accounts []string
 	accept   []string
-	windows  []string
 	runtime  settings.Runtime
+	cloud    *cloud.Cloud // once opened
 }
 
 func New(env *command.Env) *cobra.Command {
@@ -37,6 +39,10 @@ func New(env *command.Env) *cobra.Command {
 The plan says who would lose access and what mends it; apply refuses a plan whose facts have changed; every change is
 journaled before it is made, and rollback goes back. Jobs live in the hub's table: a run that is stopped anywhere is
 taken up by the next one, or by the hub.`,
+		Example: `  doublelock migrate plan --out plan.json
+  doublelock migrate apply plan.json --dry-run
+  doublelock migrate apply plan.json
+  doublelock migrate status`,
 	}
 	cmd.AddCommand(migratePlanCommand(env), migrateShowCommand(env), migrateApplyCommand(env), migrateStatusCommand(env),
 		migrateSealCommand(env), migrateRollbackCommand(env))
@@ -45,12 +51,12 @@ taken up by the next one, or by the hub.`,
 
 // flags adds those that every command has which calls AWS.
 func (m *moving) flags(cmd *cobra.Command) {
-	input.ConfigFlag(cmd, &m.config)
-	cmd.Flags().StringArrayVar(&m.regions, "region", nil, "`REGION` to look at; may be repeated (default: the guarded Regions)")
+	input.ConfigFlag(cmd, &m.config, input.OrEnvironment)
+	flags.Regions(cmd, &m.regions, "region", "`REGION` to inspect; may be repeated (default: the guarded Regions)")
 }
 
 func (m *moving) acceptFlag(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&m.accept, "accept", nil, "`PRINCIPAL_ARN` that may lose access; may be repeated")
+	flags.ARNs(cmd, &m.accept, "iam", "accept", "`PRINCIPAL_ARN` that may lose access; may be repeated")
 }
 
 // open finds hub, Regions and limits in the environment contract, and in the configuration where there is one.
@@ -67,17 +73,15 @@ func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
 	if len(options.Regions) == 0 {
 		options.Regions = []string{options.Region}
 	}
-	set, err := m.settings()
-	if err != nil {
-		return nil, err
+	if err := flags.CheckRegions(options.Regions); err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
 	}
-	door, err := profile.Open(ctx, options)
-	if err != nil {
+	if m.cloud, err = profile.Open(ctx, options); err != nil {
 		return nil, err
 	}
 	return live.Migration{
-		Cloud: door, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
-		Regions: options.Regions, Runtime: m.runtime, Settings: set, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
+		Cloud: m.cloud, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
+		Regions: options.Regions, Runtime: m.runtime, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
 	}.Open(), nil
 }
 
@@ -102,22 +106,12 @@ func (m *moving) readRuntime(options *cloud.Options) (settings.Runtime, error) {
 	return config.Runtime(), nil
 }
 
-func (m *moving) settings() (migration.Settings, error) {
-	set := migration.Defaults()
-	if most := m.runtime.Limits.ChangesPerHour; most > 0 {
-		set.PerHour = most
+func waveNames() []string {
+	var names []string
+	for _, wave := range migration.Waves() {
+		names = append(names, string(wave))
 	}
-	if most := m.runtime.Limits.ChangesPerAccountPerHour; most > 0 {
-		set.PerAccountHour = most
-	}
-	for _, text := range m.windows {
-		w, err := migration.ParseWindow(text)
-		if err != nil {
-			return set, err
-		}
-		set.Windows = append(set.Windows, w)
-	}
-	return set, nil
+	return names
 }
 
 func onePlanFile(command string) cobra.PositionalArgs {

@@ -2,21 +2,22 @@ package migrate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -41,27 +42,32 @@ func migratePlanCommand(env *command.Env) *cobra.Command {
 CloudTrail who really read, asks for each reader whether it may decrypt with the key the secret would move to, and
 writes a plan. Nothing is changed, and no value is read.
 
-Exit code 2 when a secret is blocked: a reader would lose access, or something is unknown.`,
+Exit codes: 0 every secret can be moved, 1 an error, or no secret was found, 2 a secret is blocked: a reader would lose
+access, or something is unknown.`,
 		Example: `  doublelock migrate plan --out plan.json
   doublelock migrate plan --out plan.json --snapshot org.json --trail trail/
   doublelock migrate plan --out plan.json --secret shop/db --accept arn:aws:iam::111122223333:role/retired`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context()) },
 	}
+	output.Tabular(cmd)
 	p.flags(cmd)
 	p.acceptFlag(cmd)
 	f := cmd.Flags()
 	f.StringVar(&p.out, "out", "", "plan `FILE` to write")
 	f.StringVarP(&p.snapshot, "snapshot", "s", "", `snapshot FILE of "doublelock inventory" instead of looking at AWS`)
-	f.StringArrayVar(&p.trails, "trail", nil, "CloudTrail `FILE` to find readers in, instead of asking CloudTrail; may be repeated")
-	f.StringArrayVar(&p.accounts, "account", nil, "`ACCOUNT` to plan; may be repeated (default: every account of the organization)")
+	f.StringArrayVar(&p.trails, "trail", nil, "`FILE` or folder of recorded CloudTrail to find readers in, instead of asking CloudTrail; may be repeated")
+	flags.Accounts(cmd, &p.accounts, "account", "`ACCOUNT` to plan; may be repeated (default: every account of the organization)")
 	f.StringArrayVar(&p.secrets, "secret", nil, "`SECRET` to plan, by ARN or name; may be repeated (default: all)")
 	return cmd
 }
 
 func (p *planning) run(ctx context.Context) error {
-	if p.out == "" {
+	switch {
+	case p.out == "":
 		return errors.New("migrate plan: say where to: --out FILE")
+	case p.snapshot != "" && len(p.accounts) > 0:
+		return errors.New("migrate plan: a snapshot has the accounts it has; leave out --account, or --snapshot")
 	}
 	m, err := p.open(ctx)
 	if err != nil {
@@ -71,6 +77,10 @@ func (p *planning) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(made.Items)+len(made.Outside) == 0 {
+		return command.Fail("migrate plan: no secret was found, so there is nothing to plan; check --account and --region, and what is unread above")
+	}
+	p.noteAccepted(made)
 	var text bytes.Buffer
 	if err := migration.SavePlan(&text, made); err != nil {
 		return err
@@ -85,6 +95,26 @@ func (p *planning) run(ctx context.Context) error {
 	return blockedExit(made)
 }
 
+// noteAccepted names who was accepted to lose access and reads nothing of the plan: a typing error, most likely.
+func (p *planning) noteAccepted(made migration.Plan) {
+	reads := map[string]bool{}
+	for _, i := range made.Items {
+		for _, r := range i.Readers {
+			reads[r.Principal] = true
+		}
+		for _, replica := range i.Replicas {
+			for _, r := range replica.Readers {
+				reads[r.Principal] = true
+			}
+		}
+	}
+	for _, principal := range p.accept {
+		if !reads[principal] {
+			p.env.Note("--accept %s: it reads no secret of this plan", principal)
+		}
+	}
+}
+
 // make plans from fresh facts.
 func (p *planning) make(ctx context.Context, m *fleet.Migrations) (migration.Plan, error) {
 	facts, err := p.facts(ctx, m)
@@ -96,24 +126,25 @@ func (p *planning) make(ctx context.Context, m *fleet.Migrations) (migration.Pla
 }
 
 func (p *planning) facts(ctx context.Context, m *fleet.Migrations) (migration.Facts, error) {
-	snapshot, err := p.look(ctx, m)
+	snapshot, err := p.takeSnapshot(ctx, m)
 	if err != nil {
 		return migration.Facts{}, err
 	}
 	input.NoteUnread(p.env, snapshot.Unread)
-	seen, err := p.readTrails()
+	seen, err := p.readTrails(ctx)
 	if err != nil {
 		return migration.Facts{}, err
 	}
 	if p.snapshot != "" && seen == nil {
 		seen = []migration.Sighting{}
-		fmt.Fprintln(p.env.Stderr, "doublelock: note: without --trail only policies tell who reads")
+		p.env.Note("without --trail only policies say who reads")
 	}
 	return m.Facts(ctx, snapshot, seen)
 }
 
-func (p *planning) look(ctx context.Context, m *fleet.Migrations) (inventory.Snapshot, error) {
+func (p *planning) takeSnapshot(ctx context.Context, m *fleet.Migrations) (inventory.Snapshot, error) {
 	if p.snapshot == "" {
+		defer p.env.Wait("the policies, secrets and keys of the accounts")()
 		return m.Snapshots.Take(ctx, p.accounts...)
 	}
 	access, err := input.Snapshot(p.env, p.snapshot)
@@ -124,26 +155,30 @@ func (p *planning) look(ctx context.Context, m *fleet.Migrations) (inventory.Sna
 }
 
 // readTrails finds readers in recorded files; nil when none are named.
-func (p *planning) readTrails() ([]migration.Sighting, error) {
+func (p *planning) readTrails(ctx context.Context) ([]migration.Sighting, error) {
 	if len(p.trails) == 0 {
 		return nil, nil
 	}
 	found := []migration.Sighting{}
+	reader := &input.Trail{Env: p.env}
+	reader.Event = func(r trail.Record) error {
+		found = append(found, fleet.Sightings(r.Change)...)
+		return nil
+	}
+	reader.Broken = func(reason error) error {
+		_, err := fmt.Fprintln(p.env.Stderr, "doublelock: migrate plan:", output.Printable(reason.Error()))
+		return err
+	}
 	for _, path := range p.trails {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("read trail: %w", err)
-		}
-		err = trail.Read(file, path, func(r trail.Record) error {
-			if r.Err == nil {
-				found = append(found, fleet.Sightings(r.Change)...)
-			}
-			return nil
-		})
-		_ = file.Close() // only read: there is nothing to lose
-		if err != nil {
+		if err := reader.Read(ctx, path); err != nil {
 			return nil, err
 		}
+	}
+	switch n := reader.Unread(); {
+	case n > 0: // a reader who stands there would be missed
+		return nil, command.Fail("%s of the trail could not be read, see above", output.Count(n, "part"))
+	case reader.Events == 0:
+		return nil, input.NoEvents("migrate plan", p.trails)
 	}
 	return migration.Gather(found), nil
 }
@@ -166,8 +201,12 @@ func blockedExit(p migration.Plan) error {
 func migrateShowCommand(env *command.Env) *cobra.Command {
 	var fixes bool
 	cmd := &cobra.Command{
-		Use:     "show PLAN_FILE",
-		Short:   "Show a plan: readers and their verdicts, fixes, cost, what can be undone",
+		Use:   "show PLAN_FILE",
+		Short: "Show a plan: readers and their verdicts, fixes, cost, what can be undone",
+		Long: `Show prints a plan of migrate plan: for each secret the key it would move to, who reads it and what becomes of them,
+what can be undone, and which line of the owner's code changes. It asks nobody.
+
+Exit codes: 0 the plan was shown, 1 an error.`,
 		Example: "  doublelock migrate show plan.json\n  doublelock migrate show plan.json --fixes",
 		Args:    onePlanFile("migrate show"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -178,39 +217,39 @@ func migrateShowCommand(env *command.Env) *cobra.Command {
 			if err := showPlan(env, p); err != nil {
 				return err
 			}
-			if env.Format == output.Table {
-				showDetails(env.Stdout, p, fixes)
+			if !env.AsJSON() {
+				showDetails(env.Text(), p, fixes)
 			}
 			return nil
 		},
 	}
+	output.Tabular(cmd)
 	cmd.Flags().BoolVar(&fixes, "fixes", false, "print the statements that mend what is in the way, as JSON, Terraform and CDK")
 	return cmd
 }
 
 func showPlan(env *command.Env, p migration.Plan) error {
-	if env.Format == output.JSON {
-		enc := json.NewEncoder(env.Stdout)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(p)
+	if env.AsJSON() {
+		return env.JSON(p)
 	}
-	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "WAVE\tSECRET\tACCOUNT\tREGION\tSTATE\tREADERS\tSEAL\tVERDICT")
+	table := env.Rows("WAVE", "SECRET", "ACCOUNT", "REGION", "STATE", "READERS", "SEAL", "VERDICT")
 	for _, i := range p.Items {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", i.Wave, output.Cell(i.Name), i.Account, i.Region, i.State, len(i.Readers), i.Seal, verdictOf(i))
+		table.Add(i.Wave, i.Name, i.Account, i.Region, i.State, len(i.Readers), i.Seal, verdictOf(i))
 	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("write plan: %w", err)
+	if err := table.Print(); err != nil {
+		return err
 	}
+	out := env.Text()
 	for _, e := range p.Outside {
-		fmt.Fprintf(env.Stdout, "left alone: %s: %s\n", output.Printable(e.Name), output.Printable(e.Reason))
+		at := arn.Of(e.Secret)
+		fmt.Fprintf(out, "left alone: %s (%s, %s): %s\n", output.Printable(e.Name), at.Account, at.Region, output.Printable(e.Reason))
 	}
 	c := p.Cost
-	fmt.Fprintf(env.Stdout, "keys: %d now, %d then; $%.2f a month now, $%.2f then", c.KeysBefore, c.KeysAfter, c.Before, c.After)
+	fmt.Fprintf(out, "keys: %d now, %d then; $%.2f a month now, $%.2f then", c.KeysBefore, c.KeysAfter, c.Before, c.After)
 	if c.StillOldKeys > 0 {
-		fmt.Fprintf(env.Stdout, " (and %s to delete when no copy needs it any more)", output.Count(c.StillOldKeys, "old key", "old keys"))
+		fmt.Fprintf(out, " (and %s to delete when no copy needs it any more)", output.Count(c.StillOldKeys, "old key"))
 	}
-	fmt.Fprintln(env.Stdout)
+	fmt.Fprintln(out)
 	return nil
 }
 
@@ -223,7 +262,7 @@ func verdictOf(i migration.Item) string {
 
 func showDetails(out io.Writer, p migration.Plan, fixes bool) {
 	for _, i := range p.Items {
-		fmt.Fprintf(out, "\n%s (%s, %s)\n  to %s: %s\n", output.Printable(i.Name), i.Account, i.Region, i.Target, i.TargetWhy)
+		fmt.Fprintf(out, "\n%s (%s, %s)\n  %s\n", output.Printable(i.Name), i.Account, i.Region, output.Printable(targetOf(i)))
 		for _, r := range i.Readers {
 			showReader(out, "  ", r, fixes)
 		}
@@ -242,10 +281,20 @@ func showDetails(out io.Writer, p migration.Plan, fixes bool) {
 	}
 }
 
+func targetOf(i migration.Item) string {
+	switch {
+	case i.Target != "" && i.TargetWhy != "":
+		return "to " + i.Target + ": " + i.TargetWhy
+	case i.Target != "":
+		return "to " + i.Target
+	}
+	return "to no key: " + cmp.Or(i.TargetWhy, strings.Join(i.Blocked, "; "), "none was found")
+}
+
 func showReader(out io.Writer, indent string, r migration.Reader, fixes bool) {
 	seen := ""
 	if !r.LastSeen.IsZero() {
-		seen = fmt.Sprintf(", read %d times, last %s", r.Reads, r.LastSeen.Format(time.DateOnly))
+		seen = fmt.Sprintf(", read %s, last %s", output.Count(r.Reads, "time"), r.LastSeen.Format(time.DateOnly))
 	}
 	accepted := ""
 	if r.Accepted {

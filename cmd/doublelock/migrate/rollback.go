@@ -2,13 +2,13 @@ package migrate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -29,16 +29,19 @@ func migrateRollbackCommand(env *command.Env) *cobra.Command {
 		Long: `Rollback sets the key again that the secret had before its first change, makes copies again under their previous
 keys, and restores our own tags; tags of others are left as they are now. It proves that every labelled version opens
 with the previous key. A version that was written under the new key alone goes back only with the right to decrypt it;
-where that is missing rollback says so, and the owner has to write a new version.`,
+where that is missing rollback says so, and the owner has to write a new version.
+
+Exit codes: 0 all are set back, 1 an error, 2 a secret could not be set back.`,
 		Example: `  doublelock migrate rollback --secret shop/db --reason "the app broke"
   doublelock migrate rollback --wave canary --reason "wrong key policy" --dry-run`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return g.run(cmd.Context()) },
 	}
+	output.Tabular(cmd)
 	g.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&g.secret, "secret", "", "`SECRET` to set back, by ARN or name")
-	f.StringVar(&g.wave, "wave", "", "`WAVE` to set back")
+	flags.Choice(cmd, &g.wave, waveNames(), "wave", "`WAVE` to set back: canary, dev, test or prod")
 	f.StringVar(&g.plan, "plan", "", "`ID` of the plan to set back")
 	f.StringVar(&g.reason, "reason", "", "why, for the journal and the owners")
 	f.BoolVar(&g.dryRun, "dry-run", false, "say what would be set back, and do nothing")
@@ -101,13 +104,15 @@ func backCall(j migration.Job) string {
 	return fmt.Sprintf("secretsmanager UpdateSecret --secret-id %s --kms-key-id %q --region %s", j.Secret, j.Before.KeyID, j.Region)
 }
 
+// result is what became of one secret.
+type result struct {
+	Secret string          `json:"secret"`
+	Name   string          `json:"name"`
+	Phase  migration.Phase `json:"phase"`
+	Error  string          `json:"error,omitempty"`
+}
+
 func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migration.Job) error {
-	type result struct {
-		Secret string          `json:"secret"`
-		Name   string          `json:"name"`
-		Phase  migration.Phase `json:"phase"`
-		Error  string          `json:"error,omitempty"`
-	}
 	results, failed := []result{}, 0
 	for _, j := range jobs {
 		after, err := m.Engine.Rollback(ctx, j.Secret, g.reason)
@@ -116,21 +121,25 @@ func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migrat
 			failed++
 		}
 		results = append(results, r)
-		if g.env.Format == output.Table {
-			fmt.Fprintf(g.env.Stdout, "%s\t%s\t%s\n", output.Cell(r.Name), r.Phase, output.Printable(r.Error))
-		}
 	}
-	if g.env.Format == output.JSON {
-		enc := json.NewEncoder(g.env.Stdout)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(map[string]any{"secrets": results}); err != nil {
-			return fmt.Errorf("write result: %w", err)
-		}
+	if err := g.report(results); err != nil {
+		return err
 	}
 	if failed > 0 {
 		return &command.ExitError{Code: command.Findings, Err: fmt.Errorf("%s could not be set back", output.Count(failed, "secret"))}
 	}
 	return nil
+}
+
+func (g *goingBack) report(results []result) error {
+	if g.env.AsJSON() {
+		return g.env.JSON(map[string]any{"secrets": results})
+	}
+	table := g.env.Rows("SECRET", "PHASE", "PROBLEM")
+	for _, r := range results {
+		table.Add(r.Name, r.Phase, r.Error)
+	}
+	return table.Print()
 }
 
 func why(err error) string {

@@ -1,14 +1,16 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
@@ -29,32 +31,32 @@ After the first time AWSPREVIOUS still opens with the previous key; a second tim
 that one too. Nothing else of Doublelock ever reads a value.
 
 It needs secretsmanager:GetSecretValue, PutSecretValue, UpdateSecretVersionStage, DescribeSecret and
-ListSecretVersionIds on the secret, and kms:Decrypt and kms:GenerateDataKey on its key.`,
+ListSecretVersionIds on the secret, and kms:Decrypt and kms:GenerateDataKey on its key.
+
+Exit codes: 0 a new version was written, or none is needed, 1 an error.`,
 		Example: "  doublelock migrate seal arn:aws:secretsmanager:eu-central-1:111122223333:secret:shop/db-AbCdEf",
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 || !strings.HasPrefix(args[0], "arn:") {
+			if len(args) != 1 || arn.Of(args[0]).Service != "secretsmanager" {
 				return errors.New("migrate seal: name one secret by ARN, such as arn:aws:secretsmanager:eu-central-1:111122223333:secret:shop/db-AbCdEf")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return runSeal(cmd.Context(), env, args[0], key) },
 	}
-	cmd.Flags().StringVar(&key, "key", "", "`KEY_ARN` that the secret must be under (default: whatever customer managed key it is under)")
+	flags.ARN(cmd, &key, "kms", "key", "`KEY_ARN` that the secret must be under (default: whatever customer managed key it is under)")
 	return cmd
 }
 
-func runSeal(ctx context.Context, env *command.Env, arn, key string) error {
+func runSeal(ctx context.Context, env *command.Env, id, key string) error {
 	options := cloud.FromEnv(env.Getenv)
 	options.AssumeRoles, options.Now = false, env.Now
-	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && options.Region == "" {
-		options.Region = parts[3]
-	}
-	door, err := profile.Open(ctx, options)
+	options.Region = cmp.Or(options.Region, arn.Of(id).Region)
+	client, err := profile.Open(ctx, options)
 	if err != nil {
 		return err
 	}
-	ref := guard.SecretRef{ID: arn}
-	s, err := secrets.New(door).Describe(ctx, ref)
+	ref := guard.SecretRef{ID: id}
+	s, err := secrets.New(client).Describe(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -69,10 +71,10 @@ func runSeal(ctx context.Context, env *command.Env, arn, key string) error {
 		fmt.Fprintf(env.Stdout, "%s: sealed already\n", s.Name)
 		return nil
 	}
-	if _, err := secrets.Seal(ctx, door, arn); err != nil {
+	if _, err := secrets.Seal(ctx, client, id); err != nil {
 		return err
 	}
-	if s, err = secrets.New(door).Describe(ctx, ref); err != nil {
+	if s, err = secrets.New(client).Describe(ctx, ref); err != nil {
 		return err
 	}
 	fmt.Fprintln(env.Stdout, sealedLine(s))

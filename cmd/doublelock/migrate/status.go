@@ -1,9 +1,8 @@
 package migrate
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -15,8 +14,13 @@ import (
 func migrateStatusCommand(env *command.Env) *cobra.Command {
 	m := &moving{env: env}
 	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Show how far the migrations are: by wave, account and phase, and what waits for whom",
+		Use:   "status",
+		Short: "Show how far the migrations are: by wave, account and phase, and what waits for whom",
+		Long: `Status counts the migrations in the hub's table: planned, re-keyed, half sealed (AWSCURRENT is, AWSPREVIOUS is not yet),
+sealed, stuck (blocked or failed) and rolled back. Below the table is each secret that waits for its owner, for
+security, or only for time to pass.
+
+Exit codes: 0 the status was shown, 1 an error.`,
 		Example: "  doublelock migrate status\n  doublelock migrate status -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -31,26 +35,32 @@ func migrateStatusCommand(env *command.Env) *cobra.Command {
 			return showStatus(env, migration.Summarize(jobs))
 		},
 	}
+	output.Tabular(cmd)
 	m.flags(cmd)
 	return cmd
 }
 
 func showStatus(env *command.Env, s migration.Summary) error {
-	if env.Format == output.JSON {
-		enc := json.NewEncoder(env.Stdout)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(s)
+	if env.AsJSON() {
+		return env.JSON(s)
 	}
-	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "WAVE\tACCOUNT\tSECRETS\tPLANNED\tRE-KEYED\tHALF SEALED\tSEALED\tSTUCK\tROLLED BACK")
+	table := env.Rows("WAVE", "ACCOUNT", "SECRETS", "PLANNED", "RE-KEYED", "HALF SEALED", "SEALED", "STUCK", "ROLLED BACK")
 	for _, r := range s.Rows {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", r.Wave, r.Account, r.Secrets, r.Planned, r.Rekeyed, r.HalfSealed, r.Sealed, r.Stuck, r.RolledBack)
+		table.Add(r.Wave, r.Account, r.Secrets, r.Planned, r.Rekeyed, r.HalfSealed, r.Sealed, r.Stuck, r.RolledBack)
 	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("write status: %w", err)
+	if err := table.Print(); err != nil {
+		return err
 	}
 	for _, waiting := range s.Waiting {
-		fmt.Fprintf(env.Stdout, "%s %s (%s): %s\n", waiting.For, output.Printable(waiting.Name), waiting.Phase, output.Printable(waiting.Reason))
+		fmt.Fprintf(env.Text(), "%s %s (%s): %s\n", waitsFor(waiting.For), output.Printable(waiting.Name), waiting.Phase, output.Printable(cmp.Or(waiting.Reason, "nothing to do for now")))
 	}
 	return nil
+}
+
+// waitsFor says who has the next step; nobody has it where only time must pass.
+func waitsFor(whom string) string {
+	if whom == "time" {
+		return "waiting"
+	}
+	return whom
 }

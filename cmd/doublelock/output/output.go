@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -20,8 +21,10 @@ type Format string
 
 // The formats of -o.
 const (
-	Table Format = "table"
-	JSON  Format = "json"
+	FormatTable Format = "table" // fits the terminal
+	FormatWide  Format = "wide"  // every value whole
+	FormatJSON  Format = "json"
+	FormatCSV   Format = "csv" // of commands that print tables
 )
 
 // Printer prints results to standard output in the chosen format, and what goes with them to standard error.
@@ -30,12 +33,18 @@ type Printer struct {
 	Format         Format
 	Color          bool // standard output shows colors
 	Live           bool // standard error is a terminal, which shows progress
+	Width          int  // characters in a line of standard output; 0 where nothing limits them
+
+	Quiet time.Duration // before Wait says what it waits for; 0 is three seconds
 }
 
 // New prints to two streams. NO_COLOR (no-color.org) and TERM=dumb keep a terminal plain; pipes and files are.
 func New(stdout, stderr io.Writer, getenv func(variable string) string) *Printer {
 	plain := getenv("NO_COLOR") != "" || getenv("TERM") == "dumb"
-	return &Printer{Stdout: stdout, Stderr: stderr, Format: Table, Color: !plain && Terminal(stdout), Live: Terminal(stderr)}
+	return &Printer{
+		Stdout: stdout, Stderr: stderr, Format: FormatTable,
+		Color: !plain && Terminal(stdout), Live: Terminal(stderr), Width: width(stdout),
+	}
 }
 
 // Terminal reports whether a stream is a terminal.
@@ -44,24 +53,82 @@ func Terminal(stream any) bool {
 	return isFile && term.IsTerminal(int(file.Fd()))
 }
 
-// Flag adds -o to the flags of every command below one, and refuses a format that does not exist.
+func width(stream any) int {
+	file, isFile := stream.(*os.File)
+	if !isFile {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		return 0 // no terminal
+	}
+	return columns
+}
+
+// limit is how wide a table may be; 0 is as wide as it likes.
+func (p *Printer) limit() int {
+	if p.Format == FormatWide {
+		return 0
+	}
+	return p.Width
+}
+
+const csvAnnotation = "csv"
+
+// Tabular marks a command whose results are a table, which -o csv and -o wide are for.
+func Tabular(cmd *cobra.Command) {
+	if cmd.Annotations == nil {
+		cmd.Annotations = map[string]string{}
+	}
+	cmd.Annotations[csvAnnotation] = "true"
+}
+
+// Flag adds -o to the flags of every command below one, and refuses a format that the command does not print.
 func (p *Printer) Flag(root *cobra.Command) {
-	formats := []string{string(Table), string(JSON)}
-	root.PersistentFlags().StringVarP((*string)(&p.Format), "output", "o", string(Table), "output format: table or json")
+	formats := []string{string(FormatTable), string(FormatWide), string(FormatJSON), string(FormatCSV)}
+	root.PersistentFlags().StringVarP((*string)(&p.Format), "output", "o", string(FormatTable), "output `FORMAT`: table, wide (nothing is wrapped), json or csv")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		if !slices.Contains(formats, string(p.Format)) {
-			return fmt.Errorf("output %q: use -o table or -o json", p.Format)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		switch {
+		case !slices.Contains(formats, string(p.Format)):
+			return fmt.Errorf("output %q: use -o table or -o json, or -o wide or -o csv for tables", p.Format)
+		case p.Format == FormatCSV && cmd.Annotations[csvAnnotation] == "":
+			return fmt.Errorf("output %q: %s prints no table; use -o json", p.Format, cmd.CommandPath())
 		}
 		return nil
 	}
 }
 
+// AsJSON reports whether results are printed as JSON.
+func (p *Printer) AsJSON() bool { return p.Format == FormatJSON }
+
 // JSON writes a value as one line.
-func (p *Printer) JSON(value any) error {
+func (p *Printer) JSON(value any) error { return p.encode(value, "") }
+
+// IndentedJSON writes a value for people to read.
+func (p *Printer) IndentedJSON(value any) error { return p.encode(value, "  ") }
+
+func (p *Printer) encode(value any, indent string) error {
 	encoder := json.NewEncoder(p.Stdout)
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(value)
+	encoder.SetIndent("", indent)
+	if err := encoder.Encode(value); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}
+
+// Text is where sentences beside a table go: below it, but for CSV, which is nothing but rows.
+func (p *Printer) Text() io.Writer {
+	if p.Format == FormatCSV {
+		return p.Stderr
+	}
+	return p.Stdout
+}
+
+// Note says on standard error what a reader of the results should know.
+func (p *Printer) Note(format string, args ...any) {
+	fmt.Fprintln(p.Stderr, "doublelock: note:", Printable(fmt.Sprintf(format, args...)))
 }
 
 // Count says how many there are: "1 secret", "2 secrets". The plural ends in s unless it is given.
@@ -75,8 +142,8 @@ func Count(n int, one string, many ...string) string {
 	return fmt.Sprintf("%d %ss", n, one)
 }
 
-// Cell is a text as a table shows it: "-" where there is none.
-func Cell(s string) string {
+// OrDash is a text as a table shows it: "-" where there is none.
+func OrDash(s string) string {
 	if s == "" {
 		return "-"
 	}

@@ -20,8 +20,9 @@ import (
 
 func New(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "policy",
-		Short: "Test IAM policies, key policies and SCPs before they are attached",
+		Use:     "policy",
+		Short:   "Test IAM policies, key policies and SCPs before they are attached",
+		Example: "  doublelock policy test policies/",
 	}
 	cmd.AddCommand(policyTestCommand(env))
 	return cmd
@@ -50,6 +51,7 @@ it and below, "-" for standard input. A case has
   expected                 {response: Allowed | ImplicitlyDenied | ExplicitlyDenied | Unknown}
 
 Unknown is the answer where a condition key is not known, or a policy that matters cannot be parsed.
+
 Exit codes: 0 all cases pass, 1 a case is malformed (the others still run), 2 a case fails.`,
 		Example: `  doublelock policy test policies/                     # all cases of a folder
   doublelock policy test --junit report.xml cases.yaml # and a report for the pipeline

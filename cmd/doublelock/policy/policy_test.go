@@ -35,6 +35,7 @@ func TestPolicyTestExitCodes(t *testing.T) {
 		"there is nothing to run":     {"[]", 1},
 		"the file is no list":         {"\"text\"", 1},
 		"YAML from standard input":    {"name: c\nrequest: {action: 'a:B', resource: {resource: '*'}, principal: '*'}\nexpected: {response: ImplicitlyDenied}\n", 0},
+		"YAML in braces":              {"{name: c, request: {action: 'a:B', resource: {resource: '*'}, principal: '*', context: {aws:RequestedRegion: [x]}}, expected: {response: ImplicitlyDenied}}", 0},
 		"a list under the name cases": {`{"cases":` + policyCase("ImplicitlyDenied") + `}`, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

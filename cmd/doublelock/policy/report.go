@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"os"
@@ -29,10 +28,8 @@ func (t *policyTest) print(file caseFile) error {
 }
 
 func (t *policyTest) printResult(file string, r policytest.Result) error {
-	if t.env.Format == output.JSON {
-		encoder := json.NewEncoder(t.env.Stdout)
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(policyLineOf(file, r))
+	if t.env.AsJSON() {
+		return t.env.JSON(policyLineOf(file, r))
 	}
 	mark := "pass"
 	if !r.Passed {
@@ -62,7 +59,7 @@ type policyLine struct {
 
 // policyStatement is a statement, or a grant, that decided.
 type policyStatement struct {
-	Place    policy.Type  `json:"place"`
+	Place    policy.Type   `json:"place"`
 	Document string        `json:"document,omitempty"`
 	Level    int           `json:"level,omitempty"`
 	Index    int           `json:"index"`

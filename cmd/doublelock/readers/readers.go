@@ -1,10 +1,8 @@
 package readers
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +27,9 @@ one secret has.
            VPC, MFA or session, would decide. Unknown is neither a yes nor a no.
 
 Principals of accounts outside the snapshot are unknown at best. Who holds only the key lock is counted, and listed
-with --all.`,
+with --all.
+
+Exit codes: 0 the question was answered, 1 an error.`,
 		Example: `  doublelock readers payments/db --snapshot org.json
   doublelock readers arn:aws:secretsmanager:eu-central-1:111122223333:secret:payments/db-AbCdEf -s org.json -o json`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -39,6 +39,7 @@ with --all.`,
 			return nil
 		},
 	}
+	output.Tabular(cmd)
 	path := input.SnapshotFlag(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "list principals that hold only the key lock, too")
 	cmd.RunE = func(_ *cobra.Command, args []string) error { return runReaders(env, *path, args[0], all) }
@@ -59,7 +60,7 @@ func runReaders(env *command.Env, path, id string, all bool) error {
 		return err
 	}
 	shown, counts, keyOnly := countReaders(readers, all)
-	if env.Format == output.JSON {
+	if env.AsJSON() {
 		err = writeReadersJSON(env, secret.Facts.ARN, shown, unread)
 	} else {
 		err = writeReaders(env, shown)
@@ -91,13 +92,11 @@ func countReaders(readers []inventory.Reader, all bool) (shown []inventory.Reade
 }
 
 func writeReaders(env *command.Env, readers []inventory.Reader) error {
-	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "OPENS\tSECRET LOCK\tKEY LOCK\tPRINCIPAL\tWHY")
+	table := env.Rows("OPENS", "SECRET LOCK", "KEY LOCK", "PRINCIPAL", "WHY")
 	for _, r := range readers {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", locks.ReaderWords[r.Answer], locks.LockWords[r.SecretLock.Answer], locks.LockWords[r.KeyLock.Answer],
-			output.Cell(r.Name()), output.Printable(locks.Decisive(r)))
+		table.Add(locks.ReaderWords[r.Answer], locks.LockWords[r.SecretLock.Answer], locks.LockWords[r.KeyLock.Answer], r.Name(), locks.Decisive(r))
 	}
-	return w.Flush()
+	return table.Print()
 }
 
 func writeReadersJSON(env *command.Env, secret string, readers []inventory.Reader, unread []inventory.Unread) error {
@@ -109,7 +108,5 @@ func writeReadersJSON(env *command.Env, secret string, readers []inventory.Reade
 	for _, r := range readers {
 		out.Readers = append(out.Readers, locks.ReaderOf(r))
 	}
-	enc := json.NewEncoder(env.Stdout)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(out)
+	return env.JSON(out)
 }

@@ -3,7 +3,6 @@ package replay
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,11 +12,12 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
 func New(env *command.Env) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "replay FILE…",
 		Short: "Show what Doublelock would do with recorded CloudTrail",
 		Long: `Replay reads recorded CloudTrail and prints for each event what Doublelock would do with it. It changes nothing
@@ -37,7 +37,9 @@ Decisions:
   ignored         nothing to do; the reason says why
 
 The summary goes to standard error. What cannot be read is named there with file, line and reason, the rest is still
-read, and the exit code is 1.`,
+read, and the exit code is 1. So it is when there was no event at all.
+
+Exit codes: 0 every event was read, 1 an error, or something could not be read.`,
 		Example: `  doublelock replay trail/                                     # all log files of a downloaded trail
   doublelock replay event.json trail.jsonl 2026-06-02.json.gz  # several at once
   doublelock replay -o json trail/ | jq -c 'select(.decision == "look_at_secret")'
@@ -52,44 +54,48 @@ read, and the exit code is 1.`,
 			return newReplay(env).run(cmd.Context(), args)
 		},
 	}
+	output.Tabular(cmd)
+	return cmd
 }
 
 // replay prints what is decided for each event, and counts.
 type replay struct {
 	env    *command.Env
-	out    *bufio.Writer
+	out    *bufio.Writer // between the printer and standard output
 	print  func(trail.Change) error
+	rows   *output.Rows
 	input  *input.Trail
 	counts map[trail.Kind]int
 }
 
 func newReplay(env *command.Env) *replay {
 	r := &replay{env: env, out: bufio.NewWriterSize(env.Stdout, 64<<10), counts: map[trail.Kind]int{}}
-	r.input = &input.Trail{Env: env, Event: r.event, Broken: r.tellBroken}
+	printer := *env.Printer
+	printer.Stdout = r.out
+	r.rows = printer.Stream([]string{"DECISION", "EVENT", "ACCOUNT", "REGION", "RULE", "RESOURCE", "ACTOR", "REASON"}, 14, 24, 12, 14, 26, 44, 28, 44)
+	r.input = &input.Trail{Env: env, Event: r.event, Broken: r.broken}
 	r.print = r.printRow
-	if env.Format == output.JSON {
-		encoder := json.NewEncoder(r.out)
-		encoder.SetEscapeHTML(false)
-		r.print = func(c trail.Change) error { return encoder.Encode(replayLineOf(c)) }
+	if env.AsJSON() {
+		r.print = func(c trail.Change) error { return printer.JSON(replayLineOf(c)) }
 	}
 	return r
 }
 
 func (r *replay) run(ctx context.Context, paths []string) error {
-	if r.env.Format != output.JSON {
-		r.printHeader()
-	}
 	for _, path := range paths {
 		if err := r.input.Read(ctx, path); err != nil {
 			return err
 		}
 	}
-	if err := r.out.Flush(); err != nil {
-		return fmt.Errorf("write events: %w", err)
+	if err := r.flush(); err != nil {
+		return err
 	}
 	fmt.Fprintln(r.env.Stderr, r.summary())
 	if n := r.input.Unread(); n > 0 {
-		return &command.ExitError{Code: command.Failure, Err: fmt.Errorf("%s could not be read, see above", output.Count(n, "part of the input", "parts of the input"))}
+		return command.Fail("%s could not be read, see above", output.Count(n, "part of the input", "parts of the input"))
+	}
+	if r.input.Events == 0 {
+		return input.NoEvents("replay", paths)
 	}
 	return nil
 }
@@ -102,13 +108,25 @@ func (r *replay) event(record trail.Record) error {
 	return nil
 }
 
-// tellBroken names what could not be read, behind the events before it.
-func (r *replay) tellBroken(reason error) error {
-	if err := r.out.Flush(); err != nil {
-		return fmt.Errorf("write events: %w", err)
+// broken names what could not be read, behind the events before it.
+func (r *replay) broken(reason error) error {
+	if err := r.flush(); err != nil {
+		return err
 	}
 	_, err := fmt.Fprintln(r.env.Stderr, "doublelock: replay:", output.Printable(reason.Error()))
 	return err
+}
+
+func (r *replay) flush() error {
+	if !r.env.AsJSON() {
+		if err := r.rows.Print(); err != nil {
+			return err
+		}
+	}
+	if err := r.out.Flush(); err != nil {
+		return fmt.Errorf("write events: %w", err)
+	}
+	return nil
 }
 
 func (r *replay) summary() string {
@@ -150,41 +168,29 @@ func replayLineOf(c trail.Change) replayLine {
 	}
 }
 
-// replayRow has fixed widths, because a table that streams cannot wait for its widest cell.
-const replayRow = "%-14s  %-24s  %-12s  %-14s  %-26s  %-44s  %-28s  %s\n"
-
-func (r *replay) printHeader() {
-	fmt.Fprintf(r.out, replayRow, "DECISION", "EVENT", "ACCOUNT", "REGION", "RULE", "RESOURCE", "ACTOR", "REASON")
-}
-
 func (r *replay) printRow(c trail.Change) error {
-	decision := fmt.Sprintf("%-14s", c.Kind)
-	if code := kindColors[c.Kind]; r.env.Color && code != "" {
-		decision = code + decision + "\x1b[0m"
-	}
-	_, err := fmt.Fprintf(r.out, replayRow, decision, output.Cell(c.EventName), output.Cell(c.Account), output.Cell(c.Region), output.Cell(c.Rule),
-		output.Cell(rowResource(c)), output.Cell(rowActor(c.Actor)), output.Printable(c.Reason))
-	return err
+	decision := output.Cell{Text: string(c.Kind), Color: kindColors[c.Kind]}
+	r.rows.Add(decision, c.EventName, c.Account, c.Region, c.Rule, rowResource(c), rowActor(c.Actor), c.Reason)
+	return r.rows.Err()
 }
 
 var kindColors = map[trail.Kind]string{
-	trail.LookAtSecret:  "\x1b[36m",
-	trail.LookAtKey:     "\x1b[34m",
-	trail.KeyLifecycle:  "\x1b[35m",
-	trail.DeniedRead:    "\x1b[33m",
-	trail.AttemptDenied: "\x1b[33m",
-	trail.Tamper:        "\x1b[31m",
-	trail.Ignored:       "\x1b[2m",
+	trail.LookAtSecret:  "36",
+	trail.LookAtKey:     "34",
+	trail.KeyLifecycle:  "35",
+	trail.DeniedRead:    "33",
+	trail.AttemptDenied: "33",
+	trail.Tamper:        "31",
+	trail.Ignored:       "2",
 }
 
 // rowResource drops what account and Region columns say already; a resource elsewhere keeps its ARN.
 func rowResource(c trail.Change) string {
-	id := c.Resource()
-	fields := strings.SplitN(id, ":", 6)
-	if len(fields) == 6 && fields[0] == "arn" && fields[3] == c.Region && fields[4] == c.Account {
-		return strings.TrimPrefix(fields[5], "secret:")
+	at := arn.Of(c.Resource())
+	if at.Resource != "" && at.Region == c.Region && at.Account == c.Account {
+		return strings.TrimPrefix(at.Resource, "secret:")
 	}
-	return id
+	return c.Resource()
 }
 
 // rowActor is the end of the ARN: role/session, user, root. For people of IAM Identity Center the permission set
@@ -193,10 +199,9 @@ func rowActor(a trail.Actor) string {
 	if set := a.PermissionSet(); set != "" {
 		return set + "/" + a.SessionName
 	}
-	arn := a.String()
-	fields := strings.SplitN(arn, ":", 6)
-	if len(fields) < 6 || fields[0] != "arn" {
-		return arn
+	who := arn.Of(a.String()).Resource
+	if who == "" {
+		return a.String() // an account, a service
 	}
-	return strings.TrimPrefix(strings.TrimPrefix(fields[5], "assumed-role/"), "user/")
+	return strings.TrimPrefix(strings.TrimPrefix(who, "assumed-role/"), "user/")
 }

@@ -1,9 +1,7 @@
 package scp
 
 import (
-	"encoding/json"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
@@ -13,24 +11,20 @@ import (
 )
 
 func writeSimulated(env *command.Env, f *simulated) error {
-	w := tabwriter.NewWriter(env.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "CANDIDATE\tQUOTA\tUSED\tOF\tNOTE")
-	for _, l := range f.limits {
-		note := l.Note
-		if l.Exceeded {
-			note = "TOO MANY; " + note
-		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", output.Cell(l.Subject), l.What, l.Value, l.Max, output.Cell(note))
+	if err := writeLimits(env, f.limits); err != nil {
+		return err
 	}
-	fmt.Fprintln(w)
 	if len(f.rows) > 0 {
-		writeRows(w, f.rows)
+		if err := writeRequests(env, f.rows); err != nil {
+			return err
+		}
 	}
 	if f.files > 0 {
-		writeGroups(w, f.tally)
+		if err := writeGroups(env, f.tally); err != nil {
+			return err
+		}
 	}
-	writePassages(w, f.passages)
-	if err := w.Flush(); err != nil {
+	if err := writePassages(env, f.passages); err != nil {
 		return err
 	}
 	if f.files > 0 {
@@ -39,25 +33,46 @@ func writeSimulated(env *command.Env, f *simulated) error {
 	return nil
 }
 
-func writeRows(w *tabwriter.Writer, rows []rowResult) {
-	fmt.Fprintln(w, "REQUEST\tOUTCOME\tEXPECTED\tSTATEMENT\tWHY")
+func writeLimits(env *command.Env, limits []simulate.Limit) error {
+	table := env.Rows("CANDIDATE", "QUOTA", "USED", "OF", "NOTE")
+	for _, l := range limits {
+		note := l.Note
+		if l.Exceeded {
+			note = "TOO MANY; " + note
+		}
+		table.Add(l.Subject, l.What, l.Value, l.Max, note)
+	}
+	return printAndPart(env, table)
+}
+
+// printAndPart prints a table and parts it from the next.
+func printAndPart(env *command.Env, table *output.Rows) error {
+	if err := table.Print(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(env.Stdout)
+	return err
+}
+
+func writeRequests(env *command.Env, rows []rowResult) error {
+	table := env.Rows("REQUEST", "OUTCOME", "EXPECTED", "STATEMENT", "WHY")
 	for _, r := range rows {
 		expected := string(r.Row.Expected)
 		if r.wrong() {
 			expected += " (WRONG)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", output.Cell(r.Row.Name), r.Verdict.Outcome, output.Cell(expected), output.Cell(r.Verdict.Statement), output.Cell(r.Verdict.Decision.Why))
+		table.Add(r.Row.Name, r.Verdict.Outcome, expected, r.Verdict.Statement, r.Verdict.Decision.Why)
 	}
-	fmt.Fprintln(w)
+	return printAndPart(env, table)
 }
 
-func writeGroups(w *tabwriter.Writer, tally *simulate.Tally) {
+func writeGroups(env *command.Env, tally *simulate.Tally) error {
 	groups := tally.Groups()
 	if len(groups) == 0 {
-		fmt.Fprintln(w, "No recorded call would be denied.")
-	} else {
-		fmt.Fprintln(w, "OUTCOME\tCALLS\tSUCCEEDED\tPRINCIPAL\tPIPELINE\tACTION\tSTATEMENT\tEXAMPLE")
+		_, err := fmt.Fprint(env.Text(), "No recorded call would be denied.\n\n")
+		return err
 	}
+	table := env.Rows("OUTCOME", "CALLS", "SUCCEEDED", "PRINCIPAL", "PIPELINE", "ACTION", "STATEMENT", "EXAMPLE")
 	for _, g := range groups {
 		outcome := string(g.Outcome)
 		switch {
@@ -66,30 +81,28 @@ func writeGroups(w *tabwriter.Writer, tally *simulate.Tally) {
 		case g.Expected:
 			outcome += " (expected)"
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", outcome, g.Count, g.Succeeded, output.Cell(g.Principal), output.Cell(g.Pipeline), output.Cell(g.Action),
-			output.Cell(g.Statement), output.Cell(g.Example.Name))
+		table.Add(outcome, g.Count, g.Succeeded, g.Principal, g.Pipeline, g.Action, g.Statement, g.Example.Name)
 	}
-	fmt.Fprintln(w)
+	return printAndPart(env, table)
 }
 
-func writePassages(w *tabwriter.Writer, passages []simulate.Passage) {
-	fmt.Fprintln(w, "WAY AROUND\tIS\tBY\tNOTE")
+func writePassages(env *command.Env, passages []simulate.Passage) error {
+	around, honest := env.Rows("WAY AROUND", "IS", "BY", "NOTE"), env.Rows("HONEST CALL", "IS", "BY", "NOTE")
 	for _, p := range passages {
 		if !p.Probe.Honest {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Probe.Name, openWords[p.Open], output.Cell(p.Statement), output.Cell(p.Probe.Note))
+			around.Add(p.Probe.Name, openWords[p.Open], p.Statement, p.Probe.Note)
+			continue
 		}
-	}
-	fmt.Fprintln(w)
-	fmt.Fprintln(w, "HONEST CALL\tIS\tBY\tNOTE")
-	for _, p := range passages {
-		if p.Probe.Honest {
-			word := map[bool]string{true: "BLOCKED", false: "passes"}[p.Bad()]
-			if p.Open == policy.Unknown {
-				word = "unclear"
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Probe.Name, word, output.Cell(p.Statement), output.Cell(p.Probe.Note))
+		word := map[bool]string{true: "BLOCKED", false: "passes"}[p.Bad()]
+		if p.Open == policy.Unknown {
+			word = "unclear"
 		}
+		honest.Add(p.Probe.Name, word, p.Statement, p.Probe.Note)
 	}
+	if err := printAndPart(env, around); err != nil {
+		return err
+	}
+	return honest.Print()
 }
 
 func tallyLine(f *simulated) string {
@@ -100,7 +113,7 @@ func tallyLine(f *simulated) string {
 			line += fmt.Sprintf(", %d %s", n, o)
 		}
 	}
-	return line + fmt.Sprintf("; %d records are no calls", t.Skipped)
+	return line + "; " + output.Count(t.Skipped, "record is no call", "records are no calls")
 }
 
 type simulatedJSON struct {
@@ -176,7 +189,5 @@ func writeSimulatedJSON(env *command.Env, f *simulated) error {
 			out.Bypasses = append(out.Bypasses, one)
 		}
 	}
-	enc := json.NewEncoder(env.Stdout)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(out)
+	return env.JSON(out)
 }

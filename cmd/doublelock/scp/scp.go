@@ -20,6 +20,8 @@ func New(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scp",
 		Short: "Print the service control policies, and try them before they are attached",
+		Example: `  doublelock scp render
+  doublelock scp simulate --trail trail/`,
 	}
 	cmd.AddCommand(scpRenderCommand(env), scpSimulateCommand(env))
 	return cmd
@@ -33,14 +35,16 @@ func scpRenderCommand(env *command.Env) *cobra.Command {
 		Long: `Render prints the service control policies that doublelock.yaml asks for: name, size, targets and what each
 statement is for. With -o json the documents come with it; with --dir each is written to a file of its own, minified
 as it counts against the quota. A configuration in which no stage asks for SCPs is rendered as if every stage did, and
-the output says so.`,
+the output says so.
+
+Exit codes: 0 fine, 1 an error.`,
 		Example: `  doublelock scp render
   doublelock scp render --config prod.yaml --dir policies/
   doublelock scp render -o json | jq -r '.[0].document'`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runRender(env, config, folder) },
 	}
-	input.ConfigFlag(cmd, &config)
+	input.ConfigFlag(cmd, &config, input.StandIn)
 	cmd.Flags().StringVar(&folder, "dir", "", "write each document to `FOLDER`/NAME.json")
 	_ = cmd.MarkFlagDirname("dir")
 	return cmd
@@ -60,12 +64,12 @@ func runRender(env *command.Env, config, folder string) error {
 			return err
 		}
 	}
-	if env.Format == output.JSON {
+	if env.AsJSON() {
 		return writeSCPsJSON(env, scps)
 	}
 	for _, scp := range scps {
 		targets := strings.Join(scp.Targets, ", ")
-		fmt.Fprintf(env.Stdout, "%s: %s\n  %d of %d characters; attached to %s\n", scp.Name, scp.Description, scp.Characters(), preventive.Quota(), output.Cell(targets))
+		fmt.Fprintf(env.Stdout, "%s: %s\n  %d of %d characters; attached to %s\n", scp.Name, scp.Description, scp.Characters(), preventive.Quota(), output.OrDash(targets))
 		for _, s := range scp.Statements {
 			fmt.Fprintf(env.Stdout, "  %-16s %s\n", s.Sid, s.Why)
 		}
@@ -130,8 +134,5 @@ func writeSCPsJSON(env *command.Env, scps []preventive.SCP) error {
 		}
 		out = append(out, one)
 	}
-	enc := json.NewEncoder(env.Stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(out)
+	return env.IndentedJSON(out)
 }

@@ -13,8 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -62,15 +64,16 @@ Bypasses that stay open are listed and do not change the exit code: some cannot 
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context()) },
 	}
+	output.Tabular(cmd)
 	f := cmd.Flags()
-	input.ConfigFlag(cmd, &s.config)
+	input.ConfigFlag(cmd, &s.config, input.StandIn)
 	f.StringArrayVar(&s.candidates, "candidate", nil, "policy `FILE` to try instead of the configured ones; may be repeated")
 	f.StringArrayVar(&s.trails, "trail", nil, "file or folder of recorded CloudTrail; may be repeated")
 	f.StringArrayVar(&s.requests, "requests", nil, "`FILE` of requests; may be repeated")
 	f.StringArrayVar(&s.allow, "allow", nil, `denial that is meant: "PRINCIPAL" or "PRINCIPAL ACTION", * for any text, or @FILE with one a line`)
-	f.StringVar(&s.management, "management", "", "management `ACCOUNT`, which the policies do not bind (default: the configuration's)")
+	flags.Account(cmd, &s.management, "management", "management `ACCOUNT`, which the policies do not bind (default: the configuration's)")
 	f.StringVarP(&s.snapshot, "snapshot", "s", "", "snapshot `FILE`, to know which keys aliases name")
-	f.IntVar(&s.attached, "attached", 0, "policies of the kind that the target has already (default: the most of any target in the snapshot, else FullAWSAccess alone)")
+	flags.Count(cmd, &s.attached, "attached", "policies of the kind that the target has already (default: the most of any target in the snapshot, else FullAWSAccess alone)")
 	f.BoolVar(&s.alone, "alone", false, "the candidates replace FullAWSAccess: what they do not allow is denied")
 	return cmd
 }
@@ -109,7 +112,7 @@ func (s *simulation) run(ctx context.Context) error {
 		return err
 	}
 	found.passages = trial.Probe(probeAccount, probeRegion)
-	if s.env.Format == output.JSON {
+	if s.env.AsJSON() {
 		err = writeSimulatedJSON(s.env, found)
 	} else {
 		err = writeSimulated(s.env, found)
@@ -200,10 +203,11 @@ func mostAttached(s *inventory.Snapshot) int {
 func aliasesOf(s *inventory.Snapshot) map[string]string {
 	out := map[string]string{}
 	for _, k := range s.Keys {
-		prefix, _, _ := strings.Cut(k.Facts.ARN, ":key/")
+		named := arn.Of(k.Facts.ARN)
 		for _, alias := range k.Facts.Aliases {
 			if k.Facts.Manager == guard.ManagerCustomer {
-				out[prefix+":"+alias] = k.Facts.ARN
+				named.Resource = alias
+				out[named.String()] = k.Facts.ARN
 			}
 		}
 	}
@@ -255,6 +259,9 @@ func (s *simulation) tryRequests(trial *simulate.Trial, found *simulated) error 
 		if err != nil {
 			return err
 		}
+		if len(calls) == 0 {
+			return command.Fail("scp simulate: no requests in %s, so nothing was tried", path)
+		}
 		for i, call := range calls {
 			v := trial.Try(call)
 			found.rows = append(found.rows, rowResult{rows[i], v})
@@ -284,6 +291,9 @@ func (s *simulation) tryTrails(ctx context.Context, trial *simulate.Trial, found
 		}
 	}
 	found.files, found.broken = reader.Files, reader.Unread()
+	if len(s.trails) > 0 && reader.Events == 0 && found.broken == 0 {
+		return input.NoEvents("scp simulate", s.trails)
+	}
 	return nil
 }
 

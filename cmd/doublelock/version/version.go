@@ -1,26 +1,27 @@
 package version
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
-	"github.com/doublelock/doublelock/cmd/doublelock/output"
 )
 
 func New(env *command.Env) *cobra.Command {
 	return &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version, the commit it was built from and the Go release",
+		Use:   "version",
+		Short: "Print the version, the commit it was built from and the Go release",
+		Long: `Version prints which doublelock this is. It asks nobody.
+
+Exit codes: 0 always.`,
 		Example: "  doublelock version -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := buildVersion()
-			if env.Format == output.JSON {
-				return json.NewEncoder(env.Stdout).Encode(v)
+			if env.AsJSON() {
+				return env.JSON(v)
 			}
 			_, err := fmt.Fprintf(env.Stdout, "doublelock %s (commit %s, %s)\n", v.Version, v.Commit, v.Go)
 			return err

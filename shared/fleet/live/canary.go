@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,12 +31,15 @@ func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at Cana
 		maker = secrets.NewWorkloadIn(c, at.Account, at.Region, at.Role)
 	}
 	hub, home := config.Organization.SecurityAccount, config.Regions.Home
-	topic := arn.PartitionOf(home).New("sns", home, hub, settings.TopicOwners).String()
+	topic := config.FallbackTopic()
 	return &fleet.Canary{
 		Account: at.Account, Region: at.Region, Name: fleet.CanaryPrefix + at.ID, Mode: mode,
 		Maker: canaryMaker{maker}, Traces: traces{table.Open(c, settings.HubName), secrets.New(c)}, Pause: 500 * time.Millisecond,
 		Subscribe: func(ctx context.Context) (fleet.Subscriber, error) {
-			queue, err := queues.Subscribe(ctx, c, topic, "doublelock-canary-"+at.ID)
+			if topic == "" {
+				return nil, errors.New("no topic carries the messages of the fallback owner: give it an e-mail address, or a Slack workspace")
+			}
+			queue, err := queues.Subscribe(ctx, c, arn.PartitionOf(home).New("sns", home, hub, topic).String(), "doublelock-canary-"+at.ID)
 			if err != nil {
 				return nil, err
 			}

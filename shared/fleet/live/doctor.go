@@ -25,7 +25,6 @@ import (
 const (
 	forwardDeadLetters  = "doublelock-forward-dlq"
 	allManagementEvents = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
-	organizationsRegion = "us-east-1" // where AWS Organizations writes its events
 	organizationsRule   = "doublelock-tamper-policies"
 )
 
@@ -108,9 +107,9 @@ func expectMembers(h Hub) fleet.Expected {
 			e.Rules = append(e.Rules, expectRule(rule))
 		}
 	}
-	if !slices.Contains(h.Regions, organizationsRegion) && partition == arn.Standard {
+	if region := settings.OrganizationsRegion(h.Home); !slices.Contains(h.Regions, region) {
 		isTheirs := func(r fleet.ExpectedRule) bool { return r.Name == organizationsRule }
-		e.Elsewhere = []fleet.ExpectedLocation{{Account: h.Management, Region: organizationsRegion, Rules: pick(e.Rules, isTheirs)}}
+		e.Elsewhere = []fleet.ExpectedLocation{{Account: h.Management, Region: region, Rules: pick(e.Rules, isTheirs)}}
 	}
 	return e
 }

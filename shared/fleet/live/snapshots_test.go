@@ -20,10 +20,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/localaws"
+	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -170,8 +173,14 @@ func must(t testing.TB, err error) {
 
 func ignore[T any](_ T, err error) error { return err }
 
-// snapshots is how the command line takes one: as somebody of the hub who may enter the accounts.
+// snapshots is how the command line takes one.
 func (w *town) snapshots(change func(*cloud.Options)) *fleet.Snapshots {
+	w.Helper()
+	return live.Snapshots(w.cloud(change), []string{region}, time.Now)
+}
+
+// cloud is AWS as somebody of the hub sees it who may enter the accounts.
+func (w *town) cloud(change func(*cloud.Options)) *cloud.Cloud {
 	w.Helper()
 	login, err := w.aws.Principal(hub, "role/operator/me")
 	must(w, err)
@@ -182,7 +191,7 @@ func (w *town) snapshots(change func(*cloud.Options)) *fleet.Snapshots {
 	}
 	c, err := cloud.Open(w.Context(), o)
 	must(w, err)
-	return live.Snapshots(c, []string{region}, time.Now)
+	return c
 }
 
 func take(ctx context.Context, t testing.TB, s *fleet.Snapshots) inventory.Snapshot {
@@ -332,5 +341,33 @@ func TestKeysOfOtherAccountsAreReadToo(t *testing.T) {
 		if k.Policy == "" || k.PolicyUnread != "" || k.CreatedAt.IsZero() || k.Facts.Tags["team"] != "shop" {
 			t.Errorf("key %+v", k)
 		}
+	}
+}
+
+// Of one who cannot read it can be told which lock refused, from the policies alone.
+func TestWhichLockRefusesAReader(t *testing.T) {
+	w := newTown(t)
+	preflight := live.Migration{Cloud: w.cloud(nil), Table: "doublelock", Bus: "doublelock", Regions: []string{region}, Now: time.Now}.Open().Preflight
+	for name, tt := range map[string]struct {
+		who, account, secret string
+		want                 migration.Lock
+	}{
+		"one who may read it, but not use its key":   {"role/analyst", shop, "shop/db", migration.LockKey},
+		"one who may use the key, but not read it":   {"role/keys", shop, "shop/db", migration.LockSecret},
+		"one whom an SCP forbids to read":            {"role/quarantined", shop, "shop/db", migration.LockSecret},
+		"one whom the key lets through":              {"role/app", shop, "shop/db", migration.LockSecret},
+		"one whose boundary leaves out the key":      {"role/fenced", shop, "shop/db", migration.LockKey},
+		"one of another account, who has no key":     {"role/bystander", data, "shared/token", migration.LockKey},
+		"one who does not exist":                     {"role/nobody", shop, "shop/db", migration.LockUnknown},
+		"one of an account that nobody has heard of": {"role/app", "123123123123", "shop/db", migration.LockSecret},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := secrets.New(w.cloud(nil)).Describe(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: w.secrets[tt.secret]})
+			must(t, err)
+			got, err := preflight.Refusing(t.Context(), s, "arn:aws:iam::"+tt.account+":"+tt.who)
+			if err != nil || got != tt.want {
+				t.Errorf("%q, %v, want %q", got, err, tt.want)
+			}
+		})
 	}
 }

@@ -33,7 +33,7 @@ func makers() map[string]maker {
 	all := map[string]maker{}
 	for _, some := range []map[string]maker{
 		queueMakers(), topicMakers(), busMakers(), keyMakers(), identityMakers(), tableMakers(), functionMakers(),
-		secretMakers(), organizationMakers(), stackSetMakers(),
+		organizationMakers(), stackSetMakers(),
 	} {
 		maps.Copy(all, some)
 	}
@@ -238,11 +238,11 @@ func answer(out map[string]any, path string) string {
 
 // inertTypes are noted and create nothing: the local run does not have their services.
 var inertTypes = []string{
-	"AWS::ApplicationInsights::Application", "AWS::CDK::Metadata", "AWS::Chatbot::SlackChannelConfiguration",
-	"AWS::CloudFormation::WaitConditionHandle", "AWS::CloudTrail::Trail", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm",
-	"AWS::CloudWatch::Dashboard", "AWS::Events::ApiDestination", "AWS::Events::Archive", "AWS::Events::Connection",
-	"AWS::Lambda::EventInvokeConfig", "AWS::Logs::LogGroup", "AWS::Logs::MetricFilter", "AWS::Logs::ResourcePolicy",
-	"AWS::Scheduler::Schedule", "AWS::Scheduler::ScheduleGroup", "AWS::SSM::Document", "AWS::SSM::Parameter",
+	"AWS::CDK::Metadata", "AWS::Chatbot::SlackChannelConfiguration",
+	"AWS::CloudTrail::Trail", "AWS::CloudWatch::Alarm",
+	"AWS::CloudWatch::Dashboard", "AWS::Events::ApiDestination", "AWS::Events::Connection",
+	"AWS::Logs::LogGroup",
+	"AWS::Scheduler::Schedule", "AWS::SSM::Document", "AWS::SSM::Parameter",
 }
 
 // makeInert notes a resource. Its id is the name that the template gives it.

@@ -5,7 +5,7 @@ import (
 )
 
 func tableMakers() map[string]maker {
-	return map[string]maker{"AWS::DynamoDB::Table": makeTable, "AWS::DynamoDB::GlobalTable": makeTable}
+	return map[string]maker{"AWS::DynamoDB::GlobalTable": makeTable}
 }
 
 type tableProperties struct {
@@ -68,7 +68,7 @@ func makeTable(_ context.Context, c *creation) (made, error) {
 func functionMakers() map[string]maker {
 	return map[string]maker{
 		"AWS::Lambda::Function": makeFunction, "AWS::Lambda::EventSourceMapping": makeEventSource,
-		"AWS::Lambda::Permission": makePermission, "AWS::Lambda::Version": makeVersion, "AWS::Lambda::Alias": makeFunctionAlias,
+		"AWS::Lambda::Permission": makePermission,
 	}
 }
 
@@ -181,39 +181,4 @@ func makePermission(_ context.Context, c *creation) (made, error) {
 	}
 	c.onRemoval("lambda", "RemovePermission", map[string]any{"FunctionName": p.FunctionName, "StatementId": id})
 	return made{id: id, attributes: map[string]any{"Id": id}}, nil
-}
-
-func makeVersion(_ context.Context, c *creation) (made, error) {
-	var p struct {
-		FunctionName, Description, CodeSha256 string
-		ProvisionedConcurrencyConfig          ignored
-	}
-	if err := c.into(&p); err != nil {
-		return made{}, err
-	}
-	out, err := c.call("lambda", "PublishVersion", map[string]any{"FunctionName": p.FunctionName, "Description": p.Description})
-	if err != nil {
-		return made{}, err
-	}
-	arn := answer(out, "FunctionArn")
-	return made{id: arn, attributes: map[string]any{"FunctionArn": arn, "Version": answer(out, "Version")}}, nil
-}
-
-func makeFunctionAlias(_ context.Context, c *creation) (made, error) {
-	var p struct {
-		FunctionName, FunctionVersion, Name, Description string
-		ProvisionedConcurrencyConfig                     ignored
-	}
-	if err := c.into(&p); err != nil {
-		return made{}, err
-	}
-	out, err := c.call("lambda", "CreateAlias", map[string]any{
-		"FunctionName": p.FunctionName, "FunctionVersion": p.FunctionVersion, "Name": p.Name, "Description": p.Description,
-	})
-	if err != nil {
-		return made{}, err
-	}
-	c.onRemoval("lambda", "DeleteAlias", map[string]any{"FunctionName": p.FunctionName, "Name": p.Name})
-	arn := answer(out, "AliasArn")
-	return made{id: arn, attributes: map[string]any{"AliasArn": arn}}, nil
 }

@@ -2,9 +2,6 @@ package cloudformation
 
 import (
 	"context"
-	"encoding/json"
-
-	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
 func keyMakers() map[string]maker {
@@ -79,71 +76,4 @@ func makeAlias(_ context.Context, c *creation) (made, error) {
 	}
 	c.onRemoval("kms", "DeleteAlias", map[string]any{"AliasName": p.AliasName})
 	return made{id: p.AliasName, attributes: map[string]any{"AliasName": p.AliasName}}, nil
-}
-
-func secretMakers() map[string]maker {
-	return map[string]maker{"AWS::SecretsManager::Secret": makeSecret}
-}
-
-type generateSecret struct {
-	SecretStringTemplate, GenerateStringKey, ExcludeCharacters                           string
-	PasswordLength                                                                       number
-	ExcludeLowercase, ExcludeNumbers, ExcludePunctuation, ExcludeUppercase, IncludeSpace truth
-	RequireEachIncludedType                                                              truth
-}
-
-func makeSecret(_ context.Context, c *creation) (made, error) {
-	var p struct {
-		Name, Description, KmsKeyId, SecretString string //nolint:revive // AWS's own names
-		GenerateSecretString                      *generateSecret
-		ReplicaRegions                            []struct{ Region, KmsKeyId string } //nolint:revive // AWS's own names
-		Tags                                      []tag
-	}
-	if err := c.into(&p); err != nil {
-		return made{}, err
-	}
-	value, err := c.secretValue(p.SecretString, p.GenerateSecretString)
-	if err != nil {
-		return made{}, err
-	}
-	in := map[string]any{"Name": c.nameOr(p.Name, 255), "Tags": p.Tags}
-	for key, text := range map[string]string{"Description": p.Description, "KmsKeyId": p.KmsKeyId, "SecretString": value} {
-		if text != "" {
-			in[key] = text
-		}
-	}
-	if len(p.ReplicaRegions) > 0 {
-		in["AddReplicaRegions"] = p.ReplicaRegions
-	}
-	out, err := c.call("secretsmanager", "CreateSecret", in)
-	if err != nil {
-		return made{}, err
-	}
-	arn := answer(out, "ARN")
-	c.onRemoval("secretsmanager", "DeleteSecret", map[string]any{"SecretId": arn, "ForceDeleteWithoutRecovery": true})
-	return made{id: arn, attributes: map[string]any{"Id": arn}}, nil
-}
-
-// secretValue is the value that was given, or a made-up one; an empty generator makes a plain password.
-func (c *creation) secretValue(given string, generate *generateSecret) (string, error) {
-	if generate == nil {
-		return given, nil
-	}
-	length := generate.PasswordLength
-	if length <= 0 {
-		length = 32
-	}
-	c.aws.Lock()
-	password := c.aws.Letters(int(length), core.MixedAlnum)
-	c.aws.Unlock()
-	if generate.GenerateStringKey == "" {
-		return password, nil
-	}
-	fields := map[string]any{}
-	if err := json.Unmarshal([]byte(generate.SecretStringTemplate), &fields); err != nil {
-		return "", wrong("GenerateSecretString.SecretStringTemplate", err)
-	}
-	fields[generate.GenerateStringKey] = password
-	raw, err := json.Marshal(fields)
-	return string(raw), err
 }

@@ -32,14 +32,13 @@ func (a attributes) truth(name string, value *truth) {
 }
 
 type queueProperties struct {
-	QueueName                                                  string
-	DelaySeconds, VisibilityTimeout, MessageRetentionPeriod    *number
-	MaximumMessageSize, ReceiveMessageWaitTimeSeconds          *number
-	KmsDataKeyReusePeriodSeconds                               *number
-	KmsMasterKeyId, RedrivePolicy, RedriveAllowPolicy          jsonText //nolint:revive // AWS's own names
-	SqsManagedSseEnabled, FifoQueue, ContentBasedDeduplication *truth
-	DeduplicationScope, FifoThroughputLimit                    jsonText
-	Tags                                                       ignored
+	QueueName                                               string
+	DelaySeconds, VisibilityTimeout, MessageRetentionPeriod *number
+	MaximumMessageSize, ReceiveMessageWaitTimeSeconds       *number
+	KmsDataKeyReusePeriodSeconds                            *number
+	KmsMasterKeyId, RedrivePolicy, RedriveAllowPolicy       jsonText //nolint:revive // AWS's own names
+	SqsManagedSseEnabled                                    *truth
+	Tags                                                    ignored
 }
 
 func makeQueue(_ context.Context, c *creation) (made, error) {
@@ -57,11 +56,7 @@ func makeQueue(_ context.Context, c *creation) (made, error) {
 	set.text("KmsMasterKeyId", p.KmsMasterKeyId)
 	set.text("RedrivePolicy", p.RedrivePolicy)
 	set.text("RedriveAllowPolicy", p.RedriveAllowPolicy)
-	set.text("DeduplicationScope", p.DeduplicationScope)
-	set.text("FifoThroughputLimit", p.FifoThroughputLimit)
 	set.truth("SqsManagedSseEnabled", p.SqsManagedSseEnabled)
-	set.truth("FifoQueue", p.FifoQueue)
-	set.truth("ContentBasedDeduplication", p.ContentBasedDeduplication)
 	name := c.nameOr(p.QueueName, 80)
 	out, err := c.call("sqs", "CreateQueue", map[string]any{"QueueName": name, "Attributes": set})
 	if err != nil {
@@ -103,7 +98,6 @@ func makeTopic(_ context.Context, c *creation) (made, error) {
 		TopicName                       string
 		DisplayName, KmsMasterKeyId     jsonText //nolint:revive // AWS's own names
 		SignatureVersion, TracingConfig jsonText
-		FifoTopic                       *truth
 		Subscription                    []struct{ Protocol, Endpoint string }
 		Tags                            ignored
 	}
@@ -115,7 +109,6 @@ func makeTopic(_ context.Context, c *creation) (made, error) {
 	set.text("KmsMasterKeyId", p.KmsMasterKeyId)
 	set.text("SignatureVersion", p.SignatureVersion)
 	set.text("TracingConfig", p.TracingConfig)
-	set.truth("FifoTopic", p.FifoTopic)
 	name := c.nameOr(p.TopicName, 256)
 	out, err := c.call("sns", "CreateTopic", map[string]any{"Name": name, "Attributes": set})
 	if err != nil {
@@ -271,15 +264,14 @@ func (c *creation) busPolicyWith(p busPolicyProperties) (string, error) {
 }
 
 type ruleTarget struct {
-	Arn              string                           `json:",omitempty"` //nolint:revive // AWS's own names
-	Id               string                           `json:",omitempty"` //nolint:revive // AWS's own names
-	RoleArn          string                           `json:",omitempty"` //nolint:revive // AWS's own names
-	Input            string                           `json:",omitempty"`
-	InputPath        string                           `json:",omitempty"`
-	InputTransformer *ruleTransformer                 `json:",omitempty"`
-	DeadLetterConfig *struct{ Arn string }            `json:",omitempty"`
-	RetryPolicy      *ruleRetry                       `json:",omitempty"`
-	SqsParameters    *struct{ MessageGroupId string } `json:",omitempty"` //nolint:revive // AWS's own names
+	Arn              string                `json:",omitempty"` //nolint:revive // AWS's own names
+	Id               string                `json:",omitempty"` //nolint:revive // AWS's own names
+	RoleArn          string                `json:",omitempty"` //nolint:revive // AWS's own names
+	Input            string                `json:",omitempty"`
+	InputPath        string                `json:",omitempty"`
+	InputTransformer *ruleTransformer      `json:",omitempty"`
+	DeadLetterConfig *struct{ Arn string } `json:",omitempty"`
+	RetryPolicy      *ruleRetry            `json:",omitempty"`
 }
 
 type ruleTransformer struct {

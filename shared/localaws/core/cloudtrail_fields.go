@@ -9,20 +9,17 @@ import (
 
 // dataEvents are calls that leave no management event.
 var dataEvents = map[string]bool{
-	"sqs:SendMessage": true, "sqs:SendMessageBatch": true, "sqs:ReceiveMessage": true, "sqs:DeleteMessage": true,
-	"sqs:DeleteMessageBatch": true, "sqs:ChangeMessageVisibility": true, "sqs:ChangeMessageVisibilityBatch": true,
-	"sns:Publish": true, "sns:PublishBatch": true, "events:PutEvents": true, "lambda:Invoke": true,
-	"dynamodb:GetItem": true, "dynamodb:PutItem": true, "dynamodb:UpdateItem": true, "dynamodb:DeleteItem": true,
-	"dynamodb:Query": true, "dynamodb:Scan": true, "dynamodb:BatchGetItem": true, "dynamodb:BatchWriteItem": true,
-	"dynamodb:TransactWriteItems": true, "dynamodb:TransactGetItems": true,
-}
+	"sqs:SendMessage": true, "sqs:ReceiveMessage": true, "sqs:DeleteMessage": true,
+	"sns:Publish": true, "events:PutEvents": true, "lambda:Invoke": true,
+	"dynamodb:GetItem": true, "dynamodb:PutItem": true, "dynamodb:DeleteItem": true,
+	"dynamodb:Query": true, "dynamodb:Scan": true}
 
 func isDataEvent(service, operation string) bool { return dataEvents[service+":"+operation] }
 
 // readOnlyCalls are read-only by CloudTrail's book though their names do not say so.
 var readOnlyCalls = map[string]bool{
-	"kms:Encrypt": true, "kms:Decrypt": true, "kms:ReEncrypt": true, "kms:GenerateDataKey": true,
-	"kms:GenerateDataKeyWithoutPlaintext": true, "sts:AssumeRole": true,
+	"kms:Encrypt": true, "kms:Decrypt": true, "kms:GenerateDataKey": true,
+	"sts:AssumeRole": true,
 }
 
 func isReadOnly(service, operation string) bool {

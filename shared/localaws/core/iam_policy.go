@@ -11,11 +11,8 @@ import (
 
 func iamPolicyOperations() map[string]Operation {
 	return map[string]Operation{
-		"CreatePolicy":        createManagedPolicy,
-		"CreatePolicyVersion": createManagedPolicyVersion,
-		"GetPolicy":           getManagedPolicy,
-		"GetPolicyVersion":    getManagedPolicyVersion,
-		"DeletePolicy":        deleteManagedPolicy,
+		"CreatePolicy": createManagedPolicy,
+		"DeletePolicy": deleteManagedPolicy,
 	}
 }
 
@@ -30,24 +27,6 @@ func putInline(kind string) Operation {
 		}
 		found.inline[c.Form.Get("PolicyName")] = c.Form.Get("PolicyDocument")
 		return nil, nil
-	}
-}
-
-func getInline(kind string) Operation {
-	return func(c *Call) (any, error) {
-		found, err := c.identity(kind, c.Form.Get(nameField(kind)))
-		if err != nil {
-			return nil, err
-		}
-		name := c.Form.Get("PolicyName")
-		document, ok := found.inline[name]
-		if !ok {
-			return nil, NoSuchEntity("The " + kind + " policy with name " + name + " cannot be found.")
-		}
-		if kind == "user" {
-			return struct{ UserName, PolicyName, PolicyDocument string }{found.name, name, escape(document)}, nil
-		}
-		return struct{ RoleName, PolicyName, PolicyDocument string }{found.name, name, escape(document)}, nil
 	}
 }
 
@@ -121,19 +100,6 @@ func attachedOf(of *Identity) []attachedXML {
 	return out
 }
 
-func listAttached(kind string) Operation {
-	return func(c *Call) (any, error) {
-		found, err := c.identity(kind, c.Form.Get(nameField(kind)))
-		if err != nil {
-			return nil, err
-		}
-		return struct {
-			IsTruncated      bool
-			AttachedPolicies []attachedXML `xml:"AttachedPolicies>member"`
-		}{AttachedPolicies: attachedOf(found)}, nil
-	}
-}
-
 func putBoundary(kind string) Operation {
 	return func(c *Call) (any, error) {
 		found, err := c.identity(kind, c.Form.Get(nameField(kind)))
@@ -145,17 +111,6 @@ func putBoundary(kind string) Operation {
 			return nil, NoSuchEntity("Scope ARN: " + asked + " does not exist or is not attachable.")
 		}
 		found.boundary = asked
-		return nil, nil
-	}
-}
-
-func deleteBoundary(kind string) Operation {
-	return func(c *Call) (any, error) {
-		found, err := c.identity(kind, c.Form.Get(nameField(kind)))
-		if err != nil {
-			return nil, err
-		}
-		found.boundary = ""
 		return nil, nil
 	}
 }
@@ -205,36 +160,6 @@ type policyVersionXML struct {
 
 func showVersion(p *managedPolicy) policyVersionXML {
 	return policyVersionXML{Document: escape(p.document), VersionId: "v" + strconv.Itoa(p.version), CreateDate: ISO(p.created), IsDefaultVersion: true}
-}
-
-// createManagedPolicyVersion replaces the document: versions that are not the default one are never read here.
-func createManagedPolicyVersion(c *Call) (any, error) {
-	found, err := c.managedPolicy()
-	if err != nil {
-		return nil, err
-	}
-	if err := CheckDocument(c.Form.Get("PolicyDocument")); err != nil {
-		return nil, err
-	}
-	found.document = c.Form.Get("PolicyDocument")
-	found.version++
-	return struct{ PolicyVersion policyVersionXML }{showVersion(found)}, nil
-}
-
-func getManagedPolicy(c *Call) (any, error) {
-	found, err := c.managedPolicy()
-	if err != nil {
-		return nil, err
-	}
-	return struct{ Policy policyXML }{showPolicy(found)}, nil
-}
-
-func getManagedPolicyVersion(c *Call) (any, error) {
-	found, err := c.managedPolicy()
-	if err != nil {
-		return nil, err
-	}
-	return struct{ PolicyVersion policyVersionXML }{showVersion(found)}, nil
 }
 
 func deleteManagedPolicy(c *Call) (any, error) {

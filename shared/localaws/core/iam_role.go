@@ -32,22 +32,17 @@ func showRole(r *Identity) roleXML {
 
 func iamRoleOperations() map[string]Operation {
 	return map[string]Operation{
-		"CreateRole":                    createRole,
-		"GetRole":                       getRole,
-		"ListRoles":                     listRoles,
-		"DeleteRole":                    deleteIdentity("role"),
-		"UpdateAssumeRolePolicy":        updateAssumeRolePolicy,
-		"TagRole":                       tagRole,
-		"PutRolePolicy":                 putInline("role"),
-		"GetRolePolicy":                 getInline("role"),
-		"DeleteRolePolicy":              deleteInline("role"),
-		"ListRolePolicies":              listInline("role"),
-		"AttachRolePolicy":              attach("role"),
-		"DetachRolePolicy":              detach("role"),
-		"ListAttachedRolePolicies":      listAttached("role"),
-		"PutRolePermissionsBoundary":    putBoundary("role"),
-		"DeleteRolePermissionsBoundary": deleteBoundary("role"),
-		"ListRoleTags":                  listRoleTags,
+		"CreateRole":                 createRole,
+		"GetRole":                    getRole,
+		"ListRoles":                  listRoles,
+		"DeleteRole":                 deleteIdentity("role"),
+		"TagRole":                    tagRole,
+		"PutRolePolicy":              putInline("role"),
+		"DeleteRolePolicy":           deleteInline("role"),
+		"ListRolePolicies":           listInline("role"),
+		"AttachRolePolicy":           attach("role"),
+		"DetachRolePolicy":           detach("role"),
+		"PutRolePermissionsBoundary": putBoundary("role"),
 	}
 }
 
@@ -98,18 +93,6 @@ func listRoles(c *Call) (any, error) {
 	return out, nil
 }
 
-func updateAssumeRolePolicy(c *Call) (any, error) {
-	found, err := c.identity("role", c.Form.Get("RoleName"))
-	if err != nil {
-		return nil, err
-	}
-	if err := CheckDocument(c.Form.Get("PolicyDocument")); err != nil {
-		return nil, err
-	}
-	found.Trust = c.Form.Get("PolicyDocument")
-	return nil, nil
-}
-
 func tagRole(c *Call) (any, error) {
 	var in struct {
 		RoleName string
@@ -124,15 +107,4 @@ func tagRole(c *Call) (any, error) {
 	}
 	maps.Copy(found.tags, tagMap(in.Tags))
 	return nil, nil
-}
-
-func listRoleTags(c *Call) (any, error) {
-	found, err := c.identity("role", c.Form.Get("RoleName"))
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		IsTruncated bool
-		Tags        []tagXML `xml:"Tags>member"`
-	}{Tags: tagsXML(found.tags)}, nil
 }

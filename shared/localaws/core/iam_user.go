@@ -1,9 +1,7 @@
 package core
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 )
 
 type userXML struct {
@@ -20,20 +18,10 @@ func showUser(u *Identity) userXML {
 
 func iamUserOperations() map[string]Operation {
 	return map[string]Operation{
-		"CreateUser":                    createUser,
-		"GetUser":                       getUser,
-		"ListUsers":                     listUsers,
-		"DeleteUser":                    deleteIdentity("user"),
-		"PutUserPolicy":                 putInline("user"),
-		"GetUserPolicy":                 getInline("user"),
-		"DeleteUserPolicy":              deleteInline("user"),
-		"ListUserPolicies":              listInline("user"),
-		"AttachUserPolicy":              attach("user"),
-		"DetachUserPolicy":              detach("user"),
-		"ListAttachedUserPolicies":      listAttached("user"),
-		"PutUserPermissionsBoundary":    putBoundary("user"),
-		"DeleteUserPermissionsBoundary": deleteBoundary("user"),
-		"CreateAccessKey":               createAccessKey,
+		"CreateUser":                 createUser,
+		"PutUserPolicy":              putInline("user"),
+		"AttachUserPolicy":           attach("user"),
+		"PutUserPermissionsBoundary": putBoundary("user"),
 	}
 }
 
@@ -53,38 +41,6 @@ func createUser(c *Call) (any, error) {
 	made.boundary, made.tags = in.PermissionsBoundary, tagMap(in.Tags)
 	users[in.UserName] = made
 	return struct{ User userXML }{showUser(made)}, nil
-}
-
-func getUser(c *Call) (any, error) {
-	found, err := c.identity("user", c.Form.Get("UserName"))
-	if err != nil {
-		return nil, err
-	}
-	return struct{ User userXML }{showUser(found)}, nil
-}
-
-func listUsers(c *Call) (any, error) {
-	users := c.AWS.account(c.Account).users
-	var out struct {
-		IsTruncated bool
-		Users       []userXML `xml:"Users>member"`
-	}
-	for _, name := range slices.Sorted(maps.Keys(users)) {
-		out.Users = append(out.Users, showUser(users[name]))
-	}
-	return out, nil
-}
-
-func createAccessKey(c *Call) (any, error) {
-	found, err := c.identity("user", c.Form.Get("UserName"))
-	if err != nil {
-		return nil, err
-	}
-	made := c.AWS.Issue(userCaller(c.Account, found), "")
-	type accessKey struct {
-		UserName, AccessKeyId, Status, SecretAccessKey, CreateDate string
-	}
-	return struct{ AccessKey accessKey }{accessKey{found.name, made.AccessKeyID, "Active", made.secret, ISO(c.Now)}}, nil
 }
 
 func deleteIdentity(kind string) Operation {

@@ -29,7 +29,6 @@ type organization struct {
 	attached   map[string][]string // target (root, OU, account) → policy ids
 	disabled   map[string]bool     // policy types switched off
 	delegates  map[string][]string // account → service principals
-	services   []string            // trusted access
 
 	paths map[string][][]*policy.Document // SCPs by account, level by level from the root; a cache
 	texts map[string][]string             // path by account; a cache

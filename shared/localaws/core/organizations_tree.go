@@ -8,24 +8,16 @@ import (
 
 func orgTreeOperations() map[string]Operation {
 	return map[string]Operation{
-		"DescribeOrganization":                describeOrganization,
-		"ListRoots":                           listRoots,
-		"ListAccounts":                        listAccounts,
-		"DescribeAccount":                     describeAccount,
-		"ListParents":                         listParents,
-		"ListChildren":                        listChildren,
-		"ListOrganizationalUnitsForParent":    listUnits,
-		"ListAccountsForParent":               listAccountsForParent,
-		"DescribeOrganizationalUnit":          describeUnit,
-		"CreateOrganizationalUnit":            createUnit,
-		"MoveAccount":                         moveAccount,
-		"ListDelegatedAdministrators":         listDelegates,
-		"RegisterDelegatedAdministrator":      registerDelegate,
-		"EnableAWSServiceAccess":              enableServiceAccess,
-		"ListAWSServiceAccessForOrganization": listServiceAccess,
-		"ListTagsForResource":                 func(*Call) (any, error) { return Reply{"Tags": []any{}}, nil },
-		"DescribeCreateAccountStatus":         describeCreateAccountStatus,
-		"CreateAccount":                       createAccount,
+		"DescribeOrganization":             describeOrganization,
+		"ListRoots":                        listRoots,
+		"ListAccounts":                     listAccounts,
+		"ListOrganizationalUnitsForParent": listUnits,
+		"ListAccountsForParent":            listAccountsForParent,
+		"CreateOrganizationalUnit":         createUnit,
+		"MoveAccount":                      moveAccount,
+		"RegisterDelegatedAdministrator":   registerDelegate,
+		"DescribeCreateAccountStatus":      describeCreateAccountStatus,
+		"CreateAccount":                    createAccount,
 	}
 }
 
@@ -96,18 +88,6 @@ func (c *Call) orgTarget() (orgTarget, error) {
 	return in, err
 }
 
-func describeAccount(c *Call) (any, error) {
-	in, err := c.orgTarget()
-	if err != nil {
-		return nil, err
-	}
-	found, ok := c.AWS.organization.members[in.AccountId]
-	if !ok {
-		return nil, &Error{Code: "AccountNotFoundException", Message: "You specified an account that doesn't exist."}
-	}
-	return Reply{"Account": c.AWS.organization.showAccount(found)}, nil
-}
-
 func (o *organization) typeOf(id string) string {
 	switch {
 	case id == o.rootID:
@@ -117,24 +97,6 @@ func (o *organization) typeOf(id string) string {
 	default:
 		return "ACCOUNT"
 	}
-}
-
-func listParents(c *Call) (any, error) {
-	in, err := c.orgTarget()
-	if err != nil {
-		return nil, err
-	}
-	o := c.AWS.organization
-	var parent string
-	switch {
-	case o.members[in.ChildId] != nil:
-		parent = o.members[in.ChildId].parent
-	case o.units[in.ChildId] != nil && in.ChildId != o.rootID:
-		parent = o.units[in.ChildId].parent
-	default:
-		return nil, &Error{Code: "ChildNotFoundException", Message: "You specified a child that doesn't exist."}
-	}
-	return Reply{"Parents": []any{Reply{"Id": parent, "Type": o.typeOf(parent)}}}, nil
 }
 
 func parentNotFound() error {
@@ -160,27 +122,6 @@ func (o *organization) accountsUnder(parent string) []*member {
 		}
 	}
 	return out
-}
-
-func listChildren(c *Call) (any, error) {
-	in, err := c.orgTarget()
-	if err != nil {
-		return nil, err
-	}
-	o, items := c.AWS.organization, []any{}
-	if o.units[in.ParentId] == nil {
-		return nil, parentNotFound()
-	}
-	if in.ChildType == "ACCOUNT" {
-		for _, m := range o.accountsUnder(in.ParentId) {
-			items = append(items, Reply{"Id": m.id, "Type": "ACCOUNT"})
-		}
-	} else {
-		for _, u := range o.unitsUnder(in.ParentId) {
-			items = append(items, Reply{"Id": u.id, "Type": "ORGANIZATIONAL_UNIT"})
-		}
-	}
-	return orgPage(c, "Children", items)
 }
 
 func listUnits(c *Call) (any, error) {
@@ -211,18 +152,6 @@ func listAccountsForParent(c *Call) (any, error) {
 		items = append(items, o.showAccount(m))
 	}
 	return orgPage(c, "Accounts", items)
-}
-
-func describeUnit(c *Call) (any, error) {
-	in, err := c.orgTarget()
-	if err != nil {
-		return nil, err
-	}
-	found, ok := c.AWS.organization.units[in.OrganizationalUnitId]
-	if !ok {
-		return nil, &Error{Code: "OrganizationalUnitNotFoundException", Message: "You specified an organizational unit that doesn't exist."}
-	}
-	return Reply{"OrganizationalUnit": c.AWS.organization.showUnit(found)}, nil
 }
 
 func createUnit(c *Call) (any, error) {
@@ -329,38 +258,4 @@ func registerDelegate(c *Call) (any, error) {
 	}
 	o.delegates[in.AccountId] = append(o.delegates[in.AccountId], in.ServicePrincipal)
 	return nil, nil
-}
-
-func listDelegates(c *Call) (any, error) {
-	var in delegation
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	o, items := c.AWS.organization, []any{}
-	for _, id := range slices.Sorted(maps.Keys(o.delegates)) {
-		if in.ServicePrincipal == "" || slices.Contains(o.delegates[id], in.ServicePrincipal) {
-			items = append(items, o.showAccount(o.members[id]))
-		}
-	}
-	return orgPage(c, "DelegatedAdministrators", items)
-}
-
-func enableServiceAccess(c *Call) (any, error) {
-	var in delegation
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	o := c.AWS.organization
-	if !slices.Contains(o.services, in.ServicePrincipal) {
-		o.services = append(o.services, in.ServicePrincipal)
-	}
-	return nil, nil
-}
-
-func listServiceAccess(c *Call) (any, error) {
-	items := []any{}
-	for _, name := range c.AWS.organization.services {
-		items = append(items, Reply{"ServicePrincipal": name})
-	}
-	return orgPage(c, "EnabledServicePrincipals", items)
 }

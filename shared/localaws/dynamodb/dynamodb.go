@@ -25,16 +25,11 @@ func tablesAt(a *core.AWS, at core.Location) *store { return core.Regional(a, at
 
 func operations() map[string]core.Operation {
 	all := map[string]core.Operation{
-		"PutItem":            onTable(putItem),
-		"GetItem":            onTable(getItem),
-		"UpdateItem":         onTable(updateItem),
-		"DeleteItem":         onTable(deleteItem),
-		"Query":              onTable(queryTable),
-		"Scan":               onTable(scanTable),
-		"BatchGetItem":       batchGetItem,
-		"BatchWriteItem":     batchWriteItem,
-		"TransactWriteItems": transactWriteItems,
-		"TransactGetItems":   transactGetItems,
+		"PutItem":    onTable(putItem),
+		"GetItem":    onTable(getItem),
+		"DeleteItem": onTable(deleteItem),
+		"Query":      onTable(queryTable),
+		"Scan":       onTable(scanTable),
 	}
 	maps.Copy(all, dynamoTableOperations())
 	return all

@@ -113,83 +113,6 @@ func TestExpressionsAreRefused(t *testing.T) {
 	}
 }
 
-func TestUpdates(t *testing.T) {
-	for sentence, c := range map[string]struct{ before, update, want string }{
-		"SET makes and replaces":                                {`{"a":{"S":"x"}}`, "SET a = :5, b = :h", `{"a":{"N":"5"},"b":{"S":"hello"}}`},
-		"SET sees the item as it was":                           {`{"a":{"N":"1"},"b":{"N":"2"}}`, "SET a = b, b = a", `{"a":{"N":"2"},"b":{"N":"1"}}`},
-		"SET adds and subtracts":                                {`{"a":{"N":"1"}}`, "SET b = a + :5, c = :9 - :4", `{"a":{"N":"1"},"b":{"N":"6"},"c":{"N":"5"}}`},
-		"numbers stay exact":                                    {`{"a":{"N":"0.1"}}`, "SET a = a + :5", `{"a":{"N":"5.1"}}`},
-		"if_not_exists takes what is there":                     {`{"a":{"N":"1"}}`, "SET a = if_not_exists(a, :5), b = if_not_exists(b, :5) + :4", `{"a":{"N":"1"},"b":{"N":"9"}}`},
-		"list_append puts lists together":                       {`{"l":{"L":[{"S":"a"}]}}`, "SET l = list_append(l, :list), m = list_append(:list, l)", `{"l":{"L":[{"S":"a"},{"S":"z"}]},"m":{"L":[{"S":"z"},{"S":"a"}]}}`},
-		"SET inside maps and lists":                             {`{"m1":{"M":{"in":{"S":"a"}}},"l":{"L":[{"M":{"x":{"N":"1"}}}]}}`, "SET m1.more = :5, l[0].x = :4, l[7] = :9", `{"m1":{"M":{"in":{"S":"a"},"more":{"N":"5"}}},"l":{"L":[{"M":{"x":{"N":"4"}}},{"N":"9"}]}}`},
-		"what is beyond the end of a list is appended in order": {`{"l":{"L":[]}}`, "SET l[9] = :9, l[5] = :5", `{"l":{"L":[{"N":"5"},{"N":"9"}]}}`},
-		"REMOVE takes attributes and elements":                  {`{"a":{"S":"x"},"b":{"S":"y"},"l":{"L":[{"N":"0"},{"N":"1"},{"N":"2"}]}}`, "REMOVE a, l[0], l[1], gone", `{"b":{"S":"y"},"l":{"L":[{"N":"2"}]}}`},
-		"REMOVE means the list as it was":                       {`{"l":{"L":[{"N":"0"},{"M":{"x":{"N":"1"},"y":{"N":"1"}}}]}}`, "REMOVE l[0], l[1].x", `{"l":{"L":[{"M":{"y":{"N":"1"}}}]}}`},
-		"ADD counts from nothing":                               {`{"a":{"N":"1"}}`, "ADD a :5, b :4", `{"a":{"N":"6"},"b":{"N":"4"}}`},
-		"ADD and DELETE on sets":                                {`{"s":{"SS":["a","b"]},"t":{"SS":["x","y"]}}`, "ADD s :xy, fresh :xy DELETE t :x1, nix :xy", `{"s":{"SS":["a","b","x","y"]},"fresh":{"SS":["x","y"]},"t":{"SS":["y"]}}`},
-		"a set that becomes empty goes":                         {`{"t":{"SS":["x"]}}`, "DELETE t :xy", `{}`},
-		"all sections in one, in any case":                      {`{"a":{"N":"1"},"b":{"N":"1"}}`, "set c = :5 remove b add a :4", `{"a":{"N":"5"},"c":{"N":"5"}}`},
-	} {
-		t.Run(sentence, func(t *testing.T) {
-			got, err := applyUpdate(t, c.before, c.update)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := readItem(t, c.want)
-			if diff := cmp.Diff(want, got, cmp.AllowUnexported(value{})); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
-func applyUpdate(t testing.TB, before, text string) (item, error) {
-	t.Helper()
-	values := readItem(t, sampleValues)
-	values[":list"] = value{kind: "L", l: []value{{kind: "S", text: "z"}}}
-	values[":x1"] = value{kind: "SS", set: []string{"x"}}
-	u, err := parseExpression("UpdateExpression", text, newPlaceholders(map[string]string{"#n": "n"}, values), parseUpdate)
-	if err != nil {
-		return nil, err
-	}
-	old := readItem(t, before)
-	copied := readItem(t, before)
-	got, err := u.apply(old)
-	if diff := cmp.Diff(copied, old, cmp.AllowUnexported(value{})); diff != "" {
-		t.Errorf("the old item changed: %s", diff)
-	}
-	return got, err
-}
-
-func TestUpdatesAreRefused(t *testing.T) {
-	before := `{"s":{"S":"x"},"n":{"N":"1"},"l":{"L":[]}}`
-	for sentence, r := range map[string]struct{ update, says string }{
-		"an attribute that is not there": {"SET a = gone", "refers to an attribute that does not exist"},
-		"arithmetic on text":             {"SET a = s + :5", "incorrect data type"},
-		"list_append of a number":        {"SET a = list_append(n, :list)", "incorrect data type"},
-		"a path through nothing":         {"SET a.b = :5", "document path provided in the update expression is invalid"},
-		"a path through text":            {"SET s.b = :5", "document path provided in the update expression is invalid"},
-		"an index into text":             {"SET s[0] = :5", "document path provided in the update expression is invalid"},
-		"ADD to text":                    {"ADD s :5", "incorrect data type"},
-		"ADD of text":                    {"ADD n :h", "Incorrect operand type"},
-		"DELETE of a number":             {"DELETE n :5", "Incorrect operand type"},
-		"one path twice":                 {"SET n = :5 REMOVE n", "Two document paths overlap"},
-		"a path and one through it":      {"SET l = :list, l[0] = :5", "Two document paths overlap"},
-		"a section twice":                {"SET n = :5 SET s = :5", "can only be used once"},
-		"an unknown section":             {"PUT n :5", "Syntax error"},
-		"three terms":                    {"SET n = n + :5 + :5", "Syntax error"},
-		"an unknown function":            {"SET n = max(n, :5)", "Invalid function name"},
-		"a reserved word":                {"SET ttl = :5", "reserved keyword: ttl"},
-		"SET without a value":            {"SET n", "Syntax error"},
-	} {
-		t.Run(sentence, func(t *testing.T) {
-			if _, err := applyUpdate(t, before, r.update); err == nil || !strings.Contains(err.Error(), r.says) {
-				t.Errorf("err = %v, want %q in it", err, r.says)
-			}
-		})
-	}
-}
-
 func TestProjections(t *testing.T) {
 	i := readItem(t, `{"a":{"S":"x"},"m1":{"M":{"inside":{"M":{"x":{"N":"1"},"y":{"N":"2"}}},"outside":{"N":"3"}}},"l":{"L":[{"N":"0"},{"N":"1"},{"N":"2"}]}}`)
 	for text, want := range map[string]string{
@@ -260,11 +183,6 @@ func FuzzExpressions(f *testing.F) {
 		if c, err := parseExpression("ConditionExpression", text, scopeOf(t), parseCondition); err == nil {
 			if first := c(i); c(i) != first {
 				t.Error("a condition is not stable")
-			}
-		}
-		if u, err := parseExpression("UpdateExpression", text, scopeOf(t), parseUpdate); err == nil {
-			if out, err := u.apply(i); err == nil && out.bytes() < 0 {
-				t.Error("an item of negative size")
 			}
 		}
 		if paths, err := parseExpression("ProjectionExpression", text, scopeOf(t), parseProjection); err == nil {

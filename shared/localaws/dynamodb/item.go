@@ -1,22 +1,25 @@
 package dynamodb
 
-import "github.com/doublelock/doublelock/shared/localaws/core"
+import (
+	"slices"
+
+	"github.com/doublelock/doublelock/shared/localaws/core"
+)
 
 const maxItem = 400 << 10 // bytes
 
-// writeInput is what the single-item writes and the parts of a transaction have in common.
+// writeInput is what the writes have in common.
 type writeInput struct {
 	TableName                           string
 	Item                                item
 	Key                                 item
 	ConditionExpression                 string
-	UpdateExpression                    string
 	ExpressionAttributeNames            map[string]string
 	ExpressionAttributeValues           map[string]value
 	ReturnValues                        string
 	ReturnValuesOnConditionCheckFailure string
 
-	Expected, AttributeUpdates any // of the API before expressions
+	Expected any // of the API before expressions
 }
 
 // write is a checked write that only has to be stored.
@@ -24,37 +27,26 @@ type write struct {
 	table    *table
 	key      string
 	old, new item // nil: there is none
-	touched  []path
 }
 
-type expressions struct {
-	condition condition
-	update    *update
-}
-
-func (in *writeInput) parse() (expressions, error) {
-	var e expressions
-	if in.Expected != nil || in.AttributeUpdates != nil {
-		return e, invalid("the parameters from before expressions (Expected, AttributeUpdates) are not answered here")
+func (in *writeInput) parse() (condition, error) {
+	if in.Expected != nil {
+		return nil, invalid("the parameter from before expressions (Expected) is not answered here")
 	}
 	scope := newPlaceholders(in.ExpressionAttributeNames, in.ExpressionAttributeValues)
-	var err error
-	if in.ConditionExpression != "" {
-		if e.condition, err = parseExpression("ConditionExpression", in.ConditionExpression, scope, parseCondition); err != nil {
-			return e, err
-		}
+	if in.ConditionExpression == "" {
+		return nil, scope.unused()
 	}
-	if in.UpdateExpression != "" {
-		if e.update, err = parseExpression("UpdateExpression", in.UpdateExpression, scope, parseUpdate); err != nil {
-			return e, err
-		}
+	met, err := parseExpression("ConditionExpression", in.ConditionExpression, scope, parseCondition)
+	if err != nil {
+		return nil, err
 	}
-	return e, scope.unused()
+	return met, scope.unused()
 }
 
 // check tests the condition against the item as it is.
-func (in *writeInput) check(e expressions, old item) error {
-	if e.condition == nil || e.condition(old) {
+func (in *writeInput) check(met condition, old item) error {
+	if met == nil || met(old) {
 		return nil
 	}
 	failure := &core.Error{Code: "ConditionalCheckFailedException", Message: "The conditional request failed"}
@@ -72,7 +64,7 @@ func (t *table) old(key string) item {
 }
 
 func (t *table) planPut(in *writeInput) (*write, error) {
-	e, err := in.parse()
+	met, err := in.parse()
 	if err != nil {
 		return nil, err
 	}
@@ -87,11 +79,11 @@ func (t *table) planPut(in *writeInput) (*write, error) {
 		return nil, invalid("Item size has exceeded the maximum allowed size")
 	}
 	w := &write{table: t, key: key, old: t.old(key), new: in.Item}
-	return w, in.check(e, w.old)
+	return w, in.check(met, w.old)
 }
 
 func (t *table) planDelete(in *writeInput) (*write, error) {
-	e, err := in.parse()
+	met, err := in.parse()
 	if err != nil {
 		return nil, err
 	}
@@ -100,55 +92,7 @@ func (t *table) planDelete(in *writeInput) (*write, error) {
 		return nil, err
 	}
 	w := &write{table: t, key: key, old: t.old(key)}
-	return w, in.check(e, w.old)
-}
-
-func (t *table) planUpdate(in *writeInput) (*write, error) {
-	e, err := in.parse()
-	if err != nil {
-		return nil, err
-	}
-	key, err := t.exactKey(in.Key)
-	if err != nil {
-		return nil, err
-	}
-	w := &write{table: t, key: key, old: t.old(key)}
-	if err := in.check(e, w.old); err != nil {
-		return nil, err
-	}
-	w.new = in.Key
-	if w.old != nil {
-		w.new = w.old
-	}
-	if e.update == nil {
-		return w, nil
-	}
-	for _, a := range e.update.actions {
-		if name := a.path[0].name; name == t.main.hash || name == t.main.sort {
-			return nil, invalid("One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", name)
-		}
-		w.touched = append(w.touched, a.path)
-	}
-	if w.new, err = e.update.apply(w.new); err != nil {
-		return nil, err
-	}
-	if w.new.bytes() > maxItem {
-		return nil, invalid("Item size to update has exceeded the maximum allowed size")
-	}
-	return w, t.checkIndexKeys(w.new)
-}
-
-func (t *table) planCheck(in *writeInput) (*write, error) {
-	e, err := in.parse()
-	if err != nil {
-		return nil, err
-	}
-	key, err := t.exactKey(in.Key)
-	if err != nil {
-		return nil, err
-	}
-	old := t.old(key)
-	return &write{table: t, key: key, old: old, new: old}, in.check(e, old)
+	return w, in.check(met, w.old)
 }
 
 func (w *write) store() {
@@ -166,8 +110,8 @@ func single(plan func(*table, *writeInput) (*write, error)) func(*core.Call, *ta
 		if err := decodeInput(c, &in); err != nil {
 			return nil, err
 		}
-		if err := checkReturn(c.Operation, in.ReturnValues); err != nil {
-			return nil, err
+		if !slices.Contains([]string{"", "NONE", "ALL_OLD"}, in.ReturnValues) {
+			return nil, invalid("Return values set to invalid value")
 		}
 		w, err := plan(t, &in)
 		if err != nil {
@@ -177,39 +121,15 @@ func single(plan func(*table, *writeInput) (*write, error)) func(*core.Call, *ta
 		var out struct {
 			Attributes item `json:",omitempty"`
 		}
-		out.Attributes = w.returned(in.ReturnValues)
+		if in.ReturnValues == "ALL_OLD" {
+			out.Attributes = w.old
+		}
 		return out, nil
 	}
 }
 
-func checkReturn(operation, asked string) error {
-	switch asked {
-	case "", "NONE", "ALL_OLD":
-		return nil
-	case "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW":
-		if operation == "UpdateItem" {
-			return nil
-		}
-	}
-	return invalid("Return values set to invalid value")
-}
+func putItem(c *core.Call, t *table) (any, error) { return single((*table).planPut)(c, t) }
 
-func (w *write) returned(asked string) item {
-	switch asked {
-	case "ALL_OLD":
-		return w.old
-	case "ALL_NEW":
-		return w.new
-	case "UPDATED_OLD":
-		return project(w.old, w.touched)
-	case "UPDATED_NEW":
-		return project(w.new, w.touched)
-	}
-	return nil
-}
-
-func putItem(c *core.Call, t *table) (any, error)    { return single((*table).planPut)(c, t) }
-func updateItem(c *core.Call, t *table) (any, error) { return single((*table).planUpdate)(c, t) }
 func deleteItem(c *core.Call, t *table) (any, error) { return single((*table).planDelete)(c, t) }
 
 // itemKeyInput is what reads of single items have in common.

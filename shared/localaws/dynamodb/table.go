@@ -1,7 +1,6 @@
 package dynamodb
 
 import (
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -14,15 +13,13 @@ import (
 // table is a DynamoDB table with its items.
 type table struct {
 	tableInput
-	id       string
-	arn      string
-	created  time.Time
-	items    map[string]*stored // by primary key
-	main     *shelf
-	indexes  map[string]*tableIndexState
-	ttl      string // attribute; "" is off
-	tags     map[string]string
-	recovery bool // point in time recovery
+	id      string
+	arn     string
+	created time.Time
+	items   map[string]*stored // by primary key
+	main    *shelf
+	indexes map[string]*tableIndexState
+	ttl     string // attribute; "" is off
 }
 
 type tableIndexState struct {
@@ -51,23 +48,18 @@ type tableInput struct {
 	LocalSecondaryIndexes     []indexInput
 	StreamSpecification       map[string]any
 	SSESpecification          map[string]any
-	Tags                      []struct{ Key, Value string }
 }
 
 var tableNamePattern = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
 
 func dynamoTableOperations() map[string]core.Operation {
 	return map[string]core.Operation{
-		"CreateTable":               createTable,
-		"DescribeTable":             onTable(describeTable),
-		"DeleteTable":               onTable(deleteTable),
-		"ListTables":                listTables,
-		"UpdateTimeToLive":          onTable(updateTimeToLive),
-		"DescribeTimeToLive":        onTable(describeTimeToLive),
-		"UpdateContinuousBackups":   onTable(updateContinuousBackups),
-		"DescribeContinuousBackups": onTable(describeContinuousBackups),
-		"TagResource":               tagTable,
-		"ListTagsOfResource":        listTableTags,
+		"CreateTable":        createTable,
+		"DescribeTable":      onTable(describeTable),
+		"DeleteTable":        onTable(deleteTable),
+		"ListTables":         listTables,
+		"UpdateTimeToLive":   onTable(updateTimeToLive),
+		"DescribeTimeToLive": onTable(describeTimeToLive),
 	}
 }
 
@@ -84,10 +76,7 @@ func createTable(c *core.Call) (any, error) {
 		return nil, &core.Error{Code: "ResourceInUseException", Message: "Table already exists: " + in.TableName}
 	}
 	t := &table{tableInput: in, id: c.AWS.UUID(), arn: tableARN(c.Location, in.TableName), created: c.Now, items: map[string]*stored{},
-		indexes: map[string]*tableIndexState{}, tags: map[string]string{}}
-	for _, tag := range in.Tags {
-		t.tags[tag.Key] = tag.Value
-	}
+		indexes: map[string]*tableIndexState{}}
 	if err := t.build(); err != nil {
 		return nil, err
 	}
@@ -216,62 +205,6 @@ func describeTimeToLive(_ *core.Call, t *table) (any, error) {
 		out = map[string]string{"TimeToLiveStatus": "ENABLED", "AttributeName": t.ttl}
 	}
 	return map[string]any{"TimeToLiveDescription": out}, nil
-}
-
-func updateContinuousBackups(c *core.Call, t *table) (any, error) {
-	var in struct {
-		PointInTimeRecoverySpecification struct{ PointInTimeRecoveryEnabled bool }
-	}
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	t.recovery = in.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled
-	return describeContinuousBackups(c, t)
-}
-
-func describeContinuousBackups(_ *core.Call, t *table) (any, error) {
-	status := map[bool]string{true: "ENABLED", false: "DISABLED"}[t.recovery]
-	return map[string]any{"ContinuousBackupsDescription": map[string]any{"ContinuousBackupsStatus": "ENABLED",
-		"PointInTimeRecoveryDescription": map[string]string{"PointInTimeRecoveryStatus": status}}}, nil
-}
-
-func tableOfARN(c *core.Call) (*table, error) {
-	var in struct{ ResourceArn string }
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	t, err := tableOf(c, in.ResourceArn)
-	if err != nil || t.arn != in.ResourceArn {
-		return nil, &core.Error{Code: "ResourceNotFoundException", Message: fmt.Sprintf("Requested resource not found: ResourceArn: %s not found", in.ResourceArn)}
-	}
-	return t, nil
-}
-
-func tagTable(c *core.Call) (any, error) {
-	var in struct{ Tags []struct{ Key, Value string } }
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	t, err := tableOfARN(c)
-	if err != nil {
-		return nil, err
-	}
-	for _, tag := range in.Tags {
-		t.tags[tag.Key] = tag.Value
-	}
-	return struct{}{}, nil
-}
-
-func listTableTags(c *core.Call) (any, error) {
-	t, err := tableOfARN(c)
-	if err != nil {
-		return nil, err
-	}
-	list := []map[string]string{}
-	for _, key := range core.SortedKeys(t.tags) {
-		list = append(list, map[string]string{"Key": key, "Value": t.tags[key]})
-	}
-	return map[string]any{"Tags": list}, nil
 }
 
 // keyOf checks the key attributes of an item and encodes them.

@@ -16,10 +16,9 @@ import (
 
 func cryptoOperations() map[string]core.Operation {
 	return map[string]core.Operation{
-		"Encrypt":                         encrypt,
-		"Decrypt":                         decrypt,
-		"GenerateDataKey":                 generateDataKey,
-		"GenerateDataKeyWithoutPlaintext": generateDataKey,
+		"Encrypt":         encrypt,
+		"Decrypt":         decrypt,
+		"GenerateDataKey": generateDataKey,
 	}
 }
 

@@ -11,18 +11,16 @@ import (
 
 func keyOperations() map[string]core.Operation {
 	return map[string]core.Operation{
-		"CreateKey":            createKey,
-		"DescribeKey":          describeKey,
-		"ListKeys":             listKeys,
-		"ReplicateKey":         replicateKey,
-		"UpdateKeyDescription": updateKeyDescription,
-		"TagResource":          tagKey,
-		"UntagResource":        untagKey,
-		"ListResourceTags":     listKeyTags,
-		"GetKeyPolicy":         getKeyPolicy,
-		"PutKeyPolicy":         putKeyPolicy,
-		"ListKeyPolicies":      listKeyPolicies,
-		"GetKeyLastUsage":      getKeyLastUsage,
+		"CreateKey":        createKey,
+		"DescribeKey":      describeKey,
+		"ListKeys":         listKeys,
+		"ReplicateKey":     replicateKey,
+		"TagResource":      tagKey,
+		"UntagResource":    untagKey,
+		"ListResourceTags": listKeyTags,
+		"GetKeyPolicy":     getKeyPolicy,
+		"PutKeyPolicy":     putKeyPolicy,
+		"GetKeyLastUsage":  getKeyLastUsage,
 	}
 }
 
@@ -188,19 +186,6 @@ func replicateKey(c *core.Call) (any, error) {
 	return core.Reply{"ReplicaKeyMetadata": made.metadata(), "ReplicaPolicy": made.Policy, "ReplicaTags": in.Tags}, nil
 }
 
-func updateKeyDescription(c *core.Call) (any, error) {
-	var in struct{ KeyId, Description string }
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	k, err := ownKey(c, in.KeyId, nil)
-	if err != nil {
-		return nil, err
-	}
-	k.description = in.Description
-	return nil, nil
-}
-
 func tagKey(c *core.Call) (any, error) {
 	var in struct {
 		KeyId string
@@ -268,17 +253,6 @@ func getKeyPolicy(c *core.Call) (any, error) {
 		return nil, err
 	}
 	return core.Reply{"Policy": k.Policy, "PolicyName": "default"}, nil
-}
-
-func listKeyPolicies(c *core.Call) (any, error) {
-	var in keyInput
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	if _, err := ownKey(c, in.KeyId, nil); err != nil {
-		return nil, err
-	}
-	return core.Reply{"PolicyNames": []string{"default"}, "Truncated": false}, nil
 }
 
 func putKeyPolicy(c *core.Call) (any, error) {

@@ -17,7 +17,7 @@ type flight struct {
 	held      []parcel // kept back to be reordered
 	holding   int      // how many more deliveries to keep back
 	duplicate int      // how many more deliveries to make twice
-	order     uint64   // of mappings and FIFO sequence numbers
+	order     uint64   // of mappings
 	stats     Stats
 	mail      []Mail
 	functions map[string]Function // by ARN

@@ -159,11 +159,7 @@ func (d eventDelivery) toQueue(input string) error {
 	if !ok {
 		return noSuchQueue()
 	}
-	in := sendInput{MessageBody: input}
-	if d.target.SqsParameters != nil {
-		in.MessageGroupId = d.target.SqsParameters.MessageGroupId
-	}
-	return sendAs(d.aws, eventsPrincipal, d.ruleARN, q, in)
+	return sendAs(d.aws, eventsPrincipal, d.ruleARN, q, sendInput{MessageBody: input})
 }
 
 // sendAs sends a message as an AWS service, when the queue's policy lets it.

@@ -41,7 +41,6 @@ type rule struct {
 	schedule                       string
 	pattern                        *pattern.Pattern // nil for a schedule
 	targets                        []target
-	tags                           map[string]string
 }
 
 // target is where a rule sends, as PutTargets takes and ListTargetsByRule answers it.
@@ -53,7 +52,6 @@ type target struct {
 	InputPath        string            `json:"InputPath,omitempty"`
 	InputTransformer *inputTransformer `json:"InputTransformer,omitempty"`
 	DeadLetterConfig deadLetterConfig  `json:"DeadLetterConfig,omitzero"`
-	SqsParameters    *sqsParameters    `json:"SqsParameters,omitempty"`
 	RetryPolicy      map[string]int    `json:"RetryPolicy,omitempty"`
 }
 
@@ -66,14 +64,9 @@ type deadLetterConfig struct {
 	Arn string `json:"Arn,omitempty"`
 }
 
-type sqsParameters struct {
-	MessageGroupId string `json:"MessageGroupId,omitempty"` //nolint:revive // AWS's own name
-}
-
 func eventsOperations() map[string]core.Operation {
 	all := map[string]core.Operation{
-		"PutEvents":        putEvents,
-		"TestEventPattern": testEventPattern,
+		"PutEvents": putEvents,
 	}
 	maps.Copy(all, eventsBusOperations())
 	maps.Copy(all, eventsRuleOperations())

@@ -97,24 +97,3 @@ func putOne(c *core.Call, e putEntry) putResult {
 	}})
 	return putResult{EventId: id}
 }
-
-func testEventPattern(c *core.Call) (any, error) {
-	var in struct{ EventPattern, Event string }
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	p, err := compilePattern(in.EventPattern)
-	if err != nil {
-		return nil, err
-	}
-	var event map[string]any
-	if json.Unmarshal([]byte(in.Event), &event) != nil || event == nil {
-		return nil, validation("Parameter Event is not valid. Reason: Event is not a valid JSON object.")
-	}
-	for _, field := range []string{"id", "account", "source", "time", "region", "resources", "detail-type"} {
-		if _, ok := event[field]; !ok {
-			return nil, validation("Parameter Event is not valid. Reason: mandatory field " + field + " is missing.")
-		}
-	}
-	return map[string]any{"Result": p.Match(event)}, nil
-}

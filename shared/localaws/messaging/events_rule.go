@@ -36,8 +36,6 @@ func eventsRuleOperations() map[string]core.Operation {
 
 type ruleInput struct {
 	Name, EventPattern, ScheduleExpression, State, Description, RoleArn, EventBusName string
-
-	Tags []struct{ Key, Value string }
 }
 
 func putRule(c *core.Call) (any, error) {
@@ -54,7 +52,7 @@ func putRule(c *core.Call) (any, error) {
 		return nil, err
 	}
 	if old, ok := b.rules[in.Name]; ok {
-		made.targets, made.tags = old.targets, old.tags
+		made.targets = old.targets
 	} else if len(b.rules) >= maxRules {
 		return nil, &core.Error{Code: "LimitExceededException", Message: fmt.Sprintf("The requested resource exceeds the maximum number allowed (%d rules).", maxRules)}
 	}
@@ -70,15 +68,12 @@ func newRule(in ruleInput) (*rule, error) {
 		return nil, validation("Parameter(s) EventPattern or ScheduleExpression must be specified.")
 	}
 	made := &rule{name: in.Name, description: in.Description, state: in.State, role: in.RoleArn, text: in.EventPattern,
-		schedule: in.ScheduleExpression, tags: map[string]string{}}
+		schedule: in.ScheduleExpression}
 	if made.state == "" {
 		made.state = ruleEnabled
 	}
 	if !slices.Contains([]string{ruleDisabled, ruleEnabled, ruleEnabledAll}, made.state) {
 		return nil, validation("1 validation error detected: Value '" + in.State + "' at 'state' failed to satisfy constraint")
-	}
-	for _, tag := range in.Tags {
-		made.tags[tag.Key] = tag.Value
 	}
 	var err error
 	if in.EventPattern != "" {

@@ -26,12 +26,12 @@ func TestReadOnlyManagementEventsReachOnlyRulesThatAskForAll(t *testing.T) {
 	ordinary, ordinaryARN := c.makeQueue(t, hub, "ordinary", nil)
 	all, allARN := c.makeQueue(t, hub, "all", nil)
 	off, offARN := c.makeQueue(t, hub, "off", nil)
-	pattern := `{"source":["aws.sqs"],"detail":{"eventName":["ListQueues","TagQueue"]}}`
+	pattern := `{"source":["aws.sqs"],"detail":{"eventName":["ListQueues","SetQueueAttributes"]}}`
 	c.makeRule(t, hub, "default", "ordinary", pattern, types.RuleStateEnabled, types.Target{Id: aws.String("q"), Arn: &ordinaryARN})
 	c.makeRule(t, hub, "default", "all", pattern, types.RuleStateEnabledWithAllCloudtrailManagementEvents, types.Target{Id: aws.String("q"), Arn: &allARN})
 	c.makeRule(t, hub, "default", "off", pattern, types.RuleStateDisabled, types.Target{Id: aws.String("q"), Arn: &offARN})
-	for _, operation := range []string{"ListQueues", "TagQueue"} {
-		if _, err := c.As("test", hub, home, "sqs", operation, map[string]any{"QueueUrl": all, "Tags": map[string]string{"a": "b"}}); err != nil {
+	for _, operation := range []string{"ListQueues", "SetQueueAttributes"} {
+		if _, err := c.As("test", hub, home, "sqs", operation, map[string]any{"QueueUrl": all, "Attributes": map[string]string{"VisibilityTimeout": "30"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,7 +48,7 @@ func TestReadOnlyManagementEventsReachOnlyRulesThatAskForAll(t *testing.T) {
 		return got
 	}
 	got := map[string][]string{"ordinary": names(ordinary), "all": names(all), "off": names(off)}
-	want := map[string][]string{"ordinary": {"TagQueue"}, "all": {"ListQueues", "TagQueue"}, "off": nil}
+	want := map[string][]string{"ordinary": {"SetQueueAttributes"}, "all": {"ListQueues", "SetQueueAttributes"}, "off": nil}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -139,16 +139,9 @@ func TestTargetsGetWhatTheyAskFor(t *testing.T) {
 	}
 }
 
-func TestEventPatterns(t *testing.T) {
+func TestABrokenPatternIsRefused(t *testing.T) {
 	c := newCloud(t, localaws.Faults{})
 	client := eventbridge.NewFromConfig(c.as(t, hub))
-	event := `{"id":"1","account":"111122223333","source":"mine","time":"2026-03-02T10:00:00Z","region":"eu-central-1","resources":[],"detail-type":"x","detail":{"n":5}}`
-	for pattern, want := range map[string]bool{`{"detail":{"n":[{"numeric":["<",6]}]}}`: true, `{"detail":{"n":[6]}}`: false} {
-		out := must[*eventbridge.TestEventPatternOutput](t)(client.TestEventPattern(t.Context(), &eventbridge.TestEventPatternInput{EventPattern: &pattern, Event: &event}))
-		if out.Result != want {
-			t.Errorf("%s: %v, want %v", pattern, out.Result, want)
-		}
-	}
 	_, err := client.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("r"), EventPattern: aws.String(`{"source":"mine"}`)})
 	var invalid *types.InvalidEventPatternException
 	if !errors.As(err, &invalid) || !strings.Contains(*invalid.Message, `Event pattern is not valid. Reason: "source" must be an object or an array`) {

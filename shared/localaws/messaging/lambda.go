@@ -55,23 +55,17 @@ type deadLetterTo struct {
 
 func lambdaOperations() map[string]core.Operation {
 	return map[string]core.Operation{
-		"CreateFunction":              createFunction,
-		"UpdateFunctionConfiguration": onFunction(updateFunctionConfiguration),
-		"GetFunction":                 onFunction(getFunction),
-		"GetFunctionConfiguration":    onFunction(func(_ *core.Call, f *function) (any, error) { return f, nil }),
-		"DeleteFunction":              onFunction(deleteFunction),
-		"ListFunctions":               listFunctions,
-		"Invoke":                      onFunction(invokeFunction),
-		"AddPermission":               onFunction(addFunctionPermission),
-		"RemovePermission":            onFunction(removeFunctionPermission),
-		"PutFunctionConcurrency":      onFunction(putFunctionConcurrency),
-		"PublishVersion":              onFunction(publishVersion),
-		"CreateAlias":                 onFunction(createFunctionAlias),
-		"DeleteAlias":                 onFunction(func(*core.Call, *function) (any, error) { return core.RawResponse{Status: http.StatusNoContent}, nil }),
-		"CreateEventSourceMapping":    createEventSource,
-		"ListEventSourceMappings":     listEventSources,
-		"GetEventSourceMapping":       onEventSource(func(_ *core.Call, s *eventSource) (any, error) { return s, nil }),
-		"DeleteEventSourceMapping":    onEventSource(deleteEventSource),
+		"CreateFunction":           createFunction,
+		"GetFunctionConfiguration": onFunction(func(_ *core.Call, f *function) (any, error) { return f, nil }),
+		"DeleteFunction":           onFunction(deleteFunction),
+		"ListFunctions":            listFunctions,
+		"Invoke":                   onFunction(invokeFunction),
+		"AddPermission":            onFunction(addFunctionPermission),
+		"RemovePermission":         onFunction(removeFunctionPermission),
+		"PutFunctionConcurrency":   onFunction(putFunctionConcurrency),
+		"CreateEventSourceMapping": createEventSource,
+		"ListEventSourceMappings":  listEventSources,
+		"DeleteEventSourceMapping": onEventSource(deleteEventSource),
 	}
 }
 
@@ -79,21 +73,15 @@ func lambdaOperations() map[string]core.Operation {
 var lambdaRoutes = map[string]string{
 	"POST 2015-03-31/event-source-mappings":      "CreateEventSourceMapping",
 	"GET 2015-03-31/event-source-mappings":       "ListEventSourceMappings",
-	"GET 2015-03-31/event-source-mappings/{}":    "GetEventSourceMapping",
 	"DELETE 2015-03-31/event-source-mappings/{}": "DeleteEventSourceMapping",
 	"POST 2015-03-31/functions":                  "CreateFunction",
 	"GET 2015-03-31/functions":                   "ListFunctions",
-	"GET 2015-03-31/functions/{}":                "GetFunction",
 	"DELETE 2015-03-31/functions/{}":             "DeleteFunction",
 	"GET 2015-03-31/functions/{}/configuration":  "GetFunctionConfiguration",
-	"PUT 2015-03-31/functions/{}/configuration":  "UpdateFunctionConfiguration",
 	"POST 2015-03-31/functions/{}/invocations":   "Invoke",
 	"POST 2015-03-31/functions/{}/policy":        "AddPermission",
 	"DELETE 2015-03-31/functions/{}/policy/{}":   "RemovePermission",
 	"PUT 2017-10-31/functions/{}/concurrency":    "PutFunctionConcurrency",
-	"POST 2015-03-31/functions/{}/versions":      "PublishVersion",
-	"POST 2015-03-31/functions/{}/aliases":       "CreateAlias",
-	"DELETE 2015-03-31/functions/{}/aliases/{}":  "DeleteAlias",
 }
 
 // lambdaRoute names the operation of a REST request (c.Request has method, path, query and headers).
@@ -227,19 +215,6 @@ func define(a *core.AWS, p core.Location, f *function) {
 	f.FunctionArn, f.Version, f.State, f.PackageType = functionARN(p, f.FunctionName), "$LATEST", "Active", "Zip"
 	f.LastModified = a.Options.Now().UTC().Format("2006-01-02T15:04:05.000-0700")
 	functionsAt(a, p).functions[f.FunctionName] = f
-}
-
-func updateFunctionConfiguration(c *core.Call, f *function) (any, error) {
-	name, arn := f.FunctionName, f.FunctionArn
-	if err := c.Decode(f); err != nil {
-		return nil, err
-	}
-	f.FunctionName, f.FunctionArn = name, arn
-	return f, nil
-}
-
-func getFunction(_ *core.Call, f *function) (any, error) {
-	return map[string]any{"Configuration": f, "Code": map[string]string{"RepositoryType": "S3"}, "Tags": map[string]string{}}, nil
 }
 
 func deleteFunction(c *core.Call, f *function) (any, error) {

@@ -59,18 +59,3 @@ func putFunctionConcurrency(c *core.Call, _ *function) (any, error) {
 	err := c.Decode(&in)
 	return in, err
 }
-
-// publishVersion answers the version that there is: every qualifier names the same code here.
-func publishVersion(_ *core.Call, f *function) (any, error) {
-	published := *f
-	published.Version, published.FunctionArn = "1", f.FunctionArn+":1"
-	return published, nil
-}
-
-func createFunctionAlias(c *core.Call, f *function) (any, error) {
-	var in struct{ Name, FunctionVersion, Description string }
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	return map[string]string{"AliasArn": f.FunctionArn + ":" + in.Name, "Name": in.Name, "FunctionVersion": in.FunctionVersion, "Description": in.Description}, nil
-}

@@ -22,7 +22,6 @@ type topic struct {
 	core.Location
 	name          string
 	attributes    map[string]string
-	tags          map[string]string
 	subscriptions []*subscription
 }
 
@@ -38,17 +37,14 @@ type subscription struct {
 
 func snsOperations() map[string]core.Operation {
 	return map[string]core.Operation{
-		"CreateTopic":               createTopic,
-		"DeleteTopic":               deleteTopic,
-		"ListTopics":                listTopics,
-		"GetTopicAttributes":        onTopic(getTopicAttributes),
-		"SetTopicAttributes":        onTopic(setTopicAttributes),
-		"Subscribe":                 onTopic(subscribe),
-		"Unsubscribe":               unsubscribe,
-		"ListSubscriptionsByTopic":  onTopic(listSubscriptionsByTopic),
-		"GetSubscriptionAttributes": onSubscription(getSubscriptionAttributes),
-		"SetSubscriptionAttributes": onSubscription(setSubscriptionAttributes),
-		"Publish":                   onTopic(publish),
+		"CreateTopic":              createTopic,
+		"DeleteTopic":              deleteTopic,
+		"ListTopics":               listTopics,
+		"SetTopicAttributes":       onTopic(setTopicAttributes),
+		"Subscribe":                onTopic(subscribe),
+		"Unsubscribe":              unsubscribe,
+		"ListSubscriptionsByTopic": onTopic(listSubscriptionsByTopic),
+		"Publish":                  onTopic(publish),
 	}
 }
 
@@ -115,7 +111,6 @@ func createTopic(c *core.Call) (any, error) {
 	var in struct {
 		Name       string
 		Attributes map[string]string
-		Tags       []struct{ Key, Value string }
 	}
 	if err := c.Decode(&in); err != nil {
 		return nil, err
@@ -126,13 +121,10 @@ func createTopic(c *core.Call) (any, error) {
 	topics := topicsAt(c.AWS, c.Location).topics
 	t, ok := topics[in.Name]
 	if !ok {
-		t = &topic{Location: c.Location, name: in.Name, attributes: map[string]string{}, tags: map[string]string{}}
+		t = &topic{Location: c.Location, name: in.Name, attributes: map[string]string{}}
 		topics[in.Name] = t
 	}
 	maps.Copy(t.attributes, in.Attributes)
-	for _, tag := range in.Tags {
-		t.tags[tag.Key] = tag.Value
-	}
 	return struct{ TopicArn string }{t.arn()}, nil
 }
 
@@ -154,31 +146,6 @@ func listTopics(c *core.Call) (any, error) {
 		out.Topics = append(out.Topics, topicMember{topics[name].arn()})
 	}
 	return out, nil
-}
-
-// pair is an entry of a map in the query protocol's XML.
-type pair struct {
-	Key   string `xml:"key"`
-	Value string `xml:"value"`
-}
-
-func pairs(all map[string]string) []pair {
-	var out []pair
-	for _, key := range slices.Sorted(maps.Keys(all)) {
-		out = append(out, pair{key, all[key]})
-	}
-	return out
-}
-
-type attributesOutput struct {
-	Attributes []pair `xml:"Attributes>entry"`
-}
-
-func getTopicAttributes(_ *core.Call, t *topic) (any, error) {
-	all := maps.Clone(t.attributes)
-	all["TopicArn"], all["Owner"] = t.arn(), t.Account
-	all["SubscriptionsConfirmed"], all["SubscriptionsPending"], all["SubscriptionsDeleted"] = itoa(len(t.subscriptions)), "0", "0"
-	return attributesOutput{pairs(all)}, nil
 }
 
 func setTopicAttributes(c *core.Call, t *topic) (any, error) {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/localaws/core"
@@ -18,8 +17,6 @@ const (
 )
 
 var snsProtocols = []string{"sqs", "email", "email-json", "lambda", "https", "http", "sms"}
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 func subscribe(c *core.Call, t *topic) (any, error) {
 	var in struct {
@@ -137,20 +134,6 @@ func unsubscribe(c *core.Call) (any, error) {
 	return nil, nil
 }
 
-func onSubscription(run func(*core.Call, *topic, *subscription) (any, error)) core.Operation {
-	return func(c *core.Call) (any, error) {
-		asked := c.Form.Get("SubscriptionArn")
-		if t, ok := topicByARN(c.AWS, topicOf(c.AWS, asked)); ok {
-			for _, s := range t.subscriptions {
-				if s.arn == asked {
-					return run(c, t, s)
-				}
-			}
-		}
-		return nil, &core.Error{Code: "NotFound", Message: "Subscription does not exist", Status: 404}
-	}
-}
-
 type subscriptionMember struct{ SubscriptionArn, Owner, Protocol, Endpoint, TopicArn string }
 
 func listSubscriptionsByTopic(_ *core.Call, t *topic) (any, error) {
@@ -161,20 +144,4 @@ func listSubscriptionsByTopic(_ *core.Call, t *topic) (any, error) {
 		out.Subscriptions = append(out.Subscriptions, subscriptionMember{s.arn, s.owner, s.protocol, s.endpoint, t.arn()})
 	}
 	return out, nil
-}
-
-func getSubscriptionAttributes(_ *core.Call, t *topic, s *subscription) (any, error) {
-	all := maps.Clone(s.attributes)
-	maps.Copy(all, map[string]string{"SubscriptionArn": s.arn, "TopicArn": t.arn(), "Owner": s.owner, "Protocol": s.protocol,
-		"Endpoint": s.endpoint, "PendingConfirmation": "false", "ConfirmationWasAuthenticated": "true",
-		"RawMessageDelivery": strconv.FormatBool(s.raw)})
-	return attributesOutput{pairs(all)}, nil
-}
-
-func setSubscriptionAttributes(c *core.Call, _ *topic, s *subscription) (any, error) {
-	var in struct{ AttributeName, AttributeValue string }
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	return nil, s.configure(map[string]string{in.AttributeName: in.AttributeValue})
 }

@@ -19,7 +19,6 @@ import (
 // sqsStore is Amazon SQS in one account and Region.
 type sqsStore struct {
 	queues map[string]*queue
-	moves  []*messageMove
 }
 
 func newSQSStore() *sqsStore { return &sqsStore{queues: map[string]*queue{}} }
@@ -32,11 +31,9 @@ type queue struct {
 	name       string
 	url        string
 	attributes map[string]string
-	tags       map[string]string
 	created    time.Time
 	modified   time.Time
 	messages   backlog
-	seen       map[string]seenMessage // FIFO deduplication id → what it was
 }
 
 // message is one message of a queue. It is in flight while now is before visible and receipt is not empty.
@@ -50,15 +47,7 @@ type message struct {
 	first      time.Time // first receive
 	received   int
 	receipt    string
-	group      string
-	dedupe     string
-	sequence   string
 	gone       bool // taken out of its backlog
-}
-
-type seenMessage struct {
-	id, sequence string
-	at           time.Time
 }
 
 // messageAttribute is an attribute of an SQS message as the JSON protocol writes it.
@@ -70,18 +59,13 @@ type messageAttribute struct {
 
 func sqsOperations() map[string]core.Operation {
 	all := map[string]core.Operation{
-		"ListQueues":                 listQueues,
-		"CreateQueue":                createQueue,
-		"GetQueueUrl":                getQueueURL,
-		"DeleteQueue":                onQueue(deleteQueue),
-		"PurgeQueue":                 onQueue(purgeQueue),
-		"GetQueueAttributes":         onQueue(getQueueAttributes),
-		"SetQueueAttributes":         onQueue(setQueueAttributes),
-		"TagQueue":                   onQueue(tagQueue),
-		"ListQueueTags":              onQueue(listQueueTags),
-		"StartMessageMoveTask":       startMessageMoveTask,
-		"ListMessageMoveTasks":       listMessageMoveTasks,
-		"ListDeadLetterSourceQueues": onQueue(listDeadLetterSourceQueues),
+		"ListQueues":           listQueues,
+		"CreateQueue":          createQueue,
+		"GetQueueUrl":          getQueueURL,
+		"DeleteQueue":          onQueue(deleteQueue),
+		"GetQueueAttributes":   onQueue(getQueueAttributes),
+		"SetQueueAttributes":   onQueue(setQueueAttributes),
+		"StartMessageMoveTask": startMessageMoveTask,
 	}
 	maps.Copy(all, sqsMessageOperations())
 	return all
@@ -139,8 +123,6 @@ func queueByARN(a *core.AWS, queueARN string) (*queue, bool) {
 }
 
 func (q *queue) arn() string { return q.Location.ARN("sqs", q.name) }
-
-func (q *queue) fifo() bool { return q.attributes["FifoQueue"] == "true" }
 
 // seconds reads a numeric attribute, which was checked when it was set.
 func (q *queue) seconds(name string) time.Duration {

@@ -27,25 +27,20 @@ var queueBounds = map[string][2]int{
 }
 
 // queueTexts are the attributes that hold something else than a number.
-var queueTexts = []string{"Policy", "RedrivePolicy", "RedriveAllowPolicy", "FifoQueue", "ContentBasedDeduplication",
-	"KmsMasterKeyId", "SqsManagedSseEnabled", "DeduplicationScope", "FifoThroughputLimit"}
+var queueTexts = []string{"Policy", "RedrivePolicy", "RedriveAllowPolicy", "KmsMasterKeyId", "SqsManagedSseEnabled"}
 
-var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,75}(\.fifo)?$`)
+var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 func createQueue(c *core.Call) (any, error) {
 	var in struct {
 		QueueName  string
 		Attributes map[string]string
-		Tags       map[string]string `json:"tags"`
 	}
 	if err := c.Decode(&in); err != nil {
 		return nil, err
 	}
 	if !queueName.MatchString(in.QueueName) {
 		return nil, invalidParameter("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
-	}
-	if strings.HasSuffix(in.QueueName, ".fifo") != (in.Attributes["FifoQueue"] == "true") {
-		return nil, invalidParameter("The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length.")
 	}
 	if err := checkQueueAttributes(c, in.Attributes); err != nil {
 		return nil, err
@@ -55,9 +50,8 @@ func createQueue(c *core.Call) (any, error) {
 		return sameQueue(old, in.Attributes)
 	}
 	q := &queue{Location: c.Location, name: in.QueueName, url: queueURL(c, in.QueueName), attributes: maps.Clone(queueDefaults),
-		tags: map[string]string{}, created: c.Now, modified: c.Now, seen: map[string]seenMessage{}}
+		created: c.Now, modified: c.Now}
 	maps.Copy(q.attributes, in.Attributes)
-	maps.Copy(q.tags, in.Tags)
 	store.queues[in.QueueName] = q
 	return map[string]string{"QueueUrl": q.url}, nil
 }
@@ -155,11 +149,6 @@ func deleteQueue(c *core.Call, q *queue) (any, error) {
 	return struct{}{}, nil
 }
 
-func purgeQueue(_ *core.Call, q *queue) (any, error) {
-	q.messages = backlog{}
-	return struct{}{}, nil
-}
-
 func setQueueAttributes(c *core.Call, q *queue) (any, error) {
 	var in struct{ Attributes map[string]string }
 	if err := c.Decode(&in); err != nil {
@@ -220,43 +209,8 @@ func (q *queue) count(now time.Time) (ready, flying, delayed int) {
 	return ready, flying, delayed
 }
 
-func tagQueue(c *core.Call, q *queue) (any, error) {
-	var in struct{ Tags map[string]string }
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	maps.Copy(q.tags, in.Tags)
-	return struct{}{}, nil
-}
-
-func listQueueTags(_ *core.Call, q *queue) (any, error) {
-	return struct {
-		Tags map[string]string `json:",omitempty"`
-	}{q.tags}, nil
-}
-
-func listDeadLetterSourceQueues(c *core.Call, dead *queue) (any, error) {
-	urls := []string{}
-	queues := queuesAt(c.AWS, dead.Location).queues
-	for _, name := range slices.Sorted(maps.Keys(queues)) {
-		if target, _, ok := queues[name].redrive(); ok && target == dead.arn() {
-			urls = append(urls, queues[name].url)
-		}
-	}
-	return map[string]any{"queueUrls": urls}, nil
-}
-
-// messageMove is a finished redrive: here it takes no time.
-type messageMove struct {
-	TaskHandle                       string
-	Status                           string
-	SourceArn                        string
-	DestinationArn                   string `json:",omitempty"`
-	ApproximateNumberOfMessagesMoved int
-	StartedTimestamp                 int64
-}
-
 // startMessageMoveTask moves what lies in a dead-letter queue back: to a destination, or to the queue each came from.
+// Here it takes no time.
 func startMessageMoveTask(c *core.Call) (any, error) {
 	var in struct{ SourceArn, DestinationArn string }
 	if err := c.Decode(&in); err != nil {
@@ -266,21 +220,18 @@ func startMessageMoveTask(c *core.Call) (any, error) {
 	if !ok {
 		return nil, &core.Error{Code: "ResourceNotFoundException", Message: "The resource that you specified for the SourceArn parameter doesn't exist.", Status: 404}
 	}
-	task := &messageMove{TaskHandle: c.AWS.UUID(), Status: "COMPLETED", SourceArn: in.SourceArn, DestinationArn: in.DestinationArn,
-		StartedTimestamp: c.Now.UnixMilli()}
+	moved := 0
 	source.messages.removeIf(func(m *message) bool {
-		moved := moveBack(c.AWS, *m, in.DestinationArn, c.Now)
-		if moved {
-			task.ApproximateNumberOfMessagesMoved++
+		back := moveBack(c.AWS, *m, in.DestinationArn, c.Now)
+		if back {
+			moved++
 		}
-		return moved
+		return back
 	})
-	if stay := source.messages.size(); stay > 0 && task.ApproximateNumberOfMessagesMoved == 0 {
+	if stay := source.messages.size(); stay > 0 && moved == 0 {
 		return nil, &core.Error{Code: "UnsupportedOperation", Message: fmt.Sprintf("Source queue must be configured as a Dead Letter Queue; its %d messages have no queue to return to.", stay)}
 	}
-	store := queuesAt(c.AWS, c.Location)
-	store.moves = append([]*messageMove{task}, store.moves...)
-	return map[string]string{"TaskHandle": task.TaskHandle}, nil
+	return map[string]string{"TaskHandle": c.AWS.UUID()}, nil
 }
 
 // moveBack puts a dead letter where it is wanted, as a message that was never received.
@@ -298,18 +249,4 @@ func moveBack(a *core.AWS, m message, destination string, now time.Time) bool {
 	to.messages.add(&m)
 	flightOf(a).wake()
 	return true
-}
-
-func listMessageMoveTasks(c *core.Call) (any, error) {
-	var in struct{ SourceArn string }
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	results := []*messageMove{}
-	for _, task := range queuesAt(c.AWS, c.Location).moves {
-		if task.SourceArn == in.SourceArn {
-			results = append(results, task)
-		}
-	}
-	return map[string]any{"Results": results}, nil
 }

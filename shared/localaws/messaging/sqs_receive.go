@@ -86,7 +86,6 @@ func longPoll(c *core.Call, q *queue, wait time.Duration, take func() any) (any,
 func receiveFrom(a *core.AWS, q *queue, most int, timeout time.Duration) []*message {
 	now := a.Options.Now().UTC()
 	q.messages.tidy()
-	busy := q.busyGroups(now)
 	var taken []*message
 	keep := q.seconds("MessageRetentionPeriod")
 	for m := range q.messages.all() {
@@ -97,7 +96,7 @@ func receiveFrom(a *core.AWS, q *queue, most int, timeout time.Duration) []*mess
 			q.messages.remove(m)
 			continue
 		}
-		if m.visible.After(now) || m.group != "" && q.fifo() && busy[m.group] {
+		if m.visible.After(now) {
 			continue
 		}
 		if deadLetter(a, q, m) {
@@ -112,20 +111,6 @@ func receiveFrom(a *core.AWS, q *queue, most int, timeout time.Duration) []*mess
 		taken = append(taken, m)
 	}
 	return taken
-}
-
-// busyGroups are the FIFO groups with a message in flight: nothing else of them is delivered.
-func (q *queue) busyGroups(now time.Time) map[string]bool {
-	busy := map[string]bool{}
-	if !q.fifo() {
-		return busy
-	}
-	for m := range q.messages.all() {
-		if m.receipt != "" && m.visible.After(now) {
-			busy[m.group] = true
-		}
-	}
-	return busy
 }
 
 // deadLetter moves a message that was received too often.
@@ -193,14 +178,7 @@ func (m *message) systemAttributes() map[string]string {
 		"ApproximateReceiveCount":          strconv.Itoa(m.received),
 		"ApproximateFirstReceiveTimestamp": strconv.FormatInt(m.first.UnixMilli(), 10),
 	}
-	for name, value := range map[string]string{"MessageGroupId": m.group, "MessageDeduplicationId": m.dedupe, "SequenceNumber": m.sequence} {
-		if value != "" {
-			all[name] = value
-		}
-	}
-	for name, value := range m.system {
-		all[name] = value
-	}
+	maps.Copy(all, m.system)
 	return all
 }
 
@@ -226,73 +204,4 @@ func deleteMessage(c *core.Call, q *queue) (any, error) {
 		q.messages.remove(m)
 	}
 	return struct{}{}, nil // deleting what is gone is no error
-}
-
-type receiptEntry struct {
-	Id                string //nolint:revive // AWS's own name
-	ReceiptHandle     string
-	VisibilityTimeout int
-}
-
-func deleteMessageBatch(c *core.Call, q *queue) (any, error) {
-	return eachReceipt(c, func(e receiptEntry) error {
-		if m, ok := q.held(e.ReceiptHandle); ok {
-			q.messages.remove(m)
-		}
-		return nil
-	})
-}
-
-func changeMessageVisibilityBatch(c *core.Call, q *queue) (any, error) {
-	return eachReceipt(c, func(e receiptEntry) error { return q.hide(e, c.Now) })
-}
-
-func eachReceipt(c *core.Call, run func(receiptEntry) error) (any, error) {
-	var in struct{ Entries []receiptEntry }
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	var ids []string
-	for _, e := range in.Entries {
-		ids = append(ids, e.Id)
-	}
-	if err := checkBatch(ids); err != nil {
-		return nil, err
-	}
-	type done struct{ Id string } //nolint:revive // AWS's own name
-	var out struct {
-		Successful []done
-		Failed     []batchFailure `json:",omitempty"`
-	}
-	for _, e := range in.Entries {
-		if err := run(e); err != nil {
-			out.Failed = append(out.Failed, failureOf(e.Id, err))
-			continue
-		}
-		out.Successful = append(out.Successful, done{e.Id})
-	}
-	return out, nil
-}
-
-func changeMessageVisibility(c *core.Call, q *queue) (any, error) {
-	var in receiptEntry
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	return struct{}{}, q.hide(in, c.Now)
-}
-
-func (q *queue) hide(in receiptEntry, now time.Time) error {
-	if in.VisibilityTimeout < 0 || in.VisibilityTimeout > 43200 {
-		return invalidParameter("Value " + strconv.Itoa(in.VisibilityTimeout) + " for parameter VisibilityTimeout is invalid. Reason: Must be between 0 and 43200.")
-	}
-	m, ok := q.held(in.ReceiptHandle)
-	if !ok {
-		return &core.Error{Code: "ReceiptHandleIsInvalid", Message: "The input receipt handle is invalid."}
-	}
-	if !m.visible.After(now) {
-		return &core.Error{Code: "MessageNotInflight", Message: "The message referred to isn't in flight."}
-	}
-	m.visible = now.Add(time.Duration(in.VisibilityTimeout) * time.Second)
-	return nil
 }

@@ -123,21 +123,6 @@ func given1(text string) []string {
 	return []string{text}
 }
 
-func cancelRotateSecret(c *core.Call) (any, error) {
-	var in secretIDInput
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	s, err := secretToChange(c, in.SecretId, nil)
-	if err != nil {
-		return nil, err
-	}
-	if s.rotation != nil {
-		s.rotation.enabled = false
-	}
-	return secretOutput{ARN: s.arn, Name: s.name}, nil
-}
-
 // rotateNow does what a rotation function does, with the rights of the function's role: read the current value, write a
 // new one as AWSPENDING, make it current. The role is that of the function, where it is deployed here, or the one told
 // by RotationFunction; without either the rotation may do everything.
@@ -182,14 +167,6 @@ func rotateAs(a *core.AWS, who core.Caller, s *secret, token string) error {
 	_, err = a.DoLocked(s.at, who, "secretsmanager", "UpdateSecretVersionStage", map[string]any{"SecretId": s.arn, "VersionStage": stageCurrent,
 		"MoveToVersionId": token, "RemoveFromVersionId": before})
 	return err
-}
-
-func getRandomPassword(c *core.Call) (any, error) {
-	var in struct{ PasswordLength int }
-	if err := firstError(c.Decode(&in), c.Authorize(core.Access{})); err != nil {
-		return nil, err
-	}
-	return core.Reply{"RandomPassword": c.AWS.Letters(or0(in.PasswordLength, 32), core.MixedAlnum)}, nil
 }
 
 // Elapse ends the recovery windows of a location that are over and rotates the secrets that are due. The state

@@ -96,7 +96,6 @@ func operations() map[string]core.Operation {
 		"DeleteSecret":                 deleteSecret,
 		"RestoreSecret":                restoreSecret,
 		"RotateSecret":                 rotateSecret,
-		"CancelRotateSecret":           cancelRotateSecret,
 		"ReplicateSecretToRegions":     replicateSecret,
 		"RemoveRegionsFromReplication": removeReplicas,
 		"StopReplicationToReplica":     stopReplication,
@@ -104,7 +103,6 @@ func operations() map[string]core.Operation {
 		"GetResourcePolicy":            getSecretPolicy,
 		"DeleteResourcePolicy":         deleteSecretPolicy,
 		"ValidateResourcePolicy":       validateSecretPolicy,
-		"GetRandomPassword":            getRandomPassword,
 	}
 }
 
@@ -214,6 +212,10 @@ func secretToChange(c *core.Call, id string, context map[string][]string) (*secr
 	if err != nil {
 		return nil, err
 	}
+	return ownToChange(c, s)
+}
+
+func ownToChange(c *core.Call, s *secret) (*secret, error) {
 	if err := changeable(c, s); err != nil {
 		return nil, err
 	}
@@ -230,9 +232,14 @@ func changeable(c *core.Call, s *secret) error {
 	if !s.removal.IsZero() {
 		return markedForDeletion()
 	}
+	changes(c, s)
+	return nil
+}
+
+// changes marks a secret as changed by the call, if the call succeeds.
+func changes(c *core.Call, s *secret) {
 	beforeChange(c, s)
 	c.After(func() { s.changed = c.Now })
-	return nil
 }
 
 func markedForDeletion() error {

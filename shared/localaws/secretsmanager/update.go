@@ -26,7 +26,7 @@ func updateSecret(c *core.Call) (any, error) {
 	if in.Description != nil {
 		context["secretsmanager:Description"] = []string{*in.Description}
 	}
-	s, err := secretToChange(c, in.SecretId, context)
+	s, err := secretToUpdate(c, in, context)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +47,24 @@ func updateSecret(c *core.Call) (any, error) {
 		s.description = *in.Description
 	}
 	return out, nil
+}
+
+// secretToUpdate is secretToChange, but lets a replica's key be changed in the replica's Region: it is the only part that
+// a replica has to itself (user guide, "Promote a replica secret to a standalone secret").
+func secretToUpdate(c *core.Call, in updateSecretInput, context map[string][]string) (*secret, error) {
+	s, err := authorizedSecret(c, in.SecretId, context)
+	if err != nil {
+		return nil, err
+	}
+	keyAlone := in.KmsKeyId != nil && in.Description == nil && in.SecretString == nil && in.SecretBinary == nil && in.Type == ""
+	if s.primary == nil || !keyAlone {
+		return ownToChange(c, s)
+	}
+	if !s.primary.removal.IsZero() {
+		return nil, markedForDeletion()
+	}
+	changes(c, s)
+	return s, nil
 }
 
 // setKey validates a key, makes it the secret's and re-encrypts what it can.

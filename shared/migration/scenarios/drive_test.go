@@ -103,11 +103,13 @@ func (w *testbed) machine(endpoint string) *fleet.Migrations {
 		KeyDetails: true, KeyTTL: time.Nanosecond, MaxBackoff: time.Millisecond, LookupEvery: time.Nanosecond, Session: "remediate", Now: now,
 		Credentials: &cloud.Static{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}})
 	must(w, err)
-	set := migration.Defaults()
-	set.RotateTwice, set.AutoGrant = true, true
-	return live.Migration{Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, farRegion}, Settings: set,
+	return live.Migration{Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, farRegion}, Runtime: machineSettings,
 		By: "doublelock-remediate", Now: now, Sleep: func(context.Context, time.Duration) error { return nil }}.Open()
 }
+
+var machineSettings = settings.Runtime{Migration: settings.Migration{RotateTwice: true, RescueGrants: true}}
+
+func machineRules() migration.Rules { return live.Rules(machineSettings) }
 
 // mostRounds is how often workers come by before a run counts as one without an end.
 const mostRounds = 20
@@ -120,7 +122,7 @@ func (w *testbed) run(item migration.Item, plan string, l *line, endpoint string
 	for range mostRounds {
 		job = w.round(item, plan, endpoint, job.Revision == 0)
 		if l.mend() {
-			*w.now = w.now.Add(migration.Defaults().Lease + time.Minute) // the dead worker's lease
+			*w.now = w.now.Add(time.Duration(migration.Defaults().Lease) + time.Minute) // the dead worker's lease
 			continue
 		}
 		if job.Phase.Resting() || job.Phase == migration.Sealed {
@@ -145,7 +147,7 @@ func (w *testbed) round(item migration.Item, plan, endpoint string, start bool) 
 		group.Go(func() {
 			var err error
 			if start {
-				_, err = m.Engine.Start(w.Context(), item, plan)
+				_, err = m.Engine.Start(w.Context(), item, plan, machineRules())
 			}
 			if err == nil {
 				_, _, err = m.Engine.Advance(w.Context(), w.secret)
@@ -206,18 +208,16 @@ func (w *testbed) watch() {
 	w.Helper()
 	m := w.machine(w.url)
 	for _, name := range []string{"GetSecretValue", "Decrypt"} {
-		var denied []migration.Refused
+		var denied []trail.Change
 		must(w, m.Reads.History.Named(w.Context(), w.account(w.Secret.Account), region, name, w.now.Add(-time.Hour), func(raw []byte) error {
 			c, err := trail.Decode(raw)
 			if err == nil && c.Kind == trail.DeniedRead {
-				denied = append(denied, migration.Refused{Principal: c.Actor.PrincipalARN(), EventID: c.EventID, At: c.Time.UTC(),
-					Key: name == "Decrypt" || strings.Contains(c.ErrorMessage, "KMS"), What: "kms:Decrypt"})
+				denied = append(denied, c)
 			}
 			return err
 		}))
-		for _, r := range slices.Concat(denied, denied) {
-			_, err := m.Engine.Refused(w.Context(), w.secret, r)
-			must(w, err)
+		for _, c := range slices.Concat(denied, denied) {
+			must(w, watching(m).DeniedRead(w.Context(), c))
 		}
 	}
 }

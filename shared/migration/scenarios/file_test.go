@@ -19,7 +19,7 @@ type scenario struct {
 	file string
 
 	Sentence string            `yaml:"name"`
-	Limit    string            `yaml:"limit"` // what nobody can foresee here, and who catches it
+	Limit    string            `yaml:"limit"` // what nobody can preview here, and who catches it
 	Keys     map[string]keyOf  `yaml:"keys"`
 	Target   string            `yaml:"target"`
 	Targets  map[string]string `yaml:"targets"`  // by Region, of replicas

@@ -64,7 +64,7 @@ func (w *testbed) sightings() []migration.Sighting {
 
 func (w *testbed) facts() migration.Facts {
 	w.Helper()
-	f := migration.Facts{Access: inventory.Prepare(w.snapshot()), Seen: w.sightings(), LookBack: 90, Functions: map[string]string{}, Accepted: w.Accepted,
+	f := migration.Facts{Access: inventory.Prepare(w.snapshot()), Seen: w.sightings(), LookBack: 90, Functions: map[string]string{}, Accepted: w.Accepted, Rules: machineRules(),
 		Now: *w.now, Approved: w.approved(),
 		Changer: func(account string) string { return "arn:aws:iam::" + account + ":role/doublelock-change" },
 		KeyFor: func(_, in string, _ map[string]string) string {

@@ -12,6 +12,7 @@ import (
 	"github.com/doublelock/doublelock/handlers/sweep"
 	"github.com/doublelock/doublelock/handlers/watchdog"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 )
@@ -37,7 +38,7 @@ func (w *stage) begin() migration.Job {
 	must(w, err)
 	p, err := migration.Make(f, w.secret)
 	must(w, err)
-	_, err = m.Engine.Start(w.Context(), p.Items[0], p.ID)
+	_, err = m.Engine.Start(w.Context(), p.Items[0], p.ID, p.Rules)
 	must(w, err)
 	return w.visit(migration.Observing)
 }
@@ -58,11 +59,16 @@ func (w *stage) visit(want migration.Phase) migration.Job {
 // watch hands every denied read to the watchdog, twice.
 func (w *stage) watch() {
 	w.Helper()
-	reads := watchdog.Migrations{Engine: w.migrations(nil).Engine, Log: slog.New(slog.DiscardHandler)}
+	reads := watching(w.migrations(nil))
 	for _, c := range append(w.denied, w.denied...) {
 		must(w, reads.DeniedRead(w.Context(), c))
 	}
 	w.denied = nil
+}
+
+// watching is what the watchdog does with a denied read.
+func watching(m *fleet.Migrations) watchdog.Migrations {
+	return watchdog.Migrations{Engine: m.Engine, Secrets: m.Engine.Secrets, Log: slog.New(slog.DiscardHandler)}
 }
 
 func (w *stage) notices(kind guard.NoticeKind) []string {

@@ -23,7 +23,6 @@ import (
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
-	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -211,15 +210,13 @@ func (w *stage) migrations(change func(*cloud.Options)) *fleet.Migrations {
 	door, err := cloud.Open(w.Context(), o)
 	must(w, err)
 	return live.Migration{
-		Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, far}, Settings: w.settings(),
+		Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, far}, Runtime: w.settings(),
 		By: "doublelock-migrate", Now: func() time.Time { return w.now }, Sleep: func(context.Context, time.Duration) error { return nil },
 	}.Open()
 }
 
-func (w *stage) settings() migration.Settings {
-	s := migration.Defaults()
-	s.RotateTwice, s.AutoGrant = true, w.says.AutoGrant
-	return s
+func (w *stage) settings() settings.Runtime {
+	return settings.Runtime{Migration: settings.Migration{RotateTwice: true, RescueGrants: w.says.AutoGrant}}
 }
 
 // record keeps the denied reads, as the hub's rule would forward them.

@@ -13,8 +13,8 @@ import (
 // Limits of one mail. SNS takes 256 KB (262,144 bytes) of subject and body together; people take much less.
 const (
 	MaxText     = 128 * 1024 // bytes
-	maxDetailed = 5          // stories told in full; more are told in a line each
-	maxListed   = 200        // stories told at all
+	maxDetailed = 5          // stories in full; more have a line each
+	maxListed   = 200        // stories at all
 	maxAffected = 20         // secrets listed of one key
 	maxName     = 512        // characters of a name, an actor or an ARN in running text
 	maxLine     = 4096       // characters of a command
@@ -70,9 +70,11 @@ func (w *writer) story(s notify.Story) {
 	w.facts(lead)
 	given := map[string]bool{}
 	for _, n := range s.Notices {
-		w.notice(n, s.Key, given)
+		w.notice(s, n, given)
 	}
-	w.blast(lead.Blast)
+	if lead.Kind == guard.NoticeIncident {
+		w.blast(lead.Blast)
+	}
 }
 
 // facts says what and where, and who did it.
@@ -89,7 +91,7 @@ func (w *writer) facts(n guard.Notice) {
 
 func noun(n guard.Notice) string {
 	switch n.Kind {
-	case guard.NoticeIncident:
+	case guard.NoticeIncident, guard.NoticeKeyRestored:
 		return "Key"
 	case guard.NoticeTampered:
 		return "What"
@@ -126,17 +128,19 @@ func by(n guard.Notice) string {
 }
 
 // notice says why it matters and how to get rid of it, unless the same commands were given before.
-func (w *writer) notice(n guard.Notice, key string, given map[string]bool) {
-	if n.Kind == guard.NoticeResolved {
+func (w *writer) notice(s notify.Story, n guard.Notice, given map[string]bool) {
+	if text := notify.Closing(n); text != "" {
 		w.line("")
-		w.line("Resolved: %s. There is nothing to do.", title(n))
+		for _, line := range wrap(notify.Clip(text, maxLine), 78) {
+			w.line("%s", line)
+		}
 		return
 	}
 	w.line("")
 	w.line("Why it matters%s", label(n))
-	w.paragraph(detail(n))
+	w.paragraph(notify.Detail(n))
 	w.paragraph(notify.Why(n))
-	fix := notify.FixFor(n, key)
+	fix := s.FixFor(n)
 	commands := strings.Join(fix.Lines, "\n")
 	if commands == "" || !given[commands] {
 		w.fix(fix)
@@ -151,34 +155,14 @@ func label(n guard.Notice) string {
 	return fmt.Sprintf(" (%s, %s)", notify.OneLine(string(n.Finding.Control)), notify.OneLine(string(n.Finding.Severity)))
 }
 
-func title(n guard.Notice) string {
-	if n.Finding == nil {
-		return notify.Headline(n)
-	}
-	return fmt.Sprintf("%s (%s)", notify.OneLine(n.Finding.Title), notify.OneLine(string(n.Finding.Control)))
-}
-
-func detail(n guard.Notice) string {
-	text := n.Detail
-	if text == "" && n.Finding != nil && n.Kind == guard.NoticeOpened {
-		text = n.Finding.Detail
-	}
-	text = notify.OneLine(text)
-	if text == "" || strings.HasSuffix(text, ".") {
-		return text
-	}
-	first := []rune(text)[:1]
-	return strings.ToUpper(string(first)) + text[len(string(first)):] + "."
-}
-
 func (w *writer) paragraph(text string) {
-	for _, line := range wrap(notify.Clip(text, maxLine), 76) {
+	for _, line := range wrap(notify.Clip(notify.OneLine(text), maxLine), 76) {
 		w.line("  %s", line)
 	}
 }
 
 func (w *writer) fix(f notify.Fix) {
-	if f.Say == "" && len(f.Lines) == 0 {
+	if f.Say == "" && f.First == "" && len(f.Lines) == 0 {
 		return
 	}
 	w.line("")
@@ -188,6 +172,10 @@ func (w *writer) fix(f notify.Fix) {
 		w.line("How to fix it (%s)", f.In)
 	}
 	w.paragraph(f.Say)
+	if f.First != "" {
+		w.line("")
+		w.paragraph(f.First)
+	}
 	for _, line := range f.Lines {
 		w.line("")
 		w.line("    %s", notify.Clip(notify.OneLine(line), maxLine))
@@ -208,7 +196,7 @@ func (w *writer) blast(b *guard.BlastRadius) {
 		title string
 		list  []guard.Affected
 		count int
-	}{{"Stops", b.Stops, stops}, {"Still opens", b.Remains, remains}, {"Could not be told", b.Unknown, unknown}} {
+	}{{"Stops", b.Stops, stops}, {"Still opens", b.Remains, remains}, {"Unknown", b.Unknown, unknown}} {
 		if part.count == 0 {
 			continue
 		}
@@ -224,7 +212,7 @@ func (w *writer) blast(b *guard.BlastRadius) {
 	}
 }
 
-// others tells the stories beyond maxDetailed in a line each.
+// others gives the stories beyond maxDetailed a line each.
 func (w *writer) others(stories []notify.Story) {
 	if len(stories) == 0 {
 		return

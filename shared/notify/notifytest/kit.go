@@ -84,7 +84,7 @@ func checkCount(t *testing.T, body string, want int) {
 		}
 	}
 	if got != want {
-		t.Errorf("tells of %d resources, want %d", got, want)
+		t.Errorf("speaks of %d resources, want %d", got, want)
 	}
 }
 
@@ -97,12 +97,18 @@ func mentions(sample string) []string {
 		return []string{"prod/db/password", "sealed"}
 	case "a change that did not take":
 		return []string{"prod/db/password", "could not be moved"}
+	case "two disabled keys":
+		return []string{"eu-central-1", "enable-key --region eu-west-1", "cancel-key-deletion --region eu-west-1"}
+	case "a replica under a wrong key":
+		return []string{"prod/db/password", "update-secret --region eu-west-1"}
+	case "a secret that denies us":
+		return []string{"prod/db/password", "ArnNotLike", "role/doublelock-read"}
 	case "a disabled key":
 		return []string{"payments", "disabled", "prod/app-00", "prod/legacy", "more", "enable-key"}
 	case "a hundred resources":
 		return []string{"100 resources", "prod/app-000"}
 	case "two that need work and one done":
-		return []string{"2 need you, 1 is fine again", "cancel-key-deletion", "remove-regions-from-replication"}
+		return []string{"2 need you, 1 is fine again", "cancel-key-deletion", "update-secret --region eu-west-1"}
 	case "a message that may be a repeat":
 		return []string{"may have had this message before"}
 	default:

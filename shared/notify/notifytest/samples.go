@@ -15,26 +15,27 @@ const Canary = "canary-hunter2-do-not-send"
 // Key is the key that the samples are to be fixed with.
 const Key = "alias/doublelock/secrets"
 
+// KeyFor names Key wherever the samples are to be fixed.
+func KeyFor(guard.Notice, string) string { return Key }
+
 // At is when everything in the samples happens.
 var At = time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)
 
 // Directory is the address book of the samples.
 func Directory() notify.Directory {
 	return notify.Directory{Tags: []string{"Owner"}, Fallback: "security", Channels: map[string]notify.Address{
-		"payments": {Email: "payments@example.com", SlackChannel: "C0PAYMENTS"},
-		"security": {Email: "security@example.com"},
+		"payments": {"email": "payments@example.com", "slackChannel": "C0PAYMENTS"},
+		"security": {"email": "security@example.com"},
 	}}
 }
 
 // Opened is a notice of a control that a secret now fails.
 func Opened(control guard.ControlID, name, tool string) guard.Notice {
 	n := notice(guard.NoticeOpened, name, tool)
-	for _, c := range guard.Controls() {
-		if c.ID == control {
-			n.Finding = &guard.Finding{
-				Control: c.ID, Resource: n.Resource, Status: guard.FindingOpen, Severity: c.Severity, Title: c.Title,
-				Detail: details[control], Fix: c.Fix, OpenedAt: At,
-			}
+	if c, ok := guard.ControlByID(control); ok {
+		n.Finding = &guard.Finding{
+			Control: c.ID, Resource: n.Resource, Status: guard.FindingOpen, Severity: c.Severity, Title: c.Title,
+			Subject: Subject(control), OpenedAt: At,
 		}
 	}
 	n.State = states[control]
@@ -46,7 +47,7 @@ func Opened(control guard.ControlID, name, tool string) guard.Notice {
 func Resolved(control guard.ControlID, name string) guard.Notice {
 	n := Opened(control, name, "terraform")
 	n.Kind, n.State, n.At = guard.NoticeResolved, guard.StateSealed, At.Add(time.Hour)
-	n.Finding.Status, n.Finding.ResolvedAt = guard.FindingResolved, n.At
+	n.Finding.Status, n.Finding.ResolvedAt, n.Finding.End = guard.FindingResolved, n.At, guard.EndPassed
 	n.ID = string(control) + "|" + n.Resource + "|resolved"
 	return n
 }
@@ -54,15 +55,47 @@ func Resolved(control guard.ControlID, name string) guard.Notice {
 var states = map[guard.ControlID]guard.LockState{
 	guard.SecretDefaultKey: guard.StateDefault, guard.SecretNotSealed: guard.StateDual, guard.SecretReplicaKey: guard.StateSealed,
 	guard.SecretKeyUnusable: guard.StateSealed, guard.SecretKeyUnapproved: guard.StateSealed, guard.SecretForeignKey: guard.StateForeign,
+	guard.OrgCoverage: guard.StateUnknown,
 }
 
-var details = map[guard.ControlID]string{
-	guard.SecretDefaultKey:    "opens with the AWS managed key, which the organization cannot switch off",
-	guard.SecretNotSealed:     "1 labelled version still opens with the previous key",
-	guard.SecretReplicaKey:    "opens with the AWS managed key in eu-west-1",
-	guard.SecretKeyUnusable:   "its key " + keyARN + " is in state PendingDeletion",
-	guard.SecretKeyUnapproved: "its key " + keyARN + " is not approved",
-	guard.SecretForeignKey:    "owned by rds, which keeps it under the AWS managed key",
+// Subject is what the samples say of a secret that fails a control.
+func Subject(control guard.ControlID) guard.Subject {
+	managed := guard.Key{ID: guard.DefaultKeyID, Manager: guard.ManagerAWS, State: guard.KeyEnabled}
+	own := guard.Key{ARN: keyARN, Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
+	doomed := own
+	doomed.State = guard.KeyPendingDeletion
+	return map[guard.ControlID]guard.Subject{
+		guard.SecretDefaultKey: {Key: managed, Rotation: guard.RotationOff},
+		guard.SecretNotSealed: {Key: own, Rotation: guard.RotationOff,
+			Versions: []guard.Version{{ID: "v2", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{own, managed}}}},
+		guard.SecretReplicaKey:    {Replicas: []guard.Replica{{Region: "eu-west-1", Key: managed}}},
+		guard.SecretKeyUnusable:   {Key: doomed},
+		guard.SecretKeyUnapproved: {Key: own, Rotation: guard.RotationOff},
+		guard.SecretForeignKey:    {Key: managed, Service: "rds"},
+		guard.OrgCoverage:         {Blind: &guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNotEntered}},
+	}[control]
+}
+
+// about is a notice of a control that a secret fails in another way than the samples' usual one.
+func about(control guard.ControlID, name, tool string, subject guard.Subject) guard.Notice {
+	n := Opened(control, name, tool)
+	n.Finding.Subject = subject
+	return n
+}
+
+func replicaKey(region string, state guard.KeyState) guard.Replica {
+	key := "arn:aws:kms:" + region + ":111122223333:key/0987dcba-09fe-87dc-65ba-ab0987654321"
+	return guard.Replica{Region: region, KeyID: key, Key: guard.Key{ARN: key, Manager: guard.ManagerCustomer, State: state}}
+}
+
+// hostileSubject names things that try to be something else.
+func hostileSubject(evil string) guard.Subject {
+	key := guard.Key{ARN: evil, ID: evil, Manager: guard.ManagerCustomer, State: guard.KeyState(evil)}
+	return guard.Subject{
+		Key: key, Replicas: []guard.Replica{{Region: evil, Key: key}}, Service: evil,
+		Versions: []guard.Version{{ID: evil, Stages: []string{evil}, Keys: []guard.Key{key}}},
+		Blind:    &guard.BlindSpot{Part: guard.PartEvents, Cause: guard.CauseSilent, Note: evil},
+	}
 }
 
 const keyARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -97,19 +130,28 @@ func incident() guard.Notice {
 	return n
 }
 
+// restored is the end of the incident, or of the worst of it.
+func restored(state guard.KeyState) guard.Notice {
+	n := incident()
+	n.Kind, n.ID = guard.NoticeKeyRestored, "restored"
+	n.Blast.State = state
+	return n
+}
+
 // hostile is a notice in which every word that comes from outside tries to be something else.
 func hostile() guard.Notice {
 	evil := "<!channel> *bold* `code` & \"quoted\" 'x'; rm -rf / \u202egnp.exe\r\nSubject: forged\r\n\r\nbody\x00\x1b[31m"
 	n := Opened(guard.SecretDefaultKey, evil, "terraform\n"+evil)
 	n.Actor = "arn:aws:sts::111122223333:assumed-role/R/<@U123|x> " + evil
-	n.Finding.Detail = evil
+	n.Detail = evil
+	n.Finding.Subject = hostileSubject(evil)
 	return n
 }
 
 func long() guard.Notice {
 	n := Opened(guard.SecretDefaultKey, strings.Repeat("long/name-", 51)+"é", "cli")
 	n.Actor = "arn:aws:sts::111122223333:assumed-role/" + strings.Repeat("r", 64) + "/" + strings.Repeat("s", 2000)
-	n.Finding.Detail = strings.Repeat("detail ", 2000)
+	n.Detail = strings.Repeat("detail ", 2000)
 	return n
 }
 
@@ -128,17 +170,35 @@ func Samples() map[string]notify.Message {
 	for i := range 100 {
 		hundred = append(hundred, Opened(guard.SecretDefaultKey, fmt.Sprintf("prod/app-%03d", i), "cloudformation"))
 	}
+	moot := Resolved(guard.SecretKeyUnapproved, "prod/db/password")
+	moot.State, moot.Finding.End = guard.StateDrifted, guard.EndMoot
+	blind := incident()
+	blind.Blast, blind.Detail = &guard.BlastRadius{Key: keyARN, State: guard.KeyPendingDeletion}, "not every secret could be looked at, so more may be affected"
+	disabled := guard.Subject{Key: guard.Key{ARN: keyARN, Manager: guard.ManagerCustomer, State: guard.KeyDisabled},
+		Replicas: []guard.Replica{replicaKey("eu-west-1", guard.KeyPendingDeletion)}}
+	replica := guard.Subject{Replicas: []guard.Replica{replicaKey("eu-west-1", guard.KeyEnabled)}}
+	rotates := guard.Subject{Rotation: guard.RotationOn, Versions: []guard.Version{{ID: "v2", Stages: []string{"AWSPREVIOUS"}}}}
 	samples := map[string]notify.Message{
 		"one secret, made with Terraform": compose(Opened(guard.SecretDefaultKey, "prod/db/password", "terraform")),
 		"a resolved finding":              compose(Resolved(guard.SecretDefaultKey, "prod/db/password")),
 		"moved and to be sealed":          compose(rekeyed, Opened(guard.SecretNotSealed, "prod/db/password", "terraform")),
 		"a change that did not take":      compose(failed()),
 		"a disabled key":                  compose(incident()),
+		"a key that is back":              compose(restored(guard.KeyEnabled)),
+		"a deletion that was canceled":    compose(restored(guard.KeyDisabled)),
+		"a key nobody can see under":      compose(blind),
+		"a finding that does not apply":   compose(moot),
 		"a denied read":                   compose(read),
 		"a stopped trail":                 compose(tampered),
 		"a reader that lost access":       compose(lost),
 		"a secret that was moved back":    compose(back),
 		"a new version is due":            compose(notice(guard.NoticeSealDue, "prod/db/password", "cli")),
+		"two disabled keys":               compose(about(guard.SecretKeyUnusable, "prod/db/password", "cli", disabled)),
+		"a replica under a wrong key":     compose(about(guard.SecretKeyUnapproved, "prod/db/password", "terraform", replica)),
+		"a secret that rotates":           compose(about(guard.SecretNotSealed, "prod/db/password", "cdk", rotates)),
+		"an account nobody can enter":     compose(Opened(guard.OrgCoverage, "all secrets here", "")),
+		"a secret that denies us": compose(about(guard.OrgCoverage, "prod/db/password", "",
+			guard.Subject{Blind: &guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseItsPolicy}})),
 		"hostile input":                   compose(hostile()),
 		"very long input":                 compose(long()),
 		"names beyond ASCII":              compose(Opened(guard.SecretDefaultKey, "prod/größe/パスワード/🔐", "pulumi")),
@@ -161,5 +221,5 @@ func compose(notices ...guard.Notice) notify.Message {
 	for _, n := range notices {
 		items = append(items, notify.Item{Notice: n})
 	}
-	return notify.Compose(items, Directory(), func(guard.Notice) string { return Key })[0]
+	return notify.Compose(items, Directory(), KeyFor)[0]
 }

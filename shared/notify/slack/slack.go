@@ -19,7 +19,7 @@ const (
 
 // Limits of our own, so that a message stays readable in a chat.
 const (
-	maxSteps    = 6
+	maxSteps    = 10
 	maxKeywords = 10
 	maxDetailed = 5
 	maxAffected = 10
@@ -52,9 +52,9 @@ type Metadata struct {
 	AdditionalContext map[string]string `json:"additionalContext,omitempty"`
 }
 
-// Render writes the message as JSON.
-func Render(m notify.Message) ([]byte, error) {
-	n := Notification{
+// Compose says a message in Slack's markup, within the limits of the schema.
+func Compose(m notify.Message) Notification {
+	return Notification{
 		Version: "1.0", Source: "custom",
 		Content: Content{
 			TextType: "client-markdown", Title: title(m), Description: description(m),
@@ -68,10 +68,14 @@ func Render(m notify.Message) ([]byte, error) {
 			},
 		},
 	}
+}
+
+// Render writes the message as JSON.
+func Render(m notify.Message) ([]byte, error) {
 	var b strings.Builder
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false) // & < > are already escaped the way Slack wants them
-	if err := encoder.Encode(n); err != nil {
+	if err := encoder.Encode(Compose(m)); err != nil {
 		return nil, fmt.Errorf("write chat message: %w", err)
 	}
 	return []byte(strings.TrimSuffix(b.String(), "\n")), nil
@@ -149,13 +153,20 @@ func story(s notify.Story, headed bool) string {
 		lines = append(lines, "_You may have had this message before._")
 	}
 	for _, n := range s.Notices {
-		if n.Kind == guard.NoticeResolved {
-			lines = append(lines, ":white_check_mark: "+escape(notify.Headline(n), maxName))
-		} else if why := notify.Why(n); why != "" {
-			lines = append(lines, escape(why, 500))
+		if text := notify.Closing(n); text != "" {
+			lines = append(lines, escape(text, 500))
+			continue
+		}
+		for _, text := range []string{notify.Detail(n), notify.Why(n)} {
+			if text != "" {
+				lines = append(lines, escape(text, 500))
+			}
 		}
 	}
-	return strings.Join(append(lines, blast(lead.Blast)...), "\n")
+	if lead.Kind == guard.NoticeIncident {
+		lines = append(lines, blast(lead.Blast)...)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func where(n guard.Notice) string {
@@ -188,16 +199,31 @@ func nextSteps(m notify.Message) []string {
 	var steps []string
 	for _, s := range m.Stories {
 		for _, n := range s.Notices {
-			f := notify.FixFor(n, s.Key)
-			steps = appendStep(steps, escape(f.Say, MaxStep))
+			f := s.FixFor(n)
+			steps = appendText(steps, f.Say)
+			steps = appendText(steps, f.First)
 			for _, line := range f.Lines {
 				if fits(line, MaxStep-2) {
 					steps = appendStep(steps, code(line))
 				}
 			}
+			steps = appendText(steps, f.Then)
 		}
 	}
 	return steps[:min(len(steps), maxSteps)]
+}
+
+// appendText gives a text as many steps as it needs: sentences are not cut.
+func appendText(steps []string, text string) []string {
+	step := ""
+	for sentence := range strings.SplitAfterSeq(text, ". ") {
+		if step != "" && !fits(step+sentence, MaxStep) {
+			steps = appendStep(steps, escape(step, MaxStep))
+			step = ""
+		}
+		step += sentence
+	}
+	return appendStep(steps, escape(step, MaxStep))
 }
 
 func appendStep(steps []string, step string) []string {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
 	"github.com/doublelock/doublelock/shared/notify/notifytest"
 	"github.com/doublelock/doublelock/shared/notify/slack"
@@ -95,8 +94,8 @@ func FuzzRenderKeepsTheLimits(f *testing.F) {
 	f.Add(strings.Repeat("&", 9000), "", "\xff\xfe")
 	f.Fuzz(func(t *testing.T, name, detail, actor string) {
 		n := notifytest.Opened("DL.SECRET.1", name, "cli")
-		n.Finding.Detail, n.Actor = detail, actor
-		m := notify.Compose([]notify.Item{{Notice: n}}, notifytest.Directory(), func(_ guard.Notice) string { return notifytest.Key })[0]
+		n.Detail, n.Actor = detail, actor
+		m := notify.Compose([]notify.Item{{Notice: n}}, notifytest.Directory(), notifytest.KeyFor)[0]
 		body, err := slack.Render(m)
 		if err != nil {
 			t.Fatal(err)

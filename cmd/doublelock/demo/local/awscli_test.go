@@ -1,0 +1,63 @@
+package local_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
+)
+
+// The demo's promise about the real aws CLI, kept by the real aws CLI.
+func TestTheRealAWSCLIMeetsTheSCP(t *testing.T) {
+	cli := awsCLI(t)
+	w := localtest.New(t)
+	folder := t.TempDir()
+	if err := local.WriteProfiles(folder, w); err != nil {
+		t.Fatal(err)
+	}
+	create := func(profile string, args ...string) (string, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		command := exec.CommandContext(ctx, cli, append([]string{"--profile", profile, "secretsmanager", "create-secret", "--name", "try/me"}, args...)...)
+		command.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+w.URL, "AWS_CONFIG_FILE="+filepath.Join(folder, "config"),
+			"AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(folder, "credentials"))
+		out, err := command.CombinedOutput()
+		return string(out), err
+	}
+	out, err := create("shop")
+	want := "An error occurred (AccessDeniedException) when calling the CreateSecret operation: User: arn:aws:sts::333333333333:assumed-role/Engineer/you" +
+		" is not authorized to perform: secretsmanager:CreateSecret on resource: try/me"
+	if err == nil || !strings.Contains(out, want) || !strings.Contains(out, "with an explicit deny in a service control policy") {
+		t.Errorf("in the guarded account: %v\n%s", err, out)
+	}
+	if out, err = create("shop", "--kms-key-id", "alias/doublelock/secrets"); err != nil {
+		t.Errorf("in the guarded account with the CMK: %v\n%s", err, out)
+	}
+	if out, err = create("search"); err != nil {
+		t.Errorf("in the account that is not guarded yet: %v\n%s", err, out)
+	}
+}
+
+// awsCLI finds the aws CLI that `make setup` installs, or the machine's own.
+func awsCLI(t *testing.T) string {
+	t.Helper()
+	if own, err := filepath.Abs("../../../../.venv/bin/aws"); err == nil {
+		if _, err := os.Stat(own); err == nil {
+			return own
+		}
+	}
+	found, err := exec.LookPath("aws")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("no aws CLI: run make setup")
+		}
+		t.Skip("no aws CLI: run make setup")
+	}
+	return found
+}

@@ -1,0 +1,94 @@
+// Package localtest founds organizations for tests, and makes the test's process somebody in one.
+package localtest
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// New is the organization of the demo at rest. It ends with the test.
+func New(t testing.TB) *local.Organization {
+	t.Helper()
+	c := local.NewClock()
+	w, stop, err := local.New(t.Context(), 1, c, c.Now, local.Watcher{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return w
+}
+
+// Security makes the process somebody of the security account, by a profile.
+func Security(t *testing.T, w *local.Organization) {
+	t.Helper()
+	folder := t.TempDir()
+	if err := local.WriteProfiles(folder, w); err != nil {
+		t.Fatal(err)
+	}
+	setenv(t, map[string]string{
+		settings.EnvEndpoint: w.URL, "AWS_PROFILE": "security", "AWS_REGION": "",
+		"AWS_CONFIG_FILE": filepath.Join(folder, "config"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(folder, "credentials"),
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "",
+	})
+}
+
+// ActAs makes the process a principal of an account, such as role/Engineer/you, as a shell with exported credentials.
+func ActAs(t *testing.T, w *local.Organization, account, principal string) {
+	t.Helper()
+	keys, err := w.AWS.Principal(account, principal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	setenv(t, map[string]string{
+		settings.EnvEndpoint: w.URL, "AWS_ACCESS_KEY_ID": keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY": keys.SecretAccessKey,
+		"AWS_SESSION_TOKEN": keys.SessionToken, "AWS_REGION": local.Virginia, "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+	})
+}
+
+// ActAsFunction makes the process a function of the hub, with its environment and its role.
+func ActAsFunction(t *testing.T, w *local.Organization, name string) {
+	t.Helper()
+	env, err := w.FunctionEnvironment(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	setenv(t, env)
+}
+
+func setenv(t *testing.T, variables map[string]string) {
+	t.Helper()
+	for name, value := range variables {
+		t.Setenv(name, value)
+	}
+}
+
+// Call is a call by whoever may do everything.
+func Call(t testing.TB, w *local.Organization, account, region, service, operation string, in map[string]any) map[string]any {
+	t.Helper()
+	out, err := w.AWS.As("cloudformation.amazonaws.com", account, region, service, operation, in)
+	if err != nil {
+		t.Fatalf("%s: %v", operation, err)
+	}
+	return out
+}
+
+// Run lets what happens in the organization go on while a test reads.
+func Run(t testing.TB, w *local.Organization) {
+	t.Helper()
+	w.Clock.Run()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			_ = w.Settle(ctx)
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+}

@@ -1,0 +1,130 @@
+package local_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/localaws"
+	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/testdata/templates"
+)
+
+// schedule does what EventBridge Scheduler does with a schedule of the deployed template: it puts its input into the
+// queue.
+func schedule(t *testing.T, w *local.Organization, task, worker string) {
+	t.Helper()
+	var template struct {
+		Resources map[string]struct {
+			Type       string
+			Properties struct {
+				Name   string
+				Target struct{ Input string }
+			}
+		}
+	}
+	if err := json.Unmarshal(templates.Hub, &template); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range template.Resources {
+		if r.Type == "AWS::Scheduler::Schedule" && r.Properties.Name == settings.SessionPrefix+task {
+			queue := "https://sqs." + local.Virginia + ".amazonaws.com/" + local.Hub + "/" + settings.SessionPrefix + worker
+			localtest.Call(t, w, local.Hub, local.Virginia, "sqs", "SendMessage", map[string]any{"QueueUrl": queue, "MessageBody": r.Properties.Target.Input})
+			if err := w.Settle(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatalf("no schedule for %s", task)
+}
+
+// recorded finds the record of a resource whose ARN contains a text.
+func recorded(t *testing.T, w *local.Organization, part string) (found guard.Record) {
+	t.Helper()
+	err := w.Records.All(t.Context(), func(rec guard.Record) error {
+		if strings.Contains(rec.Resource, part) {
+			found = rec
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func createSecret(t *testing.T, w *local.Organization, account, region, name string) {
+	t.Helper()
+	keys, err := w.AWS.Principal(account, "role/Engineer/you")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := w.Open(t.Context(), region, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secrets.NewWorkload(client, region).Create(t.Context(), secrets.NewSecret{Name: name}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The forward rules are off, so no event reports a new secret: the sweep finds it, the heartbeat finds the silence,
+// and both end when they should.
+func TestWhatNoEventReportsIsFoundByTheClock(t *testing.T) {
+	w := localtest.New(t)
+	rules := []string{"doublelock-secret-changes", "doublelock-labels"} // either would report a new secret
+	for _, rule := range rules {
+		localtest.Call(t, w, local.Search, local.Ireland, "events", "DisableRule", map[string]any{"Name": rule})
+	}
+	createSecret(t, w, local.Search, local.Ireland, "not/reported")
+	if rec := recorded(t, w, "not/reported"); rec.Revision > 0 {
+		t.Fatalf("it was reported: %+v", rec)
+	}
+
+	schedule(t, w, settings.TaskSweep, "sweep")
+	rec := recorded(t, w, "not/reported")
+	if rec.State != guard.StateDefault || len(rec.Open()) == 0 {
+		t.Errorf("after the sweep: %+v", rec)
+	}
+
+	schedule(t, w, settings.TaskHeartbeat, "watchdog")
+	silent := recorded(t, w, "arn:aws:events:"+local.Ireland+":"+local.Search)
+	open := silent.Open()
+	if len(open) != 1 || open[0].Control != guard.OrgCoverage || !strings.Contains(open[0].Describe(), "doublelock-labels: state is DISABLED") {
+		t.Errorf("after the heartbeat: %+v", silent)
+	}
+	if !slices.ContainsFunc(w.AWS.Mailbox(), func(m localaws.Mail) bool { return strings.Contains(m.Subject, "Doublelock cannot look here") }) {
+		t.Error("nobody was notified of the silence")
+	}
+
+	for _, rule := range rules {
+		localtest.Call(t, w, local.Search, local.Ireland, "events", "EnableRule", map[string]any{"Name": rule})
+	}
+	schedule(t, w, settings.TaskHeartbeat, "watchdog")
+	if open := recorded(t, w, "arn:aws:events:"+local.Ireland+":"+local.Search).Open(); len(open) > 0 {
+		t.Errorf("after the rule was enabled: %+v", open)
+	}
+}
+
+func TestTheDigestReachesOwners(t *testing.T) {
+	w := localtest.New(t)
+	createSecret(t, w, local.Search, local.Virginia, "left/open")
+	w.Clock.Advance(24 * time.Hour)
+	before := len(w.AWS.Mailbox())
+	schedule(t, w, settings.TaskDigest, "sweep")
+	schedule(t, w, settings.TaskDigest, "sweep")
+	news := slices.DeleteFunc(w.AWS.Mailbox()[before:], func(m localaws.Mail) bool { return m.Protocol != "email" })
+	if len(news) != 1 || !strings.Contains(news[0].Subject, "1 resource still needs you") {
+		t.Errorf("messages: %+v", news)
+	}
+}

@@ -1,0 +1,55 @@
+package input
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+)
+
+// Files of ours that are taken for one another.
+const (
+	snapshotKind = "snapshot"
+	planKind     = "plan"
+)
+
+// wrongKind says what a JSON text is when it is not what it was named as; nil leaves the rest to its reader.
+func wrongKind(raw []byte, want string) error {
+	trimmed := bytes.TrimSpace(raw)
+	if len(trimmed) == 0 {
+		return errors.New("the file is empty")
+	}
+	if trimmed[0] == '[' {
+		return errors.New("this is a list, not a " + want + " of doublelock")
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(trimmed, &fields) != nil {
+		return nil //nolint:nilerr // its reader says where it is wrong
+	}
+	has := func(name string) bool { _, is := fields[name]; return is }
+	switch {
+	case want == snapshotKind && has("digest") && has("items"):
+		return errors.New("this is a plan, not a snapshot; use doublelock migrate show")
+	case want == planKind && has("principals") && has("accounts"):
+		return errors.New("this is a snapshot, not a plan; make one of it with doublelock migrate plan --snapshot")
+	}
+	return nil
+}
+
+// readJSON reads a file, or standard input for "-", and refuses one of another kind.
+func readJSON(env *command.Env, path, want string) (io.Reader, error) {
+	var raw []byte
+	var err error
+	if path == "-" {
+		raw, err = io.ReadAll(env.Stdin)
+	} else {
+		raw, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return bytes.NewReader(raw), wrongKind(raw, want)
+}

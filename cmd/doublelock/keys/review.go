@@ -1,0 +1,205 @@
+package keys
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/keyreview"
+	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+func keysReviewCommand(env *command.Env) *cobra.Command {
+	var config, standard string
+	var controls []string
+	cmd := &cobra.Command{
+		Use:   "review",
+		Short: "Judge every customer managed key of a snapshot by DL.KEY.1 to 7",
+		Long: `Review judges keys: tags, rotation, who may use them, use, state, what depends on them, and whether the policy is a
+lock of its own. Conditions count: a statement for everybody that asks for kms:CallerAccount and kms:ViaService is no
+finding. Each finding shows the statement and the smallest change of the policy that mends it.
+
+What is required can be said in a YAML or JSON file (--standard): rotationDays, unusedDays, secrets, applications,
+environments (most under one key), approved (accounts). Accounts that the configuration approves are approved.
+
+Exit codes: 0 nothing to say, 1 an error, 2 findings; what could not be read is a finding.`,
+		Example: `  doublelock keys review --snapshot org.json
+  doublelock keys review -s org.json --control DL.KEY.3 -o json | jq '{key, after}' # the policies as they should be`,
+		Args: cobra.NoArgs,
+	}
+	output.Tabular(cmd)
+	path := input.SnapshotFlag(cmd)
+	input.ConfigFlag(cmd, &config, "configuration `FILE`, whose approved accounts count (default: none)")
+	cmd.Flags().StringVar(&standard, "standard", "", "`FILE` that says what is required")
+	flags.Choices(cmd, &controls, controlIDs(), "control", "`ID` of a control to judge by; may be repeated (default: all)")
+	cmd.RunE = func(*cobra.Command, []string) error { return runKeysReview(env, *path, config, standard, controls) }
+	return cmd
+}
+
+func runKeysReview(env *command.Env, path, config, standard string, controls []string) error {
+	access, err := input.Snapshot(env, path)
+	if err != nil {
+		return err
+	}
+	if len(access.Snapshot().Keys) == 0 {
+		input.NoteUnread(env, access.Snapshot().Unread)
+		return command.Fail("keys review: no key in %s, so nothing was reviewed; take a snapshot of accounts and Regions that have keys", path)
+	}
+	std, err := readStandard(env, config, standard)
+	if err != nil {
+		return err
+	}
+	now := access.Snapshot().TakenAt // an old snapshot says what was true then
+	if now.IsZero() {
+		now = env.Now()
+	}
+	found := keyreview.Review(access, std, now)
+	if len(controls) > 0 {
+		found = slices.DeleteFunc(found, func(f keyreview.Finding) bool { return !slices.Contains(controls, string(f.Control.ID)) })
+	}
+	if env.AsJSON() {
+		err = writeReviewJSON(env, found)
+	} else {
+		err = writeReview(env, found, keyNames(access.Snapshot()))
+	}
+	if err != nil {
+		return fmt.Errorf("write findings: %w", err)
+	}
+	input.NoteUnread(env, access.Snapshot().Unread)
+	fmt.Fprintln(env.Stderr, summary(found, len(access.Snapshot().Keys)))
+	if len(found) > 0 {
+		return command.Found()
+	}
+	return nil
+}
+
+// summary counts findings by severity, the worst first.
+func summary(found []keyreview.Finding, keys int) string {
+	counts := map[guard.Severity]int{}
+	for _, f := range found {
+		counts[f.Control.Severity]++
+	}
+	var parts []string
+	for _, severity := range []guard.Severity{guard.SeverityCritical, guard.SeverityHigh, guard.SeverityMedium, guard.SeverityLow} {
+		if counts[severity] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[severity], severity))
+		}
+	}
+	line := output.Count(len(found), "finding") + " on " + output.Count(keys, "key")
+	if len(parts) > 0 {
+		line += ": " + strings.Join(parts, ", ")
+	}
+	return line
+}
+
+func controlIDs() []string {
+	var ids []string
+	for _, c := range guard.KeyControls() {
+		ids = append(ids, string(c.ID))
+	}
+	return ids
+}
+
+// readStandard is the default, changed by the file, with the accounts that the configuration approves.
+func readStandard(env *command.Env, config, path string) (keyreview.Standard, error) {
+	std := keyreview.Default()
+	std.Administration = preventive.KeyAdministration
+	if config != "" {
+		c, _, err := input.Config(env, config)
+		if err != nil {
+			return std, err
+		}
+		std.Approved = c.Keys.Approved.Accounts
+	}
+	if path == "" {
+		return std, nil
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return std, fmt.Errorf("read standard: %w", err)
+	}
+	file := struct {
+		RotationDays int      `yaml:"rotationDays"`
+		UnusedDays   int      `yaml:"unusedDays"`
+		Secrets      int      `yaml:"secrets"`
+		Applications int      `yaml:"applications"`
+		Environments int      `yaml:"environments"`
+		Approved     []string `yaml:"approved"`
+	}{std.RotationDays, std.UnusedDays, std.Secrets, std.Applications, std.Environments, nil}
+	if err := settings.UnmarshalYAML(raw, &file, yaml.Strict()); err != nil {
+		return std, fmt.Errorf("read standard %s: %s", path, strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))
+	}
+	std.RotationDays, std.UnusedDays = file.RotationDays, file.UnusedDays
+	std.Secrets, std.Applications, std.Environments = file.Secrets, file.Applications, file.Environments
+	std.Approved = append(std.Approved, file.Approved...)
+	return std, nil
+}
+
+// keyNames are the names that people know keys by, by ARN: an alias where there is one.
+func keyNames(s *inventory.Snapshot) map[string]string {
+	names := map[string]string{}
+	for _, k := range s.Keys {
+		names[k.Facts.ARN] = arn.Of(k.Facts.ARN).Resource
+		if len(k.Facts.Aliases) > 0 {
+			names[k.Facts.ARN] = slices.Min(k.Facts.Aliases)
+		}
+	}
+	return names
+}
+
+func writeReview(env *command.Env, found []keyreview.Finding, names map[string]string) error {
+	table := env.Rows("CONTROL", "SEVERITY", "OUTCOME", "ACCOUNT", "REGION", "KEY", "DETAIL")
+	for _, f := range found {
+		at := arn.Of(f.Key)
+		table.Add(f.Control.ID, f.Control.Severity, f.Outcome, at.Account, at.Region, cmp.Or(names[f.Key], f.Key), f.Detail)
+	}
+	if err := table.Print(); err != nil {
+		return err
+	}
+	out := env.Text()
+	for _, f := range found {
+		fmt.Fprintf(out, "\n%s %s\n  %s\n", f.Control.ID, output.OrDash(f.Key), output.Printable(f.Detail))
+		if f.Statement != "" {
+			fmt.Fprintln(out, "  statement:", output.Printable(f.Statement))
+		}
+		fmt.Fprintln(out, "  fix:", output.Printable(f.Fix))
+		for line := range strings.Lines(f.Diff) {
+			fmt.Fprintln(out, "    "+output.Printable(strings.TrimSuffix(line, "\n")))
+		}
+	}
+	return nil
+}
+
+func writeReviewJSON(env *command.Env, found []keyreview.Finding) error {
+	for _, f := range found {
+		if err := env.JSON(struct {
+			Control   guard.ControlID `json:"control"`
+			Severity  guard.Severity  `json:"severity"`
+			Title     string          `json:"title"`
+			Key       string          `json:"key"`
+			Outcome   guard.Outcome   `json:"outcome"`
+			Detail    string          `json:"detail"`
+			Statement string          `json:"statement,omitempty"`
+			Fix       string          `json:"fix"`
+			Diff      string          `json:"diff,omitempty"`
+			After     json.RawMessage `json:"after,omitempty"` // the key policy after the fix
+		}{f.Control.ID, f.Control.Severity, f.Control.Title, f.Key, f.Outcome, f.Detail, f.Statement, f.Fix, f.Diff, json.RawMessage(f.After)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+)
+
+func newRoot() (*cobra.Command, *bytes.Buffer) {
+	var out bytes.Buffer
+	none := func(string) string { return "" }
+	env := &command.Env{Printer: output.New(&out, &out, none), Stdin: strings.NewReader(""), Now: time.Now, Getenv: none}
+	return rootCommand(env), &out
+}
+
+// everyCommand calls do with each command that a user can run.
+func everyCommand(cmd *cobra.Command, do func(*cobra.Command)) {
+	for _, child := range cmd.Commands() {
+		do(child)
+		everyCommand(child, do)
+	}
+}
+
+func TestEveryCommandHelps(t *testing.T) {
+	root, _ := newRoot()
+	everyCommand(root, func(cmd *cobra.Command) {
+		name := cmd.CommandPath()
+		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: short help %q", name, cmd.Short)
+		}
+		if !strings.HasPrefix(strings.TrimSpace(cmd.Example), "doublelock ") {
+			t.Errorf("%s: no example, or not of doublelock: %q", name, cmd.Example)
+		}
+		if !cmd.HasSubCommands() && !strings.Contains(cmd.Long, "\n\nExit codes: 0 ") {
+			t.Errorf("%s: its exit codes are not in its help", name)
+		}
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Usage == "" {
+				t.Errorf("%s: --%s has no help", name, f.Name)
+			}
+		})
+	})
+}
+
+var (
+	pipeline = regexp.MustCompile(`\s[|>#].*$`)
+	words    = regexp.MustCompile(`'[^']*'|"[^"]*"|\S+`)
+)
+
+// What the examples say can be typed: commands exist, flags are theirs, values are read.
+func TestEveryExampleIsRead(t *testing.T) {
+	root, _ := newRoot()
+	var examples []string
+	everyCommand(root, func(cmd *cobra.Command) {
+		text := strings.ReplaceAll(cmd.Example, "\\\n", " ")
+		for line := range strings.SplitSeq(text, "\n") {
+			if _, call, found := strings.Cut(line, "doublelock "); found && !strings.HasPrefix(strings.TrimSpace(line), "#") {
+				examples = append(examples, strings.TrimSpace(pipeline.ReplaceAllString(" "+call, "")))
+			}
+		}
+	})
+	if len(examples) < 40 {
+		t.Fatalf("found %d examples", len(examples))
+	}
+	for _, example := range examples {
+		var args []string
+		for _, word := range words.FindAllString(example, -1) {
+			args = append(args, strings.Trim(word, `'"`))
+		}
+		root, _ := newRoot()
+		cmd, rest, err := root.Find(args)
+		if err == nil && cmd == root {
+			t.Errorf("doublelock %s: no such command", example)
+			continue
+		}
+		if err == nil {
+			err = cmd.ParseFlags(rest)
+		}
+		if err == nil {
+			err = cmd.ValidateArgs(cmd.Flags().Args())
+		}
+		if err != nil {
+			t.Errorf("doublelock %s: %v", example, err)
+		}
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args []string
+		want string
+	}{
+		"commands":      {[]string{"mig"}, "migrate\t"},
+		"subcommands":   {[]string{"migrate", "ap"}, "apply\t"},
+		"waves":         {[]string{"migrate", "apply", "plan.json", "--wave", ""}, "canary\n"},
+		"Regions":       {[]string{"audit", "--region", "eu-c"}, "eu-central-1\n"},
+		"formats":       {[]string{"audit", "-o", ""}, "csv\n"},
+		"shapes":        {[]string{"keys", "policy", "--shape", ""}, "vendor\n"},
+		"configuration": {[]string{"scp", "render", "--config", ""}, ":8\n"}, // files by ending
+	} {
+		t.Run(name, func(t *testing.T) {
+			root, out := newRoot()
+			root.SetArgs(append([]string{cobra.ShellCompRequestCmd}, tt.args...))
+			if err := root.Execute(); err != nil || !strings.Contains(out.String(), tt.want) {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		root, out := newRoot()
+		root.SetArgs([]string{"completion", shell})
+		if err := root.Execute(); err != nil || out.Len() < 1000 {
+			t.Errorf("%s: %v, %d bytes", shell, err, out.Len())
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package alert
+
+import (
+	"context"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/notify"
+	"github.com/doublelock/doublelock/shared/notify/channels"
+)
+
+// outlet is one way that messages go: a channel to its overview, or to the owner's own address. What is remembered of a
+// delivery is of an outlet, so that one that fails is tried again alone.
+type outlet struct {
+	Channel
+	name     string // part of what is remembered of a delivery
+	overview bool
+}
+
+// outlets are the ways of the deployed channels.
+func (h *Handler) outlets() []outlet {
+	var all []outlet
+	for _, c := range h.Channels {
+		switch {
+		case !c.Field.Overview:
+			all = append(all, outlet{c, c.Name, false})
+		case c.Overview != "":
+			all = append(all, outlet{c, c.Name, true}, outlet{c, c.Name + "-owner", false})
+		default:
+			all = append(all, outlet{c, c.Name + "-owner", false})
+		}
+	}
+	return all
+}
+
+// takes reports whether somebody at the end of the outlet gets the notice. An owner whose address is that of the overview has
+// it from there.
+func (o outlet) takes(d notify.Directory, n guard.Notice) bool {
+	return o.overview || o.address(d, route(d, n)) != ""
+}
+
+// address is where the outlet leads for a route; "" is nowhere.
+func (o outlet) address(d notify.Directory, route string) string {
+	if o.overview {
+		return o.Overview
+	}
+	if to := d.Channels[route][o.Field.Name]; to != o.Overview {
+		return to
+	}
+	return ""
+}
+
+// route is the owner that a notice goes to: the one it was grouped by where it is a digest.
+func route(d notify.Directory, n guard.Notice) string {
+	if n.Kind == guard.NoticeDigest {
+		return n.Name
+	}
+	return d.Resolve(n).Route
+}
+
+func (o outlet) send(ctx context.Context, d notify.Directory, m notify.Message) error {
+	to := o.address(d, m.Route)
+	text, err := o.Render(m, to)
+	if err != nil {
+		return err
+	}
+	if o.overview && o.Carrier.Chatbot != nil {
+		to = "" // its topic is the channel's own
+	}
+	return o.Sender.Send(ctx, Message{To: to, Subject: text.Subject, Text: text.Body, Attributes: attributes(m)})
+}
+
+// reachable gives back what nobody would get: where no outlet leads, sending would only look like notifying. It comes again,
+// and is parked in the dead-letter queue, whose alarm says so.
+func (h *Handler) reachable(ctx context.Context, deliveries []delivery, failed map[string]bool) []delivery {
+	var reached []delivery
+	outlets := h.outlets()
+	for _, d := range deliveries {
+		if d.notice.Kind == guard.NoticeDigest {
+			d.notice = h.passedOn(d.notice)
+		}
+		taken := false
+		for _, o := range outlets {
+			taken = taken || o.takes(h.Directory, d.notice)
+		}
+		if taken {
+			reached = append(reached, d)
+			continue
+		}
+		failed[d.message] = true
+		h.log().ErrorContext(ctx, "reach owner", "id", d.notice.ID, "owner", route(h.Directory, d.notice), "action", "failed",
+			"error", "no deployed channel reaches the owner or the fallback: add an address under owners.channels")
+	}
+	return reached
+}
+
+// passedOn is a digest as it can be sent: to the fallback, with the reason, where its owner has no address any more.
+func (h *Handler) passedOn(n guard.Notice) guard.Notice {
+	if len(h.Directory.Channels[n.Name]) == 0 && n.Name != h.Directory.Fallback {
+		n.Detail = strings.TrimSpace(n.Detail + " They are of " + n.Name + ", who has no channel here.")
+		n.Name = h.Directory.Last("").Route
+	}
+	return n
+}
+
+// several stands for an attribute of a message about more than one account or control. Subscriptions that must get
+// everything of an owner filter on the owner alone.
+const several = "several"
+
+func attributes(m notify.Message) map[string]string {
+	one := func(list []string) string {
+		switch len(list) {
+		case 0:
+			return "none"
+		case 1:
+			return list[0]
+		default:
+			return several
+		}
+	}
+	return map[string]string{
+		channels.AttributeOwner: m.Route, "severity": string(m.Severity()), "control": one(m.Controls()), "account": one(m.Accounts()),
+	}
+}

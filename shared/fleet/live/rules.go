@@ -1,0 +1,29 @@
+package live
+
+import (
+	"time"
+
+	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// Rules are the rules of migrations as doublelock.yaml has them. Every handler and the command line take them from
+// here; jobs and plans store them.
+func Rules(r settings.Runtime) migration.Rules {
+	rules := migration.Defaults()
+	rules.From = "the settings"
+	if most := r.Limits.ChangesPerHour; most > 0 {
+		rules.PerHour = most
+	}
+	if most := r.Limits.ChangesPerAccountPerHour; most > 0 {
+		rules.PerAccountHour = most
+	}
+	if hours := r.Migration.ObserveHours; hours > 0 {
+		rules.Observe = migration.Duration(time.Duration(hours) * time.Hour)
+	}
+	if hours := r.Migration.WatchHours; hours > 0 {
+		rules.Watch = migration.Duration(time.Duration(hours) * time.Hour)
+	}
+	rules.RotateTwice, rules.AutoGrant = r.Migration.RotateTwice, r.Migration.RescueGrants
+	return rules
+}

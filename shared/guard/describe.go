@@ -1,0 +1,189 @@
+package guard
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
+
+// Describe says in half a sentence what a subject means for a control, for logs and tables. It is "" for outcomes that
+// leave nothing to say.
+func Describe(id ControlID, outcome Outcome, s Subject) string {
+	control, _ := ControlByID(id)
+	switch {
+	case outcome == Unknown && id == SecretKeyUnapproved:
+		return s.blindWords() + ", so it cannot be compared with the approved ones"
+	case outcome == Unknown:
+		return s.blindWords()
+	case outcome != Fail || control.words == nil:
+		return ""
+	default:
+		return control.words(s)
+	}
+}
+
+func (s Subject) defaultKeyWords() string {
+	return "opens with the AWS managed key, which the organization cannot switch off"
+}
+
+func (s Subject) replicaWords() string {
+	return "opens with the AWS managed key in " + strings.Join(s.regions(), ", ")
+}
+
+func (s Subject) unusableWords() string {
+	return s.eachKey(func(k Key) string {
+		if k.State == KeyMissing {
+			return "does not exist"
+		}
+		return k.ARN + " is in state " + string(k.State)
+	})
+}
+
+func (s Subject) unapprovedWords() string {
+	return s.eachKey(func(k Key) string { return k.ARN + " is not approved" })
+}
+
+func (s Subject) foreignWords() string {
+	return fmt.Sprintf("owned by %s, which keeps it under the AWS managed key", s.Service)
+}
+
+// Describe says in half a sentence what is wrong or unknown; "" otherwise.
+func (v Verdict) Describe() string { return Describe(v.Control.ID, v.Outcome, v.Subject) }
+
+// Describe says in half a sentence what is wrong.
+func (f Finding) Describe() string {
+	return cmp.Or(f.Detail, Describe(f.Control, Fail, f.Subject))
+}
+
+// Describe says in half a sentence what happened, for logs and timelines; "" where the kind says it all.
+func (n Notice) Describe() string {
+	switch {
+	case n.Kind == NoticeKeyRestored && n.Blast != nil:
+		stops, remains, unknown := n.Blast.Counts()
+		return fmt.Sprintf("key is %s: %d secrets are under it", n.Blast.State, stops+remains+unknown)
+	case n.Blast != nil:
+		stops, remains, unknown := n.Blast.Counts()
+		return fmt.Sprintf("key is %s: %d stop, %d do NOT stop, %d unknown", n.Blast.State, stops, remains, unknown)
+	case n.Finding == nil:
+		return n.Detail
+	}
+	switch n.Kind {
+	case NoticeOpened:
+		return n.Finding.Describe()
+	case NoticeWaived:
+		return fmt.Sprintf("waived until %s: %s", n.Finding.WaivedTo.Format("2 January 2006"), n.Finding.Describe())
+	case NoticeResolved:
+		return n.Finding.endWords()
+	default:
+		return n.Detail
+	}
+}
+
+func (f Finding) endWords() string {
+	switch f.End {
+	case EndMoot:
+		return f.Title + ": does not apply any more"
+	case EndGone:
+		return f.Title + ": the secret was deleted"
+	default:
+		return f.Title + ": no longer"
+	}
+}
+
+// eachKey says something of every key of the subject: of the secret's own, then of its replicas'.
+func (s Subject) eachKey(say func(Key) string) string {
+	var parts []string
+	if !s.Key.zero() {
+		parts = append(parts, "its key "+say(s.Key))
+	}
+	for _, r := range s.Replicas {
+		parts = append(parts, "the key of its replica in "+r.Region+" "+say(r.Key))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (s Subject) regions() []string {
+	var regions []string
+	for _, r := range s.Replicas {
+		regions = append(regions, r.Region)
+	}
+	return regions
+}
+
+func (k Key) zero() bool { return k.ARN == "" && k.ID == "" && k.Manager == "" && k.State == "" }
+
+// Stuck lists the versions that do not open with the secret's key at all: they were never re-encrypted, which a new
+// version alone does not explain.
+func (s Subject) Stuck() []Version {
+	var stuck []Version
+	for _, v := range s.Versions {
+		if !v.opensWith(s.Key) {
+			stuck = append(stuck, v)
+		}
+	}
+	return stuck
+}
+
+func (s Subject) versionWords() string {
+	if stuck := len(s.Stuck()); stuck > 0 {
+		return fmt.Sprintf("%s not re-encrypted: whoever re-keyed it lacked kms:Encrypt on the new key or kms:Decrypt on the old one, or the old key was disabled", versions(stuck, "was", "were"))
+	}
+	return fmt.Sprintf("%s with the previous key", versions(len(s.Versions), "still opens", "still open"))
+}
+
+func versions(n int, one, many string) string {
+	if n == 1 {
+		return "1 labelled version " + one
+	}
+	return fmt.Sprintf("%d labelled versions %s", n, many)
+}
+
+func (s Subject) blindWords() string {
+	if s.Blind == nil {
+		return ""
+	}
+	switch s.Blind.Part {
+	case PartEvents:
+		return cmp.Or(s.Blind.Note, "nothing that happens here arrives")
+	case PartKey, PartReplicaKey:
+		return s.unreadKeyWords()
+	case PartVersions:
+		return "its versions could not be listed"
+	case PartVersionKeys:
+		return "the keys of " + s.versionNames() + " could not be read"
+	}
+	switch s.Blind.Cause {
+	case CauseNotEntered:
+		return "the account and Region could not be entered: no member role, or not guarded"
+	case CauseItsPolicy:
+		return "access to this secret alone is denied: its resource policy, or another that names it, keeps the role " + ReadRole + " out"
+	default:
+		return "access to the secret was denied"
+	}
+}
+
+func (s Subject) unreadKeyWords() string {
+	var parts []string
+	if s.Blind.Part == PartKey {
+		parts = append(parts, strings.Join(strings.Fields("the metadata of its key "+cmp.Or(s.Key.ARN, s.Key.ID)+" could not be read"), " "))
+	}
+	for _, r := range s.Replicas {
+		parts = append(parts, "the key of its replica in "+r.Region+" could not be read")
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (s Subject) versionNames() string {
+	var ids []string
+	for _, v := range s.Versions {
+		ids = append(ids, v.ID)
+	}
+	switch len(ids) {
+	case 0:
+		return "its versions"
+	case 1:
+		return "version " + ids[0]
+	default:
+		return "versions " + strings.Join(ids, ", ")
+	}
+}

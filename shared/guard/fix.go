@@ -1,0 +1,39 @@
+package guard
+
+// ReadRole is the role in every account that looks at secrets and keys. Owners are given its name.
+const ReadRole = "doublelock-read"
+
+// FixFor says in a sentence or two what the owner does about a subject that fails the control.
+func (c Control) FixFor(s Subject) string {
+	switch {
+	case s.Service != "" && c.ID != SecretKeyUnusable:
+		return foreignFix(s.Service)
+	case s.Blind != nil:
+		return blindFix(*s.Blind)
+	default:
+		return c.Fix
+	}
+}
+
+// Fix says what to do about a verdict; "" unless it fails.
+func (v Verdict) Fix() string {
+	if v.Outcome != Fail {
+		return ""
+	}
+	return v.Control.FixFor(v.Subject)
+}
+
+func blindFix(b BlindSpot) string {
+	switch {
+	case b.Part == PartEvents:
+		return "Run doublelock doctor: it names the part that is broken on the way from the account to the hub, and how to mend it."
+	case b.Part == PartKey || b.Part == PartReplicaKey || b.Part == PartVersionKeys:
+		return "Let the role " + ReadRole + " describe the key: kms:DescribeKey, in the key's policy where the key is another account's."
+	case b.Cause == CauseItsPolicy:
+		return "Except the role " + ReadRole + " in the statement of the secret's resource policy that denies it, by one more line in its Condition: ArnNotLike, aws:PrincipalArn, the role's ARN; where there is such a line, put the ARN into its list. If the policy has no such statement, look for an SCP or RCP that names the secret."
+	case b.Cause == CauseDenied:
+		return "Let the role " + ReadRole + " describe secrets and list their versions: update the member stack, and look for an SCP or a permissions boundary that denies it."
+	default:
+		return CoverageControl().Fix
+	}
+}

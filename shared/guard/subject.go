@@ -1,0 +1,104 @@
+package guard
+
+// Subject says what a verdict or a finding is about: facts, never a sentence. What a control says nothing about is
+// empty. Describe puts it into words for logs and tables, shared/notify for owners.
+type Subject struct {
+	Key      Key        `json:"key,omitzero"`       // of the secret itself: wrong, unread, or what its versions are measured by
+	Replicas []Replica  `json:"replicas,omitempty"` // those that fail or could not be read, each with its key
+	Versions []Version  `json:"versions,omitempty"` // those that fail or could not be read, each with every key that opens it
+	Rotation Rotation   `json:"rotation,omitzero"`  // whether new versions come by themselves
+	Service  string     `json:"service,omitzero"`   // AWS service that owns the secret
+	Blind    *BlindSpot `json:"blind,omitempty"`    // what could not be looked at
+}
+
+// Rotation says whether Secrets Manager rotates a secret; "" when nobody looked.
+type Rotation string
+
+const (
+	RotationOn  Rotation = "on"
+	RotationOff Rotation = "off"
+)
+
+// BlindSpot is a part that could not be looked at, and what kept us out. Which key, version or replica it is, is in the
+// Subject.
+type BlindSpot struct {
+	Part  Part       `json:"part"`
+	Cause BlindCause `json:"cause"`
+	Note  string     `json:"note,omitzero"` // what a check of the location answered, for people
+}
+
+// Part is something to look at.
+type Part string
+
+const (
+	PartLocation    Part = "location"     // all secrets of an account in a Region
+	PartEvents      Part = "events"       // what happens in an account in a Region
+	PartSecret      Part = "secret"       // one secret
+	PartKey         Part = "key"          // metadata of the secret's key
+	PartVersions    Part = "versions"     // its list of versions
+	PartVersionKeys Part = "version_keys" // the keys of a version
+	PartReplicaKey  Part = "replica_key"  // metadata of a replica's key
+)
+
+// BlindCause is why a part could not be looked at, by the type of AWS's answers.
+type BlindCause string
+
+const (
+	CauseNotEntered BlindCause = "not_entered" // the role could not be assumed, or the account and Region are not guarded
+	CauseDenied     BlindCause = "denied"      // the role was assumed, and may not look
+	CauseItsPolicy  BlindCause = "its_policy"  // the role may look at secrets here, and not at this one
+	CauseSilent     BlindCause = "silent"      // nothing arrives
+)
+
+// brief is a key by what decides: its name, manager and state.
+func (k Key) brief() Key { return Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State} }
+
+func (r Replica) brief() Replica {
+	return Replica{Region: r.Region, KeyID: r.KeyID, Key: r.Key.brief()}
+}
+
+func (v Version) brief() Version {
+	short := Version{ID: v.ID, Stages: v.Stages}
+	for _, k := range v.Keys {
+		short.Keys = append(short.Keys, k.brief())
+	}
+	return short
+}
+
+func rotationOf(s Secret) Rotation {
+	if s.RotationEnabled {
+		return RotationOn
+	}
+	return RotationOff
+}
+
+// failing asks a check of every copy of a secret: of the secret itself, which own answers for, and of its replicas. The
+// subject lists the copies that fail, or, where none does, those that could not be judged.
+func failing(s Secret, own Outcome, check func(Key) Outcome) (Outcome, Subject) {
+	worst := own
+	for _, r := range s.Replicas {
+		if o := check(r.Key); o == Fail || o == Unknown && worst != Fail {
+			worst = o
+		}
+	}
+	var subject Subject
+	if worst != Fail && worst != Unknown {
+		return worst, subject
+	}
+	if own == worst {
+		subject.Key = s.Key.brief()
+	}
+	for _, r := range s.Replicas {
+		if check(r.Key) == worst {
+			subject.Replicas = append(subject.Replicas, r.brief())
+		}
+	}
+	switch {
+	case worst == Fail:
+	case own == Unknown:
+		subject.Blind = &BlindSpot{Part: PartKey, Cause: CauseDenied}
+	default:
+		subject.Blind = &BlindSpot{Part: PartReplicaKey, Cause: CauseDenied}
+	}
+	return worst, subject
+}

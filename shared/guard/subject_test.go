@@ -1,0 +1,156 @@
+package guard_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+func replicaIn(region string, key guard.Key) guard.Replica {
+	return guard.Replica{Region: region, KeyID: key.ARN, Key: key, Status: "InSync"}
+}
+
+// briefKey is what a subject keeps of a key.
+func briefKey(k guard.Key) guard.Key {
+	return guard.Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State}
+}
+
+func TestTheSubjectOfAFindingNamesEveryCopyThatFails(t *testing.T) {
+	off, doomed := inState(ownKey, guard.KeyDisabled), inState(otherKey, guard.KeyPendingDeletion)
+	replicated := func(own guard.Key, replicas ...guard.Replica) guard.Secret {
+		return with(secret(own, own), func(s *guard.Secret) { s.Replicas = replicas })
+	}
+	brief := func(region string, key guard.Key) guard.Replica {
+		return guard.Replica{Region: region, KeyID: key.ARN, Key: briefKey(key)}
+	}
+	for sentence, c := range map[string]struct {
+		secret  guard.Secret
+		control guard.ControlID
+		want    guard.Subject
+		words   string
+	}{
+		"a primary and a replica under disabled keys are both named, the replica that is fine is not": {
+			replicated(off, replicaIn("eu-west-1", doomed), replicaIn("us-west-2", centralKey)), guard.SecretKeyUnusable,
+			guard.Subject{Key: briefKey(off), Replicas: []guard.Replica{brief("eu-west-1", doomed)}},
+			"its key " + off.ARN + " is in state Disabled; the key of its replica in eu-west-1 " + doomed.ARN + " is in state PendingDeletion",
+		},
+		"two replicas are both named, and the primary is not": {
+			replicated(ownKey, replicaIn("eu-west-1", off), replicaIn("us-west-2", inState(otherKey, guard.KeyMissing))), guard.SecretKeyUnusable,
+			guard.Subject{Replicas: []guard.Replica{brief("eu-west-1", off), brief("us-west-2", inState(otherKey, guard.KeyMissing))}},
+			"the key of its replica in eu-west-1 " + off.ARN + " is in state Disabled; the key of its replica in us-west-2 does not exist",
+		},
+		"a replica under a key that is not approved leaves the primary out": {
+			replicated(ownKey, replicaIn("eu-west-1", centralKey)), guard.SecretKeyUnapproved,
+			guard.Subject{Replicas: []guard.Replica{brief("eu-west-1", centralKey)}},
+			"the key of its replica in eu-west-1 " + centralKey.ARN + " is not approved",
+		},
+		"two replicas under the AWS managed key": {
+			replicated(ownKey, replicaIn("eu-west-1", awsKey), replicaIn("us-west-2", awsKey)), guard.SecretReplicaKey,
+			guard.Subject{Replicas: []guard.Replica{brief("eu-west-1", awsKey), brief("us-west-2", awsKey)}},
+			"opens with the AWS managed key in eu-west-1, us-west-2",
+		},
+		"the versions that an older key opens, with their labels and every key that opens them": {
+			with(secret(ownKey, ownKey), func(s *guard.Secret) {
+				s.RotationEnabled = true
+				s.Versions = append(s.Versions,
+					guard.Version{ID: "v0", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{ownKey, awsKey}, CreatedAt: now},
+					guard.Version{ID: "old", Keys: []guard.Key{awsKey}})
+			}), guard.SecretNotSealed,
+			guard.Subject{Key: briefKey(ownKey), Rotation: guard.RotationOn,
+				Versions: []guard.Version{{ID: "v0", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{briefKey(ownKey), briefKey(awsKey)}}}},
+			"1 labelled version still opens with the previous key",
+		},
+		"a secret that another service owns": {
+			with(secret(awsKey, awsKey), func(s *guard.Secret) { s.OwningService = "rds" }), guard.SecretForeignKey,
+			guard.Subject{Key: briefKey(awsKey), Service: "rds"}, "owned by rds, which keeps it under the AWS managed key",
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			for _, v := range guard.Evaluate(c.secret, guard.Standard{}, now) {
+				if v.Control.ID != c.control {
+					continue
+				}
+				if diff := cmp.Diff(c.want, v.Subject); diff != "" {
+					t.Errorf("subject (-want +got):\n%s", diff)
+				}
+				if got := v.Describe(); got != c.words {
+					t.Errorf("in words: %q, want %q", got, c.words)
+				}
+			}
+		})
+	}
+}
+
+// A record that was written before findings had a subject is read, shown and closed like any other.
+func TestAFindingThatWasStoredBeforeSubjectsIsReadable(t *testing.T) {
+	stored := `{"resource":"` + arn + `","account":"111122223333","region":"us-east-1","name":"shop/db","state":"default","since":"2026-08-01T00:00:00Z",
+		"seenAt":"2026-08-01T00:00:00Z","lastKnown":"default","revision":3,"findings":[{"control":"DL.SECRET.1","resource":"` + arn + `","status":"open",
+		"severity":"high","title":"Secret is under the AWS managed key","detail":"opens with the AWS managed key, as it was said then","fix":"Do something.",
+		"openedAt":"2026-08-01T00:00:00Z","mode":"notify"}]}`
+	var rec guard.Record
+	if err := json.Unmarshal([]byte(stored), &rec); err != nil {
+		t.Fatal(err)
+	}
+	old := rec.Findings[0]
+	old.Control = guard.SecretReplicaKey
+	if got := old.Describe(); got != "opens with the AWS managed key, as it was said then" {
+		t.Errorf("in words: %q", got)
+	}
+	rec = look(rec, secret(awsKey, awsKey), guard.ModeNotify, now)
+	if f := rec.Findings[0]; f.Detail != "" || f.Subject.Key.Manager != guard.ManagerAWS || len(rec.Outbox) > 0 || !f.OpenedAt.Before(now) {
+		t.Errorf("after the next look: %+v, outbox %v", f, kinds(rec))
+	}
+	if rec = look(rec, secret(ownKey, ownKey), guard.ModeNotify, now.Add(time.Hour)); len(rec.Open()) > 0 {
+		t.Errorf("still open: %v", rec.Open())
+	}
+}
+
+// Whatever was found, the facts survive the store and the bus, and what fails or is unknown has words and, where it
+// fails, a fix.
+func TestSubjectsSurviveJSONAndAlwaysHaveWords(t *testing.T) {
+	keys := []guard.Key{awsKey, ownKey, otherKey, centralKey, {}, {ARN: otherKey.ARN}, inState(ownKey, guard.KeyDisabled), inState(otherKey, guard.KeyMissing)}
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(what string) guard.Key { return rapid.SampledFrom(keys).Draw(t, what) }
+		s := secret(draw("key"), rapid.SliceOfN(rapid.SampledFrom(keys), 0, 3).Draw(t, "opens")...)
+		s.VersionsUnread = rapid.Bool().Draw(t, "unread")
+		for _, region := range []string{"eu-west-1", "us-west-2"} {
+			if rapid.Bool().Draw(t, region) {
+				s.Replicas = append(s.Replicas, replicaIn(region, draw("key in "+region)))
+			}
+		}
+		s.OwningService = rapid.SampledFrom([]string{"", "", "rds"}).Draw(t, "service")
+		verdicts := guard.Evaluate(s, guard.Standard{}, now)
+		if unread := guard.Unread(s); unread.Blind != nil {
+			verdicts = append(verdicts, guard.Verdict{Control: guard.CoverageControl(), Outcome: guard.Fail, Subject: unread})
+		}
+		for _, v := range verdicts {
+			judged := v.Outcome == guard.Fail || v.Outcome == guard.Unknown
+			if words := v.Describe(); (words != "") != judged || strings.Contains(words, "  ") {
+				t.Fatalf("%s is %s: %q of %+v", v.Control.ID, v.Outcome, words, v.Subject)
+			}
+			if (v.Fix() != "") != (v.Outcome == guard.Fail) {
+				t.Fatalf("%s is %s, fix %q", v.Control.ID, v.Outcome, v.Fix())
+			}
+			if !judged && !cmp.Equal(v.Subject, guard.Subject{}) {
+				t.Fatalf("%s is %s with a subject: %+v", v.Control.ID, v.Outcome, v.Subject)
+			}
+			raw, err := json.Marshal(guard.Finding{Subject: v.Subject})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var back guard.Finding
+			if err := json.Unmarshal(raw, &back); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(v.Subject, back.Subject); diff != "" {
+				t.Fatalf("%s through JSON (-before +after):\n%s", v.Control.ID, diff)
+			}
+		}
+	})
+}

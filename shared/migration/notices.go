@@ -1,0 +1,104 @@
+package migration
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// notice is about the job's secret. Its ID is the same however often the same thing is told.
+func (v *visit) notice(kind guard.NoticeKind, detail string, at time.Time) guard.Notice {
+	j := v.job
+	n := guard.Notice{
+		ID: fmt.Sprintf("%s|%s|%s|%d", kind, j.Secret, j.Phase, at.UnixMilli()), Kind: kind, At: at, Account: j.Account, Region: j.Region,
+		Resource: j.Secret, Name: j.Name, Detail: detail, Tool: j.Tool,
+		Decision: guard.Decision{Tag: true, Reason: "migration " + string(j.Phase)},
+	}
+	if j.Before != nil {
+		n.Tags = j.Before.Tags
+	}
+	return n
+}
+
+// notify puts a notice into the outbox; publish empties it. Both are saved with the job, so that nothing goes untold.
+func (v *visit) notify(kind guard.NoticeKind, detail string, at time.Time) {
+	v.job.Outbox = append(slices.Clip(v.job.Outbox), v.notice(kind, detail, at))
+}
+
+func (v *visit) publish(ctx context.Context) error {
+	if len(v.job.Outbox) == 0 {
+		return nil
+	}
+	if err := v.Bus.Publish(ctx, v.job.Outbox); err != nil {
+		return fmt.Errorf("tell of the migration: %w", err)
+	}
+	v.job.Outbox = nil
+	v.stored = true
+	return nil
+}
+
+// notifyMove tells what the owner of a secret has to know of a new phase.
+func (v *visit) notifyMove(was Phase, seen Seen) {
+	j := v.job
+	if j.Phase == was {
+		return
+	}
+	if j.Order != nil && was == Planned {
+		v.reply(seen)
+		return
+	}
+	switch j.Phase {
+	case Rekeyed:
+		detail := "every labelled version carries " + j.Target
+		if j.Tool != "" {
+			detail += "; keep it in the code: " + CodeLine(j.Tool, j.Target)
+		}
+		v.notify(guard.NoticeRekeyed, detail, seen.At)
+	case Failed, Blocked:
+		v.notify(guard.NoticeFailed, j.Reason, seen.At)
+	} // detect tells of sealed secrets, whoever sealed them
+}
+
+// reply answers what asked the hub for the change.
+func (v *visit) reply(seen Seen) {
+	kind, detail := guard.NoticeRekeyed, ""
+	switch {
+	case v.job.Phase == Rekeyed:
+	case v.job.Phase.Resting() && !seen.Gone:
+		kind, detail = guard.NoticeFailed, v.job.Reason
+	default:
+		return
+	}
+	v.job.Outbox = append(slices.Clip(v.job.Outbox), Reply(*v.job.Order, kind, guard.StateOf(seen.Secret, ""), detail, seen.At))
+}
+
+// ask asks the owner for a new version, once.
+func (v *visit) ask(ctx context.Context, step Step) error {
+	now := v.Now().UTC()
+	detail := "write a new version to seal it, twice where AWSPREVIOUS counts: rotate it, or run doublelock migrate seal " + v.job.Secret +
+		" with your own credentials"
+	if v.job.Tool != "" {
+		detail += "; and keep the key in the code: " + CodeLine(v.job.Tool, v.job.Target)
+	}
+	v.notify(guard.NoticeSealDue, detail, v.job.Since)
+	v.job.AskedAt, v.job.Reason = now, step.Reason
+	if err := v.save(ctx); err != nil {
+		return err
+	}
+	return v.publish(ctx)
+}
+
+// ownTags are the tags of ours among others.
+func ownTags(tags map[string]string) map[string]string {
+	out := map[string]string{}
+	for name, value := range tags {
+		if strings.HasPrefix(name, ownTag) && name != TagWave {
+			out[name] = value
+		}
+	}
+	return out
+}

@@ -1,0 +1,183 @@
+package migration
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Order is what the hub asks of the machine for one secret, right after it decided from what is true now that the
+// secret is to be moved.
+type Order struct {
+	Notice guard.Notice // that asked for it
+	Secret guard.Secret // as it was just looked at
+	Target string       // key ARN
+	// Record lets what is recorded of the secret follow a change, before anybody is notified of it. It may be nil.
+	Record func(ctx context.Context) error
+}
+
+// Order begins the hub's own job for a secret, or takes up the one there is, and takes it as far as it can go now. The
+// job is stored with its change: an order that changes nothing leaves nothing behind, and Step.Refused says why in words
+// for the owner. A job of a plan stays the plan's, under its rules. Errors are those of Advance.
+func (e *Engine) Order(ctx context.Context, o Order) (Job, Step, error) {
+	was, err := e.Store.Load(ctx, o.Secret.ARN)
+	if err != nil {
+		return was, Step{}, fmt.Errorf("move %s: %w", o.Secret.Name, err)
+	}
+	now := e.Now().UTC()
+	was = was.under(e.Rules, e.By, now)
+	refusal := was.refusal()
+	switch {
+	case was.held(e.Worker, now):
+		return was, Step{}, fmt.Errorf("move %s: %w: %s", o.Secret.Name, ErrBusy, was.Lease.By)
+	case was.Phase == RolledBack && now.Before(was.Since.Add(time.Duration(was.Rules.Quiet))):
+		return was, Step{Action: DoWait, Reason: "it was set back less than " + was.Rules.Quiet.String() + " ago"}, nil
+	case refusal != "":
+		return was, Step{Refused: refusal}, nil
+	case was.Plan != "" && was.Phase == Planned && was.Before == nil:
+		return was, Step{Action: DoWait, Reason: "plan " + was.Plan + " moves it: " + was.Reason}, nil
+	case was.Plan != "" && !was.Phase.Resting():
+		return e.Advance(ctx, o.Secret.ARN)
+	}
+	v := &visit{Engine: e, order: &o, job: e.ordered(o, was)}
+	v.job.Lease = Lease{By: e.Worker, Until: now.Add(time.Duration(v.job.Rules.Lease))}
+	step, err := v.walk(ctx)
+	if left := v.leave(ctx); err == nil {
+		err = left
+	}
+	if err != nil {
+		return v.job, step, fmt.Errorf("move %s: %w", v.job.Name, err)
+	}
+	return v.job, step, nil
+}
+
+// Resume ends what an earlier delivery of the same order began. It answers false where nothing was begun, or the change
+// was begun and not made: then the hub decides again.
+func (e *Engine) Resume(ctx context.Context, order guard.Notice) (Job, bool, error) {
+	j, err := e.Store.Load(ctx, order.Resource)
+	if err != nil {
+		return j, false, fmt.Errorf("resume the move of %s: %w", order.Name, err)
+	}
+	if j.Order == nil || j.Order.ID != order.ID || j.Before == nil {
+		return j, false, nil
+	}
+	j, _, err = e.Advance(ctx, order.Resource)
+	return j, j.Phase != Planned, err
+}
+
+// ordered is the job that an order begins or goes on with.
+func (e *Engine) ordered(o Order, was Job) Job {
+	rules := e.Rules
+	if was.Rules != nil {
+		rules = was.Rules.Join(rules)
+	}
+	j := was
+	if was.Revision == 0 || was.Phase.Resting() {
+		s := o.Secret
+		j = Job{Secret: s.ARN, Name: s.Name, Account: s.Account, Region: s.Region, Wave: WaveOf(s.Tags), Seal: SealOwner}
+		if s.RotationEnabled {
+			j.Seal = SealRotate
+		}
+		j.enter(Planned, "", e.By, e.Now().UTC())
+		j.resume(was)
+		j.Flips = was.Flips
+	}
+	j.Rules, j.Order, j.Tool = &rules, &o.Notice, o.Notice.Tool
+	if j.Phase == Planned && j.Pending == nil {
+		j.Target = o.Target
+	}
+	return j
+}
+
+// refusal says why the hub must not move a secret by itself, from what became of it before; "" when nothing speaks
+// against it.
+func (j Job) refusal() string {
+	switch {
+	case j.Revision == 0:
+		return ""
+	case j.Phase == RolledBack:
+		return "it was set back (" + j.Reason + "): plan it again with doublelock migrate when that is mended"
+	case j.Phase == Blocked && len(j.Flips) > 0 && len(j.Flips) >= j.Rules.Flips:
+		return fmt.Sprintf("moved back %d times: %s undoes the change, so it is left to you; set it in the code: %s",
+			len(j.Flips), toolName(j.Tool), CodeLine(j.Tool, j.Target))
+	case j.Phase == Blocked:
+		return j.Reason
+	}
+	return ""
+}
+
+// refused turns a step that an order must not take into an answer for the owner: nothing was changed, so nothing is
+// stored, and it is asked for again.
+func (v *visit) refused(step Step, seen Seen) (Step, bool) {
+	j := v.job
+	switch {
+	case v.order == nil || j.Phase != Planned || j.Pending != nil:
+		return step, false
+	case step.Action == DoMove && seen.Gone:
+		return Step{Reason: step.Reason}, true
+	case step.Action == DoMove && step.Phase == Blocked && len(v.problems.Problems) > 0:
+		return Step{Refused: v.problems.Complaint(), Reason: step.Reason}, true
+	case step.Action == DoMove && step.Phase.Resting():
+		return Step{Refused: step.Reason, Reason: step.Reason}, true
+	case step.Action == DoWait && j.movedBackAtOnce():
+		step.Refused = "it was moved to a customer managed key less than ten minutes ago and moved back since: somebody, or some code, undoes the change, so it is left to you"
+		return step, true
+	}
+	return step, false
+}
+
+// movedBackAtOnce reports that the last change was undone within the quiet time.
+func (j Job) movedBackAtOnce() bool {
+	if len(j.Flips) == 0 {
+		return false
+	}
+	undone := j.Flips[len(j.Flips)-1].At
+	return !undone.Before(j.LastChangeAt) && undone.Before(j.LastChangeAt.Add(time.Duration(j.Rules.Quiet)))
+}
+
+// held reports that another worker has the lease.
+func (j Job) held(worker string, now time.Time) bool {
+	return j.Lease.By != "" && j.Lease.By != worker && j.Lease.Until.After(now)
+}
+
+// Reply is the notice of what became of an order, with the same ID however often it is made. A failure has one ID for
+// each reason: what cannot be moved is asked for again and again, and its owner is to read each reason once.
+func Reply(order guard.Notice, kind guard.NoticeKind, state guard.LockState, detail string, at time.Time) guard.Notice {
+	n := order
+	n.ID, n.Kind, n.State, n.Detail, n.At = string(kind)+"|"+order.ID, kind, state, detail, at
+	n.Decision = guard.Decision{Tag: true, Reason: "answers " + order.ID}
+	if kind == guard.NoticeFailed && order.Finding != nil {
+		reason := fnv.New64a()
+		_, _ = reason.Write([]byte(detail)) // a hash takes every write
+		n.ID = fmt.Sprintf("%s|%s|%d|%x", kind, order.Finding.ID(), order.Finding.OpenedAt.UnixMilli(), reason.Sum64())
+	}
+	return n
+}
+
+// Complaint names who stands in the way of a move, with the first fix: an event has room for some. "" is nobody.
+func (a Assessment) Complaint() string {
+	if a.Safe() {
+		return ""
+	}
+	const most = 5
+	lines := a.Problems
+	if more := len(lines) - most; more > 0 {
+		lines = append(slices.Clone(lines[:most]), fmt.Sprintf("and %d more", more))
+	}
+	text := "it was not moved, because readers would break: " + strings.Join(lines, "; ")
+	for _, r := range a.Losing() {
+		switch f := r.Fix; {
+		case f == nil:
+		case len(f.Identity) > 0:
+			return text + ". Fix: add to the policies of " + f.Principal + ": " + string(f.Identity)
+		case len(f.KeyPolicy) > 0:
+			return text + ". Fix: add to the policy of " + f.Key + ": " + string(f.KeyPolicy)
+		}
+	}
+	return text
+}

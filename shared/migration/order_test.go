@@ -1,0 +1,136 @@
+package migration_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/migration"
+)
+
+func (w *town) asked(id string) migration.Order {
+	return migration.Order{Notice: guard.Notice{ID: id, Resource: w.secret.ARN, Name: "db"}, Secret: w.secret, Target: cmk("new", region).ARN}
+}
+
+// apply is what the command line does with one planned secret.
+func (w *town) apply(t *testing.T) error {
+	e := w.worker("command line")
+	if _, err := e.Start(t.Context(), w.item(), "plan", migration.Defaults()); err != nil {
+		return err
+	}
+	_, _, err := e.Advance(t.Context(), w.secret.ARN)
+	return err
+}
+
+// The hub's order and a person's apply meet at one secret, the one at every call of the other: one change is made, and
+// whoever comes second is told that it is busy, or finds it done.
+func TestRemediateAndApplyAtTheSameSecretMakeOneChange(t *testing.T) {
+	for name, pair := range map[string]struct{ first, second func(*town) error }{
+		"apply comes by while the hub moves it": {
+			func(w *town) error { _, _, err := w.worker("hub").Order(t.Context(), w.asked("n1")); return err },
+			func(w *town) error { return w.apply(t) }},
+		"the hub comes by while apply moves it": {
+			func(w *town) error { return w.apply(t) },
+			func(w *town) error { _, _, err := w.worker("hub").Order(t.Context(), w.asked("n1")); return err }},
+	} {
+		for at := 1; ; at++ {
+			w, calls := steady(t), 0
+			w.trouble = func(string) error {
+				if calls++; calls == at {
+					saved := w.trouble
+					w.trouble = func(string) error { return nil }
+					if err := pair.second(w); err != nil && !errors.Is(err, migration.ErrBusy) && !errors.Is(err, guard.ErrConflict) {
+						t.Fatalf("%s, at call %d: the second: %v", name, at, err)
+					}
+					w.trouble = saved
+				}
+				return nil
+			}
+			if err := pair.first(w); err != nil && !errors.Is(err, migration.ErrBusy) && !errors.Is(err, guard.ErrConflict) {
+				t.Fatalf("%s, at call %d: the first: %v", name, at, err)
+			}
+			if calls < at {
+				if at < 10 {
+					t.Errorf("%s: only %d calls: too few to show anything", name, calls)
+				}
+				break
+			}
+			w.trouble = func(string) error { return nil }
+			w.now = w.now.Add(11 * time.Minute)
+			if err := w.apply(t); err != nil {
+				t.Fatalf("%s, at call %d: later: %v", name, at, err)
+			}
+			if got := count(w.changes, "UpdateSecret"); got != 1 {
+				t.Errorf("%s, at call %d: %d times UpdateSecret", name, at, got)
+			}
+		}
+	}
+}
+
+// Hub and command line take from one budget.
+func TestHubAndCommandLineShareTheHour(t *testing.T) {
+	w := steady(t)
+	names, _ := migration.HourNames(now, shop)
+	w.counts[names[0]] = migration.Defaults().PerAccountHour
+	j, step, err := w.worker("hub").Order(t.Context(), w.asked("n1"))
+	if err != nil || step.Action != migration.DoWait || !step.Until.Equal(now.Add(time.Hour)) || len(w.stored) > 0 {
+		t.Errorf("the hub: %s, %+v, error %v, stored %s", j.Phase, step, err, w.stored)
+	}
+	if err := w.apply(t); err != nil || len(w.changes) > 0 {
+		t.Errorf("the command line: %v, error %v", w.changes, err)
+	}
+}
+
+// What was set and moved back again and again is a fight: it is recorded, and left to its owner.
+func TestTheHubDoesNotFightOverASecret(t *testing.T) {
+	w := steady(t)
+	for i := range 2 {
+		if _, _, err := w.worker("hub").Order(t.Context(), w.asked(fmt.Sprint("n", i))); err != nil {
+			t.Fatal(err)
+		}
+		w.now = w.now.Add(time.Hour)
+		w.setKey("") // terraform
+	}
+	for i := range 2 {
+		j, step, err := w.worker("hub").Order(t.Context(), w.asked(fmt.Sprint("m", i)))
+		if err != nil || j.Phase != migration.Blocked || len(j.Flips) != 2 {
+			t.Fatalf("%s (%s), %d flips, error %v", j.Phase, j.Reason, len(j.Flips), err)
+		}
+		if i > 0 && !strings.Contains(step.Refused, "moved back 2 times") {
+			t.Errorf("refused because %q", step.Refused)
+		}
+	}
+	if got := count(w.changes, "UpdateSecret"); got != 2 {
+		t.Errorf("%d times UpdateSecret, want 2", got)
+	}
+}
+
+// The way back is that of the first change, whoever moves the secret next.
+func TestANewPlanOverAChangeThatWasBegunKeepsTheWayBack(t *testing.T) {
+	w := steady(t)
+	if _, err := w.worker("w0").Start(t.Context(), w.item(), "first", migration.Defaults()); err != nil {
+		t.Fatal(err)
+	}
+	w.trouble = func(call string) error {
+		if call == "after UpdateSecret" {
+			return errDied
+		}
+		return nil
+	}
+	if _, _, err := w.worker("w1").Advance(t.Context(), w.secret.ARN); !errors.Is(err, errDied) {
+		t.Fatal(err)
+	}
+	w.trouble, w.now = func(string) error { return nil }, now.Add(time.Hour)
+	if _, err := w.worker("w2").Start(t.Context(), w.item(), "second", migration.Defaults()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.worker("w2").Advance(t.Context(), w.secret.ARN); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.worker("w3").Rollback(t.Context(), w.secret.ARN, "the test asks"); err != nil || w.secret.KeyID != "" {
+		t.Errorf("set back to %q, error %v", w.secret.KeyID, err)
+	}
+}

@@ -1,0 +1,101 @@
+package notify
+
+import (
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// closing is what a notice leaves to do.
+type closing int
+
+const (
+	notClosed  closing = iota // something
+	closedOnly                // nothing here: what it was about is gone or replaced, which does not make anything better
+	closedWell                // nothing: all is well
+)
+
+func closingOf(n guard.Notice) closing {
+	switch n.Kind {
+	case guard.NoticeResolved:
+		return resolvedAs(n)
+	case guard.NoticeRekeyed:
+		if n.State == guard.StateSealed {
+			return closedWell
+		}
+	case guard.NoticeKeyRestored:
+		if n.Blast == nil || n.Blast.State.Usable() {
+			return closedWell
+		}
+	}
+	return notClosed
+}
+
+func resolvedAs(n guard.Notice) closing {
+	switch {
+	case n.Finding == nil:
+		return closedWell
+	case n.Finding.End == guard.EndMoot:
+		return closedOnly
+	case n.Finding.Control == guard.SecretDefaultKey && n.State != guard.StateSealed && n.Finding.End != guard.EndGone:
+		return closedOnly // under a CMK, and older copies are not
+	case n.Finding.End == "" && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
+		return closedOnly // written before endings were, and under the AWS managed key
+	default:
+		return closedWell
+	}
+}
+
+// resolved is the headline of a finding's end: what is true now, not what was wrong.
+func resolved(n guard.Notice) (before, after string) {
+	if n.Finding == nil {
+		return "", " is fine again"
+	}
+	control := OneLine(string(n.Finding.Control))
+	switch {
+	case n.Finding.End == guard.EndGone:
+		return "", " was deleted"
+	case resolvedAs(n) == closedOnly && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
+		return "", " is under the AWS managed key now"
+	case n.Finding.End == guard.EndMoot:
+		return control + " does not apply to ", " any more"
+	}
+	switch n.Finding.Control {
+	case guard.SecretDefaultKey:
+		if n.State == guard.StateSealed {
+			return "", " is sealed"
+		}
+		return "", " is under a CMK, not sealed yet"
+	case guard.SecretNotSealed:
+		return "", " is sealed"
+	case guard.SecretReplicaKey:
+		return "The replicas of ", " are under CMKs"
+	case guard.SecretKeyUnusable:
+		return "The key of ", " can be used again"
+	case guard.SecretKeyUnapproved:
+		return "", " is under an approved key"
+	case guard.SecretForeignKey:
+		return "", " (service-owned) is under a CMK"
+	case guard.OrgCoverage:
+		return "Doublelock can look again: ", ""
+	default:
+		return "Resolved for ", " (" + control + ")"
+	}
+}
+
+// Closing says of a finding that ended what it was, and what is left; "" for other notices.
+func Closing(n guard.Notice) string {
+	if n.Kind != guard.NoticeResolved {
+		return ""
+	}
+	what := Headline(n)
+	if n.Finding != nil {
+		what = OneLine(n.Finding.Title) + " (" + OneLine(string(n.Finding.Control)) + ")"
+	}
+	switch {
+	case resolvedAs(n) == closedWell:
+		return "Resolved: " + what + ". There is nothing to do."
+	case n.Finding.End != guard.EndMoot && n.State != guard.StateDefault && n.State != guard.StateDrifted:
+		return "Resolved: " + what + ". Older copies still open with the previous key until two new versions are written."
+	default:
+		return "Closed: " + what + ", because it does not apply any more. What fails now is a finding of its own."
+	}
+}
