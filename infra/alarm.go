@@ -11,7 +11,7 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// alarm watches one metric and tells the operations topic.
+// alarm watches one metric and notifies the operations topic.
 type alarm struct {
 	Name, Why         string
 	Namespace, Metric string

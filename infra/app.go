@@ -24,7 +24,7 @@ type Input struct {
 	Context map[string]any
 }
 
-// Build adds every stack to the app and tells w the sizes that have limits. The order is the order of deployment: the
+// Build adds every stack to the app and writes to w the sizes that have limits. The order is the order of deployment: the
 // hub listens before anybody forwards, the home Region's member stack makes the roles that the other Regions' use.
 func Build(app awscdk.App, in Input, w io.Writer) error {
 	member, err := memberTemplate(in)

@@ -66,7 +66,7 @@ func TestFiftyOUsStayUnderEveryLimit(t *testing.T) {
 		}
 	}
 	if !strings.Contains(log.String(), "SCP doublelock-keys: ") || !strings.Contains(log.String(), "of 5120 characters") {
-		t.Errorf("the sizes were not told: %s", log.String())
+		t.Errorf("the sizes were not written: %s", log.String())
 	}
 }
 

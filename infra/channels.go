@@ -124,7 +124,7 @@ func topicID(name string) string {
 
 func titled(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
 
-// operator is who hears alarms about Doublelock itself: who runs it, else the owner of what nobody owns.
+// operator is the address of alarms about Doublelock itself: who runs it, else the owner of what nobody owns.
 func operator(c settings.Config) string {
 	return orElse(c.Operations.Email, c.Owners.Channels[c.Owners.Fallback][channels.Email().Name])
 }

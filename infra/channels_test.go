@@ -200,7 +200,7 @@ func TestASlackOnlyOwnerHasAWayToSlack(t *testing.T) {
 	}
 }
 
-// The id of a resource is letters and digits: names that differ in the others alone must not meet there.
+// The id of a resource is letters and digits: names that differ in other characters alone must not collide there.
 func TestOwnersWhoseNamesDifferInAStopAreBothDeployed(t *testing.T) {
 	config := big()
 	config.Owners.Channels = map[string]settings.Channel{

@@ -36,7 +36,7 @@ func newHubStack(app awscdk.App, in Input) (awscdk.Stack, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, rule := range wakes(w, in.Rules, n) {
+		for _, rule := range triggers(w, in.Rules, n) {
 			newRule(stack, rule, bus.Ref(), toQueue(queues))
 		}
 		newSchedules(stack, w, c.Operations, n, key, queues)
@@ -56,13 +56,12 @@ func hubEnvironment(in Input, n names, deployed []channels.Channel) (map[string]
 		return nil, fmt.Errorf("render hub environment: %w", err)
 	}
 	all := map[string]*string{
-		settings.EnvOrganization: jsii.String(n.org),
-		settings.EnvHubAccount:   jsii.String(n.account),
-		settings.EnvManagement:   jsii.String(c.Organization.ManagementAccount),
-		settings.EnvRegions:      jsii.String(strings.Join(c.Regions.Guarded, ",")),
-		settings.EnvTable:        jsii.String(settings.HubName),
-		settings.EnvBus:          jsii.String(settings.HubName),
-		settings.EnvConfig:       jsii.String(runtime),
+		settings.EnvHubAccount: jsii.String(n.account),
+		settings.EnvManagement: jsii.String(c.Organization.ManagementAccount),
+		settings.EnvRegions:    jsii.String(strings.Join(c.Regions.Guarded, ",")),
+		settings.EnvTable:      jsii.String(settings.HubName),
+		settings.EnvBus:        jsii.String(settings.HubName),
+		settings.EnvConfig:     jsii.String(runtime),
 	}
 	for _, row := range deployed {
 		all[row.Env] = jsii.String(target(row, n))

@@ -64,7 +64,7 @@ func getAtt(v any) string {
 	return ""
 }
 
-// alarms are the metric and value of the dimension of every alarm that tells somebody.
+// alarms are the metric and value of the dimension of every alarm that notifies somebody.
 func alarms(tpl template) map[string]bool {
 	found := map[string]bool{}
 	for _, a := range tpl.of("AWS::CloudWatch::Alarm") {

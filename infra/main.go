@@ -25,7 +25,7 @@ func main() {
 	}
 }
 
-// run synthesizes into CDK_OUTDIR (the CDK command line sets it) and tells w what an operator should know.
+// run synthesizes into CDK_OUTDIR (the CDK command line sets it) and writes to w what an operator should know.
 func run(w io.Writer) error {
 	root, err := projectRoot()
 	if err != nil {

@@ -76,7 +76,7 @@ func readSecrets() preventive.Statement {
 func readKeys() preventive.Statement {
 	return allow("ReadKeys", []string{
 		"kms:DescribeKey", "kms:GetKeyLastUsage", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListGrants",
-		"kms:ListKeyPolicies", "kms:ListKeyRotations", "kms:ListResourceTags",
+		"kms:ListKeyRotations", "kms:ListResourceTags",
 	}, anyKey(), nil)
 }
 
@@ -88,10 +88,9 @@ func readAccount() preventive.Statement {
 		"events:DescribeRule", "events:ListTargetsByRule",
 		"iam:GetAccountAuthorizationDetails",
 		"kms:ListAliases", "kms:ListKeys",
-		"organizations:DescribeAccount", "organizations:DescribeOrganization", "organizations:DescribePolicy",
+		"organizations:DescribeOrganization", "organizations:DescribePolicy",
 		"organizations:ListAccounts", "organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent",
-		"organizations:ListParents", "organizations:ListPolicies", "organizations:ListPoliciesForTarget",
-		"organizations:ListRoots", "organizations:ListTargetsForPolicy",
+		"organizations:ListPolicies", "organizations:ListPoliciesForTarget", "organizations:ListRoots", "organizations:ListTargetsForPolicy",
 		"secretsmanager:ListSecrets",
 	}, []string{"*"}, nil)
 }

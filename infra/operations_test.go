@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -114,5 +115,125 @@ func compareBlock(t *testing.T, name, want string) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s, block %q (-templates +written); run go test ./infra -update:\n%s", manual, name, diff)
+	}
+}
+
+// everything is every template that is deployed, and the configuration with every option.
+func everything(t *testing.T) []template {
+	t.Helper()
+	var all []template
+	for _, load := range configurations {
+		templates, err := load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tpl := range templates {
+			all = append(all, tpl)
+		}
+	}
+	return all
+}
+
+func TestTheManualShowsEveryQueue(t *testing.T) {
+	templates, err := whole()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table strings.Builder
+	table.WriteString("| queue | account | keeps | alarms |\n| --- | --- | --- | --- |\n")
+	for _, part := range []struct{ template, account string }{{"hub", "security"}, {"member", "every account and Region"}} {
+		var rows []string
+		for _, queue := range templates[part.template].of("AWS::SQS::Queue") {
+			name, kept := queue.text("QueueName"), queue.at("MessageRetentionPeriod").(float64)
+			var named []string
+			for _, a := range templates[part.template].of("AWS::CloudWatch::Alarm") {
+				if strings.Contains(text(a.at("Dimensions")), `"`+name+`"`) {
+					named = append(named, "`"+a.text("AlarmName")+"`")
+				}
+			}
+			slices.Sort(named)
+			if len(named) == 0 {
+				named = []string{"none: `doctor` and the watchdog read it"}
+			}
+			rows = append(rows, fmt.Sprintf("| `%s` | %s | %g days | %s |\n", name, part.account, kept/86400, strings.Join(named, ", ")))
+		}
+		slices.Sort(rows)
+		table.WriteString(strings.Join(rows, ""))
+	}
+	compareBlock(t, "queues", table.String())
+}
+
+// What the manual calls by a name of ours is there, and it says of every alarm what to do.
+func TestTheManualNamesOnlyWhatIsDeployed(t *testing.T) {
+	raw, err := os.ReadFile(manual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := []string{"doublelock-hub", "doublelock-org", "doublelock-member"} // stacks
+	var alarmed []string
+	for _, tpl := range everything(t) {
+		for _, r := range tpl.Resources {
+			for property, v := range r.Properties {
+				if name, isText := v.(string); isText && strings.HasSuffix(property, "Name") {
+					named = append(named, name)
+				}
+			}
+			if r.Type == "AWS::CloudWatch::Alarm" {
+				alarmed = append(alarmed, r.text("AlarmName"))
+			}
+		}
+	}
+	for _, name := range regexp.MustCompile(`doublelock-[a-zA-Z0-9-]*[a-zA-Z0-9]`).FindAllString(string(raw), -1) {
+		if !slices.Contains(named, name) {
+			t.Errorf("the manual names %s, which is not deployed", name)
+		}
+	}
+	_, table, _ := strings.Cut(string(raw), "| alarm | means | do |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var rows []string
+	for _, match := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(firstCells(table), -1) {
+		rows = append(rows, match[1])
+	}
+	fits := func(row, alarm string) bool {
+		end, isEnd := strings.CutPrefix(row, "…")
+		return alarm == row || isEnd && strings.HasSuffix(alarm, end)
+	}
+	for _, alarm := range alarmed {
+		if !has(rows, func(row string) bool { return fits(row, alarm) }) {
+			t.Errorf("the manual does not say what to do about %s", alarm)
+		}
+	}
+	for _, row := range rows {
+		if !has(alarmed, func(alarm string) bool { return fits(row, alarm) }) {
+			t.Errorf("the manual explains %s, which is no alarm", row)
+		}
+	}
+}
+
+// firstCells are the first cells of the rows of a table.
+func firstCells(table string) string {
+	var cells []string
+	for _, line := range strings.Split(table, "\n") {
+		if parts := strings.Split(line, "|"); len(parts) > 2 {
+			cells = append(cells, parts[1])
+		}
+	}
+	return strings.Join(cells, "\n")
+}
+
+// Lambda keeps 100 concurrent executions of an account that nobody reserves.
+func TestTheManualAsksForTheRoomThatTheFunctionsReserve(t *testing.T) {
+	reserved := 0
+	for _, w := range workers {
+		reserved += w.Concurrency
+	}
+	raw, err := os.ReadFile(manual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{fmt.Sprintf("They reserve %d concurrent executions", reserved), fmt.Sprintf("where it is less than %d:", reserved+100)} {
+		if !strings.Contains(string(raw), want) {
+			t.Errorf("the manual does not say %q", want)
+		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // newOrgStack is the management account, or a delegated administrator: the SCPs by stage and the StackSets that enroll
-// the members. It tells w the size of each SCP.
+// the members. It writes to w the size of each SCP.
 func newOrgStack(app awscdk.App, in Input, member string, w io.Writer) (awscdk.Stack, error) {
 	c := in.Config
 	account := c.Organization.ManagementAccount

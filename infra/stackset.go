@@ -9,7 +9,7 @@ import (
 )
 
 // newStackSet enrolls accounts: those there are and those that join later. It goes by OUs, by default the root, and not by
-// rollout: being watched comes before being told or fixed, and an account that moves between two StackSets would need its
+// rollout: being watched comes before being notified or fixed, and an account that moves between two StackSets would need its
 // roles twice for a moment.
 func newStackSet(scope constructs.Construct, c settings.Config, member string) {
 	caller := "SELF"

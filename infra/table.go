@@ -18,7 +18,7 @@ const (
 	indexByKey       = "byKey"
 )
 
-// newTable makes the one table of the hub: records of resources, what was told, what was changed. It is protected:
+// newTable makes the one table of the hub: records of resources, what was sent, what was changed. It is protected:
 // uninstalling takes switching that off first, because its journal is the way back of every change.
 func newTable(scope constructs.Construct, key awskms.CfnKey, n names) awsdynamodb.CfnGlobalTable {
 	return awsdynamodb.NewCfnGlobalTable(scope, jsii.String("Table"), &awsdynamodb.CfnGlobalTableProps{

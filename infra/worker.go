@@ -65,7 +65,7 @@ func newWorker(scope constructs.Construct, w worker, h hubParts) (pair, error) {
 	return queues, nil
 }
 
-// variables are what a function is told, and how Go manages its memory: a collection during the start of a process costs a
+// variables are the environment of a function, and how Go manages its memory: a collection during the start of a process costs a
 // third of the start and frees nothing, so there is none until seven tenths of the function's memory are used.
 func (h hubParts) variables(w worker) map[string]*string {
 	all := maps.Clone(h.environment)

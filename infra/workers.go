@@ -18,7 +18,7 @@ type worker struct {
 	Scans       bool       // reads everything that is remembered
 	Publishes   bool       // puts notices on the hub's bus
 	Notifies    bool       // sends by every deployed channel
-	Schedules   []schedule // what wakes it besides rules
+	Schedules   []schedule // what starts it besides rules
 }
 
 // schedule puts a task into a worker's queue by the clock.
@@ -27,7 +27,7 @@ type schedule struct {
 	At   func(settings.Operations) string // EventBridge Scheduler expression, in UTC
 }
 
-// workers are the handlers of the hub. A handler is deployed by a row here and its rules in wakes.
+// workers are the handlers of the hub. A handler is deployed by a row here and its rules in triggers.
 var workers = []worker{
 	{
 		Name: "detect", Does: "looks at what an event points to and moves its record",
@@ -45,7 +45,7 @@ var workers = []worker{
 		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Publishes: true,
 	},
 	{
-		Name: "sweep", Does: "finds what no event told, says what is still open, and takes migrations on",
+		Name: "sweep", Does: "finds what no event reported, lists what is still open, and takes migrations on",
 		Timeout: 15 * time.Minute, MemoryMB: 512, Concurrency: 2, Batch: 1,
 		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Scans: true, Publishes: true,
 		Schedules: []schedule{

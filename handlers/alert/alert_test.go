@@ -141,7 +141,7 @@ func TestOneMessagePerOwnerWithOnlyTheirResources(t *testing.T) {
 	}
 }
 
-func TestWhoIsTold(t *testing.T) {
+func TestWhoIsNotified(t *testing.T) {
 	quiet := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
 	quiet.Decision.Mode = guard.ModeObserve
 	denied := quiet
@@ -154,14 +154,14 @@ func TestWhoIsTold(t *testing.T) {
 		body string
 		want int
 	}{
-		"a finding of a told mode":                  {opened("app"), 1},
-		"a resolved finding":                        {envelope(notifytest.Resolved(guard.SecretDefaultKey, "app"), nil), 1},
-		"a finding in observe mode":                 {envelope(quiet, nil), 0},
-		"a denied attempt":                          {envelope(denied, nil), 0},
-		"a failed remediation, whatever the mode":   {envelope(failed, nil), 1},
-		"a change of state that its finding tells":  {envelope(sealed, nil), 0},
-		"a look-alike from another source":          {envelope(notifytest.Opened(guard.SecretDefaultKey, "app", ""), func(e *events.EventBridgeEvent) { e.Source = "evil" }), 0},
-		"a look-alike from an account that may put": {envelope(notifytest.Opened(guard.SecretDefaultKey, "app", ""), func(e *events.EventBridgeEvent) { e.AccountID = "111122223333" }), 0},
+		"a finding of a notifying mode":              {opened("app"), 1},
+		"a resolved finding":                         {envelope(notifytest.Resolved(guard.SecretDefaultKey, "app"), nil), 1},
+		"a finding in observe mode":                  {envelope(quiet, nil), 0},
+		"a denied attempt":                           {envelope(denied, nil), 0},
+		"a failed remediation, whatever the mode":    {envelope(failed, nil), 1},
+		"a change of state that its finding reports": {envelope(sealed, nil), 0},
+		"a look-alike from another source":           {envelope(notifytest.Opened(guard.SecretDefaultKey, "app", ""), func(e *events.EventBridgeEvent) { e.Source = "evil" }), 0},
+		"a look-alike from an account that may put":  {envelope(notifytest.Opened(guard.SecretDefaultKey, "app", ""), func(e *events.EventBridgeEvent) { e.AccountID = "111122223333" }), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPost()
@@ -175,7 +175,7 @@ func TestWhoIsTold(t *testing.T) {
 	}
 }
 
-func TestRepeatsAreNotTold(t *testing.T) {
+func TestRepeatsAreNotSent(t *testing.T) {
 	p := newPost()
 	h := p.handler()
 	handle(t, h, opened("app"), opened("app"))
@@ -186,7 +186,7 @@ func TestRepeatsAreNotTold(t *testing.T) {
 	}
 }
 
-func TestFailedSendComesAgainAndIsTold(t *testing.T) {
+func TestAFailedSendComesAgainAndIsSent(t *testing.T) {
 	p := newPost()
 	h := p.handler()
 	p.broken["send"] = errors.New("topic is gone")
@@ -198,7 +198,7 @@ func TestFailedSendComesAgainAndIsTold(t *testing.T) {
 		t.Errorf("failed %v, %d messages", failed, len(p.messages))
 	}
 	if strings.Contains(p.messages[0].Text, "may have had") {
-		t.Error("a first telling is called a repeat")
+		t.Error("a first delivery is called a repeat")
 	}
 }
 
@@ -241,7 +241,7 @@ func TestDeathBetweenSendingAndRememberingIsAdmitted(t *testing.T) {
 	}
 }
 
-func TestOpenedAndResolvedInOneBatchIsToldAsResolved(t *testing.T) {
+func TestOpenedAndResolvedInOneBatchIsSentAsResolved(t *testing.T) {
 	p := newPost()
 	h := p.handler()
 	resolved := envelope(notifytest.Resolved(guard.SecretDefaultKey, "app"), nil)
@@ -251,11 +251,11 @@ func TestOpenedAndResolvedInOneBatchIsToldAsResolved(t *testing.T) {
 	}
 	handle(t, h, opened("app"))
 	if len(p.messages) != 1 {
-		t.Error("the overtaken notice was told after all")
+		t.Error("the overtaken notice was sent after all")
 	}
 }
 
-func TestBrokenMessagesGoBackAndTheOthersAreTold(t *testing.T) {
+func TestBrokenMessagesGoBackAndTheOthersAreSent(t *testing.T) {
 	p := newPost()
 	nameless := envelope(guard.Notice{Kind: guard.NoticeOpened}, nil)
 	if diff := cmp.Diff([]string{"m0", "m2"}, handle(t, p.handler(), "{", opened("app"), nameless)); diff != "" {
@@ -312,7 +312,7 @@ func TestADigestIsOneMessageOnceADay(t *testing.T) {
 	digest.ID, digest.Open = "digest|payments|2026-06-03", nil
 	handle(t, p.handler(), envelope(digest, nil))
 	if len(p.messages) != 2 {
-		t.Error("an empty digest was told")
+		t.Error("an empty digest was sent")
 	}
 }
 
@@ -346,7 +346,7 @@ func TestAFindingIsNotLostBesideABlindSpotOfTheSameResource(t *testing.T) {
 		owners[m.Attributes["owner"]] = strings.Contains(m.Text, "is under the AWS managed key")
 	}
 	if diff := cmp.Diff(map[string]bool{"payments": true, "security": false}, owners); diff != "" {
-		t.Errorf("owners who are told, and whether of the finding (-want +got):\n%s", diff)
+		t.Errorf("owners who are notified, and whether of the finding (-want +got):\n%s", diff)
 	}
 	if len(p.done) != 2 {
 		t.Errorf("%d deliveries remembered, want both", len(p.done))

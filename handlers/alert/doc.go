@@ -1,5 +1,5 @@
-// Package alert tells owners what the hub found: one message per owner and batch, in e-mail and chat, each notice once.
+// Package alert notifies owners of what the hub found: one message per owner and batch, by every channel that is deployed.
 //
 // It renders and sends; it decides nothing about secrets and calls nobody but the topics. Somebody reads every message:
-// what no owner can be told goes to the fallback.
+// what reaches no owner goes to the fallback.
 package alert

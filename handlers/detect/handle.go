@@ -65,13 +65,13 @@ func (h *Handler) decide(ctx context.Context, c trail.Change) (Outcome, error) {
 		if c.Actor.Own() && ownTags(c.EventName) {
 			return Outcome{Action: "ignored", Reason: "our own tags"}, nil
 		}
-		return h.Look(ctx, c.Secret, cause)
+		return h.Inspect(ctx, c.Secret, cause)
 	case trail.KeyLifecycle:
 		return h.lifecycle(ctx, c, cause)
 	case trail.LookAtKey:
 		return h.lookAtKey(ctx, c.Key, cause)
 	case trail.AttemptDenied, trail.DeniedRead, trail.Tamper:
-		return h.tell(ctx, c)
+		return h.publish(ctx, c)
 	default:
 		return Outcome{}, fmt.Errorf("handle event %s: kind %q is unknown", c.EventID, c.Kind)
 	}

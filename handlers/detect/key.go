@@ -24,7 +24,7 @@ const (
 	maxIncident = 200 * 1024
 )
 
-// lifecycle looks at every secret that a key holds, after the key was enabled, disabled or deleted, and opens an
+// lifecycle inspects every secret that a key holds, after the key was enabled, disabled or deleted, and opens an
 // incident when the key cannot be used.
 func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cause) (Outcome, error) {
 	key, err := h.describeKey(ctx, c.Key)
@@ -47,16 +47,16 @@ func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cau
 		if knows(records, s, key) {
 			continue
 		}
-		if _, err := h.Look(ctx, guard.SecretRef{Account: s.Account, Region: s.Region, ID: s.ARN}, cause); err != nil {
+		if _, err := h.Inspect(ctx, guard.SecretRef{Account: s.Account, Region: s.Region, ID: s.ARN}, cause); err != nil {
 			return Outcome{}, err
 		}
 	}
 	return outcome, nil
 }
 
-// announceKey publishes what an event means for the secrets under a key, before any of them is looked at again: it must
-// not wait for them. Whose hand it was does not matter: readers fail all the same, and a name that silences incidents
-// would be worth stealing.
+// announceKey publishes what an event means for the secrets under a key, before any of them is inspected again: it must
+// not wait for them. Who did it does not matter: readers fail all the same, and a name that silences incidents would be
+// worth stealing.
 func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.Cause, key guard.Key, secrets []guard.Secret, partial error) (Outcome, error) {
 	blast := guard.Blast(key, secrets)
 	state := string(key.State)
@@ -102,7 +102,7 @@ func (h *Handler) describeKey(ctx context.Context, ref guard.KeyRef) (guard.Key,
 	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs):
 		return guard.Key{ARN: keyARN(ref), ID: ref.ID, Account: ref.Account, Region: ref.Region}, nil
 	default:
-		return guard.Key{}, fmt.Errorf("look at key: %w", err)
+		return guard.Key{}, fmt.Errorf("inspect key: %w", err)
 	}
 }
 
@@ -197,7 +197,7 @@ func (h *Handler) keyNotice(kind guard.NoticeKind, c trail.Change, cause guard.C
 		Actor: cause.Actor, Tool: cause.Tool, EventID: cause.EventID,
 	}
 	if partial != nil {
-		n.Detail = "not every secret could be looked at, so more may be affected"
+		n.Detail = "not every secret could be inspected, so more may be affected"
 	}
 	return n
 }
@@ -219,12 +219,12 @@ func keyName(key guard.Key) string {
 	return key.ID
 }
 
-// lookAtKey looks again at the secrets under a key where what is recorded disagrees with what the key is now.
+// lookAtKey inspects again the secrets under a key where what is recorded disagrees with what the key is now.
 //
 // Grants are made by the thousand for keys that have nothing to do with secrets: where the key's ARN is known, the
 // records are asked before KMS is, which has quotas.
 func (h *Handler) lookAtKey(ctx context.Context, ref guard.KeyRef, cause guard.Cause) (Outcome, error) {
-	if strings.Contains(ref.ID, ":key/") {
+	if kind, _ := arn.Of(ref.ID).Split(); kind == "key" {
 		records, err := h.recorded(ctx, guard.Key{ARN: ref.ID})
 		if err != nil || len(records) == 0 {
 			return Outcome{Action: "unchanged", Reason: "no secret is under the key"}, err
@@ -238,20 +238,20 @@ func (h *Handler) lookAtKey(ctx context.Context, ref guard.KeyRef, cause guard.C
 	if err != nil {
 		return Outcome{}, err
 	}
-	looked := 0
+	inspected := 0
 	for _, rec := range records {
 		if !rec.GoneAt.IsZero() || agrees(rec, key) && h.approvalAgrees(rec, key) {
 			continue
 		}
-		if _, err := h.Look(ctx, guard.SecretRef{Account: rec.Account, Region: rec.Region, ID: rec.Resource}, cause); err != nil {
+		if _, err := h.Inspect(ctx, guard.SecretRef{Account: rec.Account, Region: rec.Region, ID: rec.Resource}, cause); err != nil {
 			return Outcome{}, err
 		}
-		looked++
+		inspected++
 	}
-	if looked == 0 {
+	if inspected == 0 {
 		return Outcome{Action: "unchanged", Reason: "the key is " + string(key.State) + ", as recorded"}, nil
 	}
-	return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %d secrets looked at", key.State, looked)}, nil
+	return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %d secrets inspected", key.State, inspected)}, nil
 }
 
 // agrees reports whether a record says of the key's state what the key says now.
@@ -267,7 +267,7 @@ func (h *Handler) approvalAgrees(rec guard.Record, key guard.Key) bool {
 	case guard.Fail:
 		return isOpen(rec, guard.SecretKeyUnapproved)
 	default:
-		return true // not to be told from the key alone
+		return true // the key alone does not say
 	}
 }
 

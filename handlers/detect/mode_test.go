@@ -17,7 +17,7 @@ func TestARisingModeNotifiesOfAndFixesWhatIsAlreadyOpen(t *testing.T) {
 	h := w.handler()
 	step := func(mode guard.Mode) []guard.Notice {
 		w.mode, w.published, w.now = mode, nil, w.now.Add(20*time.Minute)
-		if _, err := h.Look(t.Context(), guard.SecretRef{Account: account, Region: region, ID: s.ARN}, guard.Cause{}); err != nil {
+		if _, err := h.Inspect(t.Context(), guard.SecretRef{Account: account, Region: region, ID: s.ARN}, guard.Cause{}); err != nil {
 			t.Fatal(err)
 		}
 		return w.published

@@ -9,7 +9,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// Secrets is where secrets are looked at and tagged.
+// Secrets is where secrets are described and tagged.
 type Secrets interface {
 	// Describe answers guard.ErrGone, ErrDenied, ErrNotOurs or ErrThrottled where it cannot answer with a secret.
 	Describe(ctx context.Context, ref guard.SecretRef) (guard.Secret, error)
@@ -20,7 +20,7 @@ type Secrets interface {
 	Tag(ctx context.Context, ref guard.SecretRef, tags map[string]string) error
 }
 
-// Keys is where keys are looked at. What it says may be minutes old unless Invalidate is called first.
+// Keys is where keys are described. What it says may be minutes old unless Invalidate is called first.
 type Keys interface {
 	Describe(ctx context.Context, ref guard.KeyRef) (guard.Key, error)
 	Invalidate(names ...string)
@@ -35,17 +35,17 @@ type Records interface {
 	ByKey(ctx context.Context, keyARN string) ([]guard.Record, error)
 }
 
-// Bus tells the rest of the hub. Publishing again is harmless: receivers drop repeats by ID.
+// Bus notifies the rest of the hub. Publishing again is harmless: receivers drop repeats by ID.
 type Bus interface {
 	Publish(ctx context.Context, notices []guard.Notice) error
 }
 
-// Modes tells how far the guard may go.
+// Modes says how far the guard may go.
 type Modes interface {
 	Mode(ctx context.Context, account string, tags map[string]string) (guard.Mode, error)
 }
 
-// Handler looks where events point. Its zero value is of no use: every field but Log is needed.
+// Handler inspects what events point to. Its zero value is of no use: every field but Log is needed.
 type Handler struct {
 	Secrets  Secrets
 	Keys     Keys
@@ -57,29 +57,29 @@ type Handler struct {
 	Now      func() time.Time
 	Log      *slog.Logger // one line an event: event, name, account, region, secret or key, action, reason
 
-	seen places
+	seen locations
 }
 
-// places remembers where a look succeeded, so that the record of a blind spot is read once a process and not once an
+// locations remembers where an inspection succeeded, so that the record of a blind spot is read per process and not per
 // event. Forgetting is harmless.
-type places struct {
+type locations struct {
 	mu sync.Mutex
 	ok map[string]bool
 }
 
-func (p *places) has(place string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ok[place]
+func (l *locations) has(location string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ok[location]
 }
 
-func (p *places) set(place string, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ok == nil {
-		p.ok = map[string]bool{}
+func (l *locations) set(location string, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ok == nil {
+		l.ok = map[string]bool{}
 	}
-	p.ok[place] = ok
+	l.ok[location] = ok
 }
 
 func (h *Handler) log() *slog.Logger {

@@ -20,10 +20,10 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	return wireAs(ctx, handlers.Detect, getenv, now, log)
 }
 
-// WireLooker builds what lets another function have secrets looked at, in that function's name.
-func WireLooker(ctx context.Context, function string, getenv func(string) string, now func() time.Time, log *slog.Logger) (Looker, error) {
+// WireInspector builds what lets another function have secrets inspected, in that function's name.
+func WireInspector(ctx context.Context, function string, getenv func(string) string, now func() time.Time, log *slog.Logger) (Inspector, error) {
 	h, err := wireAs(ctx, function, getenv, now, log)
-	return Looker{h}, err
+	return Inspector{h}, err
 }
 
 func wireAs(ctx context.Context, function string, getenv func(string) string, now func() time.Time, log *slog.Logger) (*Handler, error) {
@@ -38,11 +38,11 @@ func wireAs(ctx context.Context, function string, getenv func(string) string, no
 	}, nil
 }
 
-// Looker looks at secrets as if an event had pointed to them.
-type Looker struct{ h *Handler }
+// Inspector inspects secrets as if an event had pointed to them.
+type Inspector struct{ h *Handler }
 
-// Look looks at a secret, and records, publishes and tags what follows.
-func (l Looker) Look(ctx context.Context, ref guard.SecretRef, cause guard.Cause) error {
-	_, err := l.h.Look(ctx, ref, cause)
+// Inspect describes a secret, and records, publishes and tags what follows.
+func (i Inspector) Inspect(ctx context.Context, ref guard.SecretRef, cause guard.Cause) error {
+	_, err := i.h.Inspect(ctx, ref, cause)
 	return err
 }

@@ -155,7 +155,7 @@ func (h *Handler) leave(ctx context.Context, n guard.Notice, decision guard.Deci
 
 func (h *Handler) look(ctx context.Context, n guard.Notice) error {
 	ref := guard.SecretRef{Account: n.Account, Region: n.Region, ID: n.Resource}
-	if err := h.Looker.Look(ctx, ref, guard.Cause{Actor: h.By, Tool: n.Tool, EventID: n.EventID}); err != nil {
+	if err := h.Inspector.Inspect(ctx, ref, guard.Cause{Actor: h.By, Tool: n.Tool, EventID: n.EventID}); err != nil {
 		return fmt.Errorf("record the change: %w", err)
 	}
 	return nil

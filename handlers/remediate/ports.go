@@ -35,9 +35,9 @@ type Modes interface {
 	Mode(ctx context.Context, account string, tags map[string]string) (guard.Mode, error)
 }
 
-// Looker records what is true of a secret now, and publishes what follows.
-type Looker interface {
-	Look(ctx context.Context, ref guard.SecretRef, cause guard.Cause) error
+// Inspector records what is true of a secret now, and publishes what follows.
+type Inspector interface {
+	Inspect(ctx context.Context, ref guard.SecretRef, cause guard.Cause) error
 }
 
 // Machine is what changes secrets: *migration.Engine.
@@ -49,21 +49,21 @@ type Machine interface {
 
 // Handler decides and orders. Its zero value is of no use: every field but Log and Account is needed.
 type Handler struct {
-	Secrets  Secrets
-	Keys     Keys
-	Records  Records
-	Bus      Bus
-	Modes    Modes
-	Looker   Looker
-	Machine  Machine
-	KeyFor   func(account, region string, tags map[string]string) string // key ARN or alias
-	Approved guard.Approved
-	Waivers  []guard.Waiver
-	By       string // our role session, as the actor of what is recorded
-	Source   string // what an event on the hub's bus must come from
-	Account  string // and in which account; "" accepts any
-	Now      func() time.Time
-	Log      *slog.Logger
+	Secrets   Secrets
+	Keys      Keys
+	Records   Records
+	Bus       Bus
+	Modes     Modes
+	Inspector Inspector
+	Machine   Machine
+	KeyFor    func(account, region string, tags map[string]string) string // key ARN or alias
+	Approved  guard.Approved
+	Waivers   []guard.Waiver
+	By        string // our role session, as the actor of what is recorded
+	Source    string // what an event on the hub's bus must come from
+	Account   string // and in which account; "" accepts any
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 func (h *Handler) log() *slog.Logger {

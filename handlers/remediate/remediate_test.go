@@ -13,7 +13,7 @@ import (
 	"github.com/doublelock/doublelock/shared/store"
 )
 
-func TestSecretIsMovedJournaledProvenAndTold(t *testing.T) {
+func TestSecretIsMovedJournaledProvenAndPublished(t *testing.T) {
 	w := newWorld()
 	if again := handle(t, w, message(order("n1"))); again > 0 {
 		t.Fatal("the notice comes again")
@@ -58,12 +58,12 @@ func TestTheWayBackIsWrittenBeforeTheChange(t *testing.T) {
 
 func TestWhatIsLeftAlone(t *testing.T) {
 	for name, tt := range map[string]struct {
-		prepare func(*world)
-		notice  func(*guard.Notice)
-		told    guard.NoticeKind
+		prepare  func(*world)
+		notice   func(*guard.Notice)
+		notified guard.NoticeKind
 	}{
 		"a notice that orders nothing":                   {notice: func(n *guard.Notice) { n.Decision.Rekey = false }},
-		"a mode that became milder is left to the owner": {prepare: func(w *world) { w.mode = guard.ModeNotify }, told: guard.NoticeOpened},
+		"a mode that became milder is left to the owner": {prepare: func(w *world) { w.mode = guard.ModeNotify }, notified: guard.NoticeOpened},
 		"a mode that only observes is left to nobody":    {prepare: func(w *world) { w.mode = guard.ModeObserve }},
 		"a service-owned secret":                         {prepare: func(w *world) { w.secret.OwningService = "rds" }},
 		"a service-owned secret known by its name alone": {prepare: func(w *world) { w.secret.Name = "rds!db-1" }},
@@ -72,11 +72,11 @@ func TestWhatIsLeftAlone(t *testing.T) {
 		"one whose key cannot be read":                   {prepare: func(w *world) { w.secret.Key = guard.Key{} }},
 		"one that has moved already":                     {prepare: func(w *world) { w.secret.Key = w.keys[cmk]; w.secret.Versions[0].Keys = []guard.Key{w.keys[cmk]} }},
 		"a deleted secret":                               {prepare: func(w *world) { w.gone = true }},
-		"no key to move to":                              {prepare: func(w *world) { delete(w.keys, alias) }, told: guard.NoticeFailed},
-		"a key that is AWS's":                            {prepare: func(w *world) { w.alter(func(k *guard.Key) { k.Manager = guard.ManagerAWS }) }, told: guard.NoticeFailed},
-		"a disabled key":                                 {prepare: func(w *world) { w.alter(func(k *guard.Key) { k.State = guard.KeyDisabled }) }, told: guard.NoticeFailed},
-		"a key of another Region":                        {prepare: func(w *world) { w.alter(func(k *guard.Key) { k.Region = "us-east-1" }) }, told: guard.NoticeFailed},
-		"a key of another account that nobody approved":  {prepare: func(w *world) { w.alter(func(k *guard.Key) { k.Account = "444455556666" }) }, told: guard.NoticeFailed},
+		"no key to move to":                              {prepare: func(w *world) { delete(w.keys, alias) }, notified: guard.NoticeFailed},
+		"a key that is AWS's":                            {prepare: func(w *world) { w.alter(func(k *guard.Key) { k.Manager = guard.ManagerAWS }) }, notified: guard.NoticeFailed},
+		"a disabled key":                                 {prepare: func(w *world) { w.alter(func(k *guard.Key) { k.State = guard.KeyDisabled }) }, notified: guard.NoticeFailed},
+		"a key of another Region":                        {prepare: func(w *world) { w.alter(func(k *guard.Key) { k.Region = "us-east-1" }) }, notified: guard.NoticeFailed},
+		"a key of another account that nobody approved":  {prepare: func(w *world) { w.alter(func(k *guard.Key) { k.Account = "444455556666" }) }, notified: guard.NoticeFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, n := newWorld(), order("n1")
@@ -92,12 +92,12 @@ func TestWhatIsLeftAlone(t *testing.T) {
 			if len(w.updates) > 0 || len(w.journal) > 0 || len(w.job) > 0 {
 				t.Errorf("%d updates, journal %v, job %s", len(w.updates), w.journal, w.job)
 			}
-			var told guard.NoticeKind
+			var notified guard.NoticeKind
 			for _, n := range w.published {
-				told = n.Kind
+				notified = n.Kind
 			}
-			if told != tt.told {
-				t.Errorf("told %q, want %q", told, tt.told)
+			if notified != tt.notified {
+				t.Errorf("notified %q, want %q", notified, tt.notified)
 			}
 		})
 	}
@@ -289,7 +289,7 @@ func TestReEncryptionMayTakeAMoment(t *testing.T) {
 	}
 }
 
-func TestRefusedChangeIsToldInOurWords(t *testing.T) {
+func TestRefusedChangeIsPublishedInOurWords(t *testing.T) {
 	for name, refusal := range map[string]error{
 		"denied":  fmt.Errorf("User: arn:aws:sts::999988887777:assumed-role/hub is not authorized: %w", guard.ErrDenied),
 		"refused": fmt.Errorf("x: %w", guard.ErrRefused),

@@ -21,14 +21,14 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
-	look, err := detect.WireLooker(ctx, handlers.Remediate, getenv, now, log)
+	look, err := detect.WireInspector(ctx, handlers.Remediate, getenv, now, log)
 	if err != nil {
 		return nil, err
 	}
 	c, r := h.Cloud, h.Runtime
 	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
 	return &Handler{
-		Secrets: secrets.New(c), Keys: secrets.NewKeys(c), Records: table.Open(c, h.Table), Bus: bus.Open(c, h.Bus), Modes: live.Modes(c, r, h.Now), Looker: look,
+		Secrets: secrets.New(c), Keys: secrets.NewKeys(c), Records: table.Open(c, h.Table), Bus: bus.Open(c, h.Bus), Modes: live.Modes(c, r, h.Now), Inspector: look,
 		Machine: migrations.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Waivers: r.GuardWaivers(),
 		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Log: h.Log,
 	}, nil

@@ -70,7 +70,7 @@ func newWorld() *world {
 
 func (w *world) handler() *remediate.Handler {
 	return &remediate.Handler{
-		Secrets: w, Keys: keys{w}, Records: records{w}, Bus: bus{w}, Modes: modes{w}, Looker: looker{w}, Machine: w.machine(),
+		Secrets: w, Keys: keys{w}, Records: records{w}, Bus: bus{w}, Modes: modes{w}, Inspector: inspector{w}, Machine: w.machine(),
 		KeyFor: func(string, string, map[string]string) string { return alias },
 		By:     "doublelock-remediate", Source: "doublelock", Account: "999988887777", Now: func() time.Time { return w.now },
 	}
@@ -245,9 +245,9 @@ func (f modes) Mode(context.Context, string, map[string]string) (guard.Mode, err
 	return f.w.mode, f.w.trip("mode")
 }
 
-type looker struct{ w *world }
+type inspector struct{ w *world }
 
-func (f looker) Look(context.Context, guard.SecretRef, guard.Cause) error {
+func (f inspector) Inspect(context.Context, guard.SecretRef, guard.Cause) error {
 	f.w.looked++
 	return f.w.trip("look")
 }

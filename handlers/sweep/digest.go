@@ -19,7 +19,7 @@ const (
 	maxDigest   = 200 * 1024
 )
 
-// Digest tells each owner once a day what of theirs is still open.
+// Digest sends each owner what of theirs is still open, one notice a day.
 func (h *Handler) Digest(ctx context.Context) error {
 	open, err := h.stillOpen(ctx)
 	if err != nil {
@@ -49,15 +49,15 @@ func (h *Handler) Digest(ctx context.Context) error {
 }
 
 // stillOpen lists every finding that is open and that its owner would be notified of, as the notice that opened it, by
-// place.
-func (h *Handler) stillOpen(ctx context.Context) (map[place][]guard.Notice, error) {
-	open := map[place][]guard.Notice{}
+// location.
+func (h *Handler) stillOpen(ctx context.Context) (map[location][]guard.Notice, error) {
+	open := map[location][]guard.Notice{}
 	err := h.Records.All(ctx, func(rec guard.Record) error {
 		for _, f := range rec.Findings {
 			n := reminder(rec, f)
 			if f.Status == guard.FindingOpen && rec.GoneAt.IsZero() && n.Notified() {
-				p := place{rec.Account, rec.Region}
-				open[p] = append(open[p], n)
+				at := location{rec.Account, rec.Region}
+				open[at] = append(open[at], n)
 			}
 		}
 		return nil
@@ -76,10 +76,10 @@ func reminder(rec guard.Record, f guard.Finding) guard.Notice {
 }
 
 // addTags reads the tags by which owners are found. Where we may not look, the account or the fallback is the owner.
-func (h *Handler) addTags(ctx context.Context, open map[place][]guard.Notice) error {
-	for p, notices := range open {
+func (h *Handler) addTags(ctx context.Context, open map[location][]guard.Notice) error {
+	for at, notices := range open {
 		tags := map[string]map[string]string{}
-		err := h.Secrets.Outline(ctx, p.account, p.region, func(s guard.Secret) error {
+		err := h.Secrets.Outline(ctx, at.account, at.region, func(s guard.Secret) error {
 			tags[s.ARN] = h.ownerTags(s.Tags)
 			return nil
 		})
@@ -87,7 +87,7 @@ func (h *Handler) addTags(ctx context.Context, open map[place][]guard.Notice) er
 			return fmt.Errorf("digest: %w", ctx.Err())
 		}
 		if err != nil {
-			h.log().WarnContext(ctx, "read tags", "account", p.account, "region", p.region, "action", "failed", "error", err)
+			h.log().WarnContext(ctx, "read tags", "account", at.account, "region", at.region, "action", "failed", "error", err)
 		}
 		for i := range notices {
 			notices[i].Tags = tags[notices[i].Resource]
@@ -107,7 +107,7 @@ func (h *Handler) ownerTags(tags map[string]string) map[string]string {
 	return kept
 }
 
-// digest is what one owner hears. Its ID is that of the owner and the day, so that a repeated task is told once.
+// digest is what one owner is sent. Its ID is that of the owner and the day, so that a repeated task is one notice.
 func digest(route string, open []guard.Notice, hub string, now time.Time) guard.Notice {
 	slices.SortFunc(open, moreUrgent)
 	n := guard.Notice{

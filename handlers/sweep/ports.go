@@ -10,7 +10,7 @@ import (
 	"github.com/doublelock/doublelock/shared/store"
 )
 
-// Accounts lists the accounts that hold anything worth looking at.
+// Accounts lists the accounts that hold anything worth inspecting.
 type Accounts interface {
 	Accounts(ctx context.Context) ([]string, error)
 }
@@ -28,9 +28,9 @@ type Records interface {
 	store.Bookmarks
 }
 
-// Looker looks at one secret as if an event had pointed to it. It is safe to call for many at once.
-type Looker interface {
-	Look(ctx context.Context, ref guard.SecretRef, cause guard.Cause) error
+// Inspector inspects one secret as if an event had pointed to it. It is safe for concurrent use.
+type Inspector interface {
+	Inspect(ctx context.Context, ref guard.SecretRef, cause guard.Cause) error
 }
 
 // Jobs moves on what takes longer than one event.
@@ -38,7 +38,7 @@ type Jobs interface {
 	Advance(ctx context.Context) error
 }
 
-// Bus tells the rest of the hub.
+// Bus notifies the rest of the hub.
 type Bus interface {
 	Publish(ctx context.Context, notices []guard.Notice) error
 }
@@ -49,12 +49,12 @@ type Handler struct {
 	Regions     []string // guarded Regions
 	Secrets     Secrets
 	Records     Records
-	Looker      Looker
+	Inspector   Inspector
 	Jobs        Jobs
 	Bus         Bus
 	Directory   notify.Directory
 	Account     string // the hub's: tasks of others are ignored
-	Concurrency int    // looks at once; 0 is 8
+	Concurrency int    // inspections at a time; 0 is 8
 	Now         func() time.Time
-	Log         *slog.Logger // one line a task, one for each place or secret that failed
+	Log         *slog.Logger // one line a task, one for each location or secret that failed
 }

@@ -12,36 +12,39 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
 const (
 	bookmarkName = "sweep"
-	chunk        = 100             // secrets between two looks at the clock
-	perLook      = 2 * time.Minute // of one secret
+	chunk        = 100 // secrets between two bookmarks
+	perSecret    = 2 * time.Minute
 	perJobs      = 5 * time.Minute // for all jobs together, before the sweep itself
 )
 
-// bookmark is how far a sweep came that ran out of time: places are swept in order, and secrets within them.
+// bookmark is how far a sweep came that ran out of time: locations are swept in order, and secrets within them.
 type bookmark struct {
 	Account string `json:"account"`
 	Region  string `json:"region"`
 	After   string `json:"after"` // ARN of the last secret that was looked at
 }
 
-// place is an account in a Region.
-type place struct{ account, region string }
+// location is an account in a Region.
+type location struct{ account, region string }
 
 // count is what came of a sweep.
-type count struct{ places, unseen, secrets, failed int }
+type count struct{ locations, unseen, secrets, failed int }
 
-// Sweep looks at every secret that is there and at every one that is remembered to be there: the first finds what no
-// event told, the second what is gone. It goes on where the last one ran out of time. A secret or an account that
+// Sweep inspects every secret that is there and every one that is remembered to be there: the first finds what no
+// event showed, the second what is gone. It goes on where the last one ran out of time. A secret or an account that
 // fails does not hold up the others; the next sweep comes to it again.
 func (h *Handler) Sweep(ctx context.Context) error {
 	failed := h.advance(ctx)
 	done, err := h.sweep(ctx)
-	log := h.log().With("places", done.places, "unseen", done.unseen, "secrets", done.secrets, "failed", done.failed)
+	log := h.log().With("locations", done.locations, "unseen", done.unseen, "secrets", done.secrets, "failed", done.failed)
 	switch {
 	case err == nil:
 		log.InfoContext(ctx, "sweep", "action", "swept")
@@ -70,7 +73,7 @@ func (h *Handler) sweep(ctx context.Context) (count, error) {
 	if err != nil {
 		return done, err
 	}
-	places, err := h.places(ctx)
+	all, err := h.locations(ctx)
 	if err != nil {
 		return done, err
 	}
@@ -78,48 +81,48 @@ func (h *Handler) sweep(ctx context.Context) (count, error) {
 	if err != nil {
 		return done, err
 	}
-	for p := range remembered {
-		if !slices.Contains(places, p) {
-			places = append(places, p) // an account or Region that was left, or is guarded no longer
+	for at := range remembered {
+		if !slices.Contains(all, at) {
+			all = append(all, at) // an account or Region that was left, or is guarded no longer
 		}
 	}
-	slices.SortFunc(places, byOrder)
-	for _, p := range places {
-		if byOrder(p, place{mark.Account, mark.Region}) < 0 {
+	slices.SortFunc(all, byOrder)
+	for _, at := range all {
+		if byOrder(at, location{mark.Account, mark.Region}) < 0 {
 			continue
 		}
-		if err := h.sweepPlace(ctx, p, mark, remembered[p], &done); err != nil {
+		if err := h.sweepLocation(ctx, at, mark, remembered[at], &done); err != nil {
 			return done, err
 		}
 	}
 	return done, h.put(ctx, bookmark{})
 }
 
-func byOrder(a, b place) int {
+func byOrder(a, b location) int {
 	return cmp.Or(strings.Compare(a.account, b.account), strings.Compare(a.region, b.region))
 }
 
-func (h *Handler) places(ctx context.Context) ([]place, error) {
+func (h *Handler) locations(ctx context.Context) ([]location, error) {
 	accounts, err := h.Accounts.Accounts(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
-	places := make([]place, 0, len(accounts)*len(h.Regions))
+	all := make([]location, 0, len(accounts)*len(h.Regions))
 	for _, account := range accounts {
 		for _, region := range h.Regions {
-			places = append(places, place{account, region})
+			all = append(all, location{account, region})
 		}
 	}
-	return places, nil
+	return all, nil
 }
 
 // remembered lists the ARNs of the secrets that are recorded and not known to be gone.
-func (h *Handler) remembered(ctx context.Context) (map[place][]string, error) {
-	arns := map[place][]string{}
+func (h *Handler) remembered(ctx context.Context) (map[location][]string, error) {
+	arns := map[location][]string{}
 	err := h.Records.All(ctx, func(rec guard.Record) error {
 		if isSecret(rec) && rec.GoneAt.IsZero() {
-			p := place{rec.Account, rec.Region}
-			arns[p] = append(arns[p], rec.Resource)
+			at := location{rec.Account, rec.Region}
+			arns[at] = append(arns[at], rec.Resource)
 		}
 		return nil
 	})
@@ -129,70 +132,71 @@ func (h *Handler) remembered(ctx context.Context) (map[place][]string, error) {
 	return arns, nil
 }
 
-// isSecret tells the record of a secret from that of a place or a key.
+// isSecret distinguishes the record of a secret from that of a location or a key.
 func isSecret(rec guard.Record) bool {
-	return strings.Contains(rec.Resource, ":secret:") && !strings.HasSuffix(rec.Resource, ":secret:*")
+	a := arn.Of(rec.Resource)
+	kind, name := a.Split()
+	return a.Service == "secretsmanager" && kind == "secret" && name != "*"
 }
 
-func (h *Handler) sweepPlace(ctx context.Context, p place, mark bookmark, remembered []string, done *count) error {
+func (h *Handler) sweepLocation(ctx context.Context, at location, mark bookmark, remembered []string, done *count) error {
 	arns := map[string]bool{}
 	for _, arn := range remembered {
 		arns[arn] = true
 	}
-	err := h.Secrets.Outline(ctx, p.account, p.region, func(s guard.Secret) error {
+	err := h.Secrets.Outline(ctx, at.account, at.region, func(s guard.Secret) error {
 		arns[s.ARN] = true
 		return nil
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	done.places++
+	done.locations++
 	if err != nil {
 		done.unseen++
-		h.log().ErrorContext(ctx, "list secrets", "account", p.account, "region", p.region, "action", "failed", "error", err)
+		h.log().ErrorContext(ctx, "list secrets", "account", at.account, "region", at.region, "action", "failed", "error", err)
 	}
 	todo := slices.Sorted(maps.Keys(arns))
-	if p == (place{mark.Account, mark.Region}) {
+	if at == (location{mark.Account, mark.Region}) {
 		todo = slices.DeleteFunc(todo, func(arn string) bool { return arn <= mark.After })
 	}
 	for part := range slices.Chunk(todo, chunk) {
-		h.lookAll(ctx, p, part, done)
+		h.inspectAll(ctx, at, part, done)
 		if ctx.Err() != nil {
-			return ctx.Err() // not all of them were looked at, so the bookmark stays before them
+			return ctx.Err() // not all of them were inspected, so the bookmark stays before them
 		}
-		if err := h.put(ctx, bookmark{p.account, p.region, part[len(part)-1]}); err != nil {
+		if err := h.put(ctx, bookmark{at.account, at.region, part[len(part)-1]}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (h *Handler) lookAll(ctx context.Context, p place, arns []string, done *count) {
+func (h *Handler) inspectAll(ctx context.Context, at location, arns []string, done *count) {
 	var mu sync.Mutex
-	var group sync.WaitGroup
-	seats := make(chan struct{}, cmp.Or(h.Concurrency, 8))
-	for _, arn := range arns {
-		seats <- struct{}{}
-		group.Go(func() {
-			defer func() { <-seats }()
-			err := h.look(ctx, guard.SecretRef{Account: p.account, Region: p.region, ID: arn})
+	var group errgroup.Group
+	group.SetLimit(cmp.Or(h.Concurrency, 8))
+	for _, secret := range arns {
+		group.Go(func() error {
+			err := h.inspect(ctx, guard.SecretRef{Account: at.account, Region: at.region, ID: secret})
 			mu.Lock()
 			defer mu.Unlock()
 			done.secrets++
 			if err != nil {
 				done.failed++
 			}
+			return nil // counted: one that fails does not hold up the others
 		})
 	}
-	group.Wait()
+	_ = group.Wait() // no job answers an error
 }
 
-func (h *Handler) look(ctx context.Context, ref guard.SecretRef) error {
-	ctx, cancel := context.WithTimeout(ctx, perLook)
+func (h *Handler) inspect(ctx context.Context, ref guard.SecretRef) error {
+	ctx, cancel := context.WithTimeout(ctx, perSecret)
 	defer cancel()
-	err := h.Looker.Look(ctx, ref, guard.Cause{})
+	err := h.Inspector.Inspect(ctx, ref, guard.Cause{})
 	if err != nil {
-		h.log().ErrorContext(ctx, "look", "account", ref.Account, "region", ref.Region, "secret", ref.ID, "action", "failed", "error", err)
+		h.log().ErrorContext(ctx, "inspect", "account", ref.Account, "region", ref.Region, "secret", ref.ID, "action", "failed", "error", err)
 	}
 	return err
 }

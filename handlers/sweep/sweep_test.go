@@ -78,7 +78,7 @@ func (h *hall) SetBookmark(_ context.Context, name, value string) error {
 	return h.broken["set bookmark"]
 }
 
-func (h *hall) Look(ctx context.Context, ref guard.SecretRef, _ guard.Cause) error {
+func (h *hall) Inspect(ctx context.Context, ref guard.SecretRef, _ guard.Cause) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if ctx.Err() != nil {
@@ -106,7 +106,7 @@ func (h *hall) Publish(_ context.Context, notices []guard.Notice) error {
 
 func (h *hall) handler() *sweep.Handler {
 	return &sweep.Handler{
-		Accounts: h, Regions: []string{region}, Secrets: h, Records: h, Looker: h, Jobs: h, Bus: h, Account: hub, Concurrency: 1,
+		Accounts: h, Regions: []string{region}, Secrets: h, Records: h, Inspector: h, Jobs: h, Bus: h, Account: hub, Concurrency: 1,
 		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "security", Channels: map[string]notify.Address{"payments": {"email": "payments@example.com"}, "search": {"slackChannel": "C0SEARCH"}}},
 		Now:       func() time.Time { return time.Date(2026, 6, 2, 8, 0, 0, 0, time.UTC) },
 	}

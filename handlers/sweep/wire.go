@@ -22,7 +22,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
-	look, err := detect.WireLooker(ctx, handlers.Sweep, getenv, now, log)
+	look, err := detect.WireInspector(ctx, handlers.Sweep, getenv, now, log)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
 	return &Handler{
 		Accounts: accounts{live.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: secrets.New(c), Records: table.Open(c, h.Table),
-		Looker: look, Jobs: Migrations{Engine: migrations.Engine, Log: h.Log}, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
+		Inspector: look, Jobs: Migrations{Engine: migrations.Engine, Log: h.Log}, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
 		Account: h.Account, Now: h.Now, Log: h.Log,
 	}, nil
 }

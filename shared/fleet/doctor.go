@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -45,14 +47,12 @@ type job struct {
 // all runs jobs side by side, and reports each one's end.
 func (d *Doctor) all(ctx context.Context, jobs []job) []Row {
 	var mu sync.Mutex
-	var group sync.WaitGroup
+	var group errgroup.Group
+	group.SetLimit(cmp.Or(d.Concurrency, 8))
 	var rows []Row
 	done := 0
-	seats := make(chan struct{}, cmp.Or(d.Concurrency, 8))
 	for _, j := range jobs {
-		seats <- struct{}{}
-		group.Go(func() {
-			defer func() { <-seats }()
+		group.Go(func() error {
 			found := j.run(ctx)
 			mu.Lock()
 			defer mu.Unlock()
@@ -61,9 +61,10 @@ func (d *Doctor) all(ctx context.Context, jobs []job) []Row {
 			if d.Progress != nil {
 				d.Progress(done, len(jobs), j.what)
 			}
+			return nil
 		})
 	}
-	group.Wait()
+	_ = group.Wait() // what cannot be found out is a row, not an error
 	return rows
 }
 
@@ -162,7 +163,7 @@ func (d *Doctor) skipped(account string) []Row {
 }
 
 // roles looks for the roles by which the hub tags and changes. Only the hub's functions can take them, so that they are
-// there is all that can be told.
+// there is all that can be found out.
 func (d *Doctor) roles(ctx context.Context, account string) []Row {
 	ctx, cancel := d.limit(ctx)
 	defer cancel()

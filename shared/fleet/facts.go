@@ -38,21 +38,21 @@ func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, see
 		Functions: map[string]string{}, Tools: map[string]string{}, KeyFor: m.Keys.KeyFor, Approved: m.Keys.Approved, Waivers: m.Keys.Waivers, Rules: m.Engine.Rules,
 		Changer: m.changer(snapshot),
 	}
-	places := map[location]bool{}
+	locations := map[location]bool{}
 	for _, s := range snapshot.Secrets {
-		places[location{s.Facts.Account, s.Facts.Region}] = true
+		locations[location{s.Facts.Account, s.Facts.Region}] = true
 		m.addFunction(ctx, f.Functions, s)
 	}
 	if seen != nil {
 		return f, nil
 	}
-	for p := range places {
-		reads, err := m.Reads.All(ctx, p.account, p.region, now.Add(-lookBack))
+	for at := range locations {
+		reads, err := m.Reads.All(ctx, at.account, at.region, now.Add(-lookBack))
 		if err != nil {
 			return f, err
 		}
 		f.Seen = append(f.Seen, reads...)
-		if err := m.addTools(ctx, f.Tools, p, now.Add(-lookBack), snapshot); err != nil {
+		if err := m.addTools(ctx, f.Tools, at, now.Add(-lookBack), snapshot); err != nil {
 			return f, err
 		}
 	}

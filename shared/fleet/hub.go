@@ -64,7 +64,7 @@ func (d *Doctor) function(ctx context.Context, name string) Row {
 
 func short(sum string) string { return sum[:min(len(sum), 12)] }
 
-// build tells one deployed version from another.
+// build distinguishes one deployed version from another.
 func build(f Function) string {
 	var known []string
 	if f.CodeSHA256 != "" {

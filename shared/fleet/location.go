@@ -5,10 +5,11 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// trail looks for one trail that records: EventBridge hears of API calls only where one does.
+// trail looks for one trail that records: EventBridge gets API calls only where one does.
 func (d *Doctor) trail(ctx context.Context, account, region string) Row {
 	row := Row{Account: account, Region: region, Check: CheckTrail}
 	ctx, cancel := d.limit(ctx)
@@ -42,7 +43,7 @@ func (d *Doctor) trail(ctx context.Context, account, region string) Row {
 const redeploy = "Deploy the member stack to the account and Region again, and find out who changed the rule."
 
 // rule looks at a rule that forwards to the hub. The state must be the very one expected: a rule on failed reads that
-// is merely ENABLED hears of none.
+// is merely ENABLED gets none.
 func (d *Doctor) rule(ctx context.Context, account, region string, want ExpectedRule) Row {
 	row := Row{Account: account, Region: region, Check: CheckRule, Subject: want.Name}
 	ctx, cancel := d.limit(ctx)
@@ -73,15 +74,24 @@ func (d *Doctor) target(targets []Target, account string) string {
 		switch {
 		case t.ARN != d.Expected.BusARN:
 			continue
-		case !strings.HasSuffix(t.RoleARN, ":"+account+":role/"+d.Expected.ForwardRole):
+		case !isRole(arn.Of(t.RoleARN), account, d.Expected.ForwardRole):
 			return "it does not send with the role " + d.Expected.ForwardRole
-		case !strings.HasSuffix(t.DLQ, ":"+account+":"+d.Expected.DeadLetters):
+		case !isQueue(arn.Of(t.DLQ), account, d.Expected.DeadLetters):
 			return "it does not keep what it cannot send in " + d.Expected.DeadLetters
 		default:
 			return ""
 		}
 	}
 	return "it does not send to the hub's bus"
+}
+
+func isRole(a arn.ARN, account, name string) bool {
+	kind, of := a.Split()
+	return a.Service == "iam" && a.Account == account && kind == "role" && of == name
+}
+
+func isQueue(a arn.ARN, account, name string) bool {
+	return a.Service == "sqs" && a.Account == account && a.Resource == name
 }
 
 func (d *Doctor) deadLetters(ctx context.Context, account, region string) Row {

@@ -86,7 +86,7 @@ type ExpectedLocation struct {
 	Rules           []ExpectedRule
 }
 
-// Doctor looks at everything once. Organization and Members must be safe for concurrent use.
+// Doctor inspects everything. Organization and Members must be safe for concurrent use.
 type Doctor struct {
 	Expected     Expected
 	Members      Members

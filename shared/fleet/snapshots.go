@@ -2,10 +2,11 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
@@ -171,36 +172,27 @@ func keysOf(s guard.Secret) []guard.Key {
 
 // Accounts reads accounts, several at once, and hands each over as it is done, one at a time. An error of done ends it.
 func (t *Snapshots) Accounts(ctx context.Context, ids []string, atOnce int, done func(id string, part inventory.Snapshot) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(max(atOnce, 1))
 	var mu sync.Mutex
-	var group sync.WaitGroup
-	var failed error
-	places := make(chan struct{}, max(atOnce, 1))
 	for _, id := range ids {
-		places <- struct{}{}
-		group.Go(func() {
-			defer func() { <-places }()
-			if ctx.Err() != nil {
-				return
+		group.Go(func() error {
+			if reading.Err() != nil {
+				return nil
 			}
-			part := t.Account(ctx, id)
-			if ctx.Err() != nil {
-				return // cut off in the middle: it would look like a blind spot
-			}
+			part := t.Account(reading, id)
 			mu.Lock()
 			defer mu.Unlock()
-			if err := done(id, part); err != nil {
-				failed = errors.Join(failed, err)
-				cancel()
+			if reading.Err() != nil {
+				return nil // cut off in the middle: it would look like a blind spot
 			}
+			return done(id, part)
 		})
 	}
-	group.Wait()
-	if failed == nil {
-		failed = context.Cause(ctx)
+	if err := group.Wait(); err != nil {
+		return err
 	}
-	return failed
+	return context.Cause(ctx)
 }
 
 // Take reads accounts into one snapshot, with the keys that their secrets are under wherever those are. None named is

@@ -128,7 +128,7 @@ func (v *visit) budget(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-func (v *visit) rotate(ctx context.Context, step Step, seen Seen) (bool, error) {
+func (v *visit) rotate(ctx context.Context, seen Seen) (bool, error) {
 	j := &v.job
 	if ok, err := v.budget(ctx); !ok || err != nil {
 		return false, err

@@ -148,7 +148,7 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 	if p := v.job.Pending; p != nil && p.Action == doRollback {
 		err := v.rollback(ctx, "going back was begun "+p.At.Format(time.RFC3339))
 		if v.job.Phase == Failed {
-			err = nil // the reason is in the job, and was told
+			err = nil // the reason is in the job, and was published
 		}
 		return Step{Action: DoNothing, Reason: "going back, taken up again"}, err
 	}
@@ -189,7 +189,8 @@ func (v *visit) look(ctx context.Context) (Seen, error) {
 	if err != nil {
 		return seen, fmt.Errorf("look at the secret: %w", err)
 	}
-	if v.job.Phase == Observing {
+	observed := !seen.At.Before(v.job.RekeyedAt.Add(time.Duration(v.job.Rules.Observe)))
+	if v.job.Phase == Observing && observed { // before that nobody asks, and CloudTrail answers two look-ups a second
 		err = v.recordReads(ctx, seen.Secret)
 	}
 	return seen, err
@@ -236,7 +237,7 @@ func (v *visit) do(ctx context.Context, step Step, seen Seen) (bool, error) {
 	case DoRekey:
 		return v.rekey(ctx, step, seen)
 	case DoRotate:
-		return v.rotate(ctx, step, seen)
+		return v.rotate(ctx, seen)
 	case DoRemoveReplica, DoAddReplica:
 		return v.replica(ctx, step, seen)
 	}

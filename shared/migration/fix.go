@@ -22,7 +22,7 @@ const (
 )
 
 // Fix is the smallest change that lets a reader keep its access. The engine was asked again with the statement added:
-// a fix that is shown works, as far as the snapshot tells.
+// a fix that is shown works, as far as the snapshot goes.
 type Fix struct {
 	Kind      FixKind         `json:"kind"`
 	Principal string          `json:"principal"`

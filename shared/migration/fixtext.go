@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -16,10 +17,7 @@ type statement struct {
 }
 
 func grantStatement(s guard.Secret, key guard.Key, writes bool) statement {
-	st := statement{secret: s.ARN, key: key.ARN, viaService: "secretsmanager." + s.Region + ".amazonaws.com", actions: []string{decrypt}}
-	if strings.HasPrefix(s.ARN, "arn:aws-cn:") {
-		st.viaService += ".cn"
-	}
+	st := statement{secret: s.ARN, key: key.ARN, viaService: arn.Of(s.ARN).Partition.Regional("secretsmanager", s.Region), actions: []string{decrypt}}
 	if writes {
 		st.actions = append(st.actions, generate)
 	}
@@ -123,7 +121,7 @@ func quoted(words []string) string {
 
 // label is the secret's name as an identifier.
 func (st statement) label() string {
-	name := st.secret[strings.LastIndexByte(st.secret, ':')+1:]
+	name := arn.Of(st.secret).Name()
 	if cut := strings.LastIndexByte(name, '-'); cut > 0 {
 		name = name[:cut]
 	}
@@ -138,10 +136,10 @@ func (st statement) label() string {
 	}, name)
 }
 
-func nameOf(principal string) string { return principal[strings.LastIndexByte(principal, '/')+1:] }
+func nameOf(principal string) string { return arn.Of(principal).Base() }
 
 func iamKind(principal string) string {
-	if strings.Contains(principal, ":user/") {
+	if kind, _ := arn.Of(principal).Split(); kind == "user" {
 		return "user"
 	}
 	return "role"

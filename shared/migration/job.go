@@ -30,6 +30,11 @@ func Phases() []Phase {
 // Resting reports that nothing happens any more unless somebody asks for it.
 func (p Phase) Resting() bool { return p == Blocked || p == Failed || p == RolledBack }
 
+// UnderNewKey reports that the secret is, as far as the job knows, under the key it was moved to.
+func (j Job) UnderNewKey() bool {
+	return j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
+}
+
 // Job is one secret on its way. It is stored as one item; Revision makes a write conditional on what was read.
 type Job struct {
 	Secret  string        `json:"secret"` // ARN: there is one job per secret
@@ -155,10 +160,17 @@ type Turn struct {
 	By     string    `json:"by,omitempty"`
 }
 
+// mostTurns bounds the history, which is stored with the job: what fails again every hour would outgrow the item. The
+// first turn and the latest stay.
+const mostTurns = 200
+
 // enter moves the job to a phase and remembers it.
 func (j *Job) enter(p Phase, reason, by string, at time.Time) {
 	if j.Phase == p && j.Reason == reason {
 		return
+	}
+	if len(j.History) >= mostTurns {
+		j.History = slices.Concat(j.History[:1], j.History[len(j.History)-mostTurns/2:])
 	}
 	j.History = append(slices.Clip(j.History), Turn{At: at, From: j.Phase, To: p, Reason: reason, By: by})
 	if j.Phase != p {

@@ -99,8 +99,7 @@ func Next(j Job, s Seen, rules Rules) Step {
 
 // movedBack finds a secret that is under another key than the one it was moved to.
 func movedBack(j Job, s Seen, rules Rules) (Step, bool) {
-	after := j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
-	if !after || s.Secret.Key.Manager == guard.ManagerUnknown || s.Secret.Key.ARN == j.Target {
+	if !j.UnderNewKey() || s.Secret.Key.Manager == guard.ManagerUnknown || s.Secret.Key.ARN == j.Target {
 		return Step{}, false
 	}
 	step := Step{Action: DoMove, Phase: Planned, Flip: true, Reason: "somebody moved it back to " + keyName(s.Secret.Key)}

@@ -61,7 +61,7 @@ func TestNext(t *testing.T) {
 		"the hub's own, begun and made: proven, whoever comes by":      {phase: migration.Planned, job: func(j *migration.Job) { ofHub(j); rekeying(0)(j) }, secret: dual, want: migration.DoMove, to: migration.Rekeyed},
 		"rekeyed: observes":                                            {phase: migration.Rekeyed, secret: dual, want: migration.DoMove, to: migration.Observing},
 		"observing: not long enough":                                   {phase: migration.Observing, job: func(j *migration.Job) { j.RekeyedAt = now.Add(-time.Hour) }, secret: dual, want: migration.DoWait},
-		"observing: a reader was not heard of":                         {phase: migration.Observing, job: func(j *migration.Job) { j.Readers[0].ReadAt = time.Time{} }, secret: dual, want: migration.DoWait, reason: role("app")},
+		"observing: a reader was not seen":                             {phase: migration.Observing, job: func(j *migration.Job) { j.Readers[0].ReadAt = time.Time{} }, secret: dual, want: migration.DoWait, reason: role("app")},
 		"observing: a reader that was only allowed is not asked":       {phase: migration.Observing, job: func(j *migration.Job) { j.Readers[0] = migration.Known{Principal: role("x")} }, secret: dual, want: migration.DoMove, to: migration.Sealing},
 		"observing: the owner says go":                                 {phase: migration.Observing, job: func(j *migration.Job) { j.Readers[0].ReadAt = time.Time{}; j.GoAhead = "alice" }, secret: dual, want: migration.DoMove, to: migration.Sealing},
 		"observing: over":                                              {phase: migration.Observing, secret: dual, want: migration.DoMove, to: migration.Sealing},
@@ -246,7 +246,7 @@ func TestDeniedReadsAreJudged(t *testing.T) {
 			j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now, By: migration.LockKey}}
 		}, read: func(r *migration.Refused) { r.By = migration.LockUnknown }, want: migration.AnswerNone},
 		"refused before the re-key":           {read: func(r *migration.Refused) { r.At = now.Add(-72 * time.Hour) }, want: migration.AnswerNone},
-		"told a second time":                  {job: func(j *migration.Job) { j.Denials = []migration.Denial{{EventID: "e-1"}} }, want: migration.AnswerNone},
+		"published a second time":             {job: func(j *migration.Job) { j.Denials = []migration.Denial{{EventID: "e-1"}} }, want: migration.AnswerNone},
 		"a secret that was rolled back":       {job: func(j *migration.Job) { j.Phase = migration.RolledBack }, want: migration.AnswerNone},
 		"a secret whose change has not begun": {job: func(j *migration.Job) { j.Phase = migration.Planned }, want: migration.AnswerNone},
 	} {

@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,7 +11,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// notice is about the job's secret. Its ID is the same however often the same thing is told.
+// notice is about the job's secret. Its ID is the same however often the same thing is said.
 func (v *visit) notice(kind guard.NoticeKind, detail string, at time.Time) guard.Notice {
 	j := v.job
 	n := guard.Notice{
@@ -24,7 +25,7 @@ func (v *visit) notice(kind guard.NoticeKind, detail string, at time.Time) guard
 	return n
 }
 
-// notify puts a notice into the outbox; publish empties it. Both are saved with the job, so that nothing goes untold.
+// notify puts a notice into the outbox; publish empties it. Both are saved with the job, so that nothing is lost.
 func (v *visit) notify(kind guard.NoticeKind, detail string, at time.Time) {
 	v.job.Outbox = append(slices.Clip(v.job.Outbox), v.notice(kind, detail, at))
 }
@@ -34,20 +35,20 @@ func (v *visit) publish(ctx context.Context) error {
 		return nil
 	}
 	if err := v.Bus.Publish(ctx, v.job.Outbox); err != nil {
-		return fmt.Errorf("tell of the migration: %w", err)
+		return fmt.Errorf("publish notices of the migration: %w", err)
 	}
 	v.job.Outbox = nil
 	v.stored = true
 	return nil
 }
 
-// notifyMove tells what the owner of a secret has to know of a new phase.
+// notifyMove says what the owner of a secret has to know of a new phase.
 func (v *visit) notifyMove(was Phase, seen Seen) {
 	j := v.job
 	if j.Phase == was {
 		return
 	}
-	if j.Order != nil && was == Planned {
+	if j.Order != nil && (was == Planned || v.order != nil) {
 		v.reply(seen)
 		return
 	}
@@ -60,7 +61,7 @@ func (v *visit) notifyMove(was Phase, seen Seen) {
 		v.notify(guard.NoticeRekeyed, detail, seen.At)
 	case Failed, Blocked:
 		v.notify(guard.NoticeFailed, j.Reason, seen.At)
-	} // detect tells of sealed secrets, whoever sealed them
+	} // detect notifies of sealed secrets, whoever sealed them
 }
 
 // reply answers what asked the hub for the change.
@@ -69,14 +70,14 @@ func (v *visit) reply(seen Seen) {
 	switch {
 	case v.job.Phase == Rekeyed:
 	case v.job.Phase.Resting() && !seen.Gone:
-		kind, detail = guard.NoticeFailed, v.job.Reason
+		kind, detail = guard.NoticeFailed, cmp.Or(v.job.refusal(), v.job.Reason)
 	default:
 		return
 	}
 	v.job.Outbox = append(slices.Clip(v.job.Outbox), Reply(*v.job.Order, kind, guard.StateOf(seen.Secret, ""), detail, seen.At))
 }
 
-// ask asks the owner for a new version, once.
+// ask asks the owner for a new version, a single time.
 func (v *visit) ask(ctx context.Context, step Step) error {
 	now := v.Now().UTC()
 	detail := "write a new version to seal it, twice where AWSPREVIOUS counts: rotate it, or run doublelock migrate seal " + v.job.Secret +

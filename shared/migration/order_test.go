@@ -11,12 +11,12 @@ import (
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
-func (w *town) asked(id string) migration.Order {
+func (w *fake) asked(id string) migration.Order {
 	return migration.Order{Notice: guard.Notice{ID: id, Resource: w.secret.ARN, Name: "db"}, Secret: w.secret, Target: cmk("new", region).ARN}
 }
 
 // apply is what the command line does with one planned secret.
-func (w *town) apply(t *testing.T) error {
+func (w *fake) apply(t *testing.T) error {
 	e := w.worker("command line")
 	if _, err := e.Start(t.Context(), w.item(), "plan", migration.Defaults()); err != nil {
 		return err
@@ -26,15 +26,15 @@ func (w *town) apply(t *testing.T) error {
 }
 
 // The hub's order and a person's apply meet at one secret, the one at every call of the other: one change is made, and
-// whoever comes second is told that it is busy, or finds it done.
+// whoever comes second is published that it is busy, or finds it done.
 func TestRemediateAndApplyAtTheSameSecretMakeOneChange(t *testing.T) {
-	for name, pair := range map[string]struct{ first, second func(*town) error }{
+	for name, pair := range map[string]struct{ first, second func(*fake) error }{
 		"apply comes by while the hub moves it": {
-			func(w *town) error { _, _, err := w.worker("hub").Order(t.Context(), w.asked("n1")); return err },
-			func(w *town) error { return w.apply(t) }},
+			func(w *fake) error { _, _, err := w.worker("hub").Order(t.Context(), w.asked("n1")); return err },
+			func(w *fake) error { return w.apply(t) }},
 		"the hub comes by while apply moves it": {
-			func(w *town) error { return w.apply(t) },
-			func(w *town) error { _, _, err := w.worker("hub").Order(t.Context(), w.asked("n1")); return err }},
+			func(w *fake) error { return w.apply(t) },
+			func(w *fake) error { _, _, err := w.worker("hub").Order(t.Context(), w.asked("n1")); return err }},
 	} {
 		for at := 1; ; at++ {
 			w, calls := steady(t), 0

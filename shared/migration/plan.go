@@ -219,7 +219,7 @@ func (f *Facts) plan(s inventory.Secret) (Item, error) {
 	if err := f.planReplicas(s, &item); err != nil {
 		return Item{}, err
 	}
-	item.Undo = undoOf(item)
+	item.Undo = undoOf(item, facts.Key)
 	item.Facts = f.digests(s, to.key, item)
 	return item, nil
 }

@@ -52,12 +52,12 @@ type Preflight interface {
 	Refusing(ctx context.Context, s guard.Secret, principal string) (Lock, error)
 }
 
-// Trail tells who read a secret since a time.
+// Trail knows who read a secret since a time.
 type Trail interface {
 	Reads(ctx context.Context, s guard.Secret, since time.Time) ([]Sighting, error)
 }
 
-// Bus tells the rest of the hub.
+// Bus publishes to the rest of the hub.
 type Bus interface {
 	Publish(ctx context.Context, notices []guard.Notice) error
 }

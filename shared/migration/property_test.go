@@ -20,26 +20,26 @@ import (
 
 var errDied = errors.New("the worker died")
 
-// town is one secret, AWS around it and the hub's stores, in memory. Trouble is asked before and after every call.
-type town struct {
-	t        *rapid.T
-	now      time.Time
-	secret   guard.Secret
-	home     string         // the key it had, as UpdateSecret takes it: what the owner's code sets again
-	silent   bool           // UpdateSecret answers success and re-encrypts nothing
-	lose     bool           // the readers' rights are gone
-	lock     migration.Lock // that keeps a reader out now
-	stored   []byte
-	revision int64
-	journal  map[string]bool // entries by action
-	counts   map[string]int
-	changes  []string // made, in order
-	changing bool
-	trouble  func(call string) error
-	told     map[string]bool
+// fake is one secret, AWS around it and the hub's stores, in memory. Trouble is asked before and after every call.
+type fake struct {
+	t         *rapid.T
+	now       time.Time
+	secret    guard.Secret
+	home      string         // the key it had, as UpdateSecret takes it: what the owner's code sets again
+	silent    bool           // UpdateSecret answers success and re-encrypts nothing
+	lose      bool           // the readers' rights are gone
+	lock      migration.Lock // that keeps a reader out now
+	stored    []byte
+	revision  int64
+	journal   map[string]bool // entries by action
+	counts    map[string]int
+	changes   []string // made, in order
+	changing  bool
+	trouble   func(call string) error
+	published map[string]bool
 }
 
-func (w *town) call(name string, do func() error) error {
+func (w *fake) call(name string, do func() error) error {
 	if err := w.trouble("before " + name); err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (w *town) call(name string, do func() error) error {
 }
 
 // change is a call that changes the secret: never two at once, never without a journal entry.
-func (w *town) change(name, journaled string, do func()) error {
+func (w *fake) change(name, journaled string, do func()) error {
 	return w.call(name, func() error {
 		if w.changing {
 			w.t.Fatalf("%s while another change is under way", name)
@@ -66,7 +66,7 @@ func (w *town) change(name, journaled string, do func()) error {
 	})
 }
 
-func (w *town) Describe(context.Context, guard.SecretRef) (s guard.Secret, err error) {
+func (w *fake) Describe(context.Context, guard.SecretRef) (s guard.Secret, err error) {
 	err = w.call("Describe", func() error {
 		s = w.secret
 		s.Versions, s.Tags = slices.Clone(s.Versions), maps.Clone(s.Tags)
@@ -78,7 +78,7 @@ func (w *town) Describe(context.Context, guard.SecretRef) (s guard.Secret, err e
 	return s, err
 }
 
-func (w *town) keyNamed(id string) guard.Key {
+func (w *fake) keyNamed(id string) guard.Key {
 	for _, k := range []guard.Key{cmk("new", region), cmk("old", region)} {
 		if k.ARN == id {
 			return k
@@ -87,11 +87,11 @@ func (w *town) keyNamed(id string) guard.Key {
 	return managed()
 }
 
-func (w *town) Rekey(_ context.Context, _ guard.SecretRef, id string) error {
+func (w *fake) Rekey(_ context.Context, _ guard.SecretRef, id string) error {
 	return w.change("UpdateSecret", "UpdateSecret", func() { w.setKey(id) })
 }
 
-func (w *town) setKey(id string) {
+func (w *fake) setKey(id string) {
 	w.secret.KeyID, w.secret.Key = id, w.keyNamed(id)
 	for i, v := range w.secret.Versions {
 		if !w.silent && v.Labelled() && !slices.ContainsFunc(v.Keys, w.secret.Key.Same) {
@@ -101,7 +101,7 @@ func (w *town) setKey(id string) {
 }
 
 // write makes a new version, as a rotation or an owner does.
-func (w *town) write() {
+func (w *fake) write() {
 	for i, v := range w.secret.Versions {
 		switch {
 		case slices.Contains(v.Stages, "AWSCURRENT"):
@@ -113,15 +113,15 @@ func (w *town) write() {
 	w.secret.Versions = append(w.secret.Versions, guard.Version{ID: fmt.Sprintf("v%d", len(w.secret.Versions)+1), Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{w.secret.Key}})
 }
 
-func (w *town) Rotate(context.Context, guard.SecretRef) error {
+func (w *fake) Rotate(context.Context, guard.SecretRef) error {
 	return w.change("RotateSecret", "RotateSecret", w.write)
 }
 
-func (w *town) RemoveReplica(context.Context, guard.SecretRef, string) error {
+func (w *fake) RemoveReplica(context.Context, guard.SecretRef, string) error {
 	return w.change("RemoveRegionsFromReplication", "RemoveRegionsFromReplication", func() { w.secret.Replicas = nil })
 }
 
-func (w *town) AddReplica(_ context.Context, _ guard.SecretRef, where, key string) error {
+func (w *fake) AddReplica(_ context.Context, _ guard.SecretRef, where, key string) error {
 	return w.change("ReplicateSecretToRegions", "ReplicateSecretToRegions", func() {
 		k := cmk("far", other)
 		if key == "" {
@@ -132,11 +132,11 @@ func (w *town) AddReplica(_ context.Context, _ guard.SecretRef, where, key strin
 	})
 }
 
-func (w *town) Tag(_ context.Context, _ guard.SecretRef, tags map[string]string) error {
+func (w *fake) Tag(_ context.Context, _ guard.SecretRef, tags map[string]string) error {
 	return w.call("Tag", func() error { maps.Copy(w.secret.Tags, tags); return nil })
 }
 
-func (w *town) Untag(_ context.Context, _ guard.SecretRef, names ...string) error {
+func (w *fake) Untag(_ context.Context, _ guard.SecretRef, names ...string) error {
 	return w.call("Untag", func() error {
 		for _, n := range names {
 			delete(w.secret.Tags, n)
@@ -145,7 +145,7 @@ func (w *town) Untag(_ context.Context, _ guard.SecretRef, names ...string) erro
 	})
 }
 
-func (w *town) Load(context.Context, string) (j migration.Job, err error) {
+func (w *fake) Load(context.Context, string) (j migration.Job, err error) {
 	if len(w.stored) > 0 {
 		err = json.Unmarshal(w.stored, &j)
 		j.Revision = w.revision
@@ -153,7 +153,7 @@ func (w *town) Load(context.Context, string) (j migration.Job, err error) {
 	return j, err
 }
 
-func (w *town) Save(_ context.Context, j migration.Job) error {
+func (w *fake) Save(_ context.Context, j migration.Job) error {
 	return w.call("Save", func() error {
 		if j.Revision != w.revision {
 			return fmt.Errorf("save: %w", guard.ErrConflict)
@@ -164,15 +164,15 @@ func (w *town) Save(_ context.Context, j migration.Job) error {
 	})
 }
 
-func (w *town) List(context.Context, func(migration.Job) error) error { return nil }
+func (w *fake) List(context.Context, func(migration.Job) error) error { return nil }
 
-type townJournal struct{ *town }
+type fakeJournal struct{ *fake }
 
-func (w townJournal) Append(_ context.Context, e store.JournalEntry) error {
+func (w fakeJournal) Append(_ context.Context, e store.JournalEntry) error {
 	return w.call("Append", func() error { w.journal[e.Action] = true; return nil })
 }
 
-func (w *town) Take(_ context.Context, name string, most int, _ time.Time) (bool, error) {
+func (w *fake) Take(_ context.Context, name string, most int, _ time.Time) (bool, error) {
 	if w.counts[name] >= most {
 		return false, nil
 	}
@@ -180,7 +180,7 @@ func (w *town) Take(_ context.Context, name string, most int, _ time.Time) (bool
 	return true, w.trouble("after Take")
 }
 
-func (w *town) Check(context.Context, guard.Secret, string, []string) (migration.Assessment, error) {
+func (w *fake) Check(context.Context, guard.Secret, string, []string) (migration.Assessment, error) {
 	a := migration.Assessment{}
 	if w.lose {
 		a.Problems = []string{role("app") + " would lose access"}
@@ -188,21 +188,21 @@ func (w *town) Check(context.Context, guard.Secret, string, []string) (migration
 	return a, nil
 }
 
-func (w *town) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
+func (w *fake) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
 	return w.lock, nil
 }
 
-func (w *town) Publish(_ context.Context, notices []guard.Notice) error {
+func (w *fake) Publish(_ context.Context, notices []guard.Notice) error {
 	return w.call("Publish", func() error {
 		for _, n := range notices {
-			w.told[n.ID] = true
+			w.published[n.ID] = true
 		}
 		return nil
 	})
 }
 
-func (w *town) worker(name string) *migration.Engine {
-	return &migration.Engine{Secrets: w, Store: w, Journal: townJournal{w}, Counter: w, Preflight: w, Bus: w, Rules: rotatingTwice(), By: "doublelock-test", Worker: name,
+func (w *fake) worker(name string) *migration.Engine {
+	return &migration.Engine{Secrets: w, Store: w, Journal: fakeJournal{w}, Counter: w, Preflight: w, Bus: w, Rules: rotatingTwice(), By: "doublelock-test", Worker: name,
 		Now: func() time.Time { return w.now }, Sleep: func(context.Context, time.Duration) error { return nil }}
 }
 
@@ -212,9 +212,9 @@ func rotatingTwice() migration.Rules {
 	return rules
 }
 
-func newTown(t *rapid.T) *town {
+func newFake(t *rapid.T) *fake {
 	from := rapid.SampledFrom([]guard.Key{managed(), cmk("old", region)}).Draw(t, "from")
-	w := &town{t: t, now: now, journal: map[string]bool{}, counts: map[string]int{}, told: map[string]bool{}, trouble: func(string) error { return nil }}
+	w := &fake{t: t, now: now, journal: map[string]bool{}, counts: map[string]int{}, published: map[string]bool{}, trouble: func(string) error { return nil }}
 	w.secret, w.home = secret("db", from), from.ARN
 	w.secret.Tags = map[string]string{"Owner": "team"}
 	if rapid.Bool().Draw(t, "tagged") {
@@ -233,7 +233,7 @@ func newTown(t *rapid.T) *town {
 	return w
 }
 
-func (w *town) item() migration.Item {
+func (w *fake) item() migration.Item {
 	i := migration.Item{Secret: w.secret.ARN, Name: "db", Account: shop, Region: region, Wave: migration.Development, Target: cmk("new", region).ARN, Seal: migration.SealOwner}
 	if w.secret.RotationEnabled {
 		i.Seal = migration.SealRotate
@@ -248,7 +248,7 @@ func (w *town) item() migration.Item {
 // every change was journaled first, and going back restores the first state exactly.
 func TestNoCrashLosesASecretOrTheWayBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newTown(t)
+		w := newFake(t)
 		first := w.secret
 		first.Tags = maps.Clone(first.Tags)
 		if _, err := w.worker("w0").Start(t.Context(), w.item(), "plan", rotatingTwice()); err != nil {
@@ -284,7 +284,7 @@ func count(list []string, what string) int {
 
 // round is one visit in which something may go wrong, and some time after it. It answers how often the change may have
 // to be made again for it.
-func (w *town) round(t *rapid.T, round int) int {
+func (w *fake) round(t *rapid.T, round int) int {
 	disturbed := 0
 	dies := rapid.IntRange(0, 30).Draw(t, "dies at call")
 	calls := 0
@@ -323,7 +323,7 @@ func (w *town) round(t *rapid.T, round int) int {
 }
 
 // pass lets time go by; the owner does what was asked for.
-func (w *town) pass(t *rapid.T, j migration.Job) {
+func (w *fake) pass(t *rapid.T, j migration.Job) {
 	w.now = w.now.Add(time.Duration(rapid.IntRange(6, 30*60).Draw(t, "minutes")) * time.Minute)
 	if j.Phase == migration.Sealing && j.Seal == migration.SealOwner && rapid.Bool().Draw(t, "owner writes") {
 		w.write()
@@ -331,7 +331,7 @@ func (w *town) pass(t *rapid.T, j migration.Job) {
 }
 
 // calm lets the machine come to an end without further trouble.
-func (w *town) calm(t *rapid.T) {
+func (w *fake) calm(t *rapid.T) {
 	w.trouble, w.lose = func(string) error { return nil }, false
 	for range 40 {
 		w.now = w.now.Add(25 * time.Hour)
@@ -349,7 +349,7 @@ func (w *town) calm(t *rapid.T) {
 	t.Fatal("no end")
 }
 
-func (w *town) checkBack(t *rapid.T, first guard.Secret) {
+func (w *fake) checkBack(t *rapid.T, first guard.Secret) {
 	if w.changes == nil {
 		return // blocked before anything was done
 	}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // Verdict is what the new key means for one reader.
@@ -57,9 +59,9 @@ type Sighting struct {
 }
 
 // of reports whether the sighting is of a secret. Events name secrets by ARN, partial ARN or name.
-func (s Sighting) of(arn, name, account, region string) bool {
-	if strings.HasPrefix(s.Secret, "arn:") {
-		return s.Secret == arn || (s.Secret != "" && strings.HasPrefix(arn, s.Secret+"-"))
+func (s Sighting) of(secret, name, account, region string) bool {
+	if arn.Is(s.Secret) {
+		return s.Secret == secret || strings.HasPrefix(secret, s.Secret+"-")
 	}
 	return s.Secret == name && s.Region == region && (s.Account == "" || s.Account == account)
 }

@@ -2,6 +2,7 @@ package migration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -58,24 +59,43 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	if answer == AnswerGrant && v.Grants == nil {
 		answer, why = AnswerPage, "a version is under the new key alone, and nobody here may make grants"
 	}
-	failed := ""
+	var failed error // for the log: the event comes again, and is answered already
+	problem := ""
 	switch answer {
 	case AnswerRollback:
-		if err := v.rollback(ctx, r.Principal+" was refused by the new key"); err != nil {
-			answer, failed = AnswerPage, "; going back failed: "+err.Error()
+		if failed = v.rollback(ctx, r.Principal+" was refused by the new key"); failed != nil {
+			answer, problem = AnswerPage, "; going back failed: "+v.plainly(failed)
 		}
 	case AnswerGrant:
-		if err := v.grant(ctx, r); err != nil {
-			answer, failed = AnswerPage, "; restoring access failed: "+err.Error()
+		if failed = v.grant(ctx, r); failed != nil {
+			answer, problem = AnswerPage, "; restoring access failed: "+v.plainly(failed)
 		}
 	}
-	n := v.notice(guard.NoticeReaderLost, v.diagnosis(r, reader)+". "+answered(answer, why)+failed, r.At)
+	if v.job.Phase == Failed {
+		failed = nil // for good: the reason is in the job
+	}
+	n := v.notice(guard.NoticeReaderLost, v.diagnosis(r, reader)+". "+answered(answer, why)+problem, r.At)
 	n.ID, n.EventID, n.Actor = string(guard.NoticeReaderLost)+"|"+r.EventID, r.EventID, r.Principal
 	if err := v.Bus.Publish(ctx, []guard.Notice{n}); err != nil {
 		return answer, fmt.Errorf("publish the denied read: %w", err)
 	}
 	v.job.Denials = append(v.job.Denials, Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, By: r.By, What: r.What, Answer: answer})
-	return answer, v.save(ctx)
+	return answer, errors.Join(v.save(ctx), failed)
+}
+
+// plainly is our word for what went wrong. AWS's own text is for the log.
+func (v *visit) plainly(err error) string {
+	switch {
+	case v.job.Phase == Failed:
+		return v.job.Reason
+	case errors.Is(err, guard.ErrGone):
+		return "the secret or its key does not exist any more"
+	case errors.Is(err, guard.ErrThrottled):
+		return "AWS asked to come back later"
+	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs), errors.Is(err, guard.ErrRefused):
+		return refusal(err)
+	}
+	return "a call to AWS did not go through"
 }
 
 func answered(a Answer, why string) string {

@@ -2,8 +2,8 @@ package migration
 
 import (
 	"fmt"
-	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
@@ -43,22 +43,22 @@ func (q Question) lacks(out []string, key inventory.Key, action string) []string
 	if err != nil || !denied(d.Answer) {
 		return out
 	}
-	return append(out, fmt.Sprintf("the role %s lacks %s on %s", role[strings.LastIndexByte(role, '/')+1:], action, key.Facts.ARN))
+	return append(out, fmt.Sprintf("the role %s lacks %s on %s", arn.Of(role).Base(), action, key.Facts.ARN))
 }
 
-func inRegion(arn, region string) string {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) == 6 {
-		parts[3] = region
+func inRegion(of, region string) string { return arn.Of(of).In(region).String() }
+
+// undoOf says before anything is done what can be undone how. from is the key that the secret is under.
+func undoOf(i Item, from guard.Key) []string {
+	if i.Target != "" && i.Target == from.ARN {
+		return append([]string{"the key stays as it is, " + from.ARN + ": there is none to set back"}, undoOfRest(i)...)
 	}
-	return strings.Join(parts, ":")
-}
-
-// undoOf says before anything is done what can be undone.
-func undoOf(i Item) []string {
-	back := "the AWS managed key"
-	if i.From.Customer {
+	back := i.From.KeyID // its own, though we may not look at it
+	switch {
+	case i.From.Customer:
 		back = i.From.ARN
+	case from.Manager == guard.ManagerAWS || back == "":
+		back = "the AWS managed key"
 	}
 	out := []string{
 		"until the first new version: UpdateSecret sets " + back + " again, and the tags as they were; the copies under the new key stay beside it",
@@ -67,6 +67,11 @@ func undoOf(i Item) []string {
 	if i.From.Customer && i.From.State != guard.KeyEnabled {
 		out = append(out, "not at all, as long as the key it comes from is "+string(i.From.State))
 	}
+	return append(out, undoOfRest(i)...)
+}
+
+func undoOfRest(i Item) []string {
+	var out []string
 	if i.Seal == SealRotate {
 		out = append(out, "a rotation changes the credential itself: that is not undone")
 	}

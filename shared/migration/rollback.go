@@ -46,7 +46,7 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	}
 	s, err := v.Secrets.Describe(ctx, v.ref())
 	if errors.Is(err, guard.ErrGone) {
-		return errors.New("the secret was deleted")
+		return fmt.Errorf("the secret %w", guard.ErrGone)
 	}
 	if err != nil {
 		return fmt.Errorf("look before going back: %w", err)

@@ -82,9 +82,9 @@ func TestTheStricterRuleHoldsUnlessSomebodySaidOtherwise(t *testing.T) {
 }
 
 // steady is one secret under the AWS managed key with a job store, for one worker at a time.
-func steady(t *testing.T) *town {
+func steady(t *testing.T) *fake {
 	t.Helper()
-	w := &town{t: nil, now: now, journal: map[string]bool{}, counts: map[string]int{}, told: map[string]bool{}, trouble: func(string) error { return nil }}
+	w := &fake{t: nil, now: now, journal: map[string]bool{}, counts: map[string]int{}, published: map[string]bool{}, trouble: func(string) error { return nil }}
 	w.secret = secret("db", managed())
 	w.secret.KeyID = ""
 	return w
@@ -237,7 +237,7 @@ func TestAnotherPlanOverAJobThatIsUnderWay(t *testing.T) {
 	}
 }
 
-func (w *town) inPhase(t *testing.T, phase migration.Phase) {
+func (w *fake) inPhase(t *testing.T, phase migration.Phase) {
 	t.Helper()
 	j, err := w.Load(context.Background(), "")
 	if err != nil {

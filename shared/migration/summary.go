@@ -3,6 +3,8 @@ package migration
 import (
 	"cmp"
 	"slices"
+
+	"github.com/doublelock/doublelock/shared/guard"
 )
 
 // Summary is how far a set of jobs is.
@@ -27,15 +29,17 @@ type Row struct {
 
 // Waiting is a secret that waits for somebody.
 type Waiting struct {
-	For    string `json:"for"` // owner, security or time
-	Secret string `json:"secret"`
-	Name   string `json:"name"`
-	Phase  Phase  `json:"phase"`
-	Reason string `json:"reason"`
+	For       string     `json:"for"` // owner, security or time
+	Secret    string     `json:"secret"`
+	Name      string     `json:"name"`
+	Phase     Phase      `json:"phase"`
+	Reason    string     `json:"reason"`
+	Overrides []Override `json:"overrides,omitempty"` // rules that somebody set differently for it
 }
 
-// Summarize counts jobs, and says what waits for whom.
-func Summarize(jobs []Job) Summary {
+// Summarize counts jobs, and says what waits for whom. A job knows what its last visit found; seen are secrets, by ARN,
+// as they are now, and win over it: an owner may have sealed one since.
+func Summarize(jobs []Job, seen map[string]guard.Secret) Summary {
 	rows := map[[2]string]*Row{}
 	out := Summary{Rows: []Row{}, Waiting: []Waiting{}}
 	for _, j := range jobs {
@@ -43,9 +47,14 @@ func Summarize(jobs []Job) Summary {
 		if rows[key] == nil {
 			rows[key] = &Row{Wave: j.Wave, Account: j.Account}
 		}
-		rows[key].count(j)
-		if whom := j.waitsFor(); whom != "" {
-			out.Waiting = append(out.Waiting, Waiting{whom, j.Secret, j.Name, j.Phase, j.Reason})
+		at := stageOf(j, seen)
+		rows[key].count(at)
+		if whom := at.waitsFor(j); whom != "" {
+			w := Waiting{For: whom, Secret: j.Secret, Name: j.Name, Phase: j.Phase, Reason: cmp.Or(at.reason, j.Reason)}
+			if j.Rules != nil {
+				w.Overrides = j.Rules.Overrides
+			}
+			out.Waiting = append(out.Waiting, w)
 		}
 	}
 	for _, r := range rows {
@@ -60,18 +69,42 @@ func Summarize(jobs []Job) Summary {
 	return out
 }
 
-func (r *Row) count(j Job) {
+// stage is how far a secret is by its job and by what is true now.
+type stage struct {
+	phase  Phase
+	half   bool   // AWSCURRENT opens with the new key alone
+	reason string // "" is the job's
+}
+
+func stageOf(j Job, seen map[string]guard.Secret) stage {
+	at := stage{phase: j.Phase, half: !j.FirstNewAt.IsZero()}
+	s, looked := seen[j.Secret]
+	switch {
+	case !looked || !j.UnderNewKey() || j.Phase == Sealed:
+	case s.Key.Manager != guard.ManagerUnknown && s.Key.ARN != j.Target:
+		at.phase, at.half, at.reason = Planned, false, "somebody moved it back to "+keyName(s.Key)
+	case guard.StateOf(s, "") == guard.StateSealed && len(j.Copies) == 0:
+		at.phase, at.reason = Sealed, "sealed; its job ends at the next visit of the hub"
+	case guard.StateOf(s, "") == guard.StateSealed:
+		at.half, at.reason = true, "sealed, and its copies are made again next"
+	case CurrentSealed(s):
+		at.half, at.reason = true, stillOpen(s)
+	}
+	return at
+}
+
+func (r *Row) count(at stage) {
 	r.Secrets++
 	switch {
-	case j.Phase == Planned:
+	case at.phase == Planned:
 		r.Planned++
-	case j.Phase == Sealed:
+	case at.phase == Sealed:
 		r.Sealed++
-	case j.Phase == RolledBack:
+	case at.phase == RolledBack:
 		r.RolledBack++
-	case j.Phase == Blocked || j.Phase == Failed:
+	case at.phase == Blocked || at.phase == Failed:
 		r.Stuck++
-	case !j.FirstNewAt.IsZero():
+	case at.half:
 		r.HalfSealed++
 	default:
 		r.Rekeyed++
@@ -79,14 +112,14 @@ func (r *Row) count(j Job) {
 }
 
 // waitsFor is who has to do something: the owner of the secret, or whoever runs the migration.
-func (j Job) waitsFor() string {
+func (at stage) waitsFor(j Job) string {
 	switch {
-	case j.Phase == Blocked || j.Phase == Failed:
+	case at.phase == Blocked || at.phase == Failed:
 		return "security"
-	case j.Phase == Sealing && j.Seal == SealOwner:
+	case at.phase == Sealing && j.Seal == SealOwner:
 		return "owner"
-	case j.Phase == Planned || j.Phase == Observing || j.Phase == Sealing || j.Phase == Rekeyed:
-		return "time"
+	case at.phase == Sealed && j.Phase == Sealed || at.phase == RolledBack:
+		return ""
 	}
-	return ""
+	return "time"
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -51,11 +52,8 @@ func (f *Facts) targetFor(s inventory.Secret, region string) target {
 func (f *Facts) resolve(id, account, region string) (*inventory.Key, bool) {
 	keys := f.Access.Snapshot().Keys
 	alias := id
-	if before, name, isARN := strings.Cut(id, ":alias/"); isARN {
-		alias = "alias/" + name
-		if parts := strings.Split(before, ":"); len(parts) == 5 {
-			region, account = parts[3], parts[4]
-		}
+	if of := arn.Of(id); strings.HasPrefix(of.Resource, "alias/") {
+		alias, region, account = of.Resource, of.Region, of.Account
 	}
 	for i := range keys {
 		k := &keys[i]

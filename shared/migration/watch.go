@@ -35,9 +35,8 @@ type Refused struct {
 
 // Judge says what to do about a denied read of a job's secret, and why.
 func Judge(j Job, r Refused, rules Rules) (Answer, string) {
-	moved := j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
 	switch {
-	case !moved:
+	case !j.UnderNewKey():
 		return AnswerNone, "the secret is not under the new key"
 	case r.By == LockSecret:
 		return AnswerNone, "the secret itself refused it, which is not the migration's doing"

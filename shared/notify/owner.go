@@ -10,7 +10,7 @@ import (
 // Directory says how an owner is found and who can be reached.
 type Directory struct {
 	Tags     []string           // tag names that may hold the owner, first present wins
-	Fallback string             // who hears what nobody else can be told
+	Fallback string             // who gets what reaches nobody else
 	Channels map[string]Address // by owner: a tag's value, a person's session name, or an account id
 }
 
@@ -18,7 +18,7 @@ type Directory struct {
 // deployed channels carry; an empty one reaches nobody, and its owner is passed over.
 type Address map[string]string
 
-// Owner is who is told about a resource, and how that was found out.
+// Owner is who is notified of a resource, and how that was found out.
 type Owner struct {
 	Name  string // as the tag, the session or the account says
 	Route string // the entry of Directory.Channels that is used, or the fallback; the "owner" attribute of the topics
@@ -29,7 +29,7 @@ type Owner struct {
 const Unrouted = "unrouted"
 
 // Resolve finds the owner of what a notice is about: the resource's own tags, then who made the change, then the
-// account, then the fallback. An owner nobody can reach is never a dead end: the fallback hears it, and hears why.
+// account, then the fallback. An owner nobody can reach is never a dead end: the fallback gets it, with the reason.
 func (d Directory) Resolve(n guard.Notice) Owner {
 	if n.Finding != nil && n.Finding.Control == guard.OrgCoverage {
 		return d.Last("blind spots of the guard are theirs")

@@ -33,9 +33,9 @@ func (c Config) OUs() []string {
 
 // Compare says where the file speaks of another organization, or of an account or OU that is not there.
 func (f *File) Compare(seen Seen) Problems {
-	where := newPlaces(f.where.file)
+	where := newSourceMap(f.where.file)
 	where.at = f.where.at
-	c := comparison{places: where, seen: seen}
+	c := comparison{sourceMap: where, seen: seen}
 	o := f.Config.Organization
 	c.same("organization.id", o.ID, seen.OrganizationID)
 	c.same("organization.rootId", o.RootID, seen.RootID)
@@ -61,7 +61,7 @@ func (f *File) Compare(seen Seen) Problems {
 }
 
 type comparison struct {
-	*places
+	*sourceMap
 	seen Seen
 }
 

@@ -14,7 +14,7 @@ type Config struct {
 	Rollout      []RolloutStage `yaml:"rollout" about:"Sets of OUs or accounts that move together from observing to fixing."`
 	Keys         Keys           `yaml:"keys" about:"Which keys are fine, and which key to use when fixing."`
 	BreakGlass   []string       `yaml:"breakGlassRoles" about:"Role ARN patterns that the SCPs exempt."`
-	Owners       Owners         `yaml:"owners" about:"How the owner of a secret is found and told."`
+	Owners       Owners         `yaml:"owners" about:"How the owner of a secret is found and notified."`
 	Waivers      []Waiver       `yaml:"waivers" about:"Recorded excuses: one control on one resource, by somebody, for a reason, until a date."`
 	Limits       Limits         `yaml:"limits" about:"What remediation may do at most."`
 	Retention    Retention      `yaml:"retention" about:"How long things are kept, in days."`
@@ -44,7 +44,7 @@ type Regions struct {
 type RolloutStage struct {
 	Name            string     `yaml:"name" about:"Name of the stage."`
 	Targets         []string   `yaml:"targets" about:"OUs, accounts or the root."`
-	Mode            guard.Mode `yaml:"mode" about:"observe records; notify also tags and tells owners; remediate also fixes."`
+	Mode            guard.Mode `yaml:"mode" about:"observe records; notify also tags secrets and notifies owners; remediate also fixes."`
 	SCP             bool       `yaml:"scp" about:"Attach the SCPs to the targets."`
 	BacklogMigrated bool       `yaml:"backlogMigrated" about:"Nothing in the stage is under the AWS managed key any more: adds the SCP statement at the KMS layer."`
 	Accounts        []string   `yaml:"accounts" about:"Accounts of the stage, where the mode must be known without asking Organizations."`
@@ -76,7 +76,7 @@ type KeyChoice struct {
 	Key      string            `yaml:"key" json:"key,omitempty" about:"Key ARN, alias ARN, or an alias of the account of the secret."`
 }
 
-// Owners says how an owner is found and told.
+// Owners says how an owner is found and notified.
 type Owners struct {
 	Tags           []string           `yaml:"tags" json:"tags,omitempty" about:"Tags that name the owner of a secret; the first one present wins."`
 	Fallback       string             `yaml:"fallback" json:"fallback,omitempty" about:"Owner of what no tag gives an owner."`
@@ -104,7 +104,7 @@ type Migration struct {
 	ObserveHours int  `yaml:"observeHours" json:"observeHours,omitempty" about:"Hours between the re-key and the seal, at least. Default: 24."`
 	WatchHours   int  `yaml:"watchHours" json:"watchHours,omitempty" about:"Hours after the first new version in which a reader that is refused is helped. Default: 48."`
 	RotateTwice  bool `yaml:"rotateTwice" json:"rotateTwice,omitempty" about:"Rotate a second time at once, so that AWSPREVIOUS is sealed too. Default: wait for the next rotation."`
-	RescueGrants bool `yaml:"rescueGrants" json:"rescueGrants,omitempty" about:"After the seal, give a reader that lost access its read back by a grant of a day. Default: its owner is told."`
+	RescueGrants bool `yaml:"rescueGrants" json:"rescueGrants,omitempty" about:"After the seal, give a reader that lost access its read back by a grant of a day. Default: its owner is notified."`
 }
 
 // Retention says how long things are kept, in days.
@@ -116,7 +116,7 @@ type Retention struct {
 // Operations says who runs Doublelock itself and when its own jobs run.
 type Operations struct {
 	Email             string   `yaml:"email" about:"Address for alarms about Doublelock itself."`
-	SlackChannel      string   `yaml:"slackChannel" about:"Slack channel id that hears everything."`
+	SlackChannel      string   `yaml:"slackChannel" about:"Slack channel id that gets every message."`
 	SlackAPI          bool     `yaml:"slackApi" about:"Post to Slack with a bot token kept by EventBridge, where Amazon Q Developer is not used."`
 	Sweep             string   `yaml:"sweep" about:"EventBridge Scheduler expression of the sweep. Default: rate(1 hour)."`
 	Digest            string   `yaml:"digest" about:"EventBridge Scheduler expression of the digest. Default: cron(0 8 ? * MON-FRI *)."`

@@ -16,18 +16,18 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// decode reads YAML into config. Problems are collected in where, with the place of every field; it answers false
+// decode reads YAML into config. Problems are collected in where, with the position of every field; it answers false
 // when the text is not YAML, or no mapping, so that there is nothing more to say about it.
-func decode(where *places, raw []byte, format Format, config *Config) bool {
+func decode(where *sourceMap, raw []byte, format Format, config *Config) bool {
 	file, err := parseYAML(raw, parser.AllowDuplicateMapKey())
 	if err != nil {
 		notYAML(where, err)
 		return false
 	}
-	d := decoder{places: where, format: format}
+	d := decoder{sourceMap: where, format: format}
 	for i, doc := range file.Docs {
 		if i > 0 && doc.Body != nil {
-			d.problemAt(place(doc.Body), "", "a second document", "keep one document in the file")
+			d.problemAt(startOf(doc.Body), "", "a second document", "keep one document in the file")
 			break
 		}
 		d.value(doc.Body, reflect.ValueOf(config).Elem(), "")
@@ -35,7 +35,7 @@ func decode(where *places, raw []byte, format Format, config *Config) bool {
 	return !where.settled[""]
 }
 
-func notYAML(where *places, err error) {
+func notYAML(where *sourceMap, err error) {
 	at, what := position{1, 1}, err.Error()
 	var syntax *yaml.SyntaxError
 	if errors.As(err, &syntax) {
@@ -51,7 +51,7 @@ func notYAML(where *places, err error) {
 // decoder fills Go values from a YAML tree and keeps going after a problem. Text is taken as it is written, so that
 // an account id that starts with zero stays one.
 type decoder struct {
-	*places
+	*sourceMap
 	format Format
 }
 
@@ -99,7 +99,7 @@ func (d decoder) mapping(node ast.Node, path string, entry func(key string, at p
 	}
 	seen := map[string]position{}
 	for _, v := range values {
-		key, at := keyText(v.Key), place(v.Key)
+		key, at := keyText(v.Key), startOf(v.Key)
 		if first, twice := seen[key]; twice {
 			d.problemAt(at, path, fmt.Sprintf("%s is written twice, first in line %d", key, first.line), "keep one")
 			continue
@@ -181,7 +181,7 @@ func (d decoder) list(node ast.Node, into reflect.Value, path string) {
 	into.Set(reflect.MakeSlice(into.Type(), len(sequence.Values), len(sequence.Values)))
 	for i, value := range sequence.Values {
 		element := fmt.Sprintf("%s[%d]", path, i)
-		d.at[element] = place(value)
+		d.at[element] = startOf(value)
 		if _, empty := value.(*ast.NullNode); empty {
 			d.problem(element, element+" is empty", "fill it in or remove the line")
 			continue
@@ -294,18 +294,18 @@ func written(key position, value ast.Node) position {
 	case nil, *ast.MappingNode, *ast.MappingValueNode, *ast.SequenceNode, *ast.NullNode, *ast.CommentGroupNode:
 		return key
 	}
-	return place(value)
+	return startOf(value)
 }
 
-// place is where a node starts. A block mapping starts at its first key.
-func place(node ast.Node) position {
+// startOf is where a node starts. A block mapping starts at its first key.
+func startOf(node ast.Node) position {
 	switch n := node.(type) {
 	case *ast.MappingNode:
 		if !n.IsFlowStyle && len(n.Values) > 0 {
-			return place(n.Values[0].Key)
+			return startOf(n.Values[0].Key)
 		}
 	case *ast.MappingValueNode:
-		return place(n.Key)
+		return startOf(n.Key)
 	}
 	return positionOf(node.GetToken())
 }

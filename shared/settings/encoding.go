@@ -13,7 +13,7 @@ var (
 
 // plainText takes the byte order mark off a file that editors on Windows put there, and refuses what is no text: it says
 // what the file is and what to do, or "" where it is text.
-func plainText(where *places, raw []byte) ([]byte, bool) {
+func plainText(where *sourceMap, raw []byte) ([]byte, bool) {
 	for _, mark := range utf16Marks {
 		if bytes.HasPrefix(raw, mark) {
 			where.problem("", "the file is UTF-16", "save it as UTF-8")

@@ -5,17 +5,16 @@ import "github.com/doublelock/doublelock/shared/notify/channels"
 // The environment contract: infra writes these variables into the functions, handlers read them, nobody types
 // them twice.
 const (
-	EnvOrganization = "DOUBLELOCK_ORGANIZATION_ID"    // o-…
-	EnvHubAccount   = "DOUBLELOCK_HUB_ACCOUNT"        // 12 digits
-	EnvManagement   = "DOUBLELOCK_MANAGEMENT_ACCOUNT" // 12 digits: Organizations is read there, through its member role
-	EnvRegions      = "DOUBLELOCK_REGIONS"            // guarded Regions, comma separated
-	EnvTable        = "DOUBLELOCK_TABLE"              // DynamoDB table name
-	EnvBus          = "DOUBLELOCK_BUS"                // hub event bus name
-	EnvOwnersTopic  = channels.EnvEmail               // of the channel list, as every variable that says where to send
-	EnvChatTopic    = channels.EnvChat
-	EnvConfig       = "DOUBLELOCK_CONFIG" // the part of doublelock.yaml a handler needs, as JSON (Runtime)
-	EnvEndpoint     = "AWS_ENDPOINT_URL"  // set only by the local run
-	EnvRegion       = "AWS_REGION"
+	EnvHubAccount  = "DOUBLELOCK_HUB_ACCOUNT"        // 12 digits
+	EnvManagement  = "DOUBLELOCK_MANAGEMENT_ACCOUNT" // 12 digits: Organizations is read there, through its member role
+	EnvRegions     = "DOUBLELOCK_REGIONS"            // guarded Regions, comma separated
+	EnvTable       = "DOUBLELOCK_TABLE"              // DynamoDB table name
+	EnvBus         = "DOUBLELOCK_BUS"                // hub event bus name
+	EnvOwnersTopic = channels.EnvEmail               // of the channel list, as every variable that says where to send
+	EnvChatTopic   = channels.EnvChat
+	EnvConfig      = "DOUBLELOCK_CONFIG" // the part of doublelock.yaml a handler needs, as JSON (Runtime)
+	EnvEndpoint    = "AWS_ENDPOINT_URL"  // set only by the local run
+	EnvRegion      = "AWS_REGION"
 )
 
 // Names that infra creates and others refer to. Sessions of ours carry SessionPrefix, so that our own writes are
@@ -38,7 +37,7 @@ const (
 	// source, the hub's account and the detail {"task":"sweep"}.
 	DetailTypeSchedule = "Doublelock Schedule"
 	TaskSweep          = "sweep"     // look at every secret
-	TaskDigest         = "digest"    // tell each owner what is open
+	TaskDigest         = "digest"    // send each owner what is open
 	TaskHeartbeat      = "heartbeat" // see which accounts and Regions are alive
 
 	// The metrics that functions write as embedded metric format log lines.

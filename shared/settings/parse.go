@@ -13,7 +13,7 @@ const MaxBytes = 1 << 20
 // File is a valid configuration that remembers where its fields were written.
 type File struct {
 	Config Config
-	where  *places
+	where  *sourceMap
 }
 
 // Problem says what is wrong with a field, at the line where it was written: for what only others can find out (an OU
@@ -31,7 +31,7 @@ func Load(path string) (Config, error) {
 	return file.Config, nil
 }
 
-// Open is Load that keeps the places of fields, with the checks that depend on the date: waivers that have expired.
+// Open is Load that keeps the positions of fields, with the checks that depend on the date: waivers that have expired.
 // The zero time leaves those out.
 func Open(path string, now time.Time) (*File, error) {
 	raw, err := readFile(path)
@@ -50,14 +50,14 @@ func Parse(name string, raw []byte) (Config, error) {
 	return file.Config, nil
 }
 
-// Read is Parse that keeps the places of fields, with the checks that depend on the date.
+// Read is Parse that keeps the positions of fields, with the checks that depend on the date.
 func Read(name string, raw []byte, now time.Time) (*File, error) {
 	return standard().Read(name, raw, now)
 }
 
 // Read is the package's Read for a format of its own.
 func (f Format) Read(name string, raw []byte, now time.Time) (*File, error) {
-	where := newPlaces(name)
+	where := newSourceMap(name)
 	if len(raw) > MaxBytes {
 		where.problem("", fmt.Sprintf("the file is longer than %d bytes", MaxBytes), "take out what is not configuration")
 		return nil, where.problems

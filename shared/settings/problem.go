@@ -35,34 +35,34 @@ func (p Problems) Error() string {
 // position is a place in the file, both counted from 1.
 type position struct{ line, column int }
 
-// places remembers where each field was written, and collects what is wrong with it.
-type places struct {
+// sourceMap remembers where each field was written, and collects what is wrong with it.
+type sourceMap struct {
 	file     string
 	at       map[string]position // by field path
 	settled  map[string]bool     // paths already complained about: one complaint per value is enough
 	problems Problems
 }
 
-func newPlaces(file string) *places {
-	return &places{file: file, at: map[string]position{"": {1, 1}}, settled: map[string]bool{}}
+func newSourceMap(file string) *sourceMap {
+	return &sourceMap{file: file, at: map[string]position{"": {1, 1}}, settled: map[string]bool{}}
 }
 
 // problem records what is wrong with the field at path, once. A field that was not written is reported where its
 // parent is.
-func (p *places) problem(path, what, fix string) {
-	if p.isSettled(path) {
+func (m *sourceMap) problem(path, what, fix string) {
+	if m.isSettled(path) {
 		return
 	}
-	p.settled[path] = true
-	p.problemAt(p.find(path), path, what, fix)
+	m.settled[path] = true
+	m.problemAt(m.find(path), path, what, fix)
 }
 
-func (p *places) problemAt(at position, path, what, fix string) {
-	p.problems = append(p.problems, p.describe(at, path, what, fix))
+func (m *sourceMap) problemAt(at position, path, what, fix string) {
+	m.problems = append(m.problems, m.describe(at, path, what, fix))
 }
 
-func (p *places) describe(at position, path, what, fix string) Problem {
-	return Problem{File: p.file, Line: at.line, Column: at.column, Field: path, What: oneLine(what), Fix: oneLine(fix)}
+func (m *sourceMap) describe(at position, path, what, fix string) Problem {
+	return Problem{File: m.file, Line: at.line, Column: at.column, Field: path, What: oneLine(what), Fix: oneLine(fix)}
 }
 
 // maxWords is the longest part of a problem, in bytes: a file may hold a whole page where a word is wanted.
@@ -81,9 +81,9 @@ func oneLine(text string) string {
 	}, text)
 }
 
-func (p *places) isSettled(path string) bool {
+func (m *sourceMap) isSettled(path string) bool {
 	for ; path != ""; path = parent(path) {
-		if p.settled[path] {
+		if m.settled[path] {
 			return true
 		}
 	}
@@ -92,8 +92,8 @@ func (p *places) isSettled(path string) bool {
 
 // doubted reports whether something at path or below it was complained about, so that checks against it would only
 // repeat that.
-func (p *places) doubted(path string) bool {
-	for settled := range p.settled {
+func (m *sourceMap) doubted(path string) bool {
+	for settled := range m.settled {
 		if settled == path || strings.HasPrefix(settled, path+".") || strings.HasPrefix(settled, path+"[") {
 			return true
 		}
@@ -101,9 +101,9 @@ func (p *places) doubted(path string) bool {
 	return false
 }
 
-func (p *places) find(path string) position {
+func (m *sourceMap) find(path string) position {
 	for {
-		if at, found := p.at[path]; found {
+		if at, found := m.at[path]; found {
 			return at
 		}
 		path = parent(path)
@@ -111,8 +111,8 @@ func (p *places) find(path string) position {
 }
 
 // written reports whether the file has the field at path.
-func (p *places) written(path string) bool {
-	_, found := p.at[path]
+func (m *sourceMap) written(path string) bool {
+	_, found := m.at[path]
 	return found
 }
 
@@ -124,13 +124,13 @@ func parent(path string) string {
 	return path[:max(0, strings.LastIndexAny(path, ".["))]
 }
 
-func (p *places) sorted() Problems {
-	sort.SliceStable(p.problems, func(i, j int) bool {
-		a, b := p.problems[i], p.problems[j]
+func (m *sourceMap) sorted() Problems {
+	sort.SliceStable(m.problems, func(i, j int) bool {
+		a, b := m.problems[i], m.problems[j]
 		if a.Line != b.Line {
 			return a.Line < b.Line
 		}
 		return a.Column < b.Column
 	})
-	return p.problems
+	return m.problems
 }

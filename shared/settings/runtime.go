@@ -95,7 +95,7 @@ func (r Runtime) Env() (string, error) {
 	if len(value) > MaxRuntime {
 		return "", &FieldError{
 			Field: r.largest(),
-			What:  fmt.Sprintf("what the functions are told (%s) has %d bytes, at most %d fit", EnvConfig, len(value), MaxRuntime),
+			What:  fmt.Sprintf("the configuration of the functions (%s) has %d bytes, at most %d fit", EnvConfig, len(value), MaxRuntime),
 			Fix:   "name OUs instead of accounts in stages, let teams share a channel, or drop expired waivers",
 		}
 	}
@@ -172,7 +172,7 @@ func (r Runtime) checkModes() error {
 	return nil
 }
 
-// Mode tells the mode of a secret: its account's, else that of the nearest OU that has one (path runs from the
+// Mode is the mode of a secret: its account's, else that of the nearest OU that has one (path runs from the
 // account's parent up to the root), else the default. The secret's own tag TagMode may ask for more than its account
 // gives, from notify on; it can never ask for less, because whoever can tag a secret could then silence the guard.
 func (r Runtime) Mode(account string, path []string, tags map[string]string) guard.Mode {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -21,14 +22,14 @@ var (
 
 // validator checks what a decoded configuration means.
 type validator struct {
-	*places
+	*sourceMap
 	format Format
 	config *Config
 	now    time.Time // zero: nothing expires
 }
 
-func validate(where *places, format Format, config *Config, now time.Time) {
-	v := validator{places: where, format: format, config: config, now: now}
+func validate(where *sourceMap, format Format, config *Config, now time.Time) {
+	v := validator{sourceMap: where, format: format, config: config, now: now}
 	v.organization()
 	v.regions()
 	v.rollout()
@@ -156,7 +157,7 @@ func (v validator) targets(path string, stage RolloutStage, owners map[string]st
 		if !v.targetShape(field, target) {
 			continue
 		}
-		v.once(field, target, stage.Name, owners)
+		v.listedOnce(field, target, stage.Name, owners)
 		if stage.SCP && target == v.config.Organization.ManagementAccount {
 			v.problem(field, "the management account cannot be guarded by an SCP",
 				"move it to a stage with scp: false")
@@ -207,13 +208,13 @@ func (v validator) stageAccounts(path string, stage RolloutStage, owners map[str
 	for i, id := range stage.Accounts {
 		field := fmt.Sprintf("%s.accounts[%d]", path, i)
 		if v.account(field, id) && !slices.Contains(stage.Targets, id) {
-			v.once(field, id, stage.Name, owners)
+			v.listedOnce(field, id, stage.Name, owners)
 		}
 	}
 }
 
-// once reports an OU or account that was listed before.
-func (v validator) once(path, target, stage string, owners map[string]string) {
+// listedOnce reports an OU or account that was listed before.
+func (v validator) listedOnce(path, target, stage string, owners map[string]string) {
 	first, taken := owners[target]
 	if !taken {
 		owners[target] = stage
@@ -239,7 +240,7 @@ func (v validator) rolePatterns(list string, patterns []string) {
 		if !v.shape(path, pattern, rolePatternShape, "a role ARN or pattern", "arn:aws:iam::*:role/BreakGlass*") {
 			continue
 		}
-		if _, role, _ := strings.Cut(pattern, ":role/"); strings.Trim(role, "*?/") == "" {
+		if strings.Trim(arn.Of(pattern).Name(), "*?/") == "" {
 			v.problem(path, fmt.Sprintf("pattern %q matches every role", pattern),
 				"name the role, as in arn:aws:iam::*:role/BreakGlass*")
 		}

@@ -58,9 +58,9 @@ func (v validator) approved() {
 	for i, id := range a.Accounts {
 		v.account(fmt.Sprintf("keys.approved.accounts[%d]", i), id)
 	}
-	for i, arn := range a.ARNs {
+	for i, pattern := range a.ARNs {
 		path := fmt.Sprintf("keys.approved.arns[%d]", i)
-		v.shape(path, arn, keyARNPatternShape, "a KMS key ARN", exampleKeyARN)
+		v.shape(path, pattern, keyARNPatternShape, "a KMS key ARN", exampleKeyARN)
 	}
 	for i, alias := range a.Aliases {
 		path := fmt.Sprintf("keys.approved.aliases[%d]", i)
@@ -106,8 +106,7 @@ func (v validator) choiceCriteria(path string, choice KeyChoice) bool {
 func (v validator) choiceKey(path, key string) bool {
 	switch {
 	case aliasARNShape.MatchString(key):
-		_, name, _ := strings.Cut(key, ":alias/")
-		return v.alias(path, "alias/"+name)
+		return v.alias(path, arn.Of(key).Resource)
 	case strings.HasPrefix(key, "arn:"):
 		return v.shape(path, key, keyARNShape, "a KMS key ARN", exampleKeyARN)
 	case key == "":
@@ -146,7 +145,8 @@ func (v validator) choiceApproved(path string, choice KeyChoice) {
 		}
 		return
 	}
-	account := strings.Split(choice.Key, ":")[4]
+	key := arn.Of(choice.Key)
+	account := key.Account
 	if a.open() {
 		if !slices.Equal(choice.Accounts, []string{account}) {
 			v.problem(path, "keys of account "+account+" are not approved for secrets of other accounts",
@@ -154,9 +154,9 @@ func (v validator) choiceApproved(path string, choice KeyChoice) {
 		}
 		return
 	}
-	_, alias, byAlias := strings.Cut(choice.Key, ":alias/")
+	byAlias := strings.HasPrefix(key.Resource, "alias/")
 	approved := slices.Contains(a.Accounts, account) || matchesAny(a.ARNs, choice.Key) ||
-		byAlias && slices.Contains(a.Aliases, "alias/"+alias)
+		byAlias && slices.Contains(a.Aliases, key.Resource)
 	if !approved && len(a.Tags) == 0 && (byAlias || len(a.Aliases) == 0) {
 		v.problem(path, "the key is not approved", "add \""+account+"\" to keys.approved.accounts, or the key to keys.approved.arns")
 	}
@@ -220,12 +220,7 @@ func (v validator) keyToFixWith() {
 
 // keyRegion is the Region in a key or alias ARN, "" for an alias, which exists in every Region.
 func keyRegion(key string) string {
-	for _, shape := range []*form{keyARNShape, aliasARNShape} {
-		if parts := shape.FindStringSubmatch(key); parts != nil {
-			return parts[1]
-		}
-	}
-	return ""
+	return arn.Of(key).Region
 }
 
 // matchesAny reports whether one of the patterns, in which "*" stands for any text, matches s.

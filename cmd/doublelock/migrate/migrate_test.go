@@ -3,6 +3,7 @@ package migrate_test
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,7 +14,9 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
 	"github.com/doublelock/doublelock/cmd/doublelock/migrate"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // fixture is the demo's organization and the command line of somebody who may change secrets in it.
@@ -84,6 +87,7 @@ func TestMigrateTakesASecretFromDefaultToSealedAndAnotherBack(t *testing.T) {
 	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
 	f.expect(0, "keeps", "migrate", "show", f.file)
 	f.expect(0, "secretsmanager UpdateSecret --secret-id "+arn, "migrate", "apply", f.file, "--dry-run")
+	f.expect(1, "is in wave prod; doublelock migrate show", "migrate", "apply", f.file, "--wave", "prod")
 	f.expect(0, "observing", "migrate", "apply", f.file)
 	f.expect(0, "observing", "migrate", "apply", f.file) // again: nothing more to do yet
 	f.Clock.Advance(25 * time.Hour)
@@ -111,6 +115,116 @@ func TestMigrateTakesASecretFromDefaultToSealedAndAnotherBack(t *testing.T) {
 	f.expect(0, "--kms-key-id \"\"", "migrate", "rollback", "--secret", arn, "--reason", "the app broke", "--dry-run")
 	f.expect(0, "rolled_back", "migrate", "rollback", "--secret", arn, "--reason", "the app broke")
 	f.expect(1, "nothing that could be set back", "migrate", "rollback", "--secret", arn, "--reason", "again")
+}
+
+// A window that is given once binds the hub: its sweep re-keys nothing outside, though its own settings know no window.
+func TestAWindowOfApplyBindsTheSweep(t *testing.T) {
+	f := newFixture(t) // a Tuesday, 09:00
+	arn := f.secret("search/index")
+	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
+	f.expect(1, "is never open", "migrate", "apply", f.file, "--window", "10:00-10:00")
+	f.expect(0, "outside the change windows: the next opens Tue 2026-09-01 22:00 UTC", "migrate", "apply", f.file, "--window", "Mon-Thu 22:00-04:00")
+	for range 3 {
+		f.Clock.Advance(time.Hour)
+		f.sweep()
+		if s := f.describe(arn); s.Key.Manager != guard.ManagerAWS {
+			t.Fatalf("re-keyed at %s", f.Clock.Now())
+		}
+	}
+	f.become("remediate")
+	f.expect(0, "the next opens Tue 2026-09-01 22:00 UTC", "migrate", "apply", f.file) // without the flag
+	status := f.expect(0, "windows Mon,Tue,Wed,Thu 22:00-04:00, by arn:aws:sts::222222222222:assumed-role/", "migrate", "status")
+	if !strings.Contains(status, "at 2026-09-01T09:") {
+		t.Errorf("status does not say when the window was set:\n%s", status)
+	}
+	f.Clock.Advance(11 * time.Hour)
+	f.sweep()
+	if s := f.describe(arn); s.Key.Manager != guard.ManagerCustomer {
+		t.Errorf("not re-keyed at %s", f.Clock.Now())
+	}
+}
+
+// sweep is what the hub does every hour.
+func (f *fixture) sweep() {
+	f.Helper()
+	localtest.Schedule(f.T, f.Organization, settings.TaskSweep, "sweep")
+}
+
+func (f *fixture) describe(arn string) guard.Secret {
+	f.Helper()
+	keys, err := f.AWS.Principal(local.Search, "role/terraform/terraform")
+	if err != nil {
+		f.Fatal(err)
+	}
+	c, err := f.Open(f.Context(), local.Virginia, keys)
+	if err != nil {
+		f.Fatal(err)
+	}
+	s, err := secrets.New(c).Describe(f.Context(), guard.SecretRef{ID: arn})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return s
+}
+
+// What doublelock.yaml says of migrations is what plan and apply promise.
+func TestEachSettingOfMigrationsReachesTheCommandLine(t *testing.T) {
+	f := newFixture(t)
+	arn := f.secret("search/index")
+	f.configure(func(r *settings.Runtime) {
+		r.Migration = settings.Migration{ObserveHours: 72, WatchHours: 96, RotateTwice: true, RescueGrants: true}
+		r.Limits = settings.Limits{ChangesPerHour: 7, ChangesPerAccountPerHour: 3}
+	})
+	const rules = "observe 72h0m0s, watch 96h0m0s, changes always, at most 7 an hour and 3 in one account, rotate twice, go back by itself, rescue by grant"
+	f.expect(0, "rules: "+rules, "migrate", "plan", "--out", f.file, "--secret", arn)
+	f.expect(0, "rules: "+rules, "migrate", "show", f.file)
+	_, complaints, _ := f.run("migrate", "apply", f.file)
+	if !strings.Contains(complaints, "rules: "+rules) {
+		t.Errorf("apply says %q", complaints)
+	}
+	f.Clock.Advance(71 * time.Hour)
+	f.expect(0, "observing its readers", "migrate", "apply", f.file)
+	f.become("remediate") // whose settings say 24 hours
+	f.sweep()
+	f.expect(0, "observing its readers", "migrate", "apply", f.file)
+	f.Clock.Advance(2 * time.Hour)
+	f.sweep()
+	f.expect(0, "waiting for its owner", "migrate", "apply", f.file)
+}
+
+// configure changes what the environment says of the settings.
+func (f *fixture) configure(change func(*settings.Runtime)) {
+	f.Helper()
+	r, err := settings.ParseRuntime(os.Getenv(settings.EnvConfig))
+	if err != nil {
+		f.Fatal(err)
+	}
+	change(&r)
+	raw, err := json.Marshal(r)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Setenv(settings.EnvConfig, string(raw))
+}
+
+func TestStatusShowsASecretThatItsOwnerSealedSince(t *testing.T) {
+	f := newFixture(t)
+	arn := f.secret("search/index")
+	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
+	f.expect(0, "observing", "migrate", "apply", f.file)
+	for range 2 {
+		f.own(local.Search, "role/terraform/terraform")
+		f.expect(0, "seal", "migrate", "seal", arn)
+		f.Clock.Advance(11 * time.Minute)
+	}
+	f.become("remediate")
+	var status migration.Summary
+	if err := json.Unmarshal([]byte(f.expect(0, "", "migrate", "status", "-o", "json")), &status); err != nil {
+		t.Fatal(err)
+	}
+	if len(status.Rows) != 1 || status.Rows[0].Sealed != 1 || status.Rows[0].Rekeyed != 0 {
+		t.Errorf("status %+v", status)
+	}
 }
 
 func TestApplyRefusesAPlanWhoseFactsChanged(t *testing.T) {

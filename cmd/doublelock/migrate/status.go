@@ -3,6 +3,7 @@ package migrate
 import (
 	"cmp"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,11 +29,11 @@ Exit codes: 0 the status was shown, 1 an error.`,
 			if err != nil {
 				return err
 			}
-			jobs, err := listJobs(cmd.Context(), machine.Store)
+			status, err := machine.Status(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return showStatus(env, migration.Summarize(jobs))
+			return showStatus(env, status)
 		},
 	}
 	output.Tabular(cmd)
@@ -53,6 +54,9 @@ func showStatus(env *command.Env, s migration.Summary) error {
 	}
 	for _, waiting := range s.Waiting {
 		fmt.Fprintf(env.Text(), "%s %s (%s): %s\n", waitsFor(waiting.For), output.Printable(waiting.Name), waiting.Phase, output.Printable(cmp.Or(waiting.Reason, "nothing to do for now")))
+		for _, o := range waiting.Overrides {
+			fmt.Fprintf(env.Text(), "  %s %s, by %s at %s\n", o.Field, output.Printable(o.Value), output.Printable(o.By), o.At.Format(time.RFC3339))
+		}
 	}
 	return nil
 }

@@ -40,21 +40,23 @@ default   search/index  1            opens with the AWS managed key,
 sealed    größe/x       20           -
 evil·[2J  a,b           3            said "no"
 `},
-		"a narrow terminal wraps all that are long": {output.Printer{Format: output.FormatTable, Width: 40}, `STATE     SECRET    SECRET     WHY
-                    LOCK
-default   search/i  1          opens
-          ndex                 with the
-                               AWS
-                               managed
-                               key,
-                               which the
-                               organizat
-                               ion
-                               cannot
-                               switch
-                               off
-sealed    größe/x   20         -
-evil·[2J  a,b       3          said "no"
+		"a narrow terminal wraps all that are long": {output.Printer{Format: output.FormatTable, Width: 40}, `STATE     SECRET     SECRET     WHY
+                     LOCK
+default   search/in  1          opens
+          dex                   with the
+                                AWS
+                                managed
+                                key,
+                                which
+                                the
+                                organiza
+                                tion
+                                cannot
+                                switch
+                                off
+sealed    größe/x    20         -
+evil·[2J  a,b        3          said
+                                "no"
 `},
 		"wide wraps nothing": {output.Printer{Format: output.FormatWide, Width: 40}, `STATE     SECRET        SECRET LOCK  WHY
 default   search/index  1            opens with the AWS managed key, which the organization cannot switch off

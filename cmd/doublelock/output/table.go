@@ -1,6 +1,7 @@
 package output
 
 import (
+	"bytes"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -65,8 +66,11 @@ func (r *Rows) Print() error {
 		return r.err
 	}
 	write := r.table
-	if r.printer.Format == FormatCSV {
+	switch {
+	case r.printer.Format == FormatCSV:
 		write = r.csv
+	case r.least != nil && r.printer.limit() == 0:
+		write = r.stream
 	}
 	if err := write(r.printer.Stdout); err != nil {
 		r.err = fmt.Errorf("write table: %w", err)
@@ -103,6 +107,36 @@ func (r *Rows) lowerHeader() []string {
 	}
 	return names
 }
+
+// stream writes rows that nothing limits, in columns of the widths that the stream began with; a cell that is wider
+// pushes the rest of its row. A recorded trail has millions of rows, and laying each batch out takes twice as long.
+func (r *Rows) stream(out io.Writer) error {
+	var lines bytes.Buffer
+	write := func(row []Cell) {
+		for i, cell := range row {
+			lines.WriteString(r.shown(cell))
+			if i < len(row)-1 {
+				lines.WriteString(strings.Repeat(" ", max(r.least[i]-charactersOf(cell), 0)) + gap)
+			}
+		}
+		lines.WriteByte('\n')
+	}
+	if !r.begun {
+		var header []Cell
+		for _, name := range r.header {
+			header = append(header, Cell{Text: name})
+		}
+		write(header)
+	}
+	for _, row := range r.rows {
+		write(row)
+	}
+	_, err := out.Write(lines.Bytes())
+	return err
+}
+
+// charactersOf is how wide a cell is on a screen.
+func charactersOf(c Cell) int { return text.StringWidthWithoutEscSequences(OrDash(c.Text)) }
 
 // gap is the space between two columns.
 const gap = "  "
@@ -143,21 +177,21 @@ func (r *Rows) shown(c Cell) string {
 	return s
 }
 
-// columns gives each column its width.
+// columns gives each column its width: the most where the terminal limits it, the least where a stream began with it.
 func (r *Rows) columns() []table.ColumnConfig {
-	widths, limit := r.natural(), r.printer.limit()
-	if r.least != nil && limit > 0 {
-		widths = r.least // every batch alike
+	limit := r.printer.limit()
+	widths := r.least
+	if widths == nil && limit > 0 {
+		widths = r.natural()
 	}
-	for i, least := range r.least {
-		widths[i] = max(widths[i], least)
-	}
-	most := fit(widths, limit)
 	configs := make([]table.ColumnConfig, len(widths))
-	for i := range widths {
-		configs[i] = table.ColumnConfig{Number: i + 1, WidthMax: most[i], WidthMaxEnforcer: text.WrapSoft}
+	for i, width := range fit(widths, limit) {
+		configs[i].Number = i + 1
+		if limit > 0 {
+			configs[i].WidthMax, configs[i].WidthMaxEnforcer = width, text.WrapSoft
+		}
 		if r.least != nil {
-			configs[i].WidthMin = min(widths[i], most[i])
+			configs[i].WidthMin = width
 		}
 	}
 	return configs
@@ -167,32 +201,43 @@ func (r *Rows) columns() []table.ColumnConfig {
 func (r *Rows) natural() []int {
 	widths := make([]int, len(r.header))
 	for i, name := range r.header {
-		widths[i] = text.StringWidth(name)
+		widths[i] = text.StringWidthWithoutEscSequences(name)
 	}
 	for _, row := range r.rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], text.StringWidth(OrDash(cell.Text)))
+			widths[i] = max(widths[i], charactersOf(cell))
 		}
 	}
 	return widths
 }
 
-// narrowest is the least width that a column is wrapped to: below it, words are no longer readable.
-const narrowest = 8
+// Columns are narrowed from the widest on: first those wider than a word, so that names of states, accounts and Regions
+// stay whole, then all, but none below the least width in which words are readable.
+const (
+	wordWidth = 16
+	narrowest = 8
+)
 
-// fit takes from the widest columns until all fit into a width. A width of 0 has room for everything.
+// fit narrows columns until all fit into a width. A width of 0 has room for everything.
 func fit(natural []int, width int) []int {
 	widths := slices.Clone(natural)
 	if width == 0 || len(widths) == 0 {
 		return widths
 	}
 	room := width - len(gap)*(len(widths)-1)
-	for sum(widths) > room {
-		widest := slices.Index(widths, slices.Max(widths))
-		if widths[widest] <= narrowest {
-			break
+	for _, widerThan := range []int{wordWidth, 0} {
+		for sum(widths) > room {
+			widest := -1
+			for i, w := range widths {
+				if natural[i] > widerThan && w > narrowest && (widest < 0 || w > widths[widest]) {
+					widest = i
+				}
+			}
+			if widest < 0 {
+				break
+			}
+			widths[widest]--
 		}
-		widths[widest]--
 	}
 	return widths
 }

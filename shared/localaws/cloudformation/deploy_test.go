@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws"
 )
 
@@ -292,4 +293,34 @@ func answer(out map[string]any, path string) string {
 	}
 	text, _ := value.(string)
 	return text
+}
+
+func TestStacksFollowThePartitionOfTheirRegion(t *testing.T) {
+	template := `{"Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "q"}}, "Key": {"Type": "AWS::KMS::Key", "Properties": {}},
+		"Role": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "r", "ManagedPolicyArns": [{"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/PowerUserAccess"}],
+			"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []}}}},
+		"Outputs": {"Host": {"Value": {"Fn::Sub": "sqs.${AWS::Region}.${AWS::URLSuffix}"}}, "Queue": {"Value": {"Fn::GetAtt": ["Queue", "Arn"]}},
+			"Key": {"Value": {"Fn::Select": [1, {"Fn::Split": [":", {"Fn::GetAtt": ["Key", "Arn"]}]}]}}, "Role": {"Value": {"Fn::GetAtt": ["Role", "Arn"]}}}}`
+	for partition, want := range map[arn.Partition]map[string]string{
+		"aws": {"Host": "sqs.eu-west-1.amazonaws.com", "Queue": "arn:aws:sqs:eu-west-1:333333333333:q", "Key": "aws", "Role": "arn:aws:iam::333333333333:role/r"},
+		"aws-us-gov": {"Host": "sqs.us-gov-east-1.amazonaws.com", "Queue": "arn:aws-us-gov:sqs:us-gov-east-1:333333333333:q", "Key": "aws-us-gov",
+			"Role": "arn:aws-us-gov:iam::333333333333:role/r"},
+		"aws-cn": {"Host": "sqs.cn-northwest-1.amazonaws.com.cn", "Queue": "arn:aws-cn:sqs:cn-northwest-1:333333333333:q", "Key": "aws-cn",
+			"Role": "arn:aws-cn:iam::333333333333:role/r"},
+	} {
+		t.Run(string(partition), func(t *testing.T) {
+			a := localaws.New(localaws.Options{Seed: 1, Partition: partition})
+			region := map[arn.Partition]string{"aws": "eu-west-1", "aws-us-gov": "us-gov-east-1", "aws-cn": "cn-northwest-1"}[partition]
+			done, err := a.Deploy(t.Context(), localaws.Stack{Name: "s", Template: []byte(template), Account: "333333333333", Region: region})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, done.Outputs); diff != "" {
+				t.Error(diff)
+			}
+			if err := a.Undeploy(t.Context(), "s", "333333333333", region); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

@@ -91,17 +91,18 @@ func New(o Options, services map[string]Service, bus EventBus) *AWS {
 	}
 }
 
-// Lock takes the state lock, for callers that are not operations.
+// Lock takes the state lock, for those who are no operation.
 func (a *AWS) Lock() { a.mu.Lock() }
 
 // Unlock gives the state lock back.
 func (a *AWS) Unlock() { a.mu.Unlock() }
 
-// protocol is how a service's requests and answers are written.
-type protocol int
+// Protocol is how a service's requests and answers are written.
+type Protocol int
 
+// The protocols of AWS: JSON with a target header in two versions, the form-encoded query protocol, and JSON over REST.
 const (
-	JSON10 protocol = iota + 1
+	JSON10 Protocol = iota + 1
 	JSON11
 	Query
 	REST
@@ -109,11 +110,11 @@ const (
 
 // Service is one AWS service: how it speaks and what it answers.
 type Service struct {
-	Protocol   protocol
+	Protocol   Protocol
 	Operations map[string]Operation
-	// route finds the operation of a REST request and the input that its path and query carry; only for REST.
+	// Route finds the operation of a REST request and the input that its path and query carry; nil for other protocols.
 	Route func(*Call) (operation string)
-	// access names what an operation acts on, for the authorisation that runs before it. Services that leave it nil
+	// Access names what an operation acts on, for the authorisation that runs before it. Services that leave it nil
 	// authorise inside their operations.
 	Access func(*Call) (Access, error)
 	global bool // one endpoint for all Regions of a partition: state and records live in its home Region, see home
@@ -150,6 +151,8 @@ func (a *AWS) DoLocked(p Location, who Caller, serviceName, operationName string
 	return AsMap(result)
 }
 
+// NewCall is a call that is made in this process. Input is anything that marshals to the operation's JSON input. The
+// error says that this AWS has no such service or Region.
 func (a *AWS) NewCall(p Location, who Caller, serviceName, operationName string, input any) (*Call, error) {
 	s, ok := a.table[serviceName]
 	if !ok {
@@ -173,6 +176,7 @@ func (a *AWS) NewCall(p Location, who Caller, serviceName, operationName string,
 	return c, err
 }
 
+// AsMap is an answer as a client decodes it.
 func AsMap(result any) (map[string]any, error) {
 	body, err := json.Marshal(result)
 	if err != nil {

@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// Location is one account in one Region; almost all state in AWS lives in one.
-type Location struct{ Account, Region string }
-
 // Call is one API request after routing and authentication. The state lock is held while its operation runs.
 type Call struct {
 	AWS       *AWS
@@ -74,3 +71,18 @@ type Caller struct {
 	AccessKeyID string
 	Service     string // a service principal acting by itself, e.g. "secretsmanager.amazonaws.com"; "" otherwise
 }
+
+// Reply is a JSON object that an operation answers.
+type Reply = map[string]any
+
+// Epoch is a time as the JSON protocols write it, in seconds; nil for the zero time, so that omitempty drops it.
+func Epoch(t time.Time) *float64 {
+	if t.IsZero() {
+		return nil
+	}
+	seconds := float64(t.UnixMilli()) / 1000
+	return &seconds
+}
+
+// ISO is a time as the XML protocols and CloudTrail write it.
+func ISO(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }

@@ -72,15 +72,15 @@ func (a *AWS) deliver(e entry) {
 	trail := trailAt(a, e.recipient)
 	trail.remember(e)
 	logging := !trail.off || e.call != nil && e.call.Operation == "StopLogging" // a trail's last record is of its end
-	heard := logging && a.bus.Listens(a, e.recipient, e.readOnly())
-	if !heard && a.Options.OnRecord == nil {
+	wanted := logging && a.bus.Listens(a, e.recipient, e.readOnly())
+	if !wanted && a.Options.OnRecord == nil {
 		return
 	}
 	record := a.render(e)
 	if a.Options.OnRecord != nil {
 		a.Options.OnRecord(record)
 	}
-	if heard {
+	if wanted {
 		a.Emit(e.recipient, a.envelope(e, record))
 	}
 }

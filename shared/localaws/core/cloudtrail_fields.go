@@ -16,7 +16,7 @@ var dataEvents = map[string]bool{
 
 func isDataEvent(service, operation string) bool { return dataEvents[service+":"+operation] }
 
-// readOnlyCalls are read-only by CloudTrail's book though their names do not say so.
+// readOnlyCalls are read-only in CloudTrail's records though their names do not say so.
 var readOnlyCalls = map[string]bool{
 	"kms:Encrypt": true, "kms:Decrypt": true, "kms:GenerateDataKey": true,
 	"sts:AssumeRole": true,
@@ -142,7 +142,7 @@ func lowerFirst(name string) string {
 	return string(runes)
 }
 
-// responseElements are what a record tells of a successful answer: nothing of reads, and of Secrets Manager and KMS
+// responseElements are what a record shows of a successful answer: nothing of reads, and of Secrets Manager and KMS
 // what their real records carry.
 func responseElements(c *Call, result any) any {
 	if isReadOnly(c.Service, c.Operation) && c.Operation != "AssumeRole" {

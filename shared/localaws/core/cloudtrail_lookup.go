@@ -170,7 +170,7 @@ func (c *Call) trailARN() string {
 	return Location{owner, c.Region}.ARN("cloudtrail", "trail/"+trailName)
 }
 
-// describeTrails tells of the one organization trail that covers every account and Region here.
+// describeTrails answers the one organization trail that covers every account and Region here.
 func describeTrails(c *Call) (any, error) {
 	return Reply{"trailList": []any{Reply{"Name": trailName, "TrailARN": c.trailARN(), "HomeRegion": c.Region, "IsMultiRegionTrail": true,
 		"IsOrganizationTrail": c.AWS.organization != nil, "IncludeGlobalServiceEvents": true}}}, nil

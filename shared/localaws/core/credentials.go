@@ -17,7 +17,7 @@ type credential struct {
 
 // authenticate finds who signed with an access key id. Signatures themselves are not checked: the network is loopback,
 // and the key id is what decides.
-func (a *AWS) authenticate(p protocol, key, token string) (Caller, error) {
+func (a *AWS) authenticate(p Protocol, key, token string) (Caller, error) {
 	a.Lock()
 	defer a.Unlock()
 	found, ok := a.credentials[key]
@@ -27,7 +27,7 @@ func (a *AWS) authenticate(p protocol, key, token string) (Caller, error) {
 	return found.Caller, nil
 }
 
-func badCredentials(p protocol) error {
+func badCredentials(p Protocol) error {
 	code := "UnrecognizedClientException"
 	if p == Query {
 		code = "InvalidClientTokenId"
@@ -35,8 +35,8 @@ func badCredentials(p protocol) error {
 	return &Error{Code: code, Message: "The security token included in the request is invalid.", Status: http.StatusForbidden}
 }
 
-// Issue makes credentials for a caller. The state lock must be held.
-func (a *AWS) Issue(who Caller, sessionPolicy string) *credential {
+// issue makes credentials for a caller. The state lock must be held.
+func (a *AWS) issue(who Caller, sessionPolicy string) *credential {
 	prefix := "AKIA"
 	if who.SessionName != "" {
 		prefix = "ASIA"
@@ -50,6 +50,9 @@ func (a *AWS) Issue(who Caller, sessionPolicy string) *credential {
 	a.credentials[made.AccessKeyID] = made
 	return made
 }
+
+// WithKey gives a caller an access key of its own, which its records then name. The state lock must be held.
+func (a *AWS) WithKey(who Caller) Caller { return a.issue(who, "").Caller }
 
 // RoleCaller is a session of a role.
 func RoleCaller(accountID string, r *Identity, session string) Caller {

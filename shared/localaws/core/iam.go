@@ -134,6 +134,7 @@ func (c *Call) identity(kind, name string) (*Identity, error) {
 	return found, nil
 }
 
+// NoSuchEntity is how IAM says that something is not there.
 func NoSuchEntity(message string) error {
 	return &Error{Code: "NoSuchEntity", Message: message, Status: http.StatusNotFound}
 }

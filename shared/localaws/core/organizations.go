@@ -124,7 +124,7 @@ func (o *organization) controls(accountID string) [][]*policy.Document {
 // manages reports whether an account is the management account.
 func (o *organization) manages(accountID string) bool { return o != nil && o.management == accountID }
 
-// describe adds the condition keys that place an account in the organization, for a principal or a resource.
+// describe adds the condition keys that say where in the organization an account is, for a principal or a resource.
 func (o *organization) describe(context map[string][]string, prefix, accountID string) {
 	if o == nil || o.members[accountID] == nil {
 		return

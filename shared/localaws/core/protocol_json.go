@@ -16,7 +16,7 @@ type RawResponse struct {
 	Body   []byte
 }
 
-func writeResult(w http.ResponseWriter, p protocol, c *Call, result any) {
+func writeResult(w http.ResponseWriter, p Protocol, c *Call, result any) {
 	if raw, ok := result.(RawResponse); ok {
 		maps.Copy(w.Header(), raw.Header)
 		send(w, c, raw.Status, "application/json", raw.Body)
@@ -38,7 +38,7 @@ func writeResult(w http.ResponseWriter, p protocol, c *Call, result any) {
 	send(w, c, http.StatusOK, contentType(p), body)
 }
 
-func writeError(w http.ResponseWriter, p protocol, c *Call, err error) {
+func writeError(w http.ResponseWriter, p Protocol, c *Call, err error) {
 	api := AsError(err)
 	status := api.Status
 	if status == 0 {
@@ -55,17 +55,17 @@ func writeError(w http.ResponseWriter, p protocol, c *Call, err error) {
 	send(w, c, status, contentType(p), body)
 }
 
-// breath lets a client finish with its request before a long answer comes. The Go SDK closes the request's body as
+// clientPause lets a client finish with its request before a long answer comes. The Go SDK closes the request's body as
 // soon as the answer begins; where its transport has not yet seen the end of that body, it takes the close for a failed
 // write and drops the connection, and with it the part of the answer that it has not read. No real network is so fast.
 const (
-	breath     = 200 * time.Microsecond
-	longAnswer = 2048 // bytes; a shorter one has arrived with its headers
+	clientPause = 200 * time.Microsecond
+	longAnswer  = 2048 // bytes; a shorter one has arrived with its headers
 )
 
 func send(w http.ResponseWriter, c *Call, status int, contentType string, body []byte) {
 	if len(body) > longAnswer {
-		time.Sleep(breath)
+		time.Sleep(clientPause)
 	}
 	header := w.Header()
 	header["Content-Type"] = []string{contentType}
@@ -78,7 +78,7 @@ func send(w http.ResponseWriter, c *Call, status int, contentType string, body [
 	_, _ = w.Write(body) // a client that went away is not our concern
 }
 
-func contentType(p protocol) string {
+func contentType(p Protocol) string {
 	switch p {
 	case JSON10:
 		return "application/x-amz-json-1.0"
@@ -90,7 +90,7 @@ func contentType(p protocol) string {
 }
 
 // unknownOperation is how each protocol says that there is no such call.
-func unknownOperation(p protocol, operation string) error {
+func unknownOperation(p Protocol, operation string) error {
 	switch p {
 	case Query:
 		return &Error{Code: "InvalidAction", Message: "Could not find operation " + operation, Status: 400}

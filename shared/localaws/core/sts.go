@@ -45,7 +45,7 @@ func assumeRole(c *Call) (any, error) {
 	}
 	accountID, found := c.AWS.RoleByARN(in.RoleArn)
 	if found == nil {
-		// AWS does not tell a missing role from one that does not trust the caller.
+		// AWS does not distinguish a missing role from one that does not trust the caller.
 		return nil, accessDenied(c, "sts:AssumeRole", in.RoleArn, "")
 	}
 	c.Resources = []Resource{{ARN: found.arn, Type: "AWS::IAM::Role", Account: accountID}}
@@ -58,7 +58,7 @@ func assumeRole(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := c.AWS.Issue(RoleCaller(accountID, found, in.RoleSessionName), in.Policy)
+	made := c.AWS.issue(RoleCaller(accountID, found, in.RoleSessionName), in.Policy)
 	return assumeRoleOutput{
 		Credentials:     credentialsXML{made.AccessKeyID, made.secret, made.token, ISO(c.AWS.expiration(in.DurationSeconds))},
 		AssumedRoleUser: assumedRoleXML{made.PrincipalID, made.ARN},

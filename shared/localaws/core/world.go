@@ -105,7 +105,7 @@ func (a *AWS) Principal(accountID, name string) (Credentials, error) {
 	if err != nil {
 		return Credentials{}, err
 	}
-	made := a.Issue(who, "")
+	made := a.issue(who, "")
 	return Credentials{made.AccessKeyID, made.secret, made.token}, nil
 }
 
@@ -123,6 +123,8 @@ func (a *AWS) principal(accountID, name string) (Caller, error) {
 	return Caller{}, fmt.Errorf("name principal %q: want user/<name>, role/<name>/<session> or root", name)
 }
 
+// AdminUnlessPresent is the user or role of a path and name, made with AdministratorAccess where there is none. The state
+// lock must be held.
 func (a *AWS) AdminUnlessPresent(accountID, kind, pathAndName string) *Identity {
 	path, name := "/", pathAndName
 	if cut := strings.LastIndexByte(pathAndName, '/'); cut >= 0 {
@@ -152,6 +154,7 @@ func (a *AWS) As(servicePrincipal, accountID, region, service, operation string,
 	return a.do(Location{accountID, region}, ServiceCaller(accountID, servicePrincipal), service, operation, input)
 }
 
+// ServiceCaller is an AWS service that acts by itself in an account.
 func ServiceCaller(accountID, servicePrincipal string) Caller {
 	return Caller{Account: accountID, ARN: servicePrincipal, PrincipalID: servicePrincipal, Service: servicePrincipal}
 }

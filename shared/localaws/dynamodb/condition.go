@@ -271,7 +271,7 @@ func both(a []operand, test func(x, y value) bool) condition {
 	}
 }
 
-// contains tells whether a string has a part, a set a member or a list an element.
+// contains reports whether a string has a part, a set a member or a list an element.
 func (v value) contains(part value) bool {
 	switch v.kind {
 	case "S", "B":

@@ -31,7 +31,7 @@ func operations() map[string]core.Operation {
 		"Query":      onTable(queryTable),
 		"Scan":       onTable(scanTable),
 	}
-	maps.Copy(all, dynamoTableOperations())
+	maps.Copy(all, tableOperations())
 	return all
 }
 

@@ -125,8 +125,8 @@ func (k keyTerm) holds(v value) bool {
 	return order == 0
 }
 
-// split tells the partition key's value from the condition on the sort key, which may be missing.
-func (t *table) split(s *shelf, terms []keyTerm) (hash value, sort *keyTerm, err error) {
+// split separates the partition key's value from the condition on the sort key, which may be missing.
+func (t *table) split(s *ordering, terms []keyTerm) (hash value, sort *keyTerm, err error) {
 	seen := map[string]bool{}
 	for _, k := range terms {
 		if seen[k.name] {
@@ -158,17 +158,17 @@ func (t *table) split(s *shelf, terms []keyTerm) (hash value, sort *keyTerm, err
 
 // reading is a Query or Scan that is ready to run.
 type reading struct {
-	table  *table
-	shelf  *shelf
-	index  *tableIndexState // nil for the table itself
-	filter condition
-	paths  []path
-	start  *stored
-	in     queryInput
+	table    *table
+	ordering *ordering
+	index    *tableIndexState // nil for the table itself
+	filter   condition
+	paths    []path
+	start    *stored
+	in       queryInput
 }
 
 func newReading(c *core.Call, t *table) (*reading, *placeholders, error) {
-	r := &reading{table: t, shelf: t.main}
+	r := &reading{table: t, ordering: t.main}
 	if err := decodeInput(c, &r.in); err != nil {
 		return nil, nil, err
 	}
@@ -184,7 +184,7 @@ func newReading(c *core.Call, t *table) (*reading, *placeholders, error) {
 		if !ok {
 			return nil, nil, invalid("The table does not have the specified index: %s", in.IndexName)
 		}
-		r.index, r.shelf = index, index.shelf
+		r.index, r.ordering = index, index.ordering
 		global := slices.ContainsFunc(t.GlobalSecondaryIndexes, func(i indexInput) bool { return i.IndexName == in.IndexName })
 		if in.ConsistentRead && global {
 			return nil, nil, invalid("Consistent reads are not supported on global secondary indexes")
@@ -205,7 +205,7 @@ func (r *reading) expressions(s *placeholders) error {
 			return err
 		}
 		if r.in.KeyConditionExpression != "" {
-			for _, name := range []string{r.shelf.hash, r.shelf.sort} {
+			for _, name := range []string{r.ordering.hash, r.ordering.sort} {
 				if s.touched[name] {
 					return invalid("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", name)
 				}
@@ -224,7 +224,7 @@ func (r *reading) begin() error {
 	if start == nil {
 		return nil
 	}
-	for name := range r.table.keys(r.shelf) {
+	for name := range r.table.keys(r.ordering) {
 		if start[name].kind != r.table.kindOf(name) {
 			return invalid("The provided starting key is invalid")
 		}
@@ -246,15 +246,15 @@ func queryTable(c *core.Call, t *table) (any, error) {
 	if err := scope.unused(); err != nil {
 		return nil, err
 	}
-	hash, sort, err := t.split(r.shelf, terms)
+	hash, sort, err := t.split(r.ordering, terms)
 	if err != nil {
 		return nil, err
 	}
 	forward := r.in.ScanIndexForward == nil || *r.in.ScanIndexForward
-	items := r.shelf.after(r.shelf.by[encodeKey(hash)], r.start, forward)
+	items := r.ordering.after(r.ordering.by[encodeKey(hash)], r.start, forward)
 	return r.page(func(yield func(*stored) bool) {
 		for it := range items {
-			if sort != nil && !sort.holds(it.item[r.shelf.sort]) {
+			if sort != nil && !sort.holds(it.item[r.ordering.sort]) {
 				continue
 			}
 			if !yield(it) {
@@ -279,7 +279,7 @@ func scanTable(c *core.Call, t *table) (any, error) {
 	if segments < 1 || segment < 0 || segment >= segments {
 		return nil, invalid("The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: %d is not less than TotalSegments: %d", segment, segments)
 	}
-	return r.page(r.shelf.scan(r.start, segment, segments)), nil
+	return r.page(r.ordering.scan(r.start, segment, segments)), nil
 }
 
 // page reads until the limit, the size of a page or the end.
@@ -304,7 +304,7 @@ func (r *reading) page(items func(func(*stored) bool)) any {
 	}
 	if last != nil {
 		key := item{}
-		for name := range r.table.keys(r.shelf) {
+		for name := range r.table.keys(r.ordering) {
 			key[name] = last.item[name]
 		}
 		out["LastEvaluatedKey"] = key
@@ -315,7 +315,7 @@ func (r *reading) page(items func(func(*stored) bool)) any {
 // shown is what of an item the index and the projection let through.
 func (r *reading) shown(i item) item {
 	if r.index != nil && r.index.declared.Projection.ProjectionType != "ALL" {
-		keep := r.table.keys(r.shelf)
+		keep := r.table.keys(r.ordering)
 		for _, name := range r.index.declared.Projection.NonKeyAttributes {
 			keep[name] = true
 		}

@@ -17,13 +17,13 @@ type table struct {
 	arn     string
 	created time.Time
 	items   map[string]*stored // by primary key
-	main    *shelf
+	main    *ordering
 	indexes map[string]*tableIndexState
 	ttl     string // attribute; "" is off
 }
 
 type tableIndexState struct {
-	*shelf
+	*ordering
 	declared indexInput
 }
 
@@ -52,7 +52,7 @@ type tableInput struct {
 
 var tableNamePattern = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
 
-func dynamoTableOperations() map[string]core.Operation {
+func tableOperations() map[string]core.Operation {
 	return map[string]core.Operation{
 		"CreateTable":        createTable,
 		"DescribeTable":      onTable(describeTable),
@@ -84,15 +84,15 @@ func createTable(c *core.Call) (any, error) {
 	return map[string]any{"TableDescription": t.describe()}, nil
 }
 
-// build makes the shelves and checks that the key schema and the attribute definitions fit.
+// build makes the orderings and checks that the key schema and the attribute definitions fit.
 func (t *table) build() error {
 	var err error
-	if t.main, err = t.shelf(t.KeySchema); err != nil {
+	if t.main, err = t.ordering(t.KeySchema); err != nil {
 		return err
 	}
 	used := map[string]bool{t.main.hash: true, t.main.sort: true}
 	for _, declared := range slices.Concat(t.GlobalSecondaryIndexes, t.LocalSecondaryIndexes) {
-		s, err := t.shelf(declared.KeySchema)
+		s, err := t.ordering(declared.KeySchema)
 		if err != nil {
 			return err
 		}
@@ -110,11 +110,11 @@ func (t *table) build() error {
 	return nil
 }
 
-func (t *table) shelf(schema []schemaPart) (*shelf, error) {
+func (t *table) ordering(schema []schemaPart) (*ordering, error) {
 	if len(schema) == 0 || len(schema) > 2 || schema[0].KeyType != "HASH" || len(schema) == 2 && schema[1].KeyType != "RANGE" {
 		return nil, invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
 	}
-	s := newShelf(schema[0].AttributeName)
+	s := newOrdering(schema[0].AttributeName)
 	if len(schema) == 2 {
 		s.sort = schema[1].AttributeName
 	}
@@ -290,7 +290,7 @@ func (t *table) remove(key string) {
 }
 
 // keys are the attributes that a LastEvaluatedKey has.
-func (t *table) keys(index *shelf) map[string]bool {
+func (t *table) keys(index *ordering) map[string]bool {
 	names := map[string]bool{t.main.hash: true, t.main.sort: true, index.hash: true, index.sort: true}
 	maps.DeleteFunc(names, func(name string, _ bool) bool { return name == "" })
 	return names

@@ -43,7 +43,7 @@ func createAlias(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, taken := KeysAt(c.AWS, c.Location).aliases[in.AliasName]; taken {
+	if _, taken := keysAt(c.AWS, c.Location).aliases[in.AliasName]; taken {
 		return nil, &core.Error{Code: "AlreadyExistsException", Message: "An alias with the name " + aliasARN(c.Location, in.AliasName) + " already exists"}
 	}
 	addAlias(c.AWS, k, in.AliasName)
@@ -51,7 +51,7 @@ func createAlias(c *core.Call) (any, error) {
 }
 
 func aliasOf(c *core.Call, name string) (*alias, error) {
-	found, ok := KeysAt(c.AWS, c.Location).aliases[name]
+	found, ok := keysAt(c.AWS, c.Location).aliases[name]
 	if !ok {
 		return nil, &core.Error{Code: "NotFoundException", Message: "Alias " + aliasARN(c.Location, name) + " is not found."}
 	}
@@ -60,7 +60,7 @@ func aliasOf(c *core.Call, name string) (*alias, error) {
 
 // unalias takes the alias off the key it points to.
 func unalias(c *core.Call, found *alias) {
-	if k := KeysAt(c.AWS, c.Location).Keys[found.target]; k != nil {
+	if k := keysAt(c.AWS, c.Location).keys[found.target]; k != nil {
 		k.aliases = slices.DeleteFunc(slices.Clone(k.aliases), func(name string) bool { return name == found.name })
 	}
 }
@@ -81,7 +81,7 @@ func updateAlias(c *core.Call) (any, error) {
 	unalias(c, found)
 	created := found.created
 	addAlias(c.AWS, k, in.AliasName)
-	KeysAt(c.AWS, c.Location).aliases[in.AliasName].created = created
+	keysAt(c.AWS, c.Location).aliases[in.AliasName].created = created
 	return nil, nil
 }
 
@@ -95,7 +95,7 @@ func deleteAlias(c *core.Call) (any, error) {
 		return nil, err
 	}
 	unalias(c, found)
-	delete(KeysAt(c.AWS, c.Location).aliases, in.AliasName)
+	delete(keysAt(c.AWS, c.Location).aliases, in.AliasName)
 	return nil, nil
 }
 
@@ -115,7 +115,7 @@ func listAliases(c *core.Call) (any, error) {
 		}
 		of = k.id
 	}
-	items, aliases := []any{}, KeysAt(c.AWS, c.Location).aliases
+	items, aliases := []any{}, keysAt(c.AWS, c.Location).aliases
 	for _, name := range slices.Sorted(maps.Keys(aliases)) {
 		if found := aliases[name]; of == "" || found.target == of {
 			items = append(items, core.Reply{"AliasName": name, "AliasArn": aliasARN(c.Location, name), "TargetKeyId": found.target,

@@ -65,6 +65,7 @@ func createKey(c *core.Call) (any, error) {
 	return core.Reply{"KeyMetadata": made.metadata()}, nil
 }
 
+// RequestTags are the condition keys of the tags in a request.
 func RequestTags(tags map[string]string) map[string][]string {
 	out := map[string][]string{}
 	for key, value := range tags {
@@ -144,7 +145,7 @@ func listKeys(c *core.Call) (any, error) {
 		return nil, err
 	}
 	items := []any{}
-	for _, id := range slices.Sorted(maps.Keys(KeysAt(c.AWS, c.Location).Keys)) {
+	for _, id := range slices.Sorted(maps.Keys(keysAt(c.AWS, c.Location).keys)) {
 		if k := livingKey(c.AWS, c.Location, id); k != nil {
 			items = append(items, core.Reply{"KeyId": k.id, "KeyArn": k.ARN})
 		}

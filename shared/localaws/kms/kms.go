@@ -22,15 +22,15 @@ const (
 
 // store is KMS in one account and Region.
 type store struct {
-	Keys    map[string]*Key
+	keys    map[string]*Key
 	aliases map[string]*alias // by "alias/…"
 }
 
 func newStore() *store {
-	return &store{Keys: map[string]*Key{}, aliases: map[string]*alias{}}
+	return &store{keys: map[string]*Key{}, aliases: map[string]*alias{}}
 }
 
-func KeysAt(a *core.AWS, at core.Location) *store { return core.Regional(a, at, newStore) }
+func keysAt(a *core.AWS, at core.Location) *store { return core.Regional(a, at, newStore) }
 
 // Key is one KMS key, customer or AWS managed.
 type Key struct {
@@ -121,7 +121,7 @@ func FindKey(a *core.AWS, from core.Location, id string) (*Key, error) {
 	if found := livingKey(a, at, id); found != nil {
 		return found, nil
 	}
-	if len(id) < 36 { // what is no key id is told so, e.g. an alias without its prefix
+	if len(id) < 36 { // what is no key id, e.g. an alias without its prefix
 		return nil, &core.Error{Code: "NotFoundException", Message: "Invalid keyId " + id}
 	}
 	return nil, &core.Error{Code: "NotFoundException", Message: "Key '" + keyARN(at, id) + "' does not exist"}
@@ -131,7 +131,7 @@ func keyByAlias(a *core.AWS, at core.Location, name string) (*Key, error) {
 	if strings.HasPrefix(name, "alias/aws/") {
 		return awsManagedKey(a, at, name), nil
 	}
-	if alias, ok := KeysAt(a, at).aliases[name]; ok {
+	if alias, ok := keysAt(a, at).aliases[name]; ok {
 		if found := livingKey(a, at, alias.target); found != nil {
 			return found, nil
 		}
@@ -141,7 +141,7 @@ func keyByAlias(a *core.AWS, at core.Location, name string) (*Key, error) {
 
 // livingKey is the key of an id, nil when there is none or its waiting period has ended.
 func livingKey(a *core.AWS, at core.Location, id string) *Key {
-	found := KeysAt(a, at).Keys[id]
+	found := keysAt(a, at).keys[id]
 	if found != nil && !found.deletion.IsZero() && !a.Options.Now().Before(found.deletion) {
 		deleteKey(a, found)
 		return nil
@@ -151,8 +151,8 @@ func livingKey(a *core.AWS, at core.Location, id string) *Key {
 
 // deleteKey is the end of the waiting period: the key and its aliases are gone for good.
 func deleteKey(a *core.AWS, k *Key) {
-	store := KeysAt(a, k.At)
-	delete(store.Keys, k.id)
+	store := keysAt(a, k.At)
+	delete(store.keys, k.id)
 	for _, name := range k.aliases {
 		delete(store.aliases, name)
 	}
@@ -162,9 +162,9 @@ func deleteKey(a *core.AWS, k *Key) {
 
 // awsManagedKey is the key that AWS manages for a service in an account and Region, made on first use.
 func awsManagedKey(a *core.AWS, at core.Location, alias string) *Key {
-	store := KeysAt(a, at)
+	store := keysAt(a, at)
 	if found, ok := store.aliases[alias]; ok {
-		return store.Keys[found.target]
+		return store.keys[found.target]
 	}
 	service := strings.TrimPrefix(alias, "alias/aws/")
 	made := newKey(a, at, a.UUID())
@@ -193,7 +193,7 @@ func newKey(a *core.AWS, at core.Location, id string) *Key {
 	made := &Key{id: id, ARN: keyARN(at, id), At: at, Manager: "CUSTOMER", state: keyEnabled, spec: "SYMMETRIC_DEFAULT",
 		usage: "ENCRYPT_DECRYPT", origin: "AWS_KMS", created: a.Options.Now().UTC(), tags: map[string]string{}, material: randomBytes(a, 32)}
 	made.Policy = defaultKeyPolicy(at)
-	KeysAt(a, at).Keys[id] = made
+	keysAt(a, at).keys[id] = made
 	return made
 }
 
@@ -204,7 +204,7 @@ func defaultKeyPolicy(at core.Location) string {
 
 func addAlias(a *core.AWS, k *Key, name string) {
 	now := a.Options.Now().UTC()
-	KeysAt(a, k.At).aliases[name] = &alias{name: name, target: k.id, created: now, updated: now}
+	keysAt(a, k.At).aliases[name] = &alias{name: name, target: k.id, created: now, updated: now}
 	k.aliases = append(k.aliases, name)
 	slices.Sort(k.aliases)
 }
@@ -228,6 +228,7 @@ func authorizedKey(c *core.Call, id string, context map[string][]string) (*Key, 
 	return found, AuthorizeKey(c, found, "kms:"+c.Operation, context)
 }
 
+// AuthorizeKey checks the caller's right to an action on a key, e.g. "kms:Decrypt", and names the key in the record.
 func AuthorizeKey(c *core.Call, k *Key, action string, context map[string][]string) error {
 	c.Resources = []core.Resource{{ARN: k.ARN, Type: "AWS::KMS::Key", Account: k.At.Account}}
 	return c.Authorize(core.Access{Action: action, Resource: k.ARN, ResourcePolicy: k.Policy, ResourceMustAllow: true, Grants: k.policyGrants(),

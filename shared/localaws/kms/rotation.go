@@ -143,7 +143,7 @@ func rotateKeyOnDemand(c *core.Call) (any, error) {
 // Elapse ends the waiting periods of a location that are over and rotates the keys that are due. The state lock
 // must be held.
 func Elapse(a *core.AWS, at core.Location) {
-	for _, id := range core.SortedKeys(KeysAt(a, at).Keys) {
+	for _, id := range core.SortedKeys(keysAt(a, at).keys) {
 		if k := livingKey(a, at, id); k != nil {
 			k.catchUp(a.Options.Now())
 		}

@@ -149,8 +149,8 @@ func functionARN(p core.Location, name string) string {
 	return p.ARN("lambda", "function:"+name)
 }
 
-// FunctionByARN finds a function anywhere. The state lock must be held.
-func FunctionByARN(a *core.AWS, functionARN string) (*function, core.Location, bool) {
+// functionByARN finds a function anywhere. The state lock must be held.
+func functionByARN(a *core.AWS, functionARN string) (*function, core.Location, bool) {
 	at, resource, ok := a.Locate(functionARN, "lambda")
 	if !ok {
 		return nil, core.Location{}, false

@@ -26,7 +26,7 @@ func RegisterFunction(a *core.AWS, account, region, name string, f Function) {
 	if _, ok := functionsAt(a, p).functions[name]; !ok {
 		define(a, p, &function{FunctionName: name, Timeout: 900, MemorySize: 128})
 	}
-	flightOf(a).functions[functionARN(p, name)] = f
+	transitOf(a).functions[functionARN(p, name)] = f
 }
 
 // FunctionEnvironment is the environment variables that a function was created with, nil when there is no such function.
@@ -52,17 +52,17 @@ func FunctionRole(a *core.AWS, account, region, name string) string {
 
 // prepare looks a function up and returns how to call it. The state lock must be held; the call runs without it.
 func prepare(a *core.AWS, arn string) (func(ctx context.Context, payload []byte) ([]byte, error), error) {
-	f, _, ok := FunctionByARN(a, arn)
+	f, _, ok := functionByARN(a, arn)
 	if !ok {
 		return nil, noSuchFunction(arn)
 	}
-	run, ok := flightOf(a).functions[f.FunctionArn]
+	run, ok := transitOf(a).functions[f.FunctionArn]
 	if !ok {
 		run = func(context.Context, []byte) ([]byte, error) {
 			return nil, errors.New("Runtime.InvalidEntrypoint: nothing is registered for " + f.FunctionArn)
 		}
 	}
-	flightOf(a).stats.Invocations++
+	transitOf(a).stats.Invocations++
 	limit := time.Duration(f.Timeout) * time.Second
 	return func(ctx context.Context, payload []byte) (answer []byte, err error) {
 		ctx, cancel := context.WithTimeout(ctx, limit)
@@ -89,15 +89,15 @@ type Failure struct {
 func noteFailure(a *core.AWS, arn string, err error) {
 	a.Lock()
 	defer a.Unlock()
-	flightOf(a).stats.Failures++
-	flightOf(a).failures = append(flightOf(a).failures, Failure{arn, err, a.Options.Now().UTC()})
+	transitOf(a).stats.Failures++
+	transitOf(a).failures = append(transitOf(a).failures, Failure{arn, err, a.Options.Now().UTC()})
 }
 
-// Failures are the invocations that answered an error, oldest first: what the functions' logs would tell.
+// Failures are the invocations that answered an error, oldest first: what the functions' logs would hold.
 func Failures(a *core.AWS) []Failure {
 	a.Lock()
 	defer a.Unlock()
-	return append([]Failure(nil), flightOf(a).failures...)
+	return append([]Failure(nil), transitOf(a).failures...)
 }
 
 // invocation is an asynchronous one.
@@ -122,7 +122,7 @@ func asynchronous(a *core.AWS, in invocation) work {
 		return nil
 	}
 	if in.attempts == 0 {
-		flightOf(a).stats.Delivered++
+		transitOf(a).stats.Delivered++
 	}
 	return func(ctx context.Context) {
 		if _, err := run(ctx, in.payload); err != nil {
@@ -132,7 +132,7 @@ func asynchronous(a *core.AWS, in invocation) work {
 }
 
 func mayInvoke(a *core.AWS, in invocation) error {
-	f, p, ok := FunctionByARN(a, in.arn)
+	f, p, ok := functionByARN(a, in.arn)
 	if !ok {
 		return noSuchFunction(in.arn)
 	}
@@ -151,23 +151,23 @@ func again(a *core.AWS, in invocation, err error) {
 		enqueue(a, func() work { return asynchronous(a, in) })
 		return
 	}
-	f, _, ok := FunctionByARN(a, in.arn)
+	f, _, ok := functionByARN(a, in.arn)
 	if !ok {
 		return
 	}
 	q, ok := queueByARN(a, f.DeadLetterConfig.TargetArn)
 	if !ok {
-		flightOf(a).stats.Undeliverable++
+		transitOf(a).stats.Undeliverable++
 		return
 	}
 	text := err.Error()
 	_, err = sendTo(a, q, sendInput{MessageBody: string(in.payload), MessageAttributes: map[string]messageAttribute{
 		"ErrorMessage": {DataType: "String", StringValue: &text}}}, "AROALAMBDAEXAMPLE", a.Options.Now().UTC())
 	if err != nil {
-		flightOf(a).stats.Undeliverable++
+		transitOf(a).stats.Undeliverable++
 		return
 	}
-	flightOf(a).stats.DeadLettered++
+	transitOf(a).stats.DeadLettered++
 }
 
 // invokeFunction answers Invoke: at once for events, after the function for requests.

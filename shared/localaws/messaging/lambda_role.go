@@ -19,6 +19,16 @@ func lambdaMayAssume(a *core.AWS, roleARN string) error {
 	return nil
 }
 
+// RoleOf is the role of a function by its ARN, "" for a function without one, and whether there is such a function. The
+// state lock must be held.
+func RoleOf(a *core.AWS, functionARN string) (role string, ok bool) {
+	f, _, ok := functionByARN(a, functionARN)
+	if !ok {
+		return "", false
+	}
+	return f.Role, true
+}
+
 // mayPoll checks that a function's role may empty a queue. The state lock must be held.
 func mayPoll(a *core.AWS, f *function, q *queue) error {
 	if f.Role == "" {

@@ -74,7 +74,7 @@ func createEventSource(c *core.Call) (any, error) {
 	if made.filters, err = in.FilterCriteria.compile(); err != nil {
 		return nil, err
 	}
-	made.UUID, made.FunctionArn, made.State, made.order = c.AWS.UUID(), f.FunctionArn, "Enabled", flightOf(c.AWS).next()
+	made.UUID, made.FunctionArn, made.State, made.order = c.AWS.UUID(), f.FunctionArn, "Enabled", transitOf(c.AWS).next()
 	if in.Enabled != nil && !*in.Enabled {
 		made.State = "Disabled"
 	}

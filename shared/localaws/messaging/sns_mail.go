@@ -22,7 +22,7 @@ type Mail struct {
 func Mailbox(a *core.AWS) []Mail {
 	a.Lock()
 	defer a.Unlock()
-	return slices.Clone(flightOf(a).mail)
+	return slices.Clone(transitOf(a).mail)
 }
 
 // post puts a message into the mailbox. The state lock must be held.
@@ -31,6 +31,6 @@ func post(a *core.AWS, t *topic, s *subscription, m notification) {
 	for name, v := range m.attributes {
 		attributes[name] = v.StringValue
 	}
-	flightOf(a).mail = append(flightOf(a).mail, Mail{Topic: t.arn(), Protocol: s.protocol, Endpoint: s.endpoint, Subject: m.subject,
+	transitOf(a).mail = append(transitOf(a).mail, Mail{Topic: t.arn(), Protocol: s.protocol, Endpoint: s.endpoint, Subject: m.subject,
 		Body: m.text(s.protocol), Attributes: attributes, At: a.Options.Now().UTC()})
 }

@@ -139,7 +139,7 @@ func publishTo(a *core.AWS, t *topic, m notification) (id string) {
 	m.id, m.at = a.UUID(), a.Options.Now().UTC()
 	for _, s := range t.subscriptions {
 		if s.passes(m) {
-			ship(a, func() work { return toSubscriber(a, t, s, m) })
+			deliver(a, func() work { return toSubscriber(a, t, s, m) })
 		}
 	}
 	return m.id
@@ -179,7 +179,7 @@ func toSubscriber(a *core.AWS, t *topic, s *subscription, m notification) work {
 	default:
 		post(a, t, s, m)
 	}
-	flightOf(a).stats.Delivered++
+	transitOf(a).stats.Delivered++
 	return nil
 }
 
@@ -217,10 +217,10 @@ func undelivered(a *core.AWS, t *topic, s *subscription, m notification) {
 	_ = json.Unmarshal([]byte(s.attributes["RedrivePolicy"]), &redrive) // none, or none that can be read
 	q, ok := queueByARN(a, redrive.DeadLetterTargetArn)
 	if !ok || sendAs(a, snsPrincipal, t.arn(), q, sendInput{MessageBody: m.text(s.protocol), MessageAttributes: m.messageAttributes()}) != nil {
-		flightOf(a).stats.Undeliverable++
+		transitOf(a).stats.Undeliverable++
 		return
 	}
-	flightOf(a).stats.DeadLettered++
+	transitOf(a).stats.DeadLettered++
 }
 
 // envelope is what subscribers without raw delivery get.

@@ -111,7 +111,7 @@ func complexity(object map[string]any) (keys, combinations int) {
 	return keys, combinations
 }
 
-// passes tells whether the subscription wants a message.
+// passes reports whether the subscription wants a message.
 func (s *subscription) passes(m notification) bool {
 	if s.filter == nil {
 		return true

@@ -247,6 +247,6 @@ func moveBack(a *core.AWS, m message, destination string, now time.Time) bool {
 	m.system = maps.Clone(m.system)
 	delete(m.system, "DeadLetterQueueSourceArn")
 	to.messages.add(&m)
-	flightOf(a).wake()
+	transitOf(a).wake()
 	return true
 }

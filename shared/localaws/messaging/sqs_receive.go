@@ -128,7 +128,7 @@ func deadLetter(a *core.AWS, q *queue, m *message) bool {
 	moved.receipt, moved.system = "", maps.Clone(m.system)
 	moved.system["DeadLetterQueueSourceArn"] = q.arn()
 	dead.messages.add(&moved)
-	flightOf(a).stats.DeadLettered++
+	transitOf(a).stats.DeadLettered++
 	return true
 }
 

@@ -52,7 +52,7 @@ func sendTo(a *core.AWS, q *queue, in sendInput, sender string, now time.Time) (
 	m := &message{id: a.UUID(), body: in.MessageBody, attributes: in.MessageAttributes, system: map[string]string{},
 		sender: sender, sent: now, visible: now.Add(delay)}
 	q.messages.add(m)
-	flightOf(a).wake()
+	transitOf(a).wake()
 	out.MessageId = m.id
 	return out, nil
 }

@@ -35,7 +35,7 @@ var reserved = []string{"exactly", "equals-ignore-case", "prefix", "suffix", "an
 	"date-on-or-after", "date-before", "date-on-or-before", "in-date-range", "ip-address-in-range",
 	"ip-address-not-in-range"}
 
-// Compile reads a pattern as PutRule takes it. The error tells the reason in EventBridge's words where it has any.
+// Compile reads a pattern as PutRule takes it. The error gives the reason in EventBridge's words where it has any.
 func Compile(raw []byte) (*Pattern, error) {
 	if n := len([]rune(string(raw))); n > MaxLength {
 		return nil, fmt.Errorf("event pattern has %d characters, more than %d", n, MaxLength)

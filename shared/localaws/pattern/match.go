@@ -19,7 +19,7 @@ func (p *Pattern) MatchJSON(event []byte) (bool, error) {
 	return p.Match(decoded), nil
 }
 
-// Match tells whether an event matches: a JSON object as encoding/json decodes it into an any. Decode once and match
+// Match reports whether an event matches: a JSON object as encoding/json decodes it into an any. Decode once and match
 // it against every rule of a bus.
 func (p *Pattern) Match(event map[string]any) bool {
 	for _, a := range p.alternatives {
@@ -30,15 +30,15 @@ func (p *Pattern) Match(event map[string]any) bool {
 	return false
 }
 
-// place is one element of one array of the event. Arrays are told apart by the address of their first element.
-type place struct {
+// position is one element of one array of the event. Arrays are known by the address of their first element.
+type position struct {
 	array *any
 	index int
 }
 
 // match tries the conditions in order. Values found so far have fixed, for each array they lie in, the element that
 // later values must lie in too.
-func (a alternative) match(event map[string]any, fixed []place) bool {
+func (a alternative) match(event map[string]any, fixed []position) bool {
 	if len(a) == 0 {
 		return true
 	}
@@ -50,7 +50,7 @@ func (a alternative) match(event map[string]any, fixed []place) bool {
 		return false
 	}
 	settled := false // the rest was tried and failed without a further element fixed: no need to try it again
-	return c.walk(event, c.path, fixed, func(value any, at []place) bool {
+	return c.walk(event, c.path, fixed, func(value any, at []position) bool {
 		same := len(at) == len(fixed)
 		if same && settled || !c.holds(value) {
 			return false
@@ -60,8 +60,8 @@ func (a alternative) match(event map[string]any, fixed []place) bool {
 	})
 }
 
-func (c condition) present(event map[string]any, fixed []place) bool {
-	return c.walk(event, c.path, fixed, func(any, []place) bool { return true })
+func (c condition) present(event map[string]any, fixed []position) bool {
+	return c.walk(event, c.path, fixed, func(any, []position) bool { return true })
 }
 
 func (c condition) holds(value any) bool {
@@ -75,7 +75,7 @@ func (c condition) holds(value any) bool {
 
 // walk calls visit with every leaf value under the path that is consistent with the array elements fixed so far,
 // until it answers true. Dots in an event's own names count as steps, as EventBridge flattens names.
-func (c condition) walk(object map[string]any, path string, fixed []place, visit func(any, []place) bool) bool {
+func (c condition) walk(object map[string]any, path string, fixed []position, visit func(any, []position) bool) bool {
 	if value, ok := object[path]; ok && c.leaves(value, "", fixed, visit) {
 		return true
 	}
@@ -93,7 +93,7 @@ func (c condition) walk(object map[string]any, path string, fixed []place, visit
 }
 
 // leaves goes on from a value with the rest of the path; "" means that the value should be a leaf.
-func (c condition) leaves(value any, rest string, fixed []place, visit func(any, []place) bool) bool {
+func (c condition) leaves(value any, rest string, fixed []position, visit func(any, []position) bool) bool {
 	switch v := value.(type) {
 	case map[string]any:
 		return rest != "" && c.walk(v, rest, fixed, visit)
@@ -104,11 +104,11 @@ func (c condition) leaves(value any, rest string, fixed []place, visit func(any,
 	}
 }
 
-func (c condition) elements(array []any, rest string, fixed []place, visit func(any, []place) bool) bool {
+func (c condition) elements(array []any, rest string, fixed []position, visit func(any, []position) bool) bool {
 	for i, element := range array {
 		switch element.(type) {
 		case map[string]any, []any:
-			at, ok := within(fixed, place{&array[0], i})
+			at, ok := within(fixed, position{&array[0], i})
 			if ok && c.leaves(element, rest, at, visit) {
 				return true
 			}
@@ -122,7 +122,7 @@ func (c condition) elements(array []any, rest string, fixed []place, visit func(
 }
 
 // within adds an element to the fixed ones, unless another element of the same array is fixed already.
-func within(fixed []place, at place) ([]place, bool) {
+func within(fixed []position, at position) ([]position, bool) {
 	for _, f := range fixed {
 		if f.array == at.array {
 			return fixed, f.index == at.index

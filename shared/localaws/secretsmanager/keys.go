@@ -6,12 +6,11 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 	"github.com/doublelock/doublelock/shared/localaws/kms"
 )
 
-const secretsManagerService = "secretsmanager.amazonaws.com"
+const servicePrincipal = "secretsmanager.amazonaws.com"
 
 // keyCall makes a KMS call with the rights of the caller (a forward access session), in a Region.
 func keyCall(c *core.Call, region, operation string, in kms.CryptoInput) (kms.CryptoOutput, error) {
@@ -20,7 +19,7 @@ func keyCall(c *core.Call, region, operation string, in kms.CryptoInput) (kms.Cr
 		return kms.CryptoOutput{}, err
 	}
 	sub := &core.Call{AWS: c.AWS, Location: core.Location{Account: c.Caller.Account, Region: region}, Service: "kms", Operation: operation, Caller: c.Caller, Input: body,
-		UserAgent: secretsManagerService, SourceIP: secretsManagerService, Via: secretsManagerService}
+		UserAgent: servicePrincipal, SourceIP: servicePrincipal, Via: servicePrincipal}
 	result, err := c.AWS.Dispatch(sub)
 	out, _ := result.(kms.CryptoOutput)
 	return out, err
@@ -79,8 +78,8 @@ func copyOf(a *core.AWS, made kms.CryptoOutput) sealedCopy {
 
 func managedByAWS(a *core.AWS, key string) bool {
 	at, _, _ := a.Locate(key, "kms")
-	k := kms.KeysAt(a, at).Keys[arn.Of(key).Name()]
-	return k != nil && k.Manager == "AWS"
+	k, err := kms.FindKey(a, at, key)
+	return err == nil && k.Manager == "AWS"
 }
 
 // openVersion decrypts a version's data key with whichever of its copies the caller can use. The error is the newest copy's.
@@ -110,7 +109,7 @@ func firstError(first, err error) error {
 // rekey re-encrypts the labelled versions' data keys under the secret's key and keeps the older copies: until a new
 // version is written, the previous keys open it as well. A version that the caller cannot re-encrypt, for want of
 // kms:Decrypt on the old key or kms:Encrypt on the new one, or because the old key is disabled, is left as it is, and
-// nobody is told.
+// no error says so.
 func rekey(c *core.Call, s *secret) {
 	for _, id := range s.versionIDs {
 		if version := s.versions[id]; len(s.stagesOf(id)) > 0 {

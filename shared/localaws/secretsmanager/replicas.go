@@ -24,7 +24,7 @@ type replicationStatus struct {
 	LastAccessedDate *float64 `json:",omitempty"`
 }
 
-// replicationStatus lists the replicas, sorted by Region. A status other than "" is told instead of the one that is
+// replicationStatus lists the replicas, sorted by Region. A status other than "" is answered instead of the one that is
 // already known, for answers that come before replication is done.
 func (s *secret) replicationStatus(instead string) []replicationStatus {
 	var out []replicationStatus

@@ -101,8 +101,8 @@ func rotatorsOf(a *core.AWS) *rotators {
 	return core.Global(a, func() *rotators { return &rotators{roles: map[string]string{}} })
 }
 
-// RotationFunction tells which role a rotation function runs under. Rotation then succeeds only with that role's
-// rights; a function that is not told may do everything.
+// RotationFunction says which role a rotation function runs under. Rotation then succeeds only with that role's
+// rights; a function of which nothing is said may do everything.
 func RotationFunction(a *core.AWS, functionARN, roleARN string) {
 	a.Lock()
 	defer a.Unlock()
@@ -112,7 +112,7 @@ func RotationFunction(a *core.AWS, functionARN, roleARN string) {
 // isRotator reports whether a rotation function exists: deployed, registered, or named by RotationFunction.
 func isRotator(a *core.AWS, functionARN string) bool {
 	_, named := rotatorsOf(a).roles[functionARN]
-	_, _, deployed := messaging.FunctionByARN(a, functionARN)
+	_, deployed := messaging.RoleOf(a, functionARN)
 	return named || deployed
 }
 
@@ -124,7 +124,7 @@ func given1(text string) []string {
 }
 
 // rotateNow does what a rotation function does, with the rights of the function's role: read the current value, write a
-// new one as AWSPENDING, make it current. The role is that of the function, where it is deployed here, or the one told
+// new one as AWSPENDING, make it current. The role is that of the function, where it is deployed here, or the one named
 // by RotationFunction; without either the rotation may do everything.
 func rotateNow(a *core.AWS, s *secret, token string) {
 	event := func(name string) {
@@ -144,14 +144,14 @@ func rotator(a *core.AWS, s *secret) core.Caller {
 		return core.ServiceCaller(s.at.Account, a.Options.Partition.Service(s.owning))
 	}
 	roleARN := rotatorsOf(a).roles[s.rotation.lambda]
-	if f, _, deployed := messaging.FunctionByARN(a, s.rotation.lambda); deployed && roleARN == "" {
-		roleARN = f.Role
+	if own, deployed := messaging.RoleOf(a, s.rotation.lambda); deployed && roleARN == "" {
+		roleARN = own
 	}
 	accountID, role := a.RoleByARN(roleARN)
 	if role == nil {
-		return core.ServiceCaller(s.at.Account, secretsManagerService)
+		return core.ServiceCaller(s.at.Account, servicePrincipal)
 	}
-	return a.Issue(core.RoleCaller(accountID, role, arn.Of(s.rotation.lambda).Name()), "").Caller
+	return a.WithKey(core.RoleCaller(accountID, role, arn.Of(s.rotation.lambda).Name()))
 }
 
 func rotateAs(a *core.AWS, who core.Caller, s *secret, token string) error {

@@ -152,8 +152,8 @@ func living(a *core.AWS, s *secret) *secret {
 	return nil
 }
 
-// authorizedSecret finds the secret a call names and checks the caller's right to the call on it. Who has no right is not told
-// whether there is such a secret.
+// authorizedSecret finds the secret a call names and checks the caller's right to the call on it. Who has no right does not
+// learn whether there is such a secret.
 func authorizedSecret(c *core.Call, id string, context map[string][]string) (*secret, error) {
 	if id == "" {
 		return nil, &core.Error{Code: "ValidationException", Message: "1 validation error detected: Value at 'secretId' failed to satisfy constraint: Member must not be null"}

@@ -2,6 +2,7 @@ package secretsmanager
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"slices"
 
@@ -133,7 +134,7 @@ func filtered(c *core.Call, in listSecretsInput) (listSecretsOutput, error) {
 
 // addToBatch reads one secret of a batch as a GetSecretValue of its own, which is how it is authorised and recorded.
 func addToBatch(c *core.Call, out *batchOutput, id string) {
-	input, err := core.JSON(secretIDInput{id})
+	input, err := json.Marshal(secretIDInput{id})
 	if err != nil {
 		return
 	}

@@ -99,11 +99,11 @@ func (w *testbed) machine(endpoint string) *fleet.Migrations {
 	c, err := w.aws.Principal(hub, "role/doublelock-remediate/doublelock-remediate")
 	must(w, err)
 	now := func() time.Time { return *w.now }
-	door, err := cloud.Open(w.Context(), cloud.Options{Region: region, Endpoint: endpoint, HubAccount: hub, AssumeRoles: true, ManagementAccount: payer,
+	client, err := cloud.Open(w.Context(), cloud.Options{Region: region, Endpoint: endpoint, HubAccount: hub, AssumeRoles: true, ManagementAccount: payer,
 		KeyDetails: true, KeyTTL: time.Nanosecond, MaxBackoff: time.Millisecond, LookupEvery: time.Nanosecond, Session: "remediate", Now: now,
 		Credentials: &cloud.Static{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}})
 	must(w, err)
-	return live.Migration{Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, farRegion}, Runtime: machineSettings,
+	return live.Migration{Cloud: client, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, farRegion}, Runtime: machineSettings,
 		By: "doublelock-remediate", Now: now, Sleep: func(context.Context, time.Duration) error { return nil }}.Open()
 }
 
@@ -230,6 +230,7 @@ func TestTheMachineBreaksNobody(t *testing.T) {
 			continue // there is nothing to start
 		}
 		t.Run(strings.TrimSuffix(s.file, ".yaml"), func(t *testing.T) {
+			t.Parallel()
 			if s.Drive.Crash {
 				crashEverywhere(t, s)
 				return
@@ -286,7 +287,7 @@ func (w *testbed) breakAndRescue() {
 	}
 	w.watch()
 	if got := w.read(from); got != "" {
-		w.Errorf("after the watchdog heard of it, reading answers %q", got)
+		w.Errorf("after the watchdog was notified, reading answers %q", got)
 	}
 	*w.now = w.now.Add(25 * time.Hour)
 	_, _, err := w.machine(w.url).Engine.Advance(w.Context(), w.secret)
@@ -327,7 +328,7 @@ func (w *testbed) compareEnd(job migration.Job) {
 // sealed reports whether every labelled version, of the copies' Regions too, opens with its target alone.
 func (w *testbed) sealed(target string) bool {
 	w.Helper()
-	s, err := secrets.New(w.door("plan")).Describe(w.Context(), w.ref())
+	s, err := secrets.New(w.client("plan")).Describe(w.Context(), w.ref())
 	must(w, err)
 	for _, v := range s.Versions {
 		if v.Labelled() && (len(v.Keys) != 1 || v.Keys[0].ARN != target) {

@@ -3,6 +3,7 @@ package scenarios_test
 import (
 	"encoding/json"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,12 +16,18 @@ import (
 // The statement that a plan offers for a reader that would lose access works: once it is added, the next plan says that
 // the reader keeps access, and it does read after the seal.
 func TestTheFixesOfThePlanWork(t *testing.T) {
-	fixed := 0
+	var fixed atomic.Int32
+	t.Cleanup(func() { // when all of them are done
+		if fixed.Load() < 15 {
+			t.Errorf("%d fixes were tried: too few to show anything", fixed.Load())
+		}
+	})
 	for _, s := range scenarios(t) {
 		if s.Expect.Plan != unsafe || (s.Expect.Change != "" && s.Expect.Change != "made") {
 			continue
 		}
 		t.Run(strings.TrimSuffix(s.file, ".yaml"), func(t *testing.T) {
+			t.Parallel()
 			w := newTestbed(t, &s, localaws.Faults{})
 			w.settle()
 			now := w.everybody()
@@ -34,15 +41,12 @@ func TestTheFixesOfThePlanWork(t *testing.T) {
 			judged := w.judged(plan)
 			happened := w.happen(plan, now)
 			for _, name := range mended {
-				fixed++
+				fixed.Add(1)
 				if judged[name].Verdict != migration.Keeps || !happened[name].always() {
 					t.Errorf("%s with the fix: %s, %+v: %s", name, judged[name].Verdict, happened[name], judged[name].Why)
 				}
 			}
 		})
-	}
-	if fixed < 15 {
-		t.Errorf("%d fixes were tried: too few to show anything", fixed)
 	}
 }
 

@@ -38,7 +38,10 @@ func TestThePlanForetellsEveryReader(t *testing.T) {
 			t.Errorf("%s and %s have the same name", s.file, other)
 		}
 		names[s.Sentence] = s.file
-		t.Run(strings.TrimSuffix(s.file, ".yaml"), func(t *testing.T) { playScenario(t, s) })
+		t.Run(strings.TrimSuffix(s.file, ".yaml"), func(t *testing.T) {
+			t.Parallel()
+			playScenario(t, s)
+		})
 	}
 }
 

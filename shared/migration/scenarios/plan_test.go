@@ -28,21 +28,21 @@ func errorCode(err error) string {
 	return err.Error()
 }
 
-// door opens AWS as the hub does.
-func (w *testbed) door(session string) *cloud.Cloud {
+// client opens AWS as the hub does.
+func (w *testbed) client(session string) *cloud.Cloud {
 	w.Helper()
 	c, err := w.aws.Principal(hub, "role/operator/me")
 	must(w, err)
-	door, err := cloud.Open(w.Context(), cloud.Options{Region: region, Endpoint: w.url, HubAccount: hub, AssumeRoles: true, ManagementAccount: payer,
+	client, err := cloud.Open(w.Context(), cloud.Options{Region: region, Endpoint: w.url, HubAccount: hub, AssumeRoles: true, ManagementAccount: payer,
 		KeyDetails: true, MaxBackoff: time.Millisecond, LookupEvery: time.Microsecond, KeyTTL: time.Nanosecond, Session: session, Now: func() time.Time { return *w.now },
 		Credentials: &cloud.Static{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}})
 	must(w, err)
-	return door
+	return client
 }
 
 func (w *testbed) snapshot() inventory.Snapshot {
 	w.Helper()
-	s, err := live.Snapshots(w.door("plan"), []string{region, farRegion}, func() time.Time { return *w.now }).Take(w.Context())
+	s, err := live.Snapshots(w.client("plan"), []string{region, farRegion}, func() time.Time { return *w.now }).Take(w.Context())
 	must(w, err)
 	if len(s.Unread) > 0 {
 		w.Fatalf("%s: unread: %v", w.file, s.Unread)
@@ -55,7 +55,7 @@ func (w *testbed) sightings() []migration.Sighting {
 	w.Helper()
 	var all []migration.Sighting
 	for _, in := range []string{region, farRegion} {
-		found, err := live.Reads(w.door("plan")).All(w.Context(), w.account(w.Secret.Account), in, w.now.AddDate(0, 0, -90))
+		found, err := live.Reads(w.client("plan")).All(w.Context(), w.account(w.Secret.Account), in, w.now.AddDate(0, 0, -90))
 		must(w, err)
 		all = append(all, found...)
 	}
@@ -176,8 +176,8 @@ func (w *testbed) seal(p migration.Plan) {
 		return
 	}
 	for _, r := range p.Items[0].Replicas {
-		must(w, secrets.New(w.door("remediate")).RemoveReplica(w.Context(), w.ref(), r.Region))
-		must(w, secrets.New(w.door("remediate")).AddReplica(w.Context(), w.ref(), r.Region, r.Target))
+		must(w, secrets.New(w.client("remediate")).RemoveReplica(w.Context(), w.ref(), r.Region))
+		must(w, secrets.New(w.client("remediate")).AddReplica(w.Context(), w.ref(), r.Region, r.Target))
 	}
 }
 
@@ -208,7 +208,7 @@ func (w *testbed) retire() {
 // carries reports whether every labelled version opens with a key.
 func (w *testbed) carries(key string) bool {
 	w.Helper()
-	s, err := secrets.New(w.door("plan")).Describe(w.Context(), w.ref())
+	s, err := secrets.New(w.client("plan")).Describe(w.Context(), w.ref())
 	must(w, err)
 	for _, v := range s.Versions {
 		opens := !v.Labelled()

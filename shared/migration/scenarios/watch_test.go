@@ -73,7 +73,7 @@ func watching(m *fleet.Migrations) watchdog.Migrations {
 
 func (w *stage) notices(kind guard.NoticeKind) []string {
 	var out []string
-	for _, n := range w.told {
+	for _, n := range w.onBus {
 		if n["kind"] == string(kind) {
 			detail, _ := n["detail"].(string)
 			out = append(out, detail)
@@ -100,10 +100,10 @@ func TestADeniedReadBeforeTheSealGoesBackExactly(t *testing.T) {
 	}
 	lost := w.notices(guard.NoticeReaderLost)
 	if len(lost) != 1 || !strings.Contains(lost[0], "role/app") || !strings.Contains(lost[0], "kms:Decrypt") {
-		t.Errorf("the owner was told %q", lost)
+		t.Errorf("the owner reads %q", lost)
 	}
 	if back := w.notices(guard.NoticeRolledBack); len(back) != 1 {
-		t.Errorf("told %d times that it is back: %q", len(back), back)
+		t.Errorf("notified %d times that it is back: %q", len(back), back)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestADeniedReadAfterANewVersionIsRestoredForAWhile(t *testing.T) {
 	}
 	lost := w.notices(guard.NoticeReaderLost)
 	if len(lost) != 1 || !strings.Contains(lost[0], "role/app") || !strings.Contains(lost[0], "identity policy") || !strings.Contains(lost[0], `"kms:Decrypt"`) {
-		t.Errorf("the owner was told %q", lost)
+		t.Errorf("the owner reads %q", lost)
 	}
 	w.advance(25 * time.Hour)
 	w.visit(migration.Sealing)
@@ -165,7 +165,7 @@ func TestWithoutGrantsTheOwnerIsPaged(t *testing.T) {
 	w.read("app")
 	w.watch()
 	if lost := w.notices(guard.NoticeReaderLost); len(lost) != 1 || !strings.Contains(lost[0], "Nothing was changed") {
-		t.Errorf("the owner was told %q", lost)
+		t.Errorf("the owner reads %q", lost)
 	}
 	j := w.visitResting(migration.Sealing)
 	if len(j.Denials) != 1 || j.Denials[0].Answer != migration.AnswerPage || w.describe().KeyID == w.first.KeyID {
@@ -187,7 +187,7 @@ func TestARefusedReadOfASecretPendingDeletionIsNobodysLoss(t *testing.T) {
 	}
 	w.watch()
 	if lost := w.notices(guard.NoticeReaderLost); len(lost) != 0 {
-		t.Errorf("the owner was told %q", lost)
+		t.Errorf("the owner reads %q", lost)
 	}
 	if j := w.visitResting(migration.Observing); len(j.Denials) != 0 {
 		t.Errorf("denials %+v", j.Denials)

@@ -39,7 +39,7 @@ type stage struct {
 	clients map[string]*secretsmanager.Client
 	first   guard.Secret
 	denied  []trail.Change   // reads that CloudTrail recorded as denied
-	told    []map[string]any // what the hub put on its bus
+	onBus   []map[string]any // what the hub put on its bus
 }
 
 // far is the Region of copies.
@@ -207,10 +207,10 @@ func (w *stage) migrations(change func(*cloud.Options)) *fleet.Migrations {
 	if change != nil {
 		change(&o)
 	}
-	door, err := cloud.Open(w.Context(), o)
+	client, err := cloud.Open(w.Context(), o)
 	must(w, err)
 	return live.Migration{
-		Cloud: door, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, far}, Runtime: w.settings(),
+		Cloud: client, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, far}, Runtime: w.settings(),
 		By: "doublelock-migrate", Now: func() time.Time { return w.now }, Sleep: func(context.Context, time.Duration) error { return nil },
 	}.Open()
 }
@@ -233,7 +233,7 @@ func (w *stage) record(r localaws.Record) {
 
 func (w *stage) put(_ string, event map[string]any) {
 	if detail, ok := event["detail"].(map[string]any); ok {
-		w.told = append(w.told, detail)
+		w.onBus = append(w.onBus, detail)
 	}
 }
 
@@ -244,8 +244,8 @@ func (w *stage) owner() *cloud.Cloud {
 	w.Helper()
 	c, err := w.aws.Principal(shop, "role/Owner/alice")
 	must(w, err)
-	door, err := cloud.Open(w.Context(), cloud.Options{Region: region, Endpoint: w.url, MaxBackoff: time.Millisecond, Now: func() time.Time { return w.now },
+	client, err := cloud.Open(w.Context(), cloud.Options{Region: region, Endpoint: w.url, MaxBackoff: time.Millisecond, Now: func() time.Time { return w.now },
 		Credentials: &cloud.Static{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}})
 	must(w, err)
-	return door
+	return client
 }

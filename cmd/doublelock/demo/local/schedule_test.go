@@ -1,7 +1,6 @@
 package local_test
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -13,37 +12,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/settings"
-	"github.com/doublelock/doublelock/testdata/templates"
 )
-
-// schedule does what EventBridge Scheduler does with a schedule of the deployed template: it puts its input into the
-// queue.
-func schedule(t *testing.T, w *local.Organization, task, worker string) {
-	t.Helper()
-	var template struct {
-		Resources map[string]struct {
-			Type       string
-			Properties struct {
-				Name   string
-				Target struct{ Input string }
-			}
-		}
-	}
-	if err := json.Unmarshal(templates.Hub, &template); err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range template.Resources {
-		if r.Type == "AWS::Scheduler::Schedule" && r.Properties.Name == settings.SessionPrefix+task {
-			queue := "https://sqs." + local.Virginia + ".amazonaws.com/" + local.Hub + "/" + settings.SessionPrefix + worker
-			localtest.Call(t, w, local.Hub, local.Virginia, "sqs", "SendMessage", map[string]any{"QueueUrl": queue, "MessageBody": r.Properties.Target.Input})
-			if err := w.Settle(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			return
-		}
-	}
-	t.Fatalf("no schedule for %s", task)
-}
 
 // recorded finds the record of a resource whose ARN contains a text.
 func recorded(t *testing.T, w *local.Organization, part string) (found guard.Record) {
@@ -91,13 +60,13 @@ func TestWhatNoEventReportsIsFoundByTheClock(t *testing.T) {
 		t.Fatalf("it was reported: %+v", rec)
 	}
 
-	schedule(t, w, settings.TaskSweep, "sweep")
+	localtest.Schedule(t, w, settings.TaskSweep, "sweep")
 	rec := recorded(t, w, "not/reported")
 	if rec.State != guard.StateDefault || len(rec.Open()) == 0 {
 		t.Errorf("after the sweep: %+v", rec)
 	}
 
-	schedule(t, w, settings.TaskHeartbeat, "watchdog")
+	localtest.Schedule(t, w, settings.TaskHeartbeat, "watchdog")
 	silent := recorded(t, w, "arn:aws:events:"+local.Ireland+":"+local.Search)
 	open := silent.Open()
 	if len(open) != 1 || open[0].Control != guard.OrgCoverage || !strings.Contains(open[0].Describe(), "doublelock-labels: state is DISABLED") {
@@ -110,7 +79,7 @@ func TestWhatNoEventReportsIsFoundByTheClock(t *testing.T) {
 	for _, rule := range rules {
 		localtest.Call(t, w, local.Search, local.Ireland, "events", "EnableRule", map[string]any{"Name": rule})
 	}
-	schedule(t, w, settings.TaskHeartbeat, "watchdog")
+	localtest.Schedule(t, w, settings.TaskHeartbeat, "watchdog")
 	if open := recorded(t, w, "arn:aws:events:"+local.Ireland+":"+local.Search).Open(); len(open) > 0 {
 		t.Errorf("after the rule was enabled: %+v", open)
 	}
@@ -121,8 +90,8 @@ func TestTheDigestReachesOwners(t *testing.T) {
 	createSecret(t, w, local.Search, local.Virginia, "left/open")
 	w.Clock.Advance(24 * time.Hour)
 	before := len(w.AWS.Mailbox())
-	schedule(t, w, settings.TaskDigest, "sweep")
-	schedule(t, w, settings.TaskDigest, "sweep")
+	localtest.Schedule(t, w, settings.TaskDigest, "sweep")
+	localtest.Schedule(t, w, settings.TaskDigest, "sweep")
 	news := slices.DeleteFunc(w.AWS.Mailbox()[before:], func(m localaws.Mail) bool { return m.Protocol != "email" })
 	if len(news) != 1 || !strings.Contains(news[0].Subject, "1 resource still needs you") {
 		t.Errorf("messages: %+v", news)

@@ -3,12 +3,14 @@ package localtest
 
 import (
 	"context"
+	"encoding/json"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/testdata/templates"
 )
 
 // New is the organization of the demo at rest. It ends with the test.
@@ -75,6 +77,35 @@ func Call(t testing.TB, w *local.Organization, account, region, service, operati
 		t.Fatalf("%s: %v", operation, err)
 	}
 	return out
+}
+
+// Schedule does what EventBridge Scheduler does with a schedule of the deployed template: it puts its input into the
+// queue.
+func Schedule(t testing.TB, w *local.Organization, task, worker string) {
+	t.Helper()
+	var template struct {
+		Resources map[string]struct {
+			Type       string
+			Properties struct {
+				Name   string
+				Target struct{ Input string }
+			}
+		}
+	}
+	if err := json.Unmarshal(templates.Hub, &template); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range template.Resources {
+		if r.Type == "AWS::Scheduler::Schedule" && r.Properties.Name == settings.SessionPrefix+task {
+			queue := "https://sqs." + local.Virginia + ".amazonaws.com/" + local.Hub + "/" + settings.SessionPrefix + worker
+			Call(t, w, local.Hub, local.Virginia, "sqs", "SendMessage", map[string]any{"QueueUrl": queue, "MessageBody": r.Properties.Target.Input})
+			if err := w.Settle(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatalf("no schedule for %s", task)
 }
 
 // Run lets what happens in the organization go on while a test reads.

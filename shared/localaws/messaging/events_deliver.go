@@ -23,13 +23,13 @@ type busEvent struct {
 
 // putEvent puts an event on a bus of a location. The state lock must be held.
 func putEvent(a *core.AWS, p core.Location, bus string, event map[string]any) {
-	flightOf(a).stats.Events++
+	transitOf(a).stats.Events++
 	if !hasRules(a, p, bus) {
 		return
 	}
 	text, err := json.Marshal(event)
 	if err != nil {
-		flightOf(a).stats.Undeliverable++
+		transitOf(a).stats.Undeliverable++
 		return
 	}
 	var decoded map[string]any // a copy in the types that patterns know, which nobody changes any more
@@ -40,7 +40,7 @@ func putEvent(a *core.AWS, p core.Location, bus string, event map[string]any) {
 
 // putOn is putEvent for an event that is decoded JSON already.
 func putOn(a *core.AWS, e busEvent) {
-	flightOf(a).stats.Events++
+	transitOf(a).stats.Events++
 	if a.Options.OnPut != nil {
 		a.Options.OnPut(e.bus, e.event)
 	}
@@ -66,12 +66,12 @@ func listens(a *core.AWS, p core.Location, readOnly bool) bool {
 	return false
 }
 
-// takes tells whether the rule's state lets it see an event.
+// takes reports whether the rule's state lets it see an event.
 func (r *rule) takes(readOnly bool) bool {
 	return r.state == ruleEnabledAll || r.state == ruleEnabled && !readOnly
 }
 
-// readOnlyManagement tells CloudTrail's records of reading management calls, which ordinary rules do not see.
+// readOnlyManagement reports whether an event is CloudTrail's record of a reading management call, which ordinary rules do not see.
 func readOnlyManagement(event map[string]any) bool {
 	kind, _ := event["detail-type"].(string)
 	if !strings.HasSuffix(kind, "via CloudTrail") {
@@ -99,9 +99,9 @@ func arrive(a *core.AWS, e busEvent) {
 			if p, _, isBus := busOfARN(a, t.Arn); isBus && e.foreign && p.Account != e.Account {
 				continue // one hop only
 			}
-			flightOf(a).stats.Matched++
+			transitOf(a).stats.Matched++
 			d := eventDelivery{aws: a, busEvent: e, rule: r, target: t, ruleARN: ruleARN(e.Location, e.bus, name)}
-			ship(a, d.hand)
+			deliver(a, d.hand)
 		}
 	}
 }
@@ -142,7 +142,7 @@ func (d eventDelivery) hand() work {
 		d.fail(codeOf(err), err)
 		return nil
 	}
-	flightOf(d.aws).stats.Delivered++
+	transitOf(d.aws).stats.Delivered++
 	return nil
 }
 
@@ -175,7 +175,7 @@ func sendAs(a *core.AWS, principal, source string, q *queue, in sendInput) error
 	return err
 }
 
-// permit tells whether a resource's own policy lets an AWS service act on it for a rule, topic or the like. The state
+// permit reports whether a resource's own policy lets an AWS service act on it for a rule, topic or the like. The state
 // lock must be held.
 func permit(a *core.AWS, principal, source string, on core.Access) error {
 	context := map[string][]string{"aws:SourceArn": {source}, "aws:SourceAccount": {arn.Of(source).Account}, "aws:SecureTransport": {"true"}}
@@ -239,7 +239,7 @@ func (d eventDelivery) toBus() error {
 
 // fail keeps an event that could not be handed over in the target's dead-letter queue, if it has one.
 func (d eventDelivery) fail(code string, err error) {
-	stats := &flightOf(d.aws).stats
+	stats := &transitOf(d.aws).stats
 	q, ok := queueByARN(d.aws, d.target.DeadLetterConfig.Arn)
 	if !ok {
 		stats.Undeliverable++

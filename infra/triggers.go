@@ -8,14 +8,14 @@ import (
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
-// wakes are the rules on the hub's bus that fill a worker's queue. A worker that only a schedule or a runbook wakes
-// has none.
-func wakes(w worker, rules []trail.Rule, n names) []trail.Rule {
+// triggers are the rules on the hub's bus that fill a worker's queue. A worker that only a
+// schedule starts has none.
+func triggers(w worker, rules []trail.Rule, n names) []trail.Rule {
 	switch w.Name {
 	case "detect":
 		return pick(rules, func(r trail.Rule) bool { return r.Forwarded })
 	case "alert":
-		return []trail.Rule{{Name: w.id(), Description: "Notices, to be told", Pattern: notices(n)}}
+		return []trail.Rule{{Name: w.id(), Description: "Notices, to be sent", Pattern: notices(n)}}
 	case "remediate":
 		pattern := notices(n)
 		pattern["detail"] = map[string]any{"decision": map[string]any{"rekey": []bool{true}}}

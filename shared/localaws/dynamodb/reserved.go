@@ -2,9 +2,9 @@ package dynamodb
 
 import "strings"
 
-// dynamoReserved are the attribute names that an expression must not write bare (DynamoDB Developer Guide, "Reserved
+// reservedList are the attribute names that an expression must not write bare (DynamoDB Developer Guide, "Reserved
 // words in DynamoDB").
-const dynamoReserved = `
+const reservedList = `
 ABORT ABSOLUTE ACTION ADD AFTER AGENT AGGREGATE ALL ALLOCATE ALTER ANALYZE AND ANY ARCHIVE ARE ARRAY AS ASC ASCII
 ASENSITIVE ASSERTION ASYMMETRIC AT ATOMIC ATTACH ATTRIBUTE AUTH AUTHORIZATION AUTHORIZE AUTO AVG BACK BACKUP BASE
 BATCH BEFORE BEGIN BETWEEN BIGINT BINARY BIT BLOB BLOCK BOOLEAN BOTH BREADTH BUCKET BULK BY BYTE CALL CALLED CALLING
@@ -44,8 +44,8 @@ VALUES VARCHAR VARIABLE VARIANCE VARINT VARYING VIEW VIEWS VIRTUAL VOID WAIT WHE
 WITHIN WITHOUT WORK WRAPPED WRITE YEAR ZONE
 `
 
-// reservedWords is a table: dynamoReserved by word.
-var reservedWords = wordSet(dynamoReserved)
+// reservedWords is reservedList by word.
+var reservedWords = wordSet(reservedList)
 
 func wordSet(text string) map[string]bool {
 	set := map[string]bool{}

@@ -8,75 +8,76 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// rounds bounds how often a look starts over because somebody else wrote first.
+// rounds bounds how often an inspection starts over because somebody else wrote first.
 const rounds = 8
 
-// look is one look at one secret, and what it has learnt so far.
-type look struct {
+// inspection is one inspection of one secret, and what it has learnt so far.
+type inspection struct {
 	ref   guard.SecretRef
 	cause guard.Cause
 	fresh bool // the keys' metadata was just read, not remembered
 }
 
-// Look describes a secret and records, publishes and tags what follows. It is safe to repeat and to run twice at once.
+// Inspect describes a secret and records, publishes and tags what follows. It is safe to repeat and to run twice at once.
 //
-// The record is loaded before the secret is described, and saved only if nobody wrote in between: so of two looks, the
-// one that described later always has the last word, and a slow look never puts back what a later one has found.
-func (h *Handler) Look(ctx context.Context, ref guard.SecretRef, cause guard.Cause) (Outcome, error) {
-	l := look{ref: ref, cause: cause}
+// The record is loaded before the secret is described, and saved only if nobody wrote in between: so of two inspections,
+// the one that described later always has the last word, and a slow one never puts back what a later one has found.
+func (h *Handler) Inspect(ctx context.Context, ref guard.SecretRef, cause guard.Cause) (Outcome, error) {
+	i := inspection{ref: ref, cause: cause}
 	for range rounds {
-		outcome, err := h.lookOnce(ctx, &l)
+		outcome, err := h.inspectOnce(ctx, &i)
 		if errors.Is(err, errAgain) || errors.Is(err, guard.ErrConflict) {
 			continue
 		}
 		return outcome, err
 	}
-	return Outcome{}, fmt.Errorf("look at secret %s: %w %d times", ref.ID, guard.ErrConflict, rounds)
+	return Outcome{}, fmt.Errorf("inspect secret %s: %w %d times", ref.ID, guard.ErrConflict, rounds)
 }
 
-// errAgain starts a look over with what it has learnt.
-var errAgain = errors.New("look again")
+// errAgain starts an inspection over with what it has learnt.
+var errAgain = errors.New("inspect again")
 
-func (h *Handler) lookOnce(ctx context.Context, l *look) (Outcome, error) {
-	rec, err := h.Records.Load(ctx, l.ref.ID)
+func (h *Handler) inspectOnce(ctx context.Context, i *inspection) (Outcome, error) {
+	rec, err := h.Records.Load(ctx, i.ref.ID)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("look at secret: %w", err)
+		return Outcome{}, fmt.Errorf("inspect secret: %w", err)
 	}
-	secret, err := h.Secrets.Describe(ctx, l.ref)
+	secret, err := h.Secrets.Describe(ctx, i.ref)
 	switch {
 	case errors.Is(err, guard.ErrGone):
-		return h.gone(ctx, rec, l)
+		return h.gone(ctx, rec, i)
 	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs):
-		return h.unseen(ctx, rec, l, err)
+		return h.unseen(ctx, rec, i, err)
 	case err != nil:
-		return Outcome{}, fmt.Errorf("look at secret: %w", err)
+		return Outcome{}, fmt.Errorf("inspect secret: %w", err)
 	case secret.IsReplica():
-		l.ref = primary(secret)
+		i.ref = primary(secret)
 		return Outcome{}, errAgain
-	case secret.ARN != l.ref.ID:
-		l.ref = guard.SecretRef{Account: secret.Account, Region: secret.Region, ID: secret.ARN}
+	case secret.ARN != i.ref.ID:
+		i.ref = guard.SecretRef{Account: secret.Account, Region: secret.Region, ID: secret.ARN}
 		return Outcome{}, errAgain // the record loaded is not that of the canonical ARN
 	}
-	if err := h.sighted(ctx, secret, l.cause); err != nil {
+	if err := h.sighted(ctx, secret, i.cause); err != nil {
 		return Outcome{}, err
 	}
-	return h.record(ctx, rec, secret, l)
+	return h.record(ctx, rec, secret, i)
 }
 
 // record moves the record to what was found and does what follows from it.
-func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Secret, l *look) (Outcome, error) {
+func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Secret, i *inspection) (Outcome, error) {
 	mode, err := h.Modes.Mode(ctx, secret.Account, secret.Tags)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("look at secret: %w", err)
+		return Outcome{}, fmt.Errorf("inspect secret: %w", err)
 	}
 	now := h.Now()
-	next := guard.Reconcile(rec, secret, guard.Evaluate(secret, h.Standard, now), h.Waivers, mode, now, l.cause)
-	next = guard.ReconcileRead(next, secret, now, l.cause)
-	if !l.fresh && keyVerdict(rec) != keyVerdict(next) {
-		l.fresh = true
+	next := guard.Reconcile(rec, secret, guard.Evaluate(secret, h.Standard, now), h.Waivers, mode, now, i.cause)
+	next = guard.ReconcileRead(next, secret, now, i.cause)
+	if !i.fresh && keyVerdict(rec) != keyVerdict(next) {
+		i.fresh = true
 		h.Keys.Invalidate(keyNames(rec, secret)...)
 		return Outcome{}, errAgain
 	}
@@ -108,7 +109,7 @@ func about(rec guard.Record, action string) Outcome {
 }
 
 // commit saves a record if it differs, publishes its outbox and empties it. A crash anywhere in between is healed by
-// the next look: what was saved and not published is still in the outbox, and what was published twice has one ID.
+// the next inspection: what was saved and not published is still in the outbox, and what was published twice has one ID.
 func (h *Handler) commit(ctx context.Context, before, next guard.Record) (changed bool, err error) {
 	if !same(before, next) {
 		if err := h.Records.Save(ctx, next); err != nil {
@@ -121,7 +122,7 @@ func (h *Handler) commit(ctx context.Context, before, next guard.Record) (change
 		return changed, nil
 	}
 	if err := h.Bus.Publish(ctx, next.Outbox); err != nil {
-		return changed, fmt.Errorf("tell: %w", err)
+		return changed, fmt.Errorf("publish notices: %w", err)
 	}
 	return true, h.clear(ctx, next)
 }
@@ -178,11 +179,11 @@ func normal(r guard.Record) guard.Record {
 }
 
 // gone resolves what is recorded of a secret that is no more. One that was never recorded leaves nothing to resolve.
-func (h *Handler) gone(ctx context.Context, rec guard.Record, l *look) (Outcome, error) {
+func (h *Handler) gone(ctx context.Context, rec guard.Record, i *inspection) (Outcome, error) {
 	if rec.Revision == 0 {
-		return Outcome{Action: "gone", Reason: "deleted before we looked, never recorded"}, nil
+		return Outcome{Action: "gone", Reason: "deleted before it was inspected, never recorded"}, nil
 	}
-	if _, err := h.commit(ctx, rec, guard.ReconcileGone(rec, h.Now(), l.cause)); err != nil {
+	if _, err := h.commit(ctx, rec, guard.ReconcileGone(rec, h.Now(), i.cause)); err != nil {
 		return Outcome{}, err
 	}
 	return Outcome{Action: "gone", Reason: "the secret was deleted"}, nil
@@ -190,7 +191,7 @@ func (h *Handler) gone(ctx context.Context, rec guard.Record, l *look) (Outcome,
 
 // primary is where the primary of a replica is: the same ARN in another Region (user guide, "Replicate secrets").
 func primary(replica guard.Secret) guard.SecretRef {
-	id := strings.Replace(replica.ARN, ":"+replica.Region+":", ":"+replica.PrimaryRegion+":", 1)
+	id := arn.Of(replica.ARN).In(replica.PrimaryRegion).String()
 	return guard.SecretRef{Account: replica.Account, Region: replica.PrimaryRegion, ID: id}
 }
 

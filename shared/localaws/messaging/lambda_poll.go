@@ -23,7 +23,7 @@ func mappings(a *core.AWS) []mapping {
 	for at := range a.EveryLocation() {
 		for _, s := range functionsAt(a, at).sources {
 			q, ok := queueByARN(a, s.EventSourceArn)
-			if f, _, exists := FunctionByARN(a, s.FunctionArn); ok && exists && s.State == "Enabled" {
+			if f, _, exists := functionByARN(a, s.FunctionArn); ok && exists && s.State == "Enabled" {
 				all = append(all, mapping{s, q, f})
 			}
 		}

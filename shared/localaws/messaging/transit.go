@@ -8,16 +8,16 @@ import (
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
-// flight is everything on its way between services: events to buses, matched events to targets, notifications to
+// transit is everything on its way between services: events to buses, matched events to targets, notifications to
 // subscribers, invocations to functions. Nothing moves but when Settle or Run says so.
-type flight struct {
+type transit struct {
 	pump      sync.Mutex // one Settle at a time
-	waiting   []parcel   // those before first were handed over
+	waiting   []delivery // those before first were handed over
 	first     int
-	held      []parcel // kept back to be reordered
-	holding   int      // how many more deliveries to keep back
-	duplicate int      // how many more deliveries to make twice
-	order     uint64   // of mappings
+	held      []delivery // kept back to be reordered
+	holding   int        // how many more deliveries to keep back
+	duplicate int        // how many more deliveries to make twice
+	order     uint64     // of mappings
 	stats     Stats
 	mail      []Mail
 	functions map[string]Function // by ARN
@@ -25,14 +25,14 @@ type flight struct {
 	arrivals  chan struct{} // closed and replaced when something new is on its way
 }
 
-// parcel is one thing on its way. It is handed over with the state lock held; the work it returns runs without.
-type parcel func() work
+// delivery is one thing on its way. It is handed over with the state lock held; the work it returns runs without.
+type delivery func() work
 
 // work is what has to run without the state lock, because it calls back.
 type work func(context.Context)
 
-func newFlight() *flight {
-	return &flight{functions: map[string]Function{}, arrivals: make(chan struct{})}
+func newTransit() *transit {
+	return &transit{functions: map[string]Function{}, arrivals: make(chan struct{})}
 }
 
 // Bus is where AWS services put their events: the default bus of a location.
@@ -43,97 +43,98 @@ func Bus() core.EventBus {
 	}
 }
 
-func flightOf(a *core.AWS) *flight { return core.Global(a, newFlight) }
+func transitOf(a *core.AWS) *transit { return core.Global(a, newTransit) }
 
 // next is a growing number, for things that are ordered by when they were made.
-func (f *flight) next() uint64 { f.order++; return f.order }
+func (t *transit) next() uint64 { t.order++; return t.order }
 
-// enqueue puts a parcel on its way. The state lock must be held.
-func enqueue(a *core.AWS, p parcel) {
-	flightOf(a).waiting = append(flightOf(a).waiting, p)
-	flightOf(a).wake()
+// enqueue puts a delivery on its way. The state lock must be held.
+func enqueue(a *core.AWS, p delivery) {
+	t := transitOf(a)
+	t.waiting = append(t.waiting, p)
+	t.wake()
 }
 
-// ship puts a delivery to a target on its way, twice or out of order when that is asked for: this is where AWS's
+// deliver puts a delivery to a target on its way, twice or out of order when that is asked for: this is where AWS's
 // at-least-once, unordered delivery shows. The state lock must be held.
-func ship(a *core.AWS, p parcel) {
-	f := flightOf(a)
+func deliver(a *core.AWS, p delivery) {
+	t := transitOf(a)
 	times := 1
-	if f.duplicate > 0 || a.Chance(a.Options.Faults.Duplicate) {
-		f.duplicate = max(0, f.duplicate-1)
-		f.stats.Duplicated++
+	if t.duplicate > 0 || a.Chance(a.Options.Faults.Duplicate) {
+		t.duplicate = max(0, t.duplicate-1)
+		t.stats.Duplicated++
 		times = 2
 	}
-	if f.holding == 0 {
+	if t.holding == 0 {
 		for range times {
 			enqueue(a, p)
 		}
 		return
 	}
-	f.holding--
+	t.holding--
 	for range times {
-		f.held = append(f.held, p)
+		t.held = append(t.held, p)
 	}
-	if f.holding == 0 {
+	if t.holding == 0 {
 		release(a)
 	}
 }
 
 // release lets go, last first, what was kept back. The state lock must be held.
 func release(a *core.AWS) {
-	f := flightOf(a)
-	for i := len(f.held) - 1; i >= 0; i-- {
-		enqueue(a, f.held[i])
+	t := transitOf(a)
+	for i := len(t.held) - 1; i >= 0; i-- {
+		enqueue(a, t.held[i])
 	}
-	f.stats.Reordered += len(f.held)
-	if len(f.held) > 0 {
-		f.held, f.holding = nil, 0
+	t.stats.Reordered += len(t.held)
+	if len(t.held) > 0 {
+		t.held, t.holding = nil, 0
 	}
 }
 
-// take is the next parcel to hand over, by choice among the first few when reordering is asked for. The state lock
+// take is the next delivery to hand over, by choice among the first few when reordering is asked for. The state lock
 // must be held.
-func take(a *core.AWS) (parcel, bool) {
-	f := flightOf(a)
-	if f.first == len(f.waiting) {
-		f.waiting, f.first = f.waiting[:0], 0
+func take(a *core.AWS) (delivery, bool) {
+	t := transitOf(a)
+	if t.first == len(t.waiting) {
+		t.waiting, t.first = t.waiting[:0], 0
 		release(a)
 	}
-	left := f.waiting[f.first:]
+	left := t.waiting[t.first:]
 	if len(left) == 0 {
 		return nil, false
 	}
 	i := 0
 	if window := min(a.Options.Faults.Reorder, len(left)); window > 1 {
 		if i = a.Random.IntN(window); i > 0 {
-			f.stats.Reordered++
+			t.stats.Reordered++
 		}
 	}
 	p := left[i]
 	copy(left[1:i+1], left[:i]) // those it overtook
 	left[0] = nil
-	f.first++
+	t.first++
 	return p, true
 }
 
-// wake tells waiters that something is on its way. The state lock must be held.
-func (f *flight) wake() {
-	close(f.arrivals)
-	f.arrivals = make(chan struct{})
+// wake lets waiters know that something is on its way. The state lock must be held.
+func (t *transit) wake() {
+	close(t.arrivals)
+	t.arrivals = make(chan struct{})
 }
 
 // arrival is closed when the next thing is on its way.
 func arrival(a *core.AWS) <-chan struct{} {
 	a.Lock()
 	defer a.Unlock()
-	return flightOf(a).arrivals
+	return transitOf(a).arrivals
 }
 
 // DuplicateNext makes the next n deliveries to targets happen twice.
 func DuplicateNext(a *core.AWS, n int) {
 	a.Lock()
 	defer a.Unlock()
-	flightOf(a).duplicate = n
+	transitOf(a).duplicate = n
 }
 
 // ReorderNext keeps the next n deliveries to targets back and lets them go in the opposite order: when n are there,
@@ -141,15 +142,16 @@ func DuplicateNext(a *core.AWS, n int) {
 func ReorderNext(a *core.AWS, n int) {
 	a.Lock()
 	defer a.Unlock()
-	flightOf(a).holding = n
+	transitOf(a).holding = n
 }
 
 // Settle carries everything to its end: events through rules to targets, queues to functions, and what those cause,
 // until nothing is on its way and no queue with a function has a visible message. Messages that a function failed
 // stay hidden until their visibility timeout ends on Options.Now; see NextRetry. It must not be called by a function.
 func Settle(ctx context.Context, a *core.AWS) error {
-	flightOf(a).pump.Lock()
-	defer flightOf(a).pump.Unlock()
+	t := transitOf(a)
+	t.pump.Lock()
+	defer t.pump.Unlock()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -164,7 +166,7 @@ func Settle(ctx context.Context, a *core.AWS) error {
 	}
 }
 
-// step hands over one parcel, or one batch of one queue when there is none.
+// step hands over one delivery, or one batch of one queue when there is none.
 func step(a *core.AWS) (do work, more bool) {
 	a.Lock()
 	defer a.Unlock()
@@ -215,8 +217,9 @@ type Stats struct {
 func StatsOf(a *core.AWS) Stats {
 	a.Lock()
 	defer a.Unlock()
-	s := flightOf(a).stats
-	s.InFlight = len(flightOf(a).waiting) - flightOf(a).first + len(flightOf(a).held)
+	t := transitOf(a)
+	s := t.stats
+	s.InFlight = len(t.waiting) - t.first + len(t.held)
 	for _, m := range mappings(a) {
 		s.InFlight += m.queue.messages.size()
 	}

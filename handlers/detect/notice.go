@@ -8,14 +8,14 @@ import (
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
-// tell publishes what happened where nothing changed that could be looked at: a denied attempt, a denied read, or a
-// hand on what the guard stands on.
-func (h *Handler) tell(ctx context.Context, c trail.Change) (Outcome, error) {
-	if c.Actor.Own() && c.Kind != trail.Tamper { // none of our roles may touch what we stand on
+// publish passes on what happened where nothing changed that could be inspected: a denied attempt, a denied read, or a
+// change of what the guard depends on.
+func (h *Handler) publish(ctx context.Context, c trail.Change) (Outcome, error) {
+	if c.Actor.Own() && c.Kind != trail.Tamper { // none of our roles may touch what we depend on
 		return Outcome{Action: "ignored", Reason: "our own call"}, nil
 	}
 	if err := h.Bus.Publish(ctx, []guard.Notice{noticeOf(c)}); err != nil {
-		return Outcome{}, fmt.Errorf("tell of %s: %w", c.Kind, err)
+		return Outcome{}, fmt.Errorf("publish %s: %w", c.Kind, err)
 	}
 	return Outcome{Action: string(c.Kind), Reason: c.Reason}, nil
 }
@@ -36,9 +36,9 @@ func noticeOf(c trail.Change) guard.Notice {
 	case trail.Tamper:
 		n.Kind = guard.NoticeTampered
 		n.Detail = c.EventName + " on " + c.Resource()
-		n.Decision = guard.Decision{Reason: "what the guard stands on was touched"}
+		n.Decision = guard.Decision{Reason: "what the guard depends on was changed"}
 	default:
-		n.Kind, n.Decision.Reason = guard.NoticeDenied, "AWS stopped it and told the caller: counted only"
+		n.Kind, n.Decision.Reason = guard.NoticeDenied, "AWS stopped it and answered the caller: counted only"
 	}
 	n.ID = string(n.Kind) + "|" + c.EventID
 	return n

@@ -6,7 +6,7 @@ import (
 	"github.com/doublelock/doublelock/shared/localaws/kms"
 )
 
-// sealedUnder tells what a queue or topic under a KMS key asks of those who use it: rights on the key, through the
+// sealedUnder is what a queue or topic under a KMS key asks of those who use it: rights on the key, through the
 // service. These calls are neither counted nor recorded; AWS caches their data keys for minutes.
 type sealedUnder struct {
 	core.Location

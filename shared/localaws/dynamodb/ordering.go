@@ -12,8 +12,8 @@ type stored struct {
 	item item
 }
 
-// shelf keeps the items of a table or index in order: by partition, within it by sort key, then by primary key.
-type shelf struct {
+// ordering keeps the items of a table or index in order: by partition, within it by sort key, then by primary key.
+type ordering struct {
 	hash, sort string // attribute names; sort may be ""
 	by         map[string][]*stored
 	order      []partition // sorted unless stale
@@ -26,7 +26,7 @@ type partition struct {
 	key  string
 }
 
-func newShelf(hash string) *shelf { return &shelf{hash: hash, by: map[string][]*stored{}} }
+func newOrdering(hash string) *ordering { return &ordering{hash: hash, by: map[string][]*stored{}} }
 
 func encodeKey(v value) string { return v.kind + ":" + v.text }
 
@@ -46,14 +46,14 @@ func (p partition) compare(other partition) int {
 	return strings.Compare(p.key, other.key)
 }
 
-// holds tells whether an item has the key attributes of the shelf.
-func (s *shelf) holds(i item) bool {
+// holds reports whether an item has the key attributes of the ordering.
+func (s *ordering) holds(i item) bool {
 	_, hash := i[s.hash]
 	_, sort := i[s.sort]
 	return hash && (sort || s.sort == "")
 }
 
-func (s *shelf) compare(x, y *stored) int {
+func (s *ordering) compare(x, y *stored) int {
 	if s.sort != "" {
 		if order, _ := x.item[s.sort].compare(y.item[s.sort]); order != 0 {
 			return order
@@ -62,7 +62,7 @@ func (s *shelf) compare(x, y *stored) int {
 	return strings.Compare(x.key, y.key)
 }
 
-func (s *shelf) insert(it *stored) {
+func (s *ordering) insert(it *stored) {
 	key := encodeKey(it.item[s.hash])
 	list, ok := s.by[key]
 	if !ok {
@@ -73,7 +73,7 @@ func (s *shelf) insert(it *stored) {
 }
 
 // remove leaves an empty partition in the order; it stays in the order, and scans pass it by.
-func (s *shelf) remove(it *stored) {
+func (s *ordering) remove(it *stored) {
 	key := encodeKey(it.item[s.hash])
 	list := s.by[key]
 	if at, ok := slices.BinarySearchFunc(list, it, s.compare); ok {
@@ -81,7 +81,7 @@ func (s *shelf) remove(it *stored) {
 	}
 }
 
-func (s *shelf) count() int {
+func (s *ordering) count() int {
 	n := 0
 	for _, list := range s.by {
 		n += len(list)
@@ -90,7 +90,7 @@ func (s *shelf) count() int {
 }
 
 // partitions are all partition keys in scanning order.
-func (s *shelf) partitions() []partition {
+func (s *ordering) partitions() []partition {
 	if s.stale {
 		slices.SortFunc(s.order, partition.compare)
 		s.stale = false
@@ -99,7 +99,7 @@ func (s *shelf) partitions() []partition {
 }
 
 // after yields the items of a partition that come after a start (nil: all), forward or backward.
-func (s *shelf) after(list []*stored, start *stored, forward bool) func(func(*stored) bool) {
+func (s *ordering) after(list []*stored, start *stored, forward bool) func(func(*stored) bool) {
 	return func(yield func(*stored) bool) {
 		from, step := 0, 1
 		if !forward {
@@ -125,7 +125,7 @@ func (s *shelf) after(list []*stored, start *stored, forward bool) func(func(*st
 }
 
 // scan yields all items after a start, or those of one segment of several.
-func (s *shelf) scan(start *stored, segment, segments int) func(func(*stored) bool) {
+func (s *ordering) scan(start *stored, segment, segments int) func(func(*stored) bool) {
 	return func(yield func(*stored) bool) {
 		all := s.partitions()
 		from := 0

@@ -1,0 +1,56 @@
+package live_test
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// Every setting of doublelock.yaml under migration and limits changes a rule: one that changes none is read by nobody.
+func TestEverySettingOfMigrationsChangesARule(t *testing.T) {
+	usual := fmt.Sprintf("%+v", live.Rules(settings.Runtime{}))
+	fields := 0
+	for _, section := range []func(*settings.Runtime) any{
+		func(r *settings.Runtime) any { return &r.Migration }, func(r *settings.Runtime) any { return &r.Limits },
+	} {
+		var r settings.Runtime
+		of := reflect.TypeOf(section(&r)).Elem()
+		for i := range of.NumField() {
+			r = settings.Runtime{}
+			switch field := reflect.ValueOf(section(&r)).Elem().Field(i); field.Kind() {
+			case reflect.Int:
+				field.SetInt(7)
+			case reflect.Bool:
+				field.SetBool(true)
+			default:
+				t.Fatalf("%s.%s is a %s: say here how it is set", of.Name(), of.Field(i).Name, field.Kind())
+			}
+			if fields++; fmt.Sprintf("%+v", live.Rules(r)) == usual {
+				t.Errorf("%s.%s changes no rule", of.Name(), of.Field(i).Name)
+			}
+		}
+	}
+	if fields < 6 {
+		t.Errorf("%d settings: this test looks in the wrong place", fields)
+	}
+}
+
+func TestRulesAreThoseOfTheSettings(t *testing.T) {
+	want := migration.Defaults()
+	want.From, want.RotateTwice, want.AutoGrant, want.PerHour, want.PerAccountHour = "the settings", true, true, 9, 3
+	want.Observe, want.Watch = migration.Duration(72*time.Hour), migration.Duration(96*time.Hour)
+	got := live.Rules(settings.Runtime{
+		Limits:    settings.Limits{ChangesPerHour: 9, ChangesPerAccountPerHour: 3},
+		Migration: settings.Migration{ObserveHours: 72, WatchHours: 96, RotateTwice: true, RescueGrants: true},
+	})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+}

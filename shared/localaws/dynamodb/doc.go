@@ -1,0 +1,2 @@
+// Package dynamodb is Amazon DynamoDB: tables with indexes, conditional writes, queries and scans.
+package dynamodb

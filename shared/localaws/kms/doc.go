@@ -1,0 +1,3 @@
+// Package kms is AWS KMS: keys with their states, policies, grants, aliases and rotation, and encryption that really
+// needs the key.
+package kms
