@@ -96,7 +96,8 @@ var rooms = map[string][]string{
 	"cmd/doublelock/scp":                  commandLine("shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/settings", "shared/simulate", "shared/trail"),
 	"cmd/doublelock/version":              commandLine(),
 
-	"infra": {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "shared/notify/channels", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
+	"infra":           {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "shared/notify/channels", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
+	"infra/strangers": {}, // tests alone
 
 	"testdata/templates": {}, // the synthesized templates, embedded
 }
@@ -123,8 +124,8 @@ func commandLine(rooms ...string) []string {
 var topLevel = []string{
 	"infra", "handlers", "shared", "cdk.json", "go.mod", "go.sum", "README.md",
 	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go", "readers_test.go", "rights_test.go", "shipped_test.go",
-	"tools.mod", "tools.sum", "package.json", "package-lock.json", "requirements-dev.txt", ".npmrc", ".gitignore", ".gitattributes",
-	".git", "dist", "cdk.out", "node_modules", ".venv", // not tracked
+	"tools.mod", "tools.sum", "package.json", "package-lock.json", "requirements-dev.txt", "requirements-strangers.txt", ".npmrc", ".gitignore", ".gitattributes",
+	".git", "dist", "cdk.out", "node_modules", ".venv", ".venv-strangers", // not tracked
 }
 
 var illegalNames = []string{"util", "utils", "common", "helper", "helpers", "misc", "types", "models", "base"}
