@@ -13,7 +13,7 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// infra deploys every handler that has a Lambda main; whoever asks Names must hear of the same ones.
+// infra deploys every handler that has a Lambda main; Names must list the same ones.
 func TestEveryHandlerWithAMainIsNamed(t *testing.T) {
 	mains, err := filepath.Glob("*/lambda/main.go")
 	if err != nil {
