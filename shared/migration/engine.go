@@ -189,7 +189,8 @@ func (v *visit) look(ctx context.Context) (Seen, error) {
 	if err != nil {
 		return seen, fmt.Errorf("look at the secret: %w", err)
 	}
-	if v.job.Phase == Observing {
+	observed := !seen.At.Before(v.job.RekeyedAt.Add(time.Duration(v.job.Rules.Observe)))
+	if v.job.Phase == Observing && observed { // before that nobody asks, and CloudTrail answers two look-ups a second
 		err = v.recordReads(ctx, seen.Secret)
 	}
 	return seen, err

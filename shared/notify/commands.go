@@ -35,6 +35,11 @@ func putTwice(secret string) []string {
 	return []string{line, line}
 }
 
+// putUnder writes the value of a version again under its own label, which no other new version reaches.
+func putUnder(label, secret string) string {
+	return onSecret("put-secret-value", secret, " --secret-string "+shellWord("file://VALUE-OF-"+label)+" --version-stages "+shellWord(label))
+}
+
 // bringBack is the way back for a key by the state it is in. A key whose deletion was canceled is disabled, so that takes
 // two calls (KMS developer guide, key states). There is none for a key that is gone or waits for its material.
 func bringBack(key guard.Key) []string {

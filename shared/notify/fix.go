@@ -51,7 +51,7 @@ func (s Story) FixFor(n guard.Notice) Fix {
 	case guard.NoticeRolledBack:
 		return Fix{Say: "Give every reader kms:Decrypt on the key; the secret is moved again when they have it."}
 	case guard.NoticeSealDue:
-		return sealFix(n.Resource, s.rotation())
+		return sealFix(n.Resource, guard.Subject{Rotation: s.rotation()})
 	case guard.NoticeDeniedRead:
 		return Fix{Say: "If the reader is yours, give it secretsmanager:GetSecretValue on the secret and kms:Decrypt on its key; if not, call the security team."}
 	case guard.NoticeTampered:
@@ -73,7 +73,7 @@ func findingFix(n guard.Notice, keys Keys) Fix {
 	case guard.SecretKeyUnapproved:
 		return unapprovedFix(n, keys)
 	case guard.SecretNotSealed:
-		return sealFix(n.Resource, subject.Rotation)
+		return sealFix(n.Resource, subject)
 	case guard.SecretReplicaKey:
 		return replicaFix(n, keys)
 	case guard.SecretKeyUnusable:
@@ -165,13 +165,13 @@ func copiesFix(n guard.Notice, keys Keys, regions []string) Fix {
 	return fix
 }
 
-// sealFix writes the two versions that close the older copies.
-func sealFix(secret string, rotation guard.Rotation) Fix {
+// sealFix writes the versions that close the older copies: two, and one for each label that does not move with them.
+func sealFix(secret string, s guard.Subject) Fix {
 	const why = "the first new version seals AWSCURRENT, the second pushes the older copy out of AWSPREVIOUS"
 	const value = "Put the value into a file without a newline at its end and name that file in place of " + valueFile + ": as it is printed the command fails and changes nothing. For a binary value: --secret-binary fileb://" + valueFile + "."
 	const byUs = "Or let doublelock migrate seal do it, with your own credentials: it shows the value to nobody."
 	fix := Fix{First: firstRead, In: "a shell"}
-	switch rotation {
+	switch s.Rotation {
 	case guard.RotationOn:
 		fix.Say = "Rotate it twice, the second time when the first rotation has ended and every reader works with the new value: " + why + "."
 		fix.Lines = rotateTwice(secret)
@@ -184,7 +184,27 @@ func sealFix(secret string, rotation guard.Rotation) Fix {
 		fix.Lines = rotateTwice(secret)
 		fix.Then = "Without a rotation write its value again twice: " + putTwice(secret)[0] + ". " + value + " " + byUs
 	}
+	if labels := stayingLabels(s); len(labels) > 0 {
+		fix.Say += " The versions labelled " + strings.Join(labels, ", ") + " need their own values again, each from a file of its own."
+		for _, label := range labels {
+			fix.Lines = append(fix.Lines, putUnder(label, secret))
+		}
+	}
 	return fix
+}
+
+// stayingLabels are the labels of open versions that new versions do not take away: AWSPENDING is a rotation's to move.
+func stayingLabels(s guard.Subject) []string {
+	var labels []string
+	for _, v := range s.Versions {
+		for _, label := range v.Stages {
+			moves := label == "AWSCURRENT" || label == "AWSPREVIOUS" || label == "AWSPENDING" && s.Rotation == guard.RotationOn
+			if !moves {
+				labels = append(labels, OneLine(label))
+			}
+		}
+	}
+	return labels
 }
 
 // unusableFix brings back each key that cannot be used.
@@ -269,7 +289,7 @@ func afterRekey(n guard.Notice, keys Keys, rotates guard.Rotation) Fix {
 	case n.State == guard.StateSealed:
 		return Fix{}
 	}
-	fix := sealFix(n.Resource, rotates)
+	fix := sealFix(n.Resource, guard.Subject{Rotation: rotates})
 	if fromCode {
 		fix.Then += " " + inStep + " In " + where + ": " + line
 	}

@@ -295,6 +295,25 @@ func TestAnOwnerWhoRunsWhatTheMailPrintsIsRidOfTheFinding(t *testing.T) {
 		s.run(secret, s.printed(guard.SecretNotSealed, s.wantOpen(secret, guard.SecretNotSealed)).Lines...)
 		s.wantOpen(secret)
 	})
+	t.Run("older copies, one of them under a label of the owner's", func(t *testing.T) {
+		s := newShop(t)
+		secret := s.secret("", "none")
+		s.as(shopAdmin, frankfurt, "secretsmanager", "PutSecretValue", map[string]any{"SecretId": secret, "SecretString": "kept", "VersionStages": []any{"last-year"}})
+		s.rekey(secret, s.keys[frankfurt])
+		if err := os.WriteFile(filepath.Join(s.folder, "kept"), []byte("kept"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fix := s.printed(guard.SecretNotSealed, s.wantOpen(secret, guard.SecretNotSealed))
+		for i, line := range fix.Lines {
+			fix.Lines[i] = strings.ReplaceAll(line, "VALUE-OF-last-year", "kept")
+		}
+		s.seal(secret, fix)
+		s.wantOpen(secret)
+		in := map[string]any{"SecretId": secret, "VersionStage": "last-year"}
+		if got := s.as(shopReader, frankfurt, "secretsmanager", "GetSecretValue", in)["SecretString"]; got != "kept" {
+			t.Errorf("the labelled value is %q now", got)
+		}
+	})
 	t.Run("a replica under the AWS managed key", func(t *testing.T) {
 		s := newShop(t)
 		secret := s.secret(s.keys[frankfurt], "")

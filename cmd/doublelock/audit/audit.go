@@ -1,3 +1,4 @@
+// Package audit is doublelock audit: the lock state of every secret in one account, with the caller's own credentials.
 package audit
 
 import (
@@ -20,6 +21,7 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	var regions []string
 	var config string

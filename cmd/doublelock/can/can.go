@@ -1,3 +1,4 @@
+// Package can is doublelock can: what a principal can open, by a snapshot.
 package can
 
 import (
@@ -15,6 +16,7 @@ import (
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	var read bool
 	var only []string
@@ -142,14 +144,14 @@ func prove(can inventory.Openings, readers []inventory.Reader, allowed []string)
 
 func reportProof(env *command.Env, p proof) error {
 	for _, arn := range p.Unopened {
-		fmt.Fprintln(env.Stderr, "doublelock: note: it cannot certainly open", arn)
+		env.Note("it cannot certainly open %s", arn)
 	}
 	switch {
 	case p.Isolated:
 		fmt.Fprintln(env.Stderr, "isolated: it opens nothing else")
 		return nil
 	case p.Counterexample == nil:
-		return &command.ExitError{Code: command.Findings, Err: errors.New("isolation is not proved: there are secrets that could not be read, see above")}
+		return command.Finding("isolation is not proved: there are secrets that could not be read, see above")
 	}
 	c := p.Counterexample
 	verb := "can open"
@@ -160,8 +162,8 @@ func reportProof(env *command.Env, p proof) error {
 	if p.Others > 1 {
 		more = fmt.Sprintf(" and %d more", p.Others-1)
 	}
-	return &command.ExitError{Code: command.Findings, Err: fmt.Errorf("not isolated: %s %s %s%s\n  secret: %s\n  key: %s", c.Principal, verb, c.Secret, more,
-		output.Printable(c.SecretLock.Why), output.Printable(c.KeyLock.Why))}
+	return command.Finding("not isolated: %s %s %s%s\n  secret: %s\n  key: %s", c.Principal, verb, c.Secret, more,
+		output.Printable(c.SecretLock.Why), output.Printable(c.KeyLock.Why))
 }
 
 func writeCan(env *command.Env, readers []inventory.Reader) error {

@@ -1,3 +1,4 @@
+// Package config is doublelock config: doublelock.yaml is written, checked and described.
 package config
 
 import (
@@ -13,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	config := &cobra.Command{
 		Use:   "config",
@@ -136,7 +138,7 @@ func (v *validation) print(problems settings.Problems) error {
 
 func (v *validation) finish(files int) error {
 	if v.count > 0 {
-		return &command.ExitError{Code: command.Failure, Err: fmt.Errorf("%s in %s", output.Count(v.count, "problem"), output.Count(files, "file"))}
+		return command.Fail("%s in %s", output.Count(v.count, "problem"), output.Count(files, "file"))
 	}
 	if v.env.AsJSON() {
 		return nil

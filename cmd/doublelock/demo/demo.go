@@ -1,3 +1,4 @@
+// Package demo is doublelock demo: a story played in an organization on this machine, through the real handlers.
 package demo
 
 import (
@@ -10,6 +11,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	var options demoOptions
 	cmd := &cobra.Command{

@@ -1,3 +1,4 @@
+// Package doctor is doublelock doctor: is Doublelock deployed everywhere, and active?
 package doctor
 
 import (
@@ -23,6 +24,7 @@ type doctorOptions struct {
 	canary canaryOptions
 }
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	var options doctorOptions
 	cmd := &cobra.Command{

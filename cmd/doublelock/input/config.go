@@ -33,7 +33,7 @@ const OrEnvironment = "configuration `FILE` (default: " + ConfigName + " if it i
 func Config(env *command.Env, path string) (settings.Config, string, error) {
 	if path == "" {
 		if _, err := os.Stat(ConfigName); errors.Is(err, fs.ErrNotExist) {
-			fmt.Fprintf(env.Stderr, "doublelock: note: no %s here; an organization with the defaults stands in for yours\n", ConfigName)
+			env.Note("no %s here; an organization with the defaults stands in for yours", ConfigName)
 			return newOrganization(), "the defaults", nil
 		}
 		path = ConfigName

@@ -2,7 +2,6 @@ package input
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -67,21 +66,21 @@ func (t *Trail) readFolder(ctx context.Context, folder string) error {
 		case err != nil:
 			return t.fail(err)
 		case entry.IsDir() && entry.Name() == digestFolder:
-			t.note("%s: skipped: digests of log files, no events", path)
+			t.Env.Note("%s: skipped: digests of log files, no events", path)
 			return fs.SkipDir
 		case entry.IsDir():
 			return nil
 		case !slices.Contains(trailEndings, strings.ToLower(filepath.Ext(path))):
-			t.note("%s: skipped: not %s", path, strings.Join(trailEndings, ", "))
+			t.Env.Note("%s: skipped: not %s", path, strings.Join(trailEndings, ", "))
 			return nil
 		case !readable(path):
-			t.note("%s: skipped: not a regular file", path)
+			t.Env.Note("%s: skipped: not a regular file", path)
 			return nil
 		}
 		return t.readFile(ctx, path)
 	})
 	if err == nil && t.Files == before {
-		t.note("%s: nothing to read in it", folder)
+		t.Env.Note("%s: nothing to read in it", folder)
 	}
 	return err
 }
@@ -115,8 +114,4 @@ func NoEvents(name string, paths []string) error {
 func (t *Trail) fail(reason error) error {
 	t.broken++
 	return t.Broken(reason)
-}
-
-func (t *Trail) note(format string, args ...any) {
-	fmt.Fprintln(t.Env.Stderr, "doublelock: note:", output.Printable(fmt.Sprintf(format, args...)))
 }

@@ -1,3 +1,4 @@
+// Package inventory is doublelock inventory: one snapshot file of who can open what.
 package inventory
 
 import (
@@ -36,6 +37,7 @@ type request struct {
 	maxAge   time.Duration
 }
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	s := &request{env: env, atOnce: 4, maxAge: 24 * time.Hour}
 	cmd := &cobra.Command{

@@ -1,3 +1,4 @@
+// Package keys is doublelock keys: keys of a snapshot are reviewed, and policies for new ones written.
 package keys
 
 import (
@@ -6,6 +7,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,7 +52,7 @@ Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocke
 	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may begin, in UTC; may be repeated; stored with the jobs, so that it binds the hub too (default: always)")
 	f.BoolVar(&a.dryRun, "dry-run", false, "print the calls that would be made, and make none")
 	f.StringVar(&a.goAhead, "go-ahead", "", "`NAME` of who says that observing is over, for the secrets that wait for it")
-	f.StringVarP(&a.snapshot, "snapshot", "s", "", `check against a snapshot FILE of "doublelock inventory" instead of looking at AWS again`)
+	f.StringVarP(&a.snapshot, "snapshot", "s", "", `check against a snapshot FILE of "doublelock inventory" instead of asking AWS again`)
 	f.StringArrayVar(&a.trails, "trail", nil, "CloudTrail `FILE` the plan was made with; may be repeated")
 	return cmd
 }
@@ -160,7 +161,7 @@ func (a *applying) verify(ctx context.Context, m *fleet.Migrations, p migration.
 		}
 	}
 	if len(drifts) > 0 {
-		return &command.ExitError{Code: command.Findings, Err: fmt.Errorf("plan %s does not hold any more for %s: plan again", p.ID, output.Count(len(drifts), "secret"))}
+		return command.Finding("plan %s does not hold any more for %s: plan again", p.ID, output.Count(len(drifts), "secret"))
 	}
 	return nil
 }
@@ -178,10 +179,7 @@ func (a *applying) acceptFrom(p migration.Plan) {
 
 // choose picks the items of the waves that may move now.
 func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.Rules) ([]migration.Item, error) {
-	waves, err := a.wavesNow(p, jobs)
-	if err != nil {
-		return nil, err
-	}
+	waves := a.wavesNow(p, jobs)
 	var out []migration.Item
 	for _, i := range p.Items {
 		if slices.Contains(waves, i.Wave) || jobFor(jobs, i.Secret).Before != nil {
@@ -190,19 +188,22 @@ func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.
 	}
 	for _, wave := range waves {
 		if halted := migration.Halted(jobs, wave, set); halted != "" {
-			return nil, &command.ExitError{Code: command.Findings, Err: errors.New(halted)}
+			return nil, command.Finding("%s", halted)
 		}
+	}
+	if len(out) == 0 && len(p.Items) > 0 {
+		return nil, command.Fail("migrate apply: no secret of plan %s is in wave %s; doublelock migrate show says which wave each is in", p.ID, strings.Join(a.waves, " or "))
 	}
 	return out, nil
 }
 
-func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) ([]migration.Wave, error) {
+func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) []migration.Wave {
 	var out []migration.Wave
 	for _, name := range a.waves {
 		out = append(out, migration.Wave(name))
 	}
 	if len(out) > 0 {
-		return out, nil
+		return out
 	}
 	for _, wave := range migration.Waves() {
 		left := slices.ContainsFunc(p.Items, func(i migration.Item) bool {
@@ -210,10 +211,10 @@ func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) ([]migration
 			return i.Wave == wave && i.Safe() && !j.Phase.Resting() && j.Phase != migration.Sealing && j.Phase != migration.Sealed
 		})
 		if out = append(out, wave); left {
-			return out, nil
+			return out
 		}
 	}
-	return out, nil
+	return out
 }
 
 // dry prints what would be done now, and does nothing.
@@ -262,7 +263,7 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 		if stop, err := a.halted(ctx, m, i.Wave); stop != "" || err != nil {
 			failed = errors.Join(failed, err)
 			if stop != "" {
-				failed = errors.Join(failed, &command.ExitError{Code: command.Findings, Err: errors.New(stop)})
+				failed = errors.Join(failed, command.Finding("%s", stop))
 			}
 			break
 		}
@@ -322,5 +323,5 @@ func restingExit(done []outcome) error {
 	if stuck == 0 {
 		return nil
 	}
-	return &command.ExitError{Code: command.Findings, Err: fmt.Errorf("%s blocked or failed", output.Count(stuck, "secret is", "secrets are"))}
+	return command.Finding("%s blocked or failed", output.Count(stuck, "secret is", "secrets are"))
 }

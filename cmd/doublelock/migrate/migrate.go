@@ -1,3 +1,4 @@
+// Package migrate is doublelock migrate: secrets are moved to customer managed keys, and back.
 package migrate
 
 import (
@@ -30,6 +31,7 @@ type moving struct {
 	cloud    *cloud.Cloud // once opened
 }
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",

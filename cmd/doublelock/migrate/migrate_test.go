@@ -87,6 +87,7 @@ func TestMigrateTakesASecretFromDefaultToSealedAndAnotherBack(t *testing.T) {
 	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
 	f.expect(0, "keeps", "migrate", "show", f.file)
 	f.expect(0, "secretsmanager UpdateSecret --secret-id "+arn, "migrate", "apply", f.file, "--dry-run")
+	f.expect(1, "is in wave prod; doublelock migrate show", "migrate", "apply", f.file, "--wave", "prod")
 	f.expect(0, "observing", "migrate", "apply", f.file)
 	f.expect(0, "observing", "migrate", "apply", f.file) // again: nothing more to do yet
 	f.Clock.Advance(25 * time.Hour)

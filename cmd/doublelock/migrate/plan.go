@@ -55,7 +55,7 @@ access, or something is unknown.`,
 	p.acceptFlag(cmd)
 	f := cmd.Flags()
 	f.StringVar(&p.out, "out", "", "plan `FILE` to write")
-	f.StringVarP(&p.snapshot, "snapshot", "s", "", `snapshot FILE of "doublelock inventory" instead of looking at AWS`)
+	f.StringVarP(&p.snapshot, "snapshot", "s", "", `snapshot FILE of "doublelock inventory" instead of asking AWS`)
 	f.StringArrayVar(&p.trails, "trail", nil, "`FILE` or folder of recorded CloudTrail to find readers in, instead of asking CloudTrail; may be repeated")
 	flags.Accounts(cmd, &p.accounts, "account", "`ACCOUNT` to plan; may be repeated (default: every account of the organization)")
 	f.StringArrayVar(&p.secrets, "secret", nil, "`SECRET` to plan, by ARN or name; may be repeated (default: all)")
@@ -194,8 +194,8 @@ func blockedExit(p migration.Plan) error {
 	if blocked == 0 {
 		return nil
 	}
-	return &command.ExitError{Code: command.Findings, Err: fmt.Errorf("%s of %d would not be moved: see the reasons above, or doublelock migrate show",
-		output.Count(blocked, "secret"), len(p.Items))}
+	return command.Finding("%s of %d would not be moved: see the reasons above, or doublelock migrate show",
+		output.Count(blocked, "secret"), len(p.Items))
 }
 
 func migrateShowCommand(env *command.Env) *cobra.Command {

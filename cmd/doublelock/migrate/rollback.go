@@ -126,7 +126,7 @@ func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migrat
 		return err
 	}
 	if failed > 0 {
-		return &command.ExitError{Code: command.Findings, Err: fmt.Errorf("%s could not be set back", output.Count(failed, "secret"))}
+		return command.Finding("%s could not be set back", output.Count(failed, "secret"))
 	}
 	return nil
 }

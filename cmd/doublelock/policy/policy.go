@@ -1,3 +1,4 @@
+// Package policy is doublelock policy: unit tests for policies.
 package policy
 
 import (
@@ -18,6 +19,7 @@ import (
 	"github.com/doublelock/doublelock/shared/policy/policytest"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "policy",
@@ -165,7 +167,7 @@ func (t *policyTest) verdict(files []caseFile) error {
 	case failed > 0:
 		return command.Found()
 	case total == 0:
-		return &command.ExitError{Code: command.Failure, Err: errors.New("policy test: no cases to run")}
+		return command.Fail("policy test: no cases to run")
 	}
 	return nil
 }

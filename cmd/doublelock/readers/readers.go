@@ -1,3 +1,4 @@
+// Package readers is doublelock readers: who can open a secret, by a snapshot.
 package readers
 
 import (
@@ -14,6 +15,7 @@ import (
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{

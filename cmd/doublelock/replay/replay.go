@@ -1,3 +1,4 @@
+// Package replay is doublelock replay: what Doublelock would do with recorded CloudTrail.
 package replay
 
 import (
@@ -16,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay FILE…",

@@ -1,3 +1,4 @@
+// Package scp is doublelock scp: service control policies are printed, and tried before they are attached.
 package scp
 
 import (
@@ -17,6 +18,7 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scp",
@@ -88,7 +90,7 @@ func renderSCPs(env *command.Env, config settings.Config, name string) ([]preven
 	if len(scps) > 0 {
 		return scps, nil
 	}
-	fmt.Fprintf(env.Stderr, "doublelock: note: no stage of %s has scp: true; this is what all of them would get\n", name)
+	env.Note("no stage of %s has scp: true; this is what all of them would get", name)
 	for i := range config.Rollout {
 		config.Rollout[i].SCP, config.Rollout[i].BacklogMigrated = true, true
 	}

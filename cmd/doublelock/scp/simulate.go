@@ -324,9 +324,9 @@ func (f *simulated) verdict() error {
 	}
 	switch {
 	case len(problems) > 0:
-		return &command.ExitError{Code: command.Findings, Err: errors.New(strings.Join(problems, "; "))}
+		return command.Finding("%s", strings.Join(problems, "; "))
 	case f.broken > 0:
-		return &command.ExitError{Code: command.Failure, Err: fmt.Errorf("%s could not be read, see above", output.Count(f.broken, "part of the input", "parts of the input"))}
+		return command.Fail("%s could not be read, see above", output.Count(f.broken, "part of the input", "parts of the input"))
 	}
 	return nil
 }

@@ -1,3 +1,4 @@
+// Package version is doublelock version.
 package version
 
 import (
@@ -9,6 +10,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 )
 
+// New is the command.
 func New(env *command.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",

@@ -77,8 +77,8 @@ func Subject(control guard.ControlID) guard.Subject {
 }
 
 // about is a notice of a control that a secret fails in another way than the samples' usual one.
-func about(control guard.ControlID, name, tool string, subject guard.Subject) guard.Notice {
-	n := Opened(control, name, tool)
+func about(control guard.ControlID, tool string, subject guard.Subject) guard.Notice {
+	n := Opened(control, "prod/db/password", tool)
 	n.Finding.Subject = subject
 	return n
 }
@@ -193,11 +193,11 @@ func Samples() map[string]notify.Message {
 		"a reader that lost access":       compose(lost),
 		"a secret that was moved back":    compose(back),
 		"a new version is due":            compose(notice(guard.NoticeSealDue, "prod/db/password", "cli")),
-		"two disabled keys":               compose(about(guard.SecretKeyUnusable, "prod/db/password", "cli", disabled)),
-		"a replica under a wrong key":     compose(about(guard.SecretKeyUnapproved, "prod/db/password", "terraform", replica)),
-		"a secret that rotates":           compose(about(guard.SecretNotSealed, "prod/db/password", "cdk", rotates)),
+		"two disabled keys":               compose(about(guard.SecretKeyUnusable, "cli", disabled)),
+		"a replica under a wrong key":     compose(about(guard.SecretKeyUnapproved, "terraform", replica)),
+		"a secret that rotates":           compose(about(guard.SecretNotSealed, "cdk", rotates)),
 		"an account nobody can enter":     compose(Opened(guard.OrgCoverage, "all secrets here", "")),
-		"a secret that denies us": compose(about(guard.OrgCoverage, "prod/db/password", "",
+		"a secret that denies us": compose(about(guard.OrgCoverage, "",
 			guard.Subject{Blind: &guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseItsPolicy}})),
 		"hostile input":                   compose(hostile()),
 		"very long input":                 compose(long()),

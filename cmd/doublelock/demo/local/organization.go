@@ -114,7 +114,7 @@ func New(ctx context.Context, seed uint64, c *Clock, now func() time.Time, watch
 	w := &Organization{Clock: c, now: now, watch: watch, people: map[Actor]*cloud.Cloud{}, arns: map[Actor]string{}}
 	w.AWS = localaws.New(localaws.Options{Now: now, Seed: seed, OnRecord: watch.Record, OnPut: watch.Put})
 	w.found()
-	url, stop, err := w.AWS.Start() //nolint:contextcheck // the server ends with stop, not with the context
+	url, stop, err := w.AWS.Start()
 	if err != nil {
 		return nil, nil, err
 	}
