@@ -34,6 +34,7 @@ require (
 	github.com/spf13/pflag v1.0.9
 	golang.org/x/sync v0.22.0
 	golang.org/x/term v0.44.0
+	golang.org/x/time v0.14.0
 	pgregory.net/rapid v1.3.0
 )
 

@@ -34,19 +34,30 @@ var rooms = map[string][]string{
 	"shared/simulate":          {"shared/guard", "shared/policy", "shared/trail", "shared/preventive", "shared/settings"},
 	"shared/keyreview":         {"shared/guard", "shared/policy", "shared/inventory"},
 	"shared/inventory":         {"shared/guard", "shared/policy"},
-	"shared/migration":         {"shared/guard", "shared/policy", "shared/inventory"},
-	"shared/killswitch":        {"shared/guard", "shared/policy"},
+	"shared/migration":         {"shared/guard", "shared/policy", "shared/inventory", "shared/store"},
 	"shared/fleet":             {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/trail", "golang.org/x/sync/errgroup"},
-	"shared/fleet/live":        {"shared/guard", "shared/inventory", "shared/migration", "shared/trail", "shared/preventive", "shared/fleet", "shared/settings", "shared/cloud"},
+	"shared/fleet/live":        {"shared/guard", "shared/inventory", "shared/migration", "shared/trail", "shared/preventive", "shared/fleet", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/notify":            {"shared/guard"},
 	"shared/notify/email":      {"shared/guard", "shared/notify"},
 	"shared/notify/slack":      {"shared/guard", "shared/notify"},
 	"shared/notify/slackapi":   {"shared/guard", "shared/notify", "shared/notify/slack"}, // the same words in Slack's own API
 	"shared/notify/channels":   {"shared/guard", "shared/notify", "shared/notify/*"},
 	"shared/notify/notifytest": {"shared/guard", "shared/notify"},
-	"shared/report":            {"shared/guard"},
+	"shared/store":             {},
 	"shared/settings":          {"shared/guard", "shared/notify/channels", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
-	"shared/cloud":             {"shared/guard", "shared/settings", "github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go", "github.com/aws/smithy-go/"},
+
+	"shared/cloud":                  {"shared/cloud/internal/session"},
+	"shared/cloud/internal/session": sdk("shared/settings", "golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore"),
+	"shared/cloud/profile":          sdk("shared/cloud", "shared/cloud/internal/session"),
+	"shared/cloud/table":            sdk("shared/cloud", "shared/cloud/internal/session", "shared/store"),
+	"shared/cloud/secrets":          sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
+	"shared/cloud/organization":     sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
+	"shared/cloud/principals":       sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
+	"shared/cloud/trails":           sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings", "golang.org/x/time/rate"),
+	"shared/cloud/bus":              sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
+	"shared/cloud/topics":           sdk("shared/cloud", "shared/cloud/internal/session"),
+	"shared/cloud/queues":           sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
+	"shared/cloud/functions":        sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
 
 	"shared/localaws":                {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/secretsmanager", "shared/localaws/messaging", "shared/localaws/dynamodb", "shared/localaws/cloudformation"},
 	"shared/localaws/core":           {"shared/policy", "shared/settings"}, // settings knows which Regions AWS has
@@ -64,13 +75,11 @@ var rooms = map[string][]string{
 	"handlers/alert":            handler,
 	"handlers/remediate":        handler,
 	"handlers/watchdog":         handler,
-	"handlers/incident":         handler,
 	"handlers/detect/lambda":    {"handlers/detect", "github.com/aws/aws-lambda-go/lambda"},
 	"handlers/sweep/lambda":     {"handlers/sweep", "github.com/aws/aws-lambda-go/lambda"},
 	"handlers/alert/lambda":     {"handlers/alert", "github.com/aws/aws-lambda-go/lambda"},
 	"handlers/remediate/lambda": {"handlers/remediate", "github.com/aws/aws-lambda-go/lambda"},
 	"handlers/watchdog/lambda":  {"handlers/watchdog", "github.com/aws/aws-lambda-go/lambda"},
-	"handlers/incident/lambda":  {"handlers/incident", "github.com/aws/aws-lambda-go/lambda"},
 
 	"cmd/doublelock":                      {"cmd/doublelock/*", "github.com/spf13/cobra"},
 	"cmd/doublelock/output":               {"github.com/jedib0t/go-pretty/v6/", "github.com/schollz/progressbar/v3", "github.com/spf13/cobra", "golang.org/x/term"},
@@ -79,16 +88,16 @@ var rooms = map[string][]string{
 	"cmd/doublelock/flags":                {"shared/settings", "github.com/spf13/cobra"},
 	"cmd/doublelock/locks":                {"shared/inventory", "shared/policy"},
 	"cmd/doublelock/commandtest":          {"cmd/doublelock/command", "cmd/doublelock/output", "github.com/spf13/cobra"},
-	"cmd/doublelock/audit":                commandLine("shared/cloud", "shared/guard", "shared/settings"),
+	"cmd/doublelock/audit":                commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/settings"),
 	"cmd/doublelock/can":                  commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
-	"cmd/doublelock/config":               commandLine("shared/cloud", "shared/guard", "shared/preventive", "shared/settings"),
-	"cmd/doublelock/demo":                 commandLine("cmd/doublelock/demo/local", "shared/cloud", "shared/guard", "shared/localaws", "shared/settings", "shared/trail"),
-	"cmd/doublelock/demo/local":           {"handlers", "handlers/*", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/guard", "shared/localaws", "shared/settings", "testdata/templates"},
+	"cmd/doublelock/config":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/preventive", "shared/settings"),
+	"cmd/doublelock/demo":                 commandLine("cmd/doublelock/demo/local", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/trail"),
+	"cmd/doublelock/demo/local":           {"handlers", "handlers/*", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "testdata/templates"},
 	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "shared/settings", "testdata/templates"},
-	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live", "shared/cloud", "shared/settings"),
-	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/inventory"),
+	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live", "shared/cloud", "shared/cloud/*", "shared/settings"),
+	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/cloud/*", "shared/inventory"),
 	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
-	"cmd/doublelock/migrate":              commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/guard", "shared/inventory", "shared/migration", "shared/settings", "shared/trail"),
+	"cmd/doublelock/migrate":              commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/inventory", "shared/migration", "shared/settings", "shared/trail"),
 	"cmd/doublelock/policy":               commandLine("shared/policy", "shared/policy/policytest"),
 	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/replay":               commandLine("shared/trail"),
@@ -103,11 +112,16 @@ var rooms = map[string][]string{
 // handler is what a handler may import; wiring is what its wire.go alone may, which joins it to AWS and the settings.
 var (
 	handler = []string{
-		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/migration", "shared/killswitch", "shared/fleet", "shared/notify",
-		"shared/notify/channels", "shared/report", "shared/inventory", "github.com/aws/aws-lambda-go/events", "golang.org/x/sync/errgroup",
+		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/store", "shared/migration", "shared/fleet", "shared/notify",
+		"shared/notify/channels", "shared/inventory", "github.com/aws/aws-lambda-go/events", "golang.org/x/sync/errgroup",
 	}
-	wiring = []string{"handlers/hub", "handlers/detect", "shared/fleet/live", "shared/settings", "shared/cloud"}
+	wiring = []string{"handlers/hub", "handlers/detect", "shared/fleet/live", "shared/settings", "shared/cloud", "shared/cloud/*"}
 )
+
+// sdk is what the packages of AWS may import: one a service, so that a function links only the services that it calls.
+func sdk(rooms ...string) []string {
+	return append(rooms, "shared/guard", "github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go", "github.com/aws/smithy-go/")
+}
 
 // commandLine is what a command may import: what all of them share, and rooms of its own. The local AWS is the demo's.
 func commandLine(rooms ...string) []string {
@@ -143,6 +157,15 @@ func TestEveryRoomIsListedAndImportsOnlyWhatItMay(t *testing.T) {
 					t.Errorf("%s: %s may not import %s", file, folder, imported)
 				}
 			}
+		}
+	}
+}
+
+func TestEveryListedRoomIsThere(t *testing.T) {
+	folders := goFolders(t)
+	for room := range rooms {
+		if room != "." && len(folders[room]) == 0 { // the top level has tests alone
+			t.Errorf("%s: listed, and has no Go file", room)
 		}
 	}
 }
@@ -210,14 +233,14 @@ func TestOnlyAnOwnerSealsFromTheCommandLine(t *testing.T) {
 			})
 		}
 	}
-	for name, want := range map[string]string{"GetSecretValue": "shared/cloud/seal.go", "Seal": "cmd/doublelock/migrate/seal.go", "BatchGetSecretValue": ""} {
+	for name, want := range map[string]string{"GetSecretValue": "shared/cloud/secrets/seal.go", "Seal": "cmd/doublelock/migrate/seal.go", "BatchGetSecretValue": ""} {
 		for _, file := range callers[name] {
 			if file != want && !strings.HasPrefix(file, "shared/localaws/") { // which seals nobody's secrets but its own
 				t.Errorf("%s calls %s; only %q may", file, name, want)
 			}
 		}
 	}
-	if !slices.Contains(callers["GetSecretValue"], "shared/cloud/seal.go") {
+	if !slices.Contains(callers["GetSecretValue"], "shared/cloud/secrets/seal.go") {
 		t.Error("seal.go does not read a value any more: this test looks in the wrong place")
 	}
 }

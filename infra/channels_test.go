@@ -118,8 +118,8 @@ func (r recorder) Send(_ context.Context, m alert.Message) error {
 	return nil
 }
 
-func (r recorder) Claim(context.Context, string, time.Duration) (guard.Claim, error) {
-	return guard.ClaimNew, nil
+func (r recorder) Claim(context.Context, string, time.Duration) (store.Claim, error) {
+	return store.ClaimNew, nil
 }
 func (r recorder) Delivered(context.Context, string, time.Duration) error { return nil }
 func (r recorder) Release(context.Context, string) error                  { return nil }

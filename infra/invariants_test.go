@@ -7,10 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestEveryFunctionHasAQueueADeadLetterQueueLogsAndAlarms(t *testing.T) {
@@ -236,7 +237,7 @@ func TestRulesOnOurOwnEventsMatchTheHubsAccount(t *testing.T) {
 }
 
 func TestTheTableIsKeyedAsTheAdapterReadsIt(t *testing.T) {
-	want := []string{cloud.AttributeKey, cloud.AttributeSort, cloud.AttributeKeyARN, cloud.AttributeExpires, cloud.IndexByKey}
+	want := []string{table.AttributeKey, table.AttributeSort, table.AttributeKeyARN, table.AttributeExpires, table.IndexByKey}
 	got := []string{attributeKey, attributeSort, attributeKeyARN, attributeExpires, indexByKey}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("table (-adapter +template):\n%s", diff)

@@ -32,7 +32,7 @@ func newOrgStack(app awscdk.App, in Input, member string, w io.Writer) (awscdk.S
 		return nil, err
 	}
 	for _, scp := range scps {
-		fmt.Fprintf(w, "SCP %s: %d of %d characters, %d targets\n", scp.Name, len(scp.Content), preventive.MaxSCP, len(scp.Targets))
+		fmt.Fprintf(w, "SCP %s: %d of %d characters that CloudFormation takes, %d targets\n", scp.Name, scp.Characters(), preventive.MaxDeployed, len(scp.Targets))
 		if err := newSCP(stack, scp); err != nil {
 			return nil, err
 		}

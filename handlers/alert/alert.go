@@ -14,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
 	"github.com/doublelock/doublelock/shared/notify/channels"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Message is a rendered message on its way to people.
@@ -36,13 +37,6 @@ type Channel struct {
 	Overview string // the address that gets the messages of every owner; "" is none
 }
 
-// Claims sees to it that of several deliveries of one notice one is made.
-type Claims interface {
-	Claim(ctx context.Context, id string, lease time.Duration) (guard.Claim, error)
-	Delivered(ctx context.Context, id string, ttl time.Duration) error
-	Release(ctx context.Context, id string) error
-}
-
 const (
 	lease    = 5 * time.Minute // longer than a function may take, so that a claim outlives only a crash
 	remember = 90 * 24 * time.Hour
@@ -52,7 +46,7 @@ const (
 // Handler sends notices to people. Log may be nil.
 type Handler struct {
 	Channels  []Channel
-	Claims    Claims
+	Claims    store.Claims
 	Directory notify.Directory // with the addresses that Channels carry
 	KeyFor    notify.KeyFor
 	Source    string // what an event on the hub's bus must come from
@@ -130,12 +124,12 @@ func (h *Handler) deliver(ctx context.Context, o outlet, deliveries []delivery, 
 		case err != nil:
 			fail(failed, deliveries, d.notice)
 			h.log().ErrorContext(ctx, "claim notice", "id", d.notice.ID, "action", "failed", "error", err)
-		case claim == guard.ClaimBusy:
+		case claim == store.ClaimBusy:
 			fail(failed, deliveries, d.notice) // whoever is at it may still fail
-		case claim == guard.ClaimDone:
+		case claim == store.ClaimDone:
 			h.line(ctx, d.notice, "repeat", o.name, "notified before")
 		default:
-			items = append(items, notify.Item{Notice: d.notice, Repeat: claim == guard.ClaimAgain})
+			items = append(items, notify.Item{Notice: d.notice, Repeat: claim == store.ClaimAgain})
 		}
 	}
 	news := slices.DeleteFunc(slices.Clone(items), isDigest)

@@ -18,6 +18,7 @@ import (
 	"github.com/doublelock/doublelock/shared/notify"
 	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/notify/notifytest"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // post is a topic and a store of deliveries in one, with a clock.
@@ -41,21 +42,21 @@ func (p *post) Send(_ context.Context, m alert.Message) error {
 	return nil
 }
 
-func (p *post) Claim(_ context.Context, id string, lease time.Duration) (guard.Claim, error) {
+func (p *post) Claim(_ context.Context, id string, lease time.Duration) (store.Claim, error) {
 	end, known := p.claims[id]
 	switch {
 	case p.broken["claim"] != nil:
 		return "", p.broken["claim"]
 	case p.done[id]:
-		return guard.ClaimDone, nil
+		return store.ClaimDone, nil
 	case known && p.now.Before(end):
-		return guard.ClaimBusy, nil
+		return store.ClaimBusy, nil
 	}
 	p.claims[id] = p.now.Add(lease)
 	if known {
-		return guard.ClaimAgain, nil
+		return store.ClaimAgain, nil
 	}
-	return guard.ClaimNew, nil
+	return store.ClaimNew, nil
 }
 
 func (p *post) Delivered(_ context.Context, id string, _ time.Duration) error {

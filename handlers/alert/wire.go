@@ -8,6 +8,9 @@ import (
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/hub"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/table"
+	"github.com/doublelock/doublelock/shared/cloud/topics"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -20,7 +23,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 		return nil, err
 	}
 	return &Handler{
-		Channels: deployed(h, getenv), Claims: h.Cloud.Records(h.Table), Directory: h.Directory(),
+		Channels: deployed(h, getenv), Claims: table.Open(h.Cloud, h.Table), Directory: h.Directory(),
 		KeyFor: func(n guard.Notice, region string) string { return h.Runtime.KeyFor(n.Account, region, n.Tags) },
 		Source: settings.EventSource, Account: h.Account, Log: h.Log,
 	}, nil
@@ -40,22 +43,22 @@ func deployed(h hub.Hub, getenv func(string) string) []Channel {
 func sender(c *cloud.Cloud, row channels.Channel, target string) Sender {
 	switch {
 	case row.Carrier.Destination != nil:
-		return destination{c.Bus(target), row.Carrier.Destination.DetailType}
+		return destination{bus.Open(c, target), row.Carrier.Destination.DetailType}
 	case row.Carrier.Chatbot != nil:
-		return chatbot{topic{c.Topics(), target}, *row.Carrier.Chatbot}
+		return chatbot{topic{topics.New(c), target}, *row.Carrier.Chatbot}
 	default:
-		return topic{c.Topics(), target}
+		return topic{topics.New(c), target}
 	}
 }
 
 // topic sends to whoever subscribed to one SNS topic.
 type topic struct {
-	topics *cloud.Topics
+	topics *topics.Topics
 	arn    string
 }
 
 func (t topic) Send(ctx context.Context, m Message) error {
-	return t.topics.Publish(ctx, t.arn, cloud.Message{
+	return t.topics.Publish(ctx, t.arn, topics.Message{
 		Subject: m.Subject, ByProtocol: map[string]string{"default": m.Text}, Attributes: m.Attributes,
 	})
 }
@@ -72,7 +75,7 @@ func (b chatbot) Send(ctx context.Context, m Message) error {
 
 // destination sends events that an API destination posts.
 type destination struct {
-	bus        *cloud.Bus
+	bus        *bus.Bus
 	detailType string
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
 	"github.com/doublelock/doublelock/shared/notify/channels"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // pipeline is the whole way from an event to a person, with queues that repeat and reorder and processes that die.
@@ -40,16 +41,16 @@ type claims struct {
 	held map[string]bool
 }
 
-func (f claims) Claim(_ context.Context, id string, lease time.Duration) (guard.Claim, error) {
+func (f claims) Claim(_ context.Context, id string, lease time.Duration) (store.Claim, error) {
 	if err := f.p.trip("claim"); err != nil {
 		return "", err
 	}
 	have, known := f.p.claims[id]
 	switch {
 	case have.done:
-		return guard.ClaimDone, nil
+		return store.ClaimDone, nil
 	case known && f.p.now.Before(have.until):
-		return guard.ClaimBusy, nil
+		return store.ClaimBusy, nil
 	}
 	f.p.claims[id] = claimed{until: f.p.now.Add(lease)}
 	if err := f.p.trip("claim done"); err != nil {
@@ -57,9 +58,9 @@ func (f claims) Claim(_ context.Context, id string, lease time.Duration) (guard.
 	}
 	f.held[id] = true
 	if known {
-		return guard.ClaimAgain, nil
+		return store.ClaimAgain, nil
 	}
-	return guard.ClaimNew, nil
+	return store.ClaimNew, nil
 }
 
 func (f claims) Delivered(_ context.Context, id string, _ time.Duration) error {

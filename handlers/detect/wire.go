@@ -7,6 +7,9 @@ import (
 
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/hub"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -29,7 +32,7 @@ func wireAs(ctx context.Context, function string, getenv func(string) string, no
 		return nil, err
 	}
 	return &Handler{
-		Secrets: h.Cloud.Secrets(), Keys: h.Cloud.Keys(), Records: h.Cloud.Records(h.Table), Bus: h.Cloud.Bus(h.Bus),
+		Secrets: secrets.New(h.Cloud), Keys: secrets.NewKeys(h.Cloud), Records: table.Open(h.Cloud, h.Table), Bus: bus.Open(h.Cloud, h.Bus),
 		Modes: live.Modes(h.Cloud, h.Runtime, h.Now), Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
 		Now: h.Now, Log: h.Log,
 	}, nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 func TestSecretIsMovedJournaledProvenAndPublished(t *testing.T) {
@@ -20,7 +21,7 @@ func TestSecretIsMovedJournaledProvenAndPublished(t *testing.T) {
 	if diff := cmp.Diff([]string{cmk}, w.updates); diff != "" {
 		t.Fatalf("keys set (-want +got):\n%s", diff)
 	}
-	want := []guard.JournalEntry{
+	want := []store.JournalEntry{
 		{ID: "migration|n1|UpdateSecret|" + cmk, Resource: arn, Action: "UpdateSecret", At: w.now, By: "doublelock-remediate",
 			Before: map[string]string{"kmsKeyId": "", "state": "default"}, After: map[string]string{"kmsKeyId": cmk, "order": "n1"}},
 		{ID: "migration|n1|DescribeSecret|" + cmk, Resource: arn, Action: "DescribeSecret", At: w.now, By: "doublelock-remediate",

@@ -8,6 +8,9 @@ import (
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/detect"
 	"github.com/doublelock/doublelock/handlers/hub"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -25,7 +28,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	c, r := h.Cloud, h.Runtime
 	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
 	return &Handler{
-		Secrets: c.Secrets(), Keys: c.Keys(), Records: c.Records(h.Table), Bus: c.Bus(h.Bus), Modes: live.Modes(c, r, h.Now), Inspector: look,
+		Secrets: secrets.New(c), Keys: secrets.NewKeys(c), Records: table.Open(c, h.Table), Bus: bus.Open(c, h.Bus), Modes: live.Modes(c, r, h.Now), Inspector: look,
 		Machine: migrations.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Waivers: r.GuardWaivers(),
 		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Log: h.Log,
 	}, nil

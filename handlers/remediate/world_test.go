@@ -14,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/handlers/remediate"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 const (
@@ -43,7 +44,7 @@ type world struct {
 	slow      int                  // looks until a re-encryption shows
 	updates   []string
 	record    guard.Record
-	journal   []guard.JournalEntry
+	journal   []store.JournalEntry
 	counts    map[string]int
 	published []guard.Notice
 	looked    int
@@ -207,7 +208,7 @@ func (f records) Load(context.Context, string) (guard.Record, error) {
 
 type journal struct{ w *world }
 
-func (f journal) Append(_ context.Context, e guard.JournalEntry) error {
+func (f journal) Append(_ context.Context, e store.JournalEntry) error {
 	if err := f.w.trip("append"); err != nil {
 		return err
 	}

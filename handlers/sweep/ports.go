@@ -7,6 +7,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Accounts lists the accounts that hold anything worth inspecting.
@@ -24,9 +25,7 @@ type Secrets interface {
 // Records is what is remembered.
 type Records interface {
 	All(ctx context.Context, yield func(guard.Record) error) error
-	// Bookmark reads what SetBookmark wrote under a name; "" is nothing.
-	Bookmark(ctx context.Context, name string) (string, error)
-	SetBookmark(ctx context.Context, name, value string) error
+	store.Bookmarks
 }
 
 // Inspector inspects one secret as if an event had pointed to it. It is safe for concurrent use.

@@ -8,6 +8,9 @@ import (
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/detect"
 	"github.com/doublelock/doublelock/handlers/hub"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -26,8 +29,8 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	c, r := h.Cloud, h.Runtime
 	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
 	return &Handler{
-		Accounts: accounts{live.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: c.Secrets(), Records: c.Records(h.Table),
-		Inspector: look, Jobs: Migrations{Engine: migrations.Engine, Log: h.Log}, Bus: c.Bus(h.Bus), Directory: h.Directory(),
+		Accounts: accounts{live.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: secrets.New(c), Records: table.Open(c, h.Table),
+		Inspector: look, Jobs: Migrations{Engine: migrations.Engine, Log: h.Log}, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
 		Account: h.Account, Now: h.Now, Log: h.Log,
 	}, nil
 }

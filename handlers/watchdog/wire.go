@@ -7,6 +7,9 @@ import (
 
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/hub"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -22,9 +25,9 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	return &Handler{
 		Heartbeat: &Coverage{
 			Fleet:   live.Health(c, r, live.Hub{Management: h.Management, Account: h.Account, Home: h.Home, Regions: h.Regions}),
-			Records: c.Records(h.Table), Bus: c.Bus(h.Bus), Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: h.Now, Log: h.Log,
+			Records: table.Open(c, h.Table), Bus: bus.Open(c, h.Bus), Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: h.Now, Log: h.Log,
 		},
-		Reads:   Migrations{Engine: migrations.Engine, Secrets: c.Secrets(), Log: h.Log},
+		Reads:   Migrations{Engine: migrations.Engine, Secrets: secrets.New(c), Log: h.Log},
 		Account: h.Account, Log: h.Log,
 	}, nil
 }

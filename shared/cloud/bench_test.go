@@ -8,12 +8,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 )
 
 // quiet is a local AWS with one account and its roles, for measuring.
-func quiet(b *testing.B) (*cloud.Secrets, *secretsmanager.Client) {
+func quiet(b *testing.B) (*secrets.Secrets, *secretsmanager.Client) {
 	b.Helper()
 	local := localaws.New(localaws.Options{})
 	endpoint, stop, err := local.Start()
@@ -31,7 +32,7 @@ func quiet(b *testing.B) (*cloud.Secrets, *secretsmanager.Client) {
 		}
 		return cloud.Static(c)
 	}}
-	return w.cloud(b, nil).Secrets(), w.secrets(b, member)
+	return secrets.New(w.cloud(b, nil)), w.secrets(b, member)
 }
 
 // BenchmarkDescribe is one secret as detect looks at it: two calls, key metadata cached.

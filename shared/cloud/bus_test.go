@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/topics"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -47,7 +47,7 @@ func TestNoticesTravelInOrderTenAtATime(t *testing.T) {
 	f := newFake()
 	f.on["PutEvents"] = func(asked) answer { return answer{body: object{"FailedEntryCount": 0}} }
 	want := notices(23, "")
-	if err := f.open(t, nil).Bus("doublelock").Publish(t.Context(), want); err != nil {
+	if err := bus.Open(f.open(t, nil), "doublelock").Publish(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
 	var got []guard.Notice
@@ -67,7 +67,7 @@ func TestNoticesTravelInOrderTenAtATime(t *testing.T) {
 func TestBigNoticesTravelInMoreCalls(t *testing.T) {
 	f := newFake()
 	f.on["PutEvents"] = func(asked) answer { return answer{body: object{"FailedEntryCount": 0}} }
-	if err := f.open(t, nil).Bus("doublelock").Publish(t.Context(), notices(5, strings.Repeat("x", 100_000))); err != nil {
+	if err := bus.Open(f.open(t, nil), "doublelock").Publish(t.Context(), notices(5, strings.Repeat("x", 100_000))); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(f.made("PutEvents")); n != 3 {
@@ -83,7 +83,7 @@ func TestNoticesLeftOutAreSentAgainAlone(t *testing.T) {
 		}
 		return answer{body: object{"FailedEntryCount": 1, "Entries": []object{{"EventId": "e"}, {"ErrorCode": "ThrottlingException"}, {"EventId": "e"}}}}
 	}
-	if err := f.open(t, nil).Bus("doublelock").Publish(t.Context(), notices(3, "")); err != nil {
+	if err := bus.Open(f.open(t, nil), "doublelock").Publish(t.Context(), notices(3, "")); err != nil {
 		t.Fatal(err)
 	}
 	again := sent(t, f.made("PutEvents")[1])
@@ -102,8 +102,8 @@ func TestNoticesThatNeverArriveAreNamed(t *testing.T) {
 		results[len(results)-1] = object{"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
 		return answer{body: object{"FailedEntryCount": 1, "Entries": results}}
 	}
-	err := f.open(t, nil).Bus("doublelock").Publish(t.Context(), notices(3, ""))
-	lost, typed := errors.AsType[*cloud.UnpublishedError](err)
+	err := bus.Open(f.open(t, nil), "doublelock").Publish(t.Context(), notices(3, ""))
+	lost, typed := errors.AsType[*bus.UnpublishedError](err)
 	if !typed || !slices.Equal(lost.IDs, []string{"n2"}) || !errors.Is(err, guard.ErrThrottled) {
 		t.Errorf("error %v, want n2 named as throttled", err)
 	}
@@ -115,8 +115,8 @@ func TestNoticesThatNeverArriveAreNamed(t *testing.T) {
 func TestABusThatRefusesNamesEveryNotice(t *testing.T) {
 	f := newFake()
 	f.on["PutEvents"] = func(asked) answer { return answer{code: "AccessDeniedException"} }
-	err := f.open(t, nil).Bus("doublelock").Publish(t.Context(), notices(12, ""))
-	lost, typed := errors.AsType[*cloud.UnpublishedError](err)
+	err := bus.Open(f.open(t, nil), "doublelock").Publish(t.Context(), notices(12, ""))
+	lost, typed := errors.AsType[*bus.UnpublishedError](err)
 	if !typed || len(lost.IDs) != 12 || !errors.Is(err, guard.ErrDenied) {
 		t.Errorf("error %v, want twelve notices, denied", err)
 	}
@@ -130,8 +130,8 @@ func TestMessagesKeepOneTextPerProtocol(t *testing.T) {
 	}
 	c := f.open(t, nil)
 	err := errors.Join(
-		c.Topics().Publish(t.Context(), topic, cloud.Message{Subject: "Secret\napp/db – défault", ByProtocol: map[string]string{"default": "d", "email": "<e>"}, Attributes: map[string]string{"owner": "payments", "empty": ""}}),
-		c.Topics().Publish(t.Context(), topic, cloud.Message{ByProtocol: map[string]string{"default": "plain"}}),
+		topics.New(c).Publish(t.Context(), topic, topics.Message{Subject: "Secret\napp/db – défault", ByProtocol: map[string]string{"default": "d", "email": "<e>"}, Attributes: map[string]string{"owner": "payments", "empty": ""}}),
+		topics.New(c).Publish(t.Context(), topic, topics.Message{ByProtocol: map[string]string{"default": "plain"}}),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -159,34 +159,16 @@ func TestMessagesKeepOneTextPerProtocol(t *testing.T) {
 func TestMessagesThatCannotBeSentCallNobody(t *testing.T) {
 	f := newFake()
 	c := f.open(t, nil)
-	for topic, m := range map[string]cloud.Message{
+	for topic, m := range map[string]topics.Message{
 		"owners":                         {ByProtocol: map[string]string{"default": "d"}},
 		"arn:aws:sns:eu-west-1:1:owners": {ByProtocol: map[string]string{"email": "e"}},
 		"arn:aws:sqs:eu-west-1:1:queue":  {ByProtocol: map[string]string{"default": "d"}},
 	} {
-		if err := c.Topics().Publish(t.Context(), topic, m); err == nil {
+		if err := topics.New(c).Publish(t.Context(), topic, m); err == nil {
 			t.Errorf("published to %s", topic)
 		}
 	}
 	if len(f.calls) != 0 {
 		t.Errorf("made %d calls", len(f.calls))
 	}
-}
-
-func FuzzSubjectsFitSNS(f *testing.F) {
-	for _, s := range []string{"", "plain", "two\nlines", strings.Repeat("long ", 40), "\x00\x7f", "日本", " lead"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		got := cloud.CleanSubject(s)
-		if len(got) > 100 || strings.TrimSpace(got) != got {
-			t.Errorf("%q becomes %q", s, got)
-		}
-		if strings.ContainsFunc(got, func(r rune) bool { return r > unicode.MaxASCII || r < ' ' || r == 0x7f }) {
-			t.Errorf("%q becomes %q", s, got)
-		}
-		if again := cloud.CleanSubject(got); again != got {
-			t.Errorf("%q is cleaned twice to %q", got, again)
-		}
-	})
 }

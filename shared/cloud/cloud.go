@@ -2,138 +2,28 @@ package cloud
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"fmt"
-	"net/http"
-	"os"
-	"sync"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/smithy-go/middleware"
+	"github.com/doublelock/doublelock/shared/cloud/internal/session"
 )
 
 // Cloud is AWS as seen from one hub. It is safe for concurrent use and holds no goroutine.
-type Cloud struct {
-	opt  Options
-	base aws.Config // our own credentials, home Region
-	keys *keyCache
+type Cloud = session.Cloud
 
-	mu      sync.Mutex
-	clients map[clientKey]any
-	members map[memberKey]*memberCredentials
-	own     string // account of our own credentials, once asked
-}
+// Options says who we are, where we may look and how patient we are.
+type Options = session.Options
 
-// Open prepares the way to AWS. It calls nobody: what is wrong with the credentials shows at the first call.
-func Open(ctx context.Context, o Options) (*Cloud, error) {
-	if err := o.validate(); err != nil {
-		return nil, err
-	}
-	o = o.filled()
-	base, err := baseConfig(ctx, o)
-	if err != nil {
-		return nil, fmt.Errorf("open AWS: %w", err)
-	}
-	return &Cloud{
-		opt:     o,
-		base:    base,
-		keys:    newKeyCache(o.KeyTTL, o.Now),
-		clients: map[clientKey]any{},
-		members: map[memberKey]*memberCredentials{},
-	}, nil
-}
+// Static is a fixed set of credentials. It never prints itself.
+type Static = session.Static
 
-// baseConfig reads the SDK's own files and variables only when no credentials were handed over, so that a local run
-// cannot be led astray by the machine it runs on.
-func baseConfig(ctx context.Context, o Options) (aws.Config, error) {
-	client, err := httpClient(o)
-	if err != nil {
-		return aws.Config{}, err
-	}
-	var cfg aws.Config
-	if o.Credentials == nil {
-		cfg, err = config.LoadDefaultConfig(ctx, config.WithHTTPClient(client), config.WithRegion(o.Region))
-		if err != nil {
-			return aws.Config{}, err
-		}
-	} else {
-		cfg = aws.Config{HTTPClient: client, Region: o.Region, Credentials: credentials.NewStaticCredentialsProvider(
-			o.Credentials.AccessKeyID, o.Credentials.SecretAccessKey, o.Credentials.SessionToken)}
-	}
-	cfg.HTTPClient = plainBody{cfg.HTTPClient}
-	if o.Endpoint != "" {
-		cfg.BaseEndpoint = aws.String(o.Endpoint)
-	}
-	cfg.Retryer = func() aws.Retryer { return newRetryer(o.MaxBackoff) }
-	cfg.APIOptions = append(cfg.APIOptions, limitTime(o))
-	return cfg, nil
-}
+// Identity is who AWS takes us for.
+type Identity = session.Identity
 
-// httpClient is the SDK's buildable client: any other type makes LoadDefaultConfig fail when AWS_CA_BUNDLE is set.
-func httpClient(o Options) (*awshttp.BuildableClient, error) {
-	client := awshttp.NewBuildableClient().WithTimeout(o.TryTimeout)
-	if o.CABundle == "" {
-		return client, nil
-	}
-	pem, err := os.ReadFile(o.CABundle)
-	if err != nil {
-		return nil, fmt.Errorf("read CA bundle: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("read CA bundle: no certificate in %s", o.CABundle)
-	}
-	return client.WithTransportOptions(func(t *http.Transport) {
-		if t.TLSClientConfig == nil {
-			t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-		}
-		t.TLSClientConfig.RootCAs = roots
-	}), nil
-}
+// Open prepares the way to AWS with the credentials of the options. It calls nobody: what is wrong with the credentials
+// shows at the first call. Package profile opens it with the credentials of a person.
+func Open(ctx context.Context, o Options) (*Cloud, error) { return session.Open(ctx, o) }
 
-// maxTries is how often one call is tried within its time.
-const maxTries = 5
+// FromEnv reads the variables that infra writes and Lambda adds. The local run passes its own map.
+func FromEnv(getenv func(string) string) Options { return session.FromEnv(getenv) }
 
-// newRetryer makes one retryer per client, so that one throttled account does not slow the others. Adaptive mode slows
-// down to one call in two seconds after a throttle, which a local AWS that throttles for the sake of it is spared.
-func newRetryer(maxBackoff time.Duration) aws.Retryer {
-	standard := func(s *retry.StandardOptions) {
-		s.MaxAttempts = maxTries
-		if maxBackoff > 0 {
-			s.MaxBackoff = maxBackoff
-		}
-		s.Retryables = append([]retry.IsErrorRetryable{quotaIsFinal{}}, s.Retryables...)
-	}
-	if maxBackoff > 0 {
-		return retry.NewStandard(standard)
-	}
-	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) { o.StandardOptions = append(o.StandardOptions, standard) })
-}
-
-// quotaIsFinal stops the SDK from retrying LimitExceededException: the services we call say it of full quotas (tags,
-// grants), never of rates.
-type quotaIsFinal struct{}
-
-func (quotaIsFinal) IsErrorRetryable(err error) aws.Ternary {
-	if errorCode(err) == "LimitExceededException" {
-		return aws.FalseTernary
-	}
-	return aws.UnknownTernary
-}
-
-// limitTime bounds every call with all its tries, in the one place that no call can forget.
-func limitTime(o Options) func(*middleware.Stack) error {
-	limit := middleware.InitializeMiddlewareFunc("DoublelockTimeLimit",
-		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
-			ctx, cancel := context.WithTimeout(ctx, o.Timeout)
-			defer cancel()
-			return next.HandleInitialize(ctx, in)
-		})
-	return func(stack *middleware.Stack) error { return stack.Initialize.Add(limit, middleware.Before) }
-}
+// Answer is what AWS itself said, without the SDK's wrapping; the whole error where AWS said nothing.
+func Answer(err error) string { return session.Answer(err) }

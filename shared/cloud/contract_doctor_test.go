@@ -12,23 +12,26 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/queues"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/table"
+	"github.com/doublelock/doublelock/shared/cloud/topics"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
 func TestContractDoctor(t *testing.T) {
 	everyAWS(t, map[string]func(*testing.T, *world){
-		"a bookmark comes back, and is no record":        bookmarkRoundTrip,
-		"an outline names every secret and its tags":     outline,
-		"an ear hears a topic and leaves nothing behind": earHears,
-		"an ear on a topic that is not leaves nothing":   earOnNothing,
-		"a member's queue is read through its role":      memberQueue,
-		"a workload acts in another account by its role": workloadElsewhere,
+		"a bookmark comes back, and is no record":             bookmarkRoundTrip,
+		"an outline names every secret and its tags":          outline,
+		"a subscriber receives and leaves nothing behind":     topicReceived,
+		"an subscriber on a topic that is not leaves nothing": earOnNothing,
+		"a member's queue is read through its role":           memberQueue,
+		"a workload acts in another account by its role":      workloadElsewhere,
 	})
 }
 
 func bookmarkRoundTrip(t *testing.T, w *world) {
-	records := w.cloud(t, nil).Records(table(t, w))
+	records := table.Open(w.cloud(t, nil), newTable(t, w))
 	if got, err := records.Bookmark(t.Context(), "sweep"); got != "" || err != nil {
 		t.Errorf("before anything: %q, %v", got, err)
 	}
@@ -53,7 +56,7 @@ func outline(t *testing.T, w *world) {
 	want := []string{create(t, w, account, "app/a", ""), create(t, w, account, "app/b", "")}
 	slices.Sort(want)
 	var got []string
-	err := w.cloud(t, nil).Secrets().Outline(t.Context(), account, region, func(s guard.Secret) error {
+	err := secrets.New(w.cloud(t, nil)).Outline(t.Context(), account, region, func(s guard.Secret) error {
 		if s.Account != account || s.Region != region || !strings.HasPrefix(s.Name, "app/") {
 			t.Errorf("secret %+v", s)
 		}
@@ -65,34 +68,34 @@ func outline(t *testing.T, w *world) {
 		t.Error(err, diff)
 	}
 	enough := errors.New("enough")
-	if err := w.cloud(t, nil).Secrets().Outline(t.Context(), account, region, func(guard.Secret) error { return enough }); !errors.Is(err, enough) {
+	if err := secrets.New(w.cloud(t, nil)).Outline(t.Context(), account, region, func(guard.Secret) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("error %v", err)
 	}
 }
 
-func earHears(t *testing.T, w *world) {
-	topic, err := w.sns(t).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("heard")})
+func topicReceived(t *testing.T, w *world) {
+	topic, err := w.sns(t).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("received")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := w.cloud(t, nil)
-	ear, err := c.Listen(t.Context(), *topic.TopicArn, "doublelock-canary-1")
+	subscriber, err := queues.Subscribe(t.Context(), c, *topic.TopicArn, "doublelock-canary-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Topics().Publish(t.Context(), *topic.TopicArn, cloud.Message{ByProtocol: map[string]string{"default": "hello"}}); err != nil {
+	if err := topics.New(c).Publish(t.Context(), *topic.TopicArn, topics.Message{ByProtocol: map[string]string{"default": "hello"}}); err != nil {
 		t.Fatal(err)
 	}
-	var heard []string
-	for deadline := time.Now().Add(20 * time.Second); len(heard) == 0 && time.Now().Before(deadline); {
-		if heard, err = ear.Hear(t.Context()); err != nil {
+	var received []string
+	for deadline := time.Now().Add(20 * time.Second); len(received) == 0 && time.Now().Before(deadline); {
+		if received, err = subscriber.Receive(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff([]string{"hello"}, heard); diff != "" {
-		t.Errorf("heard (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"hello"}, received); diff != "" {
+		t.Errorf("received (-want +got):\n%s", diff)
 	}
-	if err := ear.Close(t.Context()); err != nil {
+	if err := subscriber.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
 	left, err := w.sns(t).ListSubscriptionsByTopic(t.Context(), &sns.ListSubscriptionsByTopicInput{TopicArn: topic.TopicArn})
@@ -111,11 +114,11 @@ func noQueue(t *testing.T, w *world, name string) {
 
 func earOnNothing(t *testing.T, w *world) {
 	c := w.cloud(t, nil)
-	if _, err := c.Listen(t.Context(), "arn:aws:sns:"+region+":"+hub+":never", "doublelock-canary-2"); !errors.Is(err, guard.ErrGone) {
+	if _, err := queues.Subscribe(t.Context(), c, "arn:aws:sns:"+region+":"+hub+":never", "doublelock-canary-2"); !errors.Is(err, guard.ErrGone) {
 		t.Errorf("error %v, want ErrGone", err)
 	}
 	noQueue(t, w, "doublelock-canary-2")
-	if _, err := c.Listen(t.Context(), "arn:aws:sqs:"+region+":"+hub+":never", "doublelock-canary-3"); err == nil {
+	if _, err := queues.Subscribe(t.Context(), c, "arn:aws:sqs:"+region+":"+hub+":never", "doublelock-canary-3"); err == nil {
 		t.Error("a queue passes for a topic")
 	}
 }
@@ -131,14 +134,14 @@ func memberQueue(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	c := w.cloud(t, nil)
-	q, err := c.MemberQueue(t.Context(), account, region, "doublelock-forward-dlq")
+	q, err := queues.ReadMember(t.Context(), c, account, region, "doublelock-forward-dlq")
 	if err != nil || q.Waiting != 1 {
 		t.Errorf("queue %+v, %v", q, err)
 	}
-	if _, err := c.MemberQueue(t.Context(), account, region, "never"); !errors.Is(err, guard.ErrGone) {
+	if _, err := queues.ReadMember(t.Context(), c, account, region, "never"); !errors.Is(err, guard.ErrGone) {
 		t.Errorf("error %v, want ErrGone", err)
 	}
-	if _, err := c.MemberQueue(t.Context(), "member", region, "never"); !errors.Is(err, guard.ErrNotOurs) {
+	if _, err := queues.ReadMember(t.Context(), c, "member", region, "never"); !errors.Is(err, guard.ErrNotOurs) {
 		t.Errorf("error %v, want ErrNotOurs", err)
 	}
 }
@@ -148,10 +151,10 @@ func workloadElsewhere(t *testing.T, w *world) {
 	account := w.account()
 	c := w.cloud(t, nil)
 	here := create(t, w, account, "app/there", "")
-	if err := c.WorkloadIn(account, region, "doublelock-read").Describe(t.Context(), here); err != nil {
+	if err := secrets.NewWorkloadIn(c, account, region, "doublelock-read").Describe(t.Context(), here); err != nil {
 		t.Errorf("in the account: %v", err)
 	}
-	if err := c.Workload(region).Describe(t.Context(), here); err == nil {
+	if err := secrets.NewWorkload(c, region).Describe(t.Context(), here); err == nil {
 		t.Error("our own credentials reach another account's secret")
 	}
 }

@@ -24,7 +24,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/organization"
+	"github.com/doublelock/doublelock/shared/cloud/table"
+	"github.com/doublelock/doublelock/shared/cloud/topics"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 func kmsTags(key, value string) []kmstypes.Tag {
@@ -53,12 +58,12 @@ func TestContractHub(t *testing.T) {
 
 func TestContractOrganization(t *testing.T) {
 	everyAWS(t, map[string]func(*testing.T, *world){
-		"accounts hang where the tree says, and policies with them": organization,
+		"accounts hang where the tree says, and policies with them": organizationTree,
 	})
 }
 
 // table makes the table as infra declares it.
-func table(t testing.TB, w *world) string {
+func newTable(t testing.TB, w *world) string {
 	t.Helper()
 	name := fmt.Sprint("doublelock-", tables.Add(1))
 	text := func(n string) types.AttributeDefinition {
@@ -69,10 +74,10 @@ func table(t testing.TB, w *world) string {
 	}
 	_, err := w.dynamodb(t).CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{text(cloud.AttributeKey), text(cloud.AttributeSort), text(cloud.AttributeKeyARN)},
-		KeySchema:            []types.KeySchemaElement{key(cloud.AttributeKey, types.KeyTypeHash), key(cloud.AttributeSort, types.KeyTypeRange)},
-		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{IndexName: aws.String(cloud.IndexByKey),
-			KeySchema:  []types.KeySchemaElement{key(cloud.AttributeKeyARN, types.KeyTypeHash)},
+		AttributeDefinitions: []types.AttributeDefinition{text(table.AttributeKey), text(table.AttributeSort), text(table.AttributeKeyARN)},
+		KeySchema:            []types.KeySchemaElement{key(table.AttributeKey, types.KeyTypeHash), key(table.AttributeSort, types.KeyTypeRange)},
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{IndexName: aws.String(table.IndexByKey),
+			KeySchema:  []types.KeySchemaElement{key(table.AttributeKeyARN, types.KeyTypeHash)},
 			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll}}},
 	})
 	if err != nil {
@@ -93,7 +98,7 @@ func record(resource, key string) guard.Record {
 }
 
 func recordRoundTrip(t *testing.T, w *world) {
-	records := w.cloud(t, nil).Records(table(t, w))
+	records := table.Open(w.cloud(t, nil), newTable(t, w))
 	if got, err := records.Load(t.Context(), secretARN); err != nil || !cmp.Equal(got, guard.Record{}) {
 		t.Errorf("never saved loads %+v, %v", got, err)
 	}
@@ -111,7 +116,7 @@ func recordRoundTrip(t *testing.T, w *world) {
 }
 
 func recordConflict(t *testing.T, w *world) {
-	records := w.cloud(t, nil).Records(table(t, w))
+	records := table.Open(w.cloud(t, nil), newTable(t, w))
 	var won, lost atomic.Int32
 	var all sync.WaitGroup
 	for range 8 {
@@ -138,7 +143,7 @@ func recordConflict(t *testing.T, w *world) {
 }
 
 func recordsByKey(t *testing.T, w *world) {
-	records := w.cloud(t, nil).Records(table(t, w))
+	records := table.Open(w.cloud(t, nil), newTable(t, w))
 	moved := record("secret-b", keyARN)
 	for _, r := range []guard.Record{record("secret-a", keyARN), moved, record("secret-c", centralARN), record("secret-d", "")} {
 		if err := records.Save(t.Context(), r); err != nil {
@@ -156,7 +161,7 @@ func recordsByKey(t *testing.T, w *world) {
 }
 
 func everyRecord(t *testing.T, w *world) {
-	records := w.cloud(t, nil).Records(table(t, w))
+	records := table.Open(w.cloud(t, nil), newTable(t, w))
 	var want []string
 	for n := range 40 {
 		r := record(fmt.Sprintf("secret-%02d", n), keyARN)
@@ -167,7 +172,7 @@ func everyRecord(t *testing.T, w *world) {
 		}
 	}
 	_, err := records.Claim(t.Context(), "n1", time.Hour)
-	err = errors.Join(err, records.Journal().Append(t.Context(), guard.JournalEntry{ID: "1", Resource: "secret-00", At: time.Now()}))
+	err = errors.Join(err, records.Journal().Append(t.Context(), store.JournalEntry{ID: "1", Resource: "secret-00", At: time.Now()}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,38 +186,38 @@ func everyRecord(t *testing.T, w *world) {
 
 func deliveryClaimed(t *testing.T, w *world) {
 	now := time.Now()
-	records := w.cloud(t, func(o *cloud.Options) { o.Now = func() time.Time { return now } }).Records(table(t, w))
-	expect := func(when string, want guard.Claim) {
+	records := table.Open(w.cloud(t, func(o *cloud.Options) { o.Now = func() time.Time { return now } }), newTable(t, w))
+	expect := func(when string, want store.Claim) {
 		t.Helper()
 		if got, err := records.Claim(t.Context(), "n1|email", 5*time.Minute); err != nil || got != want {
 			t.Errorf("%s: %q, %v; want %q", when, got, err, want)
 		}
 	}
-	expect("first", guard.ClaimNew)
-	expect("meanwhile", guard.ClaimBusy)
+	expect("first", store.ClaimNew)
+	expect("meanwhile", store.ClaimBusy)
 	if err := records.Release(t.Context(), "n1|email"); err != nil {
 		t.Fatal(err)
 	}
-	expect("given back", guard.ClaimNew)
+	expect("given back", store.ClaimNew)
 	now = now.Add(6 * time.Minute)
-	expect("after a crash", guard.ClaimAgain)
+	expect("after a crash", store.ClaimAgain)
 	if err := records.Delivered(t.Context(), "n1|email", time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	expect("delivered", guard.ClaimDone)
+	expect("delivered", store.ClaimDone)
 }
 
 func oneOfManyClaims(t *testing.T, w *world) {
-	records := w.cloud(t, nil).Records(table(t, w))
+	records := table.Open(w.cloud(t, nil), newTable(t, w))
 	var won atomic.Int32
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
 			got, err := records.Claim(t.Context(), "n1|email", time.Minute)
-			if err != nil || (got != guard.ClaimNew && got != guard.ClaimBusy) {
+			if err != nil || (got != store.ClaimNew && got != store.ClaimBusy) {
 				t.Errorf("claim %q, %v", got, err)
 			}
-			if got == guard.ClaimNew {
+			if got == store.ClaimNew {
 				won.Add(1)
 			}
 		})
@@ -224,7 +229,7 @@ func oneOfManyClaims(t *testing.T, w *world) {
 }
 
 func changesCounted(t *testing.T, w *world) {
-	records := w.cloud(t, nil).Records(table(t, w))
+	records := table.Open(w.cloud(t, nil), newTable(t, w))
 	until := time.Now().Add(time.Hour)
 	var all sync.WaitGroup
 	var taken atomic.Int32
@@ -251,23 +256,23 @@ func changesCounted(t *testing.T, w *world) {
 }
 
 func journalKept(t *testing.T, w *world) {
-	journal := w.cloud(t, nil).Records(table(t, w)).Journal()
+	journal := table.Open(w.cloud(t, nil), newTable(t, w)).Journal()
 	start := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
-	entry := func(id string, after time.Duration) guard.JournalEntry {
-		return guard.JournalEntry{ID: id, Resource: secretARN, Action: "UpdateSecret", At: start.Add(after), By: "doublelock-remediate",
+	entry := func(id string, after time.Duration) store.JournalEntry {
+		return store.JournalEntry{ID: id, Resource: secretARN, Action: "UpdateSecret", At: start.Add(after), By: "doublelock-remediate",
 			Before: map[string]string{"kmsKeyId": ""}, After: map[string]string{"kmsKeyId": keyARN}}
 	}
 	repeat := entry("b", time.Second)
 	repeat.Before = map[string]string{"kmsKeyId": keyARN}
 	other := entry("x", 0)
 	other.Resource = "another"
-	for _, e := range []guard.JournalEntry{entry("c", 10*time.Second), entry("a", 0), entry("b", time.Second), repeat, other} {
+	for _, e := range []store.JournalEntry{entry("c", 10*time.Second), entry("a", 0), entry("b", time.Second), repeat, other} {
 		if err := journal.Append(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got, err := journal.List(t.Context(), secretARN, time.Time{})
-	want := []guard.JournalEntry{entry("a", 0), entry("b", time.Second), entry("c", 10*time.Second)}
+	want := []store.JournalEntry{entry("a", 0), entry("b", time.Second), entry("c", 10*time.Second)}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
@@ -275,7 +280,7 @@ func journalKept(t *testing.T, w *world) {
 	if diff := cmp.Diff(want[1:], got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
-	if err := journal.Append(t.Context(), guard.JournalEntry{ID: "z", Resource: secretARN}); err == nil {
+	if err := journal.Append(t.Context(), store.JournalEntry{ID: "z", Resource: secretARN}); err == nil {
 		t.Error("an entry without time was written: it could not be found again")
 	}
 }
@@ -325,12 +330,12 @@ func messageDelivered(t *testing.T, w *world) {
 			t.Fatal(err)
 		}
 	}
-	topics := w.cloud(t, nil).Topics()
-	for _, m := range []cloud.Message{
+	sender := topics.New(w.cloud(t, nil))
+	for _, m := range []topics.Message{
 		{Subject: "app/db", ByProtocol: map[string]string{"default": "d", "sqs": "for queues"}, Attributes: map[string]string{"owner": "payments"}},
 		{Subject: "app/search", ByProtocol: map[string]string{"default": "plain"}, Attributes: map[string]string{"owner": "search"}},
 	} {
-		if err := topics.Publish(t.Context(), *topic.TopicArn, m); err != nil {
+		if err := sender.Publish(t.Context(), *topic.TopicArn, m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -340,31 +345,31 @@ func messageDelivered(t *testing.T, w *world) {
 	if got := received(t, w, theirs, 1); got[0] != "plain" {
 		t.Errorf("got %q", got[0])
 	}
-	if err := topics.Publish(t.Context(), *topic.TopicArn+"-never", cloud.Message{ByProtocol: map[string]string{"default": "d"}}); !errors.Is(err, guard.ErrGone) {
+	if err := sender.Publish(t.Context(), *topic.TopicArn+"-never", topics.Message{ByProtocol: map[string]string{"default": "d"}}); !errors.Is(err, guard.ErrGone) {
 		t.Errorf("a topic that is not there says %v, want ErrGone", err)
 	}
 }
 
 func noticeDelivered(t *testing.T, w *world) {
 	url, arn := queue(t, w, "notices")
-	bus := w.events(t)
-	_, err := bus.CreateEventBus(t.Context(), &eventbridge.CreateEventBusInput{Name: aws.String("doublelock")})
+	events := w.events(t)
+	_, err := events.CreateEventBus(t.Context(), &eventbridge.CreateEventBusInput{Name: aws.String("doublelock")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	pattern := `{"source":["doublelock"],"detail-type":["Doublelock Finding"],"detail":{"kind":["finding_opened"]}}`
-	_, err = bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("doublelock-alert"), EventBusName: aws.String("doublelock"), EventPattern: &pattern})
+	_, err = events.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("doublelock-alert"), EventBusName: aws.String("doublelock"), EventPattern: &pattern})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("doublelock-alert"), EventBusName: aws.String("doublelock"),
+	_, err = events.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("doublelock-alert"), EventBusName: aws.String("doublelock"),
 		Targets: []eventtypes.Target{{Id: aws.String("queue"), Arn: &arn}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := notices(12, "as it was")
 	want[3].Kind = guard.NoticeSealed
-	if err := w.cloud(t, nil).Bus("doublelock").Publish(t.Context(), want); err != nil {
+	if err := bus.Open(w.cloud(t, nil), "doublelock").Publish(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
 	var got []guard.Notice
@@ -401,7 +406,7 @@ func identity(t *testing.T, w *world) {
 	}
 }
 
-func organization(t *testing.T, w *world) {
+func organizationTree(t *testing.T, w *world) {
 	client := w.organizations(t)
 	if w.deviates { // localaws founds it with its accounts; in moto the first call does
 		if _, err := client.CreateOrganization(t.Context(), &organizations.CreateOrganizationInput{FeatureSet: orgtypes.OrganizationFeatureSetAll}); err != nil {
@@ -432,7 +437,7 @@ func organization(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 
-	org := w.cloud(t, nil).Organization()
+	org := organization.New(w.cloud(t, nil))
 	about, err := org.About(t.Context())
 	if err != nil || about.RootID != root || about.ManagementAccount != hub || !strings.HasPrefix(about.ID, "o-") {
 		t.Errorf("organization %+v, %v", about, err)
@@ -451,23 +456,23 @@ func organization(t *testing.T, w *world) {
 	if !slices.Equal(paths[hub], []string{root}) || !slices.Equal(paths[account], []string{root, workloads, prod}) {
 		t.Errorf("paths %v", paths)
 	}
-	levels, err := org.PolicyPath(t.Context(), append(paths[account], account), cloud.ServiceControl)
+	levels, err := org.PolicyPath(t.Context(), append(paths[account], account), organization.ServiceControl)
 	if err != nil || len(levels) != 4 {
 		t.Fatalf("levels %+v, %v", levels, err)
 	}
 	here := levels[1]
-	found := slices.IndexFunc(here.Policies, func(p cloud.Policy) bool { return p.ID == *made.Policy.PolicySummary.Id })
+	found := slices.IndexFunc(here.Policies, func(p organization.Policy) bool { return p.ID == *made.Policy.PolicySummary.Id })
 	if here.Target != workloads || found < 0 || here.Policies[found].Content != policy || here.Policies[found].Name != "key-missing" {
 		t.Errorf("level %+v", here)
 	}
-	policies, err := org.Policies(t.Context(), cloud.ServiceControl)
-	if err != nil || !slices.ContainsFunc(policies, func(p cloud.AttachedPolicy) bool {
+	policies, err := org.Policies(t.Context(), organization.ServiceControl)
+	if err != nil || !slices.ContainsFunc(policies, func(p organization.AttachedPolicy) bool {
 		return p.Name == "key-missing" && p.Content == policy && slices.Equal(p.Targets, []string{workloads})
 	}) {
 		t.Errorf("policies %+v, %v", policies, err)
 	}
 	for _, level := range levels {
-		if !slices.ContainsFunc(level.Policies, func(p cloud.Policy) bool { return p.AWSManaged }) {
+		if !slices.ContainsFunc(level.Policies, func(p organization.Policy) bool { return p.AWSManaged }) {
 			t.Errorf("%s lacks FullAWSAccess", level.Target)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -43,7 +43,7 @@ func everySecret(t *testing.T, w *world) {
 		Policy  bool
 	}
 	var got []seen
-	err = w.cloud(t, nil).Secrets().All(t.Context(), account, region, func(s cloud.SecretAndPolicy) {
+	err = secrets.New(w.cloud(t, nil)).All(t.Context(), account, region, func(s secrets.SecretAndPolicy) {
 		if s.PolicyErr != nil {
 			t.Errorf("policy of %s: %v", s.Secret.Name, s.PolicyErr)
 		}
@@ -76,8 +76,8 @@ func everyKey(t *testing.T, w *world) {
 	if _, err := w.secrets(t, account).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("a"), SecretString: aws.String("x")}); err != nil {
 		t.Fatal(err)
 	}
-	var got []cloud.KeyAndPolicy
-	if err := w.cloud(t, nil).Keys().All(t.Context(), account, region, func(k cloud.KeyAndPolicy) { got = append(got, k) }); err != nil {
+	var got []secrets.KeyAndPolicy
+	if err := secrets.NewKeys(w.cloud(t, nil)).All(t.Context(), account, region, func(k secrets.KeyAndPolicy) { got = append(got, k) }); err != nil {
 		t.Fatal(err)
 	}
 	if len(got) != 1 || got[0].Key.ARN != arn {

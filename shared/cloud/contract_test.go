@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -72,7 +73,7 @@ func createKey(t *testing.T, w *world, account, region, alias string) string {
 
 func describe(t *testing.T, w *world, account, id string) guard.Secret {
 	t.Helper()
-	s, err := w.cloud(t, nil).Secrets().Describe(t.Context(), at(account, id))
+	s, err := secrets.New(w.cloud(t, nil)).Describe(t.Context(), at(account, id))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +146,7 @@ func rekeyedThenSealed(t *testing.T, w *world) {
 	account := w.account()
 	key := createKey(t, w, account, region, "")
 	create(t, w, account, "moving", "")
-	if err := w.cloud(t, nil).Secrets().Rekey(t.Context(), at(account, "moving"), key); err != nil {
+	if err := secrets.New(w.cloud(t, nil)).Rekey(t.Context(), at(account, "moving"), key); err != nil {
 		t.Fatal(err)
 	}
 	s := describe(t, w, account, "moving")
@@ -179,8 +180,8 @@ func rekeyedThenSealed(t *testing.T, w *world) {
 func rotatedThenSealed(t *testing.T, w *world) {
 	account := w.account()
 	create(t, w, account, "rotating", "")
-	secrets := w.cloud(t, nil).Secrets()
-	err := secrets.Rotate(t.Context(), at(account, "rotating"))
+	vault := secrets.New(w.cloud(t, nil))
+	err := vault.Rotate(t.Context(), at(account, "rotating"))
 	if w.faithful(t, "a secret rotates without a function") && !errors.Is(err, guard.ErrRefused) {
 		t.Errorf("rotating without a rotation says %v, want ErrRefused", err)
 	}
@@ -193,14 +194,14 @@ func rotatedThenSealed(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := secrets.Rekey(t.Context(), at(account, "rotating"), createKey(t, w, account, region, "")); err != nil {
+	if err := vault.Rekey(t.Context(), at(account, "rotating"), createKey(t, w, account, region, "")); err != nil {
 		t.Fatal(err)
 	}
 	if s := describe(t, w, account, "rotating"); !s.RotationEnabled || s.RotationLambdaARN == "" || guard.StateOf(s, "") != guard.StateDual {
 		t.Errorf("secret %+v is %s, want dual", s, guard.StateOf(s, ""))
 	}
 	for range 2 { // AWSCURRENT first, then AWSPREVIOUS
-		if err := secrets.Rotate(t.Context(), at(account, "rotating")); err != nil {
+		if err := vault.Rotate(t.Context(), at(account, "rotating")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -213,8 +214,8 @@ func workload(t *testing.T, w *world) {
 	account := w.account()
 	key := createKey(t, w, account, region, "alias/work")
 	own := w.admin(t, account)
-	people := w.cloud(t, func(o *cloud.Options) { o.Credentials, o.AssumeRoles = &own, false }).Workload(region)
-	arn, err := people.Create(t.Context(), cloud.NewSecret{Name: "worked", Tags: map[string]string{"Owner": "payments"}})
+	people := secrets.NewWorkload(w.cloud(t, func(o *cloud.Options) { o.Credentials, o.AssumeRoles = &own, false }), region)
+	arn, err := people.Create(t.Context(), secrets.NewSecret{Name: "worked", Tags: map[string]string{"Owner": "payments"}})
 	id, err2 := people.KeyID(t.Context(), "alias/work")
 	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
@@ -236,7 +237,7 @@ func workload(t *testing.T, w *world) {
 	if s.ARN != arn || s.Key.ARN != key || s.Tags["Owner"] != "payments" || len(s.Versions) != 2 || len(s.Replicas) != 1 {
 		t.Errorf("secret %+v", s)
 	}
-	single, err := people.Create(t.Context(), cloud.NewSecret{Name: "single", KeyID: &key})
+	single, err := people.Create(t.Context(), secrets.NewSecret{Name: "single", KeyID: &key})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +252,7 @@ func workload(t *testing.T, w *world) {
 func backToDefault(t *testing.T, w *world) {
 	account := w.account()
 	create(t, w, account, "moving", createKey(t, w, account, region, ""))
-	if err := w.cloud(t, nil).Secrets().Rekey(t.Context(), at(account, "moving"), ""); err != nil {
+	if err := secrets.New(w.cloud(t, nil)).Rekey(t.Context(), at(account, "moving"), ""); err != nil {
 		t.Fatal(err)
 	}
 	s := describe(t, w, account, "moving")
@@ -263,12 +264,12 @@ func backToDefault(t *testing.T, w *world) {
 func tagsAddUp(t *testing.T, w *world) {
 	account := w.account()
 	create(t, w, account, "tagged", "")
-	secrets := w.cloud(t, nil).Secrets()
+	vault := secrets.New(w.cloud(t, nil))
 	err := errors.Join(
-		secrets.Tag(t.Context(), at(account, "tagged"), map[string]string{"Owner": "payments", "doublelock:state": "default"}),
-		secrets.Tag(t.Context(), at(account, "tagged"), map[string]string{"doublelock:state": "sealed"}),
-		secrets.Tag(t.Context(), at(account, "tagged"), map[string]string{"doublelock:since": "2026-03-01"}),
-		secrets.Untag(t.Context(), at(account, "tagged"), "doublelock:since", "never-there"),
+		vault.Tag(t.Context(), at(account, "tagged"), map[string]string{"Owner": "payments", "doublelock:state": "default"}),
+		vault.Tag(t.Context(), at(account, "tagged"), map[string]string{"doublelock:state": "sealed"}),
+		vault.Tag(t.Context(), at(account, "tagged"), map[string]string{"doublelock:since": "2026-03-01"}),
+		vault.Untag(t.Context(), at(account, "tagged"), "doublelock:since", "never-there"),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -289,11 +290,11 @@ func pendingDeletion(t *testing.T, w *world) {
 	if s := describe(t, w, account, "leaving"); !s.PendingDeletion() {
 		t.Errorf("deleted at %v", s.DeletedAt)
 	}
-	secrets := w.cloud(t, nil).Secrets()
-	if err := secrets.Rekey(t.Context(), at(account, "leaving"), ""); !errors.Is(err, guard.ErrRefused) {
+	vault := secrets.New(w.cloud(t, nil))
+	if err := vault.Rekey(t.Context(), at(account, "leaving"), ""); !errors.Is(err, guard.ErrRefused) {
 		t.Errorf("re-key says %v, want ErrRefused", err)
 	}
-	err := secrets.Tag(t.Context(), at(account, "leaving"), map[string]string{"a": "b"})
+	err := vault.Tag(t.Context(), at(account, "leaving"), map[string]string{"a": "b"})
 	if w.faithful(t, "a deleted secret can be tagged") && !errors.Is(err, guard.ErrRefused) {
 		t.Errorf("tag says %v, want ErrRefused", err)
 	}
@@ -307,12 +308,12 @@ func pendingDeletion(t *testing.T, w *world) {
 
 func gone(t *testing.T, w *world) {
 	account := w.account()
-	secrets := w.cloud(t, nil).Secrets()
-	_, err := secrets.Describe(t.Context(), at(account, "never"))
+	vault := secrets.New(w.cloud(t, nil))
+	_, err := vault.Describe(t.Context(), at(account, "never"))
 	for what, err := range map[string]error{
 		"describe": err,
-		"tag":      secrets.Tag(t.Context(), at(account, "never"), map[string]string{"a": "b"}),
-		"re-key":   secrets.Rekey(t.Context(), at(account, "never"), ""),
+		"tag":      vault.Tag(t.Context(), at(account, "never"), map[string]string{"a": "b"}),
+		"re-key":   vault.Rekey(t.Context(), at(account, "never"), ""),
 	} {
 		if !errors.Is(err, guard.ErrGone) {
 			t.Errorf("%s says %v, want ErrGone", what, err)
@@ -322,12 +323,12 @@ func gone(t *testing.T, w *world) {
 
 func notOurs(t *testing.T, w *world) {
 	const stranger = "123412341234"
-	_, err := w.cloud(t, nil).Secrets().Describe(t.Context(), at(stranger, "theirs"))
+	_, err := secrets.New(w.cloud(t, nil)).Describe(t.Context(), at(stranger, "theirs"))
 	if w.faithful(t, "any role of any account can be assumed") && !errors.Is(err, guard.ErrNotOurs) {
 		t.Errorf("describe says %v, want ErrNotOurs", err)
 	}
 	own := w.account()
-	_, err = w.cloud(t, func(o *cloud.Options) { o.AssumeRoles = false }).Secrets().Describe(t.Context(), at(own, "theirs"))
+	_, err = secrets.New(w.cloud(t, func(o *cloud.Options) { o.AssumeRoles = false })).Describe(t.Context(), at(own, "theirs"))
 	if !errors.Is(err, guard.ErrNotOurs) {
 		t.Errorf("describe without roles says %v, want ErrNotOurs", err)
 	}
@@ -348,7 +349,7 @@ func listed(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	var got []string
-	err := w.cloud(t, nil).Secrets().List(t.Context(), account, region, func(s guard.Secret) error {
+	err := secrets.New(w.cloud(t, nil)).List(t.Context(), account, region, func(s guard.Secret) error {
 		got = append(got, s.Name)
 		if s.Tags["n"] != s.Name || s.Account != account || s.Key.Manager != guard.ManagerAWS || !s.VersionsUnread {
 			t.Errorf("listed %+v", s)
@@ -363,7 +364,7 @@ func listed(t *testing.T, w *world) {
 		t.Error(err, diff)
 	}
 	enough := errors.New("enough")
-	if err := w.cloud(t, nil).Secrets().List(t.Context(), account, region, func(guard.Secret) error { return enough }); !errors.Is(err, enough) {
+	if err := secrets.New(w.cloud(t, nil)).List(t.Context(), account, region, func(guard.Secret) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("an error of yield ends with %v", err)
 	}
 }
@@ -373,8 +374,8 @@ func replicated(t *testing.T, w *world) {
 	key := createKey(t, w, account, region, "")
 	farKey := createKey(t, w, account, far, "")
 	create(t, w, account, "spread", key)
-	secrets := w.cloud(t, nil).Secrets()
-	if err := secrets.AddReplica(t.Context(), at(account, "spread"), far, farKey); err != nil {
+	vault := secrets.New(w.cloud(t, nil))
+	if err := vault.AddReplica(t.Context(), at(account, "spread"), far, farKey); err != nil {
 		t.Fatal(err)
 	}
 	s := describe(t, w, account, "spread")
@@ -387,7 +388,7 @@ func replicated(t *testing.T, w *world) {
 	if w.faithful(t, "a replica's KmsKeyId is ignored") && s.Replicas[0].Key.ARN != farKey {
 		t.Errorf("replica's key %+v, want %s", s.Replicas[0].Key, farKey)
 	}
-	copied, err := secrets.Describe(t.Context(), guard.SecretRef{Account: account, Region: far, ID: "spread"})
+	copied, err := vault.Describe(t.Context(), guard.SecretRef{Account: account, Region: far, ID: "spread"})
 	if err != nil || !copied.IsReplica() || copied.Region != far {
 		t.Errorf("replica %+v, %v", copied, err)
 	}
@@ -397,10 +398,10 @@ func replicated(t *testing.T, w *world) {
 	if !w.faithful(t, "RemoveRegionsFromReplication keeps the replica") {
 		return
 	}
-	if err := secrets.RemoveReplica(t.Context(), at(account, "spread"), far); err != nil {
+	if err := vault.RemoveReplica(t.Context(), at(account, "spread"), far); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := secrets.Describe(t.Context(), guard.SecretRef{Account: account, Region: far, ID: "spread"}); !errors.Is(err, guard.ErrGone) {
+	if _, err := vault.Describe(t.Context(), guard.SecretRef{Account: account, Region: far, ID: "spread"}); !errors.Is(err, guard.ErrGone) {
 		t.Errorf("removed replica says %v, want ErrGone", err)
 	}
 }
@@ -415,14 +416,14 @@ func foundByKey(t *testing.T, w *world) {
 	create(t, w, second, "elsewhere", "")
 	for _, concurrency := range []int{1, 4} {
 		c := w.cloud(t, func(o *cloud.Options) { o.Concurrency = concurrency })
-		if err := c.Secrets().Rekey(t.Context(), at(first, "moved-away"), fresh); err != nil {
+		if err := secrets.New(c).Rekey(t.Context(), at(first, "moved-away"), fresh); err != nil {
 			t.Fatal(err)
 		}
-		key, err := c.Keys().Describe(t.Context(), guard.KeyRef{Account: first, Region: region, ID: "alias/old"})
+		key, err := secrets.NewKeys(c).Describe(t.Context(), guard.KeyRef{Account: first, Region: region, ID: "alias/old"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, err := c.Secrets().UsingKey(t.Context(), key, []string{first, second})
+		found, err := secrets.New(c).UsingKey(t.Context(), key, []string{first, second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -443,8 +444,8 @@ func foundByKey(t *testing.T, w *world) {
 func resourcePolicy(t *testing.T, w *world) {
 	account := w.account()
 	create(t, w, account, "shared", "")
-	secrets := w.cloud(t, nil).Secrets()
-	if got, err := secrets.ResourcePolicy(t.Context(), at(account, "shared")); err != nil || got != "" {
+	vault := secrets.New(w.cloud(t, nil))
+	if got, err := vault.ResourcePolicy(t.Context(), at(account, "shared")); err != nil || got != "" {
 		t.Errorf("no policy reads %q, %v", got, err)
 	}
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + account + `:root"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`
@@ -452,7 +453,7 @@ func resourcePolicy(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := secrets.ResourcePolicy(t.Context(), at(account, "shared")); err != nil || got != policy {
+	if got, err := vault.ResourcePolicy(t.Context(), at(account, "shared")); err != nil || got != policy {
 		t.Errorf("policy reads %q, %v", got, err)
 	}
 }
@@ -467,7 +468,7 @@ func owned(t *testing.T, w *world) {
 	if !s.Foreign() || s.ForeignService() != "rds" {
 		t.Errorf("owned by %q", s.ForeignService())
 	}
-	if err := w.cloud(t, nil).Secrets().Rekey(t.Context(), at(account, arn), createKey(t, w, account, region, "")); !errors.Is(err, guard.ErrRefused) {
+	if err := secrets.New(w.cloud(t, nil)).Rekey(t.Context(), at(account, arn), createKey(t, w, account, region, "")); !errors.Is(err, guard.ErrRefused) {
 		t.Errorf("re-key says %v, want ErrRefused", err)
 	}
 }
@@ -486,7 +487,7 @@ func keyNames(t *testing.T, w *world) {
 	account := w.account()
 	key := createKey(t, w, account, region, "alias/names")
 	id := key[strings.LastIndex(key, "/")+1:]
-	keys := w.cloud(t, nil).Keys()
+	keys := secrets.NewKeys(w.cloud(t, nil))
 	for _, name := range []string{key, id, "alias/names", key[:strings.LastIndex(key, ":")] + ":alias/names"} {
 		got, err := keys.Describe(t.Context(), guard.KeyRef{Account: account, Region: region, ID: name})
 		if err != nil || got.ARN != key || got.Manager != guard.ManagerCustomer {
@@ -502,7 +503,7 @@ func keysListed(t *testing.T, w *world) {
 		want = append(want, createKey(t, w, account, region, ""))
 	}
 	var got []string
-	err := w.cloud(t, nil).Keys().List(t.Context(), account, region, func(k guard.Key) error {
+	err := secrets.NewKeys(w.cloud(t, nil)).List(t.Context(), account, region, func(k guard.Key) error {
 		if k.Manager == guard.ManagerCustomer && k.State == guard.KeyEnabled {
 			got = append(got, k.ARN)
 		}
@@ -518,7 +519,7 @@ func keysListed(t *testing.T, w *world) {
 func keyMissing(t *testing.T, w *world) {
 	account := w.account()
 	for _, id := range []string{"12345678-1234-1234-1234-123456789012", "alias/never", "arn:aws:kms:eu-central-1:" + account + ":key/12345678-1234-1234-1234-123456789012"} {
-		got, err := w.cloud(t, nil).Keys().Describe(t.Context(), guard.KeyRef{Account: account, Region: region, ID: id})
+		got, err := secrets.NewKeys(w.cloud(t, nil)).Describe(t.Context(), guard.KeyRef{Account: account, Region: region, ID: id})
 		if err != nil || got.State != guard.KeyMissing {
 			t.Errorf("%s is %+v, %v; want missing", id, got, err)
 		}
@@ -528,7 +529,7 @@ func keyMissing(t *testing.T, w *world) {
 func keyStates(t *testing.T, w *world) {
 	account := w.account()
 	arn := createKey(t, w, account, region, "")
-	keys := w.cloud(t, nil).Keys()
+	keys := secrets.NewKeys(w.cloud(t, nil))
 	state := func(want guard.KeyState) guard.Key {
 		t.Helper()
 		keys.Invalidate(arn)
@@ -565,7 +566,7 @@ func keyDetails(t *testing.T, w *world) {
 	if err := errors.Join(err, err2, err3); err != nil {
 		t.Fatal(err)
 	}
-	keys := w.cloud(t, func(o *cloud.Options) { o.KeyDetails = true }).Keys()
+	keys := secrets.NewKeys(w.cloud(t, func(o *cloud.Options) { o.KeyDetails = true }))
 	key, err := keys.Describe(t.Context(), guard.KeyRef{Account: account, Region: region, ID: arn})
 	if err != nil {
 		t.Fatal(err)

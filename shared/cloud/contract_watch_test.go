@@ -21,6 +21,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/functions"
+	"github.com/doublelock/doublelock/shared/cloud/principals"
+	"github.com/doublelock/doublelock/shared/cloud/queues"
+	"github.com/doublelock/doublelock/shared/cloud/trails"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -30,9 +35,9 @@ func TestContractWatch(t *testing.T) {
 		"recorded events are found, newest first":           lookedUp,
 		"the trails of an account are seen":                 trailsSeen,
 		"a rule is seen with its targets":                   ruleSeen,
-		"the bus tells its policy":                          busPolicy,
-		"a queue tells how full it is":                      queueSeen,
-		"a function tells what is deployed":                 functionSeen,
+		"a bus has a policy":                                busPolicy,
+		"a queue says how full it is":                       queueSeen,
+		"a function says what is deployed":                  functionSeen,
 		"a role can be entered, or the account is not ours": entered,
 		"who may do what in an account is read":             principalsRead,
 	})
@@ -50,9 +55,9 @@ func lookedUp(t *testing.T, w *world) {
 			t.Fatal(err)
 		}
 	}
-	trails := w.cloud(t, func(o *cloud.Options) { o.LookupEvery = time.Millisecond }).Trails()
+	history := trails.New(w.cloud(t, func(o *cloud.Options) { o.LookupEvery = time.Millisecond }))
 	var names []string
-	err := trails.Lookup(t.Context(), cloud.Lookup{Account: account, Region: region, By: cloud.ByEventName, Value: "CreateSecret"}, func(record []byte) error {
+	err := history.Lookup(t.Context(), trails.Lookup{Account: account, Region: region, By: trails.ByEventName, Value: "CreateSecret"}, func(record []byte) error {
 		var r struct {
 			EventName         string                `json:"eventName"`
 			RequestParameters struct{ Name string } `json:"requestParameters"`
@@ -67,11 +72,11 @@ func lookedUp(t *testing.T, w *world) {
 		t.Errorf("found %v, %v", names, err)
 	}
 	enough := errors.New("enough")
-	err = trails.Lookup(t.Context(), cloud.Lookup{Account: account, Region: region, By: cloud.ByEventName, Value: "CreateSecret"}, func([]byte) error { return enough })
+	err = history.Lookup(t.Context(), trails.Lookup{Account: account, Region: region, By: trails.ByEventName, Value: "CreateSecret"}, func([]byte) error { return enough })
 	if !errors.Is(err, enough) {
 		t.Errorf("an error of yield ends with %v", err)
 	}
-	err = trails.Lookup(t.Context(), cloud.Lookup{Account: account, Region: region, By: cloud.ByEventName, Value: "CreateSecret", To: time.Now().Add(-time.Hour)}, func(record []byte) error {
+	err = history.Lookup(t.Context(), trails.Lookup{Account: account, Region: region, By: trails.ByEventName, Value: "CreateSecret", To: time.Now().Add(-time.Hour)}, func(record []byte) error {
 		t.Errorf("found %s before it happened", record)
 		return nil
 	})
@@ -86,13 +91,13 @@ func trailsSeen(t *testing.T, w *world) {
 	}
 	account := w.account()
 	client := cloudtrail.NewFromConfig(w.config(t, account, region))
-	seen := func() cloud.Trail {
+	seen := func() trails.Trail {
 		t.Helper()
-		trails, err := w.cloud(t, nil).Trails().Describe(t.Context(), account, region)
-		if err != nil || len(trails) != 1 || trails[0].Name != "organization-trail" {
-			t.Fatalf("trails %+v, %v", trails, err)
+		history, err := trails.New(w.cloud(t, nil)).Describe(t.Context(), account, region)
+		if err != nil || len(history) != 1 || history[0].Name != "organization-trail" {
+			t.Fatalf("trails %+v, %v", history, err)
 		}
-		return trails[0]
+		return history[0]
 	}
 	trail := seen()
 	if _, err := client.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: &trail.ARN}); err != nil {
@@ -123,19 +128,19 @@ func ruleSeen(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	c := w.cloud(t, nil)
-	got, err := c.Rule(t.Context(), account, region, "", "doublelock-forward")
-	want := cloud.Rule{Name: "doublelock-forward", ARN: "arn:aws:events:" + region + ":" + account + ":rule/doublelock-forward", State: "ENABLED", Pattern: pattern,
-		Targets: []cloud.Target{{ID: "hub", ARN: *target.Arn, DLQ: *target.DeadLetterConfig.Arn}}}
+	got, err := bus.ReadRule(t.Context(), c, account, region, "", "doublelock-forward")
+	want := bus.Rule{Name: "doublelock-forward", ARN: "arn:aws:events:" + region + ":" + account + ":rule/doublelock-forward", State: "ENABLED", Pattern: pattern,
+		Targets: []bus.Target{{ID: "hub", ARN: *target.Arn, DLQ: *target.DeadLetterConfig.Arn}}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
 	if _, err := client.DisableRule(t.Context(), &eventbridge.DisableRuleInput{Name: aws.String("doublelock-forward")}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := c.Rule(t.Context(), account, region, "", "doublelock-forward"); err != nil || got.State != "DISABLED" {
+	if got, err := bus.ReadRule(t.Context(), c, account, region, "", "doublelock-forward"); err != nil || got.State != "DISABLED" {
 		t.Errorf("disabled, but %+v, %v", got, err)
 	}
-	if _, err := c.Rule(t.Context(), account, region, "", "doublelock-never"); !errors.Is(err, guard.ErrGone) {
+	if _, err := bus.ReadRule(t.Context(), c, account, region, "", "doublelock-never"); !errors.Is(err, guard.ErrGone) {
 		t.Errorf("a rule that is not there says %v, want ErrGone", err)
 	}
 }
@@ -146,17 +151,17 @@ func busPolicy(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	c := w.cloud(t, nil)
-	if policy, err := c.Bus("asked").Policy(t.Context()); err != nil || policy != "" {
+	if policy, err := bus.Open(c, "asked").Policy(t.Context()); err != nil || policy != "" {
 		t.Errorf("a new bus has policy %q, %v", policy, err)
 	}
 	policy := `{"Version":"2012-10-17","Statement":[{"Sid":"Members","Effect":"Allow","Principal":"*","Action":"events:PutEvents","Resource":"arn:aws:events:` + region + `:` + hub + `:event-bus/asked","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-contract00"}}}]}`
 	if _, err := client.PutPermission(t.Context(), &eventbridge.PutPermissionInput{EventBusName: aws.String("asked"), Policy: &policy}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := c.Bus("asked").Policy(t.Context()); err != nil || !strings.Contains(got, `"o-contract00"`) {
+	if got, err := bus.Open(c, "asked").Policy(t.Context()); err != nil || !strings.Contains(got, `"o-contract00"`) {
 		t.Errorf("policy %s, %v", got, err)
 	}
-	if _, err := c.Bus("never").Policy(t.Context()); !errors.Is(err, guard.ErrGone) {
+	if _, err := bus.Open(c, "never").Policy(t.Context()); !errors.Is(err, guard.ErrGone) {
 		t.Errorf("a bus that is not there says %v, want ErrGone", err)
 	}
 }
@@ -172,17 +177,17 @@ func queueSeen(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	c := w.cloud(t, nil)
-	if got, err := c.Queue(t.Context(), "filling"); err != nil || got != (cloud.Queue{ARN: arn, Waiting: 2, InFlight: 1}) {
+	if got, err := queues.Read(t.Context(), c, "filling"); err != nil || got != (queues.Queue{ARN: arn, Waiting: 2, InFlight: 1}) {
 		t.Errorf("queue %+v, %v", got, err)
 	}
-	if _, err := c.Queue(t.Context(), "never"); !errors.Is(err, guard.ErrGone) {
+	if _, err := queues.Read(t.Context(), c, "never"); !errors.Is(err, guard.ErrGone) {
 		t.Errorf("a queue that is not there says %v, want ErrGone", err)
 	}
 }
 
 func functionSeen(t *testing.T, w *world) {
 	c := w.cloud(t, nil)
-	if _, err := c.Function(t.Context(), "doublelock-never"); !errors.Is(err, guard.ErrGone) {
+	if _, err := functions.Read(t.Context(), c, "doublelock-never"); !errors.Is(err, guard.ErrGone) {
 		t.Errorf("a function that is not there says %v, want ErrGone", err)
 	}
 	const trustLambda = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
@@ -200,7 +205,7 @@ func functionSeen(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := c.Function(t.Context(), "doublelock-detect")
+	got, err := functions.Read(t.Context(), c, "doublelock-detect")
 	if err != nil || got.Version != "$LATEST" || got.Runtime != "provided.al2023" || got.RoleARN != *role || got.Environment["DOUBLELOCK_BUS"] != "doublelock" || got.State != "Active" {
 		t.Errorf("function %+v, %v", got, err)
 	}
@@ -240,12 +245,12 @@ func principalsRead(t *testing.T, w *world) {
 	if err := errors.Join(err, err2, err3, err4); err != nil {
 		t.Fatal(err)
 	}
-	got, err := w.cloud(t, nil).Principals(t.Context(), account)
+	got, err := principals.Read(t.Context(), w.cloud(t, nil), account)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := slices.IndexFunc(got.Roles, func(p cloud.Principal) bool { return p.Name == "app" })
-	if at < 0 || !slices.ContainsFunc(got.Users, func(p cloud.Principal) bool { return p.Name == "old-fashioned" }) {
+	at := slices.IndexFunc(got.Roles, func(p principals.Principal) bool { return p.Name == "app" })
+	if at < 0 || !slices.ContainsFunc(got.Users, func(p principals.Principal) bool { return p.Name == "old-fashioned" }) {
 		t.Fatalf("principals %+v", got)
 	}
 	role := got.Roles[at]

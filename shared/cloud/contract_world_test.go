@@ -56,7 +56,7 @@ func (w *world) account() string {
 	return id
 }
 
-// cloud is the door as the hub's detect function opens it.
+// cloud is AWS as the hub's detect function opens it.
 func (w *world) cloud(t testing.TB, change func(*cloud.Options)) *cloud.Cloud {
 	t.Helper()
 	own := w.admin(t, hub)

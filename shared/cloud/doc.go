@@ -1,5 +1,6 @@
-// Package cloud is the one door to AWS: every remote call goes through it, bounded in time and retried with care.
+// Package cloud is the one client of AWS: every remote call goes through it, bounded in time and retried with care.
 //
-// It reads and changes what it is told to and answers in guard's words; no SDK type leaves it and it decides nothing.
-// It never reads a secret's value, and never touches a foreign account with its own credentials.
+// Below it is one package for each AWS service, so that a function links only those that it calls. They read and change
+// what they are told to and answer in guard's words; no SDK type leaves them and they decide nothing. None but Seal reads
+// a secret's value, and none touches a foreign account with its own credentials.
 package cloud

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -32,7 +33,7 @@ func TestKeysAreAskedAgainWhenTheirTimeIsUp(t *testing.T) {
 			now := start
 			f := newFake()
 			f.on["DescribeKey"] = func(asked) answer { return c.say }
-			keys := f.open(t, func(o *cloud.Options) { o.Now = func() time.Time { return now } }).Keys()
+			keys := secrets.NewKeys(f.open(t, func(o *cloud.Options) { o.Now = func() time.Time { return now } }))
 			ask := func() {
 				_, err := keys.Describe(t.Context(), guard.KeyRef{Account: member, Region: region, ID: keyARN})
 				if (err != nil) != c.failing {
@@ -77,7 +78,7 @@ func TestInvalidateForgetsAKeyUnderAnyOfItsNames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFake()
 			f.on["DescribeKey"] = func(asked) answer { return keyMetadata("Enabled") }
-			keys := f.open(t, nil).Keys()
+			keys := secrets.NewKeys(f.open(t, nil))
 			for range 2 {
 				if _, err := keys.Describe(t.Context(), guard.KeyRef{Account: member, Region: region, ID: c.asked}); err != nil {
 					t.Fatal(err)
@@ -98,7 +99,7 @@ func TestDetailsOfAKeyAreReadWhenAskedFor(t *testing.T) {
 		return answer{body: object{"Aliases": []object{{"AliasName": "alias/app"}}}}
 	}
 	f.on["ListResourceTags"] = func(asked) answer { return answer{code: "AccessDeniedException"} }
-	key, err := f.open(t, func(o *cloud.Options) { o.KeyDetails = true }).Keys().Describe(t.Context(), guard.KeyRef{Account: member, Region: region, ID: keyARN})
+	key, err := secrets.NewKeys(f.open(t, func(o *cloud.Options) { o.KeyDetails = true })).Describe(t.Context(), guard.KeyRef{Account: member, Region: region, ID: keyARN})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func TestWhatAReferenceAloneTellsOfAKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFake()
 			f.on["DescribeKey"] = func(asked) answer { return answer{code: "NotFoundException"} }
-			got, err := f.open(t, nil).Keys().Describe(t.Context(), guard.KeyRef{Account: member, Region: region, ID: c.id})
+			got, err := secrets.NewKeys(f.open(t, nil)).Describe(t.Context(), guard.KeyRef{Account: member, Region: region, ID: c.id})
 			c.want.State = guard.KeyMissing
 			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 				t.Error(err, diff)

@@ -9,6 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/organization"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -33,7 +36,7 @@ func holding(n int) *fakeAWS {
 func TestUsingKeyTellsWhatItFoundBesideWhatItCouldNotRead(t *testing.T) {
 	f := holding(12)
 	f.closeAccount(keyHome)
-	found, err := f.open(t, nil).Secrets().UsingKey(t.Context(), ourKey(), []string{keyHome, member})
+	found, err := secrets.New(f.open(t, nil)).UsingKey(t.Context(), ourKey(), []string{keyHome, member})
 	if !errors.Is(err, guard.ErrNotOurs) {
 		t.Errorf("error %v, want the account that is closed", err)
 	}
@@ -54,7 +57,7 @@ func TestUsingKeyNeverTakesUnreadVersionsForOtherKeys(t *testing.T) {
 	f := holding(9)
 	f.on["ListSecretVersionIds"] = func(asked) answer { return answer{code: "AccessDeniedException"} }
 	for _, concurrency := range []int{1, 4} {
-		found, err := f.open(t, func(o *cloud.Options) { o.Concurrency = concurrency }).Secrets().UsingKey(t.Context(), ourKey(), []string{member})
+		found, err := secrets.New(f.open(t, func(o *cloud.Options) { o.Concurrency = concurrency })).UsingKey(t.Context(), ourKey(), []string{member})
 		if !errors.Is(err, guard.ErrDenied) || len(found) != 0 {
 			t.Errorf("found %d, %v; want an error", len(found), err)
 		}
@@ -65,7 +68,7 @@ func TestUsingKeyLeavesOutWhatIsDeletedMeanwhile(t *testing.T) {
 	for _, operation := range []string{"ListSecretVersionIds", "DescribeSecret"} {
 		f := holding(3)
 		f.on[operation] = func(asked) answer { return answer{code: "ResourceNotFoundException"} }
-		found, err := f.open(t, nil).Secrets().UsingKey(t.Context(), ourKey(), []string{member})
+		found, err := secrets.New(f.open(t, nil)).UsingKey(t.Context(), ourKey(), []string{member})
 		if err != nil || len(found) != 0 {
 			t.Errorf("%s gone: found %d, %v", operation, len(found), err)
 		}
@@ -75,7 +78,7 @@ func TestUsingKeyLeavesOutWhatIsDeletedMeanwhile(t *testing.T) {
 func TestAListEndsWhereAWSRefuses(t *testing.T) {
 	f := holding(1)
 	f.on["ListSecrets"] = func(asked) answer { return answer{code: "AccessDeniedException"} }
-	err := f.open(t, nil).Secrets().List(t.Context(), member, region, func(guard.Secret) error { return nil })
+	err := secrets.New(f.open(t, nil)).List(t.Context(), member, region, func(guard.Secret) error { return nil })
 	if !errors.Is(err, guard.ErrDenied) {
 		t.Errorf("error %v, want ErrDenied", err)
 	}
@@ -91,7 +94,7 @@ func TestAWriteWhoseAnswerGotLostIsNoConflict(t *testing.T) {
 		}
 		return answer{body: object{"__type": "ConditionalCheckFailedException", "message": "no", "Item": stored}, status: 400}
 	}
-	records := f.open(t, nil).Records("doublelock")
+	records := table.Open(f.open(t, nil), "doublelock")
 	if err := records.Save(t.Context(), record(secretARN, keyARN)); err != nil {
 		t.Errorf("our own write is taken for somebody else's: %v", err)
 	}
@@ -106,7 +109,7 @@ func TestAWriteWhoseAnswerGotLostIsNoConflict(t *testing.T) {
 func TestTheRecordOfADeletedSecretIsForgottenInTheEnd(t *testing.T) {
 	f := newFake()
 	f.on["PutItem"] = func(asked) answer { return answer{body: object{}} }
-	records := f.open(t, func(o *cloud.Options) { o.KeepGone = 30 * 24 * time.Hour }).Records("doublelock")
+	records := table.Open(f.open(t, func(o *cloud.Options) { o.KeepGone = 30 * 24 * time.Hour }), "doublelock")
 	gone := record(secretARN, keyARN)
 	gone.GoneAt = time.Unix(1_800_000_000, 0)
 	for _, rec := range []guard.Record{record(secretARN, keyARN), gone} {
@@ -132,7 +135,7 @@ func TestAnUnreadableRecordIsAnErrorAndNotAZeroRecord(t *testing.T) {
 	for name, it := range items {
 		f := newFake()
 		f.on["GetItem"] = func(asked) answer { return answer{body: object{"Item": it}} }
-		if rec, err := f.open(t, nil).Records("doublelock").Load(t.Context(), "x"); err == nil {
+		if rec, err := table.Open(f.open(t, nil), "doublelock").Load(t.Context(), "x"); err == nil {
 			t.Errorf("%s loads as %+v", name, rec)
 		}
 	}
@@ -146,8 +149,8 @@ func TestAccountsTakeTheirPathFromTheListWhereAWSGivesIt(t *testing.T) {
 			{"Id": hub, "Name": "security", "Status": "SUSPENDED", "Paths": []string{"o-abc/r-1/"}},
 		}}}
 	}
-	org := f.open(t, nil).Organization()
-	want := []cloud.Account{
+	org := organization.New(f.open(t, nil))
+	want := []organization.Account{
 		{ID: member, Name: "payments", State: "ACTIVE", Path: []string{"r-1", "ou-1-a", "ou-1-b"}},
 		{ID: hub, Name: "security", State: "SUSPENDED", Path: []string{"r-1"}},
 	}
@@ -168,7 +171,7 @@ func TestAccountsTakeTheirPathFromTheListWhereAWSGivesIt(t *testing.T) {
 func TestTheOrganizationIsReadThroughTheManagementAccountsRoleWhenThereIsOne(t *testing.T) {
 	f := newFake()
 	f.on["ListAccounts"] = func(asked) answer { return answer{body: object{"Accounts": []object{}}} }
-	if _, err := f.open(t, func(o *cloud.Options) { o.ManagementAccount = keyHome }).Organization().Accounts(t.Context()); err != nil {
+	if _, err := organization.New(f.open(t, func(o *cloud.Options) { o.ManagementAccount = keyHome })).Accounts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if key := f.made("ListAccounts")[0].key; key != "arn:aws:iam::"+keyHome+":role.doublelock-read" {

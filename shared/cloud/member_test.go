@@ -14,12 +14,13 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
 func TestAMemberRoleIsAssumedOnceForManyCalls(t *testing.T) {
 	f := describing(plainSecret(), []object{{"VersionId": "v1"}})
-	s := f.open(t, nil).Secrets()
+	s := secrets.New(f.open(t, nil))
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
@@ -43,7 +44,7 @@ func TestAMemberRoleIsAssumedOnceForManyCalls(t *testing.T) {
 
 func TestTheHubsOwnAccountIsEnteredThroughItsRoleToo(t *testing.T) {
 	f := describing(object{"ARN": "arn:aws:secretsmanager:eu-central-1:" + hub + ":secret:x-AbCdEf"}, []object{{"VersionId": "v1"}})
-	if _, err := f.open(t, nil).Secrets().Describe(t.Context(), guard.SecretRef{Account: hub, Region: region, ID: "x"}); err != nil {
+	if _, err := secrets.New(f.open(t, nil)).Describe(t.Context(), guard.SecretRef{Account: hub, Region: region, ID: "x"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.made("DescribeSecret")[0].key; got != "arn:aws:iam::"+hub+":role.doublelock-read" {
@@ -53,7 +54,7 @@ func TestTheHubsOwnAccountIsEnteredThroughItsRoleToo(t *testing.T) {
 
 func TestWithoutRolesTheOwnAccountIsReadWithItsOwnCredentials(t *testing.T) {
 	f := describing(object{"ARN": "arn:aws:secretsmanager:eu-central-1:" + hub + ":secret:x-AbCdEf"}, []object{{"VersionId": "v1"}})
-	s := f.open(t, func(o *cloud.Options) { o.AssumeRoles, o.HubAccount = false, "" }).Secrets()
+	s := secrets.New(f.open(t, func(o *cloud.Options) { o.AssumeRoles, o.HubAccount = false, "" }))
 	for range 2 {
 		if _, err := s.Describe(t.Context(), guard.SecretRef{Account: hub, Region: region, ID: "x"}); err != nil {
 			t.Fatal(err)
@@ -71,7 +72,7 @@ func TestMemberCredentialsAreReplacedBeforeTheyEndByOurClock(t *testing.T) {
 	clock := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	f := describing(plainSecret(), []object{{"VersionId": "v1"}})
 	f.on["AssumeRole"] = func(a asked) answer { return assumed(a.in["RoleArn"].(string), clock.Add(time.Hour)) }
-	s := f.open(t, func(o *cloud.Options) { o.Now = func() time.Time { return clock } }).Secrets()
+	s := secrets.New(f.open(t, func(o *cloud.Options) { o.Now = func() time.Time { return clock } }))
 	look := func(after time.Duration, want int) {
 		t.Helper()
 		clock = clock.Add(after)
@@ -91,7 +92,7 @@ func TestMemberCredentialsAreReplacedBeforeTheyEndByOurClock(t *testing.T) {
 func TestAThrottledAssumeRoleIsNotTakenForAMissingRole(t *testing.T) {
 	f := describing(plainSecret(), []object{{"VersionId": "v1"}})
 	f.on["AssumeRole"] = func(asked) answer { return answer{code: "Throttling"} }
-	_, err := f.open(t, nil).Secrets().Describe(t.Context(), ref())
+	_, err := secrets.New(f.open(t, nil)).Describe(t.Context(), ref())
 	if !errors.Is(err, guard.ErrThrottled) || errors.Is(err, guard.ErrNotOurs) {
 		t.Errorf("error %v, want ErrThrottled alone", err)
 	}
@@ -113,7 +114,7 @@ func TestAPassingThrottleIsRiddenOut(t *testing.T) {
 				}
 				return describe(a)
 			}
-			if _, err := f.open(t, change).Secrets().Describe(t.Context(), ref()); err != nil {
+			if _, err := secrets.New(f.open(t, change)).Describe(t.Context(), ref()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -124,7 +125,7 @@ func TestACallThatNeverAnswersEnds(t *testing.T) {
 	f := newFake()
 	release := make(chan struct{})
 	f.on["DescribeSecret"] = func(asked) answer { <-release; return answer{} }
-	s := f.open(t, func(o *cloud.Options) { o.Timeout, o.TryTimeout = 60*time.Millisecond, 20*time.Millisecond }).Secrets()
+	s := secrets.New(f.open(t, func(o *cloud.Options) { o.Timeout, o.TryTimeout = 60*time.Millisecond, 20*time.Millisecond }))
 	t.Cleanup(func() { close(release) })
 	_, err := s.Describe(t.Context(), ref())
 	if !errors.Is(err, context.DeadlineExceeded) {
@@ -138,7 +139,7 @@ func TestACallThatNeverAnswersEnds(t *testing.T) {
 func TestServerFaultsAreTriedAgainAndThenMeanNothingElse(t *testing.T) {
 	f := newFake()
 	f.on["DescribeSecret"] = func(asked) answer { return answer{status: 500, code: "InternalServiceError"} }
-	_, err := f.open(t, nil).Secrets().Describe(t.Context(), ref())
+	_, err := secrets.New(f.open(t, nil)).Describe(t.Context(), ref())
 	for _, known := range []error{guard.ErrGone, guard.ErrDenied, guard.ErrNotOurs, guard.ErrThrottled, guard.ErrRefused} {
 		if errors.Is(err, known) {
 			t.Errorf("error %v is %v", err, known)

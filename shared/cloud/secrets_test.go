@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -47,7 +48,7 @@ func TestDescribeAnswersWithEveryKeyOfTheSecret(t *testing.T) {
 		{"VersionId": "v2", "VersionStages": []string{"AWSCURRENT"}, "KmsKeyIds": []string{"DefaultEncryptionKey", keyARN}},
 		{"VersionId": "v1", "KmsKeyIds": []string{"DefaultEncryptionKey"}},
 	})
-	got, err := f.open(t, nil).Secrets().Describe(t.Context(), ref())
+	got, err := secrets.New(f.open(t, nil)).Describe(t.Context(), ref())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func TestDescribeMarksWhatItMayNotSee(t *testing.T) {
 	f := describing(plainSecret(), []object{{"VersionId": "v1"}})
 	f.on["ListSecretVersionIds"] = func(asked) answer { return answer{code: "AccessDeniedException"} }
 	f.on["DescribeKey"] = func(asked) answer { return answer{code: "AccessDeniedException"} }
-	got, err := f.open(t, nil).Secrets().Describe(t.Context(), ref())
+	got, err := secrets.New(f.open(t, nil)).Describe(t.Context(), ref())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +108,7 @@ func TestDescribeMarksWhatItMayNotSee(t *testing.T) {
 func TestDescribeSaysThatAKeyIsMissing(t *testing.T) {
 	f := describing(plainSecret(), []object{{"VersionId": "v1", "KmsKeyIds": []string{keyARN}}})
 	f.on["DescribeKey"] = func(asked) answer { return answer{code: "NotFoundException"} }
-	got, err := f.open(t, nil).Secrets().Describe(t.Context(), ref())
+	got, err := secrets.New(f.open(t, nil)).Describe(t.Context(), ref())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,7 @@ func TestDescribeKeepsTheErrorsThatMustBeRetried(t *testing.T) {
 	for _, operation := range []string{"DescribeSecret", "ListSecretVersionIds", "DescribeKey"} {
 		f := describing(plainSecret(), []object{{"VersionId": "v1", "KmsKeyIds": []string{keyARN}}})
 		f.on[operation] = func(asked) answer { return answer{code: "ThrottlingException"} }
-		_, err := f.open(t, nil).Secrets().Describe(t.Context(), ref())
+		_, err := secrets.New(f.open(t, nil)).Describe(t.Context(), ref())
 		if !errors.Is(err, guard.ErrThrottled) {
 			t.Errorf("%s throttled: %v, want ErrThrottled", operation, err)
 		}
@@ -135,7 +136,7 @@ func TestAKeyOfAnotherAccountIsAskedThereFirst(t *testing.T) {
 	secret["KmsKeyId"] = centralARN
 	f := describing(secret, []object{{"VersionId": "v1", "KmsKeyIds": []string{centralARN}}})
 	c := f.open(t, nil)
-	if _, err := c.Secrets().Describe(t.Context(), ref()); err != nil {
+	if _, err := secrets.New(c).Describe(t.Context(), ref()); err != nil {
 		t.Fatal(err)
 	}
 	if calls := f.made("DescribeKey"); len(calls) != 1 || !strings.Contains(calls[0].key, keyHome) {
@@ -148,7 +149,7 @@ func TestAKeyOfAnAccountWithoutRoleIsAskedFromTheSecretsAccount(t *testing.T) {
 	secret["KmsKeyId"] = centralARN
 	f := describing(secret, []object{{"VersionId": "v1", "KmsKeyIds": []string{centralARN}}})
 	f.closeAccount(keyHome)
-	got, err := f.open(t, nil).Secrets().Describe(t.Context(), ref())
+	got, err := secrets.New(f.open(t, nil)).Describe(t.Context(), ref())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +210,7 @@ func TestSecretsThatAreNotOursToSee(t *testing.T) {
 			if c.fake != nil {
 				c.fake(f)
 			}
-			_, err := f.open(t, c.options).Secrets().Describe(t.Context(), c.ref)
+			_, err := secrets.New(f.open(t, c.options)).Describe(t.Context(), c.ref)
 			if !errors.Is(err, guard.ErrNotOurs) {
 				t.Errorf("error %v, want ErrNotOurs", err)
 			}
@@ -241,7 +242,7 @@ func TestErrorsMeanWhatTheirCodeSays(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			f := newFake()
 			f.on["UpdateSecret"] = func(asked) answer { return answer{code: code} }
-			err := f.open(t, nil).Secrets().Rekey(t.Context(), ref(), keyARN)
+			err := secrets.New(f.open(t, nil)).Rekey(t.Context(), ref(), keyARN)
 			if err == nil || !strings.HasPrefix(err.Error(), "re-key secret app/db: ") || !strings.Contains(err.Error(), "AWS says "+code) {
 				t.Errorf("error %v, want verb, noun and AWS's own words", err)
 			}
@@ -257,7 +258,7 @@ func TestErrorsMeanWhatTheirCodeSays(t *testing.T) {
 func TestAFullQuotaIsNotTriedAgain(t *testing.T) {
 	f := newFake()
 	f.on["TagResource"] = func(asked) answer { return answer{code: "LimitExceededException"} }
-	err := f.open(t, nil).Secrets().Tag(t.Context(), ref(), map[string]string{"doublelock:state": "sealed"})
+	err := secrets.New(f.open(t, nil)).Tag(t.Context(), ref(), map[string]string{"doublelock:state": "sealed"})
 	if !errors.Is(err, guard.ErrRefused) || len(f.made("TagResource")) != 1 {
 		t.Errorf("error %v after %d tries, want ErrRefused after one", err, len(f.made("TagResource")))
 	}
@@ -268,7 +269,7 @@ func TestEachDutyHasItsOwnRole(t *testing.T) {
 	for _, operation := range []string{"TagResource", "UntagResource", "UpdateSecret"} {
 		f.on[operation] = func(asked) answer { return answer{} }
 	}
-	s := f.open(t, nil).Secrets()
+	s := secrets.New(f.open(t, nil))
 	_, err := s.Describe(t.Context(), ref())
 	err = errors.Join(err, s.Tag(t.Context(), ref(), map[string]string{"a": "b"}), s.Untag(t.Context(), ref(), "a"), s.Rekey(t.Context(), ref(), ""))
 	if err != nil {
@@ -291,7 +292,7 @@ func TestEachDutyHasItsOwnRole(t *testing.T) {
 
 func TestNothingToTagCallsNobody(t *testing.T) {
 	f := newFake()
-	s := f.open(t, nil).Secrets()
+	s := secrets.New(f.open(t, nil))
 	if err := errors.Join(s.Tag(t.Context(), ref(), nil), s.Untag(t.Context(), ref())); err != nil {
 		t.Error(err)
 	}

@@ -10,7 +10,7 @@ import (
 type Openings struct {
 	Principal string
 	Open      []string // both locks
-	Unknown   []string // could be: what was not read, or not told, would decide
+	Unknown   []string // could be: what was not read, or not given, would decide
 	Unread    []Unread // secrets that are not in the snapshot at all
 }
 

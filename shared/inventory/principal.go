@@ -127,7 +127,7 @@ func takesTags(trust *policy.Document) bool {
 	})
 }
 
-// callerKeys are the condition keys of a caller that no snapshot tells.
+// callerKeys are the condition keys of a caller that no snapshot has.
 // Source: IAM User Guide, "AWS global condition context keys".
 func callerKeys() []string {
 	return []string{

@@ -135,7 +135,7 @@ type Use struct {
 type Part string
 
 const (
-	PartOrganization Part = "organization" // accounts and their place; Account is ""
+	PartOrganization Part = "organization" // accounts and where they hang; Account is ""
 	PartControls     Part = "controls"     // SCPs and RCPs above the account
 	PartPrincipals   Part = "principals"
 	PartSecrets      Part = "secrets" // of the account in Region

@@ -87,16 +87,16 @@ func (r *review) unused(k *inventory.Key) {
 		return
 	}
 	limit := time.Duration(r.std.UnusedDays) * day
-	since, told := k.Use.At, "was last used on "
+	since, said := k.Use.At, "was last used on "
 	if since.IsZero() {
-		since, told = latest(k.Use.Since, k.CreatedAt), "was not used since "
+		since, said = latest(k.Use.Since, k.CreatedAt), "was not used since "
 	}
 	if since.IsZero() {
 		r.unknown(guard.KeyUnused, k, "its last use is not known")
 		return
 	}
 	if r.now.Sub(since) > limit {
-		r.add(guard.KeyUnused, k, Finding{Detail: "no secret is under it, and it " + told + since.Format(time.DateOnly),
+		r.add(guard.KeyUnused, k, Finding{Detail: "no secret is under it, and it " + said + since.Format(time.DateOnly),
 			Fix: "aws kms disable-key --key-id " + k.Facts.ARN + " (and after some weeks schedule-key-deletion)"})
 	}
 }

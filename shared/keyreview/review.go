@@ -16,7 +16,7 @@ type Standard struct {
 	RotationDays    int      // longest time between rotations
 	UnusedDays      int      // without use after which a key counts as unused
 	Secrets         int      // most secrets under one key
-	Applications    int      // most applications under one key, told by their tag
+	Applications    int      // most applications under one key, by their tag
 	Environments    int      // most environments
 	ApplicationTags []string // of secrets; the first one present wins
 	EnvironmentTags []string

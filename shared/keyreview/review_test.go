@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	arns "github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/keyreview"
@@ -213,4 +215,26 @@ func opens(t *testing.T, k inventory.Key) policy.Answer {
 		t.Fatal(err)
 	}
 	return r.Answer
+}
+
+// A key in another partition is used under another name of the service: what is bound to that name is open to nobody else.
+func TestAKeyIsFineInEveryPartition(t *testing.T) {
+	for region, partition := range map[string]string{"eu-central-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "eusc-de-east-1": "aws-eusc"} {
+		k := fine()
+		k.Facts.Region, k.Facts.ARN = region, strings.NewReplacer("eu-central-1", region, "arn:aws:", "arn:"+partition+":").Replace(arn)
+		document, err := preventive.SecretsKeyPolicy(arns.Partition(partition), own, region).JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.Policy = document
+		if found := keyreview.Review(inventory.Prepare(snapshot(k)), standard(), now); len(found) != 0 {
+			t.Errorf("%s: %+v", region, found)
+		}
+		k.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*"}]}`
+		open := keyreview.Review(inventory.Prepare(snapshot(k)), standard(), now)
+		at := slices.IndexFunc(open, func(f keyreview.Finding) bool { return f.Control.ID == guard.KeyOpen })
+		if at < 0 || !strings.Contains(open[at].After, arns.Partition(partition).Regional("secretsmanager", region)) {
+			t.Errorf("%s: the fix of an open key is not bound to Secrets Manager there: %+v", region, open)
+		}
+	}
 }

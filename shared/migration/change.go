@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Fields of a journal entry's Before and After.
@@ -27,12 +28,12 @@ const (
 // doVerify is the journal's word for the look that ends a change.
 const doVerify Action = "DescribeSecret"
 
-func (v *visit) entry(action Action, at time.Time, detail string) guard.JournalEntry {
+func (v *visit) entry(action Action, at time.Time, detail string) store.JournalEntry {
 	field, of := planField, v.job.Plan
 	if v.job.Order != nil {
 		field, of = orderField, v.job.Order.ID
 	}
-	return guard.JournalEntry{
+	return store.JournalEntry{
 		ID: "migration|" + of + "|" + string(action) + "|" + detail, Resource: v.job.Secret, Action: string(action),
 		At: at, By: v.By, Before: map[string]string{}, After: map[string]string{field: of},
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // ErrBusy says that another worker is at the secret.
@@ -42,16 +43,6 @@ type Store interface {
 	List(ctx context.Context, yield func(Job) error) error
 }
 
-// Journal is the way back. Append keeps what was written first under one resource, time and ID.
-type Journal interface {
-	Append(ctx context.Context, e guard.JournalEntry) error
-}
-
-// Counter bounds changes: Take takes one of limit, or answers false.
-type Counter interface {
-	Take(ctx context.Context, name string, limit int, until time.Time) (bool, error)
-}
-
 // Preflight asks again, from what is true now, who would lose access if a secret were under a key. Of the accepted
 // principals somebody said that they may.
 type Preflight interface {
@@ -76,8 +67,8 @@ type Engine struct {
 	Secrets   Secrets
 	Grants    Grants // nil: no grants are made
 	Store     Store
-	Journal   Journal
-	Counter   Counter
+	Journal   store.Journal // the way back
+	Counter   store.Counter // bounds changes
 	Preflight Preflight
 	Trail     Trail // nil: only the owner can end observing
 	Bus       Bus

@@ -15,6 +15,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 var errDied = errors.New("the worker died")
@@ -167,7 +168,7 @@ func (w *fake) List(context.Context, func(migration.Job) error) error { return n
 
 type fakeJournal struct{ *fake }
 
-func (w fakeJournal) Append(_ context.Context, e guard.JournalEntry) error {
+func (w fakeJournal) Append(_ context.Context, e store.JournalEntry) error {
 	return w.call("Append", func() error { w.journal[e.Action] = true; return nil })
 }
 

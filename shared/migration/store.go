@@ -6,27 +6,18 @@ import (
 	"fmt"
 
 	"github.com/doublelock/doublelock/shared/arn"
-	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // DocumentKind is what jobs are kept as.
 const DocumentKind = "migration"
 
-// Documents keeps bodies that it does not look into, of kind DocumentKind, in groups. Save answers guard.ErrConflict
-// when somebody wrote since the document was loaded.
-type Documents interface {
-	Load(ctx context.Context, group, id string) (guard.Document, error)
-	Save(ctx context.Context, doc guard.Document) error
-	Groups(ctx context.Context) ([]string, error)
-	List(ctx context.Context, group string, yield func(guard.Document) error) error
-}
+// NewStore keeps jobs as documents of kind DocumentKind, grouped by account.
+func NewStore(d store.Documents) Store { return jobs{d} }
 
-// NewStore keeps jobs as documents, grouped by account.
-func NewStore(d Documents) Store { return store{d} }
+type jobs struct{ documents store.Documents }
 
-type store struct{ documents Documents }
-
-func (s store) Load(ctx context.Context, secret string) (Job, error) {
+func (s jobs) Load(ctx context.Context, secret string) (Job, error) {
 	doc, err := s.documents.Load(ctx, arn.Of(secret).Account, secret)
 	if err != nil || doc.Revision == 0 {
 		return Job{}, err
@@ -34,23 +25,23 @@ func (s store) Load(ctx context.Context, secret string) (Job, error) {
 	return jobOf(doc)
 }
 
-func (s store) Save(ctx context.Context, j Job) error {
+func (s jobs) Save(ctx context.Context, j Job) error {
 	stored := j
 	stored.Revision = 0 // the item has it
 	body, err := json.Marshal(stored)
 	if err != nil {
 		return fmt.Errorf("save migration of %s: %w", j.Name, err)
 	}
-	return s.documents.Save(ctx, guard.Document{Kind: DocumentKind, Group: arn.Of(j.Secret).Account, ID: j.Secret, Body: body, Revision: j.Revision})
+	return s.documents.Save(ctx, store.Document{Kind: DocumentKind, Group: arn.Of(j.Secret).Account, ID: j.Secret, Body: body, Revision: j.Revision})
 }
 
-func (s store) List(ctx context.Context, yield func(Job) error) error {
+func (s jobs) List(ctx context.Context, yield func(Job) error) error {
 	groups, err := s.documents.Groups(ctx)
 	if err != nil {
 		return err
 	}
 	for _, group := range groups {
-		err := s.documents.List(ctx, group, func(doc guard.Document) error {
+		err := s.documents.List(ctx, group, func(doc store.Document) error {
 			j, err := jobOf(doc)
 			if err != nil {
 				return err
@@ -64,7 +55,7 @@ func (s store) List(ctx context.Context, yield func(Job) error) error {
 	return nil
 }
 
-func jobOf(doc guard.Document) (Job, error) {
+func jobOf(doc store.Document) (Job, error) {
 	var j Job
 	if err := json.Unmarshal(doc.Body, &j); err != nil {
 		return j, fmt.Errorf("read migration of %s: %w", doc.ID, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/notify"
@@ -157,7 +158,7 @@ func (s *shop) rekey(secret, key string) {
 func (s *shop) describe(secret string) guard.Secret {
 	s.Helper()
 	s.now = s.now.Add(time.Second) // keys are remembered for less
-	found, err := s.cloud.Secrets().Describe(s.Context(), guard.SecretRef{Account: shopAccount, Region: frankfurt, ID: secret})
+	found, err := secrets.New(s.cloud).Describe(s.Context(), guard.SecretRef{Account: shopAccount, Region: frankfurt, ID: secret})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -405,7 +406,7 @@ func TestTheExceptionThatIsPrintedLetsUsLookAgain(t *testing.T) {
 	}
 	deny("")
 	look := func() error {
-		_, err := s.cloud.Secrets().Describe(t.Context(), guard.SecretRef{Account: shopAccount, Region: frankfurt, ID: secret})
+		_, err := secrets.New(s.cloud).Describe(t.Context(), guard.SecretRef{Account: shopAccount, Region: frankfurt, ID: secret})
 		return err
 	}
 	if look() == nil {

@@ -5,35 +5,35 @@ import (
 	"strings"
 )
 
-// Problem is why AWS, or good sense, would refuse a document in a place.
+// Problem is why AWS, or good sense, would refuse a document of a type.
 type Problem struct {
 	Line    int // 0: the whole document
 	Message string
 }
 
-// Limit is the quota on a document's size in a place: characters, white space counted or not as AWS does.
+// Limit is the quota on a document's size by its type: characters, white space counted or not as AWS does.
 // Source: IAM and AWS STS quotas; AWS Organizations quotas; KMS and Secrets Manager quotas.
 type Limit struct {
 	Characters int
 	WhiteSpace bool // white space counts as well, when sent through the API
 }
 
-// Limits are the quotas by place. Identity is that of a managed policy; SCPs were raised from 5,120 in May 2026.
-var Limits = map[Place]Limit{
-	PlaceIdentity: {Characters: 6144},
-	PlaceBoundary: {Characters: 6144},
-	PlaceSession:  {Characters: 2048, WhiteSpace: true},
-	PlaceTrust:    {Characters: 2048},
-	PlaceSCP:      {Characters: 10240, WhiteSpace: true},
-	PlaceRCP:      {Characters: 5120, WhiteSpace: true},
-	PlaceKey:      {Characters: 32768, WhiteSpace: true},
-	PlaceResource: {Characters: 20480, WhiteSpace: true},
-	PlaceEndpoint: {Characters: 20480, WhiteSpace: true},
+// Limits are the quotas by type. Identity is that of a managed policy; SCPs were raised from 5,120 in May 2026.
+var Limits = map[Type]Limit{
+	TypeIdentity: {Characters: 6144},
+	TypeBoundary: {Characters: 6144},
+	TypeSession:  {Characters: 2048, WhiteSpace: true},
+	TypeTrust:    {Characters: 2048},
+	TypeSCP:      {Characters: 10240, WhiteSpace: true},
+	TypeRCP:      {Characters: 5120, WhiteSpace: true},
+	TypeKey:      {Characters: 32768, WhiteSpace: true},
+	TypeResource: {Characters: 20480, WhiteSpace: true},
+	TypeEndpoint: {Characters: 20480, WhiteSpace: true},
 }
 
-// Check lists what AWS would refuse about the document in a place, beyond what Parse refuses everywhere. raw is the
+// Check lists what AWS would refuse about the document as one of a type, beyond what Parse refuses everywhere. raw is the
 // text as it would be sent; nil leaves the size out.
-func (d *Document) Check(place Place, raw []byte) []Problem {
+func (d *Document) Check(policyType Type, raw []byte) []Problem {
 	if d.broken != nil {
 		return []Problem{{Message: d.broken.Error()}}
 	}
@@ -41,17 +41,17 @@ func (d *Document) Check(place Place, raw []byte) []Problem {
 	add := func(line int, format string, args ...any) {
 		out = append(out, Problem{Line: line, Message: fmt.Sprintf(format, args...)})
 	}
-	if limit := Limits[place]; raw != nil {
+	if limit := Limits[policyType]; raw != nil {
 		size := d.Size
 		if limit.WhiteSpace {
 			size = len([]rune(string(raw)))
 		}
 		if size > limit.Characters {
-			add(0, "%d characters; the quota of %s is %d", size, place.some(), limit.Characters)
+			add(0, "%d characters; the quota of %s is %d", size, policyType.some(), limit.Characters)
 		}
 	}
-	if !place.namesPrincipals() && place != PlaceSCP && d.ID != "" {
-		add(0, "%s takes no Id", place.some())
+	if !policyType.namesPrincipals() && policyType != TypeSCP && d.ID != "" {
+		add(0, "%s takes no Id", policyType.some())
 	}
 	sids := map[string]bool{}
 	for i := range d.Statements {
@@ -60,43 +60,43 @@ func (d *Document) Check(place Place, raw []byte) []Problem {
 			add(s.Line, "the Sid %q appears twice", s.SID)
 		}
 		sids[s.SID] = true
-		for _, message := range s.problems(place) {
+		for _, message := range s.problems(policyType) {
 			add(s.Line, "%s", message)
 		}
 	}
 	return out
 }
 
-// some is the place with its article.
-func (p Place) some() string {
-	if p == PlaceIdentity {
+// some is the type with its article.
+func (p Type) some() string {
+	if p == TypeIdentity {
 		return "an " + string(p)
 	}
 	return "a " + string(p)
 }
 
-func (s *Statement) problems(place Place) []string {
+func (s *Statement) problems(policyType Type) []string {
 	var out []string
 	named := s.Principal != nil || s.NotPrincipal != nil
-	if named && !place.namesPrincipals() {
-		out = append(out, fmt.Sprintf("%s takes no Principal", place.some()))
+	if named && !policyType.namesPrincipals() {
+		out = append(out, fmt.Sprintf("%s takes no Principal", policyType.some()))
 	}
-	if !named && place.namesPrincipals() {
-		out = append(out, fmt.Sprintf("%s needs a Principal", place.some()))
+	if !named && policyType.namesPrincipals() {
+		out = append(out, fmt.Sprintf("%s needs a Principal", policyType.some()))
 	}
-	if place != PlaceTrust && place != PlaceResource && s.Resources == nil && s.NotResources == nil {
-		out = append(out, fmt.Sprintf("%s needs a Resource", place.some()))
+	if policyType != TypeTrust && policyType != TypeResource && s.Resources == nil && s.NotResources == nil {
+		out = append(out, fmt.Sprintf("%s needs a Resource", policyType.some()))
 	}
-	if place == PlaceTrust && (s.Resources != nil || s.NotResources != nil) {
+	if policyType == TypeTrust && (s.Resources != nil || s.NotResources != nil) {
 		out = append(out, "a trust policy takes no Resource")
 	}
-	if s.NotPrincipal != nil && (s.Effect == Allow || place == PlaceTrust || place == PlaceRCP) {
+	if s.NotPrincipal != nil && (s.Effect == Allow || policyType == TypeTrust || policyType == TypeRCP) {
 		out = append(out, "NotPrincipal is supported only with Deny, in resource policies")
 	}
-	if place == PlaceRCP {
+	if policyType == TypeRCP {
 		out = append(out, s.rcpProblems()...)
 	}
-	if !place.namesPrincipals() && strings.Trim(s.SID, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") != "" {
+	if !policyType.namesPrincipals() && strings.Trim(s.SID, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") != "" {
 		out = append(out, fmt.Sprintf("the Sid %q may hold only letters and digits", s.SID))
 	}
 	return append(out, s.badPrincipals()...)

@@ -2,5 +2,5 @@
 //
 // It evaluates identity, boundary, session, service control, resource control, resource and key policies and KMS
 // grants, from what it is handed. It does no I/O, reads no clock and imports nothing but the standard library; what it
-// was not told stays unknown, and unknown is never rounded to allowed.
+// was not given stays unknown, and unknown is never rounded to allowed.
 package policy

@@ -87,37 +87,39 @@ type PrincipalSet struct {
 	names []identity
 }
 
-// Place says what a document is attached to; the place decides what it may contain.
-type Place string
+// Type says what a document is attached to, which decides what it may contain.
+type Type string
 
 const (
-	PlaceIdentity Place = "identity policy"
-	PlaceBoundary Place = "permissions boundary"
-	PlaceSession  Place = "session policy"
-	PlaceSCP      Place = "service control policy"
-	PlaceRCP      Place = "resource control policy"
-	PlaceResource Place = "resource policy"
-	PlaceKey      Place = "key policy"
-	PlaceTrust    Place = "trust policy"
-	PlaceEndpoint Place = "VPC endpoint policy"
+	TypeIdentity Type = "identity policy"
+	TypeBoundary Type = "permissions boundary"
+	TypeSession  Type = "session policy"
+	TypeSCP      Type = "service control policy"
+	TypeRCP      Type = "resource control policy"
+	TypeResource Type = "resource policy"
+	TypeKey      Type = "key policy"
+	TypeTrust    Type = "trust policy"
+	TypeEndpoint Type = "VPC endpoint policy"
 )
 
-// namesPrincipals reports whether statements of a document in this place must say whom they are about.
-func (p Place) namesPrincipals() bool {
+// namesPrincipals reports whether statements of a document of this type must say whom they are about.
+func (p Type) namesPrincipals() bool {
 	switch p {
-	case PlaceRCP, PlaceResource, PlaceKey, PlaceTrust, PlaceEndpoint:
+	case TypeRCP, TypeResource, TypeKey, TypeTrust, TypeEndpoint:
 		return true
 	}
 	return false
 }
 
-// usable reports whether AWS could have accepted the document in a place; where it could not, what the document does
+// usable reports whether AWS could have accepted the document as one of a type; where it could not, what the document does
 // there is unknown.
-func (d *Document) usable(place Place) bool { return d.broken == nil && d.misplaced(place) == "" }
+func (d *Document) usable(policyType Type) bool {
+	return d.broken == nil && d.misplaced(policyType) == ""
+}
 
-// misplaced says why the document cannot be attached in a place; "" if it can.
-func (d *Document) misplaced(place Place) string {
-	named := place.namesPrincipals()
+// misplaced says why the document cannot be attached as one of a type; "" if it can.
+func (d *Document) misplaced(policyType Type) string {
+	named := policyType.namesPrincipals()
 	switch {
 	case d.shape.principal && !named:
 		return "it names a Principal"
@@ -125,7 +127,7 @@ func (d *Document) misplaced(place Place) string {
 		return "a statement names no Principal"
 	case d.shape.noResource && !named:
 		return "a statement has no Resource"
-	case d.shape.notEveryone && place == PlaceRCP:
+	case d.shape.notEveryone && policyType == TypeRCP:
 		return "the Principal of an RCP is \"*\""
 	}
 	return ""

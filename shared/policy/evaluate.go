@@ -24,7 +24,7 @@ type Decision struct {
 
 // StatementRef points to a statement of a document.
 type StatementRef struct {
-	Place    Place
+	Type     Type
 	Document string
 	Level    int // of an SCP or RCP: 0 is the root of the organization
 	Index    int // 0 is the first statement
@@ -73,7 +73,7 @@ type findings struct {
 	grantedBy *Grant
 }
 
-// tally is what the documents of one place say.
+// tally is what the documents of one type say.
 type tally struct {
 	deny, allow     truth
 	denied, allowed mark
@@ -128,42 +128,42 @@ func (e *evaluation) apply() {
 func (e *evaluation) run() {
 	p := e.policies
 	if e.applies.identity {
-		e.scan(&e.identity, PlaceIdentity, 0, p.Identity)
-		e.scan(&e.boundary, PlaceBoundary, 0, p.Boundary)
-		e.scan(&e.session, PlaceSession, 0, p.Session)
+		e.scan(&e.identity, TypeIdentity, 0, p.Identity)
+		e.scan(&e.boundary, TypeBoundary, 0, p.Boundary)
+		e.scan(&e.session, TypeSession, 0, p.Session)
 	}
 	if e.applies.scp {
-		e.scanLevels(&e.scp, PlaceSCP, p.SCPs)
+		e.scanLevels(&e.scp, TypeSCP, p.SCPs)
 	}
 	if e.applies.rcp {
-		e.scanLevels(&e.rcp, PlaceRCP, p.RCPs)
+		e.scanLevels(&e.rcp, TypeRCP, p.RCPs)
 	}
 	if e.applies.resource {
-		e.scanDocument(&e.resource, e.resourcePlace(), 0, p.Resource)
+		e.scanDocument(&e.resource, e.resourceType(), 0, p.Resource)
 	}
-	e.scan(&e.endpoint, PlaceEndpoint, 0, p.Endpoint)
+	e.scan(&e.endpoint, TypeEndpoint, 0, p.Endpoint)
 	if e.kind == ResourceKey {
 		e.scanGrants()
 	}
 }
 
-func (e *evaluation) resourcePlace() Place {
+func (e *evaluation) resourceType() Type {
 	switch e.kind {
 	case ResourceKey:
-		return PlaceKey
+		return TypeKey
 	case ResourceTrust:
-		return PlaceTrust
+		return TypeTrust
 	}
-	return PlaceResource
+	return TypeResource
 }
 
 // scanLevels wants an allow at every level of the organization's path.
-func (e *evaluation) scanLevels(t *tally, place Place, levels [][]*Document) {
+func (e *evaluation) scanLevels(t *tally, policyType Type, levels [][]*Document) {
 	all := yes
 	t.gap = -1
 	for level, documents := range levels {
 		t.allow = no
-		e.scan(t, place, level, documents)
+		e.scan(t, policyType, level, documents)
 		if t.allow < all {
 			all, t.gap = t.allow, level
 		}
@@ -171,14 +171,14 @@ func (e *evaluation) scanLevels(t *tally, place Place, levels [][]*Document) {
 	t.allow = all
 }
 
-func (e *evaluation) scan(t *tally, place Place, level int, documents []*Document) {
+func (e *evaluation) scan(t *tally, policyType Type, level int, documents []*Document) {
 	for _, d := range documents {
-		e.scanDocument(t, place, level, d)
+		e.scanDocument(t, policyType, level, d)
 	}
 }
 
-func (e *evaluation) scanDocument(t *tally, place Place, level int, d *Document) {
-	if d == nil || !d.usable(place) {
+func (e *evaluation) scanDocument(t *tally, policyType Type, level int, d *Document) {
+	if d == nil || !d.usable(policyType) {
 		t.unreadable = true
 		t.raise(&t.deny, &t.denied, maybe, d, -1, level)
 		t.raise(&t.allow, &t.allowed, maybe, d, -1, level)

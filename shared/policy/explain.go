@@ -12,13 +12,13 @@ func (r StatementRef) String() string {
 		return "grant " + r.Grant
 	}
 	if r.Index < 0 {
-		return fmt.Sprintf("%s %q", r.Place, r.Document)
+		return fmt.Sprintf("%s %q", r.Type, r.Document)
 	}
 	name := fmt.Sprintf("statement %d", r.Index)
 	if r.SID != "" {
 		name = fmt.Sprintf("statement %q", r.SID)
 	}
-	text := fmt.Sprintf("%s of %s %q", name, r.Place, r.Document)
+	text := fmt.Sprintf("%s of %s %q", name, r.Type, r.Document)
 	if r.Line > 0 {
 		text += fmt.Sprintf(" (line %d)", r.Line)
 	}
@@ -77,21 +77,21 @@ func (e *evaluation) describe(s *Statement, i int) string {
 	return fmt.Sprintf("%s %s (%s %s)", c.Key, got, c.Operator, strings.Join(c.Values, ", "))
 }
 
-// documents are what is attached in a place, by level; only SCPs and RCPs have more than one level.
-func (e *evaluation) documents(place Place) [][]*Document {
+// documents are what is attached of a type, by level; only SCPs and RCPs have more than one level.
+func (e *evaluation) documents(policyType Type) [][]*Document {
 	p := e.policies
-	switch place {
-	case PlaceIdentity:
+	switch policyType {
+	case TypeIdentity:
 		return [][]*Document{p.Identity}
-	case PlaceBoundary:
+	case TypeBoundary:
 		return [][]*Document{p.Boundary}
-	case PlaceSession:
+	case TypeSession:
 		return [][]*Document{p.Session}
-	case PlaceSCP:
+	case TypeSCP:
 		return p.SCPs
-	case PlaceRCP:
+	case TypeRCP:
 		return p.RCPs
-	case PlaceEndpoint:
+	case TypeEndpoint:
 		return [][]*Document{p.Endpoint}
 	}
 	if p.Resource == nil {
@@ -100,22 +100,22 @@ func (e *evaluation) documents(place Place) [][]*Document {
 	return [][]*Document{{p.Resource}}
 }
 
-// consulted are the places that take part in this request, in the order in which explanations name them.
-func (e *evaluation) consulted() []Place {
-	var out []Place
+// consulted are the types that take part in this request, in the order in which explanations name them.
+func (e *evaluation) consulted() []Type {
+	var out []Type
 	if e.applies.identity {
-		out = append(out, PlaceIdentity, PlaceBoundary, PlaceSession)
+		out = append(out, TypeIdentity, TypeBoundary, TypeSession)
 	}
 	if e.applies.scp {
-		out = append(out, PlaceSCP)
+		out = append(out, TypeSCP)
 	}
 	if e.applies.rcp {
-		out = append(out, PlaceRCP)
+		out = append(out, TypeRCP)
 	}
 	if e.applies.resource {
-		out = append(out, e.resourcePlace())
+		out = append(out, e.resourceType())
 	}
-	return append(out, PlaceEndpoint)
+	return append(out, TypeEndpoint)
 }
 
 // found is a statement that matched, and where it is.
@@ -138,18 +138,18 @@ func references(list []found) []StatementRef {
 // collect lists the statements of an effect that match as surely as wanted.
 func (e *evaluation) collect(effect Effect, want truth) []found {
 	var out []found
-	for _, place := range e.consulted() {
-		out = append(out, e.matching(place, effect, want, gradeNone)...)
+	for _, policyType := range e.consulted() {
+		out = append(out, e.matching(policyType, effect, want, gradeNone)...)
 	}
 	return out
 }
 
-// matching lists the statements of one place; closest, if not gradeNone, limits it to that way of naming the principal.
-func (e *evaluation) matching(place Place, effect Effect, want truth, closest grade) []found {
+// matching lists the statements of one type; closest, if not gradeNone, limits it to that way of naming the principal.
+func (e *evaluation) matching(policyType Type, effect Effect, want truth, closest grade) []found {
 	var out []found
-	for level, documents := range e.documents(place) {
+	for level, documents := range e.documents(policyType) {
 		for _, d := range documents {
-			if d == nil || !d.usable(place) {
+			if d == nil || !d.usable(policyType) {
 				continue
 			}
 			for i := range d.Statements {
@@ -158,7 +158,7 @@ func (e *evaluation) matching(place Place, effect Effect, want truth, closest gr
 					continue
 				}
 				if named, matched := e.matches(s); matched == want && (closest == gradeNone || named == closest) {
-					out = append(out, found{reference(place, level, d, i), s})
+					out = append(out, found{reference(policyType, level, d, i), s})
 				}
 			}
 		}
@@ -166,32 +166,32 @@ func (e *evaluation) matching(place Place, effect Effect, want truth, closest gr
 	return out
 }
 
-func reference(place Place, level int, d *Document, i int) StatementRef {
+func reference(policyType Type, level int, d *Document, i int) StatementRef {
 	s := &d.Statements[i]
-	return StatementRef{Place: place, Document: d.Name, Level: level, Index: i, SID: s.SID, Line: s.Line, Effect: s.Effect}
+	return StatementRef{Type: policyType, Document: d.Name, Level: level, Index: i, SID: s.SID, Line: s.Line, Effect: s.Effect}
 }
 
 // granting lists the statements, or the grant, that give the permission: the way in which the fewest took part.
 func (e *evaluation) granting() []StatementRef {
 	named := &e.resource.grades
-	place := e.resourcePlace()
+	policyType := e.resourceType()
 	if e.same || !e.applies.identity {
 		if named[gradeDirect] == yes {
-			return references(e.matching(place, Allow, yes, gradeDirect))
+			return references(e.matching(policyType, Allow, yes, gradeDirect))
 		}
 		if named[gradeRole] == yes && e.limits() == yes {
-			return references(e.matching(place, Allow, yes, gradeRole))
+			return references(e.matching(policyType, Allow, yes, gradeRole))
 		}
 	}
 	if e.grantedBy != nil && (e.limits() == yes || !e.applies.identity) {
-		return []StatementRef{{Place: PlaceKey, Index: -1, Effect: Allow, Grant: e.grantedBy.ID}}
+		return []StatementRef{{Type: TypeKey, Index: -1, Effect: Allow, Grant: e.grantedBy.ID}}
 	}
-	out := references(e.matching(PlaceIdentity, Allow, yes, gradeNone))
+	out := references(e.matching(TypeIdentity, Allow, yes, gradeNone))
 	if e.request.Principal.Kind == KindRoot {
-		out = append(out, StatementRef{Place: PlaceIdentity, Document: "root user", Index: -1, Effect: Allow})
+		out = append(out, StatementRef{Type: TypeIdentity, Document: "root user", Index: -1, Effect: Allow})
 	}
 	if e.kind != ResourcePlain || !e.same {
-		out = append(out, references(e.matching(place, Allow, yes, gradeNone))...)
+		out = append(out, references(e.matching(policyType, Allow, yes, gradeNone))...)
 	}
 	return out
 }
@@ -232,7 +232,7 @@ func (e *evaluation) explainUnknown(d *Decision) {
 		why = append(why, "cannot read "+strings.Join(d.Unreadable, ", "))
 	}
 	if len(d.Missing) > 0 {
-		why = append(why, "not told "+strings.Join(d.Missing, ", "))
+		why = append(why, "not given "+strings.Join(d.Missing, ", "))
 	}
 	why = append(why, d.Notes...)
 	d.Why = "unknown: " + strings.Join(why, "; ")
@@ -244,16 +244,16 @@ func (e *evaluation) explainUnknown(d *Decision) {
 // unreadable names the documents that could not be used where they are.
 func (e *evaluation) unreadable() []string {
 	var out []string
-	for _, place := range e.consulted() {
-		for _, documents := range e.documents(place) {
+	for _, policyType := range e.consulted() {
+		for _, documents := range e.documents(policyType) {
 			for _, d := range documents {
 				switch {
 				case d == nil:
-					out = append(out, "a missing "+string(place))
+					out = append(out, "a missing "+string(policyType))
 				case d.broken != nil:
-					out = append(out, fmt.Sprintf("%s %q (%v)", place, d.Name, d.broken))
-				case !d.usable(place):
-					out = append(out, fmt.Sprintf("%s %q (%s)", place, d.Name, d.misplaced(place)))
+					out = append(out, fmt.Sprintf("%s %q (%v)", policyType, d.Name, d.broken))
+				case !d.usable(policyType):
+					out = append(out, fmt.Sprintf("%s %q (%s)", policyType, d.Name, d.misplaced(policyType)))
 				}
 			}
 		}

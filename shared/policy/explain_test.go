@@ -98,7 +98,7 @@ func TestDecisionsExplainThemselves(t *testing.T) {
 		"unknown for a key": {
 			unknown:  []string{"aws:SourceVpce"},
 			policies: policy.Policies{Identity: documents(viaEndpoint)},
-			want:     `unknown: not told aws:SourceVpce; it would depend on statement 0 of identity policy "first" (line 1)`,
+			want:     `unknown: not given aws:SourceVpce; it would depend on statement 0 of identity policy "first" (line 1)`,
 		},
 		"unknown for a document": {
 			policies: policy.Policies{Identity: documents(readPay, `{"Statement":`)},
@@ -141,7 +141,7 @@ func TestUnknownNamesWhatMattered(t *testing.T) {
 	if diff := cmp.Diff([]string{"aws:PrincipalTag/team", "aws:SourceVpce"}, d.Missing); diff != "" {
 		t.Error(diff)
 	}
-	want := []policy.StatementRef{{Place: policy.PlaceIdentity, Document: "first", Line: 1, Effect: policy.Allow}}
+	want := []policy.StatementRef{{Type: policy.TypeIdentity, Document: "first", Line: 1, Effect: policy.Allow}}
 	if diff := cmp.Diff(want, d.Decided); diff != "" {
 		t.Error(diff)
 	}

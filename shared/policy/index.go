@@ -164,7 +164,7 @@ func (q *Query) reach() {
 		q.all = true
 	}
 	for _, d := range q.policies.Identity {
-		if d == nil || !d.usable(PlaceIdentity) {
+		if d == nil || !d.usable(TypeIdentity) {
 			q.all = true
 			return
 		}

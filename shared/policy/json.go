@@ -37,7 +37,7 @@ func (k nodeKind) String() string {
 	return [...]string{"null", "a string", "a number or boolean", "a list", "an object"}[k]
 }
 
-// node is a JSON value with its place in the text; encoding/json keeps neither places nor repeated keys.
+// node is a JSON value with its position in the text; encoding/json keeps neither positions nor repeated keys.
 type node struct {
 	kind   nodeKind
 	offset int
@@ -148,7 +148,7 @@ func (r *reader) objectAt(at, depth int) (node, error) {
 	return n, r.wrap(err)
 }
 
-// wrap gives a decoder's error its place.
+// wrap gives a decoder's error its position.
 func (r *reader) wrap(err error) error {
 	var syntax *json.SyntaxError
 	switch {

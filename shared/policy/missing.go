@@ -16,12 +16,12 @@ func (e *evaluation) whyNotAllowed() string {
 	}
 	if e.applies.scp && e.scp.allow == no {
 		gaps = append(gaps, gap{
-			fmt.Sprintf("no service control policy at level %d of the organization's path allows it%s", e.scp.gap, e.nearest(PlaceSCP, e.scp.gap)),
+			fmt.Sprintf("no service control policy at level %d of the organization's path allows it%s", e.scp.gap, e.nearest(TypeSCP, e.scp.gap)),
 			fmt.Sprintf("allow %s in a service control policy of level %d", e.request.Action, e.scp.gap),
 		})
 	}
 	if len(e.policies.Endpoint) > 0 && e.endpoint.allow == no {
-		gaps = append(gaps, gap{"the VPC endpoint policy does not allow it" + e.nearest(PlaceEndpoint, 0), "allow it in the VPC endpoint policy"})
+		gaps = append(gaps, gap{"the VPC endpoint policy does not allow it" + e.nearest(TypeEndpoint, 0), "allow it in the VPC endpoint policy"})
 	}
 	missing, remedies := make([]string, len(gaps)), make([]string, 0, len(gaps))
 	for i, g := range gaps {
@@ -40,14 +40,14 @@ func (e *evaluation) whyNotAllowed() string {
 // missingPermission says what is missing between the principal's policies and the resource's.
 func (e *evaluation) missingPermission() []gap {
 	p := &e.request.Principal
-	place := e.resourcePlace()
-	here := e.nearest(place, 0)
-	name := fmt.Sprintf("name %s in an Allow of %s in the %s", p.inPolicies(), e.request.Action, place)
+	policyType := e.resourceType()
+	here := e.nearest(policyType, 0)
+	name := fmt.Sprintf("name %s in an Allow of %s in the %s", p.inPolicies(), e.request.Action, policyType)
 	switch {
 	case e.rootAssumes():
 		return []gap{{"the root user of an account cannot assume roles", ""}}
 	case !e.applies.identity:
-		return []gap{{fmt.Sprintf("the %s does not allow %s, which has no policies of its own%s", place, e.request.Principal, here), name}}
+		return []gap{{fmt.Sprintf("the %s does not allow %s, which has no policies of its own%s", policyType, e.request.Principal, here), name}}
 	}
 	var out []gap
 	silent := e.resourceSilent()
@@ -60,14 +60,14 @@ func (e *evaluation) missingPermission() []gap {
 		out = append(out, gap{fmt.Sprintf("the resource is of account %s and its policy allows neither the principal nor account %s%s", e.context.account, p.Account, here), name})
 	}
 	if e.identityAllows() == no && (!e.same || e.kind == ResourcePlain || !silent) {
-		out = append(out, gap{"no identity policy allows it" + e.nearest(PlaceIdentity, 0),
+		out = append(out, gap{"no identity policy allows it" + e.nearest(TypeIdentity, 0),
 			fmt.Sprintf("allow %s on %s in an identity policy", e.request.Action, e.request.Resource)})
 	}
 	if len(e.policies.Boundary) > 0 && e.boundary.allow == no {
-		out = append(out, gap{"the permissions boundary does not allow it" + e.nearest(PlaceBoundary, 0), "allow it in the permissions boundary"})
+		out = append(out, gap{"the permissions boundary does not allow it" + e.nearest(TypeBoundary, 0), "allow it in the permissions boundary"})
 	}
 	if len(e.policies.Session) > 0 && e.session.allow == no {
-		out = append(out, gap{"the session policy does not allow it" + e.nearest(PlaceSession, 0), "allow it in the session policy"})
+		out = append(out, gap{"the session policy does not allow it" + e.nearest(TypeSession, 0), "allow it in the session policy"})
 	}
 	return out
 }
@@ -86,20 +86,20 @@ func (e *evaluation) resourceSilent() bool {
 }
 
 // nearest tells which Allow came closest, and on what it failed.
-func (e *evaluation) nearest(place Place, level int) string {
-	levels := e.documents(place)
+func (e *evaluation) nearest(policyType Type, level int) string {
+	levels := e.documents(policyType)
 	if level < 0 || level >= len(levels) {
 		return ""
 	}
 	best, text := 0, ""
 	for _, d := range levels[level] {
-		if d == nil || !d.usable(place) {
+		if d == nil || !d.usable(policyType) {
 			continue
 		}
 		for i := range d.Statements {
 			if closeness, failed := e.failure(&d.Statements[i]); closeness > best {
 				best = closeness
-				text = fmt.Sprintf(" (nearest is %s: %s)", reference(place, level, d, i), failed)
+				text = fmt.Sprintf(" (nearest is %s: %s)", reference(policyType, level, d, i), failed)
 			}
 		}
 	}

@@ -7,7 +7,7 @@ type pattern struct {
 	raw   string
 	glob  glob   // where it has no variables
 	parts []part // where it has
-	bad   bool   // it has a variable that AWS does not accept in this place, or one badly written
+	bad   bool   // it has a variable that AWS does not accept there, or one badly written
 }
 
 // part is literal text (wildcards included) or a policy variable.

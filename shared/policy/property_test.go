@@ -164,7 +164,7 @@ func with(elements map[string]any, more ...any) map[string]any {
 	return out
 }
 
-// parts are the places of a draft that take statements, with what a statement there must have.
+// parts are the parts of a draft that take statements, with what a statement there must have.
 func (d *draft) parts() map[string]*[]map[string]any {
 	out := map[string]*[]map[string]any{}
 	switch d.request.Principal.Kind {

@@ -30,7 +30,7 @@ func (r KeyRequest) check(d Document) error {
 		return fmt.Errorf("check key policy: %w", err)
 	}
 	var errs []error
-	for _, problem := range parsed.Check(policy.PlaceKey, []byte(text)) {
+	for _, problem := range parsed.Check(policy.TypeKey, []byte(text)) {
 		errs = append(errs, fmt.Errorf("check key policy: %s", problem.Message))
 	}
 	for _, a := range r.attempts() {

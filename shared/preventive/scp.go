@@ -4,13 +4,19 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
+	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// MaxSCP is how many characters an SCP may have. Organizations takes 10,240 since May 2026; CloudFormation's
-// AWS::Organizations::Policy and much tooling still say 5,120, and what fits there fits everywhere.
-const MaxSCP = 5120
+// Quota is how many characters an SCP may have: what AWS Organizations takes, 10,240 since 15 May 2026.
+// Source: AWS Organizations User Guide, quotas.
+func Quota() int { return policy.Limits[policy.TypeSCP].Characters }
+
+// MaxDeployed is how many characters of an SCP can be deployed: CloudFormation's AWS::Organizations::Policy, and much
+// tooling, still say 5,120. What we render keeps to it.
+const MaxDeployed = 5120
 
 // maxTargets is how many roots, OUs and accounts one AWS::Organizations::Policy can be attached to.
 const maxTargets = 100
@@ -20,9 +26,12 @@ type SCP struct {
 	Name        string
 	Description string
 	Statements  []Statement
-	Content     string   // minified JSON; its length in characters is what the limit counts
+	Content     string   // minified JSON
 	Targets     []string // r-…, ou-… or account ids
 }
+
+// Characters is the size of an SCP as Quota counts it.
+func (s SCP) Characters() int { return utf8.RuneCountInString(s.Content) }
 
 // layer is one SCP before it knows its targets.
 type layer struct {
@@ -33,7 +42,7 @@ type layer struct {
 
 // SCPs renders the policies for the stages that switch them on, in a fixed order: the keys layer and the tamper layer
 // for each stage with scp, the KMS layer where its backlog is migrated as well. A stage list without scp gives none.
-// It errs on a policy over MaxSCP and names the statements that make it so.
+// It errs on a policy over MaxDeployed and names the statements that make it so.
 func SCPs(c settings.Config) ([]SCP, error) {
 	guarded := targets(c, func(w settings.RolloutStage) bool { return w.SCP })
 	migrated := targets(c, func(w settings.RolloutStage) bool { return w.SCP && w.BacklogMigrated })
@@ -103,10 +112,10 @@ func (l layer) attach(targets []string) ([]SCP, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(content) > MaxSCP {
+	if size := utf8.RuneCountInString(content); size > MaxDeployed {
 		return nil, &settings.FieldError{
 			Field: settings.Largest(l.grows...),
-			What:  fmt.Sprintf("the SCP %s has %d characters, at most %d fit", l.name, len(content), MaxSCP),
+			What:  fmt.Sprintf("the SCP %s has %d characters, and CloudFormation deploys at most %d", l.name, size, MaxDeployed),
 			Fix:   "shorten this list: a pattern with * takes the place of many",
 		}
 	}

@@ -126,7 +126,7 @@ func TestEveryStatementIsADenyThatSaysWhy(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, scp := range scps {
-		if len(scp.Content) > preventive.MaxSCP {
+		if scp.Characters() > preventive.MaxDeployed || preventive.MaxDeployed > preventive.Quota() {
 			t.Errorf("%s has %d characters", scp.Name, len(scp.Content))
 		}
 		if !json.Valid([]byte(scp.Content)) || strings.ContainsAny(scp.Content, " \n\t") {

@@ -11,7 +11,7 @@ import (
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
-// The event sources of the services whose condition keys are told by the record.
+// The event sources of the services whose condition keys are in the record.
 const (
 	secretsManagerHost = "secretsmanager" + principalSuffix
 	kmsHost            = "kms" + principalSuffix
@@ -31,7 +31,7 @@ type Call struct {
 	// NoResource: what it was about is not known, so a policy on certain resources may or may not be about it.
 	NoResource bool
 
-	// Alias is the key argument where it is an alias: the key has an ARN, which the record does not tell.
+	// Alias is the key argument where it is an alias: the key has an ARN, which the record does not have.
 	Alias string
 }
 
@@ -47,7 +47,7 @@ func FromTrail(r trail.Record) (Call, bool) {
 	if !known {
 		return Call{}, false
 	}
-	call := Call{Name: place(r), Tool: trail.Tool(c.UserAgent), Service: c.Actor.InvokedBy, At: c.Time, EventID: c.EventID, Error: c.ErrorCode}
+	call := Call{Name: position(r), Tool: trail.Tool(c.UserAgent), Service: c.Actor.InvokedBy, At: c.Time, EventID: c.EventID, Error: c.ErrorCode}
 	call.Request = policy.Request{Principal: principal, Action: prefixOf(service) + ":" + actionOf(c.EventName), Context: context(c)}
 	call.Request.Unknown = slices.Clone(unrecorded)
 	call.addResource(c)
@@ -95,7 +95,7 @@ func principalOf(c trail.Change) (policy.Principal, bool) {
 	return p, true
 }
 
-func place(r trail.Record) string {
+func position(r trail.Record) string {
 	if r.Index > 0 {
 		return r.Name + ":" + itoa(r.Line) + " record " + itoa(r.Index)
 	}
@@ -112,7 +112,7 @@ var unrecorded = []string{
 	"aws:SourceOrgPaths",
 }
 
-// context are the global condition keys that the record tells.
+// context are the global condition keys that the record has.
 func context(c trail.Change) map[string][]string {
 	out := map[string][]string{
 		"aws:RequestedRegion": {c.Region},

@@ -11,7 +11,7 @@ import (
 // Candidate is an organization policy that may be attached.
 type Candidate struct {
 	Name     string
-	Place    policy.Place // policy.PlaceSCP or policy.PlaceRCP
+	Type     policy.Type // policy.TypeSCP or policy.TypeRCP
 	Document *policy.Document
 	Raw      []byte // as it would be sent, for its size
 }
@@ -23,13 +23,13 @@ func ReadCandidate(name string, raw []byte) (Candidate, error) {
 	if err != nil {
 		return Candidate{}, fmt.Errorf("read candidate: %w", err)
 	}
-	c := Candidate{Name: name, Place: policy.PlaceSCP, Document: d, Raw: raw}
+	c := Candidate{Name: name, Type: policy.TypeSCP, Document: d, Raw: raw}
 	for _, s := range d.Statements {
 		if s.Principal != nil || s.NotPrincipal != nil {
-			c.Place = policy.PlaceRCP
+			c.Type = policy.TypeRCP
 		}
 	}
-	for _, problem := range d.Check(c.Place, nil) { // sizes are a limit, told apart
+	for _, problem := range d.Check(c.Type, nil) { // sizes are compared by Limits
 		return Candidate{}, fmt.Errorf("read candidate: %s:%d: %s", name, problem.Line, problem.Message)
 	}
 	return c, nil
@@ -65,29 +65,29 @@ type Limit struct {
 
 // attachments are how many policies of a kind one root, OU or account may have, AWS's own FullAWSAccess among them.
 // Source: AWS Organizations User Guide, quotas, since 15 May 2026.
-var attachments = map[policy.Place]int{policy.PlaceSCP: 10, policy.PlaceRCP: 5}
+var attachments = map[policy.Type]int{policy.TypeSCP: 10, policy.TypeRCP: 5}
 
 // Limits compares the candidates' sizes and number with AWS's quotas. attached is how many policies of their kind are
 // on the target already, FullAWSAccess among them.
 func Limits(candidates []Candidate, attached int) []Limit {
 	var out []Limit
-	count := map[policy.Place]int{}
+	count := map[policy.Type]int{}
 	for _, c := range candidates {
-		count[c.Place]++
+		count[c.Type]++
 		size := len([]rune(string(c.Raw)))
-		l := Limit{Subject: c.Name, What: "characters", Value: size, Max: policy.Limits[c.Place].Characters}
+		l := Limit{Subject: c.Name, What: "characters", Value: size, Max: policy.Limits[c.Type].Characters}
 		l.Exceeded = size > l.Max
 		if minified := len([]rune(string(c.Document.Minified()))); minified < size {
 			l.Note = fmt.Sprintf("%d without white space", minified)
 		}
-		if c.Place == policy.PlaceSCP && size > preventive.MaxSCP && !l.Exceeded {
-			l.Note = strings.TrimPrefix(l.Note+fmt.Sprintf("; CloudFormation takes %d", preventive.MaxSCP), "; ")
+		if c.Type == policy.TypeSCP && size > preventive.MaxDeployed && !l.Exceeded {
+			l.Note = strings.TrimPrefix(l.Note+fmt.Sprintf("; CloudFormation takes %d", preventive.MaxDeployed), "; ")
 		}
 		out = append(out, l)
 	}
-	for _, place := range []policy.Place{policy.PlaceSCP, policy.PlaceRCP} {
-		if n := count[place]; n > 0 {
-			l := Limit{Subject: string(place), What: "attached to one target", Value: n + attached, Max: attachments[place]}
+	for _, kind := range []policy.Type{policy.TypeSCP, policy.TypeRCP} {
+		if n := count[kind]; n > 0 {
+			l := Limit{Subject: string(kind), What: "attached to one target", Value: n + attached, Max: attachments[kind]}
 			l.Exceeded = l.Value > l.Max
 			l.Note = fmt.Sprintf("%d of them already there", attached)
 			out = append(out, l)

@@ -97,7 +97,7 @@ func addTags(context map[string][]string, tags any, key, value string) {
 	}
 }
 
-// unnamedKey stands for the id of a key that only its alias tells.
+// unnamedKey stands for the id of a key of which only the alias is known.
 const unnamedKey = "00000000-0000-0000-0000-000000000000"
 
 // withAlias adds the ARN of the key that an alias names: the one it is known to name, one of the right account and
@@ -127,7 +127,7 @@ func (t *Trial) withAlias(call Call) Call {
 	return call
 }
 
-// asksForWholeAccounts reports whether no candidate tells the keys of one account and Region apart.
+// asksForWholeAccounts reports whether no candidate sets the keys of one account and Region apart.
 func asksForWholeAccounts(candidates []Candidate) bool {
 	for _, c := range candidates {
 		for _, s := range c.Document.Statements {

@@ -21,11 +21,16 @@ import (
 // configured are the policies of an organization in which every stage has all of them.
 func configured(t testing.TB, backlogMigrated bool) []simulate.Candidate {
 	t.Helper()
+	return configuredIn(t, "us-east-1", backlogMigrated)
+}
+
+func configuredIn(t testing.TB, region string, backlogMigrated bool) []simulate.Candidate {
+	t.Helper()
 	scps, err := preventive.SCPs(settings.Config{
 		Organization: settings.Organization{ID: "o-exampleorgid", ManagementAccount: "111111111111", SecurityAccount: "222222222222"},
-		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1"}},
+		Regions:      settings.Regions{Home: region, Guarded: []string{region}},
 		BreakGlass:   []string{"arn:aws:iam::*:role/BreakGlass"},
-		Rollout:        []settings.RolloutStage{{Targets: []string{"r-ab12"}, SCP: true, BacklogMigrated: backlogMigrated}},
+		Rollout:      []settings.RolloutStage{{Targets: []string{"r-ab12"}, SCP: true, BacklogMigrated: backlogMigrated}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -152,6 +157,52 @@ func TestWaysAround(t *testing.T) {
 	}
 }
 
+// The partition comes from the Region: neither the ARNs that are tried nor those of the policies are the standard ones.
+func TestEveryPartitionFaresAlike(t *testing.T) {
+	fares := func(region string) map[string]policy.Answer {
+		out := map[string]policy.Answer{}
+		for _, p := range trial(t, configuredIn(t, region, true), simulate.Options{}).Probe("111122223333", region) {
+			out[p.Probe.Name] = p.Open
+		}
+		return out
+	}
+	want := fares("us-east-1")
+	if want["create with the default alias"] != policy.ExplicitlyDenied || want["create with a key of the account"] != policy.Allowed {
+		t.Fatalf("in the standard partition: %v", want)
+	}
+	for _, region := range []string{"cn-north-1", "us-gov-west-1", "eusc-de-east-1"} {
+		if diff := cmp.Diff(want, fares(region)); diff != "" {
+			t.Errorf("%s (-standard +there):\n%s", region, diff)
+		}
+	}
+}
+
+func TestAnAliasIsOfTheCallsPartition(t *testing.T) {
+	in := func(region, partition, key string) simulate.Outcome {
+		call := event("secretsmanager", "CreateSecret", role("111122223333", "app"), `{"name":"a/b","kmsKeyId":"`+key+`"}`, ``)
+		call = strings.NewReplacer("us-east-1", region, "arn:aws:", "arn:"+partition+":").Replace(call)
+		change, err := trail.Decode([]byte(call))
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, ok := simulate.FromTrail(trail.Record{Change: change})
+		if !ok {
+			t.Fatalf("no call: %s", call)
+		}
+		return trial(t, configuredIn(t, region, true), simulate.Options{}).Try(made).Outcome
+	}
+	for region, partition := range map[string]string{"us-east-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "eusc-de-east-1": "aws-eusc"} {
+		for key, want := range map[string]simulate.Outcome{
+			"alias/app": simulate.Passes, "11112222-3333-4444-5555-666677778888": simulate.Passes, "alias/aws/secretsmanager": simulate.Denied,
+			"arn:aws:kms:us-east-1:999999999999:key/1": simulate.Denied,
+		} {
+			if got := in(region, partition, key); got != want {
+				t.Errorf("%s, key %s: %s, want %s", region, key, got, want)
+			}
+		}
+	}
+}
+
 func TestGroupsOfCalls(t *testing.T) {
 	try := trial(t, configured(t, true), simulate.Options{})
 	legacy, _ := simulate.ParseExpected("arn:aws:iam::*:role/legacy secretsmanager:CreateSecret")
@@ -206,8 +257,8 @@ func TestAllowListsAndResourceControlPolicies(t *testing.T) {
 			t.Errorf("%s: %s, want %s (%s)", name, v.Outcome, tt.want, v.Decision.Why)
 		}
 	}
-	if list.Place != policy.PlaceSCP || rcp.Place != policy.PlaceRCP {
-		t.Errorf("places %s and %s", list.Place, rcp.Place)
+	if list.Type != policy.TypeSCP || rcp.Type != policy.TypeRCP {
+		t.Errorf("types %s and %s", list.Type, rcp.Type)
 	}
 }
 

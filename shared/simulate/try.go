@@ -37,7 +37,7 @@ type Trial struct {
 	anything *policy.Document
 	all      *policy.Document
 
-	wholeAccounts bool // no candidate tells the keys of one account and Region apart
+	wholeAccounts bool // no candidate sets the keys of one account and Region apart
 }
 
 // New prepares a trial.
@@ -60,7 +60,7 @@ func New(candidates []Candidate, o Options) (*Trial, error) {
 			return nil, err
 		}
 		i, own := 0, &t.scps
-		if c.Place == policy.PlaceRCP {
+		if c.Type == policy.TypeRCP {
 			i, own = 1, &t.rcps
 		}
 		*own = append(*own, c.Document)
@@ -92,7 +92,7 @@ func (t *Trial) Try(call Call) Verdict {
 	}
 	if call.NoResource {
 		if wide := t.evaluate(call, t.widened[0], t.widened[1]); wide.Answer != policy.Allowed {
-			wide.Answer, wide.Why = policy.Unknown, "unknown: the record does not tell the resource; "+wide.Why
+			wide.Answer, wide.Why = policy.Unknown, "unknown: the record does not name the resource; "+wide.Why
 			return verdict(Unknown, wide)
 		}
 	}

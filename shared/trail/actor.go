@@ -24,7 +24,7 @@ type Actor struct {
 	Account     string // 12 digits
 	Name        string // user name, role name, "root", or Identity Center user id
 	SessionName string // of an assumed role or federated user
-	RoleARN     string // behind an assumed-role session, with its path; "" when the event does not tell
+	RoleARN     string // behind an assumed-role session, with its path; "" when the event does not say
 	InvokedBy   string // service that called on the actor's behalf, e.g. "secretsmanager.amazonaws.com"
 }
 
@@ -47,7 +47,7 @@ func (a Actor) String() string {
 }
 
 // PrincipalARN is what aws:PrincipalArn holds for the caller: the role behind a session, else the ARN itself. For a
-// session whose role the event does not tell, it is made from the session's ARN and lacks the role's path.
+// session whose role the event does not name, it is made from the session's ARN and lacks the role's path.
 func (a Actor) PrincipalARN() string {
 	if a.RoleARN != "" {
 		return a.RoleARN

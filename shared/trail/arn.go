@@ -34,7 +34,7 @@ func orElse(s, other string) string {
 }
 
 // secretInRequestID finds the ARN in the requestID of a service event: "SecretDeleteMessage:<arn>:<time>:…" or
-// "Rotation-<arn>-<token>". It answers "" when it cannot tell where the ARN ends.
+// "Rotation-<arn>-<token>". It answers "" when it is not clear where the ARN ends.
 func secretInRequestID(id string) string {
 	start := strings.Index(id, "arn:")
 	if start < 0 {

@@ -165,7 +165,7 @@ func watched(service []byte) string {
 // deniedCodes are CloudTrail's and the SDKs' words for a call that policy forbids.
 var deniedCodes = []string{"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 
-// invalidRequest is what Secrets Manager answers for many reasons, which only the text of the message tells apart.
+// invalidRequest is what Secrets Manager answers for many reasons, which only the text of the message separates.
 const invalidRequest = "InvalidRequestException"
 
 // deniedReadCodes mean that a reader did not get the value: not allowed, or the key cannot be used. AWS documents the

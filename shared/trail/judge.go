@@ -75,7 +75,7 @@ func judgeFailedRead(c *Change, row *call) {
 }
 
 // deniedReadReason goes by the code and by who was called. A read that Secrets Manager denied may lack the secret or its
-// key, and InvalidRequestException is what it answers for a secret pending deletion as well: Describe tells which.
+// key, and InvalidRequestException is what it answers for a secret pending deletion as well: Describe says which.
 func deniedReadReason(c *Change, row *call) string {
 	switch {
 	case c.Denied() && row.service == kms:

@@ -72,7 +72,7 @@ func (s *stream) run() error {
 		}
 	}
 	switch {
-	case s.readErr != nil && !s.told:
+	case s.readErr != nil && !s.reported:
 		return s.broken(0, fmt.Errorf("cut off: %w", s.readErr))
 	case empty:
 		return s.broken(0, errEmpty)
@@ -129,7 +129,7 @@ func (s *stream) reason(c *cursor) error {
 	err := c.err
 	switch {
 	case c.isShort() && s.readErr != nil:
-		s.told = true
+		s.reported = true
 		err = fmt.Errorf("cut off: %w", s.readErr)
 	case c.isShort() && !s.eof:
 		err = fmt.Errorf("longer than %d bytes", maxRecord)
@@ -191,7 +191,7 @@ func (s *stream) endList(closing string) error {
 	return nil
 }
 
-// cutOff yields that the input ends too early, unless the end of run tells why.
+// cutOff yields that the input ends too early, unless the end of run says why.
 func (s *stream) cutOff() error {
 	if s.readErr == nil {
 		return s.broken(0, errShort)

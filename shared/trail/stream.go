@@ -13,16 +13,16 @@ const firstWindow = 64 << 10
 
 // stream is a window that moves over the input. Only what one event needs is in it.
 type stream struct {
-	name    string
-	yield   func(Record) error
-	src     io.Reader
-	buf     []byte
-	start   int // of the window in buf
-	end     int
-	line    int // of start, from 1
-	eof     bool
-	readErr error // other than io.EOF
-	told    bool  // readErr was yielded
+	name     string
+	yield    func(Record) error
+	src      io.Reader
+	buf      []byte
+	start    int // of the window in buf
+	end      int
+	line     int // of start, from 1
+	eof      bool
+	readErr  error // other than io.EOF
+	reported bool  // readErr was yielded
 }
 
 func (s *stream) window() []byte { return s.buf[s.start:s.end] }
@@ -132,18 +132,18 @@ func (s *stream) toNextLine() {
 	}
 }
 
-// place is where skipBroken has come to.
-type place int
+// position is where skipBroken has come to.
+type position int
 
 const (
-	nowhere     place = iota // at the end: nothing more was found
-	atSeparator              // behind the broken element
-	atElement                // at the next element
+	nowhere     position = iota // at the end: nothing more was found
+	atSeparator                 // behind the broken element
+	atElement                   // at the next element
 )
 
 // skipBroken leaves a broken element of a list. CloudTrail begins each of its records with eventVersion, which finds
 // the next one even when brackets do not match; else the end of the element is where its brackets close.
-func (s *stream) skipBroken() place {
+func (s *stream) skipBroken() position {
 	end := s.bracketsClose()
 	if at := beginsRecord(s.window()[:end], 1); at > 0 {
 		s.consume(at)

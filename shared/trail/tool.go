@@ -22,7 +22,7 @@ var toolMarks = []struct{ mark, tool string }{
 }
 
 // Tool names what the caller used: terraform, cloudformation, cdk, pulumi, console, cli, sdk, or "" when the user
-// agent does not tell. It names the tool for people; a user agent is the caller's to choose and proves nothing.
+// agent does not say. It names the tool for people; a user agent is the caller's to choose and proves nothing.
 func Tool(userAgent string) string {
 	if strings.HasPrefix(userAgent, "Mozilla/") {
 		return "console"

@@ -17,6 +17,8 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/profile"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -111,7 +113,7 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 		a.standard.Approved, a.waivers = runtime.Approved, runtime.GuardWaivers()
 	}
 	var err error
-	a.cloud, err = cloud.Open(ctx, cloud.Options{
+	a.cloud, err = profile.Open(ctx, cloud.Options{
 		Region: regions[0], Endpoint: env.Getenv(settings.EnvEndpoint), CABundle: env.Getenv("AWS_CA_BUNDLE"), KeyDetails: configFile != "", Now: env.Now,
 	})
 	if err != nil {
@@ -148,7 +150,7 @@ func (a *audit) list(ctx context.Context) ([]guard.Secret, error) {
 	defer a.env.Wait("the list of secrets in %s", strings.Join(a.regions, ", "))()
 	var all []guard.Secret
 	for _, region := range a.regions {
-		err := a.cloud.Secrets().List(ctx, a.account, region, func(s guard.Secret) error {
+		err := secrets.New(a.cloud).List(ctx, a.account, region, func(s guard.Secret) error {
 			all = append(all, s)
 			return nil
 		})
@@ -186,7 +188,7 @@ func (a *audit) describe(ctx context.Context, secrets []guard.Secret) {
 }
 
 func (a *audit) inspect(ctx context.Context, listed guard.Secret) {
-	secret, err := a.cloud.Secrets().Describe(ctx, guard.SecretRef{Account: listed.Account, Region: listed.Region, ID: listed.ARN})
+	secret, err := secrets.New(a.cloud).Describe(ctx, guard.SecretRef{Account: listed.Account, Region: listed.Region, ID: listed.ARN})
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {

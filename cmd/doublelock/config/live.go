@@ -8,6 +8,8 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/organization"
+	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -25,17 +27,17 @@ func lookAtOrganization(ctx context.Context, env *command.Env, config settings.C
 	options := cloud.FromEnv(env.Getenv)
 	options.Region = cmp.Or(options.Region, config.Regions.Home)
 	options.AssumeRoles, options.ManagementAccount = false, ""
-	client, err := cloud.Open(ctx, options)
+	client, err := profile.Open(ctx, options)
 	if err != nil {
 		return settings.Seen{}, err
 	}
 	defer env.Wait("AWS Organizations")()
-	organization := client.Organization()
-	about, err := organization.About(ctx)
+	org := organization.New(client)
+	about, err := org.About(ctx)
 	if err != nil {
 		return settings.Seen{}, err
 	}
-	accounts, err := organization.Accounts(ctx)
+	accounts, err := org.Accounts(ctx)
 	if err != nil {
 		return settings.Seen{}, err
 	}
@@ -45,15 +47,15 @@ func lookAtOrganization(ctx context.Context, env *command.Env, config settings.C
 			seen.Accounts = append(seen.Accounts, account.ID)
 		}
 	}
-	seen.Missing, err = missingOUs(ctx, organization, config.OUs())
+	seen.Missing, err = missingOUs(ctx, org, config.OUs())
 	return seen, err
 }
 
 // missingOUs asks for the policies of each OU: an OU without accounts appears in no account's path, but has policies.
-func missingOUs(ctx context.Context, organization *cloud.Organization, units []string) ([]string, error) {
+func missingOUs(ctx context.Context, org *organization.Organization, units []string) ([]string, error) {
 	var missing []string
 	for _, unit := range units {
-		_, err := organization.PolicyPath(ctx, []string{unit}, cloud.ServiceControl)
+		_, err := org.PolicyPath(ctx, []string{unit}, organization.ServiceControl)
 		switch {
 		case errors.Is(err, guard.ErrGone):
 			missing = append(missing, unit)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -23,38 +24,38 @@ func story() []scene {
 		{"A secret without a key, in the guarded OU",
 			"CreateSecret that names no key would put it under the AWS managed key. The SCP says no before anything exists.",
 			func(ctx context.Context, s *runner) error {
-				return s.refused(ctx, s.create(ctx, local.By("ci-deploy", local.Shop, local.Virginia), cloud.NewSecret{Name: "shop/db"}))
+				return s.refused(ctx, s.create(ctx, local.By("ci-deploy", local.Shop, local.Virginia), secrets.NewSecret{Name: "shop/db"}))
 			}},
 		{"The same, naming the AWS managed key by its alias",
 			"The usual way around a rule that only asks for some key. A statement of its own stops it.",
 			func(ctx context.Context, s *runner) error {
-				return s.refused(ctx, s.create(ctx, local.By("ci-deploy", local.Shop, local.Virginia), cloud.NewSecret{Name: "shop/db", KeyID: ptr("alias/aws/secretsmanager")}))
+				return s.refused(ctx, s.create(ctx, local.By("ci-deploy", local.Shop, local.Virginia), secrets.NewSecret{Name: "shop/db", KeyID: ptr("alias/aws/secretsmanager")}))
 			}},
 		{"The same with the account's CMK",
 			"Allowed, and sealed from its first version on: nothing to say, nothing to tag but its state.",
 			func(ctx context.Context, s *runner) error {
-				return s.create(ctx, local.By("ci-deploy", local.Shop, local.Virginia), cloud.NewSecret{Name: "shop/db", KeyID: ptr(settings.SecretsKeyAlias), Tags: owner("team-search")})
+				return s.create(ctx, local.By("ci-deploy", local.Shop, local.Virginia), secrets.NewSecret{Name: "shop/db", KeyID: ptr(settings.SecretsKeyAlias), Tags: owner("team-search")})
 			}},
 		{"An account that is not guarded yet",
 			"No SCP here, so the secret exists. The event leads to an inspection, the inspection to a finding, a tag and one message to its owner.",
 			func(ctx context.Context, s *runner) error {
-				return s.create(ctx, local.By("terraform", local.Search, local.Virginia), cloud.NewSecret{Name: "search/index", Tags: owner("team-search")})
+				return s.create(ctx, local.By("terraform", local.Search, local.Virginia), secrets.NewSecret{Name: "search/index", Tags: owner("team-search")})
 			}},
 		{"An account in remediate mode",
 			"Re-keyed at once, and shown as dual: the copy under the old key is still there, so one lock still opens it.",
 			func(ctx context.Context, s *runner) error {
-				return s.create(ctx, local.By("app-deploy", local.Payments, local.Virginia), cloud.NewSecret{Name: "payments/api", Tags: owner("team-payments")})
+				return s.create(ctx, local.By("app-deploy", local.Payments, local.Virginia), secrets.NewSecret{Name: "payments/api", Tags: owner("team-payments")})
 			}},
 		{"A reader that a re-key would break",
 			"Production secrets in Ireland go to the central key, whose policy knows the role app-deploy and not the role reports. The plan names the reader before anything is changed, and the owner gets the fix.",
 			func(ctx context.Context, s *runner) error {
-				return s.create(ctx, local.By("app-deploy", local.Payments, local.Ireland), cloud.NewSecret{Name: "payments/settlement", Tags: map[string]string{"Owner": "team-payments", "environment": "production"}})
+				return s.create(ctx, local.By("app-deploy", local.Payments, local.Ireland), secrets.NewSecret{Name: "payments/settlement", Tags: map[string]string{"Owner": "team-payments", "environment": "production"}})
 			}},
 		{"A reader that loses access all the same",
 			"The batch role read this secret before the move and after it. Then somebody denies it the key. The watchdog sees the refused read, and the secret goes back, because an older copy still allows that.",
 			func(ctx context.Context, s *runner) error {
 				who := local.By("app-deploy", local.Payments, local.Virginia)
-				if err := s.create(ctx, who, cloud.NewSecret{Name: "payments/batch", Tags: owner("team-payments")}); err != nil {
+				if err := s.create(ctx, who, secrets.NewSecret{Name: "payments/batch", Tags: owner("team-payments")}); err != nil {
 					return err
 				}
 				reader := local.By("app-batch", local.Payments, local.Virginia)
@@ -82,7 +83,7 @@ func story() []scene {
 			"Each replica has a key of its own, and no condition key sees it. The primary is fine, the copy in Ireland is not.",
 			func(ctx context.Context, s *runner) error {
 				who := local.By("terraform", local.Search, local.Virginia)
-				if err := s.create(ctx, who, cloud.NewSecret{Name: "search/tokens", KeyID: ptr(settings.SecretsKeyAlias), Tags: owner("team-search")}); err != nil {
+				if err := s.create(ctx, who, secrets.NewSecret{Name: "search/tokens", KeyID: ptr(settings.SecretsKeyAlias), Tags: owner("team-search")}); err != nil {
 					return err
 				}
 				return s.replicate(ctx, who, "search/tokens", local.Ireland)
@@ -95,12 +96,12 @@ func story() []scene {
 		{"A CMK of the central key account",
 			"In another account, and fine because it is approved. A check that compares account ids would call it wrong.",
 			func(ctx context.Context, s *runner) error {
-				return s.create(ctx, local.By("app-deploy", local.Payments, local.Ireland), cloud.NewSecret{Name: "payments/ledger", KeyID: ptr(s.org.CentralKey), Tags: owner("team-payments")})
+				return s.create(ctx, local.By("app-deploy", local.Payments, local.Ireland), secrets.NewSecret{Name: "payments/ledger", KeyID: ptr(s.org.CentralKey), Tags: owner("team-payments")})
 			}},
 		{"A waiver",
 			"Recorded, with a name, a reason and an end. Nobody is notified and nothing is fixed, and it never counts as fine.",
 			func(ctx context.Context, s *runner) error {
-				return s.create(ctx, local.By("terraform", local.Search, local.Virginia), cloud.NewSecret{Name: "legacy/agent"})
+				return s.create(ctx, local.By("terraform", local.Search, local.Virginia), secrets.NewSecret{Name: "legacy/agent"})
 			}},
 		{"Noise: a denied read, a duplicate, a reordered pair",
 			"CloudTrail delivers at least once and in any order. Each inspection starts from what is true now, so nobody is notified twice.",
@@ -114,7 +115,7 @@ func story() []scene {
 				}
 				s.org.AWS.ReorderNext(2)
 				who := local.By("terraform", local.Search, local.Ireland)
-				if err := s.createOnly(ctx, who, cloud.NewSecret{Name: "search/cache", KeyID: ptr(settings.SecretsKeyAlias), Tags: owner("team-search")}); err != nil {
+				if err := s.createOnly(ctx, who, secrets.NewSecret{Name: "search/cache", KeyID: ptr(settings.SecretsKeyAlias), Tags: owner("team-search")}); err != nil {
 					return err
 				}
 				return s.putValue(ctx, who, "search/cache")
@@ -123,7 +124,7 @@ func story() []scene {
 			"The first question is which secrets stop. The second is which do not: an older copy still opens them.",
 			func(ctx context.Context, s *runner) error {
 				who := local.By("app-deploy", local.Payments, local.Virginia)
-				if err := s.create(ctx, who, cloud.NewSecret{Name: "payments/webhook", Tags: owner("team-payments")}); err != nil {
+				if err := s.create(ctx, who, secrets.NewSecret{Name: "payments/webhook", Tags: owner("team-payments")}); err != nil {
 					return err
 				}
 				return s.disableKey(ctx, local.By("jane", local.Payments, local.Virginia), settings.SecretsKeyAlias)
@@ -155,14 +156,14 @@ func (s *runner) token() string {
 }
 
 // call shows and makes one API call, then lets every event it caused run its course.
-func (s *runner) call(ctx context.Context, who local.Actor, resource, what string, do func(*cloud.Workload) error) error {
+func (s *runner) call(ctx context.Context, who local.Actor, resource, what string, do func(*secrets.Workload) error) error {
 	if err := s.callOnly(ctx, who, resource, what, do); err != nil {
 		return err
 	}
 	return s.org.Settle(ctx)
 }
 
-func (s *runner) callOnly(ctx context.Context, who local.Actor, resource, what string, do func(*cloud.Workload) error) error {
+func (s *runner) callOnly(ctx context.Context, who local.Actor, resource, what string, do func(*secrets.Workload) error) error {
 	s.org.Clock.Advance(7 * time.Second)
 	workload, arn, err := s.org.Workload(ctx, who)
 	if err != nil {
@@ -195,20 +196,20 @@ func (s *runner) refused(ctx context.Context, err error) error {
 	return s.org.Settle(ctx)
 }
 
-func (s *runner) create(ctx context.Context, who local.Actor, secret cloud.NewSecret) error {
+func (s *runner) create(ctx context.Context, who local.Actor, secret secrets.NewSecret) error {
 	if err := s.createOnly(ctx, who, secret); err != nil {
 		return err
 	}
 	return s.org.Settle(ctx)
 }
 
-func (s *runner) createOnly(ctx context.Context, who local.Actor, secret cloud.NewSecret) error {
+func (s *runner) createOnly(ctx context.Context, who local.Actor, secret secrets.NewSecret) error {
 	secret.Token = s.token()
 	what := "CreateSecret without a key"
 	if secret.KeyID != nil {
 		what = "CreateSecret under " + *secret.KeyID
 	}
-	return s.callOnly(ctx, who, secret.Name, what, func(w *cloud.Workload) error {
+	return s.callOnly(ctx, who, secret.Name, what, func(w *secrets.Workload) error {
 		_, err := w.Create(ctx, secret)
 		return err
 	})
@@ -216,21 +217,21 @@ func (s *runner) createOnly(ctx context.Context, who local.Actor, secret cloud.N
 
 func (s *runner) putValue(ctx context.Context, who local.Actor, id string) error {
 	token := s.token()
-	return s.call(ctx, who, id, "PutSecretValue", func(w *cloud.Workload) error { return w.PutValue(ctx, id, token) })
+	return s.call(ctx, who, id, "PutSecretValue", func(w *secrets.Workload) error { return w.PutValue(ctx, id, token) })
 }
 
 func (s *runner) setKey(ctx context.Context, who local.Actor, id, key string) error {
-	return s.call(ctx, who, id, fmt.Sprintf("UpdateSecret with key %q", key), func(w *cloud.Workload) error { return w.SetKey(ctx, id, key) })
+	return s.call(ctx, who, id, fmt.Sprintf("UpdateSecret with key %q", key), func(w *secrets.Workload) error { return w.SetKey(ctx, id, key) })
 }
 
 func (s *runner) replicate(ctx context.Context, who local.Actor, id, region string) error {
-	return s.call(ctx, who, id, "ReplicateSecretToRegions "+region+" without a key", func(w *cloud.Workload) error {
+	return s.call(ctx, who, id, "ReplicateSecretToRegions "+region+" without a key", func(w *secrets.Workload) error {
 		return w.Replicate(ctx, id, region, "")
 	})
 }
 
 func (s *runner) disableKey(ctx context.Context, who local.Actor, alias string) error {
-	return s.call(ctx, who, alias, "DisableKey", func(w *cloud.Workload) error {
+	return s.call(ctx, who, alias, "DisableKey", func(w *secrets.Workload) error {
 		id, err := w.KeyID(ctx, alias)
 		s.keyID = id
 		if err != nil {
@@ -241,7 +242,7 @@ func (s *runner) disableKey(ctx context.Context, who local.Actor, alias string) 
 }
 
 func (s *runner) enableKey(ctx context.Context, who local.Actor) error {
-	return s.call(ctx, who, settings.SecretsKeyAlias, "EnableKey", func(w *cloud.Workload) error { return w.EnableKey(ctx, s.keyID) })
+	return s.call(ctx, who, settings.SecretsKeyAlias, "EnableKey", func(w *secrets.Workload) error { return w.EnableKey(ctx, s.keyID) })
 }
 
 func (s *runner) serviceOwned(ctx context.Context, account, region, service, name string) error {
@@ -263,7 +264,7 @@ func (s *runner) read(ctx context.Context, who local.Actor, id string) error {
 
 // readWithoutRights is a call that IAM denies: it changes nothing, and the guard must not take it for more.
 func (s *runner) readWithoutRights(ctx context.Context, who local.Actor, id string) error {
-	err := s.callOnly(ctx, who, id, "DescribeSecret without the right to", func(w *cloud.Workload) error { return w.Describe(ctx, id) })
+	err := s.callOnly(ctx, who, id, "DescribeSecret without the right to", func(w *secrets.Workload) error { return w.Describe(ctx, id) })
 	if !errors.Is(err, guard.ErrDenied) {
 		return fmt.Errorf("a principal without rights could describe %s: %w", id, err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/organization"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -81,12 +82,12 @@ func (o *canaryOptions) members(ctx context.Context, client *cloud.Cloud, config
 	if len(o.accounts) == 0 {
 		return nil // the security account: doctor inspects it in any case
 	}
-	accounts, err := client.Organization().Accounts(ctx)
+	accounts, err := organization.New(client).Accounts(ctx)
 	if err != nil {
 		return fmt.Errorf("doctor: find out whether --canary-account is of the organization: %w", err)
 	}
 	for _, id := range o.accounts {
-		if !slices.ContainsFunc(accounts, func(a cloud.Account) bool { return a.ID == id && a.Active() }) {
+		if !slices.ContainsFunc(accounts, func(a organization.Account) bool { return a.ID == id && a.Active() }) {
 			return command.Fail("doctor: --canary-account %s is no active account of %s; use one of its accounts", id, config.Organization.ID)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -104,7 +105,7 @@ func openHub(ctx context.Context, env *command.Env, config settings.Config) (*cl
 	o := cloud.FromEnv(env.Getenv)
 	o.Region, o.HubAccount, o.ManagementAccount = config.Regions.Home, config.Organization.SecurityAccount, config.Organization.ManagementAccount
 	o.Regions, o.Session = config.Regions.Guarded, "cli"
-	return cloud.Open(ctx, o)
+	return profile.Open(ctx, o)
 }
 
 var statusWords = map[fleet.Status]string{

@@ -20,6 +20,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/inventory"
@@ -140,7 +141,7 @@ func (s *request) open(ctx context.Context) (*cloud.Cloud, *fleet.Snapshots, err
 	if err := flags.CheckRegions(regions); err != nil {
 		return nil, nil, fmt.Errorf("inventory: %w", err)
 	}
-	client, err := cloud.Open(ctx, options)
+	client, err := profile.Open(ctx, options)
 	if err != nil {
 		return nil, nil, err
 	}

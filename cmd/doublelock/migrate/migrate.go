@@ -14,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -77,7 +78,7 @@ func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
 	if err := flags.CheckRegions(options.Regions); err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
-	if m.cloud, err = cloud.Open(ctx, options); err != nil {
+	if m.cloud, err = profile.Open(ctx, options); err != nil {
 		return nil, err
 	}
 	return live.Migration{

@@ -13,7 +13,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
 	"github.com/doublelock/doublelock/cmd/doublelock/migrate"
-	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -74,7 +74,7 @@ func (f *fixture) secret(name string) string {
 	if err != nil {
 		f.Fatal(err)
 	}
-	arn, err := people.Create(f.Context(), cloud.NewSecret{Name: name, Tags: map[string]string{"environment": "dev"}})
+	arn, err := people.Create(f.Context(), secrets.NewSecret{Name: name, Tags: map[string]string{"environment": "dev"}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func (f *fixture) describe(arn string) guard.Secret {
 	if err != nil {
 		f.Fatal(err)
 	}
-	s, err := c.Secrets().Describe(f.Context(), guard.SecretRef{ID: arn})
+	s, err := secrets.New(c).Describe(f.Context(), guard.SecretRef{ID: arn})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/profile"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 )
@@ -49,12 +51,12 @@ func runSeal(ctx context.Context, env *command.Env, id, key string) error {
 	options := cloud.FromEnv(env.Getenv)
 	options.AssumeRoles, options.Now = false, env.Now
 	options.Region = cmp.Or(options.Region, arn.Of(id).Region)
-	client, err := cloud.Open(ctx, options)
+	client, err := profile.Open(ctx, options)
 	if err != nil {
 		return err
 	}
 	ref := guard.SecretRef{ID: id}
-	s, err := client.Secrets().Describe(ctx, ref)
+	s, err := secrets.New(client).Describe(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -69,10 +71,10 @@ func runSeal(ctx context.Context, env *command.Env, id, key string) error {
 		fmt.Fprintf(env.Stdout, "%s: sealed already\n", s.Name)
 		return nil
 	}
-	if _, err := client.Seal(ctx, id); err != nil {
+	if _, err := secrets.Seal(ctx, client, id); err != nil {
 		return err
 	}
-	if s, err = client.Secrets().Describe(ctx, ref); err != nil {
+	if s, err = secrets.New(client).Describe(ctx, ref); err != nil {
 		return err
 	}
 	fmt.Fprintln(env.Stdout, sealedLine(s))

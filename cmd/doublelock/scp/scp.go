@@ -13,7 +13,6 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
-	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -72,7 +71,7 @@ func runRender(env *command.Env, config, folder string) error {
 	}
 	for _, scp := range scps {
 		targets := strings.Join(scp.Targets, ", ")
-		fmt.Fprintf(env.Stdout, "%s: %s\n  %d of %d characters; attached to %s\n", scp.Name, scp.Description, len([]rune(scp.Content)), preventive.MaxSCP, output.OrDash(targets))
+		fmt.Fprintf(env.Stdout, "%s: %s\n  %d of %d characters; attached to %s\n", scp.Name, scp.Description, scp.Characters(), preventive.Quota(), output.OrDash(targets))
 		for _, s := range scp.Statements {
 			fmt.Fprintf(env.Stdout, "  %-16s %s\n", s.Sid, s.Why)
 		}
@@ -130,8 +129,8 @@ type statementJSON struct {
 func writeSCPsJSON(env *command.Env, scps []preventive.SCP) error {
 	out := []scpJSON{}
 	for _, scp := range scps {
-		one := scpJSON{Name: scp.Name, Description: scp.Description, Characters: len([]rune(scp.Content)), Limit: preventive.MaxSCP,
-			Quota: policy.Limits[policy.PlaceSCP].Characters, Targets: scp.Targets, Document: json.RawMessage(scp.Content)}
+		one := scpJSON{Name: scp.Name, Description: scp.Description, Characters: scp.Characters(), Limit: preventive.MaxDeployed,
+			Quota: preventive.Quota(), Targets: scp.Targets, Document: json.RawMessage(scp.Content)}
 		for _, s := range scp.Statements {
 			one.Statements = append(one.Statements, statementJSON{s.Sid, s.Why})
 		}

@@ -8,6 +8,9 @@ import (
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/queues"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -23,47 +26,42 @@ func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at Cana
 	if err != nil {
 		return nil, fmt.Errorf("find mode of account %s: %w", at.Account, err)
 	}
-	maker := c.Workload(at.Region)
+	maker := secrets.NewWorkload(c, at.Region)
 	if at.Role != "" {
-		maker = c.WorkloadIn(at.Account, at.Region, at.Role)
+		maker = secrets.NewWorkloadIn(c, at.Account, at.Region, at.Role)
 	}
 	hub, home := config.Organization.SecurityAccount, config.Regions.Home
 	topic := config.FallbackTopic()
 	return &fleet.Canary{
 		Account: at.Account, Region: at.Region, Name: fleet.CanaryPrefix + at.ID, Mode: mode,
-		Maker: canaryMaker{maker}, Traces: traces{c.Records(settings.HubName), c.Secrets()}, Pause: 500 * time.Millisecond,
+		Maker: canaryMaker{maker}, Traces: traces{table.Open(c, settings.HubName), secrets.New(c)}, Pause: 500 * time.Millisecond,
 		Subscribe: func(ctx context.Context) (fleet.Subscriber, error) {
 			if topic == "" {
 				return nil, errors.New("no topic carries the messages of the fallback owner: give it an e-mail address, or a Slack workspace")
 			}
-			queue, err := c.Listen(ctx, arn.PartitionOf(home).New("sns", home, hub, topic).String(), "doublelock-canary-"+at.ID)
+			queue, err := queues.Subscribe(ctx, c, arn.PartitionOf(home).New("sns", home, hub, topic).String(), "doublelock-canary-"+at.ID)
 			if err != nil {
 				return nil, err
 			}
-			return subscriber{queue}, nil
+			return queue, nil
 		},
 	}, nil
 }
 
 // canaryMaker is a workload that makes secrets on the default key.
-type canaryMaker struct{ *cloud.Workload }
+type canaryMaker struct{ *secrets.Workload }
 
 func (m canaryMaker) Create(ctx context.Context, name string, tags map[string]string) (string, error) {
-	return m.Workload.Create(ctx, cloud.NewSecret{Name: name, Tags: tags})
+	return m.Workload.Create(ctx, secrets.NewSecret{Name: name, Tags: tags})
 }
 
 // traces reads the hub's memory and the secret itself.
 type traces struct {
-	*cloud.Records
-	secrets *cloud.Secrets
+	*table.Table
+	secrets *secrets.Secrets
 }
 
 func (t traces) Tags(ctx context.Context, ref guard.SecretRef) (map[string]string, error) {
 	secret, err := t.secrets.Describe(ctx, ref)
 	return secret.Tags, err
 }
-
-// subscriber is a queue that is subscribed to the owners' topic.
-type subscriber struct{ *cloud.Ear }
-
-func (s subscriber) Receive(ctx context.Context) ([]string, error) { return s.Hear(ctx) }

@@ -9,6 +9,12 @@ import (
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/functions"
+	"github.com/doublelock/doublelock/shared/cloud/organization"
+	"github.com/doublelock/doublelock/shared/cloud/principals"
+	"github.com/doublelock/doublelock/shared/cloud/queues"
+	"github.com/doublelock/doublelock/shared/cloud/trails"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -30,7 +36,7 @@ func Doctor(c *cloud.Cloud, config settings.Config, functions []string) (*fleet.
 		return nil, fmt.Errorf("open doctor: %w", err)
 	}
 	return &fleet.Doctor{
-		Expected: expected, Members: members{c}, Hub: hubParts{c, c.Bus(settings.HubName)},
+		Expected: expected, Members: members{c}, Hub: hubParts{c, bus.Open(c, settings.HubName)},
 		Organization: Enrolled(c, config.Runtime(), config.Organization.ManagementAccount),
 	}, nil
 }
@@ -53,13 +59,13 @@ func Health(c *cloud.Cloud, r settings.Runtime, h Hub) *fleet.Doctor {
 
 // Enrolled lists the accounts that have the member stack, as of now and for one use.
 func Enrolled(c *cloud.Cloud, r settings.Runtime, management string) fleet.Enrolled {
-	return fleet.Enrolled{Organization: organization{c}, Management: management, Has: r.Enrolled}
+	return fleet.Enrolled{Organization: liveOrganization{c}, Management: management, Has: r.Enrolled}
 }
 
 // Modes finds modes by doublelock.yaml.
 func Modes(c *cloud.Cloud, r settings.Runtime, now func() time.Time) *fleet.Modes {
 	return &fleet.Modes{
-		Of: r.Mode, Accounts: organization{c}.Accounts, Now: now,
+		Of: r.Mode, Accounts: liveOrganization{c}.Accounts, Now: now,
 		ByPath: func(account string) bool {
 			_, named := r.Accounts[account]
 			return !named && len(r.OUs) > 0
@@ -121,15 +127,15 @@ func pick[T any](all []T, want func(T) bool) []T {
 	return slices.DeleteFunc(slices.Clone(all), func(v T) bool { return !want(v) })
 }
 
-// organization reads AWS Organizations anew for each question.
-type organization struct{ c *cloud.Cloud }
+// liveOrganization reads AWS Organizations anew for each question.
+type liveOrganization struct{ c *cloud.Cloud }
 
-func (o organization) Accounts(ctx context.Context) ([]fleet.Account, error) {
-	return tree{o.c.Organization()}.Accounts(ctx)
+func (o liveOrganization) Accounts(ctx context.Context) ([]fleet.Account, error) {
+	return tree{organization.New(o.c)}.Accounts(ctx)
 }
 
-func (o organization) SCPs(ctx context.Context) ([]fleet.SCP, error) {
-	policies, err := o.c.Organization().Policies(ctx, cloud.ServiceControl)
+func (o liveOrganization) SCPs(ctx context.Context) ([]fleet.SCP, error) {
+	policies, err := organization.New(o.c).Policies(ctx, organization.ServiceControl)
 	var scps []fleet.SCP
 	for _, p := range policies {
 		scps = append(scps, fleet.SCP{Name: p.Name, Content: p.Content, Targets: p.Targets})
@@ -145,7 +151,7 @@ func (m members) Enter(ctx context.Context, account string) error {
 }
 
 func (m members) Roles(ctx context.Context, account string) ([]string, error) {
-	principals, err := m.c.Principals(ctx, account)
+	principals, err := principals.Read(ctx, m.c, account)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +163,7 @@ func (m members) Roles(ctx context.Context, account string) ([]string, error) {
 }
 
 func (m members) Trails(ctx context.Context, account, region string) ([]fleet.Trail, error) {
-	found, err := m.c.Trails().Describe(ctx, account, region)
+	found, err := trails.New(m.c).Describe(ctx, account, region)
 	trails := make([]fleet.Trail, 0, len(found))
 	for _, t := range found {
 		trails = append(trails, fleet.Trail{Name: t.Name, Logging: t.Logging, DeliveryFail: t.DeliveryFail})
@@ -166,7 +172,7 @@ func (m members) Trails(ctx context.Context, account, region string) ([]fleet.Tr
 }
 
 func (m members) Rule(ctx context.Context, account, region, name string) (fleet.Rule, error) {
-	found, err := m.c.Rule(ctx, account, region, "", name)
+	found, err := bus.ReadRule(ctx, m.c, account, region, "", name)
 	rule := fleet.Rule{State: found.State, Pattern: found.Pattern}
 	for _, t := range found.Targets {
 		rule.Targets = append(rule.Targets, fleet.Target{ARN: t.ARN, RoleARN: t.RoleARN, DLQ: t.DLQ})
@@ -175,32 +181,32 @@ func (m members) Rule(ctx context.Context, account, region, name string) (fleet.
 }
 
 func (m members) Waiting(ctx context.Context, account, region, queue string) (int, error) {
-	q, err := m.c.MemberQueue(ctx, account, region, queue)
+	q, err := queues.ReadMember(ctx, m.c, account, region, queue)
 	return q.Waiting + q.InFlight, err
 }
 
 // hubParts looks at the hub with the credentials at hand.
 type hubParts struct {
 	c   *cloud.Cloud
-	bus *cloud.Bus
+	bus *bus.Bus
 }
 
 func (h hubParts) BusPolicy(ctx context.Context) (string, error) { return h.bus.Policy(ctx) }
 
 func (h hubParts) Queue(ctx context.Context, name string) (fleet.Queue, error) {
-	q, err := h.c.Queue(ctx, name)
+	q, err := queues.Read(ctx, h.c, name)
 	return fleet.Queue{Waiting: q.Waiting, InFlight: q.InFlight, Parks: q.Redrive != ""}, err
 }
 
 func (h hubParts) Function(ctx context.Context, name string) (fleet.Function, error) {
-	f, err := h.c.Function(ctx, name)
+	f, err := functions.Read(ctx, h.c, name)
 	return fleet.Function{State: f.State, CodeSHA256: f.CodeSHA256, ModifiedAt: f.ModifiedAt, Config: f.Environment[settings.EnvConfig]}, err
 }
 
 var (
 	_ fleet.Members       = members{}
 	_ fleet.Hub           = hubParts{}
-	_ fleet.Organization  = organization{}
+	_ fleet.Organization  = liveOrganization{}
 	_ fleet.EventHistory  = history{}
 	_ fleet.SecretContext = besideSecrets{}
 	_ fleet.Traces        = traces{}

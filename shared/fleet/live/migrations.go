@@ -6,6 +6,10 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/table"
+	"github.com/doublelock/doublelock/shared/cloud/trails"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -26,7 +30,7 @@ type Migration struct {
 
 // Open puts the machine together. It calls nobody.
 func (m Migration) Open() *fleet.Migrations {
-	records := m.Cloud.Records(m.Table)
+	records := table.Open(m.Cloud, m.Table)
 	store := migration.NewStore(records.Documents(migration.DocumentKind))
 	reads := Reads(m.Cloud)
 	snapshots := Snapshots(m.Cloud, m.Regions, m.Now)
@@ -38,14 +42,14 @@ func (m Migration) Open() *fleet.Migrations {
 		Store: store, Snapshots: snapshots, Preflight: preflight, Reads: reads,
 		Keys: fleet.KeyRules{KeyFor: m.Runtime.KeyFor, Approved: m.Runtime.Approved, Waivers: m.Runtime.GuardWaivers()},
 		Engine: &migration.Engine{
-			Secrets: m.Cloud.Secrets(), Grants: m.Cloud.Keys(), Store: store, Journal: records.Journal(), Counter: records, Preflight: preflight,
-			Trail: reads, Bus: m.Cloud.Bus(m.Bus), Rules: Rules(m.Runtime), By: m.By, Worker: m.By + "/" + rand.Text(), Now: m.Now, Sleep: m.Sleep,
+			Secrets: secrets.New(m.Cloud), Grants: secrets.NewKeys(m.Cloud), Store: store, Journal: records.Journal(), Counter: records, Preflight: preflight,
+			Trail: reads, Bus: bus.Open(m.Cloud, m.Bus), Rules: Rules(m.Runtime), By: m.By, Worker: m.By + "/" + rand.Text(), Now: m.Now, Sleep: m.Sleep,
 		},
 	}
 }
 
 // Reads finds in CloudTrail who read a secret.
-func Reads(c *cloud.Cloud) fleet.Reads { return fleet.Reads{History: history{c.Trails()}} }
+func Reads(c *cloud.Cloud) fleet.Reads { return fleet.Reads{History: history{trails.New(c)}} }
 
 // Sleep waits, or ends with the context.
 func Sleep(ctx context.Context, d time.Duration) error {

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -361,7 +362,7 @@ func TestWhichLockRefusesAReader(t *testing.T) {
 		"one of an account that nobody has heard of": {"role/app", "123123123123", "shop/db", migration.LockSecret},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := w.cloud(nil).Secrets().Describe(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: w.secrets[tt.secret]})
+			s, err := secrets.New(w.cloud(nil)).Describe(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: w.secrets[tt.secret]})
 			must(t, err)
 			got, err := preflight.Refusing(t.Context(), s, "arn:aws:iam::"+tt.account+":"+tt.who)
 			if err != nil || got != tt.want {

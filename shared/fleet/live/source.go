@@ -5,6 +5,11 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/functions"
+	"github.com/doublelock/doublelock/shared/cloud/organization"
+	"github.com/doublelock/doublelock/shared/cloud/principals"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/trails"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
@@ -12,11 +17,11 @@ import (
 
 // Snapshots takes snapshots of the secrets and keys in Regions. now is the clock.
 func Snapshots(c *cloud.Cloud, regions []string, now func() time.Time) *fleet.Snapshots {
-	return &fleet.Snapshots{Tree: func() fleet.Tree { return tree{c.Organization()} }, Reader: reader{c}, Regions: regions, Now: now}
+	return &fleet.Snapshots{Tree: func() fleet.Tree { return tree{organization.New(c)} }, Reader: reader{c}, Regions: regions, Now: now}
 }
 
 // tree is AWS Organizations, read once.
-type tree struct{ o *cloud.Organization }
+type tree struct{ o *organization.Organization }
 
 func (t tree) About(ctx context.Context) (inventory.Organization, error) {
 	about, err := t.o.About(ctx)
@@ -33,7 +38,7 @@ func (t tree) Accounts(ctx context.Context) ([]fleet.Account, error) {
 }
 
 func (t tree) Policies(ctx context.Context, path []string, kind fleet.PolicyKind) ([]fleet.Level, error) {
-	found, err := t.o.PolicyPath(ctx, path, cloud.PolicyKind(kind))
+	found, err := t.o.PolicyPath(ctx, path, organization.PolicyKind(kind))
 	levels := make([]fleet.Level, 0, len(found))
 	for _, l := range found {
 		level := fleet.Level{Target: l.Target}
@@ -49,7 +54,7 @@ func (t tree) Policies(ctx context.Context, path []string, kind fleet.PolicyKind
 type reader struct{ c *cloud.Cloud }
 
 func (r reader) Principals(ctx context.Context, account string) (inventory.Snapshot, error) {
-	all, err := r.c.Principals(ctx, account)
+	all, err := principals.Read(ctx, r.c, account)
 	if err != nil {
 		return inventory.Snapshot{}, err
 	}
@@ -69,12 +74,12 @@ func (r reader) Principals(ctx context.Context, account string) (inventory.Snaps
 	return s, nil
 }
 
-func principalOf(p cloud.Principal, kind inventory.Kind, account string) inventory.Principal {
+func principalOf(p principals.Principal, kind inventory.Kind, account string) inventory.Principal {
 	return inventory.Principal{ARN: p.ARN, Kind: kind, Account: account, UniqueID: p.ID, Inline: documents(p.Inline), Managed: p.Attached,
 		Boundary: p.Boundary, Trust: p.Trust, Groups: p.Groups, Tags: p.Tags, LastUsed: p.LastUsedAt}
 }
 
-func documents(list []cloud.Document) map[string]string {
+func documents(list []principals.Document) map[string]string {
 	if len(list) == 0 {
 		return nil
 	}
@@ -86,17 +91,17 @@ func documents(list []cloud.Document) map[string]string {
 }
 
 func (r reader) Secrets(ctx context.Context, account, region string, yield func(inventory.Secret)) error {
-	return r.c.Secrets().All(ctx, account, region, func(found cloud.SecretAndPolicy) {
+	return secrets.New(r.c).All(ctx, account, region, func(found secrets.SecretAndPolicy) {
 		yield(inventory.Secret{Facts: found.Secret, Policy: found.Policy, PolicyUnread: why(found.PolicyErr)})
 	})
 }
 
 func (r reader) Keys(ctx context.Context, account, region string, yield func(inventory.Key)) error {
-	return r.c.Keys().All(ctx, account, region, func(found cloud.KeyAndPolicy) { yield(keyOf(found)) })
+	return secrets.NewKeys(r.c).All(ctx, account, region, func(found secrets.KeyAndPolicy) { yield(keyOf(found)) })
 }
 
 func (r reader) Key(ctx context.Context, account, region, id string) (*inventory.Key, error) {
-	found, err := r.c.Keys().One(ctx, account, region, id)
+	found, err := secrets.NewKeys(r.c).One(ctx, account, region, id)
 	if err != nil || found == nil {
 		return nil, err
 	}
@@ -104,7 +109,7 @@ func (r reader) Key(ctx context.Context, account, region, id string) (*inventory
 	return &key, nil
 }
 
-func keyOf(found cloud.KeyAndPolicy) inventory.Key {
+func keyOf(found secrets.KeyAndPolicy) inventory.Key {
 	k := inventory.Key{Facts: found.Key, CreatedAt: found.CreatedAt, Policy: found.Policy, PolicyUnread: why(found.PolicyErr),
 		GrantsUnread: why(found.GrantsErr), RotationUnread: why(found.RotationErr), UseUnread: why(found.UseErr)}
 	for _, g := range found.Grants {
@@ -134,20 +139,20 @@ func why(err error) string {
 type besideSecrets struct{ c *cloud.Cloud }
 
 func (b besideSecrets) ResourcePolicy(ctx context.Context, ref guard.SecretRef) (string, error) {
-	return b.c.Secrets().ResourcePolicy(ctx, ref)
+	return secrets.New(b.c).ResourcePolicy(ctx, ref)
 }
 
 func (b besideSecrets) FunctionRole(ctx context.Context, functionARN string) (string, error) {
-	return b.c.FunctionRole(ctx, functionARN)
+	return functions.Role(ctx, b.c, functionARN)
 }
 
 // history is CloudTrail's event history. It keeps to LookupEvents' two requests a second.
-type history struct{ trails *cloud.Trails }
+type history struct{ trails *trails.Trails }
 
 func (h history) Named(ctx context.Context, account, region, name string, since time.Time, yield func([]byte) error) error {
-	return h.trails.Lookup(ctx, cloud.Lookup{Account: account, Region: region, By: cloud.ByEventName, Value: name, From: since}, yield)
+	return h.trails.Lookup(ctx, trails.Lookup{Account: account, Region: region, By: trails.ByEventName, Value: name, From: since}, yield)
 }
 
 func (h history) About(ctx context.Context, account, region, resource string, since time.Time, yield func([]byte) error) error {
-	return h.trails.Lookup(ctx, cloud.Lookup{Account: account, Region: region, By: cloud.ByResourceName, Value: resource, From: since}, yield)
+	return h.trails.Lookup(ctx, trails.Lookup{Account: account, Region: region, By: trails.ByResourceName, Value: resource, From: since}, yield)
 }

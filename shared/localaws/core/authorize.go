@@ -161,8 +161,8 @@ func (c *Call) context(on Access) map[string][]string {
 func why(action string, d policy.Decision, r policy.Request, p policy.Policies) string {
 	if d.Answer == policy.ExplicitlyDenied && len(d.Decided) > 0 {
 		by := d.Decided[0]
-		text := "with an explicit deny in " + denyNames[by.Place]
-		if by.Place == policy.PlaceSCP {
+		text := "with an explicit deny in " + denyNames[by.Type]
+		if by.Type == policy.TypeSCP {
 			text += ": " + by.Document
 		}
 		return text
@@ -170,10 +170,10 @@ func why(action string, d policy.Decision, r policy.Request, p policy.Policies) 
 	return "because no " + missing(r, p) + " allows the " + action + " action"
 }
 
-var denyNames = map[policy.Place]string{
-	policy.PlaceIdentity: "an identity-based policy", policy.PlaceBoundary: "a permissions boundary", policy.PlaceSession: "a session policy",
-	policy.PlaceSCP: "a service control policy", policy.PlaceRCP: "a resource control policy", policy.PlaceResource: "a resource-based policy",
-	policy.PlaceKey: "a resource-based policy", policy.PlaceTrust: "a resource-based policy",
+var denyNames = map[policy.Type]string{
+	policy.TypeIdentity: "an identity-based policy", policy.TypeBoundary: "a permissions boundary", policy.TypeSession: "a session policy",
+	policy.TypeSCP: "a service control policy", policy.TypeRCP: "a resource control policy", policy.TypeResource: "a resource-based policy",
+	policy.TypeKey: "a resource-based policy", policy.TypeTrust: "a resource-based policy",
 }
 
 // missing names the kind of policy whose allow would have been enough, by asking again without each.

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -327,7 +328,7 @@ func (w *testbed) compareEnd(job migration.Job) {
 // sealed reports whether every labelled version, of the copies' Regions too, opens with its target alone.
 func (w *testbed) sealed(target string) bool {
 	w.Helper()
-	s, err := w.client("plan").Secrets().Describe(w.Context(), w.ref())
+	s, err := secrets.New(w.client("plan")).Describe(w.Context(), w.ref())
 	must(w, err)
 	for _, v := range s.Versions {
 		if v.Labelled() && (len(v.Keys) != 1 || v.Keys[0].ARN != target) {

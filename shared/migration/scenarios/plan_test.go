@@ -10,6 +10,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/fleet/live"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
@@ -175,8 +176,8 @@ func (w *testbed) seal(p migration.Plan) {
 		return
 	}
 	for _, r := range p.Items[0].Replicas {
-		must(w, w.client("remediate").Secrets().RemoveReplica(w.Context(), w.ref(), r.Region))
-		must(w, w.client("remediate").Secrets().AddReplica(w.Context(), w.ref(), r.Region, r.Target))
+		must(w, secrets.New(w.client("remediate")).RemoveReplica(w.Context(), w.ref(), r.Region))
+		must(w, secrets.New(w.client("remediate")).AddReplica(w.Context(), w.ref(), r.Region, r.Target))
 	}
 }
 
@@ -207,7 +208,7 @@ func (w *testbed) retire() {
 // carries reports whether every labelled version opens with a key.
 func (w *testbed) carries(key string) bool {
 	w.Helper()
-	s, err := w.client("plan").Secrets().Describe(w.Context(), w.ref())
+	s, err := secrets.New(w.client("plan")).Describe(w.Context(), w.ref())
 	must(w, err)
 	for _, v := range s.Versions {
 		opens := !v.Labelled()

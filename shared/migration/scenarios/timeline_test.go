@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/handlers/sweep"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 )
@@ -42,7 +43,7 @@ func TestTheTimelineInTheDocsIsThatOfARun(t *testing.T) {
 	w.visit(migration.Sealing)
 	w.line(&b, "visit", "app and batch have read")
 	for range 2 {
-		must(t, ignore(w.owner().Seal(t.Context(), w.secret)))
+		must(t, ignore(secrets.Seal(t.Context(), w.owner(), w.secret)))
 		w.line(&b, "seal", "the owner writes the value again")
 		w.advance(time.Hour)
 		m := w.migrations(nil)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/doublelock/doublelock/handlers/sweep"
 	"github.com/doublelock/doublelock/handlers/watchdog"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -126,7 +127,7 @@ func TestADeniedReadAfterANewVersionIsRestoredForAWhile(t *testing.T) {
 		t.Fatalf("app reads under two keys: %s", got)
 	}
 	w.visit(migration.Sealing)
-	must(t, ignore(w.owner().Seal(t.Context(), w.secret)))
+	must(t, ignore(secrets.Seal(t.Context(), w.owner(), w.secret)))
 	w.visit(migration.Sealing)
 
 	w.aws.AddRole(shop, "app", trustOfSelf, policyText(readsSecret))
@@ -158,7 +159,7 @@ func TestWithoutGrantsTheOwnerIsPaged(t *testing.T) {
 	w.advance(25 * time.Hour)
 	w.read("app")
 	w.visit(migration.Sealing)
-	must(t, ignore(w.owner().Seal(t.Context(), w.secret)))
+	must(t, ignore(secrets.Seal(t.Context(), w.owner(), w.secret)))
 	w.visit(migration.Sealing)
 	w.aws.AddRole(shop, "app", trustOfSelf, policyText(readsSecret))
 	w.read("app")
@@ -197,7 +198,7 @@ func TestTheSealKeepsWhatSomebodyElseWrites(t *testing.T) {
 	w := newStage(t, oneReader())
 	w.begin()
 	before := w.describe()
-	version, err := w.owner().Seal(t.Context(), w.secret)
+	version, err := secrets.Seal(t.Context(), w.owner(), w.secret)
 	must(t, err)
 	after := w.describe()
 	if len(after.Versions) != len(before.Versions)+1 {

@@ -16,6 +16,8 @@ import (
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -97,7 +99,7 @@ type Organization struct {
 	CentralKey string // ARN of the key in the central key account
 	people     map[Actor]*cloud.Cloud
 	arns       map[Actor]string
-	Records    *cloud.Records // what the hub remembers, read as detect reads it
+	Records    *table.Table // what the hub remembers, read as detect reads it
 }
 
 // Watcher sees what happens in the organization, as it happens. What is nil is not watched.
@@ -238,9 +240,9 @@ func (w *Organization) Settle(ctx context.Context) error {
 }
 
 // Workload opens AWS as an actor. A role that does not exist yet stands for people with every right.
-func (w *Organization) Workload(ctx context.Context, who Actor) (*cloud.Workload, string, error) {
+func (w *Organization) Workload(ctx context.Context, who Actor) (*secrets.Workload, string, error) {
 	if known, ok := w.people[who]; ok {
-		return known.Workload(who.Region), w.arns[who], nil
+		return secrets.NewWorkload(known, who.Region), w.arns[who], nil
 	}
 	keys, err := w.AWS.Principal(who.Account, "role/"+who.Name+"/"+who.Name)
 	if err != nil {
@@ -252,7 +254,7 @@ func (w *Organization) Workload(ctx context.Context, who Actor) (*cloud.Workload
 	}
 	w.people[who] = c
 	w.arns[who] = arn.PartitionOf(who.Region).New("sts", "", who.Account, "assumed-role/"+who.Name+"/"+who.Name).String()
-	return c.Workload(who.Region), w.arns[who], nil
+	return secrets.NewWorkload(c, who.Region), w.arns[who], nil
 }
 
 // Open opens AWS in a Region with somebody's credentials.
@@ -304,7 +306,7 @@ func (w *Organization) openRecords(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.Records = c.Records(w.AWS.FunctionEnvironment(Hub, Virginia, settings.SessionPrefix+handlers.Detect)[settings.EnvTable])
+	w.Records = table.Open(c, w.AWS.FunctionEnvironment(Hub, Virginia, settings.SessionPrefix+handlers.Detect)[settings.EnvTable])
 	return nil
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
-	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -39,7 +39,7 @@ func createSecret(t *testing.T, w *local.Organization, account, region, name str
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Workload(region).Create(t.Context(), cloud.NewSecret{Name: name}); err != nil {
+	if _, err := secrets.NewWorkload(client, region).Create(t.Context(), secrets.NewSecret{Name: name}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Settle(t.Context()); err != nil {

@@ -1,4 +1,0 @@
-package cloud
-
-// CleanSubject is for the fuzz test.
-var CleanSubject = cleanSubject

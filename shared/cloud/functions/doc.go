@@ -1,0 +1,2 @@
+// Package functions reads how Lambda functions are deployed.
+package functions

@@ -1,0 +1,128 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// meanings says what AWS's error codes mean to us. Codes not listed (internal errors, bad requests of ours) mean
+// nothing but themselves and are retried by whoever called. Messages are never looked at: AWS changes them.
+var meanings = map[string]error{
+	"ResourceNotFoundException":                guard.ErrGone, // Secrets Manager, EventBridge, DynamoDB, Lambda
+	"NotFoundException":                        guard.ErrGone, // KMS
+	"NotFound":                                 guard.ErrGone, // SNS
+	"AccountNotFoundException":                 guard.ErrGone, // Organizations, as the next four
+	"OrganizationalUnitNotFoundException":      guard.ErrGone,
+	"ParentNotFoundException":                  guard.ErrGone,
+	"PolicyNotFoundException":                  guard.ErrGone,
+	"TargetNotFoundException":                  guard.ErrGone,
+	"TrailNotFoundException":                   guard.ErrGone,
+	"QueueDoesNotExist":                        guard.ErrGone,
+	"AWS.SimpleQueueService.NonExistentQueue":  guard.ErrGone,
+	"NoSuchEntity":                             guard.ErrGone, // IAM
+	"AccessDenied":                             guard.ErrDenied,
+	"AccessDeniedException":                    guard.ErrDenied,
+	"AuthorizationError":                       guard.ErrDenied, // SNS
+	"AuthorizationErrorException":              guard.ErrDenied,
+	"UnauthorizedOperation":                    guard.ErrDenied,
+	"OptInRequired":                            guard.ErrNotOurs,
+	"UnrecognizedClientException":              guard.ErrNotOurs, // what a Region answers that the account has not enabled
+	"InvalidClientTokenId":                     guard.ErrNotOurs,
+	"RegionDisabledException":                  guard.ErrNotOurs,
+	"AWSOrganizationsNotInUseException":        guard.ErrNotOurs,
+	"Throttling":                               guard.ErrThrottled,
+	"Throttled":                                guard.ErrThrottled,
+	"ThrottledException":                       guard.ErrThrottled,
+	"ThrottlingException":                      guard.ErrThrottled,
+	"RequestThrottled":                         guard.ErrThrottled,
+	"RequestThrottledException":                guard.ErrThrottled,
+	"RequestLimitExceeded":                     guard.ErrThrottled,
+	"TooManyRequestsException":                 guard.ErrThrottled,
+	"ProvisionedThroughputExceededException":   guard.ErrThrottled,
+	"SlowDown":                                 guard.ErrThrottled,
+	"KMSThrottlingException":                   guard.ErrThrottled,
+	"ConditionalCheckFailedException":          guard.ErrConflict,
+	"TransactionConflictException":             guard.ErrConflict,
+	"ConcurrentModificationException":          guard.ErrConflict,
+	"InvalidRequestException":                  guard.ErrRefused, // Secrets Manager: pending deletion, owned by another service
+	"InvalidParameterException":                guard.ErrRefused,
+	"InvalidParameter":                         guard.ErrRefused, // SNS
+	"InvalidParameterValue":                    guard.ErrRefused,
+	"ValidationException":                      guard.ErrRefused,
+	"LimitExceededException":                   guard.ErrRefused,
+	"ResourceExistsException":                  guard.ErrRefused,
+	"PreconditionNotMetException":              guard.ErrRefused,
+	"EncryptionFailure":                        guard.ErrRefused, // the secret's key cannot encrypt
+	"DecryptionFailure":                        guard.ErrRefused,
+	"MalformedPolicyDocumentException":         guard.ErrRefused,
+	"PublicPolicyException":                    guard.ErrRefused,
+	"DisabledException":                        guard.ErrRefused, // KMS
+	"KMSInvalidStateException":                 guard.ErrRefused,
+	"InvalidArnException":                      guard.ErrRefused,
+	"InvalidAliasNameException":                guard.ErrRefused,
+	"UnsupportedOperationException":            guard.ErrRefused,
+	"KeyUnavailableException":                  guard.ErrRefused,
+	"InvalidKeyUsageException":                 guard.ErrRefused,
+	"OperationNotPermittedException":           guard.ErrRefused,
+	"OperationNotPermitted":                    guard.ErrRefused,
+	"PolicyTypeNotEnabledException":            guard.ErrRefused,
+	"ManagedRuleException":                     guard.ErrRefused,
+	"InvalidInputException":                    guard.ErrRefused,
+	"InsightNotEnabledException":               guard.ErrRefused,
+	"ItemCollectionSizeLimitExceededException": guard.ErrRefused,
+}
+
+// Fail says what went wrong in our words and AWS's: the verb and noun of the call, the meaning, and the answer itself.
+// A nil error stays nil.
+func Fail(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	what := fmt.Sprintf(format, args...)
+	if classified(err) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if meaning, known := meanings[errorCode(err)]; known {
+		return fmt.Errorf("%s: %w: %w", what, meaning, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// notEntered says that an account could not be entered. AWS answers alike whether the role is missing or does not trust
+// us: for us both mean that nobody watches there. Throttling and broken calls stay what they are.
+func notEntered(err error, roleARN string) error {
+	meaning := meanings[errorCode(err)]
+	if errors.Is(meaning, guard.ErrDenied) || errors.Is(meaning, guard.ErrGone) || errors.Is(meaning, guard.ErrNotOurs) {
+		return fmt.Errorf("assume role %s: %w: %w", roleARN, guard.ErrNotOurs, err)
+	}
+	return Fail(err, "assume role %s", roleARN)
+}
+
+func errorCode(err error) string {
+	if api, found := errors.AsType[smithy.APIError](err); found {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// classified reports whether an error inside already says what it means, as those of the member credentials do.
+func classified(err error) bool {
+	for _, known := range []error{guard.ErrGone, guard.ErrDenied, guard.ErrNotOurs, guard.ErrThrottled, guard.ErrRefused, guard.ErrConflict} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// Answer is what AWS itself said, without the SDK's wrapping; the whole error where AWS said nothing.
+func Answer(err error) string {
+	if api, found := errors.AsType[smithy.APIError](err); found {
+		return api.ErrorCode() + ": " + api.ErrorMessage()
+	}
+	return err.Error()
+}

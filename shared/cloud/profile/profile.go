@@ -1,0 +1,25 @@
+// Package profile opens AWS with the credentials that the aws command line would use: profiles, SSO, containers,
+// instances. No Lambda needs it, whose credentials are in its environment, and none links it.
+package profile
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/internal/session"
+)
+
+// Open opens AWS. The SDK's own files and variables are read only when the options hold no credentials, so that a local
+// run cannot be led astray by the machine it runs on.
+func Open(ctx context.Context, o cloud.Options) (*cloud.Cloud, error) {
+	if o.Credentials != nil {
+		return cloud.Open(ctx, o)
+	}
+	return session.OpenFrom(ctx, o, func(ctx context.Context, client *awshttp.BuildableClient) (aws.Config, error) {
+		return config.LoadDefaultConfig(ctx, config.WithHTTPClient(client), config.WithRegion(o.Region))
+	})
+}

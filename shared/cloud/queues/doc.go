@@ -1,0 +1,2 @@
+// Package queues reads SQS queues and subscribes one to a topic.
+package queues

@@ -1,0 +1,2 @@
+// Package topics publishes to SNS topics.
+package topics

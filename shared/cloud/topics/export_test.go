@@ -1,0 +1,4 @@
+package topics
+
+// CleanSubject is for the fuzz test.
+var CleanSubject = cleanSubject
