@@ -129,7 +129,7 @@ func send(t *testing.T, list []channels.Channel, owners settings.Owners, owner s
 	t.Helper()
 	var sent []string
 	h := alert.Handler{
-		Claims: recorder{}, Source: settings.EventSource, Account: "222222222222", KeyFor: func(guard.Notice) string { return settings.SecretsKeyAlias },
+		Claims: recorder{}, Source: settings.EventSource, Account: "222222222222", KeyFor: func(guard.Notice, string) string { return settings.SecretsKeyAlias },
 		Directory: notify.Directory{Tags: owners.Tags, Fallback: owners.Fallback, Channels: map[string]notify.Address{}},
 	}
 	for _, row := range list {
