@@ -25,25 +25,29 @@ const module = "github.com/doublelock/doublelock/"
 // prefix ending in "/" allows a module and all below it, and ".." is the folder above. Tests may import more, and every
 // room may import shared/arn.
 var rooms = map[string][]string{
-	".":                        {},
-	"shared/arn":               {"github.com/aws/aws-sdk-go-v2/aws/arn"},
-	"shared/guard":             {},
-	"shared/policy":            {},
-	"shared/policy/policytest": {"shared/policy"},
-	"shared/trail":             {"shared/guard"},
-	"shared/preventive":        {"shared/guard", "shared/policy", "shared/settings"},
-	"shared/simulate":          {"shared/guard", "shared/policy", "shared/trail", "shared/preventive", "shared/settings"},
-	"shared/keyreview":         {"shared/guard", "shared/policy", "shared/inventory"},
-	"shared/inventory":         {"shared/guard", "shared/policy"},
-	"shared/migration":         {"shared/guard", "shared/policy", "shared/inventory", "shared/store"},
-	"shared/fleet":             {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/trail", "golang.org/x/sync/errgroup"},
-	"shared/fleet/live":        {"shared/guard", "shared/inventory", "shared/migration", "shared/trail", "shared/preventive", "shared/fleet", "shared/settings", "shared/cloud", "shared/cloud/*"},
-	"shared/notify":            {"shared/guard"},
-	"shared/notify/*":          {"shared/guard", "shared/notify"},
-	"shared/notify/slackapi":   {"shared/guard", "shared/notify", "shared/notify/slack"}, // the same words in Slack's own API
-	"shared/notify/channels":   {"shared/guard", "shared/notify", "shared/notify/*"},
-	"shared/store":             {},
-	"shared/settings":          {"shared/guard", "shared/notify/channels", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
+	".":                            {},
+	"shared/arn":                   {"github.com/aws/aws-sdk-go-v2/aws/arn"},
+	"shared/guard":                 {},
+	"shared/policy":                {},
+	"shared/policy/policytest":     {"shared/policy"},
+	"shared/trail":                 {"shared/guard"},
+	"shared/preventive":            {"shared/guard", "shared/policy", "shared/settings"},
+	"shared/simulate":              {"shared/guard", "shared/policy", "shared/trail", "shared/preventive", "shared/settings"},
+	"shared/keyreview":             {"shared/guard", "shared/policy", "shared/inventory"},
+	"shared/inventory":             {"shared/guard", "shared/policy"},
+	"shared/migration":             {"shared/guard", "shared/policy", "shared/inventory", "shared/store"},
+	"shared/fleet":                 {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/trail", "golang.org/x/sync/errgroup"},
+	"shared/fleet/live/accounts":   {"shared/inventory", "shared/fleet", "shared/settings", "shared/cloud", "shared/cloud/organization"},
+	"shared/fleet/live/snapshots":  {"shared/inventory", "shared/fleet", "shared/fleet/live/accounts", "shared/cloud", "shared/cloud/principals", "shared/cloud/secrets"},
+	"shared/fleet/live/migrations": {"shared/guard", "shared/migration", "shared/fleet", "shared/fleet/live/snapshots", "shared/settings", "shared/cloud", "shared/cloud/*"},
+	"shared/fleet/live/deployment": {"shared/trail", "shared/preventive", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
+	"shared/fleet/live/canary":     {"shared/guard", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
+	"shared/notify":                {"shared/guard"},
+	"shared/notify/*":              {"shared/guard", "shared/notify"},
+	"shared/notify/slackapi":       {"shared/guard", "shared/notify", "shared/notify/slack"}, // the same words in Slack's own API
+	"shared/notify/channels":       {"shared/guard", "shared/notify", "shared/notify/*"},
+	"shared/store":                 {},
+	"shared/settings":              {"shared/guard", "shared/notify/channels", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
 
 	"shared/cloud":                  {"shared/cloud/internal/session"},
 	"shared/cloud/internal/session": sdk("shared/settings", "golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore"),
@@ -55,6 +59,7 @@ var rooms = map[string][]string{
 	"shared/cloud/trails":           sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings", "golang.org/x/time/rate"),
 	"shared/cloud/bus":              sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
 	"shared/cloud/topics":           sdk("shared/cloud", "shared/cloud/internal/session"),
+	"shared/cloud/subscriber":       sdk("shared/cloud", "shared/cloud/internal/session"),
 	"shared/cloud/queues":           sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
 	"shared/cloud/functions":        sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
 
@@ -86,18 +91,17 @@ var rooms = map[string][]string{
 	"cmd/doublelock/demo":                 commandLine("cmd/doublelock/demo/local", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/trail"),
 	"cmd/doublelock/demo/local":           {"handlers", "handlers/wires", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "testdata/templates"},
 	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "shared/settings", "testdata/templates"},
-	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live", "shared/cloud", "shared/cloud/*", "shared/settings"),
-	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/cloud/*", "shared/inventory"),
+	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/settings"),
+	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/inventory"),
 	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
-	"cmd/doublelock/migrate":              commandLine("shared/fleet", "shared/fleet/live", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/inventory", "shared/migration", "shared/settings", "shared/trail"),
+	"cmd/doublelock/migrate":              commandLine("shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/inventory", "shared/migration", "shared/settings", "shared/trail"),
 	"cmd/doublelock/policy":               commandLine("shared/policy", "shared/policy/policytest"),
 	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/replay":               commandLine("shared/trail"),
 	"cmd/doublelock/scp":                  commandLine("shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/settings", "shared/simulate", "shared/trail"),
 	"cmd/doublelock/version":              commandLine(),
 
-	"infra":           {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "shared/notify/channels", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
-	"infra/strangers": {}, // tests alone
+	"infra": {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "shared/notify/channels", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
 
 	"testdata/templates": {}, // the synthesized templates, embedded
 }
@@ -108,7 +112,7 @@ var (
 		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/store", "shared/migration", "shared/fleet", "shared/notify",
 		"shared/notify/channels", "shared/inventory", "github.com/aws/aws-lambda-go/events", "golang.org/x/sync/errgroup",
 	}
-	wiring = []string{"handlers/hub", "handlers/detect", "shared/fleet/live", "shared/settings", "shared/cloud", "shared/cloud/*"}
+	wiring = []string{"handlers/hub", "handlers/detect", "shared/fleet/live/*", "shared/settings", "shared/cloud", "shared/cloud/*"}
 )
 
 // sdk is what the packages of AWS may import: one a service, so that a function links only the services that it calls.

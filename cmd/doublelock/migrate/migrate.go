@@ -16,7 +16,7 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/fleet"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -81,7 +81,7 @@ func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
 	if m.cloud, err = profile.Open(ctx, options); err != nil {
 		return nil, err
 	}
-	return live.Migration{
+	return migrations.Parts{
 		Cloud: m.cloud, Table: m.table(), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
 		Regions: options.Regions, Runtime: m.runtime, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
 	}.Open(), nil
