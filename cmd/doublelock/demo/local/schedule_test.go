@@ -53,9 +53,9 @@ func TestWhatNoEventReportsIsFoundByTheClock(t *testing.T) {
 	w := localtest.New(t)
 	rules := []string{"doublelock-secret-changes", "doublelock-labels"} // either would report a new secret
 	for _, rule := range rules {
-		localtest.Call(t, w, local.Search, local.Ireland, "events", "DisableRule", map[string]any{"Name": rule})
+		localtest.Call(t, w, local.Search, w.Second(), "events", "DisableRule", map[string]any{"Name": rule})
 	}
-	createSecret(t, w, local.Search, local.Ireland, "not/reported")
+	createSecret(t, w, local.Search, w.Second(), "not/reported")
 	if rec := recorded(t, w, "not/reported"); rec.Revision > 0 {
 		t.Fatalf("it was reported: %+v", rec)
 	}
@@ -67,7 +67,7 @@ func TestWhatNoEventReportsIsFoundByTheClock(t *testing.T) {
 	}
 
 	localtest.Schedule(t, w, settings.TaskHeartbeat, "watchdog")
-	silent := recorded(t, w, "arn:aws:events:"+local.Ireland+":"+local.Search)
+	silent := recorded(t, w, "arn:aws:events:"+w.Second()+":"+local.Search)
 	open := silent.Open()
 	if len(open) != 1 || open[0].Control != guard.OrgCoverage || !strings.Contains(open[0].Describe(), "doublelock-labels: state is DISABLED") {
 		t.Errorf("after the heartbeat: %+v", silent)
@@ -77,17 +77,17 @@ func TestWhatNoEventReportsIsFoundByTheClock(t *testing.T) {
 	}
 
 	for _, rule := range rules {
-		localtest.Call(t, w, local.Search, local.Ireland, "events", "EnableRule", map[string]any{"Name": rule})
+		localtest.Call(t, w, local.Search, w.Second(), "events", "EnableRule", map[string]any{"Name": rule})
 	}
 	localtest.Schedule(t, w, settings.TaskHeartbeat, "watchdog")
-	if open := recorded(t, w, "arn:aws:events:"+local.Ireland+":"+local.Search).Open(); len(open) > 0 {
+	if open := recorded(t, w, "arn:aws:events:"+w.Second()+":"+local.Search).Open(); len(open) > 0 {
 		t.Errorf("after the rule was enabled: %+v", open)
 	}
 }
 
 func TestTheDigestReachesOwners(t *testing.T) {
 	w := localtest.New(t)
-	createSecret(t, w, local.Search, local.Virginia, "left/open")
+	createSecret(t, w, local.Search, w.Home(), "left/open")
 	w.Clock.Advance(24 * time.Hour)
 	before := len(w.AWS.Mailbox())
 	localtest.Schedule(t, w, settings.TaskDigest, "sweep")
