@@ -18,10 +18,10 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
-	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/testdata/config"
 )
 
@@ -145,14 +145,14 @@ func TestTheStoryIsTheSameInEveryPartition(t *testing.T) {
 					t.Errorf("lock states (-aws +%s):\n%s", partition, diff)
 				}
 			}
-			if foreign := ofOtherPartitions(partition, timeline); foreign != nil {
+			if foreign := localtest.OfOtherPartitions(partition, timeline); foreign != nil {
 				t.Errorf("the timeline names %q", foreign)
 			}
 			texts, own := 0, 0
 			everyText(reflect.ValueOf(w.AWS), map[visit]bool{}, func(path, text string) {
 				texts++
 				own += strings.Count(text, "arn:"+string(partition)+":")
-				if foreign := ofOtherPartitions(partition, text); foreign != nil {
+				if foreign := localtest.OfOtherPartitions(partition, text); foreign != nil {
 					t.Errorf("%s names %q:\n%.400s", path, foreign, text)
 				}
 			})
@@ -161,33 +161,6 @@ func TestTheStoryIsTheSameInEveryPartition(t *testing.T) {
 			}
 		})
 	}
-}
-
-var (
-	anyARN  = regexp.MustCompile(`\barn:([a-z][a-z-]*):`)
-	anyHost = regexp.MustCompile(`\b([a-z0-9-]+)\.(amazonaws\.[a-z.]+[a-z])`)
-)
-
-// ofOtherPartitions lists what in a text belongs to another partition. A pattern may name them all, and a service
-// principal is called the same everywhere.
-func ofOtherPartitions(p arn.Partition, text string) []string {
-	var foreign []string
-	for _, m := range anyARN.FindAllStringSubmatch(text, -1) {
-		if m[1] != string(p) {
-			foreign = append(foreign, m[0])
-		}
-	}
-	for _, m := range anyHost.FindAllStringSubmatch(text, -1) {
-		if settings.Partition(m[1]) == string(p) && m[2] != p.Suffix() {
-			foreign = append(foreign, m[0])
-		}
-	}
-	for _, region := range settings.KnownRegions() {
-		if settings.Partition(region) != string(p) && strings.Contains(text, region) {
-			foreign = append(foreign, region)
-		}
-	}
-	return foreign
 }
 
 // visit is a value that may be reached in several ways.
