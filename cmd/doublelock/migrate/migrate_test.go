@@ -72,7 +72,7 @@ func (f *fixture) expect(code int, contains string, args ...string) string {
 
 func (f *fixture) secret(name string) string {
 	f.Helper()
-	people, _, err := f.Workload(f.Context(), local.By("terraform", local.Search, local.Virginia))
+	people, _, err := f.Workload(f.Context(), local.By("terraform", local.Search, f.Home()))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func (f *fixture) describe(arn string) guard.Secret {
 	if err != nil {
 		f.Fatal(err)
 	}
-	c, err := f.Open(f.Context(), local.Virginia, keys)
+	c, err := f.Open(f.Context(), f.Home(), keys)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestApplyRefusesAPlanWhoseFactsChanged(t *testing.T) {
 	f := newFixture(t)
 	arn := f.secret("search/index")
 	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
-	people, _, err := f.Workload(f.Context(), local.By("terraform", local.Search, local.Virginia))
+	people, _, err := f.Workload(f.Context(), local.By("terraform", local.Search, f.Home()))
 	if err != nil {
 		t.Fatal(err)
 	}
