@@ -128,8 +128,6 @@ const (
 
 import (
 	"context"
-	"debug/elf"
-	"debug/gosym"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
