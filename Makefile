@@ -48,7 +48,7 @@ node_modules/.installed: package.json package-lock.json
 lint: ## Check style and the usual mistakes
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
-	$(LINT) run
+	$(LINT) run --allow-parallel-runners
 
 # Whole migrations, played reader by reader: most of their time is the local AWS's, whose own tests run with the race
 # detector.
