@@ -20,6 +20,7 @@ import (
 	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/notify/notifytest"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // pager is a channel that Doublelock does not have: a row, as a package of its own would bring it.
