@@ -12,7 +12,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export CDK_DISABLE_CLI_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit infra synth-check bench fuzz golden clean
+.PHONY: help demo build test setup lint unit infra synth-check strangers bench fuzz golden clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ build: ## Build the Lambda binaries into dist/<name>/bootstrap (arm64)
 	    -o dist/$$name/bootstrap ./handlers/$$name/lambda || exit 1; \
 	done
 
-test: setup lint unit infra synth-check ## Run everything that must pass: lint, unit, contract, demo, infra, templates
+test: setup lint unit infra synth-check strangers ## Run everything that must pass: lint, unit, contract, demo, infra, templates, strangers
 
 setup: node_modules/.installed .venv/.installed ## Install the pinned npm packages and the moto venv
 
@@ -38,6 +38,11 @@ node_modules/.installed: package.json package-lock.json
 .venv/.installed: requirements-dev.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv-strangers/.installed: requirements-strangers.txt
+	$(PYTHON) -m venv .venv-strangers
+	.venv-strangers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-strangers.txt
 	@touch $@
 
 lint: ## Check style and the usual mistakes
@@ -59,6 +64,9 @@ infra: setup ## Test the CDK app: goldens, invariants, cdk-nag
 synth-check: setup ## Synthesize with and without the CDK CLI: byte-identical, and valid for two linters
 	bash infra/synth-check.sh
 
+strangers: node_modules/.installed .venv-strangers/.installed ## Deploy into an AWS that nobody here wrote, and play a day of it there
+	CI=true $(GO) test -count=1 -timeout 15m ./infra/strangers
+
 bench: ## Measure, beside the least any tool must do
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
 
@@ -74,4 +82,4 @@ golden: ## Rewrite every golden file; read the diff before you commit it
 	for package in $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u | grep -v infra); do $(GO) test $$package -update || exit 1; done
 
 clean: ## Remove what the targets made
-	rm -rf dist cdk.out node_modules .venv
+	rm -rf dist cdk.out node_modules .venv .venv-strangers

@@ -28,7 +28,7 @@ func Together(ctx context.Context, batch events.SQSEvent, reserve time.Duration,
 	ctx, cancel := before(ctx, reserve)
 	defer cancel()
 	failed := all(ctx, batch.Records)
-	var answer events.SQSEventResponse
+	answer := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}} // never null: not every poller takes that for none
 	for _, message := range batch.Records {
 		if failed[message.MessageId] {
 			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: message.MessageId})

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -74,5 +75,20 @@ func TestTheReserveIsKeptForTheAnswer(t *testing.T) {
 	}
 	if answer, err = handlers.OneByOne(t.Context(), messages("a"), time.Minute, func(ctx context.Context, _ events.SQSMessage) error { return ctx.Err() }); len(failures(t, answer, err)) != 0 {
 		t.Errorf("without a deadline: %v", answer)
+	}
+}
+
+// AWS takes a null list for no failure. Not everything that polls does: an emulator never deleted the batch.
+func TestAnAnswerWithoutFailuresHasAnEmptyList(t *testing.T) {
+	answer, err := handlers.OneByOne(t.Context(), messages("a"), time.Second, func(context.Context, events.SQSMessage) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"batchItemFailures":[]}`; string(raw) != want {
+		t.Errorf("answered %s, want %s", raw, want)
 	}
 }

@@ -4,14 +4,18 @@ package handlers_test
 
 import (
 	"context"
+	"debug/elf"
+	"debug/gosym"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +23,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -180,11 +185,15 @@ func batch(t testing.TB) []byte {
 
 func TestEachBinaryAnswersTheRuntimeWithItsPartialFailures(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds three binaries")
+		t.Skip("builds every function")
 	}
-	for _, name := range []string{"detect", "alert", "remediate"} {
+	for _, name := range handlers.Names() {
 		t.Run(name, func(t *testing.T) {
-			f := start(t, build(t, name))
+			binary := build(t, name)
+			if diff := cmp.Diff(slices.Sorted(slices.Values(append(talksTo[name], everyone...))), services(t, binary)); diff != "" {
+				t.Errorf("AWS services in the binary (-want +got):\n%s", diff)
+			}
+			f := start(t, binary)
 			defer f.stop(t)
 			var answer events.SQSEventResponse
 			if err := json.Unmarshal(f.invoke(t, batch(t)), &answer); err != nil {
@@ -198,10 +207,50 @@ func TestEachBinaryAnswersTheRuntimeWithItsPartialFailures(t *testing.T) {
 	}
 }
 
+// Services that a function talks to. One more is a millisecond of each cold start, and a right that nobody thought of.
+var (
+	everyone = []string{"sts"} // member roles
+	talksTo  = map[string][]string{
+		handlers.Alert:     {"dynamodb", "eventbridge", "sns"}, // events for API destinations
+		handlers.Detect:    {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager"},
+		handlers.Remediate: {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
+		handlers.Sweep:     {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
+		handlers.Watchdog:  {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda", "sqs"},
+	}
+)
+
+// services reads out of a binary, as it is deployed, from which of the SDK's services it has functions. The linker keeps
+// those of every package that is imported, if only to make its tables.
+func services(t testing.TB, binary string) []string {
+	t.Helper()
+	file, err := elf.Open(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	lines, err := file.Section(".gopclntab").Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := gosym.NewTable(nil, gosym.NewLineTable(lines, file.Section(".text").Addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, f := range table.Funcs {
+		if _, rest, ours := strings.Cut(f.Name, "github.com/aws/aws-sdk-go-v2/service/"); ours {
+			name := rest[:strings.IndexAny(rest, "/.")]
+			found[name] = true
+		}
+	}
+	delete(found, "internal") // what services share
+	return slices.Sorted(maps.Keys(found))
+}
+
 // BenchmarkColdStart measures a function from the start of its process to its first answer, and its memory. The
 // wall clock means something on an idle machine only; the time on the processor does so on a busy one as well.
 func BenchmarkColdStart(b *testing.B) {
-	for _, name := range []string{bare, "detect", "alert", "remediate"} {
+	for _, name := range append([]string{bare}, handlers.Names()...) {
 		b.Run(name, func(b *testing.B) {
 			binary, payload := build(b, name), batch(b)
 			info, err := os.Stat(binary)

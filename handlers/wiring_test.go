@@ -1,24 +1,20 @@
 package handlers_test
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/alert"
 	"github.com/doublelock/doublelock/handlers/detect"
 	"github.com/doublelock/doublelock/handlers/remediate"
-	"github.com/doublelock/doublelock/handlers/sweep"
-	"github.com/doublelock/doublelock/handlers/watchdog"
+	"github.com/doublelock/doublelock/handlers/wires"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -33,29 +29,9 @@ func variables() map[string]string {
 	}
 }
 
-// wire is how a main builds its handler.
-type wire func(ctx context.Context, getenv func(string) string, now func() time.Time, log *slog.Logger) (handler, error)
-
-type handler interface {
-	Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error)
-}
-
-func of[H handler](build func(context.Context, func(string) string, func() time.Time, *slog.Logger) (H, error)) wire {
-	return func(ctx context.Context, getenv func(string) string, now func() time.Time, log *slog.Logger) (handler, error) {
-		return build(ctx, getenv, now, log)
-	}
-}
-
-func wires() map[string]wire {
-	return map[string]wire{
-		handlers.Detect: of(detect.Wire), handlers.Alert: of(alert.Wire), handlers.Remediate: of(remediate.Wire), handlers.Sweep: of(sweep.Wire),
-		handlers.Watchdog: of(watchdog.Wire),
-	}
-}
-
 func TestEveryHandlerIsWiredByTheEnvironmentAlone(t *testing.T) {
 	env := variables()
-	all := wires()
+	all := wires.All()
 	if diff := cmp.Diff(slices.Sorted(slices.Values(handlers.Names())), slices.Sorted(maps.Keys(all))); diff != "" {
 		t.Errorf("names and wires (-names +wires):\n%s", diff)
 	}
@@ -121,7 +97,7 @@ func TestOneWiringFaultStopsOnlyWhoNeedsIt(t *testing.T) {
 			env := variables()
 			maps.Copy(env, tt.change)
 			var stopped []string
-			for name, build := range wires() {
+			for name, build := range wires.All() {
 				_, err := build(t.Context(), func(name string) string { return env[name] }, nil, nil)
 				if err == nil {
 					continue

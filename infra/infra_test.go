@@ -6,7 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +18,7 @@ import (
 	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
+	"github.com/doublelock/doublelock/testdata/config"
 )
 
 // jsii is one node process and no goroutine may share it: tests here never run in parallel, and every app is built
@@ -63,26 +64,19 @@ func build(name string) (stacks, error) {
 }
 
 func configuration(name string) (settings.Config, error) {
-	if regions, elsewhere := partitions[name]; elsewhere {
-		return sampleIn(arn.Partition(name), regions)
+	if slices.Contains(config.Partitions(), arn.Partition(name)) {
+		return sampleIn(arn.Partition(name))
 	}
 	return settings.Load(filepath.Join("..", "testdata", "config", name+".yaml"))
 }
 
-// partitions are those in which the sample is deployed as well, with what us-east-1 and eu-west-1 are there.
-var partitions = map[string][2]string{
-	"aws-us-gov": {"us-gov-west-1", "us-gov-east-1"}, "aws-cn": {"cn-north-1", "cn-northwest-1"},
-}
-
-// sampleIn is the sample in another partition, where Amazon Q Developer is not.
-func sampleIn(partition arn.Partition, regions [2]string) (settings.Config, error) {
-	raw, err := os.ReadFile(filepath.Join("..", "testdata", "config", "sample.yaml"))
+// sampleIn is the sample in another partition.
+func sampleIn(partition arn.Partition) (settings.Config, error) {
+	sample, err := config.In(partition)
 	if err != nil {
 		return settings.Config{}, err
 	}
-	text := strings.NewReplacer("us-east-1", regions[0], "eu-west-1", regions[1], "arn:aws:", "arn:"+string(partition)+":").Replace(string(raw))
-	text = regexp.MustCompile(`(?m)^ *slack(WorkspaceId|Channel): .*\n|, slackChannel: \w+`).ReplaceAllString(text, "")
-	return settings.Parse("sample in "+string(partition), []byte(text))
+	return settings.Parse("sample in "+string(partition), sample.Text)
 }
 
 var whole = sync.OnceValues(func() (stacks, error) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/testdata/config"
 	"github.com/doublelock/doublelock/testdata/templates"
 )
 
@@ -112,7 +113,7 @@ func synthesizeAll(t *testing.T, config settings.Config) (hub template, all stac
 }
 
 func TestTheTemplatesOfTheDemoAreThereInEveryPartition(t *testing.T) {
-	for _, p := range templates.Partitions() {
+	for _, p := range config.Partitions() {
 		s, err := templates.For(p)
 		if err != nil {
 			t.Fatal(err)

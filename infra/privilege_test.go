@@ -72,10 +72,11 @@ func TestRolesUseKeysOnlyThroughAService(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		home := "us-east-1"
-		if regions, elsewhere := partitions[config]; elsewhere {
-			home = regions[0]
+		settings, err := configuration(strings.Replace(config, "whole", "sample", 1))
+		if err != nil {
+			t.Fatal(err)
 		}
+		home := settings.Regions.Home
 		for name, tpl := range templates {
 			for _, s := range tpl.roleStatements() {
 				if s.Effect != "Allow" || !has(s.Action, crypto) {

@@ -8,33 +8,43 @@ import (
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
-// triggers are the rules on the hub's bus that fill a worker's queue. A worker that only a
-// schedule starts has none.
-func triggers(w worker, rules []trail.Rule, n names) []trail.Rule {
-	switch w.Name {
-	case "detect":
-		return pick(rules, func(r trail.Rule) bool { return r.Forwarded })
-	case "alert":
-		return []trail.Rule{{Name: w.id(), Description: "Notices, to be sent", Pattern: notices(n)}}
-	case "remediate":
-		pattern := notices(n)
-		pattern["detail"] = map[string]any{"decision": map[string]any{"rekey": []bool{true}}}
-		return []trail.Rule{{Name: w.id(), Description: "Notices whose secret is to be re-keyed", Pattern: pattern}}
-	case "watchdog":
-		denied := pick(rules, func(r trail.Rule) bool { return r.AllManagementEvents })
-		for i := range denied {
-			denied[i].Name = w.id()
-		}
-		return denied
+// rules are the rules on the hub's bus that fill a worker's queue, made of trail's.
+type rules func(all []trail.Rule, w worker, n names) []trail.Rule
+
+// triggers are the rules of a worker. One that only a schedule starts has none.
+func triggers(w worker, all []trail.Rule, n names) []trail.Rule {
+	if w.Rules == nil {
+		return nil
 	}
-	return nil
+	return w.Rules(all, w, n)
 }
 
-// notices matches what the hub itself puts on its bus. The account is the hub's, because any account of the
-// organization may put an event of any source but AWS's there.
-func notices(n names) map[string]any {
-	return map[string]any{
-		"source": []string{settings.EventSource}, "detail-type": []string{settings.DetailTypeNotice}, "account": []string{n.account},
+// forwarded takes everything that member accounts send on.
+func forwarded(all []trail.Rule, _ worker, _ names) []trail.Rule {
+	return pick(all, func(r trail.Rule) bool { return r.Forwarded })
+}
+
+// deniedReads takes reads that were refused, by a rule of the worker's own name.
+func deniedReads(all []trail.Rule, w worker, _ names) []trail.Rule {
+	denied := pick(all, func(r trail.Rule) bool { return r.AllManagementEvents })
+	for i := range denied {
+		denied[i].Name = w.id()
+	}
+	return denied
+}
+
+// notices takes what the hub itself puts on its bus, by a rule of the worker's own name: every notice, or those whose
+// detail matches. The account is the hub's, because any account of the organization may put an event of any source but
+// AWS's there.
+func notices(about string, detail map[string]any) rules {
+	return func(_ []trail.Rule, w worker, n names) []trail.Rule {
+		pattern := map[string]any{
+			"source": []string{settings.EventSource}, "detail-type": []string{settings.DetailTypeNotice}, "account": []string{n.account},
+		}
+		if detail != nil {
+			pattern["detail"] = detail
+		}
+		return []trail.Rule{{Name: w.id(), Description: about, Pattern: pattern}}
 	}
 }
 

@@ -18,6 +18,7 @@ type worker struct {
 	Scans       bool       // reads everything that is remembered
 	Publishes   bool       // puts notices on the hub's bus
 	Notifies    bool       // sends by every deployed channel
+	Rules       rules      // what on the hub's bus fills its queue; nil is nothing
 	Schedules   []schedule // what starts it besides rules
 }
 
@@ -27,22 +28,23 @@ type schedule struct {
 	At   func(settings.Operations) string // EventBridge Scheduler expression, in UTC
 }
 
-// workers are the handlers of the hub. A handler is deployed by a row here and its rules in triggers.
+// workers are the handlers of the hub. A handler is deployed by a row here.
 var workers = []worker{
 	{
 		Name: "detect", Does: "looks at what an event points to and moves its record",
 		Timeout: 60 * time.Second, MemoryMB: 256, Concurrency: 20, Batch: 10,
-		Enters: []string{settings.RoleRead, settings.RoleTag}, Publishes: true,
+		Enters: []string{settings.RoleRead, settings.RoleTag}, Publishes: true, Rules: forwarded,
 	},
 	{
 		Name: "alert", Does: "notifies owners of what changed, once",
 		Timeout: 30 * time.Second, MemoryMB: 256, Concurrency: 5, Batch: 10,
-		Notifies: true,
+		Notifies: true, Rules: notices("Notices, to be sent", nil),
 	},
 	{
 		Name: "remediate", Does: "re-keys with the approved key and verifies it",
 		Timeout: 120 * time.Second, MemoryMB: 256, Concurrency: 2, Batch: 1,
 		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Publishes: true,
+		Rules: notices("Notices whose secret is to be re-keyed", map[string]any{"decision": map[string]any{"rekey": []bool{true}}}),
 	},
 	{
 		Name: "sweep", Does: "finds what no event reported, lists what is still open, and takes migrations on",
@@ -56,7 +58,7 @@ var workers = []worker{
 	{
 		Name: "watchdog", Does: "sees readers that lose access and accounts that fall silent",
 		Timeout: 5 * time.Minute, MemoryMB: 256, Concurrency: 5, Batch: 1,
-		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Publishes: true,
+		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Publishes: true, Rules: deniedReads,
 		Schedules: []schedule{
 			{settings.TaskHeartbeat, func(settings.Operations) string { return "rate(15 minutes)" }},
 		},

@@ -10,7 +10,7 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/bus"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/table"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -33,7 +33,7 @@ func wireAs(ctx context.Context, function string, getenv func(string) string, no
 	}
 	return &Handler{
 		Secrets: secrets.New(h.Cloud), Keys: secrets.NewKeys(h.Cloud), Records: table.Open(h.Cloud, h.Table), Bus: bus.Open(h.Cloud, h.Bus),
-		Modes: live.Modes(h.Cloud, h.Runtime, h.Now), Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
+		Modes: accounts.Modes(h.Cloud, h.Runtime, h.Now), Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
 		Now: h.Now, Log: h.Log,
 	}, nil
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/bus"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/table"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
+	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -26,10 +27,10 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 		return nil, err
 	}
 	c, r := h.Cloud, h.Runtime
-	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
+	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
 	return &Handler{
-		Secrets: secrets.New(c), Keys: secrets.NewKeys(c), Records: table.Open(c, h.Table), Bus: bus.Open(c, h.Bus), Modes: live.Modes(c, r, h.Now), Inspector: look,
-		Machine: migrations.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Waivers: r.GuardWaivers(),
+		Secrets: secrets.New(c), Keys: secrets.NewKeys(c), Records: table.Open(c, h.Table), Bus: bus.Open(c, h.Bus), Modes: accounts.Modes(c, r, h.Now), Inspector: look,
+		Machine: machine.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Waivers: r.GuardWaivers(),
 		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Log: h.Log,
 	}, nil
 }

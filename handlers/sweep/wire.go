@@ -12,7 +12,8 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
+	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -27,19 +28,19 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 		return nil, err
 	}
 	c, r := h.Cloud, h.Runtime
-	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
+	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
 	return &Handler{
-		Accounts: accounts{live.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: secrets.New(c), Records: table.Open(c, h.Table),
-		Inspector: look, Jobs: Migrations{Engine: migrations.Engine, Log: h.Log}, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
+		Accounts: enrolled{accounts.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: secrets.New(c), Records: table.Open(c, h.Table),
+		Inspector: look, Jobs: Migrations{Engine: machine.Engine, Log: h.Log}, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
 		Account: h.Account, Now: h.Now, Log: h.Log,
 	}, nil
 }
 
-// accounts are those that have the member stack, by their ids.
-type accounts struct{ enrolled fleet.Enrolled }
+// enrolled are the accounts that have the member stack, by their ids.
+type enrolled struct{ fleet.Enrolled }
 
-func (a accounts) Accounts(ctx context.Context) ([]string, error) {
-	found, err := a.enrolled.Accounts(ctx)
+func (e enrolled) Accounts(ctx context.Context) ([]string, error) {
+	found, err := e.Enrolled.Accounts(ctx)
 	ids := make([]string, 0, len(found))
 	for _, account := range found {
 		ids = append(ids, account.ID)

@@ -10,7 +10,8 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/bus"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/table"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/deployment"
+	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -21,13 +22,13 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 		return nil, err
 	}
 	c, r := h.Cloud, h.Runtime
-	migrations := live.Migration{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
+	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now}.Open()
 	return &Handler{
 		Heartbeat: &Coverage{
-			Fleet:   live.Health(c, r, live.Hub{Management: h.Management, Account: h.Account, Home: h.Home, Regions: h.Regions}),
+			Fleet:   deployment.Health(c, r, deployment.Hub{Management: h.Management, Account: h.Account, Home: h.Home, Regions: h.Regions}),
 			Records: table.Open(c, h.Table), Bus: bus.Open(c, h.Bus), Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: h.Now, Log: h.Log,
 		},
-		Reads:   Migrations{Engine: migrations.Engine, Secrets: secrets.New(c), Log: h.Log},
+		Reads:   Migrations{Engine: machine.Engine, Secrets: secrets.New(c), Log: h.Log},
 		Account: h.Account, Log: h.Log,
 	}, nil
 }

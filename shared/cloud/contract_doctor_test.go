@@ -14,6 +14,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/cloud/queues"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/subscriber"
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/cloud/topics"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -79,7 +80,7 @@ func topicReceived(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	c := w.cloud(t, nil)
-	subscriber, err := queues.Subscribe(t.Context(), c, *topic.TopicArn, "doublelock-canary-1")
+	owner, err := subscriber.Subscribe(t.Context(), c, *topic.TopicArn, "doublelock-canary-1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,14 +89,14 @@ func topicReceived(t *testing.T, w *world) {
 	}
 	var received []string
 	for deadline := time.Now().Add(20 * time.Second); len(received) == 0 && time.Now().Before(deadline); {
-		if received, err = subscriber.Receive(t.Context()); err != nil {
+		if received, err = owner.Receive(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if diff := cmp.Diff([]string{"hello"}, received); diff != "" {
 		t.Errorf("received (-want +got):\n%s", diff)
 	}
-	if err := subscriber.Close(t.Context()); err != nil {
+	if err := owner.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
 	left, err := w.sns(t).ListSubscriptionsByTopic(t.Context(), &sns.ListSubscriptionsByTopicInput{TopicArn: topic.TopicArn})
@@ -114,11 +115,11 @@ func noQueue(t *testing.T, w *world, name string) {
 
 func earOnNothing(t *testing.T, w *world) {
 	c := w.cloud(t, nil)
-	if _, err := queues.Subscribe(t.Context(), c, "arn:aws:sns:"+region+":"+hub+":never", "doublelock-canary-2"); !errors.Is(err, guard.ErrGone) {
+	if _, err := subscriber.Subscribe(t.Context(), c, "arn:aws:sns:"+region+":"+hub+":never", "doublelock-canary-2"); !errors.Is(err, guard.ErrGone) {
 		t.Errorf("error %v, want ErrGone", err)
 	}
 	noQueue(t, w, "doublelock-canary-2")
-	if _, err := queues.Subscribe(t.Context(), c, "arn:aws:sqs:"+region+":"+hub+":never", "doublelock-canary-3"); err == nil {
+	if _, err := subscriber.Subscribe(t.Context(), c, "arn:aws:sqs:"+region+":"+hub+":never", "doublelock-canary-3"); err == nil {
 		t.Error("a queue passes for a topic")
 	}
 }

@@ -22,31 +22,6 @@ func Describe(id ControlID, outcome Outcome, s Subject) string {
 	}
 }
 
-func (s Subject) defaultKeyWords() string {
-	return "opens with the AWS managed key, which the organization cannot switch off"
-}
-
-func (s Subject) replicaWords() string {
-	return "opens with the AWS managed key in " + strings.Join(s.regions(), ", ")
-}
-
-func (s Subject) unusableWords() string {
-	return s.eachKey(func(k Key) string {
-		if k.State == KeyMissing {
-			return "does not exist"
-		}
-		return k.ARN + " is in state " + string(k.State)
-	})
-}
-
-func (s Subject) unapprovedWords() string {
-	return s.eachKey(func(k Key) string { return k.ARN + " is not approved" })
-}
-
-func (s Subject) foreignWords() string {
-	return fmt.Sprintf("owned by %s, which keeps it under the AWS managed key", s.Service)
-}
-
 // Describe says in half a sentence what is wrong or unknown; "" otherwise.
 func (v Verdict) Describe() string { return Describe(v.Control.ID, v.Outcome, v.Subject) }
 
@@ -122,13 +97,6 @@ func (s Subject) Stuck() []Version {
 		}
 	}
 	return stuck
-}
-
-func (s Subject) versionWords() string {
-	if stuck := len(s.Stuck()); stuck > 0 {
-		return fmt.Sprintf("%s not re-encrypted: whoever re-keyed it lacked kms:Encrypt on the new key or kms:Decrypt on the old one, or the old key was disabled", versions(stuck, "was", "were"))
-	}
-	return fmt.Sprintf("%s with the previous key", versions(len(s.Versions), "still opens", "still open"))
 }
 
 func versions(n int, one, many string) string {

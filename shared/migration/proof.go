@@ -18,7 +18,11 @@ func Unproven(s guard.Secret, target string) string {
 		return "the key is set, but the versions could not be read, so nothing is proven: let the role doublelock-read list them"
 	}
 	for _, v := range s.Versions {
-		if v.Labelled() && !opensWith(v, target) {
+		switch {
+		case !v.Labelled(), opensWith(v, target):
+		case unread(v):
+			return "the key is set, but the keys that version " + v.ID + " opens with could not be read, so nothing is proven: let the role doublelock-read list them"
+		default:
 			return "the key is set, but version " + v.ID + " was not re-encrypted: " + missingRight(v, target)
 		}
 	}
@@ -27,6 +31,11 @@ func Unproven(s guard.Secret, target string) string {
 
 func opensWith(v guard.Version, key string) bool {
 	return slices.ContainsFunc(v.Keys, func(k guard.Key) bool { return k.ARN == key })
+}
+
+// unread reports that a version may open with a key that AWS did not name.
+func unread(v guard.Version) bool {
+	return len(v.Keys) == 0 || slices.ContainsFunc(v.Keys, func(k guard.Key) bool { return k.Manager == guard.ManagerUnknown && k.ARN == "" })
 }
 
 // missingRight guesses from the older key. Under the AWS managed key decrypting needs no right of ours, so what lacks

@@ -27,11 +27,7 @@ var elsewhere embed.FS
 // Stacks are the three templates of a configuration.
 type Stacks struct{ Org, Hub, Member []byte }
 
-// Partitions lists the partitions that there are templates for.
-func Partitions() []arn.Partition { return []arn.Partition{arn.Standard, "aws-us-gov", "aws-cn"} }
-
-// For is the sample in a partition. Its home Region is us-east-1, us-gov-west-1 or cn-north-1, and eu-west-1, us-gov-east-1 or
-// cn-northwest-1 is guarded too.
+// For is the sample in a partition, as testdata/config has it.
 func For(partition arn.Partition) (Stacks, error) {
 	if partition == arn.Standard {
 		return Stacks{Org: Org, Hub: Hub, Member: Member}, nil

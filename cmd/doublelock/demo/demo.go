@@ -9,11 +9,14 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/testdata/config"
 )
 
 // New is the command.
 func New(env *command.Env) *cobra.Command {
-	var options demoOptions
+	options := demoOptions{partition: string(arn.Standard)}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Play an organization on this machine: real handlers, real SDK, a local AWS",
@@ -24,36 +27,43 @@ seed gives the same output.
 Exit codes: 0 the story ended well, 1 an error, or an event was lost.`,
 		Example: `  doublelock demo
   doublelock demo -o json | jq -r 'select(.stage == "finding_opened") | .control + " " + .resource'
+  doublelock demo --partition aws-cn
   doublelock demo --keep          # then, in another terminal, use the aws CLI against it`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDemo(cmd.Context(), env, options)
 		},
 	}
-	flags := cmd.Flags()
-	flags.Uint64Var(&options.seed, "seed", 1, "where ids and faults come from; the same seed gives the same output")
-	flags.BoolVar(&options.keep, "keep", false, "leave the local AWS listening afterwards, until Ctrl-C, and print what to export")
+	cmd.Flags().Uint64Var(&options.seed, "seed", 1, "where ids and faults come from; the same seed gives the same output")
+	flags.Choice(cmd, &options.partition, partitions(), "partition", "which part of AWS the organization is in")
+	cmd.Flags().BoolVar(&options.keep, "keep", false, "leave the local AWS listening afterwards, until Ctrl-C, and print what to export")
 	return cmd
 }
 
 type demoOptions struct {
-	seed uint64
-	keep bool
+	seed      uint64
+	partition string
+	keep      bool
+}
+
+func partitions() []string {
+	var names []string
+	for _, p := range config.Partitions() {
+		names = append(names, string(p))
+	}
+	return names
 }
 
 func runDemo(ctx context.Context, env *command.Env, options demoOptions) error {
-	s, stop, err := newShow(ctx, env, options.seed)
+	org, stop, err := Play(ctx, env, arn.Partition(options.partition), options.seed)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if err := play(ctx, s.org, s.reporter); err != nil {
-		return err
+	if !options.keep {
+		return nil
 	}
-	if err := s.reporter.close(ctx, s.org); err != nil || !options.keep {
-		return err
-	}
-	return keep(ctx, env, s.org)
+	return keep(ctx, env, org)
 }
 
 // show is an organization and who reports what happens in it.
@@ -62,20 +72,25 @@ type show struct {
 	reporter *reporter
 }
 
-func newShow(ctx context.Context, env *command.Env, seed uint64) (show, func(), error) {
+func newShow(ctx context.Context, env *command.Env, partition arn.Partition, seed uint64) (show, func(), error) {
 	c := local.NewClock()
 	r := newReporter(newTimeline(env, c.Now, local.AccountNames()))
-	w, stop, err := local.New(ctx, seed, c, c.Now, r.watcher())
+	w, stop, err := local.New(ctx, local.Options{Partition: partition, Seed: seed, Clock: c, Watch: r.watcher()})
 	return show{w, r}, stop, err
 }
 
-// Play plays the whole story, prints it, and leaves the organization as it is then. The returned function ends it.
-func Play(ctx context.Context, env *command.Env, seed uint64) (*local.Organization, func(), error) {
-	s, stop, err := newShow(ctx, env, seed)
+// Play plays the whole story in a partition, prints it, and leaves the organization as it is then. The returned function
+// ends it. A story that did not end well, in which an event was lost or a function failed, is an error.
+func Play(ctx context.Context, env *command.Env, partition arn.Partition, seed uint64) (*local.Organization, func(), error) {
+	s, stop, err := newShow(ctx, env, partition, seed)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := play(ctx, s.org, s.reporter); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	if err := s.reporter.close(ctx, s.org); err != nil {
 		stop()
 		return nil, nil, err
 	}
@@ -84,7 +99,7 @@ func Play(ctx context.Context, env *command.Env, seed uint64) (*local.Organizati
 
 // play plays every scene of the story in an organization.
 func play(ctx context.Context, w *local.Organization, r *reporter) error {
-	r.start()
+	r.start(w.Home())
 	s := &runner{org: w, timeline: r.timeline}
 	r.timeline.print("%s\n", r.timeline.paint.dim(wrap(demoIntroduction, "", 112)))
 	for i, scene := range story() {

@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // Prepare founds the organization of a demo. The first function plays the story and returns how many events were handled; the
 // second ends it.
 func Prepare(ctx context.Context, env *command.Env, seed uint64) (func(context.Context) (int, error), func(), error) {
-	s, stop, err := newShow(ctx, env, seed)
+	s, stop, err := newShow(ctx, env, arn.Standard, seed)
 	if err != nil {
 		return nil, nil, err
 	}

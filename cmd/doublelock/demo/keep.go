@@ -29,7 +29,11 @@ func keep(ctx context.Context, env *command.Env, w *local.Organization) error {
 	if err := local.WriteProfiles(folder, w); err != nil {
 		return fmt.Errorf("keep the local AWS: %w", err)
 	}
-	fmt.Fprintf(env.Stderr, keepText, w.URL, filepath.Join(folder, "config"), filepath.Join(folder, "credentials"))
+	configuration := filepath.Join(folder, "doublelock.yaml")
+	if err := os.WriteFile(configuration, w.Sample.Text, 0o600); err != nil {
+		return fmt.Errorf("keep the local AWS: %w", err)
+	}
+	fmt.Fprintf(env.Stderr, keepText, w.URL, w.Home(), filepath.Join(folder, "config"), filepath.Join(folder, "credentials"), configuration)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -77,12 +81,14 @@ func alive(id int) bool {
 const keepText = `
 The local AWS is listening. In another terminal:
 
-    export AWS_ENDPOINT_URL=%s AWS_REGION=us-east-1
+    export AWS_ENDPOINT_URL=%s AWS_REGION=%s
     export AWS_CONFIG_FILE=%s AWS_SHARED_CREDENTIALS_FILE=%s
 
     aws --profile shop   secretsmanager create-secret --name try/me --secret-string x    # guarded: denied by the SCP
     aws --profile search secretsmanager create-secret --name try/me --secret-string x    # not guarded yet: watch here
-    AWS_PROFILE=security doublelock doctor --config testdata/config/sample.yaml          # all is well, until you break something
+
+    # all is well, until you break something:
+    AWS_PROFILE=security doublelock doctor --config %s
 
 Profiles: shop search payments sandbox security management. Ctrl-C ends it and forgets everything.
 

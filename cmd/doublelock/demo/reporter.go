@@ -23,6 +23,7 @@ type reporter struct {
 	timeline *timeline
 
 	mu        sync.Mutex
+	home      string // Region of the hub
 	started   bool
 	read      int             // mails shown so far
 	mailed    map[string]int  // notifications by owner
@@ -42,10 +43,10 @@ func (r *reporter) watcher() local.Watcher {
 }
 
 // start shows what happens from now on; the deployment before it is not part of the story.
-func (r *reporter) start() {
+func (r *reporter) start(home string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.started = true
+	r.started, r.home = true, home
 }
 
 func (r *reporter) showing() bool {
@@ -206,7 +207,7 @@ func (r *reporter) mail(box []localaws.Mail) {
 		if m.Protocol == "https" {
 			channel = "chat"
 		}
-		r.timeline.add(line{Stage: stageNotified, Account: local.Hub, Region: local.Virginia, Actor: settings.SessionPrefix + "alert", Resource: owner,
+		r.timeline.add(line{Stage: stageNotified, Account: local.Hub, Region: r.home, Actor: settings.SessionPrefix + "alert", Resource: owner,
 			Control: m.Attributes["control"], Detail: channel + ": " + firstLine(m)})
 		if m.Protocol != "https" {
 			r.mailed[owner]++

@@ -24,41 +24,41 @@ func story() []scene {
 		{"A secret without a key, in the guarded OU",
 			"CreateSecret that names no key would put it under the AWS managed key. The SCP says no before anything exists.",
 			func(ctx context.Context, s *runner) error {
-				return s.refused(ctx, s.create(ctx, local.By("ci-deploy", local.Shop, local.Virginia), secrets.NewSecret{Name: "shop/db"}))
+				return s.refused(ctx, s.create(ctx, local.By("ci-deploy", local.Shop, s.org.Home()), secrets.NewSecret{Name: "shop/db"}))
 			}},
 		{"The same, naming the AWS managed key by its alias",
 			"The usual way around a rule that only asks for some key. A statement of its own stops it.",
 			func(ctx context.Context, s *runner) error {
-				return s.refused(ctx, s.create(ctx, local.By("ci-deploy", local.Shop, local.Virginia), secrets.NewSecret{Name: "shop/db", KeyID: ptr("alias/aws/secretsmanager")}))
+				return s.refused(ctx, s.create(ctx, local.By("ci-deploy", local.Shop, s.org.Home()), secrets.NewSecret{Name: "shop/db", KeyID: ptr("alias/aws/secretsmanager")}))
 			}},
 		{"The same with the account's CMK",
 			"Allowed, and sealed from its first version on: nothing to say, nothing to tag but its state.",
 			func(ctx context.Context, s *runner) error {
-				return s.create(ctx, local.By("ci-deploy", local.Shop, local.Virginia), secrets.NewSecret{Name: "shop/db", KeyID: ptr(settings.SecretsKeyAlias), Tags: owner("team-search")})
+				return s.create(ctx, local.By("ci-deploy", local.Shop, s.org.Home()), secrets.NewSecret{Name: "shop/db", KeyID: ptr(settings.SecretsKeyAlias), Tags: owner("team-search")})
 			}},
 		{"An account that is not guarded yet",
 			"No SCP here, so the secret exists. The event leads to an inspection, the inspection to a finding, a tag and one message to its owner.",
 			func(ctx context.Context, s *runner) error {
-				return s.create(ctx, local.By("terraform", local.Search, local.Virginia), secrets.NewSecret{Name: "search/index", Tags: owner("team-search")})
+				return s.create(ctx, local.By("terraform", local.Search, s.org.Home()), secrets.NewSecret{Name: "search/index", Tags: owner("team-search")})
 			}},
 		{"An account in remediate mode",
 			"Re-keyed at once, and shown as dual: the copy under the old key is still there, so one lock still opens it.",
 			func(ctx context.Context, s *runner) error {
-				return s.create(ctx, local.By("app-deploy", local.Payments, local.Virginia), secrets.NewSecret{Name: "payments/api", Tags: owner("team-payments")})
+				return s.create(ctx, local.By("app-deploy", local.Payments, s.org.Home()), secrets.NewSecret{Name: "payments/api", Tags: owner("team-payments")})
 			}},
 		{"A reader that a re-key would break",
-			"Production secrets in Ireland go to the central key, whose policy knows the role app-deploy and not the role reports. The plan names the reader before anything is changed, and the owner gets the fix.",
+			"Production secrets in the second Region go to the central key, whose policy knows the role app-deploy and not the role reports. The plan names the reader before anything is changed, and the owner gets the fix.",
 			func(ctx context.Context, s *runner) error {
-				return s.create(ctx, local.By("app-deploy", local.Payments, local.Ireland), secrets.NewSecret{Name: "payments/settlement", Tags: map[string]string{"Owner": "team-payments", "environment": "production"}})
+				return s.create(ctx, local.By("app-deploy", local.Payments, s.org.Second()), secrets.NewSecret{Name: "payments/settlement", Tags: map[string]string{"Owner": "team-payments", "environment": "production"}})
 			}},
 		{"A reader that loses access all the same",
 			"The batch role read this secret before the move and after it. Then somebody denies it the key. The watchdog sees the refused read, and the secret goes back, because an older copy still allows that.",
 			func(ctx context.Context, s *runner) error {
-				who := local.By("app-deploy", local.Payments, local.Virginia)
+				who := local.By("app-deploy", local.Payments, s.org.Home())
 				if err := s.create(ctx, who, secrets.NewSecret{Name: "payments/batch", Tags: owner("team-payments")}); err != nil {
 					return err
 				}
-				reader := local.By("app-batch", local.Payments, local.Virginia)
+				reader := local.By("app-batch", local.Payments, s.org.Home())
 				if err := s.read(ctx, reader, "payments/batch"); err != nil {
 					return err
 				}
@@ -68,7 +68,7 @@ func story() []scene {
 		{"New versions seal it",
 			"A new version is under the CMK alone, but AWSPREVIOUS still opens with the old key. The second one pushes that copy out of its label: sealed, and the finding resolves.",
 			func(ctx context.Context, s *runner) error {
-				who := local.By("app-deploy", local.Payments, local.Virginia)
+				who := local.By("app-deploy", local.Payments, s.org.Home())
 				if err := s.putValue(ctx, who, "payments/api"); err != nil {
 					return err
 				}
@@ -77,44 +77,44 @@ func story() []scene {
 		{"Drift: set back to the AWS managed key",
 			"UpdateSecret with an empty key. No SCP condition is known to see it, not even in the guarded OU; the event does.",
 			func(ctx context.Context, s *runner) error {
-				return s.setKey(ctx, local.By("jane", local.Shop, local.Virginia), "shop/db", "")
+				return s.setKey(ctx, local.By("jane", local.Shop, s.org.Home()), "shop/db", "")
 			}},
 		{"A replica on the default key",
-			"Each replica has a key of its own, and no condition key sees it. The primary is fine, the copy in Ireland is not.",
+			"Each replica has a key of its own, and no condition key sees it. The primary is fine, the copy in the second Region is not.",
 			func(ctx context.Context, s *runner) error {
-				who := local.By("terraform", local.Search, local.Virginia)
+				who := local.By("terraform", local.Search, s.org.Home())
 				if err := s.create(ctx, who, secrets.NewSecret{Name: "search/tokens", KeyID: ptr(settings.SecretsKeyAlias), Tags: owner("team-search")}); err != nil {
 					return err
 				}
-				return s.replicate(ctx, who, "search/tokens", local.Ireland)
+				return s.replicate(ctx, who, "search/tokens", s.org.Second())
 			}},
 		{"A secret that RDS owns",
 			"Secrets Manager refuses to change it from outside. It is reported with RDS's own way, and never touched.",
 			func(ctx context.Context, s *runner) error {
-				return s.serviceOwned(ctx, local.Search, local.Virginia, "rds", "db-2f9a4c1e")
+				return s.serviceOwned(ctx, local.Search, s.org.Home(), "rds", "db-2f9a4c1e")
 			}},
 		{"A CMK of the central key account",
 			"In another account, and fine because it is approved. A check that compares account ids would call it wrong.",
 			func(ctx context.Context, s *runner) error {
-				return s.create(ctx, local.By("app-deploy", local.Payments, local.Ireland), secrets.NewSecret{Name: "payments/ledger", KeyID: ptr(s.org.CentralKey), Tags: owner("team-payments")})
+				return s.create(ctx, local.By("app-deploy", local.Payments, s.org.Second()), secrets.NewSecret{Name: "payments/ledger", KeyID: ptr(s.org.CentralKey), Tags: owner("team-payments")})
 			}},
 		{"A waiver",
 			"Recorded, with a name, a reason and an end. Nobody is notified and nothing is fixed, and it never counts as fine.",
 			func(ctx context.Context, s *runner) error {
-				return s.create(ctx, local.By("terraform", local.Search, local.Virginia), secrets.NewSecret{Name: "legacy/agent"})
+				return s.create(ctx, local.By("terraform", local.Search, s.org.Home()), secrets.NewSecret{Name: "legacy/agent"})
 			}},
 		{"Noise: a denied read, a duplicate, a reordered pair",
 			"CloudTrail delivers at least once and in any order. Each inspection starts from what is true now, so nobody is notified twice.",
 			func(ctx context.Context, s *runner) error {
-				if err := s.readWithoutRights(ctx, local.By("intern", local.Search, local.Virginia), "search/index"); err != nil {
+				if err := s.readWithoutRights(ctx, local.By("intern", local.Search, s.org.Home()), "search/index"); err != nil {
 					return err
 				}
 				s.org.AWS.DuplicateNext(1)
-				if err := s.putValue(ctx, local.By("terraform", local.Search, local.Virginia), "search/index"); err != nil {
+				if err := s.putValue(ctx, local.By("terraform", local.Search, s.org.Home()), "search/index"); err != nil {
 					return err
 				}
 				s.org.AWS.ReorderNext(2)
-				who := local.By("terraform", local.Search, local.Ireland)
+				who := local.By("terraform", local.Search, s.org.Second())
 				if err := s.createOnly(ctx, who, secrets.NewSecret{Name: "search/cache", KeyID: ptr(settings.SecretsKeyAlias), Tags: owner("team-search")}); err != nil {
 					return err
 				}
@@ -123,16 +123,16 @@ func story() []scene {
 		{"Somebody disables a key that is in use",
 			"The first question is which secrets stop. The second is which do not: an older copy still opens them.",
 			func(ctx context.Context, s *runner) error {
-				who := local.By("app-deploy", local.Payments, local.Virginia)
+				who := local.By("app-deploy", local.Payments, s.org.Home())
 				if err := s.create(ctx, who, secrets.NewSecret{Name: "payments/webhook", Tags: owner("team-payments")}); err != nil {
 					return err
 				}
-				return s.disableKey(ctx, local.By("jane", local.Payments, local.Virginia), settings.SecretsKeyAlias)
+				return s.disableKey(ctx, local.By("jane", local.Payments, s.org.Home()), settings.SecretsKeyAlias)
 			}},
 		{"And enables it again",
 			"The findings about the key resolve by themselves.",
 			func(ctx context.Context, s *runner) error {
-				return s.enableKey(ctx, local.By("jane", local.Payments, local.Virginia))
+				return s.enableKey(ctx, local.By("jane", local.Payments, s.org.Home()))
 			}},
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/organization"
 	"github.com/doublelock/doublelock/shared/fleet"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/canary"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -121,7 +121,7 @@ func (o *canaryOptions) run(ctx context.Context, env *command.Env, config settin
 	ctx, cancel := context.WithTimeout(ctx, hops*o.patience)
 	defer cancel()
 	defer env.Wait("the canary in %s %s to come through the hub, up to %s a hop", account, region, o.patience)()
-	canary, err := live.Canary(ctx, client, config, live.CanaryAt{Account: account, Region: region, Role: o.role, ID: canaryID()})
+	canary, err := canary.New(ctx, client, config, canary.At{Account: account, Region: region, Role: o.role, ID: canaryID()})
 	if err != nil {
 		return []fleet.Row{{Account: account, Check: fleet.CheckCanary, Status: fleet.Unknown, Detail: err.Error(),
 			Fix: "Run it with credentials that may inspect the organization."}}

@@ -57,7 +57,7 @@ func TestCanariesThatProveNothingAreRefused(t *testing.T) {
 		})
 	}
 	for _, account := range []string{local.Hub, local.Search} {
-		list := localtest.Call(t, w, account, local.Virginia, "secretsmanager", "ListSecrets", map[string]any{})
+		list := localtest.Call(t, w, account, w.Home(), "secretsmanager", "ListSecrets", map[string]any{})
 		if secrets, _ := list["SecretList"].([]any); len(secrets) > 0 {
 			t.Errorf("a canary was made in %s: %v", account, secrets)
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/fleet"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/deployment"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -76,7 +76,7 @@ func runDoctor(ctx context.Context, env *command.Env, options doctorOptions) err
 	if err != nil {
 		return err
 	}
-	d, err := live.Doctor(client, config, handlers.Names())
+	d, err := deployment.Doctor(client, config, handlers.Names())
 	if err != nil {
 		return err
 	}

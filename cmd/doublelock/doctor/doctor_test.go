@@ -51,8 +51,8 @@ func TestDoctorFindsExactlyWhatWasBroken(t *testing.T) {
 		t.Fatalf("in a sound organization: exit code %d, %d rows, findings %+v", code, len(rows), findings)
 	}
 
-	localtest.Call(t, w, local.Search, local.Ireland, "events", "RemoveTargets", map[string]any{"Rule": "doublelock-key-lifecycle", "Ids": []any{"hub"}})
-	localtest.Call(t, w, local.Search, local.Ireland, "events", "DeleteRule", map[string]any{"Name": "doublelock-key-lifecycle"})
+	localtest.Call(t, w, local.Search, w.Second(), "events", "RemoveTargets", map[string]any{"Rule": "doublelock-key-lifecycle", "Ids": []any{"hub"}})
+	localtest.Call(t, w, local.Search, w.Second(), "events", "DeleteRule", map[string]any{"Name": "doublelock-key-lifecycle"})
 	deleteRole(t, w, local.Payments, settings.RoleTag)
 	detach(t, w, "doublelock-keys", local.GuardedOU)
 	rows, code = callDoctor(t)
@@ -63,7 +63,7 @@ func TestDoctorFindsExactlyWhatWasBroken(t *testing.T) {
 	}
 	want := []finding{
 		{local.Management, "", fleet.CheckSCP, "doublelock-keys", "not attached to " + local.GuardedOU},
-		{local.Search, local.Ireland, fleet.CheckRule, "doublelock-key-lifecycle", "the rule does not exist"},
+		{local.Search, w.Second(), fleet.CheckRule, "doublelock-key-lifecycle", "the rule does not exist"},
 		{local.Payments, "", fleet.CheckRole, settings.RoleTag, "the role does not exist"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || code != command.Findings {
@@ -90,19 +90,19 @@ func TestDoctorLooksAtTheOthersWhenOneAccountIsClosed(t *testing.T) {
 
 func deleteRole(t *testing.T, w *local.Organization, account, role string) {
 	t.Helper()
-	policies, _ := localtest.Call(t, w, account, local.Virginia, "iam", "ListRolePolicies", map[string]any{"RoleName": role})["PolicyNames"].([]any)
+	policies, _ := localtest.Call(t, w, account, w.Home(), "iam", "ListRolePolicies", map[string]any{"RoleName": role})["PolicyNames"].([]any)
 	for _, name := range policies {
-		localtest.Call(t, w, account, local.Virginia, "iam", "DeleteRolePolicy", map[string]any{"RoleName": role, "PolicyName": name})
+		localtest.Call(t, w, account, w.Home(), "iam", "DeleteRolePolicy", map[string]any{"RoleName": role, "PolicyName": name})
 	}
-	localtest.Call(t, w, account, local.Virginia, "iam", "DeleteRole", map[string]any{"RoleName": role})
+	localtest.Call(t, w, account, w.Home(), "iam", "DeleteRole", map[string]any{"RoleName": role})
 }
 
 func detach(t *testing.T, w *local.Organization, name, target string) {
 	t.Helper()
-	policies, _ := localtest.Call(t, w, local.Management, local.Virginia, "organizations", "ListPolicies", map[string]any{"Filter": "SERVICE_CONTROL_POLICY"})["Policies"].([]any)
+	policies, _ := localtest.Call(t, w, local.Management, w.Home(), "organizations", "ListPolicies", map[string]any{"Filter": "SERVICE_CONTROL_POLICY"})["Policies"].([]any)
 	for _, p := range policies {
 		if policy, _ := p.(map[string]any); policy["Name"] == name {
-			localtest.Call(t, w, local.Management, local.Virginia, "organizations", "DetachPolicy", map[string]any{"PolicyId": policy["Id"], "TargetId": target})
+			localtest.Call(t, w, local.Management, w.Home(), "organizations", "DetachPolicy", map[string]any{"PolicyId": policy["Id"], "TargetId": target})
 			return
 		}
 	}
@@ -112,9 +112,9 @@ func detach(t *testing.T, w *local.Organization, name, target string) {
 // deployer makes a role that security engineers may take, and that may make and remove secrets.
 func deployer(t *testing.T, w *local.Organization, account string) {
 	t.Helper()
-	localtest.Call(t, w, account, local.Virginia, "iam", "CreateRole", map[string]any{"RoleName": "Deployer", "AssumeRolePolicyDocument": `{"Version":"2012-10-17","Statement":[
+	localtest.Call(t, w, account, w.Home(), "iam", "CreateRole", map[string]any{"RoleName": "Deployer", "AssumeRolePolicyDocument": `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + local.Hub + `:role/SecurityEngineer"},"Action":"sts:AssumeRole"}]}`})
-	localtest.Call(t, w, account, local.Virginia, "iam", "PutRolePolicy", map[string]any{"RoleName": "Deployer", "PolicyName": "deploy", "PolicyDocument": `{"Version":"2012-10-17",
+	localtest.Call(t, w, account, w.Home(), "iam", "PutRolePolicy", map[string]any{"RoleName": "Deployer", "PolicyName": "deploy", "PolicyDocument": `{"Version":"2012-10-17",
 		"Statement":[{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*"}]}`})
 }
 

@@ -22,7 +22,7 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/fleet"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/snapshots"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
 
@@ -145,7 +145,7 @@ func (s *request) open(ctx context.Context) (*cloud.Cloud, *fleet.Snapshots, err
 	if err != nil {
 		return nil, nil, err
 	}
-	return client, live.Snapshots(client, regions, s.env.Now), nil
+	return client, snapshots.New(client, regions, s.env.Now), nil
 }
 
 // readAccounts reads what is asked for and is not left from a run that was stopped.

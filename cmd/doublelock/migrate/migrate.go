@@ -16,7 +16,7 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/fleet"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -47,7 +47,7 @@ taken up by the next one, or by the hub.`,
   doublelock migrate status`,
 	}
 	cmd.AddCommand(migratePlanCommand(env), migrateShowCommand(env), migrateApplyCommand(env), migrateStatusCommand(env),
-		migrateSealCommand(env), migrateRollbackCommand(env))
+		migrateSealCommand(env), migrateRollbackCommand(env), migrateHistoryCommand(env))
 	return cmd
 }
 
@@ -81,11 +81,14 @@ func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
 	if m.cloud, err = profile.Open(ctx, options); err != nil {
 		return nil, err
 	}
-	return live.Migration{
-		Cloud: m.cloud, Table: cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
+	return migrations.Parts{
+		Cloud: m.cloud, Table: m.table(), Bus: cmp.Or(m.env.Getenv(settings.EnvBus), settings.HubName),
 		Regions: options.Regions, Runtime: m.runtime, By: settings.SessionPrefix + "migrate", Now: m.env.Now,
 	}.Open(), nil
 }
+
+// table is the name of the hub's table.
+func (m *moving) table() string { return cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName) }
 
 // readRuntime prefers the environment contract, which the local run and the hub have, to a configuration file.
 func (m *moving) readRuntime(options *cloud.Options) (settings.Runtime, error) {

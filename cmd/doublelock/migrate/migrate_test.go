@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // fixture is the demo's organization and the command line of somebody who may change secrets in it.
@@ -70,7 +72,7 @@ func (f *fixture) expect(code int, contains string, args ...string) string {
 
 func (f *fixture) secret(name string) string {
 	f.Helper()
-	people, _, err := f.Workload(f.Context(), local.By("terraform", local.Search, local.Virginia))
+	people, _, err := f.Workload(f.Context(), local.By("terraform", local.Search, f.Home()))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -117,6 +119,29 @@ func TestMigrateTakesASecretFromDefaultToSealedAndAnotherBack(t *testing.T) {
 	f.expect(1, "nothing that could be set back", "migrate", "rollback", "--secret", arn, "--reason", "again")
 }
 
+// Whoever must undo or explain a change finds it in the journal: what was before, and who changed it.
+func TestTheJournalIsRead(t *testing.T) {
+	f := newFixture(t)
+	arn := f.secret("search/index")
+	f.expect(1, "no migration knows a secret search/index", "migrate", "history", "search/index")
+	f.expect(1, "Doublelock has not changed it", "migrate", "history", arn)
+	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
+	f.expect(0, "observing", "migrate", "apply", f.file)
+	var entries []store.JournalEntry
+	if err := json.Unmarshal([]byte(f.expect(0, "", "migrate", "history", "search/index", "-o", "json")), &entries); err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(entries, func(e store.JournalEntry) bool { return e.Action == "UpdateSecret" })
+	if at < 0 {
+		t.Fatalf("no change in %+v", entries)
+	}
+	change := entries[at]
+	if before, recorded := change.Before["kmsKeyId"]; !recorded || before != "" || change.After["kmsKeyId"] != f.describe(arn).Key.ARN || change.By == "" {
+		t.Errorf("the change is %+v", change)
+	}
+	f.expect(0, "UpdateSecret", "migrate", "history", arn)
+}
+
 // A window that is given once binds the hub: its sweep re-keys nothing outside, though its own settings know no window.
 func TestAWindowOfApplyBindsTheSweep(t *testing.T) {
 	f := newFixture(t) // a Tuesday, 09:00
@@ -156,7 +181,7 @@ func (f *fixture) describe(arn string) guard.Secret {
 	if err != nil {
 		f.Fatal(err)
 	}
-	c, err := f.Open(f.Context(), local.Virginia, keys)
+	c, err := f.Open(f.Context(), f.Home(), keys)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -231,7 +256,7 @@ func TestApplyRefusesAPlanWhoseFactsChanged(t *testing.T) {
 	f := newFixture(t)
 	arn := f.secret("search/index")
 	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
-	people, _, err := f.Workload(f.Context(), local.By("terraform", local.Search, local.Virginia))
+	people, _, err := f.Workload(f.Context(), local.By("terraform", local.Search, f.Home()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,2 +1,2 @@
-// Package queues reads SQS queues and subscribes one to a topic.
+// Package queues reads SQS queues.
 package queues

@@ -19,7 +19,7 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/fleet"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -103,13 +103,13 @@ func (w *testbed) machine(endpoint string) *fleet.Migrations {
 		KeyDetails: true, KeyTTL: time.Nanosecond, MaxBackoff: time.Millisecond, LookupEvery: time.Nanosecond, Session: "remediate", Now: now,
 		Credentials: &cloud.Static{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}})
 	must(w, err)
-	return live.Migration{Cloud: client, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, farRegion}, Runtime: machineSettings,
+	return migrations.Parts{Cloud: client, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, farRegion}, Runtime: machineSettings,
 		By: "doublelock-remediate", Now: now, Sleep: func(context.Context, time.Duration) error { return nil }}.Open()
 }
 
 var machineSettings = settings.Runtime{Migration: settings.Migration{RotateTwice: true, RescueGrants: true}}
 
-func machineRules() migration.Rules { return live.Rules(machineSettings) }
+func machineRules() migration.Rules { return migrations.Rules(machineSettings) }
 
 // mostRounds is how often workers come by before a run counts as one without an end.
 const mostRounds = 20

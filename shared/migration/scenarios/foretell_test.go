@@ -12,14 +12,14 @@ import (
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
-const migrations = "../../../testdata/migrations"
+const scenarioFiles = "../../../testdata/migrations"
 
 // fewestScenarios is how many files the suite has at least.
 const fewestScenarios = 40
 
 func scenarios(t testing.TB) []scenario {
 	t.Helper()
-	all, err := loadScenarios(migrations)
+	all, err := loadScenarios(scenarioFiles)
 	must(t, err)
 	return all
 }

@@ -11,7 +11,8 @@ import (
 
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
+	"github.com/doublelock/doublelock/shared/fleet/live/snapshots"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -42,7 +43,7 @@ func (w *testbed) client(session string) *cloud.Cloud {
 
 func (w *testbed) snapshot() inventory.Snapshot {
 	w.Helper()
-	s, err := live.Snapshots(w.client("plan"), []string{region, farRegion}, func() time.Time { return *w.now }).Take(w.Context())
+	s, err := snapshots.New(w.client("plan"), []string{region, farRegion}, func() time.Time { return *w.now }).Take(w.Context())
 	must(w, err)
 	if len(s.Unread) > 0 {
 		w.Fatalf("%s: unread: %v", w.file, s.Unread)
@@ -55,7 +56,7 @@ func (w *testbed) sightings() []migration.Sighting {
 	w.Helper()
 	var all []migration.Sighting
 	for _, in := range []string{region, farRegion} {
-		found, err := live.Reads(w.client("plan")).All(w.Context(), w.account(w.Secret.Account), in, w.now.AddDate(0, 0, -90))
+		found, err := migrations.Reads(w.client("plan")).All(w.Context(), w.account(w.Secret.Account), in, w.now.AddDate(0, 0, -90))
 		must(w, err)
 		all = append(all, found...)
 	}

@@ -20,7 +20,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/fleet"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -209,7 +209,7 @@ func (w *stage) migrations(change func(*cloud.Options)) *fleet.Migrations {
 	}
 	client, err := cloud.Open(w.Context(), o)
 	must(w, err)
-	return live.Migration{
+	return migrations.Parts{
 		Cloud: client, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, far}, Runtime: w.settings(),
 		By: "doublelock-migrate", Now: func() time.Time { return w.now }, Sleep: func(context.Context, time.Duration) error { return nil },
 	}.Open()

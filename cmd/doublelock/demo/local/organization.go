@@ -3,6 +3,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/testdata/config"
 	"github.com/doublelock/doublelock/testdata/templates"
 )
 
@@ -34,14 +36,12 @@ const (
 	openOU     = "ou-ab12-sandboxes"
 )
 
-// Accounts and Regions of the story; the ids are those of the sample configuration.
+// Accounts of the story; the ids are those of the sample configuration.
 const (
 	Shop     = "333333333333" // in the guarded OU: the SCP is on
 	Search   = "444444444444" // not guarded yet, notify mode
 	Payments = "555555555555" // not guarded yet, remediate mode
 	Sandbox  = "666666666666" // observe mode
-	Virginia = "us-east-1"
-	Ireland  = "eu-west-1"
 )
 
 // AccountNames are the names of the accounts, by id.
@@ -94,7 +94,9 @@ type Organization struct {
 	AWS        *localaws.AWS
 	URL        string
 	Clock      *Clock
-	now        func() time.Time
+	Partition  arn.Partition
+	Sample     config.Sample // the doublelock.yaml that is deployed; the hub is in its home Region
+	Templates  templates.Stacks
 	watch      Watcher
 	CentralKey string // ARN of the key in the central key account
 	people     map[Actor]*cloud.Cloud
@@ -110,11 +112,32 @@ type Watcher struct {
 	Mail   func([]localaws.Mail)                     // all that has arrived, when the organization came to rest
 }
 
+// Options are where and when an organization is, and who watches it.
+type Options struct {
+	Partition arn.Partition // default arn.Standard; one of config.Partitions
+	Seed      uint64        // where ids and faults come from
+	Clock     *Clock        // default NewClock
+	Watch     Watcher
+}
+
 // New founds the organization, deploys the synthesized templates and registers the real handlers. The returned
 // function ends it.
-func New(ctx context.Context, seed uint64, c *Clock, now func() time.Time, watch Watcher) (*Organization, func(), error) {
-	w := &Organization{Clock: c, now: now, watch: watch, people: map[Actor]*cloud.Cloud{}, arns: map[Actor]string{}}
-	w.AWS = localaws.New(localaws.Options{Now: now, Seed: seed, OnRecord: watch.Record, OnPut: watch.Put})
+func New(ctx context.Context, o Options) (*Organization, func(), error) {
+	o.Partition = cmp.Or(o.Partition, arn.Standard)
+	o.Clock = cmp.Or(o.Clock, NewClock())
+	sample, err := config.In(o.Partition)
+	if err != nil {
+		return nil, nil, err
+	}
+	stacks, err := templates.For(o.Partition)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &Organization{
+		Clock: o.Clock, Partition: o.Partition, Sample: sample, Templates: stacks, watch: o.Watch,
+		people: map[Actor]*cloud.Cloud{}, arns: map[Actor]string{},
+	}
+	w.AWS = localaws.New(localaws.Options{Now: o.Clock.Now, Seed: o.Seed, Partition: o.Partition, OnRecord: o.Watch.Record, OnPut: o.Watch.Put})
 	w.found()
 	url, stop, err := w.AWS.Start()
 	if err != nil {
@@ -128,6 +151,12 @@ func New(ctx context.Context, seed uint64, c *Clock, now func() time.Time, watch
 	return w, stop, nil
 }
 
+// Home is the Region of the hub.
+func (w *Organization) Home() string { return w.Sample.Home }
+
+// Second is the other guarded Region.
+func (w *Organization) Second() string { return w.Sample.Second }
+
 func (w *Organization) found() {
 	w.AWS.OrganizationWithRoot(orgID, rootID, Management)
 	w.AWS.AddOUWithID("", GuardedOU, "Workloads")
@@ -137,19 +166,18 @@ func (w *Organization) found() {
 	w.AWS.AddAccount(openOU, Search, "search")
 	w.AWS.AddAccount(openOU, Payments, "payments")
 	w.AWS.AddAccount(openOU, Sandbox, "sandbox")
-	w.AWS.AddRole(Payments, "reports", noTrust, `{"Version":"2012-10-17","Statement":[
-		{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"arn:aws:secretsmanager:*:`+Payments+`:secret:payments/settlement-*"}]}`)
-	w.AWS.AddRole(Payments, "app-batch", noTrust, mayReadBatch)
+	w.AWS.AddRole(Payments, "reports", noTrust, w.mayRead("payments/settlement-*"))
+	w.AWS.AddRole(Payments, "app-batch", noTrust, w.mayRead("payments/batch-*"))
 	w.AWS.AddRole(Search, "intern", noTrust)
 }
 
 func (w *Organization) deploy(ctx context.Context) error {
 	w.makeCentralKey()
 	for _, s := range []localaws.Stack{
-		{Name: "DoublelockHub", Template: templates.Hub, Account: Hub, Region: Virginia},
-		{Name: "DoublelockOrg", Template: templates.Org, Account: Management, Region: Virginia},
-		{Name: "doublelock-member-" + Virginia, Template: templates.Member, Account: Management, Region: Virginia},
-		{Name: "doublelock-member-" + Ireland, Template: templates.Member, Account: Management, Region: Ireland},
+		{Name: "DoublelockHub", Template: w.Templates.Hub, Account: Hub, Region: w.Home()},
+		{Name: "DoublelockOrg", Template: w.Templates.Org, Account: Management, Region: w.Home()},
+		{Name: "doublelock-member-" + w.Home(), Template: w.Templates.Member, Account: Management, Region: w.Home()},
+		{Name: "doublelock-member-" + w.Second(), Template: w.Templates.Member, Account: Management, Region: w.Second()},
 	} {
 		if _, err := w.AWS.Deploy(ctx, s); err != nil {
 			return err
@@ -169,24 +197,29 @@ func (w *Organization) deploy(ctx context.Context) error {
 	return w.Settle(ctx)
 }
 
-// centralKeyID is the key that the sample configuration names for production secrets in Ireland.
+// centralKeyID is the key that the sample configuration names for production secrets in the second Region.
 const centralKeyID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 
 // makeCentralKey makes the key of the central key account. Applications of the organization use it; other roles do not.
 func (w *Organization) makeCentralKey() {
 	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[
-		{"Sid":"Administration","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::%s:root"},"Action":"kms:*","Resource":"*"},
+		{"Sid":"Administration","Effect":"Allow","Principal":{"AWS":"%s"},"Action":"kms:*","Resource":"*"},
 		{"Sid":"Applications","Effect":"Allow","Principal":{"AWS":"*"},
 		 "Action":["kms:Decrypt","kms:DescribeKey","kms:Encrypt","kms:GenerateDataKey"],"Resource":"*",
 		 "Condition":{"StringEquals":{"aws:PrincipalOrgID":"%s"},
-		              "ArnLike":{"aws:PrincipalArn":["arn:aws:iam::*:role/app-*","arn:aws:iam::*:role/doublelock-*"]}}}]}`, Hub, orgID)
-	w.CentralKey = w.AWS.KeyWithID(Hub, Ireland, centralKeyID, policy)
+		              "ArnLike":{"aws:PrincipalArn":["%s","%s"]}}}]}`,
+		w.Partition.Root(Hub), orgID, w.Partition.Role("*", "app-*"), w.Partition.Role("*", settings.SessionPrefix+"*"))
+	w.CentralKey = w.AWS.KeyWithID(Hub, w.Second(), centralKeyID, policy)
 }
 
-// joinChat stands for Amazon Q Developer's subscription to the chat topic, which AWS makes by itself.
+// joinChat stands for Amazon Q Developer's subscription to the chat topic, which AWS makes by itself. In other partitions
+// there is neither.
 func (w *Organization) joinChat() error {
-	topic := arn.PartitionOf(Virginia).New("sns", Virginia, Hub, settings.TopicChat).String()
-	_, err := w.AWS.As("chatbot.amazonaws.com", Hub, Virginia, "sns", "Subscribe", map[string]any{
+	if w.Partition != arn.Standard {
+		return nil
+	}
+	topic := w.Partition.New("sns", w.Home(), Hub, settings.TopicChat).String()
+	_, err := w.AWS.As("chatbot.amazonaws.com", Hub, w.Home(), "sns", "Subscribe", map[string]any{
 		"TopicArn": topic, "Protocol": "https", "Endpoint": "https://global.sns-api.chatbot.amazonaws.com",
 	})
 	if err != nil {
@@ -203,11 +236,11 @@ func (w *Organization) register(ctx context.Context, name string) error {
 		return err
 	}
 	log := slog.New(&tap{function: name, see: w.watch.Log})
-	handle, err := wire(ctx, name, func(variable string) string { return env[variable] }, w.now, log)
+	handle, err := wire(ctx, name, func(variable string) string { return env[variable] }, w.Clock.Now, log)
 	if err != nil {
 		return fmt.Errorf("function %s: %w", name, err)
 	}
-	w.AWS.RegisterFunction(Hub, Virginia, settings.SessionPrefix+name, handle)
+	w.AWS.RegisterFunction(Hub, w.Home(), settings.SessionPrefix+name, handle)
 	return nil
 }
 
@@ -215,7 +248,7 @@ func (w *Organization) register(ctx context.Context, name string) error {
 // role.
 func (w *Organization) FunctionEnvironment(name string) (map[string]string, error) {
 	full := settings.SessionPrefix + name
-	role := w.AWS.FunctionRole(Hub, Virginia, full)
+	role := w.AWS.FunctionRole(Hub, w.Home(), full)
 	roleName := arn.Of(role).Base()
 	if roleName == "" {
 		return nil, fmt.Errorf("function %s: runs as %q, which is no role", full, role)
@@ -224,8 +257,8 @@ func (w *Organization) FunctionEnvironment(name string) (map[string]string, erro
 	if err != nil {
 		return nil, err
 	}
-	env := maps.Clone(w.AWS.FunctionEnvironment(Hub, Virginia, full))
-	env[settings.EnvEndpoint], env[settings.EnvRegion] = w.URL, Virginia
+	env := maps.Clone(w.AWS.FunctionEnvironment(Hub, w.Home(), full))
+	env[settings.EnvEndpoint], env[settings.EnvRegion] = w.URL, w.Home()
 	env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_SESSION_TOKEN"] = keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken
 	return env, nil
 }
@@ -253,14 +286,14 @@ func (w *Organization) Workload(ctx context.Context, who Actor) (*secrets.Worklo
 		return nil, "", err
 	}
 	w.people[who] = c
-	w.arns[who] = arn.PartitionOf(who.Region).New("sts", "", who.Account, "assumed-role/"+who.Name+"/"+who.Name).String()
+	w.arns[who] = w.Partition.New("sts", "", who.Account, "assumed-role/"+who.Name+"/"+who.Name).String()
 	return secrets.NewWorkload(c, who.Region), w.arns[who], nil
 }
 
 // Open opens AWS in a Region with somebody's credentials.
 func (w *Organization) Open(ctx context.Context, region string, keys localaws.Credentials) (*cloud.Cloud, error) {
 	return cloud.Open(ctx, cloud.Options{
-		Region: region, Endpoint: w.URL, Now: w.now,
+		Region: region, Endpoint: w.URL, Now: w.Clock.Now,
 		Credentials: &cloud.Static{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey, SessionToken: keys.SessionToken},
 	})
 }
@@ -302,11 +335,11 @@ func (w *Organization) openRecords(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := w.Open(ctx, Virginia, keys)
+	c, err := w.Open(ctx, w.Home(), keys)
 	if err != nil {
 		return err
 	}
-	w.Records = table.Open(c, w.AWS.FunctionEnvironment(Hub, Virginia, settings.SessionPrefix+handlers.Detect)[settings.EnvTable])
+	w.Records = table.Open(c, w.AWS.FunctionEnvironment(Hub, w.Home(), settings.SessionPrefix+handlers.Detect)[settings.EnvTable])
 	return nil
 }
 
@@ -323,16 +356,20 @@ func (w *Organization) LockStates(ctx context.Context) (map[guard.LockState]int,
 }
 
 const (
-	noTrust      = `{"Version":"2012-10-17","Statement":[]}`
-	mayReadBatch = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue",
-		"Resource":"arn:aws:secretsmanager:*:` + Payments + `:secret:payments/batch-*"}]}`
+	noTrust       = `{"Version":"2012-10-17","Statement":[]}`
 	mayNotUseKeys = `{"Version":"2012-10-17","Statement":[{"Sid":"NoCustomerKeys","Effect":"Deny","Action":"kms:Decrypt","Resource":"*",
 		"Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/doublelock/secrets"}}}]}`
 )
 
 // DenyKey takes the CMK from a role, as somebody tidying up IAM might.
 func (w *Organization) DenyKey(account, role string) {
-	w.AWS.AddRole(account, role, noTrust, mayReadBatch, mayNotUseKeys)
+	w.AWS.AddRole(account, role, noTrust, w.mayRead("payments/batch-*"), mayNotUseKeys)
+}
+
+// mayRead is a policy that lets a role of the payments account read its secrets of a name.
+func (w *Organization) mayRead(name string) string {
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue",
+		"Resource":"` + w.Partition.New("secretsmanager", "*", Payments, "secret:"+name).String() + `"}]}`
 }
 
 // Read reads a secret as an actor. Whether AWS answers is part of the story; what it answers is dropped.
@@ -342,7 +379,7 @@ func (w *Organization) Read(who Actor, id string) {
 
 // WriteProfiles gives the aws CLI and every SDK a profile for each account, of somebody with every right there.
 func WriteProfiles(folder string, w *Organization) error {
-	var config, credentials strings.Builder
+	var profiles, credentials strings.Builder
 	for _, account := range []string{Management, Hub, Shop, Search, Payments, Sandbox} {
 		name := AccountNames()[account]
 		person := "role/Engineer/you"
@@ -353,11 +390,11 @@ func WriteProfiles(folder string, w *Organization) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(&config, "[profile %s]\nregion = %s\noutput = json\n\n", name, Virginia)
+		fmt.Fprintf(&profiles, "[profile %s]\nregion = %s\noutput = json\n\n", name, w.Home())
 		fmt.Fprintf(&credentials, "[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n\n",
 			name, keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "config"), []byte(config.String()), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "config"), []byte(profiles.String()), 0o600); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(folder, "credentials"), []byte(credentials.String()), 0o600)

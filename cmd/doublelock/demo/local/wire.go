@@ -9,38 +9,17 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"github.com/doublelock/doublelock/handlers"
-	"github.com/doublelock/doublelock/handlers/alert"
-	"github.com/doublelock/doublelock/handlers/detect"
-	"github.com/doublelock/doublelock/handlers/remediate"
-	"github.com/doublelock/doublelock/handlers/sweep"
-	"github.com/doublelock/doublelock/handlers/watchdog"
+	"github.com/doublelock/doublelock/handlers/wires"
 )
-
-// batchHandler is a handler of the hub, ready to be handed batches.
-type batchHandler interface {
-	Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error)
-}
 
 // wire builds a function as its Lambda main does. The answer takes payloads and gives answers as the Lambda service
 // writes them: what the Lambda runtime does in AWS.
 func wire(ctx context.Context, name string, getenv func(string) string, now func() time.Time, log *slog.Logger) (func(context.Context, []byte) ([]byte, error), error) {
-	var h batchHandler
-	var err error
-	switch name {
-	case handlers.Detect:
-		h, err = detect.Wire(ctx, getenv, now, log)
-	case handlers.Alert:
-		h, err = alert.Wire(ctx, getenv, now, log)
-	case handlers.Remediate:
-		h, err = remediate.Wire(ctx, getenv, now, log)
-	case handlers.Sweep:
-		h, err = sweep.Wire(ctx, getenv, now, log)
-	case handlers.Watchdog:
-		h, err = watchdog.Wire(ctx, getenv, now, log)
-	default:
-		err = fmt.Errorf("no handler is called %s", name)
+	build, found := wires.All()[name]
+	if !found {
+		return nil, fmt.Errorf("no handler is called %s", name)
 	}
+	h, err := build(ctx, getenv, now, log)
 	if err != nil {
 		return nil, err
 	}

@@ -9,15 +9,20 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
-	"github.com/doublelock/doublelock/testdata/templates"
 )
 
 // New is the organization of the demo at rest. It ends with the test.
 func New(t testing.TB) *local.Organization {
 	t.Helper()
-	c := local.NewClock()
-	w, stop, err := local.New(t.Context(), 1, c, c.Now, local.Watcher{})
+	return In(t, arn.Standard)
+}
+
+// In is the organization in a partition.
+func In(t testing.TB, partition arn.Partition) *local.Organization {
+	t.Helper()
+	w, stop, err := local.New(t.Context(), local.Options{Partition: partition, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +53,7 @@ func ActAs(t *testing.T, w *local.Organization, account, principal string) {
 	}
 	setenv(t, map[string]string{
 		settings.EnvEndpoint: w.URL, "AWS_ACCESS_KEY_ID": keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY": keys.SecretAccessKey,
-		"AWS_SESSION_TOKEN": keys.SessionToken, "AWS_REGION": local.Virginia, "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+		"AWS_SESSION_TOKEN": keys.SessionToken, "AWS_REGION": w.Home(), "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
 	})
 }
 
@@ -92,13 +97,13 @@ func Schedule(t testing.TB, w *local.Organization, task, worker string) {
 			}
 		}
 	}
-	if err := json.Unmarshal(templates.Hub, &template); err != nil {
+	if err := json.Unmarshal(w.Templates.Hub, &template); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range template.Resources {
 		if r.Type == "AWS::Scheduler::Schedule" && r.Properties.Name == settings.SessionPrefix+task {
-			queue := "https://sqs." + local.Virginia + ".amazonaws.com/" + local.Hub + "/" + settings.SessionPrefix + worker
-			Call(t, w, local.Hub, local.Virginia, "sqs", "SendMessage", map[string]any{"QueueUrl": queue, "MessageBody": r.Properties.Target.Input})
+			queue := "https://" + w.Partition.Regional("sqs", w.Home()) + "/" + local.Hub + "/" + settings.SessionPrefix + worker
+			Call(t, w, local.Hub, w.Home(), "sqs", "SendMessage", map[string]any{"QueueUrl": queue, "MessageBody": r.Properties.Target.Input})
 			if err := w.Settle(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -1,21 +1,21 @@
-package live
+// Package deployment inspects a deployment: what is to be there by doublelock.yaml, and what AWS says is there.
+package deployment
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/bus"
 	"github.com/doublelock/doublelock/shared/cloud/functions"
-	"github.com/doublelock/doublelock/shared/cloud/organization"
 	"github.com/doublelock/doublelock/shared/cloud/principals"
 	"github.com/doublelock/doublelock/shared/cloud/queues"
 	"github.com/doublelock/doublelock/shared/cloud/trails"
 	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
@@ -37,7 +37,7 @@ func Doctor(c *cloud.Cloud, config settings.Config, functions []string) (*fleet.
 	}
 	return &fleet.Doctor{
 		Expected: expected, Members: members{c}, Hub: hubParts{c, bus.Open(c, settings.HubName)},
-		Organization: Enrolled(c, config.Runtime(), config.Organization.ManagementAccount),
+		Organization: accounts.Enrolled(c, config.Runtime(), config.Organization.ManagementAccount),
 	}, nil
 }
 
@@ -52,24 +52,8 @@ type Hub struct {
 // must take member roles.
 func Health(c *cloud.Cloud, r settings.Runtime, h Hub) *fleet.Doctor {
 	return &fleet.Doctor{
-		Expected: expectMembers(h), Members: members{c}, Organization: Enrolled(c, r, h.Management),
+		Expected: expectMembers(h), Members: members{c}, Organization: accounts.Enrolled(c, r, h.Management),
 		Concurrency: 32, // four thousand accounts × Regions in less than the function's five minutes
-	}
-}
-
-// Enrolled lists the accounts that have the member stack, as of now and for one use.
-func Enrolled(c *cloud.Cloud, r settings.Runtime, management string) fleet.Enrolled {
-	return fleet.Enrolled{Organization: liveOrganization{c}, Management: management, Has: r.Enrolled}
-}
-
-// Modes finds modes by doublelock.yaml.
-func Modes(c *cloud.Cloud, r settings.Runtime, now func() time.Time) *fleet.Modes {
-	return &fleet.Modes{
-		Of: r.Mode, Accounts: liveOrganization{c}.Accounts, Now: now,
-		ByPath: func(account string) bool {
-			_, named := r.Accounts[account]
-			return !named && len(r.OUs) > 0
-		},
 	}
 }
 
@@ -125,22 +109,6 @@ func expectRule(rule trail.Rule) fleet.ExpectedRule {
 
 func pick[T any](all []T, want func(T) bool) []T {
 	return slices.DeleteFunc(slices.Clone(all), func(v T) bool { return !want(v) })
-}
-
-// liveOrganization reads AWS Organizations anew for each question.
-type liveOrganization struct{ c *cloud.Cloud }
-
-func (o liveOrganization) Accounts(ctx context.Context) ([]fleet.Account, error) {
-	return tree{organization.New(o.c)}.Accounts(ctx)
-}
-
-func (o liveOrganization) SCPs(ctx context.Context) ([]fleet.SCP, error) {
-	policies, err := organization.New(o.c).Policies(ctx, organization.ServiceControl)
-	var scps []fleet.SCP
-	for _, p := range policies {
-		scps = append(scps, fleet.SCP{Name: p.Name, Content: p.Content, Targets: p.Targets})
-	}
-	return scps, err
 }
 
 // members looks into accounts.
@@ -204,10 +172,6 @@ func (h hubParts) Function(ctx context.Context, name string) (fleet.Function, er
 }
 
 var (
-	_ fleet.Members       = members{}
-	_ fleet.Hub           = hubParts{}
-	_ fleet.Organization  = liveOrganization{}
-	_ fleet.EventHistory  = history{}
-	_ fleet.SecretContext = besideSecrets{}
-	_ fleet.Traces        = traces{}
+	_ fleet.Members = members{}
+	_ fleet.Hub     = hubParts{}
 )

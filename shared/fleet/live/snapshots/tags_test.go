@@ -1,4 +1,4 @@
-package live_test
+package snapshots_test
 
 import (
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"

@@ -1,4 +1,4 @@
-package live_test
+package migrations_test
 
 import (
 	"fmt"
@@ -8,14 +8,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // Every setting of doublelock.yaml under migration and limits changes a rule: one that changes none is read by nobody.
 func TestEverySettingOfMigrationsChangesARule(t *testing.T) {
-	usual := fmt.Sprintf("%+v", live.Rules(settings.Runtime{}))
+	usual := fmt.Sprintf("%+v", migrations.Rules(settings.Runtime{}))
 	fields := 0
 	for _, section := range []func(*settings.Runtime) any{
 		func(r *settings.Runtime) any { return &r.Migration }, func(r *settings.Runtime) any { return &r.Limits },
@@ -32,7 +32,7 @@ func TestEverySettingOfMigrationsChangesARule(t *testing.T) {
 			default:
 				t.Fatalf("%s.%s is a %s: say here how it is set", of.Name(), of.Field(i).Name, field.Kind())
 			}
-			if fields++; fmt.Sprintf("%+v", live.Rules(r)) == usual {
+			if fields++; fmt.Sprintf("%+v", migrations.Rules(r)) == usual {
 				t.Errorf("%s.%s changes no rule", of.Name(), of.Field(i).Name)
 			}
 		}
@@ -46,7 +46,7 @@ func TestRulesAreThoseOfTheSettings(t *testing.T) {
 	want := migration.Defaults()
 	want.From, want.RotateTwice, want.AutoGrant, want.PerHour, want.PerAccountHour = "the settings", true, true, 9, 3
 	want.Observe, want.Watch = migration.Duration(72*time.Hour), migration.Duration(96*time.Hour)
-	got := live.Rules(settings.Runtime{
+	got := migrations.Rules(settings.Runtime{
 		Limits:    settings.Limits{ChangesPerHour: 9, ChangesPerAccountPerHour: 3},
 		Migration: settings.Migration{ObserveHours: 72, WatchHours: 96, RotateTwice: true, RescueGrants: true},
 	})

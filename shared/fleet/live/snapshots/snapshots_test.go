@@ -1,4 +1,4 @@
-package live_test
+package snapshots_test
 
 import (
 	"context"
@@ -22,7 +22,8 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/fleet"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
+	"github.com/doublelock/doublelock/shared/fleet/live/snapshots"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/localaws"
@@ -176,7 +177,7 @@ func ignore[T any](_ T, err error) error { return err }
 // snapshots is how the command line takes one.
 func (w *town) snapshots(change func(*cloud.Options)) *fleet.Snapshots {
 	w.Helper()
-	return live.Snapshots(w.cloud(change), []string{region}, time.Now)
+	return snapshots.New(w.cloud(change), []string{region}, time.Now)
 }
 
 // cloud is AWS as somebody of the hub sees it who may enter the accounts.
@@ -347,7 +348,7 @@ func TestKeysOfOtherAccountsAreReadToo(t *testing.T) {
 // Of one who cannot read it can be told which lock refused, from the policies alone.
 func TestWhichLockRefusesAReader(t *testing.T) {
 	w := newTown(t)
-	preflight := live.Migration{Cloud: w.cloud(nil), Table: "doublelock", Bus: "doublelock", Regions: []string{region}, Now: time.Now}.Open().Preflight
+	preflight := migrations.Parts{Cloud: w.cloud(nil), Table: "doublelock", Bus: "doublelock", Regions: []string{region}, Now: time.Now}.Open().Preflight
 	for name, tt := range map[string]struct {
 		who, account, secret string
 		want                 migration.Lock

@@ -1,4 +1,4 @@
-package live_test
+package deployment_test
 
 import (
 	"slices"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/fleet"
-	"github.com/doublelock/doublelock/shared/fleet/live"
+	"github.com/doublelock/doublelock/shared/fleet/live/deployment"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -14,7 +14,7 @@ import (
 // What the doctor expects follows from the configuration: Regions, SCPs, and the events of Organizations wherever they
 // are written.
 func TestDoctorExpectsWhatIsDeployed(t *testing.T) {
-	config, err := settings.Load("../../../testdata/config/sample.yaml")
+	config, err := settings.Load("../../../../testdata/config/sample.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestDoctorExpectsWhatIsDeployed(t *testing.T) {
 		t.Fatal(err)
 	}
 	expected := func() fleet.Expected {
-		d, err := live.Doctor(c, config, []string{"detect"})
+		d, err := deployment.Doctor(c, config, []string{"detect"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,6 @@
-package queues
+// Package subscriber receives what is published to an SNS topic. It stands apart from topics and queues: no function
+// subscribes.
+package subscriber
 
 import (
 	"context"

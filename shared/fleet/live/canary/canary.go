@@ -1,4 +1,5 @@
-package live
+// Package canary makes a canary in an account and follows it with the rights of whoever runs it. No function does.
+package canary
 
 import (
 	"context"
@@ -8,38 +9,39 @@ import (
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
-	"github.com/doublelock/doublelock/shared/cloud/queues"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/subscriber"
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// CanaryAt says where a canary is made and by whom. Role is the name of a role of the account; "" is the credentials
+// At says where a canary is made and by whom. Role is the name of a role of the account; "" is the credentials
 // at hand. ID is unique, in letters and digits.
-type CanaryAt struct{ Account, Region, Role, ID string }
+type At struct{ Account, Region, Role, ID string }
 
-// Canary prepares a canary. Nothing is made before it flies; Patience and Now are the caller's to set.
-func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at CanaryAt) (*fleet.Canary, error) {
-	mode, err := Modes(c, config.Runtime(), time.Now).Mode(ctx, at.Account, map[string]string{"Owner": fleet.CanaryOwner})
+// New prepares a canary. Nothing is made before it flies; Patience and Now are the caller's to set.
+func New(ctx context.Context, c *cloud.Cloud, config settings.Config, at At) (*fleet.Canary, error) {
+	mode, err := accounts.Modes(c, config.Runtime(), time.Now).Mode(ctx, at.Account, map[string]string{"Owner": fleet.CanaryOwner})
 	if err != nil {
 		return nil, fmt.Errorf("find mode of account %s: %w", at.Account, err)
 	}
-	maker := secrets.NewWorkload(c, at.Region)
+	by := secrets.NewWorkload(c, at.Region)
 	if at.Role != "" {
-		maker = secrets.NewWorkloadIn(c, at.Account, at.Region, at.Role)
+		by = secrets.NewWorkloadIn(c, at.Account, at.Region, at.Role)
 	}
 	hub, home := config.Organization.SecurityAccount, config.Regions.Home
 	topic := config.FallbackTopic()
 	return &fleet.Canary{
 		Account: at.Account, Region: at.Region, Name: fleet.CanaryPrefix + at.ID, Mode: mode,
-		Maker: canaryMaker{maker}, Traces: traces{table.Open(c, settings.HubName), secrets.New(c)}, Pause: 500 * time.Millisecond,
+		Maker: maker{by}, Traces: traces{table.Open(c, settings.HubName), secrets.New(c)}, Pause: 500 * time.Millisecond,
 		Subscribe: func(ctx context.Context) (fleet.Subscriber, error) {
 			if topic == "" {
 				return nil, errors.New("no topic carries the messages of the fallback owner: give it an e-mail address, or a Slack workspace")
 			}
-			queue, err := queues.Subscribe(ctx, c, arn.PartitionOf(home).New("sns", home, hub, topic).String(), "doublelock-canary-"+at.ID)
+			queue, err := subscriber.Subscribe(ctx, c, arn.PartitionOf(home).New("sns", home, hub, topic).String(), "doublelock-canary-"+at.ID)
 			if err != nil {
 				return nil, err
 			}
@@ -48,10 +50,10 @@ func Canary(ctx context.Context, c *cloud.Cloud, config settings.Config, at Cana
 	}, nil
 }
 
-// canaryMaker is a workload that makes secrets on the default key.
-type canaryMaker struct{ *secrets.Workload }
+// maker is a workload that makes secrets on the default key.
+type maker struct{ *secrets.Workload }
 
-func (m canaryMaker) Create(ctx context.Context, name string, tags map[string]string) (string, error) {
+func (m maker) Create(ctx context.Context, name string, tags map[string]string) (string, error) {
 	return m.Workload.Create(ctx, secrets.NewSecret{Name: name, Tags: tags})
 }
 
@@ -65,3 +67,5 @@ func (t traces) Tags(ctx context.Context, ref guard.SecretRef) (map[string]strin
 	secret, err := t.secrets.Describe(ctx, ref)
 	return secret.Tags, err
 }
+
+var _ fleet.Traces = traces{}

@@ -1,53 +1,21 @@
-package live
+// Package snapshots reads accounts for snapshots: Organizations, IAM, Secrets Manager and KMS.
+package snapshots
 
 import (
 	"context"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/cloud"
-	"github.com/doublelock/doublelock/shared/cloud/functions"
-	"github.com/doublelock/doublelock/shared/cloud/organization"
 	"github.com/doublelock/doublelock/shared/cloud/principals"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
-	"github.com/doublelock/doublelock/shared/cloud/trails"
 	"github.com/doublelock/doublelock/shared/fleet"
-	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
 
-// Snapshots takes snapshots of the secrets and keys in Regions. now is the clock.
-func Snapshots(c *cloud.Cloud, regions []string, now func() time.Time) *fleet.Snapshots {
-	return &fleet.Snapshots{Tree: func() fleet.Tree { return tree{organization.New(c)} }, Reader: reader{c}, Regions: regions, Now: now}
-}
-
-// tree is AWS Organizations, read once.
-type tree struct{ o *organization.Organization }
-
-func (t tree) About(ctx context.Context) (inventory.Organization, error) {
-	about, err := t.o.About(ctx)
-	return inventory.Organization{ID: about.ID, ManagementAccount: about.ManagementAccount}, err
-}
-
-func (t tree) Accounts(ctx context.Context) ([]fleet.Account, error) {
-	found, err := t.o.Accounts(ctx)
-	accounts := make([]fleet.Account, 0, len(found))
-	for _, a := range found {
-		accounts = append(accounts, fleet.Account{ID: a.ID, Name: a.Name, Path: a.Path, Active: a.Active()})
-	}
-	return accounts, err
-}
-
-func (t tree) Policies(ctx context.Context, path []string, kind fleet.PolicyKind) ([]fleet.Level, error) {
-	found, err := t.o.PolicyPath(ctx, path, organization.PolicyKind(kind))
-	levels := make([]fleet.Level, 0, len(found))
-	for _, l := range found {
-		level := fleet.Level{Target: l.Target}
-		for _, p := range l.Policies {
-			level.Policies = append(level.Policies, fleet.Policy{ID: p.ID, Name: p.Name, Content: p.Content})
-		}
-		levels = append(levels, level)
-	}
-	return levels, err
+// New takes snapshots of the secrets and keys in Regions. now is the clock.
+func New(c *cloud.Cloud, regions []string, now func() time.Time) *fleet.Snapshots {
+	return &fleet.Snapshots{Tree: func() fleet.Tree { return accounts.Tree(c) }, Reader: reader{c}, Regions: regions, Now: now}
 }
 
 // reader reads accounts.
@@ -133,26 +101,4 @@ func why(err error) string {
 		return ""
 	}
 	return err.Error()
-}
-
-// besideSecrets reads what stands beside a secret.
-type besideSecrets struct{ c *cloud.Cloud }
-
-func (b besideSecrets) ResourcePolicy(ctx context.Context, ref guard.SecretRef) (string, error) {
-	return secrets.New(b.c).ResourcePolicy(ctx, ref)
-}
-
-func (b besideSecrets) FunctionRole(ctx context.Context, functionARN string) (string, error) {
-	return functions.Role(ctx, b.c, functionARN)
-}
-
-// history is CloudTrail's event history. It keeps to LookupEvents' two requests a second.
-type history struct{ trails *trails.Trails }
-
-func (h history) Named(ctx context.Context, account, region, name string, since time.Time, yield func([]byte) error) error {
-	return h.trails.Lookup(ctx, trails.Lookup{Account: account, Region: region, By: trails.ByEventName, Value: name, From: since}, yield)
-}
-
-func (h history) About(ctx context.Context, account, region, resource string, since time.Time, yield func([]byte) error) error {
-	return h.trails.Lookup(ctx, trails.Lookup{Account: account, Region: region, By: trails.ByResourceName, Value: resource, From: since}, yield)
 }

@@ -1,0 +1,36 @@
+package localtest
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+var (
+	anyARN  = regexp.MustCompile(`\barn:([a-z][a-z-]*):`)
+	anyHost = regexp.MustCompile(`\b([a-z0-9-]+)\.(amazonaws\.[a-z.]+[a-z])`)
+)
+
+// OfOtherPartitions lists what in a text belongs to another partition. A pattern may name them all, and a service
+// principal is called the same everywhere.
+func OfOtherPartitions(p arn.Partition, text string) []string {
+	var foreign []string
+	for _, m := range anyARN.FindAllStringSubmatch(text, -1) {
+		if m[1] != string(p) {
+			foreign = append(foreign, m[0])
+		}
+	}
+	for _, m := range anyHost.FindAllStringSubmatch(text, -1) {
+		if settings.Partition(m[1]) == string(p) && m[2] != p.Suffix() {
+			foreign = append(foreign, m[0])
+		}
+	}
+	for _, region := range settings.KnownRegions() {
+		if settings.Partition(region) != string(p) && strings.Contains(text, region) {
+			foreign = append(foreign, region)
+		}
+	}
+	return foreign
+}

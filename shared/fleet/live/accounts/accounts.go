@@ -1,0 +1,80 @@
+// Package accounts reads from AWS Organizations which accounts there are, and by doublelock.yaml which of them are enrolled
+// and how far the guard may go there.
+package accounts
+
+import (
+	"context"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/organization"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// Enrolled lists the accounts that have the member stack, as of now and for one use.
+func Enrolled(c *cloud.Cloud, r settings.Runtime, management string) fleet.Enrolled {
+	return fleet.Enrolled{Organization: anew{c}, Management: management, Has: r.Enrolled}
+}
+
+// Modes finds modes by doublelock.yaml.
+func Modes(c *cloud.Cloud, r settings.Runtime, now func() time.Time) *fleet.Modes {
+	return &fleet.Modes{
+		Of: r.Mode, Accounts: anew{c}.Accounts, Now: now,
+		ByPath: func(account string) bool {
+			_, named := r.Accounts[account]
+			return !named && len(r.OUs) > 0
+		},
+	}
+}
+
+// Tree is AWS Organizations, read once.
+func Tree(c *cloud.Cloud) fleet.Tree { return tree{organization.New(c)} }
+
+type tree struct{ o *organization.Organization }
+
+func (t tree) About(ctx context.Context) (inventory.Organization, error) {
+	about, err := t.o.About(ctx)
+	return inventory.Organization{ID: about.ID, ManagementAccount: about.ManagementAccount}, err
+}
+
+func (t tree) Accounts(ctx context.Context) ([]fleet.Account, error) {
+	found, err := t.o.Accounts(ctx)
+	accounts := make([]fleet.Account, 0, len(found))
+	for _, a := range found {
+		accounts = append(accounts, fleet.Account{ID: a.ID, Name: a.Name, Path: a.Path, Active: a.Active()})
+	}
+	return accounts, err
+}
+
+func (t tree) Policies(ctx context.Context, path []string, kind fleet.PolicyKind) ([]fleet.Level, error) {
+	found, err := t.o.PolicyPath(ctx, path, organization.PolicyKind(kind))
+	levels := make([]fleet.Level, 0, len(found))
+	for _, l := range found {
+		level := fleet.Level{Target: l.Target}
+		for _, p := range l.Policies {
+			level.Policies = append(level.Policies, fleet.Policy{ID: p.ID, Name: p.Name, Content: p.Content})
+		}
+		levels = append(levels, level)
+	}
+	return levels, err
+}
+
+// anew reads AWS Organizations anew for each question.
+type anew struct{ c *cloud.Cloud }
+
+func (o anew) Accounts(ctx context.Context) ([]fleet.Account, error) {
+	return Tree(o.c).Accounts(ctx)
+}
+
+func (o anew) SCPs(ctx context.Context) ([]fleet.SCP, error) {
+	policies, err := organization.New(o.c).Policies(ctx, organization.ServiceControl)
+	var scps []fleet.SCP
+	for _, p := range policies {
+		scps = append(scps, fleet.SCP{Name: p.Name, Content: p.Content, Targets: p.Targets})
+	}
+	return scps, err
+}
+
+var _ fleet.Organization = anew{}

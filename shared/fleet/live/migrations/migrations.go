@@ -1,0 +1,95 @@
+// Package migrations puts the machine together that moves secrets, as the functions and the command line drive it.
+package migrations
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/functions"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/table"
+	"github.com/doublelock/doublelock/shared/cloud/trails"
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/fleet/live/snapshots"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// Parts are what the migrations of a hub are made from.
+type Parts struct {
+	Cloud    *cloud.Cloud
+	Table    string
+	Bus      string
+	Regions  []string // that snapshots read
+	Runtime  settings.Runtime
+	By       string // role session, for the journal
+	Now      func() time.Time
+	Sleep    func(ctx context.Context, d time.Duration) error // nil: the wall clock
+	Accepted []string                                         // principals that may lose access to any secret
+}
+
+// Open puts the machine together. It calls nobody.
+func (p Parts) Open() *fleet.Migrations {
+	records := table.Open(p.Cloud, p.Table)
+	store := migration.NewStore(records.Documents(migration.DocumentKind))
+	reads := Reads(p.Cloud)
+	taken := snapshots.New(p.Cloud, p.Regions, p.Now)
+	preflight := &fleet.Preflight{Snapshots: taken, Secrets: besideSecrets{p.Cloud}, Trail: reads, Accepted: p.Accepted, Changer: settings.RoleChange}
+	if p.Sleep == nil {
+		p.Sleep = sleep
+	}
+	return &fleet.Migrations{
+		Store: store, Snapshots: taken, Preflight: preflight, Reads: reads,
+		Keys: fleet.KeyRules{KeyFor: p.Runtime.KeyFor, Approved: p.Runtime.Approved, Waivers: p.Runtime.GuardWaivers()},
+		Engine: &migration.Engine{
+			Secrets: secrets.New(p.Cloud), Grants: secrets.NewKeys(p.Cloud), Store: store, Journal: records.Journal(), Counter: records, Preflight: preflight,
+			Trail: reads, Bus: bus.Open(p.Cloud, p.Bus), Rules: Rules(p.Runtime), By: p.By, Worker: p.By + "/" + rand.Text(), Now: p.Now, Sleep: p.Sleep,
+		},
+	}
+}
+
+// Reads finds in CloudTrail who read a secret.
+func Reads(c *cloud.Cloud) fleet.Reads { return fleet.Reads{History: history{trails.New(c)}} }
+
+// sleep waits, or ends with the context.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// besideSecrets reads what stands beside a secret.
+type besideSecrets struct{ c *cloud.Cloud }
+
+func (b besideSecrets) ResourcePolicy(ctx context.Context, ref guard.SecretRef) (string, error) {
+	return secrets.New(b.c).ResourcePolicy(ctx, ref)
+}
+
+func (b besideSecrets) FunctionRole(ctx context.Context, functionARN string) (string, error) {
+	return functions.Role(ctx, b.c, functionARN)
+}
+
+// history is CloudTrail's event history. It keeps to LookupEvents' two requests a second.
+type history struct{ trails *trails.Trails }
+
+func (h history) Named(ctx context.Context, account, region, name string, since time.Time, yield func([]byte) error) error {
+	return h.trails.Lookup(ctx, trails.Lookup{Account: account, Region: region, By: trails.ByEventName, Value: name, From: since}, yield)
+}
+
+func (h history) About(ctx context.Context, account, region, resource string, since time.Time, yield func([]byte) error) error {
+	return h.trails.Lookup(ctx, trails.Lookup{Account: account, Region: region, By: trails.ByResourceName, Value: resource, From: since}, yield)
+}
+
+var (
+	_ fleet.EventHistory  = history{}
+	_ fleet.SecretContext = besideSecrets{}
+)
