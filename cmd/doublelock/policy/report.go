@@ -59,7 +59,7 @@ type policyLine struct {
 
 // policyStatement is a statement, or a grant, that decided.
 type policyStatement struct {
-	Place    policy.Type   `json:"place"`
+	Type     policy.Type   `json:"place"`
 	Document string        `json:"document,omitempty"`
 	Level    int           `json:"level,omitempty"`
 	Index    int           `json:"index"`
@@ -75,7 +75,7 @@ func policyLineOf(file string, r policytest.Result) policyLine {
 	}
 	for _, s := range r.Decision.Decided {
 		line.Decided = append(line.Decided, policyStatement{
-			Place: s.Type, Document: s.Document, Level: s.Level, Index: s.Index, Sid: s.SID, Effect: s.Effect, Grant: s.Grant,
+			Type: s.Type, Document: s.Document, Level: s.Level, Index: s.Index, Sid: s.SID, Effect: s.Effect, Grant: s.Grant,
 		})
 	}
 	return line
