@@ -194,6 +194,23 @@ func TestEveryListedRoomIsThere(t *testing.T) {
 	}
 }
 
+// The manual names every room, or the room above that it is part of.
+func TestTheManualNamesEveryRoom(t *testing.T) {
+	manual, err := os.ReadFile(filepath.Join("docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folder := range goFolders(t, ".") {
+		named := folder == "testdata" || strings.HasPrefix(folder, "testdata/")
+		for room := folder; room != "."; room = path.Dir(room) {
+			named = named || strings.Contains(string(manual), "| `"+room+"` |")
+		}
+		if !named {
+			t.Errorf("docs/architecture.md has no row for %s or what is above it", folder)
+		}
+	}
+}
+
 func TestTopLevelHoldsOnlyWhatItShould(t *testing.T) {
 	entries, err := filepath.Glob("*")
 	if err != nil {
