@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -128,15 +129,18 @@ func commandLine(rooms ...string) []string {
 
 var topLevel = []string{
 	"infra", "handlers", "shared", "cdk.json", "go.mod", "go.sum", "README.md",
-	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go", "words_test.go", "readers_test.go", "rights_test.go", "shipped_test.go",
+	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go", "words_test.go", "readers_test.go", "recipes_test.go", "rights_test.go", "shipped_test.go",
 	"tools.mod", "tools.sum", "package.json", "package-lock.json", "requirements-dev.txt", "requirements-strangers.txt", ".npmrc", ".gitignore", ".gitattributes",
 	".git", "dist", "cdk.out", "node_modules", ".venv", ".venv-strangers", // not tracked
 }
 
 var illegalNames = []string{"util", "utils", "common", "helper", "helpers", "misc", "types", "models", "base"}
 
-func TestEveryRoomIsListedAndImportsOnlyWhatItMay(t *testing.T) {
-	for folder, files := range goFolders(t) {
+func TestEveryRoomIsListedAndImportsOnlyWhatItMay(t *testing.T) { checkRooms(t, ".") }
+
+func checkRooms(t *testing.T, root string) {
+	t.Helper()
+	for folder, files := range goFolders(t, root) {
 		allowed, listed := room(folder)
 		if !listed {
 			t.Errorf("%s: not a room of the house; list it in layout_test.go with what it may import", folder)
@@ -150,7 +154,7 @@ func TestEveryRoomIsListedAndImportsOnlyWhatItMay(t *testing.T) {
 			if path.Base(filepath.ToSlash(file)) == "wire.go" {
 				allowed = slices.Concat(allowed, wiring)
 			}
-			for _, imported := range imports(t, file) {
+			for _, imported := range imports(t, filepath.Join(root, file)) {
 				if imported != "shared/arn" && !mayImport(allowed, imported) {
 					t.Errorf("%s: %s may not import %s", file, folder, imported)
 				}
@@ -177,7 +181,7 @@ func room(folder string) (allowed []string, listed bool) {
 }
 
 func TestEveryListedRoomIsThere(t *testing.T) {
-	folders := goFolders(t)
+	folders := goFolders(t, ".")
 	for room := range rooms {
 		there := room == "." // the top level has tests alone
 		for folder := range folders {
@@ -186,6 +190,23 @@ func TestEveryListedRoomIsThere(t *testing.T) {
 		}
 		if !there {
 			t.Errorf("%s: listed, and has no Go file", room)
+		}
+	}
+}
+
+// The manual names every room, or the room above that it is part of.
+func TestTheManualNamesEveryRoom(t *testing.T) {
+	manual, err := os.ReadFile(filepath.Join("docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folder := range goFolders(t, ".") {
+		named := folder == "testdata" || strings.HasPrefix(folder, "testdata/")
+		for room := folder; room != "."; room = path.Dir(room) {
+			named = named || strings.Contains(string(manual), "| `"+room+"` |")
+		}
+		if !named {
+			t.Errorf("docs/architecture.md has no row for %s or what is above it", folder)
 		}
 	}
 }
@@ -234,7 +255,7 @@ func TestNamesThatTwoRoomsShareAreTheSame(t *testing.T) {
 // Reading a value takes the owner's own credentials on the command line. No handler can do it, not even by mistake.
 func TestOnlyAnOwnerSealsFromTheCommandLine(t *testing.T) {
 	callers := map[string][]string{}
-	for _, files := range goFolders(t) {
+	for _, files := range goFolders(t, ".") {
 		for _, file := range files {
 			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 			if err != nil {
@@ -265,17 +286,18 @@ func TestOnlyAnOwnerSealsFromTheCommandLine(t *testing.T) {
 	}
 }
 
-func goFolders(t *testing.T) map[string][]string {
+// goFolders lists the Go files below a folder that are no tests, by their folders in it.
+func goFolders(t *testing.T, root string) map[string][]string {
 	t.Helper()
 	folders := map[string][]string{}
-	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") && name != "." || slices.Contains([]string{"node_modules", "dist", "cdk.out"}, d.Name())):
 			return filepath.SkipDir
 		case strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go"):
-			folder := filepath.ToSlash(filepath.Dir(name))
+			folder := path.Dir(name)
 			folders[folder] = append(folders[folder], name)
 		}
 		return nil

@@ -21,7 +21,7 @@ var privateWords = map[string]string{
 
 // A newcomer searches for the field's word and finds the room, the file, the function.
 func TestNamesAreTheFieldsWords(t *testing.T) {
-	for _, files := range goFolders(t) {
+	for _, files := range goFolders(t, ".") {
 		for _, file := range files {
 			for _, word := range words(strings.TrimSuffix(filepath.Base(file), ".go")) {
 				refuse(t, file, word)

@@ -31,8 +31,8 @@ func pager() channels.Channel {
 			Name: "pager", About: "Address of the pager service.", What: "an https address", Example: "https://pager.example.com/p1", Pattern: `^https://`,
 		},
 		Carrier: channels.Carrier{Subscriptions: &channels.Subscriptions{Topic: "doublelock-pager", Protocol: "https"}},
-		Render: func(m notify.Message, _ string) (channels.Text, error) {
-			return channels.Text{Subject: m.Subject(), Body: "beep: " + m.Count()}, nil
+		Render: func(m notify.Message, _ string) (string, error) {
+			return "beep: " + m.Count(), nil
 		},
 	}
 }

@@ -12,7 +12,7 @@ type worker struct {
 	Does        string
 	Timeout     time.Duration
 	MemoryMB    int
-	Concurrency int        // reserved: it always has so much and never more
+	Concurrency int        // reserved: it always has so much and never more; Lambda takes 2 or more of a queue's function
 	Batch       int        // items a call
 	Enters      []string   // member roles it may take
 	Scans       bool       // reads everything that is remembered

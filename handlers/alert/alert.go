@@ -54,10 +54,17 @@ type Handler struct {
 	Log       *slog.Logger
 }
 
-// delivery is one notice of a batch, and the queue message that brought it.
-type delivery struct {
-	notice  guard.Notice
-	message string
+// batch is the bookkeeping of one: which queue messages brought a notice, by its ID, and which of them failed.
+type batch struct {
+	brought map[string][]string
+	failed  map[string]bool
+}
+
+// fail gives back every queue message that brought the notice.
+func (b batch) fail(n guard.Notice) {
+	for _, message := range b.brought[n.ID] {
+		b.failed[message] = true
+	}
 }
 
 // Handle takes a batch of notices. One that could not be delivered is named in the answer and comes again.
@@ -67,23 +74,24 @@ func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQS
 
 // all delivers the notices of a batch, and answers which of its messages failed.
 func (h *Handler) all(ctx context.Context, messages []events.SQSMessage) map[string]bool {
-	failed := map[string]bool{}
-	var deliveries []delivery
+	b := batch{brought: map[string][]string{}, failed: map[string]bool{}}
+	var notices []guard.Notice
 	for _, message := range messages {
 		n, notified, err := h.read(ctx, message)
 		switch {
 		case err != nil:
-			failed[message.MessageId] = true
+			b.failed[message.MessageId] = true
 			h.log().ErrorContext(ctx, "read notice", "message", message.MessageId, "action", "failed", "error", err)
 		case notified:
-			deliveries = append(deliveries, delivery{n, message.MessageId})
+			b.brought[n.ID] = append(b.brought[n.ID], message.MessageId)
+			notices = append(notices, n)
 		}
 	}
-	deliveries = h.reachable(ctx, deliveries, failed)
+	notices = h.reachable(ctx, notices, b)
 	for _, o := range h.outlets() {
-		h.deliver(ctx, o, deliveries, failed)
+		h.deliver(ctx, o, notices, b)
 	}
-	return failed
+	return b.failed
 }
 
 // read takes the notice out of the event, and says whether a person is notified. Events of others are dropped: whoever
@@ -111,34 +119,34 @@ func (h *Handler) read(ctx context.Context, message events.SQSMessage) (n guard.
 }
 
 // deliver sends what was not sent on this outlet before. An outlet that fails does not hold back the others.
-func (h *Handler) deliver(ctx context.Context, o outlet, deliveries []delivery, failed map[string]bool) {
+func (h *Handler) deliver(ctx context.Context, o outlet, notices []guard.Notice, b batch) {
 	var items []notify.Item
 	asked := map[string]bool{}
-	for _, d := range deliveries {
-		if asked[d.notice.ID] || !o.takes(h.Directory, d.notice) {
+	for _, n := range notices {
+		if asked[n.ID] || !o.takes(h.Directory, n) {
 			continue // the same notice twice in one batch: what becomes of the first becomes of both
 		}
-		asked[d.notice.ID] = true
-		claim, err := h.Claims.Claim(ctx, notify.DedupeKey(o.name, d.notice), lease)
+		asked[n.ID] = true
+		claim, err := h.Claims.Claim(ctx, notify.DedupeKey(o.name, n), lease)
 		switch {
 		case err != nil:
-			fail(failed, deliveries, d.notice)
-			h.log().ErrorContext(ctx, "claim notice", "id", d.notice.ID, "action", "failed", "error", err)
+			b.fail(n)
+			h.log().ErrorContext(ctx, "claim notice", "id", n.ID, "action", "failed", "error", err)
 		case claim == store.ClaimBusy:
-			fail(failed, deliveries, d.notice) // whoever is at it may still fail
+			b.fail(n) // whoever is at it may still fail
 		case claim == store.ClaimDone:
-			h.line(ctx, d.notice, "repeat", o.name, "notified before")
+			h.line(ctx, n, "repeat", o.name, "notified before")
 		default:
-			items = append(items, notify.Item{Notice: d.notice, Repeat: claim == store.ClaimAgain})
+			items = append(items, notify.Item{Notice: n, Repeat: claim == store.ClaimAgain})
 		}
 	}
 	news := slices.DeleteFunc(slices.Clone(items), isDigest)
 	for _, m := range notify.Compose(news, h.Directory, h.KeyFor) {
-		h.post(ctx, o, m, about(m, news), deliveries, failed)
+		h.post(ctx, o, m, about(m, news), b)
 	}
 	for _, item := range items {
 		if isDigest(item) {
-			h.post(ctx, o, notify.Digest(item, h.Directory, h.KeyFor), []guard.Notice{item.Notice}, deliveries, failed)
+			h.post(ctx, o, notify.Digest(item, h.Directory, h.KeyFor), []guard.Notice{item.Notice}, b)
 		}
 	}
 }
@@ -146,21 +154,12 @@ func (h *Handler) deliver(ctx context.Context, o outlet, deliveries []delivery, 
 func isDigest(item notify.Item) bool { return item.Notice.Kind == guard.NoticeDigest }
 
 // post sends one message, and remembers or gives back the notices that are in it.
-func (h *Handler) post(ctx context.Context, o outlet, m notify.Message, inside []guard.Notice, deliveries []delivery, failed map[string]bool) {
+func (h *Handler) post(ctx context.Context, o outlet, m notify.Message, inside []guard.Notice, b batch) {
 	if err := o.send(ctx, h.Directory, m); err != nil {
-		h.undo(ctx, o.name, inside, deliveries, failed, err)
+		h.undo(ctx, o.name, inside, b, err)
 		return
 	}
 	h.done(ctx, o.name, m, inside)
-}
-
-// fail gives back every queue message that brought the notice.
-func fail(failed map[string]bool, deliveries []delivery, n guard.Notice) {
-	for _, d := range deliveries {
-		if d.notice.ID == n.ID {
-			failed[d.message] = true
-		}
-	}
 }
 
 // about lists the notices that a message is about, those included that a later one in it has overtaken.
@@ -175,10 +174,10 @@ func about(m notify.Message, items []notify.Item) []guard.Notice {
 }
 
 // undo gives the notices back: the queue brings them again.
-func (h *Handler) undo(ctx context.Context, channel string, sent []guard.Notice, deliveries []delivery, failed map[string]bool, cause error) {
+func (h *Handler) undo(ctx context.Context, channel string, sent []guard.Notice, b batch, cause error) {
 	ctx = context.WithoutCancel(ctx)
 	for _, n := range sent {
-		fail(failed, deliveries, n)
+		b.fail(n)
 		if err := h.Claims.Release(ctx, notify.DedupeKey(channel, n)); err != nil {
 			h.log().ErrorContext(ctx, "release notice", "id", n.ID, "action", "failed", "error", err)
 		}

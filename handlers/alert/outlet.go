@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -67,28 +68,24 @@ func (o outlet) send(ctx context.Context, d notify.Directory, m notify.Message) 
 	if o.overview && o.Carrier.Chatbot != nil {
 		to = "" // its topic is the channel's own
 	}
-	return o.Sender.Send(ctx, Message{To: to, Subject: text.Subject, Text: text.Body, Attributes: attributes(m)})
+	return o.Sender.Send(ctx, Message{To: to, Subject: m.Subject(), Text: text, Attributes: attributes(m)})
 }
 
 // reachable gives back what nobody would get: where no outlet leads, sending would only look like notifying. It comes again,
 // and is parked in the dead-letter queue, whose alarm says so.
-func (h *Handler) reachable(ctx context.Context, deliveries []delivery, failed map[string]bool) []delivery {
-	var reached []delivery
+func (h *Handler) reachable(ctx context.Context, notices []guard.Notice, b batch) []guard.Notice {
+	var reached []guard.Notice
 	outlets := h.outlets()
-	for _, d := range deliveries {
-		if d.notice.Kind == guard.NoticeDigest {
-			d.notice = h.passedOn(d.notice)
+	for _, n := range notices {
+		if n.Kind == guard.NoticeDigest {
+			n = h.passedOn(n)
 		}
-		taken := false
-		for _, o := range outlets {
-			taken = taken || o.takes(h.Directory, d.notice)
-		}
-		if taken {
-			reached = append(reached, d)
+		if slices.ContainsFunc(outlets, func(o outlet) bool { return o.takes(h.Directory, n) }) {
+			reached = append(reached, n)
 			continue
 		}
-		failed[d.message] = true
-		h.log().ErrorContext(ctx, "reach owner", "id", d.notice.ID, "owner", route(h.Directory, d.notice), "action", "failed",
+		b.fail(n)
+		h.log().ErrorContext(ctx, "reach owner", "id", n.ID, "owner", route(h.Directory, n), "action", "failed",
 			"error", "no deployed channel reaches the owner or the fallback: add an address under owners.channels")
 	}
 	return reached

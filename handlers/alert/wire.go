@@ -58,9 +58,7 @@ type topic struct {
 }
 
 func (t topic) Send(ctx context.Context, m Message) error {
-	return t.topics.Publish(ctx, t.arn, topics.Message{
-		Subject: m.Subject, ByProtocol: map[string]string{"default": m.Text}, Attributes: m.Attributes,
-	})
+	return t.topics.Publish(ctx, t.arn, m.Subject, m.Text, m.Attributes)
 }
 
 // chatbot sends to the topic of an address.

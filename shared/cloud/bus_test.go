@@ -122,7 +122,7 @@ func TestABusThatRefusesNamesEveryNotice(t *testing.T) {
 	}
 }
 
-func TestMessagesKeepOneTextPerProtocol(t *testing.T) {
+func TestAMessageHasASubjectThatFitsAndNoEmptyAttribute(t *testing.T) {
 	topic := "arn:aws:sns:eu-west-1:" + hub + ":owners"
 	f := newFake()
 	f.on["Publish"] = func(asked) answer {
@@ -130,22 +130,15 @@ func TestMessagesKeepOneTextPerProtocol(t *testing.T) {
 	}
 	c := f.open(t, nil)
 	err := errors.Join(
-		topics.New(c).Publish(t.Context(), topic, topics.Message{Subject: "Secret\napp/db – défault", ByProtocol: map[string]string{"default": "d", "email": "<e>"}, Attributes: map[string]string{"owner": "payments", "empty": ""}}),
-		topics.New(c).Publish(t.Context(), topic, topics.Message{ByProtocol: map[string]string{"default": "plain"}}),
+		topics.New(c).Publish(t.Context(), topic, "Secret\napp/db – défault", "<e>", map[string]string{"owner": "payments", "empty": ""}),
+		topics.New(c).Publish(t.Context(), topic, "", "plain", nil),
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	calls := f.made("Publish")
 	first, second := calls[0].in, calls[1].in
-	var texts map[string]string
-	if err := json.Unmarshal([]byte(first["Message"].(string)), &texts); err != nil || first["MessageStructure"] != "json" {
-		t.Errorf("message %v, %v", first, err)
-	}
-	if diff := cmp.Diff(map[string]string{"default": "d", "email": "<e>"}, texts); diff != "" {
-		t.Error(diff)
-	}
-	if first["Subject"] != "Secret app/db - d?fault" || first["MessageAttributes.entry.1.Name"] != "owner" || first["MessageAttributes.entry.2.Name"] != nil {
+	if first["Message"] != "<e>" || first["MessageStructure"] != nil || first["Subject"] != "Secret app/db - d?fault" || first["MessageAttributes.entry.1.Name"] != "owner" || first["MessageAttributes.entry.2.Name"] != nil {
 		t.Errorf("message %v", first)
 	}
 	if second["Message"] != "plain" || second["MessageStructure"] != nil || second["Subject"] != nil {
@@ -159,12 +152,8 @@ func TestMessagesKeepOneTextPerProtocol(t *testing.T) {
 func TestMessagesThatCannotBeSentCallNobody(t *testing.T) {
 	f := newFake()
 	c := f.open(t, nil)
-	for topic, m := range map[string]topics.Message{
-		"owners":                         {ByProtocol: map[string]string{"default": "d"}},
-		"arn:aws:sns:eu-west-1:1:owners": {ByProtocol: map[string]string{"email": "e"}},
-		"arn:aws:sqs:eu-west-1:1:queue":  {ByProtocol: map[string]string{"default": "d"}},
-	} {
-		if err := topics.New(c).Publish(t.Context(), topic, m); err == nil {
+	for _, topic := range []string{"owners", "arn:aws:sqs:eu-west-1:1:queue"} {
+		if err := topics.New(c).Publish(t.Context(), topic, "", "d", nil); err == nil {
 			t.Errorf("published to %s", topic)
 		}
 	}

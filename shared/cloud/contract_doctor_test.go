@@ -84,7 +84,7 @@ func topicReceived(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := topics.New(c).Publish(t.Context(), *topic.TopicArn, topics.Message{ByProtocol: map[string]string{"default": "hello"}}); err != nil {
+	if err := topics.New(c).Publish(t.Context(), *topic.TopicArn, "", "hello", nil); err != nil {
 		t.Fatal(err)
 	}
 	var received []string

@@ -331,21 +331,18 @@ func messageDelivered(t *testing.T, w *world) {
 		}
 	}
 	sender := topics.New(w.cloud(t, nil))
-	for _, m := range []topics.Message{
-		{Subject: "app/db", ByProtocol: map[string]string{"default": "d", "sqs": "for queues"}, Attributes: map[string]string{"owner": "payments"}},
-		{Subject: "app/search", ByProtocol: map[string]string{"default": "plain"}, Attributes: map[string]string{"owner": "search"}},
-	} {
-		if err := sender.Publish(t.Context(), *topic.TopicArn, m); err != nil {
+	for owner, text := range map[string]string{"payments": "to pay", "search": "to find"} {
+		if err := sender.Publish(t.Context(), *topic.TopicArn, "app/"+owner, text, map[string]string{"owner": owner}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := received(t, w, ours, 1); got[0] != "for queues" {
+	if got := received(t, w, ours, 1); got[0] != "to pay" {
 		t.Errorf("got %q", got[0])
 	}
-	if got := received(t, w, theirs, 1); got[0] != "plain" {
+	if got := received(t, w, theirs, 1); got[0] != "to find" {
 		t.Errorf("got %q", got[0])
 	}
-	if err := sender.Publish(t.Context(), *topic.TopicArn+"-never", topics.Message{ByProtocol: map[string]string{"default": "d"}}); !errors.Is(err, guard.ErrGone) {
+	if err := sender.Publish(t.Context(), *topic.TopicArn+"-never", "", "d", nil); !errors.Is(err, guard.ErrGone) {
 		t.Errorf("a topic that is not there says %v, want ErrGone", err)
 	}
 }

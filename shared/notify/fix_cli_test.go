@@ -192,7 +192,7 @@ func (s *shop) printed(control guard.ControlID, notices []guard.Notice) notify.F
 		s.Fatalf("%s is not among the notices %+v", control, notices)
 	}
 	m := notify.Compose(items(notices[at]), notifytest.Directory(), notifytest.KeyFor)[0]
-	fix, mail := m.Stories[0].FixFor(notices[at]), email.Render(m).Text
+	fix, mail := m.Stories[0].FixFor(notices[at]), email.Render(m)
 	for _, line := range fix.Lines {
 		if !strings.Contains(mail, "\n    "+line+"\n") {
 			s.Errorf("the mail does not print %q:\n%s", line, mail)

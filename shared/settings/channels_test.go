@@ -74,7 +74,7 @@ func TestAChannelIsARowForTheConfiguration(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"{pager: P1}": `f:55:28: owners.channels["team-payments"].pager "P1" is not a pager service; write it like P0123`,
-		"{}":          "f:55:5: owner team-payments has no channel; add email or slackChannel or pager",
+		"{}":          "f:55:5: owner team-payments has no channel; add " + fieldsJoinedBy(" or ") + " or pager",
 	} {
 		_, err := format.Read("f", []byte(changed(t, payments, text)), time.Time{})
 		if err == nil || err.Error() != want {

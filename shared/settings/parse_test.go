@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -110,11 +111,11 @@ func TestProblems(t *testing.T) {
 		"key of another Region":     {"      regions: [eu-west-1]\n", "", "f:42:12: the key is in eu-west-1, but is chosen for secrets in us-east-1 too; set regions: [eu-west-1] here, and choose a key of its own for us-east-1"},
 		"choice never reached":      {"    - tags: {environment: production}", "    - key: alias/doublelock/secrets\n    - tags: {environment: production}", "f:42:7: this key is never used: line 41 already chooses for these secrets; move the narrower choice up\nf:45:7: two keys for the same secrets: line 41 chooses for exactly these; keep one"},
 		"choice in no Region of us": {"regions: [eu-west-1]\n", "regions: [eu-west-1, eu-west-2]\n", "f:42:28: Region eu-west-2 is not guarded; add it to regions.guarded or remove it here"},
-		"no channel":                {"team-payments: {email: payments@example.com}", "team-payments: {}", "f:55:5: owner team-payments has no channel; add email or slackChannel"},
+		"no channel":                {"team-payments: {email: payments@example.com}", "team-payments: {}", "f:55:5: owner team-payments has no channel; add " + fieldsJoinedBy(" or ")},
 		"no address":                {"payments@example.com", "payments", `f:55:28: owners.channels["team-payments"].email "payments" is not an e-mail address; write it like team@example.com`},
 		"a Slack channel by name":   {"C0987654321", `"#search"`, `f:56:60: owners.channels["team-search"].slackChannel "#search" is not a Slack channel id; write it like C0123456789`},
 		"Slack without workspace":   {"  slackWorkspaceId: T0123456789\n", "", "f:49:1: owners.slackWorkspaceId is missing, but there are Slack channels; add the Slack workspace id such as T0123456789, or set operations.slackApi: true"},
-		"a field of no channel":     {"payments@example.com}", "payments@example.com, pager: P1}", `f:55:50: unknown key pager in owners.channels["team-payments"]; use one of email, slackChannel`},
+		"a field of no channel":     {"payments@example.com}", "payments@example.com, pager: P1}", `f:55:50: unknown key pager in owners.channels["team-payments"]; use one of ` + fieldsJoinedBy(", ")},
 		"a slip in a field":         {"{email: payments@example.com}", "{emal: payments@example.com}", `f:55:21: unknown key emal in owners.channels["team-payments"]; did you mean email?`},
 		"nobody hears the fallback": {"  fallback: security-team", "  fallback: nobody", "f:53:3: stage guarded notifies owners, but the fallback nobody has no channel; add nobody to owners.channels"},
 		"waiver without end":        {"    expires: 2030-12-31\n", "", "f:59:5: waivers[0].expires is missing; a waiver has an end: add a date like 2027-01-31"},
@@ -139,6 +140,15 @@ func TestProblems(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fieldsJoinedBy are the fields of the channels that there are.
+func fieldsJoinedBy(separator string) string {
+	var names []string
+	for _, f := range channels.Fields(channels.All()) {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, separator)
 }
 
 func TestAllProblemsAtOnceInTheOrderOfTheFile(t *testing.T) {

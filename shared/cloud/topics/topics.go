@@ -2,7 +2,6 @@ package topics
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,53 +22,33 @@ type Topics struct{ c *cloud.Cloud }
 // New opens SNS.
 func New(c *cloud.Cloud) *Topics { return &Topics{c: c} }
 
-// Message is one SNS message.
-type Message struct {
-	Subject    string            // made fit for e-mail: one line, ASCII, at most 100 characters
-	ByProtocol map[string]string // text per protocol ("email", "sqs", "https", …); "default" is for all others and required
-	Attributes map[string]string // what filter policies of subscriptions match on
-}
-
-// Publish sends a message to the subscribers of a topic. The topic's Region is in its ARN.
-func (t *Topics) Publish(ctx context.Context, topicARN string, m Message) error {
+// Publish sends a text to the subscribers of a topic, whose Region is in its ARN. The subject is made fit for e-mail: one
+// line, ASCII, at most 100 characters. Filter policies of subscriptions match on the attributes.
+func (t *Topics) Publish(ctx context.Context, topicARN, subject, text string, attributes map[string]string) error {
 	a := arn.Of(topicARN)
 	if a.Service != "sns" {
 		return fmt.Errorf("publish message: %q is not a topic ARN", topicARN)
 	}
-	in, err := publishInput(topicARN, m)
-	if err != nil {
-		return fmt.Errorf("publish to %s: %w", topicARN, err)
-	}
+	in := publishInput(topicARN, subject, text, attributes)
 	client := session.Client(t.c, session.Location{Account: a.Account, Region: a.Region}, sns.NewFromConfig)
-	_, err = client.Publish(ctx, in)
+	_, err := client.Publish(ctx, in)
 	return session.Fail(err, "publish to %s", topicARN)
 }
 
-func publishInput(topicARN string, m Message) (*sns.PublishInput, error) {
-	text, found := m.ByProtocol["default"]
-	if !found {
-		return nil, fmt.Errorf("message %q has no text for protocol \"default\"", m.Subject)
-	}
+func publishInput(topicARN, subject, text string, attributes map[string]string) *sns.PublishInput {
 	in := &sns.PublishInput{TopicArn: &topicARN, Message: &text}
-	if len(m.ByProtocol) > 1 {
-		body, err := json.Marshal(m.ByProtocol)
-		if err != nil {
-			return nil, err
-		}
-		in.Message, in.MessageStructure = aws.String(string(body)), aws.String("json")
-	}
-	if subject := cleanSubject(m.Subject); subject != "" {
+	if subject = cleanSubject(subject); subject != "" {
 		in.Subject = &subject
 	}
-	if len(m.Attributes) > 0 {
+	if len(attributes) > 0 {
 		in.MessageAttributes = map[string]types.MessageAttributeValue{}
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.Attributes)) {
-		if value := m.Attributes[name]; value != "" { // SNS refuses empty values
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		if value := attributes[name]; value != "" { // SNS refuses empty values
 			in.MessageAttributes[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
 		}
 	}
-	return in, nil
+	return in
 }
 
 const subjectLimit = 100

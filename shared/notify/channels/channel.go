@@ -21,12 +21,10 @@ type Channel struct {
 	LimitWhy   string          // half a sentence
 	Env        string          // variable of the functions that says where to send: a topic's ARN, or the name of a bus
 	Carrier    Carrier
-	// Render writes a message for one address; to is "" where the carrier knows the addresses.
-	Render func(m notify.Message, to string) (Text, error)
+	// Render writes the body of a message for one address; to is "" where the carrier knows the addresses. Its subject is
+	// the message's own.
+	Render func(m notify.Message, to string) (string, error)
 }
-
-// Text is a rendered message.
-type Text struct{ Subject, Body string }
 
 // Field is a field of an owner in doublelock.yaml. Several channels may reach the same address.
 type Field struct {

@@ -46,10 +46,7 @@ func All() []Channel {
 			Name: "email", Field: Email(), Env: EnvEmail,
 			Limit: 200, LimitWhy: "a topic tells so many subscriptions apart", // filter policies of a topic (SNS quotas)
 			Carrier: Carrier{Subscriptions: &Subscriptions{Topic: TopicOwners, Protocol: "email"}},
-			Render: func(m notify.Message, _ string) (Text, error) {
-				rendered := email.Render(m)
-				return Text{Subject: rendered.Subject, Body: rendered.Text}, nil
-			},
+			Render:  func(m notify.Message, _ string) (string, error) { return email.Render(m), nil },
 		},
 		{
 			Name: "chat", Field: SlackChannel(), Env: EnvChat,
@@ -60,9 +57,9 @@ func All() []Channel {
 			Partitions: []arn.Partition{arn.Standard},                                  // chatbot endpoints and quotas (AWS General Reference)
 			Limit:      100, LimitWhy: "each is three of the 500 resources of a stack", // CloudFormation quotas
 			Carrier: Carrier{Chatbot: &Chatbot{Topic: TopicChat}},
-			Render: func(m notify.Message, _ string) (Text, error) {
+			Render: func(m notify.Message, _ string) (string, error) {
 				body, err := slack.Render(m)
-				return Text{Subject: m.Subject(), Body: string(body)}, err
+				return string(body), err
 			},
 		},
 		{
@@ -73,9 +70,9 @@ func All() []Channel {
 				URL: "https://slack.com/api/chat.postMessage", PerSecond: 1, // Slack: one a second in a channel
 				Parameter: "SlackToken", About: "Slack bot token with chat:write, xoxb-…", Header: "Authorization", Prefix: "Bearer ",
 			}},
-			Render: func(m notify.Message, to string) (Text, error) {
+			Render: func(m notify.Message, to string) (string, error) {
 				body, err := slackapi.Render(m, to)
-				return Text{Subject: m.Subject(), Body: string(body)}, err
+				return string(body), err
 			},
 		},
 	}

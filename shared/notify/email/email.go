@@ -22,14 +22,8 @@ const (
 
 const rule = "------------------------------------------------------------------------"
 
-// Mail is a rendered message.
-type Mail struct {
-	Subject string // at most notify.MaxSubject printable ASCII characters
-	Text    string // at most MaxText bytes
-}
-
-// Render writes the mail.
-func Render(m notify.Message) Mail {
+// Render writes the text of the mail, of at most MaxText bytes.
+func Render(m notify.Message) string {
 	var b writer
 	if len(m.Stories) > 1 || m.Digest {
 		b.line("%s.", m.Count())
@@ -49,7 +43,7 @@ func Render(m notify.Message) Mail {
 		b.paragraph(m.Note)
 	}
 	b.closing(m)
-	return Mail{Subject: m.Subject(), Text: clipBytes(b.String(), MaxText)}
+	return clipBytes(b.String(), MaxText)
 }
 
 // writer builds a text line by line.
