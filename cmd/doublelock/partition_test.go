@@ -63,6 +63,7 @@ func TestCommandsInEveryPartition(t *testing.T) {
 			t.Run("migrate plan", p.plan)
 			t.Run("keys policy", p.keysPolicy)
 			t.Run("scp render", p.scpRender)
+			t.Run("scp simulate", p.scpSimulate)
 		})
 	}
 }
@@ -178,6 +179,40 @@ func (p partitioned) scpRender(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" || len(want) < 2 {
 		t.Errorf("%d SCPs (-rendered +attached):\n%s", len(want), diff)
+	}
+}
+
+// The ways around are tried in the partition: of the configuration, or of the calls where only a policy is named.
+func (p partitioned) scpSimulate(t *testing.T) {
+	folder := t.TempDir()
+	calls := filepath.Join(folder, "calls.json")
+	row, err := json.Marshal([]map[string]any{{
+		"name": "read", "principal": p.Partition.Role(local.Shop, "app"), "action": "secretsmanager:GetSecretValue", "expected": "passes",
+		"resource": p.Partition.New("secretsmanager", p.Home(), local.Shop, "secret:shop/db-AbCdEf").String(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(calls, row, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.run(t, 0, scp.New, "scp", "render", "--config", p.config, "--dir", folder)
+	for _, args := range [][]string{{"--config", p.config}, {"--candidate", filepath.Join(folder, "doublelock-keys.json")}} {
+		out, _ := p.run(t, 0, scp.New, append([]string{"scp", "simulate", "-o", "json", "--requests", calls}, args...)...)
+		var found struct {
+			Honest []struct{ Name, Answer string }
+		}
+		if err := json.Unmarshal([]byte(out), &found); err != nil {
+			t.Fatal(err)
+		}
+		for _, call := range found.Honest {
+			if call.Answer != "Allowed" {
+				t.Errorf("%q: %s: %s", args, call.Name, call.Answer)
+			}
+		}
+		if len(found.Honest) == 0 {
+			t.Errorf("%q: no honest call was tried", args)
+		}
 	}
 }
 

@@ -111,6 +111,20 @@ func (v validator) region(path, region string) string {
 	return partition
 }
 
+// ownPartition reports an ARN that names another partition than that of the home Region: nothing there is ever met here.
+func (v validator) ownPartition(path, text string) bool {
+	named, home := arn.Of(text), arn.Partition(Partition(v.config.Regions.Home))
+	if home == "" || named.Partition == "" || arn.Match(string(named.Partition), string(home)) {
+		return true
+	}
+	fix := "name one of partition " + string(home)
+	if named.Region == "" || named.Region == "*" {
+		fix = "write " + home.New(named.Service, named.Region, named.Account, named.Resource).String()
+	}
+	v.problem(path, fmt.Sprintf("%s is in partition %s, the home Region in %s", text, named.Partition, home), fix)
+	return false
+}
+
 func (v validator) rollout() {
 	names, owners := map[string]int{}, map[string]string{}
 	if len(v.config.Rollout) == 0 {
@@ -240,6 +254,7 @@ func (v validator) rolePatterns(list string, patterns []string) {
 		if !v.shape(path, pattern, rolePatternShape, "a role ARN or pattern", "arn:aws:iam::*:role/BreakGlass*") {
 			continue
 		}
+		v.ownPartition(path, pattern)
 		if strings.Trim(arn.Of(pattern).Name(), "*?/") == "" {
 			v.problem(path, fmt.Sprintf("pattern %q matches every role", pattern),
 				"name the role, as in arn:aws:iam::*:role/BreakGlass*")

@@ -60,7 +60,9 @@ func (v validator) approved() {
 	}
 	for i, pattern := range a.ARNs {
 		path := fmt.Sprintf("keys.approved.arns[%d]", i)
-		v.shape(path, pattern, keyARNPatternShape, "a KMS key ARN", exampleKeyARN)
+		if v.shape(path, pattern, keyARNPatternShape, "a KMS key ARN", exampleKeyARN) {
+			v.ownPartition(path, pattern)
+		}
 	}
 	for i, alias := range a.Aliases {
 		path := fmt.Sprintf("keys.approved.aliases[%d]", i)
@@ -106,9 +108,9 @@ func (v validator) choiceCriteria(path string, choice KeyChoice) bool {
 func (v validator) choiceKey(path, key string) bool {
 	switch {
 	case aliasARNShape.MatchString(key):
-		return v.alias(path, arn.Of(key).Resource)
+		return v.alias(path, arn.Of(key).Resource) && v.ownPartition(path, key)
 	case strings.HasPrefix(key, "arn:"):
-		return v.shape(path, key, keyARNShape, "a KMS key ARN", exampleKeyARN)
+		return v.shape(path, key, keyARNShape, "a KMS key ARN", exampleKeyARN) && v.ownPartition(path, key)
 	case key == "":
 		v.problem(path, path+" is missing", "add a key ARN or an alias such as "+SecretsKeyAlias)
 		return false

@@ -103,6 +103,8 @@ func (v validator) waivedResource(path, resource string) {
 		v.problem(path, path+" is missing", "add a secret or key ARN; * stands for any text")
 	case !strings.HasPrefix(resource, "arn:"):
 		v.problem(path, fmt.Sprintf("%s %q is no ARN", path, resource), "write the ARN; * stands for any text")
+	default:
+		v.ownPartition(path, resource)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -32,6 +33,11 @@ func always(answer string) func(answers) string { return func(answers) string { 
 
 func sameAs(flag string) func(answers) string { return func(a answers) string { return a[flag] } }
 
+// breakGlass is a pattern of roles in the partition of the home Region.
+func breakGlass(a answers) string {
+	return arn.PartitionOf(a["home-region"]).Role("*", "BreakGlass*")
+}
+
 // questions are in the order of the file that is written.
 func questions() []question {
 	return []question{
@@ -44,7 +50,7 @@ func questions() []question {
 		{flag: "targets", ask: "OUs or accounts of the first stage, with commas between", field: "rollout[0].targets", byDefault: sameAs("root")},
 		{flag: "mode", ask: "Mode of the first stage: observe, notify or remediate", field: "rollout[0].mode", byDefault: always("observe")},
 		{flag: "create-keys", ask: "Make a key in every account and Region: true or false", field: "keys", byDefault: always("true")},
-		{flag: "break-glass", ask: "Role that the SCPs exempt in an emergency", field: "breakGlassRoles", byDefault: always("arn:aws:iam::*:role/BreakGlass*")},
+		{flag: "break-glass", ask: "Role that the SCPs exempt in an emergency", field: "breakGlassRoles", byDefault: breakGlass},
 		{flag: "owner-tags", ask: "Tags that name the owner of a secret, with commas between", field: "owners.tags", byDefault: always("Owner")},
 		{flag: "fallback", ask: "Owner of what nobody owns", field: "owners.fallback", byDefault: always(settings.DefaultFallback)},
 		{flag: "email", ask: "E-mail of that owner", field: "owners.channels", example: "security@example.com"},

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 //go:embed template.yaml
@@ -19,7 +21,7 @@ func renderConfig(a answers) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read template: %w", err)
 	}
-	fields := map[string]string{}
+	fields := map[string]string{"partition": string(arn.PartitionOf(a["home-region"]))}
 	for flag, answer := range a {
 		fields[strings.ReplaceAll(flag, "-", "_")] = answer
 	}

@@ -33,6 +33,7 @@ type simulation struct {
 	requests   []string
 	allow      []string
 	management string
+	region     string // where the bypasses are tried: the configuration's home Region, or that of a call
 	snapshot   string
 	attached   int
 	alone      bool
@@ -111,7 +112,7 @@ func (s *simulation) run(ctx context.Context) error {
 	if err := s.tryTrails(ctx, trial, found); err != nil {
 		return err
 	}
-	found.passages = trial.Probe(probeAccount, probeRegion)
+	found.passages = trial.Probe(probeAccount, cmp.Or(s.region, probeRegion))
 	if s.env.AsJSON() {
 		err = writeSimulatedJSON(s.env, found)
 	} else {
@@ -123,11 +124,20 @@ func (s *simulation) run(ctx context.Context) error {
 	return found.verdict()
 }
 
-// Bypasses are tried as a role of an account like any other.
+// Bypasses are tried as a role of an account like any other, in the partition of the configuration or else of the calls.
 const (
 	probeAccount = "111122223333"
 	probeRegion  = "us-east-1"
 )
+
+// try tries a call, and notes the first Region in which one was made.
+func (s *simulation) try(trial *simulate.Trial, call simulate.Call) simulate.Verdict {
+	if requested := call.Request.Context["aws:RequestedRegion"]; s.region == "" && len(requested) > 0 {
+		s.region = requested[0]
+	}
+	s.region = cmp.Or(s.region, arn.Of(call.Request.Resource).Region)
+	return trial.Try(call)
+}
 
 func (s *simulation) prepare() (*simulate.Trial, *simulated, error) {
 	expected, err := readExpected(s.allow)
@@ -158,21 +168,19 @@ func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.management == "" {
-			s.management = config.Organization.ManagementAccount
-		}
+		s.region, s.management = config.Regions.Home, cmp.Or(s.management, config.Organization.ManagementAccount)
 		scps, err := renderSCPs(s.env, config, name)
 		if err != nil {
 			return nil, err
 		}
 		return simulate.Candidates(scps)
 	}
-	if s.management == "" && s.config != "" {
+	if s.config != "" {
 		config, _, err := input.Config(s.env, s.config)
 		if err != nil {
 			return nil, err
 		}
-		s.management = config.Organization.ManagementAccount
+		s.region, s.management = config.Regions.Home, cmp.Or(s.management, config.Organization.ManagementAccount)
 	}
 	var out []simulate.Candidate
 	for _, path := range s.candidates {
@@ -263,7 +271,7 @@ func (s *simulation) tryRequests(trial *simulate.Trial, found *simulated) error 
 			return command.Fail("scp simulate: no requests in %s, so nothing was tried", path)
 		}
 		for i, call := range calls {
-			v := trial.Try(call)
+			v := s.try(trial, call)
 			found.rows = append(found.rows, rowResult{rows[i], v})
 		}
 	}
@@ -278,7 +286,7 @@ func (s *simulation) tryTrails(ctx context.Context, trial *simulate.Trial, found
 			found.tally.Skipped++
 			return nil
 		}
-		found.tally.Add(call, trial.Try(call))
+		found.tally.Add(call, s.try(trial, call))
 		return nil
 	}
 	reader.Broken = func(reason error) error {

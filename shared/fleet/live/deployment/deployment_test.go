@@ -33,10 +33,12 @@ func TestDoctorExpectsWhatIsDeployed(t *testing.T) {
 	if len(e.SCPs) != 2 || e.Elsewhere != nil || e.BusARN != "arn:aws:events:us-east-1:222222222222:event-bus/doublelock" || e.Config == "" {
 		t.Errorf("%+v", e)
 	}
-	config.Regions.Home, config.Regions.Guarded = "eu-west-1", []string{"eu-west-1"}
-	e = expected()
-	if len(e.Elsewhere) != 1 || e.Elsewhere[0].Region != "us-east-1" || e.Elsewhere[0].Account != config.Organization.ManagementAccount {
-		t.Fatalf("where Organizations writes is not looked at: %+v", e.Elsewhere)
+	for home, want := range map[string]string{"us-gov-east-1": "us-gov-west-1", "cn-north-1": "cn-northwest-1", "eu-west-1": "us-east-1"} {
+		config.Regions.Home, config.Regions.Guarded = home, []string{home}
+		e = expected()
+		if len(e.Elsewhere) != 1 || e.Elsewhere[0].Region != want || e.Elsewhere[0].Account != config.Organization.ManagementAccount {
+			t.Fatalf("%s: where Organizations writes is not looked at: %+v", home, e.Elsewhere)
+		}
 	}
 	if want := e.Elsewhere[0].Rules[0].Name; !slices.ContainsFunc(trail.Rules(), func(r trail.Rule) bool { return r.Name == want }) {
 		t.Errorf("no rule is called %s", want)
