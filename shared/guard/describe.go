@@ -118,6 +118,9 @@ func (s Subject) blindWords() string {
 	case PartVersions:
 		return "its versions could not be listed"
 	case PartVersionKeys:
+		if s.Blind.Cause == CauseNotListed {
+			return "the keys of " + s.versionNames() + " could not be read: AWS lists none"
+		}
 		return "the keys of " + s.versionNames() + " could not be read"
 	}
 	switch s.Blind.Cause {
