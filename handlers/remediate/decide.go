@@ -81,6 +81,9 @@ func moved(job migration.Job) Outcome {
 	if job.Phase.Resting() {
 		return Outcome{"failed", job.Reason}
 	}
+	if job.Phase == migration.Unproven {
+		return Outcome{"unproven", job.Reason}
+	}
 	return Outcome{"rekeyed", "under " + job.Target}
 }
 

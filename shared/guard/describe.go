@@ -58,6 +58,8 @@ func (f Finding) endWords() string {
 	switch f.End {
 	case EndMoot:
 		return f.Title + ": does not apply any more"
+	case EndUnknown:
+		return f.Title + ": another key is set; whether older copies still open with the previous one is not known"
 	case EndGone:
 		return f.Title + ": the secret was deleted"
 	default:
