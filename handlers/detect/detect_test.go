@@ -567,3 +567,32 @@ func TestASecretThatNeverHadOurTagsIsNotTaggedBecauseWeCouldNotSeeIt(t *testing.
 		})
 	}
 }
+
+// Without AWS's code nobody who reads the log knows whom to ask.
+func TestTheLogSaysWhatAWSAnsweredWhereWeCouldNotLook(t *testing.T) {
+	w := newWorld()
+	s := w.add("app", cmk)
+	w.refusal[s.ARN] = fmt.Errorf("assume role: %w: %w", guard.ErrNotOurs, answered("AccessDenied"))
+	h := w.handler()
+	var log strings.Builder
+	h.Log = slog.New(slog.NewTextHandler(&log, nil))
+	if failed := handle(t, h, call{name: "UpdateSecret", secret: s.ARN}.body()); len(failed) > 0 {
+		t.Fatal("the event failed")
+	}
+	if line, _, _ := strings.Cut(log.String(), "\n"); !strings.Contains(line, `cause=not_ours code=AccessDenied operation="STS AssumeRole"`) || !strings.Contains(line, "action=unseen") || strings.Contains(line, "hunter2") {
+		t.Errorf("log: %s", line)
+	}
+}
+
+// answered is AWS's answer to AssumeRole, with the methods of smithy's errors.
+type answered string
+
+func (a answered) Service() string   { return "STS" }
+func (a answered) Operation() string { return "AssumeRole" }
+func (a answered) Unwrap() error     { return code(a) }
+func (a answered) Error() string     { return code(a).Error() }
+
+type code string
+
+func (c code) ErrorCode() string { return string(c) }
+func (c code) Error() string     { return string(c) + ": hunter2 was refused" }

@@ -2,6 +2,7 @@ package remediate_test
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -522,3 +523,37 @@ func TestAMoveThatCannotBeProvenHasNotFailedAndDoesNotRest(t *testing.T) {
 		}
 	})
 }
+
+// Without AWS's code nobody who reads the log knows whom to ask.
+func TestTheLogSaysWhatAWSAnsweredWhereTheKeyCouldNotBeLookedAt(t *testing.T) {
+	w := newWorld()
+	w.trip = func(step string) error {
+		if step == "describe key" {
+			return fmt.Errorf("describe key: %w: %w", guard.ErrDenied, answered("AccessDeniedException"))
+		}
+		return nil
+	}
+	h := w.handler()
+	var log strings.Builder
+	h.Log = slog.New(slog.NewTextHandler(&log, nil))
+	outcome, err := h.Remediate(t.Context(), order("n1"))
+	if err != nil || outcome.Action != "failed" || len(w.updates) > 0 {
+		t.Fatalf("outcome %+v, error %v, %d updates", outcome, err, len(w.updates))
+	}
+	if text := log.String(); !strings.Contains(text, `cause=denied code=AccessDeniedException operation="KMS DescribeKey"`) || !strings.Contains(text, "key="+alias) || strings.Contains(text, "hunter2") {
+		t.Errorf("log: %s", text)
+	}
+}
+
+// answered is AWS's answer to DescribeKey, with the methods of smithy's errors.
+type answered string
+
+func (a answered) Service() string   { return "KMS" }
+func (a answered) Operation() string { return "DescribeKey" }
+func (a answered) Unwrap() error     { return code(a) }
+func (a answered) Error() string     { return code(a).Error() }
+
+type code string
+
+func (c code) ErrorCode() string { return string(c) }
+func (c code) Error() string     { return string(c) + ": hunter2 was refused" }
