@@ -508,3 +508,91 @@ func TestCrashAtEachStepIsHealedByTheNextDelivery(t *testing.T) {
 		}
 	}
 }
+
+// Tags that say what is no longer known are a false sentence: they follow the record into unknown, and out of it.
+func TestTagsFollowTheRecordWhenTheStateBecomesUnknown(t *testing.T) {
+	w := newWorld()
+	w.mode = guard.ModeRemediate
+	s := w.add("app", "")
+	h := w.handler()
+	look := func() map[string]string {
+		t.Helper()
+		w.now = w.now.Add(time.Minute)
+		if failed := handle(t, h, call{name: "UpdateSecret", secret: s.ARN, id: w.now.String()}.body()); len(failed) > 0 {
+			t.Fatal("the event failed")
+		}
+		return w.secrets[s.ARN].Tags
+	}
+	if tags := look(); tags[guard.TagState] != "default" || tags[guard.TagControls] != "DL.SECRET.1" {
+		t.Fatalf("before: %v", tags)
+	}
+	s.KeyID = cmk
+	s.Versions[0].Keys = nil // AWS lists none
+	want := map[string]string{"Owner": "payments", guard.TagState: "unknown", guard.TagControls: "DL.ORG.1", guard.TagSince: "2026-11-21T09:02:00Z"}
+	if diff := cmp.Diff(want, look()); diff != "" {
+		t.Errorf("unknown (-want +got):\n%s", diff)
+	}
+	if rec := w.load(s.ARN); rec.State != guard.StateUnknown {
+		t.Errorf("state %s", rec.State)
+	}
+	tagged := w.tagged
+	if look(); w.tagged != tagged {
+		t.Error("tagged again, and nothing changed")
+	}
+	w.put(s)
+	if tags := look(); tags[guard.TagState] != "sealed" || tags[guard.TagControls] != "none" {
+		t.Errorf("known again: %v", tags)
+	}
+}
+
+func TestASecretThatNeverHadOurTagsIsNotTaggedBecauseWeCouldNotSeeIt(t *testing.T) {
+	for name, tt := range map[string]struct {
+		mode guard.Mode
+		tags map[string]string
+	}{
+		"no tags of ours":                         {guard.ModeRemediate, map[string]string{"Owner": "payments"}},
+		"tags of ours, and the mode only records": {guard.ModeObserve, map[string]string{guard.TagState: "default"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.mode = tt.mode
+			s := w.add("app", cmk)
+			s.Versions[0].Keys, s.Tags = nil, tt.tags
+			if failed := handle(t, w.handler(), call{name: "CreateSecret", secret: s.ARN}.body()); len(failed) > 0 {
+				t.Fatal("the event failed")
+			}
+			if rec := w.load(s.ARN); rec.State != guard.StateUnknown || w.tagged > 0 {
+				t.Errorf("state %s, tagged %d times: %v", rec.State, w.tagged, s.Tags)
+			}
+		})
+	}
+}
+
+// Without AWS's code nobody who reads the log knows whom to ask.
+func TestTheLogSaysWhatAWSAnsweredWhereWeCouldNotLook(t *testing.T) {
+	w := newWorld()
+	s := w.add("app", cmk)
+	w.refusal[s.ARN] = fmt.Errorf("assume role: %w: %w", guard.ErrNotOurs, answered("AccessDenied"))
+	h := w.handler()
+	var log strings.Builder
+	h.Log = slog.New(slog.NewTextHandler(&log, nil))
+	if failed := handle(t, h, call{name: "UpdateSecret", secret: s.ARN}.body()); len(failed) > 0 {
+		t.Fatal("the event failed")
+	}
+	if line, _, _ := strings.Cut(log.String(), "\n"); !strings.Contains(line, `cause=not_ours code=AccessDenied operation="STS AssumeRole"`) || !strings.Contains(line, "action=unseen") || strings.Contains(line, "hunter2") {
+		t.Errorf("log: %s", line)
+	}
+}
+
+// answered is AWS's answer to AssumeRole, with the methods of smithy's errors.
+type answered string
+
+func (a answered) Service() string   { return "STS" }
+func (a answered) Operation() string { return "AssumeRole" }
+func (a answered) Unwrap() error     { return code(a) }
+func (a answered) Error() string     { return code(a).Error() }
+
+type code string
+
+func (c code) ErrorCode() string { return string(c) }
+func (c code) Error() string     { return string(c) + ": hunter2 was refused" }

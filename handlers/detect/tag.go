@@ -8,13 +8,19 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// tag writes the tags that are missing, where the mode allows tags at all. A secret that cannot be tagged is no reason
+// tag writes the tags that are missing, where the mode allows tags at all, and of a secret whose state is not known any
+// more corrects those that say what it was: a tag that does not follow the record is false. A secret that cannot be tagged is no reason
 // to handle its event again: the record says the same.
 func (h *Handler) tag(ctx context.Context, rec guard.Record, s guard.Secret, mode guard.Mode) (bool, error) {
-	if !guard.Decide(rec.State, mode, false).Tag || s.Foreign() || s.PendingDeletion() {
+	decision := guard.Decide(rec.State, mode, false)
+	if !decision.Tag && !decision.Retag || s.Foreign() || s.PendingDeletion() {
 		return false, nil
 	}
-	missing := guard.MissingTags(s.Tags, guard.Tags(rec))
+	want := guard.Tags(rec)
+	if !decision.Tag {
+		want = guard.OwnTags(s.Tags, want)
+	}
+	missing := guard.MissingTags(s.Tags, want)
 	if len(missing) == 0 {
 		return false, nil
 	}

@@ -24,7 +24,7 @@ var ErrPostponed = errors.New("postponed")
 
 // Outcome is what came of one notice, in the words of the log.
 type Outcome struct {
-	Action string // ignored, unchanged, rekeyed, failed
+	Action string // ignored, unchanged, rekeyed, unproven, failed, left
 	Reason string
 }
 

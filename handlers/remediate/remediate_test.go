@@ -2,6 +2,7 @@ package remediate_test
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -433,3 +434,126 @@ func FuzzHandleObeysOnlyTheHub(f *testing.F) {
 		}
 	})
 }
+
+// A secret whose version keys AWS does not list was moved, and only the proof is missing: that is no failure, and no end.
+func TestAMoveThatCannotBeProvenHasNotFailedAndDoesNotRest(t *testing.T) {
+	sweep := func(t *testing.T, w *world, after time.Duration) migration.Job {
+		t.Helper()
+		w.now = w.now.Add(after)
+		if _, _, err := w.machine().Advance(t.Context(), arn); err != nil {
+			t.Fatal(err)
+		}
+		return w.stored(t)
+	}
+	moved := func(t *testing.T) *world {
+		t.Helper()
+		w := newWorld()
+		w.unlisted = true
+		if again := handle(t, w, message(order("n1"))); again > 0 {
+			t.Fatal("the notice comes again")
+		}
+		if j := w.stored(t); j.Phase != migration.Unproven || j.Phase.Resting() || !j.NeedsVisit() || !j.ProveBy.Equal(w.now.Add(72*time.Hour)) {
+			t.Fatalf("job is %s until %s: %s", j.Phase, j.ProveBy, j.Reason)
+		}
+		if len(w.published) != 1 || w.published[0].Kind != guard.NoticeUnproven || w.looked != 1 {
+			t.Fatalf("published %+v, recorded %d times", w.published, w.looked)
+		}
+		for _, want := range []string{"the key is set", "AWS lists none", "is not known", "Every sweep looks again until 2026-11-24 09:00 UTC"} {
+			if !strings.Contains(w.published[0].Detail, want) {
+				t.Errorf("the notice does not say %q: %s", want, w.published[0].Detail)
+			}
+		}
+		if last := w.journal[len(w.journal)-1]; last.Action != "DescribeSecret" || !strings.Contains(last.After["result"], "nothing is proven") {
+			t.Errorf("journal ends with %+v", last)
+		}
+		return w
+	}
+	t.Run("it is looked at again, and proven at last", func(t *testing.T) {
+		w := moved(t)
+		if j := sweep(t, w, time.Hour); j.Phase != migration.Unproven || len(w.published) != 1 {
+			t.Errorf("after a sweep: %s, published %+v", j.Phase, w.published)
+		}
+		w.unlisted = false
+		if j := sweep(t, w, time.Hour); j.Phase != migration.Observing || !j.RekeyedAt.Equal(w.now) || !j.ProveBy.IsZero() {
+			t.Errorf("proven: job %+v", j)
+		}
+		if len(w.published) != 2 || w.published[1].Kind != guard.NoticeRekeyed || w.published[0].ID == w.published[1].ID {
+			t.Errorf("published %+v", w.published)
+		}
+		last := w.journal[len(w.journal)-1]
+		if last.Action != "DescribeSecret" || last.After["result"] != "done" || last.ID == w.journal[len(w.journal)-2].ID {
+			t.Errorf("journal ends with %+v", last)
+		}
+	})
+	t.Run("it is seen to have failed", func(t *testing.T) {
+		w := moved(t)
+		w.unlisted, w.secret.Versions[0].Keys = false, []guard.Key{awsManaged()}
+		if j := sweep(t, w, time.Hour); j.Phase != migration.Failed || len(w.published) != 2 || w.published[1].Kind != guard.NoticeFailed {
+			t.Errorf("%s, published %+v", j.Phase, w.published)
+		}
+	})
+	t.Run("it is handed to its owner a single time, and looked at still", func(t *testing.T) {
+		w := moved(t)
+		sweep(t, w, 73*time.Hour)
+		j := sweep(t, w, time.Hour)
+		if j.Phase != migration.Unproven || j.HandedAt.IsZero() || !j.NeedsVisit() || len(w.published) != 2 {
+			t.Fatalf("%s, handed at %s, published %+v", j.Phase, j.HandedAt, w.published)
+		}
+		if n := w.published[1]; n.Kind != guard.NoticeUnproven || n.ID == w.published[0].ID || !strings.Contains(n.Detail, "is yours now") || !strings.Contains(n.Detail, "migrate rollback --secret "+arn) {
+			t.Errorf("notice %+v", n)
+		}
+		w.unlisted = false
+		if j := sweep(t, w, time.Hour); j.Phase != migration.Observing {
+			t.Errorf("proven at last: %s", j.Phase)
+		}
+	})
+	t.Run("it is set back, which cannot be proven either", func(t *testing.T) {
+		w := moved(t)
+		for range 2 { // a person, who asks again
+			if _, err := w.machine().Rollback(t.Context(), arn, "the owner asked"); err == nil || !strings.Contains(err.Error(), "nothing is proven") {
+				t.Fatalf("error %v, want that nothing is proven", err)
+			}
+		}
+		if j := w.stored(t); j.Phase == migration.Failed || j.Phase.Resting() || !j.NeedsVisit() || len(w.published) != 2 || w.published[1].Kind != guard.NoticeRolledBack || w.secret.KeyID != "" {
+			t.Errorf("%s (%s), key %q, published %+v", j.Phase, j.Reason, w.secret.KeyID, w.published)
+		}
+		w.unlisted = false
+		if j := sweep(t, w, time.Hour); j.Phase != migration.RolledBack || len(w.updates) != 2 {
+			t.Errorf("%s (%s), updates %v", j.Phase, j.Reason, w.updates)
+		}
+	})
+}
+
+// Without AWS's code nobody who reads the log knows whom to ask.
+func TestTheLogSaysWhatAWSAnsweredWhereTheKeyCouldNotBeLookedAt(t *testing.T) {
+	w := newWorld()
+	w.trip = func(step string) error {
+		if step == "describe key" {
+			return fmt.Errorf("describe key: %w: %w", guard.ErrDenied, answered("AccessDeniedException"))
+		}
+		return nil
+	}
+	h := w.handler()
+	var log strings.Builder
+	h.Log = slog.New(slog.NewTextHandler(&log, nil))
+	outcome, err := h.Remediate(t.Context(), order("n1"))
+	if err != nil || outcome.Action != "failed" || len(w.updates) > 0 {
+		t.Fatalf("outcome %+v, error %v, %d updates", outcome, err, len(w.updates))
+	}
+	if text := log.String(); !strings.Contains(text, `cause=denied code=AccessDeniedException operation="KMS DescribeKey"`) || !strings.Contains(text, "key="+alias) || strings.Contains(text, "hunter2") {
+		t.Errorf("log: %s", text)
+	}
+}
+
+// answered is AWS's answer to DescribeKey, with the methods of smithy's errors.
+type answered string
+
+func (a answered) Service() string   { return "KMS" }
+func (a answered) Operation() string { return "DescribeKey" }
+func (a answered) Unwrap() error     { return code(a) }
+func (a answered) Error() string     { return code(a).Error() }
+
+type code string
+
+func (c code) ErrorCode() string { return string(c) }
+func (c code) Error() string     { return string(c) + ": hunter2 was refused" }

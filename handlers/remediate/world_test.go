@@ -41,6 +41,7 @@ type world struct {
 	gone      bool
 	keys      map[string]guard.Key // by ARN and alias
 	silent    bool                 // UpdateSecret answers success and re-encrypts nothing
+	unlisted  bool                 // AWS lists no keys of a version after it
 	slow      int                  // looks until a re-encryption shows
 	updates   []string
 	record    guard.Record
@@ -108,6 +109,11 @@ func (w *world) Describe(context.Context, guard.SecretRef) (guard.Secret, error)
 	}
 	s := w.secret
 	s.Versions = slices.Clone(s.Versions)
+	if w.unlisted && len(w.updates) > 0 {
+		for i := range s.Versions {
+			s.Versions[i].Keys = nil
+		}
+	}
 	if w.slow > 0 && len(w.updates) > 0 {
 		w.slow--
 		for i := range s.Versions {

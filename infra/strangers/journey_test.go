@@ -82,7 +82,8 @@ func rekeyed(t *testing.T, w *world, in *inbox) {
 	if f := w.record(t, secret).finding("DL.SECRET.1"); f["status"] != "resolved" {
 		t.Errorf("DL.SECRET.1 is %v, want it resolved", f)
 	}
-	message := w.await(t, in, "security-team", "payments/api could not be moved to a CMK")
+	w.eventually(t, "its tags", func() bool { return w.tags(t, secret)["doublelock:state"] == "unknown" })
+	message := w.await(t, in, "security-team", "[Doublelock] MEDIUM: payments/api is under a CMK, not proven yet")
 	if words := strings.Join(strings.Fields(message.Message), " "); !strings.Contains(words, "could not be read, so nothing is proven") {
 		t.Errorf("the message does not say that nothing is proven:\n%s", message.Message)
 	}

@@ -243,3 +243,23 @@ func TestCredentialsNeverPrintThemselves(t *testing.T) {
 		t.Errorf("JSON %s, %v", got, err)
 	}
 }
+
+// The log names AWS's code and call by the SDK's types: here of an account that cannot be entered, and of a call there.
+func TestAWSsAnswerIsFoundInAnErrorOfTheSDK(t *testing.T) {
+	for name, tt := range map[string]struct {
+		call, code string
+		want       guard.Answer
+	}{
+		"the role of the account": {"AssumeRole", "AccessDenied", guard.Answer{Cause: "not_ours", Code: "AccessDenied", Operation: "STS AssumeRole"}},
+		"the secret":              {"DescribeSecret", "AccessDeniedException", guard.Answer{Cause: "denied", Code: "AccessDeniedException", Operation: "Secrets Manager DescribeSecret"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := describing(plainSecret(), []object{{"VersionId": "v1"}})
+			f.on[tt.call] = func(asked) answer { return answer{code: tt.code} }
+			_, err := secrets.New(f.open(t, nil)).Describe(t.Context(), ref())
+			if got := guard.AnswerOf(err); got != tt.want {
+				t.Errorf("answer %+v of %v, want %+v", got, err, tt.want)
+			}
+		})
+	}
+}

@@ -66,21 +66,35 @@ func Unread(s Secret) Subject {
 	case s.VersionsUnread:
 		return Subject{Blind: blind(PartVersions)}
 	}
-	var found Subject
-	for _, v := range s.Versions {
-		nameless := func(k Key) bool { return k.Manager == ManagerUnknown && k.ARN == "" }
-		if v.Labelled() && (len(v.Keys) == 0 || slices.ContainsFunc(v.Keys, nameless)) {
-			found.Versions = append(found.Versions, v.brief())
-		}
-	}
-	if len(found.Versions) > 0 {
-		found.Blind = blind(PartVersionKeys)
+	found := unreadVersions(s)
+	if found.Blind != nil {
 		return found
 	}
 	for _, r := range s.Replicas {
 		if unreadKey(r.Key) {
 			found.Replicas, found.Blind = append(found.Replicas, r.brief()), blind(PartReplicaKey)
 		}
+	}
+	return found
+}
+
+// unreadVersions says which labelled versions open with keys that could not be read. AWS lists a key that it does not
+// describe to us, or lists none: only the first is a denial.
+func unreadVersions(s Secret) Subject {
+	var found Subject
+	cause := CauseNotListed
+	for _, v := range s.Versions {
+		nameless := slices.ContainsFunc(v.Keys, func(k Key) bool { return k.Manager == ManagerUnknown && k.ARN == "" })
+		if !v.Labelled() || len(v.Keys) > 0 && !nameless {
+			continue
+		}
+		found.Versions = append(found.Versions, v.brief())
+		if nameless {
+			cause = CauseDenied
+		}
+	}
+	if len(found.Versions) > 0 {
+		found.Blind = &BlindSpot{Part: PartVersionKeys, Cause: cause}
 	}
 	return found
 }

@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -56,8 +57,10 @@ func TestUnreadNamesWhatCouldNotBeRead(t *testing.T) {
 		"the key":                        {guard.Secret{Key: guard.Key{ARN: arn}}, "the metadata of its key " + arn + " could not be read"},
 		"the key, known by an alias":     {guard.Secret{Key: guard.Key{ID: "alias/x"}}, "the metadata of its key alias/x could not be read"},
 		"the versions":                   {guard.Secret{Key: cmk, VersionsUnread: true}, "its versions could not be listed"},
-		"the keys of a version":          {guard.Secret{Key: cmk, Versions: labelled()}, "the keys of version v1 could not be read"},
-		"a version without a label":      {guard.Secret{Key: cmk, Versions: []guard.Version{{ID: "v0"}}}, ""},
+		"the keys of a version":          {guard.Secret{Key: cmk, Versions: labelled()}, "the keys of version v1 could not be read: AWS lists none"},
+		"a key of a version, not to be described": {guard.Secret{Key: cmk, Versions: labelled(cmk, guard.Key{ID: "alias/x"})},
+			"the keys of version v1 could not be read"},
+		"a version without a label": {guard.Secret{Key: cmk, Versions: []guard.Version{{ID: "v0"}}}, ""},
 		"the key of a replica": {guard.Secret{Key: cmk, Replicas: []guard.Replica{{Region: "eu-west-1", Key: guard.Key{ARN: arn}}}},
 			"the key of its replica in eu-west-1 could not be read"},
 		"nothing is read of what is about to be deleted": {guard.Secret{DeletedAt: time.Unix(1, 0), VersionsUnread: true}, ""},
@@ -69,6 +72,39 @@ func TestUnreadNamesWhatCouldNotBeRead(t *testing.T) {
 			}
 			if (unread.Blind == nil) != (tt.want == "") {
 				t.Errorf("blind spot %+v", unread.Blind)
+			}
+		})
+	}
+}
+
+// A denial that nobody made sends its owner to look for a right that nobody lacks.
+func TestAVersionOfWhichAWSListsNoKeysIsNotDenied(t *testing.T) {
+	cmk := guard.Key{ARN: "arn:aws:kms:eu-central-1:111122223333:key/1", Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
+	version := func(id string, keys ...guard.Key) guard.Version {
+		return guard.Version{ID: id, Stages: []string{"AWSCURRENT"}, Keys: keys}
+	}
+	for sentence, tt := range map[string]struct {
+		versions []guard.Version
+		want     guard.BlindCause
+	}{
+		"no key is listed":                            {[]guard.Version{version("v1")}, guard.CauseNotListed},
+		"a key is listed and not to be described":     {[]guard.Version{version("v1", guard.Key{ID: "alias/x"})}, guard.CauseDenied},
+		"one of each: the right is what can be given": {[]guard.Version{version("v1"), version("v2", guard.Key{ID: "alias/x"})}, guard.CauseDenied},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := guard.Secret{Key: cmk, Versions: tt.versions}
+			unread := guard.Unread(s)
+			if unread.Blind == nil || *unread.Blind != (guard.BlindSpot{Part: guard.PartVersionKeys, Cause: tt.want}) {
+				t.Fatalf("blind spot %+v, want cause %q", unread.Blind, tt.want)
+			}
+			for _, v := range guard.Evaluate(s, guard.Standard{}, time.Time{}) {
+				if v.Control.ID == guard.SecretNotSealed && (v.Outcome != guard.Unknown || *v.Subject.Blind != *unread.Blind) {
+					t.Errorf("%s is %s for %+v", v.Control.ID, v.Outcome, v.Subject.Blind)
+				}
+			}
+			fix := guard.CoverageControl().FixFor(unread)
+			if asksForARight := strings.Contains(fix, guard.ReadRole); asksForARight != (tt.want == guard.CauseDenied) {
+				t.Errorf("the fix is %q", fix)
 			}
 		})
 	}

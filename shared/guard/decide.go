@@ -5,12 +5,14 @@ type Decision struct {
 	Mode   Mode   `json:"mode,omitzero"`   // it was made in; "" where no mode governs
 	Waived bool   `json:"waived,omitzero"` // a waiver excuses the finding
 	Tag    bool   `json:"tag"`             // write the doublelock:* tags
+	Retag  bool   `json:"retag,omitzero"`  // correct the doublelock:* tags that are there already, and add none
 	Rekey  bool   `json:"rekey"`           // move it to the CMK
 	Reason string `json:"reason"`          // why, in half a sentence
 }
 
 // Decide says what may be done about a secret in a lock state, in a mode, with or without a waiver in force.
-// It is total: every combination has an answer, and what is not known is never touched.
+// It is total: every combination has an answer, and what is not known is never touched, but for what we said of it
+// ourselves when we knew.
 func Decide(state LockState, mode Mode, waived bool) Decision {
 	d := Decision{Mode: mode, Waived: waived}
 	switch {
@@ -23,7 +25,7 @@ func Decide(state LockState, mode Mode, waived bool) Decision {
 	case state == StateDual:
 		d.Tag, d.Reason = true, "re-keyed: a new version seals it"
 	case state != StateDefault && state != StateDrifted:
-		d.Reason = "lock state unknown: look first"
+		d.Retag, d.Reason = true, "lock state unknown: look first"
 	case waived:
 		d.Tag, d.Reason = true, "waived"
 	case mode == ModeRemediate:
@@ -43,7 +45,7 @@ func Decide(state LockState, mode Mode, waived bool) Decision {
 // application that polls makes one a second: all of these are recorded only.
 func Notified(kind NoticeKind, control ControlID, d Decision) bool {
 	switch kind {
-	case NoticeIncident, NoticeKeyRestored, NoticeTampered, NoticeFailed, NoticeReaderLost, NoticeRolledBack, NoticeRekeyed, NoticeSealDue, NoticeDigest:
+	case NoticeIncident, NoticeKeyRestored, NoticeTampered, NoticeFailed, NoticeReaderLost, NoticeRolledBack, NoticeRekeyed, NoticeUnproven, NoticeSealDue, NoticeDigest:
 		return true
 	case NoticeOpened, NoticeResolved:
 		notifies := d.Mode == ModeNotify || d.Mode == ModeRemediate

@@ -21,7 +21,7 @@ func TestDecideHasOneRowForEveryCombination(t *testing.T) {
 		for _, mode := range guard.Modes() {
 			for _, waived := range []bool{false, true} {
 				d := guard.Decide(state, mode, waived)
-				fmt.Fprintf(&rows, "%-8s %-9s waived=%-5t tag=%-5t rekey=%-5t %s\n", state, mode, waived, d.Tag, d.Rekey, d.Reason)
+				fmt.Fprintf(&rows, "%-8s %-9s waived=%-5t tag=%-5t retag=%-5t rekey=%-5t %s\n", state, mode, waived, d.Tag, d.Retag, d.Rekey, d.Reason)
 			}
 		}
 	}
@@ -44,6 +44,9 @@ func TestDecideNeverTouchesWhatItShouldNot(t *testing.T) {
 				}
 				if d.Tag && (state == guard.StateForeign || state == guard.StateUnknown) {
 					t.Errorf("Decide(%q, %q, %t) tags what is foreign or unknown", state, mode, waived)
+				}
+				if mayRetag := (mode == guard.ModeNotify || mode == guard.ModeRemediate) && !d.Tag && state != guard.StateForeign; d.Retag != mayRetag {
+					t.Errorf("Decide(%q, %q, %t).Retag = %t, want %t", state, mode, waived, d.Retag, mayRetag)
 				}
 				if d.Reason == "" {
 					t.Errorf("Decide(%q, %q, %t) gives no reason", state, mode, waived)

@@ -58,6 +58,8 @@ func (f Finding) endWords() string {
 	switch f.End {
 	case EndMoot:
 		return f.Title + ": does not apply any more"
+	case EndUnknown:
+		return f.Title + ": another key is set; whether older copies still open with the previous one is not known"
 	case EndGone:
 		return f.Title + ": the secret was deleted"
 	default:
@@ -118,6 +120,9 @@ func (s Subject) blindWords() string {
 	case PartVersions:
 		return "its versions could not be listed"
 	case PartVersionKeys:
+		if s.Blind.Cause == CauseNotListed {
+			return "the keys of " + s.versionNames() + " could not be read: AWS lists none"
+		}
 		return "the keys of " + s.versionNames() + " could not be read"
 	}
 	switch s.Blind.Cause {

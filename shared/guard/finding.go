@@ -28,9 +28,10 @@ const (
 type Ending string
 
 const (
-	EndPassed Ending = "passed"  // the control holds
-	EndMoot   Ending = "moot"    // the control has nothing to say any more: the secret is in another state
-	EndGone   Ending = "deleted" // the secret is deleted, or about to be
+	EndPassed  Ending = "passed"  // the control holds
+	EndMoot    Ending = "moot"    // the control has nothing to say any more: the secret is in another state
+	EndGone    Ending = "deleted" // the secret is deleted, or about to be
+	EndUnknown Ending = "unknown" // its key is another one now; whether its older copies still open with the previous one is not known
 )
 
 // Finding is a control that one resource fails. Control and Resource are its identity.

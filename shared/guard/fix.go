@@ -27,6 +27,8 @@ func blindFix(b BlindSpot) string {
 	switch {
 	case b.Part == PartEvents:
 		return "Run doublelock doctor: it names the part that is broken on the way from the account to the hub, and how to mend it."
+	case b.Cause == CauseNotListed:
+		return "No right is missing: AWS answered, and listed no keys. Every sweep looks again. If it stays so, ask AWS Support why ListSecretVersionIds names no KmsKeyIds for the version."
 	case b.Part == PartKey || b.Part == PartReplicaKey || b.Part == PartVersionKeys:
 		return "Let the role " + ReadRole + " describe the key: kms:DescribeKey, in the key's policy where the key is another account's."
 	case b.Cause == CauseItsPolicy:

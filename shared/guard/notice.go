@@ -12,6 +12,7 @@ const (
 	NoticeWaived   NoticeKind = "finding_waived"
 	NoticeRekeyDue NoticeKind = "rekey_due" // asked for before and not done; for remediate alone
 	NoticeRekeyed  NoticeKind = "rekeyed"
+	NoticeUnproven NoticeKind = "rekey_unproven" // the key is set, and that its copies carry it could not be read
 	NoticeSealed   NoticeKind = "sealed"
 	NoticeDrifted  NoticeKind = "drifted"
 	NoticeFailed   NoticeKind = "remediation_failed"
@@ -37,7 +38,7 @@ const (
 // NoticeKinds lists every kind, for tables.
 func NoticeKinds() []NoticeKind {
 	return []NoticeKind{
-		NoticeOpened, NoticeResolved, NoticeWaived, NoticeRekeyDue, NoticeRekeyed, NoticeSealed, NoticeDrifted, NoticeIncident, NoticeKeyRestored, NoticeDenied,
+		NoticeOpened, NoticeResolved, NoticeWaived, NoticeRekeyDue, NoticeRekeyed, NoticeUnproven, NoticeSealed, NoticeDrifted, NoticeIncident, NoticeKeyRestored, NoticeDenied,
 		NoticeFailed, NoticeSealDue, NoticeRolledBack, NoticeReaderLost, NoticeDeniedRead, NoticeTampered, NoticeDigest,
 	}
 }

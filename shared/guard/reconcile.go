@@ -80,7 +80,7 @@ func (r *reconciler) moveFinding(v Verdict) {
 		r.fail(at, v)
 	case Pass, NotApplicable:
 		if at >= 0 {
-			r.resolve(at, r.ending(v.Outcome))
+			r.resolve(at, r.ending(v.Control.ID, v.Outcome))
 		}
 	}
 }
@@ -150,10 +150,12 @@ func (r *reconciler) stricter(f Finding) bool {
 	return Notified(NoticeOpened, f.Control, after) && !Notified(NoticeOpened, f.Control, before)
 }
 
-func (r *reconciler) ending(o Outcome) Ending {
+func (r *reconciler) ending(control ControlID, o Outcome) Ending {
 	switch {
 	case r.secret.PendingDeletion():
 		return EndGone
+	case o == Pass && control == SecretDefaultKey && r.rec.State == StateUnknown:
+		return EndUnknown // the key it names is one fact among those of its copies
 	case o == Pass:
 		return EndPassed
 	default:

@@ -186,3 +186,34 @@ func TestARekeyThatWasAskedForAndNotDoneIsAskedForAgain(t *testing.T) {
 		t.Errorf("in notify mode there is %v", kinds(rec))
 	}
 }
+
+// A key that is set and not proven makes nothing done: its finding ends, and says that the rest is not known.
+func TestAFindingOfTheDefaultKeyEndsUnknownWhereTheCopiesCouldNotBeRead(t *testing.T) {
+	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	cmk := guard.Key{ARN: "arn:aws:kms:eu-central-1:111122223333:key/1", Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
+	managed := guard.Key{ID: guard.DefaultKeyID, Manager: guard.ManagerAWS, State: guard.KeyEnabled}
+	at := func(rec guard.Record, own guard.Key, keys ...guard.Key) guard.Record {
+		now = now.Add(time.Minute)
+		s := guard.Secret{ARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:app-AbCdEf", Key: own,
+			Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: keys}}}
+		return guard.Reconcile(rec, s, guard.Evaluate(s, guard.Standard{}, now), nil, guard.ModeRemediate, now, guard.Cause{})
+	}
+	for sentence, tt := range map[string]struct {
+		keys []guard.Key
+		want guard.Ending
+	}{
+		"no keys are listed":                {nil, guard.EndUnknown},
+		"the older copy is seen":            {[]guard.Key{managed, cmk}, guard.EndPassed},
+		"the new key alone is seen":         {[]guard.Key{cmk}, guard.EndPassed},
+		"a key that is not to be described": {[]guard.Key{{ID: "alias/x"}}, guard.EndUnknown},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			rec := at(at(guard.Record{}, managed, managed), cmk, tt.keys...)
+			for _, f := range rec.Findings {
+				if f.Control == guard.SecretDefaultKey && (f.Status != guard.FindingResolved || f.End != tt.want) {
+					t.Errorf("%s, ended %q, want %q", f.Status, f.End, tt.want)
+				}
+			}
+		})
+	}
+}

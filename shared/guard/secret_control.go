@@ -78,10 +78,19 @@ func checkSealed(s Secret, _ Standard) (Outcome, Subject) {
 	case StateSealed:
 		return Pass, Subject{}
 	case StateUnknown:
-		return Unknown, Subject{Blind: &BlindSpot{Part: PartVersionKeys, Cause: CauseDenied}}
+		return Unknown, unreadCopies(s)
 	default:
 		return NotApplicable, Subject{}
 	}
+}
+
+// unreadCopies is what of a secret's key and versions could not be read.
+func unreadCopies(s Secret) Subject {
+	s.Replicas = nil
+	if found := Unread(s); found.Blind != nil {
+		return found
+	}
+	return Subject{Blind: &BlindSpot{Part: PartVersionKeys, Cause: CauseDenied}}
 }
 
 // unsealed lists the labelled versions that open with another key than the secret's, or do not open with that one.

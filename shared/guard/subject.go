@@ -48,6 +48,7 @@ const (
 	CauseDenied     BlindCause = "denied"      // the role was assumed, and may not look
 	CauseItsPolicy  BlindCause = "its_policy"  // the role may look at secrets here, and not at this one
 	CauseSilent     BlindCause = "silent"      // nothing arrives
+	CauseNotListed  BlindCause = "not_listed"  // AWS answered, and listed no keys to judge by
 )
 
 // brief is a key by what decides: its name, manager and state.

@@ -36,6 +36,17 @@ func Tags(r Record) map[string]string {
 	}
 }
 
+// OwnTags returns those of the wanted tags whose names are on a secret already: what we wrote on it before.
+func OwnTags(have, want map[string]string) map[string]string {
+	own := map[string]string{}
+	for name, value := range want {
+		if _, present := have[name]; present {
+			own[name] = value
+		}
+	}
+	return own
+}
+
 // MissingTags returns the tags that have to be written to make have agree with want, or none when they would not
 // fit: a guard must not use up the owner's tags.
 func MissingTags(have, want map[string]string) map[string]string {

@@ -39,16 +39,23 @@ func (v *visit) entry(action Action, at time.Time, detail string) store.JournalE
 	}
 }
 
-// journalEnd writes down what was found after a change of the key.
-func (v *visit) journalEnd(ctx context.Context, step Step, seen Seen) error {
-	p := v.job.Pending
-	if p == nil || p.Action != DoRekey || step.Phase != Rekeyed && step.Phase != Failed || seen.Gone {
+// journalEnd writes down what was found after a change of the key: when it is looked for, and again when what could not
+// be read then is known.
+func (v *visit) journalEnd(ctx context.Context, was Phase, step Step, seen Seen) error {
+	p, detail := v.job.Pending, v.job.Target
+	known := step.Phase == Rekeyed || step.Phase == Failed
+	switch {
+	case seen.Gone:
+		return nil
+	case was == Unproven && known:
+		detail += "|" + v.job.RekeyedAt.Format(time.RFC3339)
+	case p == nil || p.Action != DoRekey || !known && step.Phase != Unproven:
 		return nil
 	}
-	entry := v.entry(doVerify, seen.At, v.job.Target)
+	entry := v.entry(doVerify, seen.At, detail)
 	entry.Before[keyField], entry.Before[stateField] = v.job.Before.KeyID, string(v.job.Before.State)
 	entry.After[keyField], entry.After[stateField], entry.After[resultField] = seen.Secret.KeyID, string(guard.StateOf(seen.Secret, "")), resultDone
-	if step.Phase == Failed {
+	if step.Phase != Rekeyed {
 		entry.After[resultField] = step.Reason
 	}
 	if err := v.Journal.Append(ctx, entry); err != nil {

@@ -147,6 +147,9 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 	}
 	if p := v.job.Pending; p != nil && p.Action == doRollback {
 		err := v.rollback(ctx, "going back was begun "+p.At.Format(time.RFC3339))
+		if errors.Is(err, errBackUnproven) {
+			return Step{Action: DoWait, Reason: v.job.Reason}, nil
+		}
 		if v.job.Phase == Failed {
 			err = nil // the reason is in the job, and was published
 		}
@@ -234,6 +237,8 @@ func (v *visit) do(ctx context.Context, step Step, seen Seen) (bool, error) {
 		return true, v.Sleep(ctx, betweenLooks)
 	case DoAsk:
 		return false, v.ask(ctx, step)
+	case DoHand:
+		return false, v.hand(ctx, step)
 	case DoRekey:
 		return v.rekey(ctx, step, seen)
 	case DoRotate:
@@ -286,7 +291,7 @@ func (v *visit) checkCopies(ctx context.Context, seen Seen) error {
 // move enters a phase.
 func (v *visit) move(ctx context.Context, step Step, seen Seen) error {
 	j, was := &v.job, v.job.Phase
-	if err := v.journalEnd(ctx, step, seen); err != nil {
+	if err := v.journalEnd(ctx, was, step, seen); err != nil {
 		return err
 	}
 	j.enter(step.Phase, step.Reason, v.By, seen.At)
@@ -302,11 +307,14 @@ func (v *visit) move(ctx context.Context, step Step, seen Seen) error {
 		j.FirstNewAt, j.Pending = seen.At, nil
 	}
 	switch {
-	case step.Phase == Rekeyed:
+	case step.Phase == Rekeyed, step.Phase == Unproven:
 		if j.Before == nil { // it was under the key when we came
 			j.Before = before(seen.Secret, seen.At)
 		}
-		j.RekeyedAt, j.Pending = seen.At, nil
+		j.RekeyedAt, j.Pending, j.ProveBy, j.HandedAt = seen.At, nil, time.Time{}, time.Time{}
+		if step.Phase == Unproven {
+			j.ProveBy = seen.At.Add(proveWithin)
+		}
 	case step.Phase == Sealed && was != Sealed:
 		j.SealedAt = seen.At
 	case step.Phase == Failed || step.Phase == Planned:

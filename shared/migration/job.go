@@ -14,6 +14,7 @@ type Phase string
 const (
 	Planned    Phase = "planned"
 	Rekeyed    Phase = "rekeyed"     // the new key is set and every labelled version was seen to carry it; older copies remain
+	Unproven   Phase = "unproven"    // the new key is set; whether every labelled version carries it could not be read
 	Observing  Phase = "observing"   // waiting for readers to show that they still read
 	Sealing    Phase = "sealing"     // waiting for new versions
 	Sealed     Phase = "sealed"      // every labelled version opens with the new key alone, replicas too
@@ -24,7 +25,7 @@ const (
 
 // Phases lists the phases in their order.
 func Phases() []Phase {
-	return []Phase{Planned, Rekeyed, Observing, Sealing, Sealed, Blocked, Failed, RolledBack}
+	return []Phase{Planned, Unproven, Rekeyed, Observing, Sealing, Sealed, Blocked, Failed, RolledBack}
 }
 
 // Resting reports that nothing happens any more unless somebody asks for it.
@@ -32,7 +33,7 @@ func (p Phase) Resting() bool { return p == Blocked || p == Failed || p == Rolle
 
 // UnderNewKey reports that the secret is, as far as the job knows, under the key it was moved to.
 func (j Job) UnderNewKey() bool {
-	return j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
+	return j.Phase == Unproven || j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
 }
 
 // Job is one secret on its way. It is stored as one item; Revision makes a write conditional on what was read.
@@ -63,6 +64,8 @@ type Job struct {
 	FirstNewAt   time.Time      `json:"firstNewAt,omitzero"` // when the first version under the new key alone was seen
 	SealedAt     time.Time      `json:"sealedAt,omitzero"`
 	LastChangeAt time.Time      `json:"lastChangeAt,omitzero"`
+	ProveBy      time.Time      `json:"proveBy,omitzero"`   // when an unproven change is handed to its owner
+	HandedAt     time.Time      `json:"handedAt,omitzero"`  // when it was
 	AskedAt      time.Time      `json:"askedAt,omitzero"`   // when the owner was asked for a new version
 	GoAhead      string         `json:"goAhead,omitempty"`  // who said that observing is over
 	Flips        []Flip         `json:"flips,omitempty"`    // times that somebody moved it back

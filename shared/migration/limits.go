@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// proveWithin is how long a change whose proof cannot be read is looked at before it is handed to its owner.
+const proveWithin = 72 * time.Hour
+
 // HourNames are the counters of changes in the hour of a moment, the account's first. Hub and command line count by the
 // same names, so that they share what an hour allows.
 func HourNames(now time.Time, account string) (names [2]string, until time.Time) {

@@ -18,6 +18,7 @@ const (
 	DoCheck         Action = "check" // ask for the readers again before the change
 	DoRekey         Action = "UpdateSecret"
 	DoLook          Action = "ListSecretVersionIds" // a change that was made is not proven yet
+	DoHand          Action = "hand"                 // to the owner, what could not be proven in time
 	DoRotate        Action = "RotateSecret"
 	DoAsk           Action = "ask" // the owner, for a new version
 	DoRemoveReplica Action = "RemoveRegionsFromReplication"
@@ -87,6 +88,8 @@ func Next(j Job, s Seen, rules Rules) Step {
 	switch j.Phase {
 	case Planned:
 		return nextPlanned(j, s, rules)
+	case Unproven:
+		return nextUnproven(j, s)
 	case Rekeyed:
 		return Step{Action: DoMove, Phase: Observing, Reason: "watching its readers"}
 	case Observing:
@@ -136,10 +139,7 @@ func nextPlanned(j Job, s Seen, rules Rules) Step {
 		return step
 	}
 	if s.Secret.Key.ARN == j.Target && j.Target != "" {
-		if problem := Unproven(s.Secret, j.Target); problem != "" {
-			return Step{Action: DoMove, Phase: Failed, Reason: problem}
-		}
-		return Step{Action: DoMove, Phase: Rekeyed, Reason: "it is under the new key already"}
+		return proven(Prove(s.Secret, j.Target), "it is under the new key already")
 	}
 	if wait, ok := notYet(j, s.At, rules); ok {
 		return wait
@@ -189,14 +189,39 @@ func proveRekey(j Job, s Seen, rules Rules) Step {
 		}
 		return Step{Action: DoRekey, Key: j.Target, Reason: "the change was begun, and not made"}
 	}
-	problem := Unproven(s.Secret, j.Target)
-	switch {
-	case problem == "":
-		return Step{Action: DoMove, Phase: Rekeyed, Reason: "every labelled version carries the new key"}
-	case j.Pending.Tries+1 < looksAtMost:
-		return Step{Action: DoLook, Reason: problem}
+	proof := Prove(s.Secret, j.Target)
+	if !proof.Proven() && j.Pending.Tries+1 < looksAtMost {
+		return Step{Action: DoLook, Reason: proof.Missing}
 	}
-	return Step{Action: DoMove, Phase: Failed, Reason: problem}
+	return proven(proof, carried)
+}
+
+const carried = "every labelled version carries the new key"
+
+// proven is the phase that a change comes to by its proof: what is not known has not failed.
+func proven(p Proof, reason string) Step {
+	switch {
+	case p.Proven():
+		return Step{Action: DoMove, Phase: Rekeyed, Reason: reason}
+	case p.Unread:
+		return Step{Action: DoMove, Phase: Unproven, Reason: p.Missing}
+	}
+	return Step{Action: DoMove, Phase: Failed, Reason: p.Missing}
+}
+
+// nextUnproven looks for the proof at every visit, and hands the secret to its owner when there is none in time. The
+// visits go on: what is not proven does not rest.
+func nextUnproven(j Job, s Seen) Step {
+	switch p := Prove(s.Secret, j.Target); {
+	case !p.Unread:
+		return proven(p, carried)
+	case s.At.Before(j.ProveBy):
+		return Step{Action: DoWait, Until: j.ProveBy, Reason: p.Missing + "; looked at again by every sweep, and handed to its owner if it is not proven by then"}
+	case j.HandedAt.IsZero():
+		return Step{Action: DoHand, Reason: p.Missing}
+	default:
+		return Step{Action: DoWait, Reason: p.Missing + "; handed to its owner on " + j.HandedAt.UTC().Format(time.DateOnly) + ", and looked at again by every sweep"}
+	}
 }
 
 func nextObserving(j Job, s Seen, rules Rules) Step {

@@ -26,7 +26,14 @@ func TestNext(t *testing.T) {
 		{ID: "v1", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{key, managed()}}}
 	silent := dual
 	silent.Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{managed()}}}
+	unlisted := dual
+	unlisted.Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}}}
+	unread := dual
+	unread.Versions, unread.VersionsUnread = nil, true
 	set := migration.Defaults()
+	proveBy := func(in time.Duration) func(*migration.Job) {
+		return func(j *migration.Job) { j.ProveBy = now.Add(in) }
+	}
 	rekeying := func(tries int) func(*migration.Job) {
 		return func(j *migration.Job) {
 			j.Pending = &migration.Pending{Action: migration.DoRekey, At: now, Tries: tries}
@@ -55,6 +62,17 @@ func TestNext(t *testing.T) {
 		"begun, and not made: made":                                    {phase: migration.Planned, job: rekeying(0), secret: secret("db", managed()), seen: checked(), want: migration.DoRekey},
 		"made, and silently nothing re-encrypted: looked again":        {phase: migration.Planned, job: rekeying(1), secret: silent, want: migration.DoLook},
 		"made, and silently nothing re-encrypted: failed":              {phase: migration.Planned, job: rekeying(3), secret: silent, want: migration.DoMove, to: migration.Failed, reason: "kms:Encrypt"},
+		"made, and AWS lists no keys: looked again":                    {phase: migration.Planned, job: rekeying(1), secret: unlisted, want: migration.DoLook},
+		"made, and AWS lists no keys: not proven, and not failed":      {phase: migration.Planned, job: rekeying(3), secret: unlisted, want: migration.DoMove, to: migration.Unproven, reason: "AWS lists none"},
+		"made, and its versions may not be listed: not failed":         {phase: migration.Planned, job: rekeying(3), secret: unread, want: migration.DoMove, to: migration.Unproven, reason: "could not be read"},
+		"planned: under the key already, and AWS lists no keys":        {phase: migration.Planned, secret: unlisted, seen: checked(), want: migration.DoMove, to: migration.Unproven},
+		"unproven: waits with a clock":                                 {phase: migration.Unproven, job: proveBy(time.Hour), secret: unlisted, want: migration.DoWait, reason: "looked at again by every sweep"},
+		"unproven: proven":                                             {phase: migration.Unproven, job: proveBy(time.Hour), secret: dual, want: migration.DoMove, to: migration.Rekeyed},
+		"unproven: seen to have failed":                                {phase: migration.Unproven, job: proveBy(time.Hour), secret: silent, want: migration.DoMove, to: migration.Failed, reason: "kms:Encrypt"},
+		"unproven: somebody moved it back":                             {phase: migration.Unproven, job: proveBy(time.Hour), secret: secret("db", managed()), want: migration.DoMove, to: migration.Planned},
+		"unproven: handed to its owner in time":                        {phase: migration.Unproven, job: proveBy(-time.Hour), secret: unlisted, want: migration.DoHand},
+		"unproven: handed over, it does not rest":                      {phase: migration.Unproven, job: func(j *migration.Job) { j.HandedAt = now }, secret: unlisted, want: migration.DoWait, reason: "handed to its owner on 2026-11-21"},
+		"unproven: handed over, and proven at last":                    {phase: migration.Unproven, job: func(j *migration.Job) { j.HandedAt = now }, secret: dual, want: migration.DoMove, to: migration.Rekeyed},
 		"the hub's own, planned: the hub decides first":                {phase: migration.Planned, job: ofHub, secret: secret("db", managed()), want: migration.DoWait, reason: "decides"},
 		"the hub's own, planned: then readers are asked for":           {phase: migration.Planned, job: ofHub, secret: secret("db", managed()), seen: ordered, want: migration.DoCheck},
 		"the hub's own, begun and not made: decided again":             {phase: migration.Planned, job: func(j *migration.Job) { ofHub(j); rekeying(0)(j) }, secret: secret("db", managed()), want: migration.DoMove, to: migration.Planned},

@@ -59,6 +59,8 @@ func (v *visit) notifyMove(was Phase, seen Seen) {
 			detail += "; keep it in the code: " + CodeLine(j.Tool, j.Target)
 		}
 		v.notify(guard.NoticeRekeyed, detail, seen.At)
+	case Unproven:
+		v.notify(guard.NoticeUnproven, j.unproven(), seen.At)
 	case Failed, Blocked:
 		v.notify(guard.NoticeFailed, j.Reason, seen.At)
 	} // detect notifies of sealed secrets, whoever sealed them
@@ -69,6 +71,8 @@ func (v *visit) reply(seen Seen) {
 	kind, detail := guard.NoticeRekeyed, ""
 	switch {
 	case v.job.Phase == Rekeyed:
+	case v.job.Phase == Unproven:
+		kind, detail = guard.NoticeUnproven, v.job.unproven()
 	case v.job.Phase.Resting() && !seen.Gone:
 		kind, detail = guard.NoticeFailed, cmp.Or(v.job.refusal(), v.job.Reason)
 	default:
@@ -87,6 +91,23 @@ func (v *visit) ask(ctx context.Context, step Step) error {
 	}
 	v.notify(guard.NoticeSealDue, detail, v.job.Since)
 	v.job.AskedAt, v.job.Reason = now, step.Reason
+	if err := v.save(ctx); err != nil {
+		return err
+	}
+	return v.publish(ctx)
+}
+
+// unproven says what is known of a change that is not proven, what is not, and who looks next.
+func (j Job) unproven() string {
+	return j.Reason + ". Whether older copies still open with the previous key alone is not known. Every sweep looks again until " +
+		j.ProveBy.UTC().Format("2006-01-02 15:04") + " UTC; then it is yours"
+}
+
+// hand gives a change that was not proven in time to the owner, a single time. It is looked at as before.
+func (v *visit) hand(ctx context.Context, step Step) error {
+	v.job.HandedAt, v.job.Reason = v.Now().UTC(), step.Reason
+	v.notify(guard.NoticeUnproven, step.Reason+". It was looked for since "+v.job.RekeyedAt.UTC().Format("2006-01-02 15:04")+" UTC and is yours now: find out why it cannot be read, "+
+		"or set the previous key again with doublelock migrate rollback --secret "+v.job.Secret+". Every sweep still looks", v.job.HandedAt)
 	if err := v.save(ctx); err != nil {
 		return err
 	}

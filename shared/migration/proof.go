@@ -7,26 +7,46 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// Unproven says what is missing for every labelled version to open with the target key, and which right is probably
+// Prove says what is missing for every labelled version to open with the target key, and which right is probably
 // the reason: UpdateSecret answers success when it could not re-encrypt (API reference, UpdateSecret, KmsKeyId).
-// "" is proven.
-func Unproven(s guard.Secret, target string) string {
-	if s.Key.ARN != target {
-		return "UpdateSecret was accepted, but the secret is not under the new key: somebody may have moved it back at the same moment"
+// What AWS does not show is neither a proof nor a failure. A version that was not re-encrypted counts before one of which
+// nothing is known.
+func Prove(s guard.Secret, target string) Proof {
+	switch {
+	case s.Key.Manager == guard.ManagerUnknown && s.Key.ARN != target:
+		return Proof{Unread: true, Missing: "the metadata of the key that the secret is under could not be read, so nothing is proven: let the role doublelock-read describe it"}
+	case s.Key.ARN != target:
+		return Proof{Missing: "UpdateSecret was accepted, but the secret is not under the new key: somebody may have moved it back at the same moment"}
+	case s.VersionsUnread:
+		return Proof{Unread: true, Missing: "the key is set, but the versions could not be read, so nothing is proven: let the role doublelock-read list them"}
 	}
-	if s.VersionsUnread {
-		return "the key is set, but the versions could not be read, so nothing is proven: let the role doublelock-read list them"
-	}
+	var first Proof
 	for _, v := range s.Versions {
 		switch {
 		case !v.Labelled(), opensWith(v, target):
-		case unread(v):
-			return "the key is set, but the keys that version " + v.ID + " opens with could not be read, so nothing is proven: let the role doublelock-read list them"
-		default:
-			return "the key is set, but version " + v.ID + " was not re-encrypted: " + missingRight(v, target)
+		case !unread(v):
+			return Proof{Missing: "the key is set, but version " + v.ID + " was not re-encrypted: " + missingRight(v, target)}
+		case first.Proven():
+			first = Proof{Unread: true, Missing: unreadKeys(v)}
 		}
 	}
-	return ""
+	return first
+}
+
+// Proof is what a look after a change says of it.
+type Proof struct {
+	Missing string // what is, in one sentence; "" is proven
+	Unread  bool   // it could not be read: nothing is known to have failed
+}
+
+// Proven reports that every labelled version was seen to carry the key.
+func (p Proof) Proven() bool { return p.Missing == "" }
+
+func unreadKeys(v guard.Version) string {
+	if len(v.Keys) == 0 {
+		return "the key is set, but the keys that version " + v.ID + " opens with could not be read, so nothing is proven: AWS lists none"
+	}
+	return "the key is set, but the keys that version " + v.ID + " opens with could not be read, so nothing is proven: let the role doublelock-read describe them"
 }
 
 func opensWith(v guard.Version, key string) bool {

@@ -28,7 +28,11 @@ func TestOnlyWhatIsListedIsProven(t *testing.T) {
 		"another key of which the ARN is all": {[]guard.Key{{ARN: "arn:aws:kms:us-east-1:111122223333:key/other"}}, "was not re-encrypted"},
 	} {
 		s := guard.Secret{Key: key, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: c.keys}, {ID: "v0"}}}
-		got := migration.Unproven(s, target)
+		proof := migration.Prove(s, target)
+		got := proof.Missing
+		if proof.Unread != strings.Contains(c.want, "nothing is proven") {
+			t.Errorf("%s: unread %t", name, proof.Unread)
+		}
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q in it", name, got, c.want)
 		}

@@ -71,8 +71,8 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 			answer, problem = AnswerPage, "; restoring access failed: "+v.plainly(failed)
 		}
 	}
-	if v.job.Phase == Failed {
-		failed = nil // for good: the reason is in the job
+	if v.job.Phase == Failed || errors.Is(failed, errBackUnproven) {
+		failed = nil // the reason is in the job
 	}
 	n := v.notice(guard.NoticeReaderLost, v.diagnosis(r, reader)+". "+answered(answer, why)+problem, r.At)
 	n.ID, n.EventID, n.Actor = string(guard.NoticeReaderLost)+"|"+r.EventID, r.EventID, r.Principal
@@ -86,7 +86,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 // plainly is our word for what went wrong. AWS's own text is for the log.
 func (v *visit) plainly(err error) string {
 	switch {
-	case v.job.Phase == Failed:
+	case v.job.Phase == Failed, errors.Is(err, errBackUnproven):
 		return v.job.Reason
 	case errors.Is(err, guard.ErrGone):
 		return "the secret or its key does not exist any more"

@@ -37,13 +37,14 @@ func (q Question) obstacles(s inventory.Secret) []string {
 	return out
 }
 
+// lacks adds what the role certainly lacks, with the policy, statement or level of the organization that it lacks it by.
 func (q Question) lacks(out []string, key inventory.Key, action string) []string {
 	role := q.Changer
 	d, err := q.Access.AllowsWith(role, q.Secret, key, action)
 	if err != nil || !denied(d.Answer) {
 		return out
 	}
-	return append(out, fmt.Sprintf("the role %s lacks %s on %s", arn.Of(role).Base(), action, key.Facts.ARN))
+	return append(out, fmt.Sprintf("the role %s lacks %s on %s: %s", arn.Of(role).Base(), action, key.Facts.ARN, d.Why))
 }
 
 func inRegion(of, region string) string { return arn.Of(of).In(region).String() }

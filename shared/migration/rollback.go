@@ -115,9 +115,13 @@ func (v *visit) beginBack(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// proveBack sees that every labelled version opens with the previous key again.
+// errBackUnproven says that the previous key is set again, and that what the versions open with could not be read.
+var errBackUnproven = errors.New("the previous key is set again, and not proven")
+
+// proveBack sees that every labelled version opens with the previous key again. What could not be read has not failed:
+// going back stays begun, and every sweep looks again.
 func (v *visit) proveBack(ctx context.Context) error {
-	var missing string
+	var missing Proof
 	for i := range looksAtMost {
 		if i > 0 {
 			if err := v.Sleep(ctx, betweenLooks); err != nil {
@@ -128,22 +132,44 @@ func (v *visit) proveBack(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("look after going back: %w", err)
 		}
-		if missing = notBack(s, v.job.Before); missing == "" {
+		if missing = notBack(s, v.job.Before); missing.Proven() {
 			return nil
 		}
 	}
+	if missing.Unread {
+		return v.backUnproven(ctx, missing.Missing)
+	}
 	v.job.Pending = nil
-	v.job.enter(Failed, missing, v.By, v.Now().UTC())
+	v.job.enter(Failed, missing.Missing, v.By, v.Now().UTC())
 	if err := v.save(ctx); err != nil {
 		return err
 	}
-	return errors.New(missing)
+	return errors.New(missing.Missing)
 }
 
-func notBack(s guard.Secret, b *Before) string {
-	if s.KeyID != b.KeyID {
-		return "UpdateSecret was accepted, but the secret is not under " + beforeKey(b)
+// backUnproven notifies the owner a single time of what is known and what is not.
+func (v *visit) backUnproven(ctx context.Context, missing string) error {
+	v.job.Reason = missing
+	if v.job.Pending.Tries++; v.job.Pending.Tries == 1 {
+		v.notify(guard.NoticeRolledBack, missing+". Whether its readers open it as before is not known. Every sweep looks again", v.Now().UTC())
 	}
+	if err := v.save(ctx); err != nil {
+		return err
+	}
+	if err := v.publish(ctx); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s", errBackUnproven, missing)
+}
+
+func notBack(s guard.Secret, b *Before) Proof {
+	switch {
+	case s.KeyID != b.KeyID:
+		return Proof{Missing: "UpdateSecret was accepted, but the secret is not under " + beforeKey(b)}
+	case s.VersionsUnread:
+		return Proof{Unread: true, Missing: "the key is set back, but the versions could not be read, so nothing is proven: let the role doublelock-read list them"}
+	}
+	var first Proof
 	for _, version := range s.Versions {
 		if !version.Labelled() {
 			continue
@@ -152,11 +178,15 @@ func notBack(s guard.Secret, b *Before) string {
 		for _, k := range version.Keys {
 			back = back || k.Same(s.Key)
 		}
-		if !back {
-			return "the key is set back, but version " + version.ID + " opens with the new key only: the role doublelock-change probably lacks kms:Decrypt on it, so its owner must write a new version"
+		switch {
+		case back:
+		case !unread(version):
+			return Proof{Missing: "the key is set back, but version " + version.ID + " opens with the new key only: the role doublelock-change probably lacks kms:Decrypt on it, so its owner must write a new version"}
+		case first.Proven():
+			first = Proof{Unread: true, Missing: "the key is set back, but the keys that version " + version.ID + " opens with could not be read, so nothing is proven"}
 		}
 	}
-	return ""
+	return first
 }
 
 // copiesBack makes the copies again that were made under a key of ours.

@@ -20,6 +20,7 @@ type Row struct {
 	Account    string `json:"account"`
 	Secrets    int    `json:"secrets"`
 	Planned    int    `json:"planned"`
+	Unproven   int    `json:"unproven"` // the key is set, and what its versions open with could not be read
 	Rekeyed    int    `json:"rekeyed"`
 	HalfSealed int    `json:"halfSealed"`
 	Sealed     int    `json:"sealed"`
@@ -104,6 +105,8 @@ func (r *Row) count(at stage) {
 		r.RolledBack++
 	case at.phase == Blocked || at.phase == Failed:
 		r.Stuck++
+	case at.phase == Unproven:
+		r.Unproven++
 	case at.half:
 		r.HalfSealed++
 	default:
@@ -116,6 +119,8 @@ func (at stage) waitsFor(j Job) string {
 	switch {
 	case at.phase == Blocked || at.phase == Failed:
 		return "security"
+	case at.phase == Unproven && !j.HandedAt.IsZero():
+		return "owner"
 	case at.phase == Sealing && j.Seal == SealOwner:
 		return "owner"
 	case at.phase == Sealed && j.Phase == Sealed || at.phase == RolledBack:

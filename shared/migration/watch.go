@@ -56,6 +56,9 @@ func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 	case r.By == LockUnknown:
 		return AnswerPage, "whether the secret or its key refused it could not be found out"
 	}
+	if j.Phase == Unproven {
+		return AnswerPage, "which keys open its versions is not known, so nothing is weakened without a person"
+	}
 	if j.FirstNewAt.IsZero() {
 		if rules.AutoRollback {
 			return AnswerRollback, "no version is under the new key alone, so going back is one UpdateSecret"

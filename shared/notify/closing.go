@@ -33,7 +33,7 @@ func resolvedAs(n guard.Notice) closing {
 	switch {
 	case n.Finding == nil:
 		return closedWell
-	case n.Finding.End == guard.EndMoot:
+	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown:
 		return closedOnly
 	case n.Finding.Control == guard.SecretDefaultKey && n.State != guard.StateSealed && n.Finding.End != guard.EndGone:
 		return closedOnly // under a CMK, and older copies are not
@@ -57,6 +57,9 @@ func resolved(n guard.Notice) (before, after string) {
 		return "", " is under the AWS managed key now"
 	case n.Finding.End == guard.EndMoot:
 		return control + " does not apply to ", " any more"
+	}
+	if n.Finding.End == guard.EndUnknown {
+		return "", " is under a CMK, not proven yet"
 	}
 	switch n.Finding.Control {
 	case guard.SecretDefaultKey:
@@ -93,6 +96,8 @@ func Closing(n guard.Notice) string {
 	switch {
 	case resolvedAs(n) == closedWell:
 		return "Resolved: " + what + ". There is nothing to do."
+	case n.Finding.End == guard.EndUnknown:
+		return "Closed: " + what + ", because the key is set. Whether older copies still open with the previous key could not be read: every sweep looks again."
 	case n.Finding.End != guard.EndMoot && n.State != guard.StateDefault && n.State != guard.StateDrifted:
 		return "Resolved: " + what + ". Older copies still open with the previous key until two new versions are written."
 	default:

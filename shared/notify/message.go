@@ -137,7 +137,7 @@ func urgency(n guard.Notice) int {
 		return 4
 	case guard.NoticeDeniedRead:
 		return 3
-	case guard.NoticeRekeyed, guard.NoticeSealDue, guard.NoticeKeyRestored:
+	case guard.NoticeRekeyed, guard.NoticeUnproven, guard.NoticeSealDue, guard.NoticeKeyRestored:
 		return 2
 	case guard.NoticeResolved:
 		return 0
@@ -163,8 +163,8 @@ func SeverityOf(n guard.Notice) guard.Severity {
 		return guard.SeverityCritical
 	case n.Kind == guard.NoticeFailed || n.Kind == guard.NoticeKeyRestored || n.Kind == guard.NoticeDeniedRead || n.Kind == guard.NoticeRolledBack:
 		return guard.SeverityHigh
-	case n.Kind == guard.NoticeSealDue, n.Kind == guard.NoticeRekeyed:
-		return guard.SeverityMedium // the last step is the owner's
+	case n.Kind == guard.NoticeSealDue, n.Kind == guard.NoticeRekeyed, n.Kind == guard.NoticeUnproven:
+		return guard.SeverityMedium // the last step is the owner's, or may come to be
 	case n.Finding != nil && n.Finding.Severity != "":
 		return n.Finding.Severity
 	default:

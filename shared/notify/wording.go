@@ -109,6 +109,8 @@ func phrase(n guard.Notice) (before, after string) {
 			return "", " was moved to a CMK"
 		}
 		return "", " was moved to a CMK: now seal it"
+	case guard.NoticeUnproven:
+		return "", " is under a CMK, not proven yet"
 	case guard.NoticeFailed:
 		return "", " could not be moved to a CMK"
 	case guard.NoticeReaderLost:
@@ -242,6 +244,8 @@ func Why(n guard.Notice) string {
 			return "A key whose deletion was canceled stays disabled until somebody enables it: its readers fail until then."
 		}
 		return "It can take KMS some minutes until every read succeeds again."
+	case guard.NoticeUnproven:
+		return "The key is set. Until it is proven that every version carries it, an older copy may open with the previous key alone, and switching the new key off may not stop every read."
 	case guard.NoticeFailed:
 		return "The secret is as it was: the change was not made, or did not take."
 	case guard.NoticeReaderLost:

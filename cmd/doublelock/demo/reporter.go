@@ -102,7 +102,7 @@ func tagsOf(c trail.Change) string {
 
 // noticeStages is the stage that each kind of notice is shown as.
 var noticeStages = map[guard.NoticeKind]string{
-	guard.NoticeOpened: stageOpened, guard.NoticeResolved: stageResolved, guard.NoticeWaived: stageOpened, guard.NoticeRekeyed: stageRekeyed,
+	guard.NoticeOpened: stageOpened, guard.NoticeResolved: stageResolved, guard.NoticeWaived: stageOpened, guard.NoticeRekeyed: stageRekeyed, guard.NoticeUnproven: stageRekeyed,
 	guard.NoticeSealed: stageSealed, guard.NoticeDrifted: stageDrifted, guard.NoticeIncident: stageIncident, guard.NoticeKeyRestored: stageRestored,
 	guard.NoticeFailed: stageBlocked, guard.NoticeReaderLost: stageLost, guard.NoticeRolledBack: stageBack,
 }

@@ -17,8 +17,8 @@ func migrateStatusCommand(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how far the migrations are: by wave, account and phase, and what waits for whom",
-		Long: `Status counts the migrations in the hub's table: planned, re-keyed, half sealed (AWSCURRENT is, AWSPREVIOUS is not yet),
-sealed, stuck (blocked or failed) and rolled back. Below the table is each secret that waits for its owner, for
+		Long: `Status counts the migrations in the hub's table: planned, unproven (the key is set, and what its versions open with
+could not be read), re-keyed, half sealed (AWSCURRENT is, AWSPREVIOUS is not yet), sealed, stuck (blocked or failed) and rolled back. Below the table is each secret that waits for its owner, for
 security, or only for time to pass.
 
 Exit codes: 0 the status was shown, 1 an error.`,
@@ -45,9 +45,9 @@ func showStatus(env *command.Env, s migration.Summary) error {
 	if env.AsJSON() {
 		return env.JSON(s)
 	}
-	table := env.Rows("WAVE", "ACCOUNT", "SECRETS", "PLANNED", "RE-KEYED", "HALF SEALED", "SEALED", "STUCK", "ROLLED BACK")
+	table := env.Rows("WAVE", "ACCOUNT", "SECRETS", "PLANNED", "UNPROVEN", "RE-KEYED", "HALF SEALED", "SEALED", "STUCK", "ROLLED BACK")
 	for _, r := range s.Rows {
-		table.Add(r.Wave, r.Account, r.Secrets, r.Planned, r.Rekeyed, r.HalfSealed, r.Sealed, r.Stuck, r.RolledBack)
+		table.Add(r.Wave, r.Account, r.Secrets, r.Planned, r.Unproven, r.Rekeyed, r.HalfSealed, r.Sealed, r.Stuck, r.RolledBack)
 	}
 	if err := table.Print(); err != nil {
 		return err

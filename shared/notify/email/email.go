@@ -96,7 +96,7 @@ func noun(n guard.Notice) string {
 
 // doer labels the actor: after a change of ours it is whoever made the secret as it was before.
 func doer(n guard.Notice) string {
-	if n.Kind == guard.NoticeRekeyed || n.Kind == guard.NoticeFailed {
+	if n.Kind == guard.NoticeRekeyed || n.Kind == guard.NoticeUnproven || n.Kind == guard.NoticeFailed {
 		return "Made"
 	}
 	return "Changed"

@@ -170,6 +170,11 @@ func Samples() map[string]notify.Message {
 	for i := range 100 {
 		hundred = append(hundred, Opened(guard.SecretDefaultKey, fmt.Sprintf("prod/app-%03d", i), "cloudformation"))
 	}
+	unproven := notice(guard.NoticeUnproven, "prod/db/password", "terraform")
+	unproven.State = guard.StateUnknown
+	unproven.Detail = "the key is set, but the keys that version v1 opens with could not be read, so nothing is proven: AWS lists none. Whether older copies still open with the previous key alone is not known. Every sweep looks again until 2026-11-24 09:00 UTC; then it is yours"
+	closed := Resolved(guard.SecretDefaultKey, "prod/db/password")
+	closed.State, closed.Finding.End = guard.StateUnknown, guard.EndUnknown
 	moot := Resolved(guard.SecretKeyUnapproved, "prod/db/password")
 	moot.State, moot.Finding.End = guard.StateDrifted, guard.EndMoot
 	blind := incident()
@@ -192,6 +197,8 @@ func Samples() map[string]notify.Message {
 		"a stopped trail":                 compose(tampered),
 		"a reader that lost access":       compose(lost),
 		"a secret that was moved back":    compose(back),
+		"a move that could not be proven": compose(unproven),
+		"a finding that ends unknown":     compose(closed),
 		"a new version is due":            compose(notice(guard.NoticeSealDue, "prod/db/password", "cli")),
 		"two disabled keys":               compose(about(guard.SecretKeyUnusable, "cli", disabled)),
 		"a replica under a wrong key":     compose(about(guard.SecretKeyUnapproved, "terraform", replica)),
