@@ -263,6 +263,7 @@ func TestDeniedReadsAreJudged(t *testing.T) {
 		"one that leaves it open after the key's own": {job: func(j *migration.Job) {
 			j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now, By: migration.LockKey}}
 		}, read: func(r *migration.Refused) { r.By = migration.LockUnknown }, want: migration.AnswerNone},
+		"what the versions open with is not known: nothing is weakened without a person": {job: func(j *migration.Job) { j.Phase = migration.Unproven }, want: migration.AnswerPage},
 		"refused before the re-key":           {read: func(r *migration.Refused) { r.At = now.Add(-72 * time.Hour) }, want: migration.AnswerNone},
 		"published a second time":             {job: func(j *migration.Job) { j.Denials = []migration.Denial{{EventID: "e-1"}} }, want: migration.AnswerNone},
 		"a secret that was rolled back":       {job: func(j *migration.Job) { j.Phase = migration.RolledBack }, want: migration.AnswerNone},

@@ -3,6 +3,7 @@ package migration_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -34,6 +35,8 @@ func TestStatusSaysWhatIsTrueNow(t *testing.T) {
 		"sealed since, and copies are to come": {phase: migration.Sealing, job: func(j *migration.Job) { copies(j) }, now: ptr(secret("db", key)), want: one(func(r *migration.Row) { r.HalfSealed = 1 }), whom: "owner", reason: "copies"},
 		"half sealed since":                    {phase: migration.Sealing, now: &half, want: one(func(r *migration.Row) { r.HalfSealed = 1 }), whom: "owner", reason: "AWSPREVIOUS"},
 		"moved back since":                     {phase: migration.Observing, now: ptr(secret("db", managed())), want: one(func(r *migration.Row) { r.Planned = 1 }), whom: "time", reason: "moved it back"},
+		"unproven":                             {phase: migration.Unproven, now: ptr(secret("db", key)), job: func(j *migration.Job) { copies(j); j.FirstNewAt = time.Time{} }, want: one(func(r *migration.Row) { r.Unproven = 1 }), whom: "time"},
+		"unproven, and its owner's by now":     {phase: migration.Unproven, job: func(j *migration.Job) { j.HandedAt = now }, want: one(func(r *migration.Row) { r.Unproven = 1 }), whom: "owner"},
 		"sealed":                               {phase: migration.Sealed, want: one(func(r *migration.Row) { r.Sealed = 1 })},
 		"stuck":                                {phase: migration.Blocked, want: one(func(r *migration.Row) { r.Stuck = 1 }), whom: "security"},
 		"rolled back":                          {phase: migration.RolledBack, want: one(func(r *migration.Row) { r.RolledBack = 1 })},
