@@ -557,3 +557,23 @@ type code string
 
 func (c code) ErrorCode() string { return string(c) }
 func (c code) Error() string     { return string(c) + ": hunter2 was refused" }
+
+// The owner reads our word for a refusal; whoever mends it needs AWS's code.
+func TestTheLogSaysWhatAWSAnsweredWhereAChangeWasRefused(t *testing.T) {
+	w := newWorld()
+	w.trip = func(step string) error {
+		if step == "rekey" {
+			return fmt.Errorf("set key: %w: %w", guard.ErrDenied, answered("AccessDeniedException"))
+		}
+		return nil
+	}
+	var log strings.Builder
+	w.log = slog.New(slog.NewTextHandler(&log, nil))
+	handle(t, w, message(order("n1")))
+	if text := log.String(); !strings.Contains(text, "cause=denied code=AccessDeniedException") || !strings.Contains(text, "doing=UpdateSecret") || strings.Contains(text, "hunter2") {
+		t.Errorf("log: %s", text)
+	}
+	if len(w.published) != 1 || strings.Contains(w.published[0].Detail, "AccessDenied") {
+		t.Errorf("published %+v", w.published)
+	}
+}

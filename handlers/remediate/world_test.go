@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -55,6 +56,7 @@ type world struct {
 	job       []byte // as it is stored
 	revision  int64
 	processes int
+	log       *slog.Logger // the machine's; nil is silence
 	trip      func(step string) error
 }
 
@@ -85,7 +87,7 @@ func (w *world) machine() *migration.Engine {
 	return &migration.Engine{
 		Secrets: w, Store: jobs{w}, Journal: journal{w}, Counter: counter{w}, Preflight: preflight{w}, Bus: bus{w}, Rules: rules,
 		By: "doublelock-remediate", Worker: fmt.Sprint("process ", w.processes), Now: func() time.Time { return w.now },
-		Sleep: func(context.Context, time.Duration) error { w.slept++; return nil },
+		Sleep: func(context.Context, time.Duration) error { w.slept++; return nil }, Log: w.log,
 	}
 }
 

@@ -102,9 +102,19 @@ func (v *visit) lost(ctx context.Context, call string, err error, seen Seen) (bo
 	case errors.Is(err, guard.ErrGone):
 		return true, nil // the next look sees it
 	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs), errors.Is(err, guard.ErrRefused):
+		v.logRefused(ctx, call, err)
 		return true, v.move(ctx, Step{Action: DoMove, Phase: Failed, Reason: call + " was refused: " + refusal(err)}, seen)
 	}
 	return false, fmt.Errorf("call %s: %w", call, err)
+}
+
+// logRefused writes down what the owner is not notified of: AWS's error code, and which call it answered.
+func (v *visit) logRefused(ctx context.Context, doing string, err error) {
+	if v.Log == nil {
+		return
+	}
+	v.Log.With(guard.AnswerOf(err).Fields()...).WarnContext(ctx, "migration", "secret", v.job.Secret, "account", v.job.Account, "region", v.job.Region,
+		"action", "refused", "doing", doing)
 }
 
 // refusal is our word for an error. AWS's own text is for the log: it names roles and policies of the hub.

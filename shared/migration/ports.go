@@ -2,6 +2,7 @@ package migration
 
 import (
 	"context"
+	"log/slog"
 	"errors"
 	"time"
 
@@ -77,4 +78,5 @@ type Engine struct {
 	Worker    string // who holds leases; different for every process
 	Now       func() time.Time
 	Sleep     func(ctx context.Context, d time.Duration) error
+	Log       *slog.Logger // of what AWS refused; nil: silence
 }

@@ -81,6 +81,7 @@ func (v *visit) noWayBack(ctx context.Context, err error) error {
 	if !errors.Is(err, guard.ErrRefused) && !errors.Is(err, guard.ErrDenied) && !errors.Is(err, guard.ErrNotOurs) {
 		return fmt.Errorf("set the previous key: %w", err)
 	}
+	v.logRefused(ctx, string(doRollback), err)
 	v.job.Pending = nil
 	v.job.enter(Failed, "going back was refused: "+refusal(err)+" ("+beforeKey(v.job.Before)+")", v.By, v.Now().UTC())
 	v.notify(guard.NoticeFailed, v.job.Reason, v.job.Since)

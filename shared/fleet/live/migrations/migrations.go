@@ -4,6 +4,7 @@ package migrations
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/cloud"
@@ -30,6 +31,7 @@ type Parts struct {
 	Now      func() time.Time
 	Sleep    func(ctx context.Context, d time.Duration) error // nil: the wall clock
 	Accepted []string                                         // principals that may lose access to any secret
+	Log      *slog.Logger                                     // of what AWS refused; nil: silence
 }
 
 // Open puts the machine together. It calls nobody.
@@ -47,7 +49,7 @@ func (p Parts) Open() *fleet.Migrations {
 		Keys: fleet.KeyRules{KeyFor: p.Runtime.KeyFor, Approved: p.Runtime.Approved, Waivers: p.Runtime.GuardWaivers()},
 		Engine: &migration.Engine{
 			Secrets: secrets.New(p.Cloud), Grants: secrets.NewKeys(p.Cloud), Store: store, Journal: records.Journal(), Counter: records, Preflight: preflight,
-			Trail: reads, Bus: bus.Open(p.Cloud, p.Bus), Rules: Rules(p.Runtime), By: p.By, Worker: p.By + "/" + rand.Text(), Now: p.Now, Sleep: p.Sleep,
+			Trail: reads, Bus: bus.Open(p.Cloud, p.Bus), Rules: Rules(p.Runtime), By: p.By, Worker: p.By + "/" + rand.Text(), Now: p.Now, Sleep: p.Sleep, Log: p.Log,
 		},
 	}
 }
