@@ -149,6 +149,7 @@ type orgPolicies struct {
 	scps, rcps [][]*policy.Document
 	path       string // o-…/r-…/ou-…/
 	management bool
+	levels     []string // targets of scps
 }
 
 // addOrganization adds what the organization of the principal's account says.
@@ -163,7 +164,7 @@ func (a *Access) addOrganization(w *asker) {
 		}
 		return
 	}
-	w.policies.SCPs, w.policies.ManagementPrincipal = org.scps, org.management
+	w.policies.SCPs, w.policies.Levels, w.policies.ManagementPrincipal = org.scps, org.levels, org.management
 	w.principal.OrganizationID = a.snapshot.Organization.ID
 	w.principal.OrganizationPath = org.path
 }
@@ -188,6 +189,9 @@ func (a *Access) readControls(account string) *orgPolicies {
 		return org
 	}
 	org.scps, org.rcps = a.levels(of.SCPs), a.levels(of.RCPs)
+	for _, level := range of.SCPs {
+		org.levels = append(org.levels, level.Target)
+	}
 	return org
 }
 

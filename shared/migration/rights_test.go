@@ -22,7 +22,7 @@ func TestARightThatTheChangeRoleLacksIsNamedWithWhatKeepsItFromIt(t *testing.T) 
 		want       []string
 	}{
 		"a service control policy that denies it":      {levels("p-full", "p-nokeys"), nil, everything, []string{`"NoNewKeys"`, "no keys (p-nokeys)", "service control policy"}},
-		"a level without a service control policy":     {levels(), nil, everything, []string{"no service control policy at level 1 of the organization's path"}},
+		"a level without a service control policy":     {levels(), nil, everything, []string{"no service control policy at level 1 (ou-ab12-shop0001) of the organization's path"}},
 		"a resource control policy that denies it":     {levels("p-full"), levels("p-full", "p-keyuse"), everything, []string{`"NoKeyUse"`, "key use (p-keyuse)"}},
 		"no policy of the role allows it, nor anybody": {levels("p-full"), nil, may(false), []string{"not allowed: "}},
 	} {

@@ -16,8 +16,8 @@ func (e *evaluation) whyNotAllowed() string {
 	}
 	if e.applies.scp && e.scp.allow == no {
 		gaps = append(gaps, gap{
-			fmt.Sprintf("no service control policy at level %d of the organization's path allows it%s", e.scp.gap, e.nearest(TypeSCP, e.scp.gap)),
-			fmt.Sprintf("allow %s in a service control policy of level %d", e.request.Action, e.scp.gap),
+			fmt.Sprintf("no service control policy at %s of the organization's path allows it%s", e.level(), e.nearest(TypeSCP, e.scp.gap)),
+			fmt.Sprintf("allow %s in a service control policy of %s", e.request.Action, e.level()),
 		})
 	}
 	if len(e.policies.Endpoint) > 0 && e.endpoint.allow == no {
@@ -35,6 +35,14 @@ func (e *evaluation) whyNotAllowed() string {
 		text += ". To allow it: " + strings.Join(remedies, ", and ")
 	}
 	return text
+}
+
+// level names the level at which no service control policy allows the request.
+func (e *evaluation) level() string {
+	if gap := e.scp.gap; gap < len(e.policies.Levels) {
+		return fmt.Sprintf("level %d (%s)", gap, e.policies.Levels[gap])
+	}
+	return fmt.Sprintf("level %d", e.scp.gap)
 }
 
 // missingPermission says what is missing between the principal's policies and the resource's.

@@ -23,6 +23,7 @@ type Policies struct {
 	// SCPs on the path of the principal's account and RCPs on that of the resource's, one list per level from the root
 	// down. RCPFullAWSAccess need not be among them. nil: none apply.
 	SCPs, RCPs [][]*Document
+	Levels     []string // what each level of SCPs is attached to, for explanations; nil: not known
 
 	Resource     *Document    // resource, key or trust policy; nil: there is none
 	ResourceKind ResourceKind // "": told from the action and the ARN
