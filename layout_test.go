@@ -2,6 +2,8 @@
 package doublelock_test
 
 import (
+	"bytes"
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -219,6 +221,24 @@ func TestTopLevelHoldsOnlyWhatItShould(t *testing.T) {
 	for _, entry := range entries {
 		if !slices.Contains(topLevel, entry) {
 			t.Errorf("%s: does not belong at the top level", entry)
+		}
+	}
+}
+
+// A room that outgrows its sentence is split by meaning.
+func TestNoRoomIsTooLarge(t *testing.T) {
+	limits := map[string]int{"handlers": 500, "cmd/doublelock": 600}
+	for folder, files := range goFolders(t, ".") {
+		limit, lines := cmp.Or(limits[folder], 6500), 0
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines += bytes.Count(text, []byte{'\n'})
+		}
+		if lines > limit {
+			t.Errorf("%s: %d lines without tests, at most %d", folder, lines, limit)
 		}
 	}
 }
