@@ -31,7 +31,7 @@ func (m Migrations) Advance(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return errors.Join(append(failed, ctx.Err())...)
 		}
-		if !j.NeedsVisit() || (j.Phase == migration.Planned && migration.Halted(jobs, j.Wave, m.Engine.Rules) != "") {
+		if !j.NeedsVisit() || (j.Phase == migration.Planned && migration.Halted(jobs, j.Plan, j.Wave, m.Engine.Rules) != "") {
 			continue
 		}
 		after, step, err := m.Engine.Advance(ctx, j.Secret)

@@ -16,11 +16,17 @@ func HourNames(now time.Time, account string) (names [2]string, until time.Time)
 	return [2]string{all + "|" + account, all}, hour.Add(time.Hour)
 }
 
-// Halted says why a wave must not go on; "" when it may. The strictest of the rules and those of its jobs counts.
-func Halted(jobs []Job, wave Wave, rules Rules) string {
+// haltFrom is how many secrets of a wave must have gone wrong for their share to say anything: one of one is an accident.
+// Canaries are there to be the first that go wrong.
+const haltFrom = 2
+
+// Halted says why a wave of a plan must not go on, and what to do; "" when it may. Only jobs of the same plan count, so
+// that another plan begins a count of its own, and the hub's own jobs, which no plan groups, halt nothing. The strictest
+// of the rules and those of its jobs counts.
+func Halted(jobs []Job, plan string, wave Wave, rules Rules) string {
 	begun, bad, rate := 0, 0, rules.HaltRate
 	for _, j := range jobs {
-		if j.Wave != wave || j.Before == nil {
+		if plan == "" || j.Plan != plan || j.Wave != wave || j.Before == nil {
 			continue
 		}
 		begun++
@@ -31,8 +37,13 @@ func Halted(jobs []Job, wave Wave, rules Rules) string {
 			bad++
 		}
 	}
-	if bad == 0 || float64(bad) <= rate*float64(begun) {
+	least := haltFrom
+	if wave == Canary || rate == 0 { // a rate of zero says that none may
+		least = 1
+	}
+	if bad < least || float64(bad) <= rate*float64(begun) {
 		return ""
 	}
-	return fmt.Sprintf("wave %s is halted: %d of %d secrets failed, were rolled back or broke a reader", wave, bad, begun)
+	return fmt.Sprintf("wave %s of plan %s is halted: %d of %d secrets failed, were rolled back or broke a reader. doublelock migrate status names them; "+
+		"mend the cause and plan again (doublelock migrate plan): a new plan counts from zero", wave, plan, bad, begun)
 }

@@ -207,7 +207,7 @@ func FuzzParseWindow(f *testing.F) {
 	})
 }
 
-func TestAWaveHaltsWhenTooManyBreak(t *testing.T) {
+func TestAWaveHaltsWhenTooManyOfItsOwnPlanBreak(t *testing.T) {
 	jobs := func(good, bad int) []migration.Job {
 		var out []migration.Job
 		for i := range good + bad {
@@ -220,22 +220,40 @@ func TestAWaveHaltsWhenTooManyBreak(t *testing.T) {
 		}
 		return out
 	}
+	of := func(plan string, wave migration.Wave, jobs []migration.Job) []migration.Job {
+		for i := range jobs {
+			jobs[i].Plan, jobs[i].Wave = plan, wave
+		}
+		return jobs
+	}
 	set := migration.Defaults()
 	for name, tt := range map[string]struct {
 		jobs  []migration.Job
 		halts bool
 	}{
-		"none failed":      {jobs(5, 0), false},
-		"the first failed": {jobs(0, 1), true},
-		"one of ten":       {jobs(9, 1), false},
-		"two of ten":       {jobs(8, 2), true},
+		"none failed":                     {jobs(5, 0), false},
+		"one of one is an accident":       {jobs(0, 1), false},
+		"two of two":                      {jobs(0, 2), true},
+		"one of ten":                      {jobs(9, 1), false},
+		"two of ten":                      {jobs(8, 2), true},
+		"two failed under an older plan":  {append(of("older", migration.Development, jobs(0, 2)), jobs(1, 0)...), false},
+		"two of the hub's own failed":     {append(of("", migration.Development, jobs(0, 2)), jobs(1, 0)...), false},
+		"two failed in the canary wave":   {append(of("plan", migration.Canary, jobs(0, 2)), jobs(1, 0)...), false},
+		"one failed beside a healthy one": {jobs(1, 1), false},
 	} {
-		if got := migration.Halted(tt.jobs, migration.Development, set); (got != "") != tt.halts {
+		if got := migration.Halted(tt.jobs, "plan", migration.Development, set); (got != "") != tt.halts {
 			t.Errorf("%s: %q", name, got)
 		}
-		if got := migration.Halted(tt.jobs, migration.Production, set); got != "" {
+		if got := migration.Halted(tt.jobs, "plan", migration.Production, set); got != "" {
 			t.Errorf("%s: another wave halts: %q", name, got)
 		}
+	}
+	got := migration.Halted(of("plan", migration.Canary, jobs(0, 1)), "plan", migration.Canary, set)
+	if !strings.Contains(got, "wave canary of plan plan is halted: 1 of 1") || !strings.Contains(got, "mend the cause and plan again (doublelock migrate plan)") {
+		t.Errorf("the first canary failed: %q", got)
+	}
+	if got := migration.Halted(of("", migration.Canary, jobs(0, 2)), "", migration.Canary, set); got != "" {
+		t.Errorf("the hub's own jobs are no wave: %q", got)
 	}
 }
 

@@ -187,7 +187,7 @@ func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.
 		}
 	}
 	for _, wave := range waves {
-		if halted := migration.Halted(jobs, wave, set); halted != "" {
+		if halted := migration.Halted(jobs, p.ID, wave, set); halted != "" {
 			return nil, command.Finding("%s", halted)
 		}
 	}
@@ -260,7 +260,7 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 			o.Reason = err.Error()
 		}
 		done = append(done, o)
-		if stop, err := a.halted(ctx, m, i.Wave); stop != "" || err != nil {
+		if stop, err := a.halted(ctx, m, p.ID, i.Wave); stop != "" || err != nil {
 			failed = errors.Join(failed, err)
 			if stop != "" {
 				failed = errors.Join(failed, command.Finding("%s", stop))
@@ -274,12 +274,12 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 	return errors.Join(failed, restingExit(done))
 }
 
-func (a *applying) halted(ctx context.Context, m *fleet.Migrations, wave migration.Wave) (string, error) {
+func (a *applying) halted(ctx context.Context, m *fleet.Migrations, plan string, wave migration.Wave) (string, error) {
 	jobs, err := listJobs(ctx, m.Store)
 	if err != nil {
 		return "", err
 	}
-	return migration.Halted(jobs, wave, m.Engine.Rules), nil
+	return migration.Halted(jobs, plan, wave, m.Engine.Rules), nil
 }
 
 func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Plan, i migration.Item) (outcome, error) {
