@@ -16,6 +16,7 @@ import (
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/migration"
 )
 
 func migrateHistoryCommand(env *command.Env) *cobra.Command {
@@ -51,6 +52,7 @@ func (m *moving) history(ctx context.Context, id string) error {
 		return err
 	}
 	entries, err := table.Open(m.cloud, m.table()).Journal().List(ctx, secret, time.Time{})
+	entries = migration.InOrder(entries)
 	switch {
 	case err != nil:
 		return err
