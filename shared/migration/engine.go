@@ -46,9 +46,7 @@ func (e *Engine) begin(ctx context.Context, i Item, plan string, rules Rules) (w
 		return was, was, err
 	}
 	was = was.under(e.Rules, e.By, e.Now().UTC())
-	if was.Rules != nil && (!was.Phase.Resting() || was.Plan == plan) {
-		rules = was.Rules.Join(rules)
-	}
+	rules = was.Binding(plan, rules)
 	if was.Revision > 0 && !was.Phase.Resting() && (was.Phase != Planned || was.Pending != nil || was.Plan == plan) {
 		fresh = was
 		fresh.Rules = &rules

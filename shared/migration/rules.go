@@ -85,6 +85,28 @@ func (r Rules) Join(newer Rules) Rules {
 	return out
 }
 
+// Binding is what holds for a job when a plan with rules is applied over it: the stricter of both, field by field (see
+// Join), unless the job rests and another plan begins it anew. The zero Job has none of its own.
+func (j Job) Binding(plan string, rules Rules) Rules {
+	if j.Rules != nil && (!j.Phase.Resting() || j.Plan == plan) {
+		return j.Rules.Join(rules)
+	}
+	return rules
+}
+
+// InForce are the overrides that hold: of each field the last, in the order of their fields' first.
+func (r Rules) InForce() []Override {
+	var out []Override
+	for _, o := range r.Overrides {
+		if at := slices.IndexFunc(out, func(have Override) bool { return have.Field == o.Field }); at >= 0 {
+			out[at] = o
+		} else {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
 // overriddenAs reports that the last override of a field says the same already, by the same person.
 func (r Rules) overriddenAs(o Override) bool {
 	for _, have := range slices.Backward(r.Overrides) {

@@ -35,7 +35,7 @@ type Waiting struct {
 	Name      string     `json:"name"`
 	Phase     Phase      `json:"phase"`
 	Reason    string     `json:"reason"`
-	Overrides []Override `json:"overrides,omitempty"` // rules that somebody set differently for it
+	Overrides []Override `json:"overrides,omitempty"` // rules that somebody set differently for it, those in force
 }
 
 // Summarize counts jobs, and says what waits for whom. A job knows what its last visit found; seen are secrets, by ARN,
@@ -53,7 +53,7 @@ func Summarize(jobs []Job, seen map[string]guard.Secret) Summary {
 		if whom := at.waitsFor(j); whom != "" {
 			w := Waiting{For: whom, Secret: j.Secret, Name: j.Name, Phase: j.Phase, Reason: cmp.Or(at.reason, j.Reason)}
 			if j.Rules != nil {
-				w.Overrides = j.Rules.Overrides
+				w.Overrides = j.Rules.InForce()
 			}
 			out.Waiting = append(out.Waiting, w)
 		}

@@ -88,3 +88,13 @@ func TestUndoNamesTheKeyThatTheSecretHas(t *testing.T) {
 		})
 	}
 }
+
+func TestStatusShowsTheWindowInForceAndNotTheOneBefore(t *testing.T) {
+	rules := migration.Defaults().WithWindows([]migration.Window{window("Mon-Thu 22:00-04:00")}, "alice", now).WithWindows([]migration.Window{window("00:00-24:00")}, "bob", now.Add(time.Hour))
+	j := job(migration.Planned)
+	j.Rules = &rules
+	got := migration.Summarize([]migration.Job{j}, nil).Waiting
+	if len(got) != 1 || len(got[0].Overrides) != 1 || got[0].Overrides[0].By != "bob" || got[0].Overrides[0].Value != "00:00-24:00" {
+		t.Errorf("waiting %+v", got)
+	}
+}

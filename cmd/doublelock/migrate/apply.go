@@ -84,6 +84,7 @@ func (a *applying) run(ctx context.Context, path string) error {
 	if a.rules, err = a.terms(ctx, m, p, windows); err != nil {
 		return err
 	}
+	a.sayRules(items, jobs, p.ID)
 	if a.dryRun {
 		return a.dry(ctx, m, p, items)
 	}
@@ -101,8 +102,27 @@ func (a *applying) terms(ctx context.Context, m *fleet.Migrations, p migration.P
 		}
 		rules = rules.WithWindows(windows, caller.ARN, a.env.Now())
 	}
-	fmt.Fprintf(a.env.Stderr, "doublelock: rules: %s\n", rules)
 	return rules, nil
+}
+
+// sayRules prints the rules that bind: those that a job has already may be stricter than the plan's, or overridden.
+func (a *applying) sayRules(items []migration.Item, jobs []migration.Job, plan string) {
+	names := map[string][]string{} // of secrets, by rules
+	var order []string
+	for _, i := range items {
+		rules := jobFor(jobs, i.Secret).Binding(plan, a.rules).String()
+		if names[rules] == nil {
+			order = append(order, rules)
+		}
+		names[rules] = append(names[rules], output.Printable(i.Name))
+	}
+	for _, rules := range order {
+		whose := ""
+		if len(order) > 1 {
+			whose = " of " + strings.Join(names[rules], ", ")
+		}
+		fmt.Fprintf(a.env.Stderr, "doublelock: rules%s: %s\n", whose, rules)
+	}
 }
 
 func parseWindows(texts []string) ([]migration.Window, error) {

@@ -157,7 +157,11 @@ func TestAWindowOfApplyBindsTheSweep(t *testing.T) {
 		}
 	}
 	f.become("remediate")
-	f.expect(0, "the next opens Tue 2026-09-01 22:00 UTC", "migrate", "apply", f.file) // without the flag
+	_, rules, _ := f.run("migrate", "apply", f.file) // without the flag
+	if !strings.Contains(rules, "changes Mon,Tue,Wed,Thu 22:00-04:00 UTC") || strings.Contains(rules, "changes always") {
+		t.Errorf("the rules that bind are not those that apply prints: %s", rules)
+	}
+	f.expect(0, "the next opens Tue 2026-09-01 22:00 UTC", "migrate", "apply", f.file)
 	status := f.expect(0, "windows Mon,Tue,Wed,Thu 22:00-04:00, by arn:aws:sts::222222222222:assumed-role/", "migrate", "status")
 	if !strings.Contains(status, "at 2026-09-01T09:") {
 		t.Errorf("status does not say when the window was set:\n%s", status)
