@@ -38,6 +38,7 @@ func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, see
 		Functions: map[string]string{}, Tools: map[string]string{}, KeyFor: m.Keys.KeyFor, Approved: m.Keys.Approved, Waivers: m.Keys.Waivers, Rules: m.Engine.Rules,
 		Changer: m.changer(snapshot),
 	}
+	f.Begun = m.begun(ctx)
 	locations := map[location]bool{}
 	for _, s := range snapshot.Secrets {
 		locations[location{s.Facts.Account, s.Facts.Region}] = true
@@ -58,6 +59,22 @@ func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, see
 	}
 	f.Seen = migration.Gather(f.Seen)
 	return f, nil
+}
+
+// begun is what going back restores, by secret; nil where the hub's table cannot be read, which a plan says where it
+// matters.
+func (m *Migrations) begun(ctx context.Context) map[string]migration.Before {
+	out := map[string]migration.Before{}
+	err := m.Store.List(ctx, func(j migration.Job) error {
+		if back := j.WayBack(); back != nil {
+			out[j.Secret] = *back
+		}
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	return out
 }
 
 // location is an account in a Region.

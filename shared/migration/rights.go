@@ -50,8 +50,18 @@ func (q Question) lacks(out []string, key inventory.Key, action string) []string
 func inRegion(of, region string) string { return arn.Of(of).In(region).String() }
 
 // undoOf says before anything is done what can be undone how. from is the key that the secret is under.
-func undoOf(i Item, from guard.Key) []string {
-	if i.Target != "" && i.Target == from.ARN {
+func (f *Facts) undoOf(i Item, from guard.Key) []string {
+	first, begun := f.Begun[i.Secret]
+	switch {
+	case i.Target == "" || i.Target != from.ARN:
+	case begun && first.KeyID != i.From.KeyID:
+		return append([]string{
+			"the key stays as it is, " + from.ARN + "; a migration set it before, and rollback sets " + beforeKey(&first) + " again",
+			"after a new version: it opens with the new key alone, so going back needs the right to decrypt with that key, or a new version",
+		}, undoOfRest(i)...)
+	case f.Begun == nil:
+		return append([]string{"the key stays as it is, " + from.ARN + ": whether a migration set it, and from which key, could not be read"}, undoOfRest(i)...)
+	default:
 		return append([]string{"the key stays as it is, " + from.ARN + ": there is none to set back"}, undoOfRest(i)...)
 	}
 	back := i.From.KeyID // its own, though we may not look at it
@@ -60,6 +70,9 @@ func undoOf(i Item, from guard.Key) []string {
 		back = i.From.ARN
 	case from.Manager == guard.ManagerAWS || back == "":
 		back = "the AWS managed key"
+	}
+	if begun {
+		back = beforeKey(&first)
 	}
 	out := []string{
 		"until the first new version: UpdateSecret sets " + back + " again, and the tags as they were; the copies under the new key stay beside it",

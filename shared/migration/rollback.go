@@ -94,6 +94,14 @@ func (v *visit) noWayBack(ctx context.Context, err error) error {
 	return errors.New(v.job.Reason)
 }
 
+// WayBack is what going back restores: nil where nothing was recorded, or everything is as it was already.
+func (j Job) WayBack() *Before {
+	if j.Phase == RolledBack {
+		return nil
+	}
+	return j.Before
+}
+
 func beforeKey(b *Before) string {
 	if b.KeyID == "" {
 		return "the AWS managed key"

@@ -67,21 +67,29 @@ func TestStatusSaysWhatIsTrueNow(t *testing.T) {
 func ptr[T any](v T) *T { return &v }
 
 func TestUndoNamesTheKeyThatTheSecretHas(t *testing.T) {
+	none := map[string]migration.Before{}
 	alien := guard.Key{ARN: "arn:aws:kms:eu-central-1:444455556666:key/theirs", Manager: guard.ManagerUnknown}
 	for name, tt := range map[string]struct {
-		from guard.Key
-		want string
+		from  guard.Key
+		begun map[string]migration.Before
+		want  string
 	}{
-		"the AWS managed key":                 {managed(), "UpdateSecret sets the AWS managed key again"},
-		"a customer managed key":              {cmk("old", region), "UpdateSecret sets " + cmk("old", region).ARN + " again"},
-		"a key of its own that we cannot see": {alien, "UpdateSecret sets " + alien.ARN + " again"},
-		"the target itself, and not sealed":   {cmk("new", region), "the key stays as it is"},
+		"the AWS managed key":                  {managed(), none, "UpdateSecret sets the AWS managed key again"},
+		"a customer managed key":               {cmk("old", region), none, "UpdateSecret sets " + cmk("old", region).ARN + " again"},
+		"a key of its own that we cannot see":  {alien, none, "UpdateSecret sets " + alien.ARN + " again"},
+		"the target itself, and not sealed":    {cmk("new", region), none, "there is none to set back"},
+		"the target, which the hub set":        {cmk("new", region), map[string]migration.Before{arn("db"): {KeyID: ""}}, "rollback sets the AWS managed key again"},
+		"the target, and it had it before":     {cmk("new", region), map[string]migration.Before{arn("db"): {KeyID: cmk("new", region).ARN}}, "there is none to set back"},
+		"the target, and who knows who set it": {cmk("new", region), nil, "could not be read"},
+		"a key that another migration set":     {cmk("old", region), map[string]migration.Before{arn("db"): {KeyID: ""}}, "UpdateSecret sets the AWS managed key again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := org(principal("app", may(true)))
 			from := secret("db", tt.from, managed())
 			s.Secrets[0].Facts = from
-			plan := planOf(t, facts(s))
+			f := facts(s)
+			f.Begun = tt.begun
+			plan := planOf(t, f)
 			if len(plan.Items) != 1 || !strings.Contains(plan.Items[0].Undo[0], tt.want) {
 				t.Errorf("undo of %+v, want %q", plan.Items, tt.want)
 			}
