@@ -32,6 +32,8 @@ type fake struct {
 	stored    []byte
 	revision  int64
 	journal   map[string]bool // entries by action
+	entries   []store.JournalEntry
+	notices   []guard.Notice
 	counts    map[string]int
 	changes   []string // made, in order
 	changing  bool
@@ -169,7 +171,7 @@ func (w *fake) List(context.Context, func(migration.Job) error) error { return n
 type fakeJournal struct{ *fake }
 
 func (w fakeJournal) Append(_ context.Context, e store.JournalEntry) error {
-	return w.call("Append", func() error { w.journal[e.Action] = true; return nil })
+	return w.call("Append", func() error { w.journal[e.Action], w.entries = true, append(w.entries, e); return nil })
 }
 
 func (w *fake) Take(_ context.Context, name string, most int, _ time.Time) (bool, error) {
@@ -196,6 +198,7 @@ func (w *fake) Publish(_ context.Context, notices []guard.Notice) error {
 	return w.call("Publish", func() error {
 		for _, n := range notices {
 			w.published[n.ID] = true
+			w.notices = append(w.notices, n)
 		}
 		return nil
 	})

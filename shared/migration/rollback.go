@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -84,7 +85,9 @@ func (v *visit) noWayBack(ctx context.Context, err error) error {
 	v.logRefused(ctx, string(doRollback), err)
 	v.job.Pending = nil
 	v.job.enter(Failed, "going back was refused: "+refusal(err)+" ("+beforeKey(v.job.Before)+")", v.By, v.Now().UTC())
-	v.notify(guard.NoticeFailed, v.job.Reason, v.job.Since)
+	failed := v.notice(guard.NoticeFailed, v.job.Reason, v.job.Since)
+	failed.Back = true
+	v.job.Outbox = append(slices.Clip(v.job.Outbox), failed)
 	if err := v.save(ctx); err != nil {
 		return err
 	}

@@ -45,6 +45,9 @@ func (s Story) FixFor(n guard.Notice) Fix {
 	case guard.NoticeUnproven:
 		return Fix{Say: "Change nothing for now. Doublelock looks again with every sweep, until it is proven or handed to you: then doublelock migrate status says what is missing, and doublelock migrate rollback sets the previous key again."}
 	case guard.NoticeFailed:
+		if n.Back {
+			return Fix{Say: "Give every reader kms:Decrypt on the key that the secret is under, or remove the cause that is named above and go back again with doublelock migrate rollback."}
+		}
 		return Fix{Say: "First remove the cause that is named above. Where it names readers, give each of them that right before anything else: a move without it takes the secret from them. In remediate mode the move is tried again by itself; a migration is planned again with doublelock migrate plan."}
 	case guard.NoticeIncident, guard.NoticeKeyRestored:
 		return incidentFix(n)

@@ -240,6 +240,18 @@ func TestAMoveThatCouldNotBeMadeComesWithoutACommand(t *testing.T) {
 	}
 }
 
+// A secret that cannot go back is under the CMK: nobody must read that it could not be moved to one.
+func TestAWayBackThatFailedIsNotCalledAMoveThatFailed(t *testing.T) {
+	n := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
+	n.Kind, n.Back, n.Detail = guard.NoticeFailed, true, "going back was refused"
+	if got := notify.Headline(n); got != "app could not be set back" {
+		t.Errorf("headline %q", got)
+	}
+	if why, fix := notify.Why(n), fixFor(n, nil); strings.Contains(why, "as it was") || !strings.Contains(why, "new key") || strings.Contains(fix.Say, "the move is tried") || !strings.Contains(fix.Say, "migrate rollback") {
+		t.Errorf("why %q, fix %+v", why, fix)
+	}
+}
+
 func TestCommandsCannotBeBrokenOutOf(t *testing.T) {
 	n := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
 	n.Resource = "x'; rm -rf ~; echo '$(id)`id`\n&& id"

@@ -112,6 +112,9 @@ func phrase(n guard.Notice) (before, after string) {
 	case guard.NoticeUnproven:
 		return "", " is under a CMK, not proven yet"
 	case guard.NoticeFailed:
+		if n.Back {
+			return "", " could not be set back"
+		}
 		return "", " could not be moved to a CMK"
 	case guard.NoticeReaderLost:
 		return "A reader lost ", ""
@@ -247,6 +250,9 @@ func Why(n guard.Notice) string {
 	case guard.NoticeUnproven:
 		return "The key is set. Until it is proven that every version carries it, an older copy may open with the previous key alone, and switching the new key off may not stop every read."
 	case guard.NoticeFailed:
+		if n.Back {
+			return "The secret may still be under the new key: readers that cannot use it stay shut out until it is set back or they may."
+		}
 		return "The secret is as it was: the change was not made, or did not take."
 	case guard.NoticeReaderLost:
 		return "It read the secret before it was moved to a CMK, and is refused now."

@@ -166,6 +166,9 @@ func Samples() map[string]notify.Message {
 	lost.Detail = "arn:aws:iam::111122223333:role/reports lacks kms:Decrypt on the key of the secret"
 	back := notice(guard.NoticeRolledBack, "prod/db/password", "sdk")
 	back.Detail = "back under the AWS managed key: arn:aws:iam::111122223333:role/reports was refused"
+	stays := notice(guard.NoticeFailed, "prod/db/password", "sdk")
+	stays.Back, stays.State = true, guard.StateDual
+	stays.Detail = "going back was refused: the role doublelock-change may not change the secret or use the key (the AWS managed key)"
 	var hundred []guard.Notice
 	for i := range 100 {
 		hundred = append(hundred, Opened(guard.SecretDefaultKey, fmt.Sprintf("prod/app-%03d", i), "cloudformation"))
@@ -198,6 +201,7 @@ func Samples() map[string]notify.Message {
 		"a reader that lost access":       compose(lost),
 		"a secret that was moved back":    compose(back),
 		"a move that could not be proven": compose(unproven),
+		"a move that cannot be undone":    compose(stays),
 		"a finding that ends unknown":     compose(closed),
 		"a new version is due":            compose(notice(guard.NoticeSealDue, "prod/db/password", "cli")),
 		"two disabled keys":               compose(about(guard.SecretKeyUnusable, "cli", disabled)),
