@@ -58,7 +58,7 @@ type Notice struct {
 	Decision Decision          `json:"decision"`
 	Blast    *BlastRadius      `json:"blast,omitempty"`
 	Detail   string            `json:"detail,omitempty"`
-	Back     bool              `json:"back,omitempty"` // of NoticeFailed: what failed was setting the previous key again
+	Back     bool              `json:"back,omitempty"`  // of NoticeFailed: what failed was setting the previous key again
 	Tags     map[string]string `json:"tags,omitempty"`  // the resource's own tags, to find its owner
 	Actor    string            `json:"actor,omitempty"` // who made the change that led here, as an ARN
 	Tool     string            `json:"tool,omitempty"`  // what they made it with: terraform, cloudformation, console, …

@@ -143,8 +143,8 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 	if err := v.endRescues(ctx); err != nil {
 		return Step{}, err
 	}
-	if p := v.job.Pending; p != nil && p.Action == doRollback {
-		err := v.rollback(ctx, "going back was begun "+p.At.Format(time.RFC3339))
+	if v.job.goingBack() {
+		err := v.rollback(ctx, "going back was begun "+v.job.Pending.At.Format(time.RFC3339))
 		if errors.Is(err, errBackUnproven) {
 			return Step{Action: DoWait, Reason: v.job.Reason}, nil
 		}

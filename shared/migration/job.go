@@ -111,8 +111,7 @@ type ReplicaTo struct {
 // NeedsVisit reports that time alone can move the job on: it is under way, or has a grant to end.
 func (j Job) NeedsVisit() bool {
 	open := slices.ContainsFunc(j.Rescues, func(r Rescue) bool { return r.Ended.IsZero() })
-	going := j.Pending != nil && j.Pending.Action == doRollback
-	return open || going || len(j.Outbox) > 0 || !j.Phase.Resting() && j.Phase != Sealed
+	return open || j.goingBack() || len(j.Outbox) > 0 || !j.Phase.Resting() && j.Phase != Sealed
 }
 
 // Pending is a change that was begun: journaled, perhaps made.

@@ -92,7 +92,7 @@ type Facts struct {
 	Tools     map[string]string // tool that made a secret, by ARN
 	KeyFor    func(account, region string, tags map[string]string) string
 	Changer   func(account string) string // ARN of the role that changes secrets of an account; nil: not asked
-	Begun     map[string]Before         // what going back restores, by secret: of the migrations there are; nil: they could not be read
+	Begun     map[string]Before           // what going back restores, by secret: of the migrations there are; nil: they could not be read
 	Approved  guard.Approved
 	Waivers   []guard.Waiver
 	Accepted  []string // principals that may lose access

@@ -2,8 +2,8 @@ package migration
 
 import (
 	"context"
-	"log/slog"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"

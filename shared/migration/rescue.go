@@ -71,7 +71,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 			answer, problem = AnswerPage, "; restoring access failed: "+v.plainly(failed)
 		}
 	}
-	if v.job.Phase == Failed || errors.Is(failed, errBackUnproven) {
+	if v.job.Phase == Failed || errors.Is(failed, errBackUnproven) || errors.Is(failed, ErrNothingToUndo) {
 		failed = nil // the reason is in the job
 	}
 	n := v.notice(guard.NoticeReaderLost, v.diagnosis(r, reader)+". "+answered(answer, why)+problem, r.At)
@@ -88,6 +88,8 @@ func (v *visit) plainly(err error) string {
 	switch {
 	case v.job.Phase == Failed, errors.Is(err, errBackUnproven):
 		return v.job.Reason
+	case errors.Is(err, ErrNothingToUndo):
+		return "the secret is as it was before its migration"
 	case errors.Is(err, guard.ErrGone):
 		return "the secret or its key does not exist any more"
 	case errors.Is(err, guard.ErrThrottled):

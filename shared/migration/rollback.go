@@ -14,7 +14,8 @@ import (
 const doRollback Action = "rollback"
 
 // Rollback sets a secret back to the state that was recorded before its first change: key, copies and our own tags.
-// What cannot be undone is an error that says so, and the job fails with it. It is safe to repeat.
+// What cannot be undone is an error that says so, and the job fails with it. A secret that is seen to be as it was is
+// ErrNothingToUndo: its job ends, and nobody is notified. It is safe to repeat.
 func (e *Engine) Rollback(ctx context.Context, secret, why string) (Job, error) {
 	v, err := e.enter(ctx, secret)
 	if err != nil {
@@ -35,22 +36,17 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	if j.Phase == RolledBack {
 		return nil
 	}
-	if j.Before == nil {
-		if j.Phase == Planned || j.Phase == Blocked {
-			j.enter(RolledBack, "nothing had been changed: "+why, v.By, now)
-			return v.save(ctx)
-		}
-		return ErrNothingToUndo
+	s, err := v.Secrets.Describe(ctx, v.ref())
+	switch {
+	case errors.Is(err, guard.ErrGone):
+		return fmt.Errorf("the secret %w", guard.ErrGone)
+	case err != nil:
+		return fmt.Errorf("look before going back: %w", err)
+	case !j.goingBack() && !j.Moved(s): // what was begun may have set the key back already
+		return v.nothingToUndo(ctx, why, now)
 	}
 	if err := v.beginBack(ctx, now); err != nil {
 		return err
-	}
-	s, err := v.Secrets.Describe(ctx, v.ref())
-	if errors.Is(err, guard.ErrGone) {
-		return fmt.Errorf("the secret %w", guard.ErrGone)
-	}
-	if err != nil {
-		return fmt.Errorf("look before going back: %w", err)
 	}
 	if s.KeyID != j.Before.KeyID {
 		if err := v.Secrets.Rekey(ctx, v.ref(), j.Before.KeyID); err != nil {
@@ -74,6 +70,37 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 		return err
 	}
 	return v.publish(ctx)
+}
+
+// goingBack reports that going back was begun, and has not come to its end.
+func (j Job) goingBack() bool { return j.Pending != nil && j.Pending.Action == doRollback }
+
+// Moved reports that a secret, as it was just looked at, is not as it was before its migration: it is under another key,
+// a labelled version opens with the new key, or a copy was taken away. Where its versions could not be read it may be.
+func (j Job) Moved(s guard.Secret) bool {
+	switch {
+	case j.Before == nil:
+		return false
+	case s.KeyID != j.Before.KeyID, slices.ContainsFunc(j.Copies, func(c ReplicaTo) bool { return !c.Removed.IsZero() }):
+		return true
+	case j.Before.KeyARN == j.Target: // it was under the key when we came
+		return false
+	}
+	return s.VersionsUnread || slices.ContainsFunc(s.Versions, func(version guard.Version) bool {
+		return version.Labelled() && (unread(version) || slices.ContainsFunc(version.Keys, func(k guard.Key) bool { return k.ARN == j.Target }))
+	})
+}
+
+// nothingToUndo ends a job that has not changed its secret, so that it does not move it later. One that failed stays so.
+func (v *visit) nothingToUndo(ctx context.Context, why string, now time.Time) error {
+	if v.job.Phase != Failed {
+		v.job.Pending = nil
+		v.job.enter(RolledBack, "nothing had been changed: "+why, v.By, now)
+		if err := v.save(ctx); err != nil {
+			return err
+		}
+	}
+	return ErrNothingToUndo
 }
 
 // noWayBack says why the previous key could not be set. What AWS refuses for good is a failure that people must see;

@@ -1,8 +1,10 @@
 package migration_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -40,5 +42,42 @@ func TestARefusedWayBackIsNotifiedAsOne(t *testing.T) {
 	}
 	if last := w.notices[len(w.notices)-1]; last.Kind != guard.NoticeFailed || !last.Back {
 		t.Errorf("notice %+v", last)
+	}
+}
+
+// What is said is what is seen: a secret that was never moved was not set back, whatever phase its job is in.
+func TestThereIsNothingToSetBackOfASecretThatWasNeverMoved(t *testing.T) {
+	for name, tt := range map[string]struct {
+		trouble error // of UpdateSecret; nil: it is not tried
+		want    migration.Phase
+	}{
+		"planned and not begun":      {nil, migration.RolledBack},
+		"refused by AWS":             {guard.ErrDenied, migration.Failed},
+		"begun when the worker died": {errDied, migration.RolledBack},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := steady(t)
+			if _, err := w.worker("w0").Start(t.Context(), w.item(), "plan", migration.Defaults()); err != nil {
+				t.Fatal(err)
+			}
+			if tt.trouble != nil {
+				w.refusing("UpdateSecret", tt.trouble)
+				if _, _, err := w.worker("w1").Advance(t.Context(), w.secret.ARN); err != nil && !errors.Is(err, errDied) {
+					t.Fatal(err)
+				}
+				w.trouble, w.now = func(string) error { return nil }, now.Add(time.Hour)
+			}
+			before := len(w.notices)
+			j, err := w.worker("back").Rollback(t.Context(), w.secret.ARN, "wrong wave")
+			if !errors.Is(err, migration.ErrNothingToUndo) || j.Phase != tt.want {
+				t.Errorf("%s (%s), error %v", j.Phase, j.Reason, err)
+			}
+			if len(w.notices) != before || len(w.changes) > 0 || w.journal["rollback"] {
+				t.Errorf("notices %+v, changes %v, journal %v", w.notices[before:], w.changes, w.journal)
+			}
+			if stored := w.job(t); stored.NeedsVisit() || stored.Lease.By != "" {
+				t.Errorf("stored %+v", stored)
+			}
+		})
 	}
 }

@@ -119,6 +119,20 @@ func TestMigrateTakesASecretFromDefaultToSealedAndAnotherBack(t *testing.T) {
 	f.expect(1, "nothing that could be set back", "migrate", "rollback", "--secret", arn, "--reason", "again")
 }
 
+func TestRollbackOfASecretThatWasNeverMovedSaysSo(t *testing.T) {
+	f := newFixture(t)
+	arn := f.secret("search/index")
+	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
+	f.expect(0, "outside the change windows", "migrate", "apply", f.file, "--window", "Mon-Thu 22:00-04:00")
+	f.expect(0, "# search/index: nothing was changed", "migrate", "rollback", "--secret", arn, "--reason", "wrong wave", "--dry-run")
+	f.expect(2, "nothing was changed about 1 secret", "migrate", "rollback", "--secret", arn, "--reason", "wrong wave")
+	f.Clock.Advance(14 * time.Hour) // the window is open
+	f.sweep()
+	if s := f.describe(arn); s.Key.Manager != guard.ManagerAWS {
+		t.Error("the sweep moved it all the same")
+	}
+}
+
 // Whoever must undo or explain a change finds it in the journal: what was before, and who changed it.
 func TestTheJournalIsRead(t *testing.T) {
 	f := newFixture(t)

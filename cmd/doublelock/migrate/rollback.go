@@ -11,6 +11,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
@@ -31,7 +32,7 @@ keys, and restores our own tags; tags of others are left as they are now. It pro
 with the previous key. A version that was written under the new key alone goes back only with the right to decrypt it;
 where that is missing rollback says so, and the owner has to write a new version.
 
-Exit codes: 0 all are set back, 1 an error, 2 a secret could not be set back.`,
+Exit codes: 0 all are set back, 1 an error, 2 a secret could not be set back, or was never changed.`,
 		Example: `  doublelock migrate rollback --secret shop/db --reason "the app broke"
   doublelock migrate rollback --wave canary --reason "wrong key policy" --dry-run`,
 		Args: cobra.NoArgs,
@@ -71,7 +72,11 @@ func (g *goingBack) run(ctx context.Context) error {
 	}
 	if g.dryRun {
 		for _, j := range jobs {
-			fmt.Fprintln(g.env.Stdout, backCall(j))
+			call, err := backCall(ctx, m, j)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(g.env.Stdout, call)
 		}
 		return nil
 	}
@@ -97,11 +102,16 @@ func (g *goingBack) chosen(ctx context.Context, m *fleet.Migrations) ([]migratio
 	return out, nil
 }
 
-func backCall(j migration.Job) string {
-	if j.Before == nil {
-		return "# " + output.Printable(j.Name) + ": nothing was changed"
+// backCall is the call that sets a secret back, as it is now.
+func backCall(ctx context.Context, m *fleet.Migrations, j migration.Job) (string, error) {
+	s, err := m.Engine.Secrets.Describe(ctx, guard.SecretRef{Account: j.Account, Region: j.Region, ID: j.Secret})
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("look at %s: %w", j.Name, err)
+	case !j.Moved(s):
+		return "# " + output.Printable(j.Name) + ": nothing was changed that could be undone", nil
 	}
-	return fmt.Sprintf("secretsmanager UpdateSecret --secret-id %s --kms-key-id %q --region %s", j.Secret, j.Before.KeyID, j.Region)
+	return fmt.Sprintf("secretsmanager UpdateSecret --secret-id %s --kms-key-id %q --region %s", j.Secret, j.Before.KeyID, j.Region), nil
 }
 
 // result is what became of one secret.
@@ -113,11 +123,14 @@ type result struct {
 }
 
 func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migration.Job) error {
-	results, failed := []result{}, 0
+	results, failed, unmoved := []result{}, 0, 0
 	for _, j := range jobs {
 		after, err := m.Engine.Rollback(ctx, j.Secret, g.reason)
 		r := result{j.Secret, j.Name, after.Phase, why(err)}
-		if err != nil {
+		switch {
+		case errors.Is(err, migration.ErrNothingToUndo):
+			unmoved++
+		case err != nil:
 			failed++
 		}
 		results = append(results, r)
@@ -125,8 +138,11 @@ func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migrat
 	if err := g.report(results); err != nil {
 		return err
 	}
-	if failed > 0 {
+	switch {
+	case failed > 0:
 		return command.Finding("%s could not be set back", output.Count(failed, "secret"))
+	case unmoved > 0:
+		return command.Finding("nothing was changed about %s, so there was nothing to set back; what was planned for it is ended", output.Count(unmoved, "secret"))
 	}
 	return nil
 }
