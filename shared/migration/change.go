@@ -15,9 +15,11 @@ const (
 	keyField     = "kmsKeyId" // as UpdateSecret takes it: "" is the AWS managed key
 	stateField   = "state"
 	regionField  = "region"
-	planField    = "plan"   // id of the plan that a change belongs to
-	orderField   = "order"  // id of the notice that asked for a change of the hub's own
-	resultField  = "result" // of an entry that ends a change: resultDone, or why not
+	planField    = "plan"    // id of the plan that a change belongs to
+	orderField   = "order"   // id of the notice that asked for a change of the hub's own
+	resultField  = "result"  // of an entry that ends a change: resultDone, or why not
+	reasonField  = "reason"  // of going back: what was given as the reason
+	askedField   = "askedBy" // of going back that somebody else asked for than makes it
 	granteeField = "grantee"
 	untilField   = "until"
 	tagPrefix    = "tag:"

@@ -120,6 +120,8 @@ type Pending struct {
 	Region string    `json:"region,omitempty"` // of a replica
 	At     time.Time `json:"at"`
 	Tries  int       `json:"tries,omitempty"` // looks that did not prove it
+	Why    string    `json:"why,omitempty"`   // of going back: the reason that was given
+	By     string    `json:"by,omitempty"`    // of going back: who asked for it
 }
 
 // Flip is one time that a migrated secret was found moved back.

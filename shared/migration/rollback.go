@@ -45,12 +45,13 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	case !j.goingBack() && !j.Moved(s): // what was begun may have set the key back already
 		return v.nothingToUndo(ctx, why, now)
 	}
-	if err := v.beginBack(ctx, now); err != nil {
+	if err := v.beginBack(ctx, why, now); err != nil {
 		return err
 	}
+	why = v.whyBack(why)
 	if s.KeyID != j.Before.KeyID {
 		if err := v.Secrets.Rekey(ctx, v.ref(), j.Before.KeyID); err != nil {
-			return v.noWayBack(ctx, err)
+			return v.noWayBack(ctx, why, err)
 		}
 		j.LastChangeAt = now
 	}
@@ -105,13 +106,13 @@ func (v *visit) nothingToUndo(ctx context.Context, why string, now time.Time) er
 
 // noWayBack says why the previous key could not be set. What AWS refuses for good is a failure that people must see;
 // anything else is tried again.
-func (v *visit) noWayBack(ctx context.Context, err error) error {
+func (v *visit) noWayBack(ctx context.Context, why string, err error) error {
 	if !errors.Is(err, guard.ErrRefused) && !errors.Is(err, guard.ErrDenied) && !errors.Is(err, guard.ErrNotOurs) {
 		return fmt.Errorf("set the previous key: %w", err)
 	}
 	v.logRefused(ctx, string(doRollback), err)
 	v.job.Pending = nil
-	v.job.enter(Failed, "going back was refused: "+refusal(err)+" ("+beforeKey(v.job.Before)+")", v.By, v.Now().UTC())
+	v.job.enter(Failed, "going back was refused: "+refusal(err)+" ("+beforeKey(v.job.Before)+"); it was to go back because: "+why, v.By, v.Now().UTC())
 	failed := v.notice(guard.NoticeFailed, v.job.Reason, v.job.Since)
 	failed.Back = true
 	v.job.Outbox = append(slices.Clip(v.job.Outbox), failed)
@@ -139,19 +140,37 @@ func beforeKey(b *Before) string {
 	return b.KeyID
 }
 
-func (v *visit) beginBack(ctx context.Context, now time.Time) error {
-	if v.job.Pending == nil || v.job.Pending.Action != doRollback {
-		v.job.Pending = &Pending{Action: doRollback, At: now}
+// beginBack writes down that going back is begun, why and by whose word: first in the job, so that whoever ends what is
+// interrupted knows it, then in the journal.
+func (v *visit) beginBack(ctx context.Context, why string, now time.Time) error {
+	if !v.job.goingBack() {
+		v.job.Pending = &Pending{Action: doRollback, At: now, Why: why, By: v.By}
 		if err := v.save(ctx); err != nil {
 			return err
 		}
 	}
-	entry := v.entry(doRollback, v.job.Pending.At, "")
-	entry.Before[keyField], entry.After[keyField] = v.job.Target, v.job.Before.KeyID
+	p := v.job.Pending
+	entry := v.entry(doRollback, p.At, "")
+	entry.Before[keyField], entry.After[keyField], entry.After[reasonField] = v.job.Target, v.job.Before.KeyID, p.Why
+	if p.By != "" && p.By != v.By {
+		entry.After[askedField] = p.By
+	}
 	if err := v.Journal.Append(ctx, entry); err != nil {
 		return fmt.Errorf("write journal before going back: %w", err)
 	}
 	return nil
+}
+
+// whyBack is the reason that going back was begun for, with who asked for it where that is somebody else.
+func (v *visit) whyBack(why string) string {
+	p := v.job.Pending
+	if p.Why != "" { // none in what an older version began
+		why = p.Why
+	}
+	if p.By != "" && p.By != v.By {
+		why += " (asked for by " + p.By + ")"
+	}
+	return why
 }
 
 // errBackUnproven says that the previous key is set again, and that what the versions open with could not be read.

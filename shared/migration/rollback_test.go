@@ -3,11 +3,13 @@ package migration_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // refusing is a fake whose secret was moved, and whose key nobody may set from now on.
@@ -79,5 +81,32 @@ func TestThereIsNothingToSetBackOfASecretThatWasNeverMoved(t *testing.T) {
 				t.Errorf("stored %+v", stored)
 			}
 		})
+	}
+}
+
+// The reason survives whoever dies on the way, and stands where people look for it.
+func TestTheReasonOfARollbackIsInHistoryAndJournal(t *testing.T) {
+	w := steady(t)
+	if err := w.apply(t); err != nil {
+		t.Fatal(err)
+	}
+	w.refusing("UpdateSecret", errDied)
+	person := w.worker("back")
+	person.By = role("alice")
+	if _, err := person.Rollback(t.Context(), w.secret.ARN, "the app broke"); !errors.Is(err, errDied) {
+		t.Fatalf("error %v", err)
+	}
+	w.trouble, w.now = func(string) error { return nil }, now.Add(time.Hour)
+	j, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN)
+	if err != nil || j.Phase != migration.RolledBack {
+		t.Fatalf("%s (%s), error %v", j.Phase, j.Reason, err)
+	}
+	want := "the app broke (asked for by " + role("alice") + ")"
+	if turn := j.History[len(j.History)-1]; turn.Reason != want || turn.By != "doublelock-test" {
+		t.Errorf("history ends with %+v", turn)
+	}
+	at := slices.IndexFunc(w.entries, func(e store.JournalEntry) bool { return e.Action == "rollback" })
+	if at < 0 || w.entries[at].After["reason"] != "the app broke" || w.entries[at].By != role("alice") {
+		t.Errorf("journal %+v", w.entries)
 	}
 }

@@ -13,7 +13,7 @@ type JournalEntry struct {
 	Before   map[string]string `json:"before"`   // what undoing must restore, e.g. "kmsKeyId" ("" is the default key)
 	After    map[string]string `json:"after"`
 	At       time.Time         `json:"at"`
-	By       string            `json:"by"` // role session that made it
+	By       string            `json:"by"` // who made it: the role session of the hub, or the ARN of whoever ran the command line
 }
 
 // Journal is only added to.

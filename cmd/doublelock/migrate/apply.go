@@ -88,6 +88,9 @@ func (a *applying) run(ctx context.Context, path string) error {
 	if a.dryRun {
 		return a.dry(ctx, m, p, items)
 	}
+	if err := a.sign(ctx, m); err != nil {
+		return err
+	}
 	return a.apply(ctx, m, p, items)
 }
 

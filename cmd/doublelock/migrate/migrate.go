@@ -87,6 +87,16 @@ func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
 	}.Open(), nil
 }
 
+// sign has the machine write the caller's ARN into history and journal, for what is changed by command.
+func (m *moving) sign(ctx context.Context, machine *fleet.Migrations) error {
+	caller, err := m.cloud.Identity(ctx)
+	if err != nil {
+		return fmt.Errorf("find out who asks for changes: %w", err)
+	}
+	machine.Engine.By = caller.ARN
+	return nil
+}
+
 // table is the name of the hub's table.
 func (m *moving) table() string { return cmp.Or(m.env.Getenv(settings.EnvTable), settings.HubName) }
 

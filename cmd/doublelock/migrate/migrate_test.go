@@ -150,10 +150,15 @@ func TestTheJournalIsRead(t *testing.T) {
 		t.Fatalf("no change in %+v", entries)
 	}
 	change := entries[at]
-	if before, recorded := change.Before["kmsKeyId"]; !recorded || before != "" || change.After["kmsKeyId"] != f.describe(arn).Key.ARN || change.By == "" {
+	if before, recorded := change.Before["kmsKeyId"]; !recorded || before != "" || change.After["kmsKeyId"] != f.describe(arn).Key.ARN || !strings.HasPrefix(change.By, "arn:aws:sts::222222222222:assumed-role/") {
 		t.Errorf("the change is %+v", change)
 	}
 	f.expect(0, "UpdateSecret", "migrate", "history", arn)
+	f.Clock.Advance(time.Hour)
+	f.expect(0, "rolled_back", "migrate", "rollback", "--secret", arn, "--reason", "the app broke")
+	if history := f.expect(0, `reason="the app broke"`, "migrate", "history", arn); !strings.Contains(history, change.By) {
+		t.Errorf("who set it back is not in\n%s", history)
+	}
 }
 
 // A window that is given once binds the hub: its sweep re-keys nothing outside, though its own settings know no window.

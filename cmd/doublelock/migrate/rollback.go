@@ -80,6 +80,9 @@ func (g *goingBack) run(ctx context.Context) error {
 		}
 		return nil
 	}
+	if err := g.sign(ctx, m); err != nil {
+		return err
+	}
 	return g.back(ctx, m, jobs)
 }
 
