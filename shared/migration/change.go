@@ -103,7 +103,9 @@ func (v *visit) lost(ctx context.Context, call string, err error, seen Seen) (bo
 		return false, nil
 	case errors.Is(err, guard.ErrGone):
 		return true, nil // the next look sees it
-	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs), errors.Is(err, guard.ErrRefused):
+	case errors.Is(err, guard.ErrNotOurs): // it was never asked
+		return false, left(v.job.Account, err)
+	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrRefused):
 		v.logRefused(ctx, call, err)
 		return true, v.move(ctx, Step{Action: DoMove, Phase: Failed, Reason: call + " was refused: " + refusal(err)}, seen)
 	}

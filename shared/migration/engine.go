@@ -47,6 +47,9 @@ func (e *Engine) begin(ctx context.Context, i Item, plan string, rules Rules) (w
 	}
 	was = was.under(e.Rules, e.By, e.Now().UTC())
 	rules = was.Binding(plan, rules)
+	if was.goingBack() { // which somebody asked for, and comes first
+		return was, was, nil
+	}
 	if was.Revision > 0 && !was.Phase.Resting() && (was.Phase != Planned || was.Pending != nil || was.Plan == plan) {
 		fresh = was
 		fresh.Rules = &rules
@@ -145,7 +148,7 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 	}
 	if v.job.goingBack() {
 		err := v.rollback(ctx, "going back was begun "+v.job.Pending.At.Format(time.RFC3339))
-		if errors.Is(err, errBackUnproven) {
+		if errors.Is(err, errBackUnproven) || errors.Is(err, ErrLeft) {
 			return Step{Action: DoWait, Reason: v.job.Reason}, nil
 		}
 		if v.job.Phase == Failed {
@@ -164,6 +167,9 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 			return refused, nil
 		}
 		on, err := v.do(ctx, step, seen)
+		if errors.Is(err, ErrLeft) {
+			return v.leaveToHub(ctx, step.Action, err), nil
+		}
 		if v.wait.Action != DoNothing {
 			step = v.wait
 		}
@@ -219,6 +225,11 @@ func (v *visit) recordReads(ctx context.Context, s guard.Secret) error {
 
 // do takes a step, and reports whether there may be another one right away.
 func (v *visit) do(ctx context.Context, step Step, seen Seen) (bool, error) {
+	if step.Action.changes() {
+		if err := v.MayChange(ctx, v.job.Account); err != nil {
+			return false, err
+		}
+	}
 	switch step.Action {
 	case DoNothing, DoWait:
 		v.job.Reason = step.Reason

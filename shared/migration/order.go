@@ -41,7 +41,7 @@ func (e *Engine) Order(ctx context.Context, o Order) (Job, Step, error) {
 		return was, Step{Refused: refusal}, nil
 	case was.Plan != "" && was.Phase == Planned && was.Before == nil:
 		return was, Step{Action: DoWait, Reason: "plan " + was.Plan + " moves it: " + was.Reason}, nil
-	case was.Plan != "" && !was.Phase.Resting():
+	case was.goingBack(), was.Plan != "" && !was.Phase.Resting():
 		return e.Advance(ctx, o.Secret.ARN)
 	}
 	v := &visit{Engine: e, order: &o, job: e.ordered(o, was)}

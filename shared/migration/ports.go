@@ -16,6 +16,10 @@ var ErrBusy = errors.New("another worker is at this secret")
 // ErrNothingToUndo says that the migration changed nothing about a secret.
 var ErrNothingToUndo = errors.New("nothing was changed that could be undone")
 
+// ErrLeft says that these credentials may not take the role that changes secrets. That is no failure of the secret: its
+// job stays as it was, and the hub's sweep goes on with it.
+var ErrLeft = errors.New("left to the hub, whose sweep goes on within the hour: these credentials cannot take doublelock-change")
+
 // Secrets looks at secrets and changes them. No method reads a value.
 type Secrets interface {
 	Describe(ctx context.Context, ref guard.SecretRef) (guard.Secret, error)
@@ -73,10 +77,13 @@ type Engine struct {
 	Preflight Preflight
 	Trail     Trail // nil: only the owner can end observing
 	Bus       Bus
-	Rules     Rules  // of the settings: for the hub's own jobs, and for jobs that were stored without any
-	By        string // our role session, for the journal
-	Worker    string // who holds leases; different for every process
-	Now       func() time.Time
-	Sleep     func(ctx context.Context, d time.Duration) error
-	Log       *slog.Logger // of what AWS refused; nil: silence
+	// Enter takes the role that changes the secrets of an account, and changes nothing: guard.ErrNotOurs where that cannot
+	// be. It is asked before every change, so that nothing is journaled that is not tried. nil: it is not asked.
+	Enter  func(ctx context.Context, account string) error
+	Rules  Rules  // of the settings: for the hub's own jobs, and for jobs that were stored without any
+	By     string // our role session, for the journal
+	Worker string // who holds leases; different for every process
+	Now    func() time.Time
+	Sleep  func(ctx context.Context, d time.Duration) error
+	Log    *slog.Logger // of what AWS refused; nil: silence
 }

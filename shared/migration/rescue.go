@@ -71,7 +71,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 			answer, problem = AnswerPage, "; restoring access failed: "+v.plainly(failed)
 		}
 	}
-	if v.job.Phase == Failed || errors.Is(failed, errBackUnproven) || errors.Is(failed, ErrNothingToUndo) {
+	if v.job.Phase == Failed || errors.Is(failed, errBackUnproven) || errors.Is(failed, ErrNothingToUndo) || errors.Is(failed, ErrLeft) {
 		failed = nil // the reason is in the job
 	}
 	n := v.notice(guard.NoticeReaderLost, v.diagnosis(r, reader)+". "+answered(answer, why)+problem, r.At)
@@ -86,7 +86,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 // plainly is our word for what went wrong. AWS's own text is for the log.
 func (v *visit) plainly(err error) string {
 	switch {
-	case v.job.Phase == Failed, errors.Is(err, errBackUnproven):
+	case v.job.Phase == Failed, errors.Is(err, errBackUnproven), errors.Is(err, ErrLeft):
 		return v.job.Reason
 	case errors.Is(err, ErrNothingToUndo):
 		return "the secret is as it was before its migration"

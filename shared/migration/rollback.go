@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,8 @@ const doRollback Action = "rollback"
 
 // Rollback sets a secret back to the state that was recorded before its first change: key, copies and our own tags.
 // What cannot be undone is an error that says so, and the job fails with it. A secret that is seen to be as it was is
-// ErrNothingToUndo: its job ends, and nobody is notified. It is safe to repeat.
+// ErrNothingToUndo: its job ends, and nobody is notified. ErrLeft: these credentials may not; the request is stored, and
+// the hub's sweep carries it out. It is safe to repeat.
 func (e *Engine) Rollback(ctx context.Context, secret, why string) (Job, error) {
 	v, err := e.enter(ctx, secret)
 	if err != nil {
@@ -44,6 +46,13 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 		return fmt.Errorf("look before going back: %w", err)
 	case !j.goingBack() && !j.Moved(s): // what was begun may have set the key back already
 		return v.nothingToUndo(ctx, why, now)
+	}
+	switch err := v.MayChange(ctx, j.Account); {
+	case errors.Is(err, ErrLeft):
+		v.askBack(why, now)
+		return v.leaveBack(ctx, err)
+	case err != nil:
+		return err
 	}
 	if err := v.beginBack(ctx, why, now); err != nil {
 		return err
@@ -107,7 +116,10 @@ func (v *visit) nothingToUndo(ctx context.Context, why string, now time.Time) er
 // noWayBack says why the previous key could not be set. What AWS refuses for good is a failure that people must see;
 // anything else is tried again.
 func (v *visit) noWayBack(ctx context.Context, why string, err error) error {
-	if !errors.Is(err, guard.ErrRefused) && !errors.Is(err, guard.ErrDenied) && !errors.Is(err, guard.ErrNotOurs) {
+	if errors.Is(err, guard.ErrNotOurs) {
+		return v.leaveBack(ctx, left(v.job.Account, err))
+	}
+	if !errors.Is(err, guard.ErrRefused) && !errors.Is(err, guard.ErrDenied) {
 		return fmt.Errorf("set the previous key: %w", err)
 	}
 	v.logRefused(ctx, string(doRollback), err)
@@ -143,8 +155,7 @@ func beforeKey(b *Before) string {
 // beginBack writes down that going back is begun, why and by whose word: first in the job, so that whoever ends what is
 // interrupted knows it, then in the journal.
 func (v *visit) beginBack(ctx context.Context, why string, now time.Time) error {
-	if !v.job.goingBack() {
-		v.job.Pending = &Pending{Action: doRollback, At: now, Why: why, By: v.By}
+	if v.askBack(why, now) {
 		if err := v.save(ctx); err != nil {
 			return err
 		}
@@ -159,6 +170,26 @@ func (v *visit) beginBack(ctx context.Context, why string, now time.Time) error 
 		return fmt.Errorf("write journal before going back: %w", err)
 	}
 	return nil
+}
+
+// askBack has the job go back, by the first who asks; false: somebody has asked already.
+func (v *visit) askBack(why string, now time.Time) bool {
+	if v.job.goingBack() {
+		return false
+	}
+	v.job.Pending = &Pending{Action: doRollback, At: now, Why: why, By: v.By}
+	return true
+}
+
+// leaveBack stores going back as a request, which the next worker carries out that may change the secret.
+func (v *visit) leaveBack(ctx context.Context, err error) error {
+	p := v.job.Pending
+	v.logRefused(ctx, string(doRollback), err)
+	v.job.Reason = "going back was asked for by " + cmp.Or(p.By, "somebody") + " (" + p.Why + "), and the role doublelock-change could not be taken in " + v.job.Account + ": the hub's sweep tries within the hour"
+	if stored := v.save(ctx); stored != nil {
+		return stored
+	}
+	return err
 }
 
 // whyBack is the reason that going back was begun for, with who asked for it where that is somebody else.

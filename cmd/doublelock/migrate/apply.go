@@ -26,6 +26,7 @@ type applying struct {
 	dryRun  bool
 	goAhead string
 	rules   migration.Rules
+	left    map[string]error // accounts in which these credentials can change nothing
 }
 
 func migrateApplyCommand(env *command.Env) *cobra.Command {
@@ -35,7 +36,8 @@ func migrateApplyCommand(env *command.Env) *cobra.Command {
 		Short: "Do what a plan says, as far as it can go now; run it again to go on",
 		Long: `Apply inspects everything again and refuses a plan whose facts have changed, naming them. Then it takes each secret
 of the first wave that is not done as far as it can go now: sets the key, proves it, observes, seals where a rotation
-does that. A wave begins when the ones before it are past observing, and halts when too many of its secrets fail or
+does that. Where the caller's credentials cannot take the role doublelock-change, the job is stored and left to the hub,
+whose sweep goes on within the hour. A wave begins when the ones before it are past observing, and halts when too many of its secrets fail or
 break a reader.
 
 Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocked or failed, or its facts have changed.`,
@@ -85,6 +87,13 @@ func (a *applying) run(ctx context.Context, path string) error {
 		return err
 	}
 	a.sayRules(items, jobs, p.ID)
+	accounts := make([]string, 0, len(items))
+	for _, i := range items {
+		accounts = append(accounts, i.Account)
+	}
+	if a.left, err = a.leftAccounts(ctx, m, accounts); err != nil {
+		return err
+	}
 	if a.dryRun {
 		return a.dry(ctx, m, p, items)
 	}
@@ -243,6 +252,10 @@ func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) []migration.
 // dry prints what would be done now, and does nothing.
 func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
 	for _, i := range items {
+		if left := a.left[i.Account]; left != nil {
+			fmt.Fprintf(a.env.Stdout, "# %s: no call now: %s\n", output.Printable(i.Name), left)
+			continue
+		}
 		j, step, err := m.Engine.Preview(ctx, i, p.ID, a.rules)
 		if err != nil {
 			return err
@@ -315,6 +328,10 @@ func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Pla
 		if err := m.Engine.GoAhead(ctx, i.Secret, a.goAhead); err != nil {
 			return o, err
 		}
+	}
+	if left := a.left[i.Account]; left != nil {
+		o.Phase, o.Reason = j.Phase, left.Error()
+		return o, nil
 	}
 	j, step, err := m.Engine.Advance(ctx, i.Secret)
 	o.Phase, o.Reason, o.Until = j.Phase, j.Reason, step.Until

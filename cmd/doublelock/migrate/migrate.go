@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -95,6 +96,23 @@ func (m *moving) sign(ctx context.Context, machine *fleet.Migrations) error {
 	}
 	machine.Engine.By = caller.ARN
 	return nil
+}
+
+// leftAccounts are the accounts in which these credentials cannot change secrets: what is asked for there is left to the
+// hub, and said so.
+func (m *moving) leftAccounts(ctx context.Context, machine *fleet.Migrations, accounts []string) (map[string]error, error) {
+	left := map[string]error{}
+	for _, account := range slices.Compact(slices.Sorted(slices.Values(accounts))) {
+		err := machine.Engine.MayChange(ctx, account)
+		switch {
+		case errors.Is(err, migration.ErrLeft):
+			left[account] = err
+			m.env.Note("%s", err)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return left, nil
 }
 
 // table is the name of the hub's table.

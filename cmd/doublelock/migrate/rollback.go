@@ -32,7 +32,10 @@ keys, and restores our own tags; tags of others are left as they are now. It pro
 with the previous key. A version that was written under the new key alone goes back only with the right to decrypt it;
 where that is missing rollback says so, and the owner has to write a new version.
 
-Exit codes: 0 all are set back, 1 an error, 2 a secret could not be set back, or was never changed.`,
+Where the caller's credentials cannot take the role doublelock-change, going back is stored as a request with reason and
+name, and the hub's sweep carries it out within the hour.
+
+Exit codes: 0 all are set back, or asked of the hub, 1 an error, 2 a secret could not be set back, or was never changed.`,
 		Example: `  doublelock migrate rollback --secret shop/db --reason "the app broke"
   doublelock migrate rollback --wave canary --reason "wrong key policy" --dry-run`,
 		Args: cobra.NoArgs,
@@ -68,6 +71,13 @@ func (g *goingBack) run(ctx context.Context) error {
 	}
 	jobs, err := g.chosen(ctx, m)
 	if err != nil {
+		return err
+	}
+	accounts := make([]string, 0, len(jobs))
+	for _, j := range jobs {
+		accounts = append(accounts, j.Account)
+	}
+	if _, err := g.leftAccounts(ctx, m, accounts); err != nil {
 		return err
 	}
 	if g.dryRun {
@@ -133,6 +143,7 @@ func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migrat
 		switch {
 		case errors.Is(err, migration.ErrNothingToUndo):
 			unmoved++
+		case errors.Is(err, migration.ErrLeft): // it is asked for, and r says so
 		case err != nil:
 			failed++
 		}

@@ -49,13 +49,25 @@ func (p Parts) Open() *fleet.Migrations {
 		Keys: fleet.KeyRules{KeyFor: p.Runtime.KeyFor, Approved: p.Runtime.Approved, Waivers: p.Runtime.GuardWaivers()},
 		Engine: &migration.Engine{
 			Secrets: secrets.New(p.Cloud), Grants: secrets.NewKeys(p.Cloud), Store: store, Journal: records.Journal(), Counter: records, Preflight: preflight,
-			Trail: reads, Bus: bus.Open(p.Cloud, p.Bus), Rules: Rules(p.Runtime), By: p.By, Worker: p.By + "/" + rand.Text(), Now: p.Now, Sleep: p.Sleep, Log: p.Log,
+			Trail: reads, Bus: bus.Open(p.Cloud, p.Bus), Enter: changing(p.Cloud), Rules: Rules(p.Runtime), By: p.By, Worker: p.By + "/" + rand.Text(), Now: p.Now, Sleep: p.Sleep, Log: p.Log,
 		},
 	}
 }
 
 // Reads finds in CloudTrail who read a secret.
 func Reads(c *cloud.Cloud) fleet.Reads { return fleet.Reads{History: history{trails.New(c)}} }
+
+// changing takes the role that changes secrets, as every change does; where no roles are assumed, only the account of our
+// own credentials can be changed.
+func changing(c *cloud.Cloud) func(ctx context.Context, account string) error {
+	return func(ctx context.Context, account string) error {
+		at, err := c.Locate(ctx, account, c.Options().Region, settings.RoleChange)
+		if err != nil || at.Role == "" {
+			return err
+		}
+		return c.Enter(ctx, account, settings.RoleChange)
+	}
+}
 
 // sleep waits, or ends with the context.
 func sleep(ctx context.Context, d time.Duration) error {
