@@ -195,17 +195,17 @@ func primary(replica guard.Secret) guard.SecretRef {
 	return guard.SecretRef{Account: replica.Account, Region: replica.PrimaryRegion, ID: id}
 }
 
-// keyVerdict is what a record says of the secret's key. A change in it is believed only from fresh metadata, because
-// each copy of this function remembers keys for minutes.
+// keyVerdict is what a record says of the secret's keys: which controls fail by them, and for which keys. A change in it
+// is believed only from fresh metadata, because each copy of this function remembers keys for minutes.
 func keyVerdict(r guard.Record) string {
 	var open []string
 	for _, f := range r.Findings {
 		byKey := f.Control == guard.SecretKeyUnusable || f.Control == guard.SecretKeyUnapproved || f.Control == guard.OrgCoverage
 		if byKey && f.Status != guard.FindingResolved {
-			open = append(open, string(f.Control))
+			open = append(open, string(f.Control)+" "+f.Describe())
 		}
 	}
-	return strings.Join(open, " ")
+	return strings.Join(open, "\n")
 }
 
 func keyNames(rec guard.Record, s guard.Secret) []string {

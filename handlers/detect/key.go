@@ -66,7 +66,8 @@ func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.C
 		return Outcome{Action: "unchanged", Reason: "key is " + state + ", no secret is under it"}, nil
 	case restores(c.EventName, key.State):
 		kind, action = guard.NoticeKeyRestored, "restored"
-	case usable(key.State), key.State == guard.KeyStateUnknown && (c.EventName == "EnableKey" || c.EventName == "CancelKeyDeletion"):
+	case !key.Unusable() && key.State != guard.KeyStateUnknown,
+		key.State == guard.KeyStateUnknown && (c.EventName == "EnableKey" || c.EventName == "CancelKeyDeletion"):
 		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %d secrets are under it", state, len(secrets))}, nil
 	}
 	if err := h.Bus.Publish(ctx, []guard.Notice{h.keyNotice(kind, c, cause, key, blast, partial)}); err != nil {
@@ -86,10 +87,6 @@ func restores(eventName string, now guard.KeyState) bool {
 	default:
 		return false
 	}
-}
-
-func usable(s guard.KeyState) bool {
-	return s == guard.KeyEnabled || s == guard.KeyUpdating || s == guard.KeyCreating
 }
 
 // describeKey reads a key as it is now. One we may not see is known by its ARN alone.
@@ -254,9 +251,35 @@ func (h *Handler) lookAtKey(ctx context.Context, ref guard.KeyRef, cause guard.C
 	return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %d secrets inspected", key.State, inspected)}, nil
 }
 
-// agrees reports whether a record says of the key's state what the key says now.
+// agrees reports whether a record says of the key's state what the key says now. That another key of the secret is
+// disabled says nothing of this one.
 func agrees(rec guard.Record, key guard.Key) bool {
-	return isOpen(rec, guard.SecretKeyUnusable) != usable(key.State)
+	switch recorded := recordedState(rec, key); {
+	case key.Unusable():
+		return recorded == key.State
+	case key.State == guard.KeyStateUnknown:
+		return recorded != ""
+	default:
+		return recorded == ""
+	}
+}
+
+// recordedState is the state for which a record says that the key cannot be used; "" where it does not.
+func recordedState(rec guard.Record, key guard.Key) guard.KeyState {
+	for _, f := range rec.Open() {
+		if f.Control != guard.SecretKeyUnusable {
+			continue
+		}
+		if f.Subject.Key.Same(key) {
+			return f.Subject.Key.State
+		}
+		for _, r := range f.Subject.Replicas {
+			if r.Key.Same(key) {
+				return r.Key.State
+			}
+		}
+	}
+	return ""
 }
 
 // approvalAgrees reports the same of the key's approval, which its aliases and tags can give and take.

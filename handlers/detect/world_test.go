@@ -123,6 +123,12 @@ func (f secrets) Describe(_ context.Context, ref guard.SecretRef) (guard.Secret,
 			}
 			found.Versions = append(found.Versions, v)
 		}
+		found.Replicas = slices.Clone(s.Replicas)
+		for i, r := range found.Replicas {
+			if r.KeyID != "" {
+				found.Replicas[i].Key = f.w.key(r.KeyID)
+			}
+		}
 		return found, nil
 	}
 	return guard.Secret{}, fmt.Errorf("describe %s: %w", ref.ID, guard.ErrGone)
@@ -142,6 +148,7 @@ func (f secrets) UsingKey(ctx context.Context, key guard.Key, _ []string) ([]gua
 		for _, v := range s.Versions {
 			uses = uses || slices.ContainsFunc(v.Keys, key.Same)
 		}
+		uses = uses || slices.ContainsFunc(s.Replicas, func(r guard.Replica) bool { return r.Key.Same(key) })
 		if uses {
 			using = append(using, s)
 		}

@@ -98,10 +98,7 @@ func unusable(s guard.Secret) bool {
 		if !slices.Contains(v.Stages, "AWSCURRENT") {
 			continue
 		}
-		usable := func(k guard.Key) bool {
-			return k.State == guard.KeyEnabled || k.State == guard.KeyUpdating || k.State == guard.KeyCreating || k.State == guard.KeyStateUnknown
-		}
-		return len(v.Keys) > 0 && !slices.ContainsFunc(v.Keys, usable)
+		return len(v.Keys) > 0 && !slices.ContainsFunc(v.Keys, func(k guard.Key) bool { return !k.Unusable() })
 	}
 	return false
 }

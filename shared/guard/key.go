@@ -62,5 +62,11 @@ func (k Key) Same(other Key) bool {
 // Usable reports whether the state lets KMS use a key. Unknown states answer false.
 func (s KeyState) Usable() bool { return s == KeyEnabled || s == KeyUpdating }
 
+// Unusable reports that KMS refuses to use the key. It is false for a key that is being created, and for one of which no
+// state is known.
+func (k Key) Unusable() bool {
+	return !k.State.Usable() && k.State != KeyCreating && k.State != KeyStateUnknown
+}
+
 // CanDecrypt reports whether the state lets KMS use the key. Unknown states answer false.
 func (k Key) CanDecrypt() bool { return k.State.Usable() }

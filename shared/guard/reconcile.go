@@ -15,7 +15,8 @@ type Cause struct {
 
 // Reconcile moves a record to what the verdicts say and puts what others must know into its outbox. It is pure;
 // running it again on its own result changes nothing but SeenAt. A verdict that is unknown closes nothing and opens
-// nothing: what was open stays open. What is open, and notified of or fixed only in the mode of now, opens again.
+// nothing: what was open stays open. What is open, and notified of or fixed only in the mode of now, opens again, and so
+// does what is open and asks for something else of its owner than before.
 func Reconcile(rec Record, s Secret, verdicts []Verdict, waivers []Waiver, mode Mode, now time.Time, cause Cause) Record {
 	r := reconciler{rec: rec, secret: s, waivers: waivers, mode: mode, now: now.UTC(), cause: cause}
 	r.rec.Findings = slices.Clone(rec.Findings)
@@ -92,7 +93,10 @@ func (r *reconciler) fail(at int, v Verdict) {
 		at = len(r.rec.Findings) - 1
 	}
 	f := &r.rec.Findings[at]
-	was := f.Status
+	was, before := f.Status, *f
+	if was != "" && was != FindingResolved {
+		v.Subject = v.Subject.keepUnread(v.Control.ID, f.Subject, r.secret)
+	}
 	f.Severity, f.Title, f.Subject, f.Detail = v.Control.Severity, v.Control.Title, v.Subject, ""
 	f.Status, f.WaivedTo = FindingOpen, waivedTo
 	if waived {
@@ -106,6 +110,8 @@ func (r *reconciler) fail(at int, v Verdict) {
 		f.Mode = r.mode
 	}
 	switch {
+	case was == FindingOpen && !waived && f.isNewsAfter(before):
+		r.announce(NoticeOpened, f, "")
 	case was == f.Status && !stricter:
 		r.askAgain(f)
 	case waived:

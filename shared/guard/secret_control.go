@@ -126,16 +126,13 @@ func checkKeyUsable(s Secret, _ Standard) (Outcome, Subject) {
 }
 
 func keyUsable(k Key) Outcome {
-	if k.Manager == ManagerAWS {
+	switch {
+	case k.Manager == ManagerAWS, k.CanDecrypt():
 		return Pass
-	}
-	switch k.State {
-	case KeyEnabled, KeyUpdating:
-		return Pass
-	case KeyStateUnknown, KeyCreating:
-		return Unknown
-	default:
+	case k.Unusable():
 		return Fail
+	default:
+		return Unknown
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
 )
 
 // Prepare founds the organization of a demo. The first function plays the story and returns how many events were handled; the
@@ -22,3 +23,11 @@ func Prepare(ctx context.Context, env *command.Env, seed uint64) (func(context.C
 
 // RemoveLeft removes what demos that were killed left in a folder.
 func RemoveLeft(parent string) { removeLeft(parent) }
+
+// Show prints notices as the timeline does.
+func Show(env *command.Env, notices ...guard.Notice) {
+	r := newReporter(newTimeline(env, env.Now, nil))
+	for _, n := range notices {
+		r.notice(n)
+	}
+}

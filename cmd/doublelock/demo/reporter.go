@@ -134,7 +134,11 @@ func (r *reporter) notice(n guard.Notice) {
 	if repeated {
 		return
 	}
-	if !known {
+	switch {
+	case known:
+	case n.Notified(): // the story has none of it: it is shown by its own name
+		stage = string(n.Kind)
+	default:
 		r.timeline.add(line{Stage: stageIgnored, Account: n.Account, Region: n.Region, Actor: n.Actor, Resource: n.Resource, Detail: fmt.Sprintf("%s: recorded, no notification", n.Kind)})
 		return
 	}
