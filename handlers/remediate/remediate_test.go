@@ -577,3 +577,24 @@ func TestTheLogSaysWhatAWSAnsweredWhereAChangeWasRefused(t *testing.T) {
 		t.Errorf("published %+v", w.published)
 	}
 }
+
+// An account whose change role cannot be taken says nothing about the secret: its owner could mend nothing.
+func TestAChangeRoleThatCannotBeTakenPostponesTheOrder(t *testing.T) {
+	w := newWorld()
+	w.trip = func(step string) error {
+		if step == "rekey" {
+			return fmt.Errorf("assume role: %w", guard.ErrNotOurs)
+		}
+		return nil
+	}
+	if again := handle(t, w, message(order("n1"))); again > 0 || len(w.published) > 0 {
+		t.Fatalf("comes again %d, published %+v", again, w.published)
+	}
+	if j := w.stored(t); j.Phase != migration.Planned || j.Lease.By != "" {
+		t.Errorf("stored %+v", j)
+	}
+	w.trip, w.now = func(string) error { return nil }, w.now.Add(time.Hour)
+	if again := handle(t, w, message(order("n1"))); again > 0 || len(w.updates) != 1 || len(w.published) != 1 || w.published[0].Kind != guard.NoticeRekeyed {
+		t.Errorf("comes again %d, updates %v, published %+v", again, w.updates, w.published)
+	}
+}

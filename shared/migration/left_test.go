@@ -70,6 +70,11 @@ func TestARollbackThatTheCallerCannotMakeIsARequestToTheHub(t *testing.T) {
 	if stored := w.job(t); stored.Lease.By != "" || !stored.NeedsVisit() || len(w.notices) != before || w.journal["rollback"] {
 		t.Errorf("stored %+v, notices %+v", stored, w.notices)
 	}
+	asked := w.job(t)
+	asked.Phase = migration.Sealed // whatever it is in, status says that it is to go back
+	if waits := migration.Summarize([]migration.Job{asked}, nil).Waiting; len(waits) != 1 || waits[0].For != "time" || !strings.Contains(waits[0].Reason, "asked for by "+role("alice")) {
+		t.Errorf("status %+v", waits)
+	}
 	if _, err := w.operator().Start(t.Context(), w.item(), "another plan", migration.Defaults()); err != nil {
 		t.Fatal(err)
 	}

@@ -117,6 +117,8 @@ func (r *Row) count(at stage) {
 // waitsFor is who has to do something: the owner of the secret, or whoever runs the migration.
 func (at stage) waitsFor(j Job) string {
 	switch {
+	case j.goingBack():
+		return "time"
 	case at.phase == Blocked || at.phase == Failed:
 		return "security"
 	case at.phase == Unproven && !j.HandedAt.IsZero():

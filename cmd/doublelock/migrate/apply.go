@@ -26,7 +26,7 @@ type applying struct {
 	dryRun  bool
 	goAhead string
 	rules   migration.Rules
-	left    map[string]error // accounts in which these credentials can change nothing
+	left    map[string]string // why these credentials can change nothing, by account
 }
 
 func migrateApplyCommand(env *command.Env) *cobra.Command {
@@ -252,7 +252,7 @@ func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) []migration.
 // dry prints what would be done now, and does nothing.
 func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
 	for _, i := range items {
-		if left := a.left[i.Account]; left != nil {
+		if left := a.left[i.Account]; left != "" {
 			fmt.Fprintf(a.env.Stdout, "# %s: no call now: %s\n", output.Printable(i.Name), left)
 			continue
 		}
@@ -329,8 +329,8 @@ func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Pla
 			return o, err
 		}
 	}
-	if left := a.left[i.Account]; left != nil {
-		o.Phase, o.Reason = j.Phase, left.Error()
+	if left := a.left[i.Account]; left != "" {
+		o.Phase, o.Reason = j.Phase, left
 		return o, nil
 	}
 	j, step, err := m.Engine.Advance(ctx, i.Secret)

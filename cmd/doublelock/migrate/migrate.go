@@ -99,14 +99,14 @@ func (m *moving) sign(ctx context.Context, machine *fleet.Migrations) error {
 }
 
 // leftAccounts are the accounts in which these credentials cannot change secrets: what is asked for there is left to the
-// hub, and said so.
-func (m *moving) leftAccounts(ctx context.Context, machine *fleet.Migrations, accounts []string) (map[string]error, error) {
-	left := map[string]error{}
+// hub, and said so, with the reason by account.
+func (m *moving) leftAccounts(ctx context.Context, machine *fleet.Migrations, accounts []string) (why map[string]string, err error) {
+	left := map[string]string{}
 	for _, account := range slices.Compact(slices.Sorted(slices.Values(accounts))) {
 		err := machine.Engine.MayChange(ctx, account)
 		switch {
 		case errors.Is(err, migration.ErrLeft):
-			left[account] = err
+			left[account] = err.Error()
 			m.env.Note("%s", err)
 		case err != nil:
 			return nil, err
