@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -89,6 +91,40 @@ func TestEveryExampleIsRead(t *testing.T) {
 		}
 		if err != nil {
 			t.Errorf("doublelock %s: %v", example, err)
+		}
+	}
+}
+
+// fullDisk takes some bytes and then no more.
+type fullDisk struct{ left int }
+
+func (d *fullDisk) Write(text []byte) (int, error) {
+	if len(text) > d.left {
+		return 0, syscall.ENOSPC
+	}
+	d.left -= len(text)
+	return len(text), nil
+}
+
+func TestOutputThatIsLostIsAFailure(t *testing.T) {
+	commands := [][]string{
+		{"scp", "render"}, {"scp", "render", "-o", "json"}, {"version"}, {"config", "schema"}, {"completion", "bash"}, {},
+		{"readers", "vendor/acme", "-s", filepath.Join("..", "..", "testdata", "inventory", "acme.json")},
+		{"keys", "review", "-s", filepath.Join("..", "..", "testdata", "inventory", "acme.json")},
+	}
+	root, _ := newRoot()
+	everyCommand(root, func(cmd *cobra.Command) {
+		commands = append(commands, append(strings.Fields(cmd.CommandPath())[1:], "--help"))
+	})
+	for _, args := range commands {
+		var errs bytes.Buffer
+		none := func(string) string { return "" }
+		env := &command.Env{Printer: output.New(&fullDisk{left: 10}, &errs, none), Stdin: strings.NewReader(""), Now: time.Now, Getenv: none}
+		root := rootCommand(env)
+		root.SetArgs(args)
+		code := command.Code(env, root.Execute())
+		if code != command.Failure || !strings.HasSuffix(errs.String(), "doublelock: write standard output: no space left on device\n") {
+			t.Errorf("%v: exit code %d: %s", args, code, errs.String())
 		}
 	}
 }

@@ -38,11 +38,11 @@ type Printer struct {
 	Quiet time.Duration // before Wait says what it waits for; 0 is three seconds
 }
 
-// New prints to two streams. NO_COLOR (no-color.org) and TERM=dumb keep a terminal plain; pipes and files are.
+// New prints to two streams; Unwritten says whether standard output took everything. NO_COLOR (no-color.org) and TERM=dumb keep a terminal plain; pipes and files are.
 func New(stdout, stderr io.Writer, getenv func(variable string) string) *Printer {
 	plain := getenv("NO_COLOR") != "" || getenv("TERM") == "dumb"
 	return &Printer{
-		Stdout: stdout, Stderr: stderr, Format: FormatTable,
+		Stdout: &checked{out: stdout}, Stderr: stderr, Format: FormatTable,
 		Color: !plain && Terminal(stdout), Live: Terminal(stderr), Width: width(stdout),
 	}
 }
