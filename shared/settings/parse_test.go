@@ -177,7 +177,7 @@ func TestAllProblemsAtOnceInTheOrderOfTheFile(t *testing.T) {
 
 func TestNotAConfiguration(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
-		"a tab":       {"organization:\n\tid: o-x\n", "f:2:1: not YAML: found character '·' that cannot start any token; correct the line, or the indentation of the line before it"},
+		"a tab":       {"organization:\n\tid: o-x\n", "f:2:1: not YAML: found a tab, and YAML is indented with spaces alone; correct the line, or the indentation of the line before it"},
 		"a list":      {"- a\n", "f:1:1: the file is a list; write it as a mapping of `key: value` lines"},
 		"open quotes": {"organization: \"o\n", "f:1:15: not YAML: could not find end character of double-quoted text; correct the line, or the indentation of the line before it"},
 		"UTF-16":      {"\xff\xfeo\x00r\x00g\x00", "f:1:1: the file is UTF-16; save it as UTF-8"},
