@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -77,8 +76,8 @@ Exit codes: 0 fine, 1 an error.`,
 			if len(args) > 0 {
 				name = args[0]
 			}
-			if _, err := os.Stat(name); err == nil && !force {
-				return fmt.Errorf("%s is there already; --force overwrites it", name)
+			if err := mayWrite(name, force); err != nil {
+				return err
 			}
 			for _, q := range questions() {
 				if flag := cmd.Flags().Lookup(q.flag); flag.Changed {
@@ -100,25 +99,30 @@ Exit codes: 0 fine, 1 an error.`,
 	return cmd
 }
 
+// mayWrite refuses what cannot be written before anything is asked.
+func mayWrite(name string, force bool) error {
+	if name == "-" {
+		return nil
+	}
+	if err := output.CheckFile(name); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(name); err == nil && !force {
+		return fmt.Errorf("%s is there already; --force overwrites it", name)
+	}
+	return nil
+}
+
 // writeConfig replaces the file in one step, so that nobody reads half of it.
 func writeConfig(env *command.Env, name string, text []byte) error {
 	if name == "-" {
 		_, err := env.Stdout.Write(text)
 		return err
 	}
-	half, err := os.CreateTemp(filepath.Dir(name), ".doublelock-*.yaml")
-	if err != nil {
-		return fmt.Errorf("write configuration: %w", err)
+	if err := output.WriteFile(name, text, output.Public); err != nil {
+		return err
 	}
-	defer func() { _ = os.Remove(half.Name()) }() // gone already when all went well
-	_, err = half.Write(text)
-	if err = errors.Join(err, half.Chmod(0o644), half.Close()); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
-	}
-	if err := os.Rename(half.Name(), name); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
-	}
-	_, err = fmt.Fprintf(env.Stdout, "wrote %s; check it against AWS with: doublelock config validate --live %s\n", name, name)
+	_, err := fmt.Fprintf(env.Stdout, "wrote %s; check it against AWS with: doublelock config validate --live %s\n", name, name)
 	return err
 }
 
