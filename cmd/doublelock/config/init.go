@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -94,7 +95,7 @@ Exit codes: 0 fine, 1 an error.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&force, "force", false, "overwrite the file")
 	for _, q := range questions() {
-		flags.String(q.flag, "", strings.ToLower(q.ask[:1])+q.ask[1:])
+		flags.String(q.flag, "", uncapital(q.ask))
 	}
 	return cmd
 }
@@ -111,6 +112,14 @@ func mayWrite(name string, force bool) error {
 		return fmt.Errorf("%s is there already; --force overwrites it", name)
 	}
 	return nil
+}
+
+// uncapital begins a sentence with a small letter, but for a word that has capitals of its own, such as OUs.
+func uncapital(sentence string) string {
+	if len(sentence) > 1 && unicode.IsUpper(rune(sentence[1])) {
+		return sentence
+	}
+	return strings.ToLower(sentence[:1]) + sentence[1:]
 }
 
 // writeConfig replaces the file in one step, so that nobody reads half of it.
