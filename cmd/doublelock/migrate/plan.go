@@ -67,6 +67,8 @@ func (p *planning) run(ctx context.Context) error {
 		return errors.New("migrate plan: say where to: --out FILE")
 	case p.snapshot != "" && len(p.accounts) > 0:
 		return errors.New("migrate plan: a snapshot has the accounts it has; leave out --account, or --snapshot")
+	case p.snapshot != "" && len(p.regions) > 0:
+		return errors.New("migrate plan: a snapshot has the Regions it has; leave out --region, or --snapshot")
 	}
 	if err := output.CheckFile(p.out); err != nil { // before minutes of reading
 		return err
