@@ -129,6 +129,35 @@ func TestOutputThatIsLostIsAFailure(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotACommandIsRefusedInOneLineWithAFix(t *testing.T) {
+	for line, want := range map[string]string{
+		"completion nope":     `unknown command "nope" for "doublelock completion"; doublelock completion --help lists them`,
+		"completion basj":     `unknown command "basj" for "doublelock completion"; did you mean bash?`,
+		"completion bash x":   `doublelock completion bash: unexpected argument "x"; leave it out, or see doublelock completion bash --help`,
+		"help nope":           `unknown command "nope" for "doublelock"; doublelock --help lists them`,
+		"help migrate nope":   `unknown command "nope" for "doublelock migrate"; doublelock migrate --help lists them`,
+		"audit foo":           `doublelock audit: unexpected argument "foo"; leave it out, or see doublelock audit --help`,
+		"version extra":       `doublelock version: unexpected argument "extra"; leave it out, or see doublelock version --help`,
+		"config init a b":     "doublelock config init: it accepts at most 1 arg(s), received 2; see doublelock config init --help",
+		"keys policy":         `write key policy: shape "": use app, vendor or central; account "" is not 12 digits; no Region; no writer: nobody could put a secret under the key`,
+		"help migrate":        "",
+		"completion":          "",
+		"completion bash":     "",
+		"migrate help":        `unknown command "help" for "doublelock migrate"; doublelock migrate --help lists them`,
+		"help completion zsh": "",
+	} {
+		root, _ := newRoot()
+		root.SetArgs(strings.Fields(line))
+		got := ""
+		if err := root.Execute(); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("doublelock %s: %q, want %q", line, got, want)
+		}
+	}
+}
+
 func TestCompletion(t *testing.T) {
 	for name, tt := range map[string]struct {
 		args []string

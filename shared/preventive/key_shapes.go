@@ -65,7 +65,19 @@ func (r KeyRequest) Validate() error {
 		need(len(r.Accounts) > 0, "a central key needs the accounts that use it")
 		need(len(r.Readers)+len(r.Writers)+len(r.Secrets) == 0, "a central key takes accounts, not readers, writers or secrets: their IAM names those")
 	}
-	return errors.Join(errs...)
+	return inOneLine(errs)
+}
+
+// inOneLine joins errors for people who see them behind a command.
+func inOneLine(errs []error) error {
+	var texts []string
+	for _, err := range errs {
+		texts = append(texts, err.Error())
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(texts, "; "))
 }
 
 func isAccount(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }

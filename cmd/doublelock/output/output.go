@@ -86,7 +86,7 @@ func Tabular(cmd *cobra.Command) {
 // Flag adds -o to the flags of every command below one, and refuses a format that the command does not print.
 func (p *Printer) Flag(root *cobra.Command) {
 	formats := []string{string(FormatTable), string(FormatWide), string(FormatJSON), string(FormatCSV)}
-	root.PersistentFlags().StringVarP((*string)(&p.Format), "output", "o", string(FormatTable), "output `FORMAT`: table, wide (nothing is wrapped), json or csv (a cell that a spreadsheet would run begins with an apostrophe)")
+	root.PersistentFlags().StringVarP((*string)(&p.Format), "output", "o", string(FormatTable), "output `FORMAT`: table, wide (nothing is wrapped), json or csv (formulas begin with ')")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		switch {
