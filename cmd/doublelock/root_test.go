@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -89,6 +91,69 @@ func TestEveryExampleIsRead(t *testing.T) {
 		}
 		if err != nil {
 			t.Errorf("doublelock %s: %v", example, err)
+		}
+	}
+}
+
+// fullDisk takes some bytes and then no more.
+type fullDisk struct{ left int }
+
+func (d *fullDisk) Write(text []byte) (int, error) {
+	if len(text) > d.left {
+		return 0, syscall.ENOSPC
+	}
+	d.left -= len(text)
+	return len(text), nil
+}
+
+func TestOutputThatIsLostIsAFailure(t *testing.T) {
+	commands := [][]string{
+		{"scp", "render"}, {"scp", "render", "-o", "json"}, {"version"}, {"config", "schema"}, {"completion", "bash"}, {},
+		{"readers", "vendor/acme", "-s", filepath.Join("..", "..", "testdata", "inventory", "acme.json")},
+		{"keys", "review", "-s", filepath.Join("..", "..", "testdata", "inventory", "acme.json")},
+	}
+	root, _ := newRoot()
+	everyCommand(root, func(cmd *cobra.Command) {
+		commands = append(commands, append(strings.Fields(cmd.CommandPath())[1:], "--help"))
+	})
+	for _, args := range commands {
+		var errs bytes.Buffer
+		none := func(string) string { return "" }
+		env := &command.Env{Printer: output.New(&fullDisk{left: 10}, &errs, none), Stdin: strings.NewReader(""), Now: time.Now, Getenv: none}
+		root := rootCommand(env)
+		root.SetArgs(args)
+		code := command.Code(env, root.Execute())
+		if code != command.Failure || !strings.HasSuffix(errs.String(), "doublelock: write standard output: no space left on device\n") {
+			t.Errorf("%v: exit code %d: %s", args, code, errs.String())
+		}
+	}
+}
+
+func TestWhatIsNotACommandIsRefusedInOneLineWithAFix(t *testing.T) {
+	for line, want := range map[string]string{
+		"completion nope":     `unknown command "nope" for "doublelock completion"; doublelock completion --help lists them`,
+		"completion basj":     `unknown command "basj" for "doublelock completion"; did you mean bash?`,
+		"completion bash x":   `doublelock completion bash: unexpected argument "x"; leave it out, or see doublelock completion bash --help`,
+		"help nope":           `unknown command "nope" for "doublelock"; doublelock --help lists them`,
+		"help migrate nope":   `unknown command "nope" for "doublelock migrate"; doublelock migrate --help lists them`,
+		"audit foo":           `doublelock audit: unexpected argument "foo"; leave it out, or see doublelock audit --help`,
+		"version extra":       `doublelock version: unexpected argument "extra"; leave it out, or see doublelock version --help`,
+		"config init a b":     "doublelock config init: it accepts at most 1 arg(s), received 2; see doublelock config init --help",
+		"keys policy":         `write key policy: shape "": use app, vendor or central; account "" is not 12 digits; no Region; no writer: nobody could put a secret under the key`,
+		"help migrate":        "",
+		"completion":          "",
+		"completion bash":     "",
+		"migrate help":        `unknown command "help" for "doublelock migrate"; doublelock migrate --help lists them`,
+		"help completion zsh": "",
+	} {
+		root, _ := newRoot()
+		root.SetArgs(strings.Fields(line))
+		got := ""
+		if err := root.Execute(); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("doublelock %s: %q, want %q", line, got, want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -71,14 +72,15 @@ func Prepare(s Snapshot) *Access {
 // Snapshot is what the answers come from.
 func (a *Access) Snapshot() *Snapshot { return a.snapshot }
 
-// Secret finds a secret by ARN, or by name where only one has it.
+// Secret finds a secret by ARN, or by name where only one has it. A name means the primary; its replicas, which share it,
+// are named by ARN.
 func (a *Access) Secret(id string) (*Secret, error) {
 	if i, found := a.secrets[id]; found {
 		return &a.snapshot.Secrets[i], nil
 	}
 	var found []*Secret
 	for i := range a.snapshot.Secrets {
-		if s := &a.snapshot.Secrets[i]; s.Facts.Name == id {
+		if s := &a.snapshot.Secrets[i]; s.Facts.Name == id && !a.primaryIsHere(s) {
 			found = append(found, s)
 		}
 	}
@@ -89,6 +91,15 @@ func (a *Access) Secret(id string) (*Secret, error) {
 		return nil, fmt.Errorf("find secret %s: %w", id, ErrNotInSnapshot)
 	}
 	return nil, fmt.Errorf("find secret %s: %d secrets have this name; say which by ARN, such as %s", id, len(found), found[0].Facts.ARN)
+}
+
+// primaryIsHere reports whether a secret is a replica whose primary is in the snapshot: a name means the primary.
+func (a *Access) primaryIsHere(s *Secret) bool {
+	if !s.Facts.IsReplica() {
+		return false
+	}
+	_, here := a.secrets[arn.Of(s.Facts.ARN).In(s.Facts.PrimaryRegion).String()]
+	return here
 }
 
 // whyUnread says why a part of an account was not read; "" when it was.

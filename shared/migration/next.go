@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -40,17 +41,17 @@ type Step struct {
 	Refused string // why an order of the hub is not carried out, for the owner
 }
 
-// Calls lists the AWS call that the step makes, as --dry-run prints it.
-func (s Step) Calls(j Job) string {
+// Command is the command line of the AWS CLI that makes the call of the step, as --dry-run prints it; "" where it makes none.
+func (s Step) Command(j Job) string {
 	switch s.Action {
 	case DoRekey:
-		return fmt.Sprintf("secretsmanager UpdateSecret --secret-id %s --kms-key-id %q --region %s", j.Secret, s.Key, j.Region)
+		return awscli.OnSecret("update-secret", j.Secret, "--kms-key-id", s.Key)
 	case DoRotate:
-		return fmt.Sprintf("secretsmanager RotateSecret --secret-id %s --rotate-immediately --region %s", j.Secret, j.Region)
+		return awscli.OnSecret("rotate-secret", j.Secret, "--rotate-immediately")
 	case DoRemoveReplica:
-		return fmt.Sprintf("secretsmanager RemoveRegionsFromReplication --secret-id %s --remove-replica-regions %s --region %s", j.Secret, s.Region, j.Region)
+		return awscli.OnSecret("remove-regions-from-replication", j.Secret, "--remove-replica-regions", s.Region)
 	case DoAddReplica:
-		return fmt.Sprintf("secretsmanager ReplicateSecretToRegions --secret-id %s --add-replica-regions Region=%s,KmsKeyId=%s --region %s", j.Secret, s.Region, s.Key, j.Region)
+		return awscli.OnSecret("replicate-secret-to-regions", j.Secret, "--add-replica-regions", "Region="+s.Region+",KmsKeyId="+s.Key)
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -16,7 +17,7 @@ const valueFile = "NEW-VALUE-FILE"
 
 // onSecret is a command of Secrets Manager on a secret or a replica, in its own Region.
 func onSecret(operation, secret, more string) string {
-	return fmt.Sprintf("aws secretsmanager %s --region %s --secret-id %s%s", operation, shellWord(arn.Of(secret).Region), shellWord(secret), more)
+	return awscli.OnSecret(operation, OneLine(secret)) + more
 }
 
 func updateSecret(secret, key string) string {
@@ -81,14 +82,7 @@ func cdkKey(key string) string {
 	return fmt.Sprintf("kms.Key.fromKeyArn(this, 'SecretsKey', '%s')", key)
 }
 
-// shellWord quotes s so that a POSIX shell takes it as one word.
+// shellWord is s in one line, quoted so that a POSIX shell takes it as one word.
 func shellWord(s string) string {
-	s = OneLine(s)
-	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/_+=.@:-", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	return awscli.Word(OneLine(s))
 }

@@ -1,11 +1,11 @@
 package preventive
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -18,69 +18,159 @@ type attempt struct {
 	allowed bool
 }
 
-// check asks the engine whether the policy lets in whom it should, and nobody else. Every caller's own policies allow
-// everything, so that only the key policy is tried.
-func (r KeyRequest) check(d Document) error {
+// claim is a sentence about a policy that its attempts prove, all of them.
+type claim struct {
+	says     string
+	attempts []attempt
+}
+
+// check asks the engine whether the policy lets in whom it should, and nobody else, and returns the sentences that are
+// proven. Every caller's own policies allow everything, so that only the key policy is tried.
+func (r KeyRequest) check(d Document) ([]string, error) {
 	text, err := d.JSON()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	parsed, err := policy.Parse("key policy", []byte(text))
 	if err != nil {
-		return fmt.Errorf("check key policy: %w", err)
+		return nil, fmt.Errorf("check key policy: %w", err)
 	}
 	var errs []error
 	for _, problem := range parsed.Check(policy.TypeKey, []byte(text)) {
 		errs = append(errs, fmt.Errorf("check key policy: %s", problem.Message))
 	}
-	for _, a := range r.attempts() {
-		if got := r.try(parsed, a); got.Answer == policy.Allowed != a.allowed || got.Answer == policy.Unknown {
-			errs = append(errs, fmt.Errorf("check key policy: %s (%s): %s", a.what, a.who, got.Why))
+	var proven []string
+	for _, c := range r.claims(parsed) {
+		for _, a := range c.attempts {
+			if got := r.try(parsed, a); got.Answer == policy.Allowed != a.allowed || got.Answer == policy.Unknown {
+				errs = append(errs, fmt.Errorf("check key policy: %s (%s): %s", a.what, a.who, got.Why))
+			}
 		}
+		proven = append(proven, c.says)
 	}
-	return errors.Join(errs...)
+	return proven, inOneLine(errs)
 }
 
-func (r KeyRequest) attempts() []attempt {
-	secret, other := r.exampleSecret(), r.arn("secretsmanager", "secret:somebody-elses-ZyXwVu")
-	outsider := r.partition().Role("000000000000", "anybody")
-	admin := r.root(r.Account)
+// claims are what is to be proven, for each principal that the request names.
+func (r KeyRequest) claims(d *policy.Document) []claim {
+	var all []claim
+	for _, admin := range r.administrators() {
+		all = append(all, r.administrator(d, admin))
+	}
+	for _, who := range r.users() {
+		all = append(all, r.user(d, who))
+	}
+	return append(all, r.strangers(d))
+}
+
+// administrators are those that are named, else whoever IAM lets: the account's root stands for them.
+func (r KeyRequest) administrators() []string {
 	if len(r.Admins) > 0 {
-		admin = r.Admins[0]
+		return r.Admins
 	}
-	all := []attempt{
-		{"an administrator manages", admin, "kms:PutKeyPolicy", "", true},
-		{"an administrator must not decrypt", admin, "kms:Decrypt", secret, r.uses(admin)},
-		{"a stranger must not decrypt", outsider, "kms:Decrypt", secret, false},
-		{"a stranger must not manage", outsider, "kms:PutKeyPolicy", "", false},
-	}
-	users := append(append([]string(nil), r.Readers...), r.Writers...)
-	for _, account := range r.Accounts {
-		users = append(users, r.partition().Role(account, "app"))
-	}
-	for _, who := range users {
-		all = append(all,
-			attempt{"a user reads through Secrets Manager", who, "kms:Decrypt", secret, true},
-			attempt{"a user must not decrypt directly", who, "kms:Decrypt", "", false},
-			attempt{"a user must not hand the key on", who, "kms:CreateGrant", secret, false})
-		if len(r.Secrets) > 0 && !strings.Contains(strings.Join(r.Secrets, " "), ":secret:*") {
-			all = append(all, attempt{"a user must not read other secrets", who, "kms:Decrypt", other, false})
+	return []string{r.root(r.Account)}
+}
+
+// users are who read or write; of an account whose IAM names them, one role stands for all.
+func (r KeyRequest) users() []string {
+	var all []string
+	for _, who := range slices.Concat(r.Readers, r.Writers) {
+		if !slices.Contains(all, who) {
+			all = append(all, who)
 		}
+	}
+	for _, account := range r.Accounts {
+		all = append(all, r.partition().Role(account, "app"))
 	}
 	return all
 }
 
-// uses reports whether an administrator is a user as well: named as one, or of an account whose IAM may name it.
-func (r KeyRequest) uses(admin string) bool {
-	return slices.Contains(r.Readers, admin) || slices.Contains(r.Writers, admin) || slices.Contains(r.Accounts, accountsOf([]string{admin})[0])
+func (r KeyRequest) administrator(d *policy.Document, admin string) claim {
+	name := admin
+	if len(r.Admins) == 0 {
+		name = "whoever IAM in " + r.Account + " lets"
+	}
+	c := claim{attempts: []attempt{
+		{"an administrator manages", admin, "kms:PutKeyPolicy", "", true},
+		{"an administrator must not decrypt directly", admin, "kms:Decrypt", "", false},
+	}}
+	// A central key is used by accounts, whose IAM may let their administrators use it, too.
+	viaIAM := slices.Contains(r.Accounts, accountsOf([]string{admin})[0])
+	for _, secret := range r.exampleSecrets() {
+		c.attempts = append(c.attempts, attempt{"an administrator must not decrypt", admin, "kms:Decrypt", secret, viaIAM})
+	}
+	switch {
+	case viaIAM:
+		c.says = fmt.Sprintf("%s manages, and decrypts through Secrets Manager only where IAM in %s lets it", name, accountsOf([]string{admin})[0])
+	case len(r.Admins) == 0 && slices.ContainsFunc(r.users(), func(who string) bool { return r.allowed(d, who, "kms:PutKeyPolicy") }):
+		c.says = name + " manages, and cannot decrypt by that; a reader or writer that IAM lets manage does both (--admin parts them)"
+	default:
+		c.says = name + " manages, and cannot decrypt"
+	}
+	return c
 }
 
-// exampleSecret is a secret that the policy is about.
-func (r KeyRequest) exampleSecret() string {
-	if len(r.Secrets) > 0 {
-		return strings.NewReplacer("*", "x", "?", "x").Replace(r.Secrets[0])
+func (r KeyRequest) user(d *policy.Document, who string) claim {
+	name := who
+	if len(r.Accounts) > 0 {
+		name = "whoever IAM in " + accountsOf([]string{who})[0] + " lets"
 	}
-	return r.arn("secretsmanager", "secret:app/db-AbCdEf")
+	c := claim{says: name + " decrypts through Secrets Manager alone", attempts: []attempt{
+		{"a user must not decrypt directly", who, "kms:Decrypt", "", false},
+	}}
+	for _, secret := range r.exampleSecrets() {
+		c.attempts = append(c.attempts,
+			attempt{"a user reads through Secrets Manager", who, "kms:Decrypt", secret, true},
+			attempt{"a user must not hand the key on", who, "kms:CreateGrant", secret, false})
+	}
+	other := r.arn("secretsmanager", "secret:somebody-elses-ZyXwVu")
+	if len(r.Secrets) > 0 && !slices.ContainsFunc(r.Secrets, func(pattern string) bool { return arn.Match(pattern, other) }) {
+		c.says += ", of these secrets alone"
+		c.attempts = append(c.attempts, attempt{"a user must not read other secrets", who, "kms:Decrypt", other, false})
+	}
+	if !r.allowed(d, who, "kms:PutKeyPolicy") {
+		c.says += ", and cannot manage"
+		c.attempts = append(c.attempts, attempt{"a user must not manage", who, "kms:PutKeyPolicy", "", false})
+	}
+	return c
+}
+
+// strangers are somebody of an account that has nothing to do with the key and, where users are named, somebody of the
+// account that owns it.
+func (r KeyRequest) strangers(d *policy.Document) claim {
+	outsider := r.partition().Role("000000000000", "anybody")
+	c := claim{says: "nobody of another account decrypts or manages", attempts: []attempt{{"a stranger must not manage", outsider, "kms:PutKeyPolicy", "", false}}}
+	strangers := []string{outsider}
+	if len(r.Accounts) == 0 {
+		c.says = "nobody else decrypts, and nobody of another account manages"
+		strangers = append(strangers, r.partition().Role(r.Account, "somebody-else"))
+		if len(r.Admins) > 0 {
+			c.says = "nobody else decrypts or manages"
+			c.attempts = append(c.attempts, attempt{"a stranger must not manage", strangers[1], "kms:PutKeyPolicy", "", false})
+		}
+	}
+	for _, who := range strangers {
+		for _, secret := range append(r.exampleSecrets(), "") {
+			c.attempts = append(c.attempts, attempt{"a stranger must not decrypt", who, "kms:Decrypt", secret, false})
+		}
+	}
+	return c
+}
+
+func (r KeyRequest) allowed(d *policy.Document, who, action string) bool {
+	return r.try(d, attempt{who: who, action: action}).Answer != policy.ImplicitlyDenied
+}
+
+// exampleSecrets are secrets that the policy is about, one of each pattern.
+func (r KeyRequest) exampleSecrets() []string {
+	var all []string
+	for _, pattern := range r.Secrets {
+		all = append(all, strings.NewReplacer("*", "x", "?", "x").Replace(pattern))
+	}
+	if len(all) == 0 {
+		return []string{r.arn("secretsmanager", "secret:app/db-AbCdEf")}
+	}
+	return all
 }
 
 func (r KeyRequest) arn(service, resource string) string {

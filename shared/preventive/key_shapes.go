@@ -52,6 +52,13 @@ func (r KeyRequest) Validate() error {
 	for _, secret := range r.Secrets {
 		need(arn.Of(secret).Service == "secretsmanager", fmt.Sprintf("%q is not the ARN of a secret", secret))
 	}
+	if isAccount(r.Account) && r.Region != "" {
+		errs = append(errs, r.elsewhere()...)
+	}
+	for _, admin := range r.Admins {
+		need(!slices.Contains(r.Readers, admin) && !slices.Contains(r.Writers, admin),
+			fmt.Sprintf("%s is named as administrator and as reader or writer: whoever manages the key must not decrypt; name another administrator, or none", admin))
+	}
 	for _, account := range r.Accounts {
 		need(isAccount(account), fmt.Sprintf("account %q is not 12 digits", account))
 	}
@@ -65,15 +72,50 @@ func (r KeyRequest) Validate() error {
 		need(len(r.Accounts) > 0, "a central key needs the accounts that use it")
 		need(len(r.Readers)+len(r.Writers)+len(r.Secrets) == 0, "a central key takes accounts, not readers, writers or secrets: their IAM names those")
 	}
-	return errors.Join(errs...)
+	return inOneLine(errs)
+}
+
+// elsewhere are the principals and secrets that a key of this account and Region could not serve.
+func (r KeyRequest) elsewhere() []error {
+	var errs []error
+	for _, who := range slices.Concat(r.Admins, r.Readers, r.Writers) {
+		if at := arn.Of(who); at.Service == "iam" && at.Partition != r.partition() {
+			errs = append(errs, fmt.Errorf("%s is of partition %s and the key of %s: name a principal of %s", who, at.Partition, r.partition(), r.partition()))
+		}
+	}
+	for _, admin := range r.Admins {
+		if at := arn.Of(admin); at.Service == "iam" && at.Account != r.Account {
+			errs = append(errs, fmt.Errorf("%s is of account %s and the key of %s: AWS takes key policies from its own account alone; name an administrator there", admin, at.Account, r.Account))
+		}
+	}
+	for _, secret := range r.Secrets {
+		at, own := arn.Of(secret), r.partition().New("secretsmanager", r.Region, r.Account, "")
+		if at.Service == "secretsmanager" && !(arn.Match(string(at.Partition), string(own.Partition)) && arn.Match(at.Region, own.Region) && arn.Match(at.Account, own.Account)) {
+			errs = append(errs, fmt.Errorf("%s is not of %s, %s, where the key is: name secrets of that account and Region", secret, r.Account, r.Region))
+		}
+	}
+	return errs
+}
+
+// inOneLine joins errors for people who see them behind a command.
+func inOneLine(errs []error) error {
+	var texts []string
+	for _, err := range errs {
+		texts = append(texts, err.Error())
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(texts, "; "))
 }
 
 func isAccount(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
 
-// KeyPolicy writes the least that a key's users need: managing and using apart, use only through Secrets Manager.
-func KeyPolicy(r KeyRequest) (Document, error) {
+// KeyPolicy writes the least that a key's users need: managing and using apart, use only through Secrets Manager. With it
+// come sentences about who can do what, each of which the policy engine has just proven for the principals of r.
+func KeyPolicy(r KeyRequest) (Document, []string, error) {
 	if err := r.Validate(); err != nil {
-		return Document{}, fmt.Errorf("write key policy: %w", err)
+		return Document{}, nil, fmt.Errorf("write key policy: %w", err)
 	}
 	statements := []Statement{r.administration()}
 	switch r.Shape {
@@ -84,7 +126,8 @@ func KeyPolicy(r KeyRequest) (Document, error) {
 			r.use("Write", r.Writers, SecretsUse, accountsOf(r.Writers)))
 	}
 	d := NewDocument(statements...)
-	return d, r.check(d)
+	proven, err := r.check(d)
+	return d, proven, err
 }
 
 func (r KeyRequest) administration() Statement {

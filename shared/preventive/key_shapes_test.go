@@ -28,7 +28,7 @@ func keyRequests() map[string]preventive.KeyRequest {
 func TestKeyPoliciesOfEveryShape(t *testing.T) {
 	for name, r := range keyRequests() {
 		t.Run(name, func(t *testing.T) {
-			d, err := preventive.KeyPolicy(r)
+			d, _, err := preventive.KeyPolicy(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,6 +53,40 @@ func TestKeyPoliciesOfEveryShape(t *testing.T) {
 	}
 }
 
+// with is the request for an application's key, changed.
+func with(change func(*preventive.KeyRequest)) preventive.KeyRequest {
+	r := keyRequests()["key_app"]
+	change(&r)
+	return r
+}
+
+func TestWhatIsSaidOfAKeyPolicyIsWhatTheEngineProved(t *testing.T) {
+	const (
+		app, rotation, acme = "arn:aws:iam::111122223333:role/app", "arn:aws:iam::111122223333:role/rotation", "arn:aws:iam::555566667777:role/acme"
+		byIAM               = "whoever IAM in 111122223333 lets manages, and cannot decrypt by that; a reader or writer that IAM lets manage does both (--admin parts them)"
+	)
+	requests := keyRequests()
+	requests["central, with an administrator of its own"] = preventive.KeyRequest{Shape: preventive.ShapeCentral, Account: "222222222222", Region: "eu-central-1",
+		Accounts: []string{"111122223333"}, Admins: []string{"arn:aws:iam::222222222222:role/keys"}}
+	for name, want := range map[string][]string{
+		"key_app": {byIAM, app + " decrypts through Secrets Manager alone, of these secrets alone", rotation + " decrypts through Secrets Manager alone, of these secrets alone",
+			"nobody else decrypts, and nobody of another account manages"},
+		"key_vendor": {"arn:aws:iam::111122223333:role/key-admin manages, and cannot decrypt",
+			acme + " decrypts through Secrets Manager alone, of these secrets alone, and cannot manage",
+			rotation + " decrypts through Secrets Manager alone, of these secrets alone, and cannot manage", "nobody else decrypts or manages"},
+		"key_central": {"whoever IAM in 222222222222 lets manages, and decrypts through Secrets Manager only where IAM in 222222222222 lets it",
+			"whoever IAM in 111122223333 lets decrypts through Secrets Manager alone, and cannot manage",
+			"whoever IAM in 222222222222 lets decrypts through Secrets Manager alone", "nobody of another account decrypts or manages"},
+		"central, with an administrator of its own": {"arn:aws:iam::222222222222:role/keys manages, and cannot decrypt",
+			"whoever IAM in 111122223333 lets decrypts through Secrets Manager alone, and cannot manage", "nobody of another account decrypts or manages"},
+	} {
+		_, got, err := preventive.KeyPolicy(requests[name])
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+	}
+}
+
 func TestKeyPolicySaysWhatIsMissing(t *testing.T) {
 	for name, tt := range map[string]struct {
 		request preventive.KeyRequest
@@ -68,11 +102,30 @@ func TestKeyPolicySaysWhatIsMissing(t *testing.T) {
 		"a central key's reader":    {preventive.KeyRequest{Shape: preventive.ShapeCentral, Readers: []string{"arn:aws:iam::555566667777:role/acme"}}, "takes accounts, not readers"},
 		"a reader with a wildcard":  {preventive.KeyRequest{Shape: preventive.ShapeApp, Readers: []string{"arn:aws:iam::111122223333:role/*"}}, "is not the ARN of a role or user"},
 		"a root user as reader":     {preventive.KeyRequest{Shape: preventive.ShapeApp, Readers: []string{"arn:aws:iam::111122223333:root"}}, "is not the ARN of a role or user"},
-		"a secret by name":          {preventive.KeyRequest{Shape: preventive.ShapeApp, Secrets: []string{"db"}}, `"db" is not the ARN of a secret`},
+		"an administrator who reads": {with(func(r *preventive.KeyRequest) { r.Admins = r.Readers }),
+			"arn:aws:iam::111122223333:role/app is named as administrator and as reader or writer"},
+		"an administrator who writes": {with(func(r *preventive.KeyRequest) { r.Admins = r.Writers }), "role/rotation is named as administrator and as reader or writer"},
+		"an administrator of another account": {with(func(r *preventive.KeyRequest) { r.Admins = []string{"arn:aws:iam::555566667777:role/admin"} }),
+			"is of account 555566667777 and the key of 111122223333"},
+		"a reader of another partition": {with(func(r *preventive.KeyRequest) { r.Region, r.Secrets = "us-gov-west-1", nil }),
+			"arn:aws:iam::111122223333:role/app is of partition aws and the key of aws-us-gov"},
+		"a secret of another Region": {with(func(r *preventive.KeyRequest) {
+			r.Secrets = []string{"arn:aws:secretsmanager:us-east-1:111122223333:secret:app/*"}
+		}),
+			"us-east-1:111122223333:secret:app/* is not of 111122223333, eu-central-1, where the key is"},
+		"a secret of another account": {with(func(r *preventive.KeyRequest) {
+			r.Secrets = []string{"arn:aws:secretsmanager:eu-central-1:555566667777:secret:app/*"}
+		}),
+			"is not of 111122223333, eu-central-1"},
+		"a secret of another partition": {with(func(r *preventive.KeyRequest) {
+			r.Secrets = []string{"arn:aws-cn:secretsmanager:eu-central-1:111122223333:secret:app/*"}
+		}),
+			"is not of 111122223333, eu-central-1"},
+		"a secret by name": {preventive.KeyRequest{Shape: preventive.ShapeApp, Secrets: []string{"db"}}, `"db" is not the ARN of a secret`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := preventive.KeyPolicy(tt.request); err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("got %v, want %q in it", err, tt.want)
+			if _, _, err := preventive.KeyPolicy(tt.request); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want %q in one line of it", err, tt.want)
 			}
 		})
 	}

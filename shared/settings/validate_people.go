@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,10 +30,32 @@ func (v validator) owners() {
 	}
 	v.channelsElsewhere()
 	for _, owner := range slices.Sorted(maps.Keys(o.Channels)) {
-		v.owner(`owners.channels["`+owner+`"]`, owner, o.Channels[owner])
+		v.owner(channelsOf(owner), owner, o.Channels[owner])
 	}
+	v.sameOwner()
 	v.channelLimits()
 	v.fallbackChannel()
+}
+
+func channelsOf(owner string) string { return `owners.channels["` + owner + `"]` }
+
+// sameOwner reports owners that one tag names: tags are matched without case and outer spaces, so that one of two would
+// never get a message.
+func (v validator) sameOwner() {
+	byLine := slices.SortedFunc(maps.Keys(v.config.Owners.Channels), func(a, b string) int {
+		at, bt := v.find(channelsOf(a)), v.find(channelsOf(b))
+		return cmp.Or(cmp.Compare(at.line, bt.line), cmp.Compare(at.column, bt.column), strings.Compare(a, b))
+	})
+	for i, later := range byLine {
+		for _, earlier := range byLine[:i] {
+			if !strings.EqualFold(strings.TrimSpace(earlier), strings.TrimSpace(later)) {
+				continue
+			}
+			v.problem(channelsOf(later), fmt.Sprintf("the owner %q is the owner %q of line %d: tags are matched without case and outer spaces",
+				later, earlier, v.find(channelsOf(earlier)).line), "keep one")
+			break
+		}
+	}
 }
 
 // fallbackChannel reports that messages would be decided and then reach nobody.

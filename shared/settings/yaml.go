@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -26,7 +27,12 @@ func UnmarshalYAML(raw []byte, into any, options ...yaml.DecodeOption) error {
 // parseYAML reads YAML text. Inside braces the library ends a key at its first colon, where YAML ends it at the first one
 // that is followed by space (YAML 1.2.2, 7.3.3): {aws:RequestedRegion: [x]} has the key aws:RequestedRegion.
 func parseYAML(raw []byte, options ...parser.Option) (*ast.File, error) {
-	return parser.Parse(wholeKeys(lexer.Tokenize(string(raw))), 0, options...)
+	file, err := parser.Parse(wholeKeys(lexer.Tokenize(string(raw))), 0, options...)
+	var syntax *yaml.SyntaxError
+	if errors.As(err, &syntax) && strings.Contains(syntax.Message, "'\t'") {
+		syntax.Message = "found a tab, and YAML is indented with spaces alone" // the library prints the character, which nobody sees
+	}
+	return file, err
 }
 
 // wholeKeys puts keys together again of which the library made "aws", ":" and "RequestedRegion: " or "RequestedRegion: x".

@@ -120,11 +120,10 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 		return nil, err
 	}
 	defer env.Wait("AWS to say whose credentials these are")()
-	who, err := a.cloud.Identity(ctx)
+	a.account, err = whoAmI(ctx, a.cloud, regions[0], env.Getenv(settings.EnvEndpoint))
 	if err != nil {
-		return nil, fmt.Errorf("audit: who am I: %w", err)
+		return nil, err
 	}
-	a.account = who.Account
 	return a, nil
 }
 

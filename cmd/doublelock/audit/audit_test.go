@@ -2,7 +2,9 @@ package audit_test
 
 import (
 	"io"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -89,12 +91,37 @@ func TestAuditCallsUnknownWhatItMayNotRead(t *testing.T) {
 	}
 }
 
+func TestAuditSaysThatAWSDoesNotAnswer(t *testing.T) {
+	w := playedOrganization(t)
+	localtest.ActAs(t, w, local.Search, "role/Engineer/you")
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	t.Setenv("AWS_ENDPOINT_URL", gone.URL)
+	_, errs, code := runCommand(t, w, "audit")
+	want := "doublelock: audit: who am I: AWS STS at " + gone.URL + " does not answer; check the network, its proxy and AWS_ENDPOINT_URL\n"
+	if code != command.Failure || !strings.HasSuffix(errs, want) {
+		t.Errorf("exit code %d, %s, want %s", code, errs, want)
+	}
+}
+
 func TestAuditWithoutRegionOrCredentialsSaysWhatToDo(t *testing.T) {
 	w := playedOrganization(t)
 	localtest.ActAs(t, w, local.Search, "role/Engineer/you")
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-	if _, errs, code := runCommand(t, w, "audit"); code != command.Failure || !strings.Contains(errs, "who am I") {
-		t.Errorf("with wrong credentials: exit code %d, %s", code, errs)
+	at := os.Getenv("AWS_ENDPOINT_URL")
+	want := "doublelock: audit: who am I: AWS at " + at + " does not accept the credentials (InvalidClientTokenId); sign in again, or name another profile in AWS_PROFILE\n"
+	if _, errs, code := runCommand(t, w, "audit"); code != command.Failure || errs != want {
+		t.Errorf("with wrong credentials: exit code %d, %s, want %s", code, errs, want)
+	}
+	for _, variable := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"} {
+		t.Setenv(variable, "")
+	}
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
+	want = "doublelock: audit: who am I: no AWS credentials were found; sign in with aws sso login or aws configure, or name a profile in AWS_PROFILE (aws sts get-caller-identity tries the same ones)\n"
+	if _, errs, code := runCommand(t, w, "audit"); code != command.Failure || errs != want {
+		t.Errorf("without credentials: exit code %d, %s, want %s", code, errs, want)
 	}
 	t.Setenv("AWS_REGION", "")
 	t.Setenv("AWS_DEFAULT_REGION", "")

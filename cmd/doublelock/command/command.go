@@ -53,8 +53,12 @@ func Finding(format string, args ...any) error {
 // Found ends a command whose output has said already what it found.
 func Found() error { return &ExitError{Code: Findings} }
 
-// Code prints what ended a command and returns the exit code of the process.
+// Code prints what ended a command and returns the exit code of the process. Output that was lost is a failure, whatever
+// the command found.
 func Code(env *Env, err error) int {
+	if lost := env.Unwritten(); lost != nil {
+		err = lost
+	}
 	if err == nil {
 		return 0
 	}

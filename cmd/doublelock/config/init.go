@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -77,8 +77,8 @@ Exit codes: 0 fine, 1 an error.`,
 			if len(args) > 0 {
 				name = args[0]
 			}
-			if _, err := os.Stat(name); err == nil && !force {
-				return fmt.Errorf("%s is there already; --force overwrites it", name)
+			if err := mayWrite(name, force); err != nil {
+				return err
 			}
 			for _, q := range questions() {
 				if flag := cmd.Flags().Lookup(q.flag); flag.Changed {
@@ -95,9 +95,31 @@ Exit codes: 0 fine, 1 an error.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&force, "force", false, "overwrite the file")
 	for _, q := range questions() {
-		flags.String(q.flag, "", strings.ToLower(q.ask[:1])+q.ask[1:])
+		flags.String(q.flag, "", uncapital(q.ask))
 	}
 	return cmd
+}
+
+// mayWrite refuses what cannot be written before anything is asked.
+func mayWrite(name string, force bool) error {
+	if name == "-" {
+		return nil
+	}
+	if err := output.CheckFile(name); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(name); err == nil && !force {
+		return fmt.Errorf("%s is there already; --force overwrites it", name)
+	}
+	return nil
+}
+
+// uncapital begins a sentence with a small letter, but for a word that has capitals of its own, such as OUs.
+func uncapital(sentence string) string {
+	if len(sentence) > 1 && unicode.IsUpper(rune(sentence[1])) {
+		return sentence
+	}
+	return strings.ToLower(sentence[:1]) + sentence[1:]
 }
 
 // writeConfig replaces the file in one step, so that nobody reads half of it.
@@ -106,19 +128,10 @@ func writeConfig(env *command.Env, name string, text []byte) error {
 		_, err := env.Stdout.Write(text)
 		return err
 	}
-	half, err := os.CreateTemp(filepath.Dir(name), ".doublelock-*.yaml")
-	if err != nil {
-		return fmt.Errorf("write configuration: %w", err)
+	if err := output.WriteFile(name, text, output.Public); err != nil {
+		return err
 	}
-	defer func() { _ = os.Remove(half.Name()) }() // gone already when all went well
-	_, err = half.Write(text)
-	if err = errors.Join(err, half.Chmod(0o644), half.Close()); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
-	}
-	if err := os.Rename(half.Name(), name); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
-	}
-	_, err = fmt.Fprintf(env.Stdout, "wrote %s; check it against AWS with: doublelock config validate --live %s\n", name, name)
+	_, err := fmt.Fprintf(env.Stdout, "wrote %s; check it against AWS with: doublelock config validate --live %s\n", name, name)
 	return err
 }
 

@@ -43,13 +43,10 @@ func yamlText(s string) string {
 	return s
 }
 
-// yamlTruth writes what a person says for true and false; anything else stays text, for the validation to refuse.
+// yamlTruth writes true and false; anything else stays text, for the validation to refuse.
 func yamlTruth(s string) string {
-	switch strings.ToLower(s) {
-	case "true", "yes", "y":
-		return "true"
-	case "false", "no", "n":
-		return "false"
+	if s == "true" || s == "false" {
+		return s
 	}
 	return yamlText(s)
 }
@@ -64,13 +61,17 @@ func isWord(s string) bool {
 	return err == nil || strings.HasPrefix(s, "0x") || strings.HasPrefix(s, "0o") || strings.HasPrefix(s, "0b")
 }
 
-// yamlList writes words with commas between as a list.
+// yamlList writes words with commas between as a list. Where there is no word it is the text as it is, for the
+// validation to refuse: an empty list would pass for the default.
 func yamlList(s string) string {
 	var items []string
 	for item := range strings.SplitSeq(s, ",") {
 		if item = strings.TrimSpace(item); item != "" {
 			items = append(items, yamlText(item))
 		}
+	}
+	if len(items) == 0 {
+		return yamlText(s)
 	}
 	return "[" + strings.Join(items, ", ") + "]"
 }

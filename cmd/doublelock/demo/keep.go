@@ -12,6 +12,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
 )
 
 // keep leaves the local AWS listening until the context ends, and shows what happens in it as it happens.
@@ -23,14 +24,14 @@ func keep(ctx context.Context, env *command.Env, w *local.Organization) error {
 		return fmt.Errorf("keep the local AWS: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	if err := os.WriteFile(filepath.Join(folder, processFile), []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+	if err := output.WriteFile(filepath.Join(folder, processFile), []byte(strconv.Itoa(os.Getpid())), output.Private); err != nil {
 		return fmt.Errorf("keep the local AWS: %w", err)
 	}
 	if err := local.WriteProfiles(folder, w); err != nil {
 		return fmt.Errorf("keep the local AWS: %w", err)
 	}
 	configuration := filepath.Join(folder, "doublelock.yaml")
-	if err := os.WriteFile(configuration, w.Sample.Text, 0o600); err != nil {
+	if err := output.WriteFile(configuration, w.Sample.Text, output.Private); err != nil {
 		return fmt.Errorf("keep the local AWS: %w", err)
 	}
 	fmt.Fprintf(env.Stderr, keepText, w.URL, w.Home(), filepath.Join(folder, "config"), filepath.Join(folder, "credentials"), configuration)

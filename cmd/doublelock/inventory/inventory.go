@@ -77,6 +77,9 @@ func (s *request) run(ctx context.Context) error {
 	if s.own && len(s.accounts) > 0 {
 		return errors.New("inventory: --own reads the account of the credentials; leave out --account, or --own")
 	}
+	if err := output.CheckFile(s.out); err != nil { // before minutes of reading
+		return err
+	}
 	client, reader, err := s.open(ctx)
 	if err != nil {
 		return err
@@ -253,18 +256,11 @@ func (s *request) keep(id string, part inventory.Snapshot) error {
 	return saveSnapshot(filepath.Join(s.partsFolder(), id+".json"), part)
 }
 
-// saveSnapshot replaces a file as a whole, so that a run that is stopped leaves the old one or the new one.
+// saveSnapshot replaces a file as a whole.
 func saveSnapshot(path string, snapshot inventory.Snapshot) error {
 	var text bytes.Buffer
 	if err := inventory.Save(&text, snapshot); err != nil {
 		return err
 	}
-	fresh := path + ".new"
-	if err := os.WriteFile(fresh, text.Bytes(), 0o600); err != nil {
-		return fmt.Errorf("save snapshot: %w", err)
-	}
-	if err := os.Rename(fresh, path); err != nil {
-		return fmt.Errorf("save snapshot: %w", err)
-	}
-	return nil
+	return output.WriteFile(path, text.Bytes(), output.Private)
 }

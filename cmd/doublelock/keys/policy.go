@@ -8,6 +8,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/preventive"
 )
 
@@ -17,8 +18,8 @@ func keysPolicyCommand(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Write the least key policy for an application, a vendor or named accounts",
-		Long: `Policy writes a key policy for one of three shapes and checks it before it is printed: administrators manage and
-cannot decrypt, users use the key through Secrets Manager alone, nobody else gets in.
+		Long: `Policy writes a key policy for one of three shapes: administrators manage, users use the key through Secrets Manager
+alone. Before it is printed it is tried for every principal that is named, and each line "checked:" is what came out.
 
   app      the secrets of one application: --reader, --writer, --secret
   vendor   one secret for one role of somebody else: --reader, --writer, --secret
@@ -53,7 +54,7 @@ func runKeysPolicy(env *command.Env, r preventive.KeyRequest, as string) error {
 	print := map[string]func(preventive.Document) (string, error){
 		"json": preventive.Document.Indented, "cdk": preventive.KeyCDK, "terraform": preventive.KeyTerraform,
 	}[as]
-	d, err := preventive.KeyPolicy(r)
+	d, checked, err := preventive.KeyPolicy(r)
 	if err != nil {
 		return err
 	}
@@ -67,6 +68,8 @@ func runKeysPolicy(env *command.Env, r preventive.KeyRequest, as string) error {
 	for _, s := range d.Statement {
 		fmt.Fprintf(env.Stderr, "%-14s %s\n", s.Sid, s.Why)
 	}
-	fmt.Fprintln(env.Stderr, "checked: administrators cannot decrypt, users decrypt only through Secrets Manager, nobody else gets in")
+	for _, sentence := range checked {
+		fmt.Fprintln(env.Stderr, "checked:", output.Printable(sentence))
+	}
 	return nil
 }

@@ -251,6 +251,7 @@ func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) []migration.
 
 // dry prints what would be done now, and does nothing.
 func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
+	var steps []dryStep
 	for _, i := range items {
 		if left := a.left[i.Account]; left != "" {
 			fmt.Fprintf(a.env.Stdout, "# %s: no call now: %s\n", output.Printable(i.Name), left)
@@ -260,14 +261,9 @@ func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Pla
 		if err != nil {
 			return err
 		}
-		switch call := step.Calls(j); {
-		case call != "":
-			fmt.Fprintln(a.env.Stdout, call)
-		default:
-			fmt.Fprintf(a.env.Stdout, "# %s: no call now: %s\n", output.Printable(i.Name), output.Printable(step.Reason))
-		}
+		steps = append(steps, dryStep{Secret: i.Secret, Name: i.Name, Command: step.Command(j), Reason: step.Reason})
 	}
-	return nil
+	return writeDry(a.env, steps)
 }
 
 // outcome is how far one secret came.

@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -70,6 +71,24 @@ func (f *fixture) expect(code int, contains string, args ...string) string {
 	return out
 }
 
+// dryRun holds what --dry-run prints as JSON and CSV to one secret with one command.
+func (f *fixture) dryRun(secret, begin string, args ...string) {
+	f.Helper()
+	var printed struct {
+		Secrets []struct{ Secret, Name, Command string }
+	}
+	if err := json.Unmarshal([]byte(f.expect(0, "", append(args, "--dry-run", "-o", "json")...)), &printed); err != nil {
+		f.Fatal(err)
+	}
+	if len(printed.Secrets) != 1 || printed.Secrets[0].Secret != secret || !strings.HasPrefix(printed.Secrets[0].Command, begin) {
+		f.Errorf("%v as JSON: %+v, want %s with %s", args, printed, secret, begin)
+	}
+	rows, err := csv.NewReader(strings.NewReader(f.expect(0, "", append(args, "--dry-run", "-o", "csv")...))).ReadAll()
+	if err != nil || len(rows) != 2 || rows[0][1] != "command" || rows[1][1] != printed.Secrets[0].Command {
+		f.Errorf("%v as CSV: %q, %v", args, rows, err)
+	}
+}
+
 func (f *fixture) secret(name string) string {
 	f.Helper()
 	people, _, err := f.Workload(f.Context(), local.By("terraform", local.Search, f.Home()))
@@ -88,7 +107,9 @@ func TestMigrateTakesASecretFromDefaultToSealedAndAnotherBack(t *testing.T) {
 	arn := f.secret("search/index")
 	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
 	f.expect(0, "keeps", "migrate", "show", f.file)
-	f.expect(0, "secretsmanager UpdateSecret --secret-id "+arn, "migrate", "apply", f.file, "--dry-run")
+	update := "aws secretsmanager update-secret --region " + f.Home() + " --secret-id " + arn + " --kms-key-id "
+	f.expect(0, update+"arn:aws:kms:", "migrate", "apply", f.file, "--dry-run")
+	f.dryRun(arn, update, "migrate", "apply", f.file)
 	f.expect(1, "is in wave prod; doublelock migrate show", "migrate", "apply", f.file, "--wave", "prod")
 	f.expect(0, "observing", "migrate", "apply", f.file)
 	f.expect(0, "observing", "migrate", "apply", f.file) // again: nothing more to do yet
@@ -114,7 +135,8 @@ func TestMigrateTakesASecretFromDefaultToSealedAndAnotherBack(t *testing.T) {
 		t.Errorf("status %+v", status)
 	}
 	f.expect(1, "say why", "migrate", "rollback", "--secret", arn)
-	f.expect(0, "--kms-key-id \"\"", "migrate", "rollback", "--secret", arn, "--reason", "the app broke", "--dry-run")
+	f.expect(0, update+"''\n", "migrate", "rollback", "--secret", arn, "--reason", "the app broke", "--dry-run")
+	f.dryRun(arn, update+"''", "migrate", "rollback", "--secret", arn, "--reason", "the app broke")
 	f.expect(0, "rolled_back", "migrate", "rollback", "--secret", arn, "--reason", "the app broke")
 	f.expect(1, "nothing that could be set back", "migrate", "rollback", "--secret", arn, "--reason", "again")
 }

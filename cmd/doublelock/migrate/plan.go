@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -68,6 +67,11 @@ func (p *planning) run(ctx context.Context) error {
 		return errors.New("migrate plan: say where to: --out FILE")
 	case p.snapshot != "" && len(p.accounts) > 0:
 		return errors.New("migrate plan: a snapshot has the accounts it has; leave out --account, or --snapshot")
+	case p.snapshot != "" && len(p.regions) > 0:
+		return errors.New("migrate plan: a snapshot has the Regions it has; leave out --region, or --snapshot")
+	}
+	if err := output.CheckFile(p.out); err != nil { // before minutes of reading
+		return err
 	}
 	m, err := p.open(ctx)
 	if err != nil {
@@ -85,8 +89,8 @@ func (p *planning) run(ctx context.Context) error {
 	if err := migration.SavePlan(&text, made); err != nil {
 		return err
 	}
-	if err := os.WriteFile(p.out, text.Bytes(), 0o600); err != nil {
-		return fmt.Errorf("write plan: %w", err)
+	if err := output.WriteFile(p.out, text.Bytes(), output.Private); err != nil {
+		return err
 	}
 	if err := showPlan(p.env, made); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -81,14 +82,15 @@ func (g *goingBack) run(ctx context.Context) error {
 		return err
 	}
 	if g.dryRun {
+		var steps []dryStep
 		for _, j := range jobs {
-			call, err := backCall(ctx, m, j)
+			step, err := dryBack(ctx, m, j)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(g.env.Stdout, call)
+			steps = append(steps, step)
 		}
-		return nil
+		return writeDry(g.env, steps)
 	}
 	if err := g.sign(ctx, m); err != nil {
 		return err
@@ -115,16 +117,19 @@ func (g *goingBack) chosen(ctx context.Context, m *fleet.Migrations) ([]migratio
 	return out, nil
 }
 
-// backCall is the call that sets a secret back, as it is now.
-func backCall(ctx context.Context, m *fleet.Migrations, j migration.Job) (string, error) {
+// dryBack is the call that sets a secret back, as it is now.
+func dryBack(ctx context.Context, m *fleet.Migrations, j migration.Job) (dryStep, error) {
+	step := dryStep{Secret: j.Secret, Name: j.Name}
 	s, err := m.Engine.Secrets.Describe(ctx, guard.SecretRef{Account: j.Account, Region: j.Region, ID: j.Secret})
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("look at %s: %w", j.Name, err)
+		return step, fmt.Errorf("look at %s: %w", j.Name, err)
 	case !j.Moved(s):
-		return "# " + output.Printable(j.Name) + ": nothing was changed that could be undone", nil
+		step.Reason = "nothing was changed that could be undone"
+	default:
+		step.Command = awscli.OnSecret("update-secret", j.Secret, "--kms-key-id", j.Before.KeyID)
 	}
-	return fmt.Sprintf("secretsmanager UpdateSecret --secret-id %s --kms-key-id %q --region %s", j.Secret, j.Before.KeyID, j.Region), nil
+	return step, nil
 }
 
 // result is what became of one secret.

@@ -38,11 +38,11 @@ type Printer struct {
 	Quiet time.Duration // before Wait says what it waits for; 0 is three seconds
 }
 
-// New prints to two streams. NO_COLOR (no-color.org) and TERM=dumb keep a terminal plain; pipes and files are.
+// New prints to two streams; Unwritten says whether standard output took everything. NO_COLOR (no-color.org) and TERM=dumb keep a terminal plain; pipes and files are.
 func New(stdout, stderr io.Writer, getenv func(variable string) string) *Printer {
 	plain := getenv("NO_COLOR") != "" || getenv("TERM") == "dumb"
 	return &Printer{
-		Stdout: stdout, Stderr: stderr, Format: FormatTable,
+		Stdout: &checked{out: stdout}, Stderr: stderr, Format: FormatTable,
 		Color: !plain && Terminal(stdout), Live: Terminal(stderr), Width: width(stdout),
 	}
 }
@@ -86,7 +86,7 @@ func Tabular(cmd *cobra.Command) {
 // Flag adds -o to the flags of every command below one, and refuses a format that the command does not print.
 func (p *Printer) Flag(root *cobra.Command) {
 	formats := []string{string(FormatTable), string(FormatWide), string(FormatJSON), string(FormatCSV)}
-	root.PersistentFlags().StringVarP((*string)(&p.Format), "output", "o", string(FormatTable), "output `FORMAT`: table, wide (nothing is wrapped), json or csv")
+	root.PersistentFlags().StringVarP((*string)(&p.Format), "output", "o", string(FormatTable), "output `FORMAT`: table, wide (nothing is wrapped), json or csv (formulas begin with ')")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		switch {

@@ -86,6 +86,23 @@ evil·[2J,"a,b",3,"said ""no"""
 	}
 }
 
+func TestNoCellOfACSVIsAFormula(t *testing.T) {
+	for cell, want := range map[string]string{
+		"=cmd|' /C calc'!A0": "'=cmd|' /C calc'!A0", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\t=1": "'·=1", "\r=1": "'·=1",
+		"a=1": "a=1", "'=1": "'=1", "": "",
+	} {
+		var out bytes.Buffer
+		rows := (&output.Printer{Stdout: &out, Format: output.FormatCSV}).Rows("NAME")
+		rows.Add(cell)
+		if err := rows.Print(); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.TrimSuffix(strings.TrimPrefix(out.String(), "name\n"), "\n"); got != want {
+			t.Errorf("%q is written as %q, want %q", cell, got, want)
+		}
+	}
+}
+
 func TestNoTableIsWiderThanTheTerminal(t *testing.T) {
 	arn := "arn:aws:secretsmanager:eu-central-1:111122223333:secret:shop/legacy-AbCdEf"
 	for width := 60; width <= 240; width += 7 {

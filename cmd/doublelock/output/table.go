@@ -90,7 +90,7 @@ func (r *Rows) csv(out io.Writer) error {
 	for _, row := range r.rows {
 		record := make([]string, len(row))
 		for i, cell := range row {
-			record[i] = Printable(cell.Text)
+			record[i] = noFormula(cell.Text)
 		}
 		if err := w.Write(record); err != nil {
 			return err
@@ -98,6 +98,15 @@ func (r *Rows) csv(out io.Writer) error {
 	}
 	w.Flush()
 	return w.Error()
+}
+
+// noFormula keeps a spreadsheet from running a cell, which may be anybody's name: an apostrophe before it makes it text
+// (OWASP, CSV injection).
+func noFormula(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		return "'" + Printable(cell)
+	}
+	return Printable(cell)
 }
 
 func (r *Rows) lowerHeader() []string {

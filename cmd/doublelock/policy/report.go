@@ -3,7 +3,6 @@ package policy
 import (
 	"encoding/xml"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
@@ -117,10 +116,7 @@ func writeJUnit(path string, files []caseFile, now time.Time) error {
 		return fmt.Errorf("encode JUnit report: %w", err)
 	}
 	text = append([]byte(xml.Header), append(text, '\n')...)
-	if err := os.WriteFile(path, text, 0o644); err != nil {
-		return fmt.Errorf("write JUnit report: %w", err)
-	}
-	return nil
+	return output.WriteFile(path, text, output.Public)
 }
 
 func junitSuiteOf(file *caseFile, now time.Time) junitSuite {

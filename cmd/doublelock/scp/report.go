@@ -20,7 +20,7 @@ func writeSimulated(env *command.Env, f *simulated) error {
 		}
 	}
 	if f.files > 0 {
-		if err := writeGroups(env, f.tally); err != nil {
+		if err := writeGroups(env, f); err != nil {
 			return err
 		}
 	}
@@ -66,10 +66,10 @@ func writeRequests(env *command.Env, rows []rowResult) error {
 	return printAndPart(env, table)
 }
 
-func writeGroups(env *command.Env, tally *simulate.Tally) error {
-	groups := tally.Groups()
+func writeGroups(env *command.Env, f *simulated) error {
+	groups := f.tally.Groups()
 	if len(groups) == 0 {
-		_, err := fmt.Fprint(env.Text(), "No recorded call would be denied.\n\n")
+		_, err := fmt.Fprintf(env.Text(), "%s\n\n", nothingDenied(f))
 		return err
 	}
 	table := env.Rows("OUTCOME", "CALLS", "SUCCEEDED", "PRINCIPAL", "PIPELINE", "ACTION", "STATEMENT", "EXAMPLE")
@@ -84,6 +84,17 @@ func writeGroups(env *command.Env, tally *simulate.Tally) error {
 		table.Add(outcome, g.Count, g.Succeeded, g.Principal, g.Pipeline, g.Action, g.Statement, g.Example.Name)
 	}
 	return printAndPart(env, table)
+}
+
+// nothingDenied says no more than what was read allows.
+func nothingDenied(f *simulated) string {
+	switch {
+	case f.tally.Calls == 0:
+		return "No recorded call was read, so none was tried."
+	case f.broken > 0:
+		return "No recorded call that could be read would be denied."
+	}
+	return "No recorded call would be denied."
 }
 
 func writePassages(env *command.Env, passages []simulate.Passage) error {

@@ -102,8 +102,8 @@ func writeSCPs(env *command.Env, folder string, scps []preventive.SCP) error {
 	}
 	for _, scp := range scps {
 		path := filepath.Join(folder, scp.Name+".json")
-		if err := os.WriteFile(path, []byte(scp.Content), 0o644); err != nil {
-			return fmt.Errorf("write SCPs: %w", err)
+		if err := output.WriteFile(path, []byte(scp.Content), output.Public); err != nil {
+			return err
 		}
 		fmt.Fprintln(env.Stderr, "wrote", path)
 	}

@@ -8,18 +8,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/internal/session"
 )
 
 // Open opens AWS. The SDK's own files and variables are read only when the options hold no credentials, so that a local
-// run cannot be led astray by the machine it runs on.
+// run cannot be led astray by the machine it runs on. What the SDK would log of its own accord, such as the ways it tries
+// to find credentials, is no output of ours.
 func Open(ctx context.Context, o cloud.Options) (*cloud.Cloud, error) {
 	if o.Credentials != nil {
 		return cloud.Open(ctx, o)
 	}
 	return session.OpenFrom(ctx, o, func(ctx context.Context, client *awshttp.BuildableClient) (aws.Config, error) {
-		return config.LoadDefaultConfig(ctx, config.WithHTTPClient(client), config.WithRegion(o.Region))
+		return config.LoadDefaultConfig(ctx, config.WithHTTPClient(client), config.WithRegion(o.Region), config.WithLogger(logging.Nop{}))
 	})
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,6 +24,17 @@ func (c *Cloud) Identity(ctx context.Context) (Identity, error) {
 		return Identity{}, Fail(err, "get caller identity")
 	}
 	return Identity{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn), UserID: aws.ToString(out.UserId)}, nil
+}
+
+// Credentials errs when there are none of our own: it asks whatever holds them, and no service of AWS's account.
+func (c *Cloud) Credentials(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.opt.Timeout)
+	defer cancel()
+	if c.base.Credentials == nil {
+		return errors.New("get credentials: there are none")
+	}
+	_, err := c.base.Credentials.Retrieve(ctx)
+	return Fail(err, "get credentials")
 }
 
 // Own is the account of our own credentials: asked once, never believed from configuration.
