@@ -159,8 +159,8 @@ func Reply(order guard.Notice, kind guard.NoticeKind, state guard.LockState, det
 	return n
 }
 
-// maxRemedies bounds the text of the remedies in a complaint, in bytes: a mail has room for some, and cuts none.
-const maxRemedies = 3000
+// maxComplaint bounds a complaint with remedies, in bytes: a mail cuts longer paragraphs, and half a statement is none.
+const maxComplaint = 3900
 
 // Complaint names who stands in the way of a move, and what lets each keep its access: an event has room for some. "" is
 // nobody.
@@ -174,7 +174,7 @@ func (a Assessment) Complaint() string {
 		lines = append(slices.Clone(lines[:most]), fmt.Sprintf("and %d more", more))
 	}
 	text := "it was not moved, because readers would break: " + strings.Join(lines, "; ")
-	remedies, room, left := "", maxRemedies, 0
+	remedies, room, left := "", maxComplaint-len(text), 0
 	for _, r := range a.Losing() {
 		remedy := r.Remedy()
 		switch words := "For " + r.Principal + ": " + remedy.String() + "."; {

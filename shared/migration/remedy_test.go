@@ -52,7 +52,7 @@ func TestARemedyNamesEveryStatementOrWhatToDecide(t *testing.T) {
 
 // A mail has room for some statements. None is cut: of those it leaves out it says where they are.
 func TestAComplaintCutsNoStatement(t *testing.T) {
-	a := migration.Assessment{Problems: []string{"readers would lose access"}}
+	a := migration.Assessment{Problems: []string{"readers would lose access: " + strings.Repeat("y", 800)}}
 	for range 9 {
 		fix := migration.Fix{Kind: migration.FixIdentity, Principal: role("app"), Identity: json.RawMessage(`{"Sid":"` + strings.Repeat("x", 700) + `"}`)}
 		a.Readers = append(a.Readers, migration.Reader{Principal: fix.Principal, Verdict: migration.Loses, Fix: &fix})
