@@ -48,7 +48,7 @@ func (v Version) demands(own Key) []string {
 		}
 	}
 	if !v.opensWith(own) {
-		list = append(list, "not re-encrypted")
+		list = append(list, "not under the key")
 	}
 	for _, k := range v.Keys {
 		if !k.Same(own) {

@@ -89,8 +89,11 @@ func (s Subject) regions() []string {
 
 func (k Key) zero() bool { return k.ARN == "" && k.ID == "" && k.Manager == "" && k.State == "" }
 
-// Stuck lists the versions that do not open with the secret's key at all: they were never re-encrypted, which a new
-// version alone does not explain.
+// StuckCauses are the causes that a stuck version may have. Which of them it is was not looked at.
+const StuckCauses = "possible causes: an alias that names another key now, a right that whoever set the key lacked (kms:Encrypt on " +
+	"it, kms:Decrypt on the old one), a label of one's own, or an old key that was disabled"
+
+// Stuck lists the versions that do not open with the secret's key at all, which a new version alone does not explain.
 func (s Subject) Stuck() []Version {
 	var stuck []Version
 	for _, v := range s.Versions {

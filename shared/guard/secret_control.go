@@ -169,7 +169,7 @@ func (s Subject) defaultKeyWords() string {
 
 func (s Subject) versionWords() string {
 	if stuck := len(s.Stuck()); stuck > 0 {
-		return fmt.Sprintf("%s not re-encrypted: whoever re-keyed it lacked kms:Encrypt on the new key or kms:Decrypt on the old one, or the old key was disabled", versions(stuck, "was", "were"))
+		return fmt.Sprintf("%s not under the key that the secret names; %s", versions(stuck, "is", "are"), StuckCauses)
 	}
 	return fmt.Sprintf("%s with the previous key", versions(len(s.Versions), "still opens", "still open"))
 }

@@ -66,6 +66,11 @@ func TestTheSubjectOfAFindingNamesEveryCopyThatFails(t *testing.T) {
 				Versions: []guard.Version{{ID: "v0", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{briefKey(ownKey), briefKey(awsKey)}}}},
 			"1 labelled version still opens with the previous key",
 		},
+		"a version that is not under the key of the secret, with causes that are possible and none that is stated": {
+			secret(ownKey, awsKey), guard.SecretNotSealed,
+			guard.Subject{Key: briefKey(ownKey), Rotation: guard.RotationOff, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{briefKey(awsKey)}}}},
+			"1 labelled version is not under the key that the secret names; " + guard.StuckCauses,
+		},
 		"a secret that another service owns": {
 			with(secret(awsKey, awsKey), func(s *guard.Secret) { s.OwningService = "rds" }), guard.SecretForeignKey,
 			guard.Subject{Key: briefKey(awsKey), Service: "rds"}, "owned by rds, which keeps it under the AWS managed key",

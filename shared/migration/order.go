@@ -159,7 +159,11 @@ func Reply(order guard.Notice, kind guard.NoticeKind, state guard.LockState, det
 	return n
 }
 
-// Complaint names who stands in the way of a move, with the first fix: an event has room for some. "" is nobody.
+// maxComplaint bounds a complaint with remedies, in bytes: a mail cuts longer paragraphs, and half a statement is none.
+const maxComplaint = 3900
+
+// Complaint names who stands in the way of a move, and what lets each keep its access: an event has room for some. "" is
+// nobody.
 func (a Assessment) Complaint() string {
 	if a.Safe() {
 		return ""
@@ -170,14 +174,22 @@ func (a Assessment) Complaint() string {
 		lines = append(slices.Clone(lines[:most]), fmt.Sprintf("and %d more", more))
 	}
 	text := "it was not moved, because readers would break: " + strings.Join(lines, "; ")
+	remedies, room, left := "", maxComplaint-len(text), 0
 	for _, r := range a.Losing() {
-		switch f := r.Fix; {
-		case f == nil:
-		case len(f.Identity) > 0:
-			return text + ". Fix: add to the policies of " + f.Principal + ": " + string(f.Identity)
-		case len(f.KeyPolicy) > 0:
-			return text + ". Fix: add to the policy of " + f.Key + ": " + string(f.KeyPolicy)
+		remedy := r.Remedy()
+		switch words := "For " + r.Principal + ": " + remedy.String() + "."; {
+		case remedy.empty():
+		case len(words) > room:
+			left++
+		default:
+			remedies, room = remedies+" "+words, room-len(words)
 		}
+	}
+	if left > 0 {
+		remedies += fmt.Sprintf(" And for %d more: doublelock migrate plan, then doublelock migrate show --fixes.", left)
+	}
+	if remedies != "" {
+		text += "." + remedies
 	}
 	return text
 }

@@ -137,14 +137,7 @@ func (v *visit) diagnosis(r Refused, reader *Reader) string {
 	if reader == nil || reader.Fix == nil {
 		return text
 	}
-	switch fix := reader.Fix; {
-	case fix.inIdentity():
-		return text + "; add to its " + string(FixIdentity) + ": " + string(fix.Identity)
-	case fix.inKey():
-		return text + "; add to the " + string(FixKey) + ": " + string(fix.KeyPolicy)
-	default:
-		return text + "; " + fix.Why
-	}
+	return text + "; " + reader.Remedy().String()
 }
 
 // grant lets a reader decrypt this secret until a date. It is journaled before, and ended by endRescues.

@@ -59,10 +59,13 @@ func versionSentences(s guard.Subject) string {
 	for _, v := range s.Versions {
 		switch name := strings.Join(v.Stages, ", ") + " (version " + v.ID + ")"; {
 		case stuck[v.ID]:
-			out = append(out, sentence(name+" was not re-encrypted: whoever set the key lacked kms:Encrypt on it or kms:Decrypt on the old one, or the old one was disabled"))
+			out = append(out, sentence(name+" is not under the key that the secret names; it opens with "+olderKeys(v, s.Key)))
 		default:
 			out = append(out, sentence(name+" still opens with "+olderKeys(v, s.Key)))
 		}
+	}
+	if len(stuck) > 0 {
+		out = append(out, sentence(guard.StuckCauses))
 	}
 	return strings.Join(out, " ")
 }

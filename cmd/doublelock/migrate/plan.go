@@ -313,11 +313,19 @@ func showReader(out io.Writer, indent string, r migration.Reader, fixes bool) {
 	if r.Fix == nil || !fixes {
 		return
 	}
-	for _, part := range []struct{ name, text string }{
-		{"identity policy", string(r.Fix.Identity)}, {"key policy", string(r.Fix.KeyPolicy)}, {"Terraform", r.Fix.Terraform}, {"CDK", r.Fix.CDK},
-	} {
-		if part.text != "" {
-			fmt.Fprintf(out, "%s        %s:\n%s\n", indent, part.name, strings.TrimRight(part.text, "\n"))
+	remedy := r.Remedy()
+	if remedy.Decide != "" {
+		fmt.Fprintf(out, "%s        %s\n", indent, output.Printable(remedy.Decide))
+	}
+	for _, part := range remedy.Parts {
+		fmt.Fprintf(out, "%s        %s:\n%s\n", indent, output.Printable(part.Where), part.Statement)
+	}
+	if len(remedy.Parts) == 0 {
+		return
+	}
+	for _, code := range []struct{ name, text string }{{"Terraform", r.Fix.Terraform}, {"CDK", r.Fix.CDK}} {
+		if code.text != "" {
+			fmt.Fprintf(out, "%s        %s:\n%s\n", indent, code.name, strings.TrimRight(code.text, "\n"))
 		}
 	}
 }
