@@ -116,7 +116,10 @@ func writeJUnit(path string, files []caseFile, now time.Time) error {
 		return fmt.Errorf("encode JUnit report: %w", err)
 	}
 	text = append([]byte(xml.Header), append(text, '\n')...)
-	return output.WriteFile(path, text, output.Public)
+	if err := output.WriteFile(path, text, output.Public); err != nil {
+		return fmt.Errorf("write JUnit report: %w", err)
+	}
+	return nil
 }
 
 func junitSuiteOf(file *caseFile, now time.Time) junitSuite {
