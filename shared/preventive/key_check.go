@@ -60,7 +60,7 @@ func (r KeyRequest) claims(d *policy.Document) []claim {
 	for _, who := range r.users() {
 		all = append(all, r.user(d, who))
 	}
-	return append(all, r.strangers(d))
+	return append(all, r.strangers())
 }
 
 // administrators are those that are named, else whoever IAM lets: the account's root stands for them.
@@ -137,7 +137,7 @@ func (r KeyRequest) user(d *policy.Document, who string) claim {
 
 // strangers are somebody of an account that has nothing to do with the key and, where users are named, somebody of the
 // account that owns it.
-func (r KeyRequest) strangers(d *policy.Document) claim {
+func (r KeyRequest) strangers() claim {
 	outsider := r.partition().Role("000000000000", "anybody")
 	c := claim{says: "nobody of another account decrypts or manages", attempts: []attempt{{"a stranger must not manage", outsider, "kms:PutKeyPolicy", "", false}}}
 	strangers := []string{outsider}

@@ -90,7 +90,8 @@ func (r KeyRequest) elsewhere() []error {
 	}
 	for _, secret := range r.Secrets {
 		at, own := arn.Of(secret), r.partition().New("secretsmanager", r.Region, r.Account, "")
-		if at.Service == "secretsmanager" && !(arn.Match(string(at.Partition), string(own.Partition)) && arn.Match(at.Region, own.Region) && arn.Match(at.Account, own.Account)) {
+		here := arn.Match(string(at.Partition), string(own.Partition)) && arn.Match(at.Region, own.Region) && arn.Match(at.Account, own.Account)
+		if at.Service == "secretsmanager" && !here {
 			errs = append(errs, fmt.Errorf("%s is not of %s, %s, where the key is: name secrets of that account and Region", secret, r.Account, r.Region))
 		}
 	}

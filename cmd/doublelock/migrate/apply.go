@@ -254,14 +254,14 @@ func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Pla
 	var steps []dryStep
 	for _, i := range items {
 		if left := a.left[i.Account]; left != "" {
-			fmt.Fprintf(a.env.Stdout, "# %s: no call now: %s\n", output.Printable(i.Name), left)
+			steps = append(steps, dryStep{Secret: i.Secret, Name: i.Name, Reason: "no call now: " + left})
 			continue
 		}
 		j, step, err := m.Engine.Preview(ctx, i, p.ID, a.rules)
 		if err != nil {
 			return err
 		}
-		steps = append(steps, dryStep{Secret: i.Secret, Name: i.Name, Command: step.Command(j), Reason: step.Reason})
+		steps = append(steps, dryStep{Secret: i.Secret, Name: i.Name, Command: step.Command(j), Reason: dryReason(j, step)})
 	}
 	return writeDry(a.env, steps)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/migration"
 )
 
 // dryStep is what --dry-run says of one secret: the command line of the AWS CLI that does what would be done now, or why
@@ -14,6 +15,14 @@ type dryStep struct {
 	Name    string `json:"name"`
 	Command string `json:"command,omitempty"`
 	Reason  string `json:"reason,omitempty"`
+}
+
+// dryReason is why a step is taken, or why no call is made now.
+func dryReason(j migration.Job, step migration.Step) string {
+	if step.Command(j) == "" {
+		return "no call now: " + step.Reason
+	}
+	return step.Reason
 }
 
 // writeDry prints steps: as JSON, as CSV, else as a shell script.
@@ -31,7 +40,7 @@ func writeDry(env *command.Env, steps []dryStep) error {
 	for _, s := range steps {
 		line := output.Printable(s.Command)
 		if s.Command == "" {
-			line = fmt.Sprintf("# %s: no call now: %s", output.Printable(s.Name), output.Printable(s.Reason))
+			line = fmt.Sprintf("# %s: %s", output.Printable(s.Name), output.Printable(s.Reason))
 		}
 		if _, err := fmt.Fprintln(env.Stdout, line); err != nil {
 			return err
