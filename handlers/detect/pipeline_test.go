@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"strings"
 	"testing"
@@ -103,7 +104,7 @@ func (p *pipeline) alert() *alert.Handler {
 		deployed = append(deployed, alert.Channel{Channel: row, Sender: inbox{mine, row.Name}, Overview: "C0OVERVIEW"})
 	}
 	return &alert.Handler{
-		Channels: deployed, Claims: mine, Source: "doublelock", Account: account,
+		Channels: deployed, Claims: mine, Source: "doublelock", Account: account, Log: slog.New(slog.DiscardHandler),
 		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "payments", Channels: map[string]notify.Address{"payments": {"email": "payments@example.com"}}},
 		KeyFor:    func(guard.Notice, string) string { return "alias/doublelock/secrets" },
 	}

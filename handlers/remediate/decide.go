@@ -28,7 +28,7 @@ func (h *Handler) Remediate(ctx context.Context, n guard.Notice) (Outcome, error
 	case errors.Is(err, guard.ErrGone):
 		return Outcome{"unchanged", "the secret was deleted"}, nil
 	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs):
-		h.log().With(guard.AnswerOf(err).Fields()...).WarnContext(ctx, "look at secret", "account", n.Account, "region", n.Region, "secret", n.Resource, "action", "failed")
+		h.Log.With(guard.AnswerOf(err).Fields()...).WarnContext(ctx, "look at secret", "account", n.Account, "region", n.Region, "secret", n.Resource, "action", "failed")
 		return Outcome{"unchanged", "we may not look at it any more"}, h.look(ctx, n)
 	case err != nil:
 		return Outcome{}, fmt.Errorf("look before the change: %w", err)
@@ -128,7 +128,7 @@ func (h *Handler) target(ctx context.Context, s guard.Secret) (key guard.Key, pr
 	key, err = h.Keys.Describe(ctx, guard.KeyRef{Account: s.Account, Region: s.Region, ID: id})
 	switch {
 	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs), errors.Is(err, guard.ErrRefused):
-		h.log().With(guard.AnswerOf(err).Fields()...).WarnContext(ctx, "look at key", "account", s.Account, "region", s.Region, "secret", s.ARN, "key", id, "action", "failed")
+		h.Log.With(guard.AnswerOf(err).Fields()...).WarnContext(ctx, "look at key", "account", s.Account, "region", s.Region, "secret", s.ARN, "key", id, "action", "failed")
 		return key, fmt.Sprintf("the key %s could not be looked at", id), nil
 	case err != nil:
 		return key, "", fmt.Errorf("look at the key: %w", err)

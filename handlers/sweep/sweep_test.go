@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -106,7 +107,7 @@ func (h *hall) Publish(_ context.Context, notices []guard.Notice) error {
 
 func (h *hall) handler() *sweep.Handler {
 	return &sweep.Handler{
-		Accounts: h, Regions: []string{region}, Secrets: h, Records: h, Inspector: h, Jobs: h, Bus: h, Account: hub, Concurrency: 1,
+		Accounts: h, Regions: []string{region}, Secrets: h, Records: h, Inspector: h, Jobs: h, Bus: h, Account: hub, Concurrency: 1, Log: slog.New(slog.DiscardHandler),
 		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "security", Channels: map[string]notify.Address{"payments": {"email": "payments@example.com"}, "search": {"slackChannel": "C0SEARCH"}}},
 		Now:       func() time.Time { return time.Date(2026, 6, 2, 8, 0, 0, 0, time.UTC) },
 	}

@@ -116,7 +116,7 @@ func TestMessagesGoToWhomTheyAreFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWard()
-			h := &watchdog.Handler{Heartbeat: w, Reads: w, Account: hub}
+			h := &watchdog.Handler{Heartbeat: w, Reads: w, Account: hub, Log: slog.New(slog.DiscardHandler)}
 			if tt.change != nil {
 				tt.change(w, h)
 			}
@@ -144,7 +144,7 @@ func TestSilenceIsAFindingUntilItEnds(t *testing.T) {
 	beat := func(pulse fleet.Pulse) {
 		t.Helper()
 		w.healths = []fleet.Health{health("333333333333", pulse)}
-		if err := w.coverage(nil).Beat(t.Context()); err != nil {
+		if err := w.coverage(slog.New(slog.DiscardHandler)).Beat(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -172,7 +172,7 @@ func TestSilenceIsAFindingUntilItEnds(t *testing.T) {
 func TestOneLocationThatCannotBeWrittenDoesNotHoldUpTheOthers(t *testing.T) {
 	w := newWard(health("333333333333", fleet.PulseSilent), health("444444444444", fleet.PulseSilent))
 	w.broken["save 333333333333"] = guard.ErrThrottled
-	if err := w.coverage(nil).Beat(t.Context()); !errors.Is(err, guard.ErrThrottled) {
+	if err := w.coverage(slog.New(slog.DiscardHandler)).Beat(t.Context()); !errors.Is(err, guard.ErrThrottled) {
 		t.Errorf("error %v", err)
 	}
 	if len(w.published) != 1 || w.published[0].Account != "444444444444" {
@@ -183,12 +183,12 @@ func TestOneLocationThatCannotBeWrittenDoesNotHoldUpTheOthers(t *testing.T) {
 func TestWhatCouldNotBePublishedIsPublishedNextTime(t *testing.T) {
 	w := newWard(health("333333333333", fleet.PulseSilent))
 	w.broken["publish"] = guard.ErrThrottled
-	if err := w.coverage(nil).Beat(t.Context()); !errors.Is(err, guard.ErrThrottled) {
+	if err := w.coverage(slog.New(slog.DiscardHandler)).Beat(t.Context()); !errors.Is(err, guard.ErrThrottled) {
 		t.Errorf("error %v", err)
 	}
 	delete(w.broken, "publish")
 	w.conflicts = 2
-	if err := w.coverage(nil).Beat(t.Context()); err != nil {
+	if err := w.coverage(slog.New(slog.DiscardHandler)).Beat(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.published) == 0 || w.published[0].Kind != guard.NoticeOpened {
@@ -199,11 +199,11 @@ func TestWhatCouldNotBePublishedIsPublishedNextTime(t *testing.T) {
 func TestConflictsEnd(t *testing.T) {
 	w := newWard(health("333333333333", fleet.PulseSilent))
 	w.conflicts = 99
-	if err := w.coverage(nil).Beat(t.Context()); !errors.Is(err, guard.ErrConflict) {
+	if err := w.coverage(slog.New(slog.DiscardHandler)).Beat(t.Context()); !errors.Is(err, guard.ErrConflict) {
 		t.Errorf("error %v", err)
 	}
 	w.broken["pulses"] = guard.ErrDenied
-	if err := w.coverage(nil).Beat(t.Context()); !errors.Is(err, guard.ErrDenied) {
+	if err := w.coverage(slog.New(slog.DiscardHandler)).Beat(t.Context()); !errors.Is(err, guard.ErrDenied) {
 		t.Errorf("error %v", err)
 	}
 }
