@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/shared/arn"
-	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // one is a flag with one value, which parse checks.
@@ -103,7 +102,7 @@ func Regions(cmd *cobra.Command, into *[]string, name, usage string) {
 
 // ParseRegion reads the code of a Region that has Secrets Manager.
 func ParseRegion(text string) (string, error) {
-	if settings.Partition(text) == "" {
+	if arn.KnownPartition(text) == "" {
 		return "", fmt.Errorf("no Region with Secrets Manager is known by that code; use one such as eu-central-1")
 	}
 	return text, nil
@@ -123,7 +122,7 @@ func CheckRegions(regions []string) error {
 }
 
 func completeRegions(cmd *cobra.Command, name string) {
-	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(settings.KnownRegions(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(arn.Regions(), cobra.ShellCompDirectiveNoFileComp))
 }
 
 // ARN adds a flag for an ARN of a service, such as kms.

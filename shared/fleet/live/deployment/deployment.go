@@ -91,7 +91,7 @@ func expectMembers(h Hub) fleet.Expected {
 			e.Rules = append(e.Rules, expectRule(rule))
 		}
 	}
-	if region := settings.OrganizationsRegion(h.Home); !slices.Contains(h.Regions, region) {
+	if region := partition.OrganizationsRegion(); !slices.Contains(h.Regions, region) {
 		isTheirs := func(r fleet.ExpectedRule) bool { return r.Name == organizationsRule }
 		e.Elsewhere = []fleet.ExpectedLocation{{Account: h.Management, Region: region, Rules: pick(e.Rules, isTheirs)}}
 	}
