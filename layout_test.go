@@ -94,7 +94,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/config":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/preventive", "shared/settings"),
 	"cmd/doublelock/demo":                 commandLine("cmd/doublelock/demo/local", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/trail", "testdata/config"),
 	"cmd/doublelock/demo/local":           {"handlers", "handlers/wires", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "testdata/config", "testdata/templates"},
-	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "testdata/templates"},
+	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "shared/settings", "testdata/templates"},
 	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/settings"),
 	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/inventory"),
 	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
@@ -305,6 +305,56 @@ func TestOnlyAnOwnerSealsFromTheCommandLine(t *testing.T) {
 	if !slices.Contains(callers["GetSecretValue"], "shared/cloud/secrets/seal.go") {
 		t.Error("seal.go does not read a value any more: this test looks in the wrong place")
 	}
+}
+
+// A partition is that of the Region or ARN at hand: what is written down is right in one of them. Help is prose, and has
+// examples of the standard one.
+func TestOnlySharedARNWritesARNs(t *testing.T) {
+	exempt := []string{"shared/arn", "shared/notify/notifytest"} // the second is a test kit
+	found := 0
+	for folder, files := range goFolders(t, ".") {
+		for _, file := range files {
+			for _, text := range literals(t, file) {
+				switch {
+				case !strings.Contains(text, "arn:aws:") && !strings.Contains(text, "arn:aws-"):
+				case slices.Contains(exempt, folder):
+					found++
+				default:
+					t.Errorf("%s: %q; build it with shared/arn", filepath.ToSlash(file), text)
+				}
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("not even the test kit of channels has an ARN: this test looks in the wrong place")
+	}
+}
+
+// literals are the texts of a file, but for a command's Example and Long.
+func literals(t *testing.T, file string) []string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.KeyValueExpr:
+			key, isName := n.Key.(*ast.Ident)
+			return !isName || key.Name != "Example" && key.Name != "Long"
+		case *ast.BasicLit:
+			if n.Kind == token.STRING {
+				text, err := strconv.Unquote(n.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				texts = append(texts, text)
+			}
+		}
+		return true
+	})
+	return texts
 }
 
 // goFolders lists the Go files below a folder that are no tests, by their folders in it.

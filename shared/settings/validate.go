@@ -249,15 +249,16 @@ func (v validator) breakGlass() {
 }
 
 func (v validator) rolePatterns(list string, patterns []string) {
+	example := arn.PartitionOf(v.config.Regions.Home).Role("*", "BreakGlass*")
 	for i, pattern := range patterns {
 		path := fmt.Sprintf("%s[%d]", list, i)
-		if !v.shape(path, pattern, rolePatternShape, "a role ARN or pattern", "arn:aws:iam::*:role/BreakGlass*") {
+		if !v.shape(path, pattern, rolePatternShape, "a role ARN or pattern", example) {
 			continue
 		}
 		v.ownPartition(path, pattern)
 		if strings.Trim(arn.Of(pattern).Name(), "*?/") == "" {
 			v.problem(path, fmt.Sprintf("pattern %q matches every role", pattern),
-				"name the role, as in arn:aws:iam::*:role/BreakGlass*")
+				"name the role, as in "+example)
 		}
 	}
 }

@@ -135,10 +135,17 @@ func ARNs(cmd *cobra.Command, into *[]string, service, name, usage string) {
 	cmd.Flags().Var(&many{into, arnOf(service), "ARN", false}, name, usage)
 }
 
-var examples = map[string]string{
-	"iam":            "arn:aws:iam::111122223333:role/app",
-	"kms":            "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-	"secretsmanager": "arn:aws:secretsmanager:eu-central-1:111122223333:secret:shop/db-AbCdEf",
+// ExampleARN is an ARN as somebody may write it, of iam, kms or secretsmanager.
+func ExampleARN(service string) string {
+	const account, region = "111122223333", "eu-central-1"
+	switch service {
+	case "iam":
+		return arn.Standard.Role(account, "app")
+	case "kms":
+		return arn.PartitionOf(region).New(service, region, account, "key/1234abcd-12ab-34cd-56ef-1234567890ab").String()
+	default:
+		return arn.PartitionOf(region).New(service, region, account, "secret:shop/db-AbCdEf").String()
+	}
 }
 
 func arnOf(service string) func(string) (string, error) {
@@ -149,7 +156,7 @@ func arnOf(service string) func(string) (string, error) {
 func ParseARN(text, service string) (string, error) {
 	parsed, err := arn.Parse(text)
 	if err != nil || parsed.Service != service || parsed.Resource == "" {
-		return "", fmt.Errorf("no ARN of %s; write it like %s", service, examples[service])
+		return "", fmt.Errorf("no ARN of %s; write it like %s", service, ExampleARN(service))
 	}
 	return text, nil
 }

@@ -37,7 +37,7 @@ Exit codes: 0 a new version was written, or none is needed, 1 an error.`,
 		Example: "  doublelock migrate seal arn:aws:secretsmanager:eu-central-1:111122223333:secret:shop/db-AbCdEf",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || arn.Of(args[0]).Service != "secretsmanager" {
-				return errors.New("migrate seal: name one secret by ARN, such as arn:aws:secretsmanager:eu-central-1:111122223333:secret:shop/db-AbCdEf")
+				return errors.New("migrate seal: name one secret by ARN, such as " + flags.ExampleARN("secretsmanager"))
 			}
 			return nil
 		},
