@@ -123,8 +123,13 @@ func (v *visit) noWayBack(ctx context.Context, why string, err error) error {
 		return fmt.Errorf("set the previous key: %w", err)
 	}
 	v.logRefused(ctx, string(doRollback), err)
+	return v.failBack(ctx, "going back was refused: "+refusal(err)+" ("+beforeKey(v.job.Before)+"); it was to go back because: "+why)
+}
+
+// failBack ends going back without success, which people must see, whoever was at it.
+func (v *visit) failBack(ctx context.Context, reason string) error {
 	v.job.Pending = nil
-	v.job.enter(Failed, "going back was refused: "+refusal(err)+" ("+beforeKey(v.job.Before)+"); it was to go back because: "+why, v.By, v.Now().UTC())
+	v.job.enter(Failed, reason, v.By, v.Now().UTC())
 	failed := v.notice(guard.NoticeFailed, v.job.Reason, v.job.Since)
 	failed.Back = true
 	v.job.Outbox = append(slices.Clip(v.job.Outbox), failed)
@@ -228,12 +233,7 @@ func (v *visit) proveBack(ctx context.Context) error {
 	if missing.Unread {
 		return v.backUnproven(ctx, missing.Missing)
 	}
-	v.job.Pending = nil
-	v.job.enter(Failed, missing.Missing, v.By, v.Now().UTC())
-	if err := v.save(ctx); err != nil {
-		return err
-	}
-	return errors.New(missing.Missing)
+	return v.failBack(ctx, missing.Missing)
 }
 
 // backUnproven notifies the owner a single time of what is known and what is not.
