@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
@@ -58,7 +59,7 @@ Exit codes: 0 a snapshot was written (its blind spots are named), 1 an error, or
   doublelock inventory --out shop.json --account 111122223333 --region eu-central-1
   doublelock inventory --out here.json --own          # the account of your own credentials, without any role`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), cmd.Flags()) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.out, "out", "", "snapshot `FILE` to write")
@@ -71,12 +72,15 @@ Exit codes: 0 a snapshot was written (its blind spots are named), 1 an error, or
 	return cmd
 }
 
-func (s *request) run(ctx context.Context) error {
+func (s *request) run(ctx context.Context, given *pflag.FlagSet) error {
 	if s.out == "" {
 		return errors.New("inventory: say where to: --out FILE")
 	}
-	if s.own && len(s.accounts) > 0 {
+	switch {
+	case s.own && len(s.accounts) > 0:
 		return errors.New("inventory: --own reads the account of the credentials; leave out --account, or --own")
+	case s.own && given.Changed("at-once"):
+		return errors.New("inventory: --own reads a single account; leave out --at-once, or --own")
 	}
 	if err := errors.Join(output.CheckFile(s.out), output.CheckFolder(s.partsFolder())); err != nil { // before minutes of reading
 		return err

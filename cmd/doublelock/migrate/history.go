@@ -38,7 +38,7 @@ Exit codes: 0 the journal was printed, 1 an error, or nothing was changed.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return m.history(cmd.Context(), args[0]) },
 	}
 	output.Tabular(cmd)
-	m.flags(cmd)
+	m.configFlag(cmd)
 	return cmd
 }
 

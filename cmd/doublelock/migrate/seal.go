@@ -10,6 +10,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
@@ -43,6 +44,7 @@ Exit codes: 0 a new version was written, or none is needed, 1 an error.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return runSeal(cmd.Context(), env, args[0], key) },
 	}
+	output.Plain(cmd)
 	flags.ARN(cmd, &key, "kms", "key", "`KEY_ARN` that the secret must be under (default: whatever customer managed key it is under)")
 	return cmd
 }

@@ -73,14 +73,24 @@ func (p *Printer) limit() int {
 	return p.Width
 }
 
-const csvAnnotation = "csv"
+const tableAnnotation = "table"
 
 // Tabular marks a command whose results are a table, which -o csv and -o wide are for.
 func Tabular(cmd *cobra.Command) {
 	if cmd.Annotations == nil {
 		cmd.Annotations = map[string]string{}
 	}
-	cmd.Annotations[csvAnnotation] = "true"
+	cmd.Annotations[tableAnnotation] = "true"
+}
+
+const plainAnnotation = "plain"
+
+// Plain marks a command whose results are sentences, which no format of -o is for.
+func Plain(cmd *cobra.Command) {
+	if cmd.Annotations == nil {
+		cmd.Annotations = map[string]string{}
+	}
+	cmd.Annotations[plainAnnotation] = "true"
 }
 
 // Flag adds -o to the flags of every command below one, and refuses a format that the command does not print.
@@ -92,7 +102,9 @@ func (p *Printer) Flag(root *cobra.Command) {
 		switch {
 		case !slices.Contains(formats, string(p.Format)):
 			return fmt.Errorf("output %q: use -o table or -o json, or -o wide or -o csv for tables", p.Format)
-		case p.Format == FormatCSV && cmd.Annotations[csvAnnotation] == "":
+		case p.Format != FormatTable && cmd.Annotations[plainAnnotation] != "":
+			return fmt.Errorf("output %q: %s prints sentences; leave out -o", p.Format, cmd.CommandPath())
+		case (p.Format == FormatCSV || p.Format == FormatWide) && cmd.Annotations[tableAnnotation] == "":
 			return fmt.Errorf("output %q: %s prints no table; use -o json", p.Format, cmd.CommandPath())
 		}
 		return nil

@@ -102,6 +102,9 @@ func (s *simulation) run(ctx context.Context) error {
 	if len(s.trails)+len(s.requests) == 0 {
 		return errors.New("scp simulate: name recorded CloudTrail with --trail, or calls with --requests")
 	}
+	if len(s.allow) > 0 && len(s.trails) == 0 {
+		return errors.New("scp simulate: --allow is for recorded calls, and a request says itself what it expects; add --trail, or leave out --allow")
+	}
 	trial, found, err := s.prepare()
 	if err != nil {
 		return err
