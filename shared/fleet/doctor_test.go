@@ -30,7 +30,7 @@ const (
 type clinic struct {
 	accounts []fleet.Account
 	scps     []fleet.SCP
-	roles    []string
+	roles    map[string]string // trust policies
 	trails   []fleet.Trail
 	rules    map[string]fleet.Rule
 	waiting  int
@@ -44,12 +44,21 @@ type clinic struct {
 	most    int
 }
 
+// trusts is the trust policy of a member role as infra deploys it.
+func trusts(functions ...string) string {
+	for i := range functions {
+		functions[i] = `"arn:aws:iam::` + hub + ":role/" + functions[i] + `"`
+	}
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + hub + `:root"},"Action":"sts:AssumeRole","Condition":{
+		"ArnLike":{"aws:PrincipalArn":[` + strings.Join(functions, ",") + `]},"StringEquals":{"aws:PrincipalOrgID":["o-exampleorgid"]},"StringLike":{"sts:RoleSessionName":["doublelock-*"]}}}]}`
+}
+
 func newClinic() *clinic {
 	target := []fleet.Target{{ARN: busARN, RoleARN: "arn:aws:iam::" + member + ":role/doublelock-forward", DLQ: "arn:aws:sqs:" + home + ":" + member + ":doublelock-forward-dlq"}}
 	return &clinic{
 		accounts: []fleet.Account{{ID: member, Name: "shop"}},
 		scps:     []fleet.SCP{{Name: "doublelock-keys", Content: scpContent, Targets: []string{"ou-1", "ou-2"}}},
-		roles:    []string{"doublelock-tag", "doublelock-forward", "Admin"},
+		roles:    map[string]string{"doublelock-read": trusts("doublelock-detect"), "doublelock-tag": trusts("doublelock-detect"), "doublelock-change": trusts("doublelock-sweep"), "doublelock-forward": "{}", "Admin": "{}"},
 		trails:   []fleet.Trail{{Name: "old"}, {Name: "all", Logging: true}},
 		rules: map[string]fleet.Rule{
 			"doublelock-labels":       {State: "ENABLED", Pattern: `{"source":["aws.secretsmanager"], "detail-type":["Secret Label Updated"]}`, Targets: target},
@@ -66,7 +75,10 @@ func (c *clinic) err(call, account string) error {
 	return errors.Join(c.broken[call], c.broken[call+" "+account])
 }
 
-func (c *clinic) Enter(_ context.Context, account string) error {
+func (c *clinic) Enter(_ context.Context, account, role string) error {
+	if role != "doublelock-read" {
+		return c.err("take", role)
+	}
 	c.mu.Lock()
 	c.running++
 	c.most = max(c.most, c.running)
@@ -78,7 +90,7 @@ func (c *clinic) Enter(_ context.Context, account string) error {
 	return c.err("enter", account)
 }
 
-func (c *clinic) Roles(_ context.Context, account string) ([]string, error) {
+func (c *clinic) Roles(_ context.Context, account string) (map[string]string, error) {
 	return c.roles, c.err("roles", account)
 }
 
@@ -124,7 +136,9 @@ func (c *clinic) Function(context.Context, string) (fleet.Function, error) {
 func (c *clinic) doctor() *fleet.Doctor {
 	return &fleet.Doctor{Members: c, Organization: c, Hub: c, Concurrency: 2, Expected: fleet.Expected{
 		OrganizationID: "o-exampleorgid", Management: management, Hub: hub, Home: home, Regions: []string{home}, BusARN: busARN,
-		ForwardRole: "doublelock-forward", DeadLetters: "doublelock-forward-dlq", Roles: []string{"doublelock-tag"},
+		ForwardRole: "doublelock-forward", DeadLetters: "doublelock-forward-dlq", Roles: []fleet.ExpectedRole{
+			{Name: "doublelock-read", Takers: []string{"arn:aws:iam::" + hub + ":role/doublelock-detect"}}, {Name: "doublelock-tag", Takers: []string{"arn:aws:iam::" + hub + ":role/doublelock-detect"}},
+			{Name: "doublelock-change", Takers: []string{"arn:aws:iam::" + hub + ":role/doublelock-sweep"}}},
 		Rules:   []fleet.ExpectedRule{{Name: "doublelock-labels", State: "ENABLED", Pattern: `{"detail-type":["Secret Label Updated"],"source":["aws.secretsmanager"]}`}, {Name: "doublelock-denied-reads", State: "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}},
 		SCPs:    []fleet.SCP{{Name: "doublelock-keys", Content: " " + strings.ReplaceAll(scpContent, ",", " ,\n"), Targets: []string{"ou-1", "ou-2"}}},
 		Workers: []string{"doublelock-detect"}, Config: "{}",
@@ -163,9 +177,9 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 		},
 		"roles that cannot be listed": {
 			change: func(c *clinic) { c.broken["roles"] = guard.ErrDenied },
-			want:   []string{"unknown role/doublelock-forward: access denied", "unknown role/doublelock-tag: access denied"},
+			want:   []string{"unknown role/doublelock-change: access denied", "unknown role/doublelock-forward: access denied", "unknown role/doublelock-tag: access denied"},
 		},
-		"a role that was deleted":    {change: func(c *clinic) { c.roles = c.roles[1:] }, want: []string{"fail role/doublelock-tag: the role does not exist"}},
+		"a role that was deleted":    {change: func(c *clinic) { delete(c.roles, "doublelock-tag") }, want: []string{"fail role/doublelock-tag: the role does not exist"}},
 		"no trail":                   {change: func(c *clinic) { c.trails = nil }, want: []string{"fail trail/: no trail records here"}},
 		"a trail that was stopped":   {change: func(c *clinic) { c.trails = c.trails[:1] }, want: []string{"fail trail/old: stopped: old"}},
 		"trails that cannot be read": {change: func(c *clinic) { c.broken["trails"] = guard.ErrThrottled }, want: []string{"unknown trail/: throttled"}},
@@ -225,6 +239,55 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 			}
 			if fleet.Healthy(rows) != (len(tt.want) == 0) {
 				t.Errorf("healthy: %v", fleet.Healthy(rows))
+			}
+		})
+	}
+}
+
+// The role is there, and the hub is refused: until a migration fails nobody would know.
+func TestDoctorFindsARoleThatTheHubCannotTake(t *testing.T) {
+	const role = "doublelock-change"
+	trust := func(document string) func(*clinic) { return func(c *clinic) { c.roles[role] = document } }
+	refused := func(c *clinic) { c.broken["take "+role] = guard.ErrNotOurs }
+	both := func(changes ...func(*clinic)) func(*clinic) {
+		return func(c *clinic) {
+			for _, change := range changes {
+				change(c)
+			}
+		}
+	}
+	for name, tt := range map[string]struct {
+		change  func(*clinic)
+		want    string
+		healthy bool
+	}{
+		"who asks may take it":                     {func(*clinic) {}, "ok taking role/doublelock-change: taken; the trust policy lets doublelock-sweep in", true},
+		"who asks is a reader":                     {refused, "unknown taking role/doublelock-change: these credentials may not take it, so it is not proven that the hub can; the trust policy lets doublelock-sweep in", true},
+		"the trust policy names another":           {trust(trusts("doublelock-alert")), "fail taking role/doublelock-change: the trust policy does not let doublelock-sweep of the hub take it", false},
+		"it asks for another organization":         {trust(strings.ReplaceAll(trusts("doublelock-sweep"), "o-exampleorgid", "o-other")), "fail taking role/doublelock-change: the trust policy does not let doublelock-sweep of the hub take it", false},
+		"it names nobody, to a reader":             {both(refused, trust(`{"Version":"2012-10-17","Statement":[]}`)), "fail taking role/doublelock-change: the trust policy does not let doublelock-sweep of the hub take it", false},
+		"it cannot be judged, by a reader":         {both(refused, trust("{")), "unknown taking role/doublelock-change: these credentials may not take it, and whether the hub may is not certain: ", false},
+		"AWS does not answer":                      {func(c *clinic) { c.broken["take "+role] = guard.ErrThrottled }, "unknown taking role/doublelock-change: throttled", false},
+		"the role is gone, which another row says": {func(c *clinic) { delete(c.roles, role) }, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClinic()
+			tt.change(c)
+			rows := c.doctor().Run(t.Context())
+			got := ""
+			for _, r := range rows {
+				if r.Check == fleet.CheckTake && r.Subject == role {
+					got += line(r)
+					if (r.Status == fleet.OK) != (r.Fix == "") {
+						t.Errorf("row %+v", r)
+					}
+				}
+			}
+			if !strings.HasPrefix(got, tt.want) || tt.want == "" && got != "" {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			if fleet.Healthy(rows) != tt.healthy {
+				t.Errorf("healthy: %v, %+v", !tt.healthy, fleet.Findings(rows))
 			}
 		})
 	}
