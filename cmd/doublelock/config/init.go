@@ -93,6 +93,7 @@ Exit codes: 0 fine, 1 an error.`,
 		},
 	}
 	output.Plain(cmd)
+	output.MayBeEmpty(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&force, "force", false, "overwrite the file")
 	for _, q := range questions() {
