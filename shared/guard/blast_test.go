@@ -29,7 +29,7 @@ func TestBlastTellsWhatStopsAndWhatDoesNot(t *testing.T) {
 	names := func(list []guard.Affected) []string {
 		var out []string
 		for _, a := range list {
-			if a.Why == "" {
+			if a.Describe() == "" {
 				t.Errorf("%s has no why", a.Name)
 			}
 			out = append(out, a.Name)

@@ -198,7 +198,7 @@ func (w *writer) blast(b *guard.BlastRadius) {
 		w.line("%s (%d)", part.title, part.count)
 		listed := part.list[:min(len(part.list), maxAffected)]
 		for _, a := range listed {
-			w.line("  - %s: %s", notify.Clip(notify.OneLine(cmp.Or(a.Name, a.Secret)), maxName), notify.OneLine(a.Why))
+			w.line("  - %s: %s", notify.Clip(notify.OneLine(cmp.Or(a.Name, a.Secret)), maxName), notify.OneLine(a.Describe()))
 		}
 		if more := part.count - len(listed); more > 0 {
 			w.line("  and %d more", more)

@@ -181,7 +181,7 @@ func blast(b *guard.BlastRadius) []string {
 	add := func(what string, list []guard.Affected, count int) {
 		listed := list[:min(len(list), maxAffected)]
 		for _, a := range listed {
-			lines = append(lines, fmt.Sprintf("• %s %s: %s", what, code(a.Name), escape(a.Why, 150)))
+			lines = append(lines, fmt.Sprintf("• %s %s: %s", what, code(a.Name), escape(a.Describe(), 300)))
 		}
 		if more := count - len(listed); more > 0 {
 			lines = append(lines, fmt.Sprintf("… and %d more", more))
