@@ -39,6 +39,8 @@ func (n Notice) Describe() string {
 	case n.Blast != nil:
 		stops, remains, unknown := n.Blast.Counts()
 		return fmt.Sprintf("key is %s: %d stop, %d do NOT stop, %d unknown", n.Blast.State, stops, remains, unknown)
+	case n.Move != nil:
+		return script(n.Passages()).String()
 	case n.Finding == nil:
 		return n.Detail
 	}

@@ -387,8 +387,12 @@ func TestARotationThatIsNotThereChangesNothing(t *testing.T) {
 	if diff := cmp.Diff(before, s.describe(secret)); diff != "" {
 		t.Errorf("changed (-before +after):\n%s", diff)
 	}
-	if !strings.Contains(fix.Then, "--secret-string file://NEW-VALUE-FILE") {
-		t.Errorf("no other way is named: %s", fix.Then)
+	if fix.Next == nil || !strings.Contains(fix.Next.Lines[0], "--secret-string file://NEW-VALUE-FILE") {
+		t.Fatalf("no other way is named: %+v", fix.Next)
+	}
+	s.seal(secret, *fix.Next)
+	if state := guard.StateOf(s.describe(secret), ""); state != guard.StateSealed {
+		t.Errorf("after the other way the secret is %s", state)
 	}
 }
 
