@@ -78,7 +78,7 @@ func (w *stage) notices(kind guard.NoticeKind) []string {
 		if n["kind"] == string(kind) {
 			var notice guard.Notice
 			if raw, err := json.Marshal(n); err != nil || json.Unmarshal(raw, &notice) != nil {
-				w.t.Fatalf("no notice: %v", n)
+				w.Fatalf("no notice: %v", n)
 			}
 			out = append(out, notice.Describe())
 		}
