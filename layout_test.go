@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"shared/fleet/live/deployment": {"shared/trail", "shared/preventive", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/fleet/live/canary":     {"shared/guard", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/awscli":                {},
+	"shared/awscli/awsclitest":     {},
 	"shared/notify":                {"shared/guard", "shared/awscli"},
 	"shared/notify/*":              {"shared/guard", "shared/notify"},
 	"shared/notify/slackapi":       {"shared/guard", "shared/notify", "shared/notify/slack"}, // the same words in Slack's own API
