@@ -35,6 +35,8 @@ func resolvedAs(n guard.Notice) closing {
 		return closedWell
 	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown:
 		return closedOnly
+	case n.Finding.Control == guard.SecretKeyUnusable && n.Finding.End == guard.EndMoved && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
+		return closedOnly // under the AWS managed key, and the key that failed is as it was
 	case n.Finding.Control == guard.SecretDefaultKey && n.State != guard.StateSealed && n.Finding.End != guard.EndGone:
 		return closedOnly // under a CMK, and older copies are not
 	case n.Finding.End == "" && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
@@ -57,6 +59,8 @@ func resolved(n guard.Notice) (before, after string) {
 		return "", " is under the AWS managed key now"
 	case f.End == guard.EndMoot:
 		return control + " does not apply to ", " any more"
+	case f.End == guard.EndMoved:
+		return "", " is under keys that can be used"
 	case f.End == guard.EndUnknown:
 		return "", " is under a CMK, not proven yet"
 	case f.Control == guard.SecretDefaultKey && n.State != guard.StateSealed:

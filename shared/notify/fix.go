@@ -291,6 +291,10 @@ func blindFix(n guard.Notice) Fix {
 		role := arn.PartitionOf(n.Region).Role(n.Account, guard.ReadRole)
 		fix.In = "the resource policy of the secret"
 		fix.Lines = []string{fmt.Sprintf(`"ArnNotLike": {"aws:PrincipalArn": %q}`, role)}
+		fix.Next = &Fix{
+			Say: "The statement is one with Effect Deny, an action of Secrets Manager, and a Principal or a Condition that the role falls under. Doublelock may not read the policy; whoever may prints it with this command.",
+			In:  "a shell", Lines: []string{onSecret("get-resource-policy", n.Resource, " --query ResourcePolicy --output text")},
+		}
 	}
 	return fix
 }

@@ -32,7 +32,7 @@ const (
 
 // What an owner may do, who owns no more than a secret and the keys it is under.
 const ownersRights = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":[
-	"secretsmanager:UpdateSecret","secretsmanager:PutSecretValue","secretsmanager:RotateSecret","secretsmanager:PutResourcePolicy",
+	"secretsmanager:UpdateSecret","secretsmanager:PutSecretValue","secretsmanager:RotateSecret","secretsmanager:PutResourcePolicy","secretsmanager:GetResourcePolicy",
 	"kms:Encrypt","kms:Decrypt","kms:GenerateDataKey","kms:EnableKey","kms:CancelKeyDeletion"]}]}`
 
 const readersRights = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":["secretsmanager:GetSecretValue","kms:Decrypt"]}]}`
@@ -393,7 +393,11 @@ func TestTheExceptionThatIsPrintedLetsUsLookAgain(t *testing.T) {
 	}
 	rec := guard.ReconcileUnseen(guard.Record{}, guard.Secret{ARN: secret, Account: shopAccount, Region: frankfurt, Name: "shop/db"},
 		guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseItsPolicy}, s.now, guard.Cause{})
-	lines := s.printed(guard.OrgCoverage, rec.Outbox).Lines
+	fix := s.printed(guard.OrgCoverage, rec.Outbox)
+	lines := fix.Lines
+	if out, err := s.paste(fix.Next.Lines...); err != nil || !strings.Contains(out, `"Sid":"Private"`) {
+		t.Errorf("the policy that is to be changed is not printed: %v: %s", err, out)
+	}
 	deny("," + strings.Join(lines, ","))
 	if err := look(); err != nil {
 		t.Errorf("with %s in its Condition: %v", lines, err)
