@@ -2,7 +2,6 @@ package guard
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -41,10 +40,11 @@ type Remedy struct {
 	Accept     string      `json:"accept,omitzero"` // command that moves the secret although the reader loses access
 }
 
-// Statement is one statement and the policy that it is added to.
+// Statement is one statement and the policy that it is added to. It travels as text: a bus may write a document inside an
+// event anew, with its names in another order, and people compare what they read in two documents.
 type Statement struct {
-	Where string          `json:"where"` // "identity policy of arn:…", "key policy of arn:…"
-	JSON  json.RawMessage `json:"json"`
+	Where string `json:"where"` // "identity policy of arn:…", "key policy of arn:…"
+	JSON  string `json:"json"`
 }
 
 // Passage is a piece of a text: words to read, or a command, a line of code or a JSON document to paste, which is printed
@@ -154,7 +154,7 @@ func (r Remedy) put(s *script) {
 			to = "and to the "
 		}
 		s.say(to + statement.Where + ":")
-		s.paste(string(statement.JSON))
+		s.paste(statement.JSON)
 	}
 	switch len(r.Statements) {
 	case 0:

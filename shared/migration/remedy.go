@@ -22,10 +22,10 @@ func (r Reader) Remedy() guard.Remedy {
 		return remedy
 	}
 	if f.inIdentity() {
-		remedy.Statements = append(remedy.Statements, guard.Statement{Where: string(FixIdentity) + " of " + f.reader(), JSON: f.Identity})
+		remedy.Statements = append(remedy.Statements, guard.Statement{Where: string(FixIdentity) + " of " + f.reader(), JSON: string(f.Identity)})
 	}
 	if f.inKey() {
-		remedy.Statements = append(remedy.Statements, guard.Statement{Where: string(FixKey) + " of " + f.Key, JSON: f.KeyPolicy})
+		remedy.Statements = append(remedy.Statements, guard.Statement{Where: string(FixKey) + " of " + f.Key, JSON: string(f.KeyPolicy)})
 	}
 	if len(remedy.Statements) == 0 {
 		remedy.Decide, remedy.Accept = f.Why+". Change that", accept(f.Principal)

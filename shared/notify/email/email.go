@@ -133,7 +133,7 @@ func (w *writer) notice(s notify.Story, n guard.Notice, given map[string]bool) {
 	w.line("Why it matters%s", label(n))
 	for _, p := range notify.Details(n) {
 		if p.Paste {
-			w.line("    %s", p.Text)
+			w.line("  %s", p.Text)
 			continue
 		}
 		w.paragraph(p.Text)

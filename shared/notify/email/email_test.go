@@ -1,7 +1,6 @@
 package email_test
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -76,7 +75,7 @@ func TestAMailThatIsTooLongEndsWithAWholeLine(t *testing.T) {
 	n.Kind, n.Move = guard.NoticeFailed, &guard.Move{Breaks: []string{"readers would lose access"}}
 	for i := range 60 {
 		statement := fmt.Sprintf(`{"Sid":"S%d","Resource":"%s"}`, i, strings.Repeat("x", 3000))
-		n.Move.Remedies = append(n.Move.Remedies, guard.Remedy{Principal: "role/app", Statements: []guard.Statement{{Where: "identity policy", JSON: json.RawMessage(statement)}}})
+		n.Move.Remedies = append(n.Move.Remedies, guard.Remedy{Principal: "role/app", Statements: []guard.Statement{{Where: "identity policy", JSON: statement}}})
 	}
 	m := notify.Compose([]notify.Item{{Notice: n}}, notifytest.Directory(), notifytest.KeyFor)[0]
 	text := email.Render(m)

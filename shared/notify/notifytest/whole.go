@@ -1,7 +1,6 @@
 package notifytest
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -43,9 +42,9 @@ func Long(pick func(most int) int) notify.Message {
 	return compose(notices...)
 }
 
-func statement(pick func(most int) int, i, j int, of string) json.RawMessage {
+func statement(pick func(most int) int, i, j int, of string) string {
 	filler := []string{"x", "<", "&", "a.b", "`"}[pick(4)]
-	return json.RawMessage(fmt.Sprintf(`{"Sid":"%s%d-%d","Resource":"%s"}`, of, i, j, strings.Repeat(filler, pick(6000))))
+	return fmt.Sprintf(`{"Sid":"%s%d-%d","Resource":"%s"}`, of, i, j, strings.Repeat(filler, pick(6000)))
 }
 
 // Pastes are the commands, lines of code and JSON documents of a message.

@@ -114,7 +114,7 @@ func TestALongStatementIsPrintedWhole(t *testing.T) {
 	n := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
 	statement := `{"Sid":"ReadSecretUnderCMK","Resource":"` + strings.Repeat("x", 3000) + `"}`
 	n.Kind, n.Move = guard.NoticeFailed, &guard.Move{Breaks: []string{"role/app would lose access"}, Remedies: []guard.Remedy{{
-		Principal: "role/app", Statements: []guard.Statement{{Where: "identity policy of role/app", JSON: json.RawMessage(statement)}},
+		Principal: "role/app", Statements: []guard.Statement{{Where: "identity policy of role/app", JSON: statement}},
 	}}}
 	m := notify.Compose([]notify.Item{{Notice: n}}, notifytest.Directory(), notifytest.KeyFor)[0]
 	if text := slack.Compose(m).Content.Description; !strings.Contains(text, "`"+statement+"`") || strings.Contains(text, "too long") {
