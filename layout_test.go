@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"shared/fleet/live/deployment": {"shared/trail", "shared/preventive", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/fleet/live/canary":     {"shared/guard", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/awscli":                {},
+	"shared/awscli/awsclitest":     {},
 	"shared/notify":                {"shared/guard", "shared/awscli"},
 	"shared/notify/*":              {"shared/guard", "shared/notify"},
 	"shared/notify/slackapi":       {"shared/guard", "shared/notify", "shared/notify/slack"}, // the same words in Slack's own API
@@ -358,7 +359,19 @@ func literals(t *testing.T, file string) []string {
 }
 
 // goFolders lists the Go files below a folder that are no tests, by their folders in it.
+// goFolders are the folders with Go code that is no test, and their files.
 func goFolders(t *testing.T, root string) map[string][]string {
+	t.Helper()
+	return folders(t, root, func(name string) bool { return !strings.HasSuffix(name, "_test.go") })
+}
+
+// testFolders are those with tests, and the files of the tests.
+func testFolders(t *testing.T, root string) map[string][]string {
+	t.Helper()
+	return folders(t, root, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
+}
+
+func folders(t *testing.T, root string, wanted func(name string) bool) map[string][]string {
 	t.Helper()
 	folders := map[string][]string{}
 	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
@@ -367,7 +380,7 @@ func goFolders(t *testing.T, root string) map[string][]string {
 			return err
 		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") && name != "." || slices.Contains([]string{"node_modules", "dist", "cdk.out"}, d.Name())):
 			return filepath.SkipDir
-		case strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go"):
+		case strings.HasSuffix(name, ".go") && wanted(name):
 			folder := path.Dir(name)
 			folders[folder] = append(folders[folder], name)
 		}

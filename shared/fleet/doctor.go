@@ -77,7 +77,7 @@ func (d *Doctor) accounts(ctx context.Context) ([]Account, []Row) {
 		row.cannot(err, "Let the role doublelock-read of the management account be taken, and let it read Organizations.")
 		return []Account{{ID: d.Expected.Hub}}, []Row{row}
 	}
-	row.ok("%d accounts × %d Regions", len(accounts), len(d.Expected.Regions))
+	row.ok("%s × %s", guard.Count(len(accounts), "account", "accounts"), guard.Count(len(d.Expected.Regions), "Region", "Regions"))
 	return accounts, []Row{row}
 }
 

@@ -75,7 +75,7 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	}
 	j.Pending = nil
 	j.enter(RolledBack, why, v.By, now)
-	v.notify(guard.NoticeRolledBack, "back under "+beforeKey(j.Before)+": "+why, now)
+	v.notify(guard.NoticeRolledBack, guard.Move{Previous: j.Before.KeyID, Reason: why}, now)
 	if err := v.save(ctx); err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (v *visit) noWayBack(ctx context.Context, why string, err error) error {
 func (v *visit) failBack(ctx context.Context, reason string) error {
 	v.job.Pending = nil
 	v.job.enter(Failed, reason, v.By, v.Now().UTC())
-	failed := v.notice(guard.NoticeFailed, v.job.Reason, v.job.Since)
+	failed := v.notice(guard.NoticeFailed, guard.Move{Reason: v.job.Reason}, v.job.Since)
 	failed.Back = true
 	v.job.Outbox = append(slices.Clip(v.job.Outbox), failed)
 	if err := v.save(ctx); err != nil {
@@ -240,7 +240,7 @@ func (v *visit) proveBack(ctx context.Context) error {
 func (v *visit) backUnproven(ctx context.Context, missing string) error {
 	v.job.Reason = missing
 	if v.job.Pending.Tries++; v.job.Pending.Tries == 1 {
-		v.notify(guard.NoticeRolledBack, missing+". Whether its readers open it as before is not known. Every sweep looks again", v.Now().UTC())
+		v.notify(guard.NoticeRolledBack, guard.Move{Reason: missing, Unproven: true}, v.Now().UTC())
 	}
 	if err := v.save(ctx); err != nil {
 		return err

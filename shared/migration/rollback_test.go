@@ -75,7 +75,7 @@ func TestGoingBackThatIsNotProvenIsNotifiedWhoeverWasAtIt(t *testing.T) {
 			if j.Phase != migration.Failed || name == "by command" && err == nil || name == "by the sweep" && err != nil {
 				t.Fatalf("%s (%s), error %v", j.Phase, j.Reason, err)
 			}
-			if sent := w.notices[before:]; len(sent) != 1 || sent[0].Kind != guard.NoticeFailed || !sent[0].Back || sent[0].Detail != j.Reason || !strings.Contains(j.Reason, "opens with the new key only") {
+			if sent := w.notices[before:]; len(sent) != 1 || sent[0].Kind != guard.NoticeFailed || !sent[0].Back || sent[0].Describe() != j.Reason || !strings.Contains(j.Reason, "opens with the new key only") {
 				t.Errorf("notices %+v, reason %s", sent, j.Reason)
 			}
 			if _, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); err != nil || len(w.notices) != before+1 {

@@ -325,12 +325,12 @@ func showReader(out io.Writer, indent string, r migration.Reader, fixes bool) {
 	}
 	remedy := r.Remedy()
 	if remedy.Decide != "" {
-		fmt.Fprintf(out, "%s        %s\n", indent, output.Printable(remedy.Decide))
+		fmt.Fprintf(out, "%s        %s\n", indent, output.Printable(remedy.String()))
 	}
-	for _, part := range remedy.Parts {
-		fmt.Fprintf(out, "%s        %s:\n%s\n", indent, output.Printable(part.Where), part.Statement)
+	for _, part := range remedy.Statements {
+		fmt.Fprintf(out, "%s        %s:\n%s\n", indent, output.Printable(part.Where), part.JSON)
 	}
-	if len(remedy.Parts) == 0 {
+	if len(remedy.Statements) == 0 {
 		return
 	}
 	for _, code := range []struct{ name, text string }{{"Terraform", r.Fix.Terraform}, {"CDK", r.Fix.CDK}} {
