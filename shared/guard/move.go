@@ -97,12 +97,11 @@ func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " 
 
 func (m Move) lost(s *script) {
 	r := m.Reader
-	switch {
-	case r.Right == "":
-		s.say(r.Principal + " read the secret before and was refused, by the secret or by its key")
-	default:
-		s.say(r.Principal + " read the secret before and was refused: it lacks " + r.Right)
+	what := ", by the secret or by its key"
+	if r.Right != "" {
+		what = ": it lacks " + r.Right
 	}
+	s.say(r.Principal + " read the secret before and was refused" + what)
 	for _, remedy := range m.Remedies {
 		s.say(";")
 		remedy.put(s)
