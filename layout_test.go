@@ -52,10 +52,11 @@ var rooms = map[string][]string{
 	"shared/notify/slackapi":       {"shared/guard", "shared/notify", "shared/notify/slack"}, // the same words in Slack's own API
 	"shared/notify/channels":       {"shared/guard", "shared/notify", "shared/notify/*"},
 	"shared/store":                 {},
+	"shared/store/storetest":       {"shared/store", "github.com/google/go-cmp/cmp"}, // what stored types are tried with
 	"shared/settings":              {"shared/guard", "shared/notify/channels", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
 
 	"shared/cloud":                  {"shared/cloud/internal/session"},
-	"shared/cloud/internal/session": sdk("shared/settings", "golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore"),
+	"shared/cloud/internal/session": sdk("shared/settings", "shared/store", "golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore"), // store: what a call asks right before it is sent
 	"shared/cloud/profile":          sdk("shared/cloud", "shared/cloud/internal/session"),
 	"shared/cloud/table":            sdk("shared/cloud", "shared/cloud/internal/session", "shared/store"),
 	"shared/cloud/secrets":          sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),

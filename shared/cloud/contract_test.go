@@ -146,7 +146,7 @@ func rekeyedThenSealed(t *testing.T, w *world) {
 	account := w.account()
 	key := createKey(t, w, account, region, "")
 	create(t, w, account, "moving", "")
-	if err := secrets.New(w.cloud(t, nil)).Rekey(t.Context(), at(account, "moving"), key); err != nil {
+	if err := secrets.New(w.cloud(t, nil)).Rekey(changing(t), at(account, "moving"), key); err != nil {
 		t.Fatal(err)
 	}
 	s := describe(t, w, account, "moving")
@@ -181,7 +181,7 @@ func rotatedThenSealed(t *testing.T, w *world) {
 	account := w.account()
 	create(t, w, account, "rotating", "")
 	vault := secrets.New(w.cloud(t, nil))
-	err := vault.Rotate(t.Context(), at(account, "rotating"))
+	err := vault.Rotate(changing(t), at(account, "rotating"))
 	if w.faithful(t, "a secret rotates without a function") && !errors.Is(err, guard.ErrRefused) {
 		t.Errorf("rotating without a rotation says %v, want ErrRefused", err)
 	}
@@ -194,14 +194,14 @@ func rotatedThenSealed(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := vault.Rekey(t.Context(), at(account, "rotating"), createKey(t, w, account, region, "")); err != nil {
+	if err := vault.Rekey(changing(t), at(account, "rotating"), createKey(t, w, account, region, "")); err != nil {
 		t.Fatal(err)
 	}
 	if s := describe(t, w, account, "rotating"); !s.RotationEnabled || s.RotationLambdaARN == "" || guard.StateOf(s, "") != guard.StateDual {
 		t.Errorf("secret %+v is %s, want dual", s, guard.StateOf(s, ""))
 	}
 	for range 2 { // AWSCURRENT first, then AWSPREVIOUS
-		if err := vault.Rotate(t.Context(), at(account, "rotating")); err != nil {
+		if err := vault.Rotate(changing(t), at(account, "rotating")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -252,7 +252,7 @@ func workload(t *testing.T, w *world) {
 func backToDefault(t *testing.T, w *world) {
 	account := w.account()
 	create(t, w, account, "moving", createKey(t, w, account, region, ""))
-	if err := secrets.New(w.cloud(t, nil)).Rekey(t.Context(), at(account, "moving"), ""); err != nil {
+	if err := secrets.New(w.cloud(t, nil)).Rekey(changing(t), at(account, "moving"), ""); err != nil {
 		t.Fatal(err)
 	}
 	s := describe(t, w, account, "moving")
@@ -266,10 +266,10 @@ func tagsAddUp(t *testing.T, w *world) {
 	create(t, w, account, "tagged", "")
 	vault := secrets.New(w.cloud(t, nil))
 	err := errors.Join(
-		vault.Tag(t.Context(), at(account, "tagged"), map[string]string{"Owner": "payments", "doublelock:state": "default"}),
-		vault.Tag(t.Context(), at(account, "tagged"), map[string]string{"doublelock:state": "sealed"}),
-		vault.Tag(t.Context(), at(account, "tagged"), map[string]string{"doublelock:since": "2026-03-01"}),
-		vault.Untag(t.Context(), at(account, "tagged"), "doublelock:since", "never-there"),
+		vault.Tag(changing(t), at(account, "tagged"), map[string]string{"Owner": "payments", "doublelock:state": "default"}),
+		vault.Tag(changing(t), at(account, "tagged"), map[string]string{"doublelock:state": "sealed"}),
+		vault.Tag(changing(t), at(account, "tagged"), map[string]string{"doublelock:since": "2026-03-01"}),
+		vault.Untag(changing(t), at(account, "tagged"), "doublelock:since", "never-there"),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -291,10 +291,10 @@ func pendingDeletion(t *testing.T, w *world) {
 		t.Errorf("deleted at %v", s.DeletedAt)
 	}
 	vault := secrets.New(w.cloud(t, nil))
-	if err := vault.Rekey(t.Context(), at(account, "leaving"), ""); !errors.Is(err, guard.ErrRefused) {
+	if err := vault.Rekey(changing(t), at(account, "leaving"), ""); !errors.Is(err, guard.ErrRefused) {
 		t.Errorf("re-key says %v, want ErrRefused", err)
 	}
-	err := vault.Tag(t.Context(), at(account, "leaving"), map[string]string{"a": "b"})
+	err := vault.Tag(changing(t), at(account, "leaving"), map[string]string{"a": "b"})
 	if w.faithful(t, "a deleted secret can be tagged") && !errors.Is(err, guard.ErrRefused) {
 		t.Errorf("tag says %v, want ErrRefused", err)
 	}
@@ -312,8 +312,8 @@ func gone(t *testing.T, w *world) {
 	_, err := vault.Describe(t.Context(), at(account, "never"))
 	for what, err := range map[string]error{
 		"describe": err,
-		"tag":      vault.Tag(t.Context(), at(account, "never"), map[string]string{"a": "b"}),
-		"re-key":   vault.Rekey(t.Context(), at(account, "never"), ""),
+		"tag":      vault.Tag(changing(t), at(account, "never"), map[string]string{"a": "b"}),
+		"re-key":   vault.Rekey(changing(t), at(account, "never"), ""),
 	} {
 		if !errors.Is(err, guard.ErrGone) {
 			t.Errorf("%s says %v, want ErrGone", what, err)
@@ -375,7 +375,7 @@ func replicated(t *testing.T, w *world) {
 	farKey := createKey(t, w, account, far, "")
 	create(t, w, account, "spread", key)
 	vault := secrets.New(w.cloud(t, nil))
-	if err := vault.AddReplica(t.Context(), at(account, "spread"), far, farKey); err != nil {
+	if err := vault.AddReplica(changing(t), at(account, "spread"), far, farKey); err != nil {
 		t.Fatal(err)
 	}
 	s := describe(t, w, account, "spread")
@@ -398,7 +398,7 @@ func replicated(t *testing.T, w *world) {
 	if !w.faithful(t, "RemoveRegionsFromReplication keeps the replica") {
 		return
 	}
-	if err := vault.RemoveReplica(t.Context(), at(account, "spread"), far); err != nil {
+	if err := vault.RemoveReplica(changing(t), at(account, "spread"), far); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := vault.Describe(t.Context(), guard.SecretRef{Account: account, Region: far, ID: "spread"}); !errors.Is(err, guard.ErrGone) {
@@ -416,7 +416,7 @@ func foundByKey(t *testing.T, w *world) {
 	create(t, w, second, "elsewhere", "")
 	for _, concurrency := range []int{1, 4} {
 		c := w.cloud(t, func(o *cloud.Options) { o.Concurrency = concurrency })
-		if err := secrets.New(c).Rekey(t.Context(), at(first, "moved-away"), fresh); err != nil {
+		if err := secrets.New(c).Rekey(changing(t), at(first, "moved-away"), fresh); err != nil {
 			t.Fatal(err)
 		}
 		key, err := secrets.NewKeys(c).Describe(t.Context(), guard.KeyRef{Account: first, Region: region, ID: "alias/old"})
@@ -468,7 +468,7 @@ func owned(t *testing.T, w *world) {
 	if !s.Foreign() || s.ForeignService() != "rds" {
 		t.Errorf("owned by %q", s.ForeignService())
 	}
-	if err := secrets.New(w.cloud(t, nil)).Rekey(t.Context(), at(account, arn), createKey(t, w, account, region, "")); !errors.Is(err, guard.ErrRefused) {
+	if err := secrets.New(w.cloud(t, nil)).Rekey(changing(t), at(account, arn), createKey(t, w, account, region, "")); !errors.Is(err, guard.ErrRefused) {
 		t.Errorf("re-key says %v, want ErrRefused", err)
 	}
 }

@@ -242,7 +242,7 @@ func TestErrorsMeanWhatTheirCodeSays(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			f := newFake()
 			f.on["UpdateSecret"] = func(asked) answer { return answer{code: code} }
-			err := secrets.New(f.open(t, nil)).Rekey(t.Context(), ref(), keyARN)
+			err := secrets.New(f.open(t, nil)).Rekey(changing(t), ref(), keyARN)
 			if err == nil || !strings.HasPrefix(err.Error(), "re-key secret app/db: ") || !strings.Contains(err.Error(), "AWS says "+code) {
 				t.Errorf("error %v, want verb, noun and AWS's own words", err)
 			}
@@ -258,7 +258,7 @@ func TestErrorsMeanWhatTheirCodeSays(t *testing.T) {
 func TestAFullQuotaIsNotTriedAgain(t *testing.T) {
 	f := newFake()
 	f.on["TagResource"] = func(asked) answer { return answer{code: "LimitExceededException"} }
-	err := secrets.New(f.open(t, nil)).Tag(t.Context(), ref(), map[string]string{"doublelock:state": "sealed"})
+	err := secrets.New(f.open(t, nil)).Tag(changing(t), ref(), map[string]string{"doublelock:state": "sealed"})
 	if !errors.Is(err, guard.ErrRefused) || len(f.made("TagResource")) != 1 {
 		t.Errorf("error %v after %d tries, want ErrRefused after one", err, len(f.made("TagResource")))
 	}
@@ -271,7 +271,7 @@ func TestEachDutyHasItsOwnRole(t *testing.T) {
 	}
 	s := secrets.New(f.open(t, nil))
 	_, err := s.Describe(t.Context(), ref())
-	err = errors.Join(err, s.Tag(t.Context(), ref(), map[string]string{"a": "b"}), s.Untag(t.Context(), ref(), "a"), s.Rekey(t.Context(), ref(), ""))
+	err = errors.Join(err, s.Tag(changing(t), ref(), map[string]string{"a": "b"}), s.Untag(changing(t), ref(), "a"), s.Rekey(changing(t), ref(), ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func TestEachDutyHasItsOwnRole(t *testing.T) {
 func TestNothingToTagCallsNobody(t *testing.T) {
 	f := newFake()
 	s := secrets.New(f.open(t, nil))
-	if err := errors.Join(s.Tag(t.Context(), ref(), nil), s.Untag(t.Context(), ref())); err != nil {
+	if err := errors.Join(s.Tag(changing(t), ref(), nil), s.Untag(changing(t), ref())); err != nil {
 		t.Error(err)
 	}
 	if len(f.calls) != 0 {

@@ -177,8 +177,8 @@ func (w *testbed) seal(p migration.Plan) {
 		return
 	}
 	for _, r := range p.Items[0].Replicas {
-		must(w, secrets.New(w.client("remediate")).RemoveReplica(w.Context(), w.ref(), r.Region))
-		must(w, secrets.New(w.client("remediate")).AddReplica(w.Context(), w.ref(), r.Region, r.Target))
+		must(w, secrets.New(w.client("remediate")).RemoveReplica(changing(w), w.ref(), r.Region))
+		must(w, secrets.New(w.client("remediate")).AddReplica(changing(w), w.ref(), r.Region, r.Target))
 	}
 }
 

@@ -57,6 +57,7 @@ func (c *Cloud) configOf(at Location) aws.Config {
 func (c *Cloud) configFor(at Location) aws.Config {
 	cfg := c.base.Copy()
 	cfg.Region = at.Region
+	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), fence(changes(at.Role)))
 	if at.Role == "" {
 		return cfg
 	}

@@ -1,0 +1,60 @@
+package storetest
+
+import (
+	"context"
+	"sync"
+
+	"github.com/doublelock/doublelock/shared/store"
+)
+
+// Intents keeps intents in memory. It is safe for concurrent use.
+type Intents struct {
+	mu      sync.Mutex
+	intents map[string]store.Intent
+	watches map[string]store.Watch
+}
+
+// NewIntents keeps none.
+func NewIntents() *Intents {
+	return &Intents{intents: map[string]store.Intent{}, watches: map[string]store.Watch{}}
+}
+
+// Intent implements store.Intents.
+func (m *Intents) Intent(_ context.Context, target string) (store.Intent, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.intents[target], nil
+}
+
+// SetIntent implements store.Intents.
+func (m *Intents) SetIntent(_ context.Context, i store.Intent) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.intents[i.Target].Revision != i.Revision {
+		return false, nil
+	}
+	i.Revision++
+	m.intents[i.Target] = i
+	return true, nil
+}
+
+// Watch implements store.Intents.
+func (m *Intents) Watch(_ context.Context, target string) (store.Watch, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.watches[target], nil
+}
+
+// SetWatch implements store.Intents.
+func (m *Intents) SetWatch(_ context.Context, w store.Watch) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.watches[w.Target].Revision != w.Revision {
+		return false, nil
+	}
+	w.Revision++
+	m.watches[w.Target] = w
+	return true, nil
+}
+
+var _ store.Intents = (*Intents)(nil)
