@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Secrets is where secrets are described and tagged.
@@ -52,6 +53,7 @@ type Handler struct {
 	Records  Records
 	Bus      Bus
 	Modes    Modes
+	Effects  *store.Effects // through which tags are written
 	Standard guard.Standard
 	Waivers  []guard.Waiver
 	Now      func() time.Time

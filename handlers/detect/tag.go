@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // tag writes the tags that are missing, where the mode allows tags at all, and of a secret whose state is not known any
@@ -24,14 +25,28 @@ func (h *Handler) tag(ctx context.Context, rec guard.Record, s guard.Secret, mod
 	if len(missing) == 0 {
 		return false, nil
 	}
-	err := h.Secrets.Tag(ctx, guard.SecretRef{Account: s.Account, Region: s.Region, ID: s.ARN}, missing)
+	how, err := h.writeTags(ctx, guard.SecretRef{Account: s.Account, Region: s.Region, ID: s.ARN}, missing)
 	switch {
 	case err == nil:
-		return true, nil
+		return how == store.Made, nil
 	case errors.Is(err, guard.ErrRefused), errors.Is(err, guard.ErrGone), errors.Is(err, guard.ErrDenied):
 		h.Log.WarnContext(ctx, "tag", "account", s.Account, "region", s.Region, "secret", s.ARN, "action", "tag_refused", "error", err)
 		return false, nil
 	default:
 		return false, fmt.Errorf("tag secret: %w", err)
 	}
+}
+
+// writeTags adds tags, a single time for several workers that saw the same. The tags of a secret are a target beside the
+// secret: a migration that is at its key holds up no tag.
+func (h *Handler) writeTags(ctx context.Context, ref guard.SecretRef, tags map[string]string) (store.Outcome, error) {
+	return h.Effects.Do(ctx, ref.ID+"|tags", store.Change{
+		Call: "TagResource", Wanted: fmt.Sprint(tags),
+		Look: func(ctx context.Context) (bool, error) {
+			s, err := h.Secrets.Describe(ctx, ref)
+			return err == nil && len(guard.MissingTags(s.Tags, tags)) == 0, err
+		},
+		Send:  func(ctx context.Context) error { return h.Secrets.Tag(ctx, ref, tags) },
+		Later: func(err error) bool { return errors.Is(err, guard.ErrThrottled) },
+	})
 }

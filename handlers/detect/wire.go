@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Wire builds the handler from its environment. It calls nobody. now may be nil for the wall clock, log for silence.
@@ -29,9 +31,10 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 func NewInspector(h hub.Hub, keys *secrets.Keys) Inspector { return Inspector{on(h, keys)} }
 
 func on(h hub.Hub, keys *secrets.Keys) *Handler {
+	records := table.Open(h.Cloud, h.Table)
 	return &Handler{
-		Secrets: secrets.New(h.Cloud), Keys: keys, Records: table.Open(h.Cloud, h.Table), Bus: bus.Open(h.Cloud, h.Bus),
-		Modes: accounts.Modes(h.Cloud, h.Runtime, h.Now), Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
+		Secrets: secrets.New(h.Cloud), Keys: keys, Records: records, Bus: bus.Open(h.Cloud, h.Bus),
+		Modes: accounts.Modes(h.Cloud, h.Runtime, h.Now), Effects: &store.Effects{Intents: records.Intents(), Worker: h.Session + "/" + rand.Text(), Now: h.Now}, Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
 		Now: h.Now, Log: h.Log,
 	}
 }

@@ -16,6 +16,8 @@ import (
 
 	"github.com/doublelock/doublelock/handlers/detect"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
+	"github.com/doublelock/doublelock/shared/store/storetest"
 )
 
 const (
@@ -47,6 +49,7 @@ type world struct {
 	describes int
 	mode      guard.Mode
 	trip      func(step string) error
+	intents   *storetest.Intents
 }
 
 func newWorld() *world {
@@ -55,12 +58,13 @@ func newWorld() *world {
 		secrets: map[string]*guard.Secret{}, refusal: map[string]error{}, records: map[string]guard.Record{}, remember: map[string]guard.Key{},
 		keys: map[string]guard.Key{cmk: {ARN: cmk, ID: "1234abcd-12ab-34cd-56ef-1234567890ab", Account: account, Region: region,
 			Manager: guard.ManagerCustomer, State: guard.KeyEnabled, Aliases: []string{"alias/payments"}, Tags: map[string]string{}}},
-		mode: guard.ModeNotify, trip: func(string) error { return nil },
+		mode: guard.ModeNotify, intents: storetest.NewIntents(), trip: func(string) error { return nil },
 	}
 }
 
 func (w *world) handler() *detect.Handler {
-	return &detect.Handler{Secrets: secrets{w}, Keys: keys{w}, Records: records{w}, Bus: bus{w}, Modes: modes{w}, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler)}
+	effects := &store.Effects{Intents: w.intents, Worker: "detect", Now: func() time.Time { return w.now }, Sleep: func(context.Context, time.Duration) error { return nil }}
+	return &detect.Handler{Effects: effects, Secrets: secrets{w}, Keys: keys{w}, Records: records{w}, Bus: bus{w}, Modes: modes{w}, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler)}
 }
 
 // add puts a secret with one version under a key; "" is the AWS managed key.

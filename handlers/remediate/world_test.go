@@ -16,6 +16,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/store"
+	"github.com/doublelock/doublelock/shared/store/storetest"
 )
 
 const (
@@ -56,6 +57,7 @@ type world struct {
 	job       []byte // as it is stored
 	revision  int64
 	processes int
+	intents   *storetest.Intents
 	log       *slog.Logger // the machine's; nil is silence
 	trip      func(step string) error
 }
@@ -66,7 +68,7 @@ func newWorld() *world {
 		now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC),
 		secret: guard.Secret{ARN: arn, Name: "app", Account: account, Region: region, Key: awsManaged(), Tags: map[string]string{"Owner": "payments"},
 			Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{awsManaged()}}}},
-		keys: map[string]guard.Key{cmk: key, alias: key, "": awsManaged()}, counts: map[string]int{}, mode: guard.ModeRemediate,
+		keys: map[string]guard.Key{cmk: key, alias: key, "": awsManaged()}, counts: map[string]int{}, mode: guard.ModeRemediate, intents: storetest.NewIntents(),
 		trip: func(string) error { return nil },
 	}
 }
@@ -84,9 +86,11 @@ func (w *world) machine() *migration.Engine {
 	rules := migration.Defaults()
 	rules.PerHour, rules.PerAccountHour = 10, 5
 	w.processes++
+	effects := &store.Effects{Intents: w.intents, Worker: fmt.Sprint("process ", w.processes), Now: func() time.Time { return w.now },
+		Elapsed: func() time.Duration { return w.now.Sub(time.Time{}) }, Sleep: func(context.Context, time.Duration) error { return nil }}
 	return &migration.Engine{
 		Secrets: w, Store: jobs{w}, Journal: journal{w}, Counter: counter{w}, Preflight: preflight{w}, Bus: bus{w}, Rules: rules,
-		By: "doublelock-remediate", Worker: fmt.Sprint("process ", w.processes), Now: func() time.Time { return w.now },
+		By: "doublelock-remediate", Effects: effects, Now: func() time.Time { return w.now },
 		Sleep: func(context.Context, time.Duration) error { w.slept++; return nil }, Log: w.log,
 	}
 }

@@ -68,32 +68,43 @@ func (v *visit) journalEnd(ctx context.Context, was Phase, step Step, seen Seen)
 
 func (v *visit) rekey(ctx context.Context, step Step, seen Seen) (bool, error) {
 	j := &v.job
-	if j.Pending == nil {
-		if ok, err := v.budget(ctx); !ok || err != nil {
-			return false, err
-		}
-		if j.Before == nil {
-			j.Before = before(seen.Secret, seen.At)
-		}
-		j.Pending = &Pending{Action: DoRekey, At: seen.At}
+	if j.Before == nil {
+		j.Before = before(seen.Secret, seen.At)
 	}
-	if err := v.save(ctx); err != nil {
-		return false, err
+	_, err := v.effect(ctx, store.Change{
+		Call: string(DoRekey), Wanted: v.wanted("key", step.Key), Look: v.underKey(step.Key), Allow: v.budget,
+		Journal: func(ctx context.Context, begun time.Time) error {
+			if j.Pending == nil {
+				j.Pending = &Pending{Action: DoRekey, At: begun}
+			}
+			entry := v.entry(DoRekey, begun, step.Key)
+			entry.Before[keyField], entry.Before[stateField], entry.After[keyField] = seen.Secret.KeyID, string(guard.StateOf(seen.Secret, "")), step.Key
+			for name, value := range ownTags(seen.Secret.Tags) {
+				entry.Before[tagPrefix+name] = value
+			}
+			return v.begin(ctx, entry)
+		},
+		Send: func(ctx context.Context) error { return v.Secrets.Rekey(ctx, v.ref(), step.Key) },
+	})
+	if errors.Is(err, store.ErrNotAllowed) {
+		return false, nil
 	}
-	entry := v.entry(DoRekey, j.Pending.At, step.Key)
-	entry.Before[keyField], entry.Before[stateField], entry.After[keyField] = seen.Secret.KeyID, string(guard.StateOf(seen.Secret, "")), step.Key
-	for name, value := range ownTags(seen.Secret.Tags) {
-		entry.Before[tagPrefix+name] = value
-	}
-	if err := v.Journal.Append(ctx, entry); err != nil {
-		return false, fmt.Errorf("write journal before the change: %w", err)
-	}
-	err := v.Secrets.Rekey(ctx, v.ref(), step.Key)
 	if lost, err := v.lost(ctx, "UpdateSecret", err, seen); lost || err != nil {
 		return lost, err
 	}
 	j.LastChangeAt = seen.At
 	return true, v.save(ctx)
+}
+
+// begin stores that a change is begun, first in the job, then in the journal.
+func (v *visit) begin(ctx context.Context, entry store.JournalEntry) error {
+	if err := v.save(ctx); err != nil {
+		return err
+	}
+	if err := v.Journal.Append(ctx, entry); err != nil {
+		return fmt.Errorf("write journal before %s: %w", entry.Action, err)
+	}
+	return nil
 }
 
 // lost says that AWS refused a change for good: the job fails with the reason, in our words.
@@ -103,6 +114,8 @@ func (v *visit) lost(ctx context.Context, call string, err error, seen Seen) (bo
 		return false, nil
 	case errors.Is(err, guard.ErrGone):
 		return true, nil // the next look sees it
+	case isLook(err), errors.Is(err, guard.ErrConflict): // nothing was asked of AWS
+		return false, err
 	case errors.Is(err, guard.ErrNotOurs): // it was never asked
 		return false, left(v.job.Account, err)
 	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrRefused):
@@ -151,56 +164,58 @@ func (v *visit) budget(ctx context.Context) (bool, error) {
 
 func (v *visit) rotate(ctx context.Context, seen Seen) (bool, error) {
 	j := &v.job
-	if ok, err := v.budget(ctx); !ok || err != nil {
-		return false, err
+	current, _ := currentVersion(seen.Secret)
+	_, err := v.effect(ctx, store.Change{
+		Call: string(DoRotate), Wanted: v.wanted("a version after", current.ID), Look: v.rotated(seen.Secret), Allow: v.budget,
+		Journal: func(ctx context.Context, begun time.Time) error {
+			j.Pending, j.LastChangeAt = &Pending{Action: DoRotate, At: begun}, begun
+			entry := v.entry(DoRotate, begun, "")
+			if current.ID != "" {
+				entry.Before["version"] = current.ID
+			}
+			return v.begin(ctx, entry)
+		},
+		Send: func(ctx context.Context) error { return v.Secrets.Rotate(ctx, v.ref()) },
+	})
+	if errors.Is(err, store.ErrNotAllowed) {
+		return false, nil
 	}
-	j.Pending = &Pending{Action: DoRotate, At: seen.At}
-	j.LastChangeAt = seen.At
-	if err := v.save(ctx); err != nil {
-		return false, err
-	}
-	entry := v.entry(DoRotate, seen.At, "")
-	if current, ok := currentVersion(seen.Secret); ok {
-		entry.Before["version"] = current.ID
-	}
-	if err := v.Journal.Append(ctx, entry); err != nil {
-		return false, fmt.Errorf("write journal before the rotation: %w", err)
-	}
-	err := v.Secrets.Rotate(ctx, v.ref())
 	if _, err := v.lost(ctx, "RotateSecret", err, seen); err != nil {
 		return false, err
 	}
-	j.Reason = "the rotation is under way"
+	if j.Phase != Failed {
+		j.Reason = "the rotation is under way"
+	}
 	return false, nil
 }
 
 func (v *visit) replica(ctx context.Context, step Step, seen Seen) (bool, error) {
 	j := &v.job
-	for i := range j.Copies {
-		if j.Copies[i].Region == step.Region && j.Copies[i].Removed.IsZero() {
-			j.Copies[i].Removed = seen.At
-		}
+	change := store.Change{
+		Call: string(step.Action),
+		Journal: func(ctx context.Context, begun time.Time) error {
+			for i := range j.Copies {
+				if j.Copies[i].Region == step.Region && j.Copies[i].Removed.IsZero() {
+					j.Copies[i].Removed = seen.At
+				}
+			}
+			j.Pending = &Pending{Action: step.Action, Region: step.Region, At: begun}
+			entry := v.entry(step.Action, begun, step.Region)
+			entry.Before[regionField], entry.After[keyField] = step.Region, step.Key
+			for _, r := range j.Before.Replicas {
+				if r.Region == step.Region {
+					entry.Before[keyField] = r.KeyID
+				}
+			}
+			return v.begin(ctx, entry)
+		},
 	}
-	j.Pending = &Pending{Action: step.Action, Region: step.Region, At: seen.At}
-	if err := v.save(ctx); err != nil {
-		return false, err
-	}
-	entry := v.entry(step.Action, seen.At, step.Region)
-	entry.Before[regionField], entry.After[keyField] = step.Region, step.Key
-	for _, r := range j.Before.Replicas {
-		if r.Region == step.Region {
-			entry.Before[keyField] = r.KeyID
-		}
-	}
-	if err := v.Journal.Append(ctx, entry); err != nil {
-		return false, fmt.Errorf("write journal before the replica: %w", err)
-	}
-	var err error
 	if step.Action == DoRemoveReplica {
-		err = v.Secrets.RemoveReplica(ctx, v.ref(), step.Region)
+		v.removeReplica(&change, step.Region)
 	} else {
-		err = v.Secrets.AddReplica(ctx, v.ref(), step.Region, step.Key)
+		v.addReplica(&change, step.Region, step.Key)
 	}
+	_, err := v.effect(ctx, change)
 	if lost, err := v.lost(ctx, string(step.Action), err, seen); lost || err != nil {
 		return lost, err
 	}

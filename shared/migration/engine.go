@@ -1,7 +1,9 @@
 package migration
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 const (
@@ -30,14 +33,21 @@ func (e *Engine) Start(ctx context.Context, i Item, plan string, rules Rules) (J
 	case reflect.DeepEqual(j, fresh):
 		return j, nil
 	}
-	if j.held(e.Worker, e.Now()) {
-		return j, fmt.Errorf("start migration of %s: %w", i.Name, ErrBusy)
-	}
-	if err := e.Store.Save(ctx, fresh); err != nil {
+	v, err := e.claim(ctx, i.Secret)
+	if err != nil {
 		return j, fmt.Errorf("start migration of %s: %w", i.Name, err)
 	}
-	fresh.Revision++
-	return fresh, nil
+	if v.job, fresh, err = e.begin(ctx, i, plan, rules); err == nil && v.job.held(e.Now()) {
+		err = ErrBusy
+	}
+	if err == nil {
+		v.job = fresh
+		err = v.save(ctx)
+	}
+	if err = v.leave(ctx, err); err != nil {
+		return j, fmt.Errorf("start migration of %s: %w", i.Name, err)
+	}
+	return v.job, nil
 }
 
 // begin is the job as it is stored, and as it would be begun.
@@ -72,9 +82,11 @@ func (j *Job) resume(was Job) {
 // visit is one worker at one secret.
 type visit struct {
 	*Engine
+	hold     *store.Hold // under which everything is changed; nil: nothing is
 	job      Job
+	saved    []byte // the job as it is stored
 	order    *Order // nil: nobody decided just now that the hub may begin
-	stored   bool   // the lease, or what is left of the outbox, has to be written
+	stored   bool   // the job of an order is there, and what changes of it has to be written
 	checked  bool
 	problems Assessment
 	blocked  []string // those of the copies too
@@ -89,49 +101,90 @@ func (e *Engine) Advance(ctx context.Context, secret string) (Job, Step, error) 
 		return v.job, Step{}, fmt.Errorf("advance %s: %w", secret, err)
 	}
 	step, err := v.walk(ctx)
-	if left := v.leave(ctx); err == nil {
-		err = left
-	}
-	if err != nil {
+	if err = v.leave(ctx, err); err != nil {
 		return v.job, step, fmt.Errorf("advance %s: %w", v.job.Name, err)
 	}
 	return v.job, step, nil
 }
 
-// enter takes the lease.
-func (e *Engine) enter(ctx context.Context, secret string) (*visit, error) {
-	v := &visit{Engine: e}
-	var err error
-	if v.job, err = e.Store.Load(ctx, secret); err != nil {
-		return v, err
+// claim makes this worker the only one that changes a secret, until it leaves.
+func (e *Engine) claim(ctx context.Context, secret string) (*visit, error) {
+	hold, err := e.Effects.Hold(ctx, secret)
+	if errors.Is(err, store.ErrHeld) {
+		err = fmt.Errorf("%w: %w", ErrBusy, err)
 	}
-	now := e.Now().UTC()
-	v.job = v.job.under(e.Rules, e.By, now)
-	switch {
-	case v.job.Revision == 0:
-		return v, fmt.Errorf("no migration of it was begun: %w", guard.ErrGone)
-	case v.job.held(e.Worker, now):
-		return v, fmt.Errorf("%w: %s until %s", ErrBusy, v.job.Lease.By, v.job.Lease.Until.Format(time.TimeOnly))
-	}
-	v.job.Lease = Lease{By: e.Worker, Until: now.Add(time.Duration(v.job.Rules.Lease))}
-	return v, v.save(ctx)
+	return &visit{Engine: e, hold: hold}, err
 }
 
-// save writes the job. It comes before every change: a worker whose lease was taken over fails here and does nothing.
+// enter claims a secret and then loads its job: what a worker decides by is as the one before it left it.
+func (e *Engine) enter(ctx context.Context, secret string) (*visit, error) {
+	v, err := e.claim(ctx, secret)
+	if err != nil {
+		return v, err
+	}
+	if err := v.load(ctx, secret); err != nil {
+		return v, errors.Join(err, v.hold.Release(ctx))
+	}
+	if v.job.Revision == 0 {
+		return v, errors.Join(fmt.Errorf("no migration of it was begun: %w", guard.ErrGone), v.hold.Release(ctx))
+	}
+	return v, nil
+}
+
+// load reads the job. ErrBusy: a worker of an older version is at it.
+func (v *visit) load(ctx context.Context, secret string) error {
+	var err error
+	if v.job, err = v.Store.Load(ctx, secret); err != nil {
+		return err
+	}
+	if v.job.held(v.Now()) {
+		return fmt.Errorf("%w: %s until %s", ErrBusy, v.job.Lease.By, v.job.Lease.Until.Format(time.TimeOnly))
+	}
+	if v.saved, err = json.Marshal(v.job); err != nil {
+		return fmt.Errorf("read migration of %s: %w", v.job.Name, err)
+	}
+	v.job = v.job.under(v.Rules, v.By, v.Now().UTC())
+	v.job.Lease = Lease{}
+	return nil
+}
+
+// held reports that a worker of an older version has the lease.
+func (j Job) held(now time.Time) bool { return j.Lease.By != "" && j.Lease.Until.After(now) }
+
+// save writes the job. It comes before every change: a worker that was replaced fails here, too.
 func (v *visit) save(ctx context.Context) error {
 	if err := v.Store.Save(ctx, v.job); err != nil {
 		return err
 	}
 	v.job.Revision++
 	v.stored = true
-	return nil
+	saved, err := json.Marshal(v.job)
+	v.saved = saved
+	return err
 }
 
-// leave gives the lease back. After an error the job may be another's already.
-func (v *visit) leave(ctx context.Context) error {
-	v.job.Lease = Lease{}
-	if !v.stored {
+// leave stores what is not stored of the job, and lets others have the secret. After an error the job may be another's.
+func (v *visit) leave(ctx context.Context, failed error) error {
+	err := failed
+	if !errors.Is(failed, guard.ErrConflict) {
+		if left := v.keep(ctx); err == nil {
+			err = left
+		}
+	}
+	if released := v.hold.Release(ctx); err == nil {
+		err = released
+	}
+	return err
+}
+
+// keep writes the job if anything of it changed. An order that changed nothing leaves no job behind.
+func (v *visit) keep(ctx context.Context) error {
+	if v.order != nil && !v.stored {
 		return nil
+	}
+	now, err := json.Marshal(v.job)
+	if err != nil || bytes.Equal(now, v.saved) {
+		return err
 	}
 	if err := v.save(ctx); err != nil && !errors.Is(err, guard.ErrConflict) {
 		return err

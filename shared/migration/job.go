@@ -72,7 +72,7 @@ type Job struct {
 	Denials      []Denial       `json:"denials,omitempty"`  // known readers that were refused
 	Rescues      []Rescue       `json:"rescues,omitempty"`  // access restored for them
 	Outbox       []guard.Notice `json:"outbox,omitempty"`   // decided but not yet known to be published
-	Lease        Lease          `json:"lease,omitzero"`     // who is at it
+	Lease        Lease          `json:"lease,omitzero"`     // who is at it, by a version that knew no intents; this one writes none
 	History      []Turn         `json:"history,omitempty"`  // every change of phase
 	Revision     int64          `json:"revision,omitempty"` // 0: never stored
 }
@@ -149,7 +149,8 @@ type Rescue struct {
 	Ended     time.Time `json:"ended,omitzero"`
 }
 
-// Lease is the right to act on a secret. It ends by itself, for workers that die.
+// Lease is the right to act on a secret as older versions had it, by the clock of who wrote it. While both are deployed
+// this version keeps away as long as it lasts; its own right is a store.Hold.
 type Lease struct {
 	By    string    `json:"by,omitempty"`
 	Until time.Time `json:"until,omitzero"`

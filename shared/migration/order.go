@@ -24,35 +24,38 @@ type Order struct {
 // job is stored with its change: an order that changes nothing leaves nothing behind, and Step.Refused says why to the
 // owner. A job of a plan stays the plan's, under its rules. Errors are those of Advance.
 func (e *Engine) Order(ctx context.Context, o Order) (Job, Step, error) {
-	was, err := e.Store.Load(ctx, o.Secret.ARN)
+	v, err := e.claim(ctx, o.Secret.ARN)
 	if err != nil {
-		return was, Step{}, fmt.Errorf("move %s: %w", o.Secret.Name, err)
+		return Job{}, Step{}, fmt.Errorf("move %s: %w", o.Secret.Name, err)
 	}
-	now := e.Now().UTC()
-	was = was.under(e.Rules, e.By, now)
-	refused := was.refused()
-	switch {
-	case was.held(e.Worker, now):
-		return was, Step{}, fmt.Errorf("move %s: %w: %s", o.Secret.Name, ErrBusy, was.Lease.By)
-	case was.Phase == RolledBack && now.Before(was.Since.Add(time.Duration(was.Rules.Quiet))):
-		return was, Step{Action: DoWait, Reason: "it was set back less than " + was.Rules.Quiet.String() + " ago"}, nil
-	case refused != nil:
-		return was, Step{Refused: refused}, nil
-	case was.Plan != "" && was.Phase == Planned && was.Before == nil:
-		return was, Step{Action: DoWait, Reason: "plan " + was.Plan + " moves it: " + was.Reason}, nil
-	case was.goingBack(), was.Plan != "" && !was.Phase.Resting():
-		return e.Advance(ctx, o.Secret.ARN)
-	}
-	v := &visit{Engine: e, order: &o, job: e.ordered(o, was)}
-	v.job.Lease = Lease{By: e.Worker, Until: now.Add(time.Duration(v.job.Rules.Lease))}
-	step, err := v.walk(ctx)
-	if left := v.leave(ctx); err == nil {
-		err = left
-	}
-	if err != nil {
-		return v.job, step, fmt.Errorf("move %s: %w", v.job.Name, err)
+	step, err := v.obey(ctx, o)
+	if err = v.leave(ctx, err); err != nil {
+		return v.job, step, fmt.Errorf("move %s: %w", o.Secret.Name, err)
 	}
 	return v.job, step, nil
+}
+
+// obey carries an order out, or says why not.
+func (v *visit) obey(ctx context.Context, o Order) (Step, error) {
+	v.order = &o
+	if err := v.load(ctx, o.Secret.ARN); err != nil {
+		return Step{}, err
+	}
+	was := v.job
+	refused := was.refused()
+	switch {
+	case was.Phase == RolledBack && v.Now().Before(was.Since.Add(time.Duration(was.Rules.Quiet))):
+		return Step{Action: DoWait, Reason: "it was set back less than " + was.Rules.Quiet.String() + " ago"}, nil
+	case refused != nil:
+		return Step{Refused: refused}, nil
+	case was.Plan != "" && was.Phase == Planned && was.Before == nil:
+		return Step{Action: DoWait, Reason: "plan " + was.Plan + " moves it: " + was.Reason}, nil
+	case was.goingBack(), was.Plan != "" && !was.Phase.Resting():
+		v.order = nil // its own rules say how it goes on
+		return v.walk(ctx)
+	}
+	v.job = v.ordered(o, was)
+	return v.walk(ctx)
 }
 
 // Resume ends what an earlier delivery of the same order began. It answers false where nothing was begun, or the change
@@ -143,11 +146,6 @@ func (j Job) movedBackAtOnce() bool {
 	}
 	undone := j.Flips[len(j.Flips)-1].At
 	return !undone.Before(j.LastChangeAt) && undone.Before(j.LastChangeAt.Add(time.Duration(j.Rules.Quiet)))
-}
-
-// held reports that another worker has the lease.
-func (j Job) held(worker string, now time.Time) bool {
-	return j.Lease.By != "" && j.Lease.By != worker && j.Lease.Until.After(now)
 }
 
 // Reply is the notice of what became of an order, with the same ID however often it is made. A failure has one ID for

@@ -38,6 +38,8 @@ type Grants interface {
 	Grant(ctx context.Context, key guard.KeyRef, name, grantee, secretARN string) (id string, err error)
 	// Revoke ends a grant. One that is gone already is no error.
 	Revoke(ctx context.Context, key guard.KeyRef, id string) error
+	// Given lists the grants on a key: their names by their ids.
+	Given(ctx context.Context, key guard.KeyRef) (map[string]string, error)
 }
 
 // Store keeps jobs. Load answers the zero Job for a secret that has none; Save answers guard.ErrConflict when somebody
@@ -70,7 +72,8 @@ type Bus interface {
 // Engine drives jobs. It is safe to run several of them at once, and to kill any at any time.
 type Engine struct {
 	Secrets   Secrets
-	Grants    Grants // nil: no grants are made
+	Grants    Grants         // nil: no grants are made
+	Effects   *store.Effects // through which every change goes
 	Store     Store
 	Journal   store.Journal // the way back
 	Counter   store.Counter // bounds changes
@@ -79,11 +82,10 @@ type Engine struct {
 	Bus       Bus
 	// Enter takes the role that changes the secrets of an account, and changes nothing: guard.ErrNotOurs where that cannot
 	// be. It is asked before every change, so that nothing is journaled that is not tried. nil: it is not asked.
-	Enter  func(ctx context.Context, account string) error
-	Rules  Rules  // of the settings: for the hub's own jobs, and for jobs that were stored without any
-	By     string // our role session, for the journal
-	Worker string // who holds leases; different for every process
-	Now    func() time.Time
-	Sleep  func(ctx context.Context, d time.Duration) error
-	Log    *slog.Logger // of what AWS refused; nil: silence
+	Enter func(ctx context.Context, account string) error
+	Rules Rules  // of the settings: for the hub's own jobs, and for jobs that were stored without any
+	By    string // our role session, for the journal
+	Now   func() time.Time
+	Sleep func(ctx context.Context, d time.Duration) error
+	Log   *slog.Logger // of what AWS refused; nil: silence
 }

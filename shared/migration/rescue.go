@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 const doGrant Action = "CreateGrant"
@@ -32,10 +33,7 @@ func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer,
 		return AnswerNone, fmt.Errorf("answer a denied read of %s: %w", secret, err)
 	}
 	answer, err := v.answer(ctx, r)
-	if left := v.leave(ctx); err == nil {
-		err = left
-	}
-	if err != nil {
+	if err = v.leave(ctx, err); err != nil {
 		return answer, fmt.Errorf("answer a denied read of %s: %w", v.job.Name, err)
 	}
 	return answer, nil
@@ -134,17 +132,46 @@ func (v *visit) diagnosis(r Refused, reader *Reader, lost guard.LostReader, why 
 func (v *visit) grant(ctx context.Context, r Refused) error {
 	now := v.Now().UTC()
 	until := now.Add(time.Duration(v.job.Rules.GrantFor))
-	entry := v.entry(doGrant, now, r.EventID)
-	entry.After[granteeField], entry.After[untilField], entry.After[keyField] = r.Principal, until.Format(time.RFC3339), v.job.Target
-	if err := v.Journal.Append(ctx, entry); err != nil {
-		return fmt.Errorf("write journal before the grant: %w", err)
-	}
-	id, err := v.Grants.Grant(ctx, v.keyRef(v.job.Target), grantName(r.EventID), r.Principal, v.job.Secret)
+	key, name, id := v.keyRef(v.job.Target), grantName(r.EventID), ""
+	_, err := v.effect(ctx, store.Change{
+		Call: string(doGrant), Wanted: v.wanted("grant", name),
+		Look: func(ctx context.Context) (bool, error) {
+			given, _, err := v.given(ctx, key)
+			for is, called := range given {
+				if called == name {
+					id = is
+				}
+			}
+			return id != "", err
+		},
+		Journal: func(ctx context.Context, begun time.Time) error {
+			entry := v.entry(doGrant, begun, r.EventID)
+			entry.After[granteeField], entry.After[untilField], entry.After[keyField] = r.Principal, until.Format(time.RFC3339), v.job.Target
+			if err := v.Journal.Append(ctx, entry); err != nil {
+				return fmt.Errorf("write journal before the grant: %w", err)
+			}
+			return nil
+		},
+		Send: func(ctx context.Context) (err error) {
+			id, err = v.Grants.Grant(ctx, key, name, r.Principal, v.job.Secret)
+			return err
+		},
+	})
 	if err != nil {
 		return err
 	}
 	v.job.Rescues = append(v.job.Rescues, Rescue{Principal: r.Principal, Key: v.job.Target, GrantID: id, Until: until})
 	return v.save(ctx)
+}
+
+// given lists the grants on a key, their names by their ids. Where they may not be listed that is no error: making one is
+// repeated under its name, and ending one that is gone is none either, so that both are safe without a look.
+func (v *visit) given(ctx context.Context, key guard.KeyRef) (given map[string]string, listed bool, err error) {
+	given, err = v.Grants.Given(ctx, key)
+	if errors.Is(err, guard.ErrDenied) || errors.Is(err, guard.ErrNotOurs) {
+		return nil, false, nil
+	}
+	return given, err == nil, err
 }
 
 // grantName is the same for the same denied read, so that a repeat finds the grant of the first try.
@@ -168,7 +195,16 @@ func (v *visit) endRescues(ctx context.Context) error {
 		if v.Grants == nil || !r.Ended.IsZero() || v.Now().Before(r.Until) {
 			continue
 		}
-		if err := v.Grants.Revoke(ctx, v.keyRef(r.Key), r.GrantID); err != nil {
+		key, id := v.keyRef(r.Key), r.GrantID
+		if _, err := v.effect(ctx, store.Change{
+			Call: "RevokeGrant", Wanted: v.wanted("no grant", id),
+			Look: func(ctx context.Context) (bool, error) {
+				given, listed, err := v.given(ctx, key)
+				_, there := given[id]
+				return listed && !there, err
+			},
+			Send: func(ctx context.Context) error { return v.Grants.Revoke(ctx, key, id) },
+		}); err != nil {
 			return fmt.Errorf("end the grant for %s: %w", r.Principal, err)
 		}
 		r.Ended = v.Now().UTC()
@@ -186,7 +222,7 @@ func (e *Engine) GoAhead(ctx context.Context, secret, by string) error {
 		return fmt.Errorf("go ahead with %s: %w", secret, err)
 	}
 	v.job.GoAhead = by
-	if err := v.leave(ctx); err != nil {
+	if err := v.leave(ctx, nil); err != nil {
 		return fmt.Errorf("go ahead with %s: %w", v.job.Name, err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // doRollback is the journal's word for going back.
@@ -23,11 +24,7 @@ func (e *Engine) Rollback(ctx context.Context, secret, why string) (Job, error) 
 	if err != nil {
 		return v.job, fmt.Errorf("roll back %s: %w", secret, err)
 	}
-	err = v.rollback(ctx, why)
-	if left := v.leave(ctx); err == nil {
-		err = left
-	}
-	if err != nil {
+	if err = v.leave(ctx, v.rollback(ctx, why)); err != nil {
 		return v.job, fmt.Errorf("roll back %s: %w", v.job.Name, err)
 	}
 	return v.job, nil
@@ -59,7 +56,11 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	}
 	why = v.whyBack(why)
 	if s.KeyID != j.Before.KeyID {
-		if err := v.Secrets.Rekey(ctx, v.ref(), j.Before.KeyID); err != nil {
+		before := j.Before.KeyID
+		if _, err := v.effect(ctx, store.Change{
+			Call: string(DoRekey), Wanted: v.wanted("key", before, v.try()), Look: v.sees(func(s guard.Secret) bool { return s.KeyID == before }),
+			Send: func(ctx context.Context) error { return v.Secrets.Rekey(ctx, v.ref(), before) },
+		}); err != nil {
 			return v.noWayBack(ctx, why, err)
 		}
 		j.LastChangeAt = now
@@ -116,6 +117,9 @@ func (v *visit) nothingToUndo(ctx context.Context, why string, now time.Time) er
 // noWayBack says why the previous key could not be set. What AWS refuses for good is a failure that people must see;
 // anything else is tried again.
 func (v *visit) noWayBack(ctx context.Context, why string, err error) error {
+	if isLook(err) || errors.Is(err, guard.ErrConflict) {
+		return fmt.Errorf("set the previous key: %w", err)
+	}
 	if errors.Is(err, guard.ErrNotOurs) {
 		return v.leaveBack(ctx, left(v.job.Account, err))
 	}
@@ -301,13 +305,17 @@ func (v *visit) copiesBack(ctx context.Context, s guard.Secret) error {
 			}
 		}
 		if present && !same {
-			if err := v.Secrets.RemoveReplica(ctx, v.ref(), c.Region); err != nil {
+			var change store.Change
+			v.removeReplica(&change, c.Region)
+			if _, err := v.effect(ctx, change); err != nil {
 				return fmt.Errorf("remove the copy in %s: %w", c.Region, err)
 			}
 			present = false
 		}
 		if !present {
-			if err := v.Secrets.AddReplica(ctx, v.ref(), c.Region, was.KeyID); err != nil {
+			var change store.Change
+			v.addReplica(&change, c.Region, was.KeyID)
+			if _, err := v.effect(ctx, change); err != nil {
 				return fmt.Errorf("make the copy in %s again: %w", c.Region, err)
 			}
 		}
@@ -325,8 +333,31 @@ func (v *visit) tagsBack(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look at the tags: %w", err)
 	}
-	have, want := ownTags(s.Tags), ownTags(v.job.Before.Tags)
-	var gone []string
+	gone, missing := tagsToRestore(s.Tags, v.job.Before.Tags)
+	if len(gone) > 0 {
+		if _, err := v.effect(ctx, store.Change{
+			Call: "UntagResource", Wanted: v.wanted(append([]string{"no tags", v.try()}, gone...)...),
+			Look: v.sees(func(s guard.Secret) bool { left, _ := tagsToRestore(s.Tags, v.job.Before.Tags); return len(left) == 0 }),
+			Send: func(ctx context.Context) error { return v.Secrets.Untag(ctx, v.ref(), gone...) },
+		}); err != nil {
+			return fmt.Errorf("remove tags: %w", err)
+		}
+	}
+	if len(missing) > 0 {
+		if _, err := v.effect(ctx, store.Change{
+			Call: "TagResource", Wanted: v.wanted("tags", v.try(), fmt.Sprint(missing)),
+			Look: v.sees(func(s guard.Secret) bool { _, left := tagsToRestore(s.Tags, v.job.Before.Tags); return len(left) == 0 }),
+			Send: func(ctx context.Context) error { return v.Secrets.Tag(ctx, v.ref(), missing) },
+		}); err != nil {
+			return fmt.Errorf("restore tags: %w", err)
+		}
+	}
+	return nil
+}
+
+// tagsToRestore are our own tags that were not there before, sorted, and those that were and are not so now.
+func tagsToRestore(now, before map[string]string) (gone []string, missing map[string]string) {
+	have, want := ownTags(now), ownTags(before)
 	for name := range have {
 		if _, keep := want[name]; !keep {
 			gone = append(gone, name)
@@ -337,15 +368,6 @@ func (v *visit) tagsBack(ctx context.Context) error {
 			delete(want, name)
 		}
 	}
-	if len(gone) > 0 {
-		if err := v.Secrets.Untag(ctx, v.ref(), gone...); err != nil {
-			return fmt.Errorf("remove tags: %w", err)
-		}
-	}
-	if len(want) > 0 {
-		if err := v.Secrets.Tag(ctx, v.ref(), want); err != nil {
-			return fmt.Errorf("restore tags: %w", err)
-		}
-	}
-	return nil
+	slices.Sort(gone)
+	return gone, want
 }

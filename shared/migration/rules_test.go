@@ -12,6 +12,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/store/storetest"
 )
 
 func window(text string) migration.Window {
@@ -84,7 +85,7 @@ func TestTheStricterRuleHoldsUnlessSomebodySaidOtherwise(t *testing.T) {
 // steady is one secret under the AWS managed key with a job store, for one worker at a time.
 func steady(t *testing.T) *fake {
 	t.Helper()
-	w := &fake{t: nil, now: now, journal: map[string]bool{}, counts: map[string]int{}, published: map[string]bool{}, trouble: func(string) error { return nil }}
+	w := &fake{t: nil, now: now, journal: map[string]bool{}, counts: map[string]int{}, published: map[string]bool{}, intents: storetest.NewIntents(), trouble: func(string) error { return nil }}
 	w.secret = secret("db", managed())
 	w.secret.KeyID = ""
 	return w

@@ -46,7 +46,7 @@ type Effects struct {
 	Now     func() time.Time
 	// Elapsed is the time since some moment in this process, by a clock that nobody sets; nil is that of the machine.
 	Elapsed func() time.Duration
-	Sleep   func(ctx context.Context, d time.Duration) error
+	Sleep   func(ctx context.Context, d time.Duration) error // nil: by the machine's clock
 
 	mu   sync.Mutex
 	seen map[string]sight
@@ -65,6 +65,20 @@ func (e *Effects) elapsed() time.Duration {
 		return e.Elapsed()
 	}
 	return time.Since(processStart)
+}
+
+func (e *Effects) sleep(ctx context.Context, d time.Duration) error {
+	if e.Sleep != nil {
+		return e.Sleep(ctx, d)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }
 
 func (e *Effects) lease() time.Duration {
@@ -115,11 +129,11 @@ func (e *Effects) Hold(ctx context.Context, target string) (*Hold, error) {
 	i.Target, i.Owner, i.Lease = target, e.Worker+"/"+rand.Text(), e.lease().String()
 	i.Fence++
 	h := &Hold{e: e, intent: i}
-	if err := h.write(ctx, h.intent); err != nil {
-		if errors.Is(err, ErrLost) {
-			err = ErrHeld // another was quicker
-		}
-		return nil, fmt.Errorf("claim %s: %w", target, err)
+	switch err := h.write(ctx, h.intent); {
+	case errors.Is(err, ErrLost):
+		return nil, fmt.Errorf("claim %s: %w: another was quicker", target, ErrHeld)
+	case err != nil:
+		return nil, fmt.Errorf("claim %s: %w", target, errors.Join(err, h.Release(ctx))) // it may have been written
 	}
 	return h, nil
 }
@@ -349,16 +363,26 @@ func (h *Hold) settleByLooking(ctx context.Context, c Change, sentAt moment, fai
 			h.unknown = false
 			return NotMade, errors.Join(failed, h.settle(ctx, h.intent, NotMade))
 		}
-		if err := h.e.Sleep(ctx, betweenLooks); err != nil {
+		if err := h.e.sleep(ctx, betweenLooks); err != nil {
 			return "", errors.Join(ErrUnknown, failed, err)
 		}
 	}
 	return "", errors.Join(ErrUnknown, failed)
 }
 
-// Do makes one change of a target that this worker owns for no longer than that.
+// Do makes one change of a target that this worker owns for no longer than that. Of another who does the same it waits a
+// second for the end.
 func (e *Effects) Do(ctx context.Context, target string, c Change) (Outcome, error) {
 	h, err := e.Hold(ctx, target)
+	for range 5 {
+		if !errors.Is(err, ErrHeld) {
+			break
+		}
+		if err := e.sleep(ctx, time.Second/5); err != nil {
+			return "", err
+		}
+		h, err = e.Hold(ctx, target)
+	}
 	if err != nil {
 		return "", err
 	}

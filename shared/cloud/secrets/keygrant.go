@@ -42,3 +42,16 @@ func (k *Keys) Revoke(ctx context.Context, key guard.KeyRef, id string) error {
 	}
 	return err
 }
+
+// Given lists the grants on a key: their names by their ids.
+func (k *Keys) Given(ctx context.Context, key guard.KeyRef) (map[string]string, error) {
+	grants, err := k.Grants(ctx, guard.Key{ARN: key.ID, ID: key.ID, Account: key.Account, Region: key.Region})
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, g := range grants {
+		names[g.ID] = g.Name
+	}
+	return names, nil
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Parts are what the migrations of a hub are made from.
@@ -30,6 +31,7 @@ type Parts struct {
 	By       string // role session, for the journal
 	Now      func() time.Time
 	Sleep    func(ctx context.Context, d time.Duration) error // nil: the wall clock
+	Elapsed  func() time.Duration                             // since some moment in this process; nil: by the machine's monotonic clock
 	Accepted []string                                         // principals that may lose access to any secret
 	Log      *slog.Logger                                     // of what AWS refused; nil: silence
 }
@@ -37,19 +39,20 @@ type Parts struct {
 // Open puts the machine together. It calls nobody.
 func (p Parts) Open() *fleet.Migrations {
 	records := table.Open(p.Cloud, p.Table)
-	store := migration.NewStore(records.Documents(migration.DocumentKind))
+	jobs := migration.NewStore(records.Documents(migration.DocumentKind))
 	reads := Reads(p.Cloud)
 	taken := snapshots.New(p.Cloud, p.Regions, p.Now)
 	preflight := &fleet.Preflight{Snapshots: taken, Secrets: besideSecrets{p.Cloud}, Trail: reads, Accepted: p.Accepted, Changer: settings.RoleChange}
 	if p.Sleep == nil {
 		p.Sleep = sleep
 	}
+	effects := &store.Effects{Intents: records.Intents(), Worker: p.By + "/" + rand.Text(), Lease: time.Duration(Rules(p.Runtime).Lease), Now: p.Now, Elapsed: p.Elapsed, Sleep: p.Sleep}
 	return &fleet.Migrations{
-		Store: store, Snapshots: taken, Preflight: preflight, Reads: reads,
+		Store: jobs, Snapshots: taken, Preflight: preflight, Reads: reads,
 		Keys: fleet.KeyRules{KeyFor: p.Runtime.KeyFor, Approved: p.Runtime.Approved, Waivers: p.Runtime.GuardWaivers()},
 		Engine: &migration.Engine{
-			Secrets: secrets.New(p.Cloud), Grants: secrets.NewKeys(p.Cloud), Store: store, Journal: records.Journal(), Counter: records, Preflight: preflight,
-			Trail: reads, Bus: bus.Open(p.Cloud, p.Bus), Enter: changing(p.Cloud), Rules: Rules(p.Runtime), By: p.By, Worker: p.By + "/" + rand.Text(), Now: p.Now, Sleep: p.Sleep, Log: p.Log,
+			Secrets: secrets.New(p.Cloud), Grants: secrets.NewKeys(p.Cloud), Store: jobs, Journal: records.Journal(), Counter: records, Preflight: preflight,
+			Trail: reads, Bus: bus.Open(p.Cloud, p.Bus), Enter: changing(p.Cloud), Rules: Rules(p.Runtime), By: p.By, Effects: effects, Now: p.Now, Sleep: p.Sleep, Log: p.Log,
 		},
 	}
 }

@@ -1,0 +1,99 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
+)
+
+// effect makes one change of the secret, through the hold of the visit. What another worker has taken over is
+// guard.ErrConflict, and so is what came too late to be sent: both are tried again from a fresh look.
+func (v *visit) effect(ctx context.Context, c store.Change) (store.Outcome, error) {
+	look := c.Look
+	c.Look = func(ctx context.Context) (bool, error) {
+		there, err := look(ctx)
+		if err != nil {
+			err = &lookError{err}
+		}
+		return there, err
+	}
+	c.Later = func(err error) bool { return errors.Is(err, guard.ErrThrottled) }
+	how, err := v.hold.Do(ctx, c)
+	if errors.Is(err, store.ErrLost) || errors.Is(err, store.ErrFenced) {
+		return how, fmt.Errorf("%w: %w", guard.ErrConflict, err)
+	}
+	return how, err
+}
+
+// lookError is what went wrong while looking: AWS refused nothing of what was to be done.
+type lookError struct{ err error }
+
+func (e *lookError) Error() string { return e.err.Error() }
+func (e *lookError) Unwrap() error { return e.err }
+
+func isLook(err error) bool {
+	_, is := errors.AsType[*lookError](err)
+	return is
+}
+
+// wanted names a state for one plan or order: the same state that another one wants is another intent.
+func (v *visit) wanted(state ...string) string {
+	of := v.job.Plan
+	if v.job.Order != nil {
+		of = v.job.Order.ID
+	}
+	return strings.Join(append(state, of), "|")
+}
+
+// sees is a look at the secret.
+func (v *visit) sees(state func(guard.Secret) bool) func(ctx context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		s, err := v.Secrets.Describe(ctx, v.ref())
+		return err == nil && state(s), err
+	}
+}
+
+func (v *visit) underKey(keyARN string) func(ctx context.Context) (bool, error) {
+	return v.sees(func(s guard.Secret) bool { return s.Key.ARN == keyARN })
+}
+
+// rotated looks for a version that was not there before, current or on its way.
+func (v *visit) rotated(before guard.Secret) func(ctx context.Context) (bool, error) {
+	return v.sees(func(s guard.Secret) bool {
+		return slices.ContainsFunc(s.Versions, func(is guard.Version) bool {
+			return is.Labelled() && !slices.ContainsFunc(before.Versions, func(was guard.Version) bool { return was.ID == is.ID })
+		})
+	})
+}
+
+func (v *visit) removeReplica(c *store.Change, region string) {
+	c.Call, c.Wanted = string(DoRemoveReplica), v.wanted("no copy", region, v.try())
+	c.Look = v.sees(func(s guard.Secret) bool { return !hasReplica(s, region, func(guard.Replica) bool { return true }) })
+	c.Send = func(ctx context.Context) error { return v.Secrets.RemoveReplica(ctx, v.ref(), region) }
+}
+
+// addReplica makes a copy under a key, as ReplicateSecretToRegions takes it.
+func (v *visit) addReplica(c *store.Change, region, keyID string) {
+	c.Call, c.Wanted = string(DoAddReplica), v.wanted("copy", region, keyID, v.try())
+	c.Look = v.sees(func(s guard.Secret) bool {
+		return hasReplica(s, region, func(r guard.Replica) bool { return r.KeyID == keyID || r.Key.ARN == keyID })
+	})
+	c.Send = func(ctx context.Context) error { return v.Secrets.AddReplica(ctx, v.ref(), region, keyID) }
+}
+
+func hasReplica(s guard.Secret, region string, is func(guard.Replica) bool) bool {
+	return slices.ContainsFunc(s.Replicas, func(r guard.Replica) bool { return r.Region == region && is(r) })
+}
+
+// try tells going back from going on: both may want the same state.
+func (v *visit) try() string {
+	if v.job.goingBack() {
+		return string(doRollback) + " " + v.job.Pending.At.String()
+	}
+	return ""
+}
