@@ -256,38 +256,77 @@ func TestAChangeThatNeverArrivedIsMadeLaterAsTheSameIntent(t *testing.T) {
 	}
 }
 
-// One message at two workers at the same time, whoever is slow.
+// One message at two workers: the first is slow with its last call before the change, until the message comes to the other.
 func TestOneMessageAtTwoWorkersReKeysOnce(t *testing.T) {
 	w := newWorld(t)
+	n, endpoint := w.network(func(int, string) fault { return fault{} })
+	must(t, w.deliver(t, w.worker("counts", endpoint, 0), w.secret(), "n"))
+	last := slices.Index(n.seen, "UpdateSecret") // counted from one: the call before it
 	for round := range 8 {
 		i := w.secret()
-		s := w.describe(i.Secret)
-		order := migration.Order{Notice: guard.Notice{ID: fmt.Sprint("n", round), Resource: i.Secret, Name: i.Name}, Secret: s, Target: w.key}
-		var both sync.WaitGroup
-		meet := make(chan struct{})
-		for n := range 2 {
-			both.Go(func() {
-				// each is paused at its change for longer than the lease, while the message comes to the other
-				_, endpoint := w.network(func(_ int, operation string) fault {
-					if operation != "UpdateSecret" {
-						return fault{}
-					}
-					return fault{before: func() { w.pass(6 * time.Minute) }}
-				})
-				e := w.worker(fmt.Sprint("worker", n), endpoint, 0)
-				<-meet
+		message := fmt.Sprint("n", round)
+		_, endpoint := w.network(func(n int, _ string) fault {
+			if n != last {
+				return fault{}
+			}
+			return fault{after: func() {
+				second := w.worker("second", w.url, 0)
 				for range 3 {
-					_, _, err := e.Order(t.Context(), order)
-					if err != nil && !errors.Is(err, migration.ErrBusy) && !errors.Is(err, guard.ErrConflict) {
-						t.Errorf("worker %d: %v", n, err)
+					if err := w.deliver(t, second, i, message); err != nil && !errors.Is(err, migration.ErrBusy) {
+						t.Errorf("the second: %v", err)
 					}
+					w.pass(takeover)
+				}
+			}}
+		})
+		first := w.worker("first", endpoint, 0)
+		for range 2 { // it comes again to the first, too
+			if err := w.deliver(t, first, i, message); err != nil && !errors.Is(err, migration.ErrBusy) && !errors.Is(err, guard.ErrConflict) {
+				t.Errorf("the first: %v", err)
+			}
+		}
+		if made := w.changesOf(i.Secret); calls(made, "UpdateSecret") != 1 || journaled(w.journal(i.Secret), "UpdateSecret") != 1 {
+			t.Errorf("round %d: %v, journal %+v", round+1, made, w.journal(i.Secret))
+		}
+	}
+}
+
+// Two workers get one message at the same moment.
+func TestOneMessageAtTwoWorkersAtOnceReKeysOnce(t *testing.T) {
+	w := newWorld(t)
+	for round := range 8 {
+		i, message := w.secret(), fmt.Sprint("n", round)
+		var both sync.WaitGroup
+		for n := range 2 {
+			e := w.worker(fmt.Sprint("worker", n), w.url, 0)
+			both.Go(func() {
+				err := w.deliver(t, e, i, message)
+				if err != nil && !errors.Is(err, migration.ErrBusy) && !errors.Is(err, guard.ErrConflict) {
+					t.Errorf("worker %d: %v", n, err)
 				}
 			})
 		}
-		close(meet)
 		both.Wait()
 		if made := w.changesOf(i.Secret); calls(made, "UpdateSecret") != 1 {
 			t.Errorf("round %d: %v", round+1, made)
 		}
 	}
+}
+
+// deliver does with an order what the function remediate does.
+func (w *world) deliver(t *testing.T, e *worker, i migration.Item, message string) error {
+	n := guard.Notice{ID: message, Resource: i.Secret, Name: i.Name}
+	_, begun, err := e.Resume(t.Context(), n)
+	if begun || err != nil {
+		return err
+	}
+	s, err := e.Secrets.Describe(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: i.Secret})
+	if err != nil {
+		return err
+	}
+	if s.KeyID != "" {
+		return nil // there is nothing to decide any more
+	}
+	_, _, err = e.Order(t.Context(), migration.Order{Notice: n, Secret: s, Target: w.key})
+	return err
 }
