@@ -1,10 +1,15 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -12,11 +17,19 @@ import (
 
 // Migrations moves on the migrations that wait for time, readers and owners.
 type Migrations struct {
-	Engine *migration.Engine
-	Log    *slog.Logger
+	Engine      *migration.Engine
+	Concurrency int           // jobs at a time; 0 is 4
+	PerJob      time.Duration // 0 is a minute
+	Log         *slog.Logger
 }
 
-// Advance takes every job as far as it can go now. One that fails does not hold up the others.
+const (
+	perJob      = time.Minute // a job that takes longer ends there; its neighbours come to their turn
+	jobsAtATime = 4
+)
+
+// Advance takes every job as far as it can go now. One that fails or hangs holds up none of the others: what is out of
+// reach says so by itself, in a notice and with a date (see migration.Stuck), and comes last.
 func (m Migrations) Advance(ctx context.Context) error {
 	var jobs []migration.Job
 	err := m.Engine.Store.List(ctx, func(j migration.Job) error {
@@ -26,23 +39,47 @@ func (m Migrations) Advance(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list migrations: %w", err)
 	}
-	var failed []error
-	for _, j := range jobs {
+	due := slices.DeleteFunc(slices.Clone(jobs), func(j migration.Job) bool {
+		return !j.NeedsVisit() || j.Phase == migration.Planned && migration.Halted(jobs, j.Plan, j.Wave, m.Engine.Rules) != ""
+	})
+	slices.SortStableFunc(due, func(a, b migration.Job) int { return cmp.Compare(rank(a), rank(b)) })
+	var group errgroup.Group
+	group.SetLimit(cmp.Or(m.Concurrency, jobsAtATime))
+	for _, j := range due {
 		if ctx.Err() != nil {
-			return errors.Join(append(failed, ctx.Err())...)
+			break
 		}
-		if !j.NeedsVisit() || (j.Phase == migration.Planned && migration.Halted(jobs, j.Plan, j.Wave, m.Engine.Rules) != "") {
-			continue
-		}
-		after, step, err := m.Engine.Advance(ctx, j.Secret)
-		switch {
-		case errors.Is(err, migration.ErrBusy), errors.Is(err, guard.ErrConflict):
-		case err != nil:
-			failed = append(failed, err)
-		default:
-			m.Log.InfoContext(ctx, "migration", "secret", j.Secret, "account", j.Account, "region", j.Region, "action", string(step.Action),
-				"phase", string(after.Phase), "reason", after.Reason)
-		}
+		group.Go(func() error {
+			m.one(ctx, j)
+			return nil // logged: one that fails holds up no other
+		})
 	}
-	return errors.Join(failed...)
+	_ = group.Wait() // no job answers an error
+	if ctx.Err() != nil {
+		m.Log.WarnContext(ctx, "migrations", "action", "postponed", "jobs", len(due), "reason", "out of time; the next sweep goes on")
+	}
+	return nil
+}
+
+// rank has jobs that are out of reach wait for those that are not.
+func rank(j migration.Job) int {
+	if j.Stuck != nil {
+		return 1
+	}
+	return 0
+}
+
+func (m Migrations) one(ctx context.Context, j migration.Job) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(m.PerJob, perJob))
+	defer cancel()
+	after, step, err := m.Engine.Advance(ctx, j.Secret)
+	log := m.Log.With("secret", j.Secret, "account", j.Account, "region", j.Region)
+	switch {
+	case errors.Is(err, migration.ErrBusy), errors.Is(err, guard.ErrConflict):
+		log.InfoContext(ctx, "migration", "action", "postponed", "reason", err.Error())
+	case err != nil:
+		log.ErrorContext(ctx, "migration", "action", "failed", "error", err)
+	default:
+		log.InfoContext(ctx, "migration", "action", string(step.Action), "phase", string(after.Phase), "reason", after.Reason)
+	}
 }

@@ -27,7 +27,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now, Log: h.Log}.Open()
 	return &Handler{
 		Accounts: enrolled{accounts.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: secrets.New(c), Records: table.Open(c, h.Table),
-		Inspector: detect.NewInspector(h, secrets.NewKeys(c)), Jobs: Migrations{Engine: machine.Engine, Log: h.Log}, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
+		Inspector: detect.NewInspector(h, secrets.NewKeys(c)), Jobs: Migrations{Engine: machine.Engine, Concurrency: c.Options().Concurrency, Log: h.Log}, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
 		Account: h.Account, Now: h.Now, Log: h.Log,
 	}, nil
 }

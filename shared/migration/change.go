@@ -145,23 +145,6 @@ func refusal(err error) string {
 	return "the secret or its key is in a state in which it cannot be changed"
 }
 
-// budget takes one change from the limits of the hour, the account's first.
-func (v *visit) budget(ctx context.Context) (bool, error) {
-	names, until := HourNames(v.Now(), v.job.Account)
-	for i, most := range []int{v.job.Rules.PerAccountHour, v.job.Rules.PerHour} {
-		ok, err := v.Counter.Take(ctx, names[i], most, until)
-		if err != nil {
-			return false, fmt.Errorf("count changes: %w", err)
-		}
-		if !ok {
-			v.job.Reason = fmt.Sprintf("waiting: the %d changes that an hour allows are made", most)
-			v.wait = Step{Action: DoWait, Until: until, Reason: v.job.Reason}
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
 func (v *visit) rotate(ctx context.Context, seen Seen) (bool, error) {
 	j := &v.job
 	current, _ := currentVersion(seen.Secret)

@@ -101,11 +101,31 @@ func (e *Engine) Advance(ctx context.Context, secret string) (Job, Step, error) 
 		return v.job, Step{}, fmt.Errorf("advance %s: %w", secret, err)
 	}
 	step, err := v.walk(ctx)
+	v.stuckAfter(ctx, step, err)
 	if err = v.leave(ctx, err); err != nil {
 		return v.job, step, fmt.Errorf("advance %s: %w", v.job.Name, err)
 	}
 	return v.job, step, nil
 }
+
+// stuckAfter remembers whether a visit found its job out of reach, and publishes what follows.
+func (v *visit) stuckAfter(ctx context.Context, step Step, err error) {
+	if step.Left {
+		err = ErrLeft
+	}
+	v.noteStuck(err)
+	if v.job.Stuck == nil && len(v.job.Outbox) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), toPublish)
+	defer cancel()
+	if v.keep(ctx) == nil { // stored before it is published
+		_ = v.publish(ctx) // what is left of it goes with the next visit
+	}
+}
+
+// toPublish is how long a visit whose time is over has to say so.
+const toPublish = 5 * time.Second
 
 // claim makes this worker the only one that changes a secret, until it leaves.
 func (e *Engine) claim(ctx context.Context, secret string) (*visit, error) {
@@ -202,18 +222,30 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 	if v.job.goingBack() {
 		err := v.rollback(ctx, "going back was begun "+v.job.Pending.At.Format(time.RFC3339))
 		if errors.Is(err, errBackUnproven) || errors.Is(err, ErrLeft) {
-			return Step{Action: DoWait, Reason: v.job.Reason}, nil
+			return Step{Action: DoWait, Reason: v.job.Reason, Left: errors.Is(err, ErrLeft)}, nil
 		}
 		if v.job.Phase == Failed {
 			err = nil // the reason is in the job, and was published
 		}
 		return Step{Action: DoNothing, Reason: "going back, taken up again"}, err
 	}
-	var step Step
+	step, wait, err := v.early(ctx)
+	if err != nil {
+		return step, err
+	}
+	if wait {
+		if refused, is := v.refuse(step, Seen{}); is {
+			return refused, nil
+		}
+		return step, nil
+	}
+	var seen Seen
+	fresh := false
 	for range mostSteps {
-		seen, err := v.look(ctx)
-		if err != nil {
-			return step, err
+		if !fresh {
+			if seen, err = v.look(ctx); err != nil {
+				return step, err
+			}
 		}
 		step = Next(v.job, seen, *v.job.Rules)
 		if refused, is := v.refuse(step, seen); is {
@@ -229,6 +261,9 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 		if err != nil || !on {
 			return step, err
 		}
+		// What changed nothing in AWS needs no new look. Before a change there is one of its own.
+		fresh = step.Action == DoCheck || step.Action == DoMove
+		seen.At, seen.Checked, seen.Blocked = v.Now().UTC(), v.checked, v.blocked
 	}
 	return step, fmt.Errorf("no end after %d steps, the last: %s", mostSteps, step.Reason)
 }
@@ -290,6 +325,9 @@ func (v *visit) do(ctx context.Context, step Step, seen Seen) (bool, error) {
 	case DoMove:
 		return true, v.move(ctx, step, seen)
 	case DoCheck:
+		if early, err := v.tooEarly(ctx, seen); early || err != nil {
+			return false, err
+		}
 		return true, v.check(ctx, seen)
 	case DoLook:
 		v.job.Pending.Tries++

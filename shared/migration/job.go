@@ -73,6 +73,7 @@ type Job struct {
 	Rescues      []Rescue       `json:"rescues,omitempty"`  // access restored for them
 	Outbox       []guard.Notice `json:"outbox,omitempty"`   // decided but not yet known to be published
 	Lease        Lease          `json:"lease,omitzero"`     // who is at it, by a version that knew no intents; this one writes none
+	Stuck        *Stuck         `json:"stuck,omitempty"`    // out of reach; nil: it is not
 	History      []Turn         `json:"history,omitempty"`  // every change of phase
 	Revision     int64          `json:"revision,omitempty"` // 0: never stored
 }

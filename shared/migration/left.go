@@ -46,5 +46,5 @@ func (a Action) changes() bool {
 func (v *visit) leaveToHub(ctx context.Context, doing Action, err error) Step {
 	v.logRefused(ctx, string(doing), err)
 	v.job.Reason = fmt.Sprintf("waiting: the role doublelock-change could not be taken in %s; the hub's sweep tries within the hour", v.job.Account)
-	return Step{Action: DoWait, Reason: v.job.Reason}
+	return Step{Action: DoWait, Reason: v.job.Reason, Left: true}
 }

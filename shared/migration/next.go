@@ -38,6 +38,7 @@ type Step struct {
 	First  bool   // the first version under the new key alone was seen
 	Flip   bool   // somebody moved the secret back
 
+	Left    bool        // it was left to somebody who may take the role that changes secrets
 	Refused *guard.Move // why an order of the hub is not carried out, for the owner; nil: it is
 }
 

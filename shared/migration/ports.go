@@ -88,4 +88,6 @@ type Engine struct {
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration) error
 	Log   *slog.Logger // of what AWS refused; nil: silence
+
+	spent spent
 }

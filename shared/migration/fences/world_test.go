@@ -297,3 +297,26 @@ func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(answer.Body.Bytes()) // to a worker that may be gone
 }
+
+// asks is a pre-flight that counts, and hangs for one secret.
+type asks struct {
+	allows
+	n    int
+	hang string
+}
+
+func (a *asks) Check(ctx context.Context, s guard.Secret, _ string, _ []string) (migration.Assessment, error) {
+	a.n++
+	if s.ARN == a.hang {
+		<-ctx.Done()
+		return migration.Assessment{}, ctx.Err()
+	}
+	return migration.Assessment{}, nil
+}
+
+func (w *world) job(t *testing.T, e *worker, secret string) migration.Job {
+	t.Helper()
+	j, err := e.Store.Load(t.Context(), secret)
+	must(t, err)
+	return j
+}

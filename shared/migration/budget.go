@@ -1,0 +1,110 @@
+package migration
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// spent remembers which limits of an hour are used up, so that they are asked for once and not for every job.
+type spent struct {
+	mu    sync.Mutex
+	until map[string]time.Time // by name and limit
+}
+
+func (s *spent) is(limit string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Before(s.until[limit])
+}
+
+func (s *spent) set(limit string, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.until == nil || len(s.until) > 10_000 {
+		s.until = map[string]time.Time{}
+	}
+	s.until[limit] = until
+}
+
+// left reports whether the limits of the hour, the account's first, allow another change, and otherwise what the job
+// waits for. It takes nothing.
+func (v *visit) left(ctx context.Context) (bool, error) {
+	names, until := HourNames(v.Now(), v.job.Account)
+	for i, most := range v.limits() {
+		limit := fmt.Sprint(names[i], "|", most)
+		if !v.spent.is(limit, v.Now()) {
+			taken, err := v.Counter.Taken(ctx, names[i])
+			if err != nil {
+				return false, fmt.Errorf("count changes: %w", err)
+			}
+			if taken < most {
+				continue
+			}
+			v.spent.set(limit, until)
+		}
+		v.used(most, until)
+		return false, nil
+	}
+	return true, nil
+}
+
+// budget takes one change from the limits of the hour.
+func (v *visit) budget(ctx context.Context) (bool, error) {
+	if ok, err := v.left(ctx); !ok || err != nil {
+		return false, err
+	}
+	names, until := HourNames(v.Now(), v.job.Account)
+	for i, most := range v.limits() {
+		ok, err := v.Counter.Take(ctx, names[i], most, until)
+		if err != nil {
+			return false, fmt.Errorf("count changes: %w", err)
+		}
+		if !ok {
+			v.used(most, until)
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func (v *visit) limits() [2]int { return [2]int{v.job.Rules.PerAccountHour, v.job.Rules.PerHour} }
+
+func (v *visit) used(most int, until time.Time) {
+	v.job.Reason = fmt.Sprintf("waiting: the %d changes that an hour allows are made", most)
+	v.wait = Step{Action: DoWait, Until: until, Reason: v.job.Reason}
+}
+
+// early says what a planned job waits for before anything is looked up for it: its quiet time, the change windows and
+// what an hour allows are asked first, because they stop most of a large plan's jobs at every visit.
+func (v *visit) early(ctx context.Context) (Step, bool, error) {
+	j := v.job
+	if j.Phase != Planned || j.Pending != nil {
+		return Step{}, false, nil
+	}
+	if j.Plan != "" {
+		if wait, is := notYet(j, v.Now().UTC(), *j.Rules); is {
+			v.job.Reason = wait.Reason
+			return wait, true, nil
+		}
+	}
+	if j.Plan == "" && v.order == nil {
+		return Step{}, false, nil // it is only looked at
+	}
+	ok, err := v.left(ctx)
+	return v.wait, !ok && err == nil, err
+}
+
+// tooEarly reports that asking for the readers would be for nothing, because the change behind it may not be made now.
+func (v *visit) tooEarly(ctx context.Context, seen Seen) (bool, error) {
+	j := v.job
+	due := j.Phase == Planned && seen.Secret.Key.ARN != j.Target || j.Phase == Sealing && j.Seal == SealRotate && guard.StateOf(seen.Secret, "") != guard.StateSealed
+	if !due {
+		return false, nil
+	}
+	ok, err := v.left(ctx)
+	return !ok, err
+}
