@@ -86,6 +86,9 @@ func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Sec
 		return Outcome{}, err
 	}
 	tagged, err := h.tag(ctx, next, secret, mode)
+	if err == nil && h.Seen != nil {
+		err = h.Seen(ctx, secret)
+	}
 	switch {
 	case err != nil:
 		return Outcome{}, err

@@ -56,6 +56,7 @@ type Handler struct {
 	Effects  *store.Effects // through which tags are written
 	Standard guard.Standard
 	Waivers  []guard.Waiver
+	Seen     func(ctx context.Context, s guard.Secret) error // hands on what was described, for others to compare; nil: nobody does
 	Now      func() time.Time
 	Log      *slog.Logger // one line an event: event, name, account, region, secret or key, action, reason
 

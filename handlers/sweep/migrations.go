@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -21,6 +22,37 @@ type Migrations struct {
 	Concurrency int           // jobs at a time; 0 is 4
 	PerJob      time.Duration // 0 is a minute
 	Log         *slog.Logger
+
+	mu      sync.Mutex
+	resting map[string]migration.Job // as they were listed last, by secret
+}
+
+// Compare compares a secret that was just described with the job that rests, if it has one. It calls nobody but where they
+// differ.
+func (m *Migrations) Compare(ctx context.Context, s guard.Secret) error {
+	m.mu.Lock()
+	j, rests := m.resting[s.ARN]
+	m.mu.Unlock()
+	if !rests {
+		return nil
+	}
+	err := m.Engine.Compare(ctx, j, s)
+	if errors.Is(err, migration.ErrBusy) || errors.Is(err, guard.ErrConflict) {
+		return nil // the next sweep compares again
+	}
+	return err
+}
+
+// rest remembers the jobs that nobody moves on.
+func (m *Migrations) rest(jobs []migration.Job) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.resting = map[string]migration.Job{}
+	for _, j := range jobs {
+		if j.Phase.Resting() || j.Phase == migration.Sealed {
+			m.resting[j.Secret] = j
+		}
+	}
 }
 
 const (
@@ -30,7 +62,7 @@ const (
 
 // Advance takes every job as far as it can go now. One that fails or hangs holds up none of the others: what is out of
 // reach says so by itself, in a notice and with a date (see migration.Stuck), and comes last.
-func (m Migrations) Advance(ctx context.Context) error {
+func (m *Migrations) Advance(ctx context.Context) error {
 	var jobs []migration.Job
 	err := m.Engine.Store.List(ctx, func(j migration.Job) error {
 		jobs = append(jobs, j)
@@ -39,6 +71,7 @@ func (m Migrations) Advance(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list migrations: %w", err)
 	}
+	m.rest(jobs)
 	due := slices.DeleteFunc(slices.Clone(jobs), func(j migration.Job) bool {
 		return !j.NeedsVisit() || j.Phase == migration.Planned && migration.Halted(jobs, j.Plan, j.Wave, m.Engine.Rules) != ""
 	})
@@ -69,7 +102,7 @@ func rank(j migration.Job) int {
 	return 0
 }
 
-func (m Migrations) one(ctx context.Context, j migration.Job) {
+func (m *Migrations) one(ctx context.Context, j migration.Job) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(m.PerJob, perJob))
 	defer cancel()
 	after, step, err := m.Engine.Advance(ctx, j.Secret)

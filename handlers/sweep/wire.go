@@ -25,9 +25,12 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	}
 	c, r := h.Cloud, h.Runtime
 	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now, Log: h.Log}.Open()
+	jobs := &Migrations{Engine: machine.Engine, Concurrency: c.Options().Concurrency, Log: h.Log}
+	inspector := detect.NewInspector(h, secrets.NewKeys(c))
+	inspector.Seen = jobs.Compare
 	return &Handler{
 		Accounts: enrolled{accounts.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: secrets.New(c), Records: table.Open(c, h.Table),
-		Inspector: detect.NewInspector(h, secrets.NewKeys(c)), Jobs: Migrations{Engine: machine.Engine, Concurrency: c.Options().Concurrency, Log: h.Log}, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
+		Inspector: inspector, Jobs: jobs, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
 		Account: h.Account, Now: h.Now, Log: h.Log,
 	}, nil
 }

@@ -45,7 +45,7 @@ func Decide(state LockState, mode Mode, waived bool) Decision {
 // application that polls makes one a second: all of these are recorded only.
 func Notified(kind NoticeKind, control ControlID, d Decision) bool {
 	switch kind {
-	case NoticeIncident, NoticeKeyRestored, NoticeTampered, NoticeFailed, NoticeReaderLost, NoticeRolledBack, NoticeRekeyed, NoticeUnproven, NoticeSealDue, NoticeDigest:
+	case NoticeIncident, NoticeKeyRestored, NoticeTampered, NoticeFailed, NoticeAttention, NoticeReaderLost, NoticeRolledBack, NoticeRekeyed, NoticeUnproven, NoticeSealDue, NoticeDigest:
 		return true
 	case NoticeOpened, NoticeResolved:
 		notifies := d.Mode == ModeNotify || d.Mode == ModeRemediate

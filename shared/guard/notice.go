@@ -20,9 +20,10 @@ const (
 
 // Kinds of notices of a migration.
 const (
-	NoticeSealDue    NoticeKind = "seal_due"    // the owner has to write a new version
-	NoticeRolledBack NoticeKind = "rolled_back" // a secret is under its previous key again
-	NoticeReaderLost NoticeKind = "reader_lost" // a principal that read the secret before is refused by the new key
+	NoticeSealDue    NoticeKind = "seal_due"            // the owner has to write a new version
+	NoticeRolledBack NoticeKind = "rolled_back"         // a secret is under its previous key again
+	NoticeAttention  NoticeKind = "migration_attention" // a secret is not as its migration left it, or out of its reach: a person has to look
+	NoticeReaderLost NoticeKind = "reader_lost"         // a principal that read the secret before is refused by the new key
 )
 
 // Kinds of notices that no finding stands behind.
@@ -39,7 +40,7 @@ const (
 func NoticeKinds() []NoticeKind {
 	return []NoticeKind{
 		NoticeOpened, NoticeResolved, NoticeWaived, NoticeRekeyDue, NoticeRekeyed, NoticeUnproven, NoticeSealed, NoticeDrifted, NoticeIncident, NoticeKeyRestored, NoticeDenied,
-		NoticeFailed, NoticeSealDue, NoticeRolledBack, NoticeReaderLost, NoticeDeniedRead, NoticeTampered, NoticeDigest,
+		NoticeFailed, NoticeSealDue, NoticeRolledBack, NoticeAttention, NoticeReaderLost, NoticeDeniedRead, NoticeTampered, NoticeDigest,
 	}
 }
 

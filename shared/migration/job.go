@@ -73,6 +73,7 @@ type Job struct {
 	Rescues      []Rescue       `json:"rescues,omitempty"`  // access restored for them
 	Outbox       []guard.Notice `json:"outbox,omitempty"`   // decided but not yet known to be published
 	Lease        Lease          `json:"lease,omitzero"`     // who is at it, by a version that knew no intents; this one writes none
+	Differs      string         `json:"differs,omitempty"`  // how its secret is other than it was left, of a job that rests
 	Stuck        *Stuck         `json:"stuck,omitempty"`    // out of reach; nil: it is not
 	History      []Turn         `json:"history,omitempty"`  // every change of phase
 	Revision     int64          `json:"revision,omitempty"` // 0: never stored
@@ -180,7 +181,7 @@ func (j *Job) enter(p Phase, reason, by string, at time.Time) {
 	}
 	j.History = append(slices.Clip(j.History), Turn{At: at, From: j.Phase, To: p, Reason: reason, By: by})
 	if j.Phase != p {
-		j.Since = at
+		j.Since, j.Differs = at, ""
 	}
 	j.Phase, j.Reason = p, reason
 }

@@ -63,7 +63,7 @@ func (v *visit) noteStuck(failed error) {
 		return
 	case j.Before == nil && !now.Before(by):
 		j.enter(Blocked, fmt.Sprintf("given up: %s since %s; %s, then apply the plan again", why, stuck.Since.Format(time.DateOnly), next), v.By, now)
-		v.notify(guard.NoticeFailed, guard.Move{Reason: j.Reason}, now)
+		v.notify(guard.NoticeAttention, guard.Move{Reason: j.Reason}, now)
 		j.Stuck = nil
 		return
 	case stuck.Notified.IsZero() || !now.Before(stuck.Notified.Add(giveUpFor)):
@@ -73,6 +73,6 @@ func (v *visit) noteStuck(failed error) {
 		if j.Before != nil {
 			end = "you are asked again on " + now.Add(giveUpFor).Format(time.DateOnly)
 		}
-		v.notify(guard.NoticeFailed, guard.Move{Reason: fmt.Sprintf("%s since %s: %s; %s", why, stuck.Since.Format(time.DateTime)+" UTC", next, end)}, now)
+		v.notify(guard.NoticeAttention, guard.Move{Reason: fmt.Sprintf("%s since %s: %s; %s", why, stuck.Since.Format(time.DateTime)+" UTC", next, end)}, now)
 	}
 }

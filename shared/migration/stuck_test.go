@@ -39,7 +39,7 @@ func TestAJobThatIsOutOfReachSaysSoAndIsGivenUp(t *testing.T) {
 			visit(time.Hour)
 			visit(time.Hour)
 			visit(time.Hour)
-			if len(w.notices) != 1 || w.notices[0].Kind != guard.NoticeFailed || !strings.Contains(w.notices[0].Move.Reason, "given up on 2026-") {
+			if len(w.notices) != 1 || w.notices[0].Kind != guard.NoticeAttention || !strings.Contains(w.notices[0].Move.Reason, "given up on 2026-") {
 				t.Fatalf("after three hours: %+v", w.notices)
 			}
 			j := visit(7 * 24 * time.Hour)

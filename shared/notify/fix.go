@@ -60,6 +60,8 @@ func (s Story) FixFor(n guard.Notice) Fix {
 			return Fix{Say: "Give every reader kms:Decrypt on the key that the secret is under, or remove the cause that is named above and go back again with doublelock migrate rollback."}
 		}
 		return Fix{Say: "First remove the cause that is named above. Where it names readers, give each of them that right before anything else: a move without it takes the secret from them. In remediate mode the move is tried again by itself; a migration is planned again with doublelock migrate plan."}
+	case guard.NoticeAttention:
+		return Fix{Say: "Do what is said above. doublelock migrate status shows how far the migration is, doublelock migrate plan begins it anew, and doublelock migrate rollback sets the previous key again."}
 	case guard.NoticeIncident, guard.NoticeKeyRestored:
 		return incidentFix(n)
 	case guard.NoticeReaderLost:

@@ -133,7 +133,7 @@ func urgency(n guard.Notice) int {
 	switch n.Kind {
 	case guard.NoticeIncident, guard.NoticeTampered, guard.NoticeReaderLost:
 		return 5
-	case guard.NoticeFailed, guard.NoticeRolledBack:
+	case guard.NoticeFailed, guard.NoticeRolledBack, guard.NoticeAttention:
 		return 4
 	case guard.NoticeDeniedRead:
 		return 3
@@ -161,7 +161,7 @@ func SeverityOf(n guard.Notice) guard.Severity {
 		return guard.SeverityLow
 	case n.Kind == guard.NoticeIncident || n.Kind == guard.NoticeTampered || n.Kind == guard.NoticeReaderLost:
 		return guard.SeverityCritical
-	case n.Kind == guard.NoticeFailed || n.Kind == guard.NoticeKeyRestored || n.Kind == guard.NoticeDeniedRead || n.Kind == guard.NoticeRolledBack:
+	case n.Kind == guard.NoticeFailed || n.Kind == guard.NoticeKeyRestored || n.Kind == guard.NoticeDeniedRead || n.Kind == guard.NoticeRolledBack || n.Kind == guard.NoticeAttention:
 		return guard.SeverityHigh
 	case n.Kind == guard.NoticeSealDue, n.Kind == guard.NoticeRekeyed, n.Kind == guard.NoticeUnproven:
 		return guard.SeverityMedium // the last step is the owner's, or may come to be

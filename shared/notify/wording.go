@@ -116,6 +116,8 @@ func phrase(n guard.Notice) (before, after string) {
 			return "", " could not be set back"
 		}
 		return "", " could not be moved to a CMK"
+	case guard.NoticeAttention:
+		return "", " needs a look by its owner"
 	case guard.NoticeReaderLost:
 		return "A reader lost ", ""
 	case guard.NoticeRolledBack:
@@ -247,6 +249,8 @@ func Why(n guard.Notice) string {
 			return "The secret may still be under the new key: readers that cannot use it stay shut out until it is set back or they may."
 		}
 		return "The secret is as it was: the change was not made, or did not take."
+	case guard.NoticeAttention:
+		return "What its migration left behind and what is true of the secret differ, or cannot be compared. Nothing is changed until somebody has looked."
 	case guard.NoticeReaderLost:
 		return "It read the secret before it was moved to a CMK, and is refused now."
 	case guard.NoticeRolledBack:

@@ -41,7 +41,7 @@ func TestLimitsAreAskedBeforeLookUps(t *testing.T) {
 	e := w.worker("sweep", endpoint, 0)
 	asked := &asks{}
 	e.Preflight = asked
-	if err := (sweep.Migrations{Engine: e.Engine, Concurrency: 1, Log: slog.New(slog.DiscardHandler)}).Advance(t.Context()); err != nil {
+	if err := (&sweep.Migrations{Engine: e.Engine, Concurrency: 1, Log: slog.New(slog.DiscardHandler)}).Advance(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d jobs, %d changes allowed: %d pre-flights, calls %v", *manyJobs, *fewOf, asked.n, made)
@@ -69,7 +69,7 @@ func TestAJobThatCannotGoOnHoldsUpNoneOfTheOthers(t *testing.T) {
 	e := w.worker("sweep", w.url, 0)
 	e.Engine.Preflight = &asks{hang: hangs.Secret}
 	began := time.Now()
-	if err := (sweep.Migrations{Engine: e.Engine, Concurrency: 1, PerJob: time.Second / 2, Log: slog.New(slog.DiscardHandler)}).Advance(t.Context()); err != nil {
+	if err := (&sweep.Migrations{Engine: e.Engine, Concurrency: 1, PerJob: time.Second / 2, Log: slog.New(slog.DiscardHandler)}).Advance(t.Context()); err != nil {
 		t.Errorf("the sweep failed: %v", err)
 	}
 	if took := time.Since(began); took > 20*time.Second {

@@ -47,7 +47,7 @@ func TestTheTimelineInTheDocsIsThatOfARun(t *testing.T) {
 		w.line(&b, "seal", "the owner writes the value again")
 		w.advance(time.Hour)
 		m := w.migrations(nil)
-		must(t, sweep.Migrations{Engine: m.Engine, Log: slog.New(slog.DiscardHandler)}.Advance(t.Context()))
+		must(t, (&sweep.Migrations{Engine: m.Engine, Concurrency: 1, Log: slog.New(slog.DiscardHandler)}).Advance(t.Context()))
 		w.line(&b, "visit", "")
 	}
 	w.inDocs(b.String())

@@ -48,7 +48,7 @@ func (w *stage) begin() migration.Job {
 func (w *stage) visit(want migration.Phase) migration.Job {
 	w.Helper()
 	m := w.migrations(nil)
-	must(w, sweep.Migrations{Engine: m.Engine, Log: slog.New(slog.DiscardHandler)}.Advance(w.Context()))
+	must(w, (&sweep.Migrations{Engine: m.Engine, Concurrency: 1, Log: slog.New(slog.DiscardHandler)}).Advance(w.Context()))
 	j, err := m.Store.Load(w.Context(), w.secret)
 	must(w, err)
 	if j.Phase != want {

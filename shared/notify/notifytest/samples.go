@@ -166,6 +166,9 @@ func Samples() map[string]notify.Message {
 	lost.Detail = "arn:aws:iam::111122223333:role/reports lacks kms:Decrypt on the key of the secret"
 	back := notice(guard.NoticeRolledBack, "prod/db/password", "sdk")
 	back.Detail = "back under the AWS managed key: arn:aws:iam::111122223333:role/reports was refused"
+	differs := notice(guard.NoticeAttention, "prod/db/password", "sdk")
+	differs.State = guard.StateDrifted
+	differs.Move = &guard.Move{Reason: "it was sealed under " + keyARN + ", and is under the AWS managed key now: set the key again by planning it anew with doublelock migrate plan, or find out who moved it"}
 	stays := notice(guard.NoticeFailed, "prod/db/password", "sdk")
 	stays.Back, stays.State = true, guard.StateDual
 	stays.Detail = "going back was refused: the role doublelock-change may not change the secret or use the key (the AWS managed key)"
@@ -196,6 +199,7 @@ func Samples() map[string]notify.Message {
 		"a deletion that was canceled":    compose(restored(guard.KeyDisabled)),
 		"a key nobody can see under":      compose(blind),
 		"a finding that does not apply":   compose(moot),
+		"not as its migration left it":    compose(differs),
 		"a denied read":                   compose(read),
 		"a stopped trail":                 compose(tampered),
 		"a reader that lost access":       compose(lost),
