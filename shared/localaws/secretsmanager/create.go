@@ -50,6 +50,7 @@ func createSecret(c *core.Call) (any, error) {
 		if err := validateKey(c, s, s.keyID); err != nil {
 			return nil, err
 		}
+		s.keyID = keptName(c, s, s.keyID)
 	}
 	out := secretOutput{ARN: s.arn, Name: s.name}
 	if in.SecretString != nil || in.SecretBinary != nil {
