@@ -10,6 +10,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/can"
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/config"
+	"github.com/doublelock/doublelock/cmd/doublelock/conformance"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo"
 	"github.com/doublelock/doublelock/cmd/doublelock/doctor"
 	"github.com/doublelock/doublelock/cmd/doublelock/inventory"
@@ -47,7 +48,7 @@ Exit codes: 0 fine, 1 an error, 2 findings.`,
 		return err
 	})
 	root.AddCommand(
-		audit.New(env), can.New(env), demo.New(env), doctor.New(env), config.New(env), inventory.New(env), keys.New(env),
+		audit.New(env), can.New(env), conformance.New(env), demo.New(env), doctor.New(env), config.New(env), inventory.New(env), keys.New(env),
 		migrate.New(env), readers.New(env), replay.New(env), scp.New(env), policy.New(env), version.New(env),
 	)
 	addCobras(root)

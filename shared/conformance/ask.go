@@ -128,7 +128,7 @@ func ask(ctx context.Context, s *shared, q Question, o Options) Result {
 	asked, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	start := time.Now()
-	w := &World{shared: s, slug: strings.NewReplacer(".", "-").Replace(q.ID)}
+	w := &World{shared: s, slug: slugOf(q.ID)}
 	answer, err := q.Play(asked, w)
 	r.Seconds, r.Evidence = int(time.Since(start).Round(time.Second).Seconds()), w.seen
 	choice, known := q.Choice(answer)
@@ -143,6 +143,11 @@ func ask(ctx context.Context, s *shared, q Question, o Options) Result {
 		r.Answer, r.Meaning, r.Verdict = answer, choice.Meaning, verdict(answer, q.Assumed)
 	}
 	return r
+}
+
+// slugOf is how the names begin of what a question makes: its number, for some names may have 64 characters at most.
+func slugOf(id string) string {
+	return fmt.Sprintf("q%02d", slices.IndexFunc(Questions(), func(q Question) bool { return q.ID == id })+1)
 }
 
 func verdict(answer, assumed Answer) Verdict {

@@ -107,11 +107,19 @@ func emptyKeyCondition(by denier) func(context.Context, *World) (Answer, error) 
 		if err != nil {
 			return "", err
 		}
+		set := func(name, condition, to string) (bool, error) {
+			return stopped(ctx, w, by, name, deny("secretsmanager:UpdateSecret", condition), func(s *sandbox.Session) error { return s.SetKey(ctx, secret, to) })
+		}
+		if is, err := set("control", keyIsPresent, key); err != nil {
+			return "", err
+		} else if !is {
+			return "", errNotEvaluated // this condition key
+		}
 		denied := func(name, condition string) (bool, error) {
 			if err := w.own.SetKey(ctx, secret, key); err != nil { // back from the try before
 				return false, err
 			}
-			return stopped(ctx, w, by, name, deny("secretsmanager:UpdateSecret", condition), func(s *sandbox.Session) error { return s.SetKey(ctx, secret, "") })
+			return set(name, condition, "")
 		}
 		for _, try := range []struct {
 			name, condition string

@@ -20,6 +20,7 @@ func keyQuestions() []Question {
 				{Answer: "invalid-request", Meaning: "a read that the kill switch stopped looks like one of a secret that is to be deleted", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsInvalidRequest }},
 				{Answer: "kms-error", Meaning: "KMS's own error comes through: its types have to count as stopped reads"},
 				{Answer: "internal-error", Meaning: "a stopped read looks like a broken service, and is tried again"},
+				{Answer: "goes-on", Meaning: "reads go on: the kill switch needs a second way"},
 			}, Assumed: "decryption-failure", Play: disabledRead},
 		{ID: "kms.disabled.delay", Row: 4, Title: "How long after DisableKey do reads still go on?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/programming-eventual-consistency.html",
 			Rights: []string{"kms:DisableKey"},
@@ -27,6 +28,7 @@ func keyQuestions() []Question {
 				{Answer: "seconds", Meaning: "the kill switch verifies within its time"},
 				{Answer: "a-minute", Meaning: "the kill switch has to wait a minute before it calls itself failed"},
 				{Answer: "minutes", Meaning: "the kill switch has to wait five minutes before it calls itself failed"},
+				{Answer: "goes-on", Meaning: "reads go on after five minutes: the kill switch needs a second way"},
 			}, Assumed: "seconds", Play: disabledDelay},
 		{ID: "kms.trailing-days", Row: 18, Title: "Does kms:TrailingDaysWithoutKeyUsage deny disabling a key that was just used?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html",
 			Choices: []Choice{
@@ -37,6 +39,7 @@ func keyQuestions() []Question {
 			Rights: []string{"kms:CreateGrant"},
 			Choices: []Choice{
 				{Answer: "reads", Meaning: "rescue by grant works (migration.rescueGrants)"},
+				{Answer: "reads-without", Meaning: "a reader without any right to the key reads all the same: there is no second lock"},
 				{Answer: "still-refused", Meaning: "rescue by grant does not work and has to go", Set: func(b *localaws.Behavior) { b.GrantsIgnoreContext = true }},
 			}, Assumed: "reads", Play: grantContext},
 		{ID: "kms.alias-moved.new-version", Title: "Under which key is a new version when the secret names an alias that was moved since?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
@@ -61,9 +64,10 @@ var errorsOfReads = map[string]Answer{
 	"DisabledException": "kms-error", "KMSInvalidStateException": "kms-error", "InternalServiceError": "internal-error", "InternalServiceErrorException": "internal-error",
 }
 
-// untilStopped disables a key of its own and reads until that fails: with which error, and after how long.
+// untilStopped disables a key of its own and reads until that fails: with which error, and after how long. No error of a
+// read says that they go on.
 func untilStopped(ctx context.Context, w *World) (failed error, after time.Duration, err error) {
-	key, err := w.own.CreateKey(ctx, w.what("off"), "")
+	key, err := w.own.CreateKey(ctx, w.what("off"))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -88,13 +92,16 @@ func untilStopped(ctx context.Context, w *World) (failed error, after time.Durat
 			return nil, 0, err
 		}
 	}
-	return nil, 0, fmt.Errorf("a failed read within %s: %w", w.patience.Change, errNotShown)
+	return nil, 0, nil
 }
 
 func disabledRead(ctx context.Context, w *World) (Answer, error) {
 	failed, _, err := untilStopped(ctx, w)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
+	case failed == nil:
+		return "goes-on", nil
 	}
 	if answer := errorsOfReads[sandbox.Code(failed)]; answer != "" {
 		return answer, nil
@@ -103,10 +110,12 @@ func disabledRead(ctx context.Context, w *World) (Answer, error) {
 }
 
 func disabledDelay(ctx context.Context, w *World) (Answer, error) {
-	_, after, err := untilStopped(ctx, w)
+	failed, after, err := untilStopped(ctx, w)
 	switch {
 	case err != nil:
 		return "", err
+	case failed == nil:
+		return "goes-on", nil
 	case after < 15*time.Second:
 		return "seconds", nil
 	case after < 90*time.Second:
@@ -115,14 +124,14 @@ func disabledDelay(ctx context.Context, w *World) (Answer, error) {
 	return "minutes", nil
 }
 
+// trailingDays disables a key that was just used, without the right to disable keys that were. That the caller may disable
+// keys at all is seen with another one.
 func trailingDays(ctx context.Context, w *World) (Answer, error) {
-	c, err := w.ready()
+	control, err := w.own.CreateKey(ctx, w.what("control"))
 	if err != nil {
 		return "", err
 	}
-	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + w.own.Partition().Root(w.own.Account()) + `"},"Action":"kms:*","Resource":"*"},
-		{"Effect":"Allow","Principal":{"AWS":"` + c.role + `"},"Action":"kms:DisableKey","Resource":"*"}]}`
-	key, err := w.own.CreateKey(ctx, w.what("used"), policy)
+	key, err := w.own.CreateKey(ctx, w.what("used"))
 	if err != nil {
 		return "", err
 	}
@@ -131,6 +140,13 @@ func trailingDays(ctx context.Context, w *World) (Answer, error) {
 		return "", err
 	}
 	if err := w.own.Read(ctx, secret); err != nil { // a use
+		return "", err
+	}
+	may, err := w.as(ctx, "may")
+	if err != nil {
+		return "", err
+	}
+	if err := w.eventually(ctx, "disable a key with the right to", func(ctx context.Context) error { return may.DisableKey(ctx, control) }); err != nil {
 		return "", err
 	}
 	return refusedOrNot(stopped(ctx, w, bySession, "idle", deny("kms:DisableKey", `{"NumericLessThan":{"kms:TrailingDaysWithoutKeyUsage":"30"}}`),
@@ -171,8 +187,11 @@ func grantContext(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := reader.Read(ctx, secret); !sandbox.Denied(err) {
-		return "", errors.Join(errUnexpected, err)
+	switch err := reader.Read(ctx, secret); {
+	case err == nil:
+		return "reads-without", nil
+	case !sandbox.Denied(err):
+		return "", err
 	}
 	if err := w.own.GrantDecrypt(ctx, key, role, map[string]string{"SecretARN": secret}); err != nil {
 		return "", err

@@ -13,12 +13,12 @@ const replicaGuide = "https://docs.aws.amazon.com/secretsmanager/latest/userguid
 
 func replicaQuestions() []Question {
 	return []Question{
-		{ID: "secretsmanager.replica.key-in-place", Row: 24, Title: "Does UpdateSecret in a replica's own Region change the replica's key?", Document: replicaGuide, Need: NeedsRegion,
+		{ID: "secretsmanager.replica.own-key", Row: 24, Title: "Does UpdateSecret in a replica's own Region change the replica's key?", Document: replicaGuide, Need: NeedsRegion,
 			Choices: []Choice{
 				{Answer: "changed", Meaning: "the fix for DL.SECRET.3 works"},
 				{Answer: Refused, Meaning: "the fix for DL.SECRET.3 has to be another: promote, or remove and add", Set: func(b *localaws.Behavior) { b.ReplicaKeyIsFixed = true }},
 				{Answer: "unchanged", Meaning: "the fix for DL.SECRET.3 succeeds and does nothing"},
-			}, Assumed: "changed", Play: replicaKeyInPlace},
+			}, Assumed: "changed", Play: replicaKeyInItsRegion},
 		{ID: "secretsmanager.replica.promoted-key", Title: "Does a replica keep its key and its value when it is promoted?", Document: replicaGuide, Need: NeedsRegion,
 			Rights: []string{"secretsmanager:StopReplicationToReplica"},
 			Choices: []Choice{
@@ -73,7 +73,7 @@ func replicaStatus(ctx context.Context, w *World, secret string) (string, error)
 	return status, err
 }
 
-func replicaKeyInPlace(ctx context.Context, w *World) (Answer, error) {
+func replicaKeyInItsRegion(ctx context.Context, w *World) (Answer, error) {
 	key, err := w.farKey()
 	if err != nil {
 		return "", err

@@ -145,11 +145,17 @@ func rekeyed(ctx context.Context, w *World) (secret, a, b string, err error) {
 }
 
 func rekeyedFallback(ctx context.Context, w *World) (Answer, error) {
-	secret, _, b, err := rekeyed(ctx, w)
+	secret, a, b, err := rekeyed(ctx, w)
 	if err != nil {
 		return "", err
 	}
-	refused, err := stopped(ctx, w, bySession, "old", denyKey("kms:Decrypt", b), func(s *sandbox.Session) error { return s.Read(ctx, secret) })
+	read := func(s *sandbox.Session) error { return s.Read(ctx, secret) }
+	if none, err := stopped(ctx, w, bySession, "none", denyKey("kms:Decrypt", a)+","+denyKey("kms:Decrypt", b), read); err != nil {
+		return "", err
+	} else if !none {
+		return "", errNotEvaluated // on keys
+	}
+	refused, err := stopped(ctx, w, bySession, "old", denyKey("kms:Decrypt", b), read)
 	if err != nil {
 		return "", err
 	}

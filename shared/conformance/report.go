@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -95,6 +96,25 @@ func (r Report) Behavior() (b localaws.Behavior, left []string) {
 		}
 	}
 	return b, left
+}
+
+// ReadBehavior is the local AWS as a file with a report says that AWS is, and what it cannot follow. No file ("") is as
+// always.
+func ReadBehavior(path string) (b localaws.Behavior, left []string, err error) {
+	if path == "" {
+		return b, nil, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return b, nil, fmt.Errorf("read report: %w", err)
+	}
+	defer func() { _ = file.Close() }() // it was read only
+	r, err := ReadReport(file)
+	if err != nil {
+		return b, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	b, left = r.Behavior()
+	return b, left, nil
 }
 
 // Count is how many results have a verdict.

@@ -86,9 +86,9 @@ func newShared(ctx context.Context, own, management *sandbox.Session, o Options)
 	if o.Second != "" {
 		s.second = own.In(o.Second)
 	}
-	s.keyA = sync.OnceValues(func() (string, error) { return own.CreateKey(ctx, "a", "") })
-	s.keyB = sync.OnceValues(func() (string, error) { return own.CreateKey(ctx, "b", "") })
-	s.farKey = sync.OnceValues(func() (string, error) { return s.second.CreateKey(ctx, "far", "") })
+	s.keyA = sync.OnceValues(func() (string, error) { return own.CreateKey(ctx, "a") })
+	s.keyB = sync.OnceValues(func() (string, error) { return own.CreateKey(ctx, "b") })
+	s.farKey = sync.OnceValues(func() (string, error) { return s.second.CreateKey(ctx, "far") })
 	s.ready = sync.OnceValues(func() (caller, error) { return s.prepare(ctx) })
 	return s
 }
@@ -100,7 +100,7 @@ func (s *shared) keys() (a, b string, err error) {
 	return a, b, errors.Join(first, second)
 }
 
-// callerPolicy is what the caller may do: everything with the run's secrets, and use keys through Secrets Manager.
+// callerPolicy is what the caller may do: everything with the run's secrets, use keys through Secrets Manager, and disable the run's own.
 func (s *shared) callerPolicy() string {
 	p, account, name := s.own.Partition(), s.own.Account(), s.own.Run().Name("*")
 	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[
@@ -108,9 +108,10 @@ func (s *shared) callerPolicy() string {
 			"secretsmanager:PutSecretValue","secretsmanager:TagResource","secretsmanager:ReplicateSecretToRegions","secretsmanager:RotateSecret"],"Resource":%q},
 		{"Effect":"Allow","Action":["kms:Decrypt","kms:Encrypt","kms:GenerateDataKey","kms:DescribeKey"],"Resource":"*",
 			"Condition":{"StringLike":{"kms:ViaService":"secretsmanager.*"}}},
+		{"Effect":"Allow","Action":"kms:DisableKey","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/`+sandbox.TagKey+`":%q}}},
 		{"Effect":"Allow","Action":"sts:AssumeRole","Resource":%q},
 		{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":%q}]}`,
-		p.New("secretsmanager", "*", account, "secret:"+name), p.Role(account, name), p.New("lambda", "*", account, "function:"+name))
+		p.New("secretsmanager", "*", account, "secret:"+name), string(s.own.Run()), p.Role(account, name), p.New("lambda", "*", account, "function:"+name))
 }
 
 // trustExternal is a trust policy for whoever in the account knows an external id, which only this process does.

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud/internal/session"
 )
 
@@ -20,18 +21,13 @@ const WaitingDays = 7
 
 func (s *Session) kms() *kms.Client { return session.Client(s.c, s.at(), kms.NewFromConfig) }
 
-// CreateKey makes a symmetric key and answers its ARN. Policy is its key policy; "" is the one of KMS. Its description is
-// the name that it is found by.
-func (s *Session) CreateKey(ctx context.Context, what, policy string) (string, error) {
+// CreateKey makes a symmetric key and answers its ARN. Its description is the name that it is found by.
+func (s *Session) CreateKey(ctx context.Context, what string) (string, error) {
 	name, err := s.intend(Key, what)
 	if err != nil {
 		return "", err
 	}
-	in := &kms.CreateKeyInput{Description: &name, Tags: []types.Tag{{TagKey: aws.String(TagKey), TagValue: aws.String(string(s.run))}}}
-	if policy != "" {
-		in.Policy = &policy
-	}
-	out, err := s.kms().CreateKey(ctx, in)
+	out, err := s.kms().CreateKey(ctx, &kms.CreateKeyInput{Description: &name, Tags: []types.Tag{{TagKey: aws.String(TagKey), TagValue: aws.String(string(s.run))}}})
 	if err != nil {
 		return "", session.Fail(err, "create key %s", name)
 	}
@@ -40,7 +36,7 @@ func (s *Session) CreateKey(ctx context.Context, what, policy string) (string, e
 
 // DisableKey switches a key off.
 func (s *Session) DisableKey(ctx context.Context, key string) error {
-	_, err := s.kms().DisableKey(ctx, &kms.DisableKeyInput{KeyId: &key})
+	_, err := s.kms().DisableKey(ctx, &kms.DisableKeyInput{KeyId: aws.String(arn.Of(key).Name())})
 	return session.Fail(err, "disable key %s", key)
 }
 
