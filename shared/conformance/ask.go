@@ -46,7 +46,7 @@ const (
 // Result is the answer to one question.
 type Result struct {
 	Question string  `json:"question"`
-	Row      int     `json:"row,omitempty"`
+	Row      int     `json:"row"`
 	Title    string  `json:"title"`
 	Answer   Answer  `json:"answer,omitempty"`
 	Assumed  Answer  `json:"assumed,omitempty"`

@@ -42,13 +42,13 @@ func keyQuestions() []Question {
 				{Answer: "reads-without", Meaning: "a reader without any right to the key reads all the same: there is no second lock"},
 				{Answer: "still-refused", Meaning: "rescue by grant does not work and has to go", Set: func(b *localaws.Behavior) { b.GrantsIgnoreContext = true }},
 			}, Assumed: "reads", Play: grantContext},
-		{ID: "kms.alias-moved.new-version", Title: "Under which key is a new version when the secret names an alias that was moved since?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
+		{ID: "kms.alias-moved.new-version", Row: 29, Title: "Under which key is a new version when the secret names an alias that was moved since?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
 			Rights: []string{"kms:UpdateAlias"},
 			Choices: []Choice{
 				{Answer: "new-target", Meaning: "a moved alias re-keys new versions: every secret that names it is inspected"},
 				{Answer: "old-target", Meaning: "a moved alias changes nothing until the secret is updated", Set: func(b *localaws.Behavior) { b.AliasIsResolved = true }},
 			}, Assumed: "new-target", Play: aliasMovedVersion},
-		{ID: "kms.alias-moved.described", Title: "What does DescribeSecret show of a key that was named by an alias?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html",
+		{ID: "kms.alias-moved.described", Row: 29, Title: "What does DescribeSecret show of a key that was named by an alias?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html",
 			Rights: []string{"kms:UpdateAlias"},
 			Choices: []Choice{
 				{Answer: "alias", Meaning: "what the alias leads to is asked of KMS each time"},

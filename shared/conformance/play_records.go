@@ -35,7 +35,7 @@ func recordQuestions() []Question {
 				{Answer: Resolved, Meaning: "the event's key could be believed; it is not"},
 				{Answer: Absent, Meaning: "the event has no key, whatever was asked for"},
 			}, Assumed: Raw, Play: aliasRecorded},
-		{ID: "kms.validation.recorded", Title: "Which calls to KMS does CloudTrail record when Secrets Manager validates a key (RequestToValidateKeyAccess)?", Document: encryption, Trail: true, Rights: []string{lookup},
+		{ID: "kms.validation.recorded", Row: 31, Title: "Which calls to KMS does CloudTrail record when Secrets Manager validates a key (RequestToValidateKeyAccess)?", Document: encryption, Trail: true, Rights: []string{lookup},
 			Choices: []Choice{
 				{Answer: "both", Meaning: "a validation is no read of the secret, and is not counted as one"},
 				{Answer: "generate-only", Meaning: "the same; a caller without kms:Decrypt can set the key"},

@@ -19,7 +19,7 @@ func replicaQuestions() []Question {
 				{Answer: Refused, Meaning: "the fix for DL.SECRET.3 has to be another: promote, or remove and add", Set: func(b *localaws.Behavior) { b.ReplicaKeyIsFixed = true }},
 				{Answer: "unchanged", Meaning: "the fix for DL.SECRET.3 succeeds and does nothing"},
 			}, Assumed: "changed", Play: replicaKeyInItsRegion},
-		{ID: "secretsmanager.replica.promoted-key", Title: "Does a replica keep its key and its value when it is promoted?", Document: replicaGuide, Need: NeedsRegion,
+		{ID: "secretsmanager.replica.promoted-key", Row: 30, Title: "Does a replica keep its key and its value when it is promoted?", Document: replicaGuide, Need: NeedsRegion,
 			Rights: []string{"secretsmanager:StopReplicationToReplica"},
 			Choices: []Choice{
 				{Answer: "kept", Meaning: "replicas can be moved by promotion without an outage"},

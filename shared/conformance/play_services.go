@@ -33,14 +33,14 @@ func serviceQuestions() []Question {
 				{Answer: "all-state-only", Meaning: "the denied-read rule needs that state"},
 				{Answer: "any-state", Meaning: "the denied-read rule could be in the plain state, which is cheaper"},
 			}, Assumed: "all-state-only", Play: deniedDecryptRule},
-		{ID: "events.schedule.foreign-bus", Title: "Does a scheduled rule deliver to a bus of another Region?", Document: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html", Need: NeedsRegion,
+		{ID: "events.schedule.foreign-bus", Row: 32, Title: "Does a scheduled rule deliver to a bus of another Region?", Document: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html", Need: NeedsRegion,
 			Rights: []string{"events:CreateEventBus", "events:PutRule", "events:PutTargets", "events:TagResource", "sqs:CreateQueue", "sqs:TagQueue", "sqs:ReceiveMessage", "iam:PassRole"},
 			Choices: []Choice{
 				{Answer: "delivered", Meaning: "a heartbeat can be a scheduled rule of the member"},
 				{Answer: Refused, Meaning: "a heartbeat needs another way"},
 				{Answer: "not-delivered", Meaning: "a heartbeat by a scheduled rule would be silent everywhere"},
 			}, Play: scheduleForeignBus},
-		{ID: "scheduler.universal.put-rule", Title: "Does EventBridge Scheduler call events:PutRule as a universal target, and is that recorded?", Document: "https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html", Trail: true,
+		{ID: "scheduler.universal.put-rule", Row: 33, Title: "Does EventBridge Scheduler call events:PutRule as a universal target, and is that recorded?", Document: "https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html", Trail: true,
 			Rights: []string{"scheduler:CreateScheduleGroup", "scheduler:CreateSchedule", "scheduler:TagResource", "events:DescribeRule", "iam:PassRole", lookup},
 			Choices: []Choice{
 				{Answer: "recorded", Meaning: "a scheduled write is a pulse that proves the trail as well"},

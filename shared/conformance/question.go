@@ -24,7 +24,7 @@ const (
 // Question is something that AWS's documents do not say, or that they say and nobody here has seen.
 type Question struct {
 	ID       string // stable; what a report names
-	Row      int    // of docs/live-checks.md; 0 for what has none of its own
+	Row      int    // of docs/live-checks.md
 	Title    string
 	Document string // URL of the page that is silent, or says so
 	Need     Need

@@ -135,10 +135,6 @@ func (r Report) Markdown() string {
 		r.Against, r.Version, r.Started.Format(time.DateOnly), r.Count(Agrees), r.Count(Differs), r.Count(Answered), r.Count(Unanswered))
 	out.WriteString("| live check | question | answer | the local AWS | verdict | what it means | seen |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, one := range r.Results {
-		row := "-"
-		if one.Row > 0 {
-			row = fmt.Sprint(one.Row)
-		}
 		meaning := one.Meaning
 		if one.Verdict == Unanswered {
 			meaning = strings.TrimSuffix(string(one.Reason)+": "+one.Detail, ": ")
@@ -147,7 +143,7 @@ func (r Report) Markdown() string {
 		for _, f := range one.Evidence {
 			seen = append(seen, f.Name+": "+f.Value)
 		}
-		fmt.Fprintf(&out, "| %s | `%s`: %s | %s | %s | %s | %s | %s |\n", row, one.Question, cell(one.Title), dash(string(one.Answer)), dash(string(one.Assumed)), one.Verdict, dash(cell(meaning)), dash(cell(strings.Join(seen, "; "))))
+		fmt.Fprintf(&out, "| %d | `%s`: %s | %s | %s | %s | %s | %s |\n", one.Row, one.Question, cell(one.Title), dash(string(one.Answer)), dash(string(one.Assumed)), one.Verdict, dash(cell(meaning)), dash(cell(strings.Join(seen, "; "))))
 	}
 	return out.String()
 }

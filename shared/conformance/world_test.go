@@ -72,3 +72,5 @@ func (l *local) ask(t testing.TB, only ...string) []conformance.Result {
 		OU: ou, Second: far, Only: only, Patience: conformance.ForDouble(), Parallel: 1, Now: time.Now,
 	})
 }
+
+func startPlain(t testing.TB) *local { return start(t, localaws.Options{Seed: 1}) }
