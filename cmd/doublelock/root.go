@@ -30,7 +30,7 @@ func rootCommand(env *command.Env) *cobra.Command {
 		Long: `Doublelock keeps every AWS Secrets Manager secret of an organization double-locked: reading it takes permission
 on the secret and on a customer managed KMS key that the organization can switch off.
 
-Exit codes: 0 fine, 1 an error, 2 findings.`,
+Exit codes: 0 fine, 1 an error, 2 findings; conformance has a third.`,
 		Example: `  doublelock demo                 # an organization on this laptop, no AWS account needed
   doublelock replay trail/        # what Doublelock would do with recorded CloudTrail
   doublelock demo -o json | jq .  # the same, one JSON object a line`,

@@ -33,7 +33,7 @@ func conditionQuestions() []Question {
 			Choices: aliasChoices(), Assumed: Resolved, Play: aliasCondition(bySession)},
 		{ID: "kms.layer.create", Row: 3, Title: "Does denying the AWS managed key by kms:ResourceAliases stop CreateSecret without a key?", Document: encryption,
 			Choices: layerChoices("new secrets are stopped by the KMS layer"), Assumed: Refused, Play: layerCreate},
-		{ID: "kms.layer.empty-key", Row: 3, Title: "Does it stop UpdateSecret with an empty key?", Document: encryption,
+		{ID: "kms.layer.empty-key", Row: 3, Title: "Does denying the AWS managed key by kms:ResourceAliases stop UpdateSecret with an empty key?", Document: encryption,
 			Choices: layerChoices("going back to the AWS managed key is stopped by the KMS layer"), Assumed: Refused, Play: layerEmptyKey(bySession)},
 		{ID: "secretsmanager.describe.missing", Row: 25, Title: "Does DescribeSecret of a name that does not exist answer otherwise to who may describe it than to who may not?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html",
 			Choices: []Choice{
