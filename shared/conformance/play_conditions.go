@@ -103,7 +103,7 @@ func emptyKeyCondition(by denier) func(context.Context, *World) (Answer, error) 
 		if err != nil {
 			return "", err
 		}
-		secret, err := w.secret(ctx, "s", key)
+		secret, err := w.secret(ctx, key)
 		if err != nil {
 			return "", err
 		}
@@ -160,7 +160,7 @@ func aliasCondition(by denier) func(context.Context, *World) (Answer, error) {
 				return w.eventually(ctx, "create a secret under a new alias", func(ctx context.Context) error {
 					_, err := s.CreateSecret(ctx, w.what(try.name), alias)
 					if sandbox.Denied(err) {
-						return &refusedNow{err}
+						return &refusedNowError{err}
 					}
 					return err
 				})
@@ -176,11 +176,11 @@ func aliasCondition(by denier) func(context.Context, *World) (Answer, error) {
 	}
 }
 
-// refusedNow keeps a refusal from being tried again. It is still one.
-type refusedNow struct{ err error }
+// refusedNowError keeps a refusal from being tried again. It is still one.
+type refusedNowError struct{ err error }
 
-func (r *refusedNow) Error() string { return r.err.Error() }
-func (r *refusedNow) Unwrap() error { return r.err }
+func (r *refusedNowError) Error() string { return r.err.Error() }
+func (r *refusedNowError) Unwrap() error { return r.err }
 
 // layer is the statement that keeps callers from the AWS managed key of Secrets Manager.
 const layer = `{"Effect":"Deny","Action":["kms:GenerateDataKey","kms:Encrypt"],"Resource":"*","Condition":{
@@ -209,7 +209,7 @@ func layerEmptyKey(by denier) func(context.Context, *World) (Answer, error) {
 		if err != nil {
 			return "", err
 		}
-		secret, err := w.secret(ctx, "s", key)
+		secret, err := w.secret(ctx, key)
 		if err != nil {
 			return "", err
 		}

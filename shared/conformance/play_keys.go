@@ -71,7 +71,7 @@ func untilStopped(ctx context.Context, w *World) (failed error, after time.Durat
 	if err != nil {
 		return nil, 0, err
 	}
-	secret, err := w.secret(ctx, "s", key)
+	secret, err := w.secret(ctx, key)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -135,7 +135,7 @@ func trailingDays(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	secret, err := w.secret(ctx, "s", key)
+	secret, err := w.secret(ctx, key)
 	if err != nil {
 		return "", err
 	}
@@ -166,7 +166,7 @@ func grantContext(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	secret, err := w.secret(ctx, "s", key)
+	secret, err := w.secret(ctx, key)
 	if err != nil {
 		return "", err
 	}
@@ -223,7 +223,7 @@ func aliasMoved(ctx context.Context, w *World) (secret, alias, a, b string, err 
 		return "", "", "", "", err
 	}
 	err = w.eventually(ctx, "create a secret under a new alias", func(ctx context.Context) error {
-		secret, err = w.secret(ctx, "s", alias)
+		secret, err = w.secret(ctx, alias)
 		return err
 	})
 	if err != nil {

@@ -50,7 +50,7 @@ func emptyKeyDescribed(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	secret, err := w.secret(ctx, "s", key)
+	secret, err := w.secret(ctx, key)
 	if err != nil {
 		return "", err
 	}
@@ -105,7 +105,7 @@ func emptyKeyRecorded(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	secret, err := w.secret(ctx, "s", a)
+	secret, err := w.secret(ctx, a)
 	if err != nil {
 		return "", err
 	}
@@ -154,7 +154,7 @@ func validationRecorded(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	secret, err := w.secret(ctx, "s", a)
+	secret, err := w.secret(ctx, a)
 	if err != nil {
 		return "", err
 	}

@@ -39,24 +39,25 @@ func replicaLayerChoices() []Choice {
 	}
 }
 
-// replicated is a secret with a replica in the second Region, in sync, under a key there; "" leaves it out.
-func replicated(ctx context.Context, w *World, farKey string) (string, error) {
+// replicated makes the secret of this question with a replica in the second Region, in sync, under a key there; "" leaves
+// it out.
+func replicated(ctx context.Context, w *World, farKey string) error {
 	a, err := w.keyA()
 	if err != nil {
-		return "", err
+		return err
 	}
-	secret, err := w.secret(ctx, "s", a)
+	secret, err := w.secret(ctx, a)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := w.own.Replicate(ctx, secret, w.second.Region(), farKey); err != nil {
-		return "", err
+		return err
 	}
 	status, err := replicaStatus(ctx, w, secret)
 	if err == nil && status != sandbox.InSync {
 		err = fmt.Errorf("%w: the replica is %s", errUnexpected, status)
 	}
-	return secret, err
+	return err
 }
 
 // replicaStatus is the status of the replica in the second Region, once replication is over.
@@ -78,7 +79,7 @@ func replicaKeyInItsRegion(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := replicated(ctx, w, ""); err != nil {
+	if err := replicated(ctx, w, ""); err != nil {
 		return "", err
 	}
 	name := w.own.Run().Name(w.what("s"))
@@ -105,7 +106,7 @@ func replicaPromoted(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := replicated(ctx, w, key); err != nil {
+	if err := replicated(ctx, w, key); err != nil {
 		return "", err
 	}
 	name := w.own.Run().Name(w.what("s"))
@@ -136,7 +137,7 @@ func layerReplica(by denier) func(context.Context, *World) (Answer, error) {
 		if err != nil {
 			return "", err
 		}
-		secret, err := w.secret(ctx, "s", key)
+		secret, err := w.secret(ctx, key)
 		if err != nil {
 			return "", err
 		}

@@ -102,7 +102,7 @@ func rotationInvoke(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	secret, err := w.secret(ctx, "s", "")
+	secret, err := w.secret(ctx, "")
 	if err != nil {
 		return "", err
 	}
@@ -129,7 +129,7 @@ func deniedDecryptRule(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	secret, err := w.secret(ctx, "s", key)
+	secret, err := w.secret(ctx, key)
 	if err != nil {
 		return "", err
 	}
@@ -198,7 +198,7 @@ func scheduleForeignBus(ctx context.Context, w *World) (Answer, error) {
 		return "", err
 	}
 	_, err = w.own.CreateRule(ctx, sandbox.NewRule{What: w.what("schedule"), Schedule: "rate(1 minute)", Target: bus, TargetRole: role})
-	if _, refused := errors.AsType[*sandbox.RefusedTarget](err); refused || sandbox.Code(err) == "ValidationException" {
+	if _, refused := errors.AsType[*sandbox.RefusedTargetError](err); refused || sandbox.Code(err) == "ValidationException" {
 		return Refused, nil
 	}
 	if err != nil {

@@ -104,7 +104,7 @@ func rekeyedListed(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	secret, err := w.secret(ctx, "s", a)
+	secret, err := w.secret(ctx, a)
 	if err != nil {
 		return "", err
 	}
@@ -138,7 +138,7 @@ func rekeyed(ctx context.Context, w *World) (secret, a, b string, err error) {
 	if a, b, err = w.keys(); err != nil {
 		return "", "", "", err
 	}
-	if secret, err = w.secret(ctx, "s", a); err != nil {
+	if secret, err = w.secret(ctx, a); err != nil {
 		return "", "", "", err
 	}
 	return secret, a, b, w.own.SetKey(ctx, secret, b)
@@ -213,7 +213,7 @@ func customLabel(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	secret, err := w.secret(ctx, "s", a)
+	secret, err := w.secret(ctx, a)
 	if err != nil {
 		return "", err
 	}
@@ -245,7 +245,7 @@ func rekeyWithout(action string, onNew bool) func(context.Context, *World) (Answ
 		if err != nil {
 			return "", err
 		}
-		secret, err := w.secret(ctx, "s", a)
+		secret, err := w.secret(ctx, a)
 		if err != nil {
 			return "", err
 		}

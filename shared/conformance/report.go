@@ -56,7 +56,7 @@ func ReadReport(from io.Reader) (Report, error) {
 	if err := decoder.Decode(&r); err != nil {
 		return Report{}, fmt.Errorf("read report: %w", err)
 	}
-	if _, err := decoder.Token(); err != io.EOF { //nolint:errorlint // the decoder returns it as it is
+	if _, err := decoder.Token(); err != io.EOF {
 		return Report{}, fmt.Errorf("read report: more follows after it")
 	}
 	if r.Format != reportFormat {

@@ -55,9 +55,9 @@ func (w *World) note(name, format string, args ...any) {
 // what is the name of something that the question makes.
 func (w *World) what(name string) string { return w.slug + "-" + name }
 
-// secret makes a secret of this question under a key.
-func (w *World) secret(ctx context.Context, name, key string) (string, error) {
-	return w.own.CreateSecret(ctx, w.what(name), key)
+// secret makes the secret of this question, w.what("s"), under a key, and answers its ARN.
+func (w *World) secret(ctx context.Context, key string) (string, error) {
+	return w.own.CreateSecret(ctx, w.what("s"), key)
 }
 
 // shared is what all questions of a run are played in.
@@ -164,7 +164,7 @@ func (s *shared) eventually(ctx context.Context, what string, try func(context.C
 	var refused error
 	went, err := sandbox.Until(ctx, s.patience.Change, func(ctx context.Context) (bool, error) {
 		refused = try(ctx)
-		if _, final := errors.AsType[*refusedNow](refused); !final && (sandbox.Denied(refused) || sandbox.Gone(refused)) {
+		if _, final := errors.AsType[*refusedNowError](refused); !final && (sandbox.Denied(refused) || sandbox.Gone(refused)) {
 			return false, nil
 		}
 		return refused == nil, refused

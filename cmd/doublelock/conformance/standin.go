@@ -177,7 +177,7 @@ func (o *options) startProgram(ctx context.Context, env *command.Env, w *world) 
 	if err != nil {
 		return nil, err
 	}
-	program := exec.Command(path, kind.args(port)...) //nolint:gosec // the user names it
+	program := exec.CommandContext(context.WithoutCancel(ctx), path, kind.args(port)...) //nolint:gosec // the user names it; w.stop ends it
 	program.Stdout, program.Stderr, program.WaitDelay = io.Discard, io.Discard, time.Second
 	program.Env = append(kind.env(port), "PATH="+env.Getenv("PATH"), "HOME="+home, "TMPDIR="+home)
 	if err := program.Start(); err != nil {
@@ -192,8 +192,9 @@ func (o *options) startProgram(ctx context.Context, env *command.Env, w *world) 
 		_ = os.RemoveAll(home)
 	})
 	defer env.Wait("%s to listen", kind.name)()
+	dialer := net.Dialer{Timeout: time.Second}
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
-		if connection, err := net.DialTimeout("tcp", address, time.Second); err == nil {
+		if connection, err := dialer.DialContext(ctx, "tcp", address); err == nil {
 			_ = connection.Close()
 			return o.openStandIn(ctx, "http://"+address, cloud.Static{AccessKeyID: standInAccount, SecretAccessKey: "conformance"})
 		}

@@ -63,15 +63,15 @@ func (s *Session) CreateRule(ctx context.Context, r NewRule) (string, error) {
 		return "", session.Fail(err, "put target of rule %s", name)
 	}
 	if put.FailedEntryCount > 0 {
-		return "", &RefusedTarget{Code: aws.ToString(put.FailedEntries[0].ErrorCode)}
+		return "", &RefusedTargetError{Code: aws.ToString(put.FailedEntries[0].ErrorCode)}
 	}
 	return aws.ToString(out.RuleArn), nil
 }
 
-// RefusedTarget says that PutTargets refused the target, with EventBridge's code.
-type RefusedTarget struct{ Code string }
+// RefusedTargetError says that PutTargets refused the target, with EventBridge's code.
+type RefusedTargetError struct{ Code string }
 
-func (r *RefusedTarget) Error() string { return "put targets: refused with " + r.Code }
+func (r *RefusedTargetError) Error() string { return "put targets: refused with " + r.Code }
 
 // HasRule reports whether there is a rule of that name on the default bus, made by whomever.
 func (s *Session) HasRule(ctx context.Context, what string) (bool, error) {

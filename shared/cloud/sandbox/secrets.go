@@ -167,10 +167,8 @@ func (s *Session) removeSecret(ctx context.Context, name string) error {
 	if !s.run.owns(name, d.Tags[TagKey]) {
 		return notOurs(Secret, name)
 	}
-	primary := s
 	if d.PrimaryRegion != "" && d.PrimaryRegion != s.region {
-		primary = s.In(d.PrimaryRegion)
-		if err := primary.removeReplicas(ctx, name, s.region); !Gone(err) {
+		if err := s.In(d.PrimaryRegion).removeReplicas(ctx, name, s.region); !Gone(err) {
 			return err
 		}
 		return s.removePromoted(ctx, name)
