@@ -60,8 +60,8 @@ loopback), or one that listens on this machine, by its URL. Then nothing is aske
 
 Exit codes: 0 every answer is what the local AWS assumes, 1 an error, or something could not be removed, 2 an answer
 differs, 3 none differs and a question is unanswered.`,
-		Example: `  AWS_PROFILE=sandbox doublelock conformance --region eu-central-1 --second-region eu-west-1 --report conformance.json
-  doublelock conformance --print-rights > policy.json
+		Example: `  doublelock conformance --print-rights > policy.json
+  AWS_PROFILE=sandbox doublelock conformance --region eu-central-1 --second-region eu-west-1 --report conformance.json
   doublelock conformance --cleanup --region eu-central-1
   doublelock conformance --against localaws -o json | jq 'select(.verdict != "agrees")'
   doublelock conformance --against moto --program .venv/bin/moto_server
