@@ -117,6 +117,7 @@ type Options struct {
 	Partition arn.Partition // default arn.Standard; one of config.Partitions
 	Seed      uint64        // where ids and faults come from
 	Clock     *Clock        // default NewClock
+	Behavior  localaws.Behavior
 	Watch     Watcher
 }
 
@@ -137,7 +138,7 @@ func New(ctx context.Context, o Options) (*Organization, func(), error) {
 		Clock: o.Clock, Partition: o.Partition, Sample: sample, Templates: stacks, watch: o.Watch,
 		people: map[Actor]*cloud.Cloud{}, arns: map[Actor]string{},
 	}
-	w.AWS = localaws.New(localaws.Options{Now: o.Clock.Now, Seed: o.Seed, Partition: o.Partition, OnRecord: o.Watch.Record, OnPut: o.Watch.Put})
+	w.AWS = localaws.New(localaws.Options{Now: o.Clock.Now, Seed: o.Seed, Partition: o.Partition, Behavior: o.Behavior, OnRecord: o.Watch.Record, OnPut: o.Watch.Put})
 	w.found()
 	url, stop, err := w.AWS.Start()
 	if err != nil {
