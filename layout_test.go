@@ -84,6 +84,7 @@ var rooms = map[string][]string{
 	"handlers/*/lambda": {"..", "github.com/aws/aws-lambda-go/lambda"},
 
 	"cmd/doublelock":                      {"cmd/doublelock/*", "github.com/spf13/cobra"},
+	"cmd/doublelock/files":                {},
 	"cmd/doublelock/output":               {"github.com/jedib0t/go-pretty/v6/", "github.com/schollz/progressbar/v3", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
 	"cmd/doublelock/command":              {"cmd/doublelock/output"},
 	"cmd/doublelock/input":                {"cmd/doublelock/command", "cmd/doublelock/output", "shared/inventory", "shared/migration", "shared/settings", "shared/trail", "github.com/spf13/cobra", "github.com/goccy/go-yaml"},
