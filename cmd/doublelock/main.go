@@ -18,8 +18,18 @@ func main() {
 }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	env := &command.Env{Printer: output.New(os.Stdout, os.Stderr, os.Getenv), Stdin: os.Stdin, Now: time.Now, Getenv: os.Getenv}
 	return command.Code(env, rootCommand(env).ExecuteContext(ctx))
+}
+
+// endings are the signals that end a command after it has put away what it keeps: a terminal that is closed is one, unless
+// nohup took care of it.
+func endings() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }

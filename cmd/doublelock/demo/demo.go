@@ -55,6 +55,7 @@ func partitions() []string {
 }
 
 func runDemo(ctx context.Context, env *command.Env, options demoOptions) error {
+	removeLeft()
 	org, stop, err := Play(ctx, env, arn.Partition(options.partition), options.seed)
 	if err != nil {
 		return err

@@ -136,7 +136,7 @@ func TestNoFileIsWrittenThroughALinkOrIntoADevice(t *testing.T) {
 func TestAFolderIsMadeForItsOwnerAlone(t *testing.T) {
 	t.Chdir(t.TempDir())
 	must(t, os.Mkdir("there", 0o755), os.Chmod("there", 0o755), os.Symlink("there", "link")) //nolint:gosec // somebody else's choice
-	for _, path := range []string{"a/b/c", "./d/../e", "there", "link/below", ".", "/", "a", ".."} {
+	for _, path := range []string{"a/b/c", "./d/../e", "there", "link/below", "e/new/", ".", "/", "a", ".."} {
 		f, err := files.Make(path)
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
@@ -144,7 +144,7 @@ func TestAFolderIsMadeForItsOwnerAlone(t *testing.T) {
 		}
 		must(t, f.Close())
 	}
-	want := map[string]string{"a/": "", "a/b/": "", "a/b/c/": "", "e/": "", "there/": "", "there/below/": "", "link": "-> there"}
+	want := map[string]string{"a/": "", "a/b/": "", "a/b/c/": "", "e/": "", "e/new/": "", "there/": "", "there/below/": "", "link": "-> there"}
 	if diff := cmp.Diff(want, contents(t, ".")); diff != "" {
 		t.Error(diff)
 	}

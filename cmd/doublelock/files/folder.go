@@ -19,7 +19,7 @@ type Folder struct {
 	lock *os.File // of a temporary folder: held as long as it is in use
 }
 
-// Make opens a folder, and makes it and what is missing above it, mode 0700. A link is refused in the place of the folder
+// Make opens a folder, and makes it and what is missing above it, mode 0700. A link is refused instead of the folder
 // and of everything that was to be made; links to folders that were there already are followed.
 func Make(path string) (*Folder, error) {
 	if path == "-" {
@@ -111,10 +111,10 @@ func noFolder(path string, err error) error {
 func (f *Folder) Private() error {
 	info, err := f.root.Stat(".")
 	if err != nil {
-		return fmt.Errorf("inspect folder %s: %w", f.path, cause(err))
+		return noFolder(f.path, err)
 	}
 	if !ours(info) || info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("folder %s: others may write in it; remove it, or name a file elsewhere", f.path)
+		return fmt.Errorf("write to folder %s: others may write in it, too; remove it, or name a file elsewhere", f.path)
 	}
 	return nil
 }
@@ -155,7 +155,7 @@ func (f *Folder) Check(name string) error {
 // Write is the package's Write for a file of the folder.
 func (f *Folder) Write(name string, text []byte) error { return f.write(name, text, f.root.Rename) }
 
-func (f *Folder) write(name string, text []byte, place func(temporary, name string) error) (err error) {
+func (f *Folder) write(name string, text []byte, finish func(temporary, name string) error) (err error) {
 	if err := f.Check(name); err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (f *Folder) write(name string, text []byte, place func(temporary, name stri
 	if err = errors.Join(err, file.Sync()); err != nil {
 		return refused(f.at(name), err)
 	}
-	if err := place(temporary, name); err != nil {
+	if err := finish(temporary, name); err != nil {
 		if changed := f.Check(name); changed != nil {
 			return changed
 		}
