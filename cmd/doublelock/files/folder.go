@@ -19,8 +19,8 @@ type Folder struct {
 	lock *os.File // of a temporary folder: held as long as it is in use
 }
 
-// Make opens a folder, and makes it and what is missing above it, mode 0700. A link is refused instead of the folder
-// and of everything that was to be made; links to folders that were there already are followed.
+// Make opens a folder, and makes it and what is missing above it, mode 0700. It refuses a link as the folder and as what
+// it would make above; links above that lead to folders are followed.
 func Make(path string) (*Folder, error) {
 	if path == "-" {
 		return nil, errors.New("write to folder -: standard output takes no folder; name one, or ./- for a folder of that name")
