@@ -87,7 +87,8 @@ var rooms = map[string][]string{
 	"handlers/*/lambda": {"..", "github.com/aws/aws-lambda-go/lambda"},
 
 	"cmd/doublelock":                      {"cmd/doublelock/*", "github.com/spf13/cobra"},
-	"cmd/doublelock/output":               {"github.com/jedib0t/go-pretty/v6/", "github.com/schollz/progressbar/v3", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
+	"cmd/doublelock/files":                {},
+	"cmd/doublelock/output":               {"cmd/doublelock/files", "github.com/jedib0t/go-pretty/v6/", "github.com/schollz/progressbar/v3", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
 	"cmd/doublelock/command":              {"cmd/doublelock/output"},
 	"cmd/doublelock/input":                {"cmd/doublelock/command", "cmd/doublelock/output", "shared/inventory", "shared/migration", "shared/settings", "shared/trail", "github.com/spf13/cobra", "github.com/goccy/go-yaml"},
 	"cmd/doublelock/flags":                {"github.com/spf13/cobra"},
@@ -98,8 +99,8 @@ var rooms = map[string][]string{
 	"cmd/doublelock/config":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/preventive", "shared/settings"),
 	"cmd/doublelock/conformance":          commandLine("shared/conformance", "shared/cloud", "shared/cloud/profile", "shared/cloud/sandbox", "shared/localaws"),
 	"cmd/doublelock/demo":                 commandLine("shared/conformance", "cmd/doublelock/demo/local", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/trail", "testdata/config"),
-	"cmd/doublelock/demo/local":           {"handlers", "handlers/wires", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "testdata/config", "testdata/templates"},
-	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "shared/settings", "testdata/templates"},
+	"cmd/doublelock/demo/local":           {"cmd/doublelock/files", "handlers", "handlers/wires", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "testdata/config", "testdata/templates"},
+	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "cmd/doublelock/files", "shared/settings", "testdata/templates"},
 	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/settings"),
 	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/inventory"),
 	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
@@ -133,12 +134,12 @@ func sdk(rooms ...string) []string {
 // commandLine is what a command may import: what all of them share, and rooms of its own. The local AWS is the demo's and
 // conformance's.
 func commandLine(rooms ...string) []string {
-	return append(rooms, "cmd/doublelock/command", "cmd/doublelock/flags", "cmd/doublelock/input", "cmd/doublelock/output", "github.com/spf13/cobra", "github.com/spf13/pflag")
+	return append(rooms, "cmd/doublelock/command", "cmd/doublelock/files", "cmd/doublelock/flags", "cmd/doublelock/input", "cmd/doublelock/output", "github.com/spf13/cobra", "github.com/spf13/pflag")
 }
 
 var topLevel = []string{
 	"infra", "handlers", "shared", "cdk.json", "go.mod", "go.sum", "README.md",
-	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go", "words_test.go", "readers_test.go", "recipes_test.go", "rights_test.go", "shipped_test.go",
+	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go", "words_test.go", "readers_test.go", "recipes_test.go", "rights_test.go", "shipped_test.go", "writers_test.go",
 	"tools.mod", "tools.sum", "package.json", "package-lock.json", "requirements-dev.txt", "requirements-strangers.txt", ".npmrc", ".gitignore", ".gitattributes",
 	".git", "dist", "cdk.out", "node_modules", ".venv", ".venv-strangers", // not tracked
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/arn"
@@ -247,7 +248,7 @@ func (o *options) reportFiles() (asJSON, asText string, err error) {
 		asJSON = strings.TrimSuffix(asJSON, "/") + "/conformance.json"
 	}
 	asText = strings.TrimSuffix(asJSON, ".json") + ".md"
-	return asJSON, asText, errors.Join(output.CheckFile(asJSON), output.CheckFile(asText))
+	return asJSON, asText, errors.Join(files.Check(asJSON), files.Check(asText))
 }
 
 func (o *options) write(env *command.Env, report conformance.Report) error {
@@ -262,7 +263,7 @@ func (o *options) write(env *command.Env, report conformance.Report) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(output.WriteFile(asJSON, text, output.Private), output.WriteFile(asText, []byte(report.Markdown()), output.Private)); err != nil {
+	if err := errors.Join(files.Write(asJSON, text), files.Write(asText, []byte(report.Markdown()))); err != nil {
 		return err
 	}
 	fmt.Fprintf(env.Stderr, "doublelock: report in %s and %s\n", asJSON, asText)

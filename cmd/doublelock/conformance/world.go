@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
@@ -80,7 +81,7 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 	if management != nil {
 		state.Role = o.role
 	}
-	w.journal, err = conformance.NewJournal(state, func(text []byte) error { return output.WriteFile(file, text, output.Private) })
+	w.journal, err = conformance.NewJournal(state, func(text []byte) error { return files.Write(file, text) })
 	return w, err
 }
 
@@ -199,7 +200,7 @@ func (o *options) stateFile(env *command.Env, run sandbox.Run) (string, error) {
 	if _, err := os.Lstat(file); err == nil {
 		return "", command.Fail("conformance: %s is the state of another run; remove what it made with doublelock conformance --cleanup --state %s", file, file)
 	}
-	return file, output.CheckFile(file)
+	return file, files.Check(file)
 }
 
 func stateFolder(env *command.Env) (string, error) {

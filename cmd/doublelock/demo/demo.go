@@ -60,6 +60,7 @@ func partitions() []string {
 }
 
 func runDemo(ctx context.Context, env *command.Env, options demoOptions) error {
+	removeLeft()
 	behavior, left, err := conformance.ReadBehavior(options.behavior)
 	if err != nil {
 		return command.Fail("demo: --behavior: %w", err)

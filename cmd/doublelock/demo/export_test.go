@@ -21,9 +21,6 @@ func Prepare(ctx context.Context, env *command.Env, seed uint64) (func(context.C
 	}, stop, nil
 }
 
-// RemoveLeft removes what demos that were killed left in a folder.
-func RemoveLeft(parent string) { removeLeft(parent) }
-
 // Show prints notices as the timeline does.
 func Show(env *command.Env, notices ...guard.Notice) {
 	r := newReporter(newTimeline(env, env.Now, nil))
