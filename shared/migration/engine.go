@@ -17,7 +17,8 @@ const (
 )
 
 // Start makes the job of a planned item, or takes up the one there is. A job that rests (blocked, failed, rolled back)
-// begins anew, with the state that was recorded first as the one to go back to.
+// begins anew, with the state that was recorded first as the one to go back to. What was rolled back under a plan stays so
+// until another plan comes.
 //
 // The rules are those of the plan, with what was overridden. A job that is under way, or that the same plan began, keeps
 // its own where they are stricter: see Rules.Join. One that another plan begins anew takes the new plan's alone, because
@@ -47,7 +48,7 @@ func (e *Engine) begin(ctx context.Context, i Item, plan string, rules Rules) (w
 	}
 	was = was.under(e.Rules, e.By, e.Now().UTC())
 	rules = was.Binding(plan, rules)
-	if was.goingBack() { // which somebody asked for, and comes first
+	if was.goingBack() || was.Phase == RolledBack && was.Plan == plan { // which somebody asked for, and comes first
 		return was, was, nil
 	}
 	if was.Revision > 0 && !was.Phase.Resting() && (was.Phase != Planned || was.Pending != nil || was.Plan == plan) {

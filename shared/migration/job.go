@@ -36,6 +36,22 @@ func (j Job) UnderNewKey() bool {
 	return j.Phase == Unproven || j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
 }
 
+// UnderWay reports that the secret was changed, or is about to be, and goes on whatever the turn of its wave. What rests
+// begins anew with its wave.
+func (j Job) UnderWay() bool { return j.Before != nil && !j.Phase.Resting() }
+
+// Touched reports that the secret is not as a plan found it, by our own hand: it is under way, or came to rest under that
+// plan. One that another plan left at rest is as people left it.
+func (j Job) Touched(plan string) bool {
+	return j.Before != nil && (j.UnderWay() || j.Plan == plan)
+}
+
+// PastObserving reports that the next wave of a plan need not wait for the secret. What rests does not hold it up, unless
+// it is yet to begin anew because another plan left it so.
+func (j Job) PastObserving(plan string) bool {
+	return j.Phase == Sealing || j.Phase == Sealed || j.Phase.Resting() && j.Plan == plan
+}
+
 // Job is one secret on its way. It is stored as one item; Revision makes a write conditional on what was read.
 type Job struct {
 	Secret  string        `json:"secret"` // ARN: there is one job per secret

@@ -51,7 +51,7 @@ Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocke
 	a.configFlag(cmd)
 	a.regionFlag(cmd)
 	f := cmd.Flags()
-	flags.Choices(cmd, &a.waves, waveNames(), "wave", "`WAVE` to move (canary, dev, test, prod); may be repeated (default: the first that is not done)")
+	flags.Choices(cmd, &a.waves, waveNames(), "wave", "`WAVE` to move when it is its turn (canary, dev, test, prod); may be repeated (default: the first that is not done)")
 	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may begin, in UTC; may be repeated; stored with the jobs, so that it binds the hub too (default: always)")
 	f.BoolVar(&a.dryRun, "dry-run", false, "print the calls that would be made, and make none")
 	f.StringVar(&a.goAhead, "go-ahead", "", "`NAME` of who says that observing is over, for the secrets that wait for it")
@@ -181,7 +181,7 @@ func jobFor(jobs []migration.Job, secret string) migration.Job {
 // changed by our own hand, and the machine inspects them before each step anyway.
 func (a *applying) verify(ctx context.Context, m *fleet.Migrations, p migration.Plan, jobs []migration.Job) error {
 	open := p
-	open.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i migration.Item) bool { return jobFor(jobs, i.Secret).Before != nil })
+	open.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i migration.Item) bool { return jobFor(jobs, i.Secret).Touched(p.ID) })
 	if len(open.Items) == 0 {
 		return nil
 	}
@@ -214,46 +214,6 @@ func (a *applying) acceptFrom(p migration.Plan) {
 			}
 		}
 	}
-}
-
-// choose picks the items of the waves that may move now.
-func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.Rules) ([]migration.Item, error) {
-	waves := a.wavesNow(p, jobs)
-	var out []migration.Item
-	for _, i := range p.Items {
-		if slices.Contains(waves, i.Wave) || jobFor(jobs, i.Secret).Before != nil {
-			out = append(out, i)
-		}
-	}
-	for _, wave := range waves {
-		if halted := migration.Halted(jobs, p.ID, wave, set); halted != "" {
-			return nil, command.Finding("%s", halted)
-		}
-	}
-	if len(out) == 0 && len(p.Items) > 0 {
-		return nil, command.Fail("migrate apply: no secret of plan %s is in wave %s; doublelock migrate show says which wave each is in", p.ID, strings.Join(a.waves, " or "))
-	}
-	return out, nil
-}
-
-func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) []migration.Wave {
-	var out []migration.Wave
-	for _, name := range a.waves {
-		out = append(out, migration.Wave(name))
-	}
-	if len(out) > 0 {
-		return out
-	}
-	for _, wave := range migration.Waves() {
-		left := slices.ContainsFunc(p.Items, func(i migration.Item) bool {
-			j := jobFor(jobs, i.Secret)
-			return i.Wave == wave && i.Safe() && !j.Phase.Resting() && j.Phase != migration.Sealing && j.Phase != migration.Sealed
-		})
-		if out = append(out, wave); left {
-			return out
-		}
-	}
-	return out
 }
 
 // dry prints what would be done now, and does nothing.
@@ -334,6 +294,10 @@ func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Pla
 	}
 	if left := a.left[i.Account]; left != "" {
 		o.Phase, o.Reason = j.Phase, left
+		return o, nil
+	}
+	if j.Phase == migration.RolledBack {
+		o.Phase, o.Reason = j.Phase, standing(j)
 		return o, nil
 	}
 	j, step, err := m.Engine.Advance(ctx, i.Secret)

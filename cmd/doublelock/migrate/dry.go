@@ -19,7 +19,10 @@ type dryStep struct {
 
 // dryReason is why a step is taken, or why no call is made now.
 func dryReason(j migration.Job, step migration.Step) string {
-	if step.Command(j) == "" {
+	switch {
+	case j.Phase == migration.RolledBack:
+		return "no call now: " + standing(j)
+	case step.Command(j) == "":
 		return "no call now: " + step.Reason
 	}
 	return step.Reason
