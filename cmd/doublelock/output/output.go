@@ -130,7 +130,9 @@ func refuseEmpty(cmd *cobra.Command) (err error) {
 }
 
 // visible reports that a character can be seen: no space, and none that changes or joins others.
-func visible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.In(r, unicode.Zs, unicode.M) }
+func visible(r rune) bool {
+	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.In(r, unicode.Zs, unicode.M)
+}
 
 const emptyAnnotation = "empty"
 
