@@ -229,17 +229,22 @@ func nextObserving(j Job, s Seen, rules Rules) Step {
 	if guard.StateOf(s.Secret, "") == guard.StateSealed {
 		return Step{Action: DoMove, Phase: Sealing, First: j.FirstNewAt.IsZero(), Reason: "its new versions were written already"}
 	}
-	if j.GoAhead != "" {
-		return Step{Action: DoMove, Phase: Sealing, Reason: "go ahead by " + j.GoAhead}
-	}
-	until := j.RekeyedAt.Add(time.Duration(rules.Observe))
-	if s.At.Before(until) {
+	if until := j.observeUntil(rules); s.At.Before(until) { // nobody's word shortens it
 		return Step{Action: DoWait, Until: until, Reason: "observing its readers"}
 	}
-	if silent := j.Silent(); len(silent) > 0 {
+	silent := j.Silent()
+	switch {
+	case len(silent) > 0 && j.GoAhead != "":
+		return Step{Action: DoMove, Phase: Sealing, Reason: "go ahead by " + j.GoAhead + ", not read since by " + strings.Join(silent, ", ")}
+	case len(silent) > 0:
 		return Step{Action: DoWait, Reason: "not read since by " + strings.Join(silent, ", ") + ": wait, or say --go-ahead"}
 	}
 	return Step{Action: DoMove, Phase: Sealing, Reason: "every known reader has read under the new key"}
+}
+
+// observeUntil is the end of the shortest time between re-key and seal.
+func (j Job) observeUntil(rules Rules) time.Time {
+	return j.RekeyedAt.Add(time.Duration(rules.Observe))
 }
 
 // Silent lists the readers that were seen before, and have not read since the re-key.

@@ -54,7 +54,7 @@ Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocke
 	flags.Choices(cmd, &a.waves, waveNames(), "wave", "`WAVE` to move when it is its turn (canary, dev, test, prod); may be repeated (default: the first that is not done)")
 	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may begin, in UTC; may be repeated; stored with the jobs, so that it binds the hub too (default: always)")
 	f.BoolVar(&a.dryRun, "dry-run", false, "print the calls that would be made, and make none")
-	f.StringVar(&a.goAhead, "go-ahead", "", "`NAME` of who says that observing is over, for the secrets that wait for it")
+	f.StringVar(&a.goAhead, "go-ahead", "", "`NAME` of who says not to wait for readers that have not read since, when the hours of observing are over")
 	f.StringVarP(&a.snapshot, "snapshot", "s", "", `check against a snapshot FILE of "doublelock inventory" instead of asking AWS again`)
 	f.StringArrayVar(&a.trails, "trail", nil, "CloudTrail `FILE` the plan was made with; may be repeated")
 	return cmd
@@ -288,7 +288,10 @@ func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Pla
 		return o, err
 	}
 	if a.goAhead != "" && j.Phase == migration.Observing {
-		if err := m.Engine.GoAhead(ctx, i.Secret, a.goAhead); err != nil {
+		switch err := m.Engine.GoAhead(ctx, i.Secret, a.goAhead); {
+		case errors.Is(err, migration.ErrObserving):
+			a.env.Note("%s: --go-ahead is not taken: %s; it ends waiting for readers, and shortens no hours", i.Name, migration.ErrObserving)
+		case err != nil:
 			return o, err
 		}
 	}

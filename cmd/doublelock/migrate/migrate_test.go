@@ -113,6 +113,7 @@ func TestMigrateTakesASecretFromDefaultToSealedAndAnotherBack(t *testing.T) {
 	f.expect(1, "is in wave prod; doublelock migrate show", "migrate", "apply", f.file, "--wave", "prod")
 	f.expect(0, "observing", "migrate", "apply", f.file)
 	f.expect(0, "observing", "migrate", "apply", f.file) // again: nothing more to do yet
+	f.expect(0, "search/index: --go-ahead is not taken: its hours of observing are not over", "migrate", "apply", f.file, "--go-ahead", "alice")
 	f.Clock.Advance(25 * time.Hour)
 	f.expect(0, "waiting for its owner to write a new version", "migrate", "apply", f.file)
 
