@@ -112,7 +112,7 @@ func (e *Engine) enter(ctx context.Context, secret string) (*visit, error) {
 	case v.job.Revision == 0:
 		return v, fmt.Errorf("no migration of it was begun: %w", guard.ErrGone)
 	case v.job.held(e.Worker, now):
-		return v, fmt.Errorf("%w: %s until %s", ErrBusy, v.job.Lease.By, v.job.Lease.Until.Format(time.TimeOnly))
+		return v, e.Held(v.job)
 	}
 	v.job.Lease = Lease{By: e.Worker, Until: now.Add(time.Duration(v.job.Rules.Lease))}
 	return v, v.save(ctx)

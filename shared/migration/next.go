@@ -39,10 +39,23 @@ type Step struct {
 	Flip   bool   // somebody moved the secret back
 
 	Refused *guard.Move // why an order of the hub is not carried out, for the owner; nil: it is
+
+	back []string // of going back: its command lines
 }
 
-// Command is the command line of the AWS CLI that makes the call of the step, as --dry-run prints it; "" where it makes none.
-func (s Step) Command(j Job) string {
+// Commands are the command lines of the AWS CLI that make the calls of the step, as --dry-run prints them; none where it
+// makes none.
+func (s Step) Commands(j Job) []string {
+	if s.Action == doRollback {
+		return s.back
+	}
+	if command := s.command(j); command != "" {
+		return []string{command}
+	}
+	return nil
+}
+
+func (s Step) command(j Job) string {
 	switch s.Action {
 	case DoRekey:
 		return awscli.OnSecret("update-secret", j.Secret, "--kms-key-id", s.Key)

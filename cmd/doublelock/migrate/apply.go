@@ -219,16 +219,17 @@ func (a *applying) acceptFrom(p migration.Plan) {
 // dry prints what would be done now, and does nothing.
 func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
 	var steps []dryStep
+	preview := m.Engine.Preview()
 	for _, i := range items {
 		if left := a.left[i.Account]; left != "" {
 			steps = append(steps, dryStep{Secret: i.Secret, Name: i.Name, Reason: "no call now: " + left})
 			continue
 		}
-		j, step, err := m.Engine.Preview(ctx, i, p.ID, a.rules)
+		j, step, err := preview.Next(ctx, i, p.ID, a.rules)
 		if err != nil {
 			return err
 		}
-		steps = append(steps, dryStep{Secret: i.Secret, Name: i.Name, Command: step.Command(j), Reason: dryReason(j, step)})
+		steps = append(steps, drySteps(i.Secret, i.Name, step.Commands(j), dryReason(j, step))...)
 	}
 	return writeDry(a.env, steps)
 }
@@ -316,7 +317,7 @@ func (a *applying) report(done []outcome) error {
 	for _, o := range done {
 		next := o.Reason
 		if !o.Until.IsZero() {
-			next += " (until " + o.Until.UTC().Format(time.DateTime) + " UTC)"
+			next += until(o.Until)
 		}
 		table.Add(o.Wave, o.Name, o.Phase, next)
 	}

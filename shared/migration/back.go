@@ -1,0 +1,38 @@
+package migration
+
+import (
+	"slices"
+
+	"github.com/doublelock/doublelock/shared/awscli"
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// BackCommands are the command lines of the AWS CLI that make the calls of going back, with a secret as it was just looked
+// at: of its key and its copies, in their order. Our own tags are set back too. None: everything is as it was.
+func (j Job) BackCommands(s guard.Secret) []string {
+	if j.Before == nil || !j.goingBack() && !j.Moved(s) {
+		return nil
+	}
+	var out []string
+	if s.KeyID != j.Before.KeyID {
+		out = append(out, awscli.OnSecret("update-secret", j.Secret, "--kms-key-id", j.Before.KeyID))
+	}
+	in := func(region string) func(guard.Replica) bool {
+		return func(r guard.Replica) bool { return r.Region == region }
+	}
+	for _, c := range j.Copies {
+		was, now := slices.IndexFunc(j.Before.Replicas, in(c.Region)), slices.IndexFunc(s.Replicas, in(c.Region))
+		if c.Removed.IsZero() || was < 0 || now >= 0 && s.Replicas[now].KeyID == j.Before.Replicas[was].KeyID {
+			continue
+		}
+		if now >= 0 {
+			out = append(out, awscli.OnSecret("remove-regions-from-replication", j.Secret, "--remove-replica-regions", c.Region))
+		}
+		to := "Region=" + c.Region
+		if key := j.Before.Replicas[was].KeyID; key != "" {
+			to += ",KmsKeyId=" + key
+		}
+		out = append(out, awscli.OnSecret("replicate-secret-to-regions", j.Secret, "--add-replica-regions", to))
+	}
+	return out
+}
