@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/doublelock/doublelock/shared/awscli"
@@ -35,4 +36,9 @@ func (j Job) BackCommands(s guard.Secret) []string {
 		out = append(out, awscli.OnSecret("replicate-secret-to-regions", j.Secret, "--add-replica-regions", to))
 	}
 	return out
+}
+
+// request says who asked for going back, and why.
+func (p Pending) request() string {
+	return "going back was asked for by " + cmp.Or(p.By, "somebody") + " (" + cmp.Or(p.Why, "no reason is known") + ")"
 }

@@ -14,6 +14,7 @@ import (
 const (
 	mostSteps    = 24 // of one visit; a machine that goes round in circles ends here
 	betweenLooks = 2 * time.Second
+	leaving      = 10 * time.Second // to give a lease back when the context has ended
 )
 
 // Start makes the job of a planned item, or takes up the one there is. A job that rests (blocked, failed, rolled back)
@@ -115,7 +116,10 @@ func (e *Engine) enter(ctx context.Context, secret string) (*visit, error) {
 		return v, e.Held(v.job)
 	}
 	v.job.Lease = Lease{By: e.Worker, Until: now.Add(time.Duration(v.job.Rules.Lease))}
-	return v, v.save(ctx)
+	if err := v.save(ctx); err != nil {
+		return v, errors.Join(err, v.leave(ctx))
+	}
+	return v, nil
 }
 
 // save writes the job. It comes before every change: a worker whose lease was taken over fails here and does nothing.
@@ -128,13 +132,36 @@ func (v *visit) save(ctx context.Context) error {
 	return nil
 }
 
-// leave gives the lease back. After an error the job may be another's already.
+// leave gives the lease back, also where the context has ended: whoever is told to stop must not block the way back. After
+// an error the job may be another's already.
 func (v *visit) leave(ctx context.Context) error {
 	v.job.Lease = Lease{}
-	if !v.stored {
-		return nil
+	stopped := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaving)
+	defer cancel()
+	err := guard.ErrConflict // nothing is ours to write
+	if v.stored {
+		err = v.save(ctx)
 	}
-	if err := v.save(ctx); err != nil && !errors.Is(err, guard.ErrConflict) {
+	switch {
+	case errors.Is(err, guard.ErrConflict) && stopped:
+		return v.release(ctx)
+	case errors.Is(err, guard.ErrConflict):
+		return nil
+	default:
+		return err
+	}
+}
+
+// release takes our lease off the job as it is stored: a write that was stopped may have come through, of which we know
+// nothing.
+func (v *visit) release(ctx context.Context) error {
+	stored, err := v.Store.Load(ctx, v.job.Secret)
+	if err != nil || stored.Lease.By != v.Worker {
+		return err
+	}
+	stored.Lease = Lease{}
+	if err := v.Store.Save(ctx, stored); err != nil && !errors.Is(err, guard.ErrConflict) {
 		return err
 	}
 	return nil

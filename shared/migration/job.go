@@ -36,6 +36,11 @@ func (j Job) UnderNewKey() bool {
 	return j.Phase == Unproven || j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
 }
 
+// Setting reports that setting the key was begun, and that how it ended is not known yet.
+func (j Job) Setting() bool {
+	return !j.UnderNewKey() && !j.Phase.Resting() && j.Pending != nil && j.Pending.Action == DoRekey
+}
+
 // UnderWay reports that the secret was changed, or is about to be, and goes on whatever the turn of its wave. What rests
 // begins anew with its wave.
 func (j Job) UnderWay() bool { return j.Before != nil && !j.Phase.Resting() }

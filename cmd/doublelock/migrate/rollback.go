@@ -148,6 +148,9 @@ func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migrat
 	results, failed, unmoved := []result{}, 0, 0
 	for _, j := range jobs {
 		after, err := m.Engine.Rollback(ctx, j.Secret, g.reason)
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped (run it again to go on): %w", ctx.Err())
+		}
 		r := result{j.Secret, j.Name, after.Phase, why(err)}
 		switch {
 		case errors.Is(err, migration.ErrNothingToUndo):
