@@ -21,6 +21,9 @@ func Prepare(ctx context.Context, env *command.Env, seed uint64) (func(context.C
 	}, stop, nil
 }
 
+// KeepText is what --keep prints, before its blanks are filled in.
+const KeepText = keepText
+
 // RemoveLeft removes what demos that were killed left in a folder.
 func RemoveLeft(parent string) { removeLeft(parent) }
 
