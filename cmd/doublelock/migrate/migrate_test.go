@@ -351,3 +351,19 @@ func TestAPlanThatBreaksAReaderIsFindings(t *testing.T) {
 	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn, "--accept", "arn:aws:iam::444444444444:role/legacy")
 	f.expect(0, "observing", "migrate", "apply", f.file)
 }
+
+// A typing error in --accept is no decision about a reader.
+func TestWhoIsAcceptedToLoseAccessExists(t *testing.T) {
+	f := newFixture(t)
+	arn := f.secret("search/index")
+	plan := []string{"migrate", "plan", "--out", f.file, "--secret", arn, "--accept"}
+	f.expect(1, "doublelock: migrate plan: --accept arn:aws:iam::444444444444:role/legcay: account 444444444444 has no such principal; ", append(plan, "arn:aws:iam::444444444444:role/legcay")...)
+	f.expect(1, "doublelock: migrate plan: --accept arn:aws-cn:iam::444444444444:role/legacy: the secrets are in partition aws, whose ARNs begin with arn:aws:\n", append(plan, "arn:aws-cn:iam::444444444444:role/legacy")...)
+	if _, err := os.Stat(f.file); err == nil {
+		t.Error("a plan was written all the same")
+	}
+	// Of an account that nobody read nothing is known, and one that is there may read another secret.
+	f.expect(0, "note: --accept arn:aws:iam::999988887777:role/app: it reads no secret of this plan", append(plan, "arn:aws:iam::999988887777:role/app")...)
+	f.AWS.AddRole(local.Search, "idle", `{"Version":"2012-10-17","Statement":[]}`, `{"Version":"2012-10-17","Statement":[]}`)
+	f.expect(0, "note: --accept arn:aws:iam::444444444444:role/idle: it reads no secret of this plan", append(plan, "arn:aws:iam::444444444444:role/idle")...)
+}
