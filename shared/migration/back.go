@@ -40,5 +40,24 @@ func (j Job) BackCommands(s guard.Secret) []string {
 
 // request says who asked for going back, and why.
 func (p Pending) request() string {
-	return "going back was asked for by " + cmp.Or(p.By, "somebody") + " (" + cmp.Or(p.Why, "no reason is known") + ")"
+	return "going back was asked for by " + cmp.Or(p.By, "somebody") + " (" + cmp.Or(p.Why, "no reason is known") + ")" + p.since()
+}
+
+// since says who asked for it since.
+func (p Pending) since() (text string) {
+	for _, r := range p.Also {
+		text += "; and by " + cmp.Or(r.By, "somebody") + " (" + r.Why + ")"
+	}
+	return text
+}
+
+// askAgain keeps what somebody asks for that was asked for already, where it is somebody else or another reason.
+func (j *Job) askAgain(r Request) {
+	p := j.Pending
+	if !j.goingBack() || p.By == r.By && p.Why == r.Why {
+		return
+	}
+	if !slices.ContainsFunc(p.Also, func(have Request) bool { return have.By == r.By && have.Why == r.Why }) {
+		p.Also = append(slices.Clip(p.Also), r)
+	}
 }

@@ -143,6 +143,14 @@ type Pending struct {
 	Tries  int       `json:"tries,omitempty"` // looks that did not prove it
 	Why    string    `json:"why,omitempty"`   // of going back: the reason that was given
 	By     string    `json:"by,omitempty"`    // of going back: who asked for it
+	Also   []Request `json:"also,omitempty"`  // of going back: who asked for it since, with another reason
+}
+
+// Request is somebody's word that a secret is to go back.
+type Request struct {
+	At  time.Time `json:"at"`
+	By  string    `json:"by,omitempty"`
+	Why string    `json:"why,omitempty"`
 }
 
 // Flip is one time that a migrated secret was found moved back.
