@@ -253,6 +253,13 @@ func changesCounted(t *testing.T, w *world) {
 	if ok, err := records.Take(t.Context(), "changes 2026-03-01T10", 5, until); !ok || err != nil {
 		t.Errorf("the next hour has nothing left: %v", err)
 	}
+	for name, want := range map[string]int{"changes 2026-03-01T09": 5, "changes 2026-03-01T10": 1, "changes 2026-03-01T11": 0} {
+		for range 2 { // to look takes none
+			if n, err := records.Taken(t.Context(), name); n != want || err != nil {
+				t.Errorf("%s: %d taken, %v; want %d", name, n, err, want)
+			}
+		}
+	}
 }
 
 func journalKept(t *testing.T, w *world) {

@@ -21,6 +21,9 @@ func Prepare(ctx context.Context, env *command.Env, seed uint64) (func(context.C
 	}, stop, nil
 }
 
+// KeepText is what --keep prints, before its blanks are filled in.
+const KeepText = keepText
+
 // Show prints notices as the timeline does.
 func Show(env *command.Env, notices ...guard.Notice) {
 	r := newReporter(newTimeline(env, env.Now, nil))
