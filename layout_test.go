@@ -80,6 +80,9 @@ var rooms = map[string][]string{
 	"shared/localaws/cloudformation": {"shared/localaws/core"},
 	"shared/localaws/pattern":        {},
 
+	"shared/doubles":             {},
+	"shared/doubles/doublestest": {"shared/doubles"},
+
 	"handlers":          {"github.com/aws/aws-lambda-go/events"},
 	"handlers/hub":      {"shared/notify", "shared/settings", "shared/cloud"},
 	"handlers/wires":    {"handlers", "handlers/*", "github.com/aws/aws-lambda-go/events"},
