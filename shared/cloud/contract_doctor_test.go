@@ -53,7 +53,7 @@ func bookmarkRoundTrip(t *testing.T, w *world) {
 }
 
 func outline(t *testing.T, w *world) {
-	account := w.account()
+	account := w.account(t)
 	want := []string{create(t, w, account, "app/a", ""), create(t, w, account, "app/b", "")}
 	slices.Sort(want)
 	var got []string
@@ -125,7 +125,7 @@ func subscriberToNothing(t *testing.T, w *world) {
 }
 
 func memberQueue(t *testing.T, w *world) {
-	account := w.account()
+	account := w.account(t)
 	client := sqs.NewFromConfig(w.config(t, account, region))
 	made, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("doublelock-forward-dlq")})
 	if err != nil {
@@ -149,7 +149,7 @@ func memberQueue(t *testing.T, w *world) {
 
 // The read role stands for a role that somebody may take: here it is who makes the call that matters, not its rights.
 func workloadElsewhere(t *testing.T, w *world) {
-	account := w.account()
+	account := w.account(t)
 	c := w.cloud(t, nil)
 	here := create(t, w, account, "app/there", "")
 	if err := secrets.NewWorkloadIn(c, account, region, "doublelock-read").Describe(t.Context(), here); err != nil {
