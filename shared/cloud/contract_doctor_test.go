@@ -15,41 +15,18 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/queues"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/subscriber"
-	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/cloud/topics"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
 func TestContractDoctor(t *testing.T) {
 	everyAWS(t, map[string]func(*testing.T, *world){
-		"a bookmark comes back, and is no record":             bookmarkRoundTrip,
 		"an outline names every secret and its tags":          outline,
 		"a subscriber receives and leaves nothing behind":     topicReceived,
 		"an subscriber on a topic that is not leaves nothing": subscriberToNothing,
 		"a member's queue is read through its role":           memberQueue,
 		"a workload acts in another account by its role":      workloadElsewhere,
 	})
-}
-
-func bookmarkRoundTrip(t *testing.T, w *world) {
-	records := table.Open(w.cloud(t, nil), newTable(t, w))
-	if got, err := records.Bookmark(t.Context(), "sweep"); got != "" || err != nil {
-		t.Errorf("before anything: %q, %v", got, err)
-	}
-	for _, want := range []string{`{"account":"1"}`, `{"account":"2"}`} {
-		if err := records.SetBookmark(t.Context(), "sweep", want); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := records.Bookmark(t.Context(), "sweep"); got != want || err != nil {
-			t.Errorf("got %q, %v; want %q", got, err, want)
-		}
-	}
-	if got, err := records.Bookmark(t.Context(), "another"); got != "" || err != nil {
-		t.Errorf("another: %q, %v", got, err)
-	}
-	if err := records.All(t.Context(), func(r guard.Record) error { return errors.New("a record: " + r.Resource) }); err != nil {
-		t.Error(err)
-	}
 }
 
 func outline(t *testing.T, w *world) {
