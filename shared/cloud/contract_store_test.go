@@ -21,7 +21,7 @@ import (
 	"github.com/doublelock/doublelock/shared/store"
 )
 
-// What outlives a process: conditional writes, claims, counters, bookmarks and the journal.
+// What outlives a process: conditional writes, claims, counters, bookmarks, documents and the journal.
 func TestContractStore(t *testing.T) {
 	everyAWS(t, map[string]func(*testing.T, *world){
 		"a record comes back as it was saved":        recordRoundTrip,
@@ -33,6 +33,9 @@ func TestContractStore(t *testing.T) {
 		"a counter gives what its limit allows":      changesCounted,
 		"the journal keeps the first word, in order": journalKept,
 		"a bookmark comes back, and is no record":    bookmarkRoundTrip,
+		"a document comes back as it was saved":      documentRoundTrip,
+		"of two who save a document one reads again": documentConflict,
+		"documents are listed by group, in order":    documentsListed,
 	})
 }
 
@@ -277,5 +280,101 @@ func bookmarkRoundTrip(t *testing.T, w *world) {
 	}
 	if err := records.All(t.Context(), func(r guard.Record) error { return errors.New("a record: " + r.Resource) }); err != nil {
 		t.Error(err)
+	}
+}
+
+func document(group, id string, revision int64) store.Document {
+	return store.Document{Kind: "migration", Group: group, ID: id, Body: []byte(`{"phase":"planned"}`), Revision: revision}
+}
+
+func documentRoundTrip(t *testing.T, w *world) {
+	records := table.Open(w.cloud(t, nil), newTable(t, w))
+	jobs := records.Documents("migration")
+	if got, err := jobs.Load(t.Context(), member, secretARN); err != nil || !cmp.Equal(got, store.Document{Kind: "migration", Group: member, ID: secretARN}) {
+		t.Errorf("never saved loads %+v, %v", got, err)
+	}
+	want := document(member, secretARN, 0)
+	for range 3 {
+		if err := jobs.Save(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		want.Revision++
+		got, err := jobs.Load(t.Context(), member, secretARN)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Fatal(err, diff)
+		}
+	}
+	for what, elsewhere := range map[string]func() (store.Document, error){
+		"another kind":  func() (store.Document, error) { return records.Documents("wave").Load(t.Context(), member, secretARN) },
+		"another group": func() (store.Document, error) { return jobs.Load(t.Context(), hub, secretARN) },
+	} {
+		if got, err := elsewhere(); err != nil || got.Revision != 0 {
+			t.Errorf("%s has %+v, %v", what, got, err)
+		}
+	}
+	if err := records.All(t.Context(), func(r guard.Record) error { return errors.New("a record: " + r.Resource) }); err != nil {
+		t.Error(err)
+	}
+}
+
+func documentConflict(t *testing.T, w *world) {
+	jobs := table.Open(w.cloud(t, nil), newTable(t, w)).Documents("migration")
+	for _, revision := range []int64{0, 1} { // the first to write, and the first to write again
+		var won, lost atomic.Int32
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				switch err := jobs.Save(t.Context(), document(member, secretARN, revision)); {
+				case err == nil:
+					won.Add(1)
+				case errors.Is(err, guard.ErrConflict):
+					lost.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if won.Load() != 1 || lost.Load() != 7 {
+			t.Errorf("%d of 8 saved revision %d, %d must read again", won.Load(), revision, lost.Load())
+		}
+	}
+	if err := jobs.Save(t.Context(), document(member, "never", 7)); !errors.Is(err, guard.ErrConflict) {
+		t.Errorf("a revision that never was saves with %v", err)
+	}
+}
+
+func documentsListed(t *testing.T, w *world) {
+	jobs := table.Open(w.cloud(t, nil), newTable(t, w)).Documents("migration")
+	body := []byte(`"` + strings.Repeat("x", 60_000) + `"`)
+	var want []string
+	for n := range 40 { // more than one page of a megabyte
+		doc := document(member, fmt.Sprintf("secret-%02d", n), 0)
+		doc.Body, want = body, append(want, doc.ID)
+		if err := jobs.Save(t.Context(), doc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := jobs.Save(t.Context(), document(hub, "secret-00", 0)); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	err := jobs.List(t.Context(), member, func(doc store.Document) error {
+		if doc.Group != member || doc.Kind != "migration" || doc.Revision != 1 || string(doc.Body) != string(body) {
+			t.Errorf("%s of %s %s, revision %d, %d bytes", doc.ID, doc.Kind, doc.Group, doc.Revision, len(doc.Body))
+		}
+		got = append(got, doc.ID)
+		return nil
+	})
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	groups, err := jobs.Groups(t.Context())
+	if diff := cmp.Diff([]string{member, hub}, groups); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	enough := errors.New("enough")
+	if err := jobs.List(t.Context(), member, func(store.Document) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("an error of yield ends with %v", err)
 	}
 }

@@ -27,6 +27,7 @@ func TestContractSecrets(t *testing.T) {
 		"a secret without key is under the AWS managed key":         underTheManagedKey,
 		"a secret that names the managed alias is so too":           underTheManagedAlias,
 		"a secret keeps the key it was made with":                   underItsKey,
+		"a secret that is made again is the first":                  madeAgain,
 		"re-keying leaves older copies, a new version seals":        rekeyedThenSealed,
 		"rotating seals what has a rotation":                        rotatedThenSealed,
 		"what a workload does is seen":                              workload,
@@ -49,11 +50,26 @@ func create(t testing.TB, w *world, account, name, key string) string {
 	if key != "" {
 		in.KmsKeyId = &key
 	}
-	out, err := w.secrets(t, account).CreateSecret(t.Context(), in)
+	return w.create(t, account, in)
+}
+
+// create makes a secret. A double whose answer was lost on the way does not know the repeat as one; see repeatsAreKnown.
+func (w *world) create(t testing.TB, account string, in *secretsmanager.CreateSecretInput) string {
+	t.Helper()
+	client := w.secrets(t, account)
+	out, err := client.CreateSecret(t.Context(), in)
+	var there *types.ResourceExistsException
+	if err == nil {
+		return *out.ARN
+	}
+	if !errors.As(err, &there) || w.process == nil {
+		t.Fatal(err)
+	}
+	found, err := client.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: in.Name})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return *out.ARN
+	return *found.ARN
 }
 
 func createKey(t testing.TB, w *world, account, region, alias string) string {
@@ -146,6 +162,21 @@ func underItsKey(t *testing.T, w *world) {
 			}
 		})
 	}
+}
+
+// The SDK repeats a call whose answer was lost.
+func madeAgain(t *testing.T, w *world) {
+	account := w.account(t)
+	in := &secretsmanager.CreateSecretInput{Name: aws.String("again"), SecretString: aws.String("x"), ClientRequestToken: aws.String("11112222-3333-4444-5555-666677778888")}
+	first, err := w.secrets(t, account).CreateSecret(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.expect(t, repeatsAreKnown, func(t testing.TB) {
+		if second, err := w.secrets(t, account).CreateSecret(t.Context(), in); err != nil || *second.ARN != *first.ARN {
+			t.Errorf("made again: %v", err)
+		}
+	})
 }
 
 func rekeyedThenSealed(t *testing.T, w *world) {
@@ -351,9 +382,7 @@ func listed(t *testing.T, w *world) {
 	var want []string
 	for n := range 230 {
 		name := fmt.Sprintf("many/%03d", n)
-		if _, err := people.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name, Tags: []types.Tag{{Key: aws.String("n"), Value: aws.String(name)}}}); err != nil {
-			t.Fatal(err)
-		}
+		w.create(t, account, &secretsmanager.CreateSecretInput{Name: &name, Tags: []types.Tag{{Key: aws.String("n"), Value: aws.String(name)}}})
 		want = append(want, name)
 	}
 	if _, err := people.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String("many/007")}); err != nil {

@@ -45,12 +45,9 @@ func TestContractWatch(t *testing.T) {
 
 func lookedUp(t *testing.T, w *world) {
 	account := w.account(t)
-	people := w.secrets(t, account)
 	for n := range 60 {
 		name := fmt.Sprintf("made/%02d", n)
-		if _, err := people.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name}); err != nil {
-			t.Fatal(err)
-		}
+		w.create(t, account, &secretsmanager.CreateSecretInput{Name: &name})
 	}
 	w.expect(t, eventsAreLookedUp, func(t testing.TB) {
 		history := trails.New(w.cloud(t, func(o *cloud.Options) { o.LookupEvery = time.Millisecond }))
