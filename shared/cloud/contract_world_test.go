@@ -41,6 +41,7 @@ type world struct {
 	own      func(t *testing.T, account, service, name string) string // makes a secret that a service owns
 	accounts *atomic.Int64
 	process  *doubles.Process // nil for localaws, which is this process
+	people   sync.Map         // credentials by account
 }
 
 // account makes a new account with its member roles.
@@ -179,10 +180,10 @@ func startMoto(t testing.TB) *world {
 	t.Helper()
 	w := stranger(t, doubles.Moto)
 	w.open = func(testing.TB, string) {}
-	w.admin = func(t testing.TB, account string) cloud.Static {
+	w.admin = w.remembered(func(t testing.TB, account string) cloud.Static {
 		t.Helper()
 		return w.assume(t, "moto", account)
-	}
+	})
 	return w
 }
 
@@ -196,23 +197,36 @@ func startMiniStack(t testing.TB) *world {
 			w.role(t, account, role, trustHub, policy)
 		}
 	}
-	w.admin = func(t testing.TB, account string) cloud.Static {
+	w.admin = w.remembered(func(t testing.TB, account string) cloud.Static {
 		t.Helper()
 		w.role(t, account, "people", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+account+`:root"},"Action":"sts:AssumeRole"}]}`,
 			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
 		return w.assume(t, account, account)
-	}
+	})
 	return w
 }
 
-// role makes a role, or leaves the one that is there.
+// remembered asks for the credentials of an account once.
+func (w *world) remembered(ask func(testing.TB, string) cloud.Static) func(testing.TB, string) cloud.Static {
+	return func(t testing.TB, account string) cloud.Static {
+		t.Helper()
+		known, ok := w.people.Load(account)
+		if !ok {
+			known = ask(t, account)
+			w.people.Store(account, known)
+		}
+		return known.(cloud.Static)
+	}
+}
+
+// role makes a role, also where the answer to an earlier try was lost.
 func (w *world) role(t testing.TB, account, name, trust, policy string) {
 	t.Helper()
 	client := iam.NewFromConfig(aws.Config{Region: region, BaseEndpoint: &w.endpoint, Credentials: credentials.NewStaticCredentialsProvider(account, "root", "")})
 	_, err := client.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust})
 	var there *iamtypes.EntityAlreadyExistsException
 	if errors.As(err, &there) {
-		return
+		err = nil
 	}
 	_, err2 := client.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("rights"), PolicyDocument: &policy})
 	if err := errors.Join(err, err2); err != nil {
