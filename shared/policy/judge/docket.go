@@ -39,37 +39,76 @@ type Docket struct {
 	mu    sync.Mutex
 	taken int
 	by    map[string]Decision // by answer, question and what is unsent
+	texts map[string]*text    // of policies: most decisions meet the same few
+}
+
+// text is a policy, and which condition keys it names.
+type text struct {
+	id    int
+	lower string
+	names map[string]bool // by key in lower case; filled as they are asked for
+}
+
+func (t *text) mentions(key string) bool {
+	found, known := t.names[key]
+	if !known {
+		found = strings.Contains(t.lower, key)
+		t.names[key] = found
+	}
+	return found
 }
 
 // Add takes a decision down.
 func (d *Docket) Add(decision Decision) {
-	raw, err := json.Marshal([]any{decision.Answer, asked(decision), unsent(decision)})
-	if err != nil {
-		raw = []byte(decision.String()) // a policy that is no JSON: the second engine will say so, too
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.by == nil {
-		d.by = map[string]Decision{}
+		d.by, d.texts = map[string]Decision{}, map[string]*text{}
 	}
 	d.taken++
-	d.by[string(raw)] = decision
+	key := d.key(decision)
+	if _, there := d.by[key]; !there {
+		d.by[key] = decision
+	}
 }
 
-// unsent is what matters to our answer and is not in the question, for the second engine does not know it.
-func unsent(d Decision) any {
-	grants := slices.Clone(d.Grants)
-	for i := range grants {
-		grants[i].ID = ""
+// key is the same for decisions that ask and answer the same.
+func (d *Docket) key(decision Decision) string {
+	var key strings.Builder
+	r := decision.Request
+	for _, part := range []string{string(decision.Answer), r.Principal.String(), r.Principal.Role, r.Principal.UniqueID, r.Action, r.Resource, r.ResourceAccount, fmt.Sprint(r.Principal.Tags, decision.ManagementPrincipal)} {
+		key.WriteString(part)
+		key.WriteByte('\n')
 	}
-	context, mentioned := map[string][]string{}, texts(d)
-	for key, values := range d.Request.Context {
-		lower := strings.ToLower(key)
-		if beyond(lower) && (len(grants) > 0 || strings.Contains(mentioned, lower)) {
-			context[lower] = values
+	var named []*text
+	for _, texts := range all(decision) {
+		for _, one := range texts {
+			known := d.texts[one]
+			if known == nil {
+				known = &text{id: len(d.texts), lower: strings.ToLower(one), names: map[string]bool{}}
+				d.texts[one] = known
+			}
+			named = append(named, known)
+			fmt.Fprintf(&key, "%d ", known.id)
+		}
+		key.WriteByte('\n')
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Context)) {
+		lower := strings.ToLower(name)
+		if beyond(lower) && len(decision.Grants) > 0 || slices.ContainsFunc(named, func(t *text) bool { return t.mentions(lower) }) {
+			fmt.Fprintf(&key, "%s=%q\n", lower, r.Context[name])
 		}
 	}
-	return []any{grants, context}
+	for _, g := range decision.Grants {
+		g.ID = ""
+		fmt.Fprintf(&key, "%+v\n", g)
+	}
+	return key.String()
+}
+
+// all are the policies of a decision, by type and level.
+func all(d Decision) [][]string {
+	return append([][]string{d.Identity, d.Boundary, d.Session, {d.Resource}}, d.SCPs...)
 }
 
 // Len is how many different decisions were added.
@@ -182,13 +221,7 @@ func whole(d Decision) map[string][]string {
 		out[strings.ToLower(key)] = values
 	}
 	// A key that no policy names changes no answer; without it more questions are the same.
-	mentioned := texts(d)
+	mentioned := strings.ToLower(strings.Join(slices.Concat(all(d)...), "\n"))
 	maps.DeleteFunc(out, func(key string, _ []string) bool { return beyond(key) || !strings.Contains(mentioned, key) })
 	return out
-}
-
-// texts are all policies of a decision, in lower case.
-func texts(d Decision) string {
-	all := append([][]string{d.Identity, d.Boundary, d.Session, {d.Resource}}, d.SCPs...)
-	return strings.ToLower(strings.Join(slices.Concat(all...), "\n"))
 }

@@ -46,7 +46,7 @@ var Reasons = []*Reason{
 	{
 		Name: "an allow of the resource's policy for the session or for everyone, beside a session policy that is silent",
 		Right: "we: what is granted to the session is not limited by an implicit deny of its session policy (IAM User Guide, policy evaluation " +
-			"for requests within a single account); that everyone includes the session so is live check 26",
+			"for requests within a single account); that everyone includes the session so is live check 34",
 		blind: sessionIsTheRole,
 	},
 	{
