@@ -51,6 +51,7 @@ var rooms = map[string][]string{
 	"shared/notify/slackapi":       {"shared/guard", "shared/notify", "shared/notify/slack"}, // the same words in Slack's own API
 	"shared/notify/channels":       {"shared/guard", "shared/notify", "shared/notify/*"},
 	"shared/store":                 {},
+	"shared/store/storetest":       {"shared/store", "github.com/google/go-cmp/cmp"}, // what stored types are tried with
 	"shared/settings":              {"shared/guard", "shared/notify/channels", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
 
 	"shared/cloud":                  {"shared/cloud/internal/session"},
