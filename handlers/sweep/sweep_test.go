@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/handlers/sweep"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 const (
@@ -38,6 +39,10 @@ type hall struct {
 	advanced  int
 	broken    map[string]error // by step, or by step and account or ARN
 	onLook    func(arn string)
+
+	unreadable  []store.Unreadable
+	quarantined []store.Quarantined
+	originals   map[string]store.Original // by copy
 }
 
 func newHall() *hall {
@@ -60,13 +65,65 @@ func (h *hall) Outline(_ context.Context, account, in string, yield func(guard.S
 	return nil
 }
 
-func (h *hall) All(_ context.Context, yield func(guard.Record) error) error {
+func (h *hall) All(_ context.Context, yield func(guard.Record, *store.Unreadable) error) error {
 	for _, rec := range h.records {
-		if err := yield(rec); err != nil {
+		if err := yield(rec, nil); err != nil {
+			return err
+		}
+	}
+	for _, bad := range h.unreadable {
+		if err := yield(guard.Record{}, &bad); err != nil {
 			return err
 		}
 	}
 	return h.broken["records"]
+}
+
+func (h *hall) Load(_ context.Context, resource string) (guard.Record, error) {
+	for _, rec := range h.records {
+		if rec.Resource == resource {
+			return rec, nil
+		}
+	}
+	return guard.Record{}, nil
+}
+
+func (h *hall) Save(_ context.Context, rec guard.Record) error {
+	for i, have := range h.records {
+		if have.Resource == rec.Resource {
+			if have.Revision != rec.Revision {
+				return guard.ErrConflict
+			}
+			rec.Revision++
+			h.records[i] = rec
+			return nil
+		}
+	}
+	rec.Revision++
+	h.records = append(h.records, rec)
+	return nil
+}
+
+func (h *hall) Quarantined(_ context.Context, yield func(store.Quarantined) error) error {
+	for _, q := range slices.Clone(h.quarantined) {
+		if err := yield(q); err != nil {
+			return err
+		}
+	}
+	return h.broken["quarantine"]
+}
+
+func (h *hall) Original(_ context.Context, q store.Quarantined) (store.Original, error) {
+	return h.originals[q.Copy], h.broken["original"]
+}
+
+func (h *hall) End(_ context.Context, name, how string) error {
+	for i, q := range h.quarantined {
+		if q.Copy == name {
+			h.quarantined[i].EndedAt, h.quarantined[i].End = h.handler().Now(), how
+		}
+	}
+	return nil
 }
 
 func (h *hall) Bookmark(_ context.Context, name string) (string, error) {
@@ -106,7 +163,7 @@ func (h *hall) Publish(_ context.Context, notices []guard.Notice) error {
 
 func (h *hall) handler() *sweep.Handler {
 	return &sweep.Handler{
-		Accounts: h, Regions: []string{region}, Secrets: h, Records: h, Inspector: h, Jobs: h, Bus: h, Account: hub, Concurrency: 1,
+		Accounts: h, Regions: []string{region}, Secrets: h, Records: h, Inspector: h, Jobs: h, Bus: h, Account: hub, Home: region, Table: "doublelock", Concurrency: 1,
 		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "security", Channels: map[string]notify.Address{"payments": {"email": "payments@example.com"}, "search": {"slackChannel": "C0SEARCH"}}},
 		Now:       func() time.Time { return time.Date(2026, 6, 2, 8, 0, 0, 0, time.UTC) },
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/cloud/topics"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 func TestContractDoctor(t *testing.T) {
@@ -47,7 +48,7 @@ func bookmarkRoundTrip(t *testing.T, w *world) {
 	if got, err := records.Bookmark(t.Context(), "another"); got != "" || err != nil {
 		t.Errorf("another: %q, %v", got, err)
 	}
-	if err := records.All(t.Context(), func(r guard.Record) error { return errors.New("a record: " + r.Resource) }); err != nil {
+	if err := records.All(t.Context(), func(r guard.Record, _ *store.Unreadable) error { return errors.New("a record: " + r.Resource) }); err != nil {
 		t.Error(err)
 	}
 }

@@ -154,8 +154,8 @@ func recordsByKey(t *testing.T, w *world) {
 	if err := records.Save(t.Context(), moved); err != nil {
 		t.Fatal(err)
 	}
-	got, err := records.ByKey(t.Context(), keyARN)
-	if err != nil || len(got) != 1 || got[0].Resource != "secret-a" || got[0].Revision != 1 {
+	got, unreadable, err := records.ByKey(t.Context(), keyARN)
+	if err != nil || unreadable != nil || len(got) != 1 || got[0].Resource != "secret-a" || got[0].Revision != 1 {
 		t.Errorf("under the key: %+v, %v", got, err)
 	}
 }
@@ -177,7 +177,7 @@ func everyRecord(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	var got []string
-	err = records.All(t.Context(), func(r guard.Record) error { got = append(got, r.Resource); return nil })
+	err = records.All(t.Context(), func(r guard.Record, _ *store.Unreadable) error { got = append(got, r.Resource); return nil })
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(err, diff)
@@ -271,12 +271,12 @@ func journalKept(t *testing.T, w *world) {
 			t.Fatal(err)
 		}
 	}
-	got, err := journal.List(t.Context(), secretARN, time.Time{})
+	got, _, err := journal.List(t.Context(), secretARN, time.Time{})
 	want := []store.JournalEntry{entry("a", 0), entry("b", time.Second), entry("c", 10*time.Second)}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
-	got, err = journal.List(t.Context(), secretARN, start.Add(time.Second))
+	got, _, err = journal.List(t.Context(), secretARN, start.Add(time.Second))
 	if diff := cmp.Diff(want[1:], got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}

@@ -62,8 +62,10 @@ func (f Finding) endWords() string {
 		return f.Title + ": another key is set; whether older copies still open with the previous one is not known"
 	case EndGone:
 		return f.Title + ": the secret was deleted"
-	default:
+	case EndPassed, "":
 		return f.Title + ": no longer"
+	default:
+		return f.Title + ": resolved by a newer version, as " + string(f.End)
 	}
 }
 

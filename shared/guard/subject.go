@@ -9,6 +9,7 @@ type Subject struct {
 	Rotation Rotation   `json:"rotation,omitzero"`  // whether new versions come by themselves
 	Service  string     `json:"service,omitzero"`   // AWS service that owns the secret
 	Blind    *BlindSpot `json:"blind,omitempty"`    // what could not be looked at
+	Row      *Row       `json:"row,omitempty"`      // of the hub's table, that cannot be read
 }
 
 // Rotation says whether Secrets Manager rotates a secret; "" when nobody looked.

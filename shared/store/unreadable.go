@@ -54,3 +54,11 @@ const (
 
 // Open reports that nothing was done about the row yet.
 func (q Quarantined) Open() bool { return q.EndedAt.IsZero() }
+
+// Original is the row of a copy as it is now.
+type Original struct {
+	There      bool
+	Body       []byte      // as far as it could be read
+	Revision   int64       // 0: none
+	Unreadable *Unreadable // why it cannot be read; nil: it can, as far as the table knows
+}
