@@ -31,7 +31,7 @@ type Row struct {
 // ReconcileRow moves the record of a row to "it cannot be read": its finding opens, or stays open. resource stands for the
 // row; account and Region are the hub's.
 func ReconcileRow(rec Record, resource, account, region string, row Row, waivers []Waiver, now time.Time) Record {
-	s := Secret{ARN: resource, Account: account, Region: region, Name: "row " + row.Copy + " of the hub's table"}
+	s := Secret{ARN: resource, Account: account, Region: region, Name: "row " + row.Copy}
 	r := reconciler{rec: rec, secret: s, waivers: waivers, now: now.UTC()}
 	r.rec.Findings = slices.Clone(rec.Findings)
 	r.rec.Outbox = slices.Clone(rec.Outbox)

@@ -1,6 +1,8 @@
 package notify
 
 import (
+	"slices"
+
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -33,7 +35,7 @@ func resolvedAs(n guard.Notice) closing {
 	switch {
 	case n.Finding == nil:
 		return closedWell
-	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown:
+	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown || !slices.Contains([]guard.Ending{guard.EndPassed, guard.EndGone, ""}, n.Finding.End):
 		return closedOnly
 	case n.Finding.Control == guard.SecretDefaultKey && n.State != guard.StateSealed && n.Finding.End != guard.EndGone:
 		return closedOnly // under a CMK, and older copies are not
@@ -79,6 +81,8 @@ func resolved(n guard.Notice) (before, after string) {
 		return "", " (service-owned) is under a CMK"
 	case guard.OrgCoverage:
 		return "Doublelock can look again: ", ""
+	case guard.OrgStorage:
+		return "", " is readable again, or was settled"
 	default:
 		return "Resolved for ", " (" + control + ")"
 	}

@@ -72,6 +72,10 @@ func TestOwnerLadder(t *testing.T) {
 			guard.Notice{Account: "444455556666", Finding: &guard.Finding{Control: guard.OrgCoverage}},
 			notify.Owner{Name: "security", Route: "security", How: "blind spots of the guard are theirs"},
 		},
+		"a row of the hub's table is nobody's else": {
+			guard.Notice{Account: "444455556666", Finding: &guard.Finding{Control: guard.OrgStorage}},
+			notify.Owner{Name: "security", Route: "security", How: "the guard's own memory is theirs"},
+		},
 		"tampering is for more than whoever did it": {
 			guard.Notice{Kind: guard.NoticeTampered, Actor: alice},
 			notify.Owner{Name: "security", Route: "security", How: "whoever did it must not be the only one to hear of it"},
