@@ -37,6 +37,7 @@ type clinic struct {
 	policy   string
 	queues   map[string]fleet.Queue
 	function fleet.Function
+	aside    int              // rows in quarantine
 	broken   map[string]error // by call, or by call and account
 
 	mu      sync.Mutex
@@ -121,6 +122,8 @@ func (c *clinic) Function(context.Context, string) (fleet.Function, error) {
 	return c.function, c.err("function", "")
 }
 
+func (c *clinic) Unreadable(context.Context) (int, error) { return c.aside, c.err("table", "") }
+
 func (c *clinic) doctor() *fleet.Doctor {
 	return &fleet.Doctor{Members: c, Organization: c, Hub: c, Concurrency: 2, Expected: fleet.Expected{
 		OrganizationID: "o-exampleorgid", Management: management, Hub: hub, Home: home, Regions: []string{home}, BusARN: busARN,
@@ -201,6 +204,9 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 		"a queue that loses":          {change: func(c *clinic) { c.queues["doublelock-detect"] = fleet.Queue{} }, want: []string{"fail queue/doublelock-detect: it has no queue to park what fails"}},
 		"messages that failed":        {change: func(c *clinic) { c.queues["doublelock-detect-dlq"] = fleet.Queue{Waiting: 1, InFlight: 1} }, want: []string{"fail queue/doublelock-detect-dlq: 2 messages could not be handled"}},
 		"queues that cannot be read":  {change: func(c *clinic) { c.broken["queue"] = guard.ErrDenied }, want: []string{"unknown queue/doublelock-detect: access denied", "unknown queue/doublelock-detect-dlq: access denied"}},
+		"no table":                    {change: func(c *clinic) { c.broken["table"] = guard.ErrGone }, want: []string{"fail table/doublelock: the table does not exist"}},
+		"a table not to be read":      {change: func(c *clinic) { c.broken["table"] = guard.ErrDenied }, want: []string{"unknown table/doublelock: access denied"}},
+		"rows that cannot be read":    {change: func(c *clinic) { c.aside = 3 }, want: []string{"fail table/doublelock: 3 rows could not be read and are in quarantine"}},
 		"a function that was deleted": {change: func(c *clinic) { c.broken["function"] = guard.ErrGone }, want: []string{"fail function/doublelock-detect: the function does not exist"}},
 		"a function not to be read":   {change: func(c *clinic) { c.broken["function"] = guard.ErrDenied }, want: []string{"unknown function/doublelock-detect: access denied"}},
 		"a function that failed":      {change: func(c *clinic) { c.function.State = "Failed" }, want: []string{"fail function/doublelock-detect: the function is in state Failed"}},
