@@ -82,6 +82,13 @@ func (r row) record() (guard.Record, error) {
 	return rec, nil
 }
 
+// CheckRecord says why a body is no record of a resource, as a *store.Unreadable.
+func CheckRecord(resource string, body []byte) error {
+	it := recordKey(resource)
+	_, err := row{it: it, revision: 1, body: string(body)}.record()
+	return err
+}
+
 // Save writes a record if nobody wrote it since it was loaded, and else answers guard.ErrConflict: load and decide
 // again. It is stored with Revision one higher than it came, which is what a later Save must come with, and with what a
 // newer version has stored in it. That of a secret that is gone is forgotten some time after, or the table would grow with
