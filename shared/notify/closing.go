@@ -35,7 +35,7 @@ func resolvedAs(n guard.Notice) closing {
 	switch {
 	case n.Finding == nil:
 		return closedWell
-	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown || !slices.Contains([]guard.Ending{guard.EndPassed, guard.EndGone, ""}, n.Finding.End):
+	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown || newerEnd(n.Finding.End):
 		return closedOnly
 	case n.Finding.Control == guard.SecretDefaultKey && n.State != guard.StateSealed && n.Finding.End != guard.EndGone:
 		return closedOnly // under a CMK, and older copies are not
@@ -44,6 +44,11 @@ func resolvedAs(n guard.Notice) closing {
 	default:
 		return closedWell
 	}
+}
+
+// newerEnd reports an ending that only a newer version knows.
+func newerEnd(end guard.Ending) bool {
+	return !slices.Contains([]guard.Ending{guard.EndPassed, guard.EndMoot, guard.EndGone, guard.EndUnknown, ""}, end)
 }
 
 // resolved is the headline of a finding's end: what is true now, not what was wrong.
@@ -55,10 +60,13 @@ func resolved(n guard.Notice) (before, after string) {
 	switch {
 	case n.Finding.End == guard.EndGone:
 		return "", " was deleted"
-	case resolvedAs(n) == closedOnly && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
+	case !newerEnd(n.Finding.End) && resolvedAs(n) == closedOnly && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
 		return "", " is under the AWS managed key now"
 	case n.Finding.End == guard.EndMoot:
 		return control + " does not apply to ", " any more"
+	}
+	if newerEnd(n.Finding.End) {
+		return control + " was closed for ", " by a newer version"
 	}
 	if n.Finding.End == guard.EndUnknown {
 		return "", " is under a CMK, not proven yet"

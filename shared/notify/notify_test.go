@@ -285,6 +285,8 @@ func TestAClosingSaysWhatIsTrueNow(t *testing.T) {
 		"replicas":                                      {guard.SecretReplicaKey, guard.EndPassed, guard.StateSealed, "DONE: The replicas of app are under CMKs"},
 		"owned by a service now":                        {guard.SecretNotSealed, guard.EndMoot, guard.StateForeign, "CLOSED: DL.SECRET.2 does not apply to app any more"},
 		"deleted":                                       {guard.SecretDefaultKey, guard.EndGone, guard.StateDefault, "DONE: app was deleted"},
+		"an end that only a newer version knows":        {guard.SecretNotSealed, "quantum", guard.StateSealed, "CLOSED: DL.SECRET.2 was closed for app by a newer version"},
+		"a row that reads again":                        {guard.OrgStorage, guard.EndPassed, "", "DONE: app is readable again, or was settled"},
 		"a blind spot":                                  {guard.OrgCoverage, guard.EndPassed, guard.StateUnknown, "DONE: Doublelock can look again: app"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -338,4 +340,12 @@ func FuzzComposeAndSubject(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestASeverityThatOnlyANewerVersionKnowsIsHigh(t *testing.T) {
+	n := notifytest.Opened(guard.SecretNotSealed, "app", "")
+	n.Finding.Severity = "quantum"
+	if got := notify.SeverityOf(n); got != guard.SeverityHigh {
+		t.Errorf("severity %s", got)
+	}
 }
