@@ -19,7 +19,7 @@ func quarantined(name, kind, account string) store.Quarantined {
 }
 
 // kinds are those of what was published about rows.
-func kinds(h *hall) []guard.NoticeKind {
+func kinds(h *fakeHub) []guard.NoticeKind {
 	var all []guard.NoticeKind
 	for _, n := range h.published {
 		if n.Finding != nil && n.Finding.Control == guard.OrgStorage {
@@ -30,7 +30,7 @@ func kinds(h *hall) []guard.NoticeKind {
 }
 
 func TestARowThatCannotBeReadIsAFindingUntilItReadsAgain(t *testing.T) {
-	h := newHall()
+	h := newFakeHub()
 	h.accounts = []string{"111122223333"}
 	h.records = []guard.Record{record("111122223333", "other")}
 	h.unreadable = []store.Unreadable{quarantined("c0ffee", store.KindRecord, "111122223333").Unreadable}
@@ -67,7 +67,7 @@ func TestARowThatCannotBeReadIsAFindingUntilItReadsAgain(t *testing.T) {
 }
 
 func TestARowThatWasMadeAnewBeforeTheSweepIsNotifiedOfAllTheSame(t *testing.T) {
-	h := newHall()
+	h := newFakeHub()
 	h.quarantined = []store.Quarantined{quarantined("c0ffee", store.KindRecord, "111122223333")}
 	h.originals = map[string]store.Original{"c0ffee": {There: true, Revision: 1}}
 	for range 3 {
@@ -79,7 +79,7 @@ func TestARowThatWasMadeAnewBeforeTheSweepIsNotifiedOfAllTheSame(t *testing.T) {
 }
 
 func TestAJobThatCannotBeReadSaysThatItBlocks(t *testing.T) {
-	h := newHall()
+	h := newFakeHub()
 	secret := arn("111122223333", "db")
 	h.quarantined = []store.Quarantined{quarantined("c0ffee", migration.DocumentKind, "111122223333")}
 	h.originals = map[string]store.Original{"c0ffee": {There: true, Revision: 2, Body: []byte(`{"secret":"` + secret + `"}`)}} // JSON, and no job
@@ -98,7 +98,7 @@ func TestAJobThatCannotBeReadSaysThatItBlocks(t *testing.T) {
 
 func TestARowThatSomebodyMendedResolves(t *testing.T) {
 	for _, how := range []string{store.EndedRestored, store.EndedDiscarded} {
-		h := newHall()
+		h := newFakeHub()
 		h.quarantined = []store.Quarantined{quarantined("c0ffee", store.KindRecord, "111122223333")}
 		h.originals = map[string]store.Original{}
 		handle(t, t.Context(), h, task(sweep.TaskSweep))
@@ -118,7 +118,7 @@ func TestARowThatSomebodyMendedResolves(t *testing.T) {
 }
 
 func TestAWaiverCoversARow(t *testing.T) {
-	h := newHall()
+	h := newFakeHub()
 	h.quarantined = []store.Quarantined{quarantined("c0ffee", store.KindRecord, "111122223333")}
 	swept := h.handler()
 	swept.Waivers = []guard.Waiver{{Control: guard.OrgStorage, Resource: "arn:aws:dynamodb:*", Expires: swept.Now().Add(time.Hour)}}
@@ -131,7 +131,7 @@ func TestAWaiverCoversARow(t *testing.T) {
 }
 
 func TestAQuarantineThatCannotBeReadHoldsUpNoSweep(t *testing.T) {
-	h := newHall()
+	h := newFakeHub()
 	h.accounts = []string{"111122223333"}
 	h.records = []guard.Record{record("111122223333", "db")}
 	h.quarantined = []store.Quarantined{quarantined("c0ffee", store.KindRecord, "111122223333")}
@@ -144,7 +144,7 @@ func TestAQuarantineThatCannotBeReadHoldsUpNoSweep(t *testing.T) {
 }
 
 func TestADigestNamesRowsAndFindingsThatANewerVersionLeft(t *testing.T) {
-	h := newHall()
+	h := newFakeHub()
 	odd := record("111122223333", "db")
 	odd.Findings = []guard.Finding{{Control: guard.SecretDefaultKey, Resource: odd.Resource, Status: "quantum", Severity: guard.SeverityHigh, Mode: guard.ModeNotify}}
 	h.records = []guard.Record{odd}

@@ -23,6 +23,11 @@ func (s FindingStatus) Known() bool {
 	return slices.Contains([]FindingStatus{FindingOpen, FindingResolved, FindingWaived}, s)
 }
 
+// Known reports whether this version knows the ending; none is that of a finding stored before endings were.
+func (e Ending) Known() bool {
+	return slices.Contains([]Ending{EndPassed, EndMoot, EndGone, EndMoved, EndUnknown, ""}, e)
+}
+
 // Identity is the control and the resource.
 func (f Finding) Identity() string { return f.ID() }
 
@@ -42,6 +47,12 @@ func (k Key) Identity() string {
 	}
 	return k.ID
 }
+
+// Identity is the principal.
+func (r Remedy) Identity() string { return r.Principal }
+
+// Identity is the policy and the statement.
+func (s Statement) Identity() string { return s.Where + "|" + s.JSON }
 
 // Identity is the secret's ARN.
 func (a Affected) Identity() string { return a.Secret }
