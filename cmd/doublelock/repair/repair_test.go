@@ -216,3 +216,18 @@ func TestARecordIsForgotten(t *testing.T) {
 		t.Errorf("%+v, %v", rec, err)
 	}
 }
+
+func TestAnEntryOfTheJournalIsNotDiscardedByTheWay(t *testing.T) {
+	b := newBench(t)
+	b.breaks("journal#"+secret, "2026-01-01T00:00:00Z#1", `}`)
+	if _, unreadable, err := b.Records.Journal().List(t.Context(), secret, time.Time{}); err != nil || len(unreadable) != 1 {
+		t.Fatalf("%v, %v", unreadable, err)
+	}
+	q := b.only()
+	b.expect(1, "is not written again", "restore", q.Copy, "--file", b.file(`{}`))
+	b.expect(2, "the way back of a change", "discard", q.Copy, "--reason", "no use")
+	b.expect(0, "is discarded", "discard", q.Copy, "--reason", "no use", "--without-way-back")
+	if entries := b.journal(); len(entries) != 1 || entries[0].Action != "repair_discard" {
+		t.Errorf("journal %+v", entries)
+	}
+}
