@@ -16,6 +16,7 @@ import (
 
 	"github.com/doublelock/doublelock/handlers/detect"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 const (
@@ -47,6 +48,8 @@ type world struct {
 	describes int
 	mode      guard.Mode
 	trip      func(step string) error
+
+	unreadable []store.Unreadable // rows under every key
 }
 
 func newWorld() *world {
@@ -220,14 +223,14 @@ func (f records) Save(_ context.Context, rec guard.Record) error {
 	return f.w.trip("save done")
 }
 
-func (f records) ByKey(_ context.Context, keyARN string) ([]guard.Record, error) {
+func (f records) ByKey(_ context.Context, keyARN string) ([]guard.Record, []store.Unreadable, error) {
 	var found []guard.Record
 	for _, resource := range slices.Sorted(maps.Keys(f.w.records)) {
 		if rec := f.w.load(resource); rec.KeyARN == keyARN {
 			found = append(found, rec)
 		}
 	}
-	return found, nil
+	return found, f.w.unreadable, nil
 }
 
 type bus struct{ w *world }

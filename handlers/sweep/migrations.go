@@ -18,25 +18,27 @@ type Migrations struct {
 
 // Advance takes every job as far as it can go now. One that fails does not hold up the others.
 func (m Migrations) Advance(ctx context.Context) error {
-	var jobs []migration.Job
-	err := m.Engine.Store.List(ctx, func(j migration.Job) error {
-		jobs = append(jobs, j)
-		return nil
-	})
+	jobs, unreadable, err := migration.All(ctx, m.Engine.Store)
 	if err != nil {
 		return fmt.Errorf("list migrations: %w", err)
+	}
+	for _, bad := range unreadable {
+		m.Log.ErrorContext(ctx, "migration", "secret", bad.ID, "account", bad.Group, "action", "left", "reason", bad.Reason)
 	}
 	var failed []error
 	for _, j := range jobs {
 		if ctx.Err() != nil {
 			return errors.Join(append(failed, ctx.Err())...)
 		}
+		if why := j.Newer(); why != "" {
+			m.Log.WarnContext(ctx, "migration", "secret", j.Secret, "account", j.Account, "region", j.Region, "action", "left", "reason", why)
+		}
 		if !j.NeedsVisit() || (j.Phase == migration.Planned && migration.Halted(jobs, j.Plan, j.Wave, m.Engine.Rules) != "") {
 			continue
 		}
 		after, step, err := m.Engine.Advance(ctx, j.Secret)
 		switch {
-		case errors.Is(err, migration.ErrBusy), errors.Is(err, guard.ErrConflict):
+		case errors.Is(err, migration.ErrBusy), errors.Is(err, guard.ErrConflict), errors.Is(err, migration.ErrNewer):
 		case err != nil:
 			failed = append(failed, err)
 		default:

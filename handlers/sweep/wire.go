@@ -28,7 +28,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	return &Handler{
 		Accounts: enrolled{accounts.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: secrets.New(c), Records: table.Open(c, h.Table),
 		Inspector: detect.NewInspector(h, secrets.NewKeys(c)), Jobs: Migrations{Engine: machine.Engine, Log: h.Log}, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
-		Account: h.Account, Now: h.Now, Log: h.Log,
+		Account: h.Account, Home: h.Home, Table: h.Table, Waivers: r.GuardWaivers(), Now: h.Now, Log: h.Log,
 	}, nil
 }
 

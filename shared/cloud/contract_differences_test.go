@@ -37,6 +37,7 @@ const (
 	ownedIsTheirs           point = "a secret of a service cannot be changed by others"
 	rotationsAreListed      point = "the rotations of a key are listed"
 	rotationHasAPeriod      point = "a rotation without a period is once in 365 days"
+	usageHasADefault        point = "a key that was made for no use in particular is for ENCRYPT_DECRYPT"
 	lastUseIsKnown          point = "a key tells its last use"
 	eventsNameTheirAccount  point = "an event that a rule delivers names the account it comes from"
 	eventsKeepTheirTime     point = "an event keeps the time that it was put with"
@@ -73,6 +74,7 @@ var differences = []difference{
 	{moto, "ReplicateSecretToRegions", replicaIsUnderItsKey, "the replica's KmsKeyId is ignored"},
 	{moto, "UpdateSecret", ownedIsTheirs, "changes it"},
 	{moto, "GetKeyRotationStatus", rotationHasAPeriod, "has no RotationPeriodInDays"},
+	{moto, "CreateKey", usageHasADefault, "KeyUsage is empty"},
 	{moto, "GetKeyLastUsage", lastUseIsKnown, "does not know the call"},
 	{moto, "PutEvents", eventsNameTheirAccount, "the account is missing"},
 	{moto, "LookupEvents", eventsAreLookedUp, "does not know the call"},

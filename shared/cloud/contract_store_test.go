@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -131,8 +132,8 @@ func recordsByKey(t *testing.T, w *world) {
 	if err := records.Save(t.Context(), moved); err != nil {
 		t.Fatal(err)
 	}
-	got, err := records.ByKey(t.Context(), keyARN)
-	if err != nil || len(got) != 1 || got[0].Resource != "secret-a" || got[0].Revision != 1 {
+	got, unreadable, err := records.ByKey(t.Context(), keyARN)
+	if err != nil || unreadable != nil || len(got) != 1 || got[0].Resource != "secret-a" || got[0].Revision != 1 {
 		t.Errorf("under the key: %+v, %v", got, err)
 	}
 }
@@ -154,7 +155,7 @@ func everyRecord(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	var got []string
-	err = records.All(t.Context(), func(r guard.Record) error { got = append(got, r.Resource); return nil })
+	err = records.All(t.Context(), func(r guard.Record, _ *store.Unreadable) error { got = append(got, r.Resource); return nil })
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(err, diff)
@@ -255,12 +256,12 @@ func journalKept(t *testing.T, w *world) {
 			t.Fatal(err)
 		}
 	}
-	got, err := journal.List(t.Context(), secretARN, time.Time{})
+	got, _, err := journal.List(t.Context(), secretARN, time.Time{})
 	want := []store.JournalEntry{entry("a", 0), entry("b", time.Second), entry("c", 10*time.Second)}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
-	got, err = journal.List(t.Context(), secretARN, start.Add(time.Second))
+	got, _, err = journal.List(t.Context(), secretARN, start.Add(time.Second))
 	if diff := cmp.Diff(want[1:], got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
@@ -285,13 +286,18 @@ func bookmarkRoundTrip(t *testing.T, w *world) {
 	if got, err := records.Bookmark(t.Context(), "another"); got != "" || err != nil {
 		t.Errorf("another: %q, %v", got, err)
 	}
-	if err := records.All(t.Context(), func(r guard.Record) error { return errors.New("a record: " + r.Resource) }); err != nil {
+	if err := records.All(t.Context(), func(r guard.Record, _ *store.Unreadable) error { return errors.New("a record: " + r.Resource) }); err != nil {
 		t.Error(err)
 	}
 }
 
 func document(group, id string, revision int64) store.Document {
 	return store.Document{Kind: "migration", Group: group, ID: id, Body: []byte(`{"phase":"planned"}`), Revision: revision}
+}
+
+// as saves a document with its body, whatever is stored.
+func as(doc store.Document) func(json.RawMessage) (json.RawMessage, error) {
+	return func(json.RawMessage) (json.RawMessage, error) { return doc.Body, nil }
 }
 
 func documentRoundTrip(t *testing.T, w *world) {
@@ -302,7 +308,7 @@ func documentRoundTrip(t *testing.T, w *world) {
 	}
 	want := document(member, secretARN, 0)
 	for range 3 {
-		if err := jobs.Save(t.Context(), want); err != nil {
+		if err := jobs.Save(t.Context(), want, as(want)); err != nil {
 			t.Fatal(err)
 		}
 		want.Revision++
@@ -319,7 +325,7 @@ func documentRoundTrip(t *testing.T, w *world) {
 			t.Errorf("%s has %+v, %v", what, got, err)
 		}
 	}
-	if err := records.All(t.Context(), func(r guard.Record) error { return errors.New("a record: " + r.Resource) }); err != nil {
+	if err := records.All(t.Context(), func(r guard.Record, _ *store.Unreadable) error { return errors.New("a record: " + r.Resource) }); err != nil {
 		t.Error(err)
 	}
 }
@@ -331,7 +337,7 @@ func documentConflict(t *testing.T, w *world) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				switch err := jobs.Save(t.Context(), document(member, secretARN, revision)); {
+				switch err := jobs.Save(t.Context(), document(member, secretARN, revision), as(document(member, secretARN, revision))); {
 				case err == nil:
 					won.Add(1)
 				case errors.Is(err, guard.ErrConflict):
@@ -346,7 +352,7 @@ func documentConflict(t *testing.T, w *world) {
 			t.Errorf("%d of 8 saved revision %d, %d must read again", won.Load(), revision, lost.Load())
 		}
 	}
-	if err := jobs.Save(t.Context(), document(member, "never", 7)); !errors.Is(err, guard.ErrConflict) {
+	if err := jobs.Save(t.Context(), document(member, "never", 7), as(document(member, "never", 7))); !errors.Is(err, guard.ErrConflict) {
 		t.Errorf("a revision that never was saves with %v", err)
 	}
 }
@@ -358,15 +364,15 @@ func documentsListed(t *testing.T, w *world) {
 	for n := range 40 { // more than one page of a megabyte
 		doc := document(member, fmt.Sprintf("secret-%02d", n), 0)
 		doc.Body, want = body, append(want, doc.ID)
-		if err := jobs.Save(t.Context(), doc); err != nil {
+		if err := jobs.Save(t.Context(), doc, as(doc)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := jobs.Save(t.Context(), document(hub, "secret-00", 0)); err != nil {
+	if err := jobs.Save(t.Context(), document(hub, "secret-00", 0), as(document(hub, "secret-00", 0))); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	err := jobs.List(t.Context(), member, func(doc store.Document) error {
+	err := jobs.List(t.Context(), member, func(doc store.Document, _ *store.Unreadable) error {
 		if doc.Group != member || doc.Kind != "migration" || doc.Revision != 1 || string(doc.Body) != string(body) {
 			t.Errorf("%s of %s %s, revision %d, %d bytes", doc.ID, doc.Kind, doc.Group, doc.Revision, len(doc.Body))
 		}
@@ -381,7 +387,7 @@ func documentsListed(t *testing.T, w *world) {
 		t.Error(err, diff)
 	}
 	enough := errors.New("enough")
-	if err := jobs.List(t.Context(), member, func(store.Document) error { return enough }); !errors.Is(err, enough) {
+	if err := jobs.List(t.Context(), member, func(store.Document, *store.Unreadable) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("an error of yield ends with %v", err)
 	}
 }

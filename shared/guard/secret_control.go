@@ -113,10 +113,10 @@ func checkReplicas(s Secret, _ Standard) (Outcome, Subject) {
 		switch k.Manager {
 		case ManagerAWS:
 			return Fail
-		case ManagerUnknown:
-			return Unknown
-		default:
+		case ManagerCustomer:
 			return Pass
+		default:
+			return Unknown
 		}
 	})
 }

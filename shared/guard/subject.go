@@ -12,6 +12,7 @@ type Subject struct {
 	Empty    bool       `json:"empty,omitzero"`     // the secret was seen to have no version, so no older copy is left behind
 	Service  string     `json:"service,omitzero"`   // AWS service that owns the secret
 	Blind    *BlindSpot `json:"blind,omitempty"`    // what could not be looked at
+	Row      *Row       `json:"row,omitempty"`      // of the hub's table, that cannot be read
 }
 
 // Rotation says whether Secrets Manager rotates a secret; "" when nobody looked.

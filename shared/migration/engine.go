@@ -42,9 +42,18 @@ func (e *Engine) Start(ctx context.Context, i Item, plan string, rules Rules) (J
 	return fresh, nil
 }
 
+// load reads a job. One that cannot be read, or that only a newer version may move, is an error: nothing is done to it.
+func (e *Engine) load(ctx context.Context, secret string) (Job, error) {
+	j, err := e.Store.Load(ctx, secret)
+	if err != nil {
+		return j, err
+	}
+	return j, j.checkKnown()
+}
+
 // begin is the job as it is stored, and as it would be begun.
 func (e *Engine) begin(ctx context.Context, i Item, plan string, rules Rules) (was, fresh Job, err error) {
-	if was, err = e.Store.Load(ctx, i.Secret); err != nil {
+	if was, err = e.load(ctx, i.Secret); err != nil {
 		return was, was, err
 	}
 	was = was.under(e.Rules, e.By, e.Now().UTC())
@@ -64,7 +73,8 @@ func (e *Engine) begin(ctx context.Context, i Item, plan string, rules Rules) (w
 
 // resume takes over what must not be forgotten of the job that was there before.
 func (j *Job) resume(was Job) {
-	j.History = append(slices.Clip(was.History), j.History...)
+	j.History, j.Earlier.History = append(slices.Clip(was.History), j.History...), was.Earlier.History
+	j.Earlier.Rescues = was.Earlier.Rescues
 	j.Revision, j.LastChangeAt, j.Rescues = was.Revision, was.LastChangeAt, was.Rescues
 	if was.Phase != RolledBack { // which is as it was: what is found next is the state to go back to
 		j.Before = was.Before
@@ -104,7 +114,7 @@ func (e *Engine) Advance(ctx context.Context, secret string) (Job, Step, error) 
 func (e *Engine) enter(ctx context.Context, secret string) (*visit, error) {
 	v := &visit{Engine: e}
 	var err error
-	if v.job, err = e.Store.Load(ctx, secret); err != nil {
+	if v.job, err = e.load(ctx, secret); err != nil {
 		return v, err
 	}
 	now := e.Now().UTC()

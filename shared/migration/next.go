@@ -85,6 +85,8 @@ const looksAtMost = 3
 // Next decides the next step. It is pure: the same job, facts and settings give the same step.
 func Next(j Job, s Seen, rules Rules) Step {
 	switch {
+	case j.Newer() != "":
+		return Step{Action: DoNothing, Reason: j.Newer()}
 	case j.Phase.Resting():
 		return Step{Action: DoNothing, Reason: j.Reason}
 	case s.Gone:
@@ -110,8 +112,10 @@ func Next(j Job, s Seen, rules Rules) Step {
 		return nextObserving(j, s, rules)
 	case Sealing:
 		return nextSealing(j, s, rules)
+	case Sealed:
+		return Step{Action: DoNothing, Reason: "sealed"}
 	}
-	return Step{Action: DoNothing, Reason: "sealed"}
+	return Step{Action: DoNothing, Reason: "its phase is " + j.Phase.String()}
 }
 
 // movedBack finds a secret that is under another key than the one it was moved to.
@@ -120,8 +124,8 @@ func movedBack(j Job, s Seen, rules Rules) (Step, bool) {
 		return Step{}, false
 	}
 	step := Step{Action: DoMove, Phase: Planned, Flip: true, Reason: "somebody moved it back to " + keyName(s.Secret.Key)}
-	if len(j.Flips)+1 >= rules.Flips {
-		step.Phase, step.Reason = Blocked, fmt.Sprintf("moved back %s: %s undoes the change, so it is left to its owner", times(len(j.Flips)+1), toolName(j.Tool))
+	if j.flips()+1 >= rules.Flips {
+		step.Phase, step.Reason = Blocked, fmt.Sprintf("moved back %s: %s undoes the change, so it is left to its owner", times(j.flips()+1), toolName(j.Tool))
 	}
 	return step, true
 }

@@ -24,7 +24,7 @@ type Order struct {
 // job is stored with its change: an order that changes nothing leaves nothing behind, and Step.Refused says why to the
 // owner. A job of a plan stays the plan's, under its rules. Errors are those of Advance.
 func (e *Engine) Order(ctx context.Context, o Order) (Job, Step, error) {
-	was, err := e.Store.Load(ctx, o.Secret.ARN)
+	was, err := e.load(ctx, o.Secret.ARN)
 	if err != nil {
 		return was, Step{}, fmt.Errorf("move %s: %w", o.Secret.Name, err)
 	}
@@ -58,7 +58,7 @@ func (e *Engine) Order(ctx context.Context, o Order) (Job, Step, error) {
 // Resume ends what an earlier delivery of the same order began. It answers false where nothing was begun, or the change
 // was begun and not made: then the hub decides again.
 func (e *Engine) Resume(ctx context.Context, order guard.Notice) (Job, bool, error) {
-	j, err := e.Store.Load(ctx, order.Resource)
+	j, err := e.load(ctx, order.Resource)
 	if err != nil {
 		return j, false, fmt.Errorf("resume the move of %s: %w", order.Name, err)
 	}
@@ -84,7 +84,7 @@ func (e *Engine) ordered(o Order, was Job) Job {
 		}
 		j.enter(Planned, "", e.By, e.Now().UTC())
 		j.resume(was)
-		j.Flips = was.Flips
+		j.Flips, j.Earlier.Flips = was.Flips, was.Earlier.Flips
 	}
 	j.Rules, j.Order, j.Tool = &rules, &o.Notice, o.Notice.Tool
 	if j.Phase == Planned && j.Pending == nil {
@@ -100,9 +100,9 @@ func (j Job) refused() *guard.Move {
 	case j.Revision == 0:
 	case j.Phase == RolledBack:
 		return &guard.Move{Reason: "it was set back (" + j.Reason + "): plan it again with doublelock migrate when that is mended"}
-	case j.Phase == Blocked && len(j.Flips) > 0 && len(j.Flips) >= j.Rules.Flips:
+	case j.Phase == Blocked && j.flips() > 0 && j.flips() >= j.Rules.Flips:
 		return &guard.Move{Code: CodeLine(j.Tool, j.Target),
-			Reason: fmt.Sprintf("moved back %s: %s undoes the change, so it is left to you", times(len(j.Flips)), toolName(j.Tool))}
+			Reason: fmt.Sprintf("moved back %s: %s undoes the change, so it is left to you", times(j.flips()), toolName(j.Tool))}
 	case j.Phase == Blocked:
 		return &guard.Move{Reason: j.Reason}
 	}

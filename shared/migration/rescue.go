@@ -16,7 +16,7 @@ const doGrant Action = "CreateGrant"
 // Refused answers the denied read of a known reader: it goes back, grants access for a while, or notifies the owner; and
 // it says which principal lacks which right, with the fix. A secret that is not being migrated is none of its business.
 func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer, error) {
-	j, err := e.Store.Load(ctx, secret)
+	j, err := e.load(ctx, secret)
 	if err != nil {
 		return AnswerNone, fmt.Errorf("answer a denied read of %s: %w", secret, err)
 	}
@@ -26,6 +26,14 @@ func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer,
 	}
 	if answer, _ := Judge(j, r, *j.Rules); answer == AnswerNone {
 		return AnswerNone, nil
+	}
+	if j.Earlier.Denials > 0 {
+		switch answered, err := e.Store.Answered(ctx, secret, r.EventID); {
+		case err != nil:
+			return AnswerNone, fmt.Errorf("answer a denied read of %s: %w", secret, err)
+		case answered:
+			return AnswerNone, nil
+		}
 	}
 	v, err := e.enter(ctx, secret)
 	if err != nil {

@@ -6,12 +6,15 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Summary is how far a set of jobs is.
 type Summary struct {
 	Rows    []Row     `json:"rows"`
 	Waiting []Waiting `json:"waiting"`
+	// Unreadable are the jobs that cannot be read: their secrets are left as they are until somebody repairs them.
+	Unreadable []store.Unreadable `json:"unreadable,omitempty"`
 }
 
 // Row counts the secrets of one wave and account. Sealed are those where every labelled version opens with the new key
@@ -27,6 +30,7 @@ type Row struct {
 	Sealed     int    `json:"sealed"`
 	Stuck      int    `json:"stuck"` // blocked or failed
 	RolledBack int    `json:"rolledBack"`
+	Unknown    int    `json:"unknown,omitempty"` // a newer version has left them in a phase that this one does not know
 }
 
 // Waiting is a secret that waits for somebody.
@@ -52,7 +56,7 @@ func Summarize(jobs []Job, seen map[string]guard.Secret) Summary {
 		at := stageOf(j, seen)
 		rows[key].count(at)
 		if whom := at.waitsFor(j); whom != "" {
-			w := Waiting{For: whom, Secret: j.Secret, Name: j.Name, Phase: at.phase, Reason: cmp.Or(at.reason, j.Reason)}
+			w := Waiting{For: whom, Secret: j.Secret, Name: j.Name, Phase: at.phase, Reason: cmp.Or(at.reason, j.Newer(), j.Reason)}
 			if j.Rules != nil {
 				w.Overrides = j.Rules.InForce()
 			}
@@ -106,6 +110,8 @@ func stageOf(j Job, seen map[string]guard.Secret) stage {
 func (r *Row) count(at stage) {
 	r.Secrets++
 	switch {
+	case !at.phase.Known():
+		r.Unknown++
 	case at.phase == Planned:
 		r.Planned++
 	case at.phase == Sealed:
@@ -126,6 +132,8 @@ func (r *Row) count(at stage) {
 // waitsFor is who has to do something: the owner of the secret, or whoever runs the migration.
 func (at stage) waitsFor(j Job) string {
 	switch {
+	case j.Newer() != "":
+		return "security"
 	case j.goingBack():
 		return "time"
 	case at.phase == Blocked || at.phase == Failed:

@@ -72,6 +72,10 @@ func TestOwnerLadder(t *testing.T) {
 			guard.Notice{Account: "444455556666", Finding: &guard.Finding{Control: guard.OrgCoverage}},
 			notify.Owner{Name: "security", Route: "security", How: "blind spots of the guard are theirs"},
 		},
+		"a row of the hub's table is nobody's else": {
+			guard.Notice{Account: "444455556666", Finding: &guard.Finding{Control: guard.OrgStorage}},
+			notify.Owner{Name: "security", Route: "security", How: "the guard's own memory is theirs"},
+		},
 		"tampering is for more than whoever did it": {
 			guard.Notice{Kind: guard.NoticeTampered, Actor: alice},
 			notify.Owner{Name: "security", Route: "security", How: "whoever did it must not be the only one who is notified"},
@@ -289,6 +293,8 @@ func TestAClosingSaysWhatIsTrueNow(t *testing.T) {
 		"replicas":                                      {guard.SecretReplicaKey, guard.EndPassed, guard.StateSealed, "DONE: The replicas of app are under CMKs"},
 		"owned by a service now":                        {guard.SecretNotSealed, guard.EndMoot, guard.StateForeign, "CLOSED: DL.SECRET.2 does not apply to app any more"},
 		"deleted":                                       {guard.SecretDefaultKey, guard.EndGone, guard.StateDefault, "DONE: app was deleted"},
+		"an end that only a newer version knows":        {guard.SecretNotSealed, "quantum", guard.StateSealed, "CLOSED: DL.SECRET.2 was closed for app by a newer version"},
+		"a row that reads again":                        {guard.OrgStorage, guard.EndPassed, "", "DONE: app is readable again, or was settled"},
 		"a disabled key that the secret was moved from": {guard.SecretKeyUnusable, guard.EndMoved, guard.StateDual, "DONE: app is under keys that can be used"},
 		"the same, back to the AWS managed key":         {guard.SecretKeyUnusable, guard.EndMoved, guard.StateDrifted, "CLOSED: app is under the AWS managed key now"},
 		"a replica that is there no more":               {guard.SecretReplicaKey, guard.EndMoot, guard.StateSealed, "CLOSED: DL.SECRET.3 does not apply to app any more"},
@@ -345,6 +351,14 @@ func FuzzComposeAndSubject(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestASeverityThatOnlyANewerVersionKnowsIsHigh(t *testing.T) {
+	n := notifytest.Opened(guard.SecretNotSealed, "app", "")
+	n.Finding.Severity = "quantum"
+	if got := notify.SeverityOf(n); got != guard.SeverityHigh {
+		t.Errorf("severity %s", got)
+	}
 }
 
 // One is one: no headline, count or subject says "1 secrets", "1 resources" or "1 stop".

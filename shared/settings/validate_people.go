@@ -129,7 +129,7 @@ func controlIDs() []string {
 	for _, control := range guard.Controls() {
 		ids = append(ids, string(control.ID))
 	}
-	return append(ids, string(guard.OrgCoverage))
+	return append(ids, string(guard.OrgCoverage), string(guard.OrgStorage))
 }
 
 // judged are the services whose resources have findings.

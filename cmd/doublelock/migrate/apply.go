@@ -79,7 +79,7 @@ func (a *applying) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	jobs, err := listJobs(ctx, m.Store)
+	jobs, err := listJobs(ctx, a.env, m.Store)
 	if err != nil {
 		return err
 	}
@@ -156,14 +156,14 @@ func parseWindows(texts []string) ([]migration.Window, error) {
 	return windows, nil
 }
 
-func listJobs(ctx context.Context, store migration.Store) ([]migration.Job, error) {
-	var jobs []migration.Job
-	err := store.List(ctx, func(j migration.Job) error {
-		jobs = append(jobs, j)
-		return nil
-	})
+// listJobs lists the jobs that can be read, and says which cannot.
+func listJobs(ctx context.Context, env *command.Env, store migration.Store) ([]migration.Job, error) {
+	jobs, unreadable, err := migration.All(ctx, store)
 	if err != nil {
 		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	for _, bad := range unreadable {
+		env.Note("the migration of %s cannot be read (%s): nothing is begun or set back before doublelock repair", bad.ID, bad.Reason)
 	}
 	return jobs, nil
 }
@@ -275,7 +275,7 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 }
 
 func (a *applying) halted(ctx context.Context, m *fleet.Migrations, plan string, wave migration.Wave) (string, error) {
-	jobs, err := listJobs(ctx, m.Store)
+	jobs, err := listJobs(ctx, a.env, m.Store)
 	if err != nil {
 		return "", err
 	}

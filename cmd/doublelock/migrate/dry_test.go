@@ -70,7 +70,8 @@ func (f *fixture) jobs() migration.Store {
 	if err != nil {
 		f.Fatal(err)
 	}
-	return migration.NewStore(table.Open(c, os.Getenv(settings.EnvTable)).Documents(migration.DocumentKind))
+	records := table.Open(c, os.Getenv(settings.EnvTable))
+	return migration.NewStore(records.Documents(migration.DocumentKind), records.Entries())
 }
 
 // hold has another worker be at a secret for some minutes.

@@ -101,7 +101,7 @@ func (g *goingBack) run(ctx context.Context) error {
 
 // chosen are the jobs that were asked for and have something to go back to.
 func (g *goingBack) chosen(ctx context.Context, m *fleet.Migrations) ([]migration.Job, error) {
-	all, err := listJobs(ctx, m.Store)
+	all, err := listJobs(ctx, g.env, m.Store)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/store"
 	"github.com/doublelock/doublelock/testdata/config"
 	"github.com/doublelock/doublelock/testdata/templates"
 )
@@ -347,7 +348,10 @@ func (w *Organization) openRecords(ctx context.Context) error {
 // LockStates counts the secrets that exist by the lock state that the hub has recorded.
 func (w *Organization) LockStates(ctx context.Context) (map[guard.LockState]int, error) {
 	counts := map[guard.LockState]int{}
-	err := w.Records.All(ctx, func(rec guard.Record) error {
+	err := w.Records.All(ctx, func(rec guard.Record, bad *store.Unreadable) error {
+		if bad != nil {
+			return bad
+		}
 		if rec.GoneAt.IsZero() && rec.State != "" {
 			counts[rec.State]++
 		}

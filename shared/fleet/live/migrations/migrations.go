@@ -37,7 +37,7 @@ type Parts struct {
 // Open puts the machine together. It calls nobody.
 func (p Parts) Open() *fleet.Migrations {
 	records := table.Open(p.Cloud, p.Table)
-	store := migration.NewStore(records.Documents(migration.DocumentKind))
+	store := migration.NewStore(records.Documents(migration.DocumentKind), records.Entries())
 	reads := Reads(p.Cloud)
 	taken := snapshots.New(p.Cloud, p.Regions, p.Now)
 	preflight := &fleet.Preflight{Snapshots: taken, Secrets: besideSecrets{p.Cloud}, Trail: reads, Accepted: p.Accepted, Changer: settings.RoleChange}
@@ -45,7 +45,7 @@ func (p Parts) Open() *fleet.Migrations {
 		p.Sleep = sleep
 	}
 	return &fleet.Migrations{
-		Store: store, Snapshots: taken, Preflight: preflight, Reads: reads,
+		Store: store, Happened: store.Happened, Snapshots: taken, Preflight: preflight, Reads: reads,
 		Keys: fleet.KeyRules{KeyFor: p.Runtime.KeyFor, Approved: p.Runtime.Approved, Waivers: p.Runtime.GuardWaivers()},
 		Engine: &migration.Engine{
 			Secrets: secrets.New(p.Cloud), Grants: secrets.NewKeys(p.Cloud), Store: store, Journal: records.Journal(), Counter: records, Preflight: preflight,
