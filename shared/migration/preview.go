@@ -41,7 +41,7 @@ func (p *Preview) Next(ctx context.Context, i Item, plan string, rules Rules) (J
 		return j, Step{}, fmt.Errorf("preview %s: %w", i.Name, err)
 	}
 	if held := p.engine.Held(was); held != nil {
-		return j, Step{Action: DoWait, Reason: held.Error()}, nil
+		return j, Step{Action: DoWait, Reason: held.Error()}, nil //nolint:nilerr // that somebody is at it is the answer
 	}
 	step, err := p.engine.preview(ctx, j)
 	if err != nil {
