@@ -201,6 +201,9 @@ func (k Known) Identity() string { return k.Principal }
 // Identity is the Region.
 func (r ReplicaTo) Identity() string { return r.Region }
 
+// Identity is who asked, and why: that makes it one request.
+func (r Request) Identity() string { return r.By + "|" + r.Why }
+
 // Identity is when it was found.
 func (f Flip) Identity() string { return f.At.UTC().Format(time.RFC3339Nano) }
 
