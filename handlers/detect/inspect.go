@@ -10,6 +10,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // rounds bounds how often an inspection starts over because somebody else wrote first.
@@ -43,6 +44,9 @@ var errAgain = errors.New("inspect again")
 
 func (h *Handler) inspectOnce(ctx context.Context, i *inspection) (Outcome, error) {
 	rec, err := h.Records.Load(ctx, i.ref.ID)
+	if bad, is := errors.AsType[*store.Unreadable](err); is && bad.Newer {
+		return Outcome{Action: "left", Reason: bad.Error()}, nil // to the version that wrote it, whose sweep looks again
+	}
 	if err != nil {
 		return Outcome{}, fmt.Errorf("inspect secret: %w", err)
 	}

@@ -110,14 +110,19 @@ func keyARN(ref guard.KeyRef) string {
 	return arn.PartitionOf(ref.Region).New("kms", ref.Region, ref.Account, "key/"+ref.ID).String()
 }
 
-// recorded lists what is recorded under a key.
+// recorded lists what is recorded under a key. Of a row that cannot be read its key says which secret it is of: that counts
+// as recorded, and as one of which nothing more is known.
 func (h *Handler) recorded(ctx context.Context, key guard.Key) ([]guard.Record, error) {
 	if key.ARN == "" {
 		return nil, nil
 	}
-	records, err := h.Records.ByKey(ctx, key.ARN)
+	records, unreadable, err := h.Records.ByKey(ctx, key.ARN)
 	if err != nil {
 		return nil, fmt.Errorf("find secrets under key: %w", err)
+	}
+	for _, bad := range unreadable {
+		h.Log.ErrorContext(ctx, "read record", "secret", bad.ID, "account", bad.Group, "action", "set aside", "reason", bad.Reason)
+		records = append(records, guard.Record{Resource: bad.ID, Account: bad.Group, Region: arn.Of(bad.ID).Region, Name: nameOf(bad.ID), KeyARN: key.ARN})
 	}
 	return records, nil
 }

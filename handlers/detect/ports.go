@@ -33,7 +33,8 @@ type Records interface {
 	Load(ctx context.Context, resource string) (guard.Record, error)
 	// Save stores the record with Revision one higher, or answers guard.ErrConflict when somebody wrote since Load.
 	Save(ctx context.Context, rec guard.Record) error
-	ByKey(ctx context.Context, keyARN string) ([]guard.Record, error)
+	// ByKey lists the records under a key, and the rows among them that cannot be read.
+	ByKey(ctx context.Context, keyARN string) ([]guard.Record, []store.Unreadable, error)
 }
 
 // Bus notifies the rest of the hub. Publishing again is harmless: receivers drop repeats by ID.

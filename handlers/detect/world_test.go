@@ -50,6 +50,8 @@ type world struct {
 	mode      guard.Mode
 	trip      func(step string) error
 	intents   *storetest.Intents
+
+	unreadable []store.Unreadable // rows under every key
 }
 
 func newWorld() *world {
@@ -224,14 +226,14 @@ func (f records) Save(_ context.Context, rec guard.Record) error {
 	return f.w.trip("save done")
 }
 
-func (f records) ByKey(_ context.Context, keyARN string) ([]guard.Record, error) {
+func (f records) ByKey(_ context.Context, keyARN string) ([]guard.Record, []store.Unreadable, error) {
 	var found []guard.Record
 	for _, resource := range slices.Sorted(maps.Keys(f.w.records)) {
 		if rec := f.w.load(resource); rec.KeyARN == keyARN {
 			found = append(found, rec)
 		}
 	}
-	return found, nil
+	return found, f.w.unreadable, nil
 }
 
 type bus struct{ w *world }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Remediate has the secret that a notice is about moved, if that is still what should be done. It is safe to repeat: the
@@ -69,9 +70,11 @@ func (h *Handler) order(ctx context.Context, n guard.Notice, s guard.Secret) (Ou
 	return moved(job), nil
 }
 
-// busy lets a secret at which another worker is wait until it is asked for again.
+// busy lets a secret wait until it is asked for again: one at which another worker is, or a newer version, and one whose job
+// cannot be read and is in quarantine.
 func busy(err error) error {
-	if errors.Is(err, migration.ErrBusy) {
+	_, unreadable := errors.AsType[*store.Unreadable](err)
+	if unreadable || errors.Is(err, migration.ErrBusy) || errors.Is(err, migration.ErrNewer) {
 		return fmt.Errorf("%w: %w", ErrPostponed, err)
 	}
 	return err
@@ -100,7 +103,7 @@ func (h *Handler) decide(ctx context.Context, s guard.Secret) (guard.Decision, e
 	}
 	rec, err := h.Records.Load(ctx, s.ARN)
 	if err != nil {
-		return guard.Decision{}, fmt.Errorf("load record: %w", err)
+		return guard.Decision{}, busy(fmt.Errorf("load record: %w", err))
 	}
 	mode, err := h.Modes.Mode(ctx, s.Account, s.Tags)
 	if err != nil {

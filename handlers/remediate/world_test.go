@@ -182,7 +182,11 @@ func (f jobs) Save(_ context.Context, j migration.Job) error {
 	return f.w.trip("save done")
 }
 
-func (jobs) List(context.Context, func(migration.Job) error) error { return errUnexpected }
+func (jobs) List(context.Context, func(migration.Job, *store.Unreadable) error) error {
+	return errUnexpected
+}
+
+func (jobs) Answered(context.Context, string, string) (bool, error) { return false, errUnexpected }
 
 type preflight struct{ w *world }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // maxInDigest bounds the findings in one digest, and maxDigest what they may take, in bytes of JSON, so that its event
@@ -52,10 +53,10 @@ func (h *Handler) Digest(ctx context.Context) error {
 // location.
 func (h *Handler) stillOpen(ctx context.Context) (map[location][]guard.Notice, error) {
 	open := map[location][]guard.Notice{}
-	err := h.Records.All(ctx, func(rec guard.Record) error {
+	err := h.Records.All(ctx, func(rec guard.Record, _ *store.Unreadable) error { // the sweep opens a finding for that
 		for _, f := range rec.Findings {
 			n := reminder(rec, f)
-			if f.Status == guard.FindingOpen && rec.GoneAt.IsZero() && n.Notified() {
+			if (f.Status == guard.FindingOpen || !f.Status.Known()) && rec.GoneAt.IsZero() && n.Notified() {
 				at := location{rec.Account, rec.Region}
 				open[at] = append(open[at], n)
 			}

@@ -37,7 +37,7 @@ func (m *Migrations) Compare(ctx context.Context, s guard.Secret) error {
 		return nil
 	}
 	err := m.Engine.Compare(ctx, j, s)
-	if errors.Is(err, migration.ErrBusy) || errors.Is(err, guard.ErrConflict) {
+	if errors.Is(err, migration.ErrBusy) || errors.Is(err, guard.ErrConflict) || errors.Is(err, migration.ErrNewer) {
 		return nil // the next sweep compares again
 	}
 	return err
@@ -63,13 +63,17 @@ const (
 // Advance takes every job as far as it can go now. One that fails or hangs holds up none of the others: what is out of
 // reach says so by itself, in a notice and with a date (see migration.Stuck), and comes last.
 func (m *Migrations) Advance(ctx context.Context) error {
-	var jobs []migration.Job
-	err := m.Engine.Store.List(ctx, func(j migration.Job) error {
-		jobs = append(jobs, j)
-		return nil
-	})
+	jobs, unreadable, err := migration.All(ctx, m.Engine.Store)
 	if err != nil {
 		return fmt.Errorf("list migrations: %w", err)
+	}
+	for _, bad := range unreadable {
+		m.Log.ErrorContext(ctx, "migration", "secret", bad.ID, "account", bad.Group, "action", "left", "reason", bad.Reason)
+	}
+	for _, j := range jobs {
+		if why := j.Newer(); why != "" {
+			m.Log.WarnContext(ctx, "migration", "secret", j.Secret, "account", j.Account, "region", j.Region, "action", "left", "reason", why)
+		}
 	}
 	m.rest(jobs)
 	due := slices.DeleteFunc(slices.Clone(jobs), func(j migration.Job) bool {
@@ -108,7 +112,7 @@ func (m *Migrations) one(ctx context.Context, j migration.Job) {
 	after, step, err := m.Engine.Advance(ctx, j.Secret)
 	log := m.Log.With("secret", j.Secret, "account", j.Account, "region", j.Region)
 	switch {
-	case errors.Is(err, migration.ErrBusy), errors.Is(err, guard.ErrConflict):
+	case errors.Is(err, migration.ErrBusy), errors.Is(err, guard.ErrConflict), errors.Is(err, migration.ErrNewer):
 		log.InfoContext(ctx, "migration", "action", "postponed", "reason", err.Error())
 	case err != nil:
 		log.ErrorContext(ctx, "migration", "action", "failed", "error", err)

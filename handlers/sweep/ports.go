@@ -24,8 +24,24 @@ type Secrets interface {
 
 // Records is what is remembered.
 type Records interface {
-	All(ctx context.Context, yield func(guard.Record) error) error
+	// All yields every record; of a row that cannot be read why.
+	All(ctx context.Context, yield func(guard.Record, *store.Unreadable) error) error
+	// Load answers the zero Record for what was never seen.
+	Load(ctx context.Context, resource string) (guard.Record, error)
+	// Save answers guard.ErrConflict when somebody wrote since Load.
+	Save(ctx context.Context, rec guard.Record) error
 	store.Bookmarks
+	Quarantine
+}
+
+// Quarantine keeps copies of rows that could not be read.
+type Quarantine interface {
+	// Quarantined yields them all, those that ended too.
+	Quarantined(ctx context.Context, yield func(store.Quarantined) error) error
+	// Original is the row that was copied, as it is now.
+	Original(ctx context.Context, q store.Quarantined) (store.Original, error)
+	// End says how it ended. One that has ended keeps its end.
+	End(ctx context.Context, name, how string) error
 }
 
 // Inspector inspects one secret as if an event had pointed to it. It is safe for concurrent use.
@@ -54,7 +70,10 @@ type Handler struct {
 	Bus         Bus
 	Directory   notify.Directory
 	Account     string // the hub's: tasks of others are ignored
-	Concurrency int    // inspections at a time; 0 is 8
+	Home        string // Region of the hub
+	Table       string // name of the hub's table
+	Waivers     []guard.Waiver
+	Concurrency int // inspections at a time; 0 is 8
 	Now         func() time.Time
 	Log         *slog.Logger // one line a task, one for each location or secret that failed
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 const (
@@ -77,9 +78,12 @@ func (h *Handler) sweep(ctx context.Context) (count, error) {
 	if err != nil {
 		return done, err
 	}
-	remembered, err := h.remembered(ctx)
+	remembered, rows, err := h.remembered(ctx)
 	if err != nil {
 		return done, err
+	}
+	if err := h.rows(ctx, rows); err != nil {
+		h.Log.ErrorContext(ctx, "read rows", "action", "failed", "error", err) // the next sweep comes to them again
 	}
 	for at := range remembered {
 		if !slices.Contains(all, at) {
@@ -116,20 +120,28 @@ func (h *Handler) locations(ctx context.Context) ([]location, error) {
 	return all, nil
 }
 
-// remembered lists the ARNs of the secrets that are recorded and not known to be gone.
-func (h *Handler) remembered(ctx context.Context) (map[location][]string, error) {
+// remembered lists the ARNs of the secrets that are recorded and not known to be gone, and the records of rows that could not
+// be read. A secret whose own row cannot be read is remembered by its key.
+func (h *Handler) remembered(ctx context.Context) (map[location][]string, []guard.Record, error) {
 	arns := map[location][]string{}
-	err := h.Records.All(ctx, func(rec guard.Record) error {
+	var rows []guard.Record
+	err := h.Records.All(ctx, func(rec guard.Record, bad *store.Unreadable) error {
+		if bad != nil {
+			rec = guard.Record{Resource: bad.ID, Account: bad.Group, Region: arn.Of(bad.ID).Region}
+		}
 		if isSecret(rec) && rec.GoneAt.IsZero() {
 			at := location{rec.Account, rec.Region}
 			arns[at] = append(arns[at], rec.Resource)
 		}
+		if unread(rec) {
+			rows = append(rows, rec)
+		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("sweep: %w", err)
+		return nil, nil, fmt.Errorf("sweep: %w", err)
 	}
-	return arns, nil
+	return arns, rows, nil
 }
 
 // isSecret distinguishes the record of a secret from that of a location or a key.

@@ -18,6 +18,7 @@ import (
 	"github.com/doublelock/doublelock/handlers/sweep"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 const (
@@ -39,6 +40,10 @@ type fakeHub struct {
 	advanced  int
 	broken    map[string]error // by step, or by step and account or ARN
 	onLook    func(arn string)
+
+	unreadable  []store.Unreadable
+	quarantined []store.Quarantined
+	originals   map[string]store.Original // by copy
 }
 
 func newFakeHub() *fakeHub {
@@ -63,13 +68,65 @@ func (h *fakeHub) Outline(_ context.Context, account, in string, yield func(guar
 	return nil
 }
 
-func (h *fakeHub) All(_ context.Context, yield func(guard.Record) error) error {
+func (h *fakeHub) All(_ context.Context, yield func(guard.Record, *store.Unreadable) error) error {
 	for _, rec := range h.records {
-		if err := yield(rec); err != nil {
+		if err := yield(rec, nil); err != nil {
+			return err
+		}
+	}
+	for _, bad := range h.unreadable {
+		if err := yield(guard.Record{}, &bad); err != nil {
 			return err
 		}
 	}
 	return h.broken["records"]
+}
+
+func (h *fakeHub) Load(_ context.Context, resource string) (guard.Record, error) {
+	for _, rec := range h.records {
+		if rec.Resource == resource {
+			return rec, nil
+		}
+	}
+	return guard.Record{}, nil
+}
+
+func (h *fakeHub) Save(_ context.Context, rec guard.Record) error {
+	for i, have := range h.records {
+		if have.Resource == rec.Resource {
+			if have.Revision != rec.Revision {
+				return guard.ErrConflict
+			}
+			rec.Revision++
+			h.records[i] = rec
+			return nil
+		}
+	}
+	rec.Revision++
+	h.records = append(h.records, rec)
+	return nil
+}
+
+func (h *fakeHub) Quarantined(_ context.Context, yield func(store.Quarantined) error) error {
+	for _, q := range slices.Clone(h.quarantined) {
+		if err := yield(q); err != nil {
+			return err
+		}
+	}
+	return h.broken["quarantine"]
+}
+
+func (h *fakeHub) Original(_ context.Context, q store.Quarantined) (store.Original, error) {
+	return h.originals[q.Copy], h.broken["original"]
+}
+
+func (h *fakeHub) End(_ context.Context, name, how string) error {
+	for i, q := range h.quarantined {
+		if q.Copy == name {
+			h.quarantined[i].EndedAt, h.quarantined[i].End = h.handler().Now(), how
+		}
+	}
+	return nil
 }
 
 func (h *fakeHub) Bookmark(_ context.Context, name string) (string, error) {
@@ -109,7 +166,7 @@ func (h *fakeHub) Publish(_ context.Context, notices []guard.Notice) error {
 
 func (h *fakeHub) handler() *sweep.Handler {
 	return &sweep.Handler{
-		Accounts: h, Regions: []string{region}, Secrets: h, Records: h, Inspector: h, Jobs: h, Bus: h, Account: hub, Concurrency: 1, Log: slog.New(slog.DiscardHandler),
+		Accounts: h, Regions: []string{region}, Secrets: h, Records: h, Inspector: h, Jobs: h, Bus: h, Account: hub, Home: region, Table: "doublelock", Concurrency: 1, Log: slog.New(slog.DiscardHandler),
 		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "security", Channels: map[string]notify.Address{"payments": {"email": "payments@example.com"}, "search": {"slackChannel": "C0SEARCH"}}},
 		Now:       func() time.Time { return time.Date(2026, 6, 2, 8, 0, 0, 0, time.UTC) },
 	}

@@ -31,7 +31,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	return &Handler{
 		Accounts: enrolled{accounts.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: secrets.New(c), Records: table.Open(c, h.Table),
 		Inspector: inspector, Jobs: jobs, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
-		Account: h.Account, Now: h.Now, Log: h.Log,
+		Account: h.Account, Home: h.Home, Table: h.Table, Waivers: r.GuardWaivers(), Now: h.Now, Log: h.Log,
 	}, nil
 }
 

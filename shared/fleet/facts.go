@@ -9,6 +9,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/store"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -16,6 +17,7 @@ import (
 type Migrations struct {
 	Engine    *migration.Engine
 	Store     migration.Store
+	Happened  func(ctx context.Context, j migration.Job) ([]migration.Happened, []store.Unreadable, error) // to a job: all that is kept of it
 	Snapshots *Snapshots
 	Preflight *Preflight
 	Reads     Reads
@@ -65,14 +67,14 @@ func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, see
 // matters.
 func (m *Migrations) begun(ctx context.Context) map[string]migration.Before {
 	out := map[string]migration.Before{}
-	err := m.Store.List(ctx, func(j migration.Job) error {
+	jobs, _, err := migration.All(ctx, m.Store) // of one that cannot be read nothing is begun, whatever the plan says
+	if err != nil {
+		return nil
+	}
+	for _, j := range jobs {
 		if back := j.WayBack(); back != nil {
 			out[j.Secret] = *back
 		}
-		return nil
-	})
-	if err != nil {
-		return nil
 	}
 	return out
 }

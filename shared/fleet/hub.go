@@ -12,7 +12,7 @@ import (
 const redeployHub = "Deploy the hub stack again."
 
 func (d *Doctor) hub(ctx context.Context) []Row {
-	rows := []Row{d.bus(ctx)}
+	rows := []Row{d.bus(ctx), d.table(ctx)}
 	for _, name := range d.Expected.Workers {
 		rows = append(rows, d.function(ctx, name), d.queue(ctx, name), d.parked(ctx, name))
 	}
@@ -37,6 +37,23 @@ func (d *Doctor) bus(ctx context.Context) Row {
 		return row
 	}
 	row.ok("open to %s and nobody else", d.Expected.OrganizationID)
+	return row
+}
+
+func (d *Doctor) table(ctx context.Context) Row {
+	row := d.hubRow(CheckTable, "doublelock")
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
+	switch n, err := d.Hub.Unreadable(ctx); {
+	case errors.Is(err, guard.ErrGone):
+		row.fail(redeployHub, "the table does not exist")
+	case err != nil:
+		row.cannot(err, "Run doctor with rights to query the hub's table.")
+	case n > 0:
+		row.fail("Run doublelock repair: it lists them, and says how each is mended.", "%d rows could not be read and are in quarantine", n)
+	default:
+		row.ok("nothing in quarantine")
+	}
 	return row
 }
 

@@ -20,6 +20,8 @@ type Hub interface {
 	BusPolicy(ctx context.Context) (string, error) // JSON, "" is none
 	Queue(ctx context.Context, name string) (Queue, error)
 	Function(ctx context.Context, name string) (Function, error)
+	// Unreadable counts the rows of the hub's table that are in quarantine, because nobody could read them.
+	Unreadable(ctx context.Context) (int, error)
 }
 
 // Trail is a trail that records an account and Region.

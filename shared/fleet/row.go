@@ -29,6 +29,7 @@ const (
 	CheckBus          = "bus policy"
 	CheckQueue        = "queue"
 	CheckFunction     = "function"
+	CheckTable        = "table"
 	CheckCanary       = "canary"
 )
 
@@ -60,7 +61,7 @@ func Findings(rows []Row) []Row {
 }
 
 var order = []string{
-	CheckOrganization, CheckSCP, CheckBus, CheckQueue, CheckFunction, CheckEnter, CheckRole, CheckTake, CheckTrail, CheckRule, CheckDeadLetters, CheckCanary,
+	CheckOrganization, CheckSCP, CheckBus, CheckTable, CheckQueue, CheckFunction, CheckEnter, CheckRole, CheckTake, CheckTrail, CheckRule, CheckDeadLetters, CheckCanary,
 }
 
 // sorted puts rows in the order of the report: the organization, the hub, then account by account.
@@ -77,7 +78,7 @@ func chapter(r Row) int {
 	switch r.Check {
 	case CheckOrganization, CheckSCP:
 		return 0
-	case CheckBus, CheckQueue, CheckFunction:
+	case CheckBus, CheckTable, CheckQueue, CheckFunction:
 		return 1
 	default:
 		return 2

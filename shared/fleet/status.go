@@ -17,11 +17,7 @@ const looksAtOnce = 8
 // Status is how far the migrations are. Secrets on their way are looked at, because their owners may have sealed one
 // since the hub last came by; one that cannot be looked at counts as its job says.
 func (m *Migrations) Status(ctx context.Context) (migration.Summary, error) {
-	var jobs []migration.Job
-	err := m.Store.List(ctx, func(j migration.Job) error {
-		jobs = append(jobs, j)
-		return nil
-	})
+	jobs, unreadable, err := migration.All(ctx, m.Store)
 	if err != nil {
 		return migration.Summary{}, fmt.Errorf("list migrations: %w", err)
 	}
@@ -30,7 +26,7 @@ func (m *Migrations) Status(ctx context.Context) (migration.Summary, error) {
 	looks, ctx := errgroup.WithContext(ctx)
 	looks.SetLimit(looksAtOnce)
 	for _, j := range jobs {
-		if !j.UnderNewKey() || j.Phase == migration.Sealed {
+		if !j.UnderNewKey() && !j.Setting() || j.Phase == migration.Sealed {
 			continue
 		}
 		looks.Go(func() error {
@@ -46,5 +42,7 @@ func (m *Migrations) Status(ctx context.Context) (migration.Summary, error) {
 	if err := looks.Wait(); err != nil {
 		return migration.Summary{}, fmt.Errorf("look at migrated secrets: %w", err)
 	}
-	return migration.Summarize(jobs, seen), nil
+	summary := migration.Summarize(jobs, seen)
+	summary.Unreadable = unreadable
+	return summary, nil
 }

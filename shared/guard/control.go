@@ -38,7 +38,7 @@ type Verdict struct {
 
 // ControlByID finds a control of any kind.
 func ControlByID(id ControlID) (Control, bool) {
-	for _, c := range slices.Concat(Controls(), KeyControls(), []Control{CoverageControl()}) {
+	for _, c := range slices.Concat(Controls(), KeyControls(), []Control{CoverageControl(), StorageControl()}) {
 		if c.ID == id {
 			return c, true
 		}

@@ -14,7 +14,7 @@ import (
 
 func everyControl() []guard.Control {
 	all := append(guard.Controls(), guard.KeyControls()...)
-	return append(all, guard.CoverageControl())
+	return append(all, guard.CoverageControl(), guard.StorageControl())
 }
 
 // docs/controls.md is written from the controls; run with -update after changing one.

@@ -49,7 +49,7 @@ func Notified(kind NoticeKind, control ControlID, d Decision) bool {
 		return true
 	case NoticeOpened, NoticeResolved:
 		notifies := d.Mode == ModeNotify || d.Mode == ModeRemediate
-		return control == OrgCoverage || notifies && !d.Waived && !d.Rekey
+		return control == OrgCoverage || control == OrgStorage || notifies && !d.Waived && !d.Rekey
 	default:
 		return false
 	}

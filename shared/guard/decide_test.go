@@ -60,7 +60,7 @@ func TestDecideNeverTouchesWhatItShouldNot(t *testing.T) {
 func TestWhoIsNotifiedIsDecidedForEveryCombination(t *testing.T) {
 	var rows strings.Builder
 	for _, kind := range append(guard.NoticeKinds(), "", "nonsense") {
-		for _, control := range []guard.ControlID{"", guard.SecretDefaultKey, guard.SecretForeignKey, guard.KeyNeeded, guard.OrgCoverage} {
+		for _, control := range []guard.ControlID{"", guard.SecretDefaultKey, guard.SecretForeignKey, guard.KeyNeeded, guard.OrgCoverage, guard.OrgStorage} {
 			var yes, no []string
 			for _, mode := range append(guard.Modes(), "", "nonsense") {
 				for _, d := range []guard.Decision{{}, {Rekey: true}, {Waived: true}, {Waived: true, Rekey: true}} {

@@ -66,8 +66,10 @@ func (f Finding) endWords() string {
 		return f.Title + ": another key is set; whether older copies still open with the previous one is not known"
 	case EndGone:
 		return f.Title + ": the secret was deleted"
-	default:
+	case EndPassed, "":
 		return f.Title + ": no longer"
+	default:
+		return f.Title + ": resolved by a newer version, as " + string(f.End)
 	}
 }
 
@@ -136,14 +138,19 @@ func (s Subject) blindWords() string {
 			return "the keys of " + s.versionNames() + " could not be read: AWS lists none"
 		}
 		return "the keys of " + s.versionNames() + " could not be read"
+	case PartLocation, PartSecret:
+	default:
+		return "something of it could not be looked at"
 	}
 	switch s.Blind.Cause {
 	case CauseNotEntered:
 		return "the account and Region could not be entered: no member role, or not guarded"
 	case CauseItsPolicy:
 		return "access to this secret alone is denied: its resource policy, or another that names it, keeps the role " + ReadRole + " out"
-	default:
+	case CauseDenied, "":
 		return "access to the secret was denied"
+	default:
+		return "something of it could not be looked at"
 	}
 }
 

@@ -10,6 +10,8 @@ func (c Control) FixFor(s Subject) string {
 		return foreignFix(s.Service)
 	case s.Blind != nil:
 		return blindFix(*s.Blind)
+	case s.Row != nil:
+		return rowFix(*s.Row)
 	default:
 		return c.Fix
 	}

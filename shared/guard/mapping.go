@@ -40,6 +40,9 @@ var requirements = map[ControlID]map[Framework][]string{
 	OrgCoverage: {
 		PCI: {"10.7.2", "12.5.1"}, HIPAA: {"164.308(a)(1)(ii)(D)", "164.312(b)"}, SOC2: {"CC7.1", "CC7.2"}, ISO27001: {"A.8.16", "A.5.9"}, NIST: {"CA-7", "SI-4", "CM-8"},
 	},
+	OrgStorage: {
+		PCI: {"10.3.4", "10.7.2"}, HIPAA: {"164.312(c)(1)", "164.308(a)(7)(ii)(A)"}, SOC2: {"PI1.5", "CC7.2"}, ISO27001: {"A.8.13", "A.8.16"}, NIST: {"SI-7", "SI-11", "CP-9"},
+	},
 	KeyTags: {
 		PCI: {"3.7.8", "12.5.1"}, HIPAA: {"164.308(a)(2)"}, SOC2: {"CC1.3", "CC6.1"}, ISO27001: {"A.5.9", "A.5.12"}, NIST: {"CM-8", "SC-12"},
 	},

@@ -76,6 +76,9 @@ func (r *reconciler) moveState(state LockState) {
 
 func (r *reconciler) moveFinding(v Verdict) {
 	at := slices.IndexFunc(r.rec.Findings, func(f Finding) bool { return f.Control == v.Control.ID })
+	if at >= 0 && !r.rec.Findings[at].Status.Known() {
+		return // a newer version's, which alone knows how it goes on; it counts as open
+	}
 	switch v.Outcome {
 	case Fail:
 		r.fail(at, v)
@@ -134,8 +137,11 @@ func (r *reconciler) askAgain(f *Finding) {
 // decide is what a mode decides about one finding: only that of the AWS managed key asks for a re-key, and no mode
 // governs a blind spot.
 func (r *reconciler) decide(mode Mode, f Finding) Decision {
-	if f.Control == OrgCoverage {
+	switch f.Control {
+	case OrgCoverage:
 		return Decision{Reason: "a blind spot: in every mode"}
+	case OrgStorage:
+		return Decision{Reason: "the guard's own memory: in every mode"}
 	}
 	d := Decide(r.rec.State, mode, f.Status == FindingWaived)
 	d.Rekey = d.Rekey && f.Control == SecretDefaultKey
@@ -175,7 +181,7 @@ func (r *reconciler) ending(f Finding, o Outcome) Ending {
 
 func (r *reconciler) resolve(at int, end Ending) {
 	f := &r.rec.Findings[at]
-	if f.Status == FindingResolved {
+	if f.Status == FindingResolved || !f.Status.Known() {
 		return
 	}
 	f.Status, f.ResolvedAt, f.End, f.WaivedTo = FindingResolved, r.now, end, time.Time{}

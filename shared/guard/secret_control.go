@@ -63,7 +63,7 @@ func checkDefaultKey(s Secret, _ Standard) (Outcome, Subject) {
 	case s.Foreign():
 		return NotApplicable, Subject{}
 	case s.Key.Manager == ManagerAWS:
-		return Fail, Subject{Key: s.Key.brief(), Rotation: rotationOf(s)}
+		return Fail, Subject{Key: s.Key.brief(), Rotation: rotationOf(s), Empty: !s.VersionsUnread && len(s.Versions) == 0}
 	case s.Key.Manager == ManagerCustomer:
 		return Pass, Subject{}
 	default:
@@ -113,10 +113,10 @@ func checkReplicas(s Secret, _ Standard) (Outcome, Subject) {
 		switch k.Manager {
 		case ManagerAWS:
 			return Fail
-		case ManagerUnknown:
-			return Unknown
-		default:
+		case ManagerCustomer:
 			return Pass
+		default:
+			return Unknown
 		}
 	})
 }

@@ -17,8 +17,9 @@ import (
 type (
 	Options     = core.Options
 	Faults      = core.Faults
-	EmptyKey    = core.EmptyKey
+	Behavior    = core.Behavior
 	Record      = core.Record
+	Decision    = core.Decision
 	Credentials = core.Credentials
 	Function    = messaging.Function
 	Failure     = messaging.Failure
@@ -28,11 +29,19 @@ type (
 	Deployed    = cloudformation.Deployed
 )
 
-// What secretsmanager:KmsKeyArn may hold for an empty KmsKeyId.
+// What Behavior leaves to be chosen among more than two.
 const (
 	EmptyKeyAbsent  = core.EmptyKeyAbsent
 	EmptyKeyText    = core.EmptyKeyText
 	EmptyKeyManaged = core.EmptyKeyManaged
+
+	InvokeNotAsked   = core.InvokeNotAsked
+	InvokeViaService = core.InvokeViaService
+	InvokeDirect     = core.InvokeDirect
+
+	DisabledIsDecryptionFailure = core.DisabledIsDecryptionFailure
+	DisabledIsAccessDenied      = core.DisabledIsAccessDenied
+	DisabledIsInvalidRequest    = core.DisabledIsInvalidRequest
 )
 
 // AWS is the whole cloud: one organization, its accounts, and what lives in their Regions.

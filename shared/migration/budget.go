@@ -9,19 +9,26 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// spent remembers which limits of an hour are used up, so that they are asked for once and not for every job.
-type spent struct {
+// Spent remembers which limits of an hour are used up, so that they are asked for once and not for every job. The zero
+// Spent is ready; it is safe for concurrent use.
+type Spent struct {
 	mu    sync.Mutex
 	until map[string]time.Time // by name and limit
 }
 
-func (s *spent) is(limit string, now time.Time) bool {
+func (s *Spent) is(limit string, now time.Time) bool {
+	if s == nil {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return now.Before(s.until[limit])
 }
 
-func (s *spent) set(limit string, until time.Time) {
+func (s *Spent) set(limit string, until time.Time) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.until == nil || len(s.until) > 10_000 {
@@ -36,7 +43,7 @@ func (v *visit) left(ctx context.Context) (bool, error) {
 	names, until := HourNames(v.Now(), v.job.Account)
 	for i, most := range v.limits() {
 		limit := fmt.Sprint(names[i], "|", most)
-		if !v.spent.is(limit, v.Now()) {
+		if !v.Spent.is(limit, v.Now()) {
 			taken, err := v.Counter.Taken(ctx, names[i])
 			if err != nil {
 				return false, fmt.Errorf("count changes: %w", err)
@@ -44,7 +51,7 @@ func (v *visit) left(ctx context.Context) (bool, error) {
 			if taken < most {
 				continue
 			}
-			v.spent.set(limit, until)
+			v.Spent.set(limit, until)
 		}
 		v.used(most, until)
 		return false, nil

@@ -17,10 +17,12 @@ import (
 const (
 	mostSteps    = 24 // of one visit; a machine that goes round in circles ends here
 	betweenLooks = 2 * time.Second
+	leaving      = 10 * time.Second // to store what is left, when the context has ended
 )
 
 // Start makes the job of a planned item, or takes up the one there is. A job that rests (blocked, failed, rolled back)
-// begins anew, with the state that was recorded first as the one to go back to.
+// begins anew, with the state that was recorded first as the one to go back to. What was rolled back under a plan stays so
+// until another plan comes.
 //
 // The rules are those of the plan, with what was overridden. A job that is under way, or that the same plan began, keeps
 // its own where they are stricter: see Rules.Join. One that another plan begins anew takes the new plan's alone, because
@@ -44,20 +46,29 @@ func (e *Engine) Start(ctx context.Context, i Item, plan string, rules Rules) (J
 		v.job = fresh
 		err = v.save(ctx)
 	}
-	if err = v.leave(ctx, err); err != nil {
+	if err = errors.Join(err, v.hold.Release(ctx)); err != nil {
 		return j, fmt.Errorf("start migration of %s: %w", i.Name, err)
 	}
 	return v.job, nil
 }
 
+// load reads a job. One that cannot be read, or that only a newer version may move, is an error: nothing is done to it.
+func (e *Engine) load(ctx context.Context, secret string) (Job, error) {
+	j, err := e.Store.Load(ctx, secret)
+	if err != nil {
+		return j, err
+	}
+	return j, j.checkKnown()
+}
+
 // begin is the job as it is stored, and as it would be begun.
 func (e *Engine) begin(ctx context.Context, i Item, plan string, rules Rules) (was, fresh Job, err error) {
-	if was, err = e.Store.Load(ctx, i.Secret); err != nil {
+	if was, err = e.load(ctx, i.Secret); err != nil {
 		return was, was, err
 	}
 	was = was.under(e.Rules, e.By, e.Now().UTC())
 	rules = was.Binding(plan, rules)
-	if was.goingBack() { // which somebody asked for, and comes first
+	if was.goingBack() || was.Phase == RolledBack && was.Plan == plan { // which somebody asked for, and comes first
 		return was, was, nil
 	}
 	if was.Revision > 0 && !was.Phase.Resting() && (was.Phase != Planned || was.Pending != nil || was.Plan == plan) {
@@ -72,7 +83,8 @@ func (e *Engine) begin(ctx context.Context, i Item, plan string, rules Rules) (w
 
 // resume takes over what must not be forgotten of the job that was there before.
 func (j *Job) resume(was Job) {
-	j.History = append(slices.Clip(was.History), j.History...)
+	j.History, j.Earlier.History = append(slices.Clip(was.History), j.History...), was.Earlier.History
+	j.Earlier.Rescues = was.Earlier.Rescues
 	j.Revision, j.LastChangeAt, j.Rescues = was.Revision, was.LastChangeAt, was.Rescues
 	if was.Phase != RolledBack { // which is as it was: what is found next is the state to go back to
 		j.Before = was.Before
@@ -117,15 +129,12 @@ func (v *visit) stuckAfter(ctx context.Context, step Step, err error) {
 	if v.job.Stuck == nil && len(v.job.Outbox) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), toPublish)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaving)
 	defer cancel()
 	if v.keep(ctx) == nil { // stored before it is published
 		_ = v.publish(ctx) // what is left of it goes with the next visit
 	}
 }
-
-// toPublish is how long a visit whose time is over has to say so.
-const toPublish = 5 * time.Second
 
 // claim makes this worker the only one that changes a secret, until it leaves.
 func (e *Engine) claim(ctx context.Context, secret string) (*visit, error) {
@@ -154,7 +163,7 @@ func (e *Engine) enter(ctx context.Context, secret string) (*visit, error) {
 // load reads the job. ErrBusy: a worker of an older version is at it.
 func (v *visit) load(ctx context.Context, secret string) error {
 	var err error
-	if v.job, err = v.Store.Load(ctx, secret); err != nil {
+	if v.job, err = v.Engine.load(ctx, secret); err != nil {
 		return err
 	}
 	if v.job.held(v.Now()) {
@@ -183,8 +192,11 @@ func (v *visit) save(ctx context.Context) error {
 	return err
 }
 
-// leave stores what is not stored of the job, and lets others have the secret. After an error the job may be another's.
+// leave stores what is not stored of the job, and lets others have the secret, also where the context has ended: whoever
+// is told to stop must not block the way back. After an error the job may be another's.
 func (v *visit) leave(ctx context.Context, failed error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaving)
+	defer cancel()
 	err := failed
 	if !errors.Is(failed, guard.ErrConflict) {
 		if left := v.keep(ctx); err == nil {
@@ -199,7 +211,7 @@ func (v *visit) leave(ctx context.Context, failed error) error {
 
 // keep writes the job if anything of it changed. An order that changed nothing leaves no job behind.
 func (v *visit) keep(ctx context.Context) error {
-	if v.order != nil && !v.stored {
+	if v.order != nil && !v.stored || len(v.saved) == 0 {
 		return nil
 	}
 	now, err := json.Marshal(v.job)

@@ -36,7 +36,29 @@ func (j Job) UnderNewKey() bool {
 	return j.Phase == Unproven || j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
 }
 
-// Job is one secret on its way. It is stored as one item; Revision makes a write conditional on what was read.
+// Setting reports that setting the key was begun, and that how it ended is not known yet.
+func (j Job) Setting() bool {
+	return !j.UnderNewKey() && !j.Phase.Resting() && j.Pending != nil && j.Pending.Action == DoRekey
+}
+
+// UnderWay reports that the secret was changed, or is about to be, and goes on whatever the turn of its wave. What rests
+// begins anew with its wave.
+func (j Job) UnderWay() bool { return j.Before != nil && !j.Phase.Resting() }
+
+// Touched reports that the secret is not as a plan found it, by our own hand: it is under way, or came to rest under that
+// plan. One that another plan left at rest is as people left it.
+func (j Job) Touched(plan string) bool {
+	return j.Before != nil && (j.UnderWay() || j.Plan == plan)
+}
+
+// PastObserving reports that the next wave of a plan need not wait for the secret. What rests does not hold it up, unless
+// it is yet to begin anew because another plan left it so.
+func (j Job) PastObserving(plan string) bool {
+	return j.Phase == Sealing || j.Phase == Sealed || j.Phase.Resting() && j.Plan == plan
+}
+
+// Job is one secret on its way. It is stored as one item, and what is older of its lists apart from it; Revision makes a
+// write conditional on what was read.
 type Job struct {
 	Secret  string        `json:"secret"` // ARN: there is one job per secret
 	Name    string        `json:"name"`
@@ -68,14 +90,15 @@ type Job struct {
 	HandedAt     time.Time      `json:"handedAt,omitzero"`  // when it was
 	AskedAt      time.Time      `json:"askedAt,omitzero"`   // when the owner was asked for a new version
 	GoAhead      string         `json:"goAhead,omitempty"`  // who said that observing is over
-	Flips        []Flip         `json:"flips,omitempty"`    // times that somebody moved it back
-	Denials      []Denial       `json:"denials,omitempty"`  // known readers that were refused
-	Rescues      []Rescue       `json:"rescues,omitempty"`  // access restored for them
+	Flips        []Flip         `json:"flips,omitempty"`    // times that somebody moved it back, the latest
+	Denials      []Denial       `json:"denials,omitempty"`  // known readers that were refused, the latest
+	Rescues      []Rescue       `json:"rescues,omitempty"`  // access restored for them, all that holds, and the latest that ended
 	Outbox       []guard.Notice `json:"outbox,omitempty"`   // decided but not yet known to be published
 	Lease        Lease          `json:"lease,omitzero"`     // who is at it, by a version that knew no intents; this one writes none
 	Differs      string         `json:"differs,omitempty"`  // how its secret is other than it was left, of a job that rests
 	Stuck        *Stuck         `json:"stuck,omitempty"`    // out of reach; nil: it is not
-	History      []Turn         `json:"history,omitempty"`  // every change of phase
+	History      []Turn         `json:"history,omitempty"`  // changes of phase, the latest
+	Earlier      Earlier        `json:"earlier,omitzero"`   // how many of each list are older, and kept apart
 	Revision     int64          `json:"revision,omitempty"` // 0: never stored
 }
 
@@ -110,8 +133,12 @@ type ReplicaTo struct {
 	Done    time.Time `json:"done,omitzero"`
 }
 
-// NeedsVisit reports that time alone can move the job on: it is under way, or has a grant to end.
+// NeedsVisit reports that time alone can move the job on: it is under way, or has a grant to end. A job that only a newer
+// version may move needs none of this one.
 func (j Job) NeedsVisit() bool {
+	if j.Newer() != "" {
+		return false
+	}
 	open := slices.ContainsFunc(j.Rescues, func(r Rescue) bool { return r.Ended.IsZero() })
 	return open || j.goingBack() || len(j.Outbox) > 0 || !j.Phase.Resting() && j.Phase != Sealed
 }
@@ -124,6 +151,14 @@ type Pending struct {
 	Tries  int       `json:"tries,omitempty"` // looks that did not prove it
 	Why    string    `json:"why,omitempty"`   // of going back: the reason that was given
 	By     string    `json:"by,omitempty"`    // of going back: who asked for it
+	Also   []Request `json:"also,omitempty"`  // of going back: who asked for it since, with another reason
+}
+
+// Request is somebody's word that a secret is to go back.
+type Request struct {
+	At  time.Time `json:"at"`
+	By  string    `json:"by,omitempty"`
+	Why string    `json:"why,omitempty"`
 }
 
 // Flip is one time that a migrated secret was found moved back.
@@ -158,6 +193,34 @@ type Lease struct {
 	Until time.Time `json:"until,omitzero"`
 }
 
+// flips is how often somebody moved the secret back.
+func (j Job) flips() int { return j.Earlier.Flips + len(j.Flips) }
+
+// What tells the elements of a job's lists apart, when a newer version has stored more of them than this one knows.
+
+// Identity is the principal.
+func (k Known) Identity() string { return k.Principal }
+
+// Identity is the Region.
+func (r ReplicaTo) Identity() string { return r.Region }
+
+// Identity is who asked, and why: that makes it one request.
+func (r Request) Identity() string { return r.By + "|" + r.Why }
+
+// Identity is when it was found.
+func (f Flip) Identity() string { return f.At.UTC().Format(time.RFC3339Nano) }
+
+// Identity is the event.
+func (d Denial) Identity() string { return d.EventID }
+
+// Identity is the grant.
+func (r Rescue) Identity() string { return r.GrantID }
+
+// Identity is when, and what it was.
+func (t Turn) Identity() string {
+	return t.At.UTC().Format(time.RFC3339Nano) + "|" + string(t.From) + "|" + string(t.To) + "|" + t.Reason
+}
+
 // Turn is one change of phase.
 type Turn struct {
 	At     time.Time `json:"at"`
@@ -167,17 +230,10 @@ type Turn struct {
 	By     string    `json:"by,omitempty"`
 }
 
-// mostTurns bounds the history, which is stored with the job: what fails again every hour would outgrow the item. The
-// first turn and the latest stay.
-const mostTurns = 200
-
 // enter moves the job to a phase and remembers it.
 func (j *Job) enter(p Phase, reason, by string, at time.Time) {
 	if j.Phase == p && j.Reason == reason {
 		return
-	}
-	if len(j.History) >= mostTurns {
-		j.History = slices.Concat(j.History[:1], j.History[len(j.History)-mostTurns/2:])
 	}
 	j.History = append(slices.Clip(j.History), Turn{At: at, From: j.Phase, To: p, Reason: reason, By: by})
 	if j.Phase != p {

@@ -33,7 +33,7 @@ func Halted(jobs []Job, plan string, wave Wave, rules Rules) string {
 		if j.Rules != nil {
 			rate = min(rate, j.Rules.HaltRate)
 		}
-		if j.Phase == Failed || j.Phase == RolledBack || len(j.Denials) > 0 {
+		if j.Phase == Failed || j.Phase == RolledBack || len(j.Denials) > 0 || !j.Phase.Known() {
 			bad++
 		}
 	}

@@ -61,7 +61,7 @@ func (v *visit) obey(ctx context.Context, o Order) (Step, error) {
 // Resume ends what an earlier delivery of the same order began. It answers false where nothing was begun, or the change
 // was begun and not made: then the hub decides again.
 func (e *Engine) Resume(ctx context.Context, order guard.Notice) (Job, bool, error) {
-	j, err := e.Store.Load(ctx, order.Resource)
+	j, err := e.load(ctx, order.Resource)
 	if err != nil {
 		return j, false, fmt.Errorf("resume the move of %s: %w", order.Name, err)
 	}
@@ -87,7 +87,7 @@ func (e *Engine) ordered(o Order, was Job) Job {
 		}
 		j.enter(Planned, "", e.By, e.Now().UTC())
 		j.resume(was)
-		j.Flips = was.Flips
+		j.Flips, j.Earlier.Flips = was.Flips, was.Earlier.Flips
 	}
 	j.Rules, j.Order, j.Tool = &rules, &o.Notice, o.Notice.Tool
 	if j.Phase == Planned && j.Pending == nil {
@@ -103,9 +103,9 @@ func (j Job) refused() *guard.Move {
 	case j.Revision == 0:
 	case j.Phase == RolledBack:
 		return &guard.Move{Reason: "it was set back (" + j.Reason + "): plan it again with doublelock migrate when that is mended"}
-	case j.Phase == Blocked && len(j.Flips) > 0 && len(j.Flips) >= j.Rules.Flips:
+	case j.Phase == Blocked && j.flips() > 0 && j.flips() >= j.Rules.Flips:
 		return &guard.Move{Code: CodeLine(j.Tool, j.Target),
-			Reason: fmt.Sprintf("moved back %s: %s undoes the change, so it is left to you", times(len(j.Flips)), toolName(j.Tool))}
+			Reason: fmt.Sprintf("moved back %s: %s undoes the change, so it is left to you", times(j.flips()), toolName(j.Tool))}
 	case j.Phase == Blocked:
 		return &guard.Move{Reason: j.Reason}
 	}
@@ -146,6 +146,18 @@ func (j Job) movedBackAtOnce() bool {
 	}
 	undone := j.Flips[len(j.Flips)-1].At
 	return !undone.Before(j.LastChangeAt) && undone.Before(j.LastChangeAt.Add(time.Duration(j.Rules.Quiet)))
+}
+
+// Held is ErrBusy with who is at a job's secret, where somebody is; else nil, or why that could not be read.
+func (e *Engine) Held(ctx context.Context, j Job) error {
+	if j.held(e.Now()) {
+		return fmt.Errorf("%w: %s until %s", ErrBusy, j.Lease.By, j.Lease.Until.UTC().Format(time.TimeOnly))
+	}
+	owner, err := e.Effects.Owner(ctx, j.Secret)
+	if err == nil && owner != "" {
+		err = fmt.Errorf("%w: %s", ErrBusy, owner)
+	}
+	return err
 }
 
 // Reply is the notice of what became of an order, with the same ID however often it is made. A failure has one ID for

@@ -42,12 +42,15 @@ type Grants interface {
 	Given(ctx context.Context, key guard.KeyRef) (map[string]string, error)
 }
 
-// Store keeps jobs. Load answers the zero Job for a secret that has none; Save answers guard.ErrConflict when somebody
-// wrote since it was loaded, and stores it with Revision one higher than it came.
+// Store keeps jobs. Load answers the zero Job for a secret that has none, and *store.Unreadable for one that cannot be read;
+// Save answers guard.ErrConflict when somebody wrote since it was loaded, and stores it with Revision one higher than it
+// came. List yields why instead of a job that cannot be read, and goes on.
 type Store interface {
 	Load(ctx context.Context, secret string) (Job, error)
 	Save(ctx context.Context, j Job) error
-	List(ctx context.Context, yield func(Job) error) error
+	List(ctx context.Context, yield func(Job, *store.Unreadable) error) error
+	// Answered reports that a denied read was answered so long ago that the job, whose Earlier counts it, does not say so.
+	Answered(ctx context.Context, secret, event string) (bool, error)
 }
 
 // Preflight asks again, from what is true now, who would lose access if a secret were under a key. Of the accepted
@@ -89,5 +92,5 @@ type Engine struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 	Log   *slog.Logger // of what AWS refused; nil: silence
 
-	spent spent
+	Spent *Spent // which limits are used up, as far as this process knows; nil: they are asked for every job
 }

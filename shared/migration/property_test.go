@@ -168,7 +168,9 @@ func (w *fake) Save(_ context.Context, j migration.Job) error {
 	})
 }
 
-func (w *fake) List(context.Context, func(migration.Job) error) error { return nil }
+func (w *fake) List(context.Context, func(migration.Job, *store.Unreadable) error) error { return nil }
+
+func (w *fake) Answered(context.Context, string, string) (bool, error) { return false, nil }
 
 type fakeJournal struct{ *fake }
 

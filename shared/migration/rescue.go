@@ -17,7 +17,7 @@ const doGrant Action = "CreateGrant"
 // Refused answers the denied read of a known reader: it goes back, grants access for a while, or notifies the owner; and
 // it says which principal lacks which right, with the fix. A secret that is not being migrated is none of its business.
 func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer, error) {
-	j, err := e.Store.Load(ctx, secret)
+	j, err := e.load(ctx, secret)
 	if err != nil {
 		return AnswerNone, fmt.Errorf("answer a denied read of %s: %w", secret, err)
 	}
@@ -27,6 +27,14 @@ func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer,
 	}
 	if answer, _ := Judge(j, r, *j.Rules); answer == AnswerNone {
 		return AnswerNone, nil
+	}
+	if j.Earlier.Denials > 0 {
+		switch answered, err := e.Store.Answered(ctx, secret, r.EventID); {
+		case err != nil:
+			return AnswerNone, fmt.Errorf("answer a denied read of %s: %w", secret, err)
+		case answered:
+			return AnswerNone, nil
+		}
 	}
 	v, err := e.enter(ctx, secret)
 	if err != nil {
@@ -211,19 +219,6 @@ func (v *visit) endRescues(ctx context.Context) error {
 		if err := v.save(ctx); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// GoAhead ends observing, by somebody's word.
-func (e *Engine) GoAhead(ctx context.Context, secret, by string) error {
-	v, err := e.enter(ctx, secret)
-	if err != nil {
-		return fmt.Errorf("go ahead with %s: %w", secret, err)
-	}
-	v.job.GoAhead = by
-	if err := v.leave(ctx, nil); err != nil {
-		return fmt.Errorf("go ahead with %s: %w", v.job.Name, err)
 	}
 	return nil
 }

@@ -36,6 +36,11 @@ type Override struct {
 	At    time.Time `json:"at"`
 }
 
+// Identity is the field, who said it and when.
+func (o Override) Identity() string {
+	return o.Field + "|" + o.By + "|" + o.At.UTC().Format(time.RFC3339)
+}
+
 // fieldWindows is the field that migrate apply --window overrides.
 const fieldWindows = "windows"
 

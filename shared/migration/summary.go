@@ -3,14 +3,18 @@ package migration
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Summary is how far a set of jobs is.
 type Summary struct {
 	Rows    []Row     `json:"rows"`
 	Waiting []Waiting `json:"waiting"`
+	// Unreadable are the jobs that cannot be read: their secrets are left as they are until somebody repairs them.
+	Unreadable []store.Unreadable `json:"unreadable,omitempty"`
 }
 
 // Row counts the secrets of one wave and account. Sealed are those where every labelled version opens with the new key
@@ -26,6 +30,7 @@ type Row struct {
 	Sealed     int    `json:"sealed"`
 	Stuck      int    `json:"stuck"` // blocked or failed
 	RolledBack int    `json:"rolledBack"`
+	Unknown    int    `json:"unknown,omitempty"` // a newer version has left them in a phase that this one does not know
 }
 
 // Waiting is a secret that waits for somebody.
@@ -51,7 +56,7 @@ func Summarize(jobs []Job, seen map[string]guard.Secret) Summary {
 		at := stageOf(j, seen)
 		rows[key].count(at)
 		if whom := at.waitsFor(j); whom != "" {
-			w := Waiting{For: whom, Secret: j.Secret, Name: j.Name, Phase: j.Phase, Reason: cmp.Or(at.reason, j.Reason)}
+			w := Waiting{For: whom, Secret: j.Secret, Name: j.Name, Phase: at.phase, Reason: cmp.Or(at.reason, j.Newer(), j.Reason)}
 			if j.Rules != nil {
 				w.Overrides = j.Rules.InForce()
 			}
@@ -81,6 +86,14 @@ func stageOf(j Job, seen map[string]guard.Secret) stage {
 	at := stage{phase: j.Phase, half: !j.FirstNewAt.IsZero()}
 	s, looked := seen[j.Secret]
 	switch {
+	case j.goingBack():
+		if j.Reason == "" || j.Pending.Tries == 0 { // else it says what could not be proven
+			at.reason = j.Pending.request() + "; it is not done yet: migrate rollback again, or the hub's sweep within the hour, does it"
+		}
+	case j.Setting() && looked && s.Key.ARN == j.Target:
+		at.phase, at.reason = Unproven, "its key is set, and not proven yet: migrate apply again, or the hub's sweep within the hour, looks"
+	case j.Setting():
+		at.reason = "setting its key was begun " + j.Pending.At.Format(time.RFC3339) + ", and how that ended is not known yet: migrate apply again, or the hub's sweep within the hour, looks"
 	case !looked || !j.UnderNewKey() || j.Phase == Sealed:
 	case s.Key.Manager != guard.ManagerUnknown && s.Key.ARN != j.Target:
 		at.phase, at.half, at.reason = Planned, false, "somebody moved it back to "+keyName(s.Key)
@@ -97,6 +110,8 @@ func stageOf(j Job, seen map[string]guard.Secret) stage {
 func (r *Row) count(at stage) {
 	r.Secrets++
 	switch {
+	case !at.phase.Known():
+		r.Unknown++
 	case at.phase == Planned:
 		r.Planned++
 	case at.phase == Sealed:
@@ -117,6 +132,8 @@ func (r *Row) count(at stage) {
 // waitsFor is who has to do something: the owner of the secret, or whoever runs the migration.
 func (at stage) waitsFor(j Job) string {
 	switch {
+	case j.Newer() != "":
+		return "security"
 	case j.goingBack():
 		return "time"
 	case at.phase == Blocked || at.phase == Failed:

@@ -33,7 +33,7 @@ func resolvedAs(n guard.Notice) closing {
 	switch {
 	case n.Finding == nil:
 		return closedWell
-	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown:
+	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown || !n.Finding.End.Known():
 		return closedOnly
 	case n.Finding.Control == guard.SecretKeyUnusable && n.Finding.End == guard.EndMoved && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
 		return closedOnly // under the AWS managed key, and the key that failed is as it was
@@ -55,10 +55,12 @@ func resolved(n guard.Notice) (before, after string) {
 	switch {
 	case f.End == guard.EndGone:
 		return "", " was deleted"
-	case resolvedAs(n) == closedOnly && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
+	case f.End.Known() && resolvedAs(n) == closedOnly && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
 		return "", " is under the AWS managed key now"
 	case f.End == guard.EndMoot:
 		return control + " does not apply to ", " any more"
+	case !f.End.Known():
+		return control + " was closed for ", " by a newer version"
 	case f.End == guard.EndMoved:
 		return "", " is under keys that can be used"
 	case f.End == guard.EndUnknown:
@@ -77,6 +79,8 @@ func resolved(n guard.Notice) (before, after string) {
 		return "", " (service-owned) is under a CMK"
 	case f.Control == guard.OrgCoverage:
 		return "Doublelock can look again: ", ""
+	case f.Control == guard.OrgStorage:
+		return "", " is readable again, or was settled"
 	default:
 		return "Resolved for ", " (" + control + ")"
 	}

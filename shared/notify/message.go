@@ -165,6 +165,8 @@ func SeverityOf(n guard.Notice) guard.Severity {
 		return guard.SeverityHigh
 	case n.Kind == guard.NoticeSealDue, n.Kind == guard.NoticeRekeyed, n.Kind == guard.NoticeUnproven:
 		return guard.SeverityMedium // the last step is the owner's, or may come to be
+	case n.Finding != nil && n.Finding.Severity != "" && rank(n.Finding.Severity) < 0:
+		return guard.SeverityHigh // a newer version's: nobody here knows how urgent
 	case n.Finding != nil && n.Finding.Severity != "":
 		return n.Finding.Severity
 	default:

@@ -72,6 +72,10 @@ func TestOwnerLadder(t *testing.T) {
 			guard.Notice{Account: "444455556666", Finding: &guard.Finding{Control: guard.OrgCoverage}},
 			notify.Owner{Name: "security", Route: "security", How: "blind spots of the guard are theirs"},
 		},
+		"a row of the hub's table is nobody's else": {
+			guard.Notice{Account: "444455556666", Finding: &guard.Finding{Control: guard.OrgStorage}},
+			notify.Owner{Name: "security", Route: "security", How: "the guard's own memory is theirs"},
+		},
 		"tampering is for more than whoever did it": {
 			guard.Notice{Kind: guard.NoticeTampered, Actor: alice},
 			notify.Owner{Name: "security", Route: "security", How: "whoever did it must not be the only one who is notified"},
@@ -289,6 +293,8 @@ func TestAClosingSaysWhatIsTrueNow(t *testing.T) {
 		"replicas":                                      {guard.SecretReplicaKey, guard.EndPassed, guard.StateSealed, "DONE: The replicas of app are under CMKs"},
 		"owned by a service now":                        {guard.SecretNotSealed, guard.EndMoot, guard.StateForeign, "CLOSED: DL.SECRET.2 does not apply to app any more"},
 		"deleted":                                       {guard.SecretDefaultKey, guard.EndGone, guard.StateDefault, "DONE: app was deleted"},
+		"an end that only a newer version knows":        {guard.SecretNotSealed, "quantum", guard.StateSealed, "CLOSED: DL.SECRET.2 was closed for app by a newer version"},
+		"a row that reads again":                        {guard.OrgStorage, guard.EndPassed, "", "DONE: app is readable again, or was settled"},
 		"a disabled key that the secret was moved from": {guard.SecretKeyUnusable, guard.EndMoved, guard.StateDual, "DONE: app is under keys that can be used"},
 		"the same, back to the AWS managed key":         {guard.SecretKeyUnusable, guard.EndMoved, guard.StateDrifted, "CLOSED: app is under the AWS managed key now"},
 		"a replica that is there no more":               {guard.SecretReplicaKey, guard.EndMoot, guard.StateSealed, "CLOSED: DL.SECRET.3 does not apply to app any more"},
@@ -347,6 +353,14 @@ func FuzzComposeAndSubject(f *testing.F) {
 	})
 }
 
+func TestASeverityThatOnlyANewerVersionKnowsIsHigh(t *testing.T) {
+	n := notifytest.Opened(guard.SecretNotSealed, "app", "")
+	n.Finding.Severity = "quantum"
+	if got := notify.SeverityOf(n); got != guard.SeverityHigh {
+		t.Errorf("severity %s", got)
+	}
+}
+
 // One is one: no headline, count or subject says "1 secrets", "1 resources" or "1 stop".
 func TestOneIsNotCountedAsMany(t *testing.T) {
 	one := notify.Message{Digest: true, Stories: []notify.Story{{Notices: []guard.Notice{notifytest.Opened(guard.SecretDefaultKey, "app", "cli")}}}}
@@ -382,3 +396,46 @@ func TestASecretThatDeniesUsComesWithTheStatementAndTheException(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// What was just taken back is not offered again, and nothing is said to happen by itself that a person has to plan.
+func TestARollbackOffersNotTheChangeThatItTookBack(t *testing.T) {
+	back := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
+	back.ID, back.Kind, back.Finding = "back", guard.NoticeRolledBack, nil
+	back.Move = &guard.Move{Reason: "the app broke"}
+	again := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
+	messages := notify.Compose(items(back, again), notifytest.Directory(), notifytest.KeyFor)
+	if len(messages) != 1 || len(messages[0].Stories) != 1 || len(messages[0].Stories[0].Notices) != 2 {
+		t.Fatalf("messages %+v", messages)
+	}
+	story := messages[0].Stories[0]
+	for _, n := range story.Notices {
+		for _, fix := range story.FixFor(n).Parts() {
+			if len(fix.Lines) > 0 {
+				t.Errorf("%s offers %q", n.Kind, fix.Lines)
+			}
+		}
+	}
+	if say := story.FixFor(story.Lead()).Say; !strings.Contains(say, "doublelock migrate plan") || strings.Contains(say, "again when") {
+		t.Errorf("fix %q", say)
+	}
+	if why := notify.Why(story.Lead()); !strings.Contains(why, "Nothing moves it again by itself") {
+		t.Errorf("why %q", why)
+	}
+	again.State = guard.StateDrifted
+	if first := fixFor(again, keysHere).First; !strings.Contains(first, "find out who set it back") {
+		t.Errorf("a secret that was set back before: first %q", first)
+	}
+}
+
+func TestASecretWithoutAValueNeedsNoSecondVersion(t *testing.T) {
+	n := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
+	if then := fixFor(n, keysHere).Then; !strings.Contains(then, "two new versions") {
+		t.Errorf("one with a value: then %q", then)
+	}
+	n.Finding.Subject.Empty = true
+	if then := fixFor(n, keysHere).Then; strings.Contains(then, "older copies") || !strings.Contains(then, "no value yet") {
+		t.Errorf("one without: then %q", then)
+	}
+}
+
+var keysHere = notify.Keys{"eu-central-1": "alias/doublelock/secrets"}

@@ -35,6 +35,9 @@ func (d Directory) Resolve(n guard.Notice) Owner {
 	if n.Finding != nil && n.Finding.Control == guard.OrgCoverage {
 		return d.Last("blind spots of the guard are theirs")
 	}
+	if n.Finding != nil && n.Finding.Control == guard.OrgStorage {
+		return d.Last("the guard's own memory is theirs")
+	}
 	if n.Kind == guard.NoticeTampered {
 		return d.Last("whoever did it must not be the only one who is notified")
 	}

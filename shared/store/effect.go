@@ -138,6 +138,15 @@ func (e *Effects) Hold(ctx context.Context, target string) (*Hold, error) {
 	return h, nil
 }
 
+// Owner is who owns a target, dead or alive; "" is nobody. It watches nothing.
+func (e *Effects) Owner(ctx context.Context, target string) (string, error) {
+	i, err := e.Intents.Intent(ctx, target)
+	if err != nil {
+		return "", fmt.Errorf("ask who owns %s: %w", target, err)
+	}
+	return i.Owner, nil
+}
+
 // patience is how long the owner of an intent must have written nothing before another takes over.
 func (e *Effects) patience(i Intent) time.Duration {
 	lease, err := time.ParseDuration(i.Lease)
@@ -350,6 +359,11 @@ func (h *Hold) settle(ctx context.Context, next Intent, how Outcome) error {
 // settleByLooking looks whether a call was carried out whose answer was lost, until it can be no longer under way.
 func (h *Hold) settleByLooking(ctx context.Context, c Change, sentAt moment, failed error) (Outcome, error) {
 	h.unknown = true
+	if ctx.Err() != nil { // who is told to stop still looks, and lets others have it where that settles it
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 2*releaseIn)
+		defer cancel()
+	}
 	for range LongestCall/betweenLooks + 1 {
 		over := h.e.since(sentAt) >= LongestCall // before the look: what it does not see then will not come
 		there, err := c.Look(ctx)

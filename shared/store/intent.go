@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -19,7 +20,8 @@ type Intent struct {
 	Sent    bool      `json:"sent,omitempty"`    // its bytes may have left
 	Outcome Outcome   `json:"outcome,omitempty"` // "" is open: nobody knows yet
 
-	Revision int64 `json:"-"` // of the item, one higher with every write: the counter by which others see that its owner lives
+	Revision int64           `json:"-"` // of the item, one higher with every write: the counter by which others see that its owner lives
+	Stored   json.RawMessage `json:"-"` // the body that it was read from, whose fields of newer versions a write keeps (see Merge)
 }
 
 // Outcome is how a change ended.
@@ -39,7 +41,8 @@ type Watch struct {
 	At      time.Time `json:"at"`
 	By      string    `json:"by"`
 
-	Revision int64 `json:"-"` // of the item
+	Revision int64           `json:"-"` // of the item
+	Stored   json.RawMessage `json:"-"` // as Intent's
 }
 
 // Intents keeps intents, and what was seen of them. Writes answer false, and write nothing, where somebody wrote since the

@@ -22,6 +22,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 	"github.com/doublelock/doublelock/testdata/config"
 )
 
@@ -61,7 +62,7 @@ func playIn(t *testing.T, partition arn.Partition) (*local.Organization, string)
 	var out bytes.Buffer
 	env := &command.Env{Printer: output.New(&out, io.Discard, os.Getenv)}
 	env.Format = output.FormatJSON
-	w, stop, err := demo.Play(t.Context(), env, partition, 1)
+	w, stop, err := demo.Play(t.Context(), env, local.Options{Partition: partition, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,7 @@ func neutral(t *testing.T, w *local.Organization, timeline string) []entry {
 func states(t *testing.T, w *local.Organization) map[string]guard.LockState {
 	t.Helper()
 	all := map[string]guard.LockState{}
-	err := w.Records.All(t.Context(), func(rec guard.Record) error {
+	err := w.Records.All(t.Context(), func(rec guard.Record, _ *store.Unreadable) error {
 		at := arn.Of(rec.Resource)
 		if rec.GoneAt.IsZero() && rec.State != "" {
 			region := map[string]string{w.Home(): "home", w.Second(): "second"}[at.Region]

@@ -37,14 +37,14 @@ func New(env *command.Env) *cobra.Command {
 		Long: `Doctor inspects every account, every Region and the hub, and says for each whether Doublelock is there and alive:
 
   organization   every SCP of the configuration there, unchanged and attached to every target
-  hub            the bus open to the organization alone; each function running with this configuration; each queue
-                 there, and nothing in the queues of what could not be handled
+  hub            the bus open to the organization alone; no row of the table in quarantine; each function running with
+                 this configuration; each queue there, and nothing in the queues of what could not be handled
   account        the role doublelock-read can be taken; the roles that tag, change and forward are there, and the hub can
                  take its own
   Region         a trail records; each forward rule there, unchanged, sending to the hub; no event lost on the way
 
 It only reads. The credentials are those of the environment: of a role of the security account that is named under
-operations.roles in the configuration, and that may read the hub's bus, queues and functions. An account that cannot
+operations.roles in the configuration, and that may read the hub's bus, table, queues and functions. An account that cannot
 be entered is a row, and the others are still inspected.
 
 With --canary it also makes a harmless secret on the default key, follows it through the hub and removes it again.

@@ -30,6 +30,7 @@ type planning struct {
 	snapshot string
 	trails   []string
 	secrets  []string
+	found    *inventory.Snapshot // what the plan was made from
 }
 
 func migratePlanCommand(env *command.Env) *cobra.Command {
@@ -54,7 +55,7 @@ access, or something is unknown.`,
 	p.regionFlag(cmd)
 	p.acceptFlag(cmd)
 	f := cmd.Flags()
-	f.StringVar(&p.out, "out", "", "plan `FILE` to write")
+	f.StringVar(&p.out, "out", "", "plan `FILE` to write, - for standard output")
 	f.StringVarP(&p.snapshot, "snapshot", "s", "", `snapshot FILE of "doublelock inventory" instead of asking AWS`)
 	f.StringArrayVar(&p.trails, "trail", nil, "`FILE` or folder of recorded CloudTrail to find readers in, instead of asking CloudTrail; may be repeated")
 	flags.Accounts(cmd, &p.accounts, "account", "`ACCOUNT` to plan; may be repeated (default: every account of the organization)")
@@ -69,7 +70,7 @@ func (p *planning) run(ctx context.Context) error {
 	if err := p.checkSnapshot("migrate plan"); err != nil {
 		return err
 	}
-	if err := output.CheckFile(p.out); err != nil { // before minutes of reading
+	if err := p.env.CheckFile(p.out); err != nil { // before minutes of reading
 		return err
 	}
 	m, err := p.open(ctx)
@@ -83,15 +84,17 @@ func (p *planning) run(ctx context.Context) error {
 	if len(made.Items)+len(made.Outside) == 0 {
 		return command.Fail("migrate plan: no secret was found, so there is nothing to plan; check --account and --region, and what is unread above")
 	}
-	p.noteAccepted(made)
+	if err := p.checkAccepted(made); err != nil {
+		return err
+	}
 	var text bytes.Buffer
 	if err := migration.SavePlan(&text, made); err != nil {
 		return err
 	}
-	if err := output.WriteFile(p.out, text.Bytes(), output.Private); err != nil {
+	if err := p.env.WriteFile(p.out, text.Bytes()); err != nil {
 		return err
 	}
-	if err := showPlan(p.env, made); err != nil {
+	if err := showPlan(p.env.Beside(p.out), made); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.env.Stderr, "%s: plan %s\n", p.out, made.ID)
@@ -109,33 +112,13 @@ func (p *planning) checkSnapshot(command string) error {
 	return nil
 }
 
-// noteAccepted names who was accepted to lose access and reads nothing of the plan: a typing error, most likely.
-func (p *planning) noteAccepted(made migration.Plan) {
-	reads := map[string]bool{}
-	for _, i := range made.Items {
-		for _, r := range i.Readers {
-			reads[r.Principal] = true
-		}
-		for _, replica := range i.Replicas {
-			for _, r := range replica.Readers {
-				reads[r.Principal] = true
-			}
-		}
-	}
-	for _, principal := range p.accept {
-		if !reads[principal] {
-			p.env.Note("--accept %s: it reads no secret of this plan", principal)
-		}
-	}
-}
-
 // make plans from fresh facts.
 func (p *planning) make(ctx context.Context, m *fleet.Migrations) (migration.Plan, error) {
 	facts, err := p.facts(ctx, m)
 	if err != nil {
 		return migration.Plan{}, err
 	}
-	facts.Accepted = p.accept
+	facts.Accepted, p.found = p.accept, facts.Access.Snapshot()
 	return migration.Make(facts, p.secrets...)
 }
 

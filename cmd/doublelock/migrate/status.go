@@ -18,10 +18,10 @@ func migrateStatusCommand(env *command.Env) *cobra.Command {
 		Use:   "status",
 		Short: "Show how far the migrations are: by wave, account and phase, and what waits for whom",
 		Long: `Status counts the migrations in the hub's table: planned, unproven (the key is set, and what its versions open with
-could not be read), re-keyed, half sealed (AWSCURRENT is, AWSPREVIOUS is not yet), sealed, stuck (blocked or failed) and rolled back. Below the table is each secret that waits for its owner, for
-security, or only for time to pass.
+could not be read), re-keyed, half sealed (AWSCURRENT is, AWSPREVIOUS is not yet), sealed, stuck (blocked or failed), rolled back, and unknown (a newer version has left them in a phase that this one does not
+know). Below the table is each secret that waits for its owner, for security, or only for time to pass.
 
-Exit codes: 0 the status was shown, 1 an error.`,
+Exit codes: 0 the status was shown, 1 an error, 2 a migration cannot be read.`,
 		Example: "  doublelock migrate status\n  doublelock migrate status -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -43,11 +43,14 @@ Exit codes: 0 the status was shown, 1 an error.`,
 
 func showStatus(env *command.Env, s migration.Summary) error {
 	if env.AsJSON() {
-		return env.JSON(s)
+		if err := env.JSON(s); err != nil {
+			return err
+		}
+		return unread(s.Unreadable)
 	}
-	table := env.Rows("WAVE", "ACCOUNT", "SECRETS", "PLANNED", "UNPROVEN", "RE-KEYED", "HALF SEALED", "SEALED", "STUCK", "ROLLED BACK")
+	table := env.Rows("WAVE", "ACCOUNT", "SECRETS", "PLANNED", "UNPROVEN", "RE-KEYED", "HALF SEALED", "SEALED", "STUCK", "ROLLED BACK", "UNKNOWN")
 	for _, r := range s.Rows {
-		table.Add(r.Wave, r.Account, r.Secrets, r.Planned, r.Unproven, r.Rekeyed, r.HalfSealed, r.Sealed, r.Stuck, r.RolledBack)
+		table.Add(r.Wave, r.Account, r.Secrets, r.Planned, r.Unproven, r.Rekeyed, r.HalfSealed, r.Sealed, r.Stuck, r.RolledBack, r.Unknown)
 	}
 	if err := table.Print(); err != nil {
 		return err
@@ -58,7 +61,10 @@ func showStatus(env *command.Env, s migration.Summary) error {
 			fmt.Fprintf(env.Text(), "  %s %s, by %s at %s\n", o.Field, output.Printable(o.Value), output.Printable(o.By), o.At.Format(time.RFC3339))
 		}
 	}
-	return nil
+	for _, bad := range s.Unreadable {
+		fmt.Fprintf(env.Text(), "security %s (unknown): cannot be read: %s; nothing is begun, moved on or set back before doublelock repair\n", output.Printable(bad.ID), output.Printable(bad.Reason))
+	}
+	return unread(s.Unreadable)
 }
 
 // waitsFor says who has the next step; nobody has it where only time must pass.

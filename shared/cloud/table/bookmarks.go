@@ -3,10 +3,6 @@ package table
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/doublelock/doublelock/shared/cloud/internal/session"
 )
 
@@ -18,21 +14,16 @@ func bookmarkKey(name string) item {
 
 // Bookmark reads what SetBookmark last wrote under a name; "" is nothing.
 func (t *Table) Bookmark(ctx context.Context, name string) (string, error) {
-	out, err := t.client().GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.name, Key: bookmarkKey(name), ConsistentRead: aws.Bool(true)})
+	it, err := t.getItem(ctx, bookmarkKey(name))
 	if err != nil {
 		return "", session.Fail(err, "read bookmark %s", name)
 	}
-	body, _ := out.Item[attributeBody].(*types.AttributeValueMemberS)
-	if body == nil {
-		return "", nil
-	}
-	return body.Value, nil
+	return textOf(it[attributeBody]), nil
 }
 
 // SetBookmark remembers how far a job came. The last one to write has the word.
 func (t *Table) SetBookmark(ctx context.Context, name, value string) error {
 	it := bookmarkKey(name)
 	it[attributeBody] = text(value)
-	_, err := t.client().PutItem(ctx, &dynamodb.PutItemInput{TableName: &t.name, Item: it})
-	return session.Fail(err, "write bookmark %s", name)
+	return session.Fail(t.put(ctx, it, "", nil, nil), "write bookmark %s", name)
 }

@@ -2,15 +2,9 @@ package table
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/doublelock/doublelock/shared/cloud/internal/session"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -32,24 +26,24 @@ func claimKey(id string) item {
 func (t *Table) Claim(ctx context.Context, id string, lease time.Duration) (store.Claim, error) {
 	now := t.c.Options().Now().UTC()
 	var have claim
-	revision, err := t.readVersioned(ctx, claimKey(id), &have)
+	was, err := t.getInto(ctx, claimKey(id), &have)
 	if err != nil {
 		return "", session.Fail(err, "claim delivery %s", id)
 	}
 	switch {
 	case have.Sent:
 		return store.ClaimDone, nil
-	case revision > 0 && now.Before(have.Until):
+	case was.revision > 0 && now.Before(have.Until):
 		return store.ClaimBusy, nil
 	}
 	want := claim{Until: now.Add(lease)}
-	err = t.writeVersioned(ctx, claimKey(id), revision, want, want.Until.Add(24*time.Hour))
+	err = t.over(ctx, claimKey(id), was, want, want.Until.Add(24*time.Hour))
 	switch {
 	case errors.Is(err, guard.ErrConflict):
 		return store.ClaimBusy, nil
 	case err != nil:
 		return "", fmt.Errorf("claim delivery %s: %w", id, err)
-	case revision > 0:
+	case was.revision > 0:
 		return store.ClaimAgain, nil
 	default:
 		return store.ClaimNew, nil
@@ -58,21 +52,27 @@ func (t *Table) Claim(ctx context.Context, id string, lease time.Duration) (stor
 
 // Delivered ends a claim for good, and remembers it for ttl.
 func (t *Table) Delivered(ctx context.Context, id string, ttl time.Duration) error {
-	body, err := json.Marshal(claim{Sent: true})
+	var have claim
+	was, err := t.getInto(ctx, claimKey(id), &have)
+	if bad, is := errors.AsType[*store.Unreadable](err); is && !bad.Newer {
+		was.body, err = "", nil // what was delivered is delivered, whatever the claim said
+	}
+	if err != nil {
+		return session.Fail(err, "remember delivery %s", id)
+	}
+	body, err := store.Merge([]byte(was.body), claim{Sent: true})
 	if err != nil {
 		return fmt.Errorf("remember delivery %s: %w", id, err)
 	}
 	it := claimKey(id)
-	it[attributeRevision], it[attributeBody] = number(1), text(string(body))
+	it[attributeRevision] = number(was.revision + 1)
 	it[AttributeExpires] = number(t.c.Options().Now().Add(ttl).Unix())
-	_, err = t.client().PutItem(ctx, &dynamodb.PutItemInput{TableName: &t.name, Item: it})
-	return session.Fail(err, "remember delivery %s", id)
+	return session.Fail(t.write(ctx, write{it: it, body: string(body), was: was}, "", nil), "remember delivery %s", id)
 }
 
 // Release gives a claim back, so that the next who asks gets it as new.
 func (t *Table) Release(ctx context.Context, id string) error {
-	_, err := t.client().DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &t.name, Key: claimKey(id)})
-	return session.Fail(err, "release delivery %s", id)
+	return session.Fail(t.remove(ctx, claimKey(id)), "release delivery %s", id)
 }
 
 // counter is the body of a counter's item.
@@ -86,20 +86,20 @@ const takeRounds = 10
 // Take takes one of limit from a counter, and answers false when none is left. The counter is forgotten some time
 // after until: names carry the hour or day that they count.
 func (t *Table) Take(ctx context.Context, name string, limit int, until time.Time) (bool, error) {
-	key := item{AttributeKey: text("counter#" + name), AttributeSort: text("count")}
+	key := counterKey(name)
 	for round := range takeRounds {
 		if err := session.Pause(ctx, round); err != nil {
 			return false, err
 		}
 		var have counter
-		revision, err := t.readVersioned(ctx, key, &have)
+		was, err := t.getInto(ctx, key, &have)
 		if err != nil {
 			return false, session.Fail(err, "count %s", name)
 		}
 		if have.Taken >= limit {
 			return false, nil
 		}
-		err = t.writeVersioned(ctx, key, revision, counter{Taken: have.Taken + 1}, until.Add(24*time.Hour))
+		err = t.over(ctx, key, was, counter{Taken: have.Taken + 1}, until.Add(24*time.Hour))
 		if !errors.Is(err, guard.ErrConflict) {
 			return err == nil, err
 		}
@@ -107,34 +107,37 @@ func (t *Table) Take(ctx context.Context, name string, limit int, until time.Tim
 	return false, fmt.Errorf("count %s: %w %d times", name, guard.ErrConflict, takeRounds)
 }
 
-// readVersioned reads an item that is written conditionally. Revision 0 is one that is not there.
-func (t *Table) readVersioned(ctx context.Context, key item, into any) (revision int64, err error) {
-	out, err := t.client().GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.name, Key: key, ConsistentRead: aws.Bool(true)})
-	if err != nil || len(out.Item) == 0 {
-		return 0, err
-	}
-	n, isNumber := out.Item[attributeRevision].(*types.AttributeValueMemberN)
-	if !isNumber {
-		return 0, fmt.Errorf("read item %v: no revision", key[AttributeKey])
-	}
-	if revision, err = strconv.ParseInt(n.Value, 10, 64); err != nil {
-		return 0, fmt.Errorf("read item %v: %w", key[AttributeKey], err)
-	}
-	return revision, readBody(out.Item, into)
+func counterKey(name string) item {
+	return item{AttributeKey: text("counter#" + name), AttributeSort: text("count")}
 }
 
-// writeVersioned writes an item if it is still at the revision that was read, and else answers guard.ErrConflict.
-func (t *Table) writeVersioned(ctx context.Context, key item, revision int64, v any, expires time.Time) error {
-	body, err := json.Marshal(v)
+// Taken is how many were taken from a counter; 0 where nobody counted.
+func (t *Table) Taken(ctx context.Context, name string) (int, error) {
+	var have counter
+	if _, err := t.getInto(ctx, counterKey(name), &have); err != nil {
+		return 0, session.Fail(err, "read counter %s", name)
+	}
+	return have.Taken, nil
+}
+
+// getInto reads what is written under a condition: the zero row is one that is not there.
+func (t *Table) getInto(ctx context.Context, key item, into any) (row, error) {
+	r, err := t.get(ctx, key)
+	switch {
+	case err != nil || r.it == nil:
+		return r, err
+	case r.revision == 0:
+		return r, unreadable(r.it, "it has no revision")
+	}
+	return r, r.decode(into)
+}
+
+// over writes an item if it is still as it was read, and else answers guard.ErrConflict.
+func (t *Table) over(ctx context.Context, key item, was row, v any, expires time.Time) error {
+	body, err := store.Merge([]byte(was.body), v)
 	if err != nil {
 		return err
 	}
-	it := item{AttributeKey: key[AttributeKey], AttributeSort: key[AttributeSort], attributeRevision: number(revision + 1),
-		attributeBody: text(string(body)), AttributeExpires: number(expires.Unix())}
-	in := &dynamodb.PutItemInput{Item: it, ConditionExpression: aws.String("attribute_not_exists(" + AttributeKey + ")")}
-	if revision > 0 {
-		in.ConditionExpression = aws.String(attributeRevision + " = :before")
-		in.ExpressionAttributeValues = item{":before": number(revision)}
-	}
-	return session.Fail(t.put(ctx, in), "write item")
+	it := item{AttributeKey: key[AttributeKey], AttributeSort: key[AttributeSort], AttributeExpires: number(expires.Unix())}
+	return session.Fail(t.versioned(ctx, write{it: it, body: string(body), was: was}), "write item")
 }

@@ -3,15 +3,10 @@ package table
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strconv"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/doublelock/doublelock/shared/cloud/internal/session"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
@@ -33,97 +28,106 @@ func (d *Documents) groupsKey(group string) item {
 	return item{AttributeKey: text("documents#" + d.kind), AttributeSort: text(group)}
 }
 
-// Load reads a document, as last written. One that was never written has Revision 0.
+// Load reads a document, as last written. One that was never written has Revision 0; one that cannot be read is set aside,
+// stays where it is, and is answered as a *store.Unreadable.
 func (d *Documents) Load(ctx context.Context, group, id string) (store.Document, error) {
-	out, err := d.t.client().GetItem(ctx, &dynamodb.GetItemInput{TableName: &d.t.name, Key: d.key(group, id), ConsistentRead: aws.Bool(true)})
+	none := store.Document{Kind: d.kind, Group: group, ID: id}
+	it, err := d.t.getItem(ctx, d.key(group, id))
 	if err != nil {
-		return store.Document{}, session.Fail(err, "load %s %s", d.kind, id)
+		return none, session.Fail(err, "load %s %s", d.kind, id)
 	}
-	if len(out.Item) == 0 {
-		return store.Document{Kind: d.kind, Group: group, ID: id}, nil
+	if len(it) == 0 {
+		return none, nil
 	}
-	return d.read(group, out.Item)
+	doc, bad, err := d.documentOf(ctx, group, it)
+	switch {
+	case err != nil:
+		return none, session.Fail(err, "load %s %s", d.kind, id)
+	case bad != nil:
+		return none, bad
+	case doc.Revision == 0:
+		return none, nil
+	}
+	return doc, nil
 }
 
 // Save writes a document if nobody wrote it since it was loaded, and else answers guard.ErrConflict. It is stored with
-// Revision one higher than it came.
-func (d *Documents) Save(ctx context.Context, doc store.Document) error {
+// Revision one higher than it came. encode makes the body from what is stored, nil where nothing is.
+func (d *Documents) Save(ctx context.Context, doc store.Document, encode func(stored json.RawMessage) (json.RawMessage, error)) error {
+	w := write{it: d.key(doc.Group, doc.ID)}
 	if doc.Revision == 0 { // the group first: a document that no list finds would be lost
-		_, err := d.t.client().PutItem(ctx, &dynamodb.PutItemInput{TableName: &d.t.name, Item: d.groupsKey(doc.Group)})
-		if err != nil {
+		if err := d.t.put(ctx, d.groupsKey(doc.Group), "", nil, nil); err != nil {
 			return session.Fail(err, "name group %s of %s", doc.Group, d.kind)
 		}
+	} else {
+		var err error
+		if w.was, err = d.t.get(ctx, w.it); err != nil {
+			return session.Fail(err, "save %s %s", d.kind, doc.ID)
+		}
+		if w.was.revision != doc.Revision {
+			return fmt.Errorf("save %s %s: %w", d.kind, doc.ID, guard.ErrConflict)
+		}
 	}
-	it := d.key(doc.Group, doc.ID)
-	it[attributeRevision], it[attributeBody] = number(doc.Revision+1), text(string(doc.Body))
-	in := &dynamodb.PutItemInput{Item: it, ConditionExpression: aws.String("attribute_not_exists(" + AttributeKey + ")")}
-	if doc.Revision > 0 {
-		in.ConditionExpression = aws.String(attributeRevision + " = :before")
-		in.ExpressionAttributeValues = item{":before": number(doc.Revision)}
+	body, err := encode(json.RawMessage(w.was.body))
+	if err != nil {
+		return fmt.Errorf("save %s %s: %w", d.kind, doc.ID, err)
 	}
-	return session.Fail(d.t.put(ctx, in), "save %s %s", d.kind, doc.ID)
+	w.body = string(body)
+	return session.Fail(d.t.versioned(ctx, w), "save %s %s", d.kind, doc.ID)
+}
+
+// SetAside copies a document into quarantine that its owner cannot read. It stays where it is.
+func (d *Documents) SetAside(ctx context.Context, why store.Unreadable) error {
+	it, err := d.t.getItem(ctx, d.key(why.Group, why.ID))
+	if err != nil || len(it) == 0 {
+		return session.Fail(err, "set %s %s aside", d.kind, why.ID)
+	}
+	_, err = d.t.aside(ctx, it, &why)
+	return err
 }
 
 // Groups lists the groups that have documents, sorted.
 func (d *Documents) Groups(ctx context.Context) ([]string, error) {
 	var out []string
-	err := d.query(ctx, "documents#"+d.kind, func(it item) error {
+	err := d.t.query(ctx, "documents#"+d.kind, "", func(it item) error {
 		out = append(out, textOf(it[AttributeSort]))
 		return nil
 	})
-	return out, err
+	return out, session.Fail(err, "list groups of %s", d.kind)
 }
 
-// List yields the documents of a group, sorted by id. An error of yield ends it.
-func (d *Documents) List(ctx context.Context, group string, yield func(store.Document) error) error {
-	return d.query(ctx, "document#"+d.kind+"#"+group, func(it item) error {
-		doc, err := d.read(group, it)
-		if err != nil {
+// List yields the documents of a group, sorted by id; of one that cannot be read why, and it is set aside as Load does. An
+// error of yield ends it.
+func (d *Documents) List(ctx context.Context, group string, yield func(store.Document, *store.Unreadable) error) error {
+	var ended error
+	err := d.t.query(ctx, "document#"+d.kind+"#"+group, "", func(it item) error {
+		doc, bad, err := d.documentOf(ctx, group, it)
+		if err != nil || doc.Revision == 0 && bad == nil {
 			return err
 		}
-		return yield(doc)
+		ended = yield(doc, bad)
+		return ended
 	})
+	if ended != nil {
+		return ended
+	}
+	return session.Fail(err, "list %s", d.kind)
 }
 
-func (d *Documents) query(ctx context.Context, partition string, each func(item) error) error {
-	pages := dynamodb.NewQueryPaginator(d.t.client(), &dynamodb.QueryInput{
-		TableName: &d.t.name, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String(AttributeKey + " = :pk"),
-		ExpressionAttributeValues: item{":pk": text(partition)},
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return session.Fail(err, "list %s", d.kind)
-		}
-		for _, it := range page.Items {
-			if err := each(it); err != nil {
-				return err
-			}
-		}
+// documentOf reads an item: the zero Document where it is gone meanwhile.
+func (d *Documents) documentOf(ctx context.Context, group string, it item) (store.Document, *store.Unreadable, error) {
+	doc := store.Document{Kind: d.kind, Group: group, ID: textOf(it[AttributeSort])}
+	r, err := d.t.read(ctx, it)
+	var body json.RawMessage
+	switch {
+	case err == nil && r.it == nil:
+		return doc, nil, nil
+	case err == nil && r.revision == 0:
+		err = unreadable(it, "it has no revision")
+	case err == nil:
+		err = r.decode(&body)
 	}
-	return nil
-}
-
-func (d *Documents) read(group string, it item) (store.Document, error) {
-	doc := store.Document{Kind: d.kind, Group: group, ID: textOf(it[AttributeSort]), Body: json.RawMessage(textOf(it[attributeBody]))}
-	n, isNumber := it[attributeRevision].(*types.AttributeValueMemberN)
-	if !isNumber || len(doc.Body) == 0 {
-		return doc, fmt.Errorf("read %s %s: no revision or no body", d.kind, doc.ID)
-	}
-	var err error
-	if doc.Revision, err = strconv.ParseInt(n.Value, 10, 64); err != nil {
-		return doc, fmt.Errorf("read %s %s: %w", d.kind, doc.ID, err)
-	}
-	if !json.Valid(doc.Body) {
-		return doc, fmt.Errorf("read %s %s: %w", d.kind, doc.ID, errors.New("its body is not JSON"))
-	}
-	return doc, nil
-}
-
-func textOf(v types.AttributeValue) string {
-	s, isText := v.(*types.AttributeValueMemberS)
-	if !isText {
-		return ""
-	}
-	return s.Value
+	bad, err := d.t.aside(ctx, it, err)
+	doc.Body, doc.Revision = json.RawMessage(r.body), r.revision
+	return doc, bad, err
 }

@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -33,37 +34,37 @@ func watchKey(target string) item {
 // Intent reads an intent as last written. Revision 0: none is kept.
 func (i *Intents) Intent(ctx context.Context, target string) (store.Intent, error) {
 	var have store.Intent
-	revision, err := i.t.readVersioned(ctx, intentKey(target), &have)
+	was, err := i.t.getInto(ctx, intentKey(target), &have)
 	if err != nil {
 		return store.Intent{}, session.Fail(err, "read intent for %s", target)
 	}
-	have.Target, have.Revision = target, revision
+	have.Target, have.Revision, have.Stored = target, was.revision, json.RawMessage(was.body)
 	return have, nil
 }
 
 // SetIntent writes an intent if nobody wrote it since it was read, and else answers false.
 func (i *Intents) SetIntent(ctx context.Context, next store.Intent) (bool, error) {
-	return i.set(ctx, intentKey(next.Target), next.Revision, next, "intent for "+next.Target)
+	return i.set(ctx, intentKey(next.Target), row{revision: next.Revision, body: string(next.Stored)}, next, "intent for "+next.Target)
 }
 
 // Watch reads what was last seen of an intent. Revision 0: nothing.
 func (i *Intents) Watch(ctx context.Context, target string) (store.Watch, error) {
 	var have store.Watch
-	revision, err := i.t.readVersioned(ctx, watchKey(target), &have)
+	was, err := i.t.getInto(ctx, watchKey(target), &have)
 	if err != nil {
 		return store.Watch{}, session.Fail(err, "read watch of %s", target)
 	}
-	have.Target, have.Revision = target, revision
+	have.Target, have.Revision, have.Stored = target, was.revision, json.RawMessage(was.body)
 	return have, nil
 }
 
 // SetWatch writes what was seen if nobody wrote since it was read, and else answers false.
 func (i *Intents) SetWatch(ctx context.Context, next store.Watch) (bool, error) {
-	return i.set(ctx, watchKey(next.Target), next.Revision, next, "watch of "+next.Target)
+	return i.set(ctx, watchKey(next.Target), row{revision: next.Revision, body: string(next.Stored)}, next, "watch of "+next.Target)
 }
 
-func (i *Intents) set(ctx context.Context, key item, revision int64, v any, what string) (bool, error) {
-	err := i.t.writeVersioned(ctx, key, revision, v, i.t.c.Options().Now().Add(keepIntents))
+func (i *Intents) set(ctx context.Context, key item, was row, v any, what string) (bool, error) {
+	err := i.t.over(ctx, key, was, v, i.t.c.Options().Now().Add(keepIntents))
 	switch {
 	case errors.Is(err, guard.ErrConflict):
 		return false, nil
@@ -71,11 +72,4 @@ func (i *Intents) set(ctx context.Context, key item, revision int64, v any, what
 		return false, fmt.Errorf("write %s: %w", what, err)
 	}
 	return true, nil
-}
-
-// Taken is how much was taken from a counter.
-func (t *Table) Taken(ctx context.Context, name string) (int, error) {
-	var have counter
-	_, err := t.readVersioned(ctx, item{AttributeKey: text("counter#" + name), AttributeSort: text("count")}, &have)
-	return have.Taken, session.Fail(err, "read count %s", name)
 }

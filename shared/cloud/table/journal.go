@@ -35,37 +35,41 @@ func (j *Journal) Append(ctx context.Context, e store.JournalEntry) error {
 	if err != nil {
 		return fmt.Errorf("append to journal: %w", err)
 	}
-	err = j.t.put(ctx, &dynamodb.PutItemInput{
-		Item: item{AttributeKey: text("journal#" + e.Resource), AttributeSort: text(journalSort(e)),
-			attributeBody: text(string(body))},
-		ConditionExpression: aws.String("attribute_not_exists(" + AttributeKey + ")"),
-	})
+	it := item{AttributeKey: text("journal#" + e.Resource), AttributeSort: text(journalSort(e))}
+	err = j.t.write(ctx, write{it: it, body: string(body)}, ifNew, nil)
 	if err = session.Fail(err, "append to journal of %s", e.Resource); errors.Is(err, guard.ErrConflict) {
 		return nil
 	}
 	return err
 }
 
-// List reads the entries of a resource since a time (the zero time: all), oldest first.
-func (j *Journal) List(ctx context.Context, resource string, since time.Time) ([]store.JournalEntry, error) {
-	pages := dynamodb.NewQueryPaginator(j.t.client(), &dynamodb.QueryInput{
+// List reads the entries of a resource since a time (the zero time: all), oldest first, and what of them cannot be read.
+func (j *Journal) List(ctx context.Context, resource string, since time.Time) ([]store.JournalEntry, []store.Unreadable, error) {
+	var entries []store.JournalEntry
+	var unreadable []store.Unreadable
+	err := j.t.pages(ctx, &dynamodb.QueryInput{
 		TableName: &j.t.name, ConsistentRead: aws.Bool(true),
 		KeyConditionExpression:    aws.String(AttributeKey + " = :pk AND " + AttributeSort + " >= :since"),
 		ExpressionAttributeValues: item{":pk": text("journal#" + resource), ":since": text(since.UTC().Format(journalTime))},
-	})
-	var entries []store.JournalEntry
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, session.Fail(err, "list journal of %s", resource)
+	}, func(it item) error {
+		var e store.JournalEntry
+		r, err := j.t.read(ctx, it)
+		if err == nil {
+			err = r.decode(&e)
 		}
-		for _, it := range page.Items {
-			var e store.JournalEntry
-			if err := readBody(it, &e); err != nil {
-				return nil, err
-			}
+		bad, err := j.t.aside(ctx, it, err)
+		switch {
+		case err != nil:
+			return err
+		case bad != nil:
+			unreadable = append(unreadable, *bad)
+		default:
 			entries = append(entries, e)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, session.Fail(err, "list journal of %s", resource)
 	}
-	return entries, nil
+	return entries, unreadable, nil
 }

@@ -2,32 +2,16 @@ package table
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/internal/session"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/store"
-)
-
-// Attributes of the one table, as infra declares them. Everything else about an item is in its body, as JSON.
-const (
-	AttributeKey     = "pk"        // partition key: what kind of thing, "#", its identity
-	AttributeSort    = "sk"        // sort key
-	AttributeKeyARN  = "keyArn"    // partition key of IndexByKey; only on records of secrets under a CMK
-	AttributeExpires = "expiresAt" // TTL, seconds since 1970; only on what may be forgotten
-	IndexByKey       = "byKey"
-
-	attributeRevision = "revision"
-	attributeState    = "state"
-	attributeBody     = "body"
-	recordSort        = "record"
 )
 
 // Table is one DynamoDB table of the home Region, in which the hub remembers: one item per resource, and beside them what
@@ -42,6 +26,7 @@ var (
 	_ store.Counter   = (*Table)(nil)
 	_ store.Bookmarks = (*Table)(nil)
 	_ store.Documents = (*Documents)(nil)
+	_ store.Entries   = (*Entries)(nil)
 	_ store.Journal   = (*Journal)(nil)
 )
 
@@ -52,112 +37,135 @@ func (t *Table) client() *dynamodb.Client {
 	return session.Client(t.c, t.c.Home(), dynamodb.NewFromConfig)
 }
 
-type item = map[string]types.AttributeValue
-
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
 func recordKey(resource string) item {
 	return item{AttributeKey: text("resource#" + resource), AttributeSort: text(recordSort)}
 }
 
-// Load reads the record of a resource, as last written. A resource never seen has the zero Record, at Revision 0.
+// Load reads the record of a resource, as last written. A resource never seen has the zero Record, at Revision 0. So has one
+// whose record could not be read: it is set aside, and the next look makes a new one. One that needs a newer version is
+// left alone, and answered as a *store.Unreadable.
 func (t *Table) Load(ctx context.Context, resource string) (guard.Record, error) {
-	out, err := t.client().GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.name, Key: recordKey(resource), ConsistentRead: aws.Bool(true)})
+	rec, err := t.load(ctx, resource)
+	if bad, is := errors.AsType[*store.Unreadable](err); is && !bad.Newer {
+		if err := t.displace(ctx, recordKey(resource), *bad); err != nil {
+			return guard.Record{}, fmt.Errorf("%w; set it aside: %w", bad, session.Fail(err, "write quarantine"))
+		}
+		return guard.Record{}, nil
+	}
 	if err != nil {
 		return guard.Record{}, session.Fail(err, "load record of %s", resource)
 	}
-	if len(out.Item) == 0 {
-		return guard.Record{}, nil
+	return rec, nil
+}
+
+func (t *Table) load(ctx context.Context, resource string) (guard.Record, error) {
+	r, err := t.get(ctx, recordKey(resource))
+	if err != nil || r.it == nil {
+		return guard.Record{}, err
 	}
-	return recordOf(out.Item)
+	return r.record()
+}
+
+// record reads the record in a row.
+func (r row) record() (guard.Record, error) {
+	var rec guard.Record
+	if err := r.decode(&rec); err != nil {
+		return guard.Record{}, err
+	}
+	switch of := subject(r.it); {
+	case r.revision == 0:
+		return guard.Record{}, unreadable(r.it, "it has no revision")
+	case rec.Resource != of.ID:
+		return guard.Record{}, unreadable(r.it, "its body is of another resource")
+	}
+	rec.Revision = r.revision
+	return rec, nil
+}
+
+// CheckRecord says why a body is no record of a resource, as a *store.Unreadable.
+func CheckRecord(resource string, body []byte) error {
+	it := recordKey(resource)
+	_, err := row{it: it, revision: 1, body: string(body)}.record()
+	return err
 }
 
 // Save writes a record if nobody wrote it since it was loaded, and else answers guard.ErrConflict: load and decide
-// again. It is stored with Revision one higher than it came, which is what a later Save must come with.
+// again. It is stored with Revision one higher than it came, which is what a later Save must come with, and with what a
+// newer version has stored in it. That of a secret that is gone is forgotten some time after, or the table would grow with
+// every secret there ever was; a secret that is restored is written without an end again.
 func (t *Table) Save(ctx context.Context, rec guard.Record) error {
-	before := rec.Revision
-	rec.Revision++
-	in := &dynamodb.PutItemInput{}
-	if before == 0 {
-		in.ConditionExpression = aws.String("attribute_not_exists(" + AttributeKey + ")")
-	} else {
-		in.ConditionExpression = aws.String(attributeRevision + " = :before")
-		in.ExpressionAttributeValues = item{":before": number(before)}
+	w := write{}
+	if rec.Revision > 0 {
+		var err error
+		if w.was, err = t.get(ctx, recordKey(rec.Resource)); err != nil {
+			return session.Fail(err, "save record of %s", rec.Resource)
+		}
+		if w.was.revision != rec.Revision {
+			return fmt.Errorf("save record of %s: %w", rec.Resource, guard.ErrConflict)
+		}
 	}
-	var err error
-	if in.Item, err = t.recordItem(rec); err != nil {
+	rec.Revision++
+	body, err := store.Merge([]byte(w.was.body), rec)
+	if err != nil {
 		return fmt.Errorf("save record of %s: %w", rec.Resource, err)
 	}
-	return session.Fail(t.put(ctx, in), "save record of %s", rec.Resource)
+	w.it, w.body = t.recordItem(rec), string(body)
+	return session.Fail(t.versioned(ctx, w), "save record of %s", rec.Resource)
 }
 
-// recordItem writes a record. That of a secret that is gone is forgotten some time after, or the table would grow with
-// every secret there ever was; a secret that is restored is written without an end again.
-func (t *Table) recordItem(rec guard.Record) (item, error) {
-	body, err := json.Marshal(rec)
-	if err != nil {
-		return nil, err
-	}
+// recordItem is the item of a record, without its body.
+func (t *Table) recordItem(rec guard.Record) item {
 	it := recordKey(rec.Resource)
-	it[attributeRevision] = number(rec.Revision)
 	it[attributeState] = text(string(rec.State))
-	it[attributeBody] = text(string(body))
 	if rec.KeyARN != "" {
 		it[AttributeKeyARN] = text(rec.KeyARN)
 	}
 	if !rec.GoneAt.IsZero() {
 		it[AttributeExpires] = number(rec.GoneAt.Add(t.c.Options().KeepGone).Unix())
 	}
-	return it, nil
+	return it
 }
 
-func recordOf(it item) (guard.Record, error) {
-	var rec guard.Record
-	err := readBody(it, &rec)
-	return rec, err
-}
-
-func readBody(it item, into any) error {
-	body, isText := it[attributeBody].(*types.AttributeValueMemberS)
-	if !isText {
-		return fmt.Errorf("read item %v: no body", it[AttributeKey])
+// recordOf reads the record that a list found: the zero Record for one that is gone meanwhile. One that cannot be read is
+// set aside, stays where it is, and is answered apart.
+func (t *Table) recordOf(ctx context.Context, it item) (rec guard.Record, bad *store.Unreadable, err error) {
+	r, err := t.read(ctx, it)
+	if err == nil && r.it != nil {
+		rec, err = r.record()
 	}
-	if err := json.Unmarshal([]byte(body.Value), into); err != nil {
-		return fmt.Errorf("read item %v: %w", it[AttributeKey], err)
-	}
-	return nil
+	bad, err = t.aside(ctx, it, err)
+	return rec, bad, err
 }
 
-// ByKey lists the records of the secrets last seen under a key. The index may be a second behind the table.
-func (t *Table) ByKey(ctx context.Context, keyARN string) ([]guard.Record, error) {
-	pages := dynamodb.NewQueryPaginator(t.client(), &dynamodb.QueryInput{
+// ByKey lists the records of the secrets last seen under a key, and the rows among them that cannot be read. The index may
+// be a second behind the table.
+func (t *Table) ByKey(ctx context.Context, keyARN string) ([]guard.Record, []store.Unreadable, error) {
+	var records []guard.Record
+	var unreadable []store.Unreadable
+	err := t.pages(ctx, &dynamodb.QueryInput{
 		TableName: &t.name, IndexName: aws.String(IndexByKey),
 		KeyConditionExpression:    aws.String(AttributeKeyARN + " = :key"),
 		ExpressionAttributeValues: item{":key": text(keyARN)},
-	})
-	var records []guard.Record
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, session.Fail(err, "query records by key %s", keyARN)
-		}
-		for _, it := range page.Items {
-			rec, err := recordOf(it)
-			if err != nil {
-				return nil, err
-			}
+	}, func(it item) error {
+		rec, bad, err := t.recordOf(ctx, it)
+		switch {
+		case err != nil:
+			return err
+		case bad != nil:
+			unreadable = append(unreadable, *bad)
+		case rec.Revision > 0:
 			records = append(records, rec)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, session.Fail(err, "query records by key %s", keyARN)
 	}
-	return records, nil
+	return records, unreadable, nil
 }
 
-// All yields every record, in no order, page by page. An error of yield ends it.
-func (t *Table) All(ctx context.Context, yield func(guard.Record) error) error {
+// All yields every record, in no order, page by page; of a row that cannot be read why. An error of yield ends it.
+func (t *Table) All(ctx context.Context, yield func(guard.Record, *store.Unreadable) error) error {
 	pages := dynamodb.NewScanPaginator(t.client(), &dynamodb.ScanInput{
 		TableName: &t.name, FilterExpression: aws.String(AttributeSort + " = :record"),
 		ExpressionAttributeValues: item{":record": text(recordSort)},
@@ -168,11 +176,14 @@ func (t *Table) All(ctx context.Context, yield func(guard.Record) error) error {
 			return session.Fail(err, "scan records")
 		}
 		for _, it := range page.Items {
-			rec, err := recordOf(it)
+			rec, bad, err := t.recordOf(ctx, it)
 			if err != nil {
-				return err
+				return session.Fail(err, "read record")
 			}
-			if err := yield(rec); err != nil {
+			if rec.Revision == 0 && bad == nil {
+				continue
+			}
+			if err := yield(rec, bad); err != nil {
 				return err
 			}
 		}

@@ -45,6 +45,7 @@ type member struct {
 type orgPolicy struct {
 	id, name, description, content, kind string
 	aws                                  bool
+	tags                                 []tag
 }
 
 func (o *organization) arn(kind, id string) string {
@@ -107,17 +108,30 @@ func (o *organization) controls(accountID string) [][]*policy.Document {
 	if levels, ok := o.paths[accountID]; ok {
 		return levels
 	}
-	var levels [][]*policy.Document
+	levels := eachControl(o, accountID, func(p *orgPolicy) *policy.Document { return policy.Read(o.policyARN(p), []byte(p.content)) })
+	o.paths[accountID] = levels
+	return levels
+}
+
+// controlTexts are the SCPs of controls, as they were attached.
+func (o *organization) controlTexts(accountID string) [][]string {
+	if o == nil || accountID == o.management || o.disabled[serviceControlPolicy] {
+		return nil
+	}
+	return eachControl(o, accountID, func(p *orgPolicy) string { return p.content })
+}
+
+// eachControl makes something of each SCP over an account, one list a level.
+func eachControl[T any](o *organization, accountID string, from func(*orgPolicy) T) (levels [][]T) {
 	for _, target := range o.parents(accountID) {
-		here := []*policy.Document{}
+		here := []T{}
 		for _, id := range o.attached[target] {
 			if p := o.policies[id]; p.kind == serviceControlPolicy {
-				here = append(here, policy.Read(o.policyARN(p), []byte(p.content)))
+				here = append(here, from(p))
 			}
 		}
 		levels = append(levels, here)
 	}
-	o.paths[accountID] = levels
 	return levels
 }
 
@@ -165,12 +179,14 @@ func organizationsOperations() map[string]Operation {
 
 // organizationsAccess names the policy or account that a call is about.
 func organizationsAccess(c *Call) (Access, error) {
-	in, o := struct{ PolicyId, AccountId string }{}, c.AWS.organization
+	in, o := struct{ PolicyId, AccountId, ResourceId string }{}, c.AWS.organization
 	if err := c.Decode(&in); err != nil {
 		return Access{}, err
 	}
 	switch {
 	case o == nil:
+	case o.policies[in.ResourceId] != nil:
+		return Access{Resource: o.policyARN(o.policies[in.ResourceId])}, nil
 	case o.policies[in.PolicyId] != nil:
 		return Access{Resource: o.policyARN(o.policies[in.PolicyId])}, nil
 	case o.members[in.AccountId] != nil:

@@ -220,8 +220,11 @@ func (w *world) describe(secret string) guard.Secret {
 
 func (w *world) journal(secret string) []store.JournalEntry {
 	w.Helper()
-	entries, err := table.Open(w.worker("look", w.url, 0).c, settings.HubName).Journal().List(w.Context(), secret, time.Time{})
+	entries, unreadable, err := table.Open(w.worker("look", w.url, 0).c, settings.HubName).Journal().List(w.Context(), secret, time.Time{})
 	must(w, err)
+	if len(unreadable) > 0 {
+		w.Errorf("rows that cannot be read: %v", unreadable)
+	}
 	return entries
 }
 

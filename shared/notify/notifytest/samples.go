@@ -73,6 +73,7 @@ func Subject(control guard.ControlID) guard.Subject {
 		guard.SecretKeyUnapproved: {Key: own, Rotation: guard.RotationOff},
 		guard.SecretForeignKey:    {Key: managed, Service: "rds"},
 		guard.OrgCoverage:         {Blind: &guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNotEntered}},
+		guard.OrgStorage:          {Row: &guard.Row{Copy: "0123456789ab", Kind: "record", ID: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/db/password-AbCdEf", Reason: "its body is not JSON"}},
 	}[control]
 }
 
@@ -214,6 +215,9 @@ func Samples() map[string]notify.Message {
 		"an account nobody can enter":     compose(Opened(guard.OrgCoverage, "all secrets here", "")),
 		"a secret that denies us": compose(about(guard.OrgCoverage, "",
 			guard.Subject{Blind: &guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseItsPolicy}})),
+		"a row that cannot be read":       compose(Opened(guard.OrgStorage, "row 0123456789ab", "")),
+		"a row that holds up a secret":    compose(about(guard.OrgStorage, "", guard.Subject{Row: &guard.Row{Copy: "0123456789ab", Kind: "migration", ID: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/db/password-AbCdEf", Reason: "its body has no phase", Blocks: true}})),
+		"a row that reads again":          compose(Resolved(guard.OrgStorage, "row 0123456789ab")),
 		"hostile input":                   compose(hostile()),
 		"very long input":                 compose(long()),
 		"names beyond ASCII":              compose(Opened(guard.SecretDefaultKey, "prod/größe/パスワード/🔐", "pulumi")),

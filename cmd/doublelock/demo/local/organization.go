@@ -8,12 +8,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
@@ -22,6 +21,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/store"
 	"github.com/doublelock/doublelock/testdata/config"
 	"github.com/doublelock/doublelock/testdata/templates"
 )
@@ -109,6 +109,7 @@ type Watcher struct {
 	Record func(localaws.Record)                     // every CloudTrail record; must not call back
 	Put    func(bus string, event map[string]any)    // every event that a hub's function publishes; must not call back
 	Log    func(function string, record slog.Record) // every line that a function logs
+	Decide func(localaws.Decision)                   // every evaluation of policies; must not call back; nil for nobody
 	Mail   func([]localaws.Mail)                     // all that has arrived, when the organization came to rest
 }
 
@@ -117,6 +118,7 @@ type Options struct {
 	Partition arn.Partition // default arn.Standard; one of config.Partitions
 	Seed      uint64        // where ids and faults come from
 	Clock     *Clock        // default NewClock
+	Behavior  localaws.Behavior
 	Watch     Watcher
 }
 
@@ -137,7 +139,7 @@ func New(ctx context.Context, o Options) (*Organization, func(), error) {
 		Clock: o.Clock, Partition: o.Partition, Sample: sample, Templates: stacks, watch: o.Watch,
 		people: map[Actor]*cloud.Cloud{}, arns: map[Actor]string{},
 	}
-	w.AWS = localaws.New(localaws.Options{Now: o.Clock.Now, Seed: o.Seed, Partition: o.Partition, OnRecord: o.Watch.Record, OnPut: o.Watch.Put})
+	w.AWS = localaws.New(localaws.Options{Now: o.Clock.Now, Seed: o.Seed, Partition: o.Partition, Behavior: o.Behavior, OnRecord: o.Watch.Record, OnPut: o.Watch.Put, OnDecision: o.Watch.Decide})
 	w.found()
 	url, stop, err := w.AWS.Start()
 	if err != nil {
@@ -346,7 +348,10 @@ func (w *Organization) openRecords(ctx context.Context) error {
 // LockStates counts the secrets that exist by the lock state that the hub has recorded.
 func (w *Organization) LockStates(ctx context.Context) (map[guard.LockState]int, error) {
 	counts := map[guard.LockState]int{}
-	err := w.Records.All(ctx, func(rec guard.Record) error {
+	err := w.Records.All(ctx, func(rec guard.Record, bad *store.Unreadable) error {
+		if bad != nil {
+			return bad
+		}
 		if rec.GoneAt.IsZero() && rec.State != "" {
 			counts[rec.State]++
 		}
@@ -377,8 +382,14 @@ func (w *Organization) Read(who Actor, id string) {
 	_, _ = w.AWS.AsPrincipal(who.Account, "role/"+who.Name+"/"+who.Name, who.Region, "secretsmanager", "GetSecretValue", map[string]string{"SecretId": id})
 }
 
+// Files of WriteProfiles, named as the aws CLI does.
+const (
+	ConfigFile      = "config"
+	CredentialsFile = "credentials"
+)
+
 // WriteProfiles gives the aws CLI and every SDK a profile for each account, of somebody with every right there.
-func WriteProfiles(folder string, w *Organization) error {
+func WriteProfiles(folder *files.Folder, w *Organization) error {
 	var profiles, credentials strings.Builder
 	for _, account := range []string{Management, Hub, Shop, Search, Payments, Sandbox} {
 		name := AccountNames()[account]
@@ -394,8 +405,8 @@ func WriteProfiles(folder string, w *Organization) error {
 		fmt.Fprintf(&credentials, "[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n\n",
 			name, keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "config"), []byte(profiles.String()), 0o600); err != nil {
+	if err := folder.Write(ConfigFile, []byte(profiles.String())); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, "credentials"), []byte(credentials.String()), 0o600)
+	return folder.Write(CredentialsFile, []byte(credentials.String()))
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/store"
 	"github.com/doublelock/doublelock/testdata/config"
 )
 
 // recorded finds the record of a resource whose ARN contains a text.
 func recorded(t *testing.T, w *local.Organization, part string) (found guard.Record) {
 	t.Helper()
-	err := w.Records.All(t.Context(), func(rec guard.Record) error {
+	err := w.Records.All(t.Context(), func(rec guard.Record, _ *store.Unreadable) error {
 		if strings.Contains(rec.Resource, part) {
 			found = rec
 		}

@@ -13,11 +13,13 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/functions"
 	"github.com/doublelock/doublelock/shared/cloud/principals"
 	"github.com/doublelock/doublelock/shared/cloud/queues"
+	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/cloud/trails"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/store"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -36,7 +38,7 @@ func Doctor(c *cloud.Cloud, config settings.Config, functions []string) (*fleet.
 		return nil, fmt.Errorf("open doctor: %w", err)
 	}
 	return &fleet.Doctor{
-		Expected: expected, Members: members{c}, Hub: hubParts{c, bus.Open(c, settings.HubName)},
+		Expected: expected, Members: members{c}, Hub: hubParts{c, bus.Open(c, settings.HubName), table.Open(c, settings.HubName)},
 		Organization: accounts.Enrolled(c, config.Runtime(), config.Organization.ManagementAccount),
 	}, nil
 }
@@ -171,8 +173,9 @@ func (m members) Waiting(ctx context.Context, account, region, queue string) (in
 
 // hubParts looks at the hub with the credentials at hand.
 type hubParts struct {
-	c   *cloud.Cloud
-	bus *bus.Bus
+	c     *cloud.Cloud
+	bus   *bus.Bus
+	table *table.Table
 }
 
 func (h hubParts) BusPolicy(ctx context.Context) (string, error) { return h.bus.Policy(ctx) }
@@ -185,6 +188,17 @@ func (h hubParts) Queue(ctx context.Context, name string) (fleet.Queue, error) {
 func (h hubParts) Function(ctx context.Context, name string) (fleet.Function, error) {
 	f, err := functions.Read(ctx, h.c, name)
 	return fleet.Function{State: f.State, CodeSHA256: f.CodeSHA256, ModifiedAt: f.ModifiedAt, Config: f.Environment[settings.EnvConfig]}, err
+}
+
+func (h hubParts) Unreadable(ctx context.Context) (int, error) {
+	n := 0
+	err := h.table.Quarantined(ctx, func(q store.Quarantined) error {
+		if q.Open() {
+			n++
+		}
+		return nil
+	})
+	return n, err
 }
 
 var (

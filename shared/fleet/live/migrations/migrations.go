@@ -39,7 +39,7 @@ type Parts struct {
 // Open puts the machine together. It calls nobody.
 func (p Parts) Open() *fleet.Migrations {
 	records := table.Open(p.Cloud, p.Table)
-	jobs := migration.NewStore(records.Documents(migration.DocumentKind))
+	jobs := migration.NewStore(records.Documents(migration.DocumentKind), records.Entries())
 	reads := Reads(p.Cloud)
 	taken := snapshots.New(p.Cloud, p.Regions, p.Now)
 	preflight := &fleet.Preflight{Snapshots: taken, Secrets: besideSecrets{p.Cloud}, Trail: reads, Accepted: p.Accepted, Changer: settings.RoleChange}
@@ -48,11 +48,11 @@ func (p Parts) Open() *fleet.Migrations {
 	}
 	effects := &store.Effects{Intents: records.Intents(), Worker: p.By + "/" + rand.Text(), Lease: time.Duration(Rules(p.Runtime).Lease), Now: p.Now, Elapsed: p.Elapsed, Sleep: p.Sleep}
 	return &fleet.Migrations{
-		Store: jobs, Snapshots: taken, Preflight: preflight, Reads: reads,
+		Store: jobs, Happened: jobs.Happened, Snapshots: taken, Preflight: preflight, Reads: reads,
 		Keys: fleet.KeyRules{KeyFor: p.Runtime.KeyFor, Approved: p.Runtime.Approved, Waivers: p.Runtime.GuardWaivers()},
 		Engine: &migration.Engine{
 			Secrets: secrets.New(p.Cloud), Grants: secrets.NewKeys(p.Cloud), Store: jobs, Journal: records.Journal(), Counter: records, Preflight: preflight,
-			Trail: reads, Bus: bus.Open(p.Cloud, p.Bus), Enter: changing(p.Cloud), Rules: Rules(p.Runtime), By: p.By, Effects: effects, Now: p.Now, Sleep: p.Sleep, Log: p.Log,
+			Trail: reads, Bus: bus.Open(p.Cloud, p.Bus), Enter: changing(p.Cloud), Rules: Rules(p.Runtime), By: p.By, Effects: effects, Spent: &migration.Spent{}, Now: p.Now, Sleep: p.Sleep, Log: p.Log,
 		},
 	}
 }

@@ -1,0 +1,64 @@
+package store
+
+import (
+	"fmt"
+	"time"
+)
+
+// Unreadable is a row that this version cannot read. Lists yield it beside what they can read, and go on; a read of it alone
+// answers it as an error. It is never the same as a row that is not there.
+type Unreadable struct { //nolint:errname // a value of lists, too
+	Kind   string `json:"kind"`            // KindRecord, a kind of documents, or what else the row is, e.g. "journal"
+	Group  string `json:"group,omitempty"` // an account's id, where the row has one
+	ID     string `json:"id"`              // e.g. the ARN of a secret
+	Reason string `json:"reason"`          // what is wrong, in half a sentence, without anything of the body
+	Newer  bool   `json:"newer,omitempty"` // a newer version wrote it, and marked it as none for this one: it is not broken
+}
+
+// KindRecord is what the records of resources are called beside the kinds of documents.
+const KindRecord = "record"
+
+func (u *Unreadable) Error() string {
+	return fmt.Sprintf("%s of %s cannot be read: %s", u.Kind, u.ID, u.Reason)
+}
+
+// TooLargeError is a write that was refused because the item would pass what an item may have.
+type TooLargeError struct {
+	Kind, ID    string
+	Bytes, Most int
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%s of %s would have %d bytes, at most %d are written", e.Kind, e.ID, e.Bytes, e.Most)
+}
+
+// Quarantined is the copy of a row that could not be read: whole, with when and why. It is kept until somebody repairs or
+// discards the row, or the row reads again, and some time after.
+type Quarantined struct { //nolint:errname // no error: it holds what is wrong with the row
+	Unreadable
+
+	Copy string    `json:"copy"`           // names the copy: the same for the same item, whoever makes it and how often
+	At   time.Time `json:"at"`             // when it was set aside first
+	Item string    `json:"item,omitempty"` // the item as DynamoDB's own JSON
+
+	EndedAt time.Time `json:"endedAt,omitzero"` // when it was no longer needed; zero: it still is
+	End     string    `json:"end,omitempty"`    // one of the Ended words
+}
+
+// How a quarantined row ends.
+const (
+	EndedReads     = "reads again"
+	EndedRestored  = "restored"
+	EndedDiscarded = "discarded"
+)
+
+// Open reports that nothing was done about the row yet.
+func (q Quarantined) Open() bool { return q.EndedAt.IsZero() }
+
+// Original is the row of a copy as it is now.
+type Original struct {
+	There      bool
+	Body       []byte      // as far as it could be read
+	Revision   int64       // 0: none
+	Unreadable *Unreadable // why it cannot be read; nil: it can, as far as the table knows
+}
