@@ -71,7 +71,7 @@ func (v *visit) rekey(ctx context.Context, step Step, seen Seen) (bool, error) {
 	if j.Before == nil {
 		j.Before = before(seen.Secret, seen.At)
 	}
-	_, err := v.effect(ctx, store.Change{
+	err := v.effect(ctx, store.Change{
 		Call: string(DoRekey), Wanted: v.wanted("key", step.Key), Look: v.underKey(step.Key), Allow: v.budget,
 		Journal: func(ctx context.Context, begun time.Time) error {
 			if j.Pending == nil {
@@ -148,7 +148,7 @@ func refusal(err error) string {
 func (v *visit) rotate(ctx context.Context, seen Seen) (bool, error) {
 	j := &v.job
 	current, _ := currentVersion(seen.Secret)
-	_, err := v.effect(ctx, store.Change{
+	err := v.effect(ctx, store.Change{
 		Call: string(DoRotate), Wanted: v.wanted("a version after", current.ID), Look: v.rotated(seen.Secret), Allow: v.budget,
 		Journal: func(ctx context.Context, begun time.Time) error {
 			j.Pending, j.LastChangeAt = &Pending{Action: DoRotate, At: begun}, begun
@@ -198,7 +198,7 @@ func (v *visit) replica(ctx context.Context, step Step, seen Seen) (bool, error)
 	} else {
 		v.addReplica(&change, step.Region, step.Key)
 	}
-	_, err := v.effect(ctx, change)
+	err := v.effect(ctx, change)
 	if lost, err := v.lost(ctx, string(step.Action), err, seen); lost || err != nil {
 		return lost, err
 	}

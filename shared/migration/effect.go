@@ -13,7 +13,7 @@ import (
 
 // effect makes one change of the secret, through the hold of the visit. What another worker has taken over is
 // guard.ErrConflict, and so is what came too late to be sent: both are tried again from a fresh look.
-func (v *visit) effect(ctx context.Context, c store.Change) (store.Outcome, error) {
+func (v *visit) effect(ctx context.Context, c store.Change) error {
 	look := c.Look
 	c.Look = func(ctx context.Context) (bool, error) {
 		there, err := look(ctx)
@@ -23,11 +23,11 @@ func (v *visit) effect(ctx context.Context, c store.Change) (store.Outcome, erro
 		return there, err
 	}
 	c.Later = func(err error) bool { return errors.Is(err, guard.ErrThrottled) }
-	how, err := v.hold.Do(ctx, c)
+	_, err := v.hold.Do(ctx, c)
 	if errors.Is(err, store.ErrLost) || errors.Is(err, store.ErrFenced) {
-		return how, fmt.Errorf("%w: %w", guard.ErrConflict, err)
+		return fmt.Errorf("%w: %w", guard.ErrConflict, err)
 	}
-	return how, err
+	return err
 }
 
 // lookError is what went wrong while looking: AWS refused nothing of what was to be done.

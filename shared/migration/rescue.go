@@ -141,7 +141,7 @@ func (v *visit) grant(ctx context.Context, r Refused) error {
 	now := v.Now().UTC()
 	until := now.Add(time.Duration(v.job.Rules.GrantFor))
 	key, name, id := v.keyRef(v.job.Target), grantName(r.EventID), ""
-	_, err := v.effect(ctx, store.Change{
+	err := v.effect(ctx, store.Change{
 		Call: string(doGrant), Wanted: v.wanted("grant", name),
 		Look: func(ctx context.Context) (bool, error) {
 			given, _, err := v.given(ctx, key)
@@ -204,7 +204,7 @@ func (v *visit) endRescues(ctx context.Context) error {
 			continue
 		}
 		key, id := v.keyRef(r.Key), r.GrantID
-		if _, err := v.effect(ctx, store.Change{
+		if err := v.effect(ctx, store.Change{
 			Call: "RevokeGrant", Wanted: v.wanted("no grant", id),
 			Look: func(ctx context.Context) (bool, error) {
 				given, listed, err := v.given(ctx, key)

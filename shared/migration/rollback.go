@@ -57,7 +57,7 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	why = v.whyBack(why)
 	if s.KeyID != j.Before.KeyID {
 		before := j.Before.KeyID
-		if _, err := v.effect(ctx, store.Change{
+		if err := v.effect(ctx, store.Change{
 			Call: string(DoRekey), Wanted: v.wanted("key", before, v.try()), Look: v.sees(func(s guard.Secret) bool { return s.KeyID == before }),
 			Send: func(ctx context.Context) error { return v.Secrets.Rekey(ctx, v.ref(), before) },
 		}); err != nil {
@@ -307,7 +307,7 @@ func (v *visit) copiesBack(ctx context.Context, s guard.Secret) error {
 		if present && !same {
 			var change store.Change
 			v.removeReplica(&change, c.Region)
-			if _, err := v.effect(ctx, change); err != nil {
+			if err := v.effect(ctx, change); err != nil {
 				return fmt.Errorf("remove the copy in %s: %w", c.Region, err)
 			}
 			present = false
@@ -315,7 +315,7 @@ func (v *visit) copiesBack(ctx context.Context, s guard.Secret) error {
 		if !present {
 			var change store.Change
 			v.addReplica(&change, c.Region, was.KeyID)
-			if _, err := v.effect(ctx, change); err != nil {
+			if err := v.effect(ctx, change); err != nil {
 				return fmt.Errorf("make the copy in %s again: %w", c.Region, err)
 			}
 		}
@@ -335,7 +335,7 @@ func (v *visit) tagsBack(ctx context.Context) error {
 	}
 	gone, missing := tagsToRestore(s.Tags, v.job.Before.Tags)
 	if len(gone) > 0 {
-		if _, err := v.effect(ctx, store.Change{
+		if err := v.effect(ctx, store.Change{
 			Call: "UntagResource", Wanted: v.wanted(append([]string{"no tags", v.try()}, gone...)...),
 			Look: v.sees(func(s guard.Secret) bool { left, _ := tagsToRestore(s.Tags, v.job.Before.Tags); return len(left) == 0 }),
 			Send: func(ctx context.Context) error { return v.Secrets.Untag(ctx, v.ref(), gone...) },
@@ -344,7 +344,7 @@ func (v *visit) tagsBack(ctx context.Context) error {
 		}
 	}
 	if len(missing) > 0 {
-		if _, err := v.effect(ctx, store.Change{
+		if err := v.effect(ctx, store.Change{
 			Call: "TagResource", Wanted: v.wanted("tags", v.try(), fmt.Sprint(missing)),
 			Look: v.sees(func(s guard.Secret) bool { _, left := tagsToRestore(s.Tags, v.job.Before.Tags); return len(left) == 0 }),
 			Send: func(ctx context.Context) error { return v.Secrets.Tag(ctx, v.ref(), missing) },

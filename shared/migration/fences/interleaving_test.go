@@ -46,8 +46,8 @@ var visits = []visit{
 		start(t, w, i)
 		first := w.worker("first", w.url, 0)
 		must(t, advance(t, first, i))
-		must(t, first.GoAhead(t.Context(), i.Secret, "the test"))
 		w.pass(25 * time.Hour)
+		must(t, first.GoAhead(t.Context(), i.Secret, "the test"))
 	}, advance, "RotateSecret"},
 }
 

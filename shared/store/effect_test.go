@@ -1,0 +1,156 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/store"
+	"github.com/doublelock/doublelock/shared/store/storetest"
+)
+
+const target = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:db-AbCdEf"
+
+var errNetwork = errors.New("the connection broke")
+
+// stage is one target, and a clock that the workers share.
+type stage struct {
+	intents *storetest.Intents
+	now     time.Time
+	set     bool // what is true
+	asked   int  // Allow
+	noted   []time.Time
+	sent    int
+}
+
+func newStage() *stage {
+	return &stage{intents: storetest.NewIntents(), now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}
+}
+
+func (s *stage) worker(name string) *store.Effects {
+	clock := func() time.Time { return s.now }
+	return &store.Effects{Intents: s.intents, Worker: name, Now: clock, Elapsed: func() time.Duration { return clock().Sub(time.Time{}.AddDate(2025, 0, 0)) },
+		Sleep: func(_ context.Context, d time.Duration) error { s.now = s.now.Add(d); return nil }}
+}
+
+// change sets the target, over a transport that arrives or not, and answers or not.
+func (s *stage) change(arrives, answers bool) store.Change {
+	return store.Change{
+		Call: "UpdateSecret", Wanted: "set",
+		Look:    func(context.Context) (bool, error) { return s.set, nil },
+		Allow:   func(context.Context) (bool, error) { s.asked++; return true, nil },
+		Journal: func(_ context.Context, begun time.Time) error { s.noted = append(s.noted, begun); return nil },
+		Send: func(ctx context.Context) error {
+			sending := store.SendingOf(ctx)
+			if err := sending.Before(ctx); err != nil {
+				return err
+			}
+			s.sent++
+			s.set = s.set || arrives
+			sending.After(answers)
+			if !answers {
+				return errNetwork
+			}
+			return nil
+		},
+	}
+}
+
+func TestHowAChangeEnds(t *testing.T) {
+	for name, tt := range map[string]struct {
+		prepare          func(*stage)
+		arrives, answers bool
+		want             store.Outcome
+		err              error
+		sent             int
+	}{
+		"it is made":                      {nil, true, true, store.Made, nil, 1},
+		"it is so already":                {func(s *stage) { s.set = true }, true, true, store.Found, nil, 0},
+		"it is made, and the answer lost": {nil, true, false, store.Made, nil, 1},
+		"it does not arrive":              {nil, false, false, store.NotMade, errNetwork, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage()
+			if tt.prepare != nil {
+				tt.prepare(s)
+			}
+			how, err := s.worker("w").Do(t.Context(), target, s.change(tt.arrives, tt.answers))
+			if how != tt.want || !errors.Is(err, tt.err) || s.sent != tt.sent {
+				t.Errorf("%q, %v, sent %d times", how, err, s.sent)
+			}
+			if owner, err := s.worker("x").Owner(t.Context(), target); owner != "" || err != nil {
+				t.Errorf("it is owned by %q, %v", owner, err)
+			}
+		})
+	}
+}
+
+func TestTheSameIntentIsAllowedAndJournaledOnce(t *testing.T) {
+	s := newStage()
+	for range 3 {
+		if _, err := s.worker("w").Do(t.Context(), target, s.change(false, false)); !errors.Is(err, errNetwork) {
+			t.Fatal(err)
+		}
+		s.now = s.now.Add(time.Minute)
+	}
+	if _, err := s.worker("w").Do(t.Context(), target, s.change(true, true)); err != nil {
+		t.Fatal(err)
+	}
+	if s.asked != 1 || len(s.noted) != 4 || !s.noted[3].Equal(s.noted[0]) {
+		t.Errorf("allowed %d times, journaled at %v", s.asked, s.noted)
+	}
+	s.set = false // by somebody else: to set it again is another
+	if _, err := s.worker("w").Do(t.Context(), target, s.change(true, true)); err != nil || s.asked != 2 {
+		t.Errorf("allowed %d times, %v", s.asked, err)
+	}
+}
+
+func TestAChangeIsNotSentWhenItsTimeIsOverOrAnotherHasTakenOver(t *testing.T) {
+	for name, late := range map[string]func(*testing.T, *stage){
+		"the journal took longer than half the lease": func(_ *testing.T, s *stage) { s.now = s.now.Add(3 * time.Minute) },
+		"another took over": func(t *testing.T, s *stage) {
+			other := s.worker("other")
+			if _, err := other.Hold(t.Context(), target); !errors.Is(err, store.ErrHeld) {
+				t.Fatal(err)
+			}
+			s.now = s.now.Add(store.DefaultLease + store.LongestCall)
+			if _, err := other.Hold(t.Context(), target); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage()
+			c := s.change(true, true)
+			c.Journal = func(context.Context, time.Time) error { late(t, s); return nil }
+			if _, err := s.worker("slow").Do(t.Context(), target, c); !errors.Is(err, store.ErrFenced) && !errors.Is(err, context.DeadlineExceeded) || s.sent > 0 {
+				t.Errorf("sent %d times, %v", s.sent, err)
+			}
+		})
+	}
+}
+
+// Whoever cannot find out how a call ended keeps the target until it can be under way no longer.
+func TestAnUnknownEndKeepsTheTargetOwned(t *testing.T) {
+	s := newStage()
+	c := s.change(false, false)
+	looks := 0
+	c.Look = func(context.Context) (bool, error) {
+		if looks++; looks > 1 {
+			return false, errNetwork
+		}
+		return false, nil
+	}
+	if _, err := s.worker("w").Do(t.Context(), target, c); !errors.Is(err, store.ErrUnknown) {
+		t.Fatal(err)
+	}
+	next := s.worker("next")
+	if _, err := next.Hold(t.Context(), target); !errors.Is(err, store.ErrHeld) {
+		t.Fatal(err)
+	}
+	s.now = s.now.Add(store.DefaultLease + store.LongestCall)
+	if _, err := next.Hold(t.Context(), target); err != nil {
+		t.Error(err)
+	}
+}
