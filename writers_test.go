@@ -23,6 +23,8 @@ var writers = map[string]struct {
 	why   string
 	calls []string
 }{
+	"shared/doubles/process.go": {"the log of a double, in the empty folder that its test made for it", []string{"os.Create"}},
+
 	"infra/member.go": {"the CDK writes the templates of an app into a folder of its own, which is removed", []string{"os.MkdirTemp", "os.RemoveAll"}},
 	"infra/worker.go": {"an asset of the CDK, with the mode of a program, in place of a function that was not built", []string{"os.MkdirTemp", "os.WriteFile"}},
 }

@@ -27,6 +27,7 @@ const (
 	listNamesKeys           point = "a listed secret names its key"
 	repeatsAreKnown         point = "a CreateSecret that is repeated with its token answers as the first time"
 	managedAliasIsManaged   point = "alias/aws/secretsmanager is a key that AWS manages"
+	keyHasAUsage            point = "a key that is made without a usage is for encryption"
 	rotationIsSetUp         point = "a secret without a rotation does not rotate"
 	rotationRuns            point = "a rotation runs its function, and re-encrypts"
 	deletedKeepsItsTags     point = "a secret pending deletion cannot be tagged"
@@ -65,6 +66,7 @@ var differences = []difference{
 	{localAWS, "CreateOrganization", organizationIsFounded, "does not know the call: an organization is there from the start"},
 
 	{moto, "ListSecretVersionIds", versionsListKeys, "KmsKeyIds are empty"},
+	{moto, "DescribeKey", keyHasAUsage, "KeyUsage is missing"},
 	{moto, "RotateSecret", rotationIsSetUp, "rotates without a function"},
 	{moto, "RotateSecret", rotationRuns, "wants a function that is deployed, and runs it in a container"},
 	{moto, "TagResource", deletedKeepsItsTags, "tags it"},

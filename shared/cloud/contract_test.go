@@ -152,10 +152,15 @@ func underItsKey(t *testing.T, w *world) {
 		name := fmt.Sprint("named-", n)
 		create(t, w, account, name, named)
 		s := describe(t, w, account, name)
-		want := guard.Key{ARN: key, ID: id, Account: account, Region: region, Manager: guard.ManagerCustomer, State: guard.KeyEnabled, Origin: "AWS_KMS"}
+		want := guard.Key{ARN: key, ID: id, Account: account, Region: region, Manager: guard.ManagerCustomer, State: guard.KeyEnabled, Origin: "AWS_KMS", Spec: "SYMMETRIC_DEFAULT", Usage: s.Key.Usage}
 		if diff := cmp.Diff(want, s.Key); diff != "" {
 			t.Errorf("made with %s: %s", named, diff)
 		}
+		w.expect(t, keyHasAUsage, func(t testing.TB) {
+			if s.Key.Usage != "ENCRYPT_DECRYPT" {
+				t.Errorf("made with %s: the key is for %q", named, s.Key.Usage)
+			}
+		})
 		w.expect(t, versionsListKeys, func(t testing.TB) {
 			if guard.StateOf(s, "") != guard.StateSealed {
 				t.Errorf("made with %s: %s, want sealed; %+v", named, guard.StateOf(s, ""), s.Versions)
