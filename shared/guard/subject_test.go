@@ -50,6 +50,10 @@ func TestTheSubjectOfAFindingNamesEveryCopyThatFails(t *testing.T) {
 			guard.Subject{Replicas: []guard.Replica{brief("eu-west-1", centralKey)}},
 			"the key of its replica in eu-west-1 " + centralKey.ARN + " is not approved",
 		},
+		"a key that is not approved, of a secret that rotates by itself": {
+			with(secret(centralKey, centralKey), func(s *guard.Secret) { s.RotationEnabled = true }), guard.SecretKeyUnapproved,
+			guard.Subject{Key: briefKey(centralKey), Rotation: guard.RotationOn}, "its key " + centralKey.ARN + " is not approved",
+		},
 		"two replicas under the AWS managed key": {
 			replicated(ownKey, replicaIn("eu-west-1", awsKey), replicaIn("us-west-2", awsKey)), guard.SecretReplicaKey,
 			guard.Subject{Replicas: []guard.Replica{brief("eu-west-1", awsKey), brief("us-west-2", awsKey)}},
