@@ -134,13 +134,21 @@ var mutantActive = func() int {
 	return -1
 }()
 
+// mutantIs is small enough to be inlined.
 func mutantIs(first, id int) bool {
-	if mutantActive == -2 && first == id && !mutantSeen[first].Load() && !mutantSeen[first].Swap(true) {
-		if file, err := mutantOS.OpenFile(%s, mutantOS.O_APPEND|mutantOS.O_CREATE|mutantOS.O_WRONLY, 0o600); err == nil {
-			file.WriteString(mutantConv.Itoa(first) + "\n")
-			file.Close()
-		}
+	if mutantActive == -2 {
+		mutantReached(first)
 	}
 	return mutantActive == id
+}
+
+func mutantReached(first int) {
+	if mutantSeen[first].Load() || mutantSeen[first].Swap(true) {
+		return
+	}
+	if file, err := mutantOS.OpenFile(%s, mutantOS.O_APPEND|mutantOS.O_CREATE|mutantOS.O_WRONLY, 0o600); err == nil {
+		file.WriteString(mutantConv.Itoa(first) + "\n")
+		file.Close()
+	}
 }
 `
