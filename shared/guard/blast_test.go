@@ -159,3 +159,10 @@ func TestABlastRadiusIsEmptyOnlyWithoutAnySecret(t *testing.T) {
 		}
 	}
 }
+
+func TestASecretWhoseCopiesAreAllUnderOtherKeysIsNotAffected(t *testing.T) {
+	elsewhere := with(secret(otherKey, otherKey), func(s *guard.Secret) { s.Replicas = []guard.Replica{replicaIn("eu-west-1", centralKey)} })
+	if radius := guard.Blast(inState(ownKey, guard.KeyDisabled), []guard.Secret{elsewhere}); !radius.Empty() {
+		t.Errorf("affected: %+v", radius)
+	}
+}

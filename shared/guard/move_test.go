@@ -19,6 +19,13 @@ func TestWhatANoticeSaysOfAMigration(t *testing.T) {
 		move guard.Move
 		want []guard.Passage
 	}{
+		"a secret that went back": {guard.NoticeRolledBack, guard.Move{Reason: "r was refused", Previous: "k"}, []guard.Passage{words("back under k: r was refused")}},
+		"a secret that went back to the AWS managed key": {guard.NoticeRolledBack, guard.Move{Reason: "r was refused"},
+			[]guard.Passage{words("back under the AWS managed key: r was refused")}},
+		"a secret that went back, with copies that could not be read": {guard.NoticeRolledBack, guard.Move{Reason: "the previous key was set", Unproven: true},
+			[]guard.Passage{words("the previous key was set. Whether its readers open it as before is not known. Every sweep looks again")}},
+		"a change that is looked for": {guard.NoticeUnproven, guard.Move{Reason: "k is set", ProveBy: now},
+			[]guard.Passage{words("k is set. Whether older copies still open with the previous key alone is not known. Every sweep looks again until 2026-09-01 12:00 UTC; then it is yours")}},
 		"a reader that lacks a right, and went back": {guard.NoticeReaderLost,
 			guard.Move{Reason: "one UpdateSecret", Reader: &guard.LostReader{Principal: "r", Right: "kms:Decrypt on k", Answer: "rollback"}},
 			[]guard.Passage{words("r read the secret before and was refused: it lacks kms:Decrypt on k. The secret was set back (one UpdateSecret)")}},
@@ -44,6 +51,19 @@ func TestWhatANoticeSaysOfAMigration(t *testing.T) {
 				t.Errorf("passages (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestANoticeWithoutAMigrationSaysItsDetailAlone(t *testing.T) {
+	if diff := cmp.Diff([]guard.Passage{{Text: "it is back"}}, guard.Notice{Kind: guard.NoticeRekeyed, Detail: "it is back"}.Passages()); diff != "" {
+		t.Errorf("passages (-want +got):\n%s", diff)
+	}
+	if got := (guard.Notice{Kind: guard.NoticeRekeyed}).Passages(); len(got) > 0 {
+		t.Errorf("without a detail it says %v", got)
+	}
+	detailed := guard.Notice{Kind: guard.NoticeFailed, Detail: "as it was said before", Move: &guard.Move{Reason: "AWS refused it"}}
+	if diff := cmp.Diff([]guard.Passage{{Text: "AWS refused it"}}, detailed.Passages()); diff != "" {
+		t.Errorf("with both (-want +got):\n%s", diff)
 	}
 }
 

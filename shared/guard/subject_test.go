@@ -163,3 +163,22 @@ func TestSubjectsSurviveJSONAndAlwaysHaveWords(t *testing.T) {
 		}
 	})
 }
+
+// A secret without a version leaves no older copy behind; one whose versions were not read may.
+func TestASecretIsSeenToBeEmptyOnlyWhereItsVersionsWereRead(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		change func(*guard.Secret)
+		empty  bool
+	}{
+		"no version":                     {func(s *guard.Secret) { s.Versions = nil }, true},
+		"a version":                      {func(*guard.Secret) {}, false},
+		"versions that were not read":    {func(s *guard.Secret) { s.Versions, s.VersionsUnread = nil, true }, false},
+		"a version, and others not read": {func(s *guard.Secret) { s.VersionsUnread = true }, false},
+	} {
+		for _, v := range guard.Evaluate(with(secret(awsKey, awsKey), c.change), guard.Standard{}, now) {
+			if v.Control.ID == guard.SecretDefaultKey && v.Subject.Empty != c.empty {
+				t.Errorf("%s: empty is %v", sentence, v.Subject.Empty)
+			}
+		}
+	}
+}
