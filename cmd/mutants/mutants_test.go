@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -196,5 +197,46 @@ func TestAnExplanationWithoutAReasonIsRefused(t *testing.T) {
 	module(t, map[string]string{"why": "a.go F\n\treturn x >= 0\n\t>= to >\n"})
 	if why, err := explained("why"); err == nil {
 		t.Errorf("read as %v", why)
+	}
+}
+
+func TestWhatIsListedIsThere(t *testing.T) {
+	left := map[string]bool{}
+	for name := range slow {
+		left[name] = true
+	}
+	for _, r := range rooms {
+		for _, folder := range append([]string{"shared/" + r.name}, r.tests...) {
+			tests, err := filepath.Glob(filepath.Join("..", "..", folder, "*_test.go"))
+			if err != nil || len(tests) == 0 {
+				t.Errorf("%s of room %s has no tests (%v)", folder, r.name, err)
+			}
+			for _, file := range tests {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for name := range left {
+					if strings.Contains(string(text), "func "+name+"(") {
+						delete(left, name)
+					}
+				}
+			}
+		}
+	}
+	for name := range left {
+		t.Errorf("%s is listed as slow, and no room is judged by it", name)
+	}
+	reasons, err := os.ReadDir(filepath.Join("..", "..", "testdata", "mutants"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range reasons {
+		if _, err := explained(filepath.Join("..", "..", "testdata", "mutants", file.Name())); err != nil {
+			t.Error(err)
+		}
+		if !slices.ContainsFunc(rooms, func(r room) bool { return r.name == file.Name() }) {
+			t.Errorf("testdata/mutants/%s is of no room", file.Name())
+		}
 	}
 }
