@@ -75,14 +75,14 @@ func (j *judge) overlay(files map[string][]byte) (string, error) {
 	return name, os.WriteFile(name, list, 0o600)
 }
 
-func (j *judge) build(overlay, path string) (*binary, error) {
+func (j *judge) build(ctx context.Context, overlay, path string) (*binary, error) {
 	file := filepath.Join(j.folder, strings.ReplaceAll(strings.Trim(path, "./"), "/", "-")+".test")
-	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", file, path).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", file, path).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the tests of %s: %w\n%s", path, err, out)
 	}
 	folder, err := filepath.Abs(path)
 	b := &binary{file: file, folder: folder}
-	if quiet := "-rapid.nofailfile"; exec.Command(file, quiet, "-test.list", "^$").Run() == nil {
+	if quiet := "-rapid.nofailfile"; exec.CommandContext(ctx, file, quiet, "-test.list", "^$").Run() == nil {
 		b.flags = []string{quiet} // a failure that a mutant caused is no case for the next run
 	}
 	return b, err
@@ -93,7 +93,7 @@ func (j *judge) watch(ctx context.Context, b *binary) error {
 	if _, err := os.Stat(b.file); errors.Is(err, os.ErrNotExist) {
 		return nil // the package has no tests
 	}
-	command := exec.Command(b.file, "-test.list", "^(Test|Example|Fuzz)")
+	command := exec.CommandContext(ctx, b.file, "-test.list", "^(Test|Example|Fuzz)")
 	command.Dir = b.folder
 	names, err := command.Output()
 	if err != nil {
@@ -134,10 +134,10 @@ func (j *judge) watch(ctx context.Context, b *binary) error {
 	return nil
 }
 
-// try judges, with one package's tests, every mutant that is not killed yet.
+// try judges, with one package's tests, every mutant that is not killed yet. One that hangs in a package would in the next.
 func (j *judge) try(ctx context.Context, overlay, path string) error {
 	start, before := time.Now(), j.count(killed)
-	b, err := j.build(overlay, path)
+	b, err := j.build(ctx, overlay, path)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (j *judge) try(ctx context.Context, overlay, path string) error {
 	}
 	for i, m := range j.mutants {
 		tests := b.reaching[m.operator]
-		if m.fixed || j.verdicts[i] == killed || len(tests) == 0 {
+		if m.fixed || j.verdicts[i] >= hung || len(tests) == 0 {
 			continue
 		}
 		if err := errors.Join(ctx.Err(), os.WriteFile(j.active(), []byte(strconv.Itoa(m.id)), 0o600)); err != nil {
@@ -171,7 +171,7 @@ func (j *judge) tryFixed(ctx context.Context, p *source, path string) error {
 		if err != nil {
 			return err
 		}
-		b, err := j.build(overlay, path)
+		b, err := j.build(ctx, overlay, path)
 		if err != nil {
 			return err
 		}

@@ -99,7 +99,7 @@ var names = map[verdict]string{notReached: "not reached", lived: "lived", hung: 
 // other.
 func inspect(ctx context.Context, log io.Writer, room string, others []string) (*judge, error) {
 	start := time.Now()
-	p, err := load("./" + room)
+	p, err := load(ctx, "./"+room)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func inspect(ctx context.Context, log io.Writer, room string, others []string) (
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	j := &judge{folder: folder, mutants: p.find(), log: log}
 	j.verdicts, j.by = make([]verdict, len(j.mutants)), make([]string, len(j.mutants))
 	fmt.Fprintf(log, "%s: %d mutants, found in %s\n", room, len(j.mutants), time.Since(start).Round(time.Second))

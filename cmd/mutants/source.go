@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -29,8 +30,8 @@ type source struct {
 }
 
 // load reads and checks a package, given as "./shared/guard".
-func load(path string) (*source, error) {
-	out, err := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Name,Export,Dir,GoFiles", path).Output()
+func load(ctx context.Context, path string) (*source, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-export", "-deps", "-json=ImportPath,Name,Export,Dir,GoFiles", path).Output()
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", path, err)
 	}
