@@ -26,10 +26,15 @@ func TestDecisionsExplainThemselves(t *testing.T) {
 	const readPay = `{"Statement":[
 		{"Sid":"Read","Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"arn:aws:secretsmanager:*:*:secret:pay/*"}]}`
 	const readOps = `{"Statement":{"Sid":"Ops","Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"arn:aws:secretsmanager:*:*:secret:ops/*"}}`
+	const opsEndpoint = `{"Statement":{"Sid":"Ops","Effect":"Allow","Principal":"*","Action":"secretsmanager:GetSecretValue","Resource":"arn:aws:secretsmanager:*:*:secret:ops/*"}}`
 	const viaEndpoint = `{"Statement":{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*","Condition":{"StringEquals":{"aws:SourceVpce":["vpce-1","vpce-2"]}}}}`
 	const denyAway = `{"Statement":{"Sid":"Home","Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringNotEquals":{"aws:RequestedRegion":"eu-central-1"}}}}`
 	const onlyUse = `{"Statement":[{"Sid":"Use","Effect":"Allow","Principal":{"AWS":"` + appRole + `"},"Action":"kms:Decrypt","Resource":"*"}]}`
 	const delegates = `{"Statement":[{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"` + account + `"},"Action":"kms:*","Resource":"*"}]}`
+	names := func(who string) string {
+		return `{"Statement":{"Sid":"Name","Effect":"Allow","Principal":{"AWS":"` + who + `"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}}`
+	}
+	namesRole, namesUser, namesAccount, namesOther := names(appRole), names("arn:aws:iam::"+account+":user/ana"), names(account), names(other)
 	for name, test := range map[string]struct {
 		principal, action, resource string
 		context                     map[string][]string
@@ -46,6 +51,61 @@ func TestDecisionsExplainThemselves(t *testing.T) {
 			policies: policy.Policies{Identity: documents(readPay), SCPs: [][]*policy.Document{documents(fullAccess, denyAway)}},
 			want: `denied by statement "Home" of service control policy "second" (line 1), for aws:RequestedRegion is eu-west-1 (StringNotEquals eu-central-1); ` +
 				`an explicit deny overrides every allow, so it would have to except this request or go`,
+		},
+		"denied by two statements, whose conditions would be too much to say": {
+			context:  map[string][]string{"aws:RequestedRegion": {"eu-west-1"}},
+			policies: policy.Policies{Identity: documents(denyAway, denyAway)},
+			want: `denied by statement "Home" of identity policy "first" (line 1) and statement "Home" of identity policy "second" (line 1); ` +
+				`an explicit deny overrides every allow, so it would have to except this request or go`,
+		},
+		"denied by a statement without a condition": {
+			policies: policy.Policies{Identity: documents(`{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`)},
+			want:     `denied by statement 0 of identity policy "first" (line 1); an explicit deny overrides every allow, so it would have to except this request or go`,
+		},
+		"allowed by the resource's policy, which names the role, whatever IAM says": {
+			policies: policy.Policies{Identity: documents(readPay), Resource: documents(namesRole)[0]},
+			want:     `allowed by statement "Name" of resource policy "first" (line 1)`,
+		},
+		"allowed by the resource's policy, which names the user": {
+			principal: "arn:aws:iam::" + account + ":user/ana",
+			policies:  policy.Policies{Identity: documents(fullAccess), Resource: documents(namesUser)[0]},
+			want:      `allowed by statement "Name" of resource policy "first" (line 1)`,
+		},
+		"allowed by IAM, and the resource's policy names the account alone": {
+			policies: policy.Policies{Identity: documents(readPay), Resource: documents(namesAccount)[0]},
+			want:     `allowed by statement "Read" of identity policy "first" (line 2)`,
+		},
+		"allowed by both sides of another account": {
+			principal: "arn:aws:sts::" + other + ":assumed-role/vendor/job",
+			policies:  policy.Policies{Identity: documents(readPay), Resource: documents(namesOther)[0]},
+			want:      `allowed by statement "Read" of identity policy "first" (line 2) and statement "Name" of resource policy "first" (line 1)`,
+		},
+		"allowed to the root user, who needs no policy": {
+			principal: "arn:aws:iam::" + account + ":root",
+			want:      `allowed by identity policy "root user"`,
+		},
+		"not allowed by the VPC endpoint": {
+			policies: policy.Policies{Identity: documents(readPay), Endpoint: documents(opsEndpoint)},
+			want: `not allowed: the VPC endpoint policy does not allow it (nearest is statement "Ops" of VPC endpoint policy "first" (line 1): it is about arn:aws:secretsmanager:*:*:secret:ops/*). ` +
+				`To allow it: allow it in the VPC endpoint policy`,
+		},
+		"not allowed by the session": {
+			policies: policy.Policies{Identity: documents(readPay), Session: documents(readOps)},
+			want: `not allowed: the session policy does not allow it (nearest is statement "Ops" of session policy "first" (line 1): it is about arn:aws:secretsmanager:*:*:secret:ops/*). ` +
+				`To allow it: allow it in the session policy`,
+		},
+		"of two that are equally near, the first": {
+			policies: policy.Policies{Identity: documents(readOps, readOps)},
+			want: `not allowed: no identity policy allows it (nearest is statement "Ops" of identity policy "first" (line 1): it is about arn:aws:secretsmanager:*:*:secret:ops/*). ` +
+				`To allow it: allow secretsmanager:GetSecretValue on ` + secret + ` in an identity policy`,
+		},
+		"a statement about another action is not near": {
+			policies: policy.Policies{Identity: documents(`{"Statement":{"Effect":"Allow","Action":"kms:Decrypt","Resource":"x"}}`)},
+			want:     `not allowed: no identity policy allows it. To allow it: allow secretsmanager:GetSecretValue on ` + secret + ` in an identity policy`,
+		},
+		"the root user cannot assume root": {
+			principal: "arn:aws:iam::" + account + ":root", action: "sts:AssumeRoot", resource: "arn:aws:iam::" + other + ":root",
+			want: "not allowed: the root user of an account cannot assume roles",
 		},
 		"not allowed, and which statement came nearest by resource": {
 			policies: policy.Policies{Identity: documents(readOps)},

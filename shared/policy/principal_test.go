@@ -41,7 +41,8 @@ func TestParsePrincipal(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "bob", "arn:aws:iam::111122223333", "arn:aws:iam::111122223333:group/g", "arn:aws:s3:::bucket",
-		"arn:aws:sts::111122223333:assumed-role/app", "arn:aws:iam::111122223333:user/", "12345"} {
+		"arn:aws:sts::111122223333:assumed-role/app", "arn:aws:iam::111122223333:user/", "12345",
+		"arn:aws:sts::111122223333:role/app/x", "arn:aws:iam::111122223333:assumed-role/app/x"} {
 		if p, err := policy.ParsePrincipal(text); err == nil {
 			t.Errorf("%q was read as %+v", text, p)
 		}

@@ -3,6 +3,7 @@ package trail
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -13,6 +14,9 @@ func FuzzCursor(f *testing.F) {
 		`{}`, `[]`, `""`, `0`, `-0.1e-9`, `01`, `1.`, `-`, `1e`, `tru`, `nul`, `null`, `true`, `[1,]`, `{"a":1,}`, `{"a"}`,
 		`{"a":{"b":[1,"x\n",null,true]},"a":2}`, `"\u12"`, `"\ud83d\ude00"`, `"\x"`, "\"\x01\"", "\"\xff\"", ` [ 1 , 2 ] `,
 		`{"SecretString":"x","b":{"secretBinary":1}}`, `1e999`, `"\ud800"`, `{"a":1}}`, "\"\u2028\"",
+		`false`, `[false,true]`, `trux`, `9`, `-9`, `[9]`, `{"a":9}`, `1e+5`, `1E-5`, `1e+`, `1e*5`, `{a":1}`, `{"x":{1":2}}`, "\"\x80\"", "\"a\x7f\x80b\"", `"\`, `"\"`, `"\u`, `"\u1`, `"\u1234`,
+		`"\uzzzz"`, `"\u000/"`, `"\u000:"`, `"\u000@"`, `"\u000G"`, "\"\\u000`\"", `"\u000g"`, `"\u0AF9"`, `"\u0af0"`, `"\u00fa"`, `"\u00FA"`,
+		strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth), "[" + strings.Repeat("[],", 100) + "[]]", strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 70),
 	} {
 		f.Add([]byte(seed))
 	}
@@ -83,6 +87,11 @@ func TestSecretInRequestID(t *testing.T) {
 		"another service's ARN":      {"x:arn:aws:kms:eu-central-1:111122223333:key/1:y", ""},
 		"a resource of another kind": {"x:arn:aws:secretsmanager:eu-central-1:111122223333:policy:x:y", ""},
 		"no ARN":                     {"9d096868-df22-440b-8b3b-9522fe9c7c87", ""},
+		"an ARN and what follows":    {arn + ":2026-06-09T08:30:00Z", arn},
+		"a deletion with no time":    {"SecretDeleteMessage:" + arn, arn},
+		"a rotation with a time":     {"Rotation-" + arn + ":2026-06-09T08:30:00Z", arn},
+		"a token that is too short":  {"Rotation-" + arn + "-terraform2026060208000000000000", ""},
+		"the shortest token":         {"Rotation-" + arn + "-terraform20260602080000000000000", arn},
 		"half an ARN":                {"Rotation-arn:aws:secretsmanager", ""},
 	}
 	for sentence, test := range tests {

@@ -33,14 +33,8 @@ func Decode(raw []byte) (Change, error) {
 // decodeAt reads the object at the cursor. A broken JSON text sticks in the cursor as well; an error of meaning does
 // not, so that reading can go on behind it.
 func decodeAt(c *cursor) (Change, error) {
-	if b := c.peek(); c.err == nil && b != '{' {
-		c.skip()
-		if c.err == nil {
-			return Change{}, errNoEvent
-		}
-	}
 	var f fields
-	f.read(c)
+	f.read(c) // nothing of what is no object
 	if c.err != nil {
 		return Change{}, c.err
 	}
@@ -255,7 +249,7 @@ func (f *fields) change() (Change, error) {
 	ours := watched(service)
 	fromTrail := strings.HasSuffix(c.DetailType, "via CloudTrail")
 	switch {
-	case envelope && f.source.present() && service == nil:
+	case f.source.present() && service == nil:
 		c.EventSource = f.source.String()
 		c.Reason = "not from AWS"
 	case c.DetailType == labelUpdated && ours == secretsManager:

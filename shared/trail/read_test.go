@@ -49,6 +49,9 @@ func event(name string) string {
 	return fmt.Sprintf(`{"eventVersion":"1.11","eventName":%q,"eventSource":"ec2.amazonaws.com"}`, name)
 }
 
+// plain is a bare record that does not begin as CloudTrail's do.
+func plain(name string) string { return fmt.Sprintf(`{"eventName":%q}`, name) }
+
 func TestReadCarriers(t *testing.T) {
 	envelope := fmt.Sprintf(`{"version":"0","detail-type":"AWS API Call via CloudTrail","source":"aws.ec2","detail":%s}`, event("B"))
 	tests := map[string]struct {
@@ -90,31 +93,41 @@ func TestReadBroken(t *testing.T) {
 		in   string
 		want []string
 	}{
-		"an empty file":                       {"", []string{"1 in:1: is empty: it holds no events"}},
-		"only white space":                    {"\n\n", []string{"3 in:3: is empty: it holds no events"}},
-		"a text":                              {"hello\nworld\n" + a, []string{"1 in:1: want an event, found 'h'", "3 A"}},
-		"a line of something else":            {a + "\nhello\n" + b, []string{"1 A", "2 in:2: want an event, found 'h'", "3 B"}},
-		"a line cut in a string":              {a + "\n{\"eventVersion\":\"1.1\n" + b, []string{"1 A", `2 in:2: a string is not closed before '\n'`, "3 B"}},
-		"a line cut behind a comma":           {a + "\n" + half + "\n" + b + "\n" + c, []string{"1 A", "2 in:2: want a member name, found '{' (on line 3)", "3 B", "4 C"}},
-		"a line cut behind a colon":           {"{\"eventName\":\n" + b + "\n" + c, []string{"1 in:1: want ',' or '}', found '{' (on line 3)", "2 B", "3 C"}},
-		"a line without its last bracket":     {strings.TrimSuffix(a, "}") + "\n" + b, []string{"1 in:1: want ',' or '}', found '{' (on line 2)", "2 B"}},
-		"a line with a bracket too many":      {a + "}\n" + b, []string{"1 A", "1 in:1: want an event, found '}'", "2 B"}},
-		"a file cut off":                      {a + "\n" + half, []string{"1 A", "2 in:2: unexpected end of JSON"}},
-		"an object that is no event":          {a + "\n{\"hello\":1}\n" + b, []string{"1 A", `2 in:2: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`, "3 B"}},
-		"a written-nicely event broken":       {"{\n  \"eventName\" \"A\"\n}\n" + b, []string{"1 in:1: want ':', found '\"' (on line 2)", "4 B"}},
-		"Records that are no list":            {`{"Records":{}}`, []string{`1 in:1: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`}},
-		"a record that is no object":          {`{"Records":[` + a + `,5,` + b + `]}`, []string{"1#1 A", `1#2 in:1: record 2: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`, "1#3 B"}},
-		"a broken record among good ones":     {`{"Records":[` + a + `,{"eventName" "X"},` + b + `]}`, []string{"1#1 A", `1#2 in:1: record 2: want ':', found '"'`, "1#3 B"}},
-		"a record without its last bracket":   {`{"Records":[` + a + `,` + half + `"x":{},` + b + `,` + c + `]}`, []string{"1#1 A", "1#2 in:1: record 2: want a member name, found '{'", "1#3 B", "1#4 C"}},
-		"a record cut in a string":            {`{"Records":[` + "\n" + a + ",\n{\"eventVersion\":\"1.1\n" + b + "]}", []string{"2#1 A", `3#2 in:3: record 2: a string is not closed before '\n'`, "4#3 B"}},
-		"a broken record and nothing more":    {`{"Records":[` + a + `,{"eventName"]}`, []string{"1#1 A", "1#2 in:1: record 2: want ':', found ']'", "1 in:1: no further record could be found in this file"}},
-		"a log file cut off":                  {`{"Records":[` + a + `,` + half, []string{"1#1 A", "1#2 in:1: record 2: unexpected end of JSON", "1 in:1: no further record could be found in this file"}},
-		"a log file cut off between records":  {`{"Records":[` + a, []string{"1#1 A", "1 in:1: unexpected end of JSON"}},
-		"a log file cut off before the end":   {`{"Records":[` + a + `]`, []string{"1#1 A", "1 in:1: unexpected end of JSON"}},
-		"a log file with more behind records": {`{"Records":[` + a + `],"x":1}` + "\n" + b, []string{"1#1 A", "1 in:1: want '}' after the records, found ','", "2 B"}},
-		"records without a comma":             {`{"Records":[` + a + b + "]}\n" + c, []string{"1#1 A", "1 in:1: want ',' or ']' after record 1, found '{'", "2 C"}},
-		"a comma before the first record":     {`[,` + a + `]`, []string{`1#1 in:1: record 1: want a value, found ','`, "1#2 A"}},
-		"a word for a record":                 {`[nope,` + a + `]`, []string{`1#1 in:1: record 1: want null, found 'o'`, "1#2 A"}},
+		"an empty file":                                             {"", []string{"1 in:1: is empty: it holds no events"}},
+		"only white space":                                          {"\n\n", []string{"3 in:3: is empty: it holds no events"}},
+		"a text":                                                    {"hello\nworld\n" + a, []string{"1 in:1: want an event, found 'h'", "3 A"}},
+		"a line of something else":                                  {a + "\nhello\n" + b, []string{"1 A", "2 in:2: want an event, found 'h'", "3 B"}},
+		"a line cut in a string":                                    {a + "\n{\"eventVersion\":\"1.1\n" + b, []string{"1 A", `2 in:2: a string is not closed before '\n'`, "3 B"}},
+		"a line cut behind a comma":                                 {a + "\n" + half + "\n" + b + "\n" + c, []string{"1 A", "2 in:2: want a member name, found '{' (on line 3)", "3 B", "4 C"}},
+		"a line cut behind a colon":                                 {"{\"eventName\":\n" + b + "\n" + c, []string{"1 in:1: want ',' or '}', found '{' (on line 3)", "2 B", "3 C"}},
+		"a line without its last bracket":                           {strings.TrimSuffix(a, "}") + "\n" + b, []string{"1 in:1: want ',' or '}', found '{' (on line 2)", "2 B"}},
+		"a line with a bracket too many":                            {a + "}\n" + b, []string{"1 A", "1 in:1: want an event, found '}'", "2 B"}},
+		"a file cut off":                                            {a + "\n" + half, []string{"1 A", "2 in:2: unexpected end of JSON"}},
+		"an object that is no event":                                {a + "\n{\"hello\":1}\n" + b, []string{"1 A", `2 in:2: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`, "3 B"}},
+		"a written-nicely event broken":                             {"{\n  \"eventName\" \"A\"\n}\n" + b, []string{"1 in:1: want ':', found '\"' (on line 2)", "4 B"}},
+		"Records that are no list":                                  {`{"Records":{}}`, []string{`1 in:1: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`}},
+		"a record that is no object":                                {`{"Records":[` + a + `,5,` + b + `]}`, []string{"1#1 A", `1#2 in:1: record 2: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`, "1#3 B"}},
+		"a broken record among good ones":                           {`{"Records":[` + a + `,{"eventName" "X"},` + b + `]}`, []string{"1#1 A", `1#2 in:1: record 2: want ':', found '"'`, "1#3 B"}},
+		"a record without its last bracket":                         {`{"Records":[` + a + `,` + half + `"x":{},` + b + `,` + c + `]}`, []string{"1#1 A", "1#2 in:1: record 2: want a member name, found '{'", "1#3 B", "1#4 C"}},
+		"a record cut in a string":                                  {`{"Records":[` + "\n" + a + ",\n{\"eventVersion\":\"1.1\n" + b + "]}", []string{"2#1 A", `3#2 in:3: record 2: a string is not closed before '\n'`, "4#3 B"}},
+		"a broken record and nothing more":                          {`{"Records":[` + a + `,{"eventName"]}`, []string{"1#1 A", "1#2 in:1: record 2: want ':', found ']'", "1 in:1: no further record could be found in this file"}},
+		"a log file cut off":                                        {`{"Records":[` + a + `,` + half, []string{"1#1 A", "1#2 in:1: record 2: unexpected end of JSON", "1 in:1: no further record could be found in this file"}},
+		"a log file cut off between records":                        {`{"Records":[` + a, []string{"1#1 A", "1 in:1: unexpected end of JSON"}},
+		"a log file cut off before the end":                         {`{"Records":[` + a + `]`, []string{"1#1 A", "1 in:1: unexpected end of JSON"}},
+		"a log file with more behind records":                       {`{"Records":[` + a + `],"x":1}` + "\n" + b, []string{"1#1 A", "1 in:1: want '}' after the records, found ','", "2 B"}},
+		"records without a comma":                                   {`{"Records":[` + a + b + "]}\n" + c, []string{"1#1 A", "1 in:1: want ',' or ']' after record 1, found '{'", "2 C"}},
+		"a comma before the first record":                           {`[,` + a + `]`, []string{`1#1 in:1: record 1: want a value, found ','`, "1#2 A"}},
+		"a broken element, and elements that begin otherwise":       {`[{"eventName" "X","a":{"b":["}]",{}]}},` + plain("B") + `]`, []string{`1#1 in:1: record 1: want ':', found '"'`, "1#2 B"}},
+		"a broken element with an escaped quote":                    {`[{"eventName" "X\"}","a":"\\"},` + plain("B") + `]`, []string{`1#1 in:1: record 1: want ':', found '"'`, "1#2 B"}},
+		"a broken element at the end of a list":                     {`[` + plain("A") + `,{"eventName" "X"}]` + "\n" + plain("B"), []string{"1#1 A", `1#2 in:1: record 2: want ':', found '"'`, "2 B"}},
+		"a broken element with another behind it that has no comma": {`[{"eventName" "X"} ` + plain("B") + `,` + event("C") + `]`, []string{`1#1 in:1: record 1: want ':', found '"'`, "1#2 C"}},
+		"a broken element whose brackets do not match":              {`[{"eventName" "X"],` + plain("B") + `,` + event("C") + `]`, []string{`1#1 in:1: record 1: want ':', found '"'`, "1#2 C"}},
+		"a broken element that is nested deeper than any":           {`[` + strings.Repeat("[", 129) + strings.Repeat("]", 129) + `,` + plain("B") + `,` + event("C") + `]`, []string{"1#1 in:1: record 1: nested deeper than 128", "1#2 C"}},
+		"a broken element that is nested as deep as it may be":      {`[` + strings.Repeat("[", 127) + `{"a" 1}` + strings.Repeat("]", 127) + `,` + plain("B") + `]`, []string{"1#1 in:1: record 1: want ':', found '1'", "1#2 B"}},
+		"a word for an element, and elements that begin otherwise":  {`[nope,` + plain("B") + `]`, []string{`1#1 in:1: record 1: want null, found 'o'`, "1#2 B"}},
+		"a word for the only element":                               {`[nope]` + "\n" + plain("B"), []string{`1#1 in:1: record 1: want null, found 'o'`, "2 B"}},
+		"an object with a list that is no Records":                  {`{"Items":[` + a + `]}`, []string{`1 in:1: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`}},
+		"a word for a record":                                       {`[nope,` + a + `]`, []string{`1#1 in:1: record 1: want null, found 'o'`, "1#2 A"}},
 	}
 	for sentence, test := range tests {
 		t.Run(sentence, func(t *testing.T) {
@@ -345,4 +358,24 @@ func zipped(t testing.TB, s string) []byte {
 		t.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+// stutter reads nothing every other time, as an io.Reader may.
+type stutter struct {
+	io.Reader
+	turn int
+}
+
+func (s *stutter) Read(p []byte) (int, error) {
+	if s.turn++; s.turn%2 == 1 {
+		return 0, nil
+	}
+	return s.Reader.Read(p[:min(len(p), 8)])
+}
+
+func TestReadGoesOnWhereNothingWasReadYet(t *testing.T) {
+	in := event("A") + "\n" + event("B")
+	if diff := cmp.Diff([]string{"1 A", "2 B"}, readAll(t, &stutter{Reader: strings.NewReader(in)})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }

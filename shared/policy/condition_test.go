@@ -1,0 +1,198 @@
+package policy_test
+
+import (
+	"testing"
+
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+const (
+	anasArn   = "arn:aws:iam::111122223333:user/ana"
+	theSecret = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf"
+	theKey    = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-1111-4222-8333-444455556666"
+)
+
+// A statement that allows one call under a condition shows what the condition says of it.
+func TestAConditionHoldsForWhatIsKnownOfTheCall(t *testing.T) {
+	member := mustPrincipal(t, anasArn)
+	member.OrganizationID, member.OrganizationPath = "o-example", "o-example/r-ab12/ou-ab12-shop/"
+	for sentence, c := range map[string]struct {
+		condition string
+		who       any // an ARN or a principal; ana if nil
+		context   map[string][]string
+		unknown   []string
+		want      policy.Answer
+	}{
+		"seconds since the epoch that have passed":                   {`"DateGreaterThan":{"aws:CurrentTime":"1000000000"}`, nil, map[string][]string{"aws:CurrentTime": {"2020-01-01T00:00:00Z"}}, nil, policy.Allowed},
+		"seconds since the epoch that are to come":                   {`"DateGreaterThan":{"aws:CurrentTime":"1900000000"}`, nil, map[string][]string{"aws:CurrentTime": {"2020-01-01T00:00:00Z"}}, nil, policy.ImplicitlyDenied},
+		"seconds before the epoch":                                   {`"DateGreaterThan":{"aws:CurrentTime":"-1"}`, nil, map[string][]string{"aws:CurrentTime": {"1970-01-01T00:00:00Z"}}, nil, policy.Allowed},
+		"parts of a second since the epoch":                          {`"DateEquals":{"aws:CurrentTime":"1000000000.5"}`, nil, map[string][]string{"aws:CurrentTime": {"2001-09-09T01:46:40.5Z"}}, nil, policy.Allowed},
+		"four digits are a year":                                     {`"DateGreaterThan":{"aws:CurrentTime":"2006"}`, nil, map[string][]string{"aws:CurrentTime": {"2005-12-31T23:59:59Z"}}, nil, policy.ImplicitlyDenied},
+		"four digits with a point are seconds":                       {`"DateGreaterThan":{"aws:CurrentTime":"20.5"}`, nil, map[string][]string{"aws:CurrentTime": {"1970-01-01T00:00:21Z"}}, nil, policy.ImplicitlyDenied},
+		"a number without a whole part":                              {`"NumericEquals":{"s3:max-keys":".5"}`, nil, map[string][]string{"s3:max-keys": {"0.5"}}, nil, policy.Allowed},
+		"a point is no number":                                       {`"NumericLessThan":{"s3:max-keys":"1"}`, nil, map[string][]string{"s3:max-keys": {"."}}, nil, policy.ImplicitlyDenied},
+		"a word is no bool, so not false":                            {`"Bool":{"aws:SecureTransport":"false"}`, nil, map[string][]string{"aws:SecureTransport": {"no"}}, nil, policy.ImplicitlyDenied},
+		"a bool from a variable":                                     {`"Bool":{"aws:SecureTransport":"${aws:MultiFactorAuthPresent}"}`, nil, map[string][]string{"aws:SecureTransport": {"true"}, "aws:MultiFactorAuthPresent": {"true"}}, nil, policy.Allowed},
+		"another bool from a variable":                               {`"Bool":{"aws:SecureTransport":"${aws:MultiFactorAuthPresent}"}`, nil, map[string][]string{"aws:SecureTransport": {"true"}, "aws:MultiFactorAuthPresent": {"false"}}, nil, policy.ImplicitlyDenied},
+		"a variable that is no bool":                                 {`"Bool":{"aws:SecureTransport":"${aws:username}"}`, nil, map[string][]string{"aws:SecureTransport": {"false"}}, nil, policy.ImplicitlyDenied},
+		"a variable that the request does not have":                  {`"Bool":{"aws:SecureTransport":"${aws:MultiFactorAuthPresent}"}`, nil, map[string][]string{"aws:SecureTransport": {"false"}}, nil, policy.ImplicitlyDenied},
+		"an ARN with a variable in the account":                      {`"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::${aws:PrincipalAccount}:user/ana"}`, nil, nil, nil, policy.Allowed},
+		"an ARN with a variable, of somebody else":                   {`"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::${aws:PrincipalAccount}:user/ben"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"an ARN that closes a bracket it did not open":               {`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::1}1122223333:user/*"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"the organization of the caller":                             {`"StringEquals":{"aws:PrincipalOrgID":"o-example"}`, member, nil, nil, policy.Allowed},
+		"the organization of a caller that has none":                 {`"StringEquals":{"aws:PrincipalOrgID":"o-example"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"a caller without an organization has no such key":           {`"Null":{"aws:PrincipalOrgID":"true"}`, nil, nil, nil, policy.Allowed},
+		"the OU of the caller":                                       {`"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-example/*/ou-ab12-shop/*"}`, member, nil, nil, policy.Allowed},
+		"the OU of a caller that has none":                           {`"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"*"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"a federated user's id has its name":                         {`"StringEquals":{"aws:userid":"111122223333:bob"}`, "arn:aws:sts::111122223333:federated-user/bob", nil, nil, policy.Allowed},
+		"a user's id is not known by its name":                       {`"Null":{"aws:userid":"true"}`, nil, nil, nil, policy.Allowed},
+		"kms:CallerAccount is KMS's alone":                           {`"StringEquals":{"kms:CallerAccount":"111122223333"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"many values of a key that takes one":                        {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, map[string][]string{"aws:RequestedRegion": {"eu-west-1", "us-east-1"}}, nil, policy.ImplicitlyDenied},
+		"one value of a key that takes one":                          {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, map[string][]string{"aws:RequestedRegion": {"eu-west-1"}}, nil, policy.Allowed},
+		"one value of a key that takes many, without a set operator": {`"StringEquals":{"aws:TagKeys":"team"}`, nil, map[string][]string{"aws:TagKeys": {"team"}}, nil, policy.ImplicitlyDenied},
+		"a default of a variable":                                    {`"StringEquals":{"aws:username":"${aws:PrincipalTag/x, 'a'}na"}`, nil, nil, nil, policy.Allowed},
+		"an empty default of a variable":                             {`"StringEquals":{"aws:username":"ana${aws:PrincipalTag/x, ''}"}`, nil, nil, nil, policy.Allowed},
+		"a default without a space":                                  {`"StringEquals":{"aws:username":"${aws:PrincipalTag/x,'a'}na"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"a default that is not closed":                               {`"StringEquals":{"aws:username":"${aws:PrincipalTag/x, 'a_}na"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"a default that is not opened":                               {`"StringEquals":{"aws:username":"${aws:PrincipalTag/x, _a'}na"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"a default of one quote":                                     {`"StringEquals":{"aws:username":"ana${aws:PrincipalTag/x, '}"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"a variable with two values":                                 {`"StringEquals":{"aws:username":"${aws:RequestedRegion}"}`, nil, map[string][]string{"aws:RequestedRegion": {"ana", "ben"}}, nil, policy.ImplicitlyDenied},
+		"a variable that takes many values":                          {`"StringEquals":{"aws:username":"${aws:TagKeys}"}`, nil, map[string][]string{"aws:TagKeys": {"ana"}}, nil, policy.ImplicitlyDenied},
+		"two variables":                                              {`"StringEquals":{"aws:RequestedRegion":"${aws:username}-${aws:PrincipalAccount}"}`, nil, map[string][]string{"aws:RequestedRegion": {"ana-111122223333"}}, nil, policy.Allowed},
+		"an ARN that is unlike":                                      {`"ArnNotLike":{"aws:SourceArn":"arn:aws:sns:*:*:*"}`, nil, map[string][]string{"aws:SourceArn": {"arn:aws:s3:::b"}}, nil, policy.Allowed},
+		"a word is not unlike an ARN":                                {`"ArnNotLike":{"aws:SourceArn":"arn:aws:sns:*:*:*"}`, nil, map[string][]string{"aws:SourceArn": {"word"}}, nil, policy.ImplicitlyDenied},
+		"half an ARN is not unlike one":                              {`"ArnNotLike":{"aws:SourceArn":"arn:aws:sns:*:*:*"}`, nil, map[string][]string{"aws:SourceArn": {"arn:aws:s3::"}}, nil, policy.ImplicitlyDenied},
+		"an ARN of an empty resource is one":                         {`"ArnNotLike":{"aws:SourceArn":"arn:aws:sns:*:*:*"}`, nil, map[string][]string{"aws:SourceArn": {"arn:aws:s3:::"}}, nil, policy.Allowed},
+		"an address that is none":                                    {`"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}`, nil, map[string][]string{"aws:SourceIp": {"word"}}, nil, policy.ImplicitlyDenied},
+		"an address with a zone":                                     {`"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}`, nil, map[string][]string{"aws:SourceIp": {"fe80::1%eth0"}}, nil, policy.ImplicitlyDenied},
+		"a key that nobody knows":                                    {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, nil, []string{"aws:RequestedRegion"}, policy.Unknown},
+		"a key that nobody knows, by its prefix":                     {`"StringEquals":{"aws:PrincipalTag/team":"a"}`, nil, nil, []string{"aws:PrincipalTag/*"}, policy.Unknown},
+		"a prefix that is the whole key":                             {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, nil, []string{"aws:RequestedRegion*"}, policy.Unknown},
+		"a prefix that is another's":                                 {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, nil, []string{"aws:RequestTag/*"}, policy.ImplicitlyDenied},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			who := mustPrincipal(t, anasArn)
+			switch given := c.who.(type) {
+			case string:
+				who = mustPrincipal(t, given)
+			case policy.Principal:
+				who = given
+			}
+			d := policy.MustParse("d", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{`+c.condition+`}}}`)
+			got := policy.Evaluate(policy.Request{Principal: who, Action: "secretsmanager:GetSecretValue", Resource: theSecret, Context: c.context, Unknown: c.unknown}, policy.Policies{Resource: d})
+			if got.Answer != c.want {
+				t.Errorf("%s, want %s: %s", got.Answer, c.want, got.Why)
+			}
+		})
+	}
+}
+
+// A grant's constraints bind to the pair: what is missing, more, or not known decides.
+func TestAGrantAllowsWithinItsConstraints(t *testing.T) {
+	const role, secret = "arn:aws:iam::111122223333:role/app", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf"
+	pair := map[string]string{"SecretARN": secret}
+	plain := policy.Grant{Grantee: role, Operations: []string{"Decrypt"}}
+	from, equal, subset, retired := plain, plain, plain, plain
+	from.SourceARN, equal.EncryptionContextEquals, subset.EncryptionContextSubset, retired.Retiring = secret, pair, pair, role
+	for sentence, c := range map[string]struct {
+		grant   policy.Grant
+		action  string
+		context map[string][]string
+		unknown []string
+		want    policy.Answer
+	}{
+		"an operation of the grant":                        {plain, "kms:Decrypt", nil, nil, policy.Allowed},
+		"an operation that it does not list":               {plain, "kms:Encrypt", nil, nil, policy.ImplicitlyDenied},
+		"retiring, by who may":                             {retired, "kms:RetireGrant", nil, nil, policy.Allowed},
+		"retiring, by somebody that it does not name":      {plain, "kms:RetireGrant", nil, nil, policy.ImplicitlyDenied},
+		"who may retire it may do nothing else by that":    {retired, "kms:Encrypt", nil, nil, policy.ImplicitlyDenied},
+		"from the source":                                  {from, "kms:Decrypt", map[string][]string{"aws:SourceArn": {secret}}, nil, policy.Allowed},
+		"from another source":                              {from, "kms:Decrypt", map[string][]string{"aws:SourceArn": {"arn:aws:s3:::b"}}, nil, policy.ImplicitlyDenied},
+		"from no source":                                   {from, "kms:Decrypt", nil, nil, policy.ImplicitlyDenied},
+		"from a source that nobody knows":                  {from, "kms:Decrypt", nil, []string{"aws:SourceArn"}, policy.Unknown},
+		"with just the pair":                               {equal, "kms:Decrypt", map[string][]string{"kms:EncryptionContext:SecretARN": {secret}}, nil, policy.Allowed},
+		"with another value":                               {equal, "kms:Decrypt", map[string][]string{"kms:EncryptionContext:SecretARN": {"x"}}, nil, policy.ImplicitlyDenied},
+		"with two values":                                  {subset, "kms:Decrypt", map[string][]string{"kms:EncryptionContext:SecretARN": {secret, "x"}}, nil, policy.ImplicitlyDenied},
+		"without the pair":                                 {subset, "kms:Decrypt", nil, nil, policy.ImplicitlyDenied},
+		"with one pair more than the grant has":            {equal, "kms:Decrypt", map[string][]string{"kms:EncryptionContext:SecretARN": {secret}, "kms:EncryptionContext:Other": {"x"}}, nil, policy.ImplicitlyDenied},
+		"with one pair more, where that is no matter":      {subset, "kms:Decrypt", map[string][]string{"kms:EncryptionContext:SecretARN": {secret}, "kms:EncryptionContext:Other": {"x"}}, nil, policy.Allowed},
+		"with the keys of the pair":                        {equal, "kms:Decrypt", map[string][]string{"kms:EncryptionContext:SecretARN": {secret}, "kms:EncryptionContextKeys": {"SecretARN"}}, nil, policy.Allowed},
+		"with the keys of one pair more":                   {equal, "kms:Decrypt", map[string][]string{"kms:EncryptionContext:SecretARN": {secret}, "kms:EncryptionContextKeys": {"SecretARN", "Other"}}, nil, policy.ImplicitlyDenied},
+		"with a pair more whose value nobody knows":        {equal, "kms:Decrypt", map[string][]string{"kms:EncryptionContext:SecretARN": {secret}}, []string{"kms:EncryptionContext:Other"}, policy.Unknown},
+		"with pairs that nobody knows":                     {equal, "kms:Decrypt", map[string][]string{"kms:EncryptionContext:SecretARN": {secret}}, []string{"kms:EncryptionContext:*"}, policy.Unknown},
+		"with something else that nobody knows":            {equal, "kms:Decrypt", map[string][]string{"kms:EncryptionContext:SecretARN": {secret}}, []string{"aws:SourceVpc*"}, policy.Allowed},
+		"with the pair's own name among what nobody knows": {equal, "kms:Decrypt", map[string][]string{"kms:EncryptionContext:SecretARN": {secret}}, []string{"kms:EncryptionContext:SecretARN"}, policy.Allowed},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			got := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, role), Action: c.action, Resource: theKey, Context: c.context, Unknown: c.unknown},
+				policy.Policies{Resource: policy.MustParse("key policy", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:user/nobody"},"Action":"kms:*","Resource":"*"}}`),
+					ResourceKind: policy.ResourceKey, Grants: []policy.Grant{c.grant}})
+			if got.Answer != c.want {
+				t.Errorf("%s, want %s: %s", got.Answer, c.want, got.Why)
+			}
+		})
+	}
+}
+
+func TestADenialHoldsOfARootUserByItsId(t *testing.T) {
+	for id, want := range map[string]policy.Answer{"111122223333": policy.ExplicitlyDenied, "444455556666": policy.Allowed} {
+		d := policy.MustParse("d", `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:userid":"`+id+`"}}}}`)
+		got := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, "arn:aws:iam::111122223333:root"), Action: "secretsmanager:GetSecretValue", Resource: theSecret}, policy.Policies{Resource: d})
+		if got.Answer != want {
+			t.Errorf("denied to %s: %s, want %s: %s", id, got.Answer, want, got.Why)
+		}
+	}
+}
+
+func TestAStatementNamesWhomItNames(t *testing.T) {
+	const session = "arn:aws:sts::111122223333:assumed-role/app/job"
+	federated := mustPrincipal(t, "arn:aws:sts::111122223333:federated-user/fay")
+	federated.User = anasArn
+	unique := mustPrincipal(t, session)
+	unique.UniqueID = "AROAEXAMPLEID12345678:job"
+	for sentence, c := range map[string]struct {
+		named string
+		who   policy.Principal
+		want  policy.Answer
+	}{
+		"a user":                                         {anasArn, mustPrincipal(t, anasArn), policy.Allowed},
+		"another user":                                   {"arn:aws:iam::111122223333:user/ben", mustPrincipal(t, anasArn), policy.ImplicitlyDenied},
+		"a user of the same name, with a path":           {"arn:aws:iam::111122223333:user/team/ana", mustPrincipal(t, anasArn), policy.ImplicitlyDenied},
+		"the user behind a federated user":               {anasArn, federated, policy.Allowed},
+		"another user than a federated user's":           {"arn:aws:iam::111122223333:user/ben", federated, policy.ImplicitlyDenied},
+		"a federated user":                               {"arn:aws:sts::111122223333:federated-user/fay", federated, policy.Allowed},
+		"another federated user":                         {"arn:aws:sts::111122223333:federated-user/guy", federated, policy.ImplicitlyDenied},
+		"a session":                                      {session, mustPrincipal(t, session), policy.Allowed},
+		"another session of the role":                    {"arn:aws:sts::111122223333:assumed-role/app/other", mustPrincipal(t, session), policy.ImplicitlyDenied},
+		"the role of a session":                          {"arn:aws:iam::111122223333:role/app", mustPrincipal(t, session), policy.Allowed},
+		"the role of a session, whose path is not known": {"arn:aws:iam::111122223333:role/team/app", mustPrincipal(t, session), policy.Allowed},
+		"a role of the same name, with a path":           {"arn:aws:iam::111122223333:role/team/app", mustPrincipal(t, "arn:aws:iam::111122223333:role/app"), policy.ImplicitlyDenied},
+		"a role by the id that a deleted one had":        {"AROAEXAMPLEID12345678", mustPrincipal(t, session), policy.ImplicitlyDenied},
+		"a role by its id":                               {"AROAEXAMPLEID12345678", unique, policy.Allowed},
+		"another role by its id":                         {"AROAEXAMPLEID00000000", unique, policy.ImplicitlyDenied},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			d := policy.MustParse("d", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"`+c.named+`"},"Action":"*","Resource":"*"}}`)
+			got := policy.Evaluate(policy.Request{Principal: c.who, Action: "secretsmanager:GetSecretValue", Resource: theSecret}, policy.Policies{Resource: d})
+			if got.Answer != c.want {
+				t.Errorf("%s, want %s: %s", got.Answer, c.want, got.Why)
+			}
+		})
+	}
+}
+
+// Where a request does not say whose the resource is, its ARN does.
+func TestTheAccountOfAResourceIsThatOfItsARN(t *testing.T) {
+	all := policy.MustParse("all", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)
+	for resource, want := range map[string]policy.Answer{
+		theSecret: policy.Allowed,
+		"arn:aws:secretsmanager:eu-west-1:444455556666:secret:db-AbCdEf": policy.ImplicitlyDenied,
+		"arn:aws:s3:::bucket/object":                                     policy.Allowed, // has no account: the caller's
+		"*":                                                              policy.Allowed,
+	} {
+		got := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, anasArn), Action: "secretsmanager:GetSecretValue", Resource: resource}, policy.Policies{Identity: []*policy.Document{all}})
+		if got.Answer != want {
+			t.Errorf("%s: %s, want %s: %s", resource, got.Answer, want, got.Why)
+		}
+	}
+}
