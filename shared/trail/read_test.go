@@ -125,6 +125,8 @@ func TestReadBroken(t *testing.T) {
 		"a broken element that is nested deeper than any":           {`[` + strings.Repeat("[", 129) + strings.Repeat("]", 129) + `,` + plain("B") + `,` + event("C") + `]`, []string{"1#1 in:1: record 1: nested deeper than 128", "1#2 C"}},
 		"a broken element that is nested as deep as it may be":      {`[` + strings.Repeat("[", 127) + `{"a" 1}` + strings.Repeat("]", 127) + `,` + plain("B") + `]`, []string{"1#1 in:1: record 1: want ':', found '1'", "1#2 B"}},
 		"a word for an element, and elements that begin otherwise":  {`[nope,` + plain("B") + `]`, []string{`1#1 in:1: record 1: want null, found 'o'`, "1#2 B"}},
+		"a comma before the end of a list":                          {`[` + plain("A") + `,]` + "\n" + plain("B"), []string{"1#1 A", "1#2 in:1: record 2: want a value, found ']'", "2 B"}},
+		"a comma before the first element, which begins otherwise":  {`[,` + plain("B") + `]`, []string{"1#1 in:1: record 1: want a value, found ','", "1#2 B"}},
 		"a word for the only element":                               {`[nope]` + "\n" + plain("B"), []string{`1#1 in:1: record 1: want null, found 'o'`, "2 B"}},
 		"an object with a list that is no Records":                  {`{"Items":[` + a + `]}`, []string{`1 in:1: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`}},
 		"a word for a record":                                       {`[nope,` + a + `]`, []string{`1#1 in:1: record 1: want null, found 'o'`, "1#2 A"}},

@@ -149,11 +149,9 @@ func (s *stream) skipBroken() position {
 		s.consume(at)
 		return atElement
 	}
-	if end > 0 {
-		s.consume(end)
-		if b, ok := s.next(); ok && (b == ',' || b == ']') {
-			return atSeparator
-		}
+	s.consume(end)
+	if b, ok := s.next(); ok && (b == ',' || b == ']') {
+		return atSeparator
 	}
 	for from := 1; ; {
 		if at := beginsRecord(s.window(), from); at >= 0 {

@@ -137,7 +137,7 @@ func sleepAt(t *testing.T, w *world, v visit, at int, answered, frozen bool) {
 		return fault{before: sleeps}
 	})
 	sleeper = w.worker("sleeper", endpoint, -2*time.Minute)
-	_ = v.run(t, sleeper, i) // it is told off, cut off by its time, or has ended before: what counts is what it did
+	_ = v.run(t, sleeper, i) // it is refused, cut off by its time, or has ended before: what counts is what it did
 	if now := w.changesOf(i.Secret); len(now) != len(then) {
 		t.Errorf("after the other had gone back: %v", now[len(then):])
 	}
