@@ -99,11 +99,7 @@ func stopped(ctx context.Context, w *World, by denier, name, statement string, c
 
 func emptyKeyCondition(by denier) func(context.Context, *World) (Answer, error) {
 	return func(ctx context.Context, w *World) (Answer, error) {
-		key, err := w.keyA()
-		if err != nil {
-			return "", err
-		}
-		secret, err := w.secret(ctx, key)
+		secret, key, err := w.underA(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -205,11 +201,7 @@ func refusedOrNot(refused bool, err error) (Answer, error) {
 
 func layerEmptyKey(by denier) func(context.Context, *World) (Answer, error) {
 	return func(ctx context.Context, w *World) (Answer, error) {
-		key, err := w.keyA()
-		if err != nil {
-			return "", err
-		}
-		secret, err := w.secret(ctx, key)
+		secret, _, err := w.underA(ctx)
 		if err != nil {
 			return "", err
 		}

@@ -162,11 +162,7 @@ func grantContext(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	key, err := w.keyA()
-	if err != nil {
-		return "", err
-	}
-	secret, err := w.secret(ctx, key)
+	secret, key, err := w.underA(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -46,11 +46,7 @@ func recordQuestions() []Question {
 }
 
 func emptyKeyDescribed(ctx context.Context, w *World) (Answer, error) {
-	key, err := w.keyA()
-	if err != nil {
-		return "", err
-	}
-	secret, err := w.secret(ctx, key)
+	secret, key, err := w.underA(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -101,11 +97,7 @@ func recordedKey(ctx context.Context, w *World, session, call string, do func(*s
 }
 
 func emptyKeyRecorded(ctx context.Context, w *World) (Answer, error) {
-	a, err := w.keyA()
-	if err != nil {
-		return "", err
-	}
-	secret, err := w.secret(ctx, a)
+	secret, _, err := w.underA(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -150,11 +142,7 @@ func aliasRecorded(ctx context.Context, w *World) (Answer, error) {
 }
 
 func validationRecorded(ctx context.Context, w *World) (Answer, error) {
-	a, b, err := w.keys()
-	if err != nil {
-		return "", err
-	}
-	secret, err := w.secret(ctx, a)
+	secret, _, b, err := w.underAOfTwo(ctx)
 	if err != nil {
 		return "", err
 	}

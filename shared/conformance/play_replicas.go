@@ -42,11 +42,7 @@ func replicaLayerChoices() []Choice {
 // replicated makes the secret of this question with a replica in the second Region, in sync, under a key there; "" leaves
 // it out.
 func replicated(ctx context.Context, w *World, farKey string) error {
-	a, err := w.keyA()
-	if err != nil {
-		return err
-	}
-	secret, err := w.secret(ctx, a)
+	secret, _, err := w.underA(ctx)
 	if err != nil {
 		return err
 	}
@@ -133,11 +129,7 @@ func replicaPromoted(ctx context.Context, w *World) (Answer, error) {
 
 func layerReplica(by denier) func(context.Context, *World) (Answer, error) {
 	return func(ctx context.Context, w *World) (answer Answer, err error) {
-		key, err := w.keyA()
-		if err != nil {
-			return "", err
-		}
-		secret, err := w.secret(ctx, key)
+		secret, _, err := w.underA(ctx)
 		if err != nil {
 			return "", err
 		}

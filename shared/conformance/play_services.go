@@ -125,11 +125,7 @@ func rotationInvoke(ctx context.Context, w *World) (Answer, error) {
 }
 
 func deniedDecryptRule(ctx context.Context, w *World) (Answer, error) {
-	key, err := w.keyA()
-	if err != nil {
-		return "", err
-	}
-	secret, err := w.secret(ctx, key)
+	secret, key, err := w.underA(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -100,11 +100,7 @@ func holds(keys []string, key string) bool {
 func same(shown, key string) bool { return shown == key || shown == arn.Of(key).Name() }
 
 func rekeyedListed(ctx context.Context, w *World) (Answer, error) {
-	a, b, err := w.keys()
-	if err != nil {
-		return "", err
-	}
-	secret, err := w.secret(ctx, a)
+	secret, a, b, err := w.underAOfTwo(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -209,11 +205,7 @@ func triedFirst(ctx context.Context, w *World) (Answer, error) {
 }
 
 func customLabel(ctx context.Context, w *World) (Answer, error) {
-	a, b, err := w.keys()
-	if err != nil {
-		return "", err
-	}
-	secret, err := w.secret(ctx, a)
+	secret, _, b, err := w.underAOfTwo(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -241,11 +233,7 @@ func leftOrNot(keys []string, wanted string, err error) (Answer, error) {
 // rekeyWithout re-keys without a right on the old key, or on the new one.
 func rekeyWithout(action string, onNew bool) func(context.Context, *World) (Answer, error) {
 	return func(ctx context.Context, w *World) (Answer, error) {
-		a, b, err := w.keys()
-		if err != nil {
-			return "", err
-		}
-		secret, err := w.secret(ctx, a)
+		secret, a, b, err := w.underAOfTwo(ctx)
 		if err != nil {
 			return "", err
 		}

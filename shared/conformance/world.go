@@ -60,6 +60,24 @@ func (w *World) secret(ctx context.Context, key string) (string, error) {
 	return w.own.CreateSecret(ctx, w.what("s"), key)
 }
 
+// underA makes the secret of this question under the run's key A, and answers both.
+func (w *World) underA(ctx context.Context) (secret, a string, err error) {
+	if a, err = w.keyA(); err != nil {
+		return "", "", err
+	}
+	secret, err = w.secret(ctx, a)
+	return secret, a, err
+}
+
+// underAOfTwo is underA with key B beside it, for what is moved there.
+func (w *World) underAOfTwo(ctx context.Context) (secret, a, b string, err error) {
+	if a, b, err = w.keys(); err != nil {
+		return "", "", "", err
+	}
+	secret, err = w.secret(ctx, a)
+	return secret, a, b, err
+}
+
 // shared is what all questions of a run are played in.
 type shared struct {
 	own        *sandbox.Session // with every right that a run asks for
