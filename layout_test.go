@@ -33,7 +33,7 @@ var rooms = map[string][]string{
 	"shared/guard":                  {},
 	"shared/policy":                 {},
 	"shared/policy/policytest":      {"shared/policy"},
-	"shared/policy/judge":           {"shared/policy"},
+	"shared/policy/judge":           {"shared/localaws", "shared/policy"},
 	"shared/policy/judge/judgetest": {"shared/policy/judge"},
 	"shared/trail":                  {"shared/guard"},
 	"shared/preventive":             {"shared/guard", "shared/policy", "shared/settings"},

@@ -9,21 +9,12 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
-// Decision is one evaluation of policies: what was asked, the documents as somebody attached them, and the answer.
-type Decision struct {
-	Request             policy.Request
-	Identity            []string // JSON, of the principal and its groups; a root user has none, and needs none
-	Boundary            []string // JSON; nil for no permissions boundary
-	Session             []string // JSON; nil for no session policy
-	SCPs                [][]string
-	Resource            string // JSON of the resource's, the key's or the trust policy; "" for none
-	Grants              []policy.Grant
-	ManagementPrincipal bool // the principal's account is the organization's management account
-	Answer              policy.Answer
-}
+// Decision is one evaluation of policies by the local AWS: what was asked, the documents, and the answer.
+type Decision localaws.Decision
 
 // String is the question as the second engine gets it.
 func (d Decision) String() string {
