@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	smithytime "github.com/aws/smithy-go/time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
@@ -147,14 +148,7 @@ func (s *Session) intend(kind Kind, what string) (name string, err error) {
 
 // Sleep waits, or ends with the context.
 func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return smithytime.SleepWithContext(ctx, d)
 }
 
 // Until asks again and again until the answer is yes, with growing pauses of up to five seconds, for as long as a limit.

@@ -44,7 +44,7 @@ func (p Parts) Open() *fleet.Migrations {
 	taken := snapshots.New(p.Cloud, p.Regions, p.Now)
 	preflight := &fleet.Preflight{Snapshots: taken, Secrets: besideSecrets{p.Cloud}, Trail: reads, Accepted: p.Accepted, Changer: settings.RoleChange}
 	if p.Sleep == nil {
-		p.Sleep = sleep
+		p.Sleep = store.Sleep
 	}
 	effects := &store.Effects{Intents: records.Intents(), Worker: p.By + "/" + rand.Text(), Lease: time.Duration(Rules(p.Runtime).Lease), Now: p.Now, Elapsed: p.Elapsed, Sleep: p.Sleep}
 	return &fleet.Migrations{
@@ -69,18 +69,6 @@ func changing(c *cloud.Cloud) func(ctx context.Context, account string) error {
 			return err
 		}
 		return c.Enter(ctx, account, settings.RoleChange)
-	}
-}
-
-// sleep waits, or ends with the context.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }
 
