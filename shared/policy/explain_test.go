@@ -123,6 +123,11 @@ func TestDecisionsExplainThemselves(t *testing.T) {
 			want: `not allowed: no service control policy at level 1 of the organization's path allows it (nearest is statement "Ops" of service control policy "first" (line 1): it is about arn:aws:secretsmanager:*:*:secret:ops/*). ` +
 				`To allow it: allow secretsmanager:GetSecretValue in a service control policy of level 1`,
 		},
+		"two SCP levels without an allow, of which the first is named": {
+			policies: policy.Policies{Identity: documents(readPay), SCPs: [][]*policy.Document{documents(readOps), documents(readOps)}},
+			want: `not allowed: no service control policy at level 0 of the organization's path allows it (nearest is statement "Ops" of service control policy "first" (line 1): it is about arn:aws:secretsmanager:*:*:secret:ops/*). ` +
+				`To allow it: allow secretsmanager:GetSecretValue in a service control policy of level 0`,
+		},
 		"a boundary in the way": {
 			policies: policy.Policies{Identity: documents(readPay), Boundary: documents(readOps)},
 			want: `not allowed: the permissions boundary does not allow it (nearest is statement "Ops" of permissions boundary "first" (line 1): it is about arn:aws:secretsmanager:*:*:secret:ops/*). ` +
@@ -164,6 +169,14 @@ func TestDecisionsExplainThemselves(t *testing.T) {
 			policies: policy.Policies{Identity: documents(readPay, `{"Statement":`)},
 			want:     `unknown: cannot read identity policy "second" (second:1:14: the text ends too early)`,
 		},
+		"unknown for a statement without a resource": {
+			policies: policy.Policies{Identity: documents(readPay, `{"Statement":[{"Effect":"Allow","Action":"*"},{"Effect":"Allow","Action":"*","Resource":"*"}]}`)},
+			want:     `unknown: cannot read identity policy "second" (a statement has no Resource)`,
+		},
+		"unknown for a resource control policy for some": {
+			policies: policy.Policies{Identity: documents(readPay), RCPs: [][]*policy.Document{documents(`{"Statement":[{"Effect":"Deny","Principal":{"AWS":"` + other + `"},"Action":"s3:*","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}]}`)}},
+			want:     `unknown: cannot read resource control policy "first" (the Principal of an RCP is "*")`,
+		},
 		"the root user cannot assume roles": {
 			principal: "arn:aws:iam::" + account + ":root", action: "sts:AssumeRole", resource: appRole,
 			want: "not allowed: the root user of an account cannot assume roles",
@@ -177,6 +190,16 @@ func TestDecisionsExplainThemselves(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestADecisionByAGrantNamesTheGrantAndNoStatement(t *testing.T) {
+	d := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, app), Action: "kms:Decrypt", Resource: key, ResourceAccount: account}, policy.Policies{
+		Resource: documents(`{"Statement":[{"Effect":"Allow","Principal":{"AWS":"` + other + `"},"Action":"kms:*","Resource":"*"}]}`)[0],
+		Grants:   []policy.Grant{{ID: "g-1", Grantee: appRole, Operations: []string{"Decrypt"}}},
+	})
+	if diff := cmp.Diff([]policy.StatementRef{{Type: policy.TypeKey, Index: -1, Effect: policy.Allow, Grant: "g-1"}}, d.Decided); diff != "" {
+		t.Error(diff)
 	}
 }
 
