@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"shared/fleet/live/deployment": {"shared/trail", "shared/preventive", "shared/store", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/fleet/live/canary":     {"shared/guard", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/awscli":                {},
+	"shared/awscli/awsclitest":     {},
 	"shared/notify":                {"shared/guard", "shared/awscli"},
 	"shared/notify/*":              {"shared/guard", "shared/notify"},
 	"shared/notify/slackapi":       {"shared/guard", "shared/notify", "shared/notify/slack"}, // the same words in Slack's own API
@@ -69,7 +70,7 @@ var rooms = map[string][]string{
 	"shared/cloud/functions":        sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
 
 	"shared/localaws":                {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/secretsmanager", "shared/localaws/messaging", "shared/localaws/dynamodb", "shared/localaws/cloudformation"},
-	"shared/localaws/core":           {"shared/policy", "shared/settings"}, // settings knows which Regions AWS has
+	"shared/localaws/core":           {"shared/policy"},
 	"shared/localaws/kms":            {"shared/policy", "shared/localaws/core"},
 	"shared/localaws/secretsmanager": {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/messaging"},
 	"shared/localaws/messaging":      {"shared/policy", "shared/localaws/core", "shared/localaws/kms", "shared/localaws/pattern"},
@@ -84,10 +85,10 @@ var rooms = map[string][]string{
 	"handlers/*/lambda": {"..", "github.com/aws/aws-lambda-go/lambda"},
 
 	"cmd/doublelock":                      {"cmd/doublelock/*", "github.com/spf13/cobra"},
-	"cmd/doublelock/output":               {"github.com/jedib0t/go-pretty/v6/", "github.com/schollz/progressbar/v3", "github.com/spf13/cobra", "golang.org/x/term"},
+	"cmd/doublelock/output":               {"github.com/jedib0t/go-pretty/v6/", "github.com/schollz/progressbar/v3", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
 	"cmd/doublelock/command":              {"cmd/doublelock/output"},
 	"cmd/doublelock/input":                {"cmd/doublelock/command", "cmd/doublelock/output", "shared/inventory", "shared/migration", "shared/settings", "shared/trail", "github.com/spf13/cobra", "github.com/goccy/go-yaml"},
-	"cmd/doublelock/flags":                {"shared/settings", "github.com/spf13/cobra"},
+	"cmd/doublelock/flags":                {"github.com/spf13/cobra"},
 	"cmd/doublelock/locks":                {"shared/inventory", "shared/policy"},
 	"cmd/doublelock/commandtest":          {"cmd/doublelock/command", "cmd/doublelock/output", "github.com/spf13/cobra"},
 	"cmd/doublelock/audit":                commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/settings"),
@@ -309,8 +310,70 @@ func TestOnlyAnOwnerSealsFromTheCommandLine(t *testing.T) {
 	}
 }
 
+// A partition is that of the Region or ARN at hand: what is written down is right in one of them. Help is prose, and has
+// examples of the standard one.
+func TestOnlySharedARNWritesARNs(t *testing.T) {
+	exempt := []string{"shared/arn", "shared/notify/notifytest"} // the second is a test kit
+	found := 0
+	for folder, files := range goFolders(t, ".") {
+		for _, file := range files {
+			for _, text := range literals(t, file) {
+				switch {
+				case !strings.Contains(text, "arn:aws:") && !strings.Contains(text, "arn:aws-"):
+				case slices.Contains(exempt, folder):
+					found++
+				default:
+					t.Errorf("%s: %q; build it with shared/arn", filepath.ToSlash(file), text)
+				}
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("not even the test kit of channels has an ARN: this test looks in the wrong place")
+	}
+}
+
+// literals are the texts of a file, but for a command's Example and Long.
+func literals(t *testing.T, file string) []string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.KeyValueExpr:
+			key, isName := n.Key.(*ast.Ident)
+			return !isName || key.Name != "Example" && key.Name != "Long"
+		case *ast.BasicLit:
+			if n.Kind == token.STRING {
+				text, err := strconv.Unquote(n.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				texts = append(texts, text)
+			}
+		}
+		return true
+	})
+	return texts
+}
+
 // goFolders lists the Go files below a folder that are no tests, by their folders in it.
+// goFolders are the folders with Go code that is no test, and their files.
 func goFolders(t *testing.T, root string) map[string][]string {
+	t.Helper()
+	return folders(t, root, func(name string) bool { return !strings.HasSuffix(name, "_test.go") })
+}
+
+// testFolders are those with tests, and the files of the tests.
+func testFolders(t *testing.T, root string) map[string][]string {
+	t.Helper()
+	return folders(t, root, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
+}
+
+func folders(t *testing.T, root string, wanted func(name string) bool) map[string][]string {
 	t.Helper()
 	folders := map[string][]string{}
 	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
@@ -319,7 +382,7 @@ func goFolders(t *testing.T, root string) map[string][]string {
 			return err
 		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") && name != "." || slices.Contains([]string{"node_modules", "dist", "cdk.out"}, d.Name())):
 			return filepath.SkipDir
-		case strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go"):
+		case strings.HasSuffix(name, ".go") && wanted(name):
 			folder := path.Dir(name)
 			folders[folder] = append(folders[folder], name)
 		}

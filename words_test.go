@@ -4,7 +4,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,11 +19,20 @@ var privateWords = map[string]string{
 	"ear": "subscriber", "crew": "worker pool", "door": "client", "deaf": "inactive", "stirs": "active", "yard": "world",
 	"theatre": "scenario", "stocktaking": "inventory", "letter": "message", "checkup": "health",
 	"looker": "inspector", "place": "location", "places": "locations",
+	"hall": "fake hub", "ward": "fake hub", "clinic": "fake organization", "cage": "fake path", "town": "test account",
+	"realm": "testbed",
 }
 
 // A newcomer searches for the field's word and finds the room, the file, the function.
 func TestNamesAreTheFieldsWords(t *testing.T) {
-	for _, files := range goFolders(t, ".") {
+	for _, files := range []map[string][]string{goFolders(t, "."), testFolders(t, ".")} {
+		namesAreTheFieldsWords(t, files)
+	}
+}
+
+func namesAreTheFieldsWords(t *testing.T, folders map[string][]string) {
+	t.Helper()
+	for _, files := range folders {
 		for _, file := range files {
 			for _, word := range words(strings.TrimSuffix(filepath.Base(file), ".go")) {
 				refuse(t, file, word)
@@ -43,6 +54,38 @@ func TestNamesAreTheFieldsWords(t *testing.T) {
 				}
 				return true
 			})
+		}
+	}
+}
+
+// Texts say it in the same words: comments, messages, names of test rows, the manual.
+func TestTextsAreInTheFieldsWords(t *testing.T) {
+	private := regexp.MustCompile(`(?i)\b(hears?|heard|deaf|crew|yard|theatre|stocktaking|stirs|clinic)\b`)
+	var files []string
+	for _, folders := range []map[string][]string{goFolders(t, "."), testFolders(t, ".")} {
+		for _, inside := range folders {
+			files = append(files, inside...)
+		}
+	}
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	for _, file := range files {
+		if file == "words_test.go" {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if word := private.FindString(line); word != "" {
+				t.Errorf("%s:%d: %q is a private word: %s", file, i+1, word, strings.TrimSpace(line))
+			}
 		}
 	}
 }

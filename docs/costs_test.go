@@ -39,8 +39,8 @@ const (
 	logBytesPerEvent = 1500
 	recordBytes      = 2 * 3000 // the record and its copy in the index
 	tracedShare      = 0.05     // X-Ray's default rule
-	steadyPlaces     = 100      // up to so many accounts × Regions have a heartbeat metric each
-	keysPerPlace     = 3        // KMS calls about the keys of an account and Region, remembered for the rest of its sweep
+	steadyLocations  = 100      // up to so many accounts × Regions have a heartbeat metric each
+	keysPerLocation  = 3        // KMS calls about the keys of an account and Region, remembered for the rest of its sweep
 	keyUsesPerHour   = 2 * 12   // a data key of a queue is used for five minutes, by sender and receiver
 	gigabyte         = 1e9
 	listPage         = 100
@@ -58,29 +58,29 @@ type Charge struct {
 // USD is what a charge costs a month, in US dollars.
 func (c Charge) USD() float64 { return c.Count / c.Per * c.Price }
 
-// Places is how many accounts × Regions an estate has.
-func (e Estate) Places() float64 { return float64(e.Accounts) * float64(e.Regions) }
+// Locations is how many accounts × Regions an estate has.
+func (e Estate) Locations() float64 { return float64(e.Accounts) * float64(e.Regions) }
 
 func (e Estate) events() float64 {
-	return e.Places() * float64(e.Secrets*e.Changes+e.KeyEvents)
+	return e.Locations() * float64(e.Secrets*e.Changes+e.KeyEvents)
 }
 
-func (e Estate) notices() float64 { return e.Places() * float64(e.Notices) }
+func (e Estate) notices() float64 { return e.Locations() * float64(e.Notices) }
 
 // looks are what the sweeps do; each event about a secret is one more.
-func (e Estate) looks() float64 { return e.Places() * float64(e.Secrets) * float64(e.Sweeps) }
+func (e Estate) looks() float64 { return e.Locations() * float64(e.Secrets) * float64(e.Sweeps) }
 
 // Bill lists what an estate costs a month at the list prices of us-east-1, without the free tiers and without the CMKs
 // of the members, which OwnKeys prices.
 func Bill(e Estate) []Charge {
 	events, notices, looks := e.events(), e.notices(), e.looks()
-	looked := looks + e.Places()*float64(e.Secrets*e.Changes)
+	looked := looks + e.Locations()*float64(e.Secrets*e.Changes)
 	messages := events + 2*notices // each notice goes to alert, and to remediate or the digest
-	lists := e.Places() * float64(e.Sweeps) * float64((e.Secrets+listPage-1)/listPage)
-	compute := 0.25*detectSeconds*messages + 0.5*sweepSeconds*looks + 0.25*beatSeconds*beatsPerHour*Hours*e.Places()
+	lists := e.Locations() * float64(e.Sweeps) * float64((e.Secrets+listPage-1)/listPage)
+	compute := 0.25*detectSeconds*messages + 0.5*sweepSeconds*looks + 0.25*beatSeconds*beatsPerHour*Hours*e.Locations()
 	metrics := 1.0
-	if e.Places() <= steadyPlaces {
-		metrics += e.Places()
+	if e.Locations() <= steadyLocations {
+		metrics += e.Locations()
 	}
 	return []Charge{
 		{"Secrets Manager calls", callsPerLook*looked + lists, 1e4, 0.05, "2 for each look of the sweep and of an event, 1 for each 100 secrets listed"},
@@ -90,13 +90,13 @@ func Bill(e Estate) []Charge {
 		{"Lambda GB-seconds (arm64)", compute, 1, 0.0000133334, "detect 0.25 GB × 0.15 s, sweep 0.5 GB × 7.5 ms a secret, heartbeat 0.25 GB × 20 ms"},
 		{"DynamoDB reads", readsPerLook * looked, 1e6, 0.125, "the record, once a look"},
 		{"DynamoDB writes", writesPerNotice * notices, 1e6, 0.625, "only what moved is written"},
-		{"DynamoDB storage and backup, GB", e.Places() * float64(e.Secrets) * recordBytes / gigabyte, 1, 0.25 + 0.20, "3 KB a secret, and its copy in the index"},
+		{"DynamoDB storage and backup, GB", e.Locations() * float64(e.Secrets) * recordBytes / gigabyte, 1, 0.25 + 0.20, "3 KB a secret, and its copy in the index"},
 		{"CloudWatch Logs, GB", messages * logBytesPerEvent / gigabyte, 1, 0.50, "1.5 KB an event"},
 		{"CloudWatch alarms", alarms, 1, 0.10, "5 for each of 5 workers, silence, coverage"},
 		{"CloudWatch metrics", metrics, 1, 0.30, "coverage, and one for each account × Region up to 100"},
 		{"X-Ray traces", messages * tracedShare, 1e6, 5, "5 % of the calls"},
 		{"SNS", 2 * notices, 1e6, 0.50, "to owners and to chat"},
-		{"KMS requests", 2*workers*keyUsesPerHour*Hours + 2*messages + keysPerPlace*e.Places()*float64(e.Sweeps), 1e4, 0.03,
+		{"KMS requests", 2*workers*keyUsesPerHour*Hours + 2*messages + keysPerLocation*e.Locations()*float64(e.Sweeps), 1e4, 0.03,
 			"data keys of 10 queues, at most 2 a message, 3 for each account × Region and sweep"},
 		{"CMK of the hub", 1, 1, 1, "one key for all of the hub"},
 	}
@@ -113,7 +113,7 @@ func Total(bill []Charge) float64 {
 
 // OwnKeys is what keys.createPerAccount costs a month: a CMK in every account and Region. Each of the first two
 // rotations adds one dollar a month, so that a key costs three in the end.
-func OwnKeys(e Estate) (first, settled float64) { return e.Places(), 3 * e.Places() }
+func OwnKeys(e Estate) (first, settled float64) { return e.Locations(), 3 * e.Locations() }
 
 // CostTable writes the bills of several estates side by side, in Markdown.
 func CostTable(estates []Estate) string {

@@ -75,6 +75,30 @@ func TestWireFollowsTheEnvironment(t *testing.T) {
 	}
 }
 
+// An inspector that opened AWS for itself had keys of its own: what remediate invalidated stayed old where it was judged.
+func TestEachFunctionOpensTheHubOnlyOnce(t *testing.T) {
+	env := variables()
+	for name, build := range wires.All() {
+		reads := 0
+		getenv := func(name string) string {
+			if name == settings.EnvConfig {
+				reads++
+			}
+			return env[name]
+		}
+		if _, err := build(t.Context(), getenv, nil, nil); err != nil || reads != 1 {
+			t.Errorf("%s: settings read %d times, error %v", name, reads, err)
+		}
+	}
+	r, err := remediate.Wire(t.Context(), func(name string) string { return env[name] }, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if look, ok := r.Inspector.(detect.Inspector); !ok || look.Keys != r.Keys {
+		t.Errorf("inspector %+v does not share the keys %p of remediate", r.Inspector, r.Keys)
+	}
+}
+
 // A fault in the environment stops the functions that need what is broken, and no other.
 func TestOneWiringFaultStopsOnlyWhoNeedsIt(t *testing.T) {
 	everybody := slices.Sorted(slices.Values(handlers.Names()))

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
@@ -69,7 +70,7 @@ func buildManagementMember(app awscdk.App, in Input, hub awscdk.Stack) error {
 // buildOrganizationEvents forwards the events of Organizations (a policy detached, changed or switched off) where their
 // Region is not guarded anyway. They appear in the management account only.
 func buildOrganizationEvents(app awscdk.App, in Input, home awscdk.Stack) error {
-	region := settings.OrganizationsRegion(in.Config.Regions.Home)
+	region := arn.PartitionOf(in.Config.Regions.Home).OrganizationsRegion()
 	if slices.Contains(regionsHomeFirst(in.Config), region) {
 		return nil
 	}

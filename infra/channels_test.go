@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,7 +131,7 @@ func send(t *testing.T, list []channels.Channel, owners settings.Owners, owner s
 	t.Helper()
 	var sent []string
 	h := alert.Handler{
-		Claims: recorder{}, Source: settings.EventSource, Account: "222222222222", KeyFor: func(guard.Notice, string) string { return settings.SecretsKeyAlias },
+		Claims: recorder{}, Source: settings.EventSource, Account: "222222222222", Log: slog.New(slog.DiscardHandler), KeyFor: func(guard.Notice, string) string { return settings.SecretsKeyAlias },
 		Directory: notify.Directory{Tags: owners.Tags, Fallback: owners.Fallback, Channels: map[string]notify.Address{}},
 	}
 	for _, row := range list {

@@ -74,7 +74,7 @@ func TestTheAppSynthesizesInEveryPartition(t *testing.T) {
 					t.Errorf("%s names %q", name, wrong)
 				}
 			}
-			if name := "doublelock-member-" + settings.OrganizationsRegion(regions[0]); stacks[name].Resources == nil {
+			if name := "doublelock-member-" + arn.PartitionOf(regions[0]).OrganizationsRegion(); stacks[name].Resources == nil {
 				t.Errorf("nothing forwards the events of Organizations: there is no %s", name)
 			}
 		})

@@ -33,7 +33,7 @@ var workers = []worker{
 	{
 		Name: "detect", Does: "looks at what an event points to and moves its record",
 		Timeout: 60 * time.Second, MemoryMB: 256, Concurrency: 20, Batch: 10,
-		Enters: []string{settings.RoleRead, settings.RoleTag}, Publishes: true, Rules: forwarded,
+		Enters: settings.Enters("detect"), Publishes: true, Rules: forwarded,
 	},
 	{
 		Name: "alert", Does: "notifies owners of what changed, once",
@@ -43,13 +43,13 @@ var workers = []worker{
 	{
 		Name: "remediate", Does: "re-keys with the approved key and verifies it",
 		Timeout: 120 * time.Second, MemoryMB: 256, Concurrency: 2, Batch: 1,
-		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Publishes: true,
+		Enters: settings.Enters("remediate"), Publishes: true,
 		Rules: notices("Notices whose secret is to be re-keyed", map[string]any{"decision": map[string]any{"rekey": []bool{true}}}),
 	},
 	{
 		Name: "sweep", Does: "finds what no event reported, lists what is still open, and takes migrations on",
 		Timeout: 15 * time.Minute, MemoryMB: 512, Concurrency: 2, Batch: 1,
-		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Scans: true, Publishes: true,
+		Enters: settings.Enters("sweep"), Scans: true, Publishes: true,
 		Schedules: []schedule{
 			{settings.TaskSweep, func(o settings.Operations) string { return orElse(o.Sweep, "rate(1 hour)") }},
 			{settings.TaskDigest, func(o settings.Operations) string { return orElse(o.Digest, "cron(0 8 ? * MON-FRI *)") }},
@@ -58,7 +58,7 @@ var workers = []worker{
 	{
 		Name: "watchdog", Does: "sees readers that lose access and accounts that fall silent",
 		Timeout: 5 * time.Minute, MemoryMB: 256, Concurrency: 5, Batch: 1,
-		Enters: []string{settings.RoleRead, settings.RoleTag, settings.RoleChange}, Publishes: true, Rules: deniedReads,
+		Enters: settings.Enters("watchdog"), Publishes: true, Rules: deniedReads,
 		Schedules: []schedule{
 			{settings.TaskHeartbeat, func(settings.Operations) string { return "rate(15 minutes)" }},
 		},

@@ -43,7 +43,7 @@ const (
 	reserve  = 2 * time.Second // before the function's own deadline, to answer in time
 )
 
-// Handler sends notices to people. Log may be nil.
+// Handler sends notices to people.
 type Handler struct {
 	Channels  []Channel
 	Claims    store.Claims
@@ -81,7 +81,7 @@ func (h *Handler) all(ctx context.Context, messages []events.SQSMessage) map[str
 		switch {
 		case err != nil:
 			b.failed[message.MessageId] = true
-			h.log().ErrorContext(ctx, "read notice", "message", message.MessageId, "action", "failed", "error", err)
+			h.Log.ErrorContext(ctx, "read notice", "message", message.MessageId, "action", "failed", "error", err)
 		case notified:
 			b.brought[n.ID] = append(b.brought[n.ID], message.MessageId)
 			notices = append(notices, n)
@@ -102,7 +102,7 @@ func (h *Handler) read(ctx context.Context, message events.SQSMessage) (n guard.
 		return n, false, fmt.Errorf("read event: %w", err)
 	}
 	if event.Source != h.Source || event.AccountID != h.Account {
-		h.log().WarnContext(ctx, "notice", "event", event.ID, "account", event.AccountID, "action", "ignored", "reason", "not from the hub itself")
+		h.Log.WarnContext(ctx, "notice", "event", event.ID, "account", event.AccountID, "action", "ignored", "reason", "not from the hub itself")
 		return n, false, nil
 	}
 	if err := json.Unmarshal(event.Detail, &n); err != nil {
@@ -131,7 +131,7 @@ func (h *Handler) deliver(ctx context.Context, o outlet, notices []guard.Notice,
 		switch {
 		case err != nil:
 			b.fail(n)
-			h.log().ErrorContext(ctx, "claim notice", "id", n.ID, "action", "failed", "error", err)
+			h.Log.ErrorContext(ctx, "claim notice", "id", n.ID, "action", "failed", "error", err)
 		case claim == store.ClaimBusy:
 			b.fail(n) // whoever is at it may still fail
 		case claim == store.ClaimDone:
@@ -179,10 +179,10 @@ func (h *Handler) undo(ctx context.Context, channel string, sent []guard.Notice,
 	for _, n := range sent {
 		b.fail(n)
 		if err := h.Claims.Release(ctx, notify.DedupeKey(channel, n)); err != nil {
-			h.log().ErrorContext(ctx, "release notice", "id", n.ID, "action", "failed", "error", err)
+			h.Log.ErrorContext(ctx, "release notice", "id", n.ID, "action", "failed", "error", err)
 		}
 	}
-	h.log().ErrorContext(ctx, "send message", "channel", channel, "notices", len(sent), "action", "failed", "error", cause)
+	h.Log.ErrorContext(ctx, "send message", "channel", channel, "notices", len(sent), "action", "failed", "error", cause)
 }
 
 // done remembers what was sent. If even that fails, the claim's lease still keeps repeats away for a while, and what is
@@ -191,7 +191,7 @@ func (h *Handler) done(ctx context.Context, channel string, m notify.Message, se
 	ctx = context.WithoutCancel(ctx)
 	for _, n := range sent {
 		if err := h.Claims.Delivered(ctx, notify.DedupeKey(channel, n), remember); err != nil {
-			h.log().ErrorContext(ctx, "remember notice", "id", n.ID, "action", "failed", "error", err)
+			h.Log.ErrorContext(ctx, "remember notice", "id", n.ID, "action", "failed", "error", err)
 		}
 		h.line(ctx, n, "notified", channel, m.Route)
 	}
@@ -202,13 +202,6 @@ func (h *Handler) line(ctx context.Context, n guard.Notice, action, channel, rea
 	if n.Finding != nil {
 		control = string(n.Finding.Control)
 	}
-	h.log().InfoContext(ctx, "notice", "event", n.EventID, "account", n.Account, "region", n.Region, "secret", n.Resource,
+	h.Log.InfoContext(ctx, "notice", "event", n.EventID, "account", n.Account, "region", n.Region, "secret", n.Resource,
 		"control", control, "kind", n.Kind, "channel", channel, "action", action, "reason", reason)
-}
-
-func (h *Handler) log() *slog.Logger {
-	if h.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return h.Log
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +74,7 @@ func (p *post) Release(_ context.Context, id string) error {
 
 func (p *post) handler() *alert.Handler {
 	return &alert.Handler{Channels: []alert.Channel{{Channel: row("email"), Sender: p}}, Claims: p, Directory: notifytest.Directory(), Source: "doublelock", Account: "999988887777",
-		KeyFor: notifytest.KeyFor}
+		KeyFor: notifytest.KeyFor, Log: slog.New(slog.DiscardHandler)}
 }
 
 // row is a row of the channel list.

@@ -85,7 +85,7 @@ func (h *Handler) reachable(ctx context.Context, notices []guard.Notice, b batch
 			continue
 		}
 		b.fail(n)
-		h.log().ErrorContext(ctx, "reach owner", "id", n.ID, "owner", route(h.Directory, n), "action", "failed",
+		h.Log.ErrorContext(ctx, "reach owner", "id", n.ID, "owner", route(h.Directory, n), "action", "failed",
 			"error", "no deployed channel reaches the owner or the fallback: add an address under owners.channels")
 	}
 	return reached

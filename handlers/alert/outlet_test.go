@@ -70,7 +70,7 @@ func TestEveryOwnerIsReachedByWhatIsDeployed(t *testing.T) {
 	}
 }
 
-func TestTheFallbackHearsWhyItIsNotified(t *testing.T) {
+func TestTheFallbackReadsWhyItIsNotified(t *testing.T) {
 	p := newPost()
 	h := p.handler()
 	h.Directory.Channels["payments"] = notify.Address{}

@@ -27,7 +27,7 @@ func (h *Handler) unseen(ctx context.Context, rec guard.Record, i *inspection, c
 		target.ARN, target.Name = locationARN(i.ref.Account, i.ref.Region), ""
 		h.seen.set(target.ARN, false)
 	}
-	h.log().With(guard.AnswerOf(cause).Fields()...).WarnContext(ctx, "inspect", "account", i.ref.Account, "region", i.ref.Region, "secret", i.ref.ID, "action", "unseen", "blind", string(blind.Cause))
+	h.Log.With(guard.AnswerOf(cause).Fields()...).WarnContext(ctx, "inspect", "account", i.ref.Account, "region", i.ref.Region, "secret", i.ref.ID, "action", "unseen", "blind", string(blind.Cause))
 	if target.Name == "" {
 		target.Name = nameOf(target.ARN)
 	}

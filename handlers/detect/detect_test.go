@@ -140,14 +140,14 @@ func TestReplicaIsLookedAtThroughItsPrimary(t *testing.T) {
 }
 
 func TestBlindSpotIsAFindingAndNotSilence(t *testing.T) {
-	const place = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:*"
+	const location = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:*"
 	for name, tt := range map[string]struct {
 		refusal error
 		all     bool // secrets are refused
 		record  string
 		blind   guard.BlindSpot
 	}{
-		"no member role: the whole place":                        {guard.ErrNotOurs, true, place, guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNotEntered}},
+		"no member role: the whole location":                     {guard.ErrNotOurs, true, location, guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNotEntered}},
 		"one secret denies us: that secret, by its policy":       {guard.ErrDenied, false, arnOf("app"), guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseItsPolicy}},
 		"every secret denies us: our role, until we know better": {guard.ErrDenied, true, arnOf("app"), guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseDenied}},
 	} {

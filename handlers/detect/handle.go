@@ -36,13 +36,13 @@ func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQS
 func (h *Handler) one(ctx context.Context, message events.SQSMessage) error {
 	change, err := trail.Decode([]byte(message.Body))
 	if err != nil {
-		h.log().ErrorContext(ctx, "read event", "message", message.MessageId, "action", "failed", "error", err)
+		h.Log.ErrorContext(ctx, "read event", "message", message.MessageId, "action", "failed", "error", err)
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, perEvent)
 	defer cancel()
 	outcome, err := h.decide(ctx, change)
-	log := h.log().With("event", change.EventID, "name", change.EventName, "account", change.Account,
+	log := h.Log.With("event", change.EventID, "name", change.EventName, "account", change.Account,
 		"region", change.Region, "secret", change.Secret.ID, "key", change.Key.ID)
 	switch {
 	case err == nil:

@@ -68,7 +68,7 @@ func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.C
 		kind, action = guard.NoticeKeyRestored, "restored"
 	case !key.Unusable() && key.State != guard.KeyStateUnknown,
 		key.State == guard.KeyStateUnknown && (c.EventName == "EnableKey" || c.EventName == "CancelKeyDeletion"):
-		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %d secrets are under it", state, len(secrets))}, nil
+		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %s under it", state, guard.Count(len(secrets), "secret is", "secrets are"))}, nil
 	}
 	if err := h.Bus.Publish(ctx, []guard.Notice{h.keyNotice(kind, c, cause, key, blast, partial)}); err != nil {
 		return Outcome{}, fmt.Errorf("publish what became of the key: %w", err)
@@ -121,7 +121,7 @@ func (h *Handler) recorded(ctx context.Context, key guard.Key) ([]guard.Record, 
 		return nil, fmt.Errorf("find secrets under key: %w", err)
 	}
 	for _, bad := range unreadable {
-		h.log().ErrorContext(ctx, "read record", "secret", bad.ID, "account", bad.Group, "action", "set aside", "reason", bad.Reason)
+		h.Log.ErrorContext(ctx, "read record", "secret", bad.ID, "account", bad.Group, "action", "set aside", "reason", bad.Reason)
 		records = append(records, guard.Record{Resource: bad.ID, Account: bad.Group, Region: arn.Of(bad.ID).Region, Name: nameOf(bad.ID), KeyARN: key.ARN})
 	}
 	return records, nil
@@ -253,7 +253,7 @@ func (h *Handler) lookAtKey(ctx context.Context, ref guard.KeyRef, cause guard.C
 	if inspected == 0 {
 		return Outcome{Action: "unchanged", Reason: "the key is " + string(key.State) + ", as recorded"}, nil
 	}
-	return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %d secrets inspected", key.State, inspected)}, nil
+	return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %s inspected", key.State, guard.Count(inspected, "secret", "secrets"))}, nil
 }
 
 // agrees reports whether a record says of the key's state what the key says now. That another key of the secret is

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"strings"
 	"testing"
@@ -103,7 +104,7 @@ func (p *pipeline) alert() *alert.Handler {
 		deployed = append(deployed, alert.Channel{Channel: row, Sender: inbox{mine, row.Name}, Overview: "C0OVERVIEW"})
 	}
 	return &alert.Handler{
-		Channels: deployed, Claims: mine, Source: "doublelock", Account: account,
+		Channels: deployed, Claims: mine, Source: "doublelock", Account: account, Log: slog.New(slog.DiscardHandler),
 		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "payments", Channels: map[string]notify.Address{"payments": {"email": "payments@example.com"}}},
 		KeyFor:    func(guard.Notice, string) string { return "alias/doublelock/secrets" },
 	}
@@ -199,7 +200,7 @@ func (p *pipeline) touch(t *rapid.T, name string) {
 	p.events = append(p.events, call{name: event, secret: arnOf(name), id: id}.body())
 }
 
-func TestAnyInterleavingEndsInTheTruthAndTellsEachNoticeOnce(t *testing.T) {
+func TestAnyInterleavingEndsInTheTruthAndNotifiesOfEachChangeOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := &pipeline{world: newWorld(), claims: map[string]claimed{}, mailed: map[string]int{}}
 		names := []string{"app", "db"}
@@ -236,7 +237,7 @@ func TestAnyInterleavingEndsInTheTruthAndTellsEachNoticeOnce(t *testing.T) {
 		for _, name := range names {
 			p.checkTruth(t, name)
 		}
-		p.checkTold(t)
+		p.checkNotified(t)
 	})
 }
 
@@ -282,9 +283,9 @@ func (p *pipeline) checkTruth(t *rapid.T, name string) {
 	}
 }
 
-// checkTold sees to it that every notice for a person reached one, once in each channel, and that the notices of each
+// checkNotified sees to it that every notice for a person reached one, once in each channel, and that the notices of each
 // finding opened and resolved by turns.
-func (p *pipeline) checkTold(t *rapid.T) {
+func (p *pipeline) checkNotified(t *rapid.T) {
 	last := map[string]guard.NoticeKind{}
 	seen := map[string]bool{}
 	for _, n := range p.published {

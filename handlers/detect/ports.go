@@ -47,7 +47,7 @@ type Modes interface {
 	Mode(ctx context.Context, account string, tags map[string]string) (guard.Mode, error)
 }
 
-// Handler inspects what events point to. Its zero value is of no use: every field but Log is needed.
+// Handler inspects what events point to. Its zero value is of no use: every field is needed.
 type Handler struct {
 	Secrets  Secrets
 	Keys     Keys
@@ -82,11 +82,4 @@ func (l *locations) set(location string, ok bool) {
 		l.ok = map[string]bool{}
 	}
 	l.ok[location] = ok
-}
-
-func (h *Handler) log() *slog.Logger {
-	if h.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return h.Log
 }

@@ -29,7 +29,7 @@ func (h *Handler) tag(ctx context.Context, rec guard.Record, s guard.Secret, mod
 	case err == nil:
 		return true, nil
 	case errors.Is(err, guard.ErrRefused), errors.Is(err, guard.ErrGone), errors.Is(err, guard.ErrDenied):
-		h.log().WarnContext(ctx, "tag", "account", s.Account, "region", s.Region, "secret", s.ARN, "action", "tag_refused", "error", err)
+		h.Log.WarnContext(ctx, "tag", "account", s.Account, "region", s.Region, "secret", s.ARN, "action", "tag_refused", "error", err)
 		return false, nil
 	default:
 		return false, fmt.Errorf("tag secret: %w", err)

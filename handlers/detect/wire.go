@@ -17,32 +17,30 @@ import (
 
 // Wire builds the handler from its environment. It calls nobody. now may be nil for the wall clock, log for silence.
 func Wire(ctx context.Context, getenv func(string) string, now func() time.Time, log *slog.Logger) (*Handler, error) {
-	return wireAs(ctx, handlers.Detect, getenv, now, log)
-}
-
-// WireInspector builds what lets another function have secrets inspected, in that function's name.
-func WireInspector(ctx context.Context, function string, getenv func(string) string, now func() time.Time, log *slog.Logger) (Inspector, error) {
-	h, err := wireAs(ctx, function, getenv, now, log)
-	return Inspector{h}, err
-}
-
-func wireAs(ctx context.Context, function string, getenv func(string) string, now func() time.Time, log *slog.Logger) (*Handler, error) {
-	h, err := hub.Open(ctx, function, getenv, now, log, settings.EnvBus)
+	h, err := hub.Open(ctx, handlers.Detect, getenv, now, log, settings.EnvBus)
 	if err != nil {
 		return nil, err
 	}
+	return on(h, secrets.NewKeys(h.Cloud)), nil
+}
+
+// NewInspector lets another function have secrets inspected, in that function's name. It shares the hub, which must have
+// been opened with its bus, and the keys: what the caller invalidates is described afresh here, too.
+func NewInspector(h hub.Hub, keys *secrets.Keys) Inspector { return Inspector{on(h, keys)} }
+
+func on(h hub.Hub, keys *secrets.Keys) *Handler {
 	return &Handler{
-		Secrets: secrets.New(h.Cloud), Keys: secrets.NewKeys(h.Cloud), Records: table.Open(h.Cloud, h.Table), Bus: bus.Open(h.Cloud, h.Bus),
+		Secrets: secrets.New(h.Cloud), Keys: keys, Records: table.Open(h.Cloud, h.Table), Bus: bus.Open(h.Cloud, h.Bus),
 		Modes: accounts.Modes(h.Cloud, h.Runtime, h.Now), Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
 		Now: h.Now, Log: h.Log,
-	}, nil
+	}
 }
 
 // Inspector inspects secrets as if an event had pointed to them.
-type Inspector struct{ h *Handler }
+type Inspector struct{ *Handler }
 
 // Inspect describes a secret, and records, publishes and tags what follows.
 func (i Inspector) Inspect(ctx context.Context, ref guard.SecretRef, cause guard.Cause) error {
-	_, err := i.h.Inspect(ctx, ref, cause)
+	_, err := i.Handler.Inspect(ctx, ref, cause)
 	return err
 }

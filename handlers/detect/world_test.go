@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -62,7 +63,7 @@ func newWorld() *world {
 }
 
 func (w *world) handler() *detect.Handler {
-	return &detect.Handler{Secrets: secrets{w}, Keys: keys{w}, Records: records{w}, Bus: bus{w}, Modes: modes{w}, Now: func() time.Time { return w.now }}
+	return &detect.Handler{Secrets: secrets{w}, Keys: keys{w}, Records: records{w}, Bus: bus{w}, Modes: modes{w}, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler)}
 }
 
 // add puts a secret with one version under a key; "" is the AWS managed key.

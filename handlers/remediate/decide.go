@@ -29,7 +29,7 @@ func (h *Handler) Remediate(ctx context.Context, n guard.Notice) (Outcome, error
 	case errors.Is(err, guard.ErrGone):
 		return Outcome{"unchanged", "the secret was deleted"}, nil
 	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs):
-		h.log().With(guard.AnswerOf(err).Fields()...).WarnContext(ctx, "look at secret", "account", n.Account, "region", n.Region, "secret", n.Resource, "action", "failed")
+		h.Log.With(guard.AnswerOf(err).Fields()...).WarnContext(ctx, "look at secret", "account", n.Account, "region", n.Region, "secret", n.Resource, "action", "failed")
 		return Outcome{"unchanged", "we may not look at it any more"}, h.look(ctx, n)
 	case err != nil:
 		return Outcome{}, fmt.Errorf("look before the change: %w", err)
@@ -53,15 +53,15 @@ func (h *Handler) order(ctx context.Context, n guard.Notice, s guard.Secret) (Ou
 	case err != nil:
 		return Outcome{}, err
 	case problem != "":
-		return h.fail(ctx, n, s, problem)
+		return h.fail(ctx, n, s, guard.Move{Reason: problem})
 	}
 	record := func(ctx context.Context) error { return h.look(ctx, n) }
 	job, step, err := h.Machine.Order(ctx, migration.Order{Notice: n, Secret: s, Target: key.ARN, Record: record})
 	switch {
 	case err != nil:
 		return Outcome{}, busy(err)
-	case step.Refused != "":
-		return h.fail(ctx, n, s, step.Refused)
+	case step.Refused != nil:
+		return h.fail(ctx, n, s, *step.Refused)
 	case job.Phase == migration.Planned && step.Action == migration.DoNothing:
 		return Outcome{"unchanged", step.Reason}, nil
 	case job.Phase == migration.Planned || step.Action == migration.DoWait && job.Phase.Resting():
@@ -131,7 +131,7 @@ func (h *Handler) target(ctx context.Context, s guard.Secret) (key guard.Key, pr
 	key, err = h.Keys.Describe(ctx, guard.KeyRef{Account: s.Account, Region: s.Region, ID: id})
 	switch {
 	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs), errors.Is(err, guard.ErrRefused):
-		h.log().With(guard.AnswerOf(err).Fields()...).WarnContext(ctx, "look at key", "account", s.Account, "region", s.Region, "secret", s.ARN, "key", id, "action", "failed")
+		h.Log.With(guard.AnswerOf(err).Fields()...).WarnContext(ctx, "look at key", "account", s.Account, "region", s.Region, "secret", s.ARN, "key", id, "action", "failed")
 		return key, fmt.Sprintf("the key %s could not be looked at", id), nil
 	case err != nil:
 		return key, "", fmt.Errorf("look at the key: %w", err)
@@ -142,13 +142,13 @@ func (h *Handler) target(ctx context.Context, s guard.Secret) (key guard.Key, pr
 }
 
 // fail publishes why no change was begun.
-func (h *Handler) fail(ctx context.Context, n guard.Notice, s guard.Secret, problem string) (Outcome, error) {
-	notice := migration.Reply(n, guard.NoticeFailed, guard.StateOf(s, ""), problem, h.Now().UTC())
+func (h *Handler) fail(ctx context.Context, n guard.Notice, s guard.Secret, why guard.Move) (Outcome, error) {
+	notice := migration.Reply(n, guard.NoticeFailed, guard.StateOf(s, ""), &why, h.Now().UTC())
 	notice.Tags = s.Tags
 	if err := h.Bus.Publish(ctx, []guard.Notice{notice}); err != nil {
 		return Outcome{}, fmt.Errorf("publish the failure: %w", err)
 	}
-	return Outcome{"failed", problem}, nil
+	return Outcome{"failed", notice.Describe()}, nil
 }
 
 // leave hands a finding to its owner after all, because the mode became milder since the fix was ordered.

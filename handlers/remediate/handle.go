@@ -36,12 +36,12 @@ func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQS
 func (h *Handler) one(ctx context.Context, message events.SQSMessage) error {
 	n, ours, err := h.read(message)
 	if err != nil {
-		h.log().ErrorContext(ctx, "read notice", "message", message.MessageId, "action", "failed", "error", err)
+		h.Log.ErrorContext(ctx, "read notice", "message", message.MessageId, "action", "failed", "error", err)
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, perNotice)
 	defer cancel()
-	log := h.log().With("event", n.EventID, "account", n.Account, "region", n.Region, "secret", n.Resource, "control", string(guard.SecretDefaultKey))
+	log := h.Log.With("event", n.EventID, "account", n.Account, "region", n.Region, "secret", n.Resource, "control", string(guard.SecretDefaultKey))
 	if !ours {
 		log.WarnContext(ctx, "notice", "action", "ignored", "reason", "not from the hub itself")
 		return nil

@@ -47,7 +47,7 @@ type Machine interface {
 	Order(ctx context.Context, o migration.Order) (migration.Job, migration.Step, error)
 }
 
-// Handler decides and orders. Its zero value is of no use: every field but Log and Account is needed.
+// Handler decides and orders. Its zero value is of no use: every field but Account is needed.
 type Handler struct {
 	Secrets   Secrets
 	Keys      Keys
@@ -64,11 +64,4 @@ type Handler struct {
 	Account   string // and in which account; "" accepts any
 	Now       func() time.Time
 	Log       *slog.Logger
-}
-
-func (h *Handler) log() *slog.Logger {
-	if h.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return h.Log
 }

@@ -113,7 +113,7 @@ func TestAReaderThatWouldBreakStopsTheChange(t *testing.T) {
 	if len(w.updates) > 0 || len(w.journal) > 0 || len(w.job) > 0 {
 		t.Errorf("%d updates, journal %v, job %s", len(w.updates), w.journal, w.job)
 	}
-	if len(w.published) != 1 || w.published[0].Kind != guard.NoticeFailed || w.published[0].Detail != "it was not moved, because readers would break: "+w.breaks {
+	if len(w.published) != 1 || w.published[0].Kind != guard.NoticeFailed || w.published[0].Describe() != "it was not moved, because readers would break: "+w.breaks {
 		t.Errorf("published %+v", w.published)
 	}
 }
@@ -213,7 +213,7 @@ func TestASecretThatWasSetBackIsNotMovedAgain(t *testing.T) {
 	w.updates, w.published = nil, nil
 	w.now = w.now.Add(time.Hour)
 	handle(t, w, message(order("n2")))
-	if len(w.updates) > 0 || len(w.published) != 1 || !strings.Contains(w.published[0].Detail, "a reader was refused") || !strings.Contains(w.published[0].Detail, "plan it again") {
+	if len(w.updates) > 0 || len(w.published) != 1 || !strings.Contains(w.published[0].Describe(), "a reader was refused") || !strings.Contains(w.published[0].Describe(), "plan it again") {
 		t.Errorf("updates %v, published %+v", w.updates, w.published)
 	}
 }
@@ -271,7 +271,7 @@ func TestChangeThatDidNotTakeSaysWhichRightIsMissing(t *testing.T) {
 			if again := handle(t, w, message(order("n1"))); again > 0 {
 				t.Fatal("the notice comes again")
 			}
-			if len(w.published) != 1 || w.published[0].Kind != guard.NoticeFailed || !strings.Contains(w.published[0].Detail, tt.want) {
+			if len(w.published) != 1 || w.published[0].Kind != guard.NoticeFailed || !strings.Contains(w.published[0].Describe(), tt.want) {
 				t.Errorf("published %+v, want %q", w.published, tt.want)
 			}
 			if w.slept != 2 {
@@ -306,7 +306,7 @@ func TestRefusedChangeIsPublishedInOurWords(t *testing.T) {
 			if again := handle(t, w, message(order("n1"))); again > 0 {
 				t.Fatal("the notice comes again")
 			}
-			if len(w.published) != 1 || w.published[0].Kind != guard.NoticeFailed || strings.Contains(w.published[0].Detail, "999988887777") {
+			if len(w.published) != 1 || w.published[0].Kind != guard.NoticeFailed || strings.Contains(w.published[0].Describe(), "999988887777") {
 				t.Errorf("published %+v", w.published)
 			}
 		})
@@ -338,7 +338,7 @@ func TestSecretThatIsMovedBackIsNotFoughtOver(t *testing.T) {
 	w.secret, w.published = newWorld().secret, nil // Terraform moved it back
 	w.now = w.now.Add(5 * time.Minute)
 	handle(t, w, message(order("n2")))
-	if len(w.updates) != 1 || len(w.published) != 1 || !strings.Contains(w.published[0].Detail, "moved back") {
+	if len(w.updates) != 1 || len(w.published) != 1 || !strings.Contains(w.published[0].Describe(), "moved back") {
 		t.Errorf("%d updates, published %+v", len(w.updates), w.published)
 	}
 	w.now = w.now.Add(6 * time.Minute)
@@ -459,8 +459,8 @@ func TestAMoveThatCannotBeProvenHasNotFailedAndDoesNotRest(t *testing.T) {
 			t.Fatalf("published %+v, recorded %d times", w.published, w.looked)
 		}
 		for _, want := range []string{"the key is set", "AWS lists none", "is not known", "Every sweep looks again until 2026-11-24 09:00 UTC"} {
-			if !strings.Contains(w.published[0].Detail, want) {
-				t.Errorf("the notice does not say %q: %s", want, w.published[0].Detail)
+			if !strings.Contains(w.published[0].Describe(), want) {
+				t.Errorf("the notice does not say %q: %s", want, w.published[0].Describe())
 			}
 		}
 		if last := w.journal[len(w.journal)-1]; last.Action != "DescribeSecret" || !strings.Contains(last.After["result"], "nothing is proven") {
@@ -499,7 +499,7 @@ func TestAMoveThatCannotBeProvenHasNotFailedAndDoesNotRest(t *testing.T) {
 		if j.Phase != migration.Unproven || j.HandedAt.IsZero() || !j.NeedsVisit() || len(w.published) != 2 {
 			t.Fatalf("%s, handed at %s, published %+v", j.Phase, j.HandedAt, w.published)
 		}
-		if n := w.published[1]; n.Kind != guard.NoticeUnproven || n.ID == w.published[0].ID || !strings.Contains(n.Detail, "is yours now") || !strings.Contains(n.Detail, "migrate rollback --secret "+arn) {
+		if n := w.published[1]; n.Kind != guard.NoticeUnproven || n.ID == w.published[0].ID || !strings.Contains(n.Describe(), "is yours now") || !strings.Contains(n.Describe(), "migrate rollback --secret "+arn) {
 			t.Errorf("notice %+v", n)
 		}
 		w.unlisted = false
@@ -573,7 +573,7 @@ func TestTheLogSaysWhatAWSAnsweredWhereAChangeWasRefused(t *testing.T) {
 	if text := log.String(); !strings.Contains(text, "cause=denied code=AccessDeniedException") || !strings.Contains(text, "doing=UpdateSecret") || strings.Contains(text, "hunter2") {
 		t.Errorf("log: %s", text)
 	}
-	if len(w.published) != 1 || strings.Contains(w.published[0].Detail, "AccessDenied") {
+	if len(w.published) != 1 || strings.Contains(w.published[0].Describe(), "AccessDenied") {
 		t.Errorf("published %+v", w.published)
 	}
 }

@@ -22,14 +22,10 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
-	look, err := detect.WireInspector(ctx, handlers.Remediate, getenv, now, log)
-	if err != nil {
-		return nil, err
-	}
-	c, r := h.Cloud, h.Runtime
+	c, r, keys := h.Cloud, h.Runtime, secrets.NewKeys(h.Cloud)
 	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now, Log: h.Log}.Open()
 	return &Handler{
-		Secrets: secrets.New(c), Keys: secrets.NewKeys(c), Records: table.Open(c, h.Table), Bus: bus.Open(c, h.Bus), Modes: accounts.Modes(c, r, h.Now), Inspector: look,
+		Secrets: secrets.New(c), Keys: keys, Records: table.Open(c, h.Table), Bus: bus.Open(c, h.Bus), Modes: accounts.Modes(c, r, h.Now), Inspector: detect.NewInspector(h, keys),
 		Machine: machine.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Waivers: r.GuardWaivers(),
 		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Log: h.Log,
 	}, nil

@@ -75,7 +75,7 @@ func (w *world) handler() *remediate.Handler {
 	return &remediate.Handler{
 		Secrets: w, Keys: keys{w}, Records: records{w}, Bus: bus{w}, Modes: modes{w}, Inspector: inspector{w}, Machine: w.machine(),
 		KeyFor: func(string, string, map[string]string) string { return alias },
-		By:     "doublelock-remediate", Source: "doublelock", Account: "999988887777", Now: func() time.Time { return w.now },
+		By:     "doublelock-remediate", Source: "doublelock", Account: "999988887777", Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
 	}
 }
 

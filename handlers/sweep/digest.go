@@ -45,7 +45,7 @@ func (h *Handler) Digest(ctx context.Context) error {
 			return fmt.Errorf("publish digests: %w", err)
 		}
 	}
-	h.log().InfoContext(ctx, "digest", "action", "published", "owners", len(digests))
+	h.Log.InfoContext(ctx, "digest", "action", "published", "owners", len(digests))
 	return nil
 }
 
@@ -88,7 +88,7 @@ func (h *Handler) addTags(ctx context.Context, open map[location][]guard.Notice)
 			return fmt.Errorf("digest: %w", ctx.Err())
 		}
 		if err != nil {
-			h.log().WarnContext(ctx, "read tags", "account", at.account, "region", at.region, "action", "failed", "error", err)
+			h.Log.WarnContext(ctx, "read tags", "account", at.account, "region", at.region, "action", "failed", "error", err)
 		}
 		for i := range notices {
 			notices[i].Tags = tags[notices[i].Resource]

@@ -3,7 +3,6 @@ package sweep
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -27,7 +26,7 @@ func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQS
 	return handlers.OneByOne(ctx, batch, reserve, func(ctx context.Context, message events.SQSMessage) error {
 		err := h.one(ctx, []byte(message.Body))
 		if err != nil {
-			h.log().ErrorContext(ctx, "task", "message", message.MessageId, "action", "failed", "error", err)
+			h.Log.ErrorContext(ctx, "task", "message", message.MessageId, "action", "failed", "error", err)
 		}
 		return err
 	})
@@ -44,16 +43,9 @@ func (h *Handler) one(ctx context.Context, body []byte) error {
 	case TaskDigest:
 		return h.Digest(ctx)
 	case "":
-		h.log().WarnContext(ctx, "task", "action", "ignored", "reason", "no task of the hub")
+		h.Log.WarnContext(ctx, "task", "action", "ignored", "reason", "no task of the hub")
 		return nil
 	default:
 		return fmt.Errorf("task %q is not the sweep's", task)
 	}
-}
-
-func (h *Handler) log() *slog.Logger {
-	if h.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return h.Log
 }

@@ -59,7 +59,7 @@ type Bus interface {
 	Publish(ctx context.Context, notices []guard.Notice) error
 }
 
-// Handler sweeps and digests. Jobs and Log may be nil.
+// Handler sweeps and digests. Jobs may be nil.
 type Handler struct {
 	Accounts    Accounts
 	Regions     []string // guarded Regions

@@ -45,7 +45,7 @@ type count struct{ locations, unseen, secrets, failed int }
 func (h *Handler) Sweep(ctx context.Context) error {
 	failed := h.advance(ctx)
 	done, err := h.sweep(ctx)
-	log := h.log().With("locations", done.locations, "unseen", done.unseen, "secrets", done.secrets, "failed", done.failed)
+	log := h.Log.With("locations", done.locations, "unseen", done.unseen, "secrets", done.secrets, "failed", done.failed)
 	switch {
 	case err == nil:
 		log.InfoContext(ctx, "sweep", "action", "swept")
@@ -83,7 +83,7 @@ func (h *Handler) sweep(ctx context.Context) (count, error) {
 		return done, err
 	}
 	if err := h.rows(ctx, rows); err != nil {
-		h.log().ErrorContext(ctx, "read rows", "action", "failed", "error", err) // the next sweep comes to them again
+		h.Log.ErrorContext(ctx, "read rows", "action", "failed", "error", err) // the next sweep comes to them again
 	}
 	for at := range remembered {
 		if !slices.Contains(all, at) {
@@ -166,7 +166,7 @@ func (h *Handler) sweepLocation(ctx context.Context, at location, mark bookmark,
 	done.locations++
 	if err != nil {
 		done.unseen++
-		h.log().ErrorContext(ctx, "list secrets", "account", at.account, "region", at.region, "action", "failed", "error", err)
+		h.Log.ErrorContext(ctx, "list secrets", "account", at.account, "region", at.region, "action", "failed", "error", err)
 	}
 	todo := slices.Sorted(maps.Keys(arns))
 	if at == (location{mark.Account, mark.Region}) {
@@ -208,7 +208,7 @@ func (h *Handler) inspect(ctx context.Context, ref guard.SecretRef) error {
 	defer cancel()
 	err := h.Inspector.Inspect(ctx, ref, guard.Cause{})
 	if err != nil {
-		h.log().ErrorContext(ctx, "inspect", "account", ref.Account, "region", ref.Region, "secret", ref.ID, "action", "failed", "error", err)
+		h.Log.ErrorContext(ctx, "inspect", "account", ref.Account, "region", ref.Region, "secret", ref.ID, "action", "failed", "error", err)
 	}
 	return err
 }
@@ -221,7 +221,7 @@ func (h *Handler) open(ctx context.Context) (bookmark, error) {
 	}
 	var mark bookmark
 	if unread := json.Unmarshal([]byte(raw), &mark); raw != "" && unread != nil {
-		h.log().WarnContext(ctx, "read bookmark", "action", "ignored", "error", unread)
+		h.Log.WarnContext(ctx, "read bookmark", "action", "ignored", "error", unread)
 		mark = bookmark{}
 	}
 	return mark, nil

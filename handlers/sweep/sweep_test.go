@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -27,8 +28,8 @@ const (
 	region = "eu-central-1"
 )
 
-// hall is all that the sweep stands on, in memory.
-type hall struct {
+// fakeHub is all that the sweep stands on, in memory.
+type fakeHub struct {
 	mu        sync.Mutex
 	accounts  []string
 	secrets   map[string][]guard.Secret // by account
@@ -45,13 +46,15 @@ type hall struct {
 	originals   map[string]store.Original // by copy
 }
 
-func newHall() *hall {
-	return &hall{secrets: map[string][]guard.Secret{}, bookmarks: map[string]string{}, broken: map[string]error{}}
+func newFakeHub() *fakeHub {
+	return &fakeHub{secrets: map[string][]guard.Secret{}, bookmarks: map[string]string{}, broken: map[string]error{}}
 }
 
-func (h *hall) Accounts(context.Context) ([]string, error) { return h.accounts, h.broken["accounts"] }
+func (h *fakeHub) Accounts(context.Context) ([]string, error) {
+	return h.accounts, h.broken["accounts"]
+}
 
-func (h *hall) Outline(_ context.Context, account, in string, yield func(guard.Secret) error) error {
+func (h *fakeHub) Outline(_ context.Context, account, in string, yield func(guard.Secret) error) error {
 	if err := h.broken["outline "+account]; err != nil {
 		return err
 	}
@@ -65,7 +68,7 @@ func (h *hall) Outline(_ context.Context, account, in string, yield func(guard.S
 	return nil
 }
 
-func (h *hall) All(_ context.Context, yield func(guard.Record, *store.Unreadable) error) error {
+func (h *fakeHub) All(_ context.Context, yield func(guard.Record, *store.Unreadable) error) error {
 	for _, rec := range h.records {
 		if err := yield(rec, nil); err != nil {
 			return err
@@ -79,7 +82,7 @@ func (h *hall) All(_ context.Context, yield func(guard.Record, *store.Unreadable
 	return h.broken["records"]
 }
 
-func (h *hall) Load(_ context.Context, resource string) (guard.Record, error) {
+func (h *fakeHub) Load(_ context.Context, resource string) (guard.Record, error) {
 	for _, rec := range h.records {
 		if rec.Resource == resource {
 			return rec, nil
@@ -88,7 +91,7 @@ func (h *hall) Load(_ context.Context, resource string) (guard.Record, error) {
 	return guard.Record{}, nil
 }
 
-func (h *hall) Save(_ context.Context, rec guard.Record) error {
+func (h *fakeHub) Save(_ context.Context, rec guard.Record) error {
 	for i, have := range h.records {
 		if have.Resource == rec.Resource {
 			if have.Revision != rec.Revision {
@@ -104,7 +107,7 @@ func (h *hall) Save(_ context.Context, rec guard.Record) error {
 	return nil
 }
 
-func (h *hall) Quarantined(_ context.Context, yield func(store.Quarantined) error) error {
+func (h *fakeHub) Quarantined(_ context.Context, yield func(store.Quarantined) error) error {
 	for _, q := range slices.Clone(h.quarantined) {
 		if err := yield(q); err != nil {
 			return err
@@ -113,11 +116,11 @@ func (h *hall) Quarantined(_ context.Context, yield func(store.Quarantined) erro
 	return h.broken["quarantine"]
 }
 
-func (h *hall) Original(_ context.Context, q store.Quarantined) (store.Original, error) {
+func (h *fakeHub) Original(_ context.Context, q store.Quarantined) (store.Original, error) {
 	return h.originals[q.Copy], h.broken["original"]
 }
 
-func (h *hall) End(_ context.Context, name, how string) error {
+func (h *fakeHub) End(_ context.Context, name, how string) error {
 	for i, q := range h.quarantined {
 		if q.Copy == name {
 			h.quarantined[i].EndedAt, h.quarantined[i].End = h.handler().Now(), how
@@ -126,16 +129,16 @@ func (h *hall) End(_ context.Context, name, how string) error {
 	return nil
 }
 
-func (h *hall) Bookmark(_ context.Context, name string) (string, error) {
+func (h *fakeHub) Bookmark(_ context.Context, name string) (string, error) {
 	return h.bookmarks[name], h.broken["bookmark"]
 }
 
-func (h *hall) SetBookmark(_ context.Context, name, value string) error {
+func (h *fakeHub) SetBookmark(_ context.Context, name, value string) error {
 	h.bookmarks[name] = value
 	return h.broken["set bookmark"]
 }
 
-func (h *hall) Inspect(ctx context.Context, ref guard.SecretRef, _ guard.Cause) error {
+func (h *fakeHub) Inspect(ctx context.Context, ref guard.SecretRef, _ guard.Cause) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if ctx.Err() != nil {
@@ -148,12 +151,12 @@ func (h *hall) Inspect(ctx context.Context, ref guard.SecretRef, _ guard.Cause) 
 	return h.broken["look "+ref.ID]
 }
 
-func (h *hall) Advance(context.Context) error {
+func (h *fakeHub) Advance(context.Context) error {
 	h.advanced++
 	return h.broken["jobs"]
 }
 
-func (h *hall) Publish(_ context.Context, notices []guard.Notice) error {
+func (h *fakeHub) Publish(_ context.Context, notices []guard.Notice) error {
 	if err := h.broken["publish"]; err != nil {
 		return err
 	}
@@ -161,9 +164,9 @@ func (h *hall) Publish(_ context.Context, notices []guard.Notice) error {
 	return nil
 }
 
-func (h *hall) handler() *sweep.Handler {
+func (h *fakeHub) handler() *sweep.Handler {
 	return &sweep.Handler{
-		Accounts: h, Regions: []string{region}, Secrets: h, Records: h, Inspector: h, Jobs: h, Bus: h, Account: hub, Home: region, Table: "doublelock", Concurrency: 1,
+		Accounts: h, Regions: []string{region}, Secrets: h, Records: h, Inspector: h, Jobs: h, Bus: h, Account: hub, Home: region, Table: "doublelock", Concurrency: 1, Log: slog.New(slog.DiscardHandler),
 		Directory: notify.Directory{Tags: []string{"Owner"}, Fallback: "security", Channels: map[string]notify.Address{"payments": {"email": "payments@example.com"}, "search": {"slackChannel": "C0SEARCH"}}},
 		Now:       func() time.Time { return time.Date(2026, 6, 2, 8, 0, 0, 0, time.UTC) },
 	}
@@ -189,7 +192,7 @@ func task(name string) events.SQSEvent {
 	return events.SQSEvent{Records: []events.SQSMessage{{MessageId: "m", Body: string(body)}}}
 }
 
-func handle(t *testing.T, ctx context.Context, h *hall, batch events.SQSEvent) (failed bool) {
+func handle(t *testing.T, ctx context.Context, h *fakeHub, batch events.SQSEvent) (failed bool) {
 	t.Helper()
 	answer, err := h.handler().Handle(ctx, batch)
 	if err != nil {
@@ -201,9 +204,9 @@ func handle(t *testing.T, ctx context.Context, h *hall, batch events.SQSEvent) (
 func TestSweepLooksAtWhatIsThereAndWhatIsRemembered(t *testing.T) {
 	gone := record(two, "deleted")
 	gone.GoneAt = time.Date(2026, 6, 1, 8, 0, 0, 0, time.UTC)
-	place := guard.Record{Resource: "arn:aws:secretsmanager:" + region + ":" + one + ":secret:*", Account: one, Region: region, Revision: 1}
+	location := guard.Record{Resource: "arn:aws:secretsmanager:" + region + ":" + one + ":secret:*", Account: one, Region: region, Revision: 1}
 	for name, tt := range map[string]struct {
-		change func(*hall)
+		change func(*fakeHub)
 		want   []string
 		failed bool
 	}{
@@ -211,37 +214,37 @@ func TestSweepLooksAtWhatIsThereAndWhatIsRemembered(t *testing.T) {
 			want: []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")},
 		},
 		"an account that cannot be listed is looked at by what is remembered": {
-			change: func(h *hall) { h.broken["outline "+one] = guard.ErrDenied },
+			change: func(h *fakeHub) { h.broken["outline "+one] = guard.ErrDenied },
 			want:   []string{arn(one, "a"), arn(one, "lost"), arn(two, "c")},
 		},
 		"a secret that fails does not hold up the others": {
-			change: func(h *hall) { h.broken["look "+arn(one, "a")] = guard.ErrThrottled },
+			change: func(h *fakeHub) { h.broken["look "+arn(one, "a")] = guard.ErrThrottled },
 			want:   []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")},
 		},
 		"an account that left the organization": {
-			change: func(h *hall) {
+			change: func(h *fakeHub) {
 				h.accounts, h.secrets[two], h.records = []string{one}, nil, append(h.records, record(two, "c"))
 			},
 			want: []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")},
 		},
 		"jobs that fail do not hold up the sweep": {
-			change: func(h *hall) { h.broken["jobs"] = errors.New("no") },
+			change: func(h *fakeHub) { h.broken["jobs"] = errors.New("no") },
 			want:   []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")}, failed: true,
 		},
-		"no list of accounts":      {change: func(h *hall) { h.broken["accounts"] = guard.ErrDenied }, failed: true},
-		"no records":               {change: func(h *hall) { h.broken["records"] = guard.ErrDenied }, failed: true},
-		"a bookmark nobody reads":  {change: func(h *hall) { h.bookmarks["sweep"] = "?" }, want: []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")}},
-		"a bookmark in the middle": {change: func(h *hall) { h.bookmarks["sweep"] = mark(one, arn(one, "a")) }, want: []string{arn(one, "b"), arn(one, "lost"), arn(two, "c")}},
+		"no list of accounts":      {change: func(h *fakeHub) { h.broken["accounts"] = guard.ErrDenied }, failed: true},
+		"no records":               {change: func(h *fakeHub) { h.broken["records"] = guard.ErrDenied }, failed: true},
+		"a bookmark nobody reads":  {change: func(h *fakeHub) { h.bookmarks["sweep"] = "?" }, want: []string{arn(one, "a"), arn(one, "b"), arn(one, "lost"), arn(two, "c")}},
+		"a bookmark in the middle": {change: func(h *fakeHub) { h.bookmarks["sweep"] = mark(one, arn(one, "a")) }, want: []string{arn(one, "b"), arn(one, "lost"), arn(two, "c")}},
 		"a bookmark that cannot be written": {
-			change: func(h *hall) { h.broken["set bookmark"] = guard.ErrDenied }, want: []string{arn(one, "a"), arn(one, "b"), arn(one, "lost")}, failed: true,
+			change: func(h *fakeHub) { h.broken["set bookmark"] = guard.ErrDenied }, want: []string{arn(one, "a"), arn(one, "b"), arn(one, "lost")}, failed: true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHall()
+			h := newFakeHub()
 			h.accounts = []string{two, one}
 			h.secrets[one] = []guard.Secret{secret(one, "b"), secret(one, "a")}
 			h.secrets[two] = []guard.Secret{secret(two, "c")}
-			h.records = []guard.Record{record(one, "a"), record(one, "lost"), gone, place}
+			h.records = []guard.Record{record(one, "a"), record(one, "lost"), gone, location}
 			if tt.change != nil {
 				tt.change(h)
 			}
@@ -266,7 +269,7 @@ func mark(account, after string) string {
 
 // A sweep that is stopped again and again gets to the end, and looks at every secret.
 func TestSweepGoesOnWhereItWasStopped(t *testing.T) {
-	h := newHall()
+	h := newFakeHub()
 	h.accounts = []string{one, two}
 	var want []string
 	for i := range 250 {
@@ -309,8 +312,8 @@ func open(rec guard.Record, control guard.ControlID, severity guard.Severity) gu
 	return rec
 }
 
-func TestDigestTellsEachOwnerWhatIsOpen(t *testing.T) {
-	h := newHall()
+func TestDigestListsForEachOwnerWhatIsOpen(t *testing.T) {
+	h := newFakeHub()
 	tagged := func(account, name, owner string) guard.Secret {
 		s := secret(account, name)
 		s.Tags = map[string]string{"owner": owner, "cost-center": "7"}
@@ -357,7 +360,7 @@ func TestDigestOfManyFitsIntoAnEvent(t *testing.T) {
 		"every Region and label that can be is wrong": {subjectOfMany(), func(n int) bool { return n > 5 && n < 120 }},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHall()
+			h := newFakeHub()
 			for i := range 500 {
 				rec := open(record(one, fmt.Sprintf("s%03d", i)), guard.SecretDefaultKey, guard.SeverityHigh)
 				rec.Findings[0].Title, rec.Findings[0].Subject = strings.Repeat("t", 60), tt.subject
@@ -408,7 +411,7 @@ func TestTasks(t *testing.T) {
 		"a sweep of an empty organization": {batch: task("sweep")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHall()
+			h := newFakeHub()
 			if failed := handle(t, t.Context(), h, tt.batch); failed != tt.failed {
 				t.Errorf("failed %v, want %v", failed, tt.failed)
 			}
@@ -420,7 +423,7 @@ func TestTasks(t *testing.T) {
 }
 
 func TestDigestThatCannotBePublishedComesAgain(t *testing.T) {
-	h := newHall()
+	h := newFakeHub()
 	h.records = []guard.Record{open(record(one, "a"), guard.SecretDefaultKey, guard.SeverityHigh)}
 	h.broken["publish"] = guard.ErrThrottled
 	if !handle(t, t.Context(), h, task("digest")) {

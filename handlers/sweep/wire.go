@@ -23,15 +23,11 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
-	look, err := detect.WireInspector(ctx, handlers.Sweep, getenv, now, log)
-	if err != nil {
-		return nil, err
-	}
 	c, r := h.Cloud, h.Runtime
 	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now, Log: h.Log}.Open()
 	return &Handler{
 		Accounts: enrolled{accounts.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: secrets.New(c), Records: table.Open(c, h.Table),
-		Inspector: look, Jobs: Migrations{Engine: machine.Engine, Log: h.Log}, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
+		Inspector: detect.NewInspector(h, secrets.NewKeys(c)), Jobs: Migrations{Engine: machine.Engine, Log: h.Log}, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
 		Account: h.Account, Home: h.Home, Table: h.Table, Waivers: r.GuardWaivers(), Now: h.Now, Log: h.Log,
 	}, nil
 }

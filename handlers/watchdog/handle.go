@@ -33,7 +33,7 @@ type Handler struct {
 	Heartbeat Heartbeat
 	Reads     Reads
 	Account   string       // the hub's: tasks of others are ignored
-	Log       *slog.Logger // one line a message; nil is silence
+	Log       *slog.Logger // one line a message
 }
 
 // Handle takes a batch of messages. One that could not be handled is named in the answer and comes again.
@@ -41,7 +41,7 @@ func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQS
 	return handlers.OneByOne(ctx, batch, reserve, func(ctx context.Context, message events.SQSMessage) error {
 		err := h.one(ctx, []byte(message.Body))
 		if err != nil {
-			h.log().ErrorContext(ctx, "message", "message", message.MessageId, "action", "failed", "error", err)
+			h.Log.ErrorContext(ctx, "message", "message", message.MessageId, "action", "failed", "error", err)
 		}
 		return err
 	})
@@ -65,7 +65,7 @@ func (h *Handler) one(ctx context.Context, body []byte) error {
 }
 
 func (h *Handler) change(ctx context.Context, c trail.Change) error {
-	log := h.log().With("event", c.EventID, "name", c.EventName, "account", c.Account, "region", c.Region, "secret", c.Secret.ID, "key", c.Key.ID)
+	log := h.Log.With("event", c.EventID, "name", c.EventName, "account", c.Account, "region", c.Region, "secret", c.Secret.ID, "key", c.Key.ID)
 	switch {
 	case c.Kind != trail.DeniedRead:
 		log.InfoContext(ctx, "event", "action", "ignored", "reason", "no denied read")
@@ -77,11 +77,4 @@ func (h *Handler) change(ctx context.Context, c trail.Change) error {
 		return h.Reads.DeniedRead(ctx, c)
 	}
 	return nil
-}
-
-func (h *Handler) log() *slog.Logger {
-	if h.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return h.Log
 }

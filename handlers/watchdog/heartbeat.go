@@ -94,14 +94,7 @@ func (c *Coverage) metric(ctx context.Context, percent float64, attrs ...slog.At
 			"Metrics": []map[string]string{{"Name": c.Metric, "Unit": "Percent"}},
 		}},
 	}))
-	c.log().LogAttrs(ctx, slog.LevelInfo, "coverage", attrs...)
-}
-
-func (c *Coverage) log() *slog.Logger {
-	if c.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return c.Log
+	c.Log.LogAttrs(ctx, slog.LevelInfo, "coverage", attrs...)
 }
 
 // rounds bounds how often a record is written again because somebody else wrote first.

@@ -23,8 +23,8 @@ const hub = "222222222222"
 
 var at = time.Date(2026, 6, 2, 8, 0, 0, 0, time.UTC)
 
-// ward is all that the watchdog stands on, in memory.
-type ward struct {
+// fakeHub is all that the watchdog stands on, in memory.
+type fakeHub struct {
 	healths   []fleet.Health
 	records   map[string]guard.Record
 	published []guard.Notice
@@ -34,17 +34,19 @@ type ward struct {
 	broken    map[string]error // by step
 }
 
-func newWard(healths ...fleet.Health) *ward {
-	return &ward{healths: healths, records: map[string]guard.Record{}, broken: map[string]error{}}
+func newFakeHub(healths ...fleet.Health) *fakeHub {
+	return &fakeHub{healths: healths, records: map[string]guard.Record{}, broken: map[string]error{}}
 }
 
-func (w *ward) Pulses(context.Context) ([]fleet.Health, error) { return w.healths, w.broken["pulses"] }
+func (w *fakeHub) Pulses(context.Context) ([]fleet.Health, error) {
+	return w.healths, w.broken["pulses"]
+}
 
-func (w *ward) Load(_ context.Context, resource string) (guard.Record, error) {
+func (w *fakeHub) Load(_ context.Context, resource string) (guard.Record, error) {
 	return w.records[resource], w.broken["load"]
 }
 
-func (w *ward) Save(_ context.Context, rec guard.Record) error {
+func (w *fakeHub) Save(_ context.Context, rec guard.Record) error {
 	if w.conflicts > 0 {
 		w.conflicts--
 		return guard.ErrConflict
@@ -60,7 +62,7 @@ func (w *ward) Save(_ context.Context, rec guard.Record) error {
 	return nil
 }
 
-func (w *ward) Publish(_ context.Context, notices []guard.Notice) error {
+func (w *fakeHub) Publish(_ context.Context, notices []guard.Notice) error {
 	if err := w.broken["publish"]; err != nil {
 		return err
 	}
@@ -68,17 +70,17 @@ func (w *ward) Publish(_ context.Context, notices []guard.Notice) error {
 	return nil
 }
 
-func (w *ward) Beat(context.Context) error {
+func (w *fakeHub) Beat(context.Context) error {
 	w.beats++
 	return w.broken["beat"]
 }
 
-func (w *ward) DeniedRead(_ context.Context, c trail.Change) error {
+func (w *fakeHub) DeniedRead(_ context.Context, c trail.Change) error {
 	w.reads = append(w.reads, c)
 	return w.broken["read"]
 }
 
-func (w *ward) coverage(log *slog.Logger) *watchdog.Coverage {
+func (w *fakeHub) coverage(log *slog.Logger) *watchdog.Coverage {
 	return &watchdog.Coverage{Fleet: w, Records: w, Bus: w, Namespace: "Doublelock", Metric: "Coverage", Now: func() time.Time { return at }, Log: log}
 }
 
@@ -97,17 +99,17 @@ func denied(session string) string {
 func TestMessagesGoToWhomTheyAreFor(t *testing.T) {
 	for name, tt := range map[string]struct {
 		body         string
-		change       func(*ward, *watchdog.Handler)
+		change       func(*fakeHub, *watchdog.Handler)
 		beats, reads int
 		failed       bool
 	}{
 		"a heartbeat":                   {body: heartbeat(hub), beats: 1},
-		"a heartbeat that fails":        {body: heartbeat(hub), beats: 1, failed: true, change: func(w *ward, _ *watchdog.Handler) { w.broken["beat"] = errors.New("no") }},
+		"a heartbeat that fails":        {body: heartbeat(hub), beats: 1, failed: true, change: func(w *fakeHub, _ *watchdog.Handler) { w.broken["beat"] = errors.New("no") }},
 		"a heartbeat that was forged":   {body: heartbeat("333333333333")},
 		"a task of another handler":     {body: strings.Replace(heartbeat(hub), "heartbeat", "sweep", 1), failed: true},
 		"a denied read":                 {body: denied("i-1"), reads: 1},
-		"a denied read nobody judges":   {body: denied("i-1"), change: func(_ *ward, h *watchdog.Handler) { h.Reads = nil }},
-		"a denied read that fails":      {body: denied("i-1"), reads: 1, failed: true, change: func(w *ward, _ *watchdog.Handler) { w.broken["read"] = guard.ErrThrottled }},
+		"a denied read nobody judges":   {body: denied("i-1"), change: func(_ *fakeHub, h *watchdog.Handler) { h.Reads = nil }},
+		"a denied read that fails":      {body: denied("i-1"), reads: 1, failed: true, change: func(w *fakeHub, _ *watchdog.Handler) { w.broken["read"] = guard.ErrThrottled }},
 		"a denied read of our own":      {body: strings.Replace(denied("doublelock-remediate"), "/app/", "/doublelock-change/", 1)},
 		"a read that was allowed":       {body: strings.Replace(denied("i-1"), `"errorCode":"AccessDenied",`, "", 1)},
 		"another event":                 {body: strings.Replace(denied("i-1"), "GetSecretValue", "ListSecrets", 1)},
@@ -115,8 +117,8 @@ func TestMessagesGoToWhomTheyAreFor(t *testing.T) {
 		"what is no event of anybody's": {body: "{}", failed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWard()
-			h := &watchdog.Handler{Heartbeat: w, Reads: w, Account: hub}
+			w := newFakeHub()
+			h := &watchdog.Handler{Heartbeat: w, Reads: w, Account: hub, Log: slog.New(slog.DiscardHandler)}
 			if tt.change != nil {
 				tt.change(w, h)
 			}
@@ -140,11 +142,11 @@ func health(account string, pulse fleet.Pulse) fleet.Health {
 }
 
 func TestSilenceIsAFindingUntilItEnds(t *testing.T) {
-	w := newWard()
+	w := newFakeHub()
 	beat := func(pulse fleet.Pulse) {
 		t.Helper()
 		w.healths = []fleet.Health{health("333333333333", pulse)}
-		if err := w.coverage(nil).Beat(t.Context()); err != nil {
+		if err := w.coverage(slog.New(slog.DiscardHandler)).Beat(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -170,9 +172,9 @@ func TestSilenceIsAFindingUntilItEnds(t *testing.T) {
 }
 
 func TestOneLocationThatCannotBeWrittenDoesNotHoldUpTheOthers(t *testing.T) {
-	w := newWard(health("333333333333", fleet.PulseSilent), health("444444444444", fleet.PulseSilent))
+	w := newFakeHub(health("333333333333", fleet.PulseSilent), health("444444444444", fleet.PulseSilent))
 	w.broken["save 333333333333"] = guard.ErrThrottled
-	if err := w.coverage(nil).Beat(t.Context()); !errors.Is(err, guard.ErrThrottled) {
+	if err := w.coverage(slog.New(slog.DiscardHandler)).Beat(t.Context()); !errors.Is(err, guard.ErrThrottled) {
 		t.Errorf("error %v", err)
 	}
 	if len(w.published) != 1 || w.published[0].Account != "444444444444" {
@@ -181,14 +183,14 @@ func TestOneLocationThatCannotBeWrittenDoesNotHoldUpTheOthers(t *testing.T) {
 }
 
 func TestWhatCouldNotBePublishedIsPublishedNextTime(t *testing.T) {
-	w := newWard(health("333333333333", fleet.PulseSilent))
+	w := newFakeHub(health("333333333333", fleet.PulseSilent))
 	w.broken["publish"] = guard.ErrThrottled
-	if err := w.coverage(nil).Beat(t.Context()); !errors.Is(err, guard.ErrThrottled) {
+	if err := w.coverage(slog.New(slog.DiscardHandler)).Beat(t.Context()); !errors.Is(err, guard.ErrThrottled) {
 		t.Errorf("error %v", err)
 	}
 	delete(w.broken, "publish")
 	w.conflicts = 2
-	if err := w.coverage(nil).Beat(t.Context()); err != nil {
+	if err := w.coverage(slog.New(slog.DiscardHandler)).Beat(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.published) == 0 || w.published[0].Kind != guard.NoticeOpened {
@@ -197,13 +199,13 @@ func TestWhatCouldNotBePublishedIsPublishedNextTime(t *testing.T) {
 }
 
 func TestConflictsEnd(t *testing.T) {
-	w := newWard(health("333333333333", fleet.PulseSilent))
+	w := newFakeHub(health("333333333333", fleet.PulseSilent))
 	w.conflicts = 99
-	if err := w.coverage(nil).Beat(t.Context()); !errors.Is(err, guard.ErrConflict) {
+	if err := w.coverage(slog.New(slog.DiscardHandler)).Beat(t.Context()); !errors.Is(err, guard.ErrConflict) {
 		t.Errorf("error %v", err)
 	}
 	w.broken["pulses"] = guard.ErrDenied
-	if err := w.coverage(nil).Beat(t.Context()); !errors.Is(err, guard.ErrDenied) {
+	if err := w.coverage(slog.New(slog.DiscardHandler)).Beat(t.Context()); !errors.Is(err, guard.ErrDenied) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -245,7 +247,7 @@ func measurements(t *testing.T, log *bytes.Buffer) map[string]float64 {
 
 func TestCoverageIsMeasured(t *testing.T) {
 	var log bytes.Buffer
-	w := newWard(health("333333333333", fleet.PulseAlive), health("444444444444", fleet.PulseSilent), health("555555555555", fleet.PulseUnknown), health("666666666666", fleet.PulseAlive))
+	w := newFakeHub(health("333333333333", fleet.PulseAlive), health("444444444444", fleet.PulseSilent), health("555555555555", fleet.PulseUnknown), health("666666666666", fleet.PulseAlive))
 	if err := w.coverage(slog.New(slog.NewJSONHandler(&log, nil))).Beat(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +263,7 @@ func TestInALargeOrganizationOnlySilenceCostsAMetric(t *testing.T) {
 	for range 199 {
 		healths = append(healths, health("333333333333", fleet.PulseAlive))
 	}
-	w := newWard(append(healths, health("444444444444", fleet.PulseSilent))...)
+	w := newFakeHub(append(healths, health("444444444444", fleet.PulseSilent))...)
 	if err := w.coverage(slog.New(slog.NewJSONHandler(&log, nil))).Beat(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -171,3 +171,13 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestARegionWithoutSecretsManagerHasNoKnownPartition(t *testing.T) {
+	for region, want := range map[string]arn.Partition{
+		"us-east-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "eusc-de-east-1": "aws-eusc", "us-east-9": "", "": "",
+	} {
+		if got := arn.KnownPartition(region); got != want {
+			t.Errorf("%q is in %q, want %q", region, got, want)
+		}
+	}
+}

@@ -26,7 +26,7 @@ func TestContractDoctor(t *testing.T) {
 		"a bookmark comes back, and is no record":             bookmarkRoundTrip,
 		"an outline names every secret and its tags":          outline,
 		"a subscriber receives and leaves nothing behind":     topicReceived,
-		"an subscriber on a topic that is not leaves nothing": earOnNothing,
+		"an subscriber on a topic that is not leaves nothing": subscriberToNothing,
 		"a member's queue is read through its role":           memberQueue,
 		"a workload acts in another account by its role":      workloadElsewhere,
 	})
@@ -114,7 +114,7 @@ func noQueue(t *testing.T, w *world, name string) {
 	}
 }
 
-func earOnNothing(t *testing.T, w *world) {
+func subscriberToNothing(t *testing.T, w *world) {
 	c := w.cloud(t, nil)
 	if _, err := subscriber.Subscribe(t.Context(), c, "arn:aws:sns:"+region+":"+hub+":never", "doublelock-canary-2"); !errors.Is(err, guard.ErrGone) {
 		t.Errorf("error %v, want ErrGone", err)

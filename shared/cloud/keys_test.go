@@ -111,7 +111,7 @@ func TestDetailsOfAKeyAreReadWhenAskedFor(t *testing.T) {
 	}
 }
 
-func TestWhatAReferenceAloneTellsOfAKey(t *testing.T) {
+func TestWhatAReferenceAloneSaysOfAKey(t *testing.T) {
 	cases := map[string]struct {
 		id   string
 		want guard.Key

@@ -33,7 +33,7 @@ func holding(n int) *fakeAWS {
 	return f
 }
 
-func TestUsingKeyTellsWhatItFoundBesideWhatItCouldNotRead(t *testing.T) {
+func TestUsingKeyReturnsWhatItFoundBesideWhatItCouldNotRead(t *testing.T) {
 	f := holding(12)
 	f.closeAccount(keyHome)
 	found, err := secrets.New(f.open(t, nil)).UsingKey(t.Context(), ourKey(), []string{keyHome, member})

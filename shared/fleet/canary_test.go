@@ -13,28 +13,28 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// cage is all that a canary flies through, in memory.
-type cage struct {
-	secrets map[string]bool // by ARN
-	rec     guard.Record
-	tags    map[string]string
-	letters []string
-	closed  int
-	broken  map[string]error
-	onLoad  func()
+// fakePath is all that a canary flies through, in memory.
+type fakePath struct {
+	secrets  map[string]bool // by ARN
+	rec      guard.Record
+	tags     map[string]string
+	messages []string
+	closed   int
+	broken   map[string]error
+	onLoad   func()
 }
 
 const canaryARN = "arn:aws:secretsmanager:" + home + ":" + member + ":secret:doublelock/canary/1-AbCdEf"
 
-func newCage() *cage {
-	return &cage{
+func newFakePath() *fakePath {
+	return &fakePath{
 		secrets: map[string]bool{}, broken: map[string]error{}, tags: map[string]string{"doublelock:state": "default"},
-		rec:     guard.Record{Findings: []guard.Finding{{Control: guard.SecretDefaultKey}}},
-		letters: []string{"about another secret", "doublelock/canary/1 is under the AWS managed key"},
+		rec:      guard.Record{Findings: []guard.Finding{{Control: guard.SecretDefaultKey}}},
+		messages: []string{"about another secret", "doublelock/canary/1 is under the AWS managed key"},
 	}
 }
 
-func (c *cage) Create(_ context.Context, name string, tags map[string]string) (string, error) {
+func (c *fakePath) Create(_ context.Context, name string, tags map[string]string) (string, error) {
 	if name != "doublelock/canary/1" || tags["Owner"] != fleet.CanaryOwner {
 		return "", fmt.Errorf("create %s %v", name, tags)
 	}
@@ -45,7 +45,7 @@ func (c *cage) Create(_ context.Context, name string, tags map[string]string) (s
 	return canaryARN, nil
 }
 
-func (c *cage) Delete(ctx context.Context, arn string) error {
+func (c *fakePath) Delete(ctx context.Context, arn string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -56,29 +56,29 @@ func (c *cage) Delete(ctx context.Context, arn string) error {
 	return nil
 }
 
-func (c *cage) Load(context.Context, string) (guard.Record, error) {
+func (c *fakePath) Load(context.Context, string) (guard.Record, error) {
 	if c.onLoad != nil {
 		c.onLoad()
 	}
 	return c.rec, c.broken["load"]
 }
 
-func (c *cage) Tags(context.Context, guard.SecretRef) (map[string]string, error) {
+func (c *fakePath) Tags(context.Context, guard.SecretRef) (map[string]string, error) {
 	return c.tags, c.broken["tags"]
 }
 
-func (c *cage) Receive(context.Context) ([]string, error) {
-	heard := c.letters
-	c.letters = nil
-	return heard, c.broken["hear"]
+func (c *fakePath) Receive(context.Context) ([]string, error) {
+	received := c.messages
+	c.messages = nil
+	return received, c.broken["receive"]
 }
 
-func (c *cage) Close(ctx context.Context) error {
+func (c *fakePath) Close(ctx context.Context) error {
 	c.closed++
 	return errors.Join(ctx.Err(), c.broken["close"])
 }
 
-func (c *cage) canary(mode guard.Mode) *fleet.Canary {
+func (c *fakePath) canary(mode guard.Mode) *fleet.Canary {
 	return &fleet.Canary{
 		Account: member, Region: home, Name: "doublelock/canary/1", Mode: mode, Maker: c, Traces: c,
 		Subscribe: func(context.Context) (fleet.Subscriber, error) { return c, c.broken["listen"] },
@@ -90,7 +90,7 @@ func TestCanary(t *testing.T) {
 	const quick = ": took 0.0 s"
 	for name, tt := range map[string]struct {
 		mode   guard.Mode
-		change func(*cage)
+		change func(*fakePath)
 		want   []string
 		left   bool // the secret is still there
 	}{
@@ -99,32 +99,32 @@ func TestCanary(t *testing.T) {
 		"where it is only recorded": {mode: guard.ModeObserve, want: []string{
 			"ok created" + quick, "ok event → finding" + quick, "ok event → notification: not expected: the account is in mode observe, which only records", "ok removed" + quick}},
 		"an SCP stops it": {mode: guard.ModeNotify,
-			change: func(c *cage) {
+			change: func(c *fakePath) {
 				c.broken["create"] = fmt.Errorf("create secret: %w: User is not authorized with an explicit deny in a service control policy", guard.ErrDenied)
 			},
 			want: []string{"ok created: denied: with an explicit deny in a service control policy; prevention works, so there is nothing to follow", "ok subscriber removed" + quick}},
-		"it cannot be made": {mode: guard.ModeObserve, change: func(c *cage) { c.broken["create"] = guard.ErrThrottled },
+		"it cannot be made": {mode: guard.ModeObserve, change: func(c *fakePath) { c.broken["create"] = guard.ErrThrottled },
 			want: []string{"unknown created: throttled", "ok removed" + quick}},
-		"its role cannot be taken": {mode: guard.ModeObserve, change: func(c *cage) { c.broken["create"] = guard.ErrNotOurs },
+		"its role cannot be taken": {mode: guard.ModeObserve, change: func(c *fakePath) { c.broken["create"] = guard.ErrNotOurs },
 			want: []string{"unknown created: not in a guarded account or Region"}},
-		"nobody records it": {mode: guard.ModeNotify, change: func(c *cage) { c.rec = guard.Record{} },
+		"nobody records it": {mode: guard.ModeNotify, change: func(c *fakePath) { c.rec = guard.Record{} },
 			want: []string{"ok created" + quick, "fail event → finding: not within 20ms", "skipped finding → tag: the hop before it did not happen",
 				"skipped finding → notification: the hop before it did not happen", "ok removed" + quick, "ok subscriber removed" + quick}},
-		"nobody tags it": {mode: guard.ModeRemediate, change: func(c *cage) { c.tags = nil },
+		"nobody tags it": {mode: guard.ModeRemediate, change: func(c *fakePath) { c.tags = nil },
 			want: []string{"ok created" + quick, "ok event → finding" + quick, "fail finding → tag: not within 20ms",
 				"skipped finding → notification: the hop before it did not happen", "ok removed" + quick, "ok subscriber removed" + quick}},
-		"nobody tells of it": {mode: guard.ModeNotify, change: func(c *cage) { c.letters = []string{"about another secret"} },
+		"nobody tells of it": {mode: guard.ModeNotify, change: func(c *fakePath) { c.messages = []string{"about another secret"} },
 			want: []string{"ok created" + quick, "ok event → finding" + quick, "ok finding → tag" + quick, "fail finding → notification: not within 20ms",
 				"ok removed" + quick, "ok subscriber removed" + quick}},
-		"records cannot be read": {mode: guard.ModeObserve, change: func(c *cage) { c.rec, c.broken["load"] = guard.Record{}, guard.ErrDenied },
+		"records cannot be read": {mode: guard.ModeObserve, change: func(c *fakePath) { c.rec, c.broken["load"] = guard.Record{}, guard.ErrDenied },
 			want: []string{"ok created" + quick, "unknown event → finding: access denied", "ok event → notification: not expected: the account is in mode observe, which only records", "ok removed" + quick}},
-		"nobody can subscribe": {mode: guard.ModeNotify, change: func(c *cage) { c.broken["listen"] = guard.ErrDenied },
+		"nobody can subscribe": {mode: guard.ModeNotify, change: func(c *fakePath) { c.broken["listen"] = guard.ErrDenied },
 			want: []string{"unknown subscriber: access denied", "ok created" + quick, "ok event → finding" + quick, "ok finding → tag" + quick, "ok removed" + quick}},
-		"it cannot be removed": {mode: guard.ModeObserve, left: true, change: func(c *cage) { c.broken["delete"] = guard.ErrThrottled },
+		"it cannot be removed": {mode: guard.ModeObserve, left: true, change: func(c *fakePath) { c.broken["delete"] = guard.ErrThrottled },
 			want: []string{"ok created" + quick, "ok event → finding" + quick, "ok event → notification: not expected: the account is in mode observe, which only records", "fail removed: throttled"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCage()
+			c := newFakePath()
 			if tt.change != nil {
 				tt.change(c)
 			}
@@ -144,7 +144,7 @@ func TestCanary(t *testing.T) {
 
 // Ctrl-C ends the context in the middle: the canary and its subscriber are removed all the same.
 func TestCanaryIsRemovedWhenTheUserHasHadEnough(t *testing.T) {
-	c := newCage()
+	c := newFakePath()
 	c.rec = guard.Record{}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -78,7 +77,7 @@ func (d *Doctor) accounts(ctx context.Context) ([]Account, []Row) {
 		row.cannot(err, "Let the role doublelock-read of the management account be taken, and let it read Organizations.")
 		return []Account{{ID: d.Expected.Hub}}, []Row{row}
 	}
-	row.ok("%d accounts × %d Regions", len(accounts), len(d.Expected.Regions))
+	row.ok("%s × %s", guard.Count(len(accounts), "account", "accounts"), guard.Count(len(d.Expected.Regions), "Region", "Regions"))
 	return accounts, []Row{row}
 }
 
@@ -108,8 +107,8 @@ func (r *Row) cannot(err error, fix string) {
 
 // account looks into one account, all its Regions one after the other; vital leaves out all but the vital checks.
 func (d *Doctor) account(ctx context.Context, a Account, vital bool) []Row {
-	entered := Row{Account: a.ID, Check: CheckEnter, Subject: "doublelock-read"}
-	if err := d.enter(ctx, a.ID); err != nil {
+	entered := Row{Account: a.ID, Check: CheckEnter, Subject: guard.ReadRole}
+	if err := d.enter(ctx, a.ID, guard.ReadRole); err != nil {
 		entered.cannot(err, "Deploy the member stack to the account: its StackSet instance says what went wrong.")
 		if errors.Is(err, guard.ErrNotOurs) || errors.Is(err, guard.ErrDenied) {
 			entered.Status = Fail
@@ -147,10 +146,10 @@ func (d *Doctor) locationsOf(account string) []ExpectedLocation {
 	return at
 }
 
-func (d *Doctor) enter(ctx context.Context, account string) error {
+func (d *Doctor) enter(ctx context.Context, account, role string) error {
 	ctx, cancel := d.limit(ctx)
 	defer cancel()
-	return d.Members.Enter(ctx, account)
+	return d.Members.Enter(ctx, account, role)
 }
 
 // skipped says of each Region of an account that nobody could look.
@@ -158,28 +157,6 @@ func (d *Doctor) skipped(account string) []Row {
 	var rows []Row
 	for _, region := range d.Expected.Regions {
 		rows = append(rows, Row{Account: account, Region: region, Check: CheckTrail, Status: Skipped, Detail: "the account could not be entered"})
-	}
-	return rows
-}
-
-// roles looks for the roles by which the hub tags and changes. Only the hub's functions can take them, so that they are
-// there is all that can be found out.
-func (d *Doctor) roles(ctx context.Context, account string) []Row {
-	ctx, cancel := d.limit(ctx)
-	defer cancel()
-	present, err := d.Members.Roles(ctx, account)
-	var rows []Row
-	for _, name := range append(slices.Clone(d.Expected.Roles), d.Expected.ForwardRole) {
-		row := Row{Account: account, Check: CheckRole, Subject: name}
-		switch {
-		case err != nil:
-			row.cannot(err, "Let doublelock-read call iam:GetAccountAuthorizationDetails.")
-		case slices.Contains(present, name):
-			row.ok("present")
-		default:
-			row.fail("Deploy the member stack to the account again, and find out who deleted the role.", "the role does not exist")
-		}
-		rows = append(rows, row)
 	}
 	return rows
 }

@@ -26,11 +26,11 @@ const (
 	scpContent = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`
 )
 
-// clinic is an organization in which all is well, until a test changes an answer.
-type clinic struct {
+// fakeOrganization is an organization in which all is well, until a test changes an answer.
+type fakeOrganization struct {
 	accounts []fleet.Account
 	scps     []fleet.SCP
-	roles    []string
+	roles    map[string]string // trust policies
 	trails   []fleet.Trail
 	rules    map[string]fleet.Rule
 	waiting  int
@@ -45,12 +45,21 @@ type clinic struct {
 	most    int
 }
 
-func newClinic() *clinic {
+// trusts is the trust policy of a member role as infra deploys it.
+func trusts(functions ...string) string {
+	for i := range functions {
+		functions[i] = `"arn:aws:iam::` + hub + ":role/" + functions[i] + `"`
+	}
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + hub + `:root"},"Action":"sts:AssumeRole","Condition":{
+		"ArnLike":{"aws:PrincipalArn":[` + strings.Join(functions, ",") + `]},"StringEquals":{"aws:PrincipalOrgID":["o-exampleorgid"]},"StringLike":{"sts:RoleSessionName":["doublelock-*"]}}}]}`
+}
+
+func newFakeOrganization() *fakeOrganization {
 	target := []fleet.Target{{ARN: busARN, RoleARN: "arn:aws:iam::" + member + ":role/doublelock-forward", DLQ: "arn:aws:sqs:" + home + ":" + member + ":doublelock-forward-dlq"}}
-	return &clinic{
+	return &fakeOrganization{
 		accounts: []fleet.Account{{ID: member, Name: "shop"}},
 		scps:     []fleet.SCP{{Name: "doublelock-keys", Content: scpContent, Targets: []string{"ou-1", "ou-2"}}},
-		roles:    []string{"doublelock-tag", "doublelock-forward", "Admin"},
+		roles:    map[string]string{"doublelock-read": trusts("doublelock-detect"), "doublelock-tag": trusts("doublelock-detect"), "doublelock-change": trusts("doublelock-sweep"), "doublelock-forward": "{}", "Admin": "{}"},
 		trails:   []fleet.Trail{{Name: "old"}, {Name: "all", Logging: true}},
 		rules: map[string]fleet.Rule{
 			"doublelock-labels":       {State: "ENABLED", Pattern: `{"source":["aws.secretsmanager"], "detail-type":["Secret Label Updated"]}`, Targets: target},
@@ -63,11 +72,14 @@ func newClinic() *clinic {
 	}
 }
 
-func (c *clinic) err(call, account string) error {
+func (c *fakeOrganization) err(call, account string) error {
 	return errors.Join(c.broken[call], c.broken[call+" "+account])
 }
 
-func (c *clinic) Enter(_ context.Context, account string) error {
+func (c *fakeOrganization) Enter(_ context.Context, account, role string) error {
+	if role != "doublelock-read" {
+		return c.err("take", role)
+	}
 	c.mu.Lock()
 	c.running++
 	c.most = max(c.most, c.running)
@@ -79,15 +91,15 @@ func (c *clinic) Enter(_ context.Context, account string) error {
 	return c.err("enter", account)
 }
 
-func (c *clinic) Roles(_ context.Context, account string) ([]string, error) {
+func (c *fakeOrganization) Roles(_ context.Context, account string) (map[string]string, error) {
 	return c.roles, c.err("roles", account)
 }
 
-func (c *clinic) Trails(_ context.Context, account, _ string) ([]fleet.Trail, error) {
+func (c *fakeOrganization) Trails(_ context.Context, account, _ string) ([]fleet.Trail, error) {
 	return c.trails, c.err("trails", account)
 }
 
-func (c *clinic) Rule(ctx context.Context, account, _, name string) (fleet.Rule, error) {
+func (c *fakeOrganization) Rule(ctx context.Context, account, _, name string) (fleet.Rule, error) {
 	if _, limited := ctx.Deadline(); !limited {
 		return fleet.Rule{}, errors.New("a call without a time limit")
 	}
@@ -98,19 +110,23 @@ func (c *clinic) Rule(ctx context.Context, account, _, name string) (fleet.Rule,
 	return rule, c.err("rule", account)
 }
 
-func (c *clinic) Waiting(_ context.Context, account, _, _ string) (int, error) {
+func (c *fakeOrganization) Waiting(_ context.Context, account, _, _ string) (int, error) {
 	return c.waiting, c.err("waiting", account)
 }
 
-func (c *clinic) Accounts(context.Context) ([]fleet.Account, error) {
+func (c *fakeOrganization) Accounts(context.Context) ([]fleet.Account, error) {
 	return c.accounts, c.err("accounts", "")
 }
 
-func (c *clinic) SCPs(context.Context) ([]fleet.SCP, error) { return c.scps, c.err("scps", "") }
+func (c *fakeOrganization) SCPs(context.Context) ([]fleet.SCP, error) {
+	return c.scps, c.err("scps", "")
+}
 
-func (c *clinic) BusPolicy(context.Context) (string, error) { return c.policy, c.err("bus", "") }
+func (c *fakeOrganization) BusPolicy(context.Context) (string, error) {
+	return c.policy, c.err("bus", "")
+}
 
-func (c *clinic) Queue(_ context.Context, name string) (fleet.Queue, error) {
+func (c *fakeOrganization) Queue(_ context.Context, name string) (fleet.Queue, error) {
 	q, found := c.queues[name]
 	if !found {
 		return q, fmt.Errorf("find queue: %w", guard.ErrGone)
@@ -118,16 +134,18 @@ func (c *clinic) Queue(_ context.Context, name string) (fleet.Queue, error) {
 	return q, c.err("queue", "")
 }
 
-func (c *clinic) Function(context.Context, string) (fleet.Function, error) {
+func (c *fakeOrganization) Function(context.Context, string) (fleet.Function, error) {
 	return c.function, c.err("function", "")
 }
 
-func (c *clinic) Unreadable(context.Context) (int, error) { return c.aside, c.err("table", "") }
+func (c *fakeOrganization) Unreadable(context.Context) (int, error) { return c.aside, c.err("table", "") }
 
-func (c *clinic) doctor() *fleet.Doctor {
+func (c *fakeOrganization) doctor() *fleet.Doctor {
 	return &fleet.Doctor{Members: c, Organization: c, Hub: c, Concurrency: 2, Expected: fleet.Expected{
 		OrganizationID: "o-exampleorgid", Management: management, Hub: hub, Home: home, Regions: []string{home}, BusARN: busARN,
-		ForwardRole: "doublelock-forward", DeadLetters: "doublelock-forward-dlq", Roles: []string{"doublelock-tag"},
+		ForwardRole: "doublelock-forward", DeadLetters: "doublelock-forward-dlq", Roles: []fleet.ExpectedRole{
+			{Name: "doublelock-read", Takers: []string{"arn:aws:iam::" + hub + ":role/doublelock-detect"}}, {Name: "doublelock-tag", Takers: []string{"arn:aws:iam::" + hub + ":role/doublelock-detect"}},
+			{Name: "doublelock-change", Takers: []string{"arn:aws:iam::" + hub + ":role/doublelock-sweep"}}},
 		Rules:   []fleet.ExpectedRule{{Name: "doublelock-labels", State: "ENABLED", Pattern: `{"detail-type":["Secret Label Updated"],"source":["aws.secretsmanager"]}`}, {Name: "doublelock-denied-reads", State: "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}},
 		SCPs:    []fleet.SCP{{Name: "doublelock-keys", Content: " " + strings.ReplaceAll(scpContent, ",", " ,\n"), Targets: []string{"ou-1", "ou-2"}}},
 		Workers: []string{"doublelock-detect"}, Config: "{}",
@@ -139,82 +157,82 @@ func line(r fleet.Row) string {
 }
 
 func TestDoctorNamesWhatIsWrong(t *testing.T) {
-	sentElsewhere := func(change func(*fleet.Target)) func(*clinic) {
-		return func(c *clinic) {
+	sentElsewhere := func(change func(*fleet.Target)) func(*fakeOrganization) {
+		return func(c *fakeOrganization) {
 			targets := slices.Clone(c.rules["doublelock-labels"].Targets)
 			change(&targets[0])
 			c.rules["doublelock-labels"] = fleet.Rule{State: "ENABLED", Pattern: c.rules["doublelock-labels"].Pattern, Targets: targets}
 		}
 	}
-	bus := func(policy string) func(*clinic) { return func(c *clinic) { c.policy = policy } }
+	bus := func(policy string) func(*fakeOrganization) { return func(c *fakeOrganization) { c.policy = policy } }
 	for name, tt := range map[string]struct {
-		change func(*clinic)
+		change func(*fakeOrganization)
 		want   []string // rows that are not ok
 	}{
-		"nothing": {change: func(*clinic) {}},
+		"nothing": {change: func(*fakeOrganization) {}},
 		"no list of accounts": {
-			change: func(c *clinic) { c.broken["accounts"] = guard.ErrDenied },
+			change: func(c *fakeOrganization) { c.broken["accounts"] = guard.ErrDenied },
 			want:   []string{"unknown organization/o-exampleorgid: access denied", "fail forward rule/doublelock-denied-reads: it does not send with the role doublelock-forward", "fail forward rule/doublelock-labels: it does not send with the role doublelock-forward"},
 		},
 		"an account that cannot be entered": {
-			change: func(c *clinic) { c.broken["enter"] = guard.ErrNotOurs },
+			change: func(c *fakeOrganization) { c.broken["enter"] = guard.ErrNotOurs },
 			want:   []string{"fail member role/doublelock-read: not in a guarded account or Region", "skipped trail/: the account could not be entered"},
 		},
 		"an account that is throttled": {
-			change: func(c *clinic) { c.broken["enter"] = guard.ErrThrottled },
+			change: func(c *fakeOrganization) { c.broken["enter"] = guard.ErrThrottled },
 			want:   []string{"unknown member role/doublelock-read: throttled", "skipped trail/: the account could not be entered"},
 		},
 		"roles that cannot be listed": {
-			change: func(c *clinic) { c.broken["roles"] = guard.ErrDenied },
-			want:   []string{"unknown role/doublelock-forward: access denied", "unknown role/doublelock-tag: access denied"},
+			change: func(c *fakeOrganization) { c.broken["roles"] = guard.ErrDenied },
+			want:   []string{"unknown role/doublelock-change: access denied", "unknown role/doublelock-forward: access denied", "unknown role/doublelock-tag: access denied"},
 		},
-		"a role that was deleted":    {change: func(c *clinic) { c.roles = c.roles[1:] }, want: []string{"fail role/doublelock-tag: the role does not exist"}},
-		"no trail":                   {change: func(c *clinic) { c.trails = nil }, want: []string{"fail trail/: no trail records here"}},
-		"a trail that was stopped":   {change: func(c *clinic) { c.trails = c.trails[:1] }, want: []string{"fail trail/old: stopped: old"}},
-		"trails that cannot be read": {change: func(c *clinic) { c.broken["trails"] = guard.ErrThrottled }, want: []string{"unknown trail/: throttled"}},
-		"a rule that was deleted":    {change: func(c *clinic) { delete(c.rules, "doublelock-labels") }, want: []string{"fail forward rule/doublelock-labels: the rule does not exist"}},
-		"a rule that cannot be read": {change: func(c *clinic) { c.broken["rule"] = guard.ErrDenied }, want: []string{"unknown forward rule/doublelock-denied-reads: access denied", "unknown forward rule/doublelock-labels: access denied"}},
-		"a rule that hears no reads": {change: func(c *clinic) { c.rules["doublelock-denied-reads"] = c.rules["doublelock-labels"] }, want: []string{"fail forward rule/doublelock-denied-reads: state is ENABLED, not ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}},
-		"a rule that hears less": {change: func(c *clinic) {
+		"a role that was deleted":       {change: func(c *fakeOrganization) { delete(c.roles, "doublelock-tag") }, want: []string{"fail role/doublelock-tag: the role does not exist"}},
+		"no trail":                      {change: func(c *fakeOrganization) { c.trails = nil }, want: []string{"fail trail/: no trail records here"}},
+		"a trail that was stopped":      {change: func(c *fakeOrganization) { c.trails = c.trails[:1] }, want: []string{"fail trail/old: stopped: old"}},
+		"trails that cannot be read":    {change: func(c *fakeOrganization) { c.broken["trails"] = guard.ErrThrottled }, want: []string{"unknown trail/: throttled"}},
+		"a rule that was deleted":       {change: func(c *fakeOrganization) { delete(c.rules, "doublelock-labels") }, want: []string{"fail forward rule/doublelock-labels: the rule does not exist"}},
+		"a rule that cannot be read":    {change: func(c *fakeOrganization) { c.broken["rule"] = guard.ErrDenied }, want: []string{"unknown forward rule/doublelock-denied-reads: access denied", "unknown forward rule/doublelock-labels: access denied"}},
+		"a rule that receives no reads": {change: func(c *fakeOrganization) { c.rules["doublelock-denied-reads"] = c.rules["doublelock-labels"] }, want: []string{"fail forward rule/doublelock-denied-reads: state is ENABLED, not ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}},
+		"a rule that receives less": {change: func(c *fakeOrganization) {
 			r := c.rules["doublelock-labels"]
 			r.Pattern = `{"source":["none"]}`
 			c.rules["doublelock-labels"] = r
 		}, want: []string{"fail forward rule/doublelock-labels: its event pattern was changed"}},
-		"a rule without targets": {change: func(c *clinic) {
+		"a rule without targets": {change: func(c *fakeOrganization) {
 			c.rules["doublelock-labels"] = fleet.Rule{State: "ENABLED", Pattern: c.rules["doublelock-labels"].Pattern}
 		}, want: []string{"fail forward rule/doublelock-labels: it does not send to the hub's bus"}},
 		"a rule to another bus":       {change: sentElsewhere(func(t *fleet.Target) { t.ARN += "2" }), want: []string{"fail forward rule/doublelock-labels: it does not send to the hub's bus"}},
 		"a rule with another role":    {change: sentElsewhere(func(t *fleet.Target) { t.RoleARN = "" }), want: []string{"fail forward rule/doublelock-labels: it does not send with the role doublelock-forward"}},
 		"a rule that loses events":    {change: sentElsewhere(func(t *fleet.Target) { t.DLQ = "" }), want: []string{"fail forward rule/doublelock-labels: it does not keep what it cannot send in doublelock-forward-dlq"}},
-		"events that were lost":       {change: func(c *clinic) { c.waiting = 2 }, want: []string{"fail dead letters/doublelock-forward-dlq: 2 events could not be sent to the hub"}},
-		"no queue for lost events":    {change: func(c *clinic) { c.broken["waiting"] = guard.ErrGone }, want: []string{"fail dead letters/doublelock-forward-dlq: does not exist"}},
-		"an SCP that was deleted":     {change: func(c *clinic) { c.scps = nil }, want: []string{"fail scp/doublelock-keys: the policy does not exist"}},
-		"an SCP that was detached":    {change: func(c *clinic) { c.scps[0].Targets = []string{"ou-2"} }, want: []string{"fail scp/doublelock-keys: not attached to ou-1"}},
-		"an SCP that was changed":     {change: func(c *clinic) { c.scps[0].Content = "{}" }, want: []string{"fail scp/doublelock-keys: its content was changed: sha256 44136fa355b3, not c0550d8a8ef8"}},
-		"SCPs that cannot be read":    {change: func(c *clinic) { c.broken["scps"] = guard.ErrDenied }, want: []string{"unknown scp/doublelock-keys: access denied"}},
-		"no bus":                      {change: func(c *clinic) { c.broken["bus"] = guard.ErrGone }, want: []string{"fail bus policy/doublelock: does not exist"}},
+		"events that were lost":       {change: func(c *fakeOrganization) { c.waiting = 2 }, want: []string{"fail dead letters/doublelock-forward-dlq: 2 events could not be sent to the hub"}},
+		"no queue for lost events":    {change: func(c *fakeOrganization) { c.broken["waiting"] = guard.ErrGone }, want: []string{"fail dead letters/doublelock-forward-dlq: does not exist"}},
+		"an SCP that was deleted":     {change: func(c *fakeOrganization) { c.scps = nil }, want: []string{"fail scp/doublelock-keys: the policy does not exist"}},
+		"an SCP that was detached":    {change: func(c *fakeOrganization) { c.scps[0].Targets = []string{"ou-2"} }, want: []string{"fail scp/doublelock-keys: not attached to ou-1"}},
+		"an SCP that was changed":     {change: func(c *fakeOrganization) { c.scps[0].Content = "{}" }, want: []string{"fail scp/doublelock-keys: its content was changed: sha256 44136fa355b3, not c0550d8a8ef8"}},
+		"SCPs that cannot be read":    {change: func(c *fakeOrganization) { c.broken["scps"] = guard.ErrDenied }, want: []string{"unknown scp/doublelock-keys: access denied"}},
+		"no bus":                      {change: func(c *fakeOrganization) { c.broken["bus"] = guard.ErrGone }, want: []string{"fail bus policy/doublelock: does not exist"}},
 		"a bus without a policy":      {change: bus(""), want: []string{"fail bus policy/doublelock: the bus has no policy, so no account can send to it"}},
 		"a bus open to all":           {change: bus(strings.Replace(goodPolicy, "StringEquals", "StringLike", 1)), want: []string{"fail bus policy/doublelock: the policy of the bus lets accounts outside the organization send"}},
 		"a bus of another house":      {change: bus(strings.Replace(goodPolicy, "o-exampleorgid", "o-other", 1)), want: []string{"fail bus policy/doublelock: the policy of the bus lets accounts outside the organization send"}},
 		"a bus open to all, in words": {change: bus(`{"Statement":[{"Effect":"Allow","Principal":"*","Action":["events:PutEvents"]}]}`), want: []string{"fail bus policy/doublelock: the policy of the bus lets accounts outside the organization send"}},
 		"a bus for one account":       {change: bus(strings.Replace(goodPolicy, `"*"`, `["333333333333"]`, 1)), want: []string{"fail bus policy/doublelock: the policy of the bus does not let the accounts of the organization send"}},
 		"a bus with a strange policy": {change: bus("{"), want: []string{"fail bus policy/doublelock: the policy of the bus cannot be read: unexpected end of JSON input"}},
-		"a queue that was deleted":    {change: func(c *clinic) { delete(c.queues, "doublelock-detect") }, want: []string{"fail queue/doublelock-detect: the queue does not exist"}},
-		"no queue for what fails":     {change: func(c *clinic) { delete(c.queues, "doublelock-detect-dlq") }, want: []string{"fail queue/doublelock-detect-dlq: the queue does not exist"}},
-		"a queue that loses":          {change: func(c *clinic) { c.queues["doublelock-detect"] = fleet.Queue{} }, want: []string{"fail queue/doublelock-detect: it has no queue to park what fails"}},
-		"messages that failed":        {change: func(c *clinic) { c.queues["doublelock-detect-dlq"] = fleet.Queue{Waiting: 1, InFlight: 1} }, want: []string{"fail queue/doublelock-detect-dlq: 2 messages could not be handled"}},
-		"queues that cannot be read":  {change: func(c *clinic) { c.broken["queue"] = guard.ErrDenied }, want: []string{"unknown queue/doublelock-detect: access denied", "unknown queue/doublelock-detect-dlq: access denied"}},
-		"no table":                    {change: func(c *clinic) { c.broken["table"] = guard.ErrGone }, want: []string{"fail table/doublelock: the table does not exist"}},
-		"a table not to be read":      {change: func(c *clinic) { c.broken["table"] = guard.ErrDenied }, want: []string{"unknown table/doublelock: access denied"}},
-		"rows that cannot be read":    {change: func(c *clinic) { c.aside = 3 }, want: []string{"fail table/doublelock: 3 rows could not be read and are in quarantine"}},
-		"a function that was deleted": {change: func(c *clinic) { c.broken["function"] = guard.ErrGone }, want: []string{"fail function/doublelock-detect: the function does not exist"}},
-		"a function not to be read":   {change: func(c *clinic) { c.broken["function"] = guard.ErrDenied }, want: []string{"unknown function/doublelock-detect: access denied"}},
-		"a function that failed":      {change: func(c *clinic) { c.function.State = "Failed" }, want: []string{"fail function/doublelock-detect: the function is in state Failed"}},
-		"a function that is coming":   {change: func(c *clinic) { c.function.State = "Pending" }, want: []string{"unknown function/doublelock-detect: the function is in state Pending"}},
-		"a function with old orders":  {change: func(c *clinic) { c.function.Config = "" }, want: []string{"fail function/doublelock-detect: it runs with another configuration than the file has"}},
+		"a queue that was deleted":    {change: func(c *fakeOrganization) { delete(c.queues, "doublelock-detect") }, want: []string{"fail queue/doublelock-detect: the queue does not exist"}},
+		"no queue for what fails":     {change: func(c *fakeOrganization) { delete(c.queues, "doublelock-detect-dlq") }, want: []string{"fail queue/doublelock-detect-dlq: the queue does not exist"}},
+		"a queue that loses":          {change: func(c *fakeOrganization) { c.queues["doublelock-detect"] = fleet.Queue{} }, want: []string{"fail queue/doublelock-detect: it has no queue to park what fails"}},
+		"messages that failed":        {change: func(c *fakeOrganization) { c.queues["doublelock-detect-dlq"] = fleet.Queue{Waiting: 1, InFlight: 1} }, want: []string{"fail queue/doublelock-detect-dlq: 2 messages could not be handled"}},
+		"queues that cannot be read":  {change: func(c *fakeOrganization) { c.broken["queue"] = guard.ErrDenied }, want: []string{"unknown queue/doublelock-detect: access denied", "unknown queue/doublelock-detect-dlq: access denied"}},
+		"no table":                    {change: func(c *fakeOrganization) { c.broken["table"] = guard.ErrGone }, want: []string{"fail table/doublelock: the table does not exist"}},
+		"a table not to be read":      {change: func(c *fakeOrganization) { c.broken["table"] = guard.ErrDenied }, want: []string{"unknown table/doublelock: access denied"}},
+		"rows that cannot be read":    {change: func(c *fakeOrganization) { c.aside = 3 }, want: []string{"fail table/doublelock: 3 rows could not be read and are in quarantine"}},
+		"a function that was deleted": {change: func(c *fakeOrganization) { c.broken["function"] = guard.ErrGone }, want: []string{"fail function/doublelock-detect: the function does not exist"}},
+		"a function not to be read":   {change: func(c *fakeOrganization) { c.broken["function"] = guard.ErrDenied }, want: []string{"unknown function/doublelock-detect: access denied"}},
+		"a function that failed":      {change: func(c *fakeOrganization) { c.function.State = "Failed" }, want: []string{"fail function/doublelock-detect: the function is in state Failed"}},
+		"a function that is coming":   {change: func(c *fakeOrganization) { c.function.State = "Pending" }, want: []string{"unknown function/doublelock-detect: the function is in state Pending"}},
+		"a function with old orders":  {change: func(c *fakeOrganization) { c.function.Config = "" }, want: []string{"fail function/doublelock-detect: it runs with another configuration than the file has"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newClinic()
+			c := newFakeOrganization()
 			tt.change(c)
 			rows := c.doctor().Run(t.Context())
 			var got []string
@@ -236,8 +254,59 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 	}
 }
 
+// The role is there, and the hub is refused: until a migration fails nobody would know.
+func TestDoctorFindsARoleThatTheHubCannotTake(t *testing.T) {
+	const role = "doublelock-change"
+	trust := func(document string) func(*fakeOrganization) {
+		return func(c *fakeOrganization) { c.roles[role] = document }
+	}
+	refused := func(c *fakeOrganization) { c.broken["take "+role] = guard.ErrNotOurs }
+	both := func(changes ...func(*fakeOrganization)) func(*fakeOrganization) {
+		return func(c *fakeOrganization) {
+			for _, change := range changes {
+				change(c)
+			}
+		}
+	}
+	for name, tt := range map[string]struct {
+		change  func(*fakeOrganization)
+		want    string
+		healthy bool
+	}{
+		"who asks may take it":                     {func(*fakeOrganization) {}, "ok taking role/doublelock-change: taken; the trust policy lets doublelock-sweep in", true},
+		"who asks is a reader":                     {refused, "unknown taking role/doublelock-change: these credentials may not take it, so it is not proven that the hub can; the trust policy lets doublelock-sweep in", true},
+		"the trust policy names another":           {trust(trusts("doublelock-alert")), "fail taking role/doublelock-change: the trust policy does not let doublelock-sweep of the hub take it", false},
+		"it asks for another organization":         {trust(strings.ReplaceAll(trusts("doublelock-sweep"), "o-exampleorgid", "o-other")), "fail taking role/doublelock-change: the trust policy does not let doublelock-sweep of the hub take it", false},
+		"it names nobody, to a reader":             {both(refused, trust(`{"Version":"2012-10-17","Statement":[]}`)), "fail taking role/doublelock-change: the trust policy does not let doublelock-sweep of the hub take it", false},
+		"it cannot be judged, by a reader":         {both(refused, trust("{")), "unknown taking role/doublelock-change: these credentials may not take it, and whether the hub may is not certain: ", false},
+		"AWS does not answer":                      {func(c *fakeOrganization) { c.broken["take "+role] = guard.ErrThrottled }, "unknown taking role/doublelock-change: throttled", false},
+		"the role is gone, which another row says": {func(c *fakeOrganization) { delete(c.roles, role) }, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newFakeOrganization()
+			tt.change(c)
+			rows := c.doctor().Run(t.Context())
+			got := ""
+			for _, r := range rows {
+				if r.Check == fleet.CheckTake && r.Subject == role {
+					got += line(r)
+					if (r.Status == fleet.OK) != (r.Fix == "") {
+						t.Errorf("row %+v", r)
+					}
+				}
+			}
+			if !strings.HasPrefix(got, tt.want) || tt.want == "" && got != "" {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			if fleet.Healthy(rows) != tt.healthy {
+				t.Errorf("healthy: %v, %+v", !tt.healthy, fleet.Findings(rows))
+			}
+		})
+	}
+}
+
 func TestOneAccountIsARowAndTheOthersAreLookedAt(t *testing.T) {
-	c := newClinic()
+	c := newFakeOrganization()
 	c.accounts = nil
 	for i := range 20 {
 		c.accounts = append(c.accounts, fleet.Account{ID: fmt.Sprintf("4444444444%02d", i)})
@@ -270,8 +339,8 @@ func TestOneAccountIsARowAndTheOthersAreLookedAt(t *testing.T) {
 	}
 }
 
-func TestRulesInPlacesThatAreNotGuarded(t *testing.T) {
-	c := newClinic()
+func TestRulesInLocationsThatAreNotGuarded(t *testing.T) {
+	c := newFakeOrganization()
 	d := c.doctor()
 	d.Expected.Elsewhere = []fleet.ExpectedLocation{{Account: member, Region: "us-east-1", Rules: []fleet.ExpectedRule{{Name: "doublelock-tamper-policies", State: "ENABLED"}}}}
 	findings := fleet.Findings(d.Run(t.Context()))
@@ -281,7 +350,7 @@ func TestRulesInPlacesThatAreNotGuarded(t *testing.T) {
 }
 
 func TestVitalChecksLookAtNothingElse(t *testing.T) {
-	c := newClinic()
+	c := newFakeOrganization()
 	rows, err := c.doctor().Vital(t.Context())
 	if err != nil || len(rows) != 4 || !fleet.Healthy(rows) {
 		t.Errorf("rows %v, error %v", rows, err)

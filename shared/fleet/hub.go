@@ -14,7 +14,7 @@ const redeployHub = "Deploy the hub stack again."
 func (d *Doctor) hub(ctx context.Context) []Row {
 	rows := []Row{d.bus(ctx), d.table(ctx)}
 	for _, name := range d.Expected.Workers {
-		rows = append(rows, d.function(ctx, name), d.queue(ctx, name), d.parked(ctx, name+"-dlq"))
+		rows = append(rows, d.function(ctx, name), d.queue(ctx, name), d.parked(ctx, name))
 	}
 	return rows
 }
@@ -94,24 +94,27 @@ func build(f Function) string {
 }
 
 func (d *Doctor) queue(ctx context.Context, name string) Row {
-	row := d.hubRow(CheckQueue, name)
-	ctx, cancel := d.limit(ctx)
-	defer cancel()
-	q, err := d.Hub.Queue(ctx, name)
-	switch {
-	case errors.Is(err, guard.ErrGone):
-		row.fail(redeployHub, "the queue does not exist")
-	case err != nil:
-		row.cannot(err, "Run doctor with rights to read the hub's queues.")
-	case !q.Parks:
-		row.fail(redeployHub, "it has no queue to park what fails")
-	default:
+	return d.queueRow(ctx, name, func(row *Row, q Queue) {
+		if !q.Parks {
+			row.fail(redeployHub, "it has no queue to park what fails")
+			return
+		}
 		row.ok("%d waiting, %d in flight", q.Waiting, q.InFlight)
-	}
-	return row
+	})
 }
 
-func (d *Doctor) parked(ctx context.Context, name string) Row {
+// parked looks at the queue for what a function could not handle.
+func (d *Doctor) parked(ctx context.Context, function string) Row {
+	return d.queueRow(ctx, function+"-dlq", func(row *Row, q Queue) {
+		if n := q.Waiting + q.InFlight; n > 0 {
+			row.fail("Read in the log of "+function+" why, mend it, and redrive the queue.", "%d messages could not be handled", n)
+			return
+		}
+		row.ok("empty")
+	})
+}
+
+func (d *Doctor) queueRow(ctx context.Context, name string, judge func(*Row, Queue)) Row {
 	row := d.hubRow(CheckQueue, name)
 	ctx, cancel := d.limit(ctx)
 	defer cancel()
@@ -121,10 +124,8 @@ func (d *Doctor) parked(ctx context.Context, name string) Row {
 		row.fail(redeployHub, "the queue does not exist")
 	case err != nil:
 		row.cannot(err, "Run doctor with rights to read the hub's queues.")
-	case q.Waiting+q.InFlight > 0:
-		row.fail("Read in the log of "+strings.TrimSuffix(name, "-dlq")+" why, mend it, and redrive the queue.", "%d messages could not be handled", q.Waiting+q.InFlight)
 	default:
-		row.ok("empty")
+		judge(&row, q)
 	}
 	return row
 }

@@ -8,8 +8,8 @@ import (
 // Members looks into accounts through their member roles. Answers wrap guard.ErrGone, ErrDenied, ErrNotOurs or
 // ErrThrottled where they cannot answer.
 type Members interface {
-	Enter(ctx context.Context, account string) error
-	Roles(ctx context.Context, account string) ([]string, error) // names of the account's IAM roles
+	Enter(ctx context.Context, account, role string) error                // takes a role
+	Roles(ctx context.Context, account string) (map[string]string, error) // trust policies of the account's IAM roles, JSON, by name
 	Trails(ctx context.Context, account, region string) ([]Trail, error)
 	Rule(ctx context.Context, account, region, name string) (Rule, error) // of the default bus
 	Waiting(ctx context.Context, account, region, queue string) (int, error)
@@ -69,14 +69,20 @@ type Expected struct {
 	Home           string // Region
 	Regions        []string
 	BusARN         string
-	ForwardRole    string   // name of the role that forward rules send with
-	DeadLetters    string   // name of the queue for what a member could not send
-	Roles          []string // names of the roles that each account has beside the one we enter by
+	ForwardRole    string         // name of the role that forward rules send with
+	DeadLetters    string         // name of the queue for what a member could not send
+	Roles          []ExpectedRole // that the hub takes in each account
 	Rules          []ExpectedRule
 	Elsewhere      []ExpectedLocation // rules in locations that are not guarded
 	SCPs           []SCP
 	Workers        []string // functions and queues of the hub; each queue has a second one with "-dlq" at the end
 	Config         string   // what functions run with; "" is not compared
+}
+
+// ExpectedRole is a role in each account, and the ARNs of the roles of those functions of the hub that take it.
+type ExpectedRole struct {
+	Name   string
+	Takers []string
 }
 
 // ExpectedRule is a forward rule, the state it must be in and the event pattern it must have, as JSON.

@@ -21,6 +21,7 @@ const (
 	CheckOrganization = "organization"
 	CheckEnter        = "member role"
 	CheckRole         = "role"
+	CheckTake         = "taking role"
 	CheckTrail        = "trail"
 	CheckRule         = "forward rule"
 	CheckDeadLetters  = "dead letters"
@@ -41,20 +42,26 @@ type Row struct {
 	Status  Status `json:"status"`
 	Detail  string `json:"detail"`        // what was found, one sentence
 	Fix     string `json:"fix,omitempty"` // what to do about it, one sentence; only beside Fail and Unknown
+
+	// HubOnly marks what is Unknown to whoever is not the hub itself, and where all that others can see is well. It is
+	// never OK, and needs nobody.
+	HubOnly bool `json:"hubOnly,omitempty"`
 }
+
+func (r Row) fine() bool { return r.Status == OK || r.HubOnly }
 
 // Healthy reports whether no row needs anybody.
 func Healthy(rows []Row) bool {
-	return !slices.ContainsFunc(rows, func(r Row) bool { return r.Status != OK })
+	return !slices.ContainsFunc(rows, func(r Row) bool { return !r.fine() })
 }
 
 // Findings are the rows that need somebody. What was skipped is behind one of them.
 func Findings(rows []Row) []Row {
-	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.Status == OK || r.Status == Skipped })
+	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.fine() || r.Status == Skipped })
 }
 
 var order = []string{
-	CheckOrganization, CheckSCP, CheckBus, CheckTable, CheckQueue, CheckFunction, CheckEnter, CheckRole, CheckTrail, CheckRule, CheckDeadLetters, CheckCanary,
+	CheckOrganization, CheckSCP, CheckBus, CheckTable, CheckQueue, CheckFunction, CheckEnter, CheckRole, CheckTake, CheckTrail, CheckRule, CheckDeadLetters, CheckCanary,
 }
 
 // sorted puts rows in the order of the report: the organization, the hub, then account by account.

@@ -1,6 +1,9 @@
 package guard
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // BlastRadius is everything that stops, and everything that does not, when a key cannot be used.
 type BlastRadius struct {
@@ -55,7 +58,44 @@ type Affected struct {
 	Secret string    `json:"secret"` // canonical ARN
 	Name   string    `json:"name"`
 	State  LockState `json:"state"`
-	Why    string    `json:"why"`
+	Fate   Fate      `json:"fate,omitzero"`
+	Opens  Key       `json:"opens,omitzero"` // of FateOlderCopy: what the older copy opens with
+	Why    string    `json:"why,omitzero"`   // of notices stored before fates were: the reason, in half a sentence
+}
+
+// Fate is why a secret stops without a key, or does not.
+type Fate string
+
+const (
+	FateNoValue        Fate = "no_value"        // it has no value, and none can be written
+	FateEveryCopy      Fate = "every_copy"      // every copy of the current version is under the key
+	FateOlderCopy      Fate = "older_copy"      // an older copy opens with another key
+	FateOtherKey       Fate = "other_key"       // it names the key, and its current version is under another
+	FateUnreadVersions Fate = "unread_versions" // nobody could see its versions
+	FateUnreadKey      Fate = "unread_key"      // nobody could see the state of an older copy's key
+)
+
+// Describe says in half a sentence why the secret stops, or does not.
+func (a Affected) Describe() string {
+	switch a.Fate {
+	case FateNoValue:
+		return "has no value yet; none can be written"
+	case FateEveryCopy:
+		return "every copy of the current version is under this key"
+	case FateOlderCopy:
+		if a.Opens.Manager == ManagerAWS {
+			return "an older copy still opens with the AWS managed key"
+		}
+		return "an older copy still opens with " + a.Opens.ARN
+	case FateOtherKey:
+		return "the current version was never re-encrypted under this key"
+	case FateUnreadVersions:
+		return "its versions could not be read"
+	case FateUnreadKey:
+		return "an older copy is under a key whose state could not be read"
+	default:
+		return a.Why
+	}
 }
 
 // Blast says which of the secrets stop when the key is out of use. Secrets that do not use the key are left out.
@@ -63,15 +103,12 @@ func Blast(key Key, secrets []Secret) BlastRadius {
 	radius := BlastRadius{Key: key.ARN, State: key.State, Stops: []Affected{}, Remains: []Affected{}, Unknown: []Affected{}}
 	for _, s := range secrets {
 		affected := Affected{Secret: s.ARN, Name: s.Name, State: StateOf(s, "")}
-		switch fate, why := fateWithout(key, s); fate {
-		case fateStops:
-			affected.Why = why
+		switch affected.Fate, affected.Opens = fateWithout(key, s); affected.Fate {
+		case FateNoValue, FateEveryCopy:
 			radius.Stops = append(radius.Stops, affected)
-		case fateRemains:
-			affected.Why = why
+		case FateOlderCopy, FateOtherKey:
 			radius.Remains = append(radius.Remains, affected)
-		case fateUnknown:
-			affected.Why = why
+		case FateUnreadVersions, FateUnreadKey:
 			radius.Unknown = append(radius.Unknown, affected)
 		}
 	}
@@ -81,52 +118,35 @@ func Blast(key Key, secrets []Secret) BlastRadius {
 	return radius
 }
 
-type fate int
-
-const (
-	fateUntouched fate = iota
-	fateStops
-	fateRemains
-	fateUnknown
-)
-
-// fateWithout follows the current version, which is the one readers get when they do not ask for another.
-func fateWithout(key Key, s Secret) (fate, string) {
-	if s.VersionsUnread {
+// fateWithout follows the current version, which is the one readers get when they do not ask for another. "" is a secret
+// that the key does not touch.
+func fateWithout(key Key, s Secret) (Fate, Key) {
+	named := func(f Fate) (Fate, Key) {
 		if s.Key.Same(key) {
-			return fateUnknown, "its versions could not be read"
+			return f, Key{}
 		}
-		return fateUntouched, ""
+		return "", Key{}
+	}
+	if s.VersionsUnread {
+		return named(FateUnreadVersions)
 	}
 	current, found := currentVersion(s)
 	if !found {
-		if s.Key.Same(key) {
-			return fateStops, "has no value yet; none can be written"
-		}
-		return fateUntouched, ""
+		return named(FateNoValue)
 	}
-	uses := false
-	for _, k := range current.Keys {
-		uses = uses || k.Same(key)
-	}
-	switch {
-	case !uses && s.Key.Same(key):
-		return fateRemains, "the current version was never re-encrypted under this key"
-	case !uses:
-		return fateUntouched, ""
+	if !slices.ContainsFunc(current.Keys, key.Same) {
+		return named(FateOtherKey)
 	}
 	for _, k := range current.Keys {
-		if !k.Same(key) && k.Manager == ManagerAWS {
-			return fateRemains, "an older copy still opens with the AWS managed key"
-		}
-		if !k.Same(key) && k.CanDecrypt() {
-			return fateRemains, "an older copy still opens with " + k.ARN
-		}
-		if !k.Same(key) && k.State == KeyStateUnknown {
-			return fateUnknown, "an older copy is under a key whose state could not be read"
+		switch {
+		case k.Same(key):
+		case k.Manager == ManagerAWS, k.CanDecrypt():
+			return FateOlderCopy, k.brief()
+		case k.State == KeyStateUnknown:
+			return FateUnreadKey, Key{}
 		}
 	}
-	return fateStops, "every copy of the current version is under this key"
+	return FateEveryCopy, Key{}
 }
 
 func currentVersion(s Secret) (Version, bool) {

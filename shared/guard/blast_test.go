@@ -8,7 +8,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-func TestBlastTellsWhatStopsAndWhatDoesNot(t *testing.T) {
+func TestBlastSaysWhatStopsAndWhatDoesNot(t *testing.T) {
 	off := inState(ownKey, guard.KeyDisabled)
 	named := func(name string, s guard.Secret) guard.Secret {
 		s.Name, s.ARN = name, "arn:aws:secretsmanager:us-east-1:111122223333:secret:"+name+"-abcdef"
@@ -29,7 +29,7 @@ func TestBlastTellsWhatStopsAndWhatDoesNot(t *testing.T) {
 	names := func(list []guard.Affected) []string {
 		var out []string
 		for _, a := range list {
-			if a.Why == "" {
+			if a.Describe() == "" {
 				t.Errorf("%s has no why", a.Name)
 			}
 			out = append(out, a.Name)

@@ -35,10 +35,12 @@ func (n Notice) Describe() string {
 	switch {
 	case n.Kind == NoticeKeyRestored && n.Blast != nil:
 		stops, remains, unknown := n.Blast.Counts()
-		return fmt.Sprintf("key is %s: %d secrets are under it", n.Blast.State, stops+remains+unknown)
+		return fmt.Sprintf("key is %s: %s under it", n.Blast.State, Count(stops+remains+unknown, "secret is", "secrets are"))
 	case n.Blast != nil:
 		stops, remains, unknown := n.Blast.Counts()
-		return fmt.Sprintf("key is %s: %d stop, %d do NOT stop, %d unknown", n.Blast.State, stops, remains, unknown)
+		return fmt.Sprintf("key is %s: %s, %s, %d unknown", n.Blast.State, Count(stops, "stops", "stop"), Count(remains, "does NOT stop", "do NOT stop"), unknown)
+	case n.Move != nil:
+		return script(n.Passages()).String()
 	case n.Finding == nil:
 		return n.Detail
 	}
@@ -58,6 +60,8 @@ func (f Finding) endWords() string {
 	switch f.End {
 	case EndMoot:
 		return f.Title + ": does not apply any more"
+	case EndMoved:
+		return f.Title + ": another key is set, which can be used"
 	case EndUnknown:
 		return f.Title + ": another key is set; whether older copies still open with the previous one is not known"
 	case EndGone:
@@ -107,10 +111,15 @@ func (s Subject) Stuck() []Version {
 }
 
 func versions(n int, one, many string) string {
+	return Count(n, "labelled version "+one, "labelled versions "+many)
+}
+
+// Count is a number with what it counts, in the form that goes with it: "1 secret is", "2 secrets are".
+func Count(n int, one, many string) string {
 	if n == 1 {
-		return "1 labelled version " + one
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d labelled versions %s", n, many)
+	return fmt.Sprint(n, " ", many)
 }
 
 func (s Subject) blindWords() string {

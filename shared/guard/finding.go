@@ -24,13 +24,14 @@ const (
 	FindingWaived   FindingStatus = "waived"
 )
 
-// Ending is how a finding was resolved. Only EndPassed says that anything is better than before.
+// Ending is how a finding was resolved. Only EndPassed and EndMoved say that anything is better than before.
 type Ending string
 
 const (
 	EndPassed  Ending = "passed"  // the control holds
 	EndMoot    Ending = "moot"    // the control has nothing to say any more: the secret is in another state
 	EndGone    Ending = "deleted" // the secret is deleted, or about to be
+	EndMoved   Ending = "moved"   // the control holds, because another key is set: the one that failed is as it was
 	EndUnknown Ending = "unknown" // its key is another one now; whether its older copies still open with the previous one is not known
 )
 

@@ -57,11 +57,12 @@ type Notice struct {
 	Finding  *Finding          `json:"finding,omitempty"`
 	Decision Decision          `json:"decision"`
 	Blast    *BlastRadius      `json:"blast,omitempty"`
-	Detail   string            `json:"detail,omitempty"`
-	Back     bool              `json:"back,omitempty"`  // of NoticeFailed: what failed was setting the previous key again
-	Tags     map[string]string `json:"tags,omitempty"`  // the resource's own tags, to find its owner
-	Actor    string            `json:"actor,omitempty"` // who made the change that led here, as an ARN
-	Tool     string            `json:"tool,omitempty"`  // what they made it with: terraform, cloudformation, console, …
+	Detail   string            `json:"detail,omitempty"` // of kinds that neither Finding, Blast nor Move describe, and of moves stored before those were
+	Move     *Move             `json:"move,omitempty"`   // of a migration
+	Back     bool              `json:"back,omitempty"`   // of NoticeFailed: what failed was setting the previous key again
+	Tags     map[string]string `json:"tags,omitempty"`   // the resource's own tags, to find its owner
+	Actor    string            `json:"actor,omitempty"`  // who made the change that led here, as an ARN
+	Tool     string            `json:"tool,omitempty"`   // what they made it with: terraform, cloudformation, console, …
 	EventID  string            `json:"eventId,omitempty"`
 	Open     []Notice          `json:"open,omitempty"` // of a digest: what is still open, as it was opened
 }

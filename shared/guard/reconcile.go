@@ -84,7 +84,7 @@ func (r *reconciler) moveFinding(v Verdict) {
 		r.fail(at, v)
 	case Pass, NotApplicable:
 		if at >= 0 {
-			r.resolve(at, r.ending(v.Control.ID, v.Outcome))
+			r.resolve(at, r.ending(r.rec.Findings[at], v.Outcome))
 		}
 	}
 }
@@ -162,12 +162,16 @@ func (r *reconciler) stricter(f Finding) bool {
 	return Notified(NoticeOpened, f.Control, after) && !Notified(NoticeOpened, f.Control, before)
 }
 
-func (r *reconciler) ending(control ControlID, o Outcome) Ending {
+func (r *reconciler) ending(f Finding, o Outcome) Ending {
 	switch {
 	case r.secret.PendingDeletion():
 		return EndGone
-	case o == Pass && control == SecretDefaultKey && r.rec.State == StateUnknown:
+	case o == Pass && f.Control == SecretDefaultKey && r.rec.State == StateUnknown:
 		return EndUnknown // the key it names is one fact among those of its copies
+	case o == Pass && f.Control == SecretReplicaKey && len(f.Subject.Replicas) > 0 && !f.Subject.replicasIn(r.secret):
+		return EndMoot // the replicas that failed are there no more
+	case o == Pass && f.Control == SecretKeyUnusable && f.Subject.movedOn(r.secret):
+		return EndMoved
 	case o == Pass:
 		return EndPassed
 	default:

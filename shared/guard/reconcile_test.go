@@ -217,3 +217,42 @@ func TestAFindingOfTheDefaultKeyEndsUnknownWhereTheCopiesCouldNotBeRead(t *testi
 		})
 	}
 }
+
+// How a finding ends says what is true now: a key that was left behind cannot be used again, and a replica that is gone is
+// under no CMK.
+func TestAnEndingSaysWhatIsTrueNow(t *testing.T) {
+	off, theirs := inState(ownKey, guard.KeyDisabled), ownKey
+	theirs.Aliases, theirs.Tags = []string{"alias/theirs"}, map[string]string{}
+	replicated := func(replicas ...guard.Replica) guard.Secret {
+		return with(secret(ownKey, ownKey), func(s *guard.Secret) { s.Replicas = replicas })
+	}
+	managed, own := guard.Replica{Region: "eu-west-1", Key: awsKey}, guard.Replica{Region: "eu-west-1", Key: otherKey}
+	for sentence, tt := range map[string]struct {
+		control     guard.ControlID
+		before, now guard.Secret
+		want        guard.Ending
+	}{
+		"the key is enabled again":                        {guard.SecretKeyUnusable, secret(off, off), secret(ownKey, ownKey), guard.EndPassed},
+		"the secret is under another key":                 {guard.SecretKeyUnusable, secret(off, off), secret(otherKey, otherKey), guard.EndMoved},
+		"the secret is back under the AWS managed key":    {guard.SecretKeyUnusable, secret(off, off), secret(awsKey, awsKey), guard.EndMoved},
+		"the replica is under a CMK":                      {guard.SecretReplicaKey, replicated(managed), replicated(own), guard.EndPassed},
+		"the replica was taken away":                      {guard.SecretReplicaKey, replicated(managed), replicated(), guard.EndMoot},
+		"an unapproved key, and then the AWS managed one": {guard.SecretKeyUnapproved, secret(theirs, theirs), secret(awsKey, awsKey), guard.EndMoot},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			standard := guard.Standard{}
+			if tt.control == guard.SecretKeyUnapproved {
+				standard.Approved.Aliases = []string{"alias/ours"}
+			}
+			rec := guard.Record{}
+			for i, s := range []guard.Secret{tt.before, tt.now} {
+				at := now.Add(time.Duration(i) * time.Hour)
+				rec = guard.Reconcile(rec, s, guard.Evaluate(s, standard, at), nil, guard.ModeNotify, at, cause)
+			}
+			at := slices.IndexFunc(rec.Findings, func(f guard.Finding) bool { return f.Control == tt.control })
+			if at < 0 || rec.Findings[at].End != tt.want {
+				t.Errorf("findings %+v, want %s to end as %q", rec.Findings, tt.control, tt.want)
+			}
+		})
+	}
+}

@@ -1,5 +1,7 @@
 package guard
 
+import "slices"
+
 // Subject says what a verdict or a finding is about: facts, never a sentence. What a control says nothing about is
 // empty. Describe puts it into words for logs and tables, shared/notify for owners.
 type Subject struct {
@@ -65,6 +67,19 @@ func (v Version) brief() Version {
 		short.Keys = append(short.Keys, k.brief())
 	}
 	return short
+}
+
+// replicasIn reports whether the secret still has one of the subject's replicas.
+func (s Subject) replicasIn(now Secret) bool {
+	return slices.ContainsFunc(now.Replicas, func(r Replica) bool { return slices.Contains(s.regions(), r.Region) })
+}
+
+// movedOn reports whether a copy that failed is under another key now, or gone.
+func (s Subject) movedOn(now Secret) bool {
+	stays := func(r Replica) bool {
+		return slices.ContainsFunc(now.Replicas, func(n Replica) bool { return n.Region == r.Region && n.Key.Same(r.Key) })
+	}
+	return !s.Key.zero() && !s.Key.Same(now.Key) || slices.ContainsFunc(s.Replicas, func(r Replica) bool { return !stays(r) })
 }
 
 func rotationOf(s Secret) Rotation {

@@ -7,9 +7,9 @@ import (
 	"github.com/doublelock/doublelock/shared/inventory"
 )
 
-// town is one account: every role reads the secrets of its application, one in fifty all of them, and a fifth only
+// testAccount is one account: every role reads the secrets of its application, one in fifty all of them, and a fifth only
 // through an AWS managed policy. Secrets are spread over 100 keys, a tenth is under the AWS managed key.
-func town(roles, secrets int) inventory.Snapshot {
+func testAccount(roles, secrets int) inventory.Snapshot {
 	s := inventory.Snapshot{
 		Organization: inventory.Organization{ID: "o-exampleorg", ManagementAccount: management},
 		Accounts:     []inventory.Account{{ID: shop, Path: []string{"r-ab12"}, SCPs: []inventory.Level{{Target: "r-ab12", Policies: []string{"p-FullAWSAccess"}}, {Target: shop, Policies: []string{"p-FullAWSAccess"}}}}},
@@ -44,7 +44,7 @@ func town(roles, secrets int) inventory.Snapshot {
 
 // BenchmarkCan asks for every role what it can open: 1,000 roles before 10,000 secrets.
 func BenchmarkCan(b *testing.B) {
-	s := town(1000, 10_000)
+	s := testAccount(1000, 10_000)
 	b.ReportAllocs()
 	for b.Loop() {
 		access := inventory.Prepare(s)
@@ -63,7 +63,7 @@ func BenchmarkCan(b *testing.B) {
 }
 
 func BenchmarkReaders(b *testing.B) {
-	s := town(1000, 10_000)
+	s := testAccount(1000, 10_000)
 	access := inventory.Prepare(s)
 	b.ReportAllocs()
 	for b.Loop() {

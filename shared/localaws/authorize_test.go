@@ -19,7 +19,7 @@ import (
 )
 
 // guard attaches an SCP to the guarded OU and returns its ARN.
-func (r *realm) guard(content string) string {
+func (r *testbed) guard(content string) string {
 	r.t.Helper()
 	org := r.org(payer)
 	made, err := org.CreatePolicy(r.t.Context(), &organizations.CreatePolicyInput{Name: aws.String("guard"), Description: aws.String(""),
@@ -40,7 +40,7 @@ const needsKey = `{"Version":"2012-10-17","Statement":[
 {"Sid":"NotApproved","Effect":"Deny","Action":["secretsmanager:CreateSecret","secretsmanager:UpdateSecret"],"Resource":"*","Condition":{"Null":{"secretsmanager:KmsKeyArn":"false"},"ArnNotLike":{"secretsmanager:KmsKeyArn":["arn:aws:kms:*:111122223333:key/*","arn:aws:kms:*:333344445555:key/*"]}}}]}`
 
 func TestServiceControlPolicyGuardsCreateSecret(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	arn := r.guard(needsKey)
 	own, foreign := r.key(guarded, east), r.key(open, east, keyPolicy(allowEveryone))
 	if _, err := r.keys(guarded, admin, east).CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: aws.String("alias/app"), TargetKeyId: &own}); err != nil {
@@ -103,7 +103,7 @@ func TestAnOpenQuestionAboutTheConditionKeysIsAnOption(t *testing.T) {
 			if options == nil {
 				options = func(*localaws.Options) {}
 			}
-			r := newRealm(t, options)
+			r := newTestbed(t, options)
 			r.guard(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"secretsmanager:UpdateSecret","Resource":"*","Condition":` + test.deny + `}]}`)
 			key := r.key(guarded, east)
 			if _, err := r.keys(guarded, admin, east).CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: aws.String("alias/app"), TargetKeyId: &key}); err != nil {
@@ -121,7 +121,7 @@ func TestAnOpenQuestionAboutTheConditionKeysIsAnOption(t *testing.T) {
 
 // The KMS layer: an SCP that forbids encrypting under the AWS managed key through Secrets Manager.
 func TestServiceControlPolicyReachesForwardedKMSCalls(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(guarded, admin, east)
 	old := r.create(sm, "old")
 	key := r.key(guarded, east)
@@ -141,7 +141,7 @@ func TestServiceControlPolicyReachesForwardedKMSCalls(t *testing.T) {
 }
 
 func TestWhyACallIsDenied(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	arn := r.create(r.secrets(open, admin, east), "prod/db")
 	r.AddRole(open, "Bound", trustsAccount(open), allow("*"))
 	if _, err := r.iam().CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("edge"), PolicyDocument: aws.String(allow("s3:*"))}); err != nil {
@@ -174,7 +174,7 @@ func trustsAccount(account string) string {
 }
 
 // assume answers a configuration that signs as a role's session.
-func (r *realm) assume(account, principal string, in sts.AssumeRoleInput) (aws.Config, error) {
+func (r *testbed) assume(account, principal string, in sts.AssumeRoleInput) (aws.Config, error) {
 	out, err := r.sts(account, principal).AssumeRole(r.t.Context(), &in)
 	if err != nil {
 		return aws.Config{}, err
@@ -185,7 +185,7 @@ func (r *realm) assume(account, principal string, in sts.AssumeRoleInput) (aws.C
 }
 
 func TestTagsAndReplicasNeedTheirOwnRights(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, r.role(open, "Creator", allow("secretsmanager:CreateSecret")), east)
 	for name, test := range map[string]struct {
 		change func(*secretsmanager.CreateSecretInput)
@@ -206,7 +206,7 @@ func TestTagsAndReplicasNeedTheirOwnRights(t *testing.T) {
 }
 
 func TestADeletedRoleHasNoRightsLeft(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, r.role(open, "Gone", allow("*")), east)
 	r.create(sm, "a")
 	if _, err := r.iam().DeleteRolePolicy(t.Context(), &iam.DeleteRolePolicyInput{RoleName: aws.String("Gone"), PolicyName: aws.String("inline-1")}); err != nil {
@@ -221,7 +221,7 @@ func TestADeletedRoleHasNoRightsLeft(t *testing.T) {
 }
 
 func TestASessionPolicyNarrowsTheRole(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	arn := r.create(r.secrets(open, admin, east), "a")
 	r.role(open, "Wide", allow("secretsmanager:*"))
 	config, err := r.assume(open, admin, sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::" + open + ":role/Wide"), RoleSessionName: aws.String("narrow"),
@@ -238,7 +238,7 @@ func TestASessionPolicyNarrowsTheRole(t *testing.T) {
 }
 
 func TestASecretsPolicyAllowsAndDenies(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	arn := r.create(sm, "a")
 	reader := r.secrets(open, r.role(open, "Reader", allow("s3:*")), east)
@@ -268,7 +268,7 @@ func TestASecretsPolicyAllowsAndDenies(t *testing.T) {
 }
 
 func TestAPolicyIsTriedBeforeItIsSet(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	arn := r.create(sm, "a")
 	reader := `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + open + `:role/Reader"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}`
@@ -334,7 +334,7 @@ func TestWhoMayUseAKey(t *testing.T) {
 		"a grant for another context is not":             {role: "s3:*", grant: []kmstypes.GrantOperation{"Decrypt"}, bound: map[string]string{"SecretARN": "other"}, denied: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRealm(t)
+			r := newTestbed(t)
 			key := r.key(open, east)
 			owner := r.secrets(open, admin, east)
 			arn := r.create(owner, "prod/db", under(key))
@@ -362,7 +362,7 @@ func TestWhoMayUseAKey(t *testing.T) {
 }
 
 func TestAssumeRole(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	trust := func(principal, condition string) string {
 		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + principal + `"},"Action":"sts:AssumeRole","Condition":{` + condition + `}}]}`
 	}
@@ -409,7 +409,7 @@ func TestAssumeRole(t *testing.T) {
 }
 
 func TestUnknownCredentials(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	config := r.config(open, admin, east)
 	config.Credentials = credentials.NewStaticCredentialsProvider("AKIANOBODY", "x", "")
 	if _, err := secretsmanager.NewFromConfig(config).ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{}); code(err) != "UnrecognizedClientException" {

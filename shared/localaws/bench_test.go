@@ -16,7 +16,7 @@ import (
 func quiet(o *localaws.Options) { o.OnRecord = nil }
 
 func BenchmarkDescribeSecret(b *testing.B) {
-	r := newRealm(b, quiet)
+	r := newTestbed(b, quiet)
 	sm := r.secrets(open, admin, east)
 	id := r.create(sm, "a")
 	b.RunParallel(func(pb *testing.PB) {
@@ -31,7 +31,7 @@ func BenchmarkDescribeSecret(b *testing.B) {
 }
 
 func BenchmarkCreateSecret(b *testing.B) {
-	r := newRealm(b, quiet)
+	r := newTestbed(b, quiet)
 	sm := r.secrets(open, admin, east)
 	n := 0
 	for b.Loop() {
@@ -44,7 +44,7 @@ func BenchmarkCreateSecret(b *testing.B) {
 }
 
 func BenchmarkCreateSecretInProcess(b *testing.B) {
-	r := newRealm(b, quiet)
+	r := newTestbed(b, quiet)
 	n := 0
 	for b.Loop() {
 		n++
@@ -56,7 +56,7 @@ func BenchmarkCreateSecretInProcess(b *testing.B) {
 }
 
 func BenchmarkListSecretsOf10000(b *testing.B) {
-	r := newRealm(b, quiet)
+	r := newTestbed(b, quiet)
 	for i := range 10_000 {
 		if _, err := r.As("example.amazonaws.com", open, east, "secretsmanager", "CreateSecret", map[string]any{"Name": fmt.Sprintf("s-%d", i)}); err != nil {
 			b.Fatal(err)
@@ -72,7 +72,7 @@ func BenchmarkListSecretsOf10000(b *testing.B) {
 
 // BenchmarkHandleDescribeSecret is the server's share of a DescribeSecret: routing, authorisation, record, answer.
 func BenchmarkHandleDescribeSecret(b *testing.B) {
-	r := newRealm(b, quiet)
+	r := newTestbed(b, quiet)
 	id := r.create(r.secrets(open, admin, east), "a")
 	signer := r.signers[open+admin]
 	body := `{"SecretId":"` + id + `"}`

@@ -56,7 +56,7 @@ func golden(t *testing.T, name string, records []localaws.Record) {
 }
 
 // plain hides what the SDK puts into every call by itself.
-func (r *realm) plain() []localaws.Record {
+func (r *testbed) plain() []localaws.Record {
 	for _, record := range r.records {
 		if agent, _ := record["userAgent"].(string); strings.HasPrefix(agent, "aws-sdk-go") {
 			record["userAgent"] = "aws-sdk-go-v2"
@@ -77,7 +77,7 @@ func hideToken(parameters any) {
 }
 
 func TestRecordsOfASecretsLife(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	key := r.key(open, east)
 	arn := r.create(sm, "prod/db", func(in *secretsmanager.CreateSecretInput) { in.Description = aws.String("") })
@@ -103,7 +103,7 @@ func TestRecordsOfASecretsLife(t *testing.T) {
 }
 
 func TestRecordsOfAKeysLife(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	keys := r.keys(open, "user/bob", east)
 	key := r.key(open, east)
 	id := key[strings.LastIndex(key, "/")+1:]
@@ -137,7 +137,7 @@ func TestRecordsOfAKeysLife(t *testing.T) {
 }
 
 func TestADeniedCallIsRecordedAsAccessDenied(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	r.guard(needsKey)
 	r.forget()
 	_, err := r.secrets(guarded, admin, east).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("prod/db"), SecretString: aws.String("x")})
@@ -155,30 +155,30 @@ func TestEventsReachTheDefaultBus(t *testing.T) {
 		state ebtypes.RuleState
 		want  []string
 	}{
-		"a plain rule hears of writes": {ebtypes.RuleStateEnabled, []string{"CreateSecret", "Secret Label Updated AWSCURRENT"}},
-		"a rule for all management events hears of reads, too": {ebtypes.RuleStateEnabledWithAllCloudtrailManagementEvents,
+		"a plain rule receives writes": {ebtypes.RuleStateEnabled, []string{"CreateSecret", "Secret Label Updated AWSCURRENT"}},
+		"a rule for all management events receives reads, too": {ebtypes.RuleStateEnabledWithAllCloudtrailManagementEvents,
 			[]string{"GenerateDataKey", "CreateSecret", "Secret Label Updated AWSCURRENT", "DescribeSecret"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRealm(t)
+			r := newTestbed(t)
 			config := r.config(open, admin, east)
-			queue := "arn:aws:sqs:us-east-1:" + open + ":heard"
-			made, err := sqs.NewFromConfig(config).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("heard"), Attributes: map[string]string{
+			queue := "arn:aws:sqs:us-east-1:" + open + ":received"
+			made, err := sqs.NewFromConfig(config).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("received"), Attributes: map[string]string{
 				"Policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"*"}]}`}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			bus := eventbridge.NewFromConfig(config)
-			if _, err := bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("hear"), State: test.state, EventPattern: aws.String(`{"source":["aws.secretsmanager","aws.kms"]}`)}); err != nil {
+			if _, err := bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("receive"), State: test.state, EventPattern: aws.String(`{"source":["aws.secretsmanager","aws.kms"]}`)}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("hear"), Targets: []ebtypes.Target{{Id: aws.String("1"), Arn: &queue}}}); err != nil {
+			if _, err := bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("receive"), Targets: []ebtypes.Target{{Id: aws.String("1"), Arn: &queue}}}); err != nil {
 				t.Fatal(err)
 			}
 			sm := r.secrets(open, admin, east)
 			r.describe(sm, r.create(sm, "a"))
 			r.Trail(open, east, false)
-			r.create(sm, "b", noValue) // nobody hears of it
+			r.create(sm, "b", noValue) // no rule receives it
 			if err := r.Settle(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -207,8 +207,8 @@ func TestEventsReachTheDefaultBus(t *testing.T) {
 	}
 }
 
-func TestNoRecordTellsAValue(t *testing.T) {
-	r := newRealm(t)
+func TestNoRecordHoldsAValue(t *testing.T) {
+	r := newTestbed(t)
 	sm, keys := r.secrets(open, admin, east), r.keys(open, admin, east)
 	const value = "hush-hush-3141592653"
 	arn := r.create(sm, "a", func(in *secretsmanager.CreateSecretInput) { in.SecretString = aws.String(value) })
@@ -241,7 +241,7 @@ func TestNoRecordTellsAValue(t *testing.T) {
 }
 
 func TestACallAcrossAccountsIsRecordedInBoth(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	central := r.key(keyring, east, keyPolicy(allowEveryone))
 	sm := r.secrets(open, admin, east)
 	r.create(sm, "a", under(central))
@@ -266,7 +266,7 @@ func TestACallAcrossAccountsIsRecordedInBoth(t *testing.T) {
 }
 
 func TestWithoutAValueNoKMSCallIsMade(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	r.create(sm, "a", noValue)
 	if diff := cmp.Diff([]string{"CreateSecret"}, r.names()); diff != "" {
@@ -276,7 +276,7 @@ func TestWithoutAValueNoKMSCallIsMade(t *testing.T) {
 
 func TestSameSeedSameRecords(t *testing.T) {
 	play := func() []byte {
-		r := newRealm(t)
+		r := newTestbed(t)
 		sm := r.secrets(open, admin, east)
 		token := strings.Repeat("7", 36)
 		r.create(sm, "a", func(in *secretsmanager.CreateSecretInput) { in.ClientRequestToken = &token })
@@ -293,7 +293,7 @@ func TestSameSeedSameRecords(t *testing.T) {
 }
 
 func TestLookupEvents(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	arn := r.create(sm, "a")
 	other := r.create(sm, "b")
@@ -328,8 +328,8 @@ func TestLookupEvents(t *testing.T) {
 	}
 }
 
-func TestATrailThatIsOffTellsNobody(t *testing.T) {
-	r := newRealm(t)
+func TestATrailThatIsOffPublishesNothing(t *testing.T) {
+	r := newTestbed(t)
 	trail := cloudtrail.NewFromConfig(r.config(open, admin, east))
 	status := func() bool {
 		t.Helper()

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func (r *realm) keyState(key string) kmstypes.KeyState {
+func (r *testbed) keyState(key string) kmstypes.KeyState {
 	r.t.Helper()
 	parts := strings.Split(key, ":")
 	out, err := r.keys(parts[4], admin, parts[3]).DescribeKey(r.t.Context(), &kms.DescribeKeyInput{KeyId: &key})
@@ -22,7 +22,7 @@ func (r *realm) keyState(key string) kmstypes.KeyState {
 }
 
 func TestKeyStatesBlockUse(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	keys := r.keys(open, admin, east)
 	key := r.key(open, east)
 	sealed, err := keys.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &key, Plaintext: []byte("x"), EncryptionContext: map[string]string{"a": "b"}})
@@ -71,7 +71,7 @@ func TestKeyStatesBlockUse(t *testing.T) {
 }
 
 func TestKeyNamesThatDoNotResolve(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	keys := r.keys(open, admin, east)
 	for id, want := range map[string]string{
 		"alias/none":                           "Alias arn:aws:kms:us-east-1:" + open + ":alias/none is not found.",
@@ -87,7 +87,7 @@ func TestKeyNamesThatDoNotResolve(t *testing.T) {
 }
 
 func TestTheAWSManagedKeyCannotBeChanged(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	keys := r.keys(open, admin, east)
 	managed, err := keys.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: aws.String("alias/aws/secretsmanager")})
 	if err != nil {
@@ -110,7 +110,7 @@ func TestTheAWSManagedKeyCannotBeChanged(t *testing.T) {
 }
 
 func TestAKeyPolicyCannotLockItsWriterOut(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	keys := r.keys(open, admin, east)
 	key := r.key(open, east)
 	alone := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + open + `:role/Other"},"Action":"kms:*","Resource":"*"}]}`
@@ -128,7 +128,7 @@ func TestAKeyPolicyCannotLockItsWriterOut(t *testing.T) {
 }
 
 func TestGrants(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	keys := r.keys(open, admin, east)
 	key := r.key(open, east)
 	role := "arn:aws:iam::" + open + ":role/Worker"
@@ -163,7 +163,7 @@ func TestGrants(t *testing.T) {
 }
 
 func TestLastUsageAndTheConditionOnIt(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	key := r.key(guarded, east)
 	sm := r.secrets(guarded, admin, east)
 	r.guard(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["kms:DisableKey","kms:ScheduleKeyDeletion"],"Resource":"*","Condition":{"NumericLessThan":{"kms:TrailingDaysWithoutKeyUsage":"30"}}}]}`)
@@ -185,7 +185,7 @@ func TestLastUsageAndTheConditionOnIt(t *testing.T) {
 }
 
 func TestMultiRegionKeys(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	here, there := r.keys(open, admin, east), r.keys(open, admin, west)
 	key := r.key(open, east, multiRegion)
 	id := key[strings.LastIndex(key, "/")+1:]
@@ -231,7 +231,7 @@ func TestMultiRegionKeys(t *testing.T) {
 }
 
 func TestKeyRotation(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	keys := r.keys(open, admin, east)
 	key := r.key(open, east)
 	if _, err := keys.EnableKeyRotation(t.Context(), &kms.EnableKeyRotationInput{KeyId: &key, RotationPeriodInDays: aws.Int32(30)}); code(err) != "ValidationException" {
@@ -262,7 +262,7 @@ func TestKeyRotation(t *testing.T) {
 }
 
 func TestAliasesAndTags(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	keys := r.keys(open, admin, east)
 	one, two := r.key(open, east), r.key(open, east)
 	alias := func(name, target string) error {

@@ -14,7 +14,7 @@ import (
 )
 
 // post sends a request as it goes over the wire, and answers status, headers and body.
-func (r *realm) post(service, target, contentType, body string) (*http.Response, string) {
+func (r *testbed) post(service, target, contentType, body string) (*http.Response, string) {
 	r.t.Helper()
 	request, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.url, strings.NewReader(body))
 	if err != nil {
@@ -44,7 +44,7 @@ func (r *realm) post(service, target, contentType, body string) (*http.Response,
 }
 
 func TestErrorsOnTheWire(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	const jsonType, formType = "application/x-amz-json-1.1", "application/x-www-form-urlencoded"
 	for name, test := range map[string]struct {
 		service, target, contentType, body string
@@ -72,7 +72,7 @@ func TestErrorsOnTheWire(t *testing.T) {
 }
 
 func TestAnswersOnTheWire(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	response, _ := r.post("secretsmanager", "secretsmanager.CreateSecret", "application/x-amz-json-1.1", `{"Name":"a","SecretString":"x"}`)
 	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "application/x-amz-json-1.1" || len(response.Header.Get("X-Amzn-Requestid")) != 36 {
 		t.Errorf("got %d %v", response.StatusCode, response.Header)
@@ -100,7 +100,7 @@ func TestRealCLI(t *testing.T) {
 	if err != nil {
 		t.Skip("no aws command here")
 	}
-	r := newRealm(t)
+	r := newTestbed(t)
 	r.guard(needsKey)
 	run := func(args ...string) (string, error) {
 		t.Helper()
@@ -142,7 +142,7 @@ func TestRealCLI(t *testing.T) {
 }
 
 func TestBinaryValues(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	value := []byte{0, 1, 2, 255}
 	r.create(sm, "a", func(in *secretsmanager.CreateSecretInput) { in.SecretString, in.SecretBinary = nil, value })

@@ -14,7 +14,7 @@ import (
 const defaultLock = "DefaultEncryptionKey"
 
 func TestSecretWithoutKeyIsUnderTheAWSManagedKeyAndDoesNotSaySo(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	arn := r.create(sm, "prod/db")
 	if key := r.describe(sm, arn).KmsKeyId; key != nil {
@@ -33,7 +33,7 @@ func TestSecretWithoutKeyIsUnderTheAWSManagedKeyAndDoesNotSaySo(t *testing.T) {
 }
 
 func TestKeyArgument(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm, keys := r.secrets(open, admin, east), r.keys(open, admin, east)
 	key := r.key(open, east)
 	id := key[strings.LastIndex(key, "/")+1:]
@@ -84,7 +84,7 @@ func TestKeyArgument(t *testing.T) {
 }
 
 func TestRekeyKeepsTheOldLockUntilANewVersionIsWritten(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	key := r.key(open, east)
 	arn := r.create(sm, "prod/db")
@@ -117,7 +117,7 @@ func TestRekeyKeepsTheOldLockUntilANewVersionIsWritten(t *testing.T) {
 }
 
 func TestRekeyLeavesUnlabelledVersionsOnTheOldKey(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	key := r.key(open, east)
 	arn := r.create(sm, "prod/db")
@@ -148,7 +148,7 @@ func TestSilentNonReencryption(t *testing.T) {
 	for name, test := range map[string]struct {
 		from   string // "" the AWS managed key, "cmk" a key of its own
 		policy string
-		before func(r *realm, old string)
+		before func(r *testbed, old string)
 		silent bool
 	}{
 		"with all rights the versions are re-encrypted":                       {policy: allow(append(use, "kms:Encrypt")...)},
@@ -157,10 +157,10 @@ func TestSilentNonReencryption(t *testing.T) {
 			policy: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:*","kms:*"],"Resource":"*"},` +
 				`{"Effect":"Deny","Action":"kms:Decrypt","Resource":"*","Condition":{"StringNotEquals":{"kms:EncryptionContext:SecretVersionId":"RequestToValidateKeyAccess"}}}]}`},
 		"with the old key disabled nothing happens, and nobody says": {from: "cmk", silent: true, policy: allow("secretsmanager:*", "kms:*"),
-			before: func(r *realm, old string) { r.disable(old) }},
+			before: func(r *testbed, old string) { r.disable(old) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRealm(t)
+			r := newTestbed(t)
 			lock, before := defaultLock, func(*secretsmanager.CreateSecretInput) {}
 			owner := r.secrets(open, admin, east)
 			if test.from == "cmk" {
@@ -189,7 +189,7 @@ func TestSilentNonReencryption(t *testing.T) {
 }
 
 func TestRekeyNeedsTheRightToUseTheNewKey(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	arn := r.create(r.secrets(open, admin, east), "prod/db")
 	key := r.key(open, east)
 	for name, policy := range map[string]string{
@@ -208,7 +208,7 @@ func TestRekeyNeedsTheRightToUseTheNewKey(t *testing.T) {
 }
 
 func TestEmptyKeyGoesBackToTheAWSManagedKeyAndAnOmittedOneChangesNothing(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	key := r.key(open, east)
 	arn := r.create(sm, "prod/db", under(key))
@@ -232,7 +232,7 @@ func TestEmptyKeyGoesBackToTheAWSManagedKeyAndAnOmittedOneChangesNothing(t *test
 }
 
 func TestReadersNeedTheKeyOnlyWhenNoCopyIsUnderTheAWSManagedKey(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	reader := r.secrets(open, r.role(open, "Reader", allow("secretsmanager:GetSecretValue")), east)
 	key := r.key(open, east)
@@ -252,7 +252,7 @@ func TestReadersNeedTheKeyOnlyWhenNoCopyIsUnderTheAWSManagedKey(t *testing.T) {
 }
 
 func TestAnotherAccountCannotUseTheAWSManagedKey(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	arn := r.create(sm, "shared/db")
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + keyring + `:root"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`

@@ -35,7 +35,7 @@ func list(t testing.TB, sm *secretsmanager.Client, in secretsmanager.ListSecrets
 }
 
 func TestListFilters(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	r.create(sm, "prod/db", func(in *secretsmanager.CreateSecretInput) {
 		in.Description, in.Tags = aws.String("Main database"), tags("team", "payments")
@@ -89,7 +89,7 @@ func TestListFilters(t *testing.T) {
 }
 
 func TestListPages(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	for i := range 250 {
 		r.create(sm, fmt.Sprintf("s%03d", i), noValue)
@@ -111,7 +111,7 @@ func TestListPages(t *testing.T) {
 }
 
 func TestAListThatShrinksWhileItIsReadLosesNothing(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	for i := range 300 {
 		r.create(sm, fmt.Sprintf("s%03d", i), noValue)
@@ -132,7 +132,7 @@ func TestAListThatShrinksWhileItIsReadLosesNothing(t *testing.T) {
 }
 
 func TestStaleLists(t *testing.T) {
-	r := newRealm(t, func(o *localaws.Options) { o.Faults.ListStaleness = 5 * time.Minute })
+	r := newTestbed(t, func(o *localaws.Options) { o.Faults.ListStaleness = 5 * time.Minute })
 	sm := r.secrets(open, admin, east)
 	arn := r.create(sm, "a")
 	if names, _ := list(t, sm, secretsmanager.ListSecretsInput{}); len(names) != 0 {

@@ -21,7 +21,7 @@ func intoWest(key ...string) func(*secretsmanager.CreateSecretInput) {
 }
 
 // copies are the replicas' keys and states as the primary reports them, by Region.
-func (r *realm) copies(client *secretsmanager.Client, id string) map[string][2]string {
+func (r *testbed) copies(client *secretsmanager.Client, id string) map[string][2]string {
 	r.t.Helper()
 	out := map[string][2]string{}
 	for _, one := range r.describe(client, id).ReplicationStatus {
@@ -31,7 +31,7 @@ func (r *realm) copies(client *secretsmanager.Client, id string) map[string][2]s
 }
 
 func TestAReplicaHasAKeyOfItsOwn(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	here, there := r.secrets(open, admin, east), r.secrets(open, admin, west)
 	key := r.key(open, east)
 	arn := r.create(here, "prod/db", under(key), intoWest())
@@ -55,7 +55,7 @@ func TestAReplicaHasAKeyOfItsOwn(t *testing.T) {
 }
 
 func TestAReplicaFollowsItsPrimaryButCannotBeChanged(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	here, there := r.secrets(open, admin, east), r.secrets(open, admin, west)
 	key := r.key(open, west)
 	arn := r.create(here, "prod/db", intoWest(key))
@@ -90,8 +90,8 @@ func TestAReplicaFollowsItsPrimaryButCannotBeChanged(t *testing.T) {
 
 // Of a replica only the key can be changed in its own Region; like a primary it keeps the older copy until a new version
 // arrives. Documented, and in docs/live-checks.md until somebody has seen it.
-func TestAReplicasKeyChangesInPlace(t *testing.T) {
-	r := newRealm(t)
+func TestAReplicasKeyChangesWithoutRemovingIt(t *testing.T) {
+	r := newTestbed(t)
 	here, there := r.secrets(open, admin, east), r.secrets(open, admin, west)
 	arn := r.create(here, "prod/db", intoWest())
 	key := r.key(open, west)
@@ -112,7 +112,7 @@ func TestAReplicasKeyChangesInPlace(t *testing.T) {
 }
 
 func TestAReplicaIsMadeAgainOrPromoted(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	here, there := r.secrets(open, admin, east), r.secrets(open, admin, west)
 	arn := r.create(here, "prod/db", intoWest())
 	key := r.key(open, west)
@@ -145,7 +145,7 @@ func TestAReplicaIsMadeAgainOrPromoted(t *testing.T) {
 }
 
 func TestReplicasInRegionsThatDoNotExist(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	mars := []smtypes.ReplicaRegionType{{Region: aws.String("mars-1")}}
 	if _, err := sm.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("a"), AddReplicaRegions: mars}); code(err) != "InvalidParameterException" {
@@ -162,7 +162,7 @@ func TestReplicasInRegionsThatDoNotExist(t *testing.T) {
 }
 
 func TestAFailedReplicationShowsInTheStatus(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	here, there := r.secrets(open, admin, east), r.secrets(open, admin, west)
 	r.create(there, "taken")
 	arn := r.create(here, "taken", intoWest())

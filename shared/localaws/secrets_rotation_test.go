@@ -20,7 +20,7 @@ func TestRotation(t *testing.T) {
 		"without kms:GenerateDataKey on the key the rotation fails": {allow("secretsmanager:*", "kms:Decrypt"), "RotationFailed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRealm(t)
+			r := newTestbed(t)
 			r.role(open, "Rotator", test.policy)
 			r.RotationFunction(function, "arn:aws:iam::"+open+":role/Rotator")
 			sm := r.secrets(open, admin, east)

@@ -32,7 +32,7 @@ func tagged(have []smtypes.Tag) map[string]string {
 }
 
 func TestCreateSecretRefuses(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	r.create(sm, "taken")
 	gone := r.create(sm, "leaving")
@@ -69,7 +69,7 @@ func TestCreateSecretRefuses(t *testing.T) {
 }
 
 func TestTheSameTokenAndValueIsTheSameSecret(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	in := &secretsmanager.CreateSecretInput{Name: aws.String("a"), SecretString: aws.String("x"), ClientRequestToken: aws.String(strings.Repeat("1", 36))}
 	first, err := sm.CreateSecret(t.Context(), in)
@@ -91,7 +91,7 @@ func TestTheSameTokenAndValueIsTheSameSecret(t *testing.T) {
 }
 
 func TestSecretsAreFoundByNameAndARNWithOrWithoutSuffix(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	arn := r.create(sm, "prod/db")
 	for _, id := range []string{"prod/db", arn, arn[:len(arn)-7]} {
@@ -107,7 +107,7 @@ func TestSecretsAreFoundByNameAndARNWithOrWithoutSuffix(t *testing.T) {
 }
 
 func TestLabelsMove(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	arn := r.create(sm, "a")
 	first := *r.describe(sm, arn).ARN
@@ -163,7 +163,7 @@ func versionWith(t *testing.T, sm *secretsmanager.Client, id, label string) stri
 }
 
 func TestASecretWithoutValueHasNoVersion(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	arn := r.create(sm, "empty", noValue)
 	if got := r.read(sm, arn); got != "[ResourceNotFoundException]" {
@@ -175,7 +175,7 @@ func TestASecretWithoutValueHasNoVersion(t *testing.T) {
 }
 
 func TestLastAccessIsADay(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	arn := r.create(sm, "a")
 	if got := r.describe(sm, arn).LastAccessedDate; got != nil {
@@ -190,7 +190,7 @@ func TestLastAccessIsADay(t *testing.T) {
 }
 
 func TestRecoveryWindow(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	arn := r.create(sm, "a")
 	if _, err := sm.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: &arn, RecoveryWindowInDays: aws.Int64(6)}); code(err) != "InvalidParameterException" {
@@ -241,7 +241,7 @@ func TestRecoveryWindow(t *testing.T) {
 }
 
 func TestASecretIsGoneAfterItsWindowOrAtOnceByForce(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	slow, quick := r.create(sm, "slow"), r.create(sm, "quick")
 	if _, err := sm.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: &slow}); err != nil {
@@ -276,7 +276,7 @@ func TestASecretIsGoneAfterItsWindowOrAtOnceByForce(t *testing.T) {
 }
 
 func TestTagging(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	arn := r.create(sm, "a", func(in *secretsmanager.CreateSecretInput) { in.Tags = tags("team", "payments") })
 	if _, err := sm.TagResource(t.Context(), &secretsmanager.TagResourceInput{SecretId: &arn, Tags: tags("env", "prod", "team", "billing")}); err != nil {
@@ -305,7 +305,7 @@ func TestTagging(t *testing.T) {
 }
 
 func TestATagThatWouldLockItsWriterOutIsRefused(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	arn := r.create(r.secrets(open, admin, east), "a")
 	sm := r.secrets(open, r.role(open, "Tagger", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*"},`+
 		`{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/frozen":"yes"}}}]}`), east)
@@ -318,7 +318,7 @@ func TestATagThatWouldLockItsWriterOutIsRefused(t *testing.T) {
 }
 
 func TestServiceOwnedSecrets(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	arn, err := r.ServiceOwnedSecret(open, east, "rds", "db-12345", "")
 	if err != nil {
 		t.Fatal(err)
@@ -345,7 +345,7 @@ func TestServiceOwnedSecrets(t *testing.T) {
 		t.Error("the rotation left the value as it was")
 	}
 
-	strict := newRealm(t, func(o *localaws.Options) { o.RefuseForeignTags = true })
+	strict := newTestbed(t, func(o *localaws.Options) { o.RefuseForeignTags = true })
 	if arn, err = strict.ServiceOwnedSecret(open, east, "rds", "db-12345", ""); err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +355,7 @@ func TestServiceOwnedSecrets(t *testing.T) {
 }
 
 func TestBatchReadAnswersEachSecretOnItsOwn(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm := r.secrets(open, admin, east)
 	good := r.create(sm, "good")
 	key := r.key(open, east)
@@ -383,7 +383,7 @@ func TestBatchReadAnswersEachSecretOnItsOwn(t *testing.T) {
 }
 
 func TestAVersionUnderADeletedKeyIsLost(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	sm, keys := r.secrets(open, admin, east), r.keys(open, admin, east)
 	key := r.key(open, east)
 	arn := r.create(sm, "a", under(key))

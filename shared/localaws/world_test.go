@@ -18,7 +18,7 @@ import (
 )
 
 func TestOrganizationTree(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	org := r.org(payer)
 	described, err := org.DescribeOrganization(t.Context(), &organizations.DescribeOrganizationInput{})
 	if err != nil || *described.Organization.Id != "o-exampleorg" || *described.Organization.MasterAccountId != payer {
@@ -60,7 +60,7 @@ func TestOrganizationTree(t *testing.T) {
 }
 
 func TestWhoMayCallOrganizations(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	list := func(account string) error {
 		_, err := r.org(account).ListAccounts(t.Context(), &organizations.ListAccountsInput{})
 		return err
@@ -81,7 +81,7 @@ func TestWhoMayCallOrganizations(t *testing.T) {
 }
 
 func TestServiceControlPolicies(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	org := r.org(payer)
 	create := func(content string) (*organizations.CreatePolicyOutput, error) {
 		return org.CreatePolicy(t.Context(), &organizations.CreatePolicyInput{Name: aws.String("p" + content[len(content)-3:]), Description: aws.String(""), Content: &content, Type: orgtypes.PolicyTypeServiceControlPolicy})
@@ -164,7 +164,7 @@ func TestServiceControlPolicies(t *testing.T) {
 }
 
 func TestMovingAnAccountMovesItsPolicies(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	r.guard(needsKey)
 	sm := r.secrets(open, admin, east)
 	r.create(sm, "before")
@@ -178,7 +178,7 @@ func TestMovingAnAccountMovesItsPolicies(t *testing.T) {
 }
 
 func TestRolesUsersAndPolicies(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	client := r.iam()
 	trust := trustsAccount(open)
 	if _, err := client.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("App"), AssumeRolePolicyDocument: &trust, Tags: []iamtypes.Tag{{Key: aws.String("team"), Value: aws.String("a")}}}); err != nil {
@@ -249,7 +249,7 @@ func TestRolesUsersAndPolicies(t *testing.T) {
 }
 
 func TestAccountAuthorizationDetails(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	r.role(open, "App", allow("s3:*"))
 	r.config(open, "user/bob", east)
 	var roles, users, managed []string
@@ -282,7 +282,7 @@ func TestAccountAuthorizationDetails(t *testing.T) {
 }
 
 func TestThrottlingOnRequest(t *testing.T) {
-	count := func(r *realm) (throttled int) {
+	count := func(r *testbed) (throttled int) {
 		sm := r.secrets(open, admin, east)
 		for range 100 {
 			if _, err := sm.ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{}); code(err) == "ThrottlingException" {
@@ -293,21 +293,21 @@ func TestThrottlingOnRequest(t *testing.T) {
 		}
 		return throttled
 	}
-	if got := count(newRealm(t, func(o *localaws.Options) { o.Faults.ThrottleEvery = 4 })); got != 25 {
+	if got := count(newTestbed(t, func(o *localaws.Options) { o.Faults.ThrottleEvery = 4 })); got != 25 {
 		t.Errorf("every fourth of 100: %d throttled", got)
 	}
 	half := func(o *localaws.Options) { o.Faults.ThrottleChance = map[string]float64{"secretsmanager:*": 0.5} }
-	one, two := count(newRealm(t, half)), count(newRealm(t, half))
+	one, two := count(newTestbed(t, half)), count(newTestbed(t, half))
 	if one != two || one < 30 || one > 70 {
 		t.Errorf("with a chance of one half: %d and %d throttled, want the same and about 50", one, two)
 	}
-	if got := count(newRealm(t, func(o *localaws.Options) { o.Faults.ThrottleChance = map[string]float64{"kms:*": 1} })); got != 0 {
+	if got := count(newTestbed(t, func(o *localaws.Options) { o.Faults.ThrottleChance = map[string]float64{"kms:*": 1} })); got != 0 {
 		t.Errorf("another service's throttling: %d throttled", got)
 	}
 }
 
 func TestPrincipalNames(t *testing.T) {
-	r := newRealm(t)
+	r := newTestbed(t)
 	for _, name := range []string{"", "user", "user/", "role/Admin", "group/x"} {
 		if _, err := r.Principal(open, name); err == nil {
 			t.Errorf("%q was taken for a principal", name)

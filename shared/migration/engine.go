@@ -173,7 +173,7 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 			return step, err
 		}
 		step = Next(v.job, seen, *v.job.Rules)
-		if refused, is := v.refused(step, seen); is {
+		if refused, is := v.refuse(step, seen); is {
 			return refused, nil
 		}
 		on, err := v.do(ctx, step, seen)

@@ -38,7 +38,7 @@ type Step struct {
 	First  bool   // the first version under the new key alone was seen
 	Flip   bool   // somebody moved the secret back
 
-	Refused string // why an order of the hub is not carried out, for the owner
+	Refused *guard.Move // why an order of the hub is not carried out, for the owner; nil: it is
 }
 
 // Command is the command line of the AWS CLI that makes the call of the step, as --dry-run prints it; "" where it makes none.
@@ -112,7 +112,7 @@ func movedBack(j Job, s Seen, rules Rules) (Step, bool) {
 	}
 	step := Step{Action: DoMove, Phase: Planned, Flip: true, Reason: "somebody moved it back to " + keyName(s.Secret.Key)}
 	if j.flips()+1 >= rules.Flips {
-		step.Phase, step.Reason = Blocked, fmt.Sprintf("moved back %d times: %s undoes the change, so it is left to its owner", j.flips()+1, toolName(j.Tool))
+		step.Phase, step.Reason = Blocked, fmt.Sprintf("moved back %s: %s undoes the change, so it is left to its owner", times(j.flips()+1), toolName(j.Tool))
 	}
 	return step, true
 }

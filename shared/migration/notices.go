@@ -12,11 +12,11 @@ import (
 )
 
 // notice is about the job's secret. Its ID is the same however often the same thing is said.
-func (v *visit) notice(kind guard.NoticeKind, detail string, at time.Time) guard.Notice {
+func (v *visit) notice(kind guard.NoticeKind, move guard.Move, at time.Time) guard.Notice {
 	j := v.job
 	n := guard.Notice{
 		ID: fmt.Sprintf("%s|%s|%s|%d", kind, j.Secret, j.Phase, at.UnixMilli()), Kind: kind, At: at, Account: j.Account, Region: j.Region,
-		Resource: j.Secret, Name: j.Name, Detail: detail, Tool: j.Tool,
+		Resource: j.Secret, Name: j.Name, Move: &move, Tool: j.Tool,
 		Decision: guard.Decision{Tag: true, Reason: "migration " + string(j.Phase)},
 	}
 	if j.Before != nil {
@@ -26,8 +26,8 @@ func (v *visit) notice(kind guard.NoticeKind, detail string, at time.Time) guard
 }
 
 // notify puts a notice into the outbox; publish empties it. Both are saved with the job, so that nothing is lost.
-func (v *visit) notify(kind guard.NoticeKind, detail string, at time.Time) {
-	v.job.Outbox = append(slices.Clip(v.job.Outbox), v.notice(kind, detail, at))
+func (v *visit) notify(kind guard.NoticeKind, move guard.Move, at time.Time) {
+	v.job.Outbox = append(slices.Clip(v.job.Outbox), v.notice(kind, move, at))
 }
 
 func (v *visit) publish(ctx context.Context) error {
@@ -54,42 +54,34 @@ func (v *visit) notifyMove(was Phase, seen Seen) {
 	}
 	switch j.Phase {
 	case Rekeyed:
-		detail := "every labelled version carries " + j.Target
-		if j.Tool != "" {
-			detail += "; keep it in the code: " + CodeLine(j.Tool, j.Target)
-		}
-		v.notify(guard.NoticeRekeyed, detail, seen.At)
+		v.notify(guard.NoticeRekeyed, guard.Move{Key: j.Target, Code: j.code()}, seen.At)
 	case Unproven:
 		v.notify(guard.NoticeUnproven, j.unproven(), seen.At)
 	case Failed, Blocked:
-		v.notify(guard.NoticeFailed, j.Reason, seen.At)
+		v.notify(guard.NoticeFailed, guard.Move{Reason: j.Reason}, seen.At)
 	} // detect notifies of sealed secrets, whoever sealed them
 }
 
 // reply answers what asked the hub for the change.
 func (v *visit) reply(seen Seen) {
-	kind, detail := guard.NoticeRekeyed, ""
+	kind, move := guard.NoticeRekeyed, (*guard.Move)(nil)
 	switch {
 	case v.job.Phase == Rekeyed:
 	case v.job.Phase == Unproven:
-		kind, detail = guard.NoticeUnproven, v.job.unproven()
+		unproven := v.job.unproven()
+		kind, move = guard.NoticeUnproven, &unproven
 	case v.job.Phase.Resting() && !seen.Gone:
-		kind, detail = guard.NoticeFailed, cmp.Or(v.job.refusal(), v.job.Reason)
+		kind, move = guard.NoticeFailed, cmp.Or(v.job.refused(), &guard.Move{Reason: v.job.Reason})
 	default:
 		return
 	}
-	v.job.Outbox = append(slices.Clip(v.job.Outbox), Reply(*v.job.Order, kind, guard.StateOf(seen.Secret, ""), detail, seen.At))
+	v.job.Outbox = append(slices.Clip(v.job.Outbox), Reply(*v.job.Order, kind, guard.StateOf(seen.Secret, ""), move, seen.At))
 }
 
 // ask asks the owner for a new version, a single time.
 func (v *visit) ask(ctx context.Context, step Step) error {
 	now := v.Now().UTC()
-	detail := "write a new version to seal it, twice where AWSPREVIOUS counts: rotate it, or run doublelock migrate seal " + v.job.Secret +
-		" with your own credentials"
-	if v.job.Tool != "" {
-		detail += "; and keep the key in the code: " + CodeLine(v.job.Tool, v.job.Target)
-	}
-	v.notify(guard.NoticeSealDue, detail, v.job.Since)
+	v.notify(guard.NoticeSealDue, guard.Move{Key: v.job.Target, Code: v.job.code()}, v.job.Since)
 	v.job.AskedAt, v.job.Reason = now, step.Reason
 	if err := v.save(ctx); err != nil {
 		return err
@@ -97,17 +89,23 @@ func (v *visit) ask(ctx context.Context, step Step) error {
 	return v.publish(ctx)
 }
 
-// unproven says what is known of a change that is not proven, what is not, and who looks next.
-func (j Job) unproven() string {
-	return j.Reason + ". Whether older copies still open with the previous key alone is not known. Every sweep looks again until " +
-		j.ProveBy.UTC().Format("2006-01-02 15:04") + " UTC; then it is yours"
+// unproven says what is known of a change that is not proven, and until when it is looked for.
+func (j Job) unproven() guard.Move {
+	return guard.Move{Reason: j.Reason, Key: j.Target, ProveBy: j.ProveBy}
+}
+
+// code is the line for the code that made the secret; "" where no tool is known.
+func (j Job) code() string {
+	if j.Tool == "" {
+		return ""
+	}
+	return CodeLine(j.Tool, j.Target)
 }
 
 // hand gives a change that was not proven in time to the owner, a single time. It is looked at as before.
 func (v *visit) hand(ctx context.Context, step Step) error {
 	v.job.HandedAt, v.job.Reason = v.Now().UTC(), step.Reason
-	v.notify(guard.NoticeUnproven, step.Reason+". It was looked for since "+v.job.RekeyedAt.UTC().Format("2006-01-02 15:04")+" UTC and is yours now: find out why it cannot be read, "+
-		"or set the previous key again with doublelock migrate rollback --secret "+v.job.Secret+". Every sweep still looks", v.job.HandedAt)
+	v.notify(guard.NoticeUnproven, guard.Move{Reason: step.Reason, Key: v.job.Target, Sought: v.job.RekeyedAt}, v.job.HandedAt)
 	if err := v.save(ctx); err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -22,8 +21,8 @@ type Order struct {
 }
 
 // Order begins the hub's own job for a secret, or takes up the one there is, and takes it as far as it can go now. The
-// job is stored with its change: an order that changes nothing leaves nothing behind, and Step.Refused says why in words
-// for the owner. A job of a plan stays the plan's, under its rules. Errors are those of Advance.
+// job is stored with its change: an order that changes nothing leaves nothing behind, and Step.Refused says why to the
+// owner. A job of a plan stays the plan's, under its rules. Errors are those of Advance.
 func (e *Engine) Order(ctx context.Context, o Order) (Job, Step, error) {
 	was, err := e.load(ctx, o.Secret.ARN)
 	if err != nil {
@@ -31,14 +30,14 @@ func (e *Engine) Order(ctx context.Context, o Order) (Job, Step, error) {
 	}
 	now := e.Now().UTC()
 	was = was.under(e.Rules, e.By, now)
-	refusal := was.refusal()
+	refused := was.refused()
 	switch {
 	case was.held(e.Worker, now):
 		return was, Step{}, fmt.Errorf("move %s: %w: %s", o.Secret.Name, ErrBusy, was.Lease.By)
 	case was.Phase == RolledBack && now.Before(was.Since.Add(time.Duration(was.Rules.Quiet))):
 		return was, Step{Action: DoWait, Reason: "it was set back less than " + was.Rules.Quiet.String() + " ago"}, nil
-	case refusal != "":
-		return was, Step{Refused: refusal}, nil
+	case refused != nil:
+		return was, Step{Refused: refused}, nil
 	case was.Plan != "" && was.Phase == Planned && was.Before == nil:
 		return was, Step{Action: DoWait, Reason: "plan " + was.Plan + " moves it: " + was.Reason}, nil
 	case was.goingBack(), was.Plan != "" && !was.Phase.Resting():
@@ -94,26 +93,32 @@ func (e *Engine) ordered(o Order, was Job) Job {
 	return j
 }
 
-// refusal says why the hub must not move a secret by itself, from what became of it before; "" when nothing speaks
+// refused says why the hub must not move a secret by itself, from what became of it before; nil when nothing speaks
 // against it.
-func (j Job) refusal() string {
+func (j Job) refused() *guard.Move {
 	switch {
 	case j.Revision == 0:
-		return ""
 	case j.Phase == RolledBack:
-		return "it was set back (" + j.Reason + "): plan it again with doublelock migrate when that is mended"
+		return &guard.Move{Reason: "it was set back (" + j.Reason + "): plan it again with doublelock migrate when that is mended"}
 	case j.Phase == Blocked && j.flips() > 0 && j.flips() >= j.Rules.Flips:
-		return fmt.Sprintf("moved back %d times: %s undoes the change, so it is left to you; set it in the code: %s",
-			j.flips(), toolName(j.Tool), CodeLine(j.Tool, j.Target))
+		return &guard.Move{Code: CodeLine(j.Tool, j.Target),
+			Reason: fmt.Sprintf("moved back %s: %s undoes the change, so it is left to you", times(j.flips()), toolName(j.Tool))}
 	case j.Phase == Blocked:
-		return j.Reason
+		return &guard.Move{Reason: j.Reason}
 	}
-	return ""
+	return nil
 }
 
-// refused turns a step that an order must not take into an answer for the owner: nothing was changed, so nothing is
+func times(n int) string {
+	if n == 1 {
+		return "1 time"
+	}
+	return fmt.Sprint(n, " times")
+}
+
+// refuse turns a step that an order must not take into an answer for the owner: nothing was changed, so nothing is
 // stored, and it is asked for again.
-func (v *visit) refused(step Step, seen Seen) (Step, bool) {
+func (v *visit) refuse(step Step, seen Seen) (Step, bool) {
 	j := v.job
 	switch {
 	case v.order == nil || j.Phase != Planned || j.Pending != nil:
@@ -123,9 +128,9 @@ func (v *visit) refused(step Step, seen Seen) (Step, bool) {
 	case step.Action == DoMove && step.Phase == Blocked && len(v.problems.Problems) > 0:
 		return Step{Refused: v.problems.Complaint(), Reason: step.Reason}, true
 	case step.Action == DoMove && step.Phase.Resting():
-		return Step{Refused: step.Reason, Reason: step.Reason}, true
+		return Step{Refused: &guard.Move{Reason: step.Reason}, Reason: step.Reason}, true
 	case step.Action == DoWait && j.movedBackAtOnce():
-		step.Refused = "it was moved to a customer managed key less than ten minutes ago and moved back since: somebody, or some code, undoes the change, so it is left to you"
+		step.Refused = &guard.Move{Reason: "it was moved to a customer managed key less than ten minutes ago and moved back since: somebody, or some code, undoes the change, so it is left to you"}
 		return step, true
 	}
 	return step, false
@@ -147,49 +152,44 @@ func (j Job) held(worker string, now time.Time) bool {
 
 // Reply is the notice of what became of an order, with the same ID however often it is made. A failure has one ID for
 // each reason: what cannot be moved is asked for again and again, and its owner is to read each reason once.
-func Reply(order guard.Notice, kind guard.NoticeKind, state guard.LockState, detail string, at time.Time) guard.Notice {
+func Reply(order guard.Notice, kind guard.NoticeKind, state guard.LockState, move *guard.Move, at time.Time) guard.Notice {
 	n := order
-	n.ID, n.Kind, n.State, n.Detail, n.At = string(kind)+"|"+order.ID, kind, state, detail, at
+	n.ID, n.Kind, n.State, n.Detail, n.Move, n.At = string(kind)+"|"+order.ID, kind, state, "", move, at
 	n.Decision = guard.Decision{Tag: true, Reason: "answers " + order.ID}
 	if kind == guard.NoticeFailed && order.Finding != nil {
 		reason := fnv.New64a()
-		_, _ = reason.Write([]byte(detail)) // a hash takes every write
+		_, _ = reason.Write([]byte(n.Describe())) // a hash takes every write
 		n.ID = fmt.Sprintf("%s|%s|%d|%x", kind, order.Finding.ID(), order.Finding.OpenedAt.UnixMilli(), reason.Sum64())
 	}
 	return n
 }
 
-// maxComplaint bounds a complaint with remedies, in bytes: a mail cuts longer paragraphs, and half a statement is none.
+// maxComplaint bounds a complaint with remedies, in bytes as it is said: an event has room for some, and a reader for few.
 const maxComplaint = 3900
 
-// Complaint names who stands in the way of a move, and what lets each keep its access: an event has room for some. "" is
-// nobody.
-func (a Assessment) Complaint() string {
+// Complaint names who stands in the way of a move, and what lets each keep its access; nil is nobody.
+func (a Assessment) Complaint() *guard.Move {
 	if a.Safe() {
-		return ""
+		return nil
 	}
 	const most = 5
 	lines := a.Problems
 	if more := len(lines) - most; more > 0 {
 		lines = append(slices.Clone(lines[:most]), fmt.Sprintf("and %d more", more))
 	}
-	text := "it was not moved, because readers would break: " + strings.Join(lines, "; ")
-	remedies, room, left := "", maxComplaint-len(text), 0
+	complaint := &guard.Move{Breaks: lines}
 	for _, r := range a.Losing() {
 		remedy := r.Remedy()
-		switch words := "For " + r.Principal + ": " + remedy.String() + "."; {
-		case remedy.empty():
-		case len(words) > room:
-			left++
-		default:
-			remedies, room = remedies+" "+words, room-len(words)
+		if remedy.Empty() {
+			continue
 		}
+		longer := *complaint
+		longer.Remedies = append(slices.Clip(longer.Remedies), remedy)
+		if len(guard.Notice{Kind: guard.NoticeFailed, Move: &longer}.Describe()) > maxComplaint {
+			complaint.More++
+			continue
+		}
+		complaint.Remedies = longer.Remedies
 	}
-	if left > 0 {
-		remedies += fmt.Sprintf(" And for %d more: doublelock migrate plan, then doublelock migrate show --fixes.", left)
-	}
-	if remedies != "" {
-		text += "." + remedies
-	}
-	return text
+	return complaint
 }

@@ -1,71 +1,42 @@
 package migration
 
 import (
-	"encoding/json"
 	"path"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/awscli"
+	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// Remedy is what lets a reader keep its access, as every plan, mail and log says it: statements, all of which are needed,
-// or what a person decides where no statement of ours belongs.
-type Remedy struct {
-	Parts  []Part
-	Decide string // what to decide about the reader, "it", without the last full stop; "" where Parts help
-}
-
-// Part is one statement and the policy that it is added to.
-type Part struct {
-	Where     string // "identity policy of arn:…", "key policy of arn:…"
-	Statement json.RawMessage
-}
-
-// Remedy is that of the reader's fix; the zero Remedy where it needs none or none was looked for.
-func (r Reader) Remedy() Remedy {
+// Remedy is that of the reader's fix, as every plan, mail and log says it; the zero Remedy where it needs none or none
+// was looked for.
+func (r Reader) Remedy() guard.Remedy {
 	if r.Fix == nil {
-		return Remedy{}
+		return guard.Remedy{}
 	}
 	f := *r.Fix
+	remedy := guard.Remedy{Principal: f.Principal}
 	if who := maintainer(f.Principal); who != "" {
-		return Remedy{Decide: "it is " + who + ". Or " + accept(f.Principal)}
+		remedy.Decide, remedy.Accept = "it is "+who, accept(f.Principal)
+		return remedy
 	}
-	var remedy Remedy
 	if f.inIdentity() {
-		remedy.Parts = append(remedy.Parts, Part{string(FixIdentity) + " of " + f.reader(), f.Identity})
+		remedy.Statements = append(remedy.Statements, guard.Statement{Where: string(FixIdentity) + " of " + f.reader(), JSON: string(f.Identity)})
 	}
 	if f.inKey() {
-		remedy.Parts = append(remedy.Parts, Part{string(FixKey) + " of " + f.Key, f.KeyPolicy})
+		remedy.Statements = append(remedy.Statements, guard.Statement{Where: string(FixKey) + " of " + f.Key, JSON: string(f.KeyPolicy)})
 	}
-	if len(remedy.Parts) == 0 {
-		remedy.Decide = f.Why + ". Change that, or " + accept(f.Principal)
+	if len(remedy.Statements) == 0 {
+		remedy.Decide, remedy.Accept = f.Why+". Change that", accept(f.Principal)
 	}
 	return remedy
 }
 
-func (m Remedy) empty() bool { return len(m.Parts) == 0 && m.Decide == "" }
-
-// String says it without the last full stop. Each statement stands between spaces, so that a mail prints it on a
-// line of its own and it can be copied whole.
-func (m Remedy) String() string {
-	switch len(m.Parts) {
-	case 0:
-		return m.Decide
-	case 1:
-		return "add to the " + m.Parts[0].text() + " as it is printed"
-	}
-	var all []string
-	for _, p := range m.Parts {
-		all = append(all, p.text())
-	}
-	return "add to the " + strings.Join(all, " and to the ") + " both as they are printed, because one alone does not help"
-}
-
+// accept is the command that plans a move although a reader loses access.
 func accept(principal string) string {
-	return "run doublelock migrate plan --out plan.json --accept " + principal + " to move the secret although it loses access"
+	return "doublelock migrate plan --out plan.json --accept " + awscli.Word(principal)
 }
-
-func (p Part) text() string { return p.Where + ": " + string(p.Statement) }
 
 // reader is the principal whose identity policy takes the statement: the role of a session.
 func (f Fix) reader() string {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
@@ -32,8 +33,8 @@ func TestARemedyNamesEveryStatementOrWhatToDecide(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			c.fix.Principal, c.fix.Key = c.principal, key
 			remedy := migration.Reader{Principal: c.principal, Fix: &c.fix}.Remedy()
-			if len(remedy.Parts) != c.parts || (remedy.Decide == "") != (c.parts > 0) {
-				t.Errorf("%d statements and %q", len(remedy.Parts), remedy.Decide)
+			if len(remedy.Statements) != c.parts || (remedy.Decide == "") != (c.parts > 0) {
+				t.Errorf("%d statements and %q", len(remedy.Statements), remedy.Decide)
 			}
 			rest := remedy.String()
 			for _, want := range c.want {
@@ -57,7 +58,7 @@ func TestAComplaintCutsNoStatement(t *testing.T) {
 		fix := migration.Fix{Kind: migration.FixIdentity, Principal: role("app"), Identity: json.RawMessage(`{"Sid":"` + strings.Repeat("x", 700) + `"}`)}
 		a.Readers = append(a.Readers, migration.Reader{Principal: fix.Principal, Verdict: migration.Loses, Fix: &fix})
 	}
-	text := a.Complaint()
+	text := guard.Notice{Kind: guard.NoticeFailed, Move: a.Complaint()}.Describe()
 	if got := strings.Count(text, `"} as it is printed.`); got != 3 || len(text) > 4000 {
 		t.Errorf("%d whole statements in %d bytes", got, len(text))
 	}

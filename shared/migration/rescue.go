@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	if v.job.Phase == Failed || errors.Is(failed, errBackUnproven) || errors.Is(failed, ErrNothingToUndo) || errors.Is(failed, ErrLeft) {
 		failed = nil // the reason is in the job
 	}
-	n := v.notice(guard.NoticeReaderLost, v.diagnosis(r, reader)+". "+answered(answer, why)+problem, r.At)
+	n := v.notice(guard.NoticeReaderLost, v.diagnosis(r, reader, guard.LostReader{Answer: string(answer), Problem: problem}, why), r.At)
 	n.ID, n.EventID, n.Actor = string(guard.NoticeReaderLost)+"|"+r.EventID, r.EventID, r.Principal
 	if err := v.Bus.Publish(ctx, []guard.Notice{n}); err != nil {
 		return answer, fmt.Errorf("publish the denied read: %w", err)
@@ -105,16 +106,6 @@ func (v *visit) plainly(err error) string {
 	return "a call to AWS did not go through"
 }
 
-func answered(a Answer, why string) string {
-	switch a {
-	case AnswerRollback:
-		return "The secret was set back (" + why + ")"
-	case AnswerGrant:
-		return "Access was restored by a grant (" + why + ")"
-	}
-	return "Nothing was changed (" + why + "): add the statement, or write a new version"
-}
-
 // assessed asks afresh what the new key means for a reader; nil where that cannot be found out.
 func (v *visit) assessed(ctx context.Context, s guard.Secret, principal string) *Reader {
 	found, err := v.Preflight.Check(ctx, s, v.job.Target, v.job.Accepted)
@@ -129,20 +120,19 @@ func (v *visit) assessed(ctx context.Context, s guard.Secret, principal string) 
 	return nil
 }
 
-// diagnosis says which right the reader lacks, with the fix where one was found: the reader's name is what counts.
-func (v *visit) diagnosis(r Refused, reader *Reader) string {
+// diagnosis says which right the reader lacks, with the fix where one was found, and what was done: the reader's name is
+// what counts.
+func (v *visit) diagnosis(r Refused, reader *Reader, lost guard.LostReader, why string) guard.Move {
+	lost.Principal = r.Principal
 	if r.By == LockUnknown {
-		return r.Principal + " read the secret before and was refused, by the secret or by its key"
+		return guard.Move{Reason: why, Reader: &lost}
 	}
-	what := r.What
-	if what == "" {
-		what = "kms:Decrypt on " + v.job.Target
+	lost.Right = cmp.Or(r.What, "kms:Decrypt on "+v.job.Target)
+	move := guard.Move{Reason: why, Reader: &lost}
+	if reader != nil && reader.Fix != nil {
+		move.Remedies = []guard.Remedy{reader.Remedy()}
 	}
-	text := r.Principal + " read the secret before and was refused: it lacks " + what
-	if reader == nil || reader.Fix == nil {
-		return text
-	}
-	return text + "; " + reader.Remedy().String()
+	return move
 }
 
 // grant lets a reader decrypt this secret until a date. It is journaled before, and ended by endRescues.

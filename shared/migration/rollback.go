@@ -75,7 +75,7 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	}
 	j.Pending = nil
 	j.enter(RolledBack, why, v.By, now)
-	v.notify(guard.NoticeRolledBack, "back under "+beforeKey(j.Before)+": "+why, now)
+	v.notify(guard.NoticeRolledBack, guard.Move{Previous: j.Before.KeyID, Reason: why}, now)
 	if err := v.save(ctx); err != nil {
 		return err
 	}
@@ -123,9 +123,14 @@ func (v *visit) noWayBack(ctx context.Context, why string, err error) error {
 		return fmt.Errorf("set the previous key: %w", err)
 	}
 	v.logRefused(ctx, string(doRollback), err)
+	return v.failBack(ctx, "going back was refused: "+refusal(err)+" ("+beforeKey(v.job.Before)+"); it was to go back because: "+why)
+}
+
+// failBack ends going back without success, which people must see, whoever was at it.
+func (v *visit) failBack(ctx context.Context, reason string) error {
 	v.job.Pending = nil
-	v.job.enter(Failed, "going back was refused: "+refusal(err)+" ("+beforeKey(v.job.Before)+"); it was to go back because: "+why, v.By, v.Now().UTC())
-	failed := v.notice(guard.NoticeFailed, v.job.Reason, v.job.Since)
+	v.job.enter(Failed, reason, v.By, v.Now().UTC())
+	failed := v.notice(guard.NoticeFailed, guard.Move{Reason: v.job.Reason}, v.job.Since)
 	failed.Back = true
 	v.job.Outbox = append(slices.Clip(v.job.Outbox), failed)
 	if err := v.save(ctx); err != nil {
@@ -228,19 +233,14 @@ func (v *visit) proveBack(ctx context.Context) error {
 	if missing.Unread {
 		return v.backUnproven(ctx, missing.Missing)
 	}
-	v.job.Pending = nil
-	v.job.enter(Failed, missing.Missing, v.By, v.Now().UTC())
-	if err := v.save(ctx); err != nil {
-		return err
-	}
-	return errors.New(missing.Missing)
+	return v.failBack(ctx, missing.Missing)
 }
 
 // backUnproven notifies the owner a single time of what is known and what is not.
 func (v *visit) backUnproven(ctx context.Context, missing string) error {
 	v.job.Reason = missing
 	if v.job.Pending.Tries++; v.job.Pending.Tries == 1 {
-		v.notify(guard.NoticeRolledBack, missing+". Whether its readers open it as before is not known. Every sweep looks again", v.Now().UTC())
+		v.notify(guard.NoticeRolledBack, guard.Move{Reason: missing, Unproven: true}, v.Now().UTC())
 	}
 	if err := v.save(ctx); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +45,43 @@ func TestARefusedWayBackIsNotifiedAsOne(t *testing.T) {
 	}
 	if last := w.notices[len(w.notices)-1]; last.Kind != guard.NoticeFailed || !last.Back {
 		t.Errorf("notice %+v", last)
+	}
+}
+
+// The sweep carries going back out, and nobody looks at its log: its version opens with the new key alone.
+func TestGoingBackThatIsNotProvenIsNotifiedWhoeverWasAtIt(t *testing.T) {
+	for name, back := range map[string]func(w *fake) (migration.Job, error){
+		"by command": func(w *fake) (migration.Job, error) {
+			return w.worker("back").Rollback(t.Context(), w.secret.ARN, "the app broke")
+		},
+		"by the sweep": func(w *fake) (migration.Job, error) {
+			if _, err := w.operator().Rollback(t.Context(), w.secret.ARN, "the app broke"); !errors.Is(err, migration.ErrLeft) {
+				t.Fatal(err)
+			}
+			w.now = now.Add(time.Hour)
+			j, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN)
+			return j, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := steady(t)
+			if err := w.apply(t); err != nil {
+				t.Fatal(err)
+			}
+			before := len(w.notices)
+			w.write()
+			w.silent = true
+			j, err := back(w)
+			if j.Phase != migration.Failed || name == "by command" && err == nil || name == "by the sweep" && err != nil {
+				t.Fatalf("%s (%s), error %v", j.Phase, j.Reason, err)
+			}
+			if sent := w.notices[before:]; len(sent) != 1 || sent[0].Kind != guard.NoticeFailed || !sent[0].Back || sent[0].Describe() != j.Reason || !strings.Contains(j.Reason, "opens with the new key only") {
+				t.Errorf("notices %+v, reason %s", sent, j.Reason)
+			}
+			if _, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); err != nil || len(w.notices) != before+1 {
+				t.Errorf("the next sweep: %d notices, error %v", len(w.notices)-before, err)
+			}
+		})
 	}
 }
 

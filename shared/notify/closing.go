@@ -37,6 +37,8 @@ func resolvedAs(n guard.Notice) closing {
 		return closedWell
 	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown || !slices.Contains([]guard.Ending{guard.EndPassed, guard.EndGone, ""}, n.Finding.End):
 		return closedOnly
+	case n.Finding.Control == guard.SecretKeyUnusable && n.Finding.End == guard.EndMoved && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
+		return closedOnly // under the AWS managed key, and the key that failed is as it was
 	case n.Finding.Control == guard.SecretDefaultKey && n.State != guard.StateSealed && n.Finding.End != guard.EndGone:
 		return closedOnly // under a CMK, and older copies are not
 	case n.Finding.End == "" && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
@@ -51,37 +53,33 @@ func resolved(n guard.Notice) (before, after string) {
 	if n.Finding == nil {
 		return "", " is fine again"
 	}
-	control := OneLine(string(n.Finding.Control))
+	f, control := *n.Finding, OneLine(string(n.Finding.Control))
 	switch {
-	case n.Finding.End == guard.EndGone:
+	case f.End == guard.EndGone:
 		return "", " was deleted"
 	case resolvedAs(n) == closedOnly && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
 		return "", " is under the AWS managed key now"
-	case n.Finding.End == guard.EndMoot:
+	case f.End == guard.EndMoot:
 		return control + " does not apply to ", " any more"
-	}
-	if n.Finding.End == guard.EndUnknown {
+	case f.End == guard.EndMoved:
+		return "", " is under keys that can be used"
+	case f.End == guard.EndUnknown:
 		return "", " is under a CMK, not proven yet"
-	}
-	switch n.Finding.Control {
-	case guard.SecretDefaultKey:
-		if n.State == guard.StateSealed {
-			return "", " is sealed"
-		}
+	case f.Control == guard.SecretDefaultKey && n.State != guard.StateSealed:
 		return "", " is under a CMK, not sealed yet"
-	case guard.SecretNotSealed:
+	case f.Control == guard.SecretDefaultKey, f.Control == guard.SecretNotSealed:
 		return "", " is sealed"
-	case guard.SecretReplicaKey:
+	case f.Control == guard.SecretReplicaKey:
 		return "The replicas of ", " are under CMKs"
-	case guard.SecretKeyUnusable:
+	case f.Control == guard.SecretKeyUnusable:
 		return "The key of ", " can be used again"
-	case guard.SecretKeyUnapproved:
+	case f.Control == guard.SecretKeyUnapproved:
 		return "", " is under an approved key"
-	case guard.SecretForeignKey:
+	case f.Control == guard.SecretForeignKey:
 		return "", " (service-owned) is under a CMK"
-	case guard.OrgCoverage:
+	case f.Control == guard.OrgCoverage:
 		return "Doublelock can look again: ", ""
-	case guard.OrgStorage:
+	case f.Control == guard.OrgStorage:
 		return "", " is readable again, or was settled"
 	default:
 		return "Resolved for ", " (" + control + ")"

@@ -2,17 +2,44 @@ package notify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// Detail says to its owner what a notice found, in sentences; "" where the headline says it all.
-func Detail(n guard.Notice) string {
+// Details say to its owner what a notice found, in sentences with what is to be pasted between them; none where the
+// headline says it all.
+func Details(n guard.Notice) []guard.Passage {
+	passages := n.Passages()
+	if len(passages) == 0 {
+		if text := findingSentences(n); text != "" {
+			return []guard.Passage{{Text: text}}
+		}
+		return nil
+	}
+	for i := range passages {
+		p := &passages[i]
+		p.Text = OneLine(p.Text)
+		if i > 0 && passages[i-1].Paste && !p.Paste { // it stands on a line of its own
+			if text := strings.TrimLeft(p.Text, ".; "); text != p.Text {
+				p.Text = capital(text)
+			}
+		}
+	}
+	if first := &passages[0]; !first.Paste {
+		first.Text = capital(first.Text)
+	}
+	if last := &passages[len(passages)-1]; !last.Paste {
+		last.Text = stopped(last.Text)
+	}
+	return slices.DeleteFunc(passages, func(p guard.Passage) bool { return p.Text == "" })
+}
+
+// findingSentences say what the subject of a finding is, as it opens.
+func findingSentences(n guard.Notice) string {
 	switch {
-	case n.Detail != "":
-		return sentence(n.Detail)
 	case n.Finding == nil || n.Kind != guard.NoticeOpened:
 		return ""
 	case n.Finding.Detail != "": // stored before findings had a subject
@@ -89,14 +116,18 @@ func olderKeys(v guard.Version, own guard.Key) string {
 }
 
 // sentence makes one line of a half sentence that others wrote: a capital letter first and a full stop last.
-func sentence(text string) string {
-	text = OneLine(text)
+func sentence(text string) string { return stopped(capital(OneLine(text))) }
+
+func capital(text string) string {
 	if text == "" {
 		return ""
 	}
 	first := []rune(text)[0]
-	text = fmt.Sprintf("%c%s", unicode.ToUpper(first), text[len(string(first)):])
-	if strings.HasSuffix(text, ".") {
+	return fmt.Sprintf("%c%s", unicode.ToUpper(first), text[len(string(first)):])
+}
+
+func stopped(text string) string {
+	if text == "" || strings.HasSuffix(text, ".") {
 		return text
 	}
 	return text + "."

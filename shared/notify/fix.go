@@ -16,6 +16,17 @@ type Fix struct {
 	In    string   // where Lines go: "Terraform", "a shell", …
 	Lines []string // code or commands, ready to paste
 	Then  string   // what is left to do afterwards; "" when nothing is
+	Next  *Fix     // another way, or what is to be done besides, shown after Then; nil when there is none
+}
+
+// Parts are the fix and what comes after it.
+func (f Fix) Parts() []Fix {
+	parts := []Fix{f}
+	for f.Next != nil {
+		f = *f.Next
+		parts = append(parts, f)
+	}
+	return parts
 }
 
 // Keys names the key to put a secret under, by Region: an ARN or alias.
@@ -187,7 +198,7 @@ func sealFix(secret string, s guard.Subject) Fix {
 	default:
 		fix.Say = "Rotate it twice, the second time when the first rotation has ended: " + why + ". If AWS answers that it has no rotation, nothing has changed."
 		fix.Lines = rotateTwice(secret)
-		fix.Then = "Without a rotation write its value again twice: " + putTwice(secret)[0] + ". " + value + " " + byUs
+		fix.Next = &Fix{Say: "Without a rotation write its value again twice. " + value, In: "a shell", Lines: putTwice(secret), Then: "Delete the file. " + byUs}
 	}
 	if labels := stayingLabels(s); len(labels) > 0 {
 		fix.Say += " The versions labelled " + strings.Join(labels, ", ") + " need their own values again, each from a file of its own."
@@ -280,6 +291,10 @@ func blindFix(n guard.Notice) Fix {
 		role := arn.PartitionOf(n.Region).Role(n.Account, guard.ReadRole)
 		fix.In = "the resource policy of the secret"
 		fix.Lines = []string{fmt.Sprintf(`"ArnNotLike": {"aws:PrincipalArn": %q}`, role)}
+		fix.Next = &Fix{
+			Say: "The statement is one with Effect Deny, an action of Secrets Manager, and a Principal or a Condition that the role falls under. Doublelock may not read the policy; whoever may prints it with this command.",
+			In:  "a shell", Lines: []string{onSecret("get-resource-policy", n.Resource, " --query ResourcePolicy --output text")},
+		}
 	}
 	return fix
 }
@@ -296,7 +311,11 @@ func afterRekey(n guard.Notice, keys Keys, rotates guard.Rotation) Fix {
 	}
 	fix := sealFix(n.Resource, guard.Subject{Rotation: rotates})
 	if fromCode {
-		fix.Then += " " + inStep + " In " + where + ": " + line
+		last := &fix
+		for last.Next != nil {
+			last = last.Next
+		}
+		last.Next = &Fix{Say: inStep, In: where, Lines: []string{line}}
 	}
 	return fix
 }

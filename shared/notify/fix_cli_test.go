@@ -1,10 +1,8 @@
 package notify_test
 
 import (
-	"context"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/shared/awscli/awsclitest"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -33,7 +32,7 @@ const (
 
 // What an owner may do, who owns no more than a secret and the keys it is under.
 const ownersRights = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":[
-	"secretsmanager:UpdateSecret","secretsmanager:PutSecretValue","secretsmanager:RotateSecret","secretsmanager:PutResourcePolicy",
+	"secretsmanager:UpdateSecret","secretsmanager:PutSecretValue","secretsmanager:RotateSecret","secretsmanager:PutResourcePolicy","secretsmanager:GetResourcePolicy",
 	"kms:Encrypt","kms:Decrypt","kms:GenerateDataKey","kms:EnableKey","kms:CancelKeyDeletion"]}]}`
 
 const readersRights = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":["secretsmanager:GetSecretValue","kms:Decrypt"]}]}`
@@ -58,7 +57,7 @@ type shop struct {
 
 func newShop(t *testing.T) *shop {
 	t.Helper()
-	cli := awsCLI(t)
+	cli := awsclitest.Find(t)
 	s := &shop{T: t, folder: t.TempDir(), now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), keys: map[string]string{}}
 	s.aws = localaws.New(localaws.Options{Seed: 1, Now: func() time.Time { return s.now }})
 	s.aws.Organization("o-exampleorg", "444455556666")
@@ -93,24 +92,6 @@ func newShop(t *testing.T) *shop {
 		"AWS_SHARED_CREDENTIALS_FILE=" + none, "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1",
 		"AWS_ACCESS_KEY_ID=" + owner.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + owner.SecretAccessKey, "AWS_SESSION_TOKEN=" + owner.SessionToken}
 	return s
-}
-
-// awsCLI finds the aws CLI that `make setup` installs, or the machine's own.
-func awsCLI(t *testing.T) string {
-	t.Helper()
-	if own, err := filepath.Abs("../../.venv/bin/aws"); err == nil {
-		if _, err := os.Stat(own); err == nil {
-			return own
-		}
-	}
-	found, err := exec.LookPath("aws")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("no aws CLI: run make setup")
-		}
-		t.Skip("no aws CLI: run make setup")
-	}
-	return found
 }
 
 func (s *shop) as(who, region, service, operation string, in map[string]any) map[string]any {
@@ -201,16 +182,10 @@ func (s *shop) printed(control guard.ControlID, notices []guard.Notice) notify.F
 	return fix
 }
 
-// paste pastes lines into the owner's shell, as a terminal gives them to it: what reads standard input reads what was
-// pasted after it.
+// paste pastes lines into the owner's shell.
 func (s *shop) paste(lines ...string) (string, error) {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
-	defer cancel()
-	shell := exec.CommandContext(ctx, "sh", "-e")
-	shell.Stdin, shell.Env, shell.Dir = strings.NewReader("{\n"+strings.Join(lines, "\n")+"\n}\n"), s.env, s.folder
-	out, err := shell.CombinedOutput()
-	return string(out), err
+	return awsclitest.Paste(s.Context(), s.folder, s.env, lines...)
 }
 
 // run pastes what must work, and sees to it that the reader keeps access in every Region.
@@ -387,8 +362,12 @@ func TestARotationThatIsNotThereChangesNothing(t *testing.T) {
 	if diff := cmp.Diff(before, s.describe(secret)); diff != "" {
 		t.Errorf("changed (-before +after):\n%s", diff)
 	}
-	if !strings.Contains(fix.Then, "--secret-string file://NEW-VALUE-FILE") {
-		t.Errorf("no other way is named: %s", fix.Then)
+	if fix.Next == nil || !strings.Contains(fix.Next.Lines[0], "--secret-string file://NEW-VALUE-FILE") {
+		t.Fatalf("no other way is named: %+v", fix.Next)
+	}
+	s.seal(secret, *fix.Next)
+	if state := guard.StateOf(s.describe(secret), ""); state != guard.StateSealed {
+		t.Errorf("after the other way the secret is %s", state)
 	}
 }
 
@@ -414,7 +393,11 @@ func TestTheExceptionThatIsPrintedLetsUsLookAgain(t *testing.T) {
 	}
 	rec := guard.ReconcileUnseen(guard.Record{}, guard.Secret{ARN: secret, Account: shopAccount, Region: frankfurt, Name: "shop/db"},
 		guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseItsPolicy}, s.now, guard.Cause{})
-	lines := s.printed(guard.OrgCoverage, rec.Outbox).Lines
+	fix := s.printed(guard.OrgCoverage, rec.Outbox)
+	lines := fix.Lines
+	if out, err := s.paste(fix.Next.Lines...); err != nil || !strings.Contains(out, `"Sid":"Private"`) {
+		t.Errorf("the policy that is to be changed is not printed: %v: %s", err, out)
+	}
 	deny("," + strings.Join(lines, ","))
 	if err := look(); err != nil {
 		t.Errorf("with %s in its Condition: %v", lines, err)

@@ -64,7 +64,7 @@ func TestOwnerLadder(t *testing.T) {
 			guard.Notice{Tags: map[string]string{"Owner": "unreached"}, Account: "444455556666"},
 			notify.Owner{Name: "444455556666", Route: "444455556666", How: "the account is theirs"},
 		},
-		"and the fallback hears why": {
+		"and the fallback reads why": {
 			guard.Notice{Tags: map[string]string{"Owner": "unreached"}, Account: "111122223333"},
 			notify.Owner{Name: "security", Route: "security", How: "its tag Owner names unreached, who has no channel here"},
 		},
@@ -78,7 +78,15 @@ func TestOwnerLadder(t *testing.T) {
 		},
 		"tampering is for more than whoever did it": {
 			guard.Notice{Kind: guard.NoticeTampered, Actor: alice},
-			notify.Owner{Name: "security", Route: "security", How: "whoever did it must not be the only one to hear of it"},
+			notify.Owner{Name: "security", Route: "security", How: "whoever did it must not be the only one who is notified"},
+		},
+		"a key that was switched off is not only for whoever did it": {
+			guard.Notice{Kind: guard.NoticeIncident, Actor: alice, Account: "111122223333"},
+			notify.Owner{Name: "security", Route: "security", How: "no tag, person or account names another owner"},
+		},
+		"and its all-clear goes where the alarm went, whoever switched it on": {
+			guard.Notice{Kind: guard.NoticeKeyRestored, Actor: alice, Account: "111122223333"},
+			notify.Owner{Name: "security", Route: "security", How: "no tag, person or account names another owner"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -285,6 +293,9 @@ func TestAClosingSaysWhatIsTrueNow(t *testing.T) {
 		"replicas":                                      {guard.SecretReplicaKey, guard.EndPassed, guard.StateSealed, "DONE: The replicas of app are under CMKs"},
 		"owned by a service now":                        {guard.SecretNotSealed, guard.EndMoot, guard.StateForeign, "CLOSED: DL.SECRET.2 does not apply to app any more"},
 		"deleted":                                       {guard.SecretDefaultKey, guard.EndGone, guard.StateDefault, "DONE: app was deleted"},
+		"a disabled key that the secret was moved from": {guard.SecretKeyUnusable, guard.EndMoved, guard.StateDual, "DONE: app is under keys that can be used"},
+		"the same, back to the AWS managed key":         {guard.SecretKeyUnusable, guard.EndMoved, guard.StateDrifted, "CLOSED: app is under the AWS managed key now"},
+		"a replica that is there no more":               {guard.SecretReplicaKey, guard.EndMoot, guard.StateSealed, "CLOSED: DL.SECRET.3 does not apply to app any more"},
 		"a blind spot":                                  {guard.OrgCoverage, guard.EndPassed, guard.StateUnknown, "DONE: Doublelock can look again: app"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -338,4 +349,40 @@ func FuzzComposeAndSubject(f *testing.F) {
 			}
 		}
 	})
+}
+
+// One is one: no headline, count or subject says "1 secrets", "1 resources" or "1 stop".
+func TestOneIsNotCountedAsMany(t *testing.T) {
+	one := notify.Message{Digest: true, Stories: []notify.Story{{Notices: []guard.Notice{notifytest.Opened(guard.SecretDefaultKey, "app", "cli")}}}}
+	if got := one.Count(); got != "1 resource still needs you" {
+		t.Errorf("count %q", got)
+	}
+	one.Digest = false
+	if got := one.Count(); got != "1 resource needs you" {
+		t.Errorf("count %q", got)
+	}
+	affected := []guard.Affected{{Name: "app", Fate: guard.FateEveryCopy}}
+	off := guard.Notice{Kind: guard.NoticeIncident, Name: "k", Blast: &guard.BlastRadius{State: guard.KeyDisabled, Stops: affected}}
+	on := guard.Notice{Kind: guard.NoticeKeyRestored, Name: "k", Blast: &guard.BlastRadius{State: guard.KeyEnabled, Stops: affected}}
+	got := []string{notify.Headline(off), off.Describe(), on.Describe()}
+	want := []string{"Key k is disabled: 1 stops, 0 do not", "key is Disabled: 1 stops, 0 do NOT stop, 0 unknown", "key is Enabled: 1 secret is under it"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The owner of a secret whose own policy keeps us out reads which statement it is, how to print it, and what to add.
+func TestASecretThatDeniesUsComesWithTheStatementAndTheException(t *testing.T) {
+	n := notifytest.Opened(guard.OrgCoverage, "app", "cli")
+	n.Finding.Subject = guard.Subject{Blind: &guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseItsPolicy}}
+	parts := fixFor(n, nil).Parts()
+	if len(parts) != 2 || strings.Contains(parts[0].Say, "member stack") || !strings.Contains(parts[0].Say, "denies it") || !strings.Contains(parts[1].Say, "Effect Deny") {
+		t.Fatalf("fix %+v", parts)
+	}
+	got := []string{parts[0].Lines[0], parts[1].Lines[0]}
+	want := []string{`"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/doublelock-read"}`,
+		"aws secretsmanager get-resource-policy --region eu-central-1 --secret-id " + n.Resource + " --query ResourcePolicy --output text"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }

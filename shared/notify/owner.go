@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -28,8 +29,8 @@ type Owner struct {
 // Unrouted is the route when not even a fallback is configured: topics must have a subscriber for it.
 const Unrouted = "unrouted"
 
-// Resolve finds the owner of what a notice is about: the resource's own tags, then who made the change, then the
-// account, then the fallback. An owner nobody can reach is never a dead end: the fallback gets it, with the reason.
+// Resolve finds the owner of what a notice is about: the resource's own tags, then who made the change unless it is about
+// a key, then the account, then the fallback. An owner nobody can reach is never a dead end: the fallback gets it, with the reason.
 func (d Directory) Resolve(n guard.Notice) Owner {
 	if n.Finding != nil && n.Finding.Control == guard.OrgCoverage {
 		return d.Last("blind spots of the guard are theirs")
@@ -38,7 +39,7 @@ func (d Directory) Resolve(n guard.Notice) Owner {
 		return d.Last("the guard's own memory is theirs")
 	}
 	if n.Kind == guard.NoticeTampered {
-		return d.Last("whoever did it must not be the only one to hear of it")
+		return d.Last("whoever did it must not be the only one who is notified")
 	}
 	unreachable := ""
 	if tag, value := d.tagged(n.Tags); value != "" {
@@ -47,7 +48,9 @@ func (d Directory) Resolve(n guard.Notice) Owner {
 		}
 		unreachable = "its tag " + tag + " names " + value + ", who has no channel here"
 	}
-	if name := person(n.Actor); name != "" {
+	// Whoever switched a key off must not be the only one who is notified, and its all-clear goes where the alarm went.
+	ofKey := n.Kind == guard.NoticeIncident || n.Kind == guard.NoticeKeyRestored
+	if name := person(n.Actor); name != "" && !ofKey {
 		if route, ok := d.route(name); ok {
 			return Owner{Name: name, Route: route, How: "they made the last change"}
 		}
@@ -106,7 +109,7 @@ func (d Directory) route(owner string) (string, bool) {
 
 // person is the session or user name at the end of an actor's ARN. Single sign-on puts the person's name there.
 func person(actor string) string {
-	if !strings.HasPrefix(actor, "arn:") {
+	if !arn.Is(actor) {
 		return actor
 	}
 	at := strings.LastIndexByte(actor, '/')

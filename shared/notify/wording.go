@@ -51,18 +51,18 @@ func (m Message) Count() string {
 	todo, done, closed := m.tally()
 	switch {
 	case m.Digest:
-		return plural(todo, "resource still needs you", "resources still need you")
+		return guard.Count(todo, "resource still needs you", "resources still need you")
 	case done+closed == 0:
-		return fmt.Sprintf("%d resources need you", todo)
+		return guard.Count(todo, "resource needs you", "resources need you")
 	case todo+closed == 0:
-		return fmt.Sprintf("%d resources are fine again", done)
+		return guard.Count(done, "resource is fine again", "resources are fine again")
 	}
 	var parts []string
 	if todo > 0 {
-		parts = append(parts, plural(todo, "needs", "need")+" you")
+		parts = append(parts, guard.Count(todo, "needs", "need")+" you")
 	}
 	if done > 0 {
-		parts = append(parts, plural(done, "is", "are")+" fine again")
+		parts = append(parts, guard.Count(done, "is", "are")+" fine again")
 	}
 	if closed > 0 {
 		parts = append(parts, fmt.Sprint(closed, " closed"))
@@ -174,7 +174,7 @@ func incident(n guard.Notice) string {
 	if stops+remains == 0 {
 		return " is " + stateWord(n.Blast.State) + ": what stops could not be seen"
 	}
-	text := fmt.Sprintf(" is %s: %s, %s", stateWord(n.Blast.State), plural(stops, "stops", "stop"), plural(remains, "does not", "do not"))
+	text := fmt.Sprintf(" is %s: %s, %s", stateWord(n.Blast.State), guard.Count(stops, "stops", "stop"), guard.Count(remains, "does not", "do not"))
 	if unknown > 0 {
 		text += fmt.Sprintf(", %d unknown", unknown)
 	}
@@ -188,13 +188,6 @@ func restored(n guard.Notice) string {
 	default:
 		return " will not be deleted, and is " + stateWord(n.Blast.State) + " still"
 	}
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprint(n, " ", many)
 }
 
 func stateWord(s guard.KeyState) string {

@@ -198,10 +198,10 @@ func TestSecretsKeyPolicySplitsManagingFromUsing(t *testing.T) {
 
 // A policy in the ARNs of another partition exempts nobody and approves nothing: it would deny every secret.
 func TestPoliciesAreInThePartitionOfEveryRegionThatAConfigurationMayName(t *testing.T) {
-	for _, region := range settings.KnownRegions() {
-		want := settings.Partition(region)
-		if got := string(arn.PartitionOf(region)); got != want {
-			t.Errorf("partition of %s: got %s, settings say %s", region, got, want)
+	for _, region := range arn.Regions() {
+		want := arn.KnownPartition(region)
+		if got := arn.PartitionOf(region); got != want {
+			t.Errorf("partition of %s: got %s, the list of Regions says %s", region, got, want)
 		}
 	}
 }

@@ -63,13 +63,3 @@ func TestCompareSeesAnOUThatIsEnrolledAndNotThere(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
-
-func TestPartition(t *testing.T) {
-	for region, want := range map[string]string{
-		"us-east-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "eusc-de-east-1": "aws-eusc", "us-east-9": "", "": "",
-	} {
-		if got := settings.Partition(region); got != want {
-			t.Errorf("%q is in %q, want %q", region, got, want)
-		}
-	}
-}

@@ -62,8 +62,9 @@ func (f Format) Read(name string, raw []byte, now time.Time) (*File, error) {
 		where.problem("", fmt.Sprintf("the file is longer than %d bytes", MaxBytes), "take out what is not configuration")
 		return nil, where.problems
 	}
-	raw, isText := plainText(where, raw)
-	if !isText {
+	raw, what, fix := plainText(raw, "YAML", notInText+"\x7f")
+	if what != "" {
+		where.problem("", what, fix)
 		return nil, where.problems
 	}
 	config := defaults()

@@ -122,7 +122,7 @@ func TestProblems(t *testing.T) {
 		"Slack without workspace":      {"  slackWorkspaceId: T0123456789\n", "", "f:49:1: owners.slackWorkspaceId is missing, but there are Slack channels; add the Slack workspace id such as T0123456789, or set operations.slackApi: true"},
 		"a field of no channel":        {"payments@example.com}", "payments@example.com, pager: P1}", `f:55:50: unknown key pager in owners.channels["team-payments"]; use one of ` + fieldsJoinedBy(", ")},
 		"a slip in a field":            {"{email: payments@example.com}", "{emal: payments@example.com}", `f:55:21: unknown key emal in owners.channels["team-payments"]; did you mean email?`},
-		"nobody hears the fallback":    {"  fallback: security-team", "  fallback: nobody", "f:53:3: stage guarded notifies owners, but the fallback nobody has no channel; add nobody to owners.channels"},
+		"nobody receives the fallback": {"  fallback: security-team", "  fallback: nobody", "f:53:3: stage guarded notifies owners, but the fallback nobody has no channel; add nobody to owners.channels"},
 		"waiver without end":           {"    expires: 2030-12-31\n", "", "f:59:5: waivers[0].expires is missing; a waiver has an end: add a date like 2027-01-31"},
 		"waiver with no date":          {"2030-12-31", "next year", "f:63:14: waivers[0].expires is no date; write it like 2027-01-31"},
 		"waiver that ended":            {"2030-12-31", "2026-05-31", "f:63:14: the waiver expired on 2026-05-31; remove it, or decide again and set a later date"},

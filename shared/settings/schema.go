@@ -9,6 +9,7 @@ import (
 
 	"github.com/invopop/jsonschema"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify/channels"
 )
@@ -146,7 +147,7 @@ func atMost(n int) func(*jsonschema.Schema) {
 	return func(s *jsonschema.Schema) { s.Maximum = json.Number(strconv.Itoa(n)) }
 }
 
-func oneOfRegions(s *jsonschema.Schema) { s.Enum = anyOf(KnownRegions()) }
+func oneOfRegions(s *jsonschema.Schema) { s.Enum = anyOf(arn.Regions()) }
 
 func oneOfModes(s *jsonschema.Schema) {
 	s.Enum, s.Default = anyOf(guard.Modes()), guard.ModeObserve

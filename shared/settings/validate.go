@@ -99,11 +99,11 @@ func (v validator) regions() {
 }
 
 // region reports a Region without Secrets Manager, and answers the partition of one that has it.
-func (v validator) region(path, region string) string {
-	partition := Partition(region)
+func (v validator) region(path, region string) arn.Partition {
+	partition := arn.KnownPartition(region)
 	if partition == "" {
 		fix := "use the code of a Region, such as us-east-1"
-		if near := nearest(region, KnownRegions()); near != "" {
+		if near := nearest(region, arn.Regions()); near != "" {
 			fix = "did you mean " + near + "?"
 		}
 		v.problem(path, fmt.Sprintf("Region %q is not known to have Secrets Manager", region), fix)
@@ -113,7 +113,7 @@ func (v validator) region(path, region string) string {
 
 // ownPartition reports an ARN that names another partition than that of the home Region: nothing there is ever met here.
 func (v validator) ownPartition(path, text string) bool {
-	named, home := arn.Of(text), arn.Partition(Partition(v.config.Regions.Home))
+	named, home := arn.Of(text), arn.KnownPartition(v.config.Regions.Home)
 	if home == "" || named.Partition == "" || arn.Match(string(named.Partition), string(home)) {
 		return true
 	}
@@ -249,15 +249,16 @@ func (v validator) breakGlass() {
 }
 
 func (v validator) rolePatterns(list string, patterns []string) {
+	example := arn.PartitionOf(v.config.Regions.Home).Role("*", "BreakGlass*")
 	for i, pattern := range patterns {
 		path := fmt.Sprintf("%s[%d]", list, i)
-		if !v.shape(path, pattern, rolePatternShape, "a role ARN or pattern", "arn:aws:iam::*:role/BreakGlass*") {
+		if !v.shape(path, pattern, rolePatternShape, "a role ARN or pattern", example) {
 			continue
 		}
 		v.ownPartition(path, pattern)
 		if strings.Trim(arn.Of(pattern).Name(), "*?/") == "" {
 			v.problem(path, fmt.Sprintf("pattern %q matches every role", pattern),
-				"name the role, as in arn:aws:iam::*:role/BreakGlass*")
+				"name the role, as in "+example)
 		}
 	}
 }

@@ -16,7 +16,14 @@ var (
 	aliasShape         = formed(`^alias/[A-Za-z0-9/_-]+$`)
 )
 
-const exampleKeyARN = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+// exampleKeyARN is one as the file could have it: in the home Region, if that is known.
+func (v validator) exampleKeyARN() string {
+	region := v.config.Regions.Home
+	if arn.KnownPartition(region) == "" {
+		region = "us-east-1"
+	}
+	return arn.PartitionOf(region).New("kms", region, "111122223333", "key/1234abcd-12ab-34cd-56ef-1234567890ab").String()
+}
 
 func (v validator) keys() {
 	v.approved()
@@ -60,7 +67,7 @@ func (v validator) approved() {
 	}
 	for i, pattern := range a.ARNs {
 		path := fmt.Sprintf("keys.approved.arns[%d]", i)
-		if v.shape(path, pattern, keyARNPatternShape, "a KMS key ARN", exampleKeyARN) {
+		if v.shape(path, pattern, keyARNPatternShape, "a KMS key ARN", v.exampleKeyARN()) {
 			v.ownPartition(path, pattern)
 		}
 	}
@@ -110,7 +117,7 @@ func (v validator) choiceKey(path, key string) bool {
 	case aliasARNShape.MatchString(key):
 		return v.alias(path, arn.Of(key).Resource) && v.ownPartition(path, key)
 	case strings.HasPrefix(key, "arn:"):
-		return v.shape(path, key, keyARNShape, "a KMS key ARN", exampleKeyARN) && v.ownPartition(path, key)
+		return v.shape(path, key, keyARNShape, "a KMS key ARN", v.exampleKeyARN()) && v.ownPartition(path, key)
 	case key == "":
 		v.problem(path, path+" is missing", "add a key ARN or an alias such as "+SecretsKeyAlias)
 		return false

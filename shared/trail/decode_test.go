@@ -282,7 +282,7 @@ func TestDecodeTolerates(t *testing.T) {
 		"members of other types":                {bare(`"eventName":"PutSecretValue","userIdentity":"x","requestParameters":[1],"responseElements":7,"resources":{"a":1},"readOnly":"false","requestID":17,"errorCode":""`), reading{trail.Ignored, changes, "", "", false}},
 		"an escaped name":                       {bare(`"event\u004eame":"PutSecretValue","requestParameters":{"secretId":"caf\u00e9\/\"db\""}`), reading{trail.LookAtSecret, changes, `café/"db"`, "", false}},
 		"the last of two spellings":             {bare(`"eventName":"ListSecrets","eventName":"PutSecretValue","requestParameters":{"secretId":"a"}`), reading{trail.LookAtSecret, changes, "a", "", false}},
-		"a call nobody has heard of":            {bare(`"eventName":"FrobnicateSecret","requestParameters":{"secretId":"a"}`), reading{trail.Ignored, "", "a", "", false}},
+		"a call nobody knows":                   {bare(`"eventName":"FrobnicateSecret","requestParameters":{"secretId":"a"}`), reading{trail.Ignored, "", "a", "", false}},
 		"an API call that is a service event":   {bare(`"eventName":"RotationSucceeded","requestParameters":{"secretId":"a"}`), reading{trail.Ignored, "", "a", "", false}},
 		"a denied create without requests":      {bare(`"eventName":"CreateSecret","errorCode":"AccessDenied","requestParameters":null,"errorMessage":"User: x is not authorized to perform: secretsmanager:CreateSecret on resource: shop/x because no"`), reading{trail.AttemptDenied, "doublelock-attempts", "shop/x", "", false}},
 		"a rotation token that is no UUID":      {bare(`"eventName":"RotationFailed","eventType":"AwsServiceEvent","requestID":"Rotation-` + orders + `-0123456789abcdef0123456789abcdef"`), reading{trail.LookAtSecret, services, orders, "", false}},

@@ -59,9 +59,9 @@ func FuzzRead(f *testing.F) {
 				t.Errorf("line %d after line %d", record.Line, last)
 			}
 			last = record.Line
-			var told *trail.Error
+			var reported *trail.Error
 			if record.Err != nil {
-				if !errors.As(record.Err, &told) || !strings.HasPrefix(record.Err.Error(), "in:") {
+				if !errors.As(record.Err, &reported) || !strings.HasPrefix(record.Err.Error(), "in:") {
 					t.Errorf("error %v does not tell where", record.Err)
 				}
 				return nil

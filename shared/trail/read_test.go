@@ -25,7 +25,7 @@ func readAll(t testing.TB, r io.Reader) []string {
 		if record.Index > 0 {
 			where += fmt.Sprint("#", record.Index)
 		}
-		out = append(out, where+" "+told(t, record))
+		out = append(out, where+" "+reported(t, record))
 		return nil
 	})
 	if err != nil {
@@ -34,7 +34,7 @@ func readAll(t testing.TB, r io.Reader) []string {
 	return out
 }
 
-func told(t testing.TB, record trail.Record) string {
+func reported(t testing.TB, record trail.Record) string {
 	if record.Err != nil {
 		return record.Err.Error()
 	}
@@ -149,7 +149,7 @@ func TestReadBrokenInput(t *testing.T) {
 				t.Errorf("got %d: %q … %q", len(got), got[:1], got[len(got)-1:])
 			}
 			if n := strings.Count(strings.Join(got, "\n"), test.last); n != 1 {
-				t.Errorf("told %d times", n)
+				t.Errorf("reported %d times", n)
 			}
 		})
 	}
@@ -175,14 +175,14 @@ func TestReadEndsWhenYieldDoes(t *testing.T) {
 	}
 }
 
-func TestReadErrorTells(t *testing.T) {
+func TestReadErrorSays(t *testing.T) {
 	err := trail.Read(strings.NewReader("[\n7]"), "trail/x.json", func(record trail.Record) error { return record.Err })
-	var told *trail.Error
-	if !errors.As(err, &told) {
+	var reported *trail.Error
+	if !errors.As(err, &reported) {
 		t.Fatalf("error %v", err)
 	}
-	if told.Name != "trail/x.json" || told.Line != 2 || told.Index != 1 || told.Unwrap() == nil {
-		t.Errorf("got %+v", told)
+	if reported.Name != "trail/x.json" || reported.Line != 2 || reported.Index != 1 || reported.Unwrap() == nil {
+		t.Errorf("got %+v", reported)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/locks"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
@@ -35,7 +36,7 @@ Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not
   doublelock can arn:aws:iam::111122223333:role/vendor --read --only vendor/acme --snapshot org.json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return errors.New("can: name one principal by ARN, such as arn:aws:iam::111122223333:role/app")
+				return errors.New("can: name one principal by ARN, such as " + flags.ExampleARN("iam"))
 			}
 			return nil
 		},

@@ -92,6 +92,8 @@ Exit codes: 0 fine, 1 an error.`,
 			return writeConfig(env, name, text)
 		},
 	}
+	output.Plain(cmd)
+	output.MayBeEmpty(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&force, "force", false, "overwrite the file")
 	for _, q := range questions() {

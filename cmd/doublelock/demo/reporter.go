@@ -158,7 +158,7 @@ func (r *reporter) blast(b guard.BlastRadius) {
 		list []guard.Affected
 	}{{"stops      ", b.Stops}, {"does NOT   ", b.Remains}, {"unknown    ", b.Unknown}} {
 		for _, a := range group.list {
-			r.timeline.print("                %s %-20s %s\n", group.mark, a.Name, r.timeline.paint.dim(a.Why))
+			r.timeline.print("                %s %-20s %s\n", group.mark, a.Name, r.timeline.paint.dim(a.Describe()))
 		}
 	}
 }

@@ -5,6 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +39,8 @@ func New(env *command.Env) *cobra.Command {
   organization   every SCP of the configuration there, unchanged and attached to every target
   hub            the bus open to the organization alone; no row of the table in quarantine; each function running with
                  this configuration; each queue there, and nothing in the queues of what could not be handled
-  account        the role doublelock-read can be taken; the roles that tag, change and forward are there
+  account        the role doublelock-read can be taken; the roles that tag, change and forward are there, and the hub can
+                 take its own
   Region         a trail records; each forward rule there, unchanged, sending to the hub; no event lost on the way
 
 It only reads. The credentials are those of the environment: of a role of the security account that is named under
@@ -45,7 +49,10 @@ be entered is a row, and the others are still inspected.
 
 With --canary it also makes a harmless secret on the default key, follows it through the hub and removes it again.
 
-Exit codes: 0 all is well, 1 an error, 2 something is not.`,
+Only the hub's own functions may take the roles that tag and change. Doctor fails where a trust policy refuses them, and
+where it does not the answer is UNKNOWN, never ok: nobody else can prove it. That alone does not change the exit code.
+
+Exit codes: 0 all is well that can be found out, 1 an error, 2 something is not.`,
 		Example: `  doublelock doctor
   doublelock doctor --all -o json | jq 'select(.status != "ok")'
   AWS_PROFILE=security doublelock doctor --canary
@@ -117,6 +124,7 @@ func reportRows(env *command.Env, rows []fleet.Row, all bool) error {
 	if err := printRows(env, rows, all); err != nil {
 		return err
 	}
+	noteHubOnly(env, rows)
 	fmt.Fprintln(env.Stderr, doctorSummary(rows))
 	if !fleet.Healthy(rows) {
 		return command.Found()
@@ -136,7 +144,7 @@ func printRows(env *command.Env, rows []fleet.Row, all bool) error {
 	var shown []fleet.Row
 	table := env.Rows("STATUS", "ACCOUNT", "REGION", "CHECK", "SUBJECT", "DETAIL")
 	for _, row := range rows {
-		if all || row.Status != fleet.OK || row.Check == fleet.CheckCanary {
+		if all || row.Status != fleet.OK && !row.HubOnly || row.Check == fleet.CheckCanary {
 			shown = append(shown, row)
 			table.Add(statusWords[row.Status], row.Account, row.Region, row.Check, row.Subject, row.Detail)
 		}
@@ -148,6 +156,20 @@ func printRows(env *command.Env, rows []fleet.Row, all bool) error {
 		return err
 	}
 	return printFixes(env.Text(), shown)
+}
+
+// noteHubOnly says in one line what is unknown of every account alike; each is a row with --all.
+func noteHubOnly(env *command.Env, rows []fleet.Row) {
+	roles, accounts := map[string]bool{}, map[string]bool{}
+	for _, row := range rows {
+		if row.HubOnly {
+			roles[row.Subject], accounts[row.Account] = true, true
+		}
+	}
+	if len(accounts) > 0 {
+		env.Note("unknown in %s: whether the hub can take %s; the trust policies let it, and only its functions can prove it: search their logs for a refused sts:AssumeRole",
+			output.Count(len(accounts), "account"), strings.Join(slices.Sorted(maps.Keys(roles)), " and "))
+	}
 }
 
 // printFixes says each thing to do once, however many rows ask for it.

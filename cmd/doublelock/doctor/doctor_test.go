@@ -71,6 +71,34 @@ func TestDoctorFindsExactlyWhatWasBroken(t *testing.T) {
 	}
 }
 
+// A person of the security account may read and no more: that the hub can change anything is not theirs to prove.
+func TestDoctorNeverSaysThatTheHubCanTakeWhatItsReaderMayNot(t *testing.T) {
+	aDeployedOrganization(t)
+	rows, code := callDoctor(t)
+	got := map[string]map[fleet.Status]int{}
+	for _, r := range rows {
+		if r.Check == fleet.CheckTake {
+			if got[r.Subject] == nil {
+				got[r.Subject] = map[fleet.Status]int{}
+			}
+			got[r.Subject][r.Status]++
+			if r.HubOnly != (r.Status == fleet.Unknown) {
+				t.Errorf("row %+v", r)
+			}
+		}
+	}
+	accounts := got[settings.RoleRead][fleet.OK]
+	want := map[string]map[fleet.Status]int{settings.RoleRead: {fleet.OK: accounts}, settings.RoleTag: {fleet.Unknown: accounts}, settings.RoleChange: {fleet.Unknown: accounts}}
+	if diff := cmp.Diff(want, got); diff != "" || accounts < 4 || code != 0 {
+		t.Errorf("%d accounts, exit code %d (-want +got):\n%s", accounts, code, diff)
+	}
+	line := commandtest.Line{New: doctor.New}
+	out, errs, code := line.Run(t, "doctor", "--config", "../../../testdata/config/sample.yaml")
+	if out != "" || code != 0 || !strings.Contains(errs, "whether the hub can take doublelock-change and doublelock-tag; the trust policies let it") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+}
+
 func TestDoctorLooksAtTheOthersWhenOneAccountIsClosed(t *testing.T) {
 	w := aDeployedOrganization(t)
 	sound, _ := callDoctor(t)

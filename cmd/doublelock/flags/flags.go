@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/shared/arn"
-	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // one is a flag with one value, which parse checks.
@@ -103,7 +102,7 @@ func Regions(cmd *cobra.Command, into *[]string, name, usage string) {
 
 // ParseRegion reads the code of a Region that has Secrets Manager.
 func ParseRegion(text string) (string, error) {
-	if settings.Partition(text) == "" {
+	if arn.KnownPartition(text) == "" {
 		return "", fmt.Errorf("no Region with Secrets Manager is known by that code; use one such as eu-central-1")
 	}
 	return text, nil
@@ -123,7 +122,7 @@ func CheckRegions(regions []string) error {
 }
 
 func completeRegions(cmd *cobra.Command, name string) {
-	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(settings.KnownRegions(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(arn.Regions(), cobra.ShellCompDirectiveNoFileComp))
 }
 
 // ARN adds a flag for an ARN of a service, such as kms.
@@ -136,10 +135,17 @@ func ARNs(cmd *cobra.Command, into *[]string, service, name, usage string) {
 	cmd.Flags().Var(&many{into, arnOf(service), "ARN", false}, name, usage)
 }
 
-var examples = map[string]string{
-	"iam":            "arn:aws:iam::111122223333:role/app",
-	"kms":            "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-	"secretsmanager": "arn:aws:secretsmanager:eu-central-1:111122223333:secret:shop/db-AbCdEf",
+// ExampleARN is an ARN as somebody may write it, of iam, kms or secretsmanager.
+func ExampleARN(service string) string {
+	const account, region = "111122223333", "eu-central-1"
+	switch service {
+	case "iam":
+		return arn.Standard.Role(account, "app")
+	case "kms":
+		return arn.PartitionOf(region).New(service, region, account, "key/1234abcd-12ab-34cd-56ef-1234567890ab").String()
+	default:
+		return arn.PartitionOf(region).New(service, region, account, "secret:shop/db-AbCdEf").String()
+	}
 }
 
 func arnOf(service string) func(string) (string, error) {
@@ -150,7 +156,7 @@ func arnOf(service string) func(string) (string, error) {
 func ParseARN(text, service string) (string, error) {
 	parsed, err := arn.Parse(text)
 	if err != nil || parsed.Service != service || parsed.Resource == "" {
-		return "", fmt.Errorf("no ARN of %s; write it like %s", service, examples[service])
+		return "", fmt.Errorf("no ARN of %s; write it like %s", service, ExampleARN(service))
 	}
 	return text, nil
 }

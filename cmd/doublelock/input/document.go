@@ -16,20 +16,23 @@ import (
 
 // Document decodes a text of JSON or YAML into maps, lists and scalars: by the ending of its name, else whichever it is.
 func Document(name string, raw []byte) (any, error) {
-	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
+	raw, err := settings.PlainText(raw)
+	if err != nil {
+		return nil, err
+	}
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".json":
 		return fromJSON(raw)
 	case ".yaml", ".yml":
 		return fromYAML(raw)
 	}
-	decoded, err := fromJSON(raw)
-	if err == nil {
+	decoded, notJSON := fromJSON(raw)
+	if notJSON == nil {
 		return decoded, nil
 	}
 	decoded, notYAML := fromYAML(raw)
 	if notYAML != nil && looksLikeJSON(raw) {
-		return nil, err
+		return nil, notJSON
 	}
 	return decoded, notYAML
 }

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // Files of ours that are taken for one another.
@@ -41,15 +43,26 @@ func wrongKind(raw []byte, want string) error {
 
 // readJSON reads a file, or standard input for "-", and refuses one of another kind.
 func readJSON(env *command.Env, path, want string) (io.Reader, error) {
-	var raw []byte
-	var err error
-	if path == "-" {
-		raw, err = io.ReadAll(env.Stdin)
-	} else {
-		raw, err = os.ReadFile(path)
-	}
+	raw, err := Text(env, path)
 	if err != nil {
 		return nil, err
 	}
 	return bytes.NewReader(raw), wrongKind(raw, want)
+}
+
+// Text reads a file of text, or standard input for "-", without the byte order mark of editors on Windows. What is no
+// text in UTF-8 is an error that says what it is.
+func Text(env *command.Env, path string) (text []byte, err error) {
+	if path == "-" {
+		text, err = io.ReadAll(env.Stdin)
+	} else {
+		text, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if text, err = settings.PlainText(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return text, nil
 }

@@ -11,9 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
@@ -57,7 +59,7 @@ Exit codes: 0 a snapshot was written (its blind spots are named), 1 an error, or
   doublelock inventory --out shop.json --account 111122223333 --region eu-central-1
   doublelock inventory --out here.json --own          # the account of your own credentials, without any role`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), cmd.Flags()) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.out, "out", "", "snapshot `FILE` to write")
@@ -70,14 +72,17 @@ Exit codes: 0 a snapshot was written (its blind spots are named), 1 an error, or
 	return cmd
 }
 
-func (s *request) run(ctx context.Context) error {
+func (s *request) run(ctx context.Context, given *pflag.FlagSet) error {
 	if s.out == "" {
 		return errors.New("inventory: say where to: --out FILE")
 	}
-	if s.own && len(s.accounts) > 0 {
+	switch {
+	case s.own && len(s.accounts) > 0:
 		return errors.New("inventory: --own reads the account of the credentials; leave out --account, or --own")
+	case s.own && given.Changed("at-once"):
+		return errors.New("inventory: --own reads a single account; leave out --at-once, or --own")
 	}
-	if err := output.CheckFile(s.out); err != nil { // before minutes of reading
+	if err := errors.Join(output.CheckFile(s.out), output.CheckFolder(s.partsFolder())); err != nil { // before minutes of reading
 		return err
 	}
 	client, reader, err := s.open(ctx)
@@ -109,8 +114,8 @@ func (s *request) run(ctx context.Context) error {
 	if err := saveSnapshot(s.out, all); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(s.partsFolder()); err != nil {
-		return fmt.Errorf("remove parts: %w", err)
+	if err := s.removeParts(); err != nil {
+		return err
 	}
 	return s.report(all)
 }
@@ -250,10 +255,35 @@ func loadPart(path string) (inventory.Snapshot, error) {
 }
 
 func (s *request) keep(id string, part inventory.Snapshot) error {
-	if err := os.MkdirAll(s.partsFolder(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := output.MakeFolder(s.partsFolder(), 0o700); err != nil {
 		return fmt.Errorf("keep part: %w", err)
 	}
 	return saveSnapshot(filepath.Join(s.partsFolder(), id+".json"), part)
+}
+
+// removeParts removes what keep has written, now or in a run that was stopped. Files of others stay, and the folder with
+// them.
+func (s *request) removeParts() error {
+	entries, err := os.ReadDir(s.partsFolder())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	others := false
+	for _, entry := range entries {
+		id, _ := strings.CutSuffix(entry.Name(), ".json")
+		if _, isNone := flags.ParseAccount(id); isNone != nil || id == entry.Name() || entry.IsDir() {
+			others = true
+			continue
+		}
+		err = errors.Join(err, os.Remove(filepath.Join(s.partsFolder(), entry.Name())))
+	}
+	if err == nil && !others {
+		err = os.Remove(s.partsFolder())
+	}
+	if err != nil {
+		return fmt.Errorf("remove parts: %w", err)
+	}
+	return nil
 }
 
 // saveSnapshot replaces a file as a whole.

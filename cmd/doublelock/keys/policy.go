@@ -34,6 +34,9 @@ Exit codes: 0 fine, 1 an error.`,
   doublelock keys policy --shape central --account 222222222222 --region eu-central-1 --use-account 111122223333 --as cdk`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if env.AsJSON() && as != "json" {
+				return fmt.Errorf("keys policy: -o json and --as %s are two languages; leave out one", as)
+			}
 			r.Shape = preventive.Shape(shape)
 			return runKeysPolicy(env, r, as)
 		},

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -128,7 +127,7 @@ func readStandard(env *command.Env, config, path string) (keyreview.Standard, er
 	if path == "" {
 		return std, nil
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := input.Text(env, path)
 	if err != nil {
 		return std, fmt.Errorf("read standard: %w", err)
 	}

@@ -48,7 +48,8 @@ Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocke
 		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0]) },
 	}
 	output.Tabular(cmd)
-	a.flags(cmd)
+	a.configFlag(cmd)
+	a.regionFlag(cmd)
 	f := cmd.Flags()
 	flags.Choices(cmd, &a.waves, waveNames(), "wave", "`WAVE` to move (canary, dev, test, prod); may be repeated (default: the first that is not done)")
 	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may begin, in UTC; may be repeated; stored with the jobs, so that it binds the hub too (default: always)")
@@ -60,6 +61,12 @@ Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocke
 }
 
 func (a *applying) run(ctx context.Context, path string) error {
+	if err := a.checkSnapshot("migrate apply"); err != nil {
+		return err
+	}
+	if a.dryRun && a.goAhead != "" {
+		return errors.New("migrate apply: --go-ahead ends observing, which a dry run does not; leave out --dry-run, or --go-ahead")
+	}
 	p, err := input.Plan(a.env, path)
 	if err != nil {
 		return err

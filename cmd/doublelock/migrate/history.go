@@ -48,7 +48,7 @@ Exit codes: 0 all was printed, 1 an error, or nothing was changed, 2 part of it 
 		},
 	}
 	output.Tabular(cmd)
-	m.flags(cmd)
+	m.configFlag(cmd)
 	cmd.Flags().BoolVar(&phases, "phases", false, "print the changes of phase, and what else happened to the migration")
 	return cmd
 }

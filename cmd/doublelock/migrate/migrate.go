@@ -27,6 +27,7 @@ type moving struct {
 	env      *command.Env
 	config   string
 	regions  []string
+	inspects bool // and not the hub's table alone
 	accounts []string
 	accept   []string
 	runtime  settings.Runtime
@@ -52,9 +53,14 @@ taken up by the next one, or by the hub.`,
 	return cmd
 }
 
-// flags adds those that every command has which calls AWS.
-func (m *moving) flags(cmd *cobra.Command) {
+// configFlag is for every command that opens the hub.
+func (m *moving) configFlag(cmd *cobra.Command) {
 	input.ConfigFlag(cmd, &m.config, input.OrEnvironment)
+}
+
+// regionFlag is for those that inspect secrets, too.
+func (m *moving) regionFlag(cmd *cobra.Command) {
+	m.inspects = true
 	flags.Regions(cmd, &m.regions, "region", "`REGION` to inspect; may be repeated (default: the guarded Regions)")
 }
 
@@ -76,8 +82,10 @@ func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
 	if len(options.Regions) == 0 {
 		options.Regions = []string{options.Region}
 	}
-	if err := flags.CheckRegions(options.Regions); err != nil {
-		return nil, fmt.Errorf("migrate: %w", err)
+	if m.inspects {
+		if err := flags.CheckRegions(options.Regions); err != nil {
+			return nil, fmt.Errorf("migrate: %w", err)
+		}
 	}
 	if m.cloud, err = profile.Open(ctx, options); err != nil {
 		return nil, err

@@ -50,7 +50,8 @@ access, or something is unknown.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context()) },
 	}
 	output.Tabular(cmd)
-	p.flags(cmd)
+	p.configFlag(cmd)
+	p.regionFlag(cmd)
 	p.acceptFlag(cmd)
 	f := cmd.Flags()
 	f.StringVar(&p.out, "out", "", "plan `FILE` to write")
@@ -62,13 +63,11 @@ access, or something is unknown.`,
 }
 
 func (p *planning) run(ctx context.Context) error {
-	switch {
-	case p.out == "":
+	if p.out == "" {
 		return errors.New("migrate plan: say where to: --out FILE")
-	case p.snapshot != "" && len(p.accounts) > 0:
-		return errors.New("migrate plan: a snapshot has the accounts it has; leave out --account, or --snapshot")
-	case p.snapshot != "" && len(p.regions) > 0:
-		return errors.New("migrate plan: a snapshot has the Regions it has; leave out --region, or --snapshot")
+	}
+	if err := p.checkSnapshot("migrate plan"); err != nil {
+		return err
 	}
 	if err := output.CheckFile(p.out); err != nil { // before minutes of reading
 		return err
@@ -97,6 +96,17 @@ func (p *planning) run(ctx context.Context) error {
 	}
 	fmt.Fprintf(p.env.Stderr, "%s: plan %s\n", p.out, made.ID)
 	return blockedExit(made)
+}
+
+// checkSnapshot refuses what says where to read, beside a snapshot that was read elsewhere already.
+func (p *planning) checkSnapshot(command string) error {
+	switch {
+	case p.snapshot != "" && len(p.accounts) > 0:
+		return errors.New(command + ": a snapshot has the accounts it has; leave out --account, or --snapshot")
+	case p.snapshot != "" && len(p.regions) > 0:
+		return errors.New(command + ": a snapshot has the Regions it has; leave out --region, or --snapshot")
+	}
+	return nil
 }
 
 // noteAccepted names who was accepted to lose access and reads nothing of the plan: a typing error, most likely.
@@ -315,12 +325,12 @@ func showReader(out io.Writer, indent string, r migration.Reader, fixes bool) {
 	}
 	remedy := r.Remedy()
 	if remedy.Decide != "" {
-		fmt.Fprintf(out, "%s        %s\n", indent, output.Printable(remedy.Decide))
+		fmt.Fprintf(out, "%s        %s\n", indent, output.Printable(remedy.String()))
 	}
-	for _, part := range remedy.Parts {
-		fmt.Fprintf(out, "%s        %s:\n%s\n", indent, output.Printable(part.Where), part.Statement)
+	for _, part := range remedy.Statements {
+		fmt.Fprintf(out, "%s        %s:\n%s\n", indent, output.Printable(part.Where), part.JSON)
 	}
-	if len(remedy.Parts) == 0 {
+	if len(remedy.Statements) == 0 {
 		return
 	}
 	for _, code := range []struct{ name, text string }{{"Terraform", r.Fix.Terraform}, {"CDK", r.Fix.CDK}} {

@@ -43,7 +43,8 @@ Exit codes: 0 all are set back, or asked of the hub, 1 an error, 2 a secret coul
 		RunE: func(cmd *cobra.Command, _ []string) error { return g.run(cmd.Context()) },
 	}
 	output.Tabular(cmd)
-	g.flags(cmd)
+	g.configFlag(cmd)
+	g.regionFlag(cmd)
 	f := cmd.Flags()
 	f.StringVar(&g.secret, "secret", "", "`SECRET` to set back, by ARN or name")
 	flags.Choice(cmd, &g.wave, waveNames(), "wave", "`WAVE` to set back: canary, dev, test or prod")

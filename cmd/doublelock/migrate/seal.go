@@ -10,6 +10,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
@@ -37,12 +38,13 @@ Exit codes: 0 a new version was written, or none is needed, 1 an error.`,
 		Example: "  doublelock migrate seal arn:aws:secretsmanager:eu-central-1:111122223333:secret:shop/db-AbCdEf",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || arn.Of(args[0]).Service != "secretsmanager" {
-				return errors.New("migrate seal: name one secret by ARN, such as arn:aws:secretsmanager:eu-central-1:111122223333:secret:shop/db-AbCdEf")
+				return errors.New("migrate seal: name one secret by ARN, such as " + flags.ExampleARN("secretsmanager"))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return runSeal(cmd.Context(), env, args[0], key) },
 	}
+	output.Plain(cmd)
 	flags.ARN(cmd, &key, "kms", "key", "`KEY_ARN` that the secret must be under (default: whatever customer managed key it is under)")
 	return cmd
 }

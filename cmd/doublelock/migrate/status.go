@@ -37,7 +37,7 @@ Exit codes: 0 the status was shown, 1 an error, 2 a migration cannot be read.`,
 		},
 	}
 	output.Tabular(cmd)
-	m.flags(cmd)
+	m.configFlag(cmd)
 	return cmd
 }
 

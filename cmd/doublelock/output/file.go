@@ -60,3 +60,36 @@ func CheckFile(path string) error {
 	}
 	return nil
 }
+
+// MakeFolder makes a folder for files to be written to, and those above it. One that is there is left as it is. What
+// CheckFolder refuses is refused.
+func MakeFolder(path string, mode fs.FileMode) error {
+	if err := CheckFolder(path); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(path, mode); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	return nil
+}
+
+// CheckFolder refuses a path that files are not written to: a link, as CheckFile does, and what is no folder. One that
+// is not there is fine.
+func CheckFolder(path string) error {
+	if path == "-" {
+		return errors.New("write to folder -: name one, or ./- for a folder of that name")
+	}
+	path = filepath.Clean(path) // a slash at the end would follow a link
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("write to folder: %w", err)
+	case info.Mode()&fs.ModeSymlink != 0:
+		return fmt.Errorf("write to folder %s: it is a symbolic link; name the folder that it leads to", path)
+	case !info.IsDir():
+		return fmt.Errorf("write to folder %s: it is not a folder; name another", path)
+	}
+	return nil
+}

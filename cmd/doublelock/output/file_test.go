@@ -64,3 +64,34 @@ func TestNoFileIsWrittenThroughALinkOrIntoADevice(t *testing.T) {
 		t.Error("a file was made where the link leads")
 	}
 }
+
+func TestNoFolderIsWrittenToThroughALink(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, err := range []error{
+		os.Mkdir("victim", 0o700), os.Symlink("victim", "link"), os.Symlink("nowhere", "dangling"), os.WriteFile("file", nil, 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{
+		"link":      "write to folder link: it is a symbolic link; name the folder that it leads to",
+		"link/":     "write to folder link: it is a symbolic link; name the folder that it leads to",
+		"dangling":  "write to folder dangling: it is a symbolic link; name the folder that it leads to",
+		"file":      "write to folder file: it is not a folder; name another",
+		"/dev/null": "write to folder /dev/null: it is not a folder; name another",
+		"-":         "write to folder -: name one, or ./- for a folder of that name",
+	} {
+		if err := output.MakeFolder(path, 0o700); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", path, err, want)
+		}
+	}
+	for _, path := range []string{"victim", "new/inside", "new/"} {
+		if err := output.MakeFolder(path, 0o700); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if _, err := os.Lstat("nowhere"); err == nil {
+		t.Error("a folder was made where the link leads")
+	}
+}

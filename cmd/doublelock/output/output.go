@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 )
 
@@ -73,15 +74,15 @@ func (p *Printer) limit() int {
 	return p.Width
 }
 
-const csvAnnotation = "csv"
+const tableAnnotation = "table"
 
 // Tabular marks a command whose results are a table, which -o csv and -o wide are for.
-func Tabular(cmd *cobra.Command) {
-	if cmd.Annotations == nil {
-		cmd.Annotations = map[string]string{}
-	}
-	cmd.Annotations[csvAnnotation] = "true"
-}
+func Tabular(cmd *cobra.Command) { annotate(cmd, tableAnnotation) }
+
+const plainAnnotation = "plain"
+
+// Plain marks a command whose results are sentences, which no format of -o is for.
+func Plain(cmd *cobra.Command) { annotate(cmd, plainAnnotation) }
 
 // Flag adds -o to the flags of every command below one, and refuses a format that the command does not print.
 func (p *Printer) Flag(root *cobra.Command) {
@@ -92,11 +93,43 @@ func (p *Printer) Flag(root *cobra.Command) {
 		switch {
 		case !slices.Contains(formats, string(p.Format)):
 			return fmt.Errorf("output %q: use -o table or -o json, or -o wide or -o csv for tables", p.Format)
-		case p.Format == FormatCSV && cmd.Annotations[csvAnnotation] == "":
+		case p.Format != FormatTable && cmd.Annotations[plainAnnotation] != "":
+			return fmt.Errorf("output %q: %s prints sentences; leave out -o", p.Format, cmd.CommandPath())
+		case (p.Format == FormatCSV || p.Format == FormatWide) && cmd.Annotations[tableAnnotation] == "":
 			return fmt.Errorf("output %q: %s prints no table; use -o json", p.Format, cmd.CommandPath())
 		}
+		return refuseEmpty(cmd)
+	}
+}
+
+// refuseEmpty refuses a flag that was given with nothing in it, such as a variable of the shell that is not set: it would
+// count as not given, and the command would do something else. A command that takes an empty answer is MayBeEmpty.
+func refuseEmpty(cmd *cobra.Command) (err error) {
+	if cmd.Annotations[emptyAnnotation] != "" {
 		return nil
 	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		empty := f.Value.Type() == "string" && f.Value.String() == ""
+		if list, isList := f.Value.(pflag.SliceValue); isList {
+			empty = slices.Contains(list.GetSlice(), "")
+		}
+		if empty && err == nil {
+			err = fmt.Errorf("--%s is empty; say what, or leave it out", f.Name)
+		}
+	})
+	return err
+}
+
+const emptyAnnotation = "empty"
+
+// MayBeEmpty marks a command whose flags may be given with nothing in them, which is an answer there.
+func MayBeEmpty(cmd *cobra.Command) { annotate(cmd, emptyAnnotation) }
+
+func annotate(cmd *cobra.Command, name string) {
+	if cmd.Annotations == nil {
+		cmd.Annotations = map[string]string{}
+	}
+	cmd.Annotations[name] = "true"
 }
 
 // AsJSON reports whether results are printed as JSON.

@@ -177,6 +177,9 @@ func TestFormatsAreCheckedBeforeACommandRuns(t *testing.T) {
 	}{
 		"one that does not exist":         {[]string{"tables", "-o", "yaml"}, `output "yaml": use -o table or -o json, or -o wide or -o csv for tables`},
 		"CSV of a command without tables": {[]string{"texts", "-o", "csv"}, `output "csv": doublelock texts prints no table; use -o json`},
+		"wide, where nothing is wrapped":  {[]string{"texts", "-o", "wide"}, `output "wide": doublelock texts prints no table; use -o json`},
+		"JSON of sentences":               {[]string{"sentences", "-o", "json"}, `output "json": doublelock sentences prints sentences; leave out -o`},
+		"sentences as they are":           {[]string{"sentences", "-o", "table"}, ""},
 		"CSV of one with tables":          {[]string{"tables", "-o", "csv"}, ""},
 		"JSON":                            {[]string{"texts", "-o", "json"}, ""},
 	} {
@@ -188,7 +191,9 @@ func TestFormatsAreCheckedBeforeACommandRuns(t *testing.T) {
 			run := func(*cobra.Command, []string) { ran++ }
 			tables, texts := &cobra.Command{Use: "tables", Run: run}, &cobra.Command{Use: "texts", Run: run}
 			output.Tabular(tables)
-			root.AddCommand(tables, texts)
+			sentences := &cobra.Command{Use: "sentences", Run: run}
+			output.Plain(sentences)
+			root.AddCommand(tables, texts, sentences)
 			root.SetArgs(tt.args)
 			err := root.Execute()
 			switch {

@@ -4,7 +4,6 @@ package scp
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -97,11 +96,17 @@ func renderSCPs(env *command.Env, config settings.Config, name string) ([]preven
 }
 
 func writeSCPs(env *command.Env, folder string, scps []preventive.SCP) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return fmt.Errorf("write SCPs: %w", err)
+	if err := output.MakeFolder(folder, 0o755); err != nil {
+		return fmt.Errorf("scp render --dir: %w", err)
+	}
+	path := func(scp preventive.SCP) string { return filepath.Join(folder, scp.Name+".json") }
+	for _, scp := range scps { // all or nothing
+		if err := output.CheckFile(path(scp)); err != nil {
+			return fmt.Errorf("scp render --dir: %w", err)
+		}
 	}
 	for _, scp := range scps {
-		path := filepath.Join(folder, scp.Name+".json")
+		path := path(scp)
 		if err := output.WriteFile(path, []byte(scp.Content), output.Public); err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -102,6 +101,9 @@ func (s *simulation) run(ctx context.Context) error {
 	if len(s.trails)+len(s.requests) == 0 {
 		return errors.New("scp simulate: name recorded CloudTrail with --trail, or calls with --requests")
 	}
+	if len(s.allow) > 0 && len(s.trails) == 0 {
+		return errors.New("scp simulate: --allow is for recorded calls, and a request says itself what it expects; add --trail, or leave out --allow")
+	}
 	trial, found, err := s.prepare()
 	if err != nil {
 		return err
@@ -140,7 +142,7 @@ func (s *simulation) try(trial *simulate.Trial, call simulate.Call) simulate.Ver
 }
 
 func (s *simulation) prepare() (*simulate.Trial, *simulated, error) {
-	expected, err := readExpected(s.allow)
+	expected, err := readExpected(s.env, s.allow)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -184,7 +186,7 @@ func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 	}
 	var out []simulate.Candidate
 	for _, path := range s.candidates {
-		raw, err := os.ReadFile(path)
+		raw, err := input.Text(s.env, path)
 		if err != nil {
 			return nil, fmt.Errorf("read candidate: %w", err)
 		}
@@ -223,12 +225,12 @@ func aliasesOf(s *inventory.Snapshot) map[string]string {
 }
 
 // readExpected reads --allow: patterns, or files of them with comments after #.
-func readExpected(values []string) ([]simulate.Expected, error) {
+func readExpected(env *command.Env, values []string) ([]simulate.Expected, error) {
 	var out []simulate.Expected
 	for _, value := range values {
 		lines := []string{value}
 		if path, isFile := strings.CutPrefix(value, "@"); isFile {
-			raw, err := os.ReadFile(path)
+			raw, err := input.Text(env, path)
 			if err != nil {
 				return nil, fmt.Errorf("read --allow: %w", err)
 			}
@@ -251,13 +253,16 @@ func readExpected(values []string) ([]simulate.Expected, error) {
 
 func (s *simulation) tryRequests(trial *simulate.Trial, found *simulated) error {
 	for _, path := range s.requests {
-		raw, err := os.ReadFile(path)
+		raw, err := input.Text(s.env, path)
 		if err != nil {
 			return fmt.Errorf("read requests: %w", err)
 		}
 		decoded, err := input.Document(path, raw)
 		if err != nil {
 			return fmt.Errorf("read requests: %s: %w", path, err)
+		}
+		if _, isList := decoded.([]any); !isList {
+			return command.Fail("scp simulate: %s: requests are a list; begin each with a dash in YAML, or put them into [ ] in JSON", path)
 		}
 		var text bytes.Buffer
 		if err := json.NewEncoder(&text).Encode(decoded); err != nil {

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/doublelock/doublelock/shared/arn"
-	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // Location is one account in one Region; almost all state in AWS lives in one.
@@ -31,7 +30,7 @@ func (a *AWS) Locate(text, service string) (at Location, resource string, ok boo
 
 // HasRegion reports whether AWS has a Region in this partition.
 func (a *AWS) HasRegion(region string) bool {
-	return settings.Partition(region) == string(a.Options.Partition)
+	return arn.KnownPartition(region) == a.Options.Partition
 }
 
 // home is where a service with one endpoint for a whole partition keeps state and records: the signing Region of that
@@ -40,7 +39,7 @@ func home(p arn.Partition, service string) string {
 	switch p {
 	case "aws-cn":
 		if service == "organizations" {
-			return "cn-northwest-1"
+			return p.OrganizationsRegion()
 		}
 		return "cn-north-1"
 	case "aws-us-gov":

@@ -8,11 +8,11 @@ import (
 
 func rotationOperations() map[string]core.Operation {
 	return map[string]core.Operation{
-		"EnableKeyRotation":    enableKeyRotation,
-		"DisableKeyRotation":   disableKeyRotation,
-		"GetKeyRotationStatus": getKeyRotationStatus,
-		"ListKeyRotations":     listKeyRotations,
-		"RotateKeyOnDemand":    rotateKeyOnDemand,
+		"EnableKeyRotation":    ofUsableKey(enableKeyRotation),
+		"DisableKeyRotation":   ofUsableKey(disableKeyRotation),
+		"GetKeyRotationStatus": ofRotatingKey(getKeyRotationStatus),
+		"ListKeyRotations":     ofRotatingKey(listKeyRotations),
+		"RotateKeyOnDemand":    ofUsableKey(rotateKeyOnDemand),
 	}
 }
 
@@ -30,31 +30,38 @@ func (k *Key) catchUp(now time.Time) {
 
 func (k *Key) nextRotation() time.Time { return k.rotationFrom.AddDate(0, 0, k.rotationDays) }
 
-func rotatingKey(c *core.Call, id string) (*Key, error) {
-	k, err := authorizedKey(c, id, nil)
-	if err != nil {
-		return nil, err
+// ofRotatingKey is an operation on a key that can rotate, with the rotations that have come due.
+func ofRotatingKey(do func(c *core.Call, k *Key) (any, error)) core.Operation {
+	return func(c *core.Call) (any, error) {
+		var in keyInput
+		if err := c.Decode(&in); err != nil {
+			return nil, err
+		}
+		k, err := authorizedKey(c, in.KeyId, nil)
+		if err != nil {
+			return nil, err
+		}
+		if k.spec != "SYMMETRIC_DEFAULT" {
+			return nil, &core.Error{Code: "UnsupportedOperationException", Message: "You cannot rotate the key material of an asymmetric key."}
+		}
+		k.catchUp(c.Now)
+		return do(c, k)
 	}
-	if k.spec != "SYMMETRIC_DEFAULT" {
-		return nil, &core.Error{Code: "UnsupportedOperationException", Message: "You cannot rotate the key material of an asymmetric key."}
-	}
-	k.catchUp(c.Now)
-	return k, nil
 }
 
-func enableKeyRotation(c *core.Call) (any, error) {
-	var in struct {
-		KeyId                string
-		RotationPeriodInDays int
-	}
+// ofUsableKey is one that AWS refuses on a key that is not enabled.
+func ofUsableKey(do func(c *core.Call, k *Key) (any, error)) core.Operation {
+	return ofRotatingKey(func(c *core.Call, k *Key) (any, error) {
+		if err := k.Usable(); err != nil {
+			return nil, err
+		}
+		return do(c, k)
+	})
+}
+
+func enableKeyRotation(c *core.Call, k *Key) (any, error) {
+	var in struct{ RotationPeriodInDays int }
 	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	k, err := rotatingKey(c, in.KeyId)
-	if err != nil {
-		return nil, err
-	}
-	if err := k.Usable(); err != nil {
 		return nil, err
 	}
 	if in.RotationPeriodInDays == 0 {
@@ -67,31 +74,12 @@ func enableKeyRotation(c *core.Call) (any, error) {
 	return nil, nil
 }
 
-func disableKeyRotation(c *core.Call) (any, error) {
-	var in keyInput
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	k, err := rotatingKey(c, in.KeyId)
-	if err != nil {
-		return nil, err
-	}
-	if err := k.Usable(); err != nil {
-		return nil, err
-	}
+func disableKeyRotation(_ *core.Call, k *Key) (any, error) {
 	k.rotationDays = 0
 	return nil, nil
 }
 
-func getKeyRotationStatus(c *core.Call) (any, error) {
-	var in keyInput
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	k, err := rotatingKey(c, in.KeyId)
-	if err != nil {
-		return nil, err
-	}
+func getKeyRotationStatus(_ *core.Call, k *Key) (any, error) {
 	out := core.Reply{"KeyId": k.ARN, "KeyRotationEnabled": k.rotationDays > 0}
 	if k.rotationDays > 0 {
 		out["RotationPeriodInDays"], out["NextRotationDate"] = k.rotationDays, core.Epoch(k.nextRotation())
@@ -99,15 +87,7 @@ func getKeyRotationStatus(c *core.Call) (any, error) {
 	return out, nil
 }
 
-func listKeyRotations(c *core.Call) (any, error) {
-	var in keyInput
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	k, err := rotatingKey(c, in.KeyId)
-	if err != nil {
-		return nil, err
-	}
+func listKeyRotations(c *core.Call, k *Key) (any, error) {
 	items := []any{}
 	for _, done := range k.rotations {
 		items = append(items, core.Reply{"KeyId": k.ARN, "RotationDate": core.Epoch(done.at), "RotationType": done.kind})
@@ -115,18 +95,7 @@ func listKeyRotations(c *core.Call) (any, error) {
 	return page(c, "Rotations", items, 1000)
 }
 
-func rotateKeyOnDemand(c *core.Call) (any, error) {
-	var in keyInput
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	k, err := rotatingKey(c, in.KeyId)
-	if err != nil {
-		return nil, err
-	}
-	if err := k.Usable(); err != nil {
-		return nil, err
-	}
+func rotateKeyOnDemand(c *core.Call, k *Key) (any, error) {
 	done := 0
 	for _, r := range k.rotations {
 		if r.kind == "ON_DEMAND" {

@@ -146,14 +146,14 @@ func TestAFilterDropsWhatAFunctionDoesNotWant(t *testing.T) {
 	}
 }
 
-func TestOnPutHearsWhatIsPublishedAndForwarded(t *testing.T) {
-	var heard []string
+func TestOnPutReceivesWhatIsPublishedAndForwarded(t *testing.T) {
+	var received []string
 	c := &cloud{}
-	c.AWS = localaws.New(localaws.Options{OnPut: func(bus string, event map[string]any) { heard = append(heard, bus+" "+event["source"].(string)) }})
+	c.AWS = localaws.New(localaws.Options{OnPut: func(bus string, event map[string]any) { received = append(received, bus+" "+event["source"].(string)) }})
 	if _, err := c.As("test", hub, home, "events", "PutEvents", map[string]any{"Entries": []map[string]string{{"Source": "mine", "DetailType": "x", "Detail": "{}"}}}); err != nil {
 		t.Fatal(err)
 	}
-	if len(heard) != 1 || heard[0] != "default mine" {
-		t.Errorf("heard %v", heard)
+	if len(received) != 1 || received[0] != "default mine" {
+		t.Errorf("received %v", received)
 	}
 }

@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"encoding/json"
 	"log/slog"
 	"strings"
 	"testing"
@@ -75,8 +76,11 @@ func (w *stage) notices(kind guard.NoticeKind) []string {
 	var out []string
 	for _, n := range w.onBus {
 		if n["kind"] == string(kind) {
-			detail, _ := n["detail"].(string)
-			out = append(out, detail)
+			var notice guard.Notice
+			if raw, err := json.Marshal(n); err != nil || json.Unmarshal(raw, &notice) != nil {
+				w.Fatalf("no notice: %v", n)
+			}
+			out = append(out, notice.Describe())
 		}
 	}
 	return out

@@ -17,7 +17,6 @@ const (
 	maxListed   = 200        // stories at all
 	maxAffected = 20         // secrets listed of one key
 	maxName     = 512        // characters of a name, an actor or an ARN in running text
-	maxLine     = 4096       // characters of a command
 )
 
 const rule = "------------------------------------------------------------------------"
@@ -43,7 +42,7 @@ func Render(m notify.Message) string {
 		b.paragraph(m.Note)
 	}
 	b.closing(m)
-	return clipBytes(b.String(), MaxText)
+	return within(b.String(), MaxText)
 }
 
 // writer builds a text line by line.
@@ -125,21 +124,28 @@ func by(n guard.Notice) string {
 func (w *writer) notice(s notify.Story, n guard.Notice, given map[string]bool) {
 	if text := notify.Closing(n); text != "" {
 		w.line("")
-		for _, line := range wrap(notify.Clip(text, maxLine), 78) {
+		for _, line := range wrap(text, 78) {
 			w.line("%s", line)
 		}
 		return
 	}
 	w.line("")
 	w.line("Why it matters%s", label(n))
-	w.paragraph(notify.Detail(n))
-	w.paragraph(notify.Why(n))
-	fix := s.FixFor(n)
-	commands := strings.Join(fix.Lines, "\n")
-	if commands == "" || !given[commands] {
-		w.fix(fix)
+	for _, p := range notify.Details(n) {
+		if p.Paste {
+			w.line("  %s", p.Text)
+			continue
+		}
+		w.paragraph(p.Text)
 	}
-	given[commands] = true
+	w.paragraph(notify.Why(n))
+	for i, fix := range s.FixFor(n).Parts() {
+		commands := strings.Join(fix.Lines, "\n")
+		if commands == "" || !given[commands] {
+			w.fix(fix, i == 0)
+		}
+		given[commands] = true
+	}
 }
 
 func label(n guard.Notice) string {
@@ -150,21 +156,24 @@ func label(n guard.Notice) string {
 }
 
 func (w *writer) paragraph(text string) {
-	for _, line := range wrap(notify.Clip(notify.OneLine(text), maxLine), 76) {
+	for _, line := range wrap(notify.OneLine(text), 76) {
 		w.line("  %s", line)
 	}
 }
 
-func (w *writer) fix(f notify.Fix) {
+func (w *writer) fix(f notify.Fix, first bool) {
 	if f.Say == "" && f.First == "" && len(f.Lines) == 0 {
 		return
 	}
-	w.line("")
-	if len(f.Lines) == 0 {
-		w.line("How to fix it")
-	} else {
-		w.line("How to fix it (%s)", f.In)
+	title := "How to fix it"
+	if !first {
+		title = "What else to do"
 	}
+	if len(f.Lines) > 0 {
+		title += " (" + f.In + ")"
+	}
+	w.line("")
+	w.line("%s", title)
 	w.paragraph(f.Say)
 	if f.First != "" {
 		w.line("")
@@ -172,7 +181,7 @@ func (w *writer) fix(f notify.Fix) {
 	}
 	for _, line := range f.Lines {
 		w.line("")
-		w.line("    %s", notify.Clip(notify.OneLine(line), maxLine))
+		w.line("    %s", notify.OneLine(line))
 	}
 	if f.Then != "" {
 		w.line("")
@@ -198,7 +207,7 @@ func (w *writer) blast(b *guard.BlastRadius) {
 		w.line("%s (%d)", part.title, part.count)
 		listed := part.list[:min(len(part.list), maxAffected)]
 		for _, a := range listed {
-			w.line("  - %s: %s", notify.Clip(notify.OneLine(cmp.Or(a.Name, a.Secret)), maxName), notify.OneLine(a.Why))
+			w.line("  - %s: %s", notify.Clip(notify.OneLine(cmp.Or(a.Name, a.Secret)), maxName), notify.OneLine(a.Describe()))
 		}
 		if more := part.count - len(listed); more > 0 {
 			w.line("  and %d more", more)
@@ -235,11 +244,17 @@ func (w *writer) closing(m notify.Message) {
 	w.line("Secret values are never read, stored or sent.")
 }
 
-func clipBytes(s string, limit int) string {
+// tooLong is the last line of a mail that has more to say than fits.
+const tooLong = "(The rest is left out: it is too long for a mail. doublelock migrate status has the reason of each move, doublelock migrate plan and then migrate show --fixes the statements, doublelock inventory what is open.)\n"
+
+// within leaves out the lines at the end that do not fit, and says where they are. A line is never cut: a part of a
+// command or of a statement does harm when it is pasted.
+func within(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
-	return strings.ToValidUTF8(s[:limit-len("\n[cut]\n")], "") + "\n[cut]\n"
+	whole := s[:limit-len(tooLong)]
+	return whole[:strings.LastIndexByte(whole, '\n')+1] + tooLong
 }
 
 // wrap breaks text between words into lines of at most width characters, longer words standing alone.

@@ -2,13 +2,16 @@ package email_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
 	"github.com/doublelock/doublelock/shared/notify/email"
 	"github.com/doublelock/doublelock/shared/notify/notifytest"
@@ -54,5 +57,29 @@ func golden(t *testing.T, name, got string) {
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("differs from %s (-want +got):\n%s", path, diff)
+	}
+}
+
+func TestWhatIsToBePastedIsWholeOrLeftOut(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		m := notifytest.Long(func(most int) int { return rapid.IntRange(0, most).Draw(rt, "pick") })
+		text := email.Render(m)
+		if problem := notifytest.Whole(m, text, "too long for a mail", "The others, most urgent first"); problem != "" {
+			rt.Fatalf("%s\nin:\n%s", problem, text)
+		}
+	})
+}
+
+func TestAMailThatIsTooLongEndsWithAWholeLine(t *testing.T) {
+	n := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
+	n.Kind, n.Move = guard.NoticeFailed, &guard.Move{Breaks: []string{"readers would lose access"}}
+	for i := range 60 {
+		statement := fmt.Sprintf(`{"Sid":"S%d","Resource":"%s"}`, i, strings.Repeat("x", 3000))
+		n.Move.Remedies = append(n.Move.Remedies, guard.Remedy{Principal: "role/app", Statements: []guard.Statement{{Where: "identity policy", JSON: statement}}})
+	}
+	m := notify.Compose([]notify.Item{{Notice: n}}, notifytest.Directory(), notifytest.KeyFor)[0]
+	text := email.Render(m)
+	if problem := notifytest.Whole(m, text, "too long for a mail"); problem != "" || len(text) > email.MaxText || !strings.Contains(text, `{"Sid":"S30"`) {
+		t.Errorf("%d bytes: %s", len(text), problem)
 	}
 }

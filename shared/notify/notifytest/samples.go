@@ -124,9 +124,9 @@ func incident() guard.Notice {
 	blast := guard.BlastRadius{Key: keyARN, State: guard.KeyDisabled, Unknown: []guard.Affected{}}
 	for i := range 30 {
 		name := fmt.Sprintf("prod/app-%02d", i)
-		blast.Stops = append(blast.Stops, guard.Affected{Secret: "arn:" + name, Name: name, State: guard.StateSealed, Why: "every copy of the current version is under this key"})
+		blast.Stops = append(blast.Stops, guard.Affected{Secret: "arn:" + name, Name: name, State: guard.StateSealed, Fate: guard.FateEveryCopy})
 	}
-	blast.Remains = []guard.Affected{{Secret: "arn:prod/legacy", Name: "prod/legacy", State: guard.StateDual, Why: "an older copy still opens with the AWS managed key"}}
+	blast.Remains = []guard.Affected{{Secret: "arn:prod/legacy", Name: "prod/legacy", State: guard.StateDual, Fate: guard.FateOlderCopy, Opens: guard.Key{Manager: guard.ManagerAWS}}}
 	n.Blast = &blast
 	return n
 }

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"math"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/notify"
@@ -29,6 +30,12 @@ func escape(s string, limit int) string {
 
 // fits reports whether escape would leave s whole.
 func fits(s string, limit int) bool { return len([]rune(entities.Replace(notify.OneLine(s)))) <= limit }
+
+// escapeAll is escape without a cut.
+func escapeAll(s string) string { return escape(s, math.MaxInt) }
+
+// faithful reports whether code shows s as it is. A backtick in it would end the code.
+func faithful(s string) bool { return !strings.Contains(s, "`") && notify.OneLine(s) == s }
 
 // code shows s as code, so that "_" and "*" in names stay what they are.
 func code(s string) string {

@@ -3,6 +3,7 @@ package slack
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -54,11 +55,12 @@ type Metadata struct {
 
 // Compose says a message in Slack's markup, within the limits of the schema.
 func Compose(m notify.Message) Notification {
+	text, shown := description(m)
 	return Notification{
 		Version: "1.0", Source: "custom",
 		Content: Content{
-			TextType: "client-markdown", Title: title(m), Description: description(m),
-			NextSteps: nextSteps(m), Keywords: keywords(m),
+			TextType: "client-markdown", Title: title(m), Description: text,
+			NextSteps: nextSteps(m, shown), Keywords: keywords(m),
 		},
 		Metadata: Metadata{
 			ThreadID: m.Thread(), Summary: escape(m.Subject(), MaxTitle), EventType: eventType(m),
@@ -101,29 +103,42 @@ func mark(m notify.Message) string {
 	}
 }
 
-func description(m notify.Message) string {
-	var parts []string
-	for _, s := range m.Stories[:min(len(m.Stories), maxDetailed)] {
-		parts = append(parts, story(s, len(m.Stories) > 1 || m.Digest))
+// description says what happened, and answers which commands it shows because no step has room for them, by number.
+func description(m notify.Message) (string, map[string]int) {
+	detailed := m.Stories[:min(len(m.Stories), maxDetailed)]
+	others := m.Stories[len(detailed):]
+	room := MaxDescription - reserve
+	if len(others) > 0 {
+		room /= 2
 	}
-	for _, s := range m.Stories[min(len(m.Stories), maxDetailed):] {
+	var parts []string
+	shown := map[string]int{}
+	for i, s := range detailed {
+		part := story(s, len(m.Stories) > 1 || m.Digest, room/(len(detailed)-i), shown)
+		parts, room = append(parts, part), room-length(part)-1
+	}
+	for _, s := range others {
 		lead := s.Lead()
 		parts = append(parts, fmt.Sprintf("• %s %s", escape(notify.HeadlineWithin(lead, maxName), maxName), where(lead)))
 	}
 	if m.Note != "" {
 		parts = append(parts, escape(m.Note, maxName))
 	}
-	return join(parts, MaxDescription)
+	return join(parts, MaxDescription), shown
 }
+
+func length(s string) int { return len([]rune(s)) }
+
+// reserve is kept free in a description to say how much was left out.
+const reserve = 40
 
 // join puts parts together as long as they fit and says how many did not. A part is never cut: half an entity or half
 // a code span would show as garbage.
 func join(parts []string, limit int) string {
-	const reserve = 40
 	var b strings.Builder
 	used := 0
 	for i, part := range parts {
-		size := len([]rune(part)) + 1
+		size := length(part) + 1
 		if used+size > limit-reserve {
 			fmt.Fprintf(&b, "and %d more", len(parts)-i)
 			break
@@ -135,7 +150,71 @@ func join(parts []string, limit int) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func story(s notify.Story, headed bool) string {
+// What a message has no room for, and where it is.
+const (
+	leftMove  = "_The rest is too long for a chat message: doublelock migrate status has the whole reason, doublelock migrate plan and then migrate show --fixes every statement._"
+	leftOther = "_The rest is too long for a chat message: doublelock inventory has the whole finding._"
+	leftOut   = "(a line that a chat message cannot show: doublelock migrate plan and then migrate show --fixes have it whole)"
+	leftFix   = "More is to be done than a chat message has room for: a mail to the same owner has all of it, doublelock inventory what is open, and doublelock migrate apply --dry-run the commands for a planned secret."
+	leftLine  = "The command of this step is too long for a chat message: a mail to the same owner has it whole, and doublelock migrate apply --dry-run prints it for a planned secret."
+)
+
+// story is what happened to one resource in at most limit characters. Words, commands and statements are whole or left
+// out, and then it says where they are.
+func story(s notify.Story, headed bool, limit int, shown map[string]int) string {
+	page := page{limit: limit - length(leftMove) - 1}
+	for _, line := range head(s, headed) {
+		page.add(line)
+	}
+	for _, n := range s.Notices {
+		page.add(said(n)...)
+	}
+	if lead := s.Lead(); lead.Kind == guard.NoticeIncident {
+		page.add(blast(lead.Blast)...)
+	}
+	for _, n := range s.Notices {
+		for _, part := range s.FixFor(n).Parts() {
+			for _, line := range part.Lines {
+				if _, is := shown[line]; is || fits(line, MaxStep-2) || !faithful(line) {
+					continue
+				}
+				if page.add(fmt.Sprintf("Command %d: `%s`", len(shown)+1, escapeAll(line))) {
+					shown[line] = len(shown) + 1
+				}
+			}
+		}
+	}
+	lines := page.lines
+	switch {
+	case page.full && s.Lead().Move != nil:
+		lines = append(lines, leftMove)
+	case page.full:
+		lines = append(lines, leftOther)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// page takes lines as long as they fit.
+type page struct {
+	lines []string
+	limit int // characters
+	full  bool
+}
+
+// add takes lines up to the first that does not fit; false: one did not.
+func (p *page) add(lines ...string) bool {
+	for _, line := range lines {
+		if length(line)+1 > p.limit {
+			p.full = true
+			return false
+		}
+		p.lines, p.limit = append(p.lines, line), p.limit-length(line)-1
+	}
+	return true
+}
+
+// head names the resource and who changed it.
+func head(s notify.Story, headed bool) []string {
 	lead := s.Lead()
 	var lines []string
 	if headed {
@@ -152,21 +231,29 @@ func story(s notify.Story, headed bool) string {
 	if s.Repeat {
 		lines = append(lines, "_You may have had this message before._")
 	}
-	for _, n := range s.Notices {
-		if text := notify.Closing(n); text != "" {
-			lines = append(lines, escape(text, 500))
-			continue
-		}
-		for _, text := range []string{notify.Detail(n), notify.Why(n)} {
-			if text != "" {
-				lines = append(lines, escape(text, 500))
-			}
+	return lines
+}
+
+// said is what a notice says: what was found, and why it matters.
+func said(n guard.Notice) []string {
+	if text := notify.Closing(n); text != "" {
+		return []string{escapeAll(text)}
+	}
+	var lines []string
+	for _, p := range notify.Details(n) {
+		switch {
+		case !p.Paste:
+			lines = append(lines, escapeAll(p.Text))
+		case faithful(p.Text):
+			lines = append(lines, "`"+escapeAll(p.Text)+"`")
+		default:
+			lines = append(lines, leftOut)
 		}
 	}
-	if lead.Kind == guard.NoticeIncident {
-		lines = append(lines, blast(lead.Blast)...)
+	if text := notify.Why(n); text != "" {
+		lines = append(lines, escapeAll(text))
 	}
-	return strings.Join(lines, "\n")
+	return lines
 }
 
 func where(n guard.Notice) string {
@@ -181,7 +268,7 @@ func blast(b *guard.BlastRadius) []string {
 	add := func(what string, list []guard.Affected, count int) {
 		listed := list[:min(len(list), maxAffected)]
 		for _, a := range listed {
-			lines = append(lines, fmt.Sprintf("• %s %s: %s", what, code(a.Name), escape(a.Why, 150)))
+			lines = append(lines, fmt.Sprintf("• %s %s: %s", what, code(a.Name), escape(a.Describe(), 300)))
 		}
 		if more := count - len(listed); more > 0 {
 			lines = append(lines, fmt.Sprintf("… and %d more", more))
@@ -194,23 +281,38 @@ func blast(b *guard.BlastRadius) []string {
 	return lines
 }
 
-// nextSteps are the fixes, each in one step; a line that would have to be cut is left to the mail.
-func nextSteps(m notify.Message) []string {
+// nextSteps are the fixes. One whose commands have no room is left out as a whole, with where it is: the first of two
+// commands alone can do harm.
+func nextSteps(m notify.Message, shown map[string]int) []string {
 	var steps []string
 	for _, s := range m.Stories {
 		for _, n := range s.Notices {
-			f := s.FixFor(n)
-			steps = appendText(steps, f.Say)
-			steps = appendText(steps, f.First)
-			for _, line := range f.Lines {
-				if fits(line, MaxStep-2) {
-					steps = appendStep(steps, code(line))
+			for _, part := range s.FixFor(n).Parts() {
+				with := fixSteps(slices.Clone(steps), part, shown)
+				if len(with) > maxSteps-1 {
+					return append(steps, leftFix)
 				}
+				steps = with
 			}
-			steps = appendText(steps, f.Then)
 		}
 	}
-	return steps[:min(len(steps), maxSteps)]
+	return steps
+}
+
+func fixSteps(steps []string, f notify.Fix, shown map[string]int) []string {
+	steps = appendText(steps, f.Say)
+	steps = appendText(steps, f.First)
+	for _, line := range f.Lines {
+		switch number, is := shown[line]; {
+		case is:
+			steps = appendStep(steps, fmt.Sprintf("Run command %d of the text above.", number))
+		case faithful(line) && fits(line, MaxStep-2):
+			steps = appendStep(steps, code(line))
+		default:
+			steps = appendStep(steps, leftLine)
+		}
+	}
+	return appendText(steps, f.Then)
 }
 
 // appendText gives a text as many steps as it needs: sentences are not cut.

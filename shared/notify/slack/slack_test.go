@@ -11,7 +11,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
 	"github.com/doublelock/doublelock/shared/notify/notifytest"
 	"github.com/doublelock/doublelock/shared/notify/slack"
@@ -86,6 +88,37 @@ func TestSlackMessagesAsTheyArrive(t *testing.T) {
 			pretty.WriteByte('\n')
 			golden(t, name+".json", pretty.String())
 		})
+	}
+}
+
+// A part of a policy statement or of a command does harm when it is pasted.
+func TestWhatIsToBePastedIsWholeOrLeftOut(t *testing.T) {
+	entities := strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
+	rapid.Check(t, func(rt *rapid.T) {
+		m := notifytest.Long(func(most int) int { return rapid.IntRange(0, most).Draw(rt, "pick") })
+		body, err := slack.Render(m)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		checkSchema(t, string(body))
+		n := slack.Compose(m)
+		text := entities.Replace(n.Content.Description + "\n" + strings.Join(n.Content.NextSteps, "\n"))
+		if problem := notifytest.Whole(m, text, "too long for a chat message", "a chat message cannot show", "a chat message has room for", "\nand "); problem != "" {
+			rt.Fatalf("%s\nin:\n%s", problem, text)
+		}
+	})
+}
+
+// A statement of more than the 500 characters at which it was once cut is printed where the channel has room for it.
+func TestALongStatementIsPrintedWhole(t *testing.T) {
+	n := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
+	statement := `{"Sid":"ReadSecretUnderCMK","Resource":"` + strings.Repeat("x", 3000) + `"}`
+	n.Kind, n.Move = guard.NoticeFailed, &guard.Move{Breaks: []string{"role/app would lose access"}, Remedies: []guard.Remedy{{
+		Principal: "role/app", Statements: []guard.Statement{{Where: "identity policy of role/app", JSON: statement}},
+	}}}
+	m := notify.Compose([]notify.Item{{Notice: n}}, notifytest.Directory(), notifytest.KeyFor)[0]
+	if text := slack.Compose(m).Content.Description; !strings.Contains(text, "`"+statement+"`") || strings.Contains(text, "too long") {
+		t.Errorf("the statement is not whole:\n%s", text)
 	}
 }
 

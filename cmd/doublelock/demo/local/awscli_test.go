@@ -11,11 +11,12 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
+	"github.com/doublelock/doublelock/shared/awscli/awsclitest"
 )
 
 // The demo's promise about the real aws CLI, kept by the real aws CLI.
 func TestTheRealAWSCLIMeetsTheSCP(t *testing.T) {
-	cli := awsCLI(t)
+	cli := awsclitest.Find(t)
 	w := localtest.New(t)
 	folder := t.TempDir()
 	if err := local.WriteProfiles(folder, w); err != nil {
@@ -42,22 +43,4 @@ func TestTheRealAWSCLIMeetsTheSCP(t *testing.T) {
 	if out, err = create("search"); err != nil {
 		t.Errorf("in the account that is not guarded yet: %v\n%s", err, out)
 	}
-}
-
-// awsCLI finds the aws CLI that `make setup` installs, or the machine's own.
-func awsCLI(t *testing.T) string {
-	t.Helper()
-	if own, err := filepath.Abs("../../../../.venv/bin/aws"); err == nil {
-		if _, err := os.Stat(own); err == nil {
-			return own
-		}
-	}
-	found, err := exec.LookPath("aws")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("no aws CLI: run make setup")
-		}
-		t.Skip("no aws CLI: run make setup")
-	}
-	return found
 }

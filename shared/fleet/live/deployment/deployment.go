@@ -77,7 +77,24 @@ func expect(config settings.Config, functions []string) (fleet.Expected, error) 
 	for _, name := range functions {
 		e.Workers = append(e.Workers, settings.SessionPrefix+name)
 	}
+	e.Roles = expectRoles(config, functions)
 	return e, nil
+}
+
+// expectRoles is which of the functions take which role of every account.
+func expectRoles(config settings.Config, functions []string) []fleet.ExpectedRole {
+	partition := arn.PartitionOf(config.Regions.Home)
+	var roles []fleet.ExpectedRole
+	for _, name := range []string{settings.RoleRead, settings.RoleTag, settings.RoleChange} {
+		role := fleet.ExpectedRole{Name: name}
+		for _, function := range functions {
+			if slices.Contains(settings.Enters(function), name) {
+				role.Takers = append(role.Takers, partition.Role(config.Organization.SecurityAccount, settings.SessionPrefix+function))
+			}
+		}
+		roles = append(roles, role)
+	}
+	return roles
 }
 
 // expectMembers is what every account has in every Region.
@@ -86,14 +103,13 @@ func expectMembers(h Hub) fleet.Expected {
 	e := fleet.Expected{
 		Management: h.Management, Hub: h.Account, Home: h.Home, Regions: h.Regions, ForwardRole: settings.RoleForward, DeadLetters: forwardDeadLetters,
 		BusARN: partition.New("events", h.Home, h.Account, "event-bus/"+settings.HubName).String(),
-		Roles:  []string{settings.RoleTag, settings.RoleChange},
 	}
 	for _, rule := range trail.Rules() {
 		if rule.Forwarded {
 			e.Rules = append(e.Rules, expectRule(rule))
 		}
 	}
-	if region := settings.OrganizationsRegion(h.Home); !slices.Contains(h.Regions, region) {
+	if region := partition.OrganizationsRegion(); !slices.Contains(h.Regions, region) {
 		isTheirs := func(r fleet.ExpectedRule) bool { return r.Name == organizationsRule }
 		e.Elsewhere = []fleet.ExpectedLocation{{Account: h.Management, Region: region, Rules: pick(e.Rules, isTheirs)}}
 	}
@@ -116,20 +132,20 @@ func pick[T any](all []T, want func(T) bool) []T {
 // members looks into accounts.
 type members struct{ c *cloud.Cloud }
 
-func (m members) Enter(ctx context.Context, account string) error {
-	return m.c.Enter(ctx, account, settings.RoleRead)
+func (m members) Enter(ctx context.Context, account, role string) error {
+	return m.c.Enter(ctx, account, role)
 }
 
-func (m members) Roles(ctx context.Context, account string) ([]string, error) {
+func (m members) Roles(ctx context.Context, account string) (map[string]string, error) {
 	principals, err := principals.Read(ctx, m.c, account)
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, 0, len(principals.Roles))
+	trust := make(map[string]string, len(principals.Roles))
 	for _, role := range principals.Roles {
-		names = append(names, role.Name)
+		trust[role.Name] = role.Trust
 	}
-	return names, nil
+	return trust, nil
 }
 
 func (m members) Trails(ctx context.Context, account, region string) ([]fleet.Trail, error) {

@@ -39,8 +39,8 @@ const (
 	region = "eu-central-1"
 )
 
-// town is a local AWS with secrets and people whose rights differ.
-type town struct {
+// testAccount is a local AWS with secrets and people whose rights differ.
+type testAccount struct {
 	*testing.T
 	aws     *localaws.AWS
 	url     string
@@ -71,10 +71,10 @@ const (
 	trustOfSelf = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`
 )
 
-func newTown(t *testing.T) *town {
+func newTestAccount(t *testing.T) *testAccount {
 	t.Helper()
 	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
-	w := &town{T: t, aws: localaws.New(localaws.Options{Now: func() time.Time { return now }, Seed: 1}), secrets: map[string]string{}, keys: map[string]string{}}
+	w := &testAccount{T: t, aws: localaws.New(localaws.Options{Now: func() time.Time { return now }, Seed: 1}), secrets: map[string]string{}, keys: map[string]string{}}
 	url, stop, err := w.aws.Start()
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func newTown(t *testing.T) *town {
 	return w
 }
 
-func (w *town) addPeople() {
+func (w *testAccount) addPeople() {
 	w.aws.AddRole(shop, "app", trustOfSelf, policyText(may(readAction, "arn:aws:secretsmanager:*:*:secret:shop/*"), may(`"kms:Decrypt"`, "*")))
 	w.aws.AddRole(shop, "analyst", trustOfSelf, policyText(may(readAction, "*")))
 	w.aws.AddRole(shop, "keys", trustOfSelf, policyText(may(`"kms:Decrypt"`, "*")))
@@ -114,7 +114,7 @@ func (w *town) addPeople() {
 	must(w, ignore(client.TagRole(w.Context(), &iam.TagRoleInput{RoleName: aws.String("tagged"), Tags: iamTags("team", "shop")})))
 }
 
-func (w *town) addSecrets() {
+func (w *testAccount) addSecrets() {
 	client := kms.NewFromConfig(w.as(shop, "root", region))
 	root := `{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`
 	through := `{"Sid":"Through","Effect":"Allow","Principal":{"AWS":"*"},"Action":["kms:Decrypt","kms:GenerateDataKey","kms:Encrypt"],"Resource":"*",
@@ -134,7 +134,7 @@ func (w *town) addSecrets() {
 		Constraints: &kmstypes.GrantConstraints{EncryptionContextSubset: map[string]string{"SecretARN": w.secrets["shop/granted"]}}})))
 }
 
-func (w *town) addSecret(name, key string) {
+func (w *testAccount) addSecret(name, key string) {
 	client := secretsmanager.NewFromConfig(w.as(shop, "root", region))
 	in := &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String("not a real value")}
 	if key != "" {
@@ -150,7 +150,7 @@ func (w *town) addSecret(name, key string) {
 	}
 }
 
-func (w *town) addSCP(ou string) {
+func (w *testAccount) addSCP(ou string) {
 	client := organizations.NewFromConfig(w.as(payer, "root", "us-east-1"))
 	text := policyText(`{"Sid":"Quarantine","Effect":"Deny","Action":"secretsmanager:*","Resource":"*","Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/quarantined"}}}`)
 	made, err := client.CreatePolicy(w.Context(), &organizations.CreatePolicyInput{Name: aws.String("quarantine"), Description: aws.String("x"), Content: &text, Type: orgtypes.PolicyTypeServiceControlPolicy})
@@ -158,7 +158,7 @@ func (w *town) addSCP(ou string) {
 	must(w, ignore(client.AttachPolicy(w.Context(), &organizations.AttachPolicyInput{PolicyId: made.Policy.PolicySummary.Id, TargetId: &ou})))
 }
 
-func (w *town) as(account, who, region string) aws.Config {
+func (w *testAccount) as(account, who, region string) aws.Config {
 	w.Helper()
 	c, err := w.aws.Principal(account, who)
 	must(w, err)
@@ -175,13 +175,13 @@ func must(t testing.TB, err error) {
 func ignore[T any](_ T, err error) error { return err }
 
 // snapshots is how the command line takes one.
-func (w *town) snapshots(change func(*cloud.Options)) *fleet.Snapshots {
+func (w *testAccount) snapshots(change func(*cloud.Options)) *fleet.Snapshots {
 	w.Helper()
 	return snapshots.New(w.cloud(change), []string{region}, time.Now)
 }
 
 // cloud is AWS as somebody of the hub sees it who may enter the accounts.
-func (w *town) cloud(change func(*cloud.Options)) *cloud.Cloud {
+func (w *testAccount) cloud(change func(*cloud.Options)) *cloud.Cloud {
 	w.Helper()
 	login, err := w.aws.Principal(hub, "role/operator/me")
 	must(w, err)
@@ -205,7 +205,7 @@ func take(ctx context.Context, t testing.TB, s *fleet.Snapshots) inventory.Snaps
 // What a snapshot says is what happens when everybody tries: each principal reads each secret with credentials of its
 // own, and only those who hold both locks get a value.
 func TestASnapshotForetellsEveryRead(t *testing.T) {
-	w := newTown(t)
+	w := newTestAccount(t)
 	snapshot := take(t.Context(), t, w.snapshots(nil))
 	if len(snapshot.Unread) > 0 {
 		t.Fatalf("unread: %v", snapshot.Unread)
@@ -237,7 +237,7 @@ func TestASnapshotForetellsEveryRead(t *testing.T) {
 }
 
 // read is the error code of a read, "" when there is a value.
-func (w *town) read(account, who, arn string) string {
+func (w *testAccount) read(account, who, arn string) string {
 	_, err := secretsmanager.NewFromConfig(w.as(account, who, region)).GetSecretValue(w.Context(), &secretsmanager.GetSecretValueInput{SecretId: &arn})
 	var api smithy.APIError
 	switch {
@@ -258,7 +258,7 @@ func principalARN(account, who string) string {
 }
 
 func TestAnAccountThatCannotBeEnteredIsALine(t *testing.T) {
-	w := newTown(t)
+	w := newTestAccount(t)
 	w.aws.AddRole(data, "doublelock-read", policyText(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+payer+`:root"},"Action":"sts:AssumeRole"}`))
 	snapshot := take(t.Context(), t, w.snapshots(nil))
 	var got []string
@@ -276,7 +276,7 @@ func TestAnAccountThatCannotBeEnteredIsALine(t *testing.T) {
 
 // A reader without all rights sees less, and says unknown where it matters: it never says what does not happen.
 func TestARoleWithFewRightsSaysUnknown(t *testing.T) {
-	w := newTown(t)
+	w := newTestAccount(t)
 	for name, actions := range map[string]string{
 		"no resource policies":       `"secretsmanager:GetResourcePolicy"`,
 		"no descriptions of secrets": `"secretsmanager:DescribeSecret"`,
@@ -313,7 +313,7 @@ func TestARoleWithFewRightsSaysUnknown(t *testing.T) {
 }
 
 func TestWithoutTheOrganizationNothingIsCertain(t *testing.T) {
-	w := newTown(t)
+	w := newTestAccount(t)
 	taker := w.snapshots(func(o *cloud.Options) { o.ManagementAccount = shop })
 	organization := taker.Organization(t.Context(), []string{shop})
 	snapshot := inventory.Merge(organization, taker.Account(t.Context(), shop))
@@ -330,7 +330,7 @@ func TestWithoutTheOrganizationNothingIsCertain(t *testing.T) {
 }
 
 func TestKeysOfOtherAccountsAreReadToo(t *testing.T) {
-	w := newTown(t)
+	w := newTestAccount(t)
 	taker := w.snapshots(nil)
 	part := taker.Account(t.Context(), shop)
 	part.Keys = nil
@@ -347,20 +347,20 @@ func TestKeysOfOtherAccountsAreReadToo(t *testing.T) {
 
 // Of one who cannot read it can be told which lock refused, from the policies alone.
 func TestWhichLockRefusesAReader(t *testing.T) {
-	w := newTown(t)
+	w := newTestAccount(t)
 	preflight := migrations.Parts{Cloud: w.cloud(nil), Table: "doublelock", Bus: "doublelock", Regions: []string{region}, Now: time.Now}.Open().Preflight
 	for name, tt := range map[string]struct {
 		who, account, secret string
 		want                 migration.Lock
 	}{
-		"one who may read it, but not use its key":   {"role/analyst", shop, "shop/db", migration.LockKey},
-		"one who may use the key, but not read it":   {"role/keys", shop, "shop/db", migration.LockSecret},
-		"one whom an SCP forbids to read":            {"role/quarantined", shop, "shop/db", migration.LockSecret},
-		"one whom the key lets through":              {"role/app", shop, "shop/db", migration.LockSecret},
-		"one whose boundary leaves out the key":      {"role/fenced", shop, "shop/db", migration.LockKey},
-		"one of another account, who has no key":     {"role/bystander", data, "shared/token", migration.LockKey},
-		"one who does not exist":                     {"role/nobody", shop, "shop/db", migration.LockUnknown},
-		"one of an account that nobody has heard of": {"role/app", "123123123123", "shop/db", migration.LockSecret},
+		"one who may read it, but not use its key": {"role/analyst", shop, "shop/db", migration.LockKey},
+		"one who may use the key, but not read it": {"role/keys", shop, "shop/db", migration.LockSecret},
+		"one whom an SCP forbids to read":          {"role/quarantined", shop, "shop/db", migration.LockSecret},
+		"one whom the key lets through":            {"role/app", shop, "shop/db", migration.LockSecret},
+		"one whose boundary leaves out the key":    {"role/fenced", shop, "shop/db", migration.LockKey},
+		"one of another account, who has no key":   {"role/bystander", data, "shared/token", migration.LockKey},
+		"one who does not exist":                   {"role/nobody", shop, "shop/db", migration.LockUnknown},
+		"one of an account that nobody knows":      {"role/app", "123123123123", "shop/db", migration.LockSecret},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := secrets.New(w.cloud(nil)).Describe(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: w.secrets[tt.secret]})

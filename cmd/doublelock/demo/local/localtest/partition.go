@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
-	"github.com/doublelock/doublelock/shared/settings"
 )
 
 var (
@@ -23,12 +22,12 @@ func OfOtherPartitions(p arn.Partition, text string) []string {
 		}
 	}
 	for _, m := range anyHost.FindAllStringSubmatch(text, -1) {
-		if settings.Partition(m[1]) == string(p) && m[2] != p.Suffix() {
+		if arn.KnownPartition(m[1]) == p && m[2] != p.Suffix() {
 			foreign = append(foreign, m[0])
 		}
 	}
-	for _, region := range settings.KnownRegions() {
-		if settings.Partition(region) != string(p) && strings.Contains(text, region) {
+	for _, region := range arn.Regions() {
+		if arn.KnownPartition(region) != p && strings.Contains(text, region) {
 			foreign = append(foreign, region)
 		}
 	}

@@ -31,8 +31,8 @@ const (
 	admin   = "role/Admin/ada"
 )
 
-// realm is an organization of four accounts on a local AWS, and the real SDK's clients for its people.
-type realm struct {
+// testbed is an organization of four accounts on a local AWS, and the real SDK's clients for its people.
+type testbed struct {
 	*localaws.AWS
 	t   testing.TB
 	url string
@@ -44,9 +44,9 @@ type realm struct {
 	signers map[string]localaws.Credentials
 }
 
-func newRealm(t testing.TB, set ...func(*localaws.Options)) *realm {
+func newTestbed(t testing.TB, set ...func(*localaws.Options)) *testbed {
 	t.Helper()
-	r := &realm{t: t, now: time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC), units: map[string]string{}, signers: map[string]localaws.Credentials{}}
+	r := &testbed{t: t, now: time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC), units: map[string]string{}, signers: map[string]localaws.Credentials{}}
 	options := localaws.Options{Seed: 1, Now: r.clock, OnRecord: func(record localaws.Record) { r.records = append(r.records, record) }}
 	for _, f := range set {
 		f(&options)
@@ -66,19 +66,19 @@ func newRealm(t testing.TB, set ...func(*localaws.Options)) *realm {
 	return r
 }
 
-func (r *realm) clock() time.Time {
+func (r *testbed) clock() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.now
 }
 
-func (r *realm) later(d time.Duration) {
+func (r *testbed) later(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.now = r.now.Add(d)
 }
 
-func (r *realm) config(account, principal, region string) aws.Config {
+func (r *testbed) config(account, principal, region string) aws.Config {
 	r.t.Helper()
 	key, known := r.signers[account+principal]
 	if !known {
@@ -92,28 +92,28 @@ func (r *realm) config(account, principal, region string) aws.Config {
 		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretAccessKey, key.SessionToken)}
 }
 
-func (r *realm) secrets(account, principal, region string) *secretsmanager.Client {
+func (r *testbed) secrets(account, principal, region string) *secretsmanager.Client {
 	return secretsmanager.NewFromConfig(r.config(account, principal, region))
 }
 
-func (r *realm) keys(account, principal, region string) *kms.Client {
+func (r *testbed) keys(account, principal, region string) *kms.Client {
 	return kms.NewFromConfig(r.config(account, principal, region))
 }
 
-func (r *realm) iam() *iam.Client {
+func (r *testbed) iam() *iam.Client {
 	return iam.NewFromConfig(r.config(open, admin, east))
 }
 
-func (r *realm) sts(account, principal string) *sts.Client {
+func (r *testbed) sts(account, principal string) *sts.Client {
 	return sts.NewFromConfig(r.config(account, principal, east))
 }
 
-func (r *realm) org(account string) *organizations.Client {
+func (r *testbed) org(account string) *organizations.Client {
 	return organizations.NewFromConfig(r.config(account, admin, east))
 }
 
 // role makes a role that anybody in the account may assume, with one inline policy.
-func (r *realm) role(account, name, policy string) string {
+func (r *testbed) role(account, name, policy string) string {
 	r.AddRole(account, name, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+account+`:root"},"Action":"sts:AssumeRole"}]}`, policy)
 	return "role/" + name + "/test"
 }
@@ -124,7 +124,7 @@ func allow(actions ...string) string {
 }
 
 // key makes a customer managed key and returns its ARN.
-func (r *realm) key(account, region string, change ...func(*kms.CreateKeyInput)) string {
+func (r *testbed) key(account, region string, change ...func(*kms.CreateKeyInput)) string {
 	r.t.Helper()
 	in := &kms.CreateKeyInput{}
 	for _, f := range change {
@@ -138,7 +138,7 @@ func (r *realm) key(account, region string, change ...func(*kms.CreateKeyInput))
 }
 
 // create makes a secret and returns its ARN.
-func (r *realm) create(client *secretsmanager.Client, name string, change ...func(*secretsmanager.CreateSecretInput)) string {
+func (r *testbed) create(client *secretsmanager.Client, name string, change ...func(*secretsmanager.CreateSecretInput)) string {
 	r.t.Helper()
 	in := &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String("first")}
 	for _, f := range change {
@@ -158,14 +158,14 @@ func under(key string) func(*secretsmanager.CreateSecretInput) {
 func noValue(in *secretsmanager.CreateSecretInput) { in.SecretString = nil }
 
 // rekey sets a secret's key; "" is the AWS managed one.
-func (r *realm) rekey(client *secretsmanager.Client, id, key string) {
+func (r *testbed) rekey(client *secretsmanager.Client, id, key string) {
 	r.t.Helper()
 	if _, err := client.UpdateSecret(r.t.Context(), &secretsmanager.UpdateSecretInput{SecretId: &id, KmsKeyId: &key}); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-func (r *realm) put(client *secretsmanager.Client, id, value string) string {
+func (r *testbed) put(client *secretsmanager.Client, id, value string) string {
 	r.t.Helper()
 	out, err := client.PutSecretValue(r.t.Context(), &secretsmanager.PutSecretValueInput{SecretId: &id, SecretString: &value})
 	if err != nil {
@@ -174,7 +174,7 @@ func (r *realm) put(client *secretsmanager.Client, id, value string) string {
 	return *out.VersionId
 }
 
-func (r *realm) disable(key string) {
+func (r *testbed) disable(key string) {
 	r.t.Helper()
 	parts := strings.Split(key, ":")
 	if _, err := r.keys(parts[4], admin, parts[3]).DisableKey(r.t.Context(), &kms.DisableKeyInput{KeyId: &key}); err != nil {
@@ -183,7 +183,7 @@ func (r *realm) disable(key string) {
 }
 
 // read answers the value, or the error's code in brackets.
-func (r *realm) read(client *secretsmanager.Client, id string, change ...func(*secretsmanager.GetSecretValueInput)) string {
+func (r *testbed) read(client *secretsmanager.Client, id string, change ...func(*secretsmanager.GetSecretValueInput)) string {
 	r.t.Helper()
 	in := &secretsmanager.GetSecretValueInput{SecretId: &id}
 	for _, f := range change {
@@ -201,7 +201,7 @@ func stage(name string) func(*secretsmanager.GetSecretValueInput) {
 }
 
 // locks are the keys of each labelled version, by label.
-func (r *realm) locks(client *secretsmanager.Client, id string) map[string][]string {
+func (r *testbed) locks(client *secretsmanager.Client, id string) map[string][]string {
 	r.t.Helper()
 	out, err := client.ListSecretVersionIds(r.t.Context(), &secretsmanager.ListSecretVersionIdsInput{SecretId: &id})
 	if err != nil {
@@ -216,7 +216,7 @@ func (r *realm) locks(client *secretsmanager.Client, id string) map[string][]str
 	return locks
 }
 
-func (r *realm) describe(client *secretsmanager.Client, id string) *secretsmanager.DescribeSecretOutput {
+func (r *testbed) describe(client *secretsmanager.Client, id string) *secretsmanager.DescribeSecretOutput {
 	r.t.Helper()
 	out, err := client.DescribeSecret(r.t.Context(), &secretsmanager.DescribeSecretInput{SecretId: &id})
 	if err != nil {
@@ -226,7 +226,7 @@ func (r *realm) describe(client *secretsmanager.Client, id string) *secretsmanag
 }
 
 // names are those of the records, oldest first; denied and failed ones end in their error code.
-func (r *realm) names() []string {
+func (r *testbed) names() []string {
 	var out []string
 	for _, record := range r.records {
 		name, _ := record["eventName"].(string)
@@ -239,7 +239,7 @@ func (r *realm) names() []string {
 }
 
 // last is the newest record of a call.
-func (r *realm) last(event string) localaws.Record {
+func (r *testbed) last(event string) localaws.Record {
 	r.t.Helper()
 	for _, record := range slices.Backward(r.records) {
 		if record["eventName"] == event {
@@ -250,7 +250,7 @@ func (r *realm) last(event string) localaws.Record {
 	return nil
 }
 
-func (r *realm) forget() { r.records = nil }
+func (r *testbed) forget() { r.records = nil }
 
 // code is the error code of an API error; "" for none.
 func code(err error) string {

@@ -1,12 +1,9 @@
-package settings
+package arn
 
-import (
-	"slices"
-	"sort"
-)
+import "slices"
 
 // regionsByPartition lists the Regions that have AWS Secrets Manager, as the endpoint tables of the AWS SDK do.
-var regionsByPartition = map[string][]string{
+var regionsByPartition = map[Partition][]string{
 	"aws": {
 		"af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1",
 		"ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5",
@@ -23,8 +20,8 @@ var regionsByPartition = map[string][]string{
 	"aws-us-gov": {"us-gov-east-1", "us-gov-west-1"},
 }
 
-// Partition is the AWS partition of a Region (aws, aws-cn, …), or "" for a Region without Secrets Manager.
-func Partition(region string) string {
+// KnownPartition is the partition of a Region, or "" for a Region without Secrets Manager. PartitionOf guesses that one, too.
+func KnownPartition(region string) Partition {
 	for partition, regions := range regionsByPartition {
 		if slices.Contains(regions, region) {
 			return partition
@@ -35,21 +32,20 @@ func Partition(region string) string {
 
 // organizationsRegions is where AWS Organizations is in each partition: its events appear there, in the management account.
 // Source: the endpoint table of the AWS SDK.
-var organizationsRegions = map[string]string{
+var organizationsRegions = map[Partition]string{
 	"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-eusc": "eusc-de-east-1", "aws-iso": "us-iso-east-1", "aws-iso-b": "us-isob-east-1",
 	"aws-iso-e": "eu-isoe-west-1", "aws-iso-f": "us-isof-south-1", "aws-us-gov": "us-gov-west-1",
 }
 
-// OrganizationsRegion is where AWS Organizations writes its events, for the partition of a Region; "" for a Region without
-// Secrets Manager.
-func OrganizationsRegion(region string) string { return organizationsRegions[Partition(region)] }
+// OrganizationsRegion is where AWS Organizations writes its events; "" for no partition.
+func (p Partition) OrganizationsRegion() string { return organizationsRegions[p] }
 
-// KnownRegions lists every Region that has Secrets Manager, sorted.
-func KnownRegions() []string {
+// Regions lists every Region that has Secrets Manager, sorted.
+func Regions() []string {
 	var all []string
 	for _, regions := range regionsByPartition {
 		all = append(all, regions...)
 	}
-	sort.Strings(all)
+	slices.Sort(all)
 	return all
 }
