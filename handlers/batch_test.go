@@ -35,7 +35,7 @@ func failures(t *testing.T, answer events.SQSEventResponse, err error) []string 
 
 func TestOnlyTheMessagesThatFailedComeAgain(t *testing.T) {
 	var seen []string
-	answer, err := handlers.OneByOne(t.Context(), messages("a", "b", "c", "d"), time.Second, func(_ context.Context, m events.SQSMessage) error {
+	answer, err := handlers.OneByOne(t.Context(), messages("a", "b", "c", "d"), time.Second, nil, func(_ context.Context, m events.SQSMessage) error {
 		seen = append(seen, m.MessageId)
 		if m.MessageId == "b" || m.MessageId == "d" {
 			return errors.New("failed")
@@ -48,8 +48,8 @@ func TestOnlyTheMessagesThatFailedComeAgain(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b", "c", "d"}, seen); diff != "" {
 		t.Errorf("handed over (-want +got):\n%s", diff)
 	}
-	answer, err = handlers.Together(t.Context(), messages("a", "b"), time.Second, func(context.Context, []events.SQSMessage) map[string]bool {
-		return map[string]bool{"a": true, "nobody's": true}
+	answer, err = handlers.Together(t.Context(), messages("a", "b"), time.Second, nil, func(context.Context, []events.SQSMessage) map[string]error {
+		return map[string]error{"a": errors.New("failed"), "nobody's": errors.New("failed")}
 	})
 	if diff := cmp.Diff([]string{"a"}, failures(t, answer, err)); diff != "" {
 		t.Errorf("failures of a batch at once (-want +got):\n%s", diff)
@@ -61,7 +61,7 @@ func TestTheReserveIsKeptForTheAnswer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	end, _ := ctx.Deadline()
-	answer, err := handlers.OneByOne(ctx, messages("a"), 10*time.Second, func(ctx context.Context, _ events.SQSMessage) error {
+	answer, err := handlers.OneByOne(ctx, messages("a"), 10*time.Second, nil, func(ctx context.Context, _ events.SQSMessage) error {
 		if got, bounded := ctx.Deadline(); !bounded || !got.Equal(end.Add(-10*time.Second)) {
 			t.Errorf("the deadline is %v, want ten seconds before %v", got, end)
 		}
@@ -70,17 +70,17 @@ func TestTheReserveIsKeptForTheAnswer(t *testing.T) {
 	if got := failures(t, answer, err); len(got) > 0 {
 		t.Errorf("failures %v", got)
 	}
-	if answer, err = handlers.OneByOne(ctx, messages("a", "b"), 2*time.Minute, func(ctx context.Context, _ events.SQSMessage) error { return ctx.Err() }); len(failures(t, answer, err)) != 2 {
+	if answer, err = handlers.OneByOne(ctx, messages("a", "b"), 2*time.Minute, nil, func(ctx context.Context, _ events.SQSMessage) error { return ctx.Err() }); len(failures(t, answer, err)) != 2 {
 		t.Errorf("no time is left, and the answer is %v", answer)
 	}
-	if answer, err = handlers.OneByOne(t.Context(), messages("a"), time.Minute, func(ctx context.Context, _ events.SQSMessage) error { return ctx.Err() }); len(failures(t, answer, err)) != 0 {
+	if answer, err = handlers.OneByOne(t.Context(), messages("a"), time.Minute, nil, func(ctx context.Context, _ events.SQSMessage) error { return ctx.Err() }); len(failures(t, answer, err)) != 0 {
 		t.Errorf("without a deadline: %v", answer)
 	}
 }
 
 // AWS takes a null list for no failure. Not everything that polls does: an emulator never deleted the batch.
 func TestAnAnswerWithoutFailuresHasAnEmptyList(t *testing.T) {
-	answer, err := handlers.OneByOne(t.Context(), messages("a"), time.Second, func(context.Context, events.SQSMessage) error { return nil })
+	answer, err := handlers.OneByOne(t.Context(), messages("a"), time.Second, nil, func(context.Context, events.SQSMessage) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
