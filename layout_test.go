@@ -42,7 +42,7 @@ var rooms = map[string][]string{
 	"shared/fleet":                 {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/store", "shared/trail", "golang.org/x/sync/errgroup"},
 	"shared/fleet/live/accounts":   {"shared/inventory", "shared/fleet", "shared/settings", "shared/cloud", "shared/cloud/organization"},
 	"shared/fleet/live/snapshots":  {"shared/inventory", "shared/fleet", "shared/fleet/live/accounts", "shared/cloud", "shared/cloud/principals", "shared/cloud/secrets"},
-	"shared/fleet/live/migrations": {"shared/guard", "shared/migration", "shared/fleet", "shared/fleet/live/snapshots", "shared/settings", "shared/cloud", "shared/cloud/*"},
+	"shared/fleet/live/migrations": {"shared/guard", "shared/migration", "shared/outbox", "shared/fleet", "shared/fleet/live/snapshots", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/fleet/live/deployment": {"shared/trail", "shared/preventive", "shared/store", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/fleet/live/canary":     {"shared/guard", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/awscli":                {},
@@ -52,6 +52,7 @@ var rooms = map[string][]string{
 	"shared/notify/slackapi":       {"shared/guard", "shared/notify", "shared/notify/slack"}, // the same words in Slack's own API
 	"shared/notify/channels":       {"shared/guard", "shared/notify", "shared/notify/*"},
 	"shared/store":                 {},
+	"shared/outbox":                {"shared/guard", "shared/store"},
 	"shared/store/storetest":       {"shared/store", "github.com/google/go-cmp/cmp"}, // what stored types are tried with
 	"shared/settings":              {"shared/guard", "shared/notify/channels", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
 
@@ -78,8 +79,8 @@ var rooms = map[string][]string{
 	"shared/localaws/cloudformation": {"shared/localaws/core"},
 	"shared/localaws/pattern":        {},
 
-	"handlers":          {"github.com/aws/aws-lambda-go/events"},
-	"handlers/hub":      {"shared/notify", "shared/settings", "shared/cloud"},
+	"handlers":          {"shared/guard", "github.com/aws/aws-lambda-go/events"},
+	"handlers/hub":      {"shared/notify", "shared/outbox", "shared/settings", "shared/cloud", "shared/cloud/*", "github.com/aws/aws-lambda-go/events"},
 	"handlers/wires":    {"handlers", "handlers/*", "github.com/aws/aws-lambda-go/events"},
 	"handlers/*":        handler,
 	"handlers/*/lambda": {"..", "github.com/aws/aws-lambda-go/lambda"},

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/store"
 )
@@ -57,7 +58,8 @@ type Handler struct {
 	Standard guard.Standard
 	Waivers  []guard.Waiver
 	Now      func() time.Time
-	Log      *slog.Logger // one line an event: event, name, account, region, secret or key, action, reason
+	Later    handlers.Later // may be nil
+	Log      *slog.Logger   // one line an event: event, name, account, region, secret or key, action, reason
 
 	seen locations
 }

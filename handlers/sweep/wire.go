@@ -8,7 +8,6 @@ import (
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/detect"
 	"github.com/doublelock/doublelock/handlers/hub"
-	"github.com/doublelock/doublelock/shared/cloud/bus"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet"
@@ -27,8 +26,8 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now, Log: h.Log}.Open()
 	return &Handler{
 		Accounts: enrolled{accounts.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: secrets.New(c), Records: table.Open(c, h.Table),
-		Inspector: detect.NewInspector(h, secrets.NewKeys(c)), Jobs: Migrations{Engine: machine.Engine, Log: h.Log}, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
-		Account: h.Account, Home: h.Home, Table: h.Table, Waivers: r.GuardWaivers(), Now: h.Now, Log: h.Log,
+		Inspector: detect.NewInspector(h, secrets.NewKeys(c)), Jobs: Migrations{Engine: machine.Engine, Log: h.Log}, Bus: h.Notices(), Directory: h.Directory(),
+		Account: h.Account, Home: h.Home, Table: h.Table, Waivers: r.GuardWaivers(), Now: h.Now, Later: h.Later(), Log: h.Log,
 	}, nil
 }
 

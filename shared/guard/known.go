@@ -45,3 +45,9 @@ func (k Key) Identity() string {
 
 // Identity is the secret's ARN.
 func (a Affected) Identity() string { return a.Secret }
+
+// Identity is the reader that a remedy is for.
+func (r Remedy) Identity() string { return r.Principal }
+
+// Identity is the text and the place of a statement: without its name nobody tells it from another.
+func (s Statement) Identity() string { return s.Where + "|" + s.JSON }

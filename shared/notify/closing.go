@@ -35,7 +35,7 @@ func resolvedAs(n guard.Notice) closing {
 	switch {
 	case n.Finding == nil:
 		return closedWell
-	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown || !slices.Contains([]guard.Ending{guard.EndPassed, guard.EndGone, ""}, n.Finding.End):
+	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown || !slices.Contains([]guard.Ending{guard.EndPassed, guard.EndMoved, guard.EndGone, ""}, n.Finding.End):
 		return closedOnly
 	case n.Finding.Control == guard.SecretKeyUnusable && n.Finding.End == guard.EndMoved && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
 		return closedOnly // under the AWS managed key, and the key that failed is as it was

@@ -1,0 +1,329 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/notify"
+	"github.com/doublelock/doublelock/shared/store"
+)
+
+// RollUps is where what does not go at once waits.
+type RollUps struct {
+	Box     store.Outbox
+	Windows store.Documents // of kind windowKind
+	Now     func() time.Time
+}
+
+// boxRollUp is the box of everything that waits.
+const boxRollUp = "rollup"
+
+// held is a notice that waits for the next roll-up of an owner at an outlet.
+type held struct {
+	Outlet string       `json:"outlet"`
+	Route  string       `json:"route"`
+	Notice guard.Notice `json:"notice"`
+	Repeat bool         `json:"repeat,omitempty"`
+	At     time.Time    `json:"at"`
+}
+
+// id sorts by outlet and owner.
+func (h held) id() string {
+	return h.Outlet + "|" + notify.ShortID(h.Route) + "|" + notify.ShortID(h.Notice.ID)
+}
+
+// admit sends a message at once, or keeps what is in it for the next roll-up.
+func (h *Handler) admit(ctx context.Context, o outlet, m notify.Message, inside []notify.Item, b batch) {
+	if h.RollUps == nil {
+		h.post(ctx, o, m, inside, b)
+		return
+	}
+	now, goes := h.RollUps.Now().UTC(), false
+	_, err := h.RollUps.change(ctx, o.name, m.Route, func(w *window) bool {
+		goes = w.goes(m.Severity() == guard.SeverityCritical, now)
+		return true
+	})
+	switch {
+	case err != nil:
+		h.undo(ctx, o.name, inside, b, fmt.Errorf("%w: %w", guard.ErrUnsent, err))
+	case goes:
+		h.post(ctx, o, m, inside, b)
+	default:
+		h.hold(ctx, o, m, inside, b, now)
+	}
+}
+
+// hold keeps notices for the next roll-up. A notice that is kept is as good as sent: a repeat of it is dropped.
+func (h *Handler) hold(ctx context.Context, o outlet, m notify.Message, inside []notify.Item, b batch, now time.Time) {
+	for _, item := range inside {
+		one := held{Outlet: o.name, Route: m.Route, Notice: item.Notice, Repeat: item.Repeat, At: now}
+		body, err := json.Marshal(one)
+		if err == nil {
+			err = h.RollUps.Box.Put(ctx, boxRollUp, one.id(), body)
+		}
+		if err != nil {
+			h.undo(ctx, o.name, []notify.Item{item}, b, fmt.Errorf("keep for the roll-up: %w: %w", guard.ErrUnsent, err))
+			continue
+		}
+		if err := h.Claims.Delivered(context.WithoutCancel(ctx), notify.DedupeKey(o.name, item.Notice), remember); err != nil {
+			h.Log.ErrorContext(ctx, "remember notice", "id", item.Notice.ID, "action", "failed", "error", err)
+		}
+		h.line(ctx, item.Notice, "held", o.name, m.Route)
+	}
+}
+
+func (h *Handler) task(ctx context.Context, task string) error {
+	if task != TaskRollUp {
+		return fmt.Errorf("task %q is not alert's", task)
+	}
+	if h.RollUps == nil {
+		return nil
+	}
+	return h.rollUp(ctx)
+}
+
+// rollUp sends every roll-up that is due. One that fails does not hold up the others; the next task comes to it again.
+func (h *Handler) rollUp(ctx context.Context) error {
+	var failed []error
+	var together []held
+	flush := func() {
+		if len(together) > 0 {
+			failed = append(failed, h.flush(ctx, together))
+		}
+		together = nil
+	}
+	err := h.RollUps.Box.Waiting(ctx, boxRollUp, func(id string, body json.RawMessage, bad *store.Unreadable) error {
+		var one held
+		if bad != nil || json.Unmarshal(body, &one) != nil {
+			h.Log.ErrorContext(ctx, "read what waits for a roll-up", "id", id, "action", "left")
+			return nil
+		}
+		if len(together) > 0 && (together[0].Outlet != one.Outlet || together[0].Route != one.Route) {
+			flush()
+		}
+		together = append(together, one)
+		return ctx.Err()
+	})
+	flush()
+	return errors.Join(append(failed, err)...)
+}
+
+// flush sends what waits for one owner at one outlet, if it is due: first the message of which nobody knows whether it was
+// sent, as it was, then the rest.
+func (h *Handler) flush(ctx context.Context, waiting []held) error {
+	name, route, now := waiting[0].Outlet, waiting[0].Route, h.RollUps.Now().UTC()
+	outlets := h.outlets()
+	at := slices.IndexFunc(outlets, func(o outlet) bool { return o.name == name })
+	if at < 0 {
+		return fmt.Errorf("roll up for %s: channel %s is not deployed any more", route, name)
+	}
+	w, err := h.RollUps.change(ctx, name, route, func(*window) bool { return false })
+	if err != nil {
+		return err
+	}
+	again, fresh := split(waiting, w.Pending)
+	parts := h.parts(outlets[at], route, fresh)
+	if !due(w.in(now), waiting, len(parts), now) {
+		return nil
+	}
+	if len(again) > 0 {
+		parts = append(h.whole(route, again), parts...)
+	}
+	for i, part := range parts {
+		if err := h.sendPart(ctx, outlets[at], part, i == len(parts)-1); err != nil {
+			return fmt.Errorf("roll up for %s: %w", route, err)
+		}
+	}
+	return nil
+}
+
+// split finds what is in a message that may have been sent.
+func split(waiting []held, p *pending) (again, fresh []held) {
+	for _, one := range waiting {
+		if p != nil && slices.Contains(p.IDs, one.id()) {
+			one.Repeat = true
+			again = append(again, one)
+		} else {
+			fresh = append(fresh, one)
+		}
+	}
+	return again, fresh
+}
+
+// due says whether a roll-up of so many messages goes now. One that would take its owner over the hour's count waits for
+// the next hour, unless no hour has room for it.
+func due(w window, waiting []held, parts int, now time.Time) bool {
+	when := w.Due
+	if when.IsZero() { // it was kept while the last one was sent
+		when = slices.MinFunc(waiting, func(a, b held) int { return a.At.Compare(b.At) }).At.Add(every)
+	}
+	switch {
+	case w.Pending != nil && now.Before(w.Pending.Until):
+		return false // somebody is at it
+	case w.Pending != nil:
+		return true
+	}
+	return !now.Before(when) && (w.Sent+parts <= perHour || w.Sent <= atOnce && parts > perHour-atOnce)
+}
+
+// part is one message of a roll-up.
+type part struct {
+	message notify.Message
+	inside  []held
+}
+
+func items(all []held) []notify.Item {
+	out := make([]notify.Item, 0, len(all))
+	for _, one := range all {
+		out = append(out, notify.Item{Notice: one.Notice, Repeat: one.Repeat})
+	}
+	return out
+}
+
+// whole is the message that was sent before, as it was.
+func (h *Handler) whole(route string, again []held) []part {
+	return []part{{h.compose(route, again), again}}
+}
+
+// compose makes one message for the owner that things were kept for, whoever they would go to by now.
+func (h *Handler) compose(route string, all []held) notify.Message {
+	m := notify.Message{Route: route}
+	for _, composed := range notify.Compose(items(all), h.Directory, h.KeyFor) {
+		m.Stories = append(m.Stories, composed.Stories...)
+	}
+	m.Note = unprompted(all)
+	return m
+}
+
+// parts divides what waits into messages that each say everything of what is in them.
+func (h *Handler) parts(o outlet, route string, all []held) []part {
+	if len(all) == 0 {
+		return nil
+	}
+	m := h.compose(route, all)
+	var messages []notify.Message
+	for rest := m.Stories; len(rest) > 0; {
+		one := m
+		one.Part, one.Parts = len(messages)+1, len(m.Stories) // as long as the real number, or longer
+		n := fitting(len(rest), func(n int) bool { one.Stories = rest[:n]; return o.Whole(one, o.address(h.Directory, route)) })
+		one.Stories, rest = rest[:n], rest[n:]
+		messages = append(messages, one)
+	}
+	parts := make([]part, 0, len(messages))
+	for _, one := range messages {
+		one.Parts = len(messages)
+		var inside []held
+		for _, x := range all {
+			if one.Covers(x.Notice) {
+				inside = append(inside, x)
+			}
+		}
+		parts = append(parts, part{one, inside})
+	}
+	return parts
+}
+
+// fitting is the most of n for which fits answers true: at least 1. What fits, fits with less of it.
+func fitting(n int, fits func(int) bool) int {
+	low, high := 1, n
+	for low < high {
+		middle := (low + high + 1) / 2
+		if fits(middle) {
+			low = middle
+		} else {
+			high = middle - 1
+		}
+	}
+	return low
+}
+
+// many is from how many findings that no event showed a roll-up says where they come from.
+const many = 20
+
+// unprompted says that findings were found by looking at everything that is there, as in an account that is new here.
+func unprompted(all []held) string {
+	found, accounts := 0, []string{}
+	for _, one := range all {
+		n := one.Notice
+		if n.Kind == guard.NoticeOpened && n.EventID == "" && n.Actor == "" {
+			found++
+			if !slices.Contains(accounts, n.Account) {
+				accounts = append(accounts, n.Account)
+			}
+		}
+	}
+	if found < many {
+		return ""
+	}
+	slices.Sort(accounts)
+	if len(accounts) > 3 {
+		accounts = append(accounts[:3], "others")
+	}
+	return fmt.Sprintf("%d of these findings were there before anything changed: a look at everything in %s showed them. They come in roll-ups instead of one by one.",
+		found, strings.Join(accounts, ", "))
+}
+
+// sendPart sends one message of a roll-up. What is in it is written down before it goes, and forgotten after.
+func (h *Handler) sendPart(ctx context.Context, o outlet, p part, last bool) error {
+	now, mine := h.RollUps.Now().UTC(), pending{}
+	for _, one := range p.inside {
+		mine.IDs = append(mine.IDs, one.id())
+	}
+	mine.Until = now.Add(lease)
+	taken := false
+	_, err := h.RollUps.change(ctx, o.name, p.message.Route, func(w *window) bool {
+		taken = w.Pending == nil || !now.Before(w.Pending.Until)
+		if taken {
+			*w = w.in(now)
+			w.Pending = &mine
+		}
+		return taken
+	})
+	if err != nil || !taken {
+		return err
+	}
+	err = o.send(ctx, h.Directory, p.message, items(p.inside))
+	ctx = context.WithoutCancel(ctx)
+	if err == nil {
+		err = h.forget(ctx, o, p)
+	}
+	return errors.Join(err, h.settle(ctx, o, p, err, last))
+}
+
+// forget takes what was sent out of the box.
+func (h *Handler) forget(ctx context.Context, o outlet, p part) error {
+	for _, one := range p.inside {
+		if err := h.RollUps.Box.Remove(ctx, boxRollUp, one.id()); err != nil {
+			return fmt.Errorf("forget what was sent: %w", err)
+		}
+		h.line(ctx, one.Notice, "notified", o.name, p.message.Route)
+	}
+	return nil
+}
+
+// settle writes down what became of a message: sent, not sent, or not known, which makes the next one a repeat.
+func (h *Handler) settle(ctx context.Context, o outlet, p part, sent error, last bool) error {
+	now := h.RollUps.Now().UTC()
+	repeat := slices.ContainsFunc(p.inside, func(one held) bool { return one.Repeat })
+	_, err := h.RollUps.change(ctx, o.name, p.message.Route, func(w *window) bool {
+		switch {
+		case sent == nil:
+			w.Pending, w.Sent = nil, w.Sent+1
+			if last {
+				w.Due = time.Time{}
+			}
+		case guard.NothingDone(sent) && !repeat:
+			w.Pending = nil
+		case w.Pending != nil:
+			w.Pending.Until = now
+		}
+		return true
+	})
+	return err
+}

@@ -1,0 +1,86 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
+)
+
+// How much one owner gets by one outlet. Nothing is left out: what does not go at once goes in the next roll-up.
+const (
+	atOnce  = 4                // messages of an hour that go as they come
+	every   = 10 * time.Minute // between two roll-ups
+	perHour = 12               // messages of an hour; what is critical is counted, and goes whatever the count
+	hour    = time.Hour
+)
+
+const windowKind = "rollup" // of the documents that are windows
+
+// window is what one owner got by one outlet this hour, and what waits. It is kept in the table: several functions send.
+type window struct {
+	From    time.Time `json:"from"` // when the hour began
+	Sent    int       `json:"sent"` // messages since
+	Due     time.Time `json:"due,omitzero"`
+	Pending *pending  `json:"pending,omitempty"`
+}
+
+// pending is a message of a roll-up that is being sent. Until its lease ends nobody else sends it; after that it may have
+// been sent, because whoever did died or got no answer.
+type pending struct {
+	IDs   []string  `json:"ids"` // of what waits
+	Until time.Time `json:"until"`
+}
+
+// in is the window at a time: a new hour has a new count.
+func (w window) in(now time.Time) window {
+	if now.Sub(w.From) >= hour {
+		w.From, w.Sent = now, 0
+	}
+	return w
+}
+
+// goes counts a message and says whether it goes at once. One that does not waits for the next roll-up.
+func (w *window) goes(critical bool, now time.Time) bool {
+	*w = w.in(now)
+	switch {
+	case critical, w.Due.IsZero() && w.Sent < atOnce:
+		w.Sent++
+		return true
+	case w.Due.IsZero():
+		w.Due = now.Add(every)
+	}
+	return false
+}
+
+// rounds bounds how often a window is written again because somebody else was faster.
+const rounds = 20
+
+// change moves the window of an owner at an outlet, and answers what it became. move answers false to leave it as it is.
+func (r *RollUps) change(ctx context.Context, outlet, route string, move func(*window) bool) (window, error) {
+	for range rounds {
+		doc, err := r.Windows.Load(ctx, outlet, route)
+		if err != nil {
+			return window{}, fmt.Errorf("load window of %s: %w", route, err)
+		}
+		var w window
+		if doc.Revision > 0 {
+			if err := json.Unmarshal(doc.Body, &w); err != nil {
+				return window{}, fmt.Errorf("read window of %s: %w", route, err)
+			}
+		}
+		if !move(&w) {
+			return w, nil
+		}
+		err = r.Windows.Save(ctx, store.Document{Kind: windowKind, Group: outlet, ID: route, Revision: doc.Revision},
+			func(stored json.RawMessage) (json.RawMessage, error) { return store.Merge(stored, w) })
+		if !errors.Is(err, guard.ErrConflict) {
+			return w, err
+		}
+	}
+	return window{}, fmt.Errorf("write window of %s: %w %d times", route, guard.ErrConflict, rounds)
+}
