@@ -20,7 +20,7 @@ func TestTheBillOfOneSecretByHand(t *testing.T) {
 		"EventBridge, forwarded and our own": 10 + 90 + 5,
 		"SQS":                                3*(100+10) + 5*657000,
 		"Lambda requests":                    100 + 2*5,
-		"DynamoDB reads":                     110,
+		"DynamoDB reads":                     110 + 2*5,
 		"DynamoDB writes":                    40,
 		"CloudWatch alarms":                  27,
 		"CloudWatch metrics":                 2,

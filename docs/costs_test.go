@@ -31,6 +31,7 @@ const (
 	sqsPerMessage    = 3                  // sent, received, deleted
 	callsPerLook     = 2                  // DescribeSecret, ListSecretVersionIds
 	readsPerLook     = 1                  // the record, strongly consistent, up to 4 KB
+	readsPerNotice   = 2                  // what is stored, before each of its two writes
 	writesPerNotice  = 8                  // two writes of up to 2 KB, each also into the index
 	detectSeconds    = 0.15               // of 0.25 GB, one event a call
 	sweepSeconds     = 0.0075             // of 0.5 GB: 60 ms a look, eight looks at once
@@ -88,7 +89,7 @@ func Bill(e Estate) []Charge {
 		{"SQS", sqsPerMessage*messages + workers*pollsPerQueue, 1e6, 0.40, "3 a message, and 657,000 polls for each of 5 queues"},
 		{"Lambda requests", messages, 1e6, 0.20, "one message a call"},
 		{"Lambda GB-seconds (arm64)", compute, 1, 0.0000133334, "detect 0.25 GB × 0.15 s, sweep 0.5 GB × 7.5 ms a secret, heartbeat 0.25 GB × 20 ms"},
-		{"DynamoDB reads", readsPerLook * looked, 1e6, 0.125, "the record, once a look"},
+		{"DynamoDB reads", readsPerLook*looked + readsPerNotice*notices, 1e6, 0.125, "the record, once a look and once a write"},
 		{"DynamoDB writes", writesPerNotice * notices, 1e6, 0.625, "only what moved is written"},
 		{"DynamoDB storage and backup, GB", e.Locations() * float64(e.Secrets) * recordBytes / gigabyte, 1, 0.25 + 0.20, "3 KB a secret, and its copy in the index"},
 		{"CloudWatch Logs, GB", messages * logBytesPerEvent / gigabyte, 1, 0.50, "1.5 KB an event"},

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 func TestOneEventStraightThrough(t *testing.T) {
@@ -220,6 +221,45 @@ func TestDisabledKeyOpensOneIncidentThatSaysWhatDoesNotStop(t *testing.T) {
 	want = append(want, "key_restored", "finding_resolved DL.SECRET.4", "finding_resolved DL.SECRET.4")
 	if diff := cmp.Diff(want, w.kinds()); diff != "" {
 		t.Errorf("published in the end (-want +got):\n%s", diff)
+	}
+}
+
+// A row that cannot be read is no reason to leave its secret out of an incident: the row's key says whose it is.
+func TestADisabledKeyNamesTheSecretsWhoseRowsCannotBeRead(t *testing.T) {
+	w := newWorld()
+	w.add("whole", cmk)
+	broken := w.add("broken", cmk)
+	h := w.handler()
+	handle(t, h, call{name: "CreateSecret", secret: arnOf("whole")}.body())
+	w.published = nil
+	w.unreadable = []store.Unreadable{{Kind: store.KindRecord, Group: account, ID: broken.ARN, Reason: "it has no body"}}
+	k := w.keys[cmk]
+	k.State = guard.KeyDisabled
+	w.keys[cmk] = k
+	w.now = w.now.Add(time.Minute)
+	if failed := handle(t, h, call{name: "DisableKey", key: cmk}.body()); len(failed) > 0 {
+		t.Fatal("the event came back")
+	}
+	blast := w.published[0].Blast
+	if len(blast.Stops) != 2 || blast.Stops[0].Name != "broken" {
+		t.Errorf("blast radius %+v", blast)
+	}
+	if rec := w.records[broken.ARN]; rec.Revision == 0 || rec.State != guard.StateSealed {
+		t.Errorf("no new record: %+v", rec)
+	}
+}
+
+func TestARowForNewerVersionsIsLeftToThem(t *testing.T) {
+	w := newWorld()
+	s := w.add("app", "")
+	w.trip = func(step string) error {
+		if step == "load" {
+			return fmt.Errorf("load: %w", &store.Unreadable{Kind: store.KindRecord, ID: s.ARN, Newer: true})
+		}
+		return nil
+	}
+	if failed := handle(t, w.handler(), call{name: "CreateSecret", secret: s.ARN}.body()); len(failed) > 0 || w.saves > 0 || len(w.published) > 0 {
+		t.Errorf("failed %v, %d saves, published %v", failed, w.saves, w.published)
 	}
 }
 

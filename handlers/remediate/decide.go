@@ -103,7 +103,7 @@ func (h *Handler) decide(ctx context.Context, s guard.Secret) (guard.Decision, e
 	}
 	rec, err := h.Records.Load(ctx, s.ARN)
 	if err != nil {
-		return guard.Decision{}, fmt.Errorf("load record: %w", err)
+		return guard.Decision{}, busy(fmt.Errorf("load record: %w", err))
 	}
 	mode, err := h.Modes.Mode(ctx, s.Account, s.Tags)
 	if err != nil {

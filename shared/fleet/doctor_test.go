@@ -138,7 +138,9 @@ func (c *fakeOrganization) Function(context.Context, string) (fleet.Function, er
 	return c.function, c.err("function", "")
 }
 
-func (c *fakeOrganization) Unreadable(context.Context) (int, error) { return c.aside, c.err("table", "") }
+func (c *fakeOrganization) Unreadable(context.Context) (int, error) {
+	return c.aside, c.err("table", "")
+}
 
 func (c *fakeOrganization) doctor() *fleet.Doctor {
 	return &fleet.Doctor{Members: c, Organization: c, Hub: c, Concurrency: 2, Expected: fleet.Expected{

@@ -23,6 +23,11 @@ func (s FindingStatus) Known() bool {
 	return slices.Contains([]FindingStatus{FindingOpen, FindingResolved, FindingWaived}, s)
 }
 
+// Known reports whether this version knows the ending; none is that of a finding stored before endings were.
+func (e Ending) Known() bool {
+	return slices.Contains([]Ending{EndPassed, EndMoot, EndGone, EndMoved, EndUnknown, ""}, e)
+}
+
 // Identity is the control and the resource.
 func (f Finding) Identity() string { return f.ID() }
 
@@ -43,11 +48,11 @@ func (k Key) Identity() string {
 	return k.ID
 }
 
-// Identity is the secret's ARN.
-func (a Affected) Identity() string { return a.Secret }
-
-// Identity is the reader that a remedy is for.
+// Identity is the principal.
 func (r Remedy) Identity() string { return r.Principal }
 
-// Identity is the text and the place of a statement: without its name nobody tells it from another.
+// Identity is the policy and the statement.
 func (s Statement) Identity() string { return s.Where + "|" + s.JSON }
+
+// Identity is the secret's ARN.
+func (a Affected) Identity() string { return a.Secret }

@@ -203,6 +203,11 @@ var words = map[reflect.Type]func(t *testing.T){
 			t.Errorf("%q", text)
 		}
 	},
+	reflect.TypeFor[guard.Fate](): func(t *testing.T) {
+		if text := (guard.Affected{Fate: unheard}).Describe(); text != "" {
+			t.Errorf("%q", text)
+		}
+	},
 	reflect.TypeFor[guard.ControlID](): func(t *testing.T) {
 		s := sealedSecret()
 		f := guard.Finding{Control: unheard, Resource: s.ARN, Status: guard.FindingOpen, Title: "T"}

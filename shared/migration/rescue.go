@@ -28,8 +28,11 @@ func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer,
 		return AnswerNone, nil
 	}
 	if j.Earlier.Denials > 0 {
-		if answered, err := e.Store.Answered(ctx, secret, r.EventID); answered || err != nil {
-			return AnswerNone, err
+		switch answered, err := e.Store.Answered(ctx, secret, r.EventID); {
+		case err != nil:
+			return AnswerNone, fmt.Errorf("answer a denied read of %s: %w", secret, err)
+		case answered:
+			return AnswerNone, nil
 		}
 	}
 	v, err := e.enter(ctx, secret)

@@ -1,8 +1,6 @@
 package notify
 
 import (
-	"slices"
-
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -35,7 +33,7 @@ func resolvedAs(n guard.Notice) closing {
 	switch {
 	case n.Finding == nil:
 		return closedWell
-	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown || !slices.Contains([]guard.Ending{guard.EndPassed, guard.EndMoved, guard.EndGone, ""}, n.Finding.End):
+	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown || !n.Finding.End.Known():
 		return closedOnly
 	case n.Finding.Control == guard.SecretKeyUnusable && n.Finding.End == guard.EndMoved && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
 		return closedOnly // under the AWS managed key, and the key that failed is as it was
@@ -57,10 +55,12 @@ func resolved(n guard.Notice) (before, after string) {
 	switch {
 	case f.End == guard.EndGone:
 		return "", " was deleted"
-	case resolvedAs(n) == closedOnly && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
+	case f.End.Known() && resolvedAs(n) == closedOnly && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
 		return "", " is under the AWS managed key now"
 	case f.End == guard.EndMoot:
 		return control + " does not apply to ", " any more"
+	case !f.End.Known():
+		return control + " was closed for ", " by a newer version"
 	case f.End == guard.EndMoved:
 		return "", " is under keys that can be used"
 	case f.End == guard.EndUnknown:

@@ -293,6 +293,8 @@ func TestAClosingSaysWhatIsTrueNow(t *testing.T) {
 		"replicas":                                      {guard.SecretReplicaKey, guard.EndPassed, guard.StateSealed, "DONE: The replicas of app are under CMKs"},
 		"owned by a service now":                        {guard.SecretNotSealed, guard.EndMoot, guard.StateForeign, "CLOSED: DL.SECRET.2 does not apply to app any more"},
 		"deleted":                                       {guard.SecretDefaultKey, guard.EndGone, guard.StateDefault, "DONE: app was deleted"},
+		"an end that only a newer version knows":        {guard.SecretNotSealed, "quantum", guard.StateSealed, "CLOSED: DL.SECRET.2 was closed for app by a newer version"},
+		"a row that reads again":                        {guard.OrgStorage, guard.EndPassed, "", "DONE: app is readable again, or was settled"},
 		"a disabled key that the secret was moved from": {guard.SecretKeyUnusable, guard.EndMoved, guard.StateDual, "DONE: app is under keys that can be used"},
 		"the same, back to the AWS managed key":         {guard.SecretKeyUnusable, guard.EndMoved, guard.StateDrifted, "CLOSED: app is under the AWS managed key now"},
 		"a replica that is there no more":               {guard.SecretReplicaKey, guard.EndMoot, guard.StateSealed, "CLOSED: DL.SECRET.3 does not apply to app any more"},
@@ -349,6 +351,14 @@ func FuzzComposeAndSubject(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestASeverityThatOnlyANewerVersionKnowsIsHigh(t *testing.T) {
+	n := notifytest.Opened(guard.SecretNotSealed, "app", "")
+	n.Finding.Severity = "quantum"
+	if got := notify.SeverityOf(n); got != guard.SeverityHigh {
+		t.Errorf("severity %s", got)
+	}
 }
 
 // One is one: no headline, count or subject says "1 secrets", "1 resources" or "1 stop".

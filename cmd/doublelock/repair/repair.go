@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -193,8 +194,9 @@ func (r *repairing) journal(ctx context.Context, action string, q store.Quaranti
 		return fmt.Errorf("find out who repairs: %w", err)
 	}
 	after["copy"], after["kind"] = q.Copy, q.Kind
+	resource, _, _ := strings.Cut(q.ID, " ") // of an entry of the journal: the rest is its sort key
 	return r.rows.Journal().Append(ctx, store.JournalEntry{
-		ID: action + "|" + q.Copy, Resource: q.ID, Action: action, At: r.env.Now().UTC(), By: caller.ARN,
+		ID: action + "|" + q.Copy, Resource: resource, Action: action, At: r.env.Now().UTC(), By: caller.ARN,
 		Before: map[string]string{"unreadable": q.Reason}, After: after,
 	})
 }

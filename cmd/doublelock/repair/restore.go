@@ -138,7 +138,7 @@ Exit codes: 0 it is discarded, 1 an error, 2 its way back would be lost, or the 
 	}
 	r.flags(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the journal")
-	cmd.Flags().BoolVar(&lose, "without-way-back", false, "forget a migration although the journal says that it changed the secret")
+	cmd.Flags().BoolVar(&lose, "without-way-back", false, "forget a migration although the journal says that it changed the secret, or an entry of the journal")
 	return cmd
 }
 
@@ -155,7 +155,7 @@ func (r *repairing) discard(ctx context.Context, name, reason string, lose bool)
 	case q.Newer:
 		return newerWrote("discard")
 	}
-	if q.Kind == migration.DocumentKind && now.There && now.Unreadable != nil && !lose {
+	if now.There && now.Unreadable != nil && !lose {
 		if err := r.hasNoWayBack(ctx, q); err != nil {
 			return err
 		}
@@ -174,8 +174,15 @@ func (r *repairing) discard(ctx context.Context, name, reason string, lose bool)
 	return nil
 }
 
-// hasNoWayBack refuses a migration whose secret was changed, as far as the journal says.
+// hasNoWayBack refuses an entry of the journal, and a migration whose secret was changed as far as the journal says.
 func (r *repairing) hasNoWayBack(ctx context.Context, q store.Quarantined) error {
+	switch q.Kind {
+	case "journal":
+		return command.Finding("repair discard: an entry of the journal is the way back of a change. Say --without-way-back if the secret needs none")
+	case migration.DocumentKind:
+	default:
+		return nil
+	}
 	entries, unreadable, err := r.rows.Journal().List(ctx, q.ID, time.Time{})
 	if err != nil {
 		return err
