@@ -66,6 +66,7 @@ synth-check: setup ## Synthesize with and without the CDK CLI: byte-identical, a
 
 strangers: node_modules/.installed .venv-strangers/.installed ## Deploy into an AWS that nobody here wrote, and play a day of it there
 	CI=true $(GO) test -count=1 -timeout 15m ./infra/strangers
+	DOUBLELOCK_STRANGERS=true $(GO) test -count=1 -run TestTheManualSaysWhatEachStandInAnswers/ministack ./cmd/doublelock/conformance
 
 bench: ## Measure, beside the least any tool must do
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)

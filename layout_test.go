@@ -69,6 +69,9 @@ var rooms = map[string][]string{
 	"shared/cloud/subscriber":       sdk("shared/cloud", "shared/cloud/internal/session"),
 	"shared/cloud/queues":           sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
 	"shared/cloud/functions":        sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
+	"shared/cloud/sandbox":          sdk("shared/cloud", "shared/cloud/internal/session", "shared/cloud/trails", "shared/trail"),
+
+	"shared/conformance": {"shared/cloud/sandbox", "shared/localaws", "shared/trail", "golang.org/x/sync/errgroup"}, // localaws: what a report makes it do
 
 	"shared/localaws":                {"shared/localaws/core", "shared/localaws/kms", "shared/localaws/secretsmanager", "shared/localaws/messaging", "shared/localaws/dynamodb", "shared/localaws/cloudformation"},
 	"shared/localaws/core":           {"shared/policy"},
@@ -86,7 +89,8 @@ var rooms = map[string][]string{
 	"handlers/*/lambda": {"..", "github.com/aws/aws-lambda-go/lambda"},
 
 	"cmd/doublelock":                      {"cmd/doublelock/*", "github.com/spf13/cobra"},
-	"cmd/doublelock/output":               {"github.com/jedib0t/go-pretty/v6/", "github.com/schollz/progressbar/v3", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
+	"cmd/doublelock/files":                {},
+	"cmd/doublelock/output":               {"cmd/doublelock/files", "github.com/jedib0t/go-pretty/v6/", "github.com/schollz/progressbar/v3", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
 	"cmd/doublelock/command":              {"cmd/doublelock/output"},
 	"cmd/doublelock/input":                {"cmd/doublelock/command", "cmd/doublelock/output", "shared/inventory", "shared/migration", "shared/settings", "shared/trail", "github.com/spf13/cobra", "github.com/goccy/go-yaml"},
 	"cmd/doublelock/flags":                {"github.com/spf13/cobra"},
@@ -95,9 +99,10 @@ var rooms = map[string][]string{
 	"cmd/doublelock/audit":                commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/settings"),
 	"cmd/doublelock/can":                  commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/config":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/preventive", "shared/settings"),
-	"cmd/doublelock/demo":                 commandLine("cmd/doublelock/demo/local", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/trail", "testdata/config"),
-	"cmd/doublelock/demo/local":           {"handlers", "handlers/wires", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/store", "testdata/config", "testdata/templates"},
-	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "shared/settings", "testdata/templates"},
+	"cmd/doublelock/conformance":          commandLine("shared/conformance", "shared/cloud", "shared/cloud/profile", "shared/cloud/sandbox", "shared/localaws"),
+	"cmd/doublelock/demo":                 commandLine("shared/conformance", "cmd/doublelock/demo/local", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/trail", "testdata/config"),
+	"cmd/doublelock/demo/local":           {"cmd/doublelock/files", "handlers", "handlers/wires", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/store", "testdata/config", "testdata/templates"},
+	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "cmd/doublelock/files", "shared/settings", "testdata/templates"},
 	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/settings"),
 	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/inventory"),
 	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
@@ -129,14 +134,15 @@ func sdk(rooms ...string) []string {
 	return append(rooms, "shared/guard", "github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go", "github.com/aws/smithy-go/")
 }
 
-// commandLine is what a command may import: what all of them share, and rooms of its own. The local AWS is the demo's.
+// commandLine is what a command may import: what all of them share, and rooms of its own. The local AWS is the demo's and
+// conformance's.
 func commandLine(rooms ...string) []string {
-	return append(rooms, "cmd/doublelock/command", "cmd/doublelock/flags", "cmd/doublelock/input", "cmd/doublelock/output", "github.com/spf13/cobra", "github.com/spf13/pflag")
+	return append(rooms, "cmd/doublelock/command", "cmd/doublelock/files", "cmd/doublelock/flags", "cmd/doublelock/input", "cmd/doublelock/output", "github.com/spf13/cobra", "github.com/spf13/pflag")
 }
 
 var topLevel = []string{
 	"infra", "handlers", "shared", "cdk.json", "go.mod", "go.sum", "README.md",
-	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go", "words_test.go", "readers_test.go", "recipes_test.go", "rights_test.go", "shipped_test.go",
+	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go", "words_test.go", "readers_test.go", "recipes_test.go", "rights_test.go", "shipped_test.go", "writers_test.go",
 	"tools.mod", "tools.sum", "package.json", "package-lock.json", "requirements-dev.txt", "requirements-strangers.txt", ".npmrc", ".gitignore", ".gitattributes",
 	".git", "dist", "cdk.out", "node_modules", ".venv", ".venv-strangers", // not tracked
 }
@@ -277,6 +283,10 @@ func TestNamesThatTwoRoomsShareAreTheSame(t *testing.T) {
 	}
 }
 
+// readOwn is the one file besides seal.go that reads values: of secrets that a conformance run made itself, random and
+// dropped as soon as they are read, with the credentials of whoever runs it. No handler may import its room.
+const readOwn = "shared/cloud/sandbox/secrets.go"
+
 // Reading a value takes the owner's own credentials on the command line. No handler can do it, not even by mistake.
 func TestOnlyAnOwnerSealsFromTheCommandLine(t *testing.T) {
 	callers := map[string][]string{}
@@ -301,13 +311,30 @@ func TestOnlyAnOwnerSealsFromTheCommandLine(t *testing.T) {
 	}
 	for name, want := range map[string]string{"GetSecretValue": "shared/cloud/secrets/seal.go", "Seal": "cmd/doublelock/migrate/seal.go", "BatchGetSecretValue": ""} {
 		for _, file := range callers[name] {
+			if file == readOwn && name == "GetSecretValue" {
+				continue
+			}
 			if file != want && !strings.HasPrefix(file, "shared/localaws/") { // which seals nobody's secrets but its own
 				t.Errorf("%s calls %s; only %q may", file, name, want)
 			}
 		}
 	}
-	if !slices.Contains(callers["GetSecretValue"], "shared/cloud/secrets/seal.go") {
-		t.Error("seal.go does not read a value any more: this test looks in the wrong place")
+	for _, reads := range []string{"shared/cloud/secrets/seal.go", readOwn} {
+		if !slices.Contains(callers["GetSecretValue"], reads) {
+			t.Errorf("%s does not read a value any more: this test looks in the wrong place", reads)
+		}
+	}
+	for folder, files := range goFolders(t, ".") {
+		for _, file := range files {
+			imported := imports(t, file)
+			mayReadOwn := folder == "shared/conformance" || folder == "cmd/doublelock/conformance"
+			if slices.Contains(imported, path.Dir(readOwn)) && !mayReadOwn {
+				t.Errorf("%s imports %s, which reads values; only conformance may", file, path.Dir(readOwn))
+			}
+			if slices.Contains(imported, "shared/conformance") && !strings.HasPrefix(folder, "cmd/doublelock/") {
+				t.Errorf("%s imports shared/conformance, which makes things in AWS; only the command line may", file)
+			}
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 )
 
@@ -18,8 +19,18 @@ func main() {
 }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
-	env := &command.Env{Printer: output.New(os.Stdout, os.Stderr, os.Getenv), Stdin: os.Stdin, Now: time.Now, Getenv: os.Getenv}
+	env := &command.Env{Printer: output.New(os.Stdout, os.Stderr, os.Getenv), Stdin: input.Standard(ctx, os.Stdin), Now: time.Now, Getenv: os.Getenv}
 	return command.Code(env, rootCommand(env).ExecuteContext(ctx))
+}
+
+// endings are the signals that end a command after it has put away what it keeps: a terminal that is closed is one, unless
+// nohup took care of it.
+func endings() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }

@@ -49,7 +49,7 @@ func (p partitioned) run(t *testing.T, code int, what func(*command.Env) *cobra.
 func TestCommandsInEveryPartition(t *testing.T) {
 	for _, partition := range config.Partitions() {
 		t.Run(string(partition), func(t *testing.T) {
-			w, stop, err := demo.Play(t.Context(), &command.Env{Printer: output.New(io.Discard, io.Discard, os.Getenv)}, partition, 1)
+			w, stop, err := demo.Play(t.Context(), &command.Env{Printer: output.New(io.Discard, io.Discard, os.Getenv)}, local.Options{Partition: partition, Seed: 1})
 			if err != nil {
 				t.Fatal(err)
 			}

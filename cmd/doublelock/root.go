@@ -10,6 +10,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/can"
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/config"
+	"github.com/doublelock/doublelock/cmd/doublelock/conformance"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo"
 	"github.com/doublelock/doublelock/cmd/doublelock/doctor"
 	"github.com/doublelock/doublelock/cmd/doublelock/inventory"
@@ -30,7 +31,7 @@ func rootCommand(env *command.Env) *cobra.Command {
 		Long: `Doublelock keeps every AWS Secrets Manager secret of an organization double-locked: reading it takes permission
 on the secret and on a customer managed KMS key that the organization can switch off.
 
-Exit codes: 0 fine, 1 an error, 2 findings.`,
+Exit codes: 0 fine, 1 an error, 2 findings; conformance has a third.`,
 		Example: `  doublelock demo                 # an organization on this laptop, no AWS account needed
   doublelock replay trail/        # what Doublelock would do with recorded CloudTrail
   doublelock demo -o json | jq .  # the same, one JSON object a line`,
@@ -48,7 +49,7 @@ Exit codes: 0 fine, 1 an error, 2 findings.`,
 		return err
 	})
 	root.AddCommand(
-		audit.New(env), can.New(env), demo.New(env), doctor.New(env), config.New(env), inventory.New(env), keys.New(env),
+		audit.New(env), can.New(env), conformance.New(env), demo.New(env), doctor.New(env), config.New(env), inventory.New(env), keys.New(env),
 		migrate.New(env), readers.New(env), repair.New(env), replay.New(env), scp.New(env), policy.New(env), version.New(env),
 	)
 	addCobras(root)

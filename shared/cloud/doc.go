@@ -2,5 +2,5 @@
 //
 // Below it is one package for each AWS service, so that a function links only those that it calls. They read and change
 // what they are told to and answer in guard's words; no SDK type leaves them and they decide nothing. None but Seal reads
-// a secret's value, and none touches a foreign account with its own credentials.
+// a secret's value, and sandbox those that it made itself, and none touches a foreign account with its own credentials.
 package cloud

@@ -162,6 +162,7 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 		"an endpoint of no use":         {func(o *cloud.Options) { o.Endpoint = "localhost:4566" }, `open AWS: endpoint "localhost:4566" is not a URL; set AWS_ENDPOINT_URL to http://host:port`},
 		"a CA bundle that is not there": {func(o *cloud.Options) { o.CABundle = "/nowhere.pem" }, "open AWS: read CA bundle: open /nowhere.pem: no such file or directory"},
 		"a CA bundle without one":       {func(o *cloud.Options) { o.CABundle = "doc.go" }, "open AWS: read CA bundle: no certificate in doc.go"},
+		"a CA bundle without an end":    {func(o *cloud.Options) { o.CABundle = "/dev/zero" }, "open AWS: read CA bundle: /dev/zero is longer than 16 MB"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

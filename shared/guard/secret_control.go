@@ -63,7 +63,7 @@ func checkDefaultKey(s Secret, _ Standard) (Outcome, Subject) {
 	case s.Foreign():
 		return NotApplicable, Subject{}
 	case s.Key.Manager == ManagerAWS:
-		return Fail, Subject{Key: s.Key.brief(), Rotation: rotationOf(s)}
+		return Fail, Subject{Key: s.Key.brief(), Rotation: rotationOf(s), Empty: !s.VersionsUnread && len(s.Versions) == 0}
 	case s.Key.Manager == ManagerCustomer:
 		return Pass, Subject{}
 	default:

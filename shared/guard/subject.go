@@ -9,6 +9,7 @@ type Subject struct {
 	Replicas []Replica  `json:"replicas,omitempty"` // those that fail or could not be read, each with its key
 	Versions []Version  `json:"versions,omitempty"` // those that fail or could not be read, each with every key that opens it
 	Rotation Rotation   `json:"rotation,omitzero"`  // whether new versions come by themselves
+	Empty    bool       `json:"empty,omitzero"`     // the secret was seen to have no version, so no older copy is left behind
 	Service  string     `json:"service,omitzero"`   // AWS service that owns the secret
 	Blind    *BlindSpot `json:"blind,omitempty"`    // what could not be looked at
 	Row      *Row       `json:"row,omitempty"`      // of the hub's table, that cannot be read

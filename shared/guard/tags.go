@@ -8,6 +8,7 @@ import (
 
 // Tags that Doublelock writes on a secret. Nothing else is ever added, changed or removed.
 const (
+	TagPrefix   = "doublelock:" // of all of them
 	TagState    = "doublelock:state"
 	TagControls = "doublelock:controls"
 	TagSince    = "doublelock:since"

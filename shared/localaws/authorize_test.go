@@ -91,12 +91,12 @@ func TestAnOpenQuestionAboutTheConditionKeysIsAnOption(t *testing.T) {
 		denied  bool
 	}{
 		"an alias is resolved for KmsKeyArn":         {nil, `{"StringLike":{"secretsmanager:KmsKeyArn":"arn:aws:kms:*:*:key/*"}}`, "alias/app", true},
-		"unless it is kept raw":                      {func(o *localaws.Options) { o.RawKeyARN = true }, `{"StringLike":{"secretsmanager:KmsKeyArn":"arn:aws:kms:*:*:key/*"}}`, "alias/app", false},
+		"unless it is kept raw":                      {func(o *localaws.Options) { o.Behavior.RawKeyARN = true }, `{"StringLike":{"secretsmanager:KmsKeyArn":"arn:aws:kms:*:*:key/*"}}`, "alias/app", false},
 		"KmsKeyId is always raw":                     {nil, `{"StringEquals":{"secretsmanager:KmsKeyId":"alias/app"}}`, "alias/app", true},
 		"an empty key has no condition key":          {nil, `{"Null":{"secretsmanager:KmsKeyArn":"true"}}`, "", true},
-		"unless it has an empty one":                 {func(o *localaws.Options) { o.EmptyKey = localaws.EmptyKeyText }, `{"StringEquals":{"secretsmanager:KmsKeyArn":""}}`, "", true},
-		"or that of the AWS managed key's ARN":       {func(o *localaws.Options) { o.EmptyKey = localaws.EmptyKeyManaged }, `{"StringLike":{"secretsmanager:KmsKeyArn":"arn:aws:kms:*:*:key/*"}}`, "", true},
-		"and then Null does not find it to be empty": {func(o *localaws.Options) { o.EmptyKey = localaws.EmptyKeyManaged }, `{"Null":{"secretsmanager:KmsKeyArn":"true"}}`, "", false},
+		"unless it has an empty one":                 {func(o *localaws.Options) { o.Behavior.EmptyKey = localaws.EmptyKeyText }, `{"StringEquals":{"secretsmanager:KmsKeyArn":""}}`, "", true},
+		"or that of the AWS managed key's ARN":       {func(o *localaws.Options) { o.Behavior.EmptyKey = localaws.EmptyKeyManaged }, `{"StringLike":{"secretsmanager:KmsKeyArn":"arn:aws:kms:*:*:key/*"}}`, "", true},
+		"and then Null does not find it to be empty": {func(o *localaws.Options) { o.Behavior.EmptyKey = localaws.EmptyKeyManaged }, `{"Null":{"secretsmanager:KmsKeyArn":"true"}}`, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			options := test.options

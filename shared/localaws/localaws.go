@@ -17,7 +17,7 @@ import (
 type (
 	Options     = core.Options
 	Faults      = core.Faults
-	EmptyKey    = core.EmptyKey
+	Behavior    = core.Behavior
 	Record      = core.Record
 	Credentials = core.Credentials
 	Function    = messaging.Function
@@ -28,11 +28,19 @@ type (
 	Deployed    = cloudformation.Deployed
 )
 
-// What secretsmanager:KmsKeyArn may hold for an empty KmsKeyId.
+// What Behavior leaves to be chosen among more than two.
 const (
 	EmptyKeyAbsent  = core.EmptyKeyAbsent
 	EmptyKeyText    = core.EmptyKeyText
 	EmptyKeyManaged = core.EmptyKeyManaged
+
+	InvokeNotAsked   = core.InvokeNotAsked
+	InvokeViaService = core.InvokeViaService
+	InvokeDirect     = core.InvokeDirect
+
+	DisabledIsDecryptionFailure = core.DisabledIsDecryptionFailure
+	DisabledIsAccessDenied      = core.DisabledIsAccessDenied
+	DisabledIsInvalidRequest    = core.DisabledIsInvalidRequest
 )
 
 // AWS is the whole cloud: one organization, its accounts, and what lives in their Regions.

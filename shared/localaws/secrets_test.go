@@ -345,7 +345,7 @@ func TestServiceOwnedSecrets(t *testing.T) {
 		t.Error("the rotation left the value as it was")
 	}
 
-	strict := newTestbed(t, func(o *localaws.Options) { o.RefuseForeignTags = true })
+	strict := newTestbed(t, func(o *localaws.Options) { o.Behavior.RefuseForeignTags = true })
 	if arn, err = strict.ServiceOwnedSecret(open, east, "rds", "db-12345", ""); err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
-
-// ownTag marks the tags that we write ourselves: they are no facts.
-const ownTag = "doublelock:"
 
 // digests fixes every fact that the item rests on, by a name that people understand.
 func (f *Facts) digests(s inventory.Secret, to inventory.Key, item Item) map[string]string {
@@ -106,7 +104,7 @@ func versionsOf(s inventory.Secret) [][]string {
 func ownersTags(tags map[string]string) map[string]string {
 	out := map[string]string{}
 	for name, value := range tags {
-		if !strings.HasPrefix(name, ownTag) || name == TagWave {
+		if !strings.HasPrefix(name, guard.TagPrefix) || name == TagWave {
 			out[name] = value
 		}
 	}

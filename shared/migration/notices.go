@@ -116,7 +116,7 @@ func (v *visit) hand(ctx context.Context, step Step) error {
 func ownTags(tags map[string]string) map[string]string {
 	out := map[string]string{}
 	for name, value := range tags {
-		if strings.HasPrefix(name, ownTag) && name != TagWave {
+		if strings.HasPrefix(name, guard.TagPrefix) && name != TagWave {
 			out[name] = value
 		}
 	}

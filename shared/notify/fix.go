@@ -43,6 +43,7 @@ func (k Keys) in(region string) string {
 
 const (
 	firstRights = "First: every reader needs kms:Decrypt on the new key, and whoever writes new versions kms:GenerateDataKey. Whoever runs this needs both and kms:Encrypt: without that AWS accepts the change and re-encrypts nothing."
+	drifted     = "It was under a CMK before: find out who set it back and why, and remove that cause before anything else. "
 	firstRead   = "First: every reader needs kms:Decrypt on the key of the secret, or it loses access with the first of these commands."
 	onPurpose   = "If it was not on purpose, bring it back; if it was, leave it off and rotate what the secrets hold."
 )
@@ -65,7 +66,7 @@ func (s Story) FixFor(n guard.Notice) Fix {
 	case guard.NoticeReaderLost:
 		return Fix{Say: "Give the reader kms:Decrypt on the key of the secret."}
 	case guard.NoticeRolledBack:
-		return Fix{Say: "Give every reader kms:Decrypt on the key; the secret is moved again when they have it."}
+		return Fix{Say: "First remove the cause that is named above; where a reader was refused, give it kms:Decrypt on the key that the secret was moved to. Then plan the move again with doublelock migrate plan."}
 	case guard.NoticeSealDue:
 		return sealFix(n.Resource, guard.Subject{Rotation: s.rotation()})
 	case guard.NoticeDeniedRead:
@@ -73,15 +74,18 @@ func (s Story) FixFor(n guard.Notice) Fix {
 	case guard.NoticeTampered:
 		return Fix{Say: "If nobody planned it, undo it now, and find out what else they did."}
 	case guard.NoticeOpened:
-		return findingFix(n, keys)
+		return s.findingFix(n, keys)
 	default:
 		return Fix{}
 	}
 }
 
-func findingFix(n guard.Notice, keys Keys) Fix {
+func (s Story) findingFix(n guard.Notice, keys Keys) Fix {
 	if n.Finding == nil {
 		return Fix{}
+	}
+	if s.setBack() && setsKey(n.Finding.Control) {
+		return Fix{} // it is the change that was just taken back
 	}
 	switch subject := n.Finding.Subject; n.Finding.Control {
 	case guard.SecretDefaultKey:
@@ -99,6 +103,16 @@ func findingFix(n guard.Notice, keys Keys) Fix {
 	default:
 		return Fix{Say: generalFix(n)}
 	}
+}
+
+// setBack reports that the story's secret was just set back under its previous key.
+func (s Story) setBack() bool {
+	return slices.ContainsFunc(s.Notices, func(n guard.Notice) bool { return n.Kind == guard.NoticeRolledBack })
+}
+
+// setsKey reports whether a control's fix puts the secret or its replicas under another key.
+func setsKey(c guard.ControlID) bool {
+	return c == guard.SecretDefaultKey || c == guard.SecretKeyUnapproved || c == guard.SecretReplicaKey
 }
 
 // generalFix is what the control itself says.
@@ -129,10 +143,16 @@ func primaryFix(n guard.Notice, keys Keys) Fix {
 		return fix
 	}
 	fix.First, fix.In, fix.Lines = firstRights, "a shell", []string{updateSecret(n.Resource, key)}
+	if n.State == guard.StateDrifted {
+		fix.First = drifted + firstRights
+	}
 	if where, line, ok := codeLine(n, key); ok {
 		fix.In, fix.Lines = where, []string{line}
 	}
 	fix.Then = "Afterwards write two new versions: until then the older copies still open with the previous key. You get the commands when the key is set."
+	if n.Finding.Subject.Empty {
+		fix.Then = "The secret has no value yet: whatever is written afterwards opens with that key alone."
+	}
 	return fix
 }
 

@@ -396,3 +396,46 @@ func TestASecretThatDeniesUsComesWithTheStatementAndTheException(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// What was just taken back is not offered again, and nothing is said to happen by itself that a person has to plan.
+func TestARollbackOffersNotTheChangeThatItTookBack(t *testing.T) {
+	back := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
+	back.ID, back.Kind, back.Finding = "back", guard.NoticeRolledBack, nil
+	back.Move = &guard.Move{Reason: "the app broke"}
+	again := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
+	messages := notify.Compose(items(back, again), notifytest.Directory(), notifytest.KeyFor)
+	if len(messages) != 1 || len(messages[0].Stories) != 1 || len(messages[0].Stories[0].Notices) != 2 {
+		t.Fatalf("messages %+v", messages)
+	}
+	story := messages[0].Stories[0]
+	for _, n := range story.Notices {
+		for _, fix := range story.FixFor(n).Parts() {
+			if len(fix.Lines) > 0 {
+				t.Errorf("%s offers %q", n.Kind, fix.Lines)
+			}
+		}
+	}
+	if say := story.FixFor(story.Lead()).Say; !strings.Contains(say, "doublelock migrate plan") || strings.Contains(say, "again when") {
+		t.Errorf("fix %q", say)
+	}
+	if why := notify.Why(story.Lead()); !strings.Contains(why, "Nothing moves it again by itself") {
+		t.Errorf("why %q", why)
+	}
+	again.State = guard.StateDrifted
+	if first := fixFor(again, keysHere).First; !strings.Contains(first, "find out who set it back") {
+		t.Errorf("a secret that was set back before: first %q", first)
+	}
+}
+
+func TestASecretWithoutAValueNeedsNoSecondVersion(t *testing.T) {
+	n := notifytest.Opened(guard.SecretDefaultKey, "app", "cli")
+	if then := fixFor(n, keysHere).Then; !strings.Contains(then, "two new versions") {
+		t.Errorf("one with a value: then %q", then)
+	}
+	n.Finding.Subject.Empty = true
+	if then := fixFor(n, keysHere).Then; strings.Contains(then, "older copies") || !strings.Contains(then, "no value yet") {
+		t.Errorf("one without: then %q", then)
+	}
+}
+
+var keysHere = notify.Keys{"eu-central-1": "alias/doublelock/secrets"}

@@ -238,7 +238,7 @@ func ToolName(tool string) string {
 func Why(n guard.Notice) string {
 	switch n.Kind {
 	case guard.NoticeIncident:
-		return "Readers fail at their next uncached read. What still opens does so through an older copy under another key: switching this key off does not stop it."
+		return "Readers fail at their next uncached read. What still opens does so with another key: its own, that of an older copy, or that of a replica. Switching this key off does not stop it."
 	case guard.NoticeKeyRestored:
 		if n.Blast != nil && !n.Blast.State.Usable() {
 			return "A key whose deletion was canceled stays disabled until somebody enables it: its readers fail until then."
@@ -254,7 +254,10 @@ func Why(n guard.Notice) string {
 	case guard.NoticeReaderLost:
 		return "It read the secret before it was moved to a CMK, and is refused now."
 	case guard.NoticeRolledBack:
-		return "Readers open it as before the move; it has one lock again until what stood in the way is gone."
+		if n.Move != nil && n.Move.Unproven {
+			return "Its previous key is set. Whether its readers open it as before the move could not be read."
+		}
+		return "Readers open it as before the move. Nothing moves it again by itself."
 	case guard.NoticeRekeyed, guard.NoticeSealDue:
 		return "Older copies still open with the previous key until a new version is written."
 	case guard.NoticeTampered:

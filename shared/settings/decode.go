@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -218,7 +219,7 @@ func (d decoder) scalar(node ast.Node, into reflect.Value, path string) {
 // time reads a date, which lasts to the end of that day in UTC, or a time of day in RFC 3339.
 func (d decoder) time(node ast.Node, into reflect.Value, path string) {
 	text, _ := textOf(node)
-	if day, err := time.Parse(time.DateOnly, text); err == nil {
+	if day, err := time.Parse(time.DateOnly, text); err == nil && day.AddDate(0, 0, 1).Year() <= lastYear {
 		into.Set(reflect.ValueOf(day.AddDate(0, 0, 1)))
 		return
 	}
@@ -229,10 +230,16 @@ func (d decoder) time(node ast.Node, into reflect.Value, path string) {
 	d.problem(path, subject(path)+" is no date", "write it like 2027-01-31")
 }
 
-// wholeNumber reads an integer that is written as a number.
+// decimal is how whole numbers are written: 010 is 8 to one reader of YAML and 10 to another.
+var decimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+
+// lastYear is the last that RFC 3339 can write.
+const lastYear = 9999
+
+// wholeNumber reads an integer that is written as a decimal number.
 func wholeNumber(node ast.Node) (int64, bool) {
 	n, ok := node.(*ast.IntegerNode)
-	if !ok {
+	if !ok || !decimal.MatchString(n.Token.Value) {
 		return 0, false
 	}
 	switch v := n.Value.(type) {

@@ -132,6 +132,16 @@ func TestProblems(t *testing.T) {
 		"logs for 100 days":            {"logDays: 90", "logDays: 100", "f:70:12: CloudWatch Logs cannot keep logs for 100 days; use 120"},
 		"no time to observe":           {"operations: #", "migration: {observeHours: 0}\noperations: #", "f:73:27: migration.observeHours is 0; write a number over 0"},
 		"a schedule by hand":           {"operations: #", "operations:\n  sweep: hourly #", `f:74:10: operations.sweep "hourly" is not a schedule; write it like rate(1 hour)`},
+		"hours that overflow":          {"operations: #", "migration: {observeHours: 5124096}\noperations: #", "f:73:27: migration.observeHours is 5124096; write a number up to 8784"},
+		"hours to watch without end":   {"operations: #", "migration: {watchHours: 2600000}\noperations: #", "f:73:25: migration.watchHours is 2600000; write a number up to 8784"},
+		"findings kept for ages":       {"findingDays: 400", "findingDays: 400000", "f:71:16: retention.findingDays is 400000; write a number up to 3653"},
+		"a number with a leading zero": {"changesPerHour: 60", "changesPerHour: 060", "f:66:19: limits.changesPerHour is the number 060; write a whole number"},
+		"a number in hexadecimal":      {"changesPerHour: 60", "changesPerHour: 0x60", "f:66:19: limits.changesPerHour is the number 0x60; write a whole number"},
+		"waiver for ever":              {"2030-12-31", "9999-12-31", "f:63:14: waivers[0].expires is no date; write it like 2027-01-31"},
+		"waiver for centuries":         {"2030-12-31", "2400-12-31", "f:63:14: the waiver lasts more than 10 years; decide again before then: set an earlier date"},
+		"waiver of a bucket":           {"arn:aws:secretsmanager:us-east-1:444444444444:secret:legacy/*", `arn:aws:s3:::x`, "f:60:15: arn:aws:s3:::x names no secret and no key; write the ARN of what the finding is about"},
+		"an owner without a name":      {"    security-team: {", "    \"\": {email: a@example.com}\n    security-team: {", `f:54:5: an owner without a name; write the name that the owner tag has`},
+		"an owner tag of ours":         {"  tags: [Owner", "  tags: [\"doublelock:state\"", `f:50:10: owner tag "doublelock:state" is one that Doublelock writes; use a tag key of your own`},
 		"a second document":            {"", "---\nregions: {}\n", "f:78:1: a second document; keep one document in the file"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,7 +28,7 @@ func (v validator) exampleKeyARN() string {
 func (v validator) keys() {
 	v.approved()
 	if v.written("keys.inUseDays") {
-		v.positive("keys.inUseDays", v.config.Keys.InUseDays)
+		v.between("keys.inUseDays", v.config.Keys.InUseDays, mostDays)
 	}
 	for i, choice := range v.config.Keys.Use {
 		path := fmt.Sprintf("keys.use[%d]", i)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify/channels"
 )
@@ -18,8 +19,11 @@ func (v validator) owners() {
 	o := v.config.Owners
 	for i, tag := range o.Tags {
 		path := fmt.Sprintf("owners.tags[%d]", i)
-		if tag == "" || strings.HasPrefix(tag, "aws:") || len(tag) > 128 {
+		switch {
+		case strings.TrimSpace(tag) == "" || strings.HasPrefix(tag, "aws:") || len(tag) > 128:
 			v.problem(path, fmt.Sprintf("owner tag %q cannot be a tag key", tag), "use a tag key of up to 128 letters, not aws:")
+		case strings.HasPrefix(tag, guard.TagPrefix):
+			v.problem(path, fmt.Sprintf("owner tag %q is one that Doublelock writes", tag), "use a tag key of your own")
 		}
 	}
 	if o.Fallback == "" {
@@ -30,6 +34,9 @@ func (v validator) owners() {
 	}
 	v.channelsElsewhere()
 	for _, owner := range slices.Sorted(maps.Keys(o.Channels)) {
+		if strings.TrimSpace(owner) == "" {
+			v.problem(channelsOf(owner), "an owner without a name", "write the name that the owner tag has")
+		}
 		v.owner(channelsOf(owner), owner, o.Channels[owner])
 	}
 	v.sameOwner()
@@ -82,7 +89,7 @@ func (v validator) waivers() {
 		path := fmt.Sprintf("waivers[%d]", i)
 		v.control(path+".control", string(w.Control))
 		v.waivedResource(path+".resource", w.Resource)
-		if w.By == "" {
+		if strings.TrimSpace(w.By) == "" {
 			v.problem(path+".by", path+".by is missing", "say who decided it")
 		}
 		if strings.TrimSpace(w.Reason) == "" {
@@ -93,9 +100,14 @@ func (v validator) waivers() {
 		} else if !v.now.IsZero() && !v.now.Before(w.Expires) {
 			last := w.Expires.Add(-time.Second).Format(time.DateOnly)
 			v.problem(path+".expires", "the waiver expired on "+last, "remove it, or decide again and set a later date")
+		} else if !v.now.IsZero() && w.Expires.After(v.now.AddDate(waiverYears, 0, 1)) {
+			v.problem(path+".expires", fmt.Sprintf("the waiver lasts more than %d years", waiverYears), "decide again before then: set an earlier date")
 		}
 	}
 }
+
+// waiverYears is how long a waiver may last.
+const waiverYears = 10
 
 func (v validator) control(path, id string) {
 	known := controlIDs()
@@ -120,12 +132,17 @@ func controlIDs() []string {
 	return append(ids, string(guard.OrgCoverage), string(guard.OrgStorage))
 }
 
+// judged are the services whose resources have findings.
+var judged = []string{"secretsmanager", "kms"}
+
 func (v validator) waivedResource(path, resource string) {
 	switch {
 	case resource == "":
 		v.problem(path, path+" is missing", "add a secret or key ARN; * stands for any text")
 	case !strings.HasPrefix(resource, "arn:"):
 		v.problem(path, fmt.Sprintf("%s %q is no ARN", path, resource), "write the ARN; * stands for any text")
+	case !slices.ContainsFunc(judged, func(service string) bool { return arn.Match(arn.Of(resource).Service, service) }):
+		v.problem(path, fmt.Sprintf("%s names no secret and no key", resource), "write the ARN of what the finding is about")
 	default:
 		v.ownPartition(path, resource)
 	}
@@ -136,10 +153,10 @@ var scheduleShape = formed(`^(rate\([1-9]\d* (minutes?|hours?|days?)\)|cron\([^(
 
 func (v validator) migration() {
 	if v.written("migration.observeHours") {
-		v.positive("migration.observeHours", v.config.Migration.ObserveHours)
+		v.between("migration.observeHours", v.config.Migration.ObserveHours, mostHours)
 	}
 	if v.written("migration.watchHours") {
-		v.positive("migration.watchHours", v.config.Migration.WatchHours)
+		v.between("migration.watchHours", v.config.Migration.WatchHours, mostHours)
 	}
 }
 
@@ -153,11 +170,11 @@ func (v validator) operations() {
 	}
 	v.schedule("operations.sweep", o.Sweep, "rate(1 hour)")
 	v.schedule("operations.digest", o.Digest, "cron(0 8 ? * MON-FRI *)")
-	if v.written("operations.silentHours") {
-		v.positive("operations.silentHours", o.SilentHours)
-	}
-	if o.SilentHours > maxSilentHours {
+	switch {
+	case o.SilentHours > maxSilentHours:
 		v.problem("operations.silentHours", fmt.Sprintf("a CloudWatch alarm looks back %d hours at most", maxSilentHours), "lower it")
+	case v.written("operations.silentHours"):
+		v.between("operations.silentHours", o.SilentHours, maxSilentHours)
 	}
 }
 
@@ -172,17 +189,28 @@ func (v validator) schedule(path, expression, example string) {
 
 func (v validator) limits() {
 	l := v.config.Limits
-	v.positive("limits.changesPerHour", l.ChangesPerHour)
-	v.positive("limits.changesPerAccountPerHour", l.ChangesPerAccountPerHour)
+	v.between("limits.changesPerHour", l.ChangesPerHour, mostChanges)
+	v.between("limits.changesPerAccountPerHour", l.ChangesPerAccountPerHour, mostChanges)
 	if l.ChangesPerHour > 0 && l.ChangesPerAccountPerHour > l.ChangesPerHour {
 		v.problem("limits.changesPerAccountPerHour", fmt.Sprintf("one account may change more (%d) than all together (%d)",
 			l.ChangesPerAccountPerHour, l.ChangesPerHour), "lower it or raise limits.changesPerHour")
 	}
 }
 
-func (v validator) positive(path string, n int) {
-	if n <= 0 {
+// The most that numbers may be: over them it is a slip, and some way on a duration overflows.
+const (
+	mostHours   = 366 * 24
+	mostDays    = 3653 // what CloudWatch Logs keeps at most, too
+	mostChanges = 100_000
+)
+
+// between reports a number that is not from 1 to most.
+func (v validator) between(path string, n, most int) {
+	switch {
+	case n <= 0:
 		v.problem(path, fmt.Sprintf("%s is %d", path, n), "write a number over 0")
+	case n > most:
+		v.problem(path, fmt.Sprintf("%s is %d", path, n), fmt.Sprintf("write a number up to %d", most))
 	}
 }
 
@@ -191,8 +219,8 @@ var logDays = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 73
 
 func (v validator) retention() {
 	r := v.config.Retention
-	v.positive("retention.logDays", r.LogDays)
-	v.positive("retention.findingDays", r.FindingDays)
+	v.between("retention.logDays", r.LogDays, mostDays)
+	v.between("retention.findingDays", r.FindingDays, mostDays)
 	if r.LogDays <= 0 || slices.Contains(logDays, r.LogDays) {
 		return
 	}

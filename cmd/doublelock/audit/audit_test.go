@@ -17,14 +17,13 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
-	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // playedOrganization is the demo's organization after its story, on its own clock.
 func playedOrganization(t *testing.T) *local.Organization {
 	t.Helper()
 	env := &command.Env{Printer: output.New(io.Discard, io.Discard, os.Getenv)}
-	w, stop, err := demo.Play(t.Context(), env, arn.Standard, 1)
+	w, stop, err := demo.Play(t.Context(), env, local.Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,13 @@ type Env struct {
 	Getenv func(variable string) string
 }
 
+// Beside is the environment of what goes with a file: where that is written to standard output, the rest is not.
+func (e *Env) Beside(path string) *Env {
+	beside := *e
+	beside.Printer = e.Printer.Beside(path)
+	return &beside
+}
+
 // Exit codes of every command.
 const (
 	Failure  = 1 // the command could not do what it was asked

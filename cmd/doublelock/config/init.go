@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"unicode"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/arn"
@@ -89,7 +91,7 @@ Exit codes: 0 fine, 1 an error.`,
 			if err != nil {
 				return err
 			}
-			return writeConfig(env, name, text)
+			return writeConfig(env, name, text, force)
 		},
 	}
 	output.Plain(cmd)
@@ -107,13 +109,17 @@ func mayWrite(name string, force bool) error {
 	if name == "-" {
 		return nil
 	}
-	if err := output.CheckFile(name); err != nil {
+	if err := files.Check(name); err != nil {
 		return err
 	}
 	if _, err := os.Lstat(name); err == nil && !force {
-		return fmt.Errorf("%s is there already; --force overwrites it", name)
+		return isThere(name)
 	}
 	return nil
+}
+
+func isThere(name string) error {
+	return fmt.Errorf("%s is there already; --force overwrites it", name)
 }
 
 // uncapital begins a sentence with a small letter, but for a word that has capitals of its own, such as OUs.
@@ -124,16 +130,25 @@ func uncapital(sentence string) string {
 	return strings.ToLower(sentence[:1]) + sentence[1:]
 }
 
-// writeConfig replaces the file in one step, so that nobody reads half of it.
-func writeConfig(env *command.Env, name string, text []byte) error {
-	if name == "-" {
+// writeConfig writes the file, unless somebody else did while questions were answered.
+func writeConfig(env *command.Env, name string, text []byte, force bool) error {
+	var err error
+	switch {
+	case name == "-":
 		_, err := env.Stdout.Write(text)
 		return err
+	case force:
+		err = files.Write(name, text)
+	default:
+		err = files.Create(name, text)
 	}
-	if err := output.WriteFile(name, text, output.Public); err != nil {
+	if errors.Is(err, fs.ErrExist) {
+		return isThere(name)
+	}
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(env.Stdout, "wrote %s; check it against AWS with: doublelock config validate --live %s\n", name, name)
+	_, err = fmt.Fprintf(env.Stdout, "wrote %s; check it against AWS with: doublelock config validate --live %s\n", name, name)
 	return err
 }
 

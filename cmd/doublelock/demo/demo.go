@@ -11,6 +11,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/conformance"
 	"github.com/doublelock/doublelock/testdata/config"
 )
 
@@ -28,6 +29,7 @@ Exit codes: 0 the story ended well, 1 an error, or an event was lost.`,
 		Example: `  doublelock demo
   doublelock demo -o json | jq -r 'select(.stage == "finding_opened") | .control + " " + .resource'
   doublelock demo --partition aws-cn
+  doublelock demo --behavior conformance.json
   doublelock demo --keep          # then, in another terminal, use the aws CLI against it`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -36,6 +38,8 @@ Exit codes: 0 the story ended well, 1 an error, or an event was lost.`,
 	}
 	cmd.Flags().Uint64Var(&options.seed, "seed", 1, "where ids and faults come from; the same seed gives the same output")
 	flags.Choice(cmd, &options.partition, partitions(), "partition", "which part of AWS the organization is in")
+	cmd.Flags().StringVar(&options.behavior, "behavior", "", "`FILE` of a report of doublelock conformance that the local AWS follows")
+	_ = cmd.MarkFlagFilename("behavior", "json")
 	cmd.Flags().BoolVar(&options.keep, "keep", false, "leave the local AWS listening afterwards, until Ctrl-C, and print what to export")
 	return cmd
 }
@@ -44,6 +48,7 @@ type demoOptions struct {
 	seed      uint64
 	partition string
 	keep      bool
+	behavior  string // file of a report
 }
 
 func partitions() []string {
@@ -55,7 +60,15 @@ func partitions() []string {
 }
 
 func runDemo(ctx context.Context, env *command.Env, options demoOptions) error {
-	org, stop, err := Play(ctx, env, arn.Partition(options.partition), options.seed)
+	removeLeft()
+	behavior, left, err := conformance.ReadBehavior(options.behavior)
+	if err != nil {
+		return command.Fail("demo: --behavior: %w", err)
+	}
+	for _, id := range left {
+		env.Note("the local AWS cannot follow the report in %s", id)
+	}
+	org, stop, err := Play(ctx, env, local.Options{Partition: arn.Partition(options.partition), Seed: options.seed, Behavior: behavior})
 	if err != nil {
 		return err
 	}
@@ -72,17 +85,18 @@ type show struct {
 	reporter *reporter
 }
 
-func newShow(ctx context.Context, env *command.Env, partition arn.Partition, seed uint64) (show, func(), error) {
-	c := local.NewClock()
-	r := newReporter(newTimeline(env, c.Now, local.AccountNames()))
-	w, stop, err := local.New(ctx, local.Options{Partition: partition, Seed: seed, Clock: c, Watch: r.watcher()})
+func newShow(ctx context.Context, env *command.Env, o local.Options) (show, func(), error) {
+	o.Clock = local.NewClock()
+	r := newReporter(newTimeline(env, o.Clock.Now, local.AccountNames()))
+	o.Watch = r.watcher()
+	w, stop, err := local.New(ctx, o)
 	return show{w, r}, stop, err
 }
 
-// Play plays the whole story in a partition, prints it, and leaves the organization as it is then. The returned function
+// Play plays the whole story in an organization with the demo's clock and reporter, prints it, and leaves the organization as it is then. The returned function
 // ends it. A story that did not end well, in which an event was lost or a function failed, is an error.
-func Play(ctx context.Context, env *command.Env, partition arn.Partition, seed uint64) (*local.Organization, func(), error) {
-	s, stop, err := newShow(ctx, env, partition, seed)
+func Play(ctx context.Context, env *command.Env, o local.Options) (*local.Organization, func(), error) {
+	s, stop, err := newShow(ctx, env, o)
 	if err != nil {
 		return nil, nil, err
 	}

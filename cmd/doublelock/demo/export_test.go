@@ -4,14 +4,14 @@ import (
 	"context"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
-	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
 // Prepare founds the organization of a demo. The first function plays the story and returns how many events were handled; the
 // second ends it.
 func Prepare(ctx context.Context, env *command.Env, seed uint64) (func(context.Context) (int, error), func(), error) {
-	s, stop, err := newShow(ctx, env, arn.Standard, seed)
+	s, stop, err := newShow(ctx, env, local.Options{Seed: seed})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -20,9 +20,6 @@ func Prepare(ctx context.Context, env *command.Env, seed uint64) (func(context.C
 		return s.reporter.inspected, err
 	}, stop, nil
 }
-
-// RemoveLeft removes what demos that were killed left in a folder.
-func RemoveLeft(parent string) { removeLeft(parent) }
 
 // Show prints notices as the timeline does.
 func Show(env *command.Env, notices ...guard.Notice) {

@@ -2,39 +2,37 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
-	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
 )
 
 // keep leaves the local AWS listening until the context ends, and shows what happens in it as it happens.
-func keep(ctx context.Context, env *command.Env, w *local.Organization) error {
+func keep(ctx context.Context, env *command.Env, w *local.Organization) (err error) {
 	w.Clock.Run()
-	removeLeft(os.TempDir())
-	folder, err := os.MkdirTemp("", folderPrefix)
+	folder, err := files.Temporary(os.TempDir(), folderPrefix)
 	if err != nil {
 		return fmt.Errorf("keep the local AWS: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	if err := output.WriteFile(filepath.Join(folder, processFile), []byte(strconv.Itoa(os.Getpid())), output.Private); err != nil {
-		return fmt.Errorf("keep the local AWS: %w", err)
-	}
+	defer func() {
+		if removed := folder.Remove(); err == nil {
+			err = removed
+		}
+	}()
 	if err := local.WriteProfiles(folder, w); err != nil {
 		return fmt.Errorf("keep the local AWS: %w", err)
 	}
-	configuration := filepath.Join(folder, "doublelock.yaml")
-	if err := output.WriteFile(configuration, w.Sample.Text, output.Private); err != nil {
+	if err := folder.Write(input.ConfigName, w.Sample.Text); err != nil {
 		return fmt.Errorf("keep the local AWS: %w", err)
 	}
-	fmt.Fprintf(env.Stderr, keepText, w.URL, w.Home(), filepath.Join(folder, "config"), filepath.Join(folder, "credentials"), configuration)
+	at := func(name string) string { return filepath.Join(folder.Path(), name) }
+	fmt.Fprintf(env.Stderr, keepText, w.URL, w.Home(), at(local.ConfigFile), at(local.CredentialsFile), at(input.ConfigName))
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -49,35 +47,11 @@ func keep(ctx context.Context, env *command.Env, w *local.Organization) error {
 	}
 }
 
-// A folder of profiles says which process made it, so that the next one knows what was left behind.
-const (
-	folderPrefix = "doublelock-demo-"
-	processFile  = "process"
-)
+// folderPrefix begins the name of the folder of profiles, in the system's folder for temporary files.
+const folderPrefix = "doublelock-demo-"
 
-// removeLeft removes the folders of demos that were killed before they could. One that cannot be removed is somebody
-// else's.
-func removeLeft(parent string) {
-	folders, _ := filepath.Glob(filepath.Join(parent, folderPrefix+"*")) // the pattern is a good one
-	for _, folder := range folders {
-		text, err := os.ReadFile(filepath.Join(folder, processFile))
-		if err != nil {
-			continue
-		}
-		if id, err := strconv.Atoi(string(text)); err == nil && !alive(id) {
-			_ = os.RemoveAll(folder)
-		}
-	}
-}
-
-// alive reports whether a process runs; one of somebody else does.
-func alive(id int) bool {
-	process, err := os.FindProcess(id)
-	if err != nil {
-		return false
-	}
-	return !errors.Is(process.Signal(syscall.Signal(0)), os.ErrProcessDone)
-}
+// removeLeft removes the credentials of demos that were killed before they could do it.
+func removeLeft() { files.RemoveLeft(os.TempDir(), folderPrefix) }
 
 const keepText = `
 The local AWS is listening. In another terminal:

@@ -62,7 +62,7 @@ func playIn(t *testing.T, partition arn.Partition) (*local.Organization, string)
 	var out bytes.Buffer
 	env := &command.Env{Printer: output.New(&out, io.Discard, os.Getenv)}
 	env.Format = output.FormatJSON
-	w, stop, err := demo.Play(t.Context(), env, partition, 1)
+	w, stop, err := demo.Play(t.Context(), env, local.Options{Partition: partition, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ package input
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
@@ -67,9 +66,9 @@ func File(env *command.Env, name string) (*settings.File, error) {
 		}
 		return file, err
 	}
-	raw, err := io.ReadAll(io.LimitReader(env.Stdin, settings.MaxBytes+1))
+	raw, err := ReadFile(env, name, settings.MaxBytes)
 	if err != nil {
-		return nil, fmt.Errorf("read standard input: %w", err)
+		return nil, err
 	}
 	return settings.Read("standard input", raw, env.Now())
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -43,7 +42,7 @@ func wrongKind(raw []byte, want string) error {
 
 // readJSON reads a file, or standard input for "-", and refuses one of another kind.
 func readJSON(env *command.Env, path, want string) (io.Reader, error) {
-	raw, err := Text(env, path)
+	raw, err := Text(env, path, MaxSnapshot)
 	if err != nil {
 		return nil, err
 	}
@@ -51,13 +50,9 @@ func readJSON(env *command.Env, path, want string) (io.Reader, error) {
 }
 
 // Text reads a file of text, or standard input for "-", without the byte order mark of editors on Windows. What is no
-// text in UTF-8 is an error that says what it is.
-func Text(env *command.Env, path string) (text []byte, err error) {
-	if path == "-" {
-		text, err = io.ReadAll(env.Stdin)
-	} else {
-		text, err = os.ReadFile(path)
-	}
+// text in UTF-8, or longer than a limit in bytes, is an error that says what it is.
+func Text(env *command.Env, path string, limit int64) ([]byte, error) {
+	text, err := ReadFile(env, path, limit)
 	if err != nil {
 		return nil, err
 	}

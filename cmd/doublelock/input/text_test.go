@@ -24,7 +24,7 @@ func TestEveryFileOfTextIsReadAsEditorsSaveIt(t *testing.T) {
 			if err := os.WriteFile("file", []byte(tt.raw), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			got, err := input.Text(&command.Env{}, "file")
+			got, err := input.Text(&command.Env{}, "file", input.MaxDocument)
 			if string(got) != tt.want || (err != nil) != (tt.err != "") || err != nil && err.Error() != tt.err {
 				t.Errorf("%q, %v; want %q, %s", got, err, tt.want, tt.err)
 			}

@@ -7,11 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,7 +49,7 @@ value, needs the role doublelock-read in every account, and writes one snapshot 
 
 An account that cannot be entered is a line in the snapshot's "unread": every answer that it could change is unknown.
 The run can be stopped and taken up again: what is read of an account is kept beside the file, in FILE.parts, until
-all are read.
+all are read. What is written to standard output is not kept.
 
 Exit codes: 0 a snapshot was written (its blind spots are named), 1 an error, or nothing could be read.`,
 		Example: `  doublelock inventory --out org.json
@@ -62,7 +59,7 @@ Exit codes: 0 a snapshot was written (its blind spots are named), 1 an error, or
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), cmd.Flags()) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&s.out, "out", "", "snapshot `FILE` to write")
+	f.StringVar(&s.out, "out", "", "snapshot `FILE` to write, - for standard output")
 	input.ConfigFlag(cmd, &s.config, input.OrEnvironment)
 	flags.Accounts(cmd, &s.accounts, "account", "`ACCOUNT` to read; may be repeated (default: every active account of the organization)")
 	flags.Regions(cmd, &s.regions, "region", "`REGION` to read; may be repeated (default: the guarded Regions)")
@@ -82,7 +79,10 @@ func (s *request) run(ctx context.Context, given *pflag.FlagSet) error {
 	case s.own && given.Changed("at-once"):
 		return errors.New("inventory: --own reads a single account; leave out --at-once, or --own")
 	}
-	if err := errors.Join(output.CheckFile(s.out), output.CheckFolder(s.partsFolder())); err != nil { // before minutes of reading
+	if err := s.env.CheckFile(s.out); err != nil { // before minutes of reading
+		return err
+	}
+	if err := s.parts().check(); err != nil {
 		return err
 	}
 	client, reader, err := s.open(ctx)
@@ -111,10 +111,14 @@ func (s *request) run(ctx context.Context, given *pflag.FlagSet) error {
 	all.Keys = append(all.Keys, reader.ForeignKeys(ctx, all)...)
 	all = inventory.Merge(all)
 	s.note(&all)
-	if err := saveSnapshot(s.out, all); err != nil {
+	var text bytes.Buffer
+	if err := inventory.Save(&text, all); err != nil {
 		return err
 	}
-	if err := s.removeParts(); err != nil {
+	if err := s.env.WriteFile(s.out, text.Bytes()); err != nil {
+		return err
+	}
+	if err := s.parts().remove(); err != nil {
 		return err
 	}
 	return s.report(all)
@@ -167,17 +171,21 @@ func (s *request) readAccounts(ctx context.Context, reader *fleet.Snapshots, org
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("no account to read: %s; name one with --account, or use --own", organization.Unread[0].Why)
 	}
-	parts, left := s.kept(ids)
+	kept := s.parts()
+	parts, left, err := kept.load(ids, s.env.Now().Add(-s.maxAge))
+	if err != nil {
+		return nil, err
+	}
 	if len(parts) > 0 {
 		fmt.Fprintf(s.env.Stderr, "taking up: %s of %d left from before\n", output.Count(len(parts), "account"), len(ids))
 	}
 	bar := s.env.Progress("accounts", len(ids))
 	bar.Set(len(parts), len(ids), "accounts")
 	defer bar.Done()
-	err := reader.Accounts(ctx, left, s.atOnce, func(id string, part inventory.Snapshot) error {
+	err = reader.Accounts(ctx, left, s.atOnce, func(id string, part inventory.Snapshot) error {
 		parts = append(parts, part)
 		bar.Step(id)
-		return s.keep(id, part)
+		return kept.save(id, part)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read accounts (run it again to go on): %w", err)
@@ -207,13 +215,14 @@ func (s *request) note(all *inventory.Snapshot) {
 }
 
 func (s *request) report(all inventory.Snapshot) error {
-	if s.env.AsJSON() {
-		return s.env.JSON(map[string]any{"file": s.out, "accounts": len(all.Accounts), "principals": len(all.Principals),
+	env := s.env.Beside(s.out)
+	if env.AsJSON() {
+		return env.JSON(map[string]any{"file": s.out, "accounts": len(all.Accounts), "principals": len(all.Principals),
 			"secrets": len(all.Secrets), "keys": len(all.Keys), "unread": append([]inventory.Unread{}, all.Unread...)})
 	}
-	fmt.Fprintf(s.env.Stdout, "%s: %s, %s, %s, %s\n", s.out, output.Count(len(all.Accounts), "account"),
+	fmt.Fprintf(env.Stdout, "%s: %s, %s, %s, %s\n", s.out, output.Count(len(all.Accounts), "account"),
 		output.Count(len(all.Principals), "principal"), output.Count(len(all.Secrets), "secret"), output.Count(len(all.Keys), "key"))
-	input.NoteUnread(s.env, all.Unread)
+	input.NoteUnread(env, all.Unread)
 	return nil
 }
 
@@ -229,68 +238,4 @@ func somethingRead(parts []inventory.Snapshot) error {
 	}
 	return command.Fail("inventory: %s asked and none could be read, so nothing is written: %s; let the credentials take the role doublelock-read there, or use --own",
 		output.Count(len(parts), "account was", "accounts were"), output.Printable(why))
-}
-
-func (s *request) partsFolder() string { return s.out + ".parts" }
-
-// kept loads the parts of a run that was stopped. One that is too old, or has blind spots, is read again.
-func (s *request) kept(ids []string) (parts []inventory.Snapshot, left []string) {
-	for _, id := range ids {
-		part, err := loadPart(filepath.Join(s.partsFolder(), id+".json"))
-		if err != nil || len(part.Unread) > 0 || s.env.Now().Sub(part.TakenAt) > s.maxAge {
-			left = append(left, id)
-			continue
-		}
-		parts = append(parts, part)
-	}
-	return parts, left
-}
-
-func loadPart(path string) (inventory.Snapshot, error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return inventory.Snapshot{}, err
-	}
-	return inventory.Load(bytes.NewReader(raw))
-}
-
-func (s *request) keep(id string, part inventory.Snapshot) error {
-	if err := output.MakeFolder(s.partsFolder(), 0o700); err != nil {
-		return fmt.Errorf("keep part: %w", err)
-	}
-	return saveSnapshot(filepath.Join(s.partsFolder(), id+".json"), part)
-}
-
-// removeParts removes what keep has written, now or in a run that was stopped. Files of others stay, and the folder with
-// them.
-func (s *request) removeParts() error {
-	entries, err := os.ReadDir(s.partsFolder())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	others := false
-	for _, entry := range entries {
-		id, _ := strings.CutSuffix(entry.Name(), ".json")
-		if _, isNone := flags.ParseAccount(id); isNone != nil || id == entry.Name() || entry.IsDir() {
-			others = true
-			continue
-		}
-		err = errors.Join(err, os.Remove(filepath.Join(s.partsFolder(), entry.Name())))
-	}
-	if err == nil && !others {
-		err = os.Remove(s.partsFolder())
-	}
-	if err != nil {
-		return fmt.Errorf("remove parts: %w", err)
-	}
-	return nil
-}
-
-// saveSnapshot replaces a file as a whole.
-func saveSnapshot(path string, snapshot inventory.Snapshot) error {
-	var text bytes.Buffer
-	if err := inventory.Save(&text, snapshot); err != nil {
-		return err
-	}
-	return output.WriteFile(path, text.Bytes(), output.Private)
 }

@@ -127,7 +127,7 @@ func readStandard(env *command.Env, config, path string) (keyreview.Standard, er
 	if path == "" {
 		return std, nil
 	}
-	raw, err := input.Text(env, path)
+	raw, err := input.Text(env, path, input.MaxDocument)
 	if err != nil {
 		return std, fmt.Errorf("read standard: %w", err)
 	}

@@ -107,6 +107,10 @@ func TestMigrateTakesASecretFromDefaultToSealedAndAnotherBack(t *testing.T) {
 	arn := f.secret("search/index")
 	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
 	f.expect(0, "keeps", "migrate", "show", f.file)
+	printed := f.expect(0, "safe", "migrate", "plan", "--out", "-", "--secret", arn)
+	if _, err := migration.LoadPlan(strings.NewReader(printed)); err != nil {
+		t.Errorf("a plan to standard output: %v\n%s", err, printed)
+	}
 	update := "aws secretsmanager update-secret --region " + f.Home() + " --secret-id " + arn + " --kms-key-id "
 	f.expect(0, update+"arn:aws:kms:", "migrate", "apply", f.file, "--dry-run")
 	f.dryRun(arn, update, "migrate", "apply", f.file)

@@ -54,7 +54,7 @@ access, or something is unknown.`,
 	p.regionFlag(cmd)
 	p.acceptFlag(cmd)
 	f := cmd.Flags()
-	f.StringVar(&p.out, "out", "", "plan `FILE` to write")
+	f.StringVar(&p.out, "out", "", "plan `FILE` to write, - for standard output")
 	f.StringVarP(&p.snapshot, "snapshot", "s", "", `snapshot FILE of "doublelock inventory" instead of asking AWS`)
 	f.StringArrayVar(&p.trails, "trail", nil, "`FILE` or folder of recorded CloudTrail to find readers in, instead of asking CloudTrail; may be repeated")
 	flags.Accounts(cmd, &p.accounts, "account", "`ACCOUNT` to plan; may be repeated (default: every account of the organization)")
@@ -69,7 +69,7 @@ func (p *planning) run(ctx context.Context) error {
 	if err := p.checkSnapshot("migrate plan"); err != nil {
 		return err
 	}
-	if err := output.CheckFile(p.out); err != nil { // before minutes of reading
+	if err := p.env.CheckFile(p.out); err != nil { // before minutes of reading
 		return err
 	}
 	m, err := p.open(ctx)
@@ -88,10 +88,10 @@ func (p *planning) run(ctx context.Context) error {
 	if err := migration.SavePlan(&text, made); err != nil {
 		return err
 	}
-	if err := output.WriteFile(p.out, text.Bytes(), output.Private); err != nil {
+	if err := p.env.WriteFile(p.out, text.Bytes()); err != nil {
 		return err
 	}
-	if err := showPlan(p.env, made); err != nil {
+	if err := showPlan(p.env.Beside(p.out), made); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.env.Stderr, "%s: plan %s\n", p.out, made.ID)

@@ -1,95 +1,35 @@
 package output
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
 )
 
-// Modes of the files that are written: what says who reads which secret, or opens anything, is for its owner alone.
-const (
-	Private fs.FileMode = 0o600
-	Public  fs.FileMode = 0o644
-)
+// standardOutput names it in the place of a file.
+const standardOutput = "-"
 
-// WriteFile writes or replaces a file as a whole: to a temporary name beside it, renamed when all is on disk, so that
-// nobody reads half of it and a run that is stopped leaves the old one. What CheckFile refuses is refused.
-func WriteFile(path string, text []byte, mode fs.FileMode) (err error) {
-	if err := CheckFile(path); err != nil {
+// CheckFile refuses a file that WriteFile would, before a command works for minutes on what goes into it.
+func (p *Printer) CheckFile(path string) error {
+	if path == standardOutput {
+		return nil
+	}
+	return files.Check(path)
+}
+
+// WriteFile writes a result that is a file of its own: as files.Write does, or to standard output for "-".
+func (p *Printer) WriteFile(path string, text []byte) error {
+	if path == standardOutput {
+		_, err := p.Stdout.Write(text)
 		return err
 	}
-	fresh, err := os.CreateTemp(filepath.Dir(path), ".doublelock-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(fresh.Name())
-		}
-	}()
-	_, err = fresh.Write(text)
-	if err = errors.Join(err, fresh.Chmod(mode), fresh.Sync(), fresh.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err = os.Rename(fresh.Name(), path); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
+	return files.Write(path, text)
 }
 
-// CheckFile refuses a path that WriteFile would: a link, which leads to who knows what, a device, a pipe, a folder, and
-// "-", which reads like standard output.
-func CheckFile(path string) error {
-	if path == "-" {
-		return errors.New("write -: results go to a file here; name one, or ./- for a file of that name")
+// Beside prints what goes with a file: to standard error where the file itself is written to standard output.
+func (p *Printer) Beside(path string) *Printer {
+	if path != standardOutput {
+		return p
 	}
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("write file: %w", err)
-	case info.Mode()&fs.ModeSymlink != 0:
-		return fmt.Errorf("write %s: it is a symbolic link; name the file that it leads to", path)
-	case info.IsDir():
-		return fmt.Errorf("write %s: it is a folder; name a file in it", path)
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("write %s: it is a device or a pipe; name a file", path)
-	}
-	return nil
-}
-
-// MakeFolder makes a folder for files to be written to, and those above it. One that is there is left as it is. What
-// CheckFolder refuses is refused.
-func MakeFolder(path string, mode fs.FileMode) error {
-	if err := CheckFolder(path); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(path, mode); err != nil {
-		return fmt.Errorf("make folder: %w", err)
-	}
-	return nil
-}
-
-// CheckFolder refuses a path that files are not written to: a link, as CheckFile does, and what is no folder. One that
-// is not there is fine.
-func CheckFolder(path string) error {
-	if path == "-" {
-		return errors.New("write to folder -: name one, or ./- for a folder of that name")
-	}
-	path = filepath.Clean(path) // a slash at the end would follow a link
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("write to folder: %w", err)
-	case info.Mode()&fs.ModeSymlink != 0:
-		return fmt.Errorf("write to folder %s: it is a symbolic link; name the folder that it leads to", path)
-	case !info.IsDir():
-		return fmt.Errorf("write to folder %s: it is not a folder; name another", path)
-	}
-	return nil
+	beside := *p
+	beside.Stdout, beside.Color, beside.Width = p.Stderr, false, 0
+	return &beside
 }

@@ -50,7 +50,7 @@ func New(stdout, stderr io.Writer, getenv func(variable string) string) *Printer
 
 // Terminal reports whether a stream is a terminal.
 func Terminal(stream any) bool {
-	file, isFile := stream.(*os.File)
+	file, isFile := stream.(interface{ Fd() uintptr })
 	return isFile && term.IsTerminal(int(file.Fd()))
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,7 +65,7 @@ Exit codes: 0 all cases pass, 1 a case is malformed (the others still run), 2 a 
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return t.run(cmd.Context(), args) },
 	}
-	cmd.Flags().StringVar(&t.junit, "junit", "", "write a JUnit report to `FILE`")
+	cmd.Flags().StringVar(&t.junit, "junit", "", "write a JUnit report to `FILE`, - for standard output")
 	cmd.Flags().BoolVarP(&t.quiet, "quiet", "q", false, "print only cases that fail")
 	return cmd
 }
@@ -96,23 +95,29 @@ func (f *caseFile) failures() int {
 }
 
 func (t *policyTest) run(ctx context.Context, paths []string) error {
+	if t.junit != "" {
+		if err := t.env.CheckFile(t.junit); err != nil { // before results are printed
+			return fmt.Errorf("write JUnit report: %w", err)
+		}
+	}
 	names, err := caseFiles(paths)
 	if err != nil {
 		return fmt.Errorf("policy test: %w", err)
 	}
+	beside := t.env.Beside(t.junit)
 	files := make([]caseFile, 0, len(names))
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		file := t.runFile(name)
-		if err := t.print(file); err != nil {
+		if err := t.print(beside, file); err != nil {
 			return fmt.Errorf("print results: %w", err)
 		}
 		files = append(files, file)
 	}
 	if t.junit != "" {
-		if err := writeJUnit(t.junit, files, t.env.Now()); err != nil {
+		if err := writeJUnit(t.env, t.junit, files); err != nil {
 			return err
 		}
 	}
@@ -121,7 +126,7 @@ func (t *policyTest) run(ctx context.Context, paths []string) error {
 
 func (t *policyTest) runFile(name string) caseFile {
 	file := caseFile{Name: name}
-	raw, err := t.read(name)
+	raw, err := input.ReadFile(t.env, name, input.MaxDocument)
 	if err != nil {
 		file.Malformed = []error{err}
 		return file
@@ -139,13 +144,6 @@ func (t *policyTest) runFile(name string) caseFile {
 		file.Results = append(file.Results, policytest.Run(c))
 	}
 	return file
-}
-
-func (t *policyTest) read(name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(t.env.Stdin)
-	}
-	return os.ReadFile(name)
 }
 
 // verdict sums up on standard error and turns it into the exit code; a malformed case weighs more than a failing one.

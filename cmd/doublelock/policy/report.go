@@ -5,38 +5,39 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/policy/policytest"
 )
 
 // print writes the results of one file as they come, what is malformed to standard error.
-func (t *policyTest) print(file caseFile) error {
+func (t *policyTest) print(env *command.Env, file caseFile) error {
 	for _, r := range file.Results {
 		if t.quiet && r.Passed {
 			continue
 		}
-		if err := t.printResult(file.Name, r); err != nil {
+		if err := printResult(env, file.Name, r); err != nil {
 			return err
 		}
 	}
 	for _, problem := range file.Malformed {
-		fmt.Fprintln(t.env.Stderr, "doublelock: policy test:", output.Printable(fmt.Sprintf("%s: %s", file.Name, problem)))
+		fmt.Fprintln(env.Stderr, "doublelock: policy test:", output.Printable(fmt.Sprintf("%s: %s", file.Name, problem)))
 	}
 	return nil
 }
 
-func (t *policyTest) printResult(file string, r policytest.Result) error {
-	if t.env.AsJSON() {
-		return t.env.JSON(policyLineOf(file, r))
+func printResult(env *command.Env, file string, r policytest.Result) error {
+	if env.AsJSON() {
+		return env.JSON(policyLineOf(file, r))
 	}
 	mark := "pass"
 	if !r.Passed {
 		mark = "FAIL"
 	}
-	_, err := fmt.Fprintf(t.env.Stdout, "%s  %s\n      %s\n", mark, output.Printable(r.Name), output.Printable(r.Explanation()))
+	_, err := fmt.Fprintf(env.Stdout, "%s  %s\n      %s\n", mark, output.Printable(r.Name), output.Printable(r.Explanation()))
 	for _, note := range r.Decision.Notes {
-		fmt.Fprintf(t.env.Stdout, "      note: %s\n", output.Printable(note))
+		fmt.Fprintf(env.Stdout, "      note: %s\n", output.Printable(note))
 	}
 	return err
 }
@@ -106,17 +107,17 @@ type (
 	}
 )
 
-func writeJUnit(path string, files []caseFile, now time.Time) error {
+func writeJUnit(env *command.Env, path string, files []caseFile) error {
 	var report junitReport
 	for i := range files {
-		report.Suites = append(report.Suites, junitSuiteOf(&files[i], now))
+		report.Suites = append(report.Suites, junitSuiteOf(&files[i], env.Now()))
 	}
 	text, err := xml.MarshalIndent(report, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode JUnit report: %w", err)
 	}
 	text = append([]byte(xml.Header), append(text, '\n')...)
-	if err := output.WriteFile(path, text, output.Public); err != nil {
+	if err := env.WriteFile(path, text); err != nil {
 		return fmt.Errorf("write JUnit report: %w", err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/preventive"
@@ -96,24 +97,26 @@ func renderSCPs(env *command.Env, config settings.Config, name string) ([]preven
 }
 
 func writeSCPs(env *command.Env, folder string, scps []preventive.SCP) error {
-	if err := output.MakeFolder(folder, 0o755); err != nil {
+	to, err := files.Make(folder)
+	if err != nil {
 		return fmt.Errorf("scp render --dir: %w", err)
 	}
-	path := func(scp preventive.SCP) string { return filepath.Join(folder, scp.Name+".json") }
+	defer func() { _ = to.Close() }()
 	for _, scp := range scps { // all or nothing
-		if err := output.CheckFile(path(scp)); err != nil {
+		if err := to.Check(fileOf(scp)); err != nil {
 			return fmt.Errorf("scp render --dir: %w", err)
 		}
 	}
 	for _, scp := range scps {
-		path := path(scp)
-		if err := output.WriteFile(path, []byte(scp.Content), output.Public); err != nil {
-			return err
+		if err := to.Write(fileOf(scp), []byte(scp.Content)); err != nil {
+			return fmt.Errorf("scp render --dir: %w", err)
 		}
-		fmt.Fprintln(env.Stderr, "wrote", path)
+		fmt.Fprintln(env.Stderr, "wrote", filepath.Join(folder, fileOf(scp)))
 	}
 	return nil
 }
+
+func fileOf(scp preventive.SCP) string { return scp.Name + ".json" }
 
 type scpJSON struct {
 	Name        string          `json:"name"`

@@ -186,7 +186,7 @@ func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 	}
 	var out []simulate.Candidate
 	for _, path := range s.candidates {
-		raw, err := input.Text(s.env, path)
+		raw, err := input.Text(s.env, path, input.MaxDocument)
 		if err != nil {
 			return nil, fmt.Errorf("read candidate: %w", err)
 		}
@@ -230,7 +230,7 @@ func readExpected(env *command.Env, values []string) ([]simulate.Expected, error
 	for _, value := range values {
 		lines := []string{value}
 		if path, isFile := strings.CutPrefix(value, "@"); isFile {
-			raw, err := input.Text(env, path)
+			raw, err := input.Text(env, path, input.MaxDocument)
 			if err != nil {
 				return nil, fmt.Errorf("read --allow: %w", err)
 			}
@@ -253,7 +253,7 @@ func readExpected(env *command.Env, values []string) ([]simulate.Expected, error
 
 func (s *simulation) tryRequests(trial *simulate.Trial, found *simulated) error {
 	for _, path := range s.requests {
-		raw, err := input.Text(s.env, path)
+		raw, err := input.Text(s.env, path, input.MaxDocument)
 		if err != nil {
 			return fmt.Errorf("read requests: %w", err)
 		}

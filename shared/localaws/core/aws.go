@@ -27,26 +27,8 @@ type Options struct {
 	// OnPut sees every event that PutEvents takes, or a rule of another bus forwards, under the same conditions.
 	OnPut func(bus string, event map[string]any)
 
-	// RawKeyARN makes the condition key secretsmanager:KmsKeyArn hold what the caller sent. By default it is the key's
-	// ARN, also for aliases; AWS does not document which.
-	RawKeyARN bool
-	// EmptyKey is what secretsmanager:KmsKeyArn holds when UpdateSecret goes back to the AWS managed key.
-	EmptyKey EmptyKey
-	// RefuseForeignTags makes TagResource refuse the secrets of other services, as its reference says. By default they
-	// can be tagged, as live calls show.
-	RefuseForeignTags bool
+	Behavior Behavior // answers to what AWS's documents leave open
 }
-
-// EmptyKey is one of the answers to a question that AWS's documentation leaves open: which condition keys an
-// UpdateSecret with an empty KmsKeyId has.
-type EmptyKey int
-
-// What secretsmanager:KmsKeyArn may hold for an empty KmsKeyId.
-const (
-	EmptyKeyAbsent  EmptyKey = iota // the key is absent
-	EmptyKeyText                    // the key is present, and empty
-	EmptyKeyManaged                 // the key holds the ARN of the AWS managed key
-)
 
 // AWS is the whole cloud: one organization, its accounts, and what lives in their Regions.
 type AWS struct {

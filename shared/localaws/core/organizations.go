@@ -45,6 +45,7 @@ type member struct {
 type orgPolicy struct {
 	id, name, description, content, kind string
 	aws                                  bool
+	tags                                 []tag
 }
 
 func (o *organization) arn(kind, id string) string {
@@ -165,12 +166,14 @@ func organizationsOperations() map[string]Operation {
 
 // organizationsAccess names the policy or account that a call is about.
 func organizationsAccess(c *Call) (Access, error) {
-	in, o := struct{ PolicyId, AccountId string }{}, c.AWS.organization
+	in, o := struct{ PolicyId, AccountId, ResourceId string }{}, c.AWS.organization
 	if err := c.Decode(&in); err != nil {
 		return Access{}, err
 	}
 	switch {
 	case o == nil:
+	case o.policies[in.ResourceId] != nil:
+		return Access{Resource: o.policyARN(o.policies[in.ResourceId])}, nil
 	case o.policies[in.PolicyId] != nil:
 		return Access{Resource: o.policyARN(o.policies[in.PolicyId])}, nil
 	case o.members[in.AccountId] != nil:

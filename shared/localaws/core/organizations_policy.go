@@ -20,11 +20,32 @@ func orgPolicyOperations() map[string]Operation {
 		"DetachPolicy":          detachOrgPolicy,
 		"EnablePolicyType":      switchPolicyType(true),
 		"DisablePolicyType":     switchPolicyType(false),
+		"ListTagsForResource":   listPolicyTags,
 	}
 }
 
 type orgPolicyInput struct {
 	PolicyId, TargetId, Name, Description, Content, Type, Filter string
+	Tags                                                         []tag
+}
+
+type tag struct{ Key, Value string }
+
+// listPolicyTags answers the tags of a policy; other resources of Organizations have none here.
+func listPolicyTags(c *Call) (any, error) {
+	var in struct{ ResourceId string } //nolint:revive // AWS's own name
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	found, ok := c.AWS.organization.policies[in.ResourceId]
+	if !ok {
+		return nil, targetNotFound()
+	}
+	tags := found.tags
+	if tags == nil {
+		tags = []tag{}
+	}
+	return Reply{"Tags": tags}, nil
 }
 
 func (o *organization) summary(p *orgPolicy) Reply {
@@ -60,7 +81,7 @@ func createOrgPolicy(c *Call) (any, error) {
 			return nil, &Error{Code: "DuplicatePolicyException", Message: "A policy with the same name already exists."}
 		}
 	}
-	made := &orgPolicy{id: "p-" + c.AWS.Letters(8, lowerAlnum), name: in.Name, description: in.Description, content: in.Content, kind: in.Type}
+	made := &orgPolicy{id: "p-" + c.AWS.Letters(8, lowerAlnum), name: in.Name, description: in.Description, content: in.Content, kind: in.Type, tags: in.Tags}
 	o.policies[made.id] = made
 	return o.full(made), nil
 }

@@ -19,10 +19,14 @@ type grant struct {
 	created                             time.Time
 }
 
-// policyGrants are the grants of a key as the policy language knows them.
-func (k *Key) policyGrants() []policy.Grant {
+// policyGrants are the grants of a key as the policy language knows them, with or without those that an encryption context
+// limits.
+func (k *Key) policyGrants(withoutContext bool) []policy.Grant {
 	var out []policy.Grant
 	for _, g := range k.grants {
+		if withoutContext && len(g.equals)+len(g.subset) > 0 {
+			continue
+		}
 		out = append(out, policy.Grant{ID: g.id, Grantee: g.grantee, Retiring: g.retiring, Operations: g.operations,
 			EncryptionContextEquals: g.equals, EncryptionContextSubset: g.subset})
 	}

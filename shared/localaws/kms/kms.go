@@ -231,7 +231,7 @@ func authorizedKey(c *core.Call, id string, context map[string][]string) (*Key, 
 // AuthorizeKey checks the caller's right to an action on a key, e.g. "kms:Decrypt", and names the key in the record.
 func AuthorizeKey(c *core.Call, k *Key, action string, context map[string][]string) error {
 	c.Resources = []core.Resource{{ARN: k.ARN, Type: "AWS::KMS::Key", Account: k.At.Account}}
-	return c.Authorize(core.Access{Action: action, Resource: k.ARN, ResourcePolicy: k.Policy, ResourceMustAllow: true, Grants: k.policyGrants(),
+	return c.Authorize(core.Access{Action: action, Resource: k.ARN, ResourcePolicy: k.Policy, ResourceMustAllow: true, Grants: k.policyGrants(c.AWS.Options.Behavior.GrantsIgnoreContext),
 		Owner: k.At.Account, Context: keyContext(c, k, context)})
 }
 

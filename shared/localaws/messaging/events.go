@@ -66,10 +66,12 @@ type deadLetterConfig struct {
 
 func eventsOperations() map[string]core.Operation {
 	all := map[string]core.Operation{
-		"PutEvents": putEvents,
+		"PutEvents":           putEvents,
+		"ListTagsForResource": listEventTags,
 	}
 	maps.Copy(all, eventsBusOperations())
 	maps.Copy(all, eventsRuleOperations())
+	maps.Copy(all, eventsConnectionOperations())
 	return all
 }
 
@@ -120,11 +122,15 @@ func ruleARN(p core.Location, bus, name string) string {
 
 // eventsAccess names the rule or bus a call is about. PutEvents authorises each entry's bus by itself.
 func eventsAccess(c *core.Call) (core.Access, error) {
-	var in struct{ Name, Rule, EventBusName string }
+	var in struct{ Name, Rule, EventBusName, ResourceARN string }
 	if err := c.Decode(&in); err != nil {
 		return core.Access{}, err
 	}
 	switch {
+	case in.ResourceARN != "":
+		return core.Access{Resource: in.ResourceARN}, nil
+	case strings.HasSuffix(c.Operation, "Connection"):
+		return core.Access{Resource: connectionARN(c.Location, in.Name)}, nil
 	case c.Operation == "PutEvents":
 		return eventsPutAccess(c)
 	case strings.HasSuffix(c.Operation, "EventBus"):

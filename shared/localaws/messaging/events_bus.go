@@ -25,7 +25,10 @@ func eventsBusOperations() map[string]core.Operation {
 }
 
 func createEventBus(c *core.Call) (any, error) {
-	var in struct{ Name, Description string }
+	var in struct {
+		Name, Description string
+		Tags              []tagPair
+	}
 	if err := c.Decode(&in); err != nil {
 		return nil, err
 	}
@@ -39,6 +42,7 @@ func createEventBus(c *core.Call) (any, error) {
 	b := newEventBus(in.Name)
 	b.description, b.created = in.Description, c.Now
 	buses[in.Name] = b
+	tag(c.AWS, busARN(c.Location, in.Name), tagMap(in.Tags))
 	return map[string]string{"EventBusArn": busARN(c.Location, in.Name)}, nil
 }
 

@@ -36,6 +36,7 @@ func eventsRuleOperations() map[string]core.Operation {
 
 type ruleInput struct {
 	Name, EventPattern, ScheduleExpression, State, Description, RoleArn, EventBusName string
+	Tags                                                                              []tagPair
 }
 
 func putRule(c *core.Call) (any, error) {
@@ -55,6 +56,9 @@ func putRule(c *core.Call) (any, error) {
 		made.targets = old.targets
 	} else if len(b.rules) >= maxRules {
 		return nil, &core.Error{Code: "LimitExceededException", Message: fmt.Sprintf("The requested resource exceeds the maximum number allowed (%d rules).", maxRules)}
+	}
+	if b.rules[in.Name] == nil { // tags of a rule that exists are not changed by PutRule
+		tag(c.AWS, ruleARN(p, b.name, in.Name), tagMap(in.Tags))
 	}
 	b.rules[in.Name] = made
 	return map[string]string{"RuleArn": ruleARN(p, b.name, in.Name)}, nil

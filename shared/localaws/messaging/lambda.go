@@ -2,6 +2,7 @@ package messaging
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -59,6 +60,7 @@ func lambdaOperations() map[string]core.Operation {
 		"GetFunctionConfiguration": onFunction(func(_ *core.Call, f *function) (any, error) { return f, nil }),
 		"DeleteFunction":           onFunction(deleteFunction),
 		"ListFunctions":            listFunctions,
+		"ListTags":                 listFunctionTags,
 		"Invoke":                   onFunction(invokeFunction),
 		"AddPermission":            onFunction(addFunctionPermission),
 		"RemovePermission":         onFunction(removeFunctionPermission),
@@ -82,6 +84,7 @@ var lambdaRoutes = map[string]string{
 	"POST 2015-03-31/functions/{}/policy":        "AddPermission",
 	"DELETE 2015-03-31/functions/{}/policy/{}":   "RemovePermission",
 	"PUT 2017-10-31/functions/{}/concurrency":    "PutFunctionConcurrency",
+	"GET 2017-03-31/tags/{}":                     "ListTags",
 }
 
 // lambdaRoute names the operation of a REST request (c.Request has method, path, query and headers).
@@ -167,7 +170,7 @@ func lambdaAccess(c *core.Call) (core.Access, error) {
 			return core.Access{}, err
 		}
 		name = bareFunction(in.FunctionName)
-	} else if !strings.HasPrefix(c.Operation, "List") && !strings.HasSuffix(c.Operation, "EventSourceMapping") {
+	} else if (!strings.HasPrefix(c.Operation, "List") || c.Operation == "ListTags") && !strings.HasSuffix(c.Operation, "EventSourceMapping") {
 		var err error
 		if name, err = functionName(c); err != nil {
 			return core.Access{}, err
@@ -196,7 +199,8 @@ func (f *function) policy() string {
 
 func createFunction(c *core.Call) (any, error) {
 	f := &function{Timeout: 3, MemorySize: 128, Architectures: []string{"x86_64"}}
-	if err := c.Decode(f); err != nil {
+	var with struct{ Tags map[string]string }
+	if err := errors.Join(c.Decode(f), c.Decode(&with)); err != nil {
 		return nil, err
 	}
 	functions := functionsAt(c.AWS, c.Location).functions
@@ -207,6 +211,7 @@ func createFunction(c *core.Call) (any, error) {
 		return nil, err
 	}
 	define(c.AWS, c.Location, f)
+	tag(c.AWS, f.FunctionArn, with.Tags)
 	return f, nil
 }
 

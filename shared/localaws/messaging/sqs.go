@@ -65,6 +65,7 @@ func sqsOperations() map[string]core.Operation {
 		"DeleteQueue":          onQueue(deleteQueue),
 		"GetQueueAttributes":   onQueue(getQueueAttributes),
 		"SetQueueAttributes":   onQueue(setQueueAttributes),
+		"ListQueueTags":        onQueue(listQueueTags),
 		"StartMessageMoveTask": startMessageMoveTask,
 	}
 	maps.Copy(all, sqsMessageOperations())

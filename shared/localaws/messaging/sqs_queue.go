@@ -33,8 +33,8 @@ var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 func createQueue(c *core.Call) (any, error) {
 	var in struct {
-		QueueName  string
-		Attributes map[string]string
+		QueueName        string
+		Attributes, Tags map[string]string // the SDK writes tags in lower case
 	}
 	if err := c.Decode(&in); err != nil {
 		return nil, err
@@ -53,6 +53,7 @@ func createQueue(c *core.Call) (any, error) {
 		created: c.Now, modified: c.Now}
 	maps.Copy(q.attributes, in.Attributes)
 	store.queues[in.QueueName] = q
+	tag(c.AWS, q.arn(), in.Tags)
 	return map[string]string{"QueueUrl": q.url}, nil
 }
 

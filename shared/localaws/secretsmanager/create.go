@@ -46,10 +46,14 @@ func createSecret(c *core.Call) (any, error) {
 	s := &secret{at: c.Location, name: in.Name, description: in.Description, keyID: given(in.KmsKeyId), kind: in.Type, created: c.Now, changed: c.Now,
 		tags: secretTags(in.Tags), versions: map[string]*secretVersion{}, stages: map[string]string{}}
 	s.arn = secretARN(c.Location, in.Name) + "-" + c.AWS.Letters(6, core.MixedAlnum)
+	if c.Caller.Service != "" {
+		s.owning = s.tags[owningServiceTag]
+	}
 	if s.keyID != "" {
 		if err := validateKey(c, s, s.keyID); err != nil {
 			return nil, err
 		}
+		s.keyID = keptName(c, s, s.keyID)
 	}
 	out := secretOutput{ARN: s.arn, Name: s.name}
 	if in.SecretString != nil || in.SecretBinary != nil {

@@ -82,10 +82,16 @@ func managedByAWS(a *core.AWS, key string) bool {
 	return err == nil && k.Manager == "AWS"
 }
 
-// openVersion decrypts a version's data key with whichever of its copies the caller can use. The error is the newest copy's.
+// openVersion decrypts a version's data key with whichever of its copies the caller can use. The error is that of the copy
+// that is tried first: the newest, unless Behavior says otherwise.
 func openVersion(c *core.Call, s *secret, v *secretVersion) ([]byte, error) {
+	copies := v.copies
+	if c.AWS.Options.Behavior.OldestCopyFirst {
+		copies = slices.Clone(copies)
+		slices.Reverse(copies)
+	}
 	var first error
-	for _, sealed := range v.copies {
+	for _, sealed := range copies {
 		if sealed.aws && c.Caller.Account != s.at.Account {
 			first = firstError(first, sameAccount(c, s, ""))
 			continue
@@ -94,9 +100,23 @@ func openVersion(c *core.Call, s *secret, v *secretVersion) ([]byte, error) {
 		if err == nil {
 			return out.Plaintext, nil
 		}
-		first = firstError(first, keyError(err, "DecryptionFailure"))
+		first = firstError(first, readError(c.AWS.Options.Behavior.DisabledRead, err))
 	}
 	return nil, first
+}
+
+// readError is how a read reports that KMS refused. AWS does not document it for a disabled key.
+func readError(disabled core.DisabledRead, err error) error {
+	var api *core.Error
+	if errors.As(err, &api) && api.Code == "DisabledException" {
+		switch disabled {
+		case core.DisabledIsAccessDenied:
+			return &core.Error{Code: "AccessDeniedException", Message: "Access to KMS is not allowed"}
+		case core.DisabledIsInvalidRequest:
+			return invalidRequest("You can't read the secret because its KMS key can't be used. (" + api.Message + ")")
+		}
+	}
+	return keyError(err, "DecryptionFailure")
 }
 
 func firstError(first, err error) error {
@@ -109,35 +129,67 @@ func firstError(first, err error) error {
 // rekey re-encrypts the labelled versions' data keys under the secret's key and keeps the older copies: until a new
 // version is written, the previous keys open it as well. A version that the caller cannot re-encrypt, for want of
 // kms:Decrypt on the old key or kms:Encrypt on the new one, or because the old key is disabled, is left as it is, and
-// no error says so.
-func rekey(c *core.Call, s *secret) {
+// no error says so, unless Behavior says that one does.
+func rekey(c *core.Call, s *secret) error {
 	for _, id := range s.versionIDs {
-		if version := s.versions[id]; len(s.stagesOf(id)) > 0 {
-			rekeyVersion(c, s, version)
+		if !reencrypts(c.AWS.Options.Behavior, s.stagesOf(id)) {
+			continue
+		}
+		if err := rekeyVersion(c, s, s.versions[id]); err != nil && c.AWS.Options.Behavior.RefuseBlindRekey {
+			return err
 		}
 	}
+	return nil
 }
 
-func rekeyVersion(c *core.Call, s *secret, v *secretVersion) {
-	target, err := kms.FindKey(c.AWS, core.Location{Account: c.Caller.Account, Region: s.at.Region}, s.key())
+// reencrypts reports whether a re-key takes a version with these labels along.
+func reencrypts(b core.Behavior, stages []string) bool {
+	if !b.LeaveCustomLabels {
+		return len(stages) > 0
+	}
+	return slices.ContainsFunc(stages, func(stage string) bool {
+		return stage == stageCurrent || stage == stagePending || stage == stagePrevious
+	})
+}
+
+func rekeyVersion(c *core.Call, s *secret, v *secretVersion) error {
+	target, err := keyNamed(c, s, s.key())
 	if err != nil {
-		return
+		return err
 	}
 	has := func(sealed sealedCopy) bool { return sealed.keyARN == target.ARN }
 	if at := slices.IndexFunc(v.copies, has); at >= 0 {
 		found := v.copies[at]
 		v.copies = append([]sealedCopy{found}, slices.Delete(slices.Clone(v.copies), at, at+1)...)
-		return
+		return nil
 	}
 	dataKey, err := openVersion(c, s, v)
 	if err != nil {
-		return
+		return err
 	}
 	made, err := keyCall(c, s.at.Region, "Encrypt", kms.CryptoInput{KeyId: s.key(), Plaintext: dataKey, EncryptionContext: s.context(v.id)})
 	if err != nil {
-		return
+		return keyError(err, "EncryptionFailure")
 	}
 	v.copies = append([]sealedCopy{copyOf(c.AWS, made)}, v.copies...)
+	return nil
+}
+
+// keyNamed is the key that the caller names for a secret.
+func keyNamed(c *core.Call, s *secret, id string) (*kms.Key, error) {
+	return kms.FindKey(c.AWS, core.Location{Account: c.Caller.Account, Region: s.at.Region}, id)
+}
+
+// keptName is what a secret keeps of the name of its key: the name, or, where Behavior says so, the ARN of the key that an
+// alias of a customer leads to now.
+func keptName(c *core.Call, s *secret, id string) string {
+	if !c.AWS.Options.Behavior.AliasIsResolved || id == "" {
+		return id
+	}
+	if found, err := keyNamed(c, s, id); err == nil && found.Manager != "AWS" {
+		return found.ARN
+	}
+	return id
 }
 
 // keyError is how Secrets Manager reports that KMS refused: want of rights, a key that cannot be used, or no such key.
@@ -171,9 +223,9 @@ func keyConditions(c *core.Call, keyID *string) map[string][]string {
 	case *keyID != "":
 		out["secretsmanager:KmsKeyId"] = []string{*keyID}
 		out["secretsmanager:KmsKeyArn"] = []string{keyConditionARN(c, *keyID)}
-	case c.AWS.Options.EmptyKey == core.EmptyKeyText:
+	case c.AWS.Options.Behavior.EmptyKey == core.EmptyKeyText:
 		out["secretsmanager:KmsKeyId"], out["secretsmanager:KmsKeyArn"] = []string{""}, []string{""}
-	case c.AWS.Options.EmptyKey == core.EmptyKeyManaged:
+	case c.AWS.Options.Behavior.EmptyKey == core.EmptyKeyManaged:
 		out["secretsmanager:KmsKeyId"] = []string{""}
 		out["secretsmanager:KmsKeyArn"] = []string{keyConditionARN(c, defaultKeyAlias)}
 	}
@@ -181,7 +233,7 @@ func keyConditions(c *core.Call, keyID *string) map[string][]string {
 }
 
 func keyConditionARN(c *core.Call, keyID string) string {
-	if c.AWS.Options.RawKeyARN {
+	if c.AWS.Options.Behavior.RawKeyARN {
 		return keyID
 	}
 	if found, err := kms.FindKey(c.AWS, c.Location, keyID); err == nil {

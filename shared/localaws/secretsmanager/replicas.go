@@ -133,8 +133,14 @@ func afterReplication(c *core.Call, r *secret) {
 	})
 }
 
-// syncVersion brings a version to a replica, under the replica's own key, with the rights of the caller who wrote it.
+// syncVersion brings a version to a replica, under the replica's own key, with the rights of the caller who wrote it, or by
+// itself where Behavior says so.
 func syncVersion(c *core.Call, r *secret, v *secretVersion) {
+	if c.AWS.Options.Behavior.ReplicaKeysByService {
+		alone := *c
+		alone.Caller = core.ServiceCaller(r.at.Account, servicePrincipal)
+		c = &alone
+	}
 	mirrored := &secretVersion{id: v.id, created: v.created, text: v.text, binary: v.binary}
 	if err := seal(c, r, mirrored); err != nil {
 		r.status, r.message = statusFailed, "Replication failed: "+core.AsError(err).Message

@@ -79,6 +79,9 @@ func rotateSecret(c *core.Call) (any, error) {
 	if in.RotationLambdaARN != "" && !isRotator(c.AWS, in.RotationLambdaARN) {
 		return nil, &core.Error{Code: "ResourceNotFoundException", Message: "Lambda does not exist or could not be accessed"}
 	}
+	if err := mayInvoke(c, cmp.Or(in.RotationLambdaARN, rotatorOf(s))); err != nil {
+		return nil, err
+	}
 	if s.rotation == nil {
 		s.rotation = &rotationConfig{}
 	}
@@ -92,6 +95,27 @@ func rotateSecret(c *core.Call) (any, error) {
 		c.After(func() { rotateNow(c.AWS, s, token) })
 	}
 	return secretOutput{ARN: s.arn, Name: s.name, VersionId: token}, nil
+}
+
+func rotatorOf(s *secret) string {
+	if s.rotation == nil {
+		return ""
+	}
+	return s.rotation.lambda
+}
+
+// mayInvoke checks the caller's right to the rotation function, in the way that Behavior says.
+func mayInvoke(c *core.Call, functionARN string) error {
+	how := c.AWS.Options.Behavior.RotationInvoke
+	if how == core.InvokeNotAsked || functionARN == "" {
+		return nil
+	}
+	asked := &core.Call{AWS: c.AWS, Location: c.Location, Service: "lambda", Operation: "InvokeFunction", Caller: c.Caller, Now: c.Now,
+		UserAgent: c.UserAgent, SourceIP: c.SourceIP}
+	if how == core.InvokeViaService {
+		asked.UserAgent, asked.SourceIP, asked.Via = servicePrincipal, servicePrincipal, servicePrincipal
+	}
+	return asked.Authorize(core.Access{Resource: functionARN})
 }
 
 // rotators are the roles that rotation functions run under, where a world says so.

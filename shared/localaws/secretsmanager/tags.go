@@ -83,7 +83,7 @@ func secretToTag(c *core.Call, id string, context map[string][]string) (*secret,
 	if err := changeable(c, s); err != nil {
 		return nil, err
 	}
-	if s.foreignTo(c.Caller) && c.AWS.Options.RefuseForeignTags {
+	if s.foreignTo(c.Caller) && c.AWS.Options.Behavior.RefuseForeignTags {
 		return nil, managedElsewhere(s)
 	}
 	return s, nil

@@ -57,7 +57,7 @@ func secretToUpdate(c *core.Call, in updateSecretInput, context map[string][]str
 		return nil, err
 	}
 	keyAlone := in.KmsKeyId != nil && in.Description == nil && in.SecretString == nil && in.SecretBinary == nil && in.Type == ""
-	if s.primary == nil || !keyAlone {
+	if s.primary == nil || !keyAlone || c.AWS.Options.Behavior.ReplicaKeyIsFixed {
 		return ownToChange(c, s)
 	}
 	if !s.primary.removal.IsZero() {
@@ -72,7 +72,19 @@ func setKey(c *core.Call, s *secret, keyID string) error {
 	if err := validateKey(c, s, cmp.Or(keyID, defaultKeyAlias)); err != nil {
 		return err
 	}
-	s.keyID = keyID
-	rekey(c, s)
+	before, _ := keyNamed(c, s, s.key()) // nil when it is gone
+	wanted, err := keyNamed(c, s, cmp.Or(keyID, defaultKeyAlias))
+	if err != nil {
+		return err
+	}
+	had := s.keyID
+	s.keyID = keptName(c, s, keyID)
+	if wanted == before && c.AWS.Options.Behavior.SameKeyIsNoChange {
+		return nil
+	}
+	if err := rekey(c, s); err != nil {
+		s.keyID = had
+		return err
+	}
 	return nil
 }

@@ -173,7 +173,7 @@ func listSecretVersionIDs(c *core.Call) (any, error) {
 	all := []versionEntry{}
 	for _, id := range slices.Backward(s.versionIDs) {
 		if stages := s.stagesOf(id); len(stages) > 0 || in.IncludeDeprecated {
-			all = append(all, s.versions[id].show(stages))
+			all = append(all, s.versions[id].show(stages, c.AWS.Options.Behavior.OldestKeyListedFirst))
 		}
 	}
 	from, to, next, err := core.Page(len(all), in.NextToken, in.MaxResults, secretsPage)
@@ -183,7 +183,7 @@ func listSecretVersionIDs(c *core.Call) (any, error) {
 	return versionsOutput{ARN: s.arn, Name: s.name, NextToken: next, Versions: all[from:to]}, nil
 }
 
-func (v *secretVersion) show(stages []string) versionEntry {
+func (v *secretVersion) show(stages []string, oldestFirst bool) versionEntry {
 	out := versionEntry{VersionId: v.id, VersionStages: stages, CreatedDate: core.Epoch(v.created), LastAccessedDate: core.Epoch(day(v.accessed))}
 	for _, sealed := range v.copies {
 		name := sealed.keyARN
@@ -191,6 +191,9 @@ func (v *secretVersion) show(stages []string) versionEntry {
 			name = defaultKeyName
 		}
 		out.KmsKeyIds = append(out.KmsKeyIds, name)
+	}
+	if oldestFirst {
+		slices.Reverse(out.KmsKeyIds)
 	}
 	return out
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
 	"github.com/doublelock/doublelock/shared/awscli/awsclitest"
 )
@@ -18,10 +17,7 @@ import (
 func TestTheRealAWSCLIMeetsTheSCP(t *testing.T) {
 	cli := awsclitest.Find(t)
 	w := localtest.New(t)
-	folder := t.TempDir()
-	if err := local.WriteProfiles(folder, w); err != nil {
-		t.Fatal(err)
-	}
+	folder := localtest.Profiles(t, w)
 	create := func(profile string, args ...string) (string, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

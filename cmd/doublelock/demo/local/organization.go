@@ -8,12 +8,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
@@ -118,6 +117,7 @@ type Options struct {
 	Partition arn.Partition // default arn.Standard; one of config.Partitions
 	Seed      uint64        // where ids and faults come from
 	Clock     *Clock        // default NewClock
+	Behavior  localaws.Behavior
 	Watch     Watcher
 }
 
@@ -138,7 +138,7 @@ func New(ctx context.Context, o Options) (*Organization, func(), error) {
 		Clock: o.Clock, Partition: o.Partition, Sample: sample, Templates: stacks, watch: o.Watch,
 		people: map[Actor]*cloud.Cloud{}, arns: map[Actor]string{},
 	}
-	w.AWS = localaws.New(localaws.Options{Now: o.Clock.Now, Seed: o.Seed, Partition: o.Partition, OnRecord: o.Watch.Record, OnPut: o.Watch.Put})
+	w.AWS = localaws.New(localaws.Options{Now: o.Clock.Now, Seed: o.Seed, Partition: o.Partition, Behavior: o.Behavior, OnRecord: o.Watch.Record, OnPut: o.Watch.Put})
 	w.found()
 	url, stop, err := w.AWS.Start()
 	if err != nil {
@@ -381,8 +381,14 @@ func (w *Organization) Read(who Actor, id string) {
 	_, _ = w.AWS.AsPrincipal(who.Account, "role/"+who.Name+"/"+who.Name, who.Region, "secretsmanager", "GetSecretValue", map[string]string{"SecretId": id})
 }
 
+// Files of WriteProfiles, named as the aws CLI does.
+const (
+	ConfigFile      = "config"
+	CredentialsFile = "credentials"
+)
+
 // WriteProfiles gives the aws CLI and every SDK a profile for each account, of somebody with every right there.
-func WriteProfiles(folder string, w *Organization) error {
+func WriteProfiles(folder *files.Folder, w *Organization) error {
 	var profiles, credentials strings.Builder
 	for _, account := range []string{Management, Hub, Shop, Search, Payments, Sandbox} {
 		name := AccountNames()[account]
@@ -398,8 +404,8 @@ func WriteProfiles(folder string, w *Organization) error {
 		fmt.Fprintf(&credentials, "[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n\n",
 			name, keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "config"), []byte(profiles.String()), 0o600); err != nil {
+	if err := folder.Write(ConfigFile, []byte(profiles.String())); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, "credentials"), []byte(credentials.String()), 0o600)
+	return folder.Write(CredentialsFile, []byte(credentials.String()))
 }

@@ -165,6 +165,33 @@ func classified(err error) bool {
 	return false
 }
 
+// Code is the code of the error that AWS answered, "" where AWS answered none.
+func Code(err error) string { return errorCode(err) }
+
+// Unknown reports whether whoever answered has no such operation: what a double says of what it does not model. AWS itself
+// says so of services that a Region does not have.
+func Unknown(err error) bool {
+	switch errorCode(err) {
+	case "UnknownOperationException", "UnknownOperation", "UnrecognizedAction", "InvalidAction", "NotImplemented", "NotImplementedException", "UnsupportedOperation":
+		return true
+	}
+	answer, found := errors.AsType[*smithyhttp.ResponseError](err)
+	if !found {
+		return false
+	}
+	_, typed := errors.AsType[smithy.APIError](err)
+	status := answer.HTTPStatusCode()
+	return status == http.StatusNotImplemented || status == http.StatusMethodNotAllowed || status == http.StatusNotFound && (!typed || errorCode(err) == "UnknownError")
+}
+
+// Operation is the call that an error is about, such as "kms:CreateKey"; "" where no call was made.
+func Operation(err error) string {
+	if call, found := errors.AsType[*smithy.OperationError](err); found {
+		return call.Service() + ":" + call.Operation()
+	}
+	return ""
+}
+
 // Answer is what AWS itself said, without the SDK's wrapping; the whole error where AWS said nothing.
 func Answer(err error) string {
 	if api, found := errors.AsType[smithy.APIError](err); found {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"sync"
@@ -76,7 +77,7 @@ func httpClient(o Options) (*awshttp.BuildableClient, error) {
 	if o.CABundle == "" {
 		return client, nil
 	}
-	pem, err := os.ReadFile(o.CABundle)
+	pem, err := readBundle(o.CABundle)
 	if err != nil {
 		return nil, fmt.Errorf("read CA bundle: %w", err)
 	}
@@ -90,6 +91,22 @@ func httpClient(o Options) (*awshttp.BuildableClient, error) {
 		}
 		t.TLSClientConfig.RootCAs = roots
 	}), nil
+}
+
+// maxBundle is the most bytes of a CA bundle that are read; those of operating systems have some hundred KB.
+const maxBundle = 16 << 20
+
+func readBundle(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // only read
+	pem, err := io.ReadAll(io.LimitReader(file, maxBundle+1))
+	if err == nil && len(pem) > maxBundle {
+		err = fmt.Errorf("%s is longer than %d MB", path, maxBundle>>20)
+	}
+	return pem, err
 }
 
 // maxTries is how often one call is tried within its time.

@@ -4,11 +4,13 @@ package localtest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -30,16 +32,26 @@ func In(t testing.TB, partition arn.Partition) *local.Organization {
 	return w
 }
 
+// Profiles is a folder with the profiles of everybody in an organization.
+func Profiles(t *testing.T, w *local.Organization) string {
+	t.Helper()
+	folder, err := files.Make(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(local.WriteProfiles(folder, w), folder.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return folder.Path()
+}
+
 // Security makes the process somebody of the security account, by a profile.
 func Security(t *testing.T, w *local.Organization) {
 	t.Helper()
-	folder := t.TempDir()
-	if err := local.WriteProfiles(folder, w); err != nil {
-		t.Fatal(err)
-	}
+	folder := Profiles(t, w)
 	setenv(t, map[string]string{
 		settings.EnvEndpoint: w.URL, "AWS_PROFILE": "security", "AWS_REGION": "",
-		"AWS_CONFIG_FILE": filepath.Join(folder, "config"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(folder, "credentials"),
+		"AWS_CONFIG_FILE": filepath.Join(folder, local.ConfigFile), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(folder, local.CredentialsFile),
 		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "",
 	})
 }

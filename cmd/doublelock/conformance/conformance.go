@@ -1,0 +1,280 @@
+// Package conformance is doublelock conformance: what AWS's documents leave open, asked in a sandbox account.
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/conformance"
+)
+
+type options struct {
+	region, second string
+	questions      []string
+	yes            bool
+	printRights    bool
+	cleanup        bool
+	state, report  string
+	against        string
+	program        string
+	behavior       string
+	organization   bool
+	ou, account    string
+	role           string
+}
+
+// incomplete is the exit code of a run in which nothing differs and something is unanswered.
+const incomplete = 3
+
+// New is the command.
+func New(env *command.Env) *cobra.Command {
+	o := options{role: "OrganizationAccountAccessRole"}
+	cmd := &cobra.Command{
+		Use:   "conformance",
+		Short: "Ask AWS, in a sandbox account, what its documents leave open",
+		Long: `Conformance plays each open question of docs/live-checks.md in an account of yours that nobody needs: which copy of a
+re-keyed version is tried first, what a read answers whose key is disabled, what an empty key is to a policy, and more.
+It makes its own keys, secrets, roles and rules, all named doublelock-conformance-RUN-… and tagged with the run, and
+removes them afterwards, also when it is stopped. What it makes is written down first, in a file for you alone; after a
+kill, --cleanup removes it. It touches nothing without that name and that tag. Keys wait seven days for their deletion.
+
+Before it starts it says the account, the cost, the time and the rights that it takes, and asks. It reads no secret but
+its own, whose values are random. The report names no account, key or organization.
+
+The second set (--organization) attaches a service control policy for some minutes to an OU that you name and that holds
+your sandbox account and nothing else. It needs credentials of the management account, and a role in the sandbox account.
+
+With --against a stand-in is asked: localaws (in this process), ministack or moto (a program of that name is started on
+loopback), or one that listens on this machine, by its URL. Then nothing is asked of you.
+
+Exit codes: 0 every answer is what the local AWS assumes, 1 an error, or something could not be removed, 2 an answer
+differs, 3 none differs and a question is unanswered.`,
+		Example: `  doublelock conformance --print-rights > policy.json
+  AWS_PROFILE=sandbox doublelock conformance --region eu-central-1 --second-region eu-west-1 --report conformance.json
+  doublelock conformance --cleanup --region eu-central-1
+  doublelock conformance --against localaws -o json | jq 'select(.verdict != "agrees")'
+  doublelock conformance --against moto --program .venv/bin/moto_server
+  doublelock conformance --against localaws --behavior conformance.json
+  AWS_PROFILE=management doublelock conformance --organization --ou ou-ab12-11111111 --account 111122223333 --region eu-central-1`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(cmd.Flags(), env.Getenv); err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), env)
+		},
+	}
+	output.Tabular(cmd)
+	o.flags(cmd)
+	return cmd
+}
+
+func (o *options) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	flags.Region(cmd, &o.region, "region", "`REGION` to ask in (default: AWS_REGION)")
+	flags.Region(cmd, &o.second, "second-region", "another `REGION`, for questions about replicas")
+	flags.Choices(cmd, &o.questions, ids(), "question", "`ID` of a question to ask; may be repeated (default: all)")
+	f.BoolVar(&o.yes, "yes", false, "start without asking")
+	f.BoolVar(&o.printRights, "print-rights", false, "print an IAM policy that allows what a run takes, and end")
+	f.BoolVar(&o.cleanup, "cleanup", false, "remove what runs that were killed left behind, and end")
+	f.StringVar(&o.state, "state", "", "`FILE` in which a run writes down what it makes (default: one for each run in the user's cache folder)")
+	f.StringVar(&o.report, "report", "", "`FILE` or folder to write the report to, as JSON and beside it as Markdown")
+	f.StringVar(&o.against, "against", "", "ask a stand-in instead of AWS: localaws, ministack, moto, or the `URL` of one on this machine")
+	f.StringVar(&o.program, "program", "", "`FILE` of the program of ministack or moto (default: found in PATH)")
+	f.StringVar(&o.behavior, "behavior", "", "`FILE` of a report that localaws follows")
+	f.BoolVar(&o.organization, "organization", false, "ask the second set as well, with the credentials of the management account")
+	f.StringVar(&o.ou, "ou", "", "`ID` of an OU that holds the sandbox account and nothing else")
+	flags.Account(cmd, &o.account, "account", "id of the sandbox account in that OU")
+	f.StringVar(&o.role, "role", o.role, "name of a `ROLE` with every right in the sandbox account")
+	_ = cmd.MarkFlagFilename("state", "json")
+	_ = cmd.MarkFlagFilename("report", "json")
+	_ = cmd.MarkFlagFilename("behavior", "json")
+	_ = cmd.RegisterFlagCompletionFunc("against", cobra.FixedCompletions([]string{localAWS, ministack, moto}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func ids() []string {
+	var all []string
+	for _, q := range conformance.Questions() {
+		all = append(all, q.ID)
+	}
+	return all
+}
+
+// check refuses what does not go together, in one line that says what does.
+func (o *options) check(given *pflag.FlagSet, getenv func(string) string) error {
+	with := func(name string) bool { return given.Changed(name) }
+	if o.region == "" {
+		o.region = getenv("AWS_REGION")
+	}
+	if o.region == "" && (o.against != "" || o.printRights) {
+		o.region = "us-east-1"
+	}
+	switch {
+	case o.against != "" && o.against != localAWS && o.against != ministack && o.against != moto && !onThisMachine(o.against):
+		return command.Fail("conformance: --against %s: use localaws, ministack, moto, or the URL of a stand-in on this machine, such as http://127.0.0.1:5000", o.against)
+	case with("program") && o.against != ministack && o.against != moto:
+		return command.Fail("conformance: --program is for --against ministack or moto")
+	case with("behavior") && o.against != localAWS:
+		return command.Fail("conformance: --behavior is what localaws follows; add --against localaws")
+	case o.organization && (o.against == ministack || o.against == moto || onThisMachine(o.against)):
+		return command.Fail("conformance: --organization is for AWS, and for localaws, which always asks both sets; leave it out")
+	case o.organization && o.against == "" && (o.ou == "" || o.account == ""):
+		return command.Fail("conformance: --organization needs --ou, an OU that holds the sandbox account and nothing else, and --account")
+	case !o.organization && (with("ou") || with("account") || with("role")):
+		return command.Fail("conformance: --ou, --account and --role are for --organization; add it")
+	case o.cleanup && (o.against != "" || o.printRights || with("report") || with("question")):
+		return command.Fail("conformance: --cleanup goes with --state, --region, --second-region, --yes and the flags of --organization alone")
+	case o.second != "" && o.second == o.region:
+		return command.Fail("conformance: --second-region is %s as well; use another", o.region)
+	case o.second != "" && arn.PartitionOf(o.second) != arn.PartitionOf(o.region):
+		return command.Fail("conformance: %s and %s are in different partitions of AWS; use two Regions of one", o.region, o.second)
+	}
+	return flags.CheckRegions([]string{o.region})
+}
+
+func (o *options) run(ctx context.Context, env *command.Env) error {
+	questions := conformance.Asked(o.questions, o.organization || o.against == localAWS)
+	if o.second == "" && !o.printRights && o.against == "" {
+		env.Note("no --second-region: questions about replicas stay unanswered")
+	}
+	switch {
+	case o.printRights:
+		_, err := fmt.Fprintln(env.Stdout, conformance.Policy(questions, arn.PartitionOf(o.region), "*"))
+		return err
+	case o.cleanup:
+		return o.runCleanup(ctx, env)
+	}
+	if o.report != "" { // before anything is made
+		if _, _, err := o.reportFiles(); err != nil {
+			return err
+		}
+	}
+	var w *world
+	var err error
+	if o.against != "" {
+		w, err = o.standIn(ctx, env)
+	} else {
+		w, err = o.openAWS(ctx, env, questions)
+	}
+	if err != nil {
+		return err
+	}
+	defer w.stop()
+	return o.ask(ctx, env, w, len(questions))
+}
+
+// ask asks, removes what was made, and reports.
+func (o *options) ask(ctx context.Context, env *command.Env, w *world, total int) error {
+	started := env.Now()
+	bar := env.Progress("questions", total)
+	asked := w.options
+	asked.Only, asked.Now = o.questions, env.Now
+	asked.Progress = func(done, total int, question string) {
+		bar.Set(done, total, question)
+		if !env.Live {
+			fmt.Fprintf(env.Stderr, "doublelock: %d of %d: %s\n", done, total, question)
+		}
+	}
+	results := conformance.Ask(ctx, asked)
+	bar.Done()
+	cleaned := w.remove(ctx, env)
+	report := conformance.NewReport(version(), w.against, started, results)
+	if err := errors.Join(o.write(env, report), show(env, report), cleaned); err != nil {
+		return err
+	}
+	if w.against == conformance.AWS {
+		fmt.Fprintf(env.Stderr, "doublelock: send the report in, so that the local AWS learns from it: %s\n", form)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("conformance: stopped: %w", ctx.Err())
+	case report.Count(conformance.Differs) > 0:
+		return command.Found()
+	case report.Count(conformance.Unanswered) > 0:
+		return &command.ExitError{Code: incomplete}
+	}
+	return nil
+}
+
+// form is where a report is sent in: .github/ISSUE_TEMPLATE/conformance.yml.
+const form = "https://github.com/doublelock/doublelock/issues/new?template=conformance.yml"
+
+// show prints the results: as a table, or one JSON object a question.
+func show(env *command.Env, report conformance.Report) error {
+	if env.AsJSON() {
+		for _, one := range report.Results {
+			if err := env.JSON(one); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	table := env.Rows("QUESTION", report.Against, "LOCAL AWS", "VERDICT", "WHY")
+	for _, one := range report.Results {
+		why := one.Meaning
+		if one.Verdict == conformance.Unanswered {
+			why = strings.TrimSuffix(string(one.Reason)+": "+one.Detail, ": ")
+		}
+		verdict := string(one.Verdict)
+		if one.Verdict == conformance.Differs {
+			verdict = strings.ToUpper(verdict)
+		}
+		table.Add(one.Question, output.OrDash(string(one.Answer)), output.OrDash(string(one.Assumed)), verdict, output.OrDash(why))
+	}
+	if err := table.Print(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(env.Text(), "%s: %d agree with the local AWS, %d differ, %d answered that it has nothing of, %d unanswered\n", output.Count(len(report.Results), "question"),
+		report.Count(conformance.Agrees), report.Count(conformance.Differs), report.Count(conformance.Answered), report.Count(conformance.Unanswered))
+	return err
+}
+
+// reportFiles are where the report goes, as JSON and as Markdown.
+func (o *options) reportFiles() (asJSON, asText string, err error) {
+	asJSON = o.report
+	if info, err := os.Stat(asJSON); err == nil && info.IsDir() {
+		asJSON = strings.TrimSuffix(asJSON, "/") + "/conformance.json"
+	}
+	asText = strings.TrimSuffix(asJSON, ".json") + ".md"
+	return asJSON, asText, errors.Join(files.Check(asJSON), files.Check(asText))
+}
+
+func (o *options) write(env *command.Env, report conformance.Report) error {
+	if o.report == "" {
+		return nil
+	}
+	asJSON, asText, err := o.reportFiles()
+	if err != nil {
+		return err
+	}
+	text, err := indented(report)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(files.Write(asJSON, text), files.Write(asText, []byte(report.Markdown()))); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.Stderr, "doublelock: report in %s and %s\n", asJSON, asText)
+	return nil
+}
+
+// rightsText is the rights in lines that fit a terminal.
+func rightsText(actions []string) string {
+	var out strings.Builder
+	for line := range slices.Chunk(actions, 3) {
+		fmt.Fprintf(&out, "    %s\n", strings.Join(line, "  "))
+	}
+	return out.String()
+}

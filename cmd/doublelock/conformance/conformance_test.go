@@ -1,0 +1,282 @@
+package conformance_test
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	command "github.com/doublelock/doublelock/cmd/doublelock/conformance"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/commandtest"
+	"github.com/doublelock/doublelock/shared/conformance"
+	"github.com/doublelock/doublelock/shared/localaws"
+)
+
+const (
+	account    = "444455556666"
+	management = "999988887777"
+	region     = "eu-central-1"
+)
+
+// sandboxAccount is a local AWS that the environment takes for AWS, with credentials of somebody in an account.
+func sandboxAccount(t *testing.T, who string) (a *localaws.AWS, cache string) {
+	t.Helper()
+	a = localaws.New(localaws.Options{Seed: 1})
+	url, stop, err := a.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { a.Run(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait(); stop() })
+	a.OrganizationWithRoot("o-exampleorgid", "r-ab12", management)
+	a.AddOUWithID("", "ou-ab12-sandbox1", "Sandbox")
+	a.AddOUWithID("", "ou-ab12-shared11", "Shared")
+	a.AddAccount("ou-ab12-sandbox1", account, "sandbox")
+	a.AddAccount("ou-ab12-shared11", "123123123123", "one")
+	a.AddAccount("ou-ab12-shared11", "321321321321", "two")
+	a.AddRole(account, "OrganizationAccountAccessRole", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+management+`:root"},"Action":"sts:AssumeRole"}]}`,
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+	keys, err := a.Principal(who, "role/Person/me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache = t.TempDir()
+	for name, value := range map[string]string{"AWS_ENDPOINT_URL": url, "AWS_REGION": region, "AWS_ACCESS_KEY_ID": keys.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY": keys.SecretAccessKey, "AWS_SESSION_TOKEN": keys.SessionToken, "XDG_CACHE_HOME": cache} {
+		t.Setenv(name, value)
+	}
+	return a, cache
+}
+
+func run(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	return commandtest.Line{New: command.New}.Run(t, append([]string{"conformance"}, args...)...)
+}
+
+// states are the files of state that runs have left.
+func states(t *testing.T, cache string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(cache, "doublelock", "conformance", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// made is how many secrets, roles and aliases of runs there are.
+func made(t *testing.T, a *localaws.AWS) int {
+	t.Helper()
+	n := 0
+	for _, of := range []struct{ service, operation string }{{"secretsmanager", "ListSecrets"}, {"iam", "ListRoles"}, {"kms", "ListAliases"}} {
+		out, err := a.As("test.amazonaws.com", account, region, of.service, of.operation, map[string]any{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += strings.Count(string(text), `Name":"doublelock-conformance-`) + strings.Count(string(text), `Name":"alias/doublelock-conformance-`)
+	}
+	return n
+}
+
+func TestARunSaysWhatItTakesAsksAndLeavesNothing(t *testing.T) {
+	a, cache := sandboxAccount(t, account)
+	_, stderr, code := run(t, "--second-region", "eu-west-1")
+	if code != 1 || !strings.HasSuffix(stderr, "doublelock: conformance: nobody can be asked here; add --yes to start\n") {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	for _, part := range []string{"Account 444455556666, eu-central-1 and eu-west-1", "questions, in some 45 minutes", "less than 1 USD", "for 7 days", "kms:ScheduleKeyDeletion", "tagged doublelock-conformance="} {
+		if !strings.Contains(stderr, part) {
+			t.Errorf("it does not say %q: %s", part, stderr)
+		}
+	}
+	if made(t, a) > 0 || len(states(t, cache)) > 0 {
+		t.Error("it began without a yes")
+	}
+	folder := t.TempDir()
+	stdout, stderr, code := run(t, "--yes", "--second-region", "eu-west-1", "--report", folder)
+	if code != 3 || !strings.Contains(stdout, "secretsmanager.empty-key.condition") || !strings.Contains(stdout, ", 2 unanswered\n") {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	if left := states(t, cache); made(t, a) > 0 || len(left) > 0 {
+		t.Errorf("%d things and %v are left: %s", made(t, a), left, stderr)
+	}
+	for _, name := range []string{"conformance.json", "conformance.md"} {
+		info, err := os.Stat(filepath.Join(folder, name))
+		if err != nil || info.Mode() != fs.FileMode(0o600) {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+		text, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil || strings.Contains(string(text), account) {
+			t.Errorf("%v: the account is in %s", err, text)
+		}
+	}
+}
+
+// killed is a run that ends without a chance to remove anything: its context ends, and so do the rights of who ran it.
+func killed(t *testing.T, a *localaws.AWS) {
+	t.Helper()
+	ctx, kill := context.WithCancel(t.Context())
+	defer kill()
+	go func() {
+		for ctx.Err() == nil {
+			if made(t, a) > 8 {
+				a.AddRole(account, "Person", "", `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	_, stderr, code := run(t, "--yes")
+	if code != 1 || !strings.Contains(stderr, "doublelock conformance --cleanup") {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	a.AddRole(account, "Person", "", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+	if made(t, a) == 0 {
+		t.Fatal("nothing is left to remove: this test looks in the wrong account")
+	}
+}
+
+func TestWhatAKilledRunLeftIsRemovedLater(t *testing.T) {
+	for name, lost := range map[string]bool{"with its state": false, "without": true} {
+		t.Run(name, func(t *testing.T) {
+			a, cache := sandboxAccount(t, account)
+			killed(t, a)
+			left := states(t, cache)
+			if len(left) != 1 {
+				t.Fatalf("state in %v", left)
+			}
+			if info, err := os.Stat(left[0]); err != nil || info.Mode() != fs.FileMode(0o600) {
+				t.Errorf("%v %v", info, err)
+			}
+			if lost {
+				if err := os.Remove(left[0]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, stderr, code := run(t, "--cleanup"); code != 1 || made(t, a) == 0 {
+				t.Errorf("without a yes: exit code %d: %s", code, stderr)
+			}
+			for range 2 {
+				if _, stderr, code := run(t, "--cleanup", "--yes"); code != 0 || made(t, a) > 0 || len(states(t, cache)) > 0 {
+					t.Errorf("exit code %d, %d things and %v are left: %s", code, made(t, a), states(t, cache), stderr)
+				}
+			}
+		})
+	}
+}
+
+func TestTheSecondSetIsPlayedOnAnOUThatHoldsTheSandboxAlone(t *testing.T) {
+	a, _ := sandboxAccount(t, management)
+	_, stderr, code := run(t, "--yes")
+	if code != 1 || !strings.Contains(stderr, "manages an organization; use a sandbox account") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	_, stderr, code = run(t, "--yes", "--organization", "--ou", "ou-ab12-shared11", "--account", account)
+	if code != 1 || !strings.Contains(stderr, "must hold account 444455556666 and nothing else") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	stdout, stderr, code := run(t, "--yes", "--organization", "--ou", "ou-ab12-sandbox1", "--account", account, "-o", "json",
+		"--question", "organizations.scp.empty-key", "--question", "organizations.scp.kms-layer", "--question", "kms.layer.create")
+	if code != 0 || strings.Count(stdout, `"verdict":"agrees"`) != 3 {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	if !strings.Contains(stderr, "service control policies that deny the run's own calls are attached to ou-ab12-sandbox1") {
+		t.Errorf("it does not say so: %s", stderr)
+	}
+	policies, err := a.As("test.amazonaws.com", management, region, "organizations", "ListPoliciesForTarget", map[string]any{"TargetId": "ou-ab12-sandbox1", "Filter": "SERVICE_CONTROL_POLICY"})
+	if err != nil || len(policies["Policies"].([]any)) != 1 || made(t, a) > 0 {
+		t.Errorf("%v %v, %d things are left", err, policies, made(t, a))
+	}
+}
+
+// One run by one user corrects the model: what AWS answered is what the local AWS answers from then on.
+func TestAReportIsFollowed(t *testing.T) {
+	folder := t.TempDir()
+	report := conformance.NewReport("test", conformance.AWS, time.Now(), []conformance.Result{
+		{Question: "kms.disabled.read", Answer: "access-denied", Assumed: "decryption-failure", Verdict: conformance.Differs},
+		{Question: "secretsmanager.rekeyed.fallback", Answer: conformance.Refused, Assumed: conformance.Opens, Verdict: conformance.Differs}})
+	text, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(folder, "aws.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := run(t, "--against", "localaws", "--behavior", file, "--question", "kms.disabled.read", "-o", "json")
+	var got conformance.Result
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
+		t.Fatal(err, stdout)
+	}
+	got.Seconds, got.Evidence, got.Title, got.Meaning = 0, nil, "", ""
+	want := conformance.Result{Question: "kms.disabled.read", Row: 4, Answer: "access-denied", Assumed: "decryption-failure", Verdict: conformance.Differs}
+	if diff := cmp.Diff(want, got); diff != "" || code != 2 {
+		t.Errorf("exit code %d %s", code, diff)
+	}
+	if !strings.Contains(stderr, "note: the local AWS cannot follow the report in secretsmanager.rekeyed.fallback") {
+		t.Errorf("it does not say what it cannot follow: %s", stderr)
+	}
+}
+
+func TestBadInputIsOneClearLine(t *testing.T) {
+	t.Setenv("AWS_REGION", "")
+	broken := filepath.Join(t.TempDir(), "broken.json")
+	if err := os.WriteFile(broken, []byte(`{"format":1,"results":[{"question":"kms.nope"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"":                                      "no Region; use --region eu-central-1 or set AWS_REGION",
+		"--against nobody":                      "use localaws, ministack, moto, or the URL",
+		"--against http://example.com":          "or the URL of a stand-in on this machine",
+		"--against moto --program /nonexistent": "conformance: start moto_server: ",
+		"--against moto --organization":         "--organization is for AWS",
+		"--program x":                           "--program is for --against ministack or moto",
+		"--behavior x":                          "add --against localaws",
+		"--against localaws --behavior " + broken + "x": "no such file",
+		"--against localaws --behavior " + broken:       `no question "kms.nope" in this version`,
+		"--organization --region eu-west-1":             "needs --ou",
+		"--ou ou-ab12-11111111 --region eu-west-1":      "are for --organization; add it",
+		"--region eu-west-1 --second-region eu-west-1":  "use another",
+		"--region eu-west-1 --second-region cn-north-1": "use two Regions of one",
+		"--question nope":                                                    `invalid argument "nope" for "--question" flag: use `,
+		"--cleanup --against localaws":                                       "--cleanup goes with",
+		"--cleanup --region eu-west-1 --state " + broken:                     "leave --state out to search by name and tag",
+		"--against localaws --question kms.trailing-days --report /dev/null": "a device or a pipe",
+		"--against http://127.0.0.1:1 --question kms.trailing-days":          "http://127.0.0.1:1: get caller identity",
+		"--region eu-west-1 --state " + broken:                               "is the state of another run",
+		"nope":                                                               "",
+	} {
+		_, stderr, code := run(t, strings.Fields(line)...)
+		lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(stderr, "doublelock: note: no --second-region: questions about replicas stay unanswered\n", "")), "\n")
+		if code != 1 || len(lines) != 1 || !strings.HasPrefix(lines[0], "doublelock: ") || !strings.Contains(lines[0], want) {
+			t.Errorf("%s: exit code %d, %q, want %q", line, code, stderr, want)
+		}
+	}
+}
+
+func TestTheRightsArePrintedAsAPolicy(t *testing.T) {
+	stdout, stderr, code := run(t, "--print-rights", "--region", "cn-north-1")
+	var policy struct{ Statement []struct{ Effect string } }
+	if err := json.Unmarshal([]byte(stdout), &policy); err != nil || code != 0 || len(policy.Statement) < 5 || !strings.Contains(stdout, "arn:aws-cn:iam::*:role/doublelock-conformance-*") {
+		t.Errorf("%v, exit code %d: %s%s", err, code, stdout, stderr)
+	}
+	if strings.Contains(stdout, "organizations:AttachPolicy") {
+		t.Error("rights of the second set are in the first")
+	}
+	if stdout, _, _ := run(t, "--print-rights", "--organization", "--ou", "ou-ab12-11111111", "--account", account); !strings.Contains(stdout, "organizations:AttachPolicy") {
+		t.Error("rights of the second set are missing")
+	}
+}

@@ -1,0 +1,339 @@
+package conformance
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/profile"
+	"github.com/doublelock/doublelock/shared/cloud/sandbox"
+	"github.com/doublelock/doublelock/shared/conformance"
+)
+
+// world is who is asked, and how what was made there is removed.
+type world struct {
+	against string
+	options conformance.Options
+	stop    func()
+	journal *conformance.Journal
+	file    string // of the state; "" is none, for a stand-in
+	ends    bool   // with the run, and what was made with it
+	// reopen acts anew, for credentials may have ended.
+	reopen func(context.Context) (map[string]*sandbox.Session, error)
+}
+
+// cleaning is how long the removal of what a run made may take.
+const cleaning = 10 * time.Minute
+
+// newRun is the id of a run: lower-case letters and digits.
+func newRun() sandbox.Run { return sandbox.Run(strings.ToLower(rand.Text()[:10])) }
+
+// parallel is how many questions are asked of AWS at once: most of the time goes by in waiting.
+const parallel = 6
+
+// openAWS says what a run would do, asks for a yes, and opens AWS.
+func (o *options) openAWS(ctx context.Context, env *command.Env, questions []conformance.Question) (*world, error) {
+	run := newRun()
+	file, err := o.stateFile(env, run)
+	if err != nil {
+		return nil, err
+	}
+	c, err := o.open(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	w := &world{against: conformance.AWS, stop: func() {}, file: file}
+	patience := conformance.ForAWS()
+	if endpoint := c.Options().Endpoint; endpoint != "" {
+		w.against = "a stand-in for AWS"
+		if onThisMachine(endpoint) {
+			patience = conformance.ForDouble()
+		}
+	}
+	intend := func(r sandbox.Resource) error { return w.journal.Intend(r) }
+	w.reopen = func(ctx context.Context) (map[string]*sandbox.Session, error) { return o.sessions(ctx, c, run, intend) }
+	open, err := w.reopen(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own, management := o.pick(open)
+	if err := o.refuse(ctx, own, management); err != nil {
+		return nil, err
+	}
+	w.options = conformance.Options{Own: own, Management: management, OU: o.ou, Second: o.second, Patience: patience, Parallel: parallel}
+	if err := o.agree(env, own, questions, file); err != nil {
+		return nil, err
+	}
+	state := conformance.State{Run: run, Started: env.Now().UTC(), Account: own.Account(), Region: o.region, Second: o.second, Endpoint: c.Options().Endpoint}
+	if management != nil {
+		state.Role = o.role
+	}
+	w.journal, err = conformance.NewJournal(state, func(text []byte) error { return files.Write(file, text) })
+	return w, err
+}
+
+// open opens AWS with the credentials of the environment.
+func (o *options) open(ctx context.Context, env *command.Env) (*cloud.Cloud, error) {
+	settings := cloud.FromEnv(env.Getenv)
+	settings.Region, settings.AssumeRoles, settings.HubAccount, settings.ManagementAccount, settings.Regions = o.region, false, "", "", nil
+	return profile.Open(ctx, settings)
+}
+
+// sessions act as a run: in the sandbox account, and, for the second set, in the management account.
+func (o *options) sessions(ctx context.Context, c *cloud.Cloud, run sandbox.Run, journal sandbox.Journal) (map[string]*sandbox.Session, error) {
+	own, err := sandbox.Open(ctx, c, o.region, run, journal)
+	if err != nil {
+		return nil, err
+	}
+	if !o.organization {
+		return map[string]*sandbox.Session{own.Account(): own}, nil
+	}
+	member, err := own.Assume(ctx, own.Partition().Role(o.account, o.role), "doublelock-conformance", "", "")
+	if err != nil {
+		return nil, fmt.Errorf("conformance: take the role %s of account %s: %w", o.role, o.account, err)
+	}
+	return map[string]*sandbox.Session{own.Account(): own, o.account: member}, nil
+}
+
+// pick says which session is in the sandbox account, and which one manages the organization; nil is none.
+func (o *options) pick(open map[string]*sandbox.Session) (own, management *sandbox.Session) {
+	for account, session := range open {
+		if o.organization && account != o.account {
+			management = session
+		} else {
+			own = session
+		}
+	}
+	return own, management
+}
+
+// refuse refuses accounts that a run has no business in.
+func (o *options) refuse(ctx context.Context, own, management *sandbox.Session) error {
+	if management != nil {
+		if err := management.HoldsOnly(ctx, o.ou, o.account); err != nil {
+			return fmt.Errorf("conformance: --ou: %w", err)
+		}
+		return nil
+	}
+	if o.organization {
+		return command.Fail("conformance: the credentials are of the sandbox account itself; --organization needs those of the management account")
+	}
+	manager, err := own.ManagementAccount(ctx)
+	switch {
+	case sandbox.Denied(err), sandbox.Unknown(err): // nobody can say; the person is asked anyway
+		return nil
+	case err != nil:
+		return err
+	case manager == own.Account():
+		return command.Fail("conformance: account %s manages an organization; use a sandbox account, or --organization with an OU that holds nothing else", own.Account())
+	}
+	return nil
+}
+
+// agree says what a run does, and asks for a yes.
+func (o *options) agree(env *command.Env, own *sandbox.Session, questions []conformance.Question, file string) error {
+	waits := false
+	for _, q := range questions {
+		waits = waits || q.Trail
+	}
+	lasts := "15 minutes"
+	if waits {
+		lasts = "45 minutes: CloudTrail shows a call within 15"
+	}
+	rights := conformance.Rights(questions)
+	regions := o.region
+	if o.second != "" {
+		regions += " and " + o.second
+	}
+	fmt.Fprintf(env.Stderr, `Account %s, %s, as %s
+%s, in some %s.
+Everything made is named %s… and tagged %s=%s, and removed at the end. It is written down in
+%s
+Cost: less than 1 USD: KMS keys (1 USD a month) and secrets (0.40 USD a month) by the hour, and API calls.
+Stays: the KMS keys, for %d days until they are deleted; they cost nothing while they wait. CloudTrail keeps its events.
+Rights that it takes, %d IAM actions (--print-rights prints a policy):
+%s`, own.Account(), regions, own.ARN(), output.Count(len(questions), "question"), lasts, own.Run().Name(""), sandbox.TagKey, own.Run(), file, sandbox.WaitingDays, len(rights), rightsText(rights))
+	if o.organization {
+		fmt.Fprintf(env.Stderr, "For some minutes each, service control policies that deny the run's own calls are attached to %s, which holds account %s alone.\n", o.ou, o.account)
+	}
+	return o.yesOrRefuse(env, "start")
+}
+
+func (o *options) yesOrRefuse(env *command.Env, to string) error {
+	if o.yes {
+		return nil
+	}
+	if !output.Terminal(env.Stdin) {
+		return command.Fail("conformance: nobody can be asked here; add --yes to %s", to)
+	}
+	fmt.Fprintf(env.Stderr, "Type yes to %s: ", to)
+	line, err := bufio.NewReader(env.Stdin).ReadString('\n')
+	if err != nil || strings.TrimSpace(line) != "yes" {
+		return command.Fail("conformance: not confirmed, nothing was done")
+	}
+	return nil
+}
+
+// stateFile is where a run writes down what it makes. One that is there is another run's, and is not overwritten.
+func (o *options) stateFile(env *command.Env, run sandbox.Run) (string, error) {
+	file := o.state
+	if file == "" {
+		folder, err := stateFolder(env)
+		if err != nil {
+			return "", err
+		}
+		file = filepath.Join(folder, string(run)+".json")
+	}
+	if _, err := os.Lstat(file); err == nil {
+		return "", command.Fail("conformance: %s is the state of another run; remove what it made with doublelock conformance --cleanup --state %s", file, file)
+	}
+	return file, files.Check(file)
+}
+
+func stateFolder(env *command.Env) (string, error) {
+	base := env.Getenv("XDG_CACHE_HOME")
+	if base == "" {
+		found, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("conformance: no folder for the state (%w); name a file with --state", err)
+		}
+		base = found
+	}
+	folder := filepath.Join(base, "doublelock", "conformance")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", fmt.Errorf("conformance: make the folder of the state: %w; name a file with --state", err)
+	}
+	return folder, nil
+}
+
+// remove removes what the run made, also when the context has ended.
+func (w *world) remove(ctx context.Context, env *command.Env) error {
+	if w.ends {
+		return nil
+	}
+	defer env.Wait("what was made to be removed; should this be stopped, doublelock conformance --cleanup does it later")()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleaning)
+	defer cancel()
+	sessions, err := w.reopen(ctx)
+	if err != nil {
+		return fmt.Errorf("conformance: nothing was removed; doublelock conformance --cleanup does it: %w", err)
+	}
+	return removeAll(ctx, env, sessions, w.journal.State(), w.file)
+}
+
+// removeAll removes what a state says, and then the state.
+func removeAll(ctx context.Context, env *command.Env, sessions map[string]*sandbox.Session, state conformance.State, file string) error {
+	regions := []string{state.Region}
+	if state.Second != "" {
+		regions = append(regions, state.Second)
+	}
+	removed, err := conformance.Cleanup(ctx, sessions, regions, state.Resources)
+	keys := 0
+	for _, r := range removed.Gone {
+		if r.Kind == sandbox.Key {
+			keys++
+		}
+	}
+	fmt.Fprintf(env.Stderr, "doublelock: removed %s; %s deleted in %d days\n", output.Count(len(removed.Gone)-keys, "thing"), output.Count(keys, "key is", "keys are"), sandbox.WaitingDays)
+	for _, left := range removed.Left {
+		err = errors.Join(err, fmt.Errorf("remove %s: %w", left.Resource, left.Err))
+	}
+	if err != nil {
+		return fmt.Errorf("conformance: something is left; doublelock conformance --cleanup tries again: %w", err)
+	}
+	if file != "" {
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove the state of the run: %w", err)
+		}
+	}
+	return nil
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "development"
+}
+
+func indented(report conformance.Report) ([]byte, error) {
+	text, err := json.MarshalIndent(report, "", "  ")
+	return append(text, '\n'), err
+}
+
+// runCleanup removes what runs that were killed left behind: by their state, where it is there, and by name and tag.
+func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
+	states, err := o.states(env)
+	if err != nil {
+		return err
+	}
+	c, err := o.open(ctx, env)
+	if err != nil {
+		return err
+	}
+	nothing := func(sandbox.Resource) error { return errors.New("a cleanup makes nothing") }
+	open, err := o.sessions(ctx, c, sandbox.AnyRun, nothing)
+	if err != nil {
+		return err
+	}
+	own, _ := o.pick(open)
+	fmt.Fprintf(env.Stderr, "Account %s, %s, as %s: everything named %s… that is tagged %s with its run is removed; %s.\n", own.Account(), strings.Trim(o.region+" "+o.second, " "), own.ARN(),
+		sandbox.Prefix, sandbox.TagKey, output.Count(len(states), "run that left its state", "runs that left their state"))
+	if err := o.yesOrRefuse(env, "remove it"); err != nil {
+		return err
+	}
+	var failed []error
+	for file, state := range states {
+		if state.Account != own.Account() || state.Endpoint != c.Options().Endpoint {
+			env.Note("%s is of another account and stays", file)
+			continue
+		}
+		there := *o
+		there.region, there.second = state.Region, cmp.Or(state.Second, o.second)
+		sessions, err := there.sessions(ctx, c, state.Run, nothing)
+		if err == nil {
+			err = removeAll(ctx, env, sessions, state, file)
+		}
+		failed = append(failed, err)
+	}
+	failed = append(failed, removeAll(ctx, env, open, conformance.State{Region: o.region, Second: o.second}, ""))
+	return errors.Join(failed...)
+}
+
+// states are those of runs that did not end well, by file.
+func (o *options) states(env *command.Env) (map[string]conformance.State, error) {
+	files := []string{o.state}
+	if o.state == "" {
+		folder, err := stateFolder(env)
+		if err != nil {
+			return nil, err
+		}
+		if files, err = filepath.Glob(filepath.Join(folder, "*.json")); err != nil {
+			return nil, fmt.Errorf("conformance: find the state of runs: %w", err)
+		}
+	}
+	states := map[string]conformance.State{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			states[file], err = conformance.ReadState(text)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("conformance: %s: %w; leave --state out to search by name and tag", file, err)
+		}
+	}
+	return states, nil
+}

@@ -1,0 +1,185 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/cloud/internal/session"
+)
+
+// aliasPrefix begins the name of every alias.
+const aliasPrefix = "alias/"
+
+// WaitingDays is how long a key waits for its deletion: the least that KMS allows.
+const WaitingDays = 7
+
+func (s *Session) kms() *kms.Client { return session.Client(s.c, s.at(), kms.NewFromConfig) }
+
+// CreateKey makes a symmetric key and answers its ARN. Its description is the name that it is found by.
+func (s *Session) CreateKey(ctx context.Context, what string) (string, error) {
+	name, err := s.intend(Key, what)
+	if err != nil {
+		return "", err
+	}
+	out, err := s.kms().CreateKey(ctx, &kms.CreateKeyInput{Description: &name, Tags: []types.Tag{{TagKey: aws.String(TagKey), TagValue: aws.String(string(s.run))}}})
+	if err != nil {
+		return "", session.Fail(err, "create key %s", name)
+	}
+	return aws.ToString(out.KeyMetadata.Arn), nil
+}
+
+// DisableKey switches a key off.
+func (s *Session) DisableKey(ctx context.Context, key string) error {
+	_, err := s.kms().DisableKey(ctx, &kms.DisableKeyInput{KeyId: aws.String(arn.Of(key).Name())})
+	return session.Fail(err, "disable key %s", key)
+}
+
+// CreateAlias makes an alias of a key and answers its name.
+func (s *Session) CreateAlias(ctx context.Context, what, key string) (string, error) {
+	name, err := s.intend(Alias, what)
+	if err != nil {
+		return "", err
+	}
+	_, err = s.kms().CreateAlias(ctx, &kms.CreateAliasInput{AliasName: &name, TargetKeyId: &key})
+	return name, session.Fail(err, "create alias %s", name)
+}
+
+// MoveAlias lets an alias lead to another key.
+func (s *Session) MoveAlias(ctx context.Context, alias, key string) error {
+	_, err := s.kms().UpdateAlias(ctx, &kms.UpdateAliasInput{AliasName: &alias, TargetKeyId: &key})
+	return session.Fail(err, "move alias %s", alias)
+}
+
+// KeyOf is the ARN of the key that an id, ARN or alias leads to.
+func (s *Session) KeyOf(ctx context.Context, id string) (string, error) {
+	out, err := s.kms().DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &id})
+	if err != nil {
+		return "", session.Fail(err, "describe key %s", id)
+	}
+	return aws.ToString(out.KeyMetadata.Arn), nil
+}
+
+// GrantDecrypt lets a principal decrypt with a key what has an encryption context.
+func (s *Session) GrantDecrypt(ctx context.Context, key, grantee string, having map[string]string) error {
+	_, err := s.kms().CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &key, GranteePrincipal: &grantee, Operations: []types.GrantOperation{types.GrantOperationDecrypt},
+		Constraints: &types.GrantConstraints{EncryptionContextSubset: having}})
+	return session.Fail(err, "grant the use of key %s", key)
+}
+
+// removeKey schedules the deletion of the key with that description.
+func (s *Session) removeKey(ctx context.Context, name string) error {
+	found := false
+	err := s.eachKey(ctx, func(id, description string) error {
+		if description != name {
+			return nil
+		}
+		found = true
+		ours, err := s.ourKey(ctx, id, name)
+		if err != nil {
+			return err
+		}
+		if !ours {
+			return notOurs(Key, name)
+		}
+		_, err = s.kms().ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: &id, PendingWindowInDays: aws.Int32(WaitingDays)})
+		return session.Fail(err, "schedule the deletion of key %s", name)
+	})
+	if err == nil && !found {
+		return errNothing
+	}
+	return err
+}
+
+// ourKey reports whether a key has the tag of the run that a name is of.
+func (s *Session) ourKey(ctx context.Context, id, name string) (bool, error) {
+	out, err := s.kms().ListResourceTags(ctx, &kms.ListResourceTagsInput{KeyId: &id})
+	if err != nil {
+		return false, session.Fail(err, "list tags of key %s", id)
+	}
+	for _, tag := range out.Tags {
+		if aws.ToString(tag.TagKey) == TagKey && s.run.owns(name, aws.ToString(tag.TagValue)) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// eachKey calls do with every customer managed key that is not waiting for its deletion and whose description begins as
+// the names of runs do. A key that may not be described is none of ours.
+func (s *Session) eachKey(ctx context.Context, do func(id, description string) error) error {
+	pages := kms.NewListKeysPaginator(s.kms(), &kms.ListKeysInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return session.Fail(err, "list keys")
+		}
+		for _, entry := range page.Keys {
+			out, err := s.kms().DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: entry.KeyId})
+			if err := session.Fail(err, "describe key %s", aws.ToString(entry.KeyId)); Denied(err) || Gone(err) {
+				continue
+			} else if err != nil {
+				return err
+			}
+			key := out.KeyMetadata
+			description := aws.ToString(key.Description)
+			if key.KeyManager != types.KeyManagerTypeCustomer || key.KeyState == types.KeyStatePendingDeletion || !strings.HasPrefix(description, Prefix) {
+				continue
+			}
+			if err := do(aws.ToString(key.KeyId), description); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Session) findKeys(ctx context.Context) ([]string, error) {
+	var names []string
+	err := s.eachKey(ctx, func(_, description string) error {
+		if s.run.of(description) {
+			names = append(names, description)
+		}
+		return nil
+	})
+	return names, err
+}
+
+// removeAlias removes an alias that leads to one of the run's keys, or to a key that waits for its deletion.
+func (s *Session) removeAlias(ctx context.Context, name string) error {
+	out, err := s.kms().DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &name})
+	if err != nil {
+		return session.Fail(err, "describe key of alias %s", name)
+	}
+	ours, err := s.ourKey(ctx, aws.ToString(out.KeyMetadata.KeyId), strings.TrimPrefix(name, aliasPrefix))
+	if err != nil {
+		return err
+	}
+	if !ours {
+		return fmt.Errorf("%w, for its key is another's", notOurs(Alias, name))
+	}
+	_, err = s.kms().DeleteAlias(ctx, &kms.DeleteAliasInput{AliasName: &name})
+	return session.Fail(err, "delete alias %s", name)
+}
+
+func (s *Session) findAliases(ctx context.Context) ([]string, error) {
+	var names []string
+	pages := kms.NewListAliasesPaginator(s.kms(), &kms.ListAliasesInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, session.Fail(err, "list aliases")
+		}
+		for _, alias := range page.Aliases {
+			if bare, _ := strings.CutPrefix(aws.ToString(alias.AliasName), aliasPrefix); s.run.of(bare) {
+				names = append(names, aws.ToString(alias.AliasName))
+			}
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,68 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/doublelock/doublelock/shared/cloud/internal/session"
+)
+
+func (s *Session) sqs() *sqs.Client { return session.Client(s.c, s.at(), sqs.NewFromConfig) }
+
+// CreateQueue makes a queue that EventBridge may send to for rules of the account, and answers its URL and ARN.
+func (s *Session) CreateQueue(ctx context.Context, what string) (url, queueARN string, err error) {
+	name, err := s.intend(Queue, what)
+	if err != nil {
+		return "", "", err
+	}
+	queueARN = s.Partition().New("sqs", s.region, s.account, name).String()
+	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage",
+		"Resource":%q,"Condition":{"StringEquals":{"aws:SourceAccount":%q}}}]}`, queueARN, s.account)
+	out, err := s.sqs().CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{"Policy": policy}, Tags: map[string]string{TagKey: string(s.run)}})
+	if err != nil {
+		return "", "", session.Fail(err, "create queue %s", name)
+	}
+	return aws.ToString(out.QueueUrl), queueARN, nil
+}
+
+// Waiting is about how many messages are in a queue.
+func (s *Session) Waiting(ctx context.Context, url string) (int, error) {
+	out, err := s.sqs().ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: 1})
+	if err != nil {
+		return 0, session.Fail(err, "receive from queue")
+	}
+	return len(out.Messages), nil
+}
+
+func (s *Session) removeQueue(ctx context.Context, name string) error {
+	out, err := s.sqs().GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
+	if err != nil {
+		return session.Fail(err, "find queue %s", name)
+	}
+	tags, err := s.sqs().ListQueueTags(ctx, &sqs.ListQueueTagsInput{QueueUrl: out.QueueUrl})
+	if err != nil {
+		return session.Fail(err, "list tags of queue %s", name)
+	}
+	if !s.run.owns(name, tags.Tags[TagKey]) {
+		return notOurs(Queue, name)
+	}
+	_, err = s.sqs().DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: out.QueueUrl})
+	return session.Fail(err, "delete queue %s", name)
+}
+
+func (s *Session) findQueues(ctx context.Context) ([]string, error) {
+	prefix := s.run.prefix()
+	out, err := s.sqs().ListQueues(ctx, &sqs.ListQueuesInput{QueueNamePrefix: &prefix})
+	if err != nil {
+		return nil, session.Fail(err, "list queues")
+	}
+	var names []string
+	for _, url := range out.QueueUrls {
+		names = append(names, url[strings.LastIndexByte(url, '/')+1:])
+	}
+	return names, nil
+}

@@ -1,0 +1,120 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Kind is what a resource is.
+type Kind string
+
+// What runs make.
+const (
+	Secret     Kind = "secret"
+	Key        Kind = "key" // named by its description
+	Alias      Kind = "alias"
+	Role       Kind = "role"
+	Function   Kind = "function"
+	Rule       Kind = "rule" // on the default bus; its targets go with it
+	BusRule    Kind = "bus rule"
+	Bus        Kind = "bus"
+	Queue      Kind = "queue"
+	Schedules  Kind = "schedule group" // its schedules go with it
+	Connection Kind = "connection"     // and the secret that EventBridge keeps for it
+	Stack      Kind = "stack"
+	Policy     Kind = "service control policy" // it is detached before
+)
+
+// Resource is something that a run made, or was about to make.
+type Resource struct {
+	Kind    Kind   `json:"kind"`
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	Name    string `json:"name"`
+}
+
+func (r Resource) String() string { return fmt.Sprintf("%s %s (%s)", r.Kind, r.Name, r.Region) }
+
+// kindOf is how the resources of a kind are removed and found.
+type kindOf struct {
+	kind   Kind
+	global bool                                                        // the same in every Region
+	remove func(*Session, context.Context, string) error               // of that name, when it has the run's tag
+	find   func(*Session, context.Context) (names []string, err error) // whose names are the run's
+}
+
+// kinds are in the order in which they are removed: what uses something goes before it.
+var kinds = []kindOf{
+	{Policy, true, (*Session).removePolicy, (*Session).findPolicies},
+	{Schedules, false, (*Session).removeSchedules, (*Session).findSchedules},
+	{Rule, false, (*Session).removeRule, (*Session).findRules},
+	{BusRule, false, (*Session).removeBusRule, (*Session).findBusRules},
+	{Bus, false, (*Session).removeBus, (*Session).findBuses},
+	{Queue, false, (*Session).removeQueue, (*Session).findQueues},
+	{Connection, false, (*Session).removeConnection, (*Session).findConnections},
+	{Stack, false, (*Session).removeStack, (*Session).findStacks},
+	{Function, false, (*Session).removeFunction, (*Session).findFunctions},
+	{Secret, false, (*Session).removeSecret, (*Session).findSecrets},
+	{Alias, false, (*Session).removeAlias, (*Session).findAliases},
+	{Role, true, (*Session).removeRole, (*Session).findRoles},
+	{Key, false, (*Session).removeKey, (*Session).findKeys},
+}
+
+// Kinds lists every kind in the order in which they are removed.
+func Kinds() []Kind {
+	var all []Kind
+	for _, k := range kinds {
+		all = append(all, k.kind)
+	}
+	return all
+}
+
+// ErrNotOurs says that something has a name of the run, and not its tag: it is never touched.
+var ErrNotOurs = errors.New("has the name of a run but not its tag, and is left alone")
+
+var errNothing = errors.New("there is no such thing")
+
+func notOurs(kind Kind, name string) error { return fmt.Errorf("%s %s %w", kind, name, ErrNotOurs) }
+
+// Remove removes something that the run made, and reports whether it was there. A key is scheduled for deletion.
+func (s *Session) Remove(ctx context.Context, r Resource) (bool, error) {
+	for _, k := range kinds {
+		if k.kind != r.Kind {
+			continue
+		}
+		bare := r.Name
+		if r.Kind == Alias {
+			bare = bare[min(len(bare), len(aliasPrefix)):]
+		}
+		if !s.run.of(bare) {
+			return false, fmt.Errorf("remove %s: it has no name of run %s", r, s.run)
+		}
+		err := k.remove(s.In(r.Region), ctx, r.Name)
+		if errors.Is(err, errNothing) || Gone(err) || Unknown(err) { // a double that cannot make it has none
+			return false, nil
+		}
+		return err == nil, err
+	}
+	return false, fmt.Errorf("remove %s: no such kind", r)
+}
+
+// Find finds what the run made in a Region, by name. What is global is found in the Region that is asked for as such.
+// Kinds that may not be listed are errors beside what was found.
+func (s *Session) Find(ctx context.Context, region string, global bool) ([]Resource, error) {
+	var all []Resource
+	var failed []error
+	for _, k := range kinds {
+		if k.global && !global {
+			continue
+		}
+		names, err := k.find(s.In(region), ctx)
+		if err != nil && !Unknown(err) {
+			failed = append(failed, fmt.Errorf("find what is a %s: %w", k.kind, err))
+		}
+		for _, name := range names {
+			all = append(all, Resource{Kind: k.kind, Account: s.account, Region: region, Name: name})
+		}
+	}
+	return all, errors.Join(failed...)
+}

@@ -1,0 +1,186 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/doublelock/doublelock/shared/cloud/sandbox"
+)
+
+// Verdict is how an answer stands to what the local AWS assumes.
+type Verdict string
+
+// Verdicts.
+const (
+	Agrees     Verdict = "agrees"
+	Differs    Verdict = "differs"
+	Answered   Verdict = "answered" // and the local AWS has nothing of the kind
+	Unanswered Verdict = "unanswered"
+)
+
+// Reason is why a question has no answer.
+type Reason string
+
+// Reasons.
+const (
+	NotPermitted  Reason = "not permitted"
+	NoOperation   Reason = "no such operation"
+	TimedOut      Reason = "timed out"
+	NotShown      Reason = "not shown" // what the answer would be read from
+	NotEvaluated  Reason = "policies are not evaluated"
+	WithoutRegion Reason = "needs a second Region"
+	WithoutOrg    Reason = "needs an organization"
+	Stopped       Reason = "stopped"
+	Unexpected    Reason = "none of the possible answers"
+	Refusal       Reason = "a step was refused" // by AWS, with an error that says nothing about rights
+	Broken        Reason = "a step failed"
+)
+
+// Result is the answer to one question.
+type Result struct {
+	Question string  `json:"question"`
+	Row      int     `json:"row"`
+	Title    string  `json:"title"`
+	Answer   Answer  `json:"answer,omitempty"`
+	Assumed  Answer  `json:"assumed,omitempty"`
+	Verdict  Verdict `json:"verdict"`
+	Meaning  string  `json:"meaning,omitempty"`
+	Reason   Reason  `json:"reason,omitempty"`
+	Detail   string  `json:"detail,omitempty"` // the call and the code of the error
+	Evidence []Fact  `json:"evidence,omitempty"`
+	Seconds  int     `json:"seconds"`
+}
+
+// Options say what is asked, of whom, and with how much patience.
+type Options struct {
+	Own        *sandbox.Session // in the account and Region that are asked
+	Management *sandbox.Session // of the organization; nil leaves the second set out
+	OU         string           // that holds the account and nothing else
+	Second     string           // Region; "" leaves questions about replicas out
+	Only       []string         // ids; none is all
+	Patience   Patience
+	Parallel   int // how many questions at once
+	Now        func() time.Time
+	Progress   func(done, total int, question string)
+}
+
+// Asked lists the questions of a run: those that were named, or all but the second set where there is no organization.
+func Asked(only []string, organization bool) []Question {
+	return slices.DeleteFunc(Questions(), func(q Question) bool {
+		return len(only) > 0 && !slices.Contains(only, q.ID) || len(only) == 0 && q.Need == NeedsOrganization && !organization
+	})
+}
+
+// Ask asks the questions and answers their results, in the order of Questions. A question that cannot be answered is a
+// result as well; when the context ends, the rest are.
+func Ask(ctx context.Context, o Options) []Result {
+	questions := Asked(o.Only, o.Management != nil)
+	s := newShared(ctx, o.Own, o.Management, o)
+	results := make([]Result, len(questions))
+	var mu sync.Mutex
+	done := 0
+	play := func(at int) {
+		results[at] = ask(ctx, s, questions[at], o)
+		mu.Lock()
+		defer mu.Unlock()
+		done++
+		if o.Progress != nil {
+			o.Progress(done, len(questions), questions[at].ID)
+		}
+	}
+	var group errgroup.Group
+	group.SetLimit(max(o.Parallel, 1))
+	for at, q := range questions {
+		if q.Need != NeedsOrganization {
+			group.Go(func() error { play(at); return nil })
+		}
+	}
+	_ = group.Wait() // it has no errors
+	for at, q := range questions {
+		if q.Need == NeedsOrganization { // one policy at a time
+			play(at)
+		}
+	}
+	return results
+}
+
+func ask(ctx context.Context, s *shared, q Question, o Options) Result {
+	r := Result{Question: q.ID, Row: q.Row, Title: q.Title, Assumed: q.Assumed, Verdict: Unanswered}
+	switch {
+	case ctx.Err() != nil:
+		r.Reason = Stopped
+		return r
+	case q.Need == NeedsRegion && s.second == nil:
+		r.Reason = WithoutRegion
+		return r
+	case q.Need == NeedsOrganization && s.management == nil:
+		r.Reason = WithoutOrg
+		return r
+	}
+	limit := q.Limit(o.Patience.Trail)
+	asked, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	start := time.Now()
+	w := &World{shared: s, slug: slugOf(q.ID)}
+	answer, err := q.Play(asked, w)
+	r.Seconds, r.Evidence = int(time.Since(start).Round(time.Second).Seconds()), w.seen
+	choice, known := q.Choice(answer)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		r.Reason = Stopped
+	case err != nil:
+		r.Reason, r.Detail = reasonOf(err)
+	case !known:
+		r.Reason, r.Detail = Unexpected, string(answer)
+	default:
+		r.Answer, r.Meaning, r.Verdict = answer, choice.Meaning, verdict(answer, q.Assumed)
+	}
+	return r
+}
+
+// slugOf is how the names begin of what a question makes: its number, for some names may have 64 characters at most.
+func slugOf(id string) string {
+	return fmt.Sprintf("q%02d", slices.IndexFunc(Questions(), func(q Question) bool { return q.ID == id })+1)
+}
+
+func verdict(answer, assumed Answer) Verdict {
+	switch assumed {
+	case "":
+		return Answered
+	case answer:
+		return Agrees
+	}
+	return Differs
+}
+
+// reasonOf is why a question has no answer: by the types and codes of the error, never by its text.
+func reasonOf(err error) (Reason, string) {
+	detail := sandbox.Operation(err)
+	if code := sandbox.Code(err); code != "" {
+		detail = strings.TrimSpace(fmt.Sprintf("%s %s", detail, code))
+	}
+	switch {
+	case errors.Is(err, errNotEvaluated):
+		return NotEvaluated, detail
+	case sandbox.Unknown(err):
+		return NoOperation, detail
+	case sandbox.Denied(err):
+		return NotPermitted, detail
+	case errors.Is(err, context.DeadlineExceeded):
+		return TimedOut, detail
+	case errors.Is(err, errNotShown):
+		return NotShown, detail
+	case errors.Is(err, errUnexpected):
+		return Unexpected, detail
+	case sandbox.Code(err) != "":
+		return Refusal, detail
+	}
+	return Broken, detail
+}

@@ -1,0 +1,286 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/cloud/sandbox"
+	"github.com/doublelock/doublelock/shared/localaws"
+)
+
+func keyQuestions() []Question {
+	return []Question{
+		{ID: "kms.disabled.read", Row: 4, Title: "Which error does a read meet whose key is disabled?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html",
+			Rights: []string{"kms:DisableKey"},
+			Choices: []Choice{
+				{Answer: "decryption-failure", Meaning: "the kill switch proves itself by that type"},
+				{Answer: "access-denied", Meaning: "a read that the kill switch stopped looks like one without rights", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsAccessDenied }},
+				{Answer: "invalid-request", Meaning: "a read that the kill switch stopped looks like one of a secret that is to be deleted", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsInvalidRequest }},
+				{Answer: "kms-error", Meaning: "KMS's own error comes through: its types have to count as stopped reads"},
+				{Answer: "internal-error", Meaning: "a stopped read looks like a broken service, and is tried again"},
+				{Answer: "goes-on", Meaning: "reads go on: the kill switch needs a second way"},
+			}, Assumed: "decryption-failure", Play: disabledRead},
+		{ID: "kms.disabled.delay", Row: 4, Title: "How long after DisableKey do reads still go on?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/programming-eventual-consistency.html",
+			Rights: []string{"kms:DisableKey"},
+			Choices: []Choice{
+				{Answer: "seconds", Meaning: "the kill switch verifies within its time"},
+				{Answer: "a-minute", Meaning: "the kill switch has to wait a minute before it calls itself failed"},
+				{Answer: "minutes", Meaning: "the kill switch has to wait five minutes before it calls itself failed"},
+				{Answer: "goes-on", Meaning: "reads go on after five minutes: the kill switch needs a second way"},
+			}, Assumed: "seconds", Play: disabledDelay},
+		{ID: "kms.trailing-days", Row: 18, Title: "Does kms:TrailingDaysWithoutKeyUsage deny disabling a key that was just used?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html",
+			Choices: []Choice{
+				{Answer: Refused, Meaning: "doublelock-tamper keeps keys in use from being disabled"},
+				{Answer: Passes, Meaning: "doublelock-tamper does not help; the event of a disabled key does"},
+			}, Assumed: Refused, Play: trailingDays},
+		{ID: "kms.grant.context", Row: 22, Title: "Does a grant with EncryptionContextSubset on SecretARN let a reader in?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/create-grant-overview.html",
+			Rights: []string{"kms:CreateGrant"},
+			Choices: []Choice{
+				{Answer: "reads", Meaning: "rescue by grant works (migration.rescueGrants)"},
+				{Answer: "reads-without", Meaning: "a reader without any right to the key reads all the same: there is no second lock"},
+				{Answer: "still-refused", Meaning: "rescue by grant does not work and has to go", Set: func(b *localaws.Behavior) { b.GrantsIgnoreContext = true }},
+			}, Assumed: "reads", Play: grantContext},
+		{ID: "kms.alias-moved.new-version", Row: 29, Title: "Under which key is a new version when the secret names an alias that was moved since?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
+			Rights: []string{"kms:UpdateAlias"},
+			Choices: []Choice{
+				{Answer: "new-target", Meaning: "a moved alias re-keys new versions: every secret that names it is inspected"},
+				{Answer: "old-target", Meaning: "a moved alias changes nothing until the secret is updated", Set: func(b *localaws.Behavior) { b.AliasIsResolved = true }},
+			}, Assumed: "new-target", Play: aliasMovedVersion},
+		{ID: "kms.alias-moved.described", Row: 29, Title: "What does DescribeSecret show of a key that was named by an alias?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html",
+			Rights: []string{"kms:UpdateAlias"},
+			Choices: []Choice{
+				{Answer: "alias", Meaning: "what the alias leads to is asked of KMS each time"},
+				{Answer: "old-target", Meaning: "the key that the secret shows is the one it has", Set: func(b *localaws.Behavior) { b.AliasIsResolved = true }},
+				{Answer: "new-target", Meaning: "Secrets Manager follows the alias when it is asked"},
+			}, Assumed: "alias", Play: aliasMovedDescribed},
+	}
+}
+
+// errorsOfReads are the answers of a read whose key is disabled, by AWS's code.
+var errorsOfReads = map[string]Answer{
+	"DecryptionFailure": "decryption-failure", "AccessDeniedException": "access-denied", "InvalidRequestException": "invalid-request",
+	"DisabledException": "kms-error", "KMSInvalidStateException": "kms-error", "InternalServiceError": "internal-error", "InternalServiceErrorException": "internal-error",
+}
+
+// untilStopped disables a key of its own and reads until that fails: with which error, and after how long. No error of a
+// read says that they go on.
+func untilStopped(ctx context.Context, w *World) (failed error, after time.Duration, err error) {
+	key, err := w.own.CreateKey(ctx, w.what("off"))
+	if err != nil {
+		return nil, 0, err
+	}
+	secret, err := w.secret(ctx, key)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := w.own.Read(ctx, secret); err != nil {
+		return nil, 0, err
+	}
+	if err := w.own.DisableKey(ctx, key); err != nil {
+		return nil, 0, err
+	}
+	start := time.Now() // not the run's clock: AWS's time goes on
+	for time.Since(start) < w.patience.Change {
+		if failed = w.own.Read(ctx, secret); failed != nil {
+			after = time.Since(start)
+			w.note("first failed read", "%s after %s", sandbox.Code(failed), after.Round(time.Second))
+			return failed, after, ctx.Err()
+		}
+		if err := sandbox.Sleep(ctx, w.patience.Between); err != nil {
+			return nil, 0, err
+		}
+	}
+	return nil, 0, nil
+}
+
+func disabledRead(ctx context.Context, w *World) (Answer, error) {
+	failed, _, err := untilStopped(ctx, w)
+	switch {
+	case err != nil:
+		return "", err
+	case failed == nil:
+		return "goes-on", nil
+	}
+	if answer := errorsOfReads[sandbox.Code(failed)]; answer != "" {
+		return answer, nil
+	}
+	return "", errors.Join(errUnexpected, failed)
+}
+
+func disabledDelay(ctx context.Context, w *World) (Answer, error) {
+	failed, after, err := untilStopped(ctx, w)
+	switch {
+	case err != nil:
+		return "", err
+	case failed == nil:
+		return "goes-on", nil
+	case after < 15*time.Second:
+		return "seconds", nil
+	case after < 90*time.Second:
+		return "a-minute", nil
+	}
+	return "minutes", nil
+}
+
+// trailingDays disables a key that was just used, without the right to disable keys that were. That the caller may disable
+// keys at all is seen with another one.
+func trailingDays(ctx context.Context, w *World) (Answer, error) {
+	control, err := w.own.CreateKey(ctx, w.what("control"))
+	if err != nil {
+		return "", err
+	}
+	key, err := w.own.CreateKey(ctx, w.what("used"))
+	if err != nil {
+		return "", err
+	}
+	secret, err := w.secret(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	if err := w.own.Read(ctx, secret); err != nil { // a use
+		return "", err
+	}
+	may, err := w.as(ctx, "may")
+	if err != nil {
+		return "", err
+	}
+	if err := w.eventually(ctx, "disable a key with the right to", func(ctx context.Context) error { return may.DisableKey(ctx, control) }); err != nil {
+		return "", err
+	}
+	return refusedOrNot(stopped(ctx, w, bySession, "idle", deny("kms:DisableKey", `{"NumericLessThan":{"kms:TrailingDaysWithoutKeyUsage":"30"}}`),
+		func(s *sandbox.Session) error { return s.DisableKey(ctx, key) }))
+}
+
+// grantContext lets a role read that may read secrets and use no key, by a grant that the secret's ARN limits.
+func grantContext(ctx context.Context, w *World) (Answer, error) {
+	if _, err := w.without(ctx, "s"); err != nil { // where policies do not count, everybody reads
+		return "", err
+	}
+	c, err := w.ready()
+	if err != nil {
+		return "", err
+	}
+	key, err := w.keyA()
+	if err != nil {
+		return "", err
+	}
+	secret, err := w.secret(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	name := w.own.Partition().New("secretsmanager", "*", w.own.Account(), "secret:"+w.own.Run().Name("*")).String()
+	role, err := w.own.CreateRole(ctx, w.what("reader"), w.trustExternal(c.external),
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:DescribeSecret"],"Resource":"`+name+`"}]}`)
+	if err != nil {
+		return "", err
+	}
+	var reader *sandbox.Session
+	err = w.eventually(ctx, "take the role of the reader", func(ctx context.Context) error {
+		if reader, err = w.own.Assume(ctx, role, w.sessionName(w.what("reader")), "", c.external); err != nil {
+			return err
+		}
+		_, err := reader.Describe(ctx, secret)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	switch err := reader.Read(ctx, secret); {
+	case err == nil:
+		return "reads-without", nil
+	case !sandbox.Denied(err):
+		return "", err
+	}
+	if err := w.own.GrantDecrypt(ctx, key, role, map[string]string{"SecretARN": secret}); err != nil {
+		return "", err
+	}
+	start := time.Now()
+	reads, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+		err := reader.Read(ctx, secret)
+		if sandbox.Denied(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case !reads:
+		return "still-refused", nil
+	}
+	w.note("first read", "after %s", time.Since(start).Round(time.Second))
+	return "reads", nil
+}
+
+// aliasMoved is a secret whose key was named by an alias that was moved from key a to key b since.
+func aliasMoved(ctx context.Context, w *World) (secret, alias, a, b string, err error) {
+	if a, b, err = w.keys(); err != nil {
+		return "", "", "", "", err
+	}
+	if alias, err = w.own.CreateAlias(ctx, w.what("alias"), a); err != nil {
+		return "", "", "", "", err
+	}
+	err = w.eventually(ctx, "create a secret under a new alias", func(ctx context.Context) error {
+		secret, err = w.secret(ctx, alias)
+		return err
+	})
+	if err != nil {
+		return "", "", "", "", err
+	}
+	if err := w.own.MoveAlias(ctx, alias, b); err != nil {
+		return "", "", "", "", err
+	}
+	moved, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+		key, err := w.own.KeyOf(ctx, alias)
+		return key == b, err
+	})
+	if err == nil && !moved {
+		err = fmt.Errorf("the moved alias within %s: %w", w.patience.Change, errNotShown)
+	}
+	if err == nil {
+		err = sandbox.Sleep(ctx, w.patience.Settle) // for Secrets Manager, which may see it later than we
+	}
+	return secret, alias, a, b, err
+}
+
+func aliasMovedVersion(ctx context.Context, w *World) (Answer, error) {
+	secret, _, a, b, err := aliasMoved(ctx, w)
+	if err != nil {
+		return "", err
+	}
+	version, err := w.own.Put(ctx, secret)
+	if err != nil {
+		return "", err
+	}
+	keys, err := keysOf(ctx, w, secret, func(v sandbox.Version) bool { return v.ID == version })
+	switch {
+	case err != nil:
+		return "", err
+	case holds(keys, b) && !holds(keys, a):
+		return "new-target", nil
+	case holds(keys, a) && !holds(keys, b):
+		return "old-target", nil
+	}
+	return "", errUnexpected
+}
+
+func aliasMovedDescribed(ctx context.Context, w *World) (Answer, error) {
+	secret, alias, a, b, err := aliasMoved(ctx, w)
+	if err != nil {
+		return "", err
+	}
+	d, err := w.own.Describe(ctx, secret)
+	switch {
+	case err != nil:
+		return "", err
+	case d.Key == alias, d.Key == w.own.Partition().New("kms", w.own.Region(), w.own.Account(), alias).String():
+		return "alias", nil
+	case same(d.Key, a):
+		return "old-target", nil
+	case same(d.Key, b):
+		return "new-target", nil
+	}
+	return "", errUnexpected
+}

@@ -1,0 +1,166 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/doublelock/doublelock/shared/cloud/sandbox"
+	"github.com/doublelock/doublelock/shared/localaws"
+)
+
+const replicaGuide = "https://docs.aws.amazon.com/secretsmanager/latest/userguide/standalone-secret.html"
+
+func replicaQuestions() []Question {
+	return []Question{
+		{ID: "secretsmanager.replica.own-key", Row: 24, Title: "Does UpdateSecret in a replica's own Region change the replica's key?", Document: replicaGuide, Need: NeedsRegion,
+			Choices: []Choice{
+				{Answer: "changed", Meaning: "the fix for DL.SECRET.3 works"},
+				{Answer: Refused, Meaning: "the fix for DL.SECRET.3 has to be another: promote, or remove and add", Set: func(b *localaws.Behavior) { b.ReplicaKeyIsFixed = true }},
+				{Answer: "unchanged", Meaning: "the fix for DL.SECRET.3 succeeds and does nothing"},
+			}, Assumed: "changed", Play: replicaKeyInItsRegion},
+		{ID: "secretsmanager.replica.promoted-key", Row: 30, Title: "Does a replica keep its key and its value when it is promoted?", Document: replicaGuide, Need: NeedsRegion,
+			Rights: []string{"secretsmanager:StopReplicationToReplica"},
+			Choices: []Choice{
+				{Answer: "kept", Meaning: "replicas can be moved by promotion without an outage"},
+				{Answer: "default-key", Meaning: "a promoted replica has to be re-keyed"},
+				{Answer: "unreadable", Meaning: "a promotion is an outage: it must never be advised"},
+			}, Assumed: "kept", Play: replicaPromoted},
+		{ID: "kms.layer.replica", Row: 21, Title: "Are the keys of replicas used with the caller's session, so that the KMS layer stops a replica without a key?", Document: encryption, Need: NeedsRegion,
+			Choices: replicaLayerChoices(), Assumed: "fails-later", Play: layerReplica(bySession)},
+	}
+}
+
+func replicaLayerChoices() []Choice {
+	return []Choice{
+		{Answer: Refused, Meaning: "the KMS layer stops replicas without a key"},
+		{Answer: "fails-later", Meaning: "the KMS layer stops them, and the call does not say so"},
+		{Answer: Passes, Meaning: "scp simulate calls this way closed, and is wrong; DL.SECRET.3 finds it", Set: func(b *localaws.Behavior) { b.ReplicaKeysByService = true }},
+	}
+}
+
+// replicated makes the secret of this question with a replica in the second Region, in sync, under a key there; "" leaves
+// it out.
+func replicated(ctx context.Context, w *World, farKey string) error {
+	a, err := w.keyA()
+	if err != nil {
+		return err
+	}
+	secret, err := w.secret(ctx, a)
+	if err != nil {
+		return err
+	}
+	if err := w.own.Replicate(ctx, secret, w.second.Region(), farKey); err != nil {
+		return err
+	}
+	status, err := replicaStatus(ctx, w, secret)
+	if err == nil && status != sandbox.InSync {
+		err = fmt.Errorf("%w: the replica is %s", errUnexpected, status)
+	}
+	return err
+}
+
+// replicaStatus is the status of the replica in the second Region, once replication is over.
+func replicaStatus(ctx context.Context, w *World, secret string) (string, error) {
+	status := ""
+	over, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+		d, err := w.own.Describe(ctx, secret)
+		status = d.Replicas[w.second.Region()].Status
+		return status == sandbox.InSync || status == sandbox.Failed, err
+	})
+	if err == nil && !over {
+		err = fmt.Errorf("the end of replication within %s: %w", w.patience.Change, errNotShown)
+	}
+	return status, err
+}
+
+func replicaKeyInItsRegion(ctx context.Context, w *World) (Answer, error) {
+	key, err := w.farKey()
+	if err != nil {
+		return "", err
+	}
+	if err := replicated(ctx, w, ""); err != nil {
+		return "", err
+	}
+	name := w.own.Run().Name(w.what("s"))
+	err = w.second.SetKey(ctx, name, key)
+	switch code := sandbox.Code(err); {
+	case code == "InvalidParameterException", code == "InvalidRequestException":
+		w.note("error", "%s", code)
+		return Refused, nil
+	case err != nil:
+		return "", err
+	}
+	d, err := w.second.Describe(ctx, name)
+	switch {
+	case err != nil:
+		return "", err
+	case same(d.Key, key):
+		return "changed", nil
+	}
+	return "unchanged", nil
+}
+
+func replicaPromoted(ctx context.Context, w *World) (Answer, error) {
+	key, err := w.farKey()
+	if err != nil {
+		return "", err
+	}
+	if err := replicated(ctx, w, key); err != nil {
+		return "", err
+	}
+	name := w.own.Run().Name(w.what("s"))
+	if err := w.second.Promote(ctx, name); err != nil {
+		return "", err
+	}
+	d, err := w.second.Describe(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	switch read := w.second.Read(ctx, name); {
+	case read != nil && sandbox.Code(read) != "":
+		w.note("error of a read", "%s", sandbox.Code(read))
+		return "unreadable", nil
+	case read != nil:
+		return "", read
+	case same(d.Key, key):
+		return "kept", nil
+	case d.Key == "":
+		return "default-key", nil
+	}
+	return "", errUnexpected
+}
+
+func layerReplica(by denier) func(context.Context, *World) (Answer, error) {
+	return func(ctx context.Context, w *World) (answer Answer, err error) {
+		key, err := w.keyA()
+		if err != nil {
+			return "", err
+		}
+		secret, err := w.secret(ctx, key)
+		if err != nil {
+			return "", err
+		}
+		session, release, err := by(ctx, w, "replicate", layer)
+		if release != nil {
+			defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
+		}
+		if err != nil {
+			return "", err
+		}
+		switch err := session.Replicate(ctx, secret, w.second.Region(), ""); {
+		case sandbox.Denied(err):
+			return Refused, nil
+		case err != nil:
+			return "", err
+		}
+		status, err := replicaStatus(ctx, w, secret)
+		switch {
+		case err != nil:
+			return "", err
+		case status == sandbox.Failed:
+			return "fails-later", nil
+		}
+		return Passes, nil
+	}
+}

@@ -1,0 +1,311 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/cloud/sandbox"
+	"github.com/doublelock/doublelock/shared/localaws"
+)
+
+func serviceQuestions() []Question {
+	return []Question{
+		{ID: "secretsmanager.owned.tag", Row: 6, Title: "Does TagResource succeed on a secret that another AWS service owns?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_TagResource.html",
+			Rights: []string{"events:CreateConnection", "events:DescribeConnection", "secretsmanager:TagResource"},
+			Choices: []Choice{
+				{Answer: Passes, Meaning: "secrets of services could be tagged; we do not"},
+				{Answer: Refused, Meaning: "secrets of services are never tagged", Set: func(b *localaws.Behavior) { b.RefuseForeignTags = true }},
+			}, Assumed: Passes, Play: ownedTag},
+		{ID: "lambda.rotation.invoke", Row: 10, Title: "With which session is lambda:InvokeFunction asked for when RotateSecret is called?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html",
+			Rights: []string{"lambda:CreateFunction", "lambda:AddPermission", "lambda:InvokeFunction", "lambda:TagResource", "iam:PassRole", "secretsmanager:RotateSecret"},
+			Choices: []Choice{
+				{Answer: "not-asked", Meaning: "the right in the change role is one too many"},
+				{Answer: "via-service", Meaning: "the change role's condition aws:ViaAWSService is right", Set: func(b *localaws.Behavior) { b.RotationInvoke = localaws.InvokeViaService }},
+				{Answer: "direct", Meaning: "the change role's condition aws:ViaAWSService stops rotation: it has to go", Set: func(b *localaws.Behavior) { b.RotationInvoke = localaws.InvokeDirect }},
+			}, Assumed: "not-asked", Play: rotationInvoke},
+		{ID: "events.denied-decrypt.rule", Row: 9, Title: "Does a refused Decrypt reach a rule that is not in state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS?", Document: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html",
+			Rights: []string{"events:PutRule", "events:PutTargets", "events:TagResource", "sqs:CreateQueue", "sqs:TagQueue", "sqs:ReceiveMessage"},
+			Choices: []Choice{
+				{Answer: "all-state-only", Meaning: "the denied-read rule needs that state"},
+				{Answer: "any-state", Meaning: "the denied-read rule could be in the plain state, which is cheaper"},
+			}, Assumed: "all-state-only", Play: deniedDecryptRule},
+		{ID: "events.schedule.foreign-bus", Row: 32, Title: "Does a scheduled rule deliver to a bus of another Region?", Document: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html", Need: NeedsRegion,
+			Rights: []string{"events:CreateEventBus", "events:PutRule", "events:PutTargets", "events:TagResource", "sqs:CreateQueue", "sqs:TagQueue", "sqs:ReceiveMessage", "iam:PassRole"},
+			Choices: []Choice{
+				{Answer: "delivered", Meaning: "a heartbeat can be a scheduled rule of the member"},
+				{Answer: Refused, Meaning: "a heartbeat needs another way"},
+				{Answer: "not-delivered", Meaning: "a heartbeat by a scheduled rule would be silent everywhere"},
+			}, Play: scheduleForeignBus},
+		{ID: "scheduler.universal.put-rule", Row: 33, Title: "Does EventBridge Scheduler call events:PutRule as a universal target, and is that recorded?", Document: "https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html", Trail: true,
+			Rights: []string{"scheduler:CreateScheduleGroup", "scheduler:CreateSchedule", "scheduler:TagResource", "events:DescribeRule", "iam:PassRole", lookup},
+			Choices: []Choice{
+				{Answer: "recorded", Meaning: "a scheduled write is a pulse that proves the trail as well"},
+				{Answer: "done", Meaning: "a scheduled write proves nothing about the trail"},
+				{Answer: "not-done", Meaning: "there is no such pulse"},
+			}, Play: schedulerPutRule},
+		{ID: "cloudformation.key-removed", Row: 19, Title: "What does CloudFormation do with the key of a secret when KmsKeyId leaves the template?", Document: "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html",
+			Rights: []string{"cloudformation:CreateStack", "cloudformation:UpdateStack", "cloudformation:DescribeStacks", "cloudformation:TagResource"},
+			Choices: []Choice{
+				{Answer: "kept", Meaning: "removing the property changes nothing"},
+				{Answer: "default-key", Meaning: "removing the property opens the first lock; the event of it leads to a Describe"},
+			}, Play: keyRemoved},
+	}
+}
+
+func ownedTag(ctx context.Context, w *World) (Answer, error) {
+	secret, err := w.own.CreateConnection(ctx, w.what("connection"))
+	if err != nil {
+		return "", err
+	}
+	if secret == "" {
+		return "", fmt.Errorf("the secret of the connection: %w", errNotShown)
+	}
+	if d, err := w.own.Describe(ctx, secret); err != nil {
+		return "", err
+	} else if d.Owner == "" {
+		return "", fmt.Errorf("the owner of the secret: %w", errNotShown)
+	}
+	err = w.own.TagSecret(ctx, secret, sandbox.TagKey, string(w.own.Run()))
+	switch code := sandbox.Code(err); {
+	case err == nil:
+		return Passes, nil
+	case sandbox.Denied(err), code == "InvalidRequestException", code == "InvalidParameterException":
+		w.note("error", "%s", code)
+		return Refused, nil
+	}
+	return "", err
+}
+
+func rotationInvoke(ctx context.Context, w *World) (Answer, error) {
+	if _, err := w.without(ctx, "s"); err != nil {
+		return "", err
+	}
+	role, err := w.own.CreateRole(ctx, w.what("rotator"), trustService("lambda"), "")
+	if err != nil {
+		return "", err
+	}
+	function := ""
+	made, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+		function, err = w.own.CreateRotator(ctx, w.what("rotator"), role)
+		if sandbox.Code(err) == "InvalidParameterValueException" { // until Lambda knows the role
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err == nil && !made {
+		err = fmt.Errorf("a function within %s: %w", w.patience.Change, errNotShown)
+	}
+	if err != nil {
+		return "", err
+	}
+	secret, err := w.secret(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	if err := w.eventually(ctx, "rotate with every right", func(ctx context.Context) error { return w.own.Rotate(ctx, secret, function) }); err != nil {
+		return "", err
+	}
+	for _, try := range []struct {
+		name, condition string
+		answer          Answer
+	}{{"never", "", "not-asked"}, {"service", `{"Bool":{"aws:ViaAWSService":"false"}}`, "via-service"}, {"direct", `{"Bool":{"aws:ViaAWSService":"true"}}`, "direct"}} {
+		refused, err := stopped(ctx, w, bySession, try.name, deny("lambda:InvokeFunction", try.condition), func(s *sandbox.Session) error { return s.Rotate(ctx, secret, function) })
+		if err != nil {
+			return "", err
+		}
+		if !refused {
+			return try.answer, nil
+		}
+	}
+	return "", errUnexpected
+}
+
+func deniedDecryptRule(ctx context.Context, w *World) (Answer, error) {
+	key, err := w.keyA()
+	if err != nil {
+		return "", err
+	}
+	secret, err := w.secret(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	pattern, err := json.Marshal(map[string]any{"source": []string{"aws.kms"}, "detail-type": []string{"AWS API Call via CloudTrail"},
+		"detail": map[string]any{"eventName": []string{"Decrypt"}, "errorCode": []string{"AccessDenied", "AccessDeniedException"},
+			"requestParameters": map[string]any{"encryptionContext": map[string]any{"SecretARN": []string{secret}}}}})
+	if err != nil {
+		return "", err
+	}
+	queues := map[string]string{}
+	for _, name := range []string{"all", "plain"} {
+		url, target, err := w.own.CreateQueue(ctx, w.what(name))
+		if err != nil {
+			return "", err
+		}
+		queues[name] = url
+		if _, err := w.own.CreateRule(ctx, sandbox.NewRule{What: w.what(name), Pattern: string(pattern), All: name == "all", Target: target}); err != nil {
+			return "", err
+		}
+	}
+	if err := sandbox.Sleep(ctx, w.patience.Settle); err != nil { // until EventBridge knows the rules
+		return "", err
+	}
+	refused, err := stopped(ctx, w, bySession, "s", denyKey("kms:Decrypt", key), func(s *sandbox.Session) error { return s.Read(ctx, secret) })
+	if err != nil {
+		return "", err
+	}
+	if !refused {
+		return "", errUnexpected
+	}
+	arrived := func(name string, limit time.Duration) (bool, error) {
+		return sandbox.Until(ctx, limit, func(ctx context.Context) (bool, error) {
+			n, err := w.own.Waiting(ctx, queues[name])
+			return n > 0, err
+		})
+	}
+	if all, err := arrived("all", w.patience.Change); err != nil {
+		return "", err
+	} else if !all {
+		return "", fmt.Errorf("the event within %s (is there a trail of management events?): %w", w.patience.Change, errNotShown)
+	}
+	plain, err := arrived("plain", w.patience.Settle)
+	switch {
+	case err != nil:
+		return "", err
+	case plain:
+		return "any-state", nil
+	}
+	return "all-state-only", nil
+}
+
+func scheduleForeignBus(ctx context.Context, w *World) (Answer, error) {
+	name, bus, err := w.second.CreateBus(ctx, w.what("bus"))
+	if err != nil {
+		return "", err
+	}
+	url, queue, err := w.second.CreateQueue(ctx, w.what("queue"))
+	if err != nil {
+		return "", err
+	}
+	if _, err := w.second.CreateRule(ctx, sandbox.NewRule{What: w.what("bus"), Bus: name, Pattern: `{"source":["aws.events"]}`, Target: queue}); err != nil {
+		return "", err
+	}
+	role, err := w.own.CreateRole(ctx, w.what("sender"), trustService("events"), fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"events:PutEvents","Resource":%q}]}`, bus))
+	if err != nil {
+		return "", err
+	}
+	_, err = w.own.CreateRule(ctx, sandbox.NewRule{What: w.what("schedule"), Schedule: "rate(1 minute)", Target: bus, TargetRole: role})
+	if _, refused := errors.AsType[*sandbox.RefusedTargetError](err); refused || sandbox.Code(err) == "ValidationException" {
+		return Refused, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	there, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+		n, err := w.second.Waiting(ctx, url)
+		return n > 0, err
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case there:
+		return "delivered", nil
+	}
+	return "not-delivered", nil
+}
+
+func schedulerPutRule(ctx context.Context, w *World) (Answer, error) {
+	p, region, account := w.own.Partition(), w.own.Region(), w.own.Account()
+	rule, err := w.own.IntendRule(w.what("pulse"))
+	if err != nil {
+		return "", err
+	}
+	resource := p.New("events", region, account, "rule/"+rule).String()
+	role, err := w.own.CreateRole(ctx, w.what("scheduler"), trustService("scheduler"),
+		fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["events:PutRule","events:TagResource"],"Resource":%q}]}`, resource))
+	if err != nil {
+		return "", err
+	}
+	input, err := json.Marshal(map[string]any{"Name": rule, "State": "DISABLED", "EventPattern": `{"source":["doublelock.conformance"]}`,
+		"Tags": []map[string]string{{"Key": sandbox.TagKey, "Value": string(w.own.Run())}}})
+	if err != nil {
+		return "", err
+	}
+	since := w.now()
+	made, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+		err := w.own.Schedule(ctx, w.what("schedule"), time.Now().Add(time.Minute), p.New("scheduler", "", "", "aws-sdk:eventbridge:putRule").String(), role, string(input))
+		if sandbox.Code(err) == "ValidationException" || sandbox.Code(err) == "ConflictException" { // until Scheduler knows the role
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return "", err
+	}
+	if !made {
+		return "", fmt.Errorf("a schedule within %s: %w", w.patience.Change, errNotShown)
+	}
+	there, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) { return w.own.HasRule(ctx, w.what("pulse")) })
+	if err != nil {
+		return "", err
+	}
+	if !there {
+		return "not-done", nil
+	}
+	seen, err := sandbox.Until(ctx, w.patience.Trail, func(ctx context.Context) (bool, error) {
+		events, err := w.own.Calls(ctx, "PutRule", since)
+		for _, e := range events {
+			if e.Request["name"] == rule && e.ErrorCode == "" && arn.Of(e.Actor.RoleARN).Base() == arn.Of(role).Base() {
+				return true, err
+			}
+		}
+		return false, err
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case seen:
+		return "recorded", nil
+	}
+	return "done", nil
+}
+
+func keyRemoved(ctx context.Context, w *World) (Answer, error) {
+	a, err := w.keyA()
+	if err != nil {
+		return "", err
+	}
+	name, err := w.own.IntendSecret(w.what("s"))
+	if err != nil {
+		return "", err
+	}
+	template := func(key string) string {
+		properties := map[string]any{"Name": name, "GenerateSecretString": map[string]any{}}
+		if key != "" {
+			properties["KmsKeyId"] = key
+		} else {
+			properties["Description"] = "its key has left the template"
+		}
+		text, _ := json.Marshal(map[string]any{"Resources": map[string]any{"Secret": map[string]any{"Type": "AWS::SecretsManager::Secret", "Properties": properties}}}) // texts only
+		return string(text)
+	}
+	if err := w.own.CreateStack(ctx, w.what("stack"), template(a)); err != nil {
+		return "", err
+	}
+	if err := w.own.UpdateStack(ctx, w.what("stack"), template("")); err != nil {
+		return "", err
+	}
+	d, err := w.own.Describe(ctx, name)
+	switch {
+	case err != nil:
+		return "", err
+	case same(d.Key, a):
+		return "kept", nil
+	case d.Key == "":
+		return "default-key", nil
+	}
+	return "", errUnexpected
+}

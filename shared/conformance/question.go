@@ -1,0 +1,80 @@
+package conformance
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/localaws"
+)
+
+// Answer is one of the possible answers to a question; "" is none.
+type Answer string
+
+// Need is what a question takes beside an account.
+type Need string
+
+// What questions may need.
+const (
+	NeedsNothing      Need = ""
+	NeedsRegion       Need = "a second Region"
+	NeedsOrganization Need = "an organization"
+)
+
+// Question is something that AWS's documents do not say, or that they say and nobody here has seen.
+type Question struct {
+	ID       string // stable; what a report names
+	Row      int    // of docs/live-checks.md
+	Title    string
+	Document string // URL of the page that is silent, or says so
+	Need     Need
+	Trail    bool     // it waits for CloudTrail
+	Rights   []string // IAM actions that it takes beside those of every run
+	Choices  []Choice
+	Assumed  Answer // what the local AWS does; "" where it has nothing of the kind
+	Play     func(context.Context, *World) (Answer, error)
+}
+
+// Choice is a possible answer.
+type Choice struct {
+	Answer  Answer
+	Meaning string // for our code
+	// Set makes the local AWS behave so; nil where it cannot, and for what it does of itself.
+	Set func(*localaws.Behavior)
+}
+
+// Choice is the choice of an answer.
+func (q Question) Choice(a Answer) (Choice, bool) {
+	at := slices.IndexFunc(q.Choices, func(c Choice) bool { return c.Answer == a })
+	if at < 0 {
+		return Choice{}, false
+	}
+	return q.Choices[at], true
+}
+
+// Find is the question of an id.
+func Find(id string) (Question, bool) {
+	all := Questions()
+	at := slices.IndexFunc(all, func(q Question) bool { return q.ID == id })
+	if at < 0 {
+		return Question{}, false
+	}
+	return all[at], true
+}
+
+// Questions lists every question, in the order in which they are reported.
+func Questions() []Question {
+	return slices.Concat(conditionQuestions(), versionQuestions(), keyQuestions(), replicaQuestions(), recordQuestions(), serviceQuestions(), organizationQuestions())
+}
+
+// Limit is how long a question may take at most, CloudTrail's delay included.
+func (q Question) Limit(patience time.Duration) time.Duration {
+	if q.Trail {
+		return playTime + 2*patience
+	}
+	return playTime
+}
+
+// playTime is how long a question may take that waits for no event: keys, roles and policies need up to five minutes each
+// until AWS knows them everywhere.
+const playTime = 12 * time.Minute

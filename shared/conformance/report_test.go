@@ -1,0 +1,152 @@
+package conformance_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/doublelock/doublelock/shared/conformance"
+)
+
+var accountID = regexp.MustCompile(`[0-9]{12,}`)
+
+// What a report shows of ids is tokens: none that AWS gave comes through, and the same id is the same token.
+func TestAReportNamesNobody(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		accounts := rapid.SliceOfNDistinct(rapid.StringMatching(`[3-9][0-9]{11}`), 1, 4, rapid.ID).Draw(t, "accounts")
+		keys := rapid.SliceOfN(rapid.StringMatching(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`), 1, 3).Draw(t, "keys")
+		around := rapid.StringMatching(`[a-z:/ ]{0,8}`).Draw(t, "around")
+		var facts []conformance.Fact
+		for n, id := range accounts {
+			key := keys[n%len(keys)]
+			facts = append(facts, conformance.Fact{Name: "who " + id, Value: around + "arn:aws:kms:eu-central-1:" + id + ":key/" + key + around},
+				conformance.Fact{Name: "x", Value: "o-abcdefghij ou-ab12-" + strings.ToLower(key[:8]) + " " + id + id + " doublelock-conformance-abc123-q01-s"})
+		}
+		report := conformance.NewReport("test", conformance.AWS, time.Now(), []conformance.Result{
+			{Question: "kms.trailing-days", Detail: accounts[0] + around + keys[0], Evidence: facts}, {Question: "kms.disabled.read", Detail: accounts[0]}})
+		text, err := json.Marshal(report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, shown := range []string{string(text), report.Markdown()} {
+			for _, id := range append(accounts, keys...) {
+				if strings.Contains(shown, id) {
+					t.Fatalf("%s is in %s", id, shown)
+				}
+			}
+			for _, found := range accountID.FindAllString(shown, -1) {
+				if !strings.HasPrefix(found, "1111222233") || len(found) != 12 {
+					t.Fatalf("%s is in %s", found, shown)
+				}
+			}
+			for _, part := range []string{"o-abcdefghij", "abc123"} {
+				if strings.Contains(shown, part) {
+					t.Fatalf("%s is in %s", part, shown)
+				}
+			}
+		}
+		if first := report.Results[1].Detail; !strings.HasPrefix(report.Results[0].Detail, first) {
+			t.Fatalf("one account is %q and %q", first, report.Results[0].Detail)
+		}
+	})
+}
+
+func TestAReportIsReadAsItWasWritten(t *testing.T) {
+	report := conformance.NewReport("v1.2.3", conformance.AWS, time.Date(2026, 11, 26, 21, 0, 0, 0, time.UTC), []conformance.Result{
+		{Question: "kms.disabled.read", Row: 4, Title: "Which?", Answer: "access-denied", Assumed: "decryption-failure", Verdict: conformance.Differs, Meaning: "m",
+			Evidence: []conformance.Fact{{Name: "first failed read", Value: "AccessDeniedException after 3s"}}, Seconds: 12},
+		{Question: "kms.trailing-days", Verdict: conformance.Unanswered, Reason: conformance.NotPermitted, Detail: "KMS:CreateKey AccessDeniedException"},
+	})
+	text, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := conformance.ReadReport(bytes.NewReader(text))
+	if diff := cmp.Diff(report, read); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	for _, part := range []string{"1 differ", "`kms.disabled.read`", "| access-denied | decryption-failure | differs |", "not permitted: KMS:CreateKey AccessDeniedException", "first failed read: AccessDeniedException after 3s"} {
+		if !strings.Contains(read.Markdown(), part) {
+			t.Errorf("the Markdown lacks %q:\n%s", part, read.Markdown())
+		}
+	}
+}
+
+func TestWhatIsNoReportIsRefused(t *testing.T) {
+	whole := `{"format":1,"version":"v","against":"AWS","started":"2026-11-26T21:00:00Z","results":[%s]}`
+	for text, want := range map[string]string{
+		"":                        "read report: EOF",
+		"[]":                      "read report: json: cannot unmarshal",
+		`{"format":2}`:            "its format is 2",
+		whole + "{}":              "more follows",
+		`{"formats":1}`:           `unknown field "formats"`,
+		`{"question":"kms.nope"}`: `no question "kms.nope"`,
+		`{"question":"kms.trailing-days","answer":"perhaps"}`:                           `"kms.trailing-days" has no answer "perhaps"`,
+		`{"question":"kms.trailing-days"},{"question":"kms.trailing-days"}`:             `"kms.trailing-days" is answered twice`,
+		`{"question":"kms.trailing-days","title":"` + strings.Repeat("x", 2<<20) + `"}`: "longer than",
+	} {
+		switch {
+		case strings.HasPrefix(text, `{"question"`):
+			text = fmt.Sprintf(whole, text)
+		case strings.HasPrefix(text, whole):
+			text = fmt.Sprintf(whole, "") + "{}"
+		}
+		if _, err := conformance.ReadReport(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.80s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func FuzzReadReport(f *testing.F) {
+	f.Add([]byte(`{"format":1,"version":"v","against":"AWS","started":"2026-11-26T21:00:00Z","results":[{"question":"kms.trailing-days","title":"t","verdict":"agrees","answer":"refused","seconds":1}]}`))
+	f.Add([]byte(`{"format":1,"results":null}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		report, err := conformance.ReadReport(bytes.NewReader(text))
+		if err != nil {
+			return
+		}
+		report.Behavior()
+		again, err := json.Marshal(report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := conformance.ReadReport(bytes.NewReader(again))
+		if diff := cmp.Diff(report, read); err != nil || diff != "" {
+			t.Errorf("%v %s", err, diff)
+		}
+		for line := range strings.SplitSeq(strings.TrimSpace(report.Markdown()), "\n") {
+			if strings.HasPrefix(line, "| ") && strings.Count(strings.ReplaceAll(line, `\|`, ""), "|") != 8 {
+				t.Errorf("a row of the table is broken: %q", line)
+			}
+		}
+	})
+}
+
+func TestTheStateOfARunIsReadAsItWasWritten(t *testing.T) {
+	var saved []byte
+	journal, err := conformance.NewJournal(conformance.State{Run: run, Account: account, Region: home, Second: far, Started: time.Date(2026, 11, 26, 21, 0, 0, 0, time.UTC)},
+		func(text []byte) error { saved = bytes.Clone(text); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := startPlain(t)
+	if _, err := l.session(t, account, "role/Sandbox/me", run, journal.Intend).CreateSecret(t.Context(), "s", ""); err != nil {
+		t.Fatal(err)
+	}
+	read, err := conformance.ReadState(saved)
+	if diff := cmp.Diff(journal.State(), read); err != nil || diff != "" || len(read.Resources) != 1 {
+		t.Error(err, diff, read)
+	}
+	for _, text := range []string{"", "{}", `{"format":1}`, `{"format":1,"run":"a-b","account":"1","region":"x"}`, `{"format":2,"run":"ab","account":"1","region":"x"}`} {
+		if s, err := conformance.ReadState([]byte(text)); err == nil {
+			t.Errorf("%q is read as %+v", text, s)
+		}
+	}
+}
