@@ -84,6 +84,7 @@ type visit struct {
 	*Engine
 	job      Job
 	order    *Order // nil: nobody decided just now that the hub may begin
+	promised string // ID of the notice that is held back while what it is about is done
 	stored   bool   // the lease, or what is left of the outbox, has to be written
 	checked  bool
 	problems Assessment
