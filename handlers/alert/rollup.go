@@ -21,22 +21,28 @@ type RollUps struct {
 	Now     func() time.Time
 }
 
-// boxRollUp is the box of everything that waits.
-const boxRollUp = "rollup"
+// boxOpen is the box of what has something waiting: an owner at an outlet. What waits for it is in a box of its own, so that
+// what is not due is not read each minute.
+const boxOpen = "rollups"
+
+// address is an owner at an outlet.
+type address struct {
+	Outlet string `json:"outlet"`
+	Route  string `json:"route"`
+}
+
+func (a address) id() string { return a.Outlet + "|" + notify.ShortID(a.Route) }
+
+func (a address) box() string { return "rollup#" + a.id() }
 
 // held is a notice that waits for the next roll-up of an owner at an outlet.
 type held struct {
-	Outlet string       `json:"outlet"`
-	Route  string       `json:"route"`
 	Notice guard.Notice `json:"notice"`
 	Repeat bool         `json:"repeat,omitempty"`
 	At     time.Time    `json:"at"`
 }
 
-// id sorts by outlet and owner.
-func (h held) id() string {
-	return h.Outlet + "|" + notify.ShortID(h.Route) + "|" + notify.ShortID(h.Notice.ID)
-}
+func (h held) id() string { return notify.ShortID(h.Notice.ID) }
 
 // admit sends a message at once, or keeps what is in it for the next roll-up.
 func (h *Handler) admit(ctx context.Context, o outlet, m notify.Message, inside []notify.Item, b batch) {
@@ -61,12 +67,9 @@ func (h *Handler) admit(ctx context.Context, o outlet, m notify.Message, inside 
 
 // hold keeps notices for the next roll-up. A notice that is kept is as good as sent: a repeat of it is dropped.
 func (h *Handler) hold(ctx context.Context, o outlet, m notify.Message, inside []notify.Item, b batch, now time.Time) {
-	for _, item := range inside {
-		one := held{Outlet: o.name, Route: m.Route, Notice: item.Notice, Repeat: item.Repeat, At: now}
-		body, err := json.Marshal(one)
-		if err == nil {
-			err = h.RollUps.Box.Put(ctx, boxRollUp, one.id(), body)
-		}
+	to := address{o.name, m.Route}
+	for i, item := range inside {
+		err := h.RollUps.keep(ctx, to, held{Notice: item.Notice, Repeat: item.Repeat, At: now}, i == 0)
 		if err != nil {
 			h.undo(ctx, o.name, []notify.Item{item}, b, fmt.Errorf("keep for the roll-up: %w: %w", guard.ErrUnsent, err))
 			continue
@@ -88,59 +91,101 @@ func (h *Handler) task(ctx context.Context, task string) error {
 	return h.rollUp(ctx)
 }
 
+// keep puts a notice into the box of an owner, and then names the owner among those who have something waiting.
+func (r *RollUps) keep(ctx context.Context, to address, one held, first bool) error {
+	body, err := json.Marshal(one)
+	if err == nil {
+		err = r.Box.Put(ctx, to.box(), one.id(), body)
+	}
+	if err != nil || !first {
+		return err
+	}
+	return r.open(ctx, to)
+}
+
+func (r *RollUps) open(ctx context.Context, to address) error {
+	body, err := json.Marshal(to)
+	if err != nil {
+		return err
+	}
+	return r.Box.Put(ctx, boxOpen, to.id(), body)
+}
+
 // rollUp sends every roll-up that is due. One that fails does not hold up the others; the next task comes to it again.
 func (h *Handler) rollUp(ctx context.Context) error {
 	var failed []error
-	var together []held
-	flush := func() {
-		if len(together) > 0 {
-			failed = append(failed, h.flush(ctx, together))
+	err := h.RollUps.Box.Waiting(ctx, boxOpen, func(id string, body json.RawMessage, bad *store.Unreadable) error {
+		var to address
+		if bad != nil || json.Unmarshal(body, &to) != nil {
+			h.Log.ErrorContext(ctx, "read who has something waiting", "id", id, "action", "left")
+			return nil
 		}
-		together = nil
-	}
-	err := h.RollUps.Box.Waiting(ctx, boxRollUp, func(id string, body json.RawMessage, bad *store.Unreadable) error {
+		if err := h.flush(ctx, to); err != nil {
+			failed = append(failed, fmt.Errorf("roll up for %s: %w", to.Route, err))
+		}
+		return ctx.Err()
+	})
+	return errors.Join(append(failed, err)...)
+}
+
+// waiting reads what waits for an owner.
+func (h *Handler) waiting(ctx context.Context, to address) ([]held, error) {
+	var all []held
+	err := h.RollUps.Box.Waiting(ctx, to.box(), func(id string, body json.RawMessage, bad *store.Unreadable) error {
 		var one held
 		if bad != nil || json.Unmarshal(body, &one) != nil {
 			h.Log.ErrorContext(ctx, "read what waits for a roll-up", "id", id, "action", "left")
 			return nil
 		}
-		if len(together) > 0 && (together[0].Outlet != one.Outlet || together[0].Route != one.Route) {
-			flush()
-		}
-		together = append(together, one)
-		return ctx.Err()
+		all = append(all, one)
+		return nil
 	})
-	flush()
-	return errors.Join(append(failed, err)...)
+	return all, err
 }
 
 // flush sends what waits for one owner at one outlet, if it is due: first the message of which nobody knows whether it was
 // sent, as it was, then the rest.
-func (h *Handler) flush(ctx context.Context, waiting []held) error {
-	name, route, now := waiting[0].Outlet, waiting[0].Route, h.RollUps.Now().UTC()
-	outlets := h.outlets()
-	at := slices.IndexFunc(outlets, func(o outlet) bool { return o.name == name })
+func (h *Handler) flush(ctx context.Context, to address) error {
+	now, outlets := h.RollUps.Now().UTC(), h.outlets()
+	at := slices.IndexFunc(outlets, func(o outlet) bool { return o.name == to.Outlet })
 	if at < 0 {
-		return fmt.Errorf("roll up for %s: channel %s is not deployed any more", route, name)
+		return fmt.Errorf("channel %s is not deployed any more", to.Outlet)
 	}
-	w, err := h.RollUps.change(ctx, name, route, func(*window) bool { return false })
+	w, err := h.RollUps.change(ctx, to.Outlet, to.Route, func(*window) bool { return false })
+	if err != nil || w.waits(now) {
+		return err
+	}
+	all, err := h.waiting(ctx, to)
 	if err != nil {
 		return err
 	}
-	again, fresh := split(waiting, w.Pending)
-	parts := h.parts(outlets[at], route, fresh)
-	if !due(w.in(now), waiting, len(parts), now) {
+	again, fresh := split(all, w.Pending)
+	parts := h.parts(outlets[at], to.Route, fresh)
+	if len(all) > 0 && !w.in(now).due(all, len(parts), now) {
 		return nil
 	}
 	if len(again) > 0 {
-		parts = append(h.whole(route, again), parts...)
+		parts = append(h.whole(to.Route, again), parts...)
 	}
 	for i, part := range parts {
-		if err := h.sendPart(ctx, outlets[at], part, i == len(parts)-1); err != nil {
-			return fmt.Errorf("roll up for %s: %w", route, err)
+		if sent, err := h.sendPart(ctx, outlets[at], part, i == len(parts)-1); err != nil || !sent {
+			return err
 		}
 	}
-	return nil
+	return h.close(ctx, to)
+}
+
+// close takes an owner off the list, and puts it there again if something came meanwhile: whoever keeps something names the
+// owner after it.
+func (h *Handler) close(ctx context.Context, to address) error {
+	if err := h.RollUps.Box.Remove(ctx, boxOpen, to.id()); err != nil {
+		return err
+	}
+	left, err := h.waiting(ctx, to)
+	if err == nil && len(left) == 0 {
+		return nil
+	}
+	return errors.Join(err, h.RollUps.open(ctx, to))
 }
 
 // split finds what is in a message that may have been sent.
@@ -154,22 +199,6 @@ func split(waiting []held, p *pending) (again, fresh []held) {
 		}
 	}
 	return again, fresh
-}
-
-// due says whether a roll-up of so many messages goes now. One that would take its owner over the hour's count waits for
-// the next hour, unless no hour has room for it.
-func due(w window, waiting []held, parts int, now time.Time) bool {
-	when := w.Due
-	if when.IsZero() { // it was kept while the last one was sent
-		when = slices.MinFunc(waiting, func(a, b held) int { return a.At.Compare(b.At) }).At.Add(every)
-	}
-	switch {
-	case w.Pending != nil && now.Before(w.Pending.Until):
-		return false // somebody is at it
-	case w.Pending != nil:
-		return true
-	}
-	return !now.Before(when) && (w.Sent+parts <= perHour || w.Sent <= atOnce && parts > perHour-atOnce)
 }
 
 // part is one message of a roll-up.
@@ -269,15 +298,16 @@ func unprompted(all []held) string {
 		found, strings.Join(accounts, ", "))
 }
 
-// sendPart sends one message of a roll-up. What is in it is written down before it goes, and forgotten after.
-func (h *Handler) sendPart(ctx context.Context, o outlet, p part, last bool) error {
+// sendPart sends one message of a roll-up, unless somebody else is at it. What is in it is written down before it goes, and
+// forgotten after.
+func (h *Handler) sendPart(ctx context.Context, o outlet, p part, last bool) (sent bool, err error) {
 	now, mine := h.RollUps.Now().UTC(), pending{}
 	for _, one := range p.inside {
 		mine.IDs = append(mine.IDs, one.id())
 	}
 	mine.Until = now.Add(lease)
 	taken := false
-	_, err := h.RollUps.change(ctx, o.name, p.message.Route, func(w *window) bool {
+	_, err = h.RollUps.change(ctx, o.name, p.message.Route, func(w *window) bool {
 		taken = w.Pending == nil || !now.Before(w.Pending.Until)
 		if taken {
 			*w = w.in(now)
@@ -286,20 +316,21 @@ func (h *Handler) sendPart(ctx context.Context, o outlet, p part, last bool) err
 		return taken
 	})
 	if err != nil || !taken {
-		return err
+		return false, err
 	}
 	err = o.send(ctx, h.Directory, p.message, items(p.inside))
 	ctx = context.WithoutCancel(ctx)
 	if err == nil {
 		err = h.forget(ctx, o, p)
 	}
-	return errors.Join(err, h.settle(ctx, o, p, err, last))
+	err = errors.Join(err, h.settle(ctx, o, p, err, last))
+	return err == nil, err
 }
 
 // forget takes what was sent out of the box.
 func (h *Handler) forget(ctx context.Context, o outlet, p part) error {
 	for _, one := range p.inside {
-		if err := h.RollUps.Box.Remove(ctx, boxRollUp, one.id()); err != nil {
+		if err := h.RollUps.Box.Remove(ctx, address{o.name, p.message.Route}.box(), one.id()); err != nil {
 			return fmt.Errorf("forget what was sent: %w", err)
 		}
 		h.line(ctx, one.Notice, "notified", o.name, p.message.Route)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -55,6 +56,24 @@ func (w *window) goes(critical bool, now time.Time) bool {
 		w.Due = now.Add(every)
 	}
 	return false
+}
+
+// waits reports that nothing is to be sent now, whatever waits.
+func (w window) waits(now time.Time) bool {
+	if w.Pending != nil {
+		return now.Before(w.Pending.Until) // somebody is at it
+	}
+	return now.Before(w.Due)
+}
+
+// due says whether a roll-up of so many messages goes now. One that would take its owner over the hour's count waits for
+// the next hour, unless no hour has room for it.
+func (w window) due(waiting []held, parts int, now time.Time) bool {
+	when := w.Due
+	if when.IsZero() { // it was kept while the last one was sent
+		when = slices.MinFunc(waiting, func(a, b held) int { return a.At.Compare(b.At) }).At.Add(every)
+	}
+	return w.Pending != nil || !now.Before(when) && (w.Sent+parts <= perHour || w.Sent <= atOnce && parts > perHour-atOnce)
 }
 
 // rounds bounds how often a window is written again because somebody else was faster.
