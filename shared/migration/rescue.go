@@ -69,8 +69,8 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 		answer, why = AnswerPage, "a version is under the new key alone, and nobody here may make grants"
 	}
 	if answer == AnswerPage {
-		if told := v.job.told(r); told != nil {
-			told.More, told.Again = told.More+1, r.At
+		if known := v.job.notified(r); known != nil {
+			known.More, known.Again = known.More+1, r.At
 			return AnswerNone, v.save(ctx)
 		}
 	}
@@ -117,8 +117,8 @@ const cutOff = "; whether that came to its end is not known: doublelock migrate 
 // daily is how often people are notified of a reader that polls and keeps failing.
 const daily = 24 * time.Hour
 
-// told is the latest notice of a reader that nothing can be done for but to notify people, if it is of the last day.
-func (j *Job) told(r Refused) *Denial {
+// notified is the latest notice of a reader that nothing can be done for but to notify people, if it is of the last day.
+func (j *Job) notified(r Refused) *Denial {
 	for i := len(j.Denials) - 1; i >= 0; i-- {
 		if d := &j.Denials[i]; d.Principal == r.Principal && d.Answer == AnswerPage && r.At.Sub(d.At).Abs() < daily {
 			return d
