@@ -144,33 +144,36 @@ func (h *Handler) waiting(ctx context.Context, to address) ([]held, error) {
 }
 
 // flush sends what waits for one owner at one outlet, if it is due: first the message of which nobody knows whether it was
-// sent, as it was, then the rest.
+// sent, as it was, then the rest. What waits is read under the window's lease, or two would send it.
 func (h *Handler) flush(ctx context.Context, to address) error {
-	now, outlets := h.RollUps.Now().UTC(), h.outlets()
+	outlets := h.outlets()
 	at := slices.IndexFunc(outlets, func(o outlet) bool { return o.name == to.Outlet })
 	if at < 0 {
 		return fmt.Errorf("channel %s is not deployed any more", to.Outlet)
 	}
-	w, err := h.RollUps.change(ctx, to.Outlet, to.Route, func(*window) bool { return false })
-	if err != nil || w.waits(now) {
+	turn, w, err := h.RollUps.take(ctx, to)
+	if turn == nil || err != nil {
 		return err
 	}
 	all, err := h.waiting(ctx, to)
 	if err != nil {
-		return err
+		return errors.Join(err, turn.end(ctx, false))
 	}
-	again, fresh := split(all, w.Pending)
+	again, fresh := split(all, w.Pending.IDs)
 	parts := h.parts(outlets[at], to.Route, fresh)
-	if len(all) > 0 && !w.in(now).due(all, len(parts), now) {
-		return nil
+	if len(all) > 0 && !w.due(all, len(parts), h.RollUps.Now().UTC()) {
+		return turn.end(ctx, false)
 	}
 	if len(again) > 0 {
 		parts = append(h.whole(to.Route, again), parts...)
 	}
-	for i, part := range parts {
-		if sent, err := h.sendPart(ctx, outlets[at], part, i == len(parts)-1); err != nil || !sent {
+	for _, part := range parts {
+		if err := h.sendPart(ctx, outlets[at], turn, part); err != nil {
 			return err
 		}
+	}
+	if err := turn.end(ctx, true); err != nil {
+		return err
 	}
 	return h.close(ctx, to)
 }
@@ -189,9 +192,9 @@ func (h *Handler) close(ctx context.Context, to address) error {
 }
 
 // split finds what is in a message that may have been sent.
-func split(waiting []held, p *pending) (again, fresh []held) {
+func split(waiting []held, doubtful []string) (again, fresh []held) {
 	for _, one := range waiting {
-		if p != nil && slices.Contains(p.IDs, one.id()) {
+		if slices.Contains(doubtful, one.id()) {
 			one.Repeat = true
 			again = append(again, one)
 		} else {
@@ -298,63 +301,26 @@ func unprompted(all []held) string {
 		found, strings.Join(accounts, ", "))
 }
 
-// sendPart sends one message of a roll-up, unless somebody else is at it. What is in it is written down before it goes, and
-// forgotten after.
-func (h *Handler) sendPart(ctx context.Context, o outlet, p part, last bool) (sent bool, err error) {
-	now, mine := h.RollUps.Now().UTC(), pending{}
+// sendPart sends one message of a roll-up. What is in it is written down before it goes, and forgotten after.
+func (h *Handler) sendPart(ctx context.Context, o outlet, turn *turn, p part) error {
+	var ids []string
 	for _, one := range p.inside {
-		mine.IDs = append(mine.IDs, one.id())
+		ids = append(ids, one.id())
 	}
-	mine.Until = now.Add(lease)
-	taken := false
-	_, err = h.RollUps.change(ctx, o.name, p.message.Route, func(w *window) bool {
-		taken = w.Pending == nil || !now.Before(w.Pending.Until)
-		if taken {
-			*w = w.in(now)
-			w.Pending = &mine
-		}
-		return taken
-	})
-	if err != nil || !taken {
-		return false, err
+	if err := turn.begin(ctx, ids); err != nil {
+		return err
 	}
-	err = o.send(ctx, h.Directory, p.message, items(p.inside))
+	err := o.send(ctx, h.Directory, p.message, items(p.inside))
 	ctx = context.WithoutCancel(ctx)
-	if err == nil {
-		err = h.forget(ctx, o, p)
+	if err != nil {
+		repeat := slices.ContainsFunc(p.inside, func(one held) bool { return one.Repeat })
+		return errors.Join(err, turn.failed(ctx, guard.NothingDone(err) && !repeat))
 	}
-	err = errors.Join(err, h.settle(ctx, o, p, err, last))
-	return err == nil, err
-}
-
-// forget takes what was sent out of the box.
-func (h *Handler) forget(ctx context.Context, o outlet, p part) error {
 	for _, one := range p.inside {
 		if err := h.RollUps.Box.Remove(ctx, address{o.name, p.message.Route}.box(), one.id()); err != nil {
 			return fmt.Errorf("forget what was sent: %w", err)
 		}
 		h.line(ctx, one.Notice, "notified", o.name, p.message.Route)
 	}
-	return nil
-}
-
-// settle writes down what became of a message: sent, not sent, or not known, which makes the next one a repeat.
-func (h *Handler) settle(ctx context.Context, o outlet, p part, sent error, last bool) error {
-	now := h.RollUps.Now().UTC()
-	repeat := slices.ContainsFunc(p.inside, func(one held) bool { return one.Repeat })
-	_, err := h.RollUps.change(ctx, o.name, p.message.Route, func(w *window) bool {
-		switch {
-		case sent == nil:
-			w.Pending, w.Sent = nil, w.Sent+1
-			if last {
-				w.Due = time.Time{}
-			}
-		case guard.NothingDone(sent) && !repeat:
-			w.Pending = nil
-		case w.Pending != nil:
-			w.Pending.Until = now
-		}
-		return true
-	})
-	return err
+	return turn.sent(ctx)
 }

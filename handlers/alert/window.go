@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,10 +31,11 @@ type window struct {
 	Pending *pending  `json:"pending,omitempty"`
 }
 
-// pending is a message of a roll-up that is being sent. Until its lease ends nobody else sends it; after that it may have
-// been sent, because whoever did died or got no answer.
+// pending is a roll-up that is being sent, and who is at it. Until its lease ends nobody else is; after that the message with
+// these notices may have been sent, because whoever did died or got no answer.
 type pending struct {
-	IDs   []string  `json:"ids"` // of what waits
+	By    string    `json:"by"`
+	IDs   []string  `json:"ids,omitempty"` // of what waits
 	Until time.Time `json:"until"`
 }
 
@@ -60,11 +62,14 @@ func (w *window) goes(critical bool, now time.Time) bool {
 
 // waits reports that nothing is to be sent now, whatever waits.
 func (w window) waits(now time.Time) bool {
-	if w.Pending != nil {
-		return now.Before(w.Pending.Until) // somebody is at it
+	if w.Pending != nil && now.Before(w.Pending.Until) {
+		return true // somebody is at it
 	}
-	return now.Before(w.Due)
+	return !w.doubtful() && now.Before(w.Due)
 }
+
+// doubtful reports that a message of a roll-up may have been sent.
+func (w window) doubtful() bool { return w.Pending != nil && len(w.Pending.IDs) > 0 }
 
 // due says whether a roll-up of so many messages goes now. One that would take its owner over the hour's count waits for
 // the next hour, unless no hour has room for it.
@@ -73,7 +78,7 @@ func (w window) due(waiting []held, parts int, now time.Time) bool {
 	if when.IsZero() { // it was kept while the last one was sent
 		when = slices.MinFunc(waiting, func(a, b held) int { return a.At.Compare(b.At) }).At.Add(every)
 	}
-	return w.Pending != nil || !now.Before(when) && (w.Sent+parts <= perHour || w.Sent <= atOnce && parts > perHour-atOnce)
+	return w.doubtful() || !now.Before(when) && (w.Sent+parts <= perHour || w.Sent <= atOnce && parts > perHour-atOnce)
 }
 
 // rounds bounds how often a window is written again because somebody else was faster.
@@ -102,4 +107,81 @@ func (r *RollUps) change(ctx context.Context, outlet, route string, move func(*w
 		}
 	}
 	return window{}, fmt.Errorf("write window of %s: %w %d times", route, guard.ErrConflict, rounds)
+}
+
+// turn is the right of one process to send the roll-up of an owner at an outlet.
+type turn struct {
+	r  *RollUps
+	to address
+	by string
+}
+
+// take asks for the turn: nil where nothing is to be sent now, or somebody else is at it.
+func (r *RollUps) take(ctx context.Context, to address) (*turn, window, error) {
+	now, taken := r.Now().UTC(), false
+	mine := &turn{r, to, rand.Text()}
+	w, err := r.change(ctx, to.Outlet, to.Route, func(w *window) bool {
+		if taken = !w.waits(now); !taken {
+			return false
+		}
+		*w = w.in(now)
+		next := pending{By: mine.by, Until: now.Add(lease)}
+		if w.Pending != nil {
+			next.IDs = w.Pending.IDs
+		}
+		w.Pending = &next
+		return true
+	})
+	if err != nil || !taken {
+		return nil, w, err
+	}
+	return mine, w, nil
+}
+
+// errTaken is the answer to a process that was so slow that somebody else took its turn.
+var errTaken = fmt.Errorf("somebody else sends the roll-up: %w", guard.ErrConflict)
+
+func (t *turn) move(ctx context.Context, move func(*window, time.Time)) error {
+	now, mine := t.r.Now().UTC(), false
+	_, err := t.r.change(ctx, t.to.Outlet, t.to.Route, func(w *window) bool {
+		if mine = w.Pending != nil && w.Pending.By == t.by; mine {
+			move(w, now)
+		}
+		return mine
+	})
+	if err == nil && !mine {
+		return errTaken
+	}
+	return err
+}
+
+// begin writes down what a message has in it that is sent next.
+func (t *turn) begin(ctx context.Context, ids []string) error {
+	return t.move(ctx, func(w *window, now time.Time) { w.Pending.IDs, w.Pending.Until = ids, now.Add(lease) })
+}
+
+// sent counts a message, and forgets what it had in it.
+func (t *turn) sent(ctx context.Context) error {
+	return t.move(ctx, func(w *window, _ time.Time) { w.Pending.IDs, w.Sent = nil, w.Sent+1 })
+}
+
+// failed gives the turn back. Where it is not known whether the message was sent, the next one with it is a repeat.
+func (t *turn) failed(ctx context.Context, nothing bool) error {
+	return t.move(ctx, func(w *window, now time.Time) {
+		if w.Pending.Until = now; nothing {
+			w.Pending = nil
+		}
+	})
+}
+
+// end gives the turn back, with everything sent or nothing.
+func (t *turn) end(ctx context.Context, sent bool) error {
+	return t.move(ctx, func(w *window, now time.Time) {
+		if sent {
+			w.Due = time.Time{}
+		}
+		if w.Pending.Until = now; !w.doubtful() {
+			w.Pending = nil
+		}
+	})
 }
