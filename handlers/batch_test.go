@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/guard"
 )
 
 func messages(ids ...string) events.SQSEvent {
@@ -90,5 +92,49 @@ func TestAnAnswerWithoutFailuresHasAnEmptyList(t *testing.T) {
 	}
 	if want := `{"batchItemFailures":[]}`; string(raw) != want {
 		t.Errorf("answered %s, want %s", raw, want)
+	}
+}
+
+// queue takes messages back.
+type queue struct {
+	back []string
+	err  error
+}
+
+func (q *queue) Postpone(_ context.Context, m events.SQSMessage, delay time.Duration) error {
+	if delay != 15*time.Minute {
+		return errors.New("another delay than SQS allows at most")
+	}
+	if q.err == nil {
+		q.back = append(q.back, m.MessageId)
+	}
+	return q.err
+}
+
+// What fails because AWS is down must not be parked as if it were broken.
+func TestAnOutageIsNotTakenForABrokenMessage(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err      error
+		received string
+		queue    *queue
+		back     bool
+	}{
+		"AWS is down, and its queue would park it soon": {fmt.Errorf("call: %w", guard.ErrUnavailable), "3", &queue{}, true},
+		"so it is when it was received more often":      {guard.ErrThrottled, "4", &queue{}, true},
+		"time ran out":                          {context.DeadlineExceeded, "3", &queue{}, true},
+		"its queue brings it again soon":        {guard.ErrUnavailable, "2", &queue{}, false},
+		"the message itself is wrong":           {errors.New("read event: no JSON"), "3", &queue{}, false},
+		"a person has to mend it":               {guard.ErrDenied, "3", &queue{}, false},
+		"nobody says how often it was received": {guard.ErrUnavailable, "", &queue{}, false},
+		"it cannot be put back":                 {guard.ErrUnavailable, "3", &queue{err: guard.ErrUnavailable}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			batch := messages("a")
+			batch.Records[0].Attributes = map[string]string{"ApproximateReceiveCount": tt.received}
+			answer, err := handlers.OneByOne(t.Context(), batch, time.Second, tt.queue, func(context.Context, events.SQSMessage) error { return tt.err })
+			if failed := len(failures(t, answer, err)) == 1; failed == tt.back || len(tt.queue.back) == 1 != tt.back {
+				t.Errorf("failed: %t, put back: %v", failed, tt.queue.back)
+			}
+		})
 	}
 }
