@@ -118,7 +118,7 @@ func (h *Handler) rollUp(ctx context.Context) error {
 		var to address
 		if bad != nil || json.Unmarshal(body, &to) != nil {
 			h.Log.ErrorContext(ctx, "read who has something waiting", "id", id, "action", "left")
-			return nil
+			return nil //nolint:nilerr // it is set aside, and the others go on
 		}
 		if err := h.flush(ctx, to); err != nil {
 			failed = append(failed, fmt.Errorf("roll up for %s: %w", to.Route, err))
@@ -135,7 +135,7 @@ func (h *Handler) waiting(ctx context.Context, to address) ([]held, error) {
 		var one held
 		if bad != nil || json.Unmarshal(body, &one) != nil {
 			h.Log.ErrorContext(ctx, "read what waits for a roll-up", "id", id, "action", "left")
-			return nil
+			return nil //nolint:nilerr // it is set aside, and the others go on
 		}
 		all = append(all, one)
 		return nil

@@ -86,7 +86,7 @@ func (o *Outbox) drain(ctx context.Context, box string) (published int, err erro
 		}
 		if bad != nil {
 			o.Log.ErrorContext(ctx, "read notice", "id", id, "action", "left", "reason", bad.Reason)
-			return nil
+			return nil //nolint:nilerr // it is set aside, and the others go on
 		}
 		if waiting = append(waiting, n); len(waiting) == together {
 			flush()
