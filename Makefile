@@ -29,7 +29,7 @@ build: ## Build the Lambda binaries into dist/<name>/bootstrap (arm64)
 
 test: setup lint unit infra synth-check strangers ## Run everything that must pass: lint, unit, contract, demo, infra, templates, strangers
 
-setup: node_modules/.installed .venv/.installed ## Install the pinned npm packages and the moto venv
+setup: node_modules/.installed .venv/.installed .venv-strangers/.installed ## Install the pinned npm packages and the venvs of moto and ministack
 
 node_modules/.installed: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
@@ -37,7 +37,7 @@ node_modules/.installed: package.json package-lock.json
 
 .venv/.installed: requirements-dev.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
 .venv-strangers/.installed: requirements-strangers.txt
@@ -64,7 +64,7 @@ infra: setup ## Test the CDK app: goldens, invariants, cdk-nag
 synth-check: setup ## Synthesize with and without the CDK CLI: byte-identical, and valid for two linters
 	bash infra/synth-check.sh
 
-strangers: node_modules/.installed .venv-strangers/.installed ## Deploy into an AWS that nobody here wrote, and play a day of it there
+strangers: setup ## Deploy into an AWS that nobody here wrote, and play a day of it there
 	CI=true $(GO) test -count=1 -timeout 15m ./infra/strangers
 	DOUBLELOCK_STRANGERS=true $(GO) test -count=1 -run TestTheManualSaysWhatEachStandInAnswers/ministack ./cmd/doublelock/conformance
 

@@ -23,8 +23,9 @@ var writers = map[string]struct {
 	why   string
 	calls []string
 }{
-	"infra/member.go": {"the CDK writes the templates of an app into a folder of its own, which is removed", []string{"os.MkdirTemp", "os.RemoveAll"}},
-	"infra/worker.go": {"an asset of the CDK, with the mode of a program, in place of a function that was not built", []string{"os.MkdirTemp", "os.WriteFile"}},
+	"infra/member.go":           {"the CDK writes the templates of an app into a folder of its own, which is removed", []string{"os.MkdirTemp", "os.RemoveAll"}},
+	"shared/doubles/process.go": {"the log of another program, which writes it itself, in a folder of a test", []string{"os.Create"}},
+	"infra/worker.go":           {"an asset of the CDK, with the mode of a program, in place of a function that was not built", []string{"os.MkdirTemp", "os.WriteFile"}},
 }
 
 // changing are the functions that change the disk, or open what does.

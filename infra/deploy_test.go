@@ -3,21 +3,20 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/doublelock/doublelock/shared/doubles"
+	"github.com/doublelock/doublelock/shared/doubles/doublestest"
 )
 
 // The member template deploys with the stock AWS command line, into a second opinion on AWS's API, and what its rules
 // catch arrives on the hub's bus in another account.
 func TestMemberTemplateDeploysAndForwardsToAnotherAccount(t *testing.T) {
-	aws := awsCLI{t: t, path: tool(t, "aws"), endpoint: startMoto(t), sessions: map[string][]string{}}
+	aws := awsCLI{t: t, path: tool(t, "aws"), endpoint: doublestest.Start(t, doubles.Moto, "..", doubles.Options{}).Endpoint, sessions: map[string][]string{}}
 	const hub, member = "222222222222", "333333333333"
 	aws.as(hub, "events", "create-event-bus", "--name", "doublelock")
 	queue := aws.as(hub, "sqs", "create-queue", "--queue-name", "caught", "--query", "QueueUrl")
@@ -103,35 +102,6 @@ func (a awsCLI) run(env []string, args ...string) string {
 		a.t.Fatalf("aws %s %s: %v: %s", args[0], args[1], err, problems.String())
 	}
 	return strings.TrimSpace(out.String())
-}
-
-// startMoto runs a moto server for the length of a test and returns its address.
-func startMoto(t *testing.T) string {
-	t.Helper()
-	path := tool(t, "moto_server")
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), path, "-H", "127.0.0.1", "-p", fmt.Sprint(port))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Wait() }) // the context ends it
-	address := fmt.Sprintf("http://127.0.0.1:%d", port)
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		response, err := http.Get(address + "/moto-api/")
-		if err == nil {
-			_ = response.Body.Close()
-			return address
-		}
-	}
-	t.Fatalf("moto does not answer on %s", address)
-	return ""
 }
 
 // tool is a pinned tool of the test environment. Without it the test is skipped at a desk and fails in CI.

@@ -13,6 +13,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/conformance"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo"
 	"github.com/doublelock/doublelock/cmd/doublelock/doctor"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/inventory"
 	"github.com/doublelock/doublelock/cmd/doublelock/keys"
 	"github.com/doublelock/doublelock/cmd/doublelock/migrate"
@@ -54,6 +55,7 @@ Exit codes: 0 fine, 1 an error, 2 findings; conformance has a third.`,
 	)
 	addCobras(root)
 	refuseUnknown(root)
+	flags.RefuseRepeated(root)
 	return root
 }
 

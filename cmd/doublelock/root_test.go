@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 )
 
@@ -185,5 +186,47 @@ func TestCompletion(t *testing.T) {
 		if err := root.Execute(); err != nil || out.Len() < 1000 {
 			t.Errorf("%s: %v, %d bytes", shell, err, out.Len())
 		}
+	}
+}
+
+// A second value would win over the first without a word: rollback --secret a --secret b would set back b alone. What
+// takes several says so in its help.
+func TestAFlagThatIsRepeatedIsAListOrRefused(t *testing.T) {
+	root, _ := newRoot()
+	checked := 0
+	check := func(cmd *cobra.Command, f *pflag.Flag) {
+		if f.Name == "help" {
+			return
+		}
+		checked++
+		value := map[string]string{"string": "x", "bool": "true", "account": "111122223333", "region": "eu-central-1", "number": "2", "uint64": "2", "duration": "2h"}[f.Value.Type()]
+		switch f.Value.Type() {
+		case "stringArray", "stringSlice":
+			value = "x"
+		case "ARN":
+			for _, service := range []string{"iam", "kms", "secretsmanager"} {
+				if value == "" && f.Value.Set(flags.ExampleARN(service)) == nil {
+					value = flags.ExampleARN(service)
+				}
+			}
+		case "word":
+			words := strings.FieldsFunc(f.Value.Set("no word").Error(), func(r rune) bool { return r == ' ' || r == ',' }) // "use a, b or c"
+			value = words[len(words)-1]
+		}
+		if value == "" {
+			t.Fatalf("%s: --%s is a %s: say here how it is given", cmd.CommandPath(), f.Name, f.Value.Type())
+		}
+		_ = f.Value.Set(value) // the first
+		switch err, list := f.Value.Set(value), strings.Contains(f.Usage, "repeated"); {
+		case list && err != nil:
+			t.Errorf("%s: --%s may be repeated by its help: %v", cmd.CommandPath(), f.Name, err)
+		case !list && (err == nil || !strings.Contains(err.Error(), "it takes one value, and was given before")):
+			t.Errorf("%s: --%s a second time: %v", cmd.CommandPath(), f.Name, err)
+		}
+	}
+	root.PersistentFlags().VisitAll(func(f *pflag.Flag) { check(root, f) })
+	everyCommand(root, func(cmd *cobra.Command) { cmd.Flags().VisitAll(func(f *pflag.Flag) { check(cmd, f) }) })
+	if checked < 50 {
+		t.Errorf("%d flags: this test looks in the wrong place", checked)
 	}
 }

@@ -241,6 +241,8 @@ func (f counter) Take(_ context.Context, name string, limit int, _ time.Time) (b
 	return true, nil
 }
 
+func (f counter) Taken(_ context.Context, name string) (int, error) { return f.w.counts[name], nil }
+
 type bus struct{ w *world }
 
 func (f bus) Publish(_ context.Context, notices []guard.Notice) error {

@@ -15,15 +15,12 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/queues"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/subscriber"
-	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/cloud/topics"
 	"github.com/doublelock/doublelock/shared/guard"
-	"github.com/doublelock/doublelock/shared/store"
 )
 
 func TestContractDoctor(t *testing.T) {
 	everyAWS(t, map[string]func(*testing.T, *world){
-		"a bookmark comes back, and is no record":             bookmarkRoundTrip,
 		"an outline names every secret and its tags":          outline,
 		"a subscriber receives and leaves nothing behind":     topicReceived,
 		"an subscriber on a topic that is not leaves nothing": subscriberToNothing,
@@ -32,29 +29,8 @@ func TestContractDoctor(t *testing.T) {
 	})
 }
 
-func bookmarkRoundTrip(t *testing.T, w *world) {
-	records := table.Open(w.cloud(t, nil), newTable(t, w))
-	if got, err := records.Bookmark(t.Context(), "sweep"); got != "" || err != nil {
-		t.Errorf("before anything: %q, %v", got, err)
-	}
-	for _, want := range []string{`{"account":"1"}`, `{"account":"2"}`} {
-		if err := records.SetBookmark(t.Context(), "sweep", want); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := records.Bookmark(t.Context(), "sweep"); got != want || err != nil {
-			t.Errorf("got %q, %v; want %q", got, err, want)
-		}
-	}
-	if got, err := records.Bookmark(t.Context(), "another"); got != "" || err != nil {
-		t.Errorf("another: %q, %v", got, err)
-	}
-	if err := records.All(t.Context(), func(r guard.Record, _ *store.Unreadable) error { return errors.New("a record: " + r.Resource) }); err != nil {
-		t.Error(err)
-	}
-}
-
 func outline(t *testing.T, w *world) {
-	account := w.account()
+	account := w.account(t)
 	want := []string{create(t, w, account, "app/a", ""), create(t, w, account, "app/b", "")}
 	slices.Sort(want)
 	var got []string
@@ -126,7 +102,7 @@ func subscriberToNothing(t *testing.T, w *world) {
 }
 
 func memberQueue(t *testing.T, w *world) {
-	account := w.account()
+	account := w.account(t)
 	client := sqs.NewFromConfig(w.config(t, account, region))
 	made, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("doublelock-forward-dlq")})
 	if err != nil {
@@ -150,7 +126,7 @@ func memberQueue(t *testing.T, w *world) {
 
 // The read role stands for a role that somebody may take: here it is who makes the call that matters, not its rights.
 func workloadElsewhere(t *testing.T, w *world) {
-	account := w.account()
+	account := w.account(t)
 	c := w.cloud(t, nil)
 	here := create(t, w, account, "app/there", "")
 	if err := secrets.NewWorkloadIn(c, account, region, "doublelock-read").Describe(t.Context(), here); err != nil {

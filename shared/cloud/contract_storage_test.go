@@ -640,7 +640,7 @@ func refusedBeforeAWS(t *testing.T, w *world) {
 		"a bookmark that does not fit": func(ctx context.Context) error { return records.SetBookmark(ctx, "b", strings.Repeat("x", 100_001)) },
 	} {
 		err := do(t.Context())
-		if large, is := errors.AsType[*store.TooLarge](err); !is || large.Bytes <= large.Most || large.Kind == "" {
+		if large, is := errors.AsType[*store.TooLargeError](err); !is || large.Bytes <= large.Most || large.Kind == "" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -2,12 +2,11 @@ package cloud_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,43 +15,40 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/doubles"
+	"github.com/doublelock/doublelock/shared/doubles/doublestest"
 	"github.com/doublelock/doublelock/shared/localaws"
 )
 
 // world is an AWS that the contract is tried on. Every case takes accounts of its own from it, so that cases do not
 // see each other.
 type world struct {
-	name     string
+	double   string // as differences names it
 	endpoint string
-	open     func(account string)                                     // makes an account with the three member roles
+	open     func(t testing.TB, account string)                       // makes an account with the three member roles
 	admin    func(testing.TB, string) cloud.Static                    // credentials that may do everything in an account
-	own      func(t *testing.T, account, service, name string) string // makes a secret that a service owns; nil where none can be
-	deviates bool                                                     // moto: what components it is known to get wrong is not asserted
+	own      func(t *testing.T, account, service, name string) string // makes a secret that a service owns
 	accounts *atomic.Int64
-}
-
-// faithful reports whether this AWS behaves as the real one in a point where the other double is known not to. Each
-// use names the deviation.
-func (w *world) faithful(t *testing.T, deviation string) bool {
-	t.Helper()
-	if w.deviates {
-		t.Logf("not asserted on %s: %s", w.name, deviation)
-	}
-	return !w.deviates
+	process  *doubles.Process // nil for localaws, which is this process
+	people   sync.Map         // credentials by account
 }
 
 // account makes a new account with its member roles.
-func (w *world) account() string {
+func (w *world) account(t testing.TB) string {
+	t.Helper()
 	id := fmt.Sprintf("2000%08d", w.accounts.Add(1))
-	w.open(id)
+	w.open(t, id)
 	return id
 }
 
@@ -105,18 +101,19 @@ func (w *world) organizations(t testing.TB) *organizations.Client {
 	return organizations.NewFromConfig(w.config(t, hub, region))
 }
 
-// everyAWS runs the cases against localaws and against moto.
+// everyAWS runs the cases against localaws, moto and ministack.
 func everyAWS(t *testing.T, cases map[string]func(*testing.T, *world)) {
 	t.Helper()
-	for _, start := range []func(*testing.T) *world{startLocal, startMoto} {
-		w := start(t)
-		if w == nil {
-			t.Run("moto", func(t *testing.T) { t.Skip("no .venv/bin/moto_server, and DOUBLELOCK_MOTO is not set") })
-			continue
-		}
-		for name, c := range cases {
-			t.Run(w.name+"/"+name, func(t *testing.T) { c(t, w) })
-		}
+	for double, start := range map[string]func(testing.TB) *world{localAWS: startLocal, moto: startMoto, miniStack: startMiniStack} {
+		t.Run(double, func(t *testing.T) {
+			w := start(t)
+			for name, c := range cases {
+				t.Run(name, func(t *testing.T) { c(t, w) })
+				if w.process != nil && w.process.Err() != nil {
+					t.Fatal(w.process.Err()) // and not what failed because of it
+				}
+			}
+		})
 	}
 }
 
@@ -137,7 +134,10 @@ const (
 		"Condition":{"StringLike":{"kms:ViaService":"secretsmanager.*.amazonaws.com"}}}]}`
 )
 
-func startLocal(t *testing.T) *world {
+// memberRoles are the roles of a member account, with their policies.
+var memberRoles = map[string]string{"doublelock-read": mayRead, "doublelock-tag": mayTag, "doublelock-change": mayChange}
+
+func startLocal(t testing.TB) *world {
 	t.Helper()
 	local := localaws.New(localaws.Options{Seed: 1})
 	endpoint, stop, err := local.Start()
@@ -148,11 +148,11 @@ func startLocal(t *testing.T) *world {
 	go local.Run(t.Context())
 	local.Organization("o-contract00", hub)
 	return &world{
-		name: "localaws", endpoint: endpoint, accounts: &atomic.Int64{},
-		open: func(account string) {
+		double: localAWS, endpoint: endpoint, accounts: &atomic.Int64{},
+		open: func(_ testing.TB, account string) {
 			local.AddAccount("", account, "member-"+account)
 			local.RegisterFunction(account, region, "rotate", func(context.Context, []byte) ([]byte, error) { return nil, nil })
-			for role, policy := range map[string]string{"doublelock-read": mayRead, "doublelock-tag": mayTag, "doublelock-change": mayChange} {
+			for role, policy := range memberRoles {
 				local.AddRole(account, role, trustHub, policy)
 			}
 		},
@@ -175,75 +175,127 @@ func startLocal(t *testing.T) *world {
 	}
 }
 
-// startMoto starts moto's server. Without one the cases run on localaws alone, except in CI.
-func startMoto(t *testing.T) *world {
+// startMoto is the world of moto's server, in which whatever role is assumed leads into its account.
+func startMoto(t testing.TB) *world {
 	t.Helper()
-	program := motoProgram()
-	if program == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no moto_server: make .venv, or set DOUBLELOCK_MOTO")
-		}
-		return nil
-	}
-	address := freeAddress(t)
-	_, port, _ := net.SplitHostPort(address)
-	server := exec.Command(program, "-H", "127.0.0.1", "-p", port)
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait() // killed, so its exit code says nothing
+	w := stranger(t, doubles.Moto)
+	w.open = func(testing.TB, string) {}
+	w.admin = w.remembered(func(t testing.TB, account string) cloud.Static {
+		t.Helper()
+		return w.assume(t, "moto", account)
 	})
-	w := &world{name: "moto", endpoint: "http://" + address, deviates: true, accounts: &atomic.Int64{}, open: func(string) {}}
-	w.admin = func(t testing.TB, account string) cloud.Static { return motoCredentials(t, w.endpoint, account) }
-	awaitServer(t, w.endpoint)
 	return w
 }
 
-func motoProgram() string {
-	for _, path := range []string{os.Getenv("DOUBLELOCK_MOTO"), filepath.Join("..", "..", ".venv", "bin", "moto_server")} {
-		if _, err := os.Stat(path); path != "" && err == nil {
-			return path
+// startMiniStack is the world of ministack's server, in which policies count and an account's id is its root's key.
+func startMiniStack(t testing.TB) *world {
+	t.Helper()
+	w := stranger(t, doubles.MiniStack)
+	w.open = func(t testing.TB, account string) {
+		t.Helper()
+		for role, policy := range memberRoles {
+			w.role(t, account, role, trustHub, policy)
 		}
 	}
-	return ""
+	w.admin = w.remembered(func(t testing.TB, account string) cloud.Static {
+		t.Helper()
+		w.role(t, account, "people", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+account+`:root"},"Action":"sts:AssumeRole"}]}`,
+			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+		return w.assume(t, account, account)
+	})
+	return w
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return address
-}
-
-func awaitServer(t *testing.T, endpoint string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	for ctx.Err() == nil {
-		if answer, err := http.Get(endpoint + "/moto-api/"); err == nil {
-			_ = answer.Body.Close() // that it answers is all we ask
-			return
+// remembered asks for the credentials of an account once.
+func (w *world) remembered(ask func(testing.TB, string) cloud.Static) func(testing.TB, string) cloud.Static {
+	return func(t testing.TB, account string) cloud.Static {
+		t.Helper()
+		known, ok := w.people.Load(account)
+		if !ok {
+			known = ask(t, account)
+			w.people.Store(account, known)
 		}
-		time.Sleep(50 * time.Millisecond)
+		return known.(cloud.Static)
 	}
-	t.Fatal("moto_server does not answer")
 }
 
-// motoCredentials enters an account: in moto whatever role is assumed leads there.
-func motoCredentials(t testing.TB, endpoint, account string) cloud.Static {
+// role makes a role, also where the answer to an earlier try was lost.
+func (w *world) role(t testing.TB, account, name, trust, policy string) {
 	t.Helper()
-	client := sts.NewFromConfig(aws.Config{Region: region, BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("moto", "moto", "")})
+	client := iam.NewFromConfig(aws.Config{Region: region, BaseEndpoint: &w.endpoint, Credentials: credentials.NewStaticCredentialsProvider(account, "root", "")})
+	_, err := client.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust})
+	var there *iamtypes.EntityAlreadyExistsException
+	if errors.As(err, &there) {
+		err = nil
+	}
+	_, err2 := client.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("rights"), PolicyDocument: &policy})
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// assume enters an account as its people.
+func (w *world) assume(t testing.TB, key, account string) cloud.Static {
+	t.Helper()
+	client := sts.NewFromConfig(aws.Config{Region: region, BaseEndpoint: &w.endpoint, Credentials: credentials.NewStaticCredentialsProvider(key, "root", "")})
 	out, err := client.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::" + account + ":role/people"), RoleSessionName: aws.String("somebody")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return cloud.Static{AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken}
+}
+
+// ownedByTag makes a secret as a service would mark its own; nobody but AWS can do so there.
+func (w *world) ownedByTag(t *testing.T, account, service, name string) string {
+	t.Helper()
+	name = service + "!" + name
+	out, err := w.secrets(t, account).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String("x"),
+		Tags: []smtypes.Tag{{Key: aws.String("aws:secretsmanager:owningService"), Value: &service}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *out.ARN
+}
+
+// stranger is the world of a cloud that nobody here wrote. One process lasts for all tests: cases keep out of each
+// other's way by names and accounts of their own.
+func stranger(t testing.TB, d doubles.Double) *world {
+	t.Helper()
+	s := strangers[d]
+	program := doublestest.Program(t, d, filepath.Join("..", ".."))
+	s.once.Do(func() {
+		if s.dir, s.err = os.MkdirTemp("", string(d)); s.err == nil {
+			s.process, s.err = doubles.Start(context.Background(), d, doubles.Options{Program: program, Dir: s.dir})
+		}
+	})
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	w := &world{double: string(d), endpoint: s.process.Endpoint, accounts: &s.accounts, process: s.process}
+	w.own = w.ownedByTag
+	return w
+}
+
+type running struct {
+	once     sync.Once
+	process  *doubles.Process
+	dir      string
+	err      error
+	accounts atomic.Int64
+}
+
+var strangers = map[doubles.Double]*running{doubles.Moto: {}, doubles.MiniStack: {}}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, s := range strangers {
+		if s.process != nil {
+			s.process.Stop()
+		}
+		_ = os.RemoveAll(s.dir) // "" is nothing
+	}
+	if code == 0 && !everyDifferenceTried() {
+		code = 1
+	}
+	os.Exit(code)
 }

@@ -58,6 +58,9 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 	if target == nil {
 		return migration.Assessment{Secret: s.ARN, Target: keyARN, Problems: []string{"the key " + keyARN + " does not exist"}}, nil
 	}
+	if unusable := migration.Unusable(keyARN, target.Facts, s.Region); unusable != "" {
+		return migration.Assessment{Secret: s.ARN, Target: keyARN, Problems: []string{unusable}}, nil
+	}
 	one, err := p.withPolicy(ctx, s)
 	if err != nil {
 		return migration.Assessment{}, err

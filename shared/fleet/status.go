@@ -26,7 +26,7 @@ func (m *Migrations) Status(ctx context.Context) (migration.Summary, error) {
 	looks, ctx := errgroup.WithContext(ctx)
 	looks.SetLimit(looksAtOnce)
 	for _, j := range jobs {
-		if !j.UnderNewKey() || j.Phase == migration.Sealed {
+		if !j.UnderNewKey() && !j.Setting() || j.Phase == migration.Sealed {
 			continue
 		}
 		looks.Go(func() error {

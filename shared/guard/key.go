@@ -47,6 +47,8 @@ type Key struct {
 	State       KeyState          `json:"state,omitzero"`
 	MultiRegion bool              `json:"multiRegion,omitzero"`
 	Origin      string            `json:"origin,omitzero"`
+	Spec        string            `json:"spec,omitzero"`    // as DescribeKey's KeySpec: SYMMETRIC_DEFAULT, RSA_2048; "" where it was not read
+	Usage       string            `json:"usage,omitzero"`   // as its KeyUsage
 	Aliases     []string          `json:"aliases,omitzero"` // "alias/…", where they were read
 	Tags        map[string]string `json:"tags,omitzero"`
 }
@@ -66,6 +68,13 @@ func (s KeyState) Usable() bool { return s == KeyEnabled || s == KeyUpdating }
 // state is known.
 func (k Key) Unusable() bool {
 	return !k.State.Usable() && k.State != KeyCreating && k.State != KeyStateUnknown
+}
+
+// Symmetric reports whether the key is one for symmetric encryption, as Secrets Manager needs it. One of which neither spec
+// nor usage was read answers true: KMS always gives both, and a file of an older version has neither.
+// Source: Secrets Manager User Guide, "Secret encryption and decryption": the key must be a symmetric encryption key.
+func (k Key) Symmetric() bool {
+	return (k.Spec == "" || k.Spec == "SYMMETRIC_DEFAULT") && (k.Usage == "" || k.Usage == "ENCRYPT_DECRYPT")
 }
 
 // CanDecrypt reports whether the state lets KMS use the key. Unknown states answer false.

@@ -19,6 +19,7 @@ type (
 	Faults      = core.Faults
 	Behavior    = core.Behavior
 	Record      = core.Record
+	Decision    = core.Decision
 	Credentials = core.Credentials
 	Function    = messaging.Function
 	Failure     = messaging.Failure

@@ -14,10 +14,12 @@ import (
 const (
 	mostSteps    = 24 // of one visit; a machine that goes round in circles ends here
 	betweenLooks = 2 * time.Second
+	leaving      = 10 * time.Second // to give a lease back when the context has ended
 )
 
 // Start makes the job of a planned item, or takes up the one there is. A job that rests (blocked, failed, rolled back)
-// begins anew, with the state that was recorded first as the one to go back to.
+// begins anew, with the state that was recorded first as the one to go back to. What was rolled back under a plan stays so
+// until another plan comes.
 //
 // The rules are those of the plan, with what was overridden. A job that is under way, or that the same plan began, keeps
 // its own where they are stricter: see Rules.Join. One that another plan begins anew takes the new plan's alone, because
@@ -56,7 +58,7 @@ func (e *Engine) begin(ctx context.Context, i Item, plan string, rules Rules) (w
 	}
 	was = was.under(e.Rules, e.By, e.Now().UTC())
 	rules = was.Binding(plan, rules)
-	if was.goingBack() { // which somebody asked for, and comes first
+	if was.goingBack() || was.Phase == RolledBack && was.Plan == plan { // which somebody asked for, and comes first
 		return was, was, nil
 	}
 	if was.Revision > 0 && !was.Phase.Resting() && (was.Phase != Planned || was.Pending != nil || was.Plan == plan) {
@@ -122,10 +124,13 @@ func (e *Engine) enter(ctx context.Context, secret string) (*visit, error) {
 	case v.job.Revision == 0:
 		return v, fmt.Errorf("no migration of it was begun: %w", guard.ErrGone)
 	case v.job.held(e.Worker, now):
-		return v, fmt.Errorf("%w: %s until %s", ErrBusy, v.job.Lease.By, v.job.Lease.Until.Format(time.TimeOnly))
+		return v, e.Held(v.job)
 	}
 	v.job.Lease = Lease{By: e.Worker, Until: now.Add(time.Duration(v.job.Rules.Lease))}
-	return v, v.save(ctx)
+	if err := v.save(ctx); err != nil {
+		return v, errors.Join(err, v.leave(ctx))
+	}
+	return v, nil
 }
 
 // save writes the job. It comes before every change: a worker whose lease was taken over fails here and does nothing.
@@ -138,13 +143,36 @@ func (v *visit) save(ctx context.Context) error {
 	return nil
 }
 
-// leave gives the lease back. After an error the job may be another's already.
+// leave gives the lease back, also where the context has ended: whoever is told to stop must not block the way back. After
+// an error the job may be another's already.
 func (v *visit) leave(ctx context.Context) error {
 	v.job.Lease = Lease{}
-	if !v.stored {
-		return nil
+	stopped := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaving)
+	defer cancel()
+	err := guard.ErrConflict // nothing is ours to write
+	if v.stored {
+		err = v.save(ctx)
 	}
-	if err := v.save(ctx); err != nil && !errors.Is(err, guard.ErrConflict) {
+	switch {
+	case errors.Is(err, guard.ErrConflict) && stopped:
+		return v.release(ctx)
+	case errors.Is(err, guard.ErrConflict):
+		return nil
+	default:
+		return err
+	}
+}
+
+// release takes our lease off the job as it is stored: a write that was stopped may have come through, of which we know
+// nothing.
+func (v *visit) release(ctx context.Context) error {
+	stored, err := v.Store.Load(ctx, v.job.Secret)
+	if err != nil || stored.Lease.By != v.Worker {
+		return err
+	}
+	stored.Lease = Lease{}
+	if err := v.Store.Save(ctx, stored); err != nil && !errors.Is(err, guard.ErrConflict) {
 		return err
 	}
 	return nil

@@ -36,6 +36,27 @@ func (j Job) UnderNewKey() bool {
 	return j.Phase == Unproven || j.Phase == Rekeyed || j.Phase == Observing || j.Phase == Sealing || j.Phase == Sealed
 }
 
+// Setting reports that setting the key was begun, and that how it ended is not known yet.
+func (j Job) Setting() bool {
+	return !j.UnderNewKey() && !j.Phase.Resting() && j.Pending != nil && j.Pending.Action == DoRekey
+}
+
+// UnderWay reports that the secret was changed, or is about to be, and goes on whatever the turn of its wave. What rests
+// begins anew with its wave.
+func (j Job) UnderWay() bool { return j.Before != nil && !j.Phase.Resting() }
+
+// Touched reports that the secret is not as a plan found it, by our own hand: it is under way, or came to rest under that
+// plan. One that another plan left at rest is as people left it.
+func (j Job) Touched(plan string) bool {
+	return j.Before != nil && (j.UnderWay() || j.Plan == plan)
+}
+
+// PastObserving reports that the next wave of a plan need not wait for the secret. What rests does not hold it up, unless
+// it is yet to begin anew because another plan left it so.
+func (j Job) PastObserving(plan string) bool {
+	return j.Phase == Sealing || j.Phase == Sealed || j.Phase.Resting() && j.Plan == plan
+}
+
 // Job is one secret on its way. It is stored as one item, and what is older of its lists apart from it; Revision makes a
 // write conditional on what was read.
 type Job struct {
@@ -128,6 +149,14 @@ type Pending struct {
 	Tries  int       `json:"tries,omitempty"` // looks that did not prove it
 	Why    string    `json:"why,omitempty"`   // of going back: the reason that was given
 	By     string    `json:"by,omitempty"`    // of going back: who asked for it
+	Also   []Request `json:"also,omitempty"`  // of going back: who asked for it since, with another reason
+}
+
+// Request is somebody's word that a secret is to go back.
+type Request struct {
+	At  time.Time `json:"at"`
+	By  string    `json:"by,omitempty"`
+	Why string    `json:"why,omitempty"`
 }
 
 // Flip is one time that a migrated secret was found moved back.
@@ -173,6 +202,9 @@ func (k Known) Identity() string { return k.Principal }
 
 // Identity is the Region.
 func (r ReplicaTo) Identity() string { return r.Region }
+
+// Identity is who asked, and why: that makes it one request.
+func (r Request) Identity() string { return r.By + "|" + r.Why }
 
 // Identity is when it was found.
 func (f Flip) Identity() string { return f.At.UTC().Format(time.RFC3339Nano) }

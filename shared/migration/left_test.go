@@ -88,6 +88,33 @@ func TestARollbackThatTheCallerCannotMakeIsARequestToTheHub(t *testing.T) {
 	}
 }
 
+// A reason that somebody gives is kept, also where going back was asked for already.
+func TestASecondRequestToGoBackIsKeptWithItsReason(t *testing.T) {
+	w := steady(t)
+	if err := w.apply(t); err != nil {
+		t.Fatal(err)
+	}
+	for _, ask := range []struct{ by, why string }{{"alice", "the app broke"}, {"bob", "wrong key policy"}, {"bob", "wrong key policy"}, {"alice", "the app broke"}, {"alice", "and the job too"}} {
+		e := w.operator()
+		e.By = role(ask.by)
+		if _, err := e.Rollback(t.Context(), w.secret.ARN, ask.why); !errors.Is(err, migration.ErrLeft) {
+			t.Fatal(err)
+		}
+	}
+	also := "; and by " + role("bob") + " (wrong key policy); and by " + role("alice") + " (and the job too)"
+	if waits := migration.Summarize([]migration.Job{w.job(t)}, nil).Waiting; len(waits) != 1 || !strings.Contains(waits[0].Reason, role("alice")+" (the app broke)"+also) {
+		t.Errorf("status %+v", waits)
+	}
+	w.now = now.Add(time.Hour)
+	j, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN)
+	if want := "the app broke (asked for by " + role("alice") + ")" + also; err != nil || j.Phase != migration.RolledBack || j.Reason != want {
+		t.Errorf("the sweep: %s (%s), want %s, error %v", j.Phase, j.Reason, want, err)
+	}
+	if last := w.entries[len(w.entries)-1]; last.After["reason"] != "the app broke"+also {
+		t.Errorf("journal ends with %+v", last)
+	}
+}
+
 // What nobody could make is no request either, where there is nothing to make.
 func TestNothingToUndoIsSaidToWhoMayNotUndo(t *testing.T) {
 	w := steady(t)

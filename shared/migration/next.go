@@ -39,10 +39,23 @@ type Step struct {
 	Flip   bool   // somebody moved the secret back
 
 	Refused *guard.Move // why an order of the hub is not carried out, for the owner; nil: it is
+
+	back []string // of going back: its command lines
 }
 
-// Command is the command line of the AWS CLI that makes the call of the step, as --dry-run prints it; "" where it makes none.
-func (s Step) Command(j Job) string {
+// Commands are the command lines of the AWS CLI that make the calls of the step, as --dry-run prints them; none where it
+// makes none.
+func (s Step) Commands(j Job) []string {
+	if s.Action == doRollback {
+		return s.back
+	}
+	if command := s.command(j); command != "" {
+		return []string{command}
+	}
+	return nil
+}
+
+func (s Step) command(j Job) string {
 	switch s.Action {
 	case DoRekey:
 		return awscli.OnSecret("update-secret", j.Secret, "--kms-key-id", s.Key)
@@ -233,17 +246,22 @@ func nextObserving(j Job, s Seen, rules Rules) Step {
 	if guard.StateOf(s.Secret, "") == guard.StateSealed {
 		return Step{Action: DoMove, Phase: Sealing, First: j.FirstNewAt.IsZero(), Reason: "its new versions were written already"}
 	}
-	if j.GoAhead != "" {
-		return Step{Action: DoMove, Phase: Sealing, Reason: "go ahead by " + j.GoAhead}
-	}
-	until := j.RekeyedAt.Add(time.Duration(rules.Observe))
-	if s.At.Before(until) {
+	if until := j.observeUntil(rules); s.At.Before(until) { // nobody's word shortens it
 		return Step{Action: DoWait, Until: until, Reason: "observing its readers"}
 	}
-	if silent := j.Silent(); len(silent) > 0 {
+	silent := j.Silent()
+	switch {
+	case len(silent) > 0 && j.GoAhead != "":
+		return Step{Action: DoMove, Phase: Sealing, Reason: "go ahead by " + j.GoAhead + ", not read since by " + strings.Join(silent, ", ")}
+	case len(silent) > 0:
 		return Step{Action: DoWait, Reason: "not read since by " + strings.Join(silent, ", ") + ": wait, or say --go-ahead"}
 	}
 	return Step{Action: DoMove, Phase: Sealing, Reason: "every known reader has read under the new key"}
+}
+
+// observeUntil is the end of the shortest time between re-key and seal.
+func (j Job) observeUntil(rules Rules) time.Time {
+	return j.RekeyedAt.Add(time.Duration(rules.Observe))
 }
 
 // Silent lists the readers that were seen before, and have not read since the re-key.

@@ -145,6 +145,14 @@ func (j Job) movedBackAtOnce() bool {
 	return !undone.Before(j.LastChangeAt) && undone.Before(j.LastChangeAt.Add(time.Duration(j.Rules.Quiet)))
 }
 
+// Held is ErrBusy with who has the lease of a job and until when, where that is another worker; else nil.
+func (e *Engine) Held(j Job) error {
+	if !j.held(e.Worker, e.Now()) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s until %s", ErrBusy, j.Lease.By, j.Lease.Until.UTC().Format(time.TimeOnly))
+}
+
 // held reports that another worker has the lease.
 func (j Job) held(worker string, now time.Time) bool {
 	return j.Lease.By != "" && j.Lease.By != worker && j.Lease.Until.After(now)

@@ -184,6 +184,8 @@ func (w *fake) Take(_ context.Context, name string, most int, _ time.Time) (bool
 	return true, w.trouble("after Take")
 }
 
+func (w *fake) Taken(_ context.Context, name string) (int, error) { return w.counts[name], nil }
+
 func (w *fake) Check(context.Context, guard.Secret, string, []string) (migration.Assessment, error) {
 	a := migration.Assessment{}
 	if w.lose {

@@ -231,16 +231,3 @@ func (v *visit) endRescues(ctx context.Context) error {
 	}
 	return nil
 }
-
-// GoAhead ends observing, by somebody's word.
-func (e *Engine) GoAhead(ctx context.Context, secret, by string) error {
-	v, err := e.enter(ctx, secret)
-	if err != nil {
-		return fmt.Errorf("go ahead with %s: %w", secret, err)
-	}
-	v.job.GoAhead = by
-	if err := v.leave(ctx); err != nil {
-		return fmt.Errorf("go ahead with %s: %w", v.job.Name, err)
-	}
-	return nil
-}

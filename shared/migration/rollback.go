@@ -1,7 +1,6 @@
 package migration
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +22,7 @@ func (e *Engine) Rollback(ctx context.Context, secret, why string) (Job, error) 
 	if err != nil {
 		return v.job, fmt.Errorf("roll back %s: %w", secret, err)
 	}
+	v.job.askAgain(Request{At: e.Now().UTC(), By: e.By, Why: why})
 	err = v.rollback(ctx, why)
 	if left := v.leave(ctx); err == nil {
 		err = left
@@ -167,7 +167,7 @@ func (v *visit) beginBack(ctx context.Context, why string, now time.Time) error 
 	}
 	p := v.job.Pending
 	entry := v.entry(doRollback, p.At, "")
-	entry.Before[keyField], entry.After[keyField], entry.After[reasonField] = v.job.Target, v.job.Before.KeyID, p.Why
+	entry.Before[keyField], entry.After[keyField], entry.After[reasonField] = v.job.Target, v.job.Before.KeyID, p.Why+p.since()
 	if p.By != "" && p.By != v.By {
 		entry.After[askedField] = p.By
 	}
@@ -190,7 +190,7 @@ func (v *visit) askBack(why string, now time.Time) bool {
 func (v *visit) leaveBack(ctx context.Context, err error) error {
 	p := v.job.Pending
 	v.logRefused(ctx, string(doRollback), err)
-	v.job.Reason = "going back was asked for by " + cmp.Or(p.By, "somebody") + " (" + p.Why + "), and the role doublelock-change could not be taken in " + v.job.Account + ": the hub's sweep tries within the hour"
+	v.job.Reason = p.request() + ", and the role doublelock-change could not be taken in " + v.job.Account + ": the hub's sweep tries within the hour"
 	if stored := v.save(ctx); stored != nil {
 		return stored
 	}
@@ -206,7 +206,7 @@ func (v *visit) whyBack(why string) string {
 	if p.By != "" && p.By != v.By {
 		why += " (asked for by " + p.By + ")"
 	}
-	return why
+	return why + p.since()
 }
 
 // errBackUnproven says that the previous key is set again, and that what the versions open with could not be read.

@@ -3,6 +3,7 @@ package migration
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/store"
@@ -55,7 +56,7 @@ func Summarize(jobs []Job, seen map[string]guard.Secret) Summary {
 		at := stageOf(j, seen)
 		rows[key].count(at)
 		if whom := at.waitsFor(j); whom != "" {
-			w := Waiting{For: whom, Secret: j.Secret, Name: j.Name, Phase: j.Phase, Reason: cmp.Or(at.reason, j.Newer(), j.Reason)}
+			w := Waiting{For: whom, Secret: j.Secret, Name: j.Name, Phase: at.phase, Reason: cmp.Or(at.reason, j.Newer(), j.Reason)}
 			if j.Rules != nil {
 				w.Overrides = j.Rules.InForce()
 			}
@@ -85,6 +86,14 @@ func stageOf(j Job, seen map[string]guard.Secret) stage {
 	at := stage{phase: j.Phase, half: !j.FirstNewAt.IsZero()}
 	s, looked := seen[j.Secret]
 	switch {
+	case j.goingBack():
+		if j.Reason == "" || j.Pending.Tries == 0 { // else it says what could not be proven
+			at.reason = j.Pending.request() + "; it is not done yet: migrate rollback again, or the hub's sweep within the hour, does it"
+		}
+	case j.Setting() && looked && s.Key.ARN == j.Target:
+		at.phase, at.reason = Unproven, "its key is set, and not proven yet: migrate apply again, or the hub's sweep within the hour, looks"
+	case j.Setting():
+		at.reason = "setting its key was begun " + j.Pending.At.Format(time.RFC3339) + ", and how that ended is not known yet: migrate apply again, or the hub's sweep within the hour, looks"
 	case !looked || !j.UnderNewKey() || j.Phase == Sealed:
 	case s.Key.Manager != guard.ManagerUnknown && s.Key.ARN != j.Target:
 		at.phase, at.half, at.reason = Planned, false, "somebody moved it back to "+keyName(s.Key)

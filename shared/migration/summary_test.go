@@ -21,6 +21,7 @@ func TestStatusSaysWhatIsTrueNow(t *testing.T) {
 		change(&r)
 		return r
 	}
+	begun := func(j *migration.Job) { j.Pending = &migration.Pending{Action: migration.DoRekey, At: now} }
 	for name, tt := range map[string]struct {
 		phase  migration.Phase
 		job    func(*migration.Job)
@@ -37,6 +38,9 @@ func TestStatusSaysWhatIsTrueNow(t *testing.T) {
 		"moved back since":                     {phase: migration.Observing, now: ptr(secret("db", managed())), want: one(func(r *migration.Row) { r.Planned = 1 }), whom: "time", reason: "moved it back"},
 		"unproven":                             {phase: migration.Unproven, now: ptr(secret("db", key)), job: func(j *migration.Job) { copies(j); j.FirstNewAt = time.Time{} }, want: one(func(r *migration.Row) { r.Unproven = 1 }), whom: "time"},
 		"unproven, and its owner's by now":     {phase: migration.Unproven, job: func(j *migration.Job) { j.HandedAt = now }, want: one(func(r *migration.Row) { r.Unproven = 1 }), whom: "owner"},
+		"its key is set, and the run stopped":  {phase: migration.Planned, job: begun, now: ptr(secret("db", key, managed())), want: one(func(r *migration.Row) { r.Unproven = 1 }), whom: "time", reason: "its key is set, and not proven yet: migrate apply again"},
+		"its key is not set, the run stopped":  {phase: migration.Planned, job: begun, now: ptr(secret("db", managed())), want: one(func(r *migration.Row) { r.Planned = 1 }), whom: "time", reason: "setting its key was begun"},
+		"the run stopped, and who knows":       {phase: migration.Planned, job: begun, want: one(func(r *migration.Row) { r.Planned = 1 }), whom: "time", reason: "how that ended is not known yet"},
 		"sealed":                               {phase: migration.Sealed, want: one(func(r *migration.Row) { r.Sealed = 1 })},
 		"stuck":                                {phase: migration.Blocked, want: one(func(r *migration.Row) { r.Stuck = 1 }), whom: "security"},
 		"rolled back":                          {phase: migration.RolledBack, want: one(func(r *migration.Row) { r.RolledBack = 1 })},

@@ -76,15 +76,26 @@ func NoKey(name, account, region string) string {
 
 // Unfit says why no secret, or copy of one in a Region, should be put under a key that people call by name; "" is fit.
 func Unfit(name string, k guard.Key, s guard.Secret, region string, approved guard.Approved) string {
+	if why := Unusable(name, k, region); why != "" {
+		return why
+	}
+	if approved.Allows(k, s.Account) != guard.Pass {
+		return fmt.Sprintf("the key %s is not among the approved ones", name)
+	}
+	return ""
+}
+
+// Unusable says why Secrets Manager would not, or should not, take a key for a secret in a Region; "" is usable.
+func Unusable(name string, k guard.Key, region string) string {
 	switch {
 	case k.Manager != guard.ManagerCustomer:
 		return fmt.Sprintf("the key %s is not a customer managed key", name)
-	case k.State != guard.KeyEnabled:
+	case !k.Symmetric():
+		return fmt.Sprintf("the key %s is a key of spec %s for %s, and Secrets Manager takes symmetric encryption keys only: make one of spec SYMMETRIC_DEFAULT for ENCRYPT_DECRYPT", name, k.Spec, k.Usage)
+	case !k.State.Usable():
 		return fmt.Sprintf("the key %s is in state %s", name, k.State)
 	case k.Region != region:
 		return fmt.Sprintf("the key %s is in %s, and the key of a secret must be in its own Region", name, k.Region)
-	case approved.Allows(k, s.Account) != guard.Pass:
-		return fmt.Sprintf("the key %s is not among the approved ones", name)
 	}
 	return ""
 }

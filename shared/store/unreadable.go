@@ -7,7 +7,7 @@ import (
 
 // Unreadable is a row that this version cannot read. Lists yield it beside what they can read, and go on; a read of it alone
 // answers it as an error. It is never the same as a row that is not there.
-type Unreadable struct {
+type Unreadable struct { //nolint:errname // a value of lists, too
 	Kind   string `json:"kind"`            // KindRecord, a kind of documents, or what else the row is, e.g. "journal"
 	Group  string `json:"group,omitempty"` // an account's id, where the row has one
 	ID     string `json:"id"`              // e.g. the ARN of a secret
@@ -22,19 +22,19 @@ func (u *Unreadable) Error() string {
 	return fmt.Sprintf("%s of %s cannot be read: %s", u.Kind, u.ID, u.Reason)
 }
 
-// TooLarge is a write that was refused because the item would pass what an item may have.
-type TooLarge struct {
+// TooLargeError is a write that was refused because the item would pass what an item may have.
+type TooLargeError struct {
 	Kind, ID    string
 	Bytes, Most int
 }
 
-func (e *TooLarge) Error() string {
+func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("%s of %s would have %d bytes, at most %d are written", e.Kind, e.ID, e.Bytes, e.Most)
 }
 
 // Quarantined is the copy of a row that could not be read: whole, with when and why. It is kept until somebody repairs or
 // discards the row, or the row reads again, and some time after.
-type Quarantined struct {
+type Quarantined struct { //nolint:errname // no error: it holds what is wrong with the row
 	Unreadable
 
 	Copy string    `json:"copy"`           // names the copy: the same for the same item, whoever makes it and how often

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 )
 
@@ -32,6 +33,7 @@ func (l Line) Run(t testing.TB, args ...string) (stdout, stderr string, code int
 	root := &cobra.Command{Use: "doublelock", SilenceUsage: true, SilenceErrors: true}
 	env.Flag(root)
 	root.AddCommand(l.New(env))
+	flags.RefuseRepeated(root)
 	root.SetArgs(args)
 	root.SetOut(&out)
 	root.SetErr(&errs)

@@ -12,11 +12,15 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/conformance"
 	"github.com/doublelock/doublelock/shared/localaws"
 )
+
+// standInPrefix begins the name of the folder that a stand-in lives in.
+const standInPrefix = "doublelock-conformance-"
 
 // The stand-ins that are known by name.
 const (
@@ -173,15 +177,16 @@ func (o *options) startProgram(ctx context.Context, env *command.Env, w *world) 
 		return nil, err
 	}
 	_, port, _ := net.SplitHostPort(address)
-	home, err := os.MkdirTemp("", "doublelock-conformance-")
+	files.RemoveLeft(os.TempDir(), standInPrefix)
+	home, err := files.Temporary(os.TempDir(), standInPrefix)
 	if err != nil {
 		return nil, err
 	}
 	program := exec.CommandContext(context.WithoutCancel(ctx), path, kind.args(port)...) //nolint:gosec // the user names it; w.stop ends it
 	program.Stdout, program.Stderr, program.WaitDelay = io.Discard, io.Discard, time.Second
-	program.Env = append(kind.env(port), "PATH="+env.Getenv("PATH"), "HOME="+home, "TMPDIR="+home)
+	program.Env = append(kind.env(port), "PATH="+env.Getenv("PATH"), "HOME="+home.Path(), "TMPDIR="+home.Path())
 	if err := program.Start(); err != nil {
-		_ = os.RemoveAll(home)
+		_ = home.Remove()
 		return nil, fmt.Errorf("conformance: start %s: %w", kind.name, err)
 	}
 	ended := make(chan struct{})
@@ -189,7 +194,7 @@ func (o *options) startProgram(ctx context.Context, env *command.Env, w *world) 
 	w.stop = sync.OnceFunc(func() {
 		_ = program.Process.Kill()
 		<-ended
-		_ = os.RemoveAll(home)
+		_ = home.Remove()
 	})
 	defer env.Wait("%s to listen", kind.name)()
 	dialer := net.Dialer{Timeout: time.Second}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/files"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
@@ -212,11 +213,12 @@ func stateFolder(env *command.Env) (string, error) {
 		}
 		base = found
 	}
-	folder := filepath.Join(base, "doublelock", "conformance")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	path := filepath.Join(base, "doublelock", "conformance")
+	folder, err := files.Make(path)
+	if err != nil {
 		return "", fmt.Errorf("conformance: make the folder of the state: %w; name a file with --state", err)
 	}
-	return folder, nil
+	return path, folder.Close()
 }
 
 // remove removes what the run made, also when the context has ended.
@@ -255,7 +257,7 @@ func removeAll(ctx context.Context, env *command.Env, sessions map[string]*sandb
 		return fmt.Errorf("conformance: something is left; doublelock conformance --cleanup tries again: %w", err)
 	}
 	if file != "" {
-		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := files.Remove(file); err != nil {
 			return fmt.Errorf("remove the state of the run: %w", err)
 		}
 	}
@@ -315,19 +317,19 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 
 // states are those of runs that did not end well, by file.
 func (o *options) states(env *command.Env) (map[string]conformance.State, error) {
-	files := []string{o.state}
+	paths := []string{o.state}
 	if o.state == "" {
 		folder, err := stateFolder(env)
 		if err != nil {
 			return nil, err
 		}
-		if files, err = filepath.Glob(filepath.Join(folder, "*.json")); err != nil {
+		if paths, err = filepath.Glob(filepath.Join(folder, "*.json")); err != nil {
 			return nil, fmt.Errorf("conformance: find the state of runs: %w", err)
 		}
 	}
 	states := map[string]conformance.State{}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
+	for _, file := range paths {
+		text, err := input.ReadFile(env, file, input.MaxDocument)
 		if err == nil {
 			states[file], err = conformance.ReadState(text)
 		}

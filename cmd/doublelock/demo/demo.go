@@ -88,7 +88,9 @@ type show struct {
 func newShow(ctx context.Context, env *command.Env, o local.Options) (show, func(), error) {
 	o.Clock = local.NewClock()
 	r := newReporter(newTimeline(env, o.Clock.Now, local.AccountNames()))
+	decide := o.Watch.Decide
 	o.Watch = r.watcher()
+	o.Watch.Decide = decide
 	w, stop, err := local.New(ctx, o)
 	return show{w, r}, stop, err
 }

@@ -70,6 +70,9 @@ The local AWS is listening. In another terminal:
     aws --profile shop   secretsmanager create-secret --name try/me --secret-string x    # guarded: denied by the SCP
     aws --profile search secretsmanager create-secret --name try/me --secret-string x    # not guarded yet: watch here
 
+    # version 1 of the CLI sends "aws sqs" to AWS all the same, unless it is told where:
+    aws --profile security sqs list-queues --endpoint-url $AWS_ENDPOINT_URL
+
     # all is well, until you break something:
     AWS_PROFILE=security doublelock doctor --config %s
 

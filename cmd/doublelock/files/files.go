@@ -29,6 +29,16 @@ func Create(path string, text []byte) error {
 	return beside(path, func(f *Folder, name string) error { return f.write(name, text, f.add) })
 }
 
+// Remove removes a file; one that is not there is no error.
+func Remove(path string) error {
+	return beside(path, func(f *Folder, name string) error {
+		if err := f.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove %s: %w", path, cause(err))
+		}
+		return nil
+	})
+}
+
 // Check refuses a path that Write would: a link, which leads to who knows what, a device, a pipe, a folder, "-", which
 // reads like standard output, and whatever is in a folder that takes no new files. A command calls it before it works
 // for minutes on what goes into the file.

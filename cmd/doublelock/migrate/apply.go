@@ -51,10 +51,10 @@ Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocke
 	a.configFlag(cmd)
 	a.regionFlag(cmd)
 	f := cmd.Flags()
-	flags.Choices(cmd, &a.waves, waveNames(), "wave", "`WAVE` to move (canary, dev, test, prod); may be repeated (default: the first that is not done)")
+	flags.Choices(cmd, &a.waves, waveNames(), "wave", "`WAVE` to move when it is its turn (canary, dev, test, prod); may be repeated (default: the first that is not done)")
 	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may begin, in UTC; may be repeated; stored with the jobs, so that it binds the hub too (default: always)")
 	f.BoolVar(&a.dryRun, "dry-run", false, "print the calls that would be made, and make none")
-	f.StringVar(&a.goAhead, "go-ahead", "", "`NAME` of who says that observing is over, for the secrets that wait for it")
+	f.StringVar(&a.goAhead, "go-ahead", "", "`NAME` of who says not to wait for readers that have not read since, when the hours of observing are over")
 	f.StringVarP(&a.snapshot, "snapshot", "s", "", `check against a snapshot FILE of "doublelock inventory" instead of asking AWS again`)
 	f.StringArrayVar(&a.trails, "trail", nil, "CloudTrail `FILE` the plan was made with; may be repeated")
 	return cmd
@@ -181,7 +181,7 @@ func jobFor(jobs []migration.Job, secret string) migration.Job {
 // changed by our own hand, and the machine inspects them before each step anyway.
 func (a *applying) verify(ctx context.Context, m *fleet.Migrations, p migration.Plan, jobs []migration.Job) error {
 	open := p
-	open.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i migration.Item) bool { return jobFor(jobs, i.Secret).Before != nil })
+	open.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i migration.Item) bool { return jobFor(jobs, i.Secret).Touched(p.ID) })
 	if len(open.Items) == 0 {
 		return nil
 	}
@@ -216,59 +216,20 @@ func (a *applying) acceptFrom(p migration.Plan) {
 	}
 }
 
-// choose picks the items of the waves that may move now.
-func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.Rules) ([]migration.Item, error) {
-	waves := a.wavesNow(p, jobs)
-	var out []migration.Item
-	for _, i := range p.Items {
-		if slices.Contains(waves, i.Wave) || jobFor(jobs, i.Secret).Before != nil {
-			out = append(out, i)
-		}
-	}
-	for _, wave := range waves {
-		if halted := migration.Halted(jobs, p.ID, wave, set); halted != "" {
-			return nil, command.Finding("%s", halted)
-		}
-	}
-	if len(out) == 0 && len(p.Items) > 0 {
-		return nil, command.Fail("migrate apply: no secret of plan %s is in wave %s; doublelock migrate show says which wave each is in", p.ID, strings.Join(a.waves, " or "))
-	}
-	return out, nil
-}
-
-func (a *applying) wavesNow(p migration.Plan, jobs []migration.Job) []migration.Wave {
-	var out []migration.Wave
-	for _, name := range a.waves {
-		out = append(out, migration.Wave(name))
-	}
-	if len(out) > 0 {
-		return out
-	}
-	for _, wave := range migration.Waves() {
-		left := slices.ContainsFunc(p.Items, func(i migration.Item) bool {
-			j := jobFor(jobs, i.Secret)
-			return i.Wave == wave && i.Safe() && !j.Phase.Resting() && j.Phase != migration.Sealing && j.Phase != migration.Sealed
-		})
-		if out = append(out, wave); left {
-			return out
-		}
-	}
-	return out
-}
-
 // dry prints what would be done now, and does nothing.
 func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
 	var steps []dryStep
+	preview := m.Engine.Preview()
 	for _, i := range items {
 		if left := a.left[i.Account]; left != "" {
 			steps = append(steps, dryStep{Secret: i.Secret, Name: i.Name, Reason: "no call now: " + left})
 			continue
 		}
-		j, step, err := m.Engine.Preview(ctx, i, p.ID, a.rules)
+		j, step, err := preview.Next(ctx, i, p.ID, a.rules)
 		if err != nil {
 			return err
 		}
-		steps = append(steps, dryStep{Secret: i.Secret, Name: i.Name, Command: step.Command(j), Reason: dryReason(j, step)})
+		steps = append(steps, drySteps(i.Secret, i.Name, step.Commands(j), dryReason(j, step))...)
 	}
 	return writeDry(a.env, steps)
 }
@@ -328,12 +289,19 @@ func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Pla
 		return o, err
 	}
 	if a.goAhead != "" && j.Phase == migration.Observing {
-		if err := m.Engine.GoAhead(ctx, i.Secret, a.goAhead); err != nil {
+		switch err := m.Engine.GoAhead(ctx, i.Secret, a.goAhead); {
+		case errors.Is(err, migration.ErrObserving):
+			a.env.Note("%s: --go-ahead is not taken: %s; it ends waiting for readers, and shortens no hours", i.Name, migration.ErrObserving)
+		case err != nil:
 			return o, err
 		}
 	}
 	if left := a.left[i.Account]; left != "" {
 		o.Phase, o.Reason = j.Phase, left
+		return o, nil
+	}
+	if j.Phase == migration.RolledBack {
+		o.Phase, o.Reason = j.Phase, standing(j)
 		return o, nil
 	}
 	j, step, err := m.Engine.Advance(ctx, i.Secret)
@@ -349,7 +317,7 @@ func (a *applying) report(done []outcome) error {
 	for _, o := range done {
 		next := o.Reason
 		if !o.Until.IsZero() {
-			next += " (until " + o.Until.UTC().Format(time.DateTime) + " UTC)"
+			next += until(o.Until)
 		}
 		table.Add(o.Wave, o.Name, o.Phase, next)
 	}

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
@@ -17,13 +18,31 @@ type dryStep struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
+// drySteps are the calls of one secret, or the one step that says why there is none.
+func drySteps(secret, name string, commands []string, reason string) []dryStep {
+	if len(commands) == 0 {
+		return []dryStep{{Secret: secret, Name: name, Reason: "no call now: " + reason}}
+	}
+	var out []dryStep
+	for _, command := range commands {
+		out = append(out, dryStep{Secret: secret, Name: name, Command: command, Reason: reason})
+	}
+	return out
+}
+
 // dryReason is why a step is taken, or why no call is made now.
 func dryReason(j migration.Job, step migration.Step) string {
-	if step.Command(j) == "" {
-		return "no call now: " + step.Reason
+	switch {
+	case j.Phase == migration.RolledBack:
+		return standing(j)
+	case step.Action == migration.DoWait && !step.Until.IsZero():
+		return step.Reason + until(step.Until)
 	}
 	return step.Reason
 }
+
+// until says when waiting ends.
+func until(t time.Time) string { return " (until " + t.UTC().Format(time.DateTime) + " UTC)" }
 
 // writeDry prints steps: as JSON, as CSV, else as a shell script.
 func writeDry(env *command.Env, steps []dryStep) error {

@@ -117,6 +117,7 @@ func TestMigrateTakesASecretFromDefaultToSealedAndAnotherBack(t *testing.T) {
 	f.expect(1, "is in wave prod; doublelock migrate show", "migrate", "apply", f.file, "--wave", "prod")
 	f.expect(0, "observing", "migrate", "apply", f.file)
 	f.expect(0, "observing", "migrate", "apply", f.file) // again: nothing more to do yet
+	f.expect(0, "search/index: --go-ahead is not taken: its hours of observing are not over", "migrate", "apply", f.file, "--go-ahead", "alice")
 	f.Clock.Advance(25 * time.Hour)
 	f.expect(0, "waiting for its owner to write a new version", "migrate", "apply", f.file)
 
@@ -353,4 +354,20 @@ func TestAPlanThatBreaksAReaderIsFindings(t *testing.T) {
 	f.expect(0, "security search/index (blocked)", "migrate", "status")
 	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn, "--accept", "arn:aws:iam::444444444444:role/legacy")
 	f.expect(0, "observing", "migrate", "apply", f.file)
+}
+
+// A typing error in --accept is no decision about a reader.
+func TestWhoIsAcceptedToLoseAccessExists(t *testing.T) {
+	f := newFixture(t)
+	arn := f.secret("search/index")
+	plan := []string{"migrate", "plan", "--out", f.file, "--secret", arn, "--accept"}
+	f.expect(1, "doublelock: migrate plan: --accept arn:aws:iam::444444444444:role/legcay: account 444444444444 has no such principal; ", append(plan, "arn:aws:iam::444444444444:role/legcay")...)
+	f.expect(1, "doublelock: migrate plan: --accept arn:aws-cn:iam::444444444444:role/legacy: the secrets are in partition aws, whose ARNs begin with arn:aws:\n", append(plan, "arn:aws-cn:iam::444444444444:role/legacy")...)
+	if _, err := os.Stat(f.file); err == nil {
+		t.Error("a plan was written all the same")
+	}
+	// Of an account that nobody read nothing is known, and one that is there may read another secret.
+	f.expect(0, "note: --accept arn:aws:iam::999988887777:role/app: it reads no secret of this plan", append(plan, "arn:aws:iam::999988887777:role/app")...)
+	f.AWS.AddRole(local.Search, "idle", `{"Version":"2012-10-17","Statement":[]}`, `{"Version":"2012-10-17","Statement":[]}`)
+	f.expect(0, "note: --accept arn:aws:iam::444444444444:role/idle: it reads no secret of this plan", append(plan, "arn:aws:iam::444444444444:role/idle")...)
 }

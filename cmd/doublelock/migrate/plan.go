@@ -30,6 +30,7 @@ type planning struct {
 	snapshot string
 	trails   []string
 	secrets  []string
+	found    *inventory.Snapshot // what the plan was made from
 }
 
 func migratePlanCommand(env *command.Env) *cobra.Command {
@@ -83,7 +84,9 @@ func (p *planning) run(ctx context.Context) error {
 	if len(made.Items)+len(made.Outside) == 0 {
 		return command.Fail("migrate plan: no secret was found, so there is nothing to plan; check --account and --region, and what is unread above")
 	}
-	p.noteAccepted(made)
+	if err := p.checkAccepted(made); err != nil {
+		return err
+	}
 	var text bytes.Buffer
 	if err := migration.SavePlan(&text, made); err != nil {
 		return err
@@ -109,33 +112,13 @@ func (p *planning) checkSnapshot(command string) error {
 	return nil
 }
 
-// noteAccepted names who was accepted to lose access and reads nothing of the plan: a typing error, most likely.
-func (p *planning) noteAccepted(made migration.Plan) {
-	reads := map[string]bool{}
-	for _, i := range made.Items {
-		for _, r := range i.Readers {
-			reads[r.Principal] = true
-		}
-		for _, replica := range i.Replicas {
-			for _, r := range replica.Readers {
-				reads[r.Principal] = true
-			}
-		}
-	}
-	for _, principal := range p.accept {
-		if !reads[principal] {
-			p.env.Note("--accept %s: it reads no secret of this plan", principal)
-		}
-	}
-}
-
 // make plans from fresh facts.
 func (p *planning) make(ctx context.Context, m *fleet.Migrations) (migration.Plan, error) {
 	facts, err := p.facts(ctx, m)
 	if err != nil {
 		return migration.Plan{}, err
 	}
-	facts.Accepted = p.accept
+	facts.Accepted, p.found = p.accept, facts.Access.Snapshot()
 	return migration.Make(facts, p.secrets...)
 }
 

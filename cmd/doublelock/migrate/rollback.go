@@ -10,7 +10,6 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
-	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -79,17 +78,18 @@ func (g *goingBack) run(ctx context.Context) error {
 	for _, j := range jobs {
 		accounts = append(accounts, j.Account)
 	}
-	if _, err := g.leftAccounts(ctx, m, accounts); err != nil {
+	left, err := g.leftAccounts(ctx, m, accounts)
+	if err != nil {
 		return err
 	}
 	if g.dryRun {
 		var steps []dryStep
 		for _, j := range jobs {
-			step, err := dryBack(ctx, m, j)
+			back, err := dryBack(ctx, m, j, left[j.Account])
 			if err != nil {
 				return err
 			}
-			steps = append(steps, step)
+			steps = append(steps, back...)
 		}
 		return writeDry(g.env, steps)
 	}
@@ -118,19 +118,22 @@ func (g *goingBack) chosen(ctx context.Context, m *fleet.Migrations) ([]migratio
 	return out, nil
 }
 
-// dryBack is the call that sets a secret back, as it is now.
-func dryBack(ctx context.Context, m *fleet.Migrations, j migration.Job) (dryStep, error) {
-	step := dryStep{Secret: j.Secret, Name: j.Name}
+// dryBack are the calls that set a secret back, as it is now. Left is why these credentials make none.
+func dryBack(ctx context.Context, m *fleet.Migrations, j migration.Job, left string) ([]dryStep, error) {
 	s, err := m.Engine.Secrets.Describe(ctx, guard.SecretRef{Account: j.Account, Region: j.Region, ID: j.Secret})
-	switch {
-	case err != nil:
-		return step, fmt.Errorf("look at %s: %w", j.Name, err)
-	case !j.Moved(s):
-		step.Reason = "nothing was changed that could be undone"
-	default:
-		step.Command = awscli.OnSecret("update-secret", j.Secret, "--kms-key-id", j.Before.KeyID)
+	if err != nil {
+		return nil, fmt.Errorf("look at %s: %w", j.Name, err)
 	}
-	return step, nil
+	commands := j.BackCommands(s)
+	switch held := m.Engine.Held(j); {
+	case len(commands) == 0:
+		return []dryStep{{Secret: j.Secret, Name: j.Name, Reason: migration.ErrNothingToUndo.Error()}}, nil
+	case held != nil:
+		return drySteps(j.Secret, j.Name, nil, held.Error()), nil
+	case left != "":
+		return drySteps(j.Secret, j.Name, nil, left), nil
+	}
+	return drySteps(j.Secret, j.Name, commands, ""), nil
 }
 
 // result is what became of one secret.
@@ -145,6 +148,9 @@ func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migrat
 	results, failed, unmoved := []result{}, 0, 0
 	for _, j := range jobs {
 		after, err := m.Engine.Rollback(ctx, j.Secret, g.reason)
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped (run it again to go on): %w", ctx.Err())
+		}
 		r := result{j.Secret, j.Name, after.Phase, why(err)}
 		switch {
 		case errors.Is(err, migration.ErrNothingToUndo):

@@ -103,21 +103,35 @@ func (p *Printer) Flag(root *cobra.Command) {
 }
 
 // refuseEmpty refuses a flag that was given with nothing in it, such as a variable of the shell that is not set: it would
-// count as not given, and the command would do something else. A command that takes an empty answer is MayBeEmpty.
+// count as not given, and the command would do something else. Nor may there be blanks alone, which name nobody and give
+// no reason. A command that takes an empty answer is MayBeEmpty.
 func refuseEmpty(cmd *cobra.Command) (err error) {
 	if cmd.Annotations[emptyAnnotation] != "" {
 		return nil
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		empty := f.Value.Type() == "string" && f.Value.String() == ""
+		var values []string
 		if list, isList := f.Value.(pflag.SliceValue); isList {
-			empty = slices.Contains(list.GetSlice(), "")
+			values = list.GetSlice()
+		} else if f.Value.Type() == "string" {
+			values = []string{f.Value.String()}
 		}
-		if empty && err == nil {
-			err = fmt.Errorf("--%s is empty; say what, or leave it out", f.Name)
+		for _, value := range values {
+			switch {
+			case err != nil || strings.ContainsFunc(value, visible):
+			case value == "":
+				err = fmt.Errorf("--%s is empty; say what, or leave it out", f.Name)
+			default:
+				err = fmt.Errorf("--%s is blank; say what, or leave it out", f.Name)
+			}
 		}
 	})
 	return err
+}
+
+// visible reports that a character can be seen: no space, and none that changes or joins others.
+func visible(r rune) bool {
+	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.In(r, unicode.Zs, unicode.M)
 }
 
 const emptyAnnotation = "empty"

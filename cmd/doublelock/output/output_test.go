@@ -223,3 +223,30 @@ func TestWhoeverWaitsLongSeesForWhat(t *testing.T) {
 		t.Errorf("%q", errs.String())
 	}
 }
+
+// A reason of blanks is none: it would be stored and mailed as if somebody had given one.
+func TestAFlagWithNothingToSeeInItIsRefused(t *testing.T) {
+	for name, tt := range map[string]struct{ flag, value, want string }{
+		"nothing":              {"reason", "", "--reason is empty; say what, or leave it out"},
+		"spaces":               {"reason", "  ", "--reason is blank; say what, or leave it out"},
+		"a line break and tab": {"reason", "\n\t", "--reason is blank; say what, or leave it out"},
+		"spaces of no width":   {"reason", "\u200b\ufeff", "--reason is blank; say what, or leave it out"},
+		"one of a list":        {"secret", " ", "--secret is blank; say what, or leave it out"},
+		"a reason":             {"reason", " it broke ", ""},
+		"a name":               {"reason", "Ö", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var reason string
+			var secrets []string
+			root := &cobra.Command{Use: "x", SilenceUsage: true, SilenceErrors: true, Run: func(*cobra.Command, []string) {}}
+			(&output.Printer{}).Flag(root)
+			root.Flags().StringVar(&reason, "reason", "", "")
+			root.Flags().StringArrayVar(&secrets, "secret", nil, "")
+			root.SetArgs([]string{"--" + tt.flag, tt.value})
+			err := root.ExecuteContext(t.Context())
+			if (err != nil) != (tt.want != "") || err != nil && err.Error() != tt.want {
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+		})
+	}
+}

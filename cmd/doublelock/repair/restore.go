@@ -6,13 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -53,7 +52,7 @@ func (r *repairing) restore(ctx context.Context, name, file string, replace bool
 	if file == "" {
 		return errors.New("repair restore: name the corrected body: --file FILE")
 	}
-	body, err := r.read(file)
+	body, err := input.Text(r.env, file, input.MaxDocument)
 	if err != nil {
 		return err
 	}
@@ -105,17 +104,6 @@ func meanwhile(err error) error {
 		return command.Finding("the row was written meanwhile; look at it again with doublelock repair show")
 	}
 	return err
-}
-
-func (r *repairing) read(file string) ([]byte, error) {
-	if file == "-" {
-		return io.ReadAll(r.env.Stdin)
-	}
-	body, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read corrected body: %w", err)
-	}
-	return body, nil
 }
 
 func discardCommand(env *command.Env) *cobra.Command {

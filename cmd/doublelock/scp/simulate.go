@@ -70,7 +70,7 @@ Bypasses that stay open are listed and do not change the exit code: some cannot 
 	f.StringArrayVar(&s.candidates, "candidate", nil, "policy `FILE` to try instead of the configured ones; may be repeated")
 	f.StringArrayVar(&s.trails, "trail", nil, "file or folder of recorded CloudTrail; may be repeated")
 	f.StringArrayVar(&s.requests, "requests", nil, "`FILE` of requests; may be repeated")
-	f.StringArrayVar(&s.allow, "allow", nil, `denial that is meant: "PRINCIPAL" or "PRINCIPAL ACTION", * for any text, or @FILE with one a line`)
+	f.StringArrayVar(&s.allow, "allow", nil, `denial that is meant: "PRINCIPAL" or "PRINCIPAL ACTION", * for any text, or @FILE with one a line; may be repeated`)
 	flags.Account(cmd, &s.management, "management", "management `ACCOUNT`, which the policies do not bind (default: the configuration's)")
 	f.StringVarP(&s.snapshot, "snapshot", "s", "", "snapshot `FILE`, to know which keys aliases name")
 	flags.Count(cmd, &s.attached, "attached", "policies of the kind that the target has already (default: the most of any target in the snapshot, else FullAWSAccess alone)")

@@ -124,6 +124,8 @@ func keyOf(m *types.KeyMetadata) guard.Key {
 		State:       guard.KeyState(m.KeyState),
 		MultiRegion: aws.ToBool(m.MultiRegion),
 		Origin:      string(m.Origin),
+		Spec:        string(m.KeySpec),
+		Usage:       string(m.KeyUsage),
 	}
 }
 

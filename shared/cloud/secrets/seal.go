@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -19,6 +20,9 @@ import (
 // sealStage labels the new version until it is current. Without a label of its own it would become current at once,
 // over whatever was written since the value was read.
 const sealStage = "doublelock-seal"
+
+// finishing bounds the calls that end what the new version began.
+const finishing = 30 * time.Second
 
 const (
 	stageCurrent = "AWSCURRENT"
@@ -59,6 +63,8 @@ func Seal(ctx context.Context, c *cloud.Cloud, secretARN string) (versionID stri
 	if err != nil {
 		return "", session.Fail(err, "write new version of %s", secretARN)
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishing) // what is begun is ended, also on Ctrl-C
+	defer cancel()
 	_, err = client.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
 		SecretId: &secretARN, VersionStage: aws.String(stageCurrent), MoveToVersionId: put.VersionId, RemoveFromVersionId: read.VersionId})
 	moved := session.Fail(err, "make the new version of %s current", secretARN)

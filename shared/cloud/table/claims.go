@@ -105,7 +105,7 @@ const takeRounds = 10
 // Take takes one of limit from a counter, and answers false when none is left. The counter is forgotten some time
 // after until: names carry the hour or day that they count.
 func (t *Table) Take(ctx context.Context, name string, limit int, until time.Time) (bool, error) {
-	key := item{AttributeKey: text("counter#" + name), AttributeSort: text("count")}
+	key := counterKey(name)
 	for round := range takeRounds {
 		if err := session.Pause(ctx, round); err != nil {
 			return false, err
@@ -124,6 +124,19 @@ func (t *Table) Take(ctx context.Context, name string, limit int, until time.Tim
 		}
 	}
 	return false, fmt.Errorf("count %s: %w %d times", name, guard.ErrConflict, takeRounds)
+}
+
+func counterKey(name string) item {
+	return item{AttributeKey: text("counter#" + name), AttributeSort: text("count")}
+}
+
+// Taken is how many were taken from a counter; 0 where nobody counted.
+func (t *Table) Taken(ctx context.Context, name string) (int, error) {
+	var have counter
+	if _, err := t.getInto(ctx, counterKey(name), &have); err != nil {
+		return 0, session.Fail(err, "read counter %s", name)
+	}
+	return have.Taken, nil
 }
 
 // getInto reads what is written under a condition: the zero row is one that is not there.

@@ -40,7 +40,7 @@ func (t *Table) versioned(ctx context.Context, w write) error {
 	return t.write(ctx, w, ifSame, item{":before": number(w.was.revision)})
 }
 
-// write writes an item under a condition; "" is none. It answers *store.TooLarge before AWS does.
+// write writes an item under a condition; "" is none. It answers *store.TooLargeError before AWS does.
 func (t *Table) write(ctx context.Context, w write, condition string, values item) error {
 	return t.writeNamed(ctx, w, condition, nil, values)
 }
@@ -106,9 +106,9 @@ func tooLarge(it item, body int) error {
 	of := subject(it)
 	switch bytes := size(it); {
 	case body > 0:
-		return &store.TooLarge{Kind: of.Kind, ID: of.ID, Bytes: body, Most: partBytes * mostParts}
+		return &store.TooLargeError{Kind: of.Kind, ID: of.ID, Bytes: body, Most: partBytes * mostParts}
 	case bytes > mostItem:
-		return &store.TooLarge{Kind: of.Kind, ID: of.ID, Bytes: bytes, Most: mostItem}
+		return &store.TooLargeError{Kind: of.Kind, ID: of.ID, Bytes: bytes, Most: mostItem}
 	}
 	return nil
 }

@@ -44,6 +44,7 @@ func (c *Call) Authorize(on Access) error {
 	}
 	request, policies := c.question(on)
 	decision := policy.Evaluate(request, policies)
+	c.decided(on, request, decision.Answer)
 	if decision.Answer == policy.Allowed {
 		return nil
 	}

@@ -26,6 +26,8 @@ type Options struct {
 	OnRecord func(Record)
 	// OnPut sees every event that PutEvents takes, or a rule of another bus forwards, under the same conditions.
 	OnPut func(bus string, event map[string]any)
+	// OnDecision sees every evaluation of policies, under the same conditions.
+	OnDecision func(Decision)
 
 	Behavior Behavior // answers to what AWS's documents leave open
 }

@@ -108,17 +108,30 @@ func (o *organization) controls(accountID string) [][]*policy.Document {
 	if levels, ok := o.paths[accountID]; ok {
 		return levels
 	}
-	var levels [][]*policy.Document
+	levels := eachControl(o, accountID, func(p *orgPolicy) *policy.Document { return policy.Read(o.policyARN(p), []byte(p.content)) })
+	o.paths[accountID] = levels
+	return levels
+}
+
+// controlTexts are the SCPs of controls, as they were attached.
+func (o *organization) controlTexts(accountID string) [][]string {
+	if o == nil || accountID == o.management || o.disabled[serviceControlPolicy] {
+		return nil
+	}
+	return eachControl(o, accountID, func(p *orgPolicy) string { return p.content })
+}
+
+// eachControl makes something of each SCP over an account, one list a level.
+func eachControl[T any](o *organization, accountID string, from func(*orgPolicy) T) (levels [][]T) {
 	for _, target := range o.parents(accountID) {
-		here := []*policy.Document{}
+		here := []T{}
 		for _, id := range o.attached[target] {
 			if p := o.policies[id]; p.kind == serviceControlPolicy {
-				here = append(here, policy.Read(o.policyARN(p), []byte(p.content)))
+				here = append(here, from(p))
 			}
 		}
 		levels = append(levels, here)
 	}
-	o.paths[accountID] = levels
 	return levels
 }
 

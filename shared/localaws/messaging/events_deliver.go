@@ -184,10 +184,12 @@ func permit(a *core.AWS, principal, source string, on core.Access) error {
 	if on.ResourcePolicy != "" {
 		own.Resource = a.Parse("policy of "+on.Resource, on.ResourcePolicy)
 	}
-	decision := policy.Evaluate(policy.Request{
-		Principal: policy.Principal{Kind: policy.KindService, Name: principal}, Action: on.Action, Resource: on.Resource,
-		ResourceAccount: on.Owner, Context: context,
-	}, own)
+	request := policy.Request{Principal: policy.Principal{Kind: policy.KindService, Name: principal}, Action: on.Action, Resource: on.Resource,
+		ResourceAccount: on.Owner, Context: context}
+	decision := policy.Evaluate(request, own)
+	if a.Options.OnDecision != nil {
+		a.Options.OnDecision(core.Decision{Request: request, Resource: on.ResourcePolicy, Answer: decision.Answer})
+	}
 	if decision.Answer == policy.Allowed {
 		return nil
 	}

@@ -47,7 +47,7 @@ func newTestbed(t testing.TB, s *scenario, faults localaws.Faults) *testbed {
 	t.Helper()
 	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	w := &testbed{TB: t, scenario: s, now: &now, keys: map[string]string{}, logins: map[string]localaws.Credentials{}, fill: strings.NewReplacer()}
-	w.aws = localaws.New(localaws.Options{Now: func() time.Time { return *w.now }, Seed: 1, Faults: faults, OnRecord: w.record})
+	w.aws = localaws.New(localaws.Options{Now: func() time.Time { return *w.now }, Seed: 1, Faults: faults, OnRecord: w.record, OnDecision: decided})
 	url, stop, err := w.aws.Start()
 	must(t, err)
 	t.Cleanup(stop)

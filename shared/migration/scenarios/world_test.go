@@ -48,7 +48,7 @@ const far = "eu-west-1"
 func newStage(t *testing.T, says script) *stage {
 	t.Helper()
 	w := &stage{T: t, says: says, now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), keys: map[string]string{}, clients: map[string]*secretsmanager.Client{}}
-	w.aws = localaws.New(localaws.Options{Now: func() time.Time { return w.now }, Seed: 7, OnRecord: w.record, OnPut: w.put})
+	w.aws = localaws.New(localaws.Options{Now: func() time.Time { return w.now }, Seed: 7, OnRecord: w.record, OnPut: w.put, OnDecision: decided})
 	url, stop, err := w.aws.Start()
 	must(t, err)
 	t.Cleanup(stop)

@@ -1,32 +1,25 @@
 package policytest_test
 
 import (
-	"bytes"
-	"encoding/json"
+	"errors"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/policy/judge"
 	"github.com/doublelock/doublelock/shared/policy/policytest"
 )
 
-// opinion is what the simulator says of one case.
-type opinion struct {
-	Answer policy.Answer `json:"answer"`
-	Error  string        `json:"error"`
-}
+const root = "../../.." // of the repository
 
 // TestAgreesWithSimulator compares our answers with those of npm @cloud-copilot/iam-simulate, run as a process. Every
 // difference is explained in differences, and an explanation that is no longer needed fails as well.
 func TestAgreesWithSimulator(t *testing.T) {
-	simulator := filepath.Join("..", "..", "..", "node_modules", "@cloud-copilot", "iam-simulate")
-	if _, err := os.Stat(simulator); err != nil {
+	if _, err := judge.Opinions(t.Context(), root, []any{}); errors.Is(err, judge.ErrNotInstalled) {
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is missing: run npm ci", simulator)
+			t.Fatal(err)
 		}
-		t.Skip("node_modules has no @cloud-copilot/iam-simulate: run npm ci to compare")
+		t.Skip(err)
 	}
 	compared, seen := 0, map[string]bool{}
 	for file, list := range loadCases(t) {
@@ -56,7 +49,7 @@ func TestAgreesWithSimulator(t *testing.T) {
 	t.Logf("%d cases compared, %d explained differences", compared, len(seen))
 }
 
-func compare(t *testing.T, c policytest.Case, theirs opinion, seen map[string]bool) {
+func compare(t *testing.T, c policytest.Case, theirs judge.Opinion, seen map[string]bool) {
 	t.Helper()
 	ours := policytest.Run(c)
 	why, explained := differences[c.Name]
@@ -94,26 +87,14 @@ func beyondSimulator(c map[string]any) (why string, beyond bool) {
 	return "", false
 }
 
-func simulate(t *testing.T, cases []any) []opinion {
+func simulate(t *testing.T, cases []any) []judge.Opinion {
 	t.Helper()
 	if len(cases) == 0 {
 		return nil
 	}
-	input, err := json.Marshal(cases)
+	opinions, err := judge.Opinions(t.Context(), root, cases)
 	if err != nil {
 		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "node", filepath.Join("..", "..", "..", "testdata", "policy", "simulate.mjs"))
-	cmd.Stdin = bytes.NewReader(input)
-	var problems bytes.Buffer
-	cmd.Stderr = &problems
-	output, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("run simulator: %v\n%s", err, problems.String())
-	}
-	var opinions []opinion
-	if err := json.Unmarshal(output, &opinions); err != nil {
-		t.Fatalf("decode simulator's answers: %v", err)
 	}
 	if len(opinions) != len(cases) {
 		t.Fatalf("%d answers to %d cases", len(opinions), len(cases))

@@ -109,6 +109,7 @@ type Watcher struct {
 	Record func(localaws.Record)                     // every CloudTrail record; must not call back
 	Put    func(bus string, event map[string]any)    // every event that a hub's function publishes; must not call back
 	Log    func(function string, record slog.Record) // every line that a function logs
+	Decide func(localaws.Decision)                   // every evaluation of policies; must not call back; nil for nobody
 	Mail   func([]localaws.Mail)                     // all that has arrived, when the organization came to rest
 }
 
@@ -138,7 +139,7 @@ func New(ctx context.Context, o Options) (*Organization, func(), error) {
 		Clock: o.Clock, Partition: o.Partition, Sample: sample, Templates: stacks, watch: o.Watch,
 		people: map[Actor]*cloud.Cloud{}, arns: map[Actor]string{},
 	}
-	w.AWS = localaws.New(localaws.Options{Now: o.Clock.Now, Seed: o.Seed, Partition: o.Partition, Behavior: o.Behavior, OnRecord: o.Watch.Record, OnPut: o.Watch.Put})
+	w.AWS = localaws.New(localaws.Options{Now: o.Clock.Now, Seed: o.Seed, Partition: o.Partition, Behavior: o.Behavior, OnRecord: o.Watch.Record, OnPut: o.Watch.Put, OnDecision: o.Watch.Decide})
 	w.found()
 	url, stop, err := w.AWS.Start()
 	if err != nil {

@@ -1,0 +1,88 @@
+package migrate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/migration"
+)
+
+// choose picks what moves now: the secrets of the waves whose turn it is, of those that were named where some were, and
+// what is under way already, whichever its wave. What rests (blocked, failed, rolled back) waits for its wave.
+func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.Rules) ([]migration.Item, error) {
+	turn, left := waveTurn(p, jobs)
+	waves, err := a.wavesNow(p, turn, left)
+	if err != nil {
+		return nil, err
+	}
+	for _, wave := range turn {
+		if halted := migration.Halted(jobs, p.ID, wave, set); halted != "" {
+			return nil, command.Finding("%s", halted)
+		}
+	}
+	var out []migration.Item
+	for _, i := range p.Items {
+		if slices.Contains(waves, i.Wave) || jobFor(jobs, i.Secret).UnderWay() {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+// waveTurn lists the waves that may move now: those that are past observing, and the first that is not, of which so many
+// secrets are left.
+func waveTurn(p migration.Plan, jobs []migration.Job) (waves []migration.Wave, left int) {
+	for _, wave := range migration.Waves() {
+		waves = append(waves, wave)
+		for _, i := range p.Items {
+			if i.Wave == wave && i.Safe() && !jobFor(jobs, i.Secret).PastObserving(p.ID) {
+				left++
+			}
+		}
+		if left > 0 {
+			break
+		}
+	}
+	return waves, left
+}
+
+// wavesNow are the waves of the turn, or those of them that --wave names. A name does not let a wave go first.
+func (a *applying) wavesNow(p migration.Plan, turn []migration.Wave, left int) ([]migration.Wave, error) {
+	if len(a.waves) == 0 {
+		return turn, nil
+	}
+	in := func(wave string) bool {
+		return slices.ContainsFunc(p.Items, func(i migration.Item) bool { return string(i.Wave) == wave })
+	}
+	if !slices.ContainsFunc(a.waves, in) {
+		return nil, command.Fail("migrate apply: no secret of plan %s is in wave %s; doublelock migrate show says which wave each is in", p.ID, strings.Join(a.waves, " or "))
+	}
+	var now []migration.Wave
+	var early []string
+	for _, name := range a.waves {
+		switch wave := migration.Wave(name); {
+		case slices.Contains(turn, wave):
+			now = append(now, wave)
+		case in(name):
+			early = append(early, name)
+		}
+	}
+	if len(early) == 0 {
+		return now, nil
+	}
+	waits := fmt.Sprintf("wave %s waits: %s not past observing in wave %s; doublelock migrate status names what it waits for",
+		strings.Join(early, ", "), output.Count(left, "secret is", "secrets are"), turn[len(turn)-1])
+	if !slices.ContainsFunc(now, func(wave migration.Wave) bool { return in(string(wave)) }) {
+		return nil, command.Finding("migrate apply: %s", waits)
+	}
+	a.env.Note("%s", waits)
+	return now, nil
+}
+
+// standing is what a plan does with a secret that was set back under it: nothing, until somebody plans it again.
+func standing(j migration.Job) string {
+	return "it was set back (" + j.Reason + "): plan it again when that is mended"
+}
