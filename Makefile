@@ -12,7 +12,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export CDK_DISABLE_CLI_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit infra synth-check strangers bench fuzz golden clean
+.PHONY: help demo build test setup lint unit infra synth-check strangers bench fuzz mutate golden clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ fuzz: ## Fuzz every decoder and parser for FUZZTIME each
 	    echo "$$package $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 	  done; \
 	done
+
+mutate: ## Change one operator at a time and see whether a test notices; ROOM=guard for one room. Takes about an hour
+	$(GO) run ./cmd/mutants -room '$(ROOM)'
 
 golden: ## Rewrite every golden file; read the diff before you commit it
 	$(GO) test ./infra -update

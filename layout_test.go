@@ -119,6 +119,8 @@ var rooms = map[string][]string{
 	"cmd/doublelock/scp":                  commandLine("shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/settings", "shared/simulate", "shared/trail"),
 	"cmd/doublelock/version":              commandLine(),
 
+	"cmd/mutants": {}, // a tool of the repository, not shipped
+
 	"infra": {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "shared/notify/channels", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
 
 	"testdata/config":    {}, // the sample configuration in each partition, embedded

@@ -23,9 +23,13 @@ var writers = map[string]struct {
 	why   string
 	calls []string
 }{
-	"infra/member.go":           {"the CDK writes the templates of an app into a folder of its own, which is removed", []string{"os.MkdirTemp", "os.RemoveAll"}},
-	"shared/doubles/process.go": {"the log of another program, which writes it itself, in a folder of a test", []string{"os.Create"}},
-	"infra/worker.go":           {"an asset of the CDK, with the mode of a program, in place of a function that was not built", []string{"os.MkdirTemp", "os.WriteFile"}},
+	"shared/doubles/process.go": {"the log of a double, in the empty folder that its test made for it", []string{"os.Create"}},
+
+	"cmd/mutants/judge.go": {"changed sources, in the tool's own temporary folder", []string{"os.Remove", "os.WriteFile"}},
+	"cmd/mutants/main.go":  {"a temporary folder for changed sources, which is removed", []string{"os.MkdirTemp", "os.RemoveAll"}},
+
+	"infra/member.go": {"the CDK writes the templates of an app into a folder of its own, which is removed", []string{"os.MkdirTemp", "os.RemoveAll"}},
+	"infra/worker.go": {"an asset of the CDK, with the mode of a program, in place of a function that was not built", []string{"os.MkdirTemp", "os.WriteFile"}},
 }
 
 // changing are the functions that change the disk, or open what does.
@@ -138,19 +142,19 @@ func TestWhatChangesTheDiskIsSeen(t *testing.T) {
 // Files that commands are named are read by one room, up to a limit.
 func TestOneRoomReadsTheFilesThatCommandsAreNamed(t *testing.T) {
 	readers := []string{"cmd/doublelock/input", writer}
-	for folder, sources := range goFolders(t, "cmd") {
-		folder = strings.TrimSuffix("cmd/"+folder, "/.")
+	for folder, sources := range goFolders(t, "cmd/doublelock") {
+		folder = strings.TrimSuffix("cmd/doublelock/"+folder, "/.")
 		if slices.Contains(readers, folder) {
 			continue
 		}
 		for _, file := range sources {
-			text, err := os.ReadFile(filepath.Join("cmd", file))
+			text, err := os.ReadFile(filepath.Join("cmd", "doublelock", file))
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, call := range []string{"os.ReadFile(", "os.Open(", "io.ReadAll("} {
 				if strings.Contains(string(text), call) {
-					t.Errorf("cmd/%s uses %s); read files with cmd/doublelock/input", file, call)
+					t.Errorf("cmd/doublelock/%s uses %s); read files with cmd/doublelock/input", file, call)
 				}
 			}
 		}

@@ -27,6 +27,7 @@ const (
 	listNamesKeys           point = "a listed secret names its key"
 	repeatsAreKnown         point = "a CreateSecret that is repeated with its token answers as the first time"
 	managedAliasIsManaged   point = "alias/aws/secretsmanager is a key that AWS manages"
+	keyHasAUsage            point = "a key that is made without a usage is for encryption"
 	rotationIsSetUp         point = "a secret without a rotation does not rotate"
 	rotationRuns            point = "a rotation runs its function, and re-encrypts"
 	deletedKeepsItsTags     point = "a secret pending deletion cannot be tagged"
@@ -37,7 +38,6 @@ const (
 	ownedIsTheirs           point = "a secret of a service cannot be changed by others"
 	rotationsAreListed      point = "the rotations of a key are listed"
 	rotationHasAPeriod      point = "a rotation without a period is once in 365 days"
-	usageHasADefault        point = "a key that was made for no use in particular is for ENCRYPT_DECRYPT"
 	lastUseIsKnown          point = "a key tells its last use"
 	eventsNameTheirAccount  point = "an event that a rule delivers names the account it comes from"
 	eventsKeepTheirTime     point = "an event keeps the time that it was put with"
@@ -66,6 +66,7 @@ var differences = []difference{
 	{localAWS, "CreateOrganization", organizationIsFounded, "does not know the call: an organization is there from the start"},
 
 	{moto, "ListSecretVersionIds", versionsListKeys, "KmsKeyIds are empty"},
+	{moto, "DescribeKey", keyHasAUsage, "KeyUsage is missing"},
 	{moto, "RotateSecret", rotationIsSetUp, "rotates without a function"},
 	{moto, "RotateSecret", rotationRuns, "wants a function that is deployed, and runs it in a container"},
 	{moto, "TagResource", deletedKeepsItsTags, "tags it"},
@@ -74,7 +75,6 @@ var differences = []difference{
 	{moto, "ReplicateSecretToRegions", replicaIsUnderItsKey, "the replica's KmsKeyId is ignored"},
 	{moto, "UpdateSecret", ownedIsTheirs, "changes it"},
 	{moto, "GetKeyRotationStatus", rotationHasAPeriod, "has no RotationPeriodInDays"},
-	{moto, "CreateKey", usageHasADefault, "KeyUsage is empty"},
 	{moto, "GetKeyLastUsage", lastUseIsKnown, "does not know the call"},
 	{moto, "PutEvents", eventsNameTheirAccount, "the account is missing"},
 	{moto, "LookupEvents", eventsAreLookedUp, "does not know the call"},

@@ -156,9 +156,9 @@ func underItsKey(t *testing.T, w *world) {
 		if diff := cmp.Diff(want, s.Key); diff != "" {
 			t.Errorf("made with %s: %s", named, diff)
 		}
-		w.expect(t, usageHasADefault, func(t testing.TB) {
+		w.expect(t, keyHasAUsage, func(t testing.TB) {
 			if s.Key.Usage != "ENCRYPT_DECRYPT" {
-				t.Errorf("made with %s: usage %q", named, s.Key.Usage)
+				t.Errorf("made with %s: the key is for %q", named, s.Key.Usage)
 			}
 		})
 		w.expect(t, versionsListKeys, func(t testing.TB) {

@@ -1,6 +1,7 @@
 package doubles
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -83,8 +84,9 @@ func (d Double) Program(root string) (string, error) {
 }
 
 // freePort is a port of loopback that was free a moment ago.
-func freePort() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (string, error) {
+	var free net.ListenConfig
+	listener, err := free.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)
 	}

@@ -63,7 +63,7 @@ func Start(ctx context.Context, d Double, o Options) (*Process, error) {
 }
 
 func start(ctx context.Context, d Double, o Options) (*Process, error) {
-	port, err := freePort()
+	port, err := freePort(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -85,14 +85,15 @@ func start(ctx context.Context, d Double, o Options) (*Process, error) {
 	if err := p.command.Start(); err != nil {
 		return nil, err
 	}
-	p.Alive, p.ended = context.WithCancelCause(ctx)
+	alive, ended := context.WithCancelCause(ctx)
+	p.Alive, p.ended = alive, ended
 	go func() {
 		_ = p.command.Wait() // how it ended is in its state
 		p.ended(fmt.Errorf("%s %w (%s); its log ends:\n%s", d, ErrEnded, p.command.ProcessState, p.Log()))
 		close(p.gone)
 	}()
 	context.AfterFunc(ctx, p.Stop)
-	if err := p.await(o); err != nil {
+	if err := p.await(alive, o); err != nil {
 		p.Stop()
 		return nil, err
 	}
@@ -100,12 +101,12 @@ func start(ctx context.Context, d Double, o Options) (*Process, error) {
 }
 
 // await waits until the double says that it is healthy.
-func (p *Process) await(o Options) error {
+func (p *Process) await(ctx context.Context, o Options) error {
 	patience := o.Patience
 	if patience == 0 {
 		patience = 60 * time.Second
 	}
-	ctx, cancel := context.WithTimeoutCause(p.Alive, patience, fmt.Errorf("not ready within %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not ready within %s", patience))
 	defer cancel()
 	for {
 		err := p.healthy(ctx, o)

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
@@ -137,7 +136,7 @@ func Blast(key Key, secrets []Secret) BlastRadius {
 		}
 	}
 	for _, list := range [][]Affected{radius.Stops, radius.Remains, radius.Unknown} {
-		sort.Slice(list, func(i, j int) bool { return list[i].Secret < list[j].Secret })
+		slices.SortFunc(list, func(a, b Affected) int { return strings.Compare(a.Secret, b.Secret) })
 	}
 	return radius
 }

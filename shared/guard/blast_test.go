@@ -106,6 +106,10 @@ func TestMissingTagsNeverUsesUpTheOwnersTags(t *testing.T) {
 	for i := range 48 {
 		full[string(rune('A'+i))] = "v"
 	}
+	almost := map[string]string{}
+	for i := range 47 {
+		almost[string(rune('A'+i))] = "v"
+	}
 	for sentence, c := range map[string]struct {
 		have map[string]string
 		want int
@@ -114,9 +118,51 @@ func TestMissingTagsNeverUsesUpTheOwnersTags(t *testing.T) {
 		"one value differs":                    {map[string]string{guard.TagState: "default", guard.TagControls: "none", guard.TagSince: "x"}, 1},
 		"everything is right":                  {want, 0},
 		"48 tags leave no room for 3, so none": {full, 0},
+		"47 tags leave room for just these":    {almost, 3},
 	} {
 		if got := guard.MissingTags(c.have, want); len(got) != c.want {
 			t.Errorf("%s: writes %v, want %d tags", sentence, got, c.want)
 		}
+	}
+}
+
+func TestATrimmedBlastRadiusCountsWhatItDoesNotList(t *testing.T) {
+	secrets := func(n int) []guard.Affected { return make([]guard.Affected, n) }
+	whole := guard.BlastRadius{Stops: secrets(3), Remains: secrets(5), Unknown: secrets(7)}
+	trimmed := whole.Trim(2)
+	if len(trimmed.Stops) != 2 || len(trimmed.Remains) != 2 || len(trimmed.Unknown) != 2 {
+		t.Errorf("listed %d, %d, %d, want 2 of each", len(trimmed.Stops), len(trimmed.Remains), len(trimmed.Unknown))
+	}
+	for sentence, radius := range map[string]guard.BlastRadius{"the trimmed list": trimmed, "a list that is trimmed twice": trimmed.Trim(1)} {
+		if stops, remains, unknown := radius.Counts(); stops != 3 || remains != 5 || unknown != 7 {
+			t.Errorf("%s counts %d, %d, %d, want 3, 5, 7", sentence, stops, remains, unknown)
+		}
+	}
+	if short := whole.Trim(7); short.Left != nil {
+		t.Errorf("nothing was left out, and %+v is counted", short.Left)
+	}
+}
+
+func TestABlastRadiusIsEmptyOnlyWithoutAnySecret(t *testing.T) {
+	one := []guard.Affected{{Name: "x"}}
+	for sentence, c := range map[string]struct {
+		radius guard.BlastRadius
+		empty  bool
+	}{
+		"no secret":                              {guard.BlastRadius{}, true},
+		"one stops and one remains":              {guard.BlastRadius{Stops: one, Remains: one}, false},
+		"one remains and one is unknown":         {guard.BlastRadius{Remains: one, Unknown: one}, false},
+		"one that is not listed, and is unknown": {guard.BlastRadius{Left: &guard.BlastLeft{Unknown: 1}}, false},
+	} {
+		if got := c.radius.Empty(); got != c.empty {
+			t.Errorf("%s: empty is %v", sentence, got)
+		}
+	}
+}
+
+func TestASecretWhoseCopiesAreAllUnderOtherKeysIsNotAffected(t *testing.T) {
+	elsewhere := with(secret(otherKey, otherKey), func(s *guard.Secret) { s.Replicas = []guard.Replica{replicaIn("eu-west-1", centralKey)} })
+	if radius := guard.Blast(inState(ownKey, guard.KeyDisabled), []guard.Secret{elsewhere}); !radius.Empty() {
+		t.Errorf("affected: %+v", radius)
 	}
 }

@@ -61,6 +61,8 @@ func TestUnreadNamesWhatCouldNotBeRead(t *testing.T) {
 		"a key of a version, not to be described": {guard.Secret{Key: cmk, Versions: labelled(cmk, guard.Key{ID: "alias/x"})},
 			"the keys of version v1 could not be read"},
 		"a version without a label": {guard.Secret{Key: cmk, Versions: []guard.Version{{ID: "v0"}}}, ""},
+		"the keys of a version behind one without a label": {guard.Secret{Key: cmk, Versions: append([]guard.Version{{ID: "v0"}}, labelled()...)},
+			"the keys of version v1 could not be read: AWS lists none"},
 		"the key of a replica": {guard.Secret{Key: cmk, Replicas: []guard.Replica{{Region: "eu-west-1", Key: guard.Key{ARN: arn}}}},
 			"the key of its replica in eu-west-1 could not be read"},
 		"nothing is read of what is about to be deleted": {guard.Secret{DeletedAt: time.Unix(1, 0), VersionsUnread: true}, ""},

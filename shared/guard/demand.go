@@ -77,7 +77,7 @@ func (s Subject) keepUnread(id ControlID, was Subject, now Secret) Subject {
 	if id != SecretReplicaKey && id != SecretKeyUnusable && id != SecretKeyUnapproved {
 		return s
 	}
-	if s.Key.zero() && !was.Key.zero() && was.Key.unreadNow(id, now.Key) {
+	if s.Key.zero() && was.Key.unreadNow(id, now.Key) {
 		s.Key, s.Rotation = was.Key, was.Rotation
 	}
 	in := func(list []Replica, region string) int {

@@ -41,6 +41,12 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 			}),
 			unknown: []guard.ControlID{guard.SecretReplicaKey, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
 		},
+		"a replica whose key cannot be read is unknown though another's is fine": {
+			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x"}, {Region: "us-west-2", Key: ownKey}}
+			}),
+			unknown: []guard.ControlID{guard.SecretReplicaKey, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
+		},
 		"a disabled key fails 4": {
 			secret: secret(inState(ownKey, guard.KeyDisabled), inState(ownKey, guard.KeyDisabled)),
 			fails:  []guard.ControlID{guard.SecretKeyUnusable}, detail: "Disabled",
@@ -62,6 +68,18 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 		"the own account's key is not fine when only the central one is":    {secret: secret(ownKey, ownKey), std: central, fails: []guard.ControlID{guard.SecretKeyUnapproved}},
 		"a key approved by an ARN pattern passes":                           {secret: secret(otherKey, otherKey), std: approve(guard.Approved{ARNs: []string{"arn:aws:kms:*:111122223333:key/*"}})},
 		"a key approved by alias is unknown while its aliases are not read": {secret: secret(ownKey, ownKey), std: approve(guard.Approved{Aliases: []string{"alias/app"}}), unknown: []guard.ControlID{guard.SecretKeyUnapproved}},
+		"an account and an ARN that are approved approve no other key": {
+			secret: secret(ownKey, ownKey), std: approve(guard.Approved{Accounts: []string{"444455556666"}, ARNs: []string{centralKey.ARN}}),
+			fails: []guard.ControlID{guard.SecretKeyUnapproved},
+		},
+		"an ARN and an alias that are approved approve no other key": {
+			secret: secret(tagged(ownKey, "team", "a"), ownKey), std: approve(guard.Approved{ARNs: []string{centralKey.ARN}, Aliases: []string{"alias/app"}}),
+			unknown: []guard.ControlID{guard.SecretKeyUnapproved},
+		},
+		"an alias and a tag that are approved approve no other key": {
+			secret: secret(tagged(ownKey, "team", "a"), ownKey), std: approve(guard.Approved{Aliases: []string{"alias/app"}, Tags: map[string]string{"team": "b"}}),
+			unknown: []guard.ControlID{guard.SecretKeyUnapproved},
+		},
 		"a key without the approved tag fails 5": {
 			secret: secret(tagged(ownKey, "team", "a"), ownKey), std: approve(guard.Approved{Tags: map[string]string{"team": "b"}}),
 			fails: []guard.ControlID{guard.SecretKeyUnapproved},

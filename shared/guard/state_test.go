@@ -24,6 +24,9 @@ func TestLockStateFollowsTheKeysThatOpenIt(t *testing.T) {
 		"an old copy without a label does not count": {with(secret(ownKey, ownKey), func(s *guard.Secret) {
 			s.Versions = append(s.Versions, guard.Version{ID: "v0", Keys: []guard.Key{awsKey}})
 		}), "", guard.StateSealed},
+		"an old copy without a label does not hide one that has a label": {with(secret(ownKey), func(s *guard.Secret) {
+			s.Versions = []guard.Version{{ID: "v0", Keys: []guard.Key{awsKey}}, {ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{ownKey, awsKey}}}
+		}), "", guard.StateDual},
 		"an older version with a label counts": {with(secret(ownKey, ownKey), func(s *guard.Secret) {
 			s.Versions = append(s.Versions, guard.Version{ID: "v0", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{ownKey, awsKey}})
 		}), "", guard.StateDual},

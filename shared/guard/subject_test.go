@@ -50,6 +50,10 @@ func TestTheSubjectOfAFindingNamesEveryCopyThatFails(t *testing.T) {
 			guard.Subject{Replicas: []guard.Replica{brief("eu-west-1", centralKey)}},
 			"the key of its replica in eu-west-1 " + centralKey.ARN + " is not approved",
 		},
+		"a key that is not approved, of a secret that rotates by itself": {
+			with(secret(centralKey, centralKey), func(s *guard.Secret) { s.RotationEnabled = true }), guard.SecretKeyUnapproved,
+			guard.Subject{Key: briefKey(centralKey), Rotation: guard.RotationOn}, "its key " + centralKey.ARN + " is not approved",
+		},
 		"two replicas under the AWS managed key": {
 			replicated(ownKey, replicaIn("eu-west-1", awsKey), replicaIn("us-west-2", awsKey)), guard.SecretReplicaKey,
 			guard.Subject{Replicas: []guard.Replica{brief("eu-west-1", awsKey), brief("us-west-2", awsKey)}},
@@ -158,4 +162,23 @@ func TestSubjectsSurviveJSONAndAlwaysHaveWords(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A secret without a version leaves no older copy behind; one whose versions were not read may.
+func TestASecretIsSeenToBeEmptyOnlyWhereItsVersionsWereRead(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		change func(*guard.Secret)
+		empty  bool
+	}{
+		"no version":                     {func(s *guard.Secret) { s.Versions = nil }, true},
+		"a version":                      {func(*guard.Secret) {}, false},
+		"versions that were not read":    {func(s *guard.Secret) { s.Versions, s.VersionsUnread = nil, true }, false},
+		"a version, and others not read": {func(s *guard.Secret) { s.VersionsUnread = true }, false},
+	} {
+		for _, v := range guard.Evaluate(with(secret(awsKey, awsKey), c.change), guard.Standard{}, now) {
+			if v.Control.ID == guard.SecretDefaultKey && v.Subject.Empty != c.empty {
+				t.Errorf("%s: empty is %v", sentence, v.Subject.Empty)
+			}
+		}
+	}
 }

@@ -153,8 +153,11 @@ func TestNoMachineMovesAJobThatOnlyANewerVersionKnows(t *testing.T) {
 			e := &migration.Engine{Store: kept, Rules: migration.Defaults(), By: "test", Worker: "w", Now: func() time.Time { return now }}
 			item := migration.Item{Secret: j.Secret, Name: "db", Account: shop, Region: region}
 			for doing, do := range map[string]func() error{
-				"begin":   func() error { _, err := e.Start(t.Context(), item, "another", migration.Defaults()); return err },
-				"preview": func() error { _, _, err := e.Preview().Next(t.Context(), item, "another", migration.Defaults()); return err },
+				"begin": func() error { _, err := e.Start(t.Context(), item, "another", migration.Defaults()); return err },
+				"preview": func() error {
+					_, _, err := e.Preview().Next(t.Context(), item, "another", migration.Defaults())
+					return err
+				},
 				"advance": func() error { _, _, err := e.Advance(t.Context(), j.Secret); return err },
 				"go back": func() error { _, err := e.Rollback(t.Context(), j.Secret, "why"); return err },
 				"order": func() error {

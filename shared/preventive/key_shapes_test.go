@@ -68,7 +68,10 @@ func TestWhatIsSaidOfAKeyPolicyIsWhatTheEngineProved(t *testing.T) {
 	requests := keyRequests()
 	requests["central, with an administrator of its own"] = preventive.KeyRequest{Shape: preventive.ShapeCentral, Account: "222222222222", Region: "eu-central-1",
 		Accounts: []string{"111122223333"}, Admins: []string{"arn:aws:iam::222222222222:role/keys"}}
+	requests["readers and writers of another account"] = with(func(r *preventive.KeyRequest) { r.Readers, r.Writers = []string{acme}, []string{acme} })
 	for name, want := range map[string][]string{
+		"readers and writers of another account": {"whoever IAM in 111122223333 lets manages, and cannot decrypt",
+			acme + " decrypts through Secrets Manager alone, of these secrets alone, and cannot manage", "nobody else decrypts, and nobody of another account manages"},
 		"key_app": {byIAM, app + " decrypts through Secrets Manager alone, of these secrets alone", rotation + " decrypts through Secrets Manager alone, of these secrets alone",
 			"nobody else decrypts, and nobody of another account manages"},
 		"key_vendor": {"arn:aws:iam::111122223333:role/key-admin manages, and cannot decrypt",
@@ -92,8 +95,14 @@ func TestKeyPolicySaysWhatIsMissing(t *testing.T) {
 		request preventive.KeyRequest
 		want    string
 	}{
-		"no shape":                  {preventive.KeyRequest{Account: "111122223333", Region: "x"}, `shape "": use app, vendor or central`},
-		"an account with a name":    {preventive.KeyRequest{Shape: preventive.ShapeApp, Account: "shop"}, `account "shop" is not 12 digits`},
+		"no shape":                        {preventive.KeyRequest{Account: "111122223333", Region: "x"}, `shape "": use app, vendor or central`},
+		"an account with a name":          {preventive.KeyRequest{Shape: preventive.ShapeApp, Account: "shop"}, `account "shop" is not 12 digits`},
+		"an account with a digit too few": {preventive.KeyRequest{Shape: preventive.ShapeApp, Account: "11112222333"}, `account "11112222333" is not 12 digits`},
+		"an account of twelve letters":    {preventive.KeyRequest{Shape: preventive.ShapeApp, Account: "abcdefghijkl"}, `account "abcdefghijkl" is not 12 digits`},
+		"a central key's reader and writer": {preventive.KeyRequest{Shape: preventive.ShapeCentral, Readers: []string{"arn:aws:iam::555566667777:role/acme"},
+			Writers: []string{"arn:aws:iam::555566667777:role/rotation"}}, "takes accounts, not readers"},
+		"a central key's writer and secret": {preventive.KeyRequest{Shape: preventive.ShapeCentral, Writers: []string{"arn:aws:iam::555566667777:role/rotation"},
+			Secrets: []string{"arn:aws:secretsmanager:eu-central-1:111122223333:secret:app/*"}}, "takes accounts, not readers"},
 		"no Region":                 {preventive.KeyRequest{Shape: preventive.ShapeApp, Account: "111122223333"}, "no Region"},
 		"an application nobody has": {preventive.KeyRequest{Shape: preventive.ShapeApp}, "an application's key needs a reader"},
 		"nobody who writes":         {preventive.KeyRequest{Shape: preventive.ShapeApp, Readers: []string{"arn:aws:iam::555566667777:role/acme"}}, "nobody could put a secret under the key"},
@@ -128,6 +137,34 @@ func TestKeyPolicySaysWhatIsMissing(t *testing.T) {
 				t.Errorf("got %v, want %q in one line of it", err, tt.want)
 			}
 		})
+	}
+}
+
+// What follows from a mistake is not complained of beside it.
+func TestAMistakeOfTheAccountOrTheRegionIsTheOnlyComplaint(t *testing.T) {
+	for name, tt := range map[string]struct {
+		request preventive.KeyRequest
+		want    string
+	}{
+		"an account that is none": {with(func(r *preventive.KeyRequest) { r.Account = "shop" }), `write key policy: account "shop" is not 12 digits`},
+		"no Region":               {with(func(r *preventive.KeyRequest) { r.Region = "" }), "write key policy: no Region"},
+	} {
+		if _, _, err := preventive.KeyPolicy(tt.request); err == nil || err.Error() != tt.want {
+			t.Errorf("%s: got %v, want %q", name, err, tt.want)
+		}
+	}
+}
+
+func TestTwoReadersOfOneAccountAreOneCallerAccount(t *testing.T) {
+	d, _, err := preventive.KeyPolicy(with(func(r *preventive.KeyRequest) {
+		r.Readers = []string{"arn:aws:iam::111122223333:role/app", "arn:aws:iam::111122223333:role/batch", "arn:aws:iam::555566667777:role/acme"}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := preventive.Values{"111122223333", "555566667777"}
+	if diff := cmp.Diff(want, d.Statement[1].Condition["StringEquals"]["kms:CallerAccount"]); diff != "" {
+		t.Errorf("kms:CallerAccount of readers (-want +got):\n%s", diff)
 	}
 }
 

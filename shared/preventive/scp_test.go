@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,6 +117,65 @@ func TestSCPsOverTheSizeLimitSayWhatToShorten(t *testing.T) {
 	_, err := preventive.SCPs(c)
 	if err == nil || !strings.Contains(err.Error(), "doublelock-keys") || !strings.Contains(err.Error(), "keys.approved") {
 		t.Errorf("error %v; want one that names doublelock-keys and keys.approved", err)
+	}
+}
+
+func TestTheListThatTakesMostIsTheOneToShorten(t *testing.T) {
+	c := config()
+	for i := range 60 {
+		c.Keys.Approved.ARNs = append(c.Keys.Approved.ARNs, fmt.Sprintf("arn:aws:kms:us-east-1:222222222222:key/1234abcd-12ab-34cd-56ef-%012d", i))
+	}
+	c.BreakGlass = []string{"arn:aws:iam::*:role/" + strings.Repeat("BreakGlass", 10)} // longer than any key, shorter than all
+	if _, err := preventive.SCPs(c); err == nil || !strings.Contains(err.Error(), "keys.approved") {
+		t.Errorf("error %v does not name keys.approved", err)
+	}
+}
+
+func TestAPolicyMayHaveAsManyCharactersAsCloudFormationTakes(t *testing.T) {
+	withKey := func(name string) ([]preventive.SCP, error) {
+		c := config()
+		c.Keys.Approved.ARNs = []string{"arn:aws:kms:us-east-1:222222222222:key/" + name}
+		return preventive.SCPs(c)
+	}
+	scps, err := withKey("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fits := strings.Repeat("x", preventive.MaxDeployed-scps[0].Characters()+1)
+	if scps, err = withKey(fits); err != nil || scps[0].Characters() != preventive.MaxDeployed {
+		t.Errorf("at the limit: error %v", err)
+	}
+	if _, err = withKey(fits + "x"); err == nil {
+		t.Error("a policy of a character more is rendered")
+	}
+}
+
+// Organizations refuses a policy that has a statement without a resource.
+func TestWithoutBreakGlassRolesNoStatementIsAboutThem(t *testing.T) {
+	c := config()
+	c.BreakGlass = nil
+	scps, err := preventive.SCPs(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scp := range scps {
+		for _, s := range scp.Statements {
+			if len(s.Resource)+len(s.NotResource) == 0 {
+				t.Errorf("%s of %s has no resource", s.Sid, scp.Name)
+			}
+		}
+	}
+}
+
+func TestAStageThatOnlyWatchesDoesNotHideTheOneBehindIt(t *testing.T) {
+	c := config()
+	slices.Reverse(c.Rollout)
+	scps, err := preventive.SCPs(c)
+	if err != nil || len(scps) != 3 {
+		t.Fatalf("%d policies, error %v", len(scps), err)
+	}
+	if diff := cmp.Diff([]string{"ou-ab12-guarded", "333333333333", "ou-ab12-done"}, scps[0].Targets); diff != "" {
+		t.Errorf("targets (-want +got):\n%s", diff)
 	}
 }
 

@@ -10,13 +10,13 @@ import (
 )
 
 func TestAResultForStandardOutputHasItAlone(t *testing.T) {
-	t.Chdir(t.TempDir())
 	for path, want := range map[string]struct{ out, errs, file string }{
 		"-":                          {out: "whole", errs: "beside"},
 		"./-":                        {out: "beside", file: "whole"},
 		"plan.json":                  {out: "beside", file: "whole"},
 		filepath.Join(".", "a.json"): {out: "beside", file: "whole"},
 	} {
+		t.Chdir(t.TempDir())
 		var out, errs bytes.Buffer
 		p := output.New(&out, &errs, func(string) string { return "" })
 		if err := p.CheckFile(path); err != nil {

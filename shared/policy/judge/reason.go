@@ -51,7 +51,7 @@ var Reasons = []*Reason{
 	},
 	{
 		Name:  "policies that belong to AWS",
-		Right: "we: policy, that of AWS itself included, is a resource type of DescribePolicy (Service Authorization Reference, AWS Organizations)",
+		Right: "we: a policy of AWS, whose account is aws, is a resource type of DescribePolicy (Service Authorization Reference, AWS Organizations)",
 		refuses: func(d Decision) bool {
 			a := arn.Of(d.Request.Resource)
 			return a.Service == "organizations" && a.Account == "aws"

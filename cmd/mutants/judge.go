@@ -1,0 +1,272 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// memory is what a test may take, in KiB: a loop that never ends often collects something in every round.
+const memory = 12 << 20
+
+// A verdict is what the tests say of a mutant.
+type verdict int
+
+const (
+	notReached verdict = iota // no test runs the operator
+	lived                     // every test that runs it passes
+	hung                      // a test ran on, and was stopped; it counts as lived
+	killed                    // a test failed
+)
+
+// judge is one run over one room.
+type judge struct {
+	folder   string // for binaries and the files of the rewritten source
+	mutants  []mutant
+	verdicts []verdict
+	by       []string // the package whose test failed
+	log      io.Writer
+}
+
+func (j *judge) active() string  { return filepath.Join(j.folder, "active") }
+func (j *judge) reached() string { return filepath.Join(j.folder, "reached") }
+
+// A binary is the compiled tests of one package with all mutants in it.
+type binary struct {
+	file, folder string
+	flags        []string
+	tests        []testTime
+	reaching     map[int][]testTime // by operator
+}
+
+type testTime struct {
+	name string
+	took time.Duration // of processor time
+}
+
+// overlay writes files that stand for those of the room, and the list of them that the go command reads.
+func (j *judge) overlay(files map[string][]byte) (string, error) {
+	replace := map[string]string{}
+	for name, text := range files {
+		copied := filepath.Join(j.folder, filepath.Base(name))
+		if err := os.WriteFile(copied, text, 0o600); err != nil {
+			return "", err
+		}
+		replace[name] = copied
+	}
+	list, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(j.folder, "overlay.json")
+	return name, os.WriteFile(name, list, 0o600)
+}
+
+func (j *judge) build(ctx context.Context, overlay, path string) (*binary, error) {
+	file := filepath.Join(j.folder, strings.ReplaceAll(strings.Trim(path, "./"), "/", "-")+".test")
+	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", file, path).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the tests of %s: %w\n%s", path, err, out)
+	}
+	folder, err := filepath.Abs(path)
+	b := &binary{file: file, folder: folder}
+	if quiet := "-rapid.nofailfile"; exec.CommandContext(ctx, file, quiet, "-test.list", "^$").Run() == nil {
+		b.flags = []string{quiet} // a failure that a mutant caused is no case for the next run
+	}
+	return b, err
+}
+
+// watch runs each test on its own, without a mutant, to learn which operators it reaches and how long it takes.
+func (j *judge) watch(ctx context.Context, b *binary) error {
+	if _, err := os.Stat(b.file); errors.Is(err, os.ErrNotExist) {
+		return nil // the package has no tests
+	}
+	command := exec.CommandContext(ctx, b.file, "-test.list", "^(Test|Example|Fuzz)")
+	command.Dir = b.folder
+	names, err := command.Output()
+	if err != nil {
+		return fmt.Errorf("list the tests of %s: %w", b.file, err)
+	}
+	b.reaching = map[int][]testTime{}
+	if err := os.WriteFile(j.active(), []byte("reach"), 0o600); err != nil {
+		return err
+	}
+	for name := range strings.FieldsSeq(string(names)) {
+		if why := slow[name]; why != "" {
+			fmt.Fprintf(j.log, "without %s: it %s\n", name, why)
+			continue
+		}
+		if err := os.Remove(j.reached()); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		v, took := runTests(ctx, b, []string{name}, time.Minute)
+		if v != lived {
+			return fmt.Errorf("%s of %s fails without a mutant", name, b.folder)
+		}
+		t := testTime{name: name, took: took}
+		b.tests = append(b.tests, t)
+		text, err := os.ReadFile(j.reached())
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		operators := strings.Fields(string(text))
+		slices.Sort(operators) // a test that starts processes reaches one more than once
+		for _, operator := range slices.Compact(operators) {
+			n, err := strconv.Atoi(operator)
+			if err != nil {
+				return err
+			}
+			b.reaching[n] = append(b.reaching[n], t)
+		}
+	}
+	return nil
+}
+
+// try judges, with one package's tests, every mutant that is not killed yet. One that hangs in a package would in the next.
+func (j *judge) try(ctx context.Context, overlay, path string) error {
+	start, before := time.Now(), j.count(killed)
+	b, err := j.build(ctx, overlay, path)
+	if err != nil {
+		return err
+	}
+	if err := j.watch(ctx, b); err != nil {
+		return err
+	}
+	for i, m := range j.mutants {
+		tests := b.reaching[m.operator]
+		if m.fixed || j.verdicts[i] >= hung || len(tests) == 0 {
+			continue
+		}
+		if err := errors.Join(ctx.Err(), os.WriteFile(j.active(), []byte(strconv.Itoa(m.id)), 0o600)); err != nil {
+			return err
+		}
+		j.say(i, inTurn(ctx, b, tests), path)
+	}
+	fmt.Fprintf(j.log, "%s: %d killed in %s\n", path, j.count(killed)-before, time.Since(start).Round(time.Second))
+	return nil
+}
+
+// tryFixed judges a mutant of a constant: it needs a build of its own, and any test may reach it.
+func (j *judge) tryFixed(ctx context.Context, p *source, path string) error {
+	if err := os.WriteFile(j.active(), nil, 0o600); err != nil {
+		return err
+	}
+	for i, m := range j.mutants {
+		if !m.fixed || j.verdicts[i] == killed {
+			continue
+		}
+		overlay, err := j.overlay(map[string][]byte{p.set.Position(m.node.Pos()).Filename: p.mutated(m)})
+		if err != nil {
+			return err
+		}
+		b, err := j.build(ctx, overlay, path)
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(b.file); errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		v, _ := runTests(ctx, b, nil, time.Minute)
+		j.say(i, v, path)
+	}
+	return nil
+}
+
+func (j *judge) say(i int, v verdict, by string) {
+	if v > j.verdicts[i] {
+		j.verdicts[i], j.by[i] = v, by
+	}
+}
+
+func (j *judge) count(v verdict) int {
+	n := 0
+	for _, other := range j.verdicts {
+		if other == v {
+			n++
+		}
+	}
+	return n
+}
+
+// inTurn runs the quick tests in one process, then the slow ones, until one fails.
+func inTurn(ctx context.Context, b *binary, tests []testTime) verdict {
+	tests = slices.SortedFunc(slices.Values(tests), func(a, b testTime) int { return cmp.Compare(a.took, b.took) })
+	worst := lived
+	for len(tests) > 0 {
+		var names []string
+		var took time.Duration
+		for len(tests) > 0 && (len(names) == 0 || took+tests[0].took < time.Second/2) {
+			names, took, tests = append(names, tests[0].name), took+tests[0].took, tests[1:]
+		}
+		v, _ := runTests(ctx, b, names, 2*time.Second+3*took)
+		worst = max(worst, v)
+		if worst == killed {
+			break
+		}
+	}
+	return worst
+}
+
+var failed = regexp.MustCompile(`^\s*--- FAIL: `)
+
+// runTests runs tests by name, or all, stops at the first sign of a failure, and says how much processor time that took.
+// The limit is of processor time, too, which other work on the machine does not use up; a test that waits may take twelve
+// times as long.
+func runTests(ctx context.Context, b *binary, names []string, limit time.Duration) (verdict, time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, 12*limit)
+	defer cancel()
+	selected := "."
+	if len(names) > 0 {
+		selected = "^(" + strings.Join(names, "|") + ")$"
+	}
+	limits := fmt.Sprintf(`ulimit -v %d 2>/dev/null; ulimit -t %d; exec "$0" "$@"`, memory, int(limit.Round(time.Second).Seconds()))
+	command := exec.CommandContext(ctx, "sh", "-c", limits, b.file, "-test.v", "-test.failfast", "-test.run", selected)
+	command.Args = append(command.Args, b.flags...)
+	command.Dir = b.folder
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with the processes that a test starts
+	stop := func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
+	command.Cancel = stop
+	command.WaitDelay = time.Second
+	out, err := command.StdoutPipe()
+	if err != nil {
+		return hung, 0
+	}
+	if err := command.Start(); err != nil {
+		return hung, 0
+	}
+	fails := false
+	for lines := bufio.NewReader(out); !fails; {
+		line, err := lines.ReadString('\n')
+		fails = failed.MatchString(line)
+		if err != nil {
+			break
+		}
+	}
+	if fails {
+		_ = stop()
+	}
+	err = command.Wait()
+	used := command.ProcessState.UserTime() + command.ProcessState.SystemTime()
+	status, _ := command.ProcessState.Sys().(syscall.WaitStatus)
+	switch {
+	case fails:
+		return killed, used
+	case status.Signaled():
+		return hung, used
+	case err != nil:
+		return killed, used // it panicked, or left in another way
+	}
+	return lived, used
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A room is judged by its own tests and by those of other packages, those that say most first.
+type room struct {
+	name  string
+	tests []string
+}
+
+// rooms are those that decide.
+var rooms = []room{
+	{"guard", []string{"handlers/detect", "handlers/sweep", "shared/migration", "handlers/remediate"}},
+	{"trail", []string{"handlers/detect", "shared/simulate", "shared/fleet", "handlers/watchdog", "handlers/sweep"}},
+	{"preventive", []string{"shared/simulate", "shared/keyreview"}},
+	{"policy", []string{"shared/policy/policytest", "shared/inventory", "shared/keyreview", "shared/simulate", "shared/migration", "shared/preventive"}},
+	{"migration", []string{"shared/fleet", "handlers/remediate", "handlers/watchdog", "cmd/doublelock/migrate", "shared/migration/scenarios"}},
+	{"notify", []string{"shared/notify/email", "shared/notify/slack", "shared/notify/slackapi", "shared/notify/channels", "handlers/alert"}},
+}
+
+// slow are tests that no mutant is tried on. Leaving one out can only make the result worse.
+var slow = map[string]string{
+	"TestAgreesWithSimulator": "starts node for the cases of TestConformanceWithAWSDocumentation, which asserts their answers",
+}
+
+// least is the share of a room's mutants, in percent, that tests must kill. What is explained does not count.
+const least = 95
+
+func main() { os.Exit(run()) }
+
+// run returns 1 where too many mutants live, and 2 where they could not be judged.
+func run() int {
+	only := flag.String("room", "", "one room, as guard; all if empty")
+	reasons := flag.String("explained", filepath.Join("testdata", "mutants"), "`folder` with a file a room that says why a mutant may live")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	good, err := report(ctx, os.Stdout, os.Stderr, *only, *reasons)
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		return 2
+	case !good:
+		return 1
+	}
+	return 0
+}
+
+// report judges the rooms and prints a line for each, then what is left to do.
+func report(ctx context.Context, out, log io.Writer, only, reasons string) (bool, error) {
+	var left strings.Builder
+	good, known := true, false
+	table := "%-12s %7v %7v %7v %7v %12v %10v %8s\n"
+	fmt.Fprintf(out, table, "room", "mutants", "killed", "lived", "hung", "not reached", "explained", "killed")
+	for _, r := range rooms {
+		if only != "" && only != r.name {
+			continue
+		}
+		known = true
+		why, err := explained(filepath.Join(reasons, r.name))
+		if err != nil {
+			return false, err
+		}
+		j, err := inspect(ctx, log, "shared/"+r.name, r.tests)
+		if err != nil {
+			return false, err
+		}
+		s := score(j, why)
+		fmt.Fprintf(out, table, r.name, len(j.mutants), j.count(killed), j.count(lived), j.count(hung), j.count(notReached), s.explained, fmt.Sprintf("%.1f %%", s.percent))
+		good = good && s.percent >= least && len(s.stale) == 0
+		for _, m := range s.open {
+			fmt.Fprintf(&left, "%s\t(%s; line %d)\n\n", m.site, names[j.verdicts[m.id]], m.line)
+		}
+		for _, stale := range s.stale {
+			fmt.Fprintf(&left, "%s\texplained, and does not live: take the explanation out of %s\n\n", stale, filepath.Join(reasons, r.name))
+		}
+	}
+	if !known {
+		return false, fmt.Errorf("no room %q", only)
+	}
+	_, err := fmt.Fprintf(out, "\n%s", left.String())
+	return good, err
+}
+
+var names = map[verdict]string{notReached: "not reached", lived: "lived", hung: "hung", killed: "killed"}
+
+// inspect judges every mutant of a room by its own tests, and those that are left by the others, one package after the
+// other.
+func inspect(ctx context.Context, log io.Writer, room string, others []string) (*judge, error) {
+	start := time.Now()
+	p, err := load(ctx, "./"+room)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp("", "mutants-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	j := &judge{folder: folder, mutants: p.find(), log: log}
+	j.verdicts, j.by = make([]verdict, len(j.mutants)), make([]string, len(j.mutants))
+	fmt.Fprintf(log, "%s: %d mutants, found in %s\n", room, len(j.mutants), time.Since(start).Round(time.Second))
+	for _, tests := range append([]string{room}, others...) {
+		if j.count(killed) == len(j.mutants) {
+			break
+		}
+		overlay, err := j.overlay(p.rewrite(j.mutants, j.active(), j.reached()))
+		if err != nil {
+			return nil, err
+		}
+		if err := j.try(ctx, overlay, "./"+tests); err != nil {
+			return nil, err
+		}
+		if err := j.tryFixed(ctx, p, "./"+tests); err != nil {
+			return nil, err
+		}
+	}
+	return j, nil
+}
+
+// A result is a room's line of the table.
+type result struct {
+	explained int
+	percent   float64
+	open      []mutant // neither killed nor explained
+	stale     []site   // explained, and killed or not there
+}
+
+// score counts what was not killed and is not explained against the room.
+func score(j *judge, why map[site]string) result {
+	var r result
+	used := map[site]bool{}
+	for i, m := range j.mutants {
+		if j.verdicts[i] == killed {
+			continue
+		}
+		if why[m.site] != "" {
+			used[m.site] = true
+			r.explained++
+		} else {
+			r.open = append(r.open, m)
+		}
+	}
+	for s := range why {
+		if !used[s] {
+			r.stale = append(r.stale, s)
+		}
+	}
+	r.percent = 100
+	if judged := len(j.mutants) - r.explained; judged > 0 {
+		r.percent = 100 * float64(j.count(killed)) / float64(judged)
+	}
+	return r
+}

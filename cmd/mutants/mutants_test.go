@@ -1,0 +1,242 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const sample = `package sample
+
+import "time"
+
+const limit = 2 * 3
+
+type Switch bool
+
+func Positive(n int) bool { return n > 0 }
+
+func Both(a, b bool) bool {
+	return a && b
+}
+
+func Unreached(a, b bool) Switch { return Switch(a || b) }
+
+func Over(n int) bool {
+	return n == limit+1
+}
+
+func Join(a, b string) string { return a + b }
+
+func Sum(list []int) int {
+	sum := 0
+	for i := 0; i < len(list); i++ {
+		if list[i] == 7 {
+			continue
+		}
+		sum += list[i]
+	}
+	return sum
+}
+
+func Wait(n int) time.Duration { return time.Duration(n) * time.Second }
+
+func Ends(n int) int {
+	for n > 0 {
+		n--
+	}
+	return n
+}
+`
+
+const sampleTest = `package sample
+
+import (
+	"testing"
+	"time"
+)
+
+func TestPositive(t *testing.T) {
+	if Positive(0) || !Positive(1) {
+		t.Error("positive")
+	}
+}
+
+func TestTables(t *testing.T) {
+	t.Run("both", func(t *testing.T) {
+		if !Both(true, true) {
+			t.Error("both")
+		}
+	})
+	if !Over(7) || Join("a", "b") != "ab" || Wait(2) != 2*time.Second {
+		t.Error("tables")
+	}
+	if Sum([]int{1, 2, 7, 3}) != 6 {
+		t.Error("sum")
+	}
+	if Ends(3) != 0 {
+		t.Error("ends")
+	}
+}
+`
+
+// module writes a module of one package into an empty folder and goes there.
+func module(t *testing.T, files map[string]string) {
+	t.Helper()
+	folder := t.TempDir()
+	for name, text := range files {
+		name = filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(folder)
+}
+
+func TestEveryMutantGetsTheVerdictOfTheTestsThatReachIt(t *testing.T) {
+	module(t, map[string]string{"go.mod": "module sample\n\ngo 1.26\n", "sample/sample.go": sample, "sample/sample_test.go": sampleTest})
+	j, err := inspect(t.Context(), io.Discard, "sample", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for i, m := range j.mutants {
+		got[m.function+" "+m.change] = names[j.verdicts[i]]
+	}
+	want := map[string]string{
+		"limit * to /":       "killed", // a constant, built on its own
+		"Positive > to >=":   "killed",
+		"Positive > to <=":   "killed",
+		"Both && to ||":      "lived",
+		"Unreached || to &&": "not reached",
+		"Over == to !=":      "killed",
+		"Over + to -":        "killed", // a constant in an expression
+		// Join has none: strings have no difference
+		"Sum < to <=":           "killed", // by a panic
+		"Sum < to >=":           "killed",
+		"Sum ++ to --":          "killed",
+		"Sum == to !=":          "killed",
+		"Sum continue to break": "killed",
+		"Sum += to -=":          "killed",
+		"Sum += to =":           "killed",
+		"Wait * to /":           "killed",
+		"Ends > to >=":          "killed",
+		"Ends > to <=":          "killed",
+		"Ends -- to ++":         "hung",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("verdicts (-want +got):\n%s", diff)
+	}
+}
+
+func TestTestsOfAnotherPackageJudgeWhatIsLeft(t *testing.T) {
+	module(t, map[string]string{
+		"go.mod":         "module sample\n\ngo 1.26\n",
+		"room/room.go":   "package room\n\nfunc Both(a, b bool) bool { return a && b }\n",
+		"user/user.go":   "package user\n",
+		"user/u_test.go": "package user\n\nimport (\n\t\"sample/room\"\n\t\"testing\"\n)\n\nfunc TestBoth(t *testing.T) {\n\tif room.Both(true, false) {\n\t\tt.Error(\"both\")\n\t}\n}\n",
+	})
+	j, err := inspect(t.Context(), io.Discard, "room", []string{"user"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(j.mutants) != 1 || j.verdicts[0] != killed || j.by[0] != "./user" {
+		t.Errorf("%d mutants, %v by %v", len(j.mutants), j.verdicts, j.by)
+	}
+}
+
+func TestTestsThatFailWithoutAMutantJudgeNothing(t *testing.T) {
+	module(t, map[string]string{
+		"go.mod": "module sample\n\ngo 1.26\n", "room/room.go": "package room\n\nfunc Not(a bool) bool { return a != true }\n",
+		"room/r_test.go": "package room\n\nimport \"testing\"\n\nfunc TestNot(t *testing.T) { t.Error(Not(true)) }\n",
+	})
+	if _, err := inspect(t.Context(), io.Discard, "room", nil); err == nil || !strings.Contains(err.Error(), "TestNot") {
+		t.Errorf("error %v does not name the test that fails", err)
+	}
+}
+
+func TestAnExplanationCountsWhileItsMutantLives(t *testing.T) {
+	first := site{file: "a.go", function: "F", code: "return x >= 0", change: ">= to >", nth: 1}
+	second := first
+	second.nth = 2
+	module(t, map[string]string{"why": "# a comment\n\n" + first.String() + "\tIt is never 0,\n\tfor its caller adds 1.\n\n" + second.String() + "\tThe same.\n"})
+	why, err := explained("why")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[site]string{first: "It is never 0, \tfor its caller adds 1.", second: "The same."}, why, cmp.AllowUnexported(site{})); diff != "" {
+		t.Fatalf("explanations (-want +got):\n%s", diff)
+	}
+	mutants := []mutant{{site: first}, {site: second, id: 1}, {site: site{file: "b.go"}, id: 2}}
+	for sentence, c := range map[string]struct {
+		verdicts    []verdict
+		percent     float64
+		open, stale int
+	}{
+		"both live, and a third is killed":       {[]verdict{lived, hung, killed}, 100, 0, 0},
+		"both live, and so does a third":         {[]verdict{lived, notReached, lived}, 0, 1, 0},
+		"one is killed, so it needs no reason":   {[]verdict{killed, lived, killed}, 100, 0, 1},
+		"one is killed, one lives for no reason": {[]verdict{killed, lived, lived}, 50, 1, 1},
+	} {
+		r := score(&judge{mutants: mutants, verdicts: c.verdicts}, why)
+		if r.percent != c.percent || len(r.open) != c.open || len(r.stale) != c.stale {
+			t.Errorf("%s: %.0f %%, %d open, %d stale, want %.0f, %d, %d", sentence, r.percent, len(r.open), len(r.stale), c.percent, c.open, c.stale)
+		}
+	}
+}
+
+func TestAnExplanationWithoutAReasonIsRefused(t *testing.T) {
+	module(t, map[string]string{"why": "a.go F\n\treturn x >= 0\n\t>= to >\n"})
+	if why, err := explained("why"); err == nil {
+		t.Errorf("read as %v", why)
+	}
+}
+
+func TestWhatIsListedIsThere(t *testing.T) {
+	left := map[string]bool{}
+	for name := range slow {
+		left[name] = true
+	}
+	for _, r := range rooms {
+		for _, folder := range append([]string{"shared/" + r.name}, r.tests...) {
+			tests, err := filepath.Glob(filepath.Join("..", "..", folder, "*_test.go"))
+			if err != nil || len(tests) == 0 {
+				t.Errorf("%s of room %s has no tests (%v)", folder, r.name, err)
+			}
+			for _, file := range tests {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for name := range left {
+					if strings.Contains(string(text), "func "+name+"(") {
+						delete(left, name)
+					}
+				}
+			}
+		}
+	}
+	for name := range left {
+		t.Errorf("%s is listed as slow, and no room is judged by it", name)
+	}
+	reasons, err := os.ReadDir(filepath.Join("..", "..", "testdata", "mutants"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range reasons {
+		if _, err := explained(filepath.Join("..", "..", "testdata", "mutants", file.Name())); err != nil {
+			t.Error(err)
+		}
+		if !slices.ContainsFunc(rooms, func(r room) bool { return r.name == file.Name() }) {
+			t.Errorf("testdata/mutants/%s is of no room", file.Name())
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package guard_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+func TestANoticeOfAKeySaysHowManySecretsAreUnderIt(t *testing.T) {
+	one := []guard.Affected{{Name: "x"}}
+	blast := &guard.BlastRadius{State: guard.KeyEnabled, Stops: one, Remains: append(one, one...), Unknown: append(one, one...)}
+	off := *blast
+	off.State = guard.KeyDisabled
+	for sentence, c := range map[string]struct {
+		notice guard.Notice
+		want   string
+	}{
+		"the key is back":           {guard.Notice{Kind: guard.NoticeKeyRestored, Blast: blast}, "key is Enabled: 5 secrets are under it"},
+		"the key is out of use":     {guard.Notice{Kind: guard.NoticeIncident, Blast: &off}, "key is Disabled: 1 stops, 2 do NOT stop, 2 unknown"},
+		"the key is back, for none": {guard.Notice{Kind: guard.NoticeKeyRestored, Detail: "no secret is under it"}, "no secret is under it"},
+	} {
+		if got := c.notice.Describe(); got != c.want {
+			t.Errorf("%s: %q, want %q", sentence, got, c.want)
+		}
+	}
+}
+
+func TestAKeyThatIsKnownByItsARNAloneIsNamed(t *testing.T) {
+	for control, want := range map[guard.ControlID]string{
+		guard.SecretKeyUnapproved: "its key " + ownKey.ARN + " is not approved",
+		guard.SecretKeyUnusable:   "its key " + ownKey.ARN + " is in state ",
+	} {
+		if got := guard.Describe(control, guard.Fail, guard.Subject{Key: guard.Key{ARN: ownKey.ARN}}); got != want {
+			t.Errorf("%s: %q, want %q", control, got, want)
+		}
+	}
+}
+
+func TestAnUnknownKeyIsSaidToBeComparedWithTheApprovedOnesOnlyWhereThatIsAsked(t *testing.T) {
+	unread := guard.Subject{Key: guard.Key{ARN: ownKey.ARN}, Blind: &guard.BlindSpot{Part: guard.PartKey, Cause: guard.CauseDenied}}
+	words := "the metadata of its key " + ownKey.ARN + " could not be read"
+	for control, want := range map[guard.ControlID]string{
+		guard.SecretKeyUnapproved: words + ", so it cannot be compared with the approved ones",
+		guard.SecretKeyUnusable:   words,
+	} {
+		if got := guard.Describe(control, guard.Unknown, unread); got != want {
+			t.Errorf("%s: %q, want %q", control, got, want)
+		}
+	}
+}
+
+// The owner of a blind spot is sent to the one policy that mends it.
+func TestTheFixOfABlindSpotNamesTheRightThatIsMissing(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		blind guard.BlindSpot
+		want  string
+	}{
+		"the secret's key":                       {guard.BlindSpot{Part: guard.PartKey, Cause: guard.CauseDenied}, "kms:DescribeKey"},
+		"a replica's key":                        {guard.BlindSpot{Part: guard.PartReplicaKey, Cause: guard.CauseDenied}, "kms:DescribeKey"},
+		"a version's key":                        {guard.BlindSpot{Part: guard.PartVersionKeys, Cause: guard.CauseDenied}, "kms:DescribeKey"},
+		"a version of which AWS lists no key":    {guard.BlindSpot{Part: guard.PartVersionKeys, Cause: guard.CauseNotListed}, "No right is missing"},
+		"a secret whose own policy keeps us out": {guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseItsPolicy}, "the statement of the secret's resource policy that denies it"},
+		"a secret":                               {guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseDenied}, "describe secrets and list their versions"},
+		"the list of versions":                   {guard.BlindSpot{Part: guard.PartVersions, Cause: guard.CauseDenied}, "describe secrets and list their versions"},
+		"an account that could not be entered":   {guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNotEntered}, "Deploy the member stack"},
+		"an account from which no event arrives": {guard.BlindSpot{Part: guard.PartEvents, Cause: guard.CauseSilent}, "doublelock doctor"},
+	} {
+		fix := guard.CoverageControl().FixFor(guard.Subject{Blind: &c.blind})
+		if !strings.Contains(fix, c.want) {
+			t.Errorf("%s: %q does not say %q", sentence, fix, c.want)
+		}
+	}
+}
