@@ -75,7 +75,7 @@ func TestWhatAWSAddsTomorrowIsReportedByName(t *testing.T) {
 			call.Keys = append(slices.Clip(call.Keys), "secretsmanager:ReadPurpose")
 			m.Calls["GetSecretValue"] = call
 		}, []string{
-			"absences: secretsmanager:GetSecretValue?secretsmanager:ReadPurpose (in service reference): shared/inventory must give it its value",
+			"absences: secretsmanager:GetSecretValue?secretsmanager:ReadPurpose (in service reference): shared/inventory and shared/keyreview must give it its value",
 		}},
 		"a name in the documentation": {drift.Botocore, "kms", func(m *drift.Model) { m.Mentions = append(slices.Clip(m.Mentions), "kms:Quorum") }, []string{
 			"mentions: kms:Quorum (in botocore): find out what it is for",

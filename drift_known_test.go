@@ -11,10 +11,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/drift"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/keyreview"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -313,7 +315,8 @@ func namedInCode(t *testing.T) []string {
 const readSecret = "secretsmanager:GetSecretValue"
 
 // takenForAbsent asks the inventory, about a secret and key of which every fact is known, whether a policy that allows
-// where a condition key is absent certainly allows.
+// where a condition key is absent certainly allows; and the review of keys, whether one that allows everybody where it is
+// there certainly lets nobody in.
 func takenForAbsent(t *testing.T) func(action, key string) bool {
 	t.Helper()
 	const (
@@ -354,12 +357,26 @@ func takenForAbsent(t *testing.T) func(action, key string) bool {
 		quoted, _ := json.Marshal(key) // a text always has JSON
 		return `,"Condition":{"Null":{` + string(quoted) + `:"` + value + `"}}`
 	}
+	if !opensKey("") || opensKey(null("aws:PrincipalServiceName", "false")) {
+		t.Fatal("the review of keys does not turn on a condition key: this test looks in the wrong place")
+	}
 	for action, key := range map[string]string{readSecret: "secretsmanager:SecretId", "kms:Decrypt": "kms:ViaService"} {
 		if ask(action, "") != policy.Allowed || ask(action, null(key, "false")) != policy.Allowed || ask(action, null(key, "true")) == policy.Allowed {
 			t.Fatalf("%s: %s is not taken for present: this test looks in the wrong place", action, key)
 		}
 	}
 	return func(action, key string) bool {
-		return ask(action, null(placeholders.Replace(key), "true")) == policy.Allowed
+		key = placeholders.Replace(key)
+		return ask(action, null(key, "true")) == policy.Allowed || action == "kms:Decrypt" && !opensKey(null(key, "false"))
 	}
+}
+
+// opensKey asks the review of keys whether it finds fault with a multi-Region key that everybody may use under a condition.
+func opensKey(condition string) bool {
+	const account = "111122223333"
+	key := guard.Key{ARN: "arn:aws:kms:eu-central-1:" + account + ":key/mrk-1", ID: "mrk-1", Account: account, Region: "eu-central-1", Manager: guard.ManagerCustomer,
+		State: guard.KeyEnabled, MultiRegion: true, Origin: "AWS_KMS", Spec: "SYMMETRIC_DEFAULT", Usage: "ENCRYPT_DECRYPT", Aliases: []string{"alias/app"}}
+	open := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"kms:Decrypt","Resource":"*"` + condition + `}]}`
+	access := inventory.Prepare(inventory.Snapshot{Version: inventory.Version, Accounts: []inventory.Account{{ID: account}}, Keys: []inventory.Key{{Facts: key, Policy: open}}})
+	return slices.ContainsFunc(keyreview.Review(access, keyreview.Default(), time.Now()), func(f keyreview.Finding) bool { return f.Control.ID == guard.KeyOpen })
 }

@@ -49,7 +49,7 @@ var advice = map[Kind]string{
 	Refusals:    "if a reader who gets it lost access, add it to deniedReadCodes in shared/trail/calls.go",
 	Conditions:  "if a policy on secrets or keys can turn on it, let shared/inventory and shared/simulate give it its value or say that it is unknown",
 	Mentions:    "find out what it is for: documentation is ahead of models, and new rights and condition keys show there first",
-	Absences:    "shared/inventory must give it its value, or name it among the unknown keys of that lock",
+	Absences:    "shared/inventory and shared/keyreview must give it its value, or name it among the unknown keys of that lock",
 	Multivalues: "put multivaluedKeys in shared/policy right",
 	Differences: "say what follows from it: a call the SDK cannot make, a model that is behind",
 }
