@@ -48,7 +48,7 @@ func TestGlobOfManyStarsEnds(t *testing.T) {
 
 func TestNumbersAreComparedWithoutLosingDigits(t *testing.T) {
 	t.Parallel()
-	ascending := []string{"-10", "-9.5", "-9", "0", "0.001", "0.01", "1", "9", "10", "10.5", "9007199254740992", "9007199254740993"}
+	ascending := []string{"-10", "-9.5", "-9", "-0.5", "0", "0.001", "0.01", "1", "9", "10", "10.5", "9007199254740992", "9007199254740993"}
 	for i, a := range ascending {
 		for j, b := range ascending {
 			x, okX := parseDecimal(a)
