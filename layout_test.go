@@ -44,7 +44,7 @@ var rooms = map[string][]string{
 	"shared/fleet":                  {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/store", "shared/trail", "golang.org/x/sync/errgroup"},
 	"shared/fleet/live/accounts":    {"shared/inventory", "shared/fleet", "shared/settings", "shared/cloud", "shared/cloud/organization"},
 	"shared/fleet/live/snapshots":   {"shared/inventory", "shared/fleet", "shared/fleet/live/accounts", "shared/cloud", "shared/cloud/principals", "shared/cloud/secrets"},
-	"shared/fleet/live/migrations":  {"shared/guard", "shared/migration", "shared/store", "shared/fleet", "shared/fleet/live/snapshots", "shared/settings", "shared/cloud", "shared/cloud/*"},
+	"shared/fleet/live/migrations":  {"shared/guard", "shared/migration", "shared/outbox", "shared/store", "shared/fleet", "shared/fleet/live/snapshots", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/fleet/live/deployment":  {"shared/trail", "shared/preventive", "shared/store", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/fleet/live/canary":      {"shared/guard", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/awscli":                 {},
@@ -54,6 +54,7 @@ var rooms = map[string][]string{
 	"shared/notify/slackapi":        {"shared/guard", "shared/notify", "shared/notify/slack"}, // the same words in Slack's own API
 	"shared/notify/channels":        {"shared/guard", "shared/notify", "shared/notify/*"},
 	"shared/store":                  {},
+	"shared/outbox":                 {"shared/guard", "shared/store"},
 	"shared/store/storetest":        {"shared/store", "github.com/google/go-cmp/cmp"}, // what stored types are tried with
 	"shared/settings":               {"shared/guard", "shared/notify/channels", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/", "github.com/invopop/jsonschema"},
 
@@ -86,8 +87,8 @@ var rooms = map[string][]string{
 	"shared/doubles":             {},
 	"shared/doubles/doublestest": {"shared/doubles"},
 
-	"handlers":          {"github.com/aws/aws-lambda-go/events"},
-	"handlers/hub":      {"shared/notify", "shared/settings", "shared/cloud"},
+	"handlers":          {"shared/guard", "github.com/aws/aws-lambda-go/events"},
+	"handlers/hub":      {"shared/notify", "shared/outbox", "shared/settings", "shared/cloud", "shared/cloud/*", "github.com/aws/aws-lambda-go/events"},
 	"handlers/wires":    {"handlers", "handlers/*", "github.com/aws/aws-lambda-go/events"},
 	"handlers/*":        handler,
 	"handlers/*/lambda": {"..", "github.com/aws/aws-lambda-go/lambda"},
@@ -104,7 +105,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/can":                  commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/config":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/preventive", "shared/settings"),
 	"cmd/doublelock/conformance":          commandLine("shared/conformance", "shared/cloud", "shared/cloud/profile", "shared/cloud/sandbox", "shared/localaws"),
-	"cmd/doublelock/demo":                 commandLine("shared/conformance", "cmd/doublelock/demo/local", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/trail", "testdata/config"),
+	"cmd/doublelock/demo":                 commandLine("handlers", "shared/conformance", "cmd/doublelock/demo/local", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/trail", "testdata/config"),
 	"cmd/doublelock/demo/local":           {"cmd/doublelock/files", "handlers", "handlers/wires", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/store", "testdata/config", "testdata/templates"},
 	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "cmd/doublelock/files", "shared/settings", "testdata/templates"},
 	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/settings"),

@@ -25,7 +25,6 @@ var calledByAWS = map[string]string{
 	"lambda:InvokeFunction":       "RotateSecret asks for it",
 	"logs:CreateLogStream":        "Lambda writes the log with the function's role",
 	"logs:PutLogEvents":           "as logs:CreateLogStream",
-	"sqs:SendMessage":             "EventBridge Scheduler puts tasks with its role",
 	"xray:PutTelemetryRecords":    "as xray:PutTraceSegments",
 	"xray:PutTraceSegments":       "Lambda writes traces with the function's role",
 }

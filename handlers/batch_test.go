@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/guard"
 )
 
 func messages(ids ...string) events.SQSEvent {
@@ -35,7 +37,7 @@ func failures(t *testing.T, answer events.SQSEventResponse, err error) []string 
 
 func TestOnlyTheMessagesThatFailedComeAgain(t *testing.T) {
 	var seen []string
-	answer, err := handlers.OneByOne(t.Context(), messages("a", "b", "c", "d"), time.Second, func(_ context.Context, m events.SQSMessage) error {
+	answer, err := handlers.OneByOne(t.Context(), messages("a", "b", "c", "d"), time.Second, nil, func(_ context.Context, m events.SQSMessage) error {
 		seen = append(seen, m.MessageId)
 		if m.MessageId == "b" || m.MessageId == "d" {
 			return errors.New("failed")
@@ -48,8 +50,8 @@ func TestOnlyTheMessagesThatFailedComeAgain(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b", "c", "d"}, seen); diff != "" {
 		t.Errorf("handed over (-want +got):\n%s", diff)
 	}
-	answer, err = handlers.Together(t.Context(), messages("a", "b"), time.Second, func(context.Context, []events.SQSMessage) map[string]bool {
-		return map[string]bool{"a": true, "nobody's": true}
+	answer, err = handlers.Together(t.Context(), messages("a", "b"), time.Second, nil, func(context.Context, []events.SQSMessage) map[string]error {
+		return map[string]error{"a": errors.New("failed"), "nobody's": errors.New("failed")}
 	})
 	if diff := cmp.Diff([]string{"a"}, failures(t, answer, err)); diff != "" {
 		t.Errorf("failures of a batch at once (-want +got):\n%s", diff)
@@ -61,7 +63,7 @@ func TestTheReserveIsKeptForTheAnswer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	end, _ := ctx.Deadline()
-	answer, err := handlers.OneByOne(ctx, messages("a"), 10*time.Second, func(ctx context.Context, _ events.SQSMessage) error {
+	answer, err := handlers.OneByOne(ctx, messages("a"), 10*time.Second, nil, func(ctx context.Context, _ events.SQSMessage) error {
 		if got, bounded := ctx.Deadline(); !bounded || !got.Equal(end.Add(-10*time.Second)) {
 			t.Errorf("the deadline is %v, want ten seconds before %v", got, end)
 		}
@@ -70,17 +72,17 @@ func TestTheReserveIsKeptForTheAnswer(t *testing.T) {
 	if got := failures(t, answer, err); len(got) > 0 {
 		t.Errorf("failures %v", got)
 	}
-	if answer, err = handlers.OneByOne(ctx, messages("a", "b"), 2*time.Minute, func(ctx context.Context, _ events.SQSMessage) error { return ctx.Err() }); len(failures(t, answer, err)) != 2 {
+	if answer, err = handlers.OneByOne(ctx, messages("a", "b"), 2*time.Minute, nil, func(ctx context.Context, _ events.SQSMessage) error { return ctx.Err() }); len(failures(t, answer, err)) != 2 {
 		t.Errorf("no time is left, and the answer is %v", answer)
 	}
-	if answer, err = handlers.OneByOne(t.Context(), messages("a"), time.Minute, func(ctx context.Context, _ events.SQSMessage) error { return ctx.Err() }); len(failures(t, answer, err)) != 0 {
+	if answer, err = handlers.OneByOne(t.Context(), messages("a"), time.Minute, nil, func(ctx context.Context, _ events.SQSMessage) error { return ctx.Err() }); len(failures(t, answer, err)) != 0 {
 		t.Errorf("without a deadline: %v", answer)
 	}
 }
 
 // AWS takes a null list for no failure. Not everything that polls does: an emulator never deleted the batch.
 func TestAnAnswerWithoutFailuresHasAnEmptyList(t *testing.T) {
-	answer, err := handlers.OneByOne(t.Context(), messages("a"), time.Second, func(context.Context, events.SQSMessage) error { return nil })
+	answer, err := handlers.OneByOne(t.Context(), messages("a"), time.Second, nil, func(context.Context, events.SQSMessage) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,5 +92,49 @@ func TestAnAnswerWithoutFailuresHasAnEmptyList(t *testing.T) {
 	}
 	if want := `{"batchItemFailures":[]}`; string(raw) != want {
 		t.Errorf("answered %s, want %s", raw, want)
+	}
+}
+
+// queue takes messages back.
+type queue struct {
+	back []string
+	err  error
+}
+
+func (q *queue) Postpone(_ context.Context, m events.SQSMessage, delay time.Duration) error {
+	if delay != 15*time.Minute {
+		return errors.New("another delay than SQS allows at most")
+	}
+	if q.err == nil {
+		q.back = append(q.back, m.MessageId)
+	}
+	return q.err
+}
+
+// What fails because AWS is down must not be parked as if it were broken.
+func TestAnOutageIsNotTakenForABrokenMessage(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err      error
+		received string
+		queue    *queue
+		back     bool
+	}{
+		"AWS is down, and its queue would park it soon": {fmt.Errorf("call: %w", guard.ErrUnavailable), "3", &queue{}, true},
+		"so it is when it was received more often":      {guard.ErrThrottled, "4", &queue{}, true},
+		"time ran out":                          {context.DeadlineExceeded, "3", &queue{}, true},
+		"its queue brings it again soon":        {guard.ErrUnavailable, "2", &queue{}, false},
+		"the message itself is wrong":           {errors.New("read event: no JSON"), "3", &queue{}, false},
+		"a person has to mend it":               {guard.ErrDenied, "3", &queue{}, false},
+		"nobody says how often it was received": {guard.ErrUnavailable, "", &queue{}, false},
+		"it cannot be put back":                 {guard.ErrUnavailable, "3", &queue{err: guard.ErrUnavailable}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			batch := messages("a")
+			batch.Records[0].Attributes = map[string]string{"ApproximateReceiveCount": tt.received}
+			answer, err := handlers.OneByOne(t.Context(), batch, time.Second, tt.queue, func(context.Context, events.SQSMessage) error { return tt.err })
+			if failed := len(failures(t, answer, err)) == 1; failed == tt.back || len(tt.queue.back) == 1 != tt.back {
+				t.Errorf("failed: %t, put back: %v", failed, tt.queue.back)
+			}
+		})
 	}
 }

@@ -209,13 +209,13 @@ func TestEachBinaryAnswersTheRuntimeWithItsPartialFailures(t *testing.T) {
 
 // Services that a function talks to. One more is a millisecond of each cold start, and a right that nobody thought of.
 var (
-	everyone = []string{"sts"} // member roles
+	everyone = []string{"sts", "sqs"} // member roles, and the queue that a message is put back into
 	talksTo  = map[string][]string{
 		handlers.Alert:     {"dynamodb", "eventbridge", "sns"}, // events for API destinations
 		handlers.Detect:    {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager"},
 		handlers.Remediate: {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
 		handlers.Sweep:     {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
-		handlers.Watchdog:  {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda", "sqs"},
+		handlers.Watchdog:  {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
 	}
 )
 

@@ -124,6 +124,7 @@ func (r recorder) Claim(context.Context, string, time.Duration) (store.Claim, er
 	return store.ClaimNew, nil
 }
 func (r recorder) Delivered(context.Context, string, time.Duration) error { return nil }
+func (r recorder) Doubt(context.Context, string) error                    { return nil }
 func (r recorder) Release(context.Context, string) error                  { return nil }
 
 // send hands alert a finding of an owner and answers what was sent.

@@ -12,7 +12,7 @@ import (
 // says. No statement has a value of a secret in reach.
 func workerRole(w worker, n names, key awskms.CfnKey, deployed []channels.Channel) role {
 	may := []preventive.Statement{
-		allow("Queue", []string{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}, []string{n.queue(w.id())}, nil),
+		allow("Queue", []string{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"}, []string{n.queue(w.id())}, nil),
 		allow("Logs", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{n.arn("logs", "log-group:/aws/lambda/"+w.id()+":*")}, nil),
 		allow("Traces", []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, []string{"*"}, nil),
 		allow("Records",

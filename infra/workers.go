@@ -39,6 +39,9 @@ var workers = []worker{
 		Name: "alert", Does: "notifies owners of what changed, once",
 		Timeout: 30 * time.Second, MemoryMB: 256, Concurrency: 5, Batch: 10,
 		Notifies: true, Rules: notices("Notices, to be sent", nil),
+		Schedules: []schedule{
+			{settings.TaskRollUp, func(settings.Operations) string { return "rate(1 minute)" }},
+		},
 	},
 	{
 		Name: "remediate", Does: "re-keys with the approved key and verifies it",

@@ -15,6 +15,7 @@ import (
 	"github.com/doublelock/doublelock/shared/notify"
 	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/store"
+	"github.com/doublelock/doublelock/shared/trail"
 )
 
 // Message is a rendered message on its way to people.
@@ -22,10 +23,12 @@ type Message struct {
 	To         string // the address, where the carrier asks for one; "" is the overview, or whoever subscribed
 	Subject    string
 	Text       string
-	Attributes map[string]string // owner, severity, control, account: what subscriptions filter on
+	Attributes map[string]string // owner, severity, control, account: what subscriptions filter on; batch_id and the like
+	Notices    []string          // short ids of the notices that it is about: the attribute notice_ids
 }
 
-// Sender hands messages to what carries a channel.
+// Sender hands messages to what carries a channel. An error that is none of guard.NothingDone leaves open whether the
+// message was sent.
 type Sender interface {
 	Send(ctx context.Context, m Message) error
 }
@@ -49,38 +52,53 @@ type Handler struct {
 	Claims    store.Claims
 	Directory notify.Directory // with the addresses that Channels carry
 	KeyFor    notify.KeyFor
-	Source    string // what an event on the hub's bus must come from
-	Account   string // and in which account: the hub's
+	Source    string         // what an event on the hub's bus must come from
+	Account   string         // and in which account: the hub's
+	RollUps   *RollUps       // nil: every message goes at once
+	Later     handlers.Later // may be nil
 	Log       *slog.Logger
 }
+
+// TaskRollUp is the scheduled task of this handler.
+const TaskRollUp = "rollup"
 
 // batch is the bookkeeping of one: which queue messages brought a notice, by its ID, and which of them failed.
 type batch struct {
 	brought map[string][]string
-	failed  map[string]bool
+	failed  map[string]error
 }
 
-// fail gives back every queue message that brought the notice.
-func (b batch) fail(n guard.Notice) {
+// fail gives back every queue message that brought the notice. One that fails for a reason of its own is not kept waiting
+// for AWS, whatever else happens to it.
+func (b batch) fail(n guard.Notice, err error) {
 	for _, message := range b.brought[n.ID] {
-		b.failed[message] = true
+		if was := b.failed[message]; was == nil || guard.Passing(was) {
+			b.failed[message] = err
+		}
 	}
 }
 
 // Handle takes a batch of notices. One that could not be delivered is named in the answer and comes again.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	return handlers.Together(ctx, batch, reserve, h.all)
+	return handlers.Together(ctx, batch, reserve, h.Later, h.all)
 }
 
 // all delivers the notices of a batch, and answers which of its messages failed.
-func (h *Handler) all(ctx context.Context, messages []events.SQSMessage) map[string]bool {
-	b := batch{brought: map[string][]string{}, failed: map[string]bool{}}
+func (h *Handler) all(ctx context.Context, messages []events.SQSMessage) map[string]error {
+	b := batch{brought: map[string][]string{}, failed: map[string]error{}}
 	var notices []guard.Notice
 	for _, message := range messages {
+		if task, err := trail.Task([]byte(message.Body), h.Account); err == nil && task != "" {
+			if err := h.task(ctx, task); err != nil {
+				b.failed[message.MessageId] = err
+				h.Log.ErrorContext(ctx, "task", "message", message.MessageId, "action", "failed", "error", err)
+			}
+			continue
+		}
 		n, notified, err := h.read(ctx, message)
 		switch {
 		case err != nil:
-			b.failed[message.MessageId] = true
+			b.failed[message.MessageId] = err
 			h.Log.ErrorContext(ctx, "read notice", "message", message.MessageId, "action", "failed", "error", err)
 		case notified:
 			b.brought[n.ID] = append(b.brought[n.ID], message.MessageId)
@@ -130,10 +148,10 @@ func (h *Handler) deliver(ctx context.Context, o outlet, notices []guard.Notice,
 		claim, err := h.Claims.Claim(ctx, notify.DedupeKey(o.name, n), lease)
 		switch {
 		case err != nil:
-			b.fail(n)
+			b.fail(n, err)
 			h.Log.ErrorContext(ctx, "claim notice", "id", n.ID, "action", "failed", "error", err)
 		case claim == store.ClaimBusy:
-			b.fail(n) // whoever is at it may still fail
+			b.fail(n, errBusy) // whoever is at it may still fail
 		case claim == store.ClaimDone:
 			h.line(ctx, n, "repeat", o.name, "notified before")
 		default:
@@ -142,20 +160,23 @@ func (h *Handler) deliver(ctx context.Context, o outlet, notices []guard.Notice,
 	}
 	news := slices.DeleteFunc(slices.Clone(items), isDigest)
 	for _, m := range notify.Compose(news, h.Directory, h.KeyFor) {
-		h.post(ctx, o, m, about(m, news), b)
+		h.admit(ctx, o, m, about(m, news), b)
 	}
 	for _, item := range items {
 		if isDigest(item) {
-			h.post(ctx, o, notify.Digest(item, h.Directory, h.KeyFor), []guard.Notice{item.Notice}, b)
+			h.post(ctx, o, notify.Digest(item, h.Directory, h.KeyFor), []notify.Item{item}, b)
 		}
 	}
 }
 
 func isDigest(item notify.Item) bool { return item.Notice.Kind == guard.NoticeDigest }
 
+// errBusy is the answer to a notice that somebody else is at. It passes.
+var errBusy = fmt.Errorf("somebody else is at it: %w", guard.ErrConflict)
+
 // post sends one message, and remembers or gives back the notices that are in it.
-func (h *Handler) post(ctx context.Context, o outlet, m notify.Message, inside []guard.Notice, b batch) {
-	if err := o.send(ctx, h.Directory, m); err != nil {
+func (h *Handler) post(ctx context.Context, o outlet, m notify.Message, inside []notify.Item, b batch) {
+	if err := o.send(ctx, h.Directory, m, inside); err != nil {
 		h.undo(ctx, o.name, inside, b, err)
 		return
 	}
@@ -163,37 +184,49 @@ func (h *Handler) post(ctx context.Context, o outlet, m notify.Message, inside [
 }
 
 // about lists the notices that a message is about, those included that a later one in it has overtaken.
-func about(m notify.Message, items []notify.Item) []guard.Notice {
-	var inside []guard.Notice
+func about(m notify.Message, items []notify.Item) []notify.Item {
+	var inside []notify.Item
 	for _, item := range items {
 		if m.Covers(item.Notice) {
-			inside = append(inside, item.Notice)
+			inside = append(inside, item)
 		}
 	}
 	return inside
 }
 
-// undo gives the notices back: the queue brings them again.
-func (h *Handler) undo(ctx context.Context, channel string, sent []guard.Notice, b batch, cause error) {
+// undo gives the notices back: the queue brings them again. Where it is not known whether they were sent, as when an answer
+// was lost, the next delivery says that it may be a repeat.
+func (h *Handler) undo(ctx context.Context, channel string, sent []notify.Item, b batch, cause error) {
 	ctx = context.WithoutCancel(ctx)
-	for _, n := range sent {
-		b.fail(n)
-		if err := h.Claims.Release(ctx, notify.DedupeKey(channel, n)); err != nil {
-			h.Log.ErrorContext(ctx, "release notice", "id", n.ID, "action", "failed", "error", err)
+	for _, item := range sent {
+		b.fail(item.Notice, cause)
+		back := h.Claims.Doubt
+		if guard.NothingDone(cause) && !item.Repeat {
+			back = h.Claims.Release
+		}
+		if err := back(ctx, notify.DedupeKey(channel, item.Notice)); err != nil {
+			h.Log.ErrorContext(ctx, "release notice", "id", item.Notice.ID, "action", "failed", "error", err)
 		}
 	}
-	h.Log.ErrorContext(ctx, "send message", "channel", channel, "notices", len(sent), "action", "failed", "error", cause)
+	h.Log.ErrorContext(ctx, "send message", "channel", channel, "notices", len(sent), "action", "failed", "sent", known(cause), "error", cause)
+}
+
+func known(cause error) string {
+	if guard.NothingDone(cause) {
+		return "no"
+	}
+	return "unknown"
 }
 
 // done remembers what was sent. If even that fails, the claim's lease still keeps repeats away for a while, and what is
 // sent again after it says so.
-func (h *Handler) done(ctx context.Context, channel string, m notify.Message, sent []guard.Notice) {
+func (h *Handler) done(ctx context.Context, channel string, m notify.Message, sent []notify.Item) {
 	ctx = context.WithoutCancel(ctx)
-	for _, n := range sent {
-		if err := h.Claims.Delivered(ctx, notify.DedupeKey(channel, n), remember); err != nil {
-			h.Log.ErrorContext(ctx, "remember notice", "id", n.ID, "action", "failed", "error", err)
+	for _, item := range sent {
+		if err := h.Claims.Delivered(ctx, notify.DedupeKey(channel, item.Notice), remember); err != nil {
+			h.Log.ErrorContext(ctx, "remember notice", "id", item.Notice.ID, "action", "failed", "error", err)
 		}
-		h.line(ctx, n, "notified", channel, m.Route)
+		h.line(ctx, item.Notice, "notified", channel, m.Route)
 	}
 }
 

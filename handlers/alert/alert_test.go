@@ -67,6 +67,13 @@ func (p *post) Delivered(_ context.Context, id string, _ time.Duration) error {
 	return p.broken["delivered"]
 }
 
+func (p *post) Doubt(_ context.Context, id string) error {
+	if _, claimed := p.claims[id]; claimed && !p.done[id] {
+		p.claims[id] = p.now
+	}
+	return nil
+}
+
 func (p *post) Release(_ context.Context, id string) error {
 	delete(p.claims, id)
 	return nil
@@ -129,8 +136,8 @@ func TestOneMessagePerOwnerWithOnlyTheirResources(t *testing.T) {
 		t.Fatalf("%d messages, want one for payments and one for security", len(p.messages))
 	}
 	want := []map[string]string{
-		{"owner": "payments", "severity": "high", "control": "DL.SECRET.1", "account": "111122223333"},
-		{"owner": "security", "severity": "high", "control": "DL.SECRET.3", "account": "111122223333"},
+		{"owner": "payments", "severity": "high", "control": "DL.SECRET.1", "account": "111122223333", "batch_id": "cd7bca25bb1c307562d363accbe8bf25"},
+		{"owner": "security", "severity": "high", "control": "DL.SECRET.3", "account": "111122223333", "batch_id": "1f3835ce63b32bc20a060db48c172b5e", "notice_id": "f8445dda0e08e1b4a7b697ef44274411"},
 	}
 	for i, message := range p.messages {
 		if diff := cmp.Diff(want[i], message.Attributes); diff != "" {
@@ -190,7 +197,7 @@ func TestRepeatsAreNotSent(t *testing.T) {
 func TestAFailedSendComesAgainAndIsSent(t *testing.T) {
 	p := newPost()
 	h := p.handler()
-	p.broken["send"] = errors.New("topic is gone")
+	p.broken["send"] = fmt.Errorf("the topic %w", guard.ErrGone)
 	if diff := cmp.Diff([]string{"m0", "m1", "m2"}, handle(t, h, opened("app"), opened("db"), opened("app"))); diff != "" {
 		t.Fatalf("messages that come again (-want +got):\n%s", diff)
 	}

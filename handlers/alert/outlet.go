@@ -2,6 +2,8 @@ package alert
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -59,16 +61,17 @@ func route(d notify.Directory, n guard.Notice) string {
 	return d.Resolve(n).Route
 }
 
-func (o outlet) send(ctx context.Context, d notify.Directory, m notify.Message) error {
+// send sends a message and says which notices are in it.
+func (o outlet) send(ctx context.Context, d notify.Directory, m notify.Message, inside []notify.Item) error {
 	to := o.address(d, m.Route)
 	text, err := o.Render(m, to)
 	if err != nil {
-		return err
+		return fmt.Errorf("render message: %w: %w", guard.ErrRefused, err)
 	}
 	if o.overview && o.Carrier.Chatbot != nil {
 		to = "" // its topic is the channel's own
 	}
-	return o.Sender.Send(ctx, Message{To: to, Subject: m.Subject(), Text: text, Attributes: attributes(m)})
+	return o.Sender.Send(ctx, Message{To: to, Subject: m.Subject(), Text: text, Attributes: attributes(m, inside), Notices: shortIDs(inside)})
 }
 
 // reachable gives back what nobody would get: where no outlet leads, sending would only look like notifying. It comes again,
@@ -84,12 +87,17 @@ func (h *Handler) reachable(ctx context.Context, notices []guard.Notice, b batch
 			reached = append(reached, n)
 			continue
 		}
-		b.fail(n)
+		b.fail(n, errUnreached)
 		h.Log.ErrorContext(ctx, "reach owner", "id", n.ID, "owner", route(h.Directory, n), "action", "failed",
-			"error", "no deployed channel reaches the owner or the fallback: add an address under owners.channels")
+			"error", errUnreached)
 	}
 	return reached
 }
+
+var errUnreached = errors.New("no deployed channel reaches the owner or the fallback: add an address under owners.channels")
+
+// batchID names a message by what is in it.
+func batchID(ids []string) string { return notify.ShortID(strings.Join(ids, "|")) }
 
 // passedOn is a digest as it can be sent: to the fallback, with the reason, where its owner has no address any more.
 func (h *Handler) passedOn(n guard.Notice) guard.Notice {
@@ -104,7 +112,26 @@ func (h *Handler) passedOn(n guard.Notice) guard.Notice {
 // everything of an owner filter on the owner alone.
 const several = "several"
 
-func attributes(m notify.Message) map[string]string {
+// Attributes by which machines that subscribed drop repeats. The page operations.md says what they promise.
+const (
+	attributeBatch   = "batch_id"   // of the message: that of the notices in it, so that a repeat of the whole has the same
+	attributeNotice  = "notice_id"  // of a message about a single notice
+	attributeNotices = "notice_ids" // a list, of every notice in the message
+	attributeRepeat  = "repeat"     // "true": an earlier delivery may have come through
+)
+
+func shortIDs(inside []notify.Item) []string {
+	var ids []string
+	for _, item := range inside {
+		if id := notify.ShortID(item.Notice.ID); !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func attributes(m notify.Message, inside []notify.Item) map[string]string {
 	one := func(list []string) string {
 		switch len(list) {
 		case 0:
@@ -115,7 +142,16 @@ func attributes(m notify.Message) map[string]string {
 			return several
 		}
 	}
-	return map[string]string{
+	ids := shortIDs(inside)
+	all := map[string]string{
 		channels.AttributeOwner: m.Route, "severity": string(m.Severity()), "control": one(m.Controls()), "account": one(m.Accounts()),
+		attributeBatch: batchID(ids),
 	}
+	if len(ids) == 1 {
+		all[attributeNotice] = ids[0]
+	}
+	if slices.ContainsFunc(inside, func(item notify.Item) bool { return item.Repeat }) {
+		all[attributeRepeat] = "true"
+	}
+	return all
 }

@@ -22,10 +22,12 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
+	t := table.Open(h.Cloud, h.Table)
 	return &Handler{
-		Channels: deployed(h, getenv), Claims: table.Open(h.Cloud, h.Table), Directory: h.Directory(),
+		Channels: deployed(h, getenv), Claims: t, Directory: h.Directory(),
 		KeyFor: func(n guard.Notice, region string) string { return h.Runtime.KeyFor(n.Account, region, n.Tags) },
-		Source: settings.EventSource, Account: h.Account, Log: h.Log,
+		Source: settings.EventSource, Account: h.Account,
+		RollUps: &RollUps{Box: t.Outbox(), Windows: t.Documents(windowKind), Now: h.Now}, Later: h.Later(), Log: h.Log,
 	}, nil
 }
 
@@ -58,7 +60,7 @@ type topic struct {
 }
 
 func (t topic) Send(ctx context.Context, m Message) error {
-	return t.topics.Publish(ctx, t.arn, m.Subject, m.Text, m.Attributes)
+	return t.topics.Publish(ctx, t.arn, m.Subject, m.Text, m.Attributes, map[string][]string{attributeNotices: m.Notices})
 }
 
 // chatbot sends to the topic of an address.

@@ -70,6 +70,12 @@ func (f claims) Delivered(_ context.Context, id string, _ time.Duration) error {
 	return nil
 }
 
+func (f claims) Doubt(_ context.Context, id string) error {
+	f.p.claims[id] = claimed{until: f.p.now}
+	delete(f.held, id)
+	return nil
+}
+
 func (f claims) Release(_ context.Context, id string) error {
 	delete(f.p.claims, id)
 	delete(f.held, id)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/store"
 )
@@ -59,7 +60,8 @@ type Handler struct {
 	Waivers  []guard.Waiver
 	Seen     func(ctx context.Context, s guard.Secret) error // hands on what was described, for others to compare; nil: nobody does
 	Now      func() time.Time
-	Log      *slog.Logger // one line an event: event, name, account, region, secret or key, action, reason
+	Later    handlers.Later // may be nil
+	Log      *slog.Logger   // one line an event: event, name, account, region, secret or key, action, reason
 
 	seen locations
 }

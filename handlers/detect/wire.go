@@ -8,7 +8,6 @@ import (
 
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/hub"
-	"github.com/doublelock/doublelock/shared/cloud/bus"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
@@ -33,9 +32,9 @@ func NewInspector(h hub.Hub, keys *secrets.Keys) Inspector { return Inspector{on
 func on(h hub.Hub, keys *secrets.Keys) *Handler {
 	records := table.Open(h.Cloud, h.Table)
 	return &Handler{
-		Secrets: secrets.New(h.Cloud), Keys: keys, Records: records, Bus: bus.Open(h.Cloud, h.Bus),
+		Secrets: secrets.New(h.Cloud), Keys: keys, Records: records, Bus: h.Notices(),
 		Modes: accounts.Modes(h.Cloud, h.Runtime, h.Now), Effects: &store.Effects{Intents: records.Intents(), Worker: h.Session + "/" + rand.Text(), Now: h.Now}, Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
-		Now: h.Now, Log: h.Log,
+		Now: h.Now, Later: h.Later(), Log: h.Log,
 	}
 }
 

@@ -11,7 +11,10 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/bus"
+	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/notify"
+	"github.com/doublelock/doublelock/shared/outbox"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -59,6 +62,11 @@ func Open(ctx context.Context, function string, getenv func(string) string, now 
 		Session: settings.SessionPrefix + function, Cloud: c, Table: getenv(settings.EnvTable), Bus: getenv(settings.EnvBus), Account: o.HubAccount, Management: o.ManagementAccount,
 		Home: o.Region, Regions: regions, Runtime: runtime, Now: now, Log: log.With("handler", function),
 	}, nil
+}
+
+// Notices is the way for notices to the rest of the hub: each is kept until it is on the bus.
+func (h Hub) Notices() *outbox.Outbox {
+	return &outbox.Outbox{Store: table.Open(h.Cloud, h.Table).Outbox(), Bus: bus.Open(h.Cloud, h.Bus), Log: h.Log}
 }
 
 func read(getenv func(string) string, needs []string) (settings.Runtime, error) {

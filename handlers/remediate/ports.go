@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 )
@@ -63,5 +64,6 @@ type Handler struct {
 	Source    string // what an event on the hub's bus must come from
 	Account   string // and in which account; "" accepts any
 	Now       func() time.Time
+	Later     handlers.Later // may be nil
 	Log       *slog.Logger
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/detect"
 	"github.com/doublelock/doublelock/handlers/hub"
-	"github.com/doublelock/doublelock/shared/cloud/bus"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
@@ -25,8 +24,8 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	c, r, keys := h.Cloud, h.Runtime, secrets.NewKeys(h.Cloud)
 	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now, Log: h.Log}.Open()
 	return &Handler{
-		Secrets: secrets.New(c), Keys: keys, Records: table.Open(c, h.Table), Bus: bus.Open(c, h.Bus), Modes: accounts.Modes(c, r, h.Now), Inspector: detect.NewInspector(h, keys),
+		Secrets: secrets.New(c), Keys: keys, Records: table.Open(c, h.Table), Bus: h.Notices(), Modes: accounts.Modes(c, r, h.Now), Inspector: detect.NewInspector(h, keys),
 		Machine: machine.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Waivers: r.GuardWaivers(),
-		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Log: h.Log,
+		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Later: h.Later(), Log: h.Log,
 	}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify"
 	"github.com/doublelock/doublelock/shared/store"
@@ -75,5 +76,6 @@ type Handler struct {
 	Waivers     []guard.Waiver
 	Concurrency int // inspections at a time; 0 is 8
 	Now         func() time.Time
-	Log         *slog.Logger // one line a task, one for each location or secret that failed
+	Later       handlers.Later // may be nil
+	Log         *slog.Logger   // one line a task, one for each location or secret that failed
 }

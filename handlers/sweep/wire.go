@@ -8,7 +8,6 @@ import (
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/detect"
 	"github.com/doublelock/doublelock/handlers/hub"
-	"github.com/doublelock/doublelock/shared/cloud/bus"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet"
@@ -30,8 +29,8 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	inspector.Seen = jobs.Compare
 	return &Handler{
 		Accounts: enrolled{accounts.Enrolled(c, r, h.Management)}, Regions: h.Regions, Secrets: secrets.New(c), Records: table.Open(c, h.Table),
-		Inspector: inspector, Jobs: jobs, Bus: bus.Open(c, h.Bus), Directory: h.Directory(),
-		Account: h.Account, Home: h.Home, Table: h.Table, Waivers: r.GuardWaivers(), Now: h.Now, Log: h.Log,
+		Inspector: inspector, Jobs: jobs, Bus: h.Notices(), Directory: h.Directory(),
+		Account: h.Account, Home: h.Home, Table: h.Table, Waivers: r.GuardWaivers(), Now: h.Now, Later: h.Later(), Log: h.Log,
 	}, nil
 }
 

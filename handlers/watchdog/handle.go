@@ -2,6 +2,7 @@ package watchdog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -28,17 +29,24 @@ type Reads interface {
 	DeniedRead(ctx context.Context, c trail.Change) error
 }
 
+// Outbox publishes what could not be published when it was decided.
+type Outbox interface {
+	Drain(ctx context.Context) (published int, err error)
+}
+
 // Handler gives each message to whom it is for. Reads may be nil: denied reads are then only logged.
 type Handler struct {
 	Heartbeat Heartbeat
 	Reads     Reads
-	Account   string       // the hub's: tasks of others are ignored
-	Log       *slog.Logger // one line a message
+	Outbox    Outbox         // may be nil: nothing waits
+	Later     handlers.Later // may be nil
+	Account   string         // the hub's: tasks of others are ignored
+	Log       *slog.Logger   // one line a message
 }
 
 // Handle takes a batch of messages. One that could not be handled is named in the answer and comes again.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	return handlers.OneByOne(ctx, batch, reserve, func(ctx context.Context, message events.SQSMessage) error {
+	return handlers.OneByOne(ctx, batch, reserve, h.Later, func(ctx context.Context, message events.SQSMessage) error {
 		err := h.one(ctx, []byte(message.Body))
 		if err != nil {
 			h.Log.ErrorContext(ctx, "message", "message", message.MessageId, "action", "failed", "error", err)
@@ -53,7 +61,7 @@ func (h *Handler) one(ctx context.Context, body []byte) error {
 	case err != nil:
 		return err
 	case task == TaskHeartbeat:
-		return h.Heartbeat.Beat(ctx)
+		return errors.Join(h.drain(ctx), h.Heartbeat.Beat(ctx))
 	case task != "":
 		return fmt.Errorf("task %q is not the watchdog's", task)
 	}
@@ -62,6 +70,17 @@ func (h *Handler) one(ctx context.Context, body []byte) error {
 		return err
 	}
 	return h.change(ctx, change)
+}
+
+func (h *Handler) drain(ctx context.Context) error {
+	if h.Outbox == nil {
+		return nil
+	}
+	published, err := h.Outbox.Drain(ctx)
+	if published > 0 {
+		h.Log.InfoContext(ctx, "outbox", "action", "published", "notices", published)
+	}
+	return err
 }
 
 func (h *Handler) change(ctx context.Context, c trail.Change) error {

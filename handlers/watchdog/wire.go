@@ -7,7 +7,6 @@ import (
 
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/hub"
-	"github.com/doublelock/doublelock/shared/cloud/bus"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/fleet/live/deployment"
@@ -26,9 +25,9 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	return &Handler{
 		Heartbeat: &Coverage{
 			Fleet:   deployment.Health(c, r, deployment.Hub{Management: h.Management, Account: h.Account, Home: h.Home, Regions: h.Regions}),
-			Records: table.Open(c, h.Table), Bus: bus.Open(c, h.Bus), Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: h.Now, Log: h.Log,
+			Records: table.Open(c, h.Table), Bus: h.Notices(), Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: h.Now, Log: h.Log,
 		},
 		Reads:   Migrations{Engine: machine.Engine, Secrets: secrets.New(c), Log: h.Log},
-		Account: h.Account, Log: h.Log,
+		Account: h.Account, Outbox: h.Notices(), Later: h.Later(), Log: h.Log,
 	}, nil
 }

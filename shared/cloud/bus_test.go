@@ -130,8 +130,8 @@ func TestAMessageHasASubjectThatFitsAndNoEmptyAttribute(t *testing.T) {
 	}
 	c := f.open(t, nil)
 	err := errors.Join(
-		topics.New(c).Publish(t.Context(), topic, "Secret\napp/db – défault", "<e>", map[string]string{"owner": "payments", "empty": ""}),
-		topics.New(c).Publish(t.Context(), topic, "", "plain", nil),
+		topics.New(c).Publish(t.Context(), topic, "Secret\napp/db – défault", "<e>", map[string]string{"owner": "payments", "empty": ""}, nil),
+		topics.New(c).Publish(t.Context(), topic, "", "plain", nil, nil),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +153,7 @@ func TestMessagesThatCannotBeSentCallNobody(t *testing.T) {
 	f := newFake()
 	c := f.open(t, nil)
 	for _, topic := range []string{"owners", "arn:aws:sqs:eu-west-1:1:queue"} {
-		if err := topics.New(c).Publish(t.Context(), topic, "", "d", nil); err == nil {
+		if err := topics.New(c).Publish(t.Context(), topic, "", "d", nil, nil); err == nil {
 			t.Errorf("published to %s", topic)
 		}
 	}

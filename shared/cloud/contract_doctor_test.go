@@ -61,7 +61,7 @@ func topicReceived(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := topics.New(c).Publish(t.Context(), *topic.TopicArn, "", "hello", nil); err != nil {
+	if err := topics.New(c).Publish(t.Context(), *topic.TopicArn, "", "hello", nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	var received []string

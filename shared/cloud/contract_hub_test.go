@@ -93,7 +93,7 @@ func messageDelivered(t *testing.T, w *world) {
 	}
 	sender := topics.New(w.cloud(t, nil))
 	for owner, text := range map[string]string{"payments": "to pay", "search": "to find"} {
-		if err := sender.Publish(t.Context(), *topic.TopicArn, "app/"+owner, text, map[string]string{"owner": owner}); err != nil {
+		if err := sender.Publish(t.Context(), *topic.TopicArn, "app/"+owner, text, map[string]string{"owner": owner}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,7 +103,7 @@ func messageDelivered(t *testing.T, w *world) {
 	if got := received(t, w, theirs, 1); got[0] != "to find" {
 		t.Errorf("got %q", got[0])
 	}
-	if err := sender.Publish(t.Context(), *topic.TopicArn+"-never", "", "d", nil); !errors.Is(err, guard.ErrGone) {
+	if err := sender.Publish(t.Context(), *topic.TopicArn+"-never", "", "d", nil, nil); !errors.Is(err, guard.ErrGone) {
 		t.Errorf("a topic that is not there says %v, want ErrGone", err)
 	}
 }

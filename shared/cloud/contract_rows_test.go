@@ -39,6 +39,8 @@ func TestContractStorage(t *testing.T) {
 		"of writers of long bodies one wins, and leaves no parts":   cutBodyConflict,
 		"what no item holds is refused before AWS is asked":         refusedBeforeAWS,
 		"older elements of a job's lists are kept apart":            listsKeptApart,
+		"what is in a box stays until it is removed":                boxKept,
+		"a delivery in doubt comes again as a repeat":               deliveryInDoubt,
 	})
 }
 

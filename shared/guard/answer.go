@@ -4,7 +4,7 @@ import "errors"
 
 // Answer is what AWS said, as far as a log may hold it: never the message, which can quote what a caller sent.
 type Answer struct {
-	Cause     string // our word for it: gone, denied, not_ours, throttled, refused, conflict; "" is none of these
+	Cause     string // our word for it: gone, denied, not_ours, throttled, refused, conflict, unavailable; "" is none of these
 	Code      string // AWS's error code; "" where AWS was not asked or did not answer
 	Operation string // the call that was answered, such as "KMS DescribeKey"; "" as above
 }
@@ -42,7 +42,7 @@ func causeOf(err error) string {
 		err  error
 		name string
 	}{
-		{ErrGone, "gone"}, {ErrDenied, "denied"}, {ErrNotOurs, "not_ours"}, {ErrThrottled, "throttled"}, {ErrRefused, "refused"}, {ErrConflict, "conflict"},
+		{ErrGone, "gone"}, {ErrDenied, "denied"}, {ErrNotOurs, "not_ours"}, {ErrThrottled, "throttled"}, {ErrRefused, "refused"}, {ErrConflict, "conflict"}, {ErrUnavailable, "unavailable"},
 	} {
 		if errors.Is(err, known.err) {
 			return known.name

@@ -28,6 +28,7 @@ type LostReader struct {
 	Principal string `json:"principal"`
 	Right     string `json:"right,omitzero"`   // it lacks, such as "kms:Decrypt on KEY"; "" where secret or key may have refused it
 	Answer    string `json:"answer"`           // of the machine: rollback, grant, page
+	Again     int    `json:"again,omitzero"`   // times that it was refused since the last notice of it, those ten minutes after another not counted
 	Problem   string `json:"problem,omitzero"` // that a rollback or grant met, in half a sentence that says which
 }
 
@@ -102,6 +103,9 @@ func (m Move) lost(s *script) {
 		what = ": it lacks " + r.Right
 	}
 	s.say(r.Principal + " read the secret before and was refused" + what)
+	if r.Again > 0 {
+		s.say(", and at least " + Count(r.Again, "time", "times") + " more since the last message about it")
+	}
 	for _, remedy := range m.Remedies {
 		s.say(";")
 		remedy.put(s)

@@ -98,6 +98,7 @@ type visit struct {
 	job      Job
 	saved    []byte // the job as it is stored
 	order    *Order // nil: nobody decided just now that the hub may begin
+	promised string // ID of the notice that is held back while what it is about is done
 	stored   bool   // the job of an order is there, and what changes of it has to be written
 	checked  bool
 	problems Assessment

@@ -30,14 +30,35 @@ func (v *visit) notify(kind guard.NoticeKind, move guard.Move, at time.Time) {
 	v.job.Outbox = append(slices.Clip(v.job.Outbox), v.notice(kind, move, at))
 }
 
+// promise stores a notice before what it is about is done, and holds it back until this worker has done it: should it die
+// meanwhile, the next one publishes the notice as it is.
+func (v *visit) promise(ctx context.Context, n guard.Notice) error {
+	v.promised = n.ID
+	v.put(n)
+	return v.save(ctx)
+}
+
+// put puts a notice into the outbox in place of what was said there before under its ID.
+func (v *visit) put(n guard.Notice) {
+	v.job.Outbox = append(slices.DeleteFunc(slices.Clone(v.job.Outbox), func(was guard.Notice) bool { return was.ID == n.ID }), n)
+}
+
 func (v *visit) publish(ctx context.Context) error {
-	if len(v.job.Outbox) == 0 {
+	var ready, held []guard.Notice
+	for _, n := range v.job.Outbox {
+		if n.ID == v.promised {
+			held = append(held, n)
+		} else {
+			ready = append(ready, n)
+		}
+	}
+	if len(ready) == 0 {
 		return nil
 	}
-	if err := v.Bus.Publish(ctx, v.job.Outbox); err != nil {
+	if err := v.Bus.Publish(ctx, ready); err != nil {
 		return fmt.Errorf("publish notices of the migration: %w", err)
 	}
-	v.job.Outbox = nil
+	v.job.Outbox = held
 	v.stored = true
 	return nil
 }

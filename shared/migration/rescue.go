@@ -66,6 +66,25 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	if answer == AnswerGrant && v.Grants == nil {
 		answer, why = AnswerPage, "a version is under the new key alone, and nobody here may make grants"
 	}
+	if answer == AnswerPage {
+		if known := v.job.notified(r); known != nil {
+			known.More, known.Again = known.More+1, r.At
+			return AnswerNone, v.save(ctx)
+		}
+	}
+	said := func(answer Answer, problem string) guard.Notice {
+		lost := guard.LostReader{Answer: string(answer), Problem: problem, Again: v.job.again(r.Principal)}
+		n := v.notice(guard.NoticeReaderLost, v.diagnosis(r, reader, lost, why), r.At)
+		n.ID, n.EventID, n.Actor = string(guard.NoticeReaderLost)+"|"+r.EventID, r.EventID, r.Principal
+		return n
+	}
+	unsettled := cutOff
+	if answer == AnswerPage {
+		unsettled = "" // nothing is done
+	}
+	if err := v.promise(ctx, said(answer, unsettled)); err != nil {
+		return answer, fmt.Errorf("store the denied read: %w", err)
+	}
 	var failed error // for the log: the event comes again, and is answered already
 	problem := ""
 	switch answer {
@@ -81,13 +100,39 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	if v.job.Phase == Failed || errors.Is(failed, errBackUnproven) || errors.Is(failed, ErrNothingToUndo) || errors.Is(failed, ErrLeft) {
 		failed = nil // the reason is in the job
 	}
-	n := v.notice(guard.NoticeReaderLost, v.diagnosis(r, reader, guard.LostReader{Answer: string(answer), Problem: problem}, why), r.At)
-	n.ID, n.EventID, n.Actor = string(guard.NoticeReaderLost)+"|"+r.EventID, r.EventID, r.Principal
-	if err := v.Bus.Publish(ctx, []guard.Notice{n}); err != nil {
-		return answer, fmt.Errorf("publish the denied read: %w", err)
-	}
+	v.put(said(answer, problem))
+	v.promised = ""
 	v.job.Denials = append(v.job.Denials, Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, By: r.By, What: r.What, Answer: answer})
-	return answer, errors.Join(v.save(ctx), failed)
+	if err := v.save(ctx); err != nil {
+		return answer, errors.Join(err, failed)
+	}
+	return answer, errors.Join(v.publish(ctx), failed)
+}
+
+// cutOff ends a notice that was stored before its answer was given, and went out because the worker died meanwhile.
+const cutOff = "; whether that came to its end is not known: doublelock migrate status says it"
+
+// daily is how often people are notified of a reader that polls and keeps failing.
+const daily = 24 * time.Hour
+
+// notified is the latest notice of a reader that nothing can be done for but to notify people, if it is of the last day.
+func (j *Job) notified(r Refused) *Denial {
+	for i := len(j.Denials) - 1; i >= 0; i-- {
+		if d := &j.Denials[i]; d.Principal == r.Principal && d.Answer == AnswerPage && r.At.Sub(d.At).Abs() < daily {
+			return d
+		}
+	}
+	return nil
+}
+
+// again counts how often a reader was refused since the last notice of it.
+func (j *Job) again(principal string) int {
+	for i := len(j.Denials) - 1; i >= 0; i-- {
+		if j.Denials[i].Principal == principal {
+			return j.Denials[i].More
+		}
+	}
+	return 0
 }
 
 // plainly is our word for what went wrong. AWS's own text is for the log.

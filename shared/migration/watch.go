@@ -50,7 +50,7 @@ func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 		return AnswerNone, "its access was restored already"
 	case slices.ContainsFunc(j.Denials, func(d Denial) bool {
 		says := d.By == LockKey || r.By == LockUnknown // the key's own event says more than one that left it open
-		return says && d.Principal == r.Principal && r.At.Sub(d.At).Abs() < time.Duration(rules.Quiet)
+		return says && d.Principal == r.Principal && (r.At.Sub(d.At).Abs() < time.Duration(rules.Quiet) || r.At.Sub(d.Again).Abs() < time.Duration(rules.Quiet))
 	}):
 		return AnswerNone, "answered already: one read that is denied is two events, of the secret and of the key"
 	case r.By == LockUnknown:

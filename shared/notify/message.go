@@ -15,6 +15,8 @@ type Message struct {
 	Stories []Story
 	Digest  bool   // a reminder of what is still open, not news
 	Note    string // one sentence on what the message leaves out; "" is nothing
+	Part    int    // of a message that is too long for one: from 1 to Parts
+	Parts   int    // 0 and 1: it is whole
 }
 
 // Story is what happened to one resource, most urgent notice first.
@@ -221,6 +223,12 @@ func (m Message) Thread() string {
 		}
 	}
 	sum := sha256.Sum256([]byte(about))
+	return hex.EncodeToString(sum[:16])
+}
+
+// ShortID is the id of a notice, or of several, as messages carry it: 32 hexadecimal digits, the same for the same text.
+func ShortID(id string) string {
+	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:16])
 }
 

@@ -28,7 +28,11 @@ func (m Message) Subject() string {
 		room := MaxSubject - len(start) - len(ASCII(where))
 		return start + Clip(ASCII(HeadlineWithin(lead, room)), max(room, 0)) + Clip(ASCII(where), MaxSubject-len(start))
 	}
-	return Clip(ASCII(fmt.Sprintf("[Doublelock] %s: %s", severity, m.Count())), MaxSubject)
+	part := ""
+	if m.Parts > 1 {
+		part = fmt.Sprintf(" (%d of %d)", m.Part, m.Parts)
+	}
+	return Clip(ASCII(fmt.Sprintf("[Doublelock] %s: %s%s", severity, m.Count(), part)), MaxSubject)
 }
 
 // tally counts the stories by what they leave to do: something, nothing because all is well, or nothing here.

@@ -39,6 +39,7 @@ const (
 	TaskSweep          = "sweep"     // look at every secret
 	TaskDigest         = "digest"    // send each owner what is open
 	TaskHeartbeat      = "heartbeat" // see which accounts and Regions are alive
+	TaskRollUp         = "rollup"    // send what waits for the next roll-up of its owner
 
 	// The metrics that functions write as embedded metric format log lines.
 	MetricNamespace = "Doublelock"

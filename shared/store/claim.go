@@ -21,6 +21,8 @@ type Claims interface {
 	Claim(ctx context.Context, id string, lease time.Duration) (Claim, error)
 	// Delivered ends a claim for good, and is remembered for ttl.
 	Delivered(ctx context.Context, id string, ttl time.Duration) error
+	// Doubt ends the lease of a claim whose delivery may have been made: the next who asks gets it as ClaimAgain.
+	Doubt(ctx context.Context, id string) error
 	// Release gives a claim back: the next who asks gets it as new.
 	Release(ctx context.Context, id string) error
 }

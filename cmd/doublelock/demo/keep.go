@@ -11,6 +11,8 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
+	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // keep leaves the local AWS listening until the context ends, and shows what happens in it as it happens.
@@ -35,7 +37,13 @@ func keep(ctx context.Context, env *command.Env, w *local.Organization) (err err
 	fmt.Fprintf(env.Stderr, keepText, w.URL, w.Home(), at(local.ConfigFile), at(local.CredentialsFile), at(input.ConfigName))
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for minute := w.Clock.Now(); ; {
+		if now := w.Clock.Now(); now.Sub(minute) >= time.Minute {
+			minute = now
+			if err := w.Schedule(ctx, settings.TaskRollUp, handlers.Alert); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
 		if err := w.Settle(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -133,6 +134,12 @@ func story() []scene {
 			"The findings about the key resolve by themselves.",
 			func(ctx context.Context, s *runner) error {
 				return s.enableKey(ctx, local.By("jane", local.Payments, s.org.Home()))
+			}},
+		{"Ten minutes later",
+			"An owner gets four messages of an hour as they come, and critical ones always. What followed waited, and comes in one.",
+			func(ctx context.Context, s *runner) error {
+				s.org.Clock.Advance(10 * time.Minute)
+				return s.org.Schedule(ctx, settings.TaskRollUp, handlers.Alert)
 			}},
 	}
 }

@@ -44,6 +44,9 @@ func (e *UnpublishedError) Error() string {
 
 func (e *UnpublishedError) Unwrap() error { return e.Err }
 
+// Unpublished are the ids of the notices that did not reach the bus.
+func (e *UnpublishedError) Unpublished() []string { return e.IDs }
+
 // outgoing is a notice on its way, ready for the wire.
 type outgoing struct {
 	id    string
@@ -104,7 +107,7 @@ func (b *Bus) client() *eventbridge.Client {
 }
 
 // put returns the entries that did not get through, and why.
-func (b *Bus) put(ctx context.Context, batch []outgoing) ([]outgoing, error) {
+func (b *Bus) put(ctx context.Context, batch []outgoing, options ...func(*eventbridge.Options)) ([]outgoing, error) {
 	var last error
 	for round := range putEventsRounds {
 		if err := session.Pause(ctx, round); err != nil {
@@ -114,7 +117,7 @@ func (b *Bus) put(ctx context.Context, batch []outgoing) ([]outgoing, error) {
 		for _, o := range batch {
 			in.Entries = append(in.Entries, o.entry)
 		}
-		out, err := b.client().PutEvents(ctx, in)
+		out, err := b.client().PutEvents(ctx, in, options...)
 		if err != nil {
 			return batch, session.Fail(err, "put events on %s", b.name)
 		}

@@ -37,7 +37,7 @@ func (t *Table) Claim(ctx context.Context, id string, lease time.Duration) (stor
 		return store.ClaimBusy, nil
 	}
 	want := claim{Until: now.Add(lease)}
-	err = t.over(ctx, claimKey(id), was, want, want.Until.Add(24*time.Hour))
+	err = t.over(ctx, claimKey(id), was, want, want.Until.Add(remembered))
 	switch {
 	case errors.Is(err, guard.ErrConflict):
 		return store.ClaimBusy, nil
@@ -69,6 +69,25 @@ func (t *Table) Delivered(ctx context.Context, id string, ttl time.Duration) err
 	it[AttributeExpires] = number(t.c.Options().Now().Add(ttl).Unix())
 	return session.Fail(t.write(ctx, write{it: it, body: string(body), was: was}, "", nil), "remember delivery %s", id)
 }
+
+// Doubt ends the lease of a claim whose delivery may have been made, so that the next who asks gets it as a repeat. One that
+// was delivered, or that somebody else took meanwhile, stays as it is.
+func (t *Table) Doubt(ctx context.Context, id string) error {
+	var have claim
+	was, err := t.getInto(ctx, claimKey(id), &have)
+	if err != nil || was.revision == 0 || have.Sent {
+		return session.Fail(err, "doubt delivery %s", id)
+	}
+	now := t.c.Options().Now().UTC()
+	err = t.over(ctx, claimKey(id), was, claim{Until: now}, now.Add(remembered))
+	if errors.Is(err, guard.ErrConflict) {
+		return nil
+	}
+	return session.Fail(err, "doubt delivery %s", id)
+}
+
+// remembered is how long a claim is kept after its lease has ended: as long as its delivery may be asked for again.
+const remembered = 14 * 24 * time.Hour
 
 // Release gives a claim back, so that the next who asks gets it as new.
 func (t *Table) Release(ctx context.Context, id string) error {

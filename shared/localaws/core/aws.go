@@ -206,6 +206,9 @@ func (a *AWS) Dispatch(c *Call) (any, error) {
 		for _, f := range c.then {
 			f()
 		}
+		if lose := a.Options.Faults.Lose; lose != nil && c.Via == "" && c.Caller.Service == "" && lose(c) {
+			return nil, lost("InternalFailure")
+		}
 	}
 	return result, err
 }

@@ -1,12 +1,17 @@
 package core
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // Faults are what goes wrong on request, seeded by Options.Seed. The zero value is no faults.
 type Faults struct {
 	ThrottleEvery  int                // every n-th call of each operation is throttled; 0 is never
 	ThrottleChance map[string]float64 // by "secretsmanager:DescribeSecret", "kms:*" or "*": the chance of being throttled
 	ListStaleness  time.Duration      // how long ListSecrets does not see a change (AWS: up to 5 minutes)
+	Down           func(c *Call) bool // whether a service is down for a call, which is then not carried out; nil is never
+	Lose           func(c *Call) bool // whether the answer of a call that was carried out is lost; nil is never
 	Duplicate      float64            // the chance that a delivery to a target happens twice
 	Reorder        int                // a delivery may overtake up to this many before it, less one; 0 and 1 are in order
 }
@@ -19,6 +24,9 @@ func (a *AWS) fault(c *Call) error {
 	}
 	name := c.Service + ":" + c.Operation
 	faults := a.Options.Faults
+	if faults.Down != nil && faults.Down(c) {
+		return lost("ServiceUnavailable")
+	}
 	if faults.ThrottleEvery > 0 {
 		a.counts[name]++
 		if a.counts[name]%faults.ThrottleEvery == 0 {
@@ -34,6 +42,11 @@ func (a *AWS) fault(c *Call) error {
 		}
 	}
 	return nil
+}
+
+// lost is what a caller gets who cannot know whether the call was carried out.
+func lost(code string) error {
+	return &Error{Code: code, Message: "The service is not available.", Status: http.StatusServiceUnavailable}
 }
 
 func throttled(c *Call) error {

@@ -24,6 +24,8 @@ type Channel struct {
 	// Render writes the body of a message for one address; to is "" where the carrier knows the addresses. Its subject is
 	// the message's own.
 	Render func(m notify.Message, to string) (string, error)
+	// Whole reports that what Render writes names every resource that the message is about. What is no whole is divided.
+	Whole func(m notify.Message, to string) bool
 }
 
 // Field is a field of an owner in doublelock.yaml. Several channels may reach the same address.

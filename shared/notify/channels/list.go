@@ -47,6 +47,7 @@ func All() []Channel {
 			Limit: 200, LimitWhy: "a topic tells so many subscriptions apart", // filter policies of a topic (SNS quotas)
 			Carrier: Carrier{Subscriptions: &Subscriptions{Topic: TopicOwners, Protocol: "email"}},
 			Render:  func(m notify.Message, _ string) (string, error) { return email.Render(m), nil },
+			Whole:   func(m notify.Message, _ string) bool { return email.Whole(m) },
 		},
 		{
 			Name: "chat", Field: SlackChannel(), Env: EnvChat,
@@ -61,6 +62,7 @@ func All() []Channel {
 				body, err := slack.Render(m)
 				return string(body), err
 			},
+			Whole: func(m notify.Message, _ string) bool { return slack.Whole(m) },
 		},
 		{
 			Name: "slack-api", Field: SlackChannel(), Env: EnvSlackAPI,
@@ -74,6 +76,7 @@ func All() []Channel {
 				body, err := slackapi.Render(m, to)
 				return string(body), err
 			},
+			Whole: func(m notify.Message, _ string) bool { return slack.Whole(m) },
 		},
 	}
 }

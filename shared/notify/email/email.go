@@ -24,8 +24,8 @@ const rule = "------------------------------------------------------------------
 // Render writes the text of the mail, of at most MaxText bytes.
 func Render(m notify.Message) string {
 	var b writer
-	if len(m.Stories) > 1 || m.Digest {
-		b.line("%s.", m.Count())
+	if len(m.Stories) > 1 || m.Digest || m.Parts > 1 {
+		b.line("%s.%s", m.Count(), partOf(m))
 		b.line("")
 	}
 	for i, s := range m.Stories[:min(len(m.Stories), maxDetailed)] {
@@ -43,6 +43,18 @@ func Render(m notify.Message) string {
 	}
 	b.closing(m)
 	return within(b.String(), MaxText)
+}
+
+// Whole reports that the mail of a message names every resource that it is about.
+func Whole(m notify.Message) bool {
+	return len(m.Stories) <= maxListed && (len(m.Stories) <= 1 || !strings.HasSuffix(Render(m), tooLong))
+}
+
+func partOf(m notify.Message) string {
+	if m.Parts <= 1 {
+		return ""
+	}
+	return fmt.Sprintf(" This is part %d of %d.", m.Part, m.Parts)
 }
 
 // writer builds a text line by line.
@@ -226,11 +238,19 @@ func (w *writer) others(stories []notify.Story) {
 	w.line("The others, most urgent first")
 	for _, s := range stories[:min(len(stories), maxListed-maxDetailed)] {
 		lead := s.Lead()
-		w.line("  - %s (%s %s)", notify.Clip(notify.Headline(lead), maxName), notify.OneLine(lead.Account), notify.OneLine(lead.Region))
+		w.line("  - %s (%s %s)%s", notify.Clip(notify.Headline(lead), maxName), notify.OneLine(lead.Account), notify.OneLine(lead.Region), repeated(s))
 	}
 	if more := len(stories) - (maxListed - maxDetailed); more > 0 {
 		w.line("  and %d more", more)
 	}
+}
+
+// repeated marks a line about what its reader may know already.
+func repeated(s notify.Story) string {
+	if s.Repeat {
+		return ", may be a repeat"
+	}
+	return ""
 }
 
 func (w *writer) closing(m notify.Message) {

@@ -55,7 +55,8 @@ type Metadata struct {
 
 // Compose says a message in Slack's markup, within the limits of the schema.
 func Compose(m notify.Message) Notification {
-	text, shown := description(m)
+	parts, shown := description(m)
+	text := join(parts, MaxDescription)
 	return Notification{
 		Version: "1.0", Source: "custom",
 		Content: Content{
@@ -104,7 +105,7 @@ func mark(m notify.Message) string {
 }
 
 // description says what happened, and answers which commands it shows because no step has room for them, by number.
-func description(m notify.Message) (string, map[string]int) {
+func description(m notify.Message) ([]string, map[string]int) {
 	detailed := m.Stories[:min(len(m.Stories), maxDetailed)]
 	others := m.Stories[len(detailed):]
 	room := MaxDescription - reserve
@@ -119,12 +120,25 @@ func description(m notify.Message) (string, map[string]int) {
 	}
 	for _, s := range others {
 		lead := s.Lead()
-		parts = append(parts, fmt.Sprintf("• %s %s", escape(notify.HeadlineWithin(lead, maxName), maxName), where(lead)))
+		line := fmt.Sprintf("• %s %s", escape(notify.HeadlineWithin(lead, maxName), maxName), where(lead))
+		if s.Repeat {
+			line += " _may be a repeat_"
+		}
+		parts = append(parts, line)
+	}
+	if m.Parts > 1 {
+		parts = slices.Insert(parts, 0, fmt.Sprintf("Part %d of %d.", m.Part, m.Parts))
 	}
 	if m.Note != "" {
 		parts = append(parts, escape(m.Note, maxName))
 	}
-	return join(parts, MaxDescription), shown
+	return parts, shown
+}
+
+// Whole reports that a chat message names every resource that it is about.
+func Whole(m notify.Message) bool {
+	parts, _ := description(m)
+	return lines(parts, MaxDescription) == len(parts)
 }
 
 func length(s string) int { return len([]rune(s)) }
@@ -135,19 +149,23 @@ const reserve = 40
 // join puts parts together as long as they fit and says how many did not. A part is never cut: half an entity or half
 // a code span would show as garbage.
 func join(parts []string, limit int) string {
-	var b strings.Builder
+	n := lines(parts, limit)
+	text := strings.Join(parts[:n], "\n")
+	if n < len(parts) {
+		text = strings.TrimPrefix(text+fmt.Sprintf("\nand %d more", len(parts)-n), "\n")
+	}
+	return text
+}
+
+// lines is how many of the parts fit.
+func lines(parts []string, limit int) int {
 	used := 0
 	for i, part := range parts {
-		size := length(part) + 1
-		if used+size > limit-reserve {
-			fmt.Fprintf(&b, "and %d more", len(parts)-i)
-			break
+		if used += length(part) + 1; used > limit-reserve {
+			return i
 		}
-		b.WriteString(part)
-		b.WriteByte('\n')
-		used += size
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return len(parts)
 }
 
 // What a message has no room for, and where it is.

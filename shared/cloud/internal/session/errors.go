@@ -1,10 +1,14 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"slices"
 
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -47,6 +51,11 @@ var meanings = map[string]error{
 	"ProvisionedThroughputExceededException":   guard.ErrThrottled,
 	"SlowDown":                                 guard.ErrThrottled,
 	"KMSThrottlingException":                   guard.ErrThrottled,
+	"KMSThrottling":                            guard.ErrThrottled, // SNS about the key of a topic, as the next four
+	"KMSDisabled":                              guard.ErrRefused,
+	"KMSInvalidState":                          guard.ErrRefused,
+	"KMSNotFound":                              guard.ErrGone,
+	"KMSAccessDenied":                          guard.ErrDenied,
 	"ConditionalCheckFailedException":          guard.ErrConflict,
 	"TransactionConflictException":             guard.ErrConflict,
 	"ConcurrentModificationException":          guard.ErrConflict,
@@ -91,7 +100,42 @@ func Fail(err error, format string, args ...any) error {
 	if meaning, known := meanings[errorCode(err)]; known {
 		return fmt.Errorf("%s: %w: %w", what, meaning, err)
 	}
+	switch {
+	case unsent(err):
+		return fmt.Errorf("%s: %w: %w: %w", what, guard.ErrUnavailable, guard.ErrUnsent, err)
+	case unavailable(err):
+		return fmt.Errorf("%s: %w: %w", what, guard.ErrUnavailable, err)
+	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// down are error codes that say that the service, or one that it stands on, could not answer. Most come with a status of
+// 500 or more; those of an entry of PutEvents, and some of KMS, come without.
+var down = []string{
+	"InternalFailure", "InternalError", "InternalException", "InternalServerError", "InternalServiceError", "InternalErrorException",
+	"ServiceException", "ServiceFailure", "ServiceUnavailable", "ServiceUnavailableException", "KMSInternalException", "DependencyTimeoutException",
+	"RequestTimeout", "RequestTimeoutException",
+}
+
+// unavailable reports that AWS did not answer, or that it could not.
+func unavailable(err error) bool {
+	if answer, is := errors.AsType[*smithyhttp.ResponseError](err); is && answer.HTTPStatusCode() >= http.StatusInternalServerError {
+		return true
+	}
+	if _, is := errors.AsType[*smithyhttp.RequestSendError](err); is {
+		return true
+	}
+	wait, is := errors.AsType[net.Error](err)
+	return is && wait.Timeout() || slices.Contains(down, errorCode(err)) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// unsent reports that nothing was sent: nobody took the connection, or the SDK's own limiter held the call back.
+func unsent(err error) bool {
+	if call, is := errors.AsType[*net.OpError](err); is && call.Op == "dial" {
+		return true
+	}
+	_, is := errors.AsType[ratelimit.QuotaExceededError](err)
+	return is && errorCode(err) == ""
 }
 
 // notEntered says that an account could not be entered. AWS answers alike whether the role is missing or does not trust
@@ -113,7 +157,7 @@ func errorCode(err error) string {
 
 // classified reports whether an error inside already says what it means, as those of the member credentials do.
 func classified(err error) bool {
-	for _, known := range []error{guard.ErrGone, guard.ErrDenied, guard.ErrNotOurs, guard.ErrThrottled, guard.ErrRefused, guard.ErrConflict} {
+	for _, known := range []error{guard.ErrGone, guard.ErrDenied, guard.ErrNotOurs, guard.ErrThrottled, guard.ErrRefused, guard.ErrConflict, guard.ErrUnavailable} {
 		if errors.Is(err, known) {
 			return true
 		}

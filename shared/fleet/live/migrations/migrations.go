@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/shared/fleet/live/snapshots"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/outbox"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/store"
 )
@@ -43,6 +44,9 @@ func (p Parts) Open() *fleet.Migrations {
 	reads := Reads(p.Cloud)
 	taken := snapshots.New(p.Cloud, p.Regions, p.Now)
 	preflight := &fleet.Preflight{Snapshots: taken, Secrets: besideSecrets{p.Cloud}, Trail: reads, Accepted: p.Accepted, Changer: settings.RoleChange}
+	if p.Log == nil {
+		p.Log = slog.New(slog.DiscardHandler)
+	}
 	if p.Sleep == nil {
 		p.Sleep = store.Sleep
 	}
@@ -52,7 +56,7 @@ func (p Parts) Open() *fleet.Migrations {
 		Keys: fleet.KeyRules{KeyFor: p.Runtime.KeyFor, Approved: p.Runtime.Approved, Waivers: p.Runtime.GuardWaivers()},
 		Engine: &migration.Engine{
 			Secrets: secrets.New(p.Cloud), Grants: secrets.NewKeys(p.Cloud), Store: jobs, Journal: records.Journal(), Counter: records, Preflight: preflight,
-			Trail: reads, Bus: bus.Open(p.Cloud, p.Bus), Enter: changing(p.Cloud), Rules: Rules(p.Runtime), By: p.By, Effects: effects, Spent: &migration.Spent{}, Now: p.Now, Sleep: p.Sleep, Log: p.Log,
+			Trail: reads, Bus: &outbox.Outbox{Store: records.Outbox(), Bus: bus.Open(p.Cloud, p.Bus), Log: p.Log}, Enter: changing(p.Cloud), Rules: Rules(p.Runtime), By: p.By, Effects: effects, Spent: &migration.Spent{}, Now: p.Now, Sleep: p.Sleep, Log: p.Log,
 		},
 	}
 }

@@ -3,7 +3,6 @@ package localtest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"path/filepath"
 	"testing"
@@ -96,33 +95,12 @@ func Call(t testing.TB, w *local.Organization, account, region, service, operati
 	return out
 }
 
-// Schedule does what EventBridge Scheduler does with a schedule of the deployed template: it puts its input into the
-// queue.
+// Schedule starts a task of the deployed template, as its clock does.
 func Schedule(t testing.TB, w *local.Organization, task, worker string) {
 	t.Helper()
-	var template struct {
-		Resources map[string]struct {
-			Type       string
-			Properties struct {
-				Name   string
-				Target struct{ Input string }
-			}
-		}
-	}
-	if err := json.Unmarshal(w.Templates.Hub, &template); err != nil {
+	if err := w.Schedule(t.Context(), task, worker); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range template.Resources {
-		if r.Type == "AWS::Scheduler::Schedule" && r.Properties.Name == settings.SessionPrefix+task {
-			queue := "https://" + w.Partition.Regional("sqs", w.Home()) + "/" + local.Hub + "/" + settings.SessionPrefix + worker
-			Call(t, w, local.Hub, w.Home(), "sqs", "SendMessage", map[string]any{"QueueUrl": queue, "MessageBody": r.Properties.Target.Input})
-			if err := w.Settle(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			return
-		}
-	}
-	t.Fatalf("no schedule for %s", task)
 }
 
 // Run lets what happens in the organization go on while a test reads.

@@ -1,0 +1,187 @@
+package alert
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
+)
+
+// How much one owner gets by one outlet. Nothing is left out: what does not go at once goes in the next roll-up.
+const (
+	atOnce  = 4                // messages of an hour that go as they come
+	every   = 10 * time.Minute // between two roll-ups
+	perHour = 12               // messages of an hour; what is critical is counted, and goes whatever the count
+	hour    = time.Hour
+)
+
+const windowKind = "rollup" // of the documents that are windows
+
+// window is what one owner got by one outlet this hour, and what waits. It is kept in the table: several functions send.
+type window struct {
+	From    time.Time `json:"from"` // when the hour began
+	Sent    int       `json:"sent"` // messages since
+	Due     time.Time `json:"due,omitzero"`
+	Pending *pending  `json:"pending,omitempty"`
+}
+
+// pending is a roll-up that is being sent, and who is at it. Until its lease ends nobody else is; after that the message with
+// these notices may have been sent, because whoever did died or got no answer.
+type pending struct {
+	By    string    `json:"by"`
+	IDs   []string  `json:"ids,omitempty"` // of what waits
+	Until time.Time `json:"until"`
+}
+
+// in is the window at a time: a new hour has a new count.
+func (w window) in(now time.Time) window {
+	if now.Sub(w.From) >= hour {
+		w.From, w.Sent = now, 0
+	}
+	return w
+}
+
+// goes counts a message and says whether it goes at once. One that does not waits for the next roll-up.
+func (w *window) goes(critical bool, now time.Time) bool {
+	*w = w.in(now)
+	switch {
+	case critical, w.Due.IsZero() && w.Sent < atOnce:
+		w.Sent++
+		return true
+	case w.Due.IsZero():
+		w.Due = now.Add(every)
+	}
+	return false
+}
+
+// waits reports that nothing is to be sent now, whatever waits.
+func (w window) waits(now time.Time) bool {
+	if w.Pending != nil && now.Before(w.Pending.Until) {
+		return true // somebody is at it
+	}
+	return !w.doubtful() && now.Before(w.Due)
+}
+
+// doubtful reports that a message of a roll-up may have been sent.
+func (w window) doubtful() bool { return w.Pending != nil && len(w.Pending.IDs) > 0 }
+
+// due says whether a roll-up of so many messages goes now. One that would take its owner over the hour's count waits for
+// the next hour, unless no hour has room for it.
+func (w window) due(waiting []held, parts int, now time.Time) bool {
+	when := w.Due
+	if when.IsZero() { // it was kept while the last one was sent
+		when = slices.MinFunc(waiting, func(a, b held) int { return a.At.Compare(b.At) }).At.Add(every)
+	}
+	return w.doubtful() || !now.Before(when) && (w.Sent+parts <= perHour || w.Sent <= atOnce && parts > perHour-atOnce)
+}
+
+// rounds bounds how often a window is written again because somebody else was faster.
+const rounds = 20
+
+// change moves the window of an owner at an outlet, and answers what it became. move answers false to leave it as it is.
+func (r *RollUps) change(ctx context.Context, outlet, route string, move func(*window) bool) (window, error) {
+	for range rounds {
+		doc, err := r.Windows.Load(ctx, outlet, route)
+		if err != nil {
+			return window{}, fmt.Errorf("load window of %s: %w", route, err)
+		}
+		var w window
+		if doc.Revision > 0 {
+			if err := json.Unmarshal(doc.Body, &w); err != nil {
+				return window{}, fmt.Errorf("read window of %s: %w", route, err)
+			}
+		}
+		if !move(&w) {
+			return w, nil
+		}
+		err = r.Windows.Save(ctx, store.Document{Kind: windowKind, Group: outlet, ID: route, Revision: doc.Revision},
+			func(stored json.RawMessage) (json.RawMessage, error) { return store.Merge(stored, w) })
+		if !errors.Is(err, guard.ErrConflict) {
+			return w, err
+		}
+	}
+	return window{}, fmt.Errorf("write window of %s: %w %d times", route, guard.ErrConflict, rounds)
+}
+
+// turn is the right of one process to send the roll-up of an owner at an outlet.
+type turn struct {
+	r  *RollUps
+	to address
+	by string
+}
+
+// take asks for the turn: nil where nothing is to be sent now, or somebody else is at it.
+func (r *RollUps) take(ctx context.Context, to address) (*turn, window, error) {
+	now, taken := r.Now().UTC(), false
+	mine := &turn{r, to, rand.Text()}
+	w, err := r.change(ctx, to.Outlet, to.Route, func(w *window) bool {
+		if taken = !w.waits(now); !taken {
+			return false
+		}
+		*w = w.in(now)
+		next := pending{By: mine.by, Until: now.Add(lease)}
+		if w.Pending != nil {
+			next.IDs = w.Pending.IDs
+		}
+		w.Pending = &next
+		return true
+	})
+	if err != nil || !taken {
+		return nil, w, err
+	}
+	return mine, w, nil
+}
+
+// errTaken is the answer to a process that was so slow that somebody else took its turn.
+var errTaken = fmt.Errorf("somebody else sends the roll-up: %w", guard.ErrConflict)
+
+func (t *turn) move(ctx context.Context, move func(*window, time.Time)) error {
+	now, mine := t.r.Now().UTC(), false
+	_, err := t.r.change(ctx, t.to.Outlet, t.to.Route, func(w *window) bool {
+		if mine = w.Pending != nil && w.Pending.By == t.by; mine {
+			move(w, now)
+		}
+		return mine
+	})
+	if err == nil && !mine {
+		return errTaken
+	}
+	return err
+}
+
+// begin writes down what a message has in it that is sent next.
+func (t *turn) begin(ctx context.Context, ids []string) error {
+	return t.move(ctx, func(w *window, now time.Time) { w.Pending.IDs, w.Pending.Until = ids, now.Add(lease) })
+}
+
+// sent counts a message, and forgets what it had in it.
+func (t *turn) sent(ctx context.Context) error {
+	return t.move(ctx, func(w *window, _ time.Time) { w.Pending.IDs, w.Sent = nil, w.Sent+1 })
+}
+
+// failed gives the turn back. Where it is not known whether the message was sent, the next one with it is a repeat.
+func (t *turn) failed(ctx context.Context, nothing bool) error {
+	return t.move(ctx, func(w *window, now time.Time) {
+		if w.Pending.Until = now; nothing {
+			w.Pending = nil
+		}
+	})
+}
+
+// end gives the turn back, with everything sent or nothing.
+func (t *turn) end(ctx context.Context, sent bool) error {
+	return t.move(ctx, func(w *window, now time.Time) {
+		if sent {
+			w.Due = time.Time{}
+		}
+		if w.Pending.Until = now; !w.doubtful() {
+			w.Pending = nil
+		}
+	})
+}

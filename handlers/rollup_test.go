@@ -1,0 +1,290 @@
+package handlers_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/doublelock/doublelock/handlers/alert"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/notify"
+	"github.com/doublelock/doublelock/shared/notify/channels"
+	"github.com/doublelock/doublelock/shared/notify/notifytest"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// sendings is all that several processes of alert have sent, whose clock it is. lose has an answer fail after, or before,
+// the message went out.
+type sendings struct {
+	mu   sync.Mutex
+	now  time.Time
+	sent []sending
+	lose func() (before, after error)
+}
+
+type sending struct {
+	alert.Message
+
+	channel string
+	at      time.Time
+}
+
+type via struct {
+	*sendings
+
+	channel string
+}
+
+func (v via) Send(_ context.Context, m alert.Message) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var before, after error
+	if v.lose != nil {
+		before, after = v.lose()
+	}
+	if before != nil {
+		return before
+	}
+	v.sent = append(v.sent, sending{m, v.channel, v.now})
+	return after
+}
+
+func (s *sendings) clock() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+func (s *sendings) pass(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = s.now.Add(d)
+}
+
+// owned is alert on the hub's table, for so many owners that have a mail address and a Slack channel each.
+func owned(t *testing.T, s *sendings, owners int, names ...string) func() *alert.Handler {
+	t.Helper()
+	h := newHub(t)
+	return func() *alert.Handler {
+		a, err := alert.Wire(t.Context(), func(name string) string { return h.env[name] }, s.clock, nil)
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		a.Directory = notify.Directory{Tags: []string{"Owner"}, Fallback: "owner-0", Channels: map[string]notify.Address{}}
+		for n := range owners {
+			a.Directory.Channels[fmt.Sprintf("owner-%d", n)] = notify.Address{"email": fmt.Sprintf("o%d@example.com", n), "slackChannel": fmt.Sprintf("C%09d", n)}
+		}
+		a.Channels = nil
+		for _, row := range channels.All() {
+			if !slices.Contains(names, row.Name) {
+				continue
+			}
+			a.Channels = append(a.Channels, alert.Channel{Channel: row, Sender: via{s, row.Name}})
+		}
+		return a
+	}
+}
+
+func finding(n, owners int) guard.Notice {
+	one := notifytest.Opened(guard.SecretDefaultKey, fmt.Sprintf("secret-%05d", n), "cli")
+	one.Tags = map[string]string{"Owner": fmt.Sprintf("owner-%d", n%owners)}
+	one.EventID, one.Actor = "", ""
+	return one
+}
+
+func body(t testing.TB, source, detailType string, detail any) events.SQSMessage {
+	t.Helper()
+	raw, err := json.Marshal(detail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	event, err := json.Marshal(events.EventBridgeEvent{ID: "b", Source: source, DetailType: detailType, AccountID: hubAccount, Detail: raw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events.SQSMessage{Body: string(event)}
+}
+
+func rollUp(t testing.TB) events.SQSEvent {
+	m := body(t, settings.EventSource, settings.DetailTypeSchedule, map[string]string{"task": settings.TaskRollUp})
+	m.MessageId = "task"
+	return events.SQSEvent{Records: []events.SQSMessage{m}}
+}
+
+// An organization is enrolled: its sweep finds everything at a time.
+func TestTenThousandFindingsOfAnHourAreTwelveMessagesAnOwnerAtMostAndNoneIsLeftOut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("ten thousand findings")
+	}
+	t.Run("by mail", func(t *testing.T) { enrolled(t, 50, 10_000, "email") })
+	t.Run("in a chat", func(t *testing.T) { enrolled(t, 4, 800, "chat") }) // as many an owner
+}
+
+func enrolled(t *testing.T, owners, findings int, channel string) {
+	const processes = 4
+	s := &sendings{now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC)}
+	open := owned(t, s, owners, channel)
+	all := make([]*alert.Handler, processes)
+	for i := range all {
+		all[i] = open()
+	}
+	began, ticked := s.now, s.now
+	for from := 0; from < findings; {
+		var group errgroup.Group
+		for _, h := range all {
+			var batch events.SQSEvent
+			for range 10 {
+				m := body(t, settings.EventSource, settings.DetailTypeNotice, finding(from, owners))
+				m.MessageId = fmt.Sprint(from)
+				batch.Records, from = append(batch.Records, m), from+1
+			}
+			group.Go(func() error {
+				for tries := 0; len(batch.Records) > 0; tries++ { // as the queue does
+					answer, err := h.Handle(t.Context(), batch)
+					if err != nil || tries > 50 {
+						return fmt.Errorf("%d messages fail: %w", len(batch.Records), err)
+					}
+					batch.Records = slices.DeleteFunc(batch.Records, func(m events.SQSMessage) bool {
+						return !slices.ContainsFunc(answer.BatchItemFailures, func(f events.SQSBatchItemFailure) bool { return f.ItemIdentifier == m.MessageId })
+					})
+				}
+				return nil
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if s.pass(time.Hour / time.Duration(findings/(processes*10))); s.clock().Sub(ticked) >= time.Minute {
+			tick(t, all)
+			ticked = s.clock()
+		}
+	}
+	for range 130 {
+		s.pass(time.Minute)
+		tick(t, all)
+	}
+	perHour, in := map[string]int{}, map[string]int{}
+	for _, m := range s.sent {
+		if m.at.Sub(began) < time.Hour {
+			perHour[m.channel+" to "+m.To+m.Attributes["owner"]]++
+		}
+		named := map[string]bool{}
+		for _, name := range regexp.MustCompile(`secret-\d{5}`).FindAllString(m.Text, -1) {
+			named[name] = true
+		}
+		if len(named) != len(m.Notices) {
+			t.Errorf("a message names %d secrets and has the ids of %d notices", len(named), len(m.Notices))
+		}
+		for name := range named {
+			in[name]++
+		}
+	}
+	most := slices.Max(slices.Collect(maps.Values(perHour)))
+	if most > 12 {
+		t.Errorf("%d messages of an hour by one channel to one owner", most)
+	}
+	if len(in) != findings {
+		t.Errorf("%d findings are in messages, want %d", len(in), findings)
+	}
+	for name, n := range in {
+		if n != 1 {
+			t.Errorf("%s is in %d messages", name, n)
+		}
+	}
+	t.Logf("%d messages for %d findings; at most %d an owner and channel in the first hour", len(s.sent), findings, most)
+}
+
+// tick has every process try the roll-up at the same time.
+func tick(t *testing.T, all []*alert.Handler) {
+	t.Helper()
+	var group errgroup.Group
+	for _, h := range all[:2] {
+		group.Go(func() error {
+			answer, err := h.Handle(t.Context(), rollUp(t))
+			if len(answer.BatchItemFailures) > 0 {
+				return fmt.Errorf("roll-up failed: %w", guard.ErrConflict)
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Log(err) // the next minute comes to it again
+	}
+}
+
+// Answers get lost, sends are refused, and the queue brings everything again: nothing may come twice without saying so.
+func TestAMessageWhoseAnswerWasLostComesAgainOnlyAsARepeat(t *testing.T) {
+	const owners, notices = 10, 400
+	random := rand.New(rand.NewPCG(10, 7))
+	lost, refused := 0, 0
+	s := &sendings{now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC), lose: func() (before, after error) {
+		switch random.IntN(10) {
+		case 0:
+			refused++
+			return fmt.Errorf("send: %w", guard.ErrThrottled), nil
+		case 1, 2:
+			lost++
+			return nil, fmt.Errorf("send: %w", guard.ErrUnavailable)
+		}
+		return nil, nil
+	}}
+	h := owned(t, s, owners, "email", "chat")()
+	var waiting []events.SQSMessage
+	for n := range notices {
+		m := body(t, settings.EventSource, settings.DetailTypeNotice, finding(n, owners))
+		m.MessageId = fmt.Sprint(n)
+		waiting = append(waiting, m)
+	}
+	for minutes := 0; minutes < 400; minutes++ {
+		s.pass(time.Minute)
+		batch := events.SQSEvent{Records: slices.Clone(waiting[:min(10, len(waiting))])}
+		waiting = waiting[len(batch.Records):]
+		answer, err := h.Handle(t.Context(), batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range batch.Records {
+			again := slices.ContainsFunc(answer.BatchItemFailures, func(f events.SQSBatchItemFailure) bool { return f.ItemIdentifier == m.MessageId })
+			if again || random.IntN(20) == 0 {
+				waiting = append(waiting, m)
+			}
+		}
+		if _, err := h.Handle(t.Context(), rollUp(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(waiting) > 0 || lost < 10 || refused < 5 {
+		t.Fatalf("%d messages never end; %d answers were lost, %d sends refused", len(waiting), lost, refused)
+	}
+	times, unmarked := map[string]int{}, 0
+	for _, m := range s.sent {
+		for _, id := range m.Notices {
+			key := m.channel + " " + id
+			if times[key]++; times[key] > 1 && (m.Attributes["repeat"] != "true" || !strings.Contains(m.Text, "may have had this message") && !strings.Contains(m.Text, "may be a repeat")) {
+				unmarked++
+			}
+		}
+	}
+	twice := 0
+	for _, n := range times {
+		if n > 1 {
+			twice++
+		}
+	}
+	if len(times) != 2*notices || unmarked > 0 || twice == 0 {
+		t.Errorf("%d of %d notices by channel were sent, %d more than a single time, %d without saying so", len(times), 2*notices, twice, unmarked)
+	}
+	t.Logf("%d notices by two channels, %d answers lost, %d sends refused: %d came twice, %d of them unmarked", notices, lost, refused, twice, unmarked)
+}

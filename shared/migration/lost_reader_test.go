@@ -1,0 +1,133 @@
+package migration_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/migration"
+)
+
+// lively is a secret that was moved, with a reader that lost access.
+func lively(t *testing.T) (*fake, migration.Refused) {
+	t.Helper()
+	w := steady(t)
+	item := w.item()
+	item.Readers = []migration.Reader{{Principal: role("app"), Verdict: migration.Keeps, Sources: []migration.Source{migration.SourceSeen}}}
+	if _, err := w.worker("w0").Start(t.Context(), item, "plan", migration.Defaults()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.worker("w0").Advance(t.Context(), w.secret.ARN); err != nil {
+		t.Fatal(err)
+	}
+	return w, migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: migration.LockKey}
+}
+
+// lost counts the notices of a reader that lost access; one that is published again is one.
+func (w *fake) lost() int {
+	ids := map[string]bool{}
+	for _, notice := range w.notices {
+		if notice.Kind == guard.NoticeReaderLost {
+			ids[notice.ID] = true
+		}
+	}
+	return len(ids)
+}
+
+// The worker that answers a denied read dies at every call, before it arrives and after. The event comes again, or the sweep
+// does: people are notified of the reader whatever became of the secret.
+func TestAReaderThatLostAccessIsNotifiedOfWhereverTheWorkerDies(t *testing.T) {
+	answer := func(w *fake, r migration.Refused, worker *migration.Engine) (died bool, err error) {
+		defer func() {
+			if cause := recover(); cause != nil {
+				if cause != any(errDied) {
+					panic(cause)
+				}
+				died = true
+			}
+		}()
+		_, err = worker.Refused(t.Context(), w.secret.ARN, r)
+		return false, err
+	}
+	// patiently tries until the secret is free: another worker holds it for a while after it died.
+	patiently := func(w *fake, try func() error) error {
+		err := try()
+		for waited := 0; errors.Is(err, migration.ErrBusy) && waited < 2; waited++ {
+			w.now = w.now.Add(time.Hour)
+			err = try()
+		}
+		return err
+	}
+	for _, eventAgain := range []bool{true, false} { // a queue that parked it, or that brings it once more
+		points := 0
+		for die := 1; ; die++ {
+			w, r := lively(t)
+			calls, at := 0, ""
+			w.trouble = func(step string) error {
+				if calls++; calls == die {
+					at = step
+					panic(errDied)
+				}
+				return nil
+			}
+			died, err := answer(w, r, w.worker("watchdog"))
+			if err != nil {
+				t.Errorf("answer: %v", err)
+			}
+			if !died {
+				break
+			}
+			points++
+			w.trouble = func(string) error { return nil }
+			w.now = w.now.Add(time.Hour)
+			stored := len(w.job(t).Outbox) > 0
+			if eventAgain {
+				again := w.worker("watchdog again")
+				if err := patiently(w, func() error { _, err := answer(w, r, again); return err }); err != nil {
+					t.Errorf("answer again after it died %s: %v", at, err)
+				}
+			}
+			sweep := w.worker("sweep")
+			if err := patiently(w, func() error { _, _, err := sweep.Advance(t.Context(), w.secret.ARN); return err }); err != nil {
+				t.Errorf("sweep after it died %s: %v", at, err)
+			}
+			if (eventAgain || stored) && w.lost() != 1 {
+				t.Errorf("died %s (event again: %t): notified %d times", at, eventAgain, w.lost())
+			}
+			if back := w.secret.KeyID == ""; back && w.lost() == 0 {
+				t.Errorf("died %s (event again: %t): the secret is back, and nobody knows of its reader", at, eventAgain)
+			}
+		}
+		if points < 10 {
+			t.Errorf("%d points at which it died: the answer is too short to show anything", points)
+		}
+		t.Logf("event again %t: %d points", eventAgain, points)
+	}
+}
+
+func TestAReaderThatPollsAndKeepsFailingIsOneNoticeADayWithACount(t *testing.T) {
+	w, r := lively(t)
+	r.By, w.lock = migration.LockUnknown, migration.LockUnknown // nothing but to notify people
+	const days = 13
+	for minute := range days * 24 * 60 / 5 {
+		r.EventID, r.At = fmt.Sprint("e-", minute), now.Add(time.Duration(minute)*5*time.Minute)
+		w.now = r.At
+		if _, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.lost() != days {
+		t.Errorf("notified %d times in %d days", w.lost(), days)
+	}
+	counted := 0
+	for _, n := range w.notices {
+		if n.Kind == guard.NoticeReaderLost && n.Move.Reader.Again >= 100 {
+			counted++
+		}
+	}
+	if counted != days-1 {
+		t.Errorf("%d notices say how often, want all but the first", counted)
+	}
+}
