@@ -34,6 +34,16 @@ func TestASubjectWhoseRegionIsTooLongIsCut(t *testing.T) {
 	}
 }
 
+func TestASubjectSaysWhichPartOfSeveralItIs(t *testing.T) {
+	digest := notify.Message{Digest: true, Stories: []notify.Story{storyOf(notifytest.Opened(guard.SecretDefaultKey, "app", "cli"))}}
+	for parts, want := range map[int]string{1: "", 2: " (1 of 2)"} {
+		digest.Part, digest.Parts = 1, parts
+		if got := digest.Subject(); got != "[Doublelock] HIGH: 1 resource still needs you"+want {
+			t.Errorf("subject %q", got)
+		}
+	}
+}
+
 func TestACountTellsWhatNeedsYouFromWhatDoesNot(t *testing.T) {
 	todo := storyOf(notifytest.Opened(guard.SecretDefaultKey, "app", "cli"))
 	done := storyOf(notifytest.Resolved(guard.SecretNotSealed, "db"))

@@ -37,6 +37,19 @@ func TestGlobAgreesWithRegularExpressions(t *testing.T) {
 	})
 }
 
+func TestAGlobBeginsWhereTheTextDoes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern, text string
+		want          bool
+	}{{"?b", "ab", true}, {"?b", "aab", false}, {"?b", "b", false}, {"*b", "aab", true}, {"a?*", "a", false}, {"*", "", true}} {
+		g := newGlob(wildcards.Replace(c.pattern))
+		if got := g.match(c.text); got != c.want {
+			t.Errorf("%q matches %q: %t", c.pattern, c.text, got)
+		}
+	}
+}
+
 // A pattern of many stars takes no exponential time.
 func TestGlobOfManyStarsEnds(t *testing.T) {
 	t.Parallel()
