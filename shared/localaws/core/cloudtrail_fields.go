@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"unicode"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // dataEvents are calls that leave no management event.
@@ -185,8 +187,12 @@ func secretElements(c *Call, answer map[string]any) any {
 
 func keyElements(c *Call, answer map[string]any) any {
 	switch c.Operation {
-	case "EnableKey", "DisableKey", "CancelKeyDeletion":
-		return map[string]any{"keyId": c.Resources[0].ARN}
+	case "EnableKey", "DisableKey", "CancelKeyDeletion", "CreateAlias", "UpdateAlias", "DeleteAlias":
+		for _, r := range c.Resources {
+			if strings.HasPrefix(arn.Of(r.ARN).Resource, "key/") {
+				return map[string]any{"keyId": r.ARN}
+			}
+		}
 	case "ScheduleKeyDeletion":
 		out := lowerCase(answer).(map[string]any)
 		if date, ok := out["deletionDate"]; ok {

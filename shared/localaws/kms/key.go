@@ -61,7 +61,7 @@ func createKey(c *core.Call) (any, error) {
 	if made.origin == "EXTERNAL" {
 		made.state = "PendingImport"
 	}
-	c.Resources = []core.Resource{{ARN: made.ARN, Type: "AWS::KMS::Key", Account: made.At.Account}}
+	c.Resources = []core.Resource{{ARN: made.ARN, Type: keyType, Account: made.At.Account}}
 	return core.Reply{"KeyMetadata": made.metadata()}, nil
 }
 
@@ -81,8 +81,8 @@ func (k *Key) metadata() core.Reply {
 	out := core.Reply{"KeyId": k.id, "Arn": k.ARN, "AWSAccountId": k.At.Account, "CreationDate": core.Epoch(k.created), "Description": k.description,
 		"Enabled": k.state == keyEnabled, "KeyManager": k.Manager, "KeySpec": k.spec, "CustomerMasterKeySpec": k.spec, "KeyState": k.state,
 		"KeyUsage": k.usage, "MultiRegion": k.multiRegion, "Origin": k.origin}
-	if k.spec == "SYMMETRIC_DEFAULT" {
-		out["EncryptionAlgorithms"] = []string{"SYMMETRIC_DEFAULT"}
+	if k.spec == symmetricSpec {
+		out["EncryptionAlgorithms"] = []string{symmetricSpec}
 	}
 	if !k.deletion.IsZero() {
 		out["DeletionDate"] = core.Epoch(k.deletion)

@@ -20,6 +20,11 @@ const (
 	keyPendingReplicaDeletion = "PendingReplicaDeletion"
 )
 
+const (
+	keyType       = "AWS::KMS::Key" // of a record's resources
+	symmetricSpec = "SYMMETRIC_DEFAULT"
+)
+
 // store is KMS in one account and Region.
 type store struct {
 	keys    map[string]*Key
@@ -157,7 +162,7 @@ func deleteKey(a *core.AWS, k *Key) {
 		delete(store.aliases, name)
 	}
 	a.Happened(k.At, core.ServiceEvent{Source: "kms", Name: "DeleteKey", Caller: "AWS Internal",
-		Resources: []core.Resource{{ARN: k.ARN, Type: "AWS::KMS::Key", Account: k.At.Account}}})
+		Resources: []core.Resource{{ARN: k.ARN, Type: keyType, Account: k.At.Account}}})
 }
 
 // awsManagedKey is the key that AWS manages for a service in an account and Region, made on first use.
@@ -190,7 +195,7 @@ func awsManagedKeyPolicy(at core.Location, service string) string {
 
 // newKey makes an enabled symmetric customer managed key in a location.
 func newKey(a *core.AWS, at core.Location, id string) *Key {
-	made := &Key{id: id, ARN: keyARN(at, id), At: at, Manager: "CUSTOMER", state: keyEnabled, spec: "SYMMETRIC_DEFAULT",
+	made := &Key{id: id, ARN: keyARN(at, id), At: at, Manager: "CUSTOMER", state: keyEnabled, spec: symmetricSpec,
 		usage: "ENCRYPT_DECRYPT", origin: "AWS_KMS", created: a.Options.Now().UTC(), tags: map[string]string{}, material: randomBytes(a, 32)}
 	made.Policy = defaultKeyPolicy(at)
 	keysAt(a, at).keys[id] = made
@@ -230,7 +235,7 @@ func authorizedKey(c *core.Call, id string, context map[string][]string) (*Key, 
 
 // AuthorizeKey checks the caller's right to an action on a key, e.g. "kms:Decrypt", and names the key in the record.
 func AuthorizeKey(c *core.Call, k *Key, action string, context map[string][]string) error {
-	c.Resources = []core.Resource{{ARN: k.ARN, Type: "AWS::KMS::Key", Account: k.At.Account}}
+	c.Resources = []core.Resource{{ARN: k.ARN, Type: keyType, Account: k.At.Account}}
 	return c.Authorize(core.Access{Action: action, Resource: k.ARN, ResourcePolicy: k.Policy, ResourceMustAllow: true, Grants: k.policyGrants(c.AWS.Options.Behavior.GrantsIgnoreContext),
 		Owner: k.At.Account, Context: keyContext(c, k, context)})
 }
