@@ -18,6 +18,8 @@ const (
 	keyDisabled               = "Disabled"
 	keyPendingDeletion        = "PendingDeletion"
 	keyPendingReplicaDeletion = "PendingReplicaDeletion"
+	keyPendingImport          = "PendingImport"
+	keyUnavailable            = "Unavailable"
 )
 
 const (
@@ -28,11 +30,12 @@ const (
 // store is KMS in one account and Region.
 type store struct {
 	keys    map[string]*Key
-	aliases map[string]*alias // by "alias/…"
+	aliases map[string]*alias       // by "alias/…"
+	stores  map[string]*customStore // by id
 }
 
 func newStore() *store {
-	return &store{keys: map[string]*Key{}, aliases: map[string]*alias{}}
+	return &store{keys: map[string]*Key{}, aliases: map[string]*alias{}, stores: map[string]*customStore{}}
 }
 
 func keysAt(a *core.AWS, at core.Location) *store { return core.Regional(a, at, newStore) }
@@ -57,7 +60,10 @@ type Key struct {
 	multiRegion bool
 	primary     core.Location   // multi-Region keys: where the primary is
 	replicas    []core.Location // primaries: where the replicas are
-	material    []byte          // 32 bytes; the same in every Region of a multi-Region key
+	material    []byte          // 32 bytes; the same in every Region of a multi-Region key; nil while it has none
+	external    material        // where it comes from, of a key of the origin EXTERNAL
+	store       *customStore    // that it is in; nil for none
+	xksKeyID    string          // its name in an external key manager
 	aead        cipher.AEAD
 
 	rotationDays int         // 0: automatic rotation is off
@@ -84,7 +90,8 @@ type alias struct {
 
 func operations() map[string]core.Operation {
 	all := map[string]core.Operation{}
-	for _, part := range []map[string]core.Operation{keyOperations(), stateOperations(), aliasOperations(), grantOperations(), rotationOperations(), cryptoOperations()} {
+	for _, part := range []map[string]core.Operation{keyOperations(), stateOperations(), aliasOperations(), grantOperations(), rotationOperations(), cryptoOperations(),
+		importOperations(), customStoreOperations()} {
 		maps.Copy(all, part)
 	}
 	return all
@@ -150,6 +157,9 @@ func livingKey(a *core.AWS, at core.Location, id string) *Key {
 	if found != nil && !found.deletion.IsZero() && !a.Options.Now().Before(found.deletion) {
 		deleteKey(a, found)
 		return nil
+	}
+	if found != nil {
+		found.expire(a)
 	}
 	return found
 }
