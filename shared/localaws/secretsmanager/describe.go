@@ -30,6 +30,9 @@ type secretEntry struct {
 	VersionIdsToStages     map[string][]string `json:",omitempty"`
 	SecretVersionsToStages map[string][]string `json:",omitempty"` // its name in ListSecrets
 	ReplicationStatus      []replicationStatus `json:",omitempty"`
+
+	CrossAccountPrimary  *crossAccountPrimary  `json:",omitempty"`
+	CrossAccountReplicas []crossAccountReplica `json:",omitempty"`
 }
 
 type secretIDInput struct{ SecretId string }
@@ -48,6 +51,7 @@ func describeSecret(c *core.Call) (any, error) {
 	if s.primary == nil {
 		out.ReplicationStatus = s.replicationStatus("")
 	}
+	s.showAccounts(out)
 	return out, nil
 }
 

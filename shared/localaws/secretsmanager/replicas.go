@@ -133,7 +133,13 @@ func stopReplication(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.primary == nil {
+	switch {
+	case s.origin != nil:
+		if err := s.standAlone(c); err != nil {
+			return nil, err
+		}
+		return secretOutput{ARN: s.arn}, nil
+	case s.primary == nil:
 		return nil, invalidRequest("This operation can only be performed on a replica secret.")
 	}
 	s.promote(c)

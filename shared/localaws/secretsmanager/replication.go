@@ -40,8 +40,9 @@ func replicate(c *core.Call, s *secret, regions []replicaRegion, force bool) {
 	slices.SortFunc(s.replicas, func(x, y *secret) int { return strings.Compare(x.at.Region, y.at.Region) })
 }
 
-// follow brings the replicas of a secret what it has and they have not. One that could not be made stays as it is.
+// follow brings the copies of a secret what it has and they have not. A replica that could not be made stays as it is.
 func follow(c *core.Call, s *secret) {
+	followAbroad(c, s)
 	for _, r := range s.replicas {
 		if !r.placed(c.AWS) {
 			continue

@@ -69,6 +69,9 @@ func rotateSecret(c *core.Call) (any, error) {
 	if err := changeable(c, s); err != nil {
 		return nil, err
 	}
+	if err := s.notItsOwn(); err != nil {
+		return nil, err
+	}
 	known := s.rotation != nil && s.rotation.lambda != ""
 	if in.RotationLambdaARN == "" && !known && s.owning == "" {
 		return nil, invalidRequest("No Lambda rotation function ARN is associated with this secret.")

@@ -61,6 +61,9 @@ type secret struct {
 	status   string    // of a replica: InSync, InProgress or Failed
 	message  string
 
+	elsewhere *accountCopy // of a primary that is copied to another account
+	origin    *origin      // of such a copy
+
 	stale *staleView // what ListSecrets still shows, under Faults.ListStaleness
 }
 
@@ -81,7 +84,7 @@ type sealedCopy struct {
 }
 
 func operations() map[string]core.Operation {
-	return map[string]core.Operation{
+	all := map[string]core.Operation{
 		"CreateSecret":                 createSecret,
 		"DescribeSecret":               describeSecret,
 		"ListSecrets":                  listSecrets,
@@ -104,6 +107,8 @@ func operations() map[string]core.Operation {
 		"DeleteResourcePolicy":         deleteSecretPolicy,
 		"ValidateResourcePolicy":       validateSecretPolicy,
 	}
+	maps.Copy(all, crossAccountOperations())
+	return all
 }
 
 func invalidRequest(message string) error {

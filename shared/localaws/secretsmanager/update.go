@@ -30,6 +30,11 @@ func updateSecret(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if in.SecretString != nil || in.SecretBinary != nil {
+		if err := s.notItsOwn(); err != nil {
+			return nil, err
+		}
+	}
 	if in.KmsKeyId != nil {
 		if err := setKey(c, s, *in.KmsKeyId); err != nil {
 			return nil, err
