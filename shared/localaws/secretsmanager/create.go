@@ -159,6 +159,9 @@ func mayCreate(c *core.Call, in *createSecretInput) error {
 	if in.Description != "" {
 		context["secretsmanager:Description"] = []string{in.Description}
 	}
+	if in.Type != "" {
+		context["secretsmanager:Type"] = []string{in.Type}
+	}
 	tags := kms.RequestTags(secretTags(in.Tags))
 	maps.Copy(context, tags)
 	maps.Copy(context, replicaConditions(in.AddReplicaRegions, in.ForceOverwriteReplicaSecret))

@@ -10,16 +10,20 @@ import (
 
 // secretEntry is a secret as ListSecrets and DescribeSecret show it.
 type secretEntry struct {
-	ARN                    string
-	Name                   string
-	Description            string              `json:",omitempty"`
-	KmsKeyId               string              `json:",omitempty"`
-	OwningService          string              `json:",omitempty"`
-	PrimaryRegion          string              `json:",omitempty"`
-	Type                   string              `json:",omitempty"`
-	RotationEnabled        *bool               `json:",omitempty"`
-	RotationLambdaARN      string              `json:",omitempty"`
-	RotationRules          *rotationRules      `json:",omitempty"`
+	ARN               string
+	Name              string
+	Description       string         `json:",omitempty"`
+	KmsKeyId          string         `json:",omitempty"`
+	OwningService     string         `json:",omitempty"`
+	PrimaryRegion     string         `json:",omitempty"`
+	Type              string         `json:",omitempty"`
+	RotationEnabled   *bool          `json:",omitempty"`
+	RotationLambdaARN string         `json:",omitempty"`
+	RotationRules     *rotationRules `json:",omitempty"`
+
+	ExternalSecretRotationRoleArn  string           `json:",omitempty"`
+	ExternalSecretRotationMetadata []rotationDetail `json:",omitempty"`
+
 	CreatedDate            *float64            `json:",omitempty"`
 	LastChangedDate        *float64            `json:",omitempty"`
 	LastAccessedDate       *float64            `json:",omitempty"`

@@ -42,7 +42,7 @@ type secret struct {
 	description string
 	keyID       string // as the caller set it; "" is the AWS managed key
 	owning      string // service that owns it, e.g. "rds"; "" for a customer's own
-	kind        string // Type of managed external secrets
+	kind        string // Type of a managed external secret, e.g. "SalesforceClientSecret"
 	tags        map[string]string
 	policy      string
 	versions    map[string]*secretVersion
@@ -193,6 +193,9 @@ func secretContext(s *secret, id string, more map[string][]string) map[string][]
 		}
 		if s.primary != nil || len(s.replicas) > 0 {
 			out["secretsmanager:SecretPrimaryRegion"] = []string{s.main().at.Region}
+		}
+		if kind := s.main().kind; kind != "" {
+			out["secretsmanager:resource/Type"] = []string{kind}
 		}
 		if s.rotation != nil && s.rotation.lambda != "" {
 			out["secretsmanager:resource/AllowRotationLambdaArn"] = []string{s.rotation.lambda}

@@ -26,6 +26,9 @@ func updateSecret(c *core.Call) (any, error) {
 	if in.Description != nil {
 		context["secretsmanager:Description"] = []string{*in.Description}
 	}
+	if in.Type != "" {
+		context["secretsmanager:Type"] = []string{in.Type}
+	}
 	s, err := secretToUpdate(c, in, context)
 	if err != nil {
 		return nil, err
@@ -50,6 +53,9 @@ func updateSecret(c *core.Call) (any, error) {
 	}
 	if in.Description != nil {
 		s.description = *in.Description
+	}
+	if in.Type != "" {
+		s.kind = in.Type
 	}
 	return out, nil
 }
