@@ -65,7 +65,7 @@ func replicateSecret(c *core.Call) (any, error) {
 		return nil, err
 	}
 	for _, add := range in.AddReplicaRegions {
-		if r := s.replicaIn(add.Region); r != nil && r.status != statusFailed { // a failed one is tried again
+		if r := s.replicaIn(add.Region); r != nil && (r.status != statusFailed || c.AWS.Options.Behavior.FailedReplicaStays) {
 			return nil, secretParameter("The secret is already replicated to region " + add.Region + ".")
 		}
 	}

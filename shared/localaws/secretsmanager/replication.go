@@ -31,7 +31,7 @@ func replicate(c *core.Call, s *secret, regions []replicaRegion, force bool) {
 			}
 			err := r.place(c.AWS, force)
 			if err == nil {
-				err = r.copyVersions(c)
+				err = r.copyVersions(c, true)
 			}
 			r.replicated(c.AWS, err)
 			replicationEvent(after, c.AWS, r, endOf(err))
@@ -53,7 +53,7 @@ func follow(c *core.Call, s *secret) {
 			if !slices.Contains(s.replicas, r) {
 				return
 			}
-			err := r.copyVersions(c)
+			err := r.copyVersions(c, !c.AWS.Options.Behavior.ReplicaFollowsWriter)
 			r.replicated(c.AWS, err)
 			if r.status != before {
 				replicationEvent(after, c.AWS, r, endOf(err))
@@ -81,7 +81,7 @@ func (s *secret) place(a *core.AWS, force bool) error {
 // the primary's key before it encrypts it with the replica's, both with the rights of the caller who wrote (user guide,
 // "Troubleshoot replication"), or by itself where Behavior says so. The error is that of the first version that could not be
 // copied: labels stay where they are then, and only versions without any get theirs.
-func (s *secret) copyVersions(c *core.Call) error {
+func (s *secret) copyVersions(c *core.Call, decrypt bool) error {
 	if c.AWS.Options.Behavior.ReplicaKeysByService {
 		alone := *c
 		alone.Caller = core.ServiceCaller(s.at.Account, servicePrincipal)
@@ -92,7 +92,7 @@ func (s *secret) copyVersions(c *core.Call) error {
 		if s.versions[id] != nil || len(s.primary.stagesOf(id)) == 0 {
 			continue
 		}
-		failed = firstError(failed, s.copyVersion(c, s.primary.versions[id]))
+		failed = firstError(failed, s.copyVersion(c, s.primary.versions[id], decrypt))
 	}
 	if failed == nil {
 		s.stages = maps.Clone(s.primary.stages)
@@ -107,9 +107,11 @@ func (s *secret) copyVersions(c *core.Call) error {
 	return failed
 }
 
-func (s *secret) copyVersion(c *core.Call, v *secretVersion) error {
-	if _, err := openVersion(c, s.primary, v); err != nil {
-		return err
+func (s *secret) copyVersion(c *core.Call, v *secretVersion, decrypt bool) error {
+	if decrypt {
+		if _, err := openVersion(c, s.primary, v); err != nil {
+			return err
+		}
 	}
 	mirrored := &secretVersion{id: v.id, created: v.created, text: v.text, binary: v.binary}
 	if err := seal(c, s, mirrored); err != nil {
