@@ -112,7 +112,7 @@ func removeReplicas(c *core.Call) (any, error) {
 			return nil, secretParameter("The secret has no replica in region " + region + ".")
 		}
 		s.forget(r)
-		if r.placed(c.AWS) {
+		if r.registered(c.AWS) {
 			dropSecret(c.AWS, r)
 		}
 	}

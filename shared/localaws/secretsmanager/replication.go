@@ -19,7 +19,7 @@ func replicate(c *core.Call, s *secret, regions []replicaRegion, force bool) {
 		r.arn = secretARN(at, s.name) + s.arn[len(s.arn)-suffixLength:]
 		if failed := s.replicaIn(add.Region); failed != nil {
 			s.forget(failed)
-			if failed.placed(c.AWS) {
+			if failed.registered(c.AWS) {
 				dropSecret(c.AWS, failed)
 			}
 		}
@@ -29,7 +29,7 @@ func replicate(c *core.Call, s *secret, regions []replicaRegion, force bool) {
 			if !slices.Contains(s.replicas, r) { // its Region was removed
 				return
 			}
-			err := r.place(c.AWS, force)
+			err := r.register(c.AWS, force)
 			if err == nil {
 				err = r.copyVersions(c, true)
 			}
@@ -44,7 +44,7 @@ func replicate(c *core.Call, s *secret, regions []replicaRegion, force bool) {
 func follow(c *core.Call, s *secret) {
 	followAbroad(c, s)
 	for _, r := range s.replicas {
-		if !r.placed(c.AWS) {
+		if !r.registered(c.AWS) {
 			continue
 		}
 		before := r.status
@@ -62,11 +62,11 @@ func follow(c *core.Call, s *secret) {
 	}
 }
 
-// placed reports whether a replica is there for those who ask in its Region.
-func (s *secret) placed(a *core.AWS) bool { return secretsAt(a, s.at).byName[s.name] == s }
+// registered reports whether a replica is there for those who ask in its Region.
+func (s *secret) registered(a *core.AWS) bool { return secretsAt(a, s.at).byName[s.name] == s }
 
-// place puts a replica into its Region, where its name is free or may be overwritten.
-func (s *secret) place(a *core.AWS, force bool) error {
+// register puts a replica into its Region, where its name is free or may be overwritten.
+func (s *secret) register(a *core.AWS, force bool) error {
 	if taken := living(a, secretsAt(a, s.at).byName[s.name]); taken != nil {
 		if !force {
 			return &core.Error{Code: "ResourceExistsException", Message: "Secret name simultaneously exists in region " + s.at.Region + "."}
@@ -129,7 +129,7 @@ func (s *secret) replicated(a *core.AWS, err error) {
 		return
 	}
 	s.status, s.message = statusFailed, "Replication failed: "+core.AsError(err).Message
-	if len(s.versionIDs) == 0 && s.placed(a) {
+	if len(s.versionIDs) == 0 && s.registered(a) {
 		dropSecret(a, s)
 	}
 }
