@@ -12,7 +12,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export CDK_DISABLE_CLI_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit infra synth-check strangers bench fuzz mutate golden clean
+.PHONY: help demo build test setup lint unit infra synth-check strangers drift bench fuzz mutate golden clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,13 @@ synth-check: setup ## Synthesize with and without the CDK CLI: byte-identical, a
 strangers: setup ## Deploy into an AWS that nobody here wrote, and play a day of it there
 	CI=true $(GO) test -count=1 -timeout 15m ./infra/strangers
 	DOUBLELOCK_STRANGERS=true $(GO) test -count=1 -run TestTheManualSaysWhatEachStandInAnswers/ministack ./cmd/doublelock/conformance
+
+drift: ## Compare AWS's own models with what we know; DRIFT=latest compares the newest that there are, not those pinned
+ifeq ($(DRIFT),latest)
+	GO='$(GO)' PYTHON='$(PYTHON)' .ci/drift
+else
+	CI=true $(GO) test -count=1 -run 'TestNothingOfAWSIsUnknownToUs|TestWhatAWSAddsTomorrowIsReportedByName' .
+endif
 
 bench: ## Measure, beside the least any tool must do
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)

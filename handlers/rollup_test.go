@@ -22,6 +22,7 @@ import (
 	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/notify/notifytest"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // sendings is all that several processes of alert have sent, whose clock it is. lose has an answer fail after, or before,
@@ -221,6 +222,49 @@ func tick(t *testing.T, all []*alert.Handler) {
 	}
 	if err := group.Wait(); err != nil {
 		t.Log(err) // the next minute comes to it again
+	}
+}
+
+// once refuses the first Put, as a throttled table does.
+type once struct {
+	store.Outbox
+
+	refused bool
+}
+
+func (o *once) Put(ctx context.Context, box, id string, body json.RawMessage) error {
+	if !o.refused {
+		o.refused = true
+		return guard.ErrThrottled
+	}
+	return o.Outbox.Put(ctx, box, id, body)
+}
+
+func TestWhatIsKeptForARollUpGoesAlthoughAnotherNoticeOfItsMessageCouldNotBeKept(t *testing.T) {
+	s := &sendings{now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC)}
+	a := owned(t, s, 1, "email")()
+	for n := range 5 { // the fourth is the last that goes at once
+		m := body(t, settings.EventSource, settings.DetailTypeNotice, finding(n, 1))
+		if n == 4 {
+			a.RollUps.Box = &once{Outbox: a.RollUps.Box}
+			second := body(t, settings.EventSource, settings.DetailTypeNotice, finding(5, 1))
+			m.MessageId, second.MessageId = "refused", "kept"
+			answer, err := a.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{m, second}})
+			if err != nil || len(answer.BatchItemFailures) != 1 {
+				t.Fatalf("answer is %v, %v, want one of the two to come again", answer, err)
+			}
+			continue
+		}
+		if answer, err := a.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{m}}); err != nil || len(answer.BatchItemFailures) > 0 {
+			t.Fatalf("answer is %v, %v", answer, err)
+		}
+	}
+	s.pass(11 * time.Minute)
+	if answer, err := a.Handle(t.Context(), rollUp(t)); err != nil || len(answer.BatchItemFailures) > 0 {
+		t.Fatalf("roll-up: %v, %v", answer, err)
+	}
+	if len(s.sent) != 5 || len(s.sent[4].Notices) != 1 {
+		t.Errorf("%d messages went, want the four and a roll-up of the one that was kept", len(s.sent))
 	}
 }
 

@@ -26,6 +26,8 @@ func TestNext(t *testing.T) {
 		{ID: "v1", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{key, managed()}}}
 	silent := dual
 	silent.Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{managed()}}}
+	kept := sealed // a version under a label of the owner's own, which no re-key takes along
+	kept.Versions = []guard.Version{{ID: "v2", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{key}}, {ID: "v0", Stages: []string{"last-year"}, Keys: []guard.Key{managed()}}}
 	unlisted := dual
 	unlisted.Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}}}
 	unread := dual
@@ -58,6 +60,7 @@ func TestNext(t *testing.T) {
 		"planned: pending deletion":                                    {phase: migration.Planned, secret: func() guard.Secret { s := dual; s.DeletedAt = now; return s }(), want: migration.DoMove, to: migration.Blocked},
 		"planned: deleted":                                             {phase: migration.Planned, seen: func(s *migration.Seen) { s.Gone = true }, want: migration.DoMove, to: migration.Failed},
 		"begun, and made: proven":                                      {phase: migration.Planned, job: rekeying(0), secret: dual, want: migration.DoMove, to: migration.Rekeyed},
+		"begun, and made: what it leaves is named":                     {phase: migration.Planned, job: rekeying(0), secret: kept, want: migration.DoMove, to: migration.Rekeyed, reason: "the version under last-year keeps its older key"},
 		"begun, and not made: asked again first":                       {phase: migration.Planned, job: rekeying(0), secret: secret("db", managed()), want: migration.DoCheck},
 		"begun, and not made: made":                                    {phase: migration.Planned, job: rekeying(0), secret: secret("db", managed()), seen: checked(), want: migration.DoRekey},
 		"made, and silently nothing re-encrypted: looked again":        {phase: migration.Planned, job: rekeying(1), secret: silent, want: migration.DoLook},
@@ -100,11 +103,13 @@ func TestNext(t *testing.T) {
 			j.Seal = migration.SealRotate
 			j.Pending = &migration.Pending{Action: migration.DoRotate, At: now}
 		}, secret: dual, want: migration.DoWait},
-		"sealing: the first new version":                   {phase: migration.Sealing, secret: half, want: migration.DoMove, to: migration.Sealing, reason: "AWSPREVIOUS still opens"},
-		"sealing: AWSPREVIOUS is left":                     {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: half, want: migration.DoWait, reason: "AWSCURRENT is sealed; AWSPREVIOUS still opens"},
-		"sealing: not rotated twice unless that is wanted": {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, secret: half, want: migration.DoWait},
-		"sealing: what its owner writes is not rotated":    {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: half, want: migration.DoWait},
-		"sealing: rotated twice where that is wanted":      {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: half, want: migration.DoRotate},
+		"sealing: the first new version":                          {phase: migration.Sealing, secret: half, want: migration.DoMove, to: migration.Sealing, reason: "AWSPREVIOUS still opens"},
+		"sealing: AWSPREVIOUS is left":                            {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: half, want: migration.DoWait, reason: "AWSCURRENT is sealed; AWSPREVIOUS still opens"},
+		"sealing: not rotated twice unless that is wanted":        {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, secret: half, want: migration.DoWait},
+		"sealing: what its owner writes is not rotated":           {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: half, want: migration.DoWait},
+		"sealing: rotated twice where that is wanted":             {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: half, want: migration.DoRotate},
+		"sealing: a label of the owner's own is left":             {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: kept, want: migration.DoWait, reason: "its owner writes it again under last-year"},
+		"sealing: no rotation reaches a label of the owner's own": {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: kept, want: migration.DoWait, reason: "under last-year"},
 		"sealing: done":                                              {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: sealed, want: migration.DoMove, to: migration.Sealed},
 		"sealing: a copy under another key goes":                     {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: managed(), Status: "InSync"}), seen: checked(), want: migration.DoRemoveReplica, to: migration.Sealing},
 		"sealing: a copy that is away comes":                         {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing},

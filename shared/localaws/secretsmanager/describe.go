@@ -64,9 +64,9 @@ func (s *secret) entry() *secretEntry {
 	}
 	main.rotation.show(out)
 	out.LastRotatedDate = core.Epoch(main.rotated)
-	if len(main.stages) > 0 {
+	if len(s.stages) > 0 {
 		out.SecretVersionsToStages = make(map[string][]string, 2)
-		for stage, id := range main.stages {
+		for stage, id := range s.stages {
 			out.SecretVersionsToStages[id] = append(out.SecretVersionsToStages[id], stage)
 		}
 		for _, stages := range out.SecretVersionsToStages {

@@ -193,9 +193,10 @@ func rotateAs(a *core.AWS, who core.Caller, s *secret, token string) error {
 	return err
 }
 
-// Elapse ends the recovery windows of a location that are over and rotates the secrets that are due. The state
-// lock must be held.
+// Elapse ends the replications that are due and the recovery windows of a location that are over, and rotates the secrets that
+// are due. The state lock must be held.
 func Elapse(a *core.AWS, at core.Location) {
+	catchUp(a)
 	now := a.Options.Now()
 	for _, s := range slices.Clone(secretsAt(a, at).order) {
 		if s.gone || living(a, s) == nil {

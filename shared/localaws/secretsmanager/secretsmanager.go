@@ -47,7 +47,7 @@ type secret struct {
 	policy      string
 	versions    map[string]*secretVersion
 	versionIDs  []string          // oldest first
-	stages      map[string]string // label → version id
+	stages      map[string]string // label → version id; those of a replica are the primary's when it was last in sync
 
 	created, changed, accessed, rotated time.Time
 	removal                             time.Time // when deletion was asked for; zero otherwise
@@ -58,7 +58,7 @@ type secret struct {
 
 	replicas []*secret // of a primary
 	primary  *secret   // of a replica
-	status   string    // of a replica: InSync or Failed
+	status   string    // of a replica: InSync, InProgress or Failed
 	message  string
 
 	stale *staleView // what ListSecrets still shows, under Faults.ListStaleness
@@ -291,6 +291,6 @@ type secretOutput struct {
 // Services is AWS Secrets Manager.
 func Services() map[string]core.Service {
 	return map[string]core.Service{
-		"secretsmanager": {Protocol: core.JSON11, Operations: operations()},
+		"secretsmanager": {Protocol: core.JSON11, Operations: caughtUp(operations())},
 	}
 }

@@ -15,7 +15,7 @@ const (
 // stagesOf are a version's labels, sorted.
 func (s *secret) stagesOf(id string) []string {
 	var out []string
-	for stage, version := range s.main().stages {
+	for stage, version := range s.stages {
 		if version == id {
 			out = append(out, stage)
 		}
@@ -127,9 +127,7 @@ func writeVersion(c *core.Call, s *secret, v *secretVersion, stages []string) er
 	for _, stage := range stages {
 		moveStage(c, s, stage, v.id)
 	}
-	for _, replica := range s.replicas {
-		syncVersion(c, replica, v)
-	}
+	follow(c, s)
 	return nil
 }
 
@@ -221,5 +219,6 @@ func updateSecretVersionStage(c *core.Call) (any, error) {
 	default:
 		delete(s.stages, in.VersionStage)
 	}
+	follow(c, s)
 	return secretOutput{ARN: s.arn, Name: s.name}, nil
 }
