@@ -165,7 +165,7 @@ func (j *judge) tryFixed(ctx context.Context, p *source, path string) error {
 		return err
 	}
 	for i, m := range j.mutants {
-		if !m.fixed || j.verdicts[i] == killed {
+		if !m.fixed || j.verdicts[i] >= hung {
 			continue
 		}
 		overlay, err := j.overlay(map[string][]byte{p.set.Position(m.node.Pos()).Filename: p.mutated(m)})
