@@ -27,7 +27,7 @@ var rooms = []room{
 	{"trail", []string{"handlers/detect", "shared/simulate", "shared/fleet", "handlers/watchdog", "handlers/sweep"}},
 	{"preventive", []string{"shared/simulate", "shared/keyreview"}},
 	{"policy", []string{"shared/policy/policytest", "shared/inventory", "shared/keyreview", "shared/simulate", "shared/migration", "shared/preventive"}},
-	{"migration", []string{"handlers/remediate", "shared/migration/scenarios"}},
+	{"migration", []string{"handlers/remediate"}},
 	{"notify", []string{"shared/notify/email", "shared/notify/slack", "shared/notify/slackapi", "shared/notify/channels", "handlers/alert"}},
 }
 
@@ -37,7 +37,6 @@ var slow = map[string]string{
 	"TestAnOwnerWhoRunsWhatTheMailPrintsIsRidOfTheFinding":    aShell,
 	"TestAJobThatIsMovedTenThousandTimesDoesNotGrow":          "takes half a minute, and asserts how many bytes a job has",
 	"TestAReaderThatPollsForThirteenDaysDoesNotOutgrowTheJob": "takes eight seconds, and asserts how many bytes a job has",
-	"TestTheVerdictsHoldInRandomOrganizations":                "draws organizations for six seconds; the scenarios that are written down assert the same verdicts",
 	"TestTheKeyOfAnIncidentIsBackAfterThePrintedCommands":     aShell,
 	"TestARotationThatIsNotThereChangesNothing":               aShell,
 	"TestTheExceptionThatIsPrintedLetsUsLookAgain":            aShell,

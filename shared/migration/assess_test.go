@@ -44,6 +44,10 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 	rotating := func(s *inventory.Snapshot) {
 		s.Secrets[0].Facts.RotationEnabled, s.Secrets[0].Facts.RotationLambdaARN = true, function
 	}
+	keptOut := func(s *inventory.Snapshot) {
+		s.Secrets[0].Facts = secret("db", cmk("old", region))
+		s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: closedKey})
+	}
 	none := `{"Version":"2012-10-17","Statement":[]}`
 	onlyDecrypt := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"*"}]}`
 	for sentence, c := range map[string]struct {
@@ -69,6 +73,26 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 		"seen, and may not any more": {[]inventory.Principal{principal("app", none)}, nil, func(q *migration.Question) {
 			q.Seen = []migration.Sighting{sighting(arn("db"), "app", region, shop, last)}
 		}, []string{"app cannot seen 2"}, nil},
+		"one whom the key keeps out, before one whom it lets in": {[]inventory.Principal{principal("aaa", may(true)), principal("zzz", may(true))}, func(s *inventory.Snapshot) {
+			s.Secrets[0].Facts = secret("db", cmk("old", region))
+			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: strings.Replace(closedKey, "role/KeyAdmin", "role/zzz", 1)})
+		}, nil, []string{"zzz keeps allowed 0"}, nil},
+		"seen, and the key keeps it out by now": {[]inventory.Principal{principal("app", may(true))}, keptOut, func(q *migration.Question) {
+			q.Seen = []migration.Sighting{sighting(arn("db"), "app", region, shop, last)}
+		}, []string{"app cannot seen 2"}, nil},
+		"a rotation that the key keeps out by now": {[]inventory.Principal{principal("rotator", may(true))}, func(s *inventory.Snapshot) { keptOut(s); rotating(s) }, func(q *migration.Question) {
+			q.Functions = map[string]string{function: role("rotator")}
+		}, []string{"rotator keeps rotation 0"}, nil},
+		"a rotation that was seen, and the key keeps it out by now": {[]inventory.Principal{principal("rotator", may(true))}, func(s *inventory.Snapshot) { keptOut(s); rotating(s) }, func(q *migration.Question) {
+			q.Functions = map[string]string{function: role("rotator")}
+			q.Seen = []migration.Sighting{sighting(arn("db"), "rotator", region, shop, last)}
+		}, []string{"rotator keeps rotation,seen 2"}, nil},
+		"a rotation that may not read": {[]inventory.Principal{principal("rotator", none)}, rotating, func(q *migration.Question) {
+			q.Functions = map[string]string{function: role("rotator")}
+		}, []string{"rotator cannot rotation 0"}, nil},
+		"a rotation that may make data keys alone": {[]inventory.Principal{principal("rotator", strings.Replace(onlyDecrypt, "kms:Decrypt", "kms:GenerateDataKey", 1))}, rotating, func(q *migration.Question) {
+			q.Functions = map[string]string{function: role("rotator")}
+		}, []string{"rotator loses allowed,rotation 0"}, []string{role("rotator") + " would lose access"}},
 		"the role of the rotation": {[]inventory.Principal{principal("rotator", may(true))}, rotating, func(q *migration.Question) {
 			q.Functions = map[string]string{function: role("rotator")}
 		}, []string{"rotator keeps allowed,rotation 0"}, nil},
@@ -245,9 +269,93 @@ func TestFixesAsCode(t *testing.T) {
 	if both.Kind != migration.FixBoth || !strings.Contains(both.Terraform, "}\n\n# add to the policy document of ") || strings.HasPrefix(both.Terraform, "\n") {
 		t.Errorf("both: %s\n%s", both.Kind, both.Terraform)
 	}
+	if len(byIdentity.KeyPolicy) > 0 || len(byKey.Identity) > 0 || len(byIdentity.Identity) == 0 || len(byKey.KeyPolicy) == 0 || len(both.Identity) == 0 || len(both.KeyPolicy) == 0 {
+		t.Errorf("statements %s %s, %s %s, %s %s", byIdentity.Identity, byIdentity.KeyPolicy, byKey.Identity, byKey.KeyPolicy, both.Identity, both.KeyPolicy)
+	}
 	user := principal("ana", may(false))
 	user.ARN, user.Kind = "arn:aws:iam::"+shop+":user/ana", inventory.User
 	if fix := assess(t, org(user), nil).Readers[0].Fix; !strings.HasPrefix(fix.Terraform, `resource "aws_iam_user_policy" "read_db" {`) {
 		t.Errorf("of a user:\n%s", fix.Terraform)
+	}
+}
+
+// A statement is offered where it helps beside all that the policy says already.
+func TestAFixIsTriedBesideWhatThePolicySays(t *testing.T) {
+	const denies = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*"}]}`
+	for sentence, c := range map[string]struct {
+		policy string
+		want   migration.FixKind
+	}{
+		"a policy that denies it":         {denies, migration.FixNone},
+		"one that says nothing":           {`{"Version":"2012-10-17","Statement":[]}`, migration.FixKey},
+		"one that says one thing":         {`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/KeyAdmin"},"Action":"kms:*","Resource":"*"}}`, migration.FixKey},
+		"one that says one thing against": {strings.NewReplacer("[", "", "]", "").Replace(denies), migration.FixNone},
+	} {
+		s := org(principal("app", may(true)))
+		s.Keys[0].Policy = c.policy
+		if fix := assess(t, s, nil).Readers[0].Fix; fix.Kind != c.want {
+			t.Errorf("%s: %s (%s)", sentence, fix.Kind, fix.Why)
+		}
+	}
+	s := org(principal("app", ""))
+	s.Principals[0].Inline, s.Principals[0].Managed = nil, []string{"arn:aws:iam::111122223333:policy/read"}
+	s.Managed = map[string]string{"arn:aws:iam::111122223333:policy/read": may(false)}
+	if fix := assess(t, s, nil).Readers[0].Fix; fix.Kind != migration.FixIdentity {
+		t.Errorf("a role without a policy of its own: %s (%s)", fix.Kind, fix.Why)
+	}
+}
+
+// What a reader that was seen and is kept out lacks under the new key is offered; where it lacks nothing, nothing is.
+func TestAReaderThatIsKeptOutGetsBackWhatTheNewKeyLacks(t *testing.T) {
+	for policy, fixed := range map[string]bool{delegated: false, closedKey: true} {
+		s := org(principal("app", may(true)))
+		s.Secrets[0].Facts = secret("db", cmk("old", region))
+		s.Keys[0].Policy = policy
+		s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: closedKey})
+		r := assess(t, s, func(q *migration.Question) { q.Seen = []migration.Sighting{seen("app")} }).Readers[0]
+		if r.Verdict != migration.Cannot || (r.Fix != nil) != fixed {
+			t.Errorf("%s, fix %+v", r.Verdict, r.Fix)
+		}
+	}
+}
+
+func TestAnAWSManagedKeyCostsNothing(t *testing.T) {
+	s := org(principal("app", may(true)))
+	s.Secrets[0].Facts.Key.ARN = "arn:aws:kms:" + region + ":" + shop + ":key/aws"
+	if c := planOf(t, facts(s)).Cost; c.KeysBefore != 0 || c.KeysAfter != 1 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// What can be undone how is said before anything is done.
+func TestWhatCanBeUndoneIsSaidBefore(t *testing.T) {
+	const last = "after a new version: it opens with the new key alone, so going back needs the right to decrypt with that key, or a new version"
+	first := func(key string) string {
+		return "until the first new version: UpdateSecret sets " + key + " again, and the tags as they were; the copies under the new key stay beside it"
+	}
+	old, off := cmk("old", region), cmk("old", region)
+	off.State = guard.KeyDisabled
+	old.Account = data // which makes another key its target
+	aws := managed()
+	aws.ARN = "arn:aws:kms:" + region + ":" + shop + ":key/aws"
+	for sentence, c := range map[string]struct {
+		under  guard.Key
+		rotate bool
+		want   []string
+	}{
+		"the AWS managed key":         {managed(), false, []string{first("the AWS managed key"), last}},
+		"the AWS managed key by ARN":  {aws, false, []string{first("the AWS managed key"), last}},
+		"a key of theirs":             {old, false, []string{first(old.ARN), last}},
+		"a key of theirs that is off": {off, false, []string{first(off.ARN), last, "not at all, as long as the key it comes from is Disabled"}},
+		"a secret that rotates":       {managed(), true, []string{first("the AWS managed key"), last, "a rotation changes the credential itself: that is not undone"}},
+	} {
+		s := org(principal("app", may(true)))
+		s.Secrets[0].Facts = secret("db", c.under)
+		s.Secrets[0].Facts.RotationEnabled, s.Secrets[0].Facts.Versions[0].Keys = c.rotate, []guard.Key{c.under, managed()}
+		f := facts(s)
+		f.Begun = map[string]migration.Before{}
+		if diff := cmp.Diff(c.want, planOf(t, f).Items[0].Undo); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", sentence, diff)
+		}
 	}
 }

@@ -164,6 +164,9 @@ func TestReadersAreLookedUpWhenTheirHoursAreOver(t *testing.T) {
 			e := w.worker("sweep")
 			e.Trail = c.trail
 			j, step, err := e.Advance(t.Context(), w.secret.ARN)
+			if sentence == "one has not" && !strings.HasPrefix(step.Reason, "not read since by "+role("batch")+":") {
+				t.Errorf("waits: %s", step.Reason)
+			}
 			if j.Phase != c.to || c.trail.asked != c.asked || !errors.Is(err, c.trail.err) {
 				t.Errorf("%s (%s), asked %d times, %+v, error %v", j.Phase, j.Reason, c.trail.asked, step, err)
 			}
@@ -304,19 +307,32 @@ func TestWhatDiffersOfARestingJob(t *testing.T) {
 
 func TestWhatAProofNeeds(t *testing.T) {
 	target := cmk("new", region)
+	old, off := cmk("old", region), cmk("old", region)
+	off.State = guard.KeyDisabled
+	behindUnder := func(k guard.Key) guard.Secret {
+		s := secret("db", target)
+		s.Versions[0].Keys = []guard.Key{k}
+		return s
+	}
 	hidden, mine := guard.Key{Manager: guard.ManagerUnknown}, target
 	mine.Manager = guard.ManagerUnknown
 	for sentence, c := range map[string]struct {
 		secret guard.Secret
 		want   migration.Proof
 	}{
-		"its key cannot be read":                   {secret("db", hidden), migration.Proof{Unread: true, Missing: "metadata of the key"}},
-		"its key is named, and not described":      {secret("db", mine), migration.Proof{}},
-		"its key is another":                       {secret("db", managed()), migration.Proof{Missing: "not under the new key"}},
-		"its key is set, and a version is behind":  {func() guard.Secret { s := secret("db", target); s.Versions[0].Keys = []guard.Key{managed()}; return s }(), migration.Proof{Missing: "not re-encrypted"}},
-		"its key is set, and every version has it": {secret("db", target, managed()), migration.Proof{}},
+		"its key cannot be read":                         {secret("db", hidden), migration.Proof{Unread: true, Missing: "metadata of the key"}},
+		"its key is named, and not described":            {secret("db", mine), migration.Proof{}},
+		"its key is another":                             {secret("db", managed()), migration.Proof{Missing: "not under the new key"}},
+		"its key is set, and a version is behind":        {func() guard.Secret { s := secret("db", target); s.Versions[0].Keys = []guard.Key{managed()}; return s }(), migration.Proof{Missing: "not re-encrypted"}},
+		"a version is behind, under the AWS managed key": {behindUnder(managed()), migration.Proof{Missing: "the role doublelock-change probably lacks kms:Encrypt on " + target.ARN}},
+		"a version is behind, under a key":               {behindUnder(old), migration.Proof{Missing: "the role doublelock-change probably lacks kms:Decrypt on " + old.ARN + " or kms:Encrypt on " + target.ARN}},
+		"a version is behind, under a key that is off":   {behindUnder(off), migration.Proof{Missing: "its key " + off.ARN + " is in state Disabled: enable it, then set the key again"}},
+		"its key is set, and every version has it":       {secret("db", target, managed()), migration.Proof{}},
 	} {
 		got := migration.Prove(c.secret, target.ARN)
+		if c.want.Missing != "" && !strings.HasSuffix(got.Missing, c.want.Missing) && strings.Contains(c.want.Missing, "kms:") {
+			t.Errorf("%s: %s", sentence, got.Missing)
+		}
 		if got.Unread != c.want.Unread || got.Proven() != c.want.Proven() || !strings.Contains(got.Missing, c.want.Missing) {
 			t.Errorf("%s: %+v, want %+v", sentence, got, c.want)
 		}
@@ -404,6 +420,80 @@ func TestLooksAreTwoSecondsApart(t *testing.T) {
 		}
 		if diff := cmp.Diff([]time.Duration{2 * time.Second, 2 * time.Second}, slept); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", sentence, diff)
+		}
+	}
+}
+
+// A phase has the time of its first moment; what is said again in it is no turn, and another reason is one.
+func TestAPhaseHasTheTimeOfItsFirstMoment(t *testing.T) {
+	w := begun(t, func(j *migration.Job) { inPhase(migration.Sealing)(j); j.Since = now.Add(-time.Hour); j.AskedAt = now })
+	w.secret.Versions = []guard.Version{{ID: "v2", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{cmk("new", region)}}, {ID: "v1", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{managed()}}}
+	w.secret.Key = cmk("new", region)
+	turns := len(w.job(t).History)
+	for range 2 {
+		if _, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if j := w.job(t); j.Phase != migration.Sealing || !j.Since.Equal(now.Add(-time.Hour)) || len(j.History) != turns+1 {
+		t.Errorf("%s since %s, turns %+v", j.Phase, j.Since, j.History)
+	}
+	w = begun(t, inPhase(migration.Planned))
+	w.lose, w.now = true, now.Add(time.Hour)
+	if j, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); err != nil || j.Phase != migration.Blocked || !j.Since.Equal(w.now) {
+		t.Errorf("%s since %s, error %v", j.Phase, j.Since, err)
+	}
+}
+
+// The hub's own change that was begun and not made is decided again from the beginning.
+func TestAChangeOfTheHubThatWasNotMadeIsForgotten(t *testing.T) {
+	w := begun(t, func(j *migration.Job) {
+		j.Plan, j.Before, j.Pending = "", &migration.Before{}, &migration.Pending{Action: migration.DoRekey, At: now}
+	})
+	if j, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); err != nil || j.Phase != migration.Planned || j.Pending != nil {
+		t.Errorf("%s, pending %+v, error %v", j.Phase, j.Pending, err)
+	}
+}
+
+// The hub's own job knows the readers that were found when it was begun; a plan's those of the plan.
+func TestTheReadersOfTheHubsOwnJobAreThoseOfItsCheck(t *testing.T) {
+	g := &granting{fake: steady(t), grants: map[string]string{}}
+	g.readers = []migration.Reader{{Principal: role("app"), Verdict: migration.Keeps, Sources: []migration.Source{migration.SourceSeen}}}
+	if _, _, err := g.worker("hub").Order(t.Context(), g.asked("n-1")); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]migration.Known{{Principal: role("app"), Seen: true}}, g.job(t).Readers); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Who is notified of a move gets the line for the code where a tool is known that made the secret.
+func TestANoticeOfAMoveHasTheLineForTheCode(t *testing.T) {
+	for tool, want := range map[string]string{"": "", "terraform": migration.CodeLine("terraform", cmk("new", region).ARN)} {
+		w := begun(t, func(j *migration.Job) { j.Tool = tool })
+		if _, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.notices) != 1 || w.notices[0].Move.Code != want || w.notices[0].Move.Key != cmk("new", region).ARN {
+			t.Errorf("%q: notices %+v", tool, w.notices)
+		}
+	}
+}
+
+// Status says of a secret that nobody looked at, or that is not moved yet, what its job says.
+func TestStatusSaysWhatTheJobSaysWhereNothingElseIsKnown(t *testing.T) {
+	observed, planned := job(migration.Observing), job(migration.Planned)
+	observed.Reason, planned.Reason = "observing its readers", "outside the change windows"
+	for reason, c := range map[string]struct {
+		job  migration.Job
+		seen map[string]guard.Secret
+	}{
+		"observing its readers":      {observed, nil},
+		"outside the change windows": {planned, map[string]guard.Secret{arn("db"): secret("db", managed())}},
+	} {
+		got := migration.Summarize([]migration.Job{c.job}, c.seen).Waiting
+		if len(got) != 1 || got[0].Reason != reason || got[0].Phase != c.job.Phase {
+			t.Errorf("%+v, want %q", got, reason)
 		}
 	}
 }

@@ -259,8 +259,23 @@ func TestAProofThatComesLateIsWrittenDown(t *testing.T) {
 			ids, results = append(ids, e.ID), append(results, fmt.Sprint(e.After["result"] == "done"))
 		}
 	}
-	if len(ids) != 2 || ids[0] == ids[1] || !slices.Equal(results, []string{"false", "true"}) {
+	if len(ids) != 2 || ids[0] == ids[1] || !strings.Contains(ids[1], ids[0]+"|") || !slices.Equal(results, []string{"false", "true"}) {
 		t.Errorf("entries %q, done %v", ids, results)
+	}
+}
+
+// So is a failure that comes late.
+func TestAFailureThatComesLateIsWrittenDown(t *testing.T) {
+	w := steady(t)
+	w.silent, w.secret.VersionsUnread = true, true
+	if err := w.apply(t); err != nil {
+		t.Fatal(err)
+	}
+	w.secret.VersionsUnread, w.now = false, w.now.Add(time.Hour)
+	j, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN)
+	last := w.entries[len(w.entries)-1]
+	if err != nil || j.Phase != migration.Failed || last.Action != "DescribeSecret" || last.After["result"] != j.Reason {
+		t.Errorf("%s (%s), journal %+v, error %v", j.Phase, j.Reason, last, err)
 	}
 }
 
