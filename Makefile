@@ -85,8 +85,8 @@ fuzz: ## Fuzz every decoder and parser for FUZZTIME each
 	  done; \
 	done
 
-mutate: ## Change one operator at a time and see whether a test notices; ROOM=guard for one room. Takes about an hour
-	$(GO) run ./cmd/mutants -room '$(ROOM)'
+mutate: ## Change one operator at a time, see whether a test notices: ROOM=guard, AT=blast.go:36. All rooms: half an hour
+	$(GO) run ./cmd/mutants -room '$(ROOM)' -at '$(AT)'
 
 golden: ## Rewrite every golden file; read the diff before you commit it
 	$(GO) test ./infra -update

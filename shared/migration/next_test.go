@@ -258,6 +258,9 @@ func TestAWaveHaltsWhenTooManyOfItsOwnPlanBreak(t *testing.T) {
 		"two of two":                      {jobs(0, 2), true},
 		"one of ten":                      {jobs(9, 1), false},
 		"two of ten":                      {jobs(8, 2), true},
+		"two of twenty":                   {jobs(18, 2), false},
+		"two of nineteen":                 {jobs(17, 2), true},
+		"two behind one of another plan":  {append(of("older", migration.Development, jobs(1, 0)), jobs(0, 2)...), true},
 		"two failed under an older plan":  {append(of("older", migration.Development, jobs(0, 2)), jobs(1, 0)...), false},
 		"two of the hub's own failed":     {append(of("", migration.Development, jobs(0, 2)), jobs(1, 0)...), false},
 		"two failed in the canary wave":   {append(of("plan", migration.Canary, jobs(0, 2)), jobs(1, 0)...), false},
@@ -277,6 +280,10 @@ func TestAWaveHaltsWhenTooManyOfItsOwnPlanBreak(t *testing.T) {
 	if got := migration.Halted(of("", migration.Canary, jobs(0, 2)), "", migration.Canary, set); got != "" {
 		t.Errorf("the hub's own jobs are no wave: %q", got)
 	}
+}
+
+func rescued(name string, ended time.Time) func(*migration.Job) {
+	return func(j *migration.Job) { j.Rescues = []migration.Rescue{{Principal: role(name), Ended: ended}} }
 }
 
 func TestDeniedReadsAreJudged(t *testing.T) {
@@ -303,6 +310,15 @@ func TestDeniedReadsAreJudged(t *testing.T) {
 		"one that leaves it open after the key's own": {job: func(j *migration.Job) {
 			j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now, By: migration.LockKey}}
 		}, read: func(r *migration.Refused) { r.By = migration.LockUnknown }, want: migration.AnswerNone},
+		"the key's own event a second time": {job: func(j *migration.Job) {
+			j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now, By: migration.LockKey}}
+		}, want: migration.AnswerNone},
+		"another read, as long after as two changes": {job: func(j *migration.Job) {
+			j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now.Add(-10 * time.Minute), By: migration.LockKey}}
+		}, want: migration.AnswerRollback},
+		"a reader that has a grant":        {job: rescued("app", time.Time{}), want: migration.AnswerNone},
+		"a reader whose grant has ended":   {job: rescued("app", now), want: migration.AnswerRollback},
+		"a reader beside one with a grant": {job: rescued("batch", time.Time{}), want: migration.AnswerRollback},
 		"what the versions open with is not known: nothing is weakened without a person": {job: func(j *migration.Job) { j.Phase = migration.Unproven }, want: migration.AnswerPage},
 		"refused before the re-key":           {read: func(r *migration.Refused) { r.At = now.Add(-72 * time.Hour) }, want: migration.AnswerNone},
 		"published a second time":             {job: func(j *migration.Job) { j.Denials = []migration.Denial{{EventID: "e-1"}} }, want: migration.AnswerNone},

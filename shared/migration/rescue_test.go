@@ -418,3 +418,41 @@ func TestANoticeOfAWorkerThatDiedSaysWhatIsKnown(t *testing.T) {
 		})
 	}
 }
+
+// All grants whose time is over end at the first visit behind it; one that is gone already is not revoked again.
+func TestGrantsThatAreOverEndTogether(t *testing.T) {
+	g := sealedUnder(t, rescuing())
+	for _, name := range []string{"app", "batch"} {
+		if answer, err := g.refuse(t, name, "e-"+name); err != nil || answer != migration.AnswerGrant {
+			t.Fatalf("%s: answer %q, error %v", name, answer, err)
+		}
+	}
+	g.now = g.now.Add(time.Hour)
+	if _, _, err := g.fake.worker("without grants").Advance(t.Context(), g.secret.ARN); err != nil || !g.job(t).Rescues[0].Ended.IsZero() {
+		t.Errorf("who may make no grants ends none: %+v, error %v", g.job(t).Rescues, err)
+	}
+	delete(g.grants, "id-1")
+	if _, _, err := g.worker("sweep").Advance(t.Context(), g.secret.ARN); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range g.job(t).Rescues {
+		if r.Ended.IsZero() {
+			t.Errorf("the grant of %s has not ended", r.Principal)
+		}
+	}
+	if diff := cmp.Diff([]string{"id-2"}, g.revoked); diff != "" {
+		t.Errorf("revoked (-want +got):\n%s", diff)
+	}
+}
+
+// Of a secret that cannot be looked at nobody asks what its readers lack.
+func TestAReaderOfASecretThatCannotBeSeenHasNoRemedy(t *testing.T) {
+	rules := migration.Defaults()
+	rules.AutoRollback = false
+	g := movedUnder(t, rules)
+	g.readers = []migration.Reader{{Principal: role("app"), Verdict: migration.Loses, Fix: &migration.Fix{Kind: migration.FixIdentity, Principal: role("app"), Identity: []byte(`{}`)}}}
+	g.refusing("Describe", errDied)
+	if answer, err := g.refuse(t, "app", "e-1"); err != nil || answer != migration.AnswerPage || len(g.fake.notices[0].Move.Remedies) > 0 {
+		t.Errorf("answer %q, notices %+v, error %v", answer, g.fake.notices, err)
+	}
+}
