@@ -50,11 +50,11 @@ type Hub struct {
 	Regions             []string
 }
 
-// Health makes the doctor that takes pulses, and looks neither at the hub nor at the policies of the organization. c
-// must take member roles.
-func Health(c *cloud.Cloud, r settings.Runtime, h Hub) *fleet.Doctor {
+// Health makes the doctor that takes pulses, and looks neither at the hub nor at the policies of the organization. While AWS
+// Organizations cannot be asked, it looks into the accounts that there were last. c must take member roles.
+func Health(c *cloud.Cloud, r settings.Runtime, h Hub, m accounts.Memory) *fleet.Doctor {
 	return &fleet.Doctor{
-		Expected: expectMembers(h), Members: members{c}, Organization: accounts.Enrolled(c, r, h.Management),
+		Expected: expectMembers(h), Members: members{c}, Organization: accounts.LastEnrolled(c, r, h.Management, m),
 		Concurrency: 32, // four thousand accounts × Regions in less than the function's five minutes
 	}
 }
