@@ -51,13 +51,9 @@ func (a *Answers) Keep(ctx context.Context, question string, next store.Answer) 
 	return session.Fail(err, "keep the answer to %s", question)
 }
 
-// load reads an answer: the zero one where there is none, and where it cannot be read. That one is moved into quarantine,
-// because another takes its place at the next chance; a newer version's stays, and is left alone.
+// load reads an answer: the zero one where there is none, and where it cannot be read. A newer version's is left alone.
 func (a *Answers) load(ctx context.Context, question string) (store.Answer, row, error) {
 	var have store.Answer
-	was, err := a.t.getInto(ctx, answerKey(question), &have)
-	if bad, is := errors.AsType[*store.Unreadable](err); is && !bad.Newer {
-		return store.Answer{}, row{}, a.t.displace(ctx, answerKey(question), *bad)
-	}
+	was, _, err := a.t.orAnew(ctx, answerKey(question), &have)
 	return have, was, err
 }
