@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/trails"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
+	"github.com/doublelock/doublelock/shared/outbox"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/store"
@@ -188,6 +189,10 @@ func (h hubParts) Queue(ctx context.Context, name string) (fleet.Queue, error) {
 func (h hubParts) Function(ctx context.Context, name string) (fleet.Function, error) {
 	f, err := functions.Read(ctx, h.c, name)
 	return fleet.Function{State: f.State, CodeSHA256: f.CodeSHA256, ModifiedAt: f.ModifiedAt, Config: f.Environment[settings.EnvConfig]}, err
+}
+
+func (h hubParts) Late(ctx context.Context) (int, error) {
+	return outbox.Late(ctx, h.table.Outbox(), h.c.Options().Now().Add(-outbox.TooLate))
 }
 
 func (h hubParts) Unreadable(ctx context.Context) (int, error) {
