@@ -62,7 +62,7 @@ var rooms = map[string][]string{
 	"shared/cloud/internal/session": sdk("shared/settings", "shared/store", "golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore"), // store: what a call asks right before it is sent
 	"shared/cloud/profile":          sdk("shared/cloud", "shared/cloud/internal/session"),
 	"shared/cloud/table":            sdk("shared/cloud", "shared/cloud/internal/session", "shared/store"),
-	"shared/cloud/secrets":          sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
+	"shared/cloud/secrets":          sdk("shared/store", "shared/cloud", "shared/cloud/internal/session", "shared/settings"),
 	"shared/cloud/organization":     sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
 	"shared/cloud/principals":       sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
 	"shared/cloud/trails":           sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings", "golang.org/x/time/rate"),

@@ -13,8 +13,8 @@ type Answer struct {
 }
 
 // OldestAnswer is how old an answer may be that stands in for AWS while AWS cannot be asked. A day outlives every outage of
-// AWS so far, and is short enough that a person hears of one that is ours, such as a role that was taken away: what needs the
-// answer fails from then on, waits in its queue, and raises its alarms.
+// AWS so far, and is short enough that a person is notified of one that is ours, such as a role that was taken away: what needs
+// the answer fails from then on, waits in its queue, and raises its alarms.
 const OldestAnswer = 24 * time.Hour
 
 // Usable reports that the answer may stand in for AWS at a time.
