@@ -92,7 +92,7 @@ func versionSentences(s guard.Subject) string {
 		}
 	}
 	if len(stuck) > 0 {
-		out = append(out, sentence(guard.StuckCauses))
+		out = append(out, sentence(s.StuckWords()))
 	}
 	return strings.Join(out, " ")
 }
