@@ -158,7 +158,7 @@ func Blast(key Key, secrets []Secret) BlastRadius {
 	return radius
 }
 
-// without says what becomes of a secret without the key: of its current version in the primary, then of that in other places,
+// without says what becomes of a secret without the key: of its current version in the primary, then of that in other locations,
 // which have keys of their own, and then of its other labelled versions. The fate is "" where the key touches none of them.
 func (c Copies) without(key Key) Affected {
 	a := c.currentWithout(key)
@@ -179,7 +179,7 @@ func (c Copies) without(key Key) Affected {
 // currentWithout follows the current version, which is the one readers get when they do not ask for another.
 func (c Copies) currentWithout(key Key) Affected {
 	named := func(f Fate) Affected {
-		if c.Places[0].Named.Same(key) {
+		if c.Locations[0].Named.Same(key) {
 			return Affected{Fate: f}
 		}
 		return Affected{}
@@ -203,8 +203,8 @@ func (c Copies) currentWithout(key Key) Affected {
 	case OpensUnknown:
 		return Affected{Fate: FateUnreadKey}
 	}
-	opens := current.opening(key, c.Places[0].Named)
-	if opens.Same(c.Places[0].Named) {
+	opens := current.opening(key, c.Locations[0].Named)
+	if opens.Same(c.Locations[0].Named) {
 		return Affected{Fate: FateOwnKey, Opens: opens.brief()}
 	}
 	return Affected{Fate: FateOlderCopy, Opens: opens.brief()}
@@ -237,11 +237,11 @@ func (c Copy) opening(off, preferred Key) Key {
 	return found
 }
 
-// othersOpen looks for what keeps a stopped secret open: the current version in another place, or another labelled version.
+// othersOpen looks for what keeps a stopped secret open: the current version in another location, or another labelled version.
 // Of a replica one key is known: where that opens nothing, an older copy there still may.
 func (c Copies) othersOpen(key Key, a *Affected) {
 	var unread []string
-	for _, p := range c.Places[1:] {
+	for _, p := range c.Locations[1:] {
 		switch {
 		case p.Named.Same(key):
 			unread = append(unread, p.name())
@@ -258,8 +258,8 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 		return
 	}
 	for _, copied := range c.List {
-		if copied.Place == 0 && copied.Labelled() && copied.Without(key) == OpensYes {
-			a.Fate, a.Opens, a.Labels = FateOtherVersion, copied.opening(key, c.Places[0].Named).brief(), append(a.Labels, copied.Stages...)
+		if copied.Location == 0 && copied.Labelled() && copied.Without(key) == OpensYes {
+			a.Fate, a.Opens, a.Labels = FateOtherVersion, copied.opening(key, c.Locations[0].Named).brief(), append(a.Labels, copied.Stages...)
 		}
 	}
 	if a.Fate != FateOtherVersion && len(unread) > 0 {
@@ -267,10 +267,10 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 	}
 }
 
-// under lists the other places whose versions to come need the key.
+// under lists the other locations whose versions to come need the key.
 func (c Copies) under(key Key) []string {
 	var names []string
-	for _, p := range c.Places[1:] {
+	for _, p := range c.Locations[1:] {
 		if key.ARN != "" && p.Named.Same(key) {
 			names = append(names, p.name())
 		}
@@ -278,9 +278,9 @@ func (c Copies) under(key Key) []string {
 	return names
 }
 
-// name is a place as people find it beside its primary.
-func (p Place) name() string {
-	if p.Kind == PlaceElsewhere {
+// name is a location as people find it beside its primary.
+func (p Location) name() string {
+	if p.Kind == LocationElsewhere {
 		return "account " + p.Account
 	}
 	return p.Region
@@ -290,7 +290,7 @@ func (p Place) name() string {
 func (c Copies) stopping(key Key) []string {
 	var labels []string
 	for _, copied := range c.List {
-		if copied.Place == 0 && copied.Labelled() && copied.Needs(key) && copied.Without(key) != OpensYes {
+		if copied.Location == 0 && copied.Labelled() && copied.Needs(key) && copied.Without(key) != OpensYes {
 			labels = append(labels, copied.Stages...)
 		}
 	}

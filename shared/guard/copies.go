@@ -8,32 +8,32 @@ import (
 // Copies are every copy of a secret's value that is known of, and what is not known. Whatever this package says of a secret
 // follows from them: the key that a secret names decides what opens the versions to come, and of those that are there nothing.
 type Copies struct {
-	Places []Place // where copies are kept: the primary first, then its replicas, then other accounts
-	List   []Copy  // of each place every version that Secrets Manager lists, labelled or not
+	Locations []Location // where copies are kept: the primary first, then its replicas, then other accounts
+	List      []Copy     // of each location every version that Secrets Manager lists, labelled or not
 
 	Unlisted  bool    // the versions could not be listed, so List is empty
-	Elsewhere Listing // whether copies in other accounts are among the places
+	Elsewhere Listing // whether copies in other accounts are among the locations
 
 	secret *Secret
 }
 
-// Place is an account and Region that keeps copies of a secret, under a key of its own.
-type Place struct {
+// Location is an account and Region that keeps copies of a secret, under a key of its own.
+type Location struct {
 	Account string
 	Region  string
-	Kind    PlaceKind
+	Kind    LocationKind
 	Named   Key    // that the next version there will be under
 	Status  string // of the replication, as Secrets Manager says it; "" for the primary, and where it was not read
 	Message string // why a replication failed
 }
 
-// PlaceKind is what a place is to a secret.
-type PlaceKind string
+// LocationKind is what a location is to a secret.
+type LocationKind string
 
 const (
-	PlacePrimary   PlaceKind = "primary"
-	PlaceReplica   PlaceKind = "replica"   // in another Region of the account
-	PlaceElsewhere PlaceKind = "elsewhere" // in another account
+	LocationPrimary   LocationKind = "primary"
+	LocationReplica   LocationKind = "replica"   // in another Region of the account
+	LocationElsewhere LocationKind = "elsewhere" // in another account
 )
 
 // Listing says whether a list is whole. The zero Listing is one that nobody could ask for, which is not an empty one.
@@ -51,17 +51,17 @@ const (
 	failed = "Failed"
 )
 
-// InSync reports that a place has every version. It is true of the primary.
-func (p Place) InSync() bool { return p.Kind == PlacePrimary || p.Status == inSync }
+// InSync reports that a location has every version. It is true of the primary.
+func (p Location) InSync() bool { return p.Kind == LocationPrimary || p.Status == inSync }
 
-// Copy is one version in one place. Each of its keys alone opens it: a version that was re-keyed keeps its older copy.
+// Copy is one version in one location. Each of its keys alone opens it: a version that was re-keyed keeps its older copy.
 // Source: user guide, "Change the encryption key": those versions can be decrypted with the old or the new key.
 type Copy struct {
-	Place   int // in Copies.Places
-	Version string
-	Stages  []string // labels; none: it is read by its version's id alone
-	Keys    []Key    // that open it
-	More    bool     // other keys may open it, too: those were not listed, or not read
+	Location int // in Copies.Locations
+	Version  string
+	Stages   []string // labels; none: it is read by its version's id alone
+	Keys     []Key    // that open it
+	More     bool     // other keys may open it, too: those were not listed, or not read
 }
 
 // Labelled reports whether Secrets Manager hands the copy out by stage.
@@ -73,34 +73,34 @@ func (c Copy) Has(stage string) bool { return slices.Contains(c.Stages, stage) }
 // CopiesOf lists the copies of a secret.
 //
 // The primary lists the keys of its versions. Of a replica it lists one key: versions that were there when that key was set in
-// its place may open with an older one, so More is set on them. A version that lists no key is one of which nothing is known.
+// its Region may open with an older one, so More is set on them. A version that lists no key is one of which nothing is known.
 func CopiesOf(s Secret) Copies {
 	c := Copies{Unlisted: s.VersionsUnread, Elsewhere: s.Elsewhere.Listing, secret: &s}
-	c.Places = make([]Place, 1, 1+len(s.Replicas)+len(s.Elsewhere.Copies))
-	c.Places[0] = Place{Account: s.Account, Region: s.Region, Kind: PlacePrimary, Named: s.Key}
-	c.List = make([]Copy, 0, len(s.Versions)*cap(c.Places))
+	c.Locations = make([]Location, 1, 1+len(s.Replicas)+len(s.Elsewhere.Copies))
+	c.Locations[0] = Location{Account: s.Account, Region: s.Region, Kind: LocationPrimary, Named: s.Key}
+	c.List = make([]Copy, 0, len(s.Versions)*cap(c.Locations))
 	for _, v := range s.Versions {
 		c.List = append(c.List, Copy{Version: v.ID, Stages: v.Stages, Keys: v.Keys, More: len(v.Keys) == 0})
 	}
 	for _, r := range s.Replicas {
-		c.copied(Place{Account: s.Account, Region: r.Region, Kind: PlaceReplica, Named: r.Key, Status: r.Status, Message: r.StatusMessage}, s.Versions)
+		c.copied(Location{Account: s.Account, Region: r.Region, Kind: LocationReplica, Named: r.Key, Status: r.Status, Message: r.StatusMessage}, s.Versions)
 	}
 	for _, e := range s.Elsewhere.Copies {
-		c.copied(Place{Account: e.Account, Region: e.Region, Kind: PlaceElsewhere, Named: e.Key, Status: e.Status}, s.Versions)
+		c.copied(Location{Account: e.Account, Region: e.Region, Kind: LocationElsewhere, Named: e.Key, Status: e.Status}, s.Versions)
 	}
 	return c
 }
 
-// copied adds a place that has copies of the versions.
-func (c *Copies) copied(p Place, versions []Version) {
-	c.Places = append(c.Places, p)
+// copied adds a location that has copies of the versions.
+func (c *Copies) copied(p Location, versions []Version) {
+	c.Locations = append(c.Locations, p)
 	named := []Key{p.Named}
 	for _, v := range versions {
-		c.List = append(c.List, Copy{Place: len(c.Places) - 1, Version: v.ID, Stages: v.Stages, Keys: named, More: true})
+		c.List = append(c.List, Copy{Location: len(c.Locations) - 1, Version: v.ID, Stages: v.Stages, Keys: named, More: true})
 	}
 }
 
-// Of lists the copies with a label, in every place.
+// Of lists the copies with a label, in every location.
 func (c Copies) Of(stage string) []Copy {
 	var found []Copy
 	for _, copied := range c.List {
@@ -115,7 +115,7 @@ func (c Copies) Of(stage string) []Copy {
 // nothing was written, and while the versions could not be listed.
 func (c Copies) Current() (Copy, bool) {
 	for _, copied := range c.List {
-		if copied.Place == 0 && copied.Has(stageCurrent) {
+		if copied.Location == 0 && copied.Has(stageCurrent) {
 			return copied, true
 		}
 	}

@@ -62,7 +62,7 @@ func Controls() []Control {
 // checkDefaultKey fails a secret that names the AWS managed key, because its next version opens with that alone, and one of
 // whose labelled versions one does already.
 func checkDefaultKey(c Copies, _ Standard) (Outcome, Subject) {
-	s, named := c.secret, c.Places[0].Named
+	s, named := c.secret, c.Locations[0].Named
 	switch {
 	case s.Foreign():
 		return NotApplicable, Subject{}
@@ -80,7 +80,7 @@ func checkDefaultKey(c Copies, _ Standard) (Outcome, Subject) {
 }
 
 func checkSealed(c Copies, _ Standard) (Outcome, Subject) {
-	s, named := c.secret, c.Places[0].Named
+	s, named := c.secret, c.Locations[0].Named
 	switch c.here() {
 	case StateDual:
 		open := c.versions(func(copied Copy) bool { return !copied.alone(named) })
@@ -98,7 +98,7 @@ func checkSealed(c Copies, _ Standard) (Outcome, Subject) {
 func (c Copies) versions(is func(Copy) bool) []Version {
 	var found []Version
 	for _, copied := range c.List {
-		if copied.Place == 0 && copied.Labelled() && is(copied) {
+		if copied.Location == 0 && copied.Labelled() && is(copied) {
 			found = append(found, Version{ID: copied.Version, Stages: copied.Stages, Keys: copied.Keys}.brief())
 		}
 	}
@@ -114,7 +114,7 @@ func (c Copies) unread() Subject {
 	if found.Blind != nil {
 		return found
 	}
-	if named := c.Places[0].Named; named.Manager == ManagerUnknown { // it does not exist any more
+	if named := c.Locations[0].Named; named.Manager == ManagerUnknown { // it does not exist any more
 		return Subject{Key: named.brief(), Blind: &BlindSpot{Part: PartKey, Cause: CauseDenied}}
 	}
 	if found.Versions = c.versions(func(copied Copy) bool { return slices.ContainsFunc(copied.Keys, unreadKey) }); len(found.Versions) > 0 {
@@ -123,15 +123,15 @@ func (c Copies) unread() Subject {
 	return found
 }
 
-// checkReplicas judges the places beside the primary: whether one opens with the AWS managed key, and whether what is there
+// checkReplicas judges the locations beside the primary: whether one opens with the AWS managed key, and whether what is there
 // is what the secret holds.
 func checkReplicas(c Copies, _ Standard) (Outcome, Subject) {
 	if c.secret.Foreign() {
 		return NotApplicable, Subject{}
 	}
-	outcome, subject := c.failing(func(p Place) Outcome {
+	outcome, subject := c.failing(func(p Location) Outcome {
 		switch {
-		case p.Kind == PlacePrimary: // its own key is for other controls
+		case p.Kind == LocationPrimary: // its own key is for other controls
 			return Pass
 		case p.Named.Manager == ManagerAWS, p.Status == failed:
 			return Fail
@@ -147,11 +147,11 @@ func checkReplicas(c Copies, _ Standard) (Outcome, Subject) {
 	return outcome, subject
 }
 
-// checkKeyUsable fails a labelled version that no key opens, or will open from a known date on, and a place whose next
+// checkKeyUsable fails a labelled version that no key opens, or will open from a known date on, and a location whose next
 // version has no key, whatever opens those that are there.
 func checkKeyUsable(c Copies, _ Standard) (Outcome, Subject) {
-	outcome, subject := c.failing(func(p Place) Outcome { return keyUsable(p.Named) })
-	named := c.Places[0].Named
+	outcome, subject := c.failing(func(p Location) Outcome { return keyUsable(p.Named) })
+	named := c.Locations[0].Named
 	closed := c.versions(func(copied Copy) bool {
 		life := copied.Life()
 		return (life.Opens == OpensNo || !life.Until.IsZero()) && !copied.alone(named)
@@ -170,7 +170,7 @@ func checkKeyUsable(c Copies, _ Standard) (Outcome, Subject) {
 // doubtful reports that nobody knows of a labelled version of the primary whether it opens.
 func (c Copies) doubtful() bool {
 	return c.Unlisted || slices.ContainsFunc(c.List, func(copied Copy) bool {
-		return copied.Place == 0 && copied.Labelled() && copied.Life().Opens == OpensUnknown
+		return copied.Location == 0 && copied.Labelled() && copied.Life().Opens == OpensUnknown
 	})
 }
 
@@ -189,17 +189,17 @@ func keyUsable(k Key) Outcome {
 
 // checkApproved judges every key that a labelled copy is under, or the next version will be.
 func checkApproved(c Copies, std Standard) (Outcome, Subject) {
-	s, named := c.secret, c.Places[0].Named
+	s, named := c.secret, c.Locations[0].Named
 	approved := func(k Key) Outcome {
 		if k.Manager == ManagerAWS || k.State == KeyMissing { // which nobody outside can switch, and which opens nothing
 			return NotApplicable
 		}
 		return std.Approved.Allows(k, s.Account)
 	}
-	outcome, subject := c.failing(func(p Place) Outcome { return approved(p.Named) })
+	outcome, subject := c.failing(func(p Location) Outcome { return approved(p.Named) })
 	older := outcome
 	for _, copied := range c.List {
-		if copied.Place == 0 && copied.Labelled() {
+		if copied.Location == 0 && copied.Labelled() {
 			older = worse(older, copied.worst(named, approved))
 		}
 	}
@@ -245,7 +245,7 @@ func worse(a, b Outcome) Outcome {
 func (c Copies) underOthers(named Key, is func(Key) bool) []Version {
 	var found []Version
 	for _, copied := range c.List {
-		if copied.Place != 0 || !copied.Labelled() {
+		if copied.Location != 0 || !copied.Labelled() {
 			continue
 		}
 		v := Version{ID: copied.Version, Stages: copied.Stages}
@@ -263,7 +263,7 @@ func (c Copies) underOthers(named Key, is func(Key) bool) []Version {
 
 // checkForeign judges the copies of a service's secret as those of any other are, but for what its owner can do about them.
 func checkForeign(c Copies, _ Standard) (Outcome, Subject) {
-	s, named := c.secret, c.Places[0].Named
+	s, named := c.secret, c.Locations[0].Named
 	switch {
 	case !s.Foreign():
 		return NotApplicable, Subject{}

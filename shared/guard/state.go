@@ -51,7 +51,7 @@ func fallenFrom(was LockState) LockState {
 // here is the state by the primary's labelled copies. A secret that has no value yet has nothing an older key could open:
 // its key is that of its first version.
 func (c Copies) here() LockState {
-	named := c.Places[0].Named
+	named := c.Locations[0].Named
 	switch {
 	case c.secret.Foreign():
 		return StateForeign
@@ -60,7 +60,7 @@ func (c Copies) here() LockState {
 	}
 	dual, unknown := false, c.Unlisted || named.Manager != ManagerCustomer
 	for _, copied := range c.List {
-		if copied.Place != 0 || !copied.Labelled() {
+		if copied.Location != 0 || !copied.Labelled() {
 			continue
 		}
 		if copied.managedAlone() == Fail {
@@ -79,10 +79,10 @@ func (c Copies) here() LockState {
 	}
 }
 
-// there is the state of a sealed primary by its other places.
+// there is the state of a sealed primary by its other locations.
 func (c Copies) there() LockState {
 	state := StateSealed
-	for _, p := range c.Places[1:] {
+	for _, p := range c.Locations[1:] {
 		switch {
 		case p.Named.Manager == ManagerAWS:
 			return StateDual

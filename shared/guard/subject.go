@@ -103,11 +103,11 @@ func rotationOf(s Secret) Rotation {
 	return RotationOff
 }
 
-// failing asks a check of every place of a secret. The subject lists those that fail, or, where none does, those that could
+// failing asks a check of every location of a secret. The subject lists those that fail, or, where none does, those that could
 // not be judged.
-func (c Copies) failing(check func(Place) Outcome) (Outcome, Subject) {
-	worst := check(c.Places[0])
-	for _, p := range c.Places[1:] {
+func (c Copies) failing(check func(Location) Outcome) (Outcome, Subject) {
+	worst := check(c.Locations[0])
+	for _, p := range c.Locations[1:] {
 		worst = worse(worst, check(p))
 	}
 	var subject Subject
@@ -115,11 +115,11 @@ func (c Copies) failing(check func(Place) Outcome) (Outcome, Subject) {
 		return worst, subject
 	}
 	s := c.secret
-	own := check(c.Places[0]) == worst
+	own := check(c.Locations[0]) == worst
 	if own {
 		subject.Key = s.Key.brief()
 	}
-	others := c.Places[1:]
+	others := c.Locations[1:]
 	for i, r := range s.Replicas {
 		if check(others[i]) == worst {
 			subject.Replicas = append(subject.Replicas, r.brief())
