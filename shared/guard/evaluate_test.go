@@ -26,12 +26,12 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 			secret: secret(ownKey, ownKey, awsKey), fails: []guard.ControlID{guard.SecretNotSealed}, detail: "1 labelled version still opens with the previous key",
 		},
 		"a silent re-key names the rights that may be missing": {
-			secret: secret(ownKey, awsKey), fails: []guard.ControlID{guard.SecretNotSealed}, detail: "kms:Encrypt",
+			secret: secret(ownKey, awsKey), fails: []guard.ControlID{guard.SecretDefaultKey}, detail: "kms:Encrypt",
 		},
 		"a replica on the AWS managed key fails 3 and names the Region": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
 				s.PrimaryRegion = s.Region
-				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: awsKey}, {Region: "us-west-2", Key: ownKey}}
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: awsKey}, {Region: "us-west-2", Key: ownKey, Status: "InSync"}}
 			}),
 			fails: []guard.ControlID{guard.SecretReplicaKey}, detail: "eu-west-1",
 		},
@@ -43,7 +43,7 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 		},
 		"a replica whose key cannot be read is unknown though another's is fine": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
-				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x"}, {Region: "us-west-2", Key: ownKey}}
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x"}, {Region: "us-west-2", Key: ownKey, Status: "InSync"}}
 			}),
 			unknown: []guard.ControlID{guard.SecretReplicaKey, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
 		},
@@ -59,7 +59,7 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 		},
 		"a disabled key of a replica fails 4": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
-				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: inState(otherKey, guard.KeyDisabled)}}
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: inState(otherKey, guard.KeyDisabled), Status: "InSync"}}
 			}),
 			fails: []guard.ControlID{guard.SecretKeyUnusable}, detail: "replica in eu-west-1",
 		},

@@ -242,7 +242,7 @@ func nextUnproven(j Job, s Seen) Step {
 }
 
 func nextObserving(j Job, s Seen, rules Rules) Step {
-	if guard.StateOf(s.Secret, "") == guard.StateSealed {
+	if guard.HereOf(s.Secret) == guard.StateSealed {
 		return Step{Action: DoMove, Phase: Sealing, First: j.FirstNewAt.IsZero(), Reason: "its new versions were written already"}
 	}
 	if until := j.observeUntil(rules); s.At.Before(until) { // nobody's word shortens it
@@ -275,7 +275,7 @@ func (j Job) Silent() []string {
 }
 
 func nextSealing(j Job, s Seen, rules Rules) Step {
-	switch guard.StateOf(s.Secret, "") {
+	switch guard.HereOf(s.Secret) {
 	case guard.StateSealed:
 		if j.FirstNewAt.IsZero() {
 			return Step{Action: DoMove, First: true, Phase: Sealing, Reason: "new versions are there"}
