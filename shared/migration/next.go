@@ -298,9 +298,9 @@ func nextSealing(j Job, s Seen, rules Rules) Step {
 // stillOpen says what is left between the first new version and the second (docs/decisions/0004).
 func stillOpen(s guard.Secret) string {
 	var open []string
-	for _, v := range s.Versions {
-		if v.Labelled() && (len(v.Keys) != 1 || !v.Keys[0].Same(s.Key)) {
-			open = append(open, v.Stages...)
+	for _, c := range guard.CopiesOf(s).List {
+		if c.Location == 0 && c.Labelled() && !c.Alone(s.Key) {
+			open = append(open, c.Stages...)
 		}
 	}
 	slices.Sort(open)
