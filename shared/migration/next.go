@@ -308,13 +308,13 @@ func stillOpen(s guard.Secret) string {
 // openLabels are the labels of versions that open with another key than the secret's: those that a new version moves on, and
 // those of the owner's own that no rotation reaches.
 func openLabels(s guard.Secret) (open, left []string) {
-	for _, v := range s.Versions {
+	for _, c := range guard.CopiesOf(s).List {
 		switch {
-		case !v.Labelled() || len(v.Keys) == 1 && v.Keys[0].Same(s.Key):
-		case len(ownLabels(v)) > 0:
-			left = append(left, v.Stages...)
+		case c.Location != 0 || !c.Labelled() || c.Alone(s.Key):
+		case !guard.ReEncrypted(c.Stages):
+			left = append(left, c.Stages...)
 		default:
-			open = append(open, v.Stages...)
+			open = append(open, c.Stages...)
 		}
 	}
 	slices.Sort(open)
