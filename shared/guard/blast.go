@@ -162,16 +162,22 @@ func Blast(key Key, secrets []Secret) BlastRadius {
 // which have keys of their own, and then of its other labelled versions. The fate is "" where the key touches none of them.
 func (c Copies) without(key Key) Affected {
 	a := c.currentWithout(key)
-	switch a.Fate {
-	case FateEveryCopy:
+	if a.Fate == "" {
+		labels, regions := c.stopping(key), c.under(key)
+		current, written := c.Current()
+		switch {
+		case len(labels)+len(regions) == 0:
+			return a
+		case written && current.Without(key) == OpensNo: // it is closed by another key already
+			a.Fate = FateEveryCopy
+		case len(labels) > 0:
+			return Affected{Fate: FateVersionStops, Labels: labels}
+		default:
+			return Affected{Fate: FateReplicaStops, Regions: regions}
+		}
+	}
+	if a.Fate == FateEveryCopy {
 		c.othersOpen(key, &a)
-	case "":
-		if a.Regions = c.under(key); len(a.Regions) > 0 {
-			a.Fate = FateReplicaStops
-		}
-		if a.Labels = c.stopping(key); len(a.Labels) > 0 {
-			a.Fate, a.Regions = FateVersionStops, nil
-		}
 	}
 	return a
 }
@@ -193,8 +199,10 @@ func (c Copies) currentWithout(key Key) Affected {
 		return named(FateNoValue)
 	case current.More:
 		return named(FateUnreadVersions)
-	case !current.Needs(key):
+	case !current.Needs(key) && current.Without(key) == OpensYes:
 		return named(FateOtherKey)
+	case !current.Needs(key) && !c.Locations[0].Named.Same(key):
+		return Affected{}
 	}
 	life := current.lifeWithout(key)
 	switch life.Opens {
