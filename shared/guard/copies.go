@@ -78,15 +78,19 @@ func CopiesOf(s Secret) Copies {
 	c := Copies{Unlisted: s.VersionsUnread, Elsewhere: s.Elsewhere.Listing, secret: &s}
 	c.Locations = make([]Location, 1, 1+len(s.Replicas)+len(s.Elsewhere.Copies))
 	c.Locations[0] = Location{Account: s.Account, Region: s.Region, Kind: LocationPrimary, Named: s.Key}
-	c.List = make([]Copy, 0, len(s.Versions)*cap(c.Locations))
-	for _, v := range s.Versions {
+	versions := s.Versions
+	if c.Unlisted {
+		versions = nil
+	}
+	c.List = make([]Copy, 0, len(versions)*cap(c.Locations))
+	for _, v := range versions {
 		c.List = append(c.List, Copy{Version: v.ID, Stages: v.Stages, Keys: v.Keys, More: len(v.Keys) == 0})
 	}
 	for _, r := range s.Replicas {
-		c.copied(Location{Account: s.Account, Region: r.Region, Kind: LocationReplica, Named: r.Key, Status: r.Status, Message: r.StatusMessage}, s.Versions)
+		c.copied(Location{Account: s.Account, Region: r.Region, Kind: LocationReplica, Named: r.Key, Status: r.Status, Message: r.StatusMessage}, versions)
 	}
 	for _, e := range s.Elsewhere.Copies {
-		c.copied(Location{Account: e.Account, Region: e.Region, Kind: LocationElsewhere, Named: e.Key, Status: e.Status}, s.Versions)
+		c.copied(Location{Account: e.Account, Region: e.Region, Kind: LocationElsewhere, Named: e.Key, Status: e.Status}, versions)
 	}
 	return c
 }
@@ -164,15 +168,16 @@ func (c Copy) Needs(key Key) bool { return slices.ContainsFunc(c.Keys, key.Same)
 func (c Copy) lifeWithout(off Key) Life {
 	life := Life{Gone: !c.More}
 	doubt, ends, dying := c.More, true, true // ends: every key that opens it ends; dying: every key is deleted, or will be
-	for _, k := range c.Keys {
+	for i := range c.Keys {
+		k := &c.Keys[i]
 		life.Gone = life.Gone && k.State == KeyMissing
 		switch {
-		case k.opens() && !k.Same(off):
+		case k.opens() && !k.is(&off):
 			life.Opens, dying = OpensYes, false
 			if ends = ends && !k.ValidTo.IsZero(); k.ValidTo.After(life.Until) {
 				life.Until = k.ValidTo
 			}
-		case k.Unusable(), k.Same(off):
+		case k.Unusable(), k.is(&off):
 			if k.DeletionDate.After(life.Lost) {
 				life.Lost = k.DeletionDate
 			}
@@ -194,4 +199,4 @@ func (c Copy) lifeWithout(off Key) Life {
 }
 
 // opens reports whether KMS decrypts with a key now.
-func (k Key) opens() bool { return k.Manager == ManagerAWS || k.CanDecrypt() }
+func (k *Key) opens() bool { return k.Manager == ManagerAWS || k.CanDecrypt() }

@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -154,6 +155,26 @@ func tagged(k guard.Key, name, value string) guard.Key {
 
 func BenchmarkEvaluate(b *testing.B) {
 	s := secret(ownKey, ownKey, awsKey)
+	std := approve(guard.Approved{Accounts: []string{"444455556666"}})
+	b.ReportAllocs()
+	for b.Loop() {
+		guard.Evaluate(s, std, now)
+	}
+}
+
+// Twenty copies: five versions, each in the primary and three replicas.
+func BenchmarkEvaluateTwentyCopies(b *testing.B) {
+	s := secret(ownKey)
+	s.Versions = nil
+	for i := range 5 {
+		s.Versions = append(s.Versions, guard.Version{ID: fmt.Sprint("v", i), Stages: []string{fmt.Sprint("label-", i)}, Keys: []guard.Key{ownKey, otherKey, awsKey}})
+	}
+	for _, region := range []string{"eu-west-1", "eu-west-2", "us-west-2"} {
+		s.Replicas = append(s.Replicas, replicaIn(region, otherKey))
+	}
+	if n := len(guard.CopiesOf(s).List); n != 20 {
+		b.Fatalf("%d copies", n)
+	}
 	std := approve(guard.Approved{Accounts: []string{"444455556666"}})
 	b.ReportAllocs()
 	for b.Loop() {

@@ -63,11 +63,14 @@ type Key struct {
 }
 
 // Same reports whether two keys are one. All keys the AWS manages for Secrets Manager in an account and Region are.
-func (k Key) Same(other Key) bool {
+func (k Key) Same(other Key) bool { return k.is(&other) }
+
+// is is Same without copies of both.
+func (k *Key) is(other *Key) bool {
 	if k.Manager == ManagerAWS && other.Manager == ManagerAWS {
 		return true
 	}
-	return k.ARN != "" && strings.EqualFold(k.ARN, other.ARN)
+	return k.ARN != "" && len(k.ARN) == len(other.ARN) && (k.ARN == other.ARN || strings.EqualFold(k.ARN, other.ARN))
 }
 
 // Usable reports whether the state lets KMS use a key. Unknown states answer false.

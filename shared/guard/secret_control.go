@@ -83,7 +83,7 @@ func checkSealed(c Copies, _ Standard) (Outcome, Subject) {
 	s, named := c.secret, c.Locations[0].Named
 	switch c.here() {
 	case StateDual:
-		open := c.versions(func(copied Copy) bool { return !copied.alone(named) })
+		open := c.versions(func(copied Copy) bool { return !copied.Alone(named) })
 		return Fail, Subject{Key: named.brief(), Versions: open, Alias: aliasOf(*s), Rotation: rotationOf(*s)}
 	case StateSealed:
 		return Pass, Subject{}
@@ -154,7 +154,7 @@ func checkKeyUsable(c Copies, _ Standard) (Outcome, Subject) {
 	named := c.Locations[0].Named
 	closed := c.versions(func(copied Copy) bool {
 		life := copied.Life()
-		return (life.Opens == OpensNo || !life.Until.IsZero()) && !copied.alone(named)
+		return (life.Opens == OpensNo || !life.Until.IsZero()) && !copied.Alone(named)
 	})
 	switch {
 	case len(closed) > 0 && outcome != Fail:
@@ -221,9 +221,9 @@ func checkApproved(c Copies, std Standard) (Outcome, Subject) {
 // worst is the worst outcome of a copy's keys, apart from one that was asked of already.
 func (c Copy) worst(asked Key, check func(Key) Outcome) Outcome {
 	outcome := NotApplicable
-	for _, k := range c.Keys {
-		if !k.Same(asked) {
-			outcome = worse(outcome, check(k))
+	for i := range c.Keys {
+		if k := &c.Keys[i]; !k.is(&asked) {
+			outcome = worse(outcome, check(*k))
 		}
 	}
 	return outcome
@@ -249,8 +249,8 @@ func (c Copies) underOthers(named Key, is func(Key) bool) []Version {
 			continue
 		}
 		v := Version{ID: copied.Version, Stages: copied.Stages}
-		for _, k := range copied.Keys {
-			if !k.Same(named) && is(k) {
+		for i := range copied.Keys {
+			if k := &copied.Keys[i]; !k.is(&named) && is(*k) {
 				v.Keys = append(v.Keys, k.brief())
 			}
 		}

@@ -67,7 +67,7 @@ func (c Copies) here() LockState {
 			return StateDefault
 		}
 		unknown = unknown || copied.nameless()
-		dual = dual || !copied.alone(named)
+		dual = dual || !copied.Alone(named)
 	}
 	switch {
 	case unknown:
@@ -97,7 +97,8 @@ func (c Copies) there() LockState {
 // nothing.
 func (c Copy) managedAlone() Outcome {
 	managed, unknown := false, c.More
-	for _, k := range c.Keys {
+	for i := range c.Keys {
+		k := &c.Keys[i]
 		switch {
 		case k.Manager == ManagerAWS:
 			managed = true
@@ -118,12 +119,13 @@ func (c Copy) managedAlone() Outcome {
 	}
 }
 
-// alone reports whether a copy opens with the key, and with no other that exists.
-func (c Copy) alone(key Key) bool {
+// Alone reports whether a copy opens with the key, and with no other that exists.
+func (c Copy) Alone(key Key) bool {
 	opens := false
-	for _, k := range c.Keys {
+	for i := range c.Keys {
+		k := &c.Keys[i]
 		switch {
-		case k.Same(key):
+		case k.is(&key):
 			opens = true
 		case k.State != KeyMissing:
 			return false
@@ -134,7 +136,8 @@ func (c Copy) alone(key Key) bool {
 
 // nameless reports that AWS does not say which keys open a copy: it lists none, or one that has no name.
 func (c Copy) nameless() bool {
-	for _, k := range c.Keys {
+	for i := range c.Keys {
+		k := &c.Keys[i]
 		if k.unnamed() {
 			return true
 		}
@@ -143,6 +146,6 @@ func (c Copy) nameless() bool {
 }
 
 // unnamed reports that nothing says which key it is.
-func (k Key) unnamed() bool {
+func (k *Key) unnamed() bool {
 	return k.Manager == ManagerUnknown && k.ARN == "" && k.State != KeyMissing
 }

@@ -63,7 +63,7 @@ func unread(v guard.Version) bool {
 func missingRight(v guard.Version, target string) string {
 	for _, k := range v.Keys {
 		switch {
-		case k.Manager != guard.ManagerCustomer:
+		case k.Manager != guard.ManagerCustomer && k.State != guard.KeyMissing:
 		case k.State == guard.KeyEnabled:
 			return fmt.Sprintf("the role doublelock-change probably lacks kms:Decrypt on %s or kms:Encrypt on %s", k.ARN, target)
 		default:
@@ -75,10 +75,6 @@ func missingRight(v guard.Version, target string) string {
 
 // CurrentSealed reports that the version readers get opens with the secret's key alone.
 func CurrentSealed(s guard.Secret) bool {
-	for _, v := range s.Versions {
-		if slices.Contains(v.Stages, "AWSCURRENT") {
-			return len(v.Keys) == 1 && v.Keys[0].Same(s.Key)
-		}
-	}
-	return false
+	current, found := guard.CopiesOf(s).Current()
+	return found && current.Alone(s.Key)
 }
