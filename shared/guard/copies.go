@@ -104,17 +104,6 @@ func (c *Copies) copied(p Location, versions []Version) {
 	}
 }
 
-// Of lists the copies with a label, in every location.
-func (c Copies) Of(stage string) []Copy {
-	var found []Copy
-	for _, copied := range c.List {
-		if copied.Has(stage) {
-			found = append(found, copied)
-		}
-	}
-	return found
-}
-
 // Current is the primary's copy of the current version, which readers get who do not ask for another. There is none while
 // nothing was written, and while the versions could not be listed.
 func (c Copies) Current() (Copy, bool) {
