@@ -229,6 +229,11 @@ func keyNames(rec guard.Record, s guard.Secret) []string {
 	for _, r := range s.Replicas {
 		names = append(names, r.KeyID, r.Key.ARN)
 	}
+	for _, v := range s.Versions {
+		for _, k := range v.Keys {
+			names = append(names, k.ARN)
+		}
+	}
 	var known []string
 	for _, name := range names {
 		if name != "" {

@@ -283,6 +283,11 @@ func recordedState(rec guard.Record, key guard.Key) guard.KeyState {
 				return r.Key.State
 			}
 		}
+		for _, v := range f.Subject.Versions {
+			if at := slices.IndexFunc(v.Keys, key.Same); at >= 0 && v.Keys[at].Unusable() {
+				return v.Keys[at].State
+			}
+		}
 	}
 	return ""
 }

@@ -253,7 +253,7 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 		switch {
 		case p.Named.Same(key):
 			unread = append(unread, p.name())
-		case p.Named.opens():
+		case p.Named.opens() && p.InSync(): // else what is there may be another value, or none
 			if a.Fate != FateReplica {
 				a.Fate, a.Opens = FateReplica, p.Named.brief()
 			}

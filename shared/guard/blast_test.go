@@ -71,6 +71,9 @@ func TestBlastFollowsEveryCopy(t *testing.T) {
 		"one replica of which nothing is known does not hide another that opens": {
 			replicated(secret(off, off), under("eu-west-2", guard.Key{ARN: there.ARN}), under("eu-west-1", there)), guard.FateReplica,
 			"stops in " + here + ", and still opens in eu-west-1 with " + there.ARN},
+		"a replica whose replication failed may hold another value, or none": {
+			replicated(secret(off, off), guard.Replica{Region: "eu-west-1", Key: there, Status: "Failed"}), guard.FateUnreadReplica,
+			"stops in " + here + "; what opens its replica in eu-west-1 could not be read"},
 		"a replica whose key could not be read is unknown": {replicated(secret(off, off), under("eu-west-1", guard.Key{ARN: there.ARN})), guard.FateUnreadReplica,
 			"stops in " + here + "; what opens its replica in eu-west-1 could not be read"},
 		"a replica whose own key is out of use may have older copies": {

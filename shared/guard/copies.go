@@ -9,7 +9,7 @@ import (
 // follows from them: the key that a secret names decides what opens the versions to come, and of those that are there nothing.
 type Copies struct {
 	Locations []Location // where copies are kept: the primary first, then its replicas, then other accounts
-	List      []Copy     // of each location every version that Secrets Manager lists, labelled or not
+	List      []Copy     // every version that the primary lists, labelled or not, and in each other location the labelled ones
 
 	Unlisted  bool    // the versions could not be listed, so List is empty
 	Elsewhere Listing // whether copies in other accounts are among the locations
@@ -95,24 +95,16 @@ func CopiesOf(s Secret) Copies {
 	return c
 }
 
-// copied adds a location that has copies of the versions.
+// copied adds a location that has copies of the labelled versions. Whether it has others nobody lists.
 func (c *Copies) copied(p Location, versions []Version) {
 	c.Locations = append(c.Locations, p)
 	named := []Key{p.Named}
 	for _, v := range versions {
+		if !v.Labelled() {
+			continue
+		}
 		c.List = append(c.List, Copy{Location: len(c.Locations) - 1, Version: v.ID, Stages: v.Stages, Keys: named, More: true})
 	}
-}
-
-// Of lists the copies with a label, in every location.
-func (c Copies) Of(stage string) []Copy {
-	var found []Copy
-	for _, copied := range c.List {
-		if copied.Has(stage) {
-			found = append(found, copied)
-		}
-	}
-	return found
 }
 
 // Current is the primary's copy of the current version, which readers get who do not ask for another. There is none while

@@ -131,7 +131,11 @@ func (s Subject) blindWords() string {
 	case PartKey, PartReplicaKey:
 		return s.unreadKeyWords()
 	case PartReplica:
-		return "replication to " + strings.Join(s.regions(), ", ") + " has not come to its end, so what is there is not known"
+		to := s.regions()
+		for _, e := range s.Elsewhere {
+			to = append(to, "account "+e.Account)
+		}
+		return "replication to " + strings.Join(to, ", ") + " has not come to its end, so what is there is not known"
 	case PartVersions:
 		return "its versions could not be listed"
 	case PartVersionKeys:

@@ -54,7 +54,7 @@ func TestOldFactsAboutKeysOpenFindingsAndResolveNone(t *testing.T) {
 				was.AsOf = before
 				s.Replicas = []guard.Replica{replicaIn("eu-west-1", was)}
 				s.AsOf = s.OldKeys()
-			}), result{guard.StateSealed, []guard.ControlID{guard.SecretReplicaKey}, nil}},
+			}), result{guard.StateDual, []guard.ControlID{guard.SecretReplicaKey}, nil}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			look := func(rec guard.Record, s guard.Secret, at time.Time) guard.Record {

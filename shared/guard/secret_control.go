@@ -141,7 +141,9 @@ func checkReplicas(c Copies, _ Standard) (Outcome, Subject) {
 			return Pass
 		}
 	})
-	if outcome == Unknown && !slices.ContainsFunc(subject.Replicas, func(r Replica) bool { return r.Key.Manager == ManagerUnknown }) {
+	undescribed := slices.ContainsFunc(subject.Replicas, func(r Replica) bool { return r.Key.Manager == ManagerUnknown }) ||
+		slices.ContainsFunc(subject.Elsewhere, func(e AccountCopy) bool { return e.Key.Manager == ManagerUnknown })
+	if outcome == Unknown && !undescribed {
 		subject.Blind = &BlindSpot{Part: PartReplica, Cause: CauseNotInSync}
 	}
 	return outcome, subject

@@ -1,0 +1,125 @@
+package guard_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+func doomed(k guard.Key, at time.Time) guard.Key {
+	k.State, k.DeletionDate = guard.KeyPendingDeletion, at
+	return k
+}
+
+func expiring(k guard.Key, at time.Time) guard.Key {
+	k.ValidTo = at
+	return k
+}
+
+func TestWhatBecomesOfACopy(t *testing.T) {
+	soon, later := now.AddDate(0, 0, 7), now.AddDate(0, 0, 30)
+	off, missing, unread := inState(ownKey, guard.KeyDisabled), inState(ownKey, guard.KeyMissing), guard.Key{ARN: otherKey.ARN}
+	for sentence, c := range map[string]struct {
+		keys []guard.Key
+		want guard.Life
+	}{
+		"a key that can be used opens it":                            {[]guard.Key{ownKey}, guard.Life{Opens: guard.OpensYes}},
+		"one that can is enough":                                     {[]guard.Key{off, awsKey}, guard.Life{Opens: guard.OpensYes}},
+		"one that can is enough beside one that was not read":        {[]guard.Key{unread, awsKey}, guard.Life{Opens: guard.OpensYes}},
+		"a key that was not read may open it":                        {[]guard.Key{off, unread}, guard.Life{}},
+		"no keys are listed":                                         {nil, guard.Life{}},
+		"a disabled key can be enabled on any day":                   {[]guard.Key{off}, guard.Life{Opens: guard.OpensNo}},
+		"a key pending deletion is lost on its day":                  {[]guard.Key{doomed(ownKey, soon)}, guard.Life{Opens: guard.OpensNo, Lost: soon}},
+		"of two, the later day counts":                               {[]guard.Key{doomed(ownKey, later), doomed(otherKey, soon)}, guard.Life{Opens: guard.OpensNo, Lost: later}},
+		"a disabled key beside it can still be enabled":              {[]guard.Key{doomed(ownKey, soon), inState(otherKey, guard.KeyDisabled)}, guard.Life{Opens: guard.OpensNo}},
+		"a missing key beside it changes nothing":                    {[]guard.Key{doomed(otherKey, soon), missing}, guard.Life{Opens: guard.OpensNo, Lost: soon}},
+		"no key of it exists any more":                               {[]guard.Key{missing}, guard.Life{Opens: guard.OpensNo, Gone: true}},
+		"one that can be used keeps it beyond the day":               {[]guard.Key{doomed(ownKey, soon), otherKey}, guard.Life{Opens: guard.OpensYes}},
+		"a key whose deletion waits for replicas has no day":         {[]guard.Key{inState(ownKey, guard.KeyPendingReplicaDeletion)}, guard.Life{Opens: guard.OpensNo}},
+		"imported material expires":                                  {[]guard.Key{expiring(ownKey, soon)}, guard.Life{Opens: guard.OpensYes, Until: soon}},
+		"of two that expire, the later day counts":                   {[]guard.Key{expiring(ownKey, later), expiring(otherKey, soon)}, guard.Life{Opens: guard.OpensYes, Until: later}},
+		"one that does not expire keeps it":                          {[]guard.Key{expiring(ownKey, soon), otherKey}, guard.Life{Opens: guard.OpensYes}},
+		"what was not read may keep it beyond the day":               {[]guard.Key{expiring(ownKey, soon), unread}, guard.Life{Opens: guard.OpensYes}},
+		"material that expires in a key that is off opens it no day": {[]guard.Key{expiring(off, soon)}, guard.Life{Opens: guard.OpensNo}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			copied, found := guard.CopiesOf(secret(ownKey, c.keys...)).Current()
+			if diff := cmp.Diff(c.want, copied.Life()); diff != "" || !found {
+				t.Errorf("life (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestASecretIsSealedOnlyWhereEveryLocationIs(t *testing.T) {
+	there := func(key guard.Key, status string) guard.Secret {
+		return with(secret(ownKey, ownKey), func(s *guard.Secret) {
+			s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: key, Status: status}}
+		})
+	}
+	abroad := func(key guard.Key, status string) guard.Secret {
+		return with(secret(ownKey, ownKey), func(s *guard.Secret) {
+			s.Elsewhere = guard.Elsewhere{Listing: guard.Listed, Copies: []guard.AccountCopy{{ARN: "a", Account: "444455556666", Region: "us-east-1", Key: key, Status: status}}}
+		})
+	}
+	for sentence, c := range map[string]struct {
+		secret guard.Secret
+		want   guard.LockState
+		third  guard.Outcome // DL.SECRET.3
+		says   string
+	}{
+		"a replica under a CMK, in sync":                          {there(otherKey, "InSync"), guard.StateSealed, guard.Pass, ""},
+		"a replica under the AWS managed key":                     {there(awsKey, "InSync"), guard.StateDual, guard.Fail, "opens with the AWS managed key in eu-west-1"},
+		"a replica whose replication failed":                      {there(otherKey, "Failed"), guard.StateUnknown, guard.Fail, "replication to eu-west-1 failed"},
+		"a replica that is on its way":                            {there(otherKey, "InProgress"), guard.StateUnknown, guard.Unknown, "replication to eu-west-1 has not come to its end"},
+		"a replica in a status that AWS adds":                     {there(otherKey, "Paused"), guard.StateUnknown, guard.Unknown, "has not come to its end"},
+		"a replica whose key was not read":                        {there(guard.Key{}, "InSync"), guard.StateUnknown, guard.Unknown, "could not be read"},
+		"a copy in another account under a CMK":                   {abroad(centralKey, "InSync"), guard.StateSealed, guard.Pass, ""},
+		"a copy in another account under the AWS managed key":     {abroad(awsKey, "InSync"), guard.StateDual, guard.Fail, "its copy in account 444455556666"},
+		"a copy in another account whose replication failed":      {abroad(centralKey, "Failed"), guard.StateUnknown, guard.Fail, "444455556666 is Failed"},
+		"a copy in another account that is on its way":            {abroad(centralKey, "Pending"), guard.StateUnknown, guard.Unknown, "replication to account 444455556666 has not come to its end"},
+		"a copy in another account whose key was not read":        {abroad(guard.Key{}, "InSync"), guard.StateUnknown, guard.Unknown, "its copy in account 444455556666 could not be read"},
+		"copies in other accounts that nobody can list":           {secret(ownKey, ownKey), guard.StateSealed, guard.Pass, ""},
+		"an older key that does not exist any more opens nothing": {secret(ownKey, ownKey, inState(otherKey, guard.KeyMissing)), guard.StateSealed, guard.Pass, ""},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if got := guard.StateOf(c.secret, ""); got != c.want {
+				t.Errorf("state %s, want %s", got, c.want)
+			}
+			if got := guard.HereOf(c.secret); got != guard.StateSealed {
+				t.Errorf("the primary is %s", got)
+			}
+			for _, v := range guard.Evaluate(c.secret, guard.Standard{}, now) {
+				if v.Control.ID == guard.SecretReplicaKey && (v.Outcome != c.third || !strings.Contains(v.Describe(), c.says)) {
+					t.Errorf("%s: %s, want %s: %s", v.Outcome, v.Describe(), c.third, c.says)
+				}
+			}
+		})
+	}
+}
+
+func TestACopyThatDiesIsCriticalWhateverTheSecretNames(t *testing.T) {
+	day := time.Date(2026, 9, 8, 12, 0, 0, 0, time.UTC)
+	for sentence, c := range map[string]struct {
+		secret guard.Secret
+		says   string
+	}{
+		"the current version, by a key that an alias named": {secret(ownKey, inState(otherKey, guard.KeyDisabled)), "AWSCURRENT (version v1) opens with no key that lasts: " + otherKey.ARN + " is in state Disabled"},
+		"a version that is lost on a day":                   {secret(ownKey, doomed(otherKey, day)), "lost for good from 2026-09-08 12:00 UTC on"},
+		"a version whose key material expires":              {secret(ownKey, expiring(otherKey, day)), otherKey.ARN + " opens nothing from 2026-09-08 12:00 UTC on"},
+		"the key of the secret itself expires":              {secret(expiring(ownKey, day), expiring(ownKey, day)), "its key " + ownKey.ARN + " opens nothing from 2026-09-08 12:00 UTC on"},
+		"a version whose key does not exist":                {secret(ownKey, inState(otherKey, guard.KeyMissing)), "does not exist"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			for _, v := range guard.Evaluate(c.secret, guard.Standard{}, now) {
+				if v.Control.ID == guard.SecretKeyUnusable && (v.Outcome != guard.Fail || !strings.Contains(v.Describe(), c.says)) {
+					t.Errorf("%s: %q does not say %q", v.Outcome, v.Describe(), c.says)
+				}
+			}
+		})
+	}
+}
