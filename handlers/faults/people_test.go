@@ -100,7 +100,7 @@ func (p *people) odd(s item) error {
 		"account": s.account, "region": s.region, "time": p.d.w.Clock.Now().UTC().Format(time.RFC3339), "detail": map[string]any{
 			"eventVersion": "1.11", "eventSource": "secretsmanager.amazonaws.com", "eventName": "UpdateSecret", "awsRegion": s.region, "eventID": fmt.Sprint("large-", p.d.count.Events),
 			"eventTime": p.d.w.Clock.Now().UTC().Format(time.RFC3339), "recipientAccountId": s.account, "readOnly": false, "eventType": "AwsApiCall",
-			"userIdentity": map[string]any{"type": "AssumedRole", "accountId": s.account, "arn": "arn:aws:sts::" + s.account + ":assumed-role/app-deploy/people"},
+			"userIdentity":      map[string]any{"type": "AssumedRole", "accountId": s.account, "arn": "arn:aws:sts::" + s.account + ":assumed-role/app-deploy/people"},
 			"requestParameters": map[string]any{"secretId": s.id, "description": strings.Repeat("x", 255<<10)}}})
 	if err != nil {
 		return err

@@ -148,6 +148,12 @@ func (d *driver) storm(t *testing.T, p *people, n int) {
 	}
 	d.clear()
 	d.settle(4 * time.Hour)
+	for range 12 { // what is broken comes five times before it is parked, to the sweep an hour and a half apart
+		if d.w.AWS.Stats().InDLQ == p.poison {
+			return
+		}
+		d.settle(30 * time.Minute)
+	}
 }
 
 // clear ends all faults.
