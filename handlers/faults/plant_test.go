@@ -90,6 +90,7 @@ func TestNothingIsLostWhileAServiceIsDownForHours(t *testing.T) {
 			o := newOracle()
 			w := found(t, 1, o)
 			bubble(t, w, 1, faults{processes: 2, skew: 10 * time.Minute}, o, func(t *testing.T, d *driver) {
+				d.sparse()
 				createIn(t, d, local.Search, 1)
 				createIn(t, d, local.Payments, 2)
 				d.settle(time.Hour)
