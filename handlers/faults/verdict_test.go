@@ -20,9 +20,12 @@ type stored struct {
 
 // judge compares what the hub remembers, and what people were told, with what is true. It is asked when all is at rest.
 func (o *oracle) judge(d *driver) (tableBytes int, err error) {
-	records, bytes, err := o.table(d)
+	records, bytes, waiting, err := o.table(d)
 	if err != nil {
 		return 0, err
+	}
+	for _, row := range waiting {
+		o.fault(&o.Lost, "still waits to be published or sent: %s", row)
 	}
 	o.mu.Lock()
 	secrets := slices.SortedFunc(maps.Values(o.secrets), func(a, b *secret) int { return strings.Compare(a.arn, b.arn) })
@@ -83,14 +86,14 @@ func (o *oracle) compare(s *secret, key string, exists bool, r *stored) {
 	}
 }
 
-// table reads all that the hub remembers, as it lies there.
-func (o *oracle) table(d *driver) (records map[string]*stored, size int, err error) {
+// table reads all that the hub remembers, as it lies there: the records, and what waits to be published or sent.
+func (o *oracle) table(d *driver) (records map[string]*stored, size int, waiting []string, err error) {
 	records = map[string]*stored{}
 	in := map[string]any{"TableName": d.deployed["detect"].env[settings.EnvTable]}
 	for {
 		out, err := d.w.AWS.As("oracle.example.com", local.Hub, d.w.Home(), "dynamodb", "Scan", in)
 		if err != nil {
-			return nil, 0, fmt.Errorf("read the table: %w", err)
+			return nil, 0, nil, fmt.Errorf("read the table: %w", err)
 		}
 		items, _ := out["Items"].([]any)
 		for _, one := range items {
@@ -105,13 +108,11 @@ func (o *oracle) table(d *driver) (records map[string]*stored, size int, err err
 				}
 			}
 			if strings.HasPrefix(pk, "outbox#") {
-				o.mu.Lock()
-				o.fault(&o.Lost, "still waits to be published or sent: %s %s", pk, words(field(it, "sk"), "S"))
-				o.mu.Unlock()
+				waiting = append(waiting, pk+" "+words(field(it, "sk"), "S"))
 			}
 		}
 		if out["LastEvaluatedKey"] == nil {
-			return records, size, nil
+			return records, size, waiting, nil
 		}
 		in["ExclusiveStartKey"] = out["LastEvaluatedKey"]
 	}
