@@ -12,7 +12,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export CDK_DISABLE_CLI_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit infra synth-check strangers bench fuzz faults mutate golden clean
+.PHONY: help demo build test setup lint unit infra synth-check strangers drift bench fuzz faults mutate golden clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,13 @@ strangers: setup ## Deploy into an AWS that nobody here wrote, and play a day of
 	CI=true $(GO) test -count=1 -timeout 15m ./infra/strangers
 	DOUBLELOCK_STRANGERS=true $(GO) test -count=1 -run TestTheManualSaysWhatEachStandInAnswers/ministack ./cmd/doublelock/conformance
 
+drift: ## Compare AWS's own models with what we know; DRIFT=latest compares the newest that there are, not those pinned
+ifeq ($(DRIFT),latest)
+	GO='$(GO)' PYTHON='$(PYTHON)' .ci/drift
+else
+	CI=true $(GO) test -count=1 -run 'TestNothingOfAWSIsUnknownToUs|TestWhatAWSAddsTomorrowIsReportedByName' .
+endif
+
 bench: ## Measure, beside the least any tool must do
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
 
@@ -84,8 +91,8 @@ faults: ## Let EVENTS writes pass through functions that throttle, lose and die 
 	@mkdir -p dist && $(GO) test -c -o dist/faults.test ./handlers/faults
 	@cd handlers/faults && ../../dist/faults.test -test.timeout 0 -test.run TestAStormEndsRight -events $(EVENTS) -seed $(SEED)
 
-mutate: ## Change one operator at a time and see whether a test notices; ROOM=guard for one room. Takes about an hour
-	$(GO) run ./cmd/mutants -room '$(ROOM)'
+mutate: ## Change one operator at a time, see whether a test notices: ROOM=guard, AT=blast.go:36. All rooms: half an hour
+	$(GO) run ./cmd/mutants -room '$(ROOM)' -at '$(AT)'
 
 golden: ## Rewrite every golden file; read the diff before you commit it
 	$(GO) test ./infra -update

@@ -43,10 +43,25 @@ func calls(t *testing.T) map[string]bool {
 		}
 		found[service+":"+operation] = true
 	}
-	service := regexp.MustCompile(`^github\.com/aws/aws-sdk-go-v2/service/(\w+)$`)
-	paginator := regexp.MustCompile(`^New(\w+)Paginator$`)
+	reached(t, func(s shipped, f *ast.FuncDecl) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			identifier, _ := n.(*ast.Ident)
+			if called, isFunction := s.info.Uses[identifier].(*types.Func); isFunction {
+				if service, operation, _ := operationOf(called); operation != "" {
+					add(service, operation)
+				}
+			}
+			return true
+		})
+	})
+	return found
+}
+
+// reached yields each function that a main comes to, but for those that act with the rights of whoever runs them.
+func reached(t *testing.T, yield func(shipped, *ast.FuncDecl)) {
+	t.Helper()
 	all := shippedCode(t)
-	reached := reachable(all)
+	comesTo := reachable(all)
 	for _, s := range all {
 		if s.path == sandboxed {
 			continue
@@ -54,30 +69,35 @@ func calls(t *testing.T) map[string]bool {
 		for _, parsed := range s.files {
 			for _, declaration := range parsed.Decls {
 				f, isFunction := declaration.(*ast.FuncDecl)
-				if !isFunction || !reached[functionKey(s.info.Defs[f.Name].(*types.Func))] {
-					continue
+				if isFunction && comesTo[functionKey(s.info.Defs[f.Name].(*types.Func))] {
+					yield(s, f)
 				}
-				ast.Inspect(f, func(n ast.Node) bool {
-					identifier, _ := n.(*ast.Ident)
-					called, isFunction := s.info.Uses[identifier].(*types.Func)
-					if !isFunction || called.Pkg() == nil {
-						return true
-					}
-					from := service.FindStringSubmatch(called.Pkg().Path())
-					if from == nil {
-						return true
-					}
-					if pages := paginator.FindStringSubmatch(called.Name()); pages != nil {
-						add(from[1], pages[1])
-					} else if receiver := called.Signature().Recv(); receiver != nil && strings.HasSuffix(typeName(receiver.Type()), ".Client") {
-						add(from[1], called.Name())
-					}
-					return true
-				})
 			}
 		}
 	}
-	return found
+}
+
+var (
+	servicePackage = regexp.MustCompile(`^github\.com/aws/aws-sdk-go-v2/service/(\w+)$`)
+	paginator      = regexp.MustCompile(`^New(\w+)Paginator$`)
+)
+
+// operationOf is the operation that a function of the SDK asks for, and whether page by page; "" where it asks for none.
+func operationOf(called *types.Func) (service, operation string, paged bool) {
+	if called.Pkg() == nil {
+		return "", "", false
+	}
+	from := servicePackage.FindStringSubmatch(called.Pkg().Path())
+	if from == nil {
+		return "", "", false
+	}
+	if pages := paginator.FindStringSubmatch(called.Name()); pages != nil {
+		return from[1], pages[1], true
+	}
+	if receiver := called.Signature().Recv(); receiver != nil && strings.HasSuffix(typeName(receiver.Type()), ".Client") {
+		return from[1], called.Name(), false
+	}
+	return "", "", false
 }
 
 // granted lists the actions that the roles of the deployed templates are allowed, and one place of each.

@@ -84,6 +84,24 @@ func (p *source) find() []mutant {
 	return found
 }
 
+// standing are the mutants of a file, or of one of its lines, as "blast.go:36"; all where at is "".
+func standing(mutants []mutant, at string) []mutant {
+	var out []mutant
+	for _, m := range mutants {
+		if at != "" && at != m.file && at != fmt.Sprintf("%s:%d", m.file, m.line) {
+			continue
+		}
+		first := m.id == m.operator
+		if m.id = len(out); first {
+			m.operator = m.id
+		} else {
+			m.operator = out[len(out)-1].operator
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
 func (p *source) findIn(name string) []mutant {
 	var found []mutant
 	file, text := p.files[name], p.texts[name]

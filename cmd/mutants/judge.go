@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -164,7 +165,7 @@ func (j *judge) tryFixed(ctx context.Context, p *source, path string) error {
 		return err
 	}
 	for i, m := range j.mutants {
-		if !m.fixed || j.verdicts[i] == killed {
+		if !m.fixed || j.verdicts[i] >= hung {
 			continue
 		}
 		overlay, err := j.overlay(map[string][]byte{p.set.Position(m.node.Pos()).Filename: p.mutated(m)})
@@ -221,7 +222,7 @@ func inTurn(ctx context.Context, b *binary, tests []testTime) verdict {
 
 var failed = regexp.MustCompile(`^\s*--- FAIL: `)
 
-// runTests runs tests by name, or all, stops at the first sign of a failure, and says how much processor time that took.
+// runTests runs tests by name, or all but the slow, stops at the first sign of a failure, and says how much processor time that took.
 // The limit is of processor time, too, which other work on the machine does not use up; a test that waits may take twelve
 // times as long.
 func runTests(ctx context.Context, b *binary, names []string, limit time.Duration) (verdict, time.Duration) {
@@ -232,7 +233,7 @@ func runTests(ctx context.Context, b *binary, names []string, limit time.Duratio
 		selected = "^(" + strings.Join(names, "|") + ")$"
 	}
 	limits := fmt.Sprintf(`ulimit -v %d 2>/dev/null; ulimit -t %d; exec "$0" "$@"`, memory, int(limit.Round(time.Second).Seconds()))
-	command := exec.CommandContext(ctx, "sh", "-c", limits, b.file, "-test.v", "-test.failfast", "-test.run", selected)
+	command := exec.CommandContext(ctx, "sh", "-c", limits, b.file, "-test.v", "-test.failfast", "-test.run", selected, "-test.skip", "^("+strings.Join(slices.Sorted(maps.Keys(slow)), "|")+")$")
 	command.Args = append(command.Args, b.flags...)
 	command.Dir = b.folder
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with the processes that a test starts

@@ -103,7 +103,7 @@ func module(t *testing.T, files map[string]string) {
 
 func TestEveryMutantGetsTheVerdictOfTheTestsThatReachIt(t *testing.T) {
 	module(t, map[string]string{"go.mod": "module sample\n\ngo 1.26\n", "sample/sample.go": sample, "sample/sample_test.go": sampleTest})
-	j, err := inspect(t.Context(), io.Discard, "sample", nil)
+	j, err := inspect(t.Context(), io.Discard, "sample", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestTestsOfAnotherPackageJudgeWhatIsLeft(t *testing.T) {
 		"user/user.go":   "package user\n",
 		"user/u_test.go": "package user\n\nimport (\n\t\"sample/room\"\n\t\"testing\"\n)\n\nfunc TestBoth(t *testing.T) {\n\tif room.Both(true, false) {\n\t\tt.Error(\"both\")\n\t}\n}\n",
 	})
-	j, err := inspect(t.Context(), io.Discard, "room", []string{"user"})
+	j, err := inspect(t.Context(), io.Discard, "room", "", []string{"user"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,12 +153,34 @@ func TestTestsOfAnotherPackageJudgeWhatIsLeft(t *testing.T) {
 	}
 }
 
+func TestOneLineIsJudgedAlone(t *testing.T) {
+	module(t, map[string]string{"go.mod": "module sample\n\ngo 1.26\n", "shared/sample/sample.go": sample, "shared/sample/sample_test.go": sampleTest})
+	for at, want := range map[string][]string{
+		"sample.go:9":  {"Positive > to >= killed", "Positive > to <= killed"},
+		"sample.go:12": {"Both && to || lived"},
+		"sample.go:1":  nil,
+		"other.go":     nil,
+	} {
+		j, err := inspect(t.Context(), io.Discard, "shared/sample", at, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i, m := range j.mutants {
+			got = append(got, m.function+" "+m.change+" "+names[j.verdicts[i]])
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("at %s (-want +got):\n%s", at, diff)
+		}
+	}
+}
+
 func TestTestsThatFailWithoutAMutantJudgeNothing(t *testing.T) {
 	module(t, map[string]string{
 		"go.mod": "module sample\n\ngo 1.26\n", "room/room.go": "package room\n\nfunc Not(a bool) bool { return a != true }\n",
 		"room/r_test.go": "package room\n\nimport \"testing\"\n\nfunc TestNot(t *testing.T) { t.Error(Not(true)) }\n",
 	})
-	if _, err := inspect(t.Context(), io.Discard, "room", nil); err == nil || !strings.Contains(err.Error(), "TestNot") {
+	if _, err := inspect(t.Context(), io.Discard, "room", "", nil); err == nil || !strings.Contains(err.Error(), "TestNot") {
 		t.Errorf("error %v does not name the test that fails", err)
 	}
 }
@@ -189,6 +211,16 @@ func TestAnExplanationCountsWhileItsMutantLives(t *testing.T) {
 		r := score(&judge{mutants: mutants, verdicts: c.verdicts}, why)
 		if r.percent != c.percent || len(r.open) != c.open || len(r.stale) != c.stale {
 			t.Errorf("%s: %.0f %%, %d open, %d stale, want %.0f, %d, %d", sentence, r.percent, len(r.open), len(r.stale), c.percent, c.open, c.stale)
+		}
+	}
+}
+
+func TestAReasonOfWhatNeverEndsMayStand(t *testing.T) {
+	loop := site{file: "a.go", function: "F", code: "i++", change: "++ to --", nth: 1}
+	for v, explained := range map[verdict]int{hung: 1, killed: 0} {
+		r := score(&judge{mutants: []mutant{{site: loop}}, verdicts: []verdict{v}}, map[site]string{loop: "It never ends: i falls."})
+		if r.percent != 100 || len(r.stale) != 0 || r.explained != explained {
+			t.Errorf("%s: %+v", names[v], r)
 		}
 	}
 }

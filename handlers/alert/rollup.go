@@ -51,7 +51,7 @@ func (h *Handler) admit(ctx context.Context, o outlet, m notify.Message, inside 
 		return
 	}
 	now, goes := h.RollUps.Now().UTC(), false
-	_, err := h.RollUps.change(ctx, o.name, m.Route, func(w *window) bool {
+	_, err := h.RollUps.change(ctx, o.name, o.counted(m.Route), func(w *window) bool {
 		goes = w.goes(m.Severity() == guard.SeverityCritical, now)
 		return true
 	})
@@ -67,9 +67,13 @@ func (h *Handler) admit(ctx context.Context, o outlet, m notify.Message, inside 
 
 // hold keeps notices for the next roll-up. A notice that is kept is as good as sent: a repeat of it is dropped.
 func (h *Handler) hold(ctx context.Context, o outlet, m notify.Message, inside []notify.Item, b batch, now time.Time) {
-	to := address{o.name, m.Route}
-	for i, item := range inside {
-		err := h.RollUps.keep(ctx, to, held{Notice: item.Notice, Repeat: item.Repeat, At: now}, i == 0)
+	to, named := address{o.name, o.counted(m.Route)}, false
+	for _, item := range inside {
+		err := h.RollUps.keep(ctx, to, held{Notice: item.Notice, Repeat: item.Repeat, At: now})
+		if err == nil && !named {
+			err = h.RollUps.open(ctx, to)
+			named = err == nil
+		}
 		if err != nil {
 			h.undo(ctx, o.name, []notify.Item{item}, b, fmt.Errorf("keep for the roll-up: %w: %w", guard.ErrUnsent, err))
 			continue
@@ -91,18 +95,16 @@ func (h *Handler) task(ctx context.Context, task string) error {
 	return h.rollUp(ctx)
 }
 
-// keep puts a notice into the box of an owner, and then names the owner among those who have something waiting.
-func (r *RollUps) keep(ctx context.Context, to address, one held, first bool) error {
+// keep puts a notice into the box of an owner, who has to be named by open after it.
+func (r *RollUps) keep(ctx context.Context, to address, one held) error {
 	body, err := json.Marshal(one)
-	if err == nil {
-		err = r.Box.Put(ctx, to.box(), one.id(), body)
-	}
-	if err != nil || !first {
+	if err != nil {
 		return err
 	}
-	return r.open(ctx, to)
+	return r.Box.Put(ctx, to.box(), one.id(), body)
 }
 
+// open names an owner among those who have something waiting.
 func (r *RollUps) open(ctx context.Context, to address) error {
 	body, err := json.Marshal(to)
 	if err != nil {

@@ -52,6 +52,7 @@ func TestADeathAtAnyCallIsEndedByAnotherProcess(t *testing.T) {
 }
 
 func dies(t *testing.T, m machine) {
+	t.Parallel()
 	o := newOracle()
 	w := found(t, 1, o)
 	bubble(t, w, 1, faults{processes: 1}, o, func(t *testing.T, d *driver) {

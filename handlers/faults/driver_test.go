@@ -258,7 +258,7 @@ func (d *driver) rest(longest time.Duration) {
 	}
 }
 
-// settle lets everything come to its end that is under way, and then time pass for as long as it is told.
+// settle lets everything come to its end that is under way, and then time pass for as long as is asked.
 func (d *driver) settle(over time.Duration) {
 	end := time.Now().Add(over)
 	idle := 20 * time.Millisecond

@@ -15,19 +15,19 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// oracle knows what is true, what people were told and what was changed: from the records and the state of the local AWS,
+// oracle knows what is true, what people were notified of and what was changed: from the records and the state of the local AWS,
 // and from what arrived in mailboxes. It asks nothing of the hub but what it stored in the end.
 type oracle struct {
-	mu      sync.Mutex
-	secrets map[string]*secret // by ARN
-	keys    map[string]string  // ids of keys by alias, account and Region
-	wants   map[string]string  // short ids of the notices on the bus that a person must get, and what each is
-	told    map[string]bool    // short ids that arrived
-	arrived map[string]string  // by address and short id: the message that arrived first
-	opened  map[string][]string
-	faults  []string // what was wrong, in words
+	mu       sync.Mutex
+	secrets  map[string]*secret // by ARN
+	keys     map[string]string  // ids of keys by alias, account and Region
+	wants    map[string]string  // short ids of the notices on the bus that a person must get, and what each is
+	notified map[string]bool    // short ids that arrived
+	arrived  map[string]string  // by address and short id: the message that arrived first
+	opened   map[string][]string
+	faults   []string // what was wrong, in words
 
-	Lost, Wrong, ToldTwice, ChangedTwice, Mails, Notices, Changes, Repeats int
+	Lost, Wrong, NotifiedTwice, ChangedTwice, Mails, Notices, Changes, Repeats int
 }
 
 // secret is one as the records of AWS tell of it.
@@ -41,10 +41,10 @@ type secret struct {
 }
 
 func newOracle() *oracle {
-	return &oracle{secrets: map[string]*secret{}, keys: map[string]string{}, wants: map[string]string{}, told: map[string]bool{}, arrived: map[string]string{}, opened: map[string][]string{}}
+	return &oracle{secrets: map[string]*secret{}, keys: map[string]string{}, wants: map[string]string{}, notified: map[string]bool{}, arrived: map[string]string{}, opened: map[string][]string{}}
 }
 
-// mostFaults is how many faults are told in words; all are counted.
+// mostFaults is how many faults are put into words; all are counted.
 const mostFaults = 40
 
 func (o *oracle) fault(count *int, format string, args ...any) {
@@ -206,13 +206,13 @@ func (o *oracle) read(mails []localaws.Mail) {
 			o.Repeats++
 		}
 		for _, id := range ids {
-			o.told[id] = true
+			o.notified[id] = true
 			at := m.Topic + "|" + m.Protocol + "|" + m.Endpoint + "|" + id
 			first, before := o.arrived[at]
 			if !before {
 				o.arrived[at] = m.ID
 			} else if first != m.ID && !repeat {
-				o.fault(&o.ToldTwice, "%s: notice %s (%s) in a second message without a word", m.Endpoint, id, o.wants[id])
+				o.fault(&o.NotifiedTwice, "%s: notice %s (%s) in a second message without a word", m.Endpoint, id, o.wants[id])
 			}
 		}
 	}

@@ -37,7 +37,7 @@ func TestTheOracleSeesWhatIsPlanted(t *testing.T) {
 				again[i].ID += "-second"
 			}
 			d.oracle.read(again)
-		}, func(o *oracle) int { return o.ToldTwice }},
+		}, func(o *oracle) int { return o.NotifiedTwice }},
 		"a change that was made before": {func(t *testing.T, d *driver, _ string) {
 			made := d.people(t, local.Payments, "CreateSecret", map[string]any{"Name": "app/planted", "KmsKeyId": settings.SecretsKeyAlias, "SecretString": "not a real value"})
 			d.asHub(t, local.Payments, settings.RoleChange, words(made, "ARN"))
@@ -60,7 +60,7 @@ func TestTheOracleSeesWhatIsPlanted(t *testing.T) {
 					t.Fatal(err)
 				}
 				if row.count(o) == 0 {
-					t.Errorf("not seen: lost %d, wrong %d, told twice %d, changed twice %d, %d messages", o.Lost, o.Wrong, o.ToldTwice, o.ChangedTwice, o.Mails)
+					t.Errorf("not seen: lost %d, wrong %d, notified twice %d, changed twice %d, %d messages", o.Lost, o.Wrong, o.NotifiedTwice, o.ChangedTwice, o.Mails)
 				}
 			})
 		})
@@ -83,10 +83,11 @@ func (d *driver) asHub(t *testing.T, account, role, arn string) {
 	}
 }
 
-// Each service is down for hours. What happened meanwhile is told and done afterwards, without a person.
+// Each service is down for hours. What happened meanwhile is sent and done afterwards, without a person.
 func TestNothingIsLostWhileAServiceIsDownForHours(t *testing.T) {
 	for _, service := range []string{"sns", "events", "kms", "organizations", "dynamodb", "secretsmanager", "sqs", "sts"} {
 		t.Run(service, func(t *testing.T) {
+			t.Parallel()
 			o := newOracle()
 			w := found(t, 1, o)
 			bubble(t, w, 1, faults{processes: 2, skew: 10 * time.Minute}, o, func(t *testing.T, d *driver) {

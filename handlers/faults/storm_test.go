@@ -34,18 +34,18 @@ func TestMain(m *testing.M) {
 
 // summary is what a run says of itself.
 type summary struct {
-	Events       int     `json:"events"`
-	Duplicates   int     `json:"duplicates"`
-	Throttles    int     `json:"throttles"`
-	LostReplies  int     `json:"lost_replies"`
-	Kills        int     `json:"kills"`
-	Lost         int     `json:"lost"`
-	Wrong        int     `json:"wrong"`
-	ToldTwice    int     `json:"told_twice"`
-	ChangedTwice int     `json:"changed_twice"`
-	DLQ          int     `json:"dlq"`
-	Seconds      float64 `json:"seconds"`
-	PeakBytes    int64   `json:"peak_bytes"`
+	Events        int     `json:"events"`
+	Duplicates    int     `json:"duplicates"`
+	Throttles     int     `json:"throttles"`
+	LostReplies   int     `json:"lost_replies"`
+	Kills         int     `json:"kills"`
+	Lost          int     `json:"lost"`
+	Wrong         int     `json:"wrong"`
+	NotifiedTwice int     `json:"told_twice"`
+	ChangedTwice  int     `json:"changed_twice"`
+	DLQ           int     `json:"dlq"`
+	Seconds       float64 `json:"seconds"`
+	PeakBytes     int64   `json:"peak_bytes"`
 
 	Seed       uint64 `json:"seed"`
 	Poison     int    `json:"poison"` // messages that have to end in a dead-letter queue
@@ -170,7 +170,7 @@ func (d *driver) summary(t *testing.T, p *people) summary {
 	}
 	o, stats, c := d.oracle, d.w.AWS.Stats(), d.count
 	return summary{Events: c.Events, Duplicates: stats.Duplicated, Throttles: c.Throttles, LostReplies: c.LostReplies, Kills: c.Kills,
-		Lost: o.Lost, Wrong: o.Wrong, ToldTwice: o.ToldTwice, ChangedTwice: o.ChangedTwice, DLQ: stats.InDLQ,
+		Lost: o.Lost, Wrong: o.Wrong, NotifiedTwice: o.NotifiedTwice, ChangedTwice: o.ChangedTwice, DLQ: stats.InDLQ,
 		Seed: d.seed, Poison: p.poison, Refused: c.Refused, Slow: c.Slow, Partial: c.Partial, Steps: d.steps, Notices: o.Notices, Messages: o.Mails, Repeats: o.Repeats,
 		Changes: o.Changes, Secrets: len(o.secrets), TableBytes: bytes}
 }

@@ -18,7 +18,7 @@ type stored struct {
 	Findings []struct{ Control, Status string }
 }
 
-// judge compares what the hub remembers, and what people were told, with what is true. It is asked when all is at rest.
+// judge compares what the hub remembers, and what people were notified of, with what is true. It is asked when all is at rest.
 func (o *oracle) judge(d *driver) (tableBytes int, err error) {
 	records, bytes, waiting, err := o.table(d)
 	if err != nil {
@@ -39,8 +39,8 @@ func (o *oracle) judge(d *driver) (tableBytes int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(o.wants)) {
-		if !o.told[id] {
-			o.fault(&o.Lost, "nobody was told: %s", o.wants[id])
+		if !o.notified[id] {
+			o.fault(&o.Lost, "nobody was notified: %s", o.wants[id])
 		}
 	}
 	return bytes, nil
@@ -81,8 +81,8 @@ func (o *oracle) compare(s *secret, key string, exists bool, r *stored) {
 	case failing != (open == "open"):
 		o.fault(&o.Wrong, "%s: under key %q, and DL.SECRET.1 is %q", s.arn, key, open)
 	}
-	if failing && (s.account == local.Shop || s.account == local.Search) && !slices.ContainsFunc(o.opened[s.arn+"|DL.SECRET.1"], func(id string) bool { return o.told[id] }) {
-		o.fault(&o.Lost, "%s: under the AWS managed key, and nobody was told", s.arn)
+	if failing && (s.account == local.Shop || s.account == local.Search) && !slices.ContainsFunc(o.opened[s.arn+"|DL.SECRET.1"], func(id string) bool { return o.notified[id] }) {
+		o.fault(&o.Lost, "%s: under the AWS managed key, and nobody was notified", s.arn)
 	}
 }
 

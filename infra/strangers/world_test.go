@@ -87,6 +87,7 @@ owners:
   channels:
     security-team: {email: security@example.com, slackChannel: C0123456789}
     team-shop: {email: shop@example.com}
+    team-payments: {email: payments@example.com}
 waivers:
   - control: DL.SECRET.1
     resource: arn:aws:secretsmanager:%s:%s:secret:legacy/*

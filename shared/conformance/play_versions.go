@@ -51,9 +51,9 @@ func versionQuestions() []Question {
 			}, Assumed: NewFirst, Play: triedFirst},
 		{ID: "secretsmanager.rekey.custom-label", Row: 26, Title: "Does a re-key take along a version that only a label of the customer's own is on?", Document: updateSecret,
 			Choices: []Choice{
-				{Answer: Reencrypted, Meaning: "every labelled version opens with the new key as well"},
-				{Answer: Left, Meaning: "as documented: a version under a label of its own stays under the old key until it is written again", Set: func(b *localaws.Behavior) { b.LeaveCustomLabels = true }},
-			}, Assumed: Reencrypted, Play: customLabel},
+				{Answer: Left, Meaning: "as documented: a version under a label of its own stays under the old key until it is written again"},
+				{Answer: Reencrypted, Meaning: "every labelled version opens with the new key as well", Set: func(b *localaws.Behavior) { b.TakeCustomLabels = true }},
+			}, Assumed: Left, Play: customLabel},
 		{ID: "secretsmanager.rekey.without-decrypt", Row: 27, Title: "What does a re-key do whose caller may not decrypt with the old key?", Document: rekeyGuide, Choices: blindChoices(), Assumed: Left, Play: rekeyWithout("kms:Decrypt", false)},
 		{ID: "secretsmanager.rekey.without-encrypt", Row: 27, Title: "What does a re-key do whose caller may not encrypt with the new key?", Document: updateSecret, Choices: blindChoices(), Assumed: Left, Play: rekeyWithout("kms:Encrypt", true)},
 		{ID: "secretsmanager.rekey.same-key", Row: 28, Title: "Does UpdateSecret with the key that the secret has re-encrypt what was left before?", Document: updateSecret,

@@ -80,8 +80,23 @@ func (a *Access) keyUse(s *Secret, k Key, version string) keyUse {
 	for name, value := range k.Facts.Tags {
 		context["aws:ResourceTag/"+name] = []string{value}
 	}
+	addRegions(&use.target, k.Facts)
 	use.closed, use.doubt = stateOf(k.Facts)
 	return use
+}
+
+// addRegions adds what a policy may ask of a multi-Region key. Which kind it is, primary or replica, was not read.
+// Source: KMS Developer Guide, "kms:MultiRegion" and "kms:MultiRegionKeyType", which is there on multi-Region keys alone.
+func addRegions(t *policy.Target, k guard.Key) {
+	switch {
+	case k.Manager == guard.ManagerUnknown:
+		t.Unknown = append(t.Unknown, "kms:MultiRegion", "kms:MultiRegionKeyType")
+	case k.MultiRegion:
+		t.Context["kms:MultiRegion"] = []string{"true"}
+		t.Unknown = append(t.Unknown, "kms:MultiRegionKeyType")
+	default:
+		t.Context["kms:MultiRegion"] = []string{"false"}
+	}
 }
 
 // managedUse is the AWS managed key: its policy lets every caller of its own account use it through Secrets Manager.
@@ -102,6 +117,7 @@ func (a *Access) managedUse(s *Secret, k Key, version string) keyUse {
 	a.addUse(&use.target, s, region, version)
 	use.target.Context["kms:ResourceAliases"] = []string{"alias/aws/secretsmanager"}
 	use.target.Context["kms:KeyOrigin"] = []string{"AWS_KMS"}
+	addRegions(&use.target, guard.Key{Manager: guard.ManagerAWS})
 	return use
 }
 
@@ -114,8 +130,12 @@ func (a *Access) addUse(t *policy.Target, s *Secret, region, version string) {
 	c["kms:EncryptionContextKeys"] = []string{"SecretARN", "SecretVersionId"}
 	c["kms:EncryptionContext:SecretARN"] = []string{s.Facts.ARN}
 	c["kms:EncryptionAlgorithm"] = []string{"SYMMETRIC_DEFAULT"}
-	c["kms:KeySpec"] = []string{"SYMMETRIC_DEFAULT"}
-	c["kms:KeyUsage"] = []string{"ENCRYPT_DECRYPT"}
+	for _, name := range []string{"kms:KeySpec", "kms:CustomerMasterKeySpec"} { // the second is deprecated, and works
+		c[name] = []string{"SYMMETRIC_DEFAULT"}
+	}
+	for _, name := range []string{"kms:KeyUsage", "kms:CustomerMasterKeyUsage"} {
+		c[name] = []string{"ENCRYPT_DECRYPT"}
+	}
 	if version != "" {
 		c["kms:EncryptionContext:SecretVersionId"] = []string{version}
 	} else {

@@ -19,6 +19,7 @@ func (a *Access) secretTarget(s *Secret) policy.Target {
 	a.addResourceOrganization(&t)
 	t.Context["secretsmanager:SecretId"] = []string{s.Facts.ARN}
 	t.Context["secretsmanager:VersionStage"] = []string{current}
+	t.Unknown = append(t.Unknown, "secretsmanager:resource/Type") // of a managed external secret; it is not collected
 	t.Context["aws:ViaAWSService"] = []string{"false"}
 	t.Context["aws:RequestedRegion"] = []string{s.Facts.Region}
 	if s.Facts.RotationLambdaARN != "" {

@@ -85,7 +85,7 @@ func (r *review) everybody(k *inventory.Key, d *policy.Document, s policy.Statem
 	case world == policy.Allowed:
 		f.add("anybody in any AWS account may use the key", fix)
 	case world == policy.Unknown:
-		f.add("nothing but a condition on where the call comes from keeps other AWS accounts out", fix)
+		f.add("nothing but a condition on the request itself keeps other AWS accounts out", fix)
 		f.unsure = true
 	case inside == policy.Allowed:
 		f.add("every principal of the account may use the key directly, not only through Secrets Manager", fix)

@@ -2,9 +2,11 @@ package keyreview
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
 )
@@ -80,7 +82,9 @@ func answer(k *inventory.Key, d *policy.Document, allow policy.Statement, c call
 	if c.account != stranger {
 		p.OrganizationID = org.ID
 	}
-	context := map[string][]string{"aws:ViaAWSService": {"false"}, "aws:RequestedRegion": {k.Facts.Region}, "aws:SecureTransport": {"true"}}
+	context := describes(k.Facts)
+	context["aws:ViaAWSService"], context["aws:RequestedRegion"], context["aws:SecureTransport"] = []string{"false"}, []string{k.Facts.Region}, []string{"true"}
+	context["kms:CallerAccount"], context["kms:ViaService"] = []string{p.Account}, nil // none: directly
 	if c.through {
 		context["kms:ViaService"] = []string{viaService(k)}
 		context["aws:ViaAWSService"] = []string{"true"}
@@ -90,9 +94,31 @@ func answer(k *inventory.Key, d *policy.Document, allow policy.Statement, c call
 		identity = anything
 	}
 	request := policy.Request{Principal: p, Action: decrypt, Resource: k.Facts.ARN, ResourceAccount: k.Facts.Account, Context: context,
-		Unknown: []string{"kms:EncryptionContext*", "kms:ResourceAliases", "aws:SourceIp", "aws:SourceVpc*", "aws:PrincipalTag/*", "aws:PrincipalOrgPaths",
+		Unknown: []string{"kms:*", "aws:SourceIp", "aws:SourceVpc*", "aws:PrincipalTag/*", "aws:PrincipalOrgPaths",
 			"aws:MultiFactorAuth*", "aws:CurrentTime", "aws:EpochTime", "aws:userid", "aws:ResourceTag/*"}}
 	return policy.Evaluate(request, policy.Policies{Identity: []*policy.Document{identity}, Resource: alone, ResourceKind: policy.ResourceKey}).Answer
+}
+
+// describes is what policies may ask of a key, as far as it was read. Source: Service Authorization Reference, AWS KMS,
+// resource type key; the deprecated names of spec and usage still work.
+func describes(k guard.Key) map[string][]string {
+	out := map[string][]string{}
+	for name, value := range map[string]string{"kms:KeyOrigin": k.Origin, "kms:KeySpec": k.Spec, "kms:CustomerMasterKeySpec": k.Spec,
+		"kms:KeyUsage": k.Usage, "kms:CustomerMasterKeyUsage": k.Usage} {
+		if value != "" {
+			out[name] = []string{value}
+		}
+	}
+	if k.Aliases != nil {
+		out["kms:ResourceAliases"] = k.Aliases
+	}
+	if k.Manager != guard.ManagerUnknown {
+		out["kms:MultiRegion"] = []string{strconv.FormatBool(k.MultiRegion)}
+		if !k.MultiRegion {
+			out["kms:MultiRegionKeyType"] = nil // only multi-Region keys have one
+		}
+	}
+	return out
 }
 
 // viaService is what kms:ViaService holds when Secrets Manager calls with the key.

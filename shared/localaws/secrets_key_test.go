@@ -1,6 +1,7 @@
 package localaws_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +10,8 @@ import (
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/localaws"
 )
 
 const defaultLock = "DefaultEncryptionKey"
@@ -183,6 +186,55 @@ func TestSilentNonReencryption(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, r.locks(owner, arn)["AWSCURRENT"]); diff != "" {
 				t.Error(diff)
+			}
+			r.put(owner, arn, "second")
+			if diff := cmp.Diff(map[string][]string{"AWSCURRENT": {target}, "AWSPREVIOUS": want}, r.locks(owner, arn)); diff != "" {
+				t.Errorf("the next version is under the new key alone, and the older one keeps its keys: %s", diff)
+			}
+		})
+	}
+}
+
+// UpdateSecret re-encrypts the versions under AWSCURRENT, AWSPENDING and AWSPREVIOUS (API reference, UpdateSecret, KmsKeyId).
+func TestRekeyLeavesVersionsUnderLabelsOfTheCustomersOwn(t *testing.T) {
+	for name, test := range map[string]struct {
+		set  func(*localaws.Options)
+		kept []string // labels whose versions keep the older key alone
+	}{
+		"as documented":           {func(*localaws.Options) {}, []string{"last-year"}},
+		"unless a report says no": {func(o *localaws.Options) { o.Behavior.TakeCustomLabels = true }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newTestbed(t, test.set)
+			sm := r.secrets(open, admin, east)
+			older, newer := r.key(open, east), r.key(open, east)
+			arn := r.create(sm, "prod/db", under(older))
+			for _, label := range []string{"last-year", "AWSPENDING"} {
+				in := &secretsmanager.PutSecretValueInput{SecretId: &arn, SecretString: &label, VersionStages: []string{label}}
+				if _, err := sm.PutSecretValue(t.Context(), in); err != nil {
+					t.Fatal(err)
+				}
+			}
+			first := r.put(sm, arn, "second") // the first is AWSPREVIOUS now, and gets a label of its own beside it
+			if _, err := sm.UpdateSecretVersionStage(t.Context(), &secretsmanager.UpdateSecretVersionStageInput{SecretId: &arn, VersionStage: aws.String("beside"), MoveToVersionId: &first}); err != nil {
+				t.Fatal(err)
+			}
+			r.rekey(sm, arn, newer)
+			want := map[string][]string{}
+			for _, label := range []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS", "beside", "last-year"} {
+				want[label] = []string{newer, older}
+				if slices.Contains(test.kept, label) {
+					want[label] = []string{older}
+				}
+			}
+			if diff := cmp.Diff(want, r.locks(sm, arn)); diff != "" {
+				t.Error(diff)
+			}
+			r.disable(older)
+			for label := range want {
+				if got := r.read(sm, arn, stage(label)); (got == "[DecryptionFailure]") != slices.Contains(test.kept, label) {
+					t.Errorf("%s with the older key disabled: %s", label, got)
+				}
 			}
 		})
 	}

@@ -182,6 +182,14 @@ func (r *testbed) disable(key string) {
 	}
 }
 
+func (r *testbed) enable(key string) {
+	r.t.Helper()
+	parts := strings.Split(key, ":")
+	if _, err := r.keys(parts[4], admin, parts[3]).EnableKey(r.t.Context(), &kms.EnableKeyInput{KeyId: &key}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // read answers the value, or the error's code in brackets.
 func (r *testbed) read(client *secretsmanager.Client, id string, change ...func(*secretsmanager.GetSecretValueInput)) string {
 	r.t.Helper()

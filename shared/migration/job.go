@@ -13,8 +13,8 @@ type Phase string
 
 const (
 	Planned    Phase = "planned"
-	Rekeyed    Phase = "rekeyed"     // the new key is set and every labelled version was seen to carry it; older copies remain
-	Unproven   Phase = "unproven"    // the new key is set; whether every labelled version carries it could not be read
+	Rekeyed    Phase = "rekeyed"     // the new key is set and every version that a re-key takes along was seen to carry it; older copies remain
+	Unproven   Phase = "unproven"    // the new key is set; whether those versions carry it could not be read
 	Observing  Phase = "observing"   // waiting for readers to show that they still read
 	Sealing    Phase = "sealing"     // waiting for new versions
 	Sealed     Phase = "sealed"      // every labelled version opens with the new key alone, replicas too

@@ -212,10 +212,8 @@ func proveRekey(j Job, s Seen, rules Rules) Step {
 	if !proof.Proven() && j.Pending.Tries+1 < looksAtMost {
 		return Step{Action: DoLook, Reason: proof.Missing}
 	}
-	return proven(proof, carried)
+	return proven(proof, carried(s.Secret, j.Target))
 }
-
-const carried = "every labelled version carries the new key"
 
 // proven is the phase that a change comes to by its proof: what is not known has not failed.
 func proven(p Proof, reason string) Step {
@@ -233,7 +231,7 @@ func proven(p Proof, reason string) Step {
 func nextUnproven(j Job, s Seen) Step {
 	switch p := Prove(s.Secret, j.Target); {
 	case !p.Unread:
-		return proven(p, carried)
+		return proven(p, carried(s.Secret, j.Target))
 	case s.At.Before(j.ProveBy):
 		return Step{Action: DoWait, Until: j.ProveBy, Reason: p.Missing + "; looked at again by every sweep, and handed to its owner if it is not proven by then"}
 	case j.HandedAt.IsZero():
@@ -297,21 +295,35 @@ func nextSealing(j Job, s Seen, rules Rules) Step {
 
 // stillOpen says what is left between the first new version and the second (docs/decisions/0004).
 func stillOpen(s guard.Secret) string {
-	var open []string
-	for _, v := range s.Versions {
-		if v.Labelled() && (len(v.Keys) != 1 || !v.Keys[0].Same(s.Key)) {
-			open = append(open, v.Stages...)
-		}
-	}
-	slices.Sort(open)
-	if slices.Contains(open, "AWSPENDING") {
+	open, left := openLabels(s)
+	switch {
+	case len(open) == 0:
+		return "AWSCURRENT is sealed; " + leftUnder(left)
+	case slices.Contains(open, "AWSPENDING"):
 		return "AWSCURRENT is sealed; AWSPENDING still opens with the previous key: finish or cancel the rotation that left it"
 	}
 	return "AWSCURRENT is sealed; " + strings.Join(open, ", ") + " still opens with the previous key until the next version"
 }
 
+// openLabels are the labels of versions that open with another key than the secret's: those that a new version moves on, and
+// those of the owner's own that no rotation reaches.
+func openLabels(s guard.Secret) (open, left []string) {
+	for _, v := range s.Versions {
+		switch {
+		case !v.Labelled() || len(v.Keys) == 1 && v.Keys[0].Same(s.Key):
+		case len(ownLabels(v)) > 0:
+			left = append(left, v.Stages...)
+		default:
+			open = append(open, v.Stages...)
+		}
+	}
+	slices.Sort(open)
+	slices.Sort(left)
+	return open, left
+}
+
 func sealPrevious(j Job, s Seen, rules Rules) Step {
-	if j.Seal == SealRotate && rules.RotateTwice {
+	if open, _ := openLabels(s.Secret); j.Seal == SealRotate && rules.RotateTwice && len(open) > 0 {
 		if wait, ok := notYet(j, s.At, rules); ok {
 			return wait
 		}

@@ -26,6 +26,8 @@ func TestNext(t *testing.T) {
 		{ID: "v1", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{key, managed()}}}
 	silent := dual
 	silent.Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{managed()}}}
+	kept := sealed // a version under a label of the owner's own, which no re-key takes along
+	kept.Versions = []guard.Version{{ID: "v2", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{key}}, {ID: "v0", Stages: []string{"last-year"}, Keys: []guard.Key{managed()}}}
 	unlisted := dual
 	unlisted.Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}}}
 	unread := dual
@@ -58,10 +60,12 @@ func TestNext(t *testing.T) {
 		"planned: pending deletion":                                    {phase: migration.Planned, secret: func() guard.Secret { s := dual; s.DeletedAt = now; return s }(), want: migration.DoMove, to: migration.Blocked},
 		"planned: deleted":                                             {phase: migration.Planned, seen: func(s *migration.Seen) { s.Gone = true }, want: migration.DoMove, to: migration.Failed},
 		"begun, and made: proven":                                      {phase: migration.Planned, job: rekeying(0), secret: dual, want: migration.DoMove, to: migration.Rekeyed},
+		"begun, and made: what it leaves is named":                     {phase: migration.Planned, job: rekeying(0), secret: kept, want: migration.DoMove, to: migration.Rekeyed, reason: "the version under last-year keeps its older key"},
 		"begun, and not made: asked again first":                       {phase: migration.Planned, job: rekeying(0), secret: secret("db", managed()), want: migration.DoCheck},
 		"begun, and not made: made":                                    {phase: migration.Planned, job: rekeying(0), secret: secret("db", managed()), seen: checked(), want: migration.DoRekey},
 		"made, and silently nothing re-encrypted: looked again":        {phase: migration.Planned, job: rekeying(1), secret: silent, want: migration.DoLook},
 		"made, and silently nothing re-encrypted: failed":              {phase: migration.Planned, job: rekeying(3), secret: silent, want: migration.DoMove, to: migration.Failed, reason: "kms:Encrypt"},
+		"made, and nothing re-encrypted at the third look: failed":     {phase: migration.Planned, job: rekeying(2), secret: silent, want: migration.DoMove, to: migration.Failed, reason: "kms:Encrypt"},
 		"made, and AWS lists no keys: looked again":                    {phase: migration.Planned, job: rekeying(1), secret: unlisted, want: migration.DoLook},
 		"made, and AWS lists no keys: not proven, and not failed":      {phase: migration.Planned, job: rekeying(3), secret: unlisted, want: migration.DoMove, to: migration.Unproven, reason: "AWS lists none"},
 		"made, and its versions may not be listed: not failed":         {phase: migration.Planned, job: rekeying(3), secret: unread, want: migration.DoMove, to: migration.Unproven, reason: "could not be read"},
@@ -82,10 +86,11 @@ func TestNext(t *testing.T) {
 		"observing: a reader was not seen":                             {phase: migration.Observing, job: func(j *migration.Job) { j.Readers[0].ReadAt = time.Time{} }, secret: dual, want: migration.DoWait, reason: role("app")},
 		"observing: a reader that was only allowed is not asked":       {phase: migration.Observing, job: func(j *migration.Job) { j.Readers[0] = migration.Known{Principal: role("x")} }, secret: dual, want: migration.DoMove, to: migration.Sealing},
 		"observing: the owner says go":                                 {phase: migration.Observing, job: func(j *migration.Job) { j.Readers[0].ReadAt = time.Time{}; j.GoAhead = "alice" }, secret: dual, want: migration.DoMove, to: migration.Sealing},
+		"observing: the owner says go, and nobody was waited for":      {phase: migration.Observing, job: func(j *migration.Job) { j.GoAhead = "alice" }, secret: dual, want: migration.DoMove, to: migration.Sealing, reason: "every known reader has read"},
 		"observing: nobody's word shortens its hours":                  {phase: migration.Observing, job: func(j *migration.Job) { j.RekeyedAt = now.Add(-24 * time.Minute); j.GoAhead = "alice" }, secret: dual, want: migration.DoWait, reason: "observing its readers"},
 		"observing: over":                                              {phase: migration.Observing, secret: dual, want: migration.DoMove, to: migration.Sealing},
 		"moved back once: again":                                       {phase: migration.Observing, secret: secret("db", managed()), want: migration.DoMove, to: migration.Planned},
-		"moved back twice: left alone":                                 {phase: migration.Observing, job: func(j *migration.Job) { j.Flips = []migration.Flip{{At: now}}; j.Tool = "terraform" }, secret: secret("db", managed()), want: migration.DoMove, to: migration.Blocked, reason: "terraform undoes"},
+		"moved back twice: left alone":                                 {phase: migration.Observing, job: func(j *migration.Job) { j.Flips = []migration.Flip{{At: now}}; j.Tool = "terraform" }, secret: secret("db", managed()), want: migration.DoMove, to: migration.Blocked, reason: "moved back 2 times: terraform undoes"},
 		"moved back after the seal":                                    {phase: migration.Sealed, secret: secret("db", managed()), want: migration.DoMove, to: migration.Planned},
 		"sealing: the owner is asked":                                  {phase: migration.Sealing, secret: dual, seen: checked(), want: migration.DoAsk},
 		"planned: under the key already, but with a reader that loses": {phase: migration.Planned, secret: dual, seen: checked("app would lose access"), want: migration.DoMove, to: migration.Blocked},
@@ -98,18 +103,24 @@ func TestNext(t *testing.T) {
 			j.Seal = migration.SealRotate
 			j.Pending = &migration.Pending{Action: migration.DoRotate, At: now}
 		}, secret: dual, want: migration.DoWait},
-		"sealing: the first new version":                      {phase: migration.Sealing, secret: half, want: migration.DoMove, to: migration.Sealing, reason: "AWSPREVIOUS still opens"},
-		"sealing: AWSPREVIOUS is left":                        {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: half, want: migration.DoWait, reason: "AWSPREVIOUS still opens"},
-		"sealing: rotated twice where that is wanted":         {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: half, want: migration.DoRotate},
-		"sealing: done":                                       {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: sealed, want: migration.DoMove, to: migration.Sealed},
-		"sealing: a copy under another key goes":              {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: managed(), Status: "InSync"}), seen: checked(), want: migration.DoRemoveReplica, to: migration.Sealing},
-		"sealing: a copy that is away comes":                  {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing},
-		"sealing: a copy that its owner took away stays away": {phase: migration.Sealing, job: copies, secret: sealed, want: migration.DoMove, to: migration.Sealed},
-		"sealing: a copy that is coming":                      {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InProgress"}), want: migration.DoWait},
-		"sealing: all copies are there":                       {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoMove, to: migration.Sealed},
-		"sealed: nothing":                                     {phase: migration.Sealed, secret: sealed, want: migration.DoNothing},
-		"blocked: nothing":                                    {phase: migration.Blocked, secret: dual, want: migration.DoNothing},
-		"rolled back: nothing":                                {phase: migration.RolledBack, secret: secret("db", managed()), want: migration.DoNothing},
+		"sealing: the first new version":                          {phase: migration.Sealing, secret: half, want: migration.DoMove, to: migration.Sealing, reason: "AWSPREVIOUS still opens"},
+		"sealing: AWSPREVIOUS is left":                            {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: half, want: migration.DoWait, reason: "AWSCURRENT is sealed; AWSPREVIOUS still opens"},
+		"sealing: not rotated twice unless that is wanted":        {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, secret: half, want: migration.DoWait},
+		"sealing: what its owner writes is not rotated":           {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: half, want: migration.DoWait},
+		"sealing: rotated twice where that is wanted":             {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: half, want: migration.DoRotate},
+		"sealing: a label of the owner's own is left":             {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: kept, want: migration.DoWait, reason: "its owner writes it again under last-year"},
+		"sealing: no rotation reaches a label of the owner's own": {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: kept, want: migration.DoWait, reason: "under last-year"},
+		"sealing: done":                                              {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: sealed, want: migration.DoMove, to: migration.Sealed},
+		"sealing: a copy under another key goes":                     {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: managed(), Status: "InSync"}), seen: checked(), want: migration.DoRemoveReplica, to: migration.Sealing},
+		"sealing: a copy that is away comes":                         {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing},
+		"sealing: a copy that its owner took away stays away":        {phase: migration.Sealing, job: copies, secret: sealed, want: migration.DoMove, to: migration.Sealed},
+		"sealing: a copy that is coming":                             {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InProgress"}), want: migration.DoWait},
+		"sealing: a second copy comes when the first is done":        {phase: migration.Sealing, job: func(j *migration.Job) { twoCopies(j); j.Copies[0].Done = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing, reason: "us-east-1"},
+		"sealing: a second copy comes where the first is not wanted": {phase: migration.Sealing, job: twoCopies, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing, reason: "us-east-1"},
+		"sealing: all copies are there":                              {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoMove, to: migration.Sealed},
+		"sealed: nothing":                                            {phase: migration.Sealed, secret: sealed, want: migration.DoNothing},
+		"blocked: nothing":                                           {phase: migration.Blocked, secret: dual, want: migration.DoNothing},
+		"rolled back: nothing":                                       {phase: migration.RolledBack, secret: secret("db", managed()), want: migration.DoNothing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j, at, s := job(tt.phase), set, migration.Seen{Secret: tt.secret, At: now}
@@ -143,6 +154,12 @@ func copies(j *migration.Job) {
 	j.Copies = []migration.ReplicaTo{{Region: other, Target: cmk("far", other).ARN}}
 }
 
+// twoCopies has one that is not there, and one that we took away.
+func twoCopies(j *migration.Job) {
+	copies(j)
+	j.Copies = append(j.Copies, migration.ReplicaTo{Region: "us-east-1", Target: cmk("east", "us-east-1").ARN, Removed: now})
+}
+
 func with(s guard.Secret, r guard.Replica) guard.Secret {
 	s.Replicas = []guard.Replica{r}
 	return s
@@ -171,6 +188,10 @@ func TestChangeWindows(t *testing.T) {
 		"inside":                         {"Mon-Fri 08:00-18:00", "2026-11-20 09:00", "2026-11-20 09:00"}, // a Friday
 		"before it opens":                {"Mon-Fri 08:00-18:00", "2026-11-20 07:00", "2026-11-20 08:00"},
 		"over the weekend":               {"Mon-Fri 08:00-18:00", "2026-11-20 18:00", "2026-11-23 08:00"},
+		"before half past":               {"08:30-18:15", "2026-11-20 08:15", "2026-11-20 08:30"},
+		"until a quarter past":           {"08:30-18:15", "2026-11-20 18:14", "2026-11-20 18:14"},
+		"the soonest of the week":        {"Mon,Sat 08:00-09:00", "2026-11-20 09:00", "2026-11-21 08:00"},
+		"over midnight, as it opens":     {"Fri 22:00-04:00", "2026-11-20 22:00", "2026-11-20 22:00"},
 		"over midnight, before":          {"Fri 22:00-04:00", "2026-11-20 23:00", "2026-11-20 23:00"},
 		"over midnight, after":           {"Fri 22:00-04:00", "2026-11-21 03:59", "2026-11-21 03:59"},
 		"over midnight, over":            {"Fri 22:00-04:00", "2026-11-21 04:00", "2026-11-27 22:00"},
@@ -237,6 +258,9 @@ func TestAWaveHaltsWhenTooManyOfItsOwnPlanBreak(t *testing.T) {
 		"two of two":                      {jobs(0, 2), true},
 		"one of ten":                      {jobs(9, 1), false},
 		"two of ten":                      {jobs(8, 2), true},
+		"two of twenty":                   {jobs(18, 2), false},
+		"two of nineteen":                 {jobs(17, 2), true},
+		"two behind one of another plan":  {append(of("older", migration.Development, jobs(1, 0)), jobs(0, 2)...), true},
 		"two failed under an older plan":  {append(of("older", migration.Development, jobs(0, 2)), jobs(1, 0)...), false},
 		"two of the hub's own failed":     {append(of("", migration.Development, jobs(0, 2)), jobs(1, 0)...), false},
 		"two failed in the canary wave":   {append(of("plan", migration.Canary, jobs(0, 2)), jobs(1, 0)...), false},
@@ -256,6 +280,10 @@ func TestAWaveHaltsWhenTooManyOfItsOwnPlanBreak(t *testing.T) {
 	if got := migration.Halted(of("", migration.Canary, jobs(0, 2)), "", migration.Canary, set); got != "" {
 		t.Errorf("the hub's own jobs are no wave: %q", got)
 	}
+}
+
+func rescued(name string, ended time.Time) func(*migration.Job) {
+	return func(j *migration.Job) { j.Rescues = []migration.Rescue{{Principal: role(name), Ended: ended}} }
 }
 
 func TestDeniedReadsAreJudged(t *testing.T) {
@@ -282,6 +310,15 @@ func TestDeniedReadsAreJudged(t *testing.T) {
 		"one that leaves it open after the key's own": {job: func(j *migration.Job) {
 			j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now, By: migration.LockKey}}
 		}, read: func(r *migration.Refused) { r.By = migration.LockUnknown }, want: migration.AnswerNone},
+		"the key's own event a second time": {job: func(j *migration.Job) {
+			j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now, By: migration.LockKey}}
+		}, want: migration.AnswerNone},
+		"another read, as long after as two changes": {job: func(j *migration.Job) {
+			j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now.Add(-10 * time.Minute), By: migration.LockKey}}
+		}, want: migration.AnswerRollback},
+		"a reader that has a grant":        {job: rescued("app", time.Time{}), want: migration.AnswerNone},
+		"a reader whose grant has ended":   {job: rescued("app", now), want: migration.AnswerRollback},
+		"a reader beside one with a grant": {job: rescued("batch", time.Time{}), want: migration.AnswerRollback},
 		"what the versions open with is not known: nothing is weakened without a person": {job: func(j *migration.Job) { j.Phase = migration.Unproven }, want: migration.AnswerPage},
 		"refused before the re-key":           {read: func(r *migration.Refused) { r.At = now.Add(-72 * time.Hour) }, want: migration.AnswerNone},
 		"published a second time":             {job: func(j *migration.Job) { j.Denials = []migration.Denial{{EventID: "e-1"}} }, want: migration.AnswerNone},

@@ -7,8 +7,8 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// Prove says what is missing for every labelled version to open with the target key, and which right is probably
-// the reason: UpdateSecret answers success when it could not re-encrypt (API reference, UpdateSecret, KmsKeyId).
+// Prove says what is missing for every version that a re-key takes along to open with the target key, and which right is
+// probably the reason: UpdateSecret answers success when it could not re-encrypt (API reference, UpdateSecret, KmsKeyId).
 // What AWS does not show is neither a proof nor a failure. A version that was not re-encrypted counts before one of which
 // nothing is known.
 func Prove(s guard.Secret, target string) Proof {
@@ -23,7 +23,7 @@ func Prove(s guard.Secret, target string) Proof {
 	var first Proof
 	for _, v := range s.Versions {
 		switch {
-		case !v.Labelled(), opensWith(v, target):
+		case !v.Labelled(), opensWith(v, target), len(ownLabels(v)) > 0:
 		case !unread(v):
 			return Proof{Missing: "the key is set, but version " + v.ID + " was not re-encrypted: " + missingRight(v, target)}
 		case first.Proven():
@@ -39,7 +39,7 @@ type Proof struct {
 	Unread  bool   // it could not be read: nothing is known to have failed
 }
 
-// Proven reports that every labelled version was seen to carry the key.
+// Proven reports that every version that a re-key takes along was seen to carry the key.
 func (p Proof) Proven() bool { return p.Missing == "" }
 
 func unreadKeys(v guard.Version) string {

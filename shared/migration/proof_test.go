@@ -8,7 +8,8 @@ import (
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
-// A change is proven by what AWS lists, and what it does not list is neither a proof nor a failure.
+// A change is proven by what AWS lists, and what it does not list is neither a proof nor a failure. A version under a label
+// of the owner's own is no part of it: AWS leaves it.
 func TestOnlyWhatIsListedIsProven(t *testing.T) {
 	const target = "arn:aws:kms:us-east-1:111122223333:key/new"
 	key := guard.Key{ARN: target, Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
@@ -27,7 +28,8 @@ func TestOnlyWhatIsListedIsProven(t *testing.T) {
 		"another customer key, and not ours":  {[]guard.Key{{ARN: "arn:aws:kms:us-east-1:111122223333:key/other", Manager: guard.ManagerCustomer}}, "was not re-encrypted"},
 		"another key of which the ARN is all": {[]guard.Key{{ARN: "arn:aws:kms:us-east-1:111122223333:key/other"}}, "was not re-encrypted"},
 	} {
-		s := guard.Secret{Key: key, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: c.keys}, {ID: "v0"}}}
+		s := guard.Secret{Key: key, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: c.keys}, {ID: "v0"},
+			{ID: "v-1", Stages: []string{"last-year"}, Keys: []guard.Key{managed}}}}
 		proof := migration.Prove(s, target)
 		got := proof.Missing
 		if proof.Unread != strings.Contains(c.want, "nothing is proven") {

@@ -98,7 +98,8 @@ func (w *fake) Rekey(_ context.Context, _ guard.SecretRef, id string) error {
 func (w *fake) setKey(id string) {
 	w.secret.KeyID, w.secret.Key = id, w.keyNamed(id)
 	for i, v := range w.secret.Versions {
-		if !w.silent && v.Labelled() && !slices.ContainsFunc(v.Keys, w.secret.Key.Same) {
+		taken := slices.ContainsFunc(v.Stages, func(label string) bool { return strings.HasPrefix(label, "AWS") }) // as AWS documents
+		if !w.silent && taken && !slices.ContainsFunc(v.Keys, w.secret.Key.Same) {
 			w.secret.Versions[i].Keys = append(slices.Clone(v.Keys), w.secret.Key)
 		}
 	}

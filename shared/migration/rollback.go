@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -273,6 +274,8 @@ func notBack(s guard.Secret, b *Before) Proof {
 		}
 		switch {
 		case back:
+		case !unread(version) && len(ownLabels(version)) > 0:
+			return Proof{Missing: "the key is set back, but version " + version.ID + " under " + strings.Join(version.Stages, ", ") + " opens with the new key only, and a change of the key leaves it: its owner must write it again under that label"}
 		case !unread(version):
 			return Proof{Missing: "the key is set back, but version " + version.ID + " opens with the new key only: the role doublelock-change probably lacks kms:Decrypt on it, so its owner must write a new version"}
 		case first.Proven():

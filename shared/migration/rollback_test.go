@@ -85,6 +85,19 @@ func TestGoingBackThatIsNotProvenIsNotifiedWhoeverWasAtIt(t *testing.T) {
 	}
 }
 
+// AWS leaves a version under a label of the owner's own: one that was written since the re-key opens with the new key only.
+func TestSettingBackNamesTheLabelThatItDoesNotReach(t *testing.T) {
+	w := steady(t)
+	if err := w.apply(t); err != nil {
+		t.Fatal(err)
+	}
+	w.secret.Versions = append(w.secret.Versions, guard.Version{ID: "kept", Stages: []string{"last-year"}, Keys: []guard.Key{w.secret.Key}})
+	j, err := w.worker("back").Rollback(t.Context(), w.secret.ARN, "the app broke")
+	if err == nil || j.Phase != migration.Failed || !strings.Contains(j.Reason, "under last-year opens with the new key only") {
+		t.Errorf("%s (%s), error %v", j.Phase, j.Reason, err)
+	}
+}
+
 // What is said is what is seen: a secret that was never moved was not set back, whatever phase its job is in.
 func TestThereIsNothingToSetBackOfASecretThatWasNeverMoved(t *testing.T) {
 	for name, tt := range map[string]struct {

@@ -82,6 +82,53 @@ func TestTheStricterRuleHoldsUnlessSomebodySaidOtherwise(t *testing.T) {
 	}
 }
 
+// What the machine does by itself takes the word of both.
+func TestOnlyWhatBothAllowIsDoneByItself(t *testing.T) {
+	all, none := migration.Defaults(), migration.Defaults()
+	all.RotateTwice, all.AutoRollback, all.AutoGrant = true, true, true
+	none.RotateTwice, none.AutoRollback, none.AutoGrant = false, false, false
+	for name, got := range map[string]migration.Rules{"the newer allow it": none.Join(all), "the older allowed it": all.Join(none)} {
+		if got.RotateTwice || got.AutoRollback || got.AutoGrant {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if got := all.Join(all); !got.RotateTwice || !got.AutoRollback || !got.AutoGrant {
+		t.Errorf("both allow it: %s", got)
+	}
+}
+
+// An override is kept with who said it: the same by somebody else is another one, also behind one that is known.
+func TestAnOverrideIsKeptWithWhoSaidIt(t *testing.T) {
+	saturday := []migration.Window{window("Sat 00:00-24:00")}
+	alices := migration.Defaults().WithWindows(saturday, "arn:alice", now)
+	bobs := alices.WithWindows(saturday, "arn:bob", now.Add(time.Hour))
+	var by []string
+	for _, o := range alices.Join(bobs).Overrides {
+		by = append(by, o.By)
+	}
+	if diff := cmp.Diff([]string{"arn:alice", "arn:bob"}, by); diff != "" {
+		t.Errorf("overrides (-want +got):\n%s", diff)
+	}
+	if got := alices.Join(bobs).InForce(); len(got) != 1 || got[0].By != "arn:bob" {
+		t.Errorf("in force %+v", got)
+	}
+}
+
+func TestRulesAreSaidInOneLine(t *testing.T) {
+	careful := migration.Defaults()
+	careful.AutoRollback = false
+	free := migration.Defaults().WithWindows([]migration.Window{window("Sat 08:30-12:05"), window("20:00-24:00")}, "arn:alice", now)
+	free.RotateTwice, free.AutoGrant = true, true
+	for want, rules := range map[string]migration.Rules{
+		"observe 24h0m0s, watch 48h0m0s, changes always, at most 60 an hour and 20 in one account":                                                                             careful,
+		"observe 24h0m0s, watch 48h0m0s, changes Sat 08:30-12:05, 20:00-24:00 UTC, at most 60 an hour and 20 in one account, rotate twice, go back by itself, rescue by grant": free,
+	} {
+		if diff := cmp.Diff(want, rules.String()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
 // steady is one secret under the AWS managed key with a job store, for one worker at a time.
 func steady(t *testing.T) *fake {
 	t.Helper()
@@ -190,7 +237,7 @@ func TestAJobStoredWithoutRulesIsMovedUnderThoseOfTheSettings(t *testing.T) {
 	e.Rules.From = "the settings"
 	for range 2 {
 		j, _, err := e.Advance(t.Context(), w.secret.ARN)
-		if err != nil || len(w.changes) > 0 || j.Rules == nil || len(j.Rules.Windows) != 1 || !strings.Contains(j.Rules.From, "stored without rules") {
+		if err != nil || len(w.changes) > 0 || j.Rules == nil || len(j.Rules.Windows) != 1 || j.Rules.From != "the settings, for the job was stored without rules" {
 			t.Fatalf("rules %+v, changed %v, error %v", j.Rules, w.changes, err)
 		}
 		said := 0

@@ -100,6 +100,8 @@ func Closing(n guard.Notice) string {
 		return "Resolved: " + what + ". There is nothing to do."
 	case n.Finding.End == guard.EndUnknown:
 		return "Closed: " + what + ", because the key is set. Whether older copies still open with the previous key could not be read: every sweep looks again."
+	case !n.Finding.End.Known():
+		return "Closed: " + what + ", by a newer version of Doublelock, for a reason that this one does not know."
 	case n.Finding.End != guard.EndMoot && n.State != guard.StateDefault && n.State != guard.StateDrifted:
 		return "Resolved: " + what + ". Older copies still open with the previous key until two new versions are written."
 	default:

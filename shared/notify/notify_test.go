@@ -298,6 +298,8 @@ func TestAClosingSaysWhatIsTrueNow(t *testing.T) {
 		"a disabled key that the secret was moved from": {guard.SecretKeyUnusable, guard.EndMoved, guard.StateDual, "DONE: app is under keys that can be used"},
 		"the same, back to the AWS managed key":         {guard.SecretKeyUnusable, guard.EndMoved, guard.StateDrifted, "CLOSED: app is under the AWS managed key now"},
 		"a replica that is there no more":               {guard.SecretReplicaKey, guard.EndMoot, guard.StateSealed, "CLOSED: DL.SECRET.3 does not apply to app any more"},
+		"sealed, stored before endings were":            {guard.SecretNotSealed, "", guard.StateSealed, "DONE: app is sealed"},
+		"a key that was enabled, and is not in use":     {guard.SecretKeyUnusable, guard.EndPassed, guard.StateDefault, "DONE: The key of app can be used again"},
 		"a blind spot":                                  {guard.OrgCoverage, guard.EndPassed, guard.StateUnknown, "DONE: Doublelock can look again: app"},
 	} {
 		t.Run(sentence, func(t *testing.T) {

@@ -68,6 +68,11 @@ func TestAConditionHoldsForWhatIsKnownOfTheCall(t *testing.T) {
 		"a service has no account":                                   {`"Null":{"aws:PrincipalAccount":"true"}`, "lambda.amazonaws.com", nil, nil, policy.Allowed},
 		"an unsigned request has no account":                         {`"Null":{"aws:PrincipalAccount":"true"}`, "*", nil, nil, policy.Allowed},
 		"a user has an account":                                      {`"Null":{"aws:PrincipalAccount":"true"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"a provider of identities has no account":                    {`"Null":{"aws:PrincipalAccount":"true"}`, "arn:aws:iam::111122223333:saml-provider/corp", nil, nil, policy.Allowed},
+		"what follows a variable's default":                          {`"StringEquals":{"aws:RequestedRegion":"${aws:PrincipalTag/home, 'eu'}-west-1"}`, nil, map[string][]string{"aws:RequestedRegion": {"eu-west-1"}}, nil, policy.Allowed},
+		"a variable's default and no more":                           {`"StringEquals":{"aws:RequestedRegion":"${aws:PrincipalTag/home, 'eu'}-west-1"}`, nil, map[string][]string{"aws:RequestedRegion": {"eux-west-1"}}, nil, policy.ImplicitlyDenied},
+		"an ARN with a bad variable is nobody's":                     {`"ArnNotEquals":{"aws:PrincipalArn":"arn:aws:iam::${}:user/ben"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"a bracket that closes nothing is a character of its part":   {`"ArnEquals":{"aws:SourceArn":"arn:aws:s3}:eu:1:x"}`, nil, map[string][]string{"aws:SourceArn": {"arn:aws:s3}:eu:1:x"}}, nil, policy.Allowed},
 		"a variable that is not closed":                              {`"StringEquals":{"aws:username":"${aws:PrincipalAccount"}`, nil, nil, nil, policy.ImplicitlyDenied},
 		"a key that nobody knows":                                    {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, nil, []string{"aws:RequestedRegion"}, policy.Unknown},
 		"a key that nobody knows, by its prefix":                     {`"StringEquals":{"aws:PrincipalTag/team":"a"}`, nil, nil, []string{"aws:PrincipalTag/*"}, policy.Unknown},
@@ -185,6 +190,46 @@ func TestAStatementNamesWhomItNames(t *testing.T) {
 	}
 }
 
+// Nobody knows whose a canonical id is: it denies perhaps, and allows nobody.
+func TestACanonicalIdMayBeThePrincipals(t *testing.T) {
+	const allow = `{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},`
+	for sentence, c := range map[string]struct {
+		before, effect, named string
+		want                  policy.Answer
+	}{
+		"it allows nobody":                    {"", "Allow", `{"CanonicalUser":"79a5"}`, policy.ImplicitlyDenied},
+		"it may deny":                         {allow, "Deny", `{"CanonicalUser":"79a5"}`, policy.Unknown},
+		"it may deny, beside somebody else":   {allow, "Deny", `{"AWS":"arn:aws:iam::111122223333:user/ben","CanonicalUser":"79a5"}`, policy.Unknown},
+		"it is no matter beside who is meant": {allow, "Deny", `{"AWS":"` + anasArn + `","CanonicalUser":"79a5"}`, policy.ExplicitlyDenied},
+		"somebody else alone is denied":       {allow, "Deny", `{"AWS":"arn:aws:iam::111122223333:user/ben"}`, policy.Allowed},
+	} {
+		d := policy.MustParse("d", `{"Statement":[`+c.before+`{"Effect":"`+c.effect+`","Principal":`+c.named+`,"Action":"*","Resource":"*"}]}`)
+		got := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, anasArn), Action: "secretsmanager:GetSecretValue", Resource: theSecret}, policy.Policies{Resource: d})
+		if got.Answer != c.want {
+			t.Errorf("%s: %s, want %s: %s", sentence, got.Answer, c.want, got.Why)
+		}
+	}
+}
+
+func TestAPatternMatchesWhatItSays(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		action, resource string
+		want             policy.Answer
+	}{
+		"every action of every service, written twice":       {"*:*", "*", policy.Allowed},
+		"a question mark in a part of the ARN":               {"*", "arn:aws:secretsmanager:eu-west-?:111122223333:secret:db-AbCdEf", policy.Allowed},
+		"a question mark is no colon":                        {"*", "arn:aws:secretsmanager:eu-west-1?111122223333:secret:db-AbCdEf", policy.ImplicitlyDenied},
+		"a star at the end of an ARN that has too few parts": {"*", "arn:aws:secretsmanager:eu-*", policy.Allowed},
+		"a star within a part ends with it":                  {"*", "arn:aws:secretsmanager:e*1:secret:db-AbCdEf", policy.ImplicitlyDenied},
+	} {
+		d := policy.MustParse("d", `{"Statement":{"Effect":"Allow","Action":"`+c.action+`","Resource":"`+c.resource+`"}}`)
+		got := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, anasArn), Action: "secretsmanager:GetSecretValue", Resource: theSecret}, policy.Policies{Identity: []*policy.Document{d}})
+		if got.Answer != c.want {
+			t.Errorf("%s: %s, want %s: %s", sentence, got.Answer, c.want, got.Why)
+		}
+	}
+}
+
 // Where a request does not say whose the resource is, its ARN does.
 func TestTheAccountOfAResourceIsThatOfItsARN(t *testing.T) {
 	all := policy.MustParse("all", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)
@@ -193,6 +238,7 @@ func TestTheAccountOfAResourceIsThatOfItsARN(t *testing.T) {
 		"arn:aws:secretsmanager:eu-west-1:444455556666:secret:db-AbCdEf": policy.ImplicitlyDenied,
 		"arn:aws:s3:::bucket/object":                                     policy.Allowed, // has no account: the caller's
 		"*":                                                              policy.Allowed,
+		"arn:aws:secretsmanager:eu-west-1:444455556666": policy.Allowed, // is too short to have one
 	} {
 		got := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, anasArn), Action: "secretsmanager:GetSecretValue", Resource: resource}, policy.Policies{Identity: []*policy.Document{all}})
 		if got.Answer != want {

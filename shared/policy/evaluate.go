@@ -75,19 +75,10 @@ type findings struct {
 
 // tally is what the documents of one type say.
 type tally struct {
-	deny, allow     truth
-	denied, allowed mark
-	grades          [4]truth // of allows by how the principal is named; resource policies only
-	graded          [4]mark
-	gap             int // level that allows nothing; -1 for none
-	unreadable      bool
-}
-
-// mark remembers the statement that raised a truth first.
-type mark struct {
-	document *Document
-	index    int
-	level    int
+	deny, allow truth
+	grades      [4]truth // of allows by how the principal is named; resource policies only
+	gap         int      // level that allows nothing; -1 for none
+	unreadable  bool
 }
 
 // begin makes ready for a request; an evaluation may be used again.
@@ -128,9 +119,9 @@ func (e *evaluation) apply() {
 func (e *evaluation) run() {
 	p := e.policies
 	if e.applies.identity {
-		e.scan(&e.identity, TypeIdentity, 0, p.Identity)
-		e.scan(&e.boundary, TypeBoundary, 0, p.Boundary)
-		e.scan(&e.session, TypeSession, 0, p.Session)
+		e.scan(&e.identity, TypeIdentity, p.Identity)
+		e.scan(&e.boundary, TypeBoundary, p.Boundary)
+		e.scan(&e.session, TypeSession, p.Session)
 	}
 	if e.applies.scp {
 		e.scanLevels(&e.scp, TypeSCP, p.SCPs)
@@ -139,9 +130,9 @@ func (e *evaluation) run() {
 		e.scanLevels(&e.rcp, TypeRCP, p.RCPs)
 	}
 	if e.applies.resource {
-		e.scanDocument(&e.resource, e.resourceType(), 0, p.Resource)
+		e.scanDocument(&e.resource, e.resourceType(), p.Resource)
 	}
-	e.scan(&e.endpoint, TypeEndpoint, 0, p.Endpoint)
+	e.scan(&e.endpoint, TypeEndpoint, p.Endpoint)
 	if e.kind == ResourceKey {
 		e.scanGrants()
 	}
@@ -163,7 +154,7 @@ func (e *evaluation) scanLevels(t *tally, policyType Type, levels [][]*Document)
 	t.gap = -1
 	for level, documents := range levels {
 		t.allow = no
-		e.scan(t, policyType, level, documents)
+		e.scan(t, policyType, documents)
 		if t.allow < all {
 			all, t.gap = t.allow, level
 		}
@@ -171,19 +162,18 @@ func (e *evaluation) scanLevels(t *tally, policyType Type, levels [][]*Document)
 	t.allow = all
 }
 
-func (e *evaluation) scan(t *tally, policyType Type, level int, documents []*Document) {
+func (e *evaluation) scan(t *tally, policyType Type, documents []*Document) {
 	for _, d := range documents {
-		e.scanDocument(t, policyType, level, d)
+		e.scanDocument(t, policyType, d)
 	}
 }
 
-func (e *evaluation) scanDocument(t *tally, policyType Type, level int, d *Document) {
+func (e *evaluation) scanDocument(t *tally, policyType Type, d *Document) {
 	if d == nil || !d.usable(policyType) {
 		t.unreadable = true
-		t.raise(&t.deny, &t.denied, maybe, d, -1, level)
-		t.raise(&t.allow, &t.allowed, maybe, d, -1, level)
+		t.deny, t.allow = max(t.deny, maybe), max(t.allow, maybe)
 		for g := range t.grades {
-			t.raise(&t.grades[g], &t.graded[g], maybe, d, -1, level)
+			t.grades[g] = max(t.grades[g], maybe)
 		}
 		return
 	}
@@ -193,17 +183,11 @@ func (e *evaluation) scanDocument(t *tally, policyType Type, level int, d *Docum
 		switch {
 		case matched == no:
 		case s.Effect == Deny:
-			t.raise(&t.deny, &t.denied, matched, d, i, level)
+			t.deny = max(t.deny, matched)
 		default:
-			t.raise(&t.allow, &t.allowed, matched, d, i, level)
-			t.raise(&t.grades[named], &t.graded[named], matched, d, i, level)
+			t.allow = max(t.allow, matched)
+			t.grades[named] = max(t.grades[named], matched)
 		}
-	}
-}
-
-func (t *tally) raise(to *truth, by *mark, value truth, d *Document, index, level int) {
-	if value > *to {
-		*to, *by = value, mark{d, index, level}
 	}
 }
 

@@ -46,6 +46,14 @@ func TestDecisionsExplainThemselves(t *testing.T) {
 			policies: policy.Policies{Identity: documents(readOps, readPay)},
 			want:     `allowed by statement "Read" of identity policy "second" (line 2)`,
 		},
+		"allowed by a statement behind one that denies something else": {
+			policies: policy.Policies{Identity: documents(`{"Statement":[{"Effect":"Deny","Action":"kms:*","Resource":"*"},{"Sid":"All","Effect":"Allow","Action":"*","Resource":"*"}]}`)},
+			want:     `allowed by statement "All" of identity policy "first" (line 1)`,
+		},
+		"denied, beside a document that AWS would not have taken": {
+			policies: policy.Policies{Identity: documents(`{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`, `{"Statement":[{"Effect":"Deny","Action":"*","Resource":"*"},{"Effect":"Allow","Action":"*"}]}`)},
+			want:     `denied by statement 0 of identity policy "first" (line 1); an explicit deny overrides every allow, so it would have to except this request or go`,
+		},
 		"denied by an SCP, with what made it match": {
 			context:  map[string][]string{"aws:RequestedRegion": {"eu-west-1"}},
 			policies: policy.Policies{Identity: documents(readPay), SCPs: [][]*policy.Document{documents(fullAccess, denyAway)}},
@@ -196,7 +204,7 @@ func TestDecisionsExplainThemselves(t *testing.T) {
 func TestADecisionByAGrantNamesTheGrantAndNoStatement(t *testing.T) {
 	d := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, app), Action: "kms:Decrypt", Resource: key, ResourceAccount: account}, policy.Policies{
 		Resource: documents(`{"Statement":[{"Effect":"Allow","Principal":{"AWS":"` + other + `"},"Action":"kms:*","Resource":"*"}]}`)[0],
-		Grants:   []policy.Grant{{ID: "g-1", Grantee: appRole, Operations: []string{"Decrypt"}}},
+		Grants:   []policy.Grant{{ID: "g-1", Grantee: appRole, Operations: []string{"Decrypt"}}, {ID: "g-2", Grantee: appRole, Operations: []string{"Decrypt"}}},
 	})
 	if diff := cmp.Diff([]policy.StatementRef{{Type: policy.TypeKey, Index: -1, Effect: policy.Allow, Grant: "g-1"}}, d.Decided); diff != "" {
 		t.Error(diff)
@@ -232,10 +240,16 @@ func TestUnknownNamesWhatMattered(t *testing.T) {
 
 func TestNotPrincipalWithoutTheAccountIsNoted(t *testing.T) {
 	t.Parallel()
-	resource := `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},{"Effect":"Deny","NotPrincipal":{"AWS":"` + appRole + `"},"Action":"*","Resource":"*"}]}`
-	d := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, app), Action: "secretsmanager:GetSecretValue", Resource: secret, ResourceAccount: account},
-		policy.Policies{Resource: documents(resource)[0]})
-	if d.Answer != policy.Allowed || len(d.Notes) != 1 {
-		t.Errorf("%s with notes %q", d.Answer, d.Notes)
+	for excepted, notes := range map[string]int{
+		`"` + appRole + `"`:                     1,
+		`["` + appRole + `","` + account + `"]`: 0,
+		`["` + appRole + `","` + other + `"]`:   1,
+	} {
+		resource := `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},{"Effect":"Deny","NotPrincipal":{"AWS":` + excepted + `},"Action":"*","Resource":"*"}]}`
+		d := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, app), Action: "secretsmanager:GetSecretValue", Resource: secret, ResourceAccount: account},
+			policy.Policies{Resource: documents(resource)[0]})
+		if d.Answer != policy.Allowed || len(d.Notes) != notes {
+			t.Errorf("all but %s: %s with notes %q, want %d", excepted, d.Answer, d.Notes, notes)
+		}
 	}
 }

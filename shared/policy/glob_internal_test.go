@@ -37,6 +37,19 @@ func TestGlobAgreesWithRegularExpressions(t *testing.T) {
 	})
 }
 
+func TestAGlobBeginsWhereTheTextDoes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern, text string
+		want          bool
+	}{{"?b", "ab", true}, {"?b", "aab", false}, {"?b", "b", false}, {"*b", "aab", true}, {"a?*", "a", false}, {"*", "", true}} {
+		g := newGlob(wildcards.Replace(c.pattern))
+		if got := g.match(c.text); got != c.want {
+			t.Errorf("%q matches %q: %t", c.pattern, c.text, got)
+		}
+	}
+}
+
 // A pattern of many stars takes no exponential time.
 func TestGlobOfManyStarsEnds(t *testing.T) {
 	t.Parallel()
@@ -48,7 +61,7 @@ func TestGlobOfManyStarsEnds(t *testing.T) {
 
 func TestNumbersAreComparedWithoutLosingDigits(t *testing.T) {
 	t.Parallel()
-	ascending := []string{"-10", "-9.5", "-9", "0", "0.001", "0.01", "1", "9", "10", "10.5", "9007199254740992", "9007199254740993"}
+	ascending := []string{"-10", "-9.5", "-9", "-0.5", "0", "0.001", "0.01", "1", "9", "10", "10.5", "9007199254740992", "9007199254740993"}
 	for i, a := range ascending {
 		for j, b := range ascending {
 			x, okX := parseDecimal(a)

@@ -75,6 +75,7 @@ func TestParseRefusesWithPosition(t *testing.T) {
 		"an operator without keys":        {statement(`"Effect":"Allow","Action":"*","Condition":{"StringEquals":"a"}`), "p:4:64: StringEquals is an object of condition keys, not a string"},
 		"a condition value that is null":  {statement(`"Effect":"Allow","Action":"*","Condition":{"StringEquals":{"a":null}}`), "p:4:69: a is a string, number, boolean or a list of them, not null"},
 		"a Sid that is a number":          {statement(`"Effect":"Allow","Sid":1`), "p:4:29: Sid is a string, not a number or boolean"},
+		"objects without end":             {strings.Repeat(`{"a":`, 100), "p:1:86: nested too deeply for a policy"},
 		"nesting without end":             {strings.Repeat("[", 100), "p:1:18: nested too deeply for a policy"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,6 +105,15 @@ func TestReadKeepsWhatCannotBeParsed(t *testing.T) {
 	d := policy.Read("torn", []byte("{"))
 	if d.Err() == nil || d.Name != "torn" {
 		t.Errorf("got %q, %v", d.Name, d.Err())
+	}
+}
+
+func TestADocumentIsPrintedWithAllItsConditions(t *testing.T) {
+	t.Parallel()
+	const text = `{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:RequestedRegion":"eu-west-1","aws:SourceVpce":"vpce-1"},"Bool":{"aws:SecureTransport":"true"}}}]}`
+	got := policy.MustParse("p", text).Minified()
+	if diff := cmp.Diff(text, string(got)); diff != "" {
+		t.Error(diff)
 	}
 }
 

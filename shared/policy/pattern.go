@@ -117,7 +117,7 @@ func compileResource(raw string, variables bool) pattern {
 	}
 	p := compile(tail, flavour{wild: true, variables: variables})
 	p.raw = raw
-	head = compileSegments(head, tail == "" && strings.Count(head, ":") < 5)
+	head = compileSegments(head, tail == "")
 	if p.parts != nil {
 		p.parts = append([]part{{text: head}}, p.parts...)
 	} else {

@@ -18,7 +18,8 @@ const defaultAlias = "alias/aws/secretsmanager"
 var secretContext = map[string]string{
 	"secretId": "secretsmanager:SecretId", "name": "secretsmanager:Name", "description": "secretsmanager:Description",
 	"type": "secretsmanager:Type", "kmsKeyId": "secretsmanager:KmsKeyId", "rotationLambdaARN": "secretsmanager:RotationLambdaARN",
-	"versionId": "secretsmanager:VersionId", "versionStage": "secretsmanager:VersionStage",
+	"externalSecretRotationRoleArn": "secretsmanager:ExternalSecretRotationRoleArn",
+	"versionId":                     "secretsmanager:VersionId", "versionStage": "secretsmanager:VersionStage",
 	"recoveryWindowInDays":        "secretsmanager:RecoveryWindowInDays",
 	"forceDeleteWithoutRecovery":  "secretsmanager:ForceDeleteWithoutRecovery",
 	"forceOverwriteReplicaSecret": "secretsmanager:ForceOverwriteReplicaSecret",
@@ -34,6 +35,9 @@ func (call *Call) addSecretKeys(c trail.Change) {
 		}
 	}
 	r.Unknown = append(r.Unknown, "secretsmanager:ResourceTag/*", "secretsmanager:resource/*", "secretsmanager:SecretPrimaryRegion")
+	if c.EventName == "RotateSecret" { // what AWS counts as a change is in no record
+		r.Unknown = append(r.Unknown, "secretsmanager:ModifyRotationRules")
+	}
 	if regions := each(c.Request["addReplicaRegions"], "region"); len(regions) > 0 {
 		r.Context["secretsmanager:AddReplicaRegions"] = regions
 	}

@@ -262,6 +262,28 @@ func TestAllowListsAndResourceControlPolicies(t *testing.T) {
 	}
 }
 
+// A policy of the customer's own may limit rotations by what the record of one holds, or does not.
+func TestARotationIsTriedByItsRoleAndRules(t *testing.T) {
+	for name, tt := range map[string]struct {
+		condition, parameters string
+		want                  simulate.Outcome
+	}{
+		"another role":   {`"ArnNotLike":{"secretsmanager:ExternalSecretRotationRoleArn":"arn:aws:iam::*:role/rotation/*"},"Null":{"secretsmanager:ExternalSecretRotationRoleArn":"false"}`, `,"externalSecretRotationRoleArn":"arn:aws:iam::111122223333:role/other"`, simulate.Denied},
+		"the right role": {`"ArnNotLike":{"secretsmanager:ExternalSecretRotationRoleArn":"arn:aws:iam::*:role/rotation/*"},"Null":{"secretsmanager:ExternalSecretRotationRoleArn":"false"}`, `,"externalSecretRotationRoleArn":"arn:aws:iam::111122223333:role/rotation/crm"`, simulate.Passes},
+		"no role":        {`"Null":{"secretsmanager:ExternalSecretRotationRoleArn":"false"}`, ``, simulate.Passes},
+		"changed rules":  {`"Bool":{"secretsmanager:ModifyRotationRules":"true"}`, `,"rotationRules":{"automaticallyAfterDays":30}`, simulate.Unknown},
+	} {
+		c, err := simulate.ReadCandidate("candidate.json", []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"secretsmanager:RotateSecret","Resource":"*","Condition":{`+tt.condition+`}}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		call := recorded(t, event("secretsmanager", "RotateSecret", role("111122223333", "app"), `{"secretId":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf"`+tt.parameters+`}`, ``))
+		if v := trial(t, []simulate.Candidate{c}, simulate.Options{}).Try(call); v.Outcome != tt.want {
+			t.Errorf("%s: %s, want %s (%s)", name, v.Outcome, tt.want, v.Decision.Why)
+		}
+	}
+}
+
 func TestCandidatesThatCannotBeAttached(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
 		"no JSON":                 {"{", "read candidate: c.json"},

@@ -43,6 +43,7 @@ var calls = []call{
 	{secretsManager, "RemoveRegionsFromReplication", LookAtSecret, ruleSecretChanges, failedNothing, "replicas were removed", false},
 	{secretsManager, "StopReplicationToReplica", LookAtSecret, ruleSecretChanges, failedNothing, "a replica became a secret of its own", false},
 	{secretsManager, "AssociateCrossAccountReplica", LookAtSecret, ruleSecretChanges, failedNothing, "a replica in another account was added", false},
+	{secretsManager, "DisassociateCrossAccountReplica", LookAtSecret, ruleSecretChanges, failedNothing, "a replica in another account is updated no more, and stays there", false},
 	{secretsManager, "RotateSecret", LookAtSecret, ruleSecretChanges, failedNothing, "a rotation writes a version", false},
 	{secretsManager, "CancelRotateSecret", LookAtSecret, ruleSecretChanges, failedNothing, "its rotation was switched off", false},
 	{secretsManager, "DeleteSecret", LookAtSecret, ruleSecretChanges, failedNothing, "findings of a deleted secret resolve", false},

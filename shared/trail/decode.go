@@ -189,6 +189,7 @@ func (f *fields) readResources(c *cursor) {
 func (f *fields) resource(id, kind text) {
 	service, noun := arn.Kind(id.bytes())
 	switch {
+	case string(service) == kms && string(noun) == "alias": // typed AWS::KMS::Key, too, beside the key it leads to
 	case string(kind.bytes()) == "AWS::KMS::Key" || string(service) == kms && string(noun) == "key":
 		if !f.keyARN.present() {
 			f.keyARN = id

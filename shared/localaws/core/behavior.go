@@ -15,9 +15,9 @@ type Behavior struct {
 	OldestCopyFirst bool
 	// OldestKeyListedFirst lists the key of a version's oldest copy first in ListSecretVersionIds. By default it is last.
 	OldestKeyListedFirst bool
-	// LeaveCustomLabels makes a re-key leave versions that only labels of the customer's own are on. The reference of
-	// UpdateSecret says so; by default every labelled version is re-encrypted.
-	LeaveCustomLabels bool
+	// TakeCustomLabels makes a re-key re-encrypt every labelled version. By default it leaves those that only labels of
+	// the customer's own are on, as the reference of UpdateSecret says.
+	TakeCustomLabels bool
 	// SameKeyIsNoChange makes UpdateSecret with the key that the secret has re-encrypt nothing. By default it tries again.
 	SameKeyIsNoChange bool
 	// RefuseBlindRekey makes UpdateSecret answer AccessDenied when the caller cannot re-encrypt a version. By default it
@@ -29,6 +29,11 @@ type Behavior struct {
 	// ReplicaKeysByService makes Secrets Manager use the keys of replicas by itself. By default it uses them with the
 	// rights of whoever wrote.
 	ReplicaKeysByService bool
+	// ReplicaFollowsWriter makes a new version reach replicas without kms:Decrypt of whoever wrote on the primary's key. By
+	// default it is decrypted first with the writer's rights, as the user guide says of replication.
+	ReplicaFollowsWriter bool
+	// FailedReplicaStays makes ReplicateSecretToRegions refuse a Region whose replica failed. By default it tries again.
+	FailedReplicaStays bool
 	// AliasIsResolved makes a secret keep the ARN of the key that an alias led to when it was set. By default it keeps the
 	// alias.
 	AliasIsResolved bool

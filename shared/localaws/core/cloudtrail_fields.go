@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"unicode"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // dataEvents are calls that leave no management event.
@@ -37,7 +39,8 @@ func isReadOnly(service, operation string) bool {
 // hidden are the fields that CloudTrail never shows, because they hold what is being protected.
 var hidden = map[string]bool{
 	"SecretString": true, "SecretBinary": true, "Plaintext": true, "CiphertextBlob": true, "SecretAccessKey": true,
-	"SessionToken": true, "RotationToken": true, "GrantTokens": true,
+	"SessionToken": true, "RotationToken": true, "GrantTokens": true, "EncryptedKeyMaterial": true, "ImportToken": true,
+	"KeyStorePassword": true, "TrustAnchorCertificate": true, "XksProxyAuthenticationCredential": true,
 }
 
 // requestParameters are the fields of the request as they were sent, names beginning in lower case; nil for none.
@@ -55,6 +58,10 @@ func requestParameters(c *Call) any {
 	case c.Service == "kms" && c.Operation == "Decrypt":
 		out["encryptionAlgorithm"] = "SYMMETRIC_DEFAULT"
 		delete(out, "keyId")
+	case c.Service == "kms" && c.Operation == "ImportKeyMaterial":
+		if date, sent := out["validTo"]; sent {
+			out["validTo"] = words(date)
+		}
 	case c.Service == "kms" && c.Operation == "PutKeyPolicy":
 		if _, sent := out["policyName"]; !sent {
 			out["policyName"] = "default"
@@ -185,8 +192,13 @@ func secretElements(c *Call, answer map[string]any) any {
 
 func keyElements(c *Call, answer map[string]any) any {
 	switch c.Operation {
-	case "EnableKey", "DisableKey", "CancelKeyDeletion":
-		return map[string]any{"keyId": c.Resources[0].ARN}
+	case "EnableKey", "DisableKey", "CancelKeyDeletion", "CreateAlias", "UpdateAlias", "DeleteAlias",
+		"ImportKeyMaterial", "DeleteImportedKeyMaterial":
+		for _, r := range c.Resources {
+			if strings.HasPrefix(arn.Of(r.ARN).Resource, "key/") {
+				return map[string]any{"keyId": r.ARN}
+			}
+		}
 	case "ScheduleKeyDeletion":
 		out := lowerCase(answer).(map[string]any)
 		if date, ok := out["deletionDate"]; ok {

@@ -10,6 +10,7 @@ type Faults struct {
 	ThrottleEvery  int                // every n-th call of each operation is throttled; 0 is never
 	ThrottleChance map[string]float64 // by "secretsmanager:DescribeSecret", "kms:*" or "*": the chance of being throttled
 	ListStaleness  time.Duration      // how long ListSecrets does not see a change (AWS: up to 5 minutes)
+	Replication    time.Duration      // how long a value that was written takes to reach its replicas
 	Down           func(c *Call) bool // whether a service is down for a call, which is then not carried out; nil is never
 	Lose           func(c *Call) bool // whether the answer of a call that was carried out is lost; nil is never
 	Duplicate      float64            // the chance that a delivery to a target happens twice

@@ -39,7 +39,7 @@ func createAlias(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := ownKey(c, in.TargetKeyId, nil)
+	k, err := targetKey(c, in)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,26 @@ func createAlias(c *core.Call) (any, error) {
 		return nil, &core.Error{Code: "AlreadyExistsException", Message: "An alias with the name " + aliasARN(c.Location, in.AliasName) + " already exists"}
 	}
 	addAlias(c.AWS, k, in.AliasName)
+	recordAlias(c, k, in.AliasName)
 	return nil, nil
+}
+
+// targetKey is the key that an alias is to point to. It must not be on its way out.
+func targetKey(c *core.Call, in aliasInput) (*Key, error) {
+	k, err := ownKey(c, in.TargetKeyId, nil)
+	if err != nil {
+		return nil, err
+	}
+	return k, k.notPendingDeletion()
+}
+
+// recordAlias names the key and the alias in the call's record, as the KMS developer guide shows it of CreateAlias, UpdateAlias
+// and DeleteAlias: both are of the type AWS::KMS::Key.
+func recordAlias(c *core.Call, k *Key, name string) {
+	c.Resources = []core.Resource{{ARN: aliasARN(c.Location, name), Type: keyType, Account: c.Account}, {ARN: k.ARN, Type: keyType, Account: c.Account}}
+	if c.Operation == "CreateAlias" {
+		slices.Reverse(c.Resources)
+	}
 }
 
 func aliasOf(c *core.Call, name string) (*alias, error) {
@@ -74,14 +93,22 @@ func updateAlias(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := ownKey(c, in.TargetKeyId, nil)
+	from, err := ownKey(c, found.target, nil) // the right is asked for on the alias and on both keys
 	if err != nil {
 		return nil, err
+	}
+	k, err := targetKey(c, in)
+	if err != nil {
+		return nil, err
+	}
+	if from.usage != k.usage || from.spec == symmetricSpec != (k.spec == symmetricSpec) {
+		return nil, &core.Error{Code: "ValidationException", Message: "Alias " + aliasARN(c.Location, in.AliasName) + " cannot be updated to a key of another type or usage."}
 	}
 	unalias(c, found)
 	created := found.created
 	addAlias(c.AWS, k, in.AliasName)
 	keysAt(c.AWS, c.Location).aliases[in.AliasName].created = created
+	recordAlias(c, k, in.AliasName)
 	return nil, nil
 }
 
@@ -94,8 +121,13 @@ func deleteAlias(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	k, err := ownKey(c, found.target, nil)
+	if err != nil {
+		return nil, err
+	}
 	unalias(c, found)
 	delete(keysAt(c.AWS, c.Location).aliases, in.AliasName)
+	recordAlias(c, k, in.AliasName)
 	return nil, nil
 }
 

@@ -67,7 +67,7 @@ func cryptoKey(c *core.Call, in CryptoInput) (*Key, error) {
 	if err := k.Usable(); err != nil {
 		return nil, err
 	}
-	if k.usage != "ENCRYPT_DECRYPT" || k.spec != "SYMMETRIC_DEFAULT" {
+	if k.usage != "ENCRYPT_DECRYPT" || k.spec != symmetricSpec {
 		return nil, &core.Error{Code: "InvalidKeyUsageException", Message: k.ARN + " key usage is " + k.usage + " which is not valid for " + c.Operation + "."}
 	}
 	noteUse(c, k)
@@ -86,7 +86,7 @@ func encrypt(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return CryptoOutput{KeyId: k.ARN, CiphertextBlob: sealUnder(c.AWS, k, in.Plaintext, in.EncryptionContext), EncryptionAlgorithm: "SYMMETRIC_DEFAULT"}, nil
+	return CryptoOutput{KeyId: k.ARN, CiphertextBlob: sealUnder(c.AWS, k, in.Plaintext, in.EncryptionContext), EncryptionAlgorithm: symmetricSpec}, nil
 }
 
 func generateDataKey(c *core.Call) (any, error) {
@@ -140,7 +140,7 @@ func decrypt(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, &core.Error{Code: "InvalidCiphertextException"}
 	}
-	return CryptoOutput{KeyId: k.ARN, Plaintext: plain, EncryptionAlgorithm: "SYMMETRIC_DEFAULT"}, nil
+	return CryptoOutput{KeyId: k.ARN, Plaintext: plain, EncryptionAlgorithm: symmetricSpec}, nil
 }
 
 // inThisRegion is the related key of a multi-Region key, which opens what any of them has sealed.

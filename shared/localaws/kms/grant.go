@@ -148,7 +148,7 @@ func retireGrant(c *core.Call) (any, error) {
 		own := g.retiring == c.Caller.ARN || g.retiring == c.Caller.RoleARN && g.retiring != "" ||
 			g.grantee == cmp.Or(c.Caller.RoleARN, c.Caller.ARN) && slices.Contains(g.operations, "RetireGrant")
 		if g.id == id && own {
-			c.Resources = []core.Resource{{ARN: k.ARN, Type: "AWS::KMS::Key", Account: k.At.Account}}
+			c.Resources = []core.Resource{{ARN: k.ARN, Type: keyType, Account: k.At.Account}}
 			return nil, k.dropGrant(id)
 		}
 	}

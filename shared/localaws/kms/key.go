@@ -28,6 +28,7 @@ type tag struct{ TagKey, TagValue string }
 
 type createKeyInput struct {
 	KeySpec, CustomerMasterKeySpec, KeyUsage, Origin, Description, Policy string
+	CustomKeyStoreId, XksKeyId                                            string
 	MultiRegion, BypassPolicyLockoutSafetyCheck                           bool
 	Tags                                                                  []tag
 }
@@ -49,6 +50,10 @@ func createKey(c *core.Call) (any, error) {
 			return nil, err
 		}
 	}
+	into, err := intoStore(c, in)
+	if err != nil {
+		return nil, err
+	}
 	id := c.AWS.UUID()
 	if in.MultiRegion {
 		id = "mrk-" + strings.ReplaceAll(id, "-", "")
@@ -58,10 +63,11 @@ func createKey(c *core.Call) (any, error) {
 	made.primary = c.Location
 	made.spec = cmp.Or(cmp.Or(in.KeySpec, in.CustomerMasterKeySpec), made.spec)
 	made.usage, made.origin, made.Policy = cmp.Or(in.KeyUsage, made.usage), cmp.Or(in.Origin, made.origin), cmp.Or(in.Policy, made.Policy)
-	if made.origin == "EXTERNAL" {
-		made.state = "PendingImport"
+	made.store, made.xksKeyID = into, in.XksKeyId
+	if made.origin == originExternal {
+		made.state, made.material = keyPendingImport, nil
 	}
-	c.Resources = []core.Resource{{ARN: made.ARN, Type: "AWS::KMS::Key", Account: made.At.Account}}
+	c.Resources = []core.Resource{{ARN: made.ARN, Type: keyType, Account: made.At.Account}}
 	return core.Reply{"KeyMetadata": made.metadata()}, nil
 }
 
@@ -79,16 +85,23 @@ func RequestTags(tags map[string]string) map[string][]string {
 
 func (k *Key) metadata() core.Reply {
 	out := core.Reply{"KeyId": k.id, "Arn": k.ARN, "AWSAccountId": k.At.Account, "CreationDate": core.Epoch(k.created), "Description": k.description,
-		"Enabled": k.state == keyEnabled, "KeyManager": k.Manager, "KeySpec": k.spec, "CustomerMasterKeySpec": k.spec, "KeyState": k.state,
+		"Enabled": k.stateNow() == keyEnabled, "KeyManager": k.Manager, "KeySpec": k.spec, "CustomerMasterKeySpec": k.spec, "KeyState": k.stateNow(),
 		"KeyUsage": k.usage, "MultiRegion": k.multiRegion, "Origin": k.origin}
-	if k.spec == "SYMMETRIC_DEFAULT" {
-		out["EncryptionAlgorithms"] = []string{"SYMMETRIC_DEFAULT"}
+	if k.spec == symmetricSpec {
+		out["EncryptionAlgorithms"] = []string{symmetricSpec}
 	}
 	if !k.deletion.IsZero() {
 		out["DeletionDate"] = core.Epoch(k.deletion)
 	}
 	if k.state == keyPendingReplicaDeletion {
 		out["PendingDeletionWindowInDays"] = k.window
+	}
+	k.external.describe(out)
+	if k.store != nil {
+		out["CustomKeyStoreId"] = k.store.id
+	}
+	if k.xksKeyID != "" {
+		out["XksKeyConfiguration"] = core.Reply{"Id": k.xksKeyID}
 	}
 	if k.multiRegion {
 		out["MultiRegionConfiguration"] = k.regions()

@@ -18,16 +18,24 @@ const (
 	keyDisabled               = "Disabled"
 	keyPendingDeletion        = "PendingDeletion"
 	keyPendingReplicaDeletion = "PendingReplicaDeletion"
+	keyPendingImport          = "PendingImport"
+	keyUnavailable            = "Unavailable"
+)
+
+const (
+	keyType       = "AWS::KMS::Key" // of a record's resources
+	symmetricSpec = "SYMMETRIC_DEFAULT"
 )
 
 // store is KMS in one account and Region.
 type store struct {
 	keys    map[string]*Key
-	aliases map[string]*alias // by "alias/…"
+	aliases map[string]*alias       // by "alias/…"
+	stores  map[string]*customStore // by id
 }
 
 func newStore() *store {
-	return &store{keys: map[string]*Key{}, aliases: map[string]*alias{}}
+	return &store{keys: map[string]*Key{}, aliases: map[string]*alias{}, stores: map[string]*customStore{}}
 }
 
 func keysAt(a *core.AWS, at core.Location) *store { return core.Regional(a, at, newStore) }
@@ -52,7 +60,10 @@ type Key struct {
 	multiRegion bool
 	primary     core.Location   // multi-Region keys: where the primary is
 	replicas    []core.Location // primaries: where the replicas are
-	material    []byte          // 32 bytes; the same in every Region of a multi-Region key
+	material    []byte          // 32 bytes; the same in every Region of a multi-Region key; nil while it has none
+	external    material        // where it comes from, of a key of the origin EXTERNAL
+	store       *customStore    // that it is in; nil for none
+	xksKeyID    string          // its name in an external key manager
 	aead        cipher.AEAD
 
 	rotationDays int         // 0: automatic rotation is off
@@ -79,7 +90,8 @@ type alias struct {
 
 func operations() map[string]core.Operation {
 	all := map[string]core.Operation{}
-	for _, part := range []map[string]core.Operation{keyOperations(), stateOperations(), aliasOperations(), grantOperations(), rotationOperations(), cryptoOperations()} {
+	for _, part := range []map[string]core.Operation{keyOperations(), stateOperations(), aliasOperations(), grantOperations(), rotationOperations(), cryptoOperations(),
+		importOperations(), customStoreOperations()} {
 		maps.Copy(all, part)
 	}
 	return all
@@ -146,6 +158,9 @@ func livingKey(a *core.AWS, at core.Location, id string) *Key {
 		deleteKey(a, found)
 		return nil
 	}
+	if found != nil {
+		found.expire(a)
+	}
 	return found
 }
 
@@ -157,7 +172,7 @@ func deleteKey(a *core.AWS, k *Key) {
 		delete(store.aliases, name)
 	}
 	a.Happened(k.At, core.ServiceEvent{Source: "kms", Name: "DeleteKey", Caller: "AWS Internal",
-		Resources: []core.Resource{{ARN: k.ARN, Type: "AWS::KMS::Key", Account: k.At.Account}}})
+		Resources: []core.Resource{{ARN: k.ARN, Type: keyType, Account: k.At.Account}}})
 }
 
 // awsManagedKey is the key that AWS manages for a service in an account and Region, made on first use.
@@ -190,7 +205,7 @@ func awsManagedKeyPolicy(at core.Location, service string) string {
 
 // newKey makes an enabled symmetric customer managed key in a location.
 func newKey(a *core.AWS, at core.Location, id string) *Key {
-	made := &Key{id: id, ARN: keyARN(at, id), At: at, Manager: "CUSTOMER", state: keyEnabled, spec: "SYMMETRIC_DEFAULT",
+	made := &Key{id: id, ARN: keyARN(at, id), At: at, Manager: "CUSTOMER", state: keyEnabled, spec: symmetricSpec,
 		usage: "ENCRYPT_DECRYPT", origin: "AWS_KMS", created: a.Options.Now().UTC(), tags: map[string]string{}, material: randomBytes(a, 32)}
 	made.Policy = defaultKeyPolicy(at)
 	keysAt(a, at).keys[id] = made
@@ -230,7 +245,7 @@ func authorizedKey(c *core.Call, id string, context map[string][]string) (*Key, 
 
 // AuthorizeKey checks the caller's right to an action on a key, e.g. "kms:Decrypt", and names the key in the record.
 func AuthorizeKey(c *core.Call, k *Key, action string, context map[string][]string) error {
-	c.Resources = []core.Resource{{ARN: k.ARN, Type: "AWS::KMS::Key", Account: k.At.Account}}
+	c.Resources = []core.Resource{{ARN: k.ARN, Type: keyType, Account: k.At.Account}}
 	return c.Authorize(core.Access{Action: action, Resource: k.ARN, ResourcePolicy: k.Policy, ResourceMustAllow: true, Grants: k.policyGrants(c.AWS.Options.Behavior.GrantsIgnoreContext),
 		Owner: k.At.Account, Context: keyContext(c, k, context)})
 }

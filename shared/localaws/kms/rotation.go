@@ -41,7 +41,7 @@ func ofRotatingKey(do func(c *core.Call, k *Key) (any, error)) core.Operation {
 		if err != nil {
 			return nil, err
 		}
-		if k.spec != "SYMMETRIC_DEFAULT" {
+		if k.spec != symmetricSpec {
 			return nil, &core.Error{Code: "UnsupportedOperationException", Message: "You cannot rotate the key material of an asymmetric key."}
 		}
 		k.catchUp(c.Now)

@@ -19,9 +19,11 @@ func stateOperations() map[string]core.Operation {
 
 // Usable answers why a key cannot be used now, nil when it can.
 func (k *Key) Usable() error {
-	switch k.state {
+	switch k.stateNow() {
 	case keyEnabled:
 		return nil
+	case keyUnavailable:
+		return &core.Error{Code: "KMSInvalidStateException", Message: k.ARN + " is unavailable."}
 	case keyDisabled:
 		return &core.Error{Code: "DisabledException", Message: k.ARN + " is disabled."}
 	}
@@ -82,6 +84,9 @@ func switchKey(c *core.Call, to string) error {
 	}
 	if err := k.notPendingDeletion(); err != nil {
 		return err
+	}
+	if now := k.stateNow(); now != keyEnabled && now != keyDisabled {
+		return &core.Error{Code: "KMSInvalidStateException", Message: k.ARN + " is in the state " + now + "."}
 	}
 	k.state = to
 	return nil
@@ -151,5 +156,8 @@ func cancelKeyDeletion(c *core.Call) (any, error) {
 		return nil, &core.Error{Code: "KMSInvalidStateException", Message: k.ARN + " is not pending deletion."}
 	}
 	k.state, k.deletion, k.window = keyDisabled, time.Time{}, 0
+	if k.material == nil {
+		k.state = keyPendingImport
+	}
 	return core.Reply{"KeyId": k.ARN}, nil
 }

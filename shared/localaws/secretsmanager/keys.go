@@ -126,10 +126,11 @@ func firstError(first, err error) error {
 	return err
 }
 
-// rekey re-encrypts the labelled versions' data keys under the secret's key and keeps the older copies: until a new
-// version is written, the previous keys open it as well. A version that the caller cannot re-encrypt, for want of
-// kms:Decrypt on the old key or kms:Encrypt on the new one, or because the old key is disabled, is left as it is, and
-// no error says so, unless Behavior says that one does.
+// rekey re-encrypts the data keys of the versions under AWSCURRENT, AWSPENDING and AWSPREVIOUS under the secret's key and
+// keeps the older copies: until a new version is written, the previous keys open it as well. A version under other labels
+// alone, or under none, stays under the keys it had. So does one that the caller cannot re-encrypt, for want of
+// kms:Decrypt on the old key or kms:Encrypt on the new one, or because the old key is disabled; no error says so, unless
+// Behavior says that one does (Secrets Manager user guide, "Change the encryption key").
 func rekey(c *core.Call, s *secret) error {
 	for _, id := range s.versionIDs {
 		if !reencrypts(c.AWS.Options.Behavior, s.stagesOf(id)) {
@@ -144,7 +145,7 @@ func rekey(c *core.Call, s *secret) error {
 
 // reencrypts reports whether a re-key takes a version with these labels along.
 func reencrypts(b core.Behavior, stages []string) bool {
-	if !b.LeaveCustomLabels {
+	if b.TakeCustomLabels {
 		return len(stages) > 0
 	}
 	return slices.ContainsFunc(stages, func(stage string) bool {

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
@@ -66,7 +65,7 @@ func replicateSecret(c *core.Call) (any, error) {
 		return nil, err
 	}
 	for _, add := range in.AddReplicaRegions {
-		if s.replicaIn(add.Region) != nil {
+		if r := s.replicaIn(add.Region); r != nil && (r.status != statusFailed || c.AWS.Options.Behavior.FailedReplicaStays) {
 			return nil, secretParameter("The secret is already replicated to region " + add.Region + ".")
 		}
 	}
@@ -95,60 +94,6 @@ func (s *secret) replicaIn(region string) *secret {
 	return nil
 }
 
-// replicate makes a replica in each Region, under the key given for it or the AWS managed key there. What goes wrong
-// shows in the replica's status, not in the call.
-func replicate(c *core.Call, s *secret, regions []replicaRegion, force bool) {
-	for _, add := range regions {
-		at := core.Location{Account: s.at.Account, Region: add.Region}
-		r := &secret{at: at, name: s.name, keyID: add.KmsKeyId, primary: s, created: c.Now, status: statusInSync, message: "Replication succeeded",
-			versions: map[string]*secretVersion{}}
-		r.arn = secretARN(at, s.name) + s.arn[len(s.arn)-suffixLength:]
-		s.replicas = append(s.replicas, r)
-		if taken := living(c.AWS, secretsAt(c.AWS, at).byName[s.name]); taken != nil && !force {
-			r.status, r.message = statusFailed, "Replication failed: Secret name simultaneously exists in region "+add.Region+"."
-		} else {
-			if taken != nil {
-				dropSecret(c.AWS, taken)
-			}
-			addSecret(c.AWS, r)
-			for _, id := range s.versionIDs {
-				syncVersion(c, r, s.versions[id])
-			}
-		}
-		afterReplication(c, r)
-	}
-	slices.SortFunc(s.replicas, func(x, y *secret) int { return strings.Compare(x.at.Region, y.at.Region) })
-}
-
-// afterReplication records how a replication ended, in the primary's Region.
-func afterReplication(c *core.Call, r *secret) {
-	name := "ReplicationSucceeded"
-	if r.status == statusFailed {
-		name = "ReplicationFailed"
-	}
-	c.After(func() {
-		for _, event := range []string{"ReplicationStarted", name} {
-			c.AWS.Happened(r.primary.at, core.ServiceEvent{Source: "secretsmanager", Name: event, Extra: map[string]any{"SecretId": r.primary.arn, "replicaRegion": r.at.Region}})
-		}
-	})
-}
-
-// syncVersion brings a version to a replica, under the replica's own key, with the rights of the caller who wrote it, or by
-// itself where Behavior says so.
-func syncVersion(c *core.Call, r *secret, v *secretVersion) {
-	if c.AWS.Options.Behavior.ReplicaKeysByService {
-		alone := *c
-		alone.Caller = core.ServiceCaller(r.at.Account, servicePrincipal)
-		c = &alone
-	}
-	mirrored := &secretVersion{id: v.id, created: v.created, text: v.text, binary: v.binary}
-	if err := seal(c, r, mirrored); err != nil {
-		r.status, r.message = statusFailed, "Replication failed: "+core.AsError(err).Message
-		return
-	}
-	r.addVersion(mirrored)
-}
-
 func removeReplicas(c *core.Call) (any, error) {
 	var in struct {
 		SecretId             string
@@ -167,7 +112,7 @@ func removeReplicas(c *core.Call) (any, error) {
 			return nil, secretParameter("The secret has no replica in region " + region + ".")
 		}
 		s.forget(r)
-		if secretsAt(c.AWS, r.at).byName[r.name] == r {
+		if r.registered(c.AWS) {
 			dropSecret(c.AWS, r)
 		}
 	}
@@ -188,7 +133,13 @@ func stopReplication(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.primary == nil {
+	switch {
+	case s.origin != nil:
+		if err := s.standAlone(c); err != nil {
+			return nil, err
+		}
+		return secretOutput{ARN: s.arn}, nil
+	case s.primary == nil:
 		return nil, invalidRequest("This operation can only be performed on a replica secret.")
 	}
 	s.promote(c)
@@ -200,11 +151,6 @@ func (s *secret) promote(c *core.Call) {
 	from := s.primary
 	from.forget(s)
 	s.description, s.kind, s.policy, s.changed = from.description, from.kind, from.policy, c.Now
-	s.tags, s.stages = maps.Clone(from.tags), maps.Clone(from.stages)
-	for stage, id := range s.stages {
-		if s.versions[id] == nil { // never arrived
-			delete(s.stages, stage)
-		}
-	}
+	s.tags = maps.Clone(from.tags)
 	s.primary, s.status, s.message = nil, "", ""
 }

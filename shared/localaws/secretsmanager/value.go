@@ -43,7 +43,7 @@ func readValue(c *core.Call, s *secret, in getValueInput) (*secretValue, error) 
 	}
 	id := in.VersionId
 	if id == "" {
-		id = s.main().stages[cmp.Or(in.VersionStage, stageCurrent)]
+		id = s.stages[cmp.Or(in.VersionStage, stageCurrent)]
 	}
 	version := s.versions[id]
 	if version == nil || in.VersionStage != "" && !slices.Contains(s.stagesOf(id), in.VersionStage) {

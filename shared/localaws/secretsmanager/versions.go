@@ -15,7 +15,7 @@ const (
 // stagesOf are a version's labels, sorted.
 func (s *secret) stagesOf(id string) []string {
 	var out []string
-	for stage, version := range s.main().stages {
+	for stage, version := range s.stages {
 		if version == id {
 			out = append(out, stage)
 		}
@@ -95,6 +95,9 @@ func putSecretValue(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.notItsOwn(); err != nil {
+		return nil, err
+	}
 	version := &secretVersion{id: versionID(c, in.ClientRequestToken), created: c.Now, text: in.SecretString, binary: in.SecretBinary}
 	if err := writeVersion(c, s, version, in.VersionStages); err != nil {
 		return nil, err
@@ -127,9 +130,7 @@ func writeVersion(c *core.Call, s *secret, v *secretVersion, stages []string) er
 	for _, stage := range stages {
 		moveStage(c, s, stage, v.id)
 	}
-	for _, replica := range s.replicas {
-		syncVersion(c, replica, v)
-	}
+	follow(c, s)
 	return nil
 }
 
@@ -207,6 +208,9 @@ func updateSecretVersionStage(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.notItsOwn(); err != nil {
+		return nil, err
+	}
 	holder, held := s.stages[in.VersionStage]
 	switch {
 	case in.MoveToVersionId != "" && s.versions[in.MoveToVersionId] == nil:
@@ -221,5 +225,6 @@ func updateSecretVersionStage(c *core.Call) (any, error) {
 	default:
 		delete(s.stages, in.VersionStage)
 	}
+	follow(c, s)
 	return secretOutput{ARN: s.arn, Name: s.name}, nil
 }

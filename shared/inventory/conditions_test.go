@@ -1,0 +1,71 @@
+package inventory_test
+
+import (
+	"testing"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// What a key is decides where its policy, or that of the secret, asks for it; what was not collected decides nothing.
+func TestAPolicyMayAskWhatAKeyOrSecretIs(t *testing.T) {
+	customer := guard.Key{Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
+	regional, multi, unread := customer, customer, guard.Key{State: guard.KeyEnabled}
+	multi.MultiRegion = true
+	for name, tt := range map[string]struct {
+		key       guard.Key
+		condition string // of the key policy's Allow
+		want      policy.Answer
+	}{
+		"a key of one Region":                          {regional, `"Bool":{"kms:MultiRegion":"false"}`, yes},
+		"a key of one Region is none of several":       {regional, `"Bool":{"kms:MultiRegion":"true"}`, no},
+		"a multi-Region key":                           {multi, `"Bool":{"kms:MultiRegion":"true"}`, yes},
+		"a multi-Region key is none of one":            {multi, `"Bool":{"kms:MultiRegion":"false"}`, no},
+		"a key whose metadata were not read":           {unread, `"Bool":{"kms:MultiRegion":"true"}`, may},
+		"a key of one Region is neither kind":          {regional, `"StringEquals":{"kms:MultiRegionKeyType":"PRIMARY"}`, no},
+		"a multi-Region key is of a kind not read":     {multi, `"StringEquals":{"kms:MultiRegionKeyType":"PRIMARY"}`, may},
+		"its spec, under the name that is deprecated":  {regional, `"StringEquals":{"kms:CustomerMasterKeySpec":"SYMMETRIC_DEFAULT"}`, yes},
+		"its usage, under the name that is deprecated": {regional, `"StringEquals":{"kms:CustomerMasterKeyUsage":"SIGN_VERIFY"}`, no},
+	} {
+		s, reader := readable(tt.key, tt.condition, "")
+		got, err := inventory.Prepare(s).Explain(reader, s.Secrets[0].Facts.ARN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.KeyLock.Answer != tt.want {
+			t.Errorf("%s: %s, want %s: %s", name, got.KeyLock.Answer, tt.want, got.KeyLock.Why)
+		}
+	}
+	for name, condition := range map[string]string{
+		"the type of an external secret": `"StringEquals":{"secretsmanager:resource/Type":"Salesforce"}`,
+		"that it is no external secret":  `"Null":{"secretsmanager:resource/Type":"true"}`,
+	} {
+		s, reader := readable(regional, "", condition)
+		got, err := inventory.Prepare(s).Explain(reader, s.Secrets[0].Facts.ARN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.SecretLock.Answer != may {
+			t.Errorf("%s: %s, want %s: %s", name, got.SecretLock.Answer, may, got.SecretLock.Why)
+		}
+	}
+}
+
+// readable is a secret and its key, whose policies let one role read under conditions.
+func readable(key guard.Key, onKey, onSecret string) (s inventory.Snapshot, reader string) {
+	reader = roleARN(shop, "reader")
+	key.ARN, key.ID = "arn:aws:kms:eu-central-1:"+shop+":key/11111111-2222-3333-4444-555555555555", "11111111-2222-3333-4444-555555555555"
+	key.Account, key.Region = shop, "eu-central-1"
+	allow := func(action, condition string) string {
+		return document(`{"Effect":"Allow","Principal":{"AWS":"` + reader + `"},"Action":"` + action + `","Resource":"*","Condition":{` + condition + `}}`)
+	}
+	return inventory.Snapshot{
+		Accounts:   []inventory.Account{{ID: shop, Regions: []string{key.Region}}},
+		Principals: []inventory.Principal{{ARN: reader, Kind: inventory.Role, Account: shop}},
+		Keys:       []inventory.Key{{Facts: key, Policy: allow("kms:Decrypt", onKey)}},
+		Secrets: []inventory.Secret{{Facts: guard.Secret{ARN: "arn:aws:secretsmanager:eu-central-1:" + shop + ":secret:read-AbCdEf", Name: "read", Account: shop,
+			Region: key.Region, KeyID: key.ARN, Key: key, Versions: []guard.Version{{ID: "v", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{key}}}},
+			Policy: allow("secretsmanager:GetSecretValue", onSecret)}},
+	}, reader
+}

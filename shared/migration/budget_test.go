@@ -1,0 +1,269 @@
+package migration_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/migration"
+)
+
+// counted counts what a worker asks.
+type counted struct {
+	*fake
+	limits, readers int
+}
+
+func (c *counted) Taken(ctx context.Context, name string) (int, error) {
+	c.limits++
+	return c.fake.Taken(ctx, name)
+}
+
+func (c *counted) Check(ctx context.Context, s guard.Secret, key string, accepted []string) (migration.Assessment, error) {
+	c.readers++
+	return c.fake.Check(ctx, s, key, accepted)
+}
+
+func (c *counted) worker() *migration.Engine {
+	e := c.fake.worker("sweep")
+	e.Counter, e.Preflight = c, c
+	return e
+}
+
+// usedUp is a secret whose job waits for its first step, and whose hour has none left of one limit: 0 the account's, 1 the hub's.
+func usedUp(t *testing.T, limit int, rules migration.Rules) *counted {
+	t.Helper()
+	c := &counted{fake: steady(t)}
+	if _, err := c.worker().Start(t.Context(), c.item(), "plan", rules); err != nil {
+		t.Fatal(err)
+	}
+	names, _ := migration.HourNames(c.now, shop)
+	c.counts[names[limit]] = [2]int{rules.PerAccountHour, rules.PerHour}[limit]
+	return c
+}
+
+// looks counts how often the secret is looked at from now on.
+func (c *counted) looks() *int {
+	n := 0
+	c.trouble = func(at string) error {
+		if at == "before Describe" {
+			n++
+		}
+		return nil
+	}
+	return &n
+}
+
+// Most of a large plan's jobs wait for the next hour: nothing is looked up for them.
+func TestWhatAnHourDoesNotAllowIsNotLookedUp(t *testing.T) {
+	for limit, most := range []int{20, 60} {
+		c := usedUp(t, limit, migration.Defaults())
+		looks := c.looks()
+		j, step, err := c.worker().Advance(t.Context(), c.secret.ARN)
+		reason := fmt.Sprintf("waiting: the %d changes that an hour allows are made", most)
+		if err != nil || step.Action != migration.DoWait || step.Reason != reason || !step.Until.Equal(now.Truncate(time.Hour).Add(time.Hour)) || *looks != 0 || c.readers != 0 {
+			t.Errorf("limit %d: %s (%+v), %d looks, readers asked for %d times, error %v", limit, j.Reason, step, *looks, c.readers, err)
+		}
+		c.now = c.now.Add(time.Hour)
+		if j, _, err := c.worker().Advance(t.Context(), c.secret.ARN); err != nil || j.Phase != migration.Observing {
+			t.Errorf("limit %d, an hour later: %s (%s), error %v", limit, j.Phase, j.Reason, err)
+		}
+	}
+}
+
+func TestTheLastChangeOfAnHourIsMade(t *testing.T) {
+	for limit := range 2 {
+		c := usedUp(t, limit, migration.Defaults())
+		names, _ := migration.HourNames(c.now, shop)
+		c.counts[names[limit]]--
+		if j, _, err := c.worker().Advance(t.Context(), c.secret.ARN); err != nil || j.Phase != migration.Observing || c.counts[names[0]] == 0 || c.counts[names[1]] == 0 {
+			t.Errorf("limit %d: %s (%s), counted %v, error %v", limit, j.Phase, j.Reason, c.counts, err)
+		}
+	}
+}
+
+func TestAnOrderBeyondTheHourIsNotLookedUp(t *testing.T) {
+	c := &counted{fake: steady(t)}
+	names, _ := migration.HourNames(c.now, shop)
+	c.counts[names[0]] = 20
+	looks := c.looks()
+	_, step, err := c.worker().Order(t.Context(), c.asked("n-1"))
+	if err != nil || step.Action != migration.DoWait || *looks != 0 || c.readers != 0 || len(c.stored) != 0 {
+		t.Errorf("%+v, %d looks, readers asked for %d times, stored %s, error %v", step, *looks, c.readers, c.stored, err)
+	}
+}
+
+func TestAClosedWindowIsNotLookedThrough(t *testing.T) {
+	c := &counted{fake: steady(t)}
+	rules := migration.Defaults()
+	rules.Windows = []migration.Window{window("22:00-23:00")}
+	if _, err := c.worker().Start(t.Context(), c.item(), "plan", rules); err != nil {
+		t.Fatal(err)
+	}
+	looks := c.looks()
+	if _, step, err := c.worker().Advance(t.Context(), c.secret.ARN); err != nil || step.Action != migration.DoWait || *looks != 0 || c.limits != 0 {
+		t.Errorf("%+v, %d looks, limits asked for %d times, error %v", step, *looks, c.limits, err)
+	}
+}
+
+// What is used up stays so until the hour is over: it is asked for once, and not for every job.
+func TestALimitThatIsUsedUpIsAskedForOnce(t *testing.T) {
+	few, fewer := migration.Defaults(), migration.Defaults()
+	few.PerAccountHour, fewer.PerAccountHour = 2, 1
+	first, second := usedUp(t, 0, few), usedUp(t, 0, fewer)
+	spent := &migration.Spent{}
+	visit := func(c *counted, want int) {
+		t.Helper()
+		e := c.worker()
+		e.Spent = spent
+		if _, _, err := e.Advance(t.Context(), c.secret.ARN); err != nil || c.limits != want {
+			t.Errorf("asked for %d times, want %d; error %v", c.limits, want, err)
+		}
+	}
+	visit(first, 1)
+	visit(second, 1)
+	visit(first, 1)
+	visit(second, 1)
+	first.now = first.now.Add(time.Hour)
+	visit(first, 1+2+2+2) // before the look, before the readers, and with the change: the account's and the hub's
+	if j := first.job(t); j.Phase != migration.Observing {
+		t.Errorf("an hour later: %s (%s)", j.Phase, j.Reason)
+	}
+}
+
+// The readers are asked for where the step behind them can be taken, or takes nothing from the hour.
+func TestReadersAreNotAskedForBeforeAStepThatTheHourDoesNotAllow(t *testing.T) {
+	sealing := func(seal migration.SealBy, change func(*counted, *migration.Job)) func(*counted) {
+		return func(c *counted) {
+			var j migration.Job
+			if err := json.Unmarshal(c.stored, &j); err != nil {
+				panic(err)
+			}
+			c.setKey(cmk("new", region).ARN)
+			j.Phase, j.Seal, j.RekeyedAt = migration.Sealing, seal, now.Add(-48*time.Hour)
+			j.Before = &migration.Before{}
+			if change != nil {
+				change(c, &j)
+			}
+			c.stored, _ = json.Marshal(j)
+		}
+	}
+	sealed := func(c *counted, j *migration.Job) {
+		c.secret.Versions[0].Keys = []guard.Key{cmk("new", region)}
+		c.secret.Replicas = []guard.Replica{{Region: other, Key: managed(), Status: "InSync"}}
+		j.FirstNewAt, j.Copies = now, []migration.ReplicaTo{{Region: other, Target: cmk("far", other).ARN}}
+	}
+	for sentence, c := range map[string]struct {
+		job   func(*counted)
+		free  bool
+		asked bool
+	}{
+		"a rotation":                             {sealing(migration.SealRotate, nil), false, false},
+		"a rotation that the hour allows":        {sealing(migration.SealRotate, nil), true, true},
+		"asking the owner takes nothing":         {sealing(migration.SealOwner, nil), false, true},
+		"a copy under another key takes nothing": {sealing(migration.SealRotate, sealed), false, true},
+		"a key that was begun to be set": {func(c *counted) {
+			var j migration.Job
+			if err := json.Unmarshal(c.stored, &j); err != nil {
+				panic(err)
+			}
+			j.Pending, j.Before = &migration.Pending{Action: migration.DoRekey, At: now}, &migration.Before{}
+			c.stored, _ = json.Marshal(j)
+		}, false, false},
+		"a secret of the hub's own that is under the key": {func(c *counted) {
+			var j migration.Job
+			if err := json.Unmarshal(c.stored, &j); err != nil {
+				panic(err)
+			}
+			c.setKey(cmk("new", region).ARN)
+			j.Plan = ""
+			c.stored, _ = json.Marshal(j)
+		}, false, true},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w := usedUp(t, 0, migration.Defaults())
+			if c.free {
+				w.counts = map[string]int{}
+			}
+			c.job(w)
+			j, step, err := w.worker().Advance(t.Context(), w.secret.ARN)
+			if err != nil || (w.readers > 0) != c.asked {
+				t.Errorf("readers asked for %d times; %s (%s), %+v, error %v", w.readers, j.Phase, j.Reason, step, err)
+			}
+		})
+	}
+}
+
+// What passes by itself is nobody's business, however long it takes.
+func TestABusyAWSIsNotOutOfReach(t *testing.T) {
+	w := steady(t)
+	if _, err := w.worker("w0").Start(t.Context(), w.item(), "plan", migration.Defaults()); err != nil {
+		t.Fatal(err)
+	}
+	w.refusing("Describe", guard.ErrThrottled)
+	for range 24 {
+		w.now = w.now.Add(time.Hour)
+		if _, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); !errors.Is(err, guard.ErrThrottled) {
+			t.Fatal(err)
+		}
+	}
+	if j := w.job(t); j.Stuck != nil || len(w.notices) > 0 {
+		t.Errorf("stuck %+v, notices %+v", j.Stuck, w.notices)
+	}
+}
+
+func TestAChangeThatCannotBeReadIsProvenWithinThreeDays(t *testing.T) {
+	w := steady(t)
+	w.secret.VersionsUnread = true
+	if err := w.apply(t); err != nil {
+		t.Fatal(err)
+	}
+	if j := w.job(t); j.Phase != migration.Unproven || !j.ProveBy.Equal(now.Add(72*time.Hour)) {
+		t.Errorf("%s (%s), proven by %s", j.Phase, j.Reason, j.ProveBy)
+	}
+}
+
+// answering is a store that keeps old denials apart.
+type answering struct {
+	*fake
+	answered bool
+	broken   error
+	asked    int
+}
+
+func (a *answering) Answered(context.Context, string, string) (bool, error) {
+	a.asked++
+	return a.answered, a.broken
+}
+
+// A denied read that was answered so long ago that the job does not say so any more is not answered again.
+func TestADenialThatIsKeptApartIsLookedUp(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		earlier  int
+		answered bool
+		broken   error
+		asked    int
+		want     migration.Answer
+	}{
+		"none is kept apart":         {0, true, nil, 0, migration.AnswerRollback},
+		"one is, and it is this":     {1, true, nil, 1, migration.AnswerNone},
+		"one is, and it is another":  {1, false, nil, 1, migration.AnswerRollback},
+		"one is, and cannot be read": {1, false, errDied, 1, migration.AnswerNone},
+	} {
+		w, event := lively(t)
+		j := w.job(t)
+		j.Earlier.Denials = c.earlier
+		w.stored, _ = json.Marshal(j)
+		e := w.worker("watchdog")
+		a := &answering{fake: w, answered: c.answered, broken: c.broken}
+		e.Store = a
+		got, err := e.Refused(t.Context(), w.secret.ARN, event)
+		if got != c.want || a.asked != c.asked || !errors.Is(err, c.broken) {
+			t.Errorf("%s: answer %q, asked %d times, error %v", sentence, got, a.asked, err)
+		}
+	}
+}

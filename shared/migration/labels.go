@@ -1,0 +1,42 @@
+package migration
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// rekeyedLabels are the labels whose versions UpdateSecret re-encrypts (API reference, UpdateSecret, KmsKeyId).
+var rekeyedLabels = []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"}
+
+// ownLabels are the labels of a version that only labels of the owner's own are on: a re-key leaves it under the key it has.
+// Other versions have none.
+func ownLabels(v guard.Version) []string {
+	if slices.ContainsFunc(v.Stages, func(label string) bool { return slices.Contains(rekeyedLabels, label) }) {
+		return nil
+	}
+	return v.Stages
+}
+
+// leftUnder says what a re-key left under an older key, and what takes it along.
+func leftUnder(labels []string) string {
+	names := strings.Join(labels, ", ")
+	return "the version under " + names + " keeps its older key, because a re-key takes AWSCURRENT, AWSPENDING and AWSPREVIOUS alone: " +
+		"its owner writes it again under " + names + ", or takes the label off"
+}
+
+// carried is why a re-key is proven: what it takes along opens with the target key, and what it leaves is named.
+func carried(s guard.Secret, target string) string {
+	var left []string
+	for _, v := range s.Versions {
+		if !opensWith(v, target) {
+			left = append(left, ownLabels(v)...)
+		}
+	}
+	if len(left) == 0 {
+		return "every labelled version carries the new key"
+	}
+	slices.Sort(left)
+	return "every version that a re-key takes along carries the new key; " + leftUnder(left)
+}
