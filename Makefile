@@ -87,7 +87,7 @@ fuzz: ## Fuzz every decoder and parser for FUZZTIME each
 
 EVENTS ?= 1000000
 SEED   ?= 1
-faults: ## Let EVENTS writes pass through functions that throttle, lose and die by SEED; the last line is JSON
+faults: ## Let EVENTS writes pass through networks that throttle, lose and kill, by SEED; the last line is JSON
 	@mkdir -p dist && $(GO) test -c -o dist/faults.test ./handlers/faults
 	@cd handlers/faults && ../../dist/faults.test -test.timeout 0 -test.run TestAStormEndsRight -events $(EVENTS) -seed $(SEED)
 

@@ -97,6 +97,7 @@ const most = 8
 func (d *driver) step() bool {
 	synctest.Wait()
 	d.steps++
+	d.oracle.step.Store(int64(d.steps))
 	calls, running := d.state()
 	choice := d.rng.Float64()
 	if len(calls) > 0 && (choice < 0.7 || running >= most) {

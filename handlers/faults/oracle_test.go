@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -18,14 +19,15 @@ import (
 // oracle knows what is true, what people were notified of and what was changed: from the records and the state of the local AWS,
 // and from what arrived in mailboxes. It asks nothing of the hub but what it stored in the end.
 type oracle struct {
-	mu       sync.Mutex
-	secrets  map[string]*secret // by ARN
-	keys     map[string]string  // ids of keys by alias, account and Region
-	wants    map[string]string  // short ids of the notices on the bus that a person must get, and what each is
-	notified map[string]bool    // short ids that arrived
-	arrived  map[string]string  // by address and short id: the message that arrived first
-	opened   map[string][]string
-	faults   []string // what was wrong, in words
+	mu          sync.Mutex
+	secrets     map[string]*secret // by ARN
+	keys        map[string]string  // ids of keys by alias, account and Region
+	wants       map[string]string  // short ids of the notices on the bus that a person must get, and what each is
+	notified    map[string]bool    // short ids that arrived
+	arrived     map[string]string  // by address and short id: the message that arrived first
+	opened      map[string][]string
+	faults      []string     // what was wrong, in words
+	event, step atomic.Int64 // of the driver, for what is said of a fault
 
 	Lost, Wrong, NotifiedTwice, ChangedTwice, Mails, Notices, Changes, Repeats int
 }
@@ -50,7 +52,7 @@ const mostFaults = 40
 func (o *oracle) fault(count *int, format string, args ...any) {
 	*count++
 	if len(o.faults) < mostFaults {
-		o.faults = append(o.faults, fmt.Sprintf(format, args...))
+		o.faults = append(o.faults, fmt.Sprintf("event %d, step %d: ", o.event.Load(), o.step.Load())+fmt.Sprintf(format, args...))
 	}
 }
 

@@ -32,6 +32,7 @@ func (p *people) pick(n int) int { return p.d.rng.IntN(n) }
 // work is one write, which may be refused.
 func (p *people) work() error {
 	p.d.count.Events++
+	p.d.oracle.event.Store(int64(p.d.count.Events))
 	p.next = time.Now().Add(time.Duration(float64(p.every) * -math.Log(1-p.d.rng.Float64())))
 	if len(p.live) < p.most/2 || len(p.live) < p.most && p.pick(4) == 0 {
 		return p.create()

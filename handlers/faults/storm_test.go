@@ -114,7 +114,7 @@ func TestAStormEndsRight(t *testing.T) {
 	})
 	s.Seconds, s.PeakBytes = time.Since(began).Seconds(), peak(t)
 	for _, f := range o.faults {
-		t.Error(f)
+		t.Errorf("seed %d, %s", *seed, f)
 	}
 	if s.DLQ != s.Poison {
 		t.Errorf("%d messages in dead-letter queues, %d belong there", s.DLQ, s.Poison)
