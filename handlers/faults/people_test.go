@@ -90,12 +90,15 @@ func (p *people) do(s item, call string, in map[string]any) error {
 	return err
 }
 
+// broken is a message that nobody can read.
+const broken = `{"this is": "no event`
+
 // odd is what no person would write: a message that is no event, and one as large as EventBridge takes.
 func (p *people) odd(s item) error {
 	if p.pick(2) == 0 {
 		p.poison++
 		names := []string{"detect", "alert", "remediate", "sweep", "watchdog"}
-		return p.d.send(p.d.queueOf(names[p.pick(len(names))]), `{"this is": "no event`)
+		return p.d.send(p.d.queueOf(names[p.pick(len(names))]), broken)
 	}
 	body, err := json.Marshal(map[string]any{"version": "0", "id": fmt.Sprint("large-", p.d.count.Events), "detail-type": "AWS API Call via CloudTrail", "source": "aws.secretsmanager",
 		"account": s.account, "region": s.region, "time": p.d.w.Clock.Now().UTC().Format(time.RFC3339), "detail": map[string]any{

@@ -107,17 +107,19 @@ func TestAStormEndsRight(t *testing.T) {
 	o := newOracle()
 	w := found(t, *seed, o)
 	var s summary
+	var parked []string
 	bubble(t, w, *seed, stormy, o, func(t *testing.T, d *driver) {
 		p := &people{d: d, most: 200, every: 2 * time.Second, next: time.Now()}
 		d.storm(t, p, n)
 		s = d.summary(t, p)
+		parked = d.parked(t)
 	})
 	s.Seconds, s.PeakBytes = time.Since(began).Seconds(), peak(t)
 	for _, f := range o.faults {
 		t.Errorf("seed %d, %s", *seed, f)
 	}
 	if s.DLQ != s.Poison {
-		t.Errorf("%d messages in dead-letter queues, %d belong there", s.DLQ, s.Poison)
+		t.Errorf("seed %d: %d messages in dead-letter queues, %d belong there; the others:\n%s", *seed, s.DLQ, s.Poison, strings.Join(parked, "\n"))
 	}
 	var err error
 	if line, err = json.Marshal(s); err != nil {
@@ -173,6 +175,32 @@ func (d *driver) summary(t *testing.T, p *people) summary {
 		Lost: o.Lost, Wrong: o.Wrong, NotifiedTwice: o.NotifiedTwice, ChangedTwice: o.ChangedTwice, DLQ: stats.InDLQ,
 		Seed: d.seed, Poison: p.poison, Refused: c.Refused, Slow: c.Slow, Partial: c.Partial, Steps: d.steps, Notices: o.Notices, Messages: o.Mails, Repeats: o.Repeats,
 		Changes: o.Changes, Secrets: len(o.secrets), TableBytes: bytes}
+}
+
+// parked are the messages in dead-letter queues that do not belong there.
+func (d *driver) parked(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for name := range d.deployed {
+		queue := d.queueOf(name + "-dlq")
+		for {
+			out, err := d.w.AWS.As("oracle.example.com", local.Hub, d.w.Home(), "sqs", "ReceiveMessage", map[string]any{"QueueUrl": queue, "MaxNumberOfMessages": 10, "VisibilityTimeout": 43200})
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages, _ := out["Messages"].([]any)
+			if len(messages) == 0 {
+				break
+			}
+			for _, one := range messages {
+				m, _ := one.(map[string]any)
+				if body := words(m, "Body"); body != broken {
+					all = append(all, name+": "+body[:min(len(body), 300)])
+				}
+			}
+		}
+	}
+	return all
 }
 
 // peak is the most memory that this process held at once, in bytes.
