@@ -23,7 +23,7 @@ type faults struct {
 	duplicate                                                  float64
 	reorder                                                    int
 	processes                                                  int           // of a function, at least
-	skew                                                       time.Duration // at most, either way
+	skew                                                       time.Duration // at most, either way: two clocks are apart by twice as much
 	// down says whether a service is down for a call; nil is never.
 	down func(c *call) bool
 	// at is asked of each call before any chance is; nil never does anything.

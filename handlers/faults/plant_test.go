@@ -90,7 +90,7 @@ func TestNothingIsLostWhileAServiceIsDownForHours(t *testing.T) {
 			t.Parallel()
 			o := newOracle()
 			w := found(t, 1, o)
-			bubble(t, w, 1, faults{processes: 2, skew: 10 * time.Minute}, o, func(t *testing.T, d *driver) {
+			bubble(t, w, 1, faults{processes: 2, skew: 5 * time.Minute}, o, func(t *testing.T, d *driver) {
 				d.sparse()
 				createIn(t, d, local.Search, 1)
 				createIn(t, d, local.Payments, 2)

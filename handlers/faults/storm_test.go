@@ -64,7 +64,7 @@ type summary struct {
 // stormy is a bad day, all day.
 var stormy = faults{
 	throttle: 0.02, unavailable: 0.004, failed: 0.002, lost: 0.003, unsent: 0.002, partial: 0.05, slow: 0.001,
-	killBefore: 0.0004, killAfter: 0.0004, duplicate: 0.2, reorder: 8, processes: 3, skew: 10 * time.Minute,
+	killBefore: 0.0004, killAfter: 0.0004, duplicate: 0.2, reorder: 8, processes: 3, skew: 5 * time.Minute,
 }
 
 func found(t *testing.T, seed uint64, o *oracle) *local.Organization {
