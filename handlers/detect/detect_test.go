@@ -568,7 +568,7 @@ func TestTagsFollowTheRecordWhenTheStateBecomesUnknown(t *testing.T) {
 	}
 	s.KeyID = cmk
 	s.Versions[0].Keys = nil // AWS lists none
-	want := map[string]string{"Owner": "payments", guard.TagState: "unknown", guard.TagControls: "DL.ORG.1", guard.TagSince: "2026-11-21T09:02:00Z"}
+	want := map[string]string{"Owner": "payments", guard.TagState: "unknown", guard.TagControls: "DL.ORG.1 DL.SECRET.1", guard.TagSince: "2026-11-21T09:02:00Z"}
 	if diff := cmp.Diff(want, look()); diff != "" {
 		t.Errorf("unknown (-want +got):\n%s", diff)
 	}

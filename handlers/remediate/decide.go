@@ -109,10 +109,14 @@ func (h *Handler) decide(ctx context.Context, s guard.Secret) (guard.Decision, e
 	if err != nil {
 		return guard.Decision{}, fmt.Errorf("look up mode: %w", err)
 	}
-	return guard.Decide(guard.StateOf(s, rec.LastKnown), mode, h.waived(s.ARN)), nil
+	d := guard.Decide(guard.StateOf(s, rec.LastKnown), mode, h.waived(s.ARN))
+	if d.Rekey && !owed(s) {
+		d.Rekey, d.Reason = false, "it names another key already: a new version is what its owner owes"
+	}
+	return d, nil
 }
 
-// owed reports whether the owner has yet to be notified of the finding: that was left out while the fix was ours to make.
+// owed reports whether a key is to be set, by us or by its owner: that was left out while the fix was ours to make.
 func owed(s guard.Secret) bool { return s.Key.Manager == guard.ManagerAWS }
 
 func (h *Handler) waived(arn string) bool {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -91,14 +90,6 @@ func aboutKey(code string) bool {
 // unusable reports that no key that opens the current version can be used. It is false where the versions or the state
 // of one of their keys are not known.
 func unusable(s guard.Secret) bool {
-	if s.VersionsUnread {
-		return false
-	}
-	for _, v := range s.Versions {
-		if !slices.Contains(v.Stages, "AWSCURRENT") {
-			continue
-		}
-		return len(v.Keys) > 0 && !slices.ContainsFunc(v.Keys, func(k guard.Key) bool { return !k.Unusable() })
-	}
-	return false
+	current, found := guard.CopiesOf(s).Current()
+	return found && current.Life().Opens == guard.OpensNo
 }

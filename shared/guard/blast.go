@@ -3,6 +3,7 @@ package guard
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 )
@@ -11,9 +12,11 @@ import (
 type BlastRadius struct {
 	Key     string     `json:"key"`     // key ARN
 	State   KeyState   `json:"state"`   // of the key, now
-	Stops   []Affected `json:"stops"`   // no copy of the current version opens with another usable key, in any Region
-	Remains []Affected `json:"remains"` // a copy still opens with another key: an older one, or a replica
+	Stops   []Affected `json:"stops"`   // no labelled copy opens with another usable key, in any Region
+	Remains []Affected `json:"remains"` // a copy still opens with another key: an older one, another version, or a replica
 	Unknown []Affected `json:"unknown"` // nobody could see which of the two
+
+	Elsewhere Listing `json:"elsewhere,omitzero"` // whether copies in other accounts were looked for; "": nobody could list them
 
 	// Left counts what Trim left out of the lists.
 	Left *BlastLeft `json:"left,omitempty"`
@@ -61,8 +64,10 @@ type Affected struct {
 	Name    string    `json:"name"`
 	State   LockState `json:"state"`
 	Fate    Fate      `json:"fate,omitzero"`
-	Opens   Key       `json:"opens,omitzero"`   // of FateOlderCopy, FateOwnKey and FateReplica: what still opens it
-	Regions []string  `json:"regions,omitzero"` // of FateReplica, FateUnreadReplica and FateReplicaStops: where those replicas are
+	Opens   Key       `json:"opens,omitzero"`   // of FateOlderCopy, FateOwnKey, FateReplica and FateOtherVersion: what still opens it
+	Regions []string  `json:"regions,omitzero"` // of FateReplica, FateUnreadReplica and FateReplicaStops: where those replicas are, or in which account
+	Labels  []string  `json:"labels,omitzero"`  // of FateOtherVersion and FateVersionStops: of the versions that still open, or stop
+	Lost    time.Time `json:"lost,omitzero"`    // of those that stop: from when the value is lost for good, because the last key of its current version is deleted
 	Why     string    `json:"why,omitzero"`     // of notices stored before fates were: the reason, in half a sentence
 }
 
@@ -75,6 +80,8 @@ const (
 	FateOlderCopy      Fate = "older_copy"      // it names the key, and a copy opens with another
 	FateOwnKey         Fate = "own_key"         // it names another key, which opens its current version
 	FateOtherKey       Fate = "other_key"       // it names the key, and its current version is under another
+	FateOtherVersion   Fate = "other_version"   // its current version stops, and another one opens with another key
+	FateVersionStops   Fate = "version_stops"   // a labelled version stops, and the current one is under another key
 	FateReplica        Fate = "replica"         // its primary stops, and replicas open with keys of their own
 	FateReplicaStops   Fate = "replica_stops"   // replicas stop, and its primary is under another key
 	FateUnreadVersions Fate = "unread_versions" // nobody could see its versions
@@ -95,10 +102,14 @@ func (a Affected) Describe() string {
 		return "only an older copy is under this key; it opens with its own, " + a.Opens.named()
 	case FateOtherKey:
 		return "the current version was never re-encrypted under this key"
+	case FateOtherVersion:
+		return "its current version stops; " + a.labels() + " still opens with " + a.Opens.named()
+	case FateVersionStops:
+		return a.labels() + " stops; its current version is under another key"
 	case FateReplica:
 		return "stops in " + arn.Of(a.Secret).Region + ", and still opens in " + a.in() + " with " + a.Opens.named()
 	case FateReplicaStops:
-		return "stops in " + a.in() + " alone: its primary is under another key"
+		return "stops in " + a.in() + ", unless an older copy there still opens: its primary is under another key"
 	case FateUnreadVersions:
 		return "its versions could not be read"
 	case FateUnreadKey:
@@ -112,6 +123,8 @@ func (a Affected) Describe() string {
 
 func (a Affected) in() string { return strings.Join(a.Regions, ", ") }
 
+func (a Affected) labels() string { return strings.Join(a.Labels, ", ") }
+
 // named is a key as people tell it apart.
 func (k Key) named() string {
 	if k.Manager == ManagerAWS {
@@ -122,14 +135,18 @@ func (k Key) named() string {
 
 // Blast says which of the secrets stop when the key is out of use. Secrets that do not use the key are left out.
 func Blast(key Key, secrets []Secret) BlastRadius {
-	radius := BlastRadius{Key: key.ARN, State: key.State, Stops: []Affected{}, Remains: []Affected{}, Unknown: []Affected{}}
+	radius := BlastRadius{Key: key.ARN, State: key.State, Stops: []Affected{}, Remains: []Affected{}, Unknown: []Affected{}, Elsewhere: Listed}
 	for _, s := range secrets {
-		affected := Affected{Secret: s.ARN, Name: s.Name, State: StateOf(s, "")}
-		affected.without(key, s)
+		copies := CopiesOf(s)
+		if copies.Elsewhere != Listed {
+			radius.Elsewhere = NotListed
+		}
+		affected := copies.without(key)
+		affected.Secret, affected.Name, affected.State = s.ARN, s.Name, copies.State("")
 		switch affected.Fate {
 		case FateNoValue, FateEveryCopy:
 			radius.Stops = append(radius.Stops, affected)
-		case FateOlderCopy, FateOwnKey, FateOtherKey, FateReplica, FateReplicaStops:
+		case FateOlderCopy, FateOwnKey, FateOtherKey, FateOtherVersion, FateVersionStops, FateReplica, FateReplicaStops:
 			radius.Remains = append(radius.Remains, affected)
 		case FateUnreadVersions, FateUnreadKey, FateUnreadReplica:
 			radius.Unknown = append(radius.Unknown, affected)
@@ -141,92 +158,149 @@ func Blast(key Key, secrets []Secret) BlastRadius {
 	return radius
 }
 
-// without sets what becomes of a secret without the key: of its primary, and then of its replicas, which have keys of
-// their own. It leaves the fate "" where the key does not touch the secret.
-func (a *Affected) without(key Key, s Secret) {
-	a.Fate, a.Opens = primaryWithout(key, s)
-	switch a.Fate {
-	case FateEveryCopy:
-		a.replicasOpen(key, s.Replicas)
-	case "":
-		if a.Regions = replicasUnder(key, s.Replicas); len(a.Regions) > 0 {
-			a.Fate = FateReplicaStops
+// without says what becomes of a secret without the key: of its current version in the primary, then of that in other locations,
+// which have keys of their own, and then of its other labelled versions. The fate is "" where the key touches none of them.
+func (c Copies) without(key Key) Affected {
+	a := c.currentWithout(key)
+	if a.Fate == "" {
+		labels, regions := c.stopping(key), c.under(key)
+		current, written := c.Current()
+		switch {
+		case len(labels)+len(regions) == 0:
+			return a
+		case written && current.Without(key) == OpensNo: // it is closed by another key already
+			a.Fate = FateEveryCopy
+		case len(labels) > 0:
+			return Affected{Fate: FateVersionStops, Labels: labels}
+		default:
+			return Affected{Fate: FateReplicaStops, Regions: regions}
 		}
 	}
+	if a.Fate == FateEveryCopy {
+		c.othersOpen(key, &a)
+	}
+	return a
 }
 
-// replicasOpen looks for replicas that keep a stopped secret open. What older copies of a replica open with nobody lists
-// from its primary, so one whose key is out of use is unknown, too.
-func (a *Affected) replicasOpen(key Key, replicas []Replica) {
-	var unread []string
-	for _, r := range replicas {
-		switch {
-		case r.Key.Same(key):
-		case r.Key.Manager == ManagerAWS, r.Key.CanDecrypt():
-			if a.Fate != FateReplica {
-				a.Fate, a.Opens = FateReplica, r.Key.brief()
-			}
-			a.Regions = append(a.Regions, r.Region)
-		default:
-			unread = append(unread, r.Region)
+// currentWithout follows the current version, which is the one readers get when they do not ask for another.
+func (c Copies) currentWithout(key Key) Affected {
+	named := func(f Fate) Affected {
+		if c.Locations[0].Named.Same(key) {
+			return Affected{Fate: f}
+		}
+		return Affected{}
+	}
+	if c.Unlisted {
+		return named(FateUnreadVersions)
+	}
+	current, found := c.Current()
+	switch {
+	case !found:
+		return named(FateNoValue)
+	case current.More:
+		return named(FateUnreadVersions)
+	case !current.Needs(key) && current.Without(key) == OpensYes:
+		return named(FateOtherKey)
+	case !current.Needs(key) && !c.Locations[0].Named.Same(key):
+		return Affected{}
+	}
+	life := current.lifeWithout(key)
+	switch life.Opens {
+	case OpensNo:
+		return Affected{Fate: FateEveryCopy, Lost: c.lost(key, current)}
+	case OpensUnknown:
+		return Affected{Fate: FateUnreadKey}
+	}
+	opens := current.opening(key, c.Locations[0].Named)
+	if opens.Same(c.Locations[0].Named) {
+		return Affected{Fate: FateOwnKey, Opens: opens.brief()}
+	}
+	return Affected{Fate: FateOlderCopy, Opens: opens.brief()}
+}
+
+// lost is from when a copy cannot come back, with the key in the state in which it was just read.
+func (c Copies) lost(key Key, stopped Copy) time.Time {
+	keys := slices.Clone(stopped.Keys)
+	for i, k := range keys {
+		if k.Same(key) {
+			keys[i] = key
 		}
 	}
-	if a.Fate != FateReplica && len(unread) > 0 {
+	stopped.Keys = keys
+	return stopped.lifeWithout(key).Lost
+}
+
+// opening is the key that still opens a copy, the preferred one if it does.
+func (c Copy) opening(off, preferred Key) Key {
+	var found Key
+	for _, k := range c.Keys {
+		if k.Same(off) || !k.opens() {
+			continue
+		}
+		if k.Same(preferred) {
+			return k
+		}
+		found = k
+	}
+	return found
+}
+
+// othersOpen looks for what keeps a stopped secret open: the current version in another location, or another labelled version.
+// Of a replica one key is known: where that opens nothing, an older copy there still may.
+func (c Copies) othersOpen(key Key, a *Affected) {
+	var unread []string
+	for _, p := range c.Locations[1:] {
+		switch {
+		case p.Named.Same(key):
+			unread = append(unread, p.name())
+		case p.Named.opens():
+			if a.Fate != FateReplica {
+				a.Fate, a.Opens = FateReplica, p.Named.brief()
+			}
+			a.Regions = append(a.Regions, p.name())
+		default:
+			unread = append(unread, p.name())
+		}
+	}
+	if a.Fate == FateReplica {
+		return
+	}
+	for _, copied := range c.List {
+		if copied.Location == 0 && copied.Labelled() && copied.Without(key) == OpensYes {
+			a.Fate, a.Opens, a.Labels = FateOtherVersion, copied.opening(key, c.Locations[0].Named).brief(), append(a.Labels, copied.Stages...)
+		}
+	}
+	if a.Fate != FateOtherVersion && len(unread) > 0 {
 		a.Fate, a.Regions = FateUnreadReplica, unread
 	}
 }
 
-func replicasUnder(key Key, replicas []Replica) []string {
-	var regions []string
-	for _, r := range replicas {
-		if key.ARN != "" && r.Key.Same(key) {
-			regions = append(regions, r.Region)
+// under lists the other locations whose versions to come need the key.
+func (c Copies) under(key Key) []string {
+	var names []string
+	for _, p := range c.Locations[1:] {
+		if key.ARN != "" && p.Named.Same(key) {
+			names = append(names, p.name())
 		}
 	}
-	return regions
+	return names
 }
 
-// primaryWithout follows the current version, which is the one readers get when they do not ask for another.
-func primaryWithout(key Key, s Secret) (Fate, Key) {
-	named := func(f Fate) (Fate, Key) {
-		if s.Key.Same(key) {
-			return f, Key{}
-		}
-		return "", Key{}
+// name is a location as people find it beside its primary.
+func (p Location) name() string {
+	if p.Kind == LocationElsewhere {
+		return "account " + p.Account
 	}
-	if s.VersionsUnread {
-		return named(FateUnreadVersions)
-	}
-	current, found := currentVersion(s)
-	if !found {
-		return named(FateNoValue)
-	}
-	if !slices.ContainsFunc(current.Keys, key.Same) {
-		return named(FateOtherKey)
-	}
-	fate, opens := FateEveryCopy, Key{}
-	for _, k := range current.Keys {
-		switch {
-		case k.Same(key):
-		case k.Manager == ManagerAWS, k.CanDecrypt():
-			if k.Same(s.Key) {
-				return FateOwnKey, k.brief()
-			}
-			fate, opens = FateOlderCopy, k.brief()
-		case k.State == KeyStateUnknown && fate == FateEveryCopy:
-			fate = FateUnreadKey
-		}
-	}
-	return fate, opens
+	return p.Region
 }
 
-func currentVersion(s Secret) (Version, bool) {
-	for _, v := range s.Versions {
-		for _, stage := range v.Stages {
-			if stage == "AWSCURRENT" {
-				return v, true
-			}
+// stopping lists the labels of the primary's versions that no other key opens.
+func (c Copies) stopping(key Key) []string {
+	var labels []string
+	for _, copied := range c.List {
+		if copied.Location == 0 && copied.Labelled() && copied.Needs(key) && copied.Without(key) != OpensYes {
+			labels = append(labels, copied.Stages...)
 		}
 	}
-	return Version{}, false
+	return labels
 }

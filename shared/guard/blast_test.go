@@ -79,7 +79,7 @@ func TestBlastFollowsEveryCopy(t *testing.T) {
 		"a replica does not make a secret stop whose older copy opens": {replicated(secret(off, off, awsKey), under("eu-west-1", there)), guard.FateOlderCopy,
 			"an older copy still opens with the AWS managed key"},
 		"the key that is off is a replica's": {replicated(secret(otherKey, otherKey), under("eu-west-1", off)), guard.FateReplicaStops,
-			"stops in eu-west-1 alone: its primary is under another key"},
+			"stops in eu-west-1, unless an older copy there still opens: its primary is under another key"},
 		"the key that is off was the secret's, whose own key opens it now": {secret(otherKey, otherKey, off), guard.FateOwnKey,
 			"only an older copy is under this key; it opens with its own, " + otherKey.ARN},
 		"an unread key beside one that opens does not make it unknown": {secret(off, off, guard.Key{ARN: there.ARN}, awsKey), guard.FateOlderCopy,

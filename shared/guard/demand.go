@@ -25,7 +25,7 @@ func (f Finding) isNewsAfter(before Finding) bool {
 func (s Subject) demands(id ControlID) []string {
 	var list []string
 	switch id {
-	case SecretNotSealed:
+	case SecretNotSealed, SecretDefaultKey:
 		for _, v := range s.Versions {
 			list = append(list, v.demands(s.Key)...)
 		}
@@ -34,7 +34,15 @@ func (s Subject) demands(id ControlID) []string {
 			list = append(list, s.Key.demand(id))
 		}
 		for _, r := range s.Replicas {
-			list = append(list, r.Region+" "+r.Key.demand(id))
+			list = append(list, r.Region+" "+r.Key.demand(id)+" "+r.Status)
+		}
+		for _, e := range s.Elsewhere {
+			list = append(list, e.ARN+" "+e.Key.demand(id))
+		}
+		for _, v := range s.Versions {
+			for _, k := range v.Keys {
+				list = append(list, "older "+k.demand(id))
+			}
 		}
 	}
 	return list

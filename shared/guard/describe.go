@@ -82,6 +82,9 @@ func (s Subject) eachKey(say func(Key) string) string {
 	for _, r := range s.Replicas {
 		parts = append(parts, "the key of its replica in "+r.Region+" "+say(r.Key))
 	}
+	for _, e := range s.Elsewhere {
+		parts = append(parts, "the key of its copy in account "+e.Account+" "+say(e.Key))
+	}
 	return strings.Join(parts, "; ")
 }
 
@@ -94,10 +97,6 @@ func (s Subject) regions() []string {
 }
 
 func (k Key) zero() bool { return k.ARN == "" && k.ID == "" && k.Manager == "" && k.State == "" }
-
-// StuckCauses are the causes that a stuck version may have. Which of them it is was not looked at.
-const StuckCauses = "possible causes: an alias that names another key now, a right that whoever set the key lacked (kms:Encrypt on " +
-	"it, kms:Decrypt on the old one), a label of one's own, or an old key that was disabled"
 
 // Stuck lists the versions that do not open with the secret's key at all, which a new version alone does not explain.
 func (s Subject) Stuck() []Version {
@@ -131,6 +130,8 @@ func (s Subject) blindWords() string {
 		return cmp.Or(s.Blind.Note, "nothing that happens here arrives")
 	case PartKey, PartReplicaKey:
 		return s.unreadKeyWords()
+	case PartReplica:
+		return "replication to " + strings.Join(s.regions(), ", ") + " has not come to its end, so what is there is not known"
 	case PartVersions:
 		return "its versions could not be listed"
 	case PartVersionKeys:
@@ -161,6 +162,9 @@ func (s Subject) unreadKeyWords() string {
 	}
 	for _, r := range s.Replicas {
 		parts = append(parts, "the key of its replica in "+r.Region+" could not be read")
+	}
+	for _, e := range s.Elsewhere {
+		parts = append(parts, "the key of its copy in account "+e.Account+" could not be read")
 	}
 	return strings.Join(parts, "; ")
 }

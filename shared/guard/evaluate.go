@@ -7,18 +7,20 @@ import "time"
 func Evaluate(s Secret, std Standard, now time.Time) []Verdict {
 	controls := Controls()
 	verdicts := make([]Verdict, 0, len(controls))
+	copies := CopiesOf(s)
 	for _, c := range controls {
-		verdicts = append(verdicts, judge(c, s, std))
+		verdicts = append(verdicts, judge(c, copies, std))
 	}
 	return verdicts
 }
 
-func judge(c Control, s Secret, std Standard) Verdict {
+func judge(c Control, copies Copies, std Standard) Verdict {
 	v := Verdict{Control: c, Outcome: NotApplicable}
+	s := copies.secret
 	if s.PendingDeletion() || s.IsReplica() {
 		return v // nothing reads the first; the primary answers for the second
 	}
-	v.Outcome, v.Subject = c.check(s, std)
+	v.Outcome, v.Subject = c.check(copies, std)
 	if v.Outcome != Fail && !s.OldKeys().IsZero() {
 		v.Outcome, v.Subject = Unknown, Subject{} // what was so may open a finding, and resolves none
 	}

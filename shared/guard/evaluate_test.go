@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -26,12 +27,12 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 			secret: secret(ownKey, ownKey, awsKey), fails: []guard.ControlID{guard.SecretNotSealed}, detail: "1 labelled version still opens with the previous key",
 		},
 		"a silent re-key names the rights that may be missing": {
-			secret: secret(ownKey, awsKey), fails: []guard.ControlID{guard.SecretNotSealed}, detail: "kms:Encrypt",
+			secret: secret(ownKey, awsKey), fails: []guard.ControlID{guard.SecretDefaultKey}, detail: "kms:Encrypt",
 		},
 		"a replica on the AWS managed key fails 3 and names the Region": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
 				s.PrimaryRegion = s.Region
-				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: awsKey}, {Region: "us-west-2", Key: ownKey}}
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: awsKey}, {Region: "us-west-2", Key: ownKey, Status: "InSync"}}
 			}),
 			fails: []guard.ControlID{guard.SecretReplicaKey}, detail: "eu-west-1",
 		},
@@ -43,7 +44,7 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 		},
 		"a replica whose key cannot be read is unknown though another's is fine": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
-				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x"}, {Region: "us-west-2", Key: ownKey}}
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x"}, {Region: "us-west-2", Key: ownKey, Status: "InSync"}}
 			}),
 			unknown: []guard.ControlID{guard.SecretReplicaKey, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
 		},
@@ -59,7 +60,7 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 		},
 		"a disabled key of a replica fails 4": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
-				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: inState(otherKey, guard.KeyDisabled)}}
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: inState(otherKey, guard.KeyDisabled), Status: "InSync"}}
 			}),
 			fails: []guard.ControlID{guard.SecretKeyUnusable}, detail: "replica in eu-west-1",
 		},
@@ -154,6 +155,26 @@ func tagged(k guard.Key, name, value string) guard.Key {
 
 func BenchmarkEvaluate(b *testing.B) {
 	s := secret(ownKey, ownKey, awsKey)
+	std := approve(guard.Approved{Accounts: []string{"444455556666"}})
+	b.ReportAllocs()
+	for b.Loop() {
+		guard.Evaluate(s, std, now)
+	}
+}
+
+// Twenty copies: five versions, each in the primary and three replicas.
+func BenchmarkEvaluateTwentyCopies(b *testing.B) {
+	s := secret(ownKey)
+	s.Versions = nil
+	for i := range 5 {
+		s.Versions = append(s.Versions, guard.Version{ID: fmt.Sprint("v", i), Stages: []string{fmt.Sprint("label-", i)}, Keys: []guard.Key{ownKey, otherKey, awsKey}})
+	}
+	for _, region := range []string{"eu-west-1", "eu-west-2", "us-west-2"} {
+		s.Replicas = append(s.Replicas, replicaIn(region, otherKey))
+	}
+	if n := len(guard.CopiesOf(s).List); n != 20 {
+		b.Fatalf("%d copies", n)
+	}
 	std := approve(guard.Approved{Accounts: []string{"444455556666"}})
 	b.ReportAllocs()
 	for b.Loop() {

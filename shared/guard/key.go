@@ -42,28 +42,35 @@ const DefaultKeyID = "DefaultEncryptionKey"
 
 // Key is a KMS key as its metadata describes it. The zero Key is one nothing is known about.
 type Key struct {
-	ARN         string            `json:"arn"` // key ARN, never an alias; "" for the AWS managed key where only DefaultKeyID is known
-	ID          string            `json:"id"`  // key id, or DefaultKeyID
-	Account     string            `json:"account,omitzero"`
-	Region      string            `json:"region,omitzero"`
-	Manager     KeyManager        `json:"manager,omitzero"`
-	State       KeyState          `json:"state,omitzero"`
-	MultiRegion bool              `json:"multiRegion,omitzero"`
-	Origin      string            `json:"origin,omitzero"`
-	Spec        string            `json:"spec,omitzero"`    // as DescribeKey's KeySpec: SYMMETRIC_DEFAULT, RSA_2048; "" where it was not read
-	Usage       string            `json:"usage,omitzero"`   // as its KeyUsage
-	Aliases     []string          `json:"aliases,omitzero"` // "alias/…", where they were read
-	Tags        map[string]string `json:"tags,omitzero"`
+	ARN         string     `json:"arn"` // key ARN, never an alias; "" for the AWS managed key where only DefaultKeyID is known
+	ID          string     `json:"id"`  // key id, or DefaultKeyID
+	Account     string     `json:"account,omitzero"`
+	Region      string     `json:"region,omitzero"`
+	Manager     KeyManager `json:"manager,omitzero"`
+	State       KeyState   `json:"state,omitzero"`
+	MultiRegion bool       `json:"multiRegion,omitzero"`
+	Origin      string     `json:"origin,omitzero"`
+	Spec        string     `json:"spec,omitzero"`    // as DescribeKey's KeySpec: SYMMETRIC_DEFAULT, RSA_2048; "" where it was not read
+	Usage       string     `json:"usage,omitzero"`   // as its KeyUsage
+	Aliases     []string   `json:"aliases,omitzero"` // "alias/…", where they were read
+
+	DeletionDate time.Time `json:"deletionDate,omitzero"` // when KMS deletes it; zero: no such date
+	ValidTo      time.Time `json:"validTo,omitzero"`      // when its imported material expires; zero: never
+
+	Tags map[string]string `json:"tags,omitzero"`
 
 	AsOf time.Time `json:"asOf,omitzero"` // when all this was so, where KMS could not say what is so now; zero: it is of now
 }
 
 // Same reports whether two keys are one. All keys the AWS manages for Secrets Manager in an account and Region are.
-func (k Key) Same(other Key) bool {
+func (k Key) Same(other Key) bool { return k.is(&other) }
+
+// is is Same without copies of both.
+func (k *Key) is(other *Key) bool {
 	if k.Manager == ManagerAWS && other.Manager == ManagerAWS {
 		return true
 	}
-	return k.ARN != "" && strings.EqualFold(k.ARN, other.ARN)
+	return k.ARN != "" && len(k.ARN) == len(other.ARN) && (k.ARN == other.ARN || strings.EqualFold(k.ARN, other.ARN))
 }
 
 // Usable reports whether the state lets KMS use a key. Unknown states answer false.

@@ -56,3 +56,6 @@ func (s Statement) Identity() string { return s.Where + "|" + s.JSON }
 
 // Identity is the secret's ARN.
 func (a Affected) Identity() string { return a.Secret }
+
+// Identity is the copy's ARN.
+func (c AccountCopy) Identity() string { return c.ARN }

@@ -158,7 +158,7 @@ func (r *reconciler) decide(mode Mode, f Finding) Decision {
 		return Decision{Reason: "the guard's own memory: in every mode"}
 	}
 	d := Decide(r.rec.State, mode, f.Status == FindingWaived)
-	d.Rekey = d.Rekey && f.Control == SecretDefaultKey
+	d.Rekey = d.Rekey && f.Control == SecretDefaultKey && len(f.Subject.Versions) == 0 // which setting the key again is not known to change
 	return d
 }
 
@@ -180,8 +180,6 @@ func (r *reconciler) ending(f Finding, o Outcome) Ending {
 	switch {
 	case r.secret.PendingDeletion():
 		return EndGone
-	case o == Pass && f.Control == SecretDefaultKey && r.rec.State == StateUnknown:
-		return EndUnknown // the key it names is one fact among those of its copies
 	case o == Pass && f.Control == SecretReplicaKey && len(f.Subject.Replicas) > 0 && !f.Subject.replicasIn(r.secret):
 		return EndMoot // the replicas that failed are there no more
 	case o == Pass && f.Control == SecretKeyUnusable && f.Subject.movedOn(r.secret):
@@ -218,6 +216,8 @@ func (r *reconciler) announceState(was, known LockState) {
 	case r.rec.State == was:
 	case r.rec.State == StateSealed && known != "" && known != StateSealed:
 		r.announce(NoticeSealed, nil, "every labelled version opens with the customer managed key alone")
+	case r.rec.State == StateDrifted && r.secret.Key.Manager != ManagerAWS:
+		r.announce(NoticeDrifted, nil, fmt.Sprintf("was %s, and a labelled version opens with the AWS managed key alone", known))
 	case r.rec.State == StateDrifted:
 		r.announce(NoticeDrifted, nil, fmt.Sprintf("was %s, is back under the AWS managed key", known))
 	}

@@ -26,6 +26,8 @@ type Secret struct {
 	Versions []Version `json:"versions,omitzero"`
 	Replicas []Replica `json:"replicas,omitzero"`
 
+	Elsewhere Elsewhere `json:"elsewhere,omitzero"` // its copies in other accounts
+
 	VersionsUnread bool `json:"versionsUnread,omitzero"` // ListSecretVersionIds could not be read, so no claim about older copies can be made
 
 	OwningService string            `json:"owningService,omitzero"` // e.g. "rds"; "" for a customer's own secret
@@ -81,6 +83,23 @@ type Version struct {
 func (v Version) Labelled() bool { return len(v.Stages) > 0 }
 
 func (v Version) opensWith(key Key) bool { return slices.ContainsFunc(v.Keys, key.Same) }
+
+// Elsewhere is what is known of a secret's copies in other accounts (cross-account replication). The zero Elsewhere is that
+// nobody could ask: the SDK that this is built with cannot list them.
+type Elsewhere struct {
+	Listing Listing       `json:"listing,omitzero"`
+	Copies  []AccountCopy `json:"copies,omitempty"`
+}
+
+// AccountCopy is a copy of a secret in another account, in the same Region, under a key of its own.
+// Source: user guide, "Cross-account replication"; DescribeSecret, CrossAccountReplicas.
+type AccountCopy struct {
+	ARN     string `json:"arn"`
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	Key     Key    `json:"key,omitzero"`
+	Status  string `json:"status,omitzero"` // Pending, InProgress, InSync, Failed, Detached
+}
 
 // Replica is a copy of a secret in another Region, under a key of its own.
 type Replica struct {

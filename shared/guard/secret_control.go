@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,9 +34,9 @@ func Controls() []Control {
 		},
 		{
 			ID: SecretReplicaKey, Severity: SeverityHigh, check: checkReplicas, words: Subject.replicaWords,
-			Title: "A replica is under the AWS managed key",
-			Why:   "Each replica has a key of its own; a replica on the AWS managed key opens with one lock, whatever the primary has.",
-			Fix:   "Set a customer managed key of the replica's Region on the replica, in that Region. Removing the replica would stop its readers.",
+			Title: "A replica is under the AWS managed key, or its replication failed",
+			Why:   "Each replica has a key of its own; a replica on the AWS managed key opens with one lock, whatever the primary has. One whose replication failed holds what nobody checked.",
+			Fix:   "Set a customer managed key of the replica's Region on the replica, in that Region. Where its replication failed, remove the cause that Secrets Manager names; the next version is replicated again. Removing the replica would stop its readers.",
 		},
 		{
 			ID: SecretKeyUnusable, Severity: SeverityCritical, check: checkKeyUsable, words: Subject.unusableWords,
@@ -58,137 +59,313 @@ func Controls() []Control {
 	}
 }
 
-func checkDefaultKey(s Secret, _ Standard) (Outcome, Subject) {
+// checkDefaultKey fails a secret that names the AWS managed key, because its next version opens with that alone, and one of
+// whose labelled versions one does already.
+func checkDefaultKey(c Copies, _ Standard) (Outcome, Subject) {
+	s, named := c.secret, c.Locations[0].Named
 	switch {
 	case s.Foreign():
 		return NotApplicable, Subject{}
-	case s.Key.Manager == ManagerAWS:
-		return Fail, Subject{Key: s.Key.brief(), Rotation: rotationOf(s), Empty: !s.VersionsUnread && len(s.Versions) == 0}
-	case s.Key.Manager == ManagerCustomer:
-		return Pass, Subject{}
-	default:
-		return Unknown, Subject{Key: s.Key.brief(), Blind: &BlindSpot{Part: PartKey, Cause: CauseDenied}}
+	case named.Manager == ManagerAWS:
+		return Fail, Subject{Key: named.brief(), Rotation: rotationOf(*s), Empty: !c.Unlisted && len(s.Versions) == 0}
 	}
+	if open := c.versions(func(copied Copy) bool { return copied.managedAlone() == Fail }); len(open) > 0 {
+		return Fail, Subject{Key: named.brief(), Versions: open, Alias: aliasOf(*s), Rotation: rotationOf(*s)}
+	}
+	unknown := func(copied Copy) bool { return copied.managedAlone() == Unknown }
+	if c.Unlisted || named.Manager != ManagerCustomer || len(c.versions(unknown)) > 0 {
+		return Unknown, c.unread()
+	}
+	return Pass, Subject{}
 }
 
-func checkSealed(s Secret, _ Standard) (Outcome, Subject) {
-	switch StateOf(s, "") {
+func checkSealed(c Copies, _ Standard) (Outcome, Subject) {
+	s, named := c.secret, c.Locations[0].Named
+	switch c.here() {
 	case StateDual:
-		return Fail, Subject{Key: s.Key.brief(), Versions: unsealed(s), Rotation: rotationOf(s)}
+		open := c.versions(func(copied Copy) bool { return !copied.Alone(named) })
+		return Fail, Subject{Key: named.brief(), Versions: open, Alias: aliasOf(*s), Rotation: rotationOf(*s)}
 	case StateSealed:
 		return Pass, Subject{}
 	case StateUnknown:
-		return Unknown, unreadCopies(s)
+		return Unknown, c.unread()
 	default:
 		return NotApplicable, Subject{}
 	}
 }
 
-// unreadCopies is what of a secret's key and versions could not be read.
-func unreadCopies(s Secret) Subject {
+// versions are the primary's labelled versions of which something is true, by what decides.
+func (c Copies) versions(is func(Copy) bool) []Version {
+	var found []Version
+	for _, copied := range c.List {
+		if copied.Location == 0 && copied.Labelled() && is(copied) {
+			found = append(found, Version{ID: copied.Version, Stages: copied.Stages, Keys: copied.Keys}.brief())
+		}
+	}
+	return found
+}
+
+// unread is what of the primary could not be read; the zero Subject where nothing is missing. Other than for a blind spot, a
+// key of a version counts that has a name and cannot be described.
+func (c Copies) unread() Subject {
+	s := *c.secret
 	s.Replicas = nil
-	if found := Unread(s); found.Blind != nil {
+	found := Unread(s)
+	if found.Blind != nil {
 		return found
 	}
-	return Subject{Blind: &BlindSpot{Part: PartVersionKeys, Cause: CauseDenied}}
-}
-
-// unsealed lists the labelled versions that open with another key than the secret's, or do not open with that one.
-func unsealed(s Secret) []Version {
-	var open []Version
-	for _, v := range s.Versions {
-		other := slices.ContainsFunc(v.Keys, func(k Key) bool { return !k.Same(s.Key) })
-		if v.Labelled() && (other || !v.opensWith(s.Key)) {
-			open = append(open, v.brief())
-		}
+	if named := c.Locations[0].Named; named.Manager == ManagerUnknown { // it does not exist any more
+		return Subject{Key: named.brief(), Blind: &BlindSpot{Part: PartKey, Cause: CauseDenied}}
 	}
-	return open
+	if found.Versions = c.versions(func(copied Copy) bool { return slices.ContainsFunc(copied.Keys, unreadKey) }); len(found.Versions) > 0 {
+		found.Blind = &BlindSpot{Part: PartVersionKeys, Cause: CauseDenied}
+	}
+	return found
 }
 
-func checkReplicas(s Secret, _ Standard) (Outcome, Subject) {
-	if s.Foreign() {
+// checkReplicas judges the locations beside the primary: whether one opens with the AWS managed key, and whether what is there
+// is what the secret holds.
+func checkReplicas(c Copies, _ Standard) (Outcome, Subject) {
+	if c.secret.Foreign() {
 		return NotApplicable, Subject{}
 	}
-	return failing(s, Pass, func(k Key) Outcome { // its own key is for other controls
-		switch k.Manager {
-		case ManagerAWS:
-			return Fail
-		case ManagerCustomer:
+	outcome, subject := c.failing(func(p Location) Outcome {
+		switch {
+		case p.Kind == LocationPrimary: // its own key is for other controls
 			return Pass
-		default:
+		case p.Named.Manager == ManagerAWS, p.Status == failed:
+			return Fail
+		case p.Named.Manager != ManagerCustomer, !p.InSync():
 			return Unknown
+		default:
+			return Pass
 		}
 	})
+	if outcome == Unknown && !slices.ContainsFunc(subject.Replicas, func(r Replica) bool { return r.Key.Manager == ManagerUnknown }) {
+		subject.Blind = &BlindSpot{Part: PartReplica, Cause: CauseNotInSync}
+	}
+	return outcome, subject
 }
 
-func checkKeyUsable(s Secret, _ Standard) (Outcome, Subject) {
-	return failing(s, keyUsable(s.Key), keyUsable)
+// checkKeyUsable fails a labelled version that no key opens, or will open from a known date on, and a location whose next
+// version has no key, whatever opens those that are there.
+func checkKeyUsable(c Copies, _ Standard) (Outcome, Subject) {
+	outcome, subject := c.failing(func(p Location) Outcome { return keyUsable(p.Named) })
+	named := c.Locations[0].Named
+	closed := c.versions(func(copied Copy) bool {
+		life := copied.Life()
+		return (life.Opens == OpensNo || !life.Until.IsZero()) && !copied.Alone(named)
+	})
+	switch {
+	case len(closed) > 0 && outcome != Fail:
+		return Fail, Subject{Versions: closed}
+	case len(closed) > 0:
+		subject.Versions = closed
+	case outcome == Pass && c.doubtful():
+		return Unknown, c.unread()
+	}
+	return outcome, subject
+}
+
+// doubtful reports that nobody knows of a labelled version of the primary whether it opens.
+func (c Copies) doubtful() bool {
+	return c.Unlisted || slices.ContainsFunc(c.List, func(copied Copy) bool {
+		return copied.Location == 0 && copied.Labelled() && copied.Life().Opens == OpensUnknown
+	})
 }
 
 func keyUsable(k Key) Outcome {
 	switch {
-	case k.Manager == ManagerAWS, k.CanDecrypt():
+	case k.Manager == ManagerAWS:
 		return Pass
-	case k.Unusable():
+	case k.Unusable(), !k.ValidTo.IsZero():
 		return Fail
+	case k.CanDecrypt():
+		return Pass
 	default:
 		return Unknown
 	}
 }
 
-func checkApproved(s Secret, std Standard) (Outcome, Subject) {
+// checkApproved judges every key that a labelled copy is under, or the next version will be.
+func checkApproved(c Copies, std Standard) (Outcome, Subject) {
+	s, named := c.secret, c.Locations[0].Named
 	approved := func(k Key) Outcome {
-		if k.Manager == ManagerAWS {
+		if k.Manager == ManagerAWS || k.State == KeyMissing { // which nobody outside can switch, and which opens nothing
 			return NotApplicable
 		}
 		return std.Approved.Allows(k, s.Account)
 	}
-	outcome, subject := failing(s, approved(s.Key), approved)
-	if outcome == Fail && !subject.Key.zero() {
-		subject.Rotation = rotationOf(s)
+	outcome, subject := c.failing(func(p Location) Outcome { return approved(p.Named) })
+	older := outcome
+	for _, copied := range c.List {
+		if copied.Location == 0 && copied.Labelled() {
+			older = worse(older, copied.worst(named, approved))
+		}
+	}
+	if older != outcome { // only an older key fails, or is unknown
+		outcome, subject = older, Subject{}
+	}
+	if outcome == Fail || outcome == Unknown {
+		subject.Versions = c.underOthers(named, func(k Key) bool { return approved(k) == outcome })
+	}
+	if outcome == Fail && (!subject.Key.zero() || len(subject.Versions) > 0) {
+		subject.Rotation = rotationOf(*s)
+	}
+	if outcome == Unknown && subject.Blind == nil {
+		subject.Blind = &BlindSpot{Part: PartVersionKeys, Cause: CauseDenied}
 	}
 	return outcome, subject
 }
 
-func checkForeign(s Secret, _ Standard) (Outcome, Subject) {
+// worst is the worst outcome of a copy's keys, apart from one that was asked of already.
+func (c Copy) worst(asked Key, check func(Key) Outcome) Outcome {
+	outcome := NotApplicable
+	for i := range c.Keys {
+		if k := &c.Keys[i]; !k.is(&asked) {
+			outcome = worse(outcome, check(*k))
+		}
+	}
+	return outcome
+}
+
+// worse is the worse of two outcomes.
+func worse(a, b Outcome) Outcome {
+	if a == Fail || b == Fail {
+		return Fail
+	}
+	if a == Unknown || b == Unknown {
+		return Unknown
+	}
+	return a
+}
+
+// underOthers are the primary's labelled versions with those keys of theirs, beside the one that the secret names, of which
+// something is true.
+func (c Copies) underOthers(named Key, is func(Key) bool) []Version {
+	var found []Version
+	for _, copied := range c.List {
+		if copied.Location != 0 || !copied.Labelled() {
+			continue
+		}
+		v := Version{ID: copied.Version, Stages: copied.Stages}
+		for i := range copied.Keys {
+			if k := &copied.Keys[i]; !k.is(&named) && is(*k) {
+				v.Keys = append(v.Keys, k.brief())
+			}
+		}
+		if len(v.Keys) > 0 {
+			found = append(found, v)
+		}
+	}
+	return found
+}
+
+// checkForeign judges the copies of a service's secret as those of any other are, but for what its owner can do about them.
+func checkForeign(c Copies, _ Standard) (Outcome, Subject) {
+	s, named := c.secret, c.Locations[0].Named
 	switch {
 	case !s.Foreign():
 		return NotApplicable, Subject{}
-	case s.Key.Manager == ManagerAWS:
-		return Fail, Subject{Key: s.Key.brief()}
-	case s.Key.Manager == ManagerCustomer:
-		return Pass, Subject{}
-	default:
-		return Unknown, Subject{Key: s.Key.brief(), Blind: &BlindSpot{Part: PartKey, Cause: CauseDenied}}
+	case named.Manager == ManagerAWS:
+		return Fail, Subject{Key: named.brief()}
 	}
+	if open := c.versions(func(copied Copy) bool { return copied.managedAlone() == Fail }); len(open) > 0 {
+		return Fail, Subject{Key: named.brief(), Versions: open}
+	}
+	unknown := func(copied Copy) bool { return copied.managedAlone() == Unknown }
+	if c.Unlisted || named.Manager != ManagerCustomer || len(c.versions(unknown)) > 0 {
+		return Unknown, c.unread()
+	}
+	return Pass, Subject{}
 }
 
 func (s Subject) defaultKeyWords() string {
+	if len(s.Versions) > 0 {
+		return fmt.Sprintf("%s with the AWS managed key alone; %s", versions(len(s.Versions), "opens", "open"), s.StuckWords())
+	}
 	return "opens with the AWS managed key, which the organization cannot switch off"
 }
 
 func (s Subject) versionWords() string {
 	if stuck := len(s.Stuck()); stuck > 0 {
-		return fmt.Sprintf("%s not under the key that the secret names; %s", versions(stuck, "is", "are"), StuckCauses)
+		return fmt.Sprintf("%s not under the key that the secret names; %s", versions(stuck, "is", "are"), s.StuckWords())
 	}
 	return fmt.Sprintf("%s with the previous key", versions(len(s.Versions), "still opens", "still open"))
 }
 
 func (s Subject) replicaWords() string {
-	return "opens with the AWS managed key in " + strings.Join(s.regions(), ", ")
+	var parts, managed []string
+	for _, r := range s.Replicas {
+		if r.Key.Manager == ManagerAWS {
+			managed = append(managed, r.Region)
+		}
+	}
+	if len(managed) > 0 {
+		parts = append(parts, "opens with the AWS managed key in "+strings.Join(managed, ", "))
+	}
+	for _, r := range s.Replicas {
+		if r.Status == failed {
+			parts = append(parts, "replication to "+r.Region+" failed, so what is read there is not known to be what the secret holds")
+		}
+	}
+	for _, e := range s.Elsewhere {
+		parts = append(parts, "its copy in account "+e.Account+" is "+cmp.Or(e.Status, "under the AWS managed key"))
+	}
+	return strings.Join(parts, "; ")
 }
 
 func (s Subject) unusableWords() string {
-	return s.eachKey(func(k Key) string {
-		if k.State == KeyMissing {
-			return "does not exist"
-		}
+	words := s.eachKey(func(k Key) string { return k.closedWords() })
+	for _, v := range s.Versions {
+		words = also(words, v.name()+" opens with no key that lasts: "+eachOf(v.Keys, Key.closedWords))
+	}
+	return words
+}
+
+// closedWords say why a key does not open anything, or from when on it will not.
+func (k Key) closedWords() string {
+	switch {
+	case k.State == KeyMissing:
+		return "does not exist"
+	case !k.DeletionDate.IsZero():
+		return k.ARN + " is in state " + string(k.State) + ", and lost for good from " + minute(k.DeletionDate) + " on"
+	case k.CanDecrypt() && !k.ValidTo.IsZero():
+		return k.ARN + " opens nothing from " + minute(k.ValidTo) + " on, when its imported material expires"
+	default:
 		return k.ARN + " is in state " + string(k.State)
-	})
+	}
 }
 
 func (s Subject) unapprovedWords() string {
-	return s.eachKey(func(k Key) string { return k.ARN + " is not approved" })
+	words := s.eachKey(func(k Key) string { return k.ARN + " is not approved" })
+	for _, v := range s.Versions {
+		words = also(words, v.name()+" opens with "+eachOf(v.Keys, func(k Key) string { return k.ARN + ", which is not approved" }))
+	}
+	return words
+}
+
+func also(words, more string) string {
+	if words == "" {
+		return more
+	}
+	return words + "; " + more
+}
+
+func eachOf(keys []Key, say func(Key) string) string {
+	var parts []string
+	for _, k := range keys {
+		parts = append(parts, say(k))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// name is a version as people find it: by its labels, or by its id where it has none.
+func (v Version) name() string {
+	if len(v.Stages) == 0 {
+		return "version " + v.ID
+	}
+	return strings.Join(v.Stages, ", ") + " (version " + v.ID + ")"
 }
 
 func (s Subject) foreignWords() string {

@@ -5,9 +5,9 @@ type LockState string
 
 const (
 	StateUnknown LockState = "unknown" // not everything that decides could be read; never counts as safe
-	StateDefault LockState = "default" // under the AWS managed key
-	StateDual    LockState = "dual"    // re-keyed, but older copies still open with the previous key
-	StateSealed  LockState = "sealed"  // every labelled version opens with the CMK alone
+	StateDefault LockState = "default" // a copy opens with the AWS managed key alone, or the next one will
+	StateDual    LockState = "dual"    // under a CMK, and a copy still opens with another key: an older one, or a replica's AWS managed one
+	StateSealed  LockState = "sealed"  // every labelled version opens with the CMK alone, and so does each replica with its own
 	StateDrifted LockState = "drifted" // was sealed or dual, now is not
 	StateForeign LockState = "foreign" // owned by another AWS service
 )
@@ -17,19 +17,25 @@ func States() []LockState {
 	return []LockState{StateDefault, StateDual, StateSealed, StateDrifted, StateForeign, StateUnknown}
 }
 
-// StateOf finds the lock state of a secret from what Describe found and the state it was last recorded in
-// ("" when never seen). A replica has the state of its own versions.
-func StateOf(s Secret, was LockState) LockState {
-	if s.Foreign() {
-		return StateForeign
-	}
-	switch s.Key.Manager {
-	case ManagerAWS:
+// StateOf finds the lock state of a secret from its copies and the state it was last recorded in ("" when never seen).
+func StateOf(s Secret, was LockState) LockState { return CopiesOf(s).State(was) }
+
+// HereOf is the lock state by the primary's copies alone, which are what a change of its key moves. Those of replicas have
+// keys of their own.
+func HereOf(s Secret) LockState { return CopiesOf(s).here() }
+
+// State is the lock state, by the worst copy. Copies in other accounts that nobody could list do not count: AWS keeps
+// them under a customer managed key always.
+// Source: user guide, "Cross-account replication": the replica's key is mandatory, and not the AWS managed one.
+func (c Copies) State(was LockState) LockState {
+	state := c.here()
+	switch state {
+	case StateDefault:
 		return fallenFrom(was)
-	case ManagerCustomer:
-		return customerState(s)
+	case StateSealed:
+		return c.there()
 	default:
-		return StateUnknown
+		return state
 	}
 }
 
@@ -42,28 +48,104 @@ func fallenFrom(was LockState) LockState {
 	}
 }
 
-// customerState is sealed only when every labelled version opens with the secret's key and nothing else. A secret
-// that has no value yet has nothing an older key could open: it is sealed from its first version on.
-func customerState(s Secret) LockState {
-	state := StateSealed
-	for _, v := range s.Versions {
-		if !v.Labelled() {
+// here is the state by the primary's labelled copies. A secret that has no value yet has nothing an older key could open:
+// its key is that of its first version.
+func (c Copies) here() LockState {
+	named := c.Locations[0].Named
+	switch {
+	case c.secret.Foreign():
+		return StateForeign
+	case named.Manager == ManagerAWS:
+		return StateDefault
+	}
+	dual, unknown := false, c.Unlisted || named.Manager != ManagerCustomer
+	for _, copied := range c.List {
+		if copied.Location != 0 || !copied.Labelled() {
 			continue
 		}
-		if len(v.Keys) == 0 {
-			return StateUnknown
+		if copied.managedAlone() == Fail {
+			return StateDefault
 		}
-		for _, k := range v.Keys {
-			if k.Manager == ManagerUnknown && k.ARN == "" {
-				return StateUnknown
-			}
-			if !k.Same(s.Key) {
-				state = StateDual
-			}
-		}
+		unknown = unknown || copied.nameless()
+		dual = dual || !copied.Alone(named)
 	}
-	if s.VersionsUnread {
+	switch {
+	case unknown:
 		return StateUnknown
+	case dual:
+		return StateDual
+	default:
+		return StateSealed
+	}
+}
+
+// there is the state of a sealed primary by its other locations.
+func (c Copies) there() LockState {
+	state := StateSealed
+	for _, p := range c.Locations[1:] {
+		switch {
+		case p.Named.Manager == ManagerAWS:
+			return StateDual
+		case p.Named.Manager != ManagerCustomer, !p.InSync():
+			state = StateUnknown
+		}
 	}
 	return state
+}
+
+// managedAlone fails a copy that opens with the AWS managed key and nothing else. A key that does not exist any more opens
+// nothing.
+func (c Copy) managedAlone() Outcome {
+	managed, unknown := false, c.More
+	for i := range c.Keys {
+		k := &c.Keys[i]
+		switch {
+		case k.Manager == ManagerAWS:
+			managed = true
+		case k.State == KeyMissing:
+		case k.Manager == ManagerCustomer:
+			return Pass
+		default:
+			unknown = true
+		}
+	}
+	switch {
+	case unknown:
+		return Unknown
+	case managed:
+		return Fail
+	default:
+		return Pass
+	}
+}
+
+// Alone reports whether a copy opens with the key, and with no other that exists.
+func (c Copy) Alone(key Key) bool {
+	opens := false
+	for i := range c.Keys {
+		k := &c.Keys[i]
+		switch {
+		case k.is(&key):
+			opens = true
+		case k.State != KeyMissing:
+			return false
+		}
+	}
+	return opens
+}
+
+// nameless reports that AWS does not say which keys open a copy: it lists none, or one that has no name.
+func (c Copy) nameless() bool {
+	for i := range c.Keys {
+		k := &c.Keys[i]
+		if k.unnamed() {
+			return true
+		}
+	}
+	return c.More
+}
+
+// unnamed reports that nothing says which key it is.
+func (k *Key) unnamed() bool {
+	return k.Manager == ManagerUnknown && k.ARN == "" && k.State != KeyMissing
 }

@@ -18,7 +18,8 @@ func TestLockStateFollowsTheKeysThatOpenIt(t *testing.T) {
 		"a default secret that was dual has drifted":                  {secret(awsKey, awsKey), guard.StateDual, guard.StateDrifted},
 		"a drifted secret stays drifted":                              {secret(awsKey, awsKey), guard.StateDrifted, guard.StateDrifted},
 		"a re-keyed secret whose copy opens with both keys is dual":   {secret(ownKey, ownKey, awsKey), guard.StateDefault, guard.StateDual},
-		"a re-keyed secret that was never re-encrypted is dual":       {secret(ownKey, awsKey), guard.StateDefault, guard.StateDual},
+		"a re-keyed secret that was never re-encrypted is default":    {secret(ownKey, awsKey), guard.StateDefault, guard.StateDefault},
+		"one that was never re-encrypted under another CMK is dual":   {secret(ownKey, otherKey), guard.StateDefault, guard.StateDual},
 		"a secret moved between two customer keys is dual":            {secret(otherKey, otherKey, ownKey), guard.StateSealed, guard.StateDual},
 		"a secret whose every labelled version has the key is sealed": {secret(ownKey, ownKey), guard.StateDual, guard.StateSealed},
 		"an old copy without a label does not count": {with(secret(ownKey, ownKey), func(s *guard.Secret) {

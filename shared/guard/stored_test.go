@@ -209,6 +209,13 @@ var words = map[reflect.Type]func(t *testing.T){
 			t.Errorf("%q", text)
 		}
 	},
+	reflect.TypeFor[guard.Listing](): func(t *testing.T) {
+		s := sealedSecret()
+		s.Elsewhere.Listing = unheard
+		if radius := guard.Blast(s.Key, []guard.Secret{s}); radius.Elsewhere == guard.Listed {
+			t.Error("taken for a whole list")
+		}
+	},
 	reflect.TypeFor[guard.ControlID](): func(t *testing.T) {
 		s := sealedSecret()
 		f := guard.Finding{Control: unheard, Resource: s.ARN, Status: guard.FindingOpen, Title: "T"}

@@ -5,14 +5,18 @@ import "slices"
 // Subject says what a verdict or a finding is about: facts, never a sentence. What a control says nothing about is
 // empty. Describe puts it into words for logs and tables, shared/notify for owners.
 type Subject struct {
-	Key      Key        `json:"key,omitzero"`       // of the secret itself: wrong, unread, or what its versions are measured by
-	Replicas []Replica  `json:"replicas,omitempty"` // those that fail or could not be read, each with its key
-	Versions []Version  `json:"versions,omitempty"` // those that fail or could not be read, each with every key that opens it
-	Rotation Rotation   `json:"rotation,omitzero"`  // whether new versions come by themselves
-	Empty    bool       `json:"empty,omitzero"`     // the secret was seen to have no version, so no older copy is left behind
-	Service  string     `json:"service,omitzero"`   // AWS service that owns the secret
-	Blind    *BlindSpot `json:"blind,omitempty"`    // what could not be looked at
-	Row      *Row       `json:"row,omitempty"`      // of the hub's table, that cannot be read
+	Key      Key       `json:"key,omitzero"`       // of the secret itself: wrong, unread, or what its versions are measured by
+	Replicas []Replica `json:"replicas,omitempty"` // those that fail or could not be read, each with its key
+	Versions []Version `json:"versions,omitempty"` // those that fail or could not be read, each with every key that opens it
+	Alias    string    `json:"alias,omitzero"`     // by which the secret names its key, where versions are measured by it; "" for none
+
+	Elsewhere []AccountCopy `json:"elsewhere,omitempty"` // copies in other accounts that fail or could not be read
+
+	Rotation Rotation   `json:"rotation,omitzero"` // whether new versions come by themselves
+	Empty    bool       `json:"empty,omitzero"`    // the secret was seen to have no version, so no older copy is left behind
+	Service  string     `json:"service,omitzero"`  // AWS service that owns the secret
+	Blind    *BlindSpot `json:"blind,omitempty"`   // what could not be looked at
+	Row      *Row       `json:"row,omitempty"`     // of the hub's table, that cannot be read
 }
 
 // Rotation says whether Secrets Manager rotates a secret; "" when nobody looked.
@@ -42,6 +46,7 @@ const (
 	PartVersions    Part = "versions"     // its list of versions
 	PartVersionKeys Part = "version_keys" // the keys of a version
 	PartReplicaKey  Part = "replica_key"  // metadata of a replica's key
+	PartReplica     Part = "replica"      // what a replica holds
 )
 
 // BlindCause is why a part could not be looked at, by the type of AWS's answers.
@@ -53,13 +58,21 @@ const (
 	CauseItsPolicy  BlindCause = "its_policy"  // the role may look at secrets here, and not at this one
 	CauseSilent     BlindCause = "silent"      // nothing arrives
 	CauseNotListed  BlindCause = "not_listed"  // AWS answered, and listed no keys to judge by
+	CauseNotInSync  BlindCause = "not_in_sync" // its replication has not come to its end
 )
 
 // brief is a key by what decides: its name, manager and state.
-func (k Key) brief() Key { return Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State} }
+func (k Key) brief() Key {
+	return Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State, DeletionDate: k.DeletionDate, ValidTo: k.ValidTo}
+}
 
+// brief is a replica with its status, unless that is as it should be.
 func (r Replica) brief() Replica {
-	return Replica{Region: r.Region, KeyID: r.KeyID, Key: r.Key.brief()}
+	short := Replica{Region: r.Region, KeyID: r.KeyID, Key: r.Key.brief()}
+	if r.Status != inSync {
+		short.Status = r.Status
+	}
+	return short
 }
 
 func (v Version) brief() Version {
@@ -90,30 +103,37 @@ func rotationOf(s Secret) Rotation {
 	return RotationOff
 }
 
-// failing asks a check of every copy of a secret: of the secret itself, which own answers for, and of its replicas. The
-// subject lists the copies that fail, or, where none does, those that could not be judged.
-func failing(s Secret, own Outcome, check func(Key) Outcome) (Outcome, Subject) {
-	worst := own
-	for _, r := range s.Replicas {
-		if o := check(r.Key); o == Fail || o == Unknown && worst != Fail {
-			worst = o
-		}
+// failing asks a check of every location of a secret. The subject lists those that fail, or, where none does, those that could
+// not be judged.
+func (c Copies) failing(check func(Location) Outcome) (Outcome, Subject) {
+	worst := check(c.Locations[0])
+	for _, p := range c.Locations[1:] {
+		worst = worse(worst, check(p))
 	}
 	var subject Subject
 	if worst != Fail && worst != Unknown {
 		return worst, subject
 	}
-	if own == worst {
+	s := c.secret
+	own := check(c.Locations[0]) == worst
+	if own {
 		subject.Key = s.Key.brief()
 	}
-	for _, r := range s.Replicas {
-		if check(r.Key) == worst {
+	others := c.Locations[1:]
+	for i, r := range s.Replicas {
+		if check(others[i]) == worst {
 			subject.Replicas = append(subject.Replicas, r.brief())
+		}
+	}
+	for i, e := range s.Elsewhere.Copies {
+		if check(others[len(s.Replicas)+i]) == worst {
+			e.Key = e.Key.brief()
+			subject.Elsewhere = append(subject.Elsewhere, e)
 		}
 	}
 	switch {
 	case worst == Fail:
-	case own == Unknown:
+	case own:
 		subject.Blind = &BlindSpot{Part: PartKey, Cause: CauseDenied}
 	default:
 		subject.Blind = &BlindSpot{Part: PartReplicaKey, Cause: CauseDenied}

@@ -71,9 +71,37 @@ func TestTheSubjectOfAFindingNamesEveryCopyThatFails(t *testing.T) {
 			"1 labelled version still opens with the previous key",
 		},
 		"a version that is not under the key of the secret, with causes that are possible and none that is stated": {
-			secret(ownKey, awsKey), guard.SecretNotSealed,
-			guard.Subject{Key: briefKey(ownKey), Rotation: guard.RotationOff, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{briefKey(awsKey)}}}},
-			"1 labelled version is not under the key that the secret names; " + guard.StuckCauses,
+			secret(ownKey, otherKey), guard.SecretNotSealed,
+			guard.Subject{Key: briefKey(ownKey), Rotation: guard.RotationOff, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{briefKey(otherKey)}}}},
+			"1 labelled version is not under the key that the secret names; possible causes: whoever set the key lacked kms:Encrypt on it, or kms:Decrypt on " +
+				otherKey.ARN + "; or " + otherKey.ARN + " was out of use when the key was set",
+		},
+		"a version that is not under the key that an alias names": {
+			with(secret(ownKey, otherKey), func(s *guard.Secret) { s.KeyID = "alias/app" }), guard.SecretNotSealed,
+			guard.Subject{Key: briefKey(ownKey), Alias: "alias/app", Rotation: guard.RotationOff, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{briefKey(otherKey)}}}},
+			"1 labelled version is not under the key that the secret names; possible causes: whoever set the key lacked kms:Encrypt on it, or kms:Decrypt on " +
+				otherKey.ARN + "; or " + otherKey.ARN + " was out of use when the key was set; or alias/app named another key when the version was written",
+		},
+		"a version under the AWS managed key alone, which asks for no right": {
+			with(secret(ownKey, awsKey), func(s *guard.Secret) { s.KeyID = "arn:aws:kms:us-east-1:111122223333:alias/app" }), guard.SecretDefaultKey,
+			guard.Subject{Key: briefKey(ownKey), Alias: "arn:aws:kms:us-east-1:111122223333:alias/app", Rotation: guard.RotationOff,
+				Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{briefKey(awsKey)}}}},
+			"1 labelled version opens with the AWS managed key alone; possible causes: whoever set the key lacked kms:Encrypt on it; or " +
+				"arn:aws:kms:us-east-1:111122223333:alias/app named another key when the version was written",
+		},
+		"a version whose label no re-key follows, and one whose key is off": {
+			with(secret(ownKey, ownKey), func(s *guard.Secret) {
+				s.Versions = append(s.Versions, guard.Version{ID: "v0", Stages: []string{"blue"}, Keys: []guard.Key{otherKey}},
+					guard.Version{ID: "v9", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{inState(otherKey, guard.KeyDisabled)}},
+					guard.Version{ID: "v8", Stages: []string{"AWSPENDING", "green"}, Keys: []guard.Key{inState(otherKey, guard.KeyMissing)}})
+			}), guard.SecretNotSealed,
+			guard.Subject{Key: briefKey(ownKey), Rotation: guard.RotationOff, Versions: []guard.Version{
+				{ID: "v0", Stages: []string{"blue"}, Keys: []guard.Key{briefKey(otherKey)}},
+				{ID: "v9", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{briefKey(inState(otherKey, guard.KeyDisabled))}},
+				{ID: "v8", Stages: []string{"AWSPENDING", "green"}, Keys: []guard.Key{briefKey(inState(otherKey, guard.KeyMissing))}},
+			}},
+			"3 labelled versions are not under the key that the secret names; because setting a key re-encrypts AWSCURRENT, AWSPREVIOUS and AWSPENDING alone, and its label is blue, " +
+				"and its key " + otherKey.ARN + " is in state Disabled, so nothing re-encrypts it, and its key " + otherKey.ARN + " does not exist any more",
 		},
 		"a secret that another service owns": {
 			with(secret(awsKey, awsKey), func(s *guard.Secret) { s.OwningService = "rds" }), guard.SecretForeignKey,

@@ -20,17 +20,15 @@ type keyUse struct {
 }
 
 // currentKeys are the keys that open the current version: any of them is enough, because a re-keyed version keeps its
-// older copy. Where versions were not read it is the key that is set, and there may be others.
+// older copy. Where they were not read it is the key that is set, and there may be others; a secret without a value has
+// the key that its first version will be under.
 func currentKeys(s guard.Secret) (keys []guard.Key, version string, certain bool) {
-	if s.VersionsUnread {
-		return []guard.Key{s.Key}, "", false
+	copies := guard.CopiesOf(s)
+	current, found := copies.Current()
+	if !found || current.More {
+		return []guard.Key{s.Key}, current.Version, !copies.Unlisted && !current.More
 	}
-	for _, v := range s.Versions {
-		if slices.Contains(v.Stages, current) {
-			return v.Keys, v.ID, true
-		}
-	}
-	return []guard.Key{s.Key}, "", true
+	return current.Keys, current.Version, true
 }
 
 // keyUses are the ways to open the current version.

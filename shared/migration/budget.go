@@ -108,7 +108,7 @@ func (v *visit) early(ctx context.Context) (Step, bool, error) {
 // tooEarly reports that asking for the readers would be for nothing, because the change behind it may not be made now.
 func (v *visit) tooEarly(ctx context.Context, seen Seen) (bool, error) {
 	j := v.job
-	due := j.Phase == Planned && seen.Secret.Key.ARN != j.Target || j.Phase == Sealing && j.Seal == SealRotate && guard.StateOf(seen.Secret, "") != guard.StateSealed
+	due := j.Phase == Planned && seen.Secret.Key.ARN != j.Target || j.Phase == Sealing && j.Seal == SealRotate && guard.HereOf(seen.Secret) != guard.StateSealed
 	if !due {
 		return false, nil
 	}

@@ -7,13 +7,10 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// rekeyedLabels are the labels whose versions UpdateSecret re-encrypts (API reference, UpdateSecret, KmsKeyId).
-var rekeyedLabels = []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"}
-
 // ownLabels are the labels of a version that only labels of the owner's own are on: a re-key leaves it under the key it has.
 // Other versions have none.
 func ownLabels(v guard.Version) []string {
-	if slices.ContainsFunc(v.Stages, func(label string) bool { return slices.Contains(rekeyedLabels, label) }) {
+	if guard.ReEncrypted(v.Stages) {
 		return nil
 	}
 	return v.Stages

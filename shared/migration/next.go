@@ -242,7 +242,7 @@ func nextUnproven(j Job, s Seen) Step {
 }
 
 func nextObserving(j Job, s Seen, rules Rules) Step {
-	if guard.StateOf(s.Secret, "") == guard.StateSealed {
+	if guard.HereOf(s.Secret) == guard.StateSealed {
 		return Step{Action: DoMove, Phase: Sealing, First: j.FirstNewAt.IsZero(), Reason: "its new versions were written already"}
 	}
 	if until := j.observeUntil(rules); s.At.Before(until) { // nobody's word shortens it
@@ -275,7 +275,7 @@ func (j Job) Silent() []string {
 }
 
 func nextSealing(j Job, s Seen, rules Rules) Step {
-	switch guard.StateOf(s.Secret, "") {
+	switch guard.HereOf(s.Secret) {
 	case guard.StateSealed:
 		if j.FirstNewAt.IsZero() {
 			return Step{Action: DoMove, First: true, Phase: Sealing, Reason: "new versions are there"}
@@ -308,13 +308,13 @@ func stillOpen(s guard.Secret) string {
 // openLabels are the labels of versions that open with another key than the secret's: those that a new version moves on, and
 // those of the owner's own that no rotation reaches.
 func openLabels(s guard.Secret) (open, left []string) {
-	for _, v := range s.Versions {
+	for _, c := range guard.CopiesOf(s).List {
 		switch {
-		case !v.Labelled() || len(v.Keys) == 1 && v.Keys[0].Same(s.Key):
-		case len(ownLabels(v)) > 0:
-			left = append(left, v.Stages...)
+		case c.Location != 0 || !c.Labelled() || c.Alone(s.Key):
+		case !guard.ReEncrypted(c.Stages):
+			left = append(left, c.Stages...)
 		default:
-			open = append(open, v.Stages...)
+			open = append(open, c.Stages...)
 		}
 	}
 	slices.Sort(open)

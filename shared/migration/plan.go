@@ -170,7 +170,7 @@ func (f *Facts) outside(s guard.Secret) string {
 			return fmt.Sprintf("waived by %s until %s: %s", w.By, w.Expires.Format(time.DateOnly), w.Reason)
 		}
 	}
-	if guard.StateOf(s, "") == guard.StateSealed && f.Approved.Allows(s.Key, s.Account) == guard.Pass && f.replicasDone(s) {
+	if guard.HereOf(s) == guard.StateSealed && f.Approved.Allows(s.Key, s.Account) == guard.Pass && f.replicasDone(s) {
 		return "sealed already"
 	}
 	return ""

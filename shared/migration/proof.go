@@ -23,7 +23,7 @@ func Prove(s guard.Secret, target string) Proof {
 	var first Proof
 	for _, v := range s.Versions {
 		switch {
-		case !v.Labelled(), opensWith(v, target), len(ownLabels(v)) > 0:
+		case !guard.ReEncrypted(v.Stages), opensWith(v, target): // the owner of another label writes its version again
 		case !unread(v):
 			return Proof{Missing: "the key is set, but version " + v.ID + " was not re-encrypted: " + missingRight(v, target)}
 		case first.Proven():
@@ -63,7 +63,7 @@ func unread(v guard.Version) bool {
 func missingRight(v guard.Version, target string) string {
 	for _, k := range v.Keys {
 		switch {
-		case k.Manager != guard.ManagerCustomer:
+		case k.Manager != guard.ManagerCustomer && k.State != guard.KeyMissing:
 		case k.State == guard.KeyEnabled:
 			return fmt.Sprintf("the role doublelock-change probably lacks kms:Decrypt on %s or kms:Encrypt on %s", k.ARN, target)
 		default:
@@ -75,10 +75,6 @@ func missingRight(v guard.Version, target string) string {
 
 // CurrentSealed reports that the version readers get opens with the secret's key alone.
 func CurrentSealed(s guard.Secret) bool {
-	for _, v := range s.Versions {
-		if slices.Contains(v.Stages, "AWSCURRENT") {
-			return len(v.Keys) == 1 && v.Keys[0].Same(s.Key)
-		}
-	}
-	return false
+	current, found := guard.CopiesOf(s).Current()
+	return found && current.Alone(s.Key)
 }

@@ -97,9 +97,9 @@ func stageOf(j Job, seen map[string]guard.Secret) stage {
 	case !looked || !j.UnderNewKey() || j.Phase == Sealed:
 	case s.Key.Manager != guard.ManagerUnknown && s.Key.ARN != j.Target:
 		at.phase, at.half, at.reason = Planned, false, "somebody moved it back to "+keyName(s.Key)
-	case guard.StateOf(s, "") == guard.StateSealed && len(j.Copies) == 0:
+	case guard.HereOf(s) == guard.StateSealed && len(j.Copies) == 0:
 		at.phase, at.reason = Sealed, "sealed; its job ends at the next visit of the hub"
-	case guard.StateOf(s, "") == guard.StateSealed:
+	case guard.HereOf(s) == guard.StateSealed:
 		at.half, at.reason = true, "sealed, and its copies are made again next"
 	case CurrentSealed(s):
 		at.half, at.reason = true, stillOpen(s)

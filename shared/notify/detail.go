@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -63,11 +64,21 @@ func findingSentences(n guard.Notice) string {
 	case guard.SecretNotSealed:
 		return versionSentences(f.Subject)
 	case guard.SecretReplicaKey:
-		return copySentences(f.Subject, func(guard.Key) string { return "the AWS managed key" })
+		return replicaSentences(f.Subject)
+	case guard.SecretDefaultKey:
+		if len(f.Subject.Versions) > 0 {
+			return versionSentences(f.Subject)
+		}
+		return sentence(f.Describe())
 	case guard.SecretKeyUnusable:
 		return copySentences(f.Subject, func(k guard.Key) string {
-			if k.State == guard.KeyMissing {
+			switch {
+			case k.State == guard.KeyMissing:
 				return "a key that does not exist any more"
+			case !k.DeletionDate.IsZero():
+				return k.ARN + ", which is " + stateWord(k.State) + ": what it alone opens is lost for good from " + day(k.DeletionDate) + " on"
+			case k.State.Usable() && !k.ValidTo.IsZero():
+				return k.ARN + ", which opens nothing from " + day(k.ValidTo) + " on, when its imported material expires"
 			}
 			return k.ARN + ", which is " + stateWord(k.State)
 		})
@@ -87,7 +98,37 @@ func copySentences(s guard.Subject, under func(guard.Key) string) string {
 	for _, r := range s.Replicas {
 		out = append(out, sentence("its replica in "+r.Region+" is under "+under(r.Key)))
 	}
+	for _, e := range s.Elsewhere {
+		out = append(out, sentence("its copy in account "+e.Account+" is under "+under(e.Key)))
+	}
+	for _, v := range s.Versions {
+		var keys []string
+		for _, k := range v.Keys {
+			keys = append(keys, under(k))
+		}
+		out = append(out, sentence(versionName(v)+" is under "+strings.Join(keys, ", and ")))
+	}
 	return strings.Join(out, " ")
+}
+
+// replicaSentences say of each replica what is wrong with it.
+func replicaSentences(s guard.Subject) string {
+	var out []string
+	for _, r := range s.Replicas {
+		if r.Status == "Failed" {
+			out = append(out, sentence("replication to "+r.Region+" failed, so what is read there is not known to be what the secret holds"))
+		}
+		if managed(r) {
+			out = append(out, sentence("its replica in "+r.Region+" is under the AWS managed key"))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func day(t time.Time) string { return t.UTC().Format("2 January 2006 15:04") + " UTC" }
+
+func versionName(v guard.Version) string {
+	return strings.Join(v.Stages, ", ") + " (version " + v.ID + ")"
 }
 
 func versionSentences(s guard.Subject) string {
@@ -97,7 +138,7 @@ func versionSentences(s guard.Subject) string {
 		stuck[v.ID] = true
 	}
 	for _, v := range s.Versions {
-		switch name := strings.Join(v.Stages, ", ") + " (version " + v.ID + ")"; {
+		switch name := versionName(v); {
 		case stuck[v.ID]:
 			out = append(out, sentence(name+" is not under the key that the secret names; it opens with "+olderKeys(v, s.Key)))
 		default:
@@ -105,7 +146,7 @@ func versionSentences(s guard.Subject) string {
 		}
 	}
 	if len(stuck) > 0 {
-		out = append(out, sentence(guard.StuckCauses))
+		out = append(out, sentence(s.StuckWords()))
 	}
 	return strings.Join(out, " ")
 }

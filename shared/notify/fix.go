@@ -91,6 +91,9 @@ func (s Story) findingFix(n guard.Notice, keys Keys) Fix {
 	}
 	switch subject := n.Finding.Subject; n.Finding.Control {
 	case guard.SecretDefaultKey:
+		if len(subject.Versions) > 0 {
+			return sealFix(n.Resource, subject)
+		}
 		return primaryFix(n, keys)
 	case guard.SecretKeyUnapproved:
 		return unapprovedFix(n, keys)
@@ -162,6 +165,12 @@ func primaryFix(n guard.Notice, keys Keys) Fix {
 func unapprovedFix(n guard.Notice, keys Keys) Fix {
 	subject := n.Finding.Subject
 	switch {
+	case subject.Service == "" && subject.Key.ARN == "" && len(subject.Versions) > 0: // the next version is under an approved key
+		fix := sealFix(n.Resource, subject)
+		if len(subject.Replicas) > 0 {
+			fix.Next = nextTo(fix.Next, replicaFix(n, keys))
+		}
+		return fix
 	case len(subject.Replicas) == 0 || subject.Service != "":
 		return primaryFix(n, keys)
 	case subject.Key.ARN == "":
@@ -169,6 +178,16 @@ func unapprovedFix(n guard.Notice, keys Keys) Fix {
 	default:
 		return copiesFix(n, keys, append([]string{n.Region}, replicaRegions(n)...))
 	}
+}
+
+// nextTo is a fix after the others.
+func nextTo(first *Fix, last Fix) *Fix {
+	if first == nil {
+		return &last
+	}
+	after := *first
+	after.Next = nextTo(after.Next, last)
+	return &after
 }
 
 func replicaFix(n guard.Notice, keys Keys) Fix { return copiesFix(n, keys, replicaRegions(n)) }
@@ -255,8 +274,27 @@ func unusableFix(n guard.Notice) Fix {
 	for _, r := range subject.Replicas {
 		keys = append(keys, r.Key)
 	}
-	return bringBackFix(keys, n.Account)
+	for _, e := range subject.Elsewhere {
+		keys = append(keys, e.Key)
+	}
+	for _, v := range subject.Versions {
+		keys = append(keys, v.Keys...)
+	}
+	ending := slices.ContainsFunc(keys, expires)
+	if keys = slices.DeleteFunc(keys, expires); ending && len(keys) == 0 {
+		return Fix{Say: importAgain}
+	}
+	fix := bringBackFix(keys, n.Account)
+	if ending {
+		fix.Then = strings.TrimSpace(fix.Then + " " + importAgain)
+	}
+	return fix
 }
+
+const importAgain = "Import the same key material again before that day, without an expiry date or with a later one, or move the secret to a key whose material does not expire and write two new versions."
+
+// expires reports whether a key can be used until its imported material ends.
+func expires(k guard.Key) bool { return k.State.Usable() && !k.ValidTo.IsZero() }
 
 func incidentFix(n guard.Notice) Fix {
 	switch {

@@ -309,7 +309,14 @@ func TestAnOwnerWhoRunsWhatTheMailPrintsIsRidOfTheFinding(t *testing.T) {
 		s := newShop(t)
 		secret := s.secret(s.key(frankfurt), s.key(ireland))
 		s.run(secret, s.printed(guard.SecretKeyUnapproved, s.wantOpen(secret, guard.SecretKeyUnapproved)).Lines...)
-		s.seal(secret, s.printed(guard.SecretNotSealed, s.wantOpen(secret, guard.SecretNotSealed)))
+		s.seal(secret, s.printed(guard.SecretNotSealed, s.wantOpen(secret, guard.SecretKeyUnapproved, guard.SecretNotSealed)))
+		s.wantOpen(secret)
+	})
+	t.Run("an older copy under a key that is not approved", func(t *testing.T) {
+		s := newShop(t)
+		secret := s.secret(s.key(frankfurt), s.keys[ireland])
+		s.run(secret, s.printed(guard.SecretKeyUnapproved, s.wantOpen(secret, guard.SecretKeyUnapproved)).Lines...)
+		s.seal(secret, s.printed(guard.SecretKeyUnapproved, s.wantOpen(secret, guard.SecretKeyUnapproved, guard.SecretNotSealed)))
 		s.wantOpen(secret)
 	})
 	t.Run("two keys that cannot be used", func(t *testing.T) {

@@ -145,24 +145,36 @@ func opened(n guard.Notice) (before, after string) {
 	if n.Finding == nil {
 		return "", " needs you"
 	}
-	switch n.Finding.Control {
+	switch subject := n.Finding.Subject; n.Finding.Control {
 	case guard.SecretDefaultKey:
-		if n.State == guard.StateDrifted {
+		switch {
+		case len(subject.Versions) > 0:
+			return "A version of ", " is under the AWS managed key alone"
+		case n.State == guard.StateDrifted:
 			return "", " is back under the AWS managed key"
 		}
 		return "", " is under the AWS managed key"
 	case guard.SecretNotSealed:
 		return "", " is re-keyed but not sealed"
 	case guard.SecretReplicaKey:
+		if !slices.ContainsFunc(subject.Replicas, managed) && len(subject.Replicas) > 0 {
+			return "Replication of ", " failed"
+		}
 		return "A replica of ", " is under the AWS managed key"
 	case guard.SecretKeyUnusable:
-		if onlyReplicas(n.Finding.Subject) {
+		switch {
+		case onlyReplicas(subject):
 			return "A replica's key of ", " cannot be used"
+		case subject.Key.ARN == "" && len(subject.Versions) > 0:
+			return "A version of ", " opens with no key that lasts"
 		}
 		return "The key of ", " cannot be used"
 	case guard.SecretKeyUnapproved:
-		if onlyReplicas(n.Finding.Subject) {
+		switch {
+		case onlyReplicas(subject):
 			return "A replica of ", " is under a key that is not approved"
+		case subject.Key.ARN == "" && len(subject.Versions) > 0:
+			return "A version of ", " opens with a key that is not approved"
 		}
 		return "", " is under a key that is not approved"
 	case guard.SecretForeignKey:
@@ -211,8 +223,12 @@ func stateWord(s guard.KeyState) string {
 	}
 }
 
-// onlyReplicas reports whether the secret's own key is fine.
-func onlyReplicas(s guard.Subject) bool { return len(s.Replicas) > 0 && s.Key.ARN == "" }
+// onlyReplicas reports whether the secret's own key and versions are fine.
+func onlyReplicas(s guard.Subject) bool {
+	return len(s.Replicas) > 0 && s.Key.ARN == "" && len(s.Versions) == 0
+}
+
+func managed(r guard.Replica) bool { return r.Key.Manager == guard.ManagerAWS }
 
 // ToolName is a tool as people write it; "" when it is not known.
 func ToolName(tool string) string {

@@ -44,14 +44,14 @@ func TestAuditShowsTheStateOfEverySecret(t *testing.T) {
 	want := `STATE    SECRET           REGION     CONTROLS     WHY
 default  legacy/agent     us-east-1  DL.SECRET.1  opens with the AWS managed key, which the organization cannot switch off
 default  search/index     us-east-1  DL.SECRET.1  opens with the AWS managed key, which the organization cannot switch off
+dual     search/tokens    us-east-1  DL.SECRET.3  opens with the AWS managed key in eu-west-1
 foreign  rds!db-2f9a4c1e  us-east-1  DL.SECRET.6  owned by rds, which keeps it under the AWS managed key
 sealed   search/cache     eu-west-1  -            every control passes
-sealed   search/tokens    us-east-1  DL.SECRET.3  opens with the AWS managed key in eu-west-1
 `
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
 	}
-	if want := "5 secrets in account 444444444444: 2 default, 0 dual, 2 sealed, 0 drifted, 1 foreign, 0 unknown\n"; summary != want {
+	if want := "5 secrets in account 444444444444: 2 default, 1 dual, 1 sealed, 0 drifted, 1 foreign, 0 unknown\n"; summary != want {
 		t.Errorf("summary %q, want %q", summary, want)
 	}
 	if code != command.Findings {

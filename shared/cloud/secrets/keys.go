@@ -127,6 +127,9 @@ func keyOf(m *types.KeyMetadata) guard.Key {
 		Origin:      string(m.Origin),
 		Spec:        string(m.KeySpec),
 		Usage:       string(m.KeyUsage),
+
+		DeletionDate: aws.ToTime(m.DeletionDate),
+		ValidTo:      aws.ToTime(m.ValidTo),
 	}
 }
 

@@ -139,13 +139,14 @@ func (s *Secrets) uses(ctx context.Context, client *secretsmanager.Client, secre
 	return err == nil, err
 }
 
-// touches reports whether the secret or any of its versions is under the key.
+// touches reports whether the secret or any of its versions is under the key, or may be: AWS lists no key for a version that
+// is labelled.
 func touches(secret guard.Secret, key guard.Key) bool {
 	if secret.Key.Same(key) {
 		return true
 	}
-	return slices.ContainsFunc(secret.Versions, func(v guard.Version) bool {
-		return slices.ContainsFunc(v.Keys, key.Same)
+	return slices.ContainsFunc(guard.CopiesOf(secret).List, func(c guard.Copy) bool {
+		return c.Needs(key) || c.More && c.Labelled()
 	})
 }
 

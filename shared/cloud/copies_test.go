@@ -1,0 +1,348 @@
+package cloud_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/localaws"
+)
+
+// elsewhere is the Region of replicas.
+const elsewhere = "eu-west-1"
+
+// shelf is one secret in an account of its own, with keys a and b of its Region, and c of its replica's.
+type shelf struct {
+	testing.TB
+	w       *world
+	clock   *atomic.Int64 // seconds that were waited
+	account string
+	secret  string
+	a, b, c string
+	alias   string
+}
+
+// Every claim that is made of a secret by its copies is compared with really reading each of them: before any key changes, with
+// each key off, and after the days on which keys are deleted.
+func TestWhatIsSaidOfASecretIsWhatReadingItShows(t *testing.T) {
+	clock := new(atomic.Int64)
+	start := time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)
+	local := localaws.New(localaws.Options{Seed: 1, Now: func() time.Time { return start.Add(time.Duration(clock.Load()) * time.Second) }})
+	endpoint, stop, err := local.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	local.Organization("o-contract00", hub)
+	w := &world{endpoint: endpoint, accounts: &atomic.Int64{}, open: func(_ testing.TB, account string) {
+		local.AddAccount("", account, "member-"+account)
+		local.AddRole(account, "doublelock-read", trustHub, mayRead)
+	}}
+	w.admin = func(t testing.TB, account string) cloud.Static {
+		c, err := local.Principal(account, "role/people/somebody")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cloud.Static(c)
+	}
+	setups := 0
+	for _, story := range stories {
+		for _, replica := range replicas {
+			for _, event := range keyEvents {
+				setups++
+				t.Run(story.sentence+"; "+replica.sentence+"; "+event.sentence, func(t *testing.T) {
+					s := &shelf{TB: t, w: w, clock: clock, account: w.account(t)}
+					s.a, s.b, s.c = createKey(t, w, s.account, region, ""), createKey(t, w, s.account, region, ""), createKey(t, w, s.account, elsewhere, "")
+					story.make(s)
+					replica.make(s)
+					event.make(s)
+					s.compare()
+				})
+			}
+		}
+	}
+	if setups < 60 {
+		t.Errorf("%d set-ups are tried", setups)
+	}
+}
+
+// stories are how the versions of a secret came under their keys.
+var stories = []struct {
+	sentence string
+	make     func(*shelf)
+}{
+	{"nobody gave it a key", func(s *shelf) { s.create("") }},
+	{"it was made under A", func(s *shelf) { s.create(s.a) }},
+	{"it was re-keyed to A", func(s *shelf) { s.create(""); s.rekey(s.a) }},
+	{"it was re-keyed to A, and written", func(s *shelf) { s.create(""); s.rekey(s.a); s.put() }},
+	{"it was re-keyed to A, and written twice", func(s *shelf) { s.create(""); s.rekey(s.a); s.put(); s.put() }},
+	{"it was moved from B to A", func(s *shelf) { s.create(s.b); s.rekey(s.a) }},
+	{"it was moved from B to A, and written", func(s *shelf) { s.create(s.b); s.rekey(s.a); s.put() }},
+	{"it was set back from A to the AWS managed key", func(s *shelf) { s.create(s.a); s.rekey("") }},
+	{"a version has a label of its owner", func(s *shelf) { s.create(s.a); s.put("blue") }},
+	{"a label of its owner was put on a version before the re-key to A", func(s *shelf) { s.create(s.b); s.put("blue"); s.rekey(s.a) }},
+	{"a rotation is under way under A", func(s *shelf) { s.create(s.b); s.rekey(s.a); s.put("AWSPENDING") }},
+	{"its alias was moved from A to B", func(s *shelf) { s.aliased(s.a); s.point(s.b) }},
+	{"its alias was moved to B, it was written, and the alias was moved back to A", func(s *shelf) { s.aliased(s.a); s.point(s.b); s.put(); s.point(s.a) }},
+	{"its alias was moved to B, it was written twice, and the alias was moved back to A", func(s *shelf) { s.aliased(s.a); s.point(s.b); s.put(); s.put(); s.point(s.a) }},
+	{"its alias was deleted", func(s *shelf) { s.aliased(s.a); s.unalias() }},
+}
+
+var replicas = []struct {
+	sentence string
+	make     func(*shelf)
+}{
+	{"no replica", func(*shelf) {}},
+	{"a replica under the AWS managed key", func(s *shelf) { s.replicate("") }},
+	{"a replica under C", func(s *shelf) { s.replicate(s.c) }},
+}
+
+var keyEvents = []struct {
+	sentence string
+	make     func(*shelf)
+}{
+	{"every key is enabled", func(*shelf) {}},
+	{"A is disabled", func(s *shelf) { s.disable(s.a) }},
+	{"B is disabled", func(s *shelf) { s.disable(s.b) }},
+	{"A is pending deletion", func(s *shelf) { s.doom(s.a) }},
+	{"B is pending deletion", func(s *shelf) { s.doom(s.b) }},
+	{"A and B are pending deletion", func(s *shelf) { s.doom(s.a); s.doom(s.b) }},
+	{"A was deleted", func(s *shelf) { s.doom(s.a); s.wait() }},
+	{"C is disabled", func(s *shelf) { s.disable(s.c) }},
+}
+
+func (s *shelf) must(_ any, err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *shelf) create(key string) { s.secret = create(s, s.w, s.account, "app", key) }
+
+func (s *shelf) aliased(key string) {
+	s.alias = "alias/app"
+	s.must(s.keys(region).CreateAlias(s.Context(), &kms.CreateAliasInput{AliasName: &s.alias, TargetKeyId: &key}))
+	s.create(s.alias)
+}
+
+func (s *shelf) point(key string) {
+	s.must(s.keys(region).UpdateAlias(s.Context(), &kms.UpdateAliasInput{AliasName: &s.alias, TargetKeyId: &key}))
+}
+
+func (s *shelf) unalias() {
+	s.must(s.keys(region).DeleteAlias(s.Context(), &kms.DeleteAliasInput{AliasName: &s.alias}))
+}
+
+func (s *shelf) rekey(key string) {
+	s.must(s.w.secrets(s, s.account).UpdateSecret(s.Context(), &secretsmanager.UpdateSecretInput{SecretId: &s.secret, KmsKeyId: &key}))
+}
+
+func (s *shelf) put(stages ...string) {
+	s.must(s.w.secrets(s, s.account).PutSecretValue(s.Context(), &secretsmanager.PutSecretValueInput{SecretId: &s.secret, SecretString: aws.String("next"), VersionStages: stages}))
+}
+
+func (s *shelf) replicate(key string) {
+	to := smtypes.ReplicaRegionType{Region: aws.String(elsewhere)}
+	if key != "" {
+		to.KmsKeyId = &key
+	}
+	s.must(s.w.secrets(s, s.account).ReplicateSecretToRegions(s.Context(), &secretsmanager.ReplicateSecretToRegionsInput{SecretId: &s.secret, AddReplicaRegions: []smtypes.ReplicaRegionType{to}}))
+}
+
+func (s *shelf) keys(region string) *kms.Client { return s.w.kms(s, s.account, region) }
+
+func (s *shelf) disable(key string) {
+	s.must(s.keys(arn.Of(key).Region).DisableKey(s.Context(), &kms.DisableKeyInput{KeyId: &key}))
+}
+
+func (s *shelf) enable(key string) {
+	s.must(s.keys(arn.Of(key).Region).EnableKey(s.Context(), &kms.EnableKeyInput{KeyId: &key}))
+}
+
+func (s *shelf) doom(key string) {
+	s.must(s.keys(arn.Of(key).Region).ScheduleKeyDeletion(s.Context(), &kms.ScheduleKeyDeletionInput{KeyId: &key, PendingWindowInDays: aws.Int32(7)}))
+}
+
+// wait lets the days go by after which keys that are pending deletion are deleted.
+func (s *shelf) wait() { s.clock.Add(int64((8 * 24 * time.Hour).Seconds())) }
+
+func (s *shelf) look() guard.Secret {
+	s.Helper()
+	found, err := secrets.New(s.w.cloud(s, func(o *cloud.Options) { o.KeyTTL = time.Nanosecond })).Describe(s.Context(), at(s.account, s.secret))
+	if err != nil {
+		s.Fatal(err)
+	}
+	return found
+}
+
+// reads reports whether one copy can really be read.
+func (s *shelf) reads(region, version string) bool {
+	id := arn.Of(s.secret).In(region).String()
+	client := secretsmanager.NewFromConfig(s.w.config(s, s.account, region))
+	_, err := client.GetSecretValue(s.Context(), &secretsmanager.GetSecretValueInput{SecretId: &id, VersionId: &version})
+	return err == nil
+}
+
+// readable are the labelled copies that can be read, as Region and version.
+func (s *shelf) readable(c guard.Copies) []string {
+	var found []string
+	for _, copied := range c.List {
+		where := c.Locations[copied.Location].Region
+		if copied.Labelled() && s.reads(where, copied.Version) {
+			found = append(found, where+" "+copied.Version)
+		}
+	}
+	return found
+}
+
+// without runs with one key out of use, and brings it back as it was.
+func (s *shelf) without(key guard.Key, run func()) {
+	on := key.State == guard.KeyEnabled && key.Manager == guard.ManagerCustomer
+	if on {
+		s.disable(key.ARN)
+		defer s.enable(key.ARN)
+	}
+	run()
+}
+
+func (s *shelf) compare() {
+	s.Helper()
+	secret := s.look()
+	copies := guard.CopiesOf(secret)
+	closed := false
+	for _, copied := range copies.List {
+		where := copies.Locations[copied.Location]
+		switch really, said := s.reads(where.Region, copied.Version), copied.Life().Opens; {
+		case said == guard.OpensYes && !really, said == guard.OpensNo && really, said == guard.OpensUnknown && where.Kind == guard.LocationPrimary:
+			s.Errorf("%s %v in %s: it is said that it opens: %q; it does: %v", copied.Version, copied.Stages, where.Region, said, really)
+		case where.Kind == guard.LocationPrimary && copied.Labelled() && !really:
+			closed = true
+		}
+	}
+	s.compareControls(secret, closed)
+	s.compareState(secret, copies)
+	s.compareBlast(secret, copies)
+	s.compareLoss(copies)
+}
+
+func (s *shelf) compareControls(secret guard.Secret, closed bool) {
+	s.Helper()
+	is := map[guard.ControlID]guard.Outcome{}
+	for _, v := range guard.Evaluate(secret, guard.Standard{Approved: guard.Approved{ARNs: []string{s.a, s.c}}}, time.Now()) {
+		is[v.Control.ID] = v.Outcome
+		if v.Outcome == guard.Fail && v.Describe() == "" {
+			s.Errorf("%s fails without a word", v.Control.ID)
+		}
+	}
+	writable := secret.Key.Manager == guard.ManagerAWS || secret.Key.CanDecrypt()
+	managed, underB := false, secret.Key.ARN == s.b
+	for _, r := range secret.Replicas {
+		writable = writable && (r.Key.Manager == guard.ManagerAWS || r.Key.CanDecrypt())
+		managed = managed || r.Key.Manager == guard.ManagerAWS
+	}
+	for _, v := range secret.Versions {
+		underB = underB || v.Labelled() && slices.ContainsFunc(v.Keys, func(k guard.Key) bool { return k.ARN == s.b && k.State != guard.KeyMissing })
+	}
+	for control, want := range map[guard.ControlID]bool{guard.SecretKeyUnusable: closed || !writable, guard.SecretReplicaKey: managed, guard.SecretKeyUnapproved: underB} {
+		if got := is[control]; got != guard.Unknown && (got == guard.Fail) != want {
+			s.Errorf("%s is %q, want failed: %v", control, got, want)
+		}
+	}
+}
+
+// compareState says that of what is sealed nothing opens without its own keys, and of what is not something may.
+func (s *shelf) compareState(secret guard.Secret, copies guard.Copies) {
+	s.Helper()
+	state := copies.State("")
+	named := []guard.Key{secret.Key}
+	for _, r := range secret.Replicas {
+		named = append(named, r.Key)
+	}
+	var open []string
+	run := func() { open = s.readable(copies) }
+	for _, k := range named {
+		inner := run
+		run = func() { s.without(k, inner) }
+	}
+	run()
+	switch {
+	case state == guard.StateSealed && len(open) > 0:
+		s.Errorf("sealed, and without its keys these open: %v", open)
+	case state == guard.StateDefault && len(open) == 0:
+		s.Errorf("default, and nothing opens with the AWS managed key")
+	}
+}
+
+// compareBlast switches each key off that the secret has to do with, and reads every copy.
+func (s *shelf) compareBlast(secret guard.Secret, copies guard.Copies) {
+	s.Helper()
+	tried := map[string]bool{}
+	for _, copied := range copies.List {
+		for _, k := range append(slices.Clone(copied.Keys), secret.Key) {
+			if k.Manager == guard.ManagerAWS || k.ARN == "" || tried[k.ARN] {
+				continue
+			}
+			tried[k.ARN] = true
+			radius := guard.Blast(k, []guard.Secret{secret})
+			s.without(k, func() {
+				open := s.readable(copies)
+				affected := slices.Concat(radius.Stops, radius.Remains, radius.Unknown)
+				fate := ""
+				for _, a := range affected {
+					fate = string(a.Fate) + ": " + a.Describe()
+				}
+				switch {
+				case len(affected) > 1:
+					s.Errorf("without %s: %d fates", k.ARN, len(affected))
+				case len(radius.Stops) > 0 && len(open) > 0:
+					s.Errorf("without %s it is said to stop (%s), and these open: %v", k.ARN, fate, open)
+				case len(radius.Remains) > 0 && len(open) == 0:
+					s.Errorf("without %s it is said to remain (%s), and nothing opens", k.ARN, fate)
+				case len(affected) == 0 && copied.Labelled() && copied.Needs(k) && copied.Without(k) != guard.OpensYes && copied.Life().Opens == guard.OpensYes:
+					s.Errorf("without %s a version stops, and it is not said", k.ARN)
+				}
+			})
+		}
+	}
+}
+
+// compareLoss lets the keys be deleted that will be: what is said to be lost is, and nothing else.
+func (s *shelf) compareLoss(copies guard.Copies) {
+	s.Helper()
+	s.wait()
+	for _, key := range []string{s.a, s.b} {
+		_, err := s.keys(region).EnableKey(s.Context(), &kms.EnableKeyInput{KeyId: &key})
+		_ = err // of a key that is deleted, which is what is looked for
+	}
+	for _, copied := range copies.List {
+		if copied.Location != 0 {
+			continue
+		}
+		life := copied.Life()
+		lost := life.Gone || !life.Lost.IsZero()
+		if really := !s.reads(region, copied.Version); really != lost {
+			s.Errorf("%s %v is said to be lost: %v (%s), and is: %v; keys %s", copied.Version, copied.Stages, lost, life.Lost, really, names(copied.Keys))
+		}
+	}
+}
+
+func names(keys []guard.Key) string {
+	var out []string
+	for _, k := range keys {
+		out = append(out, fmt.Sprintf("%s %s", k.Identity(), k.State))
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,202 @@
+package guard
+
+import (
+	"slices"
+	"time"
+)
+
+// Copies are every copy of a secret's value that is known of, and what is not known. Whatever this package says of a secret
+// follows from them: the key that a secret names decides what opens the versions to come, and of those that are there nothing.
+type Copies struct {
+	Locations []Location // where copies are kept: the primary first, then its replicas, then other accounts
+	List      []Copy     // of each location every version that Secrets Manager lists, labelled or not
+
+	Unlisted  bool    // the versions could not be listed, so List is empty
+	Elsewhere Listing // whether copies in other accounts are among the locations
+
+	secret *Secret
+}
+
+// Location is an account and Region that keeps copies of a secret, under a key of its own.
+type Location struct {
+	Account string
+	Region  string
+	Kind    LocationKind
+	Named   Key    // that the next version there will be under
+	Status  string // of the replication, as Secrets Manager says it; "" for the primary, and where it was not read
+	Message string // why a replication failed
+}
+
+// LocationKind is what a location is to a secret.
+type LocationKind string
+
+const (
+	LocationPrimary   LocationKind = "primary"
+	LocationReplica   LocationKind = "replica"   // in another Region of the account
+	LocationElsewhere LocationKind = "elsewhere" // in another account
+)
+
+// Listing says whether a list is whole. The zero Listing is one that nobody could ask for, which is not an empty one.
+type Listing string
+
+const (
+	NotListed Listing = ""
+	Listed    Listing = "listed"
+)
+
+// inSync is the status of a replication that has brought every version along.
+// Source: API reference, ReplicationStatusType: InSync, Failed, InProgress.
+const (
+	inSync = "InSync"
+	failed = "Failed"
+)
+
+// InSync reports that a location has every version. It is true of the primary.
+func (p Location) InSync() bool { return p.Kind == LocationPrimary || p.Status == inSync }
+
+// Copy is one version in one location. Each of its keys alone opens it: a version that was re-keyed keeps its older copy.
+// Source: user guide, "Change the encryption key": those versions can be decrypted with the old or the new key.
+type Copy struct {
+	Location int // in Copies.Locations
+	Version  string
+	Stages   []string // labels; none: it is read by its version's id alone
+	Keys     []Key    // that open it
+	More     bool     // other keys may open it, too: those were not listed, or not read
+}
+
+// Labelled reports whether Secrets Manager hands the copy out by stage.
+func (c Copy) Labelled() bool { return len(c.Stages) > 0 }
+
+// Has reports whether the copy has a label.
+func (c Copy) Has(stage string) bool { return slices.Contains(c.Stages, stage) }
+
+// CopiesOf lists the copies of a secret.
+//
+// The primary lists the keys of its versions. Of a replica it lists one key: versions that were there when that key was set in
+// its Region may open with an older one, so More is set on them. A version that lists no key is one of which nothing is known.
+func CopiesOf(s Secret) Copies {
+	c := Copies{Unlisted: s.VersionsUnread, Elsewhere: s.Elsewhere.Listing, secret: &s}
+	c.Locations = make([]Location, 1, 1+len(s.Replicas)+len(s.Elsewhere.Copies))
+	c.Locations[0] = Location{Account: s.Account, Region: s.Region, Kind: LocationPrimary, Named: s.Key}
+	versions := s.Versions
+	if c.Unlisted {
+		versions = nil
+	}
+	c.List = make([]Copy, 0, len(versions)*cap(c.Locations))
+	for _, v := range versions {
+		c.List = append(c.List, Copy{Version: v.ID, Stages: v.Stages, Keys: v.Keys, More: len(v.Keys) == 0})
+	}
+	for _, r := range s.Replicas {
+		c.copied(Location{Account: s.Account, Region: r.Region, Kind: LocationReplica, Named: r.Key, Status: r.Status, Message: r.StatusMessage}, versions)
+	}
+	for _, e := range s.Elsewhere.Copies {
+		c.copied(Location{Account: e.Account, Region: e.Region, Kind: LocationElsewhere, Named: e.Key, Status: e.Status}, versions)
+	}
+	return c
+}
+
+// copied adds a location that has copies of the versions.
+func (c *Copies) copied(p Location, versions []Version) {
+	c.Locations = append(c.Locations, p)
+	named := []Key{p.Named}
+	for _, v := range versions {
+		c.List = append(c.List, Copy{Location: len(c.Locations) - 1, Version: v.ID, Stages: v.Stages, Keys: named, More: true})
+	}
+}
+
+// Of lists the copies with a label, in every location.
+func (c Copies) Of(stage string) []Copy {
+	var found []Copy
+	for _, copied := range c.List {
+		if copied.Has(stage) {
+			found = append(found, copied)
+		}
+	}
+	return found
+}
+
+// Current is the primary's copy of the current version, which readers get who do not ask for another. There is none while
+// nothing was written, and while the versions could not be listed.
+func (c Copies) Current() (Copy, bool) {
+	for _, copied := range c.List {
+		if copied.Location == 0 && copied.Has(stageCurrent) {
+			return copied, true
+		}
+	}
+	return Copy{}, false
+}
+
+// Labels by which Secrets Manager hands versions out, and which UpdateSecret re-encrypts. Whatever else is a label is a
+// customer's. Source: API reference, UpdateSecret, KmsKeyId.
+const (
+	stageCurrent  = "AWSCURRENT"
+	stagePrevious = "AWSPREVIOUS"
+	stagePending  = "AWSPENDING"
+)
+
+// ReEncrypted reports whether setting another key re-encrypts a version with these labels.
+func ReEncrypted(stages []string) bool {
+	return slices.ContainsFunc(stages, func(s string) bool { return s == stageCurrent || s == stagePrevious || s == stagePending })
+}
+
+// Opens says whether a copy can be read, whoever asks. The zero Opens is one that is not known.
+type Opens string
+
+const (
+	OpensUnknown Opens = ""
+	OpensYes     Opens = "yes"
+	OpensNo      Opens = "no"
+)
+
+// Life is what becomes of a copy by itself, as far as it is known.
+type Life struct {
+	Opens Opens     // now
+	Until time.Time // from when it cannot be read, because imported key material expires; zero: no such date
+	Lost  time.Time // from when no key can come back, because the last one is deleted; zero: no such date
+	Gone  bool      // no key of it exists any more
+}
+
+// Life is the life of a copy with every key in the state that was read.
+func (c Copy) Life() Life { return c.lifeWithout(Key{}) }
+
+// Without says whether a copy opens when a key is out of use, whatever state it is in.
+func (c Copy) Without(key Key) Opens { return c.lifeWithout(key).Opens }
+
+// Needs reports whether a copy is under a key, beside others or alone.
+func (c Copy) Needs(key Key) bool { return slices.ContainsFunc(c.Keys, key.Same) }
+
+func (c Copy) lifeWithout(off Key) Life {
+	life := Life{Gone: !c.More}
+	doubt, ends, dying := c.More, true, true // ends: every key that opens it ends; dying: every key is deleted, or will be
+	for i := range c.Keys {
+		k := &c.Keys[i]
+		life.Gone = life.Gone && k.State == KeyMissing
+		switch {
+		case k.opens() && !k.is(&off):
+			life.Opens, dying = OpensYes, false
+			if ends = ends && !k.ValidTo.IsZero(); k.ValidTo.After(life.Until) {
+				life.Until = k.ValidTo
+			}
+		case k.Unusable(), k.is(&off):
+			if k.DeletionDate.After(life.Lost) {
+				life.Lost = k.DeletionDate
+			}
+			dying = dying && (k.State == KeyMissing || !k.DeletionDate.IsZero())
+		default:
+			doubt = true
+		}
+	}
+	if !doubt && life.Opens != OpensYes {
+		life.Opens = OpensNo
+	}
+	if doubt || !ends || life.Opens != OpensYes {
+		life.Until = time.Time{}
+	}
+	if doubt || !dying {
+		life.Lost = time.Time{}
+	}
+	return life
+}
+
+// opens reports whether KMS decrypts with a key now.
+func (k *Key) opens() bool { return k.Manager == ManagerAWS || k.CanDecrypt() }
