@@ -56,7 +56,7 @@ PLAYED := ./shared/migration/scenarios ./handlers/faults
 
 unit: setup ## Test everything but infra; with the race detector, but for the played scenarios
 	$(GO) test -race $(filter-out %/migration/scenarios %/handlers/faults,$(PACKAGES))
-	$(GO) test -timeout 30m $(PLAYED)
+	$(GO) test -timeout 60m $(PLAYED)
 
 infra: setup ## Test the CDK app: goldens, invariants, cdk-nag
 	$(GO) test ./infra
