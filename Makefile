@@ -12,7 +12,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export CDK_DISABLE_CLI_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit infra synth-check strangers drift bench fuzz mutate golden clean
+.PHONY: help demo build test setup lint unit infra synth-check strangers drift bench fuzz faults mutate golden clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,11 +52,11 @@ lint: ## Check style and the usual mistakes
 
 # Whole migrations, played reader by reader: most of their time is the local AWS's, whose own tests run with the race
 # detector.
-PLAYED := ./shared/migration/scenarios
+PLAYED := ./shared/migration/scenarios ./handlers/faults
 
 unit: setup ## Test everything but infra; with the race detector, but for the played scenarios
-	$(GO) test -race $(filter-out %/migration/scenarios,$(PACKAGES))
-	$(GO) test $(PLAYED)
+	$(GO) test -race $(filter-out %/migration/scenarios %/handlers/faults,$(PACKAGES))
+	$(GO) test -timeout 60m $(PLAYED)
 
 infra: setup ## Test the CDK app: goldens, invariants, cdk-nag
 	$(GO) test ./infra
@@ -84,6 +84,12 @@ fuzz: ## Fuzz every decoder and parser for FUZZTIME each
 	    echo "$$package $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 	  done; \
 	done
+
+EVENTS ?= 1000000
+SEED   ?= 1
+faults: ## Let EVENTS writes pass through networks that throttle, lose and kill, by SEED; the last line is JSON
+	@mkdir -p dist && $(GO) test -c -o dist/faults.test ./handlers/faults
+	@cd handlers/faults && ../../dist/faults.test -test.timeout 0 -test.run TestAStormEndsRight -events $(EVENTS) -seed $(SEED)
 
 mutate: ## Change one operator at a time, see whether a test notices: ROOM=guard, AT=blast.go:36. All rooms: half an hour
 	$(GO) run ./cmd/mutants -room '$(ROOM)' -at '$(AT)'

@@ -34,8 +34,20 @@ func (h *Handler) tag(ctx context.Context, rec guard.Record, s guard.Secret, mod
 		h.Log.WarnContext(ctx, "tag", "account", s.Account, "region", s.Region, "secret", s.ARN, "action", "tag_refused", "error", err)
 		return false, nil
 	default:
-		return false, fmt.Errorf("tag secret: %w", err)
+		return false, fmt.Errorf("tag secret: %w", passing(err))
 	}
+}
+
+// passing says of what another worker is at, or may have done, that waiting mends it: the event is not broken. The lease of a
+// worker that died is longer than a queue brings a message five times.
+func passing(err error) error {
+	switch {
+	case errors.Is(err, store.ErrHeld), errors.Is(err, store.ErrLost), errors.Is(err, store.ErrFenced):
+		return fmt.Errorf("%w: %w", guard.ErrUnsent, err)
+	case errors.Is(err, store.ErrUnknown):
+		return fmt.Errorf("%w: %w", guard.ErrUnavailable, err)
+	}
+	return err
 }
 
 // writeTags adds tags, a single time for several workers that saw the same. The tags of a secret are a target beside the

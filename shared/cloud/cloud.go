@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/doublelock/doublelock/shared/cloud/internal/session"
 )
@@ -21,6 +22,11 @@ type Identity = session.Identity
 // Open prepares the way to AWS with the credentials of the options. It calls nobody: what is wrong with the credentials
 // shows at the first call. Package profile opens it with the credentials of a person.
 func Open(ctx context.Context, o Options) (*Cloud, error) { return session.Open(ctx, o) }
+
+// WithNetwork makes every Cloud that is opened with the context reach AWS through a round tripper instead of the network.
+func WithNetwork(ctx context.Context, network http.RoundTripper) context.Context {
+	return session.WithNetwork(ctx, network)
+}
 
 // FromEnv reads the variables that infra writes and Lambda adds. The local run passes its own map.
 func FromEnv(getenv func(string) string) Options { return session.FromEnv(getenv) }

@@ -108,6 +108,9 @@ func (a *AWS) Failures() []Failure { return messaging.Failures(a.AWS) }
 // Mailbox is everything that arrived at people and chats so far, oldest first.
 func (a *AWS) Mailbox() []Mail { return messaging.Mailbox(a.AWS) }
 
+// TakeMail is what arrived at people and chats since it was last asked, oldest first. It leaves the mailbox empty.
+func (a *AWS) TakeMail() []Mail { return messaging.TakeMail(a.AWS) }
+
 // Stats counts what passed between services since the start.
 func (a *AWS) Stats() Stats { return messaging.StatsOf(a.AWS) }
 
@@ -115,6 +118,11 @@ func (a *AWS) Stats() Stats { return messaging.StatsOf(a.AWS) }
 // until nothing is on its way and no queue with a function has a visible message. Messages that a function failed
 // stay hidden until their visibility timeout ends on Options.Now; see NextRetry. It must not be called by a function.
 func (a *AWS) Settle(ctx context.Context) error { return messaging.Settle(ctx, a.AWS) }
+
+// Next hands over the next thing, and answers what remains to be done of it: an invocation, which may run beside others;
+// nil is nothing. more is false when nothing is on its way and no queue with a function has a visible message. It is Settle
+// for those who decide themselves what happens when.
+func (a *AWS) Next() (do func(context.Context), more bool) { return messaging.Next(a.AWS) }
 
 // Run settles again and again until the context ends: when something is put on its way, and every second for what
 // the clock brings back.

@@ -51,8 +51,10 @@ func lookupEvents(c *Call) (any, error) {
 	}
 	var matched []Record
 	trailAt(c.AWS, c.Location).recent(func(e entry) bool {
-		if record := c.AWS.render(e); in.matches(record, c.Now) {
-			matched = append(matched, record)
+		if in.may(e) {
+			if record := c.AWS.render(e); in.matches(record, c.Now) {
+				matched = append(matched, record)
+			}
 		}
 		return true
 	})
@@ -69,6 +71,21 @@ func lookupEvents(c *Call) (any, error) {
 		out["NextToken"] = next
 	}
 	return out, nil
+}
+
+// may is what can be said of an entry before it is rendered, which is most of the work of a search: whether it can match.
+func (in lookupInput) may(e entry) bool {
+	var at time.Time
+	var name string
+	if e.service != nil {
+		at, name = e.service.now, e.service.Name
+	} else {
+		at, name = e.call.Now, e.call.Operation
+	}
+	if in.StartTime > float64(at.Unix()) {
+		return false
+	}
+	return len(in.LookupAttributes) == 0 || in.LookupAttributes[0].AttributeKey != "EventName" || in.LookupAttributes[0].AttributeValue == name
 }
 
 func (in lookupInput) matches(record Record, now time.Time) bool {

@@ -35,7 +35,7 @@ func mappings(a *core.AWS) []mapping {
 // poll takes one batch from the first queue that has any and feeds a function. The state lock must be held.
 func poll(a *core.AWS) (work, bool) {
 	for _, m := range mappings(a) {
-		if mayPoll(a, m.function, m.queue) != nil {
+		if ready, _, _ := m.queue.count(a.Options.Now()); ready == 0 || mayPoll(a, m.function, m.queue) != nil {
 			continue // AWS keeps trying as well; the messages wait
 		}
 		m.filter(a.Options.Now())

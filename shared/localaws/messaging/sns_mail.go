@@ -9,6 +9,7 @@ import (
 
 // Mail is a message as it arrived at a person: an email, or a post to a chat.
 type Mail struct {
+	ID         string // of the message: SNS may deliver one twice
 	Topic      string // ARN
 	Protocol   string // email, email-json, https (chat), …
 	Endpoint   string // address, or the URL of the chat service
@@ -25,12 +26,22 @@ func Mailbox(a *core.AWS) []Mail {
 	return slices.Clone(transitOf(a).mail)
 }
 
+// TakeMail is what arrived since it was last asked, oldest first. It leaves the mailbox empty.
+func TakeMail(a *core.AWS) []Mail {
+	a.Lock()
+	defer a.Unlock()
+	t := transitOf(a)
+	mail := t.mail
+	t.mail = nil
+	return mail
+}
+
 // post puts a message into the mailbox. The state lock must be held.
 func post(a *core.AWS, t *topic, s *subscription, m notification) {
 	attributes := map[string]string{}
 	for name, v := range m.attributes {
 		attributes[name] = v.StringValue
 	}
-	transitOf(a).mail = append(transitOf(a).mail, Mail{Topic: t.arn(), Protocol: s.protocol, Endpoint: s.endpoint, Subject: m.subject,
+	transitOf(a).mail = append(transitOf(a).mail, Mail{ID: m.id, Topic: t.arn(), Protocol: s.protocol, Endpoint: s.endpoint, Subject: m.subject,
 		Body: m.text(s.protocol), Attributes: attributes, At: a.Options.Now().UTC()})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/doublelock/doublelock/shared/localaws"
 )
@@ -88,8 +89,11 @@ func TestMessageStructureGivesEachProtocolItsText(t *testing.T) {
 		{Topic: topic, Protocol: "email", Endpoint: "a@example.com", Subject: "Secret at risk", Body: "E", Attributes: owner, At: c.now},
 		{Topic: topic, Protocol: "https", Endpoint: "https://global.sns-api.chatbot.amazonaws.com", Subject: "Secret at risk", Body: `{"version":"1.0"}`, Attributes: owner, At: c.now},
 	}
-	if diff := cmp.Diff(want, c.Mailbox()); diff != "" {
+	if diff := cmp.Diff(want, c.Mailbox(), cmpopts.IgnoreFields(localaws.Mail{}, "ID")); diff != "" {
 		t.Error(diff)
+	}
+	if mail := c.TakeMail(); len(mail) != 2 || mail[0].ID == "" || mail[0].ID != mail[1].ID || len(c.TakeMail()) > 0 {
+		t.Errorf("two deliveries of one message: %+v", mail)
 	}
 	if diff := cmp.Diff([]string{"D"}, c.bodies(t, hub, queue)); diff != "" {
 		t.Error(diff)

@@ -179,6 +179,11 @@ func step(a *core.AWS) (do work, more bool) {
 	return nil, false
 }
 
+// Next hands over the next thing, and answers what remains to be done of it without the state lock: an invocation, which
+// may run beside others; nil is nothing. more is false when nothing is on its way and no queue with a function has a visible
+// message. It is Settle for those who decide themselves what happens when.
+func Next(a *core.AWS) (do func(context.Context), more bool) { return step(a) }
+
 // Run settles again and again until the context ends: when something is put on its way, and every second for what
 // the clock brings back. Errors other than the context's end do not occur.
 func Run(ctx context.Context, a *core.AWS) {

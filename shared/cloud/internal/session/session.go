@@ -57,6 +57,9 @@ func OpenFrom(ctx context.Context, o Options, load func(context.Context, *awshtt
 	if err != nil {
 		return nil, fmt.Errorf("open AWS: %w", err)
 	}
+	if network := networkOf(ctx); network != nil {
+		base.HTTPClient = through(network, o.TryTimeout)
+	}
 	return &Cloud{opt: o, base: ours(base, o), kept: map[keptKey]any{}, members: map[memberKey]*memberCredentials{}}, nil
 }
 

@@ -1,0 +1,188 @@
+package faults_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/handlers/wires"
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+// process is one execution environment of a function: the handler as its Lambda builds it, with clients and caches of its
+// own. When it dies, nothing of it is left but what AWS holds.
+type process struct {
+	name   string
+	skew   time.Duration // of its clock
+	handle func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
+	busy   bool
+	calls  int
+	dead   bool
+	died   chan struct{}
+}
+
+var errDied = errors.New("the process died")
+
+// function is one of the hub, and its processes.
+type function struct {
+	name      string
+	env       map[string]string
+	build     wires.Wire
+	processes []*process
+	born      int
+}
+
+// functions puts processes of the test in the place of the functions that the templates deployed.
+func (d *driver) functions() error {
+	for name, build := range wires.All() {
+		env, err := d.w.FunctionEnvironment(name)
+		if err != nil {
+			return err
+		}
+		env[settings.EnvEndpoint] = "http://127.0.0.1:9" // never dialled: see network
+		f := &function{name: name, env: env, build: build}
+		d.deployed[name] = f
+		d.w.AWS.RegisterFunction(local.Hub, d.w.Home(), settings.SessionPrefix+name, func(ctx context.Context, payload []byte) ([]byte, error) {
+			return d.invoke(ctx, f, payload)
+		})
+	}
+	return nil
+}
+
+// invoke hands a batch to a process that is free, or to a new one, as Lambda does.
+func (d *driver) invoke(ctx context.Context, f *function, payload []byte) ([]byte, error) {
+	var batch events.SQSEvent
+	if err := json.Unmarshal(payload, &batch); err != nil {
+		return nil, fmt.Errorf("invoke %s: %w", f.name, err)
+	}
+	p, err := d.free(f)
+	if err != nil {
+		return nil, err
+	}
+	type result struct {
+		answer events.SQSEventResponse
+		err    error
+	}
+	done := make(chan result, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		answer, err := p.handle(ctx, batch)
+		done <- result{answer, err}
+	}()
+	select {
+	case r := <-done:
+		if d.release(f, p) {
+			return nil, errDied
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+		return json.Marshal(r.answer)
+	case <-p.died:
+		return nil, errDied
+	case <-ctx.Done(): // Lambda ends what takes too long
+		d.kill(p)
+		return nil, ctx.Err()
+	}
+}
+
+func (d *driver) free(f *function) (*process, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	alive := f.processes[:0]
+	for _, p := range f.processes {
+		if !p.dead {
+			alive = append(alive, p)
+		}
+	}
+	f.processes = alive
+	var idle []*process
+	for _, p := range f.processes {
+		if !p.busy {
+			idle = append(idle, p)
+		}
+	}
+	if len(idle) > 0 && len(f.processes) >= d.faults.processes {
+		p := idle[int(d.chance("process", f.name, d.invocations)*float64(len(idle)))]
+		d.invocations++
+		p.busy = true
+		return p, nil
+	}
+	p, err := d.start(f)
+	if err != nil {
+		return nil, err
+	}
+	p.busy = true
+	return p, nil
+}
+
+// start builds a process. Building calls nobody.
+func (d *driver) start(f *function) (*process, error) {
+	f.born++
+	p := &process{name: fmt.Sprintf("%s/%d", f.name, f.born), died: make(chan struct{})}
+	p.skew = time.Duration((d.chance("skew", p.name)*2 - 1) * float64(d.faults.skew))
+	log := slog.New(slog.DiscardHandler)
+	if d.log != nil {
+		log = slog.New(slog.NewTextHandler(d.log, nil)).With("process", p.name)
+	}
+	now := func() time.Time { return d.w.Clock.Now().Add(p.skew) }
+	h, err := f.build(cloud.WithNetwork(d.ctx, network{d, p}), func(name string) string { return f.env[name] }, now, log)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", p.name, err)
+	}
+	p.handle = h.Handle
+	f.processes = append(f.processes, p)
+	return p, nil
+}
+
+// release says whether the process died meanwhile.
+func (d *driver) release(_ *function, p *process) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p.busy = false
+	return p.dead
+}
+
+func (d *driver) kill(p *process) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.killLocked(p)
+}
+
+func (d *driver) killLocked(p *process) {
+	if p.dead {
+		return
+	}
+	p.dead = true
+	close(p.died)
+	kept := d.waiting[:0]
+	for _, c := range d.waiting {
+		if c.of == p {
+			c.answer <- answer{err: reset("read")}
+			continue
+		}
+		kept = append(kept, c)
+	}
+	d.waiting = kept
+}
+
+// leaves takes a call on its way; false: its process is dead.
+func (d *driver) leaves(c *call) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c.of.dead {
+		return false
+	}
+	c.of.calls++
+	c.number, c.at = c.of.calls, time.Now()
+	d.waiting = append(d.waiting, c)
+	return true
+}

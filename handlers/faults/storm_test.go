@@ -1,0 +1,219 @@
+package faults_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+)
+
+var (
+	howMany = flag.Int("events", 0, "writes of people in the storm (default 2,000; 20,000 where CI is set)")
+	seed    = flag.Uint64("seed", 1, "where the faults come from")
+	trace   = flag.Bool("trace", false, "print every fault, and what the functions log")
+)
+
+// line is the last of a run's output.
+var line []byte
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	if line != nil {
+		fmt.Println(string(line))
+	}
+	os.Exit(code)
+}
+
+// summary is what a run says of itself.
+type summary struct {
+	Events        int     `json:"events"`
+	Duplicates    int     `json:"duplicates"`
+	Throttles     int     `json:"throttles"`
+	LostReplies   int     `json:"lost_replies"`
+	Kills         int     `json:"kills"`
+	Lost          int     `json:"lost"`
+	Wrong         int     `json:"wrong"`
+	NotifiedTwice int     `json:"told_twice"`
+	ChangedTwice  int     `json:"changed_twice"`
+	DLQ           int     `json:"dlq"`
+	Seconds       float64 `json:"seconds"`
+	PeakBytes     int64   `json:"peak_bytes"`
+
+	Seed       uint64 `json:"seed"`
+	Poison     int    `json:"poison"` // messages that have to end in a dead-letter queue
+	Refused    int    `json:"refused"`
+	Slow       int    `json:"slow"`
+	Partial    int    `json:"partial"`
+	Steps      int    `json:"steps"`
+	Notices    int    `json:"notices"`
+	Messages   int    `json:"messages"`
+	Repeats    int    `json:"repeats"`
+	Changes    int    `json:"changes"`
+	Secrets    int    `json:"secrets"` // that there ever were
+	TableBytes int    `json:"table_bytes"`
+}
+
+// stormy is a bad day, all day.
+var stormy = faults{
+	throttle: 0.02, unavailable: 0.004, failed: 0.002, lost: 0.003, unsent: 0.002, partial: 0.05, slow: 0.001,
+	killBefore: 0.0004, killAfter: 0.0004, duplicate: 0.2, reorder: 8, processes: 3, skew: 5 * time.Minute,
+}
+
+func found(t *testing.T, seed uint64, o *oracle) *local.Organization {
+	t.Helper()
+	w, stop, err := local.New(t.Context(), local.Options{Seed: seed, Watch: local.Watcher{Record: o.record, Put: o.put}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return w
+}
+
+// bubble runs a test in virtual time, with a driver of an organization that was founded before.
+func bubble(t *testing.T, w *local.Organization, seed uint64, f faults, o *oracle, run func(*testing.T, *driver)) {
+	synctest.Test(t, func(t *testing.T) {
+		w.Clock.Run()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		d, err := newDriver(ctx, w, seed, f, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *trace {
+			d.log = os.Stdout
+			d.trace = func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+		}
+		run(t, d)
+	})
+}
+
+func TestAStormEndsRight(t *testing.T) {
+	n := *howMany
+	if n == 0 {
+		n = 2_000
+		if os.Getenv("CI") == "true" {
+			n = 20_000
+		}
+	}
+	began := time.Now()
+	o := newOracle()
+	w := found(t, *seed, o)
+	var s summary
+	var parked []string
+	bubble(t, w, *seed, stormy, o, func(t *testing.T, d *driver) {
+		p := &people{d: d, most: 200, every: 2 * time.Second, next: time.Now()}
+		d.storm(t, p, n)
+		s = d.summary(t, p)
+		parked = d.parked(t)
+	})
+	s.Seconds, s.PeakBytes = time.Since(began).Seconds(), peak(t)
+	for _, f := range o.faults {
+		t.Errorf("seed %d, %s", *seed, f)
+	}
+	if s.DLQ != s.Poison {
+		t.Errorf("seed %d: %d messages in dead-letter queues, %d belong there; the others:\n%s", *seed, s.DLQ, s.Poison, strings.Join(parked, "\n"))
+	}
+	var err error
+	if line, err = json.Marshal(s); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s", line)
+}
+
+// storm plays n events, and then lets all come to rest under a clear sky.
+func (d *driver) storm(t *testing.T, p *people, n int) {
+	idle := 20 * time.Millisecond
+	for d.count.Events < n {
+		if !time.Now().Before(p.next) {
+			if err := p.work(); err != nil {
+				t.Fatalf("%s: %v", d, err)
+			}
+		}
+		if d.step() {
+			idle = 20 * time.Millisecond
+			if d.rng.IntN(50) == 0 {
+				d.rest(time.Duration(d.rng.IntN(100)) * time.Millisecond)
+			}
+			continue
+		}
+		d.oracle.read(d.w.AWS.TakeMail())
+		d.rest(min(idle, max(time.Until(p.next), time.Millisecond)))
+		idle = min(idle*2, 2*time.Second)
+	}
+	d.clear()
+	d.settle(4 * time.Hour)
+	for range 12 { // what is broken comes five times before it is parked, to the sweep an hour and a half apart
+		if d.w.AWS.Stats().InDLQ == p.poison {
+			return
+		}
+		d.settle(30 * time.Minute)
+	}
+}
+
+// clear ends all faults.
+func (d *driver) clear() {
+	d.faults = faults{processes: d.faults.processes, skew: d.faults.skew}
+	d.setDelivery(d.faults)
+}
+
+func (d *driver) summary(t *testing.T, p *people) summary {
+	t.Helper()
+	bytes, err := d.oracle.judge(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, stats, c := d.oracle, d.w.AWS.Stats(), d.count
+	return summary{Events: c.Events, Duplicates: stats.Duplicated, Throttles: c.Throttles, LostReplies: c.LostReplies, Kills: c.Kills,
+		Lost: o.Lost, Wrong: o.Wrong, NotifiedTwice: o.NotifiedTwice, ChangedTwice: o.ChangedTwice, DLQ: stats.InDLQ,
+		Seed: d.seed, Poison: p.poison, Refused: c.Refused, Slow: c.Slow, Partial: c.Partial, Steps: d.steps, Notices: o.Notices, Messages: o.Mails, Repeats: o.Repeats,
+		Changes: o.Changes, Secrets: len(o.secrets), TableBytes: bytes}
+}
+
+// parked are the messages in dead-letter queues that do not belong there.
+func (d *driver) parked(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for name := range d.deployed {
+		queue := d.queueOf(name + "-dlq")
+		for {
+			out, err := d.w.AWS.As("oracle.example.com", local.Hub, d.w.Home(), "sqs", "ReceiveMessage", map[string]any{"QueueUrl": queue, "MaxNumberOfMessages": 10, "VisibilityTimeout": 43200})
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages, _ := out["Messages"].([]any)
+			if len(messages) == 0 {
+				break
+			}
+			for _, one := range messages {
+				m, _ := one.(map[string]any)
+				if body := words(m, "Body"); body != broken {
+					all = append(all, name+": "+body[:min(len(body), 300)])
+				}
+			}
+		}
+	}
+	return all
+}
+
+// peak is the most memory that this process held at once, in bytes.
+func peak(t *testing.T) int64 {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0 // not on Linux
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	var kilobytes int64
+	if _, err := fmt.Sscan(rest, &kilobytes); err != nil {
+		t.Fatalf("read peak memory: %v", err)
+	}
+	return kilobytes * 1024
+}
