@@ -13,6 +13,8 @@ import (
 type Removed struct {
 	Gone []sandbox.Resource // removed now; keys are scheduled for deletion
 	Left []Leftover
+	// Foreign has the name of a run and not its tag: somebody else's, which is left alone, and no failure.
+	Foreign []sandbox.Resource
 }
 
 // Leftover is something that could not be removed.
@@ -50,6 +52,8 @@ func Cleanup(ctx context.Context, sessions map[string]*sandbox.Session, regions 
 			continue
 		}
 		switch there, err := session.Remove(ctx, r); {
+		case errors.Is(err, sandbox.ErrNotOurs):
+			out.Foreign = append(out.Foreign, r)
 		case err != nil:
 			out.Left = append(out.Left, Leftover{r, err})
 		case there:

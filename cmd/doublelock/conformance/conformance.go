@@ -59,8 +59,9 @@ your sandbox account and nothing else. It needs credentials of the management ac
 With --against a stand-in is asked: localaws (in this process), ministack or moto (a program of that name is started on
 loopback), or one that listens on this machine, by its URL. Then nothing is asked of you.
 
-Exit codes: 0 every answer is what the local AWS assumes, 1 an error, or something could not be removed, 2 an answer
-differs, 3 none differs and a question is unanswered.`,
+Exit codes: 0 every answer is what the local AWS assumes, 1 an error, 2 an answer differs, 3 none differs and a question
+is unanswered. What could not be removed is named on standard error; the exit code is then 1 in place of 0, and 2 and 3
+stay.`,
 		Example: `  doublelock conformance --print-rights > policy.json
   AWS_PROFILE=sandbox doublelock conformance --region eu-central-1 --second-region eu-west-1 --report conformance.json
   doublelock conformance --cleanup --region eu-central-1
@@ -191,21 +192,27 @@ func (o *options) ask(ctx context.Context, env *command.Env, w *world, total int
 	bar.Done()
 	cleaned := w.remove(ctx, env)
 	report := conformance.NewReport(version(), w.against, started, results)
-	if err := errors.Join(o.write(env, report), show(env, report), cleaned); err != nil {
-		return err
+	if err := errors.Join(o.write(env, report), show(env, report)); err != nil {
+		return errors.Join(err, cleaned)
 	}
 	if w.against == conformance.AWS {
 		fmt.Fprintf(env.Stderr, "doublelock: send the report in, so that the local AWS learns from it: %s\n", form)
 	}
+	return ended(ctx.Err(), report, cleaned)
+}
+
+// ended is how a run ends. The verdict has the exit code and what is left has a line on standard error, also beside a
+// verdict; what is left is the exit code only where the verdict has none.
+func ended(stopped error, report conformance.Report, cleaned error) error {
 	switch {
-	case ctx.Err() != nil:
-		return fmt.Errorf("conformance: stopped: %w", ctx.Err())
+	case stopped != nil:
+		return errors.Join(cleaned, fmt.Errorf("conformance: stopped: %w", stopped))
 	case report.Count(conformance.Differs) > 0:
-		return command.Found()
+		return &command.ExitError{Code: command.Findings, Err: cleaned}
 	case report.Count(conformance.Unanswered) > 0:
-		return &command.ExitError{Code: incomplete}
+		return &command.ExitError{Code: incomplete, Err: cleaned}
 	}
-	return nil
+	return cleaned
 }
 
 // form is where a report is sent in: .github/ISSUE_TEMPLATE/conformance.yml.

@@ -140,7 +140,7 @@ func killed(t *testing.T, a *localaws.AWS) {
 		}
 	}()
 	_, stderr, code := run(t, "--yes")
-	if code != 1 || !strings.Contains(stderr, "doublelock conformance --cleanup") {
+	if code != 3 || !strings.Contains(stderr, "something is left") || !strings.Contains(stderr, "doublelock conformance --cleanup") { // the verdict's code and the leftover's line
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
 	a.AddRole(account, "Person", "", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
@@ -199,6 +199,36 @@ func TestTheSecondSetIsPlayedOnAnOUThatHoldsTheSandboxAlone(t *testing.T) {
 	policies, err := a.As("test.amazonaws.com", management, region, "organizations", "ListPoliciesForTarget", map[string]any{"TargetId": "ou-ab12-sandbox1", "Filter": "SERVICE_CONTROL_POLICY"})
 	if err != nil || len(policies["Policies"].([]any)) != 1 || made(t, a) > 0 {
 		t.Errorf("%v %v, %d things are left", err, policies, made(t, a))
+	}
+}
+
+// What a run could not remove neither hides its verdict nor is hidden by it.
+func TestALeftoverAndTheVerdictAreBothShown(t *testing.T) {
+	for name, tt := range map[string]struct {
+		question string
+		code     int
+	}{"nothing else is wrong": {"secretsmanager.rekeyed.listed", 1}, "a question is unanswered": {"secretsmanager.replica.own-key", 3}} {
+		t.Run(name, func(t *testing.T) {
+			a, cache := sandboxAccount(t, account)
+			a.AddRole(account, "Person", "", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"secretsmanager:ListSecrets","Resource":"*"}]}`)
+			_, stderr, code := run(t, "--yes", "--question", tt.question)
+			if code != tt.code || !strings.Contains(stderr, "something is left; ") || len(states(t, cache)) != 1 {
+				t.Errorf("exit code %d, want %d, state in %v: %s", code, tt.code, states(t, cache), stderr)
+			}
+		})
+	}
+}
+
+func TestAConnectionOfSomebodyElseDoesNotFailARun(t *testing.T) {
+	a, cache := sandboxAccount(t, account)
+	if _, err := a.As("test.amazonaws.com", account, region, "events", "CreateConnection", map[string]any{"Name": "doublelock-conformance-q", "AuthorizationType": "API_KEY",
+		"AuthParameters": map[string]any{"ApiKeyAuthParameters": map[string]any{"ApiKeyName": "x", "ApiKeyValue": "y"}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range [][]string{{"--yes", "--question", "secretsmanager.owned.tag"}, {"--cleanup", "--yes"}} {
+		if _, stderr, code := run(t, line...); code != 0 || len(states(t, cache)) > 0 {
+			t.Errorf("%v: exit code %d, state in %v: %s", line, code, states(t, cache), stderr)
+		}
 	}
 }
 

@@ -250,6 +250,9 @@ func removeAll(ctx context.Context, env *command.Env, sessions map[string]*sandb
 		}
 	}
 	fmt.Fprintf(env.Stderr, "doublelock: removed %s; %s deleted in %d days\n", output.Count(len(removed.Gone)-keys, "thing"), output.Count(keys, "key is", "keys are"), sandbox.WaitingDays)
+	for _, r := range removed.Foreign {
+		env.Note("%s has the name of a run but not its tag: it is somebody else's and stays", r)
+	}
 	for _, left := range removed.Left {
 		err = errors.Join(err, fmt.Errorf("remove %s: %w", left.Resource, left.Err))
 	}
