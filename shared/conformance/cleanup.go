@@ -24,14 +24,14 @@ type Leftover struct {
 }
 
 // Cleanup removes what a run made: what is written down, and what is found by name and tag, for lists of AWS may lag behind.
-// Sessions are by account: those that act as the run in it. A thing that was never made, or is gone, is nothing to do, so
+// Sessions are by account: those that act as the run in it. Kinds are what it can have made. A thing that was never made, or is gone, is nothing to do, so
 // that it can be repeated. The error is of what could not be looked for.
-func Cleanup(ctx context.Context, sessions map[string]*sandbox.Session, regions []string, written []sandbox.Resource) (Removed, error) {
+func Cleanup(ctx context.Context, sessions map[string]*sandbox.Session, regions []string, kinds []sandbox.Kind, written []sandbox.Resource) (Removed, error) {
 	all := slices.Clone(written)
 	var failed []error
 	for _, account := range sortedKeys(sessions) {
 		for n, region := range regions {
-			found, err := sessions[account].Find(ctx, region, n == 0)
+			found, err := sessions[account].Find(ctx, region, n == 0, kinds)
 			if err != nil {
 				failed = append(failed, fmt.Errorf("account %s: %w", account, err))
 			}

@@ -117,7 +117,7 @@ func (l *local) cleanup(t *testing.T, of sandbox.Run, written []sandbox.Resource
 	t.Helper()
 	removed, err := conformance.Cleanup(t.Context(), map[string]*sandbox.Session{
 		account: l.session(t, account, "role/Sandbox/later", of, unwritten), management: l.session(t, management, "role/Admin/later", of, unwritten),
-	}, []string{home, far}, written)
+	}, []string{home, far}, sandbox.Kinds(), written)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestNothingIsTouchedThatHasNotBothNameAndTag(t *testing.T) {
 	tagged := []map[string]any{{"Key": sandbox.TagKey, "Value": string(run)}}
 	for name, tags := range map[string]any{
 		run.Name("untagged"): nil, "production/db": tagged, // either alone
-		run.Name("other"):                        []map[string]any{{"Key": sandbox.TagKey, "Value": "another"}},
+		run.Name("other"): []map[string]any{{"Key": sandbox.TagKey, "Value": "another"}},
 		sandbox.Run("anotherrun").Name("of-theirs"): []map[string]any{{"Key": sandbox.TagKey, "Value": "another"}},
 	} {
 		in := map[string]any{"Name": name, "SecretString": "x"}
@@ -212,7 +212,7 @@ func TestNothingIsTouchedThatHasNotBothNameAndTag(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := l.session(t, account, "role/Sandbox/me", run, unwritten)
-	removed, err := conformance.Cleanup(t.Context(), map[string]*sandbox.Session{account: own}, []string{home}, []sandbox.Resource{
+	removed, err := conformance.Cleanup(t.Context(), map[string]*sandbox.Session{account: own}, []string{home}, sandbox.Kinds(), []sandbox.Resource{
 		{Kind: sandbox.Secret, Account: account, Region: home, Name: "production/db"},
 		{Kind: sandbox.Role, Account: account, Region: home, Name: "Admin"},
 		{Kind: sandbox.Secret, Account: "123412341234", Region: home, Name: run.Name("elsewhere")},

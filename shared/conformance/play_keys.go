@@ -31,6 +31,7 @@ func keyQuestions() []Question {
 				{Answer: "goes-on", Meaning: "reads go on after five minutes: the kill switch needs a second way"},
 			}, Assumed: "seconds", Play: disabledDelay},
 		{ID: "kms.trailing-days", Row: 18, Title: "Does kms:TrailingDaysWithoutKeyUsage deny disabling a key that was just used?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html",
+			Rights: []string{"kms:DisableKey"}, // of the role that it takes, too
 			Choices: []Choice{
 				{Answer: Refused, Meaning: "doublelock-tamper keeps keys in use from being disabled"},
 				{Answer: Passes, Meaning: "doublelock-tamper does not help; the event of a disabled key does"},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/localaws"
 )
 
@@ -28,8 +29,9 @@ type Question struct {
 	Title    string
 	Document string // URL of the page that is silent, or says so
 	Need     Need
-	Trail    bool     // it waits for CloudTrail
-	Rights   []string // IAM actions that it takes beside those of every run
+	Trail    bool           // it waits for CloudTrail
+	Rights   []string       // IAM actions that it takes beside those of every run
+	Makes    []sandbox.Kind // beside what every run makes
 	Choices  []Choice
 	Assumed  Answer // what the local AWS does; "" where it has nothing of the kind
 	Play     func(context.Context, *World) (Answer, error)

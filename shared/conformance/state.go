@@ -21,6 +21,7 @@ type State struct {
 	Region    string             `json:"region"`
 	Second    string             `json:"second,omitempty"`
 	Endpoint  string             `json:"endpoint,omitempty"` // of a stand-in
+	Kinds     []sandbox.Kind     `json:"kinds"`              // that the run can make
 	Resources []sandbox.Resource `json:"resources"`
 }
 

@@ -131,12 +131,12 @@ func (o *options) check(given *pflag.FlagSet, getenv func(string) string) error 
 		return command.Fail("conformance: --behavior is what localaws follows; add --against localaws")
 	case o.organization && (o.against == ministack || o.against == moto || onThisMachine(o.against)):
 		return command.Fail("conformance: --organization is for AWS, and for localaws, which always asks both sets; leave it out")
-	case o.organization && o.against == "" && (o.ou == "" || o.account == ""):
+	case o.organization && o.against == "" && !o.printRights && (o.ou == "" || o.account == ""):
 		return command.Fail("conformance: --organization needs --ou, an OU that holds the sandbox account and nothing else, and --account")
 	case !o.organization && (with("ou") || with("account") || with("role")):
 		return command.Fail("conformance: --ou, --account and --role are for --organization; add it")
-	case o.cleanup && (o.against != "" || o.printRights || with("report") || with("question")):
-		return command.Fail("conformance: --cleanup goes with --state, --region, --second-region, --yes and the flags of --organization alone")
+	case o.cleanup && (o.against != "" || o.printRights || with("report")):
+		return command.Fail("conformance: --cleanup goes with --state, --region, --second-region, --question, --yes and the flags of --organization alone")
 	case o.second != "" && o.second == o.region:
 		return command.Fail("conformance: --second-region is %s as well; use another", o.region)
 	case o.second != "" && arn.PartitionOf(o.second) != arn.PartitionOf(o.region):

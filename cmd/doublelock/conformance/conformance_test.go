@@ -306,7 +306,9 @@ func TestTheRightsArePrintedAsAPolicy(t *testing.T) {
 	if strings.Contains(stdout, "organizations:AttachPolicy") {
 		t.Error("rights of the second set are in the first")
 	}
-	if stdout, _, _ := run(t, "--print-rights", "--organization", "--ou", "ou-ab12-11111111", "--account", account); !strings.Contains(stdout, "organizations:AttachPolicy") {
-		t.Error("rights of the second set are missing")
+	for _, more := range [][]string{{"--ou", "ou-ab12-11111111", "--account", account}, nil} { // a policy names neither
+		if stdout, stderr, _ := run(t, append([]string{"--print-rights", "--organization"}, more...)...); !strings.Contains(stdout, "organizations:AttachPolicy") {
+			t.Errorf("rights of the second set are missing: %s", stderr)
+		}
 	}
 }

@@ -97,7 +97,8 @@ func (o *options) standIn(ctx context.Context, env *command.Env) (*world, error)
 			w.options.Own = session
 		}
 	}
-	w.journal, err = conformance.NewJournal(conformance.State{Run: run, Account: w.options.Own.Account(), Region: o.region, Second: o.second}, func([]byte) error { return nil })
+	w.journal, err = conformance.NewJournal(conformance.State{Run: run, Account: w.options.Own.Account(), Region: o.region, Second: o.second,
+		Kinds: conformance.Kinds(conformance.Asked(o.questions, management != nil))}, func([]byte) error { return nil })
 	return w, err
 }
 

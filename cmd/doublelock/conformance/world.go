@@ -78,7 +78,7 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 	if err := o.agree(env, own, questions, file); err != nil {
 		return nil, err
 	}
-	state := conformance.State{Run: run, Started: env.Now().UTC(), Account: own.Account(), Region: o.region, Second: o.second, Endpoint: c.Options().Endpoint}
+	state := conformance.State{Run: run, Started: env.Now().UTC(), Account: own.Account(), Region: o.region, Second: o.second, Endpoint: c.Options().Endpoint, Kinds: conformance.Kinds(questions)}
 	if management != nil {
 		state.Role = o.role
 	}
@@ -242,7 +242,7 @@ func removeAll(ctx context.Context, env *command.Env, sessions map[string]*sandb
 	if state.Second != "" {
 		regions = append(regions, state.Second)
 	}
-	removed, err := conformance.Cleanup(ctx, sessions, regions, state.Resources)
+	removed, err := conformance.Cleanup(ctx, sessions, regions, state.Kinds, state.Resources)
 	keys := 0
 	for _, r := range removed.Gone {
 		if r.Kind == sandbox.Key {
@@ -314,8 +314,14 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 		}
 		failed = append(failed, err)
 	}
-	failed = append(failed, removeAll(ctx, env, open, conformance.State{Region: o.region, Second: o.second}, ""))
+	failed = append(failed, removeAll(ctx, env, open, conformance.State{Region: o.region, Second: o.second, Kinds: o.kinds()}, ""))
 	return errors.Join(failed...)
+}
+
+// kinds are what a cleanup without a state looks for: what the questions make that are named, or all. Service control
+// policies are in the management account.
+func (o *options) kinds() []sandbox.Kind {
+	return conformance.Kinds(conformance.Asked(o.questions, o.organization))
 }
 
 // states are those of runs that did not end well, by file.

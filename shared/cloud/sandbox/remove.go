@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -104,13 +105,13 @@ func bare(kind Kind, name string) string {
 	return name
 }
 
-// Find finds what the run made in a Region, by name. What is global is found in the Region that is asked for as such.
-// Kinds that may not be listed are errors beside what was found.
-func (s *Session) Find(ctx context.Context, region string, global bool) ([]Resource, error) {
+// Find finds what of some kinds the run made in a Region, by name. What is global is found in the Region that is asked for
+// as such. Kinds that may not be listed are errors beside what was found.
+func (s *Session) Find(ctx context.Context, region string, global bool, of []Kind) ([]Resource, error) {
 	var all []Resource
 	var failed []error
 	for _, k := range kinds {
-		if k.global && !global {
+		if k.global && !global || !slices.Contains(of, k.kind) {
 			continue
 		}
 		names, err := k.find(s.In(region), ctx)
