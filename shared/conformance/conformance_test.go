@@ -104,6 +104,24 @@ func TestAnAnswerThatTheLocalAWSCannotFollowIsNamed(t *testing.T) {
 	}
 }
 
+// No answer of a report is passed over in silence: the local AWS answers so, or it is named as one that it cannot follow.
+func TestEachAnswerIsFollowedOrNamed(t *testing.T) {
+	own := map[string]conformance.Answer{}
+	for _, r := range startPlain(t).ask(t) {
+		own[r.Question] = r.Answer
+	}
+	for _, q := range conformance.Questions() {
+		for _, c := range q.Choices {
+			report := conformance.NewReport("test", conformance.AWS, time.Time{}, []conformance.Result{{Question: q.ID, Answer: c.Answer}})
+			behavior, left := report.Behavior()
+			followed := behavior != (localaws.Behavior{}) || own[q.ID] == c.Answer // TestTheLocalAWSFollowsEveryAnswerThatItCan sees the first
+			if named := slices.Contains(left, q.ID); named == followed {
+				t.Errorf("%s: answer %s is followed %t, and named as not followed %t", q.ID, c.Answer, followed, named)
+			}
+		}
+	}
+}
+
 func TestEachQuestionIsWhole(t *testing.T) {
 	seen := map[string]bool{}
 	for _, q := range conformance.Questions() {

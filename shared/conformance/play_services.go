@@ -42,7 +42,7 @@ func serviceQuestions() []Question {
 			Choices: []Choice{
 				{Answer: "delivered", Meaning: "a heartbeat can be a scheduled rule of the member"},
 				{Answer: Refused, Meaning: "a heartbeat needs another way"},
-				{Answer: "not-delivered", Meaning: "a heartbeat by a scheduled rule would be silent everywhere"},
+				{Answer: "not-delivered", Meaning: "a heartbeat by a scheduled rule would be silent everywhere", Own: true},
 			}, Play: scheduleForeignBus},
 		{ID: "scheduler.universal.put-rule", Row: 33, Title: "Does EventBridge Scheduler call events:PutRule as a universal target, and is that recorded?", Document: "https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html", Trail: true,
 			Rights: []string{"scheduler:CreateScheduleGroup", "scheduler:CreateSchedule", "scheduler:TagResource", "events:DescribeRule", "iam:PassRole", lookup},

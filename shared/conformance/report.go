@@ -84,7 +84,7 @@ func ReadReport(from io.Reader) (Report, error) {
 }
 
 // Behavior is the local AWS as a report says that AWS is. Left are the ids of the questions whose answers it cannot follow:
-// they differ from what it assumes, and it has no other way.
+// they are not what it does, and it has no other way.
 func (r Report) Behavior() (b localaws.Behavior, left []string) {
 	for _, one := range r.Results {
 		q, known := Find(one.Question)
@@ -95,7 +95,7 @@ func (r Report) Behavior() (b localaws.Behavior, left []string) {
 		switch {
 		case choice.Set != nil:
 			choice.Set(&b)
-		case q.Assumed != "" && one.Answer != q.Assumed:
+		case one.Answer != q.Assumed && !choice.Own:
 			left = append(left, q.ID)
 		}
 	}
