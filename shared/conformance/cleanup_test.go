@@ -117,7 +117,7 @@ func (l *local) cleanup(t *testing.T, of sandbox.Run, written []sandbox.Resource
 	t.Helper()
 	removed, err := conformance.Cleanup(t.Context(), map[string]*sandbox.Session{
 		account: l.session(t, account, "role/Sandbox/later", of, unwritten), management: l.session(t, management, "role/Admin/later", of, unwritten),
-	}, []string{home, far}, sandbox.Kinds(), written)
+	}, []string{home, far}, sandbox.Kinds(), written, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestNothingIsTouchedThatHasNotBothNameAndTag(t *testing.T) {
 		{Kind: sandbox.Secret, Account: account, Region: home, Name: "production/db"},
 		{Kind: sandbox.Role, Account: account, Region: home, Name: "Admin"},
 		{Kind: sandbox.Secret, Account: "123412341234", Region: home, Name: run.Name("elsewhere")},
-	})
+	}, nil)
 	if err != nil || len(removed.Gone) > 0 {
 		t.Fatalf("removed %v, %v", removed.Gone, err)
 	}

@@ -175,7 +175,7 @@ func TestTheRightsAreExactlyThoseThatARunTakes(t *testing.T) {
 	if _, err := own.ManagementAccount(t.Context()); err != nil {
 		t.Error(err)
 	}
-	removed, err := conformance.Cleanup(t.Context(), map[string]*sandbox.Session{account: own, management: manager}, []string{home, far}, sandbox.Kinds(), journal.State().Resources)
+	removed, err := conformance.Cleanup(t.Context(), map[string]*sandbox.Session{account: own, management: manager}, []string{home, far}, sandbox.Kinds(), journal.State().Resources, nil)
 	if err != nil || len(removed.Left) > 0 {
 		t.Errorf("%v %v", err, removed.Left)
 	}

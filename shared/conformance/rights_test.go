@@ -109,7 +109,7 @@ func TestTheRightsOfEachQuestionAloneAreTheCallsThatItMakes(t *testing.T) {
 					t.Errorf("%s %s", r.Reason, r.Detail)
 				}
 			}
-			removed, err := conformance.Cleanup(t.Context(), sessions, []string{home, far}, conformance.Kinds(only), journal.State().Resources)
+			removed, err := conformance.Cleanup(t.Context(), sessions, []string{home, far}, conformance.Kinds(only), journal.State().Resources, nil)
 			if err != nil || len(removed.Left) > 0 {
 				t.Errorf("%v %v", err, removed.Left)
 			}
@@ -144,7 +144,7 @@ func TestOnlyWhatTheQuestionsMakeIsLookedFor(t *testing.T) {
 	l, calls := recorded(t)
 	q, _ := conformance.Find("kms.alias-moved.described")
 	own := l.session(t, account, "role/Sandbox/me", run, unwritten)
-	if _, err := conformance.Cleanup(t.Context(), map[string]*sandbox.Session{account: own}, []string{home}, conformance.Kinds([]conformance.Question{q}), nil); err != nil {
+	if _, err := conformance.Cleanup(t.Context(), map[string]*sandbox.Session{account: own}, []string{home}, conformance.Kinds([]conformance.Question{q}), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]bool{"sts:GetCallerIdentity": true, "secretsmanager:ListSecrets": true, "kms:ListAliases": true, "iam:ListRoles": true, "kms:ListKeys": true}

@@ -16,6 +16,7 @@ import (
 	command "github.com/doublelock/doublelock/cmd/doublelock/conformance"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/commandtest"
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/shared/conformance"
 	"github.com/doublelock/doublelock/shared/localaws"
 )
@@ -161,6 +162,7 @@ func TestWhatAKilledRunLeftIsRemovedLater(t *testing.T) {
 			if info, err := os.Stat(left[0]); err != nil || info.Mode() != fs.FileMode(0o600) {
 				t.Errorf("%v %v", info, err)
 			}
+			id := strings.TrimSuffix(filepath.Base(left[0]), ".json")
 			if lost {
 				if err := os.Remove(left[0]); err != nil {
 					t.Fatal(err)
@@ -169,8 +171,16 @@ func TestWhatAKilledRunLeftIsRemovedLater(t *testing.T) {
 			if _, stderr, code := run(t, "--cleanup"); code != 1 || made(t, a) == 0 {
 				t.Errorf("without a yes: exit code %d: %s", code, stderr)
 			}
+			args := []string{"--cleanup", "--yes"}
+			if lost { // nobody knows whether it is alive
+				before := made(t, a)
+				if _, stderr, code := run(t, args...); code != 0 || made(t, a) != before || !strings.Contains(stderr, "may be alive: what it made stays; --run "+id) {
+					t.Errorf("exit code %d, %d of %d things are left: %s", code, made(t, a), before, stderr)
+				}
+				args = append(args, "--run", id)
+			}
 			for range 2 {
-				if _, stderr, code := run(t, "--cleanup", "--yes"); code != 0 || made(t, a) > 0 || len(states(t, cache)) > 0 {
+				if _, stderr, code := run(t, args...); code != 0 || made(t, a) > 0 || len(states(t, cache)) > 0 {
 					t.Errorf("exit code %d, %d things and %v are left: %s", code, made(t, a), states(t, cache), stderr)
 				}
 			}
@@ -199,6 +209,41 @@ func TestTheSecondSetIsPlayedOnAnOUThatHoldsTheSandboxAlone(t *testing.T) {
 	policies, err := a.As("test.amazonaws.com", management, region, "organizations", "ListPoliciesForTarget", map[string]any{"TargetId": "ou-ab12-sandbox1", "Filter": "SERVICE_CONTROL_POLICY"})
 	if err != nil || len(policies["Policies"].([]any)) != 1 || made(t, a) > 0 {
 		t.Errorf("%v %v, %d things are left", err, policies, made(t, a))
+	}
+}
+
+func TestARunThatIsAliveIsNotCleanedUpUnlessItIsNamed(t *testing.T) {
+	a, cache := sandboxAccount(t, account)
+	killed(t, a)
+	file := states(t, cache)[0]
+	release, err := files.Hold(file + ".lock") // as the run does
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	before := made(t, a)
+	_, stderr, code := run(t, "--cleanup", "--yes")
+	if code != 0 || made(t, a) != before || !strings.Contains(stderr, "is alive on this machine") {
+		t.Errorf("exit code %d, %d of %d things are left: %s", code, made(t, a), before, stderr)
+	}
+	id := strings.TrimSuffix(filepath.Base(file), ".json")
+	if _, stderr, code := run(t, "--cleanup", "--yes", "--run", id); code != 0 || made(t, a) > 0 {
+		t.Errorf("exit code %d, %d things are left: %s", code, made(t, a), stderr)
+	}
+}
+
+func TestAKilledRunAgainstAURLIsRemovedByTheCommandThatItSaid(t *testing.T) {
+	a, _ := sandboxAccount(t, account)
+	a.AddRole(account, "Person", "", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":["secretsmanager:DeleteSecret","iam:DeleteRole"],"Resource":"*"}]}`)
+	_, stderr, _ := run(t, "--against", os.Getenv("AWS_ENDPOINT_URL"), "--question", "secretsmanager.rekeyed.listed")
+	_, said, found := strings.Cut(stderr, "should this be killed, doublelock conformance ")
+	line, _, ends := strings.Cut(said, " removes what it made")
+	if !found || !ends || made(t, a) == 0 {
+		t.Fatalf("%d things are left: %s", made(t, a), stderr)
+	}
+	a.AddRole(account, "Person", "", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+	if _, stderr, code := run(t, append(strings.Fields(line), "--yes")...); code != 0 || made(t, a) > 0 {
+		t.Errorf("%s: exit code %d, %d things are left: %s", line, code, made(t, a), stderr)
 	}
 }
 
@@ -282,6 +327,8 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		"--region eu-west-1 --second-region eu-west-1":  "use another",
 		"--region eu-west-1 --second-region cn-north-1": "use two Regions of one",
 		"--question nope":                                                    `invalid argument "nope" for "--question" flag: use `,
+		"--run abcdefghij --region eu-west-1":                                "--run is for --cleanup",
+		"--cleanup --run abc* --region eu-west-1":                            "ten lower-case letters",
 		"--cleanup --against localaws":                                       "--cleanup goes with",
 		"--cleanup --region eu-west-1 --state " + broken:                     "leave --state out to search by name and tag",
 		"--against localaws --question kms.trailing-days --report /dev/null": "a device or a pipe",

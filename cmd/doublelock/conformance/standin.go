@@ -69,7 +69,8 @@ func (o *options) standIn(ctx context.Context, env *command.Env) (*world, error)
 		w.stop()
 		return nil, err
 	}
-	run := newRun()
+	run := sandbox.NewRun(env.Now())
+	w.again = fmt.Sprintf("%s --against %s --region %s --second-region %s --run %s", cleanupCommand, o.against, o.region, o.second, run)
 	intend := func(r sandbox.Resource) error { return w.journal.Intend(r) }
 	w.reopen = func(ctx context.Context) (map[string]*sandbox.Session, error) {
 		sessions := map[string]*sandbox.Session{}
@@ -100,6 +101,9 @@ func (o *options) standIn(ctx context.Context, env *command.Env) (*world, error)
 	}
 	w.journal, err = conformance.NewJournal(conformance.State{Run: run, Account: w.options.Own.Account(), Region: o.region, Second: o.second,
 		Kinds: conformance.Kinds(conformance.Asked(o.questions, management != nil))}, func([]byte) error { return nil })
+	if onThisMachine(o.against) {
+		env.Note("should this be killed, %s removes what it made", w.again)
+	}
 	return w, err
 }
 

@@ -105,6 +105,9 @@ func bare(kind Kind, name string) string {
 	return name
 }
 
+// Run is the run that a resource's name says it is of; "" when it says none.
+func (r Resource) Run() Run { return RunOf(bare(r.Kind, r.Name)) }
+
 // Find finds what of some kinds the run made in a Region, by name. What is global is found in the Region that is asked for
 // as such. Kinds that may not be listed are errors beside what was found.
 func (s *Session) Find(ctx context.Context, region string, global bool, of []Kind) ([]Resource, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -23,15 +22,6 @@ const (
 	Prefix = "doublelock-conformance-" // of its name, followed by the run
 	TagKey = "doublelock-conformance"  // whose value is the run
 )
-
-// Run is one run of questions, by its id: ten lower-case letters and digits from 2 to 7.
-type Run string
-
-// runForm is the form of a run's id.
-var runForm = regexp.MustCompile(`^[a-z2-7]{10}$`)
-
-// Valid reports whether a text has the form of a run's id. Nothing is removed for a run that has not.
-func (r Run) Valid() bool { return runForm.MatchString(string(r)) }
 
 // Name is what the run calls something that it makes.
 func (r Run) Name(what string) string { return Prefix + string(r) + "-" + what }
