@@ -23,11 +23,7 @@ func ReadFile(env *command.Env, path string, limit int64) ([]byte, error) {
 	if path == "-" {
 		return readAll(env.Stdin, "standard input", limit)
 	}
-	ctx := env.Ends
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	file, err := open(ctx, path)
+	file, err := open(env.Ends, path)
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +38,12 @@ type waiting struct {
 }
 
 // open opens a file to read until a context ends. Opening a named pipe waits for its writer and reading one for what is
-// written, and neither call of the system knows of contexts: they are left behind in a goroutine.
+// written, and neither call of the system knows of contexts: they are left behind in a goroutine. Nil is a
+// context that never ends.
 func open(ctx context.Context, path string) (io.ReadCloser, error) {
+	if ctx == nil {
+		return os.Open(path)
+	}
 	type answer struct {
 		file *os.File
 		err  error
