@@ -21,7 +21,7 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
-	env := &command.Env{Printer: output.New(os.Stdout, os.Stderr, os.Getenv), Stdin: input.Standard(ctx, os.Stdin), Now: time.Now, Getenv: os.Getenv}
+	env := &command.Env{Printer: output.New(os.Stdout, os.Stderr, os.Getenv), Stdin: input.Standard(ctx, os.Stdin), Now: time.Now, Getenv: os.Getenv, Ends: ctx}
 	return command.Code(env, rootCommand(env).ExecuteContext(ctx))
 }
 

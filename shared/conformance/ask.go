@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -140,7 +141,7 @@ func ask(ctx context.Context, s *shared, q Question, o Options) Result {
 	case !known:
 		r.Reason, r.Detail = Unexpected, string(answer)
 	default:
-		r.Answer, r.Meaning, r.Verdict = answer, choice.Meaning, verdict(answer, q.Assumed)
+		r.Answer, r.Meaning, r.Verdict = answer, cmp.Or(w.meaning, choice.Meaning), verdict(answer, q.Assumed)
 	}
 	return r
 }

@@ -117,7 +117,7 @@ func (l *local) cleanup(t *testing.T, of sandbox.Run, written []sandbox.Resource
 	t.Helper()
 	removed, err := conformance.Cleanup(t.Context(), map[string]*sandbox.Session{
 		account: l.session(t, account, "role/Sandbox/later", of, unwritten), management: l.session(t, management, "role/Admin/later", of, unwritten),
-	}, []string{home, far}, written)
+	}, []string{home, far}, sandbox.Kinds(), written, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,8 +194,8 @@ func TestNothingIsTouchedThatHasNotBothNameAndTag(t *testing.T) {
 	tagged := []map[string]any{{"Key": sandbox.TagKey, "Value": string(run)}}
 	for name, tags := range map[string]any{
 		run.Name("untagged"): nil, "production/db": tagged, // either alone
-		run.Name("other"):                        []map[string]any{{"Key": sandbox.TagKey, "Value": "another"}},
-		sandbox.Run("another").Name("of-theirs"): []map[string]any{{"Key": sandbox.TagKey, "Value": "another"}},
+		run.Name("other"): []map[string]any{{"Key": sandbox.TagKey, "Value": "another"}},
+		sandbox.Run("anotherrun").Name("of-theirs"): []map[string]any{{"Key": sandbox.TagKey, "Value": "another"}},
 	} {
 		in := map[string]any{"Name": name, "SecretString": "x"}
 		if tags != nil {
@@ -212,26 +212,52 @@ func TestNothingIsTouchedThatHasNotBothNameAndTag(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := l.session(t, account, "role/Sandbox/me", run, unwritten)
-	removed, err := conformance.Cleanup(t.Context(), map[string]*sandbox.Session{account: own}, []string{home}, []sandbox.Resource{
+	removed, err := conformance.Cleanup(t.Context(), map[string]*sandbox.Session{account: own}, []string{home}, sandbox.Kinds(), []sandbox.Resource{
 		{Kind: sandbox.Secret, Account: account, Region: home, Name: "production/db"},
 		{Kind: sandbox.Role, Account: account, Region: home, Name: "Admin"},
 		{Kind: sandbox.Secret, Account: "123412341234", Region: home, Name: run.Name("elsewhere")},
-	})
+	}, nil)
 	if err != nil || len(removed.Gone) > 0 {
 		t.Fatalf("removed %v, %v", removed.Gone, err)
 	}
-	byName := 0
-	for _, left := range removed.Left {
-		if errors.Is(left.Err, sandbox.ErrNotOurs) {
-			byName++
-		}
+	if len(removed.Foreign) != 5 || len(removed.Left) != 3 { // two secrets, two roles and a key have the name alone
+		t.Errorf("%v for want of the tag, left %v", removed.Foreign, removed.Left)
 	}
-	if byName != 5 || len(removed.Left) != 8 { // two secrets, two roles and a key have the name alone
-		t.Errorf("%d left for want of the tag, %d in all: %v", byName, len(removed.Left), removed.Left)
-	}
-	for _, name := range []string{run.Name("untagged"), run.Name("other"), "production/db", sandbox.Run("another").Name("of-theirs")} {
+	for _, name := range []string{run.Name("untagged"), run.Name("other"), "production/db", sandbox.Run("anotherrun").Name("of-theirs")} {
 		if _, err := own.Describe(t.Context(), name); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Somebody else's connection with a name that only begins as ours do, or is of another run, is not ours to look at.
+func TestAConnectionOfSomebodyElseIsNoFailureOfARunOrACleanup(t *testing.T) {
+	l := start(t, localaws.Options{Seed: 1})
+	for _, name := range []string{"doublelock-conformance-q", sandbox.Run("anotherrun").Name("q01-connection"), run.Name("q01-connection")} {
+		if _, err := l.As("test.amazonaws.com", account, home, "events", "CreateConnection", map[string]any{"Name": name, "AuthorizationType": "API_KEY",
+			"AuthParameters": map[string]any{"ApiKeyAuthParameters": map[string]any{"ApiKeyName": "x", "ApiKeyValue": "y"}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for of, foreign := range map[sandbox.Run]int{run: 1, sandbox.AnyRun: 2} {
+		if removed := l.cleanup(t, of, nil); len(removed.Gone) > 0 || len(removed.Foreign) != foreign {
+			t.Errorf("run %q: removed %v, foreign %v", of, removed.Gone, removed.Foreign)
+		}
+	}
+	if left := l.left(t); len(left) != 6 { // each with the secret that EventBridge keeps for it
+		t.Errorf("%v are there", left)
+	}
+}
+
+func TestNothingIsRemovedForWhatIsNoIDOfARun(t *testing.T) {
+	l := start(t, localaws.Options{Seed: 1})
+	for _, id := range []sandbox.Run{"a", "abcdefghi1", "ABCDEFGHIJ", "abcdefghijk", "abcde%ghij", "*"} {
+		own := l.session(t, account, "role/Sandbox/me", id, unwritten)
+		if _, err := own.Remove(t.Context(), sandbox.Resource{Kind: sandbox.Secret, Account: account, Region: home, Name: id.Name("s")}); err == nil {
+			t.Errorf("%q counts as a run", id)
+		}
+		if _, err := conformance.ReadState([]byte(`{"format":1,"run":"` + string(id) + `","account":"` + account + `","region":"` + home + `"}`)); err == nil {
+			t.Errorf("a state of run %q is read", id)
 		}
 	}
 }

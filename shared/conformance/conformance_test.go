@@ -104,6 +104,24 @@ func TestAnAnswerThatTheLocalAWSCannotFollowIsNamed(t *testing.T) {
 	}
 }
 
+// No answer of a report is passed over in silence: the local AWS answers so, or it is named as one that it cannot follow.
+func TestEachAnswerIsFollowedOrNamed(t *testing.T) {
+	own := map[string]conformance.Answer{}
+	for _, r := range startPlain(t).ask(t) {
+		own[r.Question] = r.Answer
+	}
+	for _, q := range conformance.Questions() {
+		for _, c := range q.Choices {
+			report := conformance.NewReport("test", conformance.AWS, time.Time{}, []conformance.Result{{Question: q.ID, Answer: c.Answer}})
+			behavior, left := report.Behavior()
+			followed := behavior != (localaws.Behavior{}) || own[q.ID] == c.Answer // TestTheLocalAWSFollowsEveryAnswerThatItCan sees the first
+			if named := slices.Contains(left, q.ID); named == followed {
+				t.Errorf("%s: answer %s is followed %t, and named as not followed %t", q.ID, c.Answer, followed, named)
+			}
+		}
+	}
+}
+
 func TestEachQuestionIsWhole(t *testing.T) {
 	seen := map[string]bool{}
 	for _, q := range conformance.Questions() {
@@ -157,7 +175,7 @@ func TestTheRightsAreExactlyThoseThatARunTakes(t *testing.T) {
 	if _, err := own.ManagementAccount(t.Context()); err != nil {
 		t.Error(err)
 	}
-	removed, err := conformance.Cleanup(t.Context(), map[string]*sandbox.Session{account: own, management: manager}, []string{home, far}, journal.State().Resources)
+	removed, err := conformance.Cleanup(t.Context(), map[string]*sandbox.Session{account: own, management: manager}, []string{home, far}, sandbox.Kinds(), journal.State().Resources, nil)
 	if err != nil || len(removed.Left) > 0 {
 		t.Errorf("%v %v", err, removed.Left)
 	}

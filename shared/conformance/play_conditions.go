@@ -62,14 +62,14 @@ func aliasChoices() []Choice {
 	return []Choice{
 		{Answer: Resolved, Meaning: "the approved list by ARN pattern admits aliases of approved keys"},
 		{Answer: Raw, Meaning: "the approved list has to admit aliases, whose keys it cannot see", Set: func(b *localaws.Behavior) { b.RawKeyARN = true }},
-		{Answer: Absent, Meaning: "a key named by its alias looks like no key"},
+		{Answer: Absent, Meaning: "a key named by its alias looks like no key", Set: func(b *localaws.Behavior) { b.NoAliasKeyARN = true }},
 	}
 }
 
 func layerChoices(refused string) []Choice {
 	return []Choice{
 		{Answer: Refused, Meaning: refused},
-		{Answer: Passes, Meaning: "the statement does not help: scp simulate calls this way closed, and is wrong"},
+		{Answer: Passes, Meaning: "the statement does not help: scp simulate calls this way closed, and is wrong", Set: func(b *localaws.Behavior) { b.NoManagedAliases = true }},
 	}
 }
 

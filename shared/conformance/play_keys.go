@@ -28,12 +28,13 @@ func keyQuestions() []Question {
 				{Answer: "seconds", Meaning: "the kill switch verifies within its time"},
 				{Answer: "a-minute", Meaning: "the kill switch has to wait a minute before it calls itself failed"},
 				{Answer: "minutes", Meaning: "the kill switch has to wait five minutes before it calls itself failed"},
-				{Answer: "goes-on", Meaning: "reads go on after five minutes: the kill switch needs a second way"},
+				{Answer: "goes-on", Meaning: "reads go on for as long as the run waited: the kill switch needs a second way"},
 			}, Assumed: "seconds", Play: disabledDelay},
 		{ID: "kms.trailing-days", Row: 18, Title: "Does kms:TrailingDaysWithoutKeyUsage deny disabling a key that was just used?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html",
+			Rights: []string{"kms:DisableKey"}, // of the role that it takes, too
 			Choices: []Choice{
 				{Answer: Refused, Meaning: "doublelock-tamper keeps keys in use from being disabled"},
-				{Answer: Passes, Meaning: "doublelock-tamper does not help; the event of a disabled key does"},
+				{Answer: Passes, Meaning: "doublelock-tamper does not help; the event of a disabled key does", Set: func(b *localaws.Behavior) { b.NoTrailingDays = true }},
 			}, Assumed: Refused, Play: trailingDays},
 		{ID: "kms.grant.context", Row: 22, Title: "Does a grant with EncryptionContextSubset on SecretARN let a reader in?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/create-grant-overview.html",
 			Rights: []string{"kms:CreateGrant"},
@@ -99,6 +100,9 @@ func untilStopped(ctx context.Context, w *World) (failed error, after time.Durat
 			return nil, 0, err
 		}
 	}
+	waited := time.Since(start).Round(time.Second)
+	w.note("reads went on", "for %s", waited)
+	w.meaning = fmt.Sprintf("reads go on after %s, which is how long the run waited: the kill switch needs a second way", waited)
 	return nil, 0, nil
 }
 

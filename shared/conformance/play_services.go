@@ -15,13 +15,15 @@ import (
 func serviceQuestions() []Question {
 	return []Question{
 		{ID: "secretsmanager.owned.tag", Row: 6, Title: "Does TagResource succeed on a secret that another AWS service owns?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_TagResource.html",
-			Rights: []string{"events:CreateConnection", "events:DescribeConnection", "secretsmanager:TagResource"},
+			Rights: []string{"events:CreateConnection", "events:DescribeConnection", "secretsmanager:TagResource", "iam:CreateServiceLinkedRole"},
+			Makes:  []sandbox.Kind{sandbox.Connection},
 			Choices: []Choice{
 				{Answer: Passes, Meaning: "secrets of services could be tagged; we do not"},
 				{Answer: Refused, Meaning: "secrets of services are never tagged", Set: func(b *localaws.Behavior) { b.RefuseForeignTags = true }},
 			}, Assumed: Passes, Play: ownedTag},
 		{ID: "lambda.rotation.invoke", Row: 10, Title: "With which session is lambda:InvokeFunction asked for when RotateSecret is called?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html",
-			Rights: []string{"lambda:CreateFunction", "lambda:AddPermission", "lambda:InvokeFunction", "lambda:TagResource", "iam:PassRole", "secretsmanager:RotateSecret"},
+			Rights: []string{"lambda:CreateFunction", "lambda:AddPermission", "lambda:InvokeFunction", "lambda:TagResource", "iam:PassRole", "secretsmanager:RotateSecret", "secretsmanager:CancelRotateSecret"},
+			Makes:  []sandbox.Kind{sandbox.Function},
 			Choices: []Choice{
 				{Answer: "not-asked", Meaning: "the right in the change role is one too many"},
 				{Answer: "via-service", Meaning: "the change role's condition aws:ViaAWSService is right", Set: func(b *localaws.Behavior) { b.RotationInvoke = localaws.InvokeViaService }},
@@ -29,26 +31,30 @@ func serviceQuestions() []Question {
 			}, Assumed: "not-asked", Play: rotationInvoke},
 		{ID: "events.denied-decrypt.rule", Row: 9, Title: "Does a refused Decrypt reach a rule that is not in state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS?", Document: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html",
 			Rights: []string{"events:PutRule", "events:PutTargets", "events:TagResource", "sqs:CreateQueue", "sqs:TagQueue", "sqs:ReceiveMessage"},
+			Makes:  []sandbox.Kind{sandbox.Rule, sandbox.Queue},
 			Choices: []Choice{
 				{Answer: "all-state-only", Meaning: "the denied-read rule needs that state"},
 				{Answer: "any-state", Meaning: "the denied-read rule could be in the plain state, which is cheaper"},
 			}, Assumed: "all-state-only", Play: deniedDecryptRule},
 		{ID: "events.schedule.foreign-bus", Row: 32, Title: "Does a scheduled rule deliver to a bus of another Region?", Document: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html", Need: NeedsRegion,
 			Rights: []string{"events:CreateEventBus", "events:PutRule", "events:PutTargets", "events:TagResource", "sqs:CreateQueue", "sqs:TagQueue", "sqs:ReceiveMessage", "iam:PassRole"},
+			Makes:  []sandbox.Kind{sandbox.Rule, sandbox.BusRule, sandbox.Bus, sandbox.Queue},
 			Choices: []Choice{
 				{Answer: "delivered", Meaning: "a heartbeat can be a scheduled rule of the member"},
 				{Answer: Refused, Meaning: "a heartbeat needs another way"},
-				{Answer: "not-delivered", Meaning: "a heartbeat by a scheduled rule would be silent everywhere"},
+				{Answer: "not-delivered", Meaning: "a heartbeat by a scheduled rule would be silent everywhere", Own: true},
 			}, Play: scheduleForeignBus},
 		{ID: "scheduler.universal.put-rule", Row: 33, Title: "Does EventBridge Scheduler call events:PutRule as a universal target, and is that recorded?", Document: "https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html", Trail: true,
 			Rights: []string{"scheduler:CreateScheduleGroup", "scheduler:CreateSchedule", "scheduler:TagResource", "events:DescribeRule", "iam:PassRole", lookup},
+			Makes:  []sandbox.Kind{sandbox.Schedules, sandbox.Rule},
 			Choices: []Choice{
 				{Answer: "recorded", Meaning: "a scheduled write is a pulse that proves the trail as well"},
 				{Answer: "done", Meaning: "a scheduled write proves nothing about the trail"},
 				{Answer: "not-done", Meaning: "there is no such pulse"},
 			}, Play: schedulerPutRule},
 		{ID: "cloudformation.key-removed", Row: 19, Title: "What does CloudFormation do with the key of a secret when KmsKeyId leaves the template?", Document: "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html",
-			Rights: []string{"cloudformation:CreateStack", "cloudformation:UpdateStack", "cloudformation:DescribeStacks", "cloudformation:TagResource"},
+			Rights: []string{"cloudformation:CreateStack", "cloudformation:UpdateStack", "cloudformation:DescribeStacks", "cloudformation:TagResource", "secretsmanager:GetRandomPassword"},
+			Makes:  []sandbox.Kind{sandbox.Stack},
 			Choices: []Choice{
 				{Answer: "kept", Meaning: "removing the property changes nothing"},
 				{Answer: "default-key", Meaning: "removing the property opens the first lock; the event of it leads to a Describe"},

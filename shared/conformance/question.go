@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/localaws"
 )
 
@@ -28,8 +29,9 @@ type Question struct {
 	Title    string
 	Document string // URL of the page that is silent, or says so
 	Need     Need
-	Trail    bool     // it waits for CloudTrail
-	Rights   []string // IAM actions that it takes beside those of every run
+	Trail    bool           // it waits for CloudTrail
+	Rights   []string       // IAM actions that it takes beside those of every run
+	Makes    []sandbox.Kind // beside what every run makes
 	Choices  []Choice
 	Assumed  Answer // what the local AWS does; "" where it has nothing of the kind
 	Play     func(context.Context, *World) (Answer, error)
@@ -41,6 +43,8 @@ type Choice struct {
 	Meaning string // for our code
 	// Set makes the local AWS behave so; nil where it cannot, and for what it does of itself.
 	Set func(*localaws.Behavior)
+	// Own says that the local AWS does so of itself although nothing is assumed.
+	Own bool
 }
 
 // Choice is the choice of an answer.

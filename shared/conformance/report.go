@@ -3,9 +3,10 @@ package conformance
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,8 +25,8 @@ type Report struct {
 // reportFormat is the version of Report's JSON.
 const reportFormat = 1
 
-// maxReport bounds a report that is read, in bytes; a whole one has some 30 KB.
-const maxReport = 1 << 20
+// MaxReport is the most that is read of a report, in bytes; a whole one has some 30 KB.
+const MaxReport = 1 << 20
 
 // AWS is what a report of AWS itself is against.
 const AWS = "AWS"
@@ -43,12 +44,12 @@ func NewReport(version, against string, started time.Time, results []Result) Rep
 // ReadReport reads a report. Questions and answers that this version does not know are errors: a report is believed as a
 // whole, or not at all.
 func ReadReport(from io.Reader) (Report, error) {
-	text, err := io.ReadAll(io.LimitReader(from, maxReport+1))
+	text, err := io.ReadAll(io.LimitReader(from, MaxReport+1))
 	if err != nil {
 		return Report{}, fmt.Errorf("read report: %w", err)
 	}
-	if len(text) > maxReport {
-		return Report{}, fmt.Errorf("read report: it is longer than %d bytes", maxReport)
+	if len(text) > MaxReport {
+		return Report{}, fmt.Errorf("read report: it is longer than %d bytes", MaxReport)
 	}
 	var r Report
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -61,6 +62,9 @@ func ReadReport(from io.Reader) (Report, error) {
 	}
 	if r.Format != reportFormat {
 		return Report{}, fmt.Errorf("read report: its format is %d, and this version reads %d", r.Format, reportFormat)
+	}
+	if len(r.Results) == 0 {
+		return Report{}, errors.New("read report: it has no results")
 	}
 	seen := map[string]bool{}
 	for _, one := range r.Results {
@@ -80,7 +84,7 @@ func ReadReport(from io.Reader) (Report, error) {
 }
 
 // Behavior is the local AWS as a report says that AWS is. Left are the ids of the questions whose answers it cannot follow:
-// they differ from what it assumes, and it has no other way.
+// they are not what it does, and it has no other way.
 func (r Report) Behavior() (b localaws.Behavior, left []string) {
 	for _, one := range r.Results {
 		q, known := Find(one.Question)
@@ -91,7 +95,7 @@ func (r Report) Behavior() (b localaws.Behavior, left []string) {
 		switch {
 		case choice.Set != nil:
 			choice.Set(&b)
-		case q.Assumed != "" && one.Answer != q.Assumed:
+		case one.Answer != q.Assumed && !choice.Own:
 			left = append(left, q.ID)
 		}
 	}
@@ -99,17 +103,19 @@ func (r Report) Behavior() (b localaws.Behavior, left []string) {
 }
 
 // ReadBehavior is the local AWS as a file with a report says that AWS is, and what it cannot follow. No file ("") is as
-// always.
-func ReadBehavior(path string) (b localaws.Behavior, left []string, err error) {
+// always. Read reads the file. A report without an answer is refused: there is nothing to follow in it.
+func ReadBehavior(path string, read func(path string) ([]byte, error)) (b localaws.Behavior, left []string, err error) {
 	if path == "" {
 		return b, nil, nil
 	}
-	file, err := os.Open(path)
+	text, err := read(path)
 	if err != nil {
-		return b, nil, fmt.Errorf("read report: %w", err)
+		return b, nil, err
 	}
-	defer func() { _ = file.Close() }() // it was read only
-	r, err := ReadReport(file)
+	r, err := ReadReport(bytes.NewReader(text))
+	if err == nil && !slices.ContainsFunc(r.Results, func(one Result) bool { return one.Answer != "" }) {
+		err = errors.New("read report: it answers no question")
+	}
 	if err != nil {
 		return b, nil, fmt.Errorf("%s: %w", path, err)
 	}

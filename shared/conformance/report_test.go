@@ -82,12 +82,14 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 func TestWhatIsNoReportIsRefused(t *testing.T) {
 	whole := `{"format":1,"version":"v","against":"AWS","started":"2026-11-26T21:00:00Z","results":[%s]}`
 	for text, want := range map[string]string{
-		"":                        "read report: EOF",
-		"[]":                      "read report: json: cannot unmarshal",
-		`{"format":2}`:            "its format is 2",
-		whole + "{}":              "more follows",
-		`{"formats":1}`:           `unknown field "formats"`,
-		`{"question":"kms.nope"}`: `no question "kms.nope"`,
+		"":                            "read report: EOF",
+		"[]":                          "read report: json: cannot unmarshal",
+		`{"format":2}`:                "its format is 2",
+		`{"format":1}`:                "it has no results",
+		`{"format":1,"results":null}`: "it has no results",
+		whole + "{}":                  "more follows",
+		`{"formats":1}`:               `unknown field "formats"`,
+		`{"question":"kms.nope"}`:     `no question "kms.nope"`,
 		`{"question":"kms.trailing-days","answer":"perhaps"}`:                           `"kms.trailing-days" has no answer "perhaps"`,
 		`{"question":"kms.trailing-days"},{"question":"kms.trailing-days"}`:             `"kms.trailing-days" is answered twice`,
 		`{"question":"kms.trailing-days","title":"` + strings.Repeat("x", 2<<20) + `"}`: "longer than",
@@ -100,6 +102,18 @@ func TestWhatIsNoReportIsRefused(t *testing.T) {
 		}
 		if _, err := conformance.ReadReport(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestAReportWithoutAnAnswerIsNotFollowed(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"format":1,"results":null}`: "file: read report: it has no results",
+		`{"format":1,"results":[{"question":"kms.trailing-days","answer":null},{"question":"kms.disabled.read"}]}`: "file: read report: it answers no question",
+	} {
+		_, _, err := conformance.ReadBehavior("file", func(string) ([]byte, error) { return []byte(text), nil })
+		if err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
 		}
 	}
 }

@@ -20,17 +20,30 @@ var always = []string{
 	"sts:AssumeRole", "organizations:DescribeOrganization",
 }
 
-// removing are the rights to find and remove what a right makes.
-var removing = map[string][]string{
-	"events:PutRule":              {"events:ListRules", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule", "events:RemoveTargets", "events:DeleteRule", "events:ListEventBuses"},
-	"events:CreateEventBus":       {"events:DescribeEventBus", "events:DeleteEventBus"},
-	"events:CreateConnection":     {"events:ListConnections", "events:DeleteConnection", "secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "iam:CreateServiceLinkedRole"},
-	"sqs:CreateQueue":             {"sqs:ListQueues", "sqs:GetQueueUrl", "sqs:ListQueueTags", "sqs:DeleteQueue"},
-	"lambda:CreateFunction":       {"lambda:ListFunctions", "lambda:ListTags", "lambda:DeleteFunction"},
-	"scheduler:CreateSchedule":    {"scheduler:GetScheduleGroup", "scheduler:ListScheduleGroups", "scheduler:ListTagsForResource", "scheduler:DeleteScheduleGroup", "scheduler:DeleteSchedule"},
-	"cloudformation:CreateStack":  {"cloudformation:DeleteStack", "secretsmanager:GetRandomPassword"},
-	"organizations:CreatePolicy":  {"organizations:ListPolicies", "organizations:ListTagsForResource", "organizations:ListTargetsForPolicy", "organizations:DetachPolicy", "organizations:DeletePolicy", "organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent"},
-	"secretsmanager:RotateSecret": {"secretsmanager:CancelRotateSecret"},
+// everywhere are the kinds that every run makes.
+var everywhere = []sandbox.Kind{sandbox.Secret, sandbox.Key, sandbox.Alias, sandbox.Role}
+
+// removing are the rights to find and remove what is of a kind, beside always.
+var removing = map[sandbox.Kind][]string{
+	sandbox.Rule:       {"events:ListRules", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule", "events:RemoveTargets", "events:DeleteRule"},
+	sandbox.BusRule:    {"events:ListEventBuses", "events:ListRules", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule", "events:RemoveTargets", "events:DeleteRule"},
+	sandbox.Bus:        {"events:ListEventBuses", "events:DescribeEventBus", "events:ListTagsForResource", "events:DeleteEventBus"},
+	sandbox.Connection: {"events:ListConnections", "events:DescribeConnection", "events:DeleteConnection"},
+	sandbox.Queue:      {"sqs:ListQueues", "sqs:GetQueueUrl", "sqs:ListQueueTags", "sqs:DeleteQueue"},
+	sandbox.Function:   {"lambda:ListFunctions", "lambda:ListTags", "lambda:DeleteFunction"},
+	sandbox.Schedules:  {"scheduler:GetScheduleGroup", "scheduler:ListScheduleGroups", "scheduler:ListTagsForResource", "scheduler:DeleteScheduleGroup", "scheduler:DeleteSchedule"},
+	sandbox.Stack:      {"cloudformation:DescribeStacks", "cloudformation:DeleteStack"},
+	sandbox.Policy:     {"organizations:ListPolicies", "organizations:ListTagsForResource", "organizations:ListTargetsForPolicy", "organizations:DetachPolicy", "organizations:DeletePolicy"},
+}
+
+// Kinds lists what some questions can have made, and nothing else is looked for after them: in the order in which it is
+// removed.
+func Kinds(questions []Question) []sandbox.Kind {
+	made := slices.Clone(everywhere)
+	for _, q := range questions {
+		made = append(made, q.Makes...)
+	}
+	return slices.DeleteFunc(sandbox.Kinds(), func(k sandbox.Kind) bool { return !slices.Contains(made, k) })
 }
 
 // replicas are the rights of questions that need a second Region.
@@ -44,9 +57,9 @@ func Rights(questions []Question) []string {
 		if q.Need == NeedsRegion {
 			actions = append(actions, replicas...)
 		}
-		for _, right := range q.Rights {
-			actions = append(actions, removing[right]...)
-		}
+	}
+	for _, kind := range Kinds(questions) {
+		actions = append(actions, removing[kind]...)
 	}
 	slices.Sort(actions)
 	return slices.Compact(actions)

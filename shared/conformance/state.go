@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +21,7 @@ type State struct {
 	Region    string             `json:"region"`
 	Second    string             `json:"second,omitempty"`
 	Endpoint  string             `json:"endpoint,omitempty"` // of a stand-in
+	Kinds     []sandbox.Kind     `json:"kinds"`              // that the run can make
 	Resources []sandbox.Resource `json:"resources"`
 }
 
@@ -37,8 +37,10 @@ func ReadState(text []byte) (State, error) {
 	switch {
 	case s.Format != stateFormat:
 		return s, fmt.Errorf("read state of a run: its format is %d, and this version reads %d", s.Format, stateFormat)
-	case s.Run == sandbox.AnyRun || s.Region == "" || s.Account == "" || strings.Contains(string(s.Run), "-"):
+	case s.Run == sandbox.AnyRun || s.Region == "" || s.Account == "":
 		return s, fmt.Errorf("read state of a run: run, account or Region is missing")
+	case !s.Run.Valid():
+		return s, fmt.Errorf("read state of a run: %q is no id of a run", s.Run)
 	}
 	return s, nil
 }

@@ -38,6 +38,8 @@ type World struct {
 	slug string // begins the names of what this question makes
 	mu   sync.Mutex
 	seen []Fact
+	// meaning is what the answer means, where that depends on what was seen; "" is as the choice says.
+	meaning string
 }
 
 // Fact is something that was observed, beside the answer.

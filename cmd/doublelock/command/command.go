@@ -3,6 +3,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,8 @@ type Env struct {
 	Stdin  io.Reader
 	Now    func() time.Time
 	Getenv func(variable string) string
+	// Ends with a signal, and with it every wait for an input; nil never does.
+	Ends context.Context //nolint:containedctx // as long as the process, as the streams are
 }
 
 // Beside is the environment of what goes with a file: where that is written to standard output, the rest is not.

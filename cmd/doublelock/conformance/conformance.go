@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/conformance"
 )
 
@@ -27,6 +28,7 @@ type options struct {
 	printRights    bool
 	cleanup        bool
 	state, report  string
+	onlyRun        string
 	against        string
 	program        string
 	behavior       string
@@ -48,7 +50,9 @@ func New(env *command.Env) *cobra.Command {
 re-keyed version is tried first, what a read answers whose key is disabled, what an empty key is to a policy, and more.
 It makes its own keys, secrets, roles and rules, all named doublelock-conformance-RUN-… and tagged with the run, and
 removes them afterwards, also when it is stopped. What it makes is written down first, in a file for you alone; after a
-kill, --cleanup removes it. It touches nothing without that name and that tag. Keys wait seven days for their deletion.
+kill, --cleanup removes it; what is of a run that is alive, or that began less than two hours ago and left no state
+here, stays unless it is named with --run. A run against a URL has no state: --cleanup --against URL finds what it made.
+Neither touches anything without that name and that tag. Keys wait seven days for their deletion.
 
 Before it starts it says the account, the cost, the time and the rights that it takes, and asks. It reads no secret but
 its own, whose values are random. The report names no account, key or organization.
@@ -59,8 +63,9 @@ your sandbox account and nothing else. It needs credentials of the management ac
 With --against a stand-in is asked: localaws (in this process), ministack or moto (a program of that name is started on
 loopback), or one that listens on this machine, by its URL. Then nothing is asked of you.
 
-Exit codes: 0 every answer is what the local AWS assumes, 1 an error, or something could not be removed, 2 an answer
-differs, 3 none differs and a question is unanswered.`,
+Exit codes: 0 every answer is what the local AWS assumes, 1 an error, 2 an answer differs, 3 none differs and a question
+is unanswered. What could not be removed is named on standard error; the exit code is then 1 in place of 0, and 2 and 3
+stay.`,
 		Example: `  doublelock conformance --print-rights > policy.json
   AWS_PROFILE=sandbox doublelock conformance --region eu-central-1 --second-region eu-west-1 --report conformance.json
   doublelock conformance --cleanup --region eu-central-1
@@ -89,6 +94,7 @@ func (o *options) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.yes, "yes", false, "start without asking")
 	f.BoolVar(&o.printRights, "print-rights", false, "print an IAM policy that allows what a run takes, and end")
 	f.BoolVar(&o.cleanup, "cleanup", false, "remove what runs that were killed left behind, and end")
+	f.StringVar(&o.onlyRun, "run", "", "`ID` of the one run that --cleanup removes, also when it may be alive")
 	f.StringVar(&o.state, "state", "", "`FILE` in which a run writes down what it makes (default: one for each run in the user's cache folder)")
 	f.StringVar(&o.report, "report", "", "`FILE` or folder to write the report to, as JSON and beside it as Markdown")
 	f.StringVar(&o.against, "against", "", "ask a stand-in instead of AWS: localaws, ministack, moto, or the `URL` of one on this machine")
@@ -130,12 +136,16 @@ func (o *options) check(given *pflag.FlagSet, getenv func(string) string) error 
 		return command.Fail("conformance: --behavior is what localaws follows; add --against localaws")
 	case o.organization && (o.against == ministack || o.against == moto || onThisMachine(o.against)):
 		return command.Fail("conformance: --organization is for AWS, and for localaws, which always asks both sets; leave it out")
-	case o.organization && o.against == "" && (o.ou == "" || o.account == ""):
+	case o.organization && o.against == "" && !o.printRights && (o.ou == "" || o.account == ""):
 		return command.Fail("conformance: --organization needs --ou, an OU that holds the sandbox account and nothing else, and --account")
 	case !o.organization && (with("ou") || with("account") || with("role")):
 		return command.Fail("conformance: --ou, --account and --role are for --organization; add it")
-	case o.cleanup && (o.against != "" || o.printRights || with("report") || with("question")):
-		return command.Fail("conformance: --cleanup goes with --state, --region, --second-region, --yes and the flags of --organization alone")
+	case with("run") && !o.cleanup:
+		return command.Fail("conformance: --run is for --cleanup; add it")
+	case with("run") && !sandbox.Run(o.onlyRun).Valid():
+		return command.Fail("conformance: --run %s: the id of a run has ten lower-case letters and digits from 2 to 7", o.onlyRun)
+	case o.cleanup && (o.against != "" && !onThisMachine(o.against) || o.printRights || with("report")):
+		return command.Fail("conformance: --cleanup goes with --run, --state, --region, --second-region, --question, --yes, the flags of --organization, and --against with a URL")
 	case o.second != "" && o.second == o.region:
 		return command.Fail("conformance: --second-region is %s as well; use another", o.region)
 	case o.second != "" && arn.PartitionOf(o.second) != arn.PartitionOf(o.region):
@@ -191,21 +201,27 @@ func (o *options) ask(ctx context.Context, env *command.Env, w *world, total int
 	bar.Done()
 	cleaned := w.remove(ctx, env)
 	report := conformance.NewReport(version(), w.against, started, results)
-	if err := errors.Join(o.write(env, report), show(env, report), cleaned); err != nil {
-		return err
+	if err := errors.Join(o.write(env, report), show(env, report)); err != nil {
+		return errors.Join(err, cleaned)
 	}
 	if w.against == conformance.AWS {
 		fmt.Fprintf(env.Stderr, "doublelock: send the report in, so that the local AWS learns from it: %s\n", form)
 	}
+	return ended(ctx.Err(), report, cleaned)
+}
+
+// ended is how a run ends. The verdict has the exit code and what is left has a line on standard error, also beside a
+// verdict; what is left is the exit code only where the verdict has none.
+func ended(stopped error, report conformance.Report, cleaned error) error {
 	switch {
-	case ctx.Err() != nil:
-		return fmt.Errorf("conformance: stopped: %w", ctx.Err())
+	case stopped != nil:
+		return errors.Join(cleaned, fmt.Errorf("conformance: stopped: %w", stopped))
 	case report.Count(conformance.Differs) > 0:
-		return command.Found()
+		return &command.ExitError{Code: command.Findings, Err: cleaned}
 	case report.Count(conformance.Unanswered) > 0:
-		return &command.ExitError{Code: incomplete}
+		return &command.ExitError{Code: incomplete, Err: cleaned}
 	}
-	return nil
+	return cleaned
 }
 
 // form is where a report is sent in: .github/ISSUE_TEMPLATE/conformance.yml.

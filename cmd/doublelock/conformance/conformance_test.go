@@ -16,6 +16,7 @@ import (
 	command "github.com/doublelock/doublelock/cmd/doublelock/conformance"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/commandtest"
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/shared/conformance"
 	"github.com/doublelock/doublelock/shared/localaws"
 )
@@ -140,7 +141,7 @@ func killed(t *testing.T, a *localaws.AWS) {
 		}
 	}()
 	_, stderr, code := run(t, "--yes")
-	if code != 1 || !strings.Contains(stderr, "doublelock conformance --cleanup") {
+	if code != 3 || !strings.Contains(stderr, "something is left") || !strings.Contains(stderr, "doublelock conformance --cleanup") { // the verdict's code and the leftover's line
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
 	a.AddRole(account, "Person", "", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
@@ -161,6 +162,7 @@ func TestWhatAKilledRunLeftIsRemovedLater(t *testing.T) {
 			if info, err := os.Stat(left[0]); err != nil || info.Mode() != fs.FileMode(0o600) {
 				t.Errorf("%v %v", info, err)
 			}
+			id := strings.TrimSuffix(filepath.Base(left[0]), ".json")
 			if lost {
 				if err := os.Remove(left[0]); err != nil {
 					t.Fatal(err)
@@ -169,8 +171,16 @@ func TestWhatAKilledRunLeftIsRemovedLater(t *testing.T) {
 			if _, stderr, code := run(t, "--cleanup"); code != 1 || made(t, a) == 0 {
 				t.Errorf("without a yes: exit code %d: %s", code, stderr)
 			}
+			args := []string{"--cleanup", "--yes"}
+			if lost { // nobody knows whether it is alive
+				before := made(t, a)
+				if _, stderr, code := run(t, args...); code != 0 || made(t, a) != before || !strings.Contains(stderr, "may be alive: what it made stays; --run "+id) {
+					t.Errorf("exit code %d, %d of %d things are left: %s", code, made(t, a), before, stderr)
+				}
+				args = append(args, "--run", id)
+			}
 			for range 2 {
-				if _, stderr, code := run(t, "--cleanup", "--yes"); code != 0 || made(t, a) > 0 || len(states(t, cache)) > 0 {
+				if _, stderr, code := run(t, args...); code != 0 || made(t, a) > 0 || len(states(t, cache)) > 0 {
 					t.Errorf("exit code %d, %d things and %v are left: %s", code, made(t, a), states(t, cache), stderr)
 				}
 			}
@@ -199,6 +209,71 @@ func TestTheSecondSetIsPlayedOnAnOUThatHoldsTheSandboxAlone(t *testing.T) {
 	policies, err := a.As("test.amazonaws.com", management, region, "organizations", "ListPoliciesForTarget", map[string]any{"TargetId": "ou-ab12-sandbox1", "Filter": "SERVICE_CONTROL_POLICY"})
 	if err != nil || len(policies["Policies"].([]any)) != 1 || made(t, a) > 0 {
 		t.Errorf("%v %v, %d things are left", err, policies, made(t, a))
+	}
+}
+
+func TestARunThatIsAliveIsNotCleanedUpUnlessItIsNamed(t *testing.T) {
+	a, cache := sandboxAccount(t, account)
+	killed(t, a)
+	file := states(t, cache)[0]
+	release, err := files.Hold(file + ".lock") // as the run does
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	before := made(t, a)
+	_, stderr, code := run(t, "--cleanup", "--yes")
+	if code != 0 || made(t, a) != before || !strings.Contains(stderr, "is alive on this machine") {
+		t.Errorf("exit code %d, %d of %d things are left: %s", code, made(t, a), before, stderr)
+	}
+	id := strings.TrimSuffix(filepath.Base(file), ".json")
+	if _, stderr, code := run(t, "--cleanup", "--yes", "--run", id); code != 0 || made(t, a) > 0 {
+		t.Errorf("exit code %d, %d things are left: %s", code, made(t, a), stderr)
+	}
+}
+
+func TestAKilledRunAgainstAURLIsRemovedByTheCommandThatItSaid(t *testing.T) {
+	a, _ := sandboxAccount(t, account)
+	a.AddRole(account, "Person", "", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":["secretsmanager:DeleteSecret","iam:DeleteRole"],"Resource":"*"}]}`)
+	_, stderr, _ := run(t, "--against", os.Getenv("AWS_ENDPOINT_URL"), "--question", "secretsmanager.rekeyed.listed")
+	_, said, found := strings.Cut(stderr, "should this be killed, doublelock conformance ")
+	line, _, ends := strings.Cut(said, " removes what it made")
+	if !found || !ends || made(t, a) == 0 {
+		t.Fatalf("%d things are left: %s", made(t, a), stderr)
+	}
+	a.AddRole(account, "Person", "", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+	if _, stderr, code := run(t, append(strings.Fields(line), "--yes")...); code != 0 || made(t, a) > 0 {
+		t.Errorf("%s: exit code %d, %d things are left: %s", line, code, made(t, a), stderr)
+	}
+}
+
+// What a run could not remove neither hides its verdict nor is hidden by it.
+func TestALeftoverAndTheVerdictAreBothShown(t *testing.T) {
+	for name, tt := range map[string]struct {
+		question string
+		code     int
+	}{"nothing else is wrong": {"secretsmanager.rekeyed.listed", 1}, "a question is unanswered": {"secretsmanager.replica.own-key", 3}} {
+		t.Run(name, func(t *testing.T) {
+			a, cache := sandboxAccount(t, account)
+			a.AddRole(account, "Person", "", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"secretsmanager:ListSecrets","Resource":"*"}]}`)
+			_, stderr, code := run(t, "--yes", "--question", tt.question)
+			if code != tt.code || !strings.Contains(stderr, "something is left; ") || len(states(t, cache)) != 1 {
+				t.Errorf("exit code %d, want %d, state in %v: %s", code, tt.code, states(t, cache), stderr)
+			}
+		})
+	}
+}
+
+func TestAConnectionOfSomebodyElseDoesNotFailARun(t *testing.T) {
+	a, cache := sandboxAccount(t, account)
+	if _, err := a.As("test.amazonaws.com", account, region, "events", "CreateConnection", map[string]any{"Name": "doublelock-conformance-q", "AuthorizationType": "API_KEY",
+		"AuthParameters": map[string]any{"ApiKeyAuthParameters": map[string]any{"ApiKeyName": "x", "ApiKeyValue": "y"}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range [][]string{{"--yes", "--question", "secretsmanager.owned.tag"}, {"--cleanup", "--yes"}} {
+		if _, stderr, code := run(t, line...); code != 0 || len(states(t, cache)) > 0 {
+			t.Errorf("%v: exit code %d, state in %v: %s", line, code, states(t, cache), stderr)
+		}
 	}
 }
 
@@ -252,6 +327,8 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		"--region eu-west-1 --second-region eu-west-1":  "use another",
 		"--region eu-west-1 --second-region cn-north-1": "use two Regions of one",
 		"--question nope":                                                    `invalid argument "nope" for "--question" flag: use `,
+		"--run abcdefghij --region eu-west-1":                                "--run is for --cleanup",
+		"--cleanup --run abc* --region eu-west-1":                            "ten lower-case letters",
 		"--cleanup --against localaws":                                       "--cleanup goes with",
 		"--cleanup --region eu-west-1 --state " + broken:                     "leave --state out to search by name and tag",
 		"--against localaws --question kms.trailing-days --report /dev/null": "a device or a pipe",
@@ -276,7 +353,9 @@ func TestTheRightsArePrintedAsAPolicy(t *testing.T) {
 	if strings.Contains(stdout, "organizations:AttachPolicy") {
 		t.Error("rights of the second set are in the first")
 	}
-	if stdout, _, _ := run(t, "--print-rights", "--organization", "--ou", "ou-ab12-11111111", "--account", account); !strings.Contains(stdout, "organizations:AttachPolicy") {
-		t.Error("rights of the second set are missing")
+	for _, more := range [][]string{{"--ou", "ou-ab12-11111111", "--account", account}, nil} { // a policy names neither
+		if stdout, stderr, _ := run(t, append([]string{"--print-rights", "--organization"}, more...)...); !strings.Contains(stdout, "organizations:AttachPolicy") {
+			t.Errorf("rights of the second set are missing: %s", stderr)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/files"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/conformance"
@@ -68,7 +69,8 @@ func (o *options) standIn(ctx context.Context, env *command.Env) (*world, error)
 		w.stop()
 		return nil, err
 	}
-	run := newRun()
+	run := sandbox.NewRun(env.Now())
+	w.again = fmt.Sprintf("%s --against %s --region %s --second-region %s --run %s", cleanupCommand, o.against, o.region, o.second, run)
 	intend := func(r sandbox.Resource) error { return w.journal.Intend(r) }
 	w.reopen = func(ctx context.Context) (map[string]*sandbox.Session, error) {
 		sessions := map[string]*sandbox.Session{}
@@ -97,7 +99,11 @@ func (o *options) standIn(ctx context.Context, env *command.Env) (*world, error)
 			w.options.Own = session
 		}
 	}
-	w.journal, err = conformance.NewJournal(conformance.State{Run: run, Account: w.options.Own.Account(), Region: o.region, Second: o.second}, func([]byte) error { return nil })
+	w.journal, err = conformance.NewJournal(conformance.State{Run: run, Account: w.options.Own.Account(), Region: o.region, Second: o.second,
+		Kinds: conformance.Kinds(conformance.Asked(o.questions, management != nil))}, func([]byte) error { return nil })
+	if onThisMachine(o.against) {
+		env.Note("should this be killed, %s removes what it made", w.again)
+	}
 	return w, err
 }
 
@@ -116,7 +122,7 @@ func credentialsOr(env *command.Env, account string) cloud.Static {
 
 // startLocal starts the local AWS in this process, with an organization: both sets are asked.
 func (o *options) startLocal(ctx context.Context, env *command.Env, w *world) (own, management *cloud.Cloud, err error) {
-	behavior, left, err := conformance.ReadBehavior(o.behavior)
+	behavior, left, err := conformance.ReadBehavior(o.behavior, func(path string) ([]byte, error) { return input.ReadFile(env, path, conformance.MaxReport) })
 	if err != nil {
 		return nil, nil, command.Fail("conformance: --behavior: %w", err)
 	}

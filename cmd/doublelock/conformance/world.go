@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,23 +30,26 @@ type world struct {
 	stop    func()
 	journal *conformance.Journal
 	file    string // of the state; "" is none, for a stand-in
+	again   string // the command that removes what is left
 	ends    bool   // with the run, and what was made with it
 	// reopen acts anew, for credentials may have ended.
 	reopen func(context.Context) (map[string]*sandbox.Session, error)
 }
 
+const cleanupCommand = "doublelock conformance --cleanup"
+
 // cleaning is how long the removal of what a run made may take.
 const cleaning = 10 * time.Minute
 
-// newRun is the id of a run: lower-case letters and digits.
-func newRun() sandbox.Run { return sandbox.Run(strings.ToLower(rand.Text()[:10])) }
+// held ends the name of the file that a run holds beside its state for as long as it is alive.
+const held = ".lock"
 
 // parallel is how many questions are asked of AWS at once: most of the time goes by in waiting.
 const parallel = 6
 
 // openAWS says what a run would do, asks for a yes, and opens AWS.
 func (o *options) openAWS(ctx context.Context, env *command.Env, questions []conformance.Question) (*world, error) {
-	run := newRun()
+	run := sandbox.NewRun(env.Now())
 	file, err := o.stateFile(env, run)
 	if err != nil {
 		return nil, err
@@ -56,7 +58,7 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 	if err != nil {
 		return nil, err
 	}
-	w := &world{against: conformance.AWS, stop: func() {}, file: file}
+	w := &world{against: conformance.AWS, stop: func() {}, file: file, again: cleanupCommand}
 	patience := conformance.ForAWS()
 	if endpoint := c.Options().Endpoint; endpoint != "" {
 		w.against = "a stand-in for AWS"
@@ -78,11 +80,17 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 	if err := o.agree(env, own, questions, file); err != nil {
 		return nil, err
 	}
-	state := conformance.State{Run: run, Started: env.Now().UTC(), Account: own.Account(), Region: o.region, Second: o.second, Endpoint: c.Options().Endpoint}
+	state := conformance.State{Run: run, Started: env.Now().UTC(), Account: own.Account(), Region: o.region, Second: o.second, Endpoint: c.Options().Endpoint, Kinds: conformance.Kinds(questions)}
 	if management != nil {
 		state.Role = o.role
 	}
+	if w.stop, err = files.Hold(file + held); err != nil {
+		return nil, fmt.Errorf("conformance: %w", err)
+	}
 	w.journal, err = conformance.NewJournal(state, func(text []byte) error { return files.Write(file, text) })
+	if err != nil {
+		w.stop()
+	}
 	return w, err
 }
 
@@ -226,23 +234,23 @@ func (w *world) remove(ctx context.Context, env *command.Env) error {
 	if w.ends {
 		return nil
 	}
-	defer env.Wait("what was made to be removed; should this be stopped, doublelock conformance --cleanup does it later")()
+	defer env.Wait("what was made to be removed; should this be stopped, %s does it later", w.again)()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleaning)
 	defer cancel()
 	sessions, err := w.reopen(ctx)
 	if err != nil {
-		return fmt.Errorf("conformance: nothing was removed; doublelock conformance --cleanup does it: %w", err)
+		return fmt.Errorf("conformance: nothing was removed; %s does it: %w", w.again, err)
 	}
-	return removeAll(ctx, env, sessions, w.journal.State(), w.file)
+	return removeAll(ctx, env, sessions, w.journal.State(), w.file, w.again, nil)
 }
 
 // removeAll removes what a state says, and then the state.
-func removeAll(ctx context.Context, env *command.Env, sessions map[string]*sandbox.Session, state conformance.State, file string) error {
+func removeAll(ctx context.Context, env *command.Env, sessions map[string]*sandbox.Session, state conformance.State, file, again string, spare func(sandbox.Run) bool) error {
 	regions := []string{state.Region}
 	if state.Second != "" {
 		regions = append(regions, state.Second)
 	}
-	removed, err := conformance.Cleanup(ctx, sessions, regions, state.Resources)
+	removed, err := conformance.Cleanup(ctx, sessions, regions, state.Kinds, state.Resources, spare)
 	keys := 0
 	for _, r := range removed.Gone {
 		if r.Kind == sandbox.Key {
@@ -250,11 +258,17 @@ func removeAll(ctx context.Context, env *command.Env, sessions map[string]*sandb
 		}
 	}
 	fmt.Fprintf(env.Stderr, "doublelock: removed %s; %s deleted in %d days\n", output.Count(len(removed.Gone)-keys, "thing"), output.Count(keys, "key is", "keys are"), sandbox.WaitingDays)
+	for _, run := range removed.Spared {
+		env.Note("run %s began at %s and may be alive: what it made stays; --run %s removes it all the same", run, run.Started().Format(time.RFC3339), run)
+	}
+	for _, r := range removed.Foreign {
+		env.Note("%s has the name of a run but not its tag: it is somebody else's and stays", r)
+	}
 	for _, left := range removed.Left {
 		err = errors.Join(err, fmt.Errorf("remove %s: %w", left.Resource, left.Err))
 	}
 	if err != nil {
-		return fmt.Errorf("conformance: something is left; doublelock conformance --cleanup tries again: %w", err)
+		return fmt.Errorf("conformance: something is left; %s tries again: %w", again, err)
 	}
 	if file != "" {
 		if err := files.Remove(file); err != nil {
@@ -282,12 +296,17 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 	if err != nil {
 		return err
 	}
-	c, err := o.open(ctx, env)
+	var c *cloud.Cloud
+	if o.against == "" {
+		c, err = o.open(ctx, env)
+	} else {
+		c, err = o.openStandIn(ctx, o.against, credentialsOr(env, standInAccount))
+	}
 	if err != nil {
 		return err
 	}
 	nothing := func(sandbox.Resource) error { return errors.New("a cleanup makes nothing") }
-	open, err := o.sessions(ctx, c, sandbox.AnyRun, nothing)
+	open, err := o.sessions(ctx, c, sandbox.Run(o.onlyRun), nothing) // AnyRun unless one is named
 	if err != nil {
 		return err
 	}
@@ -298,7 +317,18 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 		return err
 	}
 	var failed []error
+	alive := map[sandbox.Run]bool{}
 	for file, state := range states {
+		if o.onlyRun != "" && string(state.Run) != o.onlyRun {
+			continue
+		}
+		release, err := files.Hold(file + held)
+		if err == nil {
+			defer release()
+		} else if alive[state.Run] = errors.Is(err, files.ErrHeld); alive[state.Run] && o.onlyRun == "" {
+			env.Note("run %s is alive on this machine: what it made stays; --run %s removes it all the same", state.Run, state.Run)
+			continue
+		}
 		if state.Account != own.Account() || state.Endpoint != c.Options().Endpoint {
 			env.Note("%s is of another account and stays", file)
 			continue
@@ -307,16 +337,27 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 		there.region, there.second = state.Region, cmp.Or(state.Second, o.second)
 		sessions, err := there.sessions(ctx, c, state.Run, nothing)
 		if err == nil {
-			err = removeAll(ctx, env, sessions, state, file)
+			err = removeAll(ctx, env, sessions, state, file, cleanupCommand, nil)
 		}
 		failed = append(failed, err)
 	}
-	failed = append(failed, removeAll(ctx, env, open, conformance.State{Region: o.region, Second: o.second}, ""))
+	failed = append(failed, removeAll(ctx, env, open, conformance.State{Region: o.region, Second: o.second, Kinds: o.kinds()}, "", cleanupCommand, func(r sandbox.Run) bool {
+		return o.onlyRun == "" && (alive[r] || r.Young(env.Now()))
+	}))
 	return errors.Join(failed...)
+}
+
+// kinds are what a cleanup without a state looks for: what the questions make that are named, or all. Service control
+// policies are in the management account.
+func (o *options) kinds() []sandbox.Kind {
+	return conformance.Kinds(conformance.Asked(o.questions, o.organization))
 }
 
 // states are those of runs that did not end well, by file.
 func (o *options) states(env *command.Env) (map[string]conformance.State, error) {
+	if o.against != "" {
+		return nil, nil // stand-ins have none
+	}
 	paths := []string{o.state}
 	if o.state == "" {
 		folder, err := stateFolder(env)

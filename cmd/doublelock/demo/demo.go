@@ -10,6 +10,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/conformance"
 	"github.com/doublelock/doublelock/testdata/config"
@@ -61,7 +62,7 @@ func partitions() []string {
 
 func runDemo(ctx context.Context, env *command.Env, options demoOptions) error {
 	removeLeft()
-	behavior, left, err := conformance.ReadBehavior(options.behavior)
+	behavior, left, err := conformance.ReadBehavior(options.behavior, func(path string) ([]byte, error) { return input.ReadFile(env, path, conformance.MaxReport) })
 	if err != nil {
 		return command.Fail("demo: --behavior: %w", err)
 	}

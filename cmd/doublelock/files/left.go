@@ -77,6 +77,22 @@ func (f *Folder) Remove() error {
 	return nil
 }
 
+// ErrHeld says that a process holds a file.
+var ErrHeld = errors.New("it is held by a process that is alive")
+
+// Hold makes a file that says that something is in use, until release, which removes it, or the end of the process. The
+// error is ErrHeld while another process holds it. Where the system knows no locks, everybody may hold it.
+func Hold(path string) (release func(), err error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return nil, fmt.Errorf("hold %s: %w", path, cause(err))
+	}
+	if lock(file) == lockedByAnother {
+		return nil, errors.Join(ErrHeld, file.Close())
+	}
+	return func() { _, _ = os.Remove(path), file.Close() }, nil // the lock ends in any case
+}
+
 // RemoveLeft removes the folders of Temporary whose processes are gone. What cannot be removed is somebody else's.
 func RemoveLeft(parent, prefix string) {
 	root, err := os.OpenRoot(parent)

@@ -37,7 +37,7 @@ func Config(env *command.Env, path string) (settings.Config, string, error) {
 		}
 		path = ConfigName
 	}
-	if path == "-" {
+	if path == "-" || !plain(path) {
 		file, err := File(env, path)
 		if err != nil {
 			return settings.Config{}, path, err
@@ -59,7 +59,7 @@ func newOrganization() settings.Config {
 
 // File reads a configuration with the places of what it says, from standard input for "-".
 func File(env *command.Env, name string) (*settings.File, error) {
-	if name != "-" {
+	if name != "-" && plain(name) {
 		file, err := settings.Open(name, env.Now())
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("%w; doublelock config init writes one", err)
@@ -70,5 +70,8 @@ func File(env *command.Env, name string) (*settings.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return settings.Read("standard input", raw, env.Now())
+	if name == "-" {
+		name = "standard input"
+	}
+	return settings.Read(name, raw, env.Now())
 }

@@ -49,7 +49,7 @@ func (t *Trail) Read(ctx context.Context, path string) error {
 }
 
 func (t *Trail) readFile(ctx context.Context, path string) error {
-	file, err := os.Open(path)
+	file, err := open(ctx, path)
 	if err != nil {
 		return t.fail(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // Kind is what a resource is.
@@ -83,11 +85,7 @@ func (s *Session) Remove(ctx context.Context, r Resource) (bool, error) {
 		if k.kind != r.Kind {
 			continue
 		}
-		bare := r.Name
-		if r.Kind == Alias {
-			bare = bare[min(len(bare), len(aliasPrefix)):]
-		}
-		if !s.run.of(bare) {
+		if !s.run.of(bare(r.Kind, r.Name)) {
 			return false, fmt.Errorf("remove %s: it has no name of run %s", r, s.run)
 		}
 		err := k.remove(s.In(r.Region), ctx, r.Name)
@@ -99,13 +97,24 @@ func (s *Session) Remove(ctx context.Context, r Resource) (bool, error) {
 	return false, fmt.Errorf("remove %s: no such kind", r)
 }
 
-// Find finds what the run made in a Region, by name. What is global is found in the Region that is asked for as such.
-// Kinds that may not be listed are errors beside what was found.
-func (s *Session) Find(ctx context.Context, region string, global bool) ([]Resource, error) {
+// bare is a name without what its kind puts before it.
+func bare(kind Kind, name string) string {
+	if kind == Alias {
+		return strings.TrimPrefix(name, aliasPrefix)
+	}
+	return name
+}
+
+// Run is the run that a resource's name says it is of; "" when it says none.
+func (r Resource) Run() Run { return RunOf(bare(r.Kind, r.Name)) }
+
+// Find finds what of some kinds the run made in a Region, by name. What is global is found in the Region that is asked for
+// as such. Kinds that may not be listed are errors beside what was found.
+func (s *Session) Find(ctx context.Context, region string, global bool, of []Kind) ([]Resource, error) {
 	var all []Resource
 	var failed []error
 	for _, k := range kinds {
-		if k.global && !global {
+		if k.global && !global || !slices.Contains(of, k.kind) {
 			continue
 		}
 		names, err := k.find(s.In(region), ctx)
@@ -113,6 +122,9 @@ func (s *Session) Find(ctx context.Context, region string, global bool) ([]Resou
 			failed = append(failed, fmt.Errorf("find what is a %s: %w", k.kind, err))
 		}
 		for _, name := range names {
+			if !s.run.of(bare(k.kind, name)) { // such as a name that begins like a run's and is somebody else's
+				continue
+			}
 			all = append(all, Resource{Kind: k.kind, Account: s.account, Region: region, Name: name})
 		}
 	}

@@ -23,9 +23,6 @@ const (
 	TagKey = "doublelock-conformance"  // whose value is the run
 )
 
-// Run is one run of questions, by its id: lower-case letters and digits.
-type Run string
-
 // Name is what the run calls something that it makes.
 func (r Run) Name(what string) string { return Prefix + string(r) + "-" + what }
 
@@ -41,16 +38,19 @@ func (r Run) prefix() string {
 }
 
 // of reports whether a name is one that the run gives.
-func (r Run) of(name string) bool { return strings.HasPrefix(name, r.prefix()) && RunOf(name) != "" }
+func (r Run) of(name string) bool {
+	is := RunOf(name)
+	return is != "" && (r == AnyRun || is == r)
+}
 
 // owns reports whether something of a name of the run has the run's tag, too.
 func (r Run) owns(name, tag string) bool { return r.of(name) && tag == string(RunOf(name)) }
 
-// RunOf is the run that a name says it is of; "" when it says none.
+// RunOf is the run that a name says it is of; "" when it says none, or something that is no id of a run.
 func RunOf(name string) Run {
 	rest, found := strings.CutPrefix(name, Prefix)
 	run, _, more := strings.Cut(rest, "-")
-	if !found || !more {
+	if !found || !more || !Run(run).Valid() {
 		return ""
 	}
 	return Run(run)

@@ -6,6 +6,12 @@ type Behavior struct {
 	// RawKeyARN makes the condition key secretsmanager:KmsKeyArn hold what the caller sent. By default it is the key's
 	// ARN, also for aliases.
 	RawKeyARN bool
+	// NoAliasKeyARN leaves secretsmanager:KmsKeyArn out of a request that names its key by an alias.
+	NoAliasKeyARN bool
+	// NoManagedAliases leaves kms:ResourceAliases out of requests to the keys that AWS manages. By default it is there.
+	NoManagedAliases bool
+	// NoTrailingDays leaves kms:TrailingDaysWithoutKeyUsage out of requests that change a key's state.
+	NoTrailingDays bool
 	// EmptyKey is what secretsmanager:KmsKeyArn holds when UpdateSecret goes back to the AWS managed key.
 	EmptyKey EmptyKey
 	// RefuseForeignTags makes TagResource refuse the secrets of other services, as its reference says. By default they

@@ -253,7 +253,7 @@ func AuthorizeKey(c *core.Call, k *Key, action string, context map[string][]stri
 func keyContext(c *core.Call, k *Key, more map[string][]string) map[string][]string {
 	out := map[string][]string{"kms:CallerAccount": {c.Caller.Account}, "kms:KeyOrigin": {k.origin}, "kms:KeySpec": {k.spec},
 		"kms:KeyUsage": {k.usage}, "kms:MultiRegion": {strconv.FormatBool(k.multiRegion)}}
-	if len(k.aliases) > 0 {
+	if len(k.aliases) > 0 && (k.Manager != "AWS" || !c.AWS.Options.Behavior.NoManagedAliases) {
 		out["kms:ResourceAliases"] = k.aliases
 	}
 	if c.Via != "" {

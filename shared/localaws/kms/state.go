@@ -61,7 +61,9 @@ func keyForState(c *core.Call, id string, context map[string][]string) (*Key, er
 	if context == nil {
 		context = map[string][]string{}
 	}
-	context["kms:TrailingDaysWithoutKeyUsage"] = found.idleDays(c.Now)
+	if !c.AWS.Options.Behavior.NoTrailingDays {
+		context["kms:TrailingDaysWithoutKeyUsage"] = found.idleDays(c.Now)
+	}
 	return ownKey(c, id, context)
 }
 

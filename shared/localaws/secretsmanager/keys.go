@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 	"github.com/doublelock/doublelock/shared/localaws/kms"
 )
@@ -223,7 +225,9 @@ func keyConditions(c *core.Call, keyID *string) map[string][]string {
 	case keyID == nil:
 	case *keyID != "":
 		out["secretsmanager:KmsKeyId"] = []string{*keyID}
-		out["secretsmanager:KmsKeyArn"] = []string{keyConditionARN(c, *keyID)}
+		if alias := strings.HasPrefix(*keyID, "alias/") || strings.HasPrefix(arn.Of(*keyID).Resource, "alias/"); !alias || !c.AWS.Options.Behavior.NoAliasKeyARN {
+			out["secretsmanager:KmsKeyArn"] = []string{keyConditionARN(c, *keyID)}
+		}
 	case c.AWS.Options.Behavior.EmptyKey == core.EmptyKeyText:
 		out["secretsmanager:KmsKeyId"], out["secretsmanager:KmsKeyArn"] = []string{""}, []string{""}
 	case c.AWS.Options.Behavior.EmptyKey == core.EmptyKeyManaged:
