@@ -34,7 +34,11 @@ func TestAnEngineerWhoApprovesTheirOwnKey(t *testing.T) {
 	made := func(profile string) string {
 		t.Helper()
 		out, err := run(profile, "kms", "create-key", "--multi-region")
-		var key struct{ KeyMetadata struct{ KeyID string `json:"KeyId"` } }
+		var key struct {
+			KeyMetadata struct {
+				KeyID string `json:"KeyId"`
+			}
+		}
 		if err != nil || json.Unmarshal([]byte(out), &key) != nil {
 			t.Fatalf("create a key in %s: %v\n%s", profile, err, out)
 		}
