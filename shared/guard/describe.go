@@ -11,6 +11,10 @@ import (
 func Describe(id ControlID, outcome Outcome, s Subject) string {
 	control, _ := ControlByID(id)
 	switch {
+	case outcome == Unknown && s.Blind != nil && s.Blind.Part == PartApproval:
+		return s.eachKey(func(k Key) string {
+			return k.ARN + " is " + k.SelfApproved.Words() + " unless an SCP forbids it, which is not known here"
+		})
 	case outcome == Unknown && id == SecretKeyUnapproved:
 		return s.blindWords() + ", so it cannot be compared with the approved ones"
 	case outcome == Unknown:
@@ -143,7 +147,7 @@ func (s Subject) blindWords() string {
 			return "the keys of " + s.versionNames() + " could not be read: AWS lists none"
 		}
 		return "the keys of " + s.versionNames() + " could not be read"
-	case PartLocation, PartSecret:
+	case PartLocation, PartSecret, PartApproval:
 	default:
 		return "something of it could not be looked at"
 	}

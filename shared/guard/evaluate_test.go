@@ -85,7 +85,7 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 			secret: secret(tagged(ownKey, "team", "a"), ownKey), std: approve(guard.Approved{Tags: map[string]string{"team": "b"}}),
 			fails: []guard.ControlID{guard.SecretKeyUnapproved},
 		},
-		"a key with the approved tag passes": {secret: secret(tagged(ownKey, "team", "b"), ownKey), std: approve(guard.Approved{Tags: map[string]string{"team": "b"}})},
+		"a key with the approved tag passes": {secret: secret(tagged(ownKey, "team", "b"), ownKey), std: approve(protected(guard.Approved{Tags: map[string]string{"team": "b"}}, true))},
 		"a service-owned secret on the AWS managed key fails 6 with RDS's own fix": {
 			secret: with(secret(awsKey, awsKey), func(s *guard.Secret) { s.Name, s.OwningService = "rds!db-1", "rds" }),
 			fails:  []guard.ControlID{guard.SecretForeignKey}, detail: "owned by rds",
@@ -147,6 +147,12 @@ func TestForeignFindingCarriesTheServicesOwnFix(t *testing.T) {
 }
 
 func approve(a guard.Approved) guard.Standard { return guard.Standard{Approved: a} }
+
+// protected says of the account of ownKey whether an SCP keeps its people from approving keys.
+func protected(a guard.Approved, is bool) guard.Approved {
+	a.Protected = map[string]bool{ownKey.Account: is}
+	return a
+}
 
 func tagged(k guard.Key, name, value string) guard.Key {
 	k.Tags = map[string]string{name: value}

@@ -217,6 +217,7 @@ func checkApproved(c Copies, std Standard) (Outcome, Subject) {
 	if outcome == Unknown && subject.Blind == nil {
 		subject.Blind = &BlindSpot{Part: PartVersionKeys, Cause: CauseDenied}
 	}
+	subject.selfApproved(*s, std.Approved)
 	return outcome, subject
 }
 
@@ -340,9 +341,9 @@ func (k Key) closedWords() string {
 }
 
 func (s Subject) unapprovedWords() string {
-	words := s.eachKey(func(k Key) string { return k.ARN + " is not approved" })
+	words := s.eachKey(func(k Key) string { return k.ARN + " is " + k.SelfApproved.Words() })
 	for _, v := range s.Versions {
-		words = also(words, v.name()+" opens with "+eachOf(v.Keys, func(k Key) string { return k.ARN + ", which is not approved" }))
+		words = also(words, v.name()+" opens with "+eachOf(v.Keys, func(k Key) string { return k.ARN + ", which is " + k.SelfApproved.Words() }))
 	}
 	return words
 }

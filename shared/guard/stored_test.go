@@ -204,6 +204,11 @@ var words = map[reflect.Type]func(t *testing.T){
 			t.Errorf("%q", text)
 		}
 	},
+	reflect.TypeFor[guard.ApprovedBy](): func(t *testing.T) {
+		if text := guard.ApprovedBy(unheard).Words(); text != "not approved" {
+			t.Errorf("%q", text)
+		}
+	},
 	reflect.TypeFor[guard.Fate](): func(t *testing.T) {
 		if text := (guard.Affected{Fate: unheard}).Describe(); text != "" {
 			t.Errorf("%q", text)

@@ -47,6 +47,7 @@ const (
 	PartVersionKeys Part = "version_keys" // the keys of a version
 	PartReplicaKey  Part = "replica_key"  // metadata of a replica's key
 	PartReplica     Part = "replica"      // what a replica holds
+	PartApproval    Part = "approval"     // who may write what approves a key
 )
 
 // BlindCause is why a part could not be looked at, by the type of AWS's answers.
@@ -81,6 +82,38 @@ func (v Version) brief() Version {
 		short.Keys = append(short.Keys, k.brief())
 	}
 	return short
+}
+
+// selfApproved notes on the keys of the subject by what they are approved that does not count.
+func (s *Subject) selfApproved(of Secret, approved Approved) {
+	by := map[string]ApprovedBy{of.Key.ARN: approved.SelfApproved(of.Key)}
+	for _, r := range of.Replicas {
+		by[r.Key.ARN] = approved.SelfApproved(r.Key)
+	}
+	for _, v := range of.Versions {
+		for _, k := range v.Keys {
+			by[k.ARN] = approved.SelfApproved(k)
+		}
+	}
+	noted := false
+	note := func(k *Key) {
+		if k.ARN != "" {
+			k.SelfApproved = by[k.ARN]
+			noted = noted || k.SelfApproved != ""
+		}
+	}
+	note(&s.Key)
+	for i := range s.Replicas {
+		note(&s.Replicas[i].Key)
+	}
+	for _, v := range s.Versions {
+		for i := range v.Keys {
+			note(&v.Keys[i])
+		}
+	}
+	if s.Blind != nil && noted {
+		s.Blind.Part = PartApproval
+	}
 }
 
 // replicasIn reports whether the secret still has one of the subject's replicas.

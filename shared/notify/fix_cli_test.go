@@ -150,7 +150,7 @@ func (s *shop) describe(secret string) guard.Secret {
 func (s *shop) look(secret string) []guard.Notice {
 	s.Helper()
 	s.now = s.now.Add(20 * time.Minute)
-	standard := guard.Standard{Approved: guard.Approved{Aliases: []string{notifytest.Key}}}
+	standard := guard.Standard{Approved: guard.Approved{Aliases: []string{notifytest.Key}, Protected: map[string]bool{shopAccount: true}}}
 	found := s.describe(secret)
 	s.rec.Outbox = nil
 	s.rec = guard.Reconcile(s.rec, found, guard.Evaluate(found, standard, s.now), nil, guard.ModeNotify, s.now, guard.Cause{Tool: "cli"})

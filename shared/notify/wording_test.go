@@ -136,9 +136,11 @@ func TestDetailsAreWholeSentences(t *testing.T) {
 			{Text: "doublelock migrate seal " + secret, Paste: true},
 			{Text: "with your own credentials."},
 		}},
-		"a key of which only the ARN is known":   {found(guard.SecretKeyUnapproved, guard.Subject{Key: guard.Key{ARN: older}}), []guard.Passage{{Text: "The secret is under " + older + ", which is not approved."}}},
-		"a key of which only the state is known": {found(guard.SecretKeyUnusable, guard.Subject{Key: guard.Key{State: guard.KeyMissing}}), []guard.Passage{{Text: "The secret is under a key that does not exist any more."}}},
-		"an older key by its ARN":                {found(guard.SecretNotSealed, version(guard.Key{ARN: own, Manager: guard.ManagerCustomer}, guard.Key{ARN: older, Manager: guard.ManagerCustomer})), []guard.Passage{{Text: "AWSPREVIOUS (version v1) still opens with " + older + "."}}},
+		"a key that its owner approved by an alias": {found(guard.SecretKeyUnapproved, guard.Subject{Key: guard.Key{ARN: older, SelfApproved: guard.ApprovedByAlias}}), []guard.Passage{{Text: "The secret is under " + older + ", which is approved by an alias that its owner can move."}}},
+		"a key that its owner approved by a tag":    {found(guard.SecretKeyUnapproved, guard.Subject{Key: guard.Key{ARN: older, SelfApproved: guard.ApprovedByTag}}), []guard.Passage{{Text: "The secret is under " + older + ", which is approved by a tag that its owner can write."}}},
+		"a key of which only the ARN is known":      {found(guard.SecretKeyUnapproved, guard.Subject{Key: guard.Key{ARN: older}}), []guard.Passage{{Text: "The secret is under " + older + ", which is not approved."}}},
+		"a key of which only the state is known":    {found(guard.SecretKeyUnusable, guard.Subject{Key: guard.Key{State: guard.KeyMissing}}), []guard.Passage{{Text: "The secret is under a key that does not exist any more."}}},
+		"an older key by its ARN":                   {found(guard.SecretNotSealed, version(guard.Key{ARN: own, Manager: guard.ManagerCustomer}, guard.Key{ARN: older, Manager: guard.ManagerCustomer})), []guard.Passage{{Text: "AWSPREVIOUS (version v1) still opens with " + older + "."}}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, notify.Details(c.notice)); diff != "" {
