@@ -43,8 +43,8 @@ func TestEveryOwnerCanBeReached(t *testing.T) {
 	}{
 		"Slack alone, by Amazon Q":     {[]string{search, slackOnly}, ""},
 		"Slack alone, by the API":      {[]string{search, slackOnly, workspace, "", byAPI, byAPI + "  slackApi: true\n"}, ""},
-		"Slack alone, by nothing":      {[]string{search, slackOnly, workspace, ""}, "f:49:1: owners.slackWorkspaceId is missing, but there are Slack channels; add the Slack workspace id such as T0123456789, or set operations.slackApi: true"},
-		"Amazon Q where it is not":     {[]string{"us-east-1", "cn-north-1", "eu-west-1", "cn-northwest-1", "arn:aws:", "arn:aws-cn:"}, "f:52:21: the channel chat that owners.slackWorkspaceId deploys does not exist in partition aws-cn; remove it and use operations.slackApi"},
+		"Slack alone, by nothing":      {[]string{search, slackOnly, workspace, ""}, "f:51:1: owners.slackWorkspaceId is missing, but there are Slack channels; add the Slack workspace id such as T0123456789, or set operations.slackApi: true"},
+		"Amazon Q where it is not":     {[]string{"us-east-1", "cn-north-1", "eu-west-1", "cn-northwest-1", "arn:aws:", "arn:aws-cn:"}, "f:54:21: the channel chat that owners.slackWorkspaceId deploys does not exist in partition aws-cn; remove it and use operations.slackApi"},
 		"the API where Amazon Q isn't": {[]string{"us-east-1", "us-gov-west-1", "eu-west-1", "us-gov-east-1", "arn:aws:", "arn:aws-us-gov:", workspace, "", byAPI, byAPI + "  slackApi: true\n"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,8 +73,8 @@ func TestAChannelIsARowForTheConfiguration(t *testing.T) {
 		t.Errorf("pager %q", got)
 	}
 	for text, want := range map[string]string{
-		"{pager: P1}": `f:55:28: owners.channels["team-payments"].pager "P1" is not a pager service; write it like P0123`,
-		"{}":          "f:55:5: owner team-payments has no channel; add " + fieldsJoinedBy(" or ") + " or pager",
+		"{pager: P1}": `f:57:28: owners.channels["team-payments"].pager "P1" is not a pager service; write it like P0123`,
+		"{}":          "f:57:5: owner team-payments has no channel; add " + fieldsJoinedBy(" or ") + " or pager",
 	} {
 		_, err := format.Read("f", []byte(changed(t, payments, text)), time.Time{})
 		if err == nil || err.Error() != want {

@@ -28,7 +28,7 @@ func TestCompareSaysWhatIsNotThere(t *testing.T) {
 		"another root":          {func(s *settings.Seen) { s.RootID = "r-zz99" }, "4:11: organization.rootId is r-ab12, but these credentials see r-zz99; correct it, or use credentials of that organization"},
 		"an OU that is gone":    {func(s *settings.Seen) { s.Missing = []string{"ou-ab12-workloads"} }, "16:15: OU ou-ab12-workloads does not exist; correct the id: aws organizations list-organizational-units-for-parent shows them"},
 		"the hub is gone":       {func(s *settings.Seen) { s.Accounts = slices.Concat(all[:1], all[2:]) }, "6:20: account 222222222222 is not an active account of the organization; correct the id or remove it"},
-		"an account of a stage": {func(s *settings.Seen) { s.Accounts = all[:5] }, "29:16: account 666666666666 is not an active account of the organization; correct the id or remove it"},
+		"an account of a stage": {func(s *settings.Seen) { s.Accounts = all[:5] }, "31:16: account 666666666666 is not an active account of the organization; correct the id or remove it"},
 	} {
 		seen := ours
 		test.change(&seen)

@@ -46,6 +46,7 @@ type RolloutStage struct {
 	Targets         []string   `yaml:"targets" about:"OUs, accounts or the root."`
 	Mode            guard.Mode `yaml:"mode" about:"observe records; notify also tags secrets and notifies owners; remediate also fixes."`
 	SCP             bool       `yaml:"scp" about:"Attach the SCPs to the targets."`
+	ProtectApproval bool       `yaml:"protectApproval" about:"Attach the one SCP that keeps people from writing the approved aliases and tags, before the others: approval by them counts from then on. scp attaches it, too."`
 	BacklogMigrated bool       `yaml:"backlogMigrated" about:"Nothing in the stage is under the AWS managed key any more: adds the SCP statement at the KMS layer."`
 	Accounts        []string   `yaml:"accounts" about:"Accounts of the stage, where the mode must be known without asking Organizations."`
 }
@@ -64,8 +65,15 @@ type Keys struct {
 type Approved struct {
 	Accounts []string          `yaml:"accounts" about:"Every key of these accounts."`
 	ARNs     []string          `yaml:"arns" about:"Key ARNs; * stands for any text."`
-	Aliases  []string          `yaml:"aliases" about:"Key aliases, in whichever account the key lives. An SCP does not see aliases: name other accounts under accounts as well."`
-	Tags     map[string]string `yaml:"tags" about:"A key with all of these tags. An SCP does not see tags: name other accounts under accounts as well."`
+	Aliases  []string          `yaml:"aliases" about:"Key aliases, in whichever account the key lives. They count where a stage with scp or protectApproval keeps others from writing them. The SCP on secrets does not see aliases: name other accounts under accounts as well."`
+	Tags     map[string]string `yaml:"tags" about:"A key with all of these tags. They count where a stage with scp or protectApproval keeps others from writing them. The SCP on secrets does not see tags: name other accounts under accounts as well."`
+	Managers []Manager         `yaml:"managers" about:"Roles that may write those aliases and tags, beside those that deploy Doublelock. The break-glass roles may not."`
+}
+
+// Manager is a role that may approve keys by alias and tag.
+type Manager struct {
+	Role   string `yaml:"role" about:"Role ARN or pattern."`
+	Reason string `yaml:"reason" about:"Why it approves keys."`
 }
 
 // KeyChoice picks the key for the secrets it matches. Empty criteria match everything.

@@ -15,10 +15,16 @@ type Problem struct {
 	Field  string `json:"field"`  // rollout[1].targets[0]
 	What   string `json:"what"`
 	Fix    string `json:"fix"`
+
+	Warning bool `json:"warning,omitempty"` // the file is valid all the same
 }
 
 func (p Problem) String() string {
-	return fmt.Sprintf("%s:%d:%d: %s; %s", p.File, p.Line, p.Column, p.What, p.Fix)
+	kind := ""
+	if p.Warning {
+		kind = "warning: "
+	}
+	return fmt.Sprintf("%s:%d:%d: %s%s; %s", p.File, p.Line, p.Column, kind, p.What, p.Fix)
 }
 
 // Problems is everything wrong in a file, in the order of the file. It is an error of one line per problem.

@@ -85,6 +85,7 @@ var required = map[string][]string{
 	"Regions":      {"home"},
 	"RolloutStage": {"name", "targets"},
 	"KeyChoice":    {"key"},
+	"Manager":      {"role", "reason"},
 	"Waiver":       {"control", "resource", "by", "reason", "expires"},
 }
 
@@ -105,6 +106,7 @@ var constraints = map[string]func(*jsonschema.Schema){
 	"Approved.accounts":               each(like(accountShape)),
 	"Approved.arns":                   each(like(keyARNPatternShape)),
 	"Approved.aliases":                each(like(aliasShape)),
+	"Manager.role":                    like(rolePatternShape),
 	"KeyChoice.accounts":              each(like(accountShape)),
 	"KeyChoice.regions":               each(oneOfRegions),
 	"KeyChoice.key":                   either(keyARNShape, aliasARNShape, aliasShape),

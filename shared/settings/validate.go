@@ -172,7 +172,7 @@ func (v validator) targets(path string, stage RolloutStage, owners map[string]st
 			continue
 		}
 		v.listedOnce(field, target, stage.Name, owners)
-		if stage.SCP && target == v.config.Organization.ManagementAccount {
+		if (stage.SCP || stage.ProtectApproval) && target == v.config.Organization.ManagementAccount {
 			v.problem(field, "the management account cannot be guarded by an SCP",
 				"move it to a stage with scp: false")
 		}
@@ -249,16 +249,18 @@ func (v validator) breakGlass() {
 }
 
 func (v validator) rolePatterns(list string, patterns []string) {
-	example := arn.PartitionOf(v.config.Regions.Home).Role("*", "BreakGlass*")
 	for i, pattern := range patterns {
-		path := fmt.Sprintf("%s[%d]", list, i)
-		if !v.shape(path, pattern, rolePatternShape, "a role ARN or pattern", example) {
-			continue
-		}
-		v.ownPartition(path, pattern)
-		if strings.Trim(arn.Of(pattern).Name(), "*?/") == "" {
-			v.problem(path, fmt.Sprintf("pattern %q matches every role", pattern),
-				"name the role, as in "+example)
-		}
+		v.rolePattern(fmt.Sprintf("%s[%d]", list, i), pattern)
+	}
+}
+
+func (v validator) rolePattern(path, pattern string) {
+	example := arn.PartitionOf(v.config.Regions.Home).Role("*", "BreakGlass*")
+	if !v.shape(path, pattern, rolePatternShape, "a role ARN or pattern", example) {
+		return
+	}
+	v.ownPartition(path, pattern)
+	if strings.Trim(arn.Of(pattern).Name(), "*?/") == "" {
+		v.problem(path, fmt.Sprintf("pattern %q matches every role", pattern), "name the role, as in "+example)
 	}
 }

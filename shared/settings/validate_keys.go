@@ -75,6 +75,7 @@ func (v validator) approved() {
 		path := fmt.Sprintf("keys.approved.aliases[%d]", i)
 		v.alias(path, alias)
 	}
+	v.managers()
 	if v.config.Keys.Create && !a.open() && !slices.Contains(a.Aliases, SecretsKeyAlias) {
 		v.problem("keys.createPerAccount", "the keys that createPerAccount makes are not approved",
 			"add "+SecretsKeyAlias+" to keys.approved.aliases")

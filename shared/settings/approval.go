@@ -1,0 +1,92 @@
+package settings
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// ApprovalSCP is the name of the service control policy that keeps people from writing the aliases and tags that approve
+// keys. Where it has more targets than one policy takes, the next are named ApprovalSCP-2 and so on.
+const ApprovalSCP = "doublelock-approval"
+
+// IsApprovalSCP reports whether a policy has the name of one of ours that protect approval.
+func IsApprovalSCP(name string) bool {
+	return name == ApprovalSCP || strings.HasPrefix(name, ApprovalSCP+"-")
+}
+
+// ProtectsApproval reports whether ApprovalSCP is attached to the targets of the stage.
+func (s RolloutStage) ProtectsApproval() bool { return s.SCP || s.ProtectApproval }
+
+// byName reports whether keys are approved by what people can write on them.
+func (a Approved) byName() bool { return len(a.Aliases)+len(a.Tags) > 0 }
+
+// Protected is what the file alone says of an account: whether ApprovalSCP binds it. Of an account that may be below an OU
+// of such a stage it is not known, unless the stage lists it.
+func (c Config) Protected(account string) (protected, known bool) {
+	if account == c.Organization.ManagementAccount {
+		return false, true
+	}
+	below := false
+	for _, stage := range c.Rollout {
+		if !stage.ProtectsApproval() {
+			continue
+		}
+		if slices.Contains(stage.Targets, account) || slices.Contains(stage.Accounts, account) {
+			return true, true
+		}
+		below = below || slices.ContainsFunc(stage.Targets, func(target string) bool { return !accountShape.MatchString(target) })
+	}
+	return false, !below
+}
+
+func (v validator) managers() {
+	a := v.config.Keys.Approved
+	for i, m := range a.Managers {
+		path := fmt.Sprintf("keys.approved.managers[%d]", i)
+		v.rolePattern(path+".role", m.Role)
+		if strings.TrimSpace(m.Reason) == "" {
+			v.problem(path+".reason", path+".reason is missing", "say why it approves keys")
+		}
+	}
+	if len(a.Managers) > 0 && !a.byName() && !v.config.Keys.Create {
+		v.problem("keys.approved.managers", "managers without aliases or tags have no effect", "name an alias or tag that they write, or remove them")
+	}
+}
+
+// Warnings is what a valid file says that does less than it seems to, in the order of the file.
+func (f *File) Warnings() Problems {
+	a := f.Config.Keys.Approved
+	if !a.byName() {
+		return nil
+	}
+	where := newSourceMap(f.where.file)
+	where.at = f.where.at
+	var open []string
+	for i, stage := range f.Config.Rollout {
+		if stage.ProtectsApproval() {
+			continue
+		}
+		open = append(open, stage.Name)
+		if stage.Mode == guard.ModeRemediate && len(a.Accounts)+len(a.ARNs) == 0 {
+			where.problem(fmt.Sprintf("rollout[%d].mode", i), "stage "+stage.Name+" remediates, and no key is approved there: aliases and tags are its own people's to write",
+				"set protectApproval: true, or approve a key by account or ARN")
+		}
+	}
+	if len(open) == 0 {
+		return where.sorted()
+	}
+	const fix = "set protectApproval: true or scp: true there, or approve its keys by account or ARN"
+	for i, alias := range a.Aliases {
+		where.problem(fmt.Sprintf("keys.approved.aliases[%d]", i), fmt.Sprintf("in stage %s the owner of a key can move %s, so it approves none there", strings.Join(open, ", "), alias), fix)
+	}
+	if len(a.Tags) > 0 {
+		where.problem("keys.approved.tags", fmt.Sprintf("in stage %s the owner of a key can write its tags, so they approve none there", strings.Join(open, ", ")), fix)
+	}
+	for i := range where.problems {
+		where.problems[i].Warning = true
+	}
+	return where.sorted()
+}

@@ -1,0 +1,90 @@
+package settings_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/settings"
+)
+
+func warnings(t *testing.T, raw []byte) string {
+	t.Helper()
+	file, err := settings.Read("f", raw, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, p := range file.Warnings() {
+		lines = append(lines, p.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestAFileIsWarnedWhereItsOwnPeopleApproveKeys(t *testing.T) {
+	const fix = "; set protectApproval: true or scp: true there, or approve its keys by account or ARN"
+	alias := "f:39:15: warning: in stage STAGES the owner of a key can move alias/doublelock/secrets, so it approves none there" + fix
+	tag := "f:40:5: warning: in stage STAGES the owner of a key can write its tags, so they approve none there" + fix
+	both := func(stages string) string { return strings.ReplaceAll(alias+"\n"+tag, "STAGES", stages) }
+	for name, c := range map[string]struct{ old, changed, want string }{
+		"one stage without the SCP":  {"", "", both("watching")},
+		"two stages without the SCP": {"    mode: remediate\n    protectApproval: true\n", "    mode: remediate\n    protectApproval: false\n", both("fixing, watching")},
+		"every stage has it":         {"    mode: observe\n", "    mode: observe\n    protectApproval: true\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			raw := mustRead(t, "sample.yaml")
+			if c.old != "" {
+				raw = sampleWith(t, c.old, c.changed)
+			}
+			if diff := cmp.Diff(c.want, warnings(t, raw)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	if got := warnings(t, mustRead(t, "minimal.yaml")); got != "" {
+		t.Errorf("where no alias or tag approves: %s", got)
+	}
+}
+
+func TestAStageThatFixesWithKeysThatItsOwnPeopleApproveIsWarned(t *testing.T) {
+	raw := string(mustRead(t, "minimal.yaml"))
+	raw = strings.Replace(raw, "targets: [r-ab12]", "targets: [r-ab12]\n    mode: remediate", 1) + "keys: {createPerAccount: true, approved: {aliases: [alias/doublelock/secrets]}}\n" +
+		"owners: {channels: {security-team: {email: a@example.com}}}\n"
+	if got := warnings(t, []byte(raw)); !strings.Contains(got, "remediates, and no key is approved there: aliases and tags are its own people's to write; set protectApproval: true") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestWhatTheFileSaysOfWhoMayApproveKeysInAnAccount(t *testing.T) {
+	config := settings.Config{
+		Organization: settings.Organization{ManagementAccount: "111111111111"},
+		Rollout: []settings.RolloutStage{
+			{Targets: []string{"ou-ab12-workloads"}, Accounts: []string{"333333333333"}, SCP: true},
+			{Targets: []string{"444444444444"}, ProtectApproval: true},
+			{Targets: []string{"ou-ab12-sandboxes"}, Accounts: []string{"666666666666"}},
+		},
+	}
+	byAccount := config
+	byAccount.Rollout = config.Rollout[1:]
+	for name, c := range map[string]struct {
+		config           settings.Config
+		account          string
+		protected, known bool
+	}{
+		"listed in a stage with scp":                         {config, "333333333333", true, true},
+		"a target with protectApproval":                      {config, "444444444444", true, true},
+		"the management account":                             {config, "111111111111", false, true},
+		"one that may be below an OU with scp":               {config, "666666666666", false, false},
+		"one that nobody names may be below that OU":         {config, "999999999999", false, false},
+		"one that nobody names, and no OU has the SCP":       {byAccount, "999999999999", false, true},
+		"the management account, although no OU has the SCP": {byAccount, "111111111111", false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if protected, known := c.config.Protected(c.account); protected != c.protected || known != c.known {
+				t.Errorf("protected %v, known %v", protected, known)
+			}
+		})
+	}
+}
