@@ -41,10 +41,15 @@ type layer struct {
 }
 
 // SCPs renders the policies for the stages that switch them on, in a fixed order: the keys layer and the tamper layer
-// for each stage with scp, the KMS layer where its backlog is migrated as well. A stage list without scp gives none.
+// for each stage with scp, the KMS layer where its backlog is migrated as well, the approval layer where aliases or tags
+// approve keys. A stage list without scp and protectApproval gives none.
 // It errs on a policy over MaxDeployed and names the statements that make it so.
 func SCPs(c settings.Config) ([]SCP, error) {
 	guarded := targets(c, func(w settings.RolloutStage) bool { return w.SCP })
+	protecting := targets(c, settings.RolloutStage.ProtectsApproval)
+	if !approvesByName(c) {
+		protecting = nil
+	}
 	migrated := targets(c, func(w settings.RolloutStage) bool { return w.SCP && w.BacklogMigrated })
 	var policies []SCP
 	for _, step := range []struct {
@@ -54,6 +59,7 @@ func SCPs(c settings.Config) ([]SCP, error) {
 		{keysLayer(c), guarded},
 		{tamperLayer(c), guarded},
 		{kmsLayer(c), migrated},
+		{approvalLayer(c), protecting},
 	} {
 		scps, err := step.layer.attach(step.targets)
 		if err != nil {

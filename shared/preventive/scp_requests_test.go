@@ -49,6 +49,10 @@ func through(service, alias string) map[string]any {
 	return map[string]any{"kms:ViaService": service + ".us-east-1.amazonaws.com", "kms:ResourceAliases": []string{alias}}
 }
 
+func aliasARN(region, name string) string {
+	return "arn:aws:kms:" + region + ":333333333333:alias/" + name
+}
+
 func tags(keys ...string) map[string]any { return map[string]any{"aws:TagKeys": keys} }
 
 func unused(days string) map[string]any {
@@ -173,5 +177,37 @@ var scpRequests = []scpRequest{
 		"kms:DisableKey", ownKey, unused("0"), allowed, false},
 	{"a role with a name of ours disables a key in use", "guarded", "arn:aws:sts::333333333333:assumed-role/doublelock-change/doublelock-remediate",
 		"kms:DisableKey", ownKey, unused("0"), denied, false},
+	// Approval: nobody who is judged writes the alias or the tag that approves a key. "next" has that layer alone.
+	{"approval: an admin makes an approved alias", "approving", admin, "kms:CreateAlias", aliasARN("us-east-1", "approved/app"), nil, denied, false},
+	{"approval: an admin makes one of ours in another Region", "approving", admin, "kms:CreateAlias", aliasARN("eu-west-1", "doublelock/secrets"), nil, denied, false},
+	{"approval: an admin moves an approved alias", "approving", pipeline, "kms:UpdateAlias", aliasARN("us-east-1", "central"), nil, denied, false},
+	{"approval: the root user moves an approved alias", "next", rootUser, "kms:UpdateAlias", aliasARN("us-east-1", "central"), nil, denied, false},
+	{"approval: an IAM user removes an approved alias", "next", user, "kms:DeleteAlias", aliasARN("us-east-1", "central"), nil, denied, false},
+	{"approval: an admin makes an alias of their own", "approving", admin, "kms:CreateAlias", aliasARN("us-east-1", "central-app"), nil, allowed, false},
+	{"approval: an admin points an alias at their own key", "approving", admin, "kms:UpdateAlias", ownKey, nil, allowed, false},
+	{"approval: an admin tags a key as approved", "next", admin, "kms:TagResource", ownKey, tags("approved"), denied, false},
+	{"approval: among other tags", "approving", pipeline, "kms:TagResource", ownKey, tags("team", "approved-by"), denied, false},
+	{"approval: an admin takes the tag away", "approving", admin, "kms:UntagResource", ownKey, tags("approved"), denied, false},
+	{"approval: an admin tags a key with their own tag", "approving", admin, "kms:TagResource", ownKey, tags("Approved", "team"), allowed, false},
+	{"approval: an admin tags a key that is being created", "next", admin, "kms:CreateKey", "*", tags("approved"), denied, false},
+	{"approval: an admin creates a key", "next", admin, "kms:CreateKey", "*", tags("team"), allowed, false},
+	{"approval: CloudFormation for an admin", "approving", admin, "kms:CreateAlias", aliasARN("us-east-1", "approved/app"), map[string]any{"aws:CalledVia": []string{"cloudformation.amazonaws.com"}}, denied, false},
+	{"approval: break-glass approves nothing", "approving", breakGlass, "kms:CreateAlias", aliasARN("us-east-1", "central"), nil, denied, false},
+	{"approval: break-glass tags nothing", "approving", breakGlass, "kms:TagResource", ownKey, tags("approved"), denied, false},
+	{"approval: our change role approves nothing", "approving", "arn:aws:sts::333333333333:assumed-role/doublelock-change/doublelock-remediate", "kms:UpdateAlias",
+		aliasARN("us-east-1", "doublelock/secrets"), nil, denied, false},
+	{"approval: a manager makes the alias", "approving", "arn:aws:sts::333333333333:assumed-role/KeyManager/ana", "kms:CreateAlias", aliasARN("us-east-1", "central"), nil, allowed, false},
+	{"approval: a manager tags", "next", "arn:aws:sts::333333333333:assumed-role/KeyManager/ana", "kms:TagResource", ownKey, tags("approved"), allowed, false},
+	{"approval: a role with the manager's name behind a path", "next", "arn:aws:iam::333333333333:role/team/KeyManager", "kms:TagResource", ownKey, tags("approved"), denied, false},
+	{"approval: StackSets makes the key of the account", "next", "arn:aws:sts::333333333333:assumed-role/stacksets-exec-0123456789abcdef/deploy", "kms:CreateAlias",
+		aliasARN("us-east-1", "doublelock/secrets"), nil, allowed, false},
+	{"approval: StackSets tags the key of the account", "next", "arn:aws:sts::333333333333:assumed-role/stacksets-exec-0123456789abcdef/deploy", "kms:CreateKey",
+		"*", tags("approved"), allowed, false},
+	{"approval: an admin makes a manager", "next", admin, "iam:CreateRole", "arn:aws:iam::333333333333:role/KeyManager", nil, denied, false},
+	{"approval: a manager opens itself to others", "next", "arn:aws:sts::333333333333:assumed-role/KeyManager/ana", "iam:UpdateAssumeRolePolicy", "arn:aws:iam::333333333333:role/KeyManager", nil, denied, false},
+	{"approval: an admin makes a role that looks like StackSets", "next", admin, "iam:CreateRole", "arn:aws:iam::333333333333:role/stacksets-exec-evil", nil, denied, false},
+	{"approval: a deploy role makes a manager", "next", "arn:aws:sts::333333333333:assumed-role/OrgDeploy/ci", "iam:CreateRole", "arn:aws:iam::333333333333:role/KeyManager", nil, allowed, false},
+	{"approval: the management account is not held", "next", "arn:aws:iam::111111111111:role/Admin", "kms:CreateAlias",
+		"arn:aws:kms:us-east-1:111111111111:alias/central", nil, allowed, true},
 	{"a service-linked role creates without a key", "guarded", linkedRole, create, secret, nil, allowed, false},
 }

@@ -34,11 +34,26 @@ func config() settings.Config {
 	}
 }
 
+// approving is the same organization, in which an alias and a tag approve keys too, and a stage protects them alone.
+func approving() settings.Config {
+	c := config()
+	c.Rollout = append(c.Rollout, settings.RolloutStage{Name: "next", Targets: []string{"ou-ab12-next"}, ProtectApproval: true})
+	c.Keys.Approved.Aliases = []string{"alias/doublelock/secrets", "alias/approved/app", "alias/central"}
+	c.Keys.Approved.Tags = map[string]string{"approved": "yes", "approved-by": "security"}
+	c.Keys.Approved.Managers = []settings.Manager{{Role: "arn:aws:iam::*:role/KeyManager", Reason: "the key team"}}
+	return c
+}
+
 func TestSCPsGolden(t *testing.T) {
 	scps, err := preventive.SCPs(config())
 	if err != nil {
 		t.Fatal(err)
 	}
+	more, err := preventive.SCPs(approving())
+	if err != nil {
+		t.Fatal(err)
+	}
+	scps = append(scps, more[len(more)-1])
 	for _, scp := range scps {
 		path := filepath.Join("testdata", scp.Name+".json")
 		if *update {
@@ -71,6 +86,46 @@ func TestSCPsAttachByStage(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("targets (-want +got):\n%s", diff)
+	}
+}
+
+// The layer stands alone in a stage that has no other, and there is none where nobody could approve anything by a name.
+func TestApprovalIsProtectedWhereAStageAsksForIt(t *testing.T) {
+	c := approving()
+	scps, err := preventive.SCPs(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := scps[len(scps)-1]
+	if diff := cmp.Diff([]string{"ou-ab12-done", "ou-ab12-guarded", "333333333333", "ou-ab12-next"}, last.Targets); diff != "" || last.Name != settings.ApprovalSCP {
+		t.Errorf("targets of %s (-want +got):\n%s", last.Name, diff)
+	}
+	perTarget := map[string]int{}
+	for _, scp := range scps {
+		for _, target := range scp.Targets {
+			perTarget[target]++
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"ou-ab12-done": 4, "ou-ab12-guarded": 3, "333333333333": 3, "ou-ab12-next": 1}, perTarget); diff != "" {
+		t.Errorf("policies by target (-want +got):\n%s", diff)
+	}
+	c.Keys.Approved.Aliases, c.Keys.Approved.Tags = nil, nil
+	if scps, err = preventive.SCPs(c); err != nil || len(scps) != 3 {
+		t.Errorf("%d policies where nothing approves by name, error %v", len(scps), err)
+	}
+	c.Keys.Create = true
+	if scps, err = preventive.SCPs(c); err != nil || len(scps) != 4 || strings.Contains(scps[3].Content, "TagKeys") {
+		t.Errorf("where keys are made: %d policies, error %v", len(scps), err)
+	}
+}
+
+func TestAnApprovalLayerOverTheLimitNamesItsLongestList(t *testing.T) {
+	c := approving()
+	for i := range 120 {
+		c.Keys.Approved.Aliases = append(c.Keys.Approved.Aliases, fmt.Sprintf("alias/approved/application-%03d/secrets", i))
+	}
+	if _, err := preventive.SCPs(c); err == nil || !strings.Contains(err.Error(), settings.ApprovalSCP) || !strings.Contains(err.Error(), "keys.approved.aliases") {
+		t.Errorf("error %v", err)
 	}
 }
 

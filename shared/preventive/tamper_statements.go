@@ -115,9 +115,14 @@ const stackSetsRole = "arn:*:iam::*:role/stacksets-exec-*"
 func deployers(c settings.Config) []string {
 	roles := []string{
 		stackSetsRole,
-		"arn:*:iam::" + c.Organization.SecurityAccount + ":role/cdk-*-cfn-exec-role-*",
+		cdkRole(c),
 	}
 	return append(roles, c.Organization.DeployRoles...)
+}
+
+// cdkRole is CloudFormation's role in the security account.
+func cdkRole(c settings.Config) string {
+	return "arn:*:iam::" + c.Organization.SecurityAccount + ":role/cdk-*-cfn-exec-role-*"
 }
 
 // memberRole is the ARN pattern of one of our own roles in any member account.

@@ -30,7 +30,7 @@ func TestDoctorExpectsWhatIsDeployed(t *testing.T) {
 		return d.Expected
 	}
 	e := expected()
-	if len(e.SCPs) != 2 || e.Elsewhere != nil || e.BusARN != "arn:aws:events:us-east-1:222222222222:event-bus/doublelock" || e.Config == "" {
+	if len(e.SCPs) != 3 || e.Elsewhere != nil || e.BusARN != "arn:aws:events:us-east-1:222222222222:event-bus/doublelock" || e.Config == "" {
 		t.Errorf("%+v", e)
 	}
 	for home, want := range map[string]string{"us-gov-east-1": "us-gov-west-1", "cn-north-1": "cn-northwest-1", "eu-west-1": "us-east-1"} {
