@@ -78,9 +78,13 @@ func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Sec
 	if err != nil {
 		return Outcome{}, fmt.Errorf("inspect secret: %w", err)
 	}
+	standard, err := h.standard(ctx, keysOf(secret)...)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("inspect secret: %w", err)
+	}
 	secret.AsOf = guard.Older(secret.AsOf, asOf)
 	now := h.Now()
-	next := guard.Reconcile(rec, secret, guard.Evaluate(secret, h.Standard, now), h.Waivers, mode, now, i.cause)
+	next := guard.Reconcile(rec, secret, guard.Evaluate(secret, standard, now), h.Waivers, mode, now, i.cause)
 	next = guard.ReconcileRead(next, secret, now, i.cause)
 	if !i.fresh && keyVerdict(rec) != keyVerdict(next) {
 		i.fresh = true
@@ -108,6 +112,28 @@ func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Sec
 	default:
 		return about(next, "unchanged"), nil
 	}
+}
+
+// standard is what keys are measured against, with what is known of who may approve them. While AWS cannot say that, it is
+// not known: everything else of a secret can be judged.
+func (h *Handler) standard(ctx context.Context, keys ...guard.Key) (guard.Standard, error) {
+	approved, err := h.Approval.Of(ctx, h.Standard.Approved, keys...)
+	if guard.Passing(err) && ctx.Err() == nil {
+		return h.Standard, nil
+	}
+	return guard.Standard{Approved: approved}, err
+}
+
+// keysOf lists every key that a secret, a version of it or a replica is under.
+func keysOf(s guard.Secret) []guard.Key {
+	keys := []guard.Key{s.Key}
+	for _, r := range s.Replicas {
+		keys = append(keys, r.Key)
+	}
+	for _, v := range s.Versions {
+		keys = append(keys, v.Keys...)
+	}
+	return keys
 }
 
 func about(rec guard.Record, action string) Outcome {

@@ -240,9 +240,13 @@ func (h *Handler) lookAtKey(ctx context.Context, ref guard.KeyRef, cause guard.C
 	if err != nil {
 		return Outcome{}, err
 	}
+	standard, err := h.standard(ctx, key)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("inspect key: %w", err)
+	}
 	inspected := 0
 	for _, rec := range records {
-		if !rec.GoneAt.IsZero() || agrees(rec, key) && h.approvalAgrees(rec, key) {
+		if !rec.GoneAt.IsZero() || agrees(rec, key) && approvalAgrees(standard.Approved, rec, key) {
 			continue
 		}
 		if _, err := h.Inspect(ctx, guard.SecretRef{Account: rec.Account, Region: rec.Region, ID: rec.Resource}, cause); err != nil {
@@ -293,8 +297,8 @@ func recordedState(rec guard.Record, key guard.Key) guard.KeyState {
 }
 
 // approvalAgrees reports the same of the key's approval, which its aliases and tags can give and take.
-func (h *Handler) approvalAgrees(rec guard.Record, key guard.Key) bool {
-	switch h.Standard.Approved.Allows(key, rec.Account) {
+func approvalAgrees(approved guard.Approved, rec guard.Record, key guard.Key) bool {
+	switch approved.Allows(key, rec.Account) {
 	case guard.Pass:
 		return !isOpen(rec, guard.SecretKeyUnapproved)
 	case guard.Fail:

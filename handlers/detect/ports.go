@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/store"
 )
@@ -58,6 +59,7 @@ type Handler struct {
 	Modes    Modes
 	Effects  *store.Effects // through which tags are written
 	Standard guard.Standard
+	Approval *fleet.Approval // where aliases and tags approve keys; nil: not known
 	Waivers  []guard.Waiver
 	Seen     func(ctx context.Context, s guard.Secret) error // hands on what was described, for others to compare; nil: nobody does
 	Now      func() time.Time

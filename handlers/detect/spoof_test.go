@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -124,7 +126,7 @@ func TestTagsOfAKeyThatApprovedItAreLookedAt(t *testing.T) {
 	w.keys[cmk] = k
 	s := w.add("app", cmk)
 	h := w.handler()
-	h.Standard.Approved.Tags = map[string]string{"approved": "yes"}
+	h.Standard.Approved.Tags, h.Approval = map[string]string{"approved": "yes"}, protecting("r-root")
 	handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
 	if len(w.published) > 0 {
 		t.Fatalf("published %v of an approved key", w.kinds())
@@ -137,6 +139,58 @@ func TestTagsOfAKeyThatApprovedItAreLookedAt(t *testing.T) {
 	w.now = w.now.Add(time.Minute)
 	handle(t, h, call{name: "TagResource", key: cmk}.body())
 	if diff := cmp.Diff([]string{"finding_opened DL.SECRET.5", "finding_resolved DL.SECRET.5"}, w.kinds()); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
+	}
+}
+
+// protecting says that the SCP which keeps people from approving keys is attached to these, below one root.
+func protecting(attached ...string) *fleet.Approval {
+	return &fleet.Approval{
+		Management: "999999999999", Now: time.Now,
+		Attached: func(context.Context) ([]string, error) { return attached, nil },
+		Path:     func(context.Context, string) ([]string, time.Time, error) { return []string{"r-root"}, time.Time{}, nil },
+	}
+}
+
+// Whoever approves the key himself is told so, and is not rid of the finding: nothing is resolved, so nothing says DONE.
+func TestAKeyThatItsOwnerApprovesStaysAFinding(t *testing.T) {
+	w := newWorld()
+	k := w.keys[cmk]
+	k.Tags, k.Aliases = map[string]string{}, []string{}
+	w.keys[cmk] = k
+	s := w.add("app", cmk)
+	h := w.handler()
+	h.Standard.Approved = guard.Approved{Tags: map[string]string{"approved": "yes"}, Aliases: []string{"alias/approved"}}
+	h.Approval = protecting("ou-elsewhere")
+	said := func() string {
+		var all []string
+		for _, f := range w.load(s.ARN).Open() {
+			all = append(all, f.Describe())
+		}
+		return strings.Join(all, "; ")
+	}
+	handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
+	if got := said(); got != "its key "+cmk+" is not approved" {
+		t.Errorf("before: %s", got)
+	}
+	for _, c := range []struct {
+		name    string
+		approve func(*guard.Key)
+		want    string
+	}{
+		{"TagResource", func(k *guard.Key) { k.Tags = map[string]string{"approved": "yes"} }, "its key " + cmk + " is approved by a tag that its owner can write"},
+		{"CreateAlias", func(k *guard.Key) { k.Aliases = []string{"alias/approved"} }, "its key " + cmk + " is approved by an alias that its owner can move"},
+	} {
+		c.approve(&k)
+		w.keys[cmk] = k
+		w.now = w.now.Add(time.Minute)
+		handle(t, h, call{name: c.name, key: cmk}.body())
+		handle(t, h, call{name: "TagResource", secret: s.ARN}.body())
+		if got := said(); got != c.want {
+			t.Errorf("after %s: %s", c.name, got)
+		}
+	}
+	if diff := cmp.Diff([]string{"finding_opened DL.SECRET.5"}, w.kinds()); diff != "" {
 		t.Errorf("published (-want +got):\n%s", diff)
 	}
 }

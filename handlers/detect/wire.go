@@ -30,10 +30,10 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 func NewInspector(h hub.Hub, keys *secrets.Keys) Inspector { return Inspector{on(h, keys)} }
 
 func on(h hub.Hub, keys *secrets.Keys) *Handler {
-	records := table.Open(h.Cloud, h.Table)
+	records, modes := table.Open(h.Cloud, h.Table), accounts.LastModes(h.Cloud, h.Runtime, accounts.Memory{Answers: h.Answers(), Now: h.Now, Log: h.Log})
 	return &Handler{
 		Secrets: secrets.Remembering(h.Cloud, h.Answers()), Keys: keys, Records: records, Bus: h.Notices(),
-		Modes: accounts.LastModes(h.Cloud, h.Runtime, accounts.Memory{Answers: h.Answers(), Now: h.Now, Log: h.Log}), Effects: &store.Effects{Intents: records.Intents(), Worker: h.Session + "/" + rand.Text(), Now: h.Now}, Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
+		Modes: modes, Approval: accounts.Approval(h.Cloud, modes, h.Management, h.Now), Effects: &store.Effects{Intents: records.Intents(), Worker: h.Session + "/" + rand.Text(), Now: h.Now}, Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
 		Now: h.Now, Later: h.Later(), Log: h.Log,
 	}
 }

@@ -142,7 +142,11 @@ func (h *Handler) target(ctx context.Context, s guard.Secret) (key guard.Key, pr
 	case key.State == guard.KeyMissing:
 		return key, migration.NoKey(id, s.Account, s.Region), nil
 	}
-	return key, migration.Unfit(id, key, s, s.Region, h.Approved), nil
+	approved, err := h.Approval.Of(ctx, h.Approved, key)
+	if err != nil {
+		return key, "", fmt.Errorf("look at the key: %w", err)
+	}
+	return key, migration.Unfit(id, key, s, s.Region, approved), nil
 }
 
 // fail publishes why no change was begun.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 )
@@ -59,6 +60,7 @@ type Handler struct {
 	Machine   Machine
 	KeyFor    func(account, region string, tags map[string]string) string // key ARN or alias
 	Approved  guard.Approved
+	Approval  *fleet.Approval // where aliases and tags approve keys; nil: not known
 	Waivers   []guard.Waiver
 	By        string // our role session, as the actor of what is recorded
 	Source    string // what an event on the hub's bus must come from

@@ -23,11 +23,12 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
+	all := accounts.Modes(h.Cloud, h.Runtime, h.Now)
 	c, r, keys := h.Cloud, h.Runtime, secrets.NewKeys(h.Cloud)
 	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now, Log: h.Log}.Open()
 	return &Handler{
-		Secrets: secrets.New(c), Keys: keys, Records: table.Open(c, h.Table), Bus: h.Notices(), Modes: modes{accounts.Modes(c, r, h.Now)}, Inspector: detect.NewInspector(h, keys),
-		Machine: machine.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Waivers: r.GuardWaivers(),
+		Secrets: secrets.New(c), Keys: keys, Records: table.Open(c, h.Table), Bus: h.Notices(), Modes: modes{all}, Inspector: detect.NewInspector(h, keys),
+		Machine: machine.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Approval: accounts.Approval(c, all, h.Management, h.Now), Waivers: r.GuardWaivers(),
 		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Later: h.Later(), Log: h.Log,
 	}, nil
 }

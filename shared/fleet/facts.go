@@ -28,6 +28,7 @@ type Migrations struct {
 type KeyRules struct {
 	KeyFor   func(account, region string, tags map[string]string) string // key ARN or alias
 	Approved guard.Approved
+	Approval *Approval // where aliases and tags approve keys; nil: not known
 	Waivers  []guard.Waiver
 }
 
@@ -35,9 +36,13 @@ type KeyRules struct {
 // the rotation functions run. seen replaces the look-ups, for trail files that were read already; nil asks CloudTrail.
 func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, seen []migration.Sighting) (migration.Facts, error) {
 	now := m.Engine.Now()
+	approved, err := m.Keys.Approval.Of(ctx, m.Keys.Approved, keysIn(snapshot)...)
+	if err != nil {
+		return migration.Facts{}, err
+	}
 	f := migration.Facts{
 		Access: inventory.Prepare(snapshot), Seen: seen, LookBack: int(lookBack.Hours() / 24), Now: now,
-		Functions: map[string]string{}, Tools: map[string]string{}, KeyFor: m.Keys.KeyFor, Approved: m.Keys.Approved, Waivers: m.Keys.Waivers, Rules: m.Engine.Rules,
+		Functions: map[string]string{}, Tools: map[string]string{}, KeyFor: m.Keys.KeyFor, Approved: approved, Waivers: m.Keys.Waivers, Rules: m.Engine.Rules,
 		Changer: m.changer(snapshot),
 	}
 	f.Begun = m.begun(ctx)
@@ -61,6 +66,21 @@ func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, see
 	}
 	f.Seen = migration.Gather(f.Seen)
 	return f, nil
+}
+
+// keysIn lists the keys of a snapshot, and those that its secrets are under.
+func keysIn(s inventory.Snapshot) []guard.Key {
+	var keys []guard.Key
+	for _, k := range s.Keys {
+		keys = append(keys, k.Facts)
+	}
+	for _, secret := range s.Secrets {
+		keys = append(keys, secret.Facts.Key)
+		for _, r := range secret.Facts.Replicas {
+			keys = append(keys, r.Key)
+		}
+	}
+	return keys
 }
 
 // begun is what going back restores, by secret; nil where the hub's table cannot be read, which a plan says where it

@@ -127,14 +127,16 @@ func (m *Modes) Mode(ctx context.Context, account string, tags map[string]string
 	if !m.ByPath(account) {
 		return m.Of(account, nil, tags), time.Time{}, nil
 	}
-	path, asOf, err := m.path(ctx, account)
+	path, asOf, err := m.Path(ctx, account)
 	if err != nil {
 		return "", time.Time{}, err
 	}
 	return m.Of(account, path, tags), asOf, nil
 }
 
-func (m *Modes) path(ctx context.Context, account string) (path []string, asOf time.Time, err error) {
+// Path lists the OUs above an account, nearest first; none for one that is not in the organization. asOf is when that was so,
+// where AWS cannot say it now; else it is zero.
+func (m *Modes) Path(ctx context.Context, account string) (path []string, asOf time.Time, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.paths == nil || m.Now().Sub(m.asked) >= m.believed(account) {

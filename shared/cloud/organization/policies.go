@@ -123,6 +123,35 @@ func (o *Organization) Policies(ctx context.Context, kind PolicyKind) ([]Attache
 	return policies, nil
 }
 
+// AttachedTo lists what the policies of a kind whose names match are attached to.
+func (o *Organization) AttachedTo(ctx context.Context, kind PolicyKind, named func(string) bool) ([]string, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	client, err := o.client(ctx)
+	if err != nil {
+		return nil, session.Fail(err, "list policies")
+	}
+	var ids []string
+	pages := organizations.NewListPoliciesPaginator(client, &organizations.ListPoliciesInput{Filter: types.PolicyType(kind)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, session.Fail(err, "list policies")
+		}
+		for _, p := range page.Policies {
+			if !named(aws.ToString(p.Name)) {
+				continue
+			}
+			found, err := targets(ctx, client, aws.ToString(p.Id))
+			if err != nil {
+				return nil, err
+			}
+			ids = append(ids, found...)
+		}
+	}
+	return ids, nil
+}
+
 // AttachedPolicy is a policy and where it is attached.
 type AttachedPolicy struct {
 	Policy

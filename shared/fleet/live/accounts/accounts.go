@@ -61,6 +61,13 @@ func modes(r settings.Runtime, now func() time.Time, accounts func(context.Conte
 	}
 }
 
+// Approval finds out where aliases and tags approve keys; modes knows the paths of accounts.
+func Approval(c *cloud.Cloud, modes *fleet.Modes, management string, now func() time.Time) *fleet.Approval {
+	return &fleet.Approval{Path: modes.Path, Management: management, Now: now, Attached: func(ctx context.Context) ([]string, error) {
+		return organization.New(c).AttachedTo(ctx, organization.ServiceControl, settings.IsApprovalSCP)
+	}}
+}
+
 // Tree is AWS Organizations, read once.
 func Tree(c *cloud.Cloud) fleet.Tree { return tree{organization.New(c)} }
 

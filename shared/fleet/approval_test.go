@@ -1,0 +1,108 @@
+package fleet_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// approvedKey is a key of an account that an alias approves, and nothing else.
+func approvedKey(account string) guard.Key {
+	return guard.Key{ARN: "arn:aws:kms:us-east-1:" + account + ":key/1", Account: account, Manager: guard.ManagerCustomer, Aliases: []string{"alias/ok"}, Tags: map[string]string{}}
+}
+
+func TestAnAliasApprovesWhereTheSCPIsAttachedNow(t *testing.T) {
+	const management = "111111111111"
+	paths := map[string][]string{"333333333333": {"ou-guarded", "r-root"}, "444444444444": {"ou-open", "r-root"}, management: {"r-root"}}
+	for name, c := range map[string]struct {
+		attached []string
+		account  string
+		failed   error
+		hub      string // the management account as the hub knows it
+		want     guard.Outcome
+		err      bool
+		asOf     time.Time // of the path, where Organizations cannot say it now
+	}{
+		"on an OU above it":                           {attached: []string{"ou-guarded"}, account: "333333333333", hub: management, want: guard.Pass},
+		"on the root":                                 {attached: []string{"r-root"}, account: "444444444444", hub: management, want: guard.Pass},
+		"on the account itself":                       {attached: []string{"444444444444"}, account: "444444444444", hub: management, want: guard.Pass},
+		"on another OU":                               {attached: []string{"ou-guarded"}, account: "444444444444", hub: management, want: guard.Fail},
+		"detached from everything":                    {account: "333333333333", hub: management, want: guard.Fail},
+		"the management account below the root":       {attached: []string{"r-root"}, account: management, hub: management, want: guard.Fail},
+		"an account of another organization":          {attached: []string{"r-root", "999999999999"}, account: "999999999999", hub: management, want: guard.Fail},
+		"the management account is not known":         {attached: []string{"r-root"}, account: "333333333333", want: guard.Unknown},
+		"the hub may not look at the organization":    {failed: guard.ErrDenied, account: "333333333333", hub: management, want: guard.Unknown},
+		"there is no role to look with":               {failed: guard.ErrNotOurs, account: "333333333333", hub: management, want: guard.Unknown},
+		"where it was an hour ago approves nothing":   {attached: []string{"ou-guarded"}, account: "333333333333", hub: management, failed: guard.ErrUnavailable, asOf: time.Unix(1, 0), err: true},
+		"Organizations is busy, which is tried again": {failed: guard.ErrThrottled, account: "333333333333", hub: management, err: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &fleet.Approval{
+				Management: c.hub, Now: time.Now,
+				Attached: func(context.Context) ([]string, error) {
+					if c.asOf.IsZero() {
+						return c.attached, c.failed
+					}
+					return c.attached, nil
+				},
+				Path: func(_ context.Context, account string) ([]string, time.Time, error) {
+					return paths[account], c.asOf, nil
+				},
+			}
+			approved, err := a.Of(t.Context(), guard.Approved{Aliases: []string{"alias/ok"}}, approvedKey(c.account))
+			if c.err {
+				if !errors.Is(err, c.failed) {
+					t.Errorf("error %v", err)
+				}
+				return
+			}
+			if got := approved.Allows(approvedKey(c.account), c.account); err != nil || got != c.want {
+				t.Errorf("%s, error %v; want %s", got, err, c.want)
+			}
+		})
+	}
+}
+
+// Organizations has a small quota: it is asked where the answer decides, and once an hour.
+func TestOrganizationsIsAskedOnlyWhereItDecides(t *testing.T) {
+	now, asked := time.Date(2026, 9, 1, 9, 0, 0, 0, time.UTC), 0
+	a := &fleet.Approval{
+		Management: "111111111111", Now: func() time.Time { return now },
+		Attached: func(context.Context) ([]string, error) { asked++; return []string{"r-root"}, nil },
+		Path: func(context.Context, string) ([]string, time.Time, error) {
+			return []string{"r-root"}, time.Time{}, nil
+		},
+	}
+	byAlias := guard.Approved{Accounts: []string{"222222222222"}, Aliases: []string{"alias/ok"}}
+	other := approvedKey("333333333333")
+	other.Aliases = []string{"alias/other"}
+	for _, k := range []guard.Key{approvedKey("222222222222"), other, {Account: "333333333333", Manager: guard.ManagerAWS}} {
+		if _, err := a.Of(t.Context(), byAlias, k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked != 0 {
+		t.Errorf("asked %d times about keys that need no alias, or have none", asked)
+	}
+	var counts []int
+	for _, passed := range []time.Duration{0, time.Minute, 58 * time.Minute, 2 * time.Minute} {
+		now = now.Add(passed)
+		if _, err := a.Of(t.Context(), byAlias, approvedKey("333333333333"), approvedKey("444444444444")); err != nil {
+			t.Fatal(err)
+		}
+		counts = append(counts, asked)
+	}
+	if diff := cmp.Diff([]int{1, 1, 1, 2}, counts); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+	var nobody *fleet.Approval
+	if approved, err := nobody.Of(t.Context(), byAlias, approvedKey("333333333333")); err != nil || approved.Allows(approvedKey("333333333333"), "333333333333") != guard.Unknown {
+		t.Errorf("where nobody can ask: error %v", err)
+	}
+}
