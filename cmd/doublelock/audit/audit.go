@@ -65,6 +65,9 @@ type audit struct {
 	standard guard.Standard
 	waivers  []guard.Waiver
 
+	// protected says by the configuration whether an SCP keeps the people of an account from approving keys.
+	protected func(account string) (protected, known bool)
+
 	mu      sync.Mutex
 	results []auditResult
 	failed  []error
@@ -110,6 +113,7 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 			return nil, err
 		}
 		runtime := config.Runtime()
+		a.protected = config.Protected
 		a.standard.Approved, a.waivers = runtime.Approved, runtime.GuardWaivers()
 	}
 	var err error
@@ -208,7 +212,7 @@ func (a *audit) judge(s guard.Secret) auditResult {
 		ARN: s.ARN, Name: s.Name, Account: s.Account, Region: s.Region, State: guard.StateOf(s, ""),
 		Key: cmp.Or(s.Key.ARN, s.Key.ID, s.KeyID), Findings: []auditFinding{}, Unknown: []auditUnknown{},
 	}
-	for _, v := range guard.Evaluate(s, a.standard, a.env.Now()) {
+	for _, v := range guard.Evaluate(s, a.standardFor(s), a.env.Now()) {
 		if v.Outcome == guard.Unknown {
 			result.Unknown = append(result.Unknown, auditUnknown{v.Control.ID, v.Describe()})
 		}
@@ -223,6 +227,25 @@ func (a *audit) judge(s guard.Secret) auditResult {
 			fmt.Sprintf("a replica: its primary is in %[1]s, which was not inspected (--region %[1]s)", s.PrimaryRegion)})
 	}
 	return result
+}
+
+// standardFor completes the standard by what the configuration says of the accounts of the secret's keys.
+func (a *audit) standardFor(s guard.Secret) guard.Standard {
+	std := a.standard
+	keys := []guard.Key{s.Key}
+	for _, r := range s.Replicas {
+		keys = append(keys, r.Key)
+	}
+	for _, v := range s.Versions {
+		keys = append(keys, v.Keys...)
+	}
+	std.Approved.Protected = map[string]bool{}
+	for _, account := range std.Approved.DependsOn(keys...) {
+		if protected, known := a.protected(account); known {
+			std.Approved.Protected[account] = protected
+		}
+	}
+	return std
 }
 
 // stateRank orders what needs somebody first.

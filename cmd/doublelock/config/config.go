@@ -55,7 +55,8 @@ func configValidateCommand(env *command.Env) *cobra.Command {
 		Use:   "validate [FILE...]",
 		Short: "Check doublelock.yaml and say what is wrong where, and how to fix it",
 		Long: `Checks configuration files (doublelock.yaml when none is named, - for standard input) before anything is deployed.
-Every problem is a line: file:line:column: what is wrong; how to fix it. With --live it also asks AWS Organizations
+Every problem is a line: file:line:column: what is wrong; how to fix it. What is valid, and does less than it seems to,
+is a line with "warning:", such as an approved alias that its owner can move because no SCP of the stage forbids it. With --live it also asks AWS Organizations
 whether the organization, its accounts and OUs are the ones written down; that takes credentials that may read it.
 
 Exit codes: 0 no problems, 1 a problem or an error.`,
@@ -93,7 +94,9 @@ Exit codes: 0 no problems, 1 a problem or an error.`,
 // validation collects what is wrong over all files.
 type validation struct {
 	env   *command.Env
-	count int
+	count int // of problems
+
+	warned int
 }
 
 // check reads a file and prints its problems. It answers nil for a file that has some, and errs only when nothing can
@@ -107,7 +110,10 @@ func (v *validation) check(name string) (*settings.File, error) {
 	if errors.As(err, &problems) {
 		return nil, v.print(problems)
 	}
-	return file, err
+	if err != nil {
+		return file, err
+	}
+	return file, v.warn(file.Warnings())
 }
 
 // tooLong makes of a configuration what AWS limits the length of: the SCPs and what the functions are given.
@@ -116,6 +122,14 @@ func tooLong(config settings.Config) error {
 		return err
 	}
 	_, err := config.Runtime().Env()
+	return err
+}
+
+// warn prints what is valid, and does less than it seems to.
+func (v *validation) warn(warnings settings.Problems) error {
+	before := v.count
+	err := v.print(warnings)
+	v.count, v.warned = before, v.warned+len(warnings)
 	return err
 }
 
@@ -143,6 +157,10 @@ func (v *validation) finish(files int) error {
 	if v.env.AsJSON() {
 		return nil
 	}
-	_, err := fmt.Fprintf(v.env.Stdout, "%s: no problems\n", output.Count(files, "file"))
+	said := ""
+	if v.warned > 0 {
+		said = ", " + output.Count(v.warned, "warning")
+	}
+	_, err := fmt.Fprintf(v.env.Stdout, "%s: no problems%s\n", output.Count(files, "file"), said)
 	return err
 }

@@ -54,7 +54,7 @@ func TestConfigIsComparedWithTheOrganization(t *testing.T) {
 		"222222222222": "", "333333333333": "ou-ab12-workloads", "444444444444": "", "555555555555": "", "666666666666": "ou-ab12-sandboxes",
 	})
 	stdout, stderr, code := validateLive(t)
-	if diff := cmp.Diff("1 file: no problems\n", stdout); diff != "" || code != 0 {
+	if diff := cmp.Diff("1 file: no problems, 2 warnings\n", stdout); diff != "" || code != 0 {
 		t.Errorf("exit code %d, %s%s", code, diff, stderr)
 	}
 }
@@ -63,8 +63,8 @@ func TestConfigOfAnotherOrganizationIsRefused(t *testing.T) {
 	liveOrganization(t, []string{"ou-ab12-workloads"}, map[string]string{
 		"222222222222": "", "333333333333": "ou-ab12-workloads", "444444444444": "", "666666666666": "",
 	})
-	want := `sample.yaml:25:15: account 555555555555 is not an active account of the organization; correct the id or remove it
-sample.yaml:28:15: OU ou-ab12-sandboxes does not exist; correct the id: aws organizations list-organizational-units-for-parent shows them
+	want := warnings("sample.yaml") + `sample.yaml:26:15: account 555555555555 is not an active account of the organization; correct the id or remove it
+sample.yaml:30:15: OU ou-ab12-sandboxes does not exist; correct the id: aws organizations list-organizational-units-for-parent shows them
 doublelock: 2 problems in 1 file
 `
 	_, stderr, code := validateLive(t)
