@@ -190,6 +190,15 @@ func replicateKey(c *core.Call) (any, error) {
 	if err := k.Usable(); err != nil {
 		return nil, err
 	}
+	if len(in.Tags) > 0 { // API reference, ReplicateKey, Tags: it takes kms:TagResource
+		given := map[string]string{}
+		for _, tag := range in.Tags {
+			given[tag.TagKey] = tag.TagValue
+		}
+		if err := c.Authorize(core.Access{Action: "kms:TagResource", Resource: keyARN(at, k.id), Context: RequestTags(given)}); err != nil {
+			return nil, err
+		}
+	}
 	made := newKey(c.AWS, at, k.id)
 	made.multiRegion, made.primary, made.material, made.description = true, k.At, k.material, cmp.Or(in.Description, k.description)
 	made.Policy = cmp.Or(in.Policy, made.Policy)

@@ -1,0 +1,137 @@
+package local_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
+	"github.com/doublelock/doublelock/shared/awscli/awsclitest"
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+// Somebody puts a secret under a key of their own, and approves that key by its alias and its tag: with the real aws CLI, as the
+// demo's engineers. Where the SCP is, each call is refused; where it is not, each is made, and approves nothing.
+func TestAnEngineerWhoApprovesTheirOwnKey(t *testing.T) {
+	cli := awsclitest.Find(t)
+	w := localtest.New(t)
+	folder := localtest.Profiles(t, w)
+	run := func(profile string, args ...string) (string, error) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		command := exec.CommandContext(ctx, cli, append([]string{"--profile", profile, "--output", "json"}, args...)...)
+		command.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+w.URL, "AWS_CONFIG_FILE="+filepath.Join(folder, "config"),
+			"AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(folder, "credentials"))
+		out, err := command.CombinedOutput()
+		return string(out), err
+	}
+	made := func(profile string) string {
+		t.Helper()
+		out, err := run(profile, "kms", "create-key", "--multi-region")
+		var key struct {
+			KeyMetadata struct {
+				KeyID string `json:"KeyId"`
+			}
+		}
+		if err != nil || json.Unmarshal([]byte(out), &key) != nil {
+			t.Fatalf("create a key in %s: %v\n%s", profile, err, out)
+		}
+		return key.KeyMetadata.KeyID
+	}
+	approve := func(key string) map[string][]string {
+		tag := "TagKey=doublelock-approved,TagValue=yes"
+		return map[string][]string{
+			"moves the approved alias to it":     {"kms", "update-alias", "--alias-name", "alias/doublelock/secrets", "--target-key-id", key},
+			"tags it":                            {"kms", "tag-resource", "--key-id", key, "--tags", tag},
+			"tags one that is made":              {"kms", "create-key", "--tags", tag},
+			"tags a replica of it":               {"kms", "replicate-key", "--key-id", key, "--replica-region", w.Second(), "--tags", tag},
+			"removes the alias":                  {"kms", "delete-alias", "--alias-name", "alias/doublelock/secrets"},
+			"makes one of our aliases elsewhere": {"kms", "create-alias", "--alias-name", "alias/doublelock/mine", "--target-key-id", key},
+			"takes the tag away":                 {"kms", "untag-resource", "--key-id", key, "--tag-keys", "doublelock-approved"},
+		}
+	}
+
+	t.Run("is refused in the guarded OU, whatever way", func(t *testing.T) {
+		for how, args := range approve(made("shop")) {
+			out, err := run("shop", args...)
+			if err == nil || !strings.Contains(out, "AccessDenied") || !strings.Contains(out, "with an explicit deny in a service control policy") {
+				t.Errorf("%s: %v\n%s", how, err, out)
+			}
+		}
+	})
+	t.Run("is refused where that SCP alone is attached", func(t *testing.T) {
+		for how, args := range approve(made("search")) {
+			if out, err := run("search", args...); err == nil || !strings.Contains(out, "explicit deny in a service control policy") {
+				t.Errorf("%s: %v\n%s", how, err, out)
+			}
+		}
+	})
+	t.Run("is found by what the manual says to look for", func(t *testing.T) {
+		manual, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "operations.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, block, _ := strings.Cut(string(manual), "**Look before you attach it.**")
+		_, block, _ = strings.Cut(block, "```bash\n")
+		block, _, _ = strings.Cut(block, "```")
+		key := made("sandbox")
+		if out, err := run("sandbox", approve(key)["tags it"]...); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		env := append(os.Environ(), "PATH="+filepath.Dir(cli)+":"+os.Getenv("PATH"), "AWS_PROFILE=sandbox", "AWS_ENDPOINT_URL="+w.URL,
+			"AWS_CONFIG_FILE="+filepath.Join(folder, "config"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(folder, "credentials"))
+		for line, want := range map[int]string{0: "alias/doublelock/secrets", 1: key + "\tyes"} { // the local AWS keeps no event history to look up
+			out, err := awsclitest.Paste(t.Context(), folder, env, strings.Replace(strings.Split(block, "\n")[line], "secrets-approved", "doublelock-approved", 1)) // the sample's tag
+			if err != nil || !strings.Contains(out, want) {
+				t.Errorf("line %d: %v\n%s", line, err, out)
+			}
+		}
+	})
+	t.Run("is possible elsewhere, and the finding stays", func(t *testing.T) {
+		key := made("sandbox")
+		out, err := run("sandbox", "secretsmanager", "create-secret", "--name", "try/mine", "--kms-key-id", key, "--secret-string", "x")
+		var secret struct{ ARN string }
+		if err != nil || json.Unmarshal([]byte(out), &secret) != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		finding := func() string {
+			t.Helper()
+			if err := w.Settle(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			rec, err := w.Records.Load(t.Context(), secret.ARN)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range rec.Open() {
+				if f.Control == guard.SecretKeyUnapproved {
+					return f.Describe()
+				}
+			}
+			return "none"
+		}
+		if got := finding(); !strings.HasSuffix(got, " is not approved") {
+			t.Errorf("before: %s", got)
+		}
+		for _, c := range []struct{ how, want string }{
+			{"tags it", " is approved by a tag that its owner can write"},
+			{"moves the approved alias to it", " is approved by an alias that its owner can move"},
+		} {
+			if out, err := run("sandbox", approve(key)[c.how]...); err != nil {
+				t.Fatalf("%s: %v\n%s", c.how, err, out)
+			}
+			if out, err := run("sandbox", "secretsmanager", "tag-resource", "--secret-id", "try/mine", "--tags", "Key=look,Value="+strings.ReplaceAll(c.how, " ", "-")); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if got := finding(); !strings.HasSuffix(got, c.want) {
+				t.Errorf("%s: %s", c.how, got)
+			}
+		}
+	})
+}
