@@ -148,7 +148,9 @@ func protecting(attached ...string) *fleet.Approval {
 	return &fleet.Approval{
 		Management: "999999999999", Now: time.Now,
 		Attached: func(context.Context) ([]string, error) { return attached, nil },
-		Path:     func(context.Context, string) ([]string, time.Time, error) { return []string{"r-root"}, time.Time{}, nil },
+		Path: func(context.Context, string) ([]string, time.Time, error) {
+			return []string{"r-root"}, time.Time{}, nil
+		},
 	}
 }
 
