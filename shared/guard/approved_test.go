@@ -107,6 +107,26 @@ func TestAFindingSaysThatItsOwnerApprovedTheKey(t *testing.T) {
 	if diff := cmp.Diff(want, said(approved)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	older := named
+	older.ARN = "arn:aws:kms:us-east-1:" + ownKey.Account + ":key/older"
+	central := approved
+	central.ARNs = []string{named.ARN}
+	s.Replicas, s.Versions = nil, []guard.Version{{ID: "v", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{older}}}
+	for unknown, want := range map[bool]string{
+		true:  "unknown: AWSPREVIOUS (version v) opens with " + older.ARN + ", which is approved by an alias that its owner can move unless an SCP forbids it, which is not known here",
+		false: "fail: AWSPREVIOUS (version v) opens with " + older.ARN + ", which is approved by an alias that its owner can move",
+	} {
+		a := central
+		if !unknown {
+			a = protected(central, false)
+		}
+		if diff := cmp.Diff(want, said(a)); diff != "" {
+			t.Errorf("of an older copy (-want +got):\n%s", diff)
+		}
+	}
+	if s.Versions[0].Keys[0].SelfApproved != "" {
+		t.Error("the secret itself was written on")
+	}
 	if got := said(protected(approved, true)); got != "pass: " {
 		t.Errorf("where an SCP protects both: %q", got)
 	}

@@ -12,9 +12,7 @@ func Describe(id ControlID, outcome Outcome, s Subject) string {
 	control, _ := ControlByID(id)
 	switch {
 	case outcome == Unknown && s.Blind != nil && s.Blind.Part == PartApproval:
-		return s.eachKey(func(k Key) string {
-			return k.ARN + " is " + k.SelfApproved.Words() + " unless an SCP forbids it, which is not known here"
-		})
+		return s.maybeApprovedWords()
 	case outcome == Unknown && id == SecretKeyUnapproved:
 		return s.blindWords() + ", so it cannot be compared with the approved ones"
 	case outcome == Unknown:

@@ -340,10 +340,22 @@ func (k Key) closedWords() string {
 	}
 }
 
-func (s Subject) unapprovedWords() string {
-	words := s.eachKey(func(k Key) string { return k.ARN + " is " + k.SelfApproved.Words() })
+func (s Subject) unapprovedWords() string { return s.approvalWords(ApprovedBy.Words) }
+
+// maybeApprovedWords is what nobody could judge of the approval of the subject's keys.
+func (s Subject) maybeApprovedWords() string {
+	return s.approvalWords(func(by ApprovedBy) string {
+		if by == "" {
+			return "not known to be approved or not, because it could not be read"
+		}
+		return by.Words() + " unless an SCP forbids it, which is not known here"
+	})
+}
+
+func (s Subject) approvalWords(say func(ApprovedBy) string) string {
+	words := s.eachKey(func(k Key) string { return k.ARN + " is " + say(k.SelfApproved) })
 	for _, v := range s.Versions {
-		words = also(words, v.name()+" opens with "+eachOf(v.Keys, func(k Key) string { return k.ARN + ", which is " + k.SelfApproved.Words() }))
+		words = also(words, v.name()+" opens with "+eachOf(v.Keys, func(k Key) string { return k.ARN + ", which is " + say(k.SelfApproved) }))
 	}
 	return words
 }

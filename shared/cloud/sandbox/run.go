@@ -46,8 +46,8 @@ func (r Run) Started() time.Time {
 		return time.Time{}
 	}
 	var minutes int64
-	for _, letter := range r[:startSize] {
-		minutes = minutes*int64(len(runLetters)) + int64(strings.IndexRune(runLetters, letter))
+	for _, char := range r[:startSize] {
+		minutes = minutes*int64(len(runLetters)) + int64(strings.IndexRune(runLetters, char))
 	}
 	return runEpoch.Add(time.Duration(minutes) * time.Minute)
 }

@@ -151,7 +151,9 @@ func TestAnOutageOfSTSForOneMemberPassesWithoutAPerson(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Clock.Advance(2 * time.Hour) // sessions have run out
-	fail(w, func(c *core.Call) bool { return c.Service == "sts" && strings.Contains(c.Form.Get("RoleArn"), local.Search) })
+	fail(w, func(c *core.Call) bool {
+		return c.Service == "sts" && strings.Contains(c.Form.Get("RoleArn"), local.Search)
+	})
 	out := localtest.Call(t, w, local.Search, w.Home(), "secretsmanager", "CreateSecret", map[string]any{"Name": "behind/sts", "SecretString": "x"})
 	secret, _ := out["ARN"].(string)
 	pass(t, w, time.Hour)
