@@ -24,7 +24,6 @@ type point string
 const (
 	versionsListKeys        point = "each version lists the keys that it opens with"
 	unlabelledIsListed      point = "a version without a label is listed when it is asked for"
-	listNamesKeys           point = "a listed secret names its key"
 	repeatsAreKnown         point = "a CreateSecret that is repeated with its token answers as the first time"
 	managedAliasIsManaged   point = "alias/aws/secretsmanager is a key that AWS manages"
 	keyHasAUsage            point = "a key that is made without a usage is for encryption"
@@ -96,7 +95,6 @@ var differences = []difference{
 	{miniStack, "ListSecretVersionIds", versionsListKeys, "KmsKeyIds are not listed"},
 	{miniStack, "ListSecretVersionIds", unlabelledIsListed, "drops a version with its last label"},
 	{miniStack, "CreateSecret", repeatsAreKnown, "knows no token, and says that the secret exists"},
-	{miniStack, "ListSecrets", listNamesKeys, "KmsKeyId is not listed"},
 	{miniStack, "DescribeKey", managedAliasIsManaged, "there is no such key"},
 	{miniStack, "RotateSecret", rotationIsSetUp, "rotates without a function"},
 	{miniStack, "RotateSecret", rotationRuns, "takes a function that is not there, and lists no keys of what it wrote"},
