@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -20,7 +19,7 @@ type Approval struct {
 	Management string                                                                               // the account that no SCP binds; "": not known
 	Now        func() time.Time
 
-	mu       sync.Mutex
+	turn     turn
 	attached []string
 	until    time.Time
 }
@@ -67,8 +66,10 @@ func (a *Approval) protects(ctx context.Context, account string) (bool, error) {
 }
 
 func (a *Approval) targets(ctx context.Context) ([]string, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	if err := a.turn.take(ctx); err != nil {
+		return nil, err
+	}
+	defer a.turn.give()
 	if a.Now().Before(a.until) {
 		return a.attached, nil
 	}

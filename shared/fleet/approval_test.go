@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -105,4 +106,31 @@ func TestOrganizationsIsAskedOnlyWhereItDecides(t *testing.T) {
 	if approved, err := nobody.Of(t.Context(), byAlias, approvedKey("333333333333")); err != nil || approved.Allows(approvedKey("333333333333"), "333333333333") != guard.Unknown {
 		t.Errorf("where nobody can ask: error %v", err)
 	}
+}
+
+func TestWhoeverWaitsForAnotherToAskOrganizationsWaitsNoLongerThanItsOwnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := make(chan struct{})
+		key, approved := approvedKey("111122223333"), guard.Approved{Aliases: []string{"alias/ok"}}
+		a := &fleet.Approval{
+			Path:       func(context.Context, string) ([]string, time.Time, error) { return []string{"r-1"}, time.Time{}, nil },
+			Attached:   func(context.Context) ([]string, error) { <-answer; return []string{"r-1"}, nil },
+			Management: "999988887777", Now: time.Now,
+		}
+		first := make(chan error)
+		go func() {
+			_, err := a.Of(t.Context(), approved, key)
+			first <- err
+		}()
+		synctest.Wait() // the first has asked
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := a.Of(ctx, approved, key); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the second got %v, want that its time is over", err)
+		}
+		close(answer)
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+	})
 }

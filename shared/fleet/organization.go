@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -115,7 +114,7 @@ type Modes struct {
 	Accounts func(ctx context.Context) (accounts []Account, asOf time.Time, err error)
 	Now      func() time.Time
 
-	mu    sync.Mutex
+	turn  turn
 	paths map[string][]string
 	asOf  time.Time // zero: when they were asked for
 	asked time.Time
@@ -137,8 +136,10 @@ func (m *Modes) Mode(ctx context.Context, account string, tags map[string]string
 // Path lists the OUs above an account, nearest first; none for one that is not in the organization. asOf is when that was so,
 // where AWS cannot say it now; else it is zero.
 func (m *Modes) Path(ctx context.Context, account string) (path []string, asOf time.Time, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	if err := m.turn.take(ctx); err != nil {
+		return nil, time.Time{}, err
+	}
+	defer m.turn.give()
 	if m.paths == nil || m.Now().Sub(m.asked) >= m.believed(account) {
 		accounts, asOf, err := m.Accounts(ctx)
 		if err != nil {

@@ -103,53 +103,58 @@ func (o *Organization) Policies(ctx context.Context, kind PolicyKind) ([]Attache
 		return nil, session.Fail(err, "list policies")
 	}
 	var policies []AttachedPolicy
-	pages := organizations.NewListPoliciesPaginator(client, &organizations.ListPoliciesInput{Filter: types.PolicyType(kind)})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	err = eachPolicy(ctx, client, kind, func(p Policy) error {
+		content, err := o.content(ctx, client, p.ID)
 		if err != nil {
-			return nil, session.Fail(err, "list policies")
+			return err
 		}
-		for _, summary := range page.Policies {
-			p := AttachedPolicy{Policy: policyOf(summary)}
-			if p.Content, err = o.content(ctx, client, p.ID); err != nil {
-				return nil, err
-			}
-			if p.Targets, err = targets(ctx, client, p.ID); err != nil {
-				return nil, err
-			}
-			policies = append(policies, p)
-		}
+		p.Content = content
+		at, err := targets(ctx, client, p.ID)
+		policies = append(policies, AttachedPolicy{Policy: p, Targets: at})
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return policies, nil
 }
 
-// AttachedTo lists what the policies of a kind whose names match are attached to.
+// AttachedTo lists what the policies of a kind whose names match are attached to. It asks each time.
 func (o *Organization) AttachedTo(ctx context.Context, kind PolicyKind, named func(string) bool) ([]string, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	client, err := o.client(ctx)
 	if err != nil {
 		return nil, session.Fail(err, "list policies")
 	}
 	var ids []string
+	err = eachPolicy(ctx, client, kind, func(p Policy) error {
+		if !named(p.Name) {
+			return nil
+		}
+		found, err := targets(ctx, client, p.ID)
+		ids = append(ids, found...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ids, nil
+}
+
+// eachPolicy hands on every policy of a kind in the organization, without content, and ends with the first error.
+func eachPolicy(ctx context.Context, client *organizations.Client, kind PolicyKind, found func(Policy) error) error {
 	pages := organizations.NewListPoliciesPaginator(client, &organizations.ListPoliciesInput{Filter: types.PolicyType(kind)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, session.Fail(err, "list policies")
+			return session.Fail(err, "list policies")
 		}
 		for _, p := range page.Policies {
-			if !named(aws.ToString(p.Name)) {
-				continue
+			if err := found(policyOf(p)); err != nil {
+				return err
 			}
-			found, err := targets(ctx, client, aws.ToString(p.Id))
-			if err != nil {
-				return nil, err
-			}
-			ids = append(ids, found...)
 		}
 	}
-	return ids, nil
+	return nil
 }
 
 // AttachedPolicy is a policy and where it is attached.
