@@ -41,35 +41,30 @@ func (d *Doctor) bus(ctx context.Context) Row {
 }
 
 func (d *Doctor) table(ctx context.Context) Row {
-	row := d.hubRow(CheckTable, "doublelock")
-	ctx, cancel := d.limit(ctx)
-	defer cancel()
-	switch n, err := d.Hub.Unreadable(ctx); {
-	case errors.Is(err, guard.ErrGone):
-		row.fail(redeployHub, "the table does not exist")
-	case err != nil:
-		row.cannot(err, "Run doctor with rights to query the hub's table.")
-	case n > 0:
-		row.fail("Run doublelock repair: it lists them, and says how each is mended.", "%d rows could not be read and are in quarantine", n)
-	default:
-		row.ok("nothing in quarantine")
-	}
-	return row
+	return d.none(ctx, "doublelock", d.Hub.Unreadable, "nothing in quarantine", "%d rows could not be read and are in quarantine",
+		"Run doublelock repair: it lists them, and says how each is mended.")
 }
 
 func (d *Doctor) outbox(ctx context.Context) Row {
-	row := d.hubRow(CheckTable, "outbox")
+	return d.none(ctx, "outbox", d.Hub.Late, "no notice waits for more than an hour", "%d notices have waited for more than an hour",
+		"Read in the log of doublelock-watchdog why the bus does not take them. When it does, the next heartbeat publishes them.")
+}
+
+// none is the row of something in the table that there should be nothing of: some is a format that takes the count, and fix is
+// what mends it.
+func (d *Doctor) none(ctx context.Context, subject string, count func(context.Context) (int, error), ok, some, fix string) Row {
+	row := d.hubRow(CheckTable, subject)
 	ctx, cancel := d.limit(ctx)
 	defer cancel()
-	switch n, err := d.Hub.Late(ctx); {
+	switch n, err := count(ctx); {
 	case errors.Is(err, guard.ErrGone):
 		row.fail(redeployHub, "the table does not exist")
 	case err != nil:
 		row.cannot(err, "Run doctor with rights to query the hub's table.")
 	case n > 0:
-		row.fail("Read in the log of doublelock-watchdog why the bus does not take them. When it does, the next heartbeat publishes them.", "%d notices have waited for more than an hour", n)
+		row.fail(fix, some, n)
 	default:
-		row.ok("no notice waits for more than an hour")
+		row.ok("%s", ok)
 	}
 	return row
 }
