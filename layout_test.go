@@ -42,10 +42,10 @@ var rooms = map[string][]string{
 	"shared/inventory":              {"shared/guard", "shared/policy"},
 	"shared/migration":              {"shared/guard", "shared/policy", "shared/inventory", "shared/store", "shared/awscli"},
 	"shared/fleet":                  {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/store", "shared/trail", "golang.org/x/sync/errgroup"},
-	"shared/fleet/live/accounts":    {"shared/inventory", "shared/fleet", "shared/settings", "shared/cloud", "shared/cloud/organization"},
+	"shared/fleet/live/accounts":    {"shared/inventory", "shared/fleet", "shared/settings", "shared/store", "shared/cloud", "shared/cloud/organization"},
 	"shared/fleet/live/snapshots":   {"shared/inventory", "shared/fleet", "shared/fleet/live/accounts", "shared/cloud", "shared/cloud/principals", "shared/cloud/secrets"},
 	"shared/fleet/live/migrations":  {"shared/guard", "shared/migration", "shared/outbox", "shared/store", "shared/fleet", "shared/fleet/live/snapshots", "shared/settings", "shared/cloud", "shared/cloud/*"},
-	"shared/fleet/live/deployment":  {"shared/trail", "shared/preventive", "shared/store", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
+	"shared/fleet/live/deployment":  {"shared/trail", "shared/outbox", "shared/preventive", "shared/store", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/fleet/live/canary":      {"shared/guard", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/awscli":                 {},
 	"shared/awscli/awsclitest":      {},
@@ -62,7 +62,7 @@ var rooms = map[string][]string{
 	"shared/cloud/internal/session": sdk("shared/settings", "shared/store", "golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore"), // store: what a call asks right before it is sent
 	"shared/cloud/profile":          sdk("shared/cloud", "shared/cloud/internal/session"),
 	"shared/cloud/table":            sdk("shared/cloud", "shared/cloud/internal/session", "shared/store"),
-	"shared/cloud/secrets":          sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
+	"shared/cloud/secrets":          sdk("shared/store", "shared/cloud", "shared/cloud/internal/session", "shared/settings"),
 	"shared/cloud/organization":     sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
 	"shared/cloud/principals":       sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings"),
 	"shared/cloud/trails":           sdk("shared/cloud", "shared/cloud/internal/session", "shared/settings", "golang.org/x/time/rate"),
@@ -135,7 +135,7 @@ var (
 		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/store", "shared/migration", "shared/fleet", "shared/notify",
 		"shared/notify/channels", "shared/inventory", "github.com/aws/aws-lambda-go/events", "golang.org/x/sync/errgroup",
 	}
-	wiring = []string{"handlers/hub", "handlers/detect", "shared/fleet/live/*", "shared/settings", "shared/cloud", "shared/cloud/*"}
+	wiring = []string{"handlers/hub", "handlers/detect", "shared/outbox", "shared/fleet/live/*", "shared/settings", "shared/cloud", "shared/cloud/*"}
 )
 
 // sdk is what the packages of AWS may import: one a service, so that a function links only the services that it calls.

@@ -22,8 +22,8 @@ func TestTheBillOfOneSecretByHand(t *testing.T) {
 		"Lambda requests":                    100 + 2*5,
 		"DynamoDB reads":                     110 + 2*5,
 		"DynamoDB writes":                    40,
-		"CloudWatch alarms":                  27,
-		"CloudWatch metrics":                 2,
+		"CloudWatch alarms":                  28,
+		"CloudWatch metrics":                 3,
 		"CMK of the hub":                     1,
 	}
 	got := map[string]float64{}

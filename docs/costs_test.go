@@ -26,7 +26,7 @@ func Typical(accounts, regions int) Estate {
 // What one unit of our work takes. Times are wall-clock seconds of a function; sizes are bytes.
 const (
 	workers          = 5
-	alarms           = 5*workers + 2      // five of each worker, silence, coverage
+	alarms           = 5*workers + 3      // five of each worker, silence, coverage, outbox
 	pollsPerQueue    = 5 * 3 * 60 * Hours // Lambda polls an idle queue five times at once, for 20 seconds each
 	sqsPerMessage    = 3                  // sent, received, deleted
 	callsPerLook     = 2                  // DescribeSecret, ListSecretVersionIds
@@ -79,7 +79,7 @@ func Bill(e Estate) []Charge {
 	messages := events + 2*notices // each notice goes to alert, and to remediate or the digest
 	lists := e.Locations() * float64(e.Sweeps) * float64((e.Secrets+listPage-1)/listPage)
 	compute := 0.25*detectSeconds*messages + 0.5*sweepSeconds*looks + 0.25*beatSeconds*beatsPerHour*Hours*e.Locations()
-	metrics := 1.0
+	metrics := 2.0
 	if e.Locations() <= steadyLocations {
 		metrics += e.Locations()
 	}
@@ -93,8 +93,8 @@ func Bill(e Estate) []Charge {
 		{"DynamoDB writes", writesPerNotice * notices, 1e6, 0.625, "only what moved is written"},
 		{"DynamoDB storage and backup, GB", e.Locations() * float64(e.Secrets) * recordBytes / gigabyte, 1, 0.25 + 0.20, "3 KB a secret, and its copy in the index"},
 		{"CloudWatch Logs, GB", messages * logBytesPerEvent / gigabyte, 1, 0.50, "1.5 KB an event"},
-		{"CloudWatch alarms", alarms, 1, 0.10, "5 for each of 5 workers, silence, coverage"},
-		{"CloudWatch metrics", metrics, 1, 0.30, "coverage, and one for each account × Region up to 100"},
+		{"CloudWatch alarms", alarms, 1, 0.10, "5 for each of 5 workers, silence, coverage, outbox"},
+		{"CloudWatch metrics", metrics, 1, 0.30, "coverage, notices that wait, and one for each account × Region up to 100"},
 		{"X-Ray traces", messages * tracedShare, 1e6, 5, "5 % of the calls"},
 		{"SNS", 2 * notices, 1e6, 0.50, "to owners and to chat"},
 		{"KMS requests", 2*workers*keyUsesPerHour*Hours + 2*messages + keysPerLocation*e.Locations()*float64(e.Sweeps), 1e4, 0.03,

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +33,7 @@ type sendings struct {
 	now  time.Time
 	sent []sending
 	lose func() (before, after error)
+	die  func(sent bool) // ends the process that sends, before the message went out or after
 }
 
 type sending struct {
@@ -57,7 +59,13 @@ func (v via) Send(_ context.Context, m alert.Message) error {
 	if before != nil {
 		return before
 	}
+	if v.die != nil {
+		v.die(false)
+	}
 	v.sent = append(v.sent, sending{m, v.channel, v.now})
+	if v.die != nil {
+		v.die(true)
+	}
 	return after
 }
 
@@ -205,6 +213,110 @@ func enrolled(t *testing.T, owners, findings int, channel string) {
 		}
 	}
 	t.Logf("%d messages for %d findings; at most %d an owner and channel in the first hour", len(s.sent), findings, most)
+}
+
+// The overview has the messages of every owner, and people who read them all.
+func TestTheOverviewGetsNoMoreOfAnHourThanAnOwner(t *testing.T) {
+	const owners, findings = 20, 200
+	s := &sendings{now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC)}
+	h := owned(t, s, owners, "chat")()
+	for i := range h.Channels {
+		h.Channels[i].Overview = "C0OVERVIEW"
+	}
+	for n := range findings {
+		m := body(t, settings.EventSource, settings.DetailTypeNotice, finding(n, owners))
+		m.MessageId = fmt.Sprint(n)
+		if answer, err := h.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{m}}); err != nil || len(answer.BatchItemFailures) > 0 {
+			t.Fatal(answer, err)
+		}
+	}
+	for range 130 {
+		s.pass(time.Minute)
+		if answer, err := h.Handle(t.Context(), rollUp(t)); err != nil || len(answer.BatchItemFailures) > 0 {
+			t.Fatal(answer, err)
+		}
+	}
+	messages, in := map[int]int{}, map[string]int{}
+	for _, m := range s.sent {
+		if m.To != "" { // an owner's own; the overview's has a topic of its own
+			continue
+		}
+		messages[int(m.at.Sub(s.sent[0].at)/time.Hour)]++
+		for _, id := range m.Notices {
+			in[id]++
+		}
+	}
+	for hour, n := range messages {
+		if n > 12 {
+			t.Errorf("%d messages in hour %d", n, hour)
+		}
+	}
+	if len(in) != findings || slices.Max(slices.Collect(maps.Values(in))) != 1 {
+		t.Errorf("%d findings are in the overview, want %d, each in one message", len(in), findings)
+	}
+}
+
+// Whoever sends a roll-up dies in the middle of it, before a message went out or after, and another process goes on.
+func TestAProcessThatDiesInARollUpLeavesEachFindingInOneMessage(t *testing.T) {
+	for name, died := range map[string]struct {
+		sent bool
+		want int // messages that a finding of the interrupted one is in
+	}{"before it was sent": {false, 1}, "after it was sent": {true, 2}} {
+		t.Run(name, func(t *testing.T) {
+			s := &sendings{now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC)}
+			open := owned(t, s, 1, "email")
+			const findings = 60
+			h := open()
+			for n := range findings {
+				m := body(t, settings.EventSource, settings.DetailTypeNotice, finding(n, 1))
+				m.MessageId = fmt.Sprint(n)
+				if answer, err := h.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{m}}); err != nil || len(answer.BatchItemFailures) > 0 {
+					t.Fatal(answer, err)
+				}
+			}
+			atOnce := len(s.sent)
+			s.pass(11 * time.Minute)
+			s.die = func(sent bool) {
+				if sent == died.sent {
+					runtime.Goexit() // nothing of it reaches the table any more
+				}
+			}
+			task, gone := rollUp(t), make(chan struct{})
+			go func() {
+				defer close(gone)
+				_, _ = h.Handle(t.Context(), task)
+				t.Error("nobody died")
+			}()
+			<-gone
+			s.die = nil
+			next := open()
+			for range 30 {
+				s.pass(time.Minute)
+				_, _ = next.Handle(t.Context(), rollUp(t))
+			}
+			in, repeats := map[string]int{}, 0
+			for _, m := range s.sent {
+				for _, id := range m.Notices {
+					in[id]++
+				}
+				if m.Attributes["repeat"] == "true" {
+					repeats += len(m.Notices)
+				}
+			}
+			twice := 0
+			for id, n := range in {
+				if n > died.want {
+					t.Errorf("%s is in %d messages", id, n)
+				}
+				if n == 2 {
+					twice++
+				}
+			}
+			if len(in) != findings || atOnce != 4 || repeats < twice || (twice > 0) != died.sent {
+				t.Errorf("%d of %d findings were sent, %d at once; %d twice, %d of them marked", len(in), findings, atOnce, twice, repeats)
+			}
+		})
+	}
 }
 
 // tick has every process try the roll-up at the same time.

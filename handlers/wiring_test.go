@@ -65,7 +65,7 @@ func TestWireFollowsTheEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mode, err := d.Modes.Mode(t.Context(), "111122223333", nil)
+	mode, _, err := d.Modes.Mode(t.Context(), "111122223333", nil)
 	if err != nil || mode != "remediate" {
 		t.Errorf("mode %q, error %v", mode, err)
 	}

@@ -65,7 +65,7 @@ func hubAlarms(c settings.Config, deployed []channels.Channel) []alarm {
 	for _, d := range destinations(deployed) {
 		all = append(all, deadLetterAlarms(d.Name)...)
 	}
-	return append(all, coverage())
+	return append(all, coverage(), lateNotices())
 }
 
 func workerAlarms(w worker) []alarm {
@@ -122,5 +122,14 @@ func coverage() alarm {
 		Name: "doublelock-coverage", Why: "An account or Region is not watched: DL.ORG.1 says which.",
 		Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage,
 		Statistic: "Minimum", Compare: below, Threshold: 100, Period: 15 * time.Minute, Periods: 4, SilenceIsBad: true,
+	}
+}
+
+// lateNotices alarms when notices could not be published for an hour. The watchdog writes the metric with its heartbeat.
+func lateNotices() alarm {
+	return alarm{
+		Name: "doublelock-outbox", Why: "Notices have waited for an hour, because they could not be put on the bus: the log of doublelock-watchdog says why.",
+		Namespace: settings.MetricNamespace, Metric: settings.MetricLate,
+		Statistic: "Maximum", Compare: above, Threshold: 0, Period: 15 * time.Minute, Periods: 1,
 	}
 }

@@ -42,6 +42,15 @@ func (o outlet) takes(d notify.Directory, n guard.Notice) bool {
 	return o.overview || o.address(d, route(d, n)) != ""
 }
 
+// counted is the owner for whom messages of a route are counted and kept. An overview is read by the same people whoever owns
+// what is in it, and counts as one.
+func (o outlet) counted(route string) string {
+	if o.overview {
+		return several
+	}
+	return route
+}
+
 // address is where the outlet leads for a route; "" is nowhere.
 func (o outlet) address(d notify.Directory, route string) string {
 	if o.overview {

@@ -51,7 +51,7 @@ func (h *Handler) admit(ctx context.Context, o outlet, m notify.Message, inside 
 		return
 	}
 	now, goes := h.RollUps.Now().UTC(), false
-	_, err := h.RollUps.change(ctx, o.name, m.Route, func(w *window) bool {
+	_, err := h.RollUps.change(ctx, o.name, o.counted(m.Route), func(w *window) bool {
 		goes = w.goes(m.Severity() == guard.SeverityCritical, now)
 		return true
 	})
@@ -67,7 +67,7 @@ func (h *Handler) admit(ctx context.Context, o outlet, m notify.Message, inside 
 
 // hold keeps notices for the next roll-up. A notice that is kept is as good as sent: a repeat of it is dropped.
 func (h *Handler) hold(ctx context.Context, o outlet, m notify.Message, inside []notify.Item, b batch, now time.Time) {
-	to, named := address{o.name, m.Route}, false
+	to, named := address{o.name, o.counted(m.Route)}, false
 	for _, item := range inside {
 		err := h.RollUps.keep(ctx, to, held{Notice: item.Notice, Repeat: item.Repeat, At: now})
 		if err == nil && !named {

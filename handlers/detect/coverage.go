@@ -25,7 +25,7 @@ func (h *Handler) unseen(ctx context.Context, rec guard.Record, i *inspection, c
 	}
 	if blind.Part == guard.PartLocation {
 		target.ARN, target.Name = locationARN(i.ref.Account, i.ref.Region), ""
-		h.seen.set(target.ARN, false)
+		h.seen.forget(target.ARN)
 	}
 	h.Log.With(guard.AnswerOf(cause).Fields()...).WarnContext(ctx, "inspect", "account", i.ref.Account, "region", i.ref.Region, "secret", i.ref.ID, "action", "unseen", "blind", string(blind.Cause))
 	if target.Name == "" {
@@ -63,10 +63,10 @@ func canonical(secret string) bool {
 
 var suffixed = regexp.MustCompile(`^.+-[A-Za-z0-9]{6}$`)
 
-// sighted resolves the coverage finding of an account and Region that we could look into. It asks one time in a process.
-func (h *Handler) sighted(ctx context.Context, s guard.Secret, cause guard.Cause) error {
-	location := locationARN(s.Account, s.Region)
-	if h.seen.has(location) {
+// sighted resolves the coverage finding of an account and Region that we could look into. It asks every few minutes.
+func (h *Handler) sighted(ctx context.Context, account, region string, cause guard.Cause) error {
+	location := locationARN(account, region)
+	if h.seen.has(location, h.Now()) {
 		return nil
 	}
 	rec, err := h.Records.Load(ctx, location)
@@ -78,8 +78,23 @@ func (h *Handler) sighted(ctx context.Context, s guard.Secret, cause guard.Cause
 			return err
 		}
 	}
-	h.seen.set(location, true)
+	h.seen.set(location, h.Now())
 	return nil
+}
+
+// Revisit resolves the coverage finding of an account and Region, if we may look into it again: one that has no secret left
+// is looked into for no other reason. It is safe to repeat.
+func (h *Handler) Revisit(ctx context.Context, account, region string) error {
+	_, err := h.Secrets.Describe(ctx, guard.SecretRef{Account: account, Region: region, ID: noSecret})
+	switch {
+	case err == nil, errors.Is(err, guard.ErrGone):
+		h.seen.forget(locationARN(account, region))
+		return h.sighted(ctx, account, region, guard.Cause{})
+	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs):
+		return nil // still blind
+	default:
+		return fmt.Errorf("look into %s in %s: %w", account, region, err)
+	}
 }
 
 // locationARN stands for every secret of an account and Region.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -65,7 +66,7 @@ func (h *Handler) inspectOnce(ctx context.Context, i *inspection) (Outcome, erro
 		i.ref = guard.SecretRef{Account: secret.Account, Region: secret.Region, ID: secret.ARN}
 		return Outcome{}, errAgain // the record loaded is not that of the canonical ARN
 	}
-	if err := h.sighted(ctx, secret, i.cause); err != nil {
+	if err := h.sighted(ctx, secret.Account, secret.Region, i.cause); err != nil {
 		return Outcome{}, err
 	}
 	return h.record(ctx, rec, secret, i)
@@ -73,10 +74,11 @@ func (h *Handler) inspectOnce(ctx context.Context, i *inspection) (Outcome, erro
 
 // record moves the record to what was found and does what follows from it.
 func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Secret, i *inspection) (Outcome, error) {
-	mode, err := h.Modes.Mode(ctx, secret.Account, secret.Tags)
+	mode, asOf, err := h.Modes.Mode(ctx, secret.Account, secret.Tags)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("inspect secret: %w", err)
 	}
+	secret.AsOf = guard.Older(secret.AsOf, asOf)
 	now := h.Now()
 	next := guard.Reconcile(rec, secret, guard.Evaluate(secret, h.Standard, now), h.Waivers, mode, now, i.cause)
 	next = guard.ReconcileRead(next, secret, now, i.cause)
@@ -88,6 +90,9 @@ func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Sec
 	changed, err := h.commit(ctx, rec, next)
 	if err != nil {
 		return Outcome{}, err
+	}
+	if !secret.OldKeys().IsZero() { // tags say what a secret is, and a job is compared with what is so now
+		return about(next, "recorded"), nil
 	}
 	tagged, err := h.tag(ctx, next, secret, mode)
 	if err == nil && h.Seen != nil {
@@ -112,7 +117,11 @@ func about(rec guard.Record, action string) Outcome {
 			open = append(open, string(f.Control))
 		}
 	}
-	return Outcome{Action: action, Reason: "state " + string(rec.State), Control: strings.Join(open, " ")}
+	reason := "state " + string(rec.State)
+	if !rec.AsOf.IsZero() {
+		reason += ", as of " + rec.AsOf.Format(time.RFC3339) + ": AWS could not be asked again"
+	}
+	return Outcome{Action: action, Reason: reason, Control: strings.Join(open, " ")}
 }
 
 // commit saves a record if it differs, publishes its outbox and empties it. A crash anywhere in between is healed by

@@ -45,7 +45,8 @@ type Bus interface {
 
 // Modes says how far the guard may go.
 type Modes interface {
-	Mode(ctx context.Context, account string, tags map[string]string) (guard.Mode, error)
+	// Mode is that of now, or as of a time before where AWS Organizations cannot say where the account is; else asOf is zero.
+	Mode(ctx context.Context, account string, tags map[string]string) (mode guard.Mode, asOf time.Time, err error)
 }
 
 // Handler inspects what events point to. Its zero value is of no use: every field is needed.
@@ -66,24 +67,35 @@ type Handler struct {
 	seen locations
 }
 
-// locations remembers where an inspection succeeded, so that the record of a blind spot is read per process and not per
-// event. Forgetting is harmless.
+// sightedFor is how long a process takes it that no blind spot is recorded of a location. Another process may have opened
+// one, and it must close in this one too.
+const sightedFor = 5 * time.Minute
+
+// locations remembers where an inspection succeeded, so that the record of a blind spot is not read for each event.
+// Forgetting is harmless.
 type locations struct {
 	mu sync.Mutex
-	ok map[string]bool
+	at map[string]time.Time // when nothing was open
 }
 
-func (l *locations) has(location string) bool {
+func (l *locations) has(location string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ok[location]
+	at, known := l.at[location]
+	return known && now.Sub(at) < sightedFor
 }
 
-func (l *locations) set(location string, ok bool) {
+func (l *locations) set(location string, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ok == nil {
-		l.ok = map[string]bool{}
+	if l.at == nil {
+		l.at = map[string]time.Time{}
 	}
-	l.ok[location] = ok
+	l.at[location] = now
+}
+
+func (l *locations) forget(location string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.at, location)
 }

@@ -32,8 +32,8 @@ func NewInspector(h hub.Hub, keys *secrets.Keys) Inspector { return Inspector{on
 func on(h hub.Hub, keys *secrets.Keys) *Handler {
 	records := table.Open(h.Cloud, h.Table)
 	return &Handler{
-		Secrets: secrets.New(h.Cloud), Keys: keys, Records: records, Bus: h.Notices(),
-		Modes: accounts.Modes(h.Cloud, h.Runtime, h.Now), Effects: &store.Effects{Intents: records.Intents(), Worker: h.Session + "/" + rand.Text(), Now: h.Now}, Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
+		Secrets: secrets.Remembering(h.Cloud, h.Answers()), Keys: keys, Records: records, Bus: h.Notices(),
+		Modes: accounts.LastModes(h.Cloud, h.Runtime, accounts.Memory{Answers: h.Answers(), Now: h.Now, Log: h.Log}), Effects: &store.Effects{Intents: records.Intents(), Worker: h.Session + "/" + rand.Text(), Now: h.Now}, Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
 		Now: h.Now, Later: h.Later(), Log: h.Log,
 	}
 }

@@ -48,6 +48,7 @@ type world struct {
 	saves     int
 	describes int
 	mode      guard.Mode
+	modeAsOf  time.Time
 	trip      func(step string) error
 	intents   *storetest.Intents
 
@@ -248,8 +249,8 @@ func (f bus) Publish(_ context.Context, notices []guard.Notice) error {
 
 type modes struct{ w *world }
 
-func (f modes) Mode(context.Context, string, map[string]string) (guard.Mode, error) {
-	return f.w.mode, nil
+func (f modes) Mode(context.Context, string, map[string]string) (guard.Mode, time.Time, error) {
+	return f.w.mode, f.w.modeAsOf, nil
 }
 
 // kinds lists what was published, repeats left out, as "kind control".

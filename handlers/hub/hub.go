@@ -64,6 +64,9 @@ func Open(ctx context.Context, function string, getenv func(string) string, now 
 	}, nil
 }
 
+// Answers is where the last answers of AWS are kept.
+func (h Hub) Answers() *table.Answers { return table.Open(h.Cloud, h.Table).Answers() }
+
 // Notices is the way for notices to the rest of the hub: each is kept until it is on the bus.
 func (h Hub) Notices() *outbox.Outbox {
 	return &outbox.Outbox{Store: table.Open(h.Cloud, h.Table).Outbox(), Bus: bus.Open(h.Cloud, h.Bus), Log: h.Log}

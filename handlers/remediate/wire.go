@@ -10,8 +10,10 @@ import (
 	"github.com/doublelock/doublelock/handlers/hub"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/table"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
 	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -24,8 +26,16 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	c, r, keys := h.Cloud, h.Runtime, secrets.NewKeys(h.Cloud)
 	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now, Log: h.Log}.Open()
 	return &Handler{
-		Secrets: secrets.New(c), Keys: keys, Records: table.Open(c, h.Table), Bus: h.Notices(), Modes: accounts.Modes(c, r, h.Now), Inspector: detect.NewInspector(h, keys),
+		Secrets: secrets.New(c), Keys: keys, Records: table.Open(c, h.Table), Bus: h.Notices(), Modes: modes{accounts.Modes(c, r, h.Now)}, Inspector: detect.NewInspector(h, keys),
 		Machine: machine.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Waivers: r.GuardWaivers(),
 		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Later: h.Later(), Log: h.Log,
 	}, nil
+}
+
+// modes are those of now, or none: what changes a secret rests on no answer that AWS gave before.
+type modes struct{ *fleet.Modes }
+
+func (m modes) Mode(ctx context.Context, account string, tags map[string]string) (guard.Mode, error) {
+	mode, _, err := m.Modes.Mode(ctx, account, tags)
+	return mode, err
 }

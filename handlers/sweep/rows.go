@@ -56,11 +56,14 @@ func (h *Handler) row(ctx context.Context, q store.Quarantined) (open bool, err 
 	if err != nil {
 		return true, err
 	}
-	if known.Revision > 0 && h.reads(q, now) {
+	switch {
+	case known.Revision > 0 && h.reads(q, now):
 		return false, h.Records.End(ctx, q.Copy, store.EndedReads)
+	case known.Revision > 0 && !now.There && store.MadeAnew(q.Kind):
+		return false, h.Records.End(ctx, q.Copy, store.EndedAnew)
 	}
 	h.Log.ErrorContext(ctx, "read row", "copy", q.Copy, "kind", q.Kind, "id", q.ID, "action", "set aside", "reason", q.Reason)
-	row := guard.Row{Copy: q.Copy, Kind: q.Kind, ID: q.ID, Reason: q.Reason, Blocks: q.Kind == migration.DocumentKind, Newer: q.Newer}
+	row := guard.Row{Copy: q.Copy, Kind: q.Kind, ID: q.ID, Reason: q.Reason, Blocks: q.Kind == migration.DocumentKind || q.Kind == store.KindIntent, Newer: q.Newer}
 	return true, h.find(ctx, resource, func(rec guard.Record) guard.Record {
 		return guard.ReconcileRow(rec, resource, h.Account, h.Home, row, h.Waivers, h.Now())
 	})

@@ -78,10 +78,11 @@ func (h *Handler) sweep(ctx context.Context) (count, error) {
 	if err != nil {
 		return done, err
 	}
-	remembered, rows, err := h.remembered(ctx)
+	remembered, rows, blind, err := h.remembered(ctx)
 	if err != nil {
 		return done, err
 	}
+	h.revisit(ctx, blind)
 	if err := h.rows(ctx, rows); err != nil {
 		h.Log.ErrorContext(ctx, "read rows", "action", "failed", "error", err) // the next sweep comes to them again
 	}
@@ -120,11 +121,23 @@ func (h *Handler) locations(ctx context.Context) ([]location, error) {
 	return all, nil
 }
 
-// remembered lists the ARNs of the secrets that are recorded and not known to be gone, and the records of rows that could not
-// be read. A secret whose own row cannot be read is remembered by its key.
-func (h *Handler) remembered(ctx context.Context) (map[location][]string, []guard.Record, error) {
+// revisit looks again into the locations that could not be looked into. Those that hold no secret are seen by nothing else.
+func (h *Handler) revisit(ctx context.Context, blind []location) {
+	for _, at := range blind {
+		ctx, cancel := context.WithTimeout(ctx, perSecret)
+		if err := h.Inspector.Revisit(ctx, at.account, at.region); err != nil {
+			h.Log.ErrorContext(ctx, "look into location", "account", at.account, "region", at.region, "action", "failed", "error", err)
+		}
+		cancel()
+	}
+}
+
+// remembered lists the ARNs of the secrets that are recorded and not known to be gone, the records of rows that could not be
+// read, and the locations that could not be looked into. A secret whose own row cannot be read is remembered by its key.
+func (h *Handler) remembered(ctx context.Context) (map[location][]string, []guard.Record, []location, error) {
 	arns := map[location][]string{}
 	var rows []guard.Record
+	var blind []location
 	err := h.Records.All(ctx, func(rec guard.Record, bad *store.Unreadable) error {
 		if bad != nil {
 			rec = guard.Record{Resource: bad.ID, Account: bad.Group, Region: arn.Of(bad.ID).Region}
@@ -136,12 +149,23 @@ func (h *Handler) remembered(ctx context.Context) (map[location][]string, []guar
 		if unread(rec) {
 			rows = append(rows, rec)
 		}
+		if unseen(rec) {
+			blind = append(blind, location{rec.Account, rec.Region})
+		}
 		return nil
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("sweep: %w", err)
+		return nil, nil, nil, fmt.Errorf("sweep: %w", err)
 	}
-	return arns, rows, nil
+	return arns, rows, blind, nil
+}
+
+// unseen reports that a record is that of a location whose coverage finding is open: it stands for all secrets there.
+func unseen(rec guard.Record) bool {
+	a := arn.Of(rec.Resource)
+	_, name := a.Split()
+	return a.Service == "secretsmanager" && name == "*" &&
+		slices.ContainsFunc(rec.Open(), func(f guard.Finding) bool { return f.Control == guard.OrgCoverage })
 }
 
 // isSecret distinguishes the record of a secret from that of a location or a key.

@@ -36,6 +36,7 @@ type fakeHub struct {
 	records   []guard.Record
 	bookmarks map[string]string
 	looked    []string
+	revisited []string
 	published []guard.Notice
 	advanced  int
 	broken    map[string]error // by step, or by step and account or ARN
@@ -151,6 +152,11 @@ func (h *fakeHub) Inspect(ctx context.Context, ref guard.SecretRef, _ guard.Caus
 	return h.broken["look "+ref.ID]
 }
 
+func (h *fakeHub) Revisit(_ context.Context, account, region string) error {
+	h.revisited = append(h.revisited, account+" "+region)
+	return h.broken["revisit "+account]
+}
+
 func (h *fakeHub) Advance(context.Context) error {
 	h.advanced++
 	return h.broken["jobs"]
@@ -199,6 +205,28 @@ func handle(t *testing.T, ctx context.Context, h *fakeHub, batch events.SQSEvent
 		t.Fatal(err)
 	}
 	return len(answer.BatchItemFailures) > 0
+}
+
+// A location without a secret left is seen by nothing else.
+func TestSweepLooksAgainIntoLocationsThatItCouldNotLookInto(t *testing.T) {
+	spot := func(account string, status guard.FindingStatus) guard.Record {
+		resource := "arn:aws:secretsmanager:" + region + ":" + account + ":secret:*"
+		return guard.Record{Resource: resource, Account: account, Region: region, Revision: 1,
+			Findings: []guard.Finding{{Control: guard.OrgCoverage, Resource: resource, Status: status}}}
+	}
+	h := newFakeHub()
+	h.accounts = []string{one}
+	h.records = []guard.Record{spot(one, guard.FindingOpen), spot(two, guard.FindingOpen), spot("333333333333", guard.FindingResolved), record(one, "a")}
+	h.broken["revisit "+one] = guard.ErrUnavailable
+	if handle(t, t.Context(), h, task(sweep.TaskSweep)) {
+		t.Error("one that fails fails the sweep")
+	}
+	if diff := cmp.Diff([]string{one + " " + region, two + " " + region}, h.revisited); diff != "" {
+		t.Errorf("looked again into (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{arn(one, "a")}, h.looked); diff != "" {
+		t.Errorf("inspected (-want +got):\n%s", diff)
+	}
 }
 
 func TestSweepLooksAtWhatIsThereAndWhatIsRemembered(t *testing.T) {

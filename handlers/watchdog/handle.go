@@ -29,16 +29,23 @@ type Reads interface {
 	DeniedRead(ctx context.Context, c trail.Change) error
 }
 
-// Outbox publishes what could not be published when it was decided.
+// Outbox publishes what could not be published when it was decided. The watchdog alone drains it: its heartbeat comes four
+// times as often as a sweep, and when the watchdog stands still its own alarms say so.
 type Outbox interface {
 	Drain(ctx context.Context) (published int, err error)
+	// Late counts what waits although it was decided before a time.
+	Late(ctx context.Context, before time.Time) (int, error)
 }
 
 // Handler gives each message to whom it is for. Reads may be nil: denied reads are then only logged.
 type Handler struct {
 	Heartbeat Heartbeat
 	Reads     Reads
-	Outbox    Outbox         // may be nil: nothing waits
+	Outbox    Outbox        // may be nil: nothing waits
+	Namespace string        // of the metric
+	Late      string        // name of the metric: notices that waited for too long
+	TooLate   time.Duration // how long that is
+	Now       func() time.Time
 	Later     handlers.Later // may be nil
 	Account   string         // the hub's: tasks of others are ignored
 	Log       *slog.Logger   // one line a message
@@ -80,7 +87,11 @@ func (h *Handler) drain(ctx context.Context) error {
 	if published > 0 {
 		h.Log.InfoContext(ctx, "outbox", "action", "published", "notices", published)
 	}
-	return err
+	late, unread := h.Outbox.Late(ctx, h.Now().Add(-h.TooLate))
+	if unread == nil {
+		metric(ctx, h.Log, h.Now(), measurement{namespace: h.Namespace, name: h.Late, unit: "Count", value: float64(late)})
+	}
+	return errors.Join(err, unread)
 }
 
 func (h *Handler) change(ctx context.Context, c trail.Change) error {

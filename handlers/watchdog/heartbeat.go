@@ -79,22 +79,8 @@ func (c *Coverage) measure(ctx context.Context, all []fleet.Health) {
 	}
 }
 
-// metric writes one measurement. Attributes that begin with a capital letter are dimensions.
 func (c *Coverage) metric(ctx context.Context, percent float64, attrs ...slog.Attr) {
-	dimensions := []string{}
-	for _, a := range attrs {
-		if a.Key[0] >= 'A' && a.Key[0] <= 'Z' {
-			dimensions = append(dimensions, a.Key)
-		}
-	}
-	attrs = append(attrs, slog.Float64(c.Metric, percent), slog.Any("_aws", map[string]any{
-		"Timestamp": c.Now().UnixMilli(),
-		"CloudWatchMetrics": []map[string]any{{
-			"Namespace": c.Namespace, "Dimensions": [][]string{dimensions},
-			"Metrics": []map[string]string{{"Name": c.Metric, "Unit": "Percent"}},
-		}},
-	}))
-	c.Log.LogAttrs(ctx, slog.LevelInfo, "coverage", attrs...)
+	metric(ctx, c.Log, c.Now(), measurement{c.Namespace, c.Metric, "Percent", percent}, attrs...)
 }
 
 // rounds bounds how often a record is written again because somebody else wrote first.

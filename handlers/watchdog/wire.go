@@ -9,8 +9,10 @@ import (
 	"github.com/doublelock/doublelock/handlers/hub"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/table"
+	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
 	"github.com/doublelock/doublelock/shared/fleet/live/deployment"
 	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
+	"github.com/doublelock/doublelock/shared/outbox"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -24,10 +26,10 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now, Log: h.Log}.Open()
 	return &Handler{
 		Heartbeat: &Coverage{
-			Fleet:   deployment.Health(c, r, deployment.Hub{Management: h.Management, Account: h.Account, Home: h.Home, Regions: h.Regions}),
+			Fleet:   deployment.Health(c, r, deployment.Hub{Management: h.Management, Account: h.Account, Home: h.Home, Regions: h.Regions}, accounts.Memory{Answers: h.Answers(), Now: h.Now, Log: h.Log}),
 			Records: table.Open(c, h.Table), Bus: h.Notices(), Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: h.Now, Log: h.Log,
 		},
 		Reads:   Migrations{Engine: machine.Engine, Secrets: secrets.New(c), Log: h.Log},
-		Account: h.Account, Outbox: h.Notices(), Later: h.Later(), Log: h.Log,
+		Account: h.Account, Outbox: h.Notices(), Namespace: settings.MetricNamespace, Late: settings.MetricLate, TooLate: outbox.TooLate, Now: h.Now, Later: h.Later(), Log: h.Log,
 	}, nil
 }

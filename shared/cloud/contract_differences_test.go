@@ -48,6 +48,12 @@ const (
 	eventsAreLookedUp       point = "CloudTrail finds recorded events, newest first"
 	organizationTrailIsSeen point = "the organization's trail is seen by its members"
 	functionHasADigest      point = "a function has the digest of its package"
+	replicaKeyChanges       point = "the key of a replica is changed in the replica's Region"
+	replicaIsPromoted       point = "a replica that is promoted keeps its value, and is a replica no more"
+	replicationsFail        point = "a replication whose name is taken is listed as failed, and can be tried again"
+	externalIsTyped         point = "a managed external secret has its type and its rotation role"
+	materialIsImported      point = "imported key material is there until it expires"
+	customStoresAreMade     point = "a key is in a custom key store, and unavailable with it"
 	rolesTrust              point = "a role can be assumed by those whom it trusts alone"
 )
 
@@ -80,6 +86,12 @@ var differences = []difference{
 	{moto, "LookupEvents", eventsAreLookedUp, "does not know the call"},
 	{moto, "DescribeTrails", organizationTrailIsSeen, "has no organization's trail"},
 	{moto, "AssumeRole", rolesTrust, "assumes any role of any account"},
+	{moto, "UpdateSecret", replicaKeyChanges, "refuses it"},
+	{moto, "StopReplicationToReplica", replicaIsPromoted, "does not know the call"},
+	{moto, "ReplicateSecretToRegions", replicationsFail, "lists it a second time, and fails again"},
+	{moto, "CreateSecret", externalIsTyped, "has neither type nor role"},
+	{moto, "GetParametersForImport", materialIsImported, "does not know the call"},
+	{moto, "CreateCustomKeyStore", customStoresAreMade, "does not know the call"},
 
 	{miniStack, "ListSecretVersionIds", versionsListKeys, "KmsKeyIds are not listed"},
 	{miniStack, "ListSecretVersionIds", unlabelledIsListed, "drops a version with its last label"},
@@ -100,6 +112,11 @@ var differences = []difference{
 	{miniStack, "GetAccountAuthorizationDetails", boundaryIsRead, "the boundary is missing"},
 	{miniStack, "LookupEvents", eventsAreLookedUp, "finds nothing: no call is recorded"},
 	{miniStack, "DescribeTrails", organizationTrailIsSeen, "has no organization's trail"},
+	{miniStack, "UpdateSecret", replicaKeyChanges, "refuses it"},
+	{miniStack, "StopReplicationToReplica", replicaIsPromoted, "does not know the call"},
+	{miniStack, "ReplicateSecretToRegions", replicationsFail, "refuses the call"},
+	{miniStack, "CreateSecret", externalIsTyped, "has neither type nor role"},
+	{miniStack, "CreateCustomKeyStore", customStoresAreMade, "does not know the call"},
 }
 
 // expect tries a point. On a double that is known to differ it must fail: one that has become right is to be struck

@@ -41,6 +41,11 @@ func TestContractStorage(t *testing.T) {
 		"older elements of a job's lists are kept apart":            listsKeptApart,
 		"what is in a box stays until it is removed":                boxKept,
 		"a delivery in doubt comes again as a repeat":               deliveryInDoubt,
+		"the last answer to a question is kept with its age":        answersKept,
+		"an intent that cannot be read is set aside, and stays":     intentAside,
+		"a counter that cannot be read allows nothing":              counterAside,
+		"a claim that cannot be read is made anew as a repeat":      claimAnew,
+		"what was seen of an intent is made anew":                   watchAnew,
 	})
 }
 

@@ -264,3 +264,52 @@ func TestAWSsAnswerIsFoundInAnErrorOfTheSDK(t *testing.T) {
 		})
 	}
 }
+
+// A session that AWS does not take any more would keep a warm process out until it runs out by our clock.
+func TestASessionThatAWSEndedIsReplacedInAWarmProcess(t *testing.T) {
+	for _, code := range []string{"ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId", "AccessDeniedException"} {
+		t.Run(code, func(t *testing.T) {
+			clock := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+			f := describing(plainSecret(), []object{{"VersionId": "v1"}})
+			f.on["AssumeRole"] = func(a asked) answer { return assumed(a.in["RoleArn"].(string), clock.Add(time.Hour)) }
+			s := secrets.New(f.open(t, func(o *cloud.Options) { o.Now = func() time.Time { return clock } }))
+			if _, err := s.Describe(t.Context(), ref()); err != nil {
+				t.Fatal(err)
+			}
+			describe, ended := f.on["DescribeSecret"], true
+			f.on["DescribeSecret"] = func(a asked) answer {
+				if ended && len(f.made("AssumeRole")) == 1 {
+					return answer{code: code}
+				}
+				return describe(a)
+			}
+			clock = clock.Add(10 * time.Minute)
+			if _, err := s.Describe(t.Context(), ref()); err != nil {
+				t.Errorf("with an ended session: %v", err)
+			}
+			f.on["DescribeSecret"] = func(asked) answer { return answer{code: code} }
+			for range 5 { // what stays denied does not cost an AssumeRole a call
+				if _, err := s.Describe(t.Context(), ref()); err == nil {
+					t.Error("described")
+				}
+			}
+			if n := len(f.made("AssumeRole")); n != 2 {
+				t.Errorf("assumed %d times, want 2", n)
+			}
+		})
+	}
+}
+
+func TestAnAccountThatCannotBeEnteredIsAskedForASessionOnceACall(t *testing.T) {
+	f := describing(plainSecret(), []object{{"VersionId": "v1"}})
+	f.on["AssumeRole"] = func(asked) answer { return answer{code: "AccessDenied"} }
+	s := secrets.New(f.open(t, nil))
+	for range 3 {
+		if _, err := s.Describe(t.Context(), ref()); !errors.Is(err, guard.ErrNotOurs) {
+			t.Errorf("error %v, want ErrNotOurs", err)
+		}
+	}
+	if n := len(f.made("AssumeRole")); n != 3 {
+		t.Errorf("assumed %d times, want 3", n)
+	}
+}

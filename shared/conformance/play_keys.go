@@ -55,6 +55,13 @@ func keyQuestions() []Question {
 				{Answer: "old-target", Meaning: "the key that the secret shows is the one it has", Set: func(b *localaws.Behavior) { b.AliasIsResolved = true }},
 				{Answer: "new-target", Meaning: "Secrets Manager follows the alias when it is asked"},
 			}, Assumed: "alias", Play: aliasMovedDescribed},
+		{ID: "kms.alias-gone.write", Row: 35, Title: "What does a write answer when the alias that the secret names is gone?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
+			Choices: []Choice{
+				{Answer: "invalid-parameter", Meaning: "a deleted alias stops writes, and reads go on: it is found by its event alone"},
+				{Answer: "encryption-failure", Meaning: "the same, as for a key that cannot be used"},
+				{Answer: "not-found", Meaning: "the same, and it looks like a secret that is gone"},
+				{Answer: "goes-on", Meaning: "Secrets Manager remembers the key: a deleted alias changes nothing"},
+			}, Assumed: "invalid-parameter", Play: aliasGone},
 	}
 }
 
@@ -239,6 +246,52 @@ func aliasMoved(ctx context.Context, w *World) (secret, alias, a, b string, err 
 		err = sandbox.Sleep(ctx, w.patience.Settle) // for Secrets Manager, which may see it later than we
 	}
 	return secret, alias, a, b, err
+}
+
+// errorsOfWrites are the answers of a write whose key is not found, by AWS's code.
+var errorsOfWrites = map[string]Answer{
+	"InvalidParameterException": "invalid-parameter", "EncryptionFailure": "encryption-failure", "ResourceNotFoundException": "not-found",
+}
+
+// aliasGone writes until the alias is gone for Secrets Manager, too.
+func aliasGone(ctx context.Context, w *World) (Answer, error) {
+	a, err := w.keyA()
+	if err != nil {
+		return "", err
+	}
+	alias, err := w.own.CreateAlias(ctx, w.what("gone"), a)
+	if err != nil {
+		return "", err
+	}
+	secret := ""
+	err = w.eventually(ctx, "create a secret under a new alias", func(ctx context.Context) error {
+		secret, err = w.secret(ctx, alias)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	if _, err := w.own.Remove(ctx, sandbox.Resource{Kind: sandbox.Alias, Account: w.own.Account(), Region: w.own.Region(), Name: alias}); err != nil {
+		return "", err
+	}
+	code := ""
+	stopped, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+		_, err := w.own.Put(ctx, secret)
+		if code = sandbox.Code(err); code == "" {
+			return false, err
+		}
+		return true, nil
+	})
+	switch answer, known := errorsOfWrites[code]; {
+	case err != nil:
+		return "", err
+	case !stopped:
+		return "goes-on", nil
+	case known:
+		return answer, nil
+	}
+	w.note("error", "%s", code)
+	return "", errUnexpected
 }
 
 func aliasMovedVersion(ctx context.Context, w *World) (Answer, error) {

@@ -9,7 +9,10 @@ import (
 	"github.com/doublelock/doublelock/shared/localaws"
 )
 
-const replicaGuide = "https://docs.aws.amazon.com/secretsmanager/latest/userguide/standalone-secret.html"
+const (
+	replicaGuide = "https://docs.aws.amazon.com/secretsmanager/latest/userguide/standalone-secret.html"
+	troubleshoot = "https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets_troubleshoot.html"
+)
 
 func replicaQuestions() []Question {
 	return []Question{
@@ -28,6 +31,17 @@ func replicaQuestions() []Question {
 			}, Assumed: "kept", Play: replicaPromoted},
 		{ID: "kms.layer.replica", Row: 21, Title: "Are the keys of replicas used with the caller's session, so that the KMS layer stops a replica without a key?", Document: encryption, Need: NeedsRegion,
 			Choices: replicaLayerChoices(), Assumed: "fails-later", Play: layerReplica(bySession)},
+		{ID: "secretsmanager.replica.writer", Row: 36, Title: "Does a replica follow a value whose writer may not decrypt with the primary's key?", Document: troubleshoot, Need: NeedsRegion,
+			Choices: []Choice{
+				{Answer: "fails-later", Meaning: "a writer without kms:Decrypt leaves replicas behind, and the call does not say so"},
+				{Answer: "follows", Meaning: "only who makes a replica needs kms:Decrypt", Set: func(b *localaws.Behavior) { b.ReplicaFollowsWriter = true }},
+				{Answer: Refused, Meaning: "a writer without kms:Decrypt cannot write what is replicated"},
+			}, Assumed: "fails-later", Play: replicaOfWriter},
+		{ID: "secretsmanager.replica.retried", Row: 36, Title: "Does ReplicateSecretToRegions into a Region whose replica failed try again?", Document: troubleshoot, Need: NeedsRegion,
+			Choices: []Choice{
+				{Answer: "tried", Meaning: "a failed replica is mended by the same call"},
+				{Answer: Refused, Meaning: "a failed replica has to be removed first", Set: func(b *localaws.Behavior) { b.FailedReplicaStays = true }},
+			}, Assumed: "tried", Play: replicaRetried},
 	}
 }
 
@@ -155,4 +169,62 @@ func layerReplica(by denier) func(context.Context, *World) (Answer, error) {
 		}
 		return Passes, nil
 	}
+}
+
+// replicaOfWriter writes without the right to decrypt with the primary's key, and looks whether the replica follows.
+func replicaOfWriter(ctx context.Context, w *World) (Answer, error) {
+	a, err := w.keyA()
+	if err != nil {
+		return "", err
+	}
+	if err := replicated(ctx, w, ""); err != nil {
+		return "", err
+	}
+	name := w.own.Run().Name(w.what("s"))
+	refused, err := stopped(ctx, w, bySession, "writer", denyKey("kms:Decrypt", a), func(s *sandbox.Session) error {
+		_, err := s.Put(ctx, name)
+		return err
+	})
+	if err != nil || refused {
+		return Refused, err
+	}
+	switch status, err := replicaStatus(ctx, w, name); {
+	case err != nil:
+		return "", err
+	case status == sandbox.Failed:
+		return "fails-later", nil
+	}
+	return "follows", nil
+}
+
+// replicaRetried lets a replication fail for want of a right, and asks for it again with every right.
+func replicaRetried(ctx context.Context, w *World) (Answer, error) {
+	secret, a, err := w.underA(ctx)
+	if err != nil {
+		return "", err
+	}
+	blind, err := w.without(ctx, "blind", denyKey("kms:Decrypt", a))
+	if err != nil {
+		return "", err
+	}
+	if err := blind.Replicate(ctx, secret, w.second.Region(), ""); err != nil {
+		return "", err
+	}
+	if status, err := replicaStatus(ctx, w, secret); err != nil || status != sandbox.Failed {
+		return "", errors.Join(errUnexpected, err)
+	}
+	switch err := w.own.Replicate(ctx, secret, w.second.Region(), ""); {
+	case sandbox.Code(err) == "InvalidParameterException", sandbox.Code(err) == "InvalidRequestException":
+		w.note("error", "%s", sandbox.Code(err))
+		return Refused, nil
+	case err != nil:
+		return "", err
+	}
+	switch status, err := replicaStatus(ctx, w, secret); {
+	case err != nil:
+		return "", err
+	case status == sandbox.InSync:
+		return "tried", nil
+	}
+	return "", errUnexpected
 }

@@ -12,7 +12,7 @@ import (
 const redeployHub = "Deploy the hub stack again."
 
 func (d *Doctor) hub(ctx context.Context) []Row {
-	rows := []Row{d.bus(ctx), d.table(ctx)}
+	rows := []Row{d.bus(ctx), d.table(ctx), d.outbox(ctx)}
 	for _, name := range d.Expected.Workers {
 		rows = append(rows, d.function(ctx, name), d.queue(ctx, name), d.parked(ctx, name))
 	}
@@ -53,6 +53,23 @@ func (d *Doctor) table(ctx context.Context) Row {
 		row.fail("Run doublelock repair: it lists them, and says how each is mended.", "%d rows could not be read and are in quarantine", n)
 	default:
 		row.ok("nothing in quarantine")
+	}
+	return row
+}
+
+func (d *Doctor) outbox(ctx context.Context) Row {
+	row := d.hubRow(CheckTable, "outbox")
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
+	switch n, err := d.Hub.Late(ctx); {
+	case errors.Is(err, guard.ErrGone):
+		row.fail(redeployHub, "the table does not exist")
+	case err != nil:
+		row.cannot(err, "Run doctor with rights to query the hub's table.")
+	case n > 0:
+		row.fail("Read in the log of doublelock-watchdog why the bus does not take them. When it does, the next heartbeat publishes them.", "%d notices have waited for more than an hour", n)
+	default:
+		row.ok("no notice waits for more than an hour")
 	}
 	return row
 }

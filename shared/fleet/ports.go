@@ -22,6 +22,8 @@ type Hub interface {
 	Function(ctx context.Context, name string) (Function, error)
 	// Unreadable counts the rows of the hub's table that are in quarantine, because nobody could read them.
 	Unreadable(ctx context.Context) (int, error)
+	// Late counts the notices that could not be put on the bus for an hour.
+	Late(ctx context.Context) (int, error)
 }
 
 // Trail is a trail that records an account and Region.

@@ -42,6 +42,8 @@ func ReconcileRead(rec Record, s Secret, now time.Time, cause Cause) Record {
 	v := Verdict{Control: CoverageControl(), Outcome: Pass}
 	if unread := Unread(s); unread.Blind != nil {
 		v.Outcome, v.Subject = Fail, unread
+	} else if !s.OldKeys().IsZero() {
+		v.Outcome = Unknown // what could be read before is no proof that it can be read
 	}
 	return reconcileCoverage(rec, s, v, now, cause)
 }

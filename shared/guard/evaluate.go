@@ -19,6 +19,9 @@ func judge(c Control, s Secret, std Standard) Verdict {
 		return v // nothing reads the first; the primary answers for the second
 	}
 	v.Outcome, v.Subject = c.check(s, std)
+	if v.Outcome != Fail && !s.OldKeys().IsZero() {
+		v.Outcome, v.Subject = Unknown, Subject{} // what was so may open a finding, and resolves none
+	}
 	if v.Outcome == Fail && s.Foreign() {
 		v.Subject.Service = s.ForeignService()
 	}

@@ -67,6 +67,7 @@ type Record struct {
 	Since    time.Time `json:"since"` // when it came into State
 	SeenAt   time.Time `json:"seenAt"`
 	GoneAt   time.Time `json:"goneAt,omitzero"` // when it was deleted, or scheduled to be
+	AsOf     time.Time `json:"asOf,omitzero"`   // the oldest fact that the last look rested on, where AWS could not be asked; zero: none was old
 
 	// LastKnown is the last state that was not unknown, so that a look that failed does not forget what was sealed.
 	LastKnown LockState `json:"lastKnown,omitempty"`

@@ -1,6 +1,9 @@
 package guard
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // KeyRef says where to look for a KMS key: an id, key ARN, alias name or alias ARN, as a caller or an event gave it.
 type KeyRef struct {
@@ -51,6 +54,8 @@ type Key struct {
 	Usage       string            `json:"usage,omitzero"`   // as its KeyUsage
 	Aliases     []string          `json:"aliases,omitzero"` // "alias/…", where they were read
 	Tags        map[string]string `json:"tags,omitzero"`
+
+	AsOf time.Time `json:"asOf,omitzero"` // when all this was so, where KMS could not say what is so now; zero: it is of now
 }
 
 // Same reports whether two keys are one. All keys the AWS manages for Secrets Manager in an account and Region are.

@@ -66,6 +66,7 @@ type Notice struct {
 	Tool     string            `json:"tool,omitempty"`   // what they made it with: terraform, cloudformation, console, …
 	EventID  string            `json:"eventId,omitempty"`
 	Open     []Notice          `json:"open,omitempty"` // of a digest: what is still open, as it was opened
+	AsOf     time.Time         `json:"asOf,omitzero"`  // the oldest fact that it rests on, where AWS could not be asked; zero: none is old
 }
 
 // Notified says whether a person is notified of it. A digest of nothing is for nobody.

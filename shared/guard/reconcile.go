@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -23,7 +24,7 @@ func Reconcile(rec Record, s Secret, verdicts []Verdict, waivers []Waiver, mode 
 	r.rec.Outbox = slices.Clone(rec.Outbox)
 	r.identify()
 	was := rec.LastKnown
-	r.moveState(StateOf(s, was))
+	r.moveState(r.believed(StateOf(s, was)))
 	for _, v := range verdicts {
 		r.moveFinding(v)
 	}
@@ -62,7 +63,20 @@ func (r *reconciler) identify() {
 	if s.Key.Manager == ManagerCustomer {
 		r.rec.KeyARN = s.Key.ARN
 	}
-	r.rec.GoneAt = s.DeletedAt
+	r.rec.GoneAt, r.rec.AsOf = s.DeletedAt, s.AsOf
+}
+
+// believed is the state that is recorded. By facts about keys that are not of now a secret is never safer than it was.
+func (r *reconciler) believed(state LockState) LockState {
+	if r.secret.OldKeys().IsZero() || safety(state) <= safety(r.rec.State) {
+		return state
+	}
+	return cmp.Or(r.rec.State, StateUnknown)
+}
+
+// safety orders states by how much they claim.
+func safety(state LockState) int {
+	return slices.Index([]LockState{StateDual, StateSealed}, state)
 }
 
 func (r *reconciler) moveState(state LockState) {
@@ -214,7 +228,7 @@ func (r *reconciler) announce(kind NoticeKind, f *Finding, detail string) {
 	n := Notice{
 		Kind: kind, At: r.now, Account: r.rec.Account, Region: r.rec.Region, Resource: r.rec.Resource, Name: r.rec.Name,
 		State: r.rec.State, Detail: detail, Tags: r.secret.Tags,
-		Actor: r.cause.Actor, Tool: r.cause.Tool, EventID: r.cause.EventID,
+		Actor: r.cause.Actor, Tool: r.cause.Tool, EventID: r.cause.EventID, AsOf: r.secret.AsOf,
 	}
 	if f == nil {
 		n.ID = r.noticeID(r.rec.Resource, kind)

@@ -39,6 +39,33 @@ type Secret struct {
 	LastChangedAt  time.Time `json:"lastChangedAt,omitzero"`
 	LastAccessedAt time.Time `json:"lastAccessedAt,omitzero"` // day precision; zero when never read in this Region
 	DeletedAt      time.Time `json:"deletedAt,omitzero"`      // zero unless deletion is scheduled
+
+	// AsOf is the time of the oldest fact that a look at the secret rests on, where AWS could not be asked again: about one of
+	// its keys, or about where its account is. Zero: all of it is of now.
+	AsOf time.Time `json:"asOf,omitzero"`
+}
+
+// OldKeys is the time of the oldest fact about a key of the secret that could not be read afresh; zero where all could. Of
+// such facts nothing follows that would make a secret look safer than it was.
+func (s Secret) OldKeys() time.Time {
+	oldest := s.Key.AsOf
+	for _, v := range s.Versions {
+		for _, k := range v.Keys {
+			oldest = Older(oldest, k.AsOf)
+		}
+	}
+	for _, r := range s.Replicas {
+		oldest = Older(oldest, r.Key.AsOf)
+	}
+	return oldest
+}
+
+// Older is the earlier of two times of which zero is now.
+func Older(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // Version is one version of a secret and the keys that open it. A version that was re-keyed keeps its older copy,

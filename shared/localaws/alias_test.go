@@ -85,7 +85,8 @@ func TestAnAliasNeedsTheRightOnItAndOnEachOfItsKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			alias := "alias/" + strings.ReplaceAll(name, " ", "-")
 			r.alias(open, alias, test.from)
-			keys, err := r.keys(open, r.role(open, "Mover-"+strings.ReplaceAll(name, " ", "-"), test.policy), east), error(nil)
+			keys := r.keys(open, r.role(open, "Mover-"+strings.ReplaceAll(name, " ", "-"), test.policy), east)
+			var err error
 			if test.to == "" {
 				_, err = keys.DeleteAlias(t.Context(), &kms.DeleteAliasInput{AliasName: &alias})
 			} else {

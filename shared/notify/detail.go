@@ -10,8 +10,21 @@ import (
 )
 
 // Details say to its owner what a notice found, in sentences with what is to be pasted between them; none where the
-// headline says it all.
+// headline says it all. The last of them says how old what it rests on is, where AWS could not be asked again.
 func Details(n guard.Notice) []guard.Passage {
+	all := found(n)
+	if n.AsOf.IsZero() {
+		return all
+	}
+	age := guard.Passage{Text: "AWS could not be asked again: some of this is as of " + n.AsOf.UTC().Format("2006-01-02 15:04") + " UTC."}
+	if at := len(all) - 1; at >= 0 && !all[at].Paste {
+		all[at].Text += " " + age.Text
+		return all
+	}
+	return append(all, age)
+}
+
+func found(n guard.Notice) []guard.Passage {
 	passages := n.Passages()
 	if len(passages) == 0 {
 		if text := findingSentences(n); text != "" {

@@ -44,7 +44,7 @@ func TestASubjectSaysWhichPartOfSeveralItIs(t *testing.T) {
 	}
 }
 
-func TestACountTellsWhatNeedsYouFromWhatDoesNot(t *testing.T) {
+func TestACountSeparatesWhatNeedsYouFromWhatDoesNot(t *testing.T) {
 	todo := storyOf(notifytest.Opened(guard.SecretDefaultKey, "app", "cli"))
 	done := storyOf(notifytest.Resolved(guard.SecretNotSealed, "db"))
 	moot := notifytest.Resolved(guard.SecretNotSealed, "old")

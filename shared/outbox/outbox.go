@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/store"
@@ -66,6 +67,32 @@ func (o *Outbox) Drain(ctx context.Context) (published int, err error) {
 	}
 	return published, errors.Join(failed...)
 }
+
+// Late counts the notices that wait although they were decided before a time. Rows that cannot be read are in quarantine, and
+// counted there.
+func Late(ctx context.Context, kept store.Outbox, before time.Time) (n int, err error) {
+	for i := range shards {
+		err := kept.Waiting(ctx, shard(i), func(_ string, body json.RawMessage, bad *store.Unreadable) error {
+			var notice guard.Notice
+			if bad == nil && json.Unmarshal(body, &notice) == nil && notice.At.Before(before) {
+				n++
+			}
+			return nil
+		})
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// Late counts those of this outbox.
+func (o *Outbox) Late(ctx context.Context, before time.Time) (int, error) {
+	return Late(ctx, o.Store, before)
+}
+
+// TooLate is how long a notice may wait before a person is told of it: four heartbeats have tried to publish it by then.
+const TooLate = time.Hour
 
 // together is how many notices are put on the bus at a time.
 const together = 10

@@ -44,5 +44,6 @@ const (
 	// The metrics that functions write as embedded metric format log lines.
 	MetricNamespace = "Doublelock"
 	MetricCoverage  = "Coverage"        // percent of accounts × Regions that were seen alive
+	MetricLate      = "LateNotices"     // notices that could not be published for an hour
 	TagMode         = "doublelock:mode" // written by owners, read by us: see Runtime.Mode
 )

@@ -18,6 +18,18 @@ type Unreadable struct { //nolint:errname // a value of lists, too
 // KindRecord is what the records of resources are called beside the kinds of documents.
 const KindRecord = "record"
 
+// Kinds of rows in which the way on is lost with the row, and of those that the next who asks makes anew.
+const (
+	KindIntent  = "intent"   // who may change a target: nobody may until it is repaired
+	KindCounter = "counter"  // what an hour or a day allows: nothing until it is over
+	KindWatch   = "watch"    // made anew
+	KindClaim   = "delivery" // made anew: what was claimed is delivered as a repeat
+	KindAnswer  = "answer"   // made anew
+)
+
+// MadeAnew reports that nothing is lost with a row of a kind but what it remembered.
+func MadeAnew(kind string) bool { return kind == KindWatch || kind == KindClaim || kind == KindAnswer }
+
 func (u *Unreadable) Error() string {
 	return fmt.Sprintf("%s of %s cannot be read: %s", u.Kind, u.ID, u.Reason)
 }
@@ -48,6 +60,7 @@ type Quarantined struct { //nolint:errname // no error: it holds what is wrong w
 // How a quarantined row ends.
 const (
 	EndedReads     = "reads again"
+	EndedAnew      = "made anew"
 	EndedRestored  = "restored"
 	EndedDiscarded = "discarded"
 )

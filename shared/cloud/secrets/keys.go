@@ -20,6 +20,7 @@ import (
 type Keys struct {
 	c     *cloud.Cloud
 	cache *keyCache
+	last  *lastKeys // nil: only what KMS says now
 }
 
 // NewKeys opens KMS. All keys that are opened on one Cloud share what they remember.
@@ -52,7 +53,7 @@ func (k *Keys) inUse(ctx context.Context, account, region, id string) (guard.Key
 		return guard.Key{ID: guard.DefaultKeyID, Account: account, Region: region, Manager: guard.ManagerAWS, State: guard.KeyEnabled}, nil
 	}
 	ref := guard.KeyRef{Account: account, Region: region, ID: id}
-	key, err := k.describe(ctx, ref)
+	key, err := k.describeOrLast(ctx, ref)
 	switch {
 	case err == nil:
 		return key, nil

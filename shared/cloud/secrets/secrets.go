@@ -14,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/internal/session"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Secrets reads and changes secrets, in every account, and never their values.
@@ -24,6 +25,14 @@ type Secrets struct {
 
 // New opens Secrets Manager, and KMS for the keys of secrets.
 func New(c *cloud.Cloud) *Secrets { return &Secrets{c: c, keys: NewKeys(c)} }
+
+// Remembering is New with answers in which what KMS said of keys is kept. While KMS cannot be asked, what it said last stands in
+// for it, and Secret.AsOf says since when. It is for who changes no secret by it.
+func Remembering(c *cloud.Cloud, answers store.Answers) *Secrets {
+	keys := NewKeys(c)
+	keys.last = newLastKeys(answers, c.Options().Now)
+	return &Secrets{c: c, keys: keys}
+}
 
 // Describe answers what is true of a secret now, under its canonical ARN: metadata, the keys of every version and
 // replica, and what those keys are. The ARN in ref.ID, where it is one, says the account and Region; ref says the rest.
@@ -48,6 +57,7 @@ func (s *Secrets) Describe(ctx context.Context, ref guard.SecretRef) (guard.Secr
 	if err := s.readKeys(ctx, &secret); err != nil {
 		return guard.Secret{}, session.Fail(err, "describe secret %s", secret.ARN)
 	}
+	secret.AsOf = secret.OldKeys()
 	return secret, nil
 }
 

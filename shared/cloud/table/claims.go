@@ -26,7 +26,7 @@ func claimKey(id string) item {
 func (t *Table) Claim(ctx context.Context, id string, lease time.Duration) (store.Claim, error) {
 	now := t.c.Options().Now().UTC()
 	var have claim
-	was, err := t.getInto(ctx, claimKey(id), &have)
+	was, anew, err := t.orAnew(ctx, claimKey(id), &have)
 	if err != nil {
 		return "", session.Fail(err, "claim delivery %s", id)
 	}
@@ -43,7 +43,7 @@ func (t *Table) Claim(ctx context.Context, id string, lease time.Duration) (stor
 		return store.ClaimBusy, nil
 	case err != nil:
 		return "", fmt.Errorf("claim delivery %s: %w", id, err)
-	case was.revision > 0:
+	case was.revision > 0, anew: // of one that could not be read nobody knows whether it was delivered
 		return store.ClaimAgain, nil
 	default:
 		return store.ClaimNew, nil
@@ -53,10 +53,7 @@ func (t *Table) Claim(ctx context.Context, id string, lease time.Duration) (stor
 // Delivered ends a claim for good, and remembers it for ttl.
 func (t *Table) Delivered(ctx context.Context, id string, ttl time.Duration) error {
 	var have claim
-	was, err := t.getInto(ctx, claimKey(id), &have)
-	if bad, is := errors.AsType[*store.Unreadable](err); is && !bad.Newer {
-		was.body, err = "", nil // what was delivered is delivered, whatever the claim said
-	}
+	was, _, err := t.orAnew(ctx, claimKey(id), &have) // what was delivered is delivered, whatever the claim said
 	if err != nil {
 		return session.Fail(err, "remember delivery %s", id)
 	}
@@ -74,7 +71,10 @@ func (t *Table) Delivered(ctx context.Context, id string, ttl time.Duration) err
 // was delivered, or that somebody else took meanwhile, stays as it is.
 func (t *Table) Doubt(ctx context.Context, id string) error {
 	var have claim
-	was, err := t.getInto(ctx, claimKey(id), &have)
+	was, err := t.orAside(ctx, claimKey(id), &have)
+	if _, is := errors.AsType[*store.Unreadable](err); is {
+		return nil // the next who asks gets it as a repeat
+	}
 	if err != nil || was.revision == 0 || have.Sent {
 		return session.Fail(err, "doubt delivery %s", id)
 	}
@@ -103,7 +103,8 @@ type counter struct {
 const takeRounds = 10
 
 // Take takes one of limit from a counter, and answers false when none is left. The counter is forgotten some time
-// after until: names carry the hour or day that they count.
+// after until: names carry the hour or day that they count. Of one that cannot be read nothing may be taken: it is set aside,
+// stays where it is, and is answered as a *store.Unreadable.
 func (t *Table) Take(ctx context.Context, name string, limit int, until time.Time) (bool, error) {
 	key := counterKey(name)
 	for round := range takeRounds {
@@ -111,7 +112,7 @@ func (t *Table) Take(ctx context.Context, name string, limit int, until time.Tim
 			return false, err
 		}
 		var have counter
-		was, err := t.getInto(ctx, key, &have)
+		was, err := t.orAside(ctx, key, &have)
 		if err != nil {
 			return false, session.Fail(err, "count %s", name)
 		}
@@ -133,7 +134,7 @@ func counterKey(name string) item {
 // Taken is how many were taken from a counter; 0 where nobody counted.
 func (t *Table) Taken(ctx context.Context, name string) (int, error) {
 	var have counter
-	if _, err := t.getInto(ctx, counterKey(name), &have); err != nil {
+	if _, err := t.orAside(ctx, counterKey(name), &have); err != nil {
 		return 0, session.Fail(err, "read counter %s", name)
 	}
 	return have.Taken, nil
@@ -149,6 +150,26 @@ func (t *Table) getInto(ctx context.Context, key item, into any) (row, error) {
 		return r, unreadable(r.it, "it has no revision")
 	}
 	return r, r.decode(into)
+}
+
+// orAside is getInto. What cannot be read is copied into quarantine, and stays where it is.
+func (t *Table) orAside(ctx context.Context, key item, into any) (row, error) {
+	was, err := t.getInto(ctx, key, into)
+	bad, err := t.aside(ctx, was.it, err)
+	if bad != nil && err == nil {
+		err = bad
+	}
+	return was, err
+}
+
+// orAnew is getInto. What cannot be read is moved into quarantine and makes room for another; anew says so. What a newer
+// version alone may read is left alone.
+func (t *Table) orAnew(ctx context.Context, key item, into any) (was row, anew bool, err error) {
+	was, err = t.getInto(ctx, key, into)
+	if bad, is := errors.AsType[*store.Unreadable](err); is && !bad.Newer {
+		return row{}, true, t.displace(ctx, key, *bad)
+	}
+	return was, false, err
 }
 
 // over writes an item if it is still as it was read, and else answers guard.ErrConflict.

@@ -24,17 +24,18 @@ var _ store.Intents = (*Intents)(nil)
 const keepIntents = 90 * 24 * time.Hour
 
 func intentKey(target string) item {
-	return item{AttributeKey: text("intent#" + target), AttributeSort: text("intent")}
+	return item{AttributeKey: text("intent#" + target), AttributeSort: text(store.KindIntent)}
 }
 
 func watchKey(target string) item {
-	return item{AttributeKey: text("intent#" + target), AttributeSort: text("watch")}
+	return item{AttributeKey: text("intent#" + target), AttributeSort: text(store.KindWatch)}
 }
 
-// Intent reads an intent as last written. Revision 0: none is kept.
+// Intent reads an intent as last written. Revision 0: none is kept. One that cannot be read is set aside, stays where it is,
+// and is answered as a *store.Unreadable: nobody knows who may change the target.
 func (i *Intents) Intent(ctx context.Context, target string) (store.Intent, error) {
 	var have store.Intent
-	was, err := i.t.getInto(ctx, intentKey(target), &have)
+	was, err := i.t.orAside(ctx, intentKey(target), &have)
 	if err != nil {
 		return store.Intent{}, session.Fail(err, "read intent for %s", target)
 	}
@@ -47,10 +48,11 @@ func (i *Intents) SetIntent(ctx context.Context, next store.Intent) (bool, error
 	return i.set(ctx, intentKey(next.Target), row{revision: next.Revision, body: string(next.Stored)}, next, "intent for "+next.Target)
 }
 
-// Watch reads what was last seen of an intent. Revision 0: nothing.
+// Watch reads what was last seen of an intent. Revision 0: nothing. One that cannot be read is moved into quarantine: who saw it
+// waits anew.
 func (i *Intents) Watch(ctx context.Context, target string) (store.Watch, error) {
 	var have store.Watch
-	was, err := i.t.getInto(ctx, watchKey(target), &have)
+	was, _, err := i.t.orAnew(ctx, watchKey(target), &have)
 	if err != nil {
 		return store.Watch{}, session.Fail(err, "read watch of %s", target)
 	}

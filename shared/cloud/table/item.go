@@ -83,6 +83,8 @@ func subject(it item) store.Unreadable {
 	case "document":
 		of, group, _ := strings.Cut(id, "#")
 		return store.Unreadable{Kind: of, Group: group, ID: sk}
+	case "intent":
+		return store.Unreadable{Kind: sk, ID: id} // store.KindIntent or store.KindWatch
 	case "journal", "list":
 		return store.Unreadable{Kind: kind, ID: id + " " + sk}
 	case "":

@@ -29,6 +29,11 @@ type Behavior struct {
 	// ReplicaKeysByService makes Secrets Manager use the keys of replicas by itself. By default it uses them with the
 	// rights of whoever wrote.
 	ReplicaKeysByService bool
+	// ReplicaFollowsWriter makes a new version reach replicas without kms:Decrypt of whoever wrote on the primary's key. By
+	// default it is decrypted first with the writer's rights, as the user guide says of replication.
+	ReplicaFollowsWriter bool
+	// FailedReplicaStays makes ReplicateSecretToRegions refuse a Region whose replica failed. By default it tries again.
+	FailedReplicaStays bool
 	// AliasIsResolved makes a secret keep the ARN of the key that an alias led to when it was set. By default it keeps the
 	// alias.
 	AliasIsResolved bool

@@ -147,6 +147,12 @@ func (o *organization) describe(context map[string][]string, prefix, accountID s
 	context[prefix+"paths"] = o.path(accountID)
 }
 
+// SameOrganization reports whether two accounts are members of the organization. The state lock must be held.
+func (a *AWS) SameOrganization(one, other string) bool {
+	o := a.organization
+	return o != nil && o.members[one] != nil && o.members[other] != nil
+}
+
 // path is the account's path as the condition keys hold it: o-…/r-…/ou-…/
 func (o *organization) path(accountID string) []string {
 	if known, ok := o.texts[accountID]; ok {

@@ -206,6 +206,12 @@ func serviceRole(a *core.AWS, principal, roleARN, source string) (core.Caller, e
 	return core.RoleCaller(account, role, a.Letters(32, "0123456789abcdef")), nil
 }
 
+// ServiceRole is the session that a service of another room has when it assumes a role that trusts it, for the sake of a
+// resource. The state lock must be held.
+func ServiceRole(a *core.AWS, principal, roleARN, source string) (core.Caller, error) {
+	return serviceRole(a, principal, roleARN, source)
+}
+
 // trusting finds a role that an AWS service may assume.
 func trusting(a *core.AWS, principal, roleARN, source string) (account string, role *core.Identity, err error) {
 	if account, role = a.RoleByARN(roleARN); role == nil {

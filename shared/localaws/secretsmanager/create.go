@@ -21,6 +21,7 @@ type replicaRegion struct {
 
 type createSecretInput struct {
 	Name, ClientRequestToken, Description, Type string
+	CrossAccountPrimaryARN                      string
 	KmsKeyId                                    *string
 	SecretString                                *string
 	SecretBinary                                []byte
@@ -46,6 +47,12 @@ func createSecret(c *core.Call) (any, error) {
 	s := &secret{at: c.Location, name: in.Name, description: in.Description, keyID: given(in.KmsKeyId), kind: in.Type, created: c.Now, changed: c.Now,
 		tags: secretTags(in.Tags), versions: map[string]*secretVersion{}, stages: map[string]string{}}
 	s.arn = secretARN(c.Location, in.Name) + "-" + c.AWS.Letters(6, core.MixedAlnum)
+	if in.CrossAccountPrimaryARN != "" {
+		if err := checkOrigin(c, &in); err != nil {
+			return nil, err
+		}
+		s.origin = newOrigin(in.CrossAccountPrimaryARN)
+	}
 	if c.Caller.Service != "" {
 		s.owning = s.tags[owningServiceTag]
 	}
@@ -145,12 +152,15 @@ func secretTags(tags []secretTag) map[string]string {
 	return out
 }
 
-// mayCreate checks the three rights that creating a secret can take.
+// mayCreate checks the rights that creating a secret can take.
 func mayCreate(c *core.Call, in *createSecretInput) error {
 	context := keyConditions(c, in.KmsKeyId)
 	context["secretsmanager:Name"] = []string{in.Name}
 	if in.Description != "" {
 		context["secretsmanager:Description"] = []string{in.Description}
+	}
+	if in.Type != "" {
+		context["secretsmanager:Type"] = []string{in.Type}
 	}
 	tags := kms.RequestTags(secretTags(in.Tags))
 	maps.Copy(context, tags)
@@ -161,6 +171,12 @@ func mayCreate(c *core.Call, in *createSecretInput) error {
 	}
 	if len(in.Tags) > 0 {
 		on.Action, on.Context = "secretsmanager:TagResource", tags
+		if err := c.Authorize(on); err != nil {
+			return err
+		}
+	}
+	if in.CrossAccountPrimaryARN != "" {
+		on.Action, on.Context = "secretsmanager:PutResourcePolicy", nil
 		if err := c.Authorize(on); err != nil {
 			return err
 		}

@@ -77,6 +77,9 @@ func secretToDelete(c *core.Call, in deleteSecretInput, context map[string][]str
 	if found.foreignTo(c.Caller) {
 		return nil, managedElsewhere(found)
 	}
+	if found.elsewhere != nil && found.elsewhere.status != statusDetached {
+		return nil, invalidRequest("You can't delete secret " + found.arn + " that still has a cross-account replica.")
+	}
 	if len(found.replicas) > 0 {
 		var regions []string
 		for _, r := range found.replicas {

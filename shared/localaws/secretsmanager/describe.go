@@ -10,16 +10,20 @@ import (
 
 // secretEntry is a secret as ListSecrets and DescribeSecret show it.
 type secretEntry struct {
-	ARN                    string
-	Name                   string
-	Description            string              `json:",omitempty"`
-	KmsKeyId               string              `json:",omitempty"`
-	OwningService          string              `json:",omitempty"`
-	PrimaryRegion          string              `json:",omitempty"`
-	Type                   string              `json:",omitempty"`
-	RotationEnabled        *bool               `json:",omitempty"`
-	RotationLambdaARN      string              `json:",omitempty"`
-	RotationRules          *rotationRules      `json:",omitempty"`
+	ARN               string
+	Name              string
+	Description       string         `json:",omitempty"`
+	KmsKeyId          string         `json:",omitempty"`
+	OwningService     string         `json:",omitempty"`
+	PrimaryRegion     string         `json:",omitempty"`
+	Type              string         `json:",omitempty"`
+	RotationEnabled   *bool          `json:",omitempty"`
+	RotationLambdaARN string         `json:",omitempty"`
+	RotationRules     *rotationRules `json:",omitempty"`
+
+	ExternalSecretRotationRoleArn  string           `json:",omitempty"`
+	ExternalSecretRotationMetadata []rotationDetail `json:",omitempty"`
+
 	CreatedDate            *float64            `json:",omitempty"`
 	LastChangedDate        *float64            `json:",omitempty"`
 	LastAccessedDate       *float64            `json:",omitempty"`
@@ -30,6 +34,9 @@ type secretEntry struct {
 	VersionIdsToStages     map[string][]string `json:",omitempty"`
 	SecretVersionsToStages map[string][]string `json:",omitempty"` // its name in ListSecrets
 	ReplicationStatus      []replicationStatus `json:",omitempty"`
+
+	CrossAccountPrimary  *crossAccountPrimary  `json:",omitempty"`
+	CrossAccountReplicas []crossAccountReplica `json:",omitempty"`
 }
 
 type secretIDInput struct{ SecretId string }
@@ -48,6 +55,7 @@ func describeSecret(c *core.Call) (any, error) {
 	if s.primary == nil {
 		out.ReplicationStatus = s.replicationStatus("")
 	}
+	s.showAccounts(out)
 	return out, nil
 }
 

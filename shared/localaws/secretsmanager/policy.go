@@ -1,6 +1,7 @@
 package secretsmanager
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 
@@ -23,14 +24,17 @@ func malformedPolicy() error {
 
 func putSecretPolicy(c *core.Call) (any, error) {
 	var in struct {
-		SecretId, ResourcePolicy string
-		BlockPublicPolicy        bool
+		SecretId, ResourcePolicy, PolicyName string
+		BlockPublicPolicy                    bool
 	}
 	if err := c.Decode(&in); err != nil {
 		return nil, err
 	}
 	s, err := secretToChange(c, in.SecretId, map[string][]string{"secretsmanager:BlockPublicPolicy": {strconv.FormatBool(in.BlockPublicPolicy)}})
 	if err != nil {
+		return nil, err
+	}
+	if err := defaultAlone(in.PolicyName); err != nil {
 		return nil, err
 	}
 	if core.CheckDocument(in.ResourcePolicy) != nil || len(in.ResourcePolicy) > mostPolicyCharacters {
@@ -73,8 +77,21 @@ func isPublic(text string) bool {
 	return false
 }
 
+// defaultPolicy is the name of the policy that a secret's owner writes.
+const defaultPolicy = "default"
+
+// defaultAlone refuses to change a policy of another name.
+func defaultAlone(name string) error {
+	if name != "" && name != defaultPolicy {
+		return secretParameter("You can only change the default policy.")
+	}
+	return nil
+}
+
+type policyInput struct{ SecretId, PolicyName string }
+
 func getSecretPolicy(c *core.Call) (any, error) {
-	var in secretIDInput
+	var in policyInput
 	if err := c.Decode(&in); err != nil {
 		return nil, err
 	}
@@ -82,7 +99,11 @@ func getSecretPolicy(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return secretPolicyOutput{ARN: s.arn, Name: s.name, ResourcePolicy: s.main().policy}, nil
+	policy, found := s.policies()[cmp.Or(in.PolicyName, defaultPolicy)]
+	if !found && defaultAlone(in.PolicyName) != nil {
+		return nil, &core.Error{Code: "ResourceNotFoundException", Message: "Secrets Manager can't find the specified policy."}
+	}
+	return secretPolicyOutput{ARN: s.arn, Name: s.name, ResourcePolicy: policy}, nil
 }
 
 type policyCheck struct{ CheckName, ErrorMessage string }
@@ -125,12 +146,15 @@ func validateSecretPolicy(c *core.Call) (any, error) {
 }
 
 func deleteSecretPolicy(c *core.Call) (any, error) {
-	var in secretIDInput
+	var in policyInput
 	if err := c.Decode(&in); err != nil {
 		return nil, err
 	}
 	s, err := secretToChange(c, in.SecretId, nil)
 	if err != nil {
+		return nil, err
+	}
+	if err := defaultAlone(in.PolicyName); err != nil {
 		return nil, err
 	}
 	s.policy = ""

@@ -65,7 +65,7 @@ func replicateSecret(c *core.Call) (any, error) {
 		return nil, err
 	}
 	for _, add := range in.AddReplicaRegions {
-		if r := s.replicaIn(add.Region); r != nil && r.status != statusFailed { // a failed one is tried again
+		if r := s.replicaIn(add.Region); r != nil && (r.status != statusFailed || c.AWS.Options.Behavior.FailedReplicaStays) {
 			return nil, secretParameter("The secret is already replicated to region " + add.Region + ".")
 		}
 	}
@@ -112,7 +112,7 @@ func removeReplicas(c *core.Call) (any, error) {
 			return nil, secretParameter("The secret has no replica in region " + region + ".")
 		}
 		s.forget(r)
-		if r.placed(c.AWS) {
+		if r.registered(c.AWS) {
 			dropSecret(c.AWS, r)
 		}
 	}
@@ -133,7 +133,13 @@ func stopReplication(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.primary == nil {
+	switch {
+	case s.origin != nil:
+		if err := s.standAlone(c); err != nil {
+			return nil, err
+		}
+		return secretOutput{ARN: s.arn}, nil
+	case s.primary == nil:
 		return nil, invalidRequest("This operation can only be performed on a replica secret.")
 	}
 	s.promote(c)

@@ -19,7 +19,7 @@ func replicate(c *core.Call, s *secret, regions []replicaRegion, force bool) {
 		r.arn = secretARN(at, s.name) + s.arn[len(s.arn)-suffixLength:]
 		if failed := s.replicaIn(add.Region); failed != nil {
 			s.forget(failed)
-			if failed.placed(c.AWS) {
+			if failed.registered(c.AWS) {
 				dropSecret(c.AWS, failed)
 			}
 		}
@@ -29,9 +29,9 @@ func replicate(c *core.Call, s *secret, regions []replicaRegion, force bool) {
 			if !slices.Contains(s.replicas, r) { // its Region was removed
 				return
 			}
-			err := r.place(c.AWS, force)
+			err := r.register(c.AWS, force)
 			if err == nil {
-				err = r.copyVersions(c)
+				err = r.copyVersions(c, true)
 			}
 			r.replicated(c.AWS, err)
 			replicationEvent(after, c.AWS, r, endOf(err))
@@ -40,10 +40,11 @@ func replicate(c *core.Call, s *secret, regions []replicaRegion, force bool) {
 	slices.SortFunc(s.replicas, func(x, y *secret) int { return strings.Compare(x.at.Region, y.at.Region) })
 }
 
-// follow brings the replicas of a secret what it has and they have not. One that could not be made stays as it is.
+// follow brings the copies of a secret what it has and they have not. A replica that could not be made stays as it is.
 func follow(c *core.Call, s *secret) {
+	followAbroad(c, s)
 	for _, r := range s.replicas {
-		if !r.placed(c.AWS) {
+		if !r.registered(c.AWS) {
 			continue
 		}
 		before := r.status
@@ -52,7 +53,7 @@ func follow(c *core.Call, s *secret) {
 			if !slices.Contains(s.replicas, r) {
 				return
 			}
-			err := r.copyVersions(c)
+			err := r.copyVersions(c, !c.AWS.Options.Behavior.ReplicaFollowsWriter)
 			r.replicated(c.AWS, err)
 			if r.status != before {
 				replicationEvent(after, c.AWS, r, endOf(err))
@@ -61,11 +62,11 @@ func follow(c *core.Call, s *secret) {
 	}
 }
 
-// placed reports whether a replica is there for those who ask in its Region.
-func (s *secret) placed(a *core.AWS) bool { return secretsAt(a, s.at).byName[s.name] == s }
+// registered reports whether a replica is there for those who ask in its Region.
+func (s *secret) registered(a *core.AWS) bool { return secretsAt(a, s.at).byName[s.name] == s }
 
-// place puts a replica into its Region, where its name is free or may be overwritten.
-func (s *secret) place(a *core.AWS, force bool) error {
+// register puts a replica into its Region, where its name is free or may be overwritten.
+func (s *secret) register(a *core.AWS, force bool) error {
 	if taken := living(a, secretsAt(a, s.at).byName[s.name]); taken != nil {
 		if !force {
 			return &core.Error{Code: "ResourceExistsException", Message: "Secret name simultaneously exists in region " + s.at.Region + "."}
@@ -80,7 +81,7 @@ func (s *secret) place(a *core.AWS, force bool) error {
 // the primary's key before it encrypts it with the replica's, both with the rights of the caller who wrote (user guide,
 // "Troubleshoot replication"), or by itself where Behavior says so. The error is that of the first version that could not be
 // copied: labels stay where they are then, and only versions without any get theirs.
-func (s *secret) copyVersions(c *core.Call) error {
+func (s *secret) copyVersions(c *core.Call, decrypt bool) error {
 	if c.AWS.Options.Behavior.ReplicaKeysByService {
 		alone := *c
 		alone.Caller = core.ServiceCaller(s.at.Account, servicePrincipal)
@@ -91,7 +92,7 @@ func (s *secret) copyVersions(c *core.Call) error {
 		if s.versions[id] != nil || len(s.primary.stagesOf(id)) == 0 {
 			continue
 		}
-		failed = firstError(failed, s.copyVersion(c, s.primary.versions[id]))
+		failed = firstError(failed, s.copyVersion(c, s.primary.versions[id], decrypt))
 	}
 	if failed == nil {
 		s.stages = maps.Clone(s.primary.stages)
@@ -106,9 +107,11 @@ func (s *secret) copyVersions(c *core.Call) error {
 	return failed
 }
 
-func (s *secret) copyVersion(c *core.Call, v *secretVersion) error {
-	if _, err := openVersion(c, s.primary, v); err != nil {
-		return err
+func (s *secret) copyVersion(c *core.Call, v *secretVersion, decrypt bool) error {
+	if decrypt {
+		if _, err := openVersion(c, s.primary, v); err != nil {
+			return err
+		}
 	}
 	mirrored := &secretVersion{id: v.id, created: v.created, text: v.text, binary: v.binary}
 	if err := seal(c, s, mirrored); err != nil {
@@ -126,7 +129,7 @@ func (s *secret) replicated(a *core.AWS, err error) {
 		return
 	}
 	s.status, s.message = statusFailed, "Replication failed: "+core.AsError(err).Message
-	if len(s.versionIDs) == 0 && s.placed(a) {
+	if len(s.versionIDs) == 0 && s.registered(a) {
 		dropSecret(a, s)
 	}
 }

@@ -21,16 +21,22 @@ type rotationRules struct {
 // rotationConfig is how a secret rotates.
 type rotationConfig struct {
 	enabled bool
-	lambda  string // ARN; "" where the owning service rotates by itself
+	lambda  string // ARN; "" where the owning service or a role of the owner's rotates
+	role    string // that Secrets Manager assumes to rotate a managed external secret
+	details []rotationDetail
 	rules   rotationRules
 	next    time.Time
 }
+
+// rotationDetail is one item of ExternalSecretRotationMetadata.
+type rotationDetail struct{ Key, Value string }
 
 func (r *rotationConfig) show(e *secretEntry) {
 	if r == nil {
 		return
 	}
 	e.RotationEnabled, e.RotationLambdaARN = &r.enabled, r.lambda
+	e.ExternalSecretRotationRoleArn, e.ExternalSecretRotationMetadata = r.role, r.details
 	if r.rules != (rotationRules{}) {
 		e.RotationRules = &r.rules
 	}
@@ -53,31 +59,35 @@ func (r rotationRules) days() int {
 	return 0
 }
 
+type rotateInput struct {
+	SecretId, ClientRequestToken, RotationLambdaARN string
+	ExternalSecretRotationRoleArn                   string
+	ExternalSecretRotationMetadata                  []rotationDetail
+	RotationRules                                   *rotationRules
+	RotateImmediately                               *bool
+}
+
 func rotateSecret(c *core.Call) (any, error) {
-	var in struct {
-		SecretId, ClientRequestToken, RotationLambdaARN string
-		RotationRules                                   *rotationRules
-		RotateImmediately                               *bool
-	}
+	var in rotateInput
 	if err := c.Decode(&in); err != nil {
 		return nil, err
 	}
-	s, err := authorizedSecret(c, in.SecretId, map[string][]string{"secretsmanager:RotationLambdaARN": given1(in.RotationLambdaARN)})
+	s, err := authorizedSecret(c, in.SecretId, map[string][]string{"secretsmanager:RotationLambdaARN": given1(in.RotationLambdaARN),
+		"secretsmanager:ExternalSecretRotationRoleArn": given1(in.ExternalSecretRotationRoleArn)})
 	if err != nil {
 		return nil, err
 	}
 	if err := changeable(c, s); err != nil {
 		return nil, err
 	}
-	known := s.rotation != nil && s.rotation.lambda != ""
-	if in.RotationLambdaARN == "" && !known && s.owning == "" {
-		return nil, invalidRequest("No Lambda rotation function ARN is associated with this secret.")
+	if err := s.notItsOwn(); err != nil {
+		return nil, err
+	}
+	if err := checkRotator(c, s, in); err != nil {
+		return nil, err
 	}
 	if len(s.stages) == 0 {
 		return nil, invalidRequest("You can't rotate a secret that has no value.")
-	}
-	if in.RotationLambdaARN != "" && !isRotator(c.AWS, in.RotationLambdaARN) {
-		return nil, &core.Error{Code: "ResourceNotFoundException", Message: "Lambda does not exist or could not be accessed"}
 	}
 	if err := mayInvoke(c, cmp.Or(in.RotationLambdaARN, rotatorOf(s))); err != nil {
 		return nil, err
@@ -86,6 +96,10 @@ func rotateSecret(c *core.Call) (any, error) {
 		s.rotation = &rotationConfig{}
 	}
 	s.rotation.enabled, s.rotation.lambda = true, cmp.Or(in.RotationLambdaARN, s.rotation.lambda)
+	s.rotation.role = cmp.Or(in.ExternalSecretRotationRoleArn, s.rotation.role)
+	if in.ExternalSecretRotationMetadata != nil {
+		s.rotation.details = in.ExternalSecretRotationMetadata
+	}
 	if in.RotationRules != nil {
 		s.rotation.rules = *in.RotationRules
 	}
@@ -95,6 +109,34 @@ func rotateSecret(c *core.Call) (any, error) {
 		c.After(func() { rotateNow(c.AWS, s, token) })
 	}
 	return secretOutput{ARN: s.arn, Name: s.name, VersionId: token}, nil
+}
+
+// checkRotator sees that something can rotate the secret: the service that owns it, a function, or, for a managed external secret,
+// a role that Secrets Manager may assume (user guide, "Managed external secrets", security and permissions).
+func checkRotator(c *core.Call, s *secret, in rotateInput) error {
+	had := s.rotation
+	if had == nil {
+		had = &rotationConfig{}
+	}
+	switch {
+	case s.kind == "" && in.ExternalSecretRotationRoleArn != "":
+		return invalidRequest("ExternalSecretRotationRoleArn is for managed external secrets, and this secret has no Type.")
+	case s.kind != "" && in.RotationLambdaARN != "":
+		return invalidRequest("A managed external secret is rotated by a role, not by a Lambda function.")
+	case s.kind != "":
+		role := cmp.Or(in.ExternalSecretRotationRoleArn, had.role)
+		if role == "" {
+			return invalidRequest("No rotation role is associated with this managed external secret.")
+		}
+		if _, err := messaging.ServiceRole(c.AWS, servicePrincipal, role, s.arn); err != nil {
+			return secretParameter("Secrets Manager can't assume the role " + role + ".")
+		}
+	case in.RotationLambdaARN != "" && !isRotator(c.AWS, in.RotationLambdaARN):
+		return &core.Error{Code: "ResourceNotFoundException", Message: "Lambda does not exist or could not be accessed"}
+	case in.RotationLambdaARN == "" && had.lambda == "" && s.owning == "":
+		return invalidRequest("No Lambda rotation function ARN is associated with this secret.")
+	}
+	return nil
 }
 
 func rotatorOf(s *secret) string {
@@ -149,13 +191,18 @@ func given1(text string) []string {
 
 // rotateNow does what a rotation function does, with the rights of the function's role: read the current value, write a
 // new one as AWSPENDING, make it current. The role is that of the function, where it is deployed here, or the one named
-// by RotationFunction; without either the rotation may do everything.
+// by RotationFunction; without either the rotation may do everything. A managed external secret is rotated so by Secrets Manager,
+// with the rights of its rotation role.
 func rotateNow(a *core.AWS, s *secret, token string) {
 	event := func(name string) {
 		a.Happened(s.at, core.ServiceEvent{Source: "secretsmanager", Name: name, RequestID: "Rotation-" + s.arn + "-" + token, Extra: map[string]any{"SecretId": s.arn}})
 	}
 	event("RotationStarted")
-	if rotateAs(a, rotator(a, s), s, token) != nil {
+	who, err := rotator(a, s)
+	if err == nil {
+		err = rotateAs(a, who, s, token)
+	}
+	if err != nil {
 		event("RotationFailed")
 		return
 	}
@@ -163,9 +210,17 @@ func rotateNow(a *core.AWS, s *secret, token string) {
 	event("RotationSucceeded")
 }
 
-func rotator(a *core.AWS, s *secret) core.Caller {
-	if s.owning != "" {
-		return core.ServiceCaller(s.at.Account, a.Options.Partition.Service(s.owning))
+// rotator is who rotates a secret. The error says that Secrets Manager may not assume the role that is to.
+func rotator(a *core.AWS, s *secret) (core.Caller, error) {
+	switch {
+	case s.owning != "":
+		return core.ServiceCaller(s.at.Account, a.Options.Partition.Service(s.owning)), nil
+	case s.rotation.role != "":
+		who, err := messaging.ServiceRole(a, servicePrincipal, s.rotation.role, s.arn)
+		if err != nil {
+			return core.Caller{}, err
+		}
+		return a.WithKey(who), nil
 	}
 	roleARN := rotatorsOf(a).roles[s.rotation.lambda]
 	if own, deployed := messaging.RoleOf(a, s.rotation.lambda); deployed && roleARN == "" {
@@ -173,13 +228,18 @@ func rotator(a *core.AWS, s *secret) core.Caller {
 	}
 	accountID, role := a.RoleByARN(roleARN)
 	if role == nil {
-		return core.ServiceCaller(s.at.Account, servicePrincipal)
+		return core.ServiceCaller(s.at.Account, servicePrincipal), nil
 	}
-	return a.WithKey(core.RoleCaller(accountID, role, arn.Of(s.rotation.lambda).Name()))
+	return a.WithKey(core.RoleCaller(accountID, role, arn.Of(s.rotation.lambda).Name())), nil
 }
 
 func rotateAs(a *core.AWS, who core.Caller, s *secret, token string) error {
 	before := s.stages[stageCurrent]
+	if s.rotation.role != "" {
+		if _, err := a.DoLocked(s.at, who, "secretsmanager", "DescribeSecret", map[string]any{"SecretId": s.arn}); err != nil {
+			return err
+		}
+	}
 	if _, err := a.DoLocked(s.at, who, "secretsmanager", "GetSecretValue", map[string]any{"SecretId": s.arn}); err != nil {
 		return err
 	}

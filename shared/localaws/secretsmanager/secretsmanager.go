@@ -42,7 +42,7 @@ type secret struct {
 	description string
 	keyID       string // as the caller set it; "" is the AWS managed key
 	owning      string // service that owns it, e.g. "rds"; "" for a customer's own
-	kind        string // Type of managed external secrets
+	kind        string // Type of a managed external secret, e.g. "SalesforceClientSecret"
 	tags        map[string]string
 	policy      string
 	versions    map[string]*secretVersion
@@ -60,6 +60,9 @@ type secret struct {
 	primary  *secret   // of a replica
 	status   string    // of a replica: InSync, InProgress or Failed
 	message  string
+
+	elsewhere *accountCopy // of a primary that is copied to another account
+	origin    *origin      // of such a copy
 
 	stale *staleView // what ListSecrets still shows, under Faults.ListStaleness
 }
@@ -81,7 +84,7 @@ type sealedCopy struct {
 }
 
 func operations() map[string]core.Operation {
-	return map[string]core.Operation{
+	all := map[string]core.Operation{
 		"CreateSecret":                 createSecret,
 		"DescribeSecret":               describeSecret,
 		"ListSecrets":                  listSecrets,
@@ -104,6 +107,8 @@ func operations() map[string]core.Operation {
 		"DeleteResourcePolicy":         deleteSecretPolicy,
 		"ValidateResourcePolicy":       validateSecretPolicy,
 	}
+	maps.Copy(all, crossAccountOperations())
+	return all
 }
 
 func invalidRequest(message string) error {
@@ -188,6 +193,9 @@ func secretContext(s *secret, id string, more map[string][]string) map[string][]
 		}
 		if s.primary != nil || len(s.replicas) > 0 {
 			out["secretsmanager:SecretPrimaryRegion"] = []string{s.main().at.Region}
+		}
+		if kind := s.main().kind; kind != "" {
+			out["secretsmanager:resource/Type"] = []string{kind}
 		}
 		if s.rotation != nil && s.rotation.lambda != "" {
 			out["secretsmanager:resource/AllowRotationLambdaArn"] = []string{s.rotation.lambda}

@@ -26,9 +26,17 @@ func updateSecret(c *core.Call) (any, error) {
 	if in.Description != nil {
 		context["secretsmanager:Description"] = []string{*in.Description}
 	}
+	if in.Type != "" {
+		context["secretsmanager:Type"] = []string{in.Type}
+	}
 	s, err := secretToUpdate(c, in, context)
 	if err != nil {
 		return nil, err
+	}
+	if in.SecretString != nil || in.SecretBinary != nil {
+		if err := s.notItsOwn(); err != nil {
+			return nil, err
+		}
 	}
 	if in.KmsKeyId != nil {
 		if err := setKey(c, s, *in.KmsKeyId); err != nil {
@@ -45,6 +53,9 @@ func updateSecret(c *core.Call) (any, error) {
 	}
 	if in.Description != nil {
 		s.description = *in.Description
+	}
+	if in.Type != "" {
+		s.kind = in.Type
 	}
 	return out, nil
 }

@@ -95,6 +95,9 @@ func putSecretValue(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.notItsOwn(); err != nil {
+		return nil, err
+	}
 	version := &secretVersion{id: versionID(c, in.ClientRequestToken), created: c.Now, text: in.SecretString, binary: in.SecretBinary}
 	if err := writeVersion(c, s, version, in.VersionStages); err != nil {
 		return nil, err
@@ -203,6 +206,9 @@ func updateSecretVersionStage(c *core.Call) (any, error) {
 	}
 	s, err := secretToChange(c, in.SecretId, map[string][]string{"secretsmanager:VersionStage": {in.VersionStage}})
 	if err != nil {
+		return nil, err
+	}
+	if err := s.notItsOwn(); err != nil {
 		return nil, err
 	}
 	holder, held := s.stages[in.VersionStage]

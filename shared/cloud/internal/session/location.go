@@ -68,6 +68,7 @@ func (c *Cloud) configFor(at Location) aws.Config {
 		c.members[key] = member
 	}
 	cfg.Credentials = member
+	cfg.APIOptions = append(cfg.APIOptions, renew(member, !changes(at.Role)))
 	return cfg
 }
 
@@ -123,6 +124,7 @@ type memberCredentials struct {
 	turn    *semaphore.Weighted // held while looking, so that many callers assume the role once
 
 	current aws.Credentials
+	since   time.Time
 	until   time.Time
 }
 
@@ -151,6 +153,6 @@ func (m *memberCredentials) Retrieve(ctx context.Context) (aws.Credentials, erro
 		SessionToken:    aws.ToString(out.Credentials.SessionToken),
 		Source:          m.roleARN,
 	}
-	m.until = aws.ToTime(out.Credentials.Expiration)
+	m.since, m.until = m.now(), aws.ToTime(out.Credentials.Expiration)
 	return m.current, nil
 }

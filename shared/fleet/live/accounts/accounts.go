@@ -4,6 +4,7 @@ package accounts
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/cloud"
@@ -11,17 +12,48 @@ import (
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
-// Enrolled lists the accounts that have the member stack, as of now and for one use.
+// Memory is where what AWS Organizations said last is kept, for the time when it cannot be asked.
+type Memory struct {
+	Answers store.Answers
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+func (m Memory) over(c *cloud.Cloud) fleet.Remembered {
+	return fleet.Remembered{Organization: anew{c}, Answers: m.Answers, Now: m.Now, Log: m.Log}
+}
+
+// Enrolled lists the accounts that have the member stack, as of now.
 func Enrolled(c *cloud.Cloud, r settings.Runtime, management string) fleet.Enrolled {
 	return fleet.Enrolled{Organization: anew{c}, Management: management, Has: r.Enrolled}
 }
 
-// Modes finds modes by doublelock.yaml.
+// LastEnrolled is Enrolled with what AWS Organizations said last while it cannot be asked. Who goes by it looks at what is in
+// those accounts now.
+func LastEnrolled(c *cloud.Cloud, r settings.Runtime, management string, m Memory) fleet.Enrolled {
+	return fleet.Enrolled{Organization: m.over(c), Management: management, Has: r.Enrolled}
+}
+
+// Modes finds modes by doublelock.yaml and where accounts are now.
 func Modes(c *cloud.Cloud, r settings.Runtime, now func() time.Time) *fleet.Modes {
+	return modes(r, now, func(ctx context.Context) ([]fleet.Account, time.Time, error) {
+		all, err := anew{c}.Accounts(ctx)
+		return all, time.Time{}, err
+	})
+}
+
+// LastModes is Modes with where accounts were last while AWS Organizations cannot be asked. It is for who changes nothing by
+// a mode.
+func LastModes(c *cloud.Cloud, r settings.Runtime, m Memory) *fleet.Modes {
+	return modes(r, m.Now, m.over(c).Last)
+}
+
+func modes(r settings.Runtime, now func() time.Time, accounts func(context.Context) ([]fleet.Account, time.Time, error)) *fleet.Modes {
 	return &fleet.Modes{
-		Of: r.Mode, Accounts: anew{c}.Accounts, Now: now,
+		Of: r.Mode, Accounts: accounts, Now: now,
 		ByPath: func(account string) bool {
 			_, named := r.Accounts[account]
 			return !named && len(r.OUs) > 0

@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/trails"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
+	"github.com/doublelock/doublelock/shared/outbox"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/store"
@@ -50,11 +51,11 @@ type Hub struct {
 	Regions             []string
 }
 
-// Health makes the doctor that takes pulses, and looks neither at the hub nor at the policies of the organization. c
-// must take member roles.
-func Health(c *cloud.Cloud, r settings.Runtime, h Hub) *fleet.Doctor {
+// Health makes the doctor that takes pulses, and looks neither at the hub nor at the policies of the organization. While AWS
+// Organizations cannot be asked, it looks into the accounts that there were last. c must take member roles.
+func Health(c *cloud.Cloud, r settings.Runtime, h Hub, m accounts.Memory) *fleet.Doctor {
 	return &fleet.Doctor{
-		Expected: expectMembers(h), Members: members{c}, Organization: accounts.Enrolled(c, r, h.Management),
+		Expected: expectMembers(h), Members: members{c}, Organization: accounts.LastEnrolled(c, r, h.Management, m),
 		Concurrency: 32, // four thousand accounts × Regions in less than the function's five minutes
 	}
 }
@@ -188,6 +189,10 @@ func (h hubParts) Queue(ctx context.Context, name string) (fleet.Queue, error) {
 func (h hubParts) Function(ctx context.Context, name string) (fleet.Function, error) {
 	f, err := functions.Read(ctx, h.c, name)
 	return fleet.Function{State: f.State, CodeSHA256: f.CodeSHA256, ModifiedAt: f.ModifiedAt, Config: f.Environment[settings.EnvConfig]}, err
+}
+
+func (h hubParts) Late(ctx context.Context) (int, error) {
+	return outbox.Late(ctx, h.table.Outbox(), h.c.Options().Now().Add(-outbox.TooLate))
 }
 
 func (h hubParts) Unreadable(ctx context.Context) (int, error) {
