@@ -161,7 +161,7 @@ func TestWhatIsOldOfAJobIsKeptApart(t *testing.T) {
 	s.doc.Body, _ = json.Marshal(body)
 	more := long(25, 24, 23, 24)
 	j.History, j.Flips, j.Denials = more.History[3:], more.Flips[2:], more.Denials[1:]
-	j.Rescues = append(more.Rescues[:1:1], more.Rescues[3:]...)
+	j.Rescues = slices.Delete(more.Rescues, 1, 3)
 	j = s.save(t, j)
 	if diff := cmp.Diff(migration.Earlier{History: 5, Flips: 4, Denials: 3, Rescues: 4}, j.Earlier); diff != "" {
 		t.Errorf("earlier (-want +got):\n%s", diff)
