@@ -386,39 +386,6 @@ func TestAReaderWhoseGrantHasEndedIsNotifiedWithinTheDay(t *testing.T) {
 	}
 }
 
-// A notice that was stored before its answer, and whose worker died, says whether anything was begun.
-func TestANoticeOfAWorkerThatDiedSaysWhatIsKnown(t *testing.T) {
-	for sentence, c := range map[string]struct {
-		back    bool
-		problem string
-	}{
-		"going back was begun": {true, "; whether that came to its end is not known: doublelock migrate status says it"},
-		"nothing was to do":    {false, ""},
-	} {
-		t.Run(sentence, func(t *testing.T) {
-			rules := migration.Defaults()
-			rules.AutoRollback = c.back
-			g := movedUnder(t, rules)
-			saves := 0
-			g.trouble = func(at string) error {
-				if at == "before Save" {
-					saves++
-				}
-				if saves > 1 {
-					panic(errDied)
-				}
-				return nil
-			}
-			killed(t, func() { _, _ = g.refuse(t, "app", "e-1") })
-			g.trouble = func(string) error { return nil }
-			g.patiently(t, func() error { _, _, err := g.worker("sweep").Advance(t.Context(), g.secret.ARN); return err })
-			if len(g.fake.notices) == 0 || g.fake.notices[0].Kind != guard.NoticeReaderLost || g.fake.notices[0].Move.Reader.Problem != c.problem {
-				t.Errorf("notices %+v", g.fake.notices)
-			}
-		})
-	}
-}
-
 // All grants whose time is over end at the first visit behind it; one that is gone already is not revoked again.
 func TestGrantsThatAreOverEndTogether(t *testing.T) {
 	g := sealedUnder(t, rescuing())
