@@ -90,6 +90,19 @@ func name(cases map[string]judge.Decision, d judge.Decision) string {
 	return "none"
 }
 
+// The second engine knows neither of two things of which each alone allows: without one of them it is still allowed.
+func TestTwoReasonsTogetherExplainWhatNeitherDoesAlone(t *testing.T) {
+	scoped := on("kms:Decrypt", key)
+	scoped.Context = map[string][]string{"kms:EncryptionContext:SecretARN": {secret}}
+	grant := []policy.Grant{{ID: "1", Grantee: session().Role, Operations: []string{"Decrypt"}}}
+	everybody := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"kms:*","Resource":"*",
+		"Condition":{"StringLike":{"kms:EncryptionContext:SecretARN":"` + secret + `"}}}]}`
+	r := ask(t, judge.Decision{Request: scoped, Resource: everybody, Grants: grant, Answer: policy.Allowed})
+	if len(r.Differences) != 1 || r.Differences[0].Reason == nil {
+		t.Errorf("differences %+v, want one that is explained", r.Differences)
+	}
+}
+
 // A wrong answer is found, also where a reason would be at hand, and the tests that ask fail of it.
 func TestAWrongDecisionIsFound(t *testing.T) {
 	grant := []policy.Grant{{ID: "1", Grantee: "arn:aws:iam::111122223333:role/other", Operations: []string{"Decrypt"}}}

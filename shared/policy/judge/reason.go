@@ -93,8 +93,10 @@ func beyond(key string) bool {
 	return strings.HasPrefix(key, "kms:encryptioncontext:") || strings.HasPrefix(key, "secretsmanager:resourcetag/")
 }
 
-// explain finds what makes the second engine differ.
+// explain finds what makes the second engine differ: one reason, or all that the decision has something of.
 func explain(d Decision, theirs Opinion) *Reason {
+	whole := &Reason{}
+	blindest, parts := d, 0
 	for _, r := range Reasons {
 		if r.refuses != nil && theirs.Error != "" && r.refuses(d) {
 			return r
@@ -102,12 +104,26 @@ func explain(d Decision, theirs Opinion) *Reason {
 		if r.blind == nil || theirs.Error != "" {
 			continue
 		}
-		// The whole of it has to give what was recorded, or it is no difference of knowledge.
-		if blind, had := r.blind(d); had && evaluate(blind) == theirs.Answer && evaluate(d) == d.Answer {
+		if blind, had := r.blind(d); had && explains(d, blind, theirs) {
 			return r
 		}
+		if blind, had := r.blind(blindest); had {
+			if parts++; parts > 1 {
+				whole.Name, whole.Right = whole.Name+"; and ", whole.Right+"; and "
+			}
+			whole.Name, whole.Right, blindest = whole.Name+r.Name, whole.Right+r.Right, blind
+		}
+	}
+	if parts > 1 && explains(d, blindest, theirs) { // each alone allows, so that without one of them it is still allowed
+		return whole
 	}
 	return nil
+}
+
+// explains reports that our engine answers as the second one where it is as blind, and as it was recorded where it is not: or it
+// is no difference of knowledge.
+func explains(d, blind Decision, theirs Opinion) bool {
+	return evaluate(blind) == theirs.Answer && evaluate(d) == d.Answer
 }
 
 // evaluate answers a decision anew.
