@@ -49,15 +49,16 @@ const (
 
 // driver lets one thing happen at a time: a call arrives, a delivery is made, somebody works, time passes.
 type driver struct {
-	ctx      context.Context
-	w        *local.Organization
-	seed     uint64
-	rng      *rand.Rand
-	faults   faults
-	deployed map[string]*function
-	oracle   *oracle
-	log      io.Writer // of the processes; nil: silence
-	trace    func(string, ...any)
+	ctx        context.Context
+	w          *local.Organization
+	seed       uint64
+	rng        *rand.Rand
+	faults     faults
+	deployed   map[string]*function
+	oracle     *oracle
+	deliveries deliveries
+	log        io.Writer // of the processes; nil: silence
+	trace      func(string, ...any)
 
 	mu          sync.Mutex
 	waiting     []*call
@@ -73,7 +74,7 @@ type driver struct {
 type counts struct{ Events, Duplicates, Throttles, LostReplies, Kills, Refused, Slow, Partial int }
 
 func newDriver(ctx context.Context, w *local.Organization, seed uint64, f faults, o *oracle) (*driver, error) {
-	d := &driver{ctx: ctx, w: w, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), faults: f, deployed: map[string]*function{}, oracle: o, trace: func(string, ...any) {}}
+	d := &driver{ctx: ctx, w: w, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), faults: f, deployed: map[string]*function{}, oracle: o, deliveries: deliveries{made: map[string][]string{}}, trace: func(string, ...any) {}}
 	d.setDelivery(f)
 	if err := d.functions(); err != nil {
 		return nil, err
@@ -194,14 +195,20 @@ func (d *driver) arrive(c *call) {
 		time.AfterFunc(d.seconds(c), func() { c.answer <- answer{response: response} })
 	case killBefore:
 		d.count.Kills++
-		d.kill(c.of)
+		d.dies(c)
 		c.answer <- answer{err: reset("read")}
 	case killAfter:
 		d.count.Kills++
 		d.carry(c)
-		d.kill(c.of)
+		d.dies(c)
 		c.answer <- answer{err: reset("read")}
 	}
+}
+
+// dies ends the process of a call.
+func (d *driver) dies(c *call) {
+	c.of.end = fmt.Sprintf(" at %s:%s, its call %d", c.service, c.operation, c.number)
+	d.kill(c.of)
 }
 
 // seconds is how slow a slow call is: longer than a try may take, but not than AWS takes at most.

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -178,7 +180,7 @@ func (d *driver) summary(t *testing.T, p *people) summary {
 func (d *driver) parked(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	for name := range d.deployed {
+	for _, name := range slices.Sorted(maps.Keys(d.deployed)) {
 		queue := d.queueOf(name + "-dlq")
 		for {
 			out, err := d.w.AWS.As("oracle.example.com", local.Hub, d.w.Home(), "sqs", "ReceiveMessage", map[string]any{"QueueUrl": queue, "MaxNumberOfMessages": 10, "VisibilityTimeout": 43200})
@@ -192,7 +194,7 @@ func (d *driver) parked(t *testing.T) []string {
 			for _, one := range messages {
 				m, _ := one.(map[string]any)
 				if body := words(m, "Body"); body != broken {
-					all = append(all, name+": "+body[:min(len(body), 300)])
+					all = append(all, name+": "+body[:min(len(body), 300)]+d.deliveries.of(words(m, "MessageId")))
 				}
 			}
 		}
