@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -61,6 +62,7 @@ type driver struct {
 	trace      func(string, ...any)
 
 	mu          sync.Mutex
+	leaving     []*call // since the last step
 	waiting     []*call
 	running     int // invocations
 	invocations int
@@ -97,6 +99,7 @@ const most = 8
 // step lets the next thing happen, and answers false when nothing can but by the passing of time.
 func (d *driver) step() bool {
 	synctest.Wait()
+	d.depart()
 	d.steps++
 	d.oracle.step.Store(int64(d.steps))
 	calls, running := d.state()
@@ -146,6 +149,23 @@ func (d *driver) begin(do func(context.Context)) {
 	}()
 }
 
+// depart gives their numbers to the calls that left since the last step. Several of one process leave together when it works
+// with several goroutines, in an order that the runtime chose; what they ask decides theirs.
+func (d *driver) depart() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	slices.SortStableFunc(d.leaving, func(a, b *call) int {
+		return cmp.Or(strings.Compare(a.of.name, b.of.name), strings.Compare(a.service, b.service), strings.Compare(a.operation, b.operation),
+			bytes.Compare(a.asks(), b.asks()), bytes.Compare(a.body, b.body))
+	})
+	for _, c := range d.leaving {
+		c.of.calls++
+		c.number, c.at = c.of.calls, time.Now()
+	}
+	d.waiting = append(d.waiting, d.leaving...)
+	d.leaving = nil
+}
+
 // take takes a call out of what waits.
 func (d *driver) take(c *call) {
 	d.mu.Lock()
@@ -160,6 +180,7 @@ func (d *driver) arrive(c *call) {
 		return // its sender gave up before it left
 	}
 	f := d.fateOf(c)
+	d.oracle.ledger.line("%s %s %d", time.Now().UTC().Format("15:04:05.000000000"), c, f)
 	if f != none {
 		d.trace("step %d: %s: fault %d", d.steps, c, f)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -171,15 +172,13 @@ func (d *driver) killLocked(p *process) {
 	}
 	p.dead = true
 	close(p.died)
-	kept := d.waiting[:0]
-	for _, c := range d.waiting {
+	of := func(c *call) bool {
 		if c.of == p {
 			c.answer <- answer{err: reset("read")}
-			continue
 		}
-		kept = append(kept, c)
+		return c.of == p
 	}
-	d.waiting = kept
+	d.waiting, d.leaving = slices.DeleteFunc(d.waiting, of), slices.DeleteFunc(d.leaving, of)
 }
 
 // leaves takes a call on its way; false: its process is dead.
@@ -189,8 +188,6 @@ func (d *driver) leaves(c *call) bool {
 	if c.of.dead {
 		return false
 	}
-	c.of.calls++
-	c.number, c.at = c.of.calls, time.Now()
-	d.waiting = append(d.waiting, c)
+	d.leaving = append(d.leaving, c)
 	return true
 }
