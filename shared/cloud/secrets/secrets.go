@@ -34,8 +34,8 @@ func Remembering(c *cloud.Cloud, answers store.Answers) *Secrets {
 	return &Secrets{c: c, keys: keys}
 }
 
-// Describe answers what is true of a secret now, under its canonical ARN: metadata, the keys of every version and
-// replica, and what those keys are. The ARN in ref.ID, where it is one, says the account and Region; ref says the rest.
+// Describe answers what is true of a secret now, under its canonical ARN: metadata, the keys of every version, replica and
+// copy in another account, and what those keys are. The ARN in ref.ID, where it is one, says the account and Region; ref says the rest.
 // Errors: guard.ErrGone, ErrDenied, ErrNotOurs, ErrThrottled. What a missing permission hides inside the answer (versions,
 // a key's metadata) is marked as unknown there instead.
 func (s *Secrets) Describe(ctx context.Context, ref guard.SecretRef) (guard.Secret, error) {
@@ -43,11 +43,12 @@ func (s *Secrets) Describe(ctx context.Context, ref guard.SecretRef) (guard.Secr
 	if err != nil {
 		return guard.Secret{}, session.Fail(err, "describe secret %s", ref.ID)
 	}
-	out, err := client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &ref.ID})
+	out, elsewhere, err := describeSecret(ctx, client, ref.ID)
 	if err != nil {
 		return guard.Secret{}, session.Fail(err, "describe secret %s", ref.ID)
 	}
 	secret := secretOf(out)
+	secret.Elsewhere = elsewhere
 	if secret.Account != p.Account || secret.Region != p.Region {
 		return guard.Secret{}, fmt.Errorf("describe secret %s: %w: asked account %s in %s, answered %s", ref.ID, guard.ErrNotOurs, p.Account, p.Region, secret.ARN)
 	}
@@ -56,6 +57,9 @@ func (s *Secrets) Describe(ctx context.Context, ref guard.SecretRef) (guard.Secr
 	}
 	if err := s.readKeys(ctx, &secret); err != nil {
 		return guard.Secret{}, session.Fail(err, "describe secret %s", secret.ARN)
+	}
+	if err := s.readElsewhere(ctx, secret.Elsewhere); err != nil {
+		return guard.Secret{}, err
 	}
 	secret.AsOf = secret.OldKeys()
 	return secret, nil
