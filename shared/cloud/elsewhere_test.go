@@ -25,6 +25,7 @@ import (
 func TestCopiesInOtherAccountsAreRead(t *testing.T) {
 	const copied = "arn:aws:secretsmanager:eu-central-1:" + keyHome + ":secret:copy/db-AbCdEf"
 	listed := []object{{"ReplicaSecretARN": copied, "ReplicationStatus": "InSync"}}
+	own := guard.Key{ARN: keyARN, ID: "k", Account: member, Region: region, Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
 	central := guard.Key{ARN: centralARN, ID: "k", Account: keyHome, Region: region, Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
 	for name, test := range map[string]struct {
 		says  any // CrossAccountReplicas; nil is left out
@@ -34,7 +35,8 @@ func TestCopiesInOtherAccountsAreRead(t *testing.T) {
 	}{
 		"none is listed": {nil, nil, guard.Elsewhere{Listing: guard.Listed}, 1},
 		"one is listed, and its key is read there": {listed, nil,
-			guard.Elsewhere{Listing: guard.Listed, Copies: []guard.AccountCopy{{ARN: copied, Account: keyHome, Region: region, Status: "InSync", Key: central}}}, 2},
+			guard.Elsewhere{Listing: guard.Listed, Copies: []guard.AccountCopy{{ARN: copied, Account: keyHome, Region: region, Status: "InSync", Key: central,
+				Listing: guard.Listed, Versions: []guard.Version{{ID: "v1", Keys: []guard.Key{own}}}}}}, 2},
 		"one is listed in an account that we may not enter": {listed, func(f *fakeAWS) { f.closeAccount(keyHome) },
 			guard.Elsewhere{Listing: guard.Listed, Copies: []guard.AccountCopy{{ARN: copied, Account: keyHome, Region: region, Status: "InSync"}}}, 1},
 	} {

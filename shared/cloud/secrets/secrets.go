@@ -58,6 +58,9 @@ func (s *Secrets) Describe(ctx context.Context, ref guard.SecretRef) (guard.Secr
 	if err := s.readKeys(ctx, &secret); err != nil {
 		return guard.Secret{}, session.Fail(err, "describe secret %s", secret.ARN)
 	}
+	if err := s.readReplicas(ctx, &secret); err != nil {
+		return guard.Secret{}, err
+	}
 	if err := s.readElsewhere(ctx, secret.Elsewhere); err != nil {
 		return guard.Secret{}, err
 	}
@@ -117,20 +120,28 @@ func secretOf(out *secretsmanager.DescribeSecretOutput) guard.Secret {
 // readVersions lists every version, deprecated ones too: those may still open with an old key. The keys are only named
 // here; readKeys says what they are.
 func (s *Secrets) readVersions(ctx context.Context, client *secretsmanager.Client, secret *guard.Secret) error {
+	versions, err := listVersions(ctx, client, secret.ARN)
+	if err != nil {
+		return unreadable(err, secret)
+	}
+	secret.Versions = versions
+	return nil
+}
+
+func listVersions(ctx context.Context, client *secretsmanager.Client, id string) ([]guard.Version, error) {
 	pages := secretsmanager.NewListSecretVersionIdsPaginator(client, &secretsmanager.ListSecretVersionIdsInput{
-		SecretId: &secret.ARN, IncludeDeprecated: aws.Bool(true), MaxResults: aws.Int32(100)})
+		SecretId: &id, IncludeDeprecated: aws.Bool(true), MaxResults: aws.Int32(100)})
 	var versions []guard.Version
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return unreadable(session.Fail(err, "list versions of %s", secret.ARN), secret)
+			return nil, session.Fail(err, "list versions of %s", id)
 		}
 		for _, v := range page.Versions {
 			versions = append(versions, versionOf(v))
 		}
 	}
-	secret.Versions = versions
-	return nil
+	return versions, nil
 }
 
 // unreadable turns a refusal to list versions into a mark on the secret; other errors stay errors.
@@ -155,17 +166,25 @@ func (s *Secrets) readKeys(ctx context.Context, secret *guard.Secret) (err error
 	if secret.Key, err = s.keys.inUse(ctx, secret.Account, secret.Region, secret.KeyID); err != nil {
 		return err
 	}
-	for _, v := range secret.Versions {
-		for i := range v.Keys {
-			if v.Keys[i], err = s.keys.inUse(ctx, secret.Account, secret.Region, v.Keys[i].ID); err != nil {
-				return err
-			}
-		}
+	if err := s.readVersionKeys(ctx, secret.Account, secret.Region, secret.Versions); err != nil {
+		return err
 	}
 	for i := range secret.Replicas {
 		r := &secret.Replicas[i]
 		if r.Key, err = s.keys.inUse(ctx, secret.Account, r.Region, r.KeyID); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// readVersionKeys says what the keys are that versions in a location open with.
+func (s *Secrets) readVersionKeys(ctx context.Context, account, region string, versions []guard.Version) (err error) {
+	for _, v := range versions {
+		for i := range v.Keys {
+			if v.Keys[i], err = s.keys.inUse(ctx, account, region, v.Keys[i].ID); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
