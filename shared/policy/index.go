@@ -188,7 +188,7 @@ func (p *pattern) reach() reach {
 	if p.parts == nil {
 		return reach{p.glob.prefix, longestLiteral(p.glob.text[len(p.glob.prefix):])}
 	}
-	if p.parts[0].key != "" {
+	if p.parts[0].key.name != "" {
 		return reach{}
 	}
 	first := newGlob(p.parts[0].text)
