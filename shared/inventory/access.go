@@ -18,8 +18,9 @@ var ErrNotInSnapshot = errors.New("not in the snapshot")
 // secret, and kms:Decrypt, through Secrets Manager, on a key that opens its current version. It is safe for concurrent
 // use.
 //
-// The request it asks about names the secret by ARN and wants AWSCURRENT, over TLS, at the time of the snapshot. Where
-// it comes from (address, VPC, MFA, session tags) is not known, so a policy that asks for that answers Unknown.
+// The request it asks about is made over TLS, at the time of the snapshot, and names the secret and the version in whichever way
+// opens it. What else it has (address, VPC, MFA, session tags, keys that AWS adds next year) is not known, so a policy that asks
+// for that answers Unknown, unless it is documented that such a request does not have it.
 type Access struct {
 	snapshot   *Snapshot
 	accounts   map[string]*Account
@@ -35,6 +36,9 @@ type Access struct {
 
 	bulk     sync.Once
 	openings *openings
+
+	mu          sync.Mutex
+	populations map[string]policy.Principal // outside the snapshot, by name
 }
 
 // Prepare indexes a snapshot, which must not change afterwards.
@@ -42,7 +46,7 @@ func Prepare(s Snapshot) *Access {
 	a := &Access{
 		snapshot: &s, accounts: map[string]*Account{}, principals: map[string]*Principal{}, groups: map[string]*Group{},
 		secrets: map[string]int{}, keys: map[string]*Key{}, unread: map[Unread]string{}, orgs: map[string]*orgPolicies{},
-		sessions: map[string][]string{}, documents: documents{parsed: map[string]*policy.Document{}},
+		sessions: map[string][]string{}, documents: documents{parsed: map[string]*policy.Document{}}, populations: map[string]policy.Principal{},
 	}
 	for i := range s.Accounts {
 		a.accounts[s.Accounts[i].ID] = &s.Accounts[i]

@@ -273,7 +273,7 @@ func TestEverybodyOfOtherAccounts(t *testing.T) {
 
 func strangers(readers []inventory.Reader) policy.Answer {
 	for _, r := range readers {
-		if r.Name() == "anybody in any AWS account" {
+		if r.Principal == "anybody in any AWS account" {
 			return r.Answer
 		}
 	}
@@ -290,8 +290,8 @@ func TestAnAccountOutsideTheSnapshotIsNamedAsAWhole(t *testing.T) {
 	}
 	for _, r := range readers {
 		if r.Account == vendor {
-			if r.Name() != "anybody in account "+vendor || r.Answer != may {
-				t.Errorf("%s: %s (%s)", r.Name(), r.Answer, r.Why())
+			if r.Principal != "anybody in account "+vendor || r.Answer != may {
+				t.Errorf("%s: %s (%s)", r.Principal, r.Answer, r.Why())
 			}
 			return
 		}

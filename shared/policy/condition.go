@@ -2,6 +2,8 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -73,20 +75,77 @@ func (t *test) eval(c *context, reason *reasons) truth {
 	switch {
 	case t.family == famNull:
 		return t.evalNull(known, reason)
-	case known == keyUnknown || known == keyHidden:
+	case known == keyUnknown || known == keyHidden && !t.aboutOthers(&c.request.Principal):
 		reason.missing(t.name)
 		return maybe
 	case known == keyAbsent:
 		return t.evalAbsent()
-	case t.quantifier == single && (t.key.multivalued() || len(values) > 1):
+	case t.quantifier == single && (t.key.multivalued() || known == keyPresent && len(values) > 1):
 		reason.note(t.name + " is multivalued and needs ForAnyValue or ForAllValues")
 		return maybe
+	case known >= keyExcept:
+		return t.evalExcept(values, known, reason)
 	}
 	return t.evalPresent(c, values, known == keyBegins, reason)
 }
 
+// aboutOthers reports whether all ARNs that a test of aws:PrincipalArn names are of accounts that the principal is not of.
+func (t *test) aboutOthers(p *Principal) bool {
+	if p.Kind != KindSomebody || t.key.name != "aws:principalarn" || len(t.values) == 0 {
+		return false
+	}
+	for i := range t.values {
+		account := ""
+		switch o := &t.values[i]; {
+		case o.arn != nil && !o.bad:
+			account = o.arn.components[4].raw
+		case o.arn == nil:
+			if parts := splitARN(o.pattern.raw); len(parts) == 6 {
+				account = parts[4]
+			}
+		}
+		if !isAccount(account) || !p.outside(account) {
+			return false
+		}
+	}
+	return true
+}
+
+// evalExcept decides where it is known which values the key does not have: none of those that the policy names, or perhaps one.
+func (t *test) evalExcept(not []string, known presence, reason *reasons) truth {
+	matched := no
+	for i := range t.values {
+		if known != keyHidden && !t.values[i].isOneOf(not) {
+			matched = maybe
+		}
+	}
+	if t.negated {
+		matched = matched.not()
+	}
+	if known == keyOther && t.evalAbsent() != matched {
+		matched = maybe
+	}
+	if matched == maybe {
+		reason.missing(t.name)
+	}
+	return matched
+}
+
+// isOneOf reports whether everything that the operand matches is among the values, or begins as one that ends in /.
+func (o *operand) isOneOf(values []string) bool {
+	if o.arn != nil || o.bad || o.pattern.parts != nil || o.pattern.bad {
+		return false
+	}
+	return slices.ContainsFunc(values, func(value string) bool {
+		if strings.HasSuffix(value, "/") {
+			return strings.HasPrefix(o.pattern.glob.prefix, value)
+		}
+		return o.pattern.glob.kind == globExact && o.pattern.glob.text == value
+	})
+}
+
 func (t *test) evalNull(known presence, reason *reasons) truth {
-	if known == keyUnknown {
+	if known == keyUnknown || known == keyOther {
 		reason.missing(t.name)
 		return maybe
 	}

@@ -68,7 +68,7 @@ func (e *evaluation) describe(s *Statement, i int) string {
 	c := s.Conditions[i]
 	got := "is absent"
 	switch values, known := e.context.lookup(s.conditions[i].key); known {
-	case keyUnknown, keyHidden:
+	case keyUnknown, keyHidden, keyExcept, keyOther:
 		got = "is not known"
 	case keyBegins:
 		got = "begins with " + values[0]

@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // identity is one name in a Principal element.
 type identity struct {
@@ -78,6 +81,9 @@ func (n naming) any() truth { return max(n[gradeAccount], n[gradeRole], n[gradeD
 // path, so paths are compared only where both are known. What is not certain: a unique id, where that of the principal is not
 // known, and the canonical id of an account, which nothing here tells.
 func (id *identity) names(p *Principal) (grade, truth) {
+	if p.Kind == KindSomebody {
+		return id.mayName(p)
+	}
 	switch id.kind {
 	case identityEveryone:
 		return gradeDirect, yes
@@ -126,6 +132,34 @@ func (id *identity) names(p *Principal) (grade, truth) {
 		return gradeDirect, truthOf(id.arn != "" && p.ARN == id.arn)
 	}
 	return gradeNone, no
+}
+
+// mayName is names for a population: whoever may be in it may be named.
+func (id *identity) mayName(p *Principal) (grade, truth) {
+	closest := gradeDirect
+	switch id.kind {
+	case identityEveryone:
+		return gradeDirect, yes
+	case identityAccount:
+		if p.Account == id.account {
+			return gradeAccount, yes
+		}
+		closest = gradeAccount
+	case identityRole:
+		closest = gradeRole
+	case identityUniqueRole:
+		return gradeRole, maybe
+	case identityUniqueUser:
+		return gradeDirect, maybe
+	case identityCanonical:
+		return gradeAccount, maybe
+	case identityService, identityFederated, identityOther:
+		return gradeNone, no
+	}
+	if p.outside(id.account) {
+		return gradeNone, no
+	}
+	return closest, maybe
 }
 
 // isSessionOf says whether a federated user's credentials are of the user: of which one they are may not be known.
@@ -188,7 +222,7 @@ func (id *identity) doubt(p *Principal) string {
 	case identityCanonical:
 		return "whether " + id.name + " is the canonical id of account " + p.Account + " is not known"
 	}
-	return "whether " + p.String() + " has its credentials from " + id.arn + " is not known"
+	return "whether " + p.String() + " is " + cmp.Or(id.arn, id.account, id.name) + ", or has its credentials, is not known"
 }
 
 // spares says whether NotPrincipal in a Deny excepts a principal with credentials of its own. It has to name the principal and its

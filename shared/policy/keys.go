@@ -50,7 +50,7 @@ const (
 )
 
 var kindBits = map[PrincipalKind]kinds{KindUser: users, KindRole: roles, KindSession: roles, KindRoot: roots, KindFederatedUser: federatedUsers,
-	KindFederated: identities, KindService: services, KindAnonymous: anonymous}
+	KindFederated: identities, KindService: services, KindAnonymous: anonymous, KindSomebody: people}
 
 // declaration is what AWS documents of one condition key. The zero value of a set means all of it.
 type declaration struct {
@@ -84,7 +84,7 @@ func (d *declaration) carried(service, action string, kind PrincipalKind) Presen
 		return Unheard
 	}
 	by := kindBits[kind]
-	if d.never&by != 0 {
+	if by != 0 && by&^d.never == 0 {
 		return Never
 	}
 	only, restricted := d.on[service]
@@ -95,7 +95,7 @@ func (d *declaration) carried(service, action string, kind PrincipalKind) Presen
 		return Sometimes // an action that is newer than the table
 	case restricted && !only[action]:
 		return Never
-	case d.certain[action] && d.own, d.always&by != 0:
+	case d.certain[action] && d.own, by != 0 && by&^d.always == 0:
 		return Always
 	}
 	return Sometimes

@@ -33,6 +33,8 @@ const (
 	keyAbsent  presence = iota
 	keyPresent          // with its values
 	keyBegins           // there, and only how its value begins is known
+	keyExcept           // there, and none of its values; one that ends in / is a beginning
+	keyOther            // likewise, or not there
 	keyHidden           // there, with a value that is not known
 	keyUnknown          // there or not
 )
@@ -74,6 +76,9 @@ func (c *context) lookup(key contextKey) ([]string, presence) {
 			return nil, keyHidden
 		}
 		return nil, keyUnknown
+	}
+	if values, known := c.request.Principal.except(key.name, c.service); known != keyAbsent {
+		return values, known
 	}
 	value, known := c.derived(key.name)
 	switch {
@@ -216,8 +221,44 @@ func (p *Principal) conditionARN() (string, presence) {
 		return there(p.Role)
 	case KindUser, KindRoot, KindFederatedUser:
 		return there(p.ARN)
+	case KindSomebody:
+		return "", keyHidden
 	}
 	return "", keyAbsent
+}
+
+// except is what the principal's account and organization are not, where it is not known what they are.
+func (p *Principal) except(key, service string) ([]string, presence) {
+	if p.Kind != KindSomebody {
+		return nil, keyAbsent
+	}
+	switch key {
+	case "aws:principalaccount":
+		if p.Account == "" {
+			return p.NotAccounts, keyExcept
+		}
+	case "kms:calleraccount":
+		if p.Account == "" && service == "kms" {
+			return p.NotAccounts, keyExcept
+		}
+	case "aws:principalorgid":
+		if p.OrganizationID == "" {
+			return p.NotOrganizations, keyOther
+		}
+	case "aws:principalorgpaths":
+		switch {
+		case p.OrganizationPath != "":
+		case p.OrganizationID != "":
+			return []string{p.OrganizationID + "/"}, keyBegins
+		default:
+			paths := make([]string, len(p.NotOrganizations))
+			for i, id := range p.NotOrganizations {
+				paths[i] = id + "/"
+			}
+			return paths, keyOther
+		}
+	}
+	return nil, keyAbsent
 }
 
 func (p *Principal) conditionType() (string, presence) {
@@ -232,6 +273,8 @@ func (p *Principal) conditionType() (string, presence) {
 		return "AssumedRole", keyPresent
 	case KindAnonymous:
 		return "Anonymous", keyPresent
+	case KindSomebody:
+		return "", keyHidden
 	}
 	return "", keyAbsent
 }
@@ -257,6 +300,8 @@ func (p *Principal) userID() (string, presence) {
 			return id + ":", keyBegins
 		}
 		return id + ":" + session, keyPresent
+	case KindSomebody:
+		return "", keyHidden
 	}
 	return ifKnown(p.UniqueID)
 }

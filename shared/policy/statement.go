@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // reasons collects why a statement's match is not certain.
 type reasons struct {
@@ -37,6 +40,12 @@ func (s *Statement) matchesAction(service, name string) bool {
 		}
 	}
 	return s.Actions == nil
+}
+
+// About reports whether the statement is about an action, service:Name in any case.
+func (s *Statement) About(action string) bool {
+	service, name, _ := strings.Cut(strings.ToLower(action), ":")
+	return s.matchesAction(service, name)
 }
 
 // matchesResource reports whether the statement is about the resource. A statement without Resource, as trust policies

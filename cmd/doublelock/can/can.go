@@ -104,7 +104,7 @@ func secretARNs(access *inventory.Access, ids []string) ([]string, error) {
 func explainAll(access *inventory.Access, can inventory.Openings) ([]inventory.Reader, error) {
 	var out []inventory.Reader
 	for _, arn := range slices.Concat(can.Open, can.Unknown) {
-		r, err := access.Explain(can.Principal, arn)
+		r, err := access.Opens(can.Principal, arn)
 		if err != nil {
 			return nil, err
 		}
