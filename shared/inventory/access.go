@@ -37,6 +37,9 @@ type Access struct {
 	bulk     sync.Once
 	openings *openings
 
+	bulkTrust sync.Once
+	trusts    *trusts
+
 	mu          sync.Mutex
 	populations map[string]policy.Principal // outside the snapshot, by name
 }

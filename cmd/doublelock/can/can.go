@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,11 +26,12 @@ func New(env *command.Env) *cobra.Command {
 		Use:   "can PRINCIPAL_ARN --read",
 		Short: "List every secret a principal can really open, or prove that it opens only some",
 		Long: `Can lists the secrets that a principal can open, by what a snapshot of the organization says. Opening takes the
-permission on the secret and the permission on its key, through Secrets Manager. PRINCIPAL_ARN is a role, a user, a
-role session or a root user.
+permission on the secret and the permission on its key, through Secrets Manager. Which version it asks for, and by which
+name of the secret, is the principal's choice. PRINCIPAL_ARN is a role, a user, a role session or a root user.
 
-With --only it proves isolation instead: exit code 2 when the principal can open any other secret, with the statements
-that let it, and also when that cannot be ruled out.
+With --only it proves isolation instead: exit code 2 when the principal can open any other secret, itself or with roles
+that it may take one after the other, and also when that cannot be ruled out. It names the statements, or the roles. What
+the principal could change (policies, keys, functions) to open more is not asked.
 
 Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not proved.`,
 		Example: `  doublelock can arn:aws:iam::111122223333:role/app --read --snapshot org.json
@@ -72,6 +74,12 @@ func runCan(env *command.Env, path, principal string, only []string) error {
 		return err
 	}
 	proof := prove(can, readers, allowed)
+	if allowed != nil {
+		if proof.Chain, err = chain(access, principal, allowed); err != nil {
+			return err
+		}
+		proof.Isolated = proof.Isolated && proof.Chain == nil
+	}
 	if env.AsJSON() {
 		err = writeCanJSON(env, can, readers, allowed, proof)
 	} else {
@@ -120,19 +128,54 @@ type proof struct {
 	Others         int           `json:"others"`                   // how many there are
 	Unread         bool          `json:"unread,omitempty"`         // secrets that could not be inspected
 	Unopened       []string      `json:"unopened,omitempty"`       // secrets of --only that do not open
+	Chain          *chained      `json:"chain,omitempty"`          // another secret that opens, or may, with roles that it may take
+}
+
+// chained is the shortest way to another secret by way of other roles.
+type chained struct {
+	Roles   []string `json:"roles"` // taken one after the other
+	Certain bool     `json:"certain"`
+	Secret  string   `json:"secret"`
+}
+
+// chain finds a role that the principal may take and that opens a secret beside the allowed ones: of the shortest ways a certain one.
+func chain(access *inventory.Access, principal string, allowed []string) (*chained, error) {
+	chains, err := access.Chains(principal)
+	if err != nil {
+		return nil, err
+	}
+	var found *chained
+	for _, c := range chains {
+		if found != nil && (len(c.Roles) > len(found.Roles) || found.Certain) {
+			break
+		}
+		for i, secret := range slices.Concat(c.Opens.Open, c.Opens.Unknown) {
+			certain := c.Certain && i < len(c.Opens.Open)
+			if !slices.Contains(allowed, secret) && (found == nil || certain) {
+				found = &chained{Roles: c.Roles, Certain: certain, Secret: secret}
+				break
+			}
+		}
+	}
+	return found, nil
 }
 
 func prove(can inventory.Openings, readers []inventory.Reader, allowed []string) proof {
 	p := proof{Unread: len(can.Unread) > 0}
-	for _, r := range readers {
+	var plainest *inventory.Reader
+	for i := range readers {
+		r := &readers[i]
 		if slices.Contains(allowed, r.Secret) {
 			continue
 		}
 		p.Others++
-		if p.Counterexample == nil {
-			found := locks.ReaderOf(r)
-			p.Counterexample = &found
+		if plainest == nil || plainer(r, plainest) {
+			plainest = r
 		}
+	}
+	if plainest != nil {
+		found := locks.ReaderOf(*plainest)
+		p.Counterexample = &found
 	}
 	for _, arn := range allowed {
 		if !slices.Contains(can.Open, arn) {
@@ -143,14 +186,37 @@ func prove(can inventory.Openings, readers []inventory.Reader, allowed []string)
 	return p
 }
 
+// plainer reports whether a counterexample is the better one: certain, or with fewer things that are not known.
+func plainer(a, b *inventory.Reader) bool {
+	if certain := a.Answer == policy.Allowed; certain != (b.Answer == policy.Allowed) {
+		return certain
+	}
+	return doubts(a) < doubts(b)
+}
+
+func doubts(r *inventory.Reader) int {
+	count := 0
+	for _, d := range []policy.Decision{r.SecretLock, r.KeyLock} {
+		count += len(d.Missing) + len(d.Unreadable) + len(d.Notes)
+	}
+	return count
+}
+
 func reportProof(env *command.Env, p proof) error {
 	for _, arn := range p.Unopened {
 		env.Note("it cannot certainly open %s", arn)
 	}
 	switch {
 	case p.Isolated:
-		fmt.Fprintln(env.Stderr, "isolated: it opens nothing else")
+		fmt.Fprintln(env.Stderr, "isolated: it opens nothing else, neither itself nor with the roles that it may take; what it could change is not asked")
 		return nil
+	case p.Counterexample == nil && p.Chain != nil:
+		c := p.Chain
+		verb := "can take"
+		if !c.Certain {
+			verb = "may be able to take"
+		}
+		return command.Finding("not isolated: it %s %s, which opens %s", verb, strings.Join(c.Roles, ", from there "), c.Secret)
 	case p.Counterexample == nil:
 		return command.Finding("isolation is not proved: there are secrets that could not be read, see above")
 	}
