@@ -156,7 +156,7 @@ func (a *Access) findSessions() {
 		}
 	}
 	addAll := func(d *policy.Document) {
-		for _, name := range namedIn(d) {
+		for _, name := range namedIn(d, policy.Allow) {
 			add(name)
 		}
 	}
@@ -176,14 +176,14 @@ func (a *Access) findSessions() {
 	}
 }
 
-// namedIn lists the AWS principals that a document's Allow statements name.
-func namedIn(d *policy.Document) []string {
+// namedIn lists the AWS principals that a document's statements of some effects name.
+func namedIn(d *policy.Document, effects ...policy.Effect) []string {
 	var out []string
 	if d == nil {
 		return nil
 	}
 	for _, s := range d.Statements {
-		if s.Effect == policy.Allow && s.Principal != nil {
+		if slices.Contains(effects, s.Effect) && s.Principal != nil {
 			out = append(out, s.Principal.AWS...)
 		}
 	}

@@ -267,3 +267,77 @@ func TestNoCompletionTurnsACertainAnswerOfPublicShapes(t *testing.T) {
 		t.Errorf("certain answers: %v: too few to show anything", certain)
 	}
 }
+
+// What is denied to a population is denied to everybody in it, and what is allowed to somebody in it is not denied to it.
+func TestAPopulationIsDeniedOnlyWhatEverybodyInItIsDenied(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(5, 6))
+	pick := func(of []string) string { return of[random.IntN(len(of))] }
+	const ours, theirs = "111122223333", "555566667777"
+	values := []string{"o-ours", "o-partner", "o-ours/*", "o-partner/*", "o-*", ours, theirs, "arn:aws:iam::" + ours + ":role/*", "arn:aws:iam::" + theirs + ":role/sync", "arn:aws:iam::*:role/sync*", "*"}
+	condition := func() string {
+		if random.IntN(3) == 0 {
+			return ""
+		}
+		return fmt.Sprintf(`,"Condition":{"%s":{"%s":["%s","%s"]}}`, pick([]string{"StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "ArnLike", "ArnNotLike",
+			"StringEqualsIfExists", "StringNotEqualsIfExists", "ForAnyValue:StringLike", "ForAllValues:StringNotLike"}),
+			pick([]string{"aws:PrincipalOrgID", "aws:PrincipalOrgPaths", "aws:PrincipalAccount", "aws:PrincipalArn"}), pick(values), pick(values))
+	}
+	principal := func() string {
+		return pick([]string{`"*"`, `{"AWS":"` + ours + `"}`, `{"AWS":"` + theirs + `"}`, `{"AWS":"arn:aws:iam::` + theirs + `:role/sync"}`, `{"AWS":"arn:aws:iam::` + ours + `:role/app"}`})
+	}
+	members := []policy.Principal{}
+	for _, text := range []string{"arn:aws:iam::" + theirs + ":role/sync", "arn:aws:sts::" + theirs + ":assumed-role/sync/1", "arn:aws:iam::999999999999:user/eve"} {
+		for _, organization := range []string{"", "o-partner"} {
+			p, err := policy.ParsePrincipal(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if organization != "" {
+				p.OrganizationID, p.OrganizationPath = organization, organization+"/r-1/"
+			}
+			members = append(members, p)
+		}
+	}
+	all := []*policy.Document{policy.MustParse("all", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)}
+	denied, open := 0, 0
+	for range 2000 {
+		text := `{"Version":"2012-10-17","Statement":[`
+		for i := range 1 + random.IntN(3) {
+			text += []string{"", ","}[min(i, 1)] + `{"Effect":"` + pick([]string{"Allow", "Allow", "Deny"}) + `","Principal":` + principal() + `,"Action":"*","Resource":"*"` + condition() + `}`
+		}
+		p := policy.Policies{Identity: all, Resource: policy.MustParse("secret's policy", text+`]}`)}
+		r := policy.Request{Action: "secretsmanager:GetSecretValue", Resource: "arn:aws:secretsmanager:eu-west-1:" + ours + ":secret:pay/db-AbCdEf", ResourceAccount: ours, Open: true}
+		for name, who := range map[string]policy.Principal{
+			"the world":         {NotAccounts: []string{ours}, NotOrganizations: []string{"o-ours"}},
+			"o-partner":         {NotAccounts: []string{ours}, OrganizationID: "o-partner"},
+			"account " + theirs: {Account: theirs},
+		} {
+			who.Kind = policy.KindSomebody
+			r.Principal = who
+			whole := policy.Evaluate(r, p)
+			for _, member := range members {
+				if who.Account != "" && who.Account != member.Account || who.OrganizationID != "" && who.OrganizationID != member.OrganizationID {
+					continue
+				}
+				r.Principal = member
+				if member.OrganizationID == "" {
+					r.Absent = []string{"aws:PrincipalOrgID", "aws:PrincipalOrgPaths"}
+				} else {
+					r.Absent = nil
+				}
+				if one := policy.Evaluate(r, p); whole.Answer != policy.Unknown && one.Answer != policy.Unknown && opposite(whole.Answer, one.Answer) {
+					t.Fatalf("%s: %s, and %s of %q is %s: %s\n%s]}", name, whole.Answer, member, member.OrganizationID, one.Answer, one.Why, text)
+				}
+			}
+			if whole.Answer == policy.Unknown {
+				open++
+			} else {
+				denied++
+			}
+		}
+	}
+	if denied < 1000 || open < 500 {
+		t.Errorf("%d certain, %d open: too few to show anything", denied, open)
+	}
+}
