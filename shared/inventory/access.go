@@ -40,6 +40,9 @@ type Access struct {
 	bulkTrust sync.Once
 	trusts    *trusts
 
+	bulkPower  sync.Once
+	changeable map[part]*changeable
+
 	mu          sync.Mutex
 	populations map[string]policy.Principal // outside the snapshot, by name
 }

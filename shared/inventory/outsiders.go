@@ -131,8 +131,8 @@ func affirms(c policy.Condition) bool {
 	return !strings.Contains(operator, "not") && !strings.HasSuffix(operator, "ifexists") && !strings.HasPrefix(operator, "forallvalues:") && operator != "null"
 }
 
-func each(values []string, change func(string) string) []string {
-	out := make([]string, len(values))
+func each[From, To any](values []From, change func(From) To) []To {
+	out := make([]To, len(values))
 	for i, v := range values {
 		out[i] = change(v)
 	}

@@ -30,8 +30,8 @@ permission on the secret and the permission on its key, through Secrets Manager.
 name of the secret, is the principal's choice. PRINCIPAL_ARN is a role, a user, a role session or a root user.
 
 With --only it proves isolation instead: exit code 2 when the principal can open any other secret, itself or with roles
-that it may take one after the other, and also when that cannot be ruled out. It names the statements, or the roles. What
-the principal could change (policies, keys, functions) to open more is not asked.
+that it may take one after the other, or can change what decides (policies, keys, rotation functions), and also when that
+cannot be ruled out. It names the statements, the roles or the right.
 
 Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not proved.`,
 		Example: `  doublelock can arn:aws:iam::111122223333:role/app --read --snapshot org.json
@@ -75,10 +75,9 @@ func runCan(env *command.Env, path, principal string, only []string) error {
 	}
 	proof := prove(can, readers, allowed)
 	if allowed != nil {
-		if proof.Chain, err = chain(access, principal, allowed); err != nil {
+		if err := proof.reach(access, principal, allowed); err != nil {
 			return err
 		}
-		proof.Isolated = proof.Isolated && proof.Chain == nil
 	}
 	if env.AsJSON() {
 		err = writeCanJSON(env, can, readers, allowed, proof)
@@ -129,6 +128,7 @@ type proof struct {
 	Unread         bool          `json:"unread,omitempty"`         // secrets that could not be inspected
 	Unopened       []string      `json:"unopened,omitempty"`       // secrets of --only that do not open
 	Chain          *chained      `json:"chain,omitempty"`          // another secret that opens, or may, with roles that it may take
+	Power          *power        `json:"power,omitempty"`          // a right to change what decides
 }
 
 // chained is the shortest way to another secret by way of other roles.
@@ -138,12 +138,42 @@ type chained struct {
 	Secret  string   `json:"secret"`
 }
 
-// chain finds a role that the principal may take and that opens a secret beside the allowed ones: of the shortest ways a certain one.
-func chain(access *inventory.Access, principal string, allowed []string) (*chained, error) {
+// reach looks beyond what the principal opens now: at the roles that it may take, and at what it or they may change.
+func (p *proof) reach(access *inventory.Access, principal string, allowed []string) error {
 	chains, err := access.Chains(principal)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	p.Chain = shortest(chains, allowed)
+	for _, c := range slices.Concat([]inventory.Chain{{}}, chains) {
+		who := principal
+		if len(c.Roles) > 0 {
+			who = c.Roles[len(c.Roles)-1]
+		}
+		powers, err := access.Powers(who, allowed)
+		if err != nil {
+			return err
+		}
+		if len(powers) > 0 {
+			p.Power = &power{Roles: c.Roles, Certain: len(c.Roles) == 0 && powers[0].Certain, Action: powers[0].Action, Resource: powers[0].Resource, Why: powers[0].Why}
+			break
+		}
+	}
+	p.Isolated = p.Isolated && p.Chain == nil && p.Power == nil
+	return nil
+}
+
+// power is a right by which the principal, or a role that it may take, may come to open more.
+type power struct {
+	Roles    []string `json:"roles,omitempty"` // taken before
+	Certain  bool     `json:"certain"`
+	Action   string   `json:"action"`
+	Resource string   `json:"resource"`
+	Why      string   `json:"why"` // what the right is good for
+}
+
+// shortest finds a role that opens a secret beside the allowed ones: of the shortest ways a certain one.
+func shortest(chains []inventory.Chain, allowed []string) *chained {
 	var found *chained
 	for _, c := range chains {
 		if found != nil && (len(c.Roles) > len(found.Roles) || found.Certain) {
@@ -157,7 +187,7 @@ func chain(access *inventory.Access, principal string, allowed []string) (*chain
 			}
 		}
 	}
-	return found, nil
+	return found
 }
 
 func prove(can inventory.Openings, readers []inventory.Reader, allowed []string) proof {
@@ -208,7 +238,7 @@ func reportProof(env *command.Env, p proof) error {
 	}
 	switch {
 	case p.Isolated:
-		fmt.Fprintln(env.Stderr, "isolated: it opens nothing else, neither itself nor with the roles that it may take; what it could change is not asked")
+		fmt.Fprintln(env.Stderr, "isolated: it opens nothing else, neither itself nor with the roles that it may take, and can change no right to open more")
 		return nil
 	case p.Counterexample == nil && p.Chain != nil:
 		c := p.Chain
@@ -217,6 +247,16 @@ func reportProof(env *command.Env, p proof) error {
 			verb = "may be able to take"
 		}
 		return command.Finding("not isolated: it %s %s, which opens %s", verb, strings.Join(c.Roles, ", from there "), c.Secret)
+	case p.Counterexample == nil && p.Power != nil:
+		c := p.Power
+		by, verb := "it", "can"
+		if len(c.Roles) > 0 {
+			by = "by way of " + strings.Join(c.Roles, ", from there ") + " it"
+		}
+		if !c.Certain {
+			verb = "may be able to"
+		}
+		return command.Finding("not isolated: %s %s use %s on %s, which %s", by, verb, c.Action, c.Resource, c.Why)
 	case p.Counterexample == nil:
 		return command.Finding("isolation is not proved: there are secrets that could not be read, see above")
 	}
