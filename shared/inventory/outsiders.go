@@ -197,8 +197,8 @@ func (a *Access) populationAsker(name string) *asker {
 	if !found {
 		return nil
 	}
-	w := &asker{principal: p, unread: "policies of principals outside the snapshot are not known"}
-	w.policies.Identity = []*policy.Document{missing("policies of "+name, w.unread)}
+	w := &asker{principal: p, unread: "of principals outside the snapshot"}
+	w.policies.Identity = []*policy.Document{missing("their own", w.unread)}
 	return w
 }
 
