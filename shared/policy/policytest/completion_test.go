@@ -103,7 +103,8 @@ func (c completion) open(r policy.Request, key string) bool {
 			return true
 		}
 	}
-	return r.Open && !slices.Contains(follows, key) && !(strings.HasPrefix(key, "aws:principaltag/") && r.Principal.Tags != nil)
+	told := strings.HasPrefix(key, "aws:principaltag/") && r.Principal.Tags != nil
+	return r.Open && !told && !slices.Contains(follows, key)
 }
 
 // mustHold tries completions of a request, and reports one that turns a certain answer into its opposite.
