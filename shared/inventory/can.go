@@ -14,7 +14,7 @@ type Openings struct {
 	Unread    []Unread // secrets that are not in the snapshot at all
 }
 
-// Can lists what a principal (role, user, session or root) can read. Explain says why, for one secret.
+// Can lists what a principal (role, user, session or root) can read, in whichever version. Opens says why, for one secret.
 func (a *Access) Can(principalARN string) (Openings, error) {
 	a.bulk.Do(func() { a.openings = a.index() })
 	answers := make([]int8, len(a.snapshot.Secrets))

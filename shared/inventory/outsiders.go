@@ -46,6 +46,8 @@ func (a *Access) outsiders(s *Secret) []string {
 		for _, name := range statement.Principal.AWS {
 			p, err := policy.ParsePrincipal(name)
 			switch {
+			case err == nil && p.Kind == policy.KindFederatedUser:
+				add(name) // whoever of the account may call GetFederationToken
 			case err != nil || a.whyUnread(PartPrincipals, p.Account) == "":
 			case p.Kind == policy.KindRoot:
 				add(a.remember([]population{named("anybody in account "+p.Account, policy.Principal{Account: p.Account}, statement.Conditions)})...)

@@ -41,6 +41,7 @@ func TestPopulationsOutsideTheSnapshot(t *testing.T) {
 		"a foreign role":                                        {names(`{"AWS":"arn:aws:iam::555566667777:role/acme"}`), map[string]policy.Answer{"arn:aws:iam::555566667777:role/acme": may}},
 		"a service":                                             {names(`{"Service":"backup.amazonaws.com"}`), map[string]policy.Answer{"backup.amazonaws.com": yes}},
 		"a service, by its name":                                {everybody(`"StringEquals":{"aws:PrincipalServiceName":"backup.amazonaws.com"}`), map[string]policy.Answer{"backup.amazonaws.com": yes}},
+		"a federated user of the account":                       {names(`{"AWS":"arn:aws:sts::111122223333:federated-user/fay"}`), map[string]policy.Answer{"arn:aws:sts::111122223333:federated-user/fay": may}},
 		"a principal that was deleted":                          {names(`{"AWS":"AROADELETED0123456789"}`), nil},
 		"the world, where it is denied":                         {document(`{"Effect":"Allow","Principal":"*","Action":"secretsmanager:*","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalOrgID":"o-exampleorg"}}}`), nil},
 		"the world, for another action":                         {document(`{"Effect":"Allow","Principal":"*","Action":"secretsmanager:DescribeSecret","Resource":"*"}`), nil},
