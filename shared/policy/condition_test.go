@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/doublelock/doublelock/shared/policy"
@@ -16,6 +17,10 @@ const (
 func TestAConditionHoldsForWhatIsKnownOfTheCall(t *testing.T) {
 	member := mustPrincipal(t, anasArn)
 	member.OrganizationID, member.OrganizationPath = "o-example", "o-example/r-ab12/ou-ab12-shop/"
+	tagged := mustPrincipal(t, anasArn)
+	tagged.Tags = map[string]string{"team": "a"}
+	role := mustPrincipal(t, "arn:aws:iam::111122223333:role/app")
+	role.UniqueID = "AROAEXAMPLEID12345678"
 	for sentence, c := range map[string]struct {
 		condition string
 		who       any // an ARN or a principal; ana if nil
@@ -79,7 +84,23 @@ func TestAConditionHoldsForWhatIsKnownOfTheCall(t *testing.T) {
 		"a key that nobody knows":                                    {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, nil, []string{"aws:RequestedRegion"}, policy.Unknown},
 		"a key that nobody knows, by its prefix":                     {`"StringEquals":{"aws:PrincipalTag/team":"a"}`, nil, nil, []string{"aws:PrincipalTag/*"}, policy.Unknown},
 		"a prefix that is the whole key":                             {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, nil, []string{"aws:RequestedRegion*"}, policy.Unknown},
-		"a prefix that is another's":                                 {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, nil, []string{"aws:RequestTag/*"}, policy.ImplicitlyDenied},
+		"a tag that a session may override":                          {`"StringEquals":{"aws:PrincipalTag/team":"a"}`, tagged, nil, []string{"aws:PrincipalTag/*"}, policy.Unknown},
+		"a tag in a world of which nothing else is known":            {`"StringEquals":{"aws:PrincipalTag/team":"a"}`, tagged, nil, []string{"aws:*"}, policy.Allowed},
+		"another key that is as long":                                {`"StringEquals":{"aws:username":"ana"}`, nil, nil, []string{"aws:usern_me"}, policy.Allowed},
+		"how the id of a role's sessions begins":                     {`"StringLike":{"aws:userid":"AROAEXAMPLEID*"}`, role, nil, nil, policy.Allowed},
+		"how it begins, in another case":                             {`"StringEqualsIgnoreCase":{"aws:userid":"aroaexampleid12345678:job"}`, role, nil, nil, policy.Unknown},
+		"how another's begins, in any case":                          {`"StringEqualsIgnoreCase":{"aws:userid":"aroaother:job"}`, role, nil, nil, policy.ImplicitlyDenied},
+		"how it begins, in another case where case counts":           {`"StringEquals":{"aws:userid":"aroaexampleid12345678:job"}`, role, nil, nil, policy.ImplicitlyDenied},
+		"less than the id":                                           {`"StringEquals":{"aws:userid":"AROAEXAMPLEID12345678"}`, role, nil, nil, policy.ImplicitlyDenied},
+		"the id before any session":                                  {`"StringEquals":{"aws:userid":"AROAEXAMPLEID12345678:"}`, role, nil, nil, policy.Unknown},
+		"a pattern that goes on in the session's name":               {`"StringLike":{"aws:userid":"AROAEXAMPLEID12345678:job-*"}`, role, nil, nil, policy.Unknown},
+		"any id":                     {`"StringLike":{"aws:userid":"*"}`, role, nil, nil, policy.Allowed},
+		"an id with a variable":      {`"StringLike":{"aws:userid":"${aws:PrincipalAccount}*"}`, role, nil, nil, policy.Unknown},
+		"an id with a bad variable":  {`"StringLike":{"aws:userid":"x${}*"}`, role, nil, nil, policy.Unknown},
+		"an id as a number":          {`"NumericEquals":{"aws:userid":"7"}`, role, nil, nil, policy.Unknown},
+		"the id as a variable":       {`"StringEquals":{"aws:RequestedRegion":"${aws:userid}"}`, role, map[string][]string{"aws:RequestedRegion": {"AROAEXAMPLEID12345678:job"}}, nil, policy.Unknown},
+		"two values of a variable":   {`"StringNotLike":{"aws:username":"${aws:RequestedRegion}"}`, nil, map[string][]string{"aws:RequestedRegion": {"ben", "guy"}}, nil, policy.Unknown},
+		"a prefix that is another's": {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, nil, []string{"aws:RequestTag/*"}, policy.ImplicitlyDenied},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			who := mustPrincipal(t, anasArn)
@@ -161,6 +182,8 @@ func TestAStatementNamesWhomItNames(t *testing.T) {
 	federated.User = anasArn
 	unique := mustPrincipal(t, session)
 	unique.UniqueID = "AROAEXAMPLEID12345678:job"
+	anySession := mustPrincipal(t, "arn:aws:iam::111122223333:role/app")
+	anySession.UniqueID = "AROAEXAMPLEID12345678"
 	for sentence, c := range map[string]struct {
 		named string
 		who   policy.Principal
@@ -181,6 +204,12 @@ func TestAStatementNamesWhomItNames(t *testing.T) {
 		"a role by the id that a deleted one had":        {"AROADELETED0123456789", unique, policy.ImplicitlyDenied},
 		"a role by an id, whose own is not known":        {"AROAEXAMPLEID12345678", mustPrincipal(t, session), policy.Unknown},
 		"a role by its id":                               {"AROAEXAMPLEID12345678", unique, policy.Allowed},
+		"every session of a role by the role's id":       {"AROAEXAMPLEID12345678", anySession, policy.Allowed},
+		"a user by the id of a role":                     {"AROAEXAMPLEID12345678", mustPrincipal(t, anasArn), policy.ImplicitlyDenied},
+		"a role by the id of a user":                     {"AIDAEXAMPLEID12345678", unique, policy.ImplicitlyDenied},
+		"a user by the id of a user":                     {"AIDAEXAMPLEID12345678", mustPrincipal(t, anasArn), policy.Unknown},
+		"the user behind a federated user by its id":     {"AIDAEXAMPLEID12345678", federated, policy.Unknown},
+		"what is no principal":                           {"arn:aws:iam::111122223333:group/all", mustPrincipal(t, anasArn), policy.ImplicitlyDenied},
 		"another role by its id":                         {"AROAEXAMPLEID00000000", unique, policy.ImplicitlyDenied},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -193,7 +222,56 @@ func TestAStatementNamesWhomItNames(t *testing.T) {
 	}
 }
 
-// Nobody knows whose a canonical id is: it denies perhaps, and allows nobody.
+// NotPrincipal in a Deny has to name a principal and its account; what it spares of whom it names in part AWS does not say.
+func TestWhomNotPrincipalSpares(t *testing.T) {
+	const (
+		session   = "arn:aws:sts::111122223333:assumed-role/app/job"
+		second    = "arn:aws:sts::111122223333:assumed-role/app/second"
+		longer    = "arn:aws:sts::111122223333:assumed-role/app2/job"
+		elsewhere = "arn:aws:sts::444455556666:assumed-role/app/job"
+		role      = "arn:aws:iam::111122223333:role/app"
+		root      = "arn:aws:iam::111122223333:root"
+	)
+	for sentence, c := range map[string]struct {
+		named []string
+		who   string
+		want  policy.Answer
+	}{
+		"nobody of the account":                       {[]string{"arn:aws:iam::444455556666:root"}, anasArn, policy.ExplicitlyDenied},
+		"everybody":                                   {[]string{"*"}, anasArn, policy.Allowed},
+		"a user and the account":                      {[]string{anasArn, root}, anasArn, policy.Allowed},
+		"a user alone":                                {[]string{anasArn}, anasArn, policy.Unknown},
+		"another user and the account":                {[]string{"arn:aws:iam::111122223333:user/Bob", root}, anasArn, policy.ExplicitlyDenied},
+		"the account alone":                           {[]string{root}, anasArn, policy.Unknown},
+		"the account and a user of another":           {[]string{root, "arn:aws:iam::444455556666:user/Bob"}, anasArn, policy.Unknown},
+		"the account, to its root user":               {[]string{root}, root, policy.Allowed},
+		"a user, to the root user":                    {[]string{anasArn}, root, policy.ExplicitlyDenied},
+		"the role and the account":                    {[]string{role, root}, session, policy.Allowed},
+		"the role alone":                              {[]string{role}, session, policy.Unknown},
+		"the session, the role and the account":       {[]string{session, role, root}, session, policy.Allowed},
+		"another session, the role and the account":   {[]string{second, role, root}, session, policy.Unknown},
+		"two sessions, the role and the account":      {[]string{second, session, role, root}, session, policy.Allowed},
+		"another session and the account":             {[]string{second, root}, session, policy.ExplicitlyDenied},
+		"the session and the account":                 {[]string{session, root}, session, policy.Unknown},
+		"a role's session whose name begins the same": {[]string{longer, role, root}, session, policy.Allowed},
+		"a session of that name in another account":   {[]string{elsewhere, role, root}, session, policy.Allowed},
+		"a session, to a user of the account":         {[]string{session, anasArn, root}, anasArn, policy.Allowed},
+		"a role by an id that may be its own":         {[]string{"AROAEXAMPLEID12345678", root}, session, policy.Unknown},
+		"a service":                                   {[]string{"111122223333"}, "lambda.amazonaws.com", policy.ExplicitlyDenied},
+	} {
+		named, err := json.Marshal(c.named)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := policy.MustParse("d", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},{"Effect":"Deny","NotPrincipal":{"AWS":`+string(named)+`},"Action":"*","Resource":"*"}]}`)
+		got := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, c.who), Action: "secretsmanager:GetSecretValue", Resource: theSecret}, policy.Policies{Resource: d})
+		if got.Answer != c.want {
+			t.Errorf("%s: %s, want %s: %s", sentence, got.Answer, c.want, got.Why)
+		}
+	}
+}
+
+// Nobody knows whose a canonical id is: it denies perhaps, and lets in an account, which has to allow as well.
 func TestACanonicalIdMayBeThePrincipals(t *testing.T) {
 	const allow = `{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},`
 	for sentence, c := range map[string]struct {

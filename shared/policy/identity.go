@@ -45,7 +45,7 @@ func awsIdentity(name string) identity {
 	}
 	p, err := parsePrincipalARN(name)
 	if err != nil {
-		return identity{kind: identityOther, arn: name}
+		return identity{kind: identityOther}
 	}
 	kinds := map[PrincipalKind]identityKind{KindRoot: identityAccount, KindUser: identityUser, KindRole: identityRole,
 		KindSession: identitySession, KindFederatedUser: identityFedUser, KindFederated: identityFederated}
@@ -128,8 +128,6 @@ func (id *identity) names(p *Principal) (grade, truth) {
 		if p.signed() {
 			return gradeAccount, maybe
 		}
-	case identityOther:
-		return gradeDirect, truthOf(id.arn != "" && p.ARN == id.arn)
 	}
 	return gradeNone, no
 }
