@@ -91,7 +91,7 @@ func (t *test) eval(c *context, reason *reasons) truth {
 
 // aboutOthers reports whether all ARNs that a test of aws:PrincipalArn names are of accounts that the principal is not of.
 func (t *test) aboutOthers(p *Principal) bool {
-	if p.Kind != KindSomebody || t.key.name != "aws:principalarn" || len(t.values) == 0 {
+	if t.key.name != "aws:principalarn" {
 		return false
 	}
 	for i := range t.values {
@@ -131,11 +131,8 @@ func (t *test) evalExcept(not []string, known presence, reason *reasons) truth {
 	return matched
 }
 
-// isOneOf reports whether everything that the operand matches is among the values, or begins as one that ends in /.
+// isOneOf reports whether all texts that the operand matches are among the values, or begin as one that ends in /.
 func (o *operand) isOneOf(values []string) bool {
-	if o.arn != nil || o.bad || o.pattern.parts != nil || o.pattern.bad {
-		return false
-	}
 	return slices.ContainsFunc(values, func(value string) bool {
 		if strings.HasSuffix(value, "/") {
 			return strings.HasPrefix(o.pattern.glob.prefix, value)

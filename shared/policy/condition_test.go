@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -89,6 +91,7 @@ func TestAConditionHoldsForWhatIsKnownOfTheCall(t *testing.T) {
 		"another key that is as long":                                {`"StringEquals":{"aws:username":"ana"}`, nil, nil, []string{"aws:usern_me"}, policy.Allowed},
 		"how the id of a role's sessions begins":                     {`"StringLike":{"aws:userid":"AROAEXAMPLEID*"}`, role, nil, nil, policy.Allowed},
 		"how it begins, in another case":                             {`"StringEqualsIgnoreCase":{"aws:userid":"aroaexampleid12345678:job"}`, role, nil, nil, policy.Unknown},
+		"the id before any session, in another case":                 {`"StringEqualsIgnoreCase":{"aws:userid":"aroaexampleid12345678:"}`, role, nil, nil, policy.Unknown},
 		"how another's begins, in any case":                          {`"StringEqualsIgnoreCase":{"aws:userid":"aroaother:job"}`, role, nil, nil, policy.ImplicitlyDenied},
 		"how it begins, in another case where case counts":           {`"StringEquals":{"aws:userid":"aroaexampleid12345678:job"}`, role, nil, nil, policy.ImplicitlyDenied},
 		"less than the id":                                           {`"StringEquals":{"aws:userid":"AROAEXAMPLEID12345678"}`, role, nil, nil, policy.ImplicitlyDenied},
@@ -219,6 +222,68 @@ func TestAStatementNamesWhomItNames(t *testing.T) {
 				t.Errorf("%s, want %s: %s", got.Answer, c.want, got.Why)
 			}
 		})
+	}
+}
+
+// An unknown answer says what would decide it: a key that is not given, or what AWS leaves open.
+func TestWhatWouldDecideIsNamed(t *testing.T) {
+	world := policy.Principal{Kind: policy.KindSomebody, NotAccounts: []string{account}, NotOrganizations: []string{"o-ours"}}
+	for sentence, c := range map[string]struct {
+		condition string
+		who       policy.Principal
+		context   map[string][]string
+		grants    []policy.Grant
+		missing   []string
+		notes     int
+	}{
+		"a key that is not given":           {`"StringEquals":{"aws:SourceVpce":"vpce-1"}`, mustPrincipal(t, anasArn), nil, nil, []string{"aws:SourceVpce"}, 0},
+		"a variable that is not given":      {`"StringEquals":{"aws:username":"${aws:SourceVpce}"}`, mustPrincipal(t, anasArn), nil, nil, []string{"aws:sourcevpce"}, 0},
+		"a variable of several values":      {`"StringEquals":{"aws:username":"${aws:RequestedRegion}"}`, mustPrincipal(t, anasArn), map[string][]string{"aws:RequestedRegion": {"a", "b"}}, nil, nil, 1},
+		"which organization somebody is of": {`"StringEquals":{"aws:PrincipalOrgID":"o-partner"}`, world, nil, nil, []string{"aws:PrincipalOrgID"}, 0},
+		"whose unique id a grant names":     {`"StringEquals":{"aws:username":"nobody"}`, mustPrincipal(t, "arn:aws:iam::111122223333:role/app"), nil, []policy.Grant{{ID: "g", Grantee: "AROAEXAMPLEID12345678", Operations: []string{"Decrypt"}}}, nil, 1},
+	} {
+		d := policy.MustParse("d", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{`+c.condition+`}}}`)
+		got := policy.Evaluate(policy.Request{Principal: c.who, Action: "kms:Decrypt", Resource: theKey, Context: c.context, Open: true},
+			policy.Policies{Identity: documents(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`), Resource: d, Grants: c.grants})
+		if diff := cmp.Diff(c.missing, got.Missing); got.Answer != policy.Unknown || diff != "" || len(got.Notes) != c.notes {
+			t.Errorf("%s: %s for want of %q, with notes %q", sentence, got.Answer, got.Missing, got.Notes)
+		}
+	}
+	known := policy.MustParse("d", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalOrgID":"o-ours"},"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]}`)
+	got := policy.Evaluate(policy.Request{Principal: world, Action: "kms:Decrypt", Resource: theKey, Open: true}, policy.Policies{Identity: documents(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`), Resource: known})
+	if diff := cmp.Diff([]string{"aws:SourceIp"}, got.Missing); diff != "" {
+		t.Errorf("what is known of somebody is named as if it were not: %s", diff)
+	}
+}
+
+// Where a statement names a principal certainly and, more closely, perhaps, the doubt is named; what is certain all the same is not.
+func TestADoubtThatDecidesIsNamedAndNoOther(t *testing.T) {
+	role := mustPrincipal(t, "arn:aws:iam::111122223333:role/app")
+	closer := documents(`{"Statement":{"Effect":"Allow","Principal":{"AWS":["111122223333","AROAEXAMPLEID12345678"]},"Action":"*","Resource":"*"}}`)[0]
+	got := policy.Evaluate(policy.Request{Principal: role, Action: "kms:Decrypt", Resource: theKey}, policy.Policies{Resource: closer})
+	if got.Answer != policy.Unknown || len(got.Notes) != 1 {
+		t.Errorf("%s with notes %q", got.Answer, got.Notes)
+	}
+	both := documents(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:username":["${aws:SourceVpce}","ana"]}}},
+		{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]}`)
+	got = policy.Evaluate(policy.Request{Principal: mustPrincipal(t, anasArn), Action: "secretsmanager:GetSecretValue", Resource: theSecret, Open: true}, policy.Policies{Identity: both})
+	if diff := cmp.Diff([]string{"aws:SourceIp"}, got.Missing); diff != "" {
+		t.Errorf("%s: %s", got.Answer, diff)
+	}
+}
+
+// AWS's own aliases are looked up, and changed by nobody.
+func TestAliasesOfAWSAreNotChanged(t *testing.T) {
+	const alias = "arn:aws:kms:eu-west-1:111122223333:alias/"
+	for action, want := range map[string]policy.Answer{"kms:CreateAlias": policy.ImplicitlyDenied, "kms:UpdateAlias": policy.ImplicitlyDenied, "kms:DeleteAlias": policy.ImplicitlyDenied,
+		"kms:DescribeKey": policy.Allowed, "example:DeleteAlias": policy.Allowed} {
+		for name, want := range map[string]policy.Answer{"aws/secretsmanager": want, "awsome": policy.Allowed} {
+			got := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, anasArn), Action: action, Resource: alias + name},
+				policy.Policies{Identity: documents(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)})
+			if got.Answer != want {
+				t.Errorf("%s on alias/%s: %s, want %s: %s", action, name, got.Answer, want, got.Why)
+			}
+		}
 	}
 }
 

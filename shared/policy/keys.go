@@ -117,7 +117,7 @@ func keyRow(key string) *declaration {
 	if found := rows[key]; found != nil {
 		return found
 	}
-	for i := 0; i < len(key)-1; i++ {
+	for i := range len(key) {
 		if key[i] == '/' || key[i] == ':' {
 			if found := rows[key[:i+1]]; found != nil {
 				return found

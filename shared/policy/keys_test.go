@@ -118,6 +118,7 @@ func TestWhatSomebodyMayBe(t *testing.T) {
 		"our roles, or others":                   {world, "", `"ArnLike":{"aws:PrincipalArn":["arn:aws:iam::111122223333:role/*","arn:aws:iam::444455556666:role/*"]}`, may},
 		"an ARN that is none":                    {world, "", `"ArnLike":{"aws:PrincipalArn":"111122223333"}`, may},
 		"our roles, as the source":               {world, "", `"ArnLike":{"aws:SourceArn":"arn:aws:iam::111122223333:role/*"}`, no},
+		"an ARN in a key that is always there":   {world, "", `"StringLike":{"aws:UserAgent":"arn:aws:iam::111122223333:role/*"}`, may},
 		"an ARN in another key":                  {world, "", `"ArnLike":{"aws:NewArn":"arn:aws:iam::111122223333:role/*"}`, may},
 	} {
 		principal := c.principal

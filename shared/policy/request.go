@@ -139,7 +139,7 @@ func listedIn(list []string, key string) listing {
 	for _, name := range list {
 		prefix, wild := strings.CutSuffix(name, "*")
 		switch {
-		case !wild && len(name) == len(key) && strings.EqualFold(name, key):
+		case !wild && strings.EqualFold(name, key):
 			return byName
 		case !wild || len(key) < len(prefix) || !strings.EqualFold(key[:len(prefix)], prefix):
 		case prefix == "" || strings.IndexByte(prefix, ':') == len(prefix)-1:
