@@ -25,21 +25,26 @@ func (a *Access) Chains(principalARN string) ([]Chain, error) {
 	from := []Chain{{Certain: true}}
 	for len(from) > 0 {
 		var next []Chain
-		for _, c := range from {
+		taken := make([][]step, len(from))
+		for i, c := range from {
 			who := principalARN
 			if len(c.Roles) > 0 {
 				who = c.Roles[len(c.Roles)-1]
 			}
-			taken, err := a.takes(who)
-			if err != nil {
+			var err error
+			if taken[i], err = a.takes(who); err != nil {
 				return nil, err
 			}
-			for _, t := range taken {
-				if seen[t.role] {
-					continue
+		}
+		for _, certain := range []bool{true, false} { // of ways that are as long, a certain one
+			for i, c := range from {
+				for _, t := range taken[i] {
+					if seen[t.role] || (c.Certain && t.certain) != certain {
+						continue
+					}
+					seen[t.role] = true
+					next = append(next, Chain{Roles: append(slices.Clone(c.Roles), t.role), Certain: certain})
 				}
-				seen[t.role] = true
-				next = append(next, Chain{Roles: append(slices.Clone(c.Roles), t.role), Certain: c.Certain && t.certain})
 			}
 		}
 		out = append(out, next...)

@@ -60,6 +60,22 @@ func TestChainsAreTheShortestWaysToRoles(t *testing.T) {
 	}
 }
 
+// Of two ways that are as long, the certain one is named, whichever role comes first.
+func TestOfWaysThatAreAsLongTheCertainOneIsNamed(t *testing.T) {
+	take := func(name string) string { return allow("sts:AssumeRole", roleARN(shop, name)) }
+	perhaps := `{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"` + roleARN(shop, "last") + `","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`
+	s := acme()
+	s.Principals = []inventory.Principal{role(shop, "probe", take("first"), take("second")), trusting("first", `{"AWS":"111122223333"}`, perhaps),
+		trusting("second", `{"AWS":"111122223333"}`, take("last")), trusting("last", `{"AWS":"111122223333"}`)}
+	chains, err := inventory.Prepare(s).Chains(roleARN(shop, "probe"))
+	if err != nil || len(chains) != 3 {
+		t.Fatalf("%+v, %v", chains, err)
+	}
+	if diff := cmp.Diff([]string{roleARN(shop, "second"), roleARN(shop, "last")}, chains[2].Roles); diff != "" || !chains[2].Certain {
+		t.Errorf("certain %t: %s", chains[2].Certain, diff)
+	}
+}
+
 func compare(a, b string) int {
 	if a < b {
 		return -1

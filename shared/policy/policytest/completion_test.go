@@ -103,8 +103,8 @@ func (c completion) open(r policy.Request, key string) bool {
 			return true
 		}
 	}
-	known := strings.HasPrefix(key, "aws:principaltag/") && r.Principal.Tags != nil
-	return r.Open && !known && !slices.Contains(follows, key)
+	tagged := strings.HasPrefix(key, "aws:principaltag/") && r.Principal.Tags != nil
+	return r.Open && !tagged && !slices.Contains(follows, key)
 }
 
 // mustHold tries completions of a request, and reports one that turns a certain answer into its opposite.
