@@ -25,6 +25,9 @@ const (
 	passedConfig    = "a file of AWS Config"
 )
 
+// controlMessage is the messageType with which CloudWatch Logs tries a destination out.
+const controlMessage = "CONTROL_MESSAGE"
+
 // unwrap reads a JSON value that is no event by itself: what carries one, or is one in another shape. Whatever is in it is
 // yielded at the place of the value.
 //
@@ -167,7 +170,7 @@ func passedOver(o map[string]any) string {
 		return passedDigest
 	case has("insightDetails"), o["eventCategory"] == "Insight", o["eventType"] == "AwsCloudTrailInsight":
 		return passedInsight
-	case o["messageType"] == "CONTROL_MESSAGE":
+	case o["messageType"] == controlMessage:
 		return passedControl
 	case o["eventSource"] == "aws:s3", has("s3Bucket", "s3ObjectKey"), o["Event"] == "s3:TestEvent":
 		return passedFileNames

@@ -148,7 +148,8 @@ func (s *stream) findList(c *cursor) (n, open int) {
 	return 0, 0
 }
 
-// listMember passes one member of an object, if it is none with a list that carries events. Of an event it answers -1.
+// listMember passes one member of an object, if it is none with a list that carries events. Of one that no list follows it
+// answers -1, and is still at its value.
 func (s *stream) listMember(c *cursor, open int) (n, inside int) {
 	name := c.name()
 	switch b := c.peek(); {
@@ -168,6 +169,13 @@ func (s *stream) listMember(c *cursor, open int) (n, inside int) {
 			} else if inside < 0 {
 				c.skip()
 			}
+		}
+		return 0, 0
+	case string(name) == "messageType" && b == '"':
+		before := c.at
+		if string(c.text().bytes()) == controlMessage {
+			c.at = before
+			return 0, -1 // its logEvents are none
 		}
 		return 0, 0
 	}
