@@ -275,7 +275,7 @@ func (s *stream) carried(text string, index int) error {
 		return s.broken(index, errEmpty)
 	}
 	if b := trimmed[0]; b != '{' && b != '[' && b != '"' {
-		if decoded, err := base64.StdEncoding.DecodeString(trimmed); err == nil {
+		if decoded, err := base64.StdEncoding.DecodeString(trimmed); err == nil && len(decoded) > 0 && (decoded[0] == 0x1f || decoded[0] == '{' || decoded[0] == '[') {
 			return s.nested(bytes.NewReader(decoded), index)
 		}
 	}

@@ -20,13 +20,20 @@ func presto(s string) any {
 type prestoText struct{ rest string }
 
 func (p *prestoText) value(depth int, inList bool) (any, bool) {
-	switch {
-	case depth > maxDepth:
+	if depth > maxPresto {
 		return nil, false
-	case strings.HasPrefix(p.rest, "{"):
-		return p.members(depth)
-	case strings.HasPrefix(p.rest, "["):
-		return p.elements(depth)
+	}
+	before := p.rest
+	if strings.HasPrefix(before, "{") || strings.HasPrefix(before, "[") {
+		read := p.members
+		if before[0] == '[' {
+			read = p.elements
+		}
+		value, ok := read(depth)
+		if ok || depth == 0 {
+			return value, ok
+		}
+		p.rest = before // a text in brackets
 	}
 	end := p.end(inList)
 	text := p.rest[:end]
@@ -112,6 +119,9 @@ func (p *prestoText) end(inList bool) int {
 	}
 	return len(p.rest)
 }
+
+// maxPresto bounds nesting: at each level a text is tried as a struct and then taken as it is.
+const maxPresto = 12
 
 // maxName bounds the name of a member.
 const maxName = 64

@@ -109,7 +109,7 @@ func (t *Trail) readFolder(ctx context.Context, folder string) error {
 		}
 		return t.readFile(ctx, path, true)
 	})
-	if err == nil && t.Files == before {
+	if err == nil && t.Files == before && len(t.passed) == 0 {
 		t.Env.Note("%s: nothing to read in it", folder)
 	}
 	return err
