@@ -262,3 +262,25 @@ func FuzzReadExports(f *testing.F) {
 		}
 	})
 }
+
+// TestTamper: whoever can keep calls from us, or an account out of the policies, is a reason to alarm.
+func TestTamper(t *testing.T) {
+	for _, test := range []struct {
+		service, name, request, target string
+		want                           trail.Kind
+	}{
+		{"cloudtrail", "UpdateTrail", `{"name":"org","isMultiRegionTrail":false}`, "org", trail.Tamper},
+		{"cloudtrail", "PutEventSelectors", `{"trailName":"org"}`, "org", trail.Tamper},
+		{"cloudtrail", "StopLogging", `{"name":"org"}`, "org", trail.Tamper},
+		{"organizations", "LeaveOrganization", `null`, "111122223333", trail.Tamper},
+		{"organizations", "RemoveAccountFromOrganization", `{"accountId":"444455556666"}`, "444455556666", trail.Tamper},
+		{"organizations", "MoveAccount", `{"accountId":"444455556666","destinationParentId":"r-1"}`, "444455556666", trail.Tamper},
+		{"cloudtrail", "PutInsightSelectors", `{"trailName":"org"}`, "", trail.Ignored},
+		{"cloudtrail", "DeleteEventDataStore", `{"eventDataStore":"x"}`, "", trail.Ignored},
+	} {
+		got, err := trail.Decode([]byte(fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"%s.amazonaws.com","eventName":%q,"requestParameters":%s,"eventType":"AwsApiCall","recipientAccountId":"111122223333"}`, test.service, test.name, test.request)))
+		if err != nil || got.Kind != test.want || got.Target != test.target {
+			t.Errorf("%s: %s on %q, %v", test.name, got.Kind, got.Target, err)
+		}
+	}
+}
