@@ -30,6 +30,7 @@ type fault struct {
 	unsure  bool
 	fixes   []string
 	by      []policy.Statement
+	bind    func() // asks the statement for the account and Secrets Manager
 	decide  string // why no policy is proposed; "" where one is
 }
 
@@ -97,6 +98,7 @@ func (r *review) everybody(k *inventory.Key, d *policy.Document, s policy.Statem
 	}
 	world := worst(ask(caller{account: stranger, iam: true}), ask(caller{account: stranger, iam: true, through: true}))
 	inside := ask(caller{account: k.Facts.Account})
+	f.bind = func() { f.by = bound(f.by, k) }
 	fix := "ask for kms:CallerAccount and kms:ViaService"
 	if !forSecrets(k) {
 		fix = "ask for kms:CallerAccount"
@@ -104,8 +106,8 @@ func (r *review) everybody(k *inventory.Key, d *policy.Document, s policy.Statem
 	switch {
 	case world == policy.Allowed:
 		f.add("anybody in any AWS account may use the key", fix)
-	case r.conditional(k, s, ask, f):
-		fix = "remove it"
+	case r.conditional(s, ask, f):
+		return
 	case world == policy.Unknown:
 		f.add("nothing but a condition on the request itself keeps other AWS accounts out", fix)
 		f.unsure = true
@@ -114,13 +116,14 @@ func (r *review) everybody(k *inventory.Key, d *policy.Document, s policy.Statem
 	default:
 		return
 	}
-	f.by = bound(f.by, k)
+	f.bind()
 }
 
 // conditional finds those whom a condition lets in that are of another organization, or of any account by the name of their
 // role.
-func (r *review) conditional(k *inventory.Key, s policy.Statement, ask func(caller) policy.Answer, f *fault) bool {
+func (r *review) conditional(s policy.Statement, ask func(caller) policy.Answer, f *fault) bool {
 	found := false
+	var foreigners []string
 	for _, c := range s.Conditions {
 		key := strings.ToLower(c.Key)
 		if strings.Contains(strings.ToLower(c.Operator), "not") {
@@ -152,11 +155,29 @@ func (r *review) conditional(k *inventory.Key, s policy.Statement, ask func(call
 			default:
 				continue
 			}
-			f.add("it lets in "+in+", not approved", "ask for the accounts that are to use it")
 			found = true
+			if who.org == "" {
+				f.add("it lets in "+in, "ask for kms:CallerAccount")
+				f.bind()
+				continue
+			}
+			f.add("it lets in "+in+", not yours", "remove it")
+			foreigners = append(foreigners, value)
 		}
 	}
+	for i := range f.by {
+		conditions, emptied := withoutValues(f.by[i].Conditions, foreigners)
+		if f.by[i].Conditions = conditions; emptied {
+			f.by[i].Principal, f.by[i].NotPrincipal = &policy.PrincipalSet{}, nil // nobody is left
+		}
+	}
+	f.by = slices.DeleteFunc(f.by, nobody)
 	return found
+}
+
+// nobody reports whether a statement names no principal any more.
+func nobody(s policy.Statement) bool {
+	return s.Principal != nil && !s.Principal.All && len(s.Principal.AWS)+len(s.Principal.Service)+len(s.Principal.Federated) == 0
 }
 
 // services finds services that would use the key for anybody: a service principal whose statement does not say for whom.
@@ -228,17 +249,14 @@ func (r *review) strangers(k *inventory.Key, s policy.Statement, f *fault) {
 		return
 	}
 	f.add("it lets in account "+strings.Join(not, " and account ")+", not approved", "remove it, or approve the account")
-	emptied := false
 	for i := range f.by {
 		f.by[i].Principal = without(f.by[i].Principal, not)
-		f.by[i].Conditions, emptied = withoutValues(f.by[i].Conditions, not)
-		if emptied {
-			f.by[i].Principal = &policy.PrincipalSet{}
+		conditions, emptied := withoutValues(f.by[i].Conditions, not)
+		if f.by[i].Conditions = conditions; emptied {
+			f.by[i].Principal, f.by[i].NotPrincipal = &policy.PrincipalSet{}, nil
 		}
 	}
-	f.by = slices.DeleteFunc(f.by, func(s policy.Statement) bool {
-		return s.Principal != nil && !s.Principal.All && len(s.Principal.AWS)+len(s.Principal.Service)+len(s.Principal.Federated) == 0
-	})
+	f.by = slices.DeleteFunc(f.by, nobody)
 }
 
 func without(set *policy.PrincipalSet, accounts []string) *policy.PrincipalSet {
@@ -253,12 +271,12 @@ func without(set *policy.PrincipalSet, accounts []string) *policy.PrincipalSet {
 	return &kept
 }
 
-// withoutValues takes accounts out of what conditions ask for; emptied says that one would ask for nothing.
+// withoutValues takes accounts and organizations out of what conditions ask for; emptied says that one would ask for nothing.
 func withoutValues(conditions []policy.Condition, accounts []string) (kept []policy.Condition, emptied bool) {
 	kept = slices.Clone(conditions)
 	for i, c := range kept {
 		switch strings.ToLower(c.Key) {
-		case "kms:calleraccount", "aws:principalaccount", "aws:principalarn":
+		case "kms:calleraccount", "aws:principalaccount", "aws:principalarn", "aws:principalorgid", "aws:principalorgpaths":
 			left := slices.DeleteFunc(slices.Clone(c.Values), func(value string) bool {
 				return slices.Contains(accounts, value) || slices.Contains(accounts, arn.Of(value).Account)
 			})
@@ -310,6 +328,11 @@ func withoutGrants(statements []policy.Statement) []policy.Statement {
 	out := slices.Clone(statements)
 	for i := range out {
 		out[i].Actions = slices.DeleteFunc(slices.Clone(out[i].Actions), func(a string) bool { return strings.EqualFold(a, grant) })
+		for j, a := range out[i].Actions {
+			if strings.EqualFold(a, "kms:Create*") {
+				out[i].Actions[j] = "kms:CreateAlias" // what else begins so is about no key that is there
+			}
+		}
 	}
 	return slices.DeleteFunc(out, func(s policy.Statement) bool { return len(s.Actions) == 0 })
 }
