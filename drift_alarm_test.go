@@ -65,17 +65,26 @@ func TestWhatAWSAddsTomorrowIsReportedByName(t *testing.T) {
 			m.Enums["WrappingKeySpec"] = append(slices.Clip(m.Enums["WrappingKeySpec"]), "RSA_8192")
 		}, nil},
 		"a condition key": {drift.Reference, "secretsmanager", func(m *drift.Model) { m.Keys["secretsmanager:SecondKmsKeyArn"] = "ARN" }, []string{
-			"condition keys: secretsmanager:SecondKmsKeyArn (in service reference): if a policy on secrets or keys can turn on it",
+			"condition keys: secretsmanager:SecondKmsKeyArn (in service reference): declare it in shared/policy",
 		}},
 		"a condition key with many values": {drift.Reference, "secretsmanager", func(m *drift.Model) { m.Keys["secretsmanager:KmsKeyArn"] = "ArrayOfARN" }, []string{
 			"multivalued: secretsmanager:KmsKeyArn (in service reference): put multivaluedKeys in shared/policy right",
 		}},
-		"a condition key of reads": {drift.Reference, "secretsmanager", func(m *drift.Model) {
+		"a condition key of reads that other calls had before": {drift.Reference, "secretsmanager", func(m *drift.Model) {
+			call := m.Calls["GetSecretValue"]
+			call.Keys = append(slices.Clip(call.Keys), "secretsmanager:KmsKeyId")
+			m.Calls["GetSecretValue"] = call
+		}, []string{
+			"absences: secretsmanager:GetSecretValue?secretsmanager:KmsKeyId (in service reference): declare in shared/policy that the action has it",
+		}},
+		"a condition key that nobody knew, which is unknown until it is declared": {drift.Reference, "secretsmanager", func(m *drift.Model) {
+			m.Keys = maps.Clone(m.Keys)
+			m.Keys["secretsmanager:ReadPurpose"] = "String"
 			call := m.Calls["GetSecretValue"]
 			call.Keys = append(slices.Clip(call.Keys), "secretsmanager:ReadPurpose")
 			m.Calls["GetSecretValue"] = call
 		}, []string{
-			"absences: secretsmanager:GetSecretValue?secretsmanager:ReadPurpose (in service reference): shared/inventory and shared/keyreview must give it its value",
+			"condition keys: secretsmanager:ReadPurpose (in service reference): declare it in shared/policy",
 		}},
 		"a name in the documentation": {drift.Botocore, "kms", func(m *drift.Model) { m.Mentions = append(slices.Clip(m.Mentions), "kms:Quorum") }, []string{
 			"mentions: kms:Quorum (in botocore): find out what it is for",

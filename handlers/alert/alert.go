@@ -80,7 +80,15 @@ func (b batch) fail(n guard.Notice, err error) {
 
 // Handle takes a batch of notices. One that could not be delivered is named in the answer and comes again.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	return handlers.Together(ctx, batch, reserve, h.Later, h.all)
+	return handlers.Together(ctx, batch, reserve, h.Later, h.legible, h.all)
+}
+
+func (h *Handler) legible(message events.SQSMessage) error {
+	if task, err := trail.Task([]byte(message.Body), h.Account); err == nil && task != "" {
+		return ours(task)
+	}
+	_, _, err := h.read(context.Background(), message)
+	return err
 }
 
 // all delivers the notices of a batch, and answers which of its messages failed.

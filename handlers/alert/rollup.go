@@ -86,13 +86,20 @@ func (h *Handler) hold(ctx context.Context, o outlet, m notify.Message, inside [
 }
 
 func (h *Handler) task(ctx context.Context, task string) error {
-	if task != TaskRollUp {
-		return fmt.Errorf("task %q is not alert's", task)
+	if err := ours(task); err != nil {
+		return err
 	}
 	if h.RollUps == nil {
 		return nil
 	}
 	return h.rollUp(ctx)
+}
+
+func ours(task string) error {
+	if task != TaskRollUp {
+		return fmt.Errorf("task %q is not alert's", task)
+	}
+	return nil
 }
 
 // keep puts a notice into the box of an owner, who has to be named by open after it.

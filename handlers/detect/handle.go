@@ -30,7 +30,12 @@ type Outcome struct {
 // Handle takes a batch of events. An event that could not be handled is named in the answer and comes again; the
 // others are done with.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	return handlers.OneByOne(ctx, batch, reserve, h.Later, h.one)
+	return handlers.OneByOne(ctx, batch, reserve, h.Later, legible, h.one)
+}
+
+func legible(message events.SQSMessage) error {
+	_, err := trail.Decode([]byte(message.Body))
+	return err
 }
 
 func (h *Handler) one(ctx context.Context, message events.SQSMessage) error {

@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -49,17 +50,19 @@ const (
 
 // driver lets one thing happen at a time: a call arrives, a delivery is made, somebody works, time passes.
 type driver struct {
-	ctx      context.Context
-	w        *local.Organization
-	seed     uint64
-	rng      *rand.Rand
-	faults   faults
-	deployed map[string]*function
-	oracle   *oracle
-	log      io.Writer // of the processes; nil: silence
-	trace    func(string, ...any)
+	ctx        context.Context
+	w          *local.Organization
+	seed       uint64
+	rng        *rand.Rand
+	faults     faults
+	deployed   map[string]*function
+	oracle     *oracle
+	deliveries deliveries
+	log        io.Writer // of the processes; nil: silence
+	trace      func(string, ...any)
 
 	mu          sync.Mutex
+	leaving     []*call // since the last step
 	waiting     []*call
 	running     int // invocations
 	invocations int
@@ -73,7 +76,7 @@ type driver struct {
 type counts struct{ Events, Duplicates, Throttles, LostReplies, Kills, Refused, Slow, Partial int }
 
 func newDriver(ctx context.Context, w *local.Organization, seed uint64, f faults, o *oracle) (*driver, error) {
-	d := &driver{ctx: ctx, w: w, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), faults: f, deployed: map[string]*function{}, oracle: o, trace: func(string, ...any) {}}
+	d := &driver{ctx: ctx, w: w, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), faults: f, deployed: map[string]*function{}, oracle: o, deliveries: deliveries{made: map[string][]string{}}, trace: func(string, ...any) {}}
 	d.setDelivery(f)
 	if err := d.functions(); err != nil {
 		return nil, err
@@ -96,6 +99,7 @@ const most = 8
 // step lets the next thing happen, and answers false when nothing can but by the passing of time.
 func (d *driver) step() bool {
 	synctest.Wait()
+	d.depart()
 	d.steps++
 	d.oracle.step.Store(int64(d.steps))
 	calls, running := d.state()
@@ -145,6 +149,23 @@ func (d *driver) begin(do func(context.Context)) {
 	}()
 }
 
+// depart gives their numbers to the calls that left since the last step. Several of one process leave together when it works
+// with several goroutines, in an order that the runtime chose; what they ask decides theirs.
+func (d *driver) depart() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	slices.SortStableFunc(d.leaving, func(a, b *call) int {
+		return cmp.Or(strings.Compare(a.of.name, b.of.name), strings.Compare(a.service, b.service), strings.Compare(a.operation, b.operation),
+			bytes.Compare(a.asks(), b.asks()), bytes.Compare(a.body, b.body))
+	})
+	for _, c := range d.leaving {
+		c.of.calls++
+		c.number, c.at = c.of.calls, time.Now()
+	}
+	d.waiting = append(d.waiting, d.leaving...)
+	d.leaving = nil
+}
+
 // take takes a call out of what waits.
 func (d *driver) take(c *call) {
 	d.mu.Lock()
@@ -159,6 +180,7 @@ func (d *driver) arrive(c *call) {
 		return // its sender gave up before it left
 	}
 	f := d.fateOf(c)
+	d.oracle.ledger.line("%s %s %d", time.Now().UTC().Format("15:04:05.000000000"), c, f)
 	if f != none {
 		d.trace("step %d: %s: fault %d", d.steps, c, f)
 	}
@@ -194,14 +216,20 @@ func (d *driver) arrive(c *call) {
 		time.AfterFunc(d.seconds(c), func() { c.answer <- answer{response: response} })
 	case killBefore:
 		d.count.Kills++
-		d.kill(c.of)
+		d.dies(c)
 		c.answer <- answer{err: reset("read")}
 	case killAfter:
 		d.count.Kills++
 		d.carry(c)
-		d.kill(c.of)
+		d.dies(c)
 		c.answer <- answer{err: reset("read")}
 	}
+}
+
+// dies ends the process of a call.
+func (d *driver) dies(c *call) {
+	c.of.end = fmt.Sprintf(" at %s:%s, its call %d", c.service, c.operation, c.number)
+	d.kill(c.of)
 }
 
 // seconds is how slow a slow call is: longer than a try may take, but not than AWS takes at most.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -21,6 +22,7 @@ type call struct {
 	operation string
 	request   *http.Request
 	body      []byte
+	asked     []byte // see asks
 	at        time.Time
 	answer    chan answer // takes one
 }
@@ -32,6 +34,17 @@ type answer struct {
 
 func (c *call) String() string {
 	return fmt.Sprintf("%s %s:%s, call %d", c.of.name, c.service, c.operation, c.number)
+}
+
+// made are the parts of a request that its sender invents: ids of attempts, tokens, owners of leases, and times.
+var made = regexp.MustCompile(`[0-9a-fA-F]{8}-[0-9a-fA-F-]{20,}|[0-9A-Za-z+/_=-]{22,}|\d{4}-\d\d-\d\dT[0-9:.Z]+|\b\d{9,}\b`)
+
+// asks is what a call asks for, without what is invented.
+func (c *call) asks() []byte {
+	if c.asked == nil {
+		c.asked = append(made.ReplaceAll(c.body, nil), c.request.URL.Path...)
+	}
+	return c.asked
 }
 
 // network is what lies between one process and AWS. Each call waits in it until the scheduler lets it arrive.

@@ -28,6 +28,7 @@ type oracle struct {
 	opened      map[string][]string
 	faults      []string     // what was wrong, in words
 	event, step atomic.Int64 // of the driver, for what is said of a fault
+	ledger      *ledger
 
 	Lost, Wrong, NotifiedTwice, ChangedTwice, Mails, Notices, Changes, Repeats int
 }
@@ -43,7 +44,7 @@ type secret struct {
 }
 
 func newOracle() *oracle {
-	return &oracle{secrets: map[string]*secret{}, keys: map[string]string{}, wants: map[string]string{}, notified: map[string]bool{}, arrived: map[string]string{}, opened: map[string][]string{}}
+	return &oracle{secrets: map[string]*secret{}, keys: map[string]string{}, wants: map[string]string{}, notified: map[string]bool{}, arrived: map[string]string{}, opened: map[string][]string{}, ledger: newLedger(nil)}
 }
 
 // mostFaults is how many faults are put into words; all are counted.
@@ -92,6 +93,7 @@ func (o *oracle) record(r localaws.Record) {
 		return
 	}
 	by := words(field(r, "userIdentity"), "arn")
+	o.ledger.line("%v %v of %s by %s", r["eventTime"], r["eventName"], s.arn, by)
 	ours := strings.Contains(by, ":assumed-role/"+settings.RoleChange+"/") || strings.Contains(by, ":assumed-role/"+settings.RoleTag+"/")
 	if ours {
 		o.Changes++
@@ -173,6 +175,7 @@ func (o *oracle) put(_ string, event map[string]any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.Notices++
+	o.ledger.line("%v notice %s %s of %s", event["time"], n.Kind, n.ID, n.Resource)
 	control := ""
 	if n.Finding != nil {
 		control = string(n.Finding.Control)
@@ -203,6 +206,7 @@ func (o *oracle) read(mails []localaws.Mail) {
 			continue // of AWS itself, as a subscription to confirm
 		}
 		o.Mails++
+		o.ledger.line("message to %s %s: %s", m.Protocol, m.Endpoint, m.Attributes["notice_ids"])
 		repeat := m.Attributes["repeat"] == "true"
 		if repeat {
 			o.Repeats++

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -26,6 +27,8 @@ type process struct {
 	calls  int
 	dead   bool
 	died   chan struct{}
+	end    string // at which call it died
+	said   *said
 }
 
 var errDied = errors.New("the process died")
@@ -71,6 +74,7 @@ func (d *driver) invoke(ctx context.Context, f *function, payload []byte) ([]byt
 		err    error
 	}
 	done := make(chan result, 1)
+	began := d.w.Clock.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -80,16 +84,20 @@ func (d *driver) invoke(ctx context.Context, f *function, payload []byte) ([]byt
 	select {
 	case r := <-done:
 		if d.release(f, p) {
+			d.deliveries.note(batch, p, began, r.answer, errDied)
 			return nil, errDied
 		}
+		d.deliveries.note(batch, p, began, r.answer, r.err)
 		if r.err != nil {
 			return nil, r.err
 		}
 		return json.Marshal(r.answer)
 	case <-p.died:
+		d.deliveries.note(batch, p, began, events.SQSEventResponse{}, errDied)
 		return nil, errDied
 	case <-ctx.Done(): // Lambda ends what takes too long
 		d.kill(p)
+		d.deliveries.note(batch, p, began, events.SQSEventResponse{}, ctx.Err())
 		return nil, ctx.Err()
 	}
 }
@@ -127,12 +135,13 @@ func (d *driver) free(f *function) (*process, error) {
 // start builds a process. Building calls nobody.
 func (d *driver) start(f *function) (*process, error) {
 	f.born++
-	p := &process{name: fmt.Sprintf("%s/%d", f.name, f.born), died: make(chan struct{})}
+	p := &process{name: fmt.Sprintf("%s/%d", f.name, f.born), died: make(chan struct{}), said: &said{}}
 	p.skew = time.Duration((d.chance("skew", p.name)*2 - 1) * float64(d.faults.skew))
-	log := slog.New(slog.DiscardHandler)
+	lines := listener{said: p.said}
 	if d.log != nil {
-		log = slog.New(slog.NewTextHandler(d.log, nil)).With("process", p.name)
+		lines.other = slog.NewTextHandler(d.log, nil).WithAttrs([]slog.Attr{slog.String("process", p.name)})
 	}
+	log := slog.New(lines)
 	now := func() time.Time { return d.w.Clock.Now().Add(p.skew) }
 	h, err := f.build(cloud.WithNetwork(d.ctx, network{d, p}), func(name string) string { return f.env[name] }, now, log)
 	if err != nil {
@@ -163,15 +172,13 @@ func (d *driver) killLocked(p *process) {
 	}
 	p.dead = true
 	close(p.died)
-	kept := d.waiting[:0]
-	for _, c := range d.waiting {
+	of := func(c *call) bool {
 		if c.of == p {
 			c.answer <- answer{err: reset("read")}
-			continue
 		}
-		kept = append(kept, c)
+		return c.of == p
 	}
-	d.waiting = kept
+	d.waiting, d.leaving = slices.DeleteFunc(d.waiting, of), slices.DeleteFunc(d.leaving, of)
 }
 
 // leaves takes a call on its way; false: its process is dead.
@@ -181,8 +188,6 @@ func (d *driver) leaves(c *call) bool {
 	if c.of.dead {
 		return false
 	}
-	c.of.calls++
-	c.number, c.at = c.of.calls, time.Now()
-	d.waiting = append(d.waiting, c)
+	d.leaving = append(d.leaving, c)
 	return true
 }

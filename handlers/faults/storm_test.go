@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"testing/cryptotest"
 	"testing/synctest"
 	"time"
 
@@ -17,6 +21,7 @@ import (
 var (
 	howMany = flag.Int("events", 0, "writes of people in the storm (default 2,000)")
 	seed    = flag.Uint64("seed", 1, "where the faults come from")
+	copied  = flag.String("ledger", "", "a file to write the storm's ledger to, line by line: what two runs of one seed did differently")
 	trace   = flag.Bool("trace", false, "print every fault, and what the functions log")
 )
 
@@ -59,6 +64,7 @@ type summary struct {
 	Changes    int    `json:"changes"`
 	Secrets    int    `json:"secrets"` // that there ever were
 	TableBytes int    `json:"table_bytes"`
+	Ledger     string `json:"ledger"` // sum of all that happened: the same for the same seed
 }
 
 // stormy is a bad day, all day.
@@ -100,29 +106,57 @@ func TestAStormEndsRight(t *testing.T) {
 	if n == 0 {
 		n = 2_000
 	}
-	began := time.Now()
-	o := newOracle()
-	w := found(t, *seed, o)
-	var s summary
-	var parked []string
-	bubble(t, w, *seed, stormy, o, func(t *testing.T, d *driver) {
-		p := &people{d: d, most: 200, every: 2 * time.Second, next: time.Now()}
-		d.storm(t, p, n)
-		s = d.summary(t, p)
-		parked = d.parked(t)
-	})
-	s.Seconds, s.PeakBytes = time.Since(began).Seconds(), peak(t)
-	for _, f := range o.faults {
-		t.Errorf("seed %d, %s", *seed, f)
+	var file io.Writer
+	if *copied != "" {
+		f, err := os.Create(*copied)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = f.Close() }() // a copy
+		file = f
 	}
-	if s.DLQ != s.Poison {
-		t.Errorf("seed %d: %d messages in dead-letter queues, %d belong there; the others:\n%s", *seed, s.DLQ, s.Poison, strings.Join(parked, "\n"))
-	}
+	s := play(t, n, *seed, file)
 	var err error
 	if line, err = json.Marshal(s); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%s", line)
+}
+
+// play lets a storm pass, and complains of what did not end right.
+func play(t *testing.T, n int, seed uint64, file io.Writer) (s summary) {
+	t.Helper()
+	cryptotest.SetGlobalRandom(t, seed) // ids of attempts and waits between them
+	began := time.Now()
+	o := newOracle()
+	o.ledger = newLedger(file)
+	w := found(t, seed, o)
+	var parked []string
+	bubble(t, w, seed, stormy, o, func(t *testing.T, d *driver) {
+		p := &people{d: d, most: 200, every: 2 * time.Second, next: time.Now()}
+		d.storm(t, p, n)
+		s = d.summary(t, p)
+		parked = d.parked(t)
+	})
+	s.Seconds, s.PeakBytes, s.Ledger = time.Since(began).Seconds(), peak(t), o.ledger.end()
+	for _, f := range o.faults {
+		t.Errorf("seed %d, %s", seed, f)
+	}
+	if s.DLQ != s.Poison {
+		t.Errorf("seed %d: %d messages in dead-letter queues, %d belong there; the others:\n%s", seed, s.DLQ, s.Poison, strings.Join(parked, "\n"))
+	}
+	return s
+}
+
+// The same seed is the same storm, call by call: what one run found, another finds again.
+func TestASeedRepeatsAStorm(t *testing.T) {
+	one, other := play(t, 300, 5, nil), play(t, 300, 5, nil)
+	if one.Ledger != other.Ledger {
+		t.Errorf("two runs of one seed differ: run each with -ledger FILE, and compare\n%+v\n%+v", one, other)
+	}
+	if third := play(t, 300, 6, nil); third.Ledger == one.Ledger {
+		t.Error("another seed is the same storm")
+	}
 }
 
 // storm plays n events, and then lets all come to rest under a clear sky.
@@ -178,7 +212,7 @@ func (d *driver) summary(t *testing.T, p *people) summary {
 func (d *driver) parked(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	for name := range d.deployed {
+	for _, name := range slices.Sorted(maps.Keys(d.deployed)) {
 		queue := d.queueOf(name + "-dlq")
 		for {
 			out, err := d.w.AWS.As("oracle.example.com", local.Hub, d.w.Home(), "sqs", "ReceiveMessage", map[string]any{"QueueUrl": queue, "MaxNumberOfMessages": 10, "VisibilityTimeout": 43200})
@@ -192,7 +226,7 @@ func (d *driver) parked(t *testing.T) []string {
 			for _, one := range messages {
 				m, _ := one.(map[string]any)
 				if body := words(m, "Body"); body != broken {
-					all = append(all, name+": "+body[:min(len(body), 300)])
+					all = append(all, name+": "+body[:min(len(body), 300)]+d.deliveries.of(words(m, "MessageId")))
 				}
 			}
 		}

@@ -30,7 +30,12 @@ type Outcome struct {
 
 // Handle takes a batch of notices. One whose change could not be finished is named in the answer and comes again.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	return handlers.OneByOne(ctx, batch, reserve, h.Later, h.one)
+	return handlers.OneByOne(ctx, batch, reserve, h.Later, h.legible, h.one)
+}
+
+func (h *Handler) legible(message events.SQSMessage) error {
+	_, _, err := h.read(message)
+	return err
 }
 
 func (h *Handler) one(ctx context.Context, message events.SQSMessage) error {

@@ -23,7 +23,7 @@ const reserve = 20 * time.Second
 // Handle takes a batch of scheduled tasks. One that failed is named in the answer and comes again. A sweep that ran out
 // of time did not fail: the next one goes on where it ended.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	return handlers.OneByOne(ctx, batch, reserve, h.Later, func(ctx context.Context, message events.SQSMessage) error {
+	return handlers.OneByOne(ctx, batch, reserve, h.Later, h.legible, func(ctx context.Context, message events.SQSMessage) error {
 		err := h.one(ctx, []byte(message.Body))
 		if err != nil {
 			h.Log.ErrorContext(ctx, "task", "message", message.MessageId, "action", "failed", "error", err)
@@ -33,7 +33,7 @@ func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQS
 }
 
 func (h *Handler) one(ctx context.Context, body []byte) error {
-	task, err := trail.Task(body, h.Account)
+	task, err := h.task(body)
 	if err != nil {
 		return err
 	}
@@ -42,10 +42,22 @@ func (h *Handler) one(ctx context.Context, body []byte) error {
 		return h.Sweep(ctx)
 	case TaskDigest:
 		return h.Digest(ctx)
-	case "":
+	default:
 		h.Log.WarnContext(ctx, "task", "action", "ignored", "reason", "no task of the hub")
 		return nil
-	default:
-		return fmt.Errorf("task %q is not the sweep's", task)
 	}
+}
+
+func (h *Handler) legible(message events.SQSMessage) error {
+	_, err := h.task([]byte(message.Body))
+	return err
+}
+
+// task is what a message asks for, "" where it is none of the hub's.
+func (h *Handler) task(body []byte) (string, error) {
+	task, err := trail.Task(body, h.Account)
+	if err == nil && task != "" && task != TaskSweep && task != TaskDigest {
+		err = fmt.Errorf("task %q is not the sweep's", task)
+	}
+	return task, err
 }

@@ -53,7 +53,7 @@ type Handler struct {
 
 // Handle takes a batch of messages. One that could not be handled is named in the answer and comes again.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	return handlers.OneByOne(ctx, batch, reserve, h.Later, func(ctx context.Context, message events.SQSMessage) error {
+	return handlers.OneByOne(ctx, batch, reserve, h.Later, h.legible, func(ctx context.Context, message events.SQSMessage) error {
 		err := h.one(ctx, []byte(message.Body))
 		if err != nil {
 			h.Log.ErrorContext(ctx, "message", "message", message.MessageId, "action", "failed", "error", err)
@@ -63,20 +63,34 @@ func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQS
 }
 
 func (h *Handler) one(ctx context.Context, body []byte) error {
-	task, err := trail.Task(body, h.Account)
+	beat, change, err := h.read(body)
 	switch {
 	case err != nil:
 		return err
-	case task == TaskHeartbeat:
+	case beat:
 		return errors.Join(h.drain(ctx), h.Heartbeat.Beat(ctx))
-	case task != "":
-		return fmt.Errorf("task %q is not the watchdog's", task)
-	}
-	change, err := trail.Decode(body)
-	if err != nil {
-		return err
 	}
 	return h.change(ctx, change)
+}
+
+func (h *Handler) legible(message events.SQSMessage) error {
+	_, _, err := h.read([]byte(message.Body))
+	return err
+}
+
+// read says whether a message is a heartbeat; it is a change otherwise.
+func (h *Handler) read(body []byte) (beat bool, change trail.Change, err error) {
+	task, err := trail.Task(body, h.Account)
+	switch {
+	case err != nil:
+		return false, trail.Change{}, err
+	case task == TaskHeartbeat:
+		return true, trail.Change{}, nil
+	case task != "":
+		return false, trail.Change{}, fmt.Errorf("task %q is not the watchdog's", task)
+	}
+	change, err = trail.Decode(body)
+	return false, change, err
 }
 
 func (h *Handler) drain(ctx context.Context) error {

@@ -6,9 +6,29 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 )
 
-// A look costs a call for the secret, one for each page of its versions, and one for each key that is not remembered.
+// A look costs a call for the secret, one for each page of its versions, there and in each Region where it is in sync under a
+// customer managed key, and one for each key that is not remembered.
 func TestALookMakesNoMoreCallsThanItsKeysNeed(t *testing.T) {
-	f := describing(object{"ARN": secretARN, "Name": "app/db", "KmsKeyId": keyARN, "ReplicationStatus": []object{{"Region": "eu-west-1", "Status": "InSync"}, {"Region": "eu-west-2", "Status": "Failed"}}},
+	managed, failed := object{"Region": "eu-west-1", "Status": "InSync"}, object{"Region": "eu-west-2", "Status": "Failed", "KmsKeyId": farARN}
+	for name, test := range map[string]struct {
+		replicas []object
+		lists    int // of ListSecretVersionIds, by two looks
+		keys     int // of DescribeKey
+	}{
+		"no replica": {nil, 4, 1},
+		"one that failed, and one under the AWS managed key": {[]object{managed, failed}, 4, 2},
+		"one that is in sync under a customer managed key":   {[]object{{"Region": far, "Status": "InSync", "KmsKeyId": farARN}}, 6, 2},
+		"two of those, and one under the AWS managed key":    {[]object{managed, {"Region": far, "Status": "InSync", "KmsKeyId": farARN}, {"Region": "eu-west-3", "Status": "InSync", "KmsKeyId": farARN}}, 8, 3},
+	} {
+		t.Run(name, func(t *testing.T) { twoLooks(t, test.replicas, test.lists, test.keys) })
+	}
+}
+
+const farARN = "arn:aws:kms:eu-west-1:111122223333:key/far"
+
+func twoLooks(t *testing.T, replicas []object, lists, keys int) {
+	t.Helper()
+	f := describing(object{"ARN": secretARN, "Name": "app/db", "KmsKeyId": keyARN, "ReplicationStatus": replicas},
 		[]object{
 			{"VersionId": "v1", "VersionStages": []string{"AWSCURRENT"}, "KmsKeyIds": []string{keyARN, "DefaultEncryptionKey"}},
 			{"VersionId": "v0", "VersionStages": []string{"AWSPREVIOUS"}, "KmsKeyIds": []string{keyARN}},
@@ -19,7 +39,7 @@ func TestALookMakesNoMoreCallsThanItsKeysNeed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for operation, want := range map[string]int{"DescribeSecret": 2, "ListSecretVersionIds": 4, "DescribeKey": 1} {
+	for operation, want := range map[string]int{"DescribeSecret": 2, "ListSecretVersionIds": lists, "DescribeKey": keys} {
 		if got := len(f.made(operation)); got != want {
 			t.Errorf("%s was asked %d times by two looks, want %d", operation, got, want)
 		}

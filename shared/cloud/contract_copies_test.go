@@ -33,6 +33,7 @@ func TestContractCopies(t *testing.T) {
 		"a managed external secret is rotated by a role":            externalSecret,
 		"imported key material says when it expires":                materialExpires,
 		"a key is in the custom key store that it was made in":      inCustomKeyStore,
+		"a copy in another account is listed, with its key":         copiedToAnotherAccount,
 	})
 }
 

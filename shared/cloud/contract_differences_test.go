@@ -52,6 +52,7 @@ const (
 	replicationsFail        point = "a replication whose name is taken is listed as failed, and can be tried again"
 	externalIsTyped         point = "a managed external secret has its type and its rotation role"
 	materialIsImported      point = "imported key material is there until it expires"
+	copiesAreListed         point = "a copy in another account is listed, and is under its own key"
 	customStoresAreMade     point = "a key is in a custom key store, and unavailable with it"
 	rolesTrust              point = "a role can be assumed by those whom it trusts alone"
 )
@@ -90,6 +91,7 @@ var differences = []difference{
 	{moto, "ReplicateSecretToRegions", replicationsFail, "lists it a second time, and fails again"},
 	{moto, "CreateSecret", externalIsTyped, "has neither type nor role"},
 	{moto, "GetParametersForImport", materialIsImported, "does not know the call"},
+	{moto, "AssociateCrossAccountReplica", copiesAreListed, "does not know the call"},
 	{moto, "CreateCustomKeyStore", customStoresAreMade, "does not know the call"},
 
 	{miniStack, "ListSecretVersionIds", versionsListKeys, "KmsKeyIds are not listed"},
@@ -114,6 +116,7 @@ var differences = []difference{
 	{miniStack, "StopReplicationToReplica", replicaIsPromoted, "does not know the call"},
 	{miniStack, "ReplicateSecretToRegions", replicationsFail, "refuses the call"},
 	{miniStack, "CreateSecret", externalIsTyped, "has neither type nor role"},
+	{miniStack, "AssociateCrossAccountReplica", copiesAreListed, "does not know the call"},
 	{miniStack, "CreateCustomKeyStore", customStoresAreMade, "does not know the call"},
 }
 

@@ -24,6 +24,9 @@ func describing(secret object, versions []object) *fakeAWS {
 	f := newFake()
 	f.on["DescribeSecret"] = func(asked) answer { return answer{body: secret} }
 	f.on["ListSecretVersionIds"] = func(a asked) answer {
+		if a.region != region {
+			return answer{body: object{"Versions": []object{{"VersionId": "v2", "VersionStages": []string{"AWSCURRENT"}, "KmsKeyIds": []string{farARN}}}}}
+		}
 		if len(versions) > 1 && a.in["NextToken"] == nil {
 			return answer{body: object{"Versions": versions[:1], "NextToken": "more"}}
 		}
@@ -55,13 +58,15 @@ func TestDescribeAnswersWithEveryKeyOfTheSecret(t *testing.T) {
 	ours := guard.Key{ARN: keyARN, ID: "k", Account: member, Region: region, Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
 	want := guard.Secret{
 		ARN: secretARN, Name: "app/db", Account: member, Region: region, KeyID: keyARN, Key: ours, PrimaryRegion: region,
-		Tags: map[string]string{"Owner": "payments"},
+		Tags: map[string]string{"Owner": "payments"}, Elsewhere: guard.Elsewhere{Listing: guard.Listed},
 		Versions: []guard.Version{
 			{ID: "v2", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{defaultKey(region), ours}},
 			{ID: "v1", Keys: []guard.Key{defaultKey(region)}},
 		},
 		Replicas: []guard.Replica{
-			{Region: far, KeyID: "alias/far", Status: "InSync", Key: guard.Key{ARN: "alias/far", ID: "k", Manager: guard.ManagerCustomer, State: guard.KeyEnabled}},
+			{Region: far, KeyID: "alias/far", Status: "InSync", Key: guard.Key{ARN: "alias/far", ID: "k", Manager: guard.ManagerCustomer, State: guard.KeyEnabled},
+				Listing: guard.Listed, Versions: []guard.Version{{ID: "v2", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{
+					{ARN: farARN, ID: "k", Account: member, Region: "eu-west-1", Manager: guard.ManagerCustomer, State: guard.KeyEnabled}}}}},
 			{Region: "us-east-1", Status: "Failed", Key: defaultKey("us-east-1")},
 		},
 	}
@@ -76,8 +81,8 @@ func TestDescribeAnswersWithEveryKeyOfTheSecret(t *testing.T) {
 			t.Errorf("asked %s for a replica's key, want %s", c.region, far)
 		}
 	}
-	if n := len(f.made("DescribeKey")); n != 2 {
-		t.Errorf("asked KMS %d times, want once for each of two keys", n)
+	if n := len(f.made("DescribeKey")); n != 3 {
+		t.Errorf("asked KMS %d times, want once for each of three keys", n)
 	}
 }
 

@@ -139,7 +139,8 @@ func (c *collector) keys(m Model, models []Model, known Known) {
 			continue // of every service
 		}
 		plain, _, _ := strings.Cut(key, "${")
-		named := matches(names, key) || plain != key && slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, plain) })
+		named := matches(names, key) || plain != key && slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, plain) }) ||
+			slices.ContainsFunc(names, func(n string) bool { return begins(key, n) })
 		c.add(Conditions, m.Source, key, named)
 		if many := strings.HasPrefix(kind, "ArrayOf"); many != slices.Contains(known.Multi, strings.ToLower(key)) {
 			c.add(Multivalues, m.Source, key, false)
@@ -199,6 +200,9 @@ func (c *collector) believed(models []Model, known Known) {
 		}
 	}
 	is := func(name string) bool {
+		if slices.ContainsFunc(all, func(there string) bool { return begins(there, name) }) {
+			return true
+		}
 		name = strings.TrimRight(name, ":") // a prefix, or the end of half a sentence
 		return slices.ContainsFunc(all, func(there string) bool {
 			return match(name, strings.TrimRight(there, ":")) || strings.HasSuffix(there, ":") && match(there+"*", name)
@@ -262,6 +266,12 @@ func (c *collector) sorted() []Fact {
 		return strings.Compare(string(a.Kind)+" "+a.Name, string(b.Kind)+" "+b.Name)
 	})
 	return out
+}
+
+// begins reports whether a condition key goes on after a name that ends in / or :, and after its service.
+func begins(key, name string) bool {
+	service, rest, _ := strings.Cut(name, ":")
+	return service != "" && rest != "" && strings.ContainsAny(name[len(name)-1:], "/:") && len(key) > len(name) && strings.EqualFold(key[:len(name)], name)
 }
 
 func set(names []string) map[string]bool {

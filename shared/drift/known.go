@@ -47,9 +47,9 @@ var advice = map[Kind]string{
 	Values:      "give it a case where the values beside it have one",
 	Errors:      "give it a meaning in shared/cloud/internal/session/errors.go",
 	Refusals:    "if a reader who gets it lost access, add it to deniedReadCodes in shared/trail/calls.go",
-	Conditions:  "if a policy on secrets or keys can turn on it, let shared/inventory and shared/simulate give it its value or say that it is unknown",
+	Conditions:  "declare it in shared/policy, and let shared/inventory and shared/simulate give it its value where that is known",
 	Mentions:    "find out what it is for: documentation is ahead of models, and new rights and condition keys show there first",
-	Absences:    "shared/inventory and shared/keyreview must give it its value, or name it among the unknown keys of that lock",
+	Absences:    "declare in shared/policy that the action has it, and let shared/inventory give it its value where that is known",
 	Multivalues: "put multivaluedKeys in shared/policy right",
 	Differences: "say what follows from it: a call the SDK cannot make, a model that is behind",
 }

@@ -246,16 +246,21 @@ func (c Copy) opening(off, preferred Key) Key {
 }
 
 // othersOpen looks for what keeps a stopped secret open: the current version in another location, or another labelled version.
-// Of a replica one key is known: where that opens nothing, an older copy there still may.
+// Where the versions of a location could not be listed, one key of it is known: if that opens nothing, an older copy there still may.
 func (c Copies) othersOpen(key Key, a *Affected) {
 	var unread []string
-	for _, p := range c.Locations[1:] {
-		switch {
-		case p.Named.Same(key):
-			unread = append(unread, p.name())
-		case p.Named.opens() && p.InSync(): // else what is there may be another value, or none
+	for i := 1; i < len(c.Locations); i++ {
+		p := &c.Locations[i]
+		current, found := c.currentIn(i)
+		opens := current.Without(key)
+		if !found || !p.InSync() { // what is there may be another value, or none
+			opens = OpensUnknown
+		}
+		switch opens {
+		case OpensNo:
+		case OpensYes:
 			if a.Fate != FateReplica {
-				a.Fate, a.Opens = FateReplica, p.Named.brief()
+				a.Fate, a.Opens = FateReplica, current.opening(key, p.Named).brief()
 			}
 			a.Regions = append(a.Regions, p.name())
 		default:
@@ -275,11 +280,13 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 	}
 }
 
-// under lists the other locations whose versions to come need the key.
+// under lists the other locations whose current version needs the key, or whose versions to come do.
 func (c Copies) under(key Key) []string {
 	var names []string
-	for _, p := range c.Locations[1:] {
-		if key.ARN != "" && p.Named.Same(key) {
+	for i := 1; i < len(c.Locations) && key.ARN != ""; i++ {
+		p := &c.Locations[i]
+		current, _ := c.currentIn(i)
+		if p.Named.Same(key) || current.Needs(key) && current.Without(key) != OpensYes {
 			names = append(names, p.name())
 		}
 	}

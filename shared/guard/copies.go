@@ -22,9 +22,10 @@ type Location struct {
 	Account string
 	Region  string
 	Kind    LocationKind
-	Named   Key    // that the next version there will be under
-	Status  string // of the replication, as Secrets Manager says it; "" for the primary, and where it was not read
-	Message string // why a replication failed
+	Named   Key     // that the next version there will be under
+	Status  string  // of the replication, as Secrets Manager says it; "" for the primary, and where it was not read
+	Message string  // why a replication failed
+	Listing Listing // whether its own list of versions was read
 }
 
 // LocationKind is what a location is to a secret.
@@ -72,8 +73,9 @@ func (c Copy) Has(stage string) bool { return slices.Contains(c.Stages, stage) }
 
 // CopiesOf lists the copies of a secret.
 //
-// The primary lists the keys of its versions. Of a replica it lists one key: versions that were there when that key was set in
-// its Region may open with an older one, so More is set on them. A version that lists no key is one of which nothing is known.
+// Each location lists the keys of its versions itself. Where it could not be asked, the primary names one key for it: versions that
+// were there when that key was set may open with an older one, so More is set on them. A version that lists no key is one of which
+// nothing is known.
 func CopiesOf(s Secret) Copies {
 	c := Copies{Unlisted: s.VersionsUnread, Elsewhere: s.Elsewhere.Listing, secret: &s}
 	c.Locations = make([]Location, 1, 1+len(s.Replicas)+len(s.Elsewhere.Copies))
@@ -83,21 +85,37 @@ func CopiesOf(s Secret) Copies {
 		versions = nil
 	}
 	c.List = make([]Copy, 0, len(versions)*cap(c.Locations))
-	for _, v := range versions {
-		c.List = append(c.List, Copy{Version: v.ID, Stages: v.Stages, Keys: v.Keys, More: len(v.Keys) == 0})
+	c.listed(versions)
+	for i := range s.Replicas {
+		r := &s.Replicas[i]
+		c.Locations = append(c.Locations, Location{Account: s.Account, Region: r.Region, Kind: LocationReplica, Named: r.Key, Status: r.Status, Message: r.StatusMessage, Listing: r.Listing})
+		c.copied(r.Versions, versions)
 	}
-	for _, r := range s.Replicas {
-		c.copied(Location{Account: s.Account, Region: r.Region, Kind: LocationReplica, Named: r.Key, Status: r.Status, Message: r.StatusMessage}, versions)
-	}
-	for _, e := range s.Elsewhere.Copies {
-		c.copied(Location{Account: e.Account, Region: e.Region, Kind: LocationElsewhere, Named: e.Key, Status: e.Status}, versions)
+	for i := range s.Elsewhere.Copies {
+		e := &s.Elsewhere.Copies[i]
+		c.Locations = append(c.Locations, Location{Account: e.Account, Region: e.Region, Kind: LocationElsewhere, Named: e.Key, Status: e.Status, Listing: e.Listing})
+		c.copied(e.Versions, versions)
 	}
 	return c
 }
 
-// copied adds a location that has copies of the labelled versions. Whether it has others nobody lists.
-func (c *Copies) copied(p Location, versions []Version) {
-	c.Locations = append(c.Locations, p)
+// listed adds the versions that the last location lists.
+func (c *Copies) listed(versions []Version) {
+	at := len(c.Locations) - 1
+	for i := range versions {
+		v := &versions[i]
+		c.List = append(c.List, Copy{Location: at, Version: v.ID, Stages: v.Stages, Keys: v.Keys, More: len(v.Keys) == 0})
+	}
+}
+
+// copied adds the versions of the last location: those that it lists, or else the primary's labelled ones. Whether it has others
+// is not known then.
+func (c *Copies) copied(there, versions []Version) {
+	p := &c.Locations[len(c.Locations)-1]
+	if p.Listing == Listed {
+		c.listed(there)
+		return
+	}
 	named := []Key{p.Named}
 	for _, v := range versions {
 		if !v.Labelled() {
@@ -109,10 +127,13 @@ func (c *Copies) copied(p Location, versions []Version) {
 
 // Current is the primary's copy of the current version, which readers get who do not ask for another. There is none while
 // nothing was written, and while the versions could not be listed.
-func (c Copies) Current() (Copy, bool) {
-	for _, copied := range c.List {
-		if copied.Location == 0 && copied.Has(stageCurrent) {
-			return copied, true
+func (c Copies) Current() (Copy, bool) { return c.currentIn(0) }
+
+// currentIn is the copy that readers get in a location who do not ask for another.
+func (c Copies) currentIn(location int) (Copy, bool) {
+	for i := range c.List {
+		if copied := &c.List[i]; copied.Location == location && copied.Has(stageCurrent) {
+			return *copied, true
 		}
 	}
 	return Copy{}, false

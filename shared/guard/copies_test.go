@@ -58,33 +58,52 @@ func TestWhatBecomesOfACopy(t *testing.T) {
 func TestASecretIsSealedOnlyWhereEveryLocationIs(t *testing.T) {
 	there := func(key guard.Key, status string) guard.Secret {
 		return with(secret(ownKey, ownKey), func(s *guard.Secret) {
-			s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: key, Status: status}}
+			r := replicaIn("eu-west-1", key)
+			r.Status = status
+			s.Replicas = []guard.Replica{r}
 		})
 	}
 	abroad := func(key guard.Key, status string) guard.Secret {
 		return with(secret(ownKey, ownKey), func(s *guard.Secret) {
-			s.Elsewhere = guard.Elsewhere{Listing: guard.Listed, Copies: []guard.AccountCopy{{ARN: "a", Account: "444455556666", Region: "us-east-1", Key: key, Status: status}}}
+			s.Elsewhere = guard.Elsewhere{Listing: guard.Listed, Copies: []guard.AccountCopy{{ARN: "a", Account: "444455556666", Region: "us-east-1", Key: key, Status: status,
+				Listing: guard.Listed, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{key}}}}}}
 		})
 	}
+	holding := func(r guard.Replica) guard.Secret {
+		return with(secret(ownKey, ownKey), func(s *guard.Secret) { s.Replicas = []guard.Replica{r} })
+	}
+	unlisted, empty, nameless := replicaIn("eu-west-1", otherKey), replicaIn("eu-west-1", otherKey), replicaIn("eu-west-1", otherKey, guard.Key{ID: "alias/x"})
+	unlisted.Listing, unlisted.Versions, empty.Versions = guard.NotListed, nil, nil
+	farUnlisted := abroad(centralKey, "InSync")
+	farUnlisted.Elsewhere.Copies[0].Listing = guard.NotListed
 	for sentence, c := range map[string]struct {
 		secret guard.Secret
 		want   guard.LockState
 		third  guard.Outcome // DL.SECRET.3
 		says   string
+		second guard.Outcome // DL.SECRET.2; "" is that it passes
 	}{
-		"a replica under a CMK, in sync":                          {there(otherKey, "InSync"), guard.StateSealed, guard.Pass, ""},
-		"a replica under the AWS managed key":                     {there(awsKey, "InSync"), guard.StateDual, guard.Fail, "opens with the AWS managed key in eu-west-1"},
-		"a replica whose replication failed":                      {there(otherKey, "Failed"), guard.StateUnknown, guard.Fail, "replication to eu-west-1 failed"},
-		"a replica that is on its way":                            {there(otherKey, "InProgress"), guard.StateUnknown, guard.Unknown, "replication to eu-west-1 has not come to its end"},
-		"a replica in a status that AWS adds":                     {there(otherKey, "Paused"), guard.StateUnknown, guard.Unknown, "has not come to its end"},
-		"a replica whose key was not read":                        {there(guard.Key{}, "InSync"), guard.StateUnknown, guard.Unknown, "could not be read"},
-		"a copy in another account under a CMK":                   {abroad(centralKey, "InSync"), guard.StateSealed, guard.Pass, ""},
-		"a copy in another account under the AWS managed key":     {abroad(awsKey, "InSync"), guard.StateDual, guard.Fail, "its copy in account 444455556666"},
-		"a copy in another account whose replication failed":      {abroad(centralKey, "Failed"), guard.StateUnknown, guard.Fail, "444455556666 is Failed"},
-		"a copy in another account that is on its way":            {abroad(centralKey, "Pending"), guard.StateUnknown, guard.Unknown, "replication to account 444455556666 has not come to its end"},
-		"a copy in another account whose key was not read":        {abroad(guard.Key{}, "InSync"), guard.StateUnknown, guard.Unknown, "its copy in account 444455556666 could not be read"},
-		"copies in other accounts that nobody can list":           {secret(ownKey, ownKey), guard.StateSealed, guard.Pass, ""},
-		"an older key that does not exist any more opens nothing": {secret(ownKey, ownKey, inState(otherKey, guard.KeyMissing)), guard.StateSealed, guard.Pass, ""},
+		"a replica under a CMK, in sync":                               {there(otherKey, "InSync"), guard.StateSealed, guard.Pass, "", ""},
+		"a replica under the AWS managed key":                          {there(awsKey, "InSync"), guard.StateDual, guard.Fail, "opens with the AWS managed key in eu-west-1", ""},
+		"a replica whose replication failed":                           {there(otherKey, "Failed"), guard.StateUnknown, guard.Fail, "replication to eu-west-1 failed", ""},
+		"a replica that is on its way":                                 {there(otherKey, "InProgress"), guard.StateUnknown, guard.Unknown, "replication to eu-west-1 has not come to its end", ""},
+		"a replica in a status that AWS adds":                          {there(otherKey, "Paused"), guard.StateUnknown, guard.Unknown, "has not come to its end", ""},
+		"a replica whose key was not read":                             {there(guard.Key{}, "InSync"), guard.StateUnknown, guard.Unknown, "could not be read", ""},
+		"a copy in another account under a CMK":                        {abroad(centralKey, "InSync"), guard.StateSealed, guard.Pass, "", ""},
+		"a copy in another account under the AWS managed key":          {abroad(awsKey, "InSync"), guard.StateDual, guard.Fail, "its copy in account 444455556666", ""},
+		"a copy in another account whose replication failed":           {abroad(centralKey, "Failed"), guard.StateUnknown, guard.Fail, "444455556666 is Failed", ""},
+		"a copy in another account that is on its way":                 {abroad(centralKey, "Pending"), guard.StateUnknown, guard.Unknown, "replication to account 444455556666 has not come to its end", ""},
+		"a copy in another account whose key was not read":             {abroad(guard.Key{}, "InSync"), guard.StateUnknown, guard.Unknown, "its copy in account 444455556666 could not be read", ""},
+		"copies in other accounts that nobody can list":                {secret(ownKey, ownKey), guard.StateSealed, guard.Pass, "", ""},
+		"an older key that does not exist any more opens nothing":      {secret(ownKey, ownKey, inState(otherKey, guard.KeyMissing)), guard.StateSealed, guard.Pass, "", ""},
+		"a replica whose versions were not listed":                     {holding(unlisted), guard.StateUnknown, guard.Pass, "", guard.Unknown},
+		"a replica that lists no current version":                      {holding(empty), guard.StateUnknown, guard.Pass, "", guard.Unknown},
+		"a replica with a version whose key has no name":               {holding(nameless), guard.StateUnknown, guard.Pass, "", guard.Unknown},
+		"a replica with an older copy under another CMK":               {holding(replicaIn("eu-west-1", otherKey, otherKey, centralKey)), guard.StateDual, guard.Pass, "", guard.Fail},
+		"a replica with an older copy under the AWS managed key":       {holding(replicaIn("eu-west-1", otherKey, awsKey, otherKey)), guard.StateDual, guard.Pass, "", guard.Fail},
+		"a replica whose version opens with the AWS managed key alone": {holding(replicaIn("eu-west-1", otherKey, awsKey)), guard.StateDual, guard.Fail, "AWSCURRENT (version v1) in eu-west-1 opens with the AWS managed key alone", guard.Fail},
+		"a replica whose older key does not exist any more":            {holding(replicaIn("eu-west-1", otherKey, otherKey, inState(centralKey, guard.KeyMissing))), guard.StateSealed, guard.Pass, "", ""},
+		"a copy in another account whose versions could not be listed": {farUnlisted, guard.StateUnknown, guard.Pass, "", guard.Unknown},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			if got := guard.StateOf(c.secret, ""); got != c.want {
@@ -94,6 +113,9 @@ func TestASecretIsSealedOnlyWhereEveryLocationIs(t *testing.T) {
 				t.Errorf("the primary is %s", got)
 			}
 			for _, v := range guard.Evaluate(c.secret, guard.Standard{}, now) {
+				if v.Control.ID == guard.SecretNotSealed && v.Outcome != either(c.second) {
+					t.Errorf("%s is %s, want %s: %s", v.Control.ID, v.Outcome, either(c.second), v.Describe())
+				}
 				if v.Control.ID == guard.SecretReplicaKey && (v.Outcome != c.third || !strings.Contains(v.Describe(), c.says)) {
 					t.Errorf("%s: %s, want %s: %s", v.Outcome, v.Describe(), c.third, c.says)
 				}
@@ -122,4 +144,12 @@ func TestACopyThatDiesIsCriticalWhateverTheSecretNames(t *testing.T) {
 			}
 		})
 	}
+}
+
+// either is an outcome, which is to pass where none is given.
+func either(o guard.Outcome) guard.Outcome {
+	if o == "" {
+		return guard.Pass
+	}
+	return o
 }

@@ -77,7 +77,15 @@ func Unread(s Secret) Subject {
 			found.Replicas, found.Blind = append(found.Replicas, r.brief()), blind(PartReplicaKey)
 		}
 	}
-	return found
+	for _, e := range s.Elsewhere.Copies {
+		if unreadKey(e.Key) {
+			found.Elsewhere, found.Blind = append(found.Elsewhere, e.brief()), blind(PartReplicaKey)
+		}
+	}
+	if found.Blind != nil || s.Foreign() || s.IsReplica() {
+		return found
+	}
+	return CopiesOf(s).unlistedBeside()
 }
 
 // unreadVersions says which labelled versions open with keys that could not be read. AWS lists a key that it does not

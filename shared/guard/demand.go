@@ -55,11 +55,13 @@ func (v Version) demands(own Key) []string {
 			list = append(list, "label "+label)
 		}
 	}
-	if !v.opensWith(own) {
+	if v.In == "" && !v.opensWith(own) {
 		list = append(list, "not under the key")
 	}
 	for _, k := range v.Keys {
-		if !k.Same(own) {
+		if v.In != "" {
+			list = append(list, v.In+" "+k.demand(SecretNotSealed))
+		} else if !k.Same(own) {
 			list = append(list, k.demand(SecretNotSealed))
 		}
 	}

@@ -98,13 +98,22 @@ func (s Subject) regions() []string {
 	return regions
 }
 
+// locations are the Regions and accounts of the subject's copies, as people find them beside the primary.
+func (s Subject) locations() []string {
+	names := s.regions()
+	for _, e := range s.Elsewhere {
+		names = append(names, "account "+e.Account)
+	}
+	return names
+}
+
 func (k Key) zero() bool { return k.ARN == "" && k.ID == "" && k.Manager == "" && k.State == "" }
 
 // Stuck lists the versions that do not open with the secret's key at all, which a new version alone does not explain.
 func (s Subject) Stuck() []Version {
 	var stuck []Version
 	for _, v := range s.Versions {
-		if !v.opensWith(s.Key) {
+		if v.In == "" && !v.opensWith(s.Key) {
 			stuck = append(stuck, v)
 		}
 	}
@@ -133,11 +142,9 @@ func (s Subject) blindWords() string {
 	case PartKey, PartReplicaKey:
 		return s.unreadKeyWords()
 	case PartReplica:
-		to := s.regions()
-		for _, e := range s.Elsewhere {
-			to = append(to, "account "+e.Account)
-		}
-		return "replication to " + strings.Join(to, ", ") + " has not come to its end, so what is there is not known"
+		return "replication to " + strings.Join(s.locations(), ", ") + " has not come to its end, so what is there is not known"
+	case PartReplicaVersions:
+		return "which keys open its versions in " + strings.Join(s.locations(), ", ") + " could not be read, so older ones may open with a key from before"
 	case PartVersions:
 		return "its versions could not be listed"
 	case PartVersionKeys:

@@ -32,7 +32,7 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 		"a replica on the AWS managed key fails 3 and names the Region": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
 				s.PrimaryRegion = s.Region
-				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: awsKey}, {Region: "us-west-2", Key: ownKey, Status: "InSync"}}
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: awsKey}, replicaIn("us-west-2", ownKey)}
 			}),
 			fails: []guard.ControlID{guard.SecretReplicaKey}, detail: "eu-west-1",
 		},
@@ -44,7 +44,7 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 		},
 		"a replica whose key cannot be read is unknown though another's is fine": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
-				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x"}, {Region: "us-west-2", Key: ownKey, Status: "InSync"}}
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x"}, replicaIn("us-west-2", ownKey)}
 			}),
 			unknown: []guard.ControlID{guard.SecretReplicaKey, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
 		},
@@ -60,7 +60,7 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 		},
 		"a disabled key of a replica fails 4": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
-				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: inState(otherKey, guard.KeyDisabled), Status: "InSync"}}
+				s.Replicas = []guard.Replica{replicaIn("eu-west-1", inState(otherKey, guard.KeyDisabled))}
 			}),
 			fails: []guard.ControlID{guard.SecretKeyUnusable}, detail: "replica in eu-west-1",
 		},

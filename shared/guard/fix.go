@@ -31,6 +31,8 @@ func blindFix(b BlindSpot) string {
 		return "Run doublelock doctor: it names the part that is broken on the way from the account to the hub, and how to mend it."
 	case b.Cause == CauseNotListed:
 		return "No right is missing: AWS answered, and listed no keys. Every sweep looks again. If it stays so, ask AWS Support why ListSecretVersionIds names no KmsKeyIds for the version."
+	case b.Part == PartReplicaVersions:
+		return "Let the role " + ReadRole + " list the versions there: guard that Region, or that account, with the member stack. Until then an older version may open with a key from before, and nothing calls the secret sealed."
 	case b.Part == PartKey || b.Part == PartReplicaKey || b.Part == PartVersionKeys:
 		return "Let the role " + ReadRole + " describe the key: kms:DescribeKey, in the key's policy where the key is another account's."
 	case b.Cause == CauseItsPolicy:

@@ -50,14 +50,22 @@ type Secret struct {
 // OldKeys is the time of the oldest fact about a key of the secret that could not be read afresh; zero where all could. Of
 // such facts nothing follows that would make a secret look safer than it was.
 func (s Secret) OldKeys() time.Time {
-	oldest := s.Key.AsOf
-	for _, v := range s.Versions {
-		for _, k := range v.Keys {
-			oldest = Older(oldest, k.AsOf)
-		}
-	}
+	oldest := Older(s.Key.AsOf, oldestKey(s.Versions))
 	for _, r := range s.Replicas {
-		oldest = Older(oldest, r.Key.AsOf)
+		oldest = Older(Older(oldest, r.Key.AsOf), oldestKey(r.Versions))
+	}
+	for _, e := range s.Elsewhere.Copies {
+		oldest = Older(Older(oldest, e.Key.AsOf), oldestKey(e.Versions))
+	}
+	return oldest
+}
+
+func oldestKey(versions []Version) time.Time {
+	var oldest time.Time
+	for i := range versions {
+		for j := range versions[i].Keys {
+			oldest = Older(oldest, versions[i].Keys[j].AsOf)
+		}
 	}
 	return oldest
 }
@@ -77,6 +85,8 @@ type Version struct {
 	Stages    []string  `json:"stages,omitzero"` // AWSCURRENT, AWSPENDING, AWSPREVIOUS or a customer's label; empty when deprecated
 	Keys      []Key     `json:"keys,omitzero"`   // every key that opens it, in the order AWS lists them
 	CreatedAt time.Time `json:"createdAt,omitzero"`
+
+	In string `json:"in,omitzero"` // in a finding: which Region or account keeps it, where that is not the primary's
 }
 
 // Labelled reports whether Secrets Manager still hands the version out by stage.
@@ -85,7 +95,7 @@ func (v Version) Labelled() bool { return len(v.Stages) > 0 }
 func (v Version) opensWith(key Key) bool { return slices.ContainsFunc(v.Keys, key.Same) }
 
 // Elsewhere is what is known of a secret's copies in other accounts (cross-account replication). The zero Elsewhere is that
-// nobody could ask: the SDK that this is built with cannot list them.
+// nobody asked, or that the answer could not be kept.
 type Elsewhere struct {
 	Listing Listing       `json:"listing,omitzero"`
 	Copies  []AccountCopy `json:"copies,omitempty"`
@@ -99,6 +109,9 @@ type AccountCopy struct {
 	Region  string `json:"region"`
 	Key     Key    `json:"key,omitzero"`
 	Status  string `json:"status,omitzero"` // Pending, InProgress, InSync, Failed, Detached
+
+	Listing  Listing   `json:"listing,omitzero"` // whether Versions are all that the account lists
+	Versions []Version `json:"versions,omitzero"`
 }
 
 // Replica is a copy of a secret in another Region, under a key of its own.
@@ -108,6 +121,9 @@ type Replica struct {
 	Key           Key    `json:"key,omitzero"`
 	Status        string `json:"status,omitzero"` // InSync, InProgress, Failed
 	StatusMessage string `json:"statusMessage,omitzero"`
+
+	Listing  Listing   `json:"listing,omitzero"` // whether Versions are all that its Region lists
+	Versions []Version `json:"versions,omitzero"`
 }
 
 // IsReplica reports whether the secret is a copy of a primary in another Region.

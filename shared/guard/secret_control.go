@@ -30,7 +30,7 @@ func Controls() []Control {
 			ID: SecretNotSealed, Severity: SeverityMedium, check: checkSealed, words: Subject.versionWords,
 			Title: "Secret is re-keyed but not sealed",
 			Why:   "Secrets Manager keeps the copies under the previous key: disabling the new key does not stop reads until a new version is written.",
-			Fix:   "Rotate the secret twice, or write its value again twice: the first new version seals AWSCURRENT, the second AWSPREVIOUS.",
+			Fix:   "Rotate the secret twice, or write its value again twice: the first new version seals AWSCURRENT, the second AWSPREVIOUS, in its replicas as well.",
 		},
 		{
 			ID: SecretReplicaKey, Severity: SeverityHigh, check: checkReplicas, words: Subject.replicaWords,
@@ -81,17 +81,24 @@ func checkDefaultKey(c Copies, _ Standard) (Outcome, Subject) {
 
 func checkSealed(c Copies, _ Standard) (Outcome, Subject) {
 	s, named := c.secret, c.Locations[0].Named
-	switch c.here() {
-	case StateDual:
-		open := c.versions(func(copied Copy) bool { return !copied.Alone(named) })
-		return Fail, Subject{Key: named.brief(), Versions: open, Alias: aliasOf(*s), Rotation: rotationOf(*s)}
-	case StateSealed:
-		return Pass, Subject{}
-	case StateUnknown:
-		return Unknown, c.unread()
-	default:
+	here := c.here()
+	if here != StateDual && here != StateSealed && here != StateUnknown {
 		return NotApplicable, Subject{}
 	}
+	open := c.olderBeside()
+	if here == StateDual {
+		open = slices.Concat(c.versions(func(copied Copy) bool { return !copied.Alone(named) }), open)
+	}
+	switch {
+	case len(open) > 0:
+		return Fail, Subject{Key: named.brief(), Versions: open, Alias: aliasOf(*s), Rotation: rotationOf(*s)}
+	case here == StateUnknown:
+		return Unknown, c.unread()
+	}
+	if unlisted := c.unlistedBeside(); unlisted.Blind != nil {
+		return Unknown, unlisted
+	}
+	return Pass, Subject{}
 }
 
 // versions are the primary's labelled versions of which something is true, by what decides.
@@ -141,6 +148,19 @@ func checkReplicas(c Copies, _ Standard) (Outcome, Subject) {
 			return Pass
 		}
 	})
+	managed := c.beside(func(p Location, copied Copy) []Key {
+		if p.Named.Manager == ManagerAWS || copied.managedAlone() != Fail {
+			return nil
+		}
+		return copied.Keys
+	})
+	if len(managed) > 0 && outcome != Fail {
+		outcome, subject = Fail, Subject{}
+	}
+	if outcome == Fail {
+		subject.Versions = managed
+		return outcome, subject
+	}
 	undescribed := slices.ContainsFunc(subject.Replicas, func(r Replica) bool { return r.Key.Manager == ManagerUnknown }) ||
 		slices.ContainsFunc(subject.Elsewhere, func(e AccountCopy) bool { return e.Key.Manager == ManagerUnknown })
 	if outcome == Unknown && !undescribed {
@@ -158,6 +178,13 @@ func checkKeyUsable(c Copies, _ Standard) (Outcome, Subject) {
 		life := copied.Life()
 		return (life.Opens == OpensNo || !life.Until.IsZero()) && !copied.Alone(named)
 	})
+	closed = append(closed, c.beside(func(p Location, copied Copy) []Key {
+		life := copied.Life()
+		if p.Listing != Listed || life.Opens != OpensNo && life.Until.IsZero() || copied.Alone(p.Named) {
+			return nil
+		}
+		return copied.Keys
+	})...)
 	switch {
 	case len(closed) > 0 && outcome != Fail:
 		return Fail, Subject{Versions: closed}
@@ -200,16 +227,16 @@ func checkApproved(c Copies, std Standard) (Outcome, Subject) {
 	}
 	outcome, subject := c.failing(func(p Location) Outcome { return approved(p.Named) })
 	older := outcome
-	for _, copied := range c.List {
-		if copied.Location == 0 && copied.Labelled() {
-			older = worse(older, copied.worst(named, approved))
+	for i := range c.List {
+		if copied := &c.List[i]; copied.Labelled() {
+			older = worse(older, copied.worst(c.Locations[copied.Location].Named, approved))
 		}
 	}
 	if older != outcome { // only an older key fails, or is unknown
 		outcome, subject = older, Subject{}
 	}
 	if outcome == Fail || outcome == Unknown {
-		subject.Versions = c.underOthers(named, func(k Key) bool { return approved(k) == outcome })
+		subject.Versions = append(c.underOthers(named, func(k Key) bool { return approved(k) == outcome }), c.besideUnderOthers(func(k Key) bool { return approved(k) == outcome })...)
 	}
 	if outcome == Fail && (!subject.Key.zero() || len(subject.Versions) > 0) {
 		subject.Rotation = rotationOf(*s)
@@ -291,6 +318,9 @@ func (s Subject) defaultKeyWords() string {
 }
 
 func (s Subject) versionWords() string {
+	if beside := s.versionsIn(); len(beside) > 0 && len(beside) == len(s.Versions) {
+		return fmt.Sprintf("%s with the previous key there", versions(len(beside), "still opens", "still open")+" in "+strings.Join(besides(beside), ", "))
+	}
 	if stuck := len(s.Stuck()); stuck > 0 {
 		return fmt.Sprintf("%s not under the key that the secret names; %s", versions(stuck, "is", "are"), s.StuckWords())
 	}
@@ -314,6 +344,9 @@ func (s Subject) replicaWords() string {
 	}
 	for _, e := range s.Elsewhere {
 		parts = append(parts, "its copy in account "+e.Account+" is "+cmp.Or(e.Status, "under the AWS managed key"))
+	}
+	for _, v := range s.Versions {
+		parts = append(parts, v.name()+" opens with the AWS managed key alone")
 	}
 	return strings.Join(parts, "; ")
 }
@@ -377,10 +410,14 @@ func eachOf(keys []Key, say func(Key) string) string {
 
 // name is a version as people find it: by its labels, or by its id where it has none.
 func (v Version) name() string {
-	if len(v.Stages) == 0 {
-		return "version " + v.ID
+	name := "version " + v.ID
+	if len(v.Stages) > 0 {
+		name = strings.Join(v.Stages, ", ") + " (version " + v.ID + ")"
 	}
-	return strings.Join(v.Stages, ", ") + " (version " + v.ID + ")"
+	if v.In != "" {
+		name += " in " + v.In
+	}
+	return name
 }
 
 func (s Subject) foreignWords() string {

@@ -7,7 +7,7 @@ const (
 	StateUnknown LockState = "unknown" // not everything that decides could be read; never counts as safe
 	StateDefault LockState = "default" // a copy opens with the AWS managed key alone, or the next one will
 	StateDual    LockState = "dual"    // under a CMK, and a copy still opens with another key: an older one, or a replica's AWS managed one
-	StateSealed  LockState = "sealed"  // every labelled version opens with the CMK alone, and so does each replica with its own
+	StateSealed  LockState = "sealed"  // every labelled version opens with the CMK alone, and was seen to do so with its own in each other location
 	StateDrifted LockState = "drifted" // was sealed or dual, now is not
 	StateForeign LockState = "foreign" // owned by another AWS service
 )
@@ -82,15 +82,47 @@ func (c Copies) here() LockState {
 // there is the state of a sealed primary by its other locations.
 func (c Copies) there() LockState {
 	state := StateSealed
-	for _, p := range c.Locations[1:] {
-		switch {
-		case p.Named.Manager == ManagerAWS:
+	for i := 1; i < len(c.Locations); i++ {
+		switch c.in(i) {
+		case StateDual:
 			return StateDual
-		case p.Named.Manager != ManagerCustomer, !p.InSync():
+		case StateUnknown:
 			state = StateUnknown
 		}
 	}
 	return state
+}
+
+// in is the state of a location beside the primary, by its labelled copies: sealed, dual, or unknown. Where its versions were
+// not listed there, an older one may open with the key that the location had before.
+func (c Copies) in(location int) LockState {
+	p := &c.Locations[location]
+	switch {
+	case p.Named.Manager == ManagerAWS:
+		return StateDual
+	case p.Named.Manager != ManagerCustomer, !p.InSync(), p.Listing != Listed:
+		return StateUnknown
+	}
+	if _, written := c.Current(); written {
+		if _, there := c.currentIn(location); !there {
+			return StateUnknown
+		}
+	}
+	dual := false
+	for i := range c.List {
+		copied := &c.List[i]
+		if copied.Location != location || !copied.Labelled() {
+			continue
+		}
+		if copied.nameless() {
+			return StateUnknown
+		}
+		dual = dual || !copied.Alone(p.Named)
+	}
+	if dual {
+		return StateDual
+	}
+	return StateSealed
 }
 
 // managedAlone fails a copy that opens with the AWS managed key and nothing else. A key that does not exist any more opens

@@ -39,15 +39,16 @@ type BlindSpot struct {
 type Part string
 
 const (
-	PartLocation    Part = "location"     // all secrets of an account in a Region
-	PartEvents      Part = "events"       // what happens in an account in a Region
-	PartSecret      Part = "secret"       // one secret
-	PartKey         Part = "key"          // metadata of the secret's key
-	PartVersions    Part = "versions"     // its list of versions
-	PartVersionKeys Part = "version_keys" // the keys of a version
-	PartReplicaKey  Part = "replica_key"  // metadata of a replica's key
-	PartReplica     Part = "replica"      // what a replica holds
-	PartApproval    Part = "approval"     // who may write what approves a key
+	PartLocation        Part = "location"         // all secrets of an account in a Region
+	PartEvents          Part = "events"           // what happens in an account in a Region
+	PartSecret          Part = "secret"           // one secret
+	PartKey             Part = "key"              // metadata of the secret's key
+	PartVersions        Part = "versions"         // its list of versions
+	PartVersionKeys     Part = "version_keys"     // the keys of a version
+	PartReplicaKey      Part = "replica_key"      // metadata of a replica's key
+	PartReplica         Part = "replica"          // what a replica holds
+	PartReplicaVersions Part = "replica_versions" // the keys of the versions in a replica's Region, or in another account
+	PartApproval        Part = "approval"         // who may write what approves a key
 )
 
 // BlindCause is why a part could not be looked at, by the type of AWS's answers.
@@ -76,8 +77,13 @@ func (r Replica) brief() Replica {
 	return short
 }
 
+// brief is a copy in another account without its versions.
+func (e AccountCopy) brief() AccountCopy {
+	return AccountCopy{ARN: e.ARN, Account: e.Account, Region: e.Region, Key: e.Key.brief(), Status: e.Status}
+}
+
 func (v Version) brief() Version {
-	short := Version{ID: v.ID, Stages: v.Stages}
+	short := Version{ID: v.ID, Stages: v.Stages, In: v.In}
 	for _, k := range v.Keys {
 		short.Keys = append(short.Keys, k.brief())
 	}
@@ -86,14 +92,25 @@ func (v Version) brief() Version {
 
 // selfApproved notes on the keys of the subject by what they are approved that does not count.
 func (s *Subject) selfApproved(of Secret, approved Approved) {
+	if len(approved.Aliases)+len(approved.Tags) == 0 {
+		return
+	}
 	by := map[string]ApprovedBy{of.Key.ARN: approved.SelfApproved(of.Key)}
+	opening := func(versions []Version) {
+		for _, v := range versions {
+			for _, k := range v.Keys {
+				by[k.ARN] = approved.SelfApproved(k)
+			}
+		}
+	}
+	opening(of.Versions)
 	for _, r := range of.Replicas {
 		by[r.Key.ARN] = approved.SelfApproved(r.Key)
+		opening(r.Versions)
 	}
-	for _, v := range of.Versions {
-		for _, k := range v.Keys {
-			by[k.ARN] = approved.SelfApproved(k)
-		}
+	for _, e := range of.Elsewhere.Copies {
+		by[e.Key.ARN] = approved.SelfApproved(e.Key)
+		opening(e.Versions)
 	}
 	noted := false
 	note := func(k *Key) {
@@ -105,6 +122,9 @@ func (s *Subject) selfApproved(of Secret, approved Approved) {
 	note(&s.Key)
 	for i := range s.Replicas {
 		note(&s.Replicas[i].Key)
+	}
+	for i := range s.Elsewhere {
+		note(&s.Elsewhere[i].Key)
 	}
 	for _, v := range s.Versions {
 		for i := range v.Keys {
@@ -160,8 +180,7 @@ func (c Copies) failing(check func(Location) Outcome) (Outcome, Subject) {
 	}
 	for i, e := range s.Elsewhere.Copies {
 		if check(others[len(s.Replicas)+i]) == worst {
-			e.Key = e.Key.brief()
-			subject.Elsewhere = append(subject.Elsewhere, e)
+			subject.Elsewhere = append(subject.Elsewhere, e.brief())
 		}
 	}
 	switch {

@@ -12,8 +12,13 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-func replicaIn(region string, key guard.Key) guard.Replica {
-	return guard.Replica{Region: region, KeyID: key.ARN, Key: key, Status: "InSync"}
+// replicaIn is a replica that is in sync, and whose Region lists one current version that the keys open: without any, its own.
+func replicaIn(region string, key guard.Key, opens ...guard.Key) guard.Replica {
+	if len(opens) == 0 {
+		opens = []guard.Key{key}
+	}
+	return guard.Replica{Region: region, KeyID: key.ARN, Key: key, Status: "InSync", Listing: guard.Listed,
+		Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: opens}}}
 }
 
 // briefKey is what a subject keeps of a key.

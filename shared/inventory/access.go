@@ -18,8 +18,9 @@ var ErrNotInSnapshot = errors.New("not in the snapshot")
 // secret, and kms:Decrypt, through Secrets Manager, on a key that opens its current version. It is safe for concurrent
 // use.
 //
-// The request it asks about names the secret by ARN and wants AWSCURRENT, over TLS, at the time of the snapshot. Where
-// it comes from (address, VPC, MFA, session tags) is not known, so a policy that asks for that answers Unknown.
+// The request it asks about is made over TLS, at the time of the snapshot, and names the secret and the version in whichever way
+// opens it. What else it has (address, VPC, MFA, session tags, keys that AWS adds next year) is not known, so a policy that asks
+// for that answers Unknown, unless it is documented that such a request does not have it.
 type Access struct {
 	snapshot   *Snapshot
 	accounts   map[string]*Account
@@ -35,6 +36,15 @@ type Access struct {
 
 	bulk     sync.Once
 	openings *openings
+
+	bulkTrust sync.Once
+	trusts    *trusts
+
+	bulkPower  sync.Once
+	changeable map[part]*changeable
+
+	mu          sync.Mutex
+	populations map[string]policy.Principal // outside the snapshot, by name
 }
 
 // Prepare indexes a snapshot, which must not change afterwards.
@@ -42,7 +52,7 @@ func Prepare(s Snapshot) *Access {
 	a := &Access{
 		snapshot: &s, accounts: map[string]*Account{}, principals: map[string]*Principal{}, groups: map[string]*Group{},
 		secrets: map[string]int{}, keys: map[string]*Key{}, unread: map[Unread]string{}, orgs: map[string]*orgPolicies{},
-		sessions: map[string][]string{}, documents: documents{parsed: map[string]*policy.Document{}},
+		sessions: map[string][]string{}, documents: documents{parsed: map[string]*policy.Document{}}, populations: map[string]policy.Principal{},
 	}
 	for i := range s.Accounts {
 		a.accounts[s.Accounts[i].ID] = &s.Accounts[i]
@@ -149,7 +159,7 @@ func (a *Access) findSessions() {
 		}
 	}
 	addAll := func(d *policy.Document) {
-		for _, name := range namedIn(d) {
+		for _, name := range namedIn(d, policy.Allow) {
 			add(name)
 		}
 	}
@@ -169,14 +179,14 @@ func (a *Access) findSessions() {
 	}
 }
 
-// namedIn lists the AWS principals that a document's Allow statements name.
-func namedIn(d *policy.Document) []string {
+// namedIn lists the AWS principals that a document's statements of some effects name.
+func namedIn(d *policy.Document, effects ...policy.Effect) []string {
 	var out []string
 	if d == nil {
 		return nil
 	}
 	for _, s := range d.Statements {
-		if s.Effect == policy.Allow && s.Principal != nil {
+		if slices.Contains(effects, s.Effect) && s.Principal != nil {
 			out = append(out, s.Principal.AWS...)
 		}
 	}

@@ -250,6 +250,31 @@ func TestASessionThatAPolicyNamesOpensForItsRole(t *testing.T) {
 	}
 }
 
+// What a role keeps, all of its sessions keep: one that alone keeps it, or alone loses it, leaves the answer open.
+func TestARightIsKeptByAllSessionsOfARoleOrNotKnownToBeKept(t *testing.T) {
+	s := acme()
+	session := "arn:aws:sts::111122223333:assumed-role/app/deploy"
+	s.Keys[0].Policy = document(`{"Effect":"Allow","Principal":{"AWS":"`+session+`"},"Action":"kms:Describe*","Resource":"*"}`, `{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`)
+	access := inventory.Prepare(s)
+	for name, tt := range map[string]struct {
+		policy string
+		want   policy.Answer
+	}{
+		"all keep it":            {document(`{"Effect":"Allow","Principal":{"AWS":"` + roleARN(shop, "app") + `"},"Action":"kms:Decrypt","Resource":"*"}`), yes},
+		"one of them keeps it":   {document(`{"Effect":"Allow","Principal":{"AWS":"` + session + `"},"Action":"kms:Decrypt","Resource":"*"}`), may},
+		"nobody keeps it":        {document(`{"Effect":"Allow","Principal":{"AWS":"` + roleARN(shop, "batch") + `"},"Action":"kms:Decrypt","Resource":"*"}`), no},
+		"one of them is refused": {document(`{"Effect":"Allow","Principal":{"AWS":"`+roleARN(shop, "app")+`"},"Action":"kms:Decrypt","Resource":"*"}`, `{"Effect":"Deny","Principal":{"AWS":"`+session+`"},"Action":"kms:Decrypt","Resource":"*"}`), may},
+	} {
+		got, err := access.DecryptsWith(roleARN(shop, "app"), secretARN("shop/db"), key("new", tt.policy))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Answer != tt.want {
+			t.Errorf("%s: %s, want %s: %s", name, got.Answer, tt.want, got.Why)
+		}
+	}
+}
+
 func TestEverybodyOfOtherAccounts(t *testing.T) {
 	s := acme()
 	s.Secrets[0].Policy = document(`{"Effect":"Allow","Principal":"*","Action":"secretsmanager:GetSecretValue","Resource":"*"}`)
@@ -273,7 +298,7 @@ func TestEverybodyOfOtherAccounts(t *testing.T) {
 
 func strangers(readers []inventory.Reader) policy.Answer {
 	for _, r := range readers {
-		if r.Name() == "anybody in any AWS account" {
+		if r.Principal == "anybody in any AWS account" {
 			return r.Answer
 		}
 	}
@@ -290,8 +315,8 @@ func TestAnAccountOutsideTheSnapshotIsNamedAsAWhole(t *testing.T) {
 	}
 	for _, r := range readers {
 		if r.Account == vendor {
-			if r.Name() != "anybody in account "+vendor || r.Answer != may {
-				t.Errorf("%s: %s (%s)", r.Name(), r.Answer, r.Why())
+			if r.Principal != "anybody in account "+vendor || r.Answer != may {
+				t.Errorf("%s: %s (%s)", r.Principal, r.Answer, r.Why())
 			}
 			return
 		}

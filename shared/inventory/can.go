@@ -14,7 +14,7 @@ type Openings struct {
 	Unread    []Unread // secrets that are not in the snapshot at all
 }
 
-// Can lists what a principal (role, user, session or root) can read. Explain says why, for one secret.
+// Can lists what a principal (role, user, session or root) can read, in whichever version. Opens says why, for one secret.
 func (a *Access) Can(principalARN string) (Openings, error) {
 	a.bulk.Do(func() { a.openings = a.index() })
 	answers := make([]int8, len(a.snapshot.Secrets))
@@ -47,29 +47,56 @@ type openings struct {
 	secrets *policy.Index
 	keys    *policy.Index
 	locks   []*locks
-	first   []int // of each secret's keys, where they begin among the targets of keys
+	uses    [][]keyUse // of each secret, the keys of all its versions
+	first   []int      // of each secret's keys, where they begin among the targets of keys
+	certain []bool     // of each secret, that no other key opens a version
 }
 
 func (a *Access) index() *openings {
 	o := &openings{}
 	var secrets, keys []policy.Target
 	for i := range a.snapshot.Secrets {
-		l := a.locks(&a.snapshot.Secrets[i])
-		o.locks = append(o.locks, l)
+		s := &a.snapshot.Secrets[i]
+		l := a.locks(s)
+		uses, certain := a.usesOf(l)
+		o.locks, o.uses, o.certain = append(o.locks, l), append(o.uses, uses), append(o.certain, certain)
 		o.first = append(o.first, len(keys))
 		secrets = append(secrets, l.target)
-		for j := range l.keys {
-			keys = append(keys, l.keys[j].target)
+		for j := range uses {
+			keys = append(keys, uses[j].target)
 		}
 	}
 	o.secrets, o.keys = policy.NewIndex(secrets), policy.NewIndex(keys)
 	return o
 }
 
+// usesOf are the keys that open some version, each once: with the version's id where it opens one alone, else with some id.
+func (a *Access) usesOf(l *locks) (uses []keyUse, certain bool) {
+	certain = true
+	versions := map[string]int{}
+	for i := range l.ways {
+		certain = certain && l.ways[i].certain && len(l.ways[i].keys) > 0
+		for j := range l.ways[i].keys {
+			u := &l.ways[i].keys[j]
+			if versions[u.key]++; versions[u.key] == 1 {
+				uses = append(uses, *u)
+			}
+		}
+	}
+	for i := range uses {
+		if versions[uses[i].key] > 1 {
+			uses[i].target = uses[i].ofSomeVersion()
+		}
+	}
+	return uses, certain
+}
+
 // ask raises the answers to what one principal can open: 1 may be, 2 certainly.
 func (o *openings) ask(w *asker, answers []int8) {
-	secret := o.secrets.Ask(w.principal, w.policies, readSecret, w.unknown)
-	key := o.keys.Ask(w.principal, w.policies, decrypt, w.unknown)
+	request := policy.Request{Principal: w.principal, Action: readSecret, Open: true, Unknown: w.unknown, Absent: w.absent}
+	secret := o.secrets.Ask(request, w.policies)
+	request.Action = decrypt
+	key := o.keys.Ask(request, w.policies)
 	for i := range secret.Candidates() {
 		l := o.locks[i]
 		if l.closed != "" || answers[i] == 2 {
@@ -79,26 +106,33 @@ func (o *openings) ask(w *asker, answers []int8) {
 		if denied(first) {
 			continue
 		}
-		answers[i] = max(answers[i], int8(openness(both(first, o.key(key, i, w)))))
+		chosen := first == policy.Unknown && secret.RestsOn(secretID, versionStage, versionID)
+		second, vague := o.key(key, i, w)
+		answer := both(first, second)
+		if answer == policy.Unknown && (chosen || vague) { // rare enough to be asked at length
+			answer = l.any(w).Answer
+		}
+		answers[i] = max(answers[i], int8(openness(answer)))
 	}
 }
 
-// key is decideKey without the reasons.
-func (o *openings) key(q *policy.Query, i int, w *asker) policy.Answer {
-	l := o.locks[i]
-	if len(l.keys) == 0 {
-		return policy.Unknown
+// key is the second lock of any version, without the reasons; vague where it rests on which version it is.
+func (o *openings) key(q *policy.Query, i int, w *asker) (best policy.Answer, vague bool) {
+	if len(o.uses[i]) == 0 {
+		return policy.Unknown, false
 	}
-	best := policy.ImplicitlyDenied
-	for j := range l.keys {
-		if answer := o.use(q, o.first[i]+j, &l.keys[j], w); better(answer, best) {
+	best = policy.ImplicitlyDenied
+	for j := range o.uses[i] {
+		answer := o.use(q, o.first[i]+j, &o.uses[i][j], w)
+		vague = vague || answer == policy.Unknown && q.RestsOn(secretVersion)
+		if better(answer, best) {
 			best = answer
 		}
 	}
-	if denied(best) && !l.certain {
-		return policy.Unknown
+	if denied(best) && !o.certain[i] {
+		return policy.Unknown, false
 	}
-	return best
+	return best, vague
 }
 
 func (o *openings) use(q *policy.Query, target int, u *keyUse, w *asker) policy.Answer {
@@ -108,7 +142,7 @@ func (o *openings) use(q *policy.Query, target int, u *keyUse, w *asker) policy.
 	answer := q.Answer(target)
 	switch {
 	case denied(answer) && u.grants != "": // rare enough to be asked at length
-		return u.decide(w).Answer
+		return u.decide(w, decrypt).Answer
 	case answer == policy.Allowed && u.doubt != "":
 		return policy.Unknown
 	}

@@ -1,7 +1,11 @@
 package inventory
 
 import (
+	"cmp"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -17,28 +21,6 @@ type keyUse struct {
 	grants string // why the grants are not known; "" when they are
 	closed string // why the key opens nothing now, for anybody
 	doubt  string // why it is not known whether it does
-}
-
-// currentKeys are the keys that open the current version: any of them is enough, because a re-keyed version keeps its
-// older copy. Where they were not read it is the key that is set, and there may be others; a secret without a value has
-// the key that its first version will be under.
-func currentKeys(s guard.Secret) (keys []guard.Key, version string, certain bool) {
-	copies := guard.CopiesOf(s)
-	current, found := copies.Current()
-	if !found || current.More {
-		return []guard.Key{s.Key}, current.Version, !copies.Unlisted && !current.More
-	}
-	return current.Keys, current.Version, true
-}
-
-// keyUses are the ways to open the current version.
-func (a *Access) keyUses(s *Secret) []keyUse {
-	keys, version, _ := currentKeys(s.Facts)
-	var uses []keyUse
-	for _, k := range keys {
-		uses = append(uses, a.keyUse(s, a.known(k), version))
-	}
-	return uses
 }
 
 // known prefers what the snapshot holds of a key to what the secret's facts say.
@@ -63,38 +45,9 @@ func (a *Access) keyUse(s *Secret, k Key, version string) keyUse {
 	use.target = policy.Target{ARN: use.key, Account: account, Kind: policy.ResourceKey, Policy: a.keyPolicy(&k), Grants: grantsOf(k)}
 	a.addResourceOrganization(&use.target)
 	a.addUse(&use.target, s, region, version)
-	context := use.target.Context
-	if k.Facts.Origin != "" {
-		context["kms:KeyOrigin"] = []string{k.Facts.Origin}
-	}
-	if k.Facts.Aliases != nil {
-		context["kms:ResourceAliases"] = k.Facts.Aliases
-	} else {
-		use.target.Unknown = append(use.target.Unknown, "kms:ResourceAliases")
-	}
-	if k.Facts.Tags == nil {
-		use.target.Unknown = append(use.target.Unknown, "aws:ResourceTag/*")
-	}
-	for name, value := range k.Facts.Tags {
-		context["aws:ResourceTag/"+name] = []string{value}
-	}
-	addRegions(&use.target, k.Facts)
+	addKey(&use.target, k.Facts, opens(s.Facts, k.Facts))
 	use.closed, use.doubt = stateOf(k.Facts)
 	return use
-}
-
-// addRegions adds what a policy may ask of a multi-Region key. Which kind it is, primary or replica, was not read.
-// Source: KMS Developer Guide, "kms:MultiRegion" and "kms:MultiRegionKeyType", which is there on multi-Region keys alone.
-func addRegions(t *policy.Target, k guard.Key) {
-	switch {
-	case k.Manager == guard.ManagerUnknown:
-		t.Unknown = append(t.Unknown, "kms:MultiRegion", "kms:MultiRegionKeyType")
-	case k.MultiRegion:
-		t.Context["kms:MultiRegion"] = []string{"true"}
-		t.Unknown = append(t.Unknown, "kms:MultiRegionKeyType")
-	default:
-		t.Context["kms:MultiRegion"] = []string{"false"}
-	}
 }
 
 // managedUse is the AWS managed key: its policy lets every caller of its own account use it through Secrets Manager.
@@ -113,9 +66,7 @@ func (a *Access) managedUse(s *Secret, k Key, version string) keyUse {
 		Policy: a.documents.read("aws/secretsmanager", managedPolicy(account, region))}
 	a.addResourceOrganization(&use.target)
 	a.addUse(&use.target, s, region, version)
-	use.target.Context["kms:ResourceAliases"] = []string{"alias/aws/secretsmanager"}
-	use.target.Context["kms:KeyOrigin"] = []string{"AWS_KMS"}
-	addRegions(&use.target, guard.Key{Manager: guard.ManagerAWS})
+	addKey(&use.target, guard.Key{Manager: guard.ManagerAWS, Origin: "AWS_KMS", Aliases: []string{"alias/aws/secretsmanager"}}, true)
 	return use
 }
 
@@ -127,19 +78,59 @@ func (a *Access) addUse(t *policy.Target, s *Secret, region, version string) {
 	c["aws:RequestedRegion"] = []string{region}
 	c["kms:EncryptionContextKeys"] = []string{"SecretARN", "SecretVersionId"}
 	c["kms:EncryptionContext:SecretARN"] = []string{s.Facts.ARN}
-	c["kms:EncryptionAlgorithm"] = []string{"SYMMETRIC_DEFAULT"}
-	for _, name := range []string{"kms:KeySpec", "kms:CustomerMasterKeySpec"} { // the second is deprecated, and works
-		c[name] = []string{"SYMMETRIC_DEFAULT"}
-	}
-	for _, name := range []string{"kms:KeyUsage", "kms:CustomerMasterKeyUsage"} {
-		c[name] = []string{"ENCRYPT_DECRYPT"}
-	}
+	t.Absent = append(t.Absent, "kms:EncryptionContext:*")
 	if version != "" {
-		c["kms:EncryptionContext:SecretVersionId"] = []string{version}
+		c[secretVersion] = []string{version}
 	} else {
-		t.Unknown = append(t.Unknown, "kms:EncryptionContext:SecretVersionId")
+		t.Unknown = append(t.Unknown, secretVersion)
 	}
-	t.Unknown = append(t.Unknown, "aws:CalledVia", "aws:CalledViaFirst", "aws:CalledViaLast", "kms:RequestAlias")
+}
+
+// symmetric is what Secrets Manager's keys are, and the algorithm it uses them with.
+const (
+	symmetric = "SYMMETRIC_DEFAULT"
+	encrypts  = "ENCRYPT_DECRYPT"
+)
+
+// opens reports whether a key opens a version of the secret, or is set for those to come: then it is a symmetric encryption key,
+// whether or not that was read. Source: Secrets Manager User Guide, "Secret encryption and decryption".
+func opens(s guard.Secret, k guard.Key) bool {
+	return s.Key.Same(k) || slices.ContainsFunc(s.Versions, func(v guard.Version) bool { return slices.ContainsFunc(v.Keys, k.Same) })
+}
+
+// addKey adds what policies may ask of a key, as far as it was read; the rest stays open.
+// Source: KMS Developer Guide, "Condition keys for AWS KMS": all operations on a key have them, but for kms:MultiRegionKeyType,
+// which is there on multi-Region keys alone; the deprecated names of spec and usage still work.
+func addKey(t *policy.Target, k guard.Key, symmetricSurely bool) {
+	spec, usage := k.Spec, k.Usage
+	if symmetricSurely {
+		spec, usage = cmp.Or(spec, symmetric), cmp.Or(usage, encrypts)
+	}
+	facts := map[string]string{"kms:KeyOrigin": k.Origin, "kms:KeySpec": spec, "kms:CustomerMasterKeySpec": spec, "kms:KeyUsage": usage,
+		"kms:CustomerMasterKeyUsage": usage}
+	if spec == symmetric {
+		facts["kms:EncryptionAlgorithm"] = symmetric
+	}
+	if k.Manager != guard.ManagerUnknown {
+		facts["kms:MultiRegion"] = strconv.FormatBool(k.MultiRegion)
+		if !k.MultiRegion {
+			t.Absent = append(t.Absent, "kms:MultiRegionKeyType")
+		}
+	}
+	for name, value := range facts {
+		if value != "" {
+			t.Context[name] = []string{value}
+		}
+	}
+	if k.Aliases != nil {
+		t.Context["kms:ResourceAliases"] = k.Aliases
+	}
+	if k.Tags != nil {
+		t.Absent = append(t.Absent, "aws:ResourceTag/*")
+	}
+	for name, value := range k.Tags {
+		t.Context["aws:ResourceTag/"+name] = []string{value}
+	}
 }
 
 func (a *Access) keyPolicy(k *Key) *policy.Document {
@@ -170,13 +161,22 @@ func stateOf(k guard.Key) (closed, doubt string) {
 	return "", ""
 }
 
+// ofSomeVersion is the target where the id of the version is not known.
+func (u *keyUse) ofSomeVersion() policy.Target {
+	t := u.target
+	t.Context = maps.Clone(t.Context)
+	delete(t.Context, secretVersion)
+	t.Unknown = append(slices.Clip(t.Unknown), secretVersion)
+	return t
+}
+
 // decide asks for the use of a key, and lets what was not read count as unknown.
-func (u *keyUse) decide(w *asker) policy.Decision {
+func (u *keyUse) decide(w *asker, action string) policy.Decision {
 	if u.closed != "" {
 		return refused(u.closed)
 	}
-	d := ask(w, &u.target, decrypt)
-	if d.Answer == policy.ImplicitlyDenied && u.grants != "" && u.grantable(w) {
+	d := ask(w, &u.target, action)
+	if d.Answer == policy.ImplicitlyDenied && u.grants != "" && u.grantable(w, action) {
 		return doubtful("a grant could allow it, and the grants could not be read: " + u.grants)
 	}
 	if d.Answer == policy.Allowed && u.doubt != "" {
@@ -186,10 +186,10 @@ func (u *keyUse) decide(w *asker) policy.Decision {
 }
 
 // grantable reports whether a grant, if there were one, would open the lock: a policy that denies denies grants too.
-func (u *keyUse) grantable(w *asker) bool {
+func (u *keyUse) grantable(w *asker, action string) bool {
 	t := u.target
-	t.Grants = append(slices.Clip(t.Grants), policy.Grant{ID: "supposed", Grantee: w.principal.ARN, Operations: []string{"Decrypt"}})
-	answer := ask(w, &t, decrypt).Answer
+	t.Grants = append(slices.Clip(t.Grants), policy.Grant{ID: "supposed", Grantee: w.principal.ARN, Operations: []string{strings.TrimPrefix(action, "kms:")}})
+	answer := ask(w, &t, action).Answer
 	return answer == policy.Allowed || answer == policy.Unknown
 }
 

@@ -13,13 +13,17 @@ import (
 type asker struct {
 	principal policy.Principal
 	policies  policy.Policies
-	unknown   []string
+	unknown   []string // condition keys, as in policy.Request
+	absent    []string
 	unread    string // why its identity policies are not known; "" when they are
 }
 
-// asker finds a principal by ARN (role, user, session, root) or service name. One of an account whose principals were
+// asker finds a principal by ARN (role, user, session, root) or service name, or a population that Readers named. One of an account whose principals were
 // not read has unknown policies.
 func (a *Access) asker(arn string) (*asker, error) {
+	if w := a.populationAsker(arn); w != nil {
+		return w, nil
+	}
 	p, err := policy.ParsePrincipal(arn)
 	if err != nil {
 		return nil, err
@@ -27,12 +31,15 @@ func (a *Access) asker(arn string) (*asker, error) {
 	w := &asker{principal: p}
 	switch p.Kind {
 	case policy.KindService, policy.KindAnonymous, policy.KindFederated:
-		w.unknown = callerKeys()
 		return w, nil
 	}
-	w.unknown = callerKeys()
 	a.addOrganization(w)
-	if p.Kind == policy.KindRoot {
+	switch p.Kind {
+	case policy.KindRoot:
+		return w, nil
+	case policy.KindFederatedUser: // neither whose credentials they are is told, nor the session policy, which has to allow as well
+		w.unread = "which user's credentials " + arn + " has is not known"
+		w.policies.Identity, w.policies.Session = []*policy.Document{missing("policies of a user", w.unread)}, []*policy.Document{missing("session policy", w.unread)}
 		return w, nil
 	}
 	if of := a.behind(p); of != nil {
@@ -70,17 +77,14 @@ func (a *Access) behind(p policy.Principal) *Principal {
 func (a *Access) attach(w *asker, of *Principal) {
 	p := &w.principal
 	p.Tags = of.Tags
-	switch p.Kind {
-	case policy.KindSession:
+	p.UniqueID = of.UniqueID
+	if p.Kind == policy.KindSession {
 		p.Role = of.ARN
-		w.unknown = append(w.unknown, sessionKeys...)
-	case policy.KindRole:
-		w.unknown = append(w.unknown, sessionKeys...)
-	case policy.KindUser:
-		p.UniqueID = of.UniqueID
 	}
 	if of.Kind == Role && takesTags(a.documents.read("trust policy of "+of.ARN, of.Trust)) {
 		w.unknown = append(w.unknown, "aws:PrincipalTag/*")
+	} else {
+		w.absent = append(w.absent, "aws:PrincipalTag/*")
 	}
 	w.policies.Identity = a.attached(of.ARN, of.Inline, of.Managed)
 	for _, name := range of.Groups {
@@ -121,27 +125,10 @@ func takesTags(trust *policy.Document) bool {
 		return true
 	}
 	return slices.ContainsFunc(trust.Statements, func(s policy.Statement) bool {
-		return s.Effect == policy.Allow && slices.ContainsFunc(s.Actions, func(action string) bool {
-			return strings.EqualFold(action, "sts:TagSession") || strings.Contains(action, "*")
-		})
+		return s.Effect == policy.Allow && (s.NotActions != nil || slices.ContainsFunc(s.Actions, func(action string) bool {
+			return strings.EqualFold(action, "sts:TagSession") || strings.ContainsAny(action, "*?")
+		}))
 	})
-}
-
-// callerKeys are the condition keys of a caller that no snapshot has.
-// Source: IAM User Guide, "AWS global condition context keys".
-func callerKeys() []string {
-	return []string{
-		"aws:SourceIp", "aws:VpcSourceIp", "aws:SourceVpc", "aws:SourceVpcArn", "aws:SourceVpce", "aws:VpceAccount",
-		"aws:VpceOrgID", "aws:VpceOrgPaths", "aws:UserAgent", "aws:Referer", "aws:TokenIssueTime", "aws:SourceIdentity",
-		"aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge", "aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID",
-		"aws:SourceOrgPaths", "aws:ChatbotSourceArn", "aws:AssumedRoot", "aws:SignInSessionArn",
-	}
-}
-
-// sessionKeys are those that differ from session to session of one role.
-var sessionKeys = []string{
-	"aws:userid", "aws:FederatedProvider", "aws:Ec2InstanceSourceVpc", "aws:Ec2InstanceSourcePrivateIPv4",
-	"ec2:SourceInstanceArn", "ec2:RoleDelivery", "lambda:SourceFunctionArn", "saml:*", "identitystore:*",
 }
 
 // orgPolicies are the organization policies that reach an account.
@@ -159,14 +146,14 @@ func (a *Access) addOrganization(w *asker) {
 		if a.organized() {
 			w.policies.SCPs = unreadLevel("service control policies", "account "+w.principal.Account+" is not in the snapshot")
 		}
-		if a.unread[Unread{Part: PartOrganization}] != "" {
-			w.unknown = append(w.unknown, "aws:PrincipalOrgID", "aws:PrincipalOrgPaths")
-		}
 		return
 	}
 	w.policies.SCPs, w.policies.Levels, w.policies.ManagementPrincipal = org.scps, org.levels, org.management
 	w.principal.OrganizationID = a.snapshot.Organization.ID
 	w.principal.OrganizationPath = org.path
+	if !a.organized() {
+		w.absent = append(w.absent, "aws:PrincipalOrgID", "aws:PrincipalOrgPaths")
+	}
 }
 
 func (a *Access) organized() bool {

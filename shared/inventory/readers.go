@@ -11,8 +11,9 @@ import (
 
 // Reader is one principal before one secret.
 type Reader struct {
-	Principal string
-	Account   string // 12 digits; "" for services
+	Principal string // ARN or service, or everybody of a population in words
+	Account   string // 12 digits; "" for services, and for populations of more than one account
+	Outside   bool   // a population outside the snapshot
 	Secret    string // ARN
 	Key       string // ARN of the key that the key lock was decided on; guard.DefaultKeyID for the AWS managed one
 
@@ -41,7 +42,7 @@ func (a *Access) Readers(secretARN string) (readers []Reader, unread []Unread, e
 	}
 	l := a.locks(s)
 	for _, arn := range a.candidates(s) {
-		r, err := a.explain(arn, l)
+		r, err := a.explain(arn, l.now)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -91,7 +92,17 @@ func (a *Access) Explain(principalARN, secretARN string) (Reader, error) {
 	if err != nil {
 		return Reader{}, err
 	}
-	return a.explain(principalARN, a.locks(s))
+	return a.explain(principalARN, a.locks(s).now)
+}
+
+// Opens is Explain for whichever version the principal opens most easily: one that has another label, or none, can be asked for
+// as well.
+func (a *Access) Opens(principalARN, secretARN string) (Reader, error) {
+	s, err := a.Secret(secretARN)
+	if err != nil {
+		return Reader{}, err
+	}
+	return a.explain(principalARN, a.locks(s).any)
 }
 
 // Decrypts says whether a principal could open the secret's key lock if the secret were under another key of the
@@ -110,47 +121,73 @@ func (a *Access) Decrypts(principalARN, secretARN, keyARN string) (policy.Decisi
 
 // DecryptsWith is Decrypts for a key that need not be in the snapshot, nor exist yet: its policy and facts are given.
 func (a *Access) DecryptsWith(principalARN, secretARN string, k Key) (policy.Decision, error) {
+	return a.AllowsWith(principalARN, secretARN, k, decrypt)
+}
+
+// AllowsWith is DecryptsWith for another action on the key through Secrets Manager, such as kms:GenerateDataKey, which
+// writing a new version takes. It is a promise about access that is to stay: where some sessions of a role that may read the
+// secret today keep it and others do not, the answer is unknown.
+func (a *Access) AllowsWith(principalARN, secretARN string, k Key, action string) (policy.Decision, error) {
 	s, err := a.Secret(secretARN)
 	if err != nil {
 		return policy.Decision{}, err
 	}
 	use := a.keyUse(s, k, "")
+	l := a.locks(s)
+	variants := a.variants(principalARN)
+	for _, name := range namedIn(use.target.Policy, policy.Allow, policy.Deny) { // a key that is not in the snapshot may name others
+		of, err := policy.ParsePrincipal(principalARN)
+		p, nobody := policy.ParsePrincipal(name)
+		if err == nil && nobody == nil && of.Kind == policy.KindRole && p.Kind == policy.KindSession && p.Account == of.Account && p.Name == of.Name && !slices.Contains(variants, name) {
+			variants = append(variants, name)
+		}
+	}
 	var best policy.Decision
-	for i, arn := range a.variants(principalARN) {
+	var readers []policy.Decision // of those that may read today
+	for i, arn := range variants {
 		w, err := a.asker(arn)
 		if err != nil {
 			return policy.Decision{}, fmt.Errorf("ask for %s: %w", principalARN, err)
 		}
-		if d := use.decide(w); i == 0 || better(d.Answer, best.Answer) {
+		d := use.decide(w, action)
+		if i == 0 || better(d.Answer, best.Answer) {
 			best = d
 		}
+		if len(variants) > 1 && !denied(l.now(w).Answer) {
+			readers = append(readers, d)
+		}
+	}
+	if len(readers) > 0 {
+		byOpenness := func(x, y policy.Decision) int { return cmp.Compare(openness(x.Answer), openness(y.Answer)) }
+		worst := slices.MinFunc(readers, byOpenness)
+		if better(slices.MaxFunc(readers, byOpenness).Answer, worst.Answer) {
+			return doubtful("some sessions of the role keep the right, and of others it is " + worst.Why), nil
+		}
+		return worst, nil
 	}
 	return best, nil
 }
 
 // locks are both locks of one secret.
 type locks struct {
-	secret  *Secret
-	target  policy.Target
-	keys    []keyUse
-	closed  string
-	certain bool // all keys that open it are known
+	secret *Secret
+	target policy.Target // whose parameters are the caller's choice
+	closed string
+	ways   []way // the current version first
 }
 
 func (a *Access) locks(s *Secret) *locks {
-	l := &locks{secret: s, target: a.secretTarget(s), keys: a.keyUses(s), closed: closed(s.Facts)}
-	_, _, l.certain = currentKeys(s.Facts)
-	return l
+	return &locks{secret: s, target: a.secretTarget(s), ways: a.waysTo(s), closed: closed(s.Facts)}
 }
 
-func (a *Access) explain(principalARN string, l *locks) (Reader, error) {
+func (a *Access) explain(principalARN string, decide func(*asker) Reader) (Reader, error) {
 	var best Reader
 	for i, arn := range a.variants(principalARN) {
 		w, err := a.asker(arn)
 		if err != nil {
 			return Reader{}, err
 		}
-		r := l.decide(w)
+		r := decide(w)
 		if i == 0 || better(r.Answer, best.Answer) {
 			best = r
 		}
@@ -168,30 +205,30 @@ func (a *Access) variants(arn string) []string {
 	return append([]string{arn}, a.sessions[p.Account+"/"+p.Name]...)
 }
 
-func (l *locks) decide(w *asker) Reader {
-	r := Reader{Principal: w.principal.String(), Account: w.principal.Account, Secret: l.secret.Facts.ARN}
-	r.SecretLock = ask(w, &l.target, readSecret)
-	if l.closed != "" {
-		r.SecretLock = refused(l.closed)
-	}
-	r.KeyLock, r.Key = l.decideKey(w)
+// now is how a principal stands before the current version.
+func (l *locks) now(w *asker) Reader { return l.decide(w, &l.ways[0]) }
+
+func (l *locks) decide(w *asker, v *way) Reader {
+	r := Reader{Principal: w.principal.String(), Account: w.principal.Account, Secret: l.secret.Facts.ARN, Outside: w.principal.Kind == policy.KindSomebody}
+	r.SecretLock = l.askFor(w, v)
+	r.KeyLock, r.Key = v.open(w)
 	r.Answer = both(r.SecretLock.Answer, r.KeyLock.Answer)
 	return r
 }
 
-// decideKey takes the key that opens most easily.
-func (l *locks) decideKey(w *asker) (policy.Decision, string) {
-	if len(l.keys) == 0 {
-		return doubtful("the keys of the current version could not be read"), ""
+// open takes the key that opens most easily.
+func (v *way) open(w *asker) (policy.Decision, string) {
+	if len(v.keys) == 0 {
+		return doubtful("the keys of the version could not be read"), ""
 	}
 	var best policy.Decision
 	var key string
-	for i := range l.keys {
-		if d := l.keys[i].decide(w); i == 0 || better(d.Answer, best.Answer) {
-			best, key = d, l.keys[i].key
+	for i := range v.keys {
+		if d := v.keys[i].decide(w, decrypt); i == 0 || better(d.Answer, best.Answer) {
+			best, key = d, v.keys[i].key
 		}
 	}
-	if denied(best.Answer) && !l.certain {
+	if denied(best.Answer) && !v.certain {
 		return doubtful("the versions of the secret could not be read, and an older copy may open with another key"), key
 	}
 	return best, key

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,11 +18,9 @@ const (
 func (a *Access) secretTarget(s *Secret) policy.Target {
 	t := policy.Target{ARN: s.Facts.ARN, Account: s.Facts.Account, Policy: a.secretPolicy(s), Kind: policy.ResourcePlain}
 	a.addResourceOrganization(&t)
-	t.Context["secretsmanager:SecretId"] = []string{s.Facts.ARN}
-	t.Context["secretsmanager:VersionStage"] = []string{current}
-	t.Unknown = append(t.Unknown, "secretsmanager:resource/Type") // of a managed external secret; it is not collected
 	t.Context["aws:ViaAWSService"] = []string{"false"}
 	t.Context["aws:RequestedRegion"] = []string{s.Facts.Region}
+	t.Absent = append(t.Absent, "secretsmanager:resource/AllowRotationLambdaArn", "aws:ResourceTag/*", "secretsmanager:ResourceTag/*")
 	if s.Facts.RotationLambdaARN != "" {
 		t.Context["secretsmanager:resource/AllowRotationLambdaArn"] = []string{s.Facts.RotationLambdaARN}
 	}
@@ -52,28 +51,29 @@ func (a *Access) addResourceOrganization(t *policy.Target) {
 	if at := a.snapshot.TakenAt; !at.IsZero() {
 		t.Context["aws:CurrentTime"] = []string{at.UTC().Format(time.RFC3339)}
 		t.Context["aws:EpochTime"] = []string{strconv.FormatInt(at.Unix(), 10)}
-	} else {
-		t.Unknown = append(t.Unknown, "aws:CurrentTime", "aws:EpochTime")
 	}
 	org := a.orgs[t.Account]
 	if org == nil {
 		if a.organized() {
 			t.RCPs = unreadLevel("resource control policies", "account "+t.Account+" is not in the snapshot")
-			t.Unknown = append(t.Unknown, "aws:ResourceOrgID", "aws:ResourceOrgPaths")
+			return
 		}
+		t.Absent = append(t.Absent, "aws:ResourceOrgID", "aws:ResourceOrgPaths")
 		return
 	}
 	t.RCPs, t.Management = org.rcps, org.management
 	if id := a.snapshot.Organization.ID; id != "" {
 		t.Context["aws:ResourceOrgID"] = []string{id}
 		t.Context["aws:ResourceOrgPaths"] = []string{org.path}
+	} else if !a.organized() {
+		t.Absent = append(t.Absent, "aws:ResourceOrgID", "aws:ResourceOrgPaths")
 	}
 }
 
 // ask evaluates one principal before one target.
 func ask(w *asker, t *policy.Target, action string) policy.Decision {
-	r := policy.Request{Principal: w.principal, Action: action, Resource: t.ARN, ResourceAccount: t.Account, Context: t.Context,
-		Unknown: append(append([]string(nil), w.unknown...), t.Unknown...)}
+	r := policy.Request{Principal: w.principal, Action: action, Resource: t.ARN, ResourceAccount: t.Account, Context: t.Context, Open: true,
+		Unknown: slices.Concat(w.unknown, t.Unknown), Absent: slices.Concat(w.absent, t.Absent)}
 	p := w.policies
 	p.Resource, p.ResourceKind, p.RCPs, p.Grants = t.Policy, t.Kind, t.RCPs, t.Grants
 	p.ManagementResource, p.AWSManagedKey = t.Management, t.AWSManagedKey

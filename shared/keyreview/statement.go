@@ -94,9 +94,9 @@ func answer(k *inventory.Key, d *policy.Document, allow policy.Statement, c call
 	if err != nil {
 		return policy.Unknown
 	}
-	p.OrganizationID = c.org
-	if c.account != stranger {
-		p.OrganizationID = org.ID
+	p.OrganizationID = org.ID
+	if c.account == stranger {
+		p.OrganizationID = cmp.Or(c.org, "o-stranger") // none that a policy names
 	}
 	context := describes(k.Facts)
 	context["aws:ViaAWSService"], context["aws:RequestedRegion"], context["aws:SecureTransport"] = []string{"false"}, []string{k.Facts.Region}, []string{"true"}
@@ -109,9 +109,7 @@ func answer(k *inventory.Key, d *policy.Document, allow policy.Statement, c call
 	if c.iam {
 		identity = anything
 	}
-	request := policy.Request{Principal: p, Action: cmp.Or(c.action, decrypt), Resource: k.Facts.ARN, ResourceAccount: k.Facts.Account, Context: context,
-		Unknown: []string{"kms:*", "aws:SourceIp", "aws:SourceVpc*", "aws:PrincipalTag/*", "aws:PrincipalOrgPaths",
-			"aws:MultiFactorAuth*", "aws:CurrentTime", "aws:EpochTime", "aws:userid", "aws:ResourceTag/*"}}
+	request := policy.Request{Principal: p, Action: cmp.Or(c.action, decrypt), Resource: k.Facts.ARN, ResourceAccount: k.Facts.Account, Context: context, Open: true}
 	return policy.Evaluate(request, policy.Policies{Identity: []*policy.Document{identity}, Resource: alone, ResourceKind: policy.ResourceKey}).Answer
 }
 

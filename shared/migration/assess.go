@@ -114,11 +114,14 @@ func (s *readerSet) add(principal, account string, source Source) *Reader {
 // the secret is shared with it, whatever its key says today.
 func (s *readerSet) addAllowed(listed []inventory.Reader) {
 	for _, r := range listed {
-		shared := r.Account != "" && r.Account != s.facts.Account && !denied(r.SecretLock.Answer) && s.facts.Key.Manager == guard.ManagerCustomer
+		shared := (r.Outside || r.Account != "" && r.Account != s.facts.Account) && !denied(r.SecretLock.Answer) && s.facts.Key.Manager == guard.ManagerCustomer
 		if denied(r.Answer) && !shared {
 			continue
 		}
-		s.add(r.Principal, r.Account, SourceAllowed)
+		added := s.add(r.Principal, r.Account, SourceAllowed)
+		if r.Outside && !slices.Contains(added.Sources, SourceAccount) { // of no one account
+			added.Sources = append(added.Sources, SourceAccount)
+		}
 	}
 }
 

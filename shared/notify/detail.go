@@ -122,13 +122,28 @@ func replicaSentences(s guard.Subject) string {
 			out = append(out, sentence("its replica in "+r.Region+" is under the AWS managed key"))
 		}
 	}
+	for _, e := range s.Elsewhere {
+		if e.Status == "Failed" {
+			out = append(out, sentence("replication to account "+e.Account+" failed, so what is read there is not known to be what the secret holds"))
+		}
+		if e.Key.Manager == guard.ManagerAWS {
+			out = append(out, sentence("its copy in account "+e.Account+" is under the AWS managed key"))
+		}
+	}
+	for _, v := range s.Versions {
+		out = append(out, sentence(versionName(v)+" opens with the AWS managed key alone"))
+	}
 	return strings.Join(out, " ")
 }
 
 func day(t time.Time) string { return t.UTC().Format("2 January 2006 15:04") + " UTC" }
 
 func versionName(v guard.Version) string {
-	return strings.Join(v.Stages, ", ") + " (version " + v.ID + ")"
+	name := strings.Join(v.Stages, ", ") + " (version " + v.ID + ")"
+	if v.In != "" {
+		name += " in " + v.In
+	}
+	return name
 }
 
 func versionSentences(s guard.Subject) string {
@@ -139,7 +154,7 @@ func versionSentences(s guard.Subject) string {
 	}
 	for _, v := range s.Versions {
 		switch name := versionName(v); {
-		case stuck[v.ID]:
+		case v.In == "" && stuck[v.ID]:
 			out = append(out, sentence(name+" is not under the key that the secret names; it opens with "+olderKeys(v, s.Key)))
 		default:
 			out = append(out, sentence(name+" still opens with "+olderKeys(v, s.Key)))

@@ -100,6 +100,9 @@ func (s Story) findingFix(n guard.Notice, keys Keys) Fix {
 	case guard.SecretNotSealed:
 		return sealFix(n.Resource, subject)
 	case guard.SecretReplicaKey:
+		if len(subject.Replicas)+len(subject.Elsewhere) == 0 && len(subject.Versions) > 0 { // under a key of its own, and an older copy is not
+			return sealFix(n.Resource, subject)
+		}
 		return replicaFix(n, keys)
 	case guard.SecretKeyUnusable:
 		return unusableFix(n)

@@ -294,6 +294,7 @@ func TestAnOwnerWhoRunsWhatTheMailPrintsIsRidOfTheFinding(t *testing.T) {
 		s := newShop(t)
 		secret := s.secret(s.keys[frankfurt], "")
 		s.run(secret, s.printed(guard.SecretReplicaKey, s.wantOpen(secret, guard.SecretReplicaKey)).Lines...)
+		s.seal(secret, s.printed(guard.SecretNotSealed, s.wantOpen(secret, guard.SecretNotSealed))) // the older copy in the replica's Region
 		s.wantOpen(secret)
 	})
 	t.Run("a replica under a key that is not approved", func(t *testing.T) {
@@ -303,6 +304,7 @@ func TestAnOwnerWhoRunsWhatTheMailPrintsIsRidOfTheFinding(t *testing.T) {
 		if got := s.describe(secret).KeyID; got != s.keys[frankfurt] {
 			t.Errorf("the primary is under %s now", got)
 		}
+		s.seal(secret, s.printed(guard.SecretNotSealed, s.wantOpen(secret, guard.SecretKeyUnapproved, guard.SecretNotSealed)))
 		s.wantOpen(secret)
 	})
 	t.Run("a primary and a replica under keys that are not approved", func(t *testing.T) {

@@ -157,7 +157,7 @@ func opened(n guard.Notice) (before, after string) {
 	case guard.SecretNotSealed:
 		return "", " is re-keyed but not sealed"
 	case guard.SecretReplicaKey:
-		if !slices.ContainsFunc(subject.Replicas, managed) && len(subject.Replicas) > 0 {
+		if !slices.ContainsFunc(subject.Replicas, managed) && len(subject.Replicas) > 0 && len(subject.Versions) == 0 {
 			return "Replication of ", " failed"
 		}
 		return "A replica of ", " is under the AWS managed key"

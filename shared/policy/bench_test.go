@@ -141,8 +141,8 @@ func (e estate) readable() int {
 
 func (e estate) opens(role int) int {
 	policies := policy.Policies{Identity: e.identity[role], SCPs: e.scps}
-	secrets := e.secrets.Ask(e.roles[role], policies, "secretsmanager:GetSecretValue", nil)
-	keys := e.keys.Ask(e.roles[role], policies, "kms:Decrypt", nil)
+	secrets := e.secrets.Ask(policy.Request{Principal: e.roles[role], Action: "secretsmanager:GetSecretValue"}, policies)
+	keys := e.keys.Ask(policy.Request{Principal: e.roles[role], Action: "kms:Decrypt"}, policies)
 	count := 0
 	for i := range secrets.Candidates() {
 		if secrets.Answer(i) == policy.Allowed && keys.Answer(i) == policy.Allowed {
@@ -158,8 +158,8 @@ func TestIndexFindsEveryReadableSecretOfAnEstate(t *testing.T) {
 	want := 0
 	for role := range e.roles {
 		policies := policy.Policies{Identity: e.identity[role], SCPs: e.scps}
-		secrets := e.secrets.Ask(e.roles[role], policies, "secretsmanager:GetSecretValue", nil)
-		keys := e.keys.Ask(e.roles[role], policies, "kms:Decrypt", nil)
+		secrets := e.secrets.Ask(policy.Request{Principal: e.roles[role], Action: "secretsmanager:GetSecretValue"}, policies)
+		keys := e.keys.Ask(policy.Request{Principal: e.roles[role], Action: "kms:Decrypt"}, policies)
 		for i := range e.secrets.Targets() {
 			if secrets.Decision(i).Answer == policy.Allowed && keys.Decision(i).Answer == policy.Allowed {
 				want++

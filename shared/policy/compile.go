@@ -35,18 +35,18 @@ func (sh *shape) add(s *Statement) {
 
 func (set *PrincipalSet) compile() {
 	if set.All {
-		set.names = append(set.names, identity{kind: identityEveryone})
+		set.identities = append(set.identities, identity{kind: identityEveryone})
 	}
 	for _, name := range set.AWS {
-		set.names = append(set.names, awsIdentity(name))
+		set.identities = append(set.identities, awsIdentity(name))
 	}
 	for _, name := range set.Service {
-		set.names = append(set.names, identity{kind: identityService, name: name})
+		set.identities = append(set.identities, identity{kind: identityService, name: name})
 	}
 	for _, name := range set.Federated {
-		set.names = append(set.names, identity{kind: identityFederated, name: name})
+		set.identities = append(set.identities, identity{kind: identityFederated, name: name})
 	}
 	for _, name := range set.CanonicalUser {
-		set.names = append(set.names, identity{kind: identityCanonical, name: name})
+		set.identities = append(set.identities, identity{kind: identityCanonical, name: name})
 	}
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -9,10 +10,9 @@ import (
 // test is a condition ready to evaluate.
 type test struct {
 	operator
-	key         string // lower case
-	name        string // as written
-	multivalued bool
-	values      []operand
+	key    contextKey
+	name   string // as written
+	values []operand
 }
 
 // operand is one value of a condition, read as its operator wants it.
@@ -29,8 +29,7 @@ type operand struct {
 
 func compileTest(c Condition, variables bool) test {
 	op, _ := parseOperator(c.Operator)
-	key := strings.ToLower(c.Key)
-	t := test{operator: op, key: key, name: c.Key, multivalued: isMultivalued(key), values: make([]operand, len(c.Values))}
+	t := test{operator: op, key: contextKeyOf(c.Key), name: c.Key, values: make([]operand, len(c.Values))}
 	for i, raw := range c.Values {
 		t.values[i] = compileOperand(op, raw, variables)
 	}
@@ -63,160 +62,154 @@ func compileOperand(op operator, raw string, variables bool) operand {
 	case famBinary:
 		o.binary, ok = parseBinary(raw)
 	}
-	o.bad = !ok || o.pattern.bad
+	o.bad = !ok
 	return o
 }
 
-// outcome is a truth, or "AWS does not say": a value that is not of the operator's kind, a plain operator on a
-// multivalued key. Such an Allow is not given and such a Deny not ruled out.
-type outcome uint8
+// What AWS's documents do not decide (a value that is not of the operator's kind, a plain operator on a multivalued key) is maybe,
+// with a note: an Allow is not certain then, and neither is that it is not given.
 
-const (
-	outNo outcome = iota
-	outMaybe
-	outYes
-	outUndefined
-	outUnmatched // a policy variable without a value: it matches nothing, and what its negation does AWS does not say
-)
-
-func (o outcome) truth(effect Effect) truth {
-	switch {
-	case o < outUndefined:
-		return truth(o)
-	case effect == Deny:
-		return maybe
-	}
-	return no
-}
-
-// outcomeOrder makes either an or and both an and: what is undefined counts little, for an Allow is not given on it.
-var outcomeOrder = [...]uint8{outNo: 0, outUnmatched: 1, outUndefined: 2, outMaybe: 3, outYes: 4}
-
-func either(a, b outcome) outcome {
-	if outcomeOrder[b] > outcomeOrder[a] {
-		return b
-	}
-	return a
-}
-
-func both(a, b outcome) outcome {
-	if outcomeOrder[b] < outcomeOrder[a] {
-		return b
-	}
-	return a
-}
-
-func (o outcome) not() outcome {
-	switch o {
-	case outYes:
-		return outNo
-	case outNo:
-		return outYes
-	case outUnmatched:
-		return outUndefined
-	}
-	return o
-}
-
-// settled turns a match that a missing variable made impossible into none.
-func (o outcome) settled() outcome {
-	if o == outUnmatched {
-		return outNo
-	}
-	return o
-}
-
-// eval evaluates one condition. reason receives the keys that made the outcome maybe or undefined.
-func (t *test) eval(c *context, reason *reasons) outcome {
+// eval evaluates one condition. reason receives what made it maybe.
+func (t *test) eval(c *context, reason *reasons) truth {
 	values, known := c.lookup(t.key)
 	switch {
 	case t.family == famNull:
 		return t.evalNull(known, reason)
-	case known == keyUnknown:
+	case known == keyUnknown || known == keyHidden && !t.aboutOthers(&c.request.Principal):
 		reason.missing(t.name)
-		return outMaybe
+		return maybe
 	case known == keyAbsent:
 		return t.evalAbsent()
-	case t.quantifier == single && (t.multivalued || len(values) > 1):
+	case t.quantifier == single && (t.key.multivalued() || known == keyPresent && len(values) > 1):
 		reason.note(t.name + " is multivalued and needs ForAnyValue or ForAllValues")
-		return outUndefined
+		return maybe
+	case known >= keyExcept:
+		return t.evalExcept(values, known, reason)
 	}
-	return t.evalPresent(c, values, reason)
+	return t.evalPresent(c, values, known == keyBegins, reason)
 }
 
-func (t *test) evalNull(known presence, reason *reasons) outcome {
-	if known == keyUnknown {
-		reason.missing(t.name)
-		return outMaybe
+// aboutOthers reports whether all ARNs that a test of aws:PrincipalArn names are of accounts that the principal is not of.
+func (t *test) aboutOthers(p *Principal) bool {
+	if t.key.name != "aws:principalarn" {
+		return false
 	}
 	for i := range t.values {
-		if !t.values[i].bad && t.values[i].truth == (known == keyAbsent) {
-			return outYes
+		account := ""
+		switch o := &t.values[i]; {
+		case o.arn != nil && !o.bad:
+			account = o.arn.components[4].raw
+		case o.arn == nil:
+			if parts := splitARN(o.pattern.raw); len(parts) == 6 {
+				account = parts[4]
+			}
+		}
+		if !isAccount(account) || !p.outside(account) {
+			return false
 		}
 	}
-	return outNo
+	return true
 }
 
-// evalAbsent decides without the key: positive operators fail, negated ones hold, and so do IfExists and ForAllValues.
-// Source: IAM User Guide, "Condition operators" and "Set operators for multivalued context keys".
-func (t *test) evalAbsent() outcome {
-	switch {
-	case t.ifExists || t.quantifier == forAll:
-		return outYes
-	case t.quantifier == forAny:
-		return outNo
+// evalExcept decides where it is known which values the key does not have: none of those that the policy names, or perhaps one.
+func (t *test) evalExcept(not []string, known presence, reason *reasons) truth {
+	matched := no
+	for i := range t.values {
+		if known != keyHidden && !t.values[i].isOneOf(not) {
+			matched = maybe
+		}
 	}
 	if t.negated {
-		return outYes
+		matched = matched.not()
 	}
-	return outNo
+	if known == keyOther && t.evalAbsent() != matched {
+		matched = maybe
+	}
+	if matched == maybe {
+		reason.missing(t.name)
+	}
+	return matched
 }
 
-func (t *test) evalPresent(c *context, values []string, reason *reasons) outcome {
-	if len(values) == 1 || t.quantifier == single {
-		return t.evalValue(c, values[0], reason)
+// isOneOf reports whether all texts that the operand matches are among the values, or begin as one that ends in /.
+func (o *operand) isOneOf(values []string) bool {
+	return slices.ContainsFunc(values, func(value string) bool {
+		if strings.HasSuffix(value, "/") {
+			return strings.HasPrefix(o.pattern.glob.prefix, value)
+		}
+		return o.pattern.glob.kind == globExact && o.pattern.glob.text == value
+	})
+}
+
+func (t *test) evalNull(known presence, reason *reasons) truth {
+	if known == keyUnknown || known == keyOther {
+		reason.missing(t.name)
+		return maybe
 	}
-	result := outYes
-	if t.quantifier == forAny {
-		result = outNo
-	}
-	for _, value := range values {
-		if t.quantifier == forAll {
-			result = both(result, t.evalValue(c, value, reason))
-		} else {
-			result = either(result, t.evalValue(c, value, reason))
+	result := no
+	for i := range t.values {
+		switch {
+		case t.values[i].bad:
+			reason.note("a value of " + t.name + " is neither true nor false")
+			result = max(result, maybe)
+		case t.values[i].truth == (known == keyAbsent):
+			return yes
 		}
 	}
 	return result
 }
 
-// evalValue compares one value of the request with all of the policy: any may match, or none may if negated.
-func (t *test) evalValue(c *context, value string, reason *reasons) outcome {
-	result := outNo
-	if t.negated {
-		result = outYes
+// evalAbsent decides without the key: positive operators fail, negated ones hold, and so do IfExists and ForAllValues.
+// Source: IAM User Guide, "Condition operators" and "Set operators for multivalued context keys".
+func (t *test) evalAbsent() truth {
+	if t.ifExists || t.quantifier == forAll {
+		return yes
 	}
-	for i := range t.values {
-		one := t.values[i].compare(t, c, value, reason)
-		switch {
-		case t.negated:
-			result = both(result, one.not())
-		default:
-			result = either(result, one)
+	return truthOf(t.negated && t.quantifier != forAny)
+}
+
+func (t *test) evalPresent(c *context, values []string, begins bool, reason *reasons) truth {
+	if len(values) == 1 || t.quantifier == single {
+		return t.evalValue(c, values[0], begins, reason)
+	}
+	result := truthOf(t.quantifier != forAny)
+	for _, value := range values {
+		if t.quantifier == forAll {
+			result = min(result, t.evalValue(c, value, begins, reason))
+		} else {
+			result = max(result, t.evalValue(c, value, begins, reason))
 		}
 	}
-	return result.settled()
+	return result
+}
+
+// evalValue compares one value of the request with all of the policy: any may match, or none may if negated. Of a value that
+// begins so, the rest is not known.
+func (t *test) evalValue(c *context, value string, begins bool, reason *reasons) truth {
+	result := no
+	for i := range t.values {
+		if result = max(result, t.values[i].compare(t, c, value, begins, reason)); result == yes {
+			break
+		}
+	}
+	if t.negated {
+		return result.not()
+	}
+	return result
 }
 
 // compare matches one value of the request with one of the policy, before negation.
-func (o *operand) compare(t *test, c *context, value string, reason *reasons) outcome {
+func (o *operand) compare(t *test, c *context, value string, begins bool, reason *reasons) truth {
 	if o.bad {
 		reason.note("a value of " + t.name + " is not one that the operator can compare")
-		return outUndefined
+		return maybe
 	}
 	match, ok := false, true
 	switch t.family {
 	case famString, famFold, famLike:
+		if begins {
+			return o.pattern.matchBeginning(value, t, reason)
+		}
 		return o.pattern.match(c, value, t.family == famFold, reason)
 	case famARN:
 		return o.arn.match(c, value, reason)
@@ -239,27 +232,27 @@ func (o *operand) compare(t *test, c *context, value string, reason *reasons) ou
 		binary, ok = parseBinary(value)
 		match = binary == o.binary
 	}
-	if !ok {
+	if !ok || begins {
 		reason.note("the request's " + t.name + " is not a value that the operator can compare")
-		return outUndefined
+		return maybe
 	}
-	return outcome(truthOf(match))
+	return truthOf(match)
 }
 
-func (o *operand) compareBool(c *context, value string, reason *reasons) outcome {
+func (o *operand) compareBool(c *context, value string, reason *reasons) truth {
 	got, ok := parseBool(value)
 	if !ok {
-		return outNo
+		return no
 	}
 	if o.pattern.parts == nil {
-		return outcome(truthOf(got == o.truth))
+		return truthOf(got == o.truth)
 	}
-	text, out := o.pattern.expand(c, reason)
-	if out != outYes {
-		return out
+	text, complete := o.pattern.expand(c, reason)
+	if complete != yes {
+		return complete
 	}
 	want, ok := parseBool(text)
-	return outcome(truthOf(ok && got == want))
+	return truthOf(ok && got == want)
 }
 
 func (r relation) holds(order int) bool {

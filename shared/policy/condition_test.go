@@ -1,7 +1,10 @@
 package policy_test
 
 import (
+	"encoding/json"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/policy"
 )
@@ -16,6 +19,10 @@ const (
 func TestAConditionHoldsForWhatIsKnownOfTheCall(t *testing.T) {
 	member := mustPrincipal(t, anasArn)
 	member.OrganizationID, member.OrganizationPath = "o-example", "o-example/r-ab12/ou-ab12-shop/"
+	tagged := mustPrincipal(t, anasArn)
+	tagged.Tags = map[string]string{"team": "a"}
+	role := mustPrincipal(t, "arn:aws:iam::111122223333:role/app")
+	role.UniqueID = "AROAEXAMPLEID12345678"
 	for sentence, c := range map[string]struct {
 		condition string
 		who       any // an ARN or a principal; ana if nil
@@ -28,9 +35,9 @@ func TestAConditionHoldsForWhatIsKnownOfTheCall(t *testing.T) {
 		"seconds before the epoch":                                   {`"DateGreaterThan":{"aws:CurrentTime":"-1"}`, nil, map[string][]string{"aws:CurrentTime": {"1970-01-01T00:00:00Z"}}, nil, policy.Allowed},
 		"parts of a second since the epoch":                          {`"DateEquals":{"aws:CurrentTime":"1000000000.5"}`, nil, map[string][]string{"aws:CurrentTime": {"2001-09-09T01:46:40.5Z"}}, nil, policy.Allowed},
 		"four digits are a year":                                     {`"DateGreaterThan":{"aws:CurrentTime":"2006"}`, nil, map[string][]string{"aws:CurrentTime": {"2005-12-31T23:59:59Z"}}, nil, policy.ImplicitlyDenied},
-		"four digits with a point are seconds":                       {`"DateGreaterThan":{"aws:CurrentTime":"20.5"}`, nil, map[string][]string{"aws:CurrentTime": {"1970-01-01T00:00:21Z"}}, nil, policy.ImplicitlyDenied},
+		"four digits with a point may be seconds":                    {`"DateGreaterThan":{"aws:CurrentTime":"20.5"}`, nil, map[string][]string{"aws:CurrentTime": {"1970-01-01T00:00:21Z"}}, nil, policy.Unknown},
 		"a number without a whole part":                              {`"NumericEquals":{"s3:max-keys":".5"}`, nil, map[string][]string{"s3:max-keys": {"0.5"}}, nil, policy.Allowed},
-		"a point is no number":                                       {`"NumericLessThan":{"s3:max-keys":"1"}`, nil, map[string][]string{"s3:max-keys": {"."}}, nil, policy.ImplicitlyDenied},
+		"a point may be no number":                                   {`"NumericLessThan":{"s3:max-keys":"1"}`, nil, map[string][]string{"s3:max-keys": {"."}}, nil, policy.Unknown},
 		"a word is no bool, so not false":                            {`"Bool":{"aws:SecureTransport":"false"}`, nil, map[string][]string{"aws:SecureTransport": {"no"}}, nil, policy.ImplicitlyDenied},
 		"a bool from a variable":                                     {`"Bool":{"aws:SecureTransport":"${aws:MultiFactorAuthPresent}"}`, nil, map[string][]string{"aws:SecureTransport": {"true"}, "aws:MultiFactorAuthPresent": {"true"}}, nil, policy.Allowed},
 		"another bool from a variable":                               {`"Bool":{"aws:SecureTransport":"${aws:MultiFactorAuthPresent}"}`, nil, map[string][]string{"aws:SecureTransport": {"true"}, "aws:MultiFactorAuthPresent": {"false"}}, nil, policy.ImplicitlyDenied},
@@ -45,39 +52,58 @@ func TestAConditionHoldsForWhatIsKnownOfTheCall(t *testing.T) {
 		"the OU of the caller":                                       {`"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-example/*/ou-ab12-shop/*"}`, member, nil, nil, policy.Allowed},
 		"the OU of a caller that has none":                           {`"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"*"}`, nil, nil, nil, policy.ImplicitlyDenied},
 		"a federated user's id has its name":                         {`"StringEquals":{"aws:userid":"111122223333:bob"}`, "arn:aws:sts::111122223333:federated-user/bob", nil, nil, policy.Allowed},
-		"a user's id is not known by its name":                       {`"Null":{"aws:userid":"true"}`, nil, nil, nil, policy.Allowed},
+		"a user has an id":                                           {`"Null":{"aws:userid":"true"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"a user's id is not known by its name":                       {`"StringNotLike":{"aws:userid":"AIDABARRED"}`, nil, nil, nil, policy.Unknown},
 		"kms:CallerAccount is KMS's alone":                           {`"StringEquals":{"kms:CallerAccount":"111122223333"}`, nil, nil, nil, policy.ImplicitlyDenied},
-		"many values of a key that takes one":                        {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, map[string][]string{"aws:RequestedRegion": {"eu-west-1", "us-east-1"}}, nil, policy.ImplicitlyDenied},
+		"many values of a key that takes one":                        {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, map[string][]string{"aws:RequestedRegion": {"eu-west-1", "us-east-1"}}, nil, policy.Unknown},
 		"one value of a key that takes one":                          {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, map[string][]string{"aws:RequestedRegion": {"eu-west-1"}}, nil, policy.Allowed},
-		"one value of a key that takes many, without a set operator": {`"StringEquals":{"aws:TagKeys":"team"}`, nil, map[string][]string{"aws:TagKeys": {"team"}}, nil, policy.ImplicitlyDenied},
+		"one value of a key that takes many, without a set operator": {`"StringEquals":{"aws:TagKeys":"team"}`, nil, map[string][]string{"aws:TagKeys": {"team"}}, nil, policy.Unknown},
 		"a default of a variable":                                    {`"StringEquals":{"aws:username":"${aws:PrincipalTag/x, 'a'}na"}`, nil, nil, nil, policy.Allowed},
 		"an empty default of a variable":                             {`"StringEquals":{"aws:username":"ana${aws:PrincipalTag/x, ''}"}`, nil, nil, nil, policy.Allowed},
-		"a default without a space":                                  {`"StringEquals":{"aws:username":"${aws:PrincipalTag/x,'a'}na"}`, nil, nil, nil, policy.ImplicitlyDenied},
-		"a default that is not closed":                               {`"StringEquals":{"aws:username":"${aws:PrincipalTag/x, 'a_}na"}`, nil, nil, nil, policy.ImplicitlyDenied},
-		"a default that is not opened":                               {`"StringEquals":{"aws:username":"${aws:PrincipalTag/x, _a'}na"}`, nil, nil, nil, policy.ImplicitlyDenied},
-		"a default of one quote":                                     {`"StringEquals":{"aws:username":"ana${aws:PrincipalTag/x, '}"}`, nil, nil, nil, policy.ImplicitlyDenied},
-		"a variable with two values":                                 {`"StringEquals":{"aws:username":"${aws:RequestedRegion}"}`, nil, map[string][]string{"aws:RequestedRegion": {"ana", "ben"}}, nil, policy.ImplicitlyDenied},
-		"a variable that takes many values":                          {`"StringEquals":{"aws:username":"${aws:TagKeys}"}`, nil, map[string][]string{"aws:TagKeys": {"ana"}}, nil, policy.ImplicitlyDenied},
+		"a default without a space":                                  {`"StringEquals":{"aws:username":"${aws:PrincipalTag/x,'a'}na"}`, nil, nil, nil, policy.Unknown},
+		"a default that is not closed":                               {`"StringEquals":{"aws:username":"${aws:PrincipalTag/x, 'a_}na"}`, nil, nil, nil, policy.Unknown},
+		"a default that is not opened":                               {`"StringEquals":{"aws:username":"${aws:PrincipalTag/x, _a'}na"}`, nil, nil, nil, policy.Unknown},
+		"a default of one quote":                                     {`"StringEquals":{"aws:username":"ana${aws:PrincipalTag/x, '}"}`, nil, nil, nil, policy.Unknown},
+		"a variable with two values":                                 {`"StringEquals":{"aws:username":"${aws:RequestedRegion}"}`, nil, map[string][]string{"aws:RequestedRegion": {"ana", "ben"}}, nil, policy.Unknown},
+		"a variable that takes many values":                          {`"StringEquals":{"aws:username":"${aws:TagKeys}"}`, nil, map[string][]string{"aws:TagKeys": {"ana"}}, nil, policy.Unknown},
 		"two variables":                                              {`"StringEquals":{"aws:RequestedRegion":"${aws:username}-${aws:PrincipalAccount}"}`, nil, map[string][]string{"aws:RequestedRegion": {"ana-111122223333"}}, nil, policy.Allowed},
 		"an ARN that is unlike":                                      {`"ArnNotLike":{"aws:SourceArn":"arn:aws:sns:*:*:*"}`, nil, map[string][]string{"aws:SourceArn": {"arn:aws:s3:::b"}}, nil, policy.Allowed},
-		"a word is not unlike an ARN":                                {`"ArnNotLike":{"aws:SourceArn":"arn:aws:sns:*:*:*"}`, nil, map[string][]string{"aws:SourceArn": {"word"}}, nil, policy.ImplicitlyDenied},
-		"half an ARN is not unlike one":                              {`"ArnNotLike":{"aws:SourceArn":"arn:aws:sns:*:*:*"}`, nil, map[string][]string{"aws:SourceArn": {"arn:aws:s3::"}}, nil, policy.ImplicitlyDenied},
+		"a word may be unlike an ARN":                                {`"ArnNotLike":{"aws:SourceArn":"arn:aws:sns:*:*:*"}`, nil, map[string][]string{"aws:SourceArn": {"word"}}, nil, policy.Unknown},
+		"half an ARN may be unlike one":                              {`"ArnNotLike":{"aws:SourceArn":"arn:aws:sns:*:*:*"}`, nil, map[string][]string{"aws:SourceArn": {"arn:aws:s3::"}}, nil, policy.Unknown},
 		"an ARN of an empty resource is one":                         {`"ArnNotLike":{"aws:SourceArn":"arn:aws:sns:*:*:*"}`, nil, map[string][]string{"aws:SourceArn": {"arn:aws:s3:::"}}, nil, policy.Allowed},
-		"an address that is none":                                    {`"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}`, nil, map[string][]string{"aws:SourceIp": {"word"}}, nil, policy.ImplicitlyDenied},
-		"an address with a zone":                                     {`"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}`, nil, map[string][]string{"aws:SourceIp": {"fe80::1%eth0"}}, nil, policy.ImplicitlyDenied},
+		"an address that is none":                                    {`"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}`, nil, map[string][]string{"aws:SourceIp": {"word"}}, nil, policy.Unknown},
+		"an address with a zone":                                     {`"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}`, nil, map[string][]string{"aws:SourceIp": {"fe80::1%eth0"}}, nil, policy.Unknown},
 		"a service has no account":                                   {`"Null":{"aws:PrincipalAccount":"true"}`, "lambda.amazonaws.com", nil, nil, policy.Allowed},
-		"an unsigned request has no account":                         {`"Null":{"aws:PrincipalAccount":"true"}`, "*", nil, nil, policy.Allowed},
+		"an unsigned request has the account anonymous":              {`"StringEquals":{"aws:PrincipalAccount":"anonymous"}`, "*", nil, nil, policy.Allowed},
+		"an unsigned request has no other account":                   {`"StringEquals":{"aws:PrincipalAccount":"111122223333"}`, "*", nil, nil, policy.ImplicitlyDenied},
 		"a user has an account":                                      {`"Null":{"aws:PrincipalAccount":"true"}`, nil, nil, nil, policy.ImplicitlyDenied},
 		"a provider of identities has no account":                    {`"Null":{"aws:PrincipalAccount":"true"}`, "arn:aws:iam::111122223333:saml-provider/corp", nil, nil, policy.Allowed},
 		"what follows a variable's default":                          {`"StringEquals":{"aws:RequestedRegion":"${aws:PrincipalTag/home, 'eu'}-west-1"}`, nil, map[string][]string{"aws:RequestedRegion": {"eu-west-1"}}, nil, policy.Allowed},
 		"a variable's default and no more":                           {`"StringEquals":{"aws:RequestedRegion":"${aws:PrincipalTag/home, 'eu'}-west-1"}`, nil, map[string][]string{"aws:RequestedRegion": {"eux-west-1"}}, nil, policy.ImplicitlyDenied},
-		"an ARN with a bad variable is nobody's":                     {`"ArnNotEquals":{"aws:PrincipalArn":"arn:aws:iam::${}:user/ben"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"an ARN with a bad variable is not another's":                {`"ArnNotEquals":{"aws:PrincipalArn":"arn:aws:iam::${}:user/ben"}`, nil, nil, nil, policy.Allowed},
 		"a bracket that closes nothing is a character of its part":   {`"ArnEquals":{"aws:SourceArn":"arn:aws:s3}:eu:1:x"}`, nil, map[string][]string{"aws:SourceArn": {"arn:aws:s3}:eu:1:x"}}, nil, policy.Allowed},
-		"a variable that is not closed":                              {`"StringEquals":{"aws:username":"${aws:PrincipalAccount"}`, nil, nil, nil, policy.ImplicitlyDenied},
+		"a variable that is not closed":                              {`"StringEquals":{"aws:username":"${aws:PrincipalAccount"}`, nil, nil, nil, policy.Unknown},
 		"a key that nobody knows":                                    {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, nil, []string{"aws:RequestedRegion"}, policy.Unknown},
 		"a key that nobody knows, by its prefix":                     {`"StringEquals":{"aws:PrincipalTag/team":"a"}`, nil, nil, []string{"aws:PrincipalTag/*"}, policy.Unknown},
 		"a prefix that is the whole key":                             {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, nil, []string{"aws:RequestedRegion*"}, policy.Unknown},
-		"a prefix that is another's":                                 {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, nil, []string{"aws:RequestTag/*"}, policy.ImplicitlyDenied},
+		"a tag that a session may override":                          {`"StringEquals":{"aws:PrincipalTag/team":"a"}`, tagged, nil, []string{"aws:PrincipalTag/*"}, policy.Unknown},
+		"a tag in a world of which nothing else is known":            {`"StringEquals":{"aws:PrincipalTag/team":"a"}`, tagged, nil, []string{"aws:*"}, policy.Allowed},
+		"another key that is as long":                                {`"StringEquals":{"aws:username":"ana"}`, nil, nil, []string{"aws:usern_me"}, policy.Allowed},
+		"how the id of a role's sessions begins":                     {`"StringLike":{"aws:userid":"AROAEXAMPLEID*"}`, role, nil, nil, policy.Allowed},
+		"how it begins, in another case":                             {`"StringEqualsIgnoreCase":{"aws:userid":"aroaexampleid12345678:job"}`, role, nil, nil, policy.Unknown},
+		"the id before any session, in another case":                 {`"StringEqualsIgnoreCase":{"aws:userid":"aroaexampleid12345678:"}`, role, nil, nil, policy.Unknown},
+		"how another's begins, in any case":                          {`"StringEqualsIgnoreCase":{"aws:userid":"aroaother:job"}`, role, nil, nil, policy.ImplicitlyDenied},
+		"how it begins, in another case where case counts":           {`"StringEquals":{"aws:userid":"aroaexampleid12345678:job"}`, role, nil, nil, policy.ImplicitlyDenied},
+		"less than the id":                                           {`"StringEquals":{"aws:userid":"AROAEXAMPLEID12345678"}`, role, nil, nil, policy.ImplicitlyDenied},
+		"the id before any session":                                  {`"StringEquals":{"aws:userid":"AROAEXAMPLEID12345678:"}`, role, nil, nil, policy.Unknown},
+		"a pattern that goes on in the session's name":               {`"StringLike":{"aws:userid":"AROAEXAMPLEID12345678:job-*"}`, role, nil, nil, policy.Unknown},
+		"any id":                     {`"StringLike":{"aws:userid":"*"}`, role, nil, nil, policy.Allowed},
+		"an id with a variable":      {`"StringLike":{"aws:userid":"${aws:PrincipalAccount}*"}`, role, nil, nil, policy.Unknown},
+		"an id with a bad variable":  {`"StringLike":{"aws:userid":"x${}*"}`, role, nil, nil, policy.Unknown},
+		"an id as a number":          {`"NumericEquals":{"aws:userid":"7"}`, role, nil, nil, policy.Unknown},
+		"the id as a variable":       {`"StringEquals":{"aws:RequestedRegion":"${aws:userid}"}`, role, map[string][]string{"aws:RequestedRegion": {"AROAEXAMPLEID12345678:job"}}, nil, policy.Unknown},
+		"two values of a variable":   {`"StringNotLike":{"aws:username":"${aws:RequestedRegion}"}`, nil, map[string][]string{"aws:RequestedRegion": {"ben", "guy"}}, nil, policy.Unknown},
+		"a prefix that is another's": {`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`, nil, nil, []string{"aws:RequestTag/*"}, policy.ImplicitlyDenied},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			who := mustPrincipal(t, anasArn)
@@ -159,6 +185,8 @@ func TestAStatementNamesWhomItNames(t *testing.T) {
 	federated.User = anasArn
 	unique := mustPrincipal(t, session)
 	unique.UniqueID = "AROAEXAMPLEID12345678:job"
+	anySession := mustPrincipal(t, "arn:aws:iam::111122223333:role/app")
+	anySession.UniqueID = "AROAEXAMPLEID12345678"
 	for sentence, c := range map[string]struct {
 		named string
 		who   policy.Principal
@@ -176,8 +204,15 @@ func TestAStatementNamesWhomItNames(t *testing.T) {
 		"the role of a session":                          {"arn:aws:iam::111122223333:role/app", mustPrincipal(t, session), policy.Allowed},
 		"the role of a session, whose path is not known": {"arn:aws:iam::111122223333:role/team/app", mustPrincipal(t, session), policy.Allowed},
 		"a role of the same name, with a path":           {"arn:aws:iam::111122223333:role/team/app", mustPrincipal(t, "arn:aws:iam::111122223333:role/app"), policy.ImplicitlyDenied},
-		"a role by the id that a deleted one had":        {"AROAEXAMPLEID12345678", mustPrincipal(t, session), policy.ImplicitlyDenied},
+		"a role by the id that a deleted one had":        {"AROADELETED0123456789", unique, policy.ImplicitlyDenied},
+		"a role by an id, whose own is not known":        {"AROAEXAMPLEID12345678", mustPrincipal(t, session), policy.Unknown},
 		"a role by its id":                               {"AROAEXAMPLEID12345678", unique, policy.Allowed},
+		"every session of a role by the role's id":       {"AROAEXAMPLEID12345678", anySession, policy.Allowed},
+		"a user by the id of a role":                     {"AROAEXAMPLEID12345678", mustPrincipal(t, anasArn), policy.ImplicitlyDenied},
+		"a role by the id of a user":                     {"AIDAEXAMPLEID12345678", unique, policy.ImplicitlyDenied},
+		"a user by the id of a user":                     {"AIDAEXAMPLEID12345678", mustPrincipal(t, anasArn), policy.Unknown},
+		"the user behind a federated user by its id":     {"AIDAEXAMPLEID12345678", federated, policy.Unknown},
+		"what is no principal":                           {"arn:aws:iam::111122223333:group/all", mustPrincipal(t, anasArn), policy.ImplicitlyDenied},
 		"another role by its id":                         {"AROAEXAMPLEID00000000", unique, policy.ImplicitlyDenied},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -190,7 +225,118 @@ func TestAStatementNamesWhomItNames(t *testing.T) {
 	}
 }
 
-// Nobody knows whose a canonical id is: it denies perhaps, and allows nobody.
+// An unknown answer says what would decide it: a key that is not given, or what AWS leaves open.
+func TestWhatWouldDecideIsNamed(t *testing.T) {
+	world := policy.Principal{Kind: policy.KindSomebody, NotAccounts: []string{account}, NotOrganizations: []string{"o-ours"}}
+	for sentence, c := range map[string]struct {
+		condition string
+		who       policy.Principal
+		context   map[string][]string
+		grants    []policy.Grant
+		missing   []string
+		notes     int
+	}{
+		"a key that is not given":           {`"StringEquals":{"aws:SourceVpce":"vpce-1"}`, mustPrincipal(t, anasArn), nil, nil, []string{"aws:SourceVpce"}, 0},
+		"a variable that is not given":      {`"StringEquals":{"aws:username":"${aws:SourceVpce}"}`, mustPrincipal(t, anasArn), nil, nil, []string{"aws:sourcevpce"}, 0},
+		"a variable of several values":      {`"StringEquals":{"aws:username":"${aws:RequestedRegion}"}`, mustPrincipal(t, anasArn), map[string][]string{"aws:RequestedRegion": {"a", "b"}}, nil, nil, 1},
+		"which organization somebody is of": {`"StringEquals":{"aws:PrincipalOrgID":"o-partner"}`, world, nil, nil, []string{"aws:PrincipalOrgID"}, 0},
+		"whose unique id a grant names":     {`"StringEquals":{"aws:username":"nobody"}`, mustPrincipal(t, "arn:aws:iam::111122223333:role/app"), nil, []policy.Grant{{ID: "g", Grantee: "AROAEXAMPLEID12345678", Operations: []string{"Decrypt"}}}, nil, 1},
+	} {
+		d := policy.MustParse("d", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{`+c.condition+`}}}`)
+		got := policy.Evaluate(policy.Request{Principal: c.who, Action: "kms:Decrypt", Resource: theKey, Context: c.context, Open: true},
+			policy.Policies{Identity: documents(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`), Resource: d, Grants: c.grants})
+		if diff := cmp.Diff(c.missing, got.Missing); got.Answer != policy.Unknown || diff != "" || len(got.Notes) != c.notes {
+			t.Errorf("%s: %s for want of %q, with notes %q", sentence, got.Answer, got.Missing, got.Notes)
+		}
+	}
+	known := policy.MustParse("d", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalOrgID":"o-ours"},"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]}`)
+	got := policy.Evaluate(policy.Request{Principal: world, Action: "kms:Decrypt", Resource: theKey, Open: true}, policy.Policies{Identity: documents(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`), Resource: known})
+	if diff := cmp.Diff([]string{"aws:SourceIp"}, got.Missing); diff != "" {
+		t.Errorf("what is known of somebody is named as if it were not: %s", diff)
+	}
+}
+
+// Where a statement names a principal certainly and, more closely, perhaps, the doubt is named; what is certain all the same is not.
+func TestADoubtThatDecidesIsNamedAndNoOther(t *testing.T) {
+	role := mustPrincipal(t, "arn:aws:iam::111122223333:role/app")
+	closer := documents(`{"Statement":{"Effect":"Allow","Principal":{"AWS":["111122223333","AROAEXAMPLEID12345678"]},"Action":"*","Resource":"*"}}`)[0]
+	got := policy.Evaluate(policy.Request{Principal: role, Action: "kms:Decrypt", Resource: theKey}, policy.Policies{Resource: closer})
+	if got.Answer != policy.Unknown || len(got.Notes) != 1 {
+		t.Errorf("%s with notes %q", got.Answer, got.Notes)
+	}
+	both := documents(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:username":["${aws:SourceVpce}","ana"]}}},
+		{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]}`)
+	got = policy.Evaluate(policy.Request{Principal: mustPrincipal(t, anasArn), Action: "secretsmanager:GetSecretValue", Resource: theSecret, Open: true}, policy.Policies{Identity: both})
+	if diff := cmp.Diff([]string{"aws:SourceIp"}, got.Missing); diff != "" {
+		t.Errorf("%s: %s", got.Answer, diff)
+	}
+}
+
+// AWS's own aliases are looked up, and changed by nobody.
+func TestAliasesOfAWSAreNotChanged(t *testing.T) {
+	const alias = "arn:aws:kms:eu-west-1:111122223333:alias/"
+	for action, want := range map[string]policy.Answer{"kms:CreateAlias": policy.ImplicitlyDenied, "kms:UpdateAlias": policy.ImplicitlyDenied, "kms:DeleteAlias": policy.ImplicitlyDenied,
+		"kms:DescribeKey": policy.Allowed, "example:DeleteAlias": policy.Allowed} {
+		for name, want := range map[string]policy.Answer{"aws/secretsmanager": want, "awsome": policy.Allowed} {
+			got := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, anasArn), Action: action, Resource: alias + name},
+				policy.Policies{Identity: documents(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)})
+			if got.Answer != want {
+				t.Errorf("%s on alias/%s: %s, want %s: %s", action, name, got.Answer, want, got.Why)
+			}
+		}
+	}
+}
+
+// NotPrincipal in a Deny has to name a principal and its account; what it spares of whom it names in part AWS does not say.
+func TestWhomNotPrincipalSpares(t *testing.T) {
+	const (
+		session   = "arn:aws:sts::111122223333:assumed-role/app/job"
+		second    = "arn:aws:sts::111122223333:assumed-role/app/second"
+		longer    = "arn:aws:sts::111122223333:assumed-role/app2/job"
+		elsewhere = "arn:aws:sts::444455556666:assumed-role/app/job"
+		role      = "arn:aws:iam::111122223333:role/app"
+		root      = "arn:aws:iam::111122223333:root"
+	)
+	for sentence, c := range map[string]struct {
+		named []string
+		who   string
+		want  policy.Answer
+	}{
+		"nobody of the account":                       {[]string{"arn:aws:iam::444455556666:root"}, anasArn, policy.ExplicitlyDenied},
+		"everybody":                                   {[]string{"*"}, anasArn, policy.Allowed},
+		"a user and the account":                      {[]string{anasArn, root}, anasArn, policy.Allowed},
+		"a user alone":                                {[]string{anasArn}, anasArn, policy.Unknown},
+		"another user and the account":                {[]string{"arn:aws:iam::111122223333:user/Bob", root}, anasArn, policy.ExplicitlyDenied},
+		"the account alone":                           {[]string{root}, anasArn, policy.Unknown},
+		"the account and a user of another":           {[]string{root, "arn:aws:iam::444455556666:user/Bob"}, anasArn, policy.Unknown},
+		"the account, to its root user":               {[]string{root}, root, policy.Allowed},
+		"a user, to the root user":                    {[]string{anasArn}, root, policy.ExplicitlyDenied},
+		"the role and the account":                    {[]string{role, root}, session, policy.Allowed},
+		"the role alone":                              {[]string{role}, session, policy.Unknown},
+		"the session, the role and the account":       {[]string{session, role, root}, session, policy.Allowed},
+		"another session, the role and the account":   {[]string{second, role, root}, session, policy.Unknown},
+		"two sessions, the role and the account":      {[]string{second, session, role, root}, session, policy.Allowed},
+		"another session and the account":             {[]string{second, root}, session, policy.ExplicitlyDenied},
+		"the session and the account":                 {[]string{session, root}, session, policy.Unknown},
+		"a role's session whose name begins the same": {[]string{longer, role, root}, session, policy.Allowed},
+		"a session of that name in another account":   {[]string{elsewhere, role, root}, session, policy.Allowed},
+		"a session, to a user of the account":         {[]string{session, anasArn, root}, anasArn, policy.Allowed},
+		"a role by an id that may be its own":         {[]string{"AROAEXAMPLEID12345678", root}, session, policy.Unknown},
+		"a service":                                   {[]string{"111122223333"}, "lambda.amazonaws.com", policy.ExplicitlyDenied},
+	} {
+		named, err := json.Marshal(c.named)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := policy.MustParse("d", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},{"Effect":"Deny","NotPrincipal":{"AWS":`+string(named)+`},"Action":"*","Resource":"*"}]}`)
+		got := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, c.who), Action: "secretsmanager:GetSecretValue", Resource: theSecret}, policy.Policies{Resource: d})
+		if got.Answer != c.want {
+			t.Errorf("%s: %s, want %s: %s", sentence, got.Answer, c.want, got.Why)
+		}
+	}
+}
+
+// Nobody knows whose a canonical id is: it denies perhaps, and lets in an account, which has to allow as well.
 func TestACanonicalIdMayBeThePrincipals(t *testing.T) {
 	const allow = `{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},`
 	for sentence, c := range map[string]struct {

@@ -84,7 +84,7 @@ type PrincipalSet struct {
 	Federated     []string
 	CanonicalUser []string
 
-	names []identity
+	identities []identity
 }
 
 // Type says what a document is attached to, which decides what it may contain.

@@ -96,7 +96,7 @@ func (e *evaluation) begin(r *Request, p *Policies) {
 	if account == "" {
 		account = r.Principal.Account
 	}
-	e.context = context{request: r, service: e.service, account: account, lowered: e.narrowed}
+	e.context = context{request: r, service: e.service, action: e.action, account: account, lowered: e.narrowed}
 	e.same = r.Principal.Account != "" && r.Principal.Account == account
 	e.apply()
 }
@@ -186,31 +186,34 @@ func (e *evaluation) scanDocument(t *tally, policyType Type, d *Document) {
 			t.deny = max(t.deny, matched)
 		default:
 			t.allow = max(t.allow, matched)
-			t.grades[named] = max(t.grades[named], matched)
+			for g := range t.grades {
+				t.grades[g] = max(t.grades[g], min(named[g], matched))
+			}
 		}
 	}
 }
 
-// matches says whether a statement is about the request.
-func (e *evaluation) matches(s *Statement) (grade, truth) {
+// matches says whether a statement is about the request, and how it names the principal.
+func (e *evaluation) matches(s *Statement) (naming, truth) {
 	if !e.narrowed && !s.matchesAction(e.service, e.action) {
-		return gradeNone, no
+		return naming{}, no
 	}
 	bounded := len(e.policies.Boundary) > 0 && e.applies.identity
-	named, result := s.naming(&e.request.Principal, bounded)
-	if result == no {
-		return named, no
-	}
 	e.scratch.keys, e.scratch.notes = e.scratch.keys[:0], e.scratch.notes[:0]
-	result = min(result, s.matchesResource(&e.context, e.request.Resource, &e.scratch).truth(s.Effect))
-	if result == no {
+	named := s.naming(&e.request.Principal, bounded, &e.scratch)
+	matched := named.any()
+	if matched == no {
 		return named, no
 	}
-	result = min(result, s.matchesConditions(&e.context, &e.scratch))
-	if result == maybe {
+	matched = min(matched, s.matchesResource(&e.context, e.request.Resource, &e.scratch))
+	if matched == no {
+		return named, no
+	}
+	matched = min(matched, s.matchesConditions(&e.context, &e.scratch))
+	if matched == maybe || len(e.scratch.notes) > 0 { // which grade names it may be the doubt
 		e.reasons.add(&e.scratch)
 	}
-	return named, result
+	return named, matched
 }
 
 func (e *evaluation) scanGrants() {
@@ -249,7 +252,7 @@ func (e *evaluation) permits() truth {
 	if !e.applies.identity {
 		return max(named[gradeDirect], e.grants[gradeDirect])
 	}
-	if e.rootAssumes() {
+	if e.rootAssumes() || e.reserved() {
 		return no
 	}
 	limits := e.limits()
@@ -269,6 +272,16 @@ func (e *evaluation) permits() truth {
 // Source: STS API Reference, AssumeRole ("You cannot call AssumeRole by using AWS root account credentials") and AssumeRoot.
 func (e *evaluation) rootAssumes() bool {
 	return e.request.Principal.Kind == KindRoot && e.service == "sts" && (e.action == "assumerole" || e.action == "assumeroot")
+}
+
+// reserved is whether the request changes an alias of AWS, which no policy can allow.
+// Source: KMS API Reference, CreateAlias, UpdateAlias and DeleteAlias: "alias/aws/" is reserved for AWS managed keys.
+func (e *evaluation) reserved() bool {
+	if e.service != "kms" || e.action != "createalias" && e.action != "updatealias" && e.action != "deletealias" {
+		return false
+	}
+	_, name, _ := cutARN(e.request.Resource)
+	return strings.HasPrefix(name, "alias/aws/")
 }
 
 // identityAllows is whether the principal's own policies allow; the root user needs none.

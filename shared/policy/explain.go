@@ -38,7 +38,6 @@ func (e *evaluation) explain(d *Decision) {
 			return
 		}
 		d.Decided = e.granting()
-		d.Notes = e.caveats()
 		d.Why = "allowed by " + join(d.Decided)
 	case ImplicitlyDenied:
 		d.Why = e.whyNotAllowed()
@@ -69,8 +68,10 @@ func (e *evaluation) describe(s *Statement, i int) string {
 	c := s.Conditions[i]
 	got := "is absent"
 	switch values, known := e.context.lookup(s.conditions[i].key); known {
-	case keyUnknown:
+	case keyUnknown, keyHidden, keyExcept, keyOther:
 		got = "is not known"
+	case keyBegins:
+		got = "begins with " + values[0]
 	case keyPresent:
 		got = "is " + strings.Join(values, ", ")
 	}
@@ -157,7 +158,7 @@ func (e *evaluation) matching(policyType Type, effect Effect, want truth, closes
 				if s.Effect != effect {
 					continue
 				}
-				if named, matched := e.matches(s); matched == want && (closest == gradeNone || named == closest) {
+				if named, matched := e.matches(s); matched == want && (closest == gradeNone || named[closest] == want) {
 					out = append(out, found{reference(policyType, level, d, i), s})
 				}
 			}
@@ -192,26 +193,6 @@ func (e *evaluation) granting() []StatementRef {
 	}
 	if e.kind != ResourcePlain || !e.same {
 		out = append(out, references(e.matching(policyType, Allow, yes, gradeNone))...)
-	}
-	return out
-}
-
-// caveats are doubts that AWS's documentation leaves about an allow.
-func (e *evaluation) caveats() []string {
-	if !e.applies.resource || e.policies.Resource.broken != nil {
-		return nil
-	}
-	var out []string
-	for i := range e.policies.Resource.Statements {
-		s := &e.policies.Resource.Statements[i]
-		if s.Effect != Deny || s.NotPrincipal == nil || !s.matchesAction(e.service, e.action) {
-			continue
-		}
-		if !slices.ContainsFunc(s.NotPrincipal.names, func(id identity) bool {
-			return id.kind == identityAccount && id.account == e.request.Principal.Account
-		}) {
-			out = append(out, fmt.Sprintf("statement %d of the resource policy excepts the principal by NotPrincipal but not its account; some services deny then", i))
-		}
 	}
 	return out
 }

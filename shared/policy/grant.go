@@ -28,22 +28,22 @@ var contextOperations = []string{"decrypt", "encrypt", "generatedatakey", "gener
 func (g *Grant) allows(c *context, operation string, reason *reasons) (grade, truth) {
 	p := &c.request.Principal
 	if operation == "retiregrant" && g.Retiring != "" {
-		if named := granteeGrade(g.Retiring, p); named != gradeNone {
-			return named, yes
+		if g, named := grantee(g.Retiring, p, reason); named != no {
+			return g, named
 		}
 	}
 	if !slices.ContainsFunc(g.Operations, func(o string) bool { return strings.EqualFold(o, operation) }) {
 		return gradeNone, no
 	}
-	named := granteeGrade(g.Grantee, p)
-	if named == gradeNone {
+	closest, named := grantee(g.Grantee, p, reason)
+	if named == no {
 		return gradeNone, no
 	}
-	result := g.source(c, reason)
+	result := min(named, g.source(c, reason))
 	if slices.Contains(contextOperations, operation) {
 		result = min(result, g.constraint(c, reason))
 	}
-	return named, result
+	return closest, result
 }
 
 // source compares aws:SourceArn with what the grant demands.
@@ -51,33 +51,44 @@ func (g *Grant) source(c *context, reason *reasons) truth {
 	if g.SourceARN == "" {
 		return yes
 	}
-	got, known := c.lookup("aws:sourcearn")
-	if known == keyUnknown {
+	got, known := c.lookup(sourceARN)
+	if known == keyUnknown || known == keyHidden {
 		reason.missing("aws:SourceArn")
 		return maybe
 	}
 	return truthOf(known == keyPresent && slices.Contains(got, g.SourceARN))
 }
 
-func granteeGrade(name string, p *Principal) grade {
-	if isService(name) {
-		id := identity{kind: identityService, name: name}
-		return id.names(p)
+// grantee says how closely, and how certainly, a grant's principal is the request's.
+func grantee(name string, p *Principal, reason *reasons) (grade, truth) {
+	id := identity{kind: identityService, name: name}
+	if !isService(name) {
+		id = awsIdentity(name)
 	}
-	id := awsIdentity(name)
-	return id.names(p)
+	closest, named := id.names(p)
+	if named == maybe {
+		reason.note(id.doubt(p))
+	}
+	return closest, named
 }
 
 const encryptionContextPrefix = "kms:encryptioncontext:"
+
+// The keys that constraints ask for.
+var (
+	sourceARN             = contextKeyOf("aws:SourceArn")
+	encryptionContext     = keyRow(encryptionContextPrefix)
+	encryptionContextKeys = contextKeyOf("kms:EncryptionContextKeys")
+)
 
 // constraint compares the encryption context of the request with what the grant demands.
 func (g *Grant) constraint(c *context, reason *reasons) truth {
 	result := yes
 	for _, wanted := range []map[string]string{g.EncryptionContextEquals, g.EncryptionContextSubset} {
 		for key, value := range wanted {
-			got, known := c.lookup(encryptionContextPrefix + strings.ToLower(key))
+			got, known := c.lookup(contextKey{name: encryptionContextPrefix + strings.ToLower(key), row: encryptionContext})
 			switch {
-			case known == keyUnknown:
+			case known == keyUnknown || known == keyHidden:
 				reason.missing("kms:EncryptionContext:" + key)
 				result = min(result, maybe)
 			case known == keyAbsent || len(got) != 1 || got[0] != value:
@@ -92,7 +103,7 @@ func (g *Grant) constraint(c *context, reason *reasons) truth {
 }
 
 // nothingElse reports whether the request's encryption context has no pair beyond those that must be equal. A pair may
-// be known to be there without its value being known.
+// be known to be there without its value being known, and in an open request without being named.
 func (g *Grant) nothingElse(c *context, reason *reasons) truth {
 	wanted := func(key string) bool {
 		return slices.ContainsFunc(mapKeys(g.EncryptionContextEquals), func(k string) bool { return strings.EqualFold(k, key) })
@@ -102,15 +113,18 @@ func (g *Grant) nothingElse(c *context, reason *reasons) truth {
 			return no
 		}
 	}
-	if keys, known := c.lookup("kms:encryptioncontextkeys"); known == keyPresent && !containsAll(keys, wanted) {
-		return no
+	if keys, known := c.lookup(encryptionContextKeys); known == keyPresent {
+		return truthOf(containsAll(keys, wanted))
 	}
 	for _, name := range c.request.Unknown {
-		key, ok := strings.CutPrefix(strings.ToLower(name), encryptionContextPrefix)
-		if ok && !wanted(key) || strings.HasSuffix(name, "*") && c.flaggedUnknown(encryptionContextPrefix+"\x00") {
+		if key, ok := strings.CutPrefix(strings.ToLower(name), encryptionContextPrefix); ok && !wanted(key) {
 			reason.missing("kms:EncryptionContext")
 			return maybe
 		}
+	}
+	if _, other := c.lookup(contextKey{name: encryptionContextPrefix + "\x00", row: encryptionContext}); other == keyUnknown {
+		reason.missing("kms:EncryptionContext")
+		return maybe
 	}
 	return yes
 }

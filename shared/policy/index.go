@@ -18,6 +18,7 @@ type Target struct {
 	RCPs    [][]*Document
 	Context map[string][]string // keys of the request that follow from the resource, such as its tags
 	Unknown []string            // keys that do, with values not known; as in Request
+	Absent  []string            // keys that the resource does not have; as in Request
 
 	Management    bool // the resource's account is the organization's management account
 	AWSManagedKey bool
@@ -59,18 +60,30 @@ type Query struct {
 	request    Request
 	policies   Policies
 	original   Policies
-	unknown    []string // of the question; the target may add its own
-	joined     []string // both
+	unknown    joint // of the question; the target may add its own
+	absent     joint
 	evaluation evaluation
 	all        bool // every target may be allowed as far as the principal's policies go
 	reaches    []reach
 }
 
-// Ask prepares a question. Of the policies only those of the principal count: Identity, Boundary, Session, SCPs,
-// Endpoint and ManagementPrincipal. unknown is as in Request.
-func (ix *Index) Ask(p Principal, policies Policies, action string, unknown []string) *Query {
-	q := &Query{index: ix, view: ix.view(action), original: policies, unknown: unknown}
-	q.request = Request{Principal: p, Action: action, Unknown: unknown}
+// joint is a list of the question with what the target adds.
+type joint struct{ own, both []string }
+
+func (j *joint) with(more []string) []string {
+	if len(more) == 0 {
+		return j.own
+	}
+	j.both = append(append(j.both[:0], j.own...), more...)
+	return j.both
+}
+
+// Ask prepares a question. Of the request only Principal, Action, Open, Unknown and Absent count; of the policies only those of
+// the principal: Identity, Boundary, Session, SCPs, Endpoint and ManagementPrincipal.
+func (ix *Index) Ask(r Request, policies Policies) *Query {
+	action := r.Action
+	q := &Query{index: ix, view: ix.view(action), original: policies, unknown: joint{own: r.Unknown}, absent: joint{own: r.Absent}}
+	q.request = Request{Principal: r.Principal, Action: action, Open: r.Open}
 	q.policies = policies
 	service, name, _ := strings.Cut(strings.ToLower(action), ":")
 	narrow := narrower{service: service, action: name}
@@ -136,6 +149,13 @@ func (q *Query) Answer(i int) Answer {
 	return ImplicitlyDenied
 }
 
+// RestsOn reports whether the value of one of the condition keys would have mattered to the last Answer, which was Unknown.
+func (q *Query) RestsOn(keys ...string) bool {
+	return slices.ContainsFunc(q.evaluation.reasons.keys, func(missing string) bool {
+		return slices.ContainsFunc(keys, func(key string) bool { return strings.EqualFold(key, missing) })
+	})
+}
+
 // Decision is the answer about one target with its explanation.
 func (q *Query) Decision(i int) Decision {
 	t := &q.index.targets[i]
@@ -148,12 +168,7 @@ func (q *Query) Decision(i int) Decision {
 
 func (q *Query) load(t *Target, resource *Document, rcps [][]*Document) {
 	q.request.Resource, q.request.ResourceAccount, q.request.Context = t.ARN, t.Account, t.Context
-	q.request.Unknown = q.unknown
-	if len(t.Unknown) > 0 {
-		q.joined = append(q.joined[:0], q.unknown...)
-		q.joined = append(q.joined, t.Unknown...)
-		q.request.Unknown = q.joined
-	}
+	q.request.Unknown, q.request.Absent = q.unknown.with(t.Unknown), q.absent.with(t.Absent)
 	q.policies.Resource, q.policies.RCPs, q.policies.Grants, q.policies.ResourceKind = resource, rcps, t.Grants, t.Kind
 	q.policies.ManagementResource, q.policies.AWSManagedKey = t.Management, t.AWSManagedKey
 }
@@ -188,7 +203,7 @@ func (p *pattern) reach() reach {
 	if p.parts == nil {
 		return reach{p.glob.prefix, longestLiteral(p.glob.text[len(p.glob.prefix):])}
 	}
-	if p.parts[0].key != "" {
+	if p.parts[0].key.name != "" {
 		return reach{}
 	}
 	first := newGlob(p.parts[0].text)

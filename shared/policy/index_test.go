@@ -39,7 +39,7 @@ func TestCandidatesAreWhatThePrincipalCanReach(t *testing.T) {
 				c.change(&targets[0])
 			}
 			var got []string
-			for i := range policy.NewIndex(targets).Ask(mustPrincipal(t, app), policy.Policies{Identity: c.identity}, "secretsmanager:GetSecretValue", nil).Candidates() {
+			for i := range policy.NewIndex(targets).Ask(policy.Request{Principal: mustPrincipal(t, app), Action: "secretsmanager:GetSecretValue"}, policy.Policies{Identity: c.identity}).Candidates() {
 				got = append(got, targets[i].ARN)
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
@@ -53,7 +53,7 @@ func TestWhatNobodyKnowsOfATargetIsUnknownOfItAlone(t *testing.T) {
 	t.Parallel()
 	targets := []policy.Target{{ARN: secret, Unknown: []string{"aws:ResourceTag/team"}}, {ARN: secret}}
 	tagged := documents(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"pay"}}}}`)
-	query := policy.NewIndex(targets).Ask(mustPrincipal(t, app), policy.Policies{Identity: tagged}, "secretsmanager:GetSecretValue", []string{"aws:SourceVpce"})
+	query := policy.NewIndex(targets).Ask(policy.Request{Principal: mustPrincipal(t, app), Action: "secretsmanager:GetSecretValue", Unknown: []string{"aws:SourceVpce"}}, policy.Policies{Identity: tagged})
 	if first, second := query.Answer(0), query.Answer(1); first != policy.Unknown || second != policy.ImplicitlyDenied {
 		t.Errorf("%s and %s", first, second)
 	}

@@ -54,6 +54,8 @@ func (e *evaluation) missingPermission() []gap {
 	switch {
 	case e.rootAssumes():
 		return []gap{{"the root user of an account cannot assume roles", ""}}
+	case e.reserved():
+		return []gap{{"alias/aws/ is reserved for AWS managed keys", ""}}
 	case !e.applies.identity:
 		return []gap{{fmt.Sprintf("the %s does not allow %s, which has no policies of its own%s", policyType, e.request.Principal, here), name}}
 	}
@@ -119,15 +121,15 @@ func (e *evaluation) failure(s *Statement) (closeness int, failed string) {
 	if s.Effect != Allow || !s.matchesAction(e.service, e.action) {
 		return 0, ""
 	}
-	if _, named := s.naming(&e.request.Principal, false); named != yes {
+	var ignored reasons
+	if s.naming(&e.request.Principal, false, &ignored).any() != yes {
 		return 1, "it names other principals"
 	}
-	var ignored reasons
-	if s.matchesResource(&e.context, e.request.Resource, &ignored).truth(Allow) != yes {
+	if s.matchesResource(&e.context, e.request.Resource, &ignored) != yes {
 		return 2, "it is about " + strings.Join(append(append([]string(nil), s.Resources...), s.NotResources...), ", ")
 	}
 	for i := range s.conditions {
-		if s.conditions[i].eval(&e.context, &ignored).truth(Allow) != yes {
+		if s.conditions[i].eval(&e.context, &ignored) != yes {
 			return 3, e.describe(s, i)
 		}
 	}

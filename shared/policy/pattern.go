@@ -7,13 +7,13 @@ type pattern struct {
 	raw   string
 	glob  glob   // where it has no variables
 	parts []part // where it has
-	bad   bool   // it has a variable that AWS does not accept there, or one badly written
+	bad   bool   // it has a variable of which AWS does not say what it means there, or one badly written
 }
 
 // part is literal text (wildcards included) or a policy variable.
 type part struct {
 	text       string
-	key        string // lower case; "" for literal text
+	key        contextKey // its name is "" for literal text
 	fallback   string
 	hasDefault bool
 }
@@ -55,6 +55,7 @@ func compile(raw string, f flavour) pattern {
 		inside, tail, closed := strings.Cut(after, "}")
 		if !closed {
 			p.bad = true
+			text.WriteByte(anyRun)
 			break
 		}
 		rest = tail
@@ -74,12 +75,24 @@ func compile(raw string, f flavour) pattern {
 	return p
 }
 
-// settle makes a pattern whose variables were all special characters static.
+// settle makes a pattern static whose variables were all special characters, and one with a bad variable: that may stand for
+// anything.
 func (p *pattern) settle() {
+	if p.bad {
+		var text strings.Builder
+		for i := range p.parts {
+			text.WriteString(p.parts[i].text)
+			if p.parts[i].key.name != "" {
+				text.WriteByte(anyRun)
+			}
+		}
+		p.glob, p.parts = newGlob(text.String()), nil
+		return
+	}
 	switch {
 	case len(p.parts) == 0:
 		p.glob = newGlob("")
-	case len(p.parts) == 1 && p.parts[0].key == "":
+	case len(p.parts) == 1 && p.parts[0].key.name == "":
 		p.glob = newGlob(p.parts[0].text)
 		p.parts = nil
 	}
@@ -88,9 +101,9 @@ func (p *pattern) settle() {
 // parseVariable reads "key" or "key, 'default'".
 func parseVariable(inside string) (part, bool) {
 	key, rest, hasDefault := strings.Cut(inside, ",")
-	v := part{key: strings.ToLower(strings.TrimSpace(key)), hasDefault: hasDefault}
-	if v.key == "" {
-		return part{key: "?"}, false
+	v := part{key: contextKeyOf(strings.TrimSpace(key)), hasDefault: hasDefault}
+	if v.key.name == "" {
+		return part{key: contextKey{name: "?"}}, false
 	}
 	if !hasDefault {
 		return v, true
@@ -112,8 +125,11 @@ func compileResource(raw string, variables bool) pattern {
 	if !isARN {
 		return compile(raw, flavour{wild: true, variables: variables})
 	}
-	if strings.Contains(head, "${") && variables {
-		return pattern{raw: raw, glob: newGlob(raw), bad: true}
+	if strings.Contains(head, "${") && variables { // AWS's own policies have them there, the guide says that they do not count
+		p := compile(raw, flavour{wild: true, variables: true})
+		p.bad = true
+		p.settle()
+		return p
 	}
 	p := compile(tail, flavour{wild: true, variables: variables})
 	p.raw = raw
@@ -173,7 +189,6 @@ func compileARN(raw string, variables bool) arnPattern {
 	var a arnPattern
 	for i, text := range parts {
 		a.components[i] = compile(text, flavour{wild: true, variables: variables})
-		a.bad = a.bad || a.components[i].bad
 	}
 	return a
 }

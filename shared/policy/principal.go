@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
@@ -19,6 +20,7 @@ const (
 	KindFederated     PrincipalKind = "federated"      // a SAML or OIDC identity, before it has a role
 	KindService       PrincipalKind = "service"        // an AWS service acting for itself
 	KindAnonymous     PrincipalKind = "anonymous"      // an unsigned request
+	KindSomebody      PrincipalKind = "somebody"       // any user, role or session of a population, none in particular
 )
 
 // Principal makes a request. ParsePrincipal fills it from an ARN; what an ARN does not tell (the path of a session's
@@ -37,6 +39,10 @@ type Principal struct {
 	// The organization of its account, where known: aws:PrincipalOrgID, and aws:PrincipalOrgPaths (o-…/r-…/ou-…/).
 	OrganizationID   string
 	OrganizationPath string
+
+	// Of somebody of whom the account or the organization is not known: which it is not.
+	NotAccounts      []string
+	NotOrganizations []string
 }
 
 // ParsePrincipal reads an ARN (user, role, assumed role, federated user, root, SAML or OIDC provider), an account id
@@ -101,6 +107,8 @@ func (p Principal) String() string {
 		return p.ARN
 	case p.Kind == KindAnonymous:
 		return "an anonymous caller"
+	case p.Kind == KindSomebody && p.Name == "":
+		return "somebody"
 	}
 	return p.Name
 }
@@ -108,10 +116,18 @@ func (p Principal) String() string {
 // signed reports whether the principal has IAM policies of its own.
 func (p *Principal) signed() bool {
 	switch p.Kind {
-	case KindUser, KindRole, KindSession, KindRoot, KindFederatedUser:
+	case KindUser, KindRole, KindSession, KindRoot, KindFederatedUser, KindSomebody:
 		return true
 	}
 	return false
+}
+
+// outside reports whether the principal is certainly of another account.
+func (p *Principal) outside(account string) bool {
+	if p.Account != "" {
+		return p.Account != account
+	}
+	return slices.Contains(p.NotAccounts, account)
 }
 
 func lastSegment(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }

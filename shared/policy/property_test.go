@@ -349,7 +349,7 @@ func TestIndexAgreesWithEvaluate(t *testing.T) {
 			{ARN: "arn:aws:s3:::x", Account: account, Context: d.request.Context, Unknown: []string{"aws:TagKeys", "kms:ViaService"}},
 			{ARN: "arn:aws:s3:::y", Account: other, Policy: p.Resource, Context: d.request.Context},
 		}
-		query := policy.NewIndex(targets).Ask(d.request.Principal, p, d.request.Action, d.request.Unknown)
+		query := policy.NewIndex(targets).Ask(policy.Request{Principal: d.request.Principal, Action: d.request.Action, Unknown: d.request.Unknown}, p)
 		candidate := map[int]bool{}
 		for i := range query.Candidates() {
 			candidate[i] = true

@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -12,49 +12,96 @@ type Request struct {
 	Resource        string // ARN; "*" for actions that have no resource
 	ResourceAccount string // 12 digits; "" takes the account in the ARN, or the principal's where that has none
 
-	// Context holds the condition keys of the request, in any case. Keys that follow from the principal, the resource's
-	// account and the action are added, unless given.
+	// Context holds the condition keys of the request, in any case; one without values is known to be absent. Keys that follow
+	// from the principal, the resource's account and the action are added, unless given.
 	Context map[string][]string
 
-	// Unknown lists condition keys that the request may have with values not known here; a key in neither Context nor
-	// Unknown is absent. A trailing * takes all keys with the prefix, "*" alone all that are not in Context.
+	// Open says that Context is not complete: a key in none of these fields is unknown, unless it is declared (KeyOf) that such
+	// requests never have it. Otherwise a key in none of them is absent.
+	Open bool
+	// Unknown lists keys that the request may have with values not known here. A trailing * takes all keys with the prefix; "*"
+	// alone, or a whole namespace such as "kms:*", does not take those that follow from the principal.
 	Unknown []string
+	// Absent lists keys that the request does not have unless they are in Context; a trailing * takes all with the prefix.
+	Absent []string
 }
 
 // presence is what is known of a condition key.
 type presence uint8
 
 const (
-	keyAbsent presence = iota
-	keyPresent
-	keyUnknown
+	keyAbsent  presence = iota
+	keyPresent          // with its values
+	keyBegins           // there, and only how its value begins is known
+	keyExcept           // there, and none of its values; one that ends in / is a beginning
+	keyOther            // likewise, or not there
+	keyHidden           // there, with a value that is not known
+	keyUnknown          // there or not
 )
+
+// contextKey is a condition key that a policy names, with what is declared of it.
+type contextKey struct {
+	name string // lower case
+	row  *declaration
+}
+
+func contextKeyOf(name string) contextKey {
+	name = strings.ToLower(name)
+	return contextKey{name: name, row: keyRow(name)}
+}
+
+func (k contextKey) multivalued() bool { return k.row != nil && k.row.many }
 
 // context answers look-ups of condition keys for one request.
 type context struct {
 	request *Request
 	service string // of the action, lower case
+	action  string
 	account string // of the resource
 	lowered bool   // the request's context has only keys in lower case
 	buffer  [1]string
 }
 
-// lookup finds a key, given in lower case. A key without values is absent: AWS treats an empty set as null.
-func (c *context) lookup(key string) ([]string, presence) {
-	if values, ok := c.given(key); ok {
+// lookup finds a key. A key without values is absent: AWS treats an empty set as null.
+func (c *context) lookup(key contextKey) ([]string, presence) {
+	if values, ok := c.given(key.name); ok {
 		if len(values) == 0 {
 			return nil, keyAbsent
 		}
 		return values, keyPresent
 	}
-	if c.flaggedUnknown(key) {
+	flagged := listedIn(c.request.Unknown, key.name)
+	if flagged == byName {
+		if c.declared(key) == Always {
+			return nil, keyHidden
+		}
 		return nil, keyUnknown
 	}
-	if value, ok := c.derived(key); ok {
-		c.buffer[0] = value
-		return c.buffer[:], keyPresent
+	if values, known := c.request.Principal.except(key.name, c.service); known != keyAbsent {
+		return values, known
 	}
-	return nil, keyAbsent
+	value, known := c.derived(key.name)
+	switch {
+	case known == keyPresent || known == keyBegins:
+		c.buffer[0] = value
+		return c.buffer[:], known
+	case known == keyHidden:
+		return nil, keyHidden
+	case flagged == notListed && (!c.request.Open || listedIn(c.request.Absent, key.name) != notListed):
+		return nil, keyAbsent
+	}
+	switch c.declared(key) {
+	case Never:
+		return nil, keyAbsent
+	case Always:
+		return nil, keyHidden
+	}
+	return nil, keyUnknown
+}
+
+// declared is how often a request like this has the key.
+func (c *context) declared(key contextKey) Presence {
+	return key.row.carried(c.service, c.action, c.request.Principal.Kind)
 }
 
 func (c *context) given(key string) ([]string, bool) {
@@ -78,19 +125,35 @@ func lowerKeys(context map[string][]string) map[string][]string {
 	return out
 }
 
-func (c *context) flaggedUnknown(key string) bool {
-	for _, name := range c.request.Unknown {
+// listing is how a list of keys has one.
+type listing uint8
+
+const (
+	notListed   listing = iota
+	byNamespace         // by "*", or by a whole namespace such as "aws:*"
+	byName              // by its name, or by a longer prefix
+)
+
+func listedIn(list []string, key string) listing {
+	found := notListed
+	for _, name := range list {
 		prefix, wild := strings.CutSuffix(name, "*")
-		if wild && len(key) >= len(prefix) && strings.EqualFold(key[:len(prefix)], prefix) || strings.EqualFold(name, key) {
-			return true
+		switch {
+		case !wild && strings.EqualFold(name, key):
+			return byName
+		case !wild || len(key) < len(prefix) || !strings.EqualFold(key[:len(prefix)], prefix):
+		case prefix == "" || strings.IndexByte(prefix, ':') == len(prefix)-1:
+			found = byNamespace
+		default:
+			return byName
 		}
 	}
-	return false
+	return found
 }
 
-// derived answers the keys that follow from who asks for what.
+// derived answers the keys that follow from who asks for what; absent where nothing follows.
 // Source: IAM User Guide, "AWS global condition context keys" and the table of principal key values.
-func (c *context) derived(key string) (string, bool) {
+func (c *context) derived(key string) (string, presence) {
 	p := &c.request.Principal
 	if tag, ok := strings.CutPrefix(key, "aws:principaltag/"); ok {
 		return p.tag(tag)
@@ -99,84 +162,155 @@ func (c *context) derived(key string) (string, bool) {
 	case "aws:principalarn":
 		return p.conditionARN()
 	case "aws:principalaccount":
-		return p.Account, p.Account != "" && p.signed()
+		switch {
+		case p.Kind == KindAnonymous:
+			return "anonymous", keyPresent
+		case p.signed():
+			return there(p.Account)
+		}
 	case "aws:principalorgid":
-		return p.OrganizationID, p.OrganizationID != ""
+		return ifKnown(p.OrganizationID)
 	case "aws:principalorgpaths":
-		return p.OrganizationPath, p.OrganizationPath != ""
+		return ifKnown(p.OrganizationPath)
 	case "aws:principaltype":
 		return p.conditionType()
 	case "aws:username":
-		return p.Name, p.Kind == KindUser
+		if p.Kind == KindUser {
+			return there(p.Name)
+		}
 	case "aws:userid":
 		return p.userID()
 	case "aws:principalisawsservice":
-		return map[bool]string{true: "true", false: "false"}[p.Kind == KindService], p.Kind != KindAnonymous
+		if p.Kind != KindAnonymous {
+			return strconv.FormatBool(p.Kind == KindService), keyPresent
+		}
 	case "aws:principalservicename":
-		return p.Name, p.Kind == KindService
+		if p.Kind == KindService {
+			return there(p.Name)
+		}
 	case "aws:resourceaccount":
-		return c.account, c.account != ""
+		return ifKnown(c.account)
 	case "kms:calleraccount":
-		return p.Account, c.service == "kms" && p.Account != ""
+		if c.service == "kms" {
+			return ifKnown(p.Account)
+		}
 	}
-	return "", false
+	return "", keyAbsent
+}
+
+// ifKnown is a key whose value is known where it is not "".
+func ifKnown(value string) (string, presence) {
+	if value == "" {
+		return "", keyAbsent
+	}
+	return value, keyPresent
+}
+
+// there is a key that is always there, whose value may not be known.
+func there(value string) (string, presence) {
+	if value == "" {
+		return "", keyHidden
+	}
+	return value, keyPresent
 }
 
 // conditionARN is aws:PrincipalArn: for a session the ARN of its role.
-func (p *Principal) conditionARN() (string, bool) {
+func (p *Principal) conditionARN() (string, presence) {
 	switch p.Kind {
 	case KindRole, KindSession:
-		return p.Role, p.Role != ""
+		return there(p.Role)
 	case KindUser, KindRoot, KindFederatedUser:
-		return p.ARN, p.ARN != ""
+		return there(p.ARN)
+	case KindSomebody:
+		return "", keyHidden
 	}
-	return "", false
+	return "", keyAbsent
 }
 
-func (p *Principal) conditionType() (string, bool) {
-	switch p.Kind {
-	case KindRoot:
-		return "Account", true
-	case KindUser:
-		return "User", true
-	case KindFederatedUser:
-		return "FederatedUser", true
-	case KindRole, KindSession:
-		return "AssumedRole", true
-	case KindAnonymous:
-		return "Anonymous", true
+// except is what the principal's account and organization are not, where it is not known what they are.
+func (p *Principal) except(key, service string) ([]string, presence) {
+	if p.Kind != KindSomebody {
+		return nil, keyAbsent
 	}
-	return "", false
-}
-
-func (p *Principal) userID() (string, bool) {
-	switch {
-	case p.UniqueID != "":
-		return p.UniqueID, true
-	case p.Kind == KindRoot:
-		return p.Account, true
-	case p.Kind == KindFederatedUser:
-		return p.Account + ":" + p.Name, true
-	}
-	return "", false
-}
-
-func (p *Principal) tag(key string) (string, bool) {
-	for name, value := range p.Tags {
-		if strings.EqualFold(name, key) {
-			return value, true
+	switch key {
+	case "aws:principalaccount":
+		if p.Account == "" {
+			return p.NotAccounts, keyExcept
+		}
+	case "kms:calleraccount":
+		if p.Account == "" && service == "kms" {
+			return p.NotAccounts, keyExcept
+		}
+	case "aws:principalorgid":
+		if p.OrganizationID == "" {
+			return p.NotOrganizations, keyOther
+		}
+	case "aws:principalorgpaths":
+		switch {
+		case p.OrganizationPath != "":
+		case p.OrganizationID != "":
+			return []string{p.OrganizationID + "/"}, keyBegins
+		default:
+			paths := make([]string, len(p.NotOrganizations))
+			for i, id := range p.NotOrganizations {
+				paths[i] = id + "/"
+			}
+			return paths, keyOther
 		}
 	}
-	return "", false
+	return nil, keyAbsent
 }
 
-// isMultivalued reports whether AWS classifies a key (in lower case) as multivalued: such keys need a set operator and
-// are no policy variables. Source: IAM User Guide, global condition keys; Service Authorization Reference, ArrayOf… keys.
-func isMultivalued(key string) bool { return slices.Contains(multivaluedKeys, key) }
+func (p *Principal) conditionType() (string, presence) {
+	switch p.Kind {
+	case KindRoot:
+		return "Account", keyPresent
+	case KindUser:
+		return "User", keyPresent
+	case KindFederatedUser:
+		return "FederatedUser", keyPresent
+	case KindRole, KindSession:
+		return "AssumedRole", keyPresent
+	case KindAnonymous:
+		return "Anonymous", keyPresent
+	case KindSomebody:
+		return "", keyHidden
+	}
+	return "", keyAbsent
+}
 
-var multivaluedKeys = []string{
-	"aws:calledvia", "aws:principalorgpaths", "aws:principalservicenameslist", "aws:resourceorgpaths", "aws:sourceorgpaths",
-	"aws:tagkeys", "aws:vpceorgpaths", "kms:encryptioncontextkeys", "kms:grantoperations", "kms:resourcealiases",
-	"secretsmanager:addreplicaregions", "dynamodb:attributes", "dynamodb:leadingkeys", "sts:transitivetagkeys",
-	"cloudformation:resourcetypes", "iam:resourcetagkeys",
+// userID is aws:userid: of a role, all of whose sessions are meant, only how it begins is known.
+func (p *Principal) userID() (string, presence) {
+	id, session, found := strings.Cut(p.UniqueID, ":")
+	switch p.Kind {
+	case KindUser:
+		return there(p.UniqueID)
+	case KindRoot:
+		return there(p.Account)
+	case KindFederatedUser:
+		return there(p.Account + ":" + p.Name)
+	case KindRole, KindSession:
+		if !found {
+			session = p.Session
+		}
+		switch {
+		case id == "":
+			return "", keyHidden
+		case session == "":
+			return id + ":", keyBegins
+		}
+		return id + ":" + session, keyPresent
+	case KindSomebody:
+		return "", keyHidden
+	}
+	return ifKnown(p.UniqueID)
+}
+
+func (p *Principal) tag(key string) (string, presence) {
+	for name, value := range p.Tags {
+		if strings.EqualFold(name, key) {
+			return value, keyPresent
+		}
+	}
+	return "", keyAbsent
 }

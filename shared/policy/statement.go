@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // reasons collects why a statement's match is not certain.
 type reasons struct {
@@ -39,32 +42,35 @@ func (s *Statement) matchesAction(service, name string) bool {
 	return s.Actions == nil
 }
 
+// About reports whether the statement is about an action, service:Name in any case.
+func (s *Statement) About(action string) bool {
+	service, name, _ := strings.Cut(strings.ToLower(action), ":")
+	return s.matchesAction(service, name)
+}
+
 // matchesResource reports whether the statement is about the resource. A statement without Resource, as trust policies
 // have, is about the resource it is attached to.
-func (s *Statement) matchesResource(c *context, resource string, reason *reasons) outcome {
+func (s *Statement) matchesResource(c *context, resource string, reason *reasons) truth {
 	if s.Resources == nil && s.NotResources == nil {
-		return outYes
+		return yes
 	}
-	result := outNo
-	if s.Resources == nil {
-		result = outYes
-	}
+	result := no
 	for i := range s.resources {
-		one := s.resources[i].match(c, resource, false, reason)
-		if s.Resources == nil {
-			result = both(result, one.not())
-		} else if result = either(result, one); result == outYes {
-			return outYes
+		if result = max(result, s.resources[i].match(c, resource, false, reason)); result == yes {
+			break
 		}
 	}
-	return result.settled()
+	if s.Resources == nil {
+		return result.not()
+	}
+	return result
 }
 
 // matchesConditions reports whether all conditions hold.
 func (s *Statement) matchesConditions(c *context, reason *reasons) truth {
 	result := yes
 	for i := range s.conditions {
-		result = min(result, s.conditions[i].eval(c, reason).truth(s.Effect))
+		result = min(result, s.conditions[i].eval(c, reason))
 		if result == no {
 			return no
 		}

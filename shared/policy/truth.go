@@ -15,3 +15,5 @@ func truthOf(b bool) truth {
 	}
 	return no
 }
+
+func (t truth) not() truth { return yes - t }

@@ -3,25 +3,27 @@ package policy
 import "strings"
 
 // match compares a value with the pattern, with its variables replaced from the request.
-func (p *pattern) match(c *context, value string, fold bool, reason *reasons) outcome {
-	if p.bad {
-		reason.note(p.raw + " has a policy variable where AWS takes none, or one badly written")
-		return outUndefined
-	}
+func (p *pattern) match(c *context, value string, fold bool, reason *reasons) truth {
 	if p.parts == nil {
-		return outcome(truthOf(p.glob.equal(value, fold)))
+		if p.bad && (fold || p.glob.match(value)) {
+			reason.note(p.raw + " has a policy variable where AWS does not say what it means, or one badly written")
+			return maybe
+		}
+		return truthOf(p.glob.equal(value, fold))
 	}
 	var seen reasons
 	text, complete := p.expand(c, &seen)
 	g := newGlob(text)
 	switch {
-	case complete == outYes:
-		return outcome(truthOf(g.equal(value, fold)))
+	case complete == no:
+		return no // a variable without a value matches nothing
+	case complete == yes:
+		return truthOf(g.equal(value, fold))
 	case !fold && !g.match(value):
-		return outNo // whatever the missing value is
+		return no // whatever the missing value is
 	}
 	reason.add(&seen)
-	return complete
+	return maybe
 }
 
 func (g *glob) equal(value string, fold bool) bool {
@@ -31,54 +33,78 @@ func (g *glob) equal(value string, fold bool) bool {
 	return g.match(value)
 }
 
-// expand replaces the variables. What it returns is a compiled glob's text: a * in a value is no wildcard. Where a
-// value is missing the text has a wildcard, and the outcome says what that means: maybe for one that is not known,
-// unmatched for an absent one without default, undefined for one of several values.
-func (p *pattern) expand(c *context, reason *reasons) (string, outcome) {
-	var text strings.Builder
-	complete := outYes
+// matchBeginning compares a value of which only the beginning is known.
+func (p *pattern) matchBeginning(beginning string, t *test, reason *reasons) truth {
+	if p.parts == nil && !p.bad {
+		literal, same := p.glob.prefix, strings.HasPrefix
+		if t.family == famFold {
+			same = func(text, prefix string) bool {
+				return len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix)
+			}
+		}
+		switch {
+		case p.glob.kind == globAll, p.glob.kind == globPrefix && same(beginning, literal):
+			return yes
+		case !same(beginning, literal) && !same(literal, beginning):
+			return no
+		case p.glob.kind == globExact && len(literal) < len(beginning):
+			return no
+		}
+	}
+	reason.missing(t.name)
+	return maybe
+}
+
+// expand replaces the variables. What it returns is a compiled glob's text: a * in a value is no wildcard. Where a value is
+// missing the text has a wildcard, and the truth says what that means: maybe for one that is not known, or of which AWS does not
+// say what it is; no for an absent one without a default, which is equal to nothing and like nothing.
+// Source: IAM User Guide, "Policy variables and tags", variables with no value.
+func (p *pattern) expand(c *context, reason *reasons) (text string, complete truth) {
+	var out strings.Builder
+	complete = yes
 	for i := range p.parts {
 		part := &p.parts[i]
-		if part.key == "" {
-			text.WriteString(part.text)
+		if part.key.name == "" {
+			out.WriteString(part.text)
 			continue
 		}
 		values, known := c.lookup(part.key)
 		switch {
-		case known == keyPresent && len(values) == 1 && !isMultivalued(part.key):
-			text.WriteString(values[0])
+		case known == keyPresent && len(values) == 1 && !part.key.multivalued():
+			out.WriteString(values[0])
 			continue
 		case known == keyAbsent && part.hasDefault:
-			text.WriteString(part.fallback)
+			out.WriteString(part.fallback)
 			continue
-		case known == keyUnknown:
-			complete = both(complete, outMaybe)
 		case known == keyAbsent:
-			complete = both(complete, outUnmatched)
+			complete = no
+		case known == keyPresent:
+			complete = min(complete, maybe)
+			reason.note(part.key.name + " has several values, and a policy variable takes one")
 		default:
-			complete = both(complete, outUndefined)
+			complete = min(complete, maybe)
+			reason.missing(part.key.name)
 		}
-		reason.missing(part.key)
-		text.WriteByte(anyRun)
+		out.WriteByte(anyRun)
 	}
-	return text.String(), complete
+	return out.String(), complete
 }
 
 // match compares an ARN component by component.
-func (a *arnPattern) match(c *context, value string, reason *reasons) outcome {
+func (a *arnPattern) match(c *context, value string, reason *reasons) truth {
 	head, tail, ok := cutARN(value)
 	if !ok || tail == "" && strings.Count(head, ":") < 5 {
 		reason.note(value + " is not an ARN")
-		return outUndefined
+		return maybe
 	}
-	result := outYes
+	result := yes
 	for i := range a.components {
 		component := tail
 		if i < 5 {
 			component, head, _ = strings.Cut(head, ":")
 		}
-		if result = both(result, a.components[i].match(c, component, false, reason)); result == outNo {
-			return outNo
+		if result = min(result, a.components[i].match(c, component, false, reason)); result == no {
+			return no
 		}
 	}
 	return result

@@ -94,6 +94,9 @@ func probes(account, region string) []Probe {
 	}
 }
 
+// symmetric is the spec of the AWS managed key, and the algorithm that it is used with.
+const symmetric = "SYMMETRIC_DEFAULT"
+
 func (s scene) arn(service, account, resource string) string {
 	return s.partition.New(service, s.region, account, resource).String()
 }
@@ -111,13 +114,15 @@ func (s scene) secret(action, name string, context map[string][]string) policy.R
 		c[key] = values
 	}
 	return policy.Request{Principal: s.principal(), Action: "secretsmanager:" + action, Resource: s.arn("secretsmanager", s.account, "secret:"+name+"-AbCdEf"),
-		ResourceAccount: s.account, Context: c, Unknown: slices.Clone(unrecorded)}
+		ResourceAccount: s.account, Context: c, Open: true, Absent: slices.Clone(parameters)}
 }
 
 // managedKeyUse is the call to KMS that Secrets Manager makes, with the caller's rights, to write under its managed key.
 func (s scene) managedKeyUse() policy.Request {
 	return policy.Request{Principal: s.principal(), Action: "kms:GenerateDataKey", Resource: s.key(s.account, "aws-managed-key"), ResourceAccount: s.account,
 		Context: map[string][]string{"aws:RequestedRegion": {s.region}, "aws:ViaAWSService": {"true"}, "kms:CallerAccount": {s.account},
-			"kms:ViaService": {s.partition.Regional("secretsmanager", s.region)}, "kms:ResourceAliases": {defaultAlias}},
-		Unknown: slices.Clone(unrecorded)}
+			"kms:ViaService": {s.partition.Regional("secretsmanager", s.region)}, "kms:ResourceAliases": {defaultAlias},
+			"kms:KeySpec": {symmetric}, "kms:KeyUsage": {"ENCRYPT_DECRYPT"}, "kms:KeyOrigin": {"AWS_KMS"}, "kms:MultiRegion": {"false"},
+			"kms:MultiRegionKeyType": {}, "kms:EncryptionAlgorithm": {symmetric}},
+		Open: true}
 }

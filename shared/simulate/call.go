@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -49,15 +48,13 @@ func FromTrail(r trail.Record) (Call, bool) {
 	}
 	call := Call{Name: position(r), Tool: trail.Tool(c.UserAgent), Service: c.Actor.InvokedBy, At: c.Time, EventID: c.EventID, Error: c.ErrorCode}
 	call.Request = policy.Request{Principal: principal, Action: prefixOf(service) + ":" + actionOf(c.EventName), Context: context(c)}
-	call.Request.Unknown = slices.Clone(unrecorded)
+	call.Request.Open = true // what CloudTrail does not record is not known
 	call.addResource(c)
 	switch c.EventSource {
 	case secretsManagerHost:
 		call.addSecretKeys(c)
 	case kmsHost:
 		call.addKeyKeys(c)
-	default:
-		call.Request.Unknown = append(call.Request.Unknown, service+":*", "aws:RequestTag/*", "aws:TagKeys")
 	}
 	return call, true
 }
@@ -100,16 +97,6 @@ func position(r trail.Record) string {
 		return r.Name + ":" + itoa(r.Line) + " record " + itoa(r.Index)
 	}
 	return r.Name + ":" + itoa(r.Line)
-}
-
-// unrecorded are condition keys that CloudTrail does not record.
-var unrecorded = []string{
-	"aws:PrincipalTag/*", "aws:PrincipalOrgID", "aws:PrincipalOrgPaths", "aws:ResourceOrgID", "aws:ResourceOrgPaths",
-	"aws:ResourceTag/*", "aws:SourceVpc", "aws:SourceVpcArn", "aws:SourceVpce", "aws:VpcSourceIp", "aws:VpceAccount",
-	"aws:VpceOrgID", "aws:VpceOrgPaths", "aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge", "aws:TokenIssueTime",
-	"aws:SourceIdentity", "aws:FederatedProvider", "aws:userid", "aws:SecureTransport", "aws:Referer", "aws:AssumedRoot",
-	"aws:Ec2InstanceSourceVpc", "aws:Ec2InstanceSourcePrivateIPv4", "aws:SourceArn", "aws:SourceAccount", "aws:SourceOrgID",
-	"aws:SourceOrgPaths",
 }
 
 // context are the global condition keys that the record has.

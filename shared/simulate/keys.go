@@ -26,6 +26,19 @@ var secretContext = map[string]string{
 	"blockPublicPolicy":           "secretsmanager:BlockPublicPolicy", "rotateImmediately": "secretsmanager:RotateImmediately",
 }
 
+// parameters are the condition keys of Secrets Manager's parameters: a call that does not set one does not have its key.
+// secretsmanager:ModifyRotationRules is none of them: what AWS counts as a change is in no record.
+var parameters = parameterKeys()
+
+func parameterKeys() []string {
+	out := []string{"secretsmanager:AddReplicaRegions", "secretsmanager:KmsKeyArn", "aws:RequestTag/*", "aws:TagKeys"}
+	for _, key := range secretContext {
+		out = append(out, key)
+	}
+	slices.Sort(out)
+	return out
+}
+
 // addSecretKeys adds the condition keys of a call to Secrets Manager.
 func (call *Call) addSecretKeys(c trail.Change) {
 	r := &call.Request
@@ -34,10 +47,7 @@ func (call *Call) addSecretKeys(c trail.Change) {
 			r.Context[key] = []string{value}
 		}
 	}
-	r.Unknown = append(r.Unknown, "secretsmanager:ResourceTag/*", "secretsmanager:resource/*", "secretsmanager:SecretPrimaryRegion")
-	if c.EventName == "RotateSecret" { // what AWS counts as a change is in no record
-		r.Unknown = append(r.Unknown, "secretsmanager:ModifyRotationRules")
-	}
+	r.Absent = append(r.Absent, parameters...) // the record has all of them
 	if regions := each(c.Request["addReplicaRegions"], "region"); len(regions) > 0 {
 		r.Context["secretsmanager:AddReplicaRegions"] = regions
 	}
@@ -87,7 +97,6 @@ func (call *Call) addKeyKeys(c trail.Change) {
 		}
 	}
 	addTags(r.Context, c.Request["tags"], "tagKey", "tagValue")
-	r.Unknown = append(r.Unknown, "kms:*")
 }
 
 func addTags(context map[string][]string, tags any, key, value string) {

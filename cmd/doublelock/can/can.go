@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,11 +26,12 @@ func New(env *command.Env) *cobra.Command {
 		Use:   "can PRINCIPAL_ARN --read",
 		Short: "List every secret a principal can really open, or prove that it opens only some",
 		Long: `Can lists the secrets that a principal can open, by what a snapshot of the organization says. Opening takes the
-permission on the secret and the permission on its key, through Secrets Manager. PRINCIPAL_ARN is a role, a user, a
-role session or a root user.
+permission on the secret and the permission on its key, through Secrets Manager. Which version it asks for, and by which
+name of the secret, is the principal's choice. PRINCIPAL_ARN is a role, a user, a role session or a root user.
 
-With --only it proves isolation instead: exit code 2 when the principal can open any other secret, with the statements
-that let it, and also when that cannot be ruled out.
+With --only it proves isolation instead: exit code 2 when the principal can open any other secret, itself or with roles
+that it may take one after the other, or can change what decides (policies, keys, rotation functions), and also when that
+cannot be ruled out. It names the statements, the roles or the right.
 
 Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not proved.`,
 		Example: `  doublelock can arn:aws:iam::111122223333:role/app --read --snapshot org.json
@@ -72,6 +74,11 @@ func runCan(env *command.Env, path, principal string, only []string) error {
 		return err
 	}
 	proof := prove(can, readers, allowed)
+	if allowed != nil {
+		if err := proof.reach(access, principal, allowed); err != nil {
+			return err
+		}
+	}
 	if env.AsJSON() {
 		err = writeCanJSON(env, can, readers, allowed, proof)
 	} else {
@@ -104,7 +111,7 @@ func secretARNs(access *inventory.Access, ids []string) ([]string, error) {
 func explainAll(access *inventory.Access, can inventory.Openings) ([]inventory.Reader, error) {
 	var out []inventory.Reader
 	for _, arn := range slices.Concat(can.Open, can.Unknown) {
-		r, err := access.Explain(can.Principal, arn)
+		r, err := access.Opens(can.Principal, arn)
 		if err != nil {
 			return nil, err
 		}
@@ -120,19 +127,85 @@ type proof struct {
 	Others         int           `json:"others"`                   // how many there are
 	Unread         bool          `json:"unread,omitempty"`         // secrets that could not be inspected
 	Unopened       []string      `json:"unopened,omitempty"`       // secrets of --only that do not open
+	Chain          *chained      `json:"chain,omitempty"`          // another secret that opens, or may, with roles that it may take
+	Power          *power        `json:"power,omitempty"`          // a right to change what decides
+}
+
+// chained is the shortest way to another secret by way of other roles.
+type chained struct {
+	Roles   []string `json:"roles"` // taken one after the other
+	Certain bool     `json:"certain"`
+	Secret  string   `json:"secret"`
+}
+
+// reach looks beyond what the principal opens now: at the roles that it may take, and at what it or they may change.
+func (p *proof) reach(access *inventory.Access, principal string, allowed []string) error {
+	chains, err := access.Chains(principal)
+	if err != nil {
+		return err
+	}
+	p.Chain = shortest(chains, allowed)
+	for _, c := range slices.Concat([]inventory.Chain{{}}, chains) {
+		who := principal
+		if len(c.Roles) > 0 {
+			who = c.Roles[len(c.Roles)-1]
+		}
+		powers, err := access.Powers(who, allowed)
+		if err != nil {
+			return err
+		}
+		if len(powers) > 0 {
+			p.Power = &power{Roles: c.Roles, Certain: len(c.Roles) == 0 && powers[0].Certain, Action: powers[0].Action, Resource: powers[0].Resource, Why: powers[0].Why}
+			break
+		}
+	}
+	p.Isolated = p.Isolated && p.Chain == nil && p.Power == nil
+	return nil
+}
+
+// power is a right by which the principal, or a role that it may take, may come to open more.
+type power struct {
+	Roles    []string `json:"roles,omitempty"` // taken before
+	Certain  bool     `json:"certain"`
+	Action   string   `json:"action"`
+	Resource string   `json:"resource"`
+	Why      string   `json:"why"` // what the right is good for
+}
+
+// shortest finds a role that opens a secret beside the allowed ones: of the shortest ways a certain one.
+func shortest(chains []inventory.Chain, allowed []string) *chained {
+	var found *chained
+	for _, c := range chains {
+		if found != nil && (len(c.Roles) > len(found.Roles) || found.Certain) {
+			break
+		}
+		for i, secret := range slices.Concat(c.Opens.Open, c.Opens.Unknown) {
+			certain := c.Certain && i < len(c.Opens.Open)
+			if !slices.Contains(allowed, secret) && (found == nil || certain) {
+				found = &chained{Roles: c.Roles, Certain: certain, Secret: secret}
+				break
+			}
+		}
+	}
+	return found
 }
 
 func prove(can inventory.Openings, readers []inventory.Reader, allowed []string) proof {
 	p := proof{Unread: len(can.Unread) > 0}
-	for _, r := range readers {
+	var plainest *inventory.Reader
+	for i := range readers {
+		r := &readers[i]
 		if slices.Contains(allowed, r.Secret) {
 			continue
 		}
 		p.Others++
-		if p.Counterexample == nil {
-			found := locks.ReaderOf(r)
-			p.Counterexample = &found
+		if plainest == nil || plainer(r, plainest) {
+			plainest = r
 		}
+	}
+	if plainest != nil {
+		found := locks.ReaderOf(*plainest)
+		p.Counterexample = &found
 	}
 	for _, arn := range allowed {
 		if !slices.Contains(can.Open, arn) {
@@ -143,14 +216,47 @@ func prove(can inventory.Openings, readers []inventory.Reader, allowed []string)
 	return p
 }
 
+// plainer reports whether a counterexample is the better one: certain, or with fewer things that are not known.
+func plainer(a, b *inventory.Reader) bool {
+	if certain := a.Answer == policy.Allowed; certain != (b.Answer == policy.Allowed) {
+		return certain
+	}
+	return doubts(a) < doubts(b)
+}
+
+func doubts(r *inventory.Reader) int {
+	count := 0
+	for _, d := range []policy.Decision{r.SecretLock, r.KeyLock} {
+		count += len(d.Missing) + len(d.Unreadable) + len(d.Notes)
+	}
+	return count
+}
+
 func reportProof(env *command.Env, p proof) error {
 	for _, arn := range p.Unopened {
 		env.Note("it cannot certainly open %s", arn)
 	}
 	switch {
 	case p.Isolated:
-		fmt.Fprintln(env.Stderr, "isolated: it opens nothing else")
+		fmt.Fprintln(env.Stderr, "isolated: it opens nothing else, neither itself nor with the roles that it may take, and can change no right to open more")
 		return nil
+	case p.Counterexample == nil && p.Chain != nil:
+		c := p.Chain
+		verb := "can take"
+		if !c.Certain {
+			verb = "may be able to take"
+		}
+		return command.Finding("not isolated: it %s %s, which opens %s", verb, strings.Join(c.Roles, ", from there "), c.Secret)
+	case p.Counterexample == nil && p.Power != nil:
+		c := p.Power
+		by, verb := "it", "can"
+		if len(c.Roles) > 0 {
+			by = "by way of " + strings.Join(c.Roles, ", from there ") + " it"
+		}
+		if !c.Certain {
+			verb = "may be able to"
+		}
+		return command.Finding("not isolated: %s %s use %s on %s, which %s", by, verb, c.Action, c.Resource, c.Why)
 	case p.Counterexample == nil:
 		return command.Finding("isolation is not proved: there are secrets that could not be read, see above")
 	}

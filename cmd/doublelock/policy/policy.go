@@ -41,7 +41,8 @@ it and below, "-" for standard input. A case has
   name                     what it shows
   request                  action; resource: {resource: ARN, accountId}; principal: an ARN, a service, "*" for an
                            anonymous caller, or {type, arn, role, tags, …}; context: condition keys and their values;
-                           unknownContext: keys whose values are not known, "*" for all that are not in context
+                           unknownContext: keys whose values are not known, "*" for all that are not in context and do not
+                           follow from the principal; wildcardOnlyAction: true for an action whose resource is "*"
   identityPolicies         documents, bare or as {name, policy}, attached to the principal
   permissionBoundaries     the same
   sessionPolicy            one document

@@ -96,7 +96,7 @@ func countReaders(readers []inventory.Reader, all bool) (shown []inventory.Reade
 func writeReaders(env *command.Env, readers []inventory.Reader) error {
 	table := env.Rows("OPENS", "SECRET LOCK", "KEY LOCK", "PRINCIPAL", "WHY")
 	for _, r := range readers {
-		table.Add(locks.ReaderWords[r.Answer], locks.LockWords[r.SecretLock.Answer], locks.LockWords[r.KeyLock.Answer], r.Name(), locks.Decisive(r))
+		table.Add(locks.ReaderWords[r.Answer], locks.LockWords[r.SecretLock.Answer], locks.LockWords[r.KeyLock.Answer], r.Principal, locks.Decisive(r))
 	}
 	return table.Print()
 }

@@ -34,8 +34,8 @@ func Remembering(c *cloud.Cloud, answers store.Answers) *Secrets {
 	return &Secrets{c: c, keys: keys}
 }
 
-// Describe answers what is true of a secret now, under its canonical ARN: metadata, the keys of every version and
-// replica, and what those keys are. The ARN in ref.ID, where it is one, says the account and Region; ref says the rest.
+// Describe answers what is true of a secret now, under its canonical ARN: metadata, the keys of every version, replica and
+// copy in another account, and what those keys are. The ARN in ref.ID, where it is one, says the account and Region; ref says the rest.
 // Errors: guard.ErrGone, ErrDenied, ErrNotOurs, ErrThrottled. What a missing permission hides inside the answer (versions,
 // a key's metadata) is marked as unknown there instead.
 func (s *Secrets) Describe(ctx context.Context, ref guard.SecretRef) (guard.Secret, error) {
@@ -43,11 +43,12 @@ func (s *Secrets) Describe(ctx context.Context, ref guard.SecretRef) (guard.Secr
 	if err != nil {
 		return guard.Secret{}, session.Fail(err, "describe secret %s", ref.ID)
 	}
-	out, err := client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &ref.ID})
+	out, elsewhere, err := describeSecret(ctx, client, ref.ID)
 	if err != nil {
 		return guard.Secret{}, session.Fail(err, "describe secret %s", ref.ID)
 	}
 	secret := secretOf(out)
+	secret.Elsewhere = elsewhere
 	if secret.Account != p.Account || secret.Region != p.Region {
 		return guard.Secret{}, fmt.Errorf("describe secret %s: %w: asked account %s in %s, answered %s", ref.ID, guard.ErrNotOurs, p.Account, p.Region, secret.ARN)
 	}
@@ -56,6 +57,12 @@ func (s *Secrets) Describe(ctx context.Context, ref guard.SecretRef) (guard.Secr
 	}
 	if err := s.readKeys(ctx, &secret); err != nil {
 		return guard.Secret{}, session.Fail(err, "describe secret %s", secret.ARN)
+	}
+	if err := s.readReplicas(ctx, &secret); err != nil {
+		return guard.Secret{}, err
+	}
+	if err := s.readElsewhere(ctx, secret.Elsewhere); err != nil {
+		return guard.Secret{}, err
 	}
 	secret.AsOf = secret.OldKeys()
 	return secret, nil
@@ -113,20 +120,28 @@ func secretOf(out *secretsmanager.DescribeSecretOutput) guard.Secret {
 // readVersions lists every version, deprecated ones too: those may still open with an old key. The keys are only named
 // here; readKeys says what they are.
 func (s *Secrets) readVersions(ctx context.Context, client *secretsmanager.Client, secret *guard.Secret) error {
+	versions, err := listVersions(ctx, client, secret.ARN)
+	if err != nil {
+		return unreadable(err, secret)
+	}
+	secret.Versions = versions
+	return nil
+}
+
+func listVersions(ctx context.Context, client *secretsmanager.Client, id string) ([]guard.Version, error) {
 	pages := secretsmanager.NewListSecretVersionIdsPaginator(client, &secretsmanager.ListSecretVersionIdsInput{
-		SecretId: &secret.ARN, IncludeDeprecated: aws.Bool(true), MaxResults: aws.Int32(100)})
+		SecretId: &id, IncludeDeprecated: aws.Bool(true), MaxResults: aws.Int32(100)})
 	var versions []guard.Version
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return unreadable(session.Fail(err, "list versions of %s", secret.ARN), secret)
+			return nil, session.Fail(err, "list versions of %s", id)
 		}
 		for _, v := range page.Versions {
 			versions = append(versions, versionOf(v))
 		}
 	}
-	secret.Versions = versions
-	return nil
+	return versions, nil
 }
 
 // unreadable turns a refusal to list versions into a mark on the secret; other errors stay errors.
@@ -151,17 +166,25 @@ func (s *Secrets) readKeys(ctx context.Context, secret *guard.Secret) (err error
 	if secret.Key, err = s.keys.inUse(ctx, secret.Account, secret.Region, secret.KeyID); err != nil {
 		return err
 	}
-	for _, v := range secret.Versions {
-		for i := range v.Keys {
-			if v.Keys[i], err = s.keys.inUse(ctx, secret.Account, secret.Region, v.Keys[i].ID); err != nil {
-				return err
-			}
-		}
+	if err := s.readVersionKeys(ctx, secret.Account, secret.Region, secret.Versions); err != nil {
+		return err
 	}
 	for i := range secret.Replicas {
 		r := &secret.Replicas[i]
 		if r.Key, err = s.keys.inUse(ctx, secret.Account, r.Region, r.KeyID); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// readVersionKeys says what the keys are that versions in a location open with.
+func (s *Secrets) readVersionKeys(ctx context.Context, account, region string, versions []guard.Version) (err error) {
+	for _, v := range versions {
+		for i := range v.Keys {
+			if v.Keys[i], err = s.keys.inUse(ctx, account, region, v.Keys[i].ID); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

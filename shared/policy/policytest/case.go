@@ -77,7 +77,7 @@ func readRequest(o object) (policy.Request, error) {
 	if err != nil {
 		return r, err
 	}
-	if err = q.only("action", "resource", "principal", "context", "contextVariables", "unknownContext"); err != nil {
+	if err = q.only("action", "resource", "principal", "context", "contextVariables", "unknownContext", "wildcardOnlyAction"); err != nil {
 		return r, err
 	}
 	if r.Action, err = q.text("action"); err != nil {
@@ -90,6 +90,9 @@ func readRequest(o object) (policy.Request, error) {
 		return r, err
 	}
 	if err = readResource(q, &r); err != nil {
+		return r, err
+	}
+	if err = readWildcardOnly(q, r.Resource); err != nil {
 		return r, err
 	}
 	if r.Context, err = readContext(q); err != nil {
@@ -121,6 +124,22 @@ func readResource(q object, r *policy.Request) error {
 		r.ResourceAccount, err = o.text("accountId")
 	}
 	return err
+}
+
+// readWildcardOnly reads whether the action has no resources. It says nothing that the resource does not say: such a request is
+// about "*", which no ARN in a policy matches.
+func readWildcardOnly(q object, resource string) error {
+	switch only := q.fields["wildcardOnlyAction"].(type) {
+	case nil:
+		return nil
+	case bool:
+		if only && resource != "*" {
+			return q.fail("wildcardOnlyAction", "is true, and the resource is %s: an action without resources is about \"*\"", resource)
+		}
+		return nil
+	default:
+		return q.fail("wildcardOnlyAction", "is true or false, not %s", kind(only))
+	}
 }
 
 // readPrincipal reads an ARN, a service, an account or "*", or an object with at least the type.

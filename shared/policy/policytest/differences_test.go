@@ -20,7 +20,10 @@ const (
 	filtered   = "the simulator drops context keys that its data does not list for the action, prefixed ones among them " +
 		"(KMS Developer Guide, kms:EncryptionContext; IAM User Guide, keys of OIDC providers)"
 	refuses = "AWS would not accept the document; the simulator reads it, or refuses the whole case, we answer what is certain"
-	open    = "AWS's documentation does not decide it: an allow would be a guess, so a deny that may apply makes it unknown"
+	open    = "AWS's documentation does not decide it: neither an allow nor a deny that rests on it is certain"
+	noValue = "negated operators match a variable that has no value, and NotResource with one no resource " +
+		"(IAM User Guide, variables and tags, policy variables with no value)"
+	bob = "NotPrincipal with a user and the account denies the account's other users (IAM User Guide, NotPrincipal, the example of Bob)"
 )
 
 // differences explains every case in which the simulator (version pinned in package.json) answers otherwise.
@@ -74,8 +77,42 @@ var differences = map[string]string{
 		"(IAM User Guide, Null condition operator)",
 
 	"a plain operator on a multivalued key in a deny leaves the answer open": open,
-	"a negated deny and a variable without a value leave the answer open":    open,
 	"an identity policy with an unknown operator":                            refuses,
 	"a resource policy without a Principal":                                  refuses,
 	"a broken policy does not matter beside a deny":                          refuses,
+
+	"a variable before the fifth colon leaves the answer open":                                      open,
+	"a variable without a value is unlike every value":                                              noValue,
+	"a variable in a number leaves the answer open":                                                 open,
+	"a multivalued key as a variable leaves the answer open":                                        open,
+	"a negated deny applies where its variable has no value":                                        noValue,
+	"a plain operator on a multivalued key in an allow leaves the answer open":                      open,
+	"a value that is no number leaves the answer open":                                              open,
+	"ArnLike arn:aws:sns:*:orders with arn:aws:sns:eu-west-1:111122223333:orders":                   open,
+	"ArnLike of a star that is no ARN in an allow leaves the answer open":                           open,
+	"ArnLike of a star that is no ARN in a deny leaves the answer open":                             open,
+	"ArnNotLike of a star that is no ARN in an allow leaves the answer open":                        open,
+	"ArnNotLike of a star that is no ARN in a deny leaves the answer open":                          open,
+	"the paths of an organization with a plain operator in an allow leaves the answer open":         open,
+	"the paths of an organization with a plain operator in a deny leaves the answer open":           open,
+	"the paths of an organization with a plain negated operator in an allow leaves the answer open": open,
+	"the paths of an organization with a plain negated operator in a deny leaves the answer open":   open,
+	"Bool of a word in an allow leaves the answer open":                                             open,
+	"Bool of a word in a deny leaves the answer open":                                               open,
+	"Null of a word in an allow leaves the answer open":                                             open,
+	"Null of a word in a deny leaves the answer open":                                               open,
+	"StringNotLike with a variable without a value allows":                                          noValue,
+	"NotResource with a variable without a value is about every resource":                           noValue,
+	"a variable in the account of a resource leaves the answer open":                                open,
+	"a deny of a unique id leaves the answer open where that of the role is not given":              open,
+	`the account of an unsigned request is "anonymous"`:                                             derives,
+	"NotPrincipal with Bob and the account denies Ana":                                              bob,
+	"NotPrincipal with the role alone leaves it open whether it spares the session":                 open,
+	"NotPrincipal with another session of the role leaves it open":                                  open,
+	"NotPrincipal with another role of the account denies":                                          bob,
+	"NotPrincipal with the account spares its root user":                                            rootAccess,
+	"a canonical id in an allow leaves the answer open":                                             open,
+	"the user behind a federated user may be the one named":                                         open,
+	"a unique id is perhaps that of a role whose id is not given":                                   open,
+	"NotPrincipal with the account alone leaves it open whether it spares those in it":              open,
 }

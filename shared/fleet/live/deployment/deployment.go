@@ -54,9 +54,13 @@ type Hub struct {
 // Health makes the doctor that takes pulses, and looks neither at the hub nor at the policies of the organization. While AWS
 // Organizations cannot be asked, it looks into the accounts that there were last. c must take member roles.
 func Health(c *cloud.Cloud, r settings.Runtime, h Hub, m accounts.Memory) *fleet.Doctor {
+	atOnce := 32 // four thousand accounts × Regions in less than the function's five minutes
+	if c.Options().Concurrency == 1 {
+		atOnce = 1 // a run that repeats
+	}
 	return &fleet.Doctor{
 		Expected: expectMembers(h), Members: members{c}, Organization: accounts.LastEnrolled(c, r, h.Management, m),
-		Concurrency: 32, // four thousand accounts × Regions in less than the function's five minutes
+		Concurrency: atOnce,
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 
 // New takes snapshots of the secrets and keys in Regions. now is the clock.
 func New(c *cloud.Cloud, regions []string, now func() time.Time) *fleet.Snapshots {
-	return &fleet.Snapshots{Tree: func() fleet.Tree { return accounts.Tree(c) }, Reader: reader{c}, Regions: regions, Now: now}
+	return &fleet.Snapshots{Tree: func() fleet.Tree { return accounts.Tree(c) }, Reader: reader{c}, Regions: regions, Now: now,
+		AtOnce: min(2, c.Options().Concurrency)}
 }
 
 // reader reads accounts.

@@ -1,0 +1,111 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+const assumeRole = "sts:AssumeRole"
+
+// Chain is a role that a principal may take, directly or from another one that it took, and what is opened with it.
+type Chain struct {
+	Roles   []string // taken one after the other; the last opens
+	Certain bool     // every step is certain; else what was not read, or not given, would decide
+	Opens   Openings
+}
+
+// Chains are the roles of the snapshot that a principal (role, user or session) may end up with, the shortest way to each, in the
+// order of their length. Who may take a role is what both its trust policy and the principal's own policies say.
+func (a *Access) Chains(principalARN string) ([]Chain, error) {
+	a.bulkTrust.Do(func() { a.trusts = a.trustIndex() })
+	seen := map[string]bool{principalARN: true}
+	var out []Chain
+	from := []Chain{{Certain: true}}
+	for len(from) > 0 {
+		var next []Chain
+		for _, c := range from {
+			who := principalARN
+			if len(c.Roles) > 0 {
+				who = c.Roles[len(c.Roles)-1]
+			}
+			taken, err := a.takes(who)
+			if err != nil {
+				return nil, err
+			}
+			for _, t := range taken {
+				if seen[t.role] {
+					continue
+				}
+				seen[t.role] = true
+				next = append(next, Chain{Roles: append(slices.Clone(c.Roles), t.role), Certain: c.Certain && t.certain})
+			}
+		}
+		out = append(out, next...)
+		from = next
+	}
+	for i := range out {
+		opens, err := a.Can(out[i].Roles[len(out[i].Roles)-1])
+		if err != nil {
+			return nil, err
+		}
+		out[i].Opens = opens
+	}
+	return out, nil
+}
+
+// step is a role that somebody may take next.
+type step struct {
+	role    string
+	certain bool
+}
+
+// takes lists the roles that a principal may take itself, those that are certain first.
+func (a *Access) takes(principalARN string) ([]step, error) {
+	best := map[string]policy.Answer{}
+	for _, arn := range a.variants(principalARN) {
+		w, err := a.asker(arn)
+		if err != nil {
+			return nil, fmt.Errorf("ask for %s: %w", principalARN, err)
+		}
+		q := a.trusts.roles.Ask(policy.Request{Principal: w.principal, Action: assumeRole, Open: true, Unknown: w.unknown, Absent: w.absent}, w.policies)
+		for i := range q.Candidates() {
+			if answer, role := q.Answer(i), a.trusts.arns[i]; better(answer, best[role]) {
+				best[role] = answer
+			}
+		}
+	}
+	var certain, perhaps []step
+	for _, role := range a.trusts.arns {
+		switch best[role] {
+		case policy.Allowed:
+			certain = append(certain, step{role, true})
+		case policy.Unknown:
+			perhaps = append(perhaps, step{role, false})
+		}
+	}
+	return append(certain, perhaps...), nil
+}
+
+// trusts are the roles of the snapshot, as they are to be taken.
+type trusts struct {
+	roles *policy.Index
+	arns  []string
+}
+
+func (a *Access) trustIndex() *trusts {
+	t := &trusts{}
+	var targets []policy.Target
+	for i := range a.snapshot.Principals {
+		p := &a.snapshot.Principals[i]
+		if p.Kind != Role {
+			continue
+		}
+		target := policy.Target{ARN: p.ARN, Account: p.Account, Kind: policy.ResourceTrust, Policy: a.documents.read("trust policy of "+p.ARN, p.Trust)}
+		a.addResourceOrganization(&target)
+		targets, t.arns = append(targets, target), append(t.arns, p.ARN)
+	}
+	t.roles = policy.NewIndex(targets)
+	return t
+}

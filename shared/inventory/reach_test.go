@@ -1,0 +1,168 @@
+package inventory_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// trusting is a role that others may take.
+func trusting(name, principal string, statements ...string) inventory.Principal {
+	r := role(shop, name, statements...)
+	r.Trust = document(`{"Effect":"Allow","Principal":` + principal + `,"Action":"sts:AssumeRole"}`)
+	return r
+}
+
+func TestChainsAreTheShortestWaysToRoles(t *testing.T) {
+	take := func(name string) string { return allow("sts:AssumeRole", roleARN(shop, name)) }
+	s := acme()
+	s.Principals = []inventory.Principal{
+		role(shop, "probe", take("first"), take("closed"), take("last"), `{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`),
+		trusting("first", `{"AWS":"111122223333"}`, take("second"), take("probe")),
+		trusting("second", `{"AWS":"`+roleARN(shop, "first")+`"}`, take("first"), allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", "*")),
+		trusting("perhaps", `{"AWS":"111122223333"}`),
+		trusting("named", `{"AWS":"`+roleARN(shop, "probe")+`"}`),
+		role(shop, "closed"),
+		{ARN: roleARN(shop, "last"), Kind: inventory.Role, Account: shop, Trust: `{`},
+	}
+	chains, err := inventory.Prepare(s).Chains(roleARN(shop, "probe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type found struct {
+		Roles   []string
+		Certain bool
+		Opens   bool
+	}
+	var got []found
+	for _, c := range chains {
+		got = append(got, found{c.Roles, c.Certain, slices.Contains(c.Opens.Open, secretARN("shop/db"))})
+	}
+	want := []found{
+		{[]string{roleARN(shop, "first")}, true, false},
+		{[]string{roleARN(shop, "named")}, true, false}, // its trust policy names the role itself: IAM is not asked
+		{[]string{roleARN(shop, "last")}, false, false}, // its trust policy cannot be read
+		{[]string{roleARN(shop, "perhaps")}, false, false},
+		{[]string{roleARN(shop, "first"), roleARN(shop, "second")}, true, true},
+	}
+	slices.SortStableFunc(got, func(a, b found) int { return len(a.Roles) - len(b.Roles) })
+	sorted := func(list []found) []found {
+		slices.SortFunc(list[:4], func(a, b found) int { return compare(a.Roles[0], b.Roles[0]) })
+		return list
+	}
+	if diff := cmp.Diff(sorted(want), sorted(got)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func compare(a, b string) int {
+	if a < b {
+		return -1
+	}
+	return 1
+}
+
+// Each right by which more may be opened is found, and reading is none.
+func TestPowersAreRightsToChangeWhatDecides(t *testing.T) {
+	const function = "arn:aws:lambda:eu-central-1:111122223333:function:rotate"
+	managed := "arn:aws:iam::111122223333:policy/app"
+	for sentence, tt := range map[string]struct {
+		statement string
+		want      string // action and resource of the first power; "" for none
+		perhaps   bool
+	}{
+		"reading":                          {allow("secretsmanager:GetSecretValue", "*"), "", false},
+		"decrypting":                       {allow("kms:Decrypt", "*"), "", false},
+		"writing values":                   {allow("secretsmanager:PutSecretValue", "*"), "", false},
+		"its own role":                     {allow("iam:PutRolePolicy", roleARN(shop, "probe")), "iam:PutRolePolicy " + roleARN(shop, "probe"), false},
+		"another role's trust":             {allow("iam:UpdateAssumeRolePolicy", roleARN(shop, "app")), "iam:UpdateAssumeRolePolicy " + roleARN(shop, "app"), false},
+		"a user's credentials":             {allow("iam:CreateAccessKey", "arn:aws:iam::111122223333:user/*"), "iam:CreateAccessKey arn:aws:iam::111122223333:user/alice", false},
+		"a group":                          {allow("iam:AddUserToGroup", "*"), "iam:AddUserToGroup arn:aws:iam::111122223333:group/developers", false},
+		"a policy that others have":        {allow("iam:CreatePolicyVersion", "*"), "iam:CreatePolicyVersion " + managed, false},
+		"a role for a service":             {allow("iam:PassRole", roleARN(shop, "app")), "iam:PassRole " + roleARN(shop, "app"), true},
+		"the policy of another secret":     {allow("secretsmanager:PutResourcePolicy", secretARN("shop/legacy")), "secretsmanager:PutResourcePolicy " + secretARN("shop/legacy"), false},
+		"the policy of the secret it has":  {allow("secretsmanager:PutResourcePolicy", secretARN("shop/db")), "", false},
+		"the policy of a key":              {allow("kms:PutKeyPolicy", keyARN("app")), "kms:PutKeyPolicy " + keyARN("app"), false},
+		"grants on a key":                  {allow("kms:CreateGrant", "*"), "kms:CreateGrant " + keyARN("app"), false},
+		"grants on a key for services":     {`{"Effect":"Allow","Action":"kms:CreateGrant","Resource":"*","Condition":{"Bool":{"kms:GrantIsForAWSResource":"true"}}}`, "kms:CreateGrant " + keyARN("app"), true},
+		"the code that rotates":            {allow("lambda:UpdateFunctionCode", "*"), "lambda:UpdateFunctionCode " + function, false},
+		"under a condition that is unread": {`{"Effect":"Allow","Action":"iam:PutRolePolicy","Resource":"` + roleARN(shop, "probe") + `","Condition":{"StringEquals":{"iam:PermissionsBoundary":"x"}}}`, "iam:PutRolePolicy " + roleARN(shop, "probe"), true},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := acme()
+			s.Managed[managed] = fullAccess
+			s.Principals = append(s.Principals, role(shop, "probe", tt.statement))
+			s.Secrets = slices.DeleteFunc(s.Secrets, func(s inventory.Secret) bool { return s.Facts.Name == "shop/broken" }) // whose policy may give rights
+			for i := range s.Secrets {
+				if s.Secrets[i].Facts.Name == "shop/legacy" {
+					s.Secrets[i].Facts.RotationLambdaARN = function
+				}
+			}
+			powers, err := inventory.Prepare(s).Powers(roleARN(shop, "probe"), []string{secretARN("shop/db")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(powers) == 0 || tt.want == "" {
+				if len(powers) > 0 || tt.want != "" {
+					t.Errorf("%+v, want %q", powers, tt.want)
+				}
+				return
+			}
+			if got := powers[0].Action + " " + powers[0].Resource; got != tt.want || powers[0].Certain == tt.perhaps {
+				t.Errorf("%s, certain %t, want %s", got, powers[0].Certain, tt.want)
+			}
+		})
+	}
+}
+
+// What a reader may choose opens what some choice opens; a label that no version has today leaves it open.
+func TestWhatAReaderMayChooseOpensWhatSomeChoiceOpens(t *testing.T) {
+	const old, other = "22222222-2222-4222-8222-222222222222", "33333333-3333-4333-8333-333333333333"
+	for sentence, tt := range map[string]struct {
+		condition string
+		now, any  policy.Answer
+	}{
+		"by its ARN":                        {`"StringEquals":{"secretsmanager:SecretId":"` + secretARN("shop/db") + `"}`, yes, yes},
+		"by its name":                       {`"StringEquals":{"secretsmanager:SecretId":"shop/db"}`, yes, yes},
+		"by a part of its ARN":              {`"StringLike":{"secretsmanager:SecretId":"*:secret:shop/db"}`, yes, yes},
+		"by another's name":                 {`"StringLike":{"secretsmanager:SecretId":"vendor/*"}`, no, no},
+		"not by its ARN":                    {`"ArnNotLike":{"secretsmanager:SecretId":"arn:aws:secretsmanager:*:*:secret:*"}`, may, may},
+		"without a label":                   {`"Null":{"secretsmanager:VersionStage":"true"}`, yes, yes},
+		"with a label":                      {`"Null":{"secretsmanager:VersionStage":"false"}`, yes, yes},
+		"the current one":                   {`"StringEquals":{"secretsmanager:VersionStage":"AWSCURRENT"}`, yes, yes},
+		"the previous one":                  {`"StringEquals":{"secretsmanager:VersionStage":"AWSPREVIOUS"}`, no, yes},
+		"one without a label, by its id":    {`"StringEquals":{"secretsmanager:VersionId":"` + other + `"}`, no, yes},
+		"one that is not there, by its id":  {`"StringEquals":{"secretsmanager:VersionId":"44444444-4444-4444-8444-444444444444"}`, no, may},
+		"a label that no version has today": {`"StringLike":{"secretsmanager:VersionStage":"BLUE*"}`, no, may},
+		"a key that nobody knows":           {`"StringEquals":{"secretsmanager:ReadPurpose":"audit"}`, may, may},
+		"a key of another service":          {`"StringEquals":{"kms:ViaService":"secretsmanager.eu-central-1.amazonaws.com"}`, no, no},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := acme()
+			versions := &s.Secrets[0].Facts.Versions
+			*versions = append(*versions, guard.Version{ID: old, Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{managedKey()}}, guard.Version{ID: other, Keys: []guard.Key{managedKey()}})
+			s.Principals = append(s.Principals, role(shop, "probe", `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{`+tt.condition+`}}`, allow("kms:Decrypt", "*")))
+			access := inventory.Prepare(s)
+			now, err := access.Explain(roleARN(shop, "probe"), secretARN("shop/db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			any, err := access.Opens(roleARN(shop, "probe"), secretARN("shop/db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			can, err := access.Can(roleARN(shop, "probe"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if now.Answer != tt.now || any.Answer != tt.any || answerIn(can, secretARN("shop/db")) != tt.any {
+				t.Errorf("the current version %s, any %s, in bulk %s, want %s and %s\n%s", now.Answer, any.Answer, answerIn(can, secretARN("shop/db")), tt.now, tt.any, any.Why())
+			}
+		})
+	}
+}

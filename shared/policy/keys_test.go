@@ -1,0 +1,143 @@
+package policy_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+var errUnread = errors.New("not read")
+
+func TestWhatIsDeclaredOfAKey(t *testing.T) {
+	t.Parallel()
+	const read, decrypt = "secretsmanager:GetSecretValue", "kms:Decrypt"
+	for sentence, c := range map[string]struct {
+		key, action string
+		kind        policy.PrincipalKind
+		want        policy.Presence
+	}{
+		"a global key that is always there":                     {"aws:CurrentTime", read, policy.KindRole, policy.Always},
+		"in any case":                                           {"AWS:currenttime", "SecretsManager:getsecretvalue", policy.KindAnonymous, policy.Always},
+		"a global key that is there sometimes":                  {"aws:SourceIp", read, policy.KindUser, policy.Sometimes},
+		"a key of services, of a role":                          {"aws:SourceArn", read, policy.KindRole, policy.Never},
+		"a key of services, of a service":                       {"aws:SourceArn", read, policy.KindService, policy.Sometimes},
+		"the name of a user":                                    {"aws:username", read, policy.KindUser, policy.Always},
+		"the name of a role":                                    {"aws:username", read, policy.KindRole, policy.Never},
+		"the name of somebody":                                  {"aws:username", read, policy.KindSomebody, policy.Sometimes},
+		"the id of somebody":                                    {"aws:userid", read, policy.KindSomebody, policy.Always},
+		"a key of services, of somebody":                        {"aws:SourceArn", read, policy.KindSomebody, policy.Never},
+		"a tag of the principal":                                {"aws:PrincipalTag/team", read, policy.KindRole, policy.Sometimes},
+		"a tag of the root user":                                {"aws:PrincipalTag/team", read, policy.KindRoot, policy.Never},
+		"a key that goes on after a colon":                      {"kms:EncryptionContext:SecretARN", decrypt, policy.KindRole, policy.Sometimes},
+		"a key that goes on after a colon, of another action":   {"kms:EncryptionContext:SecretARN", "kms:DescribeKey", policy.KindRole, policy.Never},
+		"a tag with a slash and a colon":                        {"secretsmanager:ResourceTag/a:b/c", read, policy.KindRole, policy.Sometimes},
+		"nothing after the prefix":                              {"kms:EncryptionContext:", decrypt, policy.KindRole, policy.Sometimes},
+		"a fact about the key":                                  {"kms:KeySpec", decrypt, policy.KindRole, policy.Always},
+		"a fact about the key to be":                            {"kms:KeySpec", "kms:CreateKey", policy.KindRole, policy.Sometimes},
+		"a fact about the key, of a call that has none":         {"kms:KeySpec", "kms:ListKeys", policy.KindRole, policy.Never},
+		"a fact about the key, of another service":              {"kms:KeySpec", read, policy.KindRole, policy.Never},
+		"a key of a service, of an action that is newer":        {"kms:KeySpec", "kms:NewNextYear", policy.KindRole, policy.Sometimes},
+		"a parameter that is required":                          {"secretsmanager:SecretId", read, policy.KindRole, policy.Always},
+		"a parameter of another action":                         {"secretsmanager:KmsKeyId", read, policy.KindRole, policy.Never},
+		"tags in a request that takes none":                     {"aws:TagKeys", read, policy.KindRole, policy.Never},
+		"tags in a request of a service that is not declared":   {"aws:TagKeys", "s3:PutObject", policy.KindRole, policy.Sometimes},
+		"a key of a service that nobody declared":               {"kms:NewNextYear", decrypt, policy.KindRole, policy.Unheard},
+		"a global key that nobody declared":                     {"aws:NewNextYear", decrypt, policy.KindRole, policy.Unheard},
+		"a key of a service that is not declared":               {"s3:prefix", read, policy.KindRole, policy.Unheard},
+		"a key that only begins like one that goes on":          {"kms:EncryptionContextual", decrypt, policy.KindRole, policy.Unheard},
+		"a key that only begins like one that ends":             {"aws:CurrentTime/zone", decrypt, policy.KindRole, policy.Unheard},
+		"the time of an unsigned request":                       {"aws:CurrentTime", read, policy.KindAnonymous, policy.Always},
+		"the time of a request by an identity without a role":   {"aws:CurrentTime", "sts:AssumeRoleWithSAML", policy.KindFederated, policy.Always},
+		"the id of an unsigned request, of which AWS says both": {"aws:userid", read, policy.KindAnonymous, policy.Sometimes},
+	} {
+		if got := policy.KeyOf(c.key, c.action, c.kind); got != c.want {
+			t.Errorf("%s: %s in %s by a %s is %d, want %d", sentence, c.key, c.action, c.kind, got, c.want)
+		}
+	}
+	for key, want := range map[string]bool{"aws:PrincipalOrgPaths": true, "AWS:TagKeys": true, "aws:PrincipalOrgID": false, "x:y": false} {
+		if got := policy.Multivalued(key); got != want {
+			t.Errorf("%s takes many values: %t", key, got)
+		}
+	}
+}
+
+// Of somebody only is known what it is not, and what the rest of the world may be.
+func TestWhatSomebodyMayBe(t *testing.T) {
+	t.Parallel()
+	world := policy.Principal{Kind: policy.KindSomebody, NotAccounts: []string{account}, NotOrganizations: []string{"o-ours"}}
+	partner := policy.Principal{Kind: policy.KindSomebody, NotAccounts: []string{account}, OrganizationID: "o-partner"}
+	unit := partner
+	unit.OrganizationPath = "o-partner/r-1/ou-2/"
+	vendor := policy.Principal{Kind: policy.KindSomebody, Account: other}
+	const may, no = policy.Unknown, policy.ImplicitlyDenied
+	for sentence, c := range map[string]struct {
+		who       policy.Principal
+		principal string // "" is everybody
+		condition string // of the Allow
+		want      policy.Answer
+	}{
+		"everybody":                              {world, "", ``, may},
+		"our account":                            {world, `{"AWS":"111122223333"}`, ``, no},
+		"another account":                        {world, `{"AWS":"444455556666"}`, ``, may},
+		"the vendor's own account":               {vendor, `{"AWS":"444455556666"}`, ``, may},
+		"the vendor is not of ours":              {vendor, `{"AWS":"111122223333"}`, ``, no},
+		"a role of ours":                         {world, `{"AWS":"arn:aws:iam::111122223333:role/app"}`, ``, no},
+		"a role of another account":              {world, `{"AWS":"arn:aws:iam::444455556666:role/app"}`, ``, may},
+		"a session of the vendor":                {vendor, `{"AWS":"arn:aws:sts::444455556666:assumed-role/app/1"}`, ``, may},
+		"a unique id":                            {world, `{"AWS":"AROAEXAMPLEID12345678"}`, ``, may},
+		"a user's unique id":                     {world, `{"AWS":"AIDAEXAMPLEID12345678"}`, ``, may},
+		"a service":                              {world, `{"Service":"backup.amazonaws.com"}`, ``, no},
+		"a canonical id":                         {world, `{"CanonicalUser":"79a59d"}`, ``, may},
+		"our organization":                       {world, "", `"StringEquals":{"aws:PrincipalOrgID":"o-ours"}`, no},
+		"our organization, or none":              {world, "", `"StringEqualsIfExists":{"aws:PrincipalOrgID":"o-ours"}`, may},
+		"another organization":                   {world, "", `"StringEquals":{"aws:PrincipalOrgID":"o-partner"}`, may},
+		"one that only begins like ours":         {world, "", `"StringEquals":{"aws:PrincipalOrgID":"o-ours2"}`, may},
+		"organizations like ours":                {world, "", `"StringLike":{"aws:PrincipalOrgID":"o-ours*"}`, may},
+		"ours, or the partner's":                 {world, "", `"StringEquals":{"aws:PrincipalOrgID":["o-ours","o-partner"]}`, may},
+		"the partner's organization":             {partner, "", `"StringEquals":{"aws:PrincipalOrgID":"o-partner"}`, may},
+		"ours is not the partner's":              {partner, "", `"StringEquals":{"aws:PrincipalOrgID":"o-ours"}`, no},
+		"our paths":                              {world, "", `"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-ours/*"}`, no},
+		"paths of ours, with a plain operator":   {world, "", `"StringLike":{"aws:PrincipalOrgPaths":"o-ours/*"}`, may},
+		"other paths":                            {world, "", `"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-partner/*"}`, may},
+		"paths of the partner":                   {partner, "", `"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-partner/*"}`, may},
+		"paths of ours, not of the partner":      {partner, "", `"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-ours/*"}`, no},
+		"another unit of the partner":            {unit, "", `"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-partner/r-1/ou-3/*"}`, no},
+		"our account, by condition":              {world, "", `"StringEquals":{"aws:PrincipalAccount":"111122223333"}`, no},
+		"another account, by condition":          {world, "", `"StringEquals":{"aws:PrincipalAccount":"444455556666"}`, may},
+		"our account, whose value is a variable": {world, "", `"StringEquals":{"aws:PrincipalAccount":"${aws:PrincipalTag/a}"}`, may},
+		"our account, among bad values":          {world, "", `"NumericEquals":{"aws:PrincipalAccount":"x"}`, may},
+		"another account than the vendor's":      {vendor, "", `"StringEquals":{"aws:PrincipalAccount":"111122223333"}`, no},
+		"no account":                             {world, "", `"Null":{"aws:PrincipalAccount":"true"}`, no},
+		"no organization":                        {world, "", `"Null":{"aws:PrincipalOrgID":"true"}`, may},
+		"our account, by its key in KMS alone":   {world, "", `"StringEquals":{"kms:CallerAccount":"111122223333"}`, no},
+		"our roles, by their ARN":                {world, "", `"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/*"}`, no},
+		"our roles, as text":                     {world, "", `"StringLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/*"}`, no},
+		"roles of any account":                   {world, "", `"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/*"}`, may},
+		"text that is no ARN":                    {world, "", `"StringLike":{"aws:PrincipalArn":"*"}`, may},
+		"our roles, or others":                   {world, "", `"ArnLike":{"aws:PrincipalArn":["arn:aws:iam::111122223333:role/*","arn:aws:iam::444455556666:role/*"]}`, may},
+		"an ARN that is none":                    {world, "", `"ArnLike":{"aws:PrincipalArn":"111122223333"}`, may},
+		"our roles, as the source":               {world, "", `"ArnLike":{"aws:SourceArn":"arn:aws:iam::111122223333:role/*"}`, no},
+		"an ARN in a key that is always there":   {world, "", `"StringLike":{"aws:UserAgent":"arn:aws:iam::111122223333:role/*"}`, may},
+		"an ARN in another key":                  {world, "", `"ArnLike":{"aws:NewArn":"arn:aws:iam::111122223333:role/*"}`, may},
+	} {
+		principal := c.principal
+		if principal == "" {
+			principal = `"*"`
+		}
+		resource := policy.MustParse("p", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":`+principal+`,"Action":"*","Resource":"*","Condition":{`+c.condition+`}}}`)
+		own := policy.Broken("their own", errUnread)
+		r := policy.Request{Principal: c.who, Action: "secretsmanager:GetSecretValue", Resource: secret, ResourceAccount: account, Open: true}
+		got := policy.Evaluate(r, policy.Policies{Identity: []*policy.Document{own}, Resource: resource})
+		if got.Answer != c.want {
+			t.Errorf("%s: %s, want %s: %s", sentence, got.Answer, c.want, got.Why)
+		}
+	}
+	caller := policy.MustParse("p", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringEquals":{"kms:CallerAccount":"`+account+`"}}}}`)
+	for name, who := range map[string]policy.Principal{"the world": world, "the vendor": vendor} {
+		r := policy.Request{Principal: who, Action: "kms:Decrypt", Resource: key, ResourceAccount: account, Open: true}
+		if got := policy.Evaluate(r, policy.Policies{Identity: []*policy.Document{policy.Broken("their own", errUnread)}, Resource: caller}); got.Answer != no {
+			t.Errorf("%s is %s by kms:CallerAccount: %s", name, got.Answer, got.Why)
+		}
+	}
+}
