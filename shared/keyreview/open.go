@@ -130,7 +130,8 @@ func (r *review) conditional(s policy.Statement, ask func(caller) policy.Answer,
 			continue
 		}
 		for _, value := range c.Values {
-			who, in := caller{account: stranger, iam: true}, ""
+			who := caller{account: stranger, iam: true}
+			var in string
 			switch {
 			case key == "aws:principalorgid" || key == "aws:principalorgpaths":
 				who.org, _, _ = strings.Cut(value, "/")
@@ -294,7 +295,7 @@ func bound(statements []policy.Statement, k *inventory.Key) []policy.Statement {
 		kept := slices.DeleteFunc(slices.Clone(out[i].Conditions), func(c policy.Condition) bool {
 			return c.Operator == "StringEquals" && (c.Key == "kms:CallerAccount" || c.Key == "kms:ViaService")
 		})
-		out[i].Conditions = append(kept, policy.Condition{Operator: "StringEquals", Key: "kms:CallerAccount", Values: []string{k.Facts.Account}})
+		out[i].Conditions = slices.Concat(kept, []policy.Condition{{Operator: "StringEquals", Key: "kms:CallerAccount", Values: []string{k.Facts.Account}}})
 		if forSecrets(k) {
 			out[i].Conditions = append(out[i].Conditions, policy.Condition{Operator: "StringEquals", Key: "kms:ViaService", Values: []string{viaService(k)}})
 		}
