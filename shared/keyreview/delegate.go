@@ -12,7 +12,7 @@ import (
 // onlyDelegates is DL.KEY.7: a statement leaves it to the account's IAM policies who decrypts, without asking for
 // Secrets Manager.
 func (r *review) onlyDelegates(k *inventory.Key) {
-	if !forSecrets(k) {
+	if !k.Facts.Symmetric() {
 		return // what it is used for does not come through Secrets Manager
 	}
 	if k.PolicyUnread != "" {

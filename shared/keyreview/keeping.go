@@ -49,7 +49,7 @@ const yearly = 365
 // Source: KMS Developer Guide, "Rotate AWS KMS keys".
 func (r *review) rotation(k *inventory.Key) {
 	imported := k.Facts.Origin == "EXTERNAL"
-	if ending(k) || !forSecrets(k) || k.Facts.Origin != "" && k.Facts.Origin != "AWS_KMS" && !imported {
+	if ending(k) || !k.Facts.Symmetric() || k.Facts.Origin != "" && k.Facts.Origin != "AWS_KMS" && !imported {
 		return
 	}
 	if k.RotationUnread != "" {

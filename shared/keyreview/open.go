@@ -100,7 +100,7 @@ func (r *review) everybody(k *inventory.Key, d *policy.Document, s policy.Statem
 	inside := ask(caller{account: k.Facts.Account})
 	f.bind = func() { f.by = bound(f.by, k) }
 	fix := "ask for kms:CallerAccount and kms:ViaService"
-	if !forSecrets(k) {
+	if !k.Facts.Symmetric() {
 		fix = "ask for kms:CallerAccount"
 	}
 	switch {
@@ -111,7 +111,7 @@ func (r *review) everybody(k *inventory.Key, d *policy.Document, s policy.Statem
 	case world == policy.Unknown:
 		f.add("nothing but a condition on the request itself keeps other AWS accounts out", fix)
 		f.unsure = true
-	case inside == policy.Allowed && forSecrets(k):
+	case inside == policy.Allowed && k.Facts.Symmetric():
 		f.add("every principal of the account may use the key directly, not only through Secrets Manager", fix)
 	default:
 		return
@@ -221,14 +221,6 @@ func (r *review) granting(k *inventory.Key, d *policy.Document, s policy.Stateme
 	}
 }
 
-// forSecrets reports whether a key can be one of Secrets Manager's: those are symmetric. Source: Secrets Manager User Guide,
-// "Secret encryption and decryption". What was not read may be.
-func forSecrets(k *inventory.Key) bool {
-	return (k.Facts.Spec == "" || k.Facts.Spec == symmetric) && (k.Facts.Usage == "" || k.Facts.Usage == "ENCRYPT_DECRYPT")
-}
-
-const symmetric = "SYMMETRIC_DEFAULT"
-
 func worst(a, b policy.Answer) policy.Answer {
 	for _, answer := range []policy.Answer{policy.Allowed, policy.Unknown} {
 		if a == answer || b == answer {
@@ -296,7 +288,7 @@ func bound(statements []policy.Statement, k *inventory.Key) []policy.Statement {
 			return c.Operator == "StringEquals" && (c.Key == "kms:CallerAccount" || c.Key == "kms:ViaService")
 		})
 		out[i].Conditions = slices.Concat(kept, []policy.Condition{{Operator: "StringEquals", Key: "kms:CallerAccount", Values: []string{k.Facts.Account}}})
-		if forSecrets(k) {
+		if k.Facts.Symmetric() {
 			out[i].Conditions = append(out[i].Conditions, policy.Condition{Operator: "StringEquals", Key: "kms:ViaService", Values: []string{viaService(k)}})
 		}
 	}
