@@ -12,6 +12,9 @@ import (
 // onlyDelegates is DL.KEY.7: a statement leaves it to the account's IAM policies who decrypts, without asking for
 // Secrets Manager.
 func (r *review) onlyDelegates(k *inventory.Key) {
+	if !k.Facts.Symmetric() {
+		return // what it is used for does not come through Secrets Manager
+	}
 	if k.PolicyUnread != "" {
 		r.unknown(guard.KeyOnlyDelegate, k, "the key policy could not be read: "+k.PolicyUnread)
 		return
@@ -34,6 +37,10 @@ func (r *review) onlyDelegates(k *inventory.Key) {
 			Statement: printed(s), Fix: "let the account manage the key only, and " + whom + " use it through Secrets Manager; name who writes or rotates them, too",
 		}
 		found.After, found.Diff = r.handBack(k, d, i, s, who)
+		if why := r.unproved(guard.KeyOnlyDelegate, k, found.After); why != "" {
+			found.After, found.Diff = "", ""
+			found.Fix += "; a person has to decide: " + why
+		}
 		r.add(guard.KeyOnlyDelegate, k, found)
 	}
 }

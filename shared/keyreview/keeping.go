@@ -44,9 +44,12 @@ func first(tags map[string]string, names []string) string {
 // yearly is the period of automatic rotation where none is given. Source: KMS API Reference, EnableKeyRotation.
 const yearly = 365
 
-// rotation is DL.KEY.2. Material that was imported, or lies outside of KMS, is its owner's to renew.
+// rotation is DL.KEY.2. KMS rotates symmetric keys alone: by itself those whose material it made, and on demand those with
+// imported material too. What lies in a custom key store or outside of KMS is its owner's to renew.
+// Source: KMS Developer Guide, "Rotate AWS KMS keys".
 func (r *review) rotation(k *inventory.Key) {
-	if ending(k) || k.Facts.Origin != "" && k.Facts.Origin != "AWS_KMS" {
+	imported := k.Facts.Origin == "EXTERNAL"
+	if ending(k) || !k.Facts.Symmetric() || k.Facts.Origin != "" && k.Facts.Origin != "AWS_KMS" && !imported {
 		return
 	}
 	if k.RotationUnread != "" {
@@ -66,6 +69,16 @@ func (r *review) rotation(k *inventory.Key) {
 	}
 	if !k.CreatedAt.IsZero() && r.now.Sub(k.CreatedAt) <= required {
 		return // younger than it may be old
+	}
+	if imported {
+		if len(k.Rotation.Past) == 0 {
+			return // whether its material was renewed by a new key, the snapshot does not say
+		}
+		r.add(guard.KeyRotation, k, Finding{
+			Detail: fmt.Sprintf("its imported material was not rotated in the last %d days", r.std.RotationDays),
+			Fix:    fmt.Sprintf("import new material (import-key-material --import-type NEW_KEY_MATERIAL), then aws kms rotate-key-on-demand --key-id %s", k.Facts.ARN),
+		})
+		return
 	}
 	detail := "automatic rotation is off"
 	if k.Rotation.Enabled {

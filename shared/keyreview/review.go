@@ -77,6 +77,7 @@ type review struct {
 	now      time.Time
 	under    map[string][]*inventory.Secret // by key ARN: those that the key opens, or is set on
 	findings []Finding
+	proving  bool // a policy that is not in force: nothing is proposed against it
 }
 
 func (r *review) collect() {

@@ -169,6 +169,9 @@ func policyOf(statements ...string) func(*inventory.Key) {
 	return func(k *inventory.Key) { k.Policy = document(statements...) }
 }
 
+// manageOnly lets the account manage a key and not use it.
+const manageOnly = `{"Sid":"ManageOnly","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":["kms:Describe*","kms:Get*","kms:List*","kms:PutKeyPolicy","kms:Enable*","kms:Disable*","kms:ScheduleKeyDeletion","kms:CancelKeyDeletion","kms:TagResource"],"Resource":"*"}`
+
 // The fix of each fault, applied, leaves nothing for the control to find, and takes the value from no reader.
 func TestFixesAsDiffs(t *testing.T) {
 	var out strings.Builder
@@ -183,6 +186,9 @@ func TestFixesAsDiffs(t *testing.T) {
 		{"grants", []string{`{"Sid":"Use","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":["kms:Decrypt","kms:CreateGrant"],"Resource":"*"}`}},
 	} {
 		k := fine()
+		if tt.name != "only delegates" && tt.name != "managing and using" {
+			tt.statements = append(tt.statements, manageOnly) // without one KMS takes no policy
+		}
 		k.Policy = document(tt.statements...)
 		for _, f := range keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now) {
 			fixed := k
@@ -237,7 +243,7 @@ func TestAKeyIsFineInEveryPartition(t *testing.T) {
 		if found := keyreview.Review(inventory.Prepare(snapshot(k)), standard(), now); len(found) != 0 {
 			t.Errorf("%s: %+v", region, found)
 		}
-		k.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*"}]}`
+		k.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*"},` + strings.ReplaceAll(manageOnly, "arn:aws:", "arn:"+partition+":") + `]}`
 		open := keyreview.Review(inventory.Prepare(snapshot(k)), standard(), now)
 		at := slices.IndexFunc(open, func(f keyreview.Finding) bool { return f.Control.ID == guard.KeyOpen })
 		if at < 0 || !strings.Contains(open[at].After, arns.Partition(partition).Regional("secretsmanager", region)) {

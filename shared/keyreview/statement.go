@@ -1,6 +1,7 @@
 package keyreview
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,18 @@ const (
 
 // useActions are the ways to use a key for secrets.
 var useActions = []string{decrypt, "kms:GenerateDataKey", "kms:Encrypt"}
+
+// openActions are all ways to get at what a key protects, or to speak in its name.
+var openActions = append(slices.Clone(useActions), "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext", "kms:GenerateDataKeyPair",
+	"kms:GenerateDataKeyPairWithoutPlaintext", "kms:Sign", "kms:GenerateMac", "kms:DeriveSharedSecret")
+
+// manageActions decide about a key: who may use it, and whether it can be used.
+var manageActions = []string{putPolicy, "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:UpdateAlias", "kms:DeleteAlias", "kms:ReplicateKey"}
+
+// covered are the actions of a list that a statement is about.
+func covered(s policy.Statement, actions []string) []string {
+	return slices.DeleteFunc(slices.Clone(actions), func(action string) bool { return !covers(s, action) })
+}
 
 var (
 	anything  = policy.MustParse("any IAM policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
@@ -57,6 +70,8 @@ type caller struct {
 	arn     string // "" is a role that no policy names
 	iam     bool   // their own policies allow everything; else nothing
 	through bool   // through Secrets Manager; else directly
+	action  string // "" is kms:Decrypt
+	org     string // the organization of an account that is not in ours; "" is none
 }
 
 // answer is what the key policy, of this one Allow and all its Denies, says to a caller.
@@ -81,7 +96,7 @@ func answer(k *inventory.Key, d *policy.Document, allow policy.Statement, c call
 	}
 	p.OrganizationID = org.ID
 	if c.account == stranger {
-		p.OrganizationID = "o-stranger" // none that a policy names
+		p.OrganizationID = cmp.Or(c.org, "o-stranger") // none that a policy names
 	}
 	context := describes(k.Facts)
 	context["aws:ViaAWSService"], context["aws:RequestedRegion"], context["aws:SecureTransport"] = []string{"false"}, []string{k.Facts.Region}, []string{"true"}
@@ -94,7 +109,7 @@ func answer(k *inventory.Key, d *policy.Document, allow policy.Statement, c call
 	if c.iam {
 		identity = anything
 	}
-	request := policy.Request{Principal: p, Action: decrypt, Resource: k.Facts.ARN, ResourceAccount: k.Facts.Account, Context: context, Open: true}
+	request := policy.Request{Principal: p, Action: cmp.Or(c.action, decrypt), Resource: k.Facts.ARN, ResourceAccount: k.Facts.Account, Context: context, Open: true}
 	return policy.Evaluate(request, policy.Policies{Identity: []*policy.Document{identity}, Resource: alone, ResourceKind: policy.ResourceKey}).Answer
 }
 
@@ -154,10 +169,13 @@ func otherAccounts(s policy.Statement, own string) []string {
 	}
 	for _, c := range s.Conditions {
 		key := strings.ToLower(c.Key)
-		if strings.Contains(strings.ToLower(c.Operator), "not") || key != "kms:calleraccount" && key != "aws:principalaccount" {
+		if strings.Contains(strings.ToLower(c.Operator), "not") || key != "kms:calleraccount" && key != "aws:principalaccount" && key != "aws:principalarn" {
 			continue
 		}
 		for _, value := range c.Values {
+			if arn.Is(value) {
+				value = arn.Of(value).Account
+			}
 			add(value)
 		}
 	}

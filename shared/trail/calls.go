@@ -33,7 +33,10 @@ const (
 	labelUpdated       = "Secret Label Updated"
 )
 
-// calls is every call we know; rules are made from it. What is not in it is ignored by name.
+// calls is every call we know; rules are made from it. What is not in it is ignored by name. Of CloudTrail, that is what does
+// not decide which calls reach EventBridge: event data stores of CloudTrail Lake (DeleteEventDataStore …) and Insights
+// (PutInsightSelectors), which no event comes from. Of EventBridge it is PutRule and PutTargets, which our own deployment
+// calls; that a rule leads elsewhere now is found by the pulse that does not arrive.
 var calls = []call{
 	{secretsManager, "CreateSecret", LookAtSecret, ruleSecretChanges, failedAttempt, "a secret was created", false},
 	{secretsManager, "UpdateSecret", LookAtSecret, ruleSecretChanges, failedAttempt, "its key or value may have changed", false},
@@ -116,12 +119,17 @@ var calls = []call{
 
 	{cloudTrail, "StopLogging", Tamper, ruleTamperTrail, failedNothing, "a trail was stopped: we see nothing without one", false},
 	{cloudTrail, "DeleteTrail", Tamper, ruleTamperTrail, failedNothing, "a trail was deleted: we see nothing without one", false},
+	{cloudTrail, "UpdateTrail", Tamper, ruleTamperTrail, failedNothing, "a trail was changed: it may record fewer Regions or accounts now", false},
+	{cloudTrail, "PutEventSelectors", Tamper, ruleTamperTrail, failedNothing, "what a trail records was changed: it may leave out calls to KMS, or all of them", false},
 	{eventBridge, "DisableRule", Tamper, ruleTamperRules, failedNothing, "one of our rules was switched off", false},
 	{eventBridge, "DeleteRule", Tamper, ruleTamperRules, failedNothing, "one of our rules was deleted", false},
 	{eventBridge, "RemoveTargets", Tamper, ruleTamperRules, failedNothing, "one of our rules leads nowhere now", false},
 	{organizations, "DetachPolicy", Tamper, ruleTamperPolicies, failedNothing, "a policy was detached", false},
 	{organizations, "DisablePolicyType", Tamper, ruleTamperPolicies, failedNothing, "a kind of policy was switched off", false},
 	{organizations, "UpdatePolicy", Tamper, ruleTamperPolicies, failedNothing, "a policy was changed", false},
+	{organizations, "LeaveOrganization", Tamper, ruleTamperPolicies, failedNothing, "an account has left: no policy of the organization binds it", false},
+	{organizations, "RemoveAccountFromOrganization", Tamper, ruleTamperPolicies, failedNothing, "an account was removed: no policy of the organization binds it", false},
+	{organizations, "MoveAccount", Tamper, ruleTamperPolicies, failedNothing, "an account was moved: other policies may bind it now", false},
 }
 
 type callID struct{ service, name string }

@@ -41,6 +41,19 @@ func decodeAt(c *cursor) (Change, error) {
 	return f.change()
 }
 
+// readAt is decodeAt for a value of a file, which need not be an event but may carry one: then the error is that it is none.
+func readAt(c *cursor) (Change, error) {
+	var f fields
+	f.read(c)
+	switch {
+	case c.err != nil:
+		return Change{}, c.err
+	case f.flat, bytes.HasPrefix(f.eventSource.bytes(), []byte("aws:")):
+		return Change{}, errNoEvent
+	}
+	return f.change()
+}
+
 // fields is what we need of an event, as it lies in the buffer.
 type fields struct {
 	id, detailType, source, account, time, region text // of the envelope
@@ -53,6 +66,7 @@ type fields struct {
 	readOnly                          bool
 	user                              identity
 	request                           []byte // requestParameters
+	flat                              bool   // it is a row of a table: objects are texts or parts of them are members
 	label                             text   // name in a native event
 
 	response, additional ids
@@ -117,10 +131,13 @@ func (f *fields) member(c *cursor, name []byte) {
 	case "readOnly":
 		f.readOnly = c.flag()
 	case "userIdentity":
+		f.flat = f.flat || c.peek() == '"'
 		f.user.read(c)
 	case "requestParameters":
+		f.flat = f.flat || c.peek() == '"'
 		f.request = c.span()
 	case "responseElements":
+		f.flat = f.flat || c.peek() == '"'
 		f.response.read(c)
 	case "additionalEventData", "serviceEventDetails":
 		f.additional.read(c)
@@ -129,6 +146,7 @@ func (f *fields) member(c *cursor, name []byte) {
 	case "name":
 		f.label = c.text()
 	default:
+		f.flat = f.flat || string(name) == "_raw" || bytes.IndexByte(name, '.') >= 0
 		c.skip()
 	}
 }

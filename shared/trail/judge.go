@@ -120,10 +120,13 @@ func quoted(message string) string {
 const maxQuoted = 240
 
 func judgeTamper(c *Change, row *call) {
-	for _, name := range []string{"name", "rule", "policyId", "policyType"} {
+	for _, name := range []string{"name", "trailName", "rule", "policyId", "policyType", "accountId"} {
 		if c.Target = member(c.Request, name); c.Target != "" {
 			break
 		}
+	}
+	if c.Target == "" && c.EventName == "LeaveOrganization" {
+		c.Target = c.Account // it names nobody: the caller's account leaves
 	}
 	if row.rule == ruleTamperRules && !ourRule(c.Request) {
 		c.Reason = "not one of our rules"

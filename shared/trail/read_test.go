@@ -97,15 +97,15 @@ func TestReadBroken(t *testing.T) {
 		"only white space":                                          {"\n\n", []string{"3 in:3: is empty: it holds no events"}},
 		"a text":                                                    {"hello\nworld\n" + a, []string{"1 in:1: want an event, found 'h'", "3 A"}},
 		"a line of something else":                                  {a + "\nhello\n" + b, []string{"1 A", "2 in:2: want an event, found 'h'", "3 B"}},
-		"a line cut in a string":                                    {a + "\n{\"eventVersion\":\"1.1\n" + b, []string{"1 A", `2 in:2: a string is not closed before '\n'`, "3 B"}},
-		"a line cut behind a comma":                                 {a + "\n" + half + "\n" + b + "\n" + c, []string{"1 A", "2 in:2: want a member name, found '{' (on line 3)", "3 B", "4 C"}},
-		"a line cut behind a colon":                                 {"{\"eventName\":\n" + b + "\n" + c, []string{"1 in:1: want ',' or '}', found '{' (on line 3)", "2 B", "3 C"}},
-		"a line without its last bracket":                           {strings.TrimSuffix(a, "}") + "\n" + b, []string{"1 in:1: want ',' or '}', found '{' (on line 2)", "2 B"}},
+		"a line cut in a string":                                    {a + "\n{\"eventVersion\":\"1.1\n" + b, []string{"1 A", `2 in:2: record 2: a string is not closed before '\n'`, "3 B"}},
+		"a line cut behind a comma":                                 {a + "\n" + half + "\n" + b + "\n" + c, []string{"1 A", "2 in:2: record 2: want a member name, found '{' (on line 3)", "3 B", "4 C"}},
+		"a line cut behind a colon":                                 {"{\"eventName\":\n" + b + "\n" + c, []string{"1 in:1: record 1: want ',' or '}', found '{' (on line 3)", "2 B", "3 C"}},
+		"a line without its last bracket":                           {strings.TrimSuffix(a, "}") + "\n" + b, []string{"1 in:1: record 1: want ',' or '}', found '{' (on line 2)", "2 B"}},
 		"a line with a bracket too many":                            {a + "}\n" + b, []string{"1 A", "1 in:1: want an event, found '}'", "2 B"}},
-		"a file cut off":                                            {a + "\n" + half, []string{"1 A", "2 in:2: unexpected end of JSON"}},
-		"an object that is no event":                                {a + "\n{\"hello\":1}\n" + b, []string{"1 A", `2 in:2: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`, "3 B"}},
-		"a written-nicely event broken":                             {"{\n  \"eventName\" \"A\"\n}\n" + b, []string{"1 in:1: want ':', found '\"' (on line 2)", "4 B"}},
-		"Records that are no list":                                  {`{"Records":{}}`, []string{`1 in:1: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`}},
+		"a file cut off":                                            {a + "\n" + half, []string{"1 A", "2 in:2: record 2: unexpected end of JSON"}},
+		"an object that is no event":                                {a + "\n{\"hello\":1}\n" + b, []string{"1 A", `2 in:2: record 2: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`, "3 B"}},
+		"a written-nicely event broken":                             {"{\n  \"eventName\" \"A\"\n}\n" + b, []string{"1 in:1: record 1: want ':', found '\"' (on line 2)", "4 B"}},
+		"Records that are no list":                                  {`{"Records":{}}`, []string{`1 in:1: record 1: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`}},
 		"a record that is no object":                                {`{"Records":[` + a + `,5,` + b + `]}`, []string{"1#1 A", `1#2 in:1: record 2: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`, "1#3 B"}},
 		"a broken record among good ones":                           {`{"Records":[` + a + `,{"eventName" "X"},` + b + `]}`, []string{"1#1 A", `1#2 in:1: record 2: want ':', found '"'`, "1#3 B"}},
 		"a record without its last bracket":                         {`{"Records":[` + a + `,` + half + `"x":{},` + b + `,` + c + `]}`, []string{"1#1 A", "1#2 in:1: record 2: want a member name, found '{'", "1#3 B", "1#4 C"}},
@@ -114,7 +114,9 @@ func TestReadBroken(t *testing.T) {
 		"a log file cut off":                                        {`{"Records":[` + a + `,` + half, []string{"1#1 A", "1#2 in:1: record 2: unexpected end of JSON", "1 in:1: no further record could be found in this file"}},
 		"a log file cut off between records":                        {`{"Records":[` + a, []string{"1#1 A", "1 in:1: unexpected end of JSON"}},
 		"a log file cut off before the end":                         {`{"Records":[` + a + `]`, []string{"1#1 A", "1 in:1: unexpected end of JSON"}},
-		"a log file with more behind records":                       {`{"Records":[` + a + `],"x":1}` + "\n" + b, []string{"1#1 A", "1 in:1: want '}' after the records, found ','", "2 B"}},
+		"a log file with more behind records":                       {`{"Records":[` + a + `],"x":1}` + "\n" + b, []string{"1#1 A", "2 B"}},
+		"a log file with no member behind records":                  {`{"Records":[` + a + `],5}` + "\n" + b, []string{"1#1 A", "1 in:1: want a member name, found '5'", "2 B"}},
+		"a log file with a word behind records":                     {`{"Records":[` + a + `]5}` + "\n" + b, []string{"1#1 A", "1 in:1: want '}' after the records, found '5'", "2 B"}},
 		"records without a comma":                                   {`{"Records":[` + a + b + "]}\n" + c, []string{"1#1 A", "1 in:1: want ',' or ']' after record 1, found '{'", "2 C"}},
 		"a comma before the first record":                           {`[,` + a + `]`, []string{`1#1 in:1: record 1: want a value, found ','`, "1#2 A"}},
 		"a broken element, and elements that begin otherwise":       {`[{"eventName" "X","a":{"b":["}]",{}]}},` + plain("B") + `]`, []string{`1#1 in:1: record 1: want ':', found '"'`, "1#2 B"}},
@@ -128,7 +130,7 @@ func TestReadBroken(t *testing.T) {
 		"a comma before the end of a list":                          {`[` + plain("A") + `,]` + "\n" + plain("B"), []string{"1#1 A", "1#2 in:1: record 2: want a value, found ']'", "2 B"}},
 		"a comma before the first element, which begins otherwise":  {`[,` + plain("B") + `]`, []string{"1#1 in:1: record 1: want a value, found ','", "1#2 B"}},
 		"a word for the only element":                               {`[nope]` + "\n" + plain("B"), []string{`1#1 in:1: record 1: want null, found 'o'`, "2 B"}},
-		"an object with a list that is no Records":                  {`{"Items":[` + a + `]}`, []string{`1 in:1: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`}},
+		"an object with a list that is no Records":                  {`{"Items":[` + a + `]}`, []string{`1 in:1: record 1: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`}},
 		"a word for a record":                                       {`[nope,` + a + `]`, []string{`1#1 in:1: record 1: want null, found 'o'`, "1#2 A"}},
 	}
 	for sentence, test := range tests {
@@ -155,7 +157,7 @@ func TestReadBrokenInput(t *testing.T) {
 		"a gzip file with a bad head": {strings.NewReader("\x1f\x8b\x00garbage that is none"), "1 in:1: open gzip: gzip: invalid header", "gzip: invalid header"},
 		"a disk that fails":           {io.MultiReader(strings.NewReader(event("A")), iotest.ErrReader(errors.New("disk on fire"))), "1 A", "in:1: cut off: disk on fire"},
 		"a disk that fails in a list": {io.MultiReader(strings.NewReader("["+event("A")), iotest.ErrReader(errors.New("disk on fire"))), "1#1 A", "in:1: cut off: disk on fire"},
-		"a disk that fails in events": {io.MultiReader(strings.NewReader(event("A")+`{"eventNa`), iotest.ErrReader(errors.New("disk on fire"))), "1 A", "in:1: cut off: disk on fire"},
+		"a disk that fails in events": {io.MultiReader(strings.NewReader(event("A")+`{"eventNa`), iotest.ErrReader(errors.New("disk on fire"))), "1 A", "in:1: record 2: cut off: disk on fire"},
 	}
 	for sentence, test := range tests {
 		t.Run(sentence, func(t *testing.T) {
@@ -251,7 +253,7 @@ func TestReadLongRecords(t *testing.T) {
 	long := fmt.Sprintf(`{"eventName":"Long","x":%q}`, strings.Repeat("x", 1<<20))
 	tooLong := fmt.Sprintf(`{"eventName":"TooLong","x":%q}`, strings.Repeat("x", 4<<20))
 	in := long + "\n" + tooLong + "\n" + event("A")
-	want := []string{"1 Long", "2 in:2: longer than 4194304 bytes", "3 A"}
+	want := []string{"1 Long", "2 in:2: record 2: longer than 4194304 bytes", "3 A"}
 	if diff := cmp.Diff(want, readAll(t, strings.NewReader(in))); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}

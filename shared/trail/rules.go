@@ -81,9 +81,9 @@ func Rules() []Rule {
 			},
 		},
 		deniedReads(),
-		succeeded(ruleTamperTrail, "A trail was stopped or deleted", cloudTrail, apiCall),
+		succeeded(ruleTamperTrail, "A trail was stopped, deleted or changed", cloudTrail, apiCall),
 		tamperedRules(),
-		succeeded(ruleTamperPolicies, "An organization policy was detached, changed or switched off", organizations, apiCall),
+		succeeded(ruleTamperPolicies, "An organization policy was detached, changed or switched off, or an account left or was moved", organizations, apiCall),
 	}
 }
 

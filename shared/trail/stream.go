@@ -3,6 +3,7 @@ package trail
 import (
 	"bytes"
 	"io"
+	"slices"
 )
 
 // maxRecord bounds what one event may take. CloudTrail's are at most 256 KB, EventBridge's entries 1 MB; what is
@@ -23,6 +24,13 @@ type stream struct {
 	eof      bool
 	readErr  error // other than io.EOF
 	reported bool  // readErr was yielded
+
+	number int      // of values at the top of the input so far
+	depth  int      // of carriers around this input
+	behind bool     // events stand behind something else on their lines
+	inRows bool     // within the list of rows of a table
+	header []string // of its columns
+	comma  byte     // that parts its cells
 }
 
 func (s *stream) window() []byte { return s.buf[s.start:s.end] }
@@ -97,22 +105,146 @@ func (s *stream) byteOrderMark() {
 	}
 }
 
-// recordsPrefix is the length of {"Records":[ at the start of the window, 0 when something else begins there.
-func (s *stream) recordsPrefix() int {
+// lists are the members whose lists carry events, by who writes them.
+var lists = []string{
+	"Records", "records", // log files, Lambda events, Kinesis; Firehose
+	"Events", "events", // lookup-events; filter-log-events
+	"logEvents",       // subscriptions of CloudWatch Logs
+	"Messages",        // receive-message
+	"results",         // Logs Insights, Splunk
+	"QueryResultRows", // CloudTrail Lake
+	"Rows",            // Athena
+	"hits",            // Elastic
+}
+
+// around are the members that have such a list one level further down.
+var around = []string{"hits", "ResultSet"}
+
+// listPrefix is the length of an object up to the elements of a list that carries events, and how many objects are open
+// there; 0 when there is no such list, or an event begins here.
+func (s *stream) listPrefix() (n, open int) {
 	for {
 		c := cursor{buf: s.window()}
-		c.expect('{')
-		if c.peek() == '"' && string(c.name()) == "Records" && c.err == nil && c.expect('[') {
-			return c.at
+		if c.peek() != '{' {
+			return 0, 0
 		}
-		if !c.isShort() || !s.grow() {
-			return 0
+		n, open := s.findList(&c)
+		if n > 0 || !c.isShort() || !s.grow() {
+			return n, open
+		}
+	}
+}
+
+// findList looks for the list in the object at the cursor.
+func (s *stream) findList(c *cursor) (n, open int) {
+	if !c.enter('{') {
+		return 0, 0
+	}
+	for first := true; c.more('}', first); first = false {
+		if n, open := s.listMember(c, 1); n > 0 || open < 0 {
+			return n, open
+		}
+	}
+	return 0, 0
+}
+
+// listMember passes one member of an object, if it is none with a list that carries events. Of one that no list follows it
+// answers -1, and is still at its value.
+func (s *stream) listMember(c *cursor, open int) (n, inside int) {
+	name := c.name()
+	switch b := c.peek(); {
+	case c.err != nil:
+		return 0, 0
+	case marksEvent(name):
+		return 0, -1
+	case b == '[' && among(lists, name):
+		c.at++
+		s.inRows, s.header = string(name) == "Rows", nil
+		return c.at, open
+	case b == '{' && among(around, name):
+		c.enter('{')
+		for first := true; c.more('}', first); first = false {
+			if n, inside := s.listMember(c, open+1); n > 0 {
+				return n, inside
+			} else if inside < 0 {
+				c.skip()
+			}
+		}
+		return 0, 0
+	case string(name) == "messageType" && b == '"':
+		before := c.at
+		if string(c.text().bytes()) == controlMessage {
+			c.at = before
+			return 0, -1 // its logEvents are none
+		}
+		return 0, 0
+	}
+	c.skip()
+	return 0, 0
+}
+
+func among(names []string, name []byte) bool {
+	return slices.ContainsFunc(names, func(known string) bool { return known == string(name) })
+}
+
+// marksEvent reports whether a member is one of an event, whose lists are its own.
+func marksEvent(name []byte) bool {
+	switch string(name) {
+	case "eventVersion", "userIdentity", "eventName", "eventSource", "eventTime", "detail-type", "detail":
+		return true
+	}
+	return false
+}
+
+// nextMember is the length of ',' and the member behind it; where that has another list, up to its elements, and how many
+// objects are open there.
+func (s *stream) nextMember(open int) (n, further int, err error) {
+	for {
+		c := cursor{buf: s.window()}
+		c.expect(',')
+		n, further = s.listMember(&c, open)
+		if n == 0 && further < 0 {
+			c.skip()
+		}
+		if n > 0 || !c.isShort() || !s.grow() {
+			return max(n, c.at), max(further, 0), c.err
+		}
+	}
+}
+
+// eventInLine is where an object begins in the line at the start of the window, 0 where none does.
+func (s *stream) eventInLine() int {
+	const most = 1 << 10 // before it: a time and the name of a log stream
+	for len(s.window()) < most && !bytes.ContainsRune(s.window(), '\n') && s.grow() {
+	}
+	line, _, _ := bytes.Cut(s.window()[:min(most, len(s.window()))], []byte{'\n'})
+	at := bytes.IndexByte(line, '{')
+	if at < 0 || !bytes.HasPrefix(bytes.TrimLeft(line[at+1:], " \t"), []byte{'"'}) {
+		return 0
+	}
+	return at
+}
+
+// toLineEnd leaves the rest of the line.
+func (s *stream) toLineEnd() {
+	for {
+		if i := bytes.IndexByte(s.window(), '\n'); i >= 0 {
+			s.consume(i)
+			return
+		}
+		s.consume(len(s.window()))
+		if !s.grow() {
+			return
 		}
 	}
 }
 
 // toNextLine leaves the start of the window for the next line that begins with an object, or for the end.
 func (s *stream) toNextLine() {
+	if s.behind {
+		s.toLineEnd()
+		return
+	}
 	mark := []byte("\n{")
 	skip := 1
 	for {

@@ -28,6 +28,9 @@ func (f *one[T]) String() string {
 	if f.into == nil {
 		return ""
 	}
+	if moment, is := any(*f.into).(time.Time); is && moment.IsZero() {
+		return "" // no default
+	}
 	return fmt.Sprint(*f.into)
 }
 
@@ -185,6 +188,34 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("use a time span longer than 0, such as 90s, 30m or 24h")
 	}
 	return d, nil
+}
+
+// Since adds a flag for a moment in the past: a time span before now, a day (at 0:00 UTC), or a time with its zone.
+func Since(cmd *cobra.Command, into *time.Time, now func() time.Time, name, usage string) {
+	parse := func(text string) (time.Time, error) { return parseSince(text, now()) }
+	cmd.Flags().Var(&one[time.Time]{into, parse, "time"}, name, usage)
+}
+
+var days = regexp.MustCompile(`^([0-9]{1,5})d$`)
+
+func parseSince(text string, now time.Time) (time.Time, error) {
+	moment := time.Time{}
+	if found := days.FindStringSubmatch(text); found != nil {
+		n, _ := strconv.Atoi(found[1]) // digits
+		moment = now.AddDate(0, 0, -n)
+	} else if span, err := time.ParseDuration(text); err == nil {
+		moment = now.Add(-span)
+	} else {
+		for _, layout := range []string{time.RFC3339, time.DateOnly} {
+			if at, err := time.Parse(layout, text); err == nil {
+				moment = at
+			}
+		}
+	}
+	if moment.IsZero() || !moment.Before(now) {
+		return time.Time{}, fmt.Errorf("use a moment in the past: a time span such as 90m or 7d, a day such as 2026-05-04, or 2026-05-04T07:00:00Z")
+	}
+	return moment, nil
 }
 
 // Choice adds a flag for one of some words. Into holds its default.

@@ -6,11 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/arn"
@@ -19,15 +22,18 @@ import (
 
 // New is the command.
 func New(env *command.Env) *cobra.Command {
+	var only filter
 	cmd := &cobra.Command{
 		Use:   "replay FILE…",
 		Short: "Show what Doublelock would do with recorded CloudTrail",
 		Long: `Replay reads recorded CloudTrail and prints for each event what Doublelock would do with it. It changes nothing
 and needs no AWS account.
 
-FILE is a file, a directory (read with all below it: .json, .jsonl, .ndjson and .gz) or "-" for standard input. Each
-may hold EventBridge events, CloudTrail log files ({"Records":[…]}) or bare records, one after the other or one a
-line, and may be gzipped.
+FILE is a file, a directory (with all below it) or "-" for standard input. Whatever CloudTrail is exported in is read, by
+what is in it and not by its name: log files, EventBridge events, the output of lookup-events, receive-message and
+filter-log-events, subscriptions and exports of CloudWatch Logs, messages of SNS, SQS and Kinesis, CSV and JSON of Athena,
+CloudTrail Lake and Logs Insights, Security Lake's OCSF as JSON, hits of Elastic and Splunk; gzipped or not. Digests,
+Insights and whatever else holds no events are passed over with a note.
 
 Decisions:
   look_at_secret  a secret may have changed: Describe it, judge it
@@ -38,13 +44,18 @@ Decisions:
   tamper          a trail, one of our rules or an organization policy was touched
   ignored         nothing to do; the reason says why
 
-The summary goes to standard error. What cannot be read is named there with file, line and reason, the rest is still
-read, and the exit code is 1. So it is when there was no event at all.
+The table leaves out what is ignored; --decision ignored shows it, and so does -o json, which has every event. An event
+that does not say its account or time is shown whatever --account or --since say.
+
+The summary goes to standard error and counts every event. What cannot be read is named there with file, line, record and
+reason, the rest is still read, and the exit code is 1. So it is when there was no event at all, nor a file that holds none.
 
 Exit codes: 0 every event was read, 1 an error, or something could not be read.`,
 		Example: `  doublelock replay trail/                                     # all log files of a downloaded trail
   doublelock replay event.json trail.jsonl 2026-06-02.json.gz  # several at once
+  doublelock replay --since 7d --decision tamper,denied_read trail/
   doublelock replay -o json trail/ | jq -c 'select(.decision == "look_at_secret")'
+  aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=CreateSecret | doublelock replay -
   aws s3 cp s3://my-trail/AWSLogs/111122223333/CloudTrail/eu-central-1/2026/06/02/some.json.gz - | doublelock replay -`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -53,11 +64,36 @@ Exit codes: 0 every event was read, 1 an error, or something could not be read.`
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return newReplay(env).run(cmd.Context(), args)
+			return newReplay(env, only).run(cmd.Context(), args)
 		},
 	}
 	output.Tabular(cmd)
+	var words []string
+	for _, kind := range trail.Kinds() {
+		words = append(words, string(kind))
+	}
+	flags.Choices(cmd, &only.decisions, words, "decision", "`DECISION` to show; may be repeated (default: in the table all but ignored)")
+	flags.Accounts(cmd, &only.accounts, "account", "`ACCOUNT` whose events to show; may be repeated")
+	flags.Since(cmd, &only.since, env.Now, "since", "`TIME` before which events are left out: 24h, 7d, 2026-05-04 or 2026-05-04T07:00:00Z")
 	return cmd
+}
+
+// filter is which events are shown.
+type filter struct {
+	decisions []string
+	accounts  []string
+	since     time.Time
+}
+
+// asked reports whether an event is one that was asked for. What an event does not say excludes it from nothing.
+func (f filter) asked(c trail.Change) bool {
+	switch {
+	case len(f.decisions) > 0 && !slices.Contains(f.decisions, string(c.Kind)):
+		return false
+	case len(f.accounts) > 0 && c.Account != "" && !slices.Contains(f.accounts, c.Account):
+		return false
+	}
+	return c.Time.IsZero() || !c.Time.Before(f.since)
 }
 
 // replay prints what is decided for each event, and counts.
@@ -67,11 +103,13 @@ type replay struct {
 	print  func(trail.Change) error
 	rows   *output.Rows
 	input  *input.Trail
+	only   filter
 	counts map[trail.Kind]int
+	others int // that were not asked for
 }
 
-func newReplay(env *command.Env) *replay {
-	r := &replay{env: env, out: bufio.NewWriterSize(env.Stdout, 64<<10), counts: map[trail.Kind]int{}}
+func newReplay(env *command.Env, only filter) *replay {
+	r := &replay{env: env, only: only, out: bufio.NewWriterSize(env.Stdout, 64<<10), counts: map[trail.Kind]int{}}
 	printer := *env.Printer
 	printer.Stdout = r.out
 	r.rows = printer.Stream([]string{"DECISION", "EVENT", "ACCOUNT", "REGION", "RULE", "RESOURCE", "ACTOR", "REASON"}, 14, 24, 12, 14, 26, 44, 28, 44)
@@ -96,7 +134,7 @@ func (r *replay) run(ctx context.Context, paths []string) error {
 	if n := r.input.Unread(); n > 0 {
 		return command.Fail("%s could not be read, see above", output.Count(n, "part of the input", "parts of the input"))
 	}
-	if r.input.Events == 0 {
+	if r.input.Nothing() {
 		return input.NoEvents("replay", paths)
 	}
 	return nil
@@ -104,6 +142,10 @@ func (r *replay) run(ctx context.Context, paths []string) error {
 
 func (r *replay) event(record trail.Record) error {
 	r.counts[record.Change.Kind]++
+	if !r.only.asked(record.Change) {
+		r.others++
+		return nil
+	}
 	if err := r.print(record.Change); err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}
@@ -140,9 +182,12 @@ func (r *replay) summary() string {
 			events += n
 		}
 	}
-	line := output.Count(events, "event") + " in " + output.Count(r.input.Files, "file")
-	if len(parts) > 0 {
-		line += ": " + strings.Join(parts, ", ")
+	if len(parts) == 0 {
+		parts = append(parts, "nothing was looked at")
+	}
+	line := output.Count(events, "event") + " in " + output.Count(r.input.Files, "file") + ": " + strings.Join(parts, ", ")
+	if r.others > 0 {
+		line += fmt.Sprintf("; %d not asked for", r.others)
 	}
 	if n := r.input.Unread(); n > 0 {
 		line += fmt.Sprintf("; %d unreadable", n)
@@ -170,7 +215,11 @@ func replayLineOf(c trail.Change) replayLine {
 	}
 }
 
+// printRow leaves out what is ignored, unless that was asked for: it is most of any trail, and counted in the summary.
 func (r *replay) printRow(c trail.Change) error {
+	if c.Kind == trail.Ignored && len(r.only.decisions) == 0 {
+		return nil
+	}
 	decision := output.Cell{Text: string(c.Kind), Color: kindColors[c.Kind]}
 	r.rows.Add(decision, c.EventName, c.Account, c.Region, c.Rule, rowResource(c), rowActor(c.Actor), c.Reason)
 	return r.rows.Err()
