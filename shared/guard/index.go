@@ -206,6 +206,19 @@ func (h Held) refs(region string) []EntryRef {
 	return slices.Compact(refs)
 }
 
+// Keys are the keys of the copies, DefaultKeyID for the AWS managed one, each a single time.
+func (h Held) Keys() []string {
+	keys := []string{h.Key}
+	for _, v := range h.Versions {
+		keys = append(keys, v.Keys...)
+	}
+	for _, c := range h.Elsewhere {
+		keys = append(keys, c.Key)
+	}
+	slices.Sort(keys)
+	return slices.DeleteFunc(slices.Compact(keys), func(key string) bool { return key == "" })
+}
+
 // unread reports that a labelled version in the primary may be under any key there, or that a newer version knows of copies
 // that this one does not.
 func (h Held) unread() bool {
