@@ -34,6 +34,9 @@ func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQS
 }
 
 func legible(message events.SQSMessage) error {
+	if _, isLook, err := trail.ReadLook([]byte(message.Body)); isLook {
+		return err
+	}
 	_, err := trail.Decode([]byte(message.Body))
 	return err
 }
