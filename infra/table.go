@@ -13,26 +13,17 @@ import (
 const (
 	attributeKey     = "pk"
 	attributeSort    = "sk"
-	attributeKeyARN  = "keyArn"
 	attributeExpires = "expiresAt"
-	indexByKey       = "byKey"
 )
 
 // newTable makes the one table of the hub: records of resources, what was sent, what was changed. It is protected:
 // uninstalling takes switching that off first, because its journal is the way back of every change.
 func newTable(scope constructs.Construct, key awskms.CfnKey, n names) awsdynamodb.CfnGlobalTable {
 	return awsdynamodb.NewCfnGlobalTable(scope, jsii.String("Table"), &awsdynamodb.CfnGlobalTableProps{
-		TableName:   jsii.String(settings.HubName),
-		BillingMode: jsii.String("PAY_PER_REQUEST"),
-		AttributeDefinitions: []any{
-			stringAttribute(attributeKey), stringAttribute(attributeSort), stringAttribute(attributeKeyARN),
-		},
-		KeySchema: []any{keyPart(attributeKey, "HASH"), keyPart(attributeSort, "RANGE")},
-		GlobalSecondaryIndexes: []any{awsdynamodb.CfnGlobalTable_GlobalSecondaryIndexProperty{
-			IndexName:  jsii.String(indexByKey),
-			KeySchema:  []any{keyPart(attributeKeyARN, "HASH")},
-			Projection: awsdynamodb.CfnGlobalTable_ProjectionProperty{ProjectionType: jsii.String("ALL")},
-		}},
+		TableName:            jsii.String(settings.HubName),
+		BillingMode:          jsii.String("PAY_PER_REQUEST"),
+		AttributeDefinitions: []any{stringAttribute(attributeKey), stringAttribute(attributeSort)},
+		KeySchema:            []any{keyPart(attributeKey, "HASH"), keyPart(attributeSort, "RANGE")},
 		TimeToLiveSpecification: awsdynamodb.CfnGlobalTable_TimeToLiveSpecificationProperty{
 			AttributeName: jsii.String(attributeExpires), Enabled: true,
 		},

@@ -17,7 +17,7 @@ func workerRole(w worker, n names, key awskms.CfnKey, deployed []channels.Channe
 		allow("Traces", []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, []string{"*"}, nil),
 		allow("Records",
 			[]string{"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
-			[]string{n.table(), n.table() + "/index/" + indexByKey}, nil),
+			[]string{n.table()}, nil),
 		allow("HubKey", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*key.AttrArn()}, preventive.Condition{
 			"StringEquals": {"kms:ViaService": {n.regional("dynamodb"), n.regional("sns"), n.regional("sqs")}},
 		}),

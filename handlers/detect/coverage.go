@@ -41,7 +41,7 @@ func (h *Handler) unseen(ctx context.Context, rec guard.Record, i *inspection, c
 		return Outcome{}, err
 	}
 	reason := guard.Describe(guard.OrgCoverage, guard.Fail, guard.Subject{Blind: &blind})
-	return Outcome{Action: "unseen", Reason: reason, Control: string(guard.OrgCoverage)}, nil
+	return Outcome{Action: actionUnseen, Reason: reason, Control: string(guard.OrgCoverage)}, nil
 }
 
 // noSecret is a name that no secret has. Whoever may describe secrets gets that it does not exist, whoever may not is

@@ -34,19 +34,31 @@ func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQS
 }
 
 func legible(message events.SQSMessage) error {
+	if _, isLook, err := trail.ReadLook([]byte(message.Body)); isLook {
+		return err
+	}
 	_, err := trail.Decode([]byte(message.Body))
 	return err
 }
 
 func (h *Handler) one(ctx context.Context, message events.SQSMessage) error {
-	change, err := trail.Decode([]byte(message.Body))
+	look, isLook, err := trail.ReadLook([]byte(message.Body))
+	change := trail.Change{EventID: look.Cause.EventID, EventName: trail.LookDetailType, Account: look.Secret.Account, Region: look.Secret.Region, Secret: look.Secret}
+	if err == nil && !isLook {
+		change, err = trail.Decode([]byte(message.Body))
+	}
 	if err != nil {
 		h.Log.ErrorContext(ctx, "read event", "message", message.MessageId, "action", "failed", "error", err)
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, perEvent)
 	defer cancel()
-	outcome, err := h.decide(ctx, change)
+	var outcome Outcome
+	if isLook {
+		outcome, err = h.look(ctx, look)
+	} else {
+		outcome, err = h.decide(ctx, change, message.EventSourceARN)
+	}
 	log := h.Log.With("event", change.EventID, "name", change.EventName, "account", change.Account,
 		"region", change.Region, "secret", change.Secret.ID, "key", change.Key.ID)
 	switch {
@@ -60,8 +72,8 @@ func (h *Handler) one(ctx context.Context, message events.SQSMessage) error {
 	return err
 }
 
-// decide is the total switch over what an event can ask of us.
-func (h *Handler) decide(ctx context.Context, c trail.Change) (Outcome, error) {
+// decide is the total switch over what an event can ask of us. queue is the ARN of the queue that it came from.
+func (h *Handler) decide(ctx context.Context, c trail.Change, queue string) (Outcome, error) {
 	cause := causeOf(c)
 	switch c.Kind {
 	case trail.Ignored:
@@ -72,9 +84,9 @@ func (h *Handler) decide(ctx context.Context, c trail.Change) (Outcome, error) {
 		}
 		return h.Inspect(ctx, c.Secret, cause)
 	case trail.KeyLifecycle:
-		return h.lifecycle(ctx, c, cause)
+		return h.lifecycle(ctx, c, cause, queue)
 	case trail.LookAtKey:
-		return h.lookAtKey(ctx, c.Key, cause)
+		return h.lookAtKey(ctx, c, cause, queue)
 	case trail.AttemptDenied, trail.DeniedRead, trail.Tamper:
 		return h.publish(ctx, c)
 	default:

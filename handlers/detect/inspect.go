@@ -40,13 +40,19 @@ func (h *Handler) Inspect(ctx context.Context, ref guard.SecretRef, cause guard.
 	return Outcome{}, fmt.Errorf("inspect secret %s: %w %d times", ref.ID, guard.ErrConflict, rounds)
 }
 
+// Actions after which a record is as it was, whatever the secret is.
+const (
+	actionUnseen = "unseen" // we may not look
+	actionLeft   = "left"   // a newer version's record
+)
+
 // errAgain starts an inspection over with what it has learnt.
 var errAgain = errors.New("inspect again")
 
 func (h *Handler) inspectOnce(ctx context.Context, i *inspection) (Outcome, error) {
 	rec, err := h.Records.Load(ctx, i.ref.ID)
 	if bad, is := errors.AsType[*store.Unreadable](err); is && bad.Newer {
-		return Outcome{Action: "left", Reason: bad.Error()}, nil // to the version that wrote it, whose sweep looks again
+		return Outcome{Action: actionLeft, Reason: bad.Error()}, nil // to the version that wrote it, whose sweep looks again
 	}
 	if err != nil {
 		return Outcome{}, fmt.Errorf("inspect secret: %w", err)

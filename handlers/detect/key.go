@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
@@ -14,8 +12,8 @@ import (
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
-// findingSecrets bounds the search for secrets that only an older copy ties to a key: AWS has no index for it.
-const findingSecrets = 20 * time.Second
+// readingKeys bounds the time in which the other keys of the secrets under a key are read, for what still opens without it.
+const readingKeys = 20 * time.Second
 
 // maxListed bounds the secrets of each kind in an incident, and maxIncident what they may take, in bytes of JSON, so
 // that its event stays under EventBridge's 256 KB whatever the secrets are called.
@@ -24,56 +22,44 @@ const (
 	maxIncident = 200 * 1024
 )
 
-// lifecycle inspects every secret that a key holds, after the key was enabled, disabled or deleted, and opens an
-// incident when the key cannot be used.
-func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cause) (Outcome, error) {
+// lifecycle opens an incident when a key cannot be used, and has every secret with a copy under it inspected.
+func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cause, queue string) (Outcome, error) {
 	key, err := h.describeKey(ctx, c.Key)
 	if err != nil {
 		return Outcome{}, err
 	}
-	records, err := h.recorded(ctx, key)
+	found, err := h.under(ctx, key)
 	if err != nil {
 		return Outcome{}, err
 	}
-	secrets, partial, err := h.under(ctx, key, records)
+	outcome, err := h.announceKey(ctx, c, cause, key, h.blast(ctx, key, found))
 	if err != nil {
 		return Outcome{}, err
 	}
-	outcome, err := h.announceKey(ctx, c, cause, key, secrets, partial)
-	if err != nil {
-		return Outcome{}, err
-	}
-	for _, s := range secrets {
-		if knows(records, s, key) {
-			continue
-		}
-		if _, err := h.Inspect(ctx, guard.SecretRef{Account: s.Account, Region: s.Region, ID: s.ARN}, cause); err != nil {
-			return Outcome{}, err
-		}
-	}
-	return outcome, nil
+	todo := found.entries.unless(func(e guard.Entry) bool { return agrees(e, key) })
+	return outcome, h.fanOut(ctx, queue, cause, todo)
 }
 
 // announceKey publishes what an event means for the secrets under a key, before any of them is inspected again: it must
 // not wait for them. Who did it does not matter: readers fail all the same, and a name that silences incidents would be
 // worth stealing.
-func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.Cause, key guard.Key, secrets []guard.Secret, partial error) (Outcome, error) {
-	blast := guard.Blast(key, secrets)
+func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.Cause, key guard.Key, blast guard.BlastRadius) (Outcome, error) {
 	state := string(key.State)
 	kind, action := guard.NoticeIncident, "incident"
+	stops, remains, unknown := blast.Counts()
 	switch {
-	case blast.Empty() && partial == nil:
-		return Outcome{Action: "unchanged", Reason: "key is " + state + ", no secret is under it"}, nil
+	case blast.Empty() && blast.Index.Complete():
+		return Outcome{Action: "unchanged", Reason: "key is " + state + ", no secret is under it: " + blast.Index.Describe()}, nil
 	case restores(c.EventName, key.State):
 		kind, action = guard.NoticeKeyRestored, "restored"
 	case !key.Unusable() && key.State != guard.KeyStateUnknown,
 		key.State == guard.KeyStateUnknown && (c.EventName == "EnableKey" || c.EventName == "CancelKeyDeletion"):
-		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %s under it", state, guard.Count(len(secrets), "secret is", "secrets are"))}, nil
+		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %s under it: %s", state, guard.Count(stops+remains+unknown, "secret is", "secrets are"), blast.Index.Describe())}, nil
 	}
-	if err := h.Bus.Publish(ctx, []guard.Notice{h.keyNotice(kind, c, cause, key, blast, partial)}); err != nil {
+	if err := h.Bus.Publish(ctx, []guard.Notice{h.keyNotice(kind, c, cause, key, blast)}); err != nil {
 		return Outcome{}, fmt.Errorf("publish what became of the key: %w", err)
 	}
-	return Outcome{Action: action, Reason: "key is " + state, Control: string(guard.SecretKeyUnusable)}, nil
+	return Outcome{Action: action, Reason: "key is " + state + ": " + blast.Index.Describe(), Control: string(guard.SecretKeyUnusable)}, nil
 }
 
 // restores reports whether a call made things better: the key can be used again, or will not be deleted after all, which
@@ -110,98 +96,20 @@ func keyARN(ref guard.KeyRef) string {
 	return arn.PartitionOf(ref.Region).New("kms", ref.Region, ref.Account, "key/"+ref.ID).String()
 }
 
-// recorded lists what is recorded under a key. Of a row that cannot be read its key says which secret it is of: that counts
-// as recorded, and as one of which nothing more is known.
-func (h *Handler) recorded(ctx context.Context, key guard.Key) ([]guard.Record, error) {
-	if key.ARN == "" {
-		return nil, nil
-	}
-	records, unreadable, err := h.Records.ByKey(ctx, key.ARN)
-	if err != nil {
-		return nil, fmt.Errorf("find secrets under key: %w", err)
-	}
-	for _, bad := range unreadable {
-		h.Log.ErrorContext(ctx, "read record", "secret", bad.ID, "account", bad.Group, "action", "set aside", "reason", bad.Reason)
-		records = append(records, guard.Record{Resource: bad.ID, Account: bad.Group, Region: arn.Of(bad.ID).Region, Name: nameOf(bad.ID), KeyARN: key.ARN})
-	}
-	return records, nil
-}
-
-// knows reports whether the record of a secret says already what the key's state means for it. So an event that takes
-// more than one delivery goes on where the last one ended.
-func knows(records []guard.Record, s guard.Secret, key guard.Key) bool {
-	for _, rec := range records {
-		if rec.Resource == s.ARN {
-			return agrees(rec, key)
-		}
-	}
-	return false
-}
-
-// under finds the secrets that a key holds: those recorded under it, in whatever account, and those that only an older
-// copy ties to it. Where the search itself could not end, partial says why.
-func (h *Handler) under(ctx context.Context, key guard.Key, records []guard.Record) (secrets []guard.Secret, partial, err error) {
-	if key.ARN == "" {
-		return nil, nil, nil
-	}
-	found, partial := h.search(ctx, key, records)
-	known := map[string]bool{}
-	for _, s := range found {
-		known[s.ARN] = true
-	}
-	for _, rec := range records {
-		if known[rec.Resource] || !rec.GoneAt.IsZero() {
-			continue
-		}
-		s, err := h.Secrets.Describe(ctx, guard.SecretRef{Account: rec.Account, Region: rec.Region, ID: rec.Resource})
-		switch {
-		case errors.Is(err, guard.ErrThrottled):
-			return nil, nil, fmt.Errorf("find secrets under key: %w", err)
-		case err == nil:
-			found = append(found, s)
-		case !errors.Is(err, guard.ErrGone):
-			found = append(found, unreadable(rec, key))
-		}
-	}
-	slices.SortFunc(found, func(a, b guard.Secret) int { return strings.Compare(a.ARN, b.ARN) })
-	return found, partial, nil
-}
-
-func (h *Handler) search(ctx context.Context, key guard.Key, records []guard.Record) ([]guard.Secret, error) {
-	accounts := []string{key.Account}
-	for _, rec := range records {
-		if !slices.Contains(accounts, rec.Account) {
-			accounts = append(accounts, rec.Account)
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, findingSecrets)
-	defer cancel()
-	return h.Secrets.UsingKey(ctx, key, accounts)
-}
-
-// unreadable stands for a secret recorded under the key that could not be described now.
-func unreadable(rec guard.Record, key guard.Key) guard.Secret {
-	return guard.Secret{ARN: rec.Resource, Name: rec.Name, Account: rec.Account, Region: rec.Region, Key: key, VersionsUnread: true}
-}
-
 // keyNotice says what stops with a key, and what does not. Its ID is that of the event and the key's state, so that a
 // repeated event has one; the records of two accounts of one call share it.
-func (h *Handler) keyNotice(kind guard.NoticeKind, c trail.Change, cause guard.Cause, key guard.Key, blast guard.BlastRadius, partial error) guard.Notice {
+func (h *Handler) keyNotice(kind guard.NoticeKind, c trail.Change, cause guard.Cause, key guard.Key, blast guard.BlastRadius) guard.Notice {
 	blast = fitting(blast)
 	id := c.SharedEventID
 	if id == "" {
 		id = c.EventID
 	}
-	n := guard.Notice{
+	return guard.Notice{
 		ID:   fmt.Sprintf("%s|%s|%s|%s", key.ARN, kind, key.State, id),
 		Kind: kind, At: h.Now().UTC(), Account: key.Account, Region: key.Region, Resource: key.ARN, Name: keyName(key),
 		Decision: guard.Decision{Reason: "secrets are under the key"}, Blast: &blast, Tags: key.Tags,
 		Actor: cause.Actor, Tool: cause.Tool, EventID: cause.EventID,
 	}
-	if partial != nil {
-		n.Detail = "not every secret could be inspected, so more may be affected"
-	}
-	return n
 }
 
 // fitting lists as many secrets as an event has room for, and counts the others.
@@ -221,93 +129,84 @@ func keyName(key guard.Key) string {
 	return key.ID
 }
 
-// lookAtKey inspects again the secrets under a key where what is recorded disagrees with what the key is now.
+// lookAtKey has the secrets inspected that name an alias which was made, moved or taken away, and those under a key where
+// what is recorded disagrees with what the key is now.
 //
-// Grants are made by the thousand for keys that have nothing to do with secrets: where the key's ARN is known, the
-// records are asked before KMS is, which has quotas.
-func (h *Handler) lookAtKey(ctx context.Context, ref guard.KeyRef, cause guard.Cause) (Outcome, error) {
+// Grants are made by the thousand for keys that have nothing to do with secrets: where the key's ARN is known, the index is
+// asked before KMS is, which has quotas.
+func (h *Handler) lookAtKey(ctx context.Context, c trail.Change, cause guard.Cause, queue string) (Outcome, error) {
+	naming, err := h.naming(ctx, c.Alias)
+	if err != nil {
+		return Outcome{}, err
+	}
+	todo, reason, err := h.disagreeing(ctx, c.Key)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if c.Alias != "" {
+		h.Keys.Invalidate(c.Alias)
+		reason = guard.Count(len(naming), "secret names", "secrets name") + " " + c.Alias + "; " + reason
+	}
+	todo = naming.and(todo)
+	if len(todo) == 0 {
+		return Outcome{Action: "unchanged", Reason: reason}, nil
+	}
+	return Outcome{Action: "recorded", Reason: reason + ": " + guard.Count(len(todo), "secret", "secrets") + " to inspect"}, h.fanOut(ctx, queue, cause, todo)
+}
+
+// disagreeing lists the secrets under a key whose records do not say what the key is now.
+func (h *Handler) disagreeing(ctx context.Context, ref guard.KeyRef) (entries, string, error) {
+	if ref.ID == "" {
+		return nil, "the event names no key", nil
+	}
 	if kind, _ := arn.Of(ref.ID).Split(); kind == "key" {
-		records, err := h.recorded(ctx, guard.Key{ARN: ref.ID})
-		if err != nil || len(records) == 0 {
-			return Outcome{Action: "unchanged", Reason: "no secret is under the key"}, err
+		found, err := h.under(ctx, guard.Key{ARN: ref.ID})
+		if err != nil || len(found.entries) == 0 {
+			return nil, found.nothing(), err
 		}
 	}
 	key, err := h.describeKey(ctx, ref)
 	if err != nil || key.ARN == "" {
-		return Outcome{Action: "unchanged", Reason: "the key does not exist"}, err
+		return nil, "the key does not exist", err
 	}
-	records, err := h.recorded(ctx, key)
+	found, err := h.under(ctx, key)
 	if err != nil {
-		return Outcome{}, err
+		return nil, "", err
+	}
+	if len(found.entries) == 0 {
+		return nil, found.nothing(), nil
 	}
 	standard, err := h.standard(ctx, key)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("inspect key: %w", err)
+		return nil, "", fmt.Errorf("inspect key: %w", err)
 	}
-	inspected := 0
-	for _, rec := range records {
-		if !rec.GoneAt.IsZero() || agrees(rec, key) && approvalAgrees(standard.Approved, rec, key) {
-			continue
-		}
-		if _, err := h.Inspect(ctx, guard.SecretRef{Account: rec.Account, Region: rec.Region, ID: rec.Resource}, cause); err != nil {
-			return Outcome{}, err
-		}
-		inspected++
-	}
-	if inspected == 0 {
-		return Outcome{Action: "unchanged", Reason: "the key is " + string(key.State) + ", as recorded"}, nil
-	}
-	return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %s inspected", key.State, guard.Count(inspected, "secret", "secrets"))}, nil
+	todo := found.entries.unless(func(e guard.Entry) bool { return agrees(e, key) && approvalAgrees(standard.Approved, e, key) })
+	return todo, fmt.Sprintf("the key is %s, and %d of %s say something else", key.State, len(todo), guard.Count(len(found.entries), "record", "records")), nil
 }
 
 // agrees reports whether a record says of the key's state what the key says now. That another key of the secret is
 // disabled says nothing of this one.
-func agrees(rec guard.Record, key guard.Key) bool {
-	switch recorded := recordedState(rec, key); {
+func agrees(e guard.Entry, key guard.Key) bool {
+	switch {
+	case e.At.IsZero():
+		return false // nothing of it could be read
 	case key.Unusable():
-		return recorded == key.State
+		return e.KeyState == key.State
 	case key.State == guard.KeyStateUnknown:
-		return recorded != ""
+		return e.KeyState != ""
 	default:
-		return recorded == ""
+		return e.KeyState == ""
 	}
-}
-
-// recordedState is the state for which a record says that the key cannot be used; "" where it does not.
-func recordedState(rec guard.Record, key guard.Key) guard.KeyState {
-	for _, f := range rec.Open() {
-		if f.Control != guard.SecretKeyUnusable {
-			continue
-		}
-		if f.Subject.Key.Same(key) {
-			return f.Subject.Key.State
-		}
-		for _, r := range f.Subject.Replicas {
-			if r.Key.Same(key) {
-				return r.Key.State
-			}
-		}
-		for _, v := range f.Subject.Versions {
-			if at := slices.IndexFunc(v.Keys, key.Same); at >= 0 && v.Keys[at].Unusable() {
-				return v.Keys[at].State
-			}
-		}
-	}
-	return ""
 }
 
 // approvalAgrees reports the same of the key's approval, which its aliases and tags can give and take.
-func approvalAgrees(approved guard.Approved, rec guard.Record, key guard.Key) bool {
-	switch approved.Allows(key, rec.Account) {
+func approvalAgrees(approved guard.Approved, e guard.Entry, key guard.Key) bool {
+	switch approved.Allows(key, e.Account) {
 	case guard.Pass:
-		return !isOpen(rec, guard.SecretKeyUnapproved)
+		return !e.Unapproved
 	case guard.Fail:
-		return isOpen(rec, guard.SecretKeyUnapproved)
+		return e.Unapproved
 	default:
 		return true // the key alone does not say
 	}
-}
-
-func isOpen(rec guard.Record, control guard.ControlID) bool {
-	return slices.ContainsFunc(rec.Open(), func(f guard.Finding) bool { return f.Control == control })
 }

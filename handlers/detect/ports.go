@@ -16,9 +16,6 @@ import (
 type Secrets interface {
 	// Describe answers guard.ErrGone, ErrDenied, ErrNotOurs or ErrThrottled where it cannot answer with a secret.
 	Describe(ctx context.Context, ref guard.SecretRef) (guard.Secret, error)
-	// UsingKey finds the secrets that are under a key, or that an older copy ties to it. What it found comes back beside
-	// an error.
-	UsingKey(ctx context.Context, key guard.Key, accounts []string) ([]guard.Secret, error)
 	// Tag adds tags. Service-owned and deleted secrets answer guard.ErrRefused.
 	Tag(ctx context.Context, ref guard.SecretRef, tags map[string]string) error
 }
@@ -35,8 +32,18 @@ type Records interface {
 	Load(ctx context.Context, resource string) (guard.Record, error)
 	// Save stores the record with Revision one higher, or answers guard.ErrConflict when somebody wrote since Load.
 	Save(ctx context.Context, rec guard.Record) error
-	// ByKey lists the records under a key, and the rows among them that cannot be read.
-	ByKey(ctx context.Context, keyARN string) ([]guard.Record, []store.Unreadable, error)
+	// Under lists the secrets that a key or alias leads to, and those of which nothing but that can be read.
+	Under(ctx context.Context, ref guard.EntryRef) ([]guard.Entry, []store.Unreadable, error)
+	// Prune takes away what leads to a secret and is not in its record.
+	Prune(ctx context.Context, ref guard.EntryRef, secret string) error
+	// Bookmark is what was remembered under a name; "" is nothing.
+	Bookmark(ctx context.Context, name string) (string, error)
+}
+
+// Queue is the handler's own queue.
+type Queue interface {
+	// Send puts messages into the queue with an ARN. What was sent before an error stays there.
+	Send(ctx context.Context, queue string, bodies []string) error
 }
 
 // Bus notifies the rest of the hub. Publishing again is harmless: receivers drop repeats by ID.
@@ -63,6 +70,7 @@ type Handler struct {
 	Waivers  []guard.Waiver
 	Seen     func(ctx context.Context, s guard.Secret) error // hands on what was described, for others to compare; nil: nobody does
 	Now      func() time.Time
+	Queue    Queue          // where the secrets under a key go, each as a message of its own; nil: they are inspected at once
 	Later    handlers.Later // may be nil
 	Log      *slog.Logger   // one line an event: event, name, account, region, secret or key, action, reason
 

@@ -101,7 +101,9 @@ func TestLongNamesDoNotKeepAnIncidentFromFittingIntoAnEvent(t *testing.T) {
 			s.KeyID = cmk
 			w.put(s)
 		}
+		handle(t, w.handler(), call{name: "CreateSecret", secret: s.ARN}.body())
 	}
+	w.published = nil
 	k := w.keys[cmk]
 	k.State = guard.KeyDisabled
 	w.keys[cmk] = k

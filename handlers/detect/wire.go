@@ -22,7 +22,9 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
-	return on(h, secrets.NewKeys(h.Cloud)), nil
+	handler := on(h, secrets.NewKeys(h.Cloud))
+	handler.Queue = h.Queue()
+	return handler, nil
 }
 
 // NewInspector lets another function have secrets inspected, in that function's name. It shares the hub, which must have
@@ -45,4 +47,10 @@ type Inspector struct{ *Handler }
 func (i Inspector) Inspect(ctx context.Context, ref guard.SecretRef, cause guard.Cause) error {
 	_, err := i.Handler.Inspect(ctx, ref, cause)
 	return err
+}
+
+// Look is Inspect that says whether the secret could be looked at, or is gone: what is recorded of it is so now.
+func (i Inspector) Look(ctx context.Context, ref guard.SecretRef, cause guard.Cause) (seen bool, err error) {
+	outcome, err := i.Handler.Inspect(ctx, ref, cause)
+	return err == nil && outcome.Action != actionUnseen && outcome.Action != actionLeft, err
 }

@@ -52,7 +52,10 @@ type world struct {
 	trip      func(step string) error
 	intents   *storetest.Intents
 
-	unreadable []store.Unreadable // rows under every key
+	unreadable []store.Unreadable               // entries under every key
+	stray      map[guard.EntryRef][]guard.Entry // that no record has
+	bookmarks  map[string]string
+	queued     []string // in the handler's own queue
 }
 
 func newWorld() *world {
@@ -61,13 +64,13 @@ func newWorld() *world {
 		secrets: map[string]*guard.Secret{}, refusal: map[string]error{}, records: map[string]guard.Record{}, remember: map[string]guard.Key{},
 		keys: map[string]guard.Key{cmk: {ARN: cmk, ID: "1234abcd-12ab-34cd-56ef-1234567890ab", Account: account, Region: region,
 			Manager: guard.ManagerCustomer, State: guard.KeyEnabled, Aliases: []string{"alias/payments"}, Tags: map[string]string{}}},
-		mode: guard.ModeNotify, intents: storetest.NewIntents(), trip: func(string) error { return nil },
+		mode: guard.ModeNotify, intents: storetest.NewIntents(), bookmarks: map[string]string{}, stray: map[guard.EntryRef][]guard.Entry{}, trip: func(string) error { return nil },
 	}
 }
 
 func (w *world) handler() *detect.Handler {
 	effects := &store.Effects{Intents: w.intents, Worker: "detect", Now: func() time.Time { return w.now }, Sleep: func(context.Context, time.Duration) error { return nil }}
-	return &detect.Handler{Effects: effects, Secrets: secrets{w}, Keys: keys{w}, Records: records{w}, Bus: bus{w}, Modes: modes{w}, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler)}
+	return &detect.Handler{Effects: effects, Secrets: secrets{w}, Keys: keys{w}, Records: records{w}, Bus: bus{w}, Modes: modes{w}, Queue: ownQueue{w}, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler)}
 }
 
 // add puts a secret with one version under a key; "" is the AWS managed key.
@@ -120,6 +123,9 @@ func (f secrets) Describe(_ context.Context, ref guard.SecretRef) (guard.Secret,
 		if arn != ref.ID && s.Name != ref.ID && !strings.HasPrefix(arn, ref.ID+"-") {
 			continue
 		}
+		if err := f.w.trip("describe " + s.Name); err != nil {
+			return guard.Secret{}, err
+		}
 		found := *s
 		found.Tags = maps.Clone(s.Tags)
 		found.Key = f.w.key(s.KeyID)
@@ -142,28 +148,6 @@ func (f secrets) Describe(_ context.Context, ref guard.SecretRef) (guard.Secret,
 	return guard.Secret{}, fmt.Errorf("describe %s: %w", ref.ID, guard.ErrGone)
 }
 
-func (f secrets) UsingKey(ctx context.Context, key guard.Key, _ []string) ([]guard.Secret, error) {
-	if err := f.w.trip("using key"); err != nil {
-		return nil, err
-	}
-	var using []guard.Secret
-	for _, arn := range slices.Sorted(maps.Keys(f.w.secrets)) {
-		s, err := f.Describe(ctx, guard.SecretRef{ID: arn})
-		if err != nil {
-			return using, err
-		}
-		uses := s.Key.Same(key)
-		for _, v := range s.Versions {
-			uses = uses || slices.ContainsFunc(v.Keys, key.Same)
-		}
-		uses = uses || slices.ContainsFunc(s.Replicas, func(r guard.Replica) bool { return r.Key.Same(key) })
-		if uses {
-			using = append(using, s)
-		}
-	}
-	return using, nil
-}
-
 func (f secrets) Tag(_ context.Context, ref guard.SecretRef, tags map[string]string) error {
 	if err := f.w.trip("tag"); err != nil {
 		return err
@@ -184,7 +168,10 @@ func (f keys) Describe(_ context.Context, ref guard.KeyRef) (guard.Key, error) {
 
 func (f keys) Invalidate(names ...string) {
 	for _, name := range names {
-		delete(f.w.remember, name)
+		maps.DeleteFunc(f.w.remember, func(asked string, k guard.Key) bool { return asked == name || k.ARN == name })
+		if at := strings.Index(name, ":alias/"); at > 0 {
+			delete(f.w.remember, name[at+1:])
+		}
 	}
 }
 
@@ -227,14 +214,55 @@ func (f records) Save(_ context.Context, rec guard.Record) error {
 	return f.w.trip("save done")
 }
 
-func (f records) ByKey(_ context.Context, keyARN string) ([]guard.Record, []store.Unreadable, error) {
-	var found []guard.Record
+func (f records) Under(_ context.Context, ref guard.EntryRef) ([]guard.Entry, []store.Unreadable, error) {
+	if err := f.w.trip("index"); err != nil {
+		return nil, nil, err
+	}
+	var found []guard.Entry
 	for _, resource := range slices.Sorted(maps.Keys(f.w.records)) {
-		if rec := f.w.load(resource); rec.KeyARN == keyARN {
-			found = append(found, rec)
+		if e, holds := f.w.load(resource).Entries()[ref]; holds {
+			found = append(found, e)
 		}
 	}
+	found = append(found, f.w.stray[ref]...)
+	if ref.Kind != guard.ByKey {
+		return found, nil, nil
+	}
 	return found, f.w.unreadable, nil
+}
+
+func (f records) Prune(_ context.Context, ref guard.EntryRef, secret string) error {
+	if err := f.w.trip("prune"); err != nil {
+		return err
+	}
+	f.w.stray[ref] = slices.DeleteFunc(f.w.stray[ref], func(e guard.Entry) bool { return e.Secret == secret })
+	return nil
+}
+
+func (f records) Bookmark(_ context.Context, name string) (string, error) {
+	return f.w.bookmarks[name], f.w.trip("bookmark")
+}
+
+// ownQueue is the queue of detect. What it holds handle delivers until it is empty.
+type ownQueue struct{ w *world }
+
+func (f ownQueue) Send(_ context.Context, _ string, bodies []string) error {
+	for _, body := range bodies {
+		if err := f.w.trip("send"); err != nil {
+			return err
+		}
+		f.w.queued = append(f.w.queued, body)
+	}
+	return nil
+}
+
+// swept says that a full sweep of the account and Region has just begun and ended.
+func (w *world) swept(missed ...string) {
+	raw, err := json.Marshal(guard.Swept{From: w.now, Until: w.now, Missed: missed})
+	if err != nil {
+		panic(err)
+	}
+	w.bookmarks[guard.SweptName(account, region)] = string(raw)
 }
 
 type bus struct{ w *world }
@@ -274,6 +302,7 @@ func (w *world) kinds() []string {
 // call is the event of an API call on a secret or key.
 type call struct {
 	name, secret, key, actor, errorCode, agent, id string
+	alias                                          string // its name, of a call about one
 }
 
 func (c call) body() string {
@@ -287,6 +316,14 @@ func (c call) body() string {
 		source, params = "kms", map[string]any{"keyId": c.key}
 		detail["resources"] = []any{map[string]any{"ARN": c.key, "accountId": account, "type": "AWS::KMS::Key"}}
 		detail["responseElements"] = map[string]any{"keyId": c.key}
+	}
+	if c.alias != "" { // as the KMS developer guide shows it
+		source, params = "kms", map[string]any{"aliasName": c.alias, "targetKeyId": c.key}
+		detail["resources"] = []any{
+			map[string]any{"ARN": "arn:aws:kms:" + region + ":" + account + ":" + c.alias, "accountId": account, "type": "AWS::KMS::Key"},
+			map[string]any{"ARN": c.key, "accountId": account, "type": "AWS::KMS::Key"},
+		}
+		detail["responseElements"] = nil
 	}
 	if c.errorCode != "" {
 		detail["errorCode"], detail["errorMessage"], detail["responseElements"] = c.errorCode, "not authorized", nil
@@ -338,5 +375,29 @@ func handle(t *testing.T, h *detect.Handler, bodies ...string) []string {
 	for _, f := range answer.BatchItemFailures {
 		failed = append(failed, f.ItemIdentifier)
 	}
+	if own, is := h.Queue.(ownQueue); is {
+		own.drain(t, h)
+	}
 	return failed
+}
+
+// receives is how often a queue hands a message out before it parks it.
+const receives = 5
+
+// drain delivers what the handler sent to itself, each message by itself and again where it failed.
+func (f ownQueue) drain(t *testing.T, h *detect.Handler) {
+	t.Helper()
+	for range receives {
+		again := f.w.queued
+		f.w.queued = nil
+		for _, body := range again {
+			answer, err := h.Handle(t.Context(), queue(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(answer.BatchItemFailures) > 0 {
+				f.w.queued = append(f.w.queued, body)
+			}
+		}
+	}
 }

@@ -47,7 +47,8 @@ type Quarantine interface {
 
 // Inspector inspects one secret as if an event had pointed to it. It is safe for concurrent use.
 type Inspector interface {
-	Inspect(ctx context.Context, ref guard.SecretRef, cause guard.Cause) error
+	// Look says whether it could be looked at, or is gone.
+	Look(ctx context.Context, ref guard.SecretRef, cause guard.Cause) (seen bool, err error)
 	// Revisit closes the blind spot that a location is, if it can be looked into again.
 	Revisit(ctx context.Context, account, region string) error
 }

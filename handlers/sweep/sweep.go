@@ -31,6 +31,9 @@ type bookmark struct {
 	Account string `json:"account"`
 	Region  string `json:"region"`
 	After   string `json:"after"` // ARN of the last secret that was looked at
+
+	From   time.Time `json:"from,omitzero"`    // when the sweep of this location began
+	Missed []string  `json:"missed,omitempty"` // ARNs up to After that could not be looked at
 }
 
 // location is an account in a Region.
@@ -176,6 +179,7 @@ func isSecret(rec guard.Record) bool {
 }
 
 func (h *Handler) sweepLocation(ctx context.Context, at location, mark bookmark, remembered []string, done *count) error {
+	began := bookmark{Account: at.account, Region: at.region, From: h.Now().UTC()}
 	arns := map[string]bool{}
 	for _, arn := range remembered {
 		arns[arn] = true
@@ -195,46 +199,74 @@ func (h *Handler) sweepLocation(ctx context.Context, at location, mark bookmark,
 	todo := slices.Sorted(maps.Keys(arns))
 	if at == (location{mark.Account, mark.Region}) {
 		todo = slices.DeleteFunc(todo, func(arn string) bool { return arn <= mark.After })
+		began.From, began.Missed = mark.From, mark.Missed
 	}
 	for part := range slices.Chunk(todo, chunk) {
-		h.inspectAll(ctx, at, part, done)
+		missed := h.inspectAll(ctx, at, part, done)
 		if ctx.Err() != nil {
 			return ctx.Err() // not all of them were inspected, so the bookmark stays before them
 		}
-		if err := h.put(ctx, bookmark{at.account, at.region, part[len(part)-1]}); err != nil {
+		began.After, began.Missed = part[len(part)-1], slices.Concat(began.Missed, missed)
+		began.Missed = began.Missed[:min(len(began.Missed), guard.MostMissed+1)] // more are too many, however many
+		if err := h.put(ctx, began); err != nil {
 			return err
 		}
+	}
+	if err != nil {
+		return nil // logged: what is there is not known
+	}
+	return h.remember(ctx, began)
+}
+
+// remember keeps when a full sweep of a location began, and what it missed. One that missed too much is none, and the one
+// before stays.
+func (h *Handler) remember(ctx context.Context, b bookmark) error {
+	if b.From.IsZero() || len(b.Missed) > guard.MostMissed {
+		return nil
+	}
+	slices.Sort(b.Missed)
+	raw, err := json.Marshal(guard.Swept{From: b.From, Until: h.Now().UTC(), Missed: b.Missed})
+	if err == nil {
+		err = h.Records.SetBookmark(ctx, guard.SweptName(b.Account, b.Region), string(raw))
+	}
+	if err != nil {
+		return fmt.Errorf("remember the sweep of %s in %s: %w", b.Account, b.Region, err)
 	}
 	return nil
 }
 
-func (h *Handler) inspectAll(ctx context.Context, at location, arns []string, done *count) {
+// inspectAll inspects secrets, and lists those that it could not look at.
+func (h *Handler) inspectAll(ctx context.Context, at location, arns []string, done *count) (missed []string) {
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(cmp.Or(h.Concurrency, 8))
 	for _, secret := range arns {
 		group.Go(func() error {
-			err := h.inspect(ctx, guard.SecretRef{Account: at.account, Region: at.region, ID: secret})
+			seen, err := h.inspect(ctx, guard.SecretRef{Account: at.account, Region: at.region, ID: secret})
 			mu.Lock()
 			defer mu.Unlock()
 			done.secrets++
 			if err != nil {
 				done.failed++
 			}
+			if !seen {
+				missed = append(missed, secret)
+			}
 			return nil // counted: one that fails does not hold up the others
 		})
 	}
 	_ = group.Wait() // no job answers an error
+	return missed
 }
 
-func (h *Handler) inspect(ctx context.Context, ref guard.SecretRef) error {
+func (h *Handler) inspect(ctx context.Context, ref guard.SecretRef) (seen bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, perSecret)
 	defer cancel()
-	err := h.Inspector.Inspect(ctx, ref, guard.Cause{})
+	seen, err = h.Inspector.Look(ctx, ref, guard.Cause{})
 	if err != nil {
 		h.Log.ErrorContext(ctx, "inspect", "account", ref.Account, "region", ref.Region, "secret", ref.ID, "action", "failed", "error", err)
 	}
-	return err
+	return seen && err == nil, err
 }
 
 // open reads the bookmark. One that makes no sense is as good as none.

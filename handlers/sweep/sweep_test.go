@@ -41,6 +41,7 @@ type fakeHub struct {
 	advanced  int
 	broken    map[string]error // by step, or by step and account or ARN
 	onLook    func(arn string)
+	unseen    map[string]bool // by ARN
 
 	unreadable  []store.Unreadable
 	quarantined []store.Quarantined
@@ -139,17 +140,17 @@ func (h *fakeHub) SetBookmark(_ context.Context, name, value string) error {
 	return h.broken["set bookmark"]
 }
 
-func (h *fakeHub) Inspect(ctx context.Context, ref guard.SecretRef, _ guard.Cause) error {
+func (h *fakeHub) Look(ctx context.Context, ref guard.SecretRef, _ guard.Cause) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	h.looked = append(h.looked, ref.ID)
 	if h.onLook != nil {
 		h.onLook(ref.ID)
 	}
-	return h.broken["look "+ref.ID]
+	return !h.unseen[ref.ID], h.broken["look "+ref.ID]
 }
 
 func (h *fakeHub) Revisit(_ context.Context, account, region string) error {
@@ -332,6 +333,73 @@ func TestSweepGoesOnWhereItWasStopped(t *testing.T) {
 	}
 	if runs < 3 {
 		t.Errorf("%d runs: it was never stopped", runs)
+	}
+}
+
+// What was not looked at may be anything: no sweep that left it out counts for it.
+func TestAFullSweepOfALocationIsRememberedWithWhatItMissed(t *testing.T) {
+	at := func(hour int) time.Time { return time.Date(2026, 6, 2, hour, 0, 0, 0, time.UTC) }
+	many := func(h *fakeHub) {
+		h.unseen = map[string]bool{}
+		for i := range guard.MostMissed + 1 {
+			s := secret(one, fmt.Sprintf("m%03d", i))
+			h.secrets[one], h.unseen[s.ARN] = append(h.secrets[one], s), true
+		}
+	}
+	for sentence, tt := range map[string]struct {
+		set  func(*fakeHub)
+		runs int // of which each is stopped after 130 looks
+		want guard.Swept
+	}{
+		"all were looked at":         {func(*fakeHub) {}, 1, guard.Swept{From: at(8), Until: at(8)}},
+		"one could not be looked at": {func(h *fakeHub) { h.unseen = map[string]bool{arn(one, "s001"): true} }, 1, guard.Swept{From: at(8), Until: at(8), Missed: []string{arn(one, "s001")}}},
+		"a look failed":              {func(h *fakeHub) { h.broken["look "+arn(one, "s002")] = guard.ErrThrottled }, 1, guard.Swept{From: at(8), Until: at(8), Missed: []string{arn(one, "s002")}}},
+		"one that is remembered alone failed": {func(h *fakeHub) {
+			h.records = []guard.Record{record(one, "old")}
+			h.unseen = map[string]bool{arn(one, "old"): true}
+		}, 1, guard.Swept{From: at(8), Until: at(8), Missed: []string{arn(one, "old")}}},
+		"the list could not be read": {func(h *fakeHub) { h.broken["outline "+one] = guard.ErrDenied }, 1, guard.Swept{}},
+		"too many were missed":       {many, 1, guard.Swept{}},
+		"it began before it was stopped": {func(h *fakeHub) {
+			h.unseen = map[string]bool{arn(one, "x001"): true, arn(one, "x240"): true}
+			for i := range 250 {
+				h.secrets[one] = append(h.secrets[one], secret(one, fmt.Sprintf("x%03d", i)))
+			}
+		}, 3, guard.Swept{From: at(8), Until: at(10), Missed: []string{arn(one, "x001"), arn(one, "x240")}}},
+		"an older version's bookmark says not when it began": {func(h *fakeHub) { h.bookmarks["sweep"] = mark(one, arn(one, "s001")) }, 1, guard.Swept{}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := newFakeHub()
+			h.accounts = []string{one}
+			for i := range 4 {
+				h.secrets[one] = append(h.secrets[one], secret(one, fmt.Sprintf("s%03d", i)))
+			}
+			tt.set(h)
+			for run := range tt.runs {
+				ctx, cancel := context.WithCancel(t.Context())
+				looks := 0
+				h.onLook = func(string) {
+					if looks++; tt.runs > 1 && looks == 130 {
+						cancel()
+					}
+				}
+				sweeper := h.handler()
+				sweeper.Now = func() time.Time { return at(8 + run) }
+				if err := sweeper.Sweep(ctx); err != nil {
+					t.Fatal(err)
+				}
+				cancel()
+			}
+			var got guard.Swept
+			if raw := h.bookmarks[guard.SweptName(one, region)]; raw != "" {
+				if err := json.Unmarshal([]byte(raw), &got); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
 	}
 }
 

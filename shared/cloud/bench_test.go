@@ -1,16 +1,20 @@
 package cloud_test
 
 import (
-	"fmt"
+	"path"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/queues"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
+	"github.com/doublelock/doublelock/shared/trail"
 )
 
 // quiet is a local AWS with one account and its roles, for measuring.
@@ -68,19 +72,43 @@ func BenchmarkDescribeWithTheSDKAlone(b *testing.B) {
 	}
 }
 
-// BenchmarkUsingKey looks through 1,000 secrets for the blast radius of one key.
-func BenchmarkUsingKey(b *testing.B) {
-	secrets, people := quiet(b)
-	for n := range 1000 {
-		name := fmt.Sprintf("many/%04d", n)
-		if _, err := people.CreateSecret(b.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String("x")}); err != nil {
+// BenchmarkUnder looks up 4,000 secrets under one key, and sends each to a queue.
+func BenchmarkUnder(b *testing.B) {
+	w := startLocal(b)
+	c := w.cloud(b, func(o *cloud.Options) { o.Concurrency = 8 })
+	records := table.Open(c, newTable(b, w))
+	const many = 4000
+	for n := range many {
+		if err := records.Save(b.Context(), recordUnder(n, keyARN)); err != nil {
 			b.Fatal(err)
 		}
 	}
-	key := guard.Key{ARN: keyARN, Region: region, Account: member, Manager: guard.ManagerCustomer}
-	for b.Loop() {
-		if _, err := secrets.UsingKey(b.Context(), key, []string{member}); err != nil {
-			b.Fatal(err)
+	b.Run("look up", func(b *testing.B) {
+		for b.Loop() {
+			found, _, err := records.Under(b.Context(), guard.KeyEntry(keyARN))
+			if err != nil || len(found) != many {
+				b.Fatal(len(found), err)
+			}
 		}
+	})
+	queue, err := w.sqs(b).CreateQueue(b.Context(), &sqs.CreateQueueInput{QueueName: aws.String("looks")})
+	if err != nil {
+		b.Fatal(err)
 	}
+	bodies := make([]string, many)
+	for n := range bodies {
+		bodies[n] = trail.Look{Secret: guard.SecretRef{Account: member, Region: region, ID: secretNo(n)}, Led: guard.KeyEntry(keyARN)}.Body()
+	}
+	b.Run("send", func(b *testing.B) {
+		for b.Loop() {
+			if err := queues.Send(b.Context(), c, arnOfQueue(*queue.QueueUrl), bodies); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// arnOfQueue is the ARN of a queue of the hub, by its address.
+func arnOfQueue(url string) string {
+	return "arn:aws:sqs:" + region + ":" + hub + ":" + path.Base(url)
 }

@@ -3,6 +3,7 @@ package cloud_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/cloud/bus"
 	"github.com/doublelock/doublelock/shared/cloud/organization"
+	"github.com/doublelock/doublelock/shared/cloud/queues"
 	"github.com/doublelock/doublelock/shared/cloud/topics"
 	"github.com/doublelock/doublelock/shared/guard"
 )
@@ -36,6 +38,7 @@ func TestContractHub(t *testing.T) {
 	everyAWS(t, map[string]func(*testing.T, *world){
 		"a message reaches the queue that filters it in": messageDelivered,
 		"a notice reaches the queue behind the bus":      noticeDelivered,
+		"every message of many reaches the queue":        manySent,
 		"we are who we are":                              identity,
 	})
 }
@@ -44,6 +47,31 @@ func TestContractOrganization(t *testing.T) {
 	everyAWS(t, map[string]func(*testing.T, *world){
 		"accounts hang where the tree says, and policies with them": organizationTree,
 	})
+}
+
+func manySent(t *testing.T, w *world) {
+	url, arn := queue(t, w, fmt.Sprint("looks-", tables.Add(1)))
+	var bodies []string
+	for n := range 25 {
+		bodies = append(bodies, fmt.Sprintf("look %02d", n))
+	}
+	if err := queues.Send(t.Context(), w.cloud(t, nil), arn, bodies); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for range 40 { // a short poll may find some of them only
+		out, err := w.sqs(t).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, VisibilityTimeout: 60})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range out.Messages {
+			got[*m.Body] = true
+		}
+		if len(got) == len(bodies) {
+			return
+		}
+	}
+	t.Errorf("%d of %d messages came", len(got), len(bodies))
 }
 
 // queue makes a queue that AWS services may send to.

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
@@ -29,6 +28,11 @@ func TestContractStore(t *testing.T) {
 		"of two writers one must read again":         recordConflict,
 		"records are found by their key":             recordsByKey,
 		"every record is yielded, and nothing else":  everyRecord,
+		"a record and its entries are one write":     recordAndEntries,
+		"a record with more keys than one write":     recordOfManyKeys,
+		"an entry that cannot be read is made anew":  entryMadeAnew,
+		"an entry that no record has is taken away":  entryPruned,
+		"entries go when their record does":          entriesForgotten,
 		"a delivery is claimed until it is done":     deliveryClaimed,
 		"of many at once one may deliver":            oneOfManyClaims,
 		"a counter gives what its limit allows":      changesCounted,
@@ -52,11 +56,8 @@ func newTable(t testing.TB, w *world) string {
 	}
 	_, err := w.dynamodb(t).CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{text(table.AttributeKey), text(table.AttributeSort), text(table.AttributeKeyARN)},
+		AttributeDefinitions: []types.AttributeDefinition{text(table.AttributeKey), text(table.AttributeSort)},
 		KeySchema:            []types.KeySchemaElement{key(table.AttributeKey, types.KeyTypeHash), key(table.AttributeSort, types.KeyTypeRange)},
-		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{IndexName: aws.String(table.IndexByKey),
-			KeySchema:  []types.KeySchemaElement{key(table.AttributeKeyARN, types.KeyTypeHash)},
-			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll}}},
 	})
 	// The name is this call's alone: where the table is there, an attempt made it whose answer was lost.
 	if made := new(types.ResourceInUseException); err != nil && !errors.As(err, &made) {
@@ -70,7 +71,7 @@ var tables atomic.Int64
 func record(resource, key string) guard.Record {
 	now := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	return guard.Record{
-		Resource: resource, Account: member, Region: region, Name: "app/db", KeyARN: key, State: guard.StateDual, Since: now, SeenAt: now,
+		Resource: resource, Account: member, Region: region, Name: "app/db", KeyARN: key, Held: guard.Held{Key: key}, State: guard.StateDual, Since: now, SeenAt: now,
 		Findings: []guard.Finding{{Control: guard.SecretNotSealed, Resource: resource, Status: guard.FindingOpen, Severity: guard.SeverityMedium, OpenedAt: now}},
 		Outbox:   []guard.Notice{{ID: "n1", Kind: guard.NoticeOpened, At: now, Resource: resource}},
 	}
@@ -129,12 +130,12 @@ func recordsByKey(t *testing.T, w *world) {
 			t.Fatal(err)
 		}
 	}
-	moved.Revision, moved.KeyARN = 1, ""
+	moved.Revision, moved.KeyARN, moved.Held = 1, "", guard.Held{}
 	if err := records.Save(t.Context(), moved); err != nil {
 		t.Fatal(err)
 	}
-	got, unreadable, err := records.ByKey(t.Context(), keyARN)
-	if err != nil || unreadable != nil || len(got) != 1 || got[0].Resource != "secret-a" || got[0].Revision != 1 {
+	got, unreadable, err := records.Under(t.Context(), guard.KeyEntry(keyARN))
+	if err != nil || unreadable != nil || len(got) != 1 || got[0].Secret != "secret-a" || got[0].Held.Key != keyARN {
 		t.Errorf("under the key: %+v, %v", got, err)
 	}
 }

@@ -15,10 +15,6 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-func ourKey() guard.Key {
-	return guard.Key{ARN: keyARN, ID: "k", Account: member, Region: region, Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
-}
-
 // holding answers with n secrets under the default key whose versions open with our key as well.
 func holding(n int) *fakeAWS {
 	f := describing(nil, []object{{"VersionId": "v1", "VersionStages": []string{"AWSCURRENT"}, "KmsKeyIds": []string{"DefaultEncryptionKey", keyARN}}})
@@ -31,48 +27,6 @@ func holding(n int) *fakeAWS {
 		return answer{body: object{"SecretList": list}}
 	}
 	return f
-}
-
-func TestUsingKeyReturnsWhatItFoundBesideWhatItCouldNotRead(t *testing.T) {
-	f := holding(12)
-	f.closeAccount(keyHome)
-	found, err := secrets.New(f.open(t, nil)).UsingKey(t.Context(), ourKey(), []string{keyHome, member})
-	if !errors.Is(err, guard.ErrNotOurs) {
-		t.Errorf("error %v, want the account that is closed", err)
-	}
-	var arns []string
-	for _, s := range found {
-		arns = append(arns, s.ARN)
-	}
-	var want []string
-	for i := 1; i <= 12; i++ {
-		want = append(want, fmt.Sprintf("arn:aws:secretsmanager:eu-central-1:%s:secret:s%02d-AbCdEf", member, i))
-	}
-	if diff := cmp.Diff(want, arns); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestUsingKeyNeverTakesUnreadVersionsForOtherKeys(t *testing.T) {
-	f := holding(9)
-	f.on["ListSecretVersionIds"] = func(asked) answer { return answer{code: "AccessDeniedException"} }
-	for _, concurrency := range []int{1, 4} {
-		found, err := secrets.New(f.open(t, func(o *cloud.Options) { o.Concurrency = concurrency })).UsingKey(t.Context(), ourKey(), []string{member})
-		if !errors.Is(err, guard.ErrDenied) || len(found) != 0 {
-			t.Errorf("found %d, %v; want an error", len(found), err)
-		}
-	}
-}
-
-func TestUsingKeyLeavesOutWhatIsDeletedMeanwhile(t *testing.T) {
-	for _, operation := range []string{"ListSecretVersionIds", "DescribeSecret"} {
-		f := holding(3)
-		f.on[operation] = func(asked) answer { return answer{code: "ResourceNotFoundException"} }
-		found, err := secrets.New(f.open(t, nil)).UsingKey(t.Context(), ourKey(), []string{member})
-		if err != nil || len(found) != 0 {
-			t.Errorf("%s gone: found %d, %v", operation, len(found), err)
-		}
-	}
 }
 
 func TestAListEndsWhereAWSRefuses(t *testing.T) {
@@ -95,14 +49,50 @@ func TestAWriteWhoseAnswerGotLostIsNoConflict(t *testing.T) {
 		return answer{body: object{"__type": "ConditionalCheckFailedException", "message": "no", "Item": stored}, status: 400}
 	}
 	records := table.Open(f.open(t, nil), "doublelock")
-	if err := records.Save(t.Context(), record(secretARN, keyARN)); err != nil {
+	if err := records.Save(t.Context(), record(secretARN, "")); err != nil {
 		t.Errorf("our own write is taken for somebody else's: %v", err)
 	}
 	if n := len(f.made("PutItem")); n != 2 {
 		t.Errorf("tried %d times, want 2", n)
 	}
-	if err := records.Save(t.Context(), record(secretARN, keyARN)); !errors.Is(err, guard.ErrConflict) {
+	if err := records.Save(t.Context(), record(secretARN, "")); !errors.Is(err, guard.ErrConflict) {
 		t.Errorf("an equal record of somebody else: %v, want ErrConflict", err)
+	}
+}
+
+// The same of a record that is written with what leads to it.
+func TestATransactionWhoseAnswerGotLostIsNoConflict(t *testing.T) {
+	var stored object
+	f := newFake()
+	canceled := func(code string, it object) answer {
+		return answer{status: 400, body: object{"__type": "TransactionCanceledException", "message": "no",
+			"CancellationReasons": []object{{"Code": code, "Item": it}, {"Code": "None"}}}}
+	}
+	f.on["TransactWriteItems"] = func(a asked) answer {
+		first := a.in["TransactItems"].([]any)[0].(object)["Put"].(object)
+		switch {
+		case stored == nil:
+			stored = first["Item"].(object)
+			return answer{status: 500, code: "InternalServerError"}
+		case len(f.made("TransactWriteItems")) == 4:
+			return canceled("TransactionConflict", nil)
+		case len(f.made("TransactWriteItems")) == 5:
+			return canceled("ThrottlingError", nil)
+		}
+		return canceled("ConditionalCheckFailed", stored)
+	}
+	records := table.Open(f.open(t, nil), "doublelock")
+	save := func() error { return records.Save(t.Context(), record(secretARN, keyARN)) }
+	if err := save(); err != nil || len(f.made("TransactWriteItems")) != 2 {
+		t.Errorf("our own write is taken for somebody else's: %v", err)
+	}
+	for sentence, want := range map[string]error{"an equal record of somebody else": guard.ErrConflict, "somebody else at it": guard.ErrConflict} {
+		if err := save(); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", sentence, err, want)
+		}
+	}
+	if err := save(); !errors.Is(err, guard.ErrThrottled) {
+		t.Errorf("throttled: %v", err)
 	}
 }
 
@@ -110,9 +100,9 @@ func TestTheRecordOfADeletedSecretIsForgottenInTheEnd(t *testing.T) {
 	f := newFake()
 	f.on["PutItem"] = func(asked) answer { return answer{body: object{}} }
 	records := table.Open(f.open(t, func(o *cloud.Options) { o.KeepGone = 30 * 24 * time.Hour }), "doublelock")
-	gone := record(secretARN, keyARN)
+	gone := record(secretARN, "")
 	gone.GoneAt = time.Unix(1_800_000_000, 0)
-	for _, rec := range []guard.Record{record(secretARN, keyARN), gone} {
+	for _, rec := range []guard.Record{record(secretARN, ""), gone} {
 		if err := records.Save(t.Context(), rec); err != nil {
 			t.Fatal(err)
 		}

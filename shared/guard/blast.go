@@ -18,6 +18,8 @@ type BlastRadius struct {
 
 	Elsewhere Listing `json:"elsewhere,omitzero"` // whether copies in other accounts were looked for; "": nobody could list them
 
+	Index *Indexed `json:"index,omitempty"` // how far what it is made of reaches; nil: every secret was looked at
+
 	// Left counts what Trim left out of the lists.
 	Left *BlastLeft `json:"left,omitempty"`
 }
@@ -68,6 +70,7 @@ type Affected struct {
 	Regions []string  `json:"regions,omitzero"` // of FateReplica, FateUnreadReplica and FateReplicaStops: where those replicas are, or in which account
 	Labels  []string  `json:"labels,omitzero"`  // of FateOtherVersion and FateVersionStops: of the versions that still open, or stop
 	Lost    time.Time `json:"lost,omitzero"`    // of those that stop: from when the value is lost for good, because the last key of its current version is deleted
+	Seen    time.Time `json:"seen,omitzero"`    // of FateStale: when it was looked at last
 	Why     string    `json:"why,omitzero"`     // of notices stored before fates were: the reason, in half a sentence
 }
 
@@ -87,6 +90,8 @@ const (
 	FateUnreadVersions Fate = "unread_versions" // nobody could see its versions
 	FateUnreadKey      Fate = "unread_key"      // nobody could see the state of an older copy's key
 	FateUnreadReplica  Fate = "unread_replica"  // its primary stops, and nobody could see what opens its replicas
+	FateUnreadCopies   Fate = "unread_copies"   // nobody could see every key of its copies, so it may be under the key
+	FateStale          Fate = "stale"           // it was under the key when it was looked at last, and the last full sweep could not look
 )
 
 // Describe says in half a sentence why the secret stops, or does not.
@@ -116,6 +121,10 @@ func (a Affected) Describe() string {
 		return "an older copy is under a key whose state could not be read"
 	case FateUnreadReplica:
 		return "stops in " + arn.Of(a.Secret).Region + "; what opens its replica in " + a.in() + " could not be read"
+	case FateUnreadCopies:
+		return "not every key of its copies could be read, so it may be under this key"
+	case FateStale:
+		return "was under this key at " + a.Seen.UTC().Format(time.RFC3339) + "; the last sweep could not look at it"
 	default:
 		return a.Why
 	}

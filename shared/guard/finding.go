@@ -62,7 +62,8 @@ type Record struct {
 	Account  string    `json:"account"`
 	Region   string    `json:"region"`
 	Name     string    `json:"name"`
-	KeyARN   string    `json:"keyArn,omitempty"` // the CMK the secret was last seen under
+	KeyARN   string    `json:"keyArn,omitempty"` // the CMK that the secret named when it was last seen
+	Held     Held      `json:"held,omitzero"`    // the keys of its copies, and the alias that it names
 	State    LockState `json:"state"`
 	Since    time.Time `json:"since"` // when it came into State
 	SeenAt   time.Time `json:"seenAt"`

@@ -40,6 +40,7 @@ func ReconcileGone(rec Record, now time.Time, cause Cause) Record {
 	if r.rec.GoneAt.IsZero() {
 		r.rec.GoneAt = r.now
 	}
+	r.rec.Held = Held{} // no copy is left
 	for i := range r.rec.Findings {
 		r.resolve(i, EndGone)
 	}
@@ -63,6 +64,7 @@ func (r *reconciler) identify() {
 	if s.Key.Manager == ManagerCustomer {
 		r.rec.KeyARN = s.Key.ARN
 	}
+	r.rec.Held = HeldOf(s, r.rec.Held)
 	r.rec.GoneAt, r.rec.AsOf = s.DeletedAt, s.AsOf
 }
 

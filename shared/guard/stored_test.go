@@ -221,6 +221,15 @@ var words = map[reflect.Type]func(t *testing.T){
 			t.Error("taken for a whole list")
 		}
 	},
+	reflect.TypeFor[guard.LocationKind](): func(t *testing.T) {
+		s := sealedSecret()
+		held := guard.HeldOf(s, guard.Held{})
+		held.Elsewhere = []guard.HeldCopy{{Kind: unheard, Region: "eu-west-1"}}
+		radius := guard.BlastRecorded(s.Key, []guard.Entry{{Secret: s.ARN, Held: held}}, nil, func(string) guard.Key { return s.Key }, neverSwept)
+		if len(radius.Unknown) != 1 || len(radius.Stops) > 0 {
+			t.Errorf("a copy of a kind that nobody knows is left out: %+v", radius)
+		}
+	},
 	reflect.TypeFor[guard.ControlID](): func(t *testing.T) {
 		s := sealedSecret()
 		f := guard.Finding{Control: unheard, Resource: s.ARN, Status: guard.FindingOpen, Title: "T"}

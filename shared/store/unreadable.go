@@ -25,10 +25,13 @@ const (
 	KindWatch   = "watch"    // made anew
 	KindClaim   = "delivery" // made anew: what was claimed is delivered as a repeat
 	KindAnswer  = "answer"   // made anew
+	KindIndex   = "index"    // made anew from the record
 )
 
 // MadeAnew reports that nothing is lost with a row of a kind but what it remembered.
-func MadeAnew(kind string) bool { return kind == KindWatch || kind == KindClaim || kind == KindAnswer }
+func MadeAnew(kind string) bool {
+	return kind == KindWatch || kind == KindClaim || kind == KindAnswer || kind == KindIndex
+}
 
 func (u *Unreadable) Error() string {
 	return fmt.Sprintf("%s of %s cannot be read: %s", u.Kind, u.ID, u.Reason)

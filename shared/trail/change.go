@@ -42,6 +42,7 @@ type Change struct {
 
 	Secret guard.SecretRef // the secret it is about; of KMS calls through Secrets Manager too
 	Key    guard.KeyRef    // the KMS key it is about
+	Alias  string          // ARN of the alias that a call made, moved or took away
 	Target string          // what a Tamper call was about: trail, rule or policy
 
 	Actor        Actor

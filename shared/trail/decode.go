@@ -69,8 +69,8 @@ type fields struct {
 	flat                              bool   // it is a row of a table: objects are texts or parts of them are members
 	label                             text   // name in a native event
 
-	response, additional ids
-	keyARN, secretARN    text // in resources, of the envelope or of the record
+	response, additional        ids
+	keyARN, secretARN, aliasARN text // in resources, of the envelope or of the record
 }
 
 // ids are the places of an element in which AWS puts the id of a secret or key.
@@ -208,6 +208,9 @@ func (f *fields) resource(id, kind text) {
 	service, noun := arn.Kind(id.bytes())
 	switch {
 	case string(service) == kms && string(noun) == "alias": // typed AWS::KMS::Key, too, beside the key it leads to
+		if !f.aliasARN.present() {
+			f.aliasARN = id
+		}
 	case string(kind.bytes()) == "AWS::KMS::Key" || string(service) == kms && string(noun) == "key":
 		if !f.keyARN.present() {
 			f.keyARN = id

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
 )
 
 // judge says what a CloudTrail record asks of us, and what it is about.
@@ -36,7 +37,7 @@ func judgeSucceeded(c *Change, row *call) {
 	switch {
 	case row.kind == LookAtSecret && c.Secret.ID == "":
 		c.Kind, c.Reason = Ignored, "names no secret"
-	case (row.kind == LookAtKey || row.kind == KeyLifecycle) && c.Key.ID == "":
+	case (row.kind == LookAtKey || row.kind == KeyLifecycle) && c.Key.ID == "" && c.Alias == "":
 		c.Kind, c.Reason = Ignored, "names no key"
 	case row.reads && row.service == kms:
 		c.Read = c.Secret.ID != "" && !validatesKey(c.Request)
@@ -146,9 +147,15 @@ func (f *fields) about(c *Change, service string) {
 		c.Secret = secretRef(f.secretID(c), c.Account, c.Region)
 	case kms:
 		c.Key = keyRef(f.keyID(c), c.Account, c.Region)
+		if oneOf(aliasCalls, c.EventName) {
+			c.Alias = guard.AliasNamed(orElse(f.aliasARN.String(), member(c.Request, "aliasName")), c.Account, c.Region)
+		}
 		c.Secret = secretRef(secretInContext(c.Request), c.Account, c.Region)
 	}
 }
+
+// aliasCalls are those that change what an alias leads to.
+var aliasCalls = []string{"CreateAlias", "UpdateAlias", "DeleteAlias"}
 
 // secretID follows the order that tells most: the response, what the service adds, an ARN in the request, an ARN
 // among the resources or in the request ID, and last the name the caller used.

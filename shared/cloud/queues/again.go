@@ -48,7 +48,7 @@ func Again(ctx context.Context, c *cloud.Cloud, m Message, delay time.Duration) 
 	}
 	client := session.Client(c, session.Location{Account: a.Account, Region: a.Region}, sqs.NewFromConfig)
 	_, err := client.SendMessage(ctx, &sqs.SendMessageInput{
-		QueueUrl:    aws.String("https://" + arn.PartitionOf(a.Region).Regional("sqs", a.Region) + "/" + a.Account + "/" + a.Base()),
+		QueueUrl:    aws.String(urlOf(a)),
 		MessageBody: &m.Body, DelaySeconds: int32(delay / time.Second), //nolint:gosec // 900 at most
 		MessageAttributes: map[string]types.MessageAttributeValue{
 			AttributeSince: {DataType: aws.String("Number"), StringValue: aws.String(strconv.FormatInt(m.Since.UnixMilli(), 10))},

@@ -1,12 +1,7 @@
 package secrets
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"slices"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -72,82 +67,6 @@ func listedSecret(e types.SecretListEntry) guard.Secret {
 		LastAccessedAt:    aws.ToTime(e.LastAccessedDate),
 		DeletedAt:         aws.ToTime(e.DeletedDate),
 	}
-}
-
-// UsingKey finds the secrets of the accounts that are under a key, or that an older copy still ties to it. AWS has no
-// index for this: every secret in the key's Region is looked at, which costs one ListSecretVersionIds a secret (50 a
-// second and account). The secrets come fully described, sorted by ARN. An account that could not be read is in the
-// error, and what the others hold is returned beside it.
-func (s *Secrets) UsingKey(ctx context.Context, key guard.Key, accounts []string) ([]guard.Secret, error) {
-	var found []guard.Secret
-	var failed []error
-	for _, account := range accounts {
-		secrets, err := s.usingKeyIn(ctx, key, account)
-		found = append(found, secrets...)
-		if err != nil {
-			failed = append(failed, err)
-		}
-	}
-	slices.SortFunc(found, func(a, b guard.Secret) int { return cmp.Compare(a.ARN, b.ARN) })
-	return found, errors.Join(failed...)
-}
-
-func (s *Secrets) usingKeyIn(ctx context.Context, key guard.Key, account string) ([]guard.Secret, error) {
-	pool := s.c.Workers()
-	var mu sync.Mutex
-	var found []guard.Secret
-	err := s.list(ctx, account, key.Region, func(client *secretsmanager.Client, entry types.SecretListEntry) error {
-		return pool.Do(ctx, func() error {
-			secret := listedSecret(entry)
-			uses, err := s.uses(ctx, client, &secret, key)
-			if err != nil || !uses {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			found = append(found, secret)
-			return nil
-		})
-	})
-	return found, errors.Join(err, pool.Wait())
-}
-
-// uses reads the versions first: most secrets are under other keys, and cost no further call. A secret that is deleted
-// meanwhile uses nothing.
-func (s *Secrets) uses(ctx context.Context, client *secretsmanager.Client, secret *guard.Secret, key guard.Key) (bool, error) {
-	secret.VersionsUnread = false
-	err := s.readVersions(ctx, client, secret)
-	if err == nil {
-		err = s.readKeys(ctx, secret)
-	}
-	if errors.Is(err, guard.ErrGone) {
-		return false, nil
-	}
-	if err == nil && secret.VersionsUnread && !secret.PendingDeletion() && !secret.Key.Same(key) {
-		err = fmt.Errorf("list versions of %s: %w: cannot tell whether %s opens them", secret.ARN, guard.ErrDenied, key.ARN)
-	}
-	if err != nil || !touches(*secret, key) {
-		return false, err
-	}
-	full, err := s.Describe(ctx, guard.SecretRef{Account: secret.Account, Region: secret.Region, ID: secret.ARN})
-	if errors.Is(err, guard.ErrGone) {
-		return false, nil
-	}
-	if err == nil {
-		*secret = full
-	}
-	return err == nil, err
-}
-
-// touches reports whether the secret or any of its versions is under the key, or may be: AWS lists no key for a version that
-// is labelled.
-func touches(secret guard.Secret, key guard.Key) bool {
-	if secret.Key.Same(key) {
-		return true
-	}
-	return slices.ContainsFunc(guard.CopiesOf(secret).List, func(c guard.Copy) bool {
-		return c.Needs(key) || c.More && c.Labelled()
-	})
 }
 
 // Outline yields every secret of an account and Region as ListSecrets has it: List without looking at keys, which is

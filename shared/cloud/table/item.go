@@ -19,10 +19,9 @@ import (
 const (
 	AttributeKey     = "pk"        // partition key: what kind of thing, "#", its identity
 	AttributeSort    = "sk"        // sort key
-	AttributeKeyARN  = "keyArn"    // partition key of IndexByKey; only on records of secrets under a CMK
 	AttributeExpires = "expiresAt" // TTL, seconds since 1970; only on what may be forgotten
-	IndexByKey       = "byKey"
 
+	attributeKeyARN   = "keyArn" // on records of earlier versions, which had an index by it
 	attributeSchema   = "schema" // the version that wrote the item, or a newer one that wrote it before
 	attributeNeeds    = "needs"  // the least version that may read the item; none: every one
 	attributeRevision = "revision"
@@ -38,7 +37,7 @@ const (
 const Schema = 1
 
 // known are the attributes that a write of this version decides about. Others of an item are a newer version's, and are kept.
-var known = []string{AttributeKey, AttributeSort, AttributeKeyARN, AttributeExpires, attributeSchema, attributeNeeds, attributeRevision, attributeState, attributeBody, attributeParts, attributePartOf, attributeWrite}
+var known = []string{AttributeKey, AttributeSort, attributeKeyARN, AttributeExpires, attributeSchema, attributeNeeds, attributeRevision, attributeState, attributeBody, attributeParts, attributePartOf, attributeWrite}
 
 // mostItem is the most bytes of an item. AWS takes four times as many; what comes near that could not be written back.
 const mostItem = 100 * 1000
@@ -85,6 +84,8 @@ func subject(it item) store.Unreadable {
 		return store.Unreadable{Kind: of, Group: group, ID: sk}
 	case "intent":
 		return store.Unreadable{Kind: sk, ID: id} // store.KindIntent or store.KindWatch
+	case "index":
+		return store.Unreadable{Kind: store.KindIndex, Group: arn.Of(sk).Account, ID: sk}
 	case "journal", "list":
 		return store.Unreadable{Kind: kind, ID: id + " " + sk}
 	case "":

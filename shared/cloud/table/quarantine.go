@@ -251,6 +251,7 @@ func (t *Table) Restore(ctx context.Context, q store.Quarantined, seen store.Ori
 			return fmt.Errorf("restore %s: %w", q.ID, err)
 		}
 		w.it = t.recordItem(rec)
+		w.puts, _ = t.moved(guard.Record{}, rec)
 	}
 	if len(it) > 0 {
 		w.was.it = it

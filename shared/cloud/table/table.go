@@ -91,7 +91,7 @@ func CheckRecord(resource string, body []byte) error {
 
 // Save writes a record if nobody wrote it since it was loaded, and else answers guard.ErrConflict: load and decide
 // again. It is stored with Revision one higher than it came, which is what a later Save must come with, and with what a
-// newer version has stored in it. That of a secret that is gone is forgotten some time after, or the table would grow with
+// newer version has stored in it, together with what it changes of the index. That of a secret that is gone is forgotten some time after, or the table would grow with
 // every secret there ever was; a secret that is restored is written without an end again.
 func (t *Table) Save(ctx context.Context, rec guard.Record) error {
 	w := write{}
@@ -109,7 +109,14 @@ func (t *Table) Save(ctx context.Context, rec guard.Record) error {
 	if err != nil {
 		return fmt.Errorf("save record of %s: %w", rec.Resource, err)
 	}
+	var before guard.Record
+	if w.was.body != "" { // one that cannot be read is no record: Load has set it aside
+		if before, err = w.was.record(); err != nil {
+			return fmt.Errorf("save record of %s: %w", rec.Resource, err)
+		}
+	}
 	w.it, w.body = t.recordItem(rec), string(body)
+	w.puts, w.removals = t.moved(before, rec)
 	return session.Fail(t.versioned(ctx, w), "save record of %s", rec.Resource)
 }
 
@@ -117,11 +124,8 @@ func (t *Table) Save(ctx context.Context, rec guard.Record) error {
 func (t *Table) recordItem(rec guard.Record) item {
 	it := recordKey(rec.Resource)
 	it[attributeState] = text(string(rec.State))
-	if rec.KeyARN != "" {
-		it[AttributeKeyARN] = text(rec.KeyARN)
-	}
-	if !rec.GoneAt.IsZero() {
-		it[AttributeExpires] = number(rec.GoneAt.Add(t.c.Options().KeepGone).Unix())
+	if forgotten := t.forgotten(rec); forgotten != nil {
+		it[AttributeExpires] = forgotten
 	}
 	return it
 }
@@ -135,33 +139,6 @@ func (t *Table) recordOf(ctx context.Context, it item) (rec guard.Record, bad *s
 	}
 	bad, err = t.aside(ctx, it, err)
 	return rec, bad, err
-}
-
-// ByKey lists the records of the secrets last seen under a key, and the rows among them that cannot be read. The index may
-// be a second behind the table.
-func (t *Table) ByKey(ctx context.Context, keyARN string) ([]guard.Record, []store.Unreadable, error) {
-	var records []guard.Record
-	var unreadable []store.Unreadable
-	err := t.pages(ctx, &dynamodb.QueryInput{
-		TableName: &t.name, IndexName: aws.String(IndexByKey),
-		KeyConditionExpression:    aws.String(AttributeKeyARN + " = :key"),
-		ExpressionAttributeValues: item{":key": text(keyARN)},
-	}, func(it item) error {
-		rec, bad, err := t.recordOf(ctx, it)
-		switch {
-		case err != nil:
-			return err
-		case bad != nil:
-			unreadable = append(unreadable, *bad)
-		case rec.Revision > 0:
-			records = append(records, rec)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, nil, session.Fail(err, "query records by key %s", keyARN)
-	}
-	return records, unreadable, nil
 }
 
 // All yields every record, in no order, page by page; of a row that cannot be read why. An error of yield ends it.

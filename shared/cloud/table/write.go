@@ -23,6 +23,8 @@ type write struct {
 	it   item
 	body string
 	was  row
+
+	puts, removals []entry // of the index, of a record alone
 }
 
 // Conditions under which an item is written.
@@ -60,12 +62,25 @@ func (t *Table) writeNamed(ctx context.Context, w write, condition string, names
 	if err != nil {
 		return err
 	}
-	if err := t.put(ctx, it, condition, names, values); err != nil {
+	before, with, after := divided(w.puts, w.removals)
+	if err = t.putEntries(ctx, before); err == nil {
+		if len(with) > 0 {
+			err = t.putAll(ctx, it, condition, names, values, with)
+		} else {
+			err = t.put(ctx, it, condition, names, values)
+		}
+	}
+	if err != nil {
 		if parts {
 			revision, _ := numberOf(it[attributeRevision])
 			err = errors.Join(err, t.query(ctx, partsKey(it), partPrefix(revision, mark), func(part item) error { return t.remove(ctx, keyOf(part)) }))
 		}
 		return err
+	}
+	for _, e := range after {
+		if err := t.Prune(ctx, e.ref, e.is.Secret); err != nil {
+			return err
+		}
 	}
 	if parts || w.was.it[attributeParts] != nil {
 		return t.dropParts(ctx, it, mark)

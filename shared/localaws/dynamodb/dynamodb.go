@@ -30,6 +30,8 @@ func operations() map[string]core.Operation {
 		"DeleteItem": onTable(deleteItem),
 		"Query":      onTable(queryTable),
 		"Scan":       onTable(scanTable),
+
+		"TransactWriteItems": transactWriteItems,
 	}
 	maps.Copy(all, tableOperations())
 	return all

@@ -9,9 +9,10 @@ import (
 
 func sqsMessageOperations() map[string]core.Operation {
 	return map[string]core.Operation{
-		"SendMessage":    onQueue(sendMessage),
-		"ReceiveMessage": onQueue(receiveMessage),
-		"DeleteMessage":  onQueue(deleteMessage),
+		"SendMessage":      onQueue(sendMessage),
+		"SendMessageBatch": onQueue(sendMessageBatch),
+		"ReceiveMessage":   onQueue(receiveMessage),
+		"DeleteMessage":    onQueue(deleteMessage),
 	}
 }
 

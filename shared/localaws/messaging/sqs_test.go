@@ -2,6 +2,7 @@ package messaging_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,35 @@ func TestLongPollingWaitsForAMessage(t *testing.T) {
 	must[*sqs.SendMessageOutput](t)(client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x")}))
 	if out := <-got; len(out.Messages) != 1 {
 		t.Errorf("received %v", out.Messages)
+	}
+}
+
+func TestABatchSendsEachOfItsMessages(t *testing.T) {
+	c := newCloud(t, localaws.Faults{})
+	url, _ := c.makeQueue(t, hub, "work", map[string]string{"MaximumMessageSize": "1024"})
+	client := sqs.NewFromConfig(c.as(t, hub))
+	send := func(ids, bodies []string) (*sqs.SendMessageBatchOutput, error) {
+		in := &sqs.SendMessageBatchInput{QueueUrl: &url}
+		for i, id := range ids {
+			in.Entries = append(in.Entries, types.SendMessageBatchRequestEntry{Id: &id, MessageBody: &bodies[i]})
+		}
+		return client.SendMessageBatch(t.Context(), in)
+	}
+	out := must[*sqs.SendMessageBatchOutput](t)(send([]string{"a", "b", "c"}, []string{"one", strings.Repeat("x", 1025), "three"}))
+	if len(out.Successful) != 2 || len(out.Failed) != 1 || *out.Failed[0].Id != "b" || !out.Failed[0].SenderFault || *out.Successful[1].Id != "c" {
+		t.Errorf("sent %+v, failed %+v", out.Successful, out.Failed)
+	}
+	got := c.bodies(t, hub, url)
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"one", "three"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := send([]string{"a", "a"}, []string{"one", "two"}); err == nil || !strings.Contains(err.Error(), "BatchEntryIdsNotDistinct") {
+		t.Errorf("an id that is there twice: %v", err)
+	}
+	eleven := strings.Split("0123456789x", "")
+	if _, err := send(eleven, eleven); err == nil || !strings.Contains(err.Error(), "TooManyEntriesInBatchRequest") {
+		t.Errorf("eleven messages: %v", err)
 	}
 }
 

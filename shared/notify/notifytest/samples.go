@@ -127,6 +127,7 @@ func incident() guard.Notice {
 		blast.Stops = append(blast.Stops, guard.Affected{Secret: "arn:" + name, Name: name, State: guard.StateSealed, Fate: guard.FateEveryCopy})
 	}
 	blast.Remains = []guard.Affected{{Secret: "arn:prod/legacy", Name: "prod/legacy", State: guard.StateDual, Fate: guard.FateOlderCopy, Opens: guard.Key{Manager: guard.ManagerAWS}}}
+	blast.Index = &guard.Indexed{Account: n.Account, Region: n.Region, AsOf: n.At.Add(-time.Hour), Swept: n.At.Add(-time.Hour)}
 	n.Blast = &blast
 	return n
 }
@@ -185,7 +186,7 @@ func Samples() map[string]notify.Message {
 	moot := Resolved(guard.SecretKeyUnapproved, "prod/db/password")
 	moot.State, moot.Finding.End = guard.StateDrifted, guard.EndMoot
 	blind := incident()
-	blind.Blast, blind.Detail = &guard.BlastRadius{Key: keyARN, State: guard.KeyPendingDeletion}, "not every secret could be looked at, so more may be affected"
+	blind.Blast = &guard.BlastRadius{Key: keyARN, State: guard.KeyPendingDeletion, Index: &guard.Indexed{Account: blind.Account, Region: blind.Region}}
 	disabled := guard.Subject{Key: guard.Key{ARN: keyARN, Manager: guard.ManagerCustomer, State: guard.KeyDisabled},
 		Replicas: []guard.Replica{replicaKey("eu-west-1", guard.KeyPendingDeletion)}}
 	replica := guard.Subject{Replicas: []guard.Replica{replicaKey("eu-west-1", guard.KeyEnabled)}}

@@ -1,0 +1,269 @@
+package guard_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/guard"
+)
+
+const (
+	primaryHere = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:app-AbCdEf"
+	shopKey     = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	secondKey   = "arn:aws:kms:eu-central-1:111122223333:key/99999999-12ab-34cd-56ef-1234567890ab"
+	theirKey    = "arn:aws:kms:eu-central-1:999999999999:key/55555555-12ab-34cd-56ef-1234567890ab"
+	irishKey    = "arn:aws:kms:eu-west-1:111122223333:key/77777777-12ab-34cd-56ef-1234567890ab"
+)
+
+func neverSwept(string, string) guard.Swept { return guard.Swept{} }
+
+func cmkOf(arn string) guard.Key {
+	return guard.Key{ARN: arn, Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
+}
+
+// namesOf is a secret as it is named by keyID, which leads to the first of the keys; each version opens with the keys that follow.
+func namesOf(keyID string, named guard.Key, versions ...guard.Version) guard.Secret {
+	return guard.Secret{ARN: primaryHere, Name: "app", Account: "111122223333", Region: "eu-central-1", KeyID: keyID, Key: named, Versions: versions}
+}
+
+func labelled(stage string, keys ...guard.Key) guard.Version {
+	v := guard.Version{ID: "id-of-" + stage, Keys: keys}
+	if stage != "" {
+		v.Stages = []string{stage}
+	}
+	return v
+}
+
+func TestEverySecretIsFoundByEachKeyOfItsCopiesAndEachAliasThatItNames(t *testing.T) {
+	managed := guard.Key{ID: guard.DefaultKeyID, Manager: guard.ManagerAWS, State: guard.KeyEnabled}
+	unread := func(s guard.Secret) guard.Secret { s.VersionsUnread, s.Versions = true, nil; return s }
+	waiting := func(s guard.Secret) guard.Secret {
+		s.DeletedAt = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+		return unread(s)
+	}
+	in := func(s guard.Secret, r ...guard.Replica) guard.Secret { s.Replicas = r; return s }
+	held := guard.HeldOf(namesOf(shopKey, cmkOf(shopKey), labelled("AWSCURRENT", cmkOf(secondKey))), guard.Held{})
+	for sentence, tt := range map[string]struct {
+		secret guard.Secret
+		before guard.Held
+		want   []string
+	}{
+		"the AWS managed key leads to nothing":                 {secret: namesOf("", managed, labelled("AWSCURRENT", managed))},
+		"so does its alias, which nobody can move":             {secret: namesOf("alias/aws/secretsmanager", managed, labelled("AWSCURRENT", managed))},
+		"a key by its ARN names no alias":                      {secret: namesOf(shopKey, cmkOf(shopKey), labelled("AWSCURRENT", cmkOf(shopKey))), want: []string{"key " + shopKey}},
+		"an alias by its name is one of the secret's location": {secret: namesOf("alias/shop", cmkOf(shopKey)), want: []string{"alias arn:aws:kms:eu-central-1:111122223333:alias/shop", "key " + shopKey}},
+		"a key in another account names no alias here":         {secret: namesOf(theirKey, cmkOf(theirKey)), want: []string{"key " + theirKey}},
+		"an alias of another account is one there": {secret: namesOf("arn:aws:kms:eu-central-1:999999999999:alias/shop", cmkOf(theirKey)),
+			want: []string{"alias arn:aws:kms:eu-central-1:999999999999:alias/shop", "key " + theirKey}},
+		"an alias in China is in that partition": {secret: guard.Secret{ARN: "x", Account: "111122223333", Region: "cn-north-1", KeyID: "alias/shop", Key: cmkOf("k")},
+			want: []string{"alias arn:aws-cn:kms:cn-north-1:111122223333:alias/shop", "key k"}},
+		"an alias that leads nowhere is named all the same": {secret: namesOf("alias/gone", guard.Key{ID: "alias/gone", State: guard.KeyMissing}),
+			want: []string{"alias arn:aws:kms:eu-central-1:111122223333:alias/gone"}},
+		"the alias was moved while a value was written": {secret: namesOf("alias/shop", cmkOf(shopKey), labelled("AWSCURRENT", cmkOf(secondKey)), labelled("AWSPREVIOUS", cmkOf(shopKey))),
+			want: []string{"alias arn:aws:kms:eu-central-1:111122223333:alias/shop", "key " + shopKey, "key " + secondKey}},
+		"an older copy, a custom label and a version without one": {secret: namesOf(shopKey, cmkOf(shopKey), labelled("AWSCURRENT", managed, cmkOf(shopKey)), labelled("blue", cmkOf(secondKey)), labelled("", cmkOf(theirKey))),
+			want: []string{"key " + shopKey, "key " + secondKey, "key " + theirKey}},
+		"a replica, under an alias of its own Region": {secret: in(namesOf(shopKey, cmkOf(shopKey)), guard.Replica{Region: "eu-west-1", KeyID: "alias/shop", Key: cmkOf(irishKey)}),
+			want: []string{"alias arn:aws:kms:eu-west-1:111122223333:alias/shop", "key " + shopKey, "key " + irishKey}},
+		"a version that lists no key may be under any": {secret: namesOf(shopKey, cmkOf(shopKey), labelled("AWSCURRENT")), want: []string{"key " + shopKey, "unread eu-central-1"}},
+		"one without a label is opened by nobody":      {secret: namesOf(shopKey, cmkOf(shopKey), labelled("")), want: []string{"key " + shopKey}},
+		"versions that could not be listed are those of before, and unknown": {secret: unread(namesOf(shopKey, cmkOf(shopKey))), before: held,
+			want: []string{"key " + shopKey, "key " + secondKey, "unread eu-central-1"}},
+		"of a secret that waits for its deletion nobody lists versions, and none is written": {secret: waiting(namesOf(shopKey, cmkOf(shopKey))), before: held,
+			want: []string{"key " + shopKey, "key " + secondKey}},
+		"one that was never looked at before": {secret: waiting(namesOf(shopKey, cmkOf(shopKey))), want: []string{"key " + shopKey, "unread eu-central-1"}},
+		"a replica whose key could not be read": {secret: in(namesOf(shopKey, cmkOf(shopKey)), guard.Replica{Region: "eu-west-1"}),
+			want: []string{"key " + shopKey, "unread eu-west-1"}},
+		"case does not matter in a key's ARN": {secret: namesOf(strings.ToUpper(shopKey), cmkOf(strings.ToUpper(shopKey)), labelled("AWSCURRENT", cmkOf(shopKey))), want: []string{"key " + shopKey}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			rec := guard.Record{Held: tt.before, Revision: 1}
+			rec = guard.Reconcile(rec, tt.secret, nil, nil, guard.ModeObserve, time.Unix(1, 0), guard.Cause{})
+			var got []string
+			for ref, e := range rec.Entries() {
+				got = append(got, string(ref.Kind)+" "+ref.ID)
+				if e.Secret != tt.secret.ARN || !e.At.Equal(time.Unix(1, 0)) {
+					t.Errorf("%s: %+v", ref, e)
+				}
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if left := guard.ReconcileGone(rec, time.Unix(2, 0), guard.Cause{}).Entries(); len(left) > 0 {
+				t.Errorf("deleted, and found by %v", left)
+			}
+		})
+	}
+}
+
+// A rotation is no reason to write the index again.
+func TestARotationThatChangesNoKeyChangesNoEntry(t *testing.T) {
+	look := func(rec guard.Record, second int64, versions ...guard.Version) guard.Record {
+		return guard.Reconcile(rec, namesOf(shopKey, cmkOf(shopKey), versions...), nil, nil, guard.ModeObserve, time.Unix(second, 0), guard.Cause{})
+	}
+	first := look(guard.Record{}, 1, labelled("AWSCURRENT", cmkOf(shopKey)), labelled("AWSPREVIOUS", cmkOf(shopKey)))
+	rotated := labelled("AWSCURRENT", cmkOf(shopKey))
+	rotated.ID = "next"
+	second := look(first, 2, labelled("AWSPREVIOUS", cmkOf(shopKey)), rotated)
+	if diff := cmp.Diff(first.Held, second.Held); diff != "" {
+		t.Errorf("-first +second:\n%s", diff)
+	}
+	many := []guard.Version{rotated}
+	for range 90 {
+		many = append(many, labelled("", cmkOf(shopKey)))
+	}
+	if third := look(second, 3, many...); len(third.Held.Versions) != 2 {
+		t.Errorf("90 versions without a label are %d entries, want one beside the current", len(third.Held.Versions))
+	}
+}
+
+func TestAnEntrySaysWhatTheRecordSaysOfItsKey(t *testing.T) {
+	disabled := cmkOf(shopKey)
+	disabled.State = guard.KeyDisabled
+	s := namesOf(shopKey, disabled, labelled("AWSCURRENT", disabled), labelled("AWSPREVIOUS", cmkOf(secondKey)))
+	standard := guard.Standard{Approved: guard.Approved{ARNs: []string{"arn:aws:kms:*:999999999999:key/*"}}}
+	rec := guard.Reconcile(guard.Record{}, s, guard.Evaluate(s, standard, time.Unix(1, 0)), nil, guard.ModeObserve, time.Unix(1, 0), guard.Cause{})
+	entries := rec.Entries()
+	if e := entries[guard.KeyEntry(shopKey)]; e.KeyState != guard.KeyDisabled || !e.Unapproved {
+		t.Errorf("of the key that is off: %+v", e)
+	}
+	if e := entries[guard.KeyEntry(secondKey)]; e.KeyState != "" || !e.Unapproved {
+		t.Errorf("of the other: %+v", e)
+	}
+}
+
+func TestAnEntryIsAsOldAsItsLookOrTheLastFullSweep(t *testing.T) {
+	at := func(hour int) time.Time { return time.Date(2026, 5, 1, hour, 0, 0, 0, time.UTC) }
+	e := guard.Entry{Secret: primaryHere, At: at(3)}
+	for sentence, tt := range map[string]struct {
+		swept guard.Swept
+		want  time.Time
+		stale bool
+	}{
+		"no sweep yet":                                    {guard.Swept{}, at(3), false},
+		"looked at since the sweep began":                 {guard.Swept{From: at(2), Until: at(4)}, at(3), false},
+		"missed by it, and looked at since":               {guard.Swept{From: at(2), Until: at(4), Missed: []string{primaryHere}}, at(3), false},
+		"unchanged when the sweep looked":                 {guard.Swept{From: at(5), Until: at(6)}, at(5), false},
+		"missed by it, and not looked at since":           {guard.Swept{From: at(5), Until: at(6), Missed: []string{primaryHere}}, at(3), true},
+		"another was missed, and this one is as it began": {guard.Swept{From: at(5), Until: at(6), Missed: []string{"another"}}, at(5), false},
+	} {
+		if got, stale := e.AsOf(tt.swept); !got.Equal(tt.want) || stale != tt.stale {
+			t.Errorf("%s: %s, stale %v", sentence, got, stale)
+		}
+	}
+}
+
+func TestABlastRadiusOfRecordsIsThatOfTheSecretsUnlessARecordIsOldOrIncomplete(t *testing.T) {
+	at := func(hour int) time.Time { return time.Date(2026, 5, 1, hour, 0, 0, 0, time.UTC) }
+	off := cmkOf(shopKey)
+	off.Account, off.Region, off.State = "111122223333", "eu-central-1", guard.KeyDisabled
+	key := func(name string) guard.Key {
+		switch name {
+		case guard.DefaultKeyID:
+			return guard.Key{ID: name, Manager: guard.ManagerAWS, State: guard.KeyEnabled}
+		case shopKey:
+			return off
+		}
+		return cmkOf(name)
+	}
+	named := func(name string, s guard.Secret) guard.Secret {
+		s.Name, s.ARN = name, strings.Replace(primaryHere, "app", name, 1)
+		return s
+	}
+	current := func(keys ...string) guard.Version {
+		v := labelled("AWSCURRENT")
+		for _, k := range keys {
+			v.Keys = append(v.Keys, key(k))
+		}
+		return v
+	}
+	secrets := []guard.Secret{
+		named("stops", namesOf(shopKey, off, current(shopKey))),
+		named("older", namesOf(shopKey, off, current(guard.DefaultKeyID, shopKey))),
+		named("own", namesOf(secondKey, cmkOf(secondKey), current(shopKey, secondKey))),
+		named("label", namesOf(secondKey, cmkOf(secondKey), current(secondKey), labelled("blue", off))),
+		named("empty", namesOf(shopKey, off)),
+		named("never", namesOf(shopKey, off, current(secondKey))),
+	}
+	replicated := named("replica", namesOf(shopKey, off, current(shopKey)))
+	replicated.Replicas = []guard.Replica{{Region: "eu-west-1", Key: cmkOf(irishKey), Status: "InSync"}}
+	elsewhere := named("copied", namesOf(secondKey, cmkOf(secondKey), current(secondKey)))
+	elsewhere.Elsewhere = guard.Elsewhere{Listing: guard.Listed, Copies: []guard.AccountCopy{{ARN: "copy", Account: "999999999999", Region: "eu-central-1", Key: off, Status: "InSync"}}}
+	secrets = append(secrets, replicated, elsewhere)
+	record := func(s guard.Secret, looked time.Time) guard.Record {
+		return guard.Reconcile(guard.Record{}, s, nil, nil, guard.ModeObserve, looked, guard.Cause{})
+	}
+	var under []guard.Entry
+	for _, s := range secrets {
+		e, found := record(s, at(3)).Entries()[guard.KeyEntry(shopKey)]
+		if !found {
+			t.Fatalf("%s is not under the key", s.Name)
+		}
+		under = append(under, e)
+	}
+	swept := func(account, region string) guard.Swept {
+		if account != "111122223333" || region != "eu-central-1" {
+			t.Errorf("asked of %s in %s", account, region)
+		}
+		return guard.Swept{From: at(4), Until: at(5)}
+	}
+	got, want := guard.BlastRecorded(off, under, nil, key, swept), guard.Blast(off, secrets)
+	if diff := cmp.Diff(&guard.Indexed{Account: "111122223333", Region: "eu-central-1", AsOf: at(4), Swept: at(4)}, got.Index); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	got.Index = nil
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("by looks, and by records (-looks +records):\n%s", diff)
+	}
+
+	unlisted := named("unlisted", namesOf(shopKey, off))
+	unlisted.VersionsUnread = true
+	deleted := named("deleted", namesOf(shopKey, off, current(shopKey)))
+	deleted.DeletedAt = at(9)
+	unknowns := map[string]guard.Fate{"unlisted": guard.FateUnreadVersions, "stale": guard.FateStale, "cut": guard.FateUnreadCopies, "any": guard.FateUnreadCopies}
+	old := record(named("stale", namesOf(shopKey, off, current(shopKey))), at(1)).Entries()[guard.KeyEntry(shopKey)]
+	cut := record(named("cut", namesOf(shopKey, off, current(shopKey))), at(3)).Entries()[guard.KeyEntry(shopKey)]
+	cut.Held, cut.Cut = guard.Held{}, true
+	for _, s := range []guard.Secret{unlisted, deleted} {
+		under = append(under, record(s, at(3)).Entries()[guard.KeyEntry(shopKey)])
+	}
+	any := record(named("any", namesOf(secondKey, cmkOf(secondKey), labelled("AWSCURRENT"))), at(3)).Entries()[guard.UnreadEntry("eu-central-1")]
+	missed := func(string, string) guard.Swept {
+		return guard.Swept{From: at(2), Until: at(5), Missed: []string{old.Secret, "never seen"}}
+	}
+	radius := guard.BlastRecorded(off, append(under, old, cut), []guard.Entry{any, under[0]}, key, missed)
+	if len(radius.Unknown) != len(unknowns) || len(radius.Stops) != len(want.Stops) || len(radius.Remains) != len(want.Remains) {
+		t.Errorf("%d stop, %d remain, unknown: %+v", len(radius.Stops), len(radius.Remains), radius.Unknown)
+	}
+	for _, a := range radius.Unknown {
+		if a.Fate != unknowns[a.Name] || a.Describe() == "" || (a.Fate == guard.FateStale) != a.Seen.Equal(at(1)) {
+			t.Errorf("%+v: %q", a, a.Describe())
+		}
+	}
+	if radius.Index.Complete() || radius.Index.Missed != 2 || !radius.Index.AsOf.Equal(at(3)) {
+		t.Errorf("%+v", radius.Index)
+	}
+}
+
+func TestAnAnswerOfTheIndexSaysHowOldItIsAndWhatItLeavesOpen(t *testing.T) {
+	at := func(hour int) time.Time { return time.Date(2026, 5, 1, hour, 0, 0, 0, time.UTC) }
+	for want, i := range map[string]guard.Indexed{
+		"no sweep of account 1 in r is complete yet, so secrets may be missing here":                                                          {Account: "1", Region: "r"},
+		"as recorded at 2026-05-01T02:00:00Z or later; no sweep of account 1 in r is complete yet, so secrets may be missing here":            {Account: "1", Region: "r", AsOf: at(2)},
+		"as recorded at 2026-05-01T02:00:00Z or later; the last full sweep of account 1 in r began at 2026-05-01T03:00:00Z":                   {Account: "1", Region: "r", AsOf: at(2), Swept: at(3)},
+		"the last full sweep of account 1 in r began at 2026-05-01T03:00:00Z":                                                                 {Account: "1", Region: "r", Swept: at(3)},
+		"the last full sweep of account 1 in r began at 2026-05-01T03:00:00Z and could not look at 1 secret, which may be under the key, too": {Account: "1", Region: "r", Swept: at(3), Missed: 1},
+	} {
+		if got := i.Describe(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		if complete := !i.Swept.IsZero() && i.Missed == 0; i.Complete() != complete {
+			t.Errorf("%+v: complete %v", i, i.Complete())
+		}
+	}
+}

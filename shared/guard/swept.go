@@ -1,0 +1,105 @@
+package guard
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Swept is the last full sweep of an account and Region: every secret that was there when it began was looked at, but for
+// those that it missed. The zero Swept is that there was none.
+type Swept struct {
+	From   time.Time `json:"from"`             // when it began
+	Until  time.Time `json:"until"`            // when it was done
+	Missed []string  `json:"missed,omitempty"` // ARNs of secrets that could not be looked at
+}
+
+// MostMissed is how many secrets a sweep may miss and count as full.
+const MostMissed = 200
+
+// SweptName is what the last full sweep of a location is remembered by.
+func SweptName(account, region string) string { return "swept|" + account + "|" + region }
+
+// AsOf is the time of which an entry is known to be right. It is stale where the last full sweep of its location could not look
+// at the secret and it is older than that: what it says may not be so any more.
+func (e Entry) AsOf(s Swept) (at time.Time, stale bool) {
+	switch {
+	case !s.From.After(e.At):
+		return e.At, false
+	case slices.Contains(s.Missed, e.Secret):
+		return e.At, true
+	default:
+		return s.From, false
+	}
+}
+
+// Indexed says how far the answer of the index reaches that a BlastRadius was made of.
+type Indexed struct {
+	Account string    `json:"account"`         // of the key
+	Region  string    `json:"region"`          // of the key
+	AsOf    time.Time `json:"asOf,omitzero"`   // of the oldest entry that was not stale; zero: none was found
+	Swept   time.Time `json:"swept,omitzero"`  // when the last full sweep of the key's account and Region began; zero: there was none
+	Missed  int       `json:"missed,omitzero"` // how many secrets that sweep could not look at
+}
+
+// Complete reports whether no secret of the key's account and Region can be missing but those that were changed since the sweep
+// and whose event is still on its way.
+func (i Indexed) Complete() bool { return !i.Swept.IsZero() && i.Missed == 0 }
+
+// Describe says in a sentence how old the answer is, and what it leaves open.
+func (i Indexed) Describe() string {
+	where := "account " + i.Account + " in " + i.Region
+	var text strings.Builder
+	if !i.AsOf.IsZero() {
+		text.WriteString("as recorded at " + i.AsOf.UTC().Format(time.RFC3339) + " or later; ")
+	}
+	switch {
+	case i.Swept.IsZero():
+		text.WriteString("no sweep of " + where + " is complete yet, so secrets may be missing here")
+	case i.Missed > 0:
+		fmt.Fprintf(&text, "the last full sweep of %s began at %s and could not look at %s, which may be under the key, too", where, i.Swept.UTC().Format(time.RFC3339), Count(i.Missed, "secret", "secrets"))
+	default:
+		text.WriteString("the last full sweep of " + where + " began at " + i.Swept.UTC().Format(time.RFC3339))
+	}
+	return text.String()
+}
+
+// BlastRecorded is Blast of what is recorded: the entries under a key, and those of its Region of which not every key could be
+// listed. What is stale or not listed is unknown. key says what another key is now; swept is the last full sweep of a location.
+// Secrets that wait for their deletion are left out: nobody reads them.
+func BlastRecorded(off Key, under, unread []Entry, key func(name string) Key, swept func(account, region string) Swept) BlastRadius {
+	own := swept(off.Account, off.Region)
+	index := Indexed{Account: off.Account, Region: off.Region, Swept: own.From, Missed: len(own.Missed)}
+	var secrets []Secret
+	var unknown []Affected
+	known := map[string]bool{}
+	for i, e := range slices.Concat(under, unread) {
+		if !e.GoneAt.IsZero() || known[e.Secret] {
+			continue
+		}
+		known[e.Secret] = true
+		at, stale := e.AsOf(swept(e.Account, e.Region))
+		a := Affected{Secret: e.Secret, Name: e.Name, State: StateUnknown, Fate: FateUnreadCopies}
+		switch {
+		case stale:
+			a.Fate, a.Seen = FateStale, at
+		case e.Held.Unlisted:
+			a.Fate = FateUnreadVersions
+		case i < len(under) && !e.Cut && !e.Held.unread():
+			a.Fate = ""
+			secrets = append(secrets, e.recorded(key))
+		}
+		if a.Fate != "" {
+			unknown = append(unknown, a)
+		}
+		if !stale {
+			index.AsOf = Older(index.AsOf, at)
+		}
+	}
+	radius := Blast(off, secrets)
+	radius.Unknown = append(radius.Unknown, unknown...)
+	slices.SortFunc(radius.Unknown, func(a, b Affected) int { return strings.Compare(a.Secret, b.Secret) })
+	radius.Index = &index
+	return radius
+}
