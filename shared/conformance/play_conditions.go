@@ -44,8 +44,8 @@ func conditionQuestions() []Question {
 		{ID: "sts.principal-arn.trust", Row: 15, Title: "Does aws:PrincipalArn in a trust policy hold the ARN of a session's role?", Document: "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html",
 			Choices: []Choice{
 				{Answer: "role", Meaning: "the member roles trust the functions' roles"},
-				{Answer: "session", Meaning: "every account becomes a coverage finding: the trust policies have to name sessions"},
-				{Answer: "neither", Meaning: "the member roles cannot be trusted by aws:PrincipalArn"},
+				{Answer: "session", Meaning: "every account becomes a coverage finding: the trust policies have to name sessions", Set: func(b *localaws.Behavior) { b.TrustPrincipal = localaws.TrustPrincipalIsSession }},
+				{Answer: "neither", Meaning: "the member roles cannot be trusted by aws:PrincipalArn", Set: func(b *localaws.Behavior) { b.TrustPrincipal = localaws.TrustPrincipalIsAbsent }},
 			}, Assumed: "role", Play: principalARN},
 	}
 }
