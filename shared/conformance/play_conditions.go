@@ -61,8 +61,8 @@ func emptyKeyChoices() []Choice {
 func aliasChoices() []Choice {
 	return []Choice{
 		{Answer: Resolved, Meaning: "the approved list by ARN pattern admits aliases of approved keys"},
-		{Answer: Raw, Meaning: "the approved list has to admit aliases, whose keys it cannot see", Set: func(b *localaws.Behavior) { b.RawKeyARN = true }},
-		{Answer: Absent, Meaning: "a key named by its alias looks like no key", Set: func(b *localaws.Behavior) { b.NoAliasKeyARN = true }},
+		{Answer: Raw, Meaning: "the approved list has to admit aliases, whose keys it cannot see", Set: func(b *localaws.Behavior) { b.RawKeyARN, b.NoAliasKeyARN = true, false }},
+		{Answer: Absent, Meaning: "a key named by its alias looks like no key", Set: func(b *localaws.Behavior) { b.RawKeyARN, b.NoAliasKeyARN = false, true }},
 	}
 }
 

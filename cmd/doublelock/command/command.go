@@ -33,6 +33,8 @@ func (e *Env) Beside(path string) *Env {
 const (
 	Failure  = 1 // the command could not do what it was asked
 	Findings = 2 // it did, and somebody has something to do
+	// NotFollowed is of those that are given a report of conformance: the local AWS does not answer as it says.
+	NotFollowed = 4
 )
 
 // ExitError ends a command with an exit code. A nil Err prints nothing.

@@ -63,9 +63,13 @@ your sandbox account and nothing else. It needs credentials of the management ac
 With --against a stand-in is asked: localaws (in this process), ministack or moto (a program of that name is started on
 loopback), or one that listens on this machine, by its URL. Then nothing is asked of you.
 
+With --behavior the local AWS follows a report, newer ones as far as this version knows their questions. An answer that
+it does not give all the same has the verdict "not followed", with the reason. These it cannot follow, and every other
+one it can:
+` + conformance.CannotFollow() + `
 Exit codes: 0 every answer is what the local AWS assumes, 1 an error, 2 an answer differs, 3 none differs and a question
-is unanswered. What could not be removed is named on standard error; the exit code is then 1 in place of 0, and 2 and 3
-stay.`,
+is unanswered, 4 the local AWS does not follow an answer of --behavior, whatever else differs. What could not be removed
+is named on standard error; the exit code is then 1 in place of 0, and the others stay.`,
 		Example: `  doublelock conformance --print-rights > policy.json
   AWS_PROFILE=sandbox doublelock conformance --region eu-central-1 --second-region eu-west-1 --report conformance.json
   doublelock conformance --cleanup --region eu-central-1
@@ -197,7 +201,7 @@ func (o *options) ask(ctx context.Context, env *command.Env, w *world, total int
 			fmt.Fprintf(env.Stderr, "doublelock: %d of %d: %s\n", done, total, question)
 		}
 	}
-	results := conformance.Ask(ctx, asked)
+	results := w.followed.Judge(conformance.Ask(ctx, asked))
 	bar.Done()
 	cleaned := w.remove(ctx, env)
 	report := conformance.NewReport(version(), w.against, started, results)
@@ -216,6 +220,8 @@ func ended(stopped error, report conformance.Report, cleaned error) error {
 	switch {
 	case stopped != nil:
 		return errors.Join(cleaned, fmt.Errorf("conformance: stopped: %w", stopped))
+	case report.Count(conformance.NotFollowed) > 0:
+		return &command.ExitError{Code: command.NotFollowed, Err: cleaned}
 	case report.Count(conformance.Differs) > 0:
 		return &command.ExitError{Code: command.Findings, Err: cleaned}
 	case report.Count(conformance.Unanswered) > 0:
@@ -239,21 +245,16 @@ func show(env *command.Env, report conformance.Report) error {
 	}
 	table := env.Rows("QUESTION", report.Against, "LOCAL AWS", "VERDICT", "WHY")
 	for _, one := range report.Results {
-		why := one.Meaning
-		if one.Verdict == conformance.Unanswered {
-			why = strings.TrimSuffix(string(one.Reason)+": "+one.Detail, ": ")
-		}
 		verdict := string(one.Verdict)
-		if one.Verdict == conformance.Differs {
+		if one.Verdict == conformance.Differs || one.Verdict == conformance.NotFollowed {
 			verdict = strings.ToUpper(verdict)
 		}
-		table.Add(one.Question, output.OrDash(string(one.Answer)), output.OrDash(string(one.Assumed)), verdict, output.OrDash(why))
+		table.Add(one.Question, output.OrDash(string(one.Answer)), output.OrDash(string(one.Assumed)), verdict, output.OrDash(one.Why()))
 	}
 	if err := table.Print(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(env.Text(), "%s: %d agree with the local AWS, %d differ, %d answered that it has nothing of, %d unanswered\n", output.Count(len(report.Results), "question"),
-		report.Count(conformance.Agrees), report.Count(conformance.Differs), report.Count(conformance.Answered), report.Count(conformance.Unanswered))
+	_, err := fmt.Fprintf(env.Text(), "%s: %s\n", output.Count(len(report.Results), "question"), report.Counts())
 	return err
 }
 

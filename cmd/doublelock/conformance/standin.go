@@ -122,14 +122,14 @@ func credentialsOr(env *command.Env, account string) cloud.Static {
 
 // startLocal starts the local AWS in this process, with an organization: both sets are asked.
 func (o *options) startLocal(ctx context.Context, env *command.Env, w *world) (own, management *cloud.Cloud, err error) {
-	behavior, left, err := conformance.ReadBehavior(o.behavior, func(path string) ([]byte, error) { return input.ReadFile(env, path, conformance.MaxReport) })
+	w.followed, err = conformance.ReadBehavior(o.behavior, func(path string) ([]byte, error) { return input.Report(env, path, conformance.MaxReport) })
 	if err != nil {
 		return nil, nil, command.Fail("conformance: --behavior: %w", err)
 	}
-	for _, id := range left {
-		env.Note("the local AWS cannot follow the report in %s", id)
+	for _, left := range w.followed.Left {
+		env.Note("the local AWS cannot follow the report in %s", left)
 	}
-	a := localaws.New(localaws.Options{Seed: 1, Behavior: behavior})
+	a := localaws.New(localaws.Options{Seed: 1, Behavior: w.followed.Behavior})
 	endpoint, stop, err := a.Start()
 	if err != nil {
 		return nil, nil, err

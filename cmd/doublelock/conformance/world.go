@@ -25,13 +25,14 @@ import (
 
 // world is who is asked, and how what was made there is removed.
 type world struct {
-	against string
-	options conformance.Options
-	stop    func()
-	journal *conformance.Journal
-	file    string // of the state; "" is none, for a stand-in
-	again   string // the command that removes what is left
-	ends    bool   // with the run, and what was made with it
+	against  string
+	options  conformance.Options
+	stop     func()
+	journal  *conformance.Journal
+	file     string               // of the state; "" is none, for a stand-in
+	again    string               // the command that removes what is left
+	followed conformance.Followed // by the local AWS
+	ends     bool                 // with the run, and what was made with it
 	// reopen acts anew, for credentials may have ended.
 	reopen func(context.Context) (map[string]*sandbox.Session, error)
 }
