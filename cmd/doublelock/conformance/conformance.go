@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -69,7 +70,8 @@ one it can:
 ` + conformance.CannotFollow() + `
 Exit codes: 0 every answer is what the local AWS assumes, 1 an error, 2 an answer differs, 3 none differs and a question
 is unanswered, 4 the local AWS does not follow an answer of --behavior, whatever else differs. What could not be removed
-is named on standard error; the exit code is then 1 in place of 0, and the others stay.`,
+is named on standard error; the exit code is then 1 in place of 0, and the others stay. Ctrl-C ends the questions and
+removes what was made; a second one stops that as well, with 130, and the command is printed that removes the rest.`,
 		Example: `  doublelock conformance --print-rights > policy.json
   AWS_PROFILE=sandbox doublelock conformance --region eu-central-1 --second-region eu-west-1 --report conformance.json
   doublelock conformance --cleanup --region eu-central-1
@@ -160,7 +162,7 @@ func (o *options) check(given *pflag.FlagSet, getenv func(string) string) error 
 
 func (o *options) run(ctx context.Context, env *command.Env) error {
 	questions := conformance.Asked(o.questions, o.organization || o.against == localAWS)
-	if o.second == "" && !o.printRights && o.against == "" {
+	if o.second == "" && !o.printRights && !o.cleanup && o.against == "" {
 		env.Note("no --second-region: questions about replicas stay unanswered")
 	}
 	switch {
@@ -189,8 +191,27 @@ func (o *options) run(ctx context.Context, env *command.Env) error {
 	return o.ask(ctx, env, w, len(questions))
 }
 
-// ask asks, removes what was made, and reports.
+// ask asks, removes what was made, and reports. A second signal ends it at once, whatever it waits for.
 func (o *options) ask(ctx context.Context, env *command.Env, w *world, total int) error {
+	awaited, cancel := whileAwaited(ctx, env)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- o.askAll(ctx, awaited, env, w, total) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-awaited.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(unwound):
+		return interrupted(w.again)
+	}
+}
+
+// askAll asks until a context ends, and removes what was made while that is awaited.
+func (o *options) askAll(ctx, awaited context.Context, env *command.Env, w *world, total int) error {
 	started := env.Now()
 	bar := env.Progress("questions", total)
 	asked := w.options
@@ -203,7 +224,10 @@ func (o *options) ask(ctx context.Context, env *command.Env, w *world, total int
 	}
 	results := w.followed.Judge(conformance.Ask(ctx, asked))
 	bar.Done()
-	cleaned := w.remove(ctx, env)
+	cleaned := w.remove(ctx, awaited, env)
+	if awaited.Err() != nil { // nor does anybody wait for a report
+		return cleaned
+	}
 	report := conformance.NewReport(version(), w.against, started, results)
 	if err := errors.Join(o.write(env, report), show(env, report)); err != nil {
 		return errors.Join(err, cleaned)

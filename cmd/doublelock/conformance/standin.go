@@ -70,7 +70,7 @@ func (o *options) standIn(ctx context.Context, env *command.Env) (*world, error)
 		return nil, err
 	}
 	run := sandbox.NewRun(env.Now())
-	w.again = fmt.Sprintf("%s --against %s --region %s --second-region %s --run %s", cleanupCommand, o.against, o.region, o.second, run)
+	w.again, w.lasts = o.cleanupOf(run), cleaningLocal
 	intend := func(r sandbox.Resource) error { return w.journal.Intend(r) }
 	w.reopen = func(ctx context.Context) (map[string]*sandbox.Session, error) {
 		sessions := map[string]*sandbox.Session{}
