@@ -68,7 +68,7 @@ With --behavior the local AWS follows a report, newer ones as far as this versio
 it does not give all the same has the verdict "not followed", with the reason. These it cannot follow, and every other
 one it can:
 ` + conformance.CannotFollow() + `
-Exit codes: 0 every answer is what the local AWS assumes, 1 an error, 2 an answer differs, 3 none differs and a question
+Exit codes: 0 every answer is what the local AWS assumes, 1 an error, or a stand-in did not start or ended too early, 2 an answer differs, 3 none differs and a question
 is unanswered, 4 the local AWS does not follow an answer of --behavior, whatever else differs. What could not be removed
 is named on standard error; the exit code is then 1 in place of 0, and the others stay. Ctrl-C ends the questions and
 removes what was made; a second one stops that as well, with 130, and the command is printed that removes the rest.`,
@@ -224,6 +224,9 @@ func (o *options) askAll(ctx, awaited context.Context, env *command.Env, w *worl
 	}
 	results := w.followed.Judge(conformance.Ask(ctx, asked))
 	bar.Done()
+	if gone := w.alive(); gone != nil && ctx.Err() == nil {
+		return command.Fail("conformance: %s", ends(gone))
+	}
 	cleaned := w.remove(ctx, awaited, env)
 	if awaited.Err() != nil { // nor does anybody wait for a report
 		return cleaned

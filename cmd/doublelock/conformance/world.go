@@ -28,6 +28,7 @@ type world struct {
 	against  string
 	options  conformance.Options
 	stop     func()
+	alive    func() error // nil for as long as who is asked is there
 	journal  *conformance.Journal
 	file     string               // of the state; "" is none, for a stand-in
 	again    string               // the command that removes what is left
@@ -55,7 +56,7 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 	if err != nil {
 		return nil, err
 	}
-	w := &world{against: conformance.AWS, stop: func() {}, file: file, again: o.cleanupOf(run), lasts: cleaning}
+	w := &world{against: conformance.AWS, stop: func() {}, alive: func() error { return nil }, file: file, again: o.cleanupOf(run), lasts: cleaning}
 	patience := conformance.ForAWS()
 	if endpoint := c.Options().Endpoint; endpoint != "" {
 		w.against = "a stand-in for AWS"
