@@ -162,9 +162,6 @@ func (o *options) check(given *pflag.FlagSet, getenv func(string) string) error 
 
 func (o *options) run(ctx context.Context, env *command.Env) error {
 	questions := conformance.Asked(o.questions, o.organization || o.against == localAWS)
-	if o.second == "" && !o.printRights && !o.cleanup && o.against == "" {
-		env.Note("no --second-region: questions about replicas stay unanswered")
-	}
 	switch {
 	case o.printRights:
 		_, err := fmt.Fprintln(env.Stdout, conformance.Policy(questions, arn.PartitionOf(o.region), "*"))
@@ -292,7 +289,10 @@ func (o *options) reportFiles() (asJSON, asText string, err error) {
 		asJSON = strings.TrimSuffix(asJSON, "/") + "/conformance.json"
 	}
 	asText = strings.TrimSuffix(asJSON, ".json") + ".md"
-	return asJSON, asText, errors.Join(files.Check(asJSON), files.Check(asText))
+	if err := files.Check(asJSON); err != nil {
+		return "", "", err
+	}
+	return asJSON, asText, files.Check(asText)
 }
 
 func (o *options) write(env *command.Env, report conformance.Report) error {
@@ -307,8 +307,11 @@ func (o *options) write(env *command.Env, report conformance.Report) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(files.Write(asJSON, text), files.Write(asText, []byte(report.Markdown()))); err != nil {
-		return err
+	if err := files.Write(asJSON, text); err != nil {
+		return fmt.Errorf("conformance: %w", err)
+	}
+	if err := files.Write(asText, []byte(report.Markdown())); err != nil {
+		return fmt.Errorf("conformance: %w", err)
 	}
 	fmt.Fprintf(env.Stderr, "doublelock: report in %s and %s\n", asJSON, asText)
 	return nil

@@ -27,7 +27,7 @@ func script(t *testing.T, text string) string {
 }
 
 // A bad day of a stand-in is no answer: one line says so, and the exit code is that of an error.
-func TestAStandInThatDoesNotStartIsToldApartFromOneThatAnswersOtherwise(t *testing.T) {
+func TestAStandInThatDoesNotStartIsNotOneThatAnswersOtherwise(t *testing.T) {
 	for _, against := range []string{"moto", "ministack"} {
 		for name, tt := range map[string]struct{ program, want string }{
 			"it is not there":        {"/nonexistent", "conformance: start "},

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/cmd/doublelock/caller"
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
@@ -96,7 +97,14 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 func (o *options) open(ctx context.Context, env *command.Env) (*cloud.Cloud, error) {
 	settings := cloud.FromEnv(env.Getenv)
 	settings.Region, settings.AssumeRoles, settings.HubAccount, settings.ManagementAccount, settings.Regions = o.region, false, "", "", nil
-	return profile.Open(ctx, settings)
+	c, err := profile.Open(ctx, settings)
+	if err == nil {
+		_, err = caller.Account(ctx, c, o.region, c.Options().Endpoint)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("conformance: %w", err)
+	}
+	return c, nil
 }
 
 // sessions act as a run: in the sandbox account, and, for the second set, in the management account.
@@ -164,6 +172,9 @@ func (o *options) agree(env *command.Env, own *sandbox.Session, questions []conf
 	regions := o.region
 	if o.second != "" {
 		regions += " and " + o.second
+	}
+	if o.second == "" {
+		env.Note("no --second-region: questions about replicas stay unanswered")
 	}
 	fmt.Fprintf(env.Stderr, `Account %s, %s, as %s
 %s, in some %s.
