@@ -83,8 +83,8 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 func TestWhatIsNoReportIsRefused(t *testing.T) {
 	whole := `{"format":1,"version":"v","against":"AWS","started":"2026-11-26T21:00:00Z","results":[%s]}`
 	for text, want := range map[string]string{
-		"":                              "read report: it is empty; doublelock conformance --report FILE writes one",
-		" \n":                           "it is empty",
+		"": "read report: it is empty; doublelock conformance --report FILE writes one",
+
 		"[]":                            "line 1: json: cannot unmarshal array",
 		"{\n\"format\":\n":              "line 2: it is cut off there",
 		"{\n\n\"format\":x}":            "line 3: invalid character 'x'",

@@ -31,7 +31,7 @@ func TestAStandInThatDoesNotStartIsNotOneThatAnswersOtherwise(t *testing.T) {
 	for _, against := range []string{"moto", "ministack"} {
 		for name, tt := range map[string]struct{ program, want string }{
 			"it is not there":        {"/nonexistent", "conformance: start "},
-			"it cannot be run":       {filepath.Join(t.TempDir()), "conformance: start "},
+			"it cannot be run":       {t.TempDir(), "conformance: start "},
 			"its port is taken":      {script(t, "echo starting; echo Address already in use; exit 1"), "did not start: nothing was tried on it: " + against + " ended before it was stopped"},
 			"it dies while starting": {script(t, "sleep 0.1; kill -9 $$"), "did not start: nothing was tried on it: "},
 		} {
