@@ -21,8 +21,20 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
-	env := &command.Env{Printer: output.New(os.Stdout, os.Stderr, os.Getenv), Stdin: input.Standard(ctx, os.Stdin), Now: time.Now, Getenv: os.Getenv, Ends: ctx}
+	again, stopAgain := secondSignal(ctx)
+	defer stopAgain()
+	env := &command.Env{Printer: output.New(os.Stdout, os.Stderr, os.Getenv), Stdin: input.Standard(ctx, os.Stdin), Now: time.Now, Getenv: os.Getenv, Ends: ctx, Again: again}
 	return command.Code(env, rootCommand(env).ExecuteContext(ctx))
+}
+
+// secondSignal ends with a signal that comes after the one that ended a context.
+func secondSignal(first context.Context) (again context.Context, stop func()) {
+	again, end := context.WithCancel(context.Background())
+	undo := context.AfterFunc(first, func() {
+		second, stop := signal.NotifyContext(again, endings()...)
+		context.AfterFunc(second, func() { stop(); end() })
+	})
+	return again, func() { undo(); end() }
 }
 
 // endings are the signals that end a command after it has put away what it keeps: a terminal that is closed is one, unless

@@ -24,6 +24,8 @@ const (
 	Differs    Verdict = "differs"
 	Answered   Verdict = "answered" // and the local AWS has nothing of the kind
 	Unanswered Verdict = "unanswered"
+	// NotFollowed is of the local AWS alone, when it was given a report: it does not answer as that says.
+	NotFollowed Verdict = "not followed"
 )
 
 // Reason is why a question has no answer.
@@ -44,12 +46,21 @@ const (
 	Broken        Reason = "a step failed"
 )
 
+// Reasons why the local AWS does not follow an answer of a report.
+const (
+	UnknownQuestion Reason = "no such question in this version"
+	UnknownAnswer   Reason = "no such answer in this version"
+	NoBehavior      Reason = "the local AWS cannot behave so"
+	Excluded        Reason = "other answers of the report make the local AWS answer otherwise"
+)
+
 // Result is the answer to one question.
 type Result struct {
 	Question string  `json:"question"`
 	Row      int     `json:"row"`
 	Title    string  `json:"title"`
 	Answer   Answer  `json:"answer,omitempty"`
+	Reported Answer  `json:"reported,omitempty"` // in the report that the local AWS was to follow
 	Assumed  Answer  `json:"assumed,omitempty"`
 	Verdict  Verdict `json:"verdict"`
 	Meaning  string  `json:"meaning,omitempty"`
@@ -57,6 +68,18 @@ type Result struct {
 	Detail   string  `json:"detail,omitempty"` // the call and the code of the error
 	Evidence []Fact  `json:"evidence,omitempty"`
 	Seconds  int     `json:"seconds"`
+}
+
+// Why is what the answer means, or why there is none or another than was reported.
+func (r Result) Why() string {
+	why := strings.TrimSuffix(string(r.Reason)+": "+r.Detail, ": ")
+	switch r.Verdict {
+	case Unanswered:
+		return why
+	case NotFollowed:
+		return fmt.Sprintf("reported %s: %s", r.Reported, why)
+	}
+	return r.Meaning
 }
 
 // Options say what is asked, of whom, and with how much patience.

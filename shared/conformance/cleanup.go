@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 )
 
@@ -27,48 +29,103 @@ type Leftover struct {
 // Cleanup removes what a run made: what is written down, and what is found by name and tag, for lists of AWS may lag behind.
 // Sessions are by account: those that act as the run in it. Kinds are what it can have made.
 // What is of a run that spare answers yes to stays; nil spares none. A thing that was never made, or is gone, is nothing to do, so
-// that it can be repeated. The error is of what could not be looked for.
+// that it can be repeated. Things that do not depend on each other are removed at once. The error is of what could not be looked for.
 func Cleanup(ctx context.Context, sessions map[string]*sandbox.Session, regions []string, kinds []sandbox.Kind, written []sandbox.Resource, spare func(sandbox.Run) bool) (Removed, error) {
-	all := slices.Clone(written)
-	var failed []error
+	all, failed := find(ctx, sessions, regions, kinds)
+	for _, r := range written { // as it was written: a name found says less
+		all = slices.DeleteFunc(all, func(other sandbox.Resource) bool { return same1(r, other) })
+	}
+	all = append(slices.Clone(written), all...)
+	var out Removed
+	all = slices.DeleteFunc(all, func(r sandbox.Resource) bool {
+		stays := spare != nil && spare(r.Run())
+		if stays && !slices.Contains(out.Spared, r.Run()) {
+			out.Spared = append(out.Spared, r.Run())
+		}
+		return stays
+	})
+	for _, stage := range sandbox.Stages() {
+		removeStage(ctx, sessions, slices.DeleteFunc(slices.Clone(all), func(r sandbox.Resource) bool { return !slices.Contains(stage, r.Kind) }), &out)
+	}
+	return out, failed
+}
+
+// atOnce is how many things are looked for, or removed, at a time.
+const atOnce = 8
+
+// find finds what the runs of some sessions made, in the order of accounts, Regions and kinds.
+func find(ctx context.Context, sessions map[string]*sandbox.Session, regions []string, kinds []sandbox.Kind) ([]sandbox.Resource, error) {
+	type look struct {
+		account, region string
+		global          bool
+		kind            sandbox.Kind
+	}
+	var looks []look
 	for _, account := range sortedKeys(sessions) {
 		for n, region := range regions {
-			found, err := sessions[account].Find(ctx, region, n == 0, kinds)
-			if err != nil {
-				failed = append(failed, fmt.Errorf("account %s: %w", account, err))
-			}
-			for _, r := range found {
-				if !slices.ContainsFunc(all, func(other sandbox.Resource) bool { return same1(other, r) }) {
-					all = append(all, r)
-				}
+			for _, kind := range kinds {
+				looks = append(looks, look{account, region, n == 0, kind})
 			}
 		}
 	}
-	order := sandbox.Kinds()
-	slices.SortStableFunc(all, func(x, y sandbox.Resource) int { return slices.Index(order, x.Kind) - slices.Index(order, y.Kind) })
-	var out Removed
-	for _, r := range all {
-		if spare != nil && spare(r.Run()) {
-			if !slices.Contains(out.Spared, r.Run()) {
-				out.Spared = append(out.Spared, r.Run())
+	found, failed := make([][]sandbox.Resource, len(looks)), make([]error, len(looks))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for at, l := range looks {
+		group.Go(func() error {
+			var err error
+			if found[at], err = sessions[l.account].Find(ctx, l.region, l.global, []sandbox.Kind{l.kind}); err != nil {
+				failed[at] = fmt.Errorf("account %s: %w", l.account, err)
 			}
-			continue
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in failed
+	return slices.Concat(found...), errors.Join(failed...)
+}
+
+// removeStage removes things at once, but for those of one name, such as a secret and its replica, which go one after the
+// other.
+func removeStage(ctx context.Context, sessions map[string]*sandbox.Session, all []sandbox.Resource, out *Removed) {
+	type thing struct {
+		there bool
+		err   error
+	}
+	done := make([]thing, len(all))
+	named := map[string][]int{}
+	var names []string
+	for at, r := range all {
+		name := string(r.Kind) + r.Name
+		if named[name] == nil {
+			names = append(names, name)
 		}
-		session := sessions[r.Account]
-		if session == nil {
-			out.Left = append(out.Left, Leftover{r, errors.New("its account was not entered")})
-			continue
-		}
-		switch there, err := session.Remove(ctx, r); {
-		case errors.Is(err, sandbox.ErrNotOurs):
+		named[name] = append(named[name], at)
+	}
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for _, name := range names {
+		group.Go(func() error {
+			for _, at := range named[name] {
+				if session := sessions[all[at].Account]; session == nil {
+					done[at].err = errors.New("its account was not entered")
+				} else {
+					done[at].there, done[at].err = session.Remove(ctx, all[at])
+				}
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in done
+	for at, r := range all {
+		switch one := done[at]; {
+		case errors.Is(one.err, sandbox.ErrNotOurs):
 			out.Foreign = append(out.Foreign, r)
-		case err != nil:
-			out.Left = append(out.Left, Leftover{r, err})
-		case there:
+		case one.err != nil:
+			out.Left = append(out.Left, Leftover{r, one.err})
+		case one.there:
 			out.Gone = append(out.Gone, r)
 		}
 	}
-	return out, errors.Join(failed...)
 }
 
 // same1 reports whether two mean one thing: what is global has no Region.

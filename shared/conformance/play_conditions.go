@@ -44,8 +44,8 @@ func conditionQuestions() []Question {
 		{ID: "sts.principal-arn.trust", Row: 15, Title: "Does aws:PrincipalArn in a trust policy hold the ARN of a session's role?", Document: "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html",
 			Choices: []Choice{
 				{Answer: "role", Meaning: "the member roles trust the functions' roles"},
-				{Answer: "session", Meaning: "every account becomes a coverage finding: the trust policies have to name sessions"},
-				{Answer: "neither", Meaning: "the member roles cannot be trusted by aws:PrincipalArn"},
+				{Answer: "session", Meaning: "every account becomes a coverage finding: the trust policies have to name sessions", Set: func(b *localaws.Behavior) { b.TrustPrincipal = localaws.TrustPrincipalIsSession }},
+				{Answer: "neither", Meaning: "the member roles cannot be trusted by aws:PrincipalArn", Set: func(b *localaws.Behavior) { b.TrustPrincipal = localaws.TrustPrincipalIsAbsent }},
 			}, Assumed: "role", Play: principalARN},
 	}
 }
@@ -61,8 +61,8 @@ func emptyKeyChoices() []Choice {
 func aliasChoices() []Choice {
 	return []Choice{
 		{Answer: Resolved, Meaning: "the approved list by ARN pattern admits aliases of approved keys"},
-		{Answer: Raw, Meaning: "the approved list has to admit aliases, whose keys it cannot see", Set: func(b *localaws.Behavior) { b.RawKeyARN = true }},
-		{Answer: Absent, Meaning: "a key named by its alias looks like no key", Set: func(b *localaws.Behavior) { b.NoAliasKeyARN = true }},
+		{Answer: Raw, Meaning: "the approved list has to admit aliases, whose keys it cannot see", Set: func(b *localaws.Behavior) { b.RawKeyARN, b.NoAliasKeyARN = true, false }},
+		{Answer: Absent, Meaning: "a key named by its alias looks like no key", Set: func(b *localaws.Behavior) { b.RawKeyARN, b.NoAliasKeyARN = false, true }},
 	}
 }
 

@@ -18,9 +18,9 @@ func keyQuestions() []Question {
 				{Answer: "decryption-failure", Meaning: "the kill switch proves itself by that type"},
 				{Answer: "access-denied", Meaning: "a read that the kill switch stopped looks like one without rights", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsAccessDenied }},
 				{Answer: "invalid-request", Meaning: "a read that the kill switch stopped looks like one of a secret that is to be deleted", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsInvalidRequest }},
-				{Answer: "kms-error", Meaning: "KMS's own error comes through: its types have to count as stopped reads"},
-				{Answer: "internal-error", Meaning: "a stopped read looks like a broken service, and is tried again"},
-				{Answer: "goes-on", Meaning: "reads go on: the kill switch needs a second way"},
+				{Answer: "kms-error", Meaning: "KMS's own error comes through: its types have to count as stopped reads", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsKMSError }},
+				{Answer: "internal-error", Meaning: "a stopped read looks like a broken service, and is tried again", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsInternalError }},
+				{Answer: "goes-on", Meaning: "reads go on: the kill switch needs a second way", Set: goOn},
 			}, Assumed: "decryption-failure", Play: disabledRead},
 		{ID: "kms.disabled.delay", Row: 4, Title: "How long after DisableKey do reads still go on?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/programming-eventual-consistency.html",
 			Rights: []string{"kms:DisableKey"},
@@ -28,7 +28,7 @@ func keyQuestions() []Question {
 				{Answer: "seconds", Meaning: "the kill switch verifies within its time"},
 				{Answer: "a-minute", Meaning: "the kill switch has to wait a minute before it calls itself failed"},
 				{Answer: "minutes", Meaning: "the kill switch has to wait five minutes before it calls itself failed"},
-				{Answer: "goes-on", Meaning: "reads go on for as long as the run waited: the kill switch needs a second way"},
+				{Answer: "goes-on", Meaning: "reads go on for as long as the run waited: the kill switch needs a second way", Set: goOn},
 			}, Assumed: "seconds", Play: disabledDelay},
 		{ID: "kms.trailing-days", Row: 18, Title: "Does kms:TrailingDaysWithoutKeyUsage deny disabling a key that was just used?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html",
 			Rights: []string{"kms:DisableKey"}, // of the role that it takes, too
@@ -40,7 +40,7 @@ func keyQuestions() []Question {
 			Rights: []string{"kms:CreateGrant"},
 			Choices: []Choice{
 				{Answer: "reads", Meaning: "rescue by grant works (migration.rescueGrants)"},
-				{Answer: "reads-without", Meaning: "a reader without any right to the key reads all the same: there is no second lock"},
+				{Answer: "reads-without", Meaning: "a reader without any right to the key reads all the same: there is no second lock", Set: func(b *localaws.Behavior) { b.NoSecondLock = true }},
 				{Answer: "still-refused", Meaning: "rescue by grant does not work and has to go", Set: func(b *localaws.Behavior) { b.GrantsIgnoreContext = true }},
 			}, Assumed: "reads", Play: grantContext},
 		{ID: "kms.alias-moved.new-version", Row: 29, Title: "Under which key is a new version when the secret names an alias that was moved since?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
@@ -65,6 +65,9 @@ func keyQuestions() []Question {
 			}, Assumed: "invalid-parameter", Play: aliasGone},
 	}
 }
+
+// goOn makes reads go on whose key is disabled.
+func goOn(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledGoesOn }
 
 // errorsOfReads are the answers of a read whose key is disabled, by AWS's code.
 var errorsOfReads = map[string]Answer{

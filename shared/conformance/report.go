@@ -6,11 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/doublelock/doublelock/shared/localaws"
 )
 
 // Report is what a run found out. It names no account, key or organization: see Mask.
@@ -41,86 +38,84 @@ func NewReport(version, against string, started time.Time, results []Result) Rep
 	return r
 }
 
-// ReadReport reads a report. Questions and answers that this version does not know are errors: a report is believed as a
-// whole, or not at all.
+// ReadReport reads a report. Questions, answers and fields that this version does not know are kept: a newer one may have
+// written it.
 func ReadReport(from io.Reader) (Report, error) {
 	text, err := io.ReadAll(io.LimitReader(from, MaxReport+1))
 	if err != nil {
 		return Report{}, fmt.Errorf("read report: %w", err)
 	}
 	if len(text) > MaxReport {
-		return Report{}, fmt.Errorf("read report: it is longer than %d bytes", MaxReport)
+		return Report{}, fmt.Errorf("read report: it is longer than %d bytes; name another file", MaxReport)
 	}
-	var r Report
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&r); err != nil {
-		return Report{}, fmt.Errorf("read report: %w", err)
+	r, err := decodeReport(text)
+	if err == nil {
+		err = r.whole()
 	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return Report{}, fmt.Errorf("read report: more follows after it")
-	}
-	if r.Format != reportFormat {
-		return Report{}, fmt.Errorf("read report: its format is %d, and this version reads %d", r.Format, reportFormat)
-	}
-	if len(r.Results) == 0 {
-		return Report{}, errors.New("read report: it has no results")
-	}
-	seen := map[string]bool{}
-	for _, one := range r.Results {
-		q, known := Find(one.Question)
-		if !known {
-			return Report{}, fmt.Errorf("read report: no question %q in this version", one.Question)
-		}
-		if seen[q.ID] {
-			return Report{}, fmt.Errorf("read report: question %q is answered twice", q.ID)
-		}
-		seen[q.ID] = true
-		if _, known := q.Choice(one.Answer); one.Answer != "" && !known {
-			return Report{}, fmt.Errorf("read report: question %q has no answer %q", q.ID, one.Answer)
-		}
+	if err != nil {
+		return Report{}, fmt.Errorf("read report: %w; doublelock conformance --report FILE writes one", err)
 	}
 	return r, nil
 }
 
-// Behavior is the local AWS as a report says that AWS is. Left are the ids of the questions whose answers it cannot follow:
-// they are not what it does, and it has no other way.
-func (r Report) Behavior() (b localaws.Behavior, left []string) {
-	for _, one := range r.Results {
-		q, known := Find(one.Question)
-		if !known || one.Answer == "" {
-			continue
-		}
-		choice, _ := q.Choice(one.Answer)
-		switch {
-		case choice.Set != nil:
-			choice.Set(&b)
-		case one.Answer != q.Assumed && !choice.Own:
-			left = append(left, q.ID)
-		}
+func decodeReport(text []byte) (Report, error) {
+	var r Report
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(&r); err != nil {
+		return r, notDecoded(text, err)
 	}
-	return b, left
+	if _, err := decoder.Token(); err != io.EOF {
+		return r, fmt.Errorf("line %d: more follows after it", line(text, decoder.InputOffset()))
+	}
+	switch {
+	case r.Format == reportFormat:
+		return r, nil
+	case r.Format != 0:
+		return r, fmt.Errorf("its format is %d, and this version reads %d", r.Format, reportFormat)
+	}
+	strict := json.NewDecoder(bytes.NewReader(text))
+	strict.DisallowUnknownFields()
+	return r, errors.Join(errors.New("it has no format, so it is no report"), strict.Decode(&Report{}))
 }
 
-// ReadBehavior is the local AWS as a file with a report says that AWS is, and what it cannot follow. No file ("") is as
-// always. Read reads the file. A report without an answer is refused: there is nothing to follow in it.
-func ReadBehavior(path string, read func(path string) ([]byte, error)) (b localaws.Behavior, left []string, err error) {
-	if path == "" {
-		return b, nil, nil
+// notDecoded says what is wrong with a text that is no report, and in which line.
+func notDecoded(text []byte, err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case len(bytes.TrimSpace(text)) == 0:
+		return errors.New("it is empty")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("line %d: it is cut off there", line(text, int64(len(text))))
+	case errors.As(err, &syntax):
+		return fmt.Errorf("line %d: %w", line(text, syntax.Offset), err)
+	case errors.As(err, &kind):
+		return fmt.Errorf("line %d: %w", line(text, kind.Offset), err)
 	}
-	text, err := read(path)
-	if err != nil {
-		return b, nil, err
+	return err
+}
+
+// line is the number of the line in which a text has an offset.
+func line(text []byte, offset int64) int {
+	return 1 + bytes.Count(text[:min(max(int(offset)-1, 0), len(text))], []byte{'\n'})
+}
+
+// whole answers what a report lacks to be one.
+func (r Report) whole() error {
+	if len(r.Results) == 0 {
+		return errors.New("it has no results")
 	}
-	r, err := ReadReport(bytes.NewReader(text))
-	if err == nil && !slices.ContainsFunc(r.Results, func(one Result) bool { return one.Answer != "" }) {
-		err = errors.New("read report: it answers no question")
+	seen := map[string]bool{}
+	for n, one := range r.Results {
+		if one.Question == "" {
+			return fmt.Errorf("result %d names no question", n+1)
+		}
+		if seen[one.Question] {
+			return fmt.Errorf("question %q is answered twice", one.Question)
+		}
+		seen[one.Question] = true
 	}
-	if err != nil {
-		return b, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	b, left = r.Behavior()
-	return b, left, nil
+	return nil
 }
 
 // Count is how many results have a verdict.
@@ -134,22 +129,32 @@ func (r Report) Count(v Verdict) int {
 	return n
 }
 
+// notFollowed ends the counts where a report was followed, and not in all.
+func (r Report) notFollowed() string {
+	if n := r.Count(NotFollowed); n > 0 {
+		return fmt.Sprintf(", %d are not followed", n)
+	}
+	return ""
+}
+
+// Counts are the verdicts in words.
+func (r Report) Counts() string {
+	return fmt.Sprintf("%d agree with the local AWS, %d differ, %d answered that it has nothing of, %d unanswered%s",
+		r.Count(Agrees), r.Count(Differs), r.Count(Answered), r.Count(Unanswered), strings.Replace(r.notFollowed(), " are", "", 1))
+}
+
 // Markdown is the report for people.
 func (r Report) Markdown() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "# What %s answers\n\ndoublelock %s, %s: %d agree with what the local AWS assumes, %d differ, %d are answered and have no counterpart there, %d are unanswered.\n\n",
-		r.Against, r.Version, r.Started.Format(time.DateOnly), r.Count(Agrees), r.Count(Differs), r.Count(Answered), r.Count(Unanswered))
+	fmt.Fprintf(&out, "# What %s answers\n\ndoublelock %s, %s: %d agree with what the local AWS assumes, %d differ, %d are answered and have no counterpart there, %d are unanswered%s.\n\n",
+		r.Against, r.Version, r.Started.Format(time.DateOnly), r.Count(Agrees), r.Count(Differs), r.Count(Answered), r.Count(Unanswered), r.notFollowed())
 	out.WriteString("| live check | question | answer | the local AWS | verdict | what it means | seen |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, one := range r.Results {
-		meaning := one.Meaning
-		if one.Verdict == Unanswered {
-			meaning = strings.TrimSuffix(string(one.Reason)+": "+one.Detail, ": ")
-		}
 		var seen []string
 		for _, f := range one.Evidence {
 			seen = append(seen, f.Name+": "+f.Value)
 		}
-		fmt.Fprintf(&out, "| %d | `%s`: %s | %s | %s | %s | %s | %s |\n", one.Row, one.Question, cell(one.Title), dash(string(one.Answer)), dash(string(one.Assumed)), one.Verdict, dash(cell(meaning)), dash(cell(strings.Join(seen, "; "))))
+		fmt.Fprintf(&out, "| %d | `%s`: %s | %s | %s | %s | %s | %s |\n", one.Row, cell(one.Question), cell(one.Title), dash(cell(string(one.Answer))), dash(cell(string(one.Assumed))), cell(string(one.Verdict)), dash(cell(one.Why())), dash(cell(strings.Join(seen, "; "))))
 	}
 	return out.String()
 }

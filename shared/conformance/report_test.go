@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/doublelock/doublelock/shared/conformance"
+	"github.com/doublelock/doublelock/shared/localaws"
 )
 
 var accountID = regexp.MustCompile(`[0-9]{12,}`)
@@ -82,15 +83,20 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 func TestWhatIsNoReportIsRefused(t *testing.T) {
 	whole := `{"format":1,"version":"v","against":"AWS","started":"2026-11-26T21:00:00Z","results":[%s]}`
 	for text, want := range map[string]string{
-		"":                            "read report: EOF",
-		"[]":                          "read report: json: cannot unmarshal",
-		`{"format":2}`:                "its format is 2",
-		`{"format":1}`:                "it has no results",
-		`{"format":1,"results":null}`: "it has no results",
-		whole + "{}":                  "more follows",
-		`{"formats":1}`:               `unknown field "formats"`,
-		`{"question":"kms.nope"}`:     `no question "kms.nope"`,
-		`{"question":"kms.trailing-days","answer":"perhaps"}`:                           `"kms.trailing-days" has no answer "perhaps"`,
+		"": "read report: it is empty; doublelock conformance --report FILE writes one",
+
+		"[]":                            "line 1: json: cannot unmarshal array",
+		"{\n\"format\":\n":              "line 2: it is cut off there",
+		"{\n\n\"format\":x}":            "line 3: invalid character 'x'",
+		"{\n\"format\":\"1\"}":          "line 2: json: cannot unmarshal string",
+		`{"format":2}`:                  "its format is 2",
+		`{"format":1}`:                  "it has no results",
+		`{"format":1,"results":null}`:   "it has no results",
+		whole + "{}":                    "more follows",
+		`{"formats":1}`:                 `unknown field "formats"`,
+		`{"format":1,"results":[null]}`: "result 1 names no question",
+		`{}`:                            "it has no format, so it is no report",
+		`{"question":"kms.nope"},{"question":"kms.nope"}`:                               `"kms.nope" is answered twice`,
 		`{"question":"kms.trailing-days"},{"question":"kms.trailing-days"}`:             `"kms.trailing-days" is answered twice`,
 		`{"question":"kms.trailing-days","title":"` + strings.Repeat("x", 2<<20) + `"}`: "longer than",
 	} {
@@ -108,13 +114,64 @@ func TestWhatIsNoReportIsRefused(t *testing.T) {
 
 func TestAReportWithoutAnAnswerIsNotFollowed(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"format":1,"results":null}`: "file: read report: it has no results",
+		`{"format":1,"results":null}`: "file: read report: it has no results; doublelock conformance --report FILE writes one",
 		`{"format":1,"results":[{"question":"kms.trailing-days","answer":null},{"question":"kms.disabled.read"}]}`: "file: read report: it answers no question",
 	} {
-		_, _, err := conformance.ReadBehavior("file", func(string) ([]byte, error) { return []byte(text), nil })
+		_, err := conformance.ReadBehavior("file", func(string) ([]byte, error) { return []byte(text), nil })
 		if err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+}
+
+// A newer version knows more: what this one does not know is named, and the rest is followed.
+func TestAReportOfANewerVersionIsFollowedAsFarAsItIsKnown(t *testing.T) {
+	text := `{"format":1,"newer":1,"results":[{"question":"kms.newer","answer":"yes","newer":[]},{"question":"kms.disabled.read","answer":"access-denied"},
+		{"question":"kms.trailing-days","answer":"sometimes"},{"question":"kms.unanswered"}]}`
+	followed, err := conformance.ReadBehavior("file", func(string) ([]byte, error) { return []byte(text), nil })
+	want := []conformance.Unfollowed{{Question: "kms.newer", Answer: "yes", Reason: conformance.UnknownQuestion}, {Question: "kms.trailing-days", Answer: "sometimes", Reason: conformance.UnknownAnswer}}
+	if diff := cmp.Diff(want, followed.Left); err != nil || diff != "" || followed.Behavior != (localaws.Behavior{DisabledRead: localaws.DisabledIsAccessDenied}) {
+		t.Errorf("%v, %+v %s", err, followed.Behavior, diff)
+	}
+	judged := followed.Judge([]conformance.Result{{Question: "kms.trailing-days", Answer: conformance.Refused, Verdict: conformance.Agrees}, {Question: "kms.disabled.read", Answer: "access-denied", Verdict: conformance.Differs}})
+	got := map[string]string{}
+	for _, r := range judged {
+		got[r.Question] = string(r.Verdict) + ", " + r.Why()
+	}
+	if diff := cmp.Diff(map[string]string{"kms.trailing-days": "not followed, reported sometimes: no such answer in this version", "kms.disabled.read": "differs, ",
+		"kms.newer": "not followed, reported yes: no such question in this version"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Two answers may ask for two things that the local AWS does not do at a time: the one that it does not give is named.
+func TestAnswersThatExcludeEachOtherAreNamed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answers [][2]string
+		left    string
+	}{
+		"both are set":               {[][2]string{{"kms.disabled.read", "access-denied"}, {"kms.disabled.delay", "goes-on"}}, "kms.disabled.read"},
+		"one is what it does anyway": {[][2]string{{"kms.alias-moved.described", "alias"}, {"kms.alias-moved.new-version", "old-target"}}, "kms.alias-moved.described"},
+		"two ways to ask":            {[][2]string{{"secretsmanager.alias.condition", "as-sent"}, {"organizations.scp.alias", "absent"}}, "secretsmanager.alias.condition"},
+		"back to what it does":       {[][2]string{{"secretsmanager.empty-key.condition", "empty-text"}, {"organizations.scp.empty-key", "absent"}}, "secretsmanager.empty-key.condition"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var results []conformance.Result
+			var asked []string
+			for _, a := range tt.answers {
+				results, asked = append(results, conformance.Result{Question: a[0], Answer: conformance.Answer(a[1])}), append(asked, a[0])
+			}
+			report := conformance.NewReport("test", conformance.AWS, time.Time{}, results)
+			behavior, left := report.Behavior()
+			if len(left) != 1 || left[0].Question != tt.left || left[0].Reason != conformance.Excluded {
+				t.Errorf("left %v", left)
+			}
+			for _, r := range (conformance.Followed{Report: report, Behavior: behavior}).Judge(start(t, localaws.Options{Seed: 1, Behavior: behavior}).ask(t, asked...)) {
+				if not := r.Verdict == conformance.NotFollowed; not != (r.Question == tt.left) || not && r.Reason != conformance.Excluded {
+					t.Errorf("%s answers %s: %s %s", r.Question, r.Answer, r.Verdict, r.Reason)
+				}
+			}
+		})
 	}
 }
 

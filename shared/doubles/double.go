@@ -83,6 +83,9 @@ func (d Double) Program(root string) (string, error) {
 	return path, nil
 }
 
+// Command is what the double's program is called where it is installed.
+func (d Double) Command() string { return filepath.Base(kinds[d].program) }
+
 // freePort is a port of loopback that was free a moment ago.
 func freePort(ctx context.Context) (string, error) {
 	var free net.ListenConfig

@@ -42,6 +42,12 @@ const (
 	DisabledIsDecryptionFailure = core.DisabledIsDecryptionFailure
 	DisabledIsAccessDenied      = core.DisabledIsAccessDenied
 	DisabledIsInvalidRequest    = core.DisabledIsInvalidRequest
+	DisabledIsKMSError          = core.DisabledIsKMSError
+	DisabledIsInternalError     = core.DisabledIsInternalError
+	DisabledGoesOn              = core.DisabledGoesOn
+
+	TrustPrincipalIsSession = core.TrustPrincipalIsSession
+	TrustPrincipalIsAbsent  = core.TrustPrincipalIsAbsent
 )
 
 // AWS is the whole cloud: one organization, its accounts, and what lives in their Regions.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doublelock/doublelock/cmd/doublelock/caller"
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
@@ -124,7 +125,9 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 		return nil, err
 	}
 	defer env.Wait("AWS to say whose credentials these are")()
-	a.account, err = whoAmI(ctx, a.cloud, regions[0], env.Getenv(settings.EnvEndpoint))
+	if a.account, err = caller.Account(ctx, a.cloud, regions[0], env.Getenv(settings.EnvEndpoint)); err != nil {
+		err = fmt.Errorf("audit: %w", err)
+	}
 	if err != nil {
 		return nil, err
 	}

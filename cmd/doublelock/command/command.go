@@ -20,6 +20,8 @@ type Env struct {
 	Getenv func(variable string) string
 	// Ends with a signal, and with it every wait for an input; nil never does.
 	Ends context.Context //nolint:containedctx // as long as the process, as the streams are
+	// Again ends with a second signal, for what is put away after the first; nil never does.
+	Again context.Context //nolint:containedctx // as Ends
 }
 
 // Beside is the environment of what goes with a file: where that is written to standard output, the rest is not.
@@ -33,6 +35,10 @@ func (e *Env) Beside(path string) *Env {
 const (
 	Failure  = 1 // the command could not do what it was asked
 	Findings = 2 // it did, and somebody has something to do
+	// NotFollowed is of those that are given a report of conformance: the local AWS does not answer as it says.
+	NotFollowed = 4
+	// Interrupted is of those that were stopped while they put away what they made: something is left.
+	Interrupted = 130
 )
 
 // ExitError ends a command with an exit code. A nil Err prints nothing.

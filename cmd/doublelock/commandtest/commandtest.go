@@ -3,6 +3,7 @@ package commandtest
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"strings"
 	"testing"
@@ -20,6 +21,8 @@ type Line struct {
 	New   func(*command.Env) *cobra.Command
 	Now   func() time.Time // nil is the wall clock
 	Stdin string
+	Ends  context.Context // with a signal; nil is with the test
+	Again context.Context // with the second signal; nil never does
 }
 
 // Run runs the command with its name and arguments, and returns what it printed and its exit code.
@@ -29,7 +32,10 @@ func (l Line) Run(t testing.TB, args ...string) (stdout, stderr string, code int
 	if l.Now == nil {
 		l.Now = time.Now
 	}
-	env := &command.Env{Printer: output.New(&out, &errs, os.Getenv), Stdin: strings.NewReader(l.Stdin), Now: l.Now, Getenv: os.Getenv}
+	if l.Ends == nil {
+		l.Ends = t.Context()
+	}
+	env := &command.Env{Printer: output.New(&out, &errs, os.Getenv), Stdin: strings.NewReader(l.Stdin), Now: l.Now, Getenv: os.Getenv, Again: l.Again}
 	root := &cobra.Command{Use: "doublelock", SilenceUsage: true, SilenceErrors: true}
 	env.Flag(root)
 	root.AddCommand(l.New(env))
@@ -37,6 +43,6 @@ func (l Line) Run(t testing.TB, args ...string) (stdout, stderr string, code int
 	root.SetArgs(args)
 	root.SetOut(&out)
 	root.SetErr(&errs)
-	code = command.Code(env, root.ExecuteContext(t.Context()))
+	code = command.Code(env, root.ExecuteContext(l.Ends))
 	return out.String(), errs.String(), code
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -63,9 +64,14 @@ your sandbox account and nothing else. It needs credentials of the management ac
 With --against a stand-in is asked: localaws (in this process), ministack or moto (a program of that name is started on
 loopback), or one that listens on this machine, by its URL. Then nothing is asked of you.
 
-Exit codes: 0 every answer is what the local AWS assumes, 1 an error, 2 an answer differs, 3 none differs and a question
-is unanswered. What could not be removed is named on standard error; the exit code is then 1 in place of 0, and 2 and 3
-stay.`,
+With --behavior the local AWS follows a report, newer ones as far as this version knows their questions. An answer that
+it does not give all the same has the verdict "not followed", with the reason. These it cannot follow, and every other
+one it can:
+` + conformance.CannotFollow() + `
+Exit codes: 0 every answer is what the local AWS assumes, 1 an error, or a stand-in did not start or ended too early, 2 an answer differs, 3 none differs and a question
+is unanswered, 4 the local AWS does not follow an answer of --behavior, whatever else differs. What could not be removed
+is named on standard error; the exit code is then 1 in place of 0, and the others stay. Ctrl-C ends the questions and
+removes what was made; a second one stops that as well, with 130, and the command is printed that removes the rest.`,
 		Example: `  doublelock conformance --print-rights > policy.json
   AWS_PROFILE=sandbox doublelock conformance --region eu-central-1 --second-region eu-west-1 --report conformance.json
   doublelock conformance --cleanup --region eu-central-1
@@ -156,9 +162,6 @@ func (o *options) check(given *pflag.FlagSet, getenv func(string) string) error 
 
 func (o *options) run(ctx context.Context, env *command.Env) error {
 	questions := conformance.Asked(o.questions, o.organization || o.against == localAWS)
-	if o.second == "" && !o.printRights && o.against == "" {
-		env.Note("no --second-region: questions about replicas stay unanswered")
-	}
 	switch {
 	case o.printRights:
 		_, err := fmt.Fprintln(env.Stdout, conformance.Policy(questions, arn.PartitionOf(o.region), "*"))
@@ -185,8 +188,27 @@ func (o *options) run(ctx context.Context, env *command.Env) error {
 	return o.ask(ctx, env, w, len(questions))
 }
 
-// ask asks, removes what was made, and reports.
+// ask asks, removes what was made, and reports. A second signal ends it at once, whatever it waits for.
 func (o *options) ask(ctx context.Context, env *command.Env, w *world, total int) error {
+	awaited, cancel := whileAwaited(ctx, env)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- o.askAll(ctx, awaited, env, w, total) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-awaited.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(unwound):
+		return interrupted(w.again)
+	}
+}
+
+// askAll asks until a context ends, and removes what was made while that is awaited.
+func (o *options) askAll(ctx, awaited context.Context, env *command.Env, w *world, total int) error {
 	started := env.Now()
 	bar := env.Progress("questions", total)
 	asked := w.options
@@ -197,9 +219,15 @@ func (o *options) ask(ctx context.Context, env *command.Env, w *world, total int
 			fmt.Fprintf(env.Stderr, "doublelock: %d of %d: %s\n", done, total, question)
 		}
 	}
-	results := conformance.Ask(ctx, asked)
+	results := w.followed.Judge(conformance.Ask(ctx, asked))
 	bar.Done()
-	cleaned := w.remove(ctx, env)
+	if gone := w.alive(); gone != nil && ctx.Err() == nil {
+		return command.Fail("conformance: %s", ends(gone))
+	}
+	cleaned := w.remove(ctx, awaited, env)
+	if awaited.Err() != nil { // nor does anybody wait for a report
+		return cleaned
+	}
 	report := conformance.NewReport(version(), w.against, started, results)
 	if err := errors.Join(o.write(env, report), show(env, report)); err != nil {
 		return errors.Join(err, cleaned)
@@ -216,6 +244,8 @@ func ended(stopped error, report conformance.Report, cleaned error) error {
 	switch {
 	case stopped != nil:
 		return errors.Join(cleaned, fmt.Errorf("conformance: stopped: %w", stopped))
+	case report.Count(conformance.NotFollowed) > 0:
+		return &command.ExitError{Code: command.NotFollowed, Err: cleaned}
 	case report.Count(conformance.Differs) > 0:
 		return &command.ExitError{Code: command.Findings, Err: cleaned}
 	case report.Count(conformance.Unanswered) > 0:
@@ -239,21 +269,16 @@ func show(env *command.Env, report conformance.Report) error {
 	}
 	table := env.Rows("QUESTION", report.Against, "LOCAL AWS", "VERDICT", "WHY")
 	for _, one := range report.Results {
-		why := one.Meaning
-		if one.Verdict == conformance.Unanswered {
-			why = strings.TrimSuffix(string(one.Reason)+": "+one.Detail, ": ")
-		}
 		verdict := string(one.Verdict)
-		if one.Verdict == conformance.Differs {
+		if one.Verdict == conformance.Differs || one.Verdict == conformance.NotFollowed {
 			verdict = strings.ToUpper(verdict)
 		}
-		table.Add(one.Question, output.OrDash(string(one.Answer)), output.OrDash(string(one.Assumed)), verdict, output.OrDash(why))
+		table.Add(one.Question, output.OrDash(string(one.Answer)), output.OrDash(string(one.Assumed)), verdict, output.OrDash(one.Why()))
 	}
 	if err := table.Print(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(env.Text(), "%s: %d agree with the local AWS, %d differ, %d answered that it has nothing of, %d unanswered\n", output.Count(len(report.Results), "question"),
-		report.Count(conformance.Agrees), report.Count(conformance.Differs), report.Count(conformance.Answered), report.Count(conformance.Unanswered))
+	_, err := fmt.Fprintf(env.Text(), "%s: %s\n", output.Count(len(report.Results), "question"), report.Counts())
 	return err
 }
 
@@ -264,7 +289,10 @@ func (o *options) reportFiles() (asJSON, asText string, err error) {
 		asJSON = strings.TrimSuffix(asJSON, "/") + "/conformance.json"
 	}
 	asText = strings.TrimSuffix(asJSON, ".json") + ".md"
-	return asJSON, asText, errors.Join(files.Check(asJSON), files.Check(asText))
+	if err := files.Check(asJSON); err != nil {
+		return "", "", err
+	}
+	return asJSON, asText, files.Check(asText)
 }
 
 func (o *options) write(env *command.Env, report conformance.Report) error {
@@ -279,8 +307,11 @@ func (o *options) write(env *command.Env, report conformance.Report) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(files.Write(asJSON, text), files.Write(asText, []byte(report.Markdown()))); err != nil {
-		return err
+	if err := files.Write(asJSON, text); err != nil {
+		return fmt.Errorf("conformance: %w", err)
+	}
+	if err := files.Write(asText, []byte(report.Markdown())); err != nil {
+		return fmt.Errorf("conformance: %w", err)
 	}
 	fmt.Fprintf(env.Stderr, "doublelock: report in %s and %s\n", asJSON, asText)
 	return nil

@@ -277,39 +277,125 @@ func TestAConnectionOfSomebodyElseDoesNotFailARun(t *testing.T) {
 	}
 }
 
-// One run by one user corrects the model: what AWS answered is what the local AWS answers from then on.
-func TestAReportIsFollowed(t *testing.T) {
-	folder := t.TempDir()
-	report := conformance.NewReport("test", conformance.AWS, time.Now(), []conformance.Result{
-		{Question: "kms.disabled.read", Answer: "access-denied", Assumed: "decryption-failure", Verdict: conformance.Differs},
-		{Question: "secretsmanager.rekeyed.fallback", Answer: conformance.Refused, Assumed: conformance.Opens, Verdict: conformance.Differs}})
-	text, err := json.Marshal(report)
+// reported writes a report of AWS, and answers its file.
+func reported(t *testing.T, results ...conformance.Result) string {
+	t.Helper()
+	text, err := json.Marshal(conformance.NewReport("test", conformance.AWS, time.Now(), results))
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(folder, "aws.json")
+	file := filepath.Join(t.TempDir(), "aws.json")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return file
+}
+
+// One run by one user corrects the model: what AWS answered is what the local AWS answers from then on.
+func TestAReportIsFollowed(t *testing.T) {
+	file := reported(t, conformance.Result{Question: "kms.disabled.read", Answer: "access-denied", Assumed: "decryption-failure", Verdict: conformance.Differs})
 	stdout, stderr, code := run(t, "--against", "localaws", "--behavior", file, "--question", "kms.disabled.read", "-o", "json")
 	var got conformance.Result
 	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
 		t.Fatal(err, stdout)
 	}
 	got.Seconds, got.Evidence, got.Title, got.Meaning = 0, nil, "", ""
-	want := conformance.Result{Question: "kms.disabled.read", Row: 4, Answer: "access-denied", Assumed: "decryption-failure", Verdict: conformance.Differs}
+	want := conformance.Result{Question: "kms.disabled.read", Row: 4, Answer: "access-denied", Reported: "access-denied", Assumed: "decryption-failure", Verdict: conformance.Differs}
 	if diff := cmp.Diff(want, got); diff != "" || code != 2 {
-		t.Errorf("exit code %d %s", code, diff)
+		t.Errorf("exit code %d %s: %s", code, diff, stderr)
+	}
+}
+
+// What the local AWS does not answer as the report says is never taken for agreement, whether it was asked or not.
+func TestAnAnswerOfAReportThatIsNotFollowedHasItsOwnVerdictAndExitCode(t *testing.T) {
+	file := reported(t, conformance.Result{Question: "kms.disabled.read", Answer: "access-denied"},
+		conformance.Result{Question: "secretsmanager.rekeyed.fallback", Answer: conformance.Refused},
+		conformance.Result{Question: "kms.alias-gone.write", Answer: "goes-on"}, conformance.Result{Question: "kms.newer", Answer: "yes"})
+	asked := []string{"--against", "localaws", "--behavior", file, "--question", "kms.disabled.read", "--question", "kms.alias-gone.write"}
+	stdout, stderr, code := run(t, append(asked, "-o", "json")...)
+	got := map[string]conformance.Reason{}
+	for line := range strings.Lines(stdout) {
+		var r conformance.Result
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err, line)
+		}
+		if r.Verdict == conformance.NotFollowed {
+			got[r.Question] = r.Reason
+		}
+	}
+	if diff := cmp.Diff(map[string]conformance.Reason{"secretsmanager.rekeyed.fallback": conformance.NoBehavior, "kms.alias-gone.write": conformance.NoBehavior, "kms.newer": conformance.UnknownQuestion}, got); diff != "" || code != 4 {
+		t.Errorf("exit code %d %s: %s", code, diff, stderr)
 	}
 	if !strings.Contains(stderr, "note: the local AWS cannot follow the report in secretsmanager.rekeyed.fallback") {
 		t.Errorf("it does not say what it cannot follow: %s", stderr)
+	}
+	stdout, _, code = run(t, asked...)
+	if code != 4 || !strings.Contains(stdout, "NOT FOLLOWED") || !strings.Contains(stdout, "4 questions: 0 agree with the local AWS, 1 differ, 0 answered that it has nothing of, 0 unanswered, 3 not followed") {
+		t.Errorf("exit code %d: %s", code, stdout)
+	}
+}
+
+func TestTheHelpListsWhatCannotBeFollowed(t *testing.T) {
+	help, _, _ := run(t, "--help")
+	for _, q := range conformance.Questions() {
+		_, cannot := q.Followable()
+		_, rest, listed := strings.Cut(help, "  "+q.ID+": ")
+		line, _, _ := strings.Cut(rest, "\n")
+		if listed != (len(cannot) > 0) {
+			t.Errorf("%s is listed %t, and cannot be followed in %v", q.ID, listed, cannot)
+		}
+		for _, a := range cannot {
+			if !strings.Contains(", "+line+", ", ", "+string(a)+", ") {
+				t.Errorf("%s: %s is not in %q", q.ID, a, line)
+			}
+		}
+	}
+	if !strings.Contains(help, "4 the local AWS does not follow an answer of --behavior") {
+		t.Error("the exit code is not in the help")
+	}
+}
+
+func TestWhatIsNoReportIsNamedInOneLine(t *testing.T) {
+	folder := t.TempDir()
+	whole := `{"format":1,"results":[{"question":"kms.disabled.read","answer":"decryption-failure"}]}`
+	for name, tt := range map[string]struct{ text, want string }{
+		"with a mark, as on Windows": {"\xef\xbb\xbf" + whole, ""},
+		"UTF-16":                     {"\xff\xfe{\x00}\x00", "FILE: the file is UTF-16; save it as UTF-8"},
+		"nothing":                    {"", "FILE: the file is empty"},
+		"a list":                     {"[]", "FILE: this is a list, not a report of doublelock"},
+		"a plan":                     {`{"digest":"x","items":[]}`, "FILE: this is a plan of migrate, not a report; doublelock conformance --report FILE writes one"},
+		"a snapshot":                 {`{"principals":[],"accounts":[]}`, "FILE: this is a snapshot, not a report; doublelock conformance --report FILE writes one"},
+		"the state of a run":         {`{"format":1,"run":"abcdefghij","resources":[]}`, "FILE: this is the state of a run, not its report; doublelock conformance --report FILE writes one"},
+		"cut off":                    {whole[:40], "FILE: read report: line 1: it is cut off there; doublelock conformance --report FILE writes one"},
+		"another format":             {`{"format":2}`, "FILE: read report: its format is 2, and this version reads 1; doublelock conformance --report FILE writes one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(folder, "report.json")
+			if err := os.WriteFile(file, []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, stderr, code := run(t, "--against", "localaws", "--behavior", file, "--question", "kms.disabled.read")
+			if tt.want == "" {
+				if code != 0 {
+					t.Errorf("exit code %d: %s", code, stderr)
+				}
+				return
+			}
+			if want := "doublelock: conformance: --behavior: " + strings.Replace(tt.want, "FILE", file, 1) + "\n"; code != 1 || stderr != want {
+				t.Errorf("exit code %d: %s, want %s", code, stderr, want)
+			}
+		})
+	}
+	_, stderr, code := run(t, "--against", "localaws", "--behavior", folder)
+	if want := "doublelock: conformance: --behavior: read " + folder + ": is a directory; name the report in it\n"; code != 1 || stderr != want {
+		t.Errorf("exit code %d: %s, want %s", code, stderr, want)
 	}
 }
 
 func TestBadInputIsOneClearLine(t *testing.T) {
 	t.Setenv("AWS_REGION", "")
 	broken := filepath.Join(t.TempDir(), "broken.json")
-	if err := os.WriteFile(broken, []byte(`{"format":1,"results":[{"question":"kms.nope"}]}`), 0o600); err != nil {
+	if err := os.WriteFile(broken, []byte(`{"format":1,"results":[{"question":"kms.nope"},{"question":"kms.nope"}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for line, want := range map[string]string{
@@ -321,7 +407,7 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		"--program x":                           "--program is for --against ministack or moto",
 		"--behavior x":                          "add --against localaws",
 		"--against localaws --behavior " + broken + "x": "no such file",
-		"--against localaws --behavior " + broken:       `no question "kms.nope" in this version`,
+		"--against localaws --behavior " + broken:       `question "kms.nope" is answered twice`,
 		"--organization --region eu-west-1":             "needs --ou",
 		"--ou ou-ab12-11111111 --region eu-west-1":      "are for --organization; add it",
 		"--region eu-west-1 --second-region eu-west-1":  "use another",

@@ -1,22 +1,26 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/conformance"
+	"github.com/doublelock/doublelock/shared/doubles"
 	"github.com/doublelock/doublelock/shared/localaws"
 )
 
@@ -26,8 +30,8 @@ const standInPrefix = "doublelock-conformance-"
 // The stand-ins that are known by name.
 const (
 	localAWS  = "localaws"
-	ministack = "ministack"
-	moto      = "moto"
+	ministack = string(doubles.MiniStack)
+	moto      = string(doubles.Moto)
 )
 
 // Accounts and OU of the stand-ins.
@@ -52,7 +56,7 @@ func (o *options) standIn(ctx context.Context, env *command.Env) (*world, error)
 	if o.second == "" {
 		o.second = "us-west-2"
 	}
-	w := &world{against: o.against, stop: func() {}}
+	w := &world{against: o.against, stop: func() {}, alive: func() error { return nil }}
 	var own, management *cloud.Cloud
 	var err error
 	switch o.against {
@@ -70,7 +74,7 @@ func (o *options) standIn(ctx context.Context, env *command.Env) (*world, error)
 		return nil, err
 	}
 	run := sandbox.NewRun(env.Now())
-	w.again = fmt.Sprintf("%s --against %s --region %s --second-region %s --run %s", cleanupCommand, o.against, o.region, o.second, run)
+	w.again, w.lasts = o.cleanupOf(run), cleaningLocal
 	intend := func(r sandbox.Resource) error { return w.journal.Intend(r) }
 	w.reopen = func(ctx context.Context) (map[string]*sandbox.Session, error) {
 		sessions := map[string]*sandbox.Session{}
@@ -122,17 +126,17 @@ func credentialsOr(env *command.Env, account string) cloud.Static {
 
 // startLocal starts the local AWS in this process, with an organization: both sets are asked.
 func (o *options) startLocal(ctx context.Context, env *command.Env, w *world) (own, management *cloud.Cloud, err error) {
-	behavior, left, err := conformance.ReadBehavior(o.behavior, func(path string) ([]byte, error) { return input.ReadFile(env, path, conformance.MaxReport) })
+	w.followed, err = conformance.ReadBehavior(o.behavior, func(path string) ([]byte, error) { return input.Report(env, path, conformance.MaxReport) })
 	if err != nil {
 		return nil, nil, command.Fail("conformance: --behavior: %w", err)
 	}
-	for _, id := range left {
-		env.Note("the local AWS cannot follow the report in %s", id)
+	for _, left := range w.followed.Left {
+		env.Note("the local AWS cannot follow the report in %s", left)
 	}
-	a := localaws.New(localaws.Options{Seed: 1, Behavior: behavior})
+	a := localaws.New(localaws.Options{Seed: 1, Behavior: w.followed.Behavior})
 	endpoint, stop, err := a.Start()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, command.Fail("conformance: localaws %w: %w", doubles.ErrNotStarted, err)
 	}
 	running, end := context.WithCancel(context.WithoutCancel(ctx)) // cleanup may need it after a Ctrl-C
 	var group sync.WaitGroup
@@ -155,76 +159,46 @@ func (o *options) startLocal(ctx context.Context, env *command.Env, w *world) (o
 	return own, management, err
 }
 
-// programs are what is started for the stand-ins, and how they are told where to listen.
-var programs = map[string]struct {
-	name string
-	args func(port string) []string
-	env  func(port string) []string
-}{
-	moto: {"moto_server", func(port string) []string { return []string{"-H", "127.0.0.1", "-p", port} }, func(string) []string { return nil }},
-	ministack: {"ministack", func(string) []string { return nil }, func(port string) []string {
-		return []string{"BIND_HOST=127.0.0.1", "GATEWAY_PORT=" + port, "MINISTACK_HOST=127.0.0.1", "AUTH=true", "IOT_MTLS_ENABLED=0", "SFTP_ENABLED=0", "DOCKER_HOST=unix:///nonexistent"}
-	}},
-}
+// startTime is how long a program may take until it is ready; it is started twice at most.
+const startTime = 30 * time.Second
 
-// startProgram starts a stand-in of somebody else on loopback, and waits until it listens.
+// startProgram starts a stand-in of somebody else on loopback, and waits until it is ready.
 func (o *options) startProgram(ctx context.Context, env *command.Env, w *world) (*cloud.Cloud, error) {
-	kind := programs[o.against]
-	path := o.program
-	if path == "" {
-		found, err := exec.LookPath(kind.name)
-		if err != nil {
-			return nil, command.Fail("conformance: no program %s in PATH; name it with --program, or give the URL of one that runs to --against", kind.name)
-		}
-		path = found
+	double := doubles.Double(o.against)
+	path := cmp.Or(o.program, double.Command())
+	path, err := exec.LookPath(path)
+	switch {
+	case err != nil && o.program == "":
+		return nil, command.Fail("conformance: no program %s in PATH; name it with --program, or give the URL of one that runs to --against", double.Command())
+	case err != nil:
+		return nil, command.Fail("conformance: start %s: %w; --program names another", double.Command(), err)
 	}
-	address, err := freeAddress(ctx)
-	if err != nil {
-		return nil, err
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, fmt.Errorf("conformance: start %s: %w", double.Command(), err)
 	}
-	_, port, _ := net.SplitHostPort(address)
 	files.RemoveLeft(os.TempDir(), standInPrefix)
 	home, err := files.Temporary(os.TempDir(), standInPrefix)
 	if err != nil {
 		return nil, err
 	}
-	program := exec.CommandContext(context.WithoutCancel(ctx), path, kind.args(port)...) //nolint:gosec // the user names it; w.stop ends it
-	program.Stdout, program.Stderr, program.WaitDelay = io.Discard, io.Discard, time.Second
-	program.Env = append(kind.env(port), "PATH="+env.Getenv("PATH"), "HOME="+home.Path(), "TMPDIR="+home.Path())
-	if err := program.Start(); err != nil {
+	defer env.Wait("%s to be ready", double)()
+	p, err := doubles.Start(ctx, double, doubles.Options{Program: path, Dir: home.Path(), Patience: startTime})
+	if err != nil {
 		_ = home.Remove()
-		return nil, fmt.Errorf("conformance: start %s: %w", kind.name, err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = program.Wait(); close(ended) }() // it is killed in the end, so its exit code says nothing
-	w.stop = sync.OnceFunc(func() {
-		_ = program.Process.Kill()
-		<-ended
-		_ = home.Remove()
-	})
-	defer env.Wait("%s to listen", kind.name)()
-	dialer := net.Dialer{Timeout: time.Second}
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
-		if connection, err := dialer.DialContext(ctx, "tcp", address); err == nil {
-			_ = connection.Close()
-			return o.openStandIn(ctx, "http://"+address, cloud.Static{AccessKeyID: standInAccount, SecretAccessKey: "conformance"})
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("conformance: stopped while %s was started: %w", double, ctx.Err())
 		}
-		select {
-		case <-ended:
-			return nil, command.Fail("conformance: %s ended before it listened: it was not asked anything", kind.name)
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
+		return nil, command.Fail("conformance: %s", ends(err))
 	}
-	return nil, command.Fail("conformance: %s did not listen within a minute: it was not asked anything", kind.name)
+	w.alive, w.stop = p.Err, func() { p.Stop(); _ = home.Remove() }
+	return o.openStandIn(ctx, p.Endpoint, cloud.Static{AccessKeyID: standInAccount, SecretAccessKey: "conformance"})
 }
 
-func freeAddress(ctx context.Context) (string, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+// ends is the first and the last line of an error that has a log in it.
+func ends(err error) string {
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	if last := len(lines) - 1; last > 0 {
+		return lines[0] + " " + output.Printable(lines[last])
 	}
-	return listener.Addr().String(), listener.Close()
+	return lines[0]
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/cmd/doublelock/caller"
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
@@ -25,21 +26,19 @@ import (
 
 // world is who is asked, and how what was made there is removed.
 type world struct {
-	against string
-	options conformance.Options
-	stop    func()
-	journal *conformance.Journal
-	file    string // of the state; "" is none, for a stand-in
-	again   string // the command that removes what is left
-	ends    bool   // with the run, and what was made with it
+	against  string
+	options  conformance.Options
+	stop     func()
+	alive    func() error // nil for as long as who is asked is there
+	journal  *conformance.Journal
+	file     string               // of the state; "" is none, for a stand-in
+	again    string               // the command that removes what is left
+	lasts    time.Duration        // the removal, at most
+	followed conformance.Followed // by the local AWS
+	ends     bool                 // with the run, and what was made with it
 	// reopen acts anew, for credentials may have ended.
 	reopen func(context.Context) (map[string]*sandbox.Session, error)
 }
-
-const cleanupCommand = "doublelock conformance --cleanup"
-
-// cleaning is how long the removal of what a run made may take.
-const cleaning = 10 * time.Minute
 
 // held ends the name of the file that a run holds beside its state for as long as it is alive.
 const held = ".lock"
@@ -58,12 +57,12 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 	if err != nil {
 		return nil, err
 	}
-	w := &world{against: conformance.AWS, stop: func() {}, file: file, again: cleanupCommand}
+	w := &world{against: conformance.AWS, stop: func() {}, alive: func() error { return nil }, file: file, again: o.cleanupOf(run), lasts: cleaning}
 	patience := conformance.ForAWS()
 	if endpoint := c.Options().Endpoint; endpoint != "" {
 		w.against = "a stand-in for AWS"
 		if onThisMachine(endpoint) {
-			patience = conformance.ForDouble()
+			patience, w.lasts = conformance.ForDouble(), cleaningLocal
 		}
 	}
 	intend := func(r sandbox.Resource) error { return w.journal.Intend(r) }
@@ -98,7 +97,14 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 func (o *options) open(ctx context.Context, env *command.Env) (*cloud.Cloud, error) {
 	settings := cloud.FromEnv(env.Getenv)
 	settings.Region, settings.AssumeRoles, settings.HubAccount, settings.ManagementAccount, settings.Regions = o.region, false, "", "", nil
-	return profile.Open(ctx, settings)
+	c, err := profile.Open(ctx, settings)
+	if err == nil {
+		_, err = caller.Account(ctx, c, o.region, c.Options().Endpoint)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("conformance: %w", err)
+	}
+	return c, nil
 }
 
 // sessions act as a run: in the sandbox account, and, for the second set, in the management account.
@@ -167,6 +173,9 @@ func (o *options) agree(env *command.Env, own *sandbox.Session, questions []conf
 	if o.second != "" {
 		regions += " and " + o.second
 	}
+	if o.second == "" {
+		env.Note("no --second-region: questions about replicas stay unanswered")
+	}
 	fmt.Fprintf(env.Stderr, `Account %s, %s, as %s
 %s, in some %s.
 Everything made is named %s… and tagged %s=%s, and removed at the end. It is written down in
@@ -229,55 +238,6 @@ func stateFolder(env *command.Env) (string, error) {
 	return path, folder.Close()
 }
 
-// remove removes what the run made, also when the context has ended.
-func (w *world) remove(ctx context.Context, env *command.Env) error {
-	if w.ends {
-		return nil
-	}
-	defer env.Wait("what was made to be removed; should this be stopped, %s does it later", w.again)()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleaning)
-	defer cancel()
-	sessions, err := w.reopen(ctx)
-	if err != nil {
-		return fmt.Errorf("conformance: nothing was removed; %s does it: %w", w.again, err)
-	}
-	return removeAll(ctx, env, sessions, w.journal.State(), w.file, w.again, nil)
-}
-
-// removeAll removes what a state says, and then the state.
-func removeAll(ctx context.Context, env *command.Env, sessions map[string]*sandbox.Session, state conformance.State, file, again string, spare func(sandbox.Run) bool) error {
-	regions := []string{state.Region}
-	if state.Second != "" {
-		regions = append(regions, state.Second)
-	}
-	removed, err := conformance.Cleanup(ctx, sessions, regions, state.Kinds, state.Resources, spare)
-	keys := 0
-	for _, r := range removed.Gone {
-		if r.Kind == sandbox.Key {
-			keys++
-		}
-	}
-	fmt.Fprintf(env.Stderr, "doublelock: removed %s; %s deleted in %d days\n", output.Count(len(removed.Gone)-keys, "thing"), output.Count(keys, "key is", "keys are"), sandbox.WaitingDays)
-	for _, run := range removed.Spared {
-		env.Note("run %s began at %s and may be alive: what it made stays; --run %s removes it all the same", run, run.Started().Format(time.RFC3339), run)
-	}
-	for _, r := range removed.Foreign {
-		env.Note("%s has the name of a run but not its tag: it is somebody else's and stays", r)
-	}
-	for _, left := range removed.Left {
-		err = errors.Join(err, fmt.Errorf("remove %s: %w", left.Resource, left.Err))
-	}
-	if err != nil {
-		return fmt.Errorf("conformance: something is left; %s tries again: %w", again, err)
-	}
-	if file != "" {
-		if err := files.Remove(file); err != nil {
-			return fmt.Errorf("remove the state of the run: %w", err)
-		}
-	}
-	return nil
-}
-
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
@@ -316,6 +276,10 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 	if err := o.yesOrRefuse(env, "remove it"); err != nil {
 		return err
 	}
+	if o.second == "" {
+		defer env.Note("only Region %s was searched by name and tag; give --second-region for another that runs made replicas in", o.region)
+	}
+	again := o.cleanupOf(sandbox.Run(o.onlyRun))
 	var failed []error
 	alive := map[sandbox.Run]bool{}
 	for file, state := range states {
@@ -337,11 +301,13 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 		there.region, there.second = state.Region, cmp.Or(state.Second, o.second)
 		sessions, err := there.sessions(ctx, c, state.Run, nothing)
 		if err == nil {
-			err = removeAll(ctx, env, sessions, state, file, cleanupCommand, nil)
+			err = removeAll(ctx, env, sessions, state, file, again, nil)
 		}
-		failed = append(failed, err)
+		if failed = append(failed, err); ctx.Err() != nil {
+			return errors.Join(failed...)
+		}
 	}
-	failed = append(failed, removeAll(ctx, env, open, conformance.State{Region: o.region, Second: o.second, Kinds: o.kinds()}, "", cleanupCommand, func(r sandbox.Run) bool {
+	failed = append(failed, removeAll(ctx, env, open, conformance.State{Region: o.region, Second: o.second, Kinds: o.kinds()}, "", again, func(r sandbox.Run) bool {
 		return o.onlyRun == "" && (alive[r] || r.Young(env.Now()))
 	}))
 	return errors.Join(failed...)

@@ -11,6 +11,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/conformance"
 	"github.com/doublelock/doublelock/testdata/config"
@@ -26,7 +27,10 @@ func New(env *command.Env) *cobra.Command {
 story through the real handlers and the real SDK. No AWS account is needed and nothing leaves this machine. The same
 seed gives the same output.
 
-Exit codes: 0 the story ended well, 1 an error, or an event was lost.`,
+With --behavior the local AWS follows a report of doublelock conformance, whose help lists what it cannot follow.
+
+Exit codes: 0 the story ended well, 1 an error, or an event was lost, 4 it ended well and the local AWS does not follow an
+answer of the report.`,
 		Example: `  doublelock demo
   doublelock demo -o json | jq -r 'select(.stage == "finding_opened") | .control + " " + .resource'
   doublelock demo --partition aws-cn
@@ -62,22 +66,25 @@ func partitions() []string {
 
 func runDemo(ctx context.Context, env *command.Env, options demoOptions) error {
 	removeLeft()
-	behavior, left, err := conformance.ReadBehavior(options.behavior, func(path string) ([]byte, error) { return input.ReadFile(env, path, conformance.MaxReport) })
+	followed, err := conformance.ReadBehavior(options.behavior, func(path string) ([]byte, error) { return input.Report(env, path, conformance.MaxReport) })
 	if err != nil {
 		return command.Fail("demo: --behavior: %w", err)
 	}
-	for _, id := range left {
-		env.Note("the local AWS cannot follow the report in %s", id)
+	for _, left := range followed.Left {
+		env.Note("the local AWS cannot follow the report in %s", left)
 	}
-	org, stop, err := Play(ctx, env, local.Options{Partition: arn.Partition(options.partition), Seed: options.seed, Behavior: behavior})
+	org, stop, err := Play(ctx, env, local.Options{Partition: arn.Partition(options.partition), Seed: options.seed, Behavior: followed.Behavior})
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if !options.keep {
-		return nil
+	if options.keep {
+		err = keep(ctx, env, org)
 	}
-	return keep(ctx, env, org)
+	if left := len(followed.Left); err == nil && left > 0 {
+		return &command.ExitError{Code: command.NotFollowed, Err: fmt.Errorf("demo: --behavior: %s not followed", output.Count(left, "answer is", "answers are"))}
+	}
+	return err
 }
 
 // show is an organization and who reports what happens in it.

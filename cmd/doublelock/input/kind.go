@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -15,6 +16,7 @@ import (
 const (
 	snapshotKind = "snapshot"
 	planKind     = "plan"
+	reportKind   = "report"
 )
 
 // wrongKind says what a JSON text is when it is not what it was named as; nil leaves the rest to its reader.
@@ -36,6 +38,14 @@ func wrongKind(raw []byte, want string) error {
 		return errors.New("this is a plan, not a snapshot; use doublelock migrate show")
 	case want == planKind && has("principals") && has("accounts"):
 		return errors.New("this is a snapshot, not a plan; make one of it with doublelock migrate plan --snapshot")
+	case want == reportKind && has("digest") && has("items"):
+		return errors.New("this is a plan of migrate, not a report; doublelock conformance --report FILE writes one")
+	case want == reportKind && has("principals") && has("accounts"):
+		return errors.New("this is a snapshot, not a report; doublelock conformance --report FILE writes one")
+	case want == reportKind && has("run") && has("resources"):
+		return errors.New("this is the state of a run, not its report; doublelock conformance --report FILE writes one")
+	case want != reportKind && has("against") && has("results"):
+		return errors.New("this is a report of doublelock conformance, not a " + want)
 	}
 	return nil
 }
@@ -47,6 +57,22 @@ func readJSON(env *command.Env, path, want string) (io.Reader, error) {
 		return nil, err
 	}
 	return bytes.NewReader(raw), wrongKind(raw, want)
+}
+
+// Report reads the text of a report of doublelock conformance, or standard input for "-", and refuses files of another
+// kind and what is longer than a limit in bytes.
+func Report(env *command.Env, path string, limit int64) ([]byte, error) {
+	raw, err := Text(env, path, limit)
+	if errors.Is(err, syscall.EISDIR) {
+		err = fmt.Errorf("%w; name the report in it", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := wrongKind(raw, reportKind); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return raw, nil
 }
 
 // Text reads a file of text, or standard input for "-", without the byte order mark of editors on Windows. What is no

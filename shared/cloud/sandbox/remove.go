@@ -41,6 +41,7 @@ func (r Resource) String() string { return fmt.Sprintf("%s %s (%s)", r.Kind, r.N
 // kindOf is how the resources of a kind are removed and found.
 type kindOf struct {
 	kind   Kind
+	stage  int                                                         // of the removal, before which all of a lower one are gone
 	global bool                                                        // the same in every Region
 	remove func(*Session, context.Context, string) error               // of that name, when it has the run's tag
 	find   func(*Session, context.Context) (names []string, err error) // whose names are the run's
@@ -48,19 +49,19 @@ type kindOf struct {
 
 // kinds are in the order in which they are removed: what uses something goes before it.
 var kinds = []kindOf{
-	{Policy, true, (*Session).removePolicy, (*Session).findPolicies},
-	{Schedules, false, (*Session).removeSchedules, (*Session).findSchedules},
-	{Rule, false, (*Session).removeRule, (*Session).findRules},
-	{BusRule, false, (*Session).removeBusRule, (*Session).findBusRules},
-	{Bus, false, (*Session).removeBus, (*Session).findBuses},
-	{Queue, false, (*Session).removeQueue, (*Session).findQueues},
-	{Connection, false, (*Session).removeConnection, (*Session).findConnections},
-	{Stack, false, (*Session).removeStack, (*Session).findStacks},
-	{Function, false, (*Session).removeFunction, (*Session).findFunctions},
-	{Secret, false, (*Session).removeSecret, (*Session).findSecrets},
-	{Alias, false, (*Session).removeAlias, (*Session).findAliases},
-	{Role, true, (*Session).removeRole, (*Session).findRoles},
-	{Key, false, (*Session).removeKey, (*Session).findKeys},
+	{Policy, 0, true, (*Session).removePolicy, (*Session).findPolicies}, // which denies
+	{Schedules, 1, false, (*Session).removeSchedules, (*Session).findSchedules},
+	{Rule, 1, false, (*Session).removeRule, (*Session).findRules},
+	{BusRule, 1, false, (*Session).removeBusRule, (*Session).findBusRules},
+	{Connection, 1, false, (*Session).removeConnection, (*Session).findConnections},
+	{Stack, 1, false, (*Session).removeStack, (*Session).findStacks},
+	{Function, 1, false, (*Session).removeFunction, (*Session).findFunctions},
+	{Bus, 2, false, (*Session).removeBus, (*Session).findBuses},
+	{Queue, 2, false, (*Session).removeQueue, (*Session).findQueues},
+	{Secret, 2, false, (*Session).removeSecret, (*Session).findSecrets},
+	{Alias, 2, false, (*Session).removeAlias, (*Session).findAliases},
+	{Role, 2, true, (*Session).removeRole, (*Session).findRoles},
+	{Key, 3, false, (*Session).removeKey, (*Session).findKeys},
 }
 
 // Kinds lists every kind in the order in which they are removed.
@@ -68,6 +69,18 @@ func Kinds() []Kind {
 	var all []Kind
 	for _, k := range kinds {
 		all = append(all, k.kind)
+	}
+	return all
+}
+
+// Stages are the kinds in the order in which they are removed; those of a stage may be removed at once.
+func Stages() [][]Kind {
+	var all [][]Kind
+	for at, k := range kinds {
+		if at == 0 || k.stage != kinds[at-1].stage {
+			all = append(all, nil)
+		}
+		all[len(all)-1] = append(all[len(all)-1], k.kind)
 	}
 	return all
 }

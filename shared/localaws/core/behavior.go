@@ -45,6 +45,10 @@ type Behavior struct {
 	AliasIsResolved bool
 	// GrantsIgnoreContext makes grants with an encryption context constraint give nothing through Secrets Manager.
 	GrantsIgnoreContext bool
+	// NoSecondLock makes Secrets Manager open values without asking whether the caller may decrypt with the key.
+	NoSecondLock bool
+	// TrustPrincipal is what aws:PrincipalArn holds of a session where a trust policy is evaluated.
+	TrustPrincipal TrustPrincipal
 	// RotationInvoke is whether RotateSecret asks for lambda:InvokeFunction, and how.
 	RotationInvoke RotationInvoke
 	// DisabledRead is what reading a secret answers whose key is disabled.
@@ -79,4 +83,17 @@ const (
 	DisabledIsDecryptionFailure DisabledRead = iota
 	DisabledIsAccessDenied
 	DisabledIsInvalidRequest
+	DisabledIsKMSError      // that of KMS, as it is
+	DisabledIsInternalError // which SDKs try again
+	DisabledGoesOn          // none: it is read all the same
+)
+
+// TrustPrincipal is what aws:PrincipalArn holds where a trust policy is evaluated for a session.
+type TrustPrincipal int
+
+// What it may hold.
+const (
+	TrustPrincipalIsRole    TrustPrincipal = iota // ARN of the session's role, as AWS documents
+	TrustPrincipalIsSession                       // ARN of the session itself
+	TrustPrincipalIsAbsent                        // nothing
 )

@@ -53,6 +53,7 @@ func assumeRole(c *Call) (any, error) {
 	if in.ExternalId != "" {
 		conditions["sts:ExternalId"] = []string{in.ExternalId}
 	}
+	c.trustPrincipal(conditions)
 	err := c.Authorize(Access{Action: "sts:AssumeRole", Resource: found.arn, ResourcePolicy: found.Trust, ResourceMustAllow: true,
 		Owner: accountID, Context: conditions})
 	if err != nil {
@@ -63,6 +64,17 @@ func assumeRole(c *Call) (any, error) {
 		Credentials:     credentialsXML{made.AccessKeyID, made.secret, made.token, ISO(c.AWS.expiration(in.DurationSeconds))},
 		AssumedRoleUser: assumedRoleXML{made.PrincipalID, made.ARN},
 	}, nil
+}
+
+// trustPrincipal sets aws:PrincipalArn where Behavior says that it is not what policies elsewhere see.
+func (c *Call) trustPrincipal(conditions map[string][]string) {
+	switch how := c.AWS.Options.Behavior.TrustPrincipal; {
+	case c.Caller.RoleARN == "": // no session
+	case how == TrustPrincipalIsSession:
+		conditions["aws:PrincipalArn"] = []string{c.Caller.ARN}
+	case how == TrustPrincipalIsAbsent:
+		conditions["aws:PrincipalArn"] = nil
+	}
 }
 
 // expiration is on the wall clock even where Options.Now is not: SDKs compare it with theirs, and would assume the

@@ -64,7 +64,8 @@ func cryptoKey(c *core.Call, in CryptoInput) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := k.Usable(); err != nil {
+	goesOn := k.stateNow() == keyDisabled && readsSecret(c) && c.AWS.Options.Behavior.DisabledRead == core.DisabledGoesOn
+	if err := k.Usable(); err != nil && !goesOn {
 		return nil, err
 	}
 	if k.usage != "ENCRYPT_DECRYPT" || k.spec != symmetricSpec {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -116,6 +117,10 @@ func readError(disabled core.DisabledRead, err error) error {
 			return &core.Error{Code: "AccessDeniedException", Message: "Access to KMS is not allowed"}
 		case core.DisabledIsInvalidRequest:
 			return invalidRequest("You can't read the secret because its KMS key can't be used. (" + api.Message + ")")
+		case core.DisabledIsKMSError:
+			return api
+		case core.DisabledIsInternalError:
+			return &core.Error{Code: "InternalServiceError", Status: http.StatusInternalServerError, Message: "An error occurred on the server side."}
 		}
 	}
 	return keyError(err, "DecryptionFailure")
