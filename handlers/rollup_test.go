@@ -394,8 +394,7 @@ func (l *late) Put(ctx context.Context, box, id string, body json.RawMessage) er
 	return l.Outbox.Put(ctx, box, id, body)
 }
 
-// A write that was slow arrives after the roll-up had its notice: a storm of 20,000 events found it. An answer that was lost
-// does the same, when the queue brings the notice again.
+// A write that was slow can arrive after the roll-up had its notice, which its second try brought.
 func TestWhatIsKeptASecondTimeGoesASecondTimeOnlyAsARepeat(t *testing.T) {
 	s := &sendings{now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC)}
 	a := owned(t, s, 1, "email")()
