@@ -141,8 +141,8 @@ func TestAnOutageIsNotTakenForABrokenMessage(t *testing.T) {
 
 func whole(events.SQSMessage) error { return nil }
 
-// Processes that are stopped answer nothing, and SQS counts each of them against the message: a sweep that was stopped
-// five times was parked. Nothing but what nobody can read is.
+// Processes that are stopped answer nothing, and SQS counts each of them against the message: five would park it. Nothing
+// but what nobody can read is parked.
 func TestAMessageWhoseProcessesWereStoppedBeginsAnew(t *testing.T) {
 	broken := func(events.SQSMessage) error { return errors.New("no JSON") }
 	for name, tt := range map[string]struct {

@@ -380,6 +380,66 @@ func TestWhatIsKeptForARollUpGoesAlthoughAnotherNoticeOfItsMessageCouldNotBeKept
 	}
 }
 
+// late has the write of something that is kept arrive twice, as when it was slow and its sender tried again.
+type late struct {
+	store.Outbox
+
+	again func() error
+}
+
+func (l *late) Put(ctx context.Context, box, id string, body json.RawMessage) error {
+	if strings.HasPrefix(box, "rollup#") {
+		l.again = func() error { return l.Outbox.Put(context.WithoutCancel(ctx), box, id, body) }
+	}
+	return l.Outbox.Put(ctx, box, id, body)
+}
+
+// A write that was slow can arrive after the roll-up had its notice, which its second try brought.
+func TestWhatIsKeptASecondTimeGoesASecondTimeOnlyAsARepeat(t *testing.T) {
+	s := &sendings{now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC)}
+	a := owned(t, s, 1, "email")()
+	box := &late{Outbox: a.RollUps.Box}
+	a.RollUps.Box = box
+	handle := func(batch events.SQSEvent) {
+		t.Helper()
+		if answer, err := a.Handle(t.Context(), batch); err != nil || len(answer.BatchItemFailures) > 0 {
+			t.Fatalf("answer is %v, %v", answer, err)
+		}
+	}
+	for n := range 5 { // the fourth is the last that goes at once
+		handle(events.SQSEvent{Records: []events.SQSMessage{body(t, settings.EventSource, settings.DetailTypeNotice, finding(n, 1))}})
+	}
+	s.pass(11 * time.Minute)
+	handle(rollUp(t))
+	if err := box.again(); err != nil {
+		t.Fatal(err)
+	}
+	handle(events.SQSEvent{Records: []events.SQSMessage{body(t, settings.EventSource, settings.DetailTypeNotice, finding(6, 1))}}) // names the owner again
+	s.pass(61 * time.Minute)
+	handle(rollUp(t))
+	s.pass(11 * time.Minute)
+	for n := 7; n < 12; n++ {
+		handle(events.SQSEvent{Records: []events.SQSMessage{body(t, settings.EventSource, settings.DetailTypeNotice, finding(n, 1))}})
+	}
+	s.pass(11 * time.Minute)
+	handle(rollUp(t))
+	seen, repeats := map[string]bool{}, 0
+	for _, m := range s.sent {
+		for _, id := range m.Notices {
+			if seen[id] && m.Attributes["repeat"] != "true" {
+				t.Errorf("notice %s in a second message without a word", id)
+			}
+			if seen[id] {
+				repeats++
+			}
+			seen[id] = true
+		}
+	}
+	if repeats != 1 || len(seen) != 11 {
+		t.Errorf("%d notices went, %d of them twice; want 11, and the one that was kept twice", len(seen), repeats)
+	}
+}
+
 // Answers get lost, sends are refused, and the queue brings everything again: nothing may come twice without saying so.
 func TestAMessageWhoseAnswerWasLostComesAgainOnlyAsARepeat(t *testing.T) {
 	const owners, notices = 10, 400

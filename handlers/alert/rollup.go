@@ -40,6 +40,7 @@ type held struct {
 	Notice guard.Notice `json:"notice"`
 	Repeat bool         `json:"repeat,omitempty"`
 	At     time.Time    `json:"at"`
+	Round  int          `json:"round,omitempty"` // of the window, when it was decided to keep it
 }
 
 func (h held) id() string { return notify.ShortID(h.Notice.ID) }
@@ -51,7 +52,7 @@ func (h *Handler) admit(ctx context.Context, o outlet, m notify.Message, inside 
 		return
 	}
 	now, goes := h.RollUps.Now().UTC(), false
-	_, err := h.RollUps.change(ctx, o.name, o.counted(m.Route), func(w *window) bool {
+	w, err := h.RollUps.change(ctx, o.name, o.counted(m.Route), func(w *window) bool {
 		goes = w.goes(m.Severity() == guard.SeverityCritical, now)
 		return true
 	})
@@ -61,21 +62,28 @@ func (h *Handler) admit(ctx context.Context, o outlet, m notify.Message, inside 
 	case goes:
 		h.post(ctx, o, m, inside, b)
 	default:
-		h.hold(ctx, o, m, inside, b, now)
+		h.hold(ctx, o, m, inside, b, held{At: now, Round: w.Round})
 	}
 }
 
 // hold keeps notices for the next roll-up. A notice that is kept is as good as sent: a repeat of it is dropped.
-func (h *Handler) hold(ctx context.Context, o outlet, m notify.Message, inside []notify.Item, b batch, now time.Time) {
+func (h *Handler) hold(ctx context.Context, o outlet, m notify.Message, inside []notify.Item, b batch, as held) {
 	to, named := address{o.name, o.counted(m.Route)}, false
 	for _, item := range inside {
-		err := h.RollUps.keep(ctx, to, held{Notice: item.Notice, Repeat: item.Repeat, At: now})
+		as.Notice, as.Repeat = item.Notice, item.Repeat
+		err := h.RollUps.keep(ctx, to, as)
+		kept := err == nil || !guard.NothingDone(err)
 		if err == nil && !named {
 			err = h.RollUps.open(ctx, to)
 			named = err == nil
 		}
 		if err != nil {
-			h.undo(ctx, o.name, []notify.Item{item}, b, fmt.Errorf("keep for the roll-up: %w: %w", guard.ErrUnsent, err))
+			if !kept {
+				err = fmt.Errorf("%w: %w", guard.ErrUnsent, err)
+			} else { // it may go in a roll-up before it comes again, whatever the error proves of the list of owners
+				err = fmt.Errorf("%w: %v", guard.ErrUnavailable, err) //nolint:errorlint // see above
+			}
+			h.undo(ctx, o.name, []notify.Item{item}, b, fmt.Errorf("keep for the roll-up: %w", err))
 			continue
 		}
 		if err := h.Claims.Delivered(context.WithoutCancel(ctx), notify.DedupeKey(o.name, item.Notice), remember); err != nil {
@@ -168,6 +176,7 @@ func (h *Handler) flush(ctx context.Context, to address) error {
 	if err != nil {
 		return errors.Join(err, turn.end(ctx, false))
 	}
+	all = w.read(all)
 	again, fresh := split(all, w.Pending.IDs)
 	parts := h.parts(outlets[at], to.Route, fresh)
 	if len(all) > 0 && !w.due(all, len(parts), h.RollUps.Now().UTC()) {

@@ -29,6 +29,8 @@ type window struct {
 	Sent    int       `json:"sent"` // messages since
 	Due     time.Time `json:"due,omitzero"`
 	Pending *pending  `json:"pending,omitempty"`
+	Round   int       `json:"round,omitempty"` // turns that were taken
+	Done    int       `json:"done,omitempty"`  // the last of them that sent everything
 }
 
 // pending is a roll-up that is being sent, and who is at it. Until its lease ends nobody else is; after that the message with
@@ -70,6 +72,20 @@ func (w window) waits(now time.Time) bool {
 
 // doubtful reports that a message of a roll-up may have been sent.
 func (w window) doubtful() bool { return w.Pending != nil && len(w.Pending.IDs) > 0 }
+
+// read leaves out what was decided to be kept after the turn was taken: the next one has it. What was decided before the last
+// turn that sent everything was among that, or its write arrived late, maybe a second time: nobody knows whether it was sent.
+func (w window) read(waiting []held) []held {
+	var mine []held
+	for _, one := range waiting {
+		if one.Round >= w.Round {
+			continue
+		}
+		one.Repeat = one.Repeat || one.Round < w.Done
+		mine = append(mine, one)
+	}
+	return mine
+}
 
 // due says whether a roll-up of so many messages goes now. One that would take its owner over the hour's count waits for
 // the next hour, unless no hour has room for it.
@@ -114,12 +130,14 @@ type turn struct {
 	r  *RollUps
 	to address
 	by string
+
+	round int // from 1
 }
 
 // take asks for the turn: nil where nothing is to be sent now, or somebody else is at it.
 func (r *RollUps) take(ctx context.Context, to address) (*turn, window, error) {
 	now, taken := r.Now().UTC(), false
-	mine := &turn{r, to, rand.Text()}
+	mine := &turn{r: r, to: to, by: rand.Text()}
 	w, err := r.change(ctx, to.Outlet, to.Route, func(w *window) bool {
 		if taken = !w.waits(now); !taken {
 			return false
@@ -130,6 +148,8 @@ func (r *RollUps) take(ctx context.Context, to address) (*turn, window, error) {
 			next.IDs = w.Pending.IDs
 		}
 		w.Pending = &next
+		w.Round++
+		mine.round = w.Round
 		return true
 	})
 	if err != nil || !taken {
@@ -178,7 +198,7 @@ func (t *turn) failed(ctx context.Context, nothing bool) error {
 func (t *turn) end(ctx context.Context, sent bool) error {
 	return t.move(ctx, func(w *window, now time.Time) {
 		if sent {
-			w.Due = time.Time{}
+			w.Due, w.Done = time.Time{}, t.round
 		}
 		if w.Pending.Until = now; !w.doubtful() {
 			w.Pending = nil

@@ -27,6 +27,8 @@ type faults struct {
 	skew                                                       time.Duration // at most, either way: two clocks are apart by twice as much
 	// down says whether a service is down for a call; nil is never.
 	down func(c *call) bool
+	// still says whether nothing is delivered; nil is never.
+	still func() bool
 	// at is asked of each call before any chance is; nil never does anything.
 	at func(c *call) fault
 }
@@ -73,10 +75,13 @@ type driver struct {
 }
 
 // counts are what happened so far.
-type counts struct{ Events, Duplicates, Throttles, LostReplies, Kills, Refused, Slow, Partial int }
+type counts struct {
+	Events, Duplicates, Throttles, LostReplies, Kills, Refused, Slow, Partial int
+	Down                                                                      map[string]int // calls that met an outage, by service
+}
 
 func newDriver(ctx context.Context, w *local.Organization, seed uint64, f faults, o *oracle) (*driver, error) {
-	d := &driver{ctx: ctx, w: w, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), faults: f, deployed: map[string]*function{}, oracle: o, deliveries: deliveries{made: map[string][]string{}}, trace: func(string, ...any) {}}
+	d := &driver{ctx: ctx, w: w, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), faults: f, deployed: map[string]*function{}, count: counts{Down: map[string]int{}}, oracle: o, deliveries: deliveries{made: map[string][]string{}}, trace: func(string, ...any) {}}
 	d.setDelivery(f)
 	if err := d.functions(); err != nil {
 		return nil, err
@@ -108,7 +113,7 @@ func (d *driver) step() bool {
 		d.arrive(calls[d.rng.IntN(len(calls))])
 		return true
 	}
-	if running < most {
+	if running < most && (d.faults.still == nil || !d.faults.still()) {
 		do, more := d.w.AWS.Next()
 		if do != nil {
 			d.begin(do)

@@ -3,6 +3,7 @@ package faults_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,11 +97,14 @@ func TestNothingIsLostWhileAServiceIsDownForHours(t *testing.T) {
 				createIn(t, d, local.Payments, 2)
 				d.settle(time.Hour)
 				refused := 0
+				both := time.Now().Add(14 * time.Minute)
 				d.faults.down = func(c *call) bool {
 					if c.service == service {
 						refused++
 					}
-					return c.service == service
+					// The queues are called by who cannot do his work, alone: the table is down with them, for less
+					// than five deliveries take. (When SQS is down as a whole, it delivers nothing either.)
+					return c.service == service || service == "sqs" && c.service == "dynamodb" && time.Now().Before(both)
 				}
 				createIn(t, d, local.Search, 3)
 				createIn(t, d, local.Payments, 4)
@@ -115,8 +119,8 @@ func TestNothingIsLostWhileAServiceIsDownForHours(t *testing.T) {
 				for _, f := range o.faults {
 					t.Error(f)
 				}
-				if dead := d.w.AWS.Stats().InDLQ; dead > 0 || refused == 0 && service != "sqs" {
-					t.Errorf("%d messages parked, %d calls refused", dead, refused)
+				if dead := d.w.AWS.Stats().InDLQ; dead > 0 || refused == 0 {
+					t.Errorf("%d calls refused, %d messages parked:\n%s", refused, dead, strings.Join(d.parked(t), "\n"))
 				}
 				raw, _ := json.Marshal(map[string]int{"refused": refused, "mails": o.Mails, "repeats": o.Repeats}) // numbers
 				t.Log(fmt.Sprint(service, " ", string(raw)))
