@@ -57,6 +57,7 @@ func (s *shelf) List(_ context.Context, group string, yield func(store.Document,
 		return s.noList
 	}
 	for _, doc := range s.groups[group] {
+		doc.Group = group
 		if err := yield(doc, nil); err != nil {
 			return err
 		}
@@ -84,11 +85,18 @@ func (s *shelf) Read(ctx context.Context, list string, yield func(string, json.R
 		return s.noRead
 	}
 	if s.badEntry && strings.HasPrefix(list, "migration|flips|") {
-		if err := yield("x", nil, &store.Unreadable{Kind: "list", ID: "x"}); err != nil {
+		err := yield("x", nil, &store.Unreadable{Kind: "list", ID: "x"})
+		if _, is := errors.AsType[*store.Unreadable](err); err != nil && !is {
 			return err
 		}
 	}
-	return s.memory.Read(ctx, list, yield)
+	return s.memory.Read(ctx, list, func(id string, body json.RawMessage, bad *store.Unreadable) error {
+		err := yield(id, body, bad)
+		if _, is := errors.AsType[*store.Unreadable](err); is { // it would be set aside
+			return nil
+		}
+		return err
+	})
 }
 
 // long is a job whose lists are longer than one keeps.
