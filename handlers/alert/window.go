@@ -26,8 +26,8 @@ const windowKind = "rollup" // of the documents that are windows
 // window is what one owner got by one outlet this hour, and what waits. It is kept in the table: several functions send.
 type window struct {
 	Begun   time.Time `json:"begun,omitzero"` // what was kept before is of a window that is lost, and may have been sent
-	From    time.Time `json:"from"` // when the hour began
-	Sent    int       `json:"sent"` // messages since
+	From    time.Time `json:"from"`           // when the hour began
+	Sent    int       `json:"sent"`           // messages since
 	Due     time.Time `json:"due,omitzero"`
 	Pending *pending  `json:"pending,omitempty"`
 }

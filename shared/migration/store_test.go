@@ -247,13 +247,14 @@ func TestWhatHappenedIsSaidInOrder(t *testing.T) {
 // A job that cannot be read is listed as that, and set aside; the others are listed all the same.
 func TestJobsAreListedWithWhatCannotBeRead(t *testing.T) {
 	s := newShelf()
-	body := func(name string) store.Document {
+	of := func(account, name string) string { return strings.Replace(arn(name), shop, account, 1) }
+	body := func(account, name string) store.Document {
 		j := job(migration.Observing)
-		j.Secret = arn(name)
+		j.Secret = of(account, name)
 		raw, _ := json.Marshal(j)
-		return store.Document{ID: arn(name), Revision: 7, Body: raw}
+		return store.Document{ID: j.Secret, Revision: 7, Body: raw}
 	}
-	s.groups = map[string][]store.Document{shop: {body("a"), {ID: arn("torn"), Revision: 1, Body: json.RawMessage(`[]`)}, body("b")}, data: {body("c")}}
+	s.groups = map[string][]store.Document{shop: {body(shop, "a"), {ID: arn("torn"), Revision: 1, Body: json.RawMessage(`[]`)}, body(shop, "b")}, data: {body(data, "c")}}
 	s.bad = &store.Unreadable{Group: shop, ID: "hidden"}
 	jobs, unreadable, err := migration.All(t.Context(), s.store())
 	if err != nil {
@@ -263,7 +264,7 @@ func TestJobsAreListedWithWhatCannotBeRead(t *testing.T) {
 	for _, j := range jobs {
 		names = append(names, fmt.Sprint(j.Secret, " ", j.Revision))
 	}
-	if diff := cmp.Diff([]string{arn("a") + " 7", arn("b") + " 7", arn("c") + " 7"}, names); diff != "" {
+	if diff := cmp.Diff([]string{arn("a") + " 7", arn("b") + " 7", of(data, "c") + " 7"}, names); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
 	if len(unreadable) != 2 || unreadable[0].ID != arn("torn") || unreadable[1].ID != "hidden" || len(s.aside) != 1 {

@@ -61,7 +61,14 @@ func (t *Table) setAside(ctx context.Context, it item, why store.Unreadable) err
 		return err
 	}
 	q := store.Quarantined{Unreadable: why, Copy: sum(whole), At: t.c.Options().Now().UTC(), Item: whole}
-	was, err := t.get(ctx, copyKey(q.Copy))
+	made, err := t.getItem(ctx, copyKey(q.Copy))
+	if err != nil || made[attributeParts] != nil && made[AttributeExpires] == nil { // a long one is not joined to see that it is open
+		return err
+	}
+	was := row{}
+	if len(made) > 0 {
+		was, err = t.read(ctx, made)
+	}
 	have, bad := quarantinedIn(was, err)
 	switch {
 	case bad != nil && bad.Newer:
@@ -272,6 +279,15 @@ func (t *Table) Original(ctx context.Context, q store.Quarantined) (store.Origin
 	bad, is := errors.AsType[*store.Unreadable](err)
 	if err != nil && !is {
 		return store.Original{}, session.Fail(err, "read the row of %s", q.ID)
+	}
+	if err == nil && bad == nil && r.it != nil && q.Kind != store.KindRecord {
+		whole, err := t.whole(ctx, r.it)
+		if err != nil {
+			return store.Original{}, session.Fail(err, "read the row of %s", q.ID)
+		}
+		if sum(whole) == q.Copy { // it is as it was when who reads it could not
+			bad = &q.Unreadable
+		}
 	}
 	now := store.Original{There: r.it != nil, Body: []byte(r.body), Revision: r.revision, Unreadable: bad}
 	if now.There {
