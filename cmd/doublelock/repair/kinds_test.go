@@ -133,7 +133,7 @@ func TestNoRowThatIsWrongStopsAnything(t *testing.T) {
 			readers := map[string]int{}
 			for _, m := range w.AWS.Mailbox() {
 				if m.Protocol == "email" && strings.Contains(m.Body, "neighbour/of-the-rows is under the AWS managed key") {
-					readers[m.To]++
+					readers[m.Endpoint+": "+m.Subject]++
 				}
 			}
 			if len(readers) == 0 || slices.Max(slices.Collect(maps.Values(readers))) > 1 {
