@@ -231,7 +231,7 @@ func (t *Table) Copy(ctx context.Context, name string) (store.Quarantined, error
 	q, bad := quarantinedIn(r, err)
 	switch {
 	case bad != nil:
-		return q, nil
+		return q, nil //nolint:nilerr // it stands for itself
 	case err != nil:
 		return q, session.Fail(err, "read quarantine %s", name)
 	case r.it == nil:
