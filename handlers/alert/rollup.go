@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,8 +18,16 @@ import (
 // RollUps is where what does not go at once waits.
 type RollUps struct {
 	Box     store.Outbox
-	Windows store.Documents // of kind windowKind
+	Windows Windows // of kind windowKind
 	Now     func() time.Time
+}
+
+// Windows keeps the windows: store.Documents that are made anew where they cannot be read.
+type Windows interface {
+	// LoadAnew answers revision 0 where there is none, or none that can be read, and a *store.Unreadable for one that a newer
+	// version alone can read.
+	LoadAnew(ctx context.Context, group, id string, into any) (revision int64, err error)
+	Save(ctx context.Context, doc store.Document, encode func(stored json.RawMessage) (json.RawMessage, error)) error
 }
 
 // boxOpen is the box of what has something waiting: an owner at an outlet. What waits for it is in a box of its own, so that
@@ -51,12 +60,16 @@ func (h *Handler) admit(ctx context.Context, o outlet, m notify.Message, inside 
 		h.post(ctx, o, m, inside, b)
 		return
 	}
-	now, goes := h.RollUps.Now().UTC(), false
+	now, goes, critical := h.RollUps.Now().UTC(), false, m.Severity() == guard.SeverityCritical
 	w, err := h.RollUps.change(ctx, o.name, o.counted(m.Route), func(w *window) bool {
-		goes = w.goes(m.Severity() == guard.SeverityCritical, now)
+		goes = w.goes(critical, now)
 		return true
 	})
+	_, newer := errors.AsType[*store.Unreadable](err)
 	switch {
+	case err != nil && (critical || newer): // it is worth more than the count
+		h.Log.WarnContext(ctx, "count message", "owner", m.Route, "channel", o.name, "action", "sent uncounted", "error", err)
+		h.post(ctx, o, m, inside, b)
 	case err != nil:
 		h.undo(ctx, o.name, inside, b, fmt.Errorf("%w: %w", guard.ErrUnsent, err))
 	case goes:
@@ -133,16 +146,51 @@ func (h *Handler) rollUp(ctx context.Context) error {
 	var failed []error
 	err := h.RollUps.Box.Waiting(ctx, boxOpen, func(id string, body json.RawMessage, bad *store.Unreadable) error {
 		var to address
-		if bad != nil || json.Unmarshal(body, &to) != nil {
-			h.Log.ErrorContext(ctx, "read who has something waiting", "id", id, "action", "left")
-			return nil //nolint:nilerr // it is set aside, and the others go on
+		if bad == nil {
+			bad = wrong(boxOpen, id, store.Decode(body, &to))
+		}
+		if bad == nil && to.id() != id {
+			bad = wrong(boxOpen, id, "its body is of another owner")
+		}
+		if bad != nil {
+			var found bool
+			to, found = h.named(id)
+			h.Log.ErrorContext(ctx, "read who has something waiting", "id", id, "action", "set aside", "reason", bad.Reason, "owner", to.Route)
+			if !found || bad.Newer {
+				return bad
+			}
 		}
 		if err := h.flush(ctx, to); err != nil {
 			failed = append(failed, fmt.Errorf("roll up for %s: %w", to.Route, err))
 		}
+		if ctx.Err() == nil && bad != nil {
+			return bad
+		}
 		return ctx.Err()
 	})
 	return errors.Join(append(failed, err)...)
+}
+
+// named finds the owner at an outlet who is called by an id, without what is kept under it: what waits would else wait for
+// as long as that cannot be read.
+func (h *Handler) named(id string) (to address, found bool) {
+	routes := append(slices.Sorted(maps.Keys(h.Directory.Channels)), h.Directory.Last("").Route, several)
+	for _, o := range h.outlets() {
+		for _, route := range routes {
+			if to := (address{o.name, route}); to.id() == id {
+				return to, true
+			}
+		}
+	}
+	return address{}, false
+}
+
+// wrong is why a thing in a box cannot be read; nil where it can.
+func wrong(box, id, reason string) *store.Unreadable {
+	if reason == "" {
+		return nil
+	}
+	return &store.Unreadable{Kind: "outbox", ID: box + " " + id, Reason: reason}
 }
 
 // waiting reads what waits for an owner.
@@ -150,9 +198,15 @@ func (h *Handler) waiting(ctx context.Context, to address) ([]held, error) {
 	var all []held
 	err := h.RollUps.Box.Waiting(ctx, to.box(), func(id string, body json.RawMessage, bad *store.Unreadable) error {
 		var one held
-		if bad != nil || json.Unmarshal(body, &one) != nil {
-			h.Log.ErrorContext(ctx, "read what waits for a roll-up", "id", id, "action", "left")
-			return nil //nolint:nilerr // it is set aside, and the others go on
+		if bad == nil {
+			bad = wrong(to.box(), id, store.Decode(body, &one))
+		}
+		if bad == nil && one.id() != id {
+			bad = wrong(to.box(), id, "its body is of another notice")
+		}
+		if bad != nil {
+			h.Log.ErrorContext(ctx, "read what waits for a roll-up", "id", id, "action", "set aside", "reason", bad.Reason)
+			return bad
 		}
 		all = append(all, one)
 		return nil
@@ -169,6 +223,10 @@ func (h *Handler) flush(ctx context.Context, to address) error {
 		return fmt.Errorf("channel %s is not deployed any more", to.Outlet)
 	}
 	turn, w, err := h.RollUps.take(ctx, to)
+	if bad, is := errors.AsType[*store.Unreadable](err); is { // a newer version's: it sends what waits, and what comes goes at once
+		h.Log.ErrorContext(ctx, "read window", "owner", to.Route, "channel", to.Outlet, "action", "left", "reason", bad.Reason)
+		return nil
+	}
 	if turn == nil || err != nil {
 		return err
 	}

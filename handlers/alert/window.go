@@ -25,8 +25,9 @@ const windowKind = "rollup" // of the documents that are windows
 
 // window is what one owner got by one outlet this hour, and what waits. It is kept in the table: several functions send.
 type window struct {
-	From    time.Time `json:"from"` // when the hour began
-	Sent    int       `json:"sent"` // messages since
+	Begun   time.Time `json:"begun,omitzero"` // what was kept before is of a window that is lost, and may have been sent
+	From    time.Time `json:"from"`           // when the hour began
+	Sent    int       `json:"sent"`           // messages since
 	Due     time.Time `json:"due,omitzero"`
 	Pending *pending  `json:"pending,omitempty"`
 	Round   int       `json:"round,omitempty"` // turns that were taken
@@ -47,6 +48,13 @@ func (w window) in(now time.Time) window {
 		w.From, w.Sent = now, 0
 	}
 	return w
+}
+
+// sane reports that a window can be one of this hour or an earlier one, with a clock that goes wrong by less than an hour. By
+// any other an owner would get nothing for as long as it says.
+func (w window) sane(now time.Time) bool {
+	late := now.Add(2 * hour)
+	return w.Sent >= 0 && w.From.Before(late) && w.Due.Before(late) && (w.Pending == nil || w.Pending.Until.Before(late))
 }
 
 // goes counts a message and says whether it goes at once. One that does not waits for the next roll-up.
@@ -74,14 +82,16 @@ func (w window) waits(now time.Time) bool {
 func (w window) doubtful() bool { return w.Pending != nil && len(w.Pending.IDs) > 0 }
 
 // read leaves out what was decided to be kept after the turn was taken: the next one has it. What was decided before the last
-// turn that sent everything was among that, or its write arrived late, maybe a second time: nobody knows whether it was sent.
+// turn that sent everything was among that, or its write arrived late, maybe a second time; and what was decided by a window
+// that is lost may have been sent by it. Of both nobody knows whether they were sent.
 func (w window) read(waiting []held) []held {
 	var mine []held
 	for _, one := range waiting {
-		if one.Round >= w.Round {
+		lost := one.At.Before(w.Begun) || one.Round > w.Round
+		if one.Round == w.Round && !lost {
 			continue
 		}
-		one.Repeat = one.Repeat || one.Round < w.Done
+		one.Repeat = one.Repeat || lost || one.Round < w.Done
 		mine = append(mine, one)
 	}
 	return mine
@@ -103,20 +113,18 @@ const rounds = 20
 // change moves the window of an owner at an outlet, and answers what it became. move answers false to leave it as it is.
 func (r *RollUps) change(ctx context.Context, outlet, route string, move func(*window) bool) (window, error) {
 	for range rounds {
-		doc, err := r.Windows.Load(ctx, outlet, route)
+		var w window
+		revision, err := r.Windows.LoadAnew(ctx, outlet, route, &w)
 		if err != nil {
 			return window{}, fmt.Errorf("load window of %s: %w", route, err)
 		}
-		var w window
-		if doc.Revision > 0 {
-			if err := json.Unmarshal(doc.Body, &w); err != nil {
-				return window{}, fmt.Errorf("read window of %s: %w", route, err)
-			}
+		if now := r.Now().UTC(); revision == 0 || !w.sane(now) {
+			w = window{Begun: now}
 		}
 		if !move(&w) {
 			return w, nil
 		}
-		err = r.Windows.Save(ctx, store.Document{Kind: windowKind, Group: outlet, ID: route, Revision: doc.Revision},
+		err = r.Windows.Save(ctx, store.Document{Kind: windowKind, Group: outlet, ID: route, Revision: revision},
 			func(stored json.RawMessage) (json.RawMessage, error) { return store.Merge(stored, w) })
 		if !errors.Is(err, guard.ErrConflict) {
 			return w, err

@@ -59,7 +59,7 @@ func (h *Handler) row(ctx context.Context, q store.Quarantined) (open bool, err 
 	switch {
 	case known.Revision > 0 && h.reads(q, now):
 		return false, h.Records.End(ctx, q.Copy, store.EndedReads)
-	case known.Revision > 0 && !now.There && store.MadeAnew(q.Kind):
+	case known.Revision > 0 && !now.There && (store.MadeAnew(q.Kind) || q.Kind == "outbox"):
 		return false, h.Records.End(ctx, q.Copy, store.EndedAnew)
 	}
 	h.Log.ErrorContext(ctx, "read row", "copy", q.Copy, "kind", q.Kind, "id", q.ID, "action", "set aside", "reason", q.Reason)
@@ -77,7 +77,7 @@ func (h *Handler) reads(q store.Quarantined, now store.Original) bool {
 	if q.Kind != migration.DocumentKind {
 		return true
 	}
-	_, err := migration.ReadJob(q.ID, now.Body)
+	_, err := migration.ReadJob(q.Group, q.ID, now.Body)
 	return err == nil
 }
 

@@ -80,7 +80,7 @@ func All(ctx context.Context, s Store) (jobs []Job, unreadable []store.Unreadabl
 
 // jobOf reads a job. One that cannot be read is set aside.
 func (s *Documents) jobOf(ctx context.Context, doc store.Document) (Job, error) {
-	j, err := ReadJob(doc.ID, doc.Body)
+	j, err := ReadJob(doc.Group, doc.ID, doc.Body)
 	if bad, is := errors.AsType[*store.Unreadable](err); is {
 		return Job{}, errors.Join(s.documents.SetAside(ctx, *bad), bad)
 	}
@@ -88,26 +88,27 @@ func (s *Documents) jobOf(ctx context.Context, doc store.Document) (Job, error) 
 	return j, err
 }
 
-// ReadJob reads the stored body of a secret's job: a *store.Unreadable where it is none.
-func ReadJob(secret string, body []byte) (Job, error) {
-	bad := &store.Unreadable{Kind: DocumentKind, Group: arn.Of(secret).Account, ID: secret}
+// ReadJob reads the stored body of a secret's job, which lies under an account: a *store.Unreadable where it is none.
+func ReadJob(account, secret string, body []byte) (Job, error) {
+	bad := &store.Unreadable{Kind: DocumentKind, Group: account, ID: secret}
 	var j Job
-	if err := json.Unmarshal(body, &j); err != nil {
-		bad.Reason = "its body is of another shape"
-		if wrong, is := errors.AsType[*json.UnmarshalTypeError](err); is {
-			bad.Reason += fmt.Sprintf(": %q is wrong", wrong.Field)
-		}
+	if arn.Of(secret).Account != account { // nobody would find it again by its secret
+		bad.Reason = "its sort key is no ARN of account " + account
 		return Job{}, bad
 	}
+	bad.Reason = store.Decode(body, &j)
 	switch {
+	case bad.Reason != "":
+	case j.Secret == "":
+		bad.Reason = "its body names no secret"
 	case j.Secret != secret:
 		bad.Reason = "its body is of another secret"
-		return Job{}, bad
 	case j.Phase == "":
 		bad.Reason = "its body has no phase"
-		return Job{}, bad
+	default:
+		return j, nil
 	}
-	return j, nil
+	return Job{}, bad
 }
 
 // Save stores a job with what a newer version keeps in it. Of its lists the latest stay in it; what is older is written
@@ -230,6 +231,7 @@ func (s *Documents) Happened(ctx context.Context, j Job) ([]Happened, []store.Un
 			}
 			if bad != nil {
 				unreadable = append(unreadable, *bad)
+				return bad
 			}
 			return nil
 		})

@@ -33,7 +33,7 @@ func storedJob(t testing.TB, name string) []byte {
 }
 
 func TestAJobOfTheFirstVersionLoads(t *testing.T) {
-	j, err := migration.ReadJob(storedSecret, storedJob(t, "first"))
+	j, err := migration.ReadJob("111122223333", storedSecret, storedJob(t, "first"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func FuzzJobMerge(f *testing.F) {
 	f.Add(storedJob(f, "first"))
 	f.Add(storedJob(f, "whole"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		j, err := migration.ReadJob(storedSecret, body)
+		j, err := migration.ReadJob("111122223333", storedSecret, body)
 		if err != nil {
 			if bad, is := errors.AsType[*store.Unreadable](err); !is || bad.Reason == "" {
 				t.Fatalf("unreadable, and no reason: %v", err)
@@ -87,7 +87,7 @@ func FuzzJobMerge(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := migration.ReadJob(storedSecret, merged)
+		again, err := migration.ReadJob("111122223333", storedSecret, merged)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,12 +105,15 @@ func TestEveryListOfAJobSaysWhichElementIsWhich(t *testing.T) {
 
 func TestWhatIsNoJobIsUnreadable(t *testing.T) {
 	for name, tt := range map[string]struct{ body, reason string }{
-		"no JSON":           {`{`, "its body is of another shape"},
-		"a wrong type":      {`{"secret":"` + storedSecret + `","phase":7}`, `its body is of another shape: "phase" is wrong`},
+		"no JSON":           {`{`, "its body is not JSON"},
+		"a wrong type":      {`{"secret":"` + storedSecret + `","phase":7}`, `its body is of another shape: "phase" is wrong, it holds a value of type number`},
+		"null":              {`null`, "its body is null"},
+		"a list":            {`[1]`, "its body is no object"},
+		"nothing in it":     {`{}`, "its body names no secret"},
 		"of another secret": {`{"secret":"arn:other","phase":"planned"}`, "its body is of another secret"},
 		"without a phase":   {`{"secret":"` + storedSecret + `"}`, "its body has no phase"},
 	} {
-		_, err := migration.ReadJob(storedSecret, []byte(tt.body))
+		_, err := migration.ReadJob("111122223333", storedSecret, []byte(tt.body))
 		if bad, is := errors.AsType[*store.Unreadable](err); !is || bad.Reason != tt.reason || bad.Kind != migration.DocumentKind || bad.Group != "111122223333" {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -108,12 +108,12 @@ func (o *Outbox) drain(ctx context.Context, box string) (published int, err erro
 	}
 	err = o.Store.Waiting(ctx, box, func(id string, body json.RawMessage, bad *store.Unreadable) error {
 		var n guard.Notice
-		if bad == nil && json.Unmarshal(body, &n) != nil {
-			bad = &store.Unreadable{Kind: "outbox", ID: box + " " + id, Reason: "its body is of another shape"}
+		if bad == nil {
+			bad = wrong(box, id, body, &n)
 		}
 		if bad != nil {
-			o.Log.ErrorContext(ctx, "read notice", "id", id, "action", "left", "reason", bad.Reason)
-			return nil //nolint:nilerr // it is set aside, and the others go on
+			o.Log.ErrorContext(ctx, "read notice", "id", id, "action", "set aside", "reason", bad.Reason)
+			return bad
 		}
 		if waiting = append(waiting, n); len(waiting) == together {
 			flush()
@@ -124,6 +124,21 @@ func (o *Outbox) drain(ctx context.Context, box string) (published int, err erro
 		flush()
 	}
 	return published, errors.Join(append(failed, err)...)
+}
+
+// longestID is the length from which a store may keep a thing under another id than its own (store.Outbox).
+const longestID = 1024
+
+// wrong says why what is kept under an id is not its notice; nil: it is.
+func wrong(box, id string, body []byte, n *guard.Notice) *store.Unreadable {
+	reason := store.Decode(body, n)
+	if reason == "" && (n.ID == "" || n.ID != id && len(n.ID) <= longestID) { // or nobody would ever forget it
+		reason = "its body is of another notice"
+	}
+	if reason == "" {
+		return nil
+	}
+	return &store.Unreadable{Kind: "outbox", ID: box + " " + id, Reason: reason}
 }
 
 // send puts notices on the bus and forgets those that went there. What is not forgotten is published again, and dropped.

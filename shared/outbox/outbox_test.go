@@ -66,7 +66,8 @@ func (h *hub) Put(_ context.Context, box, id string, body json.RawMessage) error
 
 func (h *hub) Waiting(_ context.Context, box string, yield func(string, json.RawMessage, *store.Unreadable) error) error {
 	for _, id := range slices.Sorted(maps.Keys(h.boxes[box])) {
-		if err := yield(id, h.boxes[box][id], nil); err != nil {
+		err := yield(id, h.boxes[box][id], nil)
+		if _, is := errors.AsType[*store.Unreadable](err); err != nil && !is {
 			return err
 		}
 	}

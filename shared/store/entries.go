@@ -12,7 +12,7 @@ type Entries interface {
 	Add(ctx context.Context, list, id string, body json.RawMessage) error
 	// Has finds an element by its id, without reading the list.
 	Has(ctx context.Context, list, id string) (bool, error)
-	// Read yields the elements of a list, sorted by id, each whole; one that cannot be read as what it is. An error of yield
-	// ends it.
+	// Read yields the elements of a list, sorted by id, each whole; of one that cannot be read why. An error of yield ends
+	// it, except an *Unreadable: what yield cannot read is set aside, and the rest comes.
 	Read(ctx context.Context, list string, yield func(id string, body json.RawMessage, unreadable *Unreadable) error) error
 }

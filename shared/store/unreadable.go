@@ -1,7 +1,11 @@
 package store
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -26,15 +30,41 @@ const (
 	KindClaim   = "delivery" // made anew: what was claimed is delivered as a repeat
 	KindAnswer  = "answer"   // made anew
 	KindIndex   = "index"    // made anew from the record
+	KindRollUp  = "rollup"   // made anew: what an owner got this hour is counted from nothing
 )
 
 // MadeAnew reports that nothing is lost with a row of a kind but what it remembered.
 func MadeAnew(kind string) bool {
-	return kind == KindWatch || kind == KindClaim || kind == KindAnswer || kind == KindIndex
+	return kind == KindWatch || kind == KindClaim || kind == KindAnswer || kind == KindIndex || kind == KindRollUp
 }
 
 func (u *Unreadable) Error() string {
 	return fmt.Sprintf("%s of %s cannot be read: %s", u.Kind, u.ID, u.Reason)
+}
+
+// Decode reads the body of a row, which is an object (or anything but null, into a json.RawMessage), and says why it cannot: in half a sentence, and nothing of what is in it.
+// "" is that it could be read.
+func Decode(body []byte, into any) string {
+	if !json.Valid(body) {
+		return "its body is not JSON"
+	}
+	_, opaque := into.(*json.RawMessage)
+	switch first := bytes.TrimLeft(body, " \t\r\n")[0]; {
+	case first == 'n':
+		return "its body is null"
+	case first != '{' && !opaque:
+		return "its body is no object"
+	}
+	err := json.Unmarshal(body, into)
+	if err == nil {
+		return ""
+	}
+	wrong, is := errors.AsType[*json.UnmarshalTypeError](err)
+	if !is || wrong.Field == "" {
+		return "its body is of another shape: a value in it does not parse"
+	}
+	kind, _, _ := strings.Cut(wrong.Value, " ") // what follows a number is the number
+	return fmt.Sprintf("its body is of another shape: %q is wrong, it holds a value of type %s", wrong.Field, kind)
 }
 
 // TooLargeError is a write that was refused because the item would pass what an item may have.
@@ -76,5 +106,6 @@ type Original struct {
 	There      bool
 	Body       []byte      // as far as it could be read
 	Revision   int64       // 0: none
+	Sum        string      // of all that is in it; "" where it is not there
 	Unreadable *Unreadable // why it cannot be read; nil: it can, as far as the table knows
 }

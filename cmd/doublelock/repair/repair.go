@@ -178,7 +178,7 @@ func check(q store.Quarantined, body []byte) (*store.Unreadable, error) {
 	case store.KindRecord:
 		err = table.CheckRecord(q.ID, body)
 	case migration.DocumentKind:
-		_, err = migration.ReadJob(q.ID, body)
+		_, err = migration.ReadJob(q.Group, q.ID, body)
 	}
 	bad, is := errors.AsType[*store.Unreadable](err)
 	if is {

@@ -167,7 +167,7 @@ func (t *Table) orAside(ctx context.Context, key item, into any) (row, error) {
 func (t *Table) orAnew(ctx context.Context, key item, into any) (was row, anew bool, err error) {
 	was, err = t.getInto(ctx, key, into)
 	if bad, is := errors.AsType[*store.Unreadable](err); is && !bad.Newer {
-		return row{}, true, t.displace(ctx, key, *bad)
+		return row{}, true, t.displace(ctx, was.it, *bad)
 	}
 	return was, false, err
 }

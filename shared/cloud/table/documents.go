@@ -1,8 +1,10 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/doublelock/doublelock/shared/cloud/internal/session"
@@ -49,6 +51,17 @@ func (d *Documents) Load(ctx context.Context, group, id string) (store.Document,
 		return none, nil
 	}
 	return doc, nil
+}
+
+// LoadAnew reads a document whose loss costs nothing but what it remembered. One that cannot be read is moved into quarantine,
+// and is one that was never written; that of a newer version alone is answered as a *store.Unreadable.
+func (d *Documents) LoadAnew(ctx context.Context, group, id string, into any) (revision int64, err error) {
+	was, _, err := d.t.orAnew(ctx, d.key(group, id), into)
+	if bad, is := errors.AsType[*store.Unreadable](err); is {
+		_, err = d.t.aside(ctx, was.it, bad)
+		err = cmp.Or(err, error(bad))
+	}
+	return was.revision, session.Fail(err, "load %s %s", d.kind, id)
 }
 
 // Save writes a document if nobody wrote it since it was loaded, and else answers guard.ErrConflict. It is stored with

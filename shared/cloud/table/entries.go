@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,7 +36,8 @@ func (e *Entries) Has(ctx context.Context, list, id string) (bool, error) {
 	return len(it) > 0, session.Fail(err, "look into %s", list)
 }
 
-// Read yields the elements of a list, sorted by id, each whole; of one that cannot be read why. An error of yield ends it.
+// Read yields the elements of a list, sorted by id, each whole; of one that cannot be read why. An error of yield ends it,
+// but not where it says that it cannot read it either: that is set aside.
 func (e *Entries) Read(ctx context.Context, list string, yield func(id string, body json.RawMessage, bad *store.Unreadable) error) error {
 	var ended error
 	err := e.t.query(ctx, "list#"+list, "", func(it item) error {
@@ -48,8 +50,8 @@ func (e *Entries) Read(ctx context.Context, list string, yield func(id string, b
 		if err != nil {
 			return err
 		}
-		ended = yield(textOf(it[AttributeSort]), body, bad)
-		return ended
+		ended, err = e.t.yielded(ctx, it, yield(textOf(it[AttributeSort]), body, bad))
+		return cmp.Or(ended, err)
 	})
 	if ended != nil {
 		return ended

@@ -206,7 +206,7 @@ func (t *Table) mend(ctx context.Context, ref guard.EntryRef, it item, why store
 	if why.Newer {
 		return guard.Entry{}, &why
 	}
-	rec, err := t.load(ctx, why.ID)
+	rec, _, err := t.load(ctx, why.ID)
 	if err != nil {
 		return guard.Entry{}, err
 	}
@@ -238,7 +238,7 @@ func (t *Table) Prune(ctx context.Context, ref guard.EntryRef, secret string) er
 	if e, err := entryOf(it); err != nil || t.c.Options().Now().Sub(e.At) < settled {
 		return nil //nolint:nilerr // one that cannot be read is made anew by whoever looks it up
 	}
-	rec, err := t.load(ctx, secret)
+	rec, _, err := t.load(ctx, secret)
 	if _, unread := errors.AsType[*store.Unreadable](err); unread {
 		return nil // nobody knows what it has
 	}

@@ -36,8 +36,8 @@ const (
 // also writes the least version that may read the item into attributeNeeds, and older ones leave the item alone.
 const Schema = 1
 
-// known are the attributes that a write of this version decides about. Others of an item are a newer version's, and are kept.
-var known = []string{AttributeKey, AttributeSort, attributeKeyARN, AttributeExpires, attributeSchema, attributeNeeds, attributeRevision, attributeState, attributeBody, attributeParts, attributePartOf, attributeWrite}
+// decided are the attributes that a write of this version decides about. Others of an item are a newer version's, and are kept.
+var decided = []string{AttributeKey, AttributeSort, attributeKeyARN, AttributeExpires, attributeSchema, attributeNeeds, attributeRevision, attributeState, attributeBody, attributeParts, attributePartOf, attributeWrite}
 
 // mostItem is the most bytes of an item. AWS takes four times as many; what comes near that could not be written back.
 const mostItem = 100 * 1000
@@ -72,12 +72,43 @@ func keyOf(it item) item {
 	return item{AttributeKey: it[AttributeKey], AttributeSort: it[AttributeSort]}
 }
 
+// forms are the partition keys of everything that this version keeps, up to the first "#": see subject. Of records every
+// sort key but one is nobody's.
+var forms = []string{"document#", "documents#", "index#", "intent#", "journal#", "list#", "outbox#", "delivery#", "counter#", "answer#", "bookmark#", "part#", quarantine}
+
+// nobody is what is wrong with a row that no code of this version asks for.
+const nobody = "nobody reads a row with this key"
+
+// known reports that the key of a row is of a form that this version keeps.
+func known(it item) bool {
+	pk := textOf(it[AttributeKey])
+	return strings.HasPrefix(pk, "resource#") && textOf(it[AttributeSort]) == recordSort ||
+		slices.ContainsFunc(forms, func(form string) bool { return strings.HasPrefix(pk, form) })
+}
+
+// strange is the condition of a scan that finds records, and rows whose key this version does not know.
+func strange() (condition string, values item) {
+	values = item{":record": text(recordSort)}
+	var all []string
+	for n, form := range forms {
+		name := fmt.Sprintf(":f%d", n)
+		values[name] = text(form)
+		all = append(all, "begins_with("+AttributeKey+", "+name+")")
+	}
+	return AttributeSort + " = :record OR NOT (" + strings.Join(all, " OR ") + ")", values
+}
+
 // subject says what a row is, from its key alone: the rest of it may be anything.
 func subject(it item) store.Unreadable {
 	pk, sk := textOf(it[AttributeKey]), textOf(it[AttributeSort])
 	kind, id, _ := strings.Cut(pk, "#")
 	switch kind {
+	case quarantine:
+		return store.Unreadable{Kind: quarantine, ID: sk}
 	case "resource":
+		if sk != recordSort {
+			break
+		}
 		return store.Unreadable{Kind: store.KindRecord, Group: arn.Of(id).Account, ID: id}
 	case "document":
 		of, group, _ := strings.Cut(id, "#")
@@ -86,9 +117,10 @@ func subject(it item) store.Unreadable {
 		return store.Unreadable{Kind: sk, ID: id} // store.KindIntent or store.KindWatch
 	case "index":
 		return store.Unreadable{Kind: store.KindIndex, Group: arn.Of(sk).Account, ID: sk}
-	case "journal", "list":
+	case "journal", "list", "outbox":
 		return store.Unreadable{Kind: kind, ID: id + " " + sk}
-	case "":
+	}
+	if !known(it) {
 		return store.Unreadable{Kind: "item", ID: pk + " " + sk}
 	}
 	return store.Unreadable{Kind: kind, ID: id}
@@ -167,7 +199,7 @@ func plain(v types.AttributeValue) any {
 // carried are the attributes of an item that only a newer version knows.
 func carried(it item) item {
 	out := maps.Clone(it)
-	for _, name := range known {
+	for _, name := range decided {
 		delete(out, name)
 	}
 	return out

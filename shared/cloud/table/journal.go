@@ -46,7 +46,7 @@ func (j *Journal) Append(ctx context.Context, e store.JournalEntry) error {
 // List reads the entries of a resource since a time (the zero time: all), oldest first, and what of them cannot be read.
 func (j *Journal) List(ctx context.Context, resource string, since time.Time) ([]store.JournalEntry, []store.Unreadable, error) {
 	var entries []store.JournalEntry
-	var unreadable []store.Unreadable
+	var wrong []store.Unreadable
 	err := j.t.pages(ctx, &dynamodb.QueryInput{
 		TableName: &j.t.name, ConsistentRead: aws.Bool(true),
 		KeyConditionExpression:    aws.String(AttributeKey + " = :pk AND " + AttributeSort + " >= :since"),
@@ -57,12 +57,15 @@ func (j *Journal) List(ctx context.Context, resource string, since time.Time) ([
 		if err == nil {
 			err = r.decode(&e)
 		}
+		if err == nil && e.Resource != resource {
+			err = unreadable(it, "its body is of another resource")
+		}
 		bad, err := j.t.aside(ctx, it, err)
 		switch {
 		case err != nil:
 			return err
 		case bad != nil:
-			unreadable = append(unreadable, *bad)
+			wrong = append(wrong, *bad)
 		default:
 			entries = append(entries, e)
 		}
@@ -71,5 +74,5 @@ func (j *Journal) List(ctx context.Context, resource string, since time.Time) ([
 	if err != nil {
 		return nil, nil, session.Fail(err, "list journal of %s", resource)
 	}
-	return entries, unreadable, nil
+	return entries, wrong, nil
 }

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -43,7 +44,8 @@ func (o *Outbox) Put(ctx context.Context, box, id string, body json.RawMessage) 
 	return err
 }
 
-// Waiting yields what is in a box, sorted by id; of what cannot be read why. An error of yield ends it.
+// Waiting yields what is in a box, sorted by id; of what cannot be read why. An error of yield ends it,
+// but not where it says that it cannot read it either: that is set aside.
 func (o *Outbox) Waiting(ctx context.Context, box string, yield func(id string, body json.RawMessage, bad *store.Unreadable) error) error {
 	var ended error
 	err := o.t.query(ctx, "outbox#"+box, "", func(it item) error {
@@ -59,8 +61,8 @@ func (o *Outbox) Waiting(ctx context.Context, box string, yield func(id string, 
 		if err != nil {
 			return err
 		}
-		ended = yield(textOf(it[AttributeSort]), body, bad)
-		return ended
+		ended, err = o.t.yielded(ctx, it, yield(textOf(it[AttributeSort]), body, bad))
+		return cmp.Or(ended, err)
 	})
 	if ended != nil {
 		return ended

@@ -42,6 +42,17 @@ func (t *Table) aside(ctx context.Context, it item, err error) (*store.Unreadabl
 	return bad, err
 }
 
+// yielded sorts out what a yield answered: it ends the list unless it cannot read the item, which is then set aside.
+func (t *Table) yielded(ctx context.Context, it item, answer error) (ended, failed error) {
+	bad, is := errors.AsType[*store.Unreadable](answer)
+	if !is {
+		return answer, nil
+	}
+	why := unreadable(it, "%s", bad.Reason)
+	_, failed = t.aside(ctx, it, why)
+	return nil, failed
+}
+
 // setAside copies an item into quarantine. The same item is copied a single time, and its copy is open again where it had
 // ended.
 func (t *Table) setAside(ctx context.Context, it item, why store.Unreadable) error {
@@ -49,17 +60,29 @@ func (t *Table) setAside(ctx context.Context, it item, why store.Unreadable) err
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256([]byte(whole))
-	q := store.Quarantined{Unreadable: why, Copy: hex.EncodeToString(sum[:6]), At: t.c.Options().Now().UTC(), Item: whole}
-	was, err := t.get(ctx, copyKey(q.Copy))
-	if err != nil {
+	q := store.Quarantined{Unreadable: why, Copy: sum(whole), At: t.c.Options().Now().UTC(), Item: whole}
+	made, err := t.getItem(ctx, copyKey(q.Copy))
+	if err != nil || made[attributeParts] != nil && made[AttributeExpires] == nil { // a long one is not joined to see that it is open
 		return err
 	}
-	if was.it != nil {
-		var have store.Quarantined
-		if err := was.decode(&have); err != nil || have.Open() {
+	was := row{}
+	if len(made) > 0 {
+		was, err = t.read(ctx, made)
+	}
+	have, bad := quarantinedIn(was, err)
+	switch {
+	case bad != nil && bad.Newer:
+		return nil
+	case bad != nil: // the copy is broken, too, and the row is there to be copied again
+		if err := t.removeIfSame(ctx, was.it); err != nil {
 			return err
 		}
+		was = row{}
+	case err != nil:
+		return err
+	case was.it != nil && have.Open():
+		return nil
+	case was.it != nil:
 		q.At = have.At
 	}
 	err = t.writeCopy(ctx, q, was)
@@ -67,6 +90,12 @@ func (t *Table) setAside(ctx context.Context, it item, why store.Unreadable) err
 		return nil // somebody else copied it
 	}
 	return err
+}
+
+// sum names an item by all that is in it.
+func sum(whole string) string {
+	of := sha256.Sum256([]byte(whole))
+	return hex.EncodeToString(of[:6])
 }
 
 func (t *Table) writeCopy(ctx context.Context, q store.Quarantined, was row) error {
@@ -97,12 +126,9 @@ func (t *Table) whole(ctx context.Context, it item) (string, error) {
 	return encoded(joined), err
 }
 
-// displace moves an item into quarantine, so that another can be made in its stead. One that was written meanwhile stays.
-func (t *Table) displace(ctx context.Context, key item, why store.Unreadable) error {
-	it, err := t.getItem(ctx, key)
-	if err != nil || len(it) == 0 {
-		return err
-	}
+// displace moves an item into quarantine, so that another can be made in its stead. One that was written since it was read
+// stays.
+func (t *Table) displace(ctx context.Context, it item, why store.Unreadable) error {
 	if err := t.setAside(ctx, it, why); err != nil {
 		return err
 	}
@@ -123,13 +149,10 @@ func (t *Table) removeIfSame(ctx context.Context, it item) error {
 	return t.query(ctx, partsKey(it), "", func(part item) error { return t.remove(ctx, keyOf(part)) })
 }
 
-// unchanged is the condition that an item is as it was read: by the mark of its write, or by all of it for one that no
-// version of ours has written.
+// unchanged is the condition that an item is as it was read. The mark of its write is not enough: who wrote a row by hand
+// may have kept that of another.
 func unchanged(it item) (condition string, names map[string]string, values item) {
-	compared := []string{attributeWrite}
-	if it[attributeWrite] == nil {
-		compared = []string{attributeWrite, attributeRevision, attributeBody}
-	}
+	compared := []string{attributeWrite, attributeSchema, attributeNeeds, attributeRevision, attributeParts, attributeBody}
 	var all []string
 	names, values = map[string]string{}, item{}
 	for i, name := range compared {
@@ -153,38 +176,68 @@ func (t *Table) Quarantined(ctx context.Context, yield func(store.Quarantined) e
 	err := t.query(ctx, quarantine, "", func(it item) error {
 		r, err := t.read(ctx, it)
 		q, bad := quarantinedIn(r, err)
-		switch {
-		case bad != nil:
-			q = store.Quarantined{Unreadable: *bad, Copy: textOf(it[AttributeSort]), Item: encoded(it)}
-		case err != nil:
+		if bad == nil && (err != nil || r.it == nil) {
 			return err
-		case r.it == nil:
-			return nil
 		}
 		return yield(q)
 	})
 	return session.Fail(err, "list quarantine")
 }
 
+// Open lists the copies of rows about which nothing was done yet, sorted by name: those that doctor and repair count.
+func (t *Table) Open(ctx context.Context) ([]store.Quarantined, error) {
+	var open []store.Quarantined
+	err := t.Quarantined(ctx, func(q store.Quarantined) error {
+		if q.Open() {
+			open = append(open, q)
+		}
+		return nil
+	})
+	return open, err
+}
+
+// quarantinedIn reads a copy. One that cannot be read, or is not of the row that it names, stands for itself: somebody has
+// to see and discard it like any other row.
 func quarantinedIn(r row, err error) (q store.Quarantined, bad *store.Unreadable) {
 	if err == nil && r.it != nil {
-		err = r.decode(&q)
+		if err = r.decode(&q); err == nil {
+			err = matches(r.it, q)
+		}
 	}
-	bad, _ = errors.AsType[*store.Unreadable](err)
+	if bad, _ = errors.AsType[*store.Unreadable](err); bad != nil {
+		q = store.Quarantined{Unreadable: *bad, Copy: textOf(r.it[AttributeSort]), Item: encoded(r.it)}
+	}
 	return q, bad
+}
+
+// matches says why a copy is not that of the row that it names: what is repaired must be what was shown.
+func matches(it item, q store.Quarantined) error {
+	if q.Copy != textOf(it[AttributeSort]) {
+		return unreadable(it, "its body is of another copy")
+	}
+	key, err := keyIn(q)
+	if err != nil {
+		return unreadable(it, "its body holds no row")
+	}
+	if of := subject(key); of.Kind != q.Kind || of.ID != q.ID {
+		return unreadable(it, "its body holds another row than it names")
+	}
+	return nil
 }
 
 // Copy reads one of them. One that is not there is guard.ErrGone.
 func (t *Table) Copy(ctx context.Context, name string) (store.Quarantined, error) {
-	var q store.Quarantined
 	r, err := t.get(ctx, copyKey(name))
+	q, bad := quarantinedIn(r, err)
 	switch {
+	case bad != nil:
+		return q, nil //nolint:nilerr // it stands for itself
 	case err != nil:
 		return q, session.Fail(err, "read quarantine %s", name)
 	case r.it == nil:
 		return q, fmt.Errorf("read quarantine %s: %w", name, guard.ErrGone)
 	}
-	return q, r.decode(&q)
+	return q, nil
 }
 
 // End says how a quarantined row ended. One that has ended keeps its end.
@@ -194,7 +247,7 @@ func (t *Table) End(ctx context.Context, name, how string) error {
 		return session.Fail(err, "end quarantine %s", name)
 	}
 	var q store.Quarantined
-	if err := r.decode(&q); err != nil || !q.Open() {
+	if err := r.decode(&q); err != nil || !q.Open() || q.Copy != name {
 		return err
 	}
 	q.EndedAt, q.End = t.c.Options().Now().UTC(), how
@@ -208,9 +261,18 @@ func (t *Table) Original(ctx context.Context, q store.Quarantined) (store.Origin
 		return store.Original{}, err
 	}
 	r, err := t.get(ctx, key)
-	if err == nil && r.it != nil && q.Kind == store.KindRecord {
+	switch {
+	case err != nil || r.it == nil:
+	case q.Kind == store.KindRecord:
 		_, err = r.record()
-	} else if err == nil && r.it != nil {
+	case q.Kind == quarantine:
+		_, bad := quarantinedIn(r, nil)
+		if bad != nil {
+			err = bad
+		}
+	case !known(r.it):
+		err = unreadable(r.it, nobody)
+	default:
 		var body json.RawMessage
 		err = r.decode(&body)
 	}
@@ -218,7 +280,20 @@ func (t *Table) Original(ctx context.Context, q store.Quarantined) (store.Origin
 	if err != nil && !is {
 		return store.Original{}, session.Fail(err, "read the row of %s", q.ID)
 	}
-	return store.Original{There: r.it != nil, Body: []byte(r.body), Revision: r.revision, Unreadable: bad}, nil
+	if err == nil && bad == nil && r.it != nil && q.Kind != store.KindRecord {
+		whole, err := t.whole(ctx, r.it)
+		if err != nil {
+			return store.Original{}, session.Fail(err, "read the row of %s", q.ID)
+		}
+		if sum(whole) == q.Copy { // it is as it was when who reads it could not
+			bad = &q.Unreadable
+		}
+	}
+	now := store.Original{There: r.it != nil, Body: []byte(r.body), Revision: r.revision, Unreadable: bad}
+	if now.There {
+		now.Sum = sum(encoded(r.it))
+	}
+	return now, nil
 }
 
 // keyIn is the key of the row that was copied.
@@ -234,7 +309,7 @@ func keyIn(q store.Quarantined) (item, error) {
 }
 
 // Restore puts a corrected body into the row of a copy and ends the quarantine. The row must be as the caller has seen it:
-// away, or not to be read, or at the revision of what is replaced; else it is guard.ErrConflict.
+// away, or the same in every attribute; else it is guard.ErrConflict.
 func (t *Table) Restore(ctx context.Context, q store.Quarantined, seen store.Original, body []byte) error {
 	key, err := keyIn(q)
 	if err != nil {
@@ -257,7 +332,7 @@ func (t *Table) Restore(ctx context.Context, q store.Quarantined, seen store.Ori
 		w.was.it = it
 		w.was.revision, _ = numberOf(it[attributeRevision]) // 0 where that is what is wrong
 	}
-	if (len(it) > 0) != seen.There || w.was.revision != seen.Revision {
+	if !same(it, seen) {
 		return fmt.Errorf("restore %s: %w", q.ID, guard.ErrConflict)
 	}
 	w.it[attributeRevision] = number(w.was.revision + 1)
@@ -271,6 +346,14 @@ func (t *Table) Restore(ctx context.Context, q store.Quarantined, seen store.Ori
 	return t.End(ctx, q.Copy, store.EndedRestored)
 }
 
+// same reports that an item is the one that somebody saw: all of it, for who writes by hand raises no revision.
+func same(it item, seen store.Original) bool {
+	if len(it) == 0 || !seen.There {
+		return len(it) == 0 && !seen.There
+	}
+	return sum(encoded(it)) == seen.Sum
+}
+
 // Discard forgets a row that cannot be read, and ends the quarantine: of the row the copy is left, for a while. A row that was
 // written since it was seen is guard.ErrConflict.
 func (t *Table) Discard(ctx context.Context, q store.Quarantined, seen store.Original) error {
@@ -282,10 +365,10 @@ func (t *Table) Discard(ctx context.Context, q store.Quarantined, seen store.Ori
 	if err != nil {
 		return session.Fail(err, "discard %s", q.ID)
 	}
+	if !same(it, seen) {
+		return fmt.Errorf("discard %s: %w", q.ID, guard.ErrConflict)
+	}
 	if len(it) > 0 && seen.Unreadable != nil {
-		if revision, _ := numberOf(it[attributeRevision]); revision != seen.Revision {
-			return fmt.Errorf("discard %s: %w", q.ID, guard.ErrConflict)
-		}
 		if err := t.removeIfSame(ctx, it); err != nil {
 			return session.Fail(err, "discard %s", q.ID)
 		}

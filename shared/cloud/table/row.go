@@ -2,13 +2,14 @@ package table
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // row is an item that can be read, with its body in one piece.
@@ -36,47 +37,55 @@ func (t *Table) getItem(ctx context.Context, key item) (item, error) {
 	return out.Item, nil
 }
 
-// read makes a row of an item.
+// read makes a row of an item. What is wrong with one is said in the order in which it matters: the version that wrote it
+// first, because nothing else means anything under another, then its revision, then its body.
 func (t *Table) read(ctx context.Context, it item) (row, error) {
 	r := row{it: it}
-	if needs, is := numberOf(it[attributeNeeds]); is && needs > Schema {
-		u := unreadable(it, "a newer version wrote it, which needs version %d to read; this is %d", needs, Schema)
-		u.Newer = true
-		return r, u
+	if it[attributeSchema] != nil {
+		if wrote, is := numberOf(it[attributeSchema]); !is || wrote < 1 {
+			return r, unreadable(it, "its schema is no version")
+		}
+	}
+	if it[attributeNeeds] != nil {
+		switch needs, is := numberOf(it[attributeNeeds]); {
+		case !is || needs < 1:
+			return r, unreadable(it, "the version that it needs is none")
+		case needs > Schema:
+			u := unreadable(it, "a newer version wrote it, which needs version %d to read; this is %d", needs, Schema)
+			u.Newer = true
+			return r, u
+		}
 	}
 	if it[attributeRevision] != nil {
 		var is bool
 		if r.revision, is = numberOf(it[attributeRevision]); !is || r.revision < 1 {
-			return r, unreadable(it, "its revision is no number")
+			r.revision = 0
+			return r, unreadable(it, "its revision is no number of a write")
 		}
 	}
 	if it[attributeParts] != nil {
 		return t.join(ctx, r)
 	}
-	if r.body = textOf(it[attributeBody]); r.body == "" {
+	switch body := it[attributeBody].(type) {
+	case nil:
 		return r, unreadable(it, "it has no body")
+	case *types.AttributeValueMemberS:
+		r.body = body.Value
+	default:
+		return r, unreadable(it, "its body is no text")
+	}
+	if r.body == "" {
+		return r, unreadable(it, "its body is empty")
 	}
 	return r, nil
 }
 
-// decode reads a row's body into what it is.
+// decode reads a row's body into what it is. All bodies are objects but those of newer versions, which are not read.
 func (r row) decode(into any) error {
-	if !json.Valid([]byte(r.body)) {
-		return unreadable(r.it, "its body is not JSON")
-	}
-	if err := json.Unmarshal([]byte(r.body), into); err != nil {
-		return unreadable(r.it, "its body is of another shape: %s", shape(err))
+	if reason := store.Decode([]byte(r.body), into); reason != "" {
+		return unreadable(r.it, "%s", reason)
 	}
 	return nil
-}
-
-// shape says what is wrong with a body and nothing of what is in it.
-func shape(err error) string {
-	if wrong, is := errors.AsType[*json.UnmarshalTypeError](err); is {
-		kind, _, _ := strings.Cut(wrong.Value, " ") // what follows a number is the number
-		return fmt.Sprintf("%q holds a %s", wrong.Field, kind)
-	}
-	return "a value in it does not parse"
 }
 
 // A body that is longer than inline is cut into parts, each an item of its own under a key that no list asks for. They are
@@ -143,7 +152,7 @@ func (t *Table) join(ctx context.Context, r row) (row, error) {
 		}
 		r.it = it
 		if r.revision, is = numberOf(it[attributeRevision]); !is {
-			return r, unreadable(it, "its revision is no number")
+			return r, unreadable(it, "its revision is no number of a write")
 		}
 	}
 	return r, unreadable(r.it, "it was written again each of %d times that it was read", joins)

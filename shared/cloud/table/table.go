@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/doublelock/doublelock/shared/cloud"
@@ -45,9 +44,9 @@ func recordKey(resource string) item {
 // whose record could not be read: it is set aside, and the next look makes a new one. One that needs a newer version is
 // left alone, and answered as a *store.Unreadable.
 func (t *Table) Load(ctx context.Context, resource string) (guard.Record, error) {
-	rec, err := t.load(ctx, resource)
+	rec, it, err := t.load(ctx, resource)
 	if bad, is := errors.AsType[*store.Unreadable](err); is && !bad.Newer {
-		if err := t.displace(ctx, recordKey(resource), *bad); err != nil {
+		if err := t.displace(ctx, it, *bad); err != nil {
 			return guard.Record{}, fmt.Errorf("%w; set it aside: %w", bad, session.Fail(err, "write quarantine"))
 		}
 		return guard.Record{}, nil
@@ -58,12 +57,14 @@ func (t *Table) Load(ctx context.Context, resource string) (guard.Record, error)
 	return rec, nil
 }
 
-func (t *Table) load(ctx context.Context, resource string) (guard.Record, error) {
+// load reads a record, with the item that it is in.
+func (t *Table) load(ctx context.Context, resource string) (guard.Record, item, error) {
 	r, err := t.get(ctx, recordKey(resource))
 	if err != nil || r.it == nil {
-		return guard.Record{}, err
+		return guard.Record{}, r.it, err
 	}
-	return r.record()
+	rec, err := r.record()
+	return rec, r.it, err
 }
 
 // record reads the record in a row.
@@ -75,6 +76,8 @@ func (r row) record() (guard.Record, error) {
 	switch of := subject(r.it); {
 	case r.revision == 0:
 		return guard.Record{}, unreadable(r.it, "it has no revision")
+	case rec.Resource == "":
+		return guard.Record{}, unreadable(r.it, "its body names no resource")
 	case rec.Resource != of.ID:
 		return guard.Record{}, unreadable(r.it, "its body is of another resource")
 	}
@@ -134,18 +137,25 @@ func (t *Table) recordItem(rec guard.Record) item {
 // set aside, stays where it is, and is answered apart.
 func (t *Table) recordOf(ctx context.Context, it item) (rec guard.Record, bad *store.Unreadable, err error) {
 	r, err := t.read(ctx, it)
-	if err == nil && r.it != nil {
+	switch {
+	case err == nil && r.it != nil && !known(it):
+		if wrote, is := numberOf(it[attributeSchema]); is && wrote > Schema {
+			return rec, nil, nil // a newer version's own, of a kind that came with it
+		}
+		err = unreadable(it, nobody)
+	case err == nil && r.it != nil:
 		rec, err = r.record()
 	}
 	bad, err = t.aside(ctx, it, err)
 	return rec, bad, err
 }
 
-// All yields every record, in no order, page by page; of a row that cannot be read why. An error of yield ends it.
+// All yields every record, in no order, page by page; of a row that cannot be read, or that nobody reads, why. An error of
+// yield ends it.
 func (t *Table) All(ctx context.Context, yield func(guard.Record, *store.Unreadable) error) error {
+	condition, values := strange()
 	pages := dynamodb.NewScanPaginator(t.client(), &dynamodb.ScanInput{
-		TableName: &t.name, FilterExpression: aws.String(AttributeSort + " = :record"),
-		ExpressionAttributeValues: item{":record": text(recordSort)},
+		TableName: &t.name, FilterExpression: &condition, ExpressionAttributeValues: values,
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)

@@ -20,7 +20,6 @@ import (
 	"github.com/doublelock/doublelock/shared/outbox"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
-	"github.com/doublelock/doublelock/shared/store"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -200,14 +199,8 @@ func (h hubParts) Late(ctx context.Context) (int, error) {
 }
 
 func (h hubParts) Unreadable(ctx context.Context) (int, error) {
-	n := 0
-	err := h.table.Quarantined(ctx, func(q store.Quarantined) error {
-		if q.Open() {
-			n++
-		}
-		return nil
-	})
-	return n, err
+	open, err := h.table.Open(ctx)
+	return len(open), err
 }
 
 var (
