@@ -58,7 +58,7 @@ func TestDescribeAnswersWithEveryKeyOfTheSecret(t *testing.T) {
 	ours := guard.Key{ARN: keyARN, ID: "k", Account: member, Region: region, Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
 	want := guard.Secret{
 		ARN: secretARN, Name: "app/db", Account: member, Region: region, KeyID: keyARN, Key: ours, PrimaryRegion: region,
-		Tags: map[string]string{"Owner": "payments"}, Elsewhere: guard.Elsewhere{Listing: guard.Listed},
+		Tags: map[string]string{"Owner": "payments"}, Elsewhere: guard.Elsewhere{Listing: guard.Listed}, TypeRead: true,
 		Versions: []guard.Version{
 			{ID: "v2", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{defaultKey(region), ours}},
 			{ID: "v1", Keys: []guard.Key{defaultKey(region)}},

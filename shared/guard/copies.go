@@ -117,6 +117,9 @@ func (c *Copies) copied(there, versions []Version) {
 		return
 	}
 	named := []Key{p.Named}
+	if !p.InSync() { // whether it has the version at all nobody knows
+		named = nil
+	}
 	for _, v := range versions {
 		if !v.Labelled() {
 			continue

@@ -126,6 +126,8 @@ func TestASecretIsSealedOnlyWhereEveryLocationIs(t *testing.T) {
 
 func TestACopyThatDiesIsCriticalWhateverTheSecretNames(t *testing.T) {
 	day := time.Date(2026, 9, 8, 12, 0, 0, 0, time.UTC)
+	stored := inState(otherKey, guard.KeyUnavailable)
+	stored.Store = "cks-1"
 	for sentence, c := range map[string]struct {
 		secret guard.Secret
 		says   string
@@ -134,6 +136,7 @@ func TestACopyThatDiesIsCriticalWhateverTheSecretNames(t *testing.T) {
 		"a version that is lost on a day":                   {secret(ownKey, doomed(otherKey, day)), "lost for good from 2026-09-08 12:00 UTC on"},
 		"a version whose key material expires":              {secret(ownKey, expiring(otherKey, day)), otherKey.ARN + " opens nothing from 2026-09-08 12:00 UTC on"},
 		"the key of the secret itself expires":              {secret(expiring(ownKey, day), expiring(ownKey, day)), "its key " + ownKey.ARN + " opens nothing from 2026-09-08 12:00 UTC on"},
+		"a key whose custom key store is disconnected":      {secret(ownKey, stored), otherKey.ARN + " opens nothing while its custom key store cks-1 is disconnected"},
 		"a version whose key does not exist":                {secret(ownKey, inState(otherKey, guard.KeyMissing)), "does not exist"},
 	} {
 		t.Run(sentence, func(t *testing.T) {

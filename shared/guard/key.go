@@ -50,6 +50,7 @@ type Key struct {
 	State       KeyState   `json:"state,omitzero"`
 	MultiRegion bool       `json:"multiRegion,omitzero"`
 	Origin      string     `json:"origin,omitzero"`
+	Store       string     `json:"store,omitzero"`   // id of its custom key store: it opens nothing while that is disconnected; "" for none
 	Spec        string     `json:"spec,omitzero"`    // as DescribeKey's KeySpec: SYMMETRIC_DEFAULT, RSA_2048; "" where it was not read
 	Usage       string     `json:"usage,omitzero"`   // as its KeyUsage
 	Aliases     []string   `json:"aliases,omitzero"` // "alias/…", where they were read

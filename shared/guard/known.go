@@ -58,4 +58,4 @@ func (s Statement) Identity() string { return s.Where + "|" + s.JSON }
 func (a Affected) Identity() string { return a.Secret }
 
 // Identity is the copy's ARN.
-func (c AccountCopy) Identity() string { return c.ARN }
+func (e AccountCopy) Identity() string { return e.ARN }

@@ -36,6 +36,11 @@ type Secret struct {
 
 	RotationEnabled   bool   `json:"rotationEnabled,omitzero"`
 	RotationLambdaARN string `json:"rotationLambdaArn,omitzero"`
+	RotationRoleARN   string `json:"rotationRoleArn,omitzero"` // of a managed external secret, which Secrets Manager rotates as that role
+
+	Type     string `json:"type,omitzero"`     // of a managed external secret: its partner; "" for any other
+	TypeRead bool   `json:"typeRead,omitzero"` // Type was asked for, so that "" says that it has none
+	CopyOf   string `json:"copyOf,omitzero"`   // ARN of its primary in another account; "" for a secret that is no such copy, or was only listed
 
 	CreatedAt      time.Time `json:"createdAt,omitzero"`
 	LastChangedAt  time.Time `json:"lastChangedAt,omitzero"`

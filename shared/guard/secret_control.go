@@ -368,6 +368,8 @@ func (k Key) closedWords() string {
 		return k.ARN + " is in state " + string(k.State) + ", and lost for good from " + minute(k.DeletionDate) + " on"
 	case k.CanDecrypt() && !k.ValidTo.IsZero():
 		return k.ARN + " opens nothing from " + minute(k.ValidTo) + " on, when its imported material expires"
+	case k.State == KeyUnavailable && k.Store != "":
+		return k.ARN + " opens nothing while its custom key store " + k.Store + " is disconnected"
 	default:
 		return k.ARN + " is in state " + string(k.State)
 	}

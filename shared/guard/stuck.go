@@ -3,11 +3,13 @@ package guard
 import (
 	"slices"
 	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // aliasOf is the alias by which a secret names its key; "" where it names none.
 func aliasOf(s Secret) string {
-	if strings.HasPrefix(s.KeyID, "alias/") || strings.Contains(s.KeyID, ":alias/") {
+	if strings.HasPrefix(s.KeyID, "alias/") || strings.HasPrefix(arn.Of(s.KeyID).Resource, "alias/") {
 		return s.KeyID
 	}
 	return ""

@@ -65,7 +65,7 @@ const (
 
 // brief is a key by what decides: its name, manager and state.
 func (k Key) brief() Key {
-	return Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State, DeletionDate: k.DeletionDate, ValidTo: k.ValidTo}
+	return Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State, DeletionDate: k.DeletionDate, ValidTo: k.ValidTo, Store: k.Store}
 }
 
 // brief is a replica with its status, unless that is as it should be.

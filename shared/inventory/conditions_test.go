@@ -50,6 +50,30 @@ func TestAPolicyMayAskWhatAKeyOrSecretIs(t *testing.T) {
 			t.Errorf("%s: %s, want %s: %s", name, got.SecretLock.Answer, may, got.SecretLock.Why)
 		}
 	}
+	for name, tt := range map[string]struct {
+		kind, condition string
+		want            policy.Answer
+	}{
+		"the type of an external secret, which it is":    {"Salesforce", `"StringEquals":{"secretsmanager:resource/Type":"Salesforce"}`, yes},
+		"the type of an external secret, of another":     {"Snowflake", `"StringEquals":{"secretsmanager:resource/Type":"Salesforce"}`, no},
+		"the type of an external secret, which has none": {"", `"StringEquals":{"secretsmanager:resource/Type":"Salesforce"}`, no},
+		"that it is no external secret, which it is not": {"", `"Null":{"secretsmanager:resource/Type":"true"}`, yes},
+	} {
+		s, reader := readable(regional, "", tt.condition)
+		s.Secrets[0].Facts.Type, s.Secrets[0].Facts.TypeRead = tt.kind, true
+		got, err := inventory.Prepare(s).Explain(reader, s.Secrets[0].Facts.ARN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.SecretLock.Answer != tt.want {
+			t.Errorf("%s: %s, want %s: %s", name, got.SecretLock.Answer, tt.want, got.SecretLock.Why)
+		}
+	}
+	s, reader := readable(regional, "", "")
+	s.Secrets[0].Facts.CopyOf = "arn:aws:secretsmanager:eu-central-1:444455556666:secret:read-AbCdEf"
+	if got, err := inventory.Prepare(s).Explain(reader, s.Secrets[0].Facts.ARN); err != nil || got.SecretLock.Answer != may {
+		t.Errorf("a copy of another account's secret has a policy that is not read: %s, %v", got.SecretLock.Answer, err)
+	}
 }
 
 // readable is a secret and its key, whose policies let one role read under conditions.

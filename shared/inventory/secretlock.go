@@ -18,6 +18,12 @@ const (
 func (a *Access) secretTarget(s *Secret) policy.Target {
 	t := policy.Target{ARN: s.Facts.ARN, Account: s.Facts.Account, Policy: a.secretPolicy(s), Kind: policy.ResourcePlain}
 	a.addResourceOrganization(&t)
+	switch {
+	case s.Facts.Type != "":
+		t.Context["secretsmanager:resource/Type"] = []string{s.Facts.Type}
+	case s.Facts.TypeRead: // by a snapshot of an older version it was not
+		t.Absent = append(t.Absent, "secretsmanager:resource/Type")
+	}
 	t.Context["aws:ViaAWSService"] = []string{"false"}
 	t.Context["aws:RequestedRegion"] = []string{s.Facts.Region}
 	t.Absent = append(t.Absent, "secretsmanager:resource/AllowRotationLambdaArn", "aws:ResourceTag/*", "secretsmanager:ResourceTag/*")
@@ -39,6 +45,8 @@ func (a *Access) secretPolicy(s *Secret) *policy.Document {
 	switch {
 	case s.PolicyUnread != "":
 		return missing(name, s.PolicyUnread)
+	case s.Facts.CopyOf != "": // user guide, "Cross-account replication": the policy named cross-account-replication
+		return missing(name, "it is a copy of a secret in another account, and Secrets Manager's own policy on it is not read")
 	case s.Policy == "":
 		return nil
 	}

@@ -139,6 +139,9 @@ func (s *readerSet) addSeen() {
 }
 
 func (s *readerSet) addRotation() {
+	if role := s.facts.RotationRoleARN; role != "" && s.facts.RotationEnabled {
+		s.add(role, accountOf(role), SourceRotation)
+	}
 	function := s.facts.RotationLambdaARN
 	if function == "" || !s.facts.RotationEnabled {
 		return

@@ -44,6 +44,9 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 	rotating := func(s *inventory.Snapshot) {
 		s.Secrets[0].Facts.RotationEnabled, s.Secrets[0].Facts.RotationLambdaARN = true, function
 	}
+	external := func(s *inventory.Snapshot) { // it is rotated by a role and not by a function
+		s.Secrets[0].Facts.RotationEnabled, s.Secrets[0].Facts.RotationRoleARN = true, role("rotator")
+	}
 	keptOut := func(s *inventory.Snapshot) {
 		s.Secrets[0].Facts = secret("db", cmk("old", region))
 		s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: closedKey})
@@ -104,7 +107,10 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 		"a rotation whose role has no name": {nil, rotating, func(q *migration.Question) {
 			q.Functions = map[string]string{function: ""}
 		}, []string{function + " unknown rotation 0"}, []string{function + " may lose access: the role of the rotation function"}},
-		"a rotation that is off":    {nil, func(s *inventory.Snapshot) { rotating(s); s.Secrets[0].Facts.RotationEnabled = false }, nil, nil, nil},
+		"a rotation that is off":                            {nil, func(s *inventory.Snapshot) { rotating(s); s.Secrets[0].Facts.RotationEnabled = false }, nil, nil, nil},
+		"an external secret, whose role may make data keys": {[]inventory.Principal{principal("rotator", may(true))}, external, nil, []string{"rotator keeps allowed,rotation 0"}, nil},
+		"an external secret, whose role may not": {[]inventory.Principal{principal("rotator", onlyDecrypt)}, external, nil,
+			[]string{"rotator loses allowed,rotation 0"}, []string{role("rotator") + " would lose access"}},
 		"a rotation by the service": {nil, func(s *inventory.Snapshot) { rotating(s); s.Secrets[0].Facts.RotationLambdaARN = "" }, nil, nil, nil},
 		"of another account, under its own key": {[]inventory.Principal{elsewhere(may(true))}, func(s *inventory.Snapshot) {
 			s.Secrets[0].Policy, s.Secrets[0].Facts = sharing, secret("db", cmk("old", region))

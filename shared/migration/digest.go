@@ -18,7 +18,7 @@ func (f *Facts) digests(s inventory.Secret, to inventory.Key, item Item) map[str
 		"key of the secret":      digest(s.Facts.KeyID, s.Facts.Key.ARN, s.Facts.Key.Manager, s.Facts.Key.State),
 		"versions of the secret": digest(versionsOf(s)),
 		"policy of the secret":   digest(s.Policy, s.PolicyUnread),
-		"rotation":               digest(s.Facts.RotationEnabled, s.Facts.RotationLambdaARN, f.Functions[s.Facts.RotationLambdaARN]),
+		"rotation":               digest(s.Facts.RotationEnabled, s.Facts.RotationLambdaARN+s.Facts.RotationRoleARN, f.Functions[s.Facts.RotationLambdaARN]),
 		"tags of the secret":     digest(ownersTags(s.Facts.Tags)),
 		"target key":             digest(to.Facts, to.PolicyUnread),
 		"policy of the target":   digest(to.Policy),

@@ -20,36 +20,40 @@ import (
 // Source: API reference, DescribeSecret, CrossAccountReplicas: left out where the secret has none.
 type described struct {
 	CrossAccountReplicas []struct{ ReplicaSecretARN, ReplicationStatus string }
+	CrossAccountPrimary  struct{ PrimarySecretARN string }
 }
 
-// describeSecret asks for everything that DescribeSecret says, in one call.
-func describeSecret(ctx context.Context, client *secretsmanager.Client, id string) (*secretsmanager.DescribeSecretOutput, guard.Elsewhere, error) {
+// describeSecret asks for everything that DescribeSecret says, in one call: of other accounts as well, which are read from the body.
+func describeSecret(ctx context.Context, client *secretsmanager.Client, id string) (guard.Secret, error) {
 	var body []byte
 	out, err := client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &id}, func(o *secretsmanager.Options) {
 		o.APIOptions = append(o.APIOptions, session.Raw(&body))
 	})
 	if err != nil {
-		return nil, guard.Elsewhere{}, err
+		return guard.Secret{}, err
 	}
-	elsewhere, err := elsewhereOf(body)
-	return out, elsewhere, err
+	secret := secretOf(out)
+	return secret, addElsewhere(&secret, body)
 }
 
-// elsewhereOf reads the copies in other accounts out of an answer. An answer that was not kept says nothing of them.
-func elsewhereOf(body []byte) (guard.Elsewhere, error) {
+// addElsewhere reads the copies in other accounts, or the primary there, out of an answer. An answer that was not kept says nothing
+// of them.
+func addElsewhere(secret *guard.Secret, body []byte) error {
 	if body == nil {
-		return guard.Elsewhere{}, nil
+		return nil
 	}
 	var found described
 	if err := json.Unmarshal(body, &found); err != nil {
-		return guard.Elsewhere{}, fmt.Errorf("read copies in other accounts: %w", err)
+		return fmt.Errorf("read copies in other accounts: %w", err)
 	}
+	secret.CopyOf = found.CrossAccountPrimary.PrimarySecretARN
 	out := guard.Elsewhere{Listing: guard.Listed}
 	for _, one := range found.CrossAccountReplicas {
 		at := arn.Of(one.ReplicaSecretARN)
 		out.Copies = append(out.Copies, guard.AccountCopy{ARN: one.ReplicaSecretARN, Account: at.Account, Region: at.Region, Status: one.ReplicationStatus})
 	}
-	return out, nil
+	secret.Elsewhere = out
+	return nil
 }
 
 // readElsewhere says what the keys of copies in other accounts are, where we may look: the primary does not name them. One that

@@ -128,6 +128,7 @@ func keyOf(m *types.KeyMetadata) guard.Key {
 		Spec:        string(m.KeySpec),
 		Usage:       string(m.KeyUsage),
 
+		Store:        aws.ToString(m.CustomKeyStoreId),
 		DeletionDate: aws.ToTime(m.DeletionDate),
 		ValidTo:      aws.ToTime(m.ValidTo),
 	}

@@ -43,12 +43,10 @@ func (s *Secrets) Describe(ctx context.Context, ref guard.SecretRef) (guard.Secr
 	if err != nil {
 		return guard.Secret{}, session.Fail(err, "describe secret %s", ref.ID)
 	}
-	out, elsewhere, err := describeSecret(ctx, client, ref.ID)
+	secret, err := describeSecret(ctx, client, ref.ID)
 	if err != nil {
 		return guard.Secret{}, session.Fail(err, "describe secret %s", ref.ID)
 	}
-	secret := secretOf(out)
-	secret.Elsewhere = elsewhere
 	if secret.Account != p.Account || secret.Region != p.Region {
 		return guard.Secret{}, fmt.Errorf("describe secret %s: %w: asked account %s in %s, answered %s", ref.ID, guard.ErrNotOurs, p.Account, p.Region, secret.ARN)
 	}
@@ -101,6 +99,9 @@ func secretOf(out *secretsmanager.DescribeSecretOutput) guard.Secret {
 		Tags:              tagMap(out.Tags),
 		RotationEnabled:   aws.ToBool(out.RotationEnabled),
 		RotationLambdaARN: aws.ToString(out.RotationLambdaARN),
+		RotationRoleARN:   aws.ToString(out.ExternalSecretRotationRoleArn),
+		Type:              aws.ToString(out.Type),
+		TypeRead:          true,
 		CreatedAt:         aws.ToTime(out.CreatedDate),
 		LastChangedAt:     aws.ToTime(out.LastChangedDate),
 		LastAccessedAt:    aws.ToTime(out.LastAccessedDate),
