@@ -92,7 +92,7 @@ func hourUsed(most int) string {
 // Idle reports that a visit now would leave a job, as it was listed, as it is: it says already that it waits for its quiet
 // time, for a change window, or for the next hour, and it does. It asks nobody: what this process does not know is false.
 func (e *Engine) Idle(j Job) bool {
-	if j.Phase != Planned || j.Plan == "" || j.Pending != nil || j.Rules == nil || j.Stuck != nil || len(j.Outbox)+len(j.Rescues) > 0 {
+	if j.Phase != Planned || j.Plan == "" || j.Pending != nil || j.Rules == nil || j.Stuck != nil || len(j.Outbox)+len(j.Rescues)+len(j.Refusals) > 0 {
 		return false
 	}
 	now := e.Now().UTC()

@@ -230,6 +230,9 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 	if err := v.publish(ctx); err != nil {
 		return Step{}, err
 	}
+	if err := v.answerStored(ctx); err != nil {
+		return Step{}, err
+	}
 	if err := v.endRescues(ctx); err != nil {
 		return Step{}, err
 	}
