@@ -81,7 +81,7 @@ bench: ## Measure, beside the least any tool must do
 fuzz: ## Fuzz every decoder and parser for FUZZTIME each
 	@for package in $(PACKAGES); do \
 	  for name in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
-	    echo "$$package $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	    echo "$$package $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$package || exit 1; \
 	  done; \
 	done
 

@@ -77,7 +77,7 @@ func (m *Migrations) Advance(ctx context.Context) error {
 	}
 	m.rest(jobs)
 	due := slices.DeleteFunc(slices.Clone(jobs), func(j migration.Job) bool {
-		return !j.NeedsVisit() || j.Phase == migration.Planned && migration.Halted(jobs, j.Plan, j.Wave, m.Engine.Rules) != ""
+		return !j.NeedsVisit() || m.Engine.Idle(j) || j.Phase == migration.Planned && migration.Halted(jobs, j.Plan, j.Wave, m.Engine.Rules) != ""
 	})
 	slices.SortStableFunc(due, func(a, b migration.Job) int { return cmp.Compare(rank(a), rank(b)) })
 	var group errgroup.Group

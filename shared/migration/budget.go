@@ -42,7 +42,7 @@ func (s *Spent) set(limit string, until time.Time) {
 func (v *visit) left(ctx context.Context) (bool, error) {
 	names, until := HourNames(v.Now(), v.job.Account)
 	for i, most := range v.limits() {
-		limit := fmt.Sprint(names[i], "|", most)
+		limit := limitOf(names[i], most)
 		if !v.Spent.is(limit, v.Now()) {
 			taken, err := v.Counter.Taken(ctx, names[i])
 			if err != nil {
@@ -81,9 +81,34 @@ func (v *visit) budget(ctx context.Context) (bool, error) {
 func (v *visit) limits() [2]int { return [2]int{v.job.Rules.PerAccountHour, v.job.Rules.PerHour} }
 
 func (v *visit) used(most int, until time.Time) {
-	v.job.Reason = fmt.Sprintf("waiting: the %d changes that an hour allows are made", most)
+	v.job.Reason = hourUsed(most)
 	v.wait = Step{Action: DoWait, Until: until, Reason: v.job.Reason}
 }
+
+func hourUsed(most int) string {
+	return fmt.Sprintf("waiting: the %d changes that an hour allows are made", most)
+}
+
+// Idle reports that a visit now would leave a job, as it was listed, as it is: it says already that it waits for its quiet
+// time, for a change window, or for the next hour, and it does. It asks nobody: what this process does not know is false.
+func (e *Engine) Idle(j Job) bool {
+	if j.Phase != Planned || j.Plan == "" || j.Pending != nil || j.Rules == nil || j.Stuck != nil || len(j.Outbox)+len(j.Rescues)+len(j.Refusals) > 0 {
+		return false
+	}
+	now := e.Now().UTC()
+	if wait, is := notYet(j, now, *j.Rules); is {
+		return j.Reason == wait.Reason
+	}
+	names, _ := HourNames(now, j.Account)
+	for i, most := range [2]int{j.Rules.PerAccountHour, j.Rules.PerHour} {
+		if e.Spent.is(limitOf(names[i], most), now) {
+			return j.Reason == hourUsed(most)
+		}
+	}
+	return false
+}
+
+func limitOf(name string, most int) string { return fmt.Sprint(name, "|", most) }
 
 // early says what a planned job waits for before anything is looked up for it: its quiet time, the change windows and
 // what an hour allows are asked first, because they stop most of a large plan's jobs at every visit.

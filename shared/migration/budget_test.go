@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -198,21 +199,90 @@ func TestReadersAreNotAskedForBeforeAStepThatTheHourDoesNotAllow(t *testing.T) {
 	}
 }
 
-// What passes by itself is nobody's business, however long it takes.
-func TestABusyAWSIsNotOutOfReach(t *testing.T) {
-	w := steady(t)
-	if _, err := w.worker("w0").Start(t.Context(), w.item(), "plan", migration.Defaults()); err != nil {
-		t.Fatal(err)
-	}
-	w.refusing("Describe", guard.ErrThrottled)
-	for range 24 {
-		w.now = w.now.Add(time.Hour)
-		if _, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); !errors.Is(err, guard.ErrThrottled) {
+// What passes by itself is nobody's business for a day. What does not pass is somebody's: a job waits for nothing for ever.
+func TestABusyAWSIsSomebodysBusinessAfterADay(t *testing.T) {
+	for sentence, answer := range map[string]error{"throttled": guard.ErrThrottled, "down": guard.ErrUnavailable} {
+		w := steady(t)
+		if _, err := w.worker("w0").Start(t.Context(), w.item(), "plan", migration.Defaults()); err != nil {
 			t.Fatal(err)
 		}
+		w.refusing("Describe", answer)
+		visit := func(hours int) migration.Job {
+			for range hours {
+				w.now = w.now.Add(time.Hour)
+				if _, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); !errors.Is(err, answer) {
+					t.Fatal(err)
+				}
+			}
+			return w.job(t)
+		}
+		if j := visit(24); len(w.notices) > 0 || j.Phase != migration.Planned {
+			t.Errorf("%s for a day: %s, notices %+v", sentence, j.Phase, w.notices)
+		}
+		visit(24)
+		if len(w.notices) != 1 || w.notices[0].Kind != guard.NoticeAttention || !strings.Contains(w.notices[0].Move.Reason, "quotas of Secrets Manager and KMS in "+shop) ||
+			!strings.Contains(w.notices[0].Move.Reason, "given up on 2026-") {
+			t.Fatalf("%s for two days: %+v", sentence, w.notices)
+		}
+		if j := visit(6 * 24); j.Phase != migration.Blocked || len(w.notices) != 2 {
+			t.Errorf("%s for more than a week: %s (%s), %d notices", sentence, j.Phase, j.Reason, len(w.notices))
+		}
 	}
-	if j := w.job(t); j.Stuck != nil || len(w.notices) > 0 {
-		t.Errorf("stuck %+v, notices %+v", j.Stuck, w.notices)
+}
+
+// A job that is out of reach is asked for nothing while its window is closed: that is no answer.
+func TestAClosedWindowDoesNotBringAJobWithinReach(t *testing.T) {
+	w := steady(t)
+	rules := migration.Defaults()
+	rules.Windows = []migration.Window{window("09:00-11:00")}
+	if _, err := w.worker("w0").Start(t.Context(), w.item(), "plan", rules); err != nil {
+		t.Fatal(err)
+	}
+	w.refusing("Describe", guard.ErrNotOurs)
+	for range 9 * 24 {
+		_, _, _ = w.worker("sweep").Advance(t.Context(), w.secret.ARN)
+		w.now = w.now.Add(time.Hour)
+	}
+	if j := w.job(t); j.Phase != migration.Blocked || len(w.notices) != 2 {
+		t.Errorf("after nine days: %s (%s), stuck %+v, %d notices", j.Phase, j.Reason, j.Stuck, len(w.notices))
+	}
+}
+
+// What a job is known to wait for costs no visit.
+func TestAJobThatWaitsForTheNextHourIsKnownToWithoutAsking(t *testing.T) {
+	few := migration.Defaults()
+	few.PerAccountHour = 2
+	c := usedUp(t, 0, few)
+	e := c.worker()
+	e.Spent = &migration.Spent{}
+	if e.Idle(c.job(t)) {
+		t.Error("nobody has asked for the limit yet")
+	}
+	if _, _, err := e.Advance(t.Context(), c.secret.ARN); err != nil {
+		t.Fatal(err)
+	}
+	j, asked := c.job(t), c.limits
+	if !e.Idle(j) || c.limits != asked {
+		t.Errorf("%s (%s): a visit would change nothing; asked %d times", j.Phase, j.Reason, c.limits-asked)
+	}
+	for sentence, change := range map[string]func(*migration.Job){
+		"it says something else":   func(j *migration.Job) { j.Reason = "" },
+		"a change was begun":       func(j *migration.Job) { j.Pending = &migration.Pending{Action: migration.DoRekey} },
+		"a notice waits":           func(j *migration.Job) { j.Outbox = []guard.Notice{{ID: "n"}} },
+		"it is out of reach":       func(j *migration.Job) { j.Stuck = &migration.Stuck{Since: now} },
+		"it is the hub's own":      func(j *migration.Job) { j.Plan = "" },
+		"a grant has to end":       func(j *migration.Job) { j.Rescues = []migration.Rescue{{GrantID: "g"}} },
+		"it is under way":          func(j *migration.Job) { j.Phase = migration.Sealing },
+		"an older version made it": func(j *migration.Job) { j.Rules = nil },
+	} {
+		other := j
+		if change(&other); e.Idle(other) {
+			t.Errorf("%s, and it is not visited", sentence)
+		}
+	}
+	c.now = c.now.Add(time.Hour)
+	if e.Idle(j) {
+		t.Error("an hour later its turn may have come")
 	}
 }
 

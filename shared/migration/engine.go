@@ -100,6 +100,7 @@ type visit struct {
 	order    *Order // nil: nobody decided just now that the hub may begin
 	promised string // ID of the notice that is held back while what it is about is done
 	stored   bool   // the job of an order is there, and what changes of it has to be written
+	unasked  bool   // it ended before anything was asked of AWS
 	checked  bool
 	problems Assessment
 	blocked  []string // those of the copies too
@@ -229,6 +230,9 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 	if err := v.publish(ctx); err != nil {
 		return Step{}, err
 	}
+	if err := v.answerStored(ctx); err != nil {
+		return Step{}, err
+	}
 	if err := v.endRescues(ctx); err != nil {
 		return Step{}, err
 	}
@@ -247,6 +251,7 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 		return step, err
 	}
 	if wait {
+		v.unasked = true
 		if refused, is := v.refuse(step, Seen{}); is {
 			return refused, nil
 		}

@@ -91,6 +91,7 @@ type Job struct {
 	AskedAt      time.Time      `json:"askedAt,omitzero"`   // when the owner was asked for a new version
 	GoAhead      string         `json:"goAhead,omitempty"`  // who said that observing is over
 	Flips        []Flip         `json:"flips,omitempty"`    // times that somebody moved it back, the latest
+	Refusals     []Refused      `json:"refusals,omitempty"` // denied reads that are to be answered yet: no sweep finds one again
 	Denials      []Denial       `json:"denials,omitempty"`  // known readers that were refused, the latest
 	Rescues      []Rescue       `json:"rescues,omitempty"`  // access restored for them, all that holds, and the latest that ended
 	Outbox       []guard.Notice `json:"outbox,omitempty"`   // decided but not yet known to be published
@@ -140,7 +141,7 @@ func (j Job) NeedsVisit() bool {
 		return false
 	}
 	open := slices.ContainsFunc(j.Rescues, func(r Rescue) bool { return r.Ended.IsZero() })
-	return open || j.goingBack() || len(j.Outbox) > 0 || !j.Phase.Resting() && j.Phase != Sealed
+	return open || j.goingBack() || len(j.Outbox)+len(j.Refusals) > 0 || !j.Phase.Resting() && j.Phase != Sealed
 }
 
 // Pending is a change that was begun: journaled, perhaps made.

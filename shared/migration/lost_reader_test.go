@@ -1,6 +1,7 @@
 package migration_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -82,7 +83,11 @@ func TestAReaderThatLostAccessIsNotifiedOfWhereverTheWorkerDies(t *testing.T) {
 			points++
 			w.trouble = func(string) error { return nil }
 			w.now = w.now.Add(time.Hour)
-			stored := len(w.job(t).Outbox) > 0
+			left := w.job(t)
+			stored := len(left.Outbox)+len(left.Refusals) > 0
+			if !stored && len(left.Denials) == 0 && at != "before SetIntent" && at != "after SetIntent" && at != "before Save" {
+				t.Errorf("died %s: something was asked or done before the denied read was stored", at)
+			}
 			if eventAgain {
 				again := w.worker("watchdog again")
 				if err := patiently(w, func() error { _, err := answer(w, r, again); return err }); err != nil {
@@ -96,6 +101,9 @@ func TestAReaderThatLostAccessIsNotifiedOfWhereverTheWorkerDies(t *testing.T) {
 			if (eventAgain || stored) && w.lost() != 1 {
 				t.Errorf("died %s (event again: %t): notified %d times", at, eventAgain, w.lost())
 			}
+			if j := w.job(t); len(j.Refusals) > 0 {
+				t.Errorf("died %s (event again: %t): %d denied reads are still to be answered", at, eventAgain, len(j.Refusals))
+			}
 			if back := w.secret.KeyID == ""; back && w.lost() == 0 {
 				t.Errorf("died %s (event again: %t): the secret is back, and nobody knows of its reader", at, eventAgain)
 			}
@@ -104,6 +112,55 @@ func TestAReaderThatLostAccessIsNotifiedOfWhereverTheWorkerDies(t *testing.T) {
 			t.Errorf("%d points at which it died: the answer is too short to show anything", points)
 		}
 		t.Logf("event again %t: %d points", eventAgain, points)
+	}
+}
+
+// A denied read that was stored while AWS did not answer is answered by the sweep, though its event never comes again; and of
+// a reader that polls meanwhile one is kept.
+func TestADeniedReadThatCouldNotBeAnsweredIsAnsweredByTheSweep(t *testing.T) {
+	w, r := lively(t)
+	w.lock, r.By = migration.LockKey, migration.LockUnknown
+	refusing := &unanswered{fake: w}
+	e := w.worker("watchdog")
+	e.Preflight = refusing
+	for i := range 300 {
+		r.EventID = fmt.Sprint("e-", i)
+		if _, err := e.Refused(t.Context(), w.secret.ARN, r); !errors.Is(err, guard.ErrThrottled) {
+			t.Fatalf("answer: %v", err)
+		}
+	}
+	if j := w.job(t); len(j.Refusals) != 1 || !j.NeedsVisit() {
+		t.Fatalf("stored: %+v", j.Refusals)
+	}
+	j, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN)
+	if err != nil || j.Phase != migration.RolledBack || len(j.Refusals) > 0 || w.lost() != 1 {
+		t.Errorf("%s (%s), %d to answer, notified %d times, error %v", j.Phase, j.Reason, len(j.Refusals), w.lost(), err)
+	}
+}
+
+// unanswered cannot be asked which lock refused somebody.
+type unanswered struct{ *fake }
+
+func (unanswered) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
+	return migration.LockUnknown, guard.ErrThrottled
+}
+
+// Who finds another worker at the secret comes again: the message is put back, and no queue parks it.
+func TestAnotherWorkerAtASecretPasses(t *testing.T) {
+	w, r := lively(t)
+	hold, err := w.effects("another").Hold(t.Context(), w.secret.ARN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r)
+	if !errors.Is(err, migration.ErrBusy) || !guard.Passing(err) || errors.Is(guard.ErrConflict, migration.ErrBusy) {
+		t.Errorf("it does not pass: %v", err)
+	}
+	if err := hold.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r); err != nil || answer != migration.AnswerRollback {
+		t.Errorf("%s, %v", answer, err)
 	}
 }
 

@@ -10,8 +10,14 @@ import (
 	"github.com/doublelock/doublelock/shared/store"
 )
 
-// ErrBusy says that another worker is at the secret.
-var ErrBusy = errors.New("another worker is at this secret")
+// ErrBusy says that another worker is at the secret. It is a guard.ErrConflict: it passes when that one is done.
+var ErrBusy error = busy{}
+
+type busy struct{}
+
+func (busy) Error() string { return "another worker is at this secret" }
+
+func (busy) Is(target error) bool { return target == guard.ErrConflict }
 
 // ErrNothingToUndo says that the migration changed nothing about a secret.
 var ErrNothingToUndo = errors.New("nothing was changed that could be undone")

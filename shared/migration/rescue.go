@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,11 +41,56 @@ func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer,
 	if err != nil {
 		return AnswerNone, fmt.Errorf("answer a denied read of %s: %w", secret, err)
 	}
-	answer, err := v.answer(ctx, r)
+	answer, err := v.refused(ctx, r)
 	if err = v.leave(ctx, err); err != nil {
 		return answer, fmt.Errorf("answer a denied read of %s: %w", v.job.Name, err)
 	}
 	return answer, nil
+}
+
+// refused stores a denied read before anything is asked or done about it, and answers it: whoever visits the job next goes
+// on with it if this worker dies, and if its event never comes again.
+func (v *visit) refused(ctx context.Context, r Refused) (Answer, error) {
+	if answer, _ := Judge(v.job, r, *v.job.Rules); answer == AnswerNone {
+		return answer, nil
+	}
+	if v.job.remember(r) {
+		if err := v.save(ctx); err != nil {
+			return AnswerNone, fmt.Errorf("store the denied read: %w", err)
+		}
+	}
+	return v.answer(ctx, r)
+}
+
+// remember keeps a denied read until it is answered: one of each reader, the first that says which lock it was.
+func (j *Job) remember(r Refused) bool {
+	at := slices.IndexFunc(j.Refusals, func(have Refused) bool { return have.Principal == r.Principal })
+	switch {
+	case at < 0:
+		j.Refusals = append(slices.Clip(j.Refusals), r)
+	case j.Refusals[at].By == LockUnknown && r.By != LockUnknown:
+		j.Refusals = slices.Clone(j.Refusals)
+		j.Refusals[at] = r
+	default:
+		return false
+	}
+	return true
+}
+
+// forget ends what was stored of a reader's denied reads.
+func (j *Job) forget(r Refused) {
+	j.Refusals = slices.DeleteFunc(slices.Clone(j.Refusals), func(have Refused) bool { return have.Principal == r.Principal })
+}
+
+// answerStored answers what another worker stored and did not come to answer.
+func (v *visit) answerStored(ctx context.Context) error {
+	var failed error
+	for _, r := range slices.Clone(v.job.Refusals) {
+		if _, err := v.answer(ctx, r); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("answer the denied read of %s: %w", r.Principal, err))
+		}
+	}
+	return failed
 }
 
 func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
@@ -57,6 +103,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	}
 	answer, why := Judge(v.job, r, *v.job.Rules)
 	if answer == AnswerNone {
+		v.job.forget(r)
 		return answer, nil
 	}
 	var reader *Reader
@@ -69,6 +116,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	if answer == AnswerPage {
 		if known := v.job.notified(r); known != nil {
 			known.More, known.Again = known.More+1, r.At
+			v.job.forget(r)
 			return AnswerNone, v.save(ctx)
 		}
 	}
@@ -102,6 +150,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	}
 	v.put(said(answer, problem))
 	v.promised = ""
+	v.job.forget(r)
 	v.job.Denials = append(v.job.Denials, Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, By: r.By, What: r.What, Answer: answer})
 	if err := v.save(ctx); err != nil {
 		return answer, errors.Join(err, failed)

@@ -39,7 +39,7 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	s, err := v.Secrets.Describe(ctx, v.ref())
 	switch {
 	case errors.Is(err, guard.ErrGone):
-		return fmt.Errorf("the secret %w", guard.ErrGone)
+		return v.failBack(ctx, "the secret was deleted")
 	case err != nil:
 		return fmt.Errorf("look before going back: %w", err)
 	case !j.goingBack() && !j.Moved(s): // what was begun may have set the key back already

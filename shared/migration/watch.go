@@ -26,12 +26,15 @@ const (
 
 // Refused is a denied read, as CloudTrail recorded it.
 type Refused struct {
-	Principal string // ARN of the role or user
-	EventID   string
-	At        time.Time
-	By        Lock   // which lock refused it; LockUnknown where the event does not say: that takes a fresh look
-	What      string // which right it lacks
+	Principal string    `json:"principal"` // ARN of the role or user
+	EventID   string    `json:"eventId"`
+	At        time.Time `json:"at"`
+	By        Lock      `json:"by,omitempty"`   // which lock refused it; LockUnknown where the event does not say: that takes a fresh look
+	What      string    `json:"what,omitempty"` // which right it lacks
 }
+
+// Identity is the event.
+func (r Refused) Identity() string { return r.EventID }
 
 // Judge says what to do about a denied read of a job's secret, and why.
 func Judge(j Job, r Refused, rules Rules) (Answer, string) {

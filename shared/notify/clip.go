@@ -22,6 +22,9 @@ func Clip(s string, limit int) string {
 // turn the direction of writing.
 func OneLine(s string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r >= ' ' && r <= '~' { // nearly all of it, and the tables below are slow
+			return r
+		}
 		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
 			return ' '
 		}

@@ -184,7 +184,7 @@ func TestWhatOnlyLooksTemporaryIsNotRemoved(t *testing.T) {
 		os.WriteFile(filepath.Join(folder, "demo-1"), []byte("mine"), 0o600),
 		os.WriteFile(filepath.Join(folder, "victim"), []byte("as it was"), 0o600),
 		os.Symlink("victim", unused(".doublelock-")), os.Symlink("victim", unused("demo-")),
-		syscall.Mkfifo(unused(".doublelock-"), 0o600))
+		makePipe(unused(".doublelock-")))
 	names := func() []string {
 		entries, err := os.ReadDir(folder)
 		must(t, err)

@@ -27,7 +27,13 @@ type applying struct {
 	goAhead string
 	rules   migration.Rules
 	left    map[string]string // why these credentials can change nothing, by account
+	jobs    []migration.Job   // as they were listed last, or left by us since
+	listed  time.Time
 }
+
+// listedFor is how long a list of jobs says whether a wave is halted: another worker moves few meanwhile, and what we move
+// is written into it.
+const listedFor = 20 * time.Second
 
 func migrateApplyCommand(env *command.Env) *cobra.Command {
 	a := &applying{planning: planning{moving: moving{env: env}}}
@@ -260,7 +266,7 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 			o.Reason = err.Error()
 		}
 		done = append(done, o)
-		if stop, err := a.halted(ctx, m, p.ID, i.Wave); stop != "" || err != nil {
+		if stop, err := a.halted(ctx, m, p.ID, i); stop != "" || err != nil {
 			failed = errors.Join(failed, err)
 			if stop != "" {
 				failed = errors.Join(failed, command.Finding("%s", stop))
@@ -274,12 +280,22 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 	return errors.Join(failed, restingExit(done))
 }
 
-func (a *applying) halted(ctx context.Context, m *fleet.Migrations, plan string, wave migration.Wave) (string, error) {
-	jobs, err := listJobs(ctx, a.env, m.Store)
-	if err != nil {
-		return "", err
+// halted says why the wave of an item, which was just moved, must not go on.
+func (a *applying) halted(ctx context.Context, m *fleet.Migrations, plan string, i migration.Item) (string, error) {
+	if now := a.env.Now(); now.Sub(a.listed).Abs() >= listedFor {
+		jobs, err := listJobs(ctx, a.env, m.Store)
+		if err != nil {
+			return "", err
+		}
+		a.jobs, a.listed = jobs, now
+	} else {
+		j, err := m.Store.Load(ctx, i.Secret)
+		if err != nil {
+			return "", nil //nolint:nilerr // its own row cannot be read: what was done about it said so, and it halts nothing
+		}
+		a.jobs = append(slices.DeleteFunc(a.jobs, func(was migration.Job) bool { return was.Secret == j.Secret }), j)
 	}
-	return migration.Halted(jobs, plan, wave, m.Engine.Rules), nil
+	return migration.Halted(a.jobs, plan, i.Wave, m.Engine.Rules), nil
 }
 
 func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Plan, i migration.Item) (outcome, error) {

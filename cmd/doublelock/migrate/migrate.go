@@ -116,8 +116,11 @@ func (m *moving) leftAccounts(ctx context.Context, machine *fleet.Migrations, ac
 		case errors.Is(err, migration.ErrLeft):
 			left[account] = err.Error()
 			m.env.Note("%s", err)
-		case err != nil:
+		case ctx.Err() != nil:
 			return nil, err
+		case err != nil: // one account that does not answer holds up none of the others
+			left[account] = "whether these credentials may change secrets in " + account + " could not be asked: run it again"
+			m.env.Note("%s: %v", account, err)
 		}
 	}
 	return left, nil

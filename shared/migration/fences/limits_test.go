@@ -53,19 +53,23 @@ func TestLimitsAreAskedBeforeLookUps(t *testing.T) {
 	}
 }
 
-// One job that hangs, one whose account is gone and one whose secret was deleted: the others come to their turn.
+// One job that hangs, one whose account is gone, one whose secret was deleted, one whose deletion is scheduled and one at which
+// another worker is: the others come to their turn.
 func TestAJobThatCannotGoOnHoldsUpNoneOfTheOthers(t *testing.T) {
 	w := newWorld(t)
 	first := w.worker("first", w.url, 0)
-	hangs, deleted, well := w.secret(), w.secret(), w.secret()
+	hangs, deleted, scheduled, busy, well := w.secret(), w.secret(), w.secret(), w.secret(), w.secret()
 	gone := hangs
 	gone.Account, gone.Secret = "444455556666", strings.Replace(hangs.Secret, shop, "444455556666", 1) // which nobody can enter
-	for _, i := range []migration.Item{hangs, gone, deleted, well} {
+	for _, i := range []migration.Item{hangs, gone, deleted, scheduled, busy, well} {
 		if _, err := first.Start(t.Context(), i, "plan", rules); err != nil {
 			t.Fatal(err)
 		}
 	}
 	w.service(shop, "secretsmanager", "DeleteSecret", map[string]any{"SecretId": deleted.Secret, "ForceDeleteWithoutRecovery": true})
+	w.service(shop, "secretsmanager", "DeleteSecret", map[string]any{"SecretId": scheduled.Secret, "RecoveryWindowInDays": 7})
+	_, err := first.Effects.Hold(t.Context(), busy.Secret)
+	must(t, err)
 	e := w.worker("sweep", w.url, 0)
 	e.Engine.Preflight = &asks{hang: hangs.Secret}
 	began := time.Now()
@@ -79,7 +83,8 @@ func TestAJobThatCannotGoOnHoldsUpNoneOfTheOthers(t *testing.T) {
 		of    migration.Item
 		phase migration.Phase
 		stuck bool
-	}{"hangs": {hangs, migration.Planned, true}, "gone": {gone, migration.Planned, true}, "deleted": {deleted, migration.Failed, false}, "well": {well, migration.Observing, false}} {
+	}{"hangs": {hangs, migration.Planned, true}, "gone": {gone, migration.Planned, true}, "deleted": {deleted, migration.Failed, false},
+		"scheduled": {scheduled, migration.Blocked, false}, "busy": {busy, migration.Planned, false}, "well": {well, migration.Observing, false}} {
 		if j := w.job(t, first, want.of.Secret); j.Phase != want.phase || (j.Stuck != nil) != want.stuck {
 			t.Errorf("%s: %s (%s), stuck %+v", name, j.Phase, j.Reason, j.Stuck)
 		}
