@@ -41,7 +41,8 @@ func TestLimitsAreAskedBeforeLookUps(t *testing.T) {
 	e := w.worker("sweep", endpoint, 0)
 	asked := &asks{}
 	e.Preflight = asked
-	if err := (&sweep.Migrations{Engine: e.Engine, Concurrency: 1, Log: slog.New(slog.DiscardHandler)}).Advance(t.Context()); err != nil {
+	visits := &sweep.Migrations{Engine: e.Engine, Concurrency: 1, Log: slog.New(slog.DiscardHandler)}
+	if err := visits.Advance(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d jobs, %d changes allowed: %d pre-flights, calls %v", *manyJobs, *fewOf, asked.n, made)
@@ -50,6 +51,14 @@ func TestLimitsAreAskedBeforeLookUps(t *testing.T) {
 	}
 	if waiting := w.job(t, first, last.Secret); waiting.Phase != migration.Planned || waiting.Reason == "" {
 		t.Errorf("a job that waits: %s (%s)", waiting.Phase, waiting.Reason)
+	}
+	clear(made) // the next sweep of the hour knows who waits, and visits those that it moved alone
+	if err := visits.Advance(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the next sweep: calls %v", made)
+	if made["DescribeSecret"] != *fewOf || made["GetItem"] > 4**fewOf || made["UpdateSecret"] != 0 {
+		t.Errorf("the next sweep of the hour: %v", made)
 	}
 }
 
