@@ -199,7 +199,7 @@ func TestAFlagThatIsRepeatedIsAListOrRefused(t *testing.T) {
 			return
 		}
 		checked++
-		value := map[string]string{"string": "x", "bool": "true", "account": "111122223333", "region": "eu-central-1", "number": "2", "uint64": "2", "duration": "2h"}[f.Value.Type()]
+		value := map[string]string{"string": "x", "bool": "true", "account": "111122223333", "region": "eu-central-1", "number": "2", "uint64": "2", "duration": "2h", "time": "2h"}[f.Value.Type()]
 		switch f.Value.Type() {
 		case "stringArray", "stringSlice":
 			value = "x"
