@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -70,11 +71,15 @@ func (w *world) cloud(t testing.TB, change func(*cloud.Options)) *cloud.Cloud {
 	return c
 }
 
+// people is how everybody but Doublelock calls AWS. A client of its own for each call keeps its connections open: some hundred
+// set-ups use up what a process may open.
+var people = awshttp.NewBuildableClient()
+
 // config is how the people of an account reach this AWS, with the SDK as it is.
 func (w *world) config(t testing.TB, account, region string) aws.Config {
 	t.Helper()
 	c := w.admin(t, account)
-	return aws.Config{Region: region, BaseEndpoint: &w.endpoint,
+	return aws.Config{Region: region, BaseEndpoint: &w.endpoint, HTTPClient: people,
 		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)}
 }
 
