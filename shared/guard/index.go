@@ -20,7 +20,7 @@ type Held struct {
 	Unlisted  bool          `json:"unlisted,omitempty"`  // the versions could not be listed: those here are of before
 }
 
-// HeldVersion are the versions in the primary with the same labels and keys: those without a label are one, however many.
+// HeldVersion are the versions in a location with the same labels and keys: those without a label are one, however many.
 type HeldVersion struct {
 	Stages []string `json:"stages,omitempty"`
 	Keys   []string `json:"keys,omitempty"` // as Held.Key; none: not known
@@ -42,6 +42,9 @@ type HeldCopy struct {
 	Key     string       `json:"key,omitempty"`   // as Held.Key
 	Alias   string       `json:"alias,omitempty"` // as Held.Alias
 	Status  string       `json:"status,omitempty"`
+
+	Listing  Listing       `json:"listing,omitempty"` // whether Versions are all that it lists itself
+	Versions []HeldVersion `json:"versions,omitempty"`
 }
 
 // Identity says which element of a list it is.
@@ -52,20 +55,30 @@ func (c HeldCopy) Identity() string { return c.Account + "|" + c.Region }
 func HeldOf(s Secret, before Held) Held {
 	copies := CopiesOf(s)
 	h := Held{Key: heldKey(copies.Locations[0].Named), Alias: AliasNamed(s.KeyID, s.Account, s.Region), Listing: copies.Elsewhere}
-	for _, c := range copies.List {
-		if c.Location == 0 {
-			h.Versions = append(h.Versions, HeldVersion{Stages: slices.Sorted(slices.Values(c.Stages)), Keys: heldKeys(c)})
-		}
-	}
+	h.Versions = heldVersions(copies, 0)
 	if copies.Unlisted {
 		h.Versions, h.Unlisted = before.Versions, !s.PendingDeletion() || before.Unlisted || before.isZero()
 	}
-	slices.SortFunc(h.Versions, func(a, b HeldVersion) int { return strings.Compare(a.Identity(), b.Identity()) })
-	h.Versions = slices.CompactFunc(h.Versions, func(a, b HeldVersion) bool { return a.Identity() == b.Identity() })
 	for i, p := range copies.Locations[1:] {
-		h.Elsewhere = append(h.Elsewhere, HeldCopy{Kind: p.Kind, Account: p.Account, Region: p.Region, Key: heldKey(p.Named), Alias: AliasNamed(s.namedBy(i), p.Account, p.Region), Status: p.Status})
+		c := HeldCopy{Kind: p.Kind, Account: p.Account, Region: p.Region, Key: heldKey(p.Named), Alias: AliasNamed(s.namedBy(i), p.Account, p.Region), Status: p.Status}
+		if p.Listing == Listed {
+			c.Listing, c.Versions = p.Listing, heldVersions(copies, i+1)
+		}
+		h.Elsewhere = append(h.Elsewhere, c)
 	}
 	return h
+}
+
+// heldVersions are the versions that a location lists.
+func heldVersions(copies Copies, location int) []HeldVersion {
+	var held []HeldVersion
+	for _, c := range copies.List {
+		if c.Location == location {
+			held = append(held, HeldVersion{Stages: slices.Sorted(slices.Values(c.Stages)), Keys: heldKeys(c)})
+		}
+	}
+	slices.SortFunc(held, func(a, b HeldVersion) int { return strings.Compare(a.Identity(), b.Identity()) })
+	return slices.CompactFunc(held, func(a, b HeldVersion) bool { return a.Identity() == b.Identity() })
 }
 
 // namedBy is by what the location at i, after the primary, names its key; "" where nobody says.
@@ -190,14 +203,21 @@ func (h Held) refs(region string) []EntryRef {
 			refs = append(refs, UnreadEntry(region))
 		}
 	}
-	add(h.Key, h.Alias, region)
-	for _, v := range h.Versions {
-		for _, key := range v.Keys {
-			add(key, "", region)
+	versions := func(list []HeldVersion, region string) {
+		for _, v := range list {
+			for _, key := range v.Keys {
+				add(key, "", region)
+			}
 		}
 	}
+	add(h.Key, h.Alias, region)
+	versions(h.Versions, region)
 	for _, c := range h.Elsewhere {
 		add(c.Key, c.Alias, c.Region)
+		versions(c.Versions, c.Region)
+		if c.unread() {
+			refs = append(refs, UnreadEntry(c.Region))
+		}
 	}
 	if h.unread() {
 		refs = append(refs, UnreadEntry(region))
@@ -209,11 +229,15 @@ func (h Held) refs(region string) []EntryRef {
 // Keys are the keys of the copies, DefaultKeyID for the AWS managed one, each a single time.
 func (h Held) Keys() []string {
 	keys := []string{h.Key}
-	for _, v := range h.Versions {
-		keys = append(keys, v.Keys...)
+	versions := func(list []HeldVersion) {
+		for _, v := range list {
+			keys = append(keys, v.Keys...)
+		}
 	}
+	versions(h.Versions)
 	for _, c := range h.Elsewhere {
 		keys = append(keys, c.Key)
+		versions(c.Versions)
 	}
 	slices.Sort(keys)
 	return slices.DeleteFunc(slices.Compact(keys), func(key string) bool { return key == "" })
@@ -223,7 +247,19 @@ func (h Held) Keys() []string {
 // that this one does not.
 func (h Held) unread() bool {
 	newer := func(c HeldCopy) bool { return c.Kind != LocationReplica && c.Kind != LocationElsewhere }
-	return h.Unlisted || slices.ContainsFunc(h.Elsewhere, newer) || slices.ContainsFunc(h.Versions, func(v HeldVersion) bool { return len(v.Stages) > 0 && len(v.Keys) == 0 })
+	return h.Unlisted || slices.ContainsFunc(h.Elsewhere, newer) || slices.ContainsFunc(h.Versions, HeldVersion.unread)
+}
+
+// unread reports that labelled versions may be under any key of their location.
+func (v HeldVersion) unread() bool { return len(v.Stages) > 0 && len(v.Keys) == 0 }
+
+// unread reports that a version in the location may be under any key there: of those that are listed at all, which are in sync
+// under a customer managed key.
+func (c HeldCopy) unread() bool {
+	if c.Listing == Listed {
+		return slices.ContainsFunc(c.Versions, HeldVersion.unread)
+	}
+	return c.Status == inSync && c.Key != "" && c.Key != DefaultKeyID
 }
 
 func (h Held) isZero() bool {
@@ -255,20 +291,25 @@ func (s Subject) stateOf(key Key) KeyState {
 
 // recorded is the secret of an entry as its copies were recorded, with the keys as key says that they are now.
 func (e Entry) recorded(key func(name string) Key) Secret {
-	s := Secret{ARN: e.Secret, Account: e.Account, Region: e.Region, Name: e.Name, Key: key(e.Held.Key), Elsewhere: Elsewhere{Listing: e.Held.Listing}}
-	for _, v := range e.Held.Versions {
-		version := Version{ID: v.Identity(), Stages: v.Stages}
-		for _, name := range v.Keys {
-			version.Keys = append(version.Keys, key(name))
+	versions := func(list []HeldVersion) []Version {
+		var all []Version
+		for _, v := range list {
+			version := Version{ID: v.Identity(), Stages: v.Stages}
+			for _, name := range v.Keys {
+				version.Keys = append(version.Keys, key(name))
+			}
+			all = append(all, version)
 		}
-		s.Versions = append(s.Versions, version)
+		return all
 	}
+	s := Secret{ARN: e.Secret, Account: e.Account, Region: e.Region, Name: e.Name, Key: key(e.Held.Key),
+		Versions: versions(e.Held.Versions), Elsewhere: Elsewhere{Listing: e.Held.Listing}}
 	for _, c := range e.Held.Elsewhere {
 		switch c.Kind {
 		case LocationReplica:
-			s.Replicas = append(s.Replicas, Replica{Region: c.Region, Key: key(c.Key), Status: c.Status})
+			s.Replicas = append(s.Replicas, Replica{Region: c.Region, Key: key(c.Key), Status: c.Status, Listing: c.Listing, Versions: versions(c.Versions)})
 		case LocationElsewhere:
-			s.Elsewhere.Copies = append(s.Elsewhere.Copies, AccountCopy{Account: c.Account, Region: c.Region, Key: key(c.Key), Status: c.Status})
+			s.Elsewhere.Copies = append(s.Elsewhere.Copies, AccountCopy{Account: c.Account, Region: c.Region, Key: key(c.Key), Status: c.Status, Listing: c.Listing, Versions: versions(c.Versions)})
 		}
 	}
 	return s

@@ -69,6 +69,14 @@ func TestEverySecretIsFoundByEachKeyOfItsCopiesAndEachAliasThatItNames(t *testin
 			want: []string{"key " + shopKey, "key " + secondKey, "key " + theirKey}},
 		"a replica, under an alias of its own Region": {secret: in(namesOf(shopKey, cmkOf(shopKey)), guard.Replica{Region: "eu-west-1", KeyID: "alias/shop", Key: cmkOf(irishKey)}),
 			want: []string{"alias arn:aws:kms:eu-west-1:111122223333:alias/shop", "key " + shopKey, "key " + irishKey}},
+		"an older version of a replica, under the key that its Region had before": {secret: in(namesOf(shopKey, cmkOf(shopKey)), guard.Replica{Region: "eu-west-1", KeyID: irishKey, Key: cmkOf(irishKey), Status: "InSync",
+			Listing: guard.Listed, Versions: []guard.Version{labelled("AWSCURRENT", cmkOf(irishKey)), labelled("AWSPREVIOUS", cmkOf(theirKey))}}),
+			want: []string{"key " + shopKey, "key " + theirKey, "key " + irishKey}},
+		"one there that lists no key may be under any of its Region": {secret: in(namesOf(shopKey, cmkOf(shopKey)), guard.Replica{Region: "eu-west-1", KeyID: irishKey, Key: cmkOf(irishKey), Status: "InSync",
+			Listing: guard.Listed, Versions: []guard.Version{labelled("AWSCURRENT")}}),
+			want: []string{"key " + shopKey, "key " + irishKey, "unread eu-west-1"}},
+		"a replica whose Region could not be asked": {secret: in(namesOf(shopKey, cmkOf(shopKey)), guard.Replica{Region: "eu-west-1", KeyID: irishKey, Key: cmkOf(irishKey), Status: "InSync"}),
+			want: []string{"key " + shopKey, "key " + irishKey, "unread eu-west-1"}},
 		"a version that lists no key may be under any": {secret: namesOf(shopKey, cmkOf(shopKey), labelled("AWSCURRENT")), want: []string{"key " + shopKey, "unread eu-central-1"}},
 		"one without a label is opened by nobody":      {secret: namesOf(shopKey, cmkOf(shopKey), labelled("")), want: []string{"key " + shopKey}},
 		"versions that could not be listed are those of before, and unknown": {secret: unread(namesOf(shopKey, cmkOf(shopKey))), before: held,
@@ -192,9 +200,13 @@ func TestABlastRadiusOfRecordsIsThatOfTheSecretsUnlessARecordIsOldOrIncomplete(t
 	}
 	replicated := named("replica", namesOf(shopKey, off, current(shopKey)))
 	replicated.Replicas = []guard.Replica{{Region: "eu-west-1", Key: cmkOf(irishKey), Status: "InSync"}}
+	listed := named("replica that is listed", namesOf(shopKey, off, current(shopKey)))
+	listed.Replicas = []guard.Replica{{Region: "eu-west-1", Key: cmkOf(irishKey), Status: "InSync", Listing: guard.Listed, Versions: []guard.Version{current(irishKey)}}}
+	closed := named("replica under the key, too", namesOf(shopKey, off, current(shopKey)))
+	closed.Replicas = []guard.Replica{{Region: "eu-west-1", Key: cmkOf(irishKey), Status: "InSync", Listing: guard.Listed, Versions: []guard.Version{current(shopKey)}}}
 	elsewhere := named("copied", namesOf(secondKey, cmkOf(secondKey), current(secondKey)))
 	elsewhere.Elsewhere = guard.Elsewhere{Listing: guard.Listed, Copies: []guard.AccountCopy{{ARN: "copy", Account: "999999999999", Region: "eu-central-1", Key: off, Status: "InSync"}}}
-	secrets = append(secrets, replicated, elsewhere)
+	secrets = append(secrets, replicated, listed, closed, elsewhere)
 	record := func(s guard.Secret, looked time.Time) guard.Record {
 		return guard.Reconcile(guard.Record{}, s, nil, nil, guard.ModeObserve, looked, guard.Cause{})
 	}
