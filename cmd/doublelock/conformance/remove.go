@@ -10,6 +10,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/conformance"
 )
@@ -29,7 +30,7 @@ func (o *options) cleanupOf(run sandbox.Run) string {
 	line := []string{"doublelock conformance --cleanup"}
 	add := func(name, value string) {
 		if value != "" {
-			line = append(line, name, quoted(value))
+			line = append(line, name, awscli.Word(value))
 		}
 	}
 	add("--against", o.against)
@@ -47,14 +48,6 @@ func (o *options) cleanupOf(run sandbox.Run) string {
 		add("--role", o.role)
 	}
 	return strings.Join(line, " ")
-}
-
-// quoted is a value as a shell takes it.
-func quoted(value string) string {
-	if strings.Trim(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:") == "" {
-		return value
-	}
-	return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
 }
 
 // interrupted ends a run whose things nobody waited for to be removed.
