@@ -18,7 +18,7 @@ import (
 // RollUps is where what does not go at once waits.
 type RollUps struct {
 	Box     store.Outbox
-	Windows Windows // of kind windowKind
+	Windows Windows // of kind store.KindRollUp
 	Now     func() time.Time
 }
 
@@ -147,10 +147,10 @@ func (h *Handler) rollUp(ctx context.Context) error {
 	err := h.RollUps.Box.Waiting(ctx, boxOpen, func(id string, body json.RawMessage, bad *store.Unreadable) error {
 		var to address
 		if bad == nil {
-			bad = wrong(boxOpen, id, store.Decode(body, &to))
+			bad = store.InBox(boxOpen, id, store.Decode(body, &to))
 		}
 		if bad == nil && to.id() != id {
-			bad = wrong(boxOpen, id, "its body is of another owner")
+			bad = store.InBox(boxOpen, id, "its body is of another owner")
 		}
 		if bad != nil {
 			var found bool
@@ -185,24 +185,16 @@ func (h *Handler) named(id string) (to address, found bool) {
 	return address{}, false
 }
 
-// wrong is why a thing in a box cannot be read; nil where it can.
-func wrong(box, id, reason string) *store.Unreadable {
-	if reason == "" {
-		return nil
-	}
-	return &store.Unreadable{Kind: "outbox", ID: box + " " + id, Reason: reason}
-}
-
 // waiting reads what waits for an owner.
 func (h *Handler) waiting(ctx context.Context, to address) ([]held, error) {
 	var all []held
 	err := h.RollUps.Box.Waiting(ctx, to.box(), func(id string, body json.RawMessage, bad *store.Unreadable) error {
 		var one held
 		if bad == nil {
-			bad = wrong(to.box(), id, store.Decode(body, &one))
+			bad = store.InBox(to.box(), id, store.Decode(body, &one))
 		}
 		if bad == nil && one.id() != id {
-			bad = wrong(to.box(), id, "its body is of another notice")
+			bad = store.InBox(to.box(), id, "its body is of another notice")
 		}
 		if bad != nil {
 			h.Log.ErrorContext(ctx, "read what waits for a roll-up", "id", id, "action", "set aside", "reason", bad.Reason)

@@ -21,8 +21,6 @@ const (
 	hour    = time.Hour
 )
 
-const windowKind = "rollup" // of the documents that are windows
-
 // window is what one owner got by one outlet this hour, and what waits. It is kept in the table: several functions send.
 type window struct {
 	Begun   time.Time `json:"begun,omitzero"` // what was kept before is of a window that is lost, and may have been sent
@@ -124,7 +122,7 @@ func (r *RollUps) change(ctx context.Context, outlet, route string, move func(*w
 		if !move(&w) {
 			return w, nil
 		}
-		err = r.Windows.Save(ctx, store.Document{Kind: windowKind, Group: outlet, ID: route, Revision: revision},
+		err = r.Windows.Save(ctx, store.Document{Kind: store.KindRollUp, Group: outlet, ID: route, Revision: revision},
 			func(stored json.RawMessage) (json.RawMessage, error) { return store.Merge(stored, w) })
 		if !errors.Is(err, guard.ErrConflict) {
 			return w, err

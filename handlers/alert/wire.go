@@ -14,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Wire builds the handler from its environment. It calls nobody. now may be nil for the wall clock, log for silence.
@@ -27,7 +28,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 		Channels: deployed(h, getenv), Claims: t, Directory: h.Directory(),
 		KeyFor: func(n guard.Notice, region string) string { return h.Runtime.KeyFor(n.Account, region, n.Tags) },
 		Source: settings.EventSource, Account: h.Account,
-		RollUps: &RollUps{Box: t.Outbox(), Windows: t.Documents(windowKind), Now: h.Now}, Later: h.Later(), Log: h.Log,
+		RollUps: &RollUps{Box: t.Outbox(), Windows: t.Documents(store.KindRollUp), Now: h.Now}, Later: h.Later(), Log: h.Log,
 	}, nil
 }
 

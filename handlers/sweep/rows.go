@@ -59,7 +59,7 @@ func (h *Handler) row(ctx context.Context, q store.Quarantined) (open bool, err 
 	switch {
 	case known.Revision > 0 && h.reads(q, now):
 		return false, h.Records.End(ctx, q.Copy, store.EndedReads)
-	case known.Revision > 0 && !now.There && (store.MadeAnew(q.Kind) || q.Kind == "outbox"):
+	case known.Revision > 0 && !now.There && (store.MadeAnew(q.Kind) || q.Kind == store.KindOutbox):
 		return false, h.Records.End(ctx, q.Copy, store.EndedAnew)
 	}
 	h.Log.ErrorContext(ctx, "read row", "copy", q.Copy, "kind", q.Kind, "id", q.ID, "action", "set aside", "reason", q.Reason)

@@ -227,14 +227,10 @@ func (v *visit) keep(ctx context.Context) error {
 }
 
 func (v *visit) walk(ctx context.Context) (Step, error) {
-	if err := v.publish(ctx); err != nil {
-		return Step{}, err
-	}
-	if err := v.answerStored(ctx); err != nil {
-		return Step{}, err
-	}
-	if err := v.endRescues(ctx); err != nil {
-		return Step{}, err
+	for _, owed := range []func(context.Context) error{v.publish, v.answerStored, v.endRescues} {
+		if err := owed(ctx); err != nil {
+			return Step{}, err
+		}
 	}
 	if v.job.goingBack() {
 		err := v.rollback(ctx, "going back was begun "+v.job.Pending.At.Format(time.RFC3339))

@@ -135,10 +135,7 @@ func wrong(box, id string, body []byte, n *guard.Notice) *store.Unreadable {
 	if reason == "" && (n.ID == "" || n.ID != id && len(n.ID) <= longestID) { // or nobody would ever forget it
 		reason = "its body is of another notice"
 	}
-	if reason == "" {
-		return nil
-	}
-	return &store.Unreadable{Kind: "outbox", ID: box + " " + id, Reason: reason}
+	return store.InBox(box, id, reason)
 }
 
 // send puts notices on the bus and forgets those that went there. What is not forgotten is published again, and dropped.

@@ -19,8 +19,11 @@ type Unreadable struct { //nolint:errname // a value of lists, too
 	Newer  bool   `json:"newer,omitempty"` // a newer version wrote it, and marked it as none for this one: it is not broken
 }
 
-// KindRecord is what the records of resources are called beside the kinds of documents.
-const KindRecord = "record"
+// What rows are called beside the kinds of documents.
+const (
+	KindRecord = "record" // of a resource
+	KindOutbox = "outbox" // a thing in a box
+)
 
 // Kinds of rows in which the way on is lost with the row, and of those that the next who asks makes anew.
 const (
@@ -42,8 +45,16 @@ func (u *Unreadable) Error() string {
 	return fmt.Sprintf("%s of %s cannot be read: %s", u.Kind, u.ID, u.Reason)
 }
 
-// Decode reads the body of a row, which is an object (or anything but null, into a json.RawMessage), and says why it cannot: in half a sentence, and nothing of what is in it.
-// "" is that it could be read.
+// InBox is why a thing in a box cannot be read; nil where the reason is "".
+func InBox(box, id, reason string) *Unreadable {
+	if reason == "" {
+		return nil
+	}
+	return &Unreadable{Kind: KindOutbox, ID: box + " " + id, Reason: reason}
+}
+
+// Decode reads the body of a row, which is an object (or anything but null, into a json.RawMessage), and says why it cannot:
+// in half a sentence, and nothing of what is in it. "" is that it could be read.
 func Decode(body []byte, into any) string {
 	if !json.Valid(body) {
 		return "its body is not JSON"

@@ -41,7 +41,7 @@ var packed = []struct {
 	{257, "ustar", "a tar archive; unpack it and name the folder"},
 }
 
-// text finds the text in an input: unzipped, and as UTF-8.
+// plainText finds the text in an input: unzipped, and as UTF-8.
 func plainText(r io.Reader) (io.Reader, error) {
 	in := bufio.NewReaderSize(r, 4<<10)
 	for range maxUnzip {

@@ -77,7 +77,7 @@ func TestEveryKindOfRowIsInTheTable(t *testing.T) {
 	if got, want := slices.Sorted(maps.Keys(rowKinds())), slices.Sorted(maps.Keys(forms)); !slices.Equal(got, want) {
 		t.Errorf("rows of %q are planted, the code keeps %q", got, want)
 	}
-	if got := slices.Sorted(maps.Keys(documents)); !slices.Equal(got, []string{"migration.DocumentKind", "windowKind"}) {
+	if got := slices.Sorted(maps.Keys(documents)); !slices.Equal(got, []string{"migration.DocumentKind", "store.KindRollUp"}) {
 		t.Errorf("kinds of documents are %q: plant a row of each", got)
 	}
 }

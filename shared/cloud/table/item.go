@@ -117,7 +117,7 @@ func subject(it item) store.Unreadable {
 		return store.Unreadable{Kind: sk, ID: id} // store.KindIntent or store.KindWatch
 	case "index":
 		return store.Unreadable{Kind: store.KindIndex, Group: arn.Of(sk).Account, ID: sk}
-	case "journal", "list", "outbox":
+	case "journal", "list", store.KindOutbox:
 		return store.Unreadable{Kind: kind, ID: id + " " + sk}
 	}
 	if !known(it) {
