@@ -440,6 +440,59 @@ func TestWhatIsKeptASecondTimeGoesASecondTimeOnlyAsARepeat(t *testing.T) {
 	}
 }
 
+// A window that cannot be read begins anew, and counts its turns anew: by a clock that goes wrong, too. What waited under the lost
+// one is of a turn that the new one has not had, and goes in the next roll-up all the same, as one that may have gone.
+func TestWhatWaitsUnderAWindowThatIsLostGoesInTheNextRollUpAsARepeat(t *testing.T) {
+	s := &sendings{now: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC)}
+	a := owned(t, s, 1, "email")()
+	handle := func(batch events.SQSEvent) {
+		t.Helper()
+		if answer, err := a.Handle(t.Context(), batch); err != nil || len(answer.BatchItemFailures) > 0 {
+			t.Fatalf("answer is %v, %v", answer, err)
+		}
+	}
+	n := 0
+	notify := func() {
+		handle(events.SQSEvent{Records: []events.SQSMessage{body(t, settings.EventSource, settings.DetailTypeNotice, finding(n, 1))}})
+		n++
+	}
+	for range 5 { // the fourth is the last that goes at once
+		notify()
+	}
+	for range 5 { // turns
+		s.pass(11 * time.Minute)
+		handle(rollUp(t))
+		for range 5 {
+			notify()
+		}
+	}
+	before := len(s.sent)
+
+	var garbage any
+	revision, err := a.RollUps.Windows.LoadAnew(t.Context(), "email", "owner-0", &garbage)
+	if err != nil || revision == 0 {
+		t.Fatalf("revision %d, %v", revision, err)
+	}
+	err = a.RollUps.Windows.Save(t.Context(), store.Document{Kind: store.KindRollUp, Group: "email", ID: "owner-0", Revision: revision},
+		func(json.RawMessage) (json.RawMessage, error) { return json.RawMessage(`{"from":7}`), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.pass(-20 * time.Minute)
+	handle(rollUp(t))
+	s.pass(31 * time.Minute)
+	handle(rollUp(t))
+	gone := 0
+	for _, m := range s.sent[before:] {
+		if gone += len(m.Notices); m.Attributes["repeat"] != "true" {
+			t.Errorf("notices %v went without saying that they may have gone", m.Notices)
+		}
+	}
+	if gone != 5 {
+		t.Errorf("%d notices went after the window was lost, want the 5 that waited", gone)
+	}
+}
+
 // Answers get lost, sends are refused, and the queue brings everything again: nothing may come twice without saying so.
 func TestAMessageWhoseAnswerWasLostComesAgainOnlyAsARepeat(t *testing.T) {
 	const owners, notices = 10, 400
