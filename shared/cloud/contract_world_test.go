@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -71,11 +72,11 @@ func (w *world) cloud(t testing.TB, change func(*cloud.Options)) *cloud.Cloud {
 	return c
 }
 
-// people is how everybody but Doublelock calls AWS. A client of its own for each call keeps its connections open: some hundred
-// set-ups use up what a process may open.
-var people = awshttp.NewBuildableClient()
+// people is how everybody but Doublelock calls AWS: by a connection of its own each. A client for each call keeps its connections
+// open, and some hundred set-ups use up what a process may open. One that is used again may have been closed by ministack while
+// a call was on its way: the SDK tries that a second time, and a message is sent twice.
+var people = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
 
-// config is how the people of an account reach this AWS, with the SDK as it is.
 func (w *world) config(t testing.TB, account, region string) aws.Config {
 	t.Helper()
 	c := w.admin(t, account)
