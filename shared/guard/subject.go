@@ -59,6 +59,7 @@ const (
 	CauseDenied     BlindCause = "denied"      // the role was assumed, and may not look
 	CauseItsPolicy  BlindCause = "its_policy"  // the role may look at secrets here, and not at this one
 	CauseSilent     BlindCause = "silent"      // nothing arrives
+	CauseNoAnswer   BlindCause = "no_answer"   // calls there are not answered, and elsewhere they are
 	CauseNotListed  BlindCause = "not_listed"  // AWS answered, and listed no keys to judge by
 	CauseNotInSync  BlindCause = "not_in_sync" // its replication has not come to its end
 )
