@@ -173,27 +173,29 @@ type Life struct {
 }
 
 // Life is the life of a copy with every key in the state that was read.
-func (c Copy) Life() Life { return c.lifeWithout(Key{}) }
+func (c Copy) Life() Life { return c.lifeWithout(nil) }
 
 // Without says whether a copy opens when a key is out of use, whatever state it is in.
-func (c Copy) Without(key Key) Opens { return c.lifeWithout(key).Opens }
+func (c Copy) Without(key Key) Opens { return c.lifeWithout(&key).Opens }
 
 // Needs reports whether a copy is under a key, beside others or alone.
 func (c Copy) Needs(key Key) bool { return slices.ContainsFunc(c.Keys, key.Same) }
 
-func (c Copy) lifeWithout(off Key) Life {
+// lifeWithout is the life of a copy with a key out of use; nil is none.
+func (c *Copy) lifeWithout(off *Key) Life {
 	life := Life{Gone: !c.More}
 	doubt, ends, dying := c.More, true, true // ends: every key that opens it ends; dying: every key is deleted, or will be
 	for i := range c.Keys {
 		k := &c.Keys[i]
+		isOff := off != nil && k.is(off)
 		life.Gone = life.Gone && k.State == KeyMissing
 		switch {
-		case k.opens() && !k.is(&off):
+		case k.opens() && !isOff:
 			life.Opens, dying = OpensYes, false
 			if ends = ends && !k.ValidTo.IsZero(); k.ValidTo.After(life.Until) {
 				life.Until = k.ValidTo
 			}
-		case k.Unusable(), k.is(&off):
+		case k.Unusable(), isOff:
 			if k.DeletionDate.After(life.Lost) {
 				life.Lost = k.DeletionDate
 			}
