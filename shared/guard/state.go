@@ -169,7 +169,9 @@ func (c *Copy) alone(key *Key) bool {
 	return opens
 }
 
-// nameless reports that AWS does not say which keys open a copy: it lists none, or one that has no name.
+// Nameless reports that AWS does not say which keys open a copy: it lists none, or one that has no name.
+func (c Copy) Nameless() bool { return c.nameless() }
+
 func (c *Copy) nameless() bool {
 	for i := range c.Keys {
 		k := &c.Keys[i]

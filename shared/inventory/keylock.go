@@ -45,7 +45,9 @@ func (a *Access) keyUse(s *Secret, k Key, version string) keyUse {
 	use.target = policy.Target{ARN: use.key, Account: account, Kind: policy.ResourceKey, Policy: a.keyPolicy(&k), Grants: grantsOf(k)}
 	a.addResourceOrganization(&use.target)
 	a.addUse(&use.target, s, region, version)
-	addKey(&use.target, k.Facts, opens(s.Facts, k.Facts))
+	// A key that opens a copy, or that is set for those to come, is a symmetric encryption key, whether or not that was read.
+	// Source: Secrets Manager User Guide, "Secret encryption and decryption".
+	addKey(&use.target, k.Facts, guard.CopiesOf(s.Facts).Under(k.Facts))
 	use.closed, use.doubt = stateOf(k.Facts)
 	return use
 }
@@ -91,12 +93,6 @@ const (
 	symmetric = "SYMMETRIC_DEFAULT"
 	encrypts  = "ENCRYPT_DECRYPT"
 )
-
-// opens reports whether a key opens a version of the secret, or is set for those to come: then it is a symmetric encryption key,
-// whether or not that was read. Source: Secrets Manager User Guide, "Secret encryption and decryption".
-func opens(s guard.Secret, k guard.Key) bool {
-	return s.Key.Same(k) || slices.ContainsFunc(s.Versions, func(v guard.Version) bool { return slices.ContainsFunc(v.Keys, k.Same) })
-}
 
 // addKey adds what policies may ask of a key, as far as it was read; the rest stays open.
 // Source: KMS Developer Guide, "Condition keys for AWS KMS": all operations on a key have them, but for kms:MultiRegionKeyType,

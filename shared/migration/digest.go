@@ -87,12 +87,9 @@ func names(readers []Reader) []string {
 
 func versionsOf(s inventory.Secret) [][]string {
 	var out [][]string
-	for _, v := range s.Facts.Versions {
-		if !v.Labelled() {
-			continue
-		}
-		line := append([]string{v.ID}, v.Stages...)
-		for _, k := range v.Keys {
+	for _, c := range guard.CopiesOf(s.Facts).Here().Labelled().List {
+		line := append([]string{c.Version}, c.Stages...)
+		for _, k := range c.Keys {
 			line = append(line, k.ID+k.ARN)
 		}
 		out = append(out, line)
