@@ -9,46 +9,53 @@ type choice struct {
 }
 
 // chosen lists copies as a finding keeps them, in the primary and in the locations that are in sync: what is in another is for
-// the control of replicas. It counts first, so that all their keys are one piece of memory.
+// the control of replicas. Copies one after the other that open with the same keys share the list of them.
 func (c *Copies) chosen(of choice) []Version {
-	copies, keys := 0, 0
-	for i := range c.List {
-		if p, copied, takes := c.takes(of, i); takes {
-			copies++
-			for j := range copied.Keys {
-				if of.keys == nil || of.keys(p, &copied.Keys[j]) {
-					keys++
-				}
-			}
-		}
-	}
-	if copies == 0 || keys == 0 && of.keys != nil {
-		return nil
-	}
-	found, all := make([]Version, 0, copies), make([]Key, 0, keys)
+	var found []Version
+	var last []Key
 	for i := range c.List {
 		p, copied, takes := c.takes(of, i)
 		if !takes {
 			continue
 		}
-		from := len(all)
+		n := 0
+		same := true
 		for j := range copied.Keys {
 			if k := &copied.Keys[j]; of.keys == nil || of.keys(p, k) {
-				all = append(all, k.brief())
+				same = same && n < len(last) && last[n].briefly(k)
+				n++
 			}
 		}
-		v := Version{ID: copied.Version, Stages: copied.Stages}
+		if n == 0 && of.keys != nil {
+			continue
+		}
+		if !same || n != len(last) {
+			last = of.briefs(p, copied, n)
+		}
+		if found == nil {
+			found = make([]Version, 0, len(c.List)-i)
+		}
+		v := Version{ID: copied.Version, Stages: copied.Stages, Keys: last}
 		if p.Kind != LocationPrimary {
 			v.In = p.name()
-		}
-		if len(all) > from {
-			v.Keys = all[from:len(all):len(all)]
-		} else if of.keys != nil {
-			continue
 		}
 		found = append(found, v)
 	}
 	return found
+}
+
+// briefs are the n keys of a copy that are chosen.
+func (of choice) briefs(p *Location, copied *Copy, n int) []Key {
+	if n == 0 {
+		return nil
+	}
+	keys := make([]Key, 0, n)
+	for j := range copied.Keys {
+		if k := &copied.Keys[j]; of.keys == nil || of.keys(p, k) {
+			keys = append(keys, k.brief())
+		}
+	}
+	return keys
 }
 
 func (c *Copies) takes(of choice, i int) (*Location, *Copy, bool) {

@@ -68,6 +68,12 @@ func (k *Key) brief() Key {
 	return Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State, DeletionDate: k.DeletionDate, ValidTo: k.ValidTo, Store: k.Store}
 }
 
+// briefly reports whether a key is the brief of another.
+func (k *Key) briefly(of *Key) bool {
+	return k.ARN == of.ARN && k.ID == of.ID && k.Manager == of.Manager && k.State == of.State && k.Store == of.Store &&
+		k.DeletionDate.Equal(of.DeletionDate) && k.ValidTo.Equal(of.ValidTo)
+}
+
 // brief is a replica with its status, unless that is as it should be.
 func (r *Replica) brief() Replica {
 	short := Replica{Region: r.Region, KeyID: r.KeyID, Key: r.Key.brief()}
