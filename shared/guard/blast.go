@@ -213,15 +213,16 @@ func (c Copies) currentWithout(key Key) Affected {
 	case !current.Needs(key) && !c.Locations[0].Named.Same(key):
 		return Affected{}
 	}
-	life := current.lifeWithout(key)
+	life := current.lifeWithout(&key)
 	switch life.Opens {
 	case OpensNo:
 		return Affected{Fate: FateEveryCopy, Lost: c.lost(key, current)}
 	case OpensUnknown:
 		return Affected{Fate: FateUnreadKey}
 	}
-	opens := current.opening(key, c.Locations[0].Named)
-	if opens.Same(c.Locations[0].Named) {
+	own := &c.Locations[0].Named
+	opens := current.opening(&key, own)
+	if opens.is(own) {
 		return Affected{Fate: FateOwnKey, Opens: opens.brief()}
 	}
 	return Affected{Fate: FateOlderCopy, Opens: opens.brief()}
@@ -236,17 +237,18 @@ func (c Copies) lost(key Key, stopped Copy) time.Time {
 		}
 	}
 	stopped.Keys = keys
-	return stopped.lifeWithout(key).Lost
+	return stopped.lifeWithout(&key).Lost
 }
 
 // opening is the key that still opens a copy, the preferred one if it does.
-func (c Copy) opening(off, preferred Key) Key {
-	var found Key
-	for _, k := range c.Keys {
-		if k.Same(off) || !k.opens() {
+func (c *Copy) opening(off, preferred *Key) *Key {
+	found := &Key{}
+	for i := range c.Keys {
+		k := &c.Keys[i]
+		if k.is(off) || !k.opens() {
 			continue
 		}
-		if k.Same(preferred) {
+		if k.is(preferred) {
 			return k
 		}
 		found = k
@@ -269,7 +271,7 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 		case OpensNo:
 		case OpensYes:
 			if a.Fate != FateReplica {
-				a.Fate, a.Opens = FateReplica, current.opening(key, p.Named).brief()
+				a.Fate, a.Opens = FateReplica, current.opening(&key, &p.Named).brief()
 			}
 			a.Regions = append(a.Regions, p.name())
 		default:
@@ -285,7 +287,7 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 		if !copied.Labelled() || !p.InSync() || copied.Without(key) != OpensYes {
 			continue
 		}
-		a.Fate, a.Opens = FateOtherVersion, copied.opening(key, p.Named).brief()
+		a.Fate, a.Opens = FateOtherVersion, copied.opening(&key, &p.Named).brief()
 		for _, label := range copied.Stages {
 			a.Labels = append(a.Labels, p.of(label))
 		}

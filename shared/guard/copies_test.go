@@ -55,6 +55,56 @@ func TestWhatBecomesOfACopy(t *testing.T) {
 	}
 }
 
+func TestTheKeysOfCopiesAreThoseOfEveryLocation(t *testing.T) {
+	far := customerKey("777788889999", "far")
+	unread := guard.Key{ARN: otherKey.ARN, Manager: guard.ManagerUnknown}
+	s := with(secret(ownKey, ownKey, awsKey), func(s *guard.Secret) {
+		s.Versions = append(s.Versions, guard.Version{ID: "v0", Keys: []guard.Key{unread, {ID: "alias/gone"}}})
+		s.Replicas = []guard.Replica{replicaIn("eu-west-1", otherKey, otherKey, awsKey)}
+		s.Elsewhere = guard.Elsewhere{Listing: guard.Listed, Copies: []guard.AccountCopy{{ARN: "copy", Account: "777788889999", Region: s.Region, Key: far,
+			Status: "InSync", Listing: guard.Listed, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{far}}}}}}
+	})
+	names := func(c guard.Copies) (all []string) {
+		for _, k := range c.Keys() {
+			all = append(all, k.ARN+string(k.Manager))
+		}
+		return all
+	}
+	name := func(keys ...guard.Key) (all []string) {
+		for _, k := range keys {
+			all = append(all, k.ARN+string(k.Manager))
+		}
+		return all
+	}
+	copies := guard.CopiesOf(s)
+	at := func(i int) func(string) bool { return func(of string) bool { return of == copies.ARN(i) } }
+	for sentence, c := range map[string]struct {
+		copies guard.Copies
+		want   []string
+	}{
+		"of all, what was read of a key counts before its name": {copies, name(ownKey, otherKey, far, awsKey)},
+		"of the primary, those without a label too":             {copies.Here(), name(ownKey, awsKey, unread)},
+		"of the labelled ones in the primary":                   {copies.Here().Labelled(), name(ownKey, awsKey)},
+		"without the replica":                                   {copies.Labelled().But(at(1)), name(ownKey, far, awsKey)},
+		"without the copy in another account":                   {copies.Labelled().But(at(2)), name(ownKey, otherKey, awsKey)},
+		"the primary stays":                                     {copies.Labelled().But(at(0)), name(ownKey, otherKey, far, awsKey)},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, names(c.copies)); diff != "" {
+				t.Errorf("keys (-want +got):\n%s", diff)
+			}
+			for _, copied := range c.copies.List {
+				if p := c.copies.Locations[copied.Location]; (p.Account == "777788889999") != copied.Needs(far) {
+					t.Errorf("version %s with %v in %s", copied.Version, copied.Keys, p.Account+" "+p.Region)
+				}
+			}
+		})
+	}
+	if !copies.Under(far) || copies.Here().Under(far) {
+		t.Error("the key in the other account opens a copy there, and none here")
+	}
+}
+
 func TestASecretIsSealedOnlyWhereEveryLocationIs(t *testing.T) {
 	there := func(key guard.Key, status string) guard.Secret {
 		return with(secret(ownKey, ownKey), func(s *guard.Secret) {

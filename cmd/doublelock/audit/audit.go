@@ -235,15 +235,8 @@ func (a *audit) judge(s guard.Secret) auditResult {
 // standardFor completes the standard by what the configuration says of the accounts of the secret's keys.
 func (a *audit) standardFor(s guard.Secret) guard.Standard {
 	std := a.standard
-	keys := []guard.Key{s.Key}
-	for _, r := range s.Replicas {
-		keys = append(keys, r.Key)
-	}
-	for _, v := range s.Versions {
-		keys = append(keys, v.Keys...)
-	}
 	std.Approved.Protected = map[string]bool{}
-	for _, account := range std.Approved.DependsOn(keys...) {
+	for _, account := range std.Approved.DependsOn(guard.CopiesOf(s).Keys()...) {
 		if protected, known := a.protected(account); known {
 			std.Approved.Protected[account] = protected
 		}

@@ -332,6 +332,23 @@ func TestWithoutTheOrganizationNothingIsCertain(t *testing.T) {
 	}
 }
 
+func TestAKeyThatAWSRAMSharesKeepsNobodyOutForSure(t *testing.T) {
+	w := newTestAccount(t)
+	taker := w.snapshots(nil)
+	before := taker.Account(t.Context(), shop)
+	for _, k := range before.Keys {
+		if k.Shared != "" || k.SharedUnread != "" {
+			t.Errorf("key %s: shared by %q, %q", k.Facts.ARN, k.Shared, k.SharedUnread)
+		}
+	}
+	policy := policyText(may(`"kms:Decrypt"`, "*"))
+	must(t, w.aws.ShareKey(before.Keys[0].Facts.ARN, policy))
+	after := taker.Account(t.Context(), shop)
+	if k := after.Keys[0]; k.Shared != policy || k.SharedUnread != "" {
+		t.Errorf("shared by %q, %q", k.Shared, k.SharedUnread)
+	}
+}
+
 func TestKeysOfOtherAccountsAreReadToo(t *testing.T) {
 	w := newTestAccount(t)
 	taker := w.snapshots(nil)
