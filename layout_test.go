@@ -42,7 +42,7 @@ var rooms = map[string][]string{
 	"shared/inventory":              {"shared/guard", "shared/policy"},
 	"shared/migration":              {"shared/guard", "shared/policy", "shared/inventory", "shared/store", "shared/awscli"},
 	"shared/fleet":                  {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/store", "shared/trail", "golang.org/x/sync/errgroup"},
-	"shared/fleet/live/accounts":    {"shared/inventory", "shared/fleet", "shared/settings", "shared/store", "shared/cloud", "shared/cloud/organization"},
+	"shared/fleet/live/accounts":    {"shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/fleet", "shared/settings", "shared/store", "shared/cloud", "shared/cloud/organization"},
 	"shared/fleet/live/snapshots":   {"shared/inventory", "shared/fleet", "shared/fleet/live/accounts", "shared/cloud", "shared/cloud/principals", "shared/cloud/secrets"},
 	"shared/fleet/live/migrations":  {"shared/guard", "shared/migration", "shared/outbox", "shared/store", "shared/fleet", "shared/fleet/live/accounts", "shared/fleet/live/snapshots", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/fleet/live/deployment":  {"shared/trail", "shared/outbox", "shared/preventive", "shared/store", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
