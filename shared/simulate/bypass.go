@@ -2,13 +2,15 @@ package simulate
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/preventive"
 )
 
-// Probe is a known way to put a secret, or a new value of one, under the AWS managed key, or an honest call that must
-// keep working. It takes all of its steps: who is stopped at one is stopped.
+// Probe is a known way to put a secret, or a new value of one, under the AWS managed key, or to approve a key oneself; or an
+// honest call that must keep working. It takes all of its steps: who is stopped at one is stopped.
 type Probe struct {
 	Name   string
 	Honest bool
@@ -33,10 +35,11 @@ func (p Passage) Bad() bool {
 	return p.Open == policy.Allowed || p.Open == policy.Unknown
 }
 
-// Probe tries every probe as a role of a member account in a Region.
-func (t *Trial) Probe(account, region string) []Passage {
+// Probe tries every probe as a role of a member account in a Region. Where aliases or tags approve keys, writing those is
+// among them.
+func (t *Trial) Probe(account, region string, approvals preventive.Approvals) []Passage {
 	var out []Passage
-	for _, probe := range probes(account, region) {
+	for _, probe := range append(probes(account, region), approvalProbes(account, region, approvals)...) {
 		out = append(out, t.pass(probe))
 	}
 	return out
@@ -92,6 +95,43 @@ func probes(account, region string) []Probe {
 		{Name: "read a secret", Honest: true, steps: []policy.Request{s.secret("GetSecretValue", "app/db", nil)}},
 		{Name: "a secret that RDS creates and owns", Honest: true, steps: []policy.Request{s.secret("CreateSecret", "rds!db-1", nil)}},
 	}
+}
+
+// approvalProbes are the ways to a key that is approved by name, as somebody who may not approve; and what an approver, and
+// anybody with names of his own, must still be able to do.
+func approvalProbes(account, region string, approvals preventive.Approvals) []Probe {
+	s := scene{account, region, arn.PartitionOf(region)}
+	by := func(steps []policy.Request, role string) []policy.Request {
+		steps = slices.Clone(steps)
+		for i := range steps {
+			steps[i].Principal = s.principal()
+			if role != "" {
+				steps[i].Principal = policy.Principal{Kind: policy.KindRole, ARN: role, Role: role, Account: account, Name: arn.Of(role).Base()}
+			}
+		}
+		return steps
+	}
+	var out, honest []Probe
+	writes := approvals.Writes(account, region)
+	for _, w := range writes {
+		out = append(out, Probe{Name: w.Name, steps: by(w.Steps, "")})
+	}
+	if len(writes) == 0 {
+		return nil
+	}
+	for _, pattern := range approvals.Approvers.Managers {
+		if role, mine := preventive.Instance(pattern, account, region); mine {
+			honest = append(honest, Probe{Name: writes[0].Name + ", as " + pattern, Honest: true, steps: by(writes[0].Steps, role)})
+		}
+	}
+	own := preventive.Approvals{Aliases: []string{"alias/doublelock-own"}, Tags: map[string]string{"doublelock-own": "yes"}}
+	names := strings.NewReplacer("the approved alias/doublelock-own", "another alias", "the approving tag doublelock-own", "another tag")
+	for _, w := range own.Writes(account, region) {
+		if !strings.HasSuffix(w.Name, "with others") {
+			honest = append(honest, Probe{Name: names.Replace(w.Name), Honest: true, steps: by(w.Steps, "")})
+		}
+	}
+	return append(out, honest...)
 }
 
 // symmetric is the spec of the AWS managed key, and the algorithm that it is used with.

@@ -140,7 +140,7 @@ func TestRecordsThatAreNoCalls(t *testing.T) {
 // What the policies close, and what they leave open before the backlog is migrated.
 func TestWaysAround(t *testing.T) {
 	open := func(migrated bool) (names []string) {
-		for _, p := range trial(t, configured(t, migrated), simulate.Options{}).Probe("111122223333", "us-east-1") {
+		for _, p := range trial(t, configured(t, migrated), simulate.Options{}).Probe("111122223333", "us-east-1", preventive.Approvals{}) {
 			if p.Bad() {
 				names = append(names, p.Probe.Name)
 			}
@@ -157,11 +157,58 @@ func TestWaysAround(t *testing.T) {
 	}
 }
 
+// Whoever is to approve keys still can, whoever is not cannot, and aliases and tags that approve nothing are anybody's to write.
+func TestWaysToApproveAKeyOneself(t *testing.T) {
+	c := settings.Config{
+		Organization: settings.Organization{SecurityAccount: "222222222222"}, Regions: settings.Regions{Home: "us-east-1"},
+		Keys: settings.Keys{Approved: settings.Approved{Aliases: []string{"alias/ok"}, Tags: map[string]string{"approved": "yes"},
+			Managers: []settings.Manager{{Role: "arn:aws:iam::*:role/KeyManager", Reason: "x"}}}},
+		Rollout: []settings.RolloutStage{{Targets: []string{"r-ab12"}, ProtectApproval: true}},
+	}
+	bad := func(protect bool) (names []string) {
+		c.Rollout[0].ProtectApproval = protect
+		scps, err := preventive.SCPs(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		candidates, err := simulate.Candidates(scps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tried := 0
+		for _, p := range trial(t, candidates, simulate.Options{}).Probe("111122223333", "us-east-1", preventive.ApprovalsIn(c)) {
+			if !strings.Contains(p.Probe.Name, "alias") && !strings.Contains(p.Probe.Name, "tag") && !strings.Contains(p.Probe.Name, "role") || strings.Contains(p.Probe.Name, "default alias") {
+				continue // of secrets
+			}
+			if tried++; p.Bad() {
+				names = append(names, p.Probe.Name)
+			}
+		}
+		if tried < 20 {
+			t.Errorf("%d were tried", tried)
+		}
+		return names
+	}
+	if diff := cmp.Diff([]string(nil), bad(true)); diff != "" {
+		t.Errorf("with our policy: %s", diff)
+	}
+	want := []string{
+		"make the approved alias/ok", "move the approved alias/ok", "delete the approved alias/ok",
+		"write the approving tag approved", "take the approving tag approved away", "make a key with the approving tag approved", "replicate a key with the approving tag approved",
+		"write the approving tag approved with others", "take the approving tag approved away with others", "make a key with the approving tag approved with others",
+		"replicate a key with the approving tag approved with others", "make a role like arn:*:iam::*:role/stacksets-exec-*", "open a role like arn:*:iam::*:role/stacksets-exec-*",
+		"make a role like arn:aws:iam::*:role/KeyManager", "open a role like arn:aws:iam::*:role/KeyManager",
+	}
+	if diff := cmp.Diff(want, bad(false)); diff != "" {
+		t.Errorf("without it: %s", diff)
+	}
+}
+
 // The partition comes from the Region: neither the ARNs that are tried nor those of the policies are the standard ones.
 func TestEveryPartitionFaresAlike(t *testing.T) {
 	fares := func(region string) map[string]policy.Answer {
 		out := map[string]policy.Answer{}
-		for _, p := range trial(t, configuredIn(t, region, true), simulate.Options{}).Probe("111122223333", region) {
+		for _, p := range trial(t, configuredIn(t, region, true), simulate.Options{}).Probe("111122223333", region, preventive.Approvals{}) {
 			out[p.Probe.Name] = p.Open
 		}
 		return out

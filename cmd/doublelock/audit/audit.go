@@ -280,10 +280,20 @@ func (r auditResult) controls() string {
 	return strings.Join(ids, " ")
 }
 
+// rank orders findings, the worst first; what is waived comes last.
+func (f auditFinding) rank() int {
+	all := []guard.Severity{guard.SeverityCritical, guard.SeverityHigh, guard.SeverityMedium, guard.SeverityLow}
+	if f.Waived {
+		return len(all)
+	}
+	return slices.Index(all, f.Severity)
+}
+
+// why is the detail of what is worst: a value that is being lost is not hidden behind what is merely untidy.
 func (r auditResult) why() string {
 	switch {
 	case len(r.Findings) > 0:
-		return r.Findings[0].Detail
+		return slices.MinFunc(r.Findings, func(x, y auditFinding) int { return cmp.Compare(x.rank(), y.rank()) }).Detail
 	case len(r.Unknown) > 0:
 		return r.Unknown[0].Detail
 	default:

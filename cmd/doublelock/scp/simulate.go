@@ -19,6 +19,8 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/simulate"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -36,6 +38,7 @@ type simulation struct {
 	snapshot   string
 	attached   int
 	alone      bool
+	approvals  preventive.Approvals // by the configuration: what nobody is to write who may not approve keys
 }
 
 func scpSimulateCommand(env *command.Env) *cobra.Command {
@@ -44,7 +47,7 @@ func scpSimulateCommand(env *command.Env) *cobra.Command {
 		Use:   "simulate",
 		Short: "Say who would have been denied by an SCP or RCP, before it is attached",
 		Long: `Simulate tries organization policies on calls that were made (--trail) or are written down (--requests), and on the
-known ways around them. The policies are those that the configuration asks for, or --candidate files. It changes
+known ways around them, among them those to an alias or tag that approves a key. The policies are those that the configuration asks for, or --candidate files. It changes
 nothing and needs no AWS account.
 
   denied   a statement stops the call. BREAKS marks what succeeded then and is not expected (--allow)
@@ -114,7 +117,7 @@ func (s *simulation) run(ctx context.Context) error {
 	if err := s.tryTrails(ctx, trial, found); err != nil {
 		return err
 	}
-	found.passages = trial.Probe(probeAccount, cmp.Or(s.region, probeRegion))
+	found.passages = trial.Probe(probeAccount, cmp.Or(s.region, probeRegion), s.approvals)
 	if s.env.AsJSON() {
 		err = writeSimulatedJSON(s.env, found)
 	} else {
@@ -170,7 +173,7 @@ func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.region, s.management = config.Regions.Home, cmp.Or(s.management, config.Organization.ManagementAccount)
+		s.configured(config)
 		scps, err := renderSCPs(s.env, config, name)
 		if err != nil {
 			return nil, err
@@ -182,7 +185,7 @@ func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.region, s.management = config.Regions.Home, cmp.Or(s.management, config.Organization.ManagementAccount)
+		s.configured(config)
 	}
 	var out []simulate.Candidate
 	for _, path := range s.candidates {
@@ -197,6 +200,12 @@ func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// configured takes over what of a configuration is tried beside its policies.
+func (s *simulation) configured(config settings.Config) {
+	s.region, s.management = config.Regions.Home, cmp.Or(s.management, config.Organization.ManagementAccount)
+	s.approvals = preventive.ApprovalsIn(config)
 }
 
 // mostAttached is how many SCPs the fullest root, OU or account of the snapshot has.
