@@ -16,7 +16,7 @@ type Openings struct {
 
 // Can lists what a principal (role, user, session or root) can read, in whichever version. Opens says why, for one secret.
 func (a *Access) Can(principalARN string) (Openings, error) {
-	a.bulk.Do(func() { a.openings = a.index() })
+	a.bulk.Do(func() { a.openings = a.index(a.all()) })
 	answers := make([]int8, len(a.snapshot.Secrets))
 	for _, arn := range a.variants(principalARN) {
 		w, err := a.asker(arn)
@@ -52,10 +52,19 @@ type openings struct {
 	certain []bool     // of each secret, that no other key opens a version
 }
 
-func (a *Access) index() *openings {
+// all are the secrets of the snapshot.
+func (a *Access) all() []int {
+	out := make([]int, len(a.snapshot.Secrets))
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+func (a *Access) index(of []int) *openings {
 	o := &openings{}
 	var secrets, keys []policy.Target
-	for i := range a.snapshot.Secrets {
+	for _, i := range of {
 		s := &a.snapshot.Secrets[i]
 		l := a.locks(s)
 		uses, certain := a.usesOf(l)

@@ -110,6 +110,9 @@ func (ix *Index) Ask(r Request, policies Policies) *Query {
 // Targets is how many resources the index has.
 func (ix *Index) Targets() int { return len(ix.targets) }
 
+// Target is one of the resources.
+func (ix *Index) Target(i int) *Target { return &ix.targets[i] }
+
 // Candidates are the targets that the principal may be allowed to use; all others are denied.
 func (q *Query) Candidates() iter.Seq[int] {
 	return func(yield func(int) bool) {

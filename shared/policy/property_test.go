@@ -357,7 +357,9 @@ func TestIndexAgreesWithEvaluate(t *testing.T) {
 				func(t *policy.Target) { t.Unknown = []string{"aws:RequestedRegion"} },
 				func(t *policy.Target) { t.Management = true },
 				func(t *policy.Target) { t.Policy = nil },
-				func(t *policy.Target) { t.Context = map[string][]string{"aws:RequestedRegion": {"eu-north-1"}, "kms:ViaService": {"s3"}} },
+				func(t *policy.Target) {
+					t.Context = map[string][]string{"aws:RequestedRegion": {"eu-north-1"}, "kms:ViaService": {"s3"}}
+				},
 			} {
 				neighbour := targets[of]
 				change(&neighbour)
