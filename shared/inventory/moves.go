@@ -190,7 +190,7 @@ func (m *movers) askers(id identity, first []*asker) []*asker {
 	for i, w := range out {
 		c := *w
 		if id.gains&anyRights != 0 {
-			c.policies.Identity = append(slices.Clip(c.policies.Identity), everything)
+			c.policies.Identity = append(denying(w.policies.Identity), everything)
 		}
 		if id.gains&noBoundary != 0 {
 			c.policies.Boundary = nil
@@ -198,6 +198,22 @@ func (m *movers) askers(id identity, first []*asker) []*asker {
 		changed[i] = &c
 	}
 	return changed
+}
+
+// denying are the documents without what they allow, which makes no difference beside a policy that allows everything.
+func denying(documents []*policy.Document) []*policy.Document {
+	var out []*policy.Document
+	for _, d := range documents {
+		switch denies := func(s policy.Statement) bool { return s.Effect == policy.Deny }; {
+		case d.Err() != nil:
+			out = append(out, d)
+		case slices.ContainsFunc(d.Statements, denies):
+			kept := *d
+			kept.Statements = slices.DeleteFunc(slices.Clone(d.Statements), func(s policy.Statement) bool { return !denies(s) })
+			out = append(out, &kept)
+		}
+	}
+	return out
 }
 
 // moves are what an identity may do next. Those of the start are asked anew.

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-
-	"github.com/doublelock/doublelock/shared/policy"
 )
 
 // Step is one thing that somebody does on the way to a secret.
@@ -108,7 +106,8 @@ func (a *Access) reach(principalARN string, w *world) ([]Path, error) {
 	}
 	found := make([]*Path, len(w.at))
 	for _, need := range []int8{2, 1} {
-		s := search{movers: a.movers, world: w, need: need, name: principalARN, first: first, held: map[identity]*holding{}, as: map[int32][]*holding{}, pending: map[int32][]pending{}}
+		s := search{movers: a.movers, world: w, need: need, name: principalARN, first: first, held: map[identity]bool{}, as: map[int32][]*holding{},
+			given: map[int32]gain{}, pending: map[int32][]pending{}, near: map[string][]int{}}
 		s.run(id, found)
 	}
 	var out []Path
@@ -126,6 +125,7 @@ type holding struct {
 	id       identity
 	steps    []Step
 	name     string
+	account  string
 	standing *standing
 }
 
@@ -143,70 +143,81 @@ type search struct {
 	name   string
 	first  []*asker
 
-	held    map[identity]*holding
+	held    map[identity]bool
 	order   []*holding // as they were found
 	as      map[int32][]*holding
+	given   map[int32]gain // rights that somebody who is held may give
 	pending map[int32][]pending
 	queue   [][]*holding // by how many steps they take
 
-	left   []int // secrets, in the world, of which no shorter way can come
+	best   []*Path
+	near   map[string][]int // secrets that have no path yet, by account
+	far    []int            // those of them that somebody of another account could open
+	left   int
 	rights [numberOfLocks][]*holding
 }
 
 // run fills in the secrets that have no path yet. A path without steps is one that is open already.
 func (s *search) run(id identity, found []*Path) {
+	s.best = found
 	for i := range found {
 		if found[i] == nil {
-			s.left = append(s.left, i)
+			s.near[s.world.accounts[i]] = append(s.near[s.world.accounts[i]], i)
+			if s.world.foreign[i] {
+				s.far = append(s.far, i)
+			}
+			s.left++
 		}
 	}
-	best := make([]*Path, len(found))
 	s.push(&holding{id: id, name: s.name})
-	for length := 0; length < len(s.queue) && len(s.left) > 0; length++ {
-		s.left = slices.DeleteFunc(s.left, func(i int) bool { return best[i] != nil && len(best[i].Steps) <= length })
+	for length := 0; length < len(s.queue) && s.left > 0; length++ {
 		for at := 0; at < len(s.queue[length]); at++ {
-			h := s.queue[length][at]
-			if s.held[h.id] == nil {
-				s.hold(h, best)
+			if h := s.queue[length][at]; !s.held[h.id] {
+				s.hold(h)
 			}
 		}
+		s.settle(length)
 	}
-	for i, p := range best {
-		if found[i] == nil {
-			found[i] = p
-		}
+}
+
+// settle takes away the secrets of which no shorter way can come.
+func (s *search) settle(length int) {
+	done := func(i int) bool { return s.best[i] != nil && len(s.best[i].Steps) <= length }
+	s.far = slices.DeleteFunc(s.far, done)
+	for account, list := range s.near {
+		kept := slices.DeleteFunc(list, done)
+		s.left -= len(list) - len(kept)
+		s.near[account] = kept
 	}
 }
 
 func (s *search) push(h *holding) {
-	if s.held[h.id] != nil {
-		return
-	}
 	for len(s.queue) <= len(h.steps) {
 		s.queue = append(s.queue, nil)
 	}
 	s.queue[len(h.steps)] = append(s.queue[len(h.steps)], h)
 }
 
-func (s *search) hold(h *holding, best []*Path) {
-	s.held[h.id], s.order = h, append(s.order, h)
+func (s *search) hold(h *holding) {
 	askers := s.movers.askers(h.id, s.first)
 	h.standing = s.world.standing(h.id, askers)
+	h.account = askers[0].principal.Account
+	s.held[h.id], s.order = true, append(s.order, h)
 	s.as[h.id.of] = append(s.as[h.id.of], h)
-	s.open(h, best)
+	s.open(h)
 	for _, v := range s.movers.moves(h.id, askers) {
-		if s.need == 2 && !v.certain {
-			continue
-		}
-		if v.gain == 0 {
-			if to := (identity{of: v.to}); s.held[to] == nil {
+		switch {
+		case s.need == 2 && !v.certain:
+		case v.gain == 0:
+			if to := (identity{of: v.to}); !s.held[to] {
 				s.push(&holding{id: to, steps: join(h.steps, nil, s.movers.step(h.name, v)), name: s.movers.access.snapshot.Principals[v.to].ARN})
 			}
-			continue
-		}
-		s.pending[v.to] = append(s.pending[v.to], pending{h, v})
-		for _, y := range s.as[v.to] {
-			s.give(pending{h, v}, y)
+		case s.given[v.to]&v.gain == 0: // whoever was held before gives it in no more steps
+			s.given[v.to] |= v.gain
+			s.pending[v.to] = append(s.pending[v.to], pending{h, v})
+			for _, y := range s.as[v.to] {
+				s.give(pending{h, v}, y)
+			}
 		}
 	}
 	for _, p := range s.pending[h.id.of] {
@@ -217,7 +228,7 @@ func (s *search) hold(h *holding, best []*Path) {
 // give is what becomes of somebody who is acted as and given rights.
 func (s *search) give(p pending, to *holding) {
 	id := identity{of: to.id.of, gains: to.id.gains | p.v.gain}
-	if s.held[id] == nil {
+	if !s.held[id] {
 		s.push(&holding{id: id, steps: join(p.by.steps, to.steps, s.movers.step(p.by.name, p.v)), name: to.name})
 	}
 }
@@ -236,29 +247,53 @@ func join(first, second []Step, more ...Step) []Step {
 }
 
 // open tries what an identity opens, alone and with the rights of those before it, and what those open with its rights.
-func (s *search) open(h *holding, best []*Path) {
+func (s *search) open(h *holding) {
+	if s.left == 0 {
+		return
+	}
 	brought := false
 	for l := firstRight; l < numberOfLocks; l++ {
-		answers := h.standing.of(l)
-		if answers == nil {
-			continue
-		}
-		if s.rights[l] == nil {
-			s.rights[l] = make([]*holding, len(s.world.at))
-		}
-		for _, i := range s.left {
-			if answers[i] >= s.need && s.rights[l][i] == nil && s.keeps(h, l, i) {
-				s.rights[l][i] = h
-				brought = true
-			}
+		if s.bring(h, l) {
+			brought = true
 		}
 	}
 	if !brought {
-		s.try(h, best)
+		s.try(h)
 		return
 	}
 	for _, each := range s.order {
-		s.try(each, best)
+		s.try(each)
+	}
+}
+
+// bring notes the secrets on which an identity has a right that nobody before it had.
+func (s *search) bring(h *holding, l lock) bool {
+	answers := h.standing.of(l)
+	if answers == nil {
+		return false
+	}
+	if s.rights[l] == nil {
+		s.rights[l] = make([]*holding, len(s.world.at))
+	}
+	brought := false
+	for _, account := range h.standing.where[l] {
+		for _, i := range s.near[account] {
+			if answers[i] < s.need || s.rights[l][i] != nil || !s.keeps(h, l, i) {
+				continue
+			}
+			s.rights[l][i], brought = h, true
+			if account != h.account || l == writesPolicy { // whoever it lets in may be of any account
+				s.opened(i)
+			}
+		}
+	}
+	return brought
+}
+
+// opened makes a secret one that somebody of another account could open.
+func (s *search) opened(i int) {
+	if !slices.Contains(s.far, i) {
+		s.far = append(s.far, i)
 	}
 }
 
@@ -272,62 +307,92 @@ func (s *search) keeps(h *holding, l lock, i int) bool {
 }
 
 // try finds what an identity opens, by whatever was changed before.
-func (s *search) try(h *holding, best []*Path) {
-	has := func(l lock, i int) bool {
-		answers := h.standing.of(l)
-		return answers != nil && answers[i] >= s.need
+func (s *search) try(h *holding) {
+	for _, i := range s.near[h.account] {
+		s.tryOne(h, i)
 	}
-	for _, i := range s.left {
-		consider := func(rights ...lock) {
-			steps := h.steps
-			for _, l := range rights {
-				by := s.rights[l][i]
-				steps = join(by.steps, steps, s.change(by, l, i))
+	for _, i := range s.far {
+		if s.world.accounts[i] != h.account {
+			s.tryOne(h, i)
+		}
+	}
+}
+
+func (s *search) tryOne(h *holding, i int) {
+	if s.best[i] != nil && len(s.best[i].Steps) <= len(h.steps) {
+		return
+	}
+	may := func(l lock) bool { return s.rights[l] != nil && s.rights[l][i] != nil }
+	if s.has(h, opensBoth, i) {
+		s.consider(h, i)
+		return
+	}
+	if may(recodes) && s.rights[recodes][i] == h {
+		s.consider(h, i, recodes)
+	}
+	var first, second [4]lock // ways to open each lock; opensBoth stands for: as it is
+	firsts, seconds := first[:0], second[:0]
+	if s.has(h, opensSecret, i) {
+		firsts = append(firsts, opensBoth)
+	}
+	if may(writesPolicy) && s.has(h, opensAnyPolicy, i) {
+		firsts = append(firsts, writesPolicy)
+	}
+	if may(deletesPolicy) && s.has(h, opensNoPolicy, i) {
+		firsts = append(firsts, deletesPolicy)
+	}
+	if len(firsts) > 0 {
+		if s.has(h, opensKey, i) {
+			seconds = append(seconds, opensBoth)
+		}
+		if may(writesKeyPolicy) && s.has(h, opensAnyKey, i) {
+			seconds = append(seconds, writesKeyPolicy)
+		}
+		if may(grants) && s.has(h, opensAnyKey, i) && (s.need < 2 || !h.bounded()) {
+			seconds = append(seconds, grants)
+		}
+		if may(updates) && s.has(h, opensManaged, i) {
+			seconds = append(seconds, updates)
+		}
+	}
+	for _, x := range firsts {
+		for _, y := range seconds {
+			switch {
+			case x != opensBoth && y != opensBoth:
+				s.consider(h, i, x, y)
+			case x != opensBoth:
+				s.consider(h, i, x)
+			case y != opensBoth:
+				s.consider(h, i, y)
 			}
-			if best[i] == nil || len(steps) < len(best[i].Steps) {
-				best[i] = &Path{Principal: s.name, Secret: s.world.access.snapshot.Secrets[s.world.at[i]].Facts.ARN, Steps: steps, Reads: h.name, Certain: s.need == 2}
-			}
 		}
-		may := func(l lock) bool { return s.rights[l] != nil && s.rights[l][i] != nil }
-		if has(opensBoth, i) {
-			consider()
-			continue
-		}
-		if may(recodes) && s.rights[recodes][i] == h {
-			consider(recodes)
-		}
-		var first, second [][]lock // ways to open each lock
-		if has(opensSecret, i) {
-			first = append(first, nil)
-		}
-		if may(writesPolicy) && has(opensAnyPolicy, i) {
-			first = append(first, []lock{writesPolicy})
-		}
-		if may(deletesPolicy) && has(opensNoPolicy, i) {
-			first = append(first, []lock{deletesPolicy})
-		}
-		if len(first) > 0 && has(opensKey, i) {
-			second = append(second, nil)
-		}
-		if len(first) > 0 && may(writesKeyPolicy) && has(opensAnyKey, i) {
-			second = append(second, []lock{writesKeyPolicy})
-		}
-		if len(first) > 0 && may(grants) && has(opensAnyKey, i) && (s.need < 2 || !h.bounded()) {
-			second = append(second, []lock{grants})
-		}
-		if len(first) > 0 && may(updates) && has(opensManaged, i) {
-			second = append(second, []lock{updates})
-		}
-		for _, x := range first {
-			for _, y := range second {
-				if len(x)+len(y) > 0 {
-					consider(slices.Concat(x, y)...)
-				}
-			}
-		}
-		if s.need < 2 && may(replicates) && has(opensElsewhere, i) && has(opensManaged, i) {
-			consider(replicates)
-		}
+	}
+	if s.need < 2 && may(replicates) && s.has(h, opensElsewhere, i) && s.has(h, opensManaged, i) {
+		s.consider(h, i, replicates)
+	}
+}
+
+func (s *search) has(h *holding, l lock, i int) bool {
+	answers := h.standing.of(l)
+	return answers != nil && answers[i] >= s.need
+}
+
+// consider keeps a way to a secret where it is the shortest so far.
+func (s *search) consider(h *holding, i int, rights ...lock) {
+	least := len(h.steps)
+	for _, l := range rights {
+		least = max(least, len(s.rights[l][i].steps))
+	}
+	if s.best[i] != nil && len(s.best[i].Steps) <= least+len(rights) {
+		return
+	}
+	steps := h.steps
+	for _, l := range rights {
+		by := s.rights[l][i]
+		steps = join(by.steps, steps, s.change(by, l, i))
+	}
+	if s.best[i] == nil || len(steps) < len(s.best[i].Steps) {
+		s.best[i] = &Path{Principal: s.name, Secret: s.world.access.snapshot.Secrets[s.world.at[i]].Facts.ARN, Steps: steps, Reads: h.name, Certain: s.need == 2}
 	}
 }
 
@@ -342,25 +407,13 @@ func (s *search) change(by *holding, l lock, i int) Step {
 	step := Step{As: by.name, Action: changes[l][0], Resource: secret.Facts.ARN, Certain: by.standing.of(l)[i] == 2}
 	switch l {
 	case writesKeyPolicy, grants:
-		step.Resource = s.world.keyFor(by.standing, step.Action, i)
+		of := s.world.keysOf[i]
+		best := slices.MaxFunc(of, func(x, y int) int { return cmp.Compare(by.standing.keys[l][x], by.standing.keys[l][y]) })
+		step.Resource = s.world.keys.Target(best).ARN
 	case recodes:
 		step.Resource = secret.Facts.RotationLambdaARN
 	}
 	return step
-}
-
-// keyFor is the key of a secret on which somebody has a right.
-func (w *world) keyFor(by *standing, action string, i int) string {
-	best, found := policy.ImplicitlyDenied, ""
-	for _, who := range by.askers {
-		q := who.about(w.keys, action)
-		for _, k := range w.keysOf[i] {
-			if answer := q.Answer(k); found == "" || better(answer, best) {
-				best, found = answer, w.keys.Target(k).ARN
-			}
-		}
-	}
-	return found
 }
 
 // fromOutside are those outside the snapshot who may take a role that opens the secret, or comes to.

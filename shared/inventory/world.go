@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -25,6 +26,8 @@ type world struct {
 	rotates *policy.Index // rotation functions
 	rotated [][]int       // the secrets of each
 
+	foreign   []bool // of each secret, that somebody of another account could hold a lock as things are
+	accounts  []string
 	standings map[identity]*standing
 }
 
@@ -36,6 +39,7 @@ func (a *Access) newWorld(at []int) *world {
 	for i, n := range at {
 		s := &a.snapshot.Secrets[n]
 		t := w.open.locks[i].target
+		w.accounts, w.foreign = append(w.accounts, t.Account), append(w.foreign, t.Policy != nil)
 		open = append(open, with(t, anybody))
 		without = append(without, with(t, nil))
 		elsewhere = append(elsewhere, a.replicated(s, t))
@@ -141,6 +145,8 @@ type standing struct {
 	askers  []*asker
 	answers [numberOfLocks][]int8
 	asked   [numberOfLocks]bool
+	keys    [numberOfLocks][]int8   // for the rights to change keys: of each key
+	where   [numberOfLocks][]string // the accounts whose secrets are not all closed
 }
 
 func (w *world) standing(id identity, askers []*asker) *standing {
@@ -156,28 +162,45 @@ func (w *world) standing(id identity, askers []*asker) *standing {
 
 // of are the answers about all secrets; nil where all are closed.
 func (s *standing) of(l lock) []int8 {
-	if !s.asked[l] {
-		s.asked[l] = true
-		answers := make([]int8, len(s.world.at))
+	if s.asked[l] {
+		return s.answers[l]
+	}
+	if l == opensSecret {
+		s.of(opensBoth) // which asks for both
+		return s.answers[l]
+	}
+	answers := make([]int8, len(s.world.at))
+	if l == opensBoth {
+		first := make([]int8, len(s.world.at))
 		for _, w := range s.askers {
-			s.world.ask(w, l, answers)
+			s.world.open.ask(w, answers, first)
 		}
-		for _, answer := range answers {
-			if answer > 0 {
-				s.answers[l] = answers
-				break
-			}
+		s.keep(opensSecret, first)
+	} else {
+		for _, w := range s.askers {
+			s.ask(w, l, answers)
 		}
 	}
+	s.keep(l, answers)
 	return s.answers[l]
 }
 
-func (w *world) ask(who *asker, l lock, answers []int8) {
+func (s *standing) keep(l lock, answers []int8) {
+	s.asked[l] = true
+	for i, answer := range answers {
+		if answer == 0 {
+			continue
+		}
+		s.answers[l] = answers
+		if account := s.world.accounts[i]; !slices.Contains(s.where[l], account) {
+			s.where[l] = append(s.where[l], account)
+		}
+	}
+}
+
+func (s *standing) ask(who *asker, l lock, answers []int8) {
+	w := s.world
 	switch l {
-	case opensBoth:
-		w.open.ask(who, answers)
-	case opensSecret:
-		w.each(who, w.open.secrets, readSecret, answers)
 	case opensAnyPolicy:
 		w.each(who, w.anyPolicy, readSecret, answers)
 	case opensNoPolicy:
@@ -196,9 +219,13 @@ func (w *world) ask(who *asker, l lock, answers []int8) {
 		w.anyKeys(who, answers)
 	case writesKeyPolicy, grants:
 		q := who.about(w.keys, changes[l][0])
-		found := make([]int8, w.keys.Targets())
+		found := s.keys[l]
+		if found == nil {
+			found = make([]int8, w.keys.Targets())
+			s.keys[l] = found
+		}
 		for i := range q.Candidates() {
-			found[i] = int8(openness(q.Answer(i)))
+			found[i] = max(found[i], int8(openness(q.Answer(i))))
 		}
 		for i, of := range w.keysOf {
 			for _, k := range of {

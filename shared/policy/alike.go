@@ -133,6 +133,7 @@ func (ix *Index) classify(v *view, service string) {
 		}
 		v.classes[i] = class
 	}
+	v.distinct = len(known)
 }
 
 // wording is all of a document that takes part in an answer.
@@ -157,11 +158,14 @@ func (d *Document) wording() string {
 	return out.String()
 }
 
-// numbers of the values that the targets have of a key: equal ones have one number.
+// numbers of the values that the targets have of a key: equal ones have one number; nil where all have the same, or none.
 func (ix *Index) numbers(key string) []int32 {
+	if len(ix.targets) == 0 {
+		return nil
+	}
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
-	if found := ix.valueNumbers[key]; found != nil {
+	if found, made := ix.valueNumbers[key]; made {
 		return found
 	}
 	out := make([]int32, len(ix.targets))
@@ -180,6 +184,9 @@ func (ix *Index) numbers(key string) []int32 {
 		}
 		out[i] = number
 	}
+	if slices.Max(out) == slices.Min(out) {
+		out = nil
+	}
 	ix.valueNumbers[key] = out
 	return out
 }
@@ -197,10 +204,17 @@ func (q *Query) prepare() {
 	if v.open {
 		return
 	}
-	q.patterns, q.known = v.patterns, map[string]answered{}
+	q.patterns = v.patterns
 	for _, key := range v.keys {
-		q.values = append(q.values, q.index.numbers(key))
+		if numbers := q.index.numbers(key); numbers != nil {
+			q.values = append(q.values, numbers)
+		}
 	}
+	if len(q.patterns)+len(q.values) == 0 {
+		q.byClass = make([]answered, q.view.distinct)
+		return
+	}
+	q.known = map[string]answered{}
 }
 
 // likeness is what tells a target apart for this principal; false where it has to be asked by itself.

@@ -43,6 +43,7 @@ type view struct {
 	rcps     [][][]*Document
 	granting []int32 // targets whose own policy or grants may allow, or cannot be read
 	classes  []int32 // of each target: those of one class have equal things attached
+	distinct int     // how many classes there are
 }
 
 // NewIndex indexes resources. The targets must not change afterwards.
@@ -71,6 +72,7 @@ type Query struct {
 	patterns []*pattern // what the principal's policies look at: resource patterns, and of condition keys the values
 	values   [][]int32
 	known    map[string]answered // by what tells targets apart; nil where that cannot be said
+	byClass  []answered          // where only the class does
 	key      []byte
 	found    int
 	unread   reasons  // of patterns, which are noted where a target is asked itself
@@ -150,6 +152,16 @@ func (ix *Index) mark(r reach, marked []bool) {
 
 // Answer is Allowed, Unknown, or ImplicitlyDenied for a denial of either kind.
 func (q *Query) Answer(i int) Answer {
+	class := q.view.classes[i]
+	if q.byClass != nil && class != alone { // nothing but what is attached to them tells them apart
+		found := &q.byClass[class]
+		if found.answer == "" {
+			found.answer = q.ask(i)
+			found.keys = slices.Clone(q.evaluation.reasons.keys)
+		}
+		q.rests = found.keys
+		return found.answer
+	}
 	alike := q.likeness(i)
 	if alike {
 		if found, asked := q.known[string(q.key)]; asked {
