@@ -153,18 +153,19 @@ type search struct {
 	best   []*Path
 	near   map[string][]int // secrets that have no path yet, by account
 	far    []int            // those of them that somebody of another account could open
+	isFar  []bool
 	left   int
 	rights [numberOfLocks][]*holding
 }
 
 // run fills in the secrets that have no path yet. A path without steps is one that is open already.
 func (s *search) run(id identity, found []*Path) {
-	s.best = found
+	s.best, s.isFar = found, make([]bool, len(found))
 	for i := range found {
 		if found[i] == nil {
 			s.near[s.world.accounts[i]] = append(s.near[s.world.accounts[i]], i)
 			if s.world.foreign[i] {
-				s.far = append(s.far, i)
+				s.opened(i)
 			}
 			s.left++
 		}
@@ -292,8 +293,8 @@ func (s *search) bring(h *holding, l lock) bool {
 
 // opened makes a secret one that somebody of another account could open.
 func (s *search) opened(i int) {
-	if !slices.Contains(s.far, i) {
-		s.far = append(s.far, i)
+	if !s.isFar[i] {
+		s.isFar[i], s.far = true, append(s.far, i)
 	}
 }
 

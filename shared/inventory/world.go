@@ -29,6 +29,7 @@ type world struct {
 	foreign   []bool // of each secret, that somebody of another account could hold a lock as things are
 	accounts  []string
 	standings map[identity]*standing
+	spare     []int8 // zeros
 }
 
 func (a *Access) newWorld(at []int) *world {
@@ -169,9 +170,9 @@ func (s *standing) of(l lock) []int8 {
 		s.of(opensBoth) // which asks for both
 		return s.answers[l]
 	}
-	answers := make([]int8, len(s.world.at))
+	answers := s.world.zeros()
 	if l == opensBoth {
-		first := make([]int8, len(s.world.at))
+		first := s.world.zeros()
 		for _, w := range s.askers {
 			s.world.open.ask(w, answers, first)
 		}
@@ -196,6 +197,18 @@ func (s *standing) keep(l lock, answers []int8) {
 			s.where[l] = append(s.where[l], account)
 		}
 	}
+	if s.answers[l] == nil {
+		s.world.spare = answers
+	}
+}
+
+// zeros are answers that nobody uses yet: most are thrown away, since most principals open and change nothing.
+func (w *world) zeros() []int8 {
+	if out := w.spare; out != nil {
+		w.spare = nil
+		return out
+	}
+	return make([]int8, len(w.at))
 }
 
 func (s *standing) ask(who *asker, l lock, answers []int8) {
