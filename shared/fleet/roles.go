@@ -91,7 +91,8 @@ func (d *Doctor) taking(ctx context.Context, account string, role ExpectedRole, 
 	return row
 }
 
-// admits asks the trust policy of a role whether it lets a role of the hub in, whose own policy is taken to allow it.
+// admits asks the trust policy of a role whether it lets a role of the hub in, whose own policy is taken to allow it. From where the
+// function calls, which tags its role has and what else a policy may ask for is not known: then the answer is unknown.
 func (d *Doctor) admits(account, role, trust, taker string) (answer policy.Answer, why string) {
 	document, err := policy.Parse("trust policy of "+role, []byte(trust))
 	if err != nil {
@@ -105,7 +106,9 @@ func (d *Doctor) admits(account, role, trust, taker string) (answer policy.Answe
 	of := arn.Of(taker)
 	decision := policy.Evaluate(policy.Request{
 		Principal: principal, Action: "sts:AssumeRole", Resource: of.Partition.Role(account, role), ResourceAccount: account,
-		Context: map[string][]string{"sts:RoleSessionName": {of.Base()}},
+		Context: map[string][]string{"sts:RoleSessionName": {of.Base()}, "aws:SecureTransport": {"true"}, "aws:ViaAWSService": {"false"}},
+		Absent:  []string{"sts:ExternalId", "sts:SourceIdentity", "sts:TransitiveTagKeys", "aws:RequestTag/*", "aws:TagKeys"}, // the functions pass none
+		Open:    true,
 	}, policy.Policies{Identity: []*policy.Document{mayTakeRoles}, Resource: document, ResourceKind: policy.ResourceTrust})
 	return decision.Answer, decision.Why
 }

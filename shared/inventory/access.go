@@ -43,6 +43,10 @@ type Access struct {
 	bulkPower  sync.Once
 	changeable map[part]*changeable
 
+	reaching sync.Mutex // held while paths are looked for
+	movers   *movers
+	world    *world // all secrets of the snapshot
+
 	mu          sync.Mutex
 	populations map[string]policy.Principal // outside the snapshot, by name
 }

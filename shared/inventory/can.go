@@ -16,14 +16,14 @@ type Openings struct {
 
 // Can lists what a principal (role, user, session or root) can read, in whichever version. Opens says why, for one secret.
 func (a *Access) Can(principalARN string) (Openings, error) {
-	a.bulk.Do(func() { a.openings = a.index() })
+	a.bulk.Do(func() { a.openings = a.index(a.all()) })
 	answers := make([]int8, len(a.snapshot.Secrets))
 	for _, arn := range a.variants(principalARN) {
 		w, err := a.asker(arn)
 		if err != nil {
 			return Openings{}, fmt.Errorf("ask for %s: %w", principalARN, err)
 		}
-		a.openings.ask(w, answers)
+		a.openings.ask(w, answers, nil)
 	}
 	out := Openings{Principal: principalARN}
 	for i, answer := range answers {
@@ -52,10 +52,19 @@ type openings struct {
 	certain []bool     // of each secret, that no other key opens a version
 }
 
-func (a *Access) index() *openings {
+// all are the secrets of the snapshot.
+func (a *Access) all() []int {
+	out := make([]int, len(a.snapshot.Secrets))
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+func (a *Access) index(of []int) *openings {
 	o := &openings{}
 	var secrets, keys []policy.Target
-	for i := range a.snapshot.Secrets {
+	for _, i := range of {
 		s := &a.snapshot.Secrets[i]
 		l := a.locks(s)
 		uses, certain := a.usesOf(l)
@@ -91,19 +100,23 @@ func (a *Access) usesOf(l *locks) (uses []keyUse, certain bool) {
 	return uses, certain
 }
 
-// ask raises the answers to what one principal can open: 1 may be, 2 certainly.
-func (o *openings) ask(w *asker, answers []int8) {
+// ask raises the answers to what one principal can open: 1 may be, 2 certainly; and, where they are asked for, those of the first
+// lock alone.
+func (o *openings) ask(w *asker, answers, firsts []int8) {
 	request := policy.Request{Principal: w.principal, Action: readSecret, Open: true, Unknown: w.unknown, Absent: w.absent}
 	secret := o.secrets.Ask(request, w.policies)
 	request.Action = decrypt
 	key := o.keys.Ask(request, w.policies)
 	for i := range secret.Candidates() {
 		l := o.locks[i]
-		if l.closed != "" || answers[i] == 2 {
+		if l.closed != "" || answers[i] == 2 && firsts == nil {
 			continue
 		}
 		first := secret.Answer(i)
-		if denied(first) {
+		if firsts != nil {
+			firsts[i] = max(firsts[i], int8(openness(first)))
+		}
+		if denied(first) || answers[i] == 2 {
 			continue
 		}
 		chosen := first == policy.Unknown && secret.RestsOn(secretID, versionStage, versionID)

@@ -7,7 +7,11 @@ import (
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
-const assumeRole = "sts:AssumeRole"
+const (
+	assumeRole                = "sts:AssumeRole"
+	assumeRoleWithSAML        = "sts:AssumeRoleWithSAML"
+	assumeRoleWithWebIdentity = "sts:AssumeRoleWithWebIdentity"
+)
 
 // Chain is a role that a principal may take, directly or from another one that it took, and what is opened with it.
 type Chain struct {
@@ -104,7 +108,7 @@ func (a *Access) trustIndex() *trusts {
 	var targets []policy.Target
 	for i := range a.snapshot.Principals {
 		p := &a.snapshot.Principals[i]
-		if p.Kind != Role {
+		if p.Kind == User {
 			continue
 		}
 		target := policy.Target{ARN: p.ARN, Account: p.Account, Kind: policy.ResourceTrust, Policy: a.documents.read("trust policy of "+p.ARN, p.Trust)}

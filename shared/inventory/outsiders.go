@@ -21,8 +21,10 @@ type population struct {
 //
 // There are no unsigned requests among them: Secrets Manager takes none. A unique id that AWS shows in a policy is that of a
 // principal that was deleted, which nobody is. Source: IAM User Guide, "AWS JSON policy elements: Principal".
-func (a *Access) outsiders(s *Secret) []string {
-	d := a.secretPolicy(s)
+func (a *Access) outsiders(s *Secret) []string { return a.outsidersOf(a.secretPolicy(s), readSecret) }
+
+// outsidersOf are whom a resource's policy could let do something.
+func (a *Access) outsidersOf(d *policy.Document, action string) []string {
 	if d == nil || d.Err() != nil {
 		return nil
 	}
@@ -36,7 +38,7 @@ func (a *Access) outsiders(s *Secret) []string {
 	}
 	for i := range d.Statements {
 		statement := &d.Statements[i]
-		if statement.Effect != policy.Allow || !statement.About(readSecret) {
+		if statement.Effect != policy.Allow || !statement.About(action) {
 			continue
 		}
 		if letsEverybodyIn(statement) {
@@ -56,6 +58,33 @@ func (a *Access) outsiders(s *Secret) []string {
 			}
 		}
 		add(statement.Principal.Service...)
+	}
+	return out
+}
+
+// takers are whom a trust policy could let take the role from outside the snapshot. Services are not among them: what they run with
+// a role is of whoever passed it.
+func (a *Access) takers(trust *policy.Document, action string) []string {
+	var out []string
+	if action == assumeRole {
+		out = slices.DeleteFunc(a.outsidersOf(trust, action), func(name string) bool {
+			p, err := policy.ParsePrincipal(name)
+			return err == nil && p.Kind == policy.KindService
+		})
+	}
+	if trust == nil || trust.Err() != nil {
+		return out
+	}
+	for i := range trust.Statements {
+		s := &trust.Statements[i]
+		if s.Effect != policy.Allow || !s.About(action) || s.Principal == nil || action == assumeRole {
+			continue
+		}
+		for _, provider := range s.Principal.Federated {
+			if saml := strings.Contains(provider, ":saml-provider/"); saml == (action == assumeRoleWithSAML) {
+				out = append(out, named("anybody whom "+provider+" signs in", policy.Principal{}, s.Conditions).name)
+			}
+		}
 	}
 	return out
 }

@@ -52,6 +52,7 @@ const (
 	onSecrets
 	onKeys
 	onFunctions // that rotate secrets
+	onTrusts    // roles as they are to be taken
 )
 
 // Powers lists the rights of a principal (role, user or session) to change what decides who opens other secrets than some, those

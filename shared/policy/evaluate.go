@@ -281,8 +281,10 @@ func (e *evaluation) reserved() bool {
 		return false
 	}
 	_, name, _ := cutARN(e.request.Resource)
-	return strings.HasPrefix(name, "alias/aws/")
+	return strings.HasPrefix(name, reservedAlias)
 }
+
+const reservedAlias = "alias/aws/"
 
 // identityAllows is whether the principal's own policies allow; the root user needs none.
 func (e *evaluation) identityAllows() truth {

@@ -32,8 +32,9 @@ type Index struct {
 	contexts []map[string][]string // of each target, with keys in lower case
 	byARN    []int32               // targets in the order of their ARNs
 
-	mu    sync.Mutex
-	views map[string]*view
+	mu           sync.Mutex
+	views        map[string]*view
+	valueNumbers map[string][]int32 // of each target, by condition key
 }
 
 // view is the index as one action sees it.
@@ -41,11 +42,13 @@ type view struct {
 	policies []*Document // of each target, only statements about the action; nil without a policy
 	rcps     [][][]*Document
 	granting []int32 // targets whose own policy or grants may allow, or cannot be read
+	classes  []int32 // of each target: those of one class have equal things attached
+	distinct int     // how many classes there are
 }
 
 // NewIndex indexes resources. The targets must not change afterwards.
 func NewIndex(targets []Target) *Index {
-	ix := &Index{targets: targets, contexts: make([]map[string][]string, len(targets)), byARN: make([]int32, len(targets)), views: map[string]*view{}}
+	ix := &Index{targets: targets, contexts: make([]map[string][]string, len(targets)), byARN: make([]int32, len(targets)), views: map[string]*view{}, valueNumbers: map[string][]int32{}}
 	for i := range targets {
 		ix.byARN[i], ix.contexts[i] = int32(i), lowerKeys(targets[i].Context)
 	}
@@ -65,6 +68,15 @@ type Query struct {
 	evaluation evaluation
 	all        bool // every target may be allowed as far as the principal's policies go
 	reaches    []reach
+
+	patterns []*pattern // what the principal's policies look at: resource patterns, and of condition keys the values
+	values   [][]int32
+	known    map[string]answered // by what tells targets apart; nil where that cannot be said
+	byClass  []answered          // where only the class does
+	key      []byte
+	found    int
+	unread   reasons  // of patterns, which are noted where a target is asked itself
+	rests    []string // condition keys that would have mattered to the last Answer
 }
 
 // joint is a list of the question with what the target adds.
@@ -93,11 +105,15 @@ func (ix *Index) Ask(r Request, policies Policies) *Query {
 	q.policies.Endpoint = narrow.list(policies.Endpoint)
 	q.policies.SCPs = narrow.levels(policies.SCPs)
 	q.reach()
+	q.prepare()
 	return q
 }
 
 // Targets is how many resources the index has.
 func (ix *Index) Targets() int { return len(ix.targets) }
+
+// Target is one of the resources.
+func (ix *Index) Target(i int) *Target { return &ix.targets[i] }
 
 // Candidates are the targets that the principal may be allowed to use; all others are denied.
 func (q *Query) Candidates() iter.Seq[int] {
@@ -136,6 +152,37 @@ func (ix *Index) mark(r reach, marked []bool) {
 
 // Answer is Allowed, Unknown, or ImplicitlyDenied for a denial of either kind.
 func (q *Query) Answer(i int) Answer {
+	class := q.view.classes[i]
+	if q.byClass != nil && class != alone { // nothing but what is attached to them tells them apart
+		found := &q.byClass[class]
+		if found.answer == "" {
+			found.answer = q.ask(i)
+			found.keys = slices.Clone(q.evaluation.reasons.keys)
+		}
+		q.rests = found.keys
+		return found.answer
+	}
+	alike := q.likeness(i)
+	if alike {
+		if found, asked := q.known[string(q.key)]; asked {
+			q.found++
+			q.rests = found.keys
+			return found.answer
+		}
+		if len(q.known) >= fewAlike && q.found < len(q.known) {
+			q.known, alike = nil, false // too few are, and looking costs more than it saves
+		}
+	}
+	answer := q.ask(i)
+	q.rests = q.evaluation.reasons.keys
+	if alike {
+		q.rests = slices.Clone(q.rests)
+		q.known[string(q.key)] = answered{answer: answer, keys: q.rests}
+	}
+	return answer
+}
+
+func (q *Query) ask(i int) Answer {
 	t := &q.index.targets[i]
 	q.load(t, q.view.policies[i], q.view.rcps[i])
 	q.request.Context = q.index.contexts[i]
@@ -151,7 +198,7 @@ func (q *Query) Answer(i int) Answer {
 
 // RestsOn reports whether the value of one of the condition keys would have mattered to the last Answer, which was Unknown.
 func (q *Query) RestsOn(keys ...string) bool {
-	return slices.ContainsFunc(q.evaluation.reasons.keys, func(missing string) bool {
+	return slices.ContainsFunc(q.rests, func(missing string) bool {
 		return slices.ContainsFunc(keys, func(key string) bool { return strings.EqualFold(key, missing) })
 	})
 }
@@ -245,6 +292,7 @@ func (ix *Index) view(action string) *view {
 			v.granting = append(v.granting, int32(i))
 		}
 	}
+	ix.classify(v, service)
 	ix.views[key] = v
 	return v
 }

@@ -349,6 +349,23 @@ func TestIndexAgreesWithEvaluate(t *testing.T) {
 			{ARN: "arn:aws:s3:::x", Account: account, Context: d.request.Context, Unknown: []string{"aws:TagKeys", "kms:ViaService"}},
 			{ARN: "arn:aws:s3:::y", Account: other, Policy: p.Resource, Context: d.request.Context},
 		}
+		for _, of := range []int{0, 1, 2} { // neighbours that are like them but in one thing, which may tell them apart, and in none
+			for _, change := range []func(*policy.Target){
+				func(*policy.Target) {},
+				func(t *policy.Target) { t.ARN = "arn:aws:s3:::x" },
+				func(t *policy.Target) { t.Grants = nil },
+				func(t *policy.Target) { t.Unknown = []string{"aws:RequestedRegion"} },
+				func(t *policy.Target) { t.Management = true },
+				func(t *policy.Target) { t.Policy = nil },
+				func(t *policy.Target) {
+					t.Context = map[string][]string{"aws:RequestedRegion": {"eu-north-1"}, "kms:ViaService": {"s3"}}
+				},
+			} {
+				neighbour := targets[of]
+				change(&neighbour)
+				targets = append(targets, neighbour)
+			}
+		}
 		query := policy.NewIndex(targets).Ask(policy.Request{Principal: d.request.Principal, Action: d.request.Action, Unknown: d.request.Unknown}, p)
 		candidate := map[int]bool{}
 		for i := range query.Candidates() {
@@ -356,9 +373,9 @@ func TestIndexAgreesWithEvaluate(t *testing.T) {
 		}
 		for i, target := range targets {
 			r, q := d.request, p
-			r.Resource, r.ResourceAccount = target.ARN, target.Account
+			r.Resource, r.ResourceAccount, r.Context = target.ARN, target.Account, target.Context
 			r.Unknown = append(append([]string(nil), r.Unknown...), target.Unknown...)
-			q.Resource, q.Grants, q.RCPs = target.Policy, target.Grants, target.RCPs
+			q.Resource, q.Grants, q.RCPs, q.ManagementResource = target.Policy, target.Grants, target.RCPs, target.Management
 			want := policy.Evaluate(r, q)
 			if got := query.Answer(i); access(got) != access(want.Answer) {
 				t.Fatalf("target %d: the index says %s, Evaluate %s: %s", i, got, want.Answer, want.Why)

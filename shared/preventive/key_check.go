@@ -25,7 +25,8 @@ type claim struct {
 }
 
 // check asks the engine whether the policy lets in whom it should, and nobody else, and returns the sentences that are
-// proven. Every caller's own policies allow everything, so that only the key policy is tried.
+// proven. Every caller's own policies allow everything, so that only the key policy is tried; what else a request may have is not
+// known, and a sentence that rests on that is not proven.
 func (r KeyRequest) check(d Document) ([]string, error) {
 	text, err := d.JSON()
 	if err != nil {
@@ -42,7 +43,7 @@ func (r KeyRequest) check(d Document) ([]string, error) {
 	var proven []string
 	for _, c := range r.claims(parsed) {
 		for _, a := range c.attempts {
-			if got := r.try(parsed, a); got.Answer == policy.Allowed != a.allowed || got.Answer == policy.Unknown {
+			if got := r.try(parsed, a); got.Answer == policy.Unknown || got.Answer == policy.Allowed != a.allowed {
 				errs = append(errs, fmt.Errorf("check key policy: %s (%s): %s", a.what, a.who, got.Why))
 			}
 		}
@@ -182,13 +183,15 @@ func (r KeyRequest) try(d *policy.Document, a attempt) policy.Decision {
 	if err != nil {
 		return policy.Decision{Answer: policy.Unknown, Why: err.Error()}
 	}
-	context := map[string][]string{"aws:RequestedRegion": {r.Region}}
+	context := map[string][]string{"aws:RequestedRegion": {r.Region}, "aws:SecureTransport": {"true"}}
+	absent := []string{"kms:ViaService"} // of a direct call
 	if a.secret != "" {
 		context["kms:ViaService"] = []string{r.viaService()}
 		context["kms:EncryptionContext:SecretARN"] = []string{a.secret}
+		absent = nil
 	}
 	everything := policy.MustParse("any IAM policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
 	return policy.Evaluate(
-		policy.Request{Principal: p, Action: a.action, Resource: r.arn("kms", "key/new"), ResourceAccount: r.Account, Context: context},
+		policy.Request{Principal: p, Action: a.action, Resource: r.arn("kms", "key/new"), ResourceAccount: r.Account, Context: context, Absent: absent, Open: true},
 		policy.Policies{Identity: []*policy.Document{everything}, Resource: d, ResourceKind: policy.ResourceKey})
 }

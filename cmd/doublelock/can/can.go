@@ -20,7 +20,7 @@ import (
 
 // New is the command.
 func New(env *command.Env) *cobra.Command {
-	var read bool
+	var read, reach bool
 	var only []string
 	cmd := &cobra.Command{
 		Use:   "can PRINCIPAL_ARN --read",
@@ -29,12 +29,16 @@ func New(env *command.Env) *cobra.Command {
 permission on the secret and the permission on its key, through Secrets Manager. Which version it asks for, and by which
 name of the secret, is the principal's choice. PRINCIPAL_ARN is a role, a user, a role session or a root user.
 
-With --only it proves isolation instead: exit code 2 when the principal can open any other secret, itself or with roles
-that it may take one after the other, or can change what decides (policies, keys, rotation functions), and also when that
-cannot be ruled out. It names the statements, the roles or the right.
+With --reach it lists those, too, that the principal comes to open in steps, with the shortest way to each: it takes roles
+(sts:AssumeRole, iam:PassRole to a service that runs its code), changes policies, keys, grants, credentials, and the code
+that rotates a secret.
+
+With --only it proves isolation instead: exit code 2 when the principal can open any other secret, itself or in steps, or
+can change what decides, and also when that cannot be ruled out. It names the statements, the steps or the right.
 
 Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not proved.`,
 		Example: `  doublelock can arn:aws:iam::111122223333:role/app --read --snapshot org.json
+  doublelock can arn:aws:iam::111122223333:role/app --read --reach --snapshot org.json
   doublelock can arn:aws:iam::111122223333:role/vendor --read --only vendor/acme --snapshot org.json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -46,17 +50,18 @@ Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not
 	output.Tabular(cmd)
 	path := input.SnapshotFlag(cmd)
 	cmd.Flags().BoolVar(&read, "read", false, "ask about reading secrets (the only question so far)")
+	cmd.Flags().BoolVar(&reach, "reach", false, "list what it comes to open in steps, too")
 	cmd.Flags().StringArrayVar(&only, "only", nil, "secret that it may open, by ARN or name; may be repeated")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if !read {
 			return errors.New("can: say what: --read")
 		}
-		return runCan(env, *path, args[0], only)
+		return runCan(env, *path, args[0], only, reach)
 	}
 	return cmd
 }
 
-func runCan(env *command.Env, path, principal string, only []string) error {
+func runCan(env *command.Env, path, principal string, only []string, reach bool) error {
 	access, err := input.Snapshot(env, path)
 	if err != nil {
 		return err
@@ -79,10 +84,16 @@ func runCan(env *command.Env, path, principal string, only []string) error {
 			return err
 		}
 	}
+	var paths []inventory.Path
+	if reach {
+		if paths, err = access.Reach(principal); err != nil {
+			return err
+		}
+	}
 	if env.AsJSON() {
-		err = writeCanJSON(env, can, readers, allowed, proof)
+		err = writeCanJSON(env, can, readers, paths, allowed, proof)
 	} else {
-		err = writeCan(env, readers)
+		err = writeCan(env, readers, paths)
 	}
 	if err != nil {
 		return fmt.Errorf("write secrets: %w", err)
@@ -90,6 +101,10 @@ func runCan(env *command.Env, path, principal string, only []string) error {
 	input.NoteUnread(env, can.Unread)
 	fmt.Fprintf(env.Stderr, "%s can open %s of %d, and maybe %d more\n", principal,
 		output.Count(len(can.Open), "secret"), len(access.Snapshot().Secrets), len(can.Unknown))
+	if reach {
+		certain, perhaps := locks.CountPaths(paths)
+		fmt.Fprintf(env.Stderr, "in steps it comes to open %d more, and maybe %d\n", certain, perhaps)
+	}
 	if allowed == nil {
 		return nil
 	}
@@ -127,15 +142,10 @@ type proof struct {
 	Others         int           `json:"others"`                   // how many there are
 	Unread         bool          `json:"unread,omitempty"`         // secrets that could not be inspected
 	Unopened       []string      `json:"unopened,omitempty"`       // secrets of --only that do not open
-	Chain          *chained      `json:"chain,omitempty"`          // another secret that opens, or may, with roles that it may take
+	Path           *locks.Path   `json:"path,omitempty"`           // the shortest way to another secret that it comes to open in steps
 	Power          *power        `json:"power,omitempty"`          // a right to change what decides
-}
 
-// chained is the shortest way to another secret by way of other roles.
-type chained struct {
-	Roles   []string `json:"roles"` // taken one after the other
-	Certain bool     `json:"certain"`
-	Secret  string   `json:"secret"`
+	path inventory.Path
 }
 
 // reach looks beyond what the principal opens now: at the roles that it may take, and at what it or they may change.
@@ -144,7 +154,16 @@ func (p *proof) reach(access *inventory.Access, principal string, allowed []stri
 	if err != nil {
 		return err
 	}
-	p.Chain = shortest(chains, allowed)
+	paths, err := access.Reach(principal)
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if !slices.Contains(allowed, path.Secret) && (p.Path == nil || len(path.Steps) < len(p.path.Steps)) {
+			found := locks.PathOf(path)
+			p.Path, p.path = &found, path
+		}
+	}
 	for _, c := range slices.Concat([]inventory.Chain{{}}, chains) {
 		who := principal
 		if len(c.Roles) > 0 {
@@ -159,7 +178,7 @@ func (p *proof) reach(access *inventory.Access, principal string, allowed []stri
 			break
 		}
 	}
-	p.Isolated = p.Isolated && p.Chain == nil && p.Power == nil
+	p.Isolated = p.Isolated && p.Path == nil && p.Power == nil
 	return nil
 }
 
@@ -170,24 +189,6 @@ type power struct {
 	Action   string   `json:"action"`
 	Resource string   `json:"resource"`
 	Why      string   `json:"why"` // what the right is good for
-}
-
-// shortest finds a role that opens a secret beside the allowed ones: of the shortest ways a certain one.
-func shortest(chains []inventory.Chain, allowed []string) *chained {
-	var found *chained
-	for _, c := range chains {
-		if found != nil && (len(c.Roles) > len(found.Roles) || found.Certain) {
-			break
-		}
-		for i, secret := range slices.Concat(c.Opens.Open, c.Opens.Unknown) {
-			certain := c.Certain && i < len(c.Opens.Open)
-			if !slices.Contains(allowed, secret) && (found == nil || certain) {
-				found = &chained{Roles: c.Roles, Certain: certain, Secret: secret}
-				break
-			}
-		}
-	}
-	return found
 }
 
 func prove(can inventory.Openings, readers []inventory.Reader, allowed []string) proof {
@@ -238,15 +239,10 @@ func reportProof(env *command.Env, p proof) error {
 	}
 	switch {
 	case p.Isolated:
-		fmt.Fprintln(env.Stderr, "isolated: it opens nothing else, neither itself nor with the roles that it may take, and can change no right to open more")
+		fmt.Fprintln(env.Stderr, "isolated: it opens nothing else, neither itself nor in steps, and can change no right to open more")
 		return nil
-	case p.Counterexample == nil && p.Chain != nil:
-		c := p.Chain
-		verb := "can take"
-		if !c.Certain {
-			verb = "may be able to take"
-		}
-		return command.Finding("not isolated: it %s %s, which opens %s", verb, strings.Join(c.Roles, ", from there "), c.Secret)
+	case p.Counterexample == nil && p.Path != nil:
+		return command.Finding("not isolated: %s it opens %s: %s", locks.Far(p.path), p.Path.Secret, output.Printable(locks.Steps(p.path)))
 	case p.Counterexample == nil && p.Power != nil:
 		c := p.Power
 		by, verb := "it", "can"
@@ -273,24 +269,31 @@ func reportProof(env *command.Env, p proof) error {
 		output.Printable(c.SecretLock.Why), output.Printable(c.KeyLock.Why))
 }
 
-func writeCan(env *command.Env, readers []inventory.Reader) error {
+func writeCan(env *command.Env, readers []inventory.Reader, paths []inventory.Path) error {
 	table := env.Rows("OPENS", "SECRET", "KEY", "WHY")
 	for _, r := range readers {
 		table.Add(locks.ReaderWords[r.Answer], r.Secret, r.Key, locks.Decisive(r))
 	}
+	for _, p := range paths {
+		table.Add(locks.Far(p), p.Secret, "", locks.Steps(p))
+	}
 	return table.Print()
 }
 
-func writeCanJSON(env *command.Env, can inventory.Openings, readers []inventory.Reader, allowed []string, p proof) error {
+func writeCanJSON(env *command.Env, can inventory.Openings, readers []inventory.Reader, paths []inventory.Path, allowed []string, p proof) error {
 	out := struct {
 		Principal string             `json:"principal"`
 		Secrets   []locks.Reader     `json:"secrets"`
+		Paths     []locks.Path       `json:"paths,omitempty"` // --reach
 		Unread    []inventory.Unread `json:"unread"`
 		Only      []string           `json:"only,omitempty"`
 		Proof     *proof             `json:"proof,omitempty"`
 	}{Principal: can.Principal, Secrets: []locks.Reader{}, Unread: append([]inventory.Unread{}, can.Unread...), Only: allowed}
 	for _, r := range readers {
 		out.Secrets = append(out.Secrets, locks.ReaderOf(r))
+	}
+	for _, path := range paths {
+		out.Paths = append(out.Paths, locks.PathOf(path))
 	}
 	if allowed != nil {
 		out.Proof = &p

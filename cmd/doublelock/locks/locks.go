@@ -2,6 +2,9 @@
 package locks
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
 )
@@ -33,11 +36,77 @@ type Reader struct {
 	Answer     policy.Answer `json:"answer"`
 	SecretLock Lock          `json:"secretLock"`
 	KeyLock    Lock          `json:"keyLock"`
+	Path       *Path         `json:"path,omitempty"` // how it comes to open it, where it does not directly
 }
 
 // ReaderOf is what -o json shows of a reader.
 func ReaderOf(r inventory.Reader) Reader {
 	return Reader{Principal: r.Principal, Secret: r.Secret, Key: r.Key, Answer: r.Answer, SecretLock: lockOf(r.SecretLock), KeyLock: lockOf(r.KeyLock)}
+}
+
+// Path is a way in steps in -o json.
+type Path struct {
+	Secret  string `json:"secret"`
+	Certain bool   `json:"certain"`
+	Reads   string `json:"reads"` // who reads it in the end
+	Steps   []Step `json:"steps"`
+}
+
+// Step is one thing that somebody does on the way.
+type Step struct {
+	As       string `json:"as"`
+	Action   string `json:"action"`
+	Resource string `json:"resource"`
+}
+
+// PathOf is what -o json shows of a path.
+func PathOf(p inventory.Path) Path {
+	out := Path{Secret: p.Secret, Certain: p.Certain, Reads: p.Reads}
+	for _, s := range p.Steps {
+		out.Steps = append(out.Steps, Step{As: s.As, Action: s.Action, Resource: s.Resource})
+	}
+	return out
+}
+
+// Far says in how many steps somebody comes to open a secret.
+func Far(p inventory.Path) string {
+	far := fmt.Sprintf("in %d steps", len(p.Steps))
+	if len(p.Steps) == 1 {
+		far = "in 1 step"
+	}
+	if !p.Certain {
+		return "perhaps " + far
+	}
+	return far
+}
+
+// CountPaths counts those that are certain and those that are not.
+func CountPaths(paths []inventory.Path) (certain, perhaps int) {
+	for _, p := range paths {
+		if p.Certain {
+			certain++
+		} else {
+			perhaps++
+		}
+	}
+	return certain, perhaps
+}
+
+// Steps are the steps of a path in words.
+func Steps(p inventory.Path) string {
+	var out []string
+	as := p.Principal
+	for _, s := range p.Steps {
+		step := s.Action + " on " + s.Resource
+		if s.As != as {
+			step, as = "as "+s.As+" "+step, s.As
+		}
+		out = append(out, step)
+	}
+	if p.Reads != as && p.Reads != p.Steps[len(p.Steps)-1].Resource {
+		out = append(out, "read as "+p.Reads)
+	}
+	return strings.Join(out, ", then ")
 }
 
 // Decisive is the reason of the lock that made the answer.

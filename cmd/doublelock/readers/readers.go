@@ -4,6 +4,7 @@ package readers
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +28,9 @@ one secret has.
 
   OPENS    yes: both locks; no: a lock is closed; unknown: what was not read, or a condition on the caller's address,
            VPC, MFA or session, would decide. Unknown is neither a yes nor a no.
+  REACH    directly, or in how many steps the principal comes to open it by the shortest way: it takes roles, passes them
+           to a service that runs its code, changes policies, keys, grants, credentials, or the code that rotates the
+           secret. WHY says the steps.
 
 Principals of accounts outside the snapshot are unknown at best. Who holds only the key lock is counted, and listed
 with --all.
@@ -61,19 +65,89 @@ func runReaders(env *command.Env, path, id string, all bool) error {
 	if err != nil {
 		return err
 	}
+	paths, err := access.ReachersOf(secret.Facts.ARN)
+	if err != nil {
+		return err
+	}
 	shown, counts, keyOnly := countReaders(readers, all)
+	rows, err := merge(access, secret.Facts.ARN, shown, paths)
+	if err != nil {
+		return err
+	}
 	if env.AsJSON() {
-		err = writeReadersJSON(env, secret.Facts.ARN, shown, unread)
+		err = writeReadersJSON(env, secret.Facts.ARN, rows, unread)
 	} else {
-		err = writeReaders(env, shown)
+		err = writeReaders(env, rows)
 	}
 	if err != nil {
 		return fmt.Errorf("write readers: %w", err)
 	}
 	fmt.Fprintf(env.Stderr, "%s: %s, %d unknown, %d with the secret lock alone, %d with the key lock alone\n", secret.Facts.ARN,
 		output.Count(counts[policy.Allowed], "principal can open it", "principals can open it"), counts[policy.Unknown], counts[policy.ImplicitlyDenied], keyOnly)
+	certain, perhaps := locks.CountPaths(paths)
+	fmt.Fprintf(env.Stderr, "in steps %d more come to open it, and maybe %d\n", certain, perhaps)
 	input.NoteUnread(env, unread)
 	return nil
+}
+
+// row is a reader, with the way by which it comes to open the secret where it does not directly.
+type row struct {
+	inventory.Reader
+	path *inventory.Path
+}
+
+// merge puts the ways to their readers, and those that only have a way behind those that open it, or may.
+func merge(access *inventory.Access, secret string, readers []inventory.Reader, paths []inventory.Path) ([]row, error) {
+	ways := map[string]*inventory.Path{}
+	for i := range paths {
+		ways[paths[i].Principal] = &paths[i]
+	}
+	var first, reaching, last []row
+	for _, r := range readers {
+		switch way := ways[r.Principal]; {
+		case r.Answer == policy.Allowed || r.Answer == policy.Unknown:
+			first = append(first, row{r, way})
+			delete(ways, r.Principal)
+		case way == nil:
+			last = append(last, row{Reader: r})
+		}
+	}
+	for i := range paths {
+		p := &paths[i]
+		if ways[p.Principal] == nil {
+			continue
+		}
+		r := inventory.Reader{Principal: p.Principal, Outside: true, Secret: secret, Answer: policy.ImplicitlyDenied,
+			SecretLock: policy.Decision{Answer: policy.ImplicitlyDenied, Why: "the secret's policy does not let it in"}, KeyLock: policy.Decision{Answer: policy.ImplicitlyDenied}}
+		if !p.Outside {
+			var err error
+			if r, err = access.Explain(p.Principal, secret); err != nil {
+				return nil, err
+			}
+		}
+		reaching = append(reaching, row{r, p})
+	}
+	return slices.Concat(first, reaching, last), nil
+}
+
+// reach says how far the secret is.
+func (r row) reach() string {
+	switch {
+	case r.Answer == policy.Allowed:
+		return "directly"
+	case r.path != nil:
+		return locks.Far(*r.path)
+	case r.Answer == policy.Unknown:
+		return "perhaps directly"
+	}
+	return ""
+}
+
+func (r row) why() string {
+	if r.path != nil && r.Answer != policy.Unknown {
+		return locks.Steps(*r.path) + "; today " + locks.Decisive(r.Reader)
+	}
+	return locks.Decisive(r.Reader)
 }
 
 // countReaders sorts out those with the key lock alone: under the AWS managed key that is everybody in the account.
@@ -93,22 +167,27 @@ func countReaders(readers []inventory.Reader, all bool) (shown []inventory.Reade
 	return shown, counts, keyOnly
 }
 
-func writeReaders(env *command.Env, readers []inventory.Reader) error {
-	table := env.Rows("OPENS", "SECRET LOCK", "KEY LOCK", "PRINCIPAL", "WHY")
-	for _, r := range readers {
-		table.Add(locks.ReaderWords[r.Answer], locks.LockWords[r.SecretLock.Answer], locks.LockWords[r.KeyLock.Answer], r.Principal, locks.Decisive(r))
+func writeReaders(env *command.Env, rows []row) error {
+	table := env.Rows("OPENS", "REACH", "SECRET LOCK", "KEY LOCK", "PRINCIPAL", "WHY")
+	for _, r := range rows {
+		table.Add(locks.ReaderWords[r.Answer], r.reach(), locks.LockWords[r.SecretLock.Answer], locks.LockWords[r.KeyLock.Answer], r.Principal, r.why())
 	}
 	return table.Print()
 }
 
-func writeReadersJSON(env *command.Env, secret string, readers []inventory.Reader, unread []inventory.Unread) error {
+func writeReadersJSON(env *command.Env, secret string, rows []row, unread []inventory.Unread) error {
 	out := struct {
 		Secret  string             `json:"secret"`
 		Readers []locks.Reader     `json:"readers"`
 		Unread  []inventory.Unread `json:"unread"`
 	}{Secret: secret, Readers: []locks.Reader{}, Unread: append([]inventory.Unread{}, unread...)}
-	for _, r := range readers {
-		out.Readers = append(out.Readers, locks.ReaderOf(r))
+	for _, r := range rows {
+		found := locks.ReaderOf(r.Reader)
+		if r.path != nil {
+			path := locks.PathOf(*r.path)
+			found.Path = &path
+		}
+		out.Readers = append(out.Readers, found)
 	}
 	return env.JSON(out)
 }

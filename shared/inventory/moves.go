@@ -1,0 +1,413 @@
+package inventory
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// gain is what was done to the rights of a role or user.
+type gain uint8
+
+const (
+	anyRights  gain = 1 << iota // it has a policy that allows everything; what denies stays
+	noBoundary                  // its permissions boundary is gone, or allows everything
+)
+
+// identity is a principal that somebody acts as, with what was done to its rights.
+type identity struct {
+	of    int32 // in the snapshot's principals; start is whoever the search begins with
+	gains gain
+}
+
+const start int32 = -1
+
+// move is one thing that an identity may do to act as another, or to give one rights.
+type move struct {
+	to      int32
+	gain    gain // 0: act as it
+	right   uint8
+	certain bool
+	at      int32 // of what the right is about, in the targets of its kind
+}
+
+// rights are what moves: what each does to whom follows from what it is about.
+// Source: Service Authorization Reference, IAM and AWS STS; IAM User Guide, "Grant a user permissions to pass a role".
+var rights = []struct {
+	action  string
+	on      part
+	gain    gain
+	perhaps bool // whether it gives enough depends on what is not in a snapshot: other versions of a policy, a group's rights
+}{
+	{assumeRole, onTrusts, 0, false},
+	{"iam:UpdateAssumeRolePolicy", onRoles, 0, false},
+	{passRole, onPassed, 0, false},
+	{"iam:CreateAccessKey", onUsers, 0, false},
+	{"iam:CreateLoginProfile", onUsers, 0, false},
+	{"iam:UpdateLoginProfile", onUsers, 0, false},
+	{"iam:PutRolePolicy", onRoles, anyRights, false},
+	{"iam:AttachRolePolicy", onRoles, anyRights, false},
+	{"iam:PutUserPolicy", onUsers, anyRights, false},
+	{"iam:AttachUserPolicy", onUsers, anyRights, false},
+	{"iam:PutGroupPolicy", onGroups, anyRights, false},
+	{"iam:AttachGroupPolicy", onGroups, anyRights, false},
+	{"iam:AddUserToGroup", onGroups, anyRights, true},
+	{"iam:CreatePolicyVersion", onPolicies, anyRights, false},
+	{"iam:SetDefaultPolicyVersion", onPolicies, anyRights, true},
+	{"iam:DeleteRolePermissionsBoundary", onRoles, noBoundary, false},
+	{"iam:PutRolePermissionsBoundary", onRoles, noBoundary, false},
+	{"iam:DeleteUserPermissionsBoundary", onUsers, noBoundary, false},
+	{"iam:PutUserPermissionsBoundary", onUsers, noBoundary, false},
+}
+
+const passRole = "iam:PassRole"
+
+// movers are the principals of a snapshot as those who may act as each other.
+type movers struct {
+	access *Access
+	number map[string]int32 // of a principal, by ARN
+	trusts *policy.Index    // roles as they are to be taken, in the order of arns
+	opened *policy.Index    // the same, once their trust policies let anybody in
+	roles  []int32          // principals, in the order of trusts
+	users  []int32
+	passed *policy.Index // a role for one service that it trusts
+	passes []pass
+	groups [][]int32 // members, in the order of the snapshot's groups
+	owners [][]owner // of each managed policy, in the order of onPolicies
+	made   map[identity][]move
+}
+
+// pass is a role for a service that may take it; "" is one that is not known.
+type pass struct {
+	role    int32
+	service string
+}
+
+// owner is a principal with a managed policy.
+type owner struct {
+	of       int32
+	boundary bool // as its boundary
+}
+
+// Stand-ins for what somebody would write who may write what he likes.
+var (
+	everything = policy.MustParse("a policy that allows everything", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+	anybody    = policy.MustParse("a policy that lets anybody in", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`)
+	trusting   = policy.MustParse("a trust policy that lets anybody in", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}`)
+)
+
+func (a *Access) newMovers() *movers {
+	a.bulkTrust.Do(func() { a.trusts = a.trustIndex() })
+	a.bulkPower.Do(func() { a.changeable = a.changeables() })
+	m := &movers{access: a, number: map[string]int32{}, trusts: a.trusts.roles, made: map[identity][]move{}}
+	var opened, passed []policy.Target
+	groups := map[string][]int32{}
+	owners := map[string][]owner{}
+	for i := range a.snapshot.Principals {
+		p := &a.snapshot.Principals[i]
+		n := int32(i)
+		m.number[p.ARN] = n
+		for _, of := range p.Managed {
+			owners[of] = append(owners[of], owner{of: n})
+		}
+		if p.Boundary != "" {
+			owners[p.Boundary] = append(owners[p.Boundary], owner{of: n, boundary: true})
+		}
+		for _, g := range p.Groups {
+			groups[p.Account+"/"+g] = append(groups[p.Account+"/"+g], n)
+		}
+		if p.Kind == User {
+			m.users = append(m.users, n)
+			continue
+		}
+		m.roles = append(m.roles, n)
+		target := policy.Target{ARN: p.ARN, Account: p.Account, Kind: policy.ResourceTrust, Policy: trusting}
+		a.addResourceOrganization(&target)
+		opened = append(opened, target)
+		for _, service := range servicesOf(a.documents.read("trust policy of "+p.ARN, p.Trust)) {
+			target := policy.Target{ARN: p.ARN, Account: p.Account}
+			a.addResourceOrganization(&target)
+			if service != "" {
+				target.Context["iam:PassedToService"] = []string{service}
+			}
+			passed, m.passes = append(passed, target), append(m.passes, pass{n, service})
+		}
+	}
+	m.opened, m.passed = policy.NewIndex(opened), policy.NewIndex(passed)
+	for _, g := range a.snapshot.Groups {
+		m.groups = append(m.groups, groups[g.Account+"/"+g.Name])
+		for _, n := range groups[g.Account+"/"+g.Name] { // whoever changes a policy of the group changes the rights of its members
+			for _, of := range g.Managed {
+				owners[of] = append(owners[of], owner{of: n})
+			}
+		}
+	}
+	for _, of := range a.changeable[onPolicies].arns {
+		m.owners = append(m.owners, owners[of])
+	}
+	return m
+}
+
+// servicesOf are the services that may take a role; "" is one that is not known.
+func servicesOf(trust *policy.Document) []string {
+	if trust.Err() != nil {
+		return []string{""}
+	}
+	found := map[string]bool{}
+	for i := range trust.Statements {
+		switch s := &trust.Statements[i]; {
+		case s.Effect != policy.Allow || !s.About(assumeRole):
+		case s.Principal == nil || s.Principal.All:
+			found[""] = true
+		default:
+			for _, name := range s.Principal.Service {
+				found[name] = !strings.HasPrefix(name, "signin.")
+			}
+		}
+	}
+	maps.DeleteFunc(found, func(_ string, runs bool) bool { return !runs })
+	return slices.Sorted(maps.Keys(found))
+}
+
+// askers are the variants of an identity; of the start they are given.
+func (m *movers) askers(id identity, first []*asker) []*asker {
+	out := first
+	if id.of != start {
+		out = nil
+		for _, name := range m.access.variants(m.access.snapshot.Principals[id.of].ARN) {
+			if w, err := m.access.asker(name); err == nil { // whoever is in the snapshot is found
+				out = append(out, w)
+			}
+		}
+	}
+	if id.gains == 0 {
+		return out
+	}
+	changed := make([]*asker, len(out))
+	for i, w := range out {
+		c := *w
+		if id.gains&anyRights != 0 {
+			c.policies.Identity = append(denying(w.policies.Identity), everything)
+		}
+		if id.gains&noBoundary != 0 {
+			c.policies.Boundary = nil
+		}
+		changed[i] = &c
+	}
+	return changed
+}
+
+// denying are the documents without what they allow, which makes no difference beside a policy that allows everything.
+func denying(documents []*policy.Document) []*policy.Document {
+	var out []*policy.Document
+	for _, d := range documents {
+		switch denies := func(s policy.Statement) bool { return s.Effect == policy.Deny }; {
+		case d.Err() != nil:
+			out = append(out, d)
+		case slices.ContainsFunc(d.Statements, denies):
+			kept := *d
+			kept.Statements = slices.DeleteFunc(slices.Clone(d.Statements), func(s policy.Statement) bool { return !denies(s) })
+			out = append(out, &kept)
+		}
+	}
+	return out
+}
+
+// moves are what an identity may do next. Those of the start are asked anew.
+func (m *movers) moves(id identity, askers []*asker) []move {
+	if found, made := m.made[id]; made && id.of != start {
+		return found
+	}
+	type effect struct {
+		to   int32
+		gain gain
+	}
+	best := map[effect]int{}
+	var out []move
+	add := func(v move) {
+		e := effect{v.to, v.gain}
+		if v.to == id.of && v.gain|id.gains == id.gains {
+			return
+		}
+		i, seen := best[e]
+		switch {
+		case !seen:
+			best[e] = len(out)
+			out = append(out, v)
+		case v.certain && !out[i].certain:
+			out[i] = v
+		}
+	}
+	for _, w := range askers {
+		for n := range rights {
+			m.ask(w, uint8(n), add)
+		}
+	}
+	if id.of != start {
+		m.made[id] = out
+	}
+	return out
+}
+
+func (m *movers) ask(w *asker, n uint8, add func(move)) {
+	right := &rights[n]
+	var index *policy.Index
+	switch right.on {
+	case onTrusts:
+		index = m.trusts
+	case onPassed:
+		index = m.passed
+	default:
+		index = m.access.changeable[right.on].index
+	}
+	q := w.about(index, right.action)
+	var taking *policy.Query // of roles whose trust policy it wrote
+	if right.on == onRoles && right.gain == 0 {
+		taking = w.about(m.opened, assumeRole)
+	}
+	runs := map[string]policy.Answer{}
+	for i := range q.Candidates() {
+		answer := q.Answer(i)
+		if denied(answer) {
+			continue
+		}
+		v := move{right: n, gain: right.gain, at: int32(i), certain: answer == policy.Allowed && !right.perhaps}
+		switch right.on {
+		case onTrusts:
+			v.to = m.roles[i]
+			add(v)
+		case onRoles:
+			if v.to = m.roles[i]; taking != nil {
+				taken := taking.Answer(i)
+				if denied(taken) {
+					continue
+				}
+				v.certain = v.certain && taken == policy.Allowed
+			}
+			if v.gain != noBoundary || m.access.snapshot.Principals[v.to].Boundary != "" {
+				add(v)
+			}
+		case onPassed:
+			p := m.passes[i]
+			ran, asked := runs[p.service]
+			if !asked {
+				ran = m.access.runs(w, p.service)
+				runs[p.service] = ran
+			}
+			if v.to = p.role; !denied(ran) {
+				v.certain = v.certain && ran == policy.Allowed
+				add(v)
+			}
+		case onUsers:
+			if v.to = m.users[i]; v.gain != noBoundary || m.access.snapshot.Principals[v.to].Boundary != "" {
+				add(v)
+			}
+		case onGroups:
+			members := m.groups[i]
+			if right.perhaps {
+				members = m.users // whom it puts into the group
+			}
+			for _, v.to = range members {
+				if m.access.snapshot.Principals[v.to].Account == m.access.snapshot.Groups[i].Account {
+					add(v)
+				}
+			}
+		case onPolicies:
+			for _, o := range m.owners[i] {
+				if v.to, v.gain = o.of, right.gain; o.boundary {
+					v.gain = noBoundary
+				}
+				add(v)
+			}
+		}
+	}
+}
+
+// about is a question about everything of an index.
+func (w *asker) about(index *policy.Index, action string) *policy.Query {
+	return index.Ask(policy.Request{Principal: w.principal, Action: action, Open: true, Unknown: w.unknown, Absent: w.absent}, w.policies)
+}
+
+// step is a move in words.
+func (m *movers) step(as string, v move) Step {
+	s := Step{As: as, Action: rights[v.right].action, Certain: v.certain}
+	switch on := rights[v.right].on; on {
+	case onTrusts, onPassed:
+		s.Resource = m.access.snapshot.Principals[v.to].ARN
+	default:
+		s.Resource = m.access.changeable[on].arns[v.at]
+	}
+	return s
+}
+
+// runners are what makes a service run code of the caller's with a role: one of the lists, whole.
+// Source: IAM User Guide, "Grant a user permissions to pass a role to an AWS service"; Service Authorization Reference, the actions of
+// each service that depend on iam:PassRole.
+var runners = map[string][][]string{
+	"lambda.amazonaws.com": {{"lambda:CreateFunction", "lambda:InvokeFunction"}, {"lambda:CreateFunction", "lambda:CreateEventSourceMapping"},
+		{"lambda:CreateFunction", "lambda:AddPermission"}, {"lambda:UpdateFunctionConfiguration", "lambda:UpdateFunctionCode"}},
+	"ec2.amazonaws.com":            {{"ec2:RunInstances"}, {"ec2:AssociateIamInstanceProfile"}},
+	"ecs-tasks.amazonaws.com":      {{"ecs:RegisterTaskDefinition", "ecs:RunTask"}, {"ecs:RegisterTaskDefinition", "ecs:UpdateService"}, {"ecs:RegisterTaskDefinition", "ecs:CreateService"}},
+	"cloudformation.amazonaws.com": {{"cloudformation:CreateStack"}, {"cloudformation:UpdateStack"}, {"cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet"}},
+	"codebuild.amazonaws.com":      {{"codebuild:CreateProject", "codebuild:StartBuild"}, {"codebuild:UpdateProject", "codebuild:StartBuild"}},
+	"glue.amazonaws.com":           {{"glue:CreateJob", "glue:StartJobRun"}, {"glue:UpdateJob", "glue:StartJobRun"}, {"glue:CreateDevEndpoint"}, {"glue:CreateSession", "glue:RunStatement"}},
+	"states.amazonaws.com":         {{"states:CreateStateMachine", "states:StartExecution"}, {"states:UpdateStateMachine", "states:StartExecution"}},
+}
+
+// runs says whether a principal may make a service run something with a role that it passes: unknown for a service that is not in
+// the table.
+func (a *Access) runs(w *asker, service string) policy.Answer {
+	ways, known := runners[service]
+	if !known {
+		return policy.Unknown
+	}
+	best := policy.ImplicitlyDenied
+	for _, actions := range ways {
+		whole := policy.Allowed
+		for _, action := range actions {
+			if answer := a.mayAnywhere(w, action); better(whole, answer) {
+				whole = answer
+			}
+		}
+		if better(whole, best) {
+			best = whole
+		}
+	}
+	return best
+}
+
+// mayAnywhere says whether a principal may do something to a resource of its own choice: its policies say which could be chosen.
+func (a *Access) mayAnywhere(w *asker, action string) policy.Answer {
+	chosen := []string{"*"}
+	for _, d := range w.policies.Identity {
+		if d.Err() != nil {
+			continue
+		}
+		for i := range d.Statements {
+			if s := &d.Statements[i]; s.Effect == policy.Allow && s.About(action) {
+				chosen = append(chosen, s.Resources...)
+			}
+		}
+	}
+	best := policy.ImplicitlyDenied
+	for _, resource := range chosen {
+		name := strings.NewReplacer("*", "x", "?", "x").Replace(resource)
+		if resource == "*" {
+			service, _, _ := strings.Cut(action, ":")
+			name = a.partition().New(service, "x", w.principal.Account, "x/x").String()
+		}
+		if arn.Of(name).Account != w.principal.Account && arn.Is(name) {
+			parsed := arn.Of(name)
+			name = parsed.Partition.New(parsed.Service, parsed.Region, w.principal.Account, parsed.Resource).String()
+		}
+		t := policy.Target{ARN: name, Account: w.principal.Account, Kind: policy.ResourcePlain}
+		a.addResourceOrganization(&t)
+		if d := ask(w, &t, action); better(d.Answer, best) {
+			best = d.Answer
+		}
+	}
+	return best
+}

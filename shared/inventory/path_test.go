@@ -1,0 +1,183 @@
+package inventory_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/inventory"
+)
+
+// short is a path as one line: what is done by whom to what, and who reads in the end.
+func short(p inventory.Path) string {
+	base := func(of string) string { return of[strings.LastIndexAny(of, "/:")+1:] }
+	var parts []string
+	for _, s := range p.Steps {
+		_, action, _ := strings.Cut(s.Action, ":")
+		parts = append(parts, base(s.As)+" "+action+" "+base(s.Resource))
+	}
+	certain := map[bool]string{true: "", false: "perhaps "}[p.Certain]
+	return certain + strings.Join(parts, ", ") + ", " + base(p.Reads) + " reads"
+}
+
+// Each right of the closure opens shop/legacy, a secret under the AWS managed key, or shop/locked, which nobody's IAM policies open.
+func TestAPathIsTheShortestWayToASecret(t *testing.T) {
+	const function = "arn:aws:lambda:eu-central-1:111122223333:function:rotate"
+	const managed = "arn:aws:iam::111122223333:policy/app"
+	reader := func(name string, trust string) inventory.Principal {
+		r := trusting(name, trust, allow("secretsmanager:GetSecretValue", secretARN("shop/legacy")))
+		return r
+	}
+	probeARN := roleARN(shop, "probe")
+	lambda := `{"Service":"lambda.amazonaws.com"}`
+	for sentence, tt := range map[string]struct {
+		probe  []string // its statements
+		others []inventory.Principal
+		change func(*inventory.Snapshot)
+		secret string // shop/legacy where ""
+		want   string // "" for none
+	}{
+		"nothing":                                     {},
+		"it is opened already, which is no step":      {probe: []string{allow("secretsmanager:GetSecretValue", "*")}},
+		"a role whose trust policy names it":          {others: []inventory.Principal{reader("other", `{"AWS":"`+probeARN+`"}`)}, want: "probe AssumeRole other, other reads"},
+		"a role that it may not take":                 {probe: []string{allow("sts:AssumeRole", "*")}, others: []inventory.Principal{reader("other", lambda)}},
+		"a role behind another":                       {others: []inventory.Principal{trusting("first", `{"AWS":"`+probeARN+`"}`), reader("other", `{"AWS":"`+roleARN(shop, "first")+`"}`)}, want: "probe AssumeRole first, first AssumeRole other, other reads"},
+		"a trust policy that it writes":               {probe: []string{allow("iam:UpdateAssumeRolePolicy", "*")}, others: []inventory.Principal{reader("other", lambda)}, want: "probe UpdateAssumeRolePolicy other, other reads"},
+		"a trust policy that it perhaps writes":       {probe: []string{`{"Effect":"Allow","Action":"iam:UpdateAssumeRolePolicy","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`}, others: []inventory.Principal{reader("other", lambda)}, want: "perhaps probe UpdateAssumeRolePolicy other, other reads"},
+		"a role for a function that it makes":         {probe: []string{allow("iam:PassRole", "*"), allow("lambda:*", "*")}, others: []inventory.Principal{reader("other", lambda)}, want: "probe PassRole other, other reads"},
+		"a role for a function of a name":             {probe: []string{allow("iam:PassRole", "*"), allow("lambda:*", "arn:aws:lambda:*:*:function:team-*")}, others: []inventory.Principal{reader("other", lambda)}, want: "probe PassRole other, other reads"},
+		"a role for functions, which it cannot make":  {probe: []string{allow("iam:PassRole", "*"), allow("lambda:Get*", "*")}, others: []inventory.Principal{reader("other", lambda)}},
+		"a role for another service only":             {probe: []string{`{"Effect":"Allow","Action":"iam:PassRole","Resource":"*","Condition":{"StringEquals":{"iam:PassedToService":"ec2.amazonaws.com"}}}`, allow("lambda:*", "*")}, others: []inventory.Principal{reader("other", lambda)}},
+		"a role for a service that nobody knows":      {probe: []string{allow("iam:PassRole", "*")}, others: []inventory.Principal{reader("other", `{"Service":"new.amazonaws.com"}`)}, want: "perhaps probe PassRole other, other reads"},
+		"its own policies":                            {probe: []string{allow("iam:PutRolePolicy", probeARN)}, want: "probe PutRolePolicy probe, probe reads"},
+		"a policy that it has":                        {probe: []string{allow("iam:CreatePolicyVersion", managed)}, change: func(s *inventory.Snapshot) { last(s).Managed = []string{managed} }, want: "probe CreatePolicyVersion app, probe reads"},
+		"an older version of it":                      {probe: []string{allow("iam:SetDefaultPolicyVersion", managed)}, change: func(s *inventory.Snapshot) { last(s).Managed = []string{managed} }, want: "perhaps probe SetDefaultPolicyVersion app, probe reads"},
+		"a policy that others have":                   {probe: []string{allow("iam:CreatePolicyVersion", managed)}},
+		"the policies of a role that it may not take": {probe: []string{allow("iam:PutRolePolicy", roleARN(shop, "other"))}, others: []inventory.Principal{role(shop, "other")}},
+		"the policies of a role that it takes":        {probe: []string{allow("iam:PutRolePolicy", roleARN(shop, "other"))}, others: []inventory.Principal{trusting("other", `{"AWS":"`+probeARN+`"}`)}, want: "probe AssumeRole other, probe PutRolePolicy other, other reads"},
+		"what its boundary holds back": {probe: []string{allow("secretsmanager:*", "*"), allow("iam:*", "*")}, want: "probe DeleteRolePermissionsBoundary probe, probe reads", change: func(s *inventory.Snapshot) {
+			s.Managed[managed] = document(allow("iam:*Boundary", "*"))
+			last(s).Boundary = managed
+		}},
+		"a user's credentials":      {probe: []string{allow("iam:CreateAccessKey", "*")}, want: "probe CreateAccessKey alice, alice reads"},
+		"a group that it joins":     {probe: []string{allow("iam:CreateAccessKey", "*"), allow("iam:AddUserToGroup", "*")}, secret: "shop/db", want: "perhaps probe CreateAccessKey alice, probe AddUserToGroup developers, alice reads"},
+		"the policies of its group": {probe: []string{allow("iam:CreateAccessKey", "*"), allow("iam:PutGroupPolicy", "*")}, secret: "shop/db", want: "probe CreateAccessKey alice, probe PutGroupPolicy developers, alice reads"},
+		"the policy of a secret":    {probe: []string{allow("secretsmanager:PutResourcePolicy", "*")}, want: "probe PutResourcePolicy legacy-AbCdEf, probe reads"},
+		"a policy that denied it": {probe: []string{allow("secretsmanager:DeleteResourcePolicy", "*"), allow("secretsmanager:GetSecretValue", "*")}, change: func(s *inventory.Snapshot) {
+			named(s, "shop/legacy").Policy = document(`{"Effect":"Deny","Principal":"*","Action":"secretsmanager:GetSecretValue","Resource":"*"}`)
+		}, want: "probe DeleteResourcePolicy legacy-AbCdEf, probe reads"},
+		"the key's policy": {probe: []string{allow("kms:PutKeyPolicy", "*"), allow("secretsmanager:GetSecretValue", "*")}, secret: "shop/db", want: "probe PutKeyPolicy app, probe reads"},
+		"a grant":          {probe: []string{allow("kms:CreateGrant", "*"), allow("secretsmanager:GetSecretValue", "*")}, secret: "shop/db", want: "probe CreateGrant app, probe reads"},
+		"both policies":    {probe: []string{allow("kms:PutKeyPolicy", "*"), allow("secretsmanager:PutResourcePolicy", "*")}, secret: "shop/db", want: "probe PutResourcePolicy db-AbCdEf, probe PutKeyPolicy app, probe reads"},
+		"another key for a role": {probe: []string{allow("secretsmanager:UpdateSecret", "*"), allow("kms:Decrypt", "*")}, secret: "shop/db", others: []inventory.Principal{func() inventory.Principal {
+			r := trusting("other", `{"AWS":"`+probeARN+`"}`, allow("secretsmanager:GetSecretValue", "*"))
+			return r
+		}()}, want: "probe AssumeRole other, probe UpdateSecret db-AbCdEf, other reads"},
+		"a replica":                       {probe: []string{allow("secretsmanager:ReplicateSecretToRegions", "*"), allow("kms:Decrypt", "*"), allow("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:*:secret:*")}, secret: "shop/db", want: "perhaps probe ReplicateSecretToRegions db-AbCdEf, probe reads"},
+		"the code that rotates":           {probe: []string{allow("lambda:UpdateFunctionCode", "*")}, change: func(s *inventory.Snapshot) { named(s, "shop/legacy").Facts.RotationLambdaARN = function }, want: "perhaps probe UpdateFunctionCode rotate, probe reads"},
+		"of two ways the shorter":         {probe: []string{allow("secretsmanager:PutResourcePolicy", "*")}, others: []inventory.Principal{trusting("first", `{"AWS":"`+probeARN+`"}`), reader("other", `{"AWS":"`+roleARN(shop, "first")+`"}`)}, want: "probe PutResourcePolicy legacy-AbCdEf, probe reads"},
+		"of two ways one that is certain": {probe: []string{`{"Effect":"Allow","Action":"secretsmanager:PutResourcePolicy","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`}, others: []inventory.Principal{trusting("first", `{"AWS":"`+probeARN+`"}`), reader("other", `{"AWS":"`+roleARN(shop, "first")+`"}`)}, want: "probe AssumeRole first, first AssumeRole other, other reads"},
+		"a secret that is being deleted":  {probe: []string{allow("secretsmanager:PutResourcePolicy", "*"), allow("kms:*", "*")}, secret: "shop/deleted"},
+		"a key that is off":               {probe: []string{allow("secretsmanager:GetSecretValue", "*"), allow("kms:PutKeyPolicy", "*")}, secret: "shop/off"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := acme()
+			s.Managed[managed] = fullAccess
+			s.Principals = append([]inventory.Principal{{ARN: "arn:aws:iam::111122223333:user/alice", Kind: inventory.User, Account: shop, Groups: []string{"developers"}}}, tt.others...)
+			s.Principals = append(s.Principals, role(shop, "probe", tt.probe...))
+			s.Managed[managed] = document(allow("iam:*", "arn:aws:iam::aws:policy/*"))
+			if tt.change != nil {
+				tt.change(&s)
+			}
+			access := inventory.Prepare(s)
+			of := "shop/legacy"
+			if tt.secret != "" {
+				of = tt.secret
+			}
+			paths, err := access.Reach(probeARN)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, p := range paths {
+				if p.Secret == secretARN(of) {
+					got = short(p)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			back, err := access.ReachersOf(secretARN(of))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = ""
+			for _, p := range back {
+				if p.Principal == probeARN {
+					got = short(p)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("asked the other way round, -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func last(s *inventory.Snapshot) *inventory.Principal { return &s.Principals[len(s.Principals)-1] }
+
+func named(s *inventory.Snapshot, secret string) *inventory.Secret {
+	return &s.Secrets[slices.IndexFunc(s.Secrets, func(each inventory.Secret) bool { return each.Facts.Name == secret })]
+}
+
+// Whoever a role's trust policy lets in from outside comes to what the role opens, or comes to open.
+func TestOutsidersReachASecretByRolesThatTrustThem(t *testing.T) {
+	s := acme()
+	saml := trusting("saml", `{"Federated":"arn:aws:iam::111122223333:saml-provider/Okta"}`, allow("secretsmanager:GetSecretValue", "*"))
+	saml.Trust = strings.ReplaceAll(saml.Trust, "sts:AssumeRole", "sts:AssumeRoleWithSAML")
+	s.Principals = []inventory.Principal{
+		trusting("partner", `{"AWS":"`+vendor+`"}`), saml,
+		trusting("reader", `{"AWS":"`+roleARN(shop, "partner")+`"}`, allow("secretsmanager:GetSecretValue", "*")),
+		trusting("none", `{"AWS":"`+vendor+`"}`),
+	}
+	paths, err := inventory.Prepare(s).ReachersOf(secretARN("shop/legacy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range paths {
+		got = append(got, short(p))
+		if p.Outside == strings.HasPrefix(p.Principal, "arn:") {
+			t.Errorf("%s: outside %t", p.Principal, p.Outside)
+		}
+	}
+	want := []string{
+		"partner AssumeRole reader, reader reads",
+		"perhaps Okta signs in AssumeRoleWithSAML saml, saml reads",
+		"perhaps anybody in account 555566667777 AssumeRole partner, partner AssumeRole reader, reader reads",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// What is done twice for one thing and another is one step.
+func TestAStepThatServesTwiceIsCountedOnce(t *testing.T) {
+	s := acme()
+	both := trusting("both", `{"AWS":"`+roleARN(shop, "probe")+`"}`, allow("secretsmanager:PutResourcePolicy", "*"), allow("kms:PutKeyPolicy", "*"))
+	s.Principals = []inventory.Principal{role(shop, "probe"), both}
+	paths, err := inventory.Prepare(s).Reach(roleARN(shop, "probe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(paths, func(p inventory.Path) bool { return p.Secret == secretARN("shop/db") })
+	if i < 0 {
+		t.Fatal("no path")
+	}
+	const want = "probe AssumeRole both, both PutResourcePolicy db-AbCdEf, both PutKeyPolicy app, probe reads"
+	if got := short(paths[i]); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

@@ -1,0 +1,285 @@
+package inventory
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// world is some secrets, as they are and as they would be once somebody had changed what locks them.
+type world struct {
+	access *Access
+	at     []int // in the snapshot's secrets
+	open   *openings
+
+	anyPolicy *policy.Index // each secret with a policy that lets anybody in
+	noPolicy  *policy.Index // without one
+	elsewhere *policy.Index // its replica in another Region
+	anyKey    *policy.Index // the uses of keys, as in open, with a key policy that lets anybody in
+	managed   *policy.Index // the AWS managed key, which whoever updates a secret may set
+
+	keys    *policy.Index // customer managed keys, as they are to be changed
+	keysOf  [][]int       // of each secret, in keys
+	rotates *policy.Index // rotation functions
+	rotated [][]int       // the secrets of each
+
+	foreign   []bool // of each secret, that somebody of another account could hold a lock as things are
+	accounts  []string
+	standings map[identity]*standing
+	spare     []int8 // zeros
+}
+
+func (a *Access) newWorld(at []int) *world {
+	w := &world{access: a, at: at, open: a.index(at), standings: map[identity]*standing{}}
+	number := map[string]int{}
+	functions := map[string]int{}
+	var open, without, elsewhere, uses, managed, keys, rotates []policy.Target
+	for i, n := range at {
+		s := &a.snapshot.Secrets[n]
+		t := w.open.locks[i].target
+		w.accounts, w.foreign = append(w.accounts, t.Account), append(w.foreign, t.Policy != nil)
+		open = append(open, with(t, anybody))
+		without = append(without, with(t, nil))
+		elsewhere = append(elsewhere, a.replicated(s, t))
+		own := a.managedUse(s, Key{Facts: guard.Key{Manager: guard.ManagerAWS}}, "")
+		managed = append(managed, own.target)
+		var of []int
+		for j := range w.open.uses[i] {
+			u := &w.open.uses[i][j]
+			changed := u.target
+			k := a.keys[u.key]
+			if k != nil && !u.target.AWSManagedKey {
+				changed = with(changed, anybody)
+				changed.Grants = nil
+				if _, seen := number[u.key]; !seen {
+					number[u.key] = len(keys)
+					t := policy.Target{ARN: u.key, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: a.keyPolicy(k), Grants: grantsOf(*k)}
+					a.addResourceOrganization(&t)
+					addKey(&t, k.Facts, false)
+					keys = append(keys, t)
+				}
+				of = append(of, number[u.key])
+			}
+			uses = append(uses, changed)
+		}
+		w.keysOf = append(w.keysOf, of)
+		if function := s.Facts.RotationLambdaARN; function != "" {
+			if _, seen := functions[function]; !seen {
+				functions[function] = len(rotates)
+				t := policy.Target{ARN: function, Account: arn.Of(function).Account}
+				a.addResourceOrganization(&t)
+				rotates, w.rotated = append(rotates, t), append(w.rotated, nil)
+			}
+			w.rotated[functions[function]] = append(w.rotated[functions[function]], i)
+		}
+	}
+	w.anyPolicy, w.noPolicy, w.elsewhere = policy.NewIndex(open), policy.NewIndex(without), policy.NewIndex(elsewhere)
+	w.anyKey, w.managed, w.keys, w.rotates = policy.NewIndex(uses), policy.NewIndex(managed), policy.NewIndex(keys), policy.NewIndex(rotates)
+	return w
+}
+
+func with(t policy.Target, d *policy.Document) policy.Target {
+	t.Policy = d
+	return t
+}
+
+// replicated is a secret as it would be in another Region: which one, whoever replicates it chooses.
+func (a *Access) replicated(s *Secret, t policy.Target) policy.Target {
+	region := "us-east-1"
+	if account := a.accounts[s.Facts.Account]; account != nil {
+		for _, other := range account.Regions {
+			if other != s.Facts.Region {
+				region = other
+			}
+		}
+	}
+	t.ARN = arn.Of(t.ARN).In(region).String()
+	t.Context = maps.Clone(t.Context)
+	t.Context["aws:RequestedRegion"] = []string{region}
+	return t
+}
+
+// lock is what is asked about each secret of a world: for a right, whether somebody has it, else whether a lock opens.
+type lock uint8
+
+const (
+	opensBoth   lock = iota // as it is
+	opensSecret             // the first lock alone
+	opensKey                // the second
+	opensAnyPolicy
+	opensNoPolicy
+	opensElsewhere
+	opensAnyKey
+	opensManaged
+
+	writesPolicy
+	deletesPolicy
+	writesKeyPolicy
+	grants
+	updates
+	replicates
+	recodes
+	numberOfLocks
+)
+
+const firstRight = writesPolicy
+
+// changes are the actions of the rights; each is one step.
+// Source: as for powers; Secrets Manager API Reference, UpdateSecret and ReplicateSecretToRegions, required permissions: both need
+// the key of the secret.
+var changes = map[lock][]string{
+	writesPolicy:    {"secretsmanager:PutResourcePolicy"},
+	deletesPolicy:   {"secretsmanager:DeleteResourcePolicy"},
+	writesKeyPolicy: {"kms:PutKeyPolicy"},
+	grants:          {"kms:CreateGrant"},
+	updates:         {"secretsmanager:UpdateSecret"},
+	replicates:      {"secretsmanager:ReplicateSecretToRegions"},
+	recodes:         {"lambda:UpdateFunctionCode"},
+}
+
+// standing is how one identity stands before all secrets of a world: 0 closed, 1 perhaps, 2 certainly.
+type standing struct {
+	world   *world
+	askers  []*asker
+	answers [numberOfLocks][]int8
+	asked   [numberOfLocks]bool
+	keys    [numberOfLocks][]int8   // for the rights to change keys: of each key
+	where   [numberOfLocks][]string // the accounts whose secrets are not all closed
+}
+
+func (w *world) standing(id identity, askers []*asker) *standing {
+	if found := w.standings[id]; found != nil && id.of != start {
+		return found
+	}
+	s := &standing{world: w, askers: askers}
+	if id.of != start {
+		w.standings[id] = s
+	}
+	return s
+}
+
+// of are the answers about all secrets; nil where all are closed.
+func (s *standing) of(l lock) []int8 {
+	if s.asked[l] {
+		return s.answers[l]
+	}
+	if l == opensSecret {
+		s.of(opensBoth) // which asks for both
+		return s.answers[l]
+	}
+	answers := s.world.zeros()
+	if l == opensBoth {
+		first := s.world.zeros()
+		for _, w := range s.askers {
+			s.world.open.ask(w, answers, first)
+		}
+		s.keep(opensSecret, first)
+	} else {
+		for _, w := range s.askers {
+			s.ask(w, l, answers)
+		}
+	}
+	s.keep(l, answers)
+	return s.answers[l]
+}
+
+func (s *standing) keep(l lock, answers []int8) {
+	s.asked[l] = true
+	for i, answer := range answers {
+		if answer == 0 {
+			continue
+		}
+		s.answers[l] = answers
+		if account := s.world.accounts[i]; !slices.Contains(s.where[l], account) {
+			s.where[l] = append(s.where[l], account)
+		}
+	}
+	if s.answers[l] == nil {
+		s.world.spare = answers
+	}
+}
+
+// zeros are answers that nobody uses yet: most are thrown away, since most principals open and change nothing.
+func (w *world) zeros() []int8 {
+	if out := w.spare; out != nil {
+		w.spare = nil
+		return out
+	}
+	return make([]int8, len(w.at))
+}
+
+func (s *standing) ask(who *asker, l lock, answers []int8) {
+	w := s.world
+	switch l {
+	case opensAnyPolicy:
+		w.each(who, w.anyPolicy, readSecret, answers)
+	case opensNoPolicy:
+		w.each(who, w.noPolicy, readSecret, answers)
+	case opensElsewhere:
+		w.each(who, w.elsewhere, readSecret, answers)
+	case opensManaged:
+		w.each(who, w.managed, decrypt, answers)
+	case opensKey:
+		q := who.about(w.open.keys, decrypt)
+		for i := range answers {
+			best, _ := w.open.key(q, i, who)
+			answers[i] = max(answers[i], int8(openness(best)))
+		}
+	case opensAnyKey:
+		w.anyKeys(who, answers)
+	case writesKeyPolicy, grants:
+		q := who.about(w.keys, changes[l][0])
+		found := s.keys[l]
+		if found == nil {
+			found = make([]int8, w.keys.Targets())
+			s.keys[l] = found
+		}
+		for i := range q.Candidates() {
+			found[i] = max(found[i], int8(openness(q.Answer(i))))
+		}
+		for i, of := range w.keysOf {
+			for _, k := range of {
+				answers[i] = max(answers[i], found[k])
+			}
+		}
+	case recodes:
+		q := who.about(w.rotates, changes[l][0])
+		for i := range q.Candidates() {
+			if !denied(q.Answer(i)) {
+				for _, secret := range w.rotated[i] {
+					answers[secret] = max(answers[secret], 1) // whether the function's role still reads it is not in the snapshot
+				}
+			}
+		}
+	default: // on the secret itself
+		w.each(who, w.open.secrets, changes[l][0], answers)
+	}
+}
+
+func (w *world) each(who *asker, index *policy.Index, action string, answers []int8) {
+	q := who.about(index, action)
+	for i := range q.Candidates() {
+		answers[i] = max(answers[i], int8(openness(q.Answer(i))))
+	}
+}
+
+// anyKeys is the second lock once a key policy lets anybody in.
+func (w *world) anyKeys(who *asker, answers []int8) {
+	q := who.about(w.anyKey, decrypt)
+	for i := range answers {
+		for j := range w.open.uses[i] {
+			u := &w.open.uses[i][j]
+			if u.closed != "" || len(w.keysOf[i]) == 0 {
+				continue
+			}
+			answer := int8(openness(q.Answer(w.open.first[i] + j)))
+			if u.doubt != "" {
+				answer = min(answer, 1)
+			}
+			answers[i] = max(answers[i], answer)
+		}
+	}
+}
