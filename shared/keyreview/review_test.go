@@ -294,3 +294,26 @@ func TestAKeyIsFineInEveryPartition(t *testing.T) {
 		}
 	}
 }
+
+// A role of a permission set has other digits when it is made anew: a proposal names it by what stays.
+func TestAProposalNamesAPermissionSetByItsPattern(t *testing.T) {
+	const people = "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Data_0123456789abcdef"
+	k := fine()
+	k.Policy = document(`{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`)
+	s := snapshot(k, secret("db", "app"))
+	person := s.Principals[0]
+	person.ARN = people
+	s.Principals = append(s.Principals, person)
+	found := keyreview.Review(inventory.Prepare(s), standard(), now)
+	if len(found) != 1 || !strings.Contains(found[0].After, `"aws:PrincipalArn":"arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Data_????????????????"`) ||
+		strings.Contains(found[0].After, "0123456789abcdef") || !strings.Contains(found[0].After, `"AWS":"arn:aws:iam::111122223333:role/app"`) {
+		t.Fatalf("%+v", found)
+	}
+	s.Keys[0].Policy = found[0].After
+	for _, reader := range []string{people, "arn:aws:iam::111122223333:role/app", strings.Replace(people, "0123456789abcdef", "fedcba9876543210", 1)} {
+		s.Principals[1].ARN = reader
+		if got, err := inventory.Prepare(s).Explain(reader, s.Secrets[0].Facts.ARN); err != nil || got.Answer != policy.Allowed {
+			t.Errorf("after the fix %s is %s (%v): %s", reader, got.Answer, err, got.Why())
+		}
+	}
+}

@@ -47,6 +47,7 @@ var members = func() map[string]string {
 		"name", "secretId", "secretIdList", "kmsKeyId", "keyId", "targetKeyId", "aliasName", "addReplicaRegions", "replicaRegions",
 		"versionId", "versionStage", "clientRequestToken", "resourcePolicy", "policyName", "policy", "policyId", "policyType", "targetId",
 		"rule", "encryptionContext", "granteePrincipal", "operations", "keyMetadata", "replicaKeyMetadata", "trailName",
+		"roleName", "path", "stackName", "eventBusName",
 	} {
 		byPlain[plainName(name)] = name
 	}
@@ -78,6 +79,10 @@ func (r row) record() []byte {
 	}
 	if at := eventTime(r["eventtime"]); at != "" {
 		record["eventTime"] = at
+	}
+	_, asked := r["vpcendpointid"]
+	if _, whole := r["useridentity"]; !whole || !asked {
+		delete(record, "eventVersion") // which a whole record has: of this one, columns may have been left out
 	}
 	r.flatIdentity(record)
 	r.console(record)

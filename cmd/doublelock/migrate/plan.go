@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -328,14 +329,19 @@ func showReader(out io.Writer, indent string, r migration.Reader, fixes bool) {
 		return
 	}
 	remedy := r.Remedy()
+	statements := slices.Concat(remedy.Statements, remedy.Then)
+	remedy.Then = nil // printed below, over several lines
 	if remedy.Decide != "" {
 		fmt.Fprintf(out, "%s        %s\n", indent, output.Printable(remedy.String()))
 	}
-	for _, part := range remedy.Statements {
+	for _, part := range statements {
 		fmt.Fprintf(out, "%s        %s:\n%s\n", indent, output.Printable(part.Where), part.JSON)
 	}
-	if len(remedy.Statements) == 0 {
+	if len(statements) == 0 {
 		return
+	}
+	if remedy.Assumes != "" && remedy.Decide == "" {
+		fmt.Fprintf(out, "%s        %s\n", indent, output.Printable(remedy.Assumes))
 	}
 	for _, code := range []struct{ name, text string }{{"Terraform", r.Fix.Terraform}, {"CDK", r.Fix.CDK}} {
 		if code.text != "" {
