@@ -145,12 +145,12 @@ type location struct {
 
 // usedKey is a key as policies see it.
 type usedKey struct {
-	arn     string // "" where it is not known
-	location   location
-	aliases []string // all of them, where complete
-	all     bool
-	aws     bool // surely the AWS managed one
-	own     bool // surely a customer's
+	arn      string // "" where it is not known
+	location location
+	aliases  []string // all of them, where complete
+	all      bool
+	aws      bool // surely the AWS managed one
+	own      bool // surely a customer's
 }
 
 // resolve finds the key that a call names.
