@@ -173,6 +173,9 @@ func (h *Handler) remember(ctx context.Context, b position) error {
 	}
 	slices.Sort(b.Missed)
 	raw, err := json.Marshal(guard.Swept{From: b.From, Until: h.Now().UTC(), Missed: b.Missed})
+	if len(raw) > mostMark { // of long names
+		return nil
+	}
 	if err == nil {
 		err = h.Records.SetBookmark(ctx, guard.SweptName(b.Account, b.Region), string(raw))
 	}

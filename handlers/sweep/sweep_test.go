@@ -137,6 +137,9 @@ func (h *fakeHub) Bookmark(_ context.Context, name string) (string, error) {
 }
 
 func (h *fakeHub) SetBookmark(_ context.Context, name, value string) error {
+	if len(value) > 99_000 { // as the table
+		return fmt.Errorf("a bookmark of %d bytes", len(value))
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.bookmarks[name] = value
@@ -372,6 +375,13 @@ func TestAFullSweepOfALocationIsRememberedWithWhatItMissed(t *testing.T) {
 		}, 1, guard.Swept{From: at(8), Until: at(8), Missed: []string{arn(one, "old")}}},
 		"the list could not be read": {func(h *fakeHub) { h.broken["outline "+one] = guard.ErrDenied }, 1, guard.Swept{}},
 		"too many were missed":       {many, 1, guard.Swept{}},
+		"as many as may be missed, of the longest names": {func(h *fakeHub) {
+			h.unseen = map[string]bool{}
+			for i := range guard.MostMissed {
+				s := secret(one, fmt.Sprintf("%s%03d", strings.Repeat("n", 509), i))
+				h.secrets[one], h.unseen[s.ARN] = append(h.secrets[one], s), true
+			}
+		}, 1, guard.Swept{}},
 		"it began before it was stopped": {func(h *fakeHub) {
 			h.unseen = map[string]bool{arn(one, "x001"): true, arn(one, "x240"): true}
 			for i := range 250 {
