@@ -146,13 +146,15 @@ func calls(changes []change, call string) int {
 }
 
 // secret makes one under the AWS managed key, that can rotate.
-func (w *world) secret() migration.Item {
+func (w *world) secret() migration.Item { w.Helper(); return w.secretIn(shop) }
+
+func (w *world) secretIn(account string) migration.Item {
 	w.Helper()
 	name := fmt.Sprintf("shop/db-%d", w.names.Add(1))
-	made := w.service(shop, "secretsmanager", "CreateSecret", map[string]any{"Name": name, "SecretString": "not a real value", "Tags": []map[string]string{{"Key": "Owner", "Value": "shop"}}})
+	made := w.service(account, "secretsmanager", "CreateSecret", map[string]any{"Name": name, "SecretString": "not a real value", "Tags": []map[string]string{{"Key": "Owner", "Value": "shop"}}})
 	id := fmt.Sprint(made["ARN"])
-	w.service(shop, "secretsmanager", "RotateSecret", map[string]any{"SecretId": id, "RotationLambdaARN": rotator, "RotationRules": map[string]any{"AutomaticallyAfterDays": 30}, "RotateImmediately": false})
-	return migration.Item{Secret: id, Name: name, Account: shop, Region: region, Wave: migration.Development, Target: w.key, Seal: migration.SealRotate}
+	w.service(account, "secretsmanager", "RotateSecret", map[string]any{"SecretId": id, "RotationLambdaARN": rotator, "RotationRules": map[string]any{"AutomaticallyAfterDays": 30}, "RotateImmediately": false})
+	return migration.Item{Secret: id, Name: name, Account: account, Region: region, Wave: migration.Development, Target: w.key, Seal: migration.SealRotate}
 }
 
 // clock is a worker's own. While its machine is frozen its monotonic clock may stand still; the other is right again when
