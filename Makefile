@@ -57,6 +57,7 @@ PLAYED := ./shared/migration/scenarios ./handlers/faults
 unit: setup ## Test everything but infra; with the race detector, but for the played scenarios
 	$(GO) test -race $(filter-out %/migration/scenarios %/handlers/faults,$(PACKAGES))
 	$(GO) test -timeout 60m $(PLAYED)
+	$(GO) test -run TestNoRowThatIsWrongStopsAnything ./cmd/doublelock/repair # whole: with the race detector it plays a third
 
 infra: setup ## Test the CDK app: goldens, invariants, cdk-nag
 	$(GO) test ./infra
