@@ -15,6 +15,8 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/repair"
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/localaws/core"
+	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/store"
 )
@@ -135,7 +137,21 @@ func TestAJobIsRepaired(t *testing.T) {
 	b.expect(1, "name the corrected body", "restore", q.Copy)
 	b.expect(1, "nothing in quarantine", "restore", "nothing", "--file", b.file("{}"))
 	b.expect(2, "its body has no phase", "restore", q.Copy, "--file", b.file(`{"secret":"`+secret+`"}`))
-	good := `{"secret":"` + secret + `","name":"search/index","account":"` + local.Search + `","region":"us-east-1","plan":"p","wave":"canary","seal":"owner","phase":"blocked","since":"2026-01-01T00:00:00Z","target":"","novel":1}`
+	good := `{"secret":"` + secret + `","name":"search/index","account":"` + local.Search + `","region":"us-east-1","plan":"p","wave":"canary","seal":"owner","phase":"blocked","since":"2026-01-01T00:00:00Z","target":"","before":{"keyId":"","state":"default","at":"2026-01-01T00:00:00Z"},"novel":1}`
+	for wrong, with := range map[string][2]string{
+		"its body is of another secret":                               {`"secret":"` + secret, `"secret":"` + strings.Replace(secret, "index", "other", 1)},
+		"it is said to be in account " + local.Shop:                   {`"account":"` + local.Search, `"account":"` + local.Shop},
+		"and Region eu-west-1":                                        {`"region":"us-east-1"`, `"region":"eu-west-1"`},
+		`its phase is unknown (written by a newer version: "blockt")`: {`"phase":"blocked"`, `"phase":"blockt"`},
+		"no state from before the first change":                       {`"before"`, `"befor"`},
+		"its body is not JSON":                                        {`"novel":1}`, `"novel":1`},
+	} {
+		b.expect(2, wrong, "restore", q.Copy, "--file", b.file(strings.Replace(good, with[0], with[1], 1)))
+	}
+	b.expect(2, "no state from before", "restore", q.Copy, "--file", b.file(strings.Replace(strings.Replace(good, `"before"`, `"befor"`, 1), `"blocked"`, `"observing"`, 1)))
+	if len(b.journal()) > 0 {
+		t.Errorf("what was refused is journaled: %+v", b.journal())
+	}
 	b.expect(0, "is restored", "restore", q.Copy, "--file", b.file(good))
 	b.expect(1, "has ended: restored", "restore", q.Copy, "--file", b.file(good))
 	b.expect(0, "every row of the table can be read")
@@ -229,5 +245,51 @@ func TestAnEntryOfTheJournalIsNotDiscardedByTheWay(t *testing.T) {
 	b.expect(0, "is discarded", "discard", q.Copy, "--reason", "no use", "--without-way-back")
 	if entries := b.journal(); len(entries) != 1 || entries[0].Action != "repair_discard" {
 		t.Errorf("journal %+v", entries)
+	}
+}
+
+// Whoever is stopped between two writes of a repair runs it again, and it ends as it would have.
+func TestARepairThatWasStoppedIsFinishedByTheSameCommand(t *testing.T) {
+	good := `{"secret":"` + secret + `","name":"search/index","account":"` + local.Search + `","region":"us-east-1","plan":"p","wave":"canary","seal":"owner","phase":"planned","since":"2026-01-01T00:00:00Z","target":""}`
+	for name, finish := range map[string]func(b *bench, copied string) []string{
+		"restore": func(b *bench, copied string) []string { return []string{"restore", copied, "--file", b.file(good)} },
+		"discard": func(_ *bench, copied string) []string { return []string{"discard", copied, "--reason", "no use"} },
+	} {
+		for stopped := 1; ; stopped++ { // at each write
+			b := newBench(t)
+			b.breaks("document#migration#"+local.Search, secret, `{"secret":"`+secret+`","phase":7}`)
+			q := b.only()
+			writes, died := 0, false
+			b.AWS.Lock()
+			b.AWS.Options.Faults.Refuse = func(c *core.Call) error {
+				if c.Service == "dynamodb" && !strings.HasPrefix(c.Operation, "Get") && c.Operation != "Query" {
+					if writes++; writes >= stopped && stopped > 0 {
+						died = true
+						return &core.Error{Code: "AccessDeniedException", Message: "the process is gone"}
+					}
+				}
+				return nil
+			}
+			b.AWS.Unlock()
+			_, complaints, code := b.repair(finish(b, q.Copy)...)
+			b.AWS.Lock()
+			b.AWS.Options.Faults.Refuse = nil
+			b.AWS.Unlock()
+			if !died {
+				if code != 0 || stopped < 3 {
+					t.Errorf("%s: exit %d after %d writes: %s", name, code, writes, complaints)
+				}
+				break
+			}
+			if code == 0 {
+				t.Errorf("%s, stopped at write %d: exit 0", name, stopped)
+			}
+			b.expect(0, map[string]string{"restore": "is restored", "discard": "is discarded"}[name], finish(b, q.Copy)...)
+			b.expect(0, "every row of the table can be read")
+			j, err := migration.NewStore(b.Records.Documents(migration.DocumentKind), b.Records.Entries()).Load(t.Context(), secret)
+			if err != nil || (name == "restore") != (j.Phase == migration.Planned) {
+				t.Errorf("%s, stopped at write %d: the job is %q, %v", name, stopped, j.Phase, err)
+			}
+		}
 	}
 }

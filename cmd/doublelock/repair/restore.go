@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -25,7 +26,7 @@ const (
 )
 
 func restoreCommand(env *command.Env) *cobra.Command {
-	r, file, replace := &repairing{env: env}, "", false
+	r, file, replace, lose := &repairing{env: env}, "", false, false
 	cmd := &cobra.Command{
 		Use:   "restore COPY --file FILE",
 		Short: "Put a corrected body back into its row",
@@ -33,22 +34,28 @@ func restoreCommand(env *command.Env) *cobra.Command {
 migration again, and the finding DL.ORG.2 resolves with the next sweep. It writes only if the file is what the row is to
 hold, and if nobody wrote the row meanwhile. Who did it and when is journaled with the SHA-256 of the file.
 
-A record that the hub made anew since is left alone, unless --replace says that the file is to stand in its place.
+A record that the hub made anew since is left alone, unless --replace says that the file is to stand in its place. A
+migration is not put back without the state that going back restores ("before"), where the row had it or its phase needs
+it, unless --without-way-back says that the secret needs none. What was stopped in the middle is finished by the same
+command.
 
 Exit codes: 0 it is restored, 1 an error, 2 the file is none for the row, or the row was written meanwhile.`,
 		Example: `  doublelock repair show 0123456789ab --body > corrected.json
   doublelock repair restore 0123456789ab --file corrected.json`,
 		Args: oneCopy("restore"),
-		RunE: func(cmd *cobra.Command, args []string) error { return r.restore(cmd.Context(), args[0], file, replace) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return r.restore(cmd.Context(), args[0], file, replace, lose)
+		},
 	}
 	r.flags(cmd)
 	cmd.Flags().StringVar(&file, "file", "", "`FILE` with the corrected body, - is standard input")
 	_ = cmd.MarkFlagFilename("file", "json")
 	cmd.Flags().BoolVar(&replace, "replace", false, "put it in the place of a record that was made anew since")
+	cmd.Flags().BoolVar(&lose, "without-way-back", false, "put a migration back that does not know the state before its first change")
 	return cmd
 }
 
-func (r *repairing) restore(ctx context.Context, name, file string, replace bool) error {
+func (r *repairing) restore(ctx context.Context, name, file string, replace, lose bool) error {
 	if file == "" {
 		return errors.New("repair restore: name the corrected body: --file FILE")
 	}
@@ -60,14 +67,20 @@ func (r *repairing) restore(ctx context.Context, name, file string, replace bool
 	if err != nil {
 		return err
 	}
+	if q.Open() && now.There && now.Unreadable == nil && bytes.Equal(now.Body, body) { // an earlier try was stopped after it wrote
+		if err := r.rows.End(ctx, q.Copy, store.EndedRestored); err != nil {
+			return err
+		}
+		return r.restored(q)
+	}
 	if err := restorable(q, now, replace); err != nil {
 		return err
 	}
-	switch bad, err := check(q, body); {
+	switch why, err := unfit(q, body, lose); {
 	case err != nil:
 		return err
-	case bad != nil:
-		return command.Finding("repair restore: %s is no %s of %s: %s", output.Printable(file), q.Kind, output.Printable(q.ID), output.Printable(bad.Reason))
+	case why != "":
+		return command.Finding("repair restore: %s is no %s of %s: %s", output.Printable(file), q.Kind, output.Printable(q.ID), output.Printable(why))
 	}
 	sum := sha256.Sum256(body)
 	if err := r.journal(ctx, actionRestore, q, map[string]string{"sha256": hex.EncodeToString(sum[:])}); err != nil {
@@ -76,8 +89,12 @@ func (r *repairing) restore(ctx context.Context, name, file string, replace bool
 	if err := r.rows.Restore(ctx, q, now, body); err != nil {
 		return meanwhile(err)
 	}
-	fmt.Fprintf(r.env.Stdout, "%s of %s is restored\n", q.Kind, output.Printable(q.ID))
-	return nil
+	return r.restored(q)
+}
+
+func (r *repairing) restored(q store.Quarantined) error {
+	_, err := fmt.Fprintf(r.env.Stdout, "%s of %s is restored\n", q.Kind, output.Printable(q.ID))
+	return err
 }
 
 // restorable refuses what must not be put back, or needs a word more.
