@@ -102,7 +102,7 @@ func (o *options) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.cleanup, "cleanup", false, "remove what runs that were killed left behind, and end")
 	f.StringVar(&o.onlyRun, "run", "", "`ID` of the one run that --cleanup removes, also when it may be alive")
 	f.StringVar(&o.state, "state", "", "`FILE` in which a run writes down what it makes (default: one for each run in the user's cache folder)")
-	f.StringVar(&o.report, "report", "", "`FILE` or folder to write the report to, as JSON and beside it as Markdown")
+	f.StringVar(&o.report, "report", "", "`FILE` or folder to write the report to, as JSON and beside it as Markdown; - for standard output, JSON alone")
 	f.StringVar(&o.against, "against", "", "ask a stand-in instead of AWS: localaws, ministack, moto, or the `URL` of one on this machine")
 	f.StringVar(&o.program, "program", "", "`FILE` of the program of ministack or moto (default: found in PATH)")
 	f.StringVar(&o.behavior, "behavior", "", "`FILE` of a report that localaws follows")
@@ -174,6 +174,11 @@ func (o *options) run(ctx context.Context, env *command.Env) error {
 			return err
 		}
 	}
+	if o.state != "" {
+		if _, err := o.stateFile(env, ""); err != nil {
+			return err
+		}
+	}
 	var w *world
 	var err error
 	if o.against != "" {
@@ -229,7 +234,7 @@ func (o *options) askAll(ctx, awaited context.Context, env *command.Env, w *worl
 		return cleaned
 	}
 	report := conformance.NewReport(version(), w.against, started, results)
-	if err := errors.Join(o.write(env, report), show(env, report)); err != nil {
+	if err := errors.Join(o.write(env, report), show(env.Beside(o.report), report)); err != nil {
 		return errors.Join(err, cleaned)
 	}
 	if w.against == conformance.AWS {
@@ -285,6 +290,9 @@ func show(env *command.Env, report conformance.Report) error {
 // reportFiles are where the report goes, as JSON and as Markdown.
 func (o *options) reportFiles() (asJSON, asText string, err error) {
 	asJSON = o.report
+	if asJSON == "-" {
+		return asJSON, "", nil
+	}
 	if info, err := os.Stat(asJSON); err == nil && info.IsDir() {
 		asJSON = strings.TrimSuffix(asJSON, "/") + "/conformance.json"
 	}
@@ -307,8 +315,11 @@ func (o *options) write(env *command.Env, report conformance.Report) error {
 	if err != nil {
 		return err
 	}
-	if err := files.Write(asJSON, text); err != nil {
+	if err := env.WriteFile(asJSON, text); err != nil {
 		return fmt.Errorf("conformance: %w", err)
+	}
+	if asText == "" { // standard output
+		return nil
 	}
 	if err := files.Write(asText, []byte(report.Markdown())); err != nil {
 		return fmt.Errorf("conformance: %w", err)
