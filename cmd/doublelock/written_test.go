@@ -44,8 +44,8 @@ func writers(cases string) map[string]written {
 // readFlags name what is read.
 var readFlags = []string{"config", "behavior", "program", "standard", "snapshot", "trail", "file", "allow", "candidate", "requests"}
 
-// named are the flags and arguments of the tree that name a file or folder, and are no reader's.
-func named() []string {
+// namedInTree are the flags and arguments of the tree that name a file or folder, and are no reader's.
+func namedInTree() []string {
 	placeholder := regexp.MustCompile(`\b(FILE|FOLDER|DIR|PATH)\b`)
 	root, _ := newRoot()
 	var out []string
@@ -92,7 +92,7 @@ func TestWhateverNamesWhatIsWrittenRefusesLinksDevicesAndFolders(t *testing.T) {
 		known = append(known, name)
 	}
 	slices.Sort(known)
-	if got := named(); !slices.Equal(got, known) {
+	if got := namedInTree(); !slices.Equal(got, known) {
 		t.Fatalf("the tree has %q, and these are tried: %q", got, known)
 	}
 	for name, w := range writers(cases) {
