@@ -32,7 +32,7 @@ func (e *Engine) Find(ctx context.Context, ref guard.SecretRef) (string, error) 
 		case full && strings.HasPrefix(j.Secret, ref.ID+"-"), !full && j.Name == ref.ID && j.Account == ref.Account && j.Region == ref.Region:
 			found = j.Secret
 		}
-		return nil
+		return nil //nolint:nilerr // the error is of the whole list
 	})
 	switch {
 	case err != nil:

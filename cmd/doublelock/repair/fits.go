@@ -18,7 +18,7 @@ func unfit(q store.Quarantined, body []byte, lose bool) (string, error) {
 	case err != nil:
 		return "", err
 	case bad != nil:
-		return bad.Reason, nil
+		return bad.Reason, nil //nolint:nilerr // that it does not fit is the answer
 	case q.Kind == migration.DocumentKind:
 		return unfitJob(q, body, lose)
 	}

@@ -55,7 +55,7 @@ func (s *Secrets) withPolicy(ctx context.Context, listed guard.Secret) (SecretAn
 	case errors.Is(err, guard.ErrGone), ctx.Err() != nil:
 		return SecretAndPolicy{}, err
 	case err != nil: // it is there, and nothing else of it is known: its neighbours are
-		return SecretAndPolicy{Secret: listed, PolicyErr: err}, nil
+		return SecretAndPolicy{Secret: listed, PolicyErr: err}, nil //nolint:nilerr // it is in the answer
 	}
 	found := SecretAndPolicy{Secret: secret}
 	found.Policy, found.PolicyErr = s.ResourcePolicy(ctx, ref)
