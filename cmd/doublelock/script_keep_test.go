@@ -31,6 +31,7 @@ func TestStoriesInADemoThatIsKept(t *testing.T) {
 			"demo": startKept, "named": named, "since": since, "shows": shows,
 		},
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", env.WorkDir) // where the CLI keeps the sessions of roles: each demo has its own
 			env.Setenv("PATH", env.Getenv("PATH")+string(os.PathListSeparator)+filepath.Dir(cli))
 			for name, value := range map[string]string{"AWS_PAGER": "", "AWS_DEFAULT_OUTPUT": "text", "AWS_EC2_METADATA_DISABLED": "true", "NO_COLOR": "1"} {
 				env.Setenv(name, value)

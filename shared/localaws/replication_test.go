@@ -114,6 +114,47 @@ func TestWhyAReplicationFails(t *testing.T) {
 	}
 }
 
+// Between the call and its end nobody can say whether a replica comes: it may fail by what happens meanwhile, and the event of that
+// is the only sign. The version that was there stays (user guide, "Troubleshoot replication").
+func TestAReplicaThatIsInProgressFailsByWhatHappensMeanwhile(t *testing.T) {
+	r := newTestbed(t, func(o *localaws.Options) { o.Faults.Replication = time.Minute })
+	here, there := r.secrets(open, admin, east), r.secrets(open, admin, west)
+	key := r.key(open, west)
+	arn := r.create(here, "prod/db", intoWest(key))
+	seen := func() [3]string {
+		r.Elapse()
+		return [3]string{r.copies(here, arn)[west][1], r.copies(here, arn)[west][0], r.read(there, "prod/db")}
+	}
+	if diff := cmp.Diff([3]string{"InProgress", key, "[ResourceNotFoundException]"}, seen()); diff != "" {
+		t.Errorf("at first: %s", diff)
+	}
+	r.disable(key)
+	r.later(time.Minute)
+	if diff := cmp.Diff([3]string{"Failed", key, "[ResourceNotFoundException]"}, seen()); diff != "" {
+		t.Errorf("its key was disabled meanwhile: %s", diff)
+	}
+	if event := r.last("ReplicationFailed"); event["awsRegion"] != east {
+		t.Errorf("the event comes in %v, want the primary's Region", event["awsRegion"])
+	}
+
+	r.enable(key)
+	r.replicate(here, arn, key, false)
+	r.later(time.Minute)
+	if diff := cmp.Diff([3]string{"InSync", key, "first"}, seen()); diff != "" {
+		t.Errorf("tried again: %s", diff)
+	}
+	r.put(here, arn, "second")
+	r.disable(key)
+	r.later(time.Minute)
+	if diff := cmp.Diff([3]string{"Failed", key, "[DecryptionFailure]"}, seen()); diff != "" {
+		t.Errorf("a version that was under way: %s", diff)
+	}
+	r.enable(key)
+	if diff := cmp.Diff([3]string{"Failed", key, "first"}, seen()); diff != "" {
+		t.Errorf("what was there stays: %s", diff)
+	}
+}
+
 // A re-key does not help: a version under a label of the customer's own is still under the older key (user guide, "Troubleshoot
 // replication").
 func TestAVersionUnderADisabledKeyKeepsAReplicationFromEnding(t *testing.T) {

@@ -88,3 +88,33 @@ func TestWhatTheFileSaysOfWhoMayApproveKeysInAnAccount(t *testing.T) {
 		})
 	}
 }
+
+// The functions judge by it what the policy exempts. Their environment is small: where no alias and no tag approves, nobody is named.
+func TestTheFunctionsKnowWhoMayApproveWhereANameApproves(t *testing.T) {
+	c := settings.Config{
+		Organization: settings.Organization{SecurityAccount: "222222222222", DeployRoles: []string{"arn:aws:iam::*:role/OrgDeploy", "arn:aws:iam::*:role/Keys"}},
+		Keys: settings.Keys{Approved: settings.Approved{
+			Accounts: []string{"222222222222"},
+			Managers: []settings.Manager{{Role: "arn:aws:iam::*:role/KeyManager"}, {Role: "arn:aws:iam::*:role/Keys"}},
+		}},
+	}
+	if got := c.Runtime().Approvers.Roles(); len(got) > 0 {
+		t.Errorf("no alias and no tag approves, and named are %v", got)
+	}
+	c.Keys.Approved.Tags = map[string]string{"approved": "yes"}
+	text, err := c.Runtime().Env()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := settings.ParseRuntime(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"arn:*:iam::*:role/stacksets-exec-*", "arn:*:iam::222222222222:role/cdk-*-cfn-exec-role-*",
+		"arn:aws:iam::*:role/OrgDeploy", "arn:aws:iam::*:role/Keys", "arn:aws:iam::*:role/KeyManager",
+	}
+	if diff := cmp.Diff(want, read.Approvers.Roles()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
