@@ -96,7 +96,7 @@ func replicaKey(region string, state guard.KeyState) guard.Replica {
 func hostileSubject(evil string) guard.Subject {
 	key := guard.Key{ARN: evil, ID: evil, Manager: guard.ManagerCustomer, State: guard.KeyState(evil)}
 	return guard.Subject{
-		Key: key, Replicas: []guard.Replica{{Region: evil, Key: key}}, Service: evil,
+		Key: key, Replicas: []guard.Replica{{Region: evil, Key: key}},
 		Versions: []guard.Version{{ID: evil, Stages: []string{evil}, Keys: []guard.Key{key}}},
 		Blind:    &guard.BlindSpot{Part: guard.PartEvents, Cause: guard.CauseSilent, Note: evil},
 	}
@@ -151,6 +151,13 @@ func hostile() guard.Notice {
 	n.Actor = "arn:aws:sts::111122223333:assumed-role/R/<@U123|x> " + evil
 	n.Detail = evil
 	n.Finding.Subject = hostileSubject(evil)
+	return n
+}
+
+// hostileService is hostile about a secret of a service, whose name is no better.
+func hostileService() guard.Notice {
+	n := hostile()
+	n.Finding.Subject.Service = n.Detail
 	return n
 }
 
@@ -224,6 +231,7 @@ func Samples() map[string]notify.Message {
 		"a row that holds up a secret":    compose(about(guard.OrgStorage, "", guard.Subject{Row: &guard.Row{Copy: "0123456789ab", Kind: "migration", ID: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/db/password-AbCdEf", Reason: "its body has no phase", Blocks: true}})),
 		"a row that reads again":          compose(Resolved(guard.OrgStorage, "row 0123456789ab")),
 		"hostile input":                   compose(hostile()),
+		"hostile service":                 compose(hostileService()),
 		"very long input":                 compose(long()),
 		"names beyond ASCII":              compose(Opened(guard.SecretDefaultKey, "prod/größe/パスワード/🔐", "pulumi")),
 		"empty fields":                    {Route: "payments", Stories: []notify.Story{{Notices: []guard.Notice{{Kind: guard.NoticeOpened}}}}},
