@@ -109,7 +109,7 @@ func tagSecrets() preventive.Statement {
 	})
 }
 
-// changeSecrets may set keys, rotate, and replace a replica, whose key cannot be changed in place.
+// changeSecrets may set keys, rotate, and replace a replica whose key AWS refuses to change where it is.
 func changeSecrets() preventive.Statement {
 	return allow("ChangeSecrets", []string{
 		"secretsmanager:DescribeSecret", "secretsmanager:ListSecretVersionIds", "secretsmanager:RemoveRegionsFromReplication",

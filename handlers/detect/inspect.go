@@ -84,7 +84,7 @@ func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Sec
 	if err != nil {
 		return Outcome{}, fmt.Errorf("inspect secret: %w", err)
 	}
-	standard, err := h.standard(ctx, guard.CopiesOf(secret).Keys()...)
+	standard, err := h.standard(ctx, guard.CopiesOf(secret))
 	if err != nil {
 		return Outcome{}, fmt.Errorf("inspect secret: %w", err)
 	}
@@ -120,9 +120,31 @@ func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Sec
 	}
 }
 
-// standard is what keys are measured against, with what is known of who may approve them. While AWS cannot say that, it is
-// not known: everything else of a secret can be judged.
-func (h *Handler) standard(ctx context.Context, keys ...guard.Key) (guard.Standard, error) {
+// standard is what a secret is measured against, with what is known of who may approve its keys, and of the accounts that have
+// copies. While AWS cannot say that, it is not known: everything else of a secret can be judged.
+func (h *Handler) standard(ctx context.Context, copies guard.Copies) (guard.Standard, error) {
+	std, err := h.approving(ctx, copies.Keys()...)
+	if err != nil || h.Member == nil {
+		return std, err
+	}
+	std.Members = map[string]bool{}
+	for _, p := range copies.Locations {
+		if p.Kind != guard.LocationElsewhere {
+			continue
+		}
+		member, err := h.Member(ctx, p.Account)
+		switch {
+		case err == nil:
+			std.Members[p.Account] = member
+		case ctx.Err() != nil, !guard.Passing(err) && !errors.Is(err, guard.ErrDenied) && !errors.Is(err, guard.ErrNotOurs):
+			return std, fmt.Errorf("find out whether %s is of the organization: %w", p.Account, err)
+		}
+	}
+	return std, nil
+}
+
+// approving is what keys are measured against.
+func (h *Handler) approving(ctx context.Context, keys ...guard.Key) (guard.Standard, error) {
 	approved, err := h.Approval.Of(ctx, h.Standard.Approved, keys...)
 	if guard.Passing(err) && ctx.Err() == nil {
 		return h.Standard, nil

@@ -176,7 +176,7 @@ func (h *Handler) disagreeing(ctx context.Context, ref guard.KeyRef) (entries, s
 	if len(found.entries) == 0 {
 		return nil, found.nothing(), nil
 	}
-	standard, err := h.standard(ctx, key)
+	standard, err := h.approving(ctx, key)
 	if err != nil {
 		return nil, "", fmt.Errorf("inspect key: %w", err)
 	}

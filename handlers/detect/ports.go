@@ -66,7 +66,8 @@ type Handler struct {
 	Modes    Modes
 	Effects  *store.Effects // through which tags are written
 	Standard guard.Standard
-	Approval *fleet.Approval // where aliases and tags approve keys; nil: not known
+	Approval *fleet.Approval                                         // where aliases and tags approve keys; nil: not known
+	Member   func(ctx context.Context, account string) (bool, error) // whether an account is of the organization; nil: not known
 	Waivers  []guard.Waiver
 	Seen     func(ctx context.Context, s guard.Secret) error // hands on what was described, for others to compare; nil: nobody does
 	Now      func() time.Time

@@ -120,6 +120,48 @@ func TestLongNamesDoNotKeepAnIncidentFromFittingIntoAnEvent(t *testing.T) {
 	}
 }
 
+// Whose account a copy is in is asked of AWS Organizations. While that cannot say, nothing is opened and nothing is resolved.
+func TestACopyOutsideTheOrganizationIsAFinding(t *testing.T) {
+	w := newWorld()
+	s := w.add("app", cmk)
+	set := func(copies ...guard.AccountCopy) {
+		changed := w.secrets[s.ARN]
+		changed.Elsewhere = guard.Elsewhere{Listing: guard.Listed, Copies: copies}
+		w.secrets[s.ARN] = changed
+		w.now = w.now.Add(time.Minute)
+	}
+	far := guard.AccountCopy{ARN: "arn:aws:secretsmanager:us-east-1:999900001111:secret:app-GhIjKl", Account: "999900001111", Region: "us-east-1", Status: "InSync"}
+	member, down := false, error(nil)
+	h := w.handler()
+	h.Member = func(context.Context, string) (bool, error) { return member, down }
+	for _, step := range []struct {
+		sentence string
+		world    func()
+		want     []string
+	}{
+		{"nobody can say whose it is", func() { set(far); down = guard.ErrUnavailable }, nil},
+		{"nobody may ask whose it is", func() { set(far); down = guard.ErrDenied }, nil},
+		{"it is not ours", func() { set(far); down = nil }, []string{"finding_opened DL.SECRET.7"}},
+		{"nobody can say it any more", func() { set(far); down = guard.ErrThrottled }, nil},
+		{"the account has joined", func() { set(far); member, down = true, nil }, []string{"finding_resolved DL.SECRET.7"}},
+		{"it has left again", func() { set(far); member = false }, []string{"finding_opened DL.SECRET.7"}},
+		{"the copy is gone", func() { set() }, []string{"finding_resolved DL.SECRET.7"}},
+	} {
+		w.published = nil
+		step.world()
+		handle(t, h, call{name: "PutSecretValue", secret: s.ARN}.body())
+		var got []string
+		for _, kind := range w.kinds() {
+			if strings.HasSuffix(kind, "DL.SECRET.7") {
+				got = append(got, kind)
+			}
+		}
+		if diff := cmp.Diff(step.want, got); diff != "" {
+			t.Errorf("%s: published (-want +got):\n%s", step.sentence, diff)
+		}
+	}
+}
+
 // An alias or a tag can approve a key, and taking it away can make it one that is not approved.
 func TestTagsOfAKeyThatApprovedItAreLookedAt(t *testing.T) {
 	w := newWorld()

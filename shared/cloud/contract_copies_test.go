@@ -206,31 +206,38 @@ func materialExpires(t *testing.T, w *world) {
 	}
 	id := made.KeyMetadata.KeyId
 	w.expect(t, materialIsImported, func(t testing.TB) {
-		given, err := people.GetParametersForImport(t.Context(), &kms.GetParametersForImportInput{KeyId: id, WrappingAlgorithm: kmstypes.AlgorithmSpecRsaesOaepSha256, WrappingKeySpec: kmstypes.WrappingKeySpecRsa2048})
-		if err != nil {
-			t.Fatal(err)
-		}
-		public, err := x509.ParsePKIXPublicKey(given.PublicKey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		wrapped, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, public.(*rsa.PublicKey), bytes.Repeat([]byte("k"), 32), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		until := time.Now().Add(48 * time.Hour).UTC().Truncate(time.Second)
-		if made.KeyMetadata.CreationDate != nil { // by the double's clock
-			until = made.KeyMetadata.CreationDate.Add(48 * time.Hour).UTC().Truncate(time.Second)
-		}
-		in := &kms.ImportKeyMaterialInput{KeyId: id, ImportToken: given.ImportToken, EncryptedKeyMaterial: wrapped, ExpirationModel: kmstypes.ExpirationModelTypeKeyMaterialExpires, ValidTo: &until}
-		if _, err := people.ImportKeyMaterial(t.Context(), in); err != nil {
-			t.Fatal(err)
-		}
+		in := importMaterial(t, people, made.KeyMetadata)
 		out, err := people.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: id})
-		if err != nil || out.KeyMetadata.KeyState != kmstypes.KeyStateEnabled || out.KeyMetadata.ExpirationModel != in.ExpirationModel || !aws.ToTime(out.KeyMetadata.ValidTo).Equal(until) {
+		if err != nil || out.KeyMetadata.KeyState != kmstypes.KeyStateEnabled || out.KeyMetadata.ExpirationModel != in.ExpirationModel || !aws.ToTime(out.KeyMetadata.ValidTo).Equal(*in.ValidTo) {
 			t.Errorf("key %+v, %v", out.KeyMetadata, err)
 		}
 	})
+}
+
+// importMaterial gives a key material that expires in two days.
+func importMaterial(t testing.TB, people *kms.Client, key *kmstypes.KeyMetadata) *kms.ImportKeyMaterialInput {
+	t.Helper()
+	given, err := people.GetParametersForImport(t.Context(), &kms.GetParametersForImportInput{KeyId: key.KeyId, WrappingAlgorithm: kmstypes.AlgorithmSpecRsaesOaepSha256, WrappingKeySpec: kmstypes.WrappingKeySpecRsa2048})
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.ParsePKIXPublicKey(given.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, public.(*rsa.PublicKey), bytes.Repeat([]byte("k"), 32), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := time.Now().Add(48 * time.Hour).UTC().Truncate(time.Second)
+	if key.CreationDate != nil { // by the double's clock
+		until = key.CreationDate.Add(48 * time.Hour).UTC().Truncate(time.Second)
+	}
+	in := &kms.ImportKeyMaterialInput{KeyId: key.KeyId, ImportToken: given.ImportToken, EncryptedKeyMaterial: wrapped, ExpirationModel: kmstypes.ExpirationModelTypeKeyMaterialExpires, ValidTo: &until}
+	if _, err := people.ImportKeyMaterial(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	return in
 }
 
 func inCustomKeyStore(t *testing.T, w *world) {

@@ -159,6 +159,15 @@ func (m *Modes) Path(ctx context.Context, account string) (path []string, asOf t
 	return path, m.asOf, nil
 }
 
+// Member reports whether an account is of the organization, as AWS says it now: guard.ErrUnavailable where AWS cannot.
+func (m *Modes) Member(ctx context.Context, account string) (bool, error) {
+	path, asOf, err := m.Path(ctx, account)
+	if err == nil && len(path) > 0 && !asOf.IsZero() {
+		return false, fmt.Errorf("find account %s in the organization as of %s: %w", account, asOf.Format(time.RFC3339), guard.ErrUnavailable)
+	}
+	return len(path) > 0, err
+}
+
 // believed is how long what is known of an account is used without asking again.
 func (m *Modes) believed(account string) time.Duration {
 	switch _, known := m.paths[account]; {

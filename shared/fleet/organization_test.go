@@ -109,5 +109,9 @@ func TestModesInAWarmProcess(t *testing.T) {
 		if step.wantErr && !errors.Is(err, guard.ErrUnavailable) {
 			t.Errorf("%s: %v, want one that passes", step.sentence, err)
 		}
+		member, err := modes.Member(t.Context(), step.account)
+		if known := step.err == nil; known != (err == nil) || member != (known && step.mode == guard.ModeNotify) {
+			t.Errorf("%s: a member: %v, %v", step.sentence, member, err)
+		}
 	}
 }

@@ -69,7 +69,8 @@ type Affected struct {
 	Opens   Key       `json:"opens,omitzero"`   // of FateOlderCopy, FateOwnKey, FateReplica and FateOtherVersion: what still opens it
 	Regions []string  `json:"regions,omitzero"` // of FateReplica, FateUnreadReplica and FateReplicaStops: where those replicas are, or in which account
 	Labels  []string  `json:"labels,omitzero"`  // of FateOtherVersion and FateVersionStops: of the versions that still open, or stop, and in which Region or account
-	Lost    time.Time `json:"lost,omitzero"`    // of those that stop: from when the value is lost for good, because the last key of its current version is deleted
+	Lost    time.Time `json:"lost,omitzero"`    // from when what stops in the primary is lost for good, because its last key is deleted; of several versions the first
+	Gone    bool      `json:"gone,omitzero"`    // what stops is lost already: no key of it exists any more
 	Seen    time.Time `json:"seen,omitzero"`    // of FateStale: when it was looked at last
 	Why     string    `json:"why,omitzero"`     // of notices stored before fates were: the reason, in half a sentence
 }
@@ -94,8 +95,19 @@ const (
 	FateStale          Fate = "stale"           // it was under the key when it was looked at last, and the last full sweep could not look
 )
 
-// Describe says in half a sentence why the secret stops, or does not.
+// Describe says in half a sentence why the secret stops, or does not, and from when what stops is lost.
 func (a Affected) Describe() string {
+	switch {
+	case a.Gone:
+		return also(a.why(), "what stopped is lost for good: no key of it exists any more")
+	case !a.Lost.IsZero():
+		return also(a.why(), "what stops is lost for good from "+minute(a.Lost)+" on")
+	default:
+		return a.why()
+	}
+}
+
+func (a Affected) why() string {
 	switch a.Fate {
 	case FateNoValue:
 		return "has no value yet; none can be written"
@@ -172,15 +184,16 @@ func Blast(key Key, secrets []Secret) BlastRadius {
 func (c Copies) without(key Key) Affected {
 	a := c.currentWithout(key)
 	if a.Fate == "" {
-		labels, regions := c.stopping(key), c.under(key)
+		stops, regions := c.stopping(key), c.under(key)
 		current, written := c.Current()
 		switch {
-		case len(labels)+len(regions) == 0:
+		case len(stops.Labels)+len(regions) == 0:
 			return a
 		case written && current.Without(key) == OpensNo: // it is closed by another key already
+			a = c.lost(key, current)
 			a.Fate = FateEveryCopy
-		case len(labels) > 0:
-			return Affected{Fate: FateVersionStops, Labels: labels}
+		case len(stops.Labels) > 0:
+			return stops
 		default:
 			return Affected{Fate: FateReplicaStops, Regions: regions}
 		}
@@ -216,7 +229,9 @@ func (c Copies) currentWithout(key Key) Affected {
 	life := current.lifeWithout(&key)
 	switch life.Opens {
 	case OpensNo:
-		return Affected{Fate: FateEveryCopy, Lost: c.lost(key, current)}
+		a := c.lost(key, current)
+		a.Fate = FateEveryCopy
+		return a
 	case OpensUnknown:
 		return Affected{Fate: FateUnreadKey}
 	}
@@ -228,8 +243,8 @@ func (c Copies) currentWithout(key Key) Affected {
 	return Affected{Fate: FateOlderCopy, Opens: opens.brief()}
 }
 
-// lost is from when a copy cannot come back, with the key in the state in which it was just read.
-func (c Copies) lost(key Key, stopped Copy) time.Time {
+// lost says from when a copy cannot come back, with the key in the state in which it was just read.
+func (c Copies) lost(key Key, stopped Copy) Affected {
 	keys := slices.Clone(stopped.Keys)
 	for i, k := range keys {
 		if k.Same(key) {
@@ -237,7 +252,8 @@ func (c Copies) lost(key Key, stopped Copy) time.Time {
 		}
 	}
 	stopped.Keys = keys
-	return stopped.lifeWithout(&key).Lost
+	life := stopped.lifeWithout(&key)
+	return Affected{Lost: life.Lost, Gone: life.Gone}
 }
 
 // opening is the key that still opens a copy, the preferred one if it does.
@@ -326,13 +342,16 @@ func (p Location) of(label string) string {
 	return label + " in " + p.name()
 }
 
-// stopping lists the labels of the primary's versions that no other key opens.
-func (c Copies) stopping(key Key) []string {
-	var labels []string
+// stopping lists the labels of the primary's versions that no other key opens, and from when the first of them is lost.
+func (c Copies) stopping(key Key) Affected {
+	stops := Affected{Fate: FateVersionStops}
 	for _, copied := range c.List {
-		if copied.Location == 0 && copied.Labelled() && copied.Needs(key) && copied.Without(key) != OpensYes {
-			labels = append(labels, copied.Stages...)
+		if copied.Location != 0 || !copied.Labelled() || !copied.Needs(key) || copied.Without(key) == OpensYes {
+			continue
 		}
+		stops.Labels = append(stops.Labels, copied.Stages...)
+		lost := c.lost(key, copied)
+		stops.Lost, stops.Gone = Older(stops.Lost, lost.Lost), stops.Gone || lost.Gone
 	}
-	return labels
+	return stops
 }

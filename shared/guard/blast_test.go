@@ -3,6 +3,7 @@ package guard_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -100,6 +101,48 @@ func TestBlastFollowsEveryCopy(t *testing.T) {
 		if len(radius.Stops) > 0 {
 			t.Errorf("%s: it is said to stop", sentence)
 		}
+	}
+}
+
+func TestWhatIsLostIsSaidWithItsDate(t *testing.T) {
+	soon, later := now.AddDate(0, 0, 7), now.AddDate(0, 0, 30)
+	dying := doomed(ownKey, soon)
+	day := func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04") + " UTC" }
+	labelled := func(keys ...guard.Key) guard.Secret {
+		return with(secret(otherKey, otherKey), func(s *guard.Secret) {
+			s.Versions = append(s.Versions, guard.Version{ID: "v0", Stages: []string{"last-year"}, Keys: keys})
+		})
+	}
+	for sentence, c := range map[string]struct {
+		key    guard.Key
+		secret guard.Secret
+		says   string
+	}{
+		"the only key of every copy":            {dying, secret(dying, dying), "every copy of the current version is under this key; what stops is lost for good from " + day(soon) + " on"},
+		"the other one is deleted later":        {dying, secret(dying, dying, doomed(otherKey, later)), "every copy of the current version is under this key; what stops is lost for good from " + day(later) + " on"},
+		"the other one can be enabled again":    {dying, secret(dying, dying, inState(otherKey, guard.KeyDisabled)), "every copy of the current version is under this key"},
+		"a key that does not exist any more":    {inState(ownKey, guard.KeyMissing), secret(inState(ownKey, guard.KeyMissing), ownKey), "every copy of the current version is under this key; what stopped is lost for good: no key of it exists any more"},
+		"a version that is not the current":     {dying, labelled(dying), "last-year stops; its current version is under another key; what stops is lost for good from " + day(soon) + " on"},
+		"its replica stays":                     {dying, with(secret(dying, dying), func(s *guard.Secret) { s.Replicas = []guard.Replica{replicaIn("eu-west-1", otherKey)} }), "stops in us-east-1, and still opens in eu-west-1 with " + otherKey.ARN + "; what stops is lost for good from " + day(soon) + " on"},
+		"its copy in another account stays":     {dying, with(secret(dying, dying), inAnotherAccount(centralKey)), "stops in us-east-1, and still opens in account 444455556666 with " + centralKey.ARN + "; what stops is lost for good from " + day(soon) + " on"},
+		"a disabled key takes nothing for good": {inState(ownKey, guard.KeyDisabled), secret(ownKey, ownKey), "every copy of the current version is under this key"},
+	} {
+		radius := guard.Blast(c.key, []guard.Secret{c.secret})
+		all := slices.Concat(radius.Stops, radius.Remains, radius.Unknown)
+		if len(all) != 1 || all[0].Describe() != c.says {
+			t.Errorf("%s: %+v\nwant %s", sentence, all, c.says)
+			if len(all) == 1 {
+				t.Errorf("said %s", all[0].Describe())
+			}
+		}
+	}
+}
+
+// inAnotherAccount gives a secret a copy under a key there.
+func inAnotherAccount(key guard.Key) func(*guard.Secret) {
+	return func(s *guard.Secret) {
+		s.Elsewhere = guard.Elsewhere{Listing: guard.Listed, Copies: []guard.AccountCopy{{ARN: "copy", Account: key.Account, Region: s.Region, Key: key, Status: "InSync",
+			Listing: guard.Listed, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{key}}}}}}
 	}
 }
 

@@ -27,6 +27,9 @@ type Control struct {
 // Standard is what an organization measures its secrets against.
 type Standard struct {
 	Approved Approved
+
+	// Members says of accounts that have copies whether they are of the organization. Of one that is not in it that is not known.
+	Members map[string]bool
 }
 
 // Verdict is what one control says of one secret.

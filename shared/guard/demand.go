@@ -29,6 +29,10 @@ func (s Subject) demands(id ControlID) []string {
 		for _, v := range s.Versions {
 			list = append(list, v.demands(s.Key)...)
 		}
+	case SecretOutside:
+		for _, e := range s.Elsewhere {
+			list = append(list, e.ARN)
+		}
 	case SecretReplicaKey, SecretKeyUnapproved, SecretKeyUnusable:
 		if !s.Key.zero() {
 			list = append(list, s.Key.demand(id))

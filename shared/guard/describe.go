@@ -152,6 +152,10 @@ func (s Subject) blindWords() string {
 			return "the keys of " + s.versionNames() + " could not be read: AWS lists none"
 		}
 		return "the keys of " + s.versionNames() + " could not be read"
+	case PartElsewhere:
+		return "whether it has copies in other accounts could not be read"
+	case PartMember:
+		return "whether " + strings.Join(s.locations(), ", ") + " is of the organization, which has a copy, is not known"
 	case PartLocation, PartSecret, PartApproval:
 	default:
 		return "something of it could not be looked at"

@@ -2,6 +2,7 @@ package guard_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 
 func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 	central := guard.Standard{Approved: guard.Approved{Accounts: []string{"444455556666"}}}
+	abroad := with(secret(ownKey, ownKey), inAnotherAccount(centralKey))
 	for sentence, c := range map[string]struct {
 		secret  guard.Secret
 		std     guard.Standard
@@ -48,6 +50,16 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 			}),
 			unknown: []guard.ControlID{guard.SecretReplicaKey, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
 		},
+		"a copy outside the organization fails 7": {
+			secret: abroad, std: members(false), fails: []guard.ControlID{guard.SecretOutside}, detail: "has a copy outside the organization, in account 444455556666",
+		},
+		"a copy in another account of the organization passes":    {secret: abroad, std: members(true)},
+		"a copy in an account of which nobody knows is unknown":   {secret: abroad, std: guard.Standard{Approved: members(true).Approved}, unknown: []guard.ControlID{guard.SecretOutside}},
+		"copies in other accounts that nobody listed are unknown": {secret: with(secret(ownKey, ownKey), func(s *guard.Secret) { s.Elsewhere = guard.Elsewhere{} }), unknown: []guard.ControlID{guard.SecretOutside}},
+		"a copy that is outside fails though its replication failed": {secret: with(abroad, func(s *guard.Secret) {
+			s.Elsewhere.Copies = slices.Clone(s.Elsewhere.Copies)
+			s.Elsewhere.Copies[0].Status = "Detached"
+		}), std: members(false), fails: []guard.ControlID{guard.SecretOutside}, unknown: []guard.ControlID{guard.SecretReplicaKey}},
 		"a disabled key fails 4": {
 			secret: secret(inState(ownKey, guard.KeyDisabled), inState(ownKey, guard.KeyDisabled)),
 			fails:  []guard.ControlID{guard.SecretKeyUnusable}, detail: "Disabled",
@@ -144,6 +156,11 @@ func TestForeignFindingCarriesTheServicesOwnFix(t *testing.T) {
 			}
 		}
 	}
+}
+
+// members says of the account of a copy whether it is of the organization. The keys of both accounts are approved.
+func members(is bool) guard.Standard {
+	return guard.Standard{Approved: guard.Approved{Accounts: []string{"111122223333", "444455556666"}}, Members: map[string]bool{"444455556666": is}}
 }
 
 func approve(a guard.Approved) guard.Standard { return guard.Standard{Approved: a} }

@@ -6,7 +6,7 @@ const ReadRole = "doublelock-read"
 // FixFor says in a sentence or two what the owner does about a subject that fails the control.
 func (c Control) FixFor(s Subject) string {
 	switch {
-	case s.Service != "" && c.ID != SecretKeyUnusable:
+	case s.Service != "" && c.ID != SecretKeyUnusable && c.ID != SecretOutside:
 		return foreignFix(s.Service)
 	case s.Blind != nil:
 		return blindFix(*s.Blind)

@@ -32,7 +32,8 @@ func inState(key guard.Key, state guard.KeyState) guard.Key {
 func secret(key guard.Key, opens ...guard.Key) guard.Secret {
 	return guard.Secret{
 		ARN: arn, Name: "shop/db", Account: "111122223333", Region: "us-east-1", KeyID: key.ARN, Key: key,
-		Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: opens}},
+		Versions:  []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: opens}},
+		Elsewhere: guard.Elsewhere{Listing: guard.Listed},
 	}
 }
 

@@ -37,6 +37,9 @@ var requirements = map[ControlID]map[Framework][]string{
 	SecretForeignKey: {
 		PCI: {"3.6.1", "8.3.2"}, HIPAA: {"164.312(a)(2)(iv)"}, SOC2: {"CC6.1"}, ISO27001: {"A.8.24", "A.5.23"}, NIST: {"SC-12", "SC-28", "SA-9"},
 	},
+	SecretOutside: {
+		PCI: {"7.2.1", "12.8.2"}, HIPAA: {"164.308(b)(1)", "164.312(a)(1)"}, SOC2: {"CC6.1", "CC6.7"}, ISO27001: {"A.5.14", "A.5.19"}, NIST: {"AC-4", "AC-20", "SA-9"},
+	},
 	OrgCoverage: {
 		PCI: {"10.7.2", "12.5.1"}, HIPAA: {"164.308(a)(1)(ii)(D)", "164.312(b)"}, SOC2: {"CC7.1", "CC7.2"}, ISO27001: {"A.8.16", "A.5.9"}, NIST: {"CA-7", "SI-4", "CM-8"},
 	},

@@ -15,6 +15,7 @@ const (
 	SecretKeyUnusable   ControlID = "DL.SECRET.4"
 	SecretKeyUnapproved ControlID = "DL.SECRET.5"
 	SecretForeignKey    ControlID = "DL.SECRET.6"
+	SecretOutside       ControlID = "DL.SECRET.7"
 )
 
 // Controls lists the controls on secrets in the order of their IDs.
@@ -55,6 +56,12 @@ func Controls() []Control {
 			Title: "A service-owned secret is under the AWS managed key",
 			Why:   "The service that owns it chose its key; Secrets Manager refuses to change it from outside.",
 			Fix:   "Choose a customer managed key in the owning service.",
+		},
+		{
+			ID: SecretOutside, Severity: SeverityHigh, check: checkOutside, words: Subject.outsideWords,
+			Title: "A copy of the secret is outside the organization",
+			Why:   "Another organization's people decide who reads the copy and which key it is under: no key of yours closes it, and each new value goes there too.",
+			Fix:   "Find out who shared the secret with that account, and what for. If it is not meant, end the replication (DisassociateCrossAccountReplica), and change the credential where it is used: what the account has it keeps. If it is meant, waive this with a date.",
 		},
 	}
 }
@@ -274,6 +281,32 @@ func checkForeign(c *Copies, _ Standard) (Outcome, Subject) {
 		return Unknown, c.unread()
 	}
 	return Pass, Subject{}
+}
+
+// checkOutside fails a secret with a copy in an account that is not of the organization, whatever the key there.
+func checkOutside(c *Copies, std Standard) (Outcome, Subject) {
+	if c.Elsewhere != Listed {
+		return Unknown, Subject{Blind: &BlindSpot{Part: PartElsewhere, Cause: CauseNotListed}}
+	}
+	outcome, subject := c.failing(func(p *Location) Outcome {
+		member, known := std.Members[p.Account]
+		switch {
+		case p.Kind != LocationElsewhere, member:
+			return Pass
+		case known:
+			return Fail
+		default:
+			return Unknown
+		}
+	})
+	if outcome == Unknown {
+		subject.Blind = &BlindSpot{Part: PartMember, Cause: CauseDenied}
+	}
+	return outcome, subject
+}
+
+func (s Subject) outsideWords() string {
+	return "has a copy outside the organization, in " + strings.Join(s.locations(), ", ")
 }
 
 func (s Subject) defaultKeyWords() string {

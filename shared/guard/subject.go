@@ -48,6 +48,8 @@ const (
 	PartReplicaKey      Part = "replica_key"      // metadata of a replica's key
 	PartReplica         Part = "replica"          // what a replica holds
 	PartReplicaVersions Part = "replica_versions" // the keys of the versions in a replica's Region, or in another account
+	PartElsewhere       Part = "elsewhere"        // which copies are in other accounts
+	PartMember          Part = "member"           // whether the account of a copy is of the organization
 	PartApproval        Part = "approval"         // who may write what approves a key
 )
 

@@ -23,7 +23,11 @@ func (j Job) BackCommands(s guard.Secret) []string {
 	}
 	for _, c := range j.Copies {
 		was, now := slices.IndexFunc(j.Before.Replicas, in(c.Region)), slices.IndexFunc(s.Replicas, in(c.Region))
-		if c.Removed.IsZero() || was < 0 || now >= 0 && s.Replicas[now].KeyID == j.Before.Replicas[was].KeyID {
+		if !c.changed() || was < 0 || now < 0 && c.Removed.IsZero() || now >= 0 && s.Replicas[now].KeyID == j.Before.Replicas[was].KeyID {
+			continue
+		}
+		if c.Removed.IsZero() {
+			out = append(out, awscli.OnSecret("update-secret", inRegion(j.Secret, c.Region), "--kms-key-id", j.Before.Replicas[was].KeyID))
 			continue
 		}
 		if now >= 0 {

@@ -214,7 +214,7 @@ func TestTheReadersOfACopyThatIsMadeAgainAreAskedForToo(t *testing.T) {
 		"one is under its key already":      {[]migration.ReplicaTo{to(other, far), to(third, east)}, []guard.Replica{is(other, far), is(third, managed())}, []string{region + " new", third + " east"}, ""},
 		"one was made again":                {[]migration.ReplicaTo{done, to(third, east)}, []guard.Replica{is(other, managed()), is(third, managed())}, []string{region + " new", third + " east"}, ""},
 		"one is not there":                  {[]migration.ReplicaTo{to(other, far), to(third, east)}, []guard.Replica{is(third, managed())}, []string{region + " new", third + " east"}, ""},
-		"for one there is no key":           {[]migration.ReplicaTo{{Region: other}, to(third, east)}, []guard.Replica{is(other, far), is(third, managed())}, []string{region + " new", third + " east"}, "replica in eu-west-1: there is no key to make it under"},
+		"for one there is no key":           {[]migration.ReplicaTo{{Region: other}, to(third, east)}, []guard.Replica{is(other, far), is(third, managed())}, []string{region + " new", third + " east"}, "replica in eu-west-1: there is no key to put it under"},
 		"a reader of one would lose access": {[]migration.ReplicaTo{to("eu-north-1", east)}, []guard.Replica{is("eu-north-1", managed())}, []string{region + " new", "eu-north-1 east"}, "replica in eu-north-1: app would lose access"},
 	} {
 		t.Run(sentence, func(t *testing.T) {

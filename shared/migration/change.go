@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -172,6 +173,41 @@ func (v *visit) rotate(ctx context.Context, seen Seen) (bool, error) {
 	return false, nil
 }
 
+// rekeyReplica sets the key of a copy where it is. Where AWS refuses that, nothing has changed, and the copy is made again later;
+// a right that is missing is the job's failure as with any other call: taking the copy away would not bring the right.
+func (v *visit) rekeyReplica(ctx context.Context, step Step, seen Seen) (bool, error) {
+	j := &v.job
+	at := slices.IndexFunc(j.Copies, func(c ReplicaTo) bool { return c.Region == step.Region })
+	change := store.Change{Journal: func(ctx context.Context, begun time.Time) error {
+		j.Pending = &Pending{Action: step.Action, Region: step.Region, At: begun}
+		return v.begin(ctx, v.replicaEntry(step, begun))
+	}}
+	v.rekeyReplicaTo(&change, step.Region, step.Key)
+	err := v.effect(ctx, change)
+	if errors.Is(err, guard.ErrRefused) && !isLook(err) {
+		v.logRefused(ctx, string(step.Action), err)
+		j.Pending, j.Copies[at].Refused = nil, seen.At
+		return true, v.save(ctx)
+	}
+	if lost, err := v.lost(ctx, string(step.Action), err, seen); lost || err != nil {
+		return lost, err
+	}
+	j.LastChangeAt, j.Pending, j.Copies[at].Moved = seen.At, nil, seen.At
+	return true, v.save(ctx)
+}
+
+// replicaEntry is the journal's line about a copy: its Region, and its key before and after.
+func (v *visit) replicaEntry(step Step, begun time.Time) store.JournalEntry {
+	entry := v.entry(step.Action, begun, step.Region)
+	entry.Before[regionField], entry.After[keyField] = step.Region, step.Key
+	for _, r := range v.job.Before.Replicas {
+		if r.Region == step.Region {
+			entry.Before[keyField] = r.KeyID
+		}
+	}
+	return entry
+}
+
 func (v *visit) replica(ctx context.Context, step Step, seen Seen) (bool, error) {
 	j := &v.job
 	change := store.Change{
@@ -183,14 +219,7 @@ func (v *visit) replica(ctx context.Context, step Step, seen Seen) (bool, error)
 				}
 			}
 			j.Pending = &Pending{Action: step.Action, Region: step.Region, At: begun}
-			entry := v.entry(step.Action, begun, step.Region)
-			entry.Before[regionField], entry.After[keyField] = step.Region, step.Key
-			for _, r := range j.Before.Replicas {
-				if r.Region == step.Region {
-					entry.Before[keyField] = r.KeyID
-				}
-			}
-			return v.begin(ctx, entry)
+			return v.begin(ctx, v.replicaEntry(step, begun))
 		},
 	}
 	if step.Action == DoRemoveReplica {

@@ -78,6 +78,17 @@ func (v *visit) removeReplica(c *store.Change, region string) {
 	c.Send = func(ctx context.Context) error { return v.Secrets.RemoveReplica(ctx, v.ref(), region) }
 }
 
+// rekeyReplicaTo sets the key of a copy in its own Region, where it is looked for: the primary says what it was told.
+func (v *visit) rekeyReplicaTo(c *store.Change, region, keyID string) {
+	ref := guard.SecretRef{Account: v.job.Account, Region: region, ID: inRegion(v.job.Secret, region)}
+	c.Call, c.Wanted = string(DoRekeyReplica), v.wanted("key", region, keyID, v.try())
+	c.Look = func(ctx context.Context) (bool, error) {
+		s, err := v.Secrets.Describe(ctx, ref)
+		return err == nil && (s.Key.ARN == keyID || s.KeyID == keyID), err
+	}
+	c.Send = func(ctx context.Context) error { return v.Secrets.Rekey(ctx, ref, keyID) }
+}
+
 // addReplica makes a copy under a key, as ReplicateSecretToRegions takes it.
 func (v *visit) addReplica(c *store.Change, region, keyID string) {
 	c.Call, c.Wanted = string(DoAddReplica), v.wanted("copy", region, keyID, v.try())

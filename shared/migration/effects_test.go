@@ -102,6 +102,95 @@ func TestGoingBackMakesTheCopiesAgainThatWeTookAway(t *testing.T) {
 	}
 }
 
+// A copy gets its key where it is, where readers go on. It is taken away only where AWS refuses that, and not where a right of ours
+// is missing: to take it away would not bring the right.
+func TestACopyGetsItsKeyWhereItIs(t *testing.T) {
+	const there = string(migration.DoRekeyReplica)
+	far := cmk("far", other)
+	copying := func(t *testing.T) *fake {
+		w := moved(t)
+		w.secret.Versions[0].Keys = []guard.Key{cmk("new", region)}
+		w.secret.Replicas = []guard.Replica{copied(w.secret.Versions, "")}
+		w.edit(t, func(j *migration.Job) {
+			j.Phase, j.FirstNewAt, j.Seal = migration.Sealing, now, migration.SealRotate
+			j.Before.Replicas, j.Copies = []guard.Replica{{Region: other, KeyID: ""}}, []migration.ReplicaTo{{Region: other, Target: far.ARN}}
+		})
+		w.now = w.now.Add(time.Hour)
+		return w
+	}
+	advance := func(t *testing.T, w *fake) migration.Job {
+		j, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.now = w.now.Add(time.Hour)
+		return j
+	}
+	t.Run("its key is set, and two new versions seal it", func(t *testing.T) {
+		w := copying(t)
+		var j migration.Job
+		for range 3 {
+			j = advance(t, w)
+		}
+		if j.Phase != migration.Sealing || !strings.Contains(j.Reason, "AWSPREVIOUS still opens") {
+			t.Fatalf("%s (%s), changes %v", j.Phase, j.Reason, w.changes)
+		}
+		w.write()
+		j = advance(t, w)
+		if diff := cmp.Diff([]string{there, "RotateSecret"}, w.changes); diff != "" || j.Phase != migration.Sealed || j.Copies[0].Moved.IsZero() {
+			t.Fatalf("%s (%s), copies %+v (-want +got):\n%s", j.Phase, j.Reason, j.Copies, diff)
+		}
+		w.changes = nil
+		if j, err := w.rollback(t, "alice"); err != nil || j.Phase != migration.RolledBack || j.Copies[0].Moved != (time.Time{}) || w.secret.Replicas[0].KeyID != "" {
+			t.Errorf("%s (%s), copies %+v, error %v", j.Phase, j.Reason, j.Copies, err)
+		}
+		if diff := cmp.Diff([]string{"UpdateSecret", there}, w.changes); diff != "" {
+			t.Errorf("going back (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("it cannot be set back there, so the copy is made again", func(t *testing.T) {
+		w := copying(t)
+		advance(t, w)
+		w.changes, w.fixed = nil, true
+		if j, err := w.rollback(t, "alice"); err != nil || j.Phase != migration.RolledBack || w.secret.Replicas[0].KeyID != "" {
+			t.Errorf("%s (%s), error %v", j.Phase, j.Reason, err)
+		}
+		if diff := cmp.Diff([]string{"UpdateSecret", "RemoveRegionsFromReplication", "ReplicateSecretToRegions"}, w.changes); diff != "" {
+			t.Errorf("going back (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("what its owner took away stays so", func(t *testing.T) {
+		w := copying(t)
+		advance(t, w)
+		w.changes, w.secret.Replicas = nil, nil
+		if j, err := w.rollback(t, "alice"); err != nil || j.Phase != migration.RolledBack || !slices.Equal(w.changes, []string{"UpdateSecret"}) {
+			t.Errorf("%s (%s), changes %v, error %v", j.Phase, j.Reason, w.changes, err)
+		}
+	})
+	t.Run("AWS refuses it: the copy is made again", func(t *testing.T) {
+		w := copying(t)
+		w.fixed = true
+		j := advance(t, w)
+		if diff := cmp.Diff([]string{"RemoveRegionsFromReplication", "ReplicateSecretToRegions"}, w.changes); diff != "" || j.Phase != migration.Sealed || j.Copies[0].Refused.IsZero() {
+			t.Errorf("%s (%s), copies %+v (-want +got):\n%s", j.Phase, j.Reason, j.Copies, diff)
+		}
+	})
+	t.Run("we may not: nothing is taken away", func(t *testing.T) {
+		w := copying(t)
+		w.refusing(there, guard.ErrDenied)
+		if j := advance(t, w); j.Phase != migration.Failed || len(w.changes) > 0 || !strings.HasPrefix(j.Reason, there+" was refused: ") {
+			t.Errorf("%s (%s), changes %v", j.Phase, j.Reason, w.changes)
+		}
+	})
+	t.Run("the primary does not say it: it was seen there", func(t *testing.T) {
+		w := copying(t)
+		w.edit(t, func(j *migration.Job) { j.Copies[0].Moved = now })
+		if j := advance(t, w); len(w.changes) > 0 && w.changes[0] != "RotateSecret" {
+			t.Errorf("%s (%s), changes %v", j.Phase, j.Reason, w.changes)
+		}
+	})
+}
+
 // Going back that nobody can prove is said a single time, is no error of whoever comes by, and goes on.
 func TestGoingBackThatIsNotProvenGoesOn(t *testing.T) {
 	w := moved(t)
@@ -189,6 +278,7 @@ func TestACopyIsWrittenDownWithTheKeyItHad(t *testing.T) {
 		w := moved(t)
 		w.secret.Versions[0].Keys = []guard.Key{cmk("new", region)}
 		w.secret.Replicas = []guard.Replica{{Region: other, KeyID: "alias/was", Key: managed(), Status: "InSync"}}
+		w.fixed = true
 		w.edit(t, func(j *migration.Job) {
 			j.Phase, j.FirstNewAt = migration.Sealing, now
 			j.Before.Replicas = []guard.Replica{{Region: third, KeyID: "alias/third"}, {Region: other, KeyID: "alias/was"}, {Region: "ap-south-1", KeyID: "alias/south"}}

@@ -357,6 +357,8 @@ func (v *visit) do(ctx context.Context, step Step, seen Seen) (bool, error) {
 		return v.rekey(ctx, step, seen)
 	case DoRotate:
 		return v.rotate(ctx, seen)
+	case DoRekeyReplica:
+		return v.rekeyReplica(ctx, step, seen)
 	case DoRemoveReplica, DoAddReplica:
 		return v.replica(ctx, step, seen)
 	}
@@ -375,7 +377,7 @@ func (v *visit) check(ctx context.Context, seen Seen) error {
 	return v.checkCopies(ctx, seen)
 }
 
-// checkCopies asks for the readers of the copies that will be made again: they read another key.
+// checkCopies asks for the readers of the copies that will get another key.
 func (v *visit) checkCopies(ctx context.Context, seen Seen) error {
 	for _, c := range v.job.Copies {
 		here := slices.ContainsFunc(seen.Secret.Replicas, func(r guard.Replica) bool { return r.Region == c.Region && r.Key.ARN != c.Target })
@@ -383,7 +385,7 @@ func (v *visit) checkCopies(ctx context.Context, seen Seen) error {
 			continue
 		}
 		if c.Target == "" {
-			v.blocked = append(v.blocked, "replica in "+c.Region+": there is no key to make it under")
+			v.blocked = append(v.blocked, "replica in "+c.Region+": there is no key to put it under")
 			continue
 		}
 		ref := guard.SecretRef{Account: v.job.Account, Region: c.Region, ID: inRegion(v.job.Secret, c.Region)}

@@ -126,10 +126,12 @@ type Known struct {
 	ReadAt    time.Time `json:"readAt,omitzero"`
 }
 
-// ReplicaTo is a copy that has to be made again.
+// ReplicaTo is a copy that gets a key of its own Region: where it is, or else by being made again.
 type ReplicaTo struct {
 	Region  string    `json:"region"`
 	Target  string    `json:"target"`
+	Moved   time.Time `json:"moved,omitzero"`   // when its key was set where it is
+	Refused time.Time `json:"refused,omitzero"` // when AWS refused that, so that it has to be made again
 	Removed time.Time `json:"removed,omitzero"` // when it was taken away
 	Done    time.Time `json:"done,omitzero"`
 }

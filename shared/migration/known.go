@@ -19,7 +19,7 @@ func (p Phase) String() string { return worded(p, p.Known()) }
 
 // actions lists the actions that are stored in a job.
 func actions() []Action {
-	return []Action{DoRekey, DoRotate, DoRemoveReplica, DoAddReplica, doRollback}
+	return []Action{DoRekey, DoRotate, DoRekeyReplica, DoRemoveReplica, DoAddReplica, doRollback}
 }
 
 func seals() []SealBy { return []SealBy{SealRotate, SealOwner} }

@@ -39,7 +39,7 @@ func (e *leftError) Unwrap() []error { return []error{ErrLeft, e.cause} }
 
 // changes reports that an action changes the secret, under the role that does.
 func (a Action) changes() bool {
-	return a == DoRekey || a == DoRotate || a == DoRemoveReplica || a == DoAddReplica
+	return a == DoRekey || a == DoRotate || a == DoRekeyReplica || a == DoRemoveReplica || a == DoAddReplica
 }
 
 // leaveToHub ends a visit that may not change the secret: the phase stays, and the job says what it waits for.

@@ -22,6 +22,7 @@ const (
 	DoHand          Action = "hand"                 // to the owner, what could not be proven in time
 	DoRotate        Action = "RotateSecret"
 	DoAsk           Action = "ask" // the owner, for a new version
+	DoRekeyReplica  Action = "UpdateSecret in the replica's Region"
 	DoRemoveReplica Action = "RemoveRegionsFromReplication"
 	DoAddReplica    Action = "ReplicateSecretToRegions"
 	DoMove          Action = "move" // only the phase changes
@@ -62,6 +63,8 @@ func (s Step) command(j Job) string {
 		return awscli.OnSecret("update-secret", j.Secret, "--kms-key-id", s.Key)
 	case DoRotate:
 		return awscli.OnSecret("rotate-secret", j.Secret, "--rotate-immediately")
+	case DoRekeyReplica:
+		return awscli.OnSecret("update-secret", inRegion(j.Secret, s.Region), "--kms-key-id", s.Key)
 	case DoRemoveReplica:
 		return awscli.OnSecret("remove-regions-from-replication", j.Secret, "--remove-replica-regions", s.Region)
 	case DoAddReplica:
@@ -275,27 +278,52 @@ func (j Job) Silent() []string {
 }
 
 func nextSealing(j Job, s Seen, rules Rules) Step {
-	switch guard.HereOf(s.Secret) {
-	case guard.StateSealed:
-		if j.FirstNewAt.IsZero() {
-			return Step{Action: DoMove, First: true, Phase: Sealing, Reason: "new versions are there"}
-		}
-		return nextReplica(j, s, rules)
-	case guard.StateUnknown:
+	here := guard.HereOf(s.Secret)
+	if here == guard.StateUnknown {
 		return Step{Action: DoWait, Until: s.At.Add(time.Duration(rules.Quiet)), Reason: "its versions could not be read"}
 	}
-	if CurrentSealed(s.Secret) {
-		if j.FirstNewAt.IsZero() {
-			return Step{Action: DoMove, First: true, Phase: Sealing, Reason: stillOpen(s.Secret)}
-		}
+	if step, due := rekeyReplica(j, s, rules); due { // before the versions that seal it: they seal the copies as well
+		return step
+	}
+	open, left := j.openLabels(s.Secret)
+	switch {
+	case here == guard.StateSealed && j.FirstNewAt.IsZero():
+		return Step{Action: DoMove, First: true, Phase: Sealing, Reason: "new versions are there"}
+	case here == guard.StateSealed && len(open)+len(left) == 0:
+		return nextReplica(j, s, rules)
+	case !CurrentSealed(s.Secret), here == guard.StateSealed && slices.Contains(open, "AWSCURRENT"): // in a copy
+		return askForVersion(j, s, rules)
+	case j.FirstNewAt.IsZero():
+		return Step{Action: DoMove, First: true, Phase: Sealing, Reason: j.stillOpen(s.Secret)}
+	default:
 		return sealPrevious(j, s, rules)
 	}
-	return askForVersion(j, s, rules)
+}
+
+// rekeyReplica sets the key of the first copy that is under another one, in its own Region, where it goes on being read. What
+// AWS refused there is made again, at the end.
+// Source: user guide, "Promote a replica secret to a standalone secret": a replica cannot be changed apart from its primary,
+// except for its key.
+func rekeyReplica(j Job, s Seen, rules Rules) (Step, bool) {
+	for _, c := range j.Copies {
+		at := slices.IndexFunc(s.Secret.Replicas, func(r guard.Replica) bool { return r.Region == c.Region })
+		if at < 0 || !c.Done.IsZero() || !c.Moved.IsZero() || !c.Refused.IsZero() || !c.Removed.IsZero() || s.Secret.Replicas[at].Key.ARN == c.Target {
+			continue
+		}
+		if step, unready := notReady(s); unready {
+			return step, true
+		}
+		if wait, ok := closed(s.At, rules); ok {
+			return wait, true
+		}
+		return Step{Action: DoRekeyReplica, Region: c.Region, Key: c.Target, Phase: Sealing, Reason: "the copy in " + c.Region + " is under another key"}, true
+	}
+	return Step{}, false
 }
 
 // stillOpen says what is left between the first new version and the second (docs/decisions/0004).
-func stillOpen(s guard.Secret) string {
-	open, left := openLabels(s)
+func (j Job) stillOpen(s guard.Secret) string {
+	open, left := j.openLabels(s)
 	switch {
 	case len(open) == 0:
 		return "AWSCURRENT is sealed; " + leftUnder(left)
@@ -305,12 +333,14 @@ func stillOpen(s guard.Secret) string {
 	return "AWSCURRENT is sealed; " + strings.Join(open, ", ") + " still opens with the previous key until the next version"
 }
 
-// openLabels are the labels of versions that open with another key than the secret's: those that a new version moves on, and
-// those of the owner's own that no rotation reaches.
-func openLabels(s guard.Secret) (open, left []string) {
-	for _, c := range guard.CopiesOf(s).List {
+// openLabels are the labels of versions that open with another key than the secret's, or than that of a copy whose key was set
+// where it is: those that a new version moves on, and those of the owner's own that no rotation reaches.
+func (j Job) openLabels(s guard.Secret) (open, left []string) {
+	copies := guard.CopiesOf(s).Labelled()
+	for _, c := range copies.List {
+		at := copies.Locations[c.Location]
 		switch {
-		case c.Location != 0 || !c.Labelled() || c.Alone(s.Key):
+		case c.Location != 0 && !(j.movedIn(at) && at.Listing == guard.Listed), c.Alone(at.Named):
 		case !guard.ReEncrypted(c.Stages):
 			left = append(left, c.Stages...)
 		default:
@@ -319,17 +349,22 @@ func openLabels(s guard.Secret) (open, left []string) {
 	}
 	slices.Sort(open)
 	slices.Sort(left)
-	return open, left
+	return slices.Compact(open), slices.Compact(left)
+}
+
+// movedIn reports whether the key of a copy was set where it is.
+func (j Job) movedIn(at guard.Location) bool {
+	return at.Kind == guard.LocationReplica && slices.ContainsFunc(j.Copies, func(c ReplicaTo) bool { return c.Region == at.Region && !c.Moved.IsZero() })
 }
 
 func sealPrevious(j Job, s Seen, rules Rules) Step {
-	if open, _ := openLabels(s.Secret); j.Seal == SealRotate && rules.RotateTwice && len(open) > 0 {
+	if open, _ := j.openLabels(s.Secret); j.Seal == SealRotate && rules.RotateTwice && len(open) > 0 {
 		if wait, ok := notYet(j, s.At, rules); ok {
 			return wait
 		}
-		return Step{Action: DoRotate, Reason: stillOpen(s.Secret)}
+		return Step{Action: DoRotate, Reason: j.stillOpen(s.Secret)}
 	}
-	return Step{Action: DoWait, Reason: stillOpen(s.Secret)}
+	return Step{Action: DoWait, Reason: j.stillOpen(s.Secret)}
 }
 
 func askForVersion(j Job, s Seen, rules Rules) Step {
@@ -354,7 +389,7 @@ func askForVersion(j Job, s Seen, rules Rules) Step {
 	return Step{Action: DoRotate, Reason: "a rotation writes the version that seals it"}
 }
 
-// nextReplica makes the copies again, one Region after the other, when the primary is done.
+// nextReplica makes the copies again whose key AWS refused to change, one Region after the other, when the primary is done.
 func nextReplica(j Job, s Seen, rules Rules) Step {
 	for _, c := range j.Copies {
 		if !c.Done.IsZero() {
@@ -366,16 +401,18 @@ func nextReplica(j Job, s Seen, rules Rules) Step {
 			continue // its owner took it away
 		case at < 0:
 			return Step{Action: DoAddReplica, Region: c.Region, Key: c.Target, Phase: Sealing, Reason: "the copy in " + c.Region + " is away"}
-		case s.Secret.Replicas[at].Key.ARN != c.Target:
+		case s.Secret.Replicas[at].Key.ARN != c.Target && c.Moved.IsZero():
 			if step, unready := notReady(s); unready {
 				return step
 			}
 			if wait, ok := closed(s.At, rules); ok {
 				return wait
 			}
-			return Step{Action: DoRemoveReplica, Region: c.Region, Phase: Sealing, Reason: "the copy in " + c.Region + " is under another key"}
+			return Step{Action: DoRemoveReplica, Region: c.Region, Phase: Sealing, Reason: "the copy in " + c.Region + " is under another key, and AWS refused to set its own there"}
 		case s.Secret.Replicas[at].Status != "" && s.Secret.Replicas[at].Status != "InSync":
 			return Step{Action: DoWait, Reason: "the copy in " + c.Region + " is " + s.Secret.Replicas[at].Status}
+		case !c.Moved.IsZero() && s.Secret.Replicas[at].Listing != guard.Listed:
+			return Step{Action: DoWait, Until: s.At.Add(time.Duration(rules.Quiet)), Reason: "which keys open its versions in " + c.Region + " could not be read"}
 		}
 	}
 	return Step{Action: DoMove, Phase: Sealed, Reason: "every labelled version opens with the new key alone"}

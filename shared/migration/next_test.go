@@ -110,17 +110,24 @@ func TestNext(t *testing.T) {
 		"sealing: rotated twice where that is wanted":             {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: half, want: migration.DoRotate},
 		"sealing: a label of the owner's own is left":             {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: kept, want: migration.DoWait, reason: "its owner writes it again under last-year"},
 		"sealing: no rotation reaches a label of the owner's own": {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: kept, want: migration.DoWait, reason: "under last-year"},
-		"sealing: done":                                              {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: sealed, want: migration.DoMove, to: migration.Sealed},
-		"sealing: a copy under another key goes":                     {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: managed(), Status: "InSync"}), seen: checked(), want: migration.DoRemoveReplica, to: migration.Sealing},
-		"sealing: a copy that is away comes":                         {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing},
-		"sealing: a copy that its owner took away stays away":        {phase: migration.Sealing, job: copies, secret: sealed, want: migration.DoMove, to: migration.Sealed},
-		"sealing: a copy that is coming":                             {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InProgress"}), want: migration.DoWait},
-		"sealing: a second copy comes when the first is done":        {phase: migration.Sealing, job: func(j *migration.Job) { twoCopies(j); j.Copies[0].Done = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing, reason: "us-east-1"},
-		"sealing: a second copy comes where the first is not wanted": {phase: migration.Sealing, job: twoCopies, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing, reason: "us-east-1"},
-		"sealing: all copies are there":                              {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoMove, to: migration.Sealed},
-		"sealed: nothing":                                            {phase: migration.Sealed, secret: sealed, want: migration.DoNothing},
-		"blocked: nothing":                                           {phase: migration.Blocked, secret: dual, want: migration.DoNothing},
-		"rolled back: nothing":                                       {phase: migration.RolledBack, secret: secret("db", managed()), want: migration.DoNothing},
+		"sealing: done": {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: sealed, want: migration.DoMove, to: migration.Sealed},
+		"sealing: a copy under another key gets its own where it is":  {phase: migration.Sealing, job: copies, secret: with(sealed, there), seen: checked(), want: migration.DoRekeyReplica, to: migration.Sealing},
+		"sealing: it gets it before the version that seals it":        {phase: migration.Sealing, job: copies, secret: with(dual, there), seen: checked(), want: migration.DoRekeyReplica, to: migration.Sealing},
+		"sealing: a copy whose key AWS refused to change goes":        {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Refused = now }, secret: with(sealed, there), seen: checked(), want: migration.DoRemoveReplica, to: migration.Sealing},
+		"sealing: it goes when the primary is sealed":                 {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Refused = now }, secret: with(dual, there), seen: checked(), want: migration.DoAsk},
+		"sealing: a copy that got its key still opens with the older": {phase: migration.Sealing, job: rekeyedThere, secret: with(sealed, moving("AWSCURRENT")), seen: checked(), want: migration.DoAsk},
+		"sealing: of a copy AWSPREVIOUS is left":                      {phase: migration.Sealing, job: rekeyedThere, secret: with(sealed, moving("AWSPREVIOUS")), want: migration.DoWait, reason: "AWSPREVIOUS still opens"},
+		"sealing: of a copy that got its key nobody knows":            {phase: migration.Sealing, job: rekeyedThere, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoWait, reason: "in eu-west-1 could not be read"},
+		"sealing: a copy that got its key is sealed":                  {phase: migration.Sealing, job: rekeyedThere, secret: with(sealed, copied(sealed.Versions, cmk("far", other).ARN)), want: migration.DoMove, to: migration.Sealed},
+		"sealing: a copy that is away comes":                          {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing},
+		"sealing: a copy that its owner took away stays away":         {phase: migration.Sealing, job: copies, secret: sealed, want: migration.DoMove, to: migration.Sealed},
+		"sealing: a copy that is coming":                              {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InProgress"}), want: migration.DoWait},
+		"sealing: a second copy comes when the first is done":         {phase: migration.Sealing, job: func(j *migration.Job) { twoCopies(j); j.Copies[0].Done = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing, reason: "us-east-1"},
+		"sealing: a second copy comes where the first is not wanted":  {phase: migration.Sealing, job: twoCopies, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing, reason: "us-east-1"},
+		"sealing: all copies are there":                               {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoMove, to: migration.Sealed},
+		"sealed: nothing":                                             {phase: migration.Sealed, secret: sealed, want: migration.DoNothing},
+		"blocked: nothing":                                            {phase: migration.Blocked, secret: dual, want: migration.DoNothing},
+		"rolled back: nothing":                                        {phase: migration.RolledBack, secret: secret("db", managed()), want: migration.DoNothing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j, at, s := job(tt.phase), set, migration.Seen{Secret: tt.secret, At: now}
@@ -152,6 +159,26 @@ func ordered(s *migration.Seen) { s.Ordered = true }
 func copies(j *migration.Job) {
 	j.FirstNewAt = now
 	j.Copies = []migration.ReplicaTo{{Region: other, Target: cmk("far", other).ARN}}
+}
+
+// there is the copy of copies under the AWS managed key.
+var there = guard.Replica{Region: other, Key: managed(), Status: "InSync"}
+
+// rekeyedThere has a copy whose key was set where it is.
+func rekeyedThere(j *migration.Job) {
+	copies(j)
+	j.Copies[0].Moved = now
+}
+
+// moving is the copy of rekeyedThere, whose version with a label opens with the older key as well.
+func moving(label string) guard.Replica {
+	r := copied([]guard.Version{{ID: "v2", Stages: []string{"AWSCURRENT"}}, {ID: "v1", Stages: []string{"AWSPREVIOUS"}}}, cmk("far", other).ARN)
+	for i, v := range r.Versions {
+		if v.Stages[0] == label {
+			r.Versions[i].Keys = append(v.Keys, cmk("was", other))
+		}
+	}
+	return r
 }
 
 // twoCopies has one that is not there, and one that we took away.

@@ -61,7 +61,7 @@ type From struct {
 	State    guard.KeyState `json:"state,omitempty"`
 }
 
-// ReplicaItem is a copy that is made again under a key of its own Region.
+// ReplicaItem is a copy that gets a key of its own Region.
 type ReplicaItem struct {
 	Region       string   `json:"region"`
 	FromKeyID    string   `json:"fromKeyId"`
@@ -318,7 +318,7 @@ func (f *Facts) planReplicas(s inventory.Secret, item *Item) error {
 		}
 		to := f.targetFor(s, r.Region)
 		planned := ReplicaItem{Region: r.Region, FromKeyID: r.KeyID, Target: to.key.Facts.ARN,
-			Interruption: "readers in " + r.Region + " get ResourceNotFoundException from RemoveRegionsFromReplication until the new copy is InSync"}
+			Interruption: "none where AWS sets the key in " + r.Region + "; where it refuses, the copy is removed and made again, and its readers get ResourceNotFoundException from RemoveRegionsFromReplication until the new one is InSync"}
 		if r.Key.Manager == guard.ManagerCustomer {
 			planned.FromCustomer = r.Key.ARN
 		}

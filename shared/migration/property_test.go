@@ -28,6 +28,7 @@ type fake struct {
 	secret    guard.Secret
 	home      string         // the key it had, as UpdateSecret takes it: what the owner's code sets again
 	silent    bool           // UpdateSecret answers success and re-encrypts nothing
+	fixed     bool           // UpdateSecret refuses to change a replica's key in its Region
 	lose      bool           // the readers' rights are gone
 	lock      migration.Lock // that keeps a reader out now
 	stored    []byte
@@ -70,9 +71,17 @@ func (w *fake) change(name, journaled string, do func()) error {
 	})
 }
 
-func (w *fake) Describe(context.Context, guard.SecretRef) (s guard.Secret, err error) {
+func (w *fake) Describe(_ context.Context, ref guard.SecretRef) (s guard.Secret, err error) {
 	err = w.call("Describe", func() error {
 		s = w.secret
+		if at := slices.IndexFunc(s.Replicas, func(r guard.Replica) bool { return r.Region == ref.Region }); at >= 0 { // the replica, in its own Region
+			r := s.Replicas[at]
+			s.Region, s.PrimaryRegion, s.KeyID, s.Key, s.Versions, s.Replicas = r.Region, region, r.KeyID, r.Key, r.Versions, nil
+		}
+		s.Replicas = slices.Clone(s.Replicas)
+		for i := range s.Replicas {
+			s.Replicas[i].Versions = cloned(s.Replicas[i].Versions)
+		}
 		s.Versions, s.Tags = slices.Clone(s.Versions), maps.Clone(s.Tags)
 		for i := range s.Versions {
 			s.Versions[i].Keys = slices.Clone(s.Versions[i].Keys)
@@ -80,6 +89,14 @@ func (w *fake) Describe(context.Context, guard.SecretRef) (s guard.Secret, err e
 		return nil
 	})
 	return s, err
+}
+
+func cloned(versions []guard.Version) []guard.Version {
+	out := slices.Clone(versions)
+	for i := range out {
+		out[i].Keys = slices.Clone(out[i].Keys)
+	}
+	return out
 }
 
 func (w *fake) keyNamed(id string) guard.Key {
@@ -91,31 +108,72 @@ func (w *fake) keyNamed(id string) guard.Key {
 	return managed()
 }
 
-func (w *fake) Rekey(_ context.Context, _ guard.SecretRef, id string) error {
-	return w.change("UpdateSecret", "UpdateSecret", func() { w.setKey(id) })
+func (w *fake) Rekey(_ context.Context, ref guard.SecretRef, id string) error {
+	at := slices.IndexFunc(w.secret.Replicas, func(r guard.Replica) bool { return r.Region == ref.Region })
+	if at < 0 {
+		return w.change("UpdateSecret", "UpdateSecret", func() { w.setKey(id) })
+	}
+	if w.fixed {
+		return w.call("UpdateSecret there", func() error { return guard.ErrRefused })
+	}
+	return w.change(string(migration.DoRekeyReplica), string(migration.DoRekeyReplica), func() {
+		r := &w.secret.Replicas[at]
+		r.KeyID, r.Key = id, farKey(id)
+		w.reEncrypt(r.Versions, r.Key)
+	})
+}
+
+// farKey is the key of a replica by its name.
+func farKey(id string) guard.Key {
+	if id == "" {
+		k := managed()
+		k.Region = other
+		return k
+	}
+	return cmk("far", other)
 }
 
 func (w *fake) setKey(id string) {
 	w.secret.KeyID, w.secret.Key = id, w.keyNamed(id)
-	for i, v := range w.secret.Versions {
+	w.reEncrypt(w.secret.Versions, w.secret.Key)
+}
+
+func (w *fake) reEncrypt(versions []guard.Version, key guard.Key) {
+	for i, v := range versions {
 		taken := slices.ContainsFunc(v.Stages, func(label string) bool { return strings.HasPrefix(label, "AWS") }) // as AWS documents
-		if !w.silent && taken && !slices.ContainsFunc(v.Keys, w.secret.Key.Same) {
-			w.secret.Versions[i].Keys = append(slices.Clone(v.Keys), w.secret.Key)
+		if !w.silent && taken && !slices.ContainsFunc(v.Keys, key.Same) {
+			versions[i].Keys = append(slices.Clone(v.Keys), key)
 		}
 	}
 }
 
 // write makes a new version, as a rotation or an owner does.
 func (w *fake) write() {
-	for i, v := range w.secret.Versions {
+	w.secret.Versions = written(w.secret.Versions, w.secret.Key)
+	for i := range w.secret.Replicas {
+		w.secret.Replicas[i].Versions = written(w.secret.Replicas[i].Versions, w.secret.Replicas[i].Key)
+	}
+}
+
+func written(versions []guard.Version, key guard.Key) []guard.Version {
+	for i, v := range versions {
 		switch {
 		case slices.Contains(v.Stages, "AWSCURRENT"):
-			w.secret.Versions[i].Stages = []string{"AWSPREVIOUS"}
+			versions[i].Stages = []string{"AWSPREVIOUS"}
 		case slices.Contains(v.Stages, "AWSPREVIOUS"):
-			w.secret.Versions[i].Stages = nil
+			versions[i].Stages = nil
 		}
 	}
-	w.secret.Versions = append(w.secret.Versions, guard.Version{ID: fmt.Sprintf("v%d", len(w.secret.Versions)+1), Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{w.secret.Key}})
+	return append(versions, guard.Version{ID: fmt.Sprintf("v%d", len(versions)+1), Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{key}})
+}
+
+// copied is a replica that is in sync, with the primary's versions under its own key alone.
+func copied(versions []guard.Version, keyID string) guard.Replica {
+	r := guard.Replica{Region: other, KeyID: keyID, Key: farKey(keyID), Status: "InSync", Listing: guard.Listed, Versions: slices.Clone(versions)}
+	for i := range r.Versions {
+		r.Versions[i].Keys = []guard.Key{r.Key}
+	}
+	return r
 }
 
 func (w *fake) Rotate(context.Context, guard.SecretRef) error {
@@ -128,12 +186,9 @@ func (w *fake) RemoveReplica(context.Context, guard.SecretRef, string) error {
 
 func (w *fake) AddReplica(_ context.Context, _ guard.SecretRef, where, key string) error {
 	return w.change("ReplicateSecretToRegions", "ReplicateSecretToRegions", func() {
-		k := cmk("far", other)
-		if key == "" {
-			k = managed()
-			k.Region = other
-		}
-		w.secret.Replicas = []guard.Replica{{Region: where, KeyID: key, Key: k, Status: "InSync"}}
+		r := copied(w.secret.Versions, key)
+		r.Region = where
+		w.secret.Replicas = []guard.Replica{r}
 	})
 }
 
@@ -252,9 +307,8 @@ func newFake(t *rapid.T) *fake {
 		w.secret.Versions = append(w.secret.Versions, guard.Version{ID: "v0", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{from}})
 	}
 	if rapid.Bool().Draw(t, "replicated") {
-		far := managed()
-		far.Region = other
-		w.secret.Replicas = []guard.Replica{{Region: other, Key: far, Status: "InSync"}}
+		w.secret.Replicas = []guard.Replica{copied(w.secret.Versions, "")}
+		w.fixed = rapid.Bool().Draw(t, "a replica's key cannot be changed")
 	}
 	return w
 }

@@ -90,7 +90,7 @@ func undoOfRest(i Item) []string {
 		out = append(out, "a rotation changes the credential itself: that is not undone")
 	}
 	for _, r := range i.Replicas {
-		out = append(out, "the copy in "+r.Region+" is removed and made again in both directions: "+r.Interruption)
+		out = append(out, "the copy in "+r.Region+" gets its key, and back, where it is: interruption "+r.Interruption)
 	}
 	return out
 }

@@ -93,7 +93,7 @@ func (j Job) Moved(s guard.Secret) bool {
 	switch {
 	case j.Before == nil:
 		return false
-	case s.KeyID != j.Before.KeyID, slices.ContainsFunc(j.Copies, func(c ReplicaTo) bool { return !c.Removed.IsZero() }):
+	case s.KeyID != j.Before.KeyID, slices.ContainsFunc(j.Copies, ReplicaTo.changed):
 		return true
 	case j.Before.KeyARN == j.Target: // it was under the key when we came
 		return false
@@ -101,6 +101,9 @@ func (j Job) Moved(s guard.Secret) bool {
 	here := guard.CopiesOf(s).Here().Labelled()
 	return here.Unlisted || slices.ContainsFunc(here.List, func(c guard.Copy) bool { return c.Nameless() || c.Needs(guard.Key{ARN: j.Target}) })
 }
+
+// changed reports whether something was done to a copy.
+func (c ReplicaTo) changed() bool { return !c.Removed.IsZero() || !c.Moved.IsZero() }
 
 // nothingToUndo ends a job that has not changed its secret, so that it does not move it later. One that failed stays so.
 func (v *visit) nothingToUndo(ctx context.Context, why string, now time.Time) error {
@@ -277,11 +280,11 @@ func notBack(s guard.Secret, b *Before) Proof {
 	return first
 }
 
-// copiesBack makes the copies again that were made under a key of ours.
+// copiesBack gives the copies their keys back: where they are those whose key was set there, and the others by making them again.
 func (v *visit) copiesBack(ctx context.Context, s guard.Secret) error {
 	for i := range v.job.Copies {
 		c := &v.job.Copies[i]
-		if c.Removed.IsZero() {
+		if !c.changed() {
 			continue
 		}
 		var was *guard.Replica
@@ -299,6 +302,22 @@ func (v *visit) copiesBack(ctx context.Context, s guard.Secret) error {
 				present, same = true, r.KeyID == was.KeyID
 			}
 		}
+		if present && !same && c.Removed.IsZero() {
+			var change store.Change
+			v.rekeyReplicaTo(&change, c.Region, was.KeyID)
+			err := v.effect(ctx, change)
+			switch {
+			case err == nil:
+				same = true
+			case isLook(err) || !errors.Is(err, guard.ErrRefused):
+				return fmt.Errorf("set the key of the copy in %s back: %w", c.Region, err)
+			default: // stored before it is taken away: whoever goes on makes it again
+				c.Removed = v.Now().UTC()
+				if err := v.save(ctx); err != nil {
+					return err
+				}
+			}
+		}
 		if present && !same {
 			var change store.Change
 			v.removeReplica(&change, c.Region)
@@ -307,14 +326,14 @@ func (v *visit) copiesBack(ctx context.Context, s guard.Secret) error {
 			}
 			present = false
 		}
-		if !present {
+		if !present && !c.Removed.IsZero() { // what its owner took away stays so
 			var change store.Change
 			v.addReplica(&change, c.Region, was.KeyID)
 			if err := v.effect(ctx, change); err != nil {
 				return fmt.Errorf("make the copy in %s again: %w", c.Region, err)
 			}
 		}
-		c.Removed, c.Done = time.Time{}, time.Time{}
+		c.Removed, c.Done, c.Moved = time.Time{}, time.Time{}, time.Time{}
 		if err := v.save(ctx); err != nil {
 			return err
 		}

@@ -100,9 +100,9 @@ func stageOf(j Job, seen map[string]guard.Secret) stage {
 	case guard.HereOf(s) == guard.StateSealed && len(j.Copies) == 0:
 		at.phase, at.reason = Sealed, "sealed; its job ends at the next visit of the hub"
 	case guard.HereOf(s) == guard.StateSealed:
-		at.half, at.reason = true, "sealed, and its copies are made again next"
+		at.half, at.reason = true, "sealed; its copies in other Regions are next"
 	case CurrentSealed(s):
-		at.half, at.reason = true, stillOpen(s)
+		at.half, at.reason = true, j.stillOpen(s)
 	}
 	return at
 }

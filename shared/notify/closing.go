@@ -77,6 +77,8 @@ func resolved(n guard.Notice) (before, after string) {
 		return "", " is under an approved key"
 	case f.Control == guard.SecretForeignKey:
 		return "", " (service-owned) is under a CMK"
+	case f.Control == guard.SecretOutside:
+		return "No copy of ", " is outside the organization any more"
 	case f.Control == guard.OrgCoverage:
 		return "Doublelock can look again: ", ""
 	case f.Control == guard.OrgStorage:

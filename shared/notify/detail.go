@@ -14,6 +14,9 @@ import (
 // headline says it all. The last of them says how old what it rests on is, where AWS could not be asked again.
 func Details(n guard.Notice) []guard.Passage {
 	all := found(n)
+	if n.Kind == guard.NoticeIncident && n.Blast != nil && !n.Blast.Empty() && n.Blast.Elsewhere != guard.Listed {
+		all = append(all, guard.Passage{Text: "Whether other accounts have copies of these secrets could not be read: one there may still open."})
+	}
 	if n.Blast != nil && n.Blast.Index != nil {
 		all = append(all, guard.Passage{Text: sentence(n.Blast.Index.Describe())})
 	}

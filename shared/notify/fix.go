@@ -89,6 +89,9 @@ func (s Story) findingFix(n guard.Notice, keys Keys) Fix {
 	if s.setBack() && setsKey(n.Finding.Control) {
 		return Fix{} // it is the change that was just taken back
 	}
+	if n.Finding.Subject.Service != "" && n.Finding.Control != guard.SecretKeyUnusable { // its service alone changes it, and writes its value
+		return Fix{Say: generalFix(n)}
+	}
 	switch subject := n.Finding.Subject; n.Finding.Control {
 	case guard.SecretDefaultKey:
 		if len(subject.Versions) > 0 {
@@ -142,9 +145,6 @@ func (s Story) rotation() guard.Rotation {
 // primaryFix puts the secret itself under the key of its Region.
 func primaryFix(n guard.Notice, keys Keys) Fix {
 	fix := Fix{Say: generalFix(n)}
-	if n.Finding.Subject.Service != "" {
-		return fix
-	}
 	key := keys.in(n.Region)
 	if key == "" {
 		fix.First = "doublelock.yaml names no key for this Region: ask the security team for one."
@@ -168,13 +168,13 @@ func primaryFix(n guard.Notice, keys Keys) Fix {
 func unapprovedFix(n guard.Notice, keys Keys) Fix {
 	subject := n.Finding.Subject
 	switch {
-	case subject.Service == "" && subject.Key.ARN == "" && len(subject.Versions) > 0: // the next version is under an approved key
+	case subject.Key.ARN == "" && len(subject.Versions) > 0: // the next version is under an approved key
 		fix := sealFix(n.Resource, subject)
 		if len(subject.Replicas) > 0 {
 			fix.Next = nextTo(fix.Next, replicaFix(n, keys))
 		}
 		return fix
-	case len(subject.Replicas) == 0 || subject.Service != "":
+	case len(subject.Replicas) == 0:
 		return primaryFix(n, keys)
 	case subject.Key.ARN == "":
 		return replicaFix(n, keys)
@@ -284,17 +284,21 @@ func unusableFix(n guard.Notice) Fix {
 		keys = append(keys, v.Keys...)
 	}
 	ending := slices.ContainsFunc(keys, expires)
+	again := importAgain + ", or move the secret to a key whose material does not expire and write two new versions."
+	if subject.Service != "" {
+		again = importAgain + ", or choose a key whose material does not expire in " + OneLine(subject.Service) + ", which owns the secret."
+	}
 	if keys = slices.DeleteFunc(keys, expires); ending && len(keys) == 0 {
-		return Fix{Say: importAgain}
+		return Fix{Say: again}
 	}
 	fix := bringBackFix(keys, n.Account)
 	if ending {
-		fix.Then = strings.TrimSpace(fix.Then + " " + importAgain)
+		fix.Then = strings.TrimSpace(fix.Then + " " + again)
 	}
 	return fix
 }
 
-const importAgain = "Import the same key material again before that day, without an expiry date or with a later one, or move the secret to a key whose material does not expire and write two new versions."
+const importAgain = "Import the same key material again before that day, without an expiry date or with a later one"
 
 // expires reports whether a key can be used until its imported material ends.
 func expires(k guard.Key) bool { return k.State.Usable() && !k.ValidTo.IsZero() }

@@ -179,6 +179,8 @@ func opened(n guard.Notice) (before, after string) {
 		return "", " is under a key that is not approved"
 	case guard.SecretForeignKey:
 		return "", " (service-owned) uses the AWS managed key"
+	case guard.SecretOutside:
+		return "A copy of ", " is outside the organization"
 	default:
 		return OneLine(n.Finding.Title) + ": ", ""
 	}

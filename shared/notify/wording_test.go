@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,19 @@ func TestAMoveEndsWithTheSeal(t *testing.T) {
 		if got := (notify.Message{Stories: []notify.Story{storyOf(n)}}).Subject(); got != want {
 			t.Errorf("subject %q, want %q", got, want)
 		}
+	}
+}
+
+func TestAnIncidentSaysThatOtherAccountsWereNotLookedAt(t *testing.T) {
+	says := func(blast guard.BlastRadius) bool {
+		details := notify.Details(guard.Notice{Kind: guard.NoticeIncident, Blast: &blast})
+		return slices.ContainsFunc(details, func(p guard.Passage) bool {
+			return p.Text == "Whether other accounts have copies of these secrets could not be read: one there may still open."
+		})
+	}
+	one := []guard.Affected{{Name: "x", Fate: guard.FateEveryCopy}}
+	if !says(guard.BlastRadius{Stops: one}) || says(guard.BlastRadius{Stops: one, Elsewhere: guard.Listed}) || says(guard.BlastRadius{}) {
+		t.Error("want it said of secrets whose copies in other accounts were not listed, and of no others")
 	}
 }
 

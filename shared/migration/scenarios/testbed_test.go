@@ -68,6 +68,9 @@ func (w *testbed) record(r localaws.Record) {
 	arn, _ := identity["arn"].(string)
 	name, _ := r["eventName"].(string)
 	if strings.Contains(arn, ":assumed-role/doublelock-change/doublelock-") && r["errorCode"] == nil && changes[name] {
+		if r["awsRegion"] != region {
+			name += " in a replica's Region"
+		}
 		w.made = append(w.made, name)
 	}
 }

@@ -55,7 +55,8 @@ func Resolved(control guard.ControlID, name string) guard.Notice {
 var states = map[guard.ControlID]guard.LockState{
 	guard.SecretDefaultKey: guard.StateDefault, guard.SecretNotSealed: guard.StateDual, guard.SecretReplicaKey: guard.StateSealed,
 	guard.SecretKeyUnusable: guard.StateSealed, guard.SecretKeyUnapproved: guard.StateSealed, guard.SecretForeignKey: guard.StateForeign,
-	guard.OrgCoverage: guard.StateUnknown,
+	guard.SecretOutside: guard.StateSealed,
+	guard.OrgCoverage:   guard.StateUnknown,
 }
 
 // Subject is what the samples say of a secret that fails a control.
@@ -72,8 +73,10 @@ func Subject(control guard.ControlID) guard.Subject {
 		guard.SecretKeyUnusable:   {Key: doomed},
 		guard.SecretKeyUnapproved: {Key: own, Rotation: guard.RotationOff},
 		guard.SecretForeignKey:    {Key: managed, Service: "rds"},
-		guard.OrgCoverage:         {Blind: &guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNotEntered}},
-		guard.OrgStorage:          {Row: &guard.Row{Copy: "0123456789ab", Kind: "record", ID: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/db/password-AbCdEf", Reason: "its body is not JSON"}},
+		guard.SecretOutside: {Elsewhere: []guard.AccountCopy{{ARN: "arn:aws:secretsmanager:eu-central-1:999900001111:secret:prod/db/password-GhIjKl", Account: "999900001111", Region: "eu-central-1",
+			Key: guard.Key{ARN: "arn:aws:kms:eu-central-1:999900001111:key/0987dcba-09fe-87dc-65ba-ab0987654321", Manager: guard.ManagerCustomer, State: guard.KeyEnabled}}}},
+		guard.OrgCoverage: {Blind: &guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNotEntered}},
+		guard.OrgStorage:  {Row: &guard.Row{Copy: "0123456789ab", Kind: "record", ID: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/db/password-AbCdEf", Reason: "its body is not JSON"}},
 	}[control]
 }
 
@@ -93,7 +96,7 @@ func replicaKey(region string, state guard.KeyState) guard.Replica {
 func hostileSubject(evil string) guard.Subject {
 	key := guard.Key{ARN: evil, ID: evil, Manager: guard.ManagerCustomer, State: guard.KeyState(evil)}
 	return guard.Subject{
-		Key: key, Replicas: []guard.Replica{{Region: evil, Key: key}}, Service: evil,
+		Key: key, Replicas: []guard.Replica{{Region: evil, Key: key}},
 		Versions: []guard.Version{{ID: evil, Stages: []string{evil}, Keys: []guard.Key{key}}},
 		Blind:    &guard.BlindSpot{Part: guard.PartEvents, Cause: guard.CauseSilent, Note: evil},
 	}
@@ -126,6 +129,7 @@ func incident() guard.Notice {
 		name := fmt.Sprintf("prod/app-%02d", i)
 		blast.Stops = append(blast.Stops, guard.Affected{Secret: "arn:" + name, Name: name, State: guard.StateSealed, Fate: guard.FateEveryCopy})
 	}
+	blast.Elsewhere = guard.Listed
 	blast.Remains = []guard.Affected{{Secret: "arn:prod/legacy", Name: "prod/legacy", State: guard.StateDual, Fate: guard.FateOlderCopy, Opens: guard.Key{Manager: guard.ManagerAWS}}}
 	blast.Index = &guard.Indexed{Account: n.Account, Region: n.Region, AsOf: n.At.Add(-time.Hour), Swept: n.At.Add(-time.Hour)}
 	n.Blast = &blast
@@ -147,6 +151,13 @@ func hostile() guard.Notice {
 	n.Actor = "arn:aws:sts::111122223333:assumed-role/R/<@U123|x> " + evil
 	n.Detail = evil
 	n.Finding.Subject = hostileSubject(evil)
+	return n
+}
+
+// hostileService is hostile about a secret of a service, whose name is no better.
+func hostileService() guard.Notice {
+	n := hostile()
+	n.Finding.Subject.Service = n.Detail
 	return n
 }
 
@@ -220,6 +231,7 @@ func Samples() map[string]notify.Message {
 		"a row that holds up a secret":    compose(about(guard.OrgStorage, "", guard.Subject{Row: &guard.Row{Copy: "0123456789ab", Kind: "migration", ID: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/db/password-AbCdEf", Reason: "its body has no phase", Blocks: true}})),
 		"a row that reads again":          compose(Resolved(guard.OrgStorage, "row 0123456789ab")),
 		"hostile input":                   compose(hostile()),
+		"hostile service":                 compose(hostileService()),
 		"very long input":                 compose(long()),
 		"names beyond ASCII":              compose(Opened(guard.SecretDefaultKey, "prod/größe/パスワード/🔐", "pulumi")),
 		"empty fields":                    {Route: "payments", Stories: []notify.Story{{Notices: []guard.Notice{{Kind: guard.NoticeOpened}}}}},
