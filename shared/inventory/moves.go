@@ -2,7 +2,9 @@ package inventory
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -251,6 +253,12 @@ func (m *movers) ask(w *asker, n uint8, add func(move)) {
 			continue
 		}
 		v := move{right: n, gain: right.gain, at: int32(i), certain: answer == policy.Allowed && !right.perhaps}
+		if about := index.Target(i).ARN; right.on == onRoles || right.on == onPassed {
+			if ofService(about) {
+				continue
+			}
+			v.certain = v.certain && !reserved(about)
+		}
 		switch right.on {
 		case onTrusts:
 			v.to = m.roles[i]
@@ -300,6 +308,17 @@ func (m *movers) ask(w *asker, n uint8, add func(move)) {
 			}
 		}
 	}
+}
+
+// ofService reports whether a role is a service's own, which nobody else may change or pass.
+// Source: IAM API Reference, UnmodifiableEntityException; IAM User Guide, "Create a service-linked role".
+func ofService(role string) bool {
+	return strings.HasPrefix(arn.Of(role).Resource, "role/aws-service-role/")
+}
+
+// reserved reports whether a role is of IAM Identity Center. AWS refuses to let others change it, and no page says so.
+func reserved(role string) bool {
+	return strings.HasPrefix(arn.Of(role).Resource, "role/aws-reserved/")
 }
 
 // about is a question about everything of an index.

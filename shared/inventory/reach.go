@@ -95,14 +95,12 @@ func (a *Access) reach(principalARN string, w *world) ([]Path, error) {
 		id.of = n
 	}
 	var first []*asker
-	if id.of == start {
-		for _, name := range a.variants(principalARN) {
-			of, err := a.asker(name)
-			if err != nil {
-				return nil, fmt.Errorf("ask for %s: %w", principalARN, err)
-			}
-			first = append(first, of)
+	for _, name := range a.variants(principalARN) {
+		of, err := a.asker(name)
+		if err != nil {
+			return nil, fmt.Errorf("ask for %s: %w", principalARN, err)
 		}
+		first = append(first, of)
 	}
 	found := make([]*Path, len(w.at))
 	for _, need := range []int8{2, 1} {

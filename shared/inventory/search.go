@@ -86,6 +86,9 @@ func (s *search) push(h *holding) {
 
 func (s *search) hold(h *holding) {
 	askers := s.movers.askers(h.id, s.first)
+	if len(askers) == 0 {
+		return // whatever it is called in the snapshot, it is no principal
+	}
 	h.standing = s.world.standing(h.id, askers)
 	h.account = askers[0].principal.Account
 	s.held[h.id], s.order = true, append(s.order, h)
