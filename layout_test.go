@@ -38,11 +38,11 @@ var rooms = map[string][]string{
 	"shared/trail":                  {"shared/guard", "golang.org/x/text/encoding/unicode"}, // exports in UTF-16
 	"shared/preventive":             {"shared/guard", "shared/policy", "shared/settings"},
 	"shared/simulate":               {"shared/guard", "shared/policy", "shared/trail", "shared/preventive", "shared/settings"},
-	"shared/keyreview":              {"shared/guard", "shared/policy", "shared/inventory"},
+	"shared/keyreview":              {"shared/guard", "shared/policy", "shared/inventory", "shared/trail"}, // trail: who approved a key
 	"shared/inventory":              {"shared/guard", "shared/policy"},
 	"shared/migration":              {"shared/guard", "shared/policy", "shared/inventory", "shared/store", "shared/awscli"},
 	"shared/fleet":                  {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/store", "shared/trail", "golang.org/x/sync/errgroup"},
-	"shared/fleet/live/accounts":    {"shared/inventory", "shared/fleet", "shared/settings", "shared/store", "shared/cloud", "shared/cloud/organization"},
+	"shared/fleet/live/accounts":    {"shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/fleet", "shared/settings", "shared/store", "shared/cloud", "shared/cloud/organization"},
 	"shared/fleet/live/snapshots":   {"shared/inventory", "shared/fleet", "shared/fleet/live/accounts", "shared/cloud", "shared/cloud/principals", "shared/cloud/secrets"},
 	"shared/fleet/live/migrations":  {"shared/guard", "shared/migration", "shared/outbox", "shared/store", "shared/fleet", "shared/fleet/live/accounts", "shared/fleet/live/snapshots", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/fleet/live/deployment":  {"shared/trail", "shared/outbox", "shared/preventive", "shared/store", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
@@ -113,7 +113,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "cmd/doublelock/files", "shared/settings", "testdata/templates"},
 	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/settings"),
 	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/inventory"),
-	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "github.com/goccy/go-yaml"),
+	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "shared/trail", "github.com/goccy/go-yaml"),
 	"cmd/doublelock/migrate":              commandLine("shared/awscli", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/inventory", "shared/migration", "shared/settings", "shared/store", "shared/trail"),
 	"cmd/doublelock/policy":               commandLine("shared/policy", "shared/policy/policytest"),
 	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),

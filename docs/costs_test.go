@@ -30,21 +30,33 @@ const (
 	pollsPerQueue    = 5 * 3 * 60 * Hours // Lambda polls an idle queue five times at once, for 20 seconds each
 	sqsPerMessage    = 3                  // sent, received, deleted
 	callsPerLook     = 2                  // DescribeSecret, ListSecretVersionIds
-	readsPerLook     = 1                  // the record, strongly consistent, up to 4 KB
-	readsPerNotice   = 2                  // what is stored, before each of its two writes
-	writesPerNotice  = 8                  // two writes of up to 2 KB, each also into the index
 	detectSeconds    = 0.15               // of 0.25 GB, one event a call
 	sweepSeconds     = 0.0075             // of 0.5 GB: 60 ms a look, eight looks at once
 	beatSeconds      = 0.02               // of 0.25 GB, per account and Region
 	beatsPerHour     = 4
+	rollUpsPerHour   = 60
 	logBytesPerEvent = 1500
-	recordBytes      = 2 * 3000 // the record and its copy in the index
-	tracedShare      = 0.05     // X-Ray's default rule
-	steadyLocations  = 100      // up to so many accounts × Regions have a heartbeat metric each
-	keysPerLocation  = 3        // KMS calls about the keys of an account and Region, remembered for the rest of its sweep
-	keyUsesPerHour   = 2 * 12   // a data key of a queue is used for five minutes, by sender and receiver
+	recordBytes      = 3000   // the record, and what leads to it from its key and alias
+	tracedShare      = 0.05   // X-Ray's default rule
+	steadyLocations  = 100    // up to so many accounts × Regions have a heartbeat metric each
+	keysPerLocation  = 3      // KMS calls about the keys of an account and Region, remembered for the rest of its sweep
+	keyUsesPerHour   = 2 * 12 // a data key of a queue is used for five minutes, by sender and receiver
 	gigabyte         = 1e9
 	listPage         = 100
+)
+
+// What the functions ask of the table, in DynamoDB's units: TestTheTableIsBilledForWhatIsMeasured counts them.
+const (
+	readsPerLook           = 1  // of the sweep: the record
+	readsPerEvent          = 2  // about a secret: the record, and whether the location was a blind spot
+	readsPerKeyEvent       = 3  // what the index has of the key, of its Region, and how old that is
+	readsPerNotice         = 10 // by detect and by alert, for each way out
+	writesPerNotice        = 28 // likewise: the record with its index in a transaction, which counts twice, the outbox, intents, tags, mails
+	writesPerSweptLocation = 1  // how far the sweep got, by account and Region
+	writesPerSweep         = 2
+	readsPerBeat           = 1  // by account and Region
+	readsPerHeartbeat      = 17 // the outbox
+	readsPerRollUp         = 1
 )
 
 // Charge is one line of the bill.
@@ -76,7 +88,11 @@ func (e Estate) looks() float64 { return e.Locations() * float64(e.Secrets) * fl
 func Bill(e Estate) []Charge {
 	events, notices, looks := e.events(), e.notices(), e.looks()
 	looked := looks + e.Locations()*float64(e.Secrets*e.Changes)
-	messages := events + 2*notices // each notice goes to alert, and to remediate or the digest
+	scheduled := float64(e.Sweeps) + beatsPerHour*Hours + rollUpsPerHour*Hours
+	messages := events + 2*notices + scheduled // each notice goes to alert, and to remediate or the digest
+	beats := beatsPerHour * Hours * (e.Locations()*readsPerBeat + readsPerHeartbeat)
+	reads := readsPerLook*looks + readsPerEvent*(looked-looks) + readsPerKeyEvent*e.Locations()*float64(e.KeyEvents) + readsPerNotice*notices + beats + readsPerRollUp*rollUpsPerHour*Hours
+	writes := writesPerNotice*notices + (writesPerSweptLocation*e.Locations()+writesPerSweep)*float64(e.Sweeps)
 	lists := e.Locations() * float64(e.Sweeps) * float64((e.Secrets+listPage-1)/listPage)
 	compute := 0.25*detectSeconds*messages + 0.5*sweepSeconds*looks + 0.25*beatSeconds*beatsPerHour*Hours*e.Locations()
 	metrics := 2.0
@@ -89,9 +105,10 @@ func Bill(e Estate) []Charge {
 		{"SQS", sqsPerMessage*messages + workers*pollsPerQueue, 1e6, 0.40, "3 a message, and 657,000 polls for each of 5 queues"},
 		{"Lambda requests", messages, 1e6, 0.20, "one message a call"},
 		{"Lambda GB-seconds (arm64)", compute, 1, 0.0000133334, "detect 0.25 GB × 0.15 s, sweep 0.5 GB × 7.5 ms a secret, heartbeat 0.25 GB × 20 ms"},
-		{"DynamoDB reads", readsPerLook*looked + readsPerNotice*notices, 1e6, 0.125, "the record, once a look and once a write"},
-		{"DynamoDB writes", writesPerNotice * notices, 1e6, 0.625, "only what moved is written"},
-		{"DynamoDB storage and backup, GB", e.Locations() * float64(e.Secrets) * recordBytes / gigabyte, 1, 0.25 + 0.20, "3 KB a secret, and its copy in the index"},
+		{"DynamoDB reads", reads, 1e6, 0.125,
+			fmt.Sprintf("%d a look of the sweep, %d an event about a secret, %d one about a key, %d a notice, %d for each account × Region and heartbeat", readsPerLook, readsPerEvent, readsPerKeyEvent, readsPerNotice, readsPerBeat)},
+		{"DynamoDB writes", writes, 1e6, 0.625, fmt.Sprintf("%d a notice: only what moved is written; %d for each account × Region and sweep", writesPerNotice, writesPerSweptLocation)},
+		{"DynamoDB storage and backup, GB", e.Locations() * float64(e.Secrets) * recordBytes / gigabyte, 1, 0.25 + 0.20, "3 KB a secret, with what leads to it from its key and alias"},
 		{"CloudWatch Logs, GB", messages * logBytesPerEvent / gigabyte, 1, 0.50, "1.5 KB an event"},
 		{"CloudWatch alarms", alarms, 1, 0.10, "5 for each of 5 workers, silence, coverage, outbox"},
 		{"CloudWatch metrics", metrics, 1, 0.30, "coverage, notices that wait, and one for each account × Region up to 100"},

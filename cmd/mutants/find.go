@@ -84,11 +84,12 @@ func (p *source) find() []mutant {
 	return found
 }
 
-// standing are the mutants of a file, or of one of its lines, as "blast.go:36"; all where at is "".
+// standing are the mutants of files and of lines, as "blast.go:36,copies.go"; all where at is "".
 func standing(mutants []mutant, at string) []mutant {
 	var out []mutant
+	wanted := strings.Split(at, ",")
 	for _, m := range mutants {
-		if at != "" && at != m.file && at != fmt.Sprintf("%s:%d", m.file, m.line) {
+		if at != "" && !slices.Contains(wanted, m.file) && !slices.Contains(wanted, fmt.Sprintf("%s:%d", m.file, m.line)) {
 			continue
 		}
 		first := m.id == m.operator

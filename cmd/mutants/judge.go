@@ -38,7 +38,9 @@ type judge struct {
 	folder   string // for binaries and the files of the rewritten source
 	mutants  []mutant
 	verdicts []verdict
-	by       []string // the package whose test failed
+	by       []string        // the package whose test failed
+	data     []byte          // the sum over all testdata
+	used     map[string]bool // the notebooks of this run
 	log      io.Writer
 }
 
@@ -49,13 +51,12 @@ func (j *judge) reached() string { return filepath.Join(j.folder, "reached") }
 type binary struct {
 	file, folder string
 	flags        []string
-	tests        []testTime
 	reaching     map[int][]testTime // by operator
 }
 
 type testTime struct {
-	name string
-	took time.Duration // of processor time
+	Name string
+	Took time.Duration // of processor time
 }
 
 // overlay writes files that stand for those of the room, and the list of them that the go command reads.
@@ -91,9 +92,6 @@ func (j *judge) build(ctx context.Context, overlay, path string) (*binary, error
 
 // watch runs each test on its own, without a mutant, to learn which operators it reaches and how long it takes.
 func (j *judge) watch(ctx context.Context, b *binary) error {
-	if _, err := os.Stat(b.file); errors.Is(err, os.ErrNotExist) {
-		return nil // the package has no tests
-	}
 	command := exec.CommandContext(ctx, b.file, "-test.list", "^(Test|Example|Fuzz)")
 	command.Dir = b.folder
 	names, err := command.Output()
@@ -116,8 +114,7 @@ func (j *judge) watch(ctx context.Context, b *binary) error {
 		if v != lived {
 			return fmt.Errorf("%s of %s fails without a mutant", name, b.folder)
 		}
-		t := testTime{name: name, took: took}
-		b.tests = append(b.tests, t)
+		t := testTime{Name: name, Took: took}
 		text, err := os.ReadFile(j.reached())
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
@@ -142,18 +139,44 @@ func (j *judge) try(ctx context.Context, overlay, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := j.watch(ctx, b); err != nil {
+	if _, err := os.Stat(b.file); errors.Is(err, os.ErrNotExist) {
+		return nil // the package has no tests
+	}
+	notes, err := j.open(b)
+	if err != nil {
 		return err
 	}
+	var known bool
+	if b.reaching, known = notes.reach(); !known {
+		if err := errors.Join(j.watch(ctx, b), ctx.Err()); err != nil {
+			return err
+		}
+		if err := notes.writeReach(b.reaching); err != nil {
+			return err
+		}
+	}
 	for i, m := range j.mutants {
+		if i%100 == 99 {
+			fmt.Fprintf(j.log, "%s: %d of %d after %s\n", path, i, len(j.mutants), time.Since(start).Round(time.Second))
+		}
 		tests := b.reaching[m.operator]
 		if m.fixed || j.verdicts[i] >= hung || len(tests) == 0 {
 			continue
 		}
-		if err := errors.Join(ctx.Err(), os.WriteFile(j.active(), []byte(strconv.Itoa(m.id)), 0o600)); err != nil {
-			return err
+		v, known := notes.verdicts[i]
+		if !known {
+			if err := os.WriteFile(j.active(), []byte(strconv.Itoa(m.id)), 0o600); err != nil {
+				return err
+			}
+			v = inTurn(ctx, b, tests)
+			if err := ctx.Err(); err != nil { // a test that was stopped by hand says nothing
+				return err
+			}
+			if err := notes.write(i, v); err != nil {
+				return err
+			}
 		}
-		j.say(i, inTurn(ctx, b, tests), path)
+		j.say(i, v, path)
 	}
 	fmt.Fprintf(j.log, "%s: %d killed in %s\n", path, j.count(killed)-before, time.Since(start).Round(time.Second))
 	return nil
@@ -179,7 +202,20 @@ func (j *judge) tryFixed(ctx context.Context, p *source, path string) error {
 		if _, err := os.Stat(b.file); errors.Is(err, os.ErrNotExist) {
 			return nil
 		}
-		v, _ := runTests(ctx, b, nil, time.Minute)
+		notes, err := j.open(b)
+		if err != nil {
+			return err
+		}
+		v, known := notes.verdicts[0]
+		if !known {
+			v, _ = runTests(ctx, b, nil, time.Minute)
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := notes.write(0, v); err != nil {
+				return err
+			}
+		}
 		j.say(i, v, path)
 	}
 	return nil
@@ -203,13 +239,13 @@ func (j *judge) count(v verdict) int {
 
 // inTurn runs the quick tests in one process, then the slow ones, until one fails.
 func inTurn(ctx context.Context, b *binary, tests []testTime) verdict {
-	tests = slices.SortedFunc(slices.Values(tests), func(a, b testTime) int { return cmp.Compare(a.took, b.took) })
+	tests = slices.SortedFunc(slices.Values(tests), func(a, b testTime) int { return cmp.Compare(a.Took, b.Took) })
 	worst := lived
 	for len(tests) > 0 {
 		var names []string
 		var took time.Duration
-		for len(tests) > 0 && (len(names) == 0 || took+tests[0].took < time.Second/2) {
-			names, took, tests = append(names, tests[0].name), took+tests[0].took, tests[1:]
+		for len(tests) > 0 && (len(names) == 0 || took+tests[0].Took < time.Second/2) {
+			names, took, tests = append(names, tests[0].Name), took+tests[0].Took, tests[1:]
 		}
 		v, _ := runTests(ctx, b, names, 2*time.Second+3*took)
 		worst = max(worst, v)

@@ -52,7 +52,7 @@ func main() { os.Exit(run()) }
 // run returns 1 where too many mutants live, and 2 where they could not be judged.
 func run() int {
 	only := flag.String("room", "", "one room, as guard; all if empty")
-	at := flag.String("at", "", "one file of it, as blast.go, or one line of that, as blast.go:36; all if empty")
+	at := flag.String("at", "", "a file of it, as blast.go, or a line of that, as blast.go:36, or more with commas between; all if empty")
 	reasons := flag.String("explained", filepath.Join("testdata", "mutants"), "`folder` with a file a room that says why a mutant may live")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -122,12 +122,21 @@ func inspect(ctx context.Context, log io.Writer, room, at string, others []strin
 	if err != nil {
 		return nil, err
 	}
-	folder, err := os.MkdirTemp("", "mutants-")
+	folder, err := filepath.Abs(filepath.Join("dist", "mutants", filepath.Base(room)))
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	j := &judge{folder: folder, mutants: standing(p.find(), at), log: log}
+	locked, err := lock(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = locked.Close() }()
+	j := &judge{folder: folder, mutants: standing(p.find(), at), used: map[string]bool{}, log: log}
+	whole := false
+	defer func() { _ = j.clear(whole) }()
+	if j.data, err = testdata("."); err != nil {
+		return nil, err
+	}
 	j.verdicts, j.by = make([]verdict, len(j.mutants)), make([]string, len(j.mutants))
 	fmt.Fprintf(log, "%s: %d mutants, found in %s\n", room, len(j.mutants), time.Since(start).Round(time.Second))
 	for _, tests := range append([]string{room}, others...) {
@@ -145,6 +154,7 @@ func inspect(ctx context.Context, log io.Writer, room, at string, others []strin
 			return nil, err
 		}
 	}
+	whole = at == ""
 	return j, nil
 }
 

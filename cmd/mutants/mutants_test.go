@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -156,10 +157,11 @@ func TestTestsOfAnotherPackageJudgeWhatIsLeft(t *testing.T) {
 func TestOneLineIsJudgedAlone(t *testing.T) {
 	module(t, map[string]string{"go.mod": "module sample\n\ngo 1.26\n", "shared/sample/sample.go": sample, "shared/sample/sample_test.go": sampleTest})
 	for at, want := range map[string][]string{
-		"sample.go:9":  {"Positive > to >= killed", "Positive > to <= killed"},
-		"sample.go:12": {"Both && to || lived"},
-		"sample.go:1":  nil,
-		"other.go":     nil,
+		"sample.go:9":              {"Positive > to >= killed", "Positive > to <= killed"},
+		"sample.go:12":             {"Both && to || lived"},
+		"sample.go:1":              nil,
+		"sample.go:12,sample.go:9": {"Positive > to >= killed", "Positive > to <= killed", "Both && to || lived"},
+		"other.go":                 nil,
 	} {
 		j, err := inspect(t.Context(), io.Discard, "shared/sample", at, nil)
 		if err != nil {
@@ -172,6 +174,62 @@ func TestOneLineIsJudgedAlone(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("at %s (-want +got):\n%s", at, diff)
 		}
+	}
+}
+
+func TestARunGoesOnWhereTheLastOneWasStopped(t *testing.T) {
+	module(t, map[string]string{
+		"go.mod": "module sample\n\ngo 1.26\n", "room/room.go": "package room\n\nfunc Not(a bool) bool { return a != true }\n",
+		"room/r_test.go":     "package room\n\nimport \"testing\"\n\nfunc TestNot(t *testing.T) {\n\tif Not(true) {\n\t\tt.Error(\"not\")\n\t}\n}\n",
+		"room/testdata/case": "1",
+	})
+	verdictOf := func() verdict {
+		t.Helper()
+		j, err := inspect(t.Context(), io.Discard, "room", "", nil)
+		if err != nil || len(j.mutants) != 1 {
+			t.Fatal(j, err)
+		}
+		return j.verdicts[0]
+	}
+	if v := verdictOf(); v != killed {
+		t.Fatalf("%s at first", names[v])
+	}
+	notes, err := filepath.Glob("dist/mutants/room/*.verdicts")
+	if err != nil || len(notes) != 1 {
+		t.Fatalf("%d notebooks, %v", len(notes), err)
+	}
+	// Half a line is what a run leaves that was killed while it wrote.
+	if err := os.WriteFile(notes[0], fmt.Appendf(nil, "0 %d\n0", lived), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if v := verdictOf(); v != lived {
+		t.Errorf("%s: what an earlier run had found of the same tests was not taken", names[v])
+	}
+	if err := os.WriteFile("room/testdata/case", []byte("2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if v := verdictOf(); v != killed {
+		t.Errorf("%s: what was found before the testdata changed was taken", names[v])
+	}
+	if left, err := filepath.Glob("dist/mutants/room/*.verdicts"); err != nil || len(left) != 1 || left[0] == notes[0] {
+		t.Errorf("left are %v, %v; the notebook of the old data is of no use", left, err)
+	}
+}
+
+func TestTwoRunsOfOneRoomDoNotMix(t *testing.T) {
+	module(t, map[string]string{"go.mod": "module sample\n\ngo 1.26\n", "room/room.go": "package room\n"})
+	other, err := lock("dist/mutants/room")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := inspect(t.Context(), io.Discard, "room", "", nil); err == nil || !strings.Contains(err.Error(), "another run") {
+		t.Errorf("error %v does not name the other run", err)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := inspect(t.Context(), io.Discard, "room", "", nil); err != nil {
+		t.Errorf("after the other run: %v", err)
 	}
 }
 

@@ -97,6 +97,25 @@ func (h *Handler) Revisit(ctx context.Context, account, region string) error {
 	}
 }
 
+// Silent opens the coverage finding of an account and Region that answer no call, while others do.
+func (h *Handler) Silent(ctx context.Context, account, region string) error {
+	location := locationARN(account, region)
+	h.seen.forget(location)
+	for range rounds {
+		rec, err := h.Records.Load(ctx, location)
+		if err != nil {
+			return fmt.Errorf("open coverage finding: %w", err)
+		}
+		target := guard.Secret{ARN: location, Account: account, Region: region, Name: nameOf(location)}
+		blind := guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNoAnswer}
+		_, err = h.commit(ctx, rec, guard.ReconcileUnseen(rec, target, blind, h.Now(), guard.Cause{}))
+		if !errors.Is(err, guard.ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("open coverage finding of %s in %s: %w", account, region, guard.ErrConflict)
+}
+
 // locationARN stands for every secret of an account and Region.
 func locationARN(account, region string) string {
 	return arn.PartitionOf(region).New("secretsmanager", region, account, "secret:*").String()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/handlers/detect"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/store"
 )
@@ -188,6 +189,36 @@ func TestBlindSpotIsAFindingAndNotSilence(t *testing.T) {
 				t.Errorf("state %s, want sealed again", rec.State)
 			}
 		})
+	}
+}
+
+// An account that answers no call is a finding of its own, one for all its secrets, until it answers again.
+func TestALocationThatDoesNotAnswerIsAFindingUntilItDoes(t *testing.T) {
+	const location = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:*"
+	w := newWorld()
+	inspector := detect.Inspector{Handler: w.handler()}
+	for range 2 {
+		if err := inspector.Silent(t.Context(), "111122223333", region); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{"finding_opened DL.ORG.1"}, w.kinds()); diff != "" {
+		t.Fatalf("published (-want +got):\n%s", diff)
+	}
+	blind := w.published[0].Finding.Subject.Blind
+	if rec := w.load(location); rec.State != guard.StateUnknown || len(rec.Open()) != 1 || blind == nil || *blind != (guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNoAnswer}) {
+		t.Errorf("state %s, open %v, blind %+v", rec.State, rec.Open(), blind)
+	}
+	w.refusal["doublelock/no-such-secret"] = guard.ErrUnavailable
+	if err := inspector.Revisit(t.Context(), "111122223333", region); err == nil || len(w.load(location).Open()) != 1 {
+		t.Errorf("it does not answer yet: %v", err)
+	}
+	clear(w.refusal)
+	if err := inspector.Revisit(t.Context(), "111122223333", region); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"finding_opened DL.ORG.1", "finding_resolved DL.ORG.1"}, w.kinds()); diff != "" {
+		t.Errorf("published in the end (-want +got):\n%s", diff)
 	}
 }
 

@@ -84,7 +84,7 @@ func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Sec
 	if err != nil {
 		return Outcome{}, fmt.Errorf("inspect secret: %w", err)
 	}
-	standard, err := h.standard(ctx, keysOf(secret)...)
+	standard, err := h.standard(ctx, guard.CopiesOf(secret).Keys()...)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("inspect secret: %w", err)
 	}
@@ -128,18 +128,6 @@ func (h *Handler) standard(ctx context.Context, keys ...guard.Key) (guard.Standa
 		return h.Standard, nil
 	}
 	return guard.Standard{Approved: approved}, err
-}
-
-// keysOf lists every key that a secret, a version of it or a replica is under.
-func keysOf(s guard.Secret) []guard.Key {
-	keys := []guard.Key{s.Key}
-	for _, r := range s.Replicas {
-		keys = append(keys, r.Key)
-	}
-	for _, v := range s.Versions {
-		keys = append(keys, v.Keys...)
-	}
-	return keys
 }
 
 func about(rec guard.Record, action string) Outcome {
@@ -257,14 +245,12 @@ func keyVerdict(r guard.Record) string {
 }
 
 func keyNames(rec guard.Record, s guard.Secret) []string {
-	names := []string{s.KeyID, s.Key.ARN, rec.KeyARN}
+	names := []string{s.KeyID, rec.KeyARN}
 	for _, r := range s.Replicas {
-		names = append(names, r.KeyID, r.Key.ARN)
+		names = append(names, r.KeyID)
 	}
-	for _, v := range s.Versions {
-		for _, k := range v.Keys {
-			names = append(names, k.ARN)
-		}
+	for _, k := range guard.CopiesOf(s).Keys() {
+		names = append(names, k.ARN)
 	}
 	var known []string
 	for _, name := range names {

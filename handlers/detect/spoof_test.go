@@ -149,7 +149,8 @@ func TestTagsOfAKeyThatApprovedItAreLookedAt(t *testing.T) {
 func protecting(attached ...string) *fleet.Approval {
 	return &fleet.Approval{
 		Management: "999999999999", Now: time.Now,
-		Attached: func(context.Context) ([]string, error) { return attached, nil },
+		SCPs:      func(context.Context) ([]fleet.SCP, error) { return []fleet.SCP{{Targets: attached}}, nil },
+		Protected: func([]string, string, string) guard.Outcome { return guard.Pass },
 		Path: func(context.Context, string) ([]string, time.Time, error) {
 			return []string{"r-root"}, time.Time{}, nil
 		},

@@ -49,6 +49,8 @@ type Quarantine interface {
 type Inspector interface {
 	// Look says whether it could be looked at, or is gone.
 	Look(ctx context.Context, ref guard.SecretRef, cause guard.Cause) (seen bool, err error)
+	// Silent notes that calls to an account and Region are not answered, while those to others are: its coverage finding opens.
+	Silent(ctx context.Context, account, region string) error
 	// Revisit closes the blind spot that a location is, if it can be looked into again.
 	Revisit(ctx context.Context, account, region string) error
 }
@@ -77,7 +79,8 @@ type Handler struct {
 	Home        string // Region of the hub
 	Table       string // name of the hub's table
 	Waivers     []guard.Waiver
-	Concurrency int // inspections at a time; 0 is 8
+	Concurrency int           // inspections at a time in an account; 0 is 8
+	PerAccount  time.Duration // before the other accounts had their turn; 0 is three minutes
 	Now         func() time.Time
 	Later       handlers.Later // may be nil
 	Log         *slog.Logger   // one line a task, one for each location or secret that failed

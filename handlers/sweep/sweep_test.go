@@ -37,6 +37,7 @@ type fakeHub struct {
 	bookmarks map[string]string
 	looked    []string
 	revisited []string
+	silent    []string
 	published []guard.Notice
 	advanced  int
 	broken    map[string]error // by step, or by step and account or ARN
@@ -136,6 +137,8 @@ func (h *fakeHub) Bookmark(_ context.Context, name string) (string, error) {
 }
 
 func (h *fakeHub) SetBookmark(_ context.Context, name, value string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.bookmarks[name] = value
 	return h.broken["set bookmark"]
 }
@@ -154,8 +157,17 @@ func (h *fakeHub) Look(ctx context.Context, ref guard.SecretRef, _ guard.Cause) 
 }
 
 func (h *fakeHub) Revisit(_ context.Context, account, region string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.revisited = append(h.revisited, account+" "+region)
 	return h.broken["revisit "+account]
+}
+
+func (h *fakeHub) Silent(_ context.Context, account, region string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.silent = append(h.silent, account+" "+region)
+	return nil
 }
 
 func (h *fakeHub) Advance(context.Context) error {

@@ -15,6 +15,8 @@ import (
 // Engine answers denied reads of migrated secrets.
 type Engine interface {
 	Refused(ctx context.Context, secret string, r migration.Refused) (migration.Answer, error)
+	// Find is the ARN of a secret that is being migrated, by what somebody calls it; "" is none of them.
+	Find(ctx context.Context, ref guard.SecretRef) (string, error)
 }
 
 // Secrets looks at secrets.
@@ -29,36 +31,38 @@ type Migrations struct {
 	Log     *slog.Logger
 }
 
-// DeniedRead journals and answers a denied read of a migrated secret. Handed over twice it does nothing the second time.
+// DeniedRead journals and answers a denied read of a migrated secret. Handed over twice it does nothing the second time. One
+// whose secret cannot be looked at is stored with the migration, which answers it as soon as it can be.
 func (m Migrations) DeniedRead(ctx context.Context, c trail.Change) error {
-	s, err := m.describe(ctx, c)
-	if err != nil || s.ARN == "" {
-		return err
+	if c.Secret.ID == "" {
+		return nil
+	}
+	s, unseen := m.Secrets.Describe(ctx, c.Secret)
+	secret := s.ARN
+	switch {
+	case errors.Is(unseen, guard.ErrGone), unseen == nil && s.PendingDeletion(): // nobody reads it, whatever its key
+		return nil
+	case unseen != nil:
+		var err error
+		if secret, err = m.Engine.Find(ctx, c.Secret); err != nil {
+			return fmt.Errorf("look at the secret that was not read: %w", errors.Join(unseen, err))
+		}
+		if secret == "" { // no migration has it, whatever it is
+			return nil
+		}
 	}
 	refused := refusedBy(c, s)
-	answer, err := m.Engine.Refused(ctx, s.ARN, refused)
-	if err != nil {
+	answer, err := m.Engine.Refused(ctx, secret, refused)
+	log := m.Log.With("event", c.EventID, "secret", secret, "account", c.Account, "region", c.Region, "actor", refused.Principal, "lock", string(refused.By))
+	switch {
+	case errors.Is(err, migration.ErrKept) && !guard.Passing(err): // no delivery of the event changes that
+		log.WarnContext(ctx, "denied read", "action", "kept", "error", err)
+		return nil
+	case err != nil:
 		return err
 	}
-	m.Log.InfoContext(ctx, "denied read", "event", c.EventID, "secret", s.ARN, "account", c.Account, "region", c.Region,
-		"actor", refused.Principal, "lock", string(refused.By), "action", string(answer), "reason", c.Reason)
+	log.InfoContext(ctx, "denied read", "action", string(answer), "reason", c.Reason)
 	return nil
-}
-
-// describe looks at the secret that was not read. It is the zero Secret for one that is gone, pending deletion (nobody
-// reads it, whatever its key) or not ours to see.
-func (m Migrations) describe(ctx context.Context, c trail.Change) (guard.Secret, error) {
-	if c.Secret.ID == "" {
-		return guard.Secret{}, nil
-	}
-	s, err := m.Secrets.Describe(ctx, c.Secret)
-	switch {
-	case errors.Is(err, guard.ErrGone), errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs), err == nil && s.PendingDeletion():
-		return guard.Secret{}, nil
-	case err != nil:
-		return guard.Secret{}, fmt.Errorf("look at the secret that was not read: %w", err)
-	}
-	return s, nil
 }
 
 // kmsHost is who records a read that the key refused.

@@ -3,6 +3,7 @@ package watchdog_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 
@@ -23,7 +24,15 @@ const (
 type hubOf struct {
 	secret  guard.Secret
 	broken  map[string]error
+	unmoved bool // no migration has it
 	refused []migration.Refused
+}
+
+func (h *hubOf) Find(_ context.Context, ref guard.SecretRef) (string, error) {
+	if h.unmoved || ref.ID == "" {
+		return "", h.broken["find"]
+	}
+	return secretARN, h.broken["find"]
 }
 
 func (h *hubOf) Refused(_ context.Context, secret string, r migration.Refused) (migration.Answer, error) {
@@ -100,6 +109,11 @@ func TestTheTextOfAnErrorDoesNotSayWhichLockRefused(t *testing.T) {
 	}
 }
 
+// keeps has the secret be one that cannot be looked at: what the engine stores of it is answered later.
+func (h *hubOf) keeps(unseen error) {
+	h.broken["describe"], h.broken["refused"] = unseen, fmt.Errorf("%w: %w", migration.ErrKept, unseen)
+}
+
 func (h *hubOf) watch() watchdog.Migrations {
 	return watchdog.Migrations{Engine: h, Secrets: h, Log: slog.New(slog.DiscardHandler)}
 }
@@ -113,14 +127,22 @@ func TestWhatNobodyCanReadIsNotJudged(t *testing.T) {
 		judged bool
 		fails  bool
 	}{
-		"a read":                                   {judged: true},
-		"of no secret":                             {event: func(c *trail.Change) { c.Secret.ID = "" }},
-		"of a secret that is gone":                 {hub: func(h *hubOf) { h.broken["describe"] = guard.ErrGone }},
-		"of one that is not ours":                  {hub: func(h *hubOf) { h.broken["describe"] = guard.ErrNotOurs }},
-		"of one that we may not see":               {hub: func(h *hubOf) { h.broken["describe"] = guard.ErrDenied }},
-		"of one that waits for its deletion":       {hub: func(h *hubOf) { h.secret.DeletedAt = at }},
-		"while AWS throttles":                      {hub: func(h *hubOf) { h.broken["describe"] = guard.ErrThrottled }, fails: true},
-		"while another worker is at the migration": {hub: func(h *hubOf) { h.broken["refused"] = migration.ErrBusy }, judged: true, fails: true},
+		"a read":                                        {judged: true},
+		"of no secret":                                  {event: func(c *trail.Change) { c.Secret.ID = "" }},
+		"of a secret that is gone":                      {hub: func(h *hubOf) { h.broken["describe"] = guard.ErrGone }},
+		"of one that is not ours":                       {hub: func(h *hubOf) { h.broken["describe"], h.unmoved = guard.ErrNotOurs, true }},
+		"of one that we may not see":                    {hub: func(h *hubOf) { h.broken["describe"], h.unmoved = guard.ErrDenied, true }},
+		"of one that waits for its deletion":            {hub: func(h *hubOf) { h.secret.DeletedAt = at }},
+		"while AWS throttles, of one that is not moved": {hub: func(h *hubOf) { h.broken["describe"], h.unmoved = guard.ErrThrottled, true }},
+		"while another worker is at the migration":      {hub: func(h *hubOf) { h.broken["refused"] = migration.ErrBusy }, judged: true, fails: true},
+		// What is being migrated is kept, whether it can be looked at or not.
+		"of one that is moved, whose account cannot be entered": {hub: func(h *hubOf) { h.keeps(guard.ErrNotOurs) }, judged: true},
+		"of one that is moved, and that we may not see":         {hub: func(h *hubOf) { h.keeps(guard.ErrDenied) }, judged: true},
+		"of one that is moved, while AWS throttles":             {hub: func(h *hubOf) { h.keeps(guard.ErrThrottled) }, judged: true, fails: true},
+		"of one that is moved, while AWS is down":               {hub: func(h *hubOf) { h.keeps(guard.ErrUnavailable) }, judged: true, fails: true},
+		"while neither AWS nor the table answers": {hub: func(h *hubOf) {
+			h.broken["describe"], h.broken["find"], h.unmoved = guard.ErrThrottled, guard.ErrUnavailable, true
+		}, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, h := read, newHub()

@@ -260,8 +260,8 @@ func organizationTree(t *testing.T, w *world) {
 	if here.Target != workloads || found < 0 || here.Policies[found].Content != policy || here.Policies[found].Name != "key-missing" {
 		t.Errorf("level %+v", here)
 	}
-	policies, err := org.Policies(t.Context(), organization.ServiceControl)
-	if err != nil || !slices.ContainsFunc(policies, func(p organization.AttachedPolicy) bool {
+	policies, err := org.Policies(t.Context(), organization.ServiceControl, func(name string) bool { return name == "key-missing" })
+	if err != nil || len(policies) != 1 || !slices.ContainsFunc(policies, func(p organization.AttachedPolicy) bool {
 		return p.Name == "key-missing" && p.Content == policy && slices.Equal(p.Targets, []string{workloads})
 	}) {
 		t.Errorf("policies %+v, %v", policies, err)

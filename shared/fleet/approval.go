@@ -5,24 +5,31 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// Approval finds out where aliases and tags approve keys: in accounts that are bound by the SCP that keeps their people from
-// writing them. It goes by where that policy is attached now, not by what a configuration says. It is safe for concurrent
-// use. Of a nil Approval nothing is known.
+// Approval finds out where aliases and tags approve keys: in accounts that are bound by an SCP of ours that keeps their people
+// from writing them. It goes by what is attached now and by what that denies, not by its name or by what a configuration says.
+// It is safe for concurrent use. Of a nil Approval nothing is known.
 type Approval struct {
 	Path       func(ctx context.Context, account string) (path []string, asOf time.Time, err error) // as Modes.Path
-	Attached   func(ctx context.Context) ([]string, error)                                          // roots, OUs and accounts that the policy is attached to
+	SCPs       func(ctx context.Context) ([]SCP, error)                                             // by name those that could protect, with content and targets
+	Protected  func(contents []string, account, region string) guard.Outcome                        // whether they keep everybody but approvers there from approving keys
 	Management string                                                                               // the account that no SCP binds; "": not known
 	Now        func() time.Time
 
-	turn     turn
-	attached []string
-	until    time.Time
+	turn   turn
+	scps   []SCP
+	judged map[judgement]guard.Outcome // of scps
+	until  time.Time
 }
+
+// judgement is what a policy is judged for.
+type judgement struct{ contents, account, region string }
 
 // Of completes what approves keys by what is known of the accounts of these keys, where that decides. What AWS Organizations
 // does not let us see stays unknown. Errors are those that pass.
@@ -33,50 +40,95 @@ func (a *Approval) Of(ctx context.Context, approved guard.Approved, keys ...guar
 	}
 	approved.Protected = map[string]bool{}
 	for _, account := range accounts {
-		protected, err := a.protects(ctx, account)
+		outcome, err := a.judge(ctx, account, regionsOf(account, keys))
 		switch {
-		case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs):
+		case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs), err == nil && outcome == guard.Unknown:
 		case err != nil:
 			return guard.Approved{}, fmt.Errorf("find out who may approve keys of %s: %w", account, err)
 		default:
-			approved.Protected[account] = protected
+			approved.Protected[account] = outcome == guard.Pass
 		}
 	}
 	return approved, nil
 }
 
-func (a *Approval) protects(ctx context.Context, account string) (bool, error) {
-	if account == a.Management {
-		return false, nil
+// regionsOf lists the Regions of an account's keys.
+func regionsOf(account string, keys []guard.Key) []string {
+	var regions []string
+	for _, k := range keys {
+		if region := arn.Of(k.ARN).Region; k.Account == account && !slices.Contains(regions, region) {
+			regions = append(regions, region)
+		}
 	}
-	attached, err := a.targets(ctx)
-	if err != nil || len(attached) == 0 {
-		return false, err
+	return regions
+}
+
+// judge answers Pass where an account is protected in all of these Regions.
+func (a *Approval) judge(ctx context.Context, account string, regions []string) (guard.Outcome, error) {
+	if account == a.Management {
+		return guard.Fail, nil
+	}
+	if err := a.turn.take(ctx); err != nil {
+		return guard.Unknown, err
+	}
+	defer a.turn.give()
+	if err := a.read(ctx); err != nil {
+		return guard.Unknown, err
+	}
+	if len(a.scps) == 0 {
+		return guard.Fail, nil
 	}
 	path, asOf, err := a.Path(ctx, account)
 	switch {
 	case err != nil:
-		return false, err
+		return guard.Unknown, err
 	case !asOf.IsZero():
-		return false, fmt.Errorf("where it is was last said at %s: %w", asOf.Format(time.RFC3339), guard.ErrUnavailable)
+		return guard.Unknown, fmt.Errorf("where it is was last said at %s: %w", asOf.Format(time.RFC3339), guard.ErrUnavailable)
 	case len(path) == 0:
-		return false, nil
+		return guard.Fail, nil
 	}
-	return slices.Contains(attached, account) || slices.ContainsFunc(path, func(ou string) bool { return slices.Contains(attached, ou) }), nil
+	var contents []string
+	for _, p := range a.scps {
+		if slices.ContainsFunc(p.Targets, func(target string) bool { return target == account || slices.Contains(path, target) }) {
+			contents = append(contents, p.Content)
+		}
+	}
+	if len(contents) == 0 {
+		return guard.Fail, nil
+	}
+	outcome := guard.Pass
+	for _, region := range regions {
+		switch a.in(contents, account, region) {
+		case guard.Pass:
+		case guard.Fail:
+			return guard.Fail, nil
+		default:
+			outcome = guard.Unknown
+		}
+	}
+	return outcome, nil
 }
 
-func (a *Approval) targets(ctx context.Context) ([]string, error) {
-	if err := a.turn.take(ctx); err != nil {
-		return nil, err
+// in judges policies in one Region. The turn must be taken.
+func (a *Approval) in(contents []string, account, region string) guard.Outcome {
+	about := judgement{strings.Join(contents, "\n"), account, region}
+	outcome, known := a.judged[about]
+	if !known {
+		outcome = a.Protected(contents, account, region)
+		a.judged[about] = outcome
 	}
-	defer a.turn.give()
+	return outcome
+}
+
+// read reads the policies, once an hour. The turn must be taken.
+func (a *Approval) read(ctx context.Context) error {
 	if a.Now().Before(a.until) {
-		return a.attached, nil
+		return nil
 	}
-	attached, err := a.Attached(ctx)
+	scps, err := a.SCPs(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	a.attached, a.until = attached, a.Now().Add(pathsFor)
-	return attached, nil
+	a.scps, a.judged, a.until = scps, map[judgement]guard.Outcome{}, a.Now().Add(pathsFor)
+	return nil
 }

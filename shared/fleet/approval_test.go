@@ -18,6 +18,19 @@ func approvedKey(account string) guard.Key {
 	return guard.Key{ARN: "arn:aws:kms:us-east-1:" + account + ":key/1", Account: account, Manager: guard.ManagerCustomer, Aliases: []string{"alias/ok"}, Tags: map[string]string{}}
 }
 
+// attached is a policy with these targets, or none at all.
+func attached(targets ...string) []fleet.SCP {
+	if len(targets) == 0 {
+		return nil
+	}
+	return []fleet.SCP{{Name: "doublelock-approval", Content: "ours", Targets: targets}}
+}
+
+// protects judges every policy alike.
+func protects(outcome guard.Outcome) func([]string, string, string) guard.Outcome {
+	return func([]string, string, string) guard.Outcome { return outcome }
+}
+
 func TestAnAliasApprovesWhereTheSCPIsAttachedNow(t *testing.T) {
 	const management = "111111111111"
 	paths := map[string][]string{"333333333333": {"ou-guarded", "r-root"}, "444444444444": {"ou-open", "r-root"}, management: {"r-root"}}
@@ -46,12 +59,13 @@ func TestAnAliasApprovesWhereTheSCPIsAttachedNow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := &fleet.Approval{
 				Management: c.hub, Now: time.Now,
-				Attached: func(context.Context) ([]string, error) {
+				SCPs: func(context.Context) ([]fleet.SCP, error) {
 					if c.asOf.IsZero() {
-						return c.attached, c.failed
+						return attached(c.attached...), c.failed
 					}
-					return c.attached, nil
+					return attached(c.attached...), nil
 				},
+				Protected: protects(guard.Pass),
 				Path: func(_ context.Context, account string) ([]string, time.Time, error) {
 					return paths[account], c.asOf, nil
 				},
@@ -70,12 +84,65 @@ func TestAnAliasApprovesWhereTheSCPIsAttachedNow(t *testing.T) {
 	}
 }
 
+// What is attached counts by what it denies, in the Regions of the keys.
+func TestAnAliasApprovesByWhatThePoliciesAboveTheAccountDeny(t *testing.T) {
+	const account = "333333333333"
+	at := func(region string) guard.Key {
+		k := approvedKey(account)
+		k.ARN = "arn:aws:kms:" + region + ":" + account + ":key/1"
+		return k
+	}
+	above := []fleet.SCP{
+		{Name: "doublelock-approval", Content: "renamed", Targets: []string{"r-root"}},
+		{Name: "doublelock-approval-2", Content: "elsewhere", Targets: []string{"ou-other"}},
+		{Name: "doublelock-approval-3", Content: "below", Targets: []string{"ou-1", account}},
+	}
+	for name, c := range map[string]struct {
+		east, west guard.Outcome
+		keys       []guard.Key
+		want       guard.Outcome
+	}{
+		"they deny it":                      {guard.Pass, guard.Fail, []guard.Key{at("us-east-1")}, guard.Pass},
+		"they have our name, and deny less": {guard.Fail, guard.Pass, []guard.Key{at("us-east-1")}, guard.Fail},
+		"what they deny is not known":       {guard.Unknown, guard.Pass, []guard.Key{at("us-east-1")}, guard.Unknown},
+		"in one of two Regions":             {guard.Pass, guard.Fail, []guard.Key{at("us-east-1"), at("us-west-2")}, guard.Fail},
+		"known in one of two Regions":       {guard.Unknown, guard.Pass, []guard.Key{at("us-east-1"), at("us-west-2")}, guard.Unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked [][]string
+			a := &fleet.Approval{
+				Management: "111111111111", Now: time.Now,
+				SCPs: func(context.Context) ([]fleet.SCP, error) { return above, nil },
+				Path: func(context.Context, string) ([]string, time.Time, error) {
+					return []string{"ou-1", "r-root"}, time.Time{}, nil
+				},
+				Protected: func(contents []string, id, region string) guard.Outcome {
+					if asked = append(asked, contents); id != account {
+						t.Errorf("asked about %s", id)
+					}
+					return map[string]guard.Outcome{"us-east-1": c.east, "us-west-2": c.west}[region]
+				},
+			}
+			for range 2 {
+				approved, err := a.Of(t.Context(), guard.Approved{Aliases: []string{"alias/ok"}}, c.keys...)
+				if got := approved.Allows(c.keys[0], account); err != nil || got != c.want {
+					t.Errorf("%s, error %v; want %s", got, err, c.want)
+				}
+			}
+			if len(asked) > len(c.keys) || !cmp.Equal(asked[0], []string{"renamed", "below"}) {
+				t.Errorf("judged %v, for %d Regions", asked, len(c.keys))
+			}
+		})
+	}
+}
+
 // Organizations has a small quota: it is asked where the answer decides, and once an hour.
 func TestOrganizationsIsAskedOnlyWhereItDecides(t *testing.T) {
 	now, asked := time.Date(2026, 9, 1, 9, 0, 0, 0, time.UTC), 0
 	a := &fleet.Approval{
 		Management: "111111111111", Now: func() time.Time { return now },
-		Attached: func(context.Context) ([]string, error) { asked++; return []string{"r-root"}, nil },
+		SCPs:      func(context.Context) ([]fleet.SCP, error) { asked++; return attached("r-root"), nil },
+		Protected: protects(guard.Pass),
 		Path: func(context.Context, string) ([]string, time.Time, error) {
 			return []string{"r-root"}, time.Time{}, nil
 		},
@@ -114,7 +181,8 @@ func TestWhoeverWaitsForAnotherToAskOrganizationsWaitsNoLongerThanItsOwnTime(t *
 		key, approved := approvedKey("111122223333"), guard.Approved{Aliases: []string{"alias/ok"}}
 		a := &fleet.Approval{
 			Path:       func(context.Context, string) ([]string, time.Time, error) { return []string{"r-1"}, time.Time{}, nil },
-			Attached:   func(context.Context) ([]string, error) { <-answer; return []string{"r-1"}, nil },
+			SCPs:       func(context.Context) ([]fleet.SCP, error) { <-answer; return attached("r-1"), nil },
+			Protected:  protects(guard.Pass),
 			Management: "999988887777", Now: time.Now,
 		}
 		first := make(chan error)

@@ -33,7 +33,7 @@ type KeyRules struct {
 }
 
 // Facts completes a snapshot with what CloudTrail and Lambda know: who read, what made the secrets, under which role
-// the rotation functions run. seen replaces the look-ups, for trail files that were read already; nil asks CloudTrail.
+// the rotation functions run. Where CloudTrail does not answer, Unseen says why. seen replaces the look-ups, for trail files that were read already; nil asks CloudTrail.
 func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, seen []migration.Sighting) (migration.Facts, error) {
 	now := m.Engine.Now()
 	approved, err := m.Keys.Approval.Of(ctx, m.Keys.Approved, keysIn(snapshot)...)
@@ -46,23 +46,27 @@ func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, see
 		Changer: m.changer(snapshot),
 	}
 	f.Begun = m.begun(ctx)
-	locations := map[location]bool{}
+	locations := map[migration.Location]bool{}
 	for _, s := range snapshot.Secrets {
-		locations[location{s.Facts.Account, s.Facts.Region}] = true
+		locations[migration.Location{Account: s.Facts.Account, Region: s.Facts.Region}] = true
 		m.addFunction(ctx, f.Functions, s)
 	}
 	if seen != nil {
 		return f, nil
 	}
+	f.Unseen = map[migration.Location]string{}
 	for at := range locations {
-		reads, err := m.Reads.All(ctx, at.account, at.region, now.Add(-lookBack))
-		if err != nil {
-			return f, err
+		reads, err := m.Reads.All(ctx, at.Account, at.Region, now.Add(-lookBack))
+		if err == nil {
+			err = m.addTools(ctx, f.Tools, at, now.Add(-lookBack), snapshot)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return f, context.Cause(ctx)
+		case err != nil: // its secrets are blocked, those of the others are not
+			f.Unseen[at] = err.Error()
 		}
 		f.Seen = append(f.Seen, reads...)
-		if err := m.addTools(ctx, f.Tools, at, now.Add(-lookBack), snapshot); err != nil {
-			return f, err
-		}
 	}
 	f.Seen = migration.Gather(f.Seen)
 	return f, nil
@@ -99,9 +103,6 @@ func (m *Migrations) begun(ctx context.Context) map[string]migration.Before {
 	return out
 }
 
-// location is an account in a Region.
-type location struct{ account, region string }
-
 // changer names the role by which keys are set in an account, in the partition of the secrets.
 func (m *Migrations) changer(snapshot inventory.Snapshot) func(account string) string {
 	partition := arn.Standard
@@ -123,14 +124,14 @@ func (m *Migrations) addFunction(ctx context.Context, roles map[string]string, s
 }
 
 // addTools finds what the secrets were made with, as far back as CloudTrail remembers.
-func (m *Migrations) addTools(ctx context.Context, tools map[string]string, at location, since time.Time, snapshot inventory.Snapshot) error {
+func (m *Migrations) addTools(ctx context.Context, tools map[string]string, at migration.Location, since time.Time, snapshot inventory.Snapshot) error {
 	byName := map[string]string{}
 	for _, s := range snapshot.Secrets {
-		if s.Facts.Account == at.account && s.Facts.Region == at.region {
+		if s.Facts.Account == at.Account && s.Facts.Region == at.Region {
 			byName[s.Facts.Name] = s.Facts.ARN
 		}
 	}
-	err := m.Reads.History.Named(ctx, at.account, at.region, "CreateSecret", since, func(record []byte) error {
+	err := m.Reads.History.Named(ctx, at.Account, at.Region, "CreateSecret", since, func(record []byte) error {
 		c, err := trail.Decode(record)
 		if err != nil || c.ErrorCode != "" {
 			return nil //nolint:nilerr // a record that cannot be read names no tool
@@ -145,7 +146,7 @@ func (m *Migrations) addTools(ctx context.Context, tools map[string]string, at l
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("look up who made the secrets in %s %s: %w", at.account, at.region, err)
+		return fmt.Errorf("look up who made the secrets in %s %s: %w", at.Account, at.Region, err)
 	}
 	return nil
 }

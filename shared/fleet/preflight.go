@@ -18,7 +18,7 @@ import (
 
 const (
 	lookBack     = 90 * 24 * time.Hour // what LookupEvents answers
-	partsFor     = time.Minute         // how long an account's principals are believed: a batch asks for them once
+	partsFor     = time.Minute         // how long principals, keys and the organization are believed: a batch asks for them once
 	accountsMost = 25                  // accounts that one pre-flight reads; a secret open to more is unknown
 )
 
@@ -38,20 +38,24 @@ type Preflight struct {
 	Accepted  []string        // principals that may lose access to any secret
 	Changer   string          // name of the member role by which keys are set
 
-	mu           sync.Mutex
-	organization inventory.Snapshot
-	until        time.Time
-	parts        map[string]part
+	mu    sync.Mutex
+	asked *asked
 }
 
-type part struct {
-	snapshot inventory.Snapshot
-	until    time.Time
+// batch is what was asked lately, or begins a new one.
+func (p *Preflight) batch(afresh bool) *asked {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := p.Snapshots.Now(); afresh || p.asked == nil || !now.Before(p.asked.until) {
+		p.asked = &asked{reader: p.Snapshots.Reader, until: now.Add(partsFor)}
+	}
+	return p.asked
 }
 
 // Check reads the principals of the accounts that can reach the secret, the policies on it and on the key, and asks.
 func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, accepted []string) (migration.Assessment, error) {
-	target, err := p.Snapshots.Reader.Key(ctx, arn.Of(keyARN).Account, s.Region, keyARN)
+	batch := p.batch(false)
+	target, err := batch.Key(ctx, arn.Of(keyARN).Account, s.Region, keyARN)
 	if err != nil {
 		return migration.Assessment{}, fmt.Errorf("look at the target key: %w", err)
 	}
@@ -65,14 +69,15 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 	if err != nil {
 		return migration.Assessment{}, err
 	}
-	snapshot := p.snapshot(ctx, one, *target)
+	snapshot := p.snapshot(ctx, batch, one, *target)
 	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: *target, Accepted: slices.Concat(p.Accepted, accepted), Functions: map[string]string{},
 		Changer: arn.PartitionOf(s.Region).Role(s.Account, p.Changer)}
 	if q.Seen, err = p.seen(ctx, s); err != nil {
 		return migration.Assessment{}, err
 	}
 	if s.RotationEnabled && s.RotationLambdaARN != "" {
-		if role, err := p.Secrets.FunctionRole(ctx, s.RotationLambdaARN); err == nil {
+		role, err := batch.roles.get(ctx, s.RotationLambdaARN, func() (string, error) { return p.Secrets.FunctionRole(ctx, s.RotationLambdaARN) })
+		if err == nil {
 			q.Functions[s.RotationLambdaARN] = role
 		}
 	}
@@ -80,13 +85,14 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 }
 
 // Refusing says which lock of a secret keeps a principal out now: the secret's own where the key certainly lets it through
-// (what a session's own policy forbids counts as the secret's), migration.LockUnknown where that cannot be found out.
+// (what a session's own policy forbids counts as the secret's), migration.LockUnknown where that cannot be found out. Its
+// answer may weaken the secret, so nothing that was read earlier is believed.
 func (p *Preflight) Refusing(ctx context.Context, s guard.Secret, principal string) (migration.Lock, error) {
 	one, err := p.withPolicy(ctx, s)
 	if err != nil {
 		return migration.LockUnknown, err
 	}
-	reader, err := inventory.Prepare(p.snapshot(ctx, one)).Explain(principal, s.ARN)
+	reader, err := inventory.Prepare(p.snapshot(ctx, p.batch(true), one)).Explain(principal, s.ARN)
 	switch {
 	case errors.Is(err, inventory.ErrNotInSnapshot):
 		return migration.LockUnknown, nil
@@ -125,20 +131,23 @@ func (p *Preflight) seen(ctx context.Context, s guard.Secret) ([]migration.Sight
 
 // snapshot is as small as the question: one secret, its keys and others that are asked about, and the principals of the
 // accounts that can reach it.
-func (p *Preflight) snapshot(ctx context.Context, s inventory.Secret, keys ...inventory.Key) inventory.Snapshot {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.Snapshots.Now()
-	if !now.Before(p.until) {
-		p.organization, p.until, p.parts = p.Snapshots.Organization(ctx, []string{s.Facts.Account}), now.Add(partsFor), map[string]part{}
+func (p *Preflight) snapshot(ctx context.Context, batch *asked, s inventory.Secret, keys ...inventory.Key) inventory.Snapshot {
+	taken := *p.Snapshots
+	taken.Reader = batch
+	organization, err := batch.organization.get(ctx, "", func() (inventory.Snapshot, error) { return taken.Organization(ctx, nil), ctx.Err() })
+	if err != nil {
+		organization = inventory.Snapshot{Version: inventory.Version, Unread: []inventory.Unread{{Part: inventory.PartOrganization, Why: err.Error()}}}
 	}
-	all := []inventory.Snapshot{p.organization}
-	reach := p.reach(s)
+	if isUnread(organization) {
+		organization.Accounts = []inventory.Account{{ID: s.Facts.Account}}
+	}
+	all := []inventory.Snapshot{organization}
+	reach := reachOf(organization, s)
 	for i, account := range reach {
 		if i >= accountsMost {
 			break
 		}
-		all = append(all, p.account(ctx, account, now))
+		all = append(all, taken.principals(ctx, account))
 	}
 	small := inventory.Merge(all...)
 	// The accounts of the keys count too: their resource control policies bind whoever decrypts.
@@ -150,19 +159,19 @@ func (p *Preflight) snapshot(ctx context.Context, s inventory.Secret, keys ...in
 	for _, account := range reach[min(len(reach), accountsMost):] {
 		small.Unread = append(small.Unread, inventory.Unread{Part: inventory.PartPrincipals, Account: account, Why: "more accounts can reach the secret than are read at once"})
 	}
-	small.TakenAt = now.UTC()
+	small.TakenAt = p.Snapshots.Now().UTC()
 	small.Secrets = []inventory.Secret{s}
 	small.Keys = keys
-	small.Keys = append(small.Keys, p.Snapshots.ForeignKeys(ctx, small)...)
+	small.Keys = append(small.Keys, taken.ForeignKeys(ctx, small)...)
 	return small
 }
 
-// reach lists the accounts whose principals the secret can be open to: its own, and those its policy names. One that
+// reachOf lists the accounts whose principals the secret can be open to: its own, and those its policy names. One that
 // names an organization or everybody can be open to every account.
-func (p *Preflight) reach(s inventory.Secret) []string {
+func reachOf(organization inventory.Snapshot, s inventory.Secret) []string {
 	out := []string{s.Facts.Account}
 	wide := strings.Contains(s.Policy, "aws:PrincipalOrg") || strings.Contains(s.Policy, `"*"`)
-	for _, account := range p.organization.Accounts {
+	for _, account := range organization.Accounts {
 		if account.ID != s.Facts.Account && (wide || strings.Contains(s.Policy, account.ID)) && s.Policy != "" {
 			out = append(out, account.ID)
 		}
@@ -170,13 +179,8 @@ func (p *Preflight) reach(s inventory.Secret) []string {
 	return out
 }
 
-func (p *Preflight) account(ctx context.Context, id string, now time.Time) inventory.Snapshot {
-	if have, ok := p.parts[id]; ok && now.Before(have.until) {
-		return have.snapshot
-	}
-	s := p.Snapshots.principals(ctx, id)
-	p.parts[id] = part{s, now.Add(partsFor)}
-	return s
+func isUnread(organization inventory.Snapshot) bool {
+	return slices.ContainsFunc(organization.Unread, func(u inventory.Unread) bool { return u.Part == inventory.PartOrganization })
 }
 
 var _ migration.Preflight = (*Preflight)(nil)

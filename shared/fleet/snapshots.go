@@ -154,7 +154,7 @@ func (t *Snapshots) ForeignKeys(ctx context.Context, s inventory.Snapshot) []inv
 	}
 	var out []inventory.Key
 	for _, secret := range s.Secrets {
-		for _, k := range keysOf(secret.Facts) {
+		for _, k := range guard.CopiesOf(secret.Facts).Keys() {
 			if known[k.ARN] || k.ARN == "" || k.Manager == guard.ManagerAWS {
 				continue
 			}
@@ -165,14 +165,6 @@ func (t *Snapshots) ForeignKeys(ctx context.Context, s inventory.Snapshot) []inv
 		}
 	}
 	return out
-}
-
-func keysOf(s guard.Secret) []guard.Key {
-	keys := []guard.Key{s.Key}
-	for _, v := range s.Versions {
-		keys = append(keys, v.Keys...)
-	}
-	return keys
 }
 
 // Accounts reads accounts, several at once, and hands each over as it is done, one at a time. An error of done ends it.

@@ -27,14 +27,17 @@ const (
 	ApprovedByTag   ApprovedBy = "tag"
 )
 
-func (a Approved) empty() bool {
+func (a *Approved) empty() bool {
 	return len(a.Accounts)+len(a.ARNs)+len(a.Aliases)+len(a.Tags) == 0
 }
 
 // Allows judges a customer managed key by its metadata. An alias or tag allows it only where its owner cannot write that.
 // It answers Unknown when only aliases or tags could allow the key and they were not read (nil), or nobody knows whose
 // they are to write.
-func (a Approved) Allows(k Key, secretAccount string) Outcome {
+func (a Approved) Allows(k Key, secretAccount string) Outcome { return a.allows(&k, secretAccount) }
+
+// allows is Allows without copies of both.
+func (a *Approved) allows(k *Key, secretAccount string) Outcome {
 	if k.ARN == "" || k.Manager == ManagerUnknown {
 		return Unknown
 	}
@@ -61,17 +64,18 @@ func (a Approved) Allows(k Key, secretAccount string) Outcome {
 // SelfApproved says by what a key is approved that does not count, because its owner can write it, or because nobody knows
 // whether he can; "" when that is not what it lacks.
 func (a Approved) SelfApproved(k Key) ApprovedBy {
-	if a.names(k) || a.Protected[k.Account] {
+	if a.names(&k) || a.Protected[k.Account] {
 		return ""
 	}
-	return a.by(k)
+	return a.by(&k)
 }
 
 // DependsOn lists the accounts on which the approval of keys depends: those of keys that only an alias or a tag approves, or
 // could.
 func (a Approved) DependsOn(keys ...Key) []string {
 	var accounts []string
-	for _, k := range keys {
+	for i := range keys {
+		k := &keys[i]
 		open := a.by(k) != "" || len(a.Aliases) > 0 && k.Aliases == nil || len(a.Tags) > 0 && k.Tags == nil
 		if open && k.Account != "" && k.Manager != ManagerAWS && !a.names(k) && !slices.Contains(accounts, k.Account) {
 			accounts = append(accounts, k.Account)
@@ -81,13 +85,13 @@ func (a Approved) DependsOn(keys ...Key) []string {
 }
 
 // names reports whether the key is approved by what nobody but AWS gives it.
-func (a Approved) names(k Key) bool {
+func (a *Approved) names(k *Key) bool {
 	return slices.Contains(a.Accounts, k.Account) ||
 		slices.ContainsFunc(a.ARNs, func(pattern string) bool { return arn.Match(pattern, k.ARN) })
 }
 
 // by is which of its names, that people write, approves a key; "" is none.
-func (a Approved) by(k Key) ApprovedBy {
+func (a *Approved) by(k *Key) ApprovedBy {
 	switch {
 	case slices.ContainsFunc(a.Aliases, func(alias string) bool { return slices.Contains(k.Aliases, alias) }):
 		return ApprovedByAlias

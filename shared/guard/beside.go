@@ -2,56 +2,97 @@ package guard
 
 import "slices"
 
-// beside are the labelled copies outside the primary, in locations that are in sync, that a choice finds keys of, with those
-// keys. What is in a location that is not in sync is for the control of replicas.
-func (c Copies) beside(keys func(Location, Copy) []Key) []Version {
+// choice is which labelled copies a finding lists, and with which of their keys.
+type choice struct {
+	copies func(*Location, *Copy) bool // nil: all
+	keys   func(*Location, *Key) bool  // nil: all; a copy of whose keys none is chosen is left out
+}
+
+// chosen lists copies as a finding keeps them, in the primary and in the locations that are in sync: what is in another is for
+// the control of replicas. Copies one after the other that open with the same keys share the list of them.
+func (c *Copies) chosen(of choice) []Version {
 	var found []Version
+	var last []Key
 	for i := range c.List {
-		copied := &c.List[i]
-		p := &c.Locations[copied.Location]
-		if copied.Location == 0 || !copied.Labelled() || !p.InSync() {
+		p, copied, takes := c.takes(of, i)
+		if !takes {
 			continue
 		}
-		if chosen := keys(*p, *copied); len(chosen) > 0 {
-			found = append(found, Version{ID: copied.Version, Stages: copied.Stages, Keys: chosen, In: p.name()}.brief())
+		n := 0
+		same := true
+		for j := range copied.Keys {
+			if k := &copied.Keys[j]; of.keys == nil || of.keys(p, k) {
+				same = same && n < len(last) && last[n].briefly(k)
+				n++
+			}
 		}
+		if n == 0 && of.keys != nil {
+			continue
+		}
+		if !same || n != len(last) {
+			last = of.briefs(p, copied, n)
+		}
+		if found == nil {
+			found = make([]Version, 0, len(c.List)-i)
+		}
+		v := Version{ID: copied.Version, Stages: copied.Stages, Keys: last}
+		if p.Kind != LocationPrimary {
+			v.In = p.name()
+		}
+		found = append(found, v)
 	}
 	return found
 }
 
-// olderBeside are the copies in other locations that open with an older key beside their location's own, which is a customer
-// managed one. The Keys are the older ones.
-func (c Copies) olderBeside() []Version {
-	return c.beside(func(p Location, copied Copy) []Key {
-		if p.Named.Manager != ManagerCustomer || p.Listing != Listed {
-			return nil
-		}
-		return copied.others(p.Named, func(k *Key) bool { return k.State != KeyMissing && !k.unnamed() })
-	})
-}
-
-// besideUnderOthers are the copies in other locations with those keys of theirs, beside their location's own, of which
-// something is true.
-func (c Copies) besideUnderOthers(is func(Key) bool) []Version {
-	return c.beside(func(p Location, copied Copy) []Key {
-		return copied.others(p.Named, func(k *Key) bool { return is(*k) })
-	})
-}
-
-// others are keys of a copy apart from one.
-func (c Copy) others(apart Key, is func(*Key) bool) []Key {
-	var found []Key
-	for i := range c.Keys {
-		if k := &c.Keys[i]; !k.is(&apart) && is(k) {
-			found = append(found, *k)
+// briefs are the n keys of a copy that are chosen.
+func (of choice) briefs(p *Location, copied *Copy, n int) []Key {
+	if n == 0 {
+		return nil
+	}
+	keys := make([]Key, 0, n)
+	for j := range copied.Keys {
+		if k := &copied.Keys[j]; of.keys == nil || of.keys(p, k) {
+			keys = append(keys, k.brief())
 		}
 	}
-	return found
+	return keys
+}
+
+func (c *Copies) takes(of choice, i int) (*Location, *Copy, bool) {
+	copied := &c.List[i]
+	p := &c.Locations[copied.Location]
+	return p, copied, copied.Labelled() && p.InSync() && (of.copies == nil || of.copies(p, copied))
+}
+
+// inPrimary are the primary's labelled versions of which something is true, by what decides.
+func (c *Copies) inPrimary(is func(*Copy) bool) []Version {
+	return c.chosen(choice{copies: func(p *Location, copied *Copy) bool { return p.Kind == LocationPrimary && is(copied) }})
+}
+
+// older are the copies that open with an older key beside their location's own: of the primary where it is dual, and of other
+// locations, with the older keys alone, where their own is a customer managed one.
+func (c *Copies) older(dual bool) []Version {
+	return c.chosen(choice{
+		copies: func(p *Location, copied *Copy) bool {
+			if p.Kind == LocationPrimary {
+				return dual && !copied.alone(&p.Named)
+			}
+			return p.Named.Manager == ManagerCustomer && p.Listing == Listed
+		},
+		keys: func(p *Location, k *Key) bool {
+			return p.Kind == LocationPrimary || !k.is(&p.Named) && k.State != KeyMissing && !k.unnamed()
+		},
+	})
+}
+
+// underOthers are the copies with those keys of theirs, beside their location's own, of which something is true.
+func (c *Copies) underOthers(is func(*Key) bool) []Version {
+	return c.chosen(choice{keys: func(p *Location, k *Key) bool { return !k.is(&p.Named) && is(k) }})
 }
 
 // unlistedBeside says in which locations, that are in sync under a customer managed key, nobody could see which keys open the
 // versions: an older one may open with the key that the location had before. The zero Subject is that all of them were seen.
-func (c Copies) unlistedBeside() Subject {
+func (c *Copies) unlistedBeside() Subject {
 	var found Subject
 	cause := CauseNotListed
 	for i := 1; i < len(c.Locations); i++ {

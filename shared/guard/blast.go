@@ -68,7 +68,7 @@ type Affected struct {
 	Fate    Fate      `json:"fate,omitzero"`
 	Opens   Key       `json:"opens,omitzero"`   // of FateOlderCopy, FateOwnKey, FateReplica and FateOtherVersion: what still opens it
 	Regions []string  `json:"regions,omitzero"` // of FateReplica, FateUnreadReplica and FateReplicaStops: where those replicas are, or in which account
-	Labels  []string  `json:"labels,omitzero"`  // of FateOtherVersion and FateVersionStops: of the versions that still open, or stop
+	Labels  []string  `json:"labels,omitzero"`  // of FateOtherVersion and FateVersionStops: of the versions that still open, or stop, and in which Region or account
 	Lost    time.Time `json:"lost,omitzero"`    // of those that stop: from when the value is lost for good, because the last key of its current version is deleted
 	Seen    time.Time `json:"seen,omitzero"`    // of FateStale: when it was looked at last
 	Why     string    `json:"why,omitzero"`     // of notices stored before fates were: the reason, in half a sentence
@@ -213,15 +213,16 @@ func (c Copies) currentWithout(key Key) Affected {
 	case !current.Needs(key) && !c.Locations[0].Named.Same(key):
 		return Affected{}
 	}
-	life := current.lifeWithout(key)
+	life := current.lifeWithout(&key)
 	switch life.Opens {
 	case OpensNo:
 		return Affected{Fate: FateEveryCopy, Lost: c.lost(key, current)}
 	case OpensUnknown:
 		return Affected{Fate: FateUnreadKey}
 	}
-	opens := current.opening(key, c.Locations[0].Named)
-	if opens.Same(c.Locations[0].Named) {
+	own := &c.Locations[0].Named
+	opens := current.opening(&key, own)
+	if opens.is(own) {
 		return Affected{Fate: FateOwnKey, Opens: opens.brief()}
 	}
 	return Affected{Fate: FateOlderCopy, Opens: opens.brief()}
@@ -236,17 +237,18 @@ func (c Copies) lost(key Key, stopped Copy) time.Time {
 		}
 	}
 	stopped.Keys = keys
-	return stopped.lifeWithout(key).Lost
+	return stopped.lifeWithout(&key).Lost
 }
 
 // opening is the key that still opens a copy, the preferred one if it does.
-func (c Copy) opening(off, preferred Key) Key {
-	var found Key
-	for _, k := range c.Keys {
-		if k.Same(off) || !k.opens() {
+func (c *Copy) opening(off, preferred *Key) *Key {
+	found := &Key{}
+	for i := range c.Keys {
+		k := &c.Keys[i]
+		if k.is(off) || !k.opens() {
 			continue
 		}
-		if k.Same(preferred) {
+		if k.is(preferred) {
 			return k
 		}
 		found = k
@@ -254,8 +256,8 @@ func (c Copy) opening(off, preferred Key) Key {
 	return found
 }
 
-// othersOpen looks for what keeps a stopped secret open: the current version in another location, or another labelled version.
-// Where the versions of a location could not be listed, one key of it is known: if that opens nothing, an older copy there still may.
+// othersOpen looks for what keeps a stopped secret open: the current version in another location, or another labelled version
+// in any. Where the versions of a location could not be listed, one key of it is known: if that opens nothing, an older copy there still may.
 func (c Copies) othersOpen(key Key, a *Affected) {
 	var unread []string
 	for i := 1; i < len(c.Locations); i++ {
@@ -269,7 +271,7 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 		case OpensNo:
 		case OpensYes:
 			if a.Fate != FateReplica {
-				a.Fate, a.Opens = FateReplica, current.opening(key, p.Named).brief()
+				a.Fate, a.Opens = FateReplica, current.opening(&key, &p.Named).brief()
 			}
 			a.Regions = append(a.Regions, p.name())
 		default:
@@ -279,9 +281,15 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 	if a.Fate == FateReplica {
 		return
 	}
-	for _, copied := range c.List {
-		if copied.Location == 0 && copied.Labelled() && copied.Without(key) == OpensYes {
-			a.Fate, a.Opens, a.Labels = FateOtherVersion, copied.opening(key, c.Locations[0].Named).brief(), append(a.Labels, copied.Stages...)
+	for i := range c.List {
+		copied := &c.List[i]
+		p := &c.Locations[copied.Location]
+		if !copied.Labelled() || !p.InSync() || copied.Without(key) != OpensYes {
+			continue
+		}
+		a.Fate, a.Opens = FateOtherVersion, copied.opening(&key, &p.Named).brief()
+		for _, label := range copied.Stages {
+			a.Labels = append(a.Labels, p.of(label))
 		}
 	}
 	if a.Fate != FateOtherVersion && len(unread) > 0 {
@@ -308,6 +316,14 @@ func (p Location) name() string {
 		return "account " + p.Account
 	}
 	return p.Region
+}
+
+// of is a label of a version in a location; those of the primary are what readers name.
+func (p Location) of(label string) string {
+	if p.Kind == LocationPrimary {
+		return label
+	}
+	return label + " in " + p.name()
 }
 
 // stopping lists the labels of the primary's versions that no other key opens.

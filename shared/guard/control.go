@@ -20,7 +20,7 @@ type Control struct {
 	Fix      string // what the owner does
 	Severity Severity
 
-	check func(Copies, Standard) (Outcome, Subject)
+	check func(*Copies, Standard) (Outcome, Subject)
 	words func(Subject) string // what a subject that fails it means, in half a sentence
 }
 

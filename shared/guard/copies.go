@@ -3,6 +3,8 @@ package guard
 import (
 	"slices"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // Copies are every copy of a secret's value that is known of, and what is not known. Whatever this package says of a secret
@@ -128,6 +130,101 @@ func (c *Copies) copied(there, versions []Version) {
 	}
 }
 
+// Here are the copies of the primary alone: a change of its key moves no others.
+func (c Copies) Here() Copies {
+	c.Locations = c.Locations[:1:1]
+	return c.where(func(copied *Copy) bool { return copied.Location == 0 })
+}
+
+// But are the copies without those of locations beside the primary that are kept by a secret of one of the ARNs.
+func (c Copies) But(has func(arn string) bool) Copies {
+	if len(c.Locations) == 1 {
+		return c
+	}
+	at := make([]int, len(c.Locations)) // where each location goes; less than 0: nowhere
+	var kept []Location
+	for i := range c.Locations {
+		if at[i] = -1; i == 0 || !has(c.ARN(i)) {
+			at[i] = len(kept)
+			kept = append(kept, c.Locations[i])
+		}
+	}
+	but := c.where(func(copied *Copy) bool { return at[copied.Location] >= 0 })
+	for i := range but.List {
+		but.List[i].Location = at[but.List[i].Location]
+	}
+	but.Locations = kept
+	return but
+}
+
+// Labelled are the copies that Secrets Manager hands out by stage.
+func (c Copies) Labelled() Copies {
+	return c.where(func(copied *Copy) bool { return copied.Labelled() })
+}
+
+func (c Copies) where(is func(*Copy) bool) Copies {
+	list := make([]Copy, 0, len(c.List))
+	for i := range c.List {
+		if is(&c.List[i]) {
+			list = append(list, c.List[i])
+		}
+	}
+	c.List = list
+	return c
+}
+
+// Keys are the keys that open a copy, and those that the next version in each location will be under, each a single time. Of a key
+// that has no name nobody knows which it is: it is not among them.
+func (c Copies) Keys() []Key {
+	var keys []Key
+	add := func(k *Key) {
+		if k.ARN == "" && k.Manager != ManagerAWS {
+			return
+		}
+		for i := range keys {
+			if keys[i].is(k) {
+				if keys[i].Manager == ManagerUnknown {
+					keys[i] = *k
+				}
+				return
+			}
+		}
+		keys = append(keys, *k)
+	}
+	for i := range c.Locations {
+		add(&c.Locations[i].Named)
+	}
+	for i := range c.List {
+		for j := range c.List[i].Keys {
+			add(&c.List[i].Keys[j])
+		}
+	}
+	return keys
+}
+
+// Under reports whether a key opens a copy, or the next version in a location will be under it.
+func (c Copies) Under(key Key) bool {
+	for i := range c.Locations {
+		if c.Locations[i].Named.is(&key) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.List, func(copied Copy) bool { return copied.Needs(key) })
+}
+
+// ARN is the secret's own in a location.
+func (c Copies) ARN(location int) string {
+	switch p := &c.Locations[location]; p.Kind {
+	case LocationElsewhere:
+		at := slices.IndexFunc(c.secret.Elsewhere.Copies, func(e AccountCopy) bool { return e.Account == p.Account && e.Region == p.Region })
+		return c.secret.Elsewhere.Copies[at].ARN
+	case LocationReplica:
+		return arn.Of(c.secret.ARN).In(p.Region).String()
+	default:
+		return c.secret.ARN
+	}
+}
+
 // Current is the primary's copy of the current version, which readers get who do not ask for another. There is none while
 // nothing was written, and while the versions could not be listed.
 func (c Copies) Current() (Copy, bool) { return c.currentIn(0) }
@@ -173,27 +270,29 @@ type Life struct {
 }
 
 // Life is the life of a copy with every key in the state that was read.
-func (c Copy) Life() Life { return c.lifeWithout(Key{}) }
+func (c Copy) Life() Life { return c.lifeWithout(nil) }
 
 // Without says whether a copy opens when a key is out of use, whatever state it is in.
-func (c Copy) Without(key Key) Opens { return c.lifeWithout(key).Opens }
+func (c Copy) Without(key Key) Opens { return c.lifeWithout(&key).Opens }
 
 // Needs reports whether a copy is under a key, beside others or alone.
 func (c Copy) Needs(key Key) bool { return slices.ContainsFunc(c.Keys, key.Same) }
 
-func (c Copy) lifeWithout(off Key) Life {
+// lifeWithout is the life of a copy with a key out of use; nil is none.
+func (c *Copy) lifeWithout(off *Key) Life {
 	life := Life{Gone: !c.More}
 	doubt, ends, dying := c.More, true, true // ends: every key that opens it ends; dying: every key is deleted, or will be
 	for i := range c.Keys {
 		k := &c.Keys[i]
+		isOff := off != nil && k.is(off)
 		life.Gone = life.Gone && k.State == KeyMissing
 		switch {
-		case k.opens() && !k.is(&off):
+		case k.opens() && !isOff:
 			life.Opens, dying = OpensYes, false
 			if ends = ends && !k.ValidTo.IsZero(); k.ValidTo.After(life.Until) {
 				life.Until = k.ValidTo
 			}
-		case k.Unusable(), k.is(&off):
+		case k.Unusable(), isOff:
 			if k.DeletionDate.After(life.Lost) {
 				life.Lost = k.DeletionDate
 			}

@@ -55,6 +55,56 @@ func TestWhatBecomesOfACopy(t *testing.T) {
 	}
 }
 
+func TestTheKeysOfCopiesAreThoseOfEveryLocation(t *testing.T) {
+	far := customerKey("777788889999", "far")
+	unread := guard.Key{ARN: otherKey.ARN, Manager: guard.ManagerUnknown}
+	s := with(secret(ownKey, ownKey, awsKey), func(s *guard.Secret) {
+		s.Versions = append(s.Versions, guard.Version{ID: "v0", Keys: []guard.Key{unread, {ID: "alias/gone"}}})
+		s.Replicas = []guard.Replica{replicaIn("eu-west-1", otherKey, otherKey, awsKey)}
+		s.Elsewhere = guard.Elsewhere{Listing: guard.Listed, Copies: []guard.AccountCopy{{ARN: "copy", Account: "777788889999", Region: s.Region, Key: far,
+			Status: "InSync", Listing: guard.Listed, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{far}}}}}}
+	})
+	names := func(c guard.Copies) (all []string) {
+		for _, k := range c.Keys() {
+			all = append(all, k.ARN+string(k.Manager))
+		}
+		return all
+	}
+	name := func(keys ...guard.Key) (all []string) {
+		for _, k := range keys {
+			all = append(all, k.ARN+string(k.Manager))
+		}
+		return all
+	}
+	copies := guard.CopiesOf(s)
+	at := func(i int) func(string) bool { return func(of string) bool { return of == copies.ARN(i) } }
+	for sentence, c := range map[string]struct {
+		copies guard.Copies
+		want   []string
+	}{
+		"of all, what was read of a key counts before its name": {copies, name(ownKey, otherKey, far, awsKey)},
+		"of the primary, those without a label too":             {copies.Here(), name(ownKey, awsKey, unread)},
+		"of the labelled ones in the primary":                   {copies.Here().Labelled(), name(ownKey, awsKey)},
+		"without the replica":                                   {copies.Labelled().But(at(1)), name(ownKey, far, awsKey)},
+		"without the copy in another account":                   {copies.Labelled().But(at(2)), name(ownKey, otherKey, awsKey)},
+		"the primary stays":                                     {copies.Labelled().But(at(0)), name(ownKey, otherKey, far, awsKey)},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, names(c.copies)); diff != "" {
+				t.Errorf("keys (-want +got):\n%s", diff)
+			}
+			for _, copied := range c.copies.List {
+				if p := c.copies.Locations[copied.Location]; (p.Account == "777788889999") != copied.Needs(far) {
+					t.Errorf("version %s with %v in %s", copied.Version, copied.Keys, p.Account+" "+p.Region)
+				}
+			}
+		})
+	}
+	if !copies.Under(far) || copies.Here().Under(far) {
+		t.Error("the key in the other account opens a copy there, and none here")
+	}
+}
+
 func TestASecretIsSealedOnlyWhereEveryLocationIs(t *testing.T) {
 	there := func(key guard.Key, status string) guard.Secret {
 		return with(secret(ownKey, ownKey), func(s *guard.Secret) {
@@ -83,27 +133,28 @@ func TestASecretIsSealedOnlyWhereEveryLocationIs(t *testing.T) {
 		says   string
 		second guard.Outcome // DL.SECRET.2; "" is that it passes
 	}{
-		"a replica under a CMK, in sync":                               {there(otherKey, "InSync"), guard.StateSealed, guard.Pass, "", ""},
-		"a replica under the AWS managed key":                          {there(awsKey, "InSync"), guard.StateDual, guard.Fail, "opens with the AWS managed key in eu-west-1", ""},
-		"a replica whose replication failed":                           {there(otherKey, "Failed"), guard.StateUnknown, guard.Fail, "replication to eu-west-1 failed", ""},
-		"a replica that is on its way":                                 {there(otherKey, "InProgress"), guard.StateUnknown, guard.Unknown, "replication to eu-west-1 has not come to its end", ""},
-		"a replica in a status that AWS adds":                          {there(otherKey, "Paused"), guard.StateUnknown, guard.Unknown, "has not come to its end", ""},
-		"a replica whose key was not read":                             {there(guard.Key{}, "InSync"), guard.StateUnknown, guard.Unknown, "could not be read", ""},
-		"a copy in another account under a CMK":                        {abroad(centralKey, "InSync"), guard.StateSealed, guard.Pass, "", ""},
-		"a copy in another account under the AWS managed key":          {abroad(awsKey, "InSync"), guard.StateDual, guard.Fail, "its copy in account 444455556666", ""},
-		"a copy in another account whose replication failed":           {abroad(centralKey, "Failed"), guard.StateUnknown, guard.Fail, "444455556666 is Failed", ""},
-		"a copy in another account that is on its way":                 {abroad(centralKey, "Pending"), guard.StateUnknown, guard.Unknown, "replication to account 444455556666 has not come to its end", ""},
-		"a copy in another account whose key was not read":             {abroad(guard.Key{}, "InSync"), guard.StateUnknown, guard.Unknown, "its copy in account 444455556666 could not be read", ""},
-		"copies in other accounts that nobody can list":                {secret(ownKey, ownKey), guard.StateSealed, guard.Pass, "", ""},
-		"an older key that does not exist any more opens nothing":      {secret(ownKey, ownKey, inState(otherKey, guard.KeyMissing)), guard.StateSealed, guard.Pass, "", ""},
-		"a replica whose versions were not listed":                     {holding(unlisted), guard.StateUnknown, guard.Pass, "", guard.Unknown},
-		"a replica that lists no current version":                      {holding(empty), guard.StateUnknown, guard.Pass, "", guard.Unknown},
-		"a replica with a version whose key has no name":               {holding(nameless), guard.StateUnknown, guard.Pass, "", guard.Unknown},
-		"a replica with an older copy under another CMK":               {holding(replicaIn("eu-west-1", otherKey, otherKey, centralKey)), guard.StateDual, guard.Pass, "", guard.Fail},
-		"a replica with an older copy under the AWS managed key":       {holding(replicaIn("eu-west-1", otherKey, awsKey, otherKey)), guard.StateDual, guard.Pass, "", guard.Fail},
-		"a replica whose version opens with the AWS managed key alone": {holding(replicaIn("eu-west-1", otherKey, awsKey)), guard.StateDual, guard.Fail, "AWSCURRENT (version v1) in eu-west-1 opens with the AWS managed key alone", guard.Fail},
-		"a replica whose older key does not exist any more":            {holding(replicaIn("eu-west-1", otherKey, otherKey, inState(centralKey, guard.KeyMissing))), guard.StateSealed, guard.Pass, "", ""},
-		"a copy in another account whose versions could not be listed": {farUnlisted, guard.StateUnknown, guard.Pass, "", guard.Unknown},
+		"a replica under a CMK, in sync":                                     {there(otherKey, "InSync"), guard.StateSealed, guard.Pass, "", ""},
+		"a replica under the AWS managed key":                                {there(awsKey, "InSync"), guard.StateDual, guard.Fail, "opens with the AWS managed key in eu-west-1", ""},
+		"a replica whose replication failed":                                 {there(otherKey, "Failed"), guard.StateUnknown, guard.Fail, "replication to eu-west-1 failed", ""},
+		"a replica that is on its way":                                       {there(otherKey, "InProgress"), guard.StateUnknown, guard.Unknown, "replication to eu-west-1 has not come to its end", ""},
+		"a replica in a status that AWS adds":                                {there(otherKey, "Paused"), guard.StateUnknown, guard.Unknown, "has not come to its end", ""},
+		"a replica whose key was not read":                                   {there(guard.Key{}, "InSync"), guard.StateUnknown, guard.Unknown, "could not be read", ""},
+		"a copy in another account under a CMK":                              {abroad(centralKey, "InSync"), guard.StateSealed, guard.Pass, "", ""},
+		"a copy in another account under the AWS managed key":                {abroad(awsKey, "InSync"), guard.StateDual, guard.Fail, "its copy in account 444455556666", ""},
+		"a copy in another account whose replication failed":                 {abroad(centralKey, "Failed"), guard.StateUnknown, guard.Fail, "444455556666 is Failed", ""},
+		"a copy in another account that is on its way":                       {abroad(centralKey, "Pending"), guard.StateUnknown, guard.Unknown, "replication to account 444455556666 has not come to its end", ""},
+		"a copy in another account whose key was not read":                   {abroad(guard.Key{}, "InSync"), guard.StateUnknown, guard.Unknown, "its copy in account 444455556666 could not be read", ""},
+		"copies in other accounts that nobody can list":                      {secret(ownKey, ownKey), guard.StateSealed, guard.Pass, "", ""},
+		"an older key that does not exist any more opens nothing":            {secret(ownKey, ownKey, inState(otherKey, guard.KeyMissing)), guard.StateSealed, guard.Pass, "", ""},
+		"a replica whose versions were not listed":                           {holding(unlisted), guard.StateUnknown, guard.Pass, "", guard.Unknown},
+		"a replica that lists no current version":                            {holding(empty), guard.StateUnknown, guard.Pass, "", guard.Unknown},
+		"a replica with a version whose key has no name":                     {holding(nameless), guard.StateUnknown, guard.Pass, "", guard.Unknown},
+		"a replica with an older copy under another CMK":                     {holding(replicaIn("eu-west-1", otherKey, otherKey, centralKey)), guard.StateDual, guard.Pass, "", guard.Fail},
+		"a replica with an older copy under the AWS managed key":             {holding(replicaIn("eu-west-1", otherKey, awsKey, otherKey)), guard.StateDual, guard.Pass, "", guard.Fail},
+		"a replica whose version opens with the AWS managed key alone":       {holding(replicaIn("eu-west-1", otherKey, awsKey)), guard.StateDual, guard.Fail, "AWSCURRENT (version v1) in eu-west-1 opens with the AWS managed key alone", guard.Fail},
+		"a replica whose older key does not exist any more":                  {holding(replicaIn("eu-west-1", otherKey, otherKey, inState(centralKey, guard.KeyMissing))), guard.StateSealed, guard.Pass, "", ""},
+		"a replica under the AWS managed key with an older copy under a CMK": {holding(replicaIn("eu-west-1", awsKey, awsKey, otherKey)), guard.StateDual, guard.Fail, "opens with the AWS managed key in eu-west-1", ""},
+		"a copy in another account whose versions could not be listed":       {farUnlisted, guard.StateUnknown, guard.Pass, "", guard.Unknown},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			if got := guard.StateOf(c.secret, ""); got != c.want {

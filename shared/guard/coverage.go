@@ -85,7 +85,8 @@ func Unread(s Secret) Subject {
 	if found.Blind != nil || s.Foreign() || s.IsReplica() {
 		return found
 	}
-	return CopiesOf(s).unlistedBeside()
+	copies := CopiesOf(s)
+	return copies.unlistedBeside()
 }
 
 // unreadVersions says which labelled versions open with keys that could not be read. AWS lists a key that it does not

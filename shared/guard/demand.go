@@ -112,7 +112,7 @@ func (k Key) unreadNow(id ControlID, now Key) bool {
 	}
 	switch id {
 	case SecretKeyUnusable:
-		return keyUsable(now) == Unknown
+		return keyUsable(&now) == Unknown
 	case SecretKeyUnapproved:
 		return now.Manager == ManagerUnknown || now.Manager == ManagerCustomer && (now.Aliases == nil || now.Tags == nil)
 	default:

@@ -44,6 +44,14 @@ func TestAnOpenFindingIsSaidAgainWhenItAsksForSomethingElse(t *testing.T) {
 		"other versions open with the same older key":   {guard.SecretNotSealed, versions(dual), versions(version("v7", "AWSCURRENT", awsKey, ownKey), version("v6", "AWSPREVIOUS", awsKey, ownKey)), false},
 		"it was moved again, so a version has two older keys": {guard.SecretNotSealed, versions(dual),
 			with(versions(version("v1", "AWSCURRENT", awsKey, ownKey, otherKey)), func(s *guard.Secret) { s.KeyID, s.Key = otherKey.ARN, otherKey }), true},
+		"a version is not under the key any more": {guard.SecretNotSealed, versions(version("v1", "AWSCURRENT", otherKey, ownKey)), versions(version("v1", "AWSCURRENT", otherKey)), true},
+		"an older copy is open in a second Region": {guard.SecretNotSealed, copies(ownKey, replicaIn("eu-west-1", otherKey, otherKey, centralKey)),
+			copies(ownKey, replicaIn("eu-west-1", otherKey, otherKey, centralKey), replicaIn("us-west-2", otherKey, otherKey, centralKey)), true},
+		"an older copy of a Region has another version": {guard.SecretNotSealed, copies(ownKey, replicaIn("eu-west-1", otherKey, otherKey, centralKey)),
+			copies(ownKey, with(guard.Secret{}, func(s *guard.Secret) {
+				s.Replicas = []guard.Replica{replicaIn("eu-west-1", otherKey, otherKey, centralKey)}
+				s.Replicas[0].Versions[0].ID = "v2"
+			}).Replicas[0]), false},
 		"an older version got a label that no rotation moves": {guard.SecretNotSealed, versions(dual), versions(dual, version("v0", "last-year", awsKey, ownKey)), true},
 	} {
 		t.Run(sentence, func(t *testing.T) {

@@ -159,6 +159,8 @@ func (s Subject) blindWords() string {
 	switch s.Blind.Cause {
 	case CauseNotEntered:
 		return "the account and Region could not be entered: no member role, or not guarded"
+	case CauseNoAnswer:
+		return "calls in this account and Region are not answered in time, while those in other accounts are"
 	case CauseItsPolicy:
 		return "access to this secret alone is denied: its resource policy, or another that names it, keeps the role " + ReadRole + " out"
 	case CauseDenied, "":

@@ -64,6 +64,7 @@ func TestTheFixOfABlindSpotNamesTheRightThatIsMissing(t *testing.T) {
 		"a secret":                               {guard.BlindSpot{Part: guard.PartSecret, Cause: guard.CauseDenied}, "describe secrets and list their versions"},
 		"the list of versions":                   {guard.BlindSpot{Part: guard.PartVersions, Cause: guard.CauseDenied}, "describe secrets and list their versions"},
 		"an account that could not be entered":   {guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNotEntered}, "Deploy the member stack"},
+		"an account that answers no call":        {guard.BlindSpot{Part: guard.PartLocation, Cause: guard.CauseNoAnswer}, "tries again"},
 		"an account from which no event arrives": {guard.BlindSpot{Part: guard.PartEvents, Cause: guard.CauseSilent}, "doublelock doctor"},
 	} {
 		fix := guard.CoverageControl().FixFor(guard.Subject{Blind: &c.blind})

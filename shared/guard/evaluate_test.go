@@ -168,22 +168,30 @@ func BenchmarkEvaluate(b *testing.B) {
 	}
 }
 
-// Twenty copies: five versions, each in the primary and three replicas.
+// Twenty copies: five versions, each in the primary and in three replicas, which list them themselves. Each opens with the
+// location's own key, as of a secret that is sealed, or with two more, so that most controls fail and list all of them.
 func BenchmarkEvaluateTwentyCopies(b *testing.B) {
-	s := secret(ownKey)
-	s.Versions = nil
-	for i := range 5 {
-		s.Versions = append(s.Versions, guard.Version{ID: fmt.Sprint("v", i), Stages: []string{fmt.Sprint("label-", i)}, Keys: []guard.Key{ownKey, otherKey, awsKey}})
-	}
-	for _, region := range []string{"eu-west-1", "eu-west-2", "us-west-2"} {
-		s.Replicas = append(s.Replicas, replicaIn(region, otherKey))
-	}
-	if n := len(guard.CopiesOf(s).List); n != 20 {
-		b.Fatalf("%d copies", n)
-	}
-	std := approve(guard.Approved{Accounts: []string{"444455556666"}})
-	b.ReportAllocs()
-	for b.Loop() {
-		guard.Evaluate(s, std, now)
+	for name, older := range map[string][]guard.Key{"sealed": nil, "worst": {otherKey, awsKey}} {
+		b.Run(name, func(b *testing.B) {
+			s := secret(ownKey)
+			s.Versions = nil
+			for i := range 5 {
+				s.Versions = append(s.Versions, guard.Version{ID: fmt.Sprint("v", i), Stages: []string{fmt.Sprint("label-", i)}, Keys: append([]guard.Key{ownKey}, older...)})
+			}
+			s.Versions[0].Stages = []string{"AWSCURRENT"}
+			for _, region := range []string{"eu-west-1", "eu-west-2", "us-west-2"} {
+				replica := replicaIn(region, ownKey)
+				replica.Versions = s.Versions
+				s.Replicas = append(s.Replicas, replica)
+			}
+			if n := len(guard.CopiesOf(s).List); n != 20 {
+				b.Fatalf("%d copies", n)
+			}
+			std := approve(guard.Approved{Accounts: []string{"444455556666"}})
+			b.ReportAllocs()
+			for b.Loop() {
+				guard.Evaluate(s, std, now)
+			}
+		})
 	}
 }

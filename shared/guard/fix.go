@@ -29,6 +29,8 @@ func blindFix(b BlindSpot) string {
 	switch {
 	case b.Part == PartEvents:
 		return "Run doublelock doctor: it names the part that is broken on the way from the account to the hub, and how to mend it."
+	case b.Cause == CauseNoAnswer:
+		return "No right is known to be missing. Run doublelock doctor for the account; look at its AWS Health events, and at what stands between the hub and the endpoint there. Every sweep tries again, and what is recorded of its secrets may be out of date until then."
 	case b.Cause == CauseNotListed:
 		return "No right is missing: AWS answered, and listed no keys. Every sweep looks again. If it stays so, ask AWS Support why ListSecretVersionIds names no KmsKeyIds for the version."
 	case b.Part == PartReplicaVersions:

@@ -73,7 +73,11 @@ func (k *Key) is(other *Key) bool {
 	if k.Manager == ManagerAWS && other.Manager == ManagerAWS {
 		return true
 	}
-	return k.ARN != "" && len(k.ARN) == len(other.ARN) && (k.ARN == other.ARN || strings.EqualFold(k.ARN, other.ARN))
+	n := len(k.ARN)
+	if n == 0 || n != len(other.ARN) || k.ARN[n-1]|0x20 != other.ARN[n-1]|0x20 { // ids differ in their last digit mostly, and ARNs begin alike
+		return false
+	}
+	return k.ARN == other.ARN || strings.EqualFold(k.ARN, other.ARN)
 }
 
 // Usable reports whether the state lets KMS use a key. Unknown states answer false.

@@ -37,8 +37,10 @@ type LostReader struct {
 type Remedy struct {
 	Principal  string      `json:"principal"`
 	Statements []Statement `json:"statements,omitempty"`
-	Decide     string      `json:"decide,omitzero"` // about the reader, "it", in a sentence or half of one
-	Accept     string      `json:"accept,omitzero"` // command that moves the secret although the reader loses access
+	Decide     string      `json:"decide,omitzero"`  // about the reader, "it", in a sentence or half of one
+	Accept     string      `json:"accept,omitzero"`  // command that moves the secret although the reader loses access
+	Then       []Statement `json:"then,omitempty"`   // all of which let the reader in, where a person decides that it is to read
+	Assumes    string      `json:"assumes,omitzero"` // what the statements rest on that no policy says, in half a sentence
 }
 
 // Statement is one statement and the policy that it is added to. It travels as text: a bus may write a document inside an
@@ -151,17 +153,15 @@ func (r Remedy) String() string {
 }
 
 func (r Remedy) put(s *script) {
-	for i, statement := range r.Statements {
-		to := "add to the "
-		if i > 0 {
-			to = "and to the "
-		}
-		s.say(to + statement.Where + ":")
-		s.paste(statement.JSON)
-	}
+	putStatements(s, r.Statements)
 	switch len(r.Statements) {
 	case 0:
 		s.say(r.Decide)
+		if len(r.Then) > 0 {
+			s.say(". Where it is to read,")
+			putStatements(s, r.Then)
+			s.say("as printed")
+		}
 		if r.Accept != "" {
 			s.say(". Or run")
 			s.paste(r.Accept)
@@ -171,6 +171,20 @@ func (r Remedy) put(s *script) {
 		s.say("as it is printed")
 	default:
 		s.say("both as they are printed, because one alone does not help")
+	}
+	if r.Assumes != "" {
+		s.say("; " + r.Assumes)
+	}
+}
+
+func putStatements(s *script, statements []Statement) {
+	for i, statement := range statements {
+		to := "add to the "
+		if i > 0 {
+			to = "and to the "
+		}
+		s.say(to + statement.Where + ":")
+		s.paste(statement.JSON)
 	}
 }
 

@@ -61,34 +61,30 @@ func Controls() []Control {
 
 // checkDefaultKey fails a secret that names the AWS managed key, because its next version opens with that alone, and one of
 // whose labelled versions one does already.
-func checkDefaultKey(c Copies, _ Standard) (Outcome, Subject) {
-	s, named := c.secret, c.Locations[0].Named
+func checkDefaultKey(c *Copies, _ Standard) (Outcome, Subject) {
+	s, named := c.secret, &c.Locations[0].Named
 	switch {
 	case s.Foreign():
 		return NotApplicable, Subject{}
 	case named.Manager == ManagerAWS:
 		return Fail, Subject{Key: named.brief(), Rotation: rotationOf(*s), Empty: !c.Unlisted && len(s.Versions) == 0}
 	}
-	if open := c.versions(func(copied Copy) bool { return copied.managedAlone() == Fail }); len(open) > 0 {
+	if open := c.inPrimary(managedAlone); len(open) > 0 {
 		return Fail, Subject{Key: named.brief(), Versions: open, Alias: aliasOf(*s), Rotation: rotationOf(*s)}
 	}
-	unknown := func(copied Copy) bool { return copied.managedAlone() == Unknown }
-	if c.Unlisted || named.Manager != ManagerCustomer || len(c.versions(unknown)) > 0 {
+	if c.Unlisted || named.Manager != ManagerCustomer || c.some(func(copied *Copy) bool { return copied.managedAlone() == Unknown }) {
 		return Unknown, c.unread()
 	}
 	return Pass, Subject{}
 }
 
-func checkSealed(c Copies, _ Standard) (Outcome, Subject) {
-	s, named := c.secret, c.Locations[0].Named
+func checkSealed(c *Copies, _ Standard) (Outcome, Subject) {
+	s, named := c.secret, &c.Locations[0].Named
 	here := c.here()
 	if here != StateDual && here != StateSealed && here != StateUnknown {
 		return NotApplicable, Subject{}
 	}
-	open := c.olderBeside()
-	if here == StateDual {
-		open = slices.Concat(c.versions(func(copied Copy) bool { return !copied.Alone(named) }), open)
-	}
+	open := c.older(here == StateDual)
 	switch {
 	case len(open) > 0:
 		return Fail, Subject{Key: named.brief(), Versions: open, Alias: aliasOf(*s), Rotation: rotationOf(*s)}
@@ -101,20 +97,22 @@ func checkSealed(c Copies, _ Standard) (Outcome, Subject) {
 	return Pass, Subject{}
 }
 
-// versions are the primary's labelled versions of which something is true, by what decides.
-func (c Copies) versions(is func(Copy) bool) []Version {
-	var found []Version
-	for _, copied := range c.List {
-		if copied.Location == 0 && copied.Labelled() && is(copied) {
-			found = append(found, Version{ID: copied.Version, Stages: copied.Stages, Keys: copied.Keys}.brief())
+// managedAlone reports whether a copy certainly opens with the AWS managed key alone.
+func managedAlone(copied *Copy) bool { return copied.managedAlone() == Fail }
+
+// some reports whether something is true of a labelled version of the primary.
+func (c *Copies) some(is func(*Copy) bool) bool {
+	for i := range c.List {
+		if copied := &c.List[i]; copied.Location == 0 && copied.Labelled() && is(copied) {
+			return true
 		}
 	}
-	return found
+	return false
 }
 
 // unread is what of the primary could not be read; the zero Subject where nothing is missing. Other than for a blind spot, a
 // key of a version counts that has a name and cannot be described.
-func (c Copies) unread() Subject {
+func (c *Copies) unread() Subject {
 	s := *c.secret
 	s.Replicas = nil
 	found := Unread(s)
@@ -124,7 +122,7 @@ func (c Copies) unread() Subject {
 	if named := c.Locations[0].Named; named.Manager == ManagerUnknown { // it does not exist any more
 		return Subject{Key: named.brief(), Blind: &BlindSpot{Part: PartKey, Cause: CauseDenied}}
 	}
-	if found.Versions = c.versions(func(copied Copy) bool { return slices.ContainsFunc(copied.Keys, unreadKey) }); len(found.Versions) > 0 {
+	if found.Versions = c.inPrimary(func(copied *Copy) bool { return slices.ContainsFunc(copied.Keys, unreadKey) }); len(found.Versions) > 0 {
 		found.Blind = &BlindSpot{Part: PartVersionKeys, Cause: CauseDenied}
 	}
 	return found
@@ -132,11 +130,11 @@ func (c Copies) unread() Subject {
 
 // checkReplicas judges the locations beside the primary: whether one opens with the AWS managed key, and whether what is there
 // is what the secret holds.
-func checkReplicas(c Copies, _ Standard) (Outcome, Subject) {
+func checkReplicas(c *Copies, _ Standard) (Outcome, Subject) {
 	if c.secret.Foreign() {
 		return NotApplicable, Subject{}
 	}
-	outcome, subject := c.failing(func(p Location) Outcome {
+	outcome, subject := c.failing(func(p *Location) Outcome {
 		switch {
 		case p.Kind == LocationPrimary: // its own key is for other controls
 			return Pass
@@ -148,12 +146,9 @@ func checkReplicas(c Copies, _ Standard) (Outcome, Subject) {
 			return Pass
 		}
 	})
-	managed := c.beside(func(p Location, copied Copy) []Key {
-		if p.Named.Manager == ManagerAWS || copied.managedAlone() != Fail {
-			return nil
-		}
-		return copied.Keys
-	})
+	managed := c.chosen(choice{copies: func(p *Location, copied *Copy) bool {
+		return p.Kind != LocationPrimary && p.Named.Manager != ManagerAWS && copied.managedAlone() == Fail
+	}})
 	if len(managed) > 0 && outcome != Fail {
 		outcome, subject = Fail, Subject{}
 	}
@@ -171,20 +166,15 @@ func checkReplicas(c Copies, _ Standard) (Outcome, Subject) {
 
 // checkKeyUsable fails a labelled version that no key opens, or will open from a known date on, and a location whose next
 // version has no key, whatever opens those that are there.
-func checkKeyUsable(c Copies, _ Standard) (Outcome, Subject) {
-	outcome, subject := c.failing(func(p Location) Outcome { return keyUsable(p.Named) })
-	named := c.Locations[0].Named
-	closed := c.versions(func(copied Copy) bool {
-		life := copied.Life()
-		return (life.Opens == OpensNo || !life.Until.IsZero()) && !copied.Alone(named)
-	})
-	closed = append(closed, c.beside(func(p Location, copied Copy) []Key {
-		life := copied.Life()
-		if p.Listing != Listed || life.Opens != OpensNo && life.Until.IsZero() || copied.Alone(p.Named) {
-			return nil
+func checkKeyUsable(c *Copies, _ Standard) (Outcome, Subject) {
+	outcome, subject := c.failing(func(p *Location) Outcome { return keyUsable(&p.Named) })
+	closed := c.chosen(choice{copies: func(p *Location, copied *Copy) bool {
+		if p.Kind != LocationPrimary && p.Listing != Listed || copied.alone(&p.Named) {
+			return false
 		}
-		return copied.Keys
-	})...)
+		life := copied.lifeWithout(nil)
+		return life.Opens == OpensNo || !life.Until.IsZero()
+	}})
 	switch {
 	case len(closed) > 0 && outcome != Fail:
 		return Fail, Subject{Versions: closed}
@@ -197,13 +187,11 @@ func checkKeyUsable(c Copies, _ Standard) (Outcome, Subject) {
 }
 
 // doubtful reports that nobody knows of a labelled version of the primary whether it opens.
-func (c Copies) doubtful() bool {
-	return c.Unlisted || slices.ContainsFunc(c.List, func(copied Copy) bool {
-		return copied.Location == 0 && copied.Labelled() && copied.Life().Opens == OpensUnknown
-	})
+func (c *Copies) doubtful() bool {
+	return c.Unlisted || c.some(func(copied *Copy) bool { return copied.lifeWithout(nil).Opens == OpensUnknown })
 }
 
-func keyUsable(k Key) Outcome {
+func keyUsable(k *Key) Outcome {
 	switch {
 	case k.Manager == ManagerAWS:
 		return Pass
@@ -217,26 +205,26 @@ func keyUsable(k Key) Outcome {
 }
 
 // checkApproved judges every key that a labelled copy is under, or the next version will be.
-func checkApproved(c Copies, std Standard) (Outcome, Subject) {
-	s, named := c.secret, c.Locations[0].Named
-	approved := func(k Key) Outcome {
+func checkApproved(c *Copies, std Standard) (Outcome, Subject) {
+	s := c.secret
+	approved := func(k *Key) Outcome {
 		if k.Manager == ManagerAWS || k.State == KeyMissing { // which nobody outside can switch, and which opens nothing
 			return NotApplicable
 		}
-		return std.Approved.Allows(k, s.Account)
+		return std.Approved.allows(k, s.Account)
 	}
-	outcome, subject := c.failing(func(p Location) Outcome { return approved(p.Named) })
+	outcome, subject := c.failing(func(p *Location) Outcome { return approved(&p.Named) })
 	older := outcome
 	for i := range c.List {
 		if copied := &c.List[i]; copied.Labelled() {
-			older = worse(older, copied.worst(c.Locations[copied.Location].Named, approved))
+			older = worse(older, copied.worst(&c.Locations[copied.Location].Named, approved))
 		}
 	}
 	if older != outcome { // only an older key fails, or is unknown
 		outcome, subject = older, Subject{}
 	}
 	if outcome == Fail || outcome == Unknown {
-		subject.Versions = append(c.underOthers(named, func(k Key) bool { return approved(k) == outcome }), c.besideUnderOthers(func(k Key) bool { return approved(k) == outcome })...)
+		subject.Versions = c.underOthers(func(k *Key) bool { return approved(k) == outcome })
 	}
 	if outcome == Fail && (!subject.Key.zero() || len(subject.Versions) > 0) {
 		subject.Rotation = rotationOf(*s)
@@ -249,11 +237,11 @@ func checkApproved(c Copies, std Standard) (Outcome, Subject) {
 }
 
 // worst is the worst outcome of a copy's keys, apart from one that was asked of already.
-func (c Copy) worst(asked Key, check func(Key) Outcome) Outcome {
+func (c *Copy) worst(asked *Key, check func(*Key) Outcome) Outcome {
 	outcome := NotApplicable
 	for i := range c.Keys {
-		if k := &c.Keys[i]; !k.is(&asked) {
-			outcome = worse(outcome, check(*k))
+		if k := &c.Keys[i]; !k.is(asked) {
+			outcome = worse(outcome, check(k))
 		}
 	}
 	return outcome
@@ -270,41 +258,19 @@ func worse(a, b Outcome) Outcome {
 	return a
 }
 
-// underOthers are the primary's labelled versions with those keys of theirs, beside the one that the secret names, of which
-// something is true.
-func (c Copies) underOthers(named Key, is func(Key) bool) []Version {
-	var found []Version
-	for _, copied := range c.List {
-		if copied.Location != 0 || !copied.Labelled() {
-			continue
-		}
-		v := Version{ID: copied.Version, Stages: copied.Stages}
-		for i := range copied.Keys {
-			if k := &copied.Keys[i]; !k.is(&named) && is(*k) {
-				v.Keys = append(v.Keys, k.brief())
-			}
-		}
-		if len(v.Keys) > 0 {
-			found = append(found, v)
-		}
-	}
-	return found
-}
-
 // checkForeign judges the copies of a service's secret as those of any other are, but for what its owner can do about them.
-func checkForeign(c Copies, _ Standard) (Outcome, Subject) {
-	s, named := c.secret, c.Locations[0].Named
+func checkForeign(c *Copies, _ Standard) (Outcome, Subject) {
+	s, named := c.secret, &c.Locations[0].Named
 	switch {
 	case !s.Foreign():
 		return NotApplicable, Subject{}
 	case named.Manager == ManagerAWS:
 		return Fail, Subject{Key: named.brief()}
 	}
-	if open := c.versions(func(copied Copy) bool { return copied.managedAlone() == Fail }); len(open) > 0 {
+	if open := c.inPrimary(managedAlone); len(open) > 0 {
 		return Fail, Subject{Key: named.brief(), Versions: open}
 	}
-	unknown := func(copied Copy) bool { return copied.managedAlone() == Unknown }
-	if c.Unlisted || named.Manager != ManagerCustomer || len(c.versions(unknown)) > 0 {
+	if c.Unlisted || named.Manager != ManagerCustomer || c.some(func(copied *Copy) bool { return copied.managedAlone() == Unknown }) {
 		return Unknown, c.unread()
 	}
 	return Pass, Subject{}

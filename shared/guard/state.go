@@ -51,7 +51,7 @@ func fallenFrom(was LockState) LockState {
 // here is the state by the primary's labelled copies. A secret that has no value yet has nothing an older key could open:
 // its key is that of its first version.
 func (c Copies) here() LockState {
-	named := c.Locations[0].Named
+	named := &c.Locations[0].Named
 	switch {
 	case c.secret.Foreign():
 		return StateForeign
@@ -59,7 +59,8 @@ func (c Copies) here() LockState {
 		return StateDefault
 	}
 	dual, unknown := false, c.Unlisted || named.Manager != ManagerCustomer
-	for _, copied := range c.List {
+	for i := range c.List {
+		copied := &c.List[i]
 		if copied.Location != 0 || !copied.Labelled() {
 			continue
 		}
@@ -67,7 +68,7 @@ func (c Copies) here() LockState {
 			return StateDefault
 		}
 		unknown = unknown || copied.nameless()
-		dual = dual || !copied.Alone(named)
+		dual = dual || !copied.alone(named)
 	}
 	switch {
 	case unknown:
@@ -117,7 +118,7 @@ func (c Copies) in(location int) LockState {
 		if copied.nameless() {
 			return StateUnknown
 		}
-		dual = dual || !copied.Alone(p.Named)
+		dual = dual || !copied.alone(&p.Named)
 	}
 	if dual {
 		return StateDual
@@ -127,7 +128,7 @@ func (c Copies) in(location int) LockState {
 
 // managedAlone fails a copy that opens with the AWS managed key and nothing else. A key that does not exist any more opens
 // nothing.
-func (c Copy) managedAlone() Outcome {
+func (c *Copy) managedAlone() Outcome {
 	managed, unknown := false, c.More
 	for i := range c.Keys {
 		k := &c.Keys[i]
@@ -152,12 +153,14 @@ func (c Copy) managedAlone() Outcome {
 }
 
 // Alone reports whether a copy opens with the key, and with no other that exists.
-func (c Copy) Alone(key Key) bool {
+func (c Copy) Alone(key Key) bool { return c.alone(&key) }
+
+func (c *Copy) alone(key *Key) bool {
 	opens := false
 	for i := range c.Keys {
 		k := &c.Keys[i]
 		switch {
-		case k.is(&key):
+		case k.is(key):
 			opens = true
 		case k.State != KeyMissing:
 			return false
@@ -166,8 +169,10 @@ func (c Copy) Alone(key Key) bool {
 	return opens
 }
 
-// nameless reports that AWS does not say which keys open a copy: it lists none, or one that has no name.
-func (c Copy) nameless() bool {
+// Nameless reports that AWS does not say which keys open a copy: it lists none, or one that has no name.
+func (c Copy) Nameless() bool { return c.nameless() }
+
+func (c *Copy) nameless() bool {
 	for i := range c.Keys {
 		k := &c.Keys[i]
 		if k.unnamed() {

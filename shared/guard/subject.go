@@ -59,17 +59,24 @@ const (
 	CauseDenied     BlindCause = "denied"      // the role was assumed, and may not look
 	CauseItsPolicy  BlindCause = "its_policy"  // the role may look at secrets here, and not at this one
 	CauseSilent     BlindCause = "silent"      // nothing arrives
+	CauseNoAnswer   BlindCause = "no_answer"   // calls there are not answered, and elsewhere they are
 	CauseNotListed  BlindCause = "not_listed"  // AWS answered, and listed no keys to judge by
 	CauseNotInSync  BlindCause = "not_in_sync" // its replication has not come to its end
 )
 
 // brief is a key by what decides: its name, manager and state.
-func (k Key) brief() Key {
+func (k *Key) brief() Key {
 	return Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State, DeletionDate: k.DeletionDate, ValidTo: k.ValidTo, Store: k.Store}
 }
 
+// briefly reports whether a key is the brief of another.
+func (k *Key) briefly(of *Key) bool {
+	return k.ARN == of.ARN && k.ID == of.ID && k.Manager == of.Manager && k.State == of.State && k.Store == of.Store &&
+		k.DeletionDate.Equal(of.DeletionDate) && k.ValidTo.Equal(of.ValidTo)
+}
+
 // brief is a replica with its status, unless that is as it should be.
-func (r Replica) brief() Replica {
+func (r *Replica) brief() Replica {
 	short := Replica{Region: r.Region, KeyID: r.KeyID, Key: r.Key.brief()}
 	if r.Status != inSync {
 		short.Status = r.Status
@@ -78,14 +85,17 @@ func (r Replica) brief() Replica {
 }
 
 // brief is a copy in another account without its versions.
-func (e AccountCopy) brief() AccountCopy {
+func (e *AccountCopy) brief() AccountCopy {
 	return AccountCopy{ARN: e.ARN, Account: e.Account, Region: e.Region, Key: e.Key.brief(), Status: e.Status}
 }
 
 func (v Version) brief() Version {
 	short := Version{ID: v.ID, Stages: v.Stages, In: v.In}
-	for _, k := range v.Keys {
-		short.Keys = append(short.Keys, k.brief())
+	if len(v.Keys) > 0 {
+		short.Keys = make([]Key, len(v.Keys))
+	}
+	for i := range v.Keys {
+		short.Keys[i] = v.Keys[i].brief()
 	}
 	return short
 }
@@ -158,29 +168,29 @@ func rotationOf(s Secret) Rotation {
 
 // failing asks a check of every location of a secret. The subject lists those that fail, or, where none does, those that could
 // not be judged.
-func (c Copies) failing(check func(Location) Outcome) (Outcome, Subject) {
-	worst := check(c.Locations[0])
-	for _, p := range c.Locations[1:] {
-		worst = worse(worst, check(p))
+func (c *Copies) failing(check func(*Location) Outcome) (Outcome, Subject) {
+	worst := check(&c.Locations[0])
+	for i := 1; i < len(c.Locations); i++ {
+		worst = worse(worst, check(&c.Locations[i]))
 	}
 	var subject Subject
 	if worst != Fail && worst != Unknown {
 		return worst, subject
 	}
 	s := c.secret
-	own := check(c.Locations[0]) == worst
+	own := check(&c.Locations[0]) == worst
 	if own {
 		subject.Key = s.Key.brief()
 	}
 	others := c.Locations[1:]
-	for i, r := range s.Replicas {
-		if check(others[i]) == worst {
-			subject.Replicas = append(subject.Replicas, r.brief())
+	for i := range s.Replicas {
+		if check(&others[i]) == worst {
+			subject.Replicas = append(slices.Grow(subject.Replicas, len(s.Replicas)-i), s.Replicas[i].brief())
 		}
 	}
-	for i, e := range s.Elsewhere.Copies {
-		if check(others[len(s.Replicas)+i]) == worst {
-			subject.Elsewhere = append(subject.Elsewhere, e.brief())
+	for i := range s.Elsewhere.Copies {
+		if check(&others[len(s.Replicas)+i]) == worst {
+			subject.Elsewhere = append(subject.Elsewhere, s.Elsewhere.Copies[i].brief())
 		}
 	}
 	switch {

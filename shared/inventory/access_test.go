@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,6 +98,18 @@ func TestBothLocksDecide(t *testing.T) {
 	}
 }
 
+// shared has AWS RAM share the key of shop/db.
+func shared(s *inventory.Snapshot) {
+	s.Keys[0].Shared = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"444455556666"},"Action":"kms:Decrypt","Resource":"*"}]}`
+}
+
+// deniesKMS denies a role the use of every key.
+func deniesKMS(s *inventory.Snapshot, role string) {
+	at := slices.IndexFunc(s.Principals, func(p inventory.Principal) bool { return p.ARN == roleARN(shop, role) })
+	s.Principals[at].Inline = maps.Clone(s.Principals[at].Inline)
+	s.Principals[at].Inline["deny"] = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"kms:*","Resource":"*"}]}`
+}
+
 func TestWhatWasNotReadIsUnknown(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*inventory.Snapshot)
@@ -103,13 +117,17 @@ func TestWhatWasNotReadIsUnknown(t *testing.T) {
 		secret string
 		want   policy.Answer
 	}{
-		"the key policy":                                {func(s *inventory.Snapshot) { s.Keys[0].Policy, s.Keys[0].PolicyUnread = "", "access denied" }, roleARN(shop, "app"), "shop/db", may},
-		"the key":                                       {func(s *inventory.Snapshot) { s.Keys = nil }, roleARN(shop, "app"), "shop/db", may},
-		"the grants, where only one could open":         {func(s *inventory.Snapshot) { s.Keys[0].GrantsUnread = "access denied" }, roleARN(shop, "analyst"), "shop/db", may},
-		"the grants, where the policy opens":            {func(s *inventory.Snapshot) { s.Keys[0].GrantsUnread = "access denied" }, roleARN(shop, "app"), "shop/db", yes},
-		"the state of the key":                          {func(s *inventory.Snapshot) { s.Keys[0].Facts.State = "" }, roleARN(shop, "app"), "shop/db", may},
-		"the versions, where another key could open":    {func(s *inventory.Snapshot) { s.Secrets[0].Facts.VersionsUnread = true }, roleARN(shop, "analyst"), "shop/db", may},
-		"the versions, where the key that is set opens": {func(s *inventory.Snapshot) { s.Secrets[0].Facts.VersionsUnread = true }, roleARN(shop, "app"), "shop/db", yes},
+		"the key policy":                        {func(s *inventory.Snapshot) { s.Keys[0].Policy, s.Keys[0].PolicyUnread = "", "access denied" }, roleARN(shop, "app"), "shop/db", may},
+		"the key":                               {func(s *inventory.Snapshot) { s.Keys = nil }, roleARN(shop, "app"), "shop/db", may},
+		"the grants, where only one could open": {func(s *inventory.Snapshot) { s.Keys[0].GrantsUnread = "access denied" }, roleARN(shop, "analyst"), "shop/db", may},
+		"the grants, where the policy opens":    {func(s *inventory.Snapshot) { s.Keys[0].GrantsUnread = "access denied" }, roleARN(shop, "app"), "shop/db", yes},
+		"whether the key is shared, where only that could open": {func(s *inventory.Snapshot) { s.Keys[0].SharedUnread = "access denied" }, roleARN(shop, "analyst"), "shop/db", may},
+		"whom AWS RAM shares the key with":                      {shared, roleARN(shop, "analyst"), "shop/db", may},
+		"the same, where the policy opens":                      {shared, roleARN(shop, "app"), "shop/db", yes},
+		"the same, where a policy of its own denies":            {func(s *inventory.Snapshot) { shared(s); deniesKMS(s, "analyst") }, roleARN(shop, "analyst"), "shop/db", no},
+		"the state of the key":                                  {func(s *inventory.Snapshot) { s.Keys[0].Facts.State = "" }, roleARN(shop, "app"), "shop/db", may},
+		"the versions, where another key could open":            {func(s *inventory.Snapshot) { s.Secrets[0].Facts.VersionsUnread = true }, roleARN(shop, "analyst"), "shop/db", may},
+		"the versions, where the key that is set opens":         {func(s *inventory.Snapshot) { s.Secrets[0].Facts.VersionsUnread = true }, roleARN(shop, "app"), "shop/db", yes},
 		"the SCPs": {func(s *inventory.Snapshot) {
 			s.Unread = []inventory.Unread{{Part: inventory.PartControls, Account: shop, Why: "throttled"}}
 		}, roleARN(shop, "app"), "shop/db", may},

@@ -19,6 +19,7 @@ type keyUse struct {
 	target policy.Target
 	key    string // ARN; guard.DefaultKeyID where the AWS managed key's is not known
 	grants string // why the grants are not known; "" when they are
+	shared string // why AWS RAM may let in whom the key policy does not; "" when it does not
 	closed string // why the key opens nothing now, for anybody
 	doubt  string // why it is not known whether it does
 }
@@ -28,13 +29,14 @@ func (a *Access) known(k guard.Key) Key {
 	if found := a.keys[k.ARN]; found != nil && k.ARN != "" {
 		return *found
 	}
-	return Key{Facts: k, PolicyUnread: "the key is not in the snapshot", GrantsUnread: "the key is not in the snapshot"}
+	return Key{Facts: k, PolicyUnread: "the key is not in the snapshot", GrantsUnread: "the key is not in the snapshot",
+		SharedUnread: "the key is not in the snapshot"}
 }
 
 // keyUse is kms:Decrypt by Secrets Manager in the name of the reader. version "" is one that is not known.
 // Source: Secrets Manager User Guide, "Secret encryption and decryption"; KMS Developer Guide, condition keys.
 func (a *Access) keyUse(s *Secret, k Key, version string) keyUse {
-	use := keyUse{key: k.Facts.ARN, grants: k.GrantsUnread}
+	use := keyUse{key: k.Facts.ARN, grants: k.GrantsUnread, shared: sharing(k)}
 	if k.Facts.Manager == guard.ManagerAWS {
 		return a.managedUse(s, k, version)
 	}
@@ -45,7 +47,9 @@ func (a *Access) keyUse(s *Secret, k Key, version string) keyUse {
 	use.target = policy.Target{ARN: use.key, Account: account, Kind: policy.ResourceKey, Policy: a.keyPolicy(&k), Grants: grantsOf(k)}
 	a.addResourceOrganization(&use.target)
 	a.addUse(&use.target, s, region, version)
-	addKey(&use.target, k.Facts, opens(s.Facts, k.Facts))
+	// A key that opens a copy, or that is set for those to come, is a symmetric encryption key, whether or not that was read.
+	// Source: Secrets Manager User Guide, "Secret encryption and decryption".
+	addKey(&use.target, k.Facts, guard.CopiesOf(s.Facts).Under(k.Facts))
 	use.closed, use.doubt = stateOf(k.Facts)
 	return use
 }
@@ -91,12 +95,6 @@ const (
 	symmetric = "SYMMETRIC_DEFAULT"
 	encrypts  = "ENCRYPT_DECRYPT"
 )
-
-// opens reports whether a key opens a version of the secret, or is set for those to come: then it is a symmetric encryption key,
-// whether or not that was read. Source: Secrets Manager User Guide, "Secret encryption and decryption".
-func opens(s guard.Secret, k guard.Key) bool {
-	return s.Key.Same(k) || slices.ContainsFunc(s.Versions, func(v guard.Version) bool { return slices.ContainsFunc(v.Keys, k.Same) })
-}
 
 // addKey adds what policies may ask of a key, as far as it was read; the rest stays open.
 // Source: KMS Developer Guide, "Condition keys for AWS KMS": all operations on a key have them, but for kms:MultiRegionKeyType,
@@ -179,6 +177,9 @@ func (u *keyUse) decide(w *asker, action string) policy.Decision {
 	if d.Answer == policy.ImplicitlyDenied && u.grants != "" && u.grantable(w, action) {
 		return doubtful("a grant could allow it, and the grants could not be read: " + u.grants)
 	}
+	if d.Answer == policy.ImplicitlyDenied && u.shared != "" && u.sharable(w, action) {
+		return doubtful(u.shared)
+	}
 	if d.Answer == policy.Allowed && u.doubt != "" {
 		return doubtful(u.doubt)
 	}
@@ -189,6 +190,31 @@ func (u *keyUse) decide(w *asker, action string) policy.Decision {
 func (u *keyUse) grantable(w *asker, action string) bool {
 	t := u.target
 	t.Grants = append(slices.Clip(t.Grants), policy.Grant{ID: "supposed", Grantee: w.principal.ARN, Operations: []string{strings.TrimPrefix(action, "kms:")}})
+	answer := ask(w, &t, action).Answer
+	return answer == policy.Allowed || answer == policy.Unknown
+}
+
+// sharing says why AWS RAM may let in whom the key policy does not; "" where the key is not shared by it.
+// Source: KMS API reference, GetKeyPolicy: RAM manages the AWS_RAM key policy. How its statements count is on no page.
+func sharing(k Key) string {
+	switch {
+	case k.SharedUnread != "":
+		return "AWS RAM may share the key, and whether it does could not be read: " + k.SharedUnread
+	case k.Shared != "":
+		return "AWS RAM shares the key by a policy of its own, of which we do not judge whom it lets in"
+	}
+	return ""
+}
+
+// everybody is what a policy of AWS RAM lets in at most.
+var everybody = policy.Read("AWS_RAM", []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}]}`))
+
+// sharable reports whether a policy of AWS RAM, if it let everybody in, would open the lock: what another policy denies stays so.
+func (u *keyUse) sharable(w *asker, action string) bool {
+	t := u.target
+	both := *t.Policy
+	both.Statements = slices.Concat(both.Statements, everybody.Statements)
+	t.Policy = &both
 	answer := ask(w, &t, action).Answer
 	return answer == policy.Allowed || answer == policy.Unknown
 }

@@ -145,7 +145,7 @@ func (a *Access) changeables() map[part]*changeable {
 	under := map[string][]string{} // secrets by the ARN of a key that opens a version, or is set
 	for i := range a.snapshot.Secrets {
 		s := &a.snapshot.Secrets[i]
-		for _, k := range append(slices.Concat(each(s.Facts.Versions, func(v guard.Version) []guard.Key { return v.Keys })...), s.Facts.Key) {
+		for _, k := range guard.CopiesOf(s.Facts).Keys() {
 			under[k.ARN] = append(under[k.ARN], s.Facts.ARN)
 		}
 		all[onSecrets].add(a.secretTarget(s), s.Facts.ARN)

@@ -97,6 +97,8 @@ type Key struct {
 	Facts          guard.Key `json:"facts"`
 	Policy         string    `json:"policy,omitempty"`
 	PolicyUnread   string    `json:"policyUnread,omitempty"`
+	Shared         string    `json:"shared,omitempty"` // policy that AWS RAM keeps beside the other, of a key that is shared by it; "" for none
+	SharedUnread   string    `json:"sharedUnread,omitempty"`
 	Grants         []Grant   `json:"grants,omitempty"`
 	GrantsUnread   string    `json:"grantsUnread,omitempty"`
 	Rotation       Rotation  `json:"rotation,omitzero"`

@@ -3,6 +3,7 @@ package keyreview
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
@@ -46,24 +47,32 @@ func (r *review) onlyDelegates(k *inventory.Key) {
 }
 
 // handBack keeps managing with the account, and gives use to those who need it.
-func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s policy.Statement, who *policy.PrincipalSet) (after, difference string) {
+func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s policy.Statement, who []policy.Statement) (after, difference string) {
 	if len(r.std.Administration) == 0 {
 		return "", ""
 	}
 	manage := bare(s)
 	manage.Actions, manage.NotActions = slices.Clone(r.std.Administration), nil
-	use := policy.Statement{SID: "UseThroughSecretsManager", Effect: policy.Allow, Principal: who, Actions: append(slices.Clone(useActions), "kms:DescribeKey"), Resources: []string{"*"}}
-	return change(d, index, manage, bound([]policy.Statement{use}, k)[0])
+	by := []policy.Statement{manage}
+	for i, use := range who {
+		use.SID, use.Effect, use.Resources = "UseThroughSecretsManager", policy.Allow, []string{"*"}
+		if i > 0 {
+			use.SID += strconv.Itoa(i + 1)
+		}
+		use.Actions = append(slices.Clone(useActions), "kms:DescribeKey")
+		by = append(by, bound([]policy.Statement{use}, k)...)
+	}
+	return change(d, index, by...)
 }
 
 // mostNamed is how many readers a key policy names before it is better to ask for the account and Secrets Manager.
 const mostNamed = 20
 
 // users are the principals that open secrets under the key today, by name where all are known and few, so that the
-// fix takes nothing from them.
-func (r *review) users(k *inventory.Key) (*policy.PrincipalSet, string) {
-	everybody := &policy.PrincipalSet{AWS: []string{"*"}}
-	all := "whoever may read its secrets"
+// fix takes nothing from them: a statement for those that a key policy names, and one for the roles of permission sets,
+// whose names change.
+func (r *review) users(k *inventory.Key) ([]policy.Statement, string) {
+	everybody, all := []policy.Statement{{Principal: &policy.PrincipalSet{AWS: []string{"*"}}}}, "whoever may read its secrets"
 	secrets := r.under[k.Facts.ARN]
 	if len(secrets) == 0 || len(secrets) > mostNamed {
 		return everybody, all
@@ -87,8 +96,31 @@ func (r *review) users(k *inventory.Key) (*policy.PrincipalSet, string) {
 		return everybody, all
 	}
 	slices.Sort(names)
-	if len(names) == 1 {
-		return &policy.PrincipalSet{AWS: names}, "the one principal that reads its secrets"
+	who := "the one principal that reads its secrets"
+	if len(names) > 1 {
+		who = fmt.Sprintf("the %d principals that read its secrets", len(names))
 	}
-	return &policy.PrincipalSet{AWS: names}, fmt.Sprintf("the %d principals that read its secrets", len(names))
+	return naming(names), who
+}
+
+// naming are statements for principals as a key policy should name them.
+func naming(names []string) []policy.Statement {
+	var plain, patterns []string
+	for _, name := range names {
+		p, err := policy.ParsePrincipal(name)
+		if err != nil || p.PermissionSet() == "" {
+			plain = append(plain, name)
+		} else if pattern := p.PermissionSetRoles(); !slices.Contains(patterns, pattern) {
+			patterns = append(patterns, pattern)
+		}
+	}
+	var out []policy.Statement
+	if len(plain) > 0 {
+		out = append(out, policy.Statement{Principal: &policy.PrincipalSet{AWS: plain}})
+	}
+	if len(patterns) > 0 {
+		out = append(out, policy.Statement{Principal: &policy.PrincipalSet{AWS: []string{"*"}},
+			Conditions: []policy.Condition{{Operator: "ArnLike", Key: "aws:PrincipalArn", Values: patterns}}})
+	}
+	return out
 }

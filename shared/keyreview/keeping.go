@@ -108,10 +108,40 @@ func (r *review) unused(k *inventory.Key) {
 		r.unknown(guard.KeyUnused, k, "its last use is not known")
 		return
 	}
-	if r.now.Sub(since) > limit {
-		r.add(guard.KeyUnused, k, Finding{Detail: "no secret is under it, and it " + said + since.Format(time.DateOnly),
-			Fix: "aws kms disable-key --key-id " + k.Facts.ARN + " (and after some weeks schedule-key-deletion)"})
+	if r.now.Sub(since) <= limit {
+		return
 	}
+	if why := r.hidden(k); why != "" {
+		r.unknown(guard.KeyUnused, k, "no secret is known to be under it, and "+why)
+		return
+	}
+	r.add(guard.KeyUnused, k, Finding{Detail: "no secret is under it, and it " + said + since.Format(time.DateOnly),
+		Fix: "aws kms disable-key --key-id " + k.Facts.ARN + " (and after some weeks schedule-key-deletion)"})
+}
+
+// hidden says why a secret may be under a key that none is known to be under; "" where none can be.
+func (r *review) hidden(k *inventory.Key) string {
+	for _, u := range r.snapshot.Unread {
+		if u.Part == inventory.PartSecrets && u.Region == k.Facts.Region {
+			return "the secrets of account " + u.Account + " in " + u.Region + " could not be read: " + u.Why
+		}
+	}
+	for i := range r.snapshot.Secrets {
+		s := &r.snapshot.Secrets[i]
+		if s.Facts.PendingDeletion() {
+			continue
+		}
+		copies := r.copies(s)
+		if copies.Unlisted && s.Facts.Region == k.Facts.Region {
+			return "the versions of " + s.Facts.Name + " could not be listed"
+		}
+		for _, c := range copies.List {
+			if c.Nameless() && copies.Locations[c.Location].Region == k.Facts.Region {
+				return "not every key that opens " + s.Facts.Name + " could be read"
+			}
+		}
+	}
+	return ""
 }
 
 func latest(a, b time.Time) time.Time {

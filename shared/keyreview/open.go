@@ -21,6 +21,13 @@ func (r *review) open(k *inventory.Key) {
 			}
 		}
 	}
+	switch {
+	case k.SharedUnread != "":
+		r.unknown(guard.KeyOpen, k, "whether AWS RAM shares it could not be read: "+k.SharedUnread)
+	case k.Shared != "":
+		r.add(guard.KeyOpen, k, Finding{Outcome: guard.Unknown, Detail: "AWS RAM shares it by a policy of its own, beside the key policy: whom that lets in is not judged",
+			Statement: k.Shared, Fix: "aws ram list-principals --resource-owner SELF --resource-arn " + k.Facts.ARN + " (says with whom; if that is not meant, take the key out of the resource share)"})
+	}
 	r.grants(k)
 }
 

@@ -86,18 +86,21 @@ func (r *review) collect() {
 		if s.Facts.PendingDeletion() {
 			continue
 		}
-		keys := []guard.Key{s.Facts.Key}
-		for _, v := range s.Facts.Versions {
-			if v.Labelled() {
-				keys = append(keys, v.Keys...)
-			}
-		}
-		for _, k := range keys {
+		for _, k := range r.copies(s).Keys() {
 			if list := r.under[k.ARN]; k.ARN != "" && !slices.Contains(list, s) {
 				r.under[k.ARN] = append(list, s)
 			}
 		}
 	}
+}
+
+// copies are the labelled copies of a secret. What is kept in another location is left out where the snapshot has the secret of
+// that location as well, which has the same copies.
+func (r *review) copies(s *inventory.Secret) guard.Copies {
+	return guard.CopiesOf(s.Facts).Labelled().But(func(arn string) bool {
+		_, err := r.access.Secret(arn)
+		return err == nil
+	})
 }
 
 func (r *review) key(k *inventory.Key) {

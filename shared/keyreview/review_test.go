@@ -50,6 +50,34 @@ func secret(name, application string) inventory.Secret {
 		Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{fine().Facts}}}}}
 }
 
+// replicated is a secret whose primary is in another Region under another key, and whose replica has a version under fine.
+func replicated(name string) inventory.Secret {
+	s := secret(name, "app")
+	other := fine().Facts
+	other.ARN = "arn:aws:kms:us-east-1:111122223333:key/k2"
+	s.Facts.ARN, s.Facts.Region, s.Facts.Key = arns.Of(s.Facts.ARN).In("us-east-1").String(), "us-east-1", other
+	there := s.Facts.Versions
+	s.Facts.Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{other}}}
+	s.Facts.Replicas = []guard.Replica{{Region: "eu-central-1", Key: other, Status: "InSync", Listing: guard.Listed, Versions: there}}
+	return s
+}
+
+func TestASecretCountsASingleTimeWhereTheSnapshotHasItsReplicaToo(t *testing.T) {
+	replica := secret("db", "app")
+	primary := replicated("db")
+	std := standard()
+	std.Secrets = 1
+	for _, f := range keyreview.Review(inventory.Prepare(snapshot(fine(), primary, replica)), std, now) {
+		t.Errorf("%s: %s", f.Control.ID, f.Detail)
+	}
+}
+
+func changed(by func(*guard.Secret)) inventory.Secret {
+	s := secret("db", "app")
+	by(&s.Facts)
+	return s
+}
+
 func snapshot(k inventory.Key, secrets ...inventory.Secret) inventory.Snapshot {
 	return inventory.Snapshot{Version: inventory.Version, TakenAt: now, Accounts: []inventory.Account{{ID: own}}, Keys: []inventory.Key{k}, Secrets: secrets,
 		Principals: []inventory.Principal{{ARN: "arn:aws:iam::111122223333:role/app", Kind: inventory.Role, Account: own,
@@ -91,21 +119,29 @@ func TestReview(t *testing.T) {
 		"a key on its way out is let be": {func(k *inventory.Key) {
 			k.Facts.State, k.Facts.Tags, k.Rotation = guard.KeyPendingDeletion, nil, inventory.Rotation{}
 		}, nil, nil},
-		"a key that nobody used for long":   {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, nil, []string{"DL.KEY.4 fail"}},
-		"a key that was never used":         {func(k *inventory.Key) { k.Use.At = time.Time{} }, nil, []string{"DL.KEY.4 fail"}},
-		"a new key that was never used":     {func(k *inventory.Key) { k.Use.At, k.CreatedAt = time.Time{}, now.AddDate(0, 0, -3) }, nil, nil},
-		"a key with secrets nobody reads":   {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, []inventory.Secret{secret("db", "app")}, nil},
-		"a last use that could not be read": {func(k *inventory.Key) { k.UseUnread = "access denied" }, nil, []string{"DL.KEY.4 unknown"}},
+		"a key that nobody used for long":           {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, nil, []string{"DL.KEY.4 fail"}},
+		"a key that was never used":                 {func(k *inventory.Key) { k.Use.At = time.Time{} }, nil, []string{"DL.KEY.4 fail"}},
+		"a new key that was never used":             {func(k *inventory.Key) { k.Use.At, k.CreatedAt = time.Time{}, now.AddDate(0, 0, -3) }, nil, nil},
+		"a key with secrets nobody reads":           {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, []inventory.Secret{secret("db", "app")}, nil},
+		"a key that no secret is known to be under": {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, []inventory.Secret{changed(func(s *guard.Secret) { s.Key = guard.Key{ARN: arn + "2"}; s.Versions, s.VersionsUnread = nil, true })}, []string{"DL.KEY.4 unknown"}},
+		"a key beside one that AWS does not name":   {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, []inventory.Secret{changed(func(s *guard.Secret) { s.Key = guard.Key{ARN: arn + "2"}; s.Versions[0].Keys = nil })}, []string{"DL.KEY.4 unknown"}},
+		"a last use that could not be read":         {func(k *inventory.Key) { k.UseUnread = "access denied" }, nil, []string{"DL.KEY.4 unknown"}},
 
-		"a disabled key with a secret":       {func(k *inventory.Key) { k.Facts.State = guard.KeyDisabled }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 fail"}},
-		"a key pending deletion with one":    {func(k *inventory.Key) { k.Facts.State = guard.KeyPendingDeletion }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 fail"}},
-		"a disabled key that nothing needs":  {func(k *inventory.Key) { k.Facts.State = guard.KeyDisabled }, nil, nil},
-		"a state that could not be read":     {func(k *inventory.Key) { k.Facts.State = "" }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 unknown"}},
-		"two applications under one key":     {func(*inventory.Key) {}, []inventory.Secret{secret("a", "x"), secret("b", "y")}, []string{"DL.KEY.6 fail"}},
-		"two secrets of one application":     {func(*inventory.Key) {}, []inventory.Secret{secret("a", "x"), secret("b", "x")}, nil},
-		"a policy that could not be read":    {func(k *inventory.Key) { k.PolicyUnread = "access denied" }, nil, []string{"DL.KEY.3 unknown", "DL.KEY.7 unknown"}},
-		"a policy that cannot be parsed":     {func(k *inventory.Key) { k.Policy = "{" }, nil, []string{"DL.KEY.3 unknown"}},
-		"grants that could not be read":      {func(k *inventory.Key) { k.GrantsUnread = "access denied" }, nil, []string{"DL.KEY.3 unknown"}},
+		"a disabled key with a secret":                  {func(k *inventory.Key) { k.Facts.State = guard.KeyDisabled }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 fail"}},
+		"a key pending deletion with one":               {func(k *inventory.Key) { k.Facts.State = guard.KeyPendingDeletion }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 fail"}},
+		"a disabled key that nothing needs":             {func(k *inventory.Key) { k.Facts.State = guard.KeyDisabled }, nil, nil},
+		"a state that could not be read":                {func(k *inventory.Key) { k.Facts.State = "" }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 unknown"}},
+		"a disabled key that a replica needs":           {func(k *inventory.Key) { k.Facts.State = guard.KeyDisabled }, []inventory.Secret{replicated("db")}, []string{"DL.KEY.5 fail"}},
+		"a key that a replica's older version is under": {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, []inventory.Secret{replicated("db")}, nil},
+		"two applications under one key":                {func(*inventory.Key) {}, []inventory.Secret{secret("a", "x"), secret("b", "y")}, []string{"DL.KEY.6 fail"}},
+		"two secrets of one application":                {func(*inventory.Key) {}, []inventory.Secret{secret("a", "x"), secret("b", "x")}, nil},
+		"a policy that could not be read":               {func(k *inventory.Key) { k.PolicyUnread = "access denied" }, nil, []string{"DL.KEY.3 unknown", "DL.KEY.7 unknown"}},
+		"a policy that cannot be parsed":                {func(k *inventory.Key) { k.Policy = "{" }, nil, []string{"DL.KEY.3 unknown"}},
+		"grants that could not be read":                 {func(k *inventory.Key) { k.GrantsUnread = "access denied" }, nil, []string{"DL.KEY.3 unknown"}},
+		"whether it is shared could not be read":        {func(k *inventory.Key) { k.SharedUnread = "access denied" }, nil, []string{"DL.KEY.3 unknown"}},
+		"a key that AWS RAM shares": {func(k *inventory.Key) {
+			k.Shared = document(`{"Effect":"Allow","Principal":{"AWS":"444455556666"},"Action":"kms:Decrypt","Resource":"*"}`)
+		}, nil, []string{"DL.KEY.3 unknown"}},
 		"a policy that only delegates":       {policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`), nil, []string{"DL.KEY.7 fail"}},
 		"an account by its number delegates": {policyOf(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*","Resource":"*"}`), nil, []string{"DL.KEY.7 fail"}},
 		"delegation through Secrets Manager": {policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},` + use + `,"Condition":{"StringEquals":{"kms:ViaService":"secretsmanager.eu-central-1.amazonaws.com"}}}`), nil, nil},
@@ -145,7 +181,14 @@ func TestReview(t *testing.T) {
 			k := fine()
 			tt.change(&k)
 			for i := range tt.secrets {
-				tt.secrets[i].Facts.Versions[0].Keys[0].State = k.Facts.State
+				for _, v := range tt.secrets[i].Facts.Versions {
+					for j := range v.Keys {
+						v.Keys[j].State = k.Facts.State
+					}
+				}
+				for j := range tt.secrets[i].Facts.Replicas {
+					tt.secrets[i].Facts.Replicas[j].Versions[0].Keys[0].State = k.Facts.State
+				}
 			}
 			std := standard()
 			std.Approved = []string{partner}
@@ -248,6 +291,29 @@ func TestAKeyIsFineInEveryPartition(t *testing.T) {
 		at := slices.IndexFunc(open, func(f keyreview.Finding) bool { return f.Control.ID == guard.KeyOpen })
 		if at < 0 || !strings.Contains(open[at].After, arns.Partition(partition).Regional("secretsmanager", region)) {
 			t.Errorf("%s: the fix of an open key is not bound to Secrets Manager there: %+v", region, open)
+		}
+	}
+}
+
+// A role of a permission set has other digits when it is made anew: a proposal names it by what stays.
+func TestAProposalNamesAPermissionSetByItsPattern(t *testing.T) {
+	const people = "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Data_0123456789abcdef"
+	k := fine()
+	k.Policy = document(`{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`)
+	s := snapshot(k, secret("db", "app"))
+	person := s.Principals[0]
+	person.ARN = people
+	s.Principals = append(s.Principals, person)
+	found := keyreview.Review(inventory.Prepare(s), standard(), now)
+	if len(found) != 1 || !strings.Contains(found[0].After, `"aws:PrincipalArn":"arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Data_????????????????"`) ||
+		strings.Contains(found[0].After, "0123456789abcdef") || !strings.Contains(found[0].After, `"AWS":"arn:aws:iam::111122223333:role/app"`) {
+		t.Fatalf("%+v", found)
+	}
+	s.Keys[0].Policy = found[0].After
+	for _, reader := range []string{people, "arn:aws:iam::111122223333:role/app", strings.Replace(people, "0123456789abcdef", "fedcba9876543210", 1)} {
+		s.Principals[1].ARN = reader
+		if got, err := inventory.Prepare(s).Explain(reader, s.Secrets[0].Facts.ARN); err != nil || got.Answer != policy.Allowed {
+			t.Errorf("after the fix %s is %s (%v): %s", reader, got.Answer, err, got.Why())
 		}
 	}
 }

@@ -74,6 +74,9 @@ func (a *AWS) Elapse() {
 	}
 }
 
+// ShareKey has AWS RAM keep a policy for a key, as one that is shared has it.
+func (a *AWS) ShareKey(keyARN, policy string) error { return kms.Share(a.AWS, keyARN, policy) }
+
 // KeyWithID makes a customer managed key with an id of the caller's choice, as a configuration names it, and returns its
 // ARN. An empty policy is the one KMS gives a key by default.
 func (a *AWS) KeyWithID(account, region, id, policy string) string {

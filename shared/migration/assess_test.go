@@ -64,6 +64,7 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 		"one that is not, before one that is": {[]inventory.Principal{principal("aaa", none), principal("app", may(true))}, nil, nil, []string{"app keeps allowed 0"}, nil},
 		"one that would lose":                 {[]inventory.Principal{principal("app", may(false))}, nil, nil, []string{"app loses allowed 0"}, []string{role("app") + " would lose access"}},
 		"one that may lose":                   {[]inventory.Principal{principal("app", may(true))}, func(s *inventory.Snapshot) { s.Keys[0].Policy, s.Keys[0].PolicyUnread = "", "denied" }, nil, []string{"app unknown allowed 0"}, []string{role("app") + " may lose access: "}},
+		"one that AWS RAM may let in":         {[]inventory.Principal{principal("app", may(false))}, func(s *inventory.Snapshot) { s.Keys[0].Shared = none }, nil, []string{"app unknown allowed 0"}, []string{role("app") + " may lose access: "}},
 		"one that was accepted":               {[]inventory.Principal{principal("app", may(false))}, nil, func(q *migration.Question) { q.Accepted = []string{role("app")} }, []string{"app loses allowed 0"}, nil},
 		"seen by ARN, by the ARN without its end, and by name": {[]inventory.Principal{principal("app", may(true))}, nil, func(q *migration.Question) {
 			q.Seen = []migration.Sighting{

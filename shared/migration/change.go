@@ -147,14 +147,14 @@ func refusal(err error) string {
 
 func (v *visit) rotate(ctx context.Context, seen Seen) (bool, error) {
 	j := &v.job
-	current, _ := currentVersion(seen.Secret)
+	current, _ := guard.CopiesOf(seen.Secret).Current()
 	err := v.effect(ctx, store.Change{
-		Call: string(DoRotate), Wanted: v.wanted("a version after", current.ID), Look: v.rotated(seen.Secret), Allow: v.budget,
+		Call: string(DoRotate), Wanted: v.wanted("a version after", current.Version), Look: v.rotated(seen.Secret), Allow: v.budget,
 		Journal: func(ctx context.Context, begun time.Time) error {
 			j.Pending, j.LastChangeAt = &Pending{Action: DoRotate, At: begun}, begun
 			entry := v.entry(DoRotate, begun, "")
-			if current.ID != "" {
-				entry.Before["version"] = current.ID
+			if current.Version != "" {
+				entry.Before["version"] = current.Version
 			}
 			return v.begin(ctx, entry)
 		},
@@ -204,15 +204,4 @@ func (v *visit) replica(ctx context.Context, step Step, seen Seen) (bool, error)
 	}
 	j.LastChangeAt = seen.At
 	return true, v.save(ctx)
-}
-
-func currentVersion(s guard.Secret) (guard.Version, bool) {
-	for _, version := range s.Versions {
-		for _, stage := range version.Stages {
-			if stage == "AWSCURRENT" {
-				return version, true
-			}
-		}
-	}
-	return guard.Version{}, false
 }

@@ -32,16 +32,14 @@ func (j Job) differs(s guard.Secret) string {
 
 // opened is a labelled version that certainly opens with another key than the target.
 func (j Job) opened(s guard.Secret) string {
-	if s.VersionsUnread {
-		return ""
-	}
-	at := slices.IndexFunc(s.Versions, func(v guard.Version) bool {
-		return v.Labelled() && slices.ContainsFunc(v.Keys, func(k guard.Key) bool { return k.Manager != guard.ManagerUnknown && k.ARN != j.Target })
+	here := guard.CopiesOf(s).Here().Labelled().List
+	at := slices.IndexFunc(here, func(c guard.Copy) bool {
+		return slices.ContainsFunc(c.Keys, func(k guard.Key) bool { return k.Manager != guard.ManagerUnknown && k.ARN != j.Target })
 	})
 	if at < 0 {
 		return ""
 	}
-	return s.Versions[at].ID
+	return here[at].Version
 }
 
 // Compare compares a job, as it was listed, with its secret as somebody has just seen it, and changes nothing of either but

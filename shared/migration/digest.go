@@ -25,6 +25,9 @@ func (f *Facts) digests(s inventory.Secret, to inventory.Key, item Item) map[str
 		"grants on the target":   digest(to.Grants, to.GrantsUnread),
 		"readers":                digest(names(item.Readers)),
 	}
+	if to.Shared != "" || to.SharedUnread != "" { // of a plan that an older version made, nothing changed where it is not shared
+		out["sharing of the target"] = digest(to.Shared, to.SharedUnread)
+	}
 	for _, r := range s.Facts.Replicas {
 		out["replica in "+r.Region] = digest(r.KeyID, r.Key.ARN, r.Key.State)
 	}
@@ -87,12 +90,9 @@ func names(readers []Reader) []string {
 
 func versionsOf(s inventory.Secret) [][]string {
 	var out [][]string
-	for _, v := range s.Facts.Versions {
-		if !v.Labelled() {
-			continue
-		}
-		line := append([]string{v.ID}, v.Stages...)
-		for _, k := range v.Keys {
+	for _, c := range guard.CopiesOf(s.Facts).Here().Labelled().List {
+		line := append([]string{c.Version}, c.Stages...)
+		for _, k := range c.Keys {
 			line = append(line, k.ID+k.ARN)
 		}
 		out = append(out, line)

@@ -64,9 +64,10 @@ func (v *visit) underKey(keyARN string) func(ctx context.Context) (bool, error) 
 
 // rotated looks for a version that was not there before, current or on its way.
 func (v *visit) rotated(before guard.Secret) func(ctx context.Context) (bool, error) {
+	had := guard.CopiesOf(before).Here().List
 	return v.sees(func(s guard.Secret) bool {
-		return slices.ContainsFunc(s.Versions, func(is guard.Version) bool {
-			return is.Labelled() && !slices.ContainsFunc(before.Versions, func(was guard.Version) bool { return was.ID == is.ID })
+		return slices.ContainsFunc(guard.CopiesOf(s).Here().Labelled().List, func(is guard.Copy) bool {
+			return !slices.ContainsFunc(had, func(was guard.Copy) bool { return was.Version == is.Version })
 		})
 	})
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
-// ownLabels are the labels of a version that only labels of the owner's own are on: a re-key leaves it under the key it has.
-// Other versions have none.
-func ownLabels(v guard.Version) []string {
-	if guard.ReEncrypted(v.Stages) {
+// ownLabels are the labels of a copy that only labels of the owner's own are on: a re-key leaves it under the key it has.
+// Other copies have none.
+func ownLabels(c guard.Copy) []string {
+	if guard.ReEncrypted(c.Stages) {
 		return nil
 	}
-	return v.Stages
+	return c.Stages
 }
 
 // leftUnder says what a re-key left under an older key, and what takes it along.
@@ -26,9 +26,9 @@ func leftUnder(labels []string) string {
 // carried is why a re-key is proven: what it takes along opens with the target key, and what it leaves is named.
 func carried(s guard.Secret, target string) string {
 	var left []string
-	for _, v := range s.Versions {
-		if !opensWith(v, target) {
-			left = append(left, ownLabels(v)...)
+	for _, c := range guard.CopiesOf(s).Here().List {
+		if !c.Needs(guard.Key{ARN: target}) {
+			left = append(left, ownLabels(c)...)
 		}
 	}
 	if len(left) == 0 {

@@ -188,3 +188,58 @@ func TestAReaderThatPollsAndKeepsFailingIsOneNoticeADayWithACount(t *testing.T) 
 		t.Errorf("%d notices say how often, want all but the first", counted)
 	}
 }
+
+// unseen is a secret that cannot be described.
+type unseen struct {
+	*fake
+	why error
+}
+
+func (s unseen) Describe(context.Context, guard.SecretRef) (guard.Secret, error) {
+	return guard.Secret{}, s.why
+}
+
+// Whatever keeps us from looking at the secret, its denied read is stored before anything else, tried again by every visit, and
+// notified of as unknown where an hour brings no answer. It is answered as soon as the secret can be looked at.
+func TestADeniedReadOfASecretThatCannotBeLookedAtIsKept(t *testing.T) {
+	for name, why := range map[string]error{
+		"we may not": guard.ErrDenied, "its account cannot be entered": guard.ErrNotOurs, "AWS throttles for ever": guard.ErrThrottled, "AWS is down": guard.ErrUnavailable,
+	} {
+		for _, by := range []migration.Lock{migration.LockUnknown, migration.LockKey} {
+			for _, back := range []bool{true, false} { // the secret can be looked at before the hour is over
+				t.Run(fmt.Sprintf("%s, by %q, back %t", name, by, back), func(t *testing.T) {
+					w, r := lively(t)
+					r.By, w.lock = by, migration.LockKey
+					e := w.worker("watchdog")
+					e.Secrets = unseen{w, why}
+					if _, err := e.Refused(t.Context(), w.secret.ARN, r); !errors.Is(err, migration.ErrKept) || !errors.Is(err, why) {
+						t.Fatalf("answer: %v", err)
+					}
+					if j := w.job(t); len(j.Refusals) != 1 || !j.NeedsVisit() || w.lost() != 0 || w.secret.KeyID == "" {
+						t.Fatalf("stored %+v, notified %d times, key %q", j.Refusals, w.lost(), w.secret.KeyID)
+					}
+					w.now = w.now.Add(30 * time.Minute)
+					if _, _, err := e.Advance(t.Context(), w.secret.ARN); !errors.Is(err, migration.ErrKept) || len(w.job(t).Refusals) != 1 {
+						t.Errorf("the next visit: %v, stored %+v", err, w.job(t).Refusals)
+					}
+					if back {
+						if _, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); err != nil || w.lost() != 1 || w.secret.KeyID != "" || len(w.job(t).Refusals) > 0 {
+							t.Errorf("when it can be looked at: %v, notified %d times, key %q", err, w.lost(), w.secret.KeyID)
+						}
+						return
+					}
+					w.now = w.now.Add(time.Hour)
+					_, _, _ = e.Advance(t.Context(), w.secret.ARN) // which cannot look at it either
+					if len(w.job(t).Refusals) > 0 || w.lost() != 1 || w.secret.KeyID == "" {
+						t.Fatalf("after an hour: stored %+v, notified %d times, key %q", w.job(t).Refusals, w.lost(), w.secret.KeyID)
+					}
+					for _, n := range w.notices {
+						if n.Kind == guard.NoticeReaderLost && (n.Move.Reader.Answer != string(migration.AnswerPage) || n.Actor != r.Principal) {
+							t.Errorf("the notice: %+v", n)
+						}
+					}
+				})
+			}
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
@@ -24,6 +25,8 @@ type Plan struct {
 	Items   []Item     `json:"items"`
 	Outside []Excluded `json:"outside"` // not touched, and why
 	Cost    Cost       `json:"cost"`
+	// Unread are the locations whose secrets could not be listed: what is there is not in the plan.
+	Unread []inventory.Unread `json:"unread,omitempty"`
 }
 
 // Item is one secret to be moved.
@@ -78,18 +81,25 @@ const (
 
 // Excluded is a secret that is left alone.
 type Excluded struct {
-	Secret string `json:"secret"`
-	Name   string `json:"name"`
-	Reason string `json:"reason"`
+	Secret  string `json:"secret"`
+	Name    string `json:"name"`
+	Reason  string `json:"reason"`
+	Missing bool   `json:"missing,omitempty"` // it was asked for, and not found
+}
+
+// Missing are those that were asked for, and were not found.
+func (p Plan) Missing() []Excluded {
+	return slices.DeleteFunc(slices.Clone(p.Outside), func(e Excluded) bool { return !e.Missing })
 }
 
 // Facts is what a plan is made from.
 type Facts struct {
 	Access    *inventory.Access
 	Seen      []Sighting
-	LookBack  int               // days that Seen covers
-	Functions map[string]string // roles of rotation functions by function ARN
-	Tools     map[string]string // tool that made a secret, by ARN
+	Unseen    map[Location]string // why CloudTrail could not be asked who read, where that is so
+	LookBack  int                 // days that Seen covers
+	Functions map[string]string   // roles of rotation functions by function ARN
+	Tools     map[string]string   // tool that made a secret, by ARN
 	KeyFor    func(account, region string, tags map[string]string) string
 	Changer   func(account string) string // ARN of the role that changes secrets of an account; nil: not asked
 	Begun     map[string]Before           // what going back restores, by secret: of the migrations there are; nil: they could not be read
@@ -100,19 +110,24 @@ type Facts struct {
 	Now       time.Time
 }
 
-// Make plans the secrets of the snapshot, or only some of them by ARN or name.
+// Location is an account in a Region.
+type Location struct{ Account, Region string }
+
+// Make plans the secrets of the snapshot, or only some of them by ARN or name. One that is not found is left alone, and
+// holds up none of the others.
 func Make(f Facts, only ...string) (Plan, error) {
 	p := Plan{Version: PlanVersion, MadeAt: f.Now.UTC(), Rules: f.Rules, Items: []Item{}, Outside: []Excluded{}}
 	if f.Rules.Lease == 0 {
 		return Plan{}, errors.New("plan migration: there are no rules to move secrets under")
 	}
-	chosen, err := f.choose(only)
+	chosen, missing, err := f.choose(only)
 	if err != nil {
 		return Plan{}, fmt.Errorf("plan migration: %w", err)
 	}
+	p.Outside, p.Unread = append(p.Outside, missing...), f.unread()
 	for _, s := range chosen {
 		if reason := f.outside(s.Facts); reason != "" {
-			p.Outside = append(p.Outside, Excluded{s.Facts.ARN, s.Facts.Name, reason})
+			p.Outside = append(p.Outside, Excluded{Secret: s.Facts.ARN, Name: s.Facts.Name, Reason: reason})
 			continue
 		}
 		item, err := f.plan(s)
@@ -140,20 +155,54 @@ func (p Plan) Terms(settings Rules) Rules {
 	return rules
 }
 
-func (f *Facts) choose(only []string) ([]inventory.Secret, error) {
+func (f *Facts) choose(only []string) (chosen []inventory.Secret, missing []Excluded, err error) {
 	if len(only) == 0 {
-		return f.Access.Snapshot().Secrets, nil
+		return f.Access.Snapshot().Secrets, nil, nil
 	}
-	var out []inventory.Secret
 	for _, id := range only {
 		s, err := f.Access.Secret(id)
-		if err != nil {
-			return nil, err
+		switch {
+		case errors.Is(err, inventory.ErrNotInSnapshot):
+			missing = append(missing, Excluded{Secret: id, Name: id, Reason: f.missing(id), Missing: true})
+		case err != nil:
+			return nil, nil, err
+		default:
+			chosen = append(chosen, *s)
 		}
-		out = append(out, *s)
 	}
-	return out, nil
+	return chosen, missing, nil
 }
+
+// unread lists the locations whose secrets could not be listed.
+func (f *Facts) unread() []inventory.Unread {
+	var out []inventory.Unread
+	for _, u := range f.Access.Snapshot().Unread {
+		if u.Part == inventory.PartSecrets {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+// missing says why a secret that was asked for is not there: that it does not exist only where everything was listed that
+// may have it.
+func (f *Facts) missing(id string) string {
+	unread := f.unread()
+	if why := unlisted(unread, id); why != "" {
+		return why
+	}
+	account := arn.Of(id).Account
+	known := slices.ContainsFunc(f.Access.Snapshot().Accounts, func(a inventory.Account) bool { return a.ID == account })
+	switch {
+	case arn.Is(id) && !known:
+		return "the account " + account + " is none that was read"
+	case !arn.Is(id) && len(unread) > 0:
+		return "no secret has this name where secrets could be listed"
+	}
+	return noSuchSecret
+}
+
+const noSuchSecret = "there is no such secret"
 
 // outside says why a secret is none of the migration's; "" when it is.
 func (f *Facts) outside(s guard.Secret) string {
@@ -255,6 +304,9 @@ func (f *Facts) unready(s inventory.Secret, to target) []string {
 	}
 	if facts.VersionsUnread {
 		out = append(out, "its versions could not be read")
+	}
+	if why := f.Unseen[Location{facts.Account, facts.Region}]; why != "" {
+		out = append(out, "CloudTrail could not be asked who reads it: "+why)
 	}
 	return out
 }

@@ -198,6 +198,48 @@ func TestVerifyNamesWhatChanged(t *testing.T) {
 	}
 }
 
+// What cannot be looked at any more is neither gone nor unchanged; what is gone or out of scope holds up no wave.
+func TestWhatIsNotKnownAnyMoreIsNeitherGoneNorUnchanged(t *testing.T) {
+	unlisted := inventory.Unread{Part: inventory.PartSecrets, Account: shop, Region: region, Why: "no answer"}
+	plan := planOf(t, facts(org(principal("app", may(true)))))
+	id := plan.Items[0].Secret
+	for name, tt := range map[string]struct {
+		change  func(*migration.Facts, *inventory.Snapshot)
+		want    string
+		outside bool
+	}{
+		"its location cannot be listed": {func(_ *migration.Facts, s *inventory.Snapshot) {
+			s.Secrets, s.Unread = nil, append(s.Unread, unlisted)
+		}, "it could not be looked at: the secrets of " + shop + " in " + region + " could not be listed: no answer", false},
+		"its account is not read": {func(_ *migration.Facts, s *inventory.Snapshot) {
+			s.Secrets, s.Accounts = nil, slices.DeleteFunc(s.Accounts, func(a inventory.Account) bool { return a.ID == shop })
+		}, "it could not be looked at: the account " + shop + " is none that was read", false},
+		"CloudTrail does not answer": {func(f *migration.Facts, _ *inventory.Snapshot) {
+			f.Unseen = map[migration.Location]string{{Account: shop, Region: region}: "no answer"}
+		}, "now blocked: CloudTrail could not be asked who reads it: no answer", false},
+		"it is gone": {func(_ *migration.Facts, s *inventory.Snapshot) { s.Secrets = nil }, "the secret does not exist any more", true},
+		"its deletion is scheduled": {func(_ *migration.Facts, s *inventory.Snapshot) { s.Secrets[0].Facts.DeletedAt = now },
+			"now out of scope: its deletion is scheduled: restore it first, or let it go", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := org(principal("app", may(true)))
+			f := facts(s)
+			tt.change(&f, &s)
+			unseen := f.Unseen
+			f = facts(s)
+			f.Unseen = unseen
+			fresh, err := migration.Make(f, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []migration.Drift{{Secret: id, Name: "db", What: []string{tt.want}, Outside: tt.outside}}
+			if diff := cmp.Diff(want, migration.Verify(plan, fresh)); diff != "" {
+				t.Errorf("named (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestPlanFileIsReadAsItWasWritten(t *testing.T) {
 	p := planOf(t, facts(org(principal("app", may(false)))))
 	var file bytes.Buffer

@@ -2,7 +2,6 @@ package migration
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/doublelock/doublelock/shared/guard"
 )
@@ -21,13 +20,13 @@ func Prove(s guard.Secret, target string) Proof {
 		return Proof{Unread: true, Missing: "the key is set, but the versions could not be read, so nothing is proven: let the role doublelock-read list them"}
 	}
 	var first Proof
-	for _, v := range s.Versions {
+	for _, c := range guard.CopiesOf(s).Here().List {
 		switch {
-		case !guard.ReEncrypted(v.Stages), opensWith(v, target): // the owner of another label writes its version again
-		case !unread(v):
-			return Proof{Missing: "the key is set, but version " + v.ID + " was not re-encrypted: " + missingRight(v, target)}
+		case !guard.ReEncrypted(c.Stages), c.Needs(guard.Key{ARN: target}): // the owner of another label writes its version again
+		case !c.Nameless():
+			return Proof{Missing: "the key is set, but version " + c.Version + " was not re-encrypted: " + missingRight(c, target)}
 		case first.Proven():
-			first = Proof{Unread: true, Missing: unreadKeys(v)}
+			first = Proof{Unread: true, Missing: unreadKeys(c)}
 		}
 	}
 	return first
@@ -42,26 +41,17 @@ type Proof struct {
 // Proven reports that every version that a re-key takes along was seen to carry the key.
 func (p Proof) Proven() bool { return p.Missing == "" }
 
-func unreadKeys(v guard.Version) string {
-	if len(v.Keys) == 0 {
-		return "the key is set, but the keys that version " + v.ID + " opens with could not be read, so nothing is proven: AWS lists none"
+func unreadKeys(c guard.Copy) string {
+	if len(c.Keys) == 0 {
+		return "the key is set, but the keys that version " + c.Version + " opens with could not be read, so nothing is proven: AWS lists none"
 	}
-	return "the key is set, but the keys that version " + v.ID + " opens with could not be read, so nothing is proven: let the role doublelock-read describe them"
-}
-
-func opensWith(v guard.Version, key string) bool {
-	return slices.ContainsFunc(v.Keys, func(k guard.Key) bool { return k.ARN == key })
-}
-
-// unread reports that a version may open with a key that AWS did not name.
-func unread(v guard.Version) bool {
-	return len(v.Keys) == 0 || slices.ContainsFunc(v.Keys, func(k guard.Key) bool { return k.Manager == guard.ManagerUnknown && k.ARN == "" })
+	return "the key is set, but the keys that version " + c.Version + " opens with could not be read, so nothing is proven: let the role doublelock-read describe them"
 }
 
 // missingRight guesses from the older key. Under the AWS managed key decrypting needs no right of ours, so what lacks
 // is the right to encrypt with the new one.
-func missingRight(v guard.Version, target string) string {
-	for _, k := range v.Keys {
+func missingRight(c guard.Copy, target string) string {
+	for _, k := range c.Keys {
 		switch {
 		case k.Manager != guard.ManagerCustomer && k.State != guard.KeyMissing:
 		case k.State == guard.KeyEnabled:

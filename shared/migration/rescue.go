@@ -93,8 +93,29 @@ func (v *visit) answerStored(ctx context.Context) error {
 	return failed
 }
 
+// ErrKept says that a denied read is stored and not answered yet, because its secret cannot be looked at: every visit of the
+// job tries again, and after an hour people are notified of it as unknown.
+var ErrKept = errors.New("the denied read is kept, to be answered when its secret can be looked at")
+
+// unseenFor is how long a denied read waits for a look at its secret.
+const unseenFor = time.Hour
+
+// needsLook reports that a denied read cannot be answered before its secret was looked at: which lock refused it is open, or
+// something would be done about it.
+func (v *visit) needsLook(r Refused) bool {
+	answer, _ := Judge(v.job, r, *v.job.Rules)
+	return r.By == LockUnknown || answer == AnswerRollback || answer == AnswerGrant
+}
+
 func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	s, unseen := v.Secrets.Describe(ctx, v.ref())
+	switch {
+	case errors.Is(unseen, guard.ErrGone), unseen == nil && s.PendingDeletion(): // nobody reads it, whatever its key
+		v.job.forget(r)
+		return AnswerNone, nil
+	case unseen != nil && v.needsLook(r) && v.Now().Before(r.At.Add(unseenFor)):
+		return AnswerNone, fmt.Errorf("%w: %w", ErrKept, unseen)
+	}
 	if r.By == LockUnknown && unseen == nil {
 		var err error
 		if r.By, err = v.Preflight.Refusing(ctx, s, r.Principal); err != nil {

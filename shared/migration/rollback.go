@@ -98,9 +98,8 @@ func (j Job) Moved(s guard.Secret) bool {
 	case j.Before.KeyARN == j.Target: // it was under the key when we came
 		return false
 	}
-	return s.VersionsUnread || slices.ContainsFunc(s.Versions, func(version guard.Version) bool {
-		return version.Labelled() && (unread(version) || slices.ContainsFunc(version.Keys, func(k guard.Key) bool { return k.ARN == j.Target }))
-	})
+	here := guard.CopiesOf(s).Here().Labelled()
+	return here.Unlisted || slices.ContainsFunc(here.List, func(c guard.Copy) bool { return c.Nameless() || c.Needs(guard.Key{ARN: j.Target}) })
 }
 
 // nothingToUndo ends a job that has not changed its secret, so that it does not move it later. One that failed stays so.
@@ -264,22 +263,15 @@ func notBack(s guard.Secret, b *Before) Proof {
 		return Proof{Unread: true, Missing: "the key is set back, but the versions could not be read, so nothing is proven: let the role doublelock-read list them"}
 	}
 	var first Proof
-	for _, version := range s.Versions {
-		if !version.Labelled() {
-			continue
-		}
-		back := false
-		for _, k := range version.Keys {
-			back = back || k.Same(s.Key)
-		}
+	for _, c := range guard.CopiesOf(s).Here().Labelled().List {
 		switch {
-		case back:
-		case !unread(version) && len(ownLabels(version)) > 0:
-			return Proof{Missing: "the key is set back, but version " + version.ID + " under " + strings.Join(version.Stages, ", ") + " opens with the new key only, and a change of the key leaves it: its owner must write it again under that label"}
-		case !unread(version):
-			return Proof{Missing: "the key is set back, but version " + version.ID + " opens with the new key only: the role doublelock-change probably lacks kms:Decrypt on it, so its owner must write a new version"}
+		case c.Needs(s.Key):
+		case !c.Nameless() && len(ownLabels(c)) > 0:
+			return Proof{Missing: "the key is set back, but version " + c.Version + " under " + strings.Join(c.Stages, ", ") + " opens with the new key only, and a change of the key leaves it: its owner must write it again under that label"}
+		case !c.Nameless():
+			return Proof{Missing: "the key is set back, but version " + c.Version + " opens with the new key only: the role doublelock-change probably lacks kms:Decrypt on it, so its owner must write a new version"}
 		case first.Proven():
-			first = Proof{Unread: true, Missing: "the key is set back, but the keys that version " + version.ID + " opens with could not be read, so nothing is proven"}
+			first = Proof{Unread: true, Missing: "the key is set back, but the keys that version " + c.Version + " opens with could not be read, so nothing is proven"}
 		}
 	}
 	return first

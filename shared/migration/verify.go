@@ -8,6 +8,10 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/inventory"
 )
 
 // Drift is a planned secret whose facts are not what they were.
@@ -15,32 +19,42 @@ type Drift struct {
 	Secret string   `json:"secret"`
 	Name   string   `json:"name"`
 	What   []string `json:"what"`
+	// Outside says that it is none of the migration's any more: it is gone, or out of scope. No wave waits for it.
+	Outside bool `json:"outside,omitempty"`
 }
 
-// Verify compares a plan with one made from fresh facts, and names what changed. None: the plan still holds.
+// Verify compares a plan with one made from fresh facts, and names what changed, or cannot be known any more. Each secret
+// rests on its own facts: those of the others hold. None: the plan still holds.
 func Verify(p, fresh Plan) []Drift {
 	now := map[string]Item{}
 	for _, i := range fresh.Items {
 		now[i.Secret] = i
 	}
-	left := map[string]string{}
+	left := map[string]Excluded{}
 	for _, e := range fresh.Outside {
-		left[e.Secret] = e.Reason
+		left[e.Secret] = e
 	}
 	var out []Drift
 	for _, was := range p.Items {
 		d := Drift{Secret: was.Secret, Name: was.Name}
 		is, found := now[was.Secret]
-		switch reason, excluded := left[was.Secret]; {
+		switch e, excluded := left[was.Secret]; {
 		case found:
 			d.What = changed(was.Facts, is.Facts)
 			if was.Target != is.Target {
 				d.What = append(d.What, "target key")
 			}
-		case excluded:
-			d.What = []string{"now out of scope: " + reason}
+			if len(d.What) == 0 && was.Safe() && !is.Safe() {
+				d.What = append(d.What, "now blocked: "+strings.Join(is.Blocked, "; "))
+			}
+		case excluded && !e.Missing:
+			d.What, d.Outside = []string{"now out of scope: " + e.Reason}, true
+		case excluded && e.Reason != noSuchSecret:
+			d.What = []string{"it could not be looked at: " + e.Reason}
+		case unlisted(fresh.Unread, was.Secret) != "":
+			d.What = []string{"it could not be looked at: " + unlisted(fresh.Unread, was.Secret)}
 		default:
-			d.What = []string{"the secret does not exist any more"}
+			d.What, d.Outside = []string{"the secret does not exist any more"}, true
 		}
 		slices.Sort(d.What)
 		if d.What = slices.Compact(d.What); len(d.What) > 0 {
@@ -48,6 +62,17 @@ func Verify(p, fresh Plan) []Drift {
 		}
 	}
 	return out
+}
+
+// unlisted says why the secrets could not be listed where one is; "" where they were.
+func unlisted(unread []inventory.Unread, secret string) string {
+	of := arn.Of(secret)
+	for _, u := range unread {
+		if u.Account == of.Account && (u.Region == "" || u.Region == of.Region) {
+			return fmt.Sprintf("the secrets of %s in %s could not be listed: %s", u.Account, of.Region, u.Why)
+		}
+	}
+	return ""
 }
 
 func changed(was, is map[string]string) []string {

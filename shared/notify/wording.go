@@ -157,7 +157,7 @@ func opened(n guard.Notice) (before, after string) {
 	case guard.SecretNotSealed:
 		return "", " is re-keyed but not sealed"
 	case guard.SecretReplicaKey:
-		if !slices.ContainsFunc(subject.Replicas, managed) && len(subject.Replicas) > 0 && len(subject.Versions) == 0 {
+		if onlyFailed(subject) {
 			return "Replication of ", " failed"
 		}
 		return "A replica of ", " is under the AWS managed key"
@@ -226,6 +226,24 @@ func stateWord(s guard.KeyState) string {
 // onlyReplicas reports whether the secret's own key and versions are fine.
 func onlyReplicas(s guard.Subject) bool {
 	return len(s.Replicas) > 0 && s.Key.ARN == "" && len(s.Versions) == 0
+}
+
+// onlyFailed reports that nothing is wrong in other locations than that replication did not come there.
+func onlyFailed(s guard.Subject) bool {
+	failed := 0
+	for _, r := range s.Replicas {
+		if managed(r) {
+			return false
+		}
+		failed++
+	}
+	for _, e := range s.Elsewhere {
+		if e.Key.Manager == guard.ManagerAWS {
+			return false
+		}
+		failed++
+	}
+	return failed > 0 && len(s.Versions) == 0
 }
 
 func managed(r guard.Replica) bool { return r.Key.Manager == guard.ManagerAWS }

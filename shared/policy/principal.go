@@ -100,6 +100,40 @@ func (p *Principal) ServiceLinked() bool {
 	return strings.HasPrefix(arn.Of(p.Role).Resource, "role/aws-service-role/") || p.Kind == KindSession && strings.HasPrefix(p.Name, "AWSServiceRoleFor")
 }
 
+const (
+	permissionSetRole = "AWSReservedSSO_"
+	permissionSetPath = "aws-reserved/sso.amazonaws.com/" // and, but for one Region, the Region of Identity Center
+)
+
+// PermissionSet is the name of the permission set that IAM Identity Center made the role of, "" for every other principal.
+func (p *Principal) PermissionSet() string {
+	set, _ := p.permissionSet()
+	return set
+}
+
+// permissionSet is the name of a permission set, and how many digits follow it in the name of the role.
+func (p *Principal) permissionSet() (set string, digits int) {
+	name, found := strings.CutPrefix(p.Name, permissionSetRole)
+	if !found || p.Kind != KindRole && p.Kind != KindSession {
+		return "", 0
+	}
+	if cut := strings.LastIndexByte(name, '_'); cut > 0 {
+		return name[:cut], len(name) - cut - 1
+	}
+	return name, 0
+}
+
+// PermissionSetRoles is the pattern for aws:PrincipalArn that the role of the permission set fits now and when it is made anew,
+// with other digits. Source: IAM Identity Center User Guide, "Referencing permission sets in resource policies, Amazon EKS
+// Cluster config maps, and AWS KMS key policies".
+func (p *Principal) PermissionSetRoles() string {
+	set, digits := p.permissionSet()
+	if set == "" {
+		return ""
+	}
+	return arn.Of(p.ARN).Partition.Role(p.Account, permissionSetPath+"*"+permissionSetRole+set+"_"+strings.Repeat("?", digits))
+}
+
 // String is the best name to print.
 func (p Principal) String() string {
 	switch {

@@ -49,7 +49,7 @@ func ApprovalAliases(c settings.Config) Statement {
 		Sid: "ApprovalAliases", Effect: "Deny",
 		Action:    Values{"kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"},
 		Resource:  resources,
-		Condition: unlessCalledBy(approvers(c), Condition{}),
+		Condition: unlessCalledBy(c.Approvers().Roles(), Condition{}),
 		Why:       "Whoever can point an approved alias at a key has approved that key.",
 	}
 }
@@ -62,7 +62,7 @@ func ApprovalTags(c settings.Config) Statement {
 		Sid: "ApprovalTags", Effect: "Deny",
 		Action:   Values{"kms:CreateKey", "kms:ReplicateKey", "kms:TagResource", "kms:UntagResource"},
 		Resource: Values{"*"},
-		Condition: unlessCalledBy(approvers(c), Condition{
+		Condition: unlessCalledBy(c.Approvers().Roles(), Condition{
 			"ForAnyValue:StringEquals": {"aws:TagKeys": slices.Sorted(maps.Keys(c.Keys.Approved.Tags))},
 		}),
 		Why: "Whoever can write an approving tag on a key has approved that key.",
@@ -75,19 +75,8 @@ func ApprovalRoles(c settings.Config) Statement {
 	return Statement{
 		Sid: "ApprovalRoles", Effect: "Deny",
 		Action:    roleWrites,
-		Resource:  slices.DeleteFunc(approvers(c), func(role string) bool { return role == cdkRole(c) }),
-		Condition: unlessCalledBy(deployers(c), Condition{}),
+		Resource:  slices.DeleteFunc(c.Approvers().Roles(), func(role string) bool { return role == c.CDKRole() }),
+		Condition: unlessCalledBy(c.Deployers(), Condition{}),
 		Why:       "An exemption by name is a bypass for whoever can make a role of that name.",
 	}
-}
-
-// approvers are the roles that may write what approves keys: those that deploy, and the managers.
-func approvers(c settings.Config) []string {
-	roles := deployers(c)
-	for _, m := range c.Keys.Approved.Managers {
-		if !slices.Contains(roles, m.Role) {
-			roles = append(roles, m.Role)
-		}
-	}
-	return roles
 }

@@ -98,7 +98,8 @@ func ReplicaOutside(c settings.Config) Statement {
 // DefaultKeyUse denies writing under the AWS managed key at the KMS layer. Secrets Manager calls KMS with the
 // caller's own session, so SCPs apply. It closes what the others leave open (UpdateSecret with an empty key, default
 // replicas, the managed key named by id or ARN), and it also stops new values of secrets that are not migrated yet:
-// only for a stage whose backlog is. Decrypt stays allowed, so a leftover secret can still be moved.
+// only for a stage whose backlog is. What a service makes for its caller is stopped as well: a password that RDS keeps
+// without a MasterUserSecretKmsKeyId. Decrypt stays allowed, so a leftover secret can still be moved.
 func DefaultKeyUse(c settings.Config) Statement {
 	return Statement{
 		Sid: "DefaultKeyUse", Effect: "Deny",

@@ -26,7 +26,7 @@ func ForwardRule(c settings.Config) Statement {
 		Sid: "ForwardRule", Effect: "Deny",
 		Action:    ruleWrites,
 		Resource:  Values{"arn:*:events:*:*:rule/doublelock*"},
-		Condition: unlessCalledBy(deployers(c), Condition{}),
+		Condition: unlessCalledBy(c.Deployers(), Condition{}),
 		Why:       "A disabled forward rule looks exactly like an account in which nothing happens.",
 	}
 }
@@ -40,7 +40,7 @@ func MemberStack(c settings.Config) Statement {
 			"cloudformation:CreateChangeSet", "cloudformation:DeleteStack", "cloudformation:ExecuteChangeSet", "cloudformation:UpdateStack",
 		},
 		Resource:  Values{"arn:*:cloudformation:*:*:stack/StackSet-doublelock-*"},
-		Condition: unlessCalledBy(deployers(c), Condition{}),
+		Condition: unlessCalledBy(c.Deployers(), Condition{}),
 		Why:       "Whoever deletes the member stack takes our rules and roles with it.",
 	}
 }
@@ -51,7 +51,7 @@ func MemberRoles(c settings.Config) Statement {
 		Sid: "MemberRoles", Effect: "Deny",
 		Action:    roleWrites,
 		Resource:  Values{"arn:*:iam::*:role/doublelock-*"},
-		Condition: unlessCalledBy(deployers(c), Condition{}),
+		Condition: unlessCalledBy(c.Deployers(), Condition{}),
 		Why:       "Whoever can change our roles can use them, or take away our sight.",
 	}
 }
@@ -62,7 +62,7 @@ func DeployRoles(settings.Config) Statement {
 	return Statement{
 		Sid: "DeployRoles", Effect: "Deny",
 		Action:   roleWrites,
-		Resource: Values{stackSetsRole},
+		Resource: Values{settings.StackSetsRole},
 		Why:      "An exemption by name is a bypass for whoever can make a role of that name.",
 	}
 }
@@ -74,7 +74,7 @@ func NamedDeployRoles(c settings.Config) Statement {
 		Sid: "NamedDeployRoles", Effect: "Deny",
 		Action:    roleWrites,
 		Resource:  slices.Clone(c.Organization.DeployRoles),
-		Condition: unlessCalledBy(deployers(c), Condition{}),
+		Condition: unlessCalledBy(c.Deployers(), Condition{}),
 		Why:       "An exemption by name is a bypass for whoever can make a role of that name.",
 	}
 }
@@ -86,7 +86,7 @@ func BreakGlassRoles(c settings.Config) Statement {
 		Sid: "BreakGlassRoles", Effect: "Deny",
 		Action:    roleWrites,
 		Resource:  slices.Clone(c.BreakGlass),
-		Condition: unlessCalledBy(append(deployers(c), c.BreakGlass...), Condition{}),
+		Condition: unlessCalledBy(append(c.Deployers(), c.BreakGlass...), Condition{}),
 		Why:       "An exemption by name is a bypass for whoever can make a role of that name.",
 	}
 }
@@ -94,7 +94,7 @@ func BreakGlassRoles(c settings.Config) Statement {
 // OurTags denies writing or removing the tags that the guard writes. doublelock:mode is not one of them: it is the
 // owner's to ask for more.
 func OurTags(c settings.Config) Statement {
-	exempt := append(deployers(c), memberRole(c, settings.RoleTag))
+	exempt := append(c.Deployers(), memberRole(c, settings.RoleTag))
 	return Statement{
 		Sid: "OurTags", Effect: "Deny",
 		Action:   Values{"secretsmanager:TagResource", "secretsmanager:UntagResource"},
@@ -104,25 +104,6 @@ func OurTags(c settings.Config) Statement {
 		}),
 		Why: "The tags say what the guard found; a finding is not resolved by removing its tag.",
 	}
-}
-
-// stackSetsRole is the execution role that service-managed StackSets make in every member account.
-const stackSetsRole = "arn:*:iam::*:role/stacksets-exec-*"
-
-// deployers are the roles that may change what Doublelock deployed: StackSets in the members, CDK's CloudFormation
-// role in the security account alone (in a member it would let anybody who can deploy there disable the guard), and
-// those the configuration names. The management account needs none: SCPs do not apply to it.
-func deployers(c settings.Config) []string {
-	roles := []string{
-		stackSetsRole,
-		cdkRole(c),
-	}
-	return append(roles, c.Organization.DeployRoles...)
-}
-
-// cdkRole is CloudFormation's role in the security account.
-func cdkRole(c settings.Config) string {
-	return "arn:*:iam::" + c.Organization.SecurityAccount + ":role/cdk-*-cfn-exec-role-*"
 }
 
 // memberRole is the ARN pattern of one of our own roles in any member account.

@@ -42,6 +42,49 @@ func (c Config) Protected(account string) (protected, known bool) {
 	return false, !below
 }
 
+// StackSetsRole is the execution role that service-managed StackSets make in every member account.
+const StackSetsRole = "arn:*:iam::*:role/stacksets-exec-*"
+
+// Approvers are the roles that may write the aliases and tags that approve keys, as ARN patterns: ApprovalSCP exempts them, and
+// nobody else.
+type Approvers struct {
+	Managers  []string `json:"managers,omitempty"`
+	Deployers []string `json:"deployers,omitempty"` // who may make and change the roles of both, too
+}
+
+// Roles are all of them, each once.
+func (a Approvers) Roles() []string {
+	roles := slices.Clone(a.Deployers)
+	for _, m := range a.Managers {
+		if !slices.Contains(roles, m) {
+			roles = append(roles, m)
+		}
+	}
+	return roles
+}
+
+// Approvers are the roles that the file lets approve keys by alias or tag.
+func (c Config) Approvers() Approvers {
+	var a Approvers
+	for _, m := range c.Keys.Approved.Managers {
+		a.Managers = append(a.Managers, m.Role)
+	}
+	a.Deployers = c.Deployers()
+	return a
+}
+
+// Deployers are the roles that may change what Doublelock deployed: StackSets in the members, CDK's CloudFormation
+// role in the security account alone (in a member it would let anybody who can deploy there disable the guard), and
+// those the configuration names. The management account needs none: SCPs do not apply to it.
+func (c Config) Deployers() []string {
+	return append([]string{StackSetsRole, c.CDKRole()}, c.Organization.DeployRoles...)
+}
+
+// CDKRole is CloudFormation's role in the security account.
+func (c Config) CDKRole() string {
+	return "arn:*:iam::" + c.Organization.SecurityAccount + ":role/cdk-*-cfn-exec-role-*"
+}
+
 func (v validator) managers() {
 	a := v.config.Keys.Approved
 	for i, m := range a.Managers {

@@ -26,6 +26,7 @@ type Runtime struct {
 	Accounts  map[string]guard.Mode `json:"accounts,omitempty"` // by account id
 	OUs       map[string]guard.Mode `json:"ous,omitempty"`      // by OU or root id; the nearest wins
 	Approved  guard.Approved        `json:"approved,omitzero"`
+	Approvers Approvers             `json:"approvers,omitzero"` // who may write what approves keys; nobody where no alias or tag does
 	Use       []KeyChoice           `json:"use,omitempty"`
 	Owners    Owners                `json:"owners,omitzero"`
 	Overview  map[string]string     `json:"overview,omitempty"` // by field of the channel list: the address that gets every message
@@ -54,6 +55,9 @@ func (f Format) Runtime(c Config) Runtime {
 	}
 	if !slices.Contains(c.Organization.Enroll, c.Organization.RootID) {
 		r.Enroll = c.Organization.Enroll
+	}
+	if c.Keys.Approved.byName() {
+		r.Approvers = c.Approvers()
 	}
 	for _, stage := range c.Rollout {
 		for _, account := range stage.Accounts {
@@ -112,7 +116,7 @@ func (r Runtime) largest() string {
 		return len(raw)
 	}
 	return Largest(Part{"rollout", size(r.Accounts) + size(r.OUs)}, Part{"owners.channels", size(r.Owners)},
-		Part{"waivers", size(r.Waivers)}, Part{"keys.use", size(r.Use)}, Part{"keys.approved", size(r.Approved)})
+		Part{"waivers", size(r.Waivers)}, Part{"keys.use", size(r.Use)}, Part{"keys.approved", size(r.Approved) + size(r.Approvers)})
 }
 
 // ParseRuntime reads the value of EnvConfig. An unknown key is an error: infra and handlers are deployed together.

@@ -2,18 +2,21 @@ package simulate
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/preventive"
 )
 
-// Probe is a known way to put a secret, or a new value of one, under the AWS managed key, or an honest call that must
-// keep working. It takes all of its steps: who is stopped at one is stopped.
+// Probe is a known way to put a secret, or a new value of one, under the AWS managed key, or to approve a key oneself; or an
+// honest call that must keep working.
 type Probe struct {
 	Name   string
 	Honest bool
-	Note   string // what AWS's documentation leaves open
-	steps  []policy.Request
+	Note   string // what AWS's documentation leaves open, or whom a denial hits
+	call   Call
+	then   []Call // what it does next; who is stopped at one call is stopped
 }
 
 // Passage is how a probe fares.
@@ -21,6 +24,7 @@ type Passage struct {
 	Probe     Probe
 	Open      policy.Answer // Allowed: it gets through; Unknown: AWS does not document what decides
 	Statement string        // what stops it; ""
+	Step      string        // at which call to KMS; "" where it is stopped itself
 	Why       string
 }
 
@@ -33,10 +37,11 @@ func (p Passage) Bad() bool {
 	return p.Open == policy.Allowed || p.Open == policy.Unknown
 }
 
-// Probe tries every probe as a role of a member account in a Region.
-func (t *Trial) Probe(account, region string) []Passage {
+// Probe tries every probe as a role of a member account in a Region. Where aliases or tags approve keys, writing those is
+// among them.
+func (t *Trial) Probe(account, region string, approvals preventive.Approvals) []Passage {
 	var out []Passage
-	for _, probe := range probes(account, region) {
+	for _, probe := range append(probes(account, region), approvalProbes(account, region, approvals)...) {
 		out = append(out, t.pass(probe))
 	}
 	return out
@@ -44,16 +49,21 @@ func (t *Trial) Probe(account, region string) []Passage {
 
 func (t *Trial) pass(probe Probe) Passage {
 	p := Passage{Probe: probe, Open: policy.Allowed}
-	for _, step := range probe.steps {
-		v := t.Try(Call{Request: step})
-		switch v.Outcome {
-		case Denied:
-			p.Open, p.Statement, p.Why = policy.ExplicitlyDenied, v.Statement, v.Decision.Why
-			return p
-		case Unknown:
-			p.Open, p.Statement, p.Why = policy.Unknown, v.Statement, v.Decision.Why
+	worst := t.Try(probe.call)
+	for _, call := range probe.then {
+		if v := t.Try(call); severity[v.Outcome] > severity[worst.Outcome] {
+			worst = v
 		}
 	}
+	switch worst.Outcome {
+	case Denied:
+		p.Open = policy.ExplicitlyDenied
+	case Unknown:
+		p.Open = policy.Unknown
+	default:
+		return p
+	}
+	p.Statement, p.Step, p.Why = worst.Statement, worst.Step, worst.Decision.Why
 	return p
 }
 
@@ -69,29 +79,79 @@ func probes(account, region string) []Probe {
 	named := func(id, key string) map[string][]string {
 		return map[string][]string{"secretsmanager:KmsKeyId": {id}, "secretsmanager:KmsKeyArn": {key}}
 	}
+	sets := func(key keyName) uses { return uses{named: &key, writes: surely} }
+	on := func(key keyName) uses { return uses{current: &key, writes: surely} }
+	ours, theirs, aws := keyName{id: own, customer: true}, keyName{id: foreign, customer: true}, keyName{}
+	replicated := func(u uses) uses {
+		u.replicas = []replica{{region: region}}
+		return u
+	}
+	emptied := s.secret("UpdateSecret", "app/db", nil, sets(aws))
+	emptied.Request.Unknown = append(emptied.Request.Unknown, "secretsmanager:KmsKeyArn", "secretsmanager:KmsKeyId")
 	replica := map[string][]string{"secretsmanager:AddReplicaRegions": {region}}
-	emptied := s.secret("UpdateSecret", "app/db", nil)
-	emptied.Unknown = append(emptied.Unknown, "secretsmanager:KmsKeyArn", "secretsmanager:KmsKeyId")
-	write := s.managedKeyUse()
 	withReplica := map[string][]string{"secretsmanager:KmsKeyId": {own}, "secretsmanager:KmsKeyArn": {own}, "secretsmanager:AddReplicaRegions": {region}}
 	return []Probe{
-		{Name: "create without a key", steps: []policy.Request{s.secret("CreateSecret", "app/db", nil), write}},
-		{Name: "create with the default alias", steps: []policy.Request{s.secret("CreateSecret", "app/db", named(defaultAlias, managed)), write}},
-		{Name: "create with the default alias's ARN", steps: []policy.Request{s.secret("CreateSecret", "app/db", named(s.arn("kms", account, defaultAlias), managed)), write}},
-		{Name: "create with the managed key's own ARN", steps: []policy.Request{s.secret("CreateSecret", "app/db", named(managed, managed)), write}},
-		{Name: "move to the default alias", steps: []policy.Request{s.secret("UpdateSecret", "app/db", named(defaultAlias, managed)), write}},
-		{Name: "move to the managed key's own ARN", steps: []policy.Request{s.secret("UpdateSecret", "app/db", named(managed, managed)), write}},
-		{Name: `move by an empty key ("")`, Note: "which condition keys an empty key sets is not documented", steps: []policy.Request{emptied, write}},
-		{Name: "create with a replica that names no key", Note: "no condition key sees a replica's key", steps: []policy.Request{s.secret("CreateSecret", "app/db", withReplica), write}},
-		{Name: "add a replica that names no key", Note: "no condition key sees a replica's key", steps: []policy.Request{s.secret("ReplicateSecretToRegions", "app/db", replica), write}},
-		{Name: "new value of a secret that is still on the managed key", steps: []policy.Request{s.secret("PutSecretValue", "app/db", nil), write}},
-		{Name: "create with a key of a stranger's account", steps: []policy.Request{s.secret("CreateSecret", "app/db", named(foreign, foreign))}},
-		{Name: "create with a key of the account", Honest: true, steps: []policy.Request{s.secret("CreateSecret", "app/db", named(own, own))}},
-		{Name: "update without naming a key", Honest: true, steps: []policy.Request{s.secret("UpdateSecret", "app/db", nil)}},
-		{Name: "move to a key of the account", Honest: true, steps: []policy.Request{s.secret("UpdateSecret", "app/db", named(own, own))}},
-		{Name: "read a secret", Honest: true, steps: []policy.Request{s.secret("GetSecretValue", "app/db", nil)}},
-		{Name: "a secret that RDS creates and owns", Honest: true, steps: []policy.Request{s.secret("CreateSecret", "rds!db-1", nil)}},
+		{Name: "create without a key", call: s.secret("CreateSecret", "app/db", nil, on(aws))},
+		{Name: "create with the default alias", call: s.secret("CreateSecret", "app/db", named(defaultAlias, managed), sets(aws))},
+		{Name: "create with the default alias's ARN", call: s.secret("CreateSecret", "app/db", named(s.arn("kms", account, defaultAlias), managed), sets(aws))},
+		{Name: "create with the managed key's own ARN", call: s.secret("CreateSecret", "app/db", named(managed, managed), sets(aws))},
+		{Name: "move to the default alias", call: s.secret("UpdateSecret", "app/db", named(defaultAlias, managed), sets(aws))},
+		{Name: "move to the managed key's own ARN", call: s.secret("UpdateSecret", "app/db", named(managed, managed), sets(aws))},
+		{Name: `move by an empty key ("")`, Note: "which condition keys an empty key sets is not documented", call: emptied},
+		{Name: "create with a replica that names no key", Note: "no condition key sees a replica's key", call: s.secret("CreateSecret", "app/db", withReplica, replicated(sets(ours)))},
+		{Name: "add a replica that names no key", Note: "no condition key sees a replica's key", call: s.secret("ReplicateSecretToRegions", "app/db", replica, replicated(uses{current: &ours, reads: true}))},
+		{Name: "new value of a secret that is still on the managed key", call: s.secret("PutSecretValue", "app/db", nil, on(aws))},
+		{Name: "create with a key of a stranger's account", call: s.secret("CreateSecret", "app/db", named(foreign, foreign), sets(theirs))},
+		{Name: "create with a key of the account", Honest: true, call: s.secret("CreateSecret", "app/db", named(own, own), sets(ours))},
+		{Name: "update without naming a key", Honest: true, call: s.secret("UpdateSecret", "app/db", nil, on(ours))},
+		{Name: "new value under a key of the account", Honest: true, call: s.secret("PutSecretValue", "app/db", nil, on(ours))},
+		{Name: "move to a key of the account", Honest: true, call: s.secret("UpdateSecret", "app/db", named(own, own), sets(ours))},
+		{Name: "read a secret", Honest: true, call: s.secret("GetSecretValue", "app/db", nil, uses{current: &ours, reads: true})},
+		{Name: "read a secret that is still on the managed key", Honest: true, call: s.secret("GetSecretValue", "app/db", nil, uses{current: &aws, reads: true})},
+		{Name: "a secret that RDS creates and owns", Honest: true, Note: "made with the caller's rights; MasterUserSecretKmsKeyId names its key",
+			call: s.secret("CreateSecret", "rds!db-1", nil, on(aws))},
+		{Name: "one that RDS creates with a key of the account", Honest: true, call: s.secret("CreateSecret", "rds!db-1", named(own, own), sets(ours))},
 	}
+}
+
+// approvalProbes are the ways to a key that is approved by name, as somebody who may not approve; and what an approver, and
+// anybody with names of his own, must still be able to do.
+func approvalProbes(account, region string, approvals preventive.Approvals) []Probe {
+	s := scene{account, region, arn.PartitionOf(region)}
+	by := func(name string, steps []policy.Request, role string) Probe {
+		var calls []Call
+		for _, step := range steps {
+			step.Principal = s.principal()
+			if role != "" {
+				step.Principal = policy.Principal{Kind: policy.KindRole, ARN: role, Role: role, Account: account, Name: arn.Of(role).Base()}
+			}
+			calls = append(calls, Call{Request: step})
+		}
+		return Probe{Name: name, Honest: role != "", call: calls[0], then: calls[1:]}
+	}
+	var out, honest []Probe
+	writes := approvals.Writes(account, region)
+	for _, w := range writes {
+		out = append(out, by(w.Name, w.Steps, ""))
+	}
+	if len(writes) == 0 {
+		return nil
+	}
+	for _, pattern := range approvals.Approvers.Managers {
+		if role, mine := preventive.Instance(pattern, account, region); mine {
+			honest = append(honest, by(writes[0].Name+", as "+pattern, writes[0].Steps, role))
+		}
+	}
+	own := preventive.Approvals{Aliases: []string{"alias/doublelock-own"}, Tags: map[string]string{"doublelock-own": "yes"}}
+	names := strings.NewReplacer("the approved alias/doublelock-own", "another alias", "the approving tag doublelock-own", "another tag")
+	for _, w := range own.Writes(account, region) {
+		if !strings.HasSuffix(w.Name, "with others") {
+			free := by(names.Replace(w.Name), w.Steps, "")
+			free.Honest = true
+			honest = append(honest, free)
+		}
+	}
+	return append(out, honest...)
 }
 
 // symmetric is the spec of the AWS managed key, and the algorithm that it is used with.
@@ -108,21 +168,11 @@ func (s scene) principal() policy.Principal {
 	return policy.Principal{Kind: policy.KindRole, ARN: role, Role: role, Account: s.account, Name: "anybody"}
 }
 
-func (s scene) secret(action, name string, context map[string][]string) policy.Request {
+func (s scene) secret(action, name string, context map[string][]string, u uses) Call {
 	c := map[string][]string{"aws:RequestedRegion": {s.region}, "aws:SecureTransport": {"true"}}
 	for key, values := range context {
 		c[key] = values
 	}
-	return policy.Request{Principal: s.principal(), Action: "secretsmanager:" + action, Resource: s.arn("secretsmanager", s.account, "secret:"+name+"-AbCdEf"),
-		ResourceAccount: s.account, Context: c, Open: true, Absent: slices.Clone(parameters)}
-}
-
-// managedKeyUse is the call to KMS that Secrets Manager makes, with the caller's rights, to write under its managed key.
-func (s scene) managedKeyUse() policy.Request {
-	return policy.Request{Principal: s.principal(), Action: "kms:GenerateDataKey", Resource: s.key(s.account, "aws-managed-key"), ResourceAccount: s.account,
-		Context: map[string][]string{"aws:RequestedRegion": {s.region}, "aws:ViaAWSService": {"true"}, "kms:CallerAccount": {s.account},
-			"kms:ViaService": {s.partition.Regional("secretsmanager", s.region)}, "kms:ResourceAliases": {defaultAlias},
-			"kms:KeySpec": {symmetric}, "kms:KeyUsage": {"ENCRYPT_DECRYPT"}, "kms:KeyOrigin": {"AWS_KMS"}, "kms:MultiRegion": {"false"},
-			"kms:MultiRegionKeyType": {}, "kms:EncryptionAlgorithm": {symmetric}},
-		Open: true}
+	return Call{uses: u, Request: policy.Request{Principal: s.principal(), Action: "secretsmanager:" + action, Resource: s.arn("secretsmanager", s.account, "secret:"+name+"-AbCdEf"),
+		ResourceAccount: s.account, Context: c, Open: true, Absent: slices.Clone(parameters)}}
 }

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -32,6 +33,11 @@ type Call struct {
 
 	// Alias is the key argument where it is an alias: the key has an ARN, which the record does not have.
 	Alias string
+
+	uses       uses // of keys, by a call to Secrets Manager
+	unsureMFA  bool // the session had no MFA: whether it has the condition key for it is not known
+	unsureRole bool // the role behind the session has a path that the record does not have
+	unsurePath bool // so does the role or user that it is about
 }
 
 // FromTrail makes a call of a recorded event. It answers false for what is no call to an API: service events, and
@@ -49,10 +55,13 @@ func FromTrail(r trail.Record) (Call, bool) {
 	call := Call{Name: position(r), Tool: trail.Tool(c.UserAgent), Service: c.Actor.InvokedBy, At: c.Time, EventID: c.EventID, Error: c.ErrorCode}
 	call.Request = policy.Request{Principal: principal, Action: prefixOf(service) + ":" + actionOf(c.EventName), Context: context(c)}
 	call.Request.Open = true // what CloudTrail does not record is not known
-	call.addResource(c)
+	d := r.Details()
+	call.details(c, d)
+	call.addResource(c, d)
 	switch c.EventSource {
 	case secretsManagerHost:
 		call.addSecretKeys(c)
+		call.uses = usesOf(call.Request.Action, call.Request.Resource, c.Request)
 	case kmsHost:
 		call.addKeyKeys(c)
 	}
@@ -137,7 +146,7 @@ func one(value string) []string {
 }
 
 // addResource finds what the call was about, under the ARN that AWS authorises.
-func (call *Call) addResource(c trail.Change) {
+func (call *Call) addResource(c trail.Change, d trail.Details) {
 	call.Request.ResourceAccount = c.Account
 	switch {
 	case c.EventSource == secretsManagerHost:
@@ -146,10 +155,49 @@ func (call *Call) addResource(c trail.Change) {
 		call.Request.Resource = keyARN(c.Key)
 	case arn.Is(c.Resource()):
 		call.Request.Resource = c.Resource()
+	default:
+		call.Request.Resource = call.named(c, d.Request)
 	}
 	if call.Request.Resource == "" {
 		call.Request.Resource, call.NoResource = "*", true
 	}
+}
+
+// named is the resource of a call to IAM, CloudFormation or EventBridge, which names it without an ARN; "" where it does not.
+func (call *Call) named(c trail.Change, request map[string]any) string {
+	partition := arn.PartitionOf(c.Region)
+	switch strings.TrimSuffix(c.EventSource, principalSuffix) {
+	case "iam":
+		for parameter, kind := range map[string]string{"roleName": "role/", "userName": "user/"} {
+			name := text(request[parameter])
+			if name == "" {
+				continue
+			}
+			path := strings.TrimPrefix(text(request["path"]), "/")
+			// only a call that makes it gives it a path, or none
+			call.unsurePath = !strings.HasPrefix(c.EventName, "Create")
+			return partition.New("iam", "", c.Account, kind+path+name).String()
+		}
+	case "cloudformation":
+		name := text(request["stackName"])
+		if name == "" || arn.Is(name) {
+			return name
+		}
+		return partition.New("cloudformation", c.Region, c.Account, "stack/"+name+"/"+unnamedKey).String()
+	case "events":
+		name := cmp.Or(text(request["rule"]), text(request["name"]))
+		if name == "" || !strings.Contains(c.EventName, "Rule") && !strings.Contains(c.EventName, "Targets") {
+			return ""
+		}
+		if bus := text(request["eventBusName"]); bus != "" && bus != "default" {
+			if arn.Is(bus) {
+				bus = arn.Of(bus).Base()
+			}
+			name = bus + "/" + name
+		}
+		return partition.New("events", c.Region, c.Account, "rule/"+name).String()
+	}
+	return ""
 }
 
 func secretARN(s guard.SecretRef) string {

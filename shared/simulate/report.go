@@ -59,6 +59,7 @@ type Group struct {
 	Action    string
 	Outcome   Outcome
 	Statement string
+	Step      string // action of the call to KMS within theirs that it decides on; "" for the calls themselves
 	Why       string // of the first of them
 	Expected  bool
 
@@ -82,8 +83,8 @@ type Tally struct {
 }
 
 type groupKey struct {
-	principal, pipeline, action, statement string
-	outcome                                Outcome
+	principal, pipeline, action, statement, step string
+	outcome                                      Outcome
 }
 
 // NewTally begins to count.
@@ -99,10 +100,10 @@ func (t *Tally) Add(call Call, v Verdict) {
 		return
 	}
 	principal := who(call.Request.Principal)
-	key := groupKey{principal, cmp.Or(call.Service, call.Tool), call.Request.Action, v.Statement, v.Outcome}
+	key := groupKey{principal, cmp.Or(call.Service, call.Tool), call.Request.Action, v.Statement, v.Step, v.Outcome}
 	g := t.groups[key]
 	if g == nil {
-		g = &Group{Principal: principal, Pipeline: key.pipeline, Action: key.action, Outcome: v.Outcome, Statement: v.Statement, Why: v.Decision.Why,
+		g = &Group{Principal: principal, Pipeline: key.pipeline, Action: key.action, Outcome: v.Outcome, Statement: v.Statement, Step: v.Step, Why: v.Decision.Why,
 			Example: call, First: call.At, Last: call.At}
 		g.Expected = slices.ContainsFunc(t.expected, func(e Expected) bool { return e.covers(principal, key.action) })
 		t.groups[key] = g
@@ -117,6 +118,14 @@ func (t *Tally) Add(call Call, v Verdict) {
 	if call.At.After(g.Last) {
 		g.Last = call.At
 	}
+}
+
+// Deciding is a statement for people, with the call to KMS that it decides on where it is not the call itself.
+func Deciding(statement, step string) string {
+	if statement == "" || step == "" {
+		return statement
+	}
+	return statement + " at " + step
 }
 
 // who is the principal that policies see: sessions of one role are one.
@@ -137,7 +146,7 @@ func (t *Tally) Groups() []Group {
 	}
 	slices.SortFunc(out, func(a, b Group) int {
 		return cmp.Or(breaksFirst(a, b), cmp.Compare(order[a.Outcome], order[b.Outcome]), cmp.Compare(a.Principal, b.Principal),
-			cmp.Compare(a.Pipeline, b.Pipeline), cmp.Compare(a.Action, b.Action), cmp.Compare(a.Statement, b.Statement))
+			cmp.Compare(a.Pipeline, b.Pipeline), cmp.Compare(a.Action, b.Action), cmp.Compare(a.Statement, b.Statement), cmp.Compare(a.Step, b.Step))
 	})
 	return out
 }

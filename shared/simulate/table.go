@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/doublelock/doublelock/shared/policy"
 )
@@ -66,5 +67,27 @@ func (r Row) call() (Call, error) {
 	if request.Resource == "" {
 		request.Resource = "*"
 	}
-	return Call{Name: r.Name, Request: request, Tool: r.Tool}, nil
+	call := Call{Name: r.Name, Request: request, Tool: r.Tool}
+	if strings.HasPrefix(r.Action, "secretsmanager:") {
+		call.uses = r.uses()
+	}
+	return call, nil
+}
+
+// uses are what the row says of keys. Its context is complete, so a key that it names is the one meant; of a secret that is there
+// it says nothing.
+func (r Row) uses() uses {
+	var u uses
+	for name, values := range r.Context {
+		switch key := strings.ToLower(name); {
+		case len(values) == 0:
+		case key == "secretsmanager:kmskeyid", key == "secretsmanager:kmskeyarn" && u.named == nil:
+			u.named = &keyName{id: values[0], customer: true}
+		}
+	}
+	u.does(r.Action, r.Resource)
+	if u.named == nil && u.current == nil {
+		return uses{}
+	}
+	return u
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -25,6 +26,11 @@ type Options struct {
 	Alone bool
 	// Aliases are the key ARNs that alias ARNs stand for, where they are known.
 	Aliases map[string]string
+	// What is known of an organization beside its records: keys by ARN, the keys of secrets by the secrets' ARNs with and without
+	// the six characters at the end, and principals' ARNs by account/role/name or account/user/name.
+	Keys       map[string]guard.Key
+	Secrets    map[string]guard.Key
+	Principals map[string]string
 }
 
 // Trial tries calls on candidates. It is safe for concurrent use.
@@ -37,7 +43,10 @@ type Trial struct {
 	anything *policy.Document
 	all      *policy.Document
 
-	wholeAccounts bool // no candidate sets the keys of one account and Region apart
+	wholeAccounts   bool // no candidate sets the keys of one account and Region apart
+	awsAliasesAlone bool // no candidate asks for aliases of keys but AWS's own
+	asks            map[string]bool
+	folders         []string // paths of roles and users in the candidates' patterns
 }
 
 // New prepares a trial.
@@ -46,6 +55,8 @@ func New(candidates []Candidate, o Options) (*Trial, error) {
 		all:      policy.MustParse("FullAWSAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`),
 		anything: policy.MustParse("any resource policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`),
 	}
+	t.awsAliasesAlone = asksForAWSAliasesAlone(candidates)
+	t.asks, t.folders = asked(candidates)
 	if !o.Alone {
 		t.scps = append(t.scps, t.all)
 		t.strict[0], t.widened[0] = append(t.strict[0], t.all), append(t.widened[0], t.all)
@@ -75,10 +86,44 @@ type Verdict struct {
 	Outcome   Outcome
 	Decision  policy.Decision
 	Statement string // the statement that decides, for people; "" when none does
+	Step      string // action of the call to KMS within the call that it decides on; "" for the call itself
 }
 
-// Try asks about one call.
+// Try asks about one call, and about the calls to KMS that Secrets Manager makes for its caller: who is stopped at one is
+// stopped.
 func (t *Trial) Try(call Call) Verdict {
+	v := t.settled(call)
+	if v.Outcome == Denied || v.Outcome == Unbound {
+		return v
+	}
+	for _, s := range t.implied(call) {
+		at := t.settled(s.call)
+		at.Step = s.call.Request.Action
+		if at.Outcome == Denied && s.unsure != "" {
+			at.Outcome, at.Decision.Answer, at.Decision.Why = Unknown, policy.Unknown, "unknown: "+s.unsure+"; "+at.Decision.Why
+		}
+		if at.Outcome == Unknown && s.anyKey {
+			at.Decision.Why += "; which key it is would be in a snapshot"
+		}
+		if severity[at.Outcome] > severity[v.Outcome] {
+			v = at
+		}
+	}
+	return v
+}
+
+// severity orders what becomes of the steps of a call: the worst is the call's.
+var severity = map[Outcome]int{Unbound: 0, Passes: 0, Exempt: 1, Unknown: 2, Denied: 3}
+
+func (t *Trial) settled(call Call) Verdict {
+	var verdicts []Verdict
+	for _, variant := range t.variants(call) {
+		verdicts = append(verdicts, t.try(variant))
+	}
+	return settle(verdicts)
+}
+
+func (t *Trial) try(call Call) Verdict {
 	if t.unbound(call) {
 		return Verdict{Outcome: Unbound}
 	}

@@ -145,9 +145,6 @@ func (s *stream) rewrapped(value any, index int) error {
 	if text, is := value.(string); is {
 		return s.carried(text, index)
 	}
-	if s.depth >= maxCarriers {
-		return s.broken(index, fmt.Errorf("more than %d carriers inside of one another", maxCarriers))
-	}
 	raw, err := json.Marshal(value)
 	if err != nil {
 		return s.broken(index, err) // cannot be: it was read from JSON
@@ -274,10 +271,8 @@ func (s *stream) carried(text string, index int) error {
 	if trimmed == "" {
 		return s.broken(index, errEmpty)
 	}
-	if b := trimmed[0]; b != '{' && b != '[' && b != '"' {
-		if decoded, err := base64.StdEncoding.DecodeString(trimmed); err == nil && len(decoded) > 0 && (decoded[0] == 0x1f || decoded[0] == '{' || decoded[0] == '[') {
-			return s.nested(bytes.NewReader(decoded), index)
-		}
+	if decoded, err := base64.StdEncoding.DecodeString(trimmed); err == nil && (decoded[0] == 0x1f || decoded[0] == '{' || decoded[0] == '[') {
+		return s.nested(bytes.NewReader(decoded), index)
 	}
 	return s.nested(strings.NewReader(text), index)
 }

@@ -146,7 +146,7 @@ func (f *fields) member(c *cursor, name []byte) {
 	case "name":
 		f.label = c.text()
 	default:
-		f.flat = f.flat || string(name) == "_raw" || bytes.IndexByte(name, '.') >= 0
+		f.flat = f.flat || string(name) == "_raw" || bytes.ContainsRune(name, '.')
 		c.skip()
 	}
 }

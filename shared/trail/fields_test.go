@@ -26,6 +26,8 @@ func TestWhatAnEventLeavesOutIsTakenFromElsewhere(t *testing.T) {
 			func(c trail.Change) (any, any) { return c.Reason, "not a CloudTrail event" }},
 		"a source that is not AWS's": {`{"source":"com.example","detail-type":"AWS API Call via CloudTrail","detail":{"eventName":"CreateSecret"}}`,
 			func(c trail.Change) (any, any) { return c.Reason, "not from AWS" }},
+		"a key of another service is none of KMS's": {`{"eventName":"Decrypt","eventSource":"kms.amazonaws.com","resources":[{"ARN":"arn:aws:payment-cryptography:eu-west-1:111122223333:key/p"},{"ARN":"arn:aws:kms:eu-west-1:111122223333:key/k"}]}`,
+			func(c trail.Change) (any, any) { return c.Key.ID, "arn:aws:kms:eu-west-1:111122223333:key/k" }},
 		"what reads is said to read":       {`{"eventName":"A","readOnly":true}`, func(c trail.Change) (any, any) { return c.ReadOnly, true }},
 		"what changes is not said to":      {`{"eventName":"A","readOnly":false}`, func(c trail.Change) (any, any) { return c.ReadOnly, false }},
 		"a flag that is a word is not set": {`{"eventName":"A","readOnly":"true"}`, func(c trail.Change) (any, any) { return c.ReadOnly, false }},

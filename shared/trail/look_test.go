@@ -34,8 +34,10 @@ func TestWhatIsNoLookIsLeftToWhoeverReadsEvents(t *testing.T) {
 			t.Errorf("%s: %v, %v", sentence, is, err)
 		}
 	}
-	if _, is, err := trail.ReadLook([]byte(`{"source":"doublelock","detail-type":"Doublelock Look","detail":{"secret":"a"}}`)); !is || err == nil {
-		t.Errorf("a look that names no location: %v, %v", is, err)
+	for _, detail := range []string{`{"secret":"a"}`, `{"secret":"a","account":"1"}`, `{"secret":"a","region":"r"}`, `{"account":"1","region":"r"}`} {
+		if _, is, err := trail.ReadLook([]byte(`{"source":"doublelock","detail-type":"Doublelock Look","detail":` + detail + `}`)); !is || err == nil {
+			t.Errorf("a look at %s, which names no secret in a location: %v, %v", detail, is, err)
+		}
 	}
 }
 

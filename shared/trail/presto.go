@@ -108,16 +108,18 @@ func (p *prestoText) end(inList bool) int {
 			}
 			depth--
 		case ',':
-			if depth > 0 {
-				continue
-			}
-			name, _, found := strings.Cut(p.rest[i+1:min(i+1+maxName, len(p.rest))], "=")
-			if inList || found && isName(strings.TrimLeft(name, " ")) {
+			if depth == 0 && (inList || startsMember(p.rest[i+1:])) {
 				return i
 			}
 		}
 	}
 	return len(p.rest)
+}
+
+// startsMember reports whether a text begins with the name of a member and its sign.
+func startsMember(s string) bool {
+	name, _, found := strings.Cut(s[:min(len(s), len(" =")+maxName)], "=")
+	return found && isName(strings.TrimLeft(name, " "))
 }
 
 // maxPresto bounds nesting: at each level a text is tried as a struct and then taken as it is.

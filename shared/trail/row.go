@@ -47,6 +47,7 @@ var members = func() map[string]string {
 		"name", "secretId", "secretIdList", "kmsKeyId", "keyId", "targetKeyId", "aliasName", "addReplicaRegions", "replicaRegions",
 		"versionId", "versionStage", "clientRequestToken", "resourcePolicy", "policyName", "policy", "policyId", "policyType", "targetId",
 		"rule", "encryptionContext", "granteePrincipal", "operations", "keyMetadata", "replicaKeyMetadata", "trailName",
+		"roleName", "path", "stackName", "eventBusName",
 	} {
 		byPlain[plainName(name)] = name
 	}
@@ -78,6 +79,10 @@ func (r row) record() []byte {
 	}
 	if at := eventTime(r["eventtime"]); at != "" {
 		record["eventTime"] = at
+	}
+	_, asked := r["vpcendpointid"]
+	if _, whole := r["useridentity"]; !whole || !asked {
+		delete(record, "eventVersion") // which a whole record has: of this one, columns may have been left out
 	}
 	r.flatIdentity(record)
 	r.console(record)
@@ -171,8 +176,9 @@ func (r row) console(record map[string]any) {
 // timeLayouts are those of tables and of the console.
 var timeLayouts = []string{
 	time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05", "2006-01-02 15:04:05 MST", "2006-01-02T15:04:05",
-	"January 02, 2006, 15:04:05 (MST-07:00)", "January 2, 2006, 15:04:05 (MST-07:00)",
-	"Jan 02, 2006, 15:04:05 (MST-07:00)", "Jan 2, 2006, 3:04:05 PM", "2006-01-02T15:04:05-07:00",
+	// With MST in place of UTC, time.Parse takes the name of the zone and passes over the offset.
+	"January 02, 2006, 15:04:05 (UTC-07:00)", "January 2, 2006, 15:04:05 (UTC-07:00)", "Jan 02, 2006, 15:04:05 (UTC-07:00)",
+	"Jan 2, 2006, 3:04:05 PM", "2006-01-02T15:04:05-07:00",
 }
 
 // eventTime is a time as CloudTrail writes it, "" when it is none. Numbers are seconds or milliseconds since 1970. A time

@@ -65,15 +65,10 @@ func plainText(r io.Reader) (io.Reader, error) {
 		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Reader(in), nil
 	case bytes.HasPrefix(head, []byte{0xfe, 0xff}):
 		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM).NewDecoder().Reader(in), nil
-	case len(head) > 1 && head[1] == 0 && begins(head[0]):
+	case len(head) > 1 && head[0] != 0 && head[1] == 0: // no text has the character 0
 		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder().Reader(in), nil
-	case len(head) > 1 && head[0] == 0 && begins(head[1]):
+	case len(head) > 1 && head[0] == 0 && head[1] != 0:
 		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder().Reader(in), nil
 	}
 	return in, nil
-}
-
-// begins reports whether a byte may be the first of an export: what opens a JSON text, a letter of a table's header.
-func begins(b byte) bool {
-	return b == '{' || b == '[' || b == '"' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
 }

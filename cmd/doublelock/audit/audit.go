@@ -235,15 +235,8 @@ func (a *audit) judge(s guard.Secret) auditResult {
 // standardFor completes the standard by what the configuration says of the accounts of the secret's keys.
 func (a *audit) standardFor(s guard.Secret) guard.Standard {
 	std := a.standard
-	keys := []guard.Key{s.Key}
-	for _, r := range s.Replicas {
-		keys = append(keys, r.Key)
-	}
-	for _, v := range s.Versions {
-		keys = append(keys, v.Keys...)
-	}
 	std.Approved.Protected = map[string]bool{}
-	for _, account := range std.Approved.DependsOn(keys...) {
+	for _, account := range std.Approved.DependsOn(guard.CopiesOf(s).Keys()...) {
 		if protected, known := a.protected(account); known {
 			std.Approved.Protected[account] = protected
 		}
@@ -287,10 +280,20 @@ func (r auditResult) controls() string {
 	return strings.Join(ids, " ")
 }
 
+// rank orders findings, the worst first; what is waived comes last.
+func (f auditFinding) rank() int {
+	all := []guard.Severity{guard.SeverityCritical, guard.SeverityHigh, guard.SeverityMedium, guard.SeverityLow}
+	if f.Waived {
+		return len(all)
+	}
+	return slices.Index(all, f.Severity)
+}
+
+// why is the detail of what is worst: a value that is being lost is not hidden behind what is merely untidy.
 func (r auditResult) why() string {
 	switch {
 	case len(r.Findings) > 0:
-		return r.Findings[0].Detail
+		return slices.MinFunc(r.Findings, func(x, y auditFinding) int { return cmp.Compare(x.rank(), y.rank()) }).Detail
 	case len(r.Unknown) > 0:
 		return r.Unknown[0].Detail
 	default:

@@ -3,6 +3,7 @@ package keys
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,7 +25,8 @@ import (
 
 func keysReviewCommand(env *command.Env) *cobra.Command {
 	var config, standard string
-	var controls []string
+	var controls, trails []string
+	approved := false
 	cmd := &cobra.Command{
 		Use:   "review",
 		Short: "Judge every customer managed key of a snapshot by DL.KEY.1 to 7",
@@ -35,9 +37,15 @@ finding. Each finding shows the statement and the smallest change of the policy 
 What is required can be said in a YAML or JSON file (--standard): rotationDays, unusedDays, secrets, applications,
 environments (most under one key), approved (accounts). Accounts that the configuration approves are approved.
 
-Exit codes: 0 nothing to say, 1 an error, 2 findings; what could not be read is a finding.`,
+With --approved it judges nothing, and lists the keys that carry an alias or tag that approves keys by the configuration:
+look at them before the SCP that protects those is attached, which stops only what comes. Recorded CloudTrail (--trail,
+read like that of "doublelock replay") says since when and by whom, and whether that role may approve.
+
+Exit codes: 0 nothing to say, 1 an error, 2 findings; what could not be read is a finding, and so is
+a key of --approved that is not known to carry that by somebody who may approve.`,
 		Example: `  doublelock keys review --snapshot org.json
-  doublelock keys review -s org.json --control DL.KEY.3 -o json | jq '{key, after}' # the policies as they should be`,
+  doublelock keys review -s org.json --control DL.KEY.3 -o json | jq '{key, after}' # the policies as they should be
+  doublelock keys review -s org.json --approved --trail trail/                      # before doublelock-approval is attached`,
 		Args: cobra.NoArgs,
 	}
 	output.Tabular(cmd)
@@ -45,19 +53,40 @@ Exit codes: 0 nothing to say, 1 an error, 2 findings; what could not be read is 
 	input.ConfigFlag(cmd, &config, "configuration `FILE`, whose approved accounts count (default: none)")
 	cmd.Flags().StringVar(&standard, "standard", "", "`FILE` that says what is required")
 	flags.Choices(cmd, &controls, controlIDs(), "control", "`ID` of a control to judge by; may be repeated (default: all)")
-	cmd.RunE = func(*cobra.Command, []string) error { return runKeysReview(env, *path, config, standard, controls) }
+	cmd.Flags().BoolVar(&approved, "approved", false, "list the keys that carry an alias or tag that approves keys, instead")
+	cmd.Flags().StringArrayVar(&trails, "trail", nil, "with --approved: `FILE` or folder of recorded CloudTrail; may be repeated")
+	cmd.MarkFlagsMutuallyExclusive("approved", "standard")
+	cmd.MarkFlagsMutuallyExclusive("approved", "control")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if len(trails) > 0 && !approved {
+			return errors.New("keys review: --trail says who approved keys; add --approved, or leave out --trail")
+		}
+		access, err := readKeys(env, *path)
+		if err != nil {
+			return err
+		}
+		if approved {
+			return runKeysApproved(cmd.Context(), env, access, config, trails)
+		}
+		return runKeysReview(env, access, config, standard, controls)
+	}
 	return cmd
 }
 
-func runKeysReview(env *command.Env, path, config, standard string, controls []string) error {
+// readKeys reads a snapshot that has keys.
+func readKeys(env *command.Env, path string) (*inventory.Access, error) {
 	access, err := input.Snapshot(env, path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(access.Snapshot().Keys) == 0 {
 		input.NoteUnread(env, access.Snapshot().Unread)
-		return command.Fail("keys review: no key in %s, so nothing was reviewed; take a snapshot of accounts and Regions that have keys", path)
+		return nil, command.Fail("keys review: no key in %s, so nothing was reviewed; take a snapshot of accounts and Regions that have keys", path)
 	}
+	return access, nil
+}
+
+func runKeysReview(env *command.Env, access *inventory.Access, config, standard string, controls []string) error {
 	std, err := readStandard(env, config, standard)
 	if err != nil {
 		return err

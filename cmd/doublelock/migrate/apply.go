@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // applying is what the flags of migrate apply ask for.
@@ -26,7 +28,8 @@ type applying struct {
 	dryRun  bool
 	goAhead string
 	rules   migration.Rules
-	left    map[string]string // why these credentials can change nothing, by account
+	left    map[string]left   // what these credentials cannot change, by account
+	held    []migration.Drift // what is left out, because the plan does not hold for it any more
 	jobs    []migration.Job   // as they were listed last, or left by us since
 	listed  time.Time
 }
@@ -40,13 +43,15 @@ func migrateApplyCommand(env *command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply PLAN_FILE",
 		Short: "Do what a plan says, as far as it can go now; run it again to go on",
-		Long: `Apply inspects everything again and refuses a plan whose facts have changed, naming them. Then it takes each secret
-of the first wave that is not done as far as it can go now: sets the key, proves it, observes, seals where a rotation
-does that. Where the caller's credentials cannot take the role doublelock-change, the job is stored and left to the hub,
-whose sweep goes on within the hour. A wave begins when the ones before it are past observing, and halts when too many of its secrets fail or
+		Long: `Apply inspects everything again and leaves out each secret whose facts have changed, or cannot be read, naming them:
+plan those again. Then it takes each other secret of the first wave that is not done as far as it can go now: sets the
+key, proves it, observes, seals where a rotation does that. One that fails holds up none of the others. Where the
+caller's credentials cannot take the role doublelock-change, the job is stored and left to the hub, whose sweep goes on
+within the hour. A wave begins when the ones before it are past observing, and halts when too many of its secrets fail or
 break a reader.
 
-Exit codes: 0 all went as far as it can go now, 1 an error, 2 a secret is blocked or failed, or its facts have changed.`,
+Exit codes: 0 all went as far as it can go now, 1 an error, 2 partial: a secret is blocked or failed, could not be looked
+at or moved, or its facts have changed. Those of a dry run are the same.`,
 		Example: `  doublelock migrate apply plan.json --dry-run     # exactly the calls that would be made now
   doublelock migrate apply plan.json
   doublelock migrate apply plan.json --wave canary --window "Mon-Thu 22:00-04:00"`,
@@ -85,7 +90,7 @@ func (a *applying) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	jobs, err := listJobs(ctx, a.env, m.Store)
+	jobs, _, err := listJobs(ctx, a.env, m.Store)
 	if err != nil {
 		return err
 	}
@@ -163,15 +168,15 @@ func parseWindows(texts []string) ([]migration.Window, error) {
 }
 
 // listJobs lists the jobs that can be read, and says which cannot.
-func listJobs(ctx context.Context, env *command.Env, store migration.Store) ([]migration.Job, error) {
-	jobs, unreadable, err := migration.All(ctx, store)
+func listJobs(ctx context.Context, env *command.Env, s migration.Store) ([]migration.Job, []store.Unreadable, error) {
+	jobs, unreadable, err := migration.All(ctx, s)
 	if err != nil {
-		return nil, fmt.Errorf("list migrations: %w", err)
+		return nil, nil, fmt.Errorf("list migrations: %w", err)
 	}
 	for _, bad := range unreadable {
 		env.Note("the migration of %s cannot be read (%s): nothing is begun or set back before doublelock repair", bad.ID, bad.Reason)
 	}
-	return jobs, nil
+	return jobs, unreadable, nil
 }
 
 func jobFor(jobs []migration.Job, secret string) migration.Job {
@@ -183,78 +188,49 @@ func jobFor(jobs []migration.Job, secret string) migration.Job {
 	return migration.Job{}
 }
 
-// verify compares the plan with what is true now, for the secrets that were not begun yet: those that were have
-// changed by our own hand, and the machine inspects them before each step anyway.
-func (a *applying) verify(ctx context.Context, m *fleet.Migrations, p migration.Plan, jobs []migration.Job) error {
-	open := p
-	open.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i migration.Item) bool { return jobFor(jobs, i.Secret).Touched(p.ID) })
-	if len(open.Items) == 0 {
-		return nil
-	}
-	a.acceptFrom(p)
-	for _, i := range open.Items {
-		a.secrets = append(a.secrets, i.Secret)
-	}
-	fresh, err := a.make(ctx, m)
-	if err != nil {
-		return err
-	}
-	drifts := migration.Verify(open, fresh)
-	for _, d := range drifts {
-		for _, what := range d.What {
-			fmt.Fprintf(a.env.Stderr, "doublelock: changed: %s: %s\n", output.Printable(d.Name), output.Printable(what))
-		}
-	}
-	if len(drifts) > 0 {
-		return command.Finding("plan %s does not hold any more for %s: plan again", p.ID, output.Count(len(drifts), "secret"))
-	}
-	return nil
-}
-
-// acceptFrom takes over who may lose access by the plan.
-func (a *applying) acceptFrom(p migration.Plan) {
-	for _, i := range p.Items {
-		for _, r := range i.Readers {
-			if r.Accepted && !slices.Contains(a.accept, r.Principal) {
-				a.accept = append(a.accept, r.Principal)
-			}
-		}
-	}
-}
-
 // dry prints what would be done now, and does nothing.
 func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
 	var steps []dryStep
 	preview := m.Engine.Preview()
 	for _, i := range items {
-		if left := a.left[i.Account]; left != "" {
-			steps = append(steps, dryStep{Secret: i.Secret, Name: i.Name, Reason: "no call now: " + left})
+		if left, is := a.left[i.Account]; is {
+			steps = append(steps, left.step(i.Secret, i.Name))
 			continue
 		}
 		j, step, err := preview.Next(ctx, i, p.ID, a.rules)
-		if err != nil {
-			return err
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			steps = append(steps, unknownStep(i.Secret, i.Name, err.Error()))
+		case step.Action == migration.DoMove && (step.Phase == migration.Blocked || step.Phase == migration.Failed):
+			steps = append(steps, unknownStep(i.Secret, i.Name, step.Reason))
+		default:
+			steps = append(steps, drySteps(i.Secret, i.Name, step.Commands(j), dryReason(j, step))...)
 		}
-		steps = append(steps, drySteps(i.Secret, i.Name, step.Commands(j), dryReason(j, step))...)
+	}
+	for _, d := range a.held {
+		steps = append(steps, unknownStep(d.Secret, d.Name, leftOut(d)))
 	}
 	return writeDry(a.env, steps)
 }
 
 // outcome is how far one secret came.
 type outcome struct {
-	Secret string          `json:"secret"`
-	Name   string          `json:"name"`
-	Wave   migration.Wave  `json:"wave"`
-	Phase  migration.Phase `json:"phase"`
-	Reason string          `json:"reason,omitempty"`
-	Until  time.Time       `json:"until,omitzero"`
+	Secret  string          `json:"secret"`
+	Name    string          `json:"name"`
+	Wave    migration.Wave  `json:"wave"`
+	Phase   migration.Phase `json:"phase"`
+	Reason  string          `json:"reason,omitempty"`
+	Until   time.Time       `json:"until,omitzero"`
+	Problem string          `json:"problem,omitempty"` // why nothing was done about it, or not to its end
 }
 
 func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.Plan, items []migration.Item) error {
 	bar := a.env.Progress("secrets", len(items))
 	defer bar.Done()
 	var done []outcome
-	var failed error
+	stop := ""
 	for _, i := range items {
 		o, err := a.one(ctx, m, p, i)
 		bar.Step(i.Name)
@@ -262,28 +238,30 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 			return fmt.Errorf("stopped (run it again to go on): %w", ctx.Err())
 		}
 		if err != nil {
-			failed = errors.Join(failed, err)
-			o.Reason = err.Error()
+			o.Problem = err.Error()
 		}
 		done = append(done, o)
-		if stop, err := a.halted(ctx, m, p.ID, i); stop != "" || err != nil {
-			failed = errors.Join(failed, err)
-			if stop != "" {
-				failed = errors.Join(failed, command.Finding("%s", stop))
-			}
+		var unread error
+		if stop, unread = a.halted(ctx, m, p.ID, i); unread != nil { // nobody knows whether it must not go on
+			stop = unread.Error()
+		}
+		if stop != "" {
 			break
 		}
+	}
+	for _, d := range a.held {
+		done = append(done, outcome{Secret: d.Secret, Name: d.Name, Wave: waveOf(p, d.Secret), Problem: leftOut(d)})
 	}
 	if err := a.report(done); err != nil {
 		return err
 	}
-	return errors.Join(failed, restingExit(done))
+	return a.exit(p, done, stop)
 }
 
 // halted says why the wave of an item, which was just moved, must not go on.
 func (a *applying) halted(ctx context.Context, m *fleet.Migrations, plan string, i migration.Item) (string, error) {
 	if now := a.env.Now(); now.Sub(a.listed).Abs() >= listedFor {
-		jobs, err := listJobs(ctx, a.env, m.Store)
+		jobs, _, err := listJobs(ctx, a.env, m.Store)
 		if err != nil {
 			return "", err
 		}
@@ -312,8 +290,8 @@ func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Pla
 			return o, err
 		}
 	}
-	if left := a.left[i.Account]; left != "" {
-		o.Phase, o.Reason = j.Phase, left
+	if left, is := a.left[i.Account]; is {
+		o.Phase, o.Reason, o.Problem = j.Phase, left.why, left.problem()
 		return o, nil
 	}
 	if j.Phase == migration.RolledBack {
@@ -331,7 +309,7 @@ func (a *applying) report(done []outcome) error {
 	}
 	table := a.env.Rows("WAVE", "SECRET", "PHASE", "NEXT")
 	for _, o := range done {
-		next := o.Reason
+		next := cmp.Or(o.Problem, o.Reason)
 		if !o.Until.IsZero() {
 			next += until(o.Until)
 		}
@@ -340,15 +318,33 @@ func (a *applying) report(done []outcome) error {
 	return table.Print()
 }
 
-func restingExit(done []outcome) error {
-	stuck := 0
+// exit is how the run ends: what did not go as far as it can is said, and why a wave stopped.
+func (a *applying) exit(p migration.Plan, done []outcome, stop string) error {
+	stuck, problems := 0, 0
 	for _, o := range done {
-		if o.Phase == migration.Blocked || o.Phase == migration.Failed {
+		switch {
+		case o.Problem != "":
+			problems++
+		case o.Phase == migration.Blocked || o.Phase == migration.Failed:
 			stuck++
 		}
 	}
-	if stuck == 0 {
+	problems -= len(a.held)
+	var said []string
+	if stop != "" {
+		said = append(said, stop)
+	}
+	if stuck > 0 {
+		said = append(said, output.Count(stuck, "secret is", "secrets are")+" blocked or failed")
+	}
+	if problems > 0 {
+		said = append(said, output.Count(problems, "secret")+" could not be moved now: run it again, and see the reasons above")
+	}
+	if len(a.held) > 0 {
+		said = append(said, a.outdated(p))
+	}
+	if len(said) == 0 {
 		return nil
 	}
-	return command.Finding("%s blocked or failed", output.Count(stuck, "secret is", "secrets are"))
+	return command.Finding("%s", strings.Join(said, "; "))
 }

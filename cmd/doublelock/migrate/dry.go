@@ -16,6 +16,12 @@ type dryStep struct {
 	Name    string `json:"name"`
 	Command string `json:"command,omitempty"`
 	Reason  string `json:"reason,omitempty"`
+	Problem string `json:"problem,omitempty"` // why it cannot go on, or why the next call is not known
+}
+
+// unknownStep says why a secret cannot go on, or why its next call is not known.
+func unknownStep(secret, name, why string) dryStep {
+	return dryStep{Secret: secret, Name: name, Reason: "no call now: " + why, Problem: why}
 }
 
 // drySteps are the calls of one secret, or the one step that says why there is none.
@@ -44,8 +50,24 @@ func dryReason(j migration.Job, step migration.Step) string {
 // until says when waiting ends.
 func until(t time.Time) string { return " (until " + t.UTC().Format(time.DateTime) + " UTC)" }
 
-// writeDry prints steps: as JSON, as CSV, else as a shell script.
+// writeDry prints steps: as JSON, as CSV, else as a shell script. Where a secret cannot go on, its run would be partial.
 func writeDry(env *command.Env, steps []dryStep) error {
+	if err := printDry(env, steps); err != nil {
+		return err
+	}
+	unknown := 0
+	for _, s := range steps {
+		if s.Problem != "" {
+			unknown++
+		}
+	}
+	if unknown == 0 {
+		return nil
+	}
+	return command.Finding("%s cannot go on, or nobody knows how: see the reasons above", output.Count(unknown, "secret"))
+}
+
+func printDry(env *command.Env, steps []dryStep) error {
 	switch env.Format {
 	case output.FormatJSON:
 		return env.JSON(map[string]any{"secrets": append([]dryStep{}, steps...)})

@@ -134,7 +134,7 @@ func secretNamed(ctx context.Context, env *command.Env, machine *fleet.Migration
 	if arn.Is(id) {
 		return id, nil
 	}
-	jobs, err := listJobs(ctx, env, machine.Store)
+	jobs, _, err := listJobs(ctx, env, machine.Store)
 	if err != nil {
 		return "", err
 	}

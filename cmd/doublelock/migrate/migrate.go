@@ -106,24 +106,46 @@ func (m *moving) sign(ctx context.Context, machine *fleet.Migrations) error {
 	return nil
 }
 
+// left is why these credentials change nothing in an account.
+type left struct {
+	why   string
+	asked bool // it was answered that they may not; false: nobody answered
+}
+
+// problem is the reason where nobody knows whether they may.
+func (l left) problem() string {
+	if l.asked {
+		return ""
+	}
+	return l.why
+}
+
+// step is that of a dry run, for a secret of the account.
+func (l left) step(secret, name string) dryStep {
+	if l.asked {
+		return drySteps(secret, name, nil, l.why)[0]
+	}
+	return unknownStep(secret, name, l.why)
+}
+
 // leftAccounts are the accounts in which these credentials cannot change secrets: what is asked for there is left to the
-// hub, and said so, with the reason by account.
-func (m *moving) leftAccounts(ctx context.Context, machine *fleet.Migrations, accounts []string) (why map[string]string, err error) {
-	left := map[string]string{}
+// hub, and said so.
+func (m *moving) leftAccounts(ctx context.Context, machine *fleet.Migrations, accounts []string) (map[string]left, error) {
+	out := map[string]left{}
 	for _, account := range slices.Compact(slices.Sorted(slices.Values(accounts))) {
 		err := machine.Engine.MayChange(ctx, account)
 		switch {
 		case errors.Is(err, migration.ErrLeft):
-			left[account] = err.Error()
+			out[account] = left{err.Error(), true}
 			m.env.Note("%s", err)
 		case ctx.Err() != nil:
 			return nil, err
 		case err != nil: // one account that does not answer holds up none of the others
-			left[account] = "whether these credentials may change secrets in " + account + " could not be asked: run it again"
+			out[account] = left{why: "whether these credentials may change secrets in " + account + " could not be asked: run it again"}
 			m.env.Note("%s: %v", account, err)
 		}
 	}
-	return left, nil
+	return out, nil
 }
 
 // table is the name of the hub's table.

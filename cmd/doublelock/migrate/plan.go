@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,8 +43,10 @@ func migratePlanCommand(env *command.Env) *cobra.Command {
 CloudTrail who really read, asks for each reader whether it may decrypt with the key the secret would move to, and
 writes a plan. Nothing is changed, and no value is read.
 
+A secret or an account that cannot be read is named with its reason, and holds up none of the others.
+
 Exit codes: 0 every secret can be moved, 1 an error, or no secret was found, 2 a secret is blocked: a reader would lose
-access, or something is unknown.`,
+access, or something is unknown; or the plan is partial: some of what was asked for is not in it.`,
 		Example: `  doublelock migrate plan --out plan.json
   doublelock migrate plan --out plan.json --snapshot org.json --trail trail/
   doublelock migrate plan --out plan.json --secret shop/db --accept arn:aws:iam::111122223333:role/retired`,
@@ -81,8 +84,11 @@ func (p *planning) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(made.Items)+len(made.Outside) == 0 {
-		return command.Fail("migrate plan: no secret was found, so there is nothing to plan; check --account and --region, and what is unread above")
+	if len(made.Items)+len(made.Outside) == len(made.Missing()) {
+		for _, e := range made.Missing() {
+			p.env.Note("%s: %s", e.Secret, e.Reason)
+		}
+		return command.Fail("migrate plan: no secret was found, so there is nothing to plan; check --secret, --account and --region, and what is unread above")
 	}
 	if err := p.checkAccepted(made); err != nil {
 		return err
@@ -188,11 +194,20 @@ func blockedExit(p migration.Plan) error {
 			blocked++
 		}
 	}
-	if blocked == 0 {
+	var said []string
+	if blocked > 0 {
+		said = append(said, fmt.Sprintf("%s of %d would not be moved", output.Count(blocked, "secret"), len(p.Items)))
+	}
+	if n := len(p.Missing()); n > 0 {
+		said = append(said, output.Count(n, "secret that was asked for is not in it", "secrets that were asked for are not in it"))
+	}
+	if n := len(p.Unread); n > 0 {
+		said = append(said, "the secrets of "+output.Count(n, "location")+" could not be listed and are not in it")
+	}
+	if len(said) == 0 {
 		return nil
 	}
-	return command.Finding("%s of %d would not be moved: see the reasons above, or doublelock migrate show",
-		output.Count(blocked, "secret"), len(p.Items))
+	return command.Finding("%s: see the reasons above, or doublelock migrate show", strings.Join(said, "; "))
 }
 
 func migrateShowCommand(env *command.Env) *cobra.Command {
@@ -237,7 +252,14 @@ func showPlan(env *command.Env, p migration.Plan) error {
 		return err
 	}
 	out := env.Text()
+	for _, u := range p.Unread {
+		fmt.Fprintf(out, "not planned: the secrets of %s in %s, which could not be listed: %s\n", u.Account, u.Region, output.Printable(u.Why))
+	}
 	for _, e := range p.Outside {
+		if e.Missing {
+			fmt.Fprintf(out, "not planned: %s: %s\n", output.Printable(e.Name), output.Printable(e.Reason))
+			continue
+		}
 		at := arn.Of(e.Secret)
 		fmt.Fprintf(out, "left alone: %s (%s, %s): %s\n", output.Printable(e.Name), at.Account, at.Region, output.Printable(e.Reason))
 	}
@@ -307,14 +329,19 @@ func showReader(out io.Writer, indent string, r migration.Reader, fixes bool) {
 		return
 	}
 	remedy := r.Remedy()
+	statements := slices.Concat(remedy.Statements, remedy.Then)
+	remedy.Then = nil // printed below, over several lines
 	if remedy.Decide != "" {
 		fmt.Fprintf(out, "%s        %s\n", indent, output.Printable(remedy.String()))
 	}
-	for _, part := range remedy.Statements {
+	for _, part := range statements {
 		fmt.Fprintf(out, "%s        %s:\n%s\n", indent, output.Printable(part.Where), part.JSON)
 	}
-	if len(remedy.Statements) == 0 {
+	if len(statements) == 0 {
 		return
+	}
+	if remedy.Assumes != "" && remedy.Decide == "" {
+		fmt.Fprintf(out, "%s        %s\n", indent, output.Printable(remedy.Assumes))
 	}
 	for _, code := range []struct{ name, text string }{{"Terraform", r.Fix.Terraform}, {"CDK", r.Fix.CDK}} {
 		if code.text != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // goingBack is what the flags of migrate rollback ask for.
@@ -35,7 +37,8 @@ where that is missing rollback says so, and the owner has to write a new version
 Where the caller's credentials cannot take the role doublelock-change, going back is stored as a request with reason and
 name, and the hub's sweep carries it out within the hour.
 
-Exit codes: 0 all are set back, or asked of the hub, 1 an error, 2 a secret could not be set back, or was never changed.`,
+Exit codes: 0 all are set back, or asked of the hub, 1 an error, 2 a secret could not be set back, or was never
+changed; a dry run: one of whose secrets the next call is not known.`,
 		Example: `  doublelock migrate rollback --secret shop/db --reason "the app broke"
   doublelock migrate rollback --wave canary --reason "wrong key policy" --dry-run`,
 		Args: cobra.NoArgs,
@@ -70,7 +73,7 @@ func (g *goingBack) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	jobs, err := g.chosen(ctx, m)
+	jobs, unread, err := g.chosen(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -85,25 +88,35 @@ func (g *goingBack) run(ctx context.Context) error {
 	if g.dryRun {
 		var steps []dryStep
 		for _, j := range jobs {
-			back, err := dryBack(ctx, m, j, left[j.Account])
-			if err != nil {
-				return err
+			back, err := dryBack(ctx, m, j, left)
+			switch {
+			case ctx.Err() != nil:
+				return context.Cause(ctx)
+			case err != nil: // its neighbours can be looked at
+				back = []dryStep{unknownStep(j.Secret, j.Name, err.Error())}
 			}
 			steps = append(steps, back...)
+		}
+		for _, bad := range unread {
+			steps = append(steps, unknownStep(bad.ID, bad.ID, unreadJob(bad)))
 		}
 		return writeDry(g.env, steps)
 	}
 	if err := g.sign(ctx, m); err != nil {
 		return err
 	}
-	return g.back(ctx, m, jobs)
+	return g.back(ctx, m, jobs, unread)
 }
 
-// chosen are the jobs that were asked for and have something to go back to.
-func (g *goingBack) chosen(ctx context.Context, m *fleet.Migrations) ([]migration.Job, error) {
-	all, err := listJobs(ctx, g.env, m.Store)
+// chosen are the jobs that were asked for and have something to go back to, and those that may be among them and cannot be
+// read.
+func (g *goingBack) chosen(ctx context.Context, m *fleet.Migrations) ([]migration.Job, []store.Unreadable, error) {
+	all, unread, err := listJobs(ctx, g.env, m.Store)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if g.secret != "" { // a name is not known of what cannot be read
+		unread = slices.DeleteFunc(unread, func(bad store.Unreadable) bool { return bad.ID != g.secret })
 	}
 	var out []migration.Job
 	for _, j := range all {
@@ -113,16 +126,25 @@ func (g *goingBack) chosen(ctx context.Context, m *fleet.Migrations) ([]migratio
 		}
 	}
 	if len(out) == 0 {
-		return nil, errors.New("migrate rollback: nothing that could be set back; doublelock migrate status shows what there is")
+		return nil, nil, errors.New("migrate rollback: nothing that could be set back; doublelock migrate status shows what there is")
 	}
-	return out, nil
+	return out, unread, nil
 }
 
-// dryBack are the calls that set a secret back, as it is now. Left is why these credentials make none.
-func dryBack(ctx context.Context, m *fleet.Migrations, j migration.Job, left string) ([]dryStep, error) {
+// unreadJob says of a job that cannot be read what stands still.
+func unreadJob(bad store.Unreadable) string {
+	return "its migration cannot be read (" + bad.Reason + "), and may be one of these: see doublelock repair"
+}
+
+// dryBack are the calls that set a secret back, as it is now. Left are the accounts in which these credentials make none.
+func dryBack(ctx context.Context, m *fleet.Migrations, j migration.Job, left map[string]left) ([]dryStep, error) {
+	away, isLeft := left[j.Account]
 	s, err := m.Engine.Secrets.Describe(ctx, guard.SecretRef{Account: j.Account, Region: j.Region, ID: j.Secret})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("look at %s: %w", j.Name, err)
+	case s.PendingDeletion():
+		return []dryStep{unknownStep(j.Secret, j.Name, "its deletion is scheduled, and AWS changes no such secret: restore it first")}, nil
 	}
 	commands := j.BackCommands(s)
 	switch held := m.Engine.Held(ctx, j); {
@@ -130,8 +152,8 @@ func dryBack(ctx context.Context, m *fleet.Migrations, j migration.Job, left str
 		return []dryStep{{Secret: j.Secret, Name: j.Name, Reason: migration.ErrNothingToUndo.Error()}}, nil
 	case held != nil:
 		return drySteps(j.Secret, j.Name, nil, held.Error()), nil
-	case left != "":
-		return drySteps(j.Secret, j.Name, nil, left), nil
+	case isLeft:
+		return []dryStep{away.step(j.Secret, j.Name)}, nil
 	}
 	return drySteps(j.Secret, j.Name, commands, ""), nil
 }
@@ -144,7 +166,7 @@ type result struct {
 	Error  string          `json:"error,omitempty"`
 }
 
-func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migration.Job) error {
+func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migration.Job, unread []store.Unreadable) error {
 	results, failed, unmoved := []result{}, 0, 0
 	for _, j := range jobs {
 		after, err := m.Engine.Rollback(ctx, j.Secret, g.reason)
@@ -160,6 +182,10 @@ func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migrat
 			failed++
 		}
 		results = append(results, r)
+	}
+	for _, bad := range unread {
+		failed++
+		results = append(results, result{Secret: bad.ID, Name: bad.ID, Error: unreadJob(bad)})
 	}
 	if err := g.report(results); err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 // choose picks what moves now: the secrets of the waves whose turn it is, of those that were named where some were, and
 // what is under way already, whichever its wave. What rests (blocked, failed, rolled back) waits for its wave.
 func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.Rules) ([]migration.Item, error) {
-	turn, left := waveTurn(p, jobs)
+	turn, left := a.waveTurn(p, jobs)
 	waves, err := a.wavesNow(p, turn, left)
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.
 	}
 	var out []migration.Item
 	for _, i := range p.Items {
-		if slices.Contains(waves, i.Wave) || jobFor(jobs, i.Secret).UnderWay() {
+		if !a.isHeld(i.Secret) && (slices.Contains(waves, i.Wave) || jobFor(jobs, i.Secret).UnderWay()) {
 			out = append(out, i)
 		}
 	}
@@ -34,11 +34,11 @@ func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.
 
 // waveTurn lists the waves that may move now: those that are past observing, and the first that is not, of which so many
 // secrets are left.
-func waveTurn(p migration.Plan, jobs []migration.Job) (waves []migration.Wave, left int) {
+func (a *applying) waveTurn(p migration.Plan, jobs []migration.Job) (waves []migration.Wave, left int) {
 	for _, wave := range migration.Waves() {
 		waves = append(waves, wave)
 		for _, i := range p.Items {
-			if i.Wave == wave && i.Safe() && !jobFor(jobs, i.Secret).PastObserving(p.ID) {
+			if i.Wave == wave && i.Safe() && !a.isOutside(i.Secret) && !jobFor(jobs, i.Secret).PastObserving(p.ID) {
 				left++
 			}
 		}

@@ -61,7 +61,7 @@ func writeRequests(env *command.Env, rows []rowResult) error {
 		if r.wrong() {
 			expected += " (WRONG)"
 		}
-		table.Add(r.Row.Name, r.Verdict.Outcome, expected, r.Verdict.Statement, r.Verdict.Decision.Why)
+		table.Add(r.Row.Name, r.Verdict.Outcome, expected, simulate.Deciding(r.Verdict.Statement, r.Verdict.Step), r.Verdict.Decision.Why)
 	}
 	return printAndPart(env, table)
 }
@@ -81,7 +81,7 @@ func writeGroups(env *command.Env, f *simulated) error {
 		case g.Expected:
 			outcome += " (expected)"
 		}
-		table.Add(outcome, g.Count, g.Succeeded, g.Principal, g.Pipeline, g.Action, g.Statement, g.Example.Name)
+		table.Add(outcome, g.Count, g.Succeeded, g.Principal, g.Pipeline, g.Action, simulate.Deciding(g.Statement, g.Step), g.Example.Name)
 	}
 	return printAndPart(env, table)
 }
@@ -101,14 +101,14 @@ func writePassages(env *command.Env, passages []simulate.Passage) error {
 	around, honest := env.Rows("WAY AROUND", "IS", "BY", "NOTE"), env.Rows("HONEST CALL", "IS", "BY", "NOTE")
 	for _, p := range passages {
 		if !p.Probe.Honest {
-			around.Add(p.Probe.Name, openWords[p.Open], p.Statement, p.Probe.Note)
+			around.Add(p.Probe.Name, openWords[p.Open], simulate.Deciding(p.Statement, p.Step), p.Probe.Note)
 			continue
 		}
 		word := map[bool]string{true: "BLOCKED", false: "passes"}[p.Bad()]
 		if p.Open == policy.Unknown {
 			word = "unclear"
 		}
-		honest.Add(p.Probe.Name, word, p.Statement, p.Probe.Note)
+		honest.Add(p.Probe.Name, word, simulate.Deciding(p.Statement, p.Step), p.Probe.Note)
 	}
 	if err := printAndPart(env, around); err != nil {
 		return err
@@ -151,6 +151,7 @@ type requestJSON struct {
 	Expected  simulate.Outcome `json:"expected,omitempty"`
 	Wrong     bool             `json:"wrong"`
 	Statement string           `json:"statement"`
+	Step      string           `json:"step,omitempty"`
 	Why       string           `json:"why"`
 }
 
@@ -162,6 +163,7 @@ type groupJSON struct {
 	Pipeline  string           `json:"pipeline"`
 	Action    string           `json:"action"`
 	Statement string           `json:"statement"`
+	Step      string           `json:"step,omitempty"`
 	Why       string           `json:"why"`
 	Calls     int              `json:"calls"`
 	Succeeded int              `json:"succeeded"`
@@ -176,6 +178,7 @@ type passageJSON struct {
 	Answer    policy.Answer `json:"answer"`
 	Bad       bool          `json:"bad"`
 	Statement string        `json:"statement,omitempty"`
+	Step      string        `json:"step,omitempty"` // action of the call to KMS at which it is stopped
 	Note      string        `json:"note,omitempty"`
 }
 
@@ -185,15 +188,15 @@ func writeSimulatedJSON(env *command.Env, f *simulated) error {
 		out.Limits = append(out.Limits, limitJSON{l.Subject, l.What, l.Value, l.Max, l.Exceeded})
 	}
 	for _, r := range f.rows {
-		out.Requests = append(out.Requests, requestJSON{r.Row.Name, r.Verdict.Outcome, r.Row.Expected, r.wrong(), r.Verdict.Statement, r.Verdict.Decision.Why})
+		out.Requests = append(out.Requests, requestJSON{r.Row.Name, r.Verdict.Outcome, r.Row.Expected, r.wrong(), r.Verdict.Statement, r.Verdict.Step, r.Verdict.Decision.Why})
 	}
 	for _, g := range f.tally.Groups() {
 		out.Groups = append(out.Groups, groupJSON{Outcome: g.Outcome, Breaks: g.Breaks(), Expected: g.Expected, Principal: g.Principal, Pipeline: g.Pipeline,
-			Action: g.Action, Statement: g.Statement, Why: g.Why, Calls: g.Count, Succeeded: g.Succeeded, First: g.First, Last: g.Last,
+			Action: g.Action, Statement: g.Statement, Step: g.Step, Why: g.Why, Calls: g.Count, Succeeded: g.Succeeded, First: g.First, Last: g.Last,
 			Example: g.Example.Name, EventID: g.Example.EventID})
 	}
 	for _, p := range f.passages {
-		one := passageJSON{p.Probe.Name, p.Open, p.Bad(), p.Statement, p.Probe.Note}
+		one := passageJSON{p.Probe.Name, p.Open, p.Bad(), p.Statement, p.Step, p.Probe.Note}
 		if p.Probe.Honest {
 			out.Honest = append(out.Honest, one)
 		} else {

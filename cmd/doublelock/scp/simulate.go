@@ -19,6 +19,8 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/simulate"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -36,6 +38,7 @@ type simulation struct {
 	snapshot   string
 	attached   int
 	alone      bool
+	approvals  preventive.Approvals // by the configuration: what nobody is to write who may not approve keys
 }
 
 func scpSimulateCommand(env *command.Env) *cobra.Command {
@@ -44,8 +47,10 @@ func scpSimulateCommand(env *command.Env) *cobra.Command {
 		Use:   "simulate",
 		Short: "Say who would have been denied by an SCP or RCP, before it is attached",
 		Long: `Simulate tries organization policies on calls that were made (--trail) or are written down (--requests), and on the
-known ways around them. The policies are those that the configuration asks for, or --candidate files. It changes
-nothing and needs no AWS account.
+known ways around them, among them those to an alias or tag that approves a key. The policies are those that the
+configuration asks for, or --candidate files. It changes nothing and needs no AWS account. A call to Secrets Manager is
+tried with the calls to KMS that Secrets Manager makes for its caller: who is stopped at one is stopped ("at
+kms:GenerateDataKey").
 
   denied   a statement stops the call. BREAKS marks what succeeded then and is not expected (--allow)
   unknown  what CloudTrail does not record (tags, VPC, MFA, …) would decide
@@ -72,7 +77,7 @@ Bypasses that stay open are listed and do not change the exit code: some cannot 
 	f.StringArrayVar(&s.requests, "requests", nil, "`FILE` of requests; may be repeated")
 	f.StringArrayVar(&s.allow, "allow", nil, `denial that is meant: "PRINCIPAL" or "PRINCIPAL ACTION", * for any text, or @FILE with one a line; may be repeated`)
 	flags.Account(cmd, &s.management, "management", "management `ACCOUNT`, which the policies do not bind (default: the configuration's)")
-	f.StringVarP(&s.snapshot, "snapshot", "s", "", "snapshot `FILE`, to know which keys aliases name")
+	f.StringVarP(&s.snapshot, "snapshot", "s", "", "snapshot `FILE`, to know what records leave out: the keys of aliases and secrets, the paths of roles")
 	flags.Count(cmd, &s.attached, "attached", "policies of the kind that the target has already (default: the most of any target in the snapshot, else FullAWSAccess alone)")
 	f.BoolVar(&s.alone, "alone", false, "the candidates replace FullAWSAccess: what they do not allow is denied")
 	return cmd
@@ -114,7 +119,7 @@ func (s *simulation) run(ctx context.Context) error {
 	if err := s.tryTrails(ctx, trial, found); err != nil {
 		return err
 	}
-	found.passages = trial.Probe(probeAccount, cmp.Or(s.region, probeRegion))
+	found.passages = trial.Probe(probeAccount, cmp.Or(s.region, probeRegion), s.approvals)
 	if s.env.AsJSON() {
 		err = writeSimulatedJSON(s.env, found)
 	} else {
@@ -156,7 +161,7 @@ func (s *simulation) prepare() (*simulate.Trial, *simulated, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		options.Aliases = aliasesOf(access.Snapshot())
+		know(&options, access.Snapshot())
 		s.attached = cmp.Or(s.attached, mostAttached(access.Snapshot()))
 	}
 	found.limits = simulate.Limits(found.candidates, cmp.Or(s.attached, 1))
@@ -170,7 +175,7 @@ func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.region, s.management = config.Regions.Home, cmp.Or(s.management, config.Organization.ManagementAccount)
+		s.configured(config)
 		scps, err := renderSCPs(s.env, config, name)
 		if err != nil {
 			return nil, err
@@ -182,7 +187,7 @@ func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.region, s.management = config.Regions.Home, cmp.Or(s.management, config.Organization.ManagementAccount)
+		s.configured(config)
 	}
 	var out []simulate.Candidate
 	for _, path := range s.candidates {
@@ -199,6 +204,12 @@ func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 	return out, nil
 }
 
+// configured takes over what of a configuration is tried beside its policies.
+func (s *simulation) configured(config settings.Config) {
+	s.region, s.management = config.Regions.Home, cmp.Or(s.management, config.Organization.ManagementAccount)
+	s.approvals = preventive.ApprovalsIn(config)
+}
+
 // mostAttached is how many SCPs the fullest root, OU or account of the snapshot has.
 func mostAttached(s *inventory.Snapshot) int {
 	most := 0
@@ -210,18 +221,34 @@ func mostAttached(s *inventory.Snapshot) int {
 	return most
 }
 
-func aliasesOf(s *inventory.Snapshot) map[string]string {
-	out := map[string]string{}
+// know takes from a snapshot what records leave out: which keys aliases name, which key a secret has, the paths of roles and users.
+func know(o *simulate.Options, s *inventory.Snapshot) {
+	o.Aliases, o.Keys, o.Secrets, o.Principals = map[string]string{}, map[string]guard.Key{}, map[string]guard.Key{}, map[string]string{}
 	for _, k := range s.Keys {
+		o.Keys[k.Facts.ARN] = k.Facts
 		named := arn.Of(k.Facts.ARN)
 		for _, alias := range k.Facts.Aliases {
 			if k.Facts.Manager == guard.ManagerCustomer {
 				named.Resource = alias
-				out[named.String()] = k.Facts.ARN
+				o.Aliases[named.String()] = k.Facts.ARN
 			}
 		}
 	}
-	return out
+	for _, secret := range s.Secrets {
+		key := secret.Facts.Key
+		if found, known := o.Keys[key.ARN]; known {
+			key = found
+		}
+		whole := arn.Of(secret.Facts.ARN)
+		o.Secrets[whole.String()] = key
+		whole.Resource = "secret:" + secret.Facts.Name // as a call names it
+		o.Secrets[whole.String()] = key
+	}
+	for _, p := range s.Principals {
+		at := arn.Of(p.ARN)
+		kind, _ := at.Split()
+		o.Principals[p.Account+"/"+kind+"/"+at.Base()] = p.ARN
+	}
 }
 
 // readExpected reads --allow: patterns, or files of them with comments after #.

@@ -94,8 +94,9 @@ func (o *Organization) content(ctx context.Context, client *organizations.Client
 	return o.contents[id], nil
 }
 
-// Policies lists every policy of a kind in the organization, with its content and the ids it is attached to.
-func (o *Organization) Policies(ctx context.Context, kind PolicyKind) ([]AttachedPolicy, error) {
+// Policies lists the policies of a kind in the organization whose names match, with their content and the ids they are attached
+// to.
+func (o *Organization) Policies(ctx context.Context, kind PolicyKind, named func(string) bool) ([]AttachedPolicy, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	client, err := o.client(ctx)
@@ -104,6 +105,9 @@ func (o *Organization) Policies(ctx context.Context, kind PolicyKind) ([]Attache
 	}
 	var policies []AttachedPolicy
 	err = eachPolicy(ctx, client, kind, func(p Policy) error {
+		if !named(p.Name) {
+			return nil
+		}
 		content, err := o.content(ctx, client, p.ID)
 		if err != nil {
 			return err
@@ -117,27 +121,6 @@ func (o *Organization) Policies(ctx context.Context, kind PolicyKind) ([]Attache
 		return nil, err
 	}
 	return policies, nil
-}
-
-// AttachedTo lists what the policies of a kind whose names match are attached to. It asks each time.
-func (o *Organization) AttachedTo(ctx context.Context, kind PolicyKind, named func(string) bool) ([]string, error) {
-	client, err := o.client(ctx)
-	if err != nil {
-		return nil, session.Fail(err, "list policies")
-	}
-	var ids []string
-	err = eachPolicy(ctx, client, kind, func(p Policy) error {
-		if !named(p.Name) {
-			return nil
-		}
-		found, err := targets(ctx, client, p.ID)
-		ids = append(ids, found...)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return ids, nil
 }
 
 // eachPolicy hands on every policy of a kind in the organization, without content, and ends with the first error.

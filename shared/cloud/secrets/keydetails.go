@@ -64,13 +64,33 @@ func (k *Keys) enter(ctx context.Context, key guard.Key, role string) (*kms.Clie
 	return session.Client(k.c, p, kms.NewFromConfig), nil
 }
 
+// Names of a key's policies: the one that people write, and the one that AWS RAM keeps for a key that is shared by it.
+// Source: KMS API reference, GetKeyPolicy, PolicyName.
+const (
+	policyDefault = "default"
+	policyRAM     = "AWS_RAM"
+)
+
 // Policy returns the key policy as JSON.
 func (k *Keys) Policy(ctx context.Context, key guard.Key) (string, error) {
+	return k.policy(ctx, key, policyDefault)
+}
+
+// Shared returns the policy by which AWS RAM shares a key, as JSON; "" where it does not.
+func (k *Keys) Shared(ctx context.Context, key guard.Key) (string, error) {
+	text, err := k.policy(ctx, key, policyRAM)
+	if errors.Is(err, guard.ErrGone) {
+		return "", nil
+	}
+	return text, err
+}
+
+func (k *Keys) policy(ctx context.Context, key guard.Key, name string) (string, error) {
 	client, err := k.enter(ctx, key, settings.RoleRead)
 	if err != nil {
 		return "", session.Fail(err, "get policy of %s", key.ARN)
 	}
-	out, err := client.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: &key.ID, PolicyName: aws.String("default")})
+	out, err := client.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: &key.ID, PolicyName: &name})
 	if err != nil {
 		return "", session.Fail(err, "get policy of %s", key.ARN)
 	}

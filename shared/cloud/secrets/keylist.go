@@ -48,6 +48,8 @@ type KeyAndPolicy struct {
 	CreatedAt   time.Time
 	Policy      string // JSON
 	PolicyErr   error
+	Shared      string // policy by which AWS RAM shares the key, JSON; "" where it does not
+	SharedErr   error
 	Grants      []Grant
 	GrantsErr   error
 	Rotation    Rotation
@@ -117,6 +119,7 @@ func (k *Keys) read(ctx context.Context, client *kms.Client, id string) (*KeyAnd
 		return nil, err
 	}
 	found.Policy, found.PolicyErr = k.Policy(ctx, found.Key)
+	found.Shared, found.SharedErr = k.Shared(ctx, found.Key)
 	found.Grants, found.GrantsErr = k.Grants(ctx, found.Key)
 	found.Rotation, found.RotationErr = k.Rotation(ctx, found.Key)
 	found.Use, found.UseErr = k.LastUse(ctx, found.Key)

@@ -52,8 +52,10 @@ func (s *Secrets) withPolicy(ctx context.Context, listed guard.Secret) (SecretAn
 		if secret.Key, err = s.keys.inUse(ctx, listed.Account, listed.Region, listed.KeyID); err != nil {
 			return SecretAndPolicy{}, err
 		}
-	case err != nil:
+	case errors.Is(err, guard.ErrGone), ctx.Err() != nil:
 		return SecretAndPolicy{}, err
+	case err != nil: // it is there, and nothing else of it is known: its neighbours are
+		return SecretAndPolicy{Secret: listed, PolicyErr: err}, nil
 	}
 	found := SecretAndPolicy{Secret: secret}
 	found.Policy, found.PolicyErr = s.ResourcePolicy(ctx, ref)

@@ -267,7 +267,7 @@ func listKeyTags(c *core.Call) (any, error) {
 }
 
 func getKeyPolicy(c *core.Call) (any, error) {
-	var in keyInput
+	var in struct{ KeyId, PolicyName string }
 	if err := c.Decode(&in); err != nil {
 		return nil, err
 	}
@@ -275,7 +275,12 @@ func getKeyPolicy(c *core.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return core.Reply{"Policy": k.Policy, "PolicyName": "default"}, nil
+	of := map[string]string{"default": k.Policy, "AWS_RAM": k.Shared}
+	name := cmp.Or(in.PolicyName, "default")
+	if of[name] == "" {
+		return nil, &core.Error{Code: "NotFoundException", Message: "No such policy exists"}
+	}
+	return core.Reply{"Policy": of[name], "PolicyName": name}, nil
 }
 
 func putKeyPolicy(c *core.Call) (any, error) {
@@ -327,6 +332,19 @@ func getKeyLastUsage(c *core.Call) (any, error) {
 		out["KeyLastUsage"] = core.Reply{"Operation": k.last.operation, "Timestamp": core.Epoch(k.last.at), "CloudTrailEventId": k.last.eventID, "KmsRequestId": k.last.requestID}
 	}
 	return out, nil
+}
+
+// Share has AWS RAM keep a policy for a key, as one that is shared has it. What the policy lets in is not enforced here: how AWS
+// evaluates it is on no page.
+func Share(a *core.AWS, keyARN, policy string) error {
+	a.Lock()
+	defer a.Unlock()
+	at, _, _ := a.Locate(keyARN, "kms")
+	k, err := FindKey(a, at, keyARN)
+	if err == nil {
+		k.Shared = policy
+	}
+	return err
 }
 
 // KeyWithID makes a customer managed key with an id of the caller's choice, as a configuration names it, and returns its

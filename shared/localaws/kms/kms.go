@@ -50,6 +50,7 @@ type Key struct {
 	origin      string
 	description string
 	Policy      string
+	Shared      string // policy that AWS RAM keeps for it; "" where it is not shared
 	tags        map[string]string
 	aliases     []string // sorted
 	grants      []*grant

@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
 	"github.com/doublelock/doublelock/shared/awscli/awsclitest"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // Somebody puts a secret under a key of their own, and approves that key by its alias and its tag: with the real aws CLI, as the
@@ -134,4 +136,56 @@ func TestAnEngineerWhoApprovesTheirOwnKey(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The policy keeps its name and its place, and somebody of the management account lets an engineer write what approves keys. From
+// then on no alias and no tag approves there; with the policy back they do.
+func TestAPolicyOfOurNameThatDeniesLessApprovesNothing(t *testing.T) {
+	w := localtest.New(t)
+	organizations := func(operation string, in map[string]any) map[string]any {
+		t.Helper()
+		return localtest.Call(t, w, local.Management, w.Home(), "organizations", operation, in)
+	}
+	var id, ours string
+	for _, p := range organizations("ListPolicies", map[string]any{"Filter": "SERVICE_CONTROL_POLICY"})["Policies"].([]any) {
+		if p := p.(map[string]any); p["Name"] == settings.ApprovalSCP {
+			id = p["Id"].(string)
+		}
+	}
+	ours = organizations("DescribePolicy", map[string]any{"PolicyId": id})["Policy"].(map[string]any)["Content"].(string)
+	made, err := w.AWS.As("secretsmanager.amazonaws.com", local.Search, w.Home(), "secretsmanager", "CreateSecret", map[string]any{
+		"Name": "try/approved", "SecretString": "x", "KmsKeyId": "alias/doublelock/secrets"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	finding := func() string {
+		t.Helper()
+		w.Clock.Advance(2 * time.Hour) // what Organizations said is an hour old at most
+		localtest.Call(t, w, local.Search, w.Home(), "secretsmanager", "TagResource", map[string]any{
+			"SecretId": made["ARN"], "Tags": []any{map[string]any{"Key": "look", "Value": w.Clock.Now().String()}}})
+		if err := w.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		rec, err := w.Records.Load(t.Context(), made["ARN"].(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range rec.Open() {
+			if f.Control == guard.SecretKeyUnapproved {
+				return f.Describe()
+			}
+		}
+		return "none"
+	}
+	for _, c := range []struct{ name, content, want string }{
+		{"as it was deployed", ours, "none"},
+		{"with an engineer exempt", strings.ReplaceAll(ours, `"aws:PrincipalArn":[`, `"aws:PrincipalArn":["arn:*:iam::*:role/Engineer",`), "is approved by an alias that its owner can move"},
+		{"deployed again", ours, "none"},
+		{"with statements about nothing", `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"kms:CreateCustomKeyStore","Resource":"*"}]}`, "is approved by an alias that its owner can move"},
+	} {
+		organizations("UpdatePolicy", map[string]any{"PolicyId": id, "Content": c.content})
+		if got := finding(); !strings.HasSuffix(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
 }

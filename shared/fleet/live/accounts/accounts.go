@@ -10,7 +10,10 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/organization"
 	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/store"
 )
@@ -62,10 +65,20 @@ func modes(r settings.Runtime, now func() time.Time, accounts func(context.Conte
 }
 
 // Approval finds out where aliases and tags approve keys; modes knows the paths of accounts.
-func Approval(c *cloud.Cloud, modes *fleet.Modes, management string, now func() time.Time) *fleet.Approval {
-	return &fleet.Approval{Path: modes.Path, Management: management, Now: now, Attached: func(ctx context.Context) ([]string, error) {
-		return organization.New(c).AttachedTo(ctx, organization.ServiceControl, settings.IsApprovalSCP)
-	}}
+func Approval(c *cloud.Cloud, modes *fleet.Modes, r settings.Runtime, management string, now func() time.Time) *fleet.Approval {
+	approvals := preventive.Approvals{Aliases: r.Approved.Aliases, Tags: r.Approved.Tags, Approvers: r.Approvers}
+	return &fleet.Approval{
+		Path: modes.Path, Management: management, Now: now,
+		SCPs: func(ctx context.Context) ([]fleet.SCP, error) { return scps(ctx, c, settings.IsApprovalSCP) },
+		Protected: func(contents []string, account, region string) guard.Outcome {
+			var documents []*policy.Document
+			for _, content := range contents {
+				documents = append(documents, policy.Read(settings.ApprovalSCP, []byte(content)))
+			}
+			outcome, _ := approvals.Protected(documents, account, region)
+			return outcome
+		},
+	}
 }
 
 // Tree is AWS Organizations, read once.
@@ -108,7 +121,12 @@ func (o anew) Accounts(ctx context.Context) ([]fleet.Account, error) {
 }
 
 func (o anew) SCPs(ctx context.Context) ([]fleet.SCP, error) {
-	policies, err := organization.New(o.c).Policies(ctx, organization.ServiceControl)
+	return scps(ctx, o.c, func(string) bool { return true })
+}
+
+// scps lists the service control policies whose names match, with their content and targets.
+func scps(ctx context.Context, c *cloud.Cloud, named func(string) bool) ([]fleet.SCP, error) {
+	policies, err := organization.New(c).Policies(ctx, organization.ServiceControl, named)
 	var scps []fleet.SCP
 	for _, p := range policies {
 		scps = append(scps, fleet.SCP{Name: p.Name, Content: p.Content, Targets: p.Targets})

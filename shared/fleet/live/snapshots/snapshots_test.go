@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
@@ -27,6 +29,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/localaws"
+	"github.com/doublelock/doublelock/shared/localaws/core"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/policy"
 )
@@ -329,6 +332,23 @@ func TestWithoutTheOrganizationNothingIsCertain(t *testing.T) {
 	}
 }
 
+func TestAKeyThatAWSRAMSharesKeepsNobodyOutForSure(t *testing.T) {
+	w := newTestAccount(t)
+	taker := w.snapshots(nil)
+	before := taker.Account(t.Context(), shop)
+	for _, k := range before.Keys {
+		if k.Shared != "" || k.SharedUnread != "" {
+			t.Errorf("key %s: shared by %q, %q", k.Facts.ARN, k.Shared, k.SharedUnread)
+		}
+	}
+	policy := policyText(may(`"kms:Decrypt"`, "*"))
+	must(t, w.aws.ShareKey(before.Keys[0].Facts.ARN, policy))
+	after := taker.Account(t.Context(), shop)
+	if k := after.Keys[0]; k.Shared != policy || k.SharedUnread != "" {
+		t.Errorf("shared by %q, %q", k.Shared, k.SharedUnread)
+	}
+}
+
 func TestKeysOfOtherAccountsAreReadToo(t *testing.T) {
 	w := newTestAccount(t)
 	taker := w.snapshots(nil)
@@ -370,5 +390,79 @@ func TestWhichLockRefusesAReader(t *testing.T) {
 				t.Errorf("%q, %v, want %q", got, err, tt.want)
 			}
 		})
+	}
+}
+
+// The answer may set a secret back: what was read for another question a moment ago is not believed.
+func TestWhichLockRefusesIsAskedAfresh(t *testing.T) {
+	w := newTestAccount(t)
+	now := time.Now()
+	preflight := migrations.Parts{Cloud: w.cloud(nil), Table: "doublelock", Bus: "doublelock", Regions: []string{region}, Now: func() time.Time { return now }}.Open().Preflight
+	s, err := secrets.New(w.cloud(nil)).Describe(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: w.secrets["shop/db"]})
+	must(t, err)
+	refusing := func(want migration.Lock) {
+		t.Helper()
+		if got, err := preflight.Refusing(t.Context(), s, "arn:aws:iam::"+shop+":role/analyst"); err != nil || got != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
+	if _, err := preflight.Check(t.Context(), s, s.Key.ARN, nil); err != nil { // which believes the same principals for a minute
+		t.Fatal(err)
+	}
+	refusing(migration.LockKey)
+	w.aws.AddRole(shop, "analyst", trustOfSelf, policyText(may(both, "*"))) // no clock moves
+	refusing(migration.LockSecret)
+	w.aws.Lock()
+	w.aws.Options.Faults.Down = func(c *core.Call) bool { return c.Service == "iam" }
+	w.aws.Unlock()
+	refusing(migration.LockUnknown)
+}
+
+// Two secrets under one key, with the same readers and the same rotation, cost each look-up once.
+func TestWhatSecretsHaveInCommonIsAskedOncePerBatch(t *testing.T) {
+	w := newTestAccount(t)
+	now := time.Now()
+	preflight := migrations.Parts{Cloud: w.cloud(nil), Table: "doublelock", Bus: "doublelock", Regions: []string{region}, Now: func() time.Time { return now }}.Open().Preflight
+	one, err := secrets.New(w.cloud(nil)).Describe(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: w.secrets["shop/db"]})
+	must(t, err)
+	made, err := w.aws.As("cloudformation.amazonaws.com", shop, region, "secretsmanager", "CreateSecret", map[string]any{"Name": "shop/db2", "SecretString": "x", "KmsKeyId": one.Key.ARN})
+	must(t, err)
+	two, err := secrets.New(w.cloud(nil)).Describe(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: fmt.Sprint(made["ARN"])})
+	must(t, err)
+	asked := map[string]int{}
+	w.aws.Lock()
+	w.aws.Options.Faults.Down = func(c *core.Call) bool { asked[c.Service+":"+c.Operation]++; return false }
+	w.aws.Unlock()
+	check := func(s guard.Secret) {
+		t.Helper()
+		if _, err := preflight.Check(t.Context(), s, one.Key.ARN, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	count := func() map[string]int {
+		w.aws.Lock()
+		defer w.aws.Unlock()
+		seen := maps.Clone(asked)
+		clear(asked)
+		return seen
+	}
+	check(one)
+	if first := count(); first["iam:GetAccountAuthorizationDetails"] != 1 || first["kms:GetKeyPolicy"] == 0 {
+		t.Errorf("the first: %v", first)
+	}
+	var group errgroup.Group
+	for range 8 {
+		group.Go(func() error { check(two); return nil })
+	}
+	must(t, group.Wait())
+	for call, n := range count() {
+		if strings.HasPrefix(call, "iam:") || strings.HasPrefix(call, "kms:") || strings.HasPrefix(call, "organizations:") {
+			t.Errorf("the others asked %s %d times", call, n)
+		}
+	}
+	now = now.Add(time.Minute)
+	check(one)
+	if again := count(); again["iam:GetAccountAuthorizationDetails"] != 1 || again["kms:GetKeyPolicy"] == 0 {
+		t.Errorf("a minute later: %v", again)
 	}
 }

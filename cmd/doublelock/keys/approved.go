@@ -1,0 +1,124 @@
+package keys
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/keyreview"
+	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// runKeysApproved lists the keys that carry what approves keys: what an SCP that is attached from now on cannot take back.
+func runKeysApproved(ctx context.Context, env *command.Env, access *inventory.Access, config string, trails []string) error {
+	c, name, err := input.Config(env, config)
+	if err != nil {
+		return err
+	}
+	approvals := preventive.ApprovalsIn(c)
+	if len(approvals.Aliases)+len(approvals.Tags) == 0 {
+		return command.Fail("keys review --approved: no alias and no tag approves keys in %s", name)
+	}
+	approved := c.Runtime().Approved
+	approved.Aliases = approvals.Aliases
+	carriers := keyreview.Carriers(access.Snapshot(), approved)
+	broken, err := attribute(ctx, env, carriers, trails)
+	if err != nil {
+		return err
+	}
+	if err := writeCarriers(env, carriers, approvals.Approvers); err != nil {
+		return fmt.Errorf("write keys: %w", err)
+	}
+	input.NoteUnread(env, access.Snapshot().Unread)
+	doubted := 0
+	for _, k := range carriers {
+		if mayApprove(k, approvals.Approvers) != "yes" {
+			doubted++
+		}
+	}
+	fmt.Fprintf(env.Stderr, "%s what approves them or may, %d not known to be by somebody who may approve\n", output.Count(len(carriers), "key carries", "keys carry"), doubted)
+	switch {
+	case broken > 0:
+		return command.Fail("%s could not be read, see above", output.Count(broken, "part of the input", "parts of the input"))
+	case doubted > 0:
+		return command.Found()
+	}
+	return nil
+}
+
+// attribute finds in recorded CloudTrail who gave keys what they carry. broken counts what could not be read.
+func attribute(ctx context.Context, env *command.Env, carriers []keyreview.Carrier, trails []string) (broken int, err error) {
+	reader := &input.Trail{Env: env}
+	reader.Event = func(r trail.Record) error {
+		keyreview.Attribute(carriers, r.Change)
+		return nil
+	}
+	reader.Broken = func(reason error) error {
+		_, err := fmt.Fprintln(env.Stderr, "doublelock: keys review:", output.Printable(reason.Error()))
+		return err
+	}
+	for _, path := range trails {
+		if err := reader.Read(ctx, path); err != nil {
+			return 0, err
+		}
+	}
+	if len(trails) > 0 && reader.Events == 0 && reader.Unread() == 0 {
+		return 0, input.NoEvents("keys review", trails)
+	}
+	return reader.Unread(), nil
+}
+
+// mayApprove says whether whoever gave a key what it carries is one that may approve: yes, no or unknown.
+func mayApprove(k keyreview.Carrier, approvers settings.Approvers) string {
+	if k.Given == nil || cmp.Or(k.Given.Actor.RoleARN, k.Given.Actor.ARN) == "" {
+		return "unknown"
+	}
+	who := cmp.Or(k.Given.Actor.RoleARN, k.Given.Actor.ARN)
+	if slices.ContainsFunc(approvers.Roles(), func(pattern string) bool { return arn.Match(pattern, who) }) {
+		return "yes"
+	}
+	return "no"
+}
+
+func writeCarriers(env *command.Env, carriers []keyreview.Carrier, approvers settings.Approvers) error {
+	table := env.Rows("KEY", "CARRIES", "SINCE", "CALL", "BY", "MAY APPROVE")
+	for _, k := range carriers {
+		what, since, call, who := "not read: aliases or tags", "", "", ""
+		if k.By != "" {
+			what = string(k.By) + " " + k.Name
+		}
+		if k.Given != nil {
+			since, call, who = k.Since().UTC().Format(time.RFC3339), k.Given.EventName, k.Given.Actor.String()
+		}
+		if env.AsJSON() {
+			if err := env.JSON(carrierJSON{k.Key, string(k.By), k.Name, since, call, who, mayApprove(k, approvers)}); err != nil {
+				return err
+			}
+			continue
+		}
+		table.Add(k.Key, what, since, call, who, mayApprove(k, approvers))
+	}
+	if env.AsJSON() {
+		return nil
+	}
+	return table.Print()
+}
+
+type carrierJSON struct {
+	Key        string `json:"key"`
+	Carries    string `json:"carries"` // alias or tag; "" where they were not read
+	Name       string `json:"name,omitempty"`
+	Since      string `json:"since,omitempty"` // RFC 3339; "" where no record says so
+	Call       string `json:"call,omitempty"`
+	By         string `json:"by,omitempty"`
+	MayApprove string `json:"mayApprove"` // yes, no or unknown
+}

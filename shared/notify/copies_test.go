@@ -1,0 +1,180 @@
+package notify_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/notify"
+	"github.com/doublelock/doublelock/shared/notify/notifytest"
+)
+
+const (
+	keyHere  = "arn:aws:kms:eu-central-1:111122223333:key/here"
+	keyThere = "arn:aws:kms:eu-west-1:111122223333:key/there"
+)
+
+var managedKey = guard.Key{ID: guard.DefaultKeyID, Manager: guard.ManagerAWS, State: guard.KeyEnabled}
+
+func cmk(arn string, state guard.KeyState) guard.Key {
+	return guard.Key{ARN: arn, Manager: guard.ManagerCustomer, State: state}
+}
+
+func findingOf(control guard.ControlID, subject guard.Subject) guard.Notice {
+	n := notifytest.Opened(control, "app", "cli")
+	n.Finding.Subject = subject
+	return n
+}
+
+func previous(keys ...guard.Key) []guard.Version {
+	return []guard.Version{{ID: "v1", Stages: []string{"AWSPREVIOUS"}, Keys: keys}}
+}
+
+// Which copy fails is in the headline and in the sentences below it.
+func TestACopyIsNamedByWhereItIs(t *testing.T) {
+	day := time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC)
+	expired := cmk(keyHere, guard.KeyDisabled)
+	expired.ValidTo = day
+	there := previous(managedKey)
+	there[0].In = "eu-west-1"
+	abroad := func(key guard.Key, status string) []guard.AccountCopy {
+		return []guard.AccountCopy{{ARN: "a", Account: "444455556666", Region: "eu-central-1", Key: key, Status: status}}
+	}
+	in := func(key guard.Key, status string) []guard.Replica {
+		return []guard.Replica{{Region: "eu-west-1", KeyID: key.ARN, Key: key, Status: status}}
+	}
+	const unknownThere = " failed, so what is read there is not known to be what the secret holds."
+	for sentence, c := range map[string]struct {
+		control        guard.ControlID
+		subject        guard.Subject
+		headline, says string
+	}{
+		"a replica that failed":                   {guard.SecretReplicaKey, guard.Subject{Replicas: in(cmk(keyThere, guard.KeyEnabled), "Failed")}, "Replication of app failed", "Replication to eu-west-1" + unknownThere},
+		"a replica under the AWS managed key":     {guard.SecretReplicaKey, guard.Subject{Replicas: in(managedKey, "InSync")}, "A replica of app is under the AWS managed key", "Its replica in eu-west-1 is under the AWS managed key."},
+		"one of each":                             {guard.SecretReplicaKey, guard.Subject{Replicas: append(in(cmk(keyThere, guard.KeyEnabled), "Failed"), guard.Replica{Region: "us-west-2", Key: managedKey})}, "A replica of app is under the AWS managed key", "Replication to eu-west-1" + unknownThere + " Its replica in us-west-2 is under the AWS managed key."},
+		"a copy abroad that failed":               {guard.SecretReplicaKey, guard.Subject{Elsewhere: abroad(cmk(keyThere, guard.KeyEnabled), "Failed")}, "Replication of app failed", "Replication to account 444455556666" + unknownThere},
+		"a copy abroad under the AWS managed key": {guard.SecretReplicaKey, guard.Subject{Elsewhere: abroad(managedKey, "InSync")}, "A replica of app is under the AWS managed key", "Its copy in account 444455556666 is under the AWS managed key."},
+		"an older version of a replica":           {guard.SecretReplicaKey, guard.Subject{Versions: there}, "A replica of app is under the AWS managed key", "AWSPREVIOUS (version v1) in eu-west-1 opens with the AWS managed key alone."},
+		"one, and a replica that failed":          {guard.SecretReplicaKey, guard.Subject{Replicas: in(cmk(keyThere, guard.KeyEnabled), "Failed"), Versions: there}, "A replica of app is under the AWS managed key", "Replication to eu-west-1" + unknownThere + " AWSPREVIOUS (version v1) in eu-west-1 opens with the AWS managed key alone."},
+		"a finding that names no copy":            {guard.SecretReplicaKey, guard.Subject{}, "A replica of app is under the AWS managed key", ""},
+		"a key that is disabled before its day":   {guard.SecretKeyUnusable, guard.Subject{Key: expired}, "The key of app cannot be used", "The secret is under " + keyHere + ", which is disabled."},
+		"an enabled key without a day":            {guard.SecretKeyUnusable, guard.Subject{Versions: previous(cmk(keyHere, guard.KeyEnabled))}, "A version of app opens with no key that lasts", "AWSPREVIOUS (version v1) is under " + keyHere + ", which is in state Enabled."},
+		"a key, and an older version":             {guard.SecretKeyUnusable, guard.Subject{Key: cmk(keyHere, guard.KeyDisabled), Versions: previous(cmk(keyThere, guard.KeyDisabled))}, "The key of app cannot be used", "The secret is under " + keyHere + ", which is disabled. AWSPREVIOUS (version v1) is under " + keyThere + ", which is disabled."},
+		"an older version that is not approved":   {guard.SecretKeyUnapproved, guard.Subject{Versions: previous(cmk(keyHere, guard.KeyEnabled))}, "A version of app opens with a key that is not approved", "AWSPREVIOUS (version v1) is under " + keyHere + ", which is not approved."},
+		"its key, which is not approved either":   {guard.SecretKeyUnapproved, guard.Subject{Key: cmk(keyThere, guard.KeyEnabled), Versions: previous(cmk(keyHere, guard.KeyEnabled))}, "app is under a key that is not approved", "The secret is under " + keyThere + ", which is not approved. AWSPREVIOUS (version v1) is under " + keyHere + ", which is not approved."},
+		"a finding about approval without a key":  {guard.SecretKeyUnapproved, guard.Subject{}, "app is under a key that is not approved", ""},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			n := findingOf(c.control, c.subject)
+			if got := notify.Headline(n); got != c.headline {
+				t.Errorf("headline %q, want %q", got, c.headline)
+			}
+			var want []guard.Passage
+			if c.says != "" {
+				want = []guard.Passage{{Text: c.says}}
+			}
+			if diff := cmp.Diff(want, notify.Details(n)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What rests on old facts says so: in the last sentence, or on a line of its own behind what is to be pasted.
+func TestWhatRestsOnOldFactsSaysHowOldTheyAre(t *testing.T) {
+	const age = "AWS could not be asked again: some of this is as of 2026-11-21 06:05 UTC."
+	asOf := func(n guard.Notice) guard.Notice {
+		n.AsOf = time.Date(2026, 11, 21, 6, 5, 0, 0, time.UTC)
+		return n
+	}
+	moved := findingOf(guard.SecretNotSealed, guard.Subject{})
+	moved.Kind, moved.Finding, moved.Move = guard.NoticeRekeyed, nil, &guard.Move{Key: keyHere, Code: "kms_key_id = x"}
+	for sentence, c := range map[string]struct {
+		notice guard.Notice
+		want   []guard.Passage
+	}{
+		"behind a sentence":        {asOf(findingOf(guard.SecretKeyUnapproved, guard.Subject{Key: guard.Key{ARN: keyHere}})), []guard.Passage{{Text: "The secret is under " + keyHere + ", which is not approved. " + age}}},
+		"where nothing is said":    {asOf(findingOf(guard.SecretKeyUnapproved, guard.Subject{})), []guard.Passage{{Text: age}}},
+		"behind what is pasted in": {asOf(moved), []guard.Passage{{Text: "Every labelled version carries " + keyHere + "; keep it in the code:"}, {Text: "kms_key_id = x", Paste: true}, {Text: age}}},
+	} {
+		if diff := cmp.Diff(c.want, notify.Details(c.notice)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", sentence, diff)
+		}
+	}
+}
+
+// The fix moves what fails: the key, the replicas' keys, or the versions; and what follows a step is its next.
+func TestAFixMovesTheCopyThatFails(t *testing.T) {
+	keys := notify.Keys{"eu-central-1": notifytest.Key, "eu-west-1": notifytest.Key}
+	replica := []guard.Replica{{Region: "eu-west-1", KeyID: keyThere, Key: cmk(keyThere, guard.KeyEnabled)}}
+	abroad := []guard.AccountCopy{{ARN: "a", Account: "444455556666", Region: "eu-central-1", Key: managedKey}}
+	older := previous(cmk(keyHere, guard.KeyEnabled))
+	const seal, update, updateThere, rotate = "put-secret-value", "update-secret", "update-secret in eu-west-1", "rotate-secret"
+	for sentence, c := range map[string]struct {
+		control guard.ControlID
+		subject guard.Subject
+		want    []string // the steps, by their first command; "" for one that has none
+	}{
+		"a replica's older version alone":                            {guard.SecretReplicaKey, guard.Subject{Rotation: guard.RotationOff, Versions: older}, []string{seal}},
+		"a replica and its older version":                            {guard.SecretReplicaKey, guard.Subject{Replicas: replica, Versions: older}, []string{updateThere}},
+		"a replica, a copy abroad and an older version":              {guard.SecretReplicaKey, guard.Subject{Replicas: replica, Elsewhere: abroad, Versions: older}, []string{updateThere}},
+		"a copy abroad and an older version":                         {guard.SecretReplicaKey, guard.Subject{Elsewhere: abroad, Versions: older}, []string{""}},
+		"an older version that is not approved":                      {guard.SecretKeyUnapproved, guard.Subject{Rotation: guard.RotationOff, Versions: older}, []string{seal}},
+		"one, and the key itself":                                    {guard.SecretKeyUnapproved, guard.Subject{Rotation: guard.RotationOff, Key: cmk(keyHere, guard.KeyEnabled), Versions: older}, []string{update}},
+		"one of a secret that a service owns":                        {guard.SecretKeyUnapproved, guard.Subject{Service: "rds", Versions: older}, []string{""}},
+		"one, and a replica":                                         {guard.SecretKeyUnapproved, guard.Subject{Rotation: guard.RotationOff, Replicas: replica, Versions: older}, []string{seal, updateThere}},
+		"one, and a replica, of a secret that may or may not rotate": {guard.SecretKeyUnapproved, guard.Subject{Replicas: replica, Versions: older}, []string{rotate, seal, updateThere}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			fix := fixFor(findingOf(c.control, c.subject), keys)
+			var got []string
+			for step := &fix; step != nil; step = step.Next {
+				got = append(got, firstCommand(*step))
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func firstCommand(fix notify.Fix) string {
+	if len(fix.Lines) == 0 {
+		return ""
+	}
+	_, command, _ := strings.Cut(fix.Lines[0], "secretsmanager ")
+	command, _, _ = strings.Cut(command, " ")
+	if strings.Contains(fix.Lines[0], "eu-west-1") {
+		command += " in eu-west-1"
+	}
+	return command
+}
+
+// A key that ends is imported again; one that is disabled is enabled, whatever day its material ends on.
+func TestAKeyWhoseMaterialEndsIsImportedAgain(t *testing.T) {
+	const again = "Import the same key material again before that day"
+	ends, off := cmk(keyHere, guard.KeyEnabled), cmk(keyThere, guard.KeyDisabled)
+	ends.ValidTo = time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC)
+	offToo := off
+	offToo.ValidTo = ends.ValidTo
+	for sentence, c := range map[string]struct {
+		subject   guard.Subject
+		say, then bool // whether they say to import it again
+		enables   int
+	}{
+		"it ends":                           {guard.Subject{Key: ends}, true, false, 0},
+		"it is disabled":                    {guard.Subject{Key: off}, false, false, 1},
+		"it is disabled, and ends":          {guard.Subject{Key: offToo}, false, false, 1},
+		"one ends, and another is disabled": {guard.Subject{Key: ends, Replicas: []guard.Replica{{Region: "eu-west-1", Key: off}}}, false, true, 1},
+		"a version's key is disabled, its other one is not": {guard.Subject{Versions: previous(off, cmk(keyHere, guard.KeyEnabled))}, false, false, 1},
+		"nothing is named": {guard.Subject{}, false, false, 0},
+	} {
+		fix := fixFor(findingOf(guard.SecretKeyUnusable, c.subject), nil)
+		if say, then := strings.Contains(fix.Say, again), strings.Contains(fix.Then, again); say != c.say || then != c.then || len(fix.Lines) != c.enables {
+			t.Errorf("%s: %+v", sentence, fix)
+		}
+	}
+}

@@ -1,0 +1,293 @@
+package simulate
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// The calls to KMS that Secrets Manager makes with the session of its caller, so that organization policies bind them as well.
+// Source: Secrets Manager User Guide, "Secret encryption and decryption" (how Secrets Manager uses your KMS key; permissions
+// for the KMS key; encryption context): a key that is named is tried by GenerateDataKey and Decrypt, each new value takes
+// GenerateDataKey, each read Decrypt.
+const (
+	generateDataKey = "kms:GenerateDataKey"
+	decryptWithKey  = "kms:Decrypt"
+	validation      = "RequestToValidateKeyAccess" // as a version, in the context of the calls that try a key
+)
+
+// uses is what a call to Secrets Manager does with keys, as far as its record says.
+type uses struct {
+	named    *keyName // that the call sets
+	current  *keyName // that the secret has; nil where only a snapshot can say
+	replicas []replica
+	writes   certainty // a new value
+	reads    bool
+	rotates  bool // by a function, with a role of its own
+	version  string
+}
+
+// keyName is a key as a call names it; "" is the AWS managed one.
+type keyName struct {
+	id       string
+	customer bool // surely no AWS managed key
+}
+
+type replica struct {
+	region string
+	key    keyName
+}
+
+type certainty int
+
+const (
+	never certainty = iota
+	maybe
+	surely
+)
+
+// usesOf reads what a record says. CloudTrail leaves values out: whether CreateSecret and UpdateSecret had one is not in it. What
+// a service creates for itself has one.
+func usesOf(action, resource string, request map[string]any) uses {
+	u := uses{version: text(request["clientRequestToken"])}
+	if id, found := request["kmsKeyId"]; found && id != nil {
+		u.named = &keyName{id: text(id)}
+	}
+	list, _ := request["addReplicaRegions"].([]any)
+	for _, item := range list {
+		object, _ := item.(map[string]any)
+		u.replicas = append(u.replicas, replica{text(object["region"]), keyName{id: text(object["kmsKeyId"])}})
+	}
+	u.does(action, resource)
+	return u
+}
+
+func (u *uses) does(action, resource string) {
+	switch strings.TrimPrefix(action, "secretsmanager:") {
+	case "CreateSecret":
+		u.writes = maybe
+		if strings.Contains(arn.Of(resource).Resource, "!") {
+			u.writes = surely
+		}
+		if u.named == nil {
+			u.current = &keyName{}
+		}
+	case "UpdateSecret":
+		u.writes = maybe
+	case "PutSecretValue":
+		u.writes = surely
+	case "ReplicateSecretToRegions", "GetSecretValue", "BatchGetSecretValue":
+		u.reads = true
+	case "RotateSecret":
+		u.rotates = true
+	default:
+		*u = uses{}
+	}
+}
+
+// step is one call to KMS within another.
+type step struct {
+	call   Call
+	unsure string // why it may not have been made; ""
+	anyKey bool   // whether the key is AWS's or a customer's is not known
+}
+
+// implied lists the steps of a call.
+func (t *Trial) implied(call Call) []step {
+	if !strings.HasPrefix(call.Request.Action, "secretsmanager:") {
+		return nil
+	}
+	u, secret := call.uses, arn.Of(call.Request.Resource)
+	region := cmp.Or(secret.Region, value(call.Request.Context, "aws:RequestedRegion"))
+	at := place{arn.PartitionOf(region), region, cmp.Or(secret.Account, call.Request.Principal.Account)}
+	var out []step
+	add := func(action string, k usedKey, version, unsure string) {
+		out = append(out, step{t.use(call, action, k, version), unsure, !k.aws && !k.own})
+	}
+	current := t.current(call, at)
+	if u.named != nil {
+		current = t.resolve(*u.named, at)
+		add(generateDataKey, current, validation, "")
+		add(decryptWithKey, current, validation, "")
+	}
+	switch u.writes {
+	case surely:
+		add(generateDataKey, current, u.version, "")
+	case maybe:
+		add(generateDataKey, current, u.version, "whether the call had a value is not in its record")
+	}
+	if u.reads {
+		add(decryptWithKey, current, "", "")
+	}
+	for _, r := range u.replicas {
+		there := at
+		there.region = cmp.Or(r.region, at.region)
+		add(generateDataKey, t.resolve(r.key, there), u.version, "")
+	}
+	if u.rotates {
+		by := call
+		by.Request.Principal = policy.Principal{Kind: policy.KindRole, Account: at.account, Name: "rotation", ARN: at.partition.Role(at.account, "rotation"), Role: at.partition.Role(at.account, "rotation")}
+		by.Request.Unknown = append(slices.Clip(by.Request.Unknown), "aws:PrincipalArn")
+		out = append(out, step{t.use(by, generateDataKey, current, ""), "the rotation function writes the new value, with a role of its own", !current.aws && !current.own})
+	}
+	return out
+}
+
+// place is where a key is looked for.
+type place struct {
+	partition       arn.Partition
+	region, account string
+}
+
+// usedKey is a key as policies see it.
+type usedKey struct {
+	arn     string // "" where it is not known
+	place   place
+	aliases []string // all of them, where complete
+	all     bool
+	aws     bool // surely the AWS managed one
+	own     bool // surely a customer's
+}
+
+// resolve finds the key that a call names.
+func (t *Trial) resolve(named keyName, at place) usedKey {
+	k := usedKey{place: at, own: named.customer}
+	id := named.id
+	if id == "" {
+		id = defaultAlias
+	}
+	whole := arn.Of(id)
+	if whole == (arn.ARN{}) {
+		resource := id
+		if !strings.HasPrefix(id, "alias/") {
+			resource = "key/" + id
+		}
+		whole = at.partition.New("kms", at.region, at.account, resource)
+	}
+	switch alias := strings.HasPrefix(whole.Resource, "alias/"); {
+	case alias && whole.Resource == defaultAlias:
+		k.aws, k.all, k.aliases = true, true, []string{defaultAlias}
+		return k
+	case alias && strings.HasPrefix(whole.Resource, "alias/aws/"):
+		k.aliases, k.all = []string{whole.Resource}, true
+		return k
+	case alias: // AWS gives its own keys no other alias, and nobody else may
+		k.own, k.aliases, k.arn = true, []string{whole.Resource}, t.options.Aliases[whole.String()]
+	default:
+		k.arn = whole.String()
+	}
+	if found, known := t.options.Keys[k.arn]; known && k.arn != "" {
+		k.know(found)
+	}
+	return k
+}
+
+func (k *usedKey) know(found guard.Key) {
+	k.arn = found.ARN
+	k.own, k.aws = found.Manager == guard.ManagerCustomer, found.Manager == guard.ManagerAWS
+	if found.Aliases != nil {
+		k.aliases, k.all = found.Aliases, true
+	}
+	if k.aws {
+		k.aliases, k.all = []string{defaultAlias}, true
+	}
+}
+
+// current is the key that a secret has.
+func (t *Trial) current(call Call, at place) usedKey {
+	if call.uses.current != nil {
+		return t.resolve(*call.uses.current, at)
+	}
+	k := usedKey{place: at}
+	if found, known := t.options.Secrets[call.Request.Resource]; known && !call.NoResource {
+		k.know(found)
+	}
+	return k
+}
+
+// use is the call of one operation with a key. Of the caller's own context it has what belongs to the session, not to the way
+// that its request took.
+func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
+	r := policy.Request{Principal: call.Request.Principal, Action: action, ResourceAccount: k.place.account, Open: true,
+		Context: map[string][]string{"aws:RequestedRegion": {k.place.region}, "aws:ViaAWSService": {"true"}, "kms:CallerAccount": one(call.Request.Principal.Account),
+			"kms:ViaService": {k.place.partition.Regional("secretsmanager", k.place.region)}, "kms:KeySpec": {symmetric}, "kms:KeyUsage": {"ENCRYPT_DECRYPT"},
+			"kms:CustomerMasterKeySpec": {symmetric}, "kms:CustomerMasterKeyUsage": {"ENCRYPT_DECRYPT"}, "kms:EncryptionAlgorithm": {symmetric},
+			"kms:EncryptionContextKeys": {"SecretARN", "SecretVersionId"}},
+		Absent: []string{"kms:EncryptionContext:*"}}
+	for _, key := range []string{"aws:CalledVia", "aws:CalledViaFirst", "aws:CalledViaLast"} {
+		r.Context[key] = one(secretsManagerHost)
+	}
+	for key, values := range call.Request.Context {
+		if slices.Contains(ofTheSession, strings.ToLower(key)) {
+			r.Context[key] = values
+		}
+	}
+	r.Unknown = slices.DeleteFunc(slices.Clone(call.Request.Unknown), func(key string) bool { return !slices.Contains(ofTheSession, strings.ToLower(key)) })
+	for key, known := range map[string]string{"kms:EncryptionContext:SecretVersionId": version, "kms:EncryptionContext:SecretARN": wholeSecret(call)} {
+		if known == "" {
+			r.Unknown = append(r.Unknown, key)
+		} else {
+			r.Context[key] = []string{known}
+		}
+	}
+	out := Call{Name: call.Name, At: call.At, unsureMFA: call.unsureMFA}
+	switch {
+	case k.aws:
+		r.Context["kms:KeyOrigin"], r.Context["kms:MultiRegion"], r.Context["kms:MultiRegionKeyType"] = []string{"AWS_KMS"}, []string{"false"}, []string{}
+		r.Resource = cmp.Or(k.arn, k.place.partition.New("kms", k.place.region, k.place.account, "key/aws-managed-key").String())
+	case k.arn != "":
+		r.Resource, r.ResourceAccount = k.arn, cmp.Or(arn.Of(k.arn).Account, k.place.account)
+	default:
+		r.Resource, out.NoResource = k.place.partition.New("kms", k.place.region, k.place.account, "key/"+unnamedKey).String(), true
+	}
+	switch {
+	case k.all:
+		r.Context["kms:ResourceAliases"] = k.aliases
+	case k.own && t.awsAliasesAlone: // which a customer's key never has
+		r.Context["kms:ResourceAliases"] = append([]string{"alias/of-a-customer"}, k.aliases...)
+	default:
+		r.Unknown = append(r.Unknown, "kms:ResourceAliases")
+	}
+	out.Request = r
+	return out
+}
+
+// ofTheSession are the condition keys that a service that calls on has from the caller's session.
+var ofTheSession = []string{"aws:multifactorauthpresent", "aws:sourceidentity", "aws:tokenissuetime", "aws:principalarn", "aws:userid", "aws:currenttime", "aws:epochtime"}
+
+// wholeSecret is the ARN of the secret with the six characters that AWS adds; "" where the record has only its name.
+func wholeSecret(call Call) string {
+	name := arn.Of(call.Request.Resource).Resource
+	if cut := len(name) - 7; call.NoResource || cut < 0 || name[cut] != '-' || call.Request.Action == "secretsmanager:CreateSecret" {
+		return ""
+	}
+	return call.Request.Resource
+}
+
+func value(context map[string][]string, key string) string {
+	if values := context[key]; len(values) == 1 {
+		return values[0]
+	}
+	return ""
+}
+
+// asksForAWSAliasesAlone reports whether the candidates ask for no aliases of keys but those of AWS's own.
+func asksForAWSAliasesAlone(candidates []Candidate) bool {
+	for _, c := range candidates {
+		for _, s := range c.Document.Statements {
+			for _, condition := range s.Conditions {
+				if !strings.EqualFold(condition.Key, "kms:ResourceAliases") {
+					continue
+				}
+				if slices.ContainsFunc(condition.Values, func(v string) bool { return !strings.HasPrefix(v, "alias/aws/") }) || strings.Contains(strings.ToLower(condition.Operator), "allvalues") || strings.EqualFold(condition.Operator, "Null") {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,76 @@
+package simulate_test
+
+import (
+	"testing"
+
+	"github.com/doublelock/doublelock/shared/simulate"
+)
+
+// What a record has of its caller decides where a policy asks for it; what it leaves open decides nothing.
+func TestARecordIsTriedAsAWhole(t *testing.T) {
+	const denies = `{"Version":"2012-10-17","Statement":[{"Sid":"D","Effect":"Deny","Action":"secretsmanager:*","Resource":"*","Condition":{`
+	who := func(attributes string) string {
+		return `{"type":"AssumedRole","principalId":"AROAEXAMPLE:me","arn":"arn:aws:sts::111122223333:assumed-role/dev/me","accountId":"111122223333","accessKeyId":"ASIA1","sessionContext":{` + attributes + `"sessionIssuer":{"type":"Role","arn":"arn:aws:iam::111122223333:role/team/dev"}}}`
+	}
+	user := `{"type":"IAMUser","principalId":"AIDA1","arn":"arn:aws:iam::111122223333:user/ana","accountId":"111122223333","accessKeyId":"AKIA1","userName":"ana"}`
+	bare := `{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/dev/me","accountId":"111122223333","sessionContext":{"sessionIssuer":{}}}`
+	for sentence, tt := range map[string]struct {
+		condition, who, rest string
+		options              simulate.Options
+		want                 simulate.Outcome
+	}{
+		"with MFA": {`"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}`, who(`"attributes":{"mfaAuthenticated":"true"},`), ``, simulate.Options{}, simulate.Passes},
+		"without MFA, whether or not the key is there": {`"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}`, who(`"attributes":{"mfaAuthenticated":"false"},`), ``, simulate.Options{}, simulate.Denied},
+		"without MFA, where that decides":              {`"Bool":{"aws:MultiFactorAuthPresent":"false"}`, who(`"attributes":{"mfaAuthenticated":"false"},`), ``, simulate.Options{}, simulate.Unknown},
+		"a user's own keys have no MFA":                {`"Bool":{"aws:MultiFactorAuthPresent":"false"}`, user, ``, simulate.Options{}, simulate.Passes},
+		"through the endpoint":                         {`"StringNotEquals":{"aws:SourceVpce":"vpce-1"}`, who(``), `,"vpcEndpointId":"vpce-1"`, simulate.Options{}, simulate.Passes},
+		"through another":                              {`"StringNotEquals":{"aws:SourceVpce":"vpce-1"}`, who(``), `,"vpcEndpointId":"vpce-2"`, simulate.Options{}, simulate.Denied},
+		"through none":                                 {`"StringNotEquals":{"aws:SourceVpce":"vpce-1"}`, who(``), ``, simulate.Options{}, simulate.Denied},
+		"through some endpoint of some VPC":            {`"StringEquals":{"aws:SourceVpc":"vpc-1"}`, who(``), `,"vpcEndpointId":"vpce-2"`, simulate.Options{}, simulate.Unknown},
+		"by principal id":                              {`"StringLike":{"aws:userid":"AROAEXAMPLE:*"}`, who(``), ``, simulate.Options{}, simulate.Denied},
+		"by source identity":                           {`"StringNotEquals":{"aws:SourceIdentity":"maria"}`, who(`"sourceIdentity":"maria",`), ``, simulate.Options{}, simulate.Passes},
+		"without source identity":                      {`"Null":{"aws:SourceIdentity":"true"}`, who(``), ``, simulate.Options{}, simulate.Denied},
+		"the issuer is the role with its path":         {`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/team/*"}`, who(``), ``, simulate.Options{}, simulate.Denied},
+		"no issuer, and a path decides":                {`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/team/*"}`, bare, ``, simulate.Options{}, simulate.Unknown},
+		"no issuer, and the name decides":              {`"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/BreakGlass"}`, bare, ``, simulate.Options{}, simulate.Denied},
+		"no issuer, and a snapshot knows the role":     {`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/team/*"}`, bare, ``, simulate.Options{Principals: map[string]string{"111122223333/role/dev": "arn:aws:iam::111122223333:role/team/dev"}}, simulate.Denied},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			c, err := simulate.ReadCandidate("candidate.json", []byte(denies+tt.condition+`}}]}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			call := recorded(t, event("secretsmanager", "DescribeSecret", tt.who, `{"secretId":"a"}`, tt.rest))
+			if v := trial(t, []simulate.Candidate{c}, tt.options).Try(call); v.Outcome != tt.want {
+				t.Errorf("%s, want %s: %s", v.Outcome, tt.want, v.Decision.Why)
+			}
+		})
+	}
+}
+
+// The session of the caller goes on to KMS, and so do its conditions; the encryption context is that of the secret.
+func TestTheStepsOfACallHaveTheirOwnContext(t *testing.T) {
+	for sentence, tt := range map[string]struct {
+		action, condition, event, parameters string
+		want                                 simulate.Outcome
+	}{
+		"the secret is in the context":          {"kms:GenerateDataKey", `"StringEquals":{"kms:EncryptionContext:SecretARN":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a/b-AbCdEf"}`, "PutSecretValue", `{"secretId":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a/b-AbCdEf"}`, simulate.Denied},
+		"of a name its end is not known":        {"kms:GenerateDataKey", `"StringEquals":{"kms:EncryptionContext:SecretARN":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a/b-AbCdEf"}`, "PutSecretValue", `{"secretId":"a/b"}`, simulate.Unknown},
+		"a key that is set is tried":            {"kms:Decrypt", `"StringEquals":{"kms:EncryptionContext:SecretVersionId":"RequestToValidateKeyAccess"}`, "UpdateSecret", `{"secretId":"a/b","kmsKeyId":"alias/app"}`, simulate.Denied},
+		"a value is written under its token":    {"kms:GenerateDataKey", `"StringEquals":{"kms:EncryptionContext:SecretVersionId":"t-1"}`, "PutSecretValue", `{"secretId":"a/b","clientRequestToken":"t-1"}`, simulate.Denied},
+		"a read decrypts through the service":   {"kms:Decrypt", `"StringEquals":{"kms:ViaService":"secretsmanager.us-east-1.amazonaws.com"}`, "GetSecretValue", `{"secretId":"a/b"}`, simulate.Denied},
+		"a description is no use of a key":      {"kms:*", `"Bool":{"aws:ViaAWSService":"true"}`, "DescribeSecret", `{"secretId":"a/b"}`, simulate.Passes},
+		"a service calls for the principal":     {"kms:GenerateDataKey", `"Bool":{"aws:ViaAWSService":"false"}`, "PutSecretValue", `{"secretId":"a/b"}`, simulate.Passes},
+		"a customer's aliases may be any other": {"kms:GenerateDataKey", `"ForAnyValue:StringLike":{"kms:ResourceAliases":"alias/legacy-*"}`, "CreateSecret", `{"name":"rds!b","kmsKeyId":"alias/app"}`, simulate.Unknown},
+	} {
+		c, err := simulate.ReadCandidate("candidate.json", []byte(`{"Version":"2012-10-17","Statement":[{"Sid":"D","Effect":"Deny","Action":"`+tt.action+`","Resource":"*","Condition":{`+tt.condition+`}}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		call := recorded(t, event("secretsmanager", tt.event, role("111122223333", "app"), tt.parameters, ``))
+		v := trial(t, []simulate.Candidate{c}, simulate.Options{}).Try(call)
+		if v.Outcome != tt.want || tt.want == simulate.Denied && v.Step != tt.action {
+			t.Errorf("%s: %s at %q, want %s: %s", sentence, v.Outcome, v.Step, tt.want, v.Decision.Why)
+		}
+	}
+}
