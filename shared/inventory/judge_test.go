@@ -1,6 +1,7 @@
 package inventory_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,12 +47,11 @@ func simulator(t *testing.T, questions []question) []judge.Opinion {
 
 func load(t *testing.T, name string) inventory.Snapshot {
 	t.Helper()
-	file, err := os.Open(root + "/testdata/inventory/" + name)
+	raw, err := os.ReadFile(root + "/testdata/inventory/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	s, err := inventory.Load(file)
+	s, err := inventory.Load(bytes.NewReader(raw))
 	if err != nil {
 		t.Fatal(err)
 	}
