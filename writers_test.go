@@ -25,8 +25,8 @@ var writers = map[string]struct {
 }{
 	"shared/doubles/process.go": {"the log of a double, in the empty folder that its test made for it", []string{"os.Create"}},
 
-	"cmd/mutants/judge.go": {"changed sources, in the tool's own temporary folder", []string{"os.Remove", "os.WriteFile"}},
-	"cmd/mutants/main.go":  {"a temporary folder for changed sources, which is removed", []string{"os.MkdirTemp", "os.RemoveAll"}},
+	"cmd/mutants/judge.go":  {"changed sources, in the tool's own folder", []string{"os.Remove", "os.WriteFile"}},
+	"cmd/mutants/resume.go": {"what is known of a binary, in the tool's own folder, for the run that goes on", []string{"os.MkdirAll", "os.OpenFile", "os.Remove", "os.WriteFile"}},
 
 	"infra/member.go": {"the CDK writes the templates of an app into a folder of its own, which is removed", []string{"os.MkdirTemp", "os.RemoveAll"}},
 	"infra/worker.go": {"an asset of the CDK, with the mode of a program, in place of a function that was not built", []string{"os.MkdirTemp", "os.WriteFile"}},

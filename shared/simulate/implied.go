@@ -103,7 +103,7 @@ func (t *Trial) implied(call Call) []step {
 	}
 	u, secret := call.uses, arn.Of(call.Request.Resource)
 	region := cmp.Or(secret.Region, value(call.Request.Context, "aws:RequestedRegion"))
-	at := place{arn.PartitionOf(region), region, cmp.Or(secret.Account, call.Request.Principal.Account)}
+	at := location{arn.PartitionOf(region), region, cmp.Or(secret.Account, call.Request.Principal.Account)}
 	var out []step
 	add := func(action string, k usedKey, version, unsure string) {
 		out = append(out, step{t.use(call, action, k, version), unsure, !k.aws && !k.own})
@@ -137,25 +137,25 @@ func (t *Trial) implied(call Call) []step {
 	return out
 }
 
-// place is where a key is looked for.
-type place struct {
+// location is where a key is looked for.
+type location struct {
 	partition       arn.Partition
 	region, account string
 }
 
 // usedKey is a key as policies see it.
 type usedKey struct {
-	arn     string // "" where it is not known
-	place   place
-	aliases []string // all of them, where complete
-	all     bool
-	aws     bool // surely the AWS managed one
-	own     bool // surely a customer's
+	arn      string // "" where it is not known
+	location location
+	aliases  []string // all of them, where complete
+	all      bool
+	aws      bool // surely the AWS managed one
+	own      bool // surely a customer's
 }
 
 // resolve finds the key that a call names.
-func (t *Trial) resolve(named keyName, at place) usedKey {
-	k := usedKey{place: at, own: named.customer}
+func (t *Trial) resolve(named keyName, at location) usedKey {
+	k := usedKey{location: at, own: named.customer}
 	id := named.id
 	if id == "" {
 		id = defaultAlias
@@ -198,11 +198,11 @@ func (k *usedKey) know(found guard.Key) {
 }
 
 // current is the key that a secret has.
-func (t *Trial) current(call Call, at place) usedKey {
+func (t *Trial) current(call Call, at location) usedKey {
 	if call.uses.current != nil {
 		return t.resolve(*call.uses.current, at)
 	}
-	k := usedKey{place: at}
+	k := usedKey{location: at}
 	if found, known := t.options.Secrets[call.Request.Resource]; known && !call.NoResource {
 		k.know(found)
 	}
@@ -212,9 +212,9 @@ func (t *Trial) current(call Call, at place) usedKey {
 // use is the call of one operation with a key. Of the caller's own context it has what belongs to the session, not to the way
 // that its request took.
 func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
-	r := policy.Request{Principal: call.Request.Principal, Action: action, ResourceAccount: k.place.account, Open: true,
-		Context: map[string][]string{"aws:RequestedRegion": {k.place.region}, "aws:ViaAWSService": {"true"}, "kms:CallerAccount": one(call.Request.Principal.Account),
-			"kms:ViaService": {k.place.partition.Regional("secretsmanager", k.place.region)}, "kms:KeySpec": {symmetric}, "kms:KeyUsage": {"ENCRYPT_DECRYPT"},
+	r := policy.Request{Principal: call.Request.Principal, Action: action, ResourceAccount: k.location.account, Open: true,
+		Context: map[string][]string{"aws:RequestedRegion": {k.location.region}, "aws:ViaAWSService": {"true"}, "kms:CallerAccount": one(call.Request.Principal.Account),
+			"kms:ViaService": {k.location.partition.Regional("secretsmanager", k.location.region)}, "kms:KeySpec": {symmetric}, "kms:KeyUsage": {"ENCRYPT_DECRYPT"},
 			"kms:CustomerMasterKeySpec": {symmetric}, "kms:CustomerMasterKeyUsage": {"ENCRYPT_DECRYPT"}, "kms:EncryptionAlgorithm": {symmetric},
 			"kms:EncryptionContextKeys": {"SecretARN", "SecretVersionId"}},
 		Absent: []string{"kms:EncryptionContext:*"}}
@@ -238,11 +238,11 @@ func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 	switch {
 	case k.aws:
 		r.Context["kms:KeyOrigin"], r.Context["kms:MultiRegion"], r.Context["kms:MultiRegionKeyType"] = []string{"AWS_KMS"}, []string{"false"}, []string{}
-		r.Resource = cmp.Or(k.arn, k.place.partition.New("kms", k.place.region, k.place.account, "key/aws-managed-key").String())
+		r.Resource = cmp.Or(k.arn, k.location.partition.New("kms", k.location.region, k.location.account, "key/aws-managed-key").String())
 	case k.arn != "":
-		r.Resource, r.ResourceAccount = k.arn, cmp.Or(arn.Of(k.arn).Account, k.place.account)
+		r.Resource, r.ResourceAccount = k.arn, cmp.Or(arn.Of(k.arn).Account, k.location.account)
 	default:
-		r.Resource, out.NoResource = k.place.partition.New("kms", k.place.region, k.place.account, "key/"+unnamedKey).String(), true
+		r.Resource, out.NoResource = k.location.partition.New("kms", k.location.region, k.location.account, "key/"+unnamedKey).String(), true
 	}
 	switch {
 	case k.all:
