@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -151,27 +150,6 @@ func (a *Access) newMovers() *movers {
 	return m
 }
 
-// servicesOf are the services that may take a role; "" is one that is not known.
-func servicesOf(trust *policy.Document) []string {
-	if trust.Err() != nil {
-		return []string{""}
-	}
-	found := map[string]bool{}
-	for i := range trust.Statements {
-		switch s := &trust.Statements[i]; {
-		case s.Effect != policy.Allow || !s.About(assumeRole):
-		case s.Principal == nil || s.Principal.All:
-			found[""] = true
-		default:
-			for _, name := range s.Principal.Service {
-				found[name] = !strings.HasPrefix(name, "signin.")
-			}
-		}
-	}
-	maps.DeleteFunc(found, func(_ string, runs bool) bool { return !runs })
-	return slices.Sorted(maps.Keys(found))
-}
-
 // askers are the variants of an identity; of the start they are given.
 func (m *movers) askers(id identity, first []*asker) []*asker {
 	out := first
@@ -275,6 +253,12 @@ func (m *movers) ask(w *asker, n uint8, add func(move)) {
 			continue
 		}
 		v := move{right: n, gain: right.gain, at: int32(i), certain: answer == policy.Allowed && !right.perhaps}
+		if about := index.Target(i).ARN; right.on == onRoles || right.on == onPassed {
+			if ofService(about) {
+				continue
+			}
+			v.certain = v.certain && !reserved(about)
+		}
 		switch right.on {
 		case onTrusts:
 			v.to = m.roles[i]
@@ -326,6 +310,17 @@ func (m *movers) ask(w *asker, n uint8, add func(move)) {
 	}
 }
 
+// ofService reports whether a role is a service's own, which nobody else may change or pass.
+// Source: IAM API Reference, UnmodifiableEntityException; IAM User Guide, "Create a service-linked role".
+func ofService(role string) bool {
+	return strings.HasPrefix(arn.Of(role).Resource, "role/aws-service-role/")
+}
+
+// reserved reports whether a role is of IAM Identity Center. AWS refuses to let others change it, and no page says so.
+func reserved(role string) bool {
+	return strings.HasPrefix(arn.Of(role).Resource, "role/aws-reserved/")
+}
+
 // about is a question about everything of an index.
 func (w *asker) about(index *policy.Index, action string) *policy.Query {
 	return index.Ask(policy.Request{Principal: w.principal, Action: action, Open: true, Unknown: w.unknown, Absent: w.absent}, w.policies)
@@ -341,73 +336,4 @@ func (m *movers) step(as string, v move) Step {
 		s.Resource = m.access.changeable[on].arns[v.at]
 	}
 	return s
-}
-
-// runners are what makes a service run code of the caller's with a role: one of the lists, whole.
-// Source: IAM User Guide, "Grant a user permissions to pass a role to an AWS service"; Service Authorization Reference, the actions of
-// each service that depend on iam:PassRole.
-var runners = map[string][][]string{
-	"lambda.amazonaws.com": {{"lambda:CreateFunction", "lambda:InvokeFunction"}, {"lambda:CreateFunction", "lambda:CreateEventSourceMapping"},
-		{"lambda:CreateFunction", "lambda:AddPermission"}, {"lambda:UpdateFunctionConfiguration", "lambda:UpdateFunctionCode"}},
-	"ec2.amazonaws.com":            {{"ec2:RunInstances"}, {"ec2:AssociateIamInstanceProfile"}},
-	"ecs-tasks.amazonaws.com":      {{"ecs:RegisterTaskDefinition", "ecs:RunTask"}, {"ecs:RegisterTaskDefinition", "ecs:UpdateService"}, {"ecs:RegisterTaskDefinition", "ecs:CreateService"}},
-	"cloudformation.amazonaws.com": {{"cloudformation:CreateStack"}, {"cloudformation:UpdateStack"}, {"cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet"}},
-	"codebuild.amazonaws.com":      {{"codebuild:CreateProject", "codebuild:StartBuild"}, {"codebuild:UpdateProject", "codebuild:StartBuild"}},
-	"glue.amazonaws.com":           {{"glue:CreateJob", "glue:StartJobRun"}, {"glue:UpdateJob", "glue:StartJobRun"}, {"glue:CreateDevEndpoint"}, {"glue:CreateSession", "glue:RunStatement"}},
-	"states.amazonaws.com":         {{"states:CreateStateMachine", "states:StartExecution"}, {"states:UpdateStateMachine", "states:StartExecution"}},
-}
-
-// runs says whether a principal may make a service run something with a role that it passes: unknown for a service that is not in
-// the table.
-func (a *Access) runs(w *asker, service string) policy.Answer {
-	ways, known := runners[service]
-	if !known {
-		return policy.Unknown
-	}
-	best := policy.ImplicitlyDenied
-	for _, actions := range ways {
-		whole := policy.Allowed
-		for _, action := range actions {
-			if answer := a.mayAnywhere(w, action); better(whole, answer) {
-				whole = answer
-			}
-		}
-		if better(whole, best) {
-			best = whole
-		}
-	}
-	return best
-}
-
-// mayAnywhere says whether a principal may do something to a resource of its own choice: its policies say which could be chosen.
-func (a *Access) mayAnywhere(w *asker, action string) policy.Answer {
-	chosen := []string{"*"}
-	for _, d := range w.policies.Identity {
-		if d.Err() != nil {
-			continue
-		}
-		for i := range d.Statements {
-			if s := &d.Statements[i]; s.Effect == policy.Allow && s.About(action) {
-				chosen = append(chosen, s.Resources...)
-			}
-		}
-	}
-	best := policy.ImplicitlyDenied
-	for _, resource := range chosen {
-		name := strings.NewReplacer("*", "x", "?", "x").Replace(resource)
-		if resource == "*" {
-			service, _, _ := strings.Cut(action, ":")
-			name = a.partition().New(service, "x", w.principal.Account, "x/x").String()
-		}
-		if arn.Of(name).Account != w.principal.Account && arn.Is(name) {
-			parsed := arn.Of(name)
-			name = parsed.Partition.New(parsed.Service, parsed.Region, w.principal.Account, parsed.Resource).String()
-		}
-		t := policy.Target{ARN: name, Account: w.principal.Account, Kind: policy.ResourcePlain}
-		a.addResourceOrganization(&t)
-		if d := ask(w, &t, action); better(d.Answer, best) {
-			best = d.Answer
-		}
-	}
-	return best
 }

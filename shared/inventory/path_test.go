@@ -24,21 +24,77 @@ func short(p inventory.Path) string {
 
 // Each right of the closure opens shop/legacy, a secret under the AWS managed key, or shop/locked, which nobody's IAM policies open.
 func TestAPathIsTheShortestWayToASecret(t *testing.T) {
+	for sentence, tt := range pathCases() {
+		t.Run(sentence, func(t *testing.T) {
+			access := inventory.Prepare(tt.snapshot())
+			of := "shop/legacy"
+			if tt.secret != "" {
+				of = tt.secret
+			}
+			paths, err := access.Reach(probeARN)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, p := range paths {
+				if p.Secret == secretARN(of) {
+					got = short(p)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			back, err := access.ReachersOf(secretARN(of))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = ""
+			for _, p := range back {
+				if p.Principal == probeARN {
+					got = short(p)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("asked the other way round, -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+const (
+	probeARN = "arn:aws:iam::111122223333:role/probe"
+	managed  = "arn:aws:iam::111122223333:policy/app"
+)
+
+// pathCase is a role, what is around it, and the path to one secret.
+type pathCase struct {
+	probe  []string // its statements
+	others []inventory.Principal
+	change func(*inventory.Snapshot)
+	secret string // shop/legacy where ""
+	want   string // "" for none
+}
+
+// snapshot has the role last.
+func (c pathCase) snapshot() inventory.Snapshot {
+	s := acme()
+	s.Principals = append([]inventory.Principal{{ARN: "arn:aws:iam::111122223333:user/alice", Kind: inventory.User, Account: shop, Groups: []string{"developers"}}}, c.others...)
+	s.Principals = append(s.Principals, role(shop, "probe", c.probe...))
+	s.Managed[managed] = document(allow("iam:*", "arn:aws:iam::aws:policy/*"))
+	if c.change != nil {
+		c.change(&s)
+	}
+	return s
+}
+
+func pathCases() map[string]pathCase {
 	const function = "arn:aws:lambda:eu-central-1:111122223333:function:rotate"
-	const managed = "arn:aws:iam::111122223333:policy/app"
 	reader := func(name string, trust string) inventory.Principal {
 		r := trusting(name, trust, allow("secretsmanager:GetSecretValue", secretARN("shop/legacy")))
 		return r
 	}
-	probeARN := roleARN(shop, "probe")
 	lambda := `{"Service":"lambda.amazonaws.com"}`
-	for sentence, tt := range map[string]struct {
-		probe  []string // its statements
-		others []inventory.Principal
-		change func(*inventory.Snapshot)
-		secret string // shop/legacy where ""
-		want   string // "" for none
-	}{
+	return map[string]pathCase{
 		"nothing":                                     {},
 		"it is opened already, which is no step":      {probe: []string{allow("secretsmanager:GetSecretValue", "*")}},
 		"a role whose trust policy names it":          {others: []inventory.Principal{reader("other", `{"AWS":"`+probeARN+`"}`)}, want: "probe AssumeRole other, other reads"},
@@ -46,6 +102,8 @@ func TestAPathIsTheShortestWayToASecret(t *testing.T) {
 		"a role behind another":                       {others: []inventory.Principal{trusting("first", `{"AWS":"`+probeARN+`"}`), reader("other", `{"AWS":"`+roleARN(shop, "first")+`"}`)}, want: "probe AssumeRole first, first AssumeRole other, other reads"},
 		"a trust policy that it writes":               {probe: []string{allow("iam:UpdateAssumeRolePolicy", "*")}, others: []inventory.Principal{reader("other", lambda)}, want: "probe UpdateAssumeRolePolicy other, other reads"},
 		"a trust policy that it perhaps writes":       {probe: []string{`{"Effect":"Allow","Action":"iam:UpdateAssumeRolePolicy","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`}, others: []inventory.Principal{reader("other", lambda)}, want: "perhaps probe UpdateAssumeRolePolicy other, other reads"},
+		"a role that a service made for itself":       {probe: []string{allow("iam:*", "arn:aws:iam::*:role/aws-service-role/*"), allow("iam:PassRole", "*"), allow("lambda:*", "*")}, others: []inventory.Principal{reader("aws-service-role/lambda.amazonaws.com/AWSServiceRoleForLambda", lambda)}},
+		"a role of IAM Identity Center":               {probe: []string{allow("iam:UpdateAssumeRolePolicy", "*")}, others: []inventory.Principal{reader("aws-reserved/sso.amazonaws.com/AWSReservedSSO_Operator_0123456789abcdef", lambda)}, want: "perhaps probe UpdateAssumeRolePolicy AWSReservedSSO_Operator_0123456789abcdef, AWSReservedSSO_Operator_0123456789abcdef reads"},
 		"a role for a function that it makes":         {probe: []string{allow("iam:PassRole", "*"), allow("lambda:*", "*")}, others: []inventory.Principal{reader("other", lambda)}, want: "probe PassRole other, other reads"},
 		"a role for a function of a name":             {probe: []string{allow("iam:PassRole", "*"), allow("lambda:*", "arn:aws:lambda:*:*:function:team-*")}, others: []inventory.Principal{reader("other", lambda)}, want: "probe PassRole other, other reads"},
 		"a role for functions, which it cannot make":  {probe: []string{allow("iam:PassRole", "*"), allow("lambda:Get*", "*")}, others: []inventory.Principal{reader("other", lambda)}},
@@ -81,48 +139,6 @@ func TestAPathIsTheShortestWayToASecret(t *testing.T) {
 		"of two ways one that is certain": {probe: []string{`{"Effect":"Allow","Action":"secretsmanager:PutResourcePolicy","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`}, others: []inventory.Principal{trusting("first", `{"AWS":"`+probeARN+`"}`), reader("other", `{"AWS":"`+roleARN(shop, "first")+`"}`)}, want: "probe AssumeRole first, first AssumeRole other, other reads"},
 		"a secret that is being deleted":  {probe: []string{allow("secretsmanager:PutResourcePolicy", "*"), allow("kms:*", "*")}, secret: "shop/deleted"},
 		"a key that is off":               {probe: []string{allow("secretsmanager:GetSecretValue", "*"), allow("kms:PutKeyPolicy", "*")}, secret: "shop/off"},
-	} {
-		t.Run(sentence, func(t *testing.T) {
-			s := acme()
-			s.Managed[managed] = fullAccess
-			s.Principals = append([]inventory.Principal{{ARN: "arn:aws:iam::111122223333:user/alice", Kind: inventory.User, Account: shop, Groups: []string{"developers"}}}, tt.others...)
-			s.Principals = append(s.Principals, role(shop, "probe", tt.probe...))
-			s.Managed[managed] = document(allow("iam:*", "arn:aws:iam::aws:policy/*"))
-			if tt.change != nil {
-				tt.change(&s)
-			}
-			access := inventory.Prepare(s)
-			of := "shop/legacy"
-			if tt.secret != "" {
-				of = tt.secret
-			}
-			paths, err := access.Reach(probeARN)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := ""
-			for _, p := range paths {
-				if p.Secret == secretARN(of) {
-					got = short(p)
-				}
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-			back, err := access.ReachersOf(secretARN(of))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = ""
-			for _, p := range back {
-				if p.Principal == probeARN {
-					got = short(p)
-				}
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("asked the other way round, -want +got:\n%s", diff)
-			}
-		})
 	}
 }
 

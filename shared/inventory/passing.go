@@ -1,0 +1,100 @@
+package inventory
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// servicesOf are the services that may take a role; "" is one that is not known.
+func servicesOf(trust *policy.Document) []string {
+	if trust.Err() != nil {
+		return []string{""}
+	}
+	found := map[string]bool{}
+	for i := range trust.Statements {
+		switch s := &trust.Statements[i]; {
+		case s.Effect != policy.Allow || !s.About(assumeRole):
+		case s.Principal == nil || s.Principal.All:
+			found[""] = true
+		default:
+			for _, name := range s.Principal.Service {
+				found[name] = !strings.HasPrefix(name, "signin.")
+			}
+		}
+	}
+	maps.DeleteFunc(found, func(_ string, runs bool) bool { return !runs })
+	return slices.Sorted(maps.Keys(found))
+}
+
+// runners are what makes a service run code of the caller's with a role: one of the lists, whole.
+// Source: IAM User Guide, "Grant a user permissions to pass a role to an AWS service"; Service Authorization Reference, the actions of
+// each service that depend on iam:PassRole.
+var runners = map[string][][]string{
+	"lambda.amazonaws.com": {{"lambda:CreateFunction", "lambda:InvokeFunction"}, {"lambda:CreateFunction", "lambda:CreateEventSourceMapping"},
+		{"lambda:CreateFunction", "lambda:AddPermission"}, {"lambda:UpdateFunctionConfiguration", "lambda:UpdateFunctionCode"}},
+	"ec2.amazonaws.com":            {{"ec2:RunInstances"}, {"ec2:AssociateIamInstanceProfile"}},
+	"ecs-tasks.amazonaws.com":      {{"ecs:RegisterTaskDefinition", "ecs:RunTask"}, {"ecs:RegisterTaskDefinition", "ecs:UpdateService"}, {"ecs:RegisterTaskDefinition", "ecs:CreateService"}},
+	"cloudformation.amazonaws.com": {{"cloudformation:CreateStack"}, {"cloudformation:UpdateStack"}, {"cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet"}},
+	"codebuild.amazonaws.com":      {{"codebuild:CreateProject", "codebuild:StartBuild"}, {"codebuild:UpdateProject", "codebuild:StartBuild"}},
+	"glue.amazonaws.com":           {{"glue:CreateJob", "glue:StartJobRun"}, {"glue:UpdateJob", "glue:StartJobRun"}, {"glue:CreateDevEndpoint"}, {"glue:CreateSession", "glue:RunStatement"}},
+	"states.amazonaws.com":         {{"states:CreateStateMachine", "states:StartExecution"}, {"states:UpdateStateMachine", "states:StartExecution"}},
+}
+
+// runs says whether a principal may make a service run something with a role that it passes: unknown for a service that is not in
+// the table.
+func (a *Access) runs(w *asker, service string) policy.Answer {
+	ways, known := runners[service]
+	if !known {
+		return policy.Unknown
+	}
+	best := policy.ImplicitlyDenied
+	for _, actions := range ways {
+		whole := policy.Allowed
+		for _, action := range actions {
+			if answer := a.mayAnywhere(w, action); better(whole, answer) {
+				whole = answer
+			}
+		}
+		if better(whole, best) {
+			best = whole
+		}
+	}
+	return best
+}
+
+// mayAnywhere says whether a principal may do something to a resource of its own choice: its policies say which could be chosen.
+func (a *Access) mayAnywhere(w *asker, action string) policy.Answer {
+	chosen := []string{"*"}
+	for _, d := range w.policies.Identity {
+		if d.Err() != nil {
+			continue
+		}
+		for i := range d.Statements {
+			if s := &d.Statements[i]; s.Effect == policy.Allow && s.About(action) {
+				chosen = append(chosen, s.Resources...)
+			}
+		}
+	}
+	best := policy.ImplicitlyDenied
+	for _, resource := range chosen {
+		name := strings.NewReplacer("*", "x", "?", "x").Replace(resource)
+		if resource == "*" {
+			service, _, _ := strings.Cut(action, ":")
+			name = a.partition().New(service, "x", w.principal.Account, "x/x").String()
+		}
+		if arn.Of(name).Account != w.principal.Account && arn.Is(name) {
+			parsed := arn.Of(name)
+			name = parsed.Partition.New(parsed.Service, parsed.Region, w.principal.Account, parsed.Resource).String()
+		}
+		t := policy.Target{ARN: name, Account: w.principal.Account, Kind: policy.ResourcePlain}
+		a.addResourceOrganization(&t)
+		if d := ask(w, &t, action); better(d.Answer, best) {
+			best = d.Answer
+		}
+	}
+	return best
+}

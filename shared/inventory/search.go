@@ -1,0 +1,306 @@
+package inventory
+
+import (
+	"cmp"
+	"slices"
+)
+
+// holding is an identity that somebody came to act as.
+type holding struct {
+	id       identity
+	steps    []Step
+	name     string
+	account  string
+	standing *standing
+}
+
+// pending is a right to give rights to whoever comes to be acted as.
+type pending struct {
+	by *holding
+	v  move
+}
+
+// search looks for the identities that a principal comes to act as, those that take fewest steps first, and what each opens.
+type search struct {
+	movers *movers
+	world  *world
+	need   int8 // of each answer: 2 follows only what is certain
+	name   string
+	first  []*asker
+
+	held    map[identity]bool
+	order   []*holding // as they were found
+	as      map[int32][]*holding
+	given   map[int32]gain // rights that somebody who is held may give
+	pending map[int32][]pending
+	queue   [][]*holding // by how many steps they take
+
+	best   []*Path
+	near   map[string][]int // secrets that have no path yet, by account
+	far    []int            // those of them that somebody of another account could open
+	isFar  []bool
+	left   int
+	rights [numberOfLocks][]*holding
+}
+
+// run fills in the secrets that have no path yet. A path without steps is one that is open already.
+func (s *search) run(id identity, found []*Path) {
+	s.best, s.isFar = found, make([]bool, len(found))
+	for i := range found {
+		if found[i] == nil {
+			s.near[s.world.accounts[i]] = append(s.near[s.world.accounts[i]], i)
+			if s.world.foreign[i] {
+				s.opened(i)
+			}
+			s.left++
+		}
+	}
+	s.push(&holding{id: id, name: s.name})
+	for length := 0; length < len(s.queue) && s.left > 0; length++ {
+		for at := 0; at < len(s.queue[length]); at++ {
+			if h := s.queue[length][at]; !s.held[h.id] {
+				s.hold(h)
+			}
+		}
+		s.settle(length)
+	}
+}
+
+// settle takes away the secrets of which no shorter way can come.
+func (s *search) settle(length int) {
+	done := func(i int) bool { return s.best[i] != nil && len(s.best[i].Steps) <= length }
+	s.far = slices.DeleteFunc(s.far, done)
+	for account, list := range s.near {
+		kept := slices.DeleteFunc(list, done)
+		s.left -= len(list) - len(kept)
+		s.near[account] = kept
+	}
+}
+
+func (s *search) push(h *holding) {
+	for len(s.queue) <= len(h.steps) {
+		s.queue = append(s.queue, nil)
+	}
+	s.queue[len(h.steps)] = append(s.queue[len(h.steps)], h)
+}
+
+func (s *search) hold(h *holding) {
+	askers := s.movers.askers(h.id, s.first)
+	if len(askers) == 0 {
+		return // whatever it is called in the snapshot, it is no principal
+	}
+	h.standing = s.world.standing(h.id, askers)
+	h.account = askers[0].principal.Account
+	s.held[h.id], s.order = true, append(s.order, h)
+	s.as[h.id.of] = append(s.as[h.id.of], h)
+	s.open(h)
+	for _, v := range s.movers.moves(h.id, askers) {
+		switch {
+		case s.need == 2 && !v.certain:
+		case v.gain == 0:
+			if to := (identity{of: v.to}); !s.held[to] {
+				s.push(&holding{id: to, steps: join(h.steps, nil, s.movers.step(h.name, v)), name: s.movers.access.snapshot.Principals[v.to].ARN})
+			}
+		case s.given[v.to]&v.gain == 0: // whoever was held before gives it in no more steps
+			s.given[v.to] |= v.gain
+			s.pending[v.to] = append(s.pending[v.to], pending{h, v})
+			for _, y := range s.as[v.to] {
+				s.give(pending{h, v}, y)
+			}
+		}
+	}
+	for _, p := range s.pending[h.id.of] {
+		s.give(p, h)
+	}
+}
+
+// give is what becomes of somebody who is acted as and given rights.
+func (s *search) give(p pending, to *holding) {
+	id := identity{of: to.id.of, gains: to.id.gains | p.v.gain}
+	if !s.held[id] {
+		s.push(&holding{id: id, steps: join(p.by.steps, to.steps, s.movers.step(p.by.name, p.v)), name: to.name})
+	}
+}
+
+// join is one list of steps after another, without what is done twice.
+func join(first, second []Step, more ...Step) []Step {
+	out := make([]Step, 0, len(first)+len(second)+len(more))
+	for _, list := range [][]Step{first, second, more} {
+		for _, step := range list {
+			if !slices.Contains(out, step) {
+				out = append(out, step)
+			}
+		}
+	}
+	return out
+}
+
+// open tries what an identity opens, alone and with the rights of those before it, and what those open with its rights.
+func (s *search) open(h *holding) {
+	if s.left == 0 {
+		return
+	}
+	brought := false
+	for l := firstRight; l < numberOfLocks; l++ {
+		if s.bring(h, l) {
+			brought = true
+		}
+	}
+	if !brought {
+		s.try(h)
+		return
+	}
+	for _, each := range s.order {
+		s.try(each)
+	}
+}
+
+// bring notes the secrets on which an identity has a right that nobody before it had.
+func (s *search) bring(h *holding, l lock) bool {
+	answers := h.standing.of(l)
+	if answers == nil {
+		return false
+	}
+	if s.rights[l] == nil {
+		s.rights[l] = make([]*holding, len(s.world.at))
+	}
+	brought := false
+	for _, account := range h.standing.where[l] {
+		for _, i := range s.near[account] {
+			if answers[i] < s.need || s.rights[l][i] != nil || !s.keeps(h, l, i) {
+				continue
+			}
+			s.rights[l][i], brought = h, true
+			if account != h.account || l == writesPolicy { // whoever it lets in may be of any account
+				s.opened(i)
+			}
+		}
+	}
+	return brought
+}
+
+// opened makes a secret one that somebody of another account could open.
+func (s *search) opened(i int) {
+	if !s.isFar[i] {
+		s.isFar[i], s.far = true, append(s.far, i)
+	}
+}
+
+// keeps reports whether somebody who sets another key of a secret, or replicates it, has the key that it needs for that.
+func (s *search) keeps(h *holding, l lock, i int) bool {
+	if l != updates && l != replicates {
+		return true
+	}
+	keys := h.standing.of(opensKey)
+	return keys != nil && keys[i] >= s.need
+}
+
+// try finds what an identity opens, by whatever was changed before.
+func (s *search) try(h *holding) {
+	for _, i := range s.near[h.account] {
+		s.tryOne(h, i)
+	}
+	for _, i := range s.far {
+		if s.world.accounts[i] != h.account {
+			s.tryOne(h, i)
+		}
+	}
+}
+
+func (s *search) tryOne(h *holding, i int) {
+	if s.best[i] != nil && len(s.best[i].Steps) <= len(h.steps) {
+		return
+	}
+	may := func(l lock) bool { return s.rights[l] != nil && s.rights[l][i] != nil }
+	if s.has(h, opensBoth, i) {
+		s.consider(h, i)
+		return
+	}
+	if may(recodes) && s.rights[recodes][i] == h {
+		s.consider(h, i, recodes)
+	}
+	var first, second [4]lock // ways to open each lock; opensBoth stands for: as it is
+	firsts, seconds := first[:0], second[:0]
+	if s.has(h, opensSecret, i) {
+		firsts = append(firsts, opensBoth)
+	}
+	if may(writesPolicy) && s.has(h, opensAnyPolicy, i) {
+		firsts = append(firsts, writesPolicy)
+	}
+	if may(deletesPolicy) && s.has(h, opensNoPolicy, i) {
+		firsts = append(firsts, deletesPolicy)
+	}
+	if len(firsts) > 0 {
+		if s.has(h, opensKey, i) {
+			seconds = append(seconds, opensBoth)
+		}
+		if may(writesKeyPolicy) && s.has(h, opensAnyKey, i) {
+			seconds = append(seconds, writesKeyPolicy)
+		}
+		if may(grants) && s.has(h, opensAnyKey, i) && (s.need < 2 || !h.bounded()) {
+			seconds = append(seconds, grants)
+		}
+		if may(updates) && s.has(h, opensManaged, i) {
+			seconds = append(seconds, updates)
+		}
+	}
+	for _, x := range firsts {
+		for _, y := range seconds {
+			switch {
+			case x != opensBoth && y != opensBoth:
+				s.consider(h, i, x, y)
+			case x != opensBoth:
+				s.consider(h, i, x)
+			case y != opensBoth:
+				s.consider(h, i, y)
+			}
+		}
+	}
+	if s.need < 2 && may(replicates) && s.has(h, opensElsewhere, i) && s.has(h, opensManaged, i) {
+		s.consider(h, i, replicates)
+	}
+}
+
+func (s *search) has(h *holding, l lock, i int) bool {
+	answers := h.standing.of(l)
+	return answers != nil && answers[i] >= s.need
+}
+
+// consider keeps a way to a secret where it is the shortest so far.
+func (s *search) consider(h *holding, i int, rights ...lock) {
+	least := len(h.steps)
+	for _, l := range rights {
+		least = max(least, len(s.rights[l][i].steps))
+	}
+	if s.best[i] != nil && len(s.best[i].Steps) <= least+len(rights) {
+		return
+	}
+	steps := h.steps
+	for _, l := range rights {
+		by := s.rights[l][i]
+		steps = join(by.steps, steps, s.change(by, l, i))
+	}
+	if s.best[i] == nil || len(steps) < len(s.best[i].Steps) {
+		s.best[i] = &Path{Principal: s.name, Secret: s.world.access.snapshot.Secrets[s.world.at[i]].Facts.ARN, Steps: steps, Reads: h.name, Certain: s.need == 2}
+	}
+}
+
+// bounded reports whether a grant to the identity may not be enough, since its boundary has to allow, too.
+func (h *holding) bounded() bool {
+	return slices.ContainsFunc(h.standing.askers, func(w *asker) bool { return len(w.policies.Boundary) > 0 })
+}
+
+// change is the step that a right is.
+func (s *search) change(by *holding, l lock, i int) Step {
+	secret := &s.world.access.snapshot.Secrets[s.world.at[i]]
+	step := Step{As: by.name, Action: changes[l][0], Resource: secret.Facts.ARN, Certain: by.standing.of(l)[i] == 2}
+	switch l {
+	case writesKeyPolicy, grants:
+		of := s.world.keysOf[i]
+		best := slices.MaxFunc(of, func(x, y int) int { return cmp.Compare(by.standing.keys[l][x], by.standing.keys[l][y]) })
+		step.Resource = s.world.keys.Target(best).ARN
+	case recodes:
+		step.Resource = secret.Facts.RotationLambdaARN
+	}
+	return step
+}
