@@ -119,7 +119,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/repair":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/migration", "shared/settings", "shared/store"),
 	"cmd/doublelock/replay":               commandLine("shared/trail"),
-	"cmd/doublelock/scp":                  commandLine("shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/settings", "shared/simulate", "shared/trail"),
+	"cmd/doublelock/scp":                  commandLine("shared/conformance", "shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/settings", "shared/simulate", "shared/trail"), // conformance: what AWS answered
 	"cmd/doublelock/version":              commandLine(),
 
 	"cmd/mutants": {}, // a tool of the repository, not shipped

@@ -41,8 +41,8 @@ type layer struct {
 }
 
 // SCPs renders the policies for the stages that switch them on, in a fixed order: the keys layer and the tamper layer
-// for each stage with scp, the KMS layer where its backlog is migrated as well, the approval layer where aliases or tags
-// approve keys. A stage list without scp and protectApproval gives none.
+// for each stage with scp, the choice layer where it is asked for, the KMS layer instead where its backlog is migrated, the
+// approval layer where aliases or tags approve keys. A stage list without scp and protectApproval gives none.
 // It errs on a policy over MaxDeployed and names the statements that make it so.
 func SCPs(c settings.Config) ([]SCP, error) {
 	guarded := targets(c, func(w settings.RolloutStage) bool { return w.SCP })
@@ -50,6 +50,7 @@ func SCPs(c settings.Config) ([]SCP, error) {
 	if !approvesByName(c) {
 		protecting = nil
 	}
+	choosing := targets(c, func(w settings.RolloutStage) bool { return w.SCP && w.DenyDefaultKey && !w.BacklogMigrated })
 	migrated := targets(c, func(w settings.RolloutStage) bool { return w.SCP && w.BacklogMigrated })
 	var policies []SCP
 	for _, step := range []struct {
@@ -58,6 +59,7 @@ func SCPs(c settings.Config) ([]SCP, error) {
 	}{
 		{keysLayer(c), guarded},
 		{tamperLayer(c), guarded},
+		{choiceLayer(c), choosing},
 		{kmsLayer(c), migrated},
 		{approvalLayer(c), protecting},
 	} {
@@ -93,6 +95,13 @@ func tamperLayer(c settings.Config) layer {
 	statements = append(statements, OurTags(c), KeyInUse(c))
 	return layer{"doublelock-tamper", "Nobody but its deploy role switches Doublelock off.", statements, []settings.Part{
 		part("breakGlassRoles", c.BreakGlass...), part("organization.deployRoles", c.Organization.DeployRoles...),
+	}}
+}
+
+// choiceLayer stops choosing the AWS managed key, and not writing under it.
+func choiceLayer(c settings.Config) layer {
+	return layer{"doublelock-choice", "Nobody chooses the AWS managed key.", []Statement{DefaultKeyChoice(c)}, []settings.Part{
+		part("breakGlassRoles", c.BreakGlass...),
 	}}
 }
 

@@ -47,6 +47,7 @@ type RolloutStage struct {
 	Mode            guard.Mode `yaml:"mode" about:"observe records; notify also tags secrets and notifies owners; remediate also fixes."`
 	SCP             bool       `yaml:"scp" about:"Attach the SCPs to the targets."`
 	ProtectApproval bool       `yaml:"protectApproval" about:"Attach the one SCP that keeps people from writing the approved aliases and tags, before the others: approval by them counts from then on. scp attaches it, too."`
+	DenyDefaultKey  bool       `yaml:"denyDefaultKey" about:"Before that: attach the SCP that stops choosing the AWS managed key and leaves new values under it alone. That AWS works so is not proved: run doublelock conformance first, and scp simulate with its report."`
 	BacklogMigrated bool       `yaml:"backlogMigrated" about:"Nothing in the stage is under the AWS managed key any more: adds the SCP statement at the KMS layer."`
 	Accounts        []string   `yaml:"accounts" about:"Accounts of the stage, where the mode must be known without asking Organizations."`
 }

@@ -141,6 +141,9 @@ func (v validator) rollout() {
 		v.mode(path+".mode", stage.Mode)
 		v.targets(path, stage, owners)
 		v.stageAccounts(path, stage, owners)
+		if stage.DenyDefaultKey && !stage.SCP {
+			v.problem(path+".denyDefaultKey", "denyDefaultKey without scp has no effect", "set scp: true or remove it")
+		}
 		if stage.BacklogMigrated && !stage.SCP {
 			v.problem(path+".backlogMigrated", "backlogMigrated without scp has no effect", "set scp: true or remove it")
 		}

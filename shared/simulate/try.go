@@ -31,6 +31,16 @@ type Options struct {
 	Keys       map[string]guard.Key
 	Secrets    map[string]guard.Key
 	Principals map[string]string
+	// Trials are whether Secrets Manager tries the AWS managed key before it is set, as far as somebody has asked AWS.
+	Trials Trials
+}
+
+// Trials are answers about the trial of the AWS managed key, with RequestToValidateKeyAccess as its version; nil is none.
+type Trials struct {
+	Named   *bool // where a call names it
+	Empty   *bool // where an empty key chooses it
+	Replica *bool // of a replica that names no key
+	Write   *bool // before each new value, too
 }
 
 // Trial tries calls on candidates. It is safe for concurrent use.
@@ -45,6 +55,7 @@ type Trial struct {
 
 	wholeAccounts   bool // no candidate sets the keys of one account and Region apart
 	awsAliasesAlone bool // no candidate asks for aliases of keys but AWS's own
+	trialsAlone     bool // no candidate asks for a version of a secret but the one that stands for the trial of a key
 	asks            map[string]bool
 	folders         []string // paths of roles and users in the candidates' patterns
 }
@@ -56,6 +67,7 @@ func New(candidates []Candidate, o Options) (*Trial, error) {
 		anything: policy.MustParse("any resource policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`),
 	}
 	t.awsAliasesAlone = asksForAWSAliasesAlone(candidates)
+	t.trialsAlone = asksForTrialsAlone(candidates)
 	t.asks, t.folders = asked(candidates)
 	if !o.Alone {
 		t.scps = append(t.scps, t.all)
