@@ -21,8 +21,15 @@ const MaxDeployed = 5120
 // maxTargets is how many roots, OUs and accounts one AWS::Organizations::Policy can be attached to.
 const maxTargets = 100
 
-// SCP is a service control policy as it is deployed.
+// Kinds of policies, as AWS Organizations names them.
+const (
+	ServiceControl  = "SERVICE_CONTROL_POLICY"
+	ResourceControl = "RESOURCE_CONTROL_POLICY"
+)
+
+// SCP is a service control policy, or a resource control policy, as it is deployed.
 type SCP struct {
+	Kind        string
 	Name        string
 	Description string
 	Statements  []Statement
@@ -30,7 +37,15 @@ type SCP struct {
 	Targets     []string // r-…, ou-… or account ids
 }
 
-// Characters is the size of an SCP as Quota counts it.
+// Quota is how many characters a policy of its kind may have.
+func (s SCP) Quota() int {
+	if s.Kind == ResourceControl {
+		return policy.Limits[policy.TypeRCP].Characters
+	}
+	return Quota()
+}
+
+// Characters is the size of a policy as Quota counts it.
 func (s SCP) Characters() int { return utf8.RuneCountInString(s.Content) }
 
 // layer is one SCP before it knows its targets.
@@ -140,7 +155,7 @@ func (l layer) attach(targets []string) ([]SCP, error) {
 		if len(scps) > 0 {
 			name += "-" + strconv.Itoa(len(scps)+1)
 		}
-		scps = append(scps, SCP{name, l.description, l.statements, content, part})
+		scps = append(scps, SCP{ServiceControl, name, l.description, l.statements, content, part})
 	}
 	return scps, nil
 }

@@ -270,6 +270,7 @@ func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 		r.Resource = cmp.Or(k.arn, k.at.partition.New("kms", k.at.region, k.at.account, "key/aws-managed-key").String())
 	case k.arn != "":
 		r.Resource, r.ResourceAccount = k.arn, cmp.Or(arn.Of(k.arn).Account, k.at.account)
+		out.beyond = r.ResourceAccount != k.at.account && !slices.Contains(t.options.Members, r.ResourceAccount)
 	default:
 		r.Resource, out.NoResource = k.at.partition.New("kms", k.at.region, k.at.account, "key/"+unnamedKey).String(), true
 	}

@@ -126,3 +126,38 @@ func TestChoosingTheManagedKeyIsAsClosedAsAWSSays(t *testing.T) {
 		t.Errorf("the way back is %s: %s", v.Outcome, v.Decision.Why)
 	}
 }
+
+// An RCP binds whoever comes, so calls from outside are tried, and ways in from there.
+func TestThePerimeterIsTriedFromOutside(t *testing.T) {
+	policies, err := preventive.Policies(settings.Config{
+		Organization: settings.Organization{ID: "o-exampleorgid", ManagementAccount: "111111111111", SecurityAccount: "222222222222"},
+		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1"}},
+		Rollout:      []settings.RolloutStage{{Targets: []string{"r-ab12"}, Perimeter: true}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	candidates, err := simulate.Candidates(policies)
+	if err != nil || len(candidates) != 1 || candidates[0].Type != policy.TypeRCP {
+		t.Fatalf("%+v, %v", candidates, err)
+	}
+	tried := trial(t, candidates, simulate.Options{Organization: "o-exampleorgid", Members: []string{"444455556666"}})
+	outside := 0
+	for _, p := range tried.Probe("111122223333", "us-east-1") {
+		if p.Statement == "doublelock-perimeter/OutsideOrganization" || p.Statement == "doublelock-perimeter/ForOutsiders" {
+			outside++
+		}
+		if p.Probe.Honest && p.Bad() {
+			t.Errorf("%s: %s %s", p.Probe.Name, p.Open, p.Why)
+		}
+	}
+	if outside != 4 {
+		t.Errorf("%d ways in from outside are closed, want 4", outside)
+	}
+	for account, want := range map[string]simulate.Outcome{"111122223333": simulate.Passes, "444455556666": simulate.Passes, "999999999999": simulate.Unknown} {
+		call := recorded(t, event("secretsmanager", "GetSecretValue", role(account, "app"), `{"secretId":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf"}`, ``))
+		if v := tried.Try(call); v.Outcome != want {
+			t.Errorf("account %s: %s, want %s: %s", account, v.Outcome, want, v.Decision.Why)
+		}
+	}
+}

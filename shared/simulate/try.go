@@ -21,7 +21,9 @@ const (
 
 // Options say what the candidates are tried under.
 type Options struct {
-	ManagementAccount string // whose principals and resources they do not bind; ""
+	ManagementAccount string   // whose principals and resources they do not bind; ""
+	Organization      string   // id of the organization that they are for: an account that has the resource of a call is in it; ""
+	Members           []string // other accounts that are in it for sure
 	// Alone: the candidates replace FullAWSAccess, so what none of them allows is denied.
 	Alone bool
 	// Aliases are the key ARNs that alias ARNs stand for, where they are known.
@@ -139,7 +141,7 @@ func (t *Trial) try(call Call) Verdict {
 	if t.unbound(call) {
 		return Verdict{Outcome: Unbound}
 	}
-	call = t.withAlias(call)
+	call = t.withOrganization(t.withAlias(call))
 	d := t.evaluate(call, t.scps, t.rcps)
 	switch d.Answer {
 	case policy.ExplicitlyDenied, policy.ImplicitlyDenied:
@@ -187,10 +189,20 @@ func (t *Trial) evaluate(call Call, scps, rcps []*policy.Document) policy.Decisi
 	p := policy.Policies{Identity: []*policy.Document{t.all}, Resource: t.anything, ResourceKind: policy.ResourcePlain,
 		SCPs: [][]*policy.Document{scps}, ManagementPrincipal: t.manages(call.Request.Principal.Account),
 		ManagementResource: t.manages(call.Request.ResourceAccount)}
-	if len(rcps) > 0 {
+	if len(rcps) > 0 && !call.beyond {
 		p.RCPs = [][]*policy.Document{append([]*policy.Document{t.anything}, rcps...)}
 	}
 	return policy.Evaluate(call.Request, p)
+}
+
+// withOrganization says of a principal that it is in the organization where its account has the resource, which the policies
+// bind, or is known to be in it. Of every other it is not known.
+func (t *Trial) withOrganization(call Call) Call {
+	p := &call.Request.Principal
+	if p.OrganizationID == "" && p.Account != "" && (p.Account == call.Request.ResourceAccount || slices.Contains(t.options.Members, p.Account)) {
+		p.OrganizationID = t.options.Organization
+	}
+	return call
 }
 
 func (t *Trial) manages(account string) bool {

@@ -35,6 +35,7 @@ type simulation struct {
 	requests   []string
 	allow      []string
 	management string
+	org        string // id of the configuration's organization
 	region     string // where the bypasses are tried: the configuration's home Region, or that of a call
 	snapshot   string
 	report     string // of doublelock conformance
@@ -158,7 +159,7 @@ func (s *simulation) prepare() (*simulate.Trial, *simulated, error) {
 	if found.candidates, err = s.readCandidates(); err != nil {
 		return nil, nil, err
 	}
-	options := simulate.Options{ManagementAccount: s.management, Alone: s.alone}
+	options := simulate.Options{ManagementAccount: s.management, Organization: s.org, Alone: s.alone}
 	if s.snapshot != "" {
 		access, err := input.Snapshot(s.env, s.snapshot)
 		if err != nil {
@@ -214,7 +215,7 @@ func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 
 // configured takes over what of a configuration is tried beside its policies.
 func (s *simulation) configured(config settings.Config) {
-	s.region, s.management = config.Regions.Home, cmp.Or(s.management, config.Organization.ManagementAccount)
+	s.region, s.org, s.management = config.Regions.Home, config.Organization.ID, cmp.Or(s.management, config.Organization.ManagementAccount)
 	s.approvals = preventive.ApprovalsIn(config)
 }
 
@@ -271,6 +272,10 @@ func know(o *simulate.Options, s *inventory.Snapshot) {
 		o.Secrets[whole.String()] = key
 		whole.Resource = "secret:" + secret.Facts.Name // as a call names it
 		o.Secrets[whole.String()] = key
+	}
+	o.Organization = cmp.Or(o.Organization, s.Organization.ID)
+	for _, account := range s.Accounts {
+		o.Members = append(o.Members, account.ID)
 	}
 	for _, p := range s.Principals {
 		at := arn.Of(p.ARN)
