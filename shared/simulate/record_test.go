@@ -109,7 +109,7 @@ func TestChoosingTheManagedKeyIsAsClosedAsAWSSays(t *testing.T) {
 		"it tries the key of each write": {simulate.Trials{Write: &yes}, map[string]policy.Answer{legacy: policy.ExplicitlyDenied, rds: policy.ExplicitlyDenied}},
 	} {
 		found := map[string]policy.Answer{}
-		for _, p := range trial(t, candidates, simulate.Options{Trials: tt.trials}).Probe("111122223333", "us-east-1") {
+		for _, p := range trial(t, candidates, simulate.Options{Trials: tt.trials}).Probe("111122223333", "us-east-1", preventive.Approvals{}) {
 			found[p.Probe.Name] = p.Open
 			if p.Probe.Honest && p.Probe.Name != rds && p.Open != policy.Allowed {
 				t.Errorf("%s: %s is %s: %s", sentence, p.Probe.Name, p.Open, p.Why)
@@ -143,7 +143,7 @@ func TestThePerimeterIsTriedFromOutside(t *testing.T) {
 	}
 	tried := trial(t, candidates, simulate.Options{Organization: "o-exampleorgid", Members: []string{"444455556666"}})
 	outside := 0
-	for _, p := range tried.Probe("111122223333", "us-east-1") {
+	for _, p := range tried.Probe("111122223333", "us-east-1", preventive.Approvals{}) {
 		if p.Statement == "doublelock-perimeter/OutsideOrganization" || p.Statement == "doublelock-perimeter/ForOutsiders" {
 			outside++
 		}
