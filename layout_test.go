@@ -113,13 +113,13 @@ var rooms = map[string][]string{
 	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "cmd/doublelock/files", "shared/settings", "testdata/templates"},
 	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/settings"),
 	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/inventory"),
-	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "shared/trail", "github.com/goccy/go-yaml"),
+	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "shared/trail", "github.com/goccy/go-yaml"), // trail: who was seen using or approving keys
 	"cmd/doublelock/migrate":              commandLine("shared/awscli", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/inventory", "shared/migration", "shared/settings", "shared/store", "shared/trail"),
 	"cmd/doublelock/policy":               commandLine("shared/policy", "shared/policy/policytest"),
 	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/repair":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/migration", "shared/settings", "shared/store"),
 	"cmd/doublelock/replay":               commandLine("shared/trail"),
-	"cmd/doublelock/scp":                  commandLine("shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/settings", "shared/simulate", "shared/trail"),
+	"cmd/doublelock/scp":                  commandLine("shared/conformance", "shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/settings", "shared/simulate", "shared/trail"), // conformance: what AWS answered
 	"cmd/doublelock/version":              commandLine(),
 
 	"cmd/mutants": {}, // a tool of the repository, not shipped

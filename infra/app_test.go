@@ -30,7 +30,7 @@ func big() settings.Config {
 	for i := range 50 {
 		if i%5 == 0 {
 			c.Rollout = append(c.Rollout, settings.RolloutStage{
-				Name: fmt.Sprintf("stage-%d", i/5), Mode: modes[i/5%len(modes)], SCP: i >= 10, BacklogMigrated: i >= 30,
+				Name: fmt.Sprintf("stage-%d", i/5), Mode: modes[i/5%len(modes)], SCP: i >= 10, BacklogMigrated: i >= 30, DenyDefaultKey: i >= 10, Perimeter: i >= 20,
 			})
 		}
 		stage := &c.Rollout[len(c.Rollout)-1]
@@ -57,13 +57,18 @@ func TestFiftyOUsStayUnderEveryLimit(t *testing.T) {
 			t.Errorf("%s has %d bytes, CloudFormation takes 1 MB", name, size)
 		}
 	}
+	kinds := map[string]string{}
 	for id, policy := range templates["org"].of("AWS::Organizations::Policy") {
+		kinds[fmt.Sprint(policy.at("Name"))] = fmt.Sprint(policy.at("Type"))
 		if size := len(text(policy.at("Content"))); size > 5120 {
 			t.Errorf("%s has %d characters", id, size)
 		}
 		if targets := len(texts(policy.at("TargetIds"))); targets == 0 || targets > 100 {
 			t.Errorf("%s has %d targets", id, targets)
 		}
+	}
+	if kinds["doublelock-choice"] != "SERVICE_CONTROL_POLICY" || kinds["doublelock-perimeter"] != "RESOURCE_CONTROL_POLICY" {
+		t.Errorf("kinds of policies: %v", kinds)
 	}
 	if !strings.Contains(log.String(), "SCP doublelock-keys: ") || !strings.Contains(log.String(), "of 5120 characters") {
 		t.Errorf("the sizes were not written: %s", log.String())

@@ -13,8 +13,8 @@ import (
 	"github.com/doublelock/doublelock/shared/preventive"
 )
 
-// newOrgStack is the management account, or a delegated administrator: the SCPs by stage and the StackSets that enroll
-// the members. It writes to w the size of each SCP.
+// newOrgStack is the management account, or a delegated administrator: the SCPs and RCPs by stage and the StackSets that enroll
+// the members. It writes to w the size of each.
 func newOrgStack(app awscdk.App, in Input, member string, w io.Writer) (awscdk.Stack, error) {
 	c := in.Config
 	account := c.Organization.ManagementAccount
@@ -27,12 +27,12 @@ func newOrgStack(app awscdk.App, in Input, member string, w io.Writer) (awscdk.S
 		TerminationProtection: jsii.Bool(true),
 		AnalyticsReporting:    jsii.Bool(false),
 	})
-	scps, err := preventive.SCPs(c)
+	scps, err := preventive.Policies(c)
 	if err != nil {
 		return nil, err
 	}
 	for _, scp := range scps {
-		fmt.Fprintf(w, "SCP %s: %d of %d characters that CloudFormation takes, %d targets\n", scp.Name, scp.Characters(), preventive.MaxDeployed, len(scp.Targets))
+		fmt.Fprintf(w, "%s %s: %d of %d characters that CloudFormation takes, %d targets\n", short(scp.Kind), scp.Name, scp.Characters(), preventive.MaxDeployed, len(scp.Targets))
 		if err := newSCP(stack, scp); err != nil {
 			return nil, err
 		}
@@ -41,15 +41,22 @@ func newOrgStack(app awscdk.App, in Input, member string, w io.Writer) (awscdk.S
 	return stack, nil
 }
 
+func short(kind string) string {
+	if kind == preventive.ResourceControl {
+		return "RCP"
+	}
+	return "SCP"
+}
+
 func newSCP(scope constructs.Construct, scp preventive.SCP) error {
 	var content any
 	if err := json.Unmarshal([]byte(scp.Content), &content); err != nil {
-		return fmt.Errorf("read SCP %s back: %w", scp.Name, err)
+		return fmt.Errorf("read policy %s back: %w", scp.Name, err)
 	}
 	awsorganizations.NewCfnPolicy(scope, jsii.String(scp.Name), &awsorganizations.CfnPolicyProps{
 		Name:        jsii.String(scp.Name),
 		Description: jsii.String(scp.Description),
-		Type:        jsii.String("SERVICE_CONTROL_POLICY"),
+		Type:        jsii.String(scp.Kind),
 		Content:     content,
 		TargetIds:   jsii.Strings(scp.Targets...),
 	})

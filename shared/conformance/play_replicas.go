@@ -142,33 +142,7 @@ func replicaPromoted(ctx context.Context, w *World) (Answer, error) {
 }
 
 func layerReplica(by denier) func(context.Context, *World) (Answer, error) {
-	return func(ctx context.Context, w *World) (answer Answer, err error) {
-		secret, _, err := w.underA(ctx)
-		if err != nil {
-			return "", err
-		}
-		session, release, err := by(ctx, w, "replicate", layer)
-		if release != nil {
-			defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
-		}
-		if err != nil {
-			return "", err
-		}
-		switch err := session.Replicate(ctx, secret, w.second.Region(), ""); {
-		case sandbox.Denied(err):
-			return Refused, nil
-		case err != nil:
-			return "", err
-		}
-		status, err := replicaStatus(ctx, w, secret)
-		switch {
-		case err != nil:
-			return "", err
-		case status == sandbox.Failed:
-			return "fails-later", nil
-		}
-		return Passes, nil
-	}
+	return func(ctx context.Context, w *World) (Answer, error) { return replicaUnder(ctx, w, by, layer) }
 }
 
 // replicaOfWriter writes without the right to decrypt with the primary's key, and looks whether the replica follows.

@@ -3,6 +3,7 @@ package keyreview
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -30,6 +31,9 @@ func (r *review) unproved(id guard.ControlID, k *inventory.Key, after string) st
 	if err != nil {
 		return "the policy that would be left cannot be read: " + err.Error()
 	}
+	if who := r.usersLost(k, d); who != "" {
+		return who
+	}
 	changed := *k
 	changed.Policy = after
 	before, then := r.faults(k), r.faults(&changed)
@@ -45,6 +49,44 @@ func (r *review) unproved(id guard.ControlID, k *inventory.Key, after string) st
 		return "after the change nobody could manage the key; name first who is to"
 	}
 	return r.losers(k, &changed)
+}
+
+// usersLost says who was seen using the key and no statement of the changed policy would let in, whatever their own policies
+// allow; "" when nobody. Somebody whom the policy of today does not explain either is said to be so: the model is wrong about them.
+func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
+	before, err := policy.Parse(k.Facts.ARN, []byte(k.Policy))
+	if err != nil {
+		return "the policy of today cannot be read"
+	}
+	lets := func(d *policy.Document, u Use) bool {
+		c := caller{account: arn.Of(u.Principal).Account, arn: u.Principal, iam: true, action: u.Action, via: u.Via}
+		return slices.ContainsFunc(d.Statements, func(s policy.Statement) bool {
+			return s.Effect == policy.Allow && answer(k, d, s, c, r.snapshot.Organization) == policy.Allowed
+		})
+	}
+	for _, u := range r.std.Seen {
+		if u.Key != k.Facts.ARN || byGrant(k, u) {
+			continue
+		}
+		how := u.Action
+		if u.Via != "" {
+			how += " through " + u.Via
+		}
+		switch {
+		case !lets(before, u):
+			return fmt.Sprintf("%s was seen using it (%s), and the policy of today does not explain that", u.Principal, how)
+		case !lets(after, u):
+			return fmt.Sprintf("%s was seen using it (%s) and would lose it", u.Principal, how)
+		}
+	}
+	return ""
+}
+
+// byGrant reports whether a grant lets somebody use the key, which no change of the policy ends.
+func byGrant(k *inventory.Key, u Use) bool {
+	return slices.ContainsFunc(k.Grants, func(g inventory.Grant) bool {
+		return g.Grantee == u.Principal && len(g.Equals)+len(g.Subset) == 0 && slices.Contains(g.Operations, strings.TrimPrefix(u.Action, "kms:"))
+	})
 }
 
 // faults counts what the controls of the policy find.

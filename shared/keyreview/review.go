@@ -22,6 +22,16 @@ type Standard struct {
 	EnvironmentTags []string
 	Approved        []string // other accounts that may use keys
 	Administration  []string // KMS actions that manage a key and cannot use it, for fixes
+	Waivers         []guard.Waiver
+	Seen            []Use // of keys, as far as it was recorded: no proposal takes it away
+}
+
+// Use is one use of a key that was recorded.
+type Use struct {
+	Key       string // ARN
+	Principal string // ARN of a role or user, of a session that of its role
+	Action    string // kms:Decrypt, …
+	Via       string // what kms:ViaService held; "" where the key was used directly
 }
 
 // Tag is a tag that must be there, under any of its names.
@@ -47,7 +57,8 @@ func Default() Standard {
 // Finding is what one control says of one key. Only Fail and Unknown are findings; Review leaves the rest out.
 type Finding struct {
 	Control   guard.Control
-	Key       string // ARN
+	Waived    time.Time // until when somebody excused it; zero where nobody did
+	Key       string    // ARN
 	Outcome   guard.Outcome
 	Detail    string // what is wrong or unknown, in one sentence
 	Statement string // of the key policy, as JSON; "" where no statement is to blame
@@ -123,6 +134,11 @@ func (r *review) add(id guard.ControlID, k *inventory.Key, f Finding) {
 	f.Key = k.Facts.ARN
 	f.Outcome = cmp.Or(f.Outcome, guard.Fail)
 	f.Fix = cmp.Or(f.Fix, f.Control.Fix)
+	for _, w := range r.std.Waivers {
+		if w.Covers(id, f.Key, r.now) && w.Expires.After(f.Waived) {
+			f.Waived = w.Expires
+		}
+	}
 	r.findings = append(r.findings, f)
 }
 

@@ -317,3 +317,61 @@ func TestAProposalNamesAPermissionSetByItsPattern(t *testing.T) {
 		}
 	}
 }
+
+// Evidence outranks the model: whoever was seen using a key keeps it, or a person decides.
+func TestNoProposalTakesAKeyFromWhoWasSeenUsingIt(t *testing.T) {
+	const app, job = "arn:aws:iam::111122223333:role/app", "arn:aws:iam::111122223333:role/job"
+	k := fine()
+	k.Policy = document(`{"Sid":"All","Effect":"Allow","Principal":"*","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*"}`, manageOnly)
+	use := func(who, via string) keyreview.Use {
+		return keyreview.Use{Key: k.Facts.ARN, Principal: who, Action: "kms:Decrypt", Via: via}
+	}
+	for sentence, tt := range map[string]struct {
+		seen   []keyreview.Use
+		grants []inventory.Grant
+		decide string // "" where a policy is proposed
+	}{
+		"nobody was seen":                  {nil, nil, ""},
+		"through Secrets Manager":          {[]keyreview.Use{use(app, "secretsmanager.eu-central-1.amazonaws.com")}, nil, ""},
+		"directly":                         {[]keyreview.Use{use(job, "")}, nil, job + " was seen using it (kms:Decrypt) and would lose it"},
+		"through another service":          {[]keyreview.Use{use(job, "s3.eu-central-1.amazonaws.com")}, nil, "through s3.eu-central-1.amazonaws.com"},
+		"by a grant, which no policy ends": {[]keyreview.Use{use(job, "")}, []inventory.Grant{{ID: "g", Grantee: job, Operations: []string{"Decrypt"}}}, ""},
+		"of another key":                   {[]keyreview.Use{{Key: "arn:aws:kms:eu-central-1:111122223333:key/other", Principal: job, Action: "kms:Decrypt"}}, nil, ""},
+		"in a way that the policy of today does not explain": {[]keyreview.Use{{Key: k.Facts.ARN, Principal: job, Action: "kms:Sign"}}, nil, "does not explain"},
+	} {
+		std := standard()
+		std.Seen = tt.seen
+		tried := k
+		tried.Grants = tt.grants
+		found := keyreview.Review(inventory.Prepare(snapshot(tried, secret("db", "app"))), std, now)
+		at := slices.IndexFunc(found, func(f keyreview.Finding) bool { return f.Control.ID == guard.KeyOpen })
+		if at < 0 {
+			t.Fatalf("%s: %+v", sentence, found)
+		}
+		if f := found[at]; (f.After == "") != (tt.decide != "") || !strings.Contains(f.Fix, tt.decide) {
+			t.Errorf("%s: proposes %q; %s", sentence, f.After, f.Fix)
+		}
+	}
+}
+
+// What somebody excused is said with its end, and only as long as that lasts.
+func TestAWaiverExcusesAFindingOnAKey(t *testing.T) {
+	k := fine()
+	k.Facts.Tags = map[string]string{}
+	for sentence, tt := range map[string]struct {
+		waiver guard.Waiver
+		waived bool
+	}{
+		"this control on this key": {guard.Waiver{Control: guard.KeyTags, Resource: k.Facts.ARN, Expires: now.Add(time.Hour)}, true},
+		"by a pattern":             {guard.Waiver{Control: guard.KeyTags, Resource: "arn:aws:kms:*:111122223333:key/*", Expires: now.Add(time.Hour)}, true},
+		"another control":          {guard.Waiver{Control: guard.KeyOpen, Resource: k.Facts.ARN, Expires: now.Add(time.Hour)}, false},
+		"over":                     {guard.Waiver{Control: guard.KeyTags, Resource: k.Facts.ARN, Expires: now}, false},
+	} {
+		std := standard()
+		std.Waivers = []guard.Waiver{tt.waiver}
+		found := keyreview.Review(inventory.Prepare(snapshot(k)), std, now)
+		if len(found) != 1 || found[0].Waived.IsZero() == tt.waived {
+			t.Errorf("%s: %+v", sentence, found)
+		}
+	}
+}

@@ -25,6 +25,9 @@ var useActions = []string{decrypt, "kms:GenerateDataKey", "kms:Encrypt"}
 var openActions = append(slices.Clone(useActions), "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext", "kms:GenerateDataKeyPair",
 	"kms:GenerateDataKeyPairWithoutPlaintext", "kms:Sign", "kms:GenerateMac", "kms:DeriveSharedSecret")
 
+// UseActions are the actions of a Use: every way to get at what a key protects, or to speak in its name.
+func UseActions() []string { return slices.Clone(openActions) }
+
 // manageActions decide about a key: who may use it, and whether it can be used.
 var manageActions = []string{putPolicy, "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:UpdateAlias", "kms:DeleteAlias", "kms:ReplicateKey"}
 
@@ -70,6 +73,7 @@ type caller struct {
 	arn     string // "" is a role that no policy names
 	iam     bool   // their own policies allow everything; else nothing
 	through bool   // through Secrets Manager; else directly
+	via     string // through another service, by what kms:ViaService holds; ""
 	action  string // "" is kms:Decrypt
 	org     string // the organization of an account that is not in ours; "" is none
 }
@@ -101,8 +105,8 @@ func answer(k *inventory.Key, d *policy.Document, allow policy.Statement, c call
 	context := describes(k.Facts)
 	context["aws:ViaAWSService"], context["aws:RequestedRegion"], context["aws:SecureTransport"] = []string{"false"}, []string{k.Facts.Region}, []string{"true"}
 	context["kms:CallerAccount"], context["kms:ViaService"] = []string{p.Account}, nil // none: directly
-	if c.through {
-		context["kms:ViaService"] = []string{viaService(k)}
+	if c.through || c.via != "" {
+		context["kms:ViaService"] = []string{cmp.Or(c.via, viaService(k))}
 		context["aws:ViaAWSService"] = []string{"true"}
 	}
 	identity := unrelated

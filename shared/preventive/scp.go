@@ -21,8 +21,15 @@ const MaxDeployed = 5120
 // maxTargets is how many roots, OUs and accounts one AWS::Organizations::Policy can be attached to.
 const maxTargets = 100
 
-// SCP is a service control policy as it is deployed.
+// Kinds of policies, as AWS Organizations names them.
+const (
+	ServiceControl  = "SERVICE_CONTROL_POLICY"
+	ResourceControl = "RESOURCE_CONTROL_POLICY"
+)
+
+// SCP is a service control policy, or a resource control policy, as it is deployed.
 type SCP struct {
+	Kind        string
 	Name        string
 	Description string
 	Statements  []Statement
@@ -30,7 +37,15 @@ type SCP struct {
 	Targets     []string // r-…, ou-… or account ids
 }
 
-// Characters is the size of an SCP as Quota counts it.
+// Quota is how many characters a policy of its kind may have.
+func (s SCP) Quota() int {
+	if s.Kind == ResourceControl {
+		return policy.Limits[policy.TypeRCP].Characters
+	}
+	return Quota()
+}
+
+// Characters is the size of a policy as Quota counts it.
 func (s SCP) Characters() int { return utf8.RuneCountInString(s.Content) }
 
 // layer is one SCP before it knows its targets.
@@ -41,8 +56,8 @@ type layer struct {
 }
 
 // SCPs renders the policies for the stages that switch them on, in a fixed order: the keys layer and the tamper layer
-// for each stage with scp, the KMS layer where its backlog is migrated as well, the approval layer where aliases or tags
-// approve keys. A stage list without scp and protectApproval gives none.
+// for each stage with scp, the choice layer where it is asked for, the KMS layer instead where its backlog is migrated, the
+// approval layer where aliases or tags approve keys. A stage list without scp and protectApproval gives none.
 // It errs on a policy over MaxDeployed and names the statements that make it so.
 func SCPs(c settings.Config) ([]SCP, error) {
 	guarded := targets(c, func(w settings.RolloutStage) bool { return w.SCP })
@@ -50,6 +65,7 @@ func SCPs(c settings.Config) ([]SCP, error) {
 	if !approvesByName(c) {
 		protecting = nil
 	}
+	choosing := targets(c, func(w settings.RolloutStage) bool { return w.SCP && w.DenyDefaultKey && !w.BacklogMigrated })
 	migrated := targets(c, func(w settings.RolloutStage) bool { return w.SCP && w.BacklogMigrated })
 	var policies []SCP
 	for _, step := range []struct {
@@ -58,6 +74,7 @@ func SCPs(c settings.Config) ([]SCP, error) {
 	}{
 		{keysLayer(c), guarded},
 		{tamperLayer(c), guarded},
+		{choiceLayer(c), choosing},
 		{kmsLayer(c), migrated},
 		{approvalLayer(c), protecting},
 	} {
@@ -96,6 +113,13 @@ func tamperLayer(c settings.Config) layer {
 	}}
 }
 
+// choiceLayer stops choosing the AWS managed key, and not writing under it.
+func choiceLayer(c settings.Config) layer {
+	return layer{"doublelock-choice", "Nobody chooses the AWS managed key.", []Statement{DefaultKeyChoice(c)}, []settings.Part{
+		part("breakGlassRoles", c.BreakGlass...),
+	}}
+}
+
 // kmsLayer stops writing under the AWS managed key whatever way the write takes.
 func kmsLayer(c settings.Config) layer {
 	return layer{"doublelock-kms", "Nothing new is written under the AWS managed key.", []Statement{DefaultKeyUse(c)}, []settings.Part{
@@ -131,7 +155,7 @@ func (l layer) attach(targets []string) ([]SCP, error) {
 		if len(scps) > 0 {
 			name += "-" + strconv.Itoa(len(scps)+1)
 		}
-		scps = append(scps, SCP{name, l.description, l.statements, content, part})
+		scps = append(scps, SCP{ServiceControl, name, l.description, l.statements, content, part})
 	}
 	return scps, nil
 }

@@ -30,6 +30,7 @@ type Organization struct {
 	SecurityAccount   string   `yaml:"securityAccount" about:"The account of the hub. In quotes."`
 	Delegated         bool     `yaml:"delegated" about:"The Org stack is deployed from a delegated administrator, not from the management account."`
 	Enroll            []string `yaml:"enroll" about:"OUs whose accounts get the member stack, those that join later too. Default: the root, so that no account is silently unwatched."`
+	Partners          []string `yaml:"partners" about:"Accounts outside the organization that may use its secrets and keys where a stage has perimeter. In quotes."`
 	DeployRoles       []string `yaml:"deployRoles" about:"Role ARN patterns that may change what Doublelock deployed, beside those of StackSets and the CDK."`
 }
 
@@ -47,6 +48,8 @@ type RolloutStage struct {
 	Mode            guard.Mode `yaml:"mode" about:"observe records; notify also tags secrets and notifies owners; remediate also fixes."`
 	SCP             bool       `yaml:"scp" about:"Attach the SCPs to the targets."`
 	ProtectApproval bool       `yaml:"protectApproval" about:"Attach the one SCP that keeps people from writing the approved aliases and tags, before the others: approval by them counts from then on. scp attaches it, too."`
+	DenyDefaultKey  bool       `yaml:"denyDefaultKey" about:"Before that: attach the SCP that stops choosing the AWS managed key and leaves new values under it alone. That AWS works so is not proved: run doublelock conformance first, and scp simulate with its report."`
+	Perimeter       bool       `yaml:"perimeter" about:"Attach the resource control policy that keeps secrets and customer managed keys to the organization. The organization must have that type of policy enabled."`
 	BacklogMigrated bool       `yaml:"backlogMigrated" about:"Nothing in the stage is under the AWS managed key any more: adds the SCP statement at the KMS layer."`
 	Accounts        []string   `yaml:"accounts" about:"Accounts of the stage, where the mode must be known without asking Organizations."`
 }

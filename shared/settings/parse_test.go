@@ -81,7 +81,7 @@ func TestProblems(t *testing.T) {
 		"organization id shape":        {"o-exampleorgid", "exampleorgid", `f:3:7: organization.id "exampleorgid" is not an organization id; write it like o-exampleorgid`},
 		"hub is management":            {`"222222222222" # the`, `"111111111111" # the`, "f:6:20: the security account is the management account; use an account of its own: SCPs never reach the management account"},
 		"unknown key in a list":        {"    backlogMigrated: false", "    backlogMigratd: false", "f:20:5: unknown key backlogMigratd in rollout[0]; did you mean backlogMigrated?"},
-		"unknown key far from any":     {"  delegated: false", "  colour: red", "f:7:3: unknown key colour in organization; use one of id, rootId, managementAccount, securityAccount, delegated, enroll, deployRoles"},
+		"unknown key far from any":     {"  delegated: false", "  colour: red", "f:7:3: unknown key colour in organization; use one of id, rootId, managementAccount, securityAccount, delegated, enroll, partners, deployRoles"},
 		"a single account enrolled":    {"  delegated: false", "  enroll: [\"333333333333\"]", "f:7:12: account 333333333333 cannot be enrolled by itself; name its OU"},
 		"a key of the past":            {"rollout:", "waves:", "f:14:1: waves is called rollout now; write rollout: its entries stay as they are"},
 		"unknown key at the top":       {"", "rolout: []\n", "f:79:1: unknown key rolout; did you mean rollout?"},

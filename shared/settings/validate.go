@@ -141,6 +141,9 @@ func (v validator) rollout() {
 		v.mode(path+".mode", stage.Mode)
 		v.targets(path, stage, owners)
 		v.stageAccounts(path, stage, owners)
+		if stage.DenyDefaultKey && !stage.SCP {
+			v.problem(path+".denyDefaultKey", "denyDefaultKey without scp has no effect", "set scp: true or remove it")
+		}
 		if stage.BacklogMigrated && !stage.SCP {
 			v.problem(path+".backlogMigrated", "backlogMigrated without scp has no effect", "set scp: true or remove it")
 		}
@@ -244,8 +247,19 @@ func (v validator) listedOnce(path, target, stage string, owners map[string]stri
 func (v validator) breakGlass() {
 	v.rolePatterns("breakGlassRoles", v.config.BreakGlass)
 	v.enroll()
+	v.partners()
 	v.rolePatterns("organization.deployRoles", v.config.Organization.DeployRoles)
 	v.rolePatterns("operations.roles", v.config.Operations.Roles)
+}
+
+// partners are accounts, and mean something where a stage has the perimeter that they pass.
+func (v validator) partners() {
+	for i, account := range v.config.Organization.Partners {
+		v.shape(fmt.Sprintf("organization.partners[%d]", i), account, accountShape, "an account id", "444444444444")
+	}
+	if len(v.config.Organization.Partners) > 0 && !slices.ContainsFunc(v.config.Rollout, func(s RolloutStage) bool { return s.Perimeter }) {
+		v.problem("organization.partners", "partners have no effect where no stage has perimeter", "set perimeter: true on a stage or remove them")
+	}
 }
 
 func (v validator) rolePatterns(list string, patterns []string) {

@@ -126,7 +126,7 @@ func (v validator) control(path, id string) {
 // controlIDs lists the controls that can be waived.
 func controlIDs() []string {
 	var ids []string
-	for _, control := range guard.Controls() {
+	for _, control := range slices.Concat(guard.Controls(), guard.KeyControls()) {
 		ids = append(ids, string(control.ID))
 	}
 	return append(ids, string(guard.OrgCoverage), string(guard.OrgStorage))

@@ -41,7 +41,11 @@ func (p Passage) Bad() bool {
 // among them.
 func (t *Trial) Probe(account, region string, approvals preventive.Approvals) []Passage {
 	var out []Passage
-	for _, probe := range append(probes(account, region), approvalProbes(account, region, approvals)...) {
+	all := append(probes(account, region), approvalProbes(account, region, approvals)...)
+	if len(t.rcps) > 0 {
+		all = append(all, foreigners(account, region)...)
+	}
+	for _, probe := range all {
 		out = append(out, t.pass(probe))
 	}
 	return out
@@ -75,7 +79,7 @@ type scene struct {
 
 func probes(account, region string) []Probe {
 	s := scene{account, region, arn.PartitionOf(region)}
-	managed, own, foreign := s.key(account, "aws-managed-key"), s.key(account, "11112222-3333-4444-5555-666677778888"), s.key("999999999999", "1")
+	managed, own, foreign := s.key(account, "aws-managed-key"), s.key(account, "11112222-3333-4444-5555-666677778888"), s.key(stranger, "1")
 	named := func(id, key string) map[string][]string {
 		return map[string][]string{"secretsmanager:KmsKeyId": {id}, "secretsmanager:KmsKeyArn": {key}}
 	}
@@ -153,6 +157,27 @@ func approvalProbes(account, region string, approvals preventive.Approvals) []Pr
 	}
 	return append(out, honest...)
 }
+
+// foreigners are ways in from another organization, where a resource policy lets it in. No SCP of ours binds it.
+func foreigners(account, region string) []Probe {
+	s := scene{account, region, arn.PartitionOf(region)}
+	from := func(c Call) Call {
+		c.Request.Principal = policy.Principal{Kind: policy.KindRole, Account: stranger, Name: "anybody", ARN: s.partition.Role(stranger, "anybody"), Role: s.partition.Role(stranger, "anybody"), OrganizationID: "o-stranger"}
+		return c
+	}
+	service := s.secret("GetSecretValue", "app/db", map[string][]string{"aws:SourceAccount": {stranger}, "aws:SourceOrgID": {"o-stranger"}}, uses{})
+	service.Request.Principal = policy.Principal{Kind: policy.KindService, Name: "appflow" + principalSuffix}
+	ours := s.secret("GetSecretValue", "app/db", nil, uses{})
+	return []Probe{
+		{Name: "a stranger whom the secret's policy lets in reads it", call: from(ours)},
+		{Name: "a stranger whom it lets in moves the secret", call: from(s.secret("UpdateSecret", "app/db", nil, uses{}))},
+		{Name: "a stranger whom it lets in changes the policy", call: from(s.secret("PutResourcePolicy", "app/db", nil, uses{}))},
+		{Name: "a service reads it for a stranger", call: service},
+	}
+}
+
+// stranger is an account of another organization.
+const stranger = "999999999999"
 
 // symmetric is the spec of the AWS managed key, and the algorithm that it is used with.
 const symmetric = "SYMMETRIC_DEFAULT"

@@ -35,6 +35,7 @@ type Call struct {
 	Alias string
 
 	uses       uses // of keys, by a call to Secrets Manager
+	beyond     bool // it is about a resource of an account that RCPs of ours are not known to bind
 	unsureMFA  bool // the session had no MFA: whether it has the condition key for it is not known
 	unsureRole bool // the role behind the session has a path that the record does not have
 	unsurePath bool // so does the role or user that it is about

@@ -17,6 +17,7 @@ import (
 const (
 	generateDataKey = "kms:GenerateDataKey"
 	decryptWithKey  = "kms:Decrypt"
+	secretVersionID = "kms:EncryptionContext:SecretVersionId"
 	validation      = "RequestToValidateKeyAccess" // as a version, in the context of the calls that try a key
 )
 
@@ -111,8 +112,17 @@ func (t *Trial) implied(call Call) []step {
 	current := t.current(call, at)
 	if u.named != nil {
 		current = t.resolve(*u.named, at)
+		asked := t.options.Trials.Named
+		if u.named.id == "" {
+			asked = t.options.Trials.Empty
+		}
+		if tried, unsure := trial(current, asked); tried {
+			add(generateDataKey, current, validation, unsure)
+			add(decryptWithKey, current, validation, unsure)
+		}
+	}
+	if asked := t.options.Trials.Write; u.writes != never && current.aws && asked != nil && *asked {
 		add(generateDataKey, current, validation, "")
-		add(decryptWithKey, current, validation, "")
 	}
 	switch u.writes {
 	case surely:
@@ -126,7 +136,11 @@ func (t *Trial) implied(call Call) []step {
 	for _, r := range u.replicas {
 		there := at
 		there.region = cmp.Or(r.region, at.region)
-		add(generateDataKey, t.resolve(r.key, there), u.version, "")
+		key := t.resolve(r.key, there)
+		if tried, unsure := trial(key, t.options.Trials.Replica); tried {
+			add(generateDataKey, key, validation, unsure)
+		}
+		add(generateDataKey, key, u.version, "")
 	}
 	if u.rotates {
 		by := call
@@ -137,6 +151,18 @@ func (t *Trial) implied(call Call) []step {
 	return out
 }
 
+// trial says whether Secrets Manager tries a key that is set, and what is not sure of that. That it tries a customer's key is
+// documented; of its own, nobody knows before AWS was asked.
+func trial(k usedKey, asked *bool) (tried bool, unsure string) {
+	switch {
+	case k.own:
+		return true, ""
+	case asked != nil:
+		return *asked, ""
+	}
+	return true, "whether Secrets Manager tries the AWS managed key is not documented; doublelock conformance asks (kms.choice), and its report goes to --conformance"
+}
+
 // location is where a key is looked for.
 type location struct {
 	partition       arn.Partition
@@ -145,17 +171,17 @@ type location struct {
 
 // usedKey is a key as policies see it.
 type usedKey struct {
-	arn      string // "" where it is not known
-	location location
-	aliases  []string // all of them, where complete
-	all      bool
-	aws      bool // surely the AWS managed one
-	own      bool // surely a customer's
+	arn     string // "" where it is not known
+	at      location
+	aliases []string // all of them, where complete
+	all     bool
+	aws     bool // surely the AWS managed one
+	own     bool // surely a customer's
 }
 
 // resolve finds the key that a call names.
 func (t *Trial) resolve(named keyName, at location) usedKey {
-	k := usedKey{location: at, own: named.customer}
+	k := usedKey{at: at, own: named.customer}
 	id := named.id
 	if id == "" {
 		id = defaultAlias
@@ -202,7 +228,7 @@ func (t *Trial) current(call Call, at location) usedKey {
 	if call.uses.current != nil {
 		return t.resolve(*call.uses.current, at)
 	}
-	k := usedKey{location: at}
+	k := usedKey{at: at}
 	if found, known := t.options.Secrets[call.Request.Resource]; known && !call.NoResource {
 		k.know(found)
 	}
@@ -212,9 +238,9 @@ func (t *Trial) current(call Call, at location) usedKey {
 // use is the call of one operation with a key. Of the caller's own context it has what belongs to the session, not to the way
 // that its request took.
 func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
-	r := policy.Request{Principal: call.Request.Principal, Action: action, ResourceAccount: k.location.account, Open: true,
-		Context: map[string][]string{"aws:RequestedRegion": {k.location.region}, "aws:ViaAWSService": {"true"}, "kms:CallerAccount": one(call.Request.Principal.Account),
-			"kms:ViaService": {k.location.partition.Regional("secretsmanager", k.location.region)}, "kms:KeySpec": {symmetric}, "kms:KeyUsage": {"ENCRYPT_DECRYPT"},
+	r := policy.Request{Principal: call.Request.Principal, Action: action, ResourceAccount: k.at.account, Open: true,
+		Context: map[string][]string{"aws:RequestedRegion": {k.at.region}, "aws:ViaAWSService": {"true"}, "kms:CallerAccount": one(call.Request.Principal.Account),
+			"kms:ViaService": {k.at.partition.Regional("secretsmanager", k.at.region)}, "kms:KeySpec": {symmetric}, "kms:KeyUsage": {"ENCRYPT_DECRYPT"},
 			"kms:CustomerMasterKeySpec": {symmetric}, "kms:CustomerMasterKeyUsage": {"ENCRYPT_DECRYPT"}, "kms:EncryptionAlgorithm": {symmetric},
 			"kms:EncryptionContextKeys": {"SecretARN", "SecretVersionId"}},
 		Absent: []string{"kms:EncryptionContext:*"}}
@@ -227,7 +253,10 @@ func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 		}
 	}
 	r.Unknown = slices.DeleteFunc(slices.Clone(call.Request.Unknown), func(key string) bool { return !slices.Contains(ofTheSession, strings.ToLower(key)) })
-	for key, known := range map[string]string{"kms:EncryptionContext:SecretVersionId": version, "kms:EncryptionContext:SecretARN": wholeSecret(call)} {
+	if version == "" && t.trialsAlone {
+		version = "some-version-or-other" // which no trial of a key has
+	}
+	for key, known := range map[string]string{secretVersionID: version, "kms:EncryptionContext:SecretARN": wholeSecret(call)} {
 		if known == "" {
 			r.Unknown = append(r.Unknown, key)
 		} else {
@@ -238,11 +267,12 @@ func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 	switch {
 	case k.aws:
 		r.Context["kms:KeyOrigin"], r.Context["kms:MultiRegion"], r.Context["kms:MultiRegionKeyType"] = []string{"AWS_KMS"}, []string{"false"}, []string{}
-		r.Resource = cmp.Or(k.arn, k.location.partition.New("kms", k.location.region, k.location.account, "key/aws-managed-key").String())
+		r.Resource = cmp.Or(k.arn, k.at.partition.New("kms", k.at.region, k.at.account, "key/aws-managed-key").String())
 	case k.arn != "":
-		r.Resource, r.ResourceAccount = k.arn, cmp.Or(arn.Of(k.arn).Account, k.location.account)
+		r.Resource, r.ResourceAccount = k.arn, cmp.Or(arn.Of(k.arn).Account, k.at.account)
+		out.beyond = r.ResourceAccount != k.at.account && !slices.Contains(t.options.Members, r.ResourceAccount)
 	default:
-		r.Resource, out.NoResource = k.location.partition.New("kms", k.location.region, k.location.account, "key/"+unnamedKey).String(), true
+		r.Resource, out.NoResource = k.at.partition.New("kms", k.at.region, k.at.account, "key/"+unnamedKey).String(), true
 	}
 	switch {
 	case k.all:
@@ -273,6 +303,20 @@ func value(context map[string][]string, key string) string {
 		return values[0]
 	}
 	return ""
+}
+
+// asksForTrialsAlone reports whether the candidates ask for no version of a secret but the one that stands for a trial.
+func asksForTrialsAlone(candidates []Candidate) bool {
+	for _, c := range candidates {
+		for _, s := range c.Document.Statements {
+			for _, condition := range s.Conditions {
+				if strings.EqualFold(condition.Key, secretVersionID) && slices.ContainsFunc(condition.Values, func(v string) bool { return v != validation }) {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // asksForAWSAliasesAlone reports whether the candidates ask for no aliases of keys but those of AWS's own.

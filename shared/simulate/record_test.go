@@ -3,6 +3,9 @@ package simulate_test
 import (
 	"testing"
 
+	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/preventive"
+	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/simulate"
 )
 
@@ -71,6 +74,90 @@ func TestTheStepsOfACallHaveTheirOwnContext(t *testing.T) {
 		v := trial(t, []simulate.Candidate{c}, simulate.Options{}).Try(call)
 		if v.Outcome != tt.want || tt.want == simulate.Denied && v.Step != tt.action {
 			t.Errorf("%s: %s at %q, want %s: %s", sentence, v.Outcome, v.Step, tt.want, v.Decision.Why)
+		}
+	}
+}
+
+// The layer that stops choosing the AWS managed key is unclear until AWS was asked, and leaves what is under that key alone.
+func TestChoosingTheManagedKeyIsAsClosedAsAWSSays(t *testing.T) {
+	scps, err := preventive.SCPs(settings.Config{
+		Organization: settings.Organization{ID: "o-exampleorgid", ManagementAccount: "111111111111", SecurityAccount: "222222222222"},
+		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1"}},
+		Rollout:      []settings.RolloutStage{{Targets: []string{"r-ab12"}, SCP: true, DenyDefaultKey: true}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	candidates, err := simulate.Candidates(scps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	yes, no := true, false
+	const (
+		named, empty = "move to the managed key's own ARN", `move by an empty key ("")`
+		replica      = "add a replica that names no key"
+		legacy, rds  = "new value of a secret that is still on the managed key", "a secret that RDS creates and owns"
+	)
+	for sentence, tt := range map[string]struct {
+		trials simulate.Trials
+		want   map[string]policy.Answer
+	}{
+		"nobody has asked": {simulate.Trials{}, map[string]policy.Answer{named: policy.Unknown, empty: policy.Unknown, replica: policy.Unknown, legacy: policy.Allowed, rds: policy.Allowed}},
+		"it tries every key": {simulate.Trials{Named: &yes, Empty: &yes, Replica: &yes, Write: &no}, map[string]policy.Answer{named: policy.ExplicitlyDenied, empty: policy.ExplicitlyDenied,
+			replica: policy.ExplicitlyDenied, legacy: policy.Allowed, rds: policy.Allowed}},
+		"it tries none":                  {simulate.Trials{Named: &no, Empty: &no, Replica: &no}, map[string]policy.Answer{named: policy.Allowed, replica: policy.Allowed, legacy: policy.Allowed}},
+		"it tries the key of each write": {simulate.Trials{Write: &yes}, map[string]policy.Answer{legacy: policy.ExplicitlyDenied, rds: policy.ExplicitlyDenied}},
+	} {
+		found := map[string]policy.Answer{}
+		for _, p := range trial(t, candidates, simulate.Options{Trials: tt.trials}).Probe("111122223333", "us-east-1", preventive.Approvals{}) {
+			found[p.Probe.Name] = p.Open
+			if p.Probe.Honest && p.Probe.Name != rds && p.Open != policy.Allowed {
+				t.Errorf("%s: %s is %s: %s", sentence, p.Probe.Name, p.Open, p.Why)
+			}
+		}
+		for name, want := range tt.want {
+			if found[name] != want {
+				t.Errorf("%s: %s is %s, want %s", sentence, name, found[name], want)
+			}
+		}
+	}
+	back := recorded(t, event("secretsmanager", "UpdateSecret", role("111122223333", "doublelock-change"), `{"secretId":"a","kmsKeyId":""}`, ``))
+	if v := trial(t, candidates, simulate.Options{Trials: simulate.Trials{Empty: &yes}}).Try(back); v.Outcome != simulate.Exempt {
+		t.Errorf("the way back is %s: %s", v.Outcome, v.Decision.Why)
+	}
+}
+
+// An RCP binds whoever comes, so calls from outside are tried, and ways in from there.
+func TestThePerimeterIsTriedFromOutside(t *testing.T) {
+	policies, err := preventive.Policies(settings.Config{
+		Organization: settings.Organization{ID: "o-exampleorgid", ManagementAccount: "111111111111", SecurityAccount: "222222222222"},
+		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1"}},
+		Rollout:      []settings.RolloutStage{{Targets: []string{"r-ab12"}, Perimeter: true}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	candidates, err := simulate.Candidates(policies)
+	if err != nil || len(candidates) != 1 || candidates[0].Type != policy.TypeRCP {
+		t.Fatalf("%+v, %v", candidates, err)
+	}
+	tried := trial(t, candidates, simulate.Options{Organization: "o-exampleorgid", Members: []string{"444455556666"}})
+	outside := 0
+	for _, p := range tried.Probe("111122223333", "us-east-1", preventive.Approvals{}) {
+		if p.Statement == "doublelock-perimeter/OutsideOrganization" || p.Statement == "doublelock-perimeter/ForOutsiders" {
+			outside++
+		}
+		if p.Probe.Honest && p.Bad() {
+			t.Errorf("%s: %s %s", p.Probe.Name, p.Open, p.Why)
+		}
+	}
+	if outside != 4 {
+		t.Errorf("%d ways in from outside are closed, want 4", outside)
+	}
+	for account, want := range map[string]simulate.Outcome{"111122223333": simulate.Passes, "444455556666": simulate.Passes, "999999999999": simulate.Unknown} {
+		call := recorded(t, event("secretsmanager", "GetSecretValue", role(account, "app"), `{"secretId":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf"}`, ``))
+		if v := tried.Try(call); v.Outcome != want {
+			t.Errorf("account %s: %s, want %s: %s", account, v.Outcome, want, v.Decision.Why)
 		}
 	}
 }

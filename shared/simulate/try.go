@@ -21,7 +21,9 @@ const (
 
 // Options say what the candidates are tried under.
 type Options struct {
-	ManagementAccount string // whose principals and resources they do not bind; ""
+	ManagementAccount string   // whose principals and resources they do not bind; ""
+	Organization      string   // id of the organization that they are for: an account that has the resource of a call is in it; ""
+	Members           []string // other accounts that are in it for sure
 	// Alone: the candidates replace FullAWSAccess, so what none of them allows is denied.
 	Alone bool
 	// Aliases are the key ARNs that alias ARNs stand for, where they are known.
@@ -31,6 +33,16 @@ type Options struct {
 	Keys       map[string]guard.Key
 	Secrets    map[string]guard.Key
 	Principals map[string]string
+	// Trials are whether Secrets Manager tries the AWS managed key before it is set, as far as somebody has asked AWS.
+	Trials Trials
+}
+
+// Trials are answers about the trial of the AWS managed key, with RequestToValidateKeyAccess as its version; nil is none.
+type Trials struct {
+	Named   *bool // where a call names it
+	Empty   *bool // where an empty key chooses it
+	Replica *bool // of a replica that names no key
+	Write   *bool // before each new value, too
 }
 
 // Trial tries calls on candidates. It is safe for concurrent use.
@@ -45,6 +57,7 @@ type Trial struct {
 
 	wholeAccounts   bool // no candidate sets the keys of one account and Region apart
 	awsAliasesAlone bool // no candidate asks for aliases of keys but AWS's own
+	trialsAlone     bool // no candidate asks for a version of a secret but the one that stands for the trial of a key
 	asks            map[string]bool
 	folders         []string // paths of roles and users in the candidates' patterns
 }
@@ -56,6 +69,7 @@ func New(candidates []Candidate, o Options) (*Trial, error) {
 		anything: policy.MustParse("any resource policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`),
 	}
 	t.awsAliasesAlone = asksForAWSAliasesAlone(candidates)
+	t.trialsAlone = asksForTrialsAlone(candidates)
 	t.asks, t.folders = asked(candidates)
 	if !o.Alone {
 		t.scps = append(t.scps, t.all)
@@ -127,7 +141,7 @@ func (t *Trial) try(call Call) Verdict {
 	if t.unbound(call) {
 		return Verdict{Outcome: Unbound}
 	}
-	call = t.withAlias(call)
+	call = t.withOrganization(t.withAlias(call))
 	d := t.evaluate(call, t.scps, t.rcps)
 	switch d.Answer {
 	case policy.ExplicitlyDenied, policy.ImplicitlyDenied:
@@ -175,10 +189,20 @@ func (t *Trial) evaluate(call Call, scps, rcps []*policy.Document) policy.Decisi
 	p := policy.Policies{Identity: []*policy.Document{t.all}, Resource: t.anything, ResourceKind: policy.ResourcePlain,
 		SCPs: [][]*policy.Document{scps}, ManagementPrincipal: t.manages(call.Request.Principal.Account),
 		ManagementResource: t.manages(call.Request.ResourceAccount)}
-	if len(rcps) > 0 {
+	if len(rcps) > 0 && !call.beyond {
 		p.RCPs = [][]*policy.Document{append([]*policy.Document{t.anything}, rcps...)}
 	}
 	return policy.Evaluate(call.Request, p)
+}
+
+// withOrganization says of a principal that it is in the organization where its account has the resource, which the policies
+// bind, or is known to be in it. Of every other it is not known.
+func (t *Trial) withOrganization(call Call) Call {
+	p := &call.Request.Principal
+	if p.OrganizationID == "" && p.Account != "" && (p.Account == call.Request.ResourceAccount || slices.Contains(t.options.Members, p.Account)) {
+		p.OrganizationID = t.options.Organization
+	}
+	return call
 }
 
 func (t *Trial) manages(account string) bool {

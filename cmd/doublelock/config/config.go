@@ -118,7 +118,7 @@ func (v *validation) check(name string) (*settings.File, error) {
 
 // tooLong makes of a configuration what AWS limits the length of: the SCPs and what the functions are given.
 func tooLong(config settings.Config) error {
-	if _, err := preventive.SCPs(config); err != nil {
+	if _, err := preventive.Policies(config); err != nil {
 		return err
 	}
 	_, err := config.Runtime().Env()

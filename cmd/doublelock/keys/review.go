@@ -2,11 +2,12 @@ package keys
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ import (
 	"github.com/doublelock/doublelock/shared/keyreview"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/trail"
 )
 
 func keysReviewCommand(env *command.Env) *cobra.Command {
@@ -35,7 +37,10 @@ lock of its own. Conditions count: a statement for everybody that asks for kms:C
 finding. Each finding shows the statement and the smallest change of the policy that mends it.
 
 What is required can be said in a YAML or JSON file (--standard): rotationDays, unusedDays, secrets, applications,
-environments (most under one key), approved (accounts). Accounts that the configuration approves are approved.
+environments (most under one key), approved (accounts). Accounts that the configuration approves are approved, and what its
+waivers excuse is listed and is no finding.
+
+No policy is proposed that takes the key from somebody who was seen using it (--trail), as far as CloudTrail recorded that.
 
 With --approved it judges nothing, and lists the keys that carry an alias or tag that approves keys by the configuration:
 look at them before the SCP that protects those is attached, which stops only what comes. Recorded CloudTrail (--trail,
@@ -54,13 +59,10 @@ a key of --approved that is not known to carry that by somebody who may approve.
 	cmd.Flags().StringVar(&standard, "standard", "", "`FILE` that says what is required")
 	flags.Choices(cmd, &controls, controlIDs(), "control", "`ID` of a control to judge by; may be repeated (default: all)")
 	cmd.Flags().BoolVar(&approved, "approved", false, "list the keys that carry an alias or tag that approves keys, instead")
-	cmd.Flags().StringArrayVar(&trails, "trail", nil, "with --approved: `FILE` or folder of recorded CloudTrail; may be repeated")
+	cmd.Flags().StringArrayVar(&trails, "trail", nil, "file or folder of recorded CloudTrail: who uses the keys, or with --approved who approved them; may be repeated")
 	cmd.MarkFlagsMutuallyExclusive("approved", "standard")
 	cmd.MarkFlagsMutuallyExclusive("approved", "control")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if len(trails) > 0 && !approved {
-			return errors.New("keys review: --trail says who approved keys; add --approved, or leave out --trail")
-		}
 		access, err := readKeys(env, *path)
 		if err != nil {
 			return err
@@ -68,7 +70,7 @@ a key of --approved that is not known to carry that by somebody who may approve.
 		if approved {
 			return runKeysApproved(cmd.Context(), env, access, config, trails)
 		}
-		return runKeysReview(env, access, config, standard, controls)
+		return runKeysReview(cmd.Context(), env, access, config, standard, controls, trails)
 	}
 	return cmd
 }
@@ -86,9 +88,12 @@ func readKeys(env *command.Env, path string) (*inventory.Access, error) {
 	return access, nil
 }
 
-func runKeysReview(env *command.Env, access *inventory.Access, config, standard string, controls []string) error {
+func runKeysReview(ctx context.Context, env *command.Env, access *inventory.Access, config, standard string, controls, trails []string) error {
 	std, err := readStandard(env, config, standard)
 	if err != nil {
+		return err
+	}
+	if std.Seen, err = seen(ctx, env, trails); err != nil {
 		return err
 	}
 	now := access.Snapshot().TakenAt // an old snapshot says what was true then
@@ -109,16 +114,63 @@ func runKeysReview(env *command.Env, access *inventory.Access, config, standard 
 	}
 	input.NoteUnread(env, access.Snapshot().Unread)
 	fmt.Fprintln(env.Stderr, summary(found, len(access.Snapshot().Keys)))
-	if len(found) > 0 {
+	if slices.ContainsFunc(found, func(f keyreview.Finding) bool { return f.Waived.IsZero() }) {
 		return command.Found()
 	}
 	return nil
 }
 
+// seen reads who used which key, a line for each way.
+func seen(ctx context.Context, env *command.Env, trails []string) ([]keyreview.Use, error) {
+	var out []keyreview.Use
+	known := map[keyreview.Use]bool{}
+	reader := &input.Trail{Env: env}
+	reader.Event = func(record trail.Record) error {
+		c := record.Change
+		if c.EventSource != "kms.amazonaws.com" || c.ErrorCode != "" || c.Key.ID == "" || !slices.Contains(keyreview.UseActions(), "kms:"+c.EventName) {
+			return nil
+		}
+		key := c.Key.ID
+		if !arn.Is(key) {
+			key = arn.PartitionOf(c.Key.Region).New("kms", c.Key.Region, c.Key.Account, "key/"+key).String()
+		}
+		u := keyreview.Use{Key: key, Principal: c.Actor.PrincipalARN(), Action: "kms:" + c.EventName}
+		if service, through := strings.CutSuffix(c.Actor.InvokedBy, ".amazonaws.com"); through {
+			u.Via = arn.PartitionOf(c.Region).Regional(service, c.Region)
+		}
+		if u.Principal != "" && !known[u] {
+			known[u] = true
+			out = append(out, u)
+		}
+		return nil
+	}
+	reader.Broken = func(reason error) error {
+		_, err := fmt.Fprintln(env.Stderr, "doublelock: keys review:", output.Printable(reason.Error()))
+		return err
+	}
+	for _, path := range trails {
+		if err := reader.Read(ctx, path); err != nil {
+			return nil, err
+		}
+	}
+	if len(trails) > 0 && reader.Events == 0 {
+		return nil, input.NoEvents("keys review", trails)
+	}
+	if n := reader.Unread(); n > 0 {
+		return nil, command.Fail("%s could not be read, see above; no policy is proposed on half of what was recorded", output.Count(n, "part of the trail", "parts of the trail"))
+	}
+	return out, nil
+}
+
 // summary counts findings by severity, the worst first.
 func summary(found []keyreview.Finding, keys int) string {
 	counts := map[guard.Severity]int{}
+	waived := 0
 	for _, f := range found {
+		if !f.Waived.IsZero() {
+			waived++
+			continue
+		}
 		counts[f.Control.Severity]++
 	}
 	var parts []string
@@ -127,9 +179,12 @@ func summary(found []keyreview.Finding, keys int) string {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[severity], severity))
 		}
 	}
-	line := output.Count(len(found), "finding") + " on " + output.Count(keys, "key")
+	line := output.Count(len(found)-waived, "finding") + " on " + output.Count(keys, "key")
 	if len(parts) > 0 {
 		line += ": " + strings.Join(parts, ", ")
+	}
+	if waived > 0 {
+		line += fmt.Sprintf("; %d waived", waived)
 	}
 	return line
 }
@@ -151,7 +206,7 @@ func readStandard(env *command.Env, config, path string) (keyreview.Standard, er
 		if err != nil {
 			return std, err
 		}
-		std.Approved = c.Keys.Approved.Accounts
+		std.Approved, std.Waivers = c.Keys.Approved.Accounts, c.Runtime().GuardWaivers()
 	}
 	if path == "" {
 		return std, nil
@@ -189,11 +244,30 @@ func keyNames(s *inventory.Snapshot) map[string]string {
 	return names
 }
 
+// The table is no wider than widest: what it cuts is printed whole below it, and in CSV and with -o wide.
+const (
+	widest   = 120
+	keyWidth = 30
+)
+
 func writeReview(env *command.Env, found []keyreview.Finding, names map[string]string) error {
 	table := env.Rows("CONTROL", "SEVERITY", "OUTCOME", "ACCOUNT", "REGION", "KEY", "DETAIL")
+	whole := env.Format == output.FormatCSV || env.Format == output.FormatWide
+	cut := func(text string, width int) string {
+		if runes := []rune(text); !whole && len(runes) > width {
+			return string(runes[:width-1]) + "…"
+		}
+		return text
+	}
+	regions, keys := len("REGION"), len("KEY")
+	for _, f := range found {
+		regions = max(regions, len(arn.Of(f.Key).Region))
+		keys = min(keyWidth, max(keys, len([]rune(cmp.Or(names[f.Key], f.Key)))))
+	}
+	detail := widest - len("DL.KEY.1  critical  unknown  123456789012      ") - regions - keys
 	for _, f := range found {
 		at := arn.Of(f.Key)
-		table.Add(f.Control.ID, f.Control.Severity, f.Outcome, at.Account, at.Region, cmp.Or(names[f.Key], f.Key), f.Detail)
+		table.Add(f.Control.ID, f.Control.Severity, outcome(f), at.Account, at.Region, cut(cmp.Or(names[f.Key], f.Key), keyWidth), cut(f.Detail, detail))
 	}
 	if err := table.Print(); err != nil {
 		return err
@@ -201,6 +275,9 @@ func writeReview(env *command.Env, found []keyreview.Finding, names map[string]s
 	out := env.Text()
 	for _, f := range found {
 		fmt.Fprintf(out, "\n%s %s\n  %s\n", f.Control.ID, output.OrDash(f.Key), output.Printable(f.Detail))
+		if !f.Waived.IsZero() {
+			fmt.Fprintln(out, "  waived until", f.Waived.Format(time.DateOnly))
+		}
 		if f.Statement != "" {
 			fmt.Fprintln(out, "  statement:", output.Printable(f.Statement))
 		}
@@ -212,6 +289,14 @@ func writeReview(env *command.Env, found []keyreview.Finding, names map[string]s
 	return nil
 }
 
+// outcome is what the control says, or that somebody excused it.
+func outcome(f keyreview.Finding) string {
+	if f.Waived.IsZero() {
+		return string(f.Outcome)
+	}
+	return "waived"
+}
+
 func writeReviewJSON(env *command.Env, found []keyreview.Finding) error {
 	for _, f := range found {
 		if err := env.JSON(struct {
@@ -220,12 +305,13 @@ func writeReviewJSON(env *command.Env, found []keyreview.Finding) error {
 			Title     string          `json:"title"`
 			Key       string          `json:"key"`
 			Outcome   guard.Outcome   `json:"outcome"`
+			Waived    time.Time       `json:"waivedUntil,omitzero"`
 			Detail    string          `json:"detail"`
 			Statement string          `json:"statement,omitempty"`
 			Fix       string          `json:"fix"`
 			Diff      string          `json:"diff,omitempty"`
 			After     json.RawMessage `json:"after,omitempty"` // the key policy after the fix
-		}{f.Control.ID, f.Control.Severity, f.Control.Title, f.Key, f.Outcome, f.Detail, f.Statement, f.Fix, f.Diff, json.RawMessage(f.After)}); err != nil {
+		}{f.Control.ID, f.Control.Severity, f.Control.Title, f.Key, f.Outcome, f.Waived, f.Detail, f.Statement, f.Fix, f.Diff, json.RawMessage(f.After)}); err != nil {
 			return err
 		}
 	}

@@ -71,7 +71,7 @@ func runRender(env *command.Env, config, folder string) error {
 	}
 	for _, scp := range scps {
 		targets := strings.Join(scp.Targets, ", ")
-		fmt.Fprintf(env.Stdout, "%s: %s\n  %d of %d characters; attached to %s\n", scp.Name, scp.Description, scp.Characters(), preventive.Quota(), output.OrDash(targets))
+		fmt.Fprintf(env.Stdout, "%s: %s\n  %d of %d characters; attached to %s\n", scp.Name, scp.Description, scp.Characters(), scp.Quota(), output.OrDash(targets))
 		for _, s := range scp.Statements {
 			fmt.Fprintf(env.Stdout, "  %-16s %s\n", s.Sid, s.Why)
 		}
@@ -82,7 +82,7 @@ func runRender(env *command.Env, config, folder string) error {
 
 // renderSCPs renders a configuration. Without stages that ask for SCPs there is nothing to try, so it takes them all.
 func renderSCPs(env *command.Env, config settings.Config, name string) ([]preventive.SCP, error) {
-	scps, err := preventive.SCPs(config)
+	scps, err := preventive.Policies(config)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func renderSCPs(env *command.Env, config settings.Config, name string) ([]preven
 	for i := range config.Rollout {
 		config.Rollout[i].SCP, config.Rollout[i].BacklogMigrated = true, true
 	}
-	return preventive.SCPs(config)
+	return preventive.Policies(config)
 }
 
 func writeSCPs(env *command.Env, folder string, scps []preventive.SCP) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/conformance"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -34,8 +35,10 @@ type simulation struct {
 	requests   []string
 	allow      []string
 	management string
+	org        string // id of the configuration's organization
 	region     string // where the bypasses are tried: the configuration's home Region, or that of a call
 	snapshot   string
+	report     string // of doublelock conformance
 	attached   int
 	alone      bool
 	approvals  preventive.Approvals // by the configuration: what nobody is to write who may not approve keys
@@ -78,6 +81,7 @@ Bypasses that stay open are listed and do not change the exit code: some cannot 
 	f.StringArrayVar(&s.allow, "allow", nil, `denial that is meant: "PRINCIPAL" or "PRINCIPAL ACTION", * for any text, or @FILE with one a line; may be repeated`)
 	flags.Account(cmd, &s.management, "management", "management `ACCOUNT`, which the policies do not bind (default: the configuration's)")
 	f.StringVarP(&s.snapshot, "snapshot", "s", "", "snapshot `FILE`, to know what records leave out: the keys of aliases and secrets, the paths of roles")
+	f.StringVar(&s.report, "conformance", "", "report `FILE` of doublelock conformance: whether AWS tries its own key, on which doublelock-choice rests")
 	flags.Count(cmd, &s.attached, "attached", "policies of the kind that the target has already (default: the most of any target in the snapshot, else FullAWSAccess alone)")
 	f.BoolVar(&s.alone, "alone", false, "the candidates replace FullAWSAccess: what they do not allow is denied")
 	return cmd
@@ -155,7 +159,7 @@ func (s *simulation) prepare() (*simulate.Trial, *simulated, error) {
 	if found.candidates, err = s.readCandidates(); err != nil {
 		return nil, nil, err
 	}
-	options := simulate.Options{ManagementAccount: s.management, Alone: s.alone}
+	options := simulate.Options{ManagementAccount: s.management, Organization: s.org, Alone: s.alone}
 	if s.snapshot != "" {
 		access, err := input.Snapshot(s.env, s.snapshot)
 		if err != nil {
@@ -163,6 +167,11 @@ func (s *simulation) prepare() (*simulate.Trial, *simulated, error) {
 		}
 		know(&options, access.Snapshot())
 		s.attached = cmp.Or(s.attached, mostAttached(access.Snapshot()))
+	}
+	if s.report != "" {
+		if options.Trials, err = s.trials(); err != nil {
+			return nil, nil, err
+		}
 	}
 	found.limits = simulate.Limits(found.candidates, cmp.Or(s.attached, 1))
 	trial, err := simulate.New(found.candidates, options)
@@ -206,8 +215,28 @@ func (s *simulation) readCandidates() ([]simulate.Candidate, error) {
 
 // configured takes over what of a configuration is tried beside its policies.
 func (s *simulation) configured(config settings.Config) {
-	s.region, s.management = config.Regions.Home, cmp.Or(s.management, config.Organization.ManagementAccount)
+	s.region, s.org, s.management = config.Regions.Home, config.Organization.ID, cmp.Or(s.management, config.Organization.ManagementAccount)
 	s.approvals = preventive.ApprovalsIn(config)
+}
+
+// trials are the answers of a report about the trial of the AWS managed key.
+func (s *simulation) trials() (t simulate.Trials, err error) {
+	text, err := input.Report(s.env, s.report, conformance.MaxReport)
+	if err != nil {
+		return t, err
+	}
+	report, err := conformance.ReadReport(bytes.NewReader(text))
+	if err != nil {
+		return t, fmt.Errorf("%s: %w", s.report, err)
+	}
+	for _, r := range report.Results {
+		to := map[string]**bool{conformance.ChoiceNamed: &t.Named, conformance.ChoiceEmpty: &t.Empty, conformance.ChoiceReplica: &t.Replica, conformance.ChoiceWrite: &t.Write}[r.Question]
+		if to != nil && r.Answer != "" {
+			tried := r.Answer != conformance.Passes
+			*to = &tried
+		}
+	}
+	return t, nil
 }
 
 // mostAttached is how many SCPs the fullest root, OU or account of the snapshot has.
@@ -243,6 +272,10 @@ func know(o *simulate.Options, s *inventory.Snapshot) {
 		o.Secrets[whole.String()] = key
 		whole.Resource = "secret:" + secret.Facts.Name // as a call names it
 		o.Secrets[whole.String()] = key
+	}
+	o.Organization = cmp.Or(o.Organization, s.Organization.ID)
+	for _, account := range s.Accounts {
+		o.Members = append(o.Members, account.ID)
 	}
 	for _, p := range s.Principals {
 		at := arn.Of(p.ARN)

@@ -35,6 +35,13 @@ type Behavior struct {
 	// ReplicaKeysByService makes Secrets Manager use the keys of replicas by itself. By default it uses them with the
 	// rights of whoever wrote.
 	ReplicaKeysByService bool
+	// ReplicaKeysTried makes Secrets Manager try the key of a replica with the rights of whoever makes it, as it does with that
+	// of a secret. By default it only writes under it.
+	ReplicaKeysTried bool
+	// ManagedKeyUntried and EmptyKeyUntried keep Secrets Manager from trying the AWS managed key where it is named, and where it is
+	// chosen by an empty key. By default it tries every key that is set, as the user guide says of keys.
+	ManagedKeyUntried bool
+	EmptyKeyUntried   bool
 	// ReplicaFollowsWriter makes a new version reach replicas without kms:Decrypt of whoever wrote on the primary's key. By
 	// default it is decrypted first with the writer's rights, as the user guide says of replication.
 	ReplicaFollowsWriter bool

@@ -44,6 +44,10 @@ func validateKey(c *core.Call, s *secret, keyID string) error {
 	if err := sameAccount(c, s, keyID); err != nil {
 		return err
 	}
+	if untried(c, s, keyID) {
+		return nil
+	}
+	keyID = cmp.Or(keyID, defaultKeyAlias)
 	made, err := keyCall(c, s.at.Region, "GenerateDataKey", kms.CryptoInput{KeyId: keyID, KeySpec: "AES_256", EncryptionContext: s.context(validationVersion)})
 	if err != nil {
 		return keyError(err, "EncryptionFailure")
@@ -52,6 +56,18 @@ func validateKey(c *core.Call, s *secret, keyID string) error {
 		return keyError(err, "DecryptionFailure")
 	}
 	return nil
+}
+
+// untried reports whether Behavior leaves out the trial of a key: "" is the AWS managed one, chosen by an empty key.
+func untried(c *core.Call, s *secret, keyID string) bool {
+	if keyID == "" {
+		return c.AWS.Options.Behavior.EmptyKeyUntried
+	}
+	if !c.AWS.Options.Behavior.ManagedKeyUntried {
+		return false
+	}
+	found, err := keyNamed(c, s, keyID)
+	return err == nil && found.Manager == "AWS"
 }
 
 // sameAccount refuses the AWS managed key to callers from other accounts.

@@ -30,6 +30,9 @@ func replicate(c *core.Call, s *secret, regions []replicaRegion, force bool) {
 				return
 			}
 			err := r.register(c.AWS, force)
+			if err == nil && c.AWS.Options.Behavior.ReplicaKeysTried {
+				err = validateKey(c, r, r.key())
+			}
 			if err == nil {
 				err = r.copyVersions(c, true)
 			}

@@ -80,7 +80,7 @@ func secretToUpdate(c *core.Call, in updateSecretInput, context map[string][]str
 
 // setKey validates a key, makes it the secret's and re-encrypts what it can.
 func setKey(c *core.Call, s *secret, keyID string) error {
-	if err := validateKey(c, s, cmp.Or(keyID, defaultKeyAlias)); err != nil {
+	if err := validateKey(c, s, keyID); err != nil {
 		return err
 	}
 	before, _ := keyNamed(c, s, s.key()) // nil when it is gone

@@ -69,7 +69,9 @@ func Approval(c *cloud.Cloud, modes *fleet.Modes, r settings.Runtime, management
 	approvals := preventive.Approvals{Aliases: r.Approved.Aliases, Tags: r.Approved.Tags, Approvers: r.Approvers}
 	return &fleet.Approval{
 		Path: modes.Path, Management: management, Now: now,
-		SCPs: func(ctx context.Context) ([]fleet.SCP, error) { return scps(ctx, c, settings.IsApprovalSCP) },
+		SCPs: func(ctx context.Context) ([]fleet.SCP, error) {
+			return scps(ctx, c, organization.ServiceControl, settings.IsApprovalSCP)
+		},
 		Protected: func(contents []string, account, region string) guard.Outcome {
 			var documents []*policy.Document
 			for _, content := range contents {
@@ -121,12 +123,18 @@ func (o anew) Accounts(ctx context.Context) ([]fleet.Account, error) {
 }
 
 func (o anew) SCPs(ctx context.Context) ([]fleet.SCP, error) {
-	return scps(ctx, o.c, func(string) bool { return true })
+	everyone := func(string) bool { return true }
+	service, err := scps(ctx, o.c, organization.ServiceControl, everyone)
+	if err != nil {
+		return service, err
+	}
+	resource, err := scps(ctx, o.c, organization.ResourceControl, everyone)
+	return append(service, resource...), err
 }
 
-// scps lists the service control policies whose names match, with their content and targets.
-func scps(ctx context.Context, c *cloud.Cloud, named func(string) bool) ([]fleet.SCP, error) {
-	policies, err := organization.New(c).Policies(ctx, organization.ServiceControl, named)
+// scps lists the policies of a kind whose names match, with their content and targets.
+func scps(ctx context.Context, c *cloud.Cloud, kind organization.PolicyKind, named func(string) bool) ([]fleet.SCP, error) {
+	policies, err := organization.New(c).Policies(ctx, kind, named)
 	var scps []fleet.SCP
 	for _, p := range policies {
 		scps = append(scps, fleet.SCP{Name: p.Name, Content: p.Content, Targets: p.Targets})

@@ -71,7 +71,7 @@ func expect(config settings.Config, functions []string) (fleet.Expected, error) 
 	if e.Config, err = config.Runtime().Env(); err != nil {
 		return e, err
 	}
-	scps, err := preventive.SCPs(config)
+	scps, err := preventive.Policies(config)
 	if err != nil {
 		return e, err
 	}

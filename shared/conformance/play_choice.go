@@ -1,0 +1,109 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+
+	"github.com/doublelock/doublelock/shared/cloud/sandbox"
+	"github.com/doublelock/doublelock/shared/localaws"
+)
+
+// choice is the statement that keeps callers from choosing the AWS managed key of Secrets Manager, and not from using it: it is
+// about the calls by which Secrets Manager tries a key that is set.
+const choice = `{"Effect":"Deny","Action":"kms:GenerateDataKey","Resource":"*","Condition":{"StringEquals":{"kms:EncryptionContext:SecretVersionId":"RequestToValidateKeyAccess"},
+	"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/aws/secretsmanager"},"StringLike":{"kms:ViaService":"secretsmanager.*"}}}`
+
+const choiceRow = 39
+
+// Questions about that statement, for scp simulate.
+const (
+	ChoiceNamed   = "kms.choice.named"
+	ChoiceEmpty   = "kms.choice.empty-key"
+	ChoiceReplica = "kms.choice.replica"
+	ChoiceWrite   = "kms.choice.write"
+)
+
+func choiceQuestions() []Question {
+	return []Question{
+		{ID: ChoiceNamed, Row: choiceRow, Title: "Does denying the trial of the AWS managed key (RequestToValidateKeyAccess) stop CreateSecret that names it?", Document: encryption,
+			Choices: []Choice{
+				{Answer: Refused, Meaning: "doublelock-choice stops new secrets that name the AWS managed key"},
+				{Answer: Passes, Meaning: "the AWS managed key is not tried, and doublelock-choice does not help", Set: func(b *localaws.Behavior) { b.ManagedKeyUntried = true }},
+			}, Assumed: Refused, Play: choiceNamed},
+		{ID: ChoiceEmpty, Row: choiceRow, Title: "Does denying the trial of the AWS managed key stop UpdateSecret with an empty key?", Document: encryption,
+			Choices: []Choice{
+				{Answer: Refused, Meaning: "doublelock-choice stops going back to the AWS managed key"},
+				{Answer: Passes, Meaning: "an empty key is not tried, and doublelock-choice does not help", Set: func(b *localaws.Behavior) { b.EmptyKeyUntried = true }},
+			}, Assumed: Refused, Play: choiceEmpty},
+		{ID: ChoiceReplica, Row: choiceRow, Title: "Does denying the trial of the AWS managed key stop a replica without a key?", Document: encryption, Need: NeedsRegion,
+			Choices: []Choice{
+				{Answer: Passes, Meaning: "doublelock-choice does not stop replicas; DL.SECRET.3 finds them"},
+				{Answer: "fails-later", Meaning: "doublelock-choice stops them, and the call does not say so", Set: func(b *localaws.Behavior) { b.ReplicaKeysTried = true }},
+				{Answer: Refused, Meaning: "doublelock-choice stops replicas without a key"},
+			}, Assumed: Passes, Play: choiceReplica},
+		{ID: ChoiceWrite, Row: choiceRow, Title: "Does a new value of a secret under the AWS managed key pass where the trial of that key is denied?", Document: encryption,
+			Choices: []Choice{
+				{Answer: Passes, Meaning: "doublelock-choice leaves secrets that are not migrated alone"},
+				{Answer: Refused, Meaning: "doublelock-choice stops writes of secrets that are not migrated: it must wait for the backlog, as doublelock-kms does"},
+			}, Assumed: Passes, Play: choiceWrite},
+	}
+}
+
+func choiceNamed(ctx context.Context, w *World) (Answer, error) {
+	return refusedOrNot(stopped(ctx, w, bySession, "create", choice, func(s *sandbox.Session) error {
+		_, err := s.CreateSecret(ctx, w.what("new"), "alias/aws/secretsmanager")
+		return err
+	}))
+}
+
+func choiceEmpty(ctx context.Context, w *World) (Answer, error) {
+	secret, _, err := w.underA(ctx)
+	if err != nil {
+		return "", err
+	}
+	return refusedOrNot(stopped(ctx, w, bySession, "update", choice, func(s *sandbox.Session) error { return s.SetKey(ctx, secret, "") }))
+}
+
+func choiceWrite(ctx context.Context, w *World) (Answer, error) {
+	secret, err := w.secret(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	return refusedOrNot(stopped(ctx, w, bySession, "write", choice, func(s *sandbox.Session) error {
+		_, err := s.Put(ctx, secret)
+		return err
+	}))
+}
+
+func choiceReplica(ctx context.Context, w *World) (answer Answer, err error) {
+	return replicaUnder(ctx, w, bySession, choice)
+}
+
+// replicaUnder makes a replica without a key as somebody whom a statement binds, and looks what becomes of it.
+func replicaUnder(ctx context.Context, w *World, by denier, statement string) (answer Answer, err error) {
+	secret, _, err := w.underA(ctx)
+	if err != nil {
+		return "", err
+	}
+	session, release, err := by(ctx, w, "replicate", statement)
+	if release != nil {
+		defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
+	}
+	if err != nil {
+		return "", err
+	}
+	switch err := session.Replicate(ctx, secret, w.second.Region(), ""); {
+	case sandbox.Denied(err):
+		return Refused, nil
+	case err != nil:
+		return "", err
+	}
+	status, err := replicaStatus(ctx, w, secret)
+	switch {
+	case err != nil:
+		return "", err
+	case status == sandbox.Failed:
+		return "fails-later", nil
+	}
+	return Passes, nil
+}
