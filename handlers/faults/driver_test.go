@@ -58,6 +58,7 @@ type driver struct {
 	rng        *rand.Rand
 	faults     faults
 	deployed   map[string]*function
+	persons    function // who moves secrets by command
 	oracle     *oracle
 	deliveries deliveries
 	log        io.Writer // of the processes; nil: silence
