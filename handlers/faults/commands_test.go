@@ -86,7 +86,9 @@ func plans(t *testing.T, d *driver, n int) {
 	if n > 1 {
 		d.people(t, local.Search, "RemoveRegionsFromReplication", map[string]any{"SecretId": app(n - 1), "RemoveReplicaRegions": []string{d.w.Second()}})
 	}
+	d.w.AWS.Trail(local.Search, d.w.Home(), false) // what the hub has not seen it has not tagged: going back takes its tags away
 	d.follows(t, local.Search, app, n)
+	d.w.AWS.Trail(local.Search, d.w.Home(), true)
 	d.people(t, local.Search, "ReplicateSecretToRegions", map[string]any{"SecretId": app(n), "AddReplicaRegions": []map[string]string{{"Region": d.w.Second()}}})
 	d.settle(0)
 }

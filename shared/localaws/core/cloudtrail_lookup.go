@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -85,7 +86,42 @@ func (in lookupInput) may(e entry) bool {
 	if in.StartTime > float64(at.Unix()) {
 		return false
 	}
-	return len(in.LookupAttributes) == 0 || in.LookupAttributes[0].AttributeKey != "EventName" || in.LookupAttributes[0].AttributeValue == name
+	if len(in.LookupAttributes) == 0 {
+		return true
+	}
+	switch wanted := in.LookupAttributes[0]; wanted.AttributeKey {
+	case "EventName":
+		return wanted.AttributeValue == name
+	case "ResourceName":
+		return e.mayName(wanted.AttributeValue)
+	}
+	return true
+}
+
+// mayName is false only for a call whose record names no such resource: what it sent does not hold the name, and nothing of
+// its answer is recorded.
+func (e entry) mayName(resource string) bool {
+	if e.call == nil || e.result != nil || !plain(resource) {
+		return true
+	}
+	for _, r := range e.call.Resources {
+		if r.ARN == resource {
+			return true
+		}
+	}
+	for _, values := range e.call.Form {
+		if slices.Contains(values, resource) {
+			return true
+		}
+	}
+	return bytes.Contains(e.call.Input, []byte(resource))
+}
+
+// plain reports that a text is written in JSON as it is.
+func plain(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(":/_+=.@-", r)
+	})
 }
 
 func (in lookupInput) matches(record Record, now time.Time) bool {
