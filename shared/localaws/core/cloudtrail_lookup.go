@@ -76,14 +76,7 @@ func lookupEvents(c *Call) (any, error) {
 
 // may is what can be said of an entry before it is rendered, which is most of the work of a search: whether it can match.
 func (in lookupInput) may(e entry) bool {
-	var at time.Time
-	var name string
-	if e.service != nil {
-		at, name = e.service.now, e.service.Name
-	} else {
-		at, name = e.call.Now, e.call.Operation
-	}
-	if in.StartTime > float64(at.Unix()) {
+	if in.StartTime > float64(e.at().Unix()) {
 		return false
 	}
 	if len(in.LookupAttributes) == 0 {
@@ -91,11 +84,18 @@ func (in lookupInput) may(e entry) bool {
 	}
 	switch wanted := in.LookupAttributes[0]; wanted.AttributeKey {
 	case "EventName":
-		return wanted.AttributeValue == name
+		return wanted.AttributeValue == e.name()
 	case "ResourceName":
 		return e.mayName(wanted.AttributeValue)
 	}
 	return true
+}
+
+func (e entry) name() string {
+	if e.service != nil {
+		return e.service.Name
+	}
+	return e.call.Operation
 }
 
 // mayName is false only for a call whose record names no such resource: what it sent does not hold the name, and nothing of
