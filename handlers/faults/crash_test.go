@@ -18,7 +18,7 @@ func TestADeathAtAnyCallIsEndedByAnotherProcess(t *testing.T) {
 	}
 }
 
-// dies lets a process of a machine die before its first call arrives, and then after each of them. To die before another call
+// dies lets the process that makes a machine's first call die before it arrives, and then after each call whoever made it. To die before another call
 // arrives is to die after the one that arrived before it: AWS holds the same, and nothing else is left of a process.
 func dies(t *testing.T, m machine) {
 	t.Parallel()
@@ -76,31 +76,27 @@ func dies(t *testing.T, m machine) {
 	})
 }
 
-// diesAfter has the first process of a machine that calls from now on die when so many of its calls have arrived.
+// diesAfter has a process of a machine die when so many calls of its function have arrived from now on: the one that made the last.
 func diesAfter(m machine, calls int, seen map[string]bool, reached *bool) func(*call) fault {
-	first, arrived, over := "", 0, false
+	arrived, over := 0, false
 	return func(c *call) fault {
-		if function, _, _ := strings.Cut(c.of.name, "/"); function != m.of {
+		if function, _, _ := strings.Cut(c.of.name, "/"); function != m.of || over {
 			return none
 		}
-		if first == "" {
-			first = c.of.name
-		}
-		over = over || c.operation == m.until
-		if c.of.name != first || over {
+		if c.operation == m.until {
+			over = true
 			return none
 		}
 		arrived++
 		seen[c.operation] = true
-		switch {
-		case calls == 0:
-			*reached = true
-			return killBefore
-		case calls == arrived:
-			*reached = true
-			return killAfter
+		if arrived < calls {
+			return none
 		}
-		return none
+		*reached, over = true, true
+		if calls == 0 {
+			return killBefore
+		}
+		return killAfter
 	}
 }
 

@@ -43,7 +43,7 @@ var machines = map[string]machine{
 	"sweep has a secret rotated (seal)": {of: "sweep", task: settings.TaskSweep, calls: []string{"RotateSecret"}, until: "ListSecrets",
 		provoke: rotates, works: starts(settings.TaskSweep), between: 4 * time.Hour, ended: isRotated},
 	"sweep ends a grant": {of: "sweep", task: settings.TaskSweep, calls: []string{"RevokeGrant"}, until: "ListSecrets", settings: withGrants,
-		provoke: isGranted, works: starts(settings.TaskSweep), between: 4 * time.Hour, ended: hasNoGrant},
+		provoke: isGranted, works: starts(settings.TaskSweep), between: 4 * time.Hour, ended: granted(0)},
 	"sweep makes a copy again (seal)": {of: "sweep", task: settings.TaskSweep, calls: []string{"RemoveRegionsFromReplication", "ReplicateSecretToRegions"}, until: "ListSecrets",
 		provoke: isObserved, works: starts(settings.TaskSweep), between: 4 * time.Hour, ended: isCopied},
 	"a person applies a plan (apply)": {of: commandLine, calls: []string{"UpdateSecret"}, provoke: plans, works: applies, ended: isApplied},
@@ -53,7 +53,7 @@ var machines = map[string]machine{
 	"watchdog goes back (rollback)": {of: "watchdog", calls: []string{"UpdateSecret"},
 		provoke: isRead, works: isRefused, between: 3 * time.Hour, ended: isBack},
 	"watchdog restores access by a grant": {of: "watchdog", calls: []string{"CreateGrant"}, settings: withGrants,
-		provoke: isSealed, works: isRefused, between: 3 * time.Hour, ended: hasGrant},
+		provoke: isSealed, works: isRefused, between: 3 * time.Hour, ended: granted(1)},
 }
 
 // Every function, every scheduled task of the template, and every call by which the roles in the members may change something
@@ -304,7 +304,8 @@ func isGranted(t *testing.T, d *driver, n int) {
 	d.settle(25 * time.Hour)
 }
 
-func (d *driver) grants() int {
+// grants counts those on the key of the account for a secret.
+func (d *driver) grants(arn string) int {
 	alias, err := d.w.AWS.As("oracle.example.com", local.Payments, d.w.Home(), "kms", "DescribeKey", map[string]any{"KeyId": settings.SecretsKeyAlias})
 	if err != nil {
 		return -1
@@ -313,21 +314,26 @@ func (d *driver) grants() int {
 	if err != nil {
 		return -1
 	}
-	all, _ := out["Grants"].([]any)
-	return len(all)
+	n := 0
+	grants, _ := out["Grants"].([]any)
+	for _, one := range grants {
+		g, _ := one.(map[string]any)
+		if words(field(g, "Constraints", "EncryptionContextSubset"), "SecretARN") == arn {
+			n++
+		}
+	}
+	return n
 }
 
-// hasGrant sees one grant: that of the round before was ended by a sweep since.
-func hasGrant(d *driver, _ int) string {
-	if have := d.grants(); have != 1 {
-		return fmt.Sprintf("%d grants, want one", have)
+func granted(want int) func(*driver, int) string {
+	return func(d *driver, n int) string {
+		s := d.oracle.find(batch(n), local.Payments, d.w.Home())
+		if s == nil {
+			return "the secret is not known"
+		}
+		if have := d.grants(s.arn); have != want {
+			return fmt.Sprintf("%d grants, want %d", have, want)
+		}
+		return ""
 	}
-	return ""
-}
-
-func hasNoGrant(d *driver, _ int) string {
-	if have := d.grants(); have != 0 {
-		return fmt.Sprintf("%d grants, want none", have)
-	}
-	return ""
 }
