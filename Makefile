@@ -51,13 +51,14 @@ lint: ## Check style and the usual mistakes
 	$(LINT) run --allow-parallel-runners
 
 # Whole migrations, played reader by reader: most of their time is the local AWS's, whose own tests run with the race
-# detector.
+# detector. Of the faults a small storm does.
 PLAYED := ./shared/migration/scenarios ./handlers/faults
 
 unit: setup ## Test everything but infra; with the race detector, but for the played scenarios
 	$(GO) test -race $(filter-out %/migration/scenarios %/handlers/faults,$(PACKAGES))
 	$(GO) test -timeout 60m $(PLAYED)
 	$(GO) test -run TestNoRowThatIsWrongStopsAnything ./cmd/doublelock/repair # whole: with the race detector it plays a third
+	$(GO) test -race -run TestAStormLeavesNothingRunning ./handlers/faults
 
 infra: setup ## Test the CDK app: goldens, invariants, cdk-nag
 	$(GO) test ./infra
@@ -88,8 +89,8 @@ fuzz: ## Fuzz every decoder and parser for FUZZTIME each
 
 EVENTS ?= 1000000
 SEED   ?= 1
-faults: ## Let EVENTS writes pass through networks that throttle, lose and kill, by SEED; the last line is JSON
-	@mkdir -p dist && $(GO) test -c -o dist/faults.test ./handlers/faults
+faults: ## Let EVENTS writes pass through networks that throttle, lose and kill, by SEED; the last line is JSON. RACE=1: slower
+	@mkdir -p dist && $(GO) test -c $(if $(RACE),-race) -o dist/faults.test ./handlers/faults
 	@cd handlers/faults && ../../dist/faults.test -test.timeout 0 -test.run TestAStormEndsRight -events $(EVENTS) -seed $(SEED)
 
 mutate: ## Change one operator at a time, see whether a test notices: ROOM=guard, AT=blast.go:36. All rooms: half an hour

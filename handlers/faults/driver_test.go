@@ -58,6 +58,7 @@ type driver struct {
 	rng        *rand.Rand
 	faults     faults
 	deployed   map[string]*function
+	persons    function // who moves secrets by command
 	oracle     *oracle
 	deliveries deliveries
 	log        io.Writer // of the processes; nil: silence
@@ -307,11 +308,22 @@ func (d *driver) settle(over time.Duration) {
 			return
 		}
 		if running == 0 {
-			idle = time.Minute
+			idle = d.calm(end)
 		}
 		d.rest(min(idle, max(time.Until(end), 20*time.Millisecond)))
 		idle = min(idle*2, 2*time.Second)
 	}
+}
+
+// calm is how long nothing happens: until the next hidden message comes back, or until the end.
+func (d *driver) calm(end time.Time) time.Duration {
+	until := end
+	if at, ok := d.w.AWS.NextRetry(); ok {
+		if back := time.Now().Add(at.Sub(d.w.Clock.Now())); back.Before(until) {
+			until = back
+		}
+	}
+	return max(time.Until(until), time.Millisecond)
 }
 
 func (d *driver) String() string {

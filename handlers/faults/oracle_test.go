@@ -26,8 +26,9 @@ type oracle struct {
 	notified    map[string]bool    // short ids that arrived
 	arrived     map[string]string  // by address and short id: the message that arrived first
 	opened      map[string][]string
-	faults      []string     // what was wrong, in words
-	event, step atomic.Int64 // of the driver, for what is said of a fault
+	planned     map[string]bool // ARNs of those that a plan of a person's moves
+	faults      []string        // what was wrong, in words
+	event, step atomic.Int64    // of the driver, for what is said of a fault
 	ledger      *ledger
 
 	Lost, Wrong, NotifiedTwice, ChangedTwice, Mails, Notices, Changes, Repeats int
@@ -40,11 +41,11 @@ type secret struct {
 	wasManaged                 bool
 	gone                       bool
 	tags                       map[string]string
-	rotated                    int // by the hub, since anybody else changed something
+	rotated                    int // by the hub, under this key
 }
 
 func newOracle() *oracle {
-	return &oracle{secrets: map[string]*secret{}, keys: map[string]string{}, wants: map[string]string{}, notified: map[string]bool{}, arrived: map[string]string{}, opened: map[string][]string{}, ledger: newLedger(nil)}
+	return &oracle{secrets: map[string]*secret{}, keys: map[string]string{}, wants: map[string]string{}, notified: map[string]bool{}, arrived: map[string]string{}, opened: map[string][]string{}, planned: map[string]bool{}, ledger: newLedger(nil)}
 }
 
 // mostFaults is how many faults are put into words; all are counted.
@@ -97,8 +98,6 @@ func (o *oracle) record(r localaws.Record) {
 	ours := strings.Contains(by, ":assumed-role/"+settings.RoleChange+"/") || strings.Contains(by, ":assumed-role/"+settings.RoleTag+"/")
 	if ours {
 		o.Changes++
-	} else {
-		s.rotated = 0
 	}
 	o.change(s, words(r, "eventName"), in, ours)
 }
@@ -110,13 +109,13 @@ func (o *oracle) change(s *secret, name string, in map[string]any, ours bool) {
 		if !named {
 			return
 		}
-		if ours && s.account != local.Payments {
+		if ours && s.account != local.Payments && !o.planned[s.arn] {
 			o.fault(&o.Wrong, "%s: UpdateSecret to %s in an account that is not ours to change", s.arn, key)
 		}
 		if ours && (s.key == key || managed(s.key) && managed(key)) {
 			o.fault(&o.ChangedTwice, "%s: UpdateSecret to %s, which it had", s.arn, key)
 		}
-		s.key = key
+		s.key, s.rotated = key, 0
 		s.wasManaged = s.wasManaged || managed(key)
 	case "RotateSecret":
 		if s.rotated++; ours && s.rotated > 1 {

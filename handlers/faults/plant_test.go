@@ -70,7 +70,12 @@ func TestTheOracleSeesWhatIsPlanted(t *testing.T) {
 
 func (d *driver) service(t *testing.T, service, call string, in map[string]any) {
 	t.Helper()
-	if _, err := d.w.AWS.As("planted.example.com", local.Hub, d.w.Home(), service, call, in); err != nil {
+	d.serviceIn(t, local.Hub, service, call, in)
+}
+
+func (d *driver) serviceIn(t *testing.T, account, service, call string, in map[string]any) {
+	t.Helper()
+	if _, err := d.w.AWS.As("planted.example.com", account, d.w.Home(), service, call, in); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -93,8 +98,8 @@ func TestNothingIsLostWhileAServiceIsDownForHours(t *testing.T) {
 			w := found(t, 1, o)
 			bubble(t, w, 1, faults{processes: 2, skew: 5 * time.Minute}, o, func(t *testing.T, d *driver) {
 				d.sparse()
-				createIn(t, d, local.Search, 1)
-				createIn(t, d, local.Payments, 2)
+				createIn(t, d, local.Search, app(1))
+				createIn(t, d, local.Payments, app(2))
 				d.settle(time.Hour)
 				refused := 0
 				both := time.Now().Add(14 * time.Minute)
@@ -106,11 +111,11 @@ func TestNothingIsLostWhileAServiceIsDownForHours(t *testing.T) {
 					// than five deliveries take. (When SQS is down as a whole, it delivers nothing either.)
 					return c.service == service || service == "sqs" && c.service == "dynamodb" && time.Now().Before(both)
 				}
-				createIn(t, d, local.Search, 3)
-				createIn(t, d, local.Payments, 4)
+				createIn(t, d, local.Search, app(3))
+				createIn(t, d, local.Payments, app(4))
 				d.people(t, local.Search, "UpdateSecret", map[string]any{"SecretId": "app/1", "KmsKeyId": settings.SecretsKeyAlias})
 				d.settle(3 * time.Hour)
-				createIn(t, d, local.Search, 5)
+				createIn(t, d, local.Search, app(5))
 				d.faults.down = nil
 				d.settle(6 * time.Hour)
 				if _, err := o.judge(d); err != nil {

@@ -132,11 +132,17 @@ func (d *driver) free(f *function) (*process, error) {
 	return p, nil
 }
 
-// start builds a process. Building calls nobody.
-func (d *driver) start(f *function) (*process, error) {
+// process is a new one of a function, with a clock of its own.
+func (d *driver) process(f *function) *process {
 	f.born++
 	p := &process{name: fmt.Sprintf("%s/%d", f.name, f.born), died: make(chan struct{}), said: &said{}}
 	p.skew = time.Duration((d.chance("skew", p.name)*2 - 1) * float64(d.faults.skew))
+	return p
+}
+
+// start builds a process. Building calls nobody.
+func (d *driver) start(f *function) (*process, error) {
+	p := d.process(f)
 	lines := listener{said: p.said}
 	if d.log != nil {
 		lines.other = slog.NewTextHandler(d.log, nil).WithAttrs([]slog.Attr{slog.String("process", p.name)})

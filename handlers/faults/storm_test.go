@@ -8,12 +8,16 @@ import (
 	"io"
 	"maps"
 	"os"
+	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"testing"
 	"testing/cryptotest"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 )
@@ -22,6 +26,7 @@ var (
 	howMany = flag.Int("events", 0, "writes of people in the storm (default 2,000)")
 	seed    = flag.Uint64("seed", 1, "where the faults come from")
 	copied  = flag.String("ledger", "", "a file to write the storm's ledger to, line by line: what two runs of one seed did differently")
+	heap    = flag.String("heap", "", "a file for a profile of what is held in memory when the storm is over")
 	trace   = flag.Bool("trace", false, "print every fault, and what the functions log")
 )
 
@@ -64,8 +69,9 @@ type summary struct {
 	Changes    int            `json:"changes"`
 	Secrets    int            `json:"secrets"` // that there ever were
 	TableBytes int            `json:"table_bytes"`
-	Down       map[string]int `json:"down"`   // calls that met an outage, by service
-	Ledger     string         `json:"ledger"` // sum of all that happened: the same for the same seed
+	HeapBytes  int64          `json:"heap_bytes"` // that are held in the end, and were not at first
+	Down       map[string]int `json:"down"`       // calls that met an outage, by service
+	Ledger     string         `json:"ledger"`     // sum of all that happened: the same for the same seed
 }
 
 // stormy is a bad day, all day.
@@ -132,11 +138,13 @@ func play(t *testing.T, n int, seed uint64, file io.Writer) (s summary) {
 	o := newOracle()
 	o.ledger = newLedger(file)
 	w := found(t, seed, o)
+	before := held(t)
 	var parked []string
 	bubble(t, w, seed, stormy, o, func(t *testing.T, d *driver) {
 		p := &people{d: d, most: 200, every: 2 * time.Second, next: time.Now()}
 		d.storm(t, p, n)
 		s = d.summary(t, p)
+		s.HeapBytes = held(t) - before
 		parked = d.parked(t)
 	})
 	s.Seconds, s.PeakBytes, s.Ledger = time.Since(began).Seconds(), peak(t), o.ledger.end()
@@ -158,6 +166,14 @@ func TestASeedRepeatsAStorm(t *testing.T) {
 	if one.Ledger == newLedger(nil).end() {
 		t.Error("nothing was taken down")
 	}
+}
+
+// Nothing of a storm goes on when it is over: no process, no connection, nothing of the local AWS. In make test it runs with the
+// race detector.
+func TestAStormLeavesNothingRunning(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	t.Run("storm", func(t *testing.T) { play(t, 300, 9, nil) })
+	goleak.VerifyNone(t, before)
 }
 
 // storm plays n events, and then lets all come to rest under a clear sky.
@@ -238,6 +254,25 @@ func (d *driver) parked(t *testing.T) []string {
 		}
 	}
 	return all
+}
+
+// held is how much memory is in use, in bytes; with a profile of what it is used for where one is asked for.
+func held(t *testing.T) int64 {
+	t.Helper()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	if *heap != "" {
+		f, err := os.Create(*heap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = f.Close() }() // a profile
+		if err := pprof.WriteHeapProfile(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return int64(m.HeapAlloc) //nolint:gosec // of one machine
 }
 
 // peak is the most memory that this process held at once, in bytes.

@@ -3,10 +3,11 @@ package migration
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -255,7 +256,7 @@ func (v *visit) diagnosis(r Refused, reader *Reader, lost guard.LostReader, why 
 func (v *visit) grant(ctx context.Context, r Refused) error {
 	now := v.Now().UTC()
 	until := now.Add(time.Duration(v.job.Rules.GrantFor))
-	key, name, id := v.keyRef(v.job.Target), grantName(r.EventID), ""
+	key, name, id := v.keyRef(v.job.Target), grantName(v.job.Secret, r.Principal), ""
 	err := v.effect(ctx, store.Change{
 		Call: string(doGrant), Wanted: v.wanted("grant", name),
 		Look: func(ctx context.Context) (bool, error) {
@@ -297,14 +298,12 @@ func (v *visit) given(ctx context.Context, key guard.KeyRef) (given map[string]s
 	return given, err == nil, err
 }
 
-// grantName is the same for the same denied read, so that a repeat finds the grant of the first try.
-func grantName(event string) string {
-	return "doublelock-" + strings.Map(func(r rune) rune {
-		if (r >= 'a' && r <= 'z') || (r >= 'A' && r <= 'Z') || (r >= '0' && r <= '9') || r == '-' {
-			return r
-		}
-		return '-'
-	}, event)
+// grantName is the same for the same reader of the same secret: a repeat finds the grant of the first try, and so does the other
+// of the two events that one denied read makes, where the worker died that answered the first. A grant that only its own event
+// found again would never end.
+func grantName(secret, principal string) string {
+	of := sha256.Sum256([]byte(secret + "|" + principal))
+	return "doublelock-" + hex.EncodeToString(of[:16])
 }
 
 func (v *visit) keyRef(arn string) guard.KeyRef {

@@ -203,7 +203,9 @@ func (a *AWS) Dispatch(c *Call) (any, error) {
 	}
 	a.record(c, result, err)
 	if err == nil {
-		for _, f := range c.then {
+		then := c.then
+		c.then = nil
+		for _, f := range then {
 			f()
 		}
 		if lose := a.Options.Faults.Lose; lose != nil && c.Via == "" && c.Caller.Service == "" && lose(c) {

@@ -15,8 +15,7 @@ type Record map[string]any
 // trailStore is CloudTrail in one account and Region.
 type trailStore struct {
 	off     bool
-	history []entry // a ring, see remember
-	next    int
+	history []entry // oldest first
 }
 
 func newTrailStore() *trailStore { return &trailStore{} }
@@ -60,6 +59,7 @@ func (a *AWS) record(c *Call, result any, err error) {
 	if c.Recorded != nil && err == nil {
 		c.Recorded(e.eventID)
 	}
+	c.Recorded = nil
 	a.deliver(e)
 	if owner != e.recipient.Account {
 		e.recipient.Account, e.eventID = owner, a.UUID()

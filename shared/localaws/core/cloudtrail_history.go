@@ -1,29 +1,39 @@
 package core
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/url"
 	"reflect"
+	"slices"
 	"time"
+	"unique"
 )
 
-// historyLimit is how many records of one account and Region LookupEvents can find.
+// historyLimit is how many records of one account and Region LookupEvents can find. AWS knows a time only: lookupBack.
 const historyLimit = 50_000
 
-// remember keeps an entry, overwriting the oldest when the history is full.
+// remember keeps an entry, and forgets those that LookupEvents cannot find any more.
 func (t *trailStore) remember(e entry) {
-	if len(t.history) < historyLimit {
-		t.history = append(t.history, e)
-		return
+	for len(t.history) > 0 && (len(t.history) >= historyLimit || e.at().Sub(t.history[0].at()) > lookupBack) {
+		t.history[0] = entry{}
+		t.history = t.history[1:]
 	}
-	t.history[t.next] = e
-	t.next = (t.next + 1) % historyLimit
+	t.history = append(t.history, e)
+}
+
+// at is when it happened.
+func (e entry) at() time.Time {
+	if e.service != nil {
+		return e.service.now
+	}
+	return e.call.Now
 }
 
 // recent calls yield with the entries kept, newest first, until it answers false.
 func (t *trailStore) recent(yield func(entry) bool) {
-	for i := len(t.history) - 1; i >= 0; i-- {
-		if !yield(t.history[(t.next+i)%len(t.history)]) {
+	for _, e := range slices.Backward(t.history) {
+		if !yield(e) {
 			return
 		}
 	}
@@ -31,10 +41,15 @@ func (t *trailStore) recent(yield func(entry) bool) {
 
 const bigInput = 4096
 
-// slim drops what a finished call need not keep: its HTTP request, and the values in a big body.
+// slim drops what a finished call need not keep: its HTTP request, the room around a body, and the values in a big one. Words
+// that many calls have in common are kept a single time, and not as a part of a request's header.
 func (c *Call) slim() {
 	c.Request = nil
+	for _, word := range []*string{&c.Region, &c.Operation, &c.UserAgent, &c.SourceIP} {
+		*word = unique.Make(*word).Value()
+	}
 	if len(c.Input) <= bigInput {
+		c.Input = bytes.Clone(c.Input)
 		return
 	}
 	var fields map[string]any

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -75,17 +76,52 @@ func lookupEvents(c *Call) (any, error) {
 
 // may is what can be said of an entry before it is rendered, which is most of the work of a search: whether it can match.
 func (in lookupInput) may(e entry) bool {
-	var at time.Time
-	var name string
-	if e.service != nil {
-		at, name = e.service.now, e.service.Name
-	} else {
-		at, name = e.call.Now, e.call.Operation
-	}
-	if in.StartTime > float64(at.Unix()) {
+	if in.StartTime > float64(e.at().Unix()) {
 		return false
 	}
-	return len(in.LookupAttributes) == 0 || in.LookupAttributes[0].AttributeKey != "EventName" || in.LookupAttributes[0].AttributeValue == name
+	if len(in.LookupAttributes) == 0 {
+		return true
+	}
+	switch wanted := in.LookupAttributes[0]; wanted.AttributeKey {
+	case "EventName":
+		return wanted.AttributeValue == e.name()
+	case "ResourceName":
+		return e.mayName(wanted.AttributeValue)
+	}
+	return true
+}
+
+func (e entry) name() string {
+	if e.service != nil {
+		return e.service.Name
+	}
+	return e.call.Operation
+}
+
+// mayName is false only for a call whose record names no such resource: what it sent does not hold the name, and nothing of
+// its answer is recorded.
+func (e entry) mayName(resource string) bool {
+	if e.call == nil || e.result != nil || !plain(resource) {
+		return true
+	}
+	for _, r := range e.call.Resources {
+		if r.ARN == resource {
+			return true
+		}
+	}
+	for _, values := range e.call.Form {
+		if slices.Contains(values, resource) {
+			return true
+		}
+	}
+	return bytes.Contains(e.call.Input, []byte(resource))
+}
+
+// plain reports that a text is written in JSON as it is.
+func plain(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(":/_+=.@-", r)
+	})
 }
 
 func (in lookupInput) matches(record Record, now time.Time) bool {

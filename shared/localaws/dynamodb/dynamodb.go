@@ -57,6 +57,7 @@ func tableOf(c *core.Call, nameOrARN string) (*table, error) {
 	if !ok {
 		return nil, &core.Error{Code: "ResourceNotFoundException", Message: "Requested resource not found"}
 	}
+	t.expire(c.Now)
 	return t, nil
 }
 

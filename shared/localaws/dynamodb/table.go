@@ -19,7 +19,8 @@ type table struct {
 	items   map[string]*stored // by primary key
 	main    *ordering
 	indexes map[string]*tableIndexState
-	ttl     string // attribute; "" is off
+	ttl     string    // attribute; "" is off
+	expired time.Time // when what expired was deleted last
 }
 
 type tableIndexState struct {
@@ -178,7 +179,7 @@ func listTables(c *core.Call) (any, error) {
 	return map[string]any{"TableNames": append([]string{}, core.SortedKeys(tablesAt(c.AWS, c.Location).tables)...)}, nil
 }
 
-// updateTimeToLive only notes the attribute: DynamoDB deletes expired items within days, here they stay.
+// updateTimeToLive notes the attribute; see expire.
 func updateTimeToLive(c *core.Call, t *table) (any, error) {
 	var in struct {
 		TimeToLiveSpecification struct {

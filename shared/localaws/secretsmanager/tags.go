@@ -100,12 +100,17 @@ func setTags(c *core.Call, s *secret, id string, tags map[string]string) error {
 	return nil
 }
 
-// requestTagsAsGiven are the tags that differ from those before, as condition keys.
+// requestTagsAsGiven are the tags that differ from those before, and the names of those that are taken away, as condition keys.
 func requestTagsAsGiven(tags, before map[string]string) map[string][]string {
 	out := map[string][]string{}
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if value, had := before[key]; !had || value != tags[key] {
 			out["aws:RequestTag/"+key] = []string{tags[key]}
+			out["aws:TagKeys"] = append(out["aws:TagKeys"], key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(before)) {
+		if _, stays := tags[key]; !stays {
 			out["aws:TagKeys"] = append(out["aws:TagKeys"], key)
 		}
 	}
