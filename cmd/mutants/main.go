@@ -27,7 +27,7 @@ var rooms = []room{
 	{"trail", []string{"handlers/detect", "shared/simulate", "shared/fleet", "handlers/watchdog", "handlers/sweep"}},
 	{"preventive", []string{"shared/simulate", "shared/keyreview"}},
 	{"policy", []string{"shared/policy/policytest", "shared/inventory", "shared/keyreview", "shared/simulate", "shared/migration", "shared/preventive"}},
-	{"migration", []string{"handlers/remediate"}},
+	{"migration", []string{"handlers/remediate", "shared/migration/scenarios"}},
 	{"notify", []string{"shared/notify/email", "shared/notify/slack", "shared/notify/slackapi", "shared/notify/channels", "handlers/alert"}},
 }
 
@@ -38,6 +38,7 @@ var slow = map[string]string{
 	"TestAJobThatIsMovedTenThousandTimesDoesNotGrow":          "takes half a minute, and asserts how many bytes a job has",
 	"TestAReaderThatPollsForThirteenDaysDoesNotOutgrowTheJob": "takes eight seconds, and asserts how many bytes a job has",
 	"TestTheKeyOfAnIncidentIsBackAfterThePrintedCommands":     aShell,
+	"TestTheVerdictsHoldInRandomOrganizations":                "takes six seconds, over organizations that the other scenarios have parts of",
 	"TestARotationThatIsNotThereChangesNothing":               aShell,
 	"TestTheExceptionThatIsPrintedLetsUsLookAgain":            aShell,
 }
