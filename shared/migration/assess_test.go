@@ -122,10 +122,10 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 			s.Secrets[0].Facts = secret("db", cmk("old", region))
 			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: closedKey})
 		}, nil, nil, nil},
-		"one of another account that is not let in, before one that is": {[]inventory.Principal{{ARN: "arn:aws:iam::000011112222:role/etl", Kind: inventory.Role, Account: "000011112222", Inline: map[string]string{"own": may(true)}}, principal("app", may(true))}, func(s *inventory.Snapshot) {
-			s.Accounts = append(s.Accounts, inventory.Account{ID: "000011112222"})
-			s.Secrets[0].Policy = strings.Replace(sharing, etl, "arn:aws:iam::000011112222:role/etl", 1)
-		}, nil, []string{"app keeps allowed 0"}, nil},
+		"of another account, behind one whom the key does not let in": {[]inventory.Principal{principal("app", may(true)), elsewhere(may(true))}, func(s *inventory.Snapshot) {
+			s.Secrets[0].Policy, s.Secrets[0].Facts = sharing, secret("db", cmk("old", region))
+			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: closedKey})
+		}, nil, []string{etl + " loses cross-account,allowed 0"}, []string{etl + " would lose access"}},
 		"seen, and the key denies it by now": {[]inventory.Principal{principal("app", may(true))}, func(s *inventory.Snapshot) {
 			s.Secrets[0].Facts = secret("db", cmk("old", region))
 			denies := strings.Replace(delegated, `{"Effect"`, `{"Effect":"Deny","Principal":{"AWS":"`+role("app")+`"},"Action":"kms:Decrypt","Resource":"*"},{"Effect"`, 1)
