@@ -27,7 +27,7 @@ var rooms = []room{
 	{"trail", []string{"handlers/detect", "shared/simulate", "shared/fleet", "handlers/watchdog", "handlers/sweep"}},
 	{"preventive", []string{"shared/simulate", "shared/keyreview"}},
 	{"policy", []string{"shared/policy/policytest", "shared/inventory", "shared/keyreview", "shared/simulate", "shared/migration", "shared/preventive"}},
-	{"migration", []string{"handlers/remediate", "shared/migration/scenarios", "shared/migration/fences"}},
+	{"migration", []string{"handlers/remediate", "shared/migration/fences"}},
 	{"notify", []string{"shared/notify/email", "shared/notify/slack", "shared/notify/slackapi", "shared/notify/channels", "handlers/alert"}},
 }
 
@@ -40,7 +40,6 @@ var slow = map[string]string{
 	"TestTheKeyOfAnIncidentIsBackAfterThePrintedCommands":                  aShell,
 	"TestAWorkerThatWakesAfterItsLeaseChangesNothingThatAnotherHasSetBack": "takes seventeen seconds, for every call at which a worker may sleep",
 	"TestADeathAtAnyCallIsEndedByAnotherWithoutASecondChange":              "takes thirteen seconds, for every call at which a worker may die",
-	"TestTheVerdictsHoldInRandomOrganizations":                             "takes six seconds, over organizations that the other scenarios have parts of",
 	"TestARotationThatIsNotThereChangesNothing":                            aShell,
 	"TestTheExceptionThatIsPrintedLetsUsLookAgain":                         aShell,
 }
