@@ -258,6 +258,7 @@ func TestReadShapes(t *testing.T) {
 		"one byte that opens an event":          {`{`, []string{"1 in:1: record 1: unexpected end of JSON"}},
 		"one byte of a text":                    {`x`, []string{"1 in:1: want an event, found 'x'"}},
 		"bytes that are no text":                {"\x00\x00\x00", []string{`1 in:1: want an event, found '\x00'`}},
+		"one byte that is no text":              {"\x00", []string{`1 in:1: want an event, found '\x00'`}},
 		"an event that is a number among texts": {`5`, []string{"1 in:1: want an event, found '5'"}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
