@@ -93,7 +93,7 @@ faults: ## Let EVENTS writes pass through networks that throttle, lose and kill,
 	@mkdir -p dist && $(GO) test -c $(if $(RACE),-race) -o dist/faults.test ./handlers/faults
 	@cd handlers/faults && ../../dist/faults.test -test.timeout 0 -test.run TestAStormEndsRight -events $(EVENTS) -seed $(SEED)
 
-mutate: ## Change one operator at a time, see whether a test notices: ROOM=guard, AT=blast.go:36. All rooms: half an hour
+mutate: ## Change one operator at a time, see whether a test notices: ROOM=guard, AT=blast.go:36. All rooms: an hour
 	$(GO) run ./cmd/mutants -room '$(ROOM)' -at '$(AT)'
 
 golden: ## Rewrite every golden file; read the diff before you commit it

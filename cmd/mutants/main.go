@@ -27,19 +27,21 @@ var rooms = []room{
 	{"trail", []string{"handlers/detect", "shared/simulate", "shared/fleet", "handlers/watchdog", "handlers/sweep"}},
 	{"preventive", []string{"shared/simulate", "shared/keyreview"}},
 	{"policy", []string{"shared/policy/policytest", "shared/inventory", "shared/keyreview", "shared/simulate", "shared/migration", "shared/preventive"}},
-	{"migration", []string{"handlers/remediate"}},
+	{"migration", []string{"handlers/remediate", "shared/migration/fences"}},
 	{"notify", []string{"shared/notify/email", "shared/notify/slack", "shared/notify/slackapi", "shared/notify/channels", "handlers/alert"}},
 }
 
 // slow are tests that no mutant is tried on. Leaving one out can only make the result worse.
 var slow = map[string]string{
-	"TestAgreesWithSimulator":                                 "starts node for the cases of TestConformanceWithAWSDocumentation, which asserts their answers",
-	"TestAnOwnerWhoRunsWhatTheMailPrintsIsRidOfTheFinding":    aShell,
-	"TestAJobThatIsMovedTenThousandTimesDoesNotGrow":          "takes half a minute, and asserts how many bytes a job has",
-	"TestAReaderThatPollsForThirteenDaysDoesNotOutgrowTheJob": "takes eight seconds, and asserts how many bytes a job has",
-	"TestTheKeyOfAnIncidentIsBackAfterThePrintedCommands":     aShell,
-	"TestARotationThatIsNotThereChangesNothing":               aShell,
-	"TestTheExceptionThatIsPrintedLetsUsLookAgain":            aShell,
+	"TestAgreesWithSimulator":                                              "starts node for the cases of TestConformanceWithAWSDocumentation, which asserts their answers",
+	"TestAnOwnerWhoRunsWhatTheMailPrintsIsRidOfTheFinding":                 aShell,
+	"TestAJobThatIsMovedTenThousandTimesDoesNotGrow":                       "takes half a minute, and asserts how many bytes a job has",
+	"TestAReaderThatPollsForThirteenDaysDoesNotOutgrowTheJob":              "takes eight seconds, and asserts how many bytes a job has",
+	"TestTheKeyOfAnIncidentIsBackAfterThePrintedCommands":                  aShell,
+	"TestAWorkerThatWakesAfterItsLeaseChangesNothingThatAnotherHasSetBack": "takes seventeen seconds, for every call at which a worker may sleep",
+	"TestADeathAtAnyCallIsEndedByAnotherWithoutASecondChange":              "takes thirteen seconds, for every call at which a worker may die",
+	"TestARotationThatIsNotThereChangesNothing":                            aShell,
+	"TestTheExceptionThatIsPrintedLetsUsLookAgain":                         aShell,
 }
 
 const aShell = "runs the aws CLI as a process, for seconds, on commands that the samples of notifytest and their goldens hold word for word"

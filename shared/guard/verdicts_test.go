@@ -218,4 +218,11 @@ func TestARowThatBlocksIsRepairedAndAnIntentForgotten(t *testing.T) {
 			t.Errorf("%s: %q does not say %q", sentence, got, c.says)
 		}
 	}
+	if got := guard.Describe(guard.OrgStorage, guard.Fail, guard.Subject{}); got != "a row cannot be read" {
+		t.Errorf("of a row that nobody named: %q", got)
+	}
+	row := guard.Subject{Row: &guard.Row{Kind: "job", ID: "i", Reason: "its body is not JSON", Blocks: true}}
+	if got, want := guard.Describe(guard.OrgStorage, guard.Fail, row), "the job of i cannot be read: its body is not JSON; nothing is begun, moved on or set back until it is repaired"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 }

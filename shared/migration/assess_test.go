@@ -122,6 +122,17 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 			s.Secrets[0].Facts = secret("db", cmk("old", region))
 			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: closedKey})
 		}, nil, nil, nil},
+		"of another account, behind one whom the key does not let in": {[]inventory.Principal{principal("app", may(true)), elsewhere(may(true))}, func(s *inventory.Snapshot) {
+			s.Secrets[0].Policy, s.Secrets[0].Facts = sharing, secret("db", cmk("old", region))
+			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: closedKey})
+		}, nil, []string{etl + " loses cross-account,allowed 0"}, []string{etl + " would lose access"}},
+		"seen, and the key denies it by now": {[]inventory.Principal{principal("app", may(true))}, func(s *inventory.Snapshot) {
+			s.Secrets[0].Facts = secret("db", cmk("old", region))
+			denies := strings.Replace(delegated, `{"Effect"`, `{"Effect":"Deny","Principal":{"AWS":"`+role("app")+`"},"Action":"kms:Decrypt","Resource":"*"},{"Effect"`, 1)
+			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: denies})
+		}, func(q *migration.Question) {
+			q.Seen = []migration.Sighting{sighting(arn("db"), "app", region, shop, last)}
+		}, []string{"app cannot seen 2"}, nil},
 		"of the account, whom the key does not let in": {[]inventory.Principal{principal("app", may(true))}, func(s *inventory.Snapshot) {
 			s.Secrets[0].Facts = secret("db", cmk("old", region))
 			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: closedKey})

@@ -266,12 +266,15 @@ func TestAJobThatWaitsForTheNextHourIsKnownToWithoutAsking(t *testing.T) {
 		t.Errorf("%s (%s): a visit would change nothing; asked %d times", j.Phase, j.Reason, c.limits-asked)
 	}
 	for sentence, change := range map[string]func(*migration.Job){
-		"it says something else":   func(j *migration.Job) { j.Reason = "" },
-		"a change was begun":       func(j *migration.Job) { j.Pending = &migration.Pending{Action: migration.DoRekey} },
-		"a notice waits":           func(j *migration.Job) { j.Outbox = []guard.Notice{{ID: "n"}} },
-		"it is out of reach":       func(j *migration.Job) { j.Stuck = &migration.Stuck{Since: now} },
-		"it is the hub's own":      func(j *migration.Job) { j.Plan = "" },
-		"a grant has to end":       func(j *migration.Job) { j.Rescues = []migration.Rescue{{GrantID: "g"}} },
+		"it says something else": func(j *migration.Job) { j.Reason = "" },
+		"a change was begun":     func(j *migration.Job) { j.Pending = &migration.Pending{Action: migration.DoRekey} },
+		"a notice waits":         func(j *migration.Job) { j.Outbox = []guard.Notice{{ID: "n"}} },
+		"it is out of reach":     func(j *migration.Job) { j.Stuck = &migration.Stuck{Since: now} },
+		"it is the hub's own":    func(j *migration.Job) { j.Plan = "" },
+		"a grant has to end":     func(j *migration.Job) { j.Rescues = []migration.Rescue{{GrantID: "g"}} },
+		"a grant has to end, and a denied read waits": func(j *migration.Job) {
+			j.Rescues, j.Refusals = []migration.Rescue{{GrantID: "g"}}, []migration.Refused{{EventID: "e"}}
+		},
 		"it is under way":          func(j *migration.Job) { j.Phase = migration.Sealing },
 		"an older version made it": func(j *migration.Job) { j.Rules = nil },
 	} {
@@ -283,6 +286,63 @@ func TestAJobThatWaitsForTheNextHourIsKnownToWithoutAsking(t *testing.T) {
 	c.now = c.now.Add(time.Hour)
 	if e.Idle(j) {
 		t.Error("an hour later its turn may have come")
+	}
+}
+
+// A job that says already for which window it waits is left alone until then.
+func TestAJobThatWaitsForItsWindowIsIdleWhileItSaysSo(t *testing.T) {
+	w := steady(t)
+	rules := migration.Defaults()
+	rules.Windows = []migration.Window{window("22:00-23:00")}
+	e := w.worker("sweep")
+	if _, err := e.Start(t.Context(), w.item(), "plan", rules); err != nil {
+		t.Fatal(err)
+	}
+	if e.Idle(w.job(t)) {
+		t.Error("it does not say yet what it waits for")
+	}
+	if _, _, err := e.Advance(t.Context(), w.secret.ARN); err != nil {
+		t.Fatal(err)
+	}
+	if j := w.job(t); !e.Idle(j) {
+		t.Errorf("%q, and it is visited", j.Reason)
+	}
+	if w.now = w.now.Add(13 * time.Hour); e.Idle(w.job(t)) {
+		t.Error("its window is open")
+	}
+}
+
+// closing uses up the hub's hour while the readers are asked for.
+type closing struct{ *counted }
+
+func (c closing) Check(ctx context.Context, s guard.Secret, key string, accepted []string) (migration.Assessment, error) {
+	names, _ := migration.HourNames(c.now, shop)
+	c.counts[names[1]] = migration.Defaults().PerHour
+	return c.counted.Check(ctx, s, key, accepted)
+}
+
+// What another worker uses up between two looks takes nothing from the limit that still has some.
+func TestAnHourThatIsUsedUpMeanwhileTakesNothingFromTheAccount(t *testing.T) {
+	c := &counted{fake: steady(t)}
+	if _, err := c.worker().Start(t.Context(), c.item(), "plan", migration.Defaults()); err != nil {
+		t.Fatal(err)
+	}
+	e := c.worker()
+	e.Preflight = closing{c}
+	_, step, err := e.Advance(t.Context(), c.secret.ARN)
+	names, _ := migration.HourNames(c.now, shop)
+	if err != nil || step.Action != migration.DoWait || len(c.changes) > 0 || c.counts[names[0]] != 0 || c.readers == 0 {
+		t.Errorf("%+v, changed %v, counted %v, error %v", step, c.changes, c.counts, err)
+	}
+}
+
+// What changed nothing in AWS needs no new look.
+func TestAMoveThatChangesNothingIsLookedAtAgainByNobody(t *testing.T) {
+	c := &counted{fake: begun(t, inPhase(migration.Rekeyed))}
+	c.setKey(cmk("new", region).ARN)
+	looks := c.looks()
+	if j, _, err := c.worker().Advance(t.Context(), c.secret.ARN); err != nil || j.Phase == migration.Rekeyed || *looks != 1 {
+		t.Errorf("%s (%s), %d looks, error %v", j.Phase, j.Reason, *looks, err)
 	}
 }
 

@@ -242,3 +242,27 @@ func TestAComplaintCountsWhatItLeavesOut(t *testing.T) {
 		}
 	}
 }
+
+// What waits to be said and what waits to be answered need a visit each, however many there are of both.
+func TestASealedJobIsVisitedForWhatWaitsInIt(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		job  migration.Job
+		want bool
+	}{
+		"nothing":                     {migration.Job{Phase: migration.Sealed}, false},
+		"a notice":                    {migration.Job{Phase: migration.Sealed, Outbox: []guard.Notice{{ID: "n"}}}, true},
+		"a denied read":               {migration.Job{Phase: migration.Sealed, Refusals: []migration.Refused{{EventID: "e"}}}, true},
+		"a notice and a denied read":  {migration.Job{Phase: migration.Sealed, Outbox: []guard.Notice{{ID: "n"}}, Refusals: []migration.Refused{{EventID: "e"}}}, true},
+		"it rests, and a notice does": {migration.Job{Phase: migration.Blocked, Outbox: []guard.Notice{{ID: "n"}}}, true},
+	} {
+		if got := c.job.NeedsVisit(); got != c.want {
+			t.Errorf("%s: %v", sentence, got)
+		}
+	}
+}
+
+func TestThatAnotherWorkerIsAtASecretPassesLikeAConflict(t *testing.T) {
+	if !errors.Is(migration.ErrBusy, guard.ErrConflict) || errors.Is(migration.ErrBusy, guard.ErrDenied) || errors.Is(migration.ErrBusy, guard.ErrGone) {
+		t.Error("it is not tried again, or taken for something that lasts")
+	}
+}

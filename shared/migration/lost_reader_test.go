@@ -243,3 +243,32 @@ func TestADeniedReadOfASecretThatCannotBeLookedAtIsKept(t *testing.T) {
 		}
 	}
 }
+
+// Which lock refused a reader is kept as soon as one of its denied reads says so.
+func TestADeniedReadThatSaysWhichLockItWasIsTheOneThatIsKept(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		first, then migration.Lock
+		kept        string
+	}{
+		"the second says it": {migration.LockUnknown, migration.LockKey, "e-2"},
+		"neither says it":    {migration.LockUnknown, migration.LockUnknown, "e-1"},
+		"the first said it":  {migration.LockKey, migration.LockUnknown, "e-1"},
+		"both say it":        {migration.LockKey, migration.LockKey, "e-1"},
+	} {
+		w, r := lively(t)
+		w.edit(t, func(j *migration.Job) {
+			j.Refusals = []migration.Refused{{Principal: r.Principal, EventID: "e-1", At: now, By: c.first}}
+		})
+		w.trouble = func(call string) error {
+			if call == "before Describe" {
+				panic(errDied)
+			}
+			return nil
+		}
+		r.EventID, r.By = "e-2", c.then
+		killed(t, func() { _, _ = w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r) })
+		if left := w.job(t).Refusals; len(left) != 1 || left[0].EventID != c.kept {
+			t.Errorf("%s: %+v are kept, want %s", sentence, left, c.kept)
+		}
+	}
+}

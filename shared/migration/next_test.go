@@ -1,6 +1,7 @@
 package migration_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,8 +104,14 @@ func TestNext(t *testing.T) {
 			j.Seal = migration.SealRotate
 			j.Pending = &migration.Pending{Action: migration.DoRotate, At: now}
 		}, secret: dual, want: migration.DoWait},
-		"sealing: the first new version":                          {phase: migration.Sealing, secret: half, want: migration.DoMove, to: migration.Sealing, reason: "AWSPREVIOUS still opens"},
-		"sealing: AWSPREVIOUS is left":                            {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: half, want: migration.DoWait, reason: "AWSCURRENT is sealed; AWSPREVIOUS still opens"},
+		"sealing: the first new version":                       {phase: migration.Sealing, secret: half, want: migration.DoMove, to: migration.Sealing, reason: "AWSPREVIOUS still opens"},
+		"sealing: AWSPREVIOUS is left":                         {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: half, want: migration.DoWait, reason: "AWSCURRENT is sealed; AWSPREVIOUS still opens"},
+		"sealing: what a copy opens with is not the primary's": {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: with(half, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoWait, reason: "AWSCURRENT is sealed; AWSPREVIOUS still opens"},
+		"sealing: nor is one that nobody asks for by a label": {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: func() guard.Secret {
+			s := half
+			s.Versions = append(slices.Clone(s.Versions), guard.Version{ID: "v0", Keys: []guard.Key{managed()}})
+			return s
+		}(), want: migration.DoWait, reason: "AWSCURRENT is sealed; AWSPREVIOUS still opens"},
 		"sealing: not rotated twice unless that is wanted":        {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, secret: half, want: migration.DoWait},
 		"sealing: what its owner writes is not rotated":           {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: half, want: migration.DoWait},
 		"sealing: rotated twice where that is wanted":             {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now; j.Seal = migration.SealRotate }, set: func(s *migration.Rules) { s.RotateTwice = true }, secret: half, want: migration.DoRotate},

@@ -134,3 +134,72 @@ func TestANewPlanOverAChangeThatWasBegunKeepsTheWayBack(t *testing.T) {
 		t.Errorf("set back to %q, error %v", w.secret.KeyID, err)
 	}
 }
+
+// An order finds the key set, or a change of its own begun, and goes on from there.
+func TestAnOrderGoesOnFromWhatItFinds(t *testing.T) {
+	w := steady(t)
+	w.setKey(cmk("new", region).ARN)
+	if j, step, err := w.worker("hub").Order(t.Context(), w.asked("n1")); err != nil || step.Refused != nil || j.Phase != migration.Observing || len(w.changes) > 0 {
+		t.Errorf("under the key: %s (%s), %+v, changed %v, error %v", j.Phase, j.Reason, step, w.changes, err)
+	}
+	w = steady(t)
+	w.trouble = func(call string) error {
+		if call == "after UpdateSecret" {
+			return errDied
+		}
+		return nil
+	}
+	if _, _, err := w.worker("hub").Order(t.Context(), w.asked("n1")); !errors.Is(err, errDied) || w.job(t).Pending == nil {
+		t.Fatalf("begun: %+v, error %v", w.job(t), err)
+	}
+	w.trouble = func(string) error { return nil }
+	w.now = w.now.Add(time.Hour)
+	another := w.asked("n2")
+	another.Target = cmk("old", region).ARN
+	if j, _, err := w.worker("hub again").Order(t.Context(), another); err != nil || j.Target != cmk("new", region).ARN || count(w.changes, "UpdateSecret") != 1 {
+		t.Errorf("a change was begun: to %s (%s), changed %v, error %v", j.Target, j.Phase, w.changes, err)
+	}
+}
+
+// Within the quiet time an owner is left alone with what undoes the last change, and not with what undid an earlier one.
+func TestOnlyWhatUndoesTheLastChangeAtOnceIsLeftToItsOwner(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		back    time.Duration // since the last change
+		refused bool
+	}{
+		"before the last change": {-time.Hour, false},
+		"right after it":         {time.Second, true},
+	} {
+		w := steady(t)
+		if _, _, err := w.worker("hub").Order(t.Context(), w.asked("n1")); err != nil {
+			t.Fatal(err)
+		}
+		w.setKey("")
+		w.edit(t, func(j *migration.Job) {
+			j.Phase, j.LastChangeAt = migration.Planned, w.now
+			j.Flips = []migration.Flip{{At: w.now.Add(c.back)}}
+		})
+		w.now = w.now.Add(time.Minute)
+		_, step, err := w.worker("hub").Order(t.Context(), w.asked("n2"))
+		if err != nil || step.Action != migration.DoWait || (step.Refused != nil) != c.refused {
+			t.Errorf("moved back %s: %+v, error %v", sentence, step, err)
+		}
+	}
+}
+
+// What becomes of a secret later is news of its own, and no answer to the order that had it moved.
+func TestWhatTheSweepFindsLaterAnswersNoOrder(t *testing.T) {
+	w := steady(t)
+	if _, _, err := w.worker("hub").Order(t.Context(), w.asked("n1")); err != nil {
+		t.Fatal(err)
+	}
+	w.notices = nil
+	w.now = w.now.Add(time.Hour)
+	w.secret.DeletedAt = w.now
+	if j, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); err != nil || j.Phase != migration.Blocked {
+		t.Fatalf("%s (%s), error %v", j.Phase, j.Reason, err)
+	}
+	if len(w.notices) != 1 || w.notices[0].Kind != guard.NoticeFailed || strings.HasPrefix(w.notices[0].Decision.Reason, "answers ") {
+		t.Errorf("notices %+v", w.notices)
+	}
+}

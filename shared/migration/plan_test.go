@@ -127,6 +127,22 @@ func TestTheFixWorks(t *testing.T) {
 	}
 }
 
+// The key of a secret that a service owns is chosen there, and how is said.
+func TestASecretOfAServiceIsLeftToItWithItsFix(t *testing.T) {
+	s := org(principal("app", may(true)))
+	s.Secrets[0].Facts.OwningService = "rds"
+	fix := ""
+	for _, v := range guard.Evaluate(s.Secrets[0].Facts, guard.Standard{}, now) {
+		if v.Control.ID == guard.SecretForeignKey {
+			fix = v.Fix()
+		}
+	}
+	want := "owned by rds: its key is chosen there. " + fix
+	if p := planOf(t, facts(s)); fix == "" || len(p.Outside) != 1 || p.Outside[0].Reason != want {
+		t.Errorf("outside %+v, want %q", p.Outside, want)
+	}
+}
+
 func TestWhatIsOutOfScopeSaysWhy(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*guard.Secret)

@@ -26,12 +26,13 @@ func TestAPreviewSaysTheNextCallAndMakesNone(t *testing.T) {
 		reason   string
 		commands []string
 	}{
-		"the key is set":      {nil, nil, migration.DoRekey, "", "every reader keeps access", []string{update}},
-		"a reader would lose": {nil, func(w *fake) { w.lose = true }, migration.DoMove, migration.Blocked, "would lose access", nil},
-		"it is under the key": {nil, under, migration.DoWait, "", "observing its readers", nil},
-		"its hours are over":  {func(j *migration.Job) { inPhase(migration.Observing)(j); j.RekeyedAt = now.Add(-48 * time.Hour) }, under, migration.DoAsk, "", "waiting for its owner", nil},
-		"it is sealed":        {func(j *migration.Job) { inPhase(migration.Sealing)(j) }, sealed, migration.DoMove, migration.Sealed, "opens with the new key alone", nil},
-		"it is rotated":       {func(j *migration.Job) { inPhase(migration.Sealing)(j); j.Seal = migration.SealRotate }, under, migration.DoRotate, "", "a rotation", []string{awscli.OnSecret("rotate-secret", arn("db"), "--rotate-immediately")}},
+		"the key is set":                              {nil, nil, migration.DoRekey, "", "every reader keeps access", []string{update}},
+		"a reader would lose":                         {nil, func(w *fake) { w.lose = true }, migration.DoMove, migration.Blocked, "would lose access", nil},
+		"it is under the key":                         {nil, under, migration.DoWait, "", "observing its readers", nil},
+		"its hours are over":                          {func(j *migration.Job) { inPhase(migration.Observing)(j); j.RekeyedAt = now.Add(-48 * time.Hour) }, under, migration.DoAsk, "", "waiting for its owner", nil},
+		"its hours were over before it was looked at": {func(j *migration.Job) { inPhase(migration.Rekeyed)(j); j.RekeyedAt = now.Add(-48 * time.Hour) }, under, migration.DoAsk, "", "waiting for its owner", nil},
+		"it is sealed":                                {func(j *migration.Job) { inPhase(migration.Sealing)(j) }, sealed, migration.DoMove, migration.Sealed, "opens with the new key alone", nil},
+		"it is rotated":                               {func(j *migration.Job) { inPhase(migration.Sealing)(j); j.Seal = migration.SealRotate }, under, migration.DoRotate, "", "a rotation", []string{awscli.OnSecret("rotate-secret", arn("db"), "--rotate-immediately")}},
 		"the change was begun": {func(j *migration.Job) {
 			inPhase(migration.Planned)(j)
 			j.Before = &migration.Before{}

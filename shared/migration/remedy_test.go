@@ -66,3 +66,58 @@ func TestAComplaintCutsNoStatement(t *testing.T) {
 		t.Errorf("it ends with %q", text[len(text)-120:])
 	}
 }
+
+// A policy names the role of a session; who is none of the snapshot's principals is let in by the key's policy alone.
+func TestAFixNamesWhomAPolicyCanName(t *testing.T) {
+	session, root := "arn:aws:sts::"+shop+":assumed-role/app/run", "arn:aws:iam::"+shop+":root"
+	for sentence, c := range map[string]struct {
+		reader, key string
+		kind        migration.FixKind
+		names       string // in the statement of the key's policy
+		terraform   string
+	}{
+		"a session, whose role lacks the right":      {session, delegated, migration.FixIdentity, "", `role = "app"`},
+		"a session, whose role the key does not let": {session, closedKey, migration.FixKey, role("app"), role("app")},
+		"the root user, whom the key does not let":   {root, closedKey, migration.FixKey, root, root},
+	} {
+		s := org(principal("app", may(false)))
+		s.Keys[0].Policy = c.key
+		found := assess(t, s, func(q *migration.Question) {
+			q.Seen = []migration.Sighting{{Secret: arn("db"), Principal: c.reader, Region: region, Account: shop, Last: now, Count: 1}}
+		})
+		for _, r := range found.Readers {
+			if r.Principal != c.reader {
+				continue
+			}
+			if r.Verdict != migration.Loses || r.Fix == nil || r.Fix.Kind != c.kind || !strings.Contains(string(r.Fix.KeyPolicy), c.names) || (c.names == "") != (len(r.Fix.KeyPolicy) == 0) || !strings.Contains(r.Fix.Terraform, c.terraform) {
+				t.Errorf("%s %s: %+v", sentence, r.Verdict, r.Fix)
+			}
+		}
+		if len(found.Readers) < 1 {
+			t.Errorf("%s: nobody reads it", sentence)
+		}
+	}
+}
+
+// A complaint carries the remedies that it has room for, to the last byte, and counts the others.
+func TestAComplaintCarriesTheRemediesThatItHasRoomFor(t *testing.T) {
+	losing := func(name, padding string) migration.Reader {
+		return migration.Reader{Principal: name, Verdict: migration.Loses, Fix: &migration.Fix{Kind: migration.FixIdentity, Principal: name, Identity: []byte(`{"Sid":"` + padding + `"}`)}}
+	}
+	said := func(padding int) (int, *guard.Move) {
+		a := migration.Assessment{Problems: []string{"x"}, Readers: []migration.Reader{{Principal: "none", Verdict: migration.Loses}, losing("app", strings.Repeat("p", padding))}}
+		complaint := a.Complaint()
+		return len(guard.Notice{Kind: guard.NoticeFailed, Move: complaint}.Describe()), complaint
+	}
+	length, complaint := said(0)
+	if len(complaint.Remedies) != 1 || complaint.Remedies[0].Principal != "app" {
+		t.Fatalf("behind a reader without a remedy: %+v", complaint)
+	}
+	const room = 3900
+	if length, complaint = said(room - length); length != room || len(complaint.Remedies) != 1 || complaint.More != 0 {
+		t.Errorf("as long as it may be: %d bytes, %d remedies, %d more", length, len(complaint.Remedies), complaint.More)
+	}
+	if _, complaint = said(room + 1); len(complaint.Remedies) != 0 || complaint.More != 1 {
+		t.Errorf("longer: %d remedies, %d more", len(complaint.Remedies), complaint.More)
+	}
+}

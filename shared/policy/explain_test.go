@@ -54,6 +54,15 @@ func TestDecisionsExplainThemselves(t *testing.T) {
 			policies: policy.Policies{Identity: documents(`{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`, `{"Statement":[{"Effect":"Deny","Action":"*","Resource":"*"},{"Effect":"Allow","Action":"*"}]}`)},
 			want:     `denied by statement 0 of identity policy "first" (line 1); an explicit deny overrides every allow, so it would have to except this request or go`,
 		},
+		"denied, behind a document that AWS would not have taken": {
+			policies: policy.Policies{Identity: documents(`{"Statement":[{"Effect":"Deny","Action":"*","Resource":"*"},{"Effect":"Allow","Action":"*"}]}`, `{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`)},
+			want:     `denied by statement 0 of identity policy "second" (line 1); an explicit deny overrides every allow, so it would have to except this request or go`,
+		},
+		"unknown by a denial, whose condition asks for what was not given": {
+			unknown:  []string{"aws:RequestedRegion"},
+			policies: policy.Policies{Identity: documents(readPay, denyAway)},
+			want:     `unknown: not given aws:RequestedRegion; it would depend on statement "Home" of identity policy "second" (line 1)`,
+		},
 		"denied by an SCP, with what made it match": {
 			context:  map[string][]string{"aws:RequestedRegion": {"eu-west-1"}},
 			policies: policy.Policies{Identity: documents(readPay), SCPs: [][]*policy.Document{documents(fullAccess, denyAway)}},

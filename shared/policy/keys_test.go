@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/doublelock/doublelock/shared/policy"
@@ -58,6 +59,63 @@ func TestWhatIsDeclaredOfAKey(t *testing.T) {
 	for key, want := range map[string]bool{"aws:PrincipalOrgPaths": true, "AWS:TagKeys": true, "aws:PrincipalOrgID": false, "x:y": false} {
 		if got := policy.Multivalued(key); got != want {
 			t.Errorf("%s takes many values: %t", key, got)
+		}
+	}
+}
+
+// What the IAM User Guide says under Availability of the global keys that do not come with every request, by who asks.
+func TestWhoseRequestsHaveAKey(t *testing.T) {
+	t.Parallel()
+	kinds := []policy.PrincipalKind{policy.KindUser, policy.KindRole, policy.KindSession, policy.KindRoot, policy.KindFederatedUser,
+		policy.KindFederated, policy.KindService, policy.KindAnonymous, policy.KindSomebody}
+	presence := map[byte]policy.Presence{'-': policy.Never, 'o': policy.Sometimes, '+': policy.Always}
+	for row, keys := range map[string]string{ // in the order of the kinds
+		"+++++oo-+": "aws:PrincipalArn",
+		"+++++oo++": "aws:PrincipalAccount aws:PrincipalType",
+		"oooooo--o": "aws:PrincipalOrgID aws:PrincipalOrgPaths aws:SignInSessionArn",
+		"ooo-oo--o": "aws:PrincipalTag/team",
+		"+++++o+-+": "aws:PrincipalIsAWSService",
+		"------+--": "aws:PrincipalServiceName aws:PrincipalServiceNamesList",
+		"+++++ooo+": "aws:userid",
+		"+-------o": "aws:username",
+		"---o----o": "aws:AssumedRoot",
+		"o++o+oo-o": "aws:TokenIssueTime",
+		"ooooooo-o": "aws:MultiFactorAuthPresent aws:MultiFactorAuthAge aws:CalledVia aws:CalledViaFirst aws:CalledViaLast aws:CalledViaAWSMCP",
+		"-oo--o--o": "aws:FederatedProvider aws:SourceIdentity saml:sub",
+		"-oo-----o": "aws:ChatbotSourceArn aws:Ec2InstanceSourceVpc aws:Ec2InstanceSourcePrivateIPv4 ec2:RoleDelivery ec2:SourceInstanceArn " +
+			"glue:CredentialIssuingService glue:RoleAssumedBy identitystore:UserId lambda:SourceFunctionArn ssm:SourceInstanceArn",
+		"------o--": "aws:SourceAccount aws:SourceArn aws:SourceOrgID aws:SourceOrgPaths aws:SourceOwner",
+		"+++++++++": "aws:CurrentTime aws:EpochTime aws:RequestedRegion aws:SecureTransport aws:UserAgent",
+		"ooooooooo": "aws:SourceIp aws:SourceVpce aws:ViaAWSService aws:ResourceAccount aws:referer",
+	} {
+		for key := range strings.FieldsSeq(keys) {
+			for i, kind := range kinds {
+				if got := policy.KeyOf(key, "s3:GetObject", kind); got != presence[row[i]] {
+					t.Errorf("%s in requests of a %s is %d, want %d", key, kind, got, presence[row[i]])
+				}
+			}
+		}
+	}
+}
+
+// What a request's context lacks is unknown where a name of the list is the key's, or its beginning before a star.
+func TestAKeyIsUnknownByItsNameOrItsBeginning(t *testing.T) {
+	t.Parallel()
+	identity := documents(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:SourceVpce":"vpce-1"}}}}`)
+	for listed, want := range map[string]policy.Answer{
+		"aws:SourceVpce":         policy.Unknown,
+		"AWS:sourcevpce":         policy.Unknown,
+		"aws:SourceV*":           policy.Unknown,
+		"aws:*":                  policy.Unknown,
+		"*":                      policy.Unknown,
+		"aws:Source":             policy.ImplicitlyDenied,
+		"aws:SourceVpceAndMore":  policy.ImplicitlyDenied,
+		"aws:SourceVpceAndMore*": policy.ImplicitlyDenied,
+		"aws:SourceI*":           policy.ImplicitlyDenied,
+	} {
+		r := policy.Request{Principal: appPrincipal(t), Action: "secretsmanager:GetSecretValue", Resource: secret, ResourceAccount: account, Unknown: []string{listed}}
+		if got := policy.Evaluate(r, policy.Policies{Identity: identity}); got.Answer != want {
+			t.Errorf("%s: %s, want %s: %s", listed, got.Answer, want, got.Why)
 		}
 	}
 }

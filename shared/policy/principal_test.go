@@ -64,3 +64,28 @@ func TestServiceLinkedRoles(t *testing.T) {
 		}
 	}
 }
+
+func TestAPrincipalIsPrintedByTheBestName(t *testing.T) {
+	t.Parallel()
+	for want, p := range map[string]policy.Principal{
+		appRole:                appPrincipal(t),
+		"lambda.amazonaws.com": {Kind: policy.KindService, Name: "lambda.amazonaws.com"},
+		"an anonymous caller":  {Kind: policy.KindAnonymous},
+		"somebody":             {Kind: policy.KindSomebody},
+		"anybody else":         {Kind: policy.KindSomebody, Name: "anybody else"},
+		"":                     {Kind: policy.KindService},
+	} {
+		if got := p.String(); got != want {
+			t.Errorf("%+v is printed as %q, want %q", p, got, want)
+		}
+	}
+}
+
+func appPrincipal(t *testing.T) policy.Principal {
+	t.Helper()
+	p, err := policy.ParsePrincipal(appRole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

@@ -124,7 +124,7 @@ func TestTheNameOfAMemberHasLettersDigitsAndFewSigns(t *testing.T) {
 		name := string(b)
 		row := map[string]string{"eventname": "CreateSecret", "eventsource": "secretsmanager.amazonaws.com", "requestparameters": "{" + name + "=x, secretId=y}"}
 		request := one(t, encoded(t, row)).Change.Request
-		want := b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || strings.Contains("_-:./", name)
+		want := b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || strings.ContainsRune("_-:./", rune(b))
 		switch got, found := request[name]; {
 		case want && (got != "x" || request["secretId"] != "y" || len(request) != 2):
 			t.Errorf("%q is not read as a name: %v", name, request)
@@ -258,6 +258,7 @@ func TestReadShapes(t *testing.T) {
 		"one byte that opens an event":          {`{`, []string{"1 in:1: record 1: unexpected end of JSON"}},
 		"one byte of a text":                    {`x`, []string{"1 in:1: want an event, found 'x'"}},
 		"bytes that are no text":                {"\x00\x00\x00", []string{`1 in:1: want an event, found '\x00'`}},
+		"one byte that is no text":              {"\x00", []string{`1 in:1: want an event, found '\x00'`}},
 		"an event that is a number among texts": {`5`, []string{"1 in:1: want an event, found '5'"}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
