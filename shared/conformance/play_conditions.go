@@ -28,20 +28,26 @@ const (
 func conditionQuestions() []Question {
 	return []Question{
 		{ID: "secretsmanager.empty-key.condition", Row: 1, Title: "Which secretsmanager:KmsKeyArn has an UpdateSecret with an empty key?", Document: keyCondition,
+			Calls:   calls(asRole, setKey),
 			Choices: emptyKeyChoices(), Assumed: Absent, Control: maySetKeys, Play: emptyKeyCondition(bySession)},
 		{ID: "secretsmanager.alias.condition", Row: 2, Title: "Is an alias resolved to its key before secretsmanager:KmsKeyArn is compared?", Document: keyCondition,
+			Calls:   calls(asRole, newAlias),
 			Choices: aliasChoices(), Assumed: Resolved, Control: mayNameAlias, Play: aliasCondition(bySession)},
 		{ID: "kms.layer.create", Row: 3, Title: "Does denying the AWS managed key by kms:ResourceAliases stop CreateSecret without a key?", Document: encryption,
+			Calls:   calls(asRole),
 			Choices: layerChoices("new secrets are stopped by the KMS layer"), Assumed: Refused, Control: mayCreate, Play: layerCreate},
 		{ID: "kms.layer.empty-key", Row: 3, Title: "Does denying the AWS managed key by kms:ResourceAliases stop UpdateSecret with an empty key?", Document: encryption,
+			Calls:   calls(asRole, setKey),
 			Choices: layerChoices("going back to the AWS managed key is stopped by the KMS layer"), Assumed: Refused, Control: maySetKeys, Play: layerEmptyKey(bySession)},
 		{ID: "secretsmanager.describe.missing", Row: 25, Title: "Does DescribeSecret of a name that does not exist answer otherwise to who may describe it than to who may not?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html",
+			Calls: calls(asRole),
 			Choices: []Choice{
 				{Answer: "distinguishes", ByRefusal: true, Meaning: "a blind spot names the secret's own policy after ResourceNotFoundException"},
 				{Answer: "always-not-found", Meaning: "ResourceNotFoundException proves no right: a blind spot must not name the secret's policy"},
 				{Answer: "always-denied", ByRefusal: true, Meaning: "a secret that is gone looks like one that may not be seen"},
 			}, Assumed: "distinguishes", Control: mayDescribe, Play: describeMissing},
 		{ID: "sts.principal-arn.trust", Row: 15, Title: "Does aws:PrincipalArn in a trust policy hold the ARN of a session's role?", Document: "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html",
+			Calls: calls(asRole),
 			Choices: []Choice{
 				{Answer: "role", Meaning: "the member roles trust the functions' roles"},
 				{Answer: "session", ByRefusal: true, Meaning: "every account becomes a coverage finding: the trust policies have to name sessions", Set: func(b *localaws.Behavior) { b.TrustPrincipal = localaws.TrustPrincipalIsSession }},

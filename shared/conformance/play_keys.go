@@ -13,7 +13,7 @@ import (
 func keyQuestions() []Question {
 	return []Question{
 		{ID: "kms.disabled.read", Row: 4, Title: "Which error does a read meet whose key is disabled?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html",
-			Rights: []string{"kms:DisableKey"},
+			Calls: calls(newSecret, read, "kms:DisableKey"),
 			Choices: []Choice{
 				{Answer: "decryption-failure", Meaning: "the kill switch proves itself by that type"},
 				{Answer: "access-denied", ByRefusal: true, Meaning: "a read that the kill switch stopped looks like one without rights", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsAccessDenied }},
@@ -23,7 +23,7 @@ func keyQuestions() []Question {
 				{Answer: "goes-on", Meaning: "reads go on: the kill switch needs a second way", Set: goOn},
 			}, Assumed: "decryption-failure", Control: ownReads, Play: disabledRead},
 		{ID: "kms.disabled.delay", Row: 4, Title: "How long after DisableKey do reads still go on?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/programming-eventual-consistency.html",
-			Rights: []string{"kms:DisableKey"},
+			Calls: calls(newSecret, read, "kms:DisableKey"),
 			Choices: []Choice{
 				{Answer: "seconds", ByRefusal: true, Meaning: "the kill switch verifies within its time"},
 				{Answer: "a-minute", ByRefusal: true, Meaning: "the kill switch has to wait a minute before it calls itself failed"},
@@ -31,32 +31,33 @@ func keyQuestions() []Question {
 				{Answer: "goes-on", Meaning: "reads go on for as long as the run waited: the kill switch needs a second way", Set: goOn},
 			}, Assumed: "seconds", Control: ownReads, Play: disabledDelay},
 		{ID: "kms.trailing-days", Row: 18, Title: "Does kms:TrailingDaysWithoutKeyUsage deny disabling a key that was just used?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html",
-			Rights: []string{"kms:DisableKey"}, // of the role that it takes, too
+			Calls: calls(asRole, "kms:DisableKey"),
 			Choices: []Choice{
 				{Answer: Refused, ByRefusal: true, Meaning: "doublelock-tamper keeps keys in use from being disabled"},
 				{Answer: Passes, Meaning: "doublelock-tamper does not help; the event of a disabled key does", Set: func(b *localaws.Behavior) { b.NoTrailingDays = true }},
 			}, Assumed: Refused, Control: mayDisableKeys, Play: trailingDays},
 		{ID: "kms.grant.context", Row: 22, Title: "Does a grant with EncryptionContextSubset on SecretARN let a reader in?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/create-grant-overview.html",
-			Rights: []string{"kms:CreateGrant"},
+			Calls: calls(asRole, "kms:CreateGrant"),
 			Choices: []Choice{
 				{Answer: "reads", Meaning: "rescue by grant works (migration.rescueGrants)"},
 				{Answer: "reads-without", Meaning: "a reader without any right to the key reads all the same: there is no second lock", Set: func(b *localaws.Behavior) { b.NoSecondLock = true }},
 				{Answer: "still-refused", ByRefusal: true, Meaning: "rescue by grant does not work and has to go", Set: func(b *localaws.Behavior) { b.GrantsIgnoreContext = true }},
 			}, Assumed: "reads", Control: readerReads, Play: grantContext},
 		{ID: "kms.alias-moved.new-version", Row: 29, Title: "Under which key is a new version when the secret names an alias that was moved since?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
-			Rights: []string{"kms:UpdateAlias"},
+			Calls: calls(newSecret, newAlias, moveAlias, versions, put),
 			Choices: []Choice{
 				{Answer: "new-target", Meaning: "a moved alias re-keys new versions: every secret that names it is inspected"},
 				{Answer: "old-target", Meaning: "a moved alias changes nothing until the secret is updated", Set: func(b *localaws.Behavior) { b.AliasIsResolved = true }},
 			}, Assumed: "new-target", Play: aliasMovedVersion},
 		{ID: "kms.alias-moved.described", Row: 29, Title: "What does DescribeSecret show of a key that was named by an alias?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html",
-			Rights: []string{"kms:UpdateAlias"},
+			Calls: calls(newSecret, newAlias, moveAlias, describe),
 			Choices: []Choice{
 				{Answer: "alias", Meaning: "what the alias leads to is asked of KMS each time"},
 				{Answer: "old-target", Meaning: "the key that the secret shows is the one it has", Set: func(b *localaws.Behavior) { b.AliasIsResolved = true }},
 				{Answer: "new-target", Meaning: "Secrets Manager follows the alias when it is asked"},
 			}, Assumed: "alias", Play: aliasMovedDescribed},
 		{ID: "kms.alias-gone.write", Row: 35, Title: "What does a write answer when the alias that the secret names is gone?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
+			Calls: calls(newSecret, newAlias, put),
 			Choices: []Choice{
 				{Answer: "invalid-parameter", ByRefusal: true, Meaning: "a deleted alias stops writes, and reads go on: it is found by its event alone"},
 				{Answer: "encryption-failure", ByRefusal: true, Meaning: "the same, as for a key that cannot be used"},

@@ -17,27 +17,31 @@ const (
 func replicaQuestions() []Question {
 	return []Question{
 		{ID: "secretsmanager.replica.own-key", Row: 24, Title: "Does UpdateSecret in a replica's own Region change the replica's key?", Document: replicaGuide, Need: NeedsRegion,
+			Calls: calls(newSecret, describe, replicate, setKey),
 			Choices: []Choice{
 				{Answer: "changed", Meaning: "the fix for DL.SECRET.3 works"},
 				{Answer: Refused, ByRefusal: true, Meaning: "the fix for DL.SECRET.3 has to be another: promote, or remove and add", Set: func(b *localaws.Behavior) { b.ReplicaKeyIsFixed = true }},
 				{Answer: "unchanged", Meaning: "the fix for DL.SECRET.3 succeeds and does nothing"},
 			}, Assumed: "changed", Control: ownSetsKeyAfar, Play: replicaKeyInItsRegion},
 		{ID: "secretsmanager.replica.promoted-key", Row: 30, Title: "Does a replica keep its key and its value when it is promoted?", Document: replicaGuide, Need: NeedsRegion,
-			Rights: []string{"secretsmanager:StopReplicationToReplica"},
+			Calls: calls(newSecret, describe, read, replicate, promote),
 			Choices: []Choice{
 				{Answer: "kept", Meaning: "replicas can be moved by promotion without an outage"},
 				{Answer: "default-key", Meaning: "a promoted replica has to be re-keyed"},
 				{Answer: "unreadable", ByRefusal: true, Meaning: "a promotion is an outage: it must never be advised"},
 			}, Assumed: "kept", Control: ownReadsAfar, Play: replicaPromoted},
 		{ID: "kms.layer.replica", Row: 21, Title: "Are the keys of replicas used with the caller's session, so that the KMS layer stops a replica without a key?", Document: encryption, Need: NeedsRegion,
+			Calls:   calls(asRole, replicate),
 			Choices: replicaLayerChoices(), Assumed: "fails-later", Control: mayReplicate, Play: layerReplica(bySession)},
 		{ID: "secretsmanager.replica.writer", Row: 36, Title: "Does a replica follow a value whose writer may not decrypt with the primary's key?", Document: troubleshoot, Need: NeedsRegion,
+			Calls: calls(asRole, replicate, put),
 			Choices: []Choice{
 				{Answer: "fails-later", ByRefusal: true, Meaning: "a writer without kms:Decrypt leaves replicas behind, and the call does not say so"},
 				{Answer: "follows", Meaning: "only who makes a replica needs kms:Decrypt", Set: func(b *localaws.Behavior) { b.ReplicaFollowsWriter = true }},
 				{Answer: Refused, ByRefusal: true, Meaning: "a writer without kms:Decrypt cannot write what is replicated"},
 			}, Assumed: "fails-later", Control: mayWriteReplicated, Play: replicaOfWriter},
 		{ID: "secretsmanager.replica.retried", Row: 36, Title: "Does ReplicateSecretToRegions into a Region whose replica failed try again?", Document: troubleshoot, Need: NeedsRegion,
+			Calls: calls(asRole, replicate),
 			Choices: []Choice{
 				{Answer: "tried", Meaning: "a failed replica is mended by the same call"},
 				{Answer: Refused, ByRefusal: true, Meaning: "a failed replica has to be removed first", Set: func(b *localaws.Behavior) { b.FailedReplicaStays = true }},

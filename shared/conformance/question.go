@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/localaws"
 )
 
@@ -29,9 +28,8 @@ type Question struct {
 	Title    string
 	Document string // URL of the page that is silent, or says so
 	Need     Need
-	Trail    bool           // it waits for CloudTrail
-	Rights   []string       // IAM actions that it takes beside those of every run
-	Makes    []sandbox.Kind // beside what every run makes
+	Trail    bool     // it waits for CloudTrail
+	Calls    []string // of Play and Control, the run's role included: service:Operation, as IAM names the right to it
 	Choices  []Choice
 	Assumed  Answer // what the local AWS does; "" where it has nothing of the kind
 	// Control makes the call, or sees the effect, that the question waits to be refused, as the same caller, where nothing
