@@ -231,6 +231,7 @@ func (o *options) askAll(ctx, awaited context.Context, env *command.Env, w *worl
 		return cleaned
 	}
 	report := conformance.NewReport(version(), w.against, started, results)
+	report.Partition = arn.PartitionOf(o.region)
 	if err := errors.Join(o.write(env, report), show(env, report)); err != nil {
 		return errors.Join(err, cleaned)
 	}
