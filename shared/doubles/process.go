@@ -36,8 +36,9 @@ type Process struct {
 }
 
 // leash ends the double as soon as the shell's input ends, which is when this process ends, however it ends; and it ends
-// when the double does.
-const leash = `exec 3<&0; "$0" "$@" </dev/null 3<&- & p=$!; (read -r _ <&3; kill $p 2>/dev/null) & wait $p`
+// when the double does. What is left of it then, as of its helpers, is killed after some seconds: with the whole process
+// group, which is the double's own.
+const leash = `exec 3<&0; "$0" "$@" </dev/null 3<&- & p=$!; (read -r _ <&3; kill $p 2>/dev/null; sleep 3; kill -9 0) & wait $p`
 
 // starting lets one come up at a time: with TLS ministack also takes port 443 where that is free, and two would fight.
 var starting sync.Mutex
