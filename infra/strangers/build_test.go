@@ -5,16 +5,42 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
+
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	_ = os.RemoveAll(made) // a folder of binaries; nobody depends on its absence
-	os.Exit(code)
+// leftPrefix begins the name of the folder that everything temporary of a run is in.
+const leftPrefix = "doublelock-strangers-"
+
+// Everything temporary is in one folder, that of ministack and the CDK as well. A run removes it at its end, also at that by
+// a signal; what is left of one that was killed is removed by the next.
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) (code int) {
+	files.RemoveLeft(os.TempDir(), leftPrefix)
+	folder, err := files.Temporary(os.TempDir(), leftPrefix)
+	if err == nil {
+		err = os.Setenv("TMPDIR", folder.Path())
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "nothing was tried: TMPDIR: %v\n", err)
+		return 1
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		_ = folder.Remove() // the next run tries again
+		os.Exit(130)
+	}()
+	defer func() { _ = folder.Remove() }() // the same
+	return m.Run()
 }
 
 // made is where the binaries of this run are; "" until somebody needs them.
@@ -35,7 +61,7 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 	if err != nil || len(mains) == 0 {
 		return "", fmt.Errorf("find the functions: found %d: %w", len(mains), err)
 	}
-	if made, err = os.MkdirTemp("", "doublelock-strangers-"); err != nil {
+	if made, err = os.MkdirTemp("", "binaries-"); err != nil {
 		return "", err
 	}
 	failed := goBuild("app", "./infra")

@@ -1,5 +1,6 @@
 // Package strangers_test deploys what is shipped into an AWS that nobody here wrote, and plays a day of it there. It
-// imports nothing of what is shipped: templates, binaries and AWS's own calls are all it knows.
+// imports nothing of what is shipped but how temporary folders are removed: templates, binaries and AWS's own calls are all it
+// knows.
 package strangers_test
 
 import (

@@ -22,39 +22,44 @@ const (
 type point string
 
 const (
-	versionsListKeys        point = "each version lists the keys that it opens with"
-	unlabelledIsListed      point = "a version without a label is listed when it is asked for"
-	repeatsAreKnown         point = "a CreateSecret that is repeated with its token answers as the first time"
-	managedAliasIsManaged   point = "alias/aws/secretsmanager is a key that AWS manages"
-	keyHasAUsage            point = "a key that is made without a usage is for encryption"
-	rotationIsSetUp         point = "a secret without a rotation does not rotate"
-	rotationRuns            point = "a rotation runs its function, and re-encrypts"
-	deletedKeepsItsTags     point = "a secret pending deletion cannot be tagged"
-	primaryNamesItsRegion   point = "a replicated primary names its own Region"
-	primaryNamesReplicaKeys point = "a primary names the keys of its replicas"
-	replicaIsUnderItsKey    point = "a replica is under the key that was asked for"
-	replicaIsRemoved        point = "a replica is gone when its Region is removed"
-	ownedIsTheirs           point = "a secret of a service cannot be changed by others"
-	rotationsAreListed      point = "the rotations of a key are listed"
-	rotationHasAPeriod      point = "a rotation without a period is once in 365 days"
-	lastUseIsKnown          point = "a key tells its last use"
-	eventsNameTheirAccount  point = "an event that a rule delivers names the account it comes from"
-	eventsKeepTheirTime     point = "an event keeps the time that it was put with"
-	busPolicyIsKept         point = "a bus keeps its policy as it was put"
-	unitsHaveFullAccess     point = "each level of an organization has FullAWSAccess from the start"
-	boundaryIsRead          point = "a role's permissions boundary is read with it"
-	organizationIsFounded   point = "an organization is founded, or there already"
-	eventsAreLookedUp       point = "CloudTrail finds recorded events, newest first"
-	organizationTrailIsSeen point = "the organization's trail is seen by its members"
-	functionHasADigest      point = "a function has the digest of its package"
-	replicaKeyChanges       point = "the key of a replica is changed in the replica's Region"
-	replicaIsPromoted       point = "a replica that is promoted keeps its value, and is a replica no more"
-	replicationsFail        point = "a replication whose name is taken is listed as failed, and can be tried again"
-	externalIsTyped         point = "a managed external secret has its type and its rotation role"
-	materialIsImported      point = "imported key material is there until it expires"
-	copiesAreListed         point = "a copy in another account is listed, and is under its own key"
-	customStoresAreMade     point = "a key is in a custom key store, and unavailable with it"
-	rolesTrust              point = "a role can be assumed by those whom it trusts alone"
+	versionsListKeys         point = "each version lists the keys that it opens with"
+	unlabelledIsListed       point = "a version without a label is listed when it is asked for"
+	repeatsAreKnown          point = "a CreateSecret that is repeated with its token answers as the first time"
+	managedAliasIsManaged    point = "alias/aws/secretsmanager is a key that AWS manages"
+	keyHasAUsage             point = "a key that is made without a usage is for encryption"
+	rotationIsSetUp          point = "a secret without a rotation does not rotate"
+	rotationRuns             point = "a rotation runs its function, and re-encrypts"
+	deletedKeepsItsTags      point = "a secret pending deletion cannot be tagged"
+	primaryNamesItsRegion    point = "a replicated primary names its own Region"
+	primaryNamesReplicaKeys  point = "a primary names the keys of its replicas"
+	replicaIsUnderItsKey     point = "a replica is under the key that was asked for"
+	replicaIsRemoved         point = "a replica is gone when its Region is removed"
+	ownedIsTheirs            point = "a secret of a service cannot be changed by others"
+	rotationsAreListed       point = "the rotations of a key are listed"
+	rotationHasAPeriod       point = "a rotation without a period is once in 365 days"
+	lastUseIsKnown           point = "a key tells its last use"
+	eventsNameTheirAccount   point = "an event that a rule delivers names the account it comes from"
+	eventsKeepTheirTime      point = "an event keeps the time that it was put with"
+	busPolicyIsKept          point = "a bus keeps its policy as it was put"
+	unitsHaveFullAccess      point = "each level of an organization has FullAWSAccess from the start"
+	boundaryIsRead           point = "a role's permissions boundary is read with it"
+	organizationIsFounded    point = "an organization is founded, or there already"
+	eventsAreLookedUp        point = "CloudTrail finds recorded events, newest first"
+	organizationTrailIsSeen  point = "the organization's trail is seen by its members"
+	functionHasADigest       point = "a function has the digest of its package"
+	replicaKeyChanges        point = "the key of a replica is changed in the replica's Region"
+	replicaIsPromoted        point = "a replica that is promoted keeps its value, and is a replica no more"
+	replicationsFail         point = "a replication whose name is taken is listed as failed, and can be tried again"
+	externalIsTyped          point = "a managed external secret has its type and its rotation role"
+	materialIsImported       point = "imported key material is there until it expires"
+	copiesAreListed          point = "a copy in another account is listed, and is under its own key"
+	customStoresAreMade      point = "a key is in a custom key store, and unavailable with it"
+	missingKeyIsRefused      point = "a secret cannot be made under a key that is not there"
+	disabledKeyIsRefused     point = "a secret cannot be made under a disabled key"
+	foreignKeyIsRefused      point = "a secret cannot be made under a key of another Region"
+	unusableKeyIsNotSet      point = "a secret cannot be moved to a key that is not there, is disabled or is of another Region"
+	replicaUnderMissingFails point = "a replication under a key that is not there fails"
+	rolesTrust               point = "a role can be assumed by those whom it trusts alone"
 )
 
 // difference is a point in which a double is not as AWS is.
@@ -93,6 +98,11 @@ var differences = []difference{
 	{moto, "GetParametersForImport", materialIsImported, "does not know the call"},
 	{moto, "AssociateCrossAccountReplica", copiesAreListed, "does not know the call"},
 	{moto, "CreateCustomKeyStore", customStoresAreMade, "does not know the call"},
+	{moto, "CreateSecret", missingKeyIsRefused, "takes any text for a key"},
+	{moto, "CreateSecret", disabledKeyIsRefused, "takes it"},
+	{moto, "CreateSecret", foreignKeyIsRefused, "takes it"},
+	{moto, "UpdateSecret", unusableKeyIsNotSet, "takes any text for a key"},
+	{moto, "ReplicateSecretToRegions", replicaUnderMissingFails, "the replica's KmsKeyId is ignored"},
 
 	{miniStack, "ListSecretVersionIds", versionsListKeys, "KmsKeyIds are not listed"},
 	{miniStack, "ListSecretVersionIds", unlabelledIsListed, "drops a version with its last label"},
@@ -118,6 +128,11 @@ var differences = []difference{
 	{miniStack, "CreateSecret", externalIsTyped, "has neither type nor role"},
 	{miniStack, "AssociateCrossAccountReplica", copiesAreListed, "does not know the call"},
 	{miniStack, "CreateCustomKeyStore", customStoresAreMade, "does not know the call"},
+	{miniStack, "CreateSecret", missingKeyIsRefused, "takes any text for a key"},
+	{miniStack, "CreateSecret", disabledKeyIsRefused, "takes it"},
+	{miniStack, "CreateSecret", foreignKeyIsRefused, "takes it"},
+	{miniStack, "UpdateSecret", unusableKeyIsNotSet, "takes any text for a key"},
+	{miniStack, "ReplicateSecretToRegions", replicaUnderMissingFails, "says InSync"},
 }
 
 // expect tries a point. On a double that is known to differ it must fail: one that has become right is to be struck

@@ -153,7 +153,7 @@ func ask(ctx context.Context, s *shared, q Question, o Options) Result {
 	defer cancel()
 	start := time.Now()
 	w := &World{shared: s, slug: slugOf(q.ID)}
-	answer, err := q.Play(asked, w)
+	answer, err := q.play(asked, w)
 	r.Seconds, r.Evidence = int(time.Since(start).Round(time.Second).Seconds()), w.seen
 	choice, known := q.Choice(answer)
 	switch {
@@ -167,6 +167,27 @@ func ask(ctx context.Context, s *shared, q Question, o Options) Result {
 		r.Answer, r.Meaning, r.Verdict = answer, cmp.Or(w.meaning, choice.Meaning), verdict(answer, q.Assumed)
 	}
 	return r
+}
+
+// play plays a question between its controls.
+func (q Question) play(ctx context.Context, w *World) (Answer, error) {
+	if err := q.control(ctx, w, "c"); err != nil {
+		return "", err
+	}
+	answer, err := q.Play(ctx, w)
+	if choice, _ := q.Choice(answer); err != nil || !choice.ByRefusal {
+		return answer, err
+	}
+	return answer, q.control(ctx, w, "d") // for rights may have changed meanwhile
+}
+
+// control runs the question's control, if it has one, with things of its own: their names begin with the question's, and
+// a letter.
+func (q Question) control(ctx context.Context, w *World, letter string) error {
+	if q.Control == nil {
+		return nil
+	}
+	return q.Control(ctx, &World{shared: w.shared, slug: w.slug + letter})
 }
 
 // slugOf is how the names begin of what a question makes: its number, for some names may have 64 characters at most.

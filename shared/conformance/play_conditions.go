@@ -28,47 +28,53 @@ const (
 func conditionQuestions() []Question {
 	return []Question{
 		{ID: "secretsmanager.empty-key.condition", Row: 1, Title: "Which secretsmanager:KmsKeyArn has an UpdateSecret with an empty key?", Document: keyCondition,
-			Choices: emptyKeyChoices(), Assumed: Absent, Play: emptyKeyCondition(bySession)},
+			Calls:   calls(asRole, setKey),
+			Choices: emptyKeyChoices(), Assumed: Absent, Control: maySetKeys, Play: emptyKeyCondition(bySession)},
 		{ID: "secretsmanager.alias.condition", Row: 2, Title: "Is an alias resolved to its key before secretsmanager:KmsKeyArn is compared?", Document: keyCondition,
-			Choices: aliasChoices(), Assumed: Resolved, Play: aliasCondition(bySession)},
+			Calls:   calls(asRole, newAlias),
+			Choices: aliasChoices(), Assumed: Resolved, Control: mayNameAlias, Play: aliasCondition(bySession)},
 		{ID: "kms.layer.create", Row: 3, Title: "Does denying the AWS managed key by kms:ResourceAliases stop CreateSecret without a key?", Document: encryption,
-			Choices: layerChoices("new secrets are stopped by the KMS layer"), Assumed: Refused, Play: layerCreate},
+			Calls:   calls(asRole),
+			Choices: layerChoices("new secrets are stopped by the KMS layer"), Assumed: Refused, Control: mayCreate, Play: layerCreate},
 		{ID: "kms.layer.empty-key", Row: 3, Title: "Does denying the AWS managed key by kms:ResourceAliases stop UpdateSecret with an empty key?", Document: encryption,
-			Choices: layerChoices("going back to the AWS managed key is stopped by the KMS layer"), Assumed: Refused, Play: layerEmptyKey(bySession)},
+			Calls:   calls(asRole, setKey),
+			Choices: layerChoices("going back to the AWS managed key is stopped by the KMS layer"), Assumed: Refused, Control: maySetKeys, Play: layerEmptyKey(bySession)},
 		{ID: "secretsmanager.describe.missing", Row: 25, Title: "Does DescribeSecret of a name that does not exist answer otherwise to who may describe it than to who may not?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html",
+			Calls: calls(asRole),
 			Choices: []Choice{
-				{Answer: "distinguishes", Meaning: "a blind spot names the secret's own policy after ResourceNotFoundException"},
+				{Answer: "distinguishes", ByRefusal: true, Meaning: "a blind spot names the secret's own policy after ResourceNotFoundException"},
 				{Answer: "always-not-found", Meaning: "ResourceNotFoundException proves no right: a blind spot must not name the secret's policy"},
-				{Answer: "always-denied", Meaning: "a secret that is gone looks like one that may not be seen"},
-			}, Assumed: "distinguishes", Play: describeMissing},
+				{Answer: "always-denied", ByRefusal: true, Meaning: "a secret that is gone looks like one that may not be seen"},
+			}, Assumed: "distinguishes", Control: mayDescribe, Play: describeMissing},
 		{ID: "sts.principal-arn.trust", Row: 15, Title: "Does aws:PrincipalArn in a trust policy hold the ARN of a session's role?", Document: "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html",
+			Calls: calls(asRole),
 			Choices: []Choice{
 				{Answer: "role", Meaning: "the member roles trust the functions' roles"},
-				{Answer: "session", Meaning: "every account becomes a coverage finding: the trust policies have to name sessions", Set: func(b *localaws.Behavior) { b.TrustPrincipal = localaws.TrustPrincipalIsSession }},
-				{Answer: "neither", Meaning: "the member roles cannot be trusted by aws:PrincipalArn", Set: func(b *localaws.Behavior) { b.TrustPrincipal = localaws.TrustPrincipalIsAbsent }},
-			}, Assumed: "role", Play: principalARN},
+				{Answer: "session", ByRefusal: true, Meaning: "every account becomes a coverage finding: the trust policies have to name sessions", Set: func(b *localaws.Behavior) { b.TrustPrincipal = localaws.TrustPrincipalIsSession }},
+				{Answer: "neither", ByRefusal: true, Meaning: "the member roles cannot be trusted by aws:PrincipalArn", Set: func(b *localaws.Behavior) { b.TrustPrincipal = localaws.TrustPrincipalIsAbsent }},
+			}, Assumed: "role", Control: mayTakeRoles, Play: principalARN},
 	}
 }
 
 func emptyKeyChoices() []Choice {
 	return []Choice{
 		{Answer: Absent, Meaning: "no condition on KmsKeyArn sees it: the KMS layer is the only preventive statement", Set: func(b *localaws.Behavior) { b.EmptyKey = localaws.EmptyKeyAbsent }},
-		{Answer: Text, Meaning: "a Deny on an empty KmsKeyArn prevents it", Set: func(b *localaws.Behavior) { b.EmptyKey = localaws.EmptyKeyText }},
-		{Answer: Managed, Meaning: "the approved list prevents it", Set: func(b *localaws.Behavior) { b.EmptyKey = localaws.EmptyKeyManaged }},
+		{Answer: Text, ByRefusal: true, Meaning: "a Deny on an empty KmsKeyArn prevents it", Set: func(b *localaws.Behavior) { b.EmptyKey = localaws.EmptyKeyText }},
+		{Answer: Managed, ByRefusal: true, Meaning: "the approved list prevents it", Set: func(b *localaws.Behavior) { b.EmptyKey = localaws.EmptyKeyManaged }},
 	}
 }
 
 func aliasChoices() []Choice {
 	return []Choice{
-		{Answer: Resolved, Meaning: "the approved list by ARN pattern admits aliases of approved keys"},
-		{Answer: Raw, Meaning: "the approved list has to admit aliases, whose keys it cannot see", Set: func(b *localaws.Behavior) { b.RawKeyARN, b.NoAliasKeyARN = true, false }},
+		{Answer: Resolved, ByRefusal: true, Meaning: "the approved list by ARN pattern admits aliases of approved keys"},
+		{Answer: Raw, ByRefusal: true, Meaning: "the approved list has to admit aliases, whose keys it cannot see", Set: func(b *localaws.Behavior) { b.RawKeyARN, b.NoAliasKeyARN = true, false }},
 		{Answer: Absent, Meaning: "a key named by its alias looks like no key", Set: func(b *localaws.Behavior) { b.RawKeyARN, b.NoAliasKeyARN = false, true }},
 	}
 }
 
 func layerChoices(refused string) []Choice {
 	return []Choice{
-		{Answer: Refused, Meaning: refused},
+		{Answer: Refused, ByRefusal: true, Meaning: refused},
 		{Answer: Passes, Meaning: "the statement does not help: scp simulate calls this way closed, and is wrong", Set: func(b *localaws.Behavior) { b.NoManagedAliases = true }},
 	}
 }

@@ -13,56 +13,57 @@ import (
 func keyQuestions() []Question {
 	return []Question{
 		{ID: "kms.disabled.read", Row: 4, Title: "Which error does a read meet whose key is disabled?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html",
-			Rights: []string{"kms:DisableKey"},
+			Calls: calls(newSecret, read, "kms:DisableKey"),
 			Choices: []Choice{
 				{Answer: "decryption-failure", Meaning: "the kill switch proves itself by that type"},
-				{Answer: "access-denied", Meaning: "a read that the kill switch stopped looks like one without rights", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsAccessDenied }},
+				{Answer: "access-denied", ByRefusal: true, Meaning: "a read that the kill switch stopped looks like one without rights", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsAccessDenied }},
 				{Answer: "invalid-request", Meaning: "a read that the kill switch stopped looks like one of a secret that is to be deleted", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsInvalidRequest }},
 				{Answer: "kms-error", Meaning: "KMS's own error comes through: its types have to count as stopped reads", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsKMSError }},
 				{Answer: "internal-error", Meaning: "a stopped read looks like a broken service, and is tried again", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsInternalError }},
 				{Answer: "goes-on", Meaning: "reads go on: the kill switch needs a second way", Set: goOn},
-			}, Assumed: "decryption-failure", Play: disabledRead},
+			}, Assumed: "decryption-failure", Control: ownReads, Play: disabledRead},
 		{ID: "kms.disabled.delay", Row: 4, Title: "How long after DisableKey do reads still go on?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/programming-eventual-consistency.html",
-			Rights: []string{"kms:DisableKey"},
+			Calls: calls(newSecret, read, "kms:DisableKey"),
 			Choices: []Choice{
-				{Answer: "seconds", Meaning: "the kill switch verifies within its time"},
-				{Answer: "a-minute", Meaning: "the kill switch has to wait a minute before it calls itself failed"},
-				{Answer: "minutes", Meaning: "the kill switch has to wait five minutes before it calls itself failed"},
+				{Answer: "seconds", ByRefusal: true, Meaning: "the kill switch verifies within its time"},
+				{Answer: "a-minute", ByRefusal: true, Meaning: "the kill switch has to wait a minute before it calls itself failed"},
+				{Answer: "minutes", ByRefusal: true, Meaning: "the kill switch has to wait five minutes before it calls itself failed"},
 				{Answer: "goes-on", Meaning: "reads go on for as long as the run waited: the kill switch needs a second way", Set: goOn},
-			}, Assumed: "seconds", Play: disabledDelay},
+			}, Assumed: "seconds", Control: ownReads, Play: disabledDelay},
 		{ID: "kms.trailing-days", Row: 18, Title: "Does kms:TrailingDaysWithoutKeyUsage deny disabling a key that was just used?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html",
-			Rights: []string{"kms:DisableKey"}, // of the role that it takes, too
+			Calls: calls(asRole, "kms:DisableKey"),
 			Choices: []Choice{
-				{Answer: Refused, Meaning: "doublelock-tamper keeps keys in use from being disabled"},
+				{Answer: Refused, ByRefusal: true, Meaning: "doublelock-tamper keeps keys in use from being disabled"},
 				{Answer: Passes, Meaning: "doublelock-tamper does not help; the event of a disabled key does", Set: func(b *localaws.Behavior) { b.NoTrailingDays = true }},
-			}, Assumed: Refused, Play: trailingDays},
+			}, Assumed: Refused, Control: mayDisableKeys, Play: trailingDays},
 		{ID: "kms.grant.context", Row: 22, Title: "Does a grant with EncryptionContextSubset on SecretARN let a reader in?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/create-grant-overview.html",
-			Rights: []string{"kms:CreateGrant"},
+			Calls: calls(asRole, "kms:CreateGrant"),
 			Choices: []Choice{
 				{Answer: "reads", Meaning: "rescue by grant works (migration.rescueGrants)"},
 				{Answer: "reads-without", Meaning: "a reader without any right to the key reads all the same: there is no second lock", Set: func(b *localaws.Behavior) { b.NoSecondLock = true }},
-				{Answer: "still-refused", Meaning: "rescue by grant does not work and has to go", Set: func(b *localaws.Behavior) { b.GrantsIgnoreContext = true }},
-			}, Assumed: "reads", Play: grantContext},
+				{Answer: "still-refused", ByRefusal: true, Meaning: "rescue by grant does not work and has to go", Set: func(b *localaws.Behavior) { b.GrantsIgnoreContext = true }},
+			}, Assumed: "reads", Control: readerReads, Play: grantContext},
 		{ID: "kms.alias-moved.new-version", Row: 29, Title: "Under which key is a new version when the secret names an alias that was moved since?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
-			Rights: []string{"kms:UpdateAlias"},
+			Calls: calls(newSecret, newAlias, moveAlias, versions, put),
 			Choices: []Choice{
 				{Answer: "new-target", Meaning: "a moved alias re-keys new versions: every secret that names it is inspected"},
 				{Answer: "old-target", Meaning: "a moved alias changes nothing until the secret is updated", Set: func(b *localaws.Behavior) { b.AliasIsResolved = true }},
 			}, Assumed: "new-target", Play: aliasMovedVersion},
 		{ID: "kms.alias-moved.described", Row: 29, Title: "What does DescribeSecret show of a key that was named by an alias?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html",
-			Rights: []string{"kms:UpdateAlias"},
+			Calls: calls(newSecret, newAlias, moveAlias, describe),
 			Choices: []Choice{
 				{Answer: "alias", Meaning: "what the alias leads to is asked of KMS each time"},
 				{Answer: "old-target", Meaning: "the key that the secret shows is the one it has", Set: func(b *localaws.Behavior) { b.AliasIsResolved = true }},
 				{Answer: "new-target", Meaning: "Secrets Manager follows the alias when it is asked"},
 			}, Assumed: "alias", Play: aliasMovedDescribed},
 		{ID: "kms.alias-gone.write", Row: 35, Title: "What does a write answer when the alias that the secret names is gone?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
+			Calls: calls(newSecret, newAlias, put),
 			Choices: []Choice{
-				{Answer: "invalid-parameter", Meaning: "a deleted alias stops writes, and reads go on: it is found by its event alone"},
-				{Answer: "encryption-failure", Meaning: "the same, as for a key that cannot be used"},
-				{Answer: "not-found", Meaning: "the same, and it looks like a secret that is gone"},
+				{Answer: "invalid-parameter", ByRefusal: true, Meaning: "a deleted alias stops writes, and reads go on: it is found by its event alone"},
+				{Answer: "encryption-failure", ByRefusal: true, Meaning: "the same, as for a key that cannot be used"},
+				{Answer: "not-found", ByRefusal: true, Meaning: "the same, and it looks like a secret that is gone"},
 				{Answer: "goes-on", Meaning: "Secrets Manager remembers the key: a deleted alias changes nothing"},
-			}, Assumed: "invalid-parameter", Play: aliasGone},
+			}, Assumed: "invalid-parameter", Control: ownWrites, Play: aliasGone},
 	}
 }
 
@@ -95,6 +96,9 @@ func untilStopped(ctx context.Context, w *World) (failed error, after time.Durat
 	start := time.Now() // not the run's clock: AWS's time goes on
 	for time.Since(start) < w.patience.Change {
 		if failed = w.own.Read(ctx, secret); failed != nil {
+			if errorsOfReads[sandbox.Code(failed)] == "" { // such as one of the network
+				return nil, 0, errors.Join(errUnexpected, failed)
+			}
 			after = time.Since(start)
 			w.note("first failed read", "%s after %s", sandbox.Code(failed), after.Round(time.Second))
 			return failed, after, ctx.Err()
@@ -117,10 +121,7 @@ func disabledRead(ctx context.Context, w *World) (Answer, error) {
 	case failed == nil:
 		return "goes-on", nil
 	}
-	if answer := errorsOfReads[sandbox.Code(failed)]; answer != "" {
-		return answer, nil
-	}
-	return "", errors.Join(errUnexpected, failed)
+	return errorsOfReads[sandbox.Code(failed)], nil
 }
 
 func disabledDelay(ctx context.Context, w *World) (Answer, error) {
@@ -138,13 +139,8 @@ func disabledDelay(ctx context.Context, w *World) (Answer, error) {
 	return "minutes", nil
 }
 
-// trailingDays disables a key that was just used, without the right to disable keys that were. That the caller may disable
-// keys at all is seen with another one.
+// trailingDays disables a key that was just used, without the right to disable keys that were.
 func trailingDays(ctx context.Context, w *World) (Answer, error) {
-	control, err := w.own.CreateKey(ctx, w.what("control"))
-	if err != nil {
-		return "", err
-	}
 	key, err := w.own.CreateKey(ctx, w.what("used"))
 	if err != nil {
 		return "", err
@@ -156,44 +152,17 @@ func trailingDays(ctx context.Context, w *World) (Answer, error) {
 	if err := w.own.Read(ctx, secret); err != nil { // a use
 		return "", err
 	}
-	may, err := w.as(ctx, "may")
-	if err != nil {
-		return "", err
-	}
-	if err := w.eventually(ctx, "disable a key with the right to", func(ctx context.Context) error { return may.DisableKey(ctx, control) }); err != nil {
-		return "", err
-	}
 	return refusedOrNot(stopped(ctx, w, bySession, "idle", deny("kms:DisableKey", `{"NumericLessThan":{"kms:TrailingDaysWithoutKeyUsage":"30"}}`),
 		func(s *sandbox.Session) error { return s.DisableKey(ctx, key) }))
 }
 
 // grantContext lets a role read that may read secrets and use no key, by a grant that the secret's ARN limits.
 func grantContext(ctx context.Context, w *World) (Answer, error) {
-	if _, err := w.without(ctx, "s"); err != nil { // where policies do not count, everybody reads
-		return "", err
-	}
-	c, err := w.ready()
-	if err != nil {
-		return "", err
-	}
 	secret, key, err := w.underA(ctx)
 	if err != nil {
 		return "", err
 	}
-	name := w.own.Partition().New("secretsmanager", "*", w.own.Account(), "secret:"+w.own.Run().Name("*")).String()
-	role, err := w.own.CreateRole(ctx, w.what("reader"), w.trustExternal(c.external),
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:DescribeSecret"],"Resource":"`+name+`"}]}`)
-	if err != nil {
-		return "", err
-	}
-	var reader *sandbox.Session
-	err = w.eventually(ctx, "take the role of the reader", func(ctx context.Context) error {
-		if reader, err = w.own.Assume(ctx, role, w.sessionName(w.what("reader")), "", c.external); err != nil {
-			return err
-		}
-		_, err := reader.Describe(ctx, secret)
-		return err
-	})
+	reader, role, err := w.reader(ctx, secret)
 	if err != nil {
 		return "", err
 	}
@@ -222,6 +191,32 @@ func grantContext(ctx context.Context, w *World) (Answer, error) {
 	}
 	w.note("first read", "after %s", time.Since(start).Round(time.Second))
 	return "reads", nil
+}
+
+// reader makes a role that may read secrets and use no key, and takes it as soon as it sees a secret. The error is
+// errNotEvaluated where policies do not count: everybody reads there.
+func (w *World) reader(ctx context.Context, secret string) (reader *sandbox.Session, role string, err error) {
+	if _, err := w.without(ctx, "s"); err != nil {
+		return nil, "", err
+	}
+	c, err := w.ready()
+	if err != nil {
+		return nil, "", err
+	}
+	name := w.own.Partition().New("secretsmanager", "*", w.own.Account(), "secret:"+w.own.Run().Name("*")).String()
+	role, err = w.own.CreateRole(ctx, w.what("reader"), w.trustExternal(c.external),
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:DescribeSecret"],"Resource":"`+name+`"}]}`)
+	if err != nil {
+		return nil, "", err
+	}
+	err = w.eventually(ctx, "take the role of the reader", func(ctx context.Context) error {
+		if reader, err = w.own.Assume(ctx, role, w.sessionName(w.what("reader")), "", c.external); err != nil {
+			return err
+		}
+		_, err := reader.Describe(ctx, secret)
+		return err
+	})
+	return reader, role, err
 }
 
 // aliasMoved is a secret whose key was named by an alias that was moved from key a to key b since.
@@ -281,24 +276,20 @@ func aliasGone(ctx context.Context, w *World) (Answer, error) {
 	if _, err := w.own.Remove(ctx, sandbox.Resource{Kind: sandbox.Alias, Account: w.own.Account(), Region: w.own.Region(), Name: alias}); err != nil {
 		return "", err
 	}
-	code := ""
-	stopped, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+	answer := Answer("goes-on")
+	_, err = sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
 		_, err := w.own.Put(ctx, secret)
-		if code = sandbox.Code(err); code == "" {
-			return false, err
+		stopped, known := errorsOfWrites[sandbox.Code(err)]
+		if known {
+			answer = stopped
+			return true, nil
 		}
-		return true, nil
+		if err != nil {
+			err = errors.Join(errUnexpected, err)
+		}
+		return false, err
 	})
-	switch answer, known := errorsOfWrites[code]; {
-	case err != nil:
-		return "", err
-	case !stopped:
-		return "goes-on", nil
-	case known:
-		return answer, nil
-	}
-	w.note("error", "%s", code)
-	return "", errUnexpected
+	return answer, err
 }
 
 func aliasMovedVersion(ctx context.Context, w *World) (Answer, error) {

@@ -10,7 +10,6 @@ import (
 
 const (
 	trailEntries = "https://docs.aws.amazon.com/secretsmanager/latest/userguide/cloudtrail_log_entries.html"
-	lookup       = "cloudtrail:LookupEvents"
 )
 
 // validation stands for a version where Secrets Manager only checks a key (user guide, encryption).
@@ -19,23 +18,27 @@ const validation = "RequestToValidateKeyAccess"
 func recordQuestions() []Question {
 	return []Question{
 		{ID: "secretsmanager.empty-key.described", Row: 1, Title: "What does DescribeSecret show after an UpdateSecret with an empty key?", Document: updateSecret,
+			Calls: calls(newSecret, describe, setKey),
 			Choices: []Choice{
 				{Answer: Absent, Meaning: "a secret without a key is under the AWS managed one"},
 				{Answer: "shown", Meaning: "a secret that went back shows the AWS managed key, whose manager is asked of KMS"},
 			}, Assumed: Absent, Play: emptyKeyDescribed},
-		{ID: "secretsmanager.empty-key.recorded", Row: 1, Title: `What is kmsKeyId in CloudTrail's record of an UpdateSecret with an empty key?`, Document: trailEntries, Trail: true, Rights: []string{lookup},
+		{ID: "secretsmanager.empty-key.recorded", Row: 1, Title: `What is kmsKeyId in CloudTrail's record of an UpdateSecret with an empty key?`, Document: trailEntries, Trail: true,
+			Calls: calls(asRole, setKey, lookup),
 			Choices: []Choice{
 				{Answer: Text, Meaning: "the event says where to look, and Describe what is true"},
 				{Answer: Absent, Meaning: "the event looks like a change of the description; it leads to a Describe all the same"},
 				{Answer: Managed, Meaning: "the event names the AWS managed key"},
 			}, Assumed: Text, Play: emptyKeyRecorded},
-		{ID: "secretsmanager.alias.recorded", Row: 8, Title: "Does CloudTrail record the key of CreateSecret as the caller wrote it?", Document: trailEntries, Trail: true, Rights: []string{lookup},
+		{ID: "secretsmanager.alias.recorded", Row: 8, Title: "Does CloudTrail record the key of CreateSecret as the caller wrote it?", Document: trailEntries, Trail: true,
+			Calls: calls(asRole, newAlias, lookup),
 			Choices: []Choice{
 				{Answer: Raw, Meaning: "the event's key is never used to decide"},
 				{Answer: Resolved, Meaning: "the event's key could be believed; it is not"},
 				{Answer: Absent, Meaning: "the event has no key, whatever was asked for"},
 			}, Assumed: Raw, Play: aliasRecorded},
-		{ID: "kms.validation.recorded", Row: 31, Title: "Which calls to KMS does CloudTrail record when Secrets Manager validates a key (RequestToValidateKeyAccess)?", Document: encryption, Trail: true, Rights: []string{lookup},
+		{ID: "kms.validation.recorded", Row: 31, Title: "Which calls to KMS does CloudTrail record when Secrets Manager validates a key (RequestToValidateKeyAccess)?", Document: encryption, Trail: true,
+			Calls: calls(asRole, setKey, lookup),
 			Choices: []Choice{
 				{Answer: "both", Meaning: "a validation is no read of the secret, and is not counted as one"},
 				{Answer: "generate-only", Meaning: "the same; a caller without kms:Decrypt can set the key"},

@@ -17,38 +17,42 @@ const (
 func replicaQuestions() []Question {
 	return []Question{
 		{ID: "secretsmanager.replica.own-key", Row: 24, Title: "Does UpdateSecret in a replica's own Region change the replica's key?", Document: replicaGuide, Need: NeedsRegion,
+			Calls: calls(newSecret, describe, replicate, setKey),
 			Choices: []Choice{
 				{Answer: "changed", Meaning: "the fix for DL.SECRET.3 works"},
-				{Answer: Refused, Meaning: "the fix for DL.SECRET.3 has to be another: promote, or remove and add", Set: func(b *localaws.Behavior) { b.ReplicaKeyIsFixed = true }},
+				{Answer: Refused, ByRefusal: true, Meaning: "the fix for DL.SECRET.3 has to be another: promote, or remove and add", Set: func(b *localaws.Behavior) { b.ReplicaKeyIsFixed = true }},
 				{Answer: "unchanged", Meaning: "the fix for DL.SECRET.3 succeeds and does nothing"},
-			}, Assumed: "changed", Play: replicaKeyInItsRegion},
+			}, Assumed: "changed", Control: ownSetsKeyAfar, Play: replicaKeyInItsRegion},
 		{ID: "secretsmanager.replica.promoted-key", Row: 30, Title: "Does a replica keep its key and its value when it is promoted?", Document: replicaGuide, Need: NeedsRegion,
-			Rights: []string{"secretsmanager:StopReplicationToReplica"},
+			Calls: calls(newSecret, describe, read, replicate, promote),
 			Choices: []Choice{
 				{Answer: "kept", Meaning: "replicas can be moved by promotion without an outage"},
 				{Answer: "default-key", Meaning: "a promoted replica has to be re-keyed"},
-				{Answer: "unreadable", Meaning: "a promotion is an outage: it must never be advised"},
-			}, Assumed: "kept", Play: replicaPromoted},
+				{Answer: "unreadable", ByRefusal: true, Meaning: "a promotion is an outage: it must never be advised"},
+			}, Assumed: "kept", Control: ownReadsAfar, Play: replicaPromoted},
 		{ID: "kms.layer.replica", Row: 21, Title: "Are the keys of replicas used with the caller's session, so that the KMS layer stops a replica without a key?", Document: encryption, Need: NeedsRegion,
-			Choices: replicaLayerChoices(), Assumed: "fails-later", Play: layerReplica(bySession)},
+			Calls:   calls(asRole, replicate),
+			Choices: replicaLayerChoices(), Assumed: "fails-later", Control: mayReplicate, Play: layerReplica(bySession)},
 		{ID: "secretsmanager.replica.writer", Row: 36, Title: "Does a replica follow a value whose writer may not decrypt with the primary's key?", Document: troubleshoot, Need: NeedsRegion,
+			Calls: calls(asRole, replicate, put),
 			Choices: []Choice{
-				{Answer: "fails-later", Meaning: "a writer without kms:Decrypt leaves replicas behind, and the call does not say so"},
+				{Answer: "fails-later", ByRefusal: true, Meaning: "a writer without kms:Decrypt leaves replicas behind, and the call does not say so"},
 				{Answer: "follows", Meaning: "only who makes a replica needs kms:Decrypt", Set: func(b *localaws.Behavior) { b.ReplicaFollowsWriter = true }},
-				{Answer: Refused, Meaning: "a writer without kms:Decrypt cannot write what is replicated"},
-			}, Assumed: "fails-later", Play: replicaOfWriter},
+				{Answer: Refused, ByRefusal: true, Meaning: "a writer without kms:Decrypt cannot write what is replicated"},
+			}, Assumed: "fails-later", Control: mayWriteReplicated, Play: replicaOfWriter},
 		{ID: "secretsmanager.replica.retried", Row: 36, Title: "Does ReplicateSecretToRegions into a Region whose replica failed try again?", Document: troubleshoot, Need: NeedsRegion,
+			Calls: calls(asRole, replicate),
 			Choices: []Choice{
 				{Answer: "tried", Meaning: "a failed replica is mended by the same call"},
-				{Answer: Refused, Meaning: "a failed replica has to be removed first", Set: func(b *localaws.Behavior) { b.FailedReplicaStays = true }},
-			}, Assumed: "tried", Play: replicaRetried},
+				{Answer: Refused, ByRefusal: true, Meaning: "a failed replica has to be removed first", Set: func(b *localaws.Behavior) { b.FailedReplicaStays = true }},
+			}, Assumed: "tried", Control: ownReplicates, Play: replicaRetried},
 	}
 }
 
 func replicaLayerChoices() []Choice {
 	return []Choice{
-		{Answer: Refused, Meaning: "the KMS layer stops replicas without a key"},
-		{Answer: "fails-later", Meaning: "the KMS layer stops them, and the call does not say so"},
+		{Answer: Refused, ByRefusal: true, Meaning: "the KMS layer stops replicas without a key"},
+		{Answer: "fails-later", ByRefusal: true, Meaning: "the KMS layer stops them, and the call does not say so"},
 		{Answer: Passes, Meaning: "scp simulate calls this way closed, and is wrong; DL.SECRET.3 finds it", Set: func(b *localaws.Behavior) { b.ReplicaKeysByService = true }},
 	}
 }
@@ -63,6 +67,11 @@ func replicated(ctx context.Context, w *World, farKey string) error {
 	if err := w.own.Replicate(ctx, secret, w.second.Region(), farKey); err != nil {
 		return err
 	}
+	return w.inSync(ctx, secret)
+}
+
+// inSync waits for the end of replication, and errs unless the replica has what its primary has.
+func (w *World) inSync(ctx context.Context, secret string) error {
 	status, err := replicaStatus(ctx, w, secret)
 	if err == nil && status != sandbox.InSync {
 		err = fmt.Errorf("%w: the replica is %s", errUnexpected, status)
@@ -120,6 +129,9 @@ func replicaPromoted(ctx context.Context, w *World) (Answer, error) {
 		return "", err
 	}
 	name := w.own.Run().Name(w.what("s"))
+	if err := w.second.Read(ctx, name); err != nil { // as long as it is a replica
+		return "", err
+	}
 	if err := w.second.Promote(ctx, name); err != nil {
 		return "", err
 	}
@@ -128,7 +140,7 @@ func replicaPromoted(ctx context.Context, w *World) (Answer, error) {
 		return "", err
 	}
 	switch read := w.second.Read(ctx, name); {
-	case read != nil && sandbox.Code(read) != "":
+	case errorsOfReads[sandbox.Code(read)] != "", sandbox.Gone(read):
 		w.note("error of a read", "%s", sandbox.Code(read))
 		return "unreadable", nil
 	case read != nil:

@@ -15,46 +15,40 @@ import (
 func serviceQuestions() []Question {
 	return []Question{
 		{ID: "secretsmanager.owned.tag", Row: 6, Title: "Does TagResource succeed on a secret that another AWS service owns?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_TagResource.html",
-			Rights: []string{"events:CreateConnection", "events:DescribeConnection", "secretsmanager:TagResource", "iam:CreateServiceLinkedRole"},
-			Makes:  []sandbox.Kind{sandbox.Connection},
+			Calls: calls(newSecret, describe, "events:CreateConnection", "events:DescribeConnection", "secretsmanager:TagResource"),
 			Choices: []Choice{
 				{Answer: Passes, Meaning: "secrets of services could be tagged; we do not"},
-				{Answer: Refused, Meaning: "secrets of services are never tagged", Set: func(b *localaws.Behavior) { b.RefuseForeignTags = true }},
-			}, Assumed: Passes, Play: ownedTag},
+				{Answer: Refused, ByRefusal: true, Meaning: "secrets of services are never tagged", Set: func(b *localaws.Behavior) { b.RefuseForeignTags = true }},
+			}, Assumed: Passes, Control: ownTags, Play: ownedTag},
 		{ID: "lambda.rotation.invoke", Row: 10, Title: "With which session is lambda:InvokeFunction asked for when RotateSecret is called?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html",
-			Rights: []string{"lambda:CreateFunction", "lambda:AddPermission", "lambda:InvokeFunction", "lambda:TagResource", "iam:PassRole", "secretsmanager:RotateSecret", "secretsmanager:CancelRotateSecret"},
-			Makes:  []sandbox.Kind{sandbox.Function},
+			Calls: calls(asRole, "lambda:CreateFunction", "lambda:AddPermission", "secretsmanager:RotateSecret"),
 			Choices: []Choice{
 				{Answer: "not-asked", Meaning: "the right in the change role is one too many"},
-				{Answer: "via-service", Meaning: "the change role's condition aws:ViaAWSService is right", Set: func(b *localaws.Behavior) { b.RotationInvoke = localaws.InvokeViaService }},
-				{Answer: "direct", Meaning: "the change role's condition aws:ViaAWSService stops rotation: it has to go", Set: func(b *localaws.Behavior) { b.RotationInvoke = localaws.InvokeDirect }},
-			}, Assumed: "not-asked", Play: rotationInvoke},
+				{Answer: "via-service", ByRefusal: true, Meaning: "the change role's condition aws:ViaAWSService is right", Set: func(b *localaws.Behavior) { b.RotationInvoke = localaws.InvokeViaService }},
+				{Answer: "direct", ByRefusal: true, Meaning: "the change role's condition aws:ViaAWSService stops rotation: it has to go", Set: func(b *localaws.Behavior) { b.RotationInvoke = localaws.InvokeDirect }},
+			}, Assumed: "not-asked", Control: mayRotate, Play: rotationInvoke},
 		{ID: "events.denied-decrypt.rule", Row: 9, Title: "Does a refused Decrypt reach a rule that is not in state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS?", Document: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html",
-			Rights: []string{"events:PutRule", "events:PutTargets", "events:TagResource", "sqs:CreateQueue", "sqs:TagQueue", "sqs:ReceiveMessage"},
-			Makes:  []sandbox.Kind{sandbox.Rule, sandbox.Queue},
+			Calls: calls(asRole, newRule, newQueue),
 			Choices: []Choice{
 				{Answer: "all-state-only", Meaning: "the denied-read rule needs that state"},
 				{Answer: "any-state", Meaning: "the denied-read rule could be in the plain state, which is cheaper"},
-			}, Assumed: "all-state-only", Play: deniedDecryptRule},
+			}, Assumed: "all-state-only", Control: mayRead, Play: deniedDecryptRule},
 		{ID: "events.schedule.foreign-bus", Row: 32, Title: "Does a scheduled rule deliver to a bus of another Region?", Document: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html", Need: NeedsRegion,
-			Rights: []string{"events:CreateEventBus", "events:PutRule", "events:PutTargets", "events:TagResource", "sqs:CreateQueue", "sqs:TagQueue", "sqs:ReceiveMessage", "iam:PassRole"},
-			Makes:  []sandbox.Kind{sandbox.Rule, sandbox.BusRule, sandbox.Bus, sandbox.Queue},
+			Calls: calls(newRole, newRule, newQueue, "events:CreateEventBus"),
 			Choices: []Choice{
 				{Answer: "delivered", Meaning: "a heartbeat can be a scheduled rule of the member"},
-				{Answer: Refused, Meaning: "a heartbeat needs another way"},
-				{Answer: "not-delivered", Meaning: "a heartbeat by a scheduled rule would be silent everywhere", Own: true},
-			}, Play: scheduleForeignBus},
+				{Answer: Refused, ByRefusal: true, Meaning: "a heartbeat needs another way"},
+				{Answer: "not-delivered", ByRefusal: true, Meaning: "a heartbeat by a scheduled rule would be silent everywhere", Own: true},
+			}, Control: patternToForeignBus, Play: scheduleForeignBus},
 		{ID: "scheduler.universal.put-rule", Row: 33, Title: "Does EventBridge Scheduler call events:PutRule as a universal target, and is that recorded?", Document: "https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html", Trail: true,
-			Rights: []string{"scheduler:CreateScheduleGroup", "scheduler:CreateSchedule", "scheduler:TagResource", "events:DescribeRule", "iam:PassRole", lookup},
-			Makes:  []sandbox.Kind{sandbox.Schedules, sandbox.Rule},
+			Calls: calls(newRole, "events:PutRule", "events:DescribeRule", "scheduler:CreateScheduleGroup", "scheduler:CreateSchedule", lookup),
 			Choices: []Choice{
 				{Answer: "recorded", Meaning: "a scheduled write is a pulse that proves the trail as well"},
 				{Answer: "done", Meaning: "a scheduled write proves nothing about the trail"},
-				{Answer: "not-done", Meaning: "there is no such pulse"},
-			}, Play: schedulerPutRule},
+				{Answer: "not-done", ByRefusal: true, Meaning: "there is no such pulse"},
+			}, Control: ownPutsRules, Play: schedulerPutRule},
 		{ID: "cloudformation.key-removed", Row: 19, Title: "What does CloudFormation do with the key of a secret when KmsKeyId leaves the template?", Document: "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html",
-			Rights: []string{"cloudformation:CreateStack", "cloudformation:UpdateStack", "cloudformation:DescribeStacks", "cloudformation:TagResource", "secretsmanager:GetRandomPassword"},
-			Makes:  []sandbox.Kind{sandbox.Stack},
+			Calls: calls("kms:CreateKey", "cloudformation:CreateStack", "cloudformation:UpdateStack", "cloudformation:DescribeStacks", describe),
 			Choices: []Choice{
 				{Answer: "kept", Meaning: "removing the property changes nothing"},
 				{Answer: "default-key", Meaning: "removing the property opens the first lock; the event of it leads to a Describe"},
@@ -87,24 +81,7 @@ func ownedTag(ctx context.Context, w *World) (Answer, error) {
 }
 
 func rotationInvoke(ctx context.Context, w *World) (Answer, error) {
-	if _, err := w.without(ctx, "s"); err != nil {
-		return "", err
-	}
-	role, err := w.own.CreateRole(ctx, w.what("rotator"), trustService("lambda"), "")
-	if err != nil {
-		return "", err
-	}
-	function := ""
-	made, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
-		function, err = w.own.CreateRotator(ctx, w.what("rotator"), role)
-		if sandbox.Code(err) == "InvalidParameterValueException" { // until Lambda knows the role
-			return false, nil
-		}
-		return err == nil, err
-	})
-	if err == nil && !made {
-		err = fmt.Errorf("a function within %s: %w", w.patience.Change, errNotShown)
-	}
+	function, err := w.rotator()
 	if err != nil {
 		return "", err
 	}
@@ -128,6 +105,26 @@ func rotationInvoke(ctx context.Context, w *World) (Answer, error) {
 		}
 	}
 	return "", errUnexpected
+}
+
+// makeRotator makes a function that rotates nothing.
+func (s *shared) makeRotator(ctx context.Context) (string, error) {
+	role, err := s.own.CreateRole(ctx, "rotator", trustService("lambda"), "")
+	if err != nil {
+		return "", err
+	}
+	function := ""
+	made, err := sandbox.Until(ctx, s.patience.Change, func(ctx context.Context) (bool, error) {
+		function, err = s.own.CreateRotator(ctx, "rotator", role)
+		if sandbox.Code(err) == "InvalidParameterValueException" { // until Lambda knows the role
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err == nil && !made {
+		err = fmt.Errorf("a function within %s: %w", s.patience.Change, errNotShown)
+	}
+	return function, err
 }
 
 func deniedDecryptRule(ctx context.Context, w *World) (Answer, error) {
@@ -183,8 +180,17 @@ func deniedDecryptRule(ctx context.Context, w *World) (Answer, error) {
 	return "all-state-only", nil
 }
 
+// foreignBus makes a bus in the second Region, and a role that may send to it.
+func (w *World) foreignBus(ctx context.Context) (name, bus, role string, err error) {
+	if name, bus, err = w.second.CreateBus(ctx, w.what("bus")); err != nil {
+		return "", "", "", err
+	}
+	role, err = w.own.CreateRole(ctx, w.what("sender"), trustService("events"), fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"events:PutEvents","Resource":%q}]}`, bus))
+	return name, bus, role, err
+}
+
 func scheduleForeignBus(ctx context.Context, w *World) (Answer, error) {
-	name, bus, err := w.second.CreateBus(ctx, w.what("bus"))
+	name, bus, role, err := w.foreignBus(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -193,10 +199,6 @@ func scheduleForeignBus(ctx context.Context, w *World) (Answer, error) {
 		return "", err
 	}
 	if _, err := w.second.CreateRule(ctx, sandbox.NewRule{What: w.what("bus"), Bus: name, Pattern: `{"source":["aws.events"]}`, Target: queue}); err != nil {
-		return "", err
-	}
-	role, err := w.own.CreateRole(ctx, w.what("sender"), trustService("events"), fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"events:PutEvents","Resource":%q}]}`, bus))
-	if err != nil {
 		return "", err
 	}
 	_, err = w.own.CreateRule(ctx, sandbox.NewRule{What: w.what("schedule"), Schedule: "rate(1 minute)", Target: bus, TargetRole: role})
@@ -231,7 +233,7 @@ func schedulerPutRule(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	input, err := json.Marshal(map[string]any{"Name": rule, "State": "DISABLED", "EventPattern": `{"source":["doublelock.conformance"]}`,
+	input, err := json.Marshal(map[string]any{"Name": rule, "State": "DISABLED", "EventPattern": nothingSends,
 		"Tags": []map[string]string{{"Key": sandbox.TagKey, "Value": string(w.own.Run())}}})
 	if err != nil {
 		return "", err

@@ -31,6 +31,7 @@ const (
 func versionQuestions() []Question {
 	return []Question{
 		{ID: "secretsmanager.rekeyed.listed", Row: 5, Title: "Which keys does ListSecretVersionIds list for a version that was re-keyed, and in which order?", Document: versionEntry,
+			Calls: calls(newSecret, setKey, versions),
 			Choices: []Choice{
 				{Answer: NewFirst, Meaning: "any key besides the secret's own keeps it dual"},
 				{Answer: OldFirst, Meaning: "the same: the order is not used", Set: func(b *localaws.Behavior) { b.OldestKeyListedFirst = true }},
@@ -38,36 +39,39 @@ func versionQuestions() []Question {
 				{Answer: OldOnly, Meaning: "a re-key cannot be seen in the list: it stays unproven until a new version"},
 			}, Assumed: NewFirst, Play: rekeyedListed},
 		{ID: "secretsmanager.rekeyed.fallback", Row: 20, Title: "Does a re-keyed version open for a reader that may use the old key alone?", Document: rekeyGuide,
+			Calls: calls(asRole, setKey),
 			Choices: []Choice{
 				{Answer: Opens, Meaning: "a re-key breaks no reader before the next new version"},
-				{Answer: Refused, Meaning: "a re-key breaks readers at once: no plan may call it safe"},
-			}, Assumed: Opens, Play: rekeyedFallback},
+				{Answer: Refused, ByRefusal: true, Meaning: "a re-key breaks readers at once: no plan may call it safe"},
+			}, Assumed: Opens, Control: mayRead, Play: rekeyedFallback},
 		{ID: "secretsmanager.rekeyed.tried-first", Row: 20, Title: "Which copy of a re-keyed version is tried first, and is a refused Decrypt recorded?", Document: rekeyGuide, Trail: true,
-			Rights: []string{"cloudtrail:LookupEvents"},
+			Calls: calls(asRole, setKey, lookup),
 			Choices: []Choice{
 				{Answer: NewFirst, Meaning: "a reader that lacks the new key shows in CloudTrail although it reads: the watchdog sees it in time"},
 				{Answer: OldFirst, Meaning: "a reader that lacks the new key shows only after the next new version, when it breaks", Set: func(b *localaws.Behavior) { b.OldestCopyFirst = true }},
 				{Answer: "refusals-not-recorded", Meaning: "as old-first: nothing warns before a reader breaks"},
 			}, Assumed: NewFirst, Play: triedFirst},
 		{ID: "secretsmanager.rekey.custom-label", Row: 26, Title: "Does a re-key take along a version that only a label of the customer's own is on?", Document: updateSecret,
+			Calls: calls(newSecret, setKey, versions, put),
 			Choices: []Choice{
-				{Answer: Left, Meaning: "as documented: a version under a label of its own stays under the old key until it is written again"},
+				{Answer: Left, ByRefusal: true, Meaning: "as documented: a version under a label of its own stays under the old key until it is written again"},
 				{Answer: Reencrypted, Meaning: "every labelled version opens with the new key as well", Set: func(b *localaws.Behavior) { b.TakeCustomLabels = true }},
-			}, Assumed: Left, Play: customLabel},
-		{ID: "secretsmanager.rekey.without-decrypt", Row: 27, Title: "What does a re-key do whose caller may not decrypt with the old key?", Document: rekeyGuide, Choices: blindChoices(), Assumed: Left, Play: rekeyWithout("kms:Decrypt", false)},
-		{ID: "secretsmanager.rekey.without-encrypt", Row: 27, Title: "What does a re-key do whose caller may not encrypt with the new key?", Document: updateSecret, Choices: blindChoices(), Assumed: Left, Play: rekeyWithout("kms:Encrypt", true)},
+			}, Assumed: Left, Control: ownRekeyReencrypts, Play: customLabel},
+		{ID: "secretsmanager.rekey.without-decrypt", Row: 27, Title: "What does a re-key do whose caller may not decrypt with the old key?", Document: rekeyGuide, Calls: calls(asRole, setKey, versions), Choices: blindChoices(), Assumed: Left, Control: rekeyReencrypts, Play: rekeyWithout("kms:Decrypt", false)},
+		{ID: "secretsmanager.rekey.without-encrypt", Row: 27, Title: "What does a re-key do whose caller may not encrypt with the new key?", Document: updateSecret, Calls: calls(asRole, setKey, versions), Choices: blindChoices(), Assumed: Left, Control: rekeyReencrypts, Play: rekeyWithout("kms:Encrypt", true)},
 		{ID: "secretsmanager.rekey.same-key", Row: 28, Title: "Does UpdateSecret with the key that the secret has re-encrypt what was left before?", Document: updateSecret,
+			Calls: calls(asRole, setKey, versions),
 			Choices: []Choice{
 				{Answer: Reencrypted, Meaning: "a re-key that re-encrypted nothing can be tried again"},
-				{Answer: Left, Meaning: "a re-key that re-encrypted nothing needs the way back first, or a new version", Set: func(b *localaws.Behavior) { b.SameKeyIsNoChange = true }},
-			}, Assumed: Reencrypted, Play: sameKey},
+				{Answer: Left, ByRefusal: true, Meaning: "a re-key that re-encrypted nothing needs the way back first, or a new version", Set: func(b *localaws.Behavior) { b.SameKeyIsNoChange = true }},
+			}, Assumed: Reencrypted, Control: bothRekey, Play: sameKey},
 	}
 }
 
 func blindChoices() []Choice {
 	return []Choice{
-		{Answer: Left, Meaning: "as documented: it succeeds, and nothing is re-encrypted: every re-key is verified by the versions' keys"},
-		{Answer: Refused, Meaning: "a re-key that succeeded has re-encrypted: it fails loudly otherwise", Set: func(b *localaws.Behavior) { b.RefuseBlindRekey = true }},
+		{Answer: Left, ByRefusal: true, Meaning: "as documented: it succeeds, and nothing is re-encrypted: every re-key is verified by the versions' keys"},
+		{Answer: Refused, ByRefusal: true, Meaning: "a re-key that succeeded has re-encrypted: it fails loudly otherwise", Set: func(b *localaws.Behavior) { b.RefuseBlindRekey = true }},
 		{Answer: Reencrypted, Meaning: "Secrets Manager does not need the caller's right: the pre-flight asks for too much"},
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/localaws"
 )
 
@@ -29,18 +28,24 @@ type Question struct {
 	Title    string
 	Document string // URL of the page that is silent, or says so
 	Need     Need
-	Trail    bool           // it waits for CloudTrail
-	Rights   []string       // IAM actions that it takes beside those of every run
-	Makes    []sandbox.Kind // beside what every run makes
+	Trail    bool     // it waits for CloudTrail
+	Calls    []string // of Play and Control, the run's role included: service:Operation, as IAM names the right to it
 	Choices  []Choice
 	Assumed  Answer // what the local AWS does; "" where it has nothing of the kind
-	Play     func(context.Context, *World) (Answer, error)
+	// Control makes the call, or sees the effect, that the question waits to be refused, as the same caller, where nothing
+	// of the question forbids it. Where that fails, a refusal says nothing, and the question is unanswered. It runs before
+	// Play, and once more after an answer that is read off a refusal; each time with things of its own.
+	Control func(context.Context, *World) error
+	Play    func(context.Context, *World) (Answer, error)
 }
 
 // Choice is a possible answer.
 type Choice struct {
 	Answer  Answer
 	Meaning string // for our code
+	// ByRefusal says that the answer is read off a call that fails, or an effect that does not come: an account where that
+	// is so for everything looks the same. Its question has a Control.
+	ByRefusal bool
 	// Set makes the local AWS behave so; nil where it cannot, and for what it does of itself.
 	Set func(*localaws.Behavior)
 	// Own says that the local AWS does so of itself although nothing is assumed.
@@ -73,12 +78,19 @@ func Questions() []Question {
 
 // Limit is how long a question may take at most, CloudTrail's delay included.
 func (q Question) Limit(patience time.Duration) time.Duration {
-	if q.Trail {
-		return playTime + 2*patience
+	limit := playTime
+	if q.Control != nil {
+		limit += 2 * controlTime
 	}
-	return playTime
+	if q.Trail {
+		limit += 2 * patience
+	}
+	return limit
 }
 
 // playTime is how long a question may take that waits for no event: keys, roles and policies need up to five minutes each
 // until AWS knows them everywhere.
 const playTime = 12 * time.Minute
+
+// controlTime is how long a control may take, of which there are two: a role, and what it may do, within five minutes each.
+const controlTime = 6 * time.Minute

@@ -8,15 +8,19 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // Report is what a run found out. It names no account, key or organization: see Mask.
 type Report struct {
-	Format  int       `json:"format"`
-	Version string    `json:"version"` // of doublelock
-	Against string    `json:"against"` // AWS, or the name of a stand-in
-	Started time.Time `json:"started"`
-	Results []Result  `json:"results"`
+	Format  int    `json:"format"`
+	Version string `json:"version"` // of doublelock
+	Against string `json:"against"` // AWS, or the name of a stand-in
+	// Partition is the part of AWS that was asked, e.g. "aws-us-gov"; "" in reports of older versions.
+	Partition arn.Partition `json:"partition,omitempty"`
+	Started   time.Time     `json:"started"`
+	Results   []Result      `json:"results"`
 }
 
 // reportFormat is the version of Report's JSON.
@@ -143,11 +147,19 @@ func (r Report) Counts() string {
 		r.Count(Agrees), r.Count(Differs), r.Count(Answered), r.Count(Unanswered), strings.Replace(r.notFollowed(), " are", "", 1))
 }
 
+// in says in which part of AWS it was asked, before a date.
+func (r Report) in() string {
+	if r.Partition == "" {
+		return ""
+	}
+	return "partition " + string(r.Partition) + ", "
+}
+
 // Markdown is the report for people.
 func (r Report) Markdown() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "# What %s answers\n\ndoublelock %s, %s: %d agree with what the local AWS assumes, %d differ, %d are answered and have no counterpart there, %d are unanswered%s.\n\n",
-		r.Against, r.Version, r.Started.Format(time.DateOnly), r.Count(Agrees), r.Count(Differs), r.Count(Answered), r.Count(Unanswered), r.notFollowed())
+	fmt.Fprintf(&out, "# What %s answers\n\ndoublelock %s, %s%s: %d agree with what the local AWS assumes, %d differ, %d are answered and have no counterpart there, %d are unanswered%s.\n\n",
+		r.Against, r.Version, r.in(), r.Started.Format(time.DateOnly), r.Count(Agrees), r.Count(Differs), r.Count(Answered), r.Count(Unanswered), r.notFollowed())
 	out.WriteString("| live check | question | answer | the local AWS | verdict | what it means | seen |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, one := range r.Results {
 		var seen []string

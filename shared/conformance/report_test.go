@@ -65,6 +65,7 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 			Evidence: []conformance.Fact{{Name: "first failed read", Value: "AccessDeniedException after 3s"}}, Seconds: 12},
 		{Question: "kms.trailing-days", Verdict: conformance.Unanswered, Reason: conformance.NotPermitted, Detail: "KMS:CreateKey AccessDeniedException"},
 	})
+	report.Partition = "aws-iso-b"
 	text, err := json.Marshal(report)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +74,7 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 	if diff := cmp.Diff(report, read); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
-	for _, part := range []string{"1 differ", "`kms.disabled.read`", "| access-denied | decryption-failure | differs |", "not permitted: KMS:CreateKey AccessDeniedException", "first failed read: AccessDeniedException after 3s"} {
+	for _, part := range []string{"partition aws-iso-b, 2026-11-26: ", "1 differ", "`kms.disabled.read`", "| access-denied | decryption-failure | differs |", "not permitted: KMS:CreateKey AccessDeniedException", "first failed read: AccessDeniedException after 3s"} {
 		if !strings.Contains(read.Markdown(), part) {
 			t.Errorf("the Markdown lacks %q:\n%s", part, read.Markdown())
 		}

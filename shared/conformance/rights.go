@@ -10,59 +10,129 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 )
 
-// always are the rights of every run: to make secrets, keys and roles, to take the roles, and to remove all of it.
-var always = []string{
-	"secretsmanager:CreateSecret", "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:ListSecretVersionIds", "secretsmanager:PutSecretValue",
-	"secretsmanager:TagResource", "secretsmanager:UpdateSecret", "secretsmanager:DeleteSecret", "secretsmanager:ListSecrets",
-	"kms:CreateKey", "kms:TagResource", "kms:DescribeKey", "kms:ListKeys", "kms:ListResourceTags", "kms:CreateAlias", "kms:DeleteAlias", "kms:ListAliases", "kms:ScheduleKeyDeletion",
-	"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey",
-	"iam:CreateRole", "iam:TagRole", "iam:PutRolePolicy", "iam:GetRole", "iam:ListRoles", "iam:DeleteRolePolicy", "iam:DeleteRole",
-	"sts:AssumeRole", "organizations:DescribeOrganization",
+// What several questions call: how their worlds are made.
+const (
+	describe  = "secretsmanager:DescribeSecret"
+	read      = "secretsmanager:GetSecretValue"
+	put       = "secretsmanager:PutSecretValue"
+	setKey    = "secretsmanager:UpdateSecret"
+	versions  = "secretsmanager:ListSecretVersionIds"
+	replicate = "secretsmanager:ReplicateSecretToRegions"
+	promote   = "secretsmanager:StopReplicationToReplica"
+	newAlias  = "kms:CreateAlias"
+	lookup    = "cloudtrail:LookupEvents"
+
+	newSecret = "kms:CreateKey secretsmanager:CreateSecret"
+	newRole   = "iam:CreateRole iam:PutRolePolicy"
+	newRule   = "events:PutRule events:PutTargets"
+	newQueue  = "sqs:CreateQueue sqs:ReceiveMessage"
+	moveAlias = "kms:UpdateAlias kms:DescribeKey"
+	// asRole makes the role that questions are asked as, and tries it (prepare).
+	asRole = newSecret + " " + newRole + " sts:AssumeRole " + describe + " " + read
+	// policies make service control policies, on an OU that is looked at before.
+	policies = "organizations:CreatePolicy organizations:AttachPolicy organizations:ListAccountsForParent organizations:ListOrganizationalUnitsForParent"
+)
+
+// calls are the calls that some texts name, each of which may name several.
+func calls(texts ...string) []string { return strings.Fields(strings.Join(texts, " ")) }
+
+// makes are the kinds of what a call makes.
+var makes = map[string][]sandbox.Kind{
+	"secretsmanager:CreateSecret":   {sandbox.Secret},
+	"kms:CreateKey":                 {sandbox.Key},
+	newAlias:                        {sandbox.Alias},
+	"iam:CreateRole":                {sandbox.Role},
+	"events:PutRule":                {sandbox.Rule},
+	"events:CreateEventBus":         {sandbox.Bus, sandbox.BusRule},
+	"events:CreateConnection":       {sandbox.Connection},
+	"sqs:CreateQueue":               {sandbox.Queue},
+	"lambda:CreateFunction":         {sandbox.Function},
+	"scheduler:CreateScheduleGroup": {sandbox.Schedules},
+	"cloudformation:CreateStack":    {sandbox.Stack, sandbox.Secret},
+	"organizations:CreatePolicy":    {sandbox.Policy},
 }
 
-// everywhere are the kinds that every run makes.
-var everywhere = []sandbox.Kind{sandbox.Secret, sandbox.Key, sandbox.Alias, sandbox.Role}
-
-// removing are the rights to find and remove what is of a kind, beside always.
+// removing are the calls that find and remove what is of a kind.
 var removing = map[sandbox.Kind][]string{
+	sandbox.Secret:     {"secretsmanager:ListSecrets", describe, "secretsmanager:DeleteSecret"},
+	sandbox.Key:        {"kms:ListKeys", "kms:DescribeKey", "kms:ListResourceTags", "kms:ScheduleKeyDeletion"},
+	sandbox.Alias:      {"kms:ListAliases", "kms:DescribeKey", "kms:ListResourceTags", "kms:DeleteAlias"},
+	sandbox.Role:       {"iam:ListRoles", "iam:GetRole", "iam:DeleteRolePolicy", "iam:DeleteRole"},
 	sandbox.Rule:       {"events:ListRules", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule", "events:RemoveTargets", "events:DeleteRule"},
 	sandbox.BusRule:    {"events:ListEventBuses", "events:ListRules", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule", "events:RemoveTargets", "events:DeleteRule"},
 	sandbox.Bus:        {"events:ListEventBuses", "events:DescribeEventBus", "events:ListTagsForResource", "events:DeleteEventBus"},
 	sandbox.Connection: {"events:ListConnections", "events:DescribeConnection", "events:DeleteConnection"},
 	sandbox.Queue:      {"sqs:ListQueues", "sqs:GetQueueUrl", "sqs:ListQueueTags", "sqs:DeleteQueue"},
 	sandbox.Function:   {"lambda:ListFunctions", "lambda:ListTags", "lambda:DeleteFunction"},
-	sandbox.Schedules:  {"scheduler:GetScheduleGroup", "scheduler:ListScheduleGroups", "scheduler:ListTagsForResource", "scheduler:DeleteScheduleGroup", "scheduler:DeleteSchedule"},
+	sandbox.Schedules:  {"scheduler:GetScheduleGroup", "scheduler:ListScheduleGroups", "scheduler:ListTagsForResource", "scheduler:DeleteScheduleGroup"},
 	sandbox.Stack:      {"cloudformation:DescribeStacks", "cloudformation:DeleteStack"},
 	sandbox.Policy:     {"organizations:ListPolicies", "organizations:ListTagsForResource", "organizations:ListTargetsForPolicy", "organizations:DetachPolicy", "organizations:DeletePolicy"},
+}
+
+// asked are the rights that AWS asks for on the way of a call, as the same caller; and those of calls that are made only
+// where something went wrong.
+var asked = map[string][]string{
+	"secretsmanager:CreateSecret":   {"secretsmanager:TagResource", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"},
+	"secretsmanager:RotateSecret":   {"secretsmanager:CancelRotateSecret", "lambda:InvokeFunction"},
+	"kms:CreateKey":                 {"kms:TagResource"},
+	"iam:CreateRole":                {"iam:TagRole"},
+	"events:PutRule":                {"events:TagResource"},
+	"events:PutTargets":             {"iam:PassRole"},
+	"events:CreateEventBus":         {"events:TagResource"},
+	"events:CreateConnection":       {"iam:CreateServiceLinkedRole", "secretsmanager:CreateSecret", put},
+	"sqs:CreateQueue":               {"sqs:TagQueue"},
+	"lambda:CreateFunction":         {"lambda:TagResource", "iam:PassRole"},
+	"scheduler:CreateScheduleGroup": {"scheduler:TagResource", "scheduler:DeleteSchedule"},
+	"scheduler:CreateSchedule":      {"iam:PassRole"},
+	"cloudformation:CreateStack":    {"cloudformation:TagResource", "secretsmanager:CreateSecret", "secretsmanager:TagResource", "secretsmanager:GetRandomPassword", "kms:Decrypt", "kms:GenerateDataKey"},
+	"cloudformation:UpdateStack":    {setKey, read, "kms:Encrypt"},
+	"organizations:CreatePolicy":    {"organizations:TagResource"},
+	replicate:                       {promote},                                       // of a replica whose primary is gone
+	promote:                         {"secretsmanager:RemoveRegionsFromReplication"}, // of a replica that was not promoted
 }
 
 // Kinds lists what some questions can have made, and nothing else is looked for after them: in the order in which it is
 // removed.
 func Kinds(questions []Question) []sandbox.Kind {
-	made := slices.Clone(everywhere)
+	var made []sandbox.Kind
 	for _, q := range questions {
-		made = append(made, q.Makes...)
+		for _, call := range q.Calls {
+			made = append(made, makes[call]...)
+		}
 	}
 	return slices.DeleteFunc(sandbox.Kinds(), func(k sandbox.Kind) bool { return !slices.Contains(made, k) })
 }
 
-// replicas are the rights of questions that need a second Region.
-var replicas = []string{"secretsmanager:ReplicateSecretToRegions", "secretsmanager:RemoveRegionsFromReplication", "secretsmanager:StopReplicationToReplica"}
-
-// Rights lists the IAM actions that some questions take, sorted.
-func Rights(questions []Question) []string {
-	actions := slices.Clone(always)
+// Calls lists the calls that some questions make, their removal included, and those of the command itself: sorted, as IAM
+// names the rights to them.
+func Calls(questions []Question) []string {
+	var all []string
+	organization := false
 	for _, q := range questions {
-		actions = append(actions, q.Rights...)
-		if q.Need == NeedsRegion {
-			actions = append(actions, replicas...)
+		all = append(all, q.Calls...)
+		organization = organization || q.Need == NeedsOrganization
+		if slices.Contains(q.Calls, replicate) && !slices.Contains(q.Calls, promote) { // which leaves no replica
+			all = append(all, "secretsmanager:RemoveRegionsFromReplication")
 		}
 	}
 	for _, kind := range Kinds(questions) {
-		actions = append(actions, removing[kind]...)
+		all = append(all, removing[kind]...)
 	}
-	slices.Sort(actions)
-	return slices.Compact(actions)
+	if !organization { // which has looked at its OU
+		all = append(all, "organizations:DescribeOrganization")
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Rights lists the IAM actions that some questions take, sorted: to their calls, and what AWS asks for on the way.
+func Rights(questions []Question) []string {
+	all := Calls(questions)
+	for _, call := range Calls(questions) {
+		all = append(all, asked[call]...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // anywhere are the actions that AWS authorises on no single resource, or on one whose name the run cannot choose.
@@ -76,6 +146,7 @@ var anywhere = []string{
 // keys with its tag.
 func Policy(questions []Question, partition arn.Partition, account string) string {
 	var general, used, keys, owned, named, organization []string
+	connects := slices.Contains(Kinds(questions), sandbox.Connection)
 	for _, action := range Rights(questions) {
 		service, operation, _ := strings.Cut(action, ":")
 		switch {
@@ -89,7 +160,7 @@ func Policy(questions []Question, partition arn.Partition, account string) strin
 			keys = append(keys, action)
 		default:
 			named = append(named, action)
-			if service == "secretsmanager" && slices.Contains([]string{"CreateSecret", "DescribeSecret", "PutSecretValue", "TagResource", "DeleteSecret"}, operation) {
+			if connects && service == "secretsmanager" && slices.Contains([]string{"CreateSecret", "DescribeSecret", "PutSecretValue", "TagResource", "DeleteSecret"}, operation) {
 				owned = append(owned, action)
 			}
 		}
@@ -107,7 +178,7 @@ func Policy(questions []Question, partition arn.Partition, account string) strin
 		{Sid: "Look", Effect: "Allow", Action: general, Resource: "*"},
 		{Sid: "UseKeys", Effect: "Allow", Action: used, Resource: "*", Condition: map[string]map[string]string{"StringLike": {"kms:ViaService": "secretsmanager.*"}}},
 		{Sid: "Keys", Effect: "Allow", Action: keys, Resource: in("kms", "key/*"), Condition: map[string]map[string]string{"StringLike": {"aws:ResourceTag/" + sandbox.TagKey: "*"}}},
-		{Sid: "TagKeys", Effect: "Allow", Action: []string{"kms:TagResource"}, Resource: in("kms", "key/*"), Condition: map[string]map[string]string{"StringLike": {"aws:RequestTag/" + sandbox.TagKey: "*"}}},
+		{Sid: "TagKeys", Effect: "Allow", Action: slices.DeleteFunc(slices.Clone(keys), func(action string) bool { return action != "kms:TagResource" }), Resource: in("kms", "key/*"), Condition: map[string]map[string]string{"StringLike": {"aws:RequestTag/" + sandbox.TagKey: "*"}}},
 		{Sid: "Aliases", Effect: "Allow", Action: aliases(keys), Resource: in("kms", "alias/"+name)},
 		{Sid: "Named", Effect: "Allow", Action: named, Resource: []string{
 			in("secretsmanager", "secret:"+name), partition.Role(account, name), in("lambda", "function:"+name), in("events", "rule/"+name), in("events", "event-bus/"+name),

@@ -91,6 +91,7 @@ type shared struct {
 
 	keyA, keyB, farKey func() (string, error) // ARNs
 	ready              func() (caller, error)
+	rotator            func() (string, error) // ARN of a function that rotates nothing
 }
 
 // caller is the role that questions are asked as: session policies take rights from it at once, where IAM would need
@@ -110,6 +111,7 @@ func newShared(ctx context.Context, own, management *sandbox.Session, o Options)
 	s.keyB = sync.OnceValues(func() (string, error) { return own.CreateKey(ctx, "b") })
 	s.farKey = sync.OnceValues(func() (string, error) { return s.second.CreateKey(ctx, "far") })
 	s.ready = sync.OnceValues(func() (caller, error) { return s.prepare(ctx) })
+	s.rotator = sync.OnceValues(func() (string, error) { return s.makeRotator(ctx) })
 	return s
 }
 
@@ -162,6 +164,9 @@ func (s *shared) prepare(ctx context.Context) (caller, error) {
 	if err := s.eventually(ctx, "take the role of the run", func(ctx context.Context) error {
 		session, err := s.assume(ctx, c, "probe")
 		if err != nil {
+			return err
+		}
+		if _, err := session.Describe(ctx, probe); err != nil { // which is denied below
 			return err
 		}
 		return session.Read(ctx, probe)
@@ -229,7 +234,7 @@ func (w *World) as(ctx context.Context, name string) (*sandbox.Session, error) {
 	return w.assume(ctx, c, w.what(name))
 }
 
-// without is the caller without some rights. The error is errNotEvaluated where session policies do not count.
+// without is the caller without some rights, or with all of them where none are named. The error is errNotEvaluated where session policies do not count.
 func (w *World) without(ctx context.Context, name string, denies ...string) (*sandbox.Session, error) {
 	c, err := w.ready()
 	if err != nil {
@@ -263,6 +268,9 @@ func bySCP(ctx context.Context, w *World, name, statement string) (*sandbox.Sess
 	marker := w.own.Run().Name(w.what(name) + "-marker")
 	content := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"secretsmanager:DescribeSecret","Resource":%q},%s]}`,
 		w.own.Partition().New("secretsmanager", "*", "*", "secret:"+marker+"*"), statement)
+	if _, err := session.Describe(ctx, marker); !sandbox.Gone(err) { // then it is not the policy by which it is denied
+		return nil, nil, errors.Join(errUnexpected, err)
+	}
 	if err := w.management.AttachPolicy(ctx, w.what(name), w.ou, content); err != nil {
 		return nil, nil, err
 	}

@@ -36,14 +36,15 @@ type Process struct {
 }
 
 // leash ends the double as soon as the shell's input ends, which is when this process ends, however it ends; and it ends
-// when the double does.
-const leash = `exec 3<&0; "$0" "$@" </dev/null 3<&- & p=$!; (read -r _ <&3; kill $p 2>/dev/null) & wait $p`
+// when the double does. What is left of it then, as of its helpers, is killed after some seconds: with the whole process
+// group, which is the double's own.
+const leash = `exec 3<&0; "$0" "$@" </dev/null 3<&- & p=$!; (read -r _ <&3; kill $p 2>/dev/null; sleep 3; kill -9 0) & wait $p`
 
 // starting lets one come up at a time: with TLS ministack also takes port 443 where that is free, and two would fight.
 var starting sync.Mutex
 
 // Start runs a double on a free port of loopback and waits until it is ready. What does not start is tried once more, on
-// another port; then the error is ErrNotStarted and holds the end of both logs. The process lasts until Stop, the end of
+// another port; then the error is ErrNotStarted and holds the end of both logs, where they differ. The process lasts until Stop, the end of
 // ctx or the end of this process.
 func Start(ctx context.Context, d Double, o Options) (*Process, error) {
 	starting.Lock()
@@ -54,12 +55,22 @@ func Start(ctx context.Context, d Double, o Options) (*Process, error) {
 		if err == nil {
 			return p, nil
 		}
-		problems = append(problems, err)
+		problems = addProblem(problems, err)
 		if ctx.Err() != nil {
 			break
 		}
 	}
 	return nil, fmt.Errorf("%s %w: %w", d, ErrNotStarted, errors.Join(problems...))
+}
+
+// addProblem adds what went wrong with a try, unless it is the same as before.
+func addProblem(problems []error, err error) []error {
+	for _, before := range problems {
+		if before.Error() == err.Error() {
+			return problems
+		}
+	}
+	return append(problems, err)
 }
 
 func start(ctx context.Context, d Double, o Options) (*Process, error) {
@@ -89,7 +100,7 @@ func start(ctx context.Context, d Double, o Options) (*Process, error) {
 	p.Alive, p.ended = alive, ended
 	go func() {
 		_ = p.command.Wait() // how it ended is in its state
-		p.ended(fmt.Errorf("%s %w (%s); its log ends:\n%s", d, ErrEnded, p.command.ProcessState, p.Log()))
+		p.ended(fmt.Errorf("%s %w (%s); %s", d, ErrEnded, p.command.ProcessState, p.logEnds()))
 		close(p.gone)
 	}()
 	context.AfterFunc(ctx, p.Stop)
@@ -117,7 +128,7 @@ func (p *Process) await(ctx context.Context, o Options) error {
 		case <-ctx.Done():
 			cause := context.Cause(ctx)
 			if !errors.Is(cause, ErrEnded) { // whose text has the log already
-				cause = fmt.Errorf("%w (%w); its log ends:\n%s", cause, err, p.Log())
+				cause = fmt.Errorf("%w (%w); %s", cause, err, p.logEnds())
 			}
 			return cause
 		case <-time.After(50 * time.Millisecond):
@@ -167,6 +178,14 @@ func (p *Process) Stop() {
 		_ = syscall.Kill(-p.command.Process.Pid, syscall.SIGKILL) // whoever is left of its group
 		<-p.gone
 	})
+}
+
+// logEnds says how the log ends, for the end of a sentence.
+func (p *Process) logEnds() string {
+	if log := p.Log(); log != "" {
+		return "its log ends:\n" + log
+	}
+	return "it printed nothing"
 }
 
 // Log is the end of what the double printed.

@@ -7,8 +7,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -133,4 +136,63 @@ func TestADoubleThatIsNotInstalledSaysHow(t *testing.T) {
 			t.Errorf("%s: %v", d, err)
 		}
 	}
+}
+
+// What a double started goes with it, also when whoever started the double is killed: here another process of this test.
+func TestADoubleAndItsHelpersEndWithWhoeverStartedThem(t *testing.T) {
+	if os.Getenv("START_AND_HANG") != "" {
+		if _, err := doubles.Start(context.Background(), doubles.Moto, doubles.Options{Program: os.Getenv("START_AND_HANG"), Dir: filepath.Dir(os.Getenv("START_AND_HANG")), Patience: 10 * time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		select {} // until it is killed
+	}
+	o := program(t, `trap '' TERM; sh -c 'trap "" TERM; echo $$ >helper; while :; do sleep 1; done' & echo $$ >double; ANSWER_ON="$4" '`+self(t)+`'; wait`)
+	starter := exec.Command(self(t), "-test.run", "^"+t.Name()+"$")
+	starter.Env = append(os.Environ(), "START_AND_HANG="+o.Program)
+	if err := starter.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pids := map[string]int{}
+	for end := time.Now().Add(20 * time.Second); len(pids) < 2 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		for _, name := range []string{"helper", "double"} {
+			text, _ := os.ReadFile(filepath.Join(o.Dir, name)) // not there yet
+			if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+				pids[name] = pid
+			}
+		}
+	}
+	_ = starter.Process.Kill()
+	_ = starter.Wait() // it was killed
+	if len(pids) < 2 {
+		t.Fatalf("started: %v", pids)
+	}
+	for end := time.Now().Add(15 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		alive := ""
+		for name, pid := range pids {
+			if syscall.Kill(pid, 0) == nil && !zombie(pid) {
+				alive += name + " "
+			}
+		}
+		if alive == "" {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("still there: %s", alive)
+		}
+	}
+}
+
+// zombie reports whether a process has ended and nobody has asked how.
+func zombie(pid int) bool {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err == nil && strings.Contains(string(text), ") Z ")
+}
+
+func self(t *testing.T) string {
+	t.Helper()
+	own, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return own
 }

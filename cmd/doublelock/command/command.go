@@ -37,7 +37,7 @@ const (
 	Findings = 2 // it did, and somebody has something to do
 	// NotFollowed is of those that are given a report of conformance: the local AWS does not answer as it says.
 	NotFollowed = 4
-	// Interrupted is of those that were stopped while they put away what they made: something is left.
+	// Interrupted is of those that were stopped and could not put away all that they made: something is left.
 	Interrupted = 130
 )
 

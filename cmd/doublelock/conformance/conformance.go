@@ -56,7 +56,8 @@ here, stays unless it is named with --run. A run against a URL has no state: --c
 Neither touches anything without that name and that tag. Keys wait seven days for their deletion.
 
 Before it starts it says the account, the cost, the time and the rights that it takes, and asks. It reads no secret but
-its own, whose values are random. The report names no account, key or organization.
+its own, whose values are random. The report names no account, key or organization. Standard error does: what it says of
+the run and of what could not be removed is for you, and for nobody else.
 
 The second set (--organization) attaches a service control policy for some minutes to an OU that you name and that holds
 your sandbox account and nothing else. It needs credentials of the management account, and a role in the sandbox account.
@@ -71,7 +72,8 @@ one it can:
 Exit codes: 0 every answer is what the local AWS assumes, 1 an error, or a stand-in did not start or ended too early, 2 an answer differs, 3 none differs and a question
 is unanswered, 4 the local AWS does not follow an answer of --behavior, whatever else differs. What could not be removed
 is named on standard error; the exit code is then 1 in place of 0, and the others stay. Ctrl-C ends the questions and
-removes what was made; a second one stops that as well, with 130, and the command is printed that removes the rest.`,
+removes what was made: the exit code is 1, and 130 where something is left, also because a second Ctrl-C stopped the
+removal. Then the command is printed that removes the rest.`,
 		Example: `  doublelock conformance --print-rights > policy.json
   AWS_PROFILE=sandbox doublelock conformance --region eu-central-1 --second-region eu-west-1 --report conformance.json
   doublelock conformance --cleanup --region eu-central-1
@@ -235,6 +237,8 @@ func (o *options) askAll(ctx, awaited context.Context, env *command.Env, w *worl
 	}
 	report := conformance.NewReport(version(), w.against, started, results)
 	if err := errors.Join(o.write(env, report), show(env.Beside(o.report), report)); err != nil {
+	report.Partition = arn.PartitionOf(o.region)
+	if err := errors.Join(o.write(env, report), show(env, report)); err != nil {
 		return errors.Join(err, cleaned)
 	}
 	if w.against == conformance.AWS {
@@ -247,8 +251,10 @@ func (o *options) askAll(ctx, awaited context.Context, env *command.Env, w *worl
 // verdict; what is left is the exit code only where the verdict has none.
 func ended(stopped error, report conformance.Report, cleaned error) error {
 	switch {
+	case stopped != nil && cleaned != nil:
+		return &command.ExitError{Code: command.Interrupted, Err: cleaned}
 	case stopped != nil:
-		return errors.Join(cleaned, fmt.Errorf("conformance: stopped: %w", stopped))
+		return fmt.Errorf("conformance: stopped, and everything was removed: %w", stopped)
 	case report.Count(conformance.NotFollowed) > 0:
 		return &command.ExitError{Code: command.NotFollowed, Err: cleaned}
 	case report.Count(conformance.Differs) > 0:

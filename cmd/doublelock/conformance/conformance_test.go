@@ -114,7 +114,7 @@ func TestARunSaysWhatItTakesAsksAndLeavesNothing(t *testing.T) {
 	if left := states(t, cache); made(t, a) > 0 || len(left) > 0 {
 		t.Errorf("%d things and %v are left: %s", made(t, a), left, stderr)
 	}
-	for _, name := range []string{"conformance.json", "conformance.md"} {
+	for name, partition := range map[string]string{"conformance.json": `"partition": "aws"`, "conformance.md": "partition aws, "} {
 		info, err := os.Stat(filepath.Join(folder, name))
 		if err != nil || info.Mode() != fs.FileMode(0o600) {
 			t.Errorf("%s: %v, %v", name, info, err)
@@ -122,6 +122,9 @@ func TestARunSaysWhatItTakesAsksAndLeavesNothing(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join(folder, name))
 		if err != nil || strings.Contains(string(text), account) {
 			t.Errorf("%v: the account is in %s", err, text)
+		}
+		if !strings.Contains(string(text), partition) {
+			t.Errorf("%s does not say in which part of AWS it was asked: %s", name, text)
 		}
 	}
 }

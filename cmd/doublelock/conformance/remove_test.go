@@ -124,3 +124,41 @@ func TestACleanupSaysWhichRegionItSearched(t *testing.T) {
 		}
 	}
 }
+
+// A call that hangs is given up with the signal: what was made before is removed, and where something is left the exit code
+// says so.
+func TestASignalWhileACallHangsEndsTheRunAtOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		hangs, refused string // operations: in the run, and in the removal
+		code           int
+		says           string
+	}{
+		"nothing is made yet": {"CreateKey", "none", 1, "conformance: stopped, and everything was removed: "},
+		"all is removed":      {"UpdateSecret", "none", 1, "conformance: stopped, and everything was removed: "},
+		"something is left":   {"UpdateSecret", "DeleteSecret", 130, "doublelock: conformance: something is left; doublelock conformance --cleanup "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, _ := sandboxAccount(t, account)
+			ends, stop := context.WithCancel(t.Context())
+			defer stop()
+			var stopped time.Time
+			between(t, func(operation string, r *http.Request) bool {
+				switch {
+				case operation == tt.hangs:
+					stopped = time.Now()
+					stop()
+					_, _ = io.Copy(io.Discard, r.Body) // only then it is seen that the caller goes
+					<-r.Context().Done()
+					return true
+				case operation == tt.refused && ends.Err() != nil:
+					a.AddRole(account, "Person", "", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"secretsmanager:DeleteSecret","Resource":"*"}]}`)
+				}
+				return false
+			})
+			_, stderr, code := commandtest.Line{New: command.New, Ends: ends}.Run(t, "conformance", "--yes", "--question", "secretsmanager.rekeyed.listed")
+			if took := time.Since(stopped); code != tt.code || took > 5*time.Second || !strings.Contains(stderr, tt.says) || stopped.IsZero() || (made(t, a) > 0) != (tt.code == 130) {
+				t.Errorf("exit code %d after %s, %d things are left: %s", code, took, made(t, a), stderr)
+			}
+		})
+	}
+}

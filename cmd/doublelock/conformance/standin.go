@@ -197,8 +197,12 @@ func (o *options) startProgram(ctx context.Context, env *command.Env, w *world) 
 // ends is the first and the last line of an error that has a log in it.
 func ends(err error) string {
 	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
-	if last := len(lines) - 1; last > 0 {
+	last := len(lines) - 1
+	switch {
+	case last == 0:
+		return lines[0]
+	case strings.HasSuffix(lines[0], ":"): // of a log
 		return lines[0] + " " + output.Printable(lines[last])
 	}
-	return lines[0]
+	return lines[0] + ", and then: " + output.Printable(lines[last])
 }

@@ -33,12 +33,17 @@ func TestAStandInThatDoesNotStartIsNotOneThatAnswersOtherwise(t *testing.T) {
 			"it is not there":        {"/nonexistent", "conformance: start "},
 			"it cannot be run":       {t.TempDir(), "conformance: start "},
 			"its port is taken":      {script(t, "echo starting; echo Address already in use; exit 1"), "did not start: nothing was tried on it: " + against + " ended before it was stopped"},
+			"it says nothing":        {script(t, "exit 3"), "(exit status 3); it printed nothing\n"},
+			"it says two things":     {script(t, "if [ -e tried ]; then exit 4; fi; touch tried; exit 3"), "(exit status 3); it printed nothing, and then: " + against + " ended before it was stopped: what failed since says nothing (exit status 4); it printed nothing\n"},
 			"it dies while starting": {script(t, "sleep 0.1; kill -9 $$"), "did not start: nothing was tried on it: "},
 		} {
 			t.Run(against+", "+name, func(t *testing.T) {
 				stdout, stderr, code := run(t, "--against", against, "--program", tt.program, "--question", "kms.trailing-days")
 				if code != 1 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, tt.want) {
 					t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+				}
+				if strings.Contains(stderr, "its log ends:\n") || strings.Count(stderr, "its log ends:") > 1 {
+					t.Errorf("it announces a log that is not there, or one twice: %s", stderr)
 				}
 				if name == "its port is taken" && !strings.Contains(stderr, "Address already in use") {
 					t.Errorf("it does not say why: %s", stderr)

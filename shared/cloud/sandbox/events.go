@@ -24,10 +24,10 @@ type NewRule struct {
 	What, Pattern, Schedule string
 	Bus                     string // name of a bus that the run made; "" is the default one
 	All                     bool   // in the state that also takes read-only management events
-	Target, TargetRole      string // ARNs; the role is "" where the target has a policy of its own
+	Target, TargetRole      string // ARNs; no target is ""; the role is "" where the target has a policy of its own
 }
 
-// CreateRule makes a rule with one target and answers its ARN.
+// CreateRule makes a rule with one target at most and answers its ARN.
 func (s *Session) CreateRule(ctx context.Context, r NewRule) (string, error) {
 	kind := Rule
 	if r.Bus != "" {
@@ -53,6 +53,9 @@ func (s *Session) CreateRule(ctx context.Context, r NewRule) (string, error) {
 	out, err := s.events().PutRule(ctx, in)
 	if err != nil {
 		return "", session.Fail(err, "put rule %s", name)
+	}
+	if r.Target == "" {
+		return aws.ToString(out.RuleArn), nil
 	}
 	target := types.Target{Id: aws.String("conformance"), Arn: &r.Target}
 	if r.TargetRole != "" {
