@@ -236,9 +236,8 @@ func (o *options) askAll(ctx, awaited context.Context, env *command.Env, w *worl
 		return cleaned
 	}
 	report := conformance.NewReport(version(), w.against, started, results)
-	if err := errors.Join(o.write(env, report), show(env.Beside(o.report), report)); err != nil {
 	report.Partition = arn.PartitionOf(o.region)
-	if err := errors.Join(o.write(env, report), show(env, report)); err != nil {
+	if err := errors.Join(o.write(env, report), show(env.Beside(o.report), report)); err != nil {
 		return errors.Join(err, cleaned)
 	}
 	if w.against == conformance.AWS {
