@@ -42,7 +42,7 @@ func writers(cases string) map[string]written {
 }
 
 // readFlags name what is read.
-var readFlags = []string{"config", "behavior", "program", "standard", "snapshot", "trail", "file", "allow", "candidate", "requests"}
+var readFlags = []string{"config", "behavior", "program", "standard", "snapshot", "trail", "file", "allow", "candidate", "requests", "conformance"}
 
 // namedInTree are the flags and arguments of the tree that name a file or folder, and are no reader's.
 func namedInTree() []string {

@@ -182,12 +182,12 @@ func (q Question) play(ctx context.Context, w *World) (Answer, error) {
 }
 
 // control runs the question's control, if it has one, with things of its own: their names begin with the question's, and
-// a letter.
-func (q Question) control(ctx context.Context, w *World, letter string) error {
+// a suffix.
+func (q Question) control(ctx context.Context, w *World, suffix string) error {
 	if q.Control == nil {
 		return nil
 	}
-	return q.Control(ctx, &World{shared: w.shared, slug: w.slug + letter})
+	return q.Control(ctx, &World{shared: w.shared, slug: w.slug + suffix})
 }
 
 // slugOf is how the names begin of what a question makes: its number, for some names may have 64 characters at most.

@@ -40,6 +40,24 @@ func mayCreate(ctx context.Context, w *World) error {
 	})
 }
 
+func mayNameManagedKey(ctx context.Context, w *World) error {
+	return w.may(ctx, "create a secret under the AWS managed key", func(ctx context.Context, s *sandbox.Session) error {
+		_, err := s.CreateSecret(ctx, w.what("s"), managedKey)
+		return err
+	})
+}
+
+func mayWrite(ctx context.Context, w *World) error {
+	secret, err := w.secret(ctx, "")
+	if err != nil {
+		return err
+	}
+	return w.may(ctx, "write a secret", func(ctx context.Context, s *sandbox.Session) error {
+		_, err := s.Put(ctx, secret)
+		return err
+	})
+}
+
 func mayNameAlias(ctx context.Context, w *World) error {
 	key, err := w.keyA()
 	if err != nil {

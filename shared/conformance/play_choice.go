@@ -15,6 +15,9 @@ const choice = `{"Effect":"Deny","Action":"kms:GenerateDataKey","Resource":"*","
 
 const choiceRow = 39
 
+// managedKey is the alias of the AWS managed key of Secrets Manager.
+const managedKey = "alias/aws/secretsmanager"
+
 // Questions about that statement, for scp simulate.
 const (
 	ChoiceNamed   = "kms.choice.named"
@@ -26,32 +29,36 @@ const (
 func choiceQuestions() []Question {
 	return []Question{
 		{ID: ChoiceNamed, Row: choiceRow, Title: "Does denying the trial of the AWS managed key (RequestToValidateKeyAccess) stop CreateSecret that names it?", Document: encryption,
+			Calls: calls(asRole),
 			Choices: []Choice{
-				{Answer: Refused, Meaning: "doublelock-choice stops new secrets that name the AWS managed key"},
+				{Answer: Refused, ByRefusal: true, Meaning: "doublelock-choice stops new secrets that name the AWS managed key"},
 				{Answer: Passes, Meaning: "the AWS managed key is not tried, and doublelock-choice does not help", Set: func(b *localaws.Behavior) { b.ManagedKeyUntried = true }},
-			}, Assumed: Refused, Play: choiceNamed},
+			}, Assumed: Refused, Control: mayNameManagedKey, Play: choiceNamed},
 		{ID: ChoiceEmpty, Row: choiceRow, Title: "Does denying the trial of the AWS managed key stop UpdateSecret with an empty key?", Document: encryption,
+			Calls: calls(asRole, setKey),
 			Choices: []Choice{
-				{Answer: Refused, Meaning: "doublelock-choice stops going back to the AWS managed key"},
+				{Answer: Refused, ByRefusal: true, Meaning: "doublelock-choice stops going back to the AWS managed key"},
 				{Answer: Passes, Meaning: "an empty key is not tried, and doublelock-choice does not help", Set: func(b *localaws.Behavior) { b.EmptyKeyUntried = true }},
-			}, Assumed: Refused, Play: choiceEmpty},
+			}, Assumed: Refused, Control: maySetKeys, Play: choiceEmpty},
 		{ID: ChoiceReplica, Row: choiceRow, Title: "Does denying the trial of the AWS managed key stop a replica without a key?", Document: encryption, Need: NeedsRegion,
+			Calls: calls(asRole, replicate),
 			Choices: []Choice{
 				{Answer: Passes, Meaning: "doublelock-choice does not stop replicas; DL.SECRET.3 finds them"},
-				{Answer: "fails-later", Meaning: "doublelock-choice stops them, and the call does not say so", Set: func(b *localaws.Behavior) { b.ReplicaKeysTried = true }},
-				{Answer: Refused, Meaning: "doublelock-choice stops replicas without a key"},
-			}, Assumed: Passes, Play: choiceReplica},
+				{Answer: "fails-later", ByRefusal: true, Meaning: "doublelock-choice stops them, and the call does not say so", Set: func(b *localaws.Behavior) { b.ReplicaKeysTried = true }},
+				{Answer: Refused, ByRefusal: true, Meaning: "doublelock-choice stops replicas without a key"},
+			}, Assumed: Passes, Control: mayReplicate, Play: choiceReplica},
 		{ID: ChoiceWrite, Row: choiceRow, Title: "Does a new value of a secret under the AWS managed key pass where the trial of that key is denied?", Document: encryption,
+			Calls: calls(asRole, put),
 			Choices: []Choice{
 				{Answer: Passes, Meaning: "doublelock-choice leaves secrets that are not migrated alone"},
-				{Answer: Refused, Meaning: "doublelock-choice stops writes of secrets that are not migrated: it must wait for the backlog, as doublelock-kms does"},
-			}, Assumed: Passes, Play: choiceWrite},
+				{Answer: Refused, ByRefusal: true, Meaning: "doublelock-choice stops writes of secrets that are not migrated: it must wait for the backlog, as doublelock-kms does"},
+			}, Assumed: Passes, Control: mayWrite, Play: choiceWrite},
 	}
 }
 
 func choiceNamed(ctx context.Context, w *World) (Answer, error) {
 	return refusedOrNot(stopped(ctx, w, bySession, "create", choice, func(s *sandbox.Session) error {
-		_, err := s.CreateSecret(ctx, w.what("new"), "alias/aws/secretsmanager")
+		_, err := s.CreateSecret(ctx, w.what("new"), managedKey)
 		return err
 	}))
 }

@@ -340,7 +340,7 @@ func (j Job) openLabels(s guard.Secret) (open, left []string) {
 	for _, c := range copies.List {
 		at := copies.Locations[c.Location]
 		switch {
-		case c.Location != 0 && !(j.movedIn(at) && at.Listing == guard.Listed), c.Alone(at.Named):
+		case c.Location != 0 && (!j.movedIn(at) || at.Listing != guard.Listed), c.Alone(at.Named):
 		case !guard.ReEncrypted(c.Stages):
 			left = append(left, c.Stages...)
 		default:

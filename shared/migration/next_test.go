@@ -182,7 +182,7 @@ func moving(label string) guard.Replica {
 	r := copied([]guard.Version{{ID: "v2", Stages: []string{"AWSCURRENT"}}, {ID: "v1", Stages: []string{"AWSPREVIOUS"}}}, cmk("far", other).ARN)
 	for i, v := range r.Versions {
 		if v.Stages[0] == label {
-			r.Versions[i].Keys = append(v.Keys, cmk("was", other))
+			r.Versions[i].Keys = append(r.Versions[i].Keys, cmk("was", other))
 		}
 	}
 	return r

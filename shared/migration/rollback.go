@@ -103,7 +103,7 @@ func (j Job) Moved(s guard.Secret) bool {
 }
 
 // changed reports whether something was done to a copy.
-func (c ReplicaTo) changed() bool { return !c.Removed.IsZero() || !c.Moved.IsZero() }
+func (r ReplicaTo) changed() bool { return !r.Removed.IsZero() || !r.Moved.IsZero() }
 
 // nothingToUndo ends a job that has not changed its secret, so that it does not move it later. One that failed stays so.
 func (v *visit) nothingToUndo(ctx context.Context, why string, now time.Time) error {
