@@ -23,13 +23,10 @@ func TestADeathAtAnyCallIsEndedByAnotherProcess(t *testing.T) {
 func dies(t *testing.T, m machine) {
 	t.Parallel()
 	o := newOracle()
-	w := found(t, 1, o)
+	w := foundWhere(t, 1, o, m.behavior)
 	bubble(t, w, 1, faults{processes: 1}, o, func(t *testing.T, d *driver) {
 		d.quiet()
 		d.configure(t, m.settings)
-		if m.prepare != nil {
-			m.prepare(d)
-		}
 		seen := map[string]bool{}
 		points := 0
 		for reached := true; reached; points++ {

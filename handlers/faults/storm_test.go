@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
+	"github.com/doublelock/doublelock/shared/localaws"
 )
 
 var (
@@ -82,7 +83,13 @@ var stormy = faults{
 
 func found(t *testing.T, seed uint64, o *oracle) *local.Organization {
 	t.Helper()
-	w, stop, err := local.New(t.Context(), local.Options{Seed: seed, Watch: local.Watcher{Record: o.record, Put: o.put}})
+	return foundWhere(t, seed, o, localaws.Behavior{})
+}
+
+// foundWhere founds an organization in an AWS that behaves in a way.
+func foundWhere(t *testing.T, seed uint64, o *oracle, behavior localaws.Behavior) *local.Organization {
+	t.Helper()
+	w, stop, err := local.New(t.Context(), local.Options{Seed: seed, Behavior: behavior, Watch: local.Watcher{Record: o.record, Put: o.put}})
 	if err != nil {
 		t.Fatal(err)
 	}
