@@ -126,8 +126,9 @@ var rooms = map[string][]string{
 
 	"infra": {"shared/guard", "shared/trail", "shared/policy", "shared/preventive", "shared/settings", "shared/notify/channels", "github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go"},
 
-	"testdata/config":    {}, // the sample configuration in each partition, embedded
-	"testdata/templates": {}, // the synthesized templates, embedded
+	"docs/manual":        {"github.com/google/go-cmp/cmp"}, // for tests that write a part of a page
+	"testdata/config":    {},                               // the sample configuration in each partition, embedded
+	"testdata/templates": {},                               // the synthesized templates, embedded
 }
 
 // handler is what a handler may import; wiring is what its wire.go alone may, which joins it to AWS and the settings.

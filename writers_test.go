@@ -28,6 +28,8 @@ var writers = map[string]struct {
 	"cmd/mutants/judge.go":  {"changed sources, in the tool's own folder", []string{"os.Remove", "os.WriteFile"}},
 	"cmd/mutants/resume.go": {"what is known of a binary, in the tool's own folder, for the run that goes on", []string{"os.MkdirAll", "os.OpenFile", "os.Remove", "os.WriteFile"}},
 
+	"docs/manual/manual.go": {"a part of a page of this repository, by a test that is asked to", []string{"os.WriteFile"}},
+
 	"infra/member.go": {"the CDK writes the templates of an app into a folder of its own, which is removed", []string{"os.MkdirTemp", "os.RemoveAll"}},
 	"infra/worker.go": {"an asset of the CDK, with the mode of a program, in place of a function that was not built", []string{"os.MkdirTemp", "os.WriteFile"}},
 }

@@ -3,12 +3,13 @@ package docs_test
 import (
 	"flag"
 	"math"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/doublelock/doublelock/docs/manual"
 )
 
 var update = flag.Bool("update", false, "rewrite the tables in docs/operations.md")
@@ -75,7 +76,7 @@ func estates(change func(*Estate)) []Estate {
 
 // The tables in the manual are these, so that their arithmetic cannot drift.
 func TestTheManualShowsTheseCosts(t *testing.T) {
-	block(t, "costs", CostTable(estates(func(*Estate) {})))
+	manual.Compare(t, "operations.md", "costs", CostTable(estates(func(*Estate) {})), *update)
 	seldom := CostTable(estates(func(e *Estate) { e.Sweeps = Hours / 6 }))
 	var kept []string
 	for line := range strings.Lines(seldom) {
@@ -84,30 +85,5 @@ func TestTheManualShowsTheseCosts(t *testing.T) {
 			kept = append(kept, line)
 		}
 	}
-	block(t, "costs of a sweep every 6 hours", strings.Join(kept, ""))
-}
-
-// block compares, or with -update rewrites, what docs/operations.md has between two comments.
-func block(t *testing.T, name, want string) {
-	t.Helper()
-	path := "operations.md"
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
-	before, rest, found := strings.Cut(string(raw), begin)
-	got, after, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		t.Fatalf("%s has no block %q", path, name)
-	}
-	if *update {
-		if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s, block %q (-computed +written); run go test ./docs -update:\n%s", path, name, diff)
-	}
+	manual.Compare(t, "operations.md", "costs of a sweep every 6 hours", strings.Join(kept, ""), *update)
 }

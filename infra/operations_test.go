@@ -11,10 +11,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/docs/manual"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
-var manual = filepath.Join("..", "docs", "operations.md")
+var operations = filepath.Join("..", "docs", "operations.md")
 
 // The manual's table of rights is made from the templates, so that nobody has to believe it.
 func TestTheManualShowsTheRightsOfEveryRole(t *testing.T) {
@@ -33,7 +34,7 @@ func TestTheManualShowsTheRightsOfEveryRole(t *testing.T) {
 		slices.Sort(rows)
 		table.WriteString(strings.Join(rows, ""))
 	}
-	compareBlock(t, "rights", table.String())
+	manual.Compare(t, operations, "rights", table.String(), *update)
 }
 
 // takers names the service or the roles that may take a role.
@@ -77,7 +78,7 @@ func rights(id string, role resource) string {
 }
 
 func TestTheDelegationInTheManualIsAPolicy(t *testing.T) {
-	text, _, _ := manualBlock(t, "delegation")
+	text := manual.Read(t, operations, "delegation").Text
 	document := strings.TrimSuffix(strings.TrimPrefix(text, "```json\n"), "```\n")
 	parsed, err := policy.Parse("delegation", []byte(document))
 	if err != nil {
@@ -85,36 +86,6 @@ func TestTheDelegationInTheManualIsAPolicy(t *testing.T) {
 	}
 	if len(parsed.Statements) != 2 {
 		t.Errorf("%d statements, want one to look and one to manage SCPs", len(parsed.Statements))
-	}
-}
-
-// manualBlock is what the manual has between the two comments of a name, and what is around it.
-func manualBlock(t *testing.T, name string) (text, before, after string) {
-	t.Helper()
-	raw, err := os.ReadFile(manual)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
-	before, rest, found := strings.Cut(string(raw), begin)
-	text, after, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		t.Fatalf("%s has no block %q", manual, name)
-	}
-	return text, before + begin, end + after
-}
-
-func compareBlock(t *testing.T, name, want string) {
-	t.Helper()
-	got, before, after := manualBlock(t, name)
-	if *update {
-		if err := os.WriteFile(manual, []byte(before+want+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s, block %q (-templates +written); run go test ./infra -update:\n%s", manual, name, diff)
 	}
 }
 
@@ -160,12 +131,12 @@ func TestTheManualShowsEveryQueue(t *testing.T) {
 		slices.Sort(rows)
 		table.WriteString(strings.Join(rows, ""))
 	}
-	compareBlock(t, "queues", table.String())
+	manual.Compare(t, operations, "queues", table.String(), *update)
 }
 
 // What the manual calls by a name of ours is there, and it says of every alarm what to do.
 func TestTheManualNamesOnlyWhatIsDeployed(t *testing.T) {
-	raw, err := os.ReadFile(manual)
+	raw, err := os.ReadFile(operations)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +198,7 @@ func TestTheManualAsksForTheRoomThatTheFunctionsReserve(t *testing.T) {
 	for _, w := range workers {
 		reserved += w.Concurrency
 	}
-	raw, err := os.ReadFile(manual)
+	raw, err := os.ReadFile(operations)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,12 +214,12 @@ func TestTheManualAsksForTheRoomThatTheFunctionsReserve(t *testing.T) {
 		want = pattern.ReplaceAllString(want, fmt.Sprint(number.before, number.n, number.after))
 	}
 	if *update {
-		if err := os.WriteFile(manual, []byte(want), 0o644); err != nil {
+		if err := os.WriteFile(operations, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (-workers +written); run go test ./infra -update:\n%s", manual, diff)
+		t.Errorf("%s (-workers +written); run go test ./infra -update:\n%s", operations, diff)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/doublelock/doublelock/docs/manual"
 	"github.com/doublelock/doublelock/shared/conformance"
 )
 
@@ -69,24 +70,5 @@ func TestEveryLiveCheckIsAskedOrSaysWhyNot(t *testing.T) {
 var update = flag.Bool("update", false, "rewrite what the local AWS follows in docs/live-checks.md")
 
 func TestTheManualListsWhatTheLocalAWSFollows(t *testing.T) {
-	manual := filepath.Join("..", "..", "docs", "live-checks.md")
-	text, err := os.ReadFile(manual)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const begin, end = "-run ManualListsWhatTheLocalAWSFollows -update -->\n", "<!-- end of follows -->"
-	before, rest, found := strings.Cut(string(text), begin)
-	table, after, whole := strings.Cut(rest, end)
-	if !found || !whole {
-		t.Fatal("docs/live-checks.md has no table of what is followed")
-	}
-	if *update {
-		if err := os.WriteFile(manual, []byte(before+begin+conformance.FollowTable()+end+after), 0o644); err != nil { //nolint:gosec // of the manual
-			t.Fatal(err)
-		}
-		return
-	}
-	if table != conformance.FollowTable() {
-		t.Error("docs/live-checks.md is not what the code follows; go test ./shared/conformance -run ManualListsWhatTheLocalAWSFollows -update writes it")
-	}
+	manual.Compare(t, filepath.Join("..", "..", "docs", "live-checks.md"), "follows", conformance.FollowTable(), *update)
 }

@@ -2,13 +2,11 @@ package inventory_test
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/doublelock/doublelock/docs/manual"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
 )
@@ -59,7 +57,7 @@ func TestTheManualSaysWhatIsNotKnown(t *testing.T) {
 		}
 		fmt.Fprintf(&table, "| `%s` | %d | %d | %d | %d |\n", name, len(s.Principals)*len(s.Secrets), open, unknown-fresh, unknown)
 	}
-	inManual(t, "snapshots", table.String()+reasons.String())
+	manual.Compare(t, root+"/docs/unknown.md", "snapshots", table.String()+reasons.String(), *update)
 }
 
 // whatDecides are the condition keys, documents and doubts on which an unknown answer rests.
@@ -81,30 +79,4 @@ func whatDecides(r inventory.Reader) string {
 		}
 	}
 	return strings.Join(out, "; ")
-}
-
-// inManual compares a part of docs/unknown.md, or writes it.
-func inManual(t *testing.T, part, want string) {
-	t.Helper()
-	const name = root + "/docs/unknown.md"
-	raw, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(raw)
-	begin := strings.Index(text, "<!-- "+part)
-	end := strings.Index(text, "<!-- end of "+part+" -->")
-	if begin < 0 || end < begin {
-		t.Fatalf("docs/unknown.md has no part %s", part)
-	}
-	begin += strings.IndexByte(text[begin:], '\n') + 1
-	if *update {
-		if err := os.WriteFile(name, []byte(text[:begin]+want+text[end:]), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, text[begin:end]); diff != "" {
-		t.Errorf("docs/unknown.md, -want +got:\n%s", diff)
-	}
 }

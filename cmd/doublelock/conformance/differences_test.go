@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/docs/manual"
 	"github.com/doublelock/doublelock/shared/conformance"
 )
 
@@ -27,25 +28,11 @@ var standIns = []struct {
 	{"ministack", ".venv-strangers/bin/ministack", func() bool { return os.Getenv("DOUBLELOCK_STRANGERS") == "true" }}, // make strangers
 }
 
-const (
-	begin = "<!-- conformance: written by go test ./cmd/doublelock/conformance -update -->\n"
-	end   = "<!-- end of conformance -->\n"
-)
-
 // The manual says what each stand-in answers to each question; moto's and ministack's columns are tried where they are
 // installed.
 func TestTheManualSaysWhatEachStandInAnswers(t *testing.T) {
-	manual := filepath.Join("..", "..", "..", "docs", "differences.md")
-	text, err := os.ReadFile(manual)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(text), begin)
-	table, after, whole := strings.Cut(rest, end)
-	if !found || !whole {
-		t.Fatal("docs/differences.md has no table of answers")
-	}
-	said := readTable(table)
+	part := manual.Read(t, filepath.Join("..", "..", "..", "docs", "differences.md"), "conformance")
+	said := readTable(part.Text)
 	for _, of := range standIns {
 		t.Run(of.name, func(t *testing.T) {
 			args := []string{"--against", of.name, "-o", "json"}
@@ -76,9 +63,7 @@ func TestTheManualSaysWhatEachStandInAnswers(t *testing.T) {
 		})
 	}
 	if *update && !t.Failed() {
-		if err := os.WriteFile(manual, []byte(before+begin+writeTable(said)+end+after), 0o644); err != nil { //nolint:gosec // of the manual
-			t.Fatal(err)
-		}
+		part.Write(t, writeTable(said))
 	}
 }
 

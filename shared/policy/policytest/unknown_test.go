@@ -3,14 +3,12 @@ package policytest_test
 import (
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/doublelock/doublelock/docs/manual"
 	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/policy/policytest"
 )
@@ -86,32 +84,6 @@ func TestTheManualSaysWhichCasesAreNotKnown(t *testing.T) {
 		t.Errorf("%d of %d cases are there, and all but %d that are decided now", len(rows), len(before), left)
 	}
 	slices.Sort(rows)
-	inManual(t, "cases", fmt.Sprintf("Of %d cases %d were unknown and %d are: %d became so, and %d are decided now.\n\n| case | before | why it is open |\n| --- | --- | --- |\n%s",
-		total, unknown-len(before)+len(decided), unknown, len(before), len(decided), strings.Join(rows, "")))
-}
-
-// inManual compares a part of docs/unknown.md, or writes it.
-func inManual(t *testing.T, part, want string) {
-	t.Helper()
-	name := filepath.Join(root, "docs", "unknown.md")
-	raw, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(raw)
-	begin := strings.Index(text, "<!-- "+part)
-	end := strings.Index(text, "<!-- end of "+part+" -->")
-	if begin < 0 || end < begin {
-		t.Fatalf("docs/unknown.md has no part %s", part)
-	}
-	begin += strings.IndexByte(text[begin:], '\n') + 1
-	if *update {
-		if err := os.WriteFile(name, []byte(text[:begin]+want+text[end:]), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, text[begin:end]); diff != "" {
-		t.Errorf("docs/unknown.md, -want +got:\n%s", diff)
-	}
+	manual.Compare(t, filepath.Join(root, "docs", "unknown.md"), "cases", fmt.Sprintf("Of %d cases %d were unknown and %d are: %d became so, and %d are decided now.\n\n| case | before | why it is open |\n| --- | --- | --- |\n%s",
+		total, unknown-len(before)+len(decided), unknown, len(before), len(decided), strings.Join(rows, "")), *update)
 }
