@@ -2,8 +2,6 @@ package preventive_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -33,19 +31,7 @@ func TestThePerimeterIsAttachedWhereAStageAsks(t *testing.T) {
 	if diff := cmp.Diff([]string{"ou-ab12-guarded", "333333333333"}, rcp.Targets); diff != "" || rcp.Kind != preventive.ResourceControl || rcp.Quota() != 5120 {
 		t.Errorf("%s of %d characters at most, attached to (-want +got):\n%s", rcp.Kind, rcp.Quota(), diff)
 	}
-	golden := filepath.Join("testdata", rcp.Name+".json")
-	if *update {
-		if err := os.WriteFile(golden, []byte(rcp.Content+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), rcp.Content+"\n"); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	isGolden(t, rcp)
 	d, err := policy.Parse(rcp.Name, []byte(rcp.Content))
 	if err != nil {
 		t.Fatal(err)

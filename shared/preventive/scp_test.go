@@ -55,19 +55,25 @@ func TestSCPsGolden(t *testing.T) {
 	}
 	scps = append(scps, more[len(more)-1])
 	for _, scp := range scps {
-		path := filepath.Join("testdata", scp.Name+".json")
-		if *update {
-			if err := os.WriteFile(path, []byte(scp.Content+"\n"), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
+		isGolden(t, scp)
+	}
+}
+
+// isGolden compares a policy with the file of its name, or writes that.
+func isGolden(t *testing.T, p preventive.SCP) {
+	t.Helper()
+	path := filepath.Join("testdata", p.Name+".json")
+	if *update {
+		if err := os.WriteFile(path, []byte(p.Content+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(string(want), scp.Content+"\n"); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", scp.Name, diff)
-		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), p.Content+"\n"); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", p.Name, diff)
 	}
 }
 

@@ -107,16 +107,7 @@ func TestAnEngineerWhoApprovesTheirOwnKey(t *testing.T) {
 			if err := w.Settle(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			rec, err := w.Records.Load(t.Context(), secret.ARN)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, f := range rec.Open() {
-				if f.Control == guard.SecretKeyUnapproved {
-					return f.Describe()
-				}
-			}
-			return "none"
+			return unapproved(t, w, secret.ARN)
 		}
 		if got := finding(); !strings.HasSuffix(got, " is not approved") {
 			t.Errorf("before: %s", got)
@@ -166,16 +157,7 @@ func TestAPolicyOfOurNameThatDeniesLessApprovesNothing(t *testing.T) {
 		if err := w.Settle(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		rec, err := w.Records.Load(t.Context(), made["ARN"].(string))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range rec.Open() {
-			if f.Control == guard.SecretKeyUnapproved {
-				return f.Describe()
-			}
-		}
-		return "none"
+		return unapproved(t, w, made["ARN"].(string))
 	}
 	for _, c := range []struct{ name, content, want string }{
 		{"as it was deployed", ours, "none"},
@@ -188,4 +170,19 @@ func TestAPolicyOfOurNameThatDeniesLessApprovesNothing(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
+}
+
+// unapproved is what the finding about the key of a secret says; "none" where it is not open.
+func unapproved(t *testing.T, w *local.Organization, secret string) string {
+	t.Helper()
+	rec, err := w.Records.Load(t.Context(), secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range rec.Open() {
+		if f.Control == guard.SecretKeyUnapproved {
+			return f.Describe()
+		}
+	}
+	return "none"
 }
