@@ -26,14 +26,6 @@ type Standard struct {
 	Seen            []Use // of keys, as far as it was recorded: no proposal takes it away
 }
 
-// Use is one use of a key that was recorded.
-type Use struct {
-	Key       string // ARN
-	Principal string // ARN of a role or user, of a session that of its role
-	Action    string // kms:Decrypt, …
-	Via       string // what kms:ViaService held; "" where the key was used directly
-}
-
 // Tag is a tag that must be there, under any of its names.
 type Tag struct {
 	What  string

@@ -25,9 +25,6 @@ var useActions = []string{decrypt, "kms:GenerateDataKey", "kms:Encrypt"}
 var openActions = append(slices.Clone(useActions), "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext", "kms:GenerateDataKeyPair",
 	"kms:GenerateDataKeyPairWithoutPlaintext", "kms:Sign", "kms:GenerateMac", "kms:DeriveSharedSecret")
 
-// UseActions are the actions of a Use: every way to get at what a key protects, or to speak in its name.
-func UseActions() []string { return slices.Clone(openActions) }
-
 // manageActions decide about a key: who may use it, and whether it can be used.
 var manageActions = []string{putPolicy, "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:UpdateAlias", "kms:DeleteAlias", "kms:ReplicateKey"}
 

@@ -31,7 +31,7 @@ func runKeysApproved(ctx context.Context, env *command.Env, access *inventory.Ac
 	approved := c.Runtime().Approved
 	approved.Aliases = approvals.Aliases
 	carriers := keyreview.Carriers(access.Snapshot(), approved)
-	broken, err := attribute(ctx, env, carriers, trails)
+	broken, err := readTrails(ctx, env, trails, func(c trail.Change) { keyreview.Attribute(carriers, c) })
 	if err != nil {
 		return err
 	}
@@ -53,28 +53,6 @@ func runKeysApproved(ctx context.Context, env *command.Env, access *inventory.Ac
 		return command.Found()
 	}
 	return nil
-}
-
-// attribute finds in recorded CloudTrail who gave keys what they carry. broken counts what could not be read.
-func attribute(ctx context.Context, env *command.Env, carriers []keyreview.Carrier, trails []string) (broken int, err error) {
-	reader := &input.Trail{Env: env}
-	reader.Event = func(r trail.Record) error {
-		keyreview.Attribute(carriers, r.Change)
-		return nil
-	}
-	reader.Broken = func(reason error) error {
-		_, err := fmt.Fprintln(env.Stderr, "doublelock: keys review:", output.Printable(reason.Error()))
-		return err
-	}
-	for _, path := range trails {
-		if err := reader.Read(ctx, path); err != nil {
-			return 0, err
-		}
-	}
-	if len(trails) > 0 && reader.Events == 0 && reader.Unread() == 0 {
-		return 0, input.NoEvents("keys review", trails)
-	}
-	return reader.Unread(), nil
 }
 
 // mayApprove says whether whoever gave a key what it carries is one that may approve: yes, no or unknown.

@@ -124,24 +124,26 @@ func runKeysReview(ctx context.Context, env *command.Env, access *inventory.Acce
 func seen(ctx context.Context, env *command.Env, trails []string) ([]keyreview.Use, error) {
 	var out []keyreview.Use
 	known := map[keyreview.Use]bool{}
-	reader := &input.Trail{Env: env}
-	reader.Event = func(record trail.Record) error {
-		c := record.Change
-		if c.EventSource != "kms.amazonaws.com" || c.ErrorCode != "" || c.Key.ID == "" || !slices.Contains(keyreview.UseActions(), "kms:"+c.EventName) {
-			return nil
-		}
-		key := c.Key.ID
-		if !arn.Is(key) {
-			key = arn.PartitionOf(c.Key.Region).New("kms", c.Key.Region, c.Key.Account, "key/"+key).String()
-		}
-		u := keyreview.Use{Key: key, Principal: c.Actor.PrincipalARN(), Action: "kms:" + c.EventName}
-		if service, through := strings.CutSuffix(c.Actor.InvokedBy, ".amazonaws.com"); through {
-			u.Via = arn.PartitionOf(c.Region).Regional(service, c.Region)
-		}
-		if u.Principal != "" && !known[u] {
+	broken, err := readTrails(ctx, env, trails, func(c trail.Change) {
+		if u, is := keyreview.UseOf(c); is && !known[u] {
 			known[u] = true
 			out = append(out, u)
 		}
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case broken > 0:
+		return nil, command.Fail("%s could not be read, see above; no policy is proposed on half of what was recorded", output.Count(broken, "part of the trail", "parts of the trail"))
+	}
+	return out, nil
+}
+
+// readTrails hands over the calls of recorded CloudTrail. broken counts what could not be read, each part of which is said.
+func readTrails(ctx context.Context, env *command.Env, trails []string, event func(trail.Change)) (broken int, err error) {
+	reader := &input.Trail{Env: env}
+	reader.Event = func(r trail.Record) error {
+		event(r.Change)
 		return nil
 	}
 	reader.Broken = func(reason error) error {
@@ -150,16 +152,13 @@ func seen(ctx context.Context, env *command.Env, trails []string) ([]keyreview.U
 	}
 	for _, path := range trails {
 		if err := reader.Read(ctx, path); err != nil {
-			return nil, err
+			return 0, err
 		}
 	}
-	if len(trails) > 0 && reader.Events == 0 {
-		return nil, input.NoEvents("keys review", trails)
+	if len(trails) > 0 && reader.Events == 0 && reader.Unread() == 0 {
+		return 0, input.NoEvents("keys review", trails)
 	}
-	if n := reader.Unread(); n > 0 {
-		return nil, command.Fail("%s could not be read, see above; no policy is proposed on half of what was recorded", output.Count(n, "part of the trail", "parts of the trail"))
-	}
-	return out, nil
+	return reader.Unread(), nil
 }
 
 // summary counts findings by severity, the worst first.
