@@ -233,15 +233,19 @@ func mayWriteReplicated(ctx context.Context, w *World) error {
 	if err := replicated(ctx, w, ""); err != nil {
 		return err
 	}
-	name := w.own.Run().Name(w.what("s"))
-	err := w.may(ctx, "write a secret", func(ctx context.Context, s *sandbox.Session) error {
-		_, err := s.Put(ctx, name)
+	name, written := w.own.Run().Name(w.what("s")), ""
+	err := w.may(ctx, "write a secret", func(ctx context.Context, s *sandbox.Session) (err error) {
+		written, err = s.Put(ctx, name)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return w.inSync(ctx, name)
+	follows, err := w.follows(ctx, name, written)
+	if err == nil && !follows {
+		err = fmt.Errorf("%w: a replica does not follow", errUnexpected)
+	}
+	return err
 }
 
 func ownTags(ctx context.Context, w *World) error {
