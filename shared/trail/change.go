@@ -43,8 +43,11 @@ type Change struct {
 
 	Secret guard.SecretRef // the secret it is about; of KMS calls through Secrets Manager too
 	Key    guard.KeyRef    // the KMS key it is about
-	Alias  string          // ARN of the alias that a call made, moved or took away
-	Target string          // what a Tamper call was about: trail, rule or policy
+	// SecondKey is that of a call with two: ReEncrypt, whose Key is the source and whose SecondKey is the destination. Empty where the
+	// record has one key alone. Source: KMS Developer Guide, "Logging ReEncrypt" ("in that order").
+	SecondKey guard.KeyRef
+	Alias     string // ARN of the alias that a call made, moved or took away
+	Target    string // what a Tamper call was about: trail, rule or policy
 
 	Actor        Actor
 	UserAgent    string

@@ -158,6 +158,7 @@ func (f *fields) about(c *Change, service string) {
 		c.Secret = secretRef(f.secretID(c), c.Account, c.Region)
 	case kms:
 		c.Key = keyRef(f.keyID(c), c.Account, c.Region)
+		c.SecondKey = keyRef(f.secondKeyARN.String(), c.Account, c.Region)
 		if oneOf(aliasCalls, c.EventName) {
 			c.Alias = guard.AliasNamed(orElse(f.aliasARN.String(), member(c.Request, "aliasName")), c.Account, c.Region)
 		}
