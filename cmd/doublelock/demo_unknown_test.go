@@ -44,7 +44,7 @@ func TestTheManualSaysWhatIsNotKnownOfTheDemo(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "snapshot.json")
 	take := exec.CommandContext(t.Context(), "doublelock", "inventory", "--config", config, "--out", file)
-	take.Env = append(environment, "AWS_PROFILE=security")
+	take.Env = slices.Concat(environment, []string{"AWS_PROFILE=security"})
 	if said, err := take.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
