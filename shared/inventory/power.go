@@ -142,11 +142,17 @@ func (a *Access) changeables() map[part]*changeable {
 			all[onPolicies].add(plain(of, account))
 		}
 	}
-	under := map[string][]string{} // secrets by the ARN of a key that opens a version, or is set
+	under := map[string][]string{} // secrets by the ARN of a key that opens a version of some copy, or is set there
+	named := a.keysByName()
 	for i := range a.snapshot.Secrets {
 		s := &a.snapshot.Secrets[i]
 		for _, k := range guard.CopiesOf(s.Facts).Keys() {
 			under[k.ARN] = append(under[k.ARN], s.Facts.ARN)
+		}
+		for _, l := range guard.CopiesOf(s.Facts).Locations {
+			if k := named[keyName{l.Account, l.Region, l.Named.ID}]; l.Named.ARN == "" && k != "" && !slices.Contains(under[k], s.Facts.ARN) {
+				under[k] = append(under[k], s.Facts.ARN)
+			}
 		}
 		all[onSecrets].add(a.secretTarget(s), s.Facts.ARN)
 		if function := s.Facts.RotationLambdaARN; function != "" {
@@ -165,6 +171,21 @@ func (a *Access) changeables() map[part]*changeable {
 	}
 	for _, c := range all {
 		c.index = policy.NewIndex(c.targets)
+	}
+	return all
+}
+
+// keyName is an id or alias of a key where it means that key.
+type keyName struct{ account, region, name string }
+
+// keysByName are the ARNs of the keys of the snapshot, for copies of whose key nothing but the name was read.
+func (a *Access) keysByName() map[keyName]string {
+	all := map[keyName]string{}
+	for i := range a.snapshot.Keys {
+		k := &a.snapshot.Keys[i].Facts
+		for _, name := range append([]string{k.ID}, k.Aliases...) {
+			all[keyName{k.Account, k.Region, name}] = k.ARN
+		}
 	}
 	return all
 }

@@ -48,7 +48,7 @@ Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not
 		},
 	}
 	output.Tabular(cmd)
-	path := input.SnapshotFlag(cmd)
+	path, without := input.SnapshotFlag(cmd), input.WithoutControlsFlag(cmd)
 	cmd.Flags().BoolVar(&read, "read", false, "ask about reading secrets (the only question so far)")
 	cmd.Flags().BoolVar(&reach, "reach", false, "list what it comes to open in steps, too")
 	cmd.Flags().StringArrayVar(&only, "only", nil, "secret that it may open, by ARN or name; may be repeated")
@@ -56,16 +56,16 @@ Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not
 		if !read {
 			return errors.New("can: say what: --read")
 		}
-		return runCan(env, *path, args[0], only, reach)
+		access, err := input.SnapshotWith(env, *path, *without)
+		if err != nil {
+			return err
+		}
+		return runCan(env, access, args[0], only, reach)
 	}
 	return cmd
 }
 
-func runCan(env *command.Env, path, principal string, only []string, reach bool) error {
-	access, err := input.Snapshot(env, path)
-	if err != nil {
-		return err
-	}
+func runCan(env *command.Env, access *inventory.Access, principal string, only []string, reach bool) error {
 	allowed, err := secretARNs(access, only)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func runCan(env *command.Env, path, principal string, only []string, reach bool)
 	if err != nil {
 		return err
 	}
-	proof := prove(can, readers, allowed)
+	proof := prove(can, readers, allowed, access.Assumed())
 	if allowed != nil {
 		if err := proof.reach(access, principal, allowed); err != nil {
 			return err
@@ -91,14 +91,15 @@ func runCan(env *command.Env, path, principal string, only []string, reach bool)
 		}
 	}
 	if env.AsJSON() {
-		err = writeCanJSON(env, can, readers, paths, allowed, proof)
+		err = writeCanJSON(env, access.Assumed(), can, readers, paths, allowed, proof)
 	} else {
-		err = writeCan(env, readers, paths)
+		err = writeCan(env, access.Assumed(), readers, paths)
 	}
 	if err != nil {
 		return fmt.Errorf("write secrets: %w", err)
 	}
 	input.NoteUnread(env, can.Unread)
+	input.NoteAssumed(env, access.Assumed())
 	fmt.Fprintf(env.Stderr, "%s can open %s of %d, and maybe %d more\n", principal,
 		output.Count(len(can.Open), "secret"), len(access.Snapshot().Secrets), len(can.Unknown))
 	if reach {
@@ -191,7 +192,7 @@ type power struct {
 	Why      string   `json:"why"` // what the right is good for
 }
 
-func prove(can inventory.Openings, readers []inventory.Reader, allowed []string) proof {
+func prove(can inventory.Openings, readers []inventory.Reader, allowed []string, assumed string) proof {
 	p := proof{Unread: len(can.Unread) > 0}
 	var plainest *inventory.Reader
 	for i := range readers {
@@ -205,7 +206,7 @@ func prove(can inventory.Openings, readers []inventory.Reader, allowed []string)
 		}
 	}
 	if plainest != nil {
-		found := locks.ReaderOf(*plainest)
+		found := locks.ReaderOf(*plainest, assumed)
 		p.Counterexample = &found
 	}
 	for _, arn := range allowed {
@@ -269,18 +270,18 @@ func reportProof(env *command.Env, p proof) error {
 		output.Printable(c.SecretLock.Why), output.Printable(c.KeyLock.Why))
 }
 
-func writeCan(env *command.Env, readers []inventory.Reader, paths []inventory.Path) error {
+func writeCan(env *command.Env, assumed string, readers []inventory.Reader, paths []inventory.Path) error {
 	table := env.Rows("OPENS", "SECRET", "KEY", "WHY")
 	for _, r := range readers {
-		table.Add(locks.ReaderWords[r.Answer], r.Secret, r.Key, locks.Decisive(r))
+		table.Add(locks.ReaderWords[r.Answer], r.Secret, r.Key, locks.Assuming(assumed, locks.Decisive(r)))
 	}
 	for _, p := range paths {
-		table.Add(locks.Far(p), p.Secret, "", locks.Steps(p))
+		table.Add(locks.Far(p), p.Secret, "", locks.Assuming(assumed, locks.Steps(p)))
 	}
 	return table.Print()
 }
 
-func writeCanJSON(env *command.Env, can inventory.Openings, readers []inventory.Reader, paths []inventory.Path, allowed []string, p proof) error {
+func writeCanJSON(env *command.Env, assumed string, can inventory.Openings, readers []inventory.Reader, paths []inventory.Path, allowed []string, p proof) error {
 	out := struct {
 		Principal string             `json:"principal"`
 		Secrets   []locks.Reader     `json:"secrets"`
@@ -290,7 +291,7 @@ func writeCanJSON(env *command.Env, can inventory.Openings, readers []inventory.
 		Proof     *proof             `json:"proof,omitempty"`
 	}{Principal: can.Principal, Secrets: []locks.Reader{}, Unread: append([]inventory.Unread{}, can.Unread...), Only: allowed}
 	for _, r := range readers {
-		out.Secrets = append(out.Secrets, locks.ReaderOf(r))
+		out.Secrets = append(out.Secrets, locks.ReaderOf(r, assumed))
 	}
 	for _, path := range paths {
 		out.Paths = append(out.Paths, locks.PathOf(path))

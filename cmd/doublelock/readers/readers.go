@@ -32,6 +32,9 @@ one secret has.
            to a service that runs its code, changes policies, keys, grants, credentials, or the code that rotates the
            secret. WHY says the steps.
 
+Who may not read the organization (a snapshot taken with --own in a member account) knows no SCP: every reader is unknown.
+--without-scps takes SCPs and RCPs that could not be read to be none. They only deny, so that it lists too many, never too few.
+
 Principals of accounts outside the snapshot are unknown at best. Who holds only the key lock is counted, and listed
 with --all.
 
@@ -46,17 +49,19 @@ Exit codes: 0 the question was answered, 1 an error.`,
 		},
 	}
 	output.Tabular(cmd)
-	path := input.SnapshotFlag(cmd)
+	path, without := input.SnapshotFlag(cmd), input.WithoutControlsFlag(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "list principals that hold only the key lock, too")
-	cmd.RunE = func(_ *cobra.Command, args []string) error { return runReaders(env, *path, args[0], all) }
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		access, err := input.SnapshotWith(env, *path, *without)
+		if err != nil {
+			return err
+		}
+		return runReaders(env, access, args[0], all)
+	}
 	return cmd
 }
 
-func runReaders(env *command.Env, path, id string, all bool) error {
-	access, err := input.Snapshot(env, path)
-	if err != nil {
-		return err
-	}
+func runReaders(env *command.Env, access *inventory.Access, id string, all bool) error {
 	secret, err := access.Secret(id)
 	if err != nil {
 		return err
@@ -75,9 +80,9 @@ func runReaders(env *command.Env, path, id string, all bool) error {
 		return err
 	}
 	if env.AsJSON() {
-		err = writeReadersJSON(env, secret.Facts.ARN, rows, unread)
+		err = writeReadersJSON(env, access.Assumed(), secret.Facts.ARN, rows, unread)
 	} else {
-		err = writeReaders(env, rows)
+		err = writeReaders(env, access.Assumed(), rows)
 	}
 	if err != nil {
 		return fmt.Errorf("write readers: %w", err)
@@ -87,6 +92,7 @@ func runReaders(env *command.Env, path, id string, all bool) error {
 	certain, perhaps := locks.CountPaths(paths)
 	fmt.Fprintf(env.Stderr, "in steps %d more come to open it, and maybe %d\n", certain, perhaps)
 	input.NoteUnread(env, unread)
+	input.NoteAssumed(env, access.Assumed())
 	return nil
 }
 
@@ -167,22 +173,22 @@ func countReaders(readers []inventory.Reader, all bool) (shown []inventory.Reade
 	return shown, counts, keyOnly
 }
 
-func writeReaders(env *command.Env, rows []row) error {
+func writeReaders(env *command.Env, assumed string, rows []row) error {
 	table := env.Rows("OPENS", "REACH", "SECRET LOCK", "KEY LOCK", "PRINCIPAL", "WHY")
 	for _, r := range rows {
-		table.Add(locks.ReaderWords[r.Answer], r.reach(), locks.LockWords[r.SecretLock.Answer], locks.LockWords[r.KeyLock.Answer], r.Principal, r.why())
+		table.Add(locks.ReaderWords[r.Answer], r.reach(), locks.LockWords[r.SecretLock.Answer], locks.LockWords[r.KeyLock.Answer], r.Principal, locks.Assuming(assumed, r.why()))
 	}
 	return table.Print()
 }
 
-func writeReadersJSON(env *command.Env, secret string, rows []row, unread []inventory.Unread) error {
+func writeReadersJSON(env *command.Env, assumed, secret string, rows []row, unread []inventory.Unread) error {
 	out := struct {
 		Secret  string             `json:"secret"`
 		Readers []locks.Reader     `json:"readers"`
 		Unread  []inventory.Unread `json:"unread"`
 	}{Secret: secret, Readers: []locks.Reader{}, Unread: append([]inventory.Unread{}, unread...)}
 	for _, r := range rows {
-		found := locks.ReaderOf(r.Reader)
+		found := locks.ReaderOf(r.Reader, assumed)
 		if r.path != nil {
 			path := locks.PathOf(*r.path)
 			found.Path = &path
