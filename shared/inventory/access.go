@@ -44,6 +44,12 @@ type Access struct {
 	bulkPower  sync.Once
 	changeable map[part]*changeable
 
+	bulkKeys sync.Once
+	asked    []string // condition keys that some policy asks for
+
+	bulkOutside sync.Once
+	outside     bool // something may be opened or taken from outside
+
 	reaching sync.Mutex // held while paths are looked for
 	movers   *movers
 	world    *world // all secrets of the snapshot
@@ -186,6 +192,11 @@ func (a *Access) findSessions() {
 	for i := range a.snapshot.Secrets {
 		if s := &a.snapshot.Secrets[i]; strings.Contains(s.Policy, ":assumed-role/") {
 			addAll(a.secretPolicy(s))
+		}
+	}
+	for i := range a.snapshot.Principals {
+		if p := &a.snapshot.Principals[i]; strings.Contains(p.Trust, ":assumed-role/") {
+			addAll(a.documents.read("trust policy of "+p.ARN, p.Trust))
 		}
 	}
 	for i := range a.snapshot.Keys {

@@ -34,7 +34,10 @@ With --reach it lists those, too, that the principal comes to open in steps, wit
 that rotates a secret.
 
 With --only it proves isolation instead: exit code 2 when the principal can open any other secret, itself or in steps, or
-can change what decides, and also when that cannot be ruled out. It names the statements, the steps or the right.
+can change what decides, and also when that cannot be ruled out. It names the statements, the steps or the right. A right
+is ruled out only where it is known what follows from it: one that makes a service run code, makes users or roles, or that
+nobody knows, is no isolation. Rights to write data, and to call what others run, are named; what the others' code does
+with that is not asked.
 
 Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not proved.`,
 		Example: `  doublelock can arn:aws:iam::111122223333:role/app --read --snapshot org.json
@@ -105,6 +108,13 @@ func runCan(env *command.Env, access *inventory.Access, principal string, only [
 	if reach {
 		certain, perhaps := locks.CountPaths(paths)
 		fmt.Fprintf(env.Stderr, "in steps it comes to open %d more, and maybe %d\n", certain, perhaps)
+		beyond, err := access.Elsewhere(principal, nil)
+		if err != nil {
+			return err
+		}
+		if len(beyond.Unproved) > 0 {
+			env.Note("it may use %s, and a snapshot does not say what follows from that: there may be more ways", output.Printable(named(rightsOf(beyond.Unproved))))
+		}
 	}
 	if allowed == nil {
 		return nil
@@ -145,6 +155,9 @@ type proof struct {
 	Unopened       []string      `json:"unopened,omitempty"`       // secrets of --only that do not open
 	Path           *locks.Path   `json:"path,omitempty"`           // the shortest way to another secret that it comes to open in steps
 	Power          *power        `json:"power,omitempty"`          // a right to change what decides
+	Unproved       []right       `json:"unproved,omitempty"`       // rights of which it is not known what follows from them
+	Unseen         []string      `json:"unseen,omitempty"`         // what the snapshot does not hold, and could let it in
+	Data           []right       `json:"data,omitempty"`           // rights to write data, or to call what others run
 
 	path inventory.Path
 }
@@ -179,8 +192,42 @@ func (p *proof) reach(access *inventory.Access, principal string, allowed []stri
 			break
 		}
 	}
-	p.Isolated = p.Isolated && p.Path == nil && p.Power == nil
+	beyond, err := access.Elsewhere(principal, allowed)
+	if err != nil {
+		return err
+	}
+	p.Unproved, p.Data = rightsOf(beyond.Unproved), rightsOf(beyond.Data)
+	p.Unseen = beyond.Unseen
+	p.Isolated = p.Isolated && p.Path == nil && p.Power == nil && len(p.Unproved) == 0 && len(p.Unseen) == 0
 	return nil
+}
+
+// right is an action, as a policy names it, that the principal or a role that it may take may use.
+type right struct {
+	As     string `json:"as"`
+	Action string `json:"action"`
+	Policy string `json:"policy"`
+}
+
+func rightsOf(found []inventory.Right) []right {
+	var out []right
+	for _, r := range found {
+		out = append(out, right(r))
+	}
+	return out
+}
+
+// named are rights in words, the first few of them.
+func named(rights []right) string {
+	const most = 3
+	var out []string
+	for _, r := range rights[:min(most, len(rights))] {
+		out = append(out, r.Action)
+	}
+	if more := len(rights) - most; more > 0 {
+		return strings.Join(out, ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(out, ", ")
 }
 
 // power is a right by which the principal, or a role that it may take, may come to open more.
@@ -240,7 +287,10 @@ func reportProof(env *command.Env, p proof) error {
 	}
 	switch {
 	case p.Isolated:
-		fmt.Fprintln(env.Stderr, "isolated: it opens nothing else, neither itself nor in steps, and can change no right to open more")
+		fmt.Fprintln(env.Stderr, "isolated: of this snapshot it opens nothing else, neither itself nor in steps, and can change no right to open more")
+		if len(p.Data) > 0 {
+			env.Note("it may write data, or call what others run (%s): what their code does with that was not asked", output.Printable(named(p.Data)))
+		}
 		return nil
 	case p.Counterexample == nil && p.Path != nil:
 		return command.Finding("not isolated: %s it opens %s: %s", locks.Far(p.path), p.Path.Secret, output.Printable(locks.Steps(p.path)))
@@ -254,6 +304,12 @@ func reportProof(env *command.Env, p proof) error {
 			verb = "may be able to"
 		}
 		return command.Finding("not isolated: %s %s use %s on %s, which %s", by, verb, c.Action, c.Resource, c.Why)
+	case p.Counterexample == nil && len(p.Unproved) > 0:
+		r := p.Unproved[0]
+		return command.Finding("isolation is not proved: %s may use %s, and a snapshot does not say what follows from that (%s)", r.As,
+			output.Printable(named(p.Unproved)), output.Printable(r.Policy))
+	case p.Counterexample == nil && len(p.Unseen) > 0:
+		return command.Finding("isolation is not proved: %s is not in the snapshot", p.Unseen[0])
 	case p.Counterexample == nil:
 		return command.Finding("isolation is not proved: there are secrets that could not be read, see above")
 	}

@@ -91,6 +91,9 @@ func runReaders(env *command.Env, access *inventory.Access, id string, all bool)
 		output.Count(counts[policy.Allowed], "principal can open it", "principals can open it"), counts[policy.Unknown], counts[policy.ImplicitlyDenied], keyOnly)
 	certain, perhaps := locks.CountPaths(paths)
 	fmt.Fprintf(env.Stderr, "in steps %d more come to open it, and maybe %d\n", certain, perhaps)
+	if err := noteUnproved(env, access, readers, paths); err != nil {
+		return err
+	}
 	input.NoteUnread(env, unread)
 	input.NoteAssumed(env, access.Assumed())
 	return nil
@@ -196,4 +199,21 @@ func writeReadersJSON(env *command.Env, assumed, secret string, rows []row, unre
 		out.Readers = append(out.Readers, found)
 	}
 	return env.JSON(out)
+}
+
+// noteUnproved says who has rights beyond what is followed, and is not among the rows as one who certainly comes to open it.
+func noteUnproved(env *command.Env, access *inventory.Access, readers []inventory.Reader, paths []inventory.Path) error {
+	names, err := access.UnprovedPrincipals()
+	if err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return slices.ContainsFunc(readers, func(r inventory.Reader) bool { return r.Principal == name && r.Answer == policy.Allowed }) ||
+			slices.ContainsFunc(paths, func(p inventory.Path) bool { return p.Principal == name && p.Certain })
+	})
+	if len(names) > 0 {
+		env.Note("%s more may use rights of which a snapshot does not say what follows, such as %s: doublelock can PRINCIPAL --only names them",
+			output.Count(len(names), "principal"), names[0])
+	}
+	return nil
 }
