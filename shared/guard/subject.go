@@ -64,6 +64,7 @@ const (
 	CauseNoAnswer   BlindCause = "no_answer"   // calls there are not answered, and elsewhere they are
 	CauseNotListed  BlindCause = "not_listed"  // AWS answered, and listed no keys to judge by
 	CauseNotInSync  BlindCause = "not_in_sync" // its replication has not come to its end
+	CauseState      BlindCause = "state"       // the state of a key was read, and does not say whether it opens anything
 )
 
 // brief is a key by what decides: its name, manager and state.

@@ -125,6 +125,8 @@ func TestWhatWasNotReadIsUnknown(t *testing.T) {
 		"whom AWS RAM shares the key with":                      {shared, roleARN(shop, "analyst"), "shop/db", may},
 		"the same, where the policy opens":                      {shared, roleARN(shop, "app"), "shop/db", yes},
 		"the same, where a policy of its own denies":            {func(s *inventory.Snapshot) { shared(s); deniesKMS(s, "analyst") }, roleARN(shop, "analyst"), "shop/db", no},
+		"what the state of the key means":                       {func(s *inventory.Snapshot) { s.Keys[0].Facts.State = guard.KeyCreating }, roleARN(shop, "app"), "shop/db", may},
+		"a state of next year":                                  {func(s *inventory.Snapshot) { s.Keys[0].Facts.State = "Resting" }, roleARN(shop, "app"), "shop/db", may},
 		"the state of the key":                                  {func(s *inventory.Snapshot) { s.Keys[0].Facts.State = "" }, roleARN(shop, "app"), "shop/db", may},
 		"the versions, where another key could open":            {func(s *inventory.Snapshot) { s.Secrets[0].Facts.VersionsUnread = true }, roleARN(shop, "analyst"), "shop/db", may},
 		"the versions, where the key that is set opens":         {func(s *inventory.Snapshot) { s.Secrets[0].Facts.VersionsUnread = true }, roleARN(shop, "app"), "shop/db", yes},

@@ -153,8 +153,10 @@ func stateOf(k guard.Key) (closed, doubt string) {
 	switch {
 	case k.State == guard.KeyStateUnknown || k.Manager == guard.ManagerUnknown:
 		return "", "the metadata of key " + k.ID + " could not be read"
-	case !k.CanDecrypt():
+	case k.Unusable():
 		return "key " + k.ARN + " is " + string(k.State), ""
+	case !k.CanDecrypt():
+		return "", "whether key " + k.ARN + " opens anything in state " + string(k.State) + " is not known"
 	}
 	return "", ""
 }
