@@ -364,11 +364,15 @@ func (s Subject) replicaWords() string {
 		parts = append(parts, "opens with the AWS managed key in "+strings.Join(managed, ", "))
 	}
 	for _, r := range s.Replicas {
-		if r.Status == failed {
-			parts = append(parts, "replication to "+r.Region+" failed, so what is read there is not known to be what the secret holds")
+		if r.Failed() {
+			parts = append(parts, r.FailedWords())
 		}
 	}
 	for _, e := range s.Elsewhere {
+		if e.Failed() {
+			parts = append(parts, e.FailedWords())
+			continue
+		}
 		parts = append(parts, "its copy in account "+e.Account+" is "+cmp.Or(e.Status, "under the AWS managed key"))
 	}
 	for _, v := range s.Versions {

@@ -82,14 +82,14 @@ func (k *Key) briefly(of *Key) bool {
 func (r *Replica) brief() Replica {
 	short := Replica{Region: r.Region, KeyID: r.KeyID, Key: r.Key.brief()}
 	if r.Status != inSync {
-		short.Status = r.Status
+		short.Status, short.StatusMessage = r.Status, briefMessage(r.StatusMessage)
 	}
 	return short
 }
 
 // brief is a copy in another account without its versions.
 func (e *AccountCopy) brief() AccountCopy {
-	return AccountCopy{ARN: e.ARN, Account: e.Account, Region: e.Region, Key: e.Key.brief(), Status: e.Status}
+	return AccountCopy{ARN: e.ARN, Account: e.Account, Region: e.Region, Key: e.Key.brief(), Status: e.Status, StatusMessage: briefMessage(e.StatusMessage)}
 }
 
 func (v Version) brief() Version {
