@@ -15,7 +15,7 @@ import (
 )
 
 // A call that asks for a replica succeeds, and the replica never comes: the owner gets the cause that Secrets Manager names, with
-// the commands that try it again, and hears when it is there.
+// the commands that try it again, and another mail when it is there.
 func TestAReplicationThatFailedIsMailedWithItsCauseAndItsWayOut(t *testing.T) {
 	w := localtest.New(t)
 	alias := settings.SecretsKeyAlias
