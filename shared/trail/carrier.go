@@ -75,6 +75,11 @@ func (s *stream) unwrapList(list []any, index int) error {
 }
 
 func (s *stream) unwrapObject(o map[string]any, index int, why error) error {
+	if s.inRows {
+		if cells, is := o["Data"].([]any); is {
+			return s.resultRow(cells, index)
+		}
+	}
 	if what := passedOver(o); what != "" {
 		return s.passed(index, what)
 	}
@@ -85,9 +90,6 @@ func (s *stream) unwrapObject(o map[string]any, index int, why error) error {
 		if r := read(o); r != nil {
 			return s.rowRead(r, index)
 		}
-	}
-	if s.inRows {
-		return s.resultRow(o, index)
 	}
 	if inner, found := inside(o, holders); found {
 		return s.rewrapped(inner, index)
@@ -100,9 +102,9 @@ func (s *stream) unwrapObject(o map[string]any, index int, why error) error {
 	return s.broken(index, why)
 }
 
-// resultRow reads a row of Athena's get-query-results; the first has the names of the columns.
-func (s *stream) resultRow(o map[string]any, index int) error {
-	cells, _ := o["Data"].([]any)
+// resultRow reads a row of Athena's get-query-results; the first has the names of the columns. A cell that is null is an empty
+// object there.
+func (s *stream) resultRow(cells []any, index int) error {
 	texts := make([]string, len(cells))
 	for i, cell := range cells {
 		texts[i], _ = at(cell, "VarCharValue").(string)
