@@ -86,10 +86,13 @@ func (s *stream) unwrapObject(o map[string]any, index int, why error) error {
 	if whole, found := inside(o, originals); found {
 		return s.rewrapped(whole, index)
 	}
-	for _, read := range []func(map[string]any) row{fromOCSF, fromECS, fromColumns} {
+	for _, read := range []func(map[string]any) row{fromOCSF, fromECS} {
 		if r := read(o); r != nil {
-			return s.rowRead(r, index)
+			return s.rowRead(r, index, nil)
 		}
+	}
+	if r := fromColumns(o); r != nil {
+		return s.rowRead(r, index, missing(o, s.header))
 	}
 	if inner, found := inside(o, holders); found {
 		return s.rewrapped(inner, index)
@@ -257,13 +260,14 @@ func fromColumns(o map[string]any) row {
 	return r
 }
 
-// rowRead yields the event of a row.
-func (s *stream) rowRead(r row, index int) error {
+// rowRead yields the event of a row, which was exported without some members of its record.
+func (s *stream) rowRead(r row, index int, missing []string) error {
 	raw := r.record()
 	change, err := Decode(raw)
 	if err != nil {
 		return s.broken(index, errors.Unwrap(err))
 	}
+	change.doubt(missing)
 	return s.yield(Record{Name: s.name, Line: s.line, Index: index, Change: change, Raw: raw})
 }
 
