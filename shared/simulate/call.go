@@ -97,7 +97,7 @@ func principalOf(c trail.Change) (policy.Principal, bool) {
 		return policy.Principal{}, false
 	}
 	if c.Actor.RoleARN != "" {
-		p.Role = c.Actor.RoleARN
+		p.Role, p.PathSure = c.Actor.RoleARN, true
 	}
 	return p, true
 }
