@@ -45,11 +45,18 @@ func (call *Call) details(c trail.Change, d trail.Details) {
 // services take; CloudTrail writes "false" for both.
 func (t *Trial) variants(call Call) []Call {
 	out := []Call{call}
+	if p := call.Request.Principal; call.unsureBound && !t.manages(p.Account) && !slices.Contains(t.options.Members, p.Account) {
+		inside, outside := call, call
+		inside.Request.Principal.OrganizationID = t.options.Organization
+		outside.outside = true
+		out = []Call{inside, outside}
+	}
 	if call.unsureMFA && t.asks["aws:multifactorauthpresent"] {
-		absent := call
-		absent.Request.Context = maps.Clone(call.Request.Context)
-		absent.Request.Context["aws:MultiFactorAuthPresent"] = []string{}
-		out = append(out, absent)
+		for _, absent := range slices.Clone(out) {
+			absent.Request.Context = maps.Clone(call.Request.Context)
+			absent.Request.Context["aws:MultiFactorAuthPresent"] = []string{}
+			out = append(out, absent)
+		}
 	}
 	if p := call.Request.Principal; call.unsureRole {
 		var more []string
