@@ -45,6 +45,8 @@ type Call struct {
 	// they do not.
 	unsureBound, outside bool
 
+	parametersKnown bool // the record has those of the call
+
 	needs []need // other permissions that the call takes
 }
 

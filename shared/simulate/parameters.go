@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -63,13 +64,44 @@ var keyParameters = map[string]map[string]parameterKey{
 // not document whether a default has them.
 var sometimesOff = []string{"granteeServicePrincipal", "retiringPrincipal", "retiringServicePrincipal", "externalId", "sourceIdentity", "transitiveTagKeys"}
 
+// defaults are the values of parameters that a call need not set. Whether a request without one has the condition key is not
+// documented: it has the default, or none. Source: KMS API Reference, each call.
+var defaults = map[string]map[string]string{
+	"kms:ScheduleKeyDeletion": {"kms:ScheduleKeyDeletionPendingWindowInDays": "30"},
+	"kms:EnableKeyRotation":   {"kms:RotationPeriodInDays": "365"},
+	"kms:PutKeyPolicy":        {"kms:BypassPolicyLockoutSafetyCheck": "false"},
+	"kms:ReplicateKey":        {"kms:BypassPolicyLockoutSafetyCheck": "false"},
+	"kms:CreateKey": {"kms:BypassPolicyLockoutSafetyCheck": "false", "kms:KeySpec": symmetric, "kms:KeyUsage": "ENCRYPT_DECRYPT", "kms:KeyOrigin": "AWS_KMS",
+		"kms:MultiRegion": "false"},
+}
+
+// withDefaults are the calls with and without each default that a candidate asks for.
+func (t *Trial) withDefaults(calls []Call) []Call {
+	if !calls[0].parametersKnown {
+		return calls
+	}
+	for key, value := range defaults[calls[0].Request.Action] {
+		if calls[0].Request.Context[key] != nil || !t.asks[strings.ToLower(key)] {
+			continue
+		}
+		var out []Call
+		for _, c := range calls {
+			for _, values := range [][]string{{value}, {}} {
+				c.Request.Context = maps.Clone(c.Request.Context)
+				c.Request.Context[key] = values
+				out = append(out, c)
+			}
+		}
+		calls = out
+	}
+	return calls
+}
+
 // addParameters adds the condition keys that have the values of parameters.
 func (call *Call) addParameters(request map[string]any) {
 	r := &call.Request
 	service, action, _ := strings.Cut(r.Action, ":")
-	if request == nil {
-		return
-	}
+	call.parametersKnown = true
 	for parameter, key := range keyParameters[service] {
 		if key.actions != nil && !slices.Contains(key.actions, action) {
 			continue

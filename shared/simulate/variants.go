@@ -69,7 +69,7 @@ func (t *Trial) variants(call Call) []Call {
 	if call.unsurePath {
 		out = t.paths(out, true, nil, func(c *Call, resource string) { c.Request.Resource = resource }, func(c Call) string { return c.Request.Resource })
 	}
-	return out
+	return t.withDefaults(out)
 }
 
 // paths puts a role or user that the record names without its path under each path that it may have: the one that is known,
