@@ -17,7 +17,7 @@ import (
 // commandLine is the process of a person's command, beside those of the functions.
 const commandLine = "command"
 
-// command has a person move secrets, with the rights of the function that does. One whose process died, or who finds the
+// command has a person move secrets, with the rights of the function that does. One whose process died or sleeps, or who finds the
 // secret held by another, repeats the command after a while, from a new process.
 func (d *driver) command(t *testing.T, do func(context.Context, *migration.Engine) error) {
 	t.Helper()
@@ -34,11 +34,15 @@ func (d *driver) command(t *testing.T, do func(context.Context, *migration.Engin
 				done <- err
 			case <-p.died:
 				done <- errDied
+			case <-p.dozes: // a person does not wait for it
+				done <- errDied
 			}
 		})
 		d.settle(0)
 		err := <-done
-		d.kill(p)
+		if !d.sleeps(p) {
+			d.kill(p)
+		}
 		if err == nil {
 			return
 		}
