@@ -28,7 +28,7 @@ func (d *driver) command(t *testing.T, do func(context.Context, *migration.Engin
 		done := make(chan error, 1)
 		d.begin(func(ctx context.Context) {
 			ended := make(chan error, 1)
-			go func() { ended <- do(ctx, engine) }()
+			go func() { err := do(ctx, engine); d.trace("%s: %v", p.name, err); ended <- err }()
 			select {
 			case err := <-ended:
 				done <- err

@@ -32,8 +32,8 @@ type faults struct {
 	still func() bool
 	// wakes gets what wakes a process that fell asleep; nil wakes it when its lease is over.
 	wakes func(wake func())
-	// noFence takes the writes of processes that slept, and forgets them: planted, to see whether anybody notices.
-	noFence bool
+	// anySignature is an AWS that takes what was signed long ago: planted, to see whether anybody notices.
+	anySignature bool
 	// at is asked of each call before any chance is; nil never does anything.
 	at func(c *call) fault
 }
