@@ -139,9 +139,9 @@ func comesLate(t *testing.T, l latecomer, o *oracle, anySignature bool) (c came)
 }
 
 // counts reports that to sleep at a call is something else than to sleep at the one before: it writes who owns what, it changes
-// something, or its answer is what is true of a secret.
+// something, something is stored that a change follows, or its answer is what is true of a secret.
 func (c *call) counts(how fault) bool {
-	return c.isIntent() || changed(c) != "" || c.operation == "DescribeSecret" && how == asleepAfter
+	return c.isIntent() || changed(c) != "" || how == asleepAfter && (c.operation == "DescribeSecret" || c.operation == "PutItem" || c.operation == "TransactWriteItems")
 }
 
 // sleepsAt has the process of a machine sleep at one of the calls that count, of those that it makes from when it owns something.
