@@ -252,6 +252,7 @@ func TestASessionThatAPolicyNamesOpensForItsRole(t *testing.T) {
 	s := acme()
 	session := "arn:aws:sts::111122223333:assumed-role/analyst/deploy"
 	s.Keys[0].Policy = document(`{"Effect":"Allow","Principal":{"AWS":"` + session + `"},"Action":"kms:Decrypt","Resource":"*"}`)
+	s.Principals[4].Trust = document(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sts:AssumeRole"}`)
 	access := inventory.Prepare(s)
 	for who, want := range map[string]policy.Answer{roleARN(shop, "analyst"): yes, session: yes, "arn:aws:sts::111122223333:assumed-role/analyst/other": no} {
 		r, err := access.Explain(who, secretARN("shop/db"))

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 )
 
@@ -94,13 +93,9 @@ func (a *Access) reach(principalARN string, w *world) ([]Path, error) {
 	if n, found := a.movers.number[principalARN]; found {
 		id.of = n
 	}
-	var first []*asker
-	for _, name := range a.variants(principalARN) {
-		of, err := a.asker(name)
-		if err != nil {
-			return nil, fmt.Errorf("ask for %s: %w", principalARN, err)
-		}
-		first = append(first, of)
+	first, err := a.askers(principalARN)
+	if err != nil {
+		return nil, err
 	}
 	found := make([]*Path, len(w.at))
 	for _, need := range []int8{2, 1} {
