@@ -14,10 +14,14 @@ import (
 // principal that was deleted, which nobody is. Source: IAM User Guide, "AWS JSON policy elements: Principal".
 func (a *Access) outsiders(s *Secret) []string {
 	d := a.secretPolicy(s)
-	if d != nil && d.Err() != nil {
-		return a.remember(a.anybodyBut("anybody whom the policy may let in"))
+	if d == nil || d.Err() == nil {
+		return a.outsidersOf(d, readSecret)
 	}
-	return a.outsidersOf(d, readSecret)
+	out := a.remember(a.anybodyBut("anybody whom the policy may let in"))
+	if s.Facts.CopyOf != "" && s.Policy != "" && s.PolicyUnread == "" { // beside the one that is not read
+		out = append(out, a.outsidersOf(a.documents.read(s.Facts.ARN, s.Policy), readSecret)...)
+	}
+	return out
 }
 
 // outsidersOf are whom a resource's policy could let do something.
@@ -121,7 +125,9 @@ func (a *Access) blind(s *Secret) []Unread {
 	if why := a.whyUnread(PartPrincipals, s.Facts.Account); why != "" {
 		out = append(out, Unread{Part: PartPrincipals, Account: s.Facts.Account, Why: why})
 	}
-	if s.PolicyUnread == "" && s.Policy == "" {
+	if s.Facts.CopyOf != "" {
+		out = append(out, Unread{Part: PartSecrets, Account: s.Facts.Account, Region: s.Facts.Region, Why: ownPolicyUnread})
+	} else if s.PolicyUnread == "" && s.Policy == "" {
 		return out // no other account gets in
 	}
 	for _, account := range a.snapshot.Accounts {
