@@ -3,6 +3,9 @@ package inventory
 import (
 	"cmp"
 	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/policy"
 )
 
 // Step is one thing that somebody does on the way to a secret.
@@ -38,7 +41,7 @@ func (a *Access) Reach(principalARN string) ([]Path, error) {
 }
 
 // ReachersOf lists who comes to open a secret in steps, as Reach does; those outside the snapshot by a role whose trust policy may
-// let them in.
+// let them in, or by what the policies of the secret and of its keys may let them change.
 func (a *Access) ReachersOf(secretARN string) ([]Path, error) {
 	s, err := a.Secret(secretARN)
 	if err != nil {
@@ -59,7 +62,11 @@ func (a *Access) ReachersOf(secretARN string) ([]Path, error) {
 		}
 		out = append(out, found...)
 	}
-	out = append(out, a.fromOutside(w, out)...)
+	outside, err := a.fromOutside(w, out)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, outside...)
 	sortPaths(out)
 	return out, nil
 }
@@ -113,8 +120,49 @@ func (a *Access) reach(principalARN string, w *world) ([]Path, error) {
 	return out, nil
 }
 
-// fromOutside are those outside the snapshot who may take a role that opens the secret, or comes to.
-func (a *Access) fromOutside(w *world, inside []Path) []Path {
+// changers are whom the policies of a secret and of its keys could let change, from outside the snapshot, what locks the secret.
+func (a *Access) changers(w *world) []string {
+	s := &a.snapshot.Secrets[w.at[0]]
+	d := a.secretPolicy(s)
+	if s.Facts.CopyOf != "" && s.Policy != "" {
+		d = a.documents.read(s.Facts.ARN, s.Policy)
+	}
+	out := a.outsiders(s)
+	for l := firstRight; l < numberOfLocks; l++ {
+		for _, action := range changes[l] {
+			if d != nil && d.Err() == nil && strings.HasPrefix(action, "secretsmanager:") {
+				out = append(out, a.outsidersOf(d, action)...)
+			}
+			for i := range w.keys.Targets() {
+				if strings.HasPrefix(action, "kms:") {
+					out = append(out, a.outsidersOf(w.keys.Target(i).Policy, action)...)
+				}
+			}
+		}
+	}
+	for i := range w.keys.Targets() { // a grantee may grant, too
+		for _, g := range w.keys.Target(i).Grants {
+			p, err := policy.ParsePrincipal(g.Grantee)
+			if err == nil && p.Kind != policy.KindService && a.whyUnread(PartPrincipals, p.Account) != "" {
+				out = append(out, g.Grantee)
+			}
+		}
+	}
+	return once(slices.DeleteFunc(out, func(name string) bool { return a.isService(name) || a.within(name) }))
+}
+
+// within reports whether a name is of people of an account whose principals are all in the snapshot, who are asked for themselves.
+func (a *Access) within(name string) bool {
+	w := a.populationAsker(name)
+	if w == nil {
+		p, err := policy.ParsePrincipal(name)
+		return err != nil || a.whyUnread(PartPrincipals, p.Account) == ""
+	}
+	return w.principal.Account != "" && a.whyUnread(PartPrincipals, w.principal.Account) == ""
+}
+
+// fromOutside are those outside the snapshot who may take a role that opens the secret, or comes to, or change what locks it.
+func (a *Access) fromOutside(w *world, inside []Path) ([]Path, error) {
 	ways := map[string]Path{}
 	for i := range a.snapshot.Principals {
 		p := &a.snapshot.Principals[i]
@@ -129,6 +177,16 @@ func (a *Access) fromOutside(w *world, inside []Path) []Path {
 		}
 	}
 	best := map[string]Path{}
+	for _, name := range a.changers(w) {
+		found, err := a.reach(name, w)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range found {
+			p.Outside = true
+			best[name] = p
+		}
+	}
 	for i := range a.snapshot.Principals {
 		p := &a.snapshot.Principals[i]
 		way, opens := ways[p.ARN]
@@ -151,5 +209,5 @@ func (a *Access) fromOutside(w *world, inside []Path) []Path {
 		out = append(out, p)
 	}
 	slices.SortFunc(out, func(x, y Path) int { return cmp.Compare(x.Principal, y.Principal) })
-	return out
+	return out, nil
 }

@@ -126,13 +126,9 @@ func merge(access *inventory.Access, secret string, readers []inventory.Reader, 
 		if ways[p.Principal] == nil {
 			continue
 		}
-		r := inventory.Reader{Principal: p.Principal, Outside: true, Secret: secret, Answer: policy.ImplicitlyDenied,
-			SecretLock: policy.Decision{Answer: policy.ImplicitlyDenied, Why: "the secret's policy does not let it in"}, KeyLock: policy.Decision{Answer: policy.ImplicitlyDenied}}
-		if !p.Outside {
-			var err error
-			if r, err = access.Explain(p.Principal, secret); err != nil {
-				return nil, err
-			}
+		r, err := access.Explain(p.Principal, secret)
+		if err != nil {
+			return nil, err
 		}
 		reaching = append(reaching, row{r, p})
 	}
