@@ -64,7 +64,7 @@ func (a *Access) outsidersOf(d *policy.Document, action string) []string {
 		}
 		add(statement.Principal.Service...)
 		for _, provider := range statement.Principal.Federated {
-			add(a.remember(signedIn(provider, statement.Conditions))...)
+			add(a.remember(a.signedIn(provider, statement.Conditions))...)
 		}
 	}
 	return out
@@ -87,7 +87,7 @@ func (a *Access) takers(trust *policy.Document, action string) []string {
 		}
 		for _, provider := range s.Principal.Federated {
 			if saml := strings.Contains(provider, ":saml-provider/"); saml == (action == assumeRoleWithSAML) {
-				out = append(out, a.remember(signedIn(provider, s.Conditions))...)
+				out = append(out, a.remember(a.signedIn(provider, s.Conditions))...)
 			}
 		}
 	}

@@ -140,8 +140,14 @@ func ofAccounts(c policy.Condition) bool {
 
 // signedIn is everybody with a session of a role to which an identity provider signed it in. A policy may name the provider alone.
 // Source: IAM User Guide, "AWS JSON policy elements: Principal", SAML and OIDC federated session principals.
-func signedIn(provider string, conditions []policy.Condition) population {
-	return named("anybody whom "+provider+" signs in", policy.Principal{Account: arn.Of(provider).Account, Providers: []string{provider}}, conditions)
+//
+// What the roles' own policies give is asked of the roles, so that the sessions count as of no account that is known.
+func (a *Access) signedIn(provider string, conditions []policy.Condition) population {
+	p := policy.Principal{Providers: []string{provider}}
+	if of := arn.Of(provider).Account; of != "" && a.whyUnread(PartPrincipals, of) != "" {
+		p.Account = of
+	}
+	return named("anybody whom "+provider+" signs in", p, conditions)
 }
 
 // anybodyBut is everybody of whom the snapshot does not hold all.
