@@ -195,7 +195,7 @@ func (l *locks) any(w *asker) Reader {
 	}
 	if whole := ask(w, &l.target, readSecret); whole.Answer == policy.Unknown && restsOn(whole, versionStage, versionID) {
 		other := best
-		other.SecretLock = whole
+		other.SecretLock, other.Copy = whole, "a version with a label or id that none has now"
 		other.KeyLock, other.Key = l.ways[0].open(w)
 		if other.Answer = both(other.SecretLock.Answer, other.KeyLock.Answer); better(other.Answer, best.Answer) {
 			return other

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -49,6 +50,27 @@ func (a *Access) ReachersOf(secretARN string) ([]Path, error) {
 	}
 	a.reaching.Lock()
 	defer a.reaching.Unlock()
+	best := map[string]Path{} // of each principal, to whichever copy
+	for _, at := range a.copiesOf(s) {
+		found, err := a.reachersOf(at)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range found {
+			if known, seen := best[p.Principal]; !seen || p.Certain && !known.Certain || p.Certain == known.Certain && len(p.Steps) < len(known.Steps) {
+				best[p.Principal] = p
+			}
+		}
+	}
+	var out []Path
+	for _, name := range slices.Sorted(maps.Keys(best)) {
+		out = append(out, best[name])
+	}
+	sortPaths(out)
+	return out, nil
+}
+
+func (a *Access) reachersOf(s *Secret) ([]Path, error) {
 	at := a.live([]int{a.secrets[s.Facts.ARN]})
 	if len(at) == 0 {
 		return nil, nil
@@ -66,9 +88,7 @@ func (a *Access) ReachersOf(secretARN string) ([]Path, error) {
 	if err != nil {
 		return nil, err
 	}
-	out = append(out, outside...)
-	sortPaths(out)
-	return out, nil
+	return append(out, outside...), nil
 }
 
 func sortPaths(paths []Path) {

@@ -212,7 +212,7 @@ func (a *Access) variants(arn string) []string {
 func (l *locks) now(w *asker) Reader { return l.decide(w, &l.ways[0]) }
 
 func (l *locks) decide(w *asker, v *way) Reader {
-	r := Reader{Principal: w.principal.String(), Account: w.principal.Account, Secret: l.secret.Facts.ARN, Outside: w.principal.Kind == policy.KindSomebody, As: w.as}
+	r := Reader{Principal: w.principal.String(), Account: w.principal.Account, Secret: l.secret.Facts.ARN, Outside: w.principal.Kind == policy.KindSomebody, As: w.as, Copy: v.String()}
 	r.SecretLock = l.askFor(w, v)
 	r.KeyLock, r.Key = v.open(w)
 	if w.only != "" && r.SecretLock.Answer == policy.Allowed {
