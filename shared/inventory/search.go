@@ -186,11 +186,11 @@ func (s *search) opened(i int) {
 	}
 }
 
-// keeps reports whether somebody who sets another key of a secret, or replicates it, has the key that it needs for that. Without it
-// the key is set all the same, and the versions to come are under it.
+// keeps reports whether somebody who sets another key of a secret, or replicates it, has the key that it needs for that. Somebody
+// of another account sets a key of its own without it, and the versions to come are under that.
 // Source: Secrets Manager API Reference, UpdateSecret, KmsKeyId.
 func (s *search) keeps(h *holding, l lock, i int) bool {
-	if l != updates && l != replicates || l == updates && s.need < 2 {
+	if l != updates && l != replicates || l == updates && s.need < 2 && h.account != s.world.accounts[i] {
 		return true
 	}
 	keys := h.standing.of(opensKey)
