@@ -29,7 +29,7 @@ type Principal struct {
 	Kind     PrincipalKind
 	ARN      string // its own ARN; "" for services and anonymous requests
 	Account  string // 12 digits; "" for services and anonymous requests
-	Name     string // of the user, role or federated user, without path; a service's or an identity provider's name
+	Name     string // of the user, role or federated user, without path; a service's, "" for any, or an identity provider's name
 	Role     string // ARN of the role behind a session; where only the session is known the role is taken to have no path
 	PathSure bool   // of a session: Role has the role's path
 	Session  string // role session name
@@ -37,11 +37,13 @@ type Principal struct {
 	UniqueID string // aws:userid, e.g. AROA…:session, where known
 	Tags     map[string]string
 
+	Providers []string // identity providers (ARN of SAML ones, else domain or ARN) that may have signed a role's session in
+
 	// The organization of its account, where known: aws:PrincipalOrgID, and aws:PrincipalOrgPaths (o-…/r-…/ou-…/).
 	OrganizationID   string
 	OrganizationPath string
 
-	// Of somebody of whom the account or the organization is not known: which it is not.
+	// Of somebody, or any service, of whom the account or the organization is not known: which it is not.
 	NotAccounts      []string
 	NotOrganizations []string
 }
