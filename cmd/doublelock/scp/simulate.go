@@ -230,10 +230,19 @@ func (s *simulation) trials() (t simulate.Trials, err error) {
 	if err != nil {
 		return t, fmt.Errorf("%s: %w", s.report, err)
 	}
-	for _, r := range report.Results {
-		to := map[string]**bool{conformance.ChoiceNamed: &t.Named, conformance.ChoiceEmpty: &t.Empty, conformance.ChoiceReplica: &t.Replica, conformance.ChoiceWrite: &t.Write}[r.Question]
-		if to != nil && r.Answer != "" {
-			tried := r.Answer != conformance.Passes
+	if report.Against != conformance.AWS {
+		return t, fmt.Errorf("%s: it is of a run against %s, which says nothing of AWS: name the report of a run in a sandbox account", s.report, output.Printable(cmp.Or(report.Against, "nobody")))
+	}
+	partition := arn.Partition("")
+	if s.region != "" {
+		partition = arn.PartitionOf(s.region)
+	}
+	if report.Partition != "" && partition != "" && report.Partition != partition {
+		return t, fmt.Errorf("%s: it is of %s, and the organization is in %s", s.report, output.Printable(string(report.Partition)), partition)
+	}
+	for question, to := range map[string]**bool{conformance.ChoiceNamed: &t.Named, conformance.ChoiceEmpty: &t.Empty, conformance.ChoiceReplica: &t.Replica, conformance.ChoiceWrite: &t.Write} {
+		if answer, answered := report.Answered(question, partition); answered {
+			tried := answer != conformance.Passes
 			*to = &tried
 		}
 	}
