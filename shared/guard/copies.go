@@ -313,5 +313,10 @@ func (c *Copy) lifeWithout(off *Key) Life {
 	return life
 }
 
+// Opening are the keys that open a copy now.
+func (c Copy) Opening() []Key {
+	return slices.DeleteFunc(slices.Clone(c.Keys), func(k Key) bool { return !k.opens() })
+}
+
 // opens reports whether KMS decrypts with a key now.
 func (k *Key) opens() bool { return k.Manager == ManagerAWS || k.CanDecrypt() }
