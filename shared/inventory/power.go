@@ -158,7 +158,7 @@ func (a *Access) changeables() map[part]*changeable {
 		if len(under[k.Facts.ARN]) == 0 {
 			continue
 		}
-		t := policy.Target{ARN: k.Facts.ARN, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: a.keyPolicy(k), Grants: grantsOf(*k)}
+		t := policy.Target{ARN: k.Facts.ARN, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: a.changingPolicy(k), Grants: grantsOf(*k)}
 		a.addResourceOrganization(&t)
 		addKey(&t, k.Facts, false)
 		all[onKeys].add(t, under[k.Facts.ARN]...)

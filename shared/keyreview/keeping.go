@@ -160,6 +160,9 @@ func (r *review) needed(k *inventory.Key) {
 	case k.Facts.State == guard.KeyStateUnknown:
 		r.unknown(guard.KeyNeeded, k, "its state could not be read")
 		return
+	case !k.Facts.Unusable():
+		r.unknown(guard.KeyNeeded, k, fmt.Sprintf("it is in state %s, of which it is not known whether it opens anything", k.Facts.State))
+		return
 	}
 	fix := "aws kms enable-key --key-id " + k.Facts.ARN
 	if ending(k) {

@@ -131,6 +131,7 @@ func TestReview(t *testing.T) {
 		"a key pending deletion with one":               {func(k *inventory.Key) { k.Facts.State = guard.KeyPendingDeletion }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 fail"}},
 		"a disabled key that nothing needs":             {func(k *inventory.Key) { k.Facts.State = guard.KeyDisabled }, nil, nil},
 		"a state that could not be read":                {func(k *inventory.Key) { k.Facts.State = "" }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 unknown"}},
+		"a state that does not say what the key does":   {func(k *inventory.Key) { k.Facts.State = guard.KeyCreating }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 unknown"}},
 		"a disabled key that a replica needs":           {func(k *inventory.Key) { k.Facts.State = guard.KeyDisabled }, []inventory.Secret{replicated("db")}, []string{"DL.KEY.5 fail"}},
 		"a key that a replica's older version is under": {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, []inventory.Secret{replicated("db")}, nil},
 		"two applications under one key":                {func(*inventory.Key) {}, []inventory.Secret{secret("a", "x"), secret("b", "y")}, []string{"DL.KEY.6 fail"}},
