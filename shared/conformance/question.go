@@ -73,7 +73,7 @@ func Find(id string) (Question, bool) {
 
 // Questions lists every question, in the order in which they are reported.
 func Questions() []Question {
-	return slices.Concat(conditionQuestions(), versionQuestions(), keyQuestions(), replicaQuestions(), choiceQuestions(), recordQuestions(), serviceQuestions(), organizationQuestions())
+	return slices.Concat(conditionQuestions(), versionQuestions(), keyQuestions(), replicaQuestions(), shownQuestions(), choiceQuestions(), recordQuestions(), serviceQuestions(), organizationQuestions())
 }
 
 // Limit is how long a question may take at most, CloudTrail's delay included.
