@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
@@ -38,7 +39,8 @@ With --config it asks for kms:ListAliases and kms:ListResourceTags, too: approve
 Where a secret has a copy in another account, it asks for organizations:ListAccounts and DescribeOrganization: whether that account
 is of the organization (DL.SECRET.7). What they refuse is unknown, unless --config names the account in a stage.
 
-What could not be read makes a secret "unknown", never fine.
+What could not be read makes a secret "unknown", never fine. A replica whose primary is in a Region that is not inspected is
+judged by its own key and versions there, and is never "sealed".
 
 Exit codes: 0 every control passes or is waived, 1 an error, 2 a control fails or a secret is unknown.`,
 		Example: `  doublelock audit
@@ -72,9 +74,17 @@ type audit struct {
 	// protected says by the configuration whether an SCP keeps the people of an account from approving keys.
 	protected func(account string) (protected, known bool)
 
-	mu      sync.Mutex
-	results []auditResult
-	failed  []error
+	mu       sync.Mutex
+	results  []auditResult
+	failed   []error
+	seen     map[string]bool // primaries that could be described, by ARN
+	replicas []replica       // of the others their own Regions answer
+}
+
+// replica is a copy in another Region, until it is known whether its primary answers for it.
+type replica struct {
+	secret   guard.Secret
+	standard guard.Standard
 }
 
 // auditResult is one secret as it is printed.
@@ -110,7 +120,7 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 	if err := flags.CheckRegions(regions); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	a := &audit{env: env, regions: regions, members: &members{env: env}}
+	a := &audit{env: env, regions: regions, members: &members{env: env}, seen: map[string]bool{}}
 	if configFile != "" {
 		config, _, err := input.Config(env, configFile)
 		if err != nil {
@@ -196,6 +206,11 @@ func (a *audit) describe(ctx context.Context, secrets []guard.Secret) {
 	close(work)
 	workers.Wait()
 	bar.Done()
+	for _, r := range a.replicas {
+		if !a.seen[arn.Of(r.secret.ARN).In(r.secret.PrimaryRegion).String()] {
+			a.results = append(a.results, a.judge(r.secret, r.standard, ""))
+		}
+	}
 }
 
 func (a *audit) inspect(ctx context.Context, listed guard.Secret) {
@@ -212,20 +227,27 @@ func (a *audit) inspect(ctx context.Context, listed guard.Secret) {
 		a.failed = append(a.failed, err)
 		secret = listed
 		secret.Key = guard.Key{}
-	case secret.IsReplica() && slices.Contains(a.regions, secret.PrimaryRegion):
-		return // its primary answers for it
+	case secret.IsReplica():
+		a.replicas = append(a.replicas, replica{secret, std})
+		return
+	default:
+		a.seen[secret.ARN] = true
 	}
 	a.results = append(a.results, a.judge(secret, std, why))
 }
 
 // judge measures a secret; membersUnread is why it is not known whether accounts with copies are of the organization.
 func (a *audit) judge(s guard.Secret, std guard.Standard, membersUnread string) auditResult {
+	state, evaluate := guard.StateOf(s, ""), guard.Evaluate
+	if s.IsReplica() {
+		state, evaluate = guard.ReplicaState(s), guard.EvaluateReplica
+	}
 	result := auditResult{
-		ARN: s.ARN, Name: s.Name, Account: s.Account, Region: s.Region, State: guard.StateOf(s, ""),
+		ARN: s.ARN, Name: s.Name, Account: s.Account, Region: s.Region, State: state,
 		Key: cmp.Or(s.Key.ARN, s.Key.ID, s.KeyID), Findings: []auditFinding{}, Unknown: []auditUnknown{},
 	}
-	for _, v := range guard.Evaluate(s, std, a.env.Now()) {
-		if v.Outcome == guard.Unknown {
+	for _, v := range evaluate(s, std, a.env.Now()) {
+		if v.Outcome == guard.Unknown && !(s.IsReplica() && v.Control.ID == guard.SecretReplicaKey) {
 			unknown := auditUnknown{v.Control.ID, v.Describe()}
 			if b := v.Subject.Blind; b != nil && b.Part == guard.PartMember && membersUnread != "" {
 				unknown.Detail += ": " + membersUnread
@@ -238,11 +260,18 @@ func (a *audit) judge(s guard.Secret, std guard.Standard, membersUnread string) 
 		waived := slices.ContainsFunc(a.waivers, func(w guard.Waiver) bool { return w.Covers(v.Control.ID, s.ARN, a.env.Now()) })
 		result.Findings = append(result.Findings, auditFinding{v.Control.ID, v.Control.Severity, waived, v.Describe(), v.Fix()})
 	}
-	if s.IsReplica() {
-		result.Unknown = append(result.Unknown, auditUnknown{guard.SecretReplicaKey,
-			fmt.Sprintf("a replica: its primary is in %[1]s, which was not inspected (--region %[1]s)", s.PrimaryRegion)})
+	if s.IsReplica() && !slices.ContainsFunc(result.Findings, func(f auditFinding) bool { return f.Control == guard.SecretReplicaKey }) {
+		result.Unknown = append(result.Unknown, auditUnknown{guard.SecretReplicaKey, a.unseenPrimary(s)})
 	}
 	return result
+}
+
+// unseenPrimary says why the primary does not answer for a replica.
+func (a *audit) unseenPrimary(s guard.Secret) string {
+	if slices.Contains(a.regions, s.PrimaryRegion) {
+		return fmt.Sprintf("a replica: its primary in %s could not be read", s.PrimaryRegion)
+	}
+	return fmt.Sprintf("a replica: its primary is in %[1]s, which was not inspected (--region %[1]s)", s.PrimaryRegion)
 }
 
 // standardFor completes the standard by what the configuration says of the accounts of the secret's keys.
