@@ -35,7 +35,10 @@ func New(env *command.Env) *cobra.Command {
 		Long: `Audit inspects every secret of the account that your AWS credentials belong to, and changes nothing. It asks for
 secretsmanager:ListSecrets, DescribeSecret and ListSecretVersionIds, and kms:DescribeKey; it never reads a value.
 
-With --config it asks for kms:ListAliases and kms:ListResourceTags, too: approved keys may be named by alias or tag.
+With --config it asks for kms:ListAliases and kms:ListResourceTags, too: approved keys may be named by alias or tag. Those count only
+where an SCP that is attached now keeps the people of the account from writing them, whatever the file says: that takes
+organizations:DescribeOrganization, ListAccounts, ListPolicies, DescribePolicy and ListTargetsForPolicy, in the management account or
+a delegated one. Elsewhere such a key is unknown (DL.SECRET.5).
 Where a secret has a copy in another account, it asks for organizations:ListAccounts and DescribeOrganization: whether that account
 is of the organization (DL.SECRET.7). What they refuse is unknown, unless --config names the account in a stage.
 
@@ -71,8 +74,7 @@ type audit struct {
 	waivers  []guard.Waiver
 	members  *members
 
-	// protected says by the configuration whether an SCP keeps the people of an account from approving keys.
-	protected func(account string) (protected, known bool)
+	approvals *approvals // where aliases and tags approve keys
 
 	mu       sync.Mutex
 	results  []auditResult
@@ -120,14 +122,14 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 	if err := flags.CheckRegions(regions); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
+	var runtime settings.Runtime
 	a := &audit{env: env, regions: regions, members: &members{env: env}, seen: map[string]bool{}}
 	if configFile != "" {
 		config, _, err := input.Config(env, configFile)
 		if err != nil {
 			return nil, err
 		}
-		runtime := config.Runtime()
-		a.protected = config.Protected
+		runtime = config.Runtime()
 		a.members.named = membersNamed(config)
 		a.standard.Approved, a.waivers = runtime.Approved, runtime.GuardWaivers()
 	}
@@ -139,6 +141,7 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 		return nil, err
 	}
 	a.members.cloud = a.cloud
+	a.approvals = &approvals{cloud: a.cloud, runtime: runtime, now: env.Now}
 	defer env.Wait("AWS to say whose credentials these are")()
 	if a.account, err = caller.Account(ctx, a.cloud, regions[0], env.Getenv(settings.EnvEndpoint)); err != nil {
 		err = fmt.Errorf("audit: %w", err)
@@ -215,11 +218,16 @@ func (a *audit) describe(ctx context.Context, secrets []guard.Secret) {
 
 func (a *audit) inspect(ctx context.Context, listed guard.Secret) {
 	secret, err := secrets.New(a.cloud).Describe(ctx, guard.SecretRef{Account: listed.Account, Region: listed.Region, ID: listed.ARN})
-	std := a.standardFor(secret)
+	std := a.standard
+	var unasked error
+	std.Approved, unasked = a.approvals.of(ctx, std.Approved, guard.CopiesOf(secret).Keys())
 	var why string
 	std.Members, why = a.members.of(ctx, secret)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if unasked != nil {
+		a.failed = append(a.failed, unasked)
+	}
 	switch {
 	case errors.Is(err, guard.ErrGone):
 		return
@@ -272,18 +280,6 @@ func (a *audit) unseenPrimary(s guard.Secret) string {
 		return fmt.Sprintf("a replica: its primary in %s could not be read", s.PrimaryRegion)
 	}
 	return fmt.Sprintf("a replica: its primary is in %[1]s, which was not inspected (--region %[1]s)", s.PrimaryRegion)
-}
-
-// standardFor completes the standard by what the configuration says of the accounts of the secret's keys.
-func (a *audit) standardFor(s guard.Secret) guard.Standard {
-	std := a.standard
-	std.Approved.Protected = map[string]bool{}
-	for _, account := range std.Approved.DependsOn(guard.CopiesOf(s).Keys()...) {
-		if protected, known := a.protected(account); known {
-			std.Approved.Protected[account] = protected
-		}
-	}
-	return std
 }
 
 // stateRank orders what needs somebody first.
