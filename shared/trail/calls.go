@@ -125,6 +125,7 @@ var calls = []call{
 	{eventBridge, "DeleteRule", Tamper, ruleTamperRules, failedNothing, "one of our rules was deleted", false},
 	{eventBridge, "RemoveTargets", Tamper, ruleTamperRules, failedNothing, "one of our rules leads nowhere now", false},
 	{organizations, "DetachPolicy", Tamper, ruleTamperPolicies, failedNothing, "a policy was detached", false},
+	{organizations, "DeletePolicy", Tamper, ruleTamperPolicies, failedNothing, "a policy was deleted", false},
 	{organizations, "DisablePolicyType", Tamper, ruleTamperPolicies, failedNothing, "a kind of policy was switched off", false},
 	{organizations, "UpdatePolicy", Tamper, ruleTamperPolicies, failedNothing, "a policy was changed", false},
 	{organizations, "LeaveOrganization", Tamper, ruleTamperPolicies, failedNothing, "an account has left: no policy of the organization binds it", false},

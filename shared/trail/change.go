@@ -63,6 +63,9 @@ type Change struct {
 // the permission on the secret or on its key; one that KMS denied lacks that on the key.
 func (c Change) Denied() bool { return oneOf(deniedCodes, c.ErrorCode) }
 
+// OfOrganization reports whether the event is a call to AWS Organizations.
+func (c Change) OfOrganization() bool { return c.EventSource == organizations+".amazonaws.com" }
+
 // Resource is what the event is about, as it names it: the secret, else the key, else the target of a Tamper call.
 func (c Change) Resource() string {
 	switch {
