@@ -84,6 +84,9 @@ func (h *Handler) decide(ctx context.Context, c trail.Change, queue string) (Out
 		}
 		return h.Inspect(ctx, c.Secret, cause)
 	case trail.KeyLifecycle:
+		if c.Store != "" {
+			return h.lifecycleOfStore(ctx, c, cause, queue)
+		}
 		return h.lifecycle(ctx, c, cause, queue)
 	case trail.LookAtKey:
 		return h.lookAtKey(ctx, c, cause, queue)

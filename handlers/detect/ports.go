@@ -24,6 +24,8 @@ type Secrets interface {
 type Keys interface {
 	Describe(ctx context.Context, ref guard.KeyRef) (guard.Key, error)
 	Invalidate(names ...string)
+	// InStore lists the keys of a custom key store, and those of its account and Region of which nobody may say where they are.
+	InStore(ctx context.Context, account, region, store string) ([]guard.Key, error)
 }
 
 // Records is what is remembered of each resource.

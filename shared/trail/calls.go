@@ -103,6 +103,9 @@ var calls = []call{
 	{kms, "DeleteKey", KeyLifecycle, ruleKeyLifecycle, failedNothing, "the key is gone: blast radius", false},
 	{kms, "ImportKeyMaterial", KeyLifecycle, ruleKeyLifecycle, failedNothing, "the key has material again", false},
 	{kms, "DeleteImportedKeyMaterial", KeyLifecycle, ruleKeyLifecycle, failedNothing, "the key lost its material: blast radius", false},
+	{kms, "DisconnectCustomKeyStore", KeyLifecycle, ruleKeyLifecycle, failedNothing, "no key of the custom key store can be used: blast radius", false},
+	{kms, "ConnectCustomKeyStore", KeyLifecycle, ruleKeyLifecycle, failedNothing, "the keys of the custom key store can be used again, in up to 20 minutes", false},
+	{kms, "UpdateCustomKeyStore", KeyLifecycle, ruleKeyLifecycle, failedNothing, "a custom key store leads elsewhere: its keys may not be usable", false},
 	{kms, "DeleteExpiredKeyMaterial", KeyLifecycle, ruleKeyLifecycle, failedNothing, "the key lost its material: blast radius", false},
 
 	{kms, "Decrypt", Ignored, "", failedRead, "successful use of the key", true},

@@ -42,6 +42,7 @@ type Change struct {
 
 	Secret guard.SecretRef // the secret it is about; of KMS calls through Secrets Manager too
 	Key    guard.KeyRef    // the KMS key it is about
+	Store  string          // id of the custom key store that a call is about, whose keys it names none of
 	Alias  string          // ARN of the alias that a call made, moved or took away
 	Target string          // what a Tamper call was about: trail, rule or policy
 
@@ -66,13 +67,15 @@ func (c Change) Denied() bool { return oneOf(deniedCodes, c.ErrorCode) }
 // OfOrganization reports whether the event is a call to AWS Organizations.
 func (c Change) OfOrganization() bool { return c.EventSource == organizations+".amazonaws.com" }
 
-// Resource is what the event is about, as it names it: the secret, else the key, else the target of a Tamper call.
+// Resource is what the event is about, as it names it: the secret, else the key or its store, else the target of a Tamper call.
 func (c Change) Resource() string {
 	switch {
 	case c.Secret.ID != "":
 		return c.Secret.ID
 	case c.Key.ID != "":
 		return c.Key.ID
+	case c.Store != "":
+		return c.Store
 	default:
 		return c.Target
 	}
