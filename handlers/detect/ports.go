@@ -70,6 +70,7 @@ type Handler struct {
 	Standard guard.Standard
 	Approval *fleet.Approval                                         // where aliases and tags approve keys; nil: not known
 	Member   func(ctx context.Context, account string) (bool, error) // whether an account is of the organization; nil: not known
+	Regions  []string                                                // guarded: where a secret may have its primary
 	Waivers  []guard.Waiver
 	Seen     func(ctx context.Context, s guard.Secret) error // hands on what was described, for others to compare; nil: nobody does
 	Now      func() time.Time
