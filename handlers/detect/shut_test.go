@@ -78,6 +78,35 @@ func TestASecretThatNobodyMayLookAtIsUnknownInEveryIncidentOfItsLocation(t *test
 	}
 }
 
+// Nobody reads a secret in its recovery window, and whoever restores it finds its value lost.
+func TestASecretInItsRecoveryWindowIsSaidWithTheDateOfItsKey(t *testing.T) {
+	for sentence, beside := range map[string]bool{"alone": false, "beside another": true} {
+		w := newWorld()
+		w.swept()
+		s := w.add("app", cmk)
+		handle(t, w.handler(), call{name: "CreateSecret", secret: s.ARN}.body())
+		if beside {
+			handle(t, w.handler(), call{name: "CreateSecret", secret: w.add("other", cmk).ARN}.body())
+		}
+		s.DeletedAt = w.now.Add(30 * 24 * time.Hour)
+		handle(t, w.handler(), call{name: "DeleteSecret", secret: s.ARN}.body())
+		k := w.keys[cmk]
+		k.State, k.DeletionDate = guard.KeyPendingDeletion, w.now.Add(7*24*time.Hour)
+		w.keys[cmk], w.published = k, nil
+		handle(t, w.handler(), call{name: "ScheduleKeyDeletion", key: cmk}.body())
+		if len(w.published) == 0 || w.published[0].Kind != guard.NoticeIncident {
+			t.Fatalf("%s: published %v", sentence, w.kinds())
+		}
+		blast := w.published[0].Blast
+		if stops, _, _ := blast.Counts(); stops == 1 != beside || len(blast.Index.Waiting) != 1 {
+			t.Errorf("%s: %+v, index %+v", sentence, blast, blast.Index)
+		}
+		if said := blast.Index.Describe(); !strings.Contains(said, "in the recovery window") || !strings.Contains(said, "app (every copy of the current version is under this key; what stops is lost for good from ") {
+			t.Errorf("%s: %q", sentence, said)
+		}
+	}
+}
+
 // Secrets of accounts that have nothing under the key are counted, and said.
 func TestAnIncidentSaysHowManySecretsOfOtherAccountsNobodyCouldLookAt(t *testing.T) {
 	w := newWorld()
