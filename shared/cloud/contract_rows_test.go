@@ -456,7 +456,7 @@ func setAsideOnce(t *testing.T, w *world) {
 	r.broken("resource#"+secretNo(1), "record")
 	var workers sync.WaitGroup
 	for range 8 {
-		workers.Go(func() {
+		w.atOnce(&workers, func() {
 			if rec, err := records.Load(t.Context(), secretNo(1)); err != nil || rec.Revision != 0 {
 				t.Errorf("%+v, %v", rec, err)
 			}
@@ -609,7 +609,7 @@ func cutBodyConflict(t *testing.T, w *world) {
 	var workers sync.WaitGroup
 	won := make(chan string, 6)
 	for worker := range 6 {
-		workers.Go(func() {
+		w.atOnce(&workers, func() {
 			rec := longRecord(secretNo(1))
 			rec.Revision, rec.Name = 1, fmt.Sprint("worker ", worker)
 			switch err := records.Save(t.Context(), rec); {

@@ -48,8 +48,6 @@ type Choice struct {
 	ByRefusal bool
 	// Set makes the local AWS behave so; nil where it cannot, and for what it does of itself.
 	Set func(*localaws.Behavior)
-	// Own says that the local AWS does so of itself although nothing is assumed.
-	Own bool
 }
 
 // Choice is the choice of an answer.

@@ -330,6 +330,9 @@ func (c Copy) Needs(key Key) bool { return slices.ContainsFunc(c.Keys, key.Same)
 
 // lifeWithout is the life of a copy with a key out of use; nil is none.
 func (c *Copy) lifeWithout(off *Key) Life {
+	if off == nil && c.lasts() {
+		return Life{Opens: OpensYes}
+	}
 	life := Life{Gone: !c.More}
 	doubt, ends, dying := c.More, true, true // ends: every key that opens it ends; dying: every key is deleted, or will be
 	for i := range c.Keys {
@@ -366,6 +369,16 @@ func (c *Copy) lifeWithout(off *Key) Life {
 // Opening are the keys that open a copy now.
 func (c Copy) Opening() []Key {
 	return slices.DeleteFunc(slices.Clone(c.Keys), func(k Key) bool { return !k.opens() })
+}
+
+// lasts reports that a key opens a copy now, and does not end by itself: whatever the others do changes nothing.
+func (c *Copy) lasts() bool {
+	for i := range c.Keys {
+		if k := &c.Keys[i]; k.opens() && k.ValidTo.IsZero() && k.State != KeyMissing {
+			return true
+		}
+	}
+	return false
 }
 
 // opens reports whether KMS decrypts with a key now.

@@ -181,6 +181,9 @@ func checkReplicas(c *Copies, _ Standard) (Outcome, Subject) {
 // version has no key, whatever opens those that are there.
 func checkKeyUsable(c *Copies, _ Standard) (Outcome, Subject) {
 	outcome, subject := c.failing(func(p *Location) Outcome { return keyUsable(&p.Named) })
+	if outcome == Pass && c.last() {
+		return Pass, Subject{}
+	}
 	closed := c.chosen(choice{copies: func(p *Location, copied *Copy) bool {
 		if p.Kind != LocationPrimary && p.Listing != Listed || copied.alone(&p.Named) {
 			return false
@@ -206,6 +209,17 @@ func checkKeyUsable(c *Copies, _ Standard) (Outcome, Subject) {
 		}
 	}
 	return outcome, subject
+}
+
+// last reports that every labelled copy that was listed opens with a key that does not end by itself.
+func (c *Copies) last() bool {
+	for i := range c.List {
+		copied := &c.List[i]
+		if p := &c.Locations[copied.Location]; copied.Labelled() && (p.Kind == LocationPrimary || p.Listing == Listed) && !copied.lasts() {
+			return false
+		}
+	}
+	return !c.Unlisted
 }
 
 // undecided reports that a copy opens with no key for certain, and has one whose state says nothing.
@@ -256,6 +270,9 @@ func checkApproved(c *Copies, std Standard) (Outcome, Subject) {
 	outcome, subject := c.failing(func(p *Location) Outcome { return approved(&p.Named) })
 	older := outcome
 	for i := range c.List {
+		if older == Fail {
+			break // nothing is worse
+		}
 		if copied := &c.List[i]; copied.Labelled() {
 			older = worse(older, copied.worst(&c.Locations[copied.Location].Named, approved))
 		}

@@ -66,7 +66,10 @@ func (a *Access) addResourceOrganization(t *policy.Target) {
 	}
 	org := a.orgs[t.Account]
 	if org == nil {
-		if a.organized() {
+		switch {
+		case a.organized() && a.noControls:
+			return
+		case a.organized():
 			t.RCPs = unreadLevel("resource control policies", "account "+t.Account+" is not in the snapshot")
 			return
 		}

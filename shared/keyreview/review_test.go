@@ -109,12 +109,15 @@ func TestReview(t *testing.T) {
 		"another name of a tag":       {func(k *inventory.Key) { delete(k.Facts.Tags, "owner"); k.Facts.Tags["Team"] = "x" }, nil, nil},
 		"tags that could not be read": {func(k *inventory.Key) { k.Facts.Tags = nil }, nil, []string{"DL.KEY.1 unknown"}},
 
-		"rotation is off":                 {func(k *inventory.Key) { k.Rotation = inventory.Rotation{} }, nil, []string{"DL.KEY.2 fail"}},
-		"rotation once a year":            {func(k *inventory.Key) { k.Rotation.PeriodDays = 0 }, nil, []string{"DL.KEY.2 fail"}},
-		"rotation on demand in time":      {func(k *inventory.Key) { k.Rotation = inventory.Rotation{Past: []time.Time{now.AddDate(0, -2, 0)}} }, nil, nil},
-		"rotation on demand too long ago": {func(k *inventory.Key) { k.Rotation = inventory.Rotation{Past: []time.Time{now.AddDate(0, -4, 0)}} }, nil, []string{"DL.KEY.2 fail"}},
-		"a key younger than the period":   {func(k *inventory.Key) { k.Rotation = inventory.Rotation{}; k.CreatedAt = now.AddDate(0, -1, 0) }, nil, nil},
-		"imported material":               {func(k *inventory.Key) { k.Rotation = inventory.Rotation{}; k.Facts.Origin = "EXTERNAL" }, nil, nil},
+		"rotation is off":                  {func(k *inventory.Key) { k.Rotation = inventory.Rotation{} }, nil, []string{"DL.KEY.2 fail"}},
+		"rotation once a year":             {func(k *inventory.Key) { k.Rotation.PeriodDays = 0 }, nil, []string{"DL.KEY.2 fail"}},
+		"rotation on demand in time":       {func(k *inventory.Key) { k.Rotation = inventory.Rotation{Past: []time.Time{now.AddDate(0, -2, 0)}} }, nil, nil},
+		"rotation on demand too long ago":  {func(k *inventory.Key) { k.Rotation = inventory.Rotation{Past: []time.Time{now.AddDate(0, -4, 0)}} }, nil, []string{"DL.KEY.2 fail"}},
+		"a key younger than the period":    {func(k *inventory.Key) { k.Rotation = inventory.Rotation{}; k.CreatedAt = now.AddDate(0, -1, 0) }, nil, nil},
+		"imported material, never rotated": {func(k *inventory.Key) { k.Rotation = inventory.Rotation{}; k.Facts.Origin = "EXTERNAL" }, nil, []string{"DL.KEY.2 fail"}},
+		"imported material of a young key": {func(k *inventory.Key) {
+			k.Rotation, k.Facts.Origin, k.CreatedAt = inventory.Rotation{}, "EXTERNAL", now.AddDate(0, -1, 0)
+		}, nil, nil},
 		"rotation that could not be read": {func(k *inventory.Key) { k.RotationUnread = "access denied" }, nil, []string{"DL.KEY.2 unknown"}},
 		"a key on its way out is let be": {func(k *inventory.Key) {
 			k.Facts.State, k.Facts.Tags, k.Rotation = guard.KeyPendingDeletion, nil, inventory.Rotation{}

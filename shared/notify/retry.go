@@ -47,7 +47,8 @@ func retryFix(n guard.Notice, keys Keys) (fix Fix, ok bool) {
 	if len(again) == 0 {
 		return fix, true
 	}
-	fix.In, fix.Lines = "a shell", append(again, onSecret("describe-secret", n.Resource, " --query ReplicationStatus"))
+	again = append(again, onSecret("describe-secret", n.Resource, " --query ReplicationStatus"))
+	fix.In, fix.Lines = "a shell", again
 	fix.Then = "The last command says InSync when it is done, or Failed and why. AWS documents a retry in its console; that this call is one is not proved on a live account: if AWS refuses, nothing has changed."
 	fix.Next = &Fix{
 		Say: "Where a secret of the same name is in the way there, this says what it is.", In: "a shell", Lines: found,

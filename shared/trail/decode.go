@@ -48,7 +48,7 @@ func readAt(c *cursor) (Change, error) {
 	switch {
 	case c.err != nil:
 		return Change{}, c.err
-	case f.flat, bytes.HasPrefix(f.eventSource.bytes(), []byte("aws:")):
+	case f.flat, !f.shaped && f.eventSource.present(), bytes.HasPrefix(f.eventSource.bytes(), []byte("aws:")):
 		return Change{}, errNoEvent
 	}
 	return f.change()
@@ -67,10 +67,12 @@ type fields struct {
 	user                              identity
 	request                           []byte // requestParameters
 	flat                              bool   // it is a row of a table: objects are texts or parts of them are members
+	shaped                            bool   // it has what only a record has: eventVersion, or an object
 	label                             text   // name in a native event
 
 	response, additional        ids
 	keyARN, secretARN, aliasARN text // in resources, of the envelope or of the record
+	secondKeyARN                text // likewise
 }
 
 // ids are the places of an element in which AWS puts the id of a secret or key.
@@ -92,6 +94,7 @@ func (f *fields) read(c *cursor) {
 		case "region":
 			f.region = c.text()
 		case "detail":
+			f.shaped = true
 			c.object(func(name []byte) { f.member(c, name) })
 		default:
 			f.member(c, name)
@@ -101,7 +104,13 @@ func (f *fields) read(c *cursor) {
 
 // member reads one member of a CloudTrail record.
 func (f *fields) member(c *cursor, name []byte) {
+	if b := c.peek(); b == '{' || b == '[' {
+		f.shaped = true
+	}
 	switch string(name) {
+	case "eventVersion":
+		f.shaped = true
+		c.skip()
 	case "eventID":
 		f.eventID = c.text()
 	case "sharedEventID":
@@ -212,8 +221,11 @@ func (f *fields) resource(id, kind text) {
 			f.aliasARN = id
 		}
 	case string(kind.bytes()) == "AWS::KMS::Key" || string(service) == kms && string(noun) == "key":
-		if !f.keyARN.present() {
+		switch {
+		case !f.keyARN.present():
 			f.keyARN = id
+		case !f.secondKeyARN.present():
+			f.secondKeyARN = id
 		}
 	case string(service) == secretsManager:
 		if !f.secretARN.present() {
