@@ -255,7 +255,7 @@ func (a *audit) judge(s guard.Secret, std guard.Standard, membersUnread string) 
 		Key: cmp.Or(s.Key.ARN, s.Key.ID, s.KeyID), Findings: []auditFinding{}, Unknown: []auditUnknown{},
 	}
 	for _, v := range evaluate(s, std, a.env.Now()) {
-		if v.Outcome == guard.Unknown && !(s.IsReplica() && v.Control.ID == guard.SecretReplicaKey) {
+		if v.Outcome == guard.Unknown && (!s.IsReplica() || v.Control.ID != guard.SecretReplicaKey) {
 			unknown := auditUnknown{v.Control.ID, v.Describe()}
 			if b := v.Subject.Blind; b != nil && b.Part == guard.PartMember && membersUnread != "" {
 				unknown.Detail += ": " + membersUnread
