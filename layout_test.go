@@ -104,7 +104,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/caller":               {"shared/cloud", "shared/guard"},
 	"cmd/doublelock/locks":                {"shared/inventory", "shared/policy"},
 	"cmd/doublelock/commandtest":          {"cmd/doublelock/command", "cmd/doublelock/flags", "cmd/doublelock/output", "github.com/spf13/cobra"},
-	"cmd/doublelock/audit":                commandLine("cmd/doublelock/caller", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/settings"),
+	"cmd/doublelock/audit":                commandLine("cmd/doublelock/caller", "shared/cloud", "shared/cloud/*", "shared/fleet", "shared/fleet/live/accounts", "shared/guard", "shared/settings"), // fleet: which SCPs are attached
 	"cmd/doublelock/can":                  commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/config":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/preventive", "shared/settings"),
 	"cmd/doublelock/conformance":          commandLine("cmd/doublelock/caller", "shared/awscli", "shared/conformance", "shared/cloud", "shared/cloud/profile", "shared/cloud/sandbox", "shared/doubles", "shared/localaws"),

@@ -44,6 +44,7 @@ type Change struct {
 
 	Secret guard.SecretRef // the secret it is about; of KMS calls through Secrets Manager too
 	Key    guard.KeyRef    // the KMS key it is about
+	Store  string          // id of the custom key store that a call is about, whose keys it names none of
 	// SecondKey is that of a call with two: ReEncrypt, whose Key is the source and whose SecondKey is the destination. Empty where the
 	// record has one key alone. Source: KMS Developer Guide, "Logging ReEncrypt" ("in that order").
 	SecondKey guard.KeyRef
@@ -81,13 +82,18 @@ func (c Change) Moved() (from, to string) {
 // the permission on the secret or on its key; one that KMS denied lacks that on the key.
 func (c Change) Denied() bool { return oneOf(deniedCodes, c.ErrorCode) }
 
-// Resource is what the event is about, as it names it: the secret, else the key, else the target of a Tamper call.
+// OfOrganization reports whether the event is a call to AWS Organizations.
+func (c Change) OfOrganization() bool { return c.EventSource == organizations+".amazonaws.com" }
+
+// Resource is what the event is about, as it names it: the secret, else the key or its store, else the target of a Tamper call.
 func (c Change) Resource() string {
 	switch {
 	case c.Secret.ID != "":
 		return c.Secret.ID
 	case c.Key.ID != "":
 		return c.Key.ID
+	case c.Store != "":
+		return c.Store
 	default:
 		return c.Target
 	}
