@@ -168,3 +168,65 @@ func TestNoRolePassesRoles(t *testing.T) {
 		}
 	})
 }
+
+// Grants are made where the configuration lets them be, by one role, each for one secret; none of others is ended.
+func TestGrantsAreMadeOnlyWhereRescueByGrantIsOn(t *testing.T) {
+	for name, load := range configurations {
+		c, err := configuration(strings.Replace(name, "whole", "sample", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		on := c.Migration.RescueGrants
+		templates, err := load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, tpl := range templates {
+			for _, s := range tpl.roleStatements() {
+				if s.Effect == "Allow" && has(s.Action, covers("kms:RevokeGrant", "kms:RetireGrant")) {
+					t.Errorf("%s: %s ends grants of others", name, s.Where)
+				}
+				if s.Effect != "Allow" || !has(s.Action, covers("kms:CreateGrant")) {
+					continue
+				}
+				found++
+				for key, want := range map[[2]string][]string{
+					{"BoolIfExists", "kms:GrantIsForAWSResource"}:        {"false"},
+					{"StringEquals", "kms:GrantConstraintType"}:          {"EncryptionContextSubset"},
+					{"ForAllValues:StringEquals", "kms:GrantOperations"}: {"Decrypt"},
+					{"Null", "kms:GrantOperations"}:                      {"false"},
+				} {
+					if got := texts(s.Condition[key[0]][key[1]]); !slices.Equal(got, want) {
+						t.Errorf("%s: %s grants with %v %v, want %v", name, s.Where, key, got, want)
+					}
+				}
+				if s.Condition["StringLike"]["kms:GranteePrincipal"] == nil {
+					t.Errorf("%s: %s grants to anybody", name, s.Where)
+				}
+			}
+		}
+		if (found > 0) != on {
+			t.Errorf("%s: %d statements make grants, rescueGrants is %v", name, found, on)
+		}
+	}
+}
+
+// A rotation that is configured may be started. A request that names a function would hand it the value.
+func TestNoRoleConfiguresARotation(t *testing.T) {
+	found := 0
+	each(t, func(t *testing.T, tpl template) {
+		for _, s := range tpl.roleStatements() {
+			if s.Effect != "Allow" || !has(s.Action, covers("secretsmanager:RotateSecret")) {
+				continue
+			}
+			found++
+			if !slices.Equal(texts(s.Condition["Null"]["secretsmanager:RotationLambdaARN"]), []string{"true"}) {
+				t.Errorf("%s rotates by any function: %s", s.Where, s.ConditionText)
+			}
+		}
+	})
+	if found == 0 {
+		t.Error("no role rotates: this test looks in the wrong place")
+	}
+}

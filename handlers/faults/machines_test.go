@@ -42,7 +42,7 @@ var machines = map[string]machine{
 	"sweep sends a digest":                            {of: "sweep", task: settings.TaskDigest, calls: []string{"PutEvents"}, provoke: flips, works: starts(settings.TaskDigest), between: 24 * time.Hour},
 	"sweep has a secret rotated (seal)": {of: "sweep", task: settings.TaskSweep, calls: []string{"RotateSecret"}, until: "ListSecrets",
 		provoke: rotates, works: starts(settings.TaskSweep), between: 4 * time.Hour, ended: isRotated},
-	"sweep ends a grant": {of: "sweep", task: settings.TaskSweep, calls: []string{"RevokeGrant"}, until: "ListSecrets", settings: withGrants,
+	"sweep ends a grant": {of: "sweep", task: settings.TaskSweep, calls: []string{"RetireGrant"}, until: "ListSecrets", settings: withGrants,
 		provoke: isGranted, works: starts(settings.TaskSweep), between: 4 * time.Hour, ended: granted(0)},
 	"sweep sets the key of a copy (seal)": {of: "sweep", task: settings.TaskSweep, calls: []string{"UpdateSecret"}, until: "ListSecrets",
 		provoke: isObserved, works: starts(settings.TaskSweep), between: 4 * time.Hour, ended: isCopied},

@@ -42,8 +42,8 @@ type Secrets interface {
 type Grants interface {
 	// Grant allows kms:Decrypt for one secret, and answers the same id when asked again under the same name.
 	Grant(ctx context.Context, key guard.KeyRef, name, grantee, secretARN string) (id string, err error)
-	// Revoke ends a grant. One that is gone already is no error.
-	Revoke(ctx context.Context, key guard.KeyRef, id string) error
+	// Retire ends a grant that Grant made. One that is gone already is no error.
+	Retire(ctx context.Context, key guard.KeyRef, id string) error
 	// Given lists the grants on a key: their names by their ids.
 	Given(ctx context.Context, key guard.KeyRef) (map[string]string, error)
 }
