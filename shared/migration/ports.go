@@ -93,7 +93,8 @@ type Engine struct {
 	// be. It is asked before every change, so that nothing is journaled that is not tried. nil: it is not asked.
 	Enter func(ctx context.Context, account string) error
 	Rules Rules  // of the settings: for the hub's own jobs, and for jobs that were stored without any
-	By    string // our role session, for the journal
+	By    string // whose word it is, for job and journal: our role session, or the person's
+	Why   string // that a person gave for what is begun; "": no person asked
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration) error
 	Log   *slog.Logger // of what AWS refused; nil: silence
