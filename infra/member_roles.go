@@ -31,6 +31,9 @@ func duties(c settings.Config) []duty {
 		{"ChangeRole", settings.RoleChange, "re-keys secrets", nil,
 			change},
 	}
+	if len(c.Operations.Operators) > 0 {
+		all[0].callers = append(all[0].callers, n.role(n.account, settings.RoleOperator))
+	}
 	for i, d := range all {
 		for _, w := range workers {
 			if slices.Contains(w.Enters, d.name) {

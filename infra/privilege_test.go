@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -109,7 +111,8 @@ func TestAssumeRoleReachesOnlyMemberRolesInsideTheOrganization(t *testing.T) {
 	})
 }
 
-// Who may take a role: a service for itself, or named roles of the hub inside the organization under our session names.
+// Who may take a role: a service for itself, or named roles of the hub inside the organization, under our session names; people
+// under their own.
 func TestRolesTrustNobodyBroadly(t *testing.T) {
 	each(t, func(t *testing.T, tpl template) {
 		for id, role := range tpl.of("AWS::IAM::Role") {
@@ -118,7 +121,11 @@ func TestRolesTrustNobodyBroadly(t *testing.T) {
 				if principal["Service"] != nil {
 					continue
 				}
-				if s.Condition["StringEquals"]["aws:PrincipalOrgID"] == nil || s.Condition["StringLike"]["sts:RoleSessionName"] == nil {
+				session := s.Condition["StringLike"]["sts:RoleSessionName"]
+				if role.text("RoleName") == settings.RoleOperator {
+					session = s.Condition["StringLike"]["aws:userid"]
+				}
+				if s.Condition["StringEquals"]["aws:PrincipalOrgID"] == nil || session == nil {
 					t.Errorf("%s trusts beyond the organization or our sessions: %s", s.Where, s.ConditionText)
 				}
 				callers := texts(s.Condition["ArnLike"]["aws:PrincipalArn"])
@@ -228,5 +235,51 @@ func TestNoRoleConfiguresARotation(t *testing.T) {
 	})
 	if found == 0 {
 		t.Error("no role rotates: this test looks in the wrong place")
+	}
+}
+
+// People read, and ask. Whatever they take with them, they change no secret and read no value.
+func TestTheOperatorRoleReadsAndAsks(t *testing.T) {
+	found := 0
+	each(t, func(t *testing.T, tpl template) {
+		for id, role := range tpl.of("AWS::IAM::Role") {
+			if role.text("RoleName") != settings.RoleOperator {
+				continue
+			}
+			found++
+			var may []string
+			for _, s := range statements(id, role.at("Policies")) {
+				if s.Effect == "Allow" {
+					may = append(may, s.Action...)
+				}
+				if has(s.Action, covers("sqs:SendMessage")) && (len(s.Resource) != 1 || !strings.HasSuffix(s.Resource[0], ":doublelock-operate")) {
+					t.Errorf("%s sends to %v", s.Where, s.Resource)
+				}
+				if has(s.Action, covers("sts:AssumeRole")) && (len(s.Resource) != 1 || !strings.HasSuffix(s.Resource[0], ":role/"+settings.RoleRead)) {
+					t.Errorf("%s takes %v", s.Where, s.Resource)
+				}
+			}
+			slices.Sort(may)
+			if diff := cmp.Diff([]string{"dynamodb:GetItem", "dynamodb:Query", "kms:Decrypt", "kms:GenerateDataKey", "sqs:SendMessage", "sts:AssumeRole"}, may); diff != "" {
+				t.Errorf("rights of %s (-want +got):\n%s", id, diff)
+			}
+		}
+	})
+	if found == 0 {
+		t.Error("no template has the role: this test looks in the wrong place")
+	}
+}
+
+func TestWithoutOperatorsThereIsNoRoleForThem(t *testing.T) {
+	templates, err := minimal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tpl := range templates {
+		for _, role := range tpl.of("AWS::IAM::Role") {
+			if role.text("RoleName") == settings.RoleOperator {
+				t.Errorf("%s: it has the role, and nobody may take it", name)
+			}
+		}
 	}
 }

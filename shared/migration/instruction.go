@@ -67,6 +67,8 @@ type Outcome struct {
 	Reason  string    `json:"reason,omitempty"`
 	Until   time.Time `json:"until,omitzero"`
 	Problem string    `json:"problem,omitempty"` // why it was not done, or not to its end
+
+	Unchanged bool `json:"unchanged,omitempty"` // ErrNothingToUndo was the problem
 }
 
 // Recorded is who recorded a plan.
