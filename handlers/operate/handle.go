@@ -16,6 +16,7 @@ import (
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/operator"
 )
 
 const (
@@ -27,7 +28,7 @@ const (
 // Handler carries out instructions.
 type Handler struct {
 	Machine  *migration.Engine
-	Dispatch migration.Dispatch
+	Dispatch operator.Dispatch
 	Operator string                   // unique id of the role whose sessions may ask; "": nobody may
 	Session  func(name string) string // ARN of a session of that role
 	Now      func() time.Time
@@ -51,7 +52,7 @@ func (h *Handler) one(ctx context.Context, message events.SQSMessage) error {
 		log.WarnContext(ctx, "instruction", "action", "ignored", "reason", "its sender is no operator", "sender", message.Attributes["SenderId"])
 		return nil
 	}
-	var in migration.Instruction
+	var in operator.Instruction
 	err := json.Unmarshal([]byte(message.Body), &in)
 	if err == nil {
 		err = in.Validate()
@@ -94,17 +95,17 @@ func (h *Handler) sender(message events.SQSMessage) string {
 }
 
 // carryOut does what is asked for. An error has the message come again; what cannot be done is the Problem of its outcome.
-func (h *Handler) carryOut(ctx context.Context, in migration.Instruction, by string) (migration.Outcome, error) {
+func (h *Handler) carryOut(ctx context.Context, in operator.Instruction, by string) (operator.Outcome, error) {
 	e := *h.Machine
 	e.By, e.Why = by, in.Reason
 	switch in.Do {
-	case migration.Record:
-		return migration.Outcome{}, h.Dispatch.Record(ctx, in.Digest, migration.Recorded{Plan: in.Plan, Secrets: in.Secrets, By: by, At: h.Now().UTC()})
-	case migration.Apply:
+	case operator.Record:
+		return operator.Outcome{}, h.Dispatch.Record(ctx, in.Digest, operator.Recorded{Plan: in.Plan, Secrets: in.Secrets, By: by, At: h.Now().UTC()})
+	case operator.Apply:
 		return h.apply(ctx, &e, in)
 	}
 	j, err := e.Rollback(ctx, in.Secret, in.Reason)
-	out := migration.Outcome{Secret: in.Secret, Phase: j.Phase, Reason: j.Reason}
+	out := operator.Outcome{Secret: in.Secret, Phase: j.Phase, Reason: j.Reason}
 	switch {
 	case err == nil:
 	case errors.Is(err, migration.ErrLeft):
@@ -124,11 +125,11 @@ func comesAgain(err error) bool {
 
 // apply begins the secret of a part of a recorded plan, or goes on with it, as far as it can go now. Once its job is stored
 // the sweep goes on with it, whatever comes between.
-func (h *Handler) apply(ctx context.Context, e *migration.Engine, in migration.Instruction) (migration.Outcome, error) {
+func (h *Handler) apply(ctx context.Context, e *migration.Engine, in operator.Instruction) (operator.Outcome, error) {
 	a, err := h.assigned(ctx, in)
-	out := migration.Outcome{Secret: a.Item.Secret}
+	out := operator.Outcome{Secret: a.Item.Secret}
 	switch {
-	case errors.Is(err, migration.ErrNotInPlan) || errors.Is(err, migration.ErrNotRecorded):
+	case errors.Is(err, migration.ErrNotInPlan) || errors.Is(err, operator.ErrNotRecorded):
 		out.Problem = err.Error()
 		return out, nil
 	case err != nil:
@@ -172,7 +173,7 @@ func (h *Handler) apply(ctx context.Context, e *migration.Engine, in migration.I
 }
 
 // assigned is what the recorded plan says is to be done.
-func (h *Handler) assigned(ctx context.Context, in migration.Instruction) (migration.Assignment, error) {
+func (h *Handler) assigned(ctx context.Context, in operator.Instruction) (migration.Assignment, error) {
 	recorded, err := h.Dispatch.Recorded(ctx, in.Digest)
 	if err != nil {
 		return migration.Assignment{}, err

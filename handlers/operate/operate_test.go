@@ -18,6 +18,7 @@ import (
 	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/operator"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -28,7 +29,7 @@ type bench struct {
 	*testing.T
 	w        *local.Organization
 	h        *operate.Handler
-	dispatch migration.Dispatch
+	dispatch operator.Dispatch
 	operator string // unique id of the role
 	log      bytes.Buffer
 	secret   string
@@ -98,7 +99,7 @@ func message(id, sender, body string) events.SQSMessage {
 	return events.SQSMessage{MessageId: id, Body: body, Attributes: map[string]string{"SenderId": sender}}
 }
 
-func (b *bench) from(person string, i migration.Instruction) events.SQSMessage {
+func (b *bench) from(person string, i operator.Instruction) events.SQSMessage {
 	b.Helper()
 	raw, err := json.Marshal(i)
 	if err != nil {
@@ -108,7 +109,7 @@ func (b *bench) from(person string, i migration.Instruction) events.SQSMessage {
 }
 
 // outcome is what became of the first instruction of a batch.
-func (b *bench) outcome(batch string) migration.Outcome {
+func (b *bench) outcome(batch string) operator.Outcome {
 	b.Helper()
 	all, err := b.dispatch.Of(b.Context(), batch)
 	if err != nil || len(all) != 1 {
@@ -117,13 +118,13 @@ func (b *bench) outcome(batch string) migration.Outcome {
 	return all[0]
 }
 
-func (b *bench) record() migration.Instruction {
-	return migration.Instruction{Batch: "record", Do: migration.Record, Plan: b.plan.ID, Digest: b.plan.Digest, Secrets: 1}
+func (b *bench) record() operator.Instruction {
+	return operator.Instruction{Batch: "record", Do: operator.Record, Plan: b.plan.ID, Digest: b.plan.Digest, Secrets: 1}
 }
 
-func (b *bench) apply(batch string) migration.Instruction {
+func (b *bench) apply(batch string) operator.Instruction {
 	part := b.parts[b.secret]
-	return migration.Instruction{Batch: batch, Do: migration.Apply, Plan: b.plan.ID, Digest: b.plan.Digest, Part: &part, Reason: "CHG-1"}
+	return operator.Instruction{Batch: batch, Do: operator.Apply, Plan: b.plan.ID, Digest: b.plan.Digest, Part: &part, Reason: "CHG-1"}
 }
 
 // moved reports whether the secret is under a customer managed key.
@@ -196,7 +197,7 @@ func TestAPlanIsAppliedOnlyAsItWasRecorded(t *testing.T) {
 	edited.Part.Assignment = bytes.Replace(edited.Part.Assignment, []byte(`"target":"`), []byte(`"target":"arn:aws:kms:us-east-1:999999999999:key/mine","was":"`), 1)
 	renamed := b.apply("renamed")
 	renamed.Plan = "000000000000"
-	for _, i := range []migration.Instruction{edited, renamed} {
+	for _, i := range []operator.Instruction{edited, renamed} {
 		b.handle(b.from("bert", i))
 		if o := b.outcome(i.Batch); !strings.Contains(o.Problem, "it was edited; plan again") || o.By != strings.Replace(anna, "anna", "bert", 1) {
 			t.Errorf("%s: %+v", i.Batch, o)
@@ -216,7 +217,7 @@ func TestAnInstructionThatComesTwiceIsCarriedOutOnce(t *testing.T) {
 	b := newBench(t)
 	apply := b.apply("apply")
 	b.handle(b.from("anna", b.record()), b.from("anna", apply))
-	back := migration.Instruction{Batch: "back", Do: migration.SetBack, Secret: b.secret, Reason: "the app broke"}
+	back := operator.Instruction{Batch: "back", Do: operator.SetBack, Secret: b.secret, Reason: "the app broke"}
 	b.handle(b.from("anna", back))
 	if o := b.outcome("back"); o.Problem != "" || o.Phase != migration.RolledBack || b.moved() {
 		t.Fatalf("set back: %+v", o)
@@ -239,8 +240,8 @@ func TestGoingBackFromWhatWasNotChangedSaysSo(t *testing.T) {
 	}
 	apply.Windows = []migration.Window{window}
 	b.handle(b.from("anna", b.record()), b.from("anna", apply),
-		b.from("anna", migration.Instruction{Batch: "back", Do: migration.SetBack, Secret: b.secret, Reason: "wrong wave"}),
-		b.from("anna", migration.Instruction{Batch: "none", Do: migration.SetBack, Secret: "arn:aws:secretsmanager:us-east-1:444444444444:secret:none", Reason: "wrong"}))
+		b.from("anna", operator.Instruction{Batch: "back", Do: operator.SetBack, Secret: b.secret, Reason: "wrong wave"}),
+		b.from("anna", operator.Instruction{Batch: "none", Do: operator.SetBack, Secret: "arn:aws:secretsmanager:us-east-1:444444444444:secret:none", Reason: "wrong"}))
 	if o := b.outcome("apply"); !strings.Contains(o.Reason, "outside the change windows") || b.moved() {
 		t.Errorf("outside its window: %+v", o)
 	}

@@ -1,11 +1,11 @@
 package migration
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/doublelock/doublelock/shared/hashtree"
 )
 
 // ErrNotInPlan says that what is to be done with a secret is not what the plan says that was recorded.
@@ -39,31 +39,13 @@ func (p Plan) assignment(i Item) Assignment {
 // Part is the assignment of one secret, with what proves that it is in a plan of a known digest: whoever has recorded the
 // digest needs no more of the plan.
 type Part struct {
-	Assignment json.RawMessage `json:"assignment"`
-	Path       []Beside        `json:"path"` // from its leaf to the root
-}
-
-// Beside is the digest beside one on the way to the root.
-type Beside struct {
-	Digest string `json:"digest"` // SHA-256, hexadecimal
-	Left   bool   `json:"left,omitempty"`
+	Assignment json.RawMessage   `json:"assignment"`
+	Path       []hashtree.Beside `json:"path"`
 }
 
 // Open answers the assignment, ErrNotInPlan where it is not in the plan of that digest.
 func (p Part) Open(digest string) (Assignment, error) {
-	at := leaf(p.Assignment)
-	for _, b := range p.Path {
-		other, err := hex.DecodeString(b.Digest)
-		if err != nil || len(other) != sha256.Size {
-			return Assignment{}, ErrNotInPlan
-		}
-		if b.Left {
-			at = node(other, at)
-		} else {
-			at = node(at, other)
-		}
-	}
-	if hex.EncodeToString(at) != digest {
+	if !hashtree.Has(digest, p.Assignment, p.Path) {
 		return Assignment{}, ErrNotInPlan
 	}
 	var a Assignment
@@ -79,10 +61,10 @@ func (p Plan) Parts() (map[string]Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, paths := tree(digestsOf(texts))
+	_, paths := hashtree.Of(texts)
 	out := map[string]Part{}
 	for n, i := range p.Items {
-		out[i.Secret] = Part{Assignment: texts[n+1], Path: paths[n+1]}
+		out[i.Secret] = Part{Assignment: json.RawMessage(texts[n+1]), Path: paths[n+1]}
 	}
 	return out, nil
 }
@@ -94,21 +76,20 @@ func (p Plan) signed() (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	root, _ := tree(digestsOf(texts))
-	p.Digest = hex.EncodeToString(root)
+	p.Digest, _ = hashtree.Of(texts)
 	p.ID = p.Digest[:12]
 	return p, nil
 }
 
 // leaves are the texts under the plan's digest.
-func (p Plan) leaves() ([]json.RawMessage, error) {
+func (p Plan) leaves() ([][]byte, error) {
 	whole := p
 	whole.Digest, whole.ID = "", ""
 	all := []any{whole}
 	for _, i := range p.Items {
 		all = append(all, p.assignment(i))
 	}
-	var texts []json.RawMessage
+	var texts [][]byte
 	for _, one := range all {
 		raw, err := json.Marshal(one)
 		if err != nil {
@@ -117,43 +98,4 @@ func (p Plan) leaves() ([]json.RawMessage, error) {
 		texts = append(texts, raw)
 	}
 	return texts, nil
-}
-
-func digestsOf(texts []json.RawMessage) [][]byte {
-	var out [][]byte
-	for _, text := range texts {
-		out = append(out, leaf(text))
-	}
-	return out
-}
-
-// The tree is that of RFC 6962, section 2.1: a leaf never passes for a node.
-func leaf(text []byte) []byte {
-	sum := sha256.Sum256(append([]byte{0}, text...))
-	return sum[:]
-}
-
-func node(left, right []byte) []byte {
-	sum := sha256.Sum256(append(append([]byte{1}, left...), right...))
-	return sum[:]
-}
-
-// tree is the root over the leaves, of which there is at least one, and the path from each of them to it.
-func tree(leaves [][]byte) (root []byte, paths [][]Beside) {
-	if len(leaves) == 1 {
-		return leaves[0], [][]Beside{nil}
-	}
-	k := 1 // the largest power of two below their number
-	for k*2 < len(leaves) {
-		k *= 2
-	}
-	left, paths := tree(leaves[:k])
-	right, more := tree(leaves[k:])
-	for i := range paths {
-		paths[i] = append(paths[i], Beside{Digest: hex.EncodeToString(right)})
-	}
-	for i := range more {
-		more[i] = append(more[i], Beside{Digest: hex.EncodeToString(left), Left: true})
-	}
-	return node(left, right), append(paths, more...)
 }

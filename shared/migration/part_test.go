@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/shared/hashtree"
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
@@ -86,7 +87,7 @@ func TestAPartThatWasEditedIsNotInThePlan(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			part, digest := parts[first], p.Digest
-			part.Path = append([]migration.Beside(nil), part.Path...)
+			part.Path = append([]hashtree.Beside(nil), part.Path...)
 			before := fmt.Sprint(part, digest)
 			edit(&part, &digest)
 			if fmt.Sprint(part, digest) == before {
@@ -105,28 +106,5 @@ func TestTheDigestIsOverTheWholePlan(t *testing.T) {
 	p.Items[1].Readers[0].Why = "a nicer sentence"
 	if signed, err := migration.Signed(p); err != nil || signed.Digest == p.Digest {
 		t.Errorf("the same digest, error %v", err)
-	}
-}
-
-func TestAnInstructionThatSaysTooLittleIsRefused(t *testing.T) {
-	for text, says := range map[string]string{
-		`{}`:                                         "no batch",
-		`{"batch":"b","do":"fly"}`:                   `"fly" is unknown`,
-		`{"batch":"b","do":"record"}`:                "no plan",
-		`{"batch":"b","do":"apply"}`:                 "no part of a plan",
-		`{"batch":"b","do":"rollback"}`:              "no secret",
-		`{"batch":"b","do":"rollback","secret":"s"}`: "no reason",
-		`{"batch":"b","do":"apply","plan":"p","digest":"d","part":{}}`:              "no reason",
-		`{"batch":"b","do":"rollback","secret":"s","reason":"r"}`:                   "",
-		`{"batch":"b","do":"record","plan":"p","digest":"d"}`:                       "",
-		`{"batch":"b","do":"apply","plan":"p","digest":"d","part":{},"reason":"r"}`: "",
-	} {
-		var i migration.Instruction
-		if err := json.Unmarshal([]byte(text), &i); err != nil {
-			t.Fatal(err)
-		}
-		if err := i.Validate(); (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
-			t.Errorf("%s: %v, want %q", text, err, says)
-		}
 	}
 }

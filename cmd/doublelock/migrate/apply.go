@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/operator"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
@@ -93,11 +94,11 @@ func (a *applying) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	operator, err := a.isOperator(ctx)
+	byHub, err := a.isOperator(ctx)
 	if err != nil {
 		return err
 	}
-	if operator {
+	if byHub {
 		if a.reason == "" {
 			return errors.New("migrate apply: say why: --reason TEXT")
 		}
@@ -123,7 +124,7 @@ func (a *applying) run(ctx context.Context, path string) error {
 	for _, i := range items {
 		accounts = append(accounts, i.Account)
 	}
-	if operator {
+	if byHub {
 		accounts = nil // it changes nothing itself
 	}
 	if a.left, err = a.leftAccounts(ctx, m, accounts); err != nil {
@@ -132,7 +133,7 @@ func (a *applying) run(ctx context.Context, path string) error {
 	switch {
 	case a.dryRun:
 		return a.dry(ctx, m, p, items)
-	case operator:
+	case byHub:
 		return a.applyByHub(ctx, p, items, windows)
 	}
 	return a.apply(ctx, m, p, items)
@@ -271,10 +272,10 @@ func (a *applying) applyByHub(ctx context.Context, p migration.Plan, items []mig
 	if err != nil {
 		return err
 	}
-	var all []migration.Instruction
+	var all []operator.Instruction
 	for _, i := range items {
 		part := parts[i.Secret]
-		all = append(all, migration.Instruction{Do: migration.Apply, Plan: p.ID, Digest: p.Digest, Part: &part, Reason: a.reason, Windows: windows, GoAhead: a.goAhead})
+		all = append(all, operator.Instruction{Do: operator.Apply, Plan: p.ID, Digest: p.Digest, Part: &part, Reason: a.reason, Windows: windows, GoAhead: a.goAhead})
 	}
 	found, err := a.ask(ctx, all)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/queues"
 	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/operator"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -51,8 +52,8 @@ func (m *moving) mayNot(account string) string {
 // recorded errs on a plan that no operator has recorded as it is, and else says who did.
 func (m *moving) recorded(ctx context.Context, p migration.Plan) error {
 	r, err := migrations.Dispatch(m.cloud, m.table()).Recorded(ctx, p.Digest)
-	if errors.Is(err, migration.ErrNotRecorded) {
-		return fmt.Errorf("migrate apply: plan %s: %w", p.ID, migration.ErrNotRecorded)
+	if errors.Is(err, operator.ErrNotRecorded) {
+		return fmt.Errorf("migrate apply: plan %s: %w", p.ID, operator.ErrNotRecorded)
 	}
 	if err != nil {
 		return err
@@ -62,7 +63,7 @@ func (m *moving) recorded(ctx context.Context, p migration.Plan) error {
 }
 
 // ask sends instructions to the hub and waits for what comes of them, by their numbers. One that is missing was not answered.
-func (m *moving) ask(ctx context.Context, all []migration.Instruction) (map[int]migration.Outcome, error) {
+func (m *moving) ask(ctx context.Context, all []operator.Instruction) (map[int]operator.Outcome, error) {
 	batch := rand.Text()
 	var bodies []string
 	for n, i := range all {
@@ -82,7 +83,7 @@ func (m *moving) ask(ctx context.Context, all []migration.Instruction) (map[int]
 	return m.await(ctx, batch, len(all))
 }
 
-func (m *moving) await(ctx context.Context, batch string, n int) (map[int]migration.Outcome, error) {
+func (m *moving) await(ctx context.Context, batch string, n int) (map[int]operator.Outcome, error) {
 	dispatch := migrations.Dispatch(m.cloud, m.table())
 	tick := time.NewTicker(betweenLooks + time.Duration(n)*time.Millisecond)
 	defer tick.Stop()

@@ -21,6 +21,7 @@ import (
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/operator"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -112,10 +113,10 @@ func (p *planning) run(ctx context.Context) error {
 
 // record has the hub remember the plan where an operator made it: the hub applies no other.
 func (p *planning) record(ctx context.Context, made migration.Plan) error {
-	if operator, err := p.isOperator(ctx); err != nil || !operator {
+	if byHub, err := p.isOperator(ctx); err != nil || !byHub {
 		return nil //nolint:nilerr // a plan can be made offline; apply says that it is not recorded
 	}
-	found, err := p.ask(ctx, []migration.Instruction{{Do: migration.Record, Plan: made.ID, Digest: made.Digest, Secrets: len(made.Items)}})
+	found, err := p.ask(ctx, []operator.Instruction{{Do: operator.Record, Plan: made.ID, Digest: made.Digest, Secrets: len(made.Items)}})
 	switch {
 	case err != nil:
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/operator"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
@@ -77,13 +78,13 @@ func (g *goingBack) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	operator, err := g.isOperator(ctx)
+	byHub, err := g.isOperator(ctx)
 	if err != nil {
 		return err
 	}
 	m.Engine.By = g.caller
 	left := map[string]string{}
-	if !operator {
+	if !byHub {
 		accounts := make([]string, 0, len(jobs))
 		for _, j := range jobs {
 			accounts = append(accounts, j.Account)
@@ -109,7 +110,7 @@ func (g *goingBack) run(ctx context.Context) error {
 		}
 		return writeDry(g.env, steps)
 	}
-	if operator {
+	if byHub {
 		return g.backByHub(ctx, jobs, unread)
 	}
 	return g.back(ctx, m, jobs, unread, left)
@@ -199,9 +200,9 @@ func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migrat
 
 // backByHub asks the hub for each secret, and shows what came of it.
 func (g *goingBack) backByHub(ctx context.Context, jobs []migration.Job, unread []store.Unreadable) error {
-	var all []migration.Instruction
+	var all []operator.Instruction
 	for _, j := range jobs {
-		all = append(all, migration.Instruction{Do: migration.SetBack, Secret: j.Secret, Reason: g.reason})
+		all = append(all, operator.Instruction{Do: operator.SetBack, Secret: j.Secret, Reason: g.reason})
 	}
 	found, err := g.ask(ctx, all)
 	if err != nil {

@@ -1,4 +1,7 @@
-package migration
+// Package operator is what people ask the hub for: instructions, the plans that are recorded, and what came of each.
+//
+// Who asks is no part of an instruction: AWS says it of the message that brings one.
+package operator
 
 import (
 	"context"
@@ -7,10 +10,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
-// Instruction is what a person asks the hub to do. Who it is, AWS says of the message: no field does.
+// Instruction is what a person asks the hub to do.
 type Instruction struct {
 	Batch  string `json:"batch"`  // what was asked for at one time
 	Number int    `json:"number"` // among that; it is carried out once
@@ -21,9 +25,9 @@ type Instruction struct {
 	Digest  string `json:"digest,omitempty"`  // of the plan
 	Secrets int    `json:"secrets,omitempty"` // in the plan; of record
 
-	Part    *Part    `json:"part,omitempty"`    // of apply
-	Windows []Window `json:"windows,omitempty"` // that are said to bind the job, of apply
-	GoAhead string   `json:"goAhead,omitempty"` // who says that observing is over, of apply
+	Part    *migration.Part    `json:"part,omitempty"`    // of apply
+	Windows []migration.Window `json:"windows,omitempty"` // that are said to bind the job, of apply
+	GoAhead string             `json:"goAhead,omitempty"` // who says that observing is over, of apply
 
 	Secret string `json:"secret,omitempty"` // ARN, of rollback
 }
@@ -59,16 +63,16 @@ func (i Instruction) Validate() error {
 
 // Outcome is what became of an instruction.
 type Outcome struct {
-	Number  int       `json:"number"`
-	At      time.Time `json:"at"`
-	By      string    `json:"by"` // ARN of the person's session
-	Secret  string    `json:"secret,omitempty"`
-	Phase   Phase     `json:"phase,omitempty"`
-	Reason  string    `json:"reason,omitempty"`
-	Until   time.Time `json:"until,omitzero"`
-	Problem string    `json:"problem,omitempty"` // why it was not done, or not to its end
+	Number  int             `json:"number"`
+	At      time.Time       `json:"at"`
+	By      string          `json:"by"` // ARN of the person's session
+	Secret  string          `json:"secret,omitempty"`
+	Phase   migration.Phase `json:"phase,omitempty"`
+	Reason  string          `json:"reason,omitempty"`
+	Until   time.Time       `json:"until,omitzero"`
+	Problem string          `json:"problem,omitempty"` // why it was not done, or not to its end
 
-	Unchanged bool `json:"unchanged,omitempty"` // ErrNothingToUndo was the problem
+	Unchanged bool `json:"unchanged,omitempty"` // migration.ErrNothingToUndo was the problem
 }
 
 // Recorded is who recorded a plan.
