@@ -50,6 +50,8 @@ var machines = map[string]machine{
 	"a person goes back, where a copy's key is set by making it again (rollback)": {of: commandLine, calls: []string{"UpdateSecret", "RemoveRegionsFromReplication", "ReplicateSecretToRegions"},
 		behavior: localaws.Behavior{ReplicaKeyIsFixed: true}, provoke: isMoved, works: goesBack, ended: isSetBackWithItsCopy},
 	"a person takes a move and its tags back (rollback)": {of: commandLine, calls: []string{"UpdateSecret", "UntagResource"}, provoke: isUntagged, works: goesBack, ended: isSetBack},
+	"operate applies what an operator asks for (apply)":  {of: "operate", calls: []string{"UpdateSecret"}, provoke: isRecorded, works: asks, between: 3 * time.Hour, ended: isApplied},
+	"operate goes back when an operator asks (rollback)": {of: "operate", calls: []string{"UpdateSecret"}, provoke: isAsked, works: asksBack, between: 3 * time.Hour, ended: isSetBackWhole},
 	"watchdog publishes what waits":                      {of: "watchdog", task: settings.TaskHeartbeat, calls: []string{"PutEvents"}, provoke: waits, works: starts(settings.TaskHeartbeat)},
 	"watchdog goes back (rollback)": {of: "watchdog", calls: []string{"UpdateSecret"},
 		provoke: isRead, works: isRefused, between: 3 * time.Hour, ended: isBack},

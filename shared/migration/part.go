@@ -69,9 +69,9 @@ func (p Plan) Parts() (map[string]Part, error) {
 	return out, nil
 }
 
-// signed sets the plan's own digest, the root of a tree whose leaves are the whole plan and each assignment, in the order of
+// Signed sets the plan's own digest, the root of a tree whose leaves are the whole plan and each assignment, in the order of
 // the items.
-func (p Plan) signed() (Plan, error) {
+func (p Plan) Signed() (Plan, error) {
 	texts, err := p.leaves()
 	if err != nil {
 		return Plan{}, err

@@ -25,7 +25,7 @@ func planWith(t testing.TB, secrets int) migration.Plan {
 			Readers: []migration.Reader{{Principal: "arn:aws:iam::111122223333:role/app", Verdict: migration.Keeps, Why: "a <long> sentence", Sources: []migration.Source{migration.SourceSeen}}},
 		})
 	}
-	signed, err := migration.Signed(p)
+	signed, err := p.Signed()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestAPartThatWasEditedIsNotInThePlan(t *testing.T) {
 func TestTheDigestIsOverTheWholePlan(t *testing.T) {
 	p := planWith(t, 3)
 	p.Items[1].Readers[0].Why = "a nicer sentence"
-	if signed, err := migration.Signed(p); err != nil || signed.Digest == p.Digest {
+	if signed, err := p.Signed(); err != nil || signed.Digest == p.Digest {
 		t.Errorf("the same digest, error %v", err)
 	}
 }

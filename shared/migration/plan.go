@@ -144,7 +144,7 @@ func Make(f Facts, only ...string) (Plan, error) {
 		reads += s.Count
 	}
 	p.Cost = costOf(p.Items, reads, f.LookBack, ListPrices)
-	return p.signed()
+	return p.Signed()
 }
 
 // Terms are the rules under which a plan is applied: those that it was made with, and those of the settings of now where
