@@ -31,7 +31,7 @@ var writers = map[string]struct {
 	"docs/manual/manual.go": {"a part of a page of this repository, by a test that is asked to", []string{"os.WriteFile"}},
 
 	"infra/member.go": {"the CDK writes the templates of an app into a folder of its own, which is removed", []string{"os.MkdirTemp", "os.RemoveAll"}},
-	"infra/worker.go": {"an asset of the CDK, with the mode of a program, in place of a function that was not built", []string{"os.MkdirTemp", "os.WriteFile"}},
+	"infra/worker.go": {"an asset of the CDK, with the mode of a program, in place of a function that was not built", []string{"os.MkdirTemp", "os.RemoveAll", "os.WriteFile"}},
 }
 
 // changing are the functions that change the disk, or open what does.

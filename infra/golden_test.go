@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -32,6 +33,36 @@ func TestTemplatesGolden(t *testing.T) {
 				compareGolden(t, filepath.Join(folder, name+".template.json"), tpl)
 			})
 		}
+	}
+}
+
+// With perimeter the organization's stack has one more policy; nothing else is deployed otherwise.
+func TestThePerimeterGolden(t *testing.T) {
+	config, err := configuration("sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Rollout[0].Perimeter, config.Organization.Partners = true, []string{"777777777777"}
+	with, err := synthesize(config, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareGolden(t, filepath.Join("..", "testdata", "templates", "perimeter", "org.template.json"), with["org"])
+	without, err := sample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(without["member"].raw, with["member"].raw); diff != "" {
+		t.Errorf("the member stack differs (-without +with):\n%s", diff)
+	}
+	var added []string
+	for id := range with["org"].Resources {
+		if _, there := without["org"].Resources[id]; !there {
+			added = append(added, with["org"].Resources[id].Type+" "+with["org"].Resources[id].text("Name"))
+		}
+	}
+	if diff := cmp.Diff([]string{"AWS::Organizations::Policy doublelock-perimeter"}, added); diff != "" {
+		t.Errorf("the organization's stack has more (-want +got):\n%s", diff)
 	}
 }
 

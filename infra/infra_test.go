@@ -102,7 +102,9 @@ func wholeInput() (Input, func(), error) {
 	config.Keys.Tags = map[string]string{"owner": "security-team", "data-sensitivity": "high"}
 	for i := range config.Rollout {
 		config.Rollout[i].SCP, config.Rollout[i].BacklogMigrated = true, i == 0
+		config.Rollout[i].DenyDefaultKey, config.Rollout[i].Perimeter = true, true
 	}
+	config.Organization.Partners = []string{"777777777777"}
 	folder, err := os.MkdirTemp("", "doublelock-infra")
 	if err != nil {
 		return Input{}, nil, err

@@ -105,6 +105,7 @@ func binary(scope constructs.Construct, dist, name string) (awslambda.CfnFunctio
 		if folder, missing = placeholder(name); missing != nil {
 			return awslambda.CfnFunction_CodeProperty{}, missing
 		}
+		defer func() { _ = os.RemoveAll(folder) }() // the asset is a copy
 	}
 	asset := awss3assets.NewAsset(scope, jsii.String("Code"), &awss3assets.AssetProps{Path: jsii.String(folder)})
 	return awslambda.CfnFunction_CodeProperty{S3Bucket: asset.S3BucketName(), S3Key: asset.S3ObjectKey()}, nil

@@ -315,6 +315,8 @@ func TestWhatBecomesOfAKeyIsAnIncidentOnlyWhereSomethingStops(t *testing.T) {
 		"a key with no secret that will be deleted":  {event: "ScheduleKeyDeletion", state: guard.KeyPendingDeletion, empty: true},
 		"and is not after all":                       {event: "CancelKeyDeletion", state: guard.KeyDisabled, empty: true},
 		"nor is its enabling news":                   {event: "EnableKey", state: guard.KeyEnabled, empty: true},
+		"a key in a state of next year":              {event: "DisableKey", state: "Resting", want: []string{"incident_opened"}},
+		"a key that is being created":                {event: "DisableKey", state: guard.KeyCreating},
 		"a key of which nobody knows what is under it": {event: "DisableKey", state: guard.KeyDisabled, empty: true, lame: true,
 			want: []string{"incident_opened"}},
 	} {

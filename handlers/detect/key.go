@@ -52,7 +52,7 @@ func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.C
 		return Outcome{Action: "unchanged", Reason: "key is " + state + ", no secret is under it: " + blast.Index.Describe()}, nil
 	case restores(c.EventName, key.State):
 		kind, action = guard.NoticeKeyRestored, "restored"
-	case !key.Unusable() && key.State != guard.KeyStateUnknown,
+	case key.State.Usable(), key.State == guard.KeyCreating,
 		key.State == guard.KeyStateUnknown && (c.EventName == "EnableKey" || c.EventName == "CancelKeyDeletion"):
 		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %s under it: %s", state, guard.Count(stops+remains+unknown, "secret is", "secrets are"), blast.Index.Describe())}, nil
 	}
@@ -192,10 +192,10 @@ func agrees(e guard.Entry, key guard.Key) bool {
 		return false // nothing of it could be read
 	case key.Unusable():
 		return e.KeyState == key.State
-	case key.State == guard.KeyStateUnknown:
-		return e.KeyState != ""
-	default:
+	case key.State.Usable():
 		return e.KeyState == ""
+	default:
+		return e.KeyState != ""
 	}
 }
 

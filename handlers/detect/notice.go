@@ -2,7 +2,9 @@ package detect
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/trail"
@@ -14,7 +16,22 @@ func (h *Handler) publish(ctx context.Context, c trail.Change) (Outcome, error) 
 	if c.Actor.Own() && c.Kind != trail.Tamper { // none of our roles may touch what we depend on
 		return Outcome{Action: "ignored", Reason: "our own call"}, nil
 	}
-	if err := h.Bus.Publish(ctx, []guard.Notice{noticeOf(c)}); err != nil {
+	notice := noticeOf(c)
+	if from, to := c.Moved(); c.Kind == trail.Tamper && from != "" && to != "" && h.Moves != nil {
+		lost, err := h.Moves.Lost(ctx, c.Target, from, to)
+		switch {
+		case errors.Is(err, guard.ErrThrottled) || ctx.Err() != nil:
+			return Outcome{}, fmt.Errorf("judge the move of account %s: %w", c.Target, err)
+		case err != nil:
+			h.Log.WarnContext(ctx, "judge move", "account", c.Target, "from", from, "to", to, "action", "reported", "error", err)
+			notice.Detail += ", from " + from + " to " + to + "; what it lost by that is not known"
+		case len(lost) == 0:
+			return Outcome{Action: "ignored", Reason: "an account was moved from " + from + " to " + to + ", where the same binds it"}, nil
+		default:
+			notice.Detail += ", from " + from + " to " + to + ": it lost " + strings.Join(lost, ", ")
+		}
+	}
+	if err := h.Bus.Publish(ctx, []guard.Notice{notice}); err != nil {
 		return Outcome{}, fmt.Errorf("publish %s: %w", c.Kind, err)
 	}
 	return Outcome{Action: string(c.Kind), Reason: c.Reason}, nil

@@ -57,6 +57,12 @@ type Modes interface {
 	Mode(ctx context.Context, account string, tags map[string]string) (mode guard.Mode, asOf time.Time, err error)
 }
 
+// Moves judges accounts that were moved in the organization.
+type Moves interface {
+	// Lost names what bound an account under the root or OU from and does not under to. It errs where that cannot be known.
+	Lost(ctx context.Context, account, from, to string) ([]string, error)
+}
+
 // Handler inspects what events point to. Its zero value is of no use: every field is needed.
 type Handler struct {
 	Secrets  Secrets
@@ -68,6 +74,7 @@ type Handler struct {
 	Standard guard.Standard
 	Approval *fleet.Approval                                         // where aliases and tags approve keys; nil: not known
 	Member   func(ctx context.Context, account string) (bool, error) // whether an account is of the organization; nil: not known
+	Moves    Moves                                                   // nil: every move of an account is reported
 	Waivers  []guard.Waiver
 	Seen     func(ctx context.Context, s guard.Secret) error // hands on what was described, for others to compare; nil: nobody does
 	Now      func() time.Time

@@ -35,7 +35,7 @@ func on(h hub.Hub, keys *secrets.Keys) *Handler {
 	records, modes := table.Open(h.Cloud, h.Table), accounts.LastModes(h.Cloud, h.Runtime, accounts.Memory{Answers: h.Answers(), Now: h.Now, Log: h.Log})
 	return &Handler{
 		Secrets: secrets.Remembering(h.Cloud, h.Answers()), Keys: keys, Records: records, Bus: h.Notices(),
-		Modes: modes, Approval: accounts.Approval(h.Cloud, modes, h.Runtime, h.Management, h.Now), Member: modes.Member, Effects: &store.Effects{Intents: records.Intents(), Worker: h.Session + "/" + rand.Text(), Now: h.Now}, Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
+		Modes: modes, Moves: accounts.Moves(h.Cloud, h.Runtime), Approval: accounts.Approval(h.Cloud, modes, h.Runtime, h.Management, h.Now), Member: modes.Member, Effects: &store.Effects{Intents: records.Intents(), Worker: h.Session + "/" + rand.Text(), Now: h.Now}, Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
 		Now: h.Now, Later: h.Later(), Log: h.Log,
 	}
 }

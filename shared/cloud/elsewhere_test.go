@@ -39,6 +39,8 @@ func TestCopiesInOtherAccountsAreRead(t *testing.T) {
 				Listing: guard.Listed, Versions: []guard.Version{{ID: "v1", Keys: []guard.Key{own}}}}}}, 2},
 		"one is listed in an account that we may not enter": {listed, func(f *fakeAWS) { f.closeAccount(keyHome) },
 			guard.Elsewhere{Listing: guard.Listed, Copies: []guard.AccountCopy{{ARN: copied, Account: keyHome, Region: region, Status: "InSync"}}}, 1},
+		"one that failed": {[]object{{"ReplicaSecretARN": copied, "ReplicationStatus": "Failed", "StatusMessage": "no access"}}, func(f *fakeAWS) { f.closeAccount(keyHome) },
+			guard.Elsewhere{Listing: guard.Listed, Copies: []guard.AccountCopy{{ARN: copied, Account: keyHome, Region: region, Status: "Failed", StatusMessage: "no access"}}}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			secret := plainSecret()

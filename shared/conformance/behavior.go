@@ -78,7 +78,7 @@ func chosen(c Choice, b localaws.Behavior) bool {
 }
 
 // follows reports whether the local AWS can answer so: of itself, or by a behavior.
-func (q Question) follows(c Choice) bool { return c.Set != nil || c.Own || c.Answer == q.Assumed }
+func (q Question) follows(c Choice) bool { return c.Set != nil || c.Answer == q.Assumed }
 
 // Followable are the answers to a question that the local AWS can give, when a report says so, and those that it cannot.
 func (q Question) Followable() (can, cannot []Answer) {

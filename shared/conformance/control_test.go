@@ -56,6 +56,7 @@ func underDenial(t *testing.T, id string, of localaws.Behavior, d denied, patien
 		}
 		return &core.Error{Code: code, Message: "denied by the account", Status: 403}
 	}
+	l.runClock(t, home)
 	results := conformance.Ask(t.Context(), conformance.Options{Own: own, Management: manager, OU: ou, Second: far, Only: []string{id}, Patience: patience, Parallel: 1, Now: time.Now})
 	return results[0], made
 }

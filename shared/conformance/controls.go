@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
@@ -234,15 +233,19 @@ func mayWriteReplicated(ctx context.Context, w *World) error {
 	if err := replicated(ctx, w, ""); err != nil {
 		return err
 	}
-	name := w.own.Run().Name(w.what("s"))
-	err := w.may(ctx, "write a secret", func(ctx context.Context, s *sandbox.Session) error {
-		_, err := s.Put(ctx, name)
+	name, written := w.own.Run().Name(w.what("s")), ""
+	err := w.may(ctx, "write a secret", func(ctx context.Context, s *sandbox.Session) (err error) {
+		written, err = s.Put(ctx, name)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return w.inSync(ctx, name)
+	follows, err := w.follows(ctx, name, written)
+	if err == nil && !follows {
+		err = fmt.Errorf("%w: a replica does not follow", errUnexpected)
+	}
+	return err
 }
 
 func ownTags(ctx context.Context, w *World) error {
@@ -271,24 +274,8 @@ func mayRotate(ctx context.Context, w *World) error {
 // nothingSends is an event pattern that no event has.
 const nothingSends = `{"source":["doublelock.conformance"]}`
 
-// patternToForeignBus lets a rule with a pattern send to a bus in the second Region, as soon as EventBridge knows its role.
-func patternToForeignBus(ctx context.Context, w *World) error {
-	_, bus, role, err := w.foreignBus(ctx)
-	if err != nil {
-		return err
-	}
-	var refused error
-	made, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
-		_, err := w.own.CreateRule(ctx, sandbox.NewRule{What: w.what("pattern"), Pattern: nothingSends, Target: bus, TargetRole: role})
-		if _, is := errors.AsType[*sandbox.RefusedTargetError](err); is || sandbox.Code(err) == "ValidationException" {
-			refused = err
-			return false, nil
-		}
-		return err == nil, err
-	})
-	if err == nil && !made {
-		err = fmt.Errorf("a rule to a bus of another Region within %s: %w", w.patience.Change, refused)
-	}
+func routeCarries(ctx context.Context, w *World) error {
+	_, err := w.openRoute(ctx)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/localaws"
@@ -34,7 +35,7 @@ func replicaQuestions() []Question {
 			Calls:   calls(asRole, replicate),
 			Choices: replicaLayerChoices(), Assumed: "fails-later", Control: mayReplicate, Play: layerReplica(bySession)},
 		{ID: "secretsmanager.replica.writer", Row: 36, Title: "Does a replica follow a value whose writer may not decrypt with the primary's key?", Document: troubleshoot, Need: NeedsRegion,
-			Calls: calls(asRole, replicate, put),
+			Calls: calls(asRole, replicate, put, versions),
 			Choices: []Choice{
 				{Answer: "fails-later", ByRefusal: true, Meaning: "a writer without kms:Decrypt leaves replicas behind, and the call does not say so"},
 				{Answer: "follows", Meaning: "only who makes a replica needs kms:Decrypt", Set: func(b *localaws.Behavior) { b.ReplicaFollowsWriter = true }},
@@ -167,20 +168,43 @@ func replicaOfWriter(ctx context.Context, w *World) (Answer, error) {
 		return "", err
 	}
 	name := w.own.Run().Name(w.what("s"))
-	refused, err := stopped(ctx, w, bySession, "writer", denyKey("kms:Decrypt", a), func(s *sandbox.Session) error {
-		_, err := s.Put(ctx, name)
+	written := ""
+	refused, err := stopped(ctx, w, bySession, "writer", denyKey("kms:Decrypt", a), func(s *sandbox.Session) (err error) {
+		written, err = s.Put(ctx, name)
 		return err
 	})
 	if err != nil || refused {
 		return Refused, err
 	}
-	switch status, err := replicaStatus(ctx, w, name); {
+	switch follows, err := w.follows(ctx, name, written); {
 	case err != nil:
 		return "", err
-	case status == sandbox.Failed:
+	case !follows:
 		return "fails-later", nil
 	}
 	return "follows", nil
+}
+
+// follows waits until the replica in the second Region has a version as its current one, or its replication has failed. That
+// the primary calls a replica in sync may be of the time before the version was written.
+func (w *World) follows(ctx context.Context, secret, version string) (bool, error) {
+	failed := false
+	over, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+		there, err := w.second.Versions(ctx, secret)
+		if sandbox.Gone(err) { // the replica itself is new
+			return false, nil
+		}
+		if err != nil || slices.ContainsFunc(there, func(v sandbox.Version) bool { return v.ID == version && current(v) }) {
+			return true, err
+		}
+		d, err := w.own.Describe(ctx, secret)
+		failed = d.Replicas[w.second.Region()].Status == sandbox.Failed
+		return failed, err
+	})
+	if err == nil && !over {
+		err = fmt.Errorf("the version in the second Region within %s: %w", w.patience.Change, errNotShown)
+	}
+	return !failed, err
 }
 
 // replicaRetried lets a replication fail for want of a right, and asks for it again with every right.
@@ -206,11 +230,12 @@ func replicaRetried(ctx context.Context, w *World) (Answer, error) {
 	case err != nil:
 		return "", err
 	}
-	switch status, err := replicaStatus(ctx, w, secret); {
-	case err != nil:
-		return "", err
-	case status == sandbox.InSync:
-		return "tried", nil
+	mended, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) { // that it failed is shown for a while
+		d, err := w.own.Describe(ctx, secret)
+		return d.Replicas[w.second.Region()].Status == sandbox.InSync, err
+	})
+	if err == nil && !mended {
+		err = errUnexpected
 	}
-	return "", errUnexpected
+	return "tried", err
 }

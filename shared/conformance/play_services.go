@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
@@ -34,12 +35,12 @@ func serviceQuestions() []Question {
 				{Answer: "any-state", Meaning: "the denied-read rule could be in the plain state, which is cheaper"},
 			}, Assumed: "all-state-only", Control: mayRead, Play: deniedDecryptRule},
 		{ID: "events.schedule.foreign-bus", Row: 32, Title: "Does a scheduled rule deliver to a bus of another Region?", Document: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html", Need: NeedsRegion,
-			Calls: calls(newRole, newRule, newQueue, "events:CreateEventBus"),
+			Calls: calls(newRole, newRule, newQueue, "events:CreateEventBus", putEvents),
 			Choices: []Choice{
 				{Answer: "delivered", Meaning: "a heartbeat can be a scheduled rule of the member"},
 				{Answer: Refused, ByRefusal: true, Meaning: "a heartbeat needs another way"},
-				{Answer: "not-delivered", ByRefusal: true, Meaning: "a heartbeat by a scheduled rule would be silent everywhere", Own: true},
-			}, Control: patternToForeignBus, Play: scheduleForeignBus},
+				{Answer: "not-delivered", ByRefusal: true, Meaning: "a heartbeat by a scheduled rule would be silent everywhere"},
+			}, Control: routeCarries, Play: scheduleForeignBus},
 		{ID: "scheduler.universal.put-rule", Row: 33, Title: "Does EventBridge Scheduler call events:PutRule as a universal target, and is that recorded?", Document: "https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html", Trail: true,
 			Calls: calls(newRole, "events:PutRule", "events:DescribeRule", "scheduler:CreateScheduleGroup", "scheduler:CreateSchedule", lookup),
 			Choices: []Choice{
@@ -161,8 +162,8 @@ func deniedDecryptRule(ctx context.Context, w *World) (Answer, error) {
 	}
 	arrived := func(name string, limit time.Duration) (bool, error) {
 		return sandbox.Until(ctx, limit, func(ctx context.Context) (bool, error) {
-			n, err := w.own.Waiting(ctx, queues[name])
-			return n > 0, err
+			events, err := w.own.Waiting(ctx, queues[name])
+			return len(events) > 0, err
 		})
 	}
 	if all, err := arrived("all", w.patience.Change); err != nil {
@@ -180,45 +181,117 @@ func deniedDecryptRule(ctx context.Context, w *World) (Answer, error) {
 	return "all-state-only", nil
 }
 
-// foreignBus makes a bus in the second Region, and a role that may send to it.
-func (w *World) foreignBus(ctx context.Context) (name, bus, role string, err error) {
-	if name, bus, err = w.second.CreateBus(ctx, w.what("bus")); err != nil {
-		return "", "", "", err
-	}
-	role, err = w.own.CreateRole(ctx, w.what("sender"), trustService("events"), fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"events:PutEvents","Resource":%q}]}`, bus))
-	return name, bus, role, err
+// route leads from the default bus of this Region to a queue in the second one, over a bus there.
+type route struct {
+	bus, role string // ARNs; the role may send to the bus
+	url       string // of the queue
+	source    string // of the run's own events that the queue gets, beside those of schedules
 }
 
-func scheduleForeignBus(ctx context.Context, w *World) (Answer, error) {
-	name, bus, role, err := w.foreignBus(ctx)
+const scheduled = "aws.events" // source of the events of schedules
+
+// route makes one, but for the rules that send to its bus.
+func (w *World) route(ctx context.Context) (route, error) {
+	r := route{source: w.own.Run().Name(w.what("event"))}
+	name, bus, err := w.second.CreateBus(ctx, w.what("bus"))
 	if err != nil {
-		return "", err
+		return r, err
+	}
+	r.bus = bus
+	if r.role, err = w.own.CreateRole(ctx, w.what("sender"), trustService("events"), fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"events:PutEvents","Resource":%q}]}`, bus)); err != nil {
+		return r, err
 	}
 	url, queue, err := w.second.CreateQueue(ctx, w.what("queue"))
 	if err != nil {
+		return r, err
+	}
+	r.url = url
+	_, err = w.second.CreateRule(ctx, sandbox.NewRule{What: w.what("bus"), Bus: name, Pattern: fmt.Sprintf(`{"source":[%q,%q]}`, scheduled, r.source), Target: queue})
+	return r, err
+}
+
+// arrives waits until a queue has an event.
+func (w *World) arrives(ctx context.Context, in *sandbox.Session, url string, is func(sandbox.Event) bool) (bool, error) {
+	return sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+		events, err := in.Waiting(ctx, url)
+		return slices.ContainsFunc(events, is), err
+	})
+}
+
+func isScheduled(e sandbox.Event) bool { return e.Source == scheduled }
+
+// carries sends events of a mark on a route, which has a rule for them, and errs unless one arrives.
+func (w *World) carries(ctx context.Context, r route, mark string) error {
+	sent := sandbox.Event{Source: r.source, DetailType: mark}
+	there, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+		if err := w.own.PutEvent(ctx, sent); err != nil {
+			return false, err
+		}
+		events, err := w.second.Waiting(ctx, r.url)
+		return slices.Contains(events, sent), err
+	})
+	if err == nil && !there {
+		err = fmt.Errorf("an event of a rule with a pattern, in the second Region, within %s: %w", w.patience.Change, errNotShown)
+	}
+	return err
+}
+
+// openRoute makes a route, and a rule with a pattern whose events arrive: EventBridge knows its role, and nothing stops it.
+func (w *World) openRoute(ctx context.Context) (route, error) {
+	r, err := w.route(ctx)
+	if err != nil {
+		return r, err
+	}
+	var refused error
+	made, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+		_, err := w.own.CreateRule(ctx, sandbox.NewRule{What: w.what("pattern"), Pattern: fmt.Sprintf(`{"source":[%q]}`, r.source), Target: r.bus, TargetRole: r.role})
+		if _, is := errors.AsType[*sandbox.RefusedTargetError](err); is || sandbox.Code(err) == "ValidationException" {
+			refused = err
+			return false, nil
+		}
+		return err == nil, err
+	})
+	switch {
+	case err != nil:
+		return r, err
+	case !made:
+		return r, fmt.Errorf("a rule to a bus of another Region within %s: %w", w.patience.Change, refused)
+	}
+	return r, w.carries(ctx, r, "before")
+}
+
+// scheduleForeignBus lets a schedule send on a route that is known to carry. That nothing arrives is an answer where a schedule
+// of this Region is seen meanwhile, and the route carries still.
+func scheduleForeignBus(ctx context.Context, w *World) (Answer, error) {
+	r, err := w.openRoute(ctx)
+	if err != nil {
 		return "", err
 	}
-	if _, err := w.second.CreateRule(ctx, sandbox.NewRule{What: w.what("bus"), Bus: name, Pattern: `{"source":["aws.events"]}`, Target: queue}); err != nil {
+	home, queue, err := w.own.CreateQueue(ctx, w.what("queue"))
+	if err != nil {
 		return "", err
 	}
-	_, err = w.own.CreateRule(ctx, sandbox.NewRule{What: w.what("schedule"), Schedule: "rate(1 minute)", Target: bus, TargetRole: role})
+	const everyMinute = "rate(1 minute)"
+	if _, err := w.own.CreateRule(ctx, sandbox.NewRule{What: w.what("home"), Schedule: everyMinute, Target: queue}); err != nil {
+		return "", err
+	}
+	_, err = w.own.CreateRule(ctx, sandbox.NewRule{What: w.what("schedule"), Schedule: everyMinute, Target: r.bus, TargetRole: r.role})
 	if _, refused := errors.AsType[*sandbox.RefusedTargetError](err); refused || sandbox.Code(err) == "ValidationException" {
 		return Refused, nil
 	}
 	if err != nil {
 		return "", err
 	}
-	there, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
-		n, err := w.second.Waiting(ctx, url)
-		return n > 0, err
-	})
-	switch {
+	if there, err := w.arrives(ctx, w.second, r.url, isScheduled); err != nil || there {
+		return "delivered", err
+	}
+	switch there, err := w.arrives(ctx, w.own, home, isScheduled); {
 	case err != nil:
 		return "", err
-	case there:
-		return "delivered", nil
+	case !there:
+		return "", fmt.Errorf("an event of any schedule within %s: %w", w.patience.Change, errNotShown)
 	}
-	return "not-delivered", nil
+	return "not-delivered", w.carries(ctx, r, "after")
 }
 
 func schedulerPutRule(ctx context.Context, w *World) (Answer, error) {

@@ -48,8 +48,6 @@ type Choice struct {
 	ByRefusal bool
 	// Set makes the local AWS behave so; nil where it cannot, and for what it does of itself.
 	Set func(*localaws.Behavior)
-	// Own says that the local AWS does so of itself although nothing is assumed.
-	Own bool
 }
 
 // Choice is the choice of an answer.
@@ -73,7 +71,7 @@ func Find(id string) (Question, bool) {
 
 // Questions lists every question, in the order in which they are reported.
 func Questions() []Question {
-	return slices.Concat(conditionQuestions(), versionQuestions(), keyQuestions(), replicaQuestions(), choiceQuestions(), recordQuestions(), serviceQuestions(), organizationQuestions())
+	return slices.Concat(conditionQuestions(), versionQuestions(), keyQuestions(), replicaQuestions(), shownQuestions(), choiceQuestions(), recordQuestions(), serviceQuestions(), organizationQuestions())
 }
 
 // Limit is how long a question may take at most, CloudTrail's delay included.

@@ -21,6 +21,7 @@ const (
 	promote   = "secretsmanager:StopReplicationToReplica"
 	newAlias  = "kms:CreateAlias"
 	lookup    = "cloudtrail:LookupEvents"
+	putEvents = "events:PutEvents"
 
 	newSecret = "kms:CreateKey secretsmanager:CreateSecret"
 	newRole   = "iam:CreateRole iam:PutRolePolicy"
@@ -145,7 +146,7 @@ var anywhere = []string{
 // Policy is an IAM policy that allows the rights of some questions and nothing else: on what has the name of a run, and on
 // keys with its tag.
 func Policy(questions []Question, partition arn.Partition, account string) string {
-	var general, used, keys, owned, named, organization []string
+	var general, used, keys, owned, named, sent, organization []string
 	connects := slices.Contains(Kinds(questions), sandbox.Connection)
 	for _, action := range Rights(questions) {
 		service, operation, _ := strings.Cut(action, ":")
@@ -154,6 +155,8 @@ func Policy(questions []Question, partition arn.Partition, account string) strin
 			used = append(used, action)
 		case slices.Contains(anywhere, action), action == "iam:CreateServiceLinkedRole":
 			general = append(general, action)
+		case action == putEvents:
+			sent = append(sent, action)
 		case service == "organizations":
 			organization = append(organization, action)
 		case service == "kms":
@@ -184,6 +187,7 @@ func Policy(questions []Question, partition arn.Partition, account string) strin
 			in("secretsmanager", "secret:"+name), partition.Role(account, name), in("lambda", "function:"+name), in("events", "rule/"+name), in("events", "event-bus/"+name),
 			in("events", "connection/"+name), in("sqs", name), in("scheduler", "schedule-group/"+name), in("scheduler", "schedule/"+name), in("cloudformation", "stack/"+name)}},
 		{Sid: "Owned", Effect: "Allow", Action: owned, Resource: in("secretsmanager", "secret:events!connection/"+name)},
+		{Sid: "Send", Effect: "Allow", Action: sent, Resource: in("events", "event-bus/default")},
 		{Sid: "Organization", Effect: "Allow", Action: organization, Resource: "*"},
 	}
 	all = slices.DeleteFunc(all, func(s statement) bool { return len(s.Action) == 0 })

@@ -103,6 +103,7 @@ func TestTheRightsOfEachQuestionAloneAreTheCallsThatItMakes(t *testing.T) {
 		t.Run(q.ID, func(t *testing.T) {
 			t.Parallel()
 			l, made := recorded(t)
+			l.runClock(t, home)
 			only := []conformance.Question{q}
 			journal, err := conformance.NewJournal(conformance.State{Run: run, Account: account, Region: home}, func([]byte) error { return nil })
 			if err != nil {

@@ -3,9 +3,6 @@ package guard
 import (
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // BlastRadius is everything that stops, and everything that does not, when a key cannot be used.
@@ -60,100 +57,6 @@ func (b BlastRadius) Trim(most int) BlastRadius {
 
 func firsts(list []Affected, most int) []Affected { return list[:min(len(list), most)] }
 
-// Affected is a secret that the key touches, and why it stops or does not.
-type Affected struct {
-	Secret  string    `json:"secret"` // canonical ARN
-	Name    string    `json:"name"`
-	State   LockState `json:"state"`
-	Fate    Fate      `json:"fate,omitzero"`
-	Opens   Key       `json:"opens,omitzero"`   // of FateOlderCopy, FateOwnKey, FateReplica and FateOtherVersion: what still opens it
-	Regions []string  `json:"regions,omitzero"` // of FateReplica, FateUnreadReplica and FateReplicaStops: where those replicas are, or in which account
-	Labels  []string  `json:"labels,omitzero"`  // of FateOtherVersion and FateVersionStops: of the versions that still open, or stop, and in which Region or account
-	Lost    time.Time `json:"lost,omitzero"`    // from when what stops in the primary is lost for good, because its last key is deleted; of several versions the first
-	Gone    bool      `json:"gone,omitzero"`    // what stops is lost already: no key of it exists any more
-	Seen    time.Time `json:"seen,omitzero"`    // of FateStale: when it was looked at last
-	Why     string    `json:"why,omitzero"`     // of notices stored before fates were: the reason, in half a sentence
-}
-
-// Fate is why a secret stops without a key, or does not.
-type Fate string
-
-const (
-	FateNoValue        Fate = "no_value"        // it has no value, and none can be written
-	FateEveryCopy      Fate = "every_copy"      // every copy of the current version is under the key, or another that is out of use
-	FateOlderCopy      Fate = "older_copy"      // it names the key, and a copy opens with another
-	FateOwnKey         Fate = "own_key"         // it names another key, which opens its current version
-	FateOtherKey       Fate = "other_key"       // it names the key, and its current version is under another
-	FateOtherVersion   Fate = "other_version"   // its current version stops, and another one opens with another key
-	FateVersionStops   Fate = "version_stops"   // a labelled version stops, and the current one is under another key
-	FateReplica        Fate = "replica"         // its primary stops, and replicas open with keys of their own
-	FateReplicaStops   Fate = "replica_stops"   // replicas stop, and its primary is under another key
-	FateUnreadVersions Fate = "unread_versions" // nobody could see its versions
-	FateUnreadKey      Fate = "unread_key"      // nobody could see the state of an older copy's key
-	FateUnreadReplica  Fate = "unread_replica"  // its primary stops, and nobody could see what opens its replicas
-	FateUnreadCopies   Fate = "unread_copies"   // nobody could see every key of its copies, so it may be under the key
-	FateStale          Fate = "stale"           // it was under the key when it was looked at last, and the last full sweep could not look
-)
-
-// Describe says in half a sentence why the secret stops, or does not, and from when what stops is lost.
-func (a Affected) Describe() string {
-	switch {
-	case a.Gone:
-		return also(a.why(), "what stopped is lost for good: no key of it exists any more")
-	case !a.Lost.IsZero():
-		return also(a.why(), "what stops is lost for good from "+minute(a.Lost)+" on")
-	default:
-		return a.why()
-	}
-}
-
-func (a Affected) why() string {
-	switch a.Fate {
-	case FateNoValue:
-		return "has no value yet; none can be written"
-	case FateEveryCopy:
-		return "every copy of the current version is under this key"
-	case FateOlderCopy:
-		return "an older copy still opens with " + a.Opens.named()
-	case FateOwnKey:
-		return "only an older copy is under this key; it opens with its own, " + a.Opens.named()
-	case FateOtherKey:
-		return "the current version was never re-encrypted under this key"
-	case FateOtherVersion:
-		return "its current version stops; " + a.labels() + " still opens with " + a.Opens.named()
-	case FateVersionStops:
-		return a.labels() + " stops; its current version is under another key"
-	case FateReplica:
-		return "stops in " + arn.Of(a.Secret).Region + ", and still opens in " + a.in() + " with " + a.Opens.named()
-	case FateReplicaStops:
-		return "stops in " + a.in() + ", unless an older copy there still opens: its primary is under another key"
-	case FateUnreadVersions:
-		return "its versions could not be read"
-	case FateUnreadKey:
-		return "an older copy is under a key whose state could not be read"
-	case FateUnreadReplica:
-		return "stops in " + arn.Of(a.Secret).Region + "; what opens its replica in " + a.in() + " could not be read"
-	case FateUnreadCopies:
-		return "not every key of its copies could be read, so it may be under this key"
-	case FateStale:
-		return "was under this key at " + a.Seen.UTC().Format(time.RFC3339) + "; the last sweep could not look at it"
-	default:
-		return a.Why
-	}
-}
-
-func (a Affected) in() string { return strings.Join(a.Regions, ", ") }
-
-func (a Affected) labels() string { return strings.Join(a.Labels, ", ") }
-
-// named is a key as people tell it apart.
-func (k Key) named() string {
-	if k.Manager == ManagerAWS {
-		return "the AWS managed key"
-	}
-	return k.ARN
-}
-
 // Blast says which of the secrets stop when the key is out of use. Secrets that do not use the key are left out.
 func Blast(key Key, secrets []Secret) BlastRadius {
 	radius := BlastRadius{Key: key.ARN, State: key.State, Stops: []Affected{}, Remains: []Affected{}, Unknown: []Affected{}, Elsewhere: Listed}
@@ -180,28 +83,114 @@ func Blast(key Key, secrets []Secret) BlastRadius {
 }
 
 // without says what becomes of a secret without the key: of its current version in the primary, then of that in other locations,
-// which have keys of their own, and then of its other labelled versions. The fate is "" where the key touches none of them.
+// which have keys of their own, and of every other labelled version in any. The fate is "" where the key touches none of them.
 func (c Copies) without(key Key) Affected {
 	a := c.currentWithout(key)
-	if a.Fate == "" {
-		stops, regions := c.stopping(key), c.under(key)
-		current, written := c.Current()
-		switch {
-		case len(stops.Labels)+len(regions) == 0:
-			return a
-		case written && current.Without(key) == OpensNo: // it is closed by another key already
-			a = c.lost(key, current)
-			a.Fate = FateEveryCopy
-		case len(stops.Labels) > 0:
-			return stops
+	beside := c.besideWithout(key)
+	switch a.Fate {
+	case FateOlderCopy, FateOwnKey, FateOtherKey:
+		beside.Fate, beside.Opens = a.Fate, a.Opens
+		return beside
+	case FateEveryCopy:
+		c.othersOpen(key, &a)
+		return a
+	case "":
+	default:
+		return a
+	}
+	current, written := c.Current()
+	switch {
+	case len(beside.Labels)+len(beside.Regions)+len(beside.Unsure) == 0:
+		return a
+	case written && current.Without(key) == OpensNo: // it is closed by another key already
+		a = c.lost(key, current)
+		a.Fate, a.Others = FateEveryCopy, current.besides(&key)
+		c.othersOpen(key, &a)
+		return a
+	case len(beside.Labels) > 0:
+		beside.Fate = FateVersionStops
+	case len(beside.Regions) > 0:
+		beside.Fate = FateReplicaStops
+	default:
+		beside.Fate = FateUnreadKey
+	}
+	return beside
+}
+
+// besideWithout says what the key closes beside the primary's current version: which labelled versions stop, which locations do,
+// and of which versions nobody knows.
+func (c Copies) besideWithout(key Key) Affected {
+	var a Affected
+	if key.ARN == "" {
+		return a
+	}
+	for i := range c.List {
+		copied := &c.List[i]
+		p := &c.Locations[copied.Location]
+		inSight := p.Kind == LocationPrimary || p.Listing == Listed // of a location that listed nothing besideLocations says what there is to say
+		if !inSight || !copied.Labelled() || !copied.Needs(key) || p.Kind == LocationPrimary && copied.Has(stageCurrent) {
+			continue
+		}
+		switch copied.Without(key) {
+		case OpensYes:
+		case OpensNo:
+			lost := c.lost(key, *copied)
+			a.Lost, a.Gone = Older(a.Lost, lost.Lost), a.Gone || lost.Gone
+			a.Labels = append(a.Labels, p.labels(copied, true)...)
 		default:
-			return Affected{Fate: FateReplicaStops, Regions: regions}
+			a.doubt(p, copied, &key)
 		}
 	}
-	if a.Fate == FateEveryCopy {
-		c.othersOpen(key, &a)
+	for i := 1; i < len(c.Locations); i++ {
+		if c.stopsIn(i, &key) {
+			a.Regions = append(a.Regions, c.Locations[i].name())
+		}
 	}
 	return a
+}
+
+// stopsIn reports whether the current version of a location beside the primary stops without a key, or the next one there will.
+func (c Copies) stopsIn(location int, key *Key) bool {
+	p := &c.Locations[location]
+	current, found := c.currentIn(location)
+	if found && p.Listing == Listed && current.Needs(*key) {
+		opens := current.Without(*key)
+		return opens == OpensNo || opens == OpensYes && p.Named.is(key)
+	}
+	return p.Named.is(key)
+}
+
+// doubt adds a version of which nobody knows whether it opens, and the keys for which.
+func (a *Affected) doubt(p *Location, copied *Copy, off *Key) {
+	a.Unsure = append(a.Unsure, p.labels(copied, false)...)
+	for _, k := range copied.besides(off) {
+		if k.State.Opens() == OpensUnknown && !slices.ContainsFunc(a.Others, k.Same) {
+			a.Others = append(a.Others, k)
+		}
+	}
+}
+
+// labels are those of a version in a location, as people find them; without the one that stands for the location itself, if that
+// is said apart.
+func (p *Location) labels(copied *Copy, apart bool) []string {
+	var names []string
+	for _, label := range copied.Stages {
+		if !apart || p.Kind == LocationPrimary || label != stageCurrent {
+			names = append(names, p.of(label))
+		}
+	}
+	return names
+}
+
+// besides are the other keys of a copy, of those that do not certainly open it.
+func (c *Copy) besides(off *Key) []Key {
+	var keys []Key
+	for i := range c.Keys {
+		if k := &c.Keys[i]; !k.is(off) && !k.opens() {
+			keys = append(keys, k.brief())
+		}
+	}
+	return keys
 }
 
 // currentWithout follows the current version, which is the one readers get when they do not ask for another.
@@ -230,10 +219,10 @@ func (c Copies) currentWithout(key Key) Affected {
 	switch life.Opens {
 	case OpensNo:
 		a := c.lost(key, current)
-		a.Fate = FateEveryCopy
+		a.Fate, a.Others = FateEveryCopy, current.besides(&key)
 		return a
 	case OpensUnknown:
-		return Affected{Fate: FateUnreadKey}
+		return Affected{Fate: FateUnreadKey, Others: slices.DeleteFunc(current.besides(&key), Key.Unusable)}
 	}
 	own := &c.Locations[0].Named
 	opens := current.opening(&key, own)
@@ -287,6 +276,7 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 		case OpensNo:
 		case OpensYes:
 			if a.Fate != FateReplica {
+				a.Others = nil
 				a.Fate, a.Opens = FateReplica, current.opening(&key, &p.Named).brief()
 			}
 			a.Regions = append(a.Regions, p.name())
@@ -297,33 +287,31 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 	if a.Fate == FateReplica {
 		return
 	}
+	var unsure Affected
 	for i := range c.List {
 		copied := &c.List[i]
 		p := &c.Locations[copied.Location]
-		if !copied.Labelled() || !p.InSync() || copied.Without(key) != OpensYes {
+		if !copied.Labelled() || !p.InSync() {
 			continue
 		}
-		a.Fate, a.Opens = FateOtherVersion, copied.opening(&key, &p.Named).brief()
-		for _, label := range copied.Stages {
-			a.Labels = append(a.Labels, p.of(label))
+		switch copied.Without(key) {
+		case OpensNo:
+		case OpensYes:
+			a.Fate, a.Others, a.Opens = FateOtherVersion, nil, copied.opening(&key, &p.Named).brief()
+			a.Labels = append(a.Labels, p.labels(copied, false)...)
+		default:
+			unsure.doubt(p, copied, &key)
 		}
 	}
-	if a.Fate != FateOtherVersion && len(unread) > 0 {
-		a.Fate, a.Regions = FateUnreadReplica, unread
+	if a.Fate == FateOtherVersion {
+		return
 	}
-}
-
-// under lists the other locations whose current version needs the key, or whose versions to come do.
-func (c Copies) under(key Key) []string {
-	var names []string
-	for i := 1; i < len(c.Locations) && key.ARN != ""; i++ {
-		p := &c.Locations[i]
-		current, _ := c.currentIn(i)
-		if p.Named.Same(key) || current.Needs(key) && current.Without(key) != OpensYes {
-			names = append(names, p.name())
-		}
+	switch {
+	case len(unread) > 0:
+		a.Fate, a.Regions, a.Others = FateUnreadReplica, unread, nil
+	case len(unsure.Unsure) > 0:
+		a.Fate, a.Unsure, a.Others = FateUnreadKey, unsure.Unsure, unsure.Others
 	}
-	return names
 }
 
 // name is a location as people find it beside its primary.
@@ -340,18 +328,4 @@ func (p Location) of(label string) string {
 		return label
 	}
 	return label + " in " + p.name()
-}
-
-// stopping lists the labels of the primary's versions that no other key opens, and from when the first of them is lost.
-func (c Copies) stopping(key Key) Affected {
-	stops := Affected{Fate: FateVersionStops}
-	for _, copied := range c.List {
-		if copied.Location != 0 || !copied.Labelled() || !copied.Needs(key) || copied.Without(key) == OpensYes {
-			continue
-		}
-		stops.Labels = append(stops.Labels, copied.Stages...)
-		lost := c.lost(key, copied)
-		stops.Lost, stops.Gone = Older(stops.Lost, lost.Lost), stops.Gone || lost.Gone
-	}
-	return stops
 }

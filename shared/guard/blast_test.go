@@ -119,8 +119,8 @@ func TestWhatIsLostIsSaidWithItsDate(t *testing.T) {
 		says   string
 	}{
 		"the only key of every copy":            {dying, secret(dying, dying), "every copy of the current version is under this key; what stops is lost for good from " + day(soon) + " on"},
-		"the other one is deleted later":        {dying, secret(dying, dying, doomed(otherKey, later)), "every copy of the current version is under this key; what stops is lost for good from " + day(later) + " on"},
-		"the other one can be enabled again":    {dying, secret(dying, dying, inState(otherKey, guard.KeyDisabled)), "every copy of the current version is under this key"},
+		"the other one is deleted later":        {dying, secret(dying, dying, doomed(otherKey, later)), "every copy of the current version is under this key, or another that opens nothing: " + otherKey.ARN + " is in state PendingDeletion; what stops is lost for good from " + day(later) + " on"},
+		"the other one can be enabled again":    {dying, secret(dying, dying, inState(otherKey, guard.KeyDisabled)), "every copy of the current version is under this key, or another that opens nothing: " + otherKey.ARN + " is in state Disabled"},
 		"a key that does not exist any more":    {inState(ownKey, guard.KeyMissing), secret(inState(ownKey, guard.KeyMissing), ownKey), "every copy of the current version is under this key; what stopped is lost for good: no key of it exists any more"},
 		"a version that is not the current":     {dying, labelled(dying), "last-year stops; its current version is under another key; what stops is lost for good from " + day(soon) + " on"},
 		"its replica stays":                     {dying, with(secret(dying, dying), func(s *guard.Secret) { s.Replicas = []guard.Replica{replicaIn("eu-west-1", otherKey)} }), "stops in us-east-1, and still opens in eu-west-1 with " + otherKey.ARN + "; what stops is lost for good from " + day(soon) + " on"},

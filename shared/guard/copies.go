@@ -2,6 +2,7 @@ package guard
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
@@ -26,7 +27,6 @@ type Location struct {
 	Kind    LocationKind
 	Named   Key     // that the next version there will be under
 	Status  string  // of the replication, as Secrets Manager says it; "" for the primary, and where it was not read
-	Message string  // why a replication failed
 	Listing Listing // whether its own list of versions was read
 }
 
@@ -53,6 +53,38 @@ const (
 	inSync = "InSync"
 	failed = "Failed"
 )
+
+// Failed reports that Secrets Manager could not bring the secret there.
+func (r *Replica) Failed() bool { return r.Status == failed }
+
+// Failed reports that Secrets Manager could not bring the secret there.
+func (e *AccountCopy) Failed() bool { return e.Status == failed }
+
+// FailedWords say in half a sentence what a replication that failed means, with the cause that Secrets Manager names.
+func (r *Replica) FailedWords() string { return failedWords(r.Region, r.StatusMessage) }
+
+// FailedWords say the same of a copy in another account.
+func (e *AccountCopy) FailedWords() string { return failedWords("account "+e.Account, e.StatusMessage) }
+
+func failedWords(where, message string) string {
+	words := "replication to " + where + " failed, so what is read there is not known to be what the secret holds"
+	if message == "" {
+		return words
+	}
+	return words + "; Secrets Manager says: " + message
+}
+
+// maxMessage is how many characters a finding keeps of what Secrets Manager says of a failure, which is 4,096 at most.
+const maxMessage = 400
+
+// briefMessage is a message in one line.
+func briefMessage(message string) string {
+	text := []rune(strings.Join(strings.Fields(strings.ToValidUTF8(message, "?")), " "))
+	if len(text) > maxMessage {
+		return string(text[:maxMessage]) + " …"
+	}
+	return string(text)
+}
 
 // InSync reports that a location has every version. It is true of the primary.
 func (p Location) InSync() bool { return p.Kind == LocationPrimary || p.Status == inSync }
@@ -90,7 +122,7 @@ func CopiesOf(s Secret) Copies {
 	c.listed(versions)
 	for i := range s.Replicas {
 		r := &s.Replicas[i]
-		c.Locations = append(c.Locations, Location{Account: s.Account, Region: r.Region, Kind: LocationReplica, Named: r.Key, Status: r.Status, Message: r.StatusMessage, Listing: r.Listing})
+		c.Locations = append(c.Locations, Location{Account: s.Account, Region: r.Region, Kind: LocationReplica, Named: r.Key, Status: r.Status, Listing: r.Listing})
 		c.copied(r.Versions, versions)
 	}
 	for i := range s.Elsewhere.Copies {
@@ -280,6 +312,9 @@ func (c Copy) Needs(key Key) bool { return slices.ContainsFunc(c.Keys, key.Same)
 
 // lifeWithout is the life of a copy with a key out of use; nil is none.
 func (c *Copy) lifeWithout(off *Key) Life {
+	if off == nil && c.lasts() {
+		return Life{Opens: OpensYes}
+	}
 	life := Life{Gone: !c.More}
 	doubt, ends, dying := c.More, true, true // ends: every key that opens it ends; dying: every key is deleted, or will be
 	for i := range c.Keys {
@@ -311,6 +346,16 @@ func (c *Copy) lifeWithout(off *Key) Life {
 		life.Lost = time.Time{}
 	}
 	return life
+}
+
+// lasts reports that a key opens a copy now, and does not end by itself: whatever the others do changes nothing.
+func (c *Copy) lasts() bool {
+	for i := range c.Keys {
+		if k := &c.Keys[i]; k.opens() && k.ValidTo.IsZero() && k.State != KeyMissing {
+			return true
+		}
+	}
+	return false
 }
 
 // opens reports whether KMS decrypts with a key now.

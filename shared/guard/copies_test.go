@@ -141,7 +141,7 @@ func TestASecretIsSealedOnlyWhereEveryLocationIs(t *testing.T) {
 		"a replica whose key was not read":                                   {there(guard.Key{}, "InSync"), guard.StateUnknown, guard.Unknown, "could not be read", ""},
 		"a copy in another account under a CMK":                              {abroad(centralKey, "InSync"), guard.StateSealed, guard.Pass, "", ""},
 		"a copy in another account under the AWS managed key":                {abroad(awsKey, "InSync"), guard.StateDual, guard.Fail, "its copy in account 444455556666", ""},
-		"a copy in another account whose replication failed":                 {abroad(centralKey, "Failed"), guard.StateUnknown, guard.Fail, "444455556666 is Failed", ""},
+		"a copy in another account whose replication failed":                 {abroad(centralKey, "Failed"), guard.StateUnknown, guard.Fail, "replication to account 444455556666 failed, so what is read there is not known to be what the secret holds", ""},
 		"a copy in another account that is on its way":                       {abroad(centralKey, "Pending"), guard.StateUnknown, guard.Unknown, "replication to account 444455556666 has not come to its end", ""},
 		"a copy in another account whose key was not read":                   {abroad(guard.Key{}, "InSync"), guard.StateUnknown, guard.Unknown, "its copy in account 444455556666 could not be read", ""},
 		"copies in other accounts that nobody can list":                      {secret(ownKey, ownKey), guard.StateSealed, guard.Pass, "", ""},

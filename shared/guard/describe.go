@@ -3,6 +3,7 @@ package guard
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -151,6 +152,9 @@ func (s Subject) blindWords() string {
 		if s.Blind.Cause == CauseNotListed {
 			return "the keys of " + s.versionNames() + " could not be read: AWS lists none"
 		}
+		if s.Blind.Cause == CauseState {
+			return s.undecidedWords()
+		}
 		return "the keys of " + s.versionNames() + " could not be read"
 	case PartElsewhere:
 		return "whether it has copies in other accounts could not be read"
@@ -176,16 +180,49 @@ func (s Subject) blindWords() string {
 
 func (s Subject) unreadKeyWords() string {
 	var parts []string
+	unread := func(of string, k Key) {
+		switch {
+		case k.undecided():
+			parts = append(parts, of+" "+k.named()+" is in state "+string(k.State)+", of which it is not known whether it opens anything")
+		case of == "its key":
+			parts = append(parts, strings.Join(strings.Fields("the metadata of its key "+cmp.Or(k.ARN, k.ID)+" could not be read"), " "))
+		default:
+			parts = append(parts, of+" could not be read")
+		}
+	}
 	if s.Blind.Part == PartKey {
-		parts = append(parts, strings.Join(strings.Fields("the metadata of its key "+cmp.Or(s.Key.ARN, s.Key.ID)+" could not be read"), " "))
+		unread("its key", s.Key)
 	}
 	for _, r := range s.Replicas {
-		parts = append(parts, "the key of its replica in "+r.Region+" could not be read")
+		unread("the key of its replica in "+r.Region, r.Key)
 	}
 	for _, e := range s.Elsewhere {
-		parts = append(parts, "the key of its copy in account "+e.Account+" could not be read")
+		unread("the key of its copy in account "+e.Account, e.Key)
 	}
 	return strings.Join(parts, "; ")
+}
+
+// undecidedWords say of versions which keys they have whose state decides nothing.
+func (s Subject) undecidedWords() string {
+	var parts []string
+	for _, v := range s.Versions {
+		if keys := slices.DeleteFunc(slices.Clone(v.Keys), func(k Key) bool { return !k.undecided() }); len(keys) > 0 {
+			parts = append(parts, "whether "+v.name()+" opens is not known: "+eachOf(keys, Key.doubtWords))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// doubtWords say why a key is not counted on.
+func (k Key) doubtWords() string {
+	switch name := cmp.Or(k.ARN, k.ID, "a key without a name"); k.State {
+	case KeyStateUnknown:
+		return "the state of " + name + " could not be read"
+	case KeyMissing:
+		return name + " does not exist any more"
+	default:
+		return name + " is in state " + string(k.State)
+	}
 }
 
 func (s Subject) versionNames() string {

@@ -54,16 +54,28 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 	older.Versions = append(older.Versions, version("v0", "AWSPREVIOUS", otherKey))
 	unsure.Versions, unsure.Status = older.Versions, "Failed"
 	unlisted := guard.Replica{Region: "eu-west-1", Key: otherKey, Status: "InSync"}
+	creating, nextYear, unread := inState(otherKey, guard.KeyCreating), inState(centralKey, "Resting"), guard.Key{ARN: otherKey.ARN, ID: otherKey.ID}
+	previously := func(opens ...guard.Key) guard.Replica {
+		r := replicaIn("eu-west-1", otherKey)
+		r.Versions = append(r.Versions, version("v0", "AWSPREVIOUS", opens...))
+		return r
+	}
+	briefly := func(keys ...guard.Key) []guard.Key {
+		for i := range keys {
+			keys[i] = briefKey(keys[i])
+		}
+		return keys
+	}
 	for sentence, c := range map[string]struct {
 		secret guard.Secret
 		want   guard.Affected
 	}{
 		"every copy is under it":                           {secret(off, off), guard.Affected{Fate: guard.FateEveryCopy}},
 		"an older copy opens, and not with the key itself": {secret(off, off, otherKey), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(otherKey)}},
-		"an older copy's key is disabled":                  {secret(off, off, disabled), guard.Affected{Fate: guard.FateEveryCopy}},
+		"an older copy's key is disabled":                  {secret(off, off, disabled), guard.Affected{Fate: guard.FateEveryCopy, Others: []guard.Key{briefKey(disabled)}}},
 		"of two others, the one that is enabled opens it":  {secret(off, off, otherKey, inState(centralKey, guard.KeyDisabled)), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(otherKey)}},
 		"its version was never re-encrypted":               {secret(off, otherKey), guard.Affected{Fate: guard.FateOtherKey}},
-		"it was not, and is under a key that is disabled":  {secret(off, disabled), guard.Affected{Fate: guard.FateEveryCopy}},
+		"it was not, and is under a key that is disabled":  {secret(off, disabled), guard.Affected{Fate: guard.FateEveryCopy, Others: []guard.Key{briefKey(disabled)}}},
 		"its previous version opens with another":          {having(secret(off, off), version("v0", "AWSPREVIOUS", otherKey)), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{"AWSPREVIOUS"}}},
 		"a version without a label, which nobody is given": {having(secret(off, off), version("v0", "", otherKey)), guard.Affected{Fate: guard.FateEveryCopy}},
 		"a replica's previous version opens with another":  {in(secret(off, off), older), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{"AWSPREVIOUS in eu-west-1"}}},
@@ -72,13 +84,30 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 		"a replica that lists no current version":          {in(secret(off, off), empty), guard.Affected{Fate: guard.FateUnreadReplica, Regions: []string{"eu-west-1"}}},
 		"a replica that could not be asked, behind a version without a label": {in(with(secret(off, off), func(s *guard.Secret) { s.Versions = append([]guard.Version{version("v0", "", off)}, s.Versions...) }), unlisted),
 			guard.Affected{Fate: guard.FateReplica, Opens: briefKey(otherKey), Regions: []string{"eu-west-1"}}},
-		"its previous version stops":                          {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}}},
-		"its previous version opens with another as well":     {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off, otherKey)), guard.Affected{}},
-		"its previous version stops, and so does a replica":   {in(having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off)), replicaIn("eu-west-1", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}}},
-		"a replica's version to come":                         {in(secret(otherKey, otherKey), replicaIn("eu-west-1", off, otherKey)), guard.Affected{Fate: guard.FateReplicaStops, Regions: []string{"eu-west-1"}}},
-		"a replica's current version":                         {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off)), guard.Affected{Fate: guard.FateReplicaStops, Regions: []string{"eu-west-1"}}},
-		"a replica's version that opens with its own as well": {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off, otherKey)), guard.Affected{}},
-		"a replica that is closed by a key of its own":        {in(secret(otherKey, otherKey), replicaIn("eu-west-1", disabled)), guard.Affected{}},
+		"its previous version stops":                           {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}}},
+		"its previous version opens with another as well":      {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off, otherKey)), guard.Affected{}},
+		"its previous version stops, and so does a replica":    {in(having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off)), replicaIn("eu-west-1", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}, Regions: []string{"eu-west-1"}}},
+		"a replica's version to come":                          {in(secret(otherKey, otherKey), replicaIn("eu-west-1", off, otherKey)), guard.Affected{Fate: guard.FateReplicaStops, Regions: []string{"eu-west-1"}}},
+		"a replica's current version":                          {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off)), guard.Affected{Fate: guard.FateReplicaStops, Regions: []string{"eu-west-1"}}},
+		"a replica's version that opens with its own as well":  {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off, otherKey)), guard.Affected{}},
+		"a replica's previous version":                         {in(secret(otherKey, otherKey), previously(off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS in eu-west-1"}}},
+		"a replica's previous version, beside an older copy":   {in(secret(off, off, otherKey), previously(off)), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(otherKey), Labels: []string{"AWSPREVIOUS in eu-west-1"}}},
+		"a replica, beside a version never re-encrypted":       {in(secret(off, otherKey), replicaIn("eu-west-1", off)), guard.Affected{Fate: guard.FateOtherKey, Regions: []string{"eu-west-1"}}},
+		"a replica's previous version opens with another, too": {in(secret(otherKey, otherKey), previously(off, otherKey)), guard.Affected{}},
+		"an older copy's key is being created":                 {secret(off, off, creating), guard.Affected{Fate: guard.FateUnreadKey, Others: briefly(creating)}},
+		"an older copy's key is in a state of next year":       {secret(off, off, nextYear, disabled), guard.Affected{Fate: guard.FateUnreadKey, Others: briefly(nextYear)}},
+		"an older copy's key is being updated, and opens":      {secret(off, off, inState(otherKey, guard.KeyUpdating)), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(inState(otherKey, guard.KeyUpdating))}},
+		"an older copy's key waits for its replicas":           {secret(off, off, inState(otherKey, guard.KeyPendingReplicaDeletion)), guard.Affected{Fate: guard.FateEveryCopy, Others: briefly(inState(otherKey, guard.KeyPendingReplicaDeletion))}},
+		"an older copy's key store is away":                    {secret(off, off, inState(otherKey, guard.KeyUnavailable)), guard.Affected{Fate: guard.FateEveryCopy, Others: briefly(inState(otherKey, guard.KeyUnavailable))}},
+		"an older copy's key could not be read":                {secret(off, off, unread), guard.Affected{Fate: guard.FateUnreadKey, Others: briefly(unread)}},
+		"its previous version may open":                        {having(secret(off, off), version("v0", "AWSPREVIOUS", off, creating)), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}, Others: briefly(creating)}},
+		"its previous version lists no key":                    {having(secret(off, off), version("v0", "AWSPREVIOUS")), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}}},
+		"only its previous version may stop":                   {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off, nextYear)), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}, Others: briefly(nextYear)}},
+		"one version stops and another may":                    {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off), version("v9", "mine", off, creating)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}, Unsure: []string{"mine"}, Others: briefly(creating)}},
+		"a replica's current version may stop":                 {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off, creating)), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{"AWSCURRENT in eu-west-1"}, Others: briefly(creating)}},
+		"it is closed by another key, its previous version stops, and a replica opens": {in(having(secret(disabled, disabled), version("v0", "AWSPREVIOUS", off)), replicaIn("eu-west-1", centralKey)),
+			guard.Affected{Fate: guard.FateReplica, Opens: briefKey(centralKey), Regions: []string{"eu-west-1"}}},
+		"a replica that is closed by a key of its own": {in(secret(otherKey, otherKey), replicaIn("eu-west-1", disabled)), guard.Affected{}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, fate(t, off, c.secret)); diff != "" {
@@ -148,5 +177,38 @@ func TestAKeyIsOneWhateverTheCaseOfItsName(t *testing.T) {
 	}
 	if got := ownKey.Identity() + " " + awsKey.Identity(); got != ownKey.ARN+" "+guard.DefaultKeyID {
 		t.Errorf("their identities are %s", got)
+	}
+}
+
+// What is said names each version that stops or may, and the state of the key that leaves it open.
+func TestAFateNamesTheStateThatDecides(t *testing.T) {
+	creating := briefKey(inState(otherKey, guard.KeyCreating))
+	for want, a := range map[string]guard.Affected{
+		"an older copy is under a key of which nobody knows whether it opens: " + otherKey.ARN + " is in state Creating": {Fate: guard.FateUnreadKey, Others: []guard.Key{creating}},
+		"an older copy is under a key of which nobody knows whether it opens: its state could not be read":               {Fate: guard.FateUnreadKey},
+		"an older copy is under a key of which nobody knows whether it opens: the state of k could not be read":          {Fate: guard.FateUnreadKey, Others: []guard.Key{{ID: "k"}}},
+		"whether AWSPREVIOUS still opens is not known: its keys could not be read":                                       {Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}},
+		"whether AWSPREVIOUS still opens is not known: " + otherKey.ARN + " is in state Creating":                        {Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}, Others: []guard.Key{creating}},
+		"mine stops; its current version is under another key; whether AWSPREVIOUS still opens is not known: " + otherKey.ARN + " is in state Creating": {
+			Fate: guard.FateVersionStops, Labels: []string{"mine"}, Unsure: []string{"AWSPREVIOUS"}, Others: []guard.Key{creating}},
+		"mine stops; it stops in eu-west-1, unless an older copy there still opens; its current version is under another key": {
+			Fate: guard.FateVersionStops, Labels: []string{"mine"}, Regions: []string{"eu-west-1"}},
+		"an older copy still opens with the AWS managed key; AWSPREVIOUS in eu-west-1 stops": {
+			Fate: guard.FateOlderCopy, Opens: awsKey, Labels: []string{"AWSPREVIOUS in eu-west-1"}},
+	} {
+		if got := a.Describe(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	for want, s := range map[string]guard.Subject{
+		"its key " + otherKey.ARN + " is in state Creating, of which it is not known whether it opens anything": {Key: creating, Blind: &guard.BlindSpot{Part: guard.PartKey, Cause: guard.CauseState}},
+		"whether AWSCURRENT (version v1) opens is not known: " + otherKey.ARN + " is in state Creating": {
+			Versions: []guard.Version{version("v1", "AWSCURRENT", briefKey(inState(ownKey, guard.KeyDisabled)), creating)}, Blind: &guard.BlindSpot{Part: guard.PartVersionKeys, Cause: guard.CauseState}},
+		"the key of its replica in eu-west-1 " + otherKey.ARN + " is in state Creating, of which it is not known whether it opens anything": {
+			Replicas: []guard.Replica{{Region: "eu-west-1", Key: creating}}, Blind: &guard.BlindSpot{Part: guard.PartReplicaKey, Cause: guard.CauseState}},
+	} {
+		if got := guard.Describe(guard.SecretKeyUnusable, guard.Unknown, s); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -80,14 +80,28 @@ func (k *Key) is(other *Key) bool {
 	return k.ARN == other.ARN || strings.EqualFold(k.ARN, other.ARN)
 }
 
-// Usable reports whether the state lets KMS use a key. Unknown states answer false.
-func (s KeyState) Usable() bool { return s == KeyEnabled || s == KeyUpdating }
-
-// Unusable reports that KMS refuses to use the key. It is false for a key that is being created, and for one of which no
-// state is known.
-func (k Key) Unusable() bool {
-	return !k.State.Usable() && k.State != KeyCreating && k.State != KeyStateUnknown
+// Opens says whether KMS decrypts with a key in the state. Of one that is being created, and of a state that this version does
+// not know, that is not known.
+// Source: KMS Developer Guide, "Key states of AWS KMS keys"; of Updating "Change the primary key in a set of multi-Region keys".
+func (s KeyState) Opens() Opens {
+	switch s {
+	case KeyEnabled, KeyUpdating:
+		return OpensYes
+	case KeyDisabled, KeyPendingDeletion, KeyPendingReplicaDeletion, KeyPendingImport, KeyUnavailable, KeyMissing:
+		return OpensNo
+	default:
+		return OpensUnknown
+	}
 }
+
+// Usable reports whether the state lets KMS use a key. Unknown states answer false.
+func (s KeyState) Usable() bool { return s.Opens() == OpensYes }
+
+// Unusable reports that KMS refuses to use the key. Unknown states answer false.
+func (k Key) Unusable() bool { return k.State.Opens() == OpensNo }
+
+// undecided reports that the key was read, and is in a state that does not say whether it opens anything.
+func (k *Key) undecided() bool { return k.State != KeyStateUnknown && k.State.Opens() == OpensUnknown }
 
 // Symmetric reports whether the key is one for symmetric encryption, as Secrets Manager needs it. One of which neither spec
 // nor usage was read answers true: KMS always gives both, and a file of an older version has neither.

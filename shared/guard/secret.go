@@ -115,6 +115,8 @@ type AccountCopy struct {
 	Key     Key    `json:"key,omitzero"`
 	Status  string `json:"status,omitzero"` // Pending, InProgress, InSync, Failed, Detached
 
+	StatusMessage string `json:"statusMessage,omitzero"` // why it failed, in AWS's words
+
 	Listing  Listing   `json:"listing,omitzero"` // whether Versions are all that the account lists
 	Versions []Version `json:"versions,omitzero"`
 }
@@ -124,8 +126,8 @@ type Replica struct {
 	Region        string `json:"region,omitzero"`
 	KeyID         string `json:"keyId,omitzero"` // as reported by the primary; "" is the AWS managed key of that Region
 	Key           Key    `json:"key,omitzero"`
-	Status        string `json:"status,omitzero"` // InSync, InProgress, Failed
-	StatusMessage string `json:"statusMessage,omitzero"`
+	Status        string `json:"status,omitzero"`        // InSync, InProgress, Failed
+	StatusMessage string `json:"statusMessage,omitzero"` // why it failed, in AWS's words
 
 	Listing  Listing   `json:"listing,omitzero"` // whether Versions are all that its Region lists
 	Versions []Version `json:"versions,omitzero"`

@@ -175,6 +175,9 @@ func checkReplicas(c *Copies, _ Standard) (Outcome, Subject) {
 // version has no key, whatever opens those that are there.
 func checkKeyUsable(c *Copies, _ Standard) (Outcome, Subject) {
 	outcome, subject := c.failing(func(p *Location) Outcome { return keyUsable(&p.Named) })
+	if outcome == Pass && c.last() {
+		return Pass, Subject{}
+	}
 	closed := c.chosen(choice{copies: func(p *Location, copied *Copy) bool {
 		if p.Kind != LocationPrimary && p.Listing != Listed || copied.alone(&p.Named) {
 			return false
@@ -187,15 +190,53 @@ func checkKeyUsable(c *Copies, _ Standard) (Outcome, Subject) {
 		return Fail, Subject{Versions: closed}
 	case len(closed) > 0:
 		subject.Versions = closed
+	case outcome == Unknown:
+		subject.byState()
 	case outcome == Pass && c.doubtful():
-		return Unknown, c.unread()
+		if subject = c.unread(); subject.Blind != nil {
+			return Unknown, subject
+		}
+		fallthrough
+	case outcome == Pass:
+		if unsure := c.chosen(choice{copies: undecided}); len(unsure) > 0 {
+			return Unknown, Subject{Versions: unsure, Blind: &BlindSpot{Part: PartVersionKeys, Cause: CauseState}}
+		}
 	}
 	return outcome, subject
 }
 
+// last reports that every labelled copy that was listed opens with a key that does not end by itself.
+func (c *Copies) last() bool {
+	for i := range c.List {
+		copied := &c.List[i]
+		if p := &c.Locations[copied.Location]; copied.Labelled() && (p.Kind == LocationPrimary || p.Listing == Listed) && !copied.lasts() {
+			return false
+		}
+	}
+	return !c.Unlisted
+}
+
+// undecided reports that a copy opens with no key for certain, and has one whose state says nothing.
+func undecided(p *Location, copied *Copy) bool {
+	return (p.Kind == LocationPrimary || p.Listing == Listed) && opensUnknown(copied) &&
+		slices.ContainsFunc(copied.Keys, func(k Key) bool { return k.undecided() })
+}
+
 // doubtful reports that nobody knows of a labelled version of the primary whether it opens.
 func (c *Copies) doubtful() bool {
-	return c.Unlisted || c.some(func(copied *Copy) bool { return copied.lifeWithout(nil).Opens == OpensUnknown })
+	return c.Unlisted || c.some(opensUnknown)
+}
+
+func opensUnknown(copied *Copy) bool { return copied.lifeWithout(nil).Opens == OpensUnknown }
+
+// byState notes that all keys of the subject were read, and are in states that decide nothing.
+func (s *Subject) byState() {
+	if s.Blind == nil || s.Blind.Part == PartKey && !s.Key.undecided() ||
+		slices.ContainsFunc(s.Replicas, func(r Replica) bool { return !r.Key.undecided() }) ||
+		slices.ContainsFunc(s.Elsewhere, func(e AccountCopy) bool { return !e.Key.undecided() }) {
+		return
+	}
+	s.Blind.Cause = CauseState
 }
 
 func keyUsable(k *Key) Outcome {
@@ -223,6 +264,9 @@ func checkApproved(c *Copies, std Standard) (Outcome, Subject) {
 	outcome, subject := c.failing(func(p *Location) Outcome { return approved(&p.Named) })
 	older := outcome
 	for i := range c.List {
+		if older == Fail {
+			break // nothing is worse
+		}
 		if copied := &c.List[i]; copied.Labelled() {
 			older = worse(older, copied.worst(&c.Locations[copied.Location].Named, approved))
 		}
@@ -337,11 +381,15 @@ func (s Subject) replicaWords() string {
 		parts = append(parts, "opens with the AWS managed key in "+strings.Join(managed, ", "))
 	}
 	for _, r := range s.Replicas {
-		if r.Status == failed {
-			parts = append(parts, "replication to "+r.Region+" failed, so what is read there is not known to be what the secret holds")
+		if r.Failed() {
+			parts = append(parts, r.FailedWords())
 		}
 	}
 	for _, e := range s.Elsewhere {
+		if e.Failed() {
+			parts = append(parts, e.FailedWords())
+			continue
+		}
 		parts = append(parts, "its copy in account "+e.Account+" is "+cmp.Or(e.Status, "under the AWS managed key"))
 	}
 	for _, v := range s.Versions {

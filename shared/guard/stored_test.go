@@ -182,8 +182,8 @@ var words = map[reflect.Type]func(t *testing.T){
 	},
 	reflect.TypeFor[guard.KeyState](): func(t *testing.T) {
 		key := guard.Key{ARN: "k", Manager: guard.ManagerCustomer, State: unheard}
-		if key.CanDecrypt() || guard.KeyState(unheard).Usable() || !key.Unusable() {
-			t.Error("taken for a state in which the key can be used")
+		if key.CanDecrypt() || guard.KeyState(unheard).Usable() || key.Unusable() || key.State.Opens() != guard.OpensUnknown {
+			t.Error("taken for a state in which the key can be used, or cannot")
 		}
 	},
 	reflect.TypeFor[guard.Ending](): func(t *testing.T) {

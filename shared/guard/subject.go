@@ -64,6 +64,7 @@ const (
 	CauseNoAnswer   BlindCause = "no_answer"   // calls there are not answered, and elsewhere they are
 	CauseNotListed  BlindCause = "not_listed"  // AWS answered, and listed no keys to judge by
 	CauseNotInSync  BlindCause = "not_in_sync" // its replication has not come to its end
+	CauseState      BlindCause = "state"       // the state of a key was read, and does not say whether it opens anything
 )
 
 // brief is a key by what decides: its name, manager and state.
@@ -81,14 +82,14 @@ func (k *Key) briefly(of *Key) bool {
 func (r *Replica) brief() Replica {
 	short := Replica{Region: r.Region, KeyID: r.KeyID, Key: r.Key.brief()}
 	if r.Status != inSync {
-		short.Status = r.Status
+		short.Status, short.StatusMessage = r.Status, briefMessage(r.StatusMessage)
 	}
 	return short
 }
 
 // brief is a copy in another account without its versions.
 func (e *AccountCopy) brief() AccountCopy {
-	return AccountCopy{ARN: e.ARN, Account: e.Account, Region: e.Region, Key: e.Key.brief(), Status: e.Status}
+	return AccountCopy{ARN: e.ARN, Account: e.Account, Region: e.Region, Key: e.Key.brief(), Status: e.Status, StatusMessage: briefMessage(e.StatusMessage)}
 }
 
 func (v Version) brief() Version {

@@ -26,6 +26,7 @@ func verdict(t *testing.T, id guard.ControlID, s guard.Secret) guard.Verdict {
 func TestAVerdictNamesWhatItRestsOn(t *testing.T) {
 	off := inState(otherKey, guard.KeyDisabled)
 	unread, creating := guard.Key{ARN: otherKey.ARN, ID: otherKey.ID}, inState(otherKey, guard.KeyCreating)
+	nextYear := inState(otherKey, "Resting")
 	unlistedIn := func(region string) guard.Replica {
 		return guard.Replica{Region: region, KeyID: otherKey.ARN, Key: otherKey, Status: "InSync"}
 	}
@@ -67,7 +68,11 @@ func TestAVerdictNamesWhatItRestsOn(t *testing.T) {
 		"a key that does not exist any more":               {guard.SecretDefaultKey, secret(guard.Key{ARN: otherKey.ARN, State: guard.KeyMissing}, ownKey), guard.Unknown, guard.Subject{Key: guard.Key{ARN: otherKey.ARN, State: guard.KeyMissing}, Blind: blind(guard.PartKey, guard.CauseDenied)}},
 		"versions of which nobody knows whether they open": {guard.SecretKeyUnusable, blindVersions(secret(ownKey)), guard.Unknown, guard.Subject{Blind: blind(guard.PartVersions, guard.CauseDenied)}},
 		"a version whose key's state could not be read":    {guard.SecretKeyUnusable, secret(ownKey, unread), guard.Unknown, guard.Subject{Versions: briefVersion(version("v1", "AWSCURRENT", unread)), Blind: blind(guard.PartVersionKeys, guard.CauseDenied)}},
-		"a version whose key is being created":             {guard.SecretKeyUnusable, secret(ownKey, creating), guard.Unknown, guard.Subject{}},
+		"a version whose key is being created":             {guard.SecretKeyUnusable, secret(ownKey, creating), guard.Unknown, guard.Subject{Versions: briefVersion(version("v1", "AWSCURRENT", creating)), Blind: blind(guard.PartVersionKeys, guard.CauseState)}},
+		"a replica's version whose key is being created":   {guard.SecretKeyUnusable, in(secret(ownKey, ownKey), replicaIn("eu-west-1", otherKey, inState(centralKey, guard.KeyCreating))), guard.Unknown, guard.Subject{Versions: briefVersion(inRegion(version("v1", "AWSCURRENT", inState(centralKey, guard.KeyCreating)))), Blind: blind(guard.PartVersionKeys, guard.CauseState)}},
+		"a secret whose key is being created":              {guard.SecretKeyUnusable, secret(creating, creating), guard.Unknown, guard.Subject{Key: briefKey(creating), Blind: blind(guard.PartKey, guard.CauseState)}},
+		"a replica whose key is in a state of next year":   {guard.SecretKeyUnusable, in(secret(ownKey, ownKey), replicaIn("eu-west-1", nextYear)), guard.Unknown, guard.Subject{Replicas: briefs(replicaIn("eu-west-1", nextYear)), Blind: blind(guard.PartReplicaKey, guard.CauseState)}},
+		"one of two replicas whose key could not be read":  {guard.SecretKeyUnusable, in(secret(ownKey, ownKey), replicaIn("eu-west-1", nextYear), replicaIn("us-west-2", unread)), guard.Unknown, guard.Subject{Replicas: briefs(replicaIn("eu-west-1", nextYear), replicaIn("us-west-2", unread)), Blind: blind(guard.PartReplicaKey, guard.CauseDenied)}},
 		"its own key and a version's":                      {guard.SecretKeyUnusable, secret(inState(ownKey, guard.KeyDisabled), off), guard.Fail, guard.Subject{Key: briefKey(inState(ownKey, guard.KeyDisabled)), Versions: briefVersion(version("v1", "AWSCURRENT", off))}},
 		"a replica's version alone":                        {guard.SecretKeyUnusable, in(secret(ownKey, ownKey), replicaIn("eu-west-1", otherKey, inState(centralKey, guard.KeyDisabled))), guard.Fail, guard.Subject{Versions: briefVersion(inRegion(version("v1", "AWSCURRENT", inState(centralKey, guard.KeyDisabled))))}},
 		"an older key of a replica that is not approved":   {guard.SecretKeyUnapproved, in(secret(ownKey, ownKey), replicaIn("eu-west-1", otherKey, otherKey, centralKey)), guard.Fail, guard.Subject{Rotation: guard.RotationOff, Versions: briefVersion(inRegion(version("v1", "AWSCURRENT", centralKey)))}},

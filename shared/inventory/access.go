@@ -29,6 +29,7 @@ type Access struct {
 	secrets    map[string]int    // index in the snapshot by ARN
 	keys       map[string]*Key
 	unread     map[Unread]string // why, by part, account and Region
+	noControls bool              // what is not read of SCPs and RCPs is taken to be none
 
 	documents documents
 	orgs      map[string]*orgPolicies
@@ -43,6 +44,12 @@ type Access struct {
 	bulkPower  sync.Once
 	changeable map[part]*changeable
 
+	bulkKeys sync.Once
+	asked    []string // condition keys that some policy asks for
+
+	bulkOutside sync.Once
+	outside     bool // something may be opened or taken from outside
+
 	reaching sync.Mutex // held while paths are looked for
 	movers   *movers
 	world    *world // all secrets of the snapshot
@@ -52,9 +59,24 @@ type Access struct {
 }
 
 // Prepare indexes a snapshot, which must not change afterwards.
-func Prepare(s Snapshot) *Access {
+func Prepare(s Snapshot) *Access { return prepare(s, false) }
+
+// PrepareWithoutControls is Prepare for who may not read the organization: SCPs and RCPs that could not be read are taken to be none.
+// Both only take rights away, so that more may be said to open than does, and never less. Assumed says it of the answers.
+func PrepareWithoutControls(s Snapshot) *Access { return prepare(s, true) }
+
+// Assumed is what the answers rest on that nobody read; "" for nothing.
+func (a *Access) Assumed() string {
+	if !a.noControls || !slices.ContainsFunc(a.snapshot.Unread, func(u Unread) bool { return u.Part == PartOrganization || u.Part == PartControls }) {
+		return ""
+	}
+	return "no SCP or RCP known"
+}
+
+func prepare(s Snapshot, noControls bool) *Access {
 	a := &Access{
-		snapshot: &s, accounts: map[string]*Account{}, principals: map[string]*Principal{}, groups: map[string]*Group{},
+		noControls: noControls,
+		snapshot:   &s, accounts: map[string]*Account{}, principals: map[string]*Principal{}, groups: map[string]*Group{},
 		secrets: map[string]int{}, keys: map[string]*Key{}, unread: map[Unread]string{}, orgs: map[string]*orgPolicies{},
 		sessions: map[string][]string{}, documents: documents{parsed: map[string]*policy.Document{}}, populations: map[string]policy.Principal{},
 	}
@@ -170,6 +192,11 @@ func (a *Access) findSessions() {
 	for i := range a.snapshot.Secrets {
 		if s := &a.snapshot.Secrets[i]; strings.Contains(s.Policy, ":assumed-role/") {
 			addAll(a.secretPolicy(s))
+		}
+	}
+	for i := range a.snapshot.Principals {
+		if p := &a.snapshot.Principals[i]; strings.Contains(p.Trust, ":assumed-role/") {
+			addAll(a.documents.read("trust policy of "+p.ARN, p.Trust))
 		}
 	}
 	for i := range a.snapshot.Keys {

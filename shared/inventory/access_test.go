@@ -110,6 +110,79 @@ func deniesKMS(s *inventory.Snapshot, role string) {
 	s.Principals[at].Inline["deny"] = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"kms:*","Resource":"*"}]}`
 }
 
+// How the statements of a policy of AWS RAM count is on no page: whom it shares a key with may open and change it, and nobody surely does.
+func TestAKeyThatAWSRAMSharesMayBeOpenedAndChanged(t *testing.T) {
+	analyst, db := roleARN(shop, "analyst"), secretARN("shop/db")
+	for sentence, c := range map[string]struct {
+		change         func(*inventory.Snapshot)
+		reads, decides policy.Answer
+		changes        string // whether it may write the key policy
+	}{
+		"a key that is not shared":                {func(*inventory.Snapshot) {}, no, no, "none"},
+		"a key that is":                           {shared, may, may, "perhaps"},
+		"one of which that could not be read":     {func(s *inventory.Snapshot) { s.Keys[0].SharedUnread = "access denied" }, may, may, "perhaps"},
+		"the same, where an own policy denies it": {func(s *inventory.Snapshot) { shared(s); deniesKMS(s, "analyst") }, no, no, "none"},
+	} {
+		s := acme()
+		c.change(&s)
+		access := inventory.Prepare(s)
+		readers, _, err := access.Readers(db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(readers, func(r inventory.Reader) bool { return r.Principal == analyst })
+		if at < 0 || readers[at].Answer != c.reads {
+			t.Errorf("%s: among the readers %d: %+v, want %s", sentence, at, readers, c.reads)
+		}
+		if opens, err := access.Opens(analyst, db); err != nil || opens.Answer != c.decides {
+			t.Errorf("%s: it opens %s, want %s: %v", sentence, opens.Answer, c.decides, err)
+		}
+		powers, err := access.Powers(analyst, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes := "none"
+		for _, p := range powers {
+			if p.Action == "kms:PutKeyPolicy" && p.Resource == s.Keys[0].Facts.ARN {
+				changes = map[bool]string{true: "surely", false: "perhaps"}[p.Certain]
+			}
+		}
+		if changes != c.changes {
+			t.Errorf("%s: it changes the key: %s, want %s", sentence, changes, c.changes)
+		}
+	}
+}
+
+// A copy of another account's secret has a policy of Secrets Manager's own, which is not read: nobody is surely in or out, and whom
+// the policy that is read names is listed all the same.
+func TestACopyOfAnotherAccountsSecretHasReadersThatNobodyKnows(t *testing.T) {
+	s, reader := readable(guard.Key{Manager: guard.ManagerCustomer, State: guard.KeyEnabled}, "", "")
+	copied := &s.Secrets[0]
+	copied.Policy = document(`{"Effect":"Allow","Principal":{"AWS":["` + reader + `","arn:aws:iam::999988887777:role/far"]},"Action":"secretsmanager:GetSecretValue","Resource":"*"}`)
+	copied.Facts.CopyOf = "arn:aws:secretsmanager:eu-central-1:444455556666:secret:read-AbCdEf"
+	access := inventory.Prepare(s)
+	readers, unread, err := access.Readers(copied.Facts.ARN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]policy.Answer{}
+	for _, r := range readers {
+		got[r.Principal] = r.SecretLock.Answer
+		if !strings.Contains(r.SecretLock.Why, "cross-account-replication") {
+			t.Errorf("%s: %s", r.Principal, r.SecretLock.Why)
+		}
+	}
+	if diff := cmp.Diff(map[string]policy.Answer{reader: may, "arn:aws:iam::999988887777:role/far": may}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(unread) == 0 || unread[0].Part != inventory.PartSecrets || !strings.Contains(unread[0].Why, "cross-account-replication") {
+		t.Errorf("what is not read: %+v", unread)
+	}
+	if opens, err := access.Opens(reader, copied.Facts.ARN); err != nil || opens.Answer != may {
+		t.Errorf("it opens %s: %v", opens.Answer, err)
+	}
+}
+
 func TestWhatWasNotReadIsUnknown(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*inventory.Snapshot)
@@ -125,6 +198,8 @@ func TestWhatWasNotReadIsUnknown(t *testing.T) {
 		"whom AWS RAM shares the key with":                      {shared, roleARN(shop, "analyst"), "shop/db", may},
 		"the same, where the policy opens":                      {shared, roleARN(shop, "app"), "shop/db", yes},
 		"the same, where a policy of its own denies":            {func(s *inventory.Snapshot) { shared(s); deniesKMS(s, "analyst") }, roleARN(shop, "analyst"), "shop/db", no},
+		"what the state of the key means":                       {func(s *inventory.Snapshot) { s.Keys[0].Facts.State = guard.KeyCreating }, roleARN(shop, "app"), "shop/db", may},
+		"a state of next year":                                  {func(s *inventory.Snapshot) { s.Keys[0].Facts.State = "Resting" }, roleARN(shop, "app"), "shop/db", may},
 		"the state of the key":                                  {func(s *inventory.Snapshot) { s.Keys[0].Facts.State = "" }, roleARN(shop, "app"), "shop/db", may},
 		"the versions, where another key could open":            {func(s *inventory.Snapshot) { s.Secrets[0].Facts.VersionsUnread = true }, roleARN(shop, "analyst"), "shop/db", may},
 		"the versions, where the key that is set opens":         {func(s *inventory.Snapshot) { s.Secrets[0].Facts.VersionsUnread = true }, roleARN(shop, "app"), "shop/db", yes},

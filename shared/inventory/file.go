@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Save writes the snapshot as JSON, in this package's version of the format.
@@ -105,6 +106,11 @@ func (s *Snapshot) check() error {
 	}
 	for _, key := range s.Keys {
 		err = errors.Join(err, once("key", key.Facts.ARN))
+	}
+	for _, u := range s.Unread {
+		if !slices.Contains(parts, u.Part) {
+			err = errors.Join(err, fmt.Errorf("unread: no part of an account is called %q", u.Part))
+		}
 	}
 	return err
 }

@@ -153,8 +153,10 @@ func stateOf(k guard.Key) (closed, doubt string) {
 	switch {
 	case k.State == guard.KeyStateUnknown || k.Manager == guard.ManagerUnknown:
 		return "", "the metadata of key " + k.ID + " could not be read"
-	case !k.CanDecrypt():
+	case k.Unusable():
 		return "key " + k.ARN + " is " + string(k.State), ""
+	case !k.CanDecrypt():
+		return "", "whether key " + k.ARN + " opens anything in state " + string(k.State) + " is not known"
 	}
 	return "", ""
 }
@@ -208,6 +210,22 @@ func sharing(k Key) string {
 
 // everybody is what a policy of AWS RAM lets in at most.
 var everybody = policy.Read("AWS_RAM", []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}]}`))
+
+// perhaps is what a policy of AWS RAM lets in, as far as it is known: it may be anybody, and anything.
+var perhaps = policy.Read("AWS_RAM", []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*",` +
+	`"Condition":{"StringEquals":{"the policy by which AWS RAM shares the key":"lets it in"}}}]}`))
+
+// changingPolicy is the policy on a key for who may change the key. Whom AWS RAM shares it with may do so for all that is known: a
+// condition that nobody knows stands for that.
+func (a *Access) changingPolicy(k *Key) *policy.Document {
+	d := a.keyPolicy(k)
+	if sharing(*k) == "" || d.Err() != nil {
+		return d
+	}
+	both := *d
+	both.Statements = slices.Concat(d.Statements, perhaps.Statements)
+	return &both
+}
 
 // sharable reports whether a policy of AWS RAM, if it let everybody in, would open the lock: what another policy denies stays so.
 func (u *keyUse) sharable(w *asker, action string) bool {

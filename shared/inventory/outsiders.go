@@ -21,7 +21,13 @@ type population struct {
 //
 // There are no unsigned requests among them: Secrets Manager takes none. A unique id that AWS shows in a policy is that of a
 // principal that was deleted, which nobody is. Source: IAM User Guide, "AWS JSON policy elements: Principal".
-func (a *Access) outsiders(s *Secret) []string { return a.outsidersOf(a.secretPolicy(s), readSecret) }
+func (a *Access) outsiders(s *Secret) []string {
+	d := a.secretPolicy(s)
+	if s.Facts.CopyOf != "" && s.Policy != "" && s.PolicyUnread == "" { // beside the one that is not read
+		d = a.documents.read(s.Facts.ARN, s.Policy)
+	}
+	return a.outsidersOf(d, readSecret)
+}
 
 // outsidersOf are whom a resource's policy could let do something.
 func (a *Access) outsidersOf(d *policy.Document, action string) []string {
@@ -239,7 +245,9 @@ func (a *Access) blind(s *Secret) []Unread {
 	if why := a.whyUnread(PartPrincipals, s.Facts.Account); why != "" {
 		out = append(out, Unread{Part: PartPrincipals, Account: s.Facts.Account, Why: why})
 	}
-	if s.PolicyUnread == "" && s.Policy == "" {
+	if s.Facts.CopyOf != "" {
+		out = append(out, Unread{Part: PartSecrets, Account: s.Facts.Account, Region: s.Facts.Region, Why: ownPolicyUnread})
+	} else if s.PolicyUnread == "" && s.Policy == "" {
 		return out // no other account gets in
 	}
 	for _, account := range a.snapshot.Accounts {

@@ -26,19 +26,32 @@ var powers = []struct {
 	on      part
 	why     string
 	actions []string
+	when    []string // condition keys, in lower case: it matters only where some policy of the snapshot decides by one; nil: always
 }{
 	{onRoles, "gives the role rights, or the role to others", []string{"iam:AttachRolePolicy", "iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:DetachRolePolicy",
-		"iam:UpdateAssumeRolePolicy", "iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary"}},
+		"iam:UpdateAssumeRolePolicy", "iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary"}, nil},
 	{onUsers, "gives the user rights, or its credentials to others", []string{"iam:AttachUserPolicy", "iam:PutUserPolicy", "iam:DeleteUserPolicy", "iam:DetachUserPolicy",
-		"iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:UpdateLoginProfile", "iam:DeleteUserPermissionsBoundary", "iam:PutUserPermissionsBoundary"}},
-	{onGroups, "gives the members of the group rights, or makes a member", []string{"iam:AddUserToGroup", "iam:AttachGroupPolicy", "iam:PutGroupPolicy"}},
-	{onPolicies, "changes the rights of whoever has the policy", []string{"iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"}},
-	{onPassed, "lets a service run code with the role", []string{"iam:PassRole"}},
+		"iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:UpdateLoginProfile", "iam:DeleteUserPermissionsBoundary", "iam:PutUserPermissionsBoundary"}, nil},
+	{onGroups, "gives the members of the group rights, or makes a member", []string{"iam:AddUserToGroup", "iam:AttachGroupPolicy", "iam:PutGroupPolicy"}, nil},
+	{onPolicies, "changes the rights of whoever has the policy", []string{"iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"}, nil},
+	{onPassed, "lets a service run code with the role", []string{"iam:PassRole"}, nil},
 	{onSecrets, "lets others read it, or puts it elsewhere", []string{"secretsmanager:PutResourcePolicy", "secretsmanager:DeleteResourcePolicy", "secretsmanager:ReplicateSecretToRegions",
-		"secretsmanager:UpdateSecret"}},
-	{onKeys, "lets others use the key", []string{"kms:PutKeyPolicy", "kms:CreateGrant"}},
-	{onFunctions, "changes the code that rotates the secret", []string{"lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"}},
+		"secretsmanager:AssociateCrossAccountReplica", "secretsmanager:UpdateSecret"}, nil},
+	{onSecrets, "changes its tags, by which policies decide", []string{"secretsmanager:TagResource", "secretsmanager:UntagResource"}, byTag},
+	{onSecrets, "moves its labels, by which policies decide", []string{"secretsmanager:UpdateSecretVersionStage"}, []string{"secretsmanager:versionstage"}},
+	{onDeleted, "brings the secret back", []string{"secretsmanager:RestoreSecret"}, nil},
+	{onKeys, "lets others use the key", []string{"kms:PutKeyPolicy", "kms:CreateGrant"}, nil},
+	{onKeys, "changes the tags of the key, by which policies decide", []string{"kms:TagResource", "kms:UntagResource"}, byTag},
+	{onKeys, "changes the aliases of the key, by which policies decide", []string{"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"},
+		[]string{"kms:resourcealiases", "kms:requestalias"}},
+	{onClosedKeys, "brings the key back", []string{"kms:EnableKey", "kms:CancelKeyDeletion", "kms:ImportKeyMaterial"}, nil},
+	{onRoles, "changes the tags of the role, by which policies decide", []string{"iam:TagRole", "iam:UntagRole"}, byTag},
+	{onUsers, "changes the tags of the user, by which policies decide", []string{"iam:TagUser", "iam:UntagUser"}, byTag},
+	{onFunctions, "changes the code that rotates the secret", []string{"lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"}, nil},
 }
+
+// byTag are the families of keys by which policies decide that look at tags.
+var byTag = []string{"aws:resourcetag/", "aws:principaltag/", "secretsmanager:resourcetag/", "iam:resourcetag/"}
 
 // part is a kind of resource.
 type part int
@@ -50,9 +63,11 @@ const (
 	onPolicies
 	onPassed // roles that services of AWS may take
 	onSecrets
+	onDeleted // secrets whose deletion is scheduled
 	onKeys
-	onFunctions // that rotate secrets
-	onTrusts    // roles as they are to be taken
+	onClosedKeys // that open nothing as they are
+	onFunctions  // that rotate secrets
+	onTrusts     // roles as they are to be taken
 )
 
 // Powers lists the rights of a principal (role, user or session) to change what decides who opens other secrets than some, those
@@ -66,6 +81,9 @@ func (a *Access) Powers(principalARN string, but []string) ([]Power, error) {
 			return nil, fmt.Errorf("ask for %s: %w", principalARN, err)
 		}
 		for _, row := range powers {
+			if row.when != nil && !a.decidesBy(row.when...) {
+				continue
+			}
 			targets := a.changeable[row.on]
 			for _, action := range row.actions {
 				q := targets.index.Ask(policy.Request{Principal: w.principal, Action: action, Open: true, Unknown: w.unknown, Absent: w.absent}, w.policies)
@@ -75,8 +93,8 @@ func (a *Access) Powers(principalARN string, but []string) ([]Power, error) {
 						continue
 					}
 					answer := q.Answer(i)
-					if row.on == onSecrets && !denied(answer) && !a.mayUseKey(w, targets.arns[i]) {
-						continue // all of these need the key, too
+					if takesKey(action) && !denied(answer) && !a.mayUseKey(w, targets.arns[i]) {
+						continue
 					}
 					switch {
 					case answer == policy.Allowed && row.on != onPassed: // which takes the right to make the service run something, too
@@ -90,6 +108,12 @@ func (a *Access) Powers(principalARN string, but []string) ([]Power, error) {
 		}
 	}
 	return append(certain, perhaps...), nil
+}
+
+// takesKey reports whether an action on a secret opens its value, and so needs the key, too. UpdateSecret sets another key without:
+// the values that are written from then on are under it.
+func takesKey(action string) bool {
+	return action == "secretsmanager:ReplicateSecretToRegions" || action == "secretsmanager:AssociateCrossAccountReplica"
 }
 
 // mayUseKey reports whether the second lock of some version of a secret is not certainly closed.
@@ -142,13 +166,22 @@ func (a *Access) changeables() map[part]*changeable {
 			all[onPolicies].add(plain(of, account))
 		}
 	}
-	under := map[string][]string{} // secrets by the ARN of a key that opens a version, or is set
+	under := map[string][]string{} // secrets by the ARN of a key that opens a version of some copy, or is set there
+	named := a.keysByName()
 	for i := range a.snapshot.Secrets {
 		s := &a.snapshot.Secrets[i]
 		for _, k := range guard.CopiesOf(s.Facts).Keys() {
 			under[k.ARN] = append(under[k.ARN], s.Facts.ARN)
 		}
+		for _, l := range guard.CopiesOf(s.Facts).Locations {
+			if k := named[keyName{l.Account, l.Region, l.Named.ID}]; l.Named.ARN == "" && k != "" && !slices.Contains(under[k], s.Facts.ARN) {
+				under[k] = append(under[k], s.Facts.ARN)
+			}
+		}
 		all[onSecrets].add(a.secretTarget(s), s.Facts.ARN)
+		if closed(s.Facts) != "" {
+			all[onDeleted].add(a.secretTarget(s), s.Facts.ARN)
+		}
 		if function := s.Facts.RotationLambdaARN; function != "" {
 			all[onFunctions].add(plain(function, arn.Of(function).Account), s.Facts.ARN)
 		}
@@ -158,13 +191,38 @@ func (a *Access) changeables() map[part]*changeable {
 		if len(under[k.Facts.ARN]) == 0 {
 			continue
 		}
-		t := policy.Target{ARN: k.Facts.ARN, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: a.keyPolicy(k), Grants: grantsOf(*k)}
+		t := policy.Target{ARN: k.Facts.ARN, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: a.changingPolicy(k), Grants: grantsOf(*k)}
 		a.addResourceOrganization(&t)
 		addKey(&t, k.Facts, false)
 		all[onKeys].add(t, under[k.Facts.ARN]...)
+		if closed, doubt := stateOf(k.Facts); closed != "" || doubt != "" {
+			all[onClosedKeys].add(t, under[k.Facts.ARN]...)
+		}
+	}
+	for _, of := range slices.Sorted(maps.Keys(under)) {
+		if a.keys[of] == nil && arn.Is(of) {
+			t := plain(of, arn.Of(of).Account)
+			t.Kind, t.Policy = policy.ResourceKey, missing(of, "not in the snapshot")
+			all[onKeys].add(t, under[of]...)
+		}
 	}
 	for _, c := range all {
 		c.index = policy.NewIndex(c.targets)
+	}
+	return all
+}
+
+// keyName is an id or alias of a key where it means that key.
+type keyName struct{ account, region, name string }
+
+// keysByName are the ARNs of the keys of the snapshot, for copies of whose key nothing but the name was read.
+func (a *Access) keysByName() map[keyName]string {
+	all := map[keyName]string{}
+	for i := range a.snapshot.Keys {
+		k := &a.snapshot.Keys[i].Facts
+		for _, name := range append([]string{k.ID}, k.Aliases...) {
+			all[keyName{k.Account, k.Region, name}] = k.ARN
+		}
 	}
 	return all
 }

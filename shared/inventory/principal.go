@@ -143,7 +143,7 @@ type orgPolicies struct {
 func (a *Access) addOrganization(w *asker) {
 	org := a.orgs[w.principal.Account]
 	if org == nil {
-		if a.organized() {
+		if a.organized() && !a.noControls {
 			w.policies.SCPs = unreadLevel("service control policies", "account "+w.principal.Account+" is not in the snapshot")
 		}
 		return
@@ -171,6 +171,9 @@ func (a *Access) readControls(account string) *orgPolicies {
 		why = a.whyUnread(PartControls, account)
 	}
 	if why != "" {
+		if a.noControls {
+			return org
+		}
 		org.scps = unreadLevel("service control policies of "+account, why)
 		org.rcps = unreadLevel("resource control policies of "+account, why)
 		return org

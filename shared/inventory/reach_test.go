@@ -182,3 +182,45 @@ func TestWhatAReaderMayChooseOpensWhatSomeChoiceOpens(t *testing.T) {
 		})
 	}
 }
+
+// A right on the key of a copy alone is a power, too: each copy opens with its own keys.
+func TestThePowerOverTheKeyOfACopyIsFound(t *testing.T) {
+	far := guard.Key{ARN: "arn:aws:kms:eu-west-1:111122223333:key/far", ID: "far", Account: shop, Region: "eu-west-1", Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
+	unread := guard.Key{ID: "alias/far", Account: shop, Region: "eu-west-1"}
+	listed := guard.Listed
+	for sentence, change := range map[string]func(*guard.Secret){
+		"the key that a replica has": func(s *guard.Secret) {
+			s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: far.ARN, Key: far, Status: "InSync"}}
+		},
+		"the key of an older version of it": func(s *guard.Secret) {
+			s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: guard.Key{ID: guard.DefaultKeyID, Account: shop, Region: "eu-west-1", Manager: guard.ManagerAWS}, Status: "InSync", Listing: listed,
+				Versions: []guard.Version{{ID: "v0", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{far}}}}}
+		},
+		"the key of a copy in another account": func(s *guard.Secret) {
+			s.Elsewhere.Copies = []guard.AccountCopy{{Account: shop, Region: "eu-west-1", Key: far, Status: "InSync"}}
+		},
+		"a key that only its alias is known of": func(s *guard.Secret) {
+			s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: unread.ID, Key: unread, Status: "InSync"}}
+		},
+		"a key that only its id is known of": func(s *guard.Secret) {
+			s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "far", Key: guard.Key{ID: "far", Account: shop, Region: "eu-west-1"}, Status: "InSync"}}
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := acme()
+			s.Secrets = []inventory.Secret{secret("shop/db", "", cmk("app"))}
+			change(&s.Secrets[0].Facts)
+			k := inventory.Key{Facts: far, Policy: document(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`)}
+			k.Facts.Aliases = []string{"alias/far"}
+			s.Keys = append(s.Keys, k)
+			s.Principals = append(s.Principals, role(shop, "probe", allow("kms:PutKeyPolicy", far.ARN)))
+			powers, err := inventory.Prepare(s).Powers(roleARN(shop, "probe"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(powers) != 1 || powers[0].Action+" "+powers[0].Resource != "kms:PutKeyPolicy "+far.ARN {
+				t.Errorf("%+v", powers)
+			}
+		})
+	}
+}

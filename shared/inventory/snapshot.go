@@ -144,6 +144,9 @@ const (
 	PartKeys         Part = "keys"    // of the account in Region
 )
 
+// parts are all of them.
+var parts = []Part{PartOrganization, PartControls, PartPrincipals, PartSecrets, PartKeys}
+
 // Unread is a part that could not be read: every answer it could change is unknown.
 type Unread struct {
 	Part    Part   `json:"part"`

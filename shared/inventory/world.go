@@ -56,7 +56,7 @@ func (a *Access) newWorld(at []int) *world {
 				changed.Grants = nil
 				if _, seen := number[u.key]; !seen {
 					number[u.key] = len(keys)
-					t := policy.Target{ARN: u.key, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: a.keyPolicy(k), Grants: grantsOf(*k)}
+					t := policy.Target{ARN: u.key, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: a.changingPolicy(k), Grants: grantsOf(*k)}
 					a.addResourceOrganization(&t)
 					addKey(&t, k.Facts, false)
 					keys = append(keys, t)

@@ -71,11 +71,12 @@ func (r *review) rotation(k *inventory.Key) {
 		return // younger than it may be old
 	}
 	if imported {
+		detail := fmt.Sprintf("its imported material was not rotated in the last %d days", r.std.RotationDays)
 		if len(k.Rotation.Past) == 0 {
-			return // whether its material was renewed by a new key, the snapshot does not say
+			detail = fmt.Sprintf("its imported material was never rotated, and it is older than %d days", r.std.RotationDays)
 		}
 		r.add(guard.KeyRotation, k, Finding{
-			Detail: fmt.Sprintf("its imported material was not rotated in the last %d days", r.std.RotationDays),
+			Detail: detail,
 			Fix:    fmt.Sprintf("import new material (import-key-material --import-type NEW_KEY_MATERIAL), then aws kms rotate-key-on-demand --key-id %s", k.Facts.ARN),
 		})
 		return
@@ -159,6 +160,9 @@ func (r *review) needed(k *inventory.Key) {
 		return
 	case k.Facts.State == guard.KeyStateUnknown:
 		r.unknown(guard.KeyNeeded, k, "its state could not be read")
+		return
+	case !k.Facts.Unusable():
+		r.unknown(guard.KeyNeeded, k, fmt.Sprintf("it is in state %s, of which it is not known whether it opens anything", k.Facts.State))
 		return
 	}
 	fix := "aws kms enable-key --key-id " + k.Facts.ARN

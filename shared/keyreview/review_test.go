@@ -109,12 +109,15 @@ func TestReview(t *testing.T) {
 		"another name of a tag":       {func(k *inventory.Key) { delete(k.Facts.Tags, "owner"); k.Facts.Tags["Team"] = "x" }, nil, nil},
 		"tags that could not be read": {func(k *inventory.Key) { k.Facts.Tags = nil }, nil, []string{"DL.KEY.1 unknown"}},
 
-		"rotation is off":                 {func(k *inventory.Key) { k.Rotation = inventory.Rotation{} }, nil, []string{"DL.KEY.2 fail"}},
-		"rotation once a year":            {func(k *inventory.Key) { k.Rotation.PeriodDays = 0 }, nil, []string{"DL.KEY.2 fail"}},
-		"rotation on demand in time":      {func(k *inventory.Key) { k.Rotation = inventory.Rotation{Past: []time.Time{now.AddDate(0, -2, 0)}} }, nil, nil},
-		"rotation on demand too long ago": {func(k *inventory.Key) { k.Rotation = inventory.Rotation{Past: []time.Time{now.AddDate(0, -4, 0)}} }, nil, []string{"DL.KEY.2 fail"}},
-		"a key younger than the period":   {func(k *inventory.Key) { k.Rotation = inventory.Rotation{}; k.CreatedAt = now.AddDate(0, -1, 0) }, nil, nil},
-		"imported material":               {func(k *inventory.Key) { k.Rotation = inventory.Rotation{}; k.Facts.Origin = "EXTERNAL" }, nil, nil},
+		"rotation is off":                  {func(k *inventory.Key) { k.Rotation = inventory.Rotation{} }, nil, []string{"DL.KEY.2 fail"}},
+		"rotation once a year":             {func(k *inventory.Key) { k.Rotation.PeriodDays = 0 }, nil, []string{"DL.KEY.2 fail"}},
+		"rotation on demand in time":       {func(k *inventory.Key) { k.Rotation = inventory.Rotation{Past: []time.Time{now.AddDate(0, -2, 0)}} }, nil, nil},
+		"rotation on demand too long ago":  {func(k *inventory.Key) { k.Rotation = inventory.Rotation{Past: []time.Time{now.AddDate(0, -4, 0)}} }, nil, []string{"DL.KEY.2 fail"}},
+		"a key younger than the period":    {func(k *inventory.Key) { k.Rotation = inventory.Rotation{}; k.CreatedAt = now.AddDate(0, -1, 0) }, nil, nil},
+		"imported material, never rotated": {func(k *inventory.Key) { k.Rotation = inventory.Rotation{}; k.Facts.Origin = "EXTERNAL" }, nil, []string{"DL.KEY.2 fail"}},
+		"imported material of a young key": {func(k *inventory.Key) {
+			k.Rotation, k.Facts.Origin, k.CreatedAt = inventory.Rotation{}, "EXTERNAL", now.AddDate(0, -1, 0)
+		}, nil, nil},
 		"rotation that could not be read": {func(k *inventory.Key) { k.RotationUnread = "access denied" }, nil, []string{"DL.KEY.2 unknown"}},
 		"a key on its way out is let be": {func(k *inventory.Key) {
 			k.Facts.State, k.Facts.Tags, k.Rotation = guard.KeyPendingDeletion, nil, inventory.Rotation{}
@@ -131,6 +134,7 @@ func TestReview(t *testing.T) {
 		"a key pending deletion with one":               {func(k *inventory.Key) { k.Facts.State = guard.KeyPendingDeletion }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 fail"}},
 		"a disabled key that nothing needs":             {func(k *inventory.Key) { k.Facts.State = guard.KeyDisabled }, nil, nil},
 		"a state that could not be read":                {func(k *inventory.Key) { k.Facts.State = "" }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 unknown"}},
+		"a state that does not say what the key does":   {func(k *inventory.Key) { k.Facts.State = guard.KeyCreating }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 unknown"}},
 		"a disabled key that a replica needs":           {func(k *inventory.Key) { k.Facts.State = guard.KeyDisabled }, []inventory.Secret{replicated("db")}, []string{"DL.KEY.5 fail"}},
 		"a key that a replica's older version is under": {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, []inventory.Secret{replicated("db")}, nil},
 		"two applications under one key":                {func(*inventory.Key) {}, []inventory.Secret{secret("a", "x"), secret("b", "y")}, []string{"DL.KEY.6 fail"}},

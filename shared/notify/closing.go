@@ -70,7 +70,7 @@ func resolved(n guard.Notice) (before, after string) {
 	case f.Control == guard.SecretDefaultKey, f.Control == guard.SecretNotSealed:
 		return "", " is sealed"
 	case f.Control == guard.SecretReplicaKey:
-		return "The replicas of ", " are under CMKs"
+		return "The replicas of ", " are in sync, under CMKs"
 	case f.Control == guard.SecretKeyUnusable:
 		return "The key of ", " can be used again"
 	case f.Control == guard.SecretKeyUnapproved:

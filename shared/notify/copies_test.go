@@ -46,6 +46,10 @@ func TestACopyIsNamedByWhereItIs(t *testing.T) {
 	in := func(key guard.Key, status string) []guard.Replica {
 		return []guard.Replica{{Region: "eu-west-1", KeyID: key.ARN, Key: key, Status: status}}
 	}
+	because := func(list []guard.Replica, message string) []guard.Replica {
+		list[0].StatusMessage = message
+		return list
+	}
 	const unknownThere = " failed, so what is read there is not known to be what the secret holds."
 	for sentence, c := range map[string]struct {
 		control        guard.ControlID
@@ -53,6 +57,7 @@ func TestACopyIsNamedByWhereItIs(t *testing.T) {
 		headline, says string
 	}{
 		"a replica that failed":                   {guard.SecretReplicaKey, guard.Subject{Replicas: in(cmk(keyThere, guard.KeyEnabled), "Failed")}, "Replication of app failed", "Replication to eu-west-1" + unknownThere},
+		"a replica that failed, and why":          {guard.SecretReplicaKey, guard.Subject{Replicas: because(in(cmk(keyThere, guard.KeyEnabled), "Failed"), "Access to\nKMS is not allowed")}, "Replication of app failed", "Replication to eu-west-1" + strings.TrimSuffix(unknownThere, ".") + "; Secrets Manager says: Access to KMS is not allowed."},
 		"a replica under the AWS managed key":     {guard.SecretReplicaKey, guard.Subject{Replicas: in(managedKey, "InSync")}, "A replica of app is under the AWS managed key", "Its replica in eu-west-1 is under the AWS managed key."},
 		"one of each":                             {guard.SecretReplicaKey, guard.Subject{Replicas: append(in(cmk(keyThere, guard.KeyEnabled), "Failed"), guard.Replica{Region: "us-west-2", Key: managedKey})}, "A replica of app is under the AWS managed key", "Replication to eu-west-1" + unknownThere + " Its replica in us-west-2 is under the AWS managed key."},
 		"a copy abroad that failed":               {guard.SecretReplicaKey, guard.Subject{Elsewhere: abroad(cmk(keyThere, guard.KeyEnabled), "Failed")}, "Replication of app failed", "Replication to account 444455556666" + unknownThere},

@@ -121,16 +121,16 @@ func copySentences(s guard.Subject, under func(guard.Key) string) string {
 func replicaSentences(s guard.Subject) string {
 	var out []string
 	for _, r := range s.Replicas {
-		if r.Status == "Failed" {
-			out = append(out, sentence("replication to "+r.Region+" failed, so what is read there is not known to be what the secret holds"))
+		if r.Failed() {
+			out = append(out, sentence(r.FailedWords()))
 		}
 		if managed(r) {
 			out = append(out, sentence("its replica in "+r.Region+" is under the AWS managed key"))
 		}
 	}
 	for _, e := range s.Elsewhere {
-		if e.Status == "Failed" {
-			out = append(out, sentence("replication to account "+e.Account+" failed, so what is read there is not known to be what the secret holds"))
+		if e.Failed() {
+			out = append(out, sentence(e.FailedWords()))
 		}
 		if e.Key.Manager == guard.ManagerAWS {
 			out = append(out, sentence("its copy in account "+e.Account+" is under the AWS managed key"))

@@ -179,7 +179,11 @@ func unapprovedFix(n guard.Notice, keys Keys) Fix {
 	case subject.Key.ARN == "":
 		return replicaFix(n, keys)
 	default:
-		return copiesFix(n, keys, append([]string{n.Region}, replicaRegions(n)...))
+		fix := copiesFix(n, keys, append([]string{n.Region}, replicaRegions(n)...))
+		if again, failed := retryFix(n, keys); failed {
+			fix.Next = nextTo(fix.Next, again)
+		}
+		return fix
 	}
 }
 
@@ -193,12 +197,29 @@ func nextTo(first *Fix, last Fix) *Fix {
 	return &after
 }
 
-func replicaFix(n guard.Notice, keys Keys) Fix { return copiesFix(n, keys, replicaRegions(n)) }
+// replicaFix sets the keys of the replicas that are there, and has those tried again whose replication failed.
+func replicaFix(n guard.Notice, keys Keys) Fix {
+	regions := replicaRegions(n)
+	again, failed := retryFix(n, keys)
+	switch {
+	case !failed:
+		return copiesFix(n, keys, regions)
+	case len(regions) == 0:
+		return again
+	default:
+		fix := copiesFix(n, keys, regions)
+		fix.Next = nextTo(fix.Next, again)
+		return fix
+	}
+}
 
+// replicaRegions are those of the replicas that are there.
 func replicaRegions(n guard.Notice) []string {
 	var regions []string
 	for _, r := range n.Finding.Subject.Replicas {
-		regions = append(regions, r.Region)
+		if !r.Failed() {
+			regions = append(regions, r.Region)
+		}
 	}
 	return regions
 }

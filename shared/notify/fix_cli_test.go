@@ -32,7 +32,7 @@ const (
 
 // What an owner may do, who owns no more than a secret and the keys it is under.
 const ownersRights = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":[
-	"secretsmanager:UpdateSecret","secretsmanager:PutSecretValue","secretsmanager:RotateSecret","secretsmanager:PutResourcePolicy","secretsmanager:GetResourcePolicy",
+	"secretsmanager:UpdateSecret","secretsmanager:PutSecretValue","secretsmanager:ReplicateSecretToRegions","secretsmanager:DescribeSecret","secretsmanager:RotateSecret","secretsmanager:PutResourcePolicy","secretsmanager:GetResourcePolicy",
 	"kms:Encrypt","kms:Decrypt","kms:GenerateDataKey","kms:EnableKey","kms:CancelKeyDeletion"]}]}`
 
 const readersRights = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":["secretsmanager:GetSecretValue","kms:Decrypt"]}]}`
@@ -295,6 +295,47 @@ func TestAnOwnerWhoRunsWhatTheMailPrintsIsRidOfTheFinding(t *testing.T) {
 		secret := s.secret(s.keys[frankfurt], "")
 		s.run(secret, s.printed(guard.SecretReplicaKey, s.wantOpen(secret, guard.SecretReplicaKey)).Lines...)
 		s.seal(secret, s.printed(guard.SecretNotSealed, s.wantOpen(secret, guard.SecretNotSealed))) // the older copy in the replica's Region
+		s.wantOpen(secret)
+	})
+	t.Run("a replica whose key was disabled, so that its replication failed", func(t *testing.T) {
+		s := newShop(t)
+		s.as(shopAdmin, ireland, "kms", "DisableKey", map[string]any{"KeyId": s.keys[ireland]})
+		secret := s.secret(s.keys[frankfurt], s.keys[ireland])
+		notices := s.wantOpen(secret, guard.SecretReplicaKey, guard.SecretKeyUnusable)
+		for _, control := range []guard.ControlID{guard.SecretKeyUnusable, guard.SecretReplicaKey} { // the cause, and then the replication
+			if out, err := s.paste(s.printed(control, notices).Lines...); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+		}
+		s.reads(secret)
+		s.wantOpen(secret)
+	})
+	t.Run("a replica whose name is taken, so that its replication failed", func(t *testing.T) {
+		s := newShop(t)
+		s.as(shopAdmin, ireland, "secretsmanager", "CreateSecret", map[string]any{"Name": "shop/db", "SecretString": "another's"})
+		secret := s.secret(s.keys[frankfurt], s.keys[ireland])
+		fix := s.printed(guard.SecretReplicaKey, s.wantOpen(secret, guard.SecretReplicaKey))
+		theirs := func() any {
+			return s.as(shopReader, ireland, "secretsmanager", "GetSecretValue", map[string]any{"SecretId": "shop/db"})["SecretString"]
+		}
+		parts := fix.Parts()
+		if len(parts) != 3 {
+			t.Fatalf("%d parts, want the retry, a look and the way to overwrite", len(parts))
+		}
+		for _, part := range parts[:2] { // which change nothing, while the cause is there
+			s.run(secret, part.Lines...)
+		}
+		if out, err := s.paste(parts[2].Lines...); err == nil {
+			t.Errorf("as it is printed it overwrites: %s", out)
+		}
+		if got := theirs(); got != "another's" {
+			t.Fatalf("what was in the way is %v now", got)
+		}
+		s.wantOpen(secret, guard.SecretReplicaKey)
+		s.run(secret, strings.ReplaceAll(parts[2].Lines[0], "REGION", ireland))
+		if got := theirs(); got != "first" {
+			t.Errorf("the replica holds %v", got)
+		}
 		s.wantOpen(secret)
 	})
 	t.Run("a replica under a key that is not approved", func(t *testing.T) {

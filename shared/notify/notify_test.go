@@ -290,7 +290,7 @@ func TestAClosingSaysWhatIsTrueNow(t *testing.T) {
 		"the same, stored before endings were":          {guard.SecretNotSealed, "", guard.StateDrifted, "CLOSED: app is under the AWS managed key now"},
 		"under an approved key":                         {guard.SecretKeyUnapproved, guard.EndPassed, guard.StateDual, "DONE: app is under an approved key"},
 		"a key that was enabled":                        {guard.SecretKeyUnusable, guard.EndPassed, guard.StateSealed, "DONE: The key of app can be used again"},
-		"replicas":                                      {guard.SecretReplicaKey, guard.EndPassed, guard.StateSealed, "DONE: The replicas of app are under CMKs"},
+		"replicas":                                      {guard.SecretReplicaKey, guard.EndPassed, guard.StateSealed, "DONE: The replicas of app are in sync, under CMKs"},
 		"owned by a service now":                        {guard.SecretNotSealed, guard.EndMoot, guard.StateForeign, "CLOSED: DL.SECRET.2 does not apply to app any more"},
 		"deleted":                                       {guard.SecretDefaultKey, guard.EndGone, guard.StateDefault, "DONE: app was deleted"},
 		"an end that only a newer version knows":        {guard.SecretNotSealed, "quantum", guard.StateSealed, "CLOSED: DL.SECRET.2 was closed for app by a newer version"},

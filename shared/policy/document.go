@@ -132,3 +132,28 @@ func (d *Document) misplaced(policyType Type) string {
 	}
 	return ""
 }
+
+// ConditionKeys are the keys by which the document decides: those of its conditions, as written, and those of its policy variables.
+func (d *Document) ConditionKeys() []string {
+	var out []string
+	add := func(p *pattern) {
+		for _, part := range p.parts {
+			if part.key.name != "" {
+				out = append(out, part.key.name)
+			}
+		}
+	}
+	for i := range d.Statements {
+		s := &d.Statements[i]
+		for j := range s.resources {
+			add(&s.resources[j])
+		}
+		for j := range s.conditions {
+			out = append(out, s.conditions[j].name)
+			for k := range s.conditions[j].values {
+				add(&s.conditions[j].values[k].pattern)
+			}
+		}
+	}
+	return out
+}

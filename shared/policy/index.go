@@ -35,6 +35,7 @@ type Index struct {
 	mu           sync.Mutex
 	views        map[string]*view
 	valueNumbers map[string][]int32 // of each target, by condition key
+	reached      map[reach][]int32  // targets, of those reaches that were looked for and have few
 }
 
 // view is the index as one action sees it.
@@ -48,7 +49,7 @@ type view struct {
 
 // NewIndex indexes resources. The targets must not change afterwards.
 func NewIndex(targets []Target) *Index {
-	ix := &Index{targets: targets, contexts: make([]map[string][]string, len(targets)), byARN: make([]int32, len(targets)), views: map[string]*view{}, valueNumbers: map[string][]int32{}}
+	ix := &Index{targets: targets, contexts: make([]map[string][]string, len(targets)), byARN: make([]int32, len(targets)), views: map[string]*view{}, valueNumbers: map[string][]int32{}, reached: map[reach][]int32{}}
 	for i := range targets {
 		ix.byARN[i], ix.contexts[i] = int32(i), lowerKeys(targets[i].Context)
 	}
@@ -136,18 +137,50 @@ func (q *Query) Candidates() iter.Seq[int] {
 // reach is what every ARN that a pattern matches begins with and contains: cheap to look for, before the pattern itself.
 type reach struct{ prefix, inside string }
 
+// Of so many reaches it is remembered what they find, of those that find few: one principal is asked about many actions, with the same
+// patterns.
+const (
+	mostReaches = 4096
+	fewTargets  = 64
+)
+
 // mark marks the targets that a pattern may match.
 func (ix *Index) mark(r reach, marked []bool) {
+	ix.mu.Lock()
+	found, known := ix.reached[r]
+	ix.mu.Unlock()
+	if !known {
+		found = ix.find(r, marked)
+		if len(found) > fewTargets {
+			return
+		}
+		ix.mu.Lock()
+		if len(ix.reached) >= mostReaches {
+			clear(ix.reached)
+		}
+		ix.reached[r] = found
+		ix.mu.Unlock()
+	}
+	for _, i := range found {
+		marked[i] = true
+	}
+}
+
+// find marks the targets that a pattern may match, and lists them up to one more than a few.
+func (ix *Index) find(r reach, marked []bool) (found []int32) {
 	start := sort.Search(len(ix.byARN), func(i int) bool { return ix.targets[ix.byARN[i]].ARN >= r.prefix })
 	for _, i := range ix.byARN[start:] {
 		arn := ix.targets[i].ARN
 		if !strings.HasPrefix(arn, r.prefix) {
-			return
+			return found
 		}
 		if strings.Contains(arn[len(r.prefix):], r.inside) {
-			marked[i] = true
+			if marked[i] = true; len(found) <= fewTargets {
+				found = append(found, i)
+			}
 		}
 	}
+	return found
 }
 
 // Answer is Allowed, Unknown, or ImplicitlyDenied for a denial of either kind.

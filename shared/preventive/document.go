@@ -20,8 +20,16 @@ func (v Values) MarshalJSON() ([]byte, error) {
 // Condition is operator → condition key → values.
 type Condition map[string]map[string]Values
 
-// Principal is principal kind (AWS, Service) → principals.
+// Principal is principal kind (AWS, Service) → principals; everybody is written without a kind.
 type Principal map[string]Values
+
+// MarshalJSON writes everybody as "*": an RCP takes nothing else. Source: AWS Organizations User Guide, "RCP syntax".
+func (p Principal) MarshalJSON() ([]byte, error) {
+	if _, all := p["*"]; all {
+		return compact("*")
+	}
+	return compact(map[string]Values(p))
+}
 
 // Statement is one statement of a policy document. Why says in a sentence what it is for; it is not rendered.
 type Statement struct {

@@ -38,7 +38,7 @@ func Policies(c settings.Config) ([]SCP, error) {
 }
 
 // everybody is whom a statement of an RCP is about: it takes no other Principal.
-var everybody = Principal{"AWS": {"*"}}
+var everybody = Principal{"*": nil}
 
 // OutsideOrganization denies every use of secrets and customer managed keys to principals of other organizations, but for the
 // partners. IfExists: who has no organization is outside as well.

@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"strings"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -42,8 +43,11 @@ type Change struct {
 
 	Secret guard.SecretRef // the secret it is about; of KMS calls through Secrets Manager too
 	Key    guard.KeyRef    // the KMS key it is about
-	Alias  string          // ARN of the alias that a call made, moved or took away
-	Target string          // what a Tamper call was about: trail, rule or policy
+	// SecondKey is that of a call with two: ReEncrypt, whose Key is the source and whose SecondKey is the destination. Empty where the
+	// record has one key alone. Source: KMS Developer Guide, "Logging ReEncrypt" ("in that order").
+	SecondKey guard.KeyRef
+	Alias     string // ARN of the alias that a call made, moved or took away
+	Target    string // what a Tamper call was about: trail, rule or policy
 
 	Actor        Actor
 	UserAgent    string
@@ -57,6 +61,14 @@ type Change struct {
 	// Request is requestParameters of calls to Secrets Manager, KMS, CloudTrail, EventBridge and Organizations, as
 	// encoding/json reads them; nil when the event has none. Values of secrets are left out.
 	Request map[string]any
+}
+
+// Moved are the ids of the root or OUs that an account was moved out of and into; "" for every other event, and where it does not say.
+func (c Change) Moved() (from, to string) {
+	if !strings.HasPrefix(c.EventSource, organizations+".") || c.EventName != "MoveAccount" {
+		return "", ""
+	}
+	return member(c.Request, "sourceParentId"), member(c.Request, "destinationParentId")
 }
 
 // Denied reports whether policy forbade the call. The code does not say which: a read that Secrets Manager denied may lack

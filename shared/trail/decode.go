@@ -71,6 +71,7 @@ type fields struct {
 
 	response, additional        ids
 	keyARN, secretARN, aliasARN text // in resources, of the envelope or of the record
+	secondKeyARN                text // likewise
 }
 
 // ids are the places of an element in which AWS puts the id of a secret or key.
@@ -212,8 +213,11 @@ func (f *fields) resource(id, kind text) {
 			f.aliasARN = id
 		}
 	case string(kind.bytes()) == "AWS::KMS::Key" || string(service) == kms && string(noun) == "key":
-		if !f.keyARN.present() {
+		switch {
+		case !f.keyARN.present():
 			f.keyARN = id
+		case !f.secondKeyARN.present():
+			f.secondKeyARN = id
 		}
 	case string(service) == secretsManager:
 		if !f.secretARN.present() {

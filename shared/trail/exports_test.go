@@ -286,6 +286,9 @@ func TestTamper(t *testing.T) {
 		{"organizations", "LeaveOrganization", `null`, "111122223333", trail.Tamper},
 		{"organizations", "RemoveAccountFromOrganization", `{"accountId":"444455556666"}`, "444455556666", trail.Tamper},
 		{"organizations", "MoveAccount", `{"accountId":"444455556666","destinationParentId":"r-1"}`, "444455556666", trail.Tamper},
+		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"ou-ab12-prod","destinationParentId":"ou-ab12-dev"}`, "444455556666", trail.Tamper},
+		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"ou-ab12-prod","destinationParentId":"r-ab12"}`, "444455556666", trail.Tamper},
+		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"r-ab12","destinationParentId":"ou-ab12-prod"}`, "444455556666", trail.Ignored}, // as accounts are vended
 		{"cloudtrail", "PutInsightSelectors", `{"trailName":"org"}`, "", trail.Ignored},
 		{"cloudtrail", "DeleteEventDataStore", `{"eventDataStore":"x"}`, "", trail.Ignored},
 	} {

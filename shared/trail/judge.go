@@ -133,8 +133,19 @@ func judgeTamper(c *Change, row *call) {
 		c.Reason = "not one of our rules"
 		return
 	}
+	from, to := c.Moved()
+	if strings.HasPrefix(from, rootPrefix) {
+		c.Reason = "an account was moved out of the root, whose policies bind it as before: nothing was taken from it"
+		return
+	}
 	c.Kind, c.Rule, c.Reason = row.kind, row.rule, row.reason
+	if from != "" && to != "" {
+		c.Reason = "an account was moved from " + from + " to " + to + ": what is attached to the first may bind it no more"
+	}
 }
+
+// rootPrefix begins the id of an organization's root.
+const rootPrefix = "r-"
 
 func ourRule(request map[string]any) bool {
 	return strings.HasPrefix(member(request, "name"), SessionPrefix) || strings.HasPrefix(member(request, "rule"), SessionPrefix)
@@ -147,6 +158,7 @@ func (f *fields) about(c *Change, service string) {
 		c.Secret = secretRef(f.secretID(c), c.Account, c.Region)
 	case kms:
 		c.Key = keyRef(f.keyID(c), c.Account, c.Region)
+		c.SecondKey = keyRef(f.secondKeyARN.String(), c.Account, c.Region)
 		if oneOf(aliasCalls, c.EventName) {
 			c.Alias = guard.AliasNamed(orElse(f.aliasARN.String(), member(c.Request, "aliasName")), c.Account, c.Region)
 		}

@@ -35,6 +35,8 @@ func New(env *command.Env) *cobra.Command {
 secretsmanager:ListSecrets, DescribeSecret and ListSecretVersionIds, and kms:DescribeKey; it never reads a value.
 
 With --config it asks for kms:ListAliases and kms:ListResourceTags, too: approved keys may be named by alias or tag.
+Where a secret has a copy in another account, it asks for organizations:ListAccounts and DescribeOrganization: whether that account
+is of the organization (DL.SECRET.7). What they refuse is unknown, unless --config names the account in a stage.
 
 What could not be read makes a secret "unknown", never fine.
 
@@ -65,6 +67,7 @@ type audit struct {
 	regions  []string
 	standard guard.Standard
 	waivers  []guard.Waiver
+	members  *members
 
 	// protected says by the configuration whether an SCP keeps the people of an account from approving keys.
 	protected func(account string) (protected, known bool)
@@ -107,7 +110,7 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 	if err := flags.CheckRegions(regions); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	a := &audit{env: env, regions: regions}
+	a := &audit{env: env, regions: regions, members: &members{env: env}}
 	if configFile != "" {
 		config, _, err := input.Config(env, configFile)
 		if err != nil {
@@ -115,6 +118,7 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 		}
 		runtime := config.Runtime()
 		a.protected = config.Protected
+		a.members.named = membersNamed(config)
 		a.standard.Approved, a.waivers = runtime.Approved, runtime.GuardWaivers()
 	}
 	var err error
@@ -124,6 +128,7 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 	if err != nil {
 		return nil, err
 	}
+	a.members.cloud = a.cloud
 	defer env.Wait("AWS to say whose credentials these are")()
 	if a.account, err = caller.Account(ctx, a.cloud, regions[0], env.Getenv(settings.EnvEndpoint)); err != nil {
 		err = fmt.Errorf("audit: %w", err)
@@ -195,6 +200,9 @@ func (a *audit) describe(ctx context.Context, secrets []guard.Secret) {
 
 func (a *audit) inspect(ctx context.Context, listed guard.Secret) {
 	secret, err := secrets.New(a.cloud).Describe(ctx, guard.SecretRef{Account: listed.Account, Region: listed.Region, ID: listed.ARN})
+	std := a.standardFor(secret)
+	var why string
+	std.Members, why = a.members.of(ctx, secret)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
@@ -207,17 +215,22 @@ func (a *audit) inspect(ctx context.Context, listed guard.Secret) {
 	case secret.IsReplica() && slices.Contains(a.regions, secret.PrimaryRegion):
 		return // its primary answers for it
 	}
-	a.results = append(a.results, a.judge(secret))
+	a.results = append(a.results, a.judge(secret, std, why))
 }
 
-func (a *audit) judge(s guard.Secret) auditResult {
+// judge measures a secret; membersUnread is why it is not known whether accounts with copies are of the organization.
+func (a *audit) judge(s guard.Secret, std guard.Standard, membersUnread string) auditResult {
 	result := auditResult{
 		ARN: s.ARN, Name: s.Name, Account: s.Account, Region: s.Region, State: guard.StateOf(s, ""),
 		Key: cmp.Or(s.Key.ARN, s.Key.ID, s.KeyID), Findings: []auditFinding{}, Unknown: []auditUnknown{},
 	}
-	for _, v := range guard.Evaluate(s, a.standardFor(s), a.env.Now()) {
+	for _, v := range guard.Evaluate(s, std, a.env.Now()) {
 		if v.Outcome == guard.Unknown {
-			result.Unknown = append(result.Unknown, auditUnknown{v.Control.ID, v.Describe()})
+			unknown := auditUnknown{v.Control.ID, v.Describe()}
+			if b := v.Subject.Blind; b != nil && b.Part == guard.PartMember && membersUnread != "" {
+				unknown.Detail += ": " + membersUnread
+			}
+			result.Unknown = append(result.Unknown, unknown)
 		}
 		if v.Outcome != guard.Fail {
 			continue

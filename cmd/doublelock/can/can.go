@@ -34,7 +34,10 @@ With --reach it lists those, too, that the principal comes to open in steps, wit
 that rotates a secret.
 
 With --only it proves isolation instead: exit code 2 when the principal can open any other secret, itself or in steps, or
-can change what decides, and also when that cannot be ruled out. It names the statements, the steps or the right.
+can change what decides, and also when that cannot be ruled out. It names the statements, the steps or the right. A right
+is ruled out only where it is known what follows from it: one that makes a service run code, makes users or roles, or that
+nobody knows, is no isolation. Rights to write data, and to call what others run, are named; what the others' code does
+with that is not asked.
 
 Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not proved.`,
 		Example: `  doublelock can arn:aws:iam::111122223333:role/app --read --snapshot org.json
@@ -48,7 +51,7 @@ Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not
 		},
 	}
 	output.Tabular(cmd)
-	path := input.SnapshotFlag(cmd)
+	path, without := input.SnapshotFlag(cmd), input.WithoutControlsFlag(cmd)
 	cmd.Flags().BoolVar(&read, "read", false, "ask about reading secrets (the only question so far)")
 	cmd.Flags().BoolVar(&reach, "reach", false, "list what it comes to open in steps, too")
 	cmd.Flags().StringArrayVar(&only, "only", nil, "secret that it may open, by ARN or name; may be repeated")
@@ -56,16 +59,16 @@ Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not
 		if !read {
 			return errors.New("can: say what: --read")
 		}
-		return runCan(env, *path, args[0], only, reach)
+		access, err := input.SnapshotWith(env, *path, *without)
+		if err != nil {
+			return err
+		}
+		return runCan(env, access, args[0], only, reach)
 	}
 	return cmd
 }
 
-func runCan(env *command.Env, path, principal string, only []string, reach bool) error {
-	access, err := input.Snapshot(env, path)
-	if err != nil {
-		return err
-	}
+func runCan(env *command.Env, access *inventory.Access, principal string, only []string, reach bool) error {
 	allowed, err := secretARNs(access, only)
 	if err != nil {
 		return err
@@ -78,7 +81,7 @@ func runCan(env *command.Env, path, principal string, only []string, reach bool)
 	if err != nil {
 		return err
 	}
-	proof := prove(can, readers, allowed)
+	proof := prove(can, readers, allowed, access.Assumed())
 	if allowed != nil {
 		if err := proof.reach(access, principal, allowed); err != nil {
 			return err
@@ -91,19 +94,27 @@ func runCan(env *command.Env, path, principal string, only []string, reach bool)
 		}
 	}
 	if env.AsJSON() {
-		err = writeCanJSON(env, can, readers, paths, allowed, proof)
+		err = writeCanJSON(env, access.Assumed(), can, readers, paths, allowed, proof)
 	} else {
-		err = writeCan(env, readers, paths)
+		err = writeCan(env, access.Assumed(), readers, paths)
 	}
 	if err != nil {
 		return fmt.Errorf("write secrets: %w", err)
 	}
 	input.NoteUnread(env, can.Unread)
+	input.NoteAssumed(env, access.Assumed())
 	fmt.Fprintf(env.Stderr, "%s can open %s of %d, and maybe %d more\n", principal,
 		output.Count(len(can.Open), "secret"), len(access.Snapshot().Secrets), len(can.Unknown))
 	if reach {
 		certain, perhaps := locks.CountPaths(paths)
 		fmt.Fprintf(env.Stderr, "in steps it comes to open %d more, and maybe %d\n", certain, perhaps)
+		beyond, err := access.Elsewhere(principal, nil)
+		if err != nil {
+			return err
+		}
+		if len(beyond.Unproved) > 0 {
+			env.Note("it may use %s, and a snapshot does not say what follows from that: there may be more ways", output.Printable(named(rightsOf(beyond.Unproved))))
+		}
 	}
 	if allowed == nil {
 		return nil
@@ -144,6 +155,9 @@ type proof struct {
 	Unopened       []string      `json:"unopened,omitempty"`       // secrets of --only that do not open
 	Path           *locks.Path   `json:"path,omitempty"`           // the shortest way to another secret that it comes to open in steps
 	Power          *power        `json:"power,omitempty"`          // a right to change what decides
+	Unproved       []right       `json:"unproved,omitempty"`       // rights of which it is not known what follows from them
+	Unseen         []string      `json:"unseen,omitempty"`         // what the snapshot does not hold, and could let it in
+	Data           []right       `json:"data,omitempty"`           // rights to write data, or to call what others run
 
 	path inventory.Path
 }
@@ -178,8 +192,42 @@ func (p *proof) reach(access *inventory.Access, principal string, allowed []stri
 			break
 		}
 	}
-	p.Isolated = p.Isolated && p.Path == nil && p.Power == nil
+	beyond, err := access.Elsewhere(principal, allowed)
+	if err != nil {
+		return err
+	}
+	p.Unproved, p.Data = rightsOf(beyond.Unproved), rightsOf(beyond.Data)
+	p.Unseen = beyond.Unseen
+	p.Isolated = p.Isolated && p.Path == nil && p.Power == nil && len(p.Unproved) == 0 && len(p.Unseen) == 0
 	return nil
+}
+
+// right is an action, as a policy names it, that the principal or a role that it may take may use.
+type right struct {
+	As     string `json:"as"`
+	Action string `json:"action"`
+	Policy string `json:"policy"`
+}
+
+func rightsOf(found []inventory.Right) []right {
+	var out []right
+	for _, r := range found {
+		out = append(out, right(r))
+	}
+	return out
+}
+
+// named are rights in words, the first few of them.
+func named(rights []right) string {
+	const most = 3
+	var out []string
+	for _, r := range rights[:min(most, len(rights))] {
+		out = append(out, r.Action)
+	}
+	if more := len(rights) - most; more > 0 {
+		return strings.Join(out, ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(out, ", ")
 }
 
 // power is a right by which the principal, or a role that it may take, may come to open more.
@@ -191,7 +239,7 @@ type power struct {
 	Why      string   `json:"why"` // what the right is good for
 }
 
-func prove(can inventory.Openings, readers []inventory.Reader, allowed []string) proof {
+func prove(can inventory.Openings, readers []inventory.Reader, allowed []string, assumed string) proof {
 	p := proof{Unread: len(can.Unread) > 0}
 	var plainest *inventory.Reader
 	for i := range readers {
@@ -205,7 +253,7 @@ func prove(can inventory.Openings, readers []inventory.Reader, allowed []string)
 		}
 	}
 	if plainest != nil {
-		found := locks.ReaderOf(*plainest)
+		found := locks.ReaderOf(*plainest, assumed)
 		p.Counterexample = &found
 	}
 	for _, arn := range allowed {
@@ -239,7 +287,10 @@ func reportProof(env *command.Env, p proof) error {
 	}
 	switch {
 	case p.Isolated:
-		fmt.Fprintln(env.Stderr, "isolated: it opens nothing else, neither itself nor in steps, and can change no right to open more")
+		fmt.Fprintln(env.Stderr, "isolated: of this snapshot it opens nothing else, neither itself nor in steps, and can change no right to open more")
+		if len(p.Data) > 0 {
+			env.Note("it may write data, or call what others run (%s): what their code does with that was not asked", output.Printable(named(p.Data)))
+		}
 		return nil
 	case p.Counterexample == nil && p.Path != nil:
 		return command.Finding("not isolated: %s it opens %s: %s", locks.Far(p.path), p.Path.Secret, output.Printable(locks.Steps(p.path)))
@@ -253,6 +304,12 @@ func reportProof(env *command.Env, p proof) error {
 			verb = "may be able to"
 		}
 		return command.Finding("not isolated: %s %s use %s on %s, which %s", by, verb, c.Action, c.Resource, c.Why)
+	case p.Counterexample == nil && len(p.Unproved) > 0:
+		r := p.Unproved[0]
+		return command.Finding("isolation is not proved: %s may use %s, and a snapshot does not say what follows from that (%s)", r.As,
+			output.Printable(named(p.Unproved)), output.Printable(r.Policy))
+	case p.Counterexample == nil && len(p.Unseen) > 0:
+		return command.Finding("isolation is not proved: %s is not in the snapshot", p.Unseen[0])
 	case p.Counterexample == nil:
 		return command.Finding("isolation is not proved: there are secrets that could not be read, see above")
 	}
@@ -269,18 +326,18 @@ func reportProof(env *command.Env, p proof) error {
 		output.Printable(c.SecretLock.Why), output.Printable(c.KeyLock.Why))
 }
 
-func writeCan(env *command.Env, readers []inventory.Reader, paths []inventory.Path) error {
+func writeCan(env *command.Env, assumed string, readers []inventory.Reader, paths []inventory.Path) error {
 	table := env.Rows("OPENS", "SECRET", "KEY", "WHY")
 	for _, r := range readers {
-		table.Add(locks.ReaderWords[r.Answer], r.Secret, r.Key, locks.Decisive(r))
+		table.Add(locks.ReaderWords[r.Answer], r.Secret, r.Key, locks.Assuming(assumed, locks.Decisive(r)))
 	}
 	for _, p := range paths {
-		table.Add(locks.Far(p), p.Secret, "", locks.Steps(p))
+		table.Add(locks.Far(p), p.Secret, "", locks.Assuming(assumed, locks.Steps(p)))
 	}
 	return table.Print()
 }
 
-func writeCanJSON(env *command.Env, can inventory.Openings, readers []inventory.Reader, paths []inventory.Path, allowed []string, p proof) error {
+func writeCanJSON(env *command.Env, assumed string, can inventory.Openings, readers []inventory.Reader, paths []inventory.Path, allowed []string, p proof) error {
 	out := struct {
 		Principal string             `json:"principal"`
 		Secrets   []locks.Reader     `json:"secrets"`
@@ -290,7 +347,7 @@ func writeCanJSON(env *command.Env, can inventory.Openings, readers []inventory.
 		Proof     *proof             `json:"proof,omitempty"`
 	}{Principal: can.Principal, Secrets: []locks.Reader{}, Unread: append([]inventory.Unread{}, can.Unread...), Only: allowed}
 	for _, r := range readers {
-		out.Secrets = append(out.Secrets, locks.ReaderOf(r))
+		out.Secrets = append(out.Secrets, locks.ReaderOf(r, assumed))
 	}
 	for _, path := range paths {
 		out.Paths = append(out.Paths, locks.PathOf(path))

@@ -108,7 +108,7 @@ func TestARunSaysWhatItTakesAsksAndLeavesNothing(t *testing.T) {
 	}
 	folder := t.TempDir()
 	stdout, stderr, code := run(t, "--yes", "--second-region", "eu-west-1", "--report", folder)
-	if code != 3 || !strings.Contains(stdout, "secretsmanager.empty-key.condition") || !strings.Contains(stdout, ", 2 unanswered\n") {
+	if code != 3 || !strings.Contains(stdout, "secretsmanager.empty-key.condition") || !strings.Contains(stdout, ", 3 unanswered\n") {
 		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 	}
 	if left := states(t, cache); made(t, a) > 0 || len(left) > 0 {

@@ -113,7 +113,8 @@ func (o *options) standIn(ctx context.Context, env *command.Env) (*world, error)
 
 // openStandIn opens what listens at a URL of this machine.
 func (o *options) openStandIn(ctx context.Context, endpoint string, keys cloud.Static) (*cloud.Cloud, error) {
-	return cloud.Open(ctx, cloud.Options{Region: o.region, Endpoint: endpoint, Credentials: &keys, MaxBackoff: 10 * time.Millisecond, LookupEvery: time.Microsecond})
+	return cloud.Open(ctx, cloud.Options{Region: o.region, Endpoint: endpoint, Credentials: &keys, MaxBackoff: 10 * time.Millisecond, LookupEvery: time.Microsecond,
+		Timeout: 2 * startTime, TryTimeout: startTime}) // moto loads a service when it is called first
 }
 
 // credentialsOr are those of the environment, or an account id as an access key, which stand-ins take for an account.

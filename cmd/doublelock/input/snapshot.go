@@ -18,8 +18,32 @@ func SnapshotFlag(cmd *cobra.Command) *string {
 	return path
 }
 
+// WithoutControlsFlag adds --without-scps, for snapshots of those who may not read the organization.
+func WithoutControlsFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("without-scps", false, "take SCPs and RCPs that could not be read to be none; each row says so")
+}
+
+// NoteAssumed says on standard error what an answer rests on that nobody read.
+func NoteAssumed(env *command.Env, assumed string) {
+	if assumed != "" {
+		env.Note("%s: what could not be read of the organization is taken to deny nobody", assumed)
+	}
+}
+
 // Snapshot reads a snapshot file, from standard input for "-", ready to be asked.
 func Snapshot(env *command.Env, path string) (*inventory.Access, error) {
+	return readSnapshot(env, path, inventory.Prepare)
+}
+
+// SnapshotWith is Snapshot, without SCPs and RCPs that could not be read where that is asked for.
+func SnapshotWith(env *command.Env, path string, withoutControls bool) (*inventory.Access, error) {
+	if withoutControls {
+		return readSnapshot(env, path, inventory.PrepareWithoutControls)
+	}
+	return Snapshot(env, path)
+}
+
+func readSnapshot(env *command.Env, path string, prepare func(inventory.Snapshot) *inventory.Access) (*inventory.Access, error) {
 	if path == "" {
 		return nil, errors.New(`no snapshot: take one with "doublelock inventory", then name it with --snapshot FILE`)
 	}
@@ -34,7 +58,7 @@ func Snapshot(env *command.Env, path string) (*inventory.Access, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return inventory.Prepare(snapshot), nil
+	return prepare(snapshot), nil
 }
 
 // NoteUnread names on standard error the blind spots that an answer has.

@@ -125,9 +125,11 @@ func seen(ctx context.Context, env *command.Env, trails []string) ([]keyreview.U
 	var out []keyreview.Use
 	known := map[keyreview.Use]bool{}
 	broken, err := readTrails(ctx, env, trails, func(c trail.Change) {
-		if u, is := keyreview.UseOf(c); is && !known[u] {
-			known[u] = true
-			out = append(out, u)
+		for _, u := range keyreview.UsesOf(c) {
+			if !known[u] {
+				known[u] = true
+				out = append(out, u)
+			}
 		}
 	})
 	switch {

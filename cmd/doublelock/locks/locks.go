@@ -36,12 +36,13 @@ type Reader struct {
 	Answer     policy.Answer `json:"answer"`
 	SecretLock Lock          `json:"secretLock"`
 	KeyLock    Lock          `json:"keyLock"`
-	Path       *Path         `json:"path,omitempty"` // how it comes to open it, where it does not directly
+	Assumed    string        `json:"assumed,omitempty"` // what the answer rests on that nobody read
+	Path       *Path         `json:"path,omitempty"`    // how it comes to open it, where it does not directly
 }
 
-// ReaderOf is what -o json shows of a reader.
-func ReaderOf(r inventory.Reader) Reader {
-	return Reader{Principal: r.Principal, Secret: r.Secret, Key: r.Key, Answer: r.Answer, SecretLock: lockOf(r.SecretLock), KeyLock: lockOf(r.KeyLock)}
+// ReaderOf is what -o json shows of a reader. assumed is Access.Assumed.
+func ReaderOf(r inventory.Reader, assumed string) Reader {
+	return Reader{Assumed: assumed, Principal: r.Principal, Secret: r.Secret, Key: r.Key, Answer: r.Answer, SecretLock: lockOf(r.SecretLock), KeyLock: lockOf(r.KeyLock)}
 }
 
 // Path is a way in steps in -o json.
@@ -107,6 +108,14 @@ func Steps(p inventory.Path) string {
 		out = append(out, "read as "+p.Reads)
 	}
 	return strings.Join(out, ", then ")
+}
+
+// Assuming is a reason with what it rests on that nobody read, if anything.
+func Assuming(assumed, why string) string {
+	if assumed == "" {
+		return why
+	}
+	return assumed + "; " + why
 }
 
 // Decisive is the reason of the lock that made the answer.

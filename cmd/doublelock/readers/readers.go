@@ -32,6 +32,9 @@ one secret has.
            to a service that runs its code, changes policies, keys, grants, credentials, or the code that rotates the
            secret. WHY says the steps.
 
+Who may not read the organization (a snapshot taken with --own in a member account) knows no SCP: every reader is unknown.
+--without-scps takes SCPs and RCPs that could not be read to be none. They only deny, so that it lists too many, never too few.
+
 Principals of accounts outside the snapshot are unknown at best. Who holds only the key lock is counted, and listed
 with --all.
 
@@ -46,17 +49,19 @@ Exit codes: 0 the question was answered, 1 an error.`,
 		},
 	}
 	output.Tabular(cmd)
-	path := input.SnapshotFlag(cmd)
+	path, without := input.SnapshotFlag(cmd), input.WithoutControlsFlag(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "list principals that hold only the key lock, too")
-	cmd.RunE = func(_ *cobra.Command, args []string) error { return runReaders(env, *path, args[0], all) }
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		access, err := input.SnapshotWith(env, *path, *without)
+		if err != nil {
+			return err
+		}
+		return runReaders(env, access, args[0], all)
+	}
 	return cmd
 }
 
-func runReaders(env *command.Env, path, id string, all bool) error {
-	access, err := input.Snapshot(env, path)
-	if err != nil {
-		return err
-	}
+func runReaders(env *command.Env, access *inventory.Access, id string, all bool) error {
 	secret, err := access.Secret(id)
 	if err != nil {
 		return err
@@ -75,9 +80,9 @@ func runReaders(env *command.Env, path, id string, all bool) error {
 		return err
 	}
 	if env.AsJSON() {
-		err = writeReadersJSON(env, secret.Facts.ARN, rows, unread)
+		err = writeReadersJSON(env, access.Assumed(), secret.Facts.ARN, rows, unread)
 	} else {
-		err = writeReaders(env, rows)
+		err = writeReaders(env, access.Assumed(), rows)
 	}
 	if err != nil {
 		return fmt.Errorf("write readers: %w", err)
@@ -86,7 +91,11 @@ func runReaders(env *command.Env, path, id string, all bool) error {
 		output.Count(counts[policy.Allowed], "principal can open it", "principals can open it"), counts[policy.Unknown], counts[policy.ImplicitlyDenied], keyOnly)
 	certain, perhaps := locks.CountPaths(paths)
 	fmt.Fprintf(env.Stderr, "in steps %d more come to open it, and maybe %d\n", certain, perhaps)
+	if err := noteUnproved(env, access, readers, paths); err != nil {
+		return err
+	}
 	input.NoteUnread(env, unread)
+	input.NoteAssumed(env, access.Assumed())
 	return nil
 }
 
@@ -167,22 +176,22 @@ func countReaders(readers []inventory.Reader, all bool) (shown []inventory.Reade
 	return shown, counts, keyOnly
 }
 
-func writeReaders(env *command.Env, rows []row) error {
+func writeReaders(env *command.Env, assumed string, rows []row) error {
 	table := env.Rows("OPENS", "REACH", "SECRET LOCK", "KEY LOCK", "PRINCIPAL", "WHY")
 	for _, r := range rows {
-		table.Add(locks.ReaderWords[r.Answer], r.reach(), locks.LockWords[r.SecretLock.Answer], locks.LockWords[r.KeyLock.Answer], r.Principal, r.why())
+		table.Add(locks.ReaderWords[r.Answer], r.reach(), locks.LockWords[r.SecretLock.Answer], locks.LockWords[r.KeyLock.Answer], r.Principal, locks.Assuming(assumed, r.why()))
 	}
 	return table.Print()
 }
 
-func writeReadersJSON(env *command.Env, secret string, rows []row, unread []inventory.Unread) error {
+func writeReadersJSON(env *command.Env, assumed, secret string, rows []row, unread []inventory.Unread) error {
 	out := struct {
 		Secret  string             `json:"secret"`
 		Readers []locks.Reader     `json:"readers"`
 		Unread  []inventory.Unread `json:"unread"`
 	}{Secret: secret, Readers: []locks.Reader{}, Unread: append([]inventory.Unread{}, unread...)}
 	for _, r := range rows {
-		found := locks.ReaderOf(r.Reader)
+		found := locks.ReaderOf(r.Reader, assumed)
 		if r.path != nil {
 			path := locks.PathOf(*r.path)
 			found.Path = &path
@@ -190,4 +199,21 @@ func writeReadersJSON(env *command.Env, secret string, rows []row, unread []inve
 		out.Readers = append(out.Readers, found)
 	}
 	return env.JSON(out)
+}
+
+// noteUnproved says who has rights beyond what is followed, and is not among the rows as one who certainly comes to open it.
+func noteUnproved(env *command.Env, access *inventory.Access, readers []inventory.Reader, paths []inventory.Path) error {
+	names, err := access.UnprovedPrincipals()
+	if err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return slices.ContainsFunc(readers, func(r inventory.Reader) bool { return r.Principal == name && r.Answer == policy.Allowed }) ||
+			slices.ContainsFunc(paths, func(p inventory.Path) bool { return p.Principal == name && p.Certain })
+	})
+	if len(names) > 0 {
+		env.Note("%s more may use rights of which a snapshot does not say what follows, such as %s: doublelock can PRINCIPAL --only names them",
+			output.Count(len(names), "principal"), names[0])
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package organization
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/internal/session"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -120,6 +122,31 @@ func (o *Organization) Accounts(ctx context.Context) ([]Account, error) {
 	slices.SortFunc(accounts, func(a, b Account) int { return cmp.Compare(a.ID, b.ID) })
 	o.accounts = accounts
 	return slices.Clone(accounts), nil
+}
+
+// List lists every account, in no order, with the root and OUs above it where AWS adds them. It makes no other call.
+func (o *Organization) List(ctx context.Context) ([]Account, error) {
+	client, err := o.client(ctx)
+	if err != nil {
+		return nil, session.Fail(err, "list accounts")
+	}
+	return listAccounts(ctx, client)
+}
+
+// Owner is the management account, which AWS names in every account of the organization.
+func (o *Organization) Owner(ctx context.Context) (string, error) {
+	client, err := o.client(ctx)
+	if err != nil {
+		return "", session.Fail(err, "describe organization")
+	}
+	out, err := client.DescribeOrganization(ctx, &organizations.DescribeOrganizationInput{})
+	if err != nil {
+		return "", session.Fail(err, "describe organization")
+	}
+	if out.Organization == nil || aws.ToString(out.Organization.MasterAccountId) == "" {
+		return "", fmt.Errorf("describe organization: no management account is named: %w", guard.ErrUnavailable)
+	}
+	return *out.Organization.MasterAccountId, nil
 }
 
 // listAccounts trusts the paths that AWS adds to accounts; Accounts walks the tree where it did not.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -75,6 +76,15 @@ func (s *Session) CreateRule(ctx context.Context, r NewRule) (string, error) {
 type RefusedTargetError struct{ Code string }
 
 func (r *RefusedTargetError) Error() string { return "put targets: refused with " + r.Code }
+
+// PutEvent puts an event on the default bus, with a source and a detail type and nothing in it.
+func (s *Session) PutEvent(ctx context.Context, e Event) error {
+	out, err := s.events().PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{Source: &e.Source, DetailType: &e.DetailType, Detail: aws.String("{}")}}})
+	if err == nil && out.FailedEntryCount > 0 {
+		err = fmt.Errorf("refused with %s", aws.ToString(out.Entries[0].ErrorCode))
+	}
+	return session.Fail(err, "put event of %s", e.Source)
+}
 
 // HasRule reports whether there is a rule of that name on the default bus, made by whomever.
 func (s *Session) HasRule(ctx context.Context, what string) (bool, error) {

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -29,13 +30,25 @@ func (s *Session) CreateQueue(ctx context.Context, what string) (url, queueARN s
 	return aws.ToString(out.QueueUrl), queueARN, nil
 }
 
-// Waiting is about how many messages are in a queue.
-func (s *Session) Waiting(ctx context.Context, url string) (int, error) {
+// Event is what an event says of where it comes from.
+type Event struct {
+	Source     string `json:"source"`
+	DetailType string `json:"detail-type"`
+}
+
+// Waiting are some of the events in a queue. They stay there: the same may be seen later again.
+func (s *Session) Waiting(ctx context.Context, url string) ([]Event, error) {
 	out, err := s.sqs().ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: 1})
 	if err != nil {
-		return 0, session.Fail(err, "receive from queue")
+		return nil, session.Fail(err, "receive from queue")
 	}
-	return len(out.Messages), nil
+	events := make([]Event, len(out.Messages))
+	for at, m := range out.Messages {
+		if err := json.Unmarshal([]byte(aws.ToString(m.Body)), &events[at]); err != nil {
+			return nil, fmt.Errorf("decode event in queue: %w", err)
+		}
+	}
+	return events, nil
 }
 
 func (s *Session) removeQueue(ctx context.Context, name string) error {

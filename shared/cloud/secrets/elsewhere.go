@@ -19,7 +19,7 @@ import (
 // described is what DescribeSecret says of copies in other accounts. The SDK that this is built with drops it.
 // Source: API reference, DescribeSecret, CrossAccountReplicas: left out where the secret has none.
 type described struct {
-	CrossAccountReplicas []struct{ ReplicaSecretARN, ReplicationStatus string }
+	CrossAccountReplicas []struct{ ReplicaSecretARN, ReplicationStatus, StatusMessage string }
 	CrossAccountPrimary  struct{ PrimarySecretARN string }
 }
 
@@ -50,7 +50,7 @@ func addElsewhere(secret *guard.Secret, body []byte) error {
 	out := guard.Elsewhere{Listing: guard.Listed}
 	for _, one := range found.CrossAccountReplicas {
 		at := arn.Of(one.ReplicaSecretARN)
-		out.Copies = append(out.Copies, guard.AccountCopy{ARN: one.ReplicaSecretARN, Account: at.Account, Region: at.Region, Status: one.ReplicationStatus})
+		out.Copies = append(out.Copies, guard.AccountCopy{ARN: one.ReplicaSecretARN, Account: at.Account, Region: at.Region, Status: one.ReplicationStatus, StatusMessage: one.StatusMessage})
 	}
 	secret.Elsewhere = out
 	return nil

@@ -22,6 +22,7 @@ type Access struct {
 	// ResourceMustAllow says that the resource's policy has to allow or to delegate to IAM, as a key policy and a trust
 	// policy do: an identity policy alone is not enough, not even within the account.
 	ResourceMustAllow bool
+	AWSManagedKey     bool // the resource is a key that AWS manages, which RCPs do not bind
 }
 
 // Authorize checks the caller's right to one action and answers AWS's AccessDenied error when there is none. AWS
@@ -55,7 +56,10 @@ func (c *Call) Authorize(on Access) error {
 func (c *Call) question(on Access) (policy.Request, policy.Policies) {
 	a, who := c.AWS, c.Caller
 	request := policy.Request{Principal: who.principal(), Action: on.Action, Resource: on.Resource, ResourceAccount: on.Owner, Context: c.context(on)}
-	policies := policy.Policies{SCPs: a.organization.controls(who.Account), ManagementPrincipal: a.organization.manages(who.Account)}
+	policies := policy.Policies{
+		SCPs: a.organization.controls(serviceControlPolicy, who.Account), ManagementPrincipal: a.organization.manages(who.Account),
+		RCPs: a.ResourceControls(on.Owner), ManagementResource: a.organization.manages(on.Owner), AWSManagedKey: on.AWSManagedKey,
+	}
 	if who.isRoot() {
 		policies.Identity = allowAll
 	}

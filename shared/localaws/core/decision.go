@@ -9,7 +9,8 @@ type Decision struct {
 	Boundary            []string // JSON; nil for no permissions boundary
 	Session             []string // JSON; nil for no session policy
 	SCPs                [][]string
-	Resource            string // JSON of the resource's, the key's or the trust policy; "" for none
+	RCPs                [][]string // none over the management account's resources and keys that AWS manages
+	Resource            string     // JSON of the resource's, the key's or the trust policy; "" for none
 	Grants              []policy.Grant
 	ManagementPrincipal bool // the principal's account is the organization's management account
 	Answer              policy.Answer
@@ -22,7 +23,10 @@ func (c *Call) decided(on Access, request policy.Request, answer policy.Answer) 
 		return
 	}
 	d := Decision{Request: request, Resource: on.ResourcePolicy, Grants: on.Grants, Answer: answer,
-		SCPs: a.organization.controlTexts(who.Account), ManagementPrincipal: a.organization.manages(who.Account)}
+		SCPs: a.organization.controlTexts(serviceControlPolicy, who.Account), ManagementPrincipal: a.organization.manages(who.Account)}
+	if !on.AWSManagedKey {
+		d.RCPs = a.ResourceControlTexts(on.Owner)
+	}
 	if of := a.identityOf(who); of != nil {
 		d.Identity = a.documents(of)
 		if of.boundary != "" {

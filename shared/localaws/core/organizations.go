@@ -11,11 +11,35 @@ import (
 )
 
 const (
-	serviceControlPolicy = "SERVICE_CONTROL_POLICY"
-	fullAccessPolicy     = "p-FullAWSAccess"
-	policySizeLimit      = 10240 // characters, white space counts (Organizations quotas, since May 2026)
-	policiesPerTarget    = 10
+	serviceControlPolicy  = "SERVICE_CONTROL_POLICY"
+	resourceControlPolicy = "RESOURCE_CONTROL_POLICY"
 )
+
+// policyKind is what AWS says of one type of policy.
+type policyKind struct {
+	name   string
+	of     policy.Type
+	full   string // id of AWS's own policy of the type, which is attached everywhere while the type is switched on
+	size   int    // characters, white space counts
+	most   int    // policies of the type on one target
+	unless string // nobody detaches full; "" where it may be
+}
+
+// policyKinds are the types of policies here that bind requests. Source: AWS Organizations User Guide, quotas (SCPs since May 2026),
+// "Resource control policies" (RCPFullAWSAccess is attached when the type is switched on, and cannot be detached).
+var policyKinds = []policyKind{
+	{serviceControlPolicy, policy.TypeSCP, "p-FullAWSAccess", 10240, 10, ""},
+	{resourceControlPolicy, policy.TypeRCP, "p-RCPFullAWSAccess", 5120, 5, "You can't detach the RCPFullAWSAccess policy."},
+}
+
+// kindNamed is a type of policies by its name; false for the types that bind no requests.
+func kindNamed(name string) (policyKind, bool) {
+	at := slices.IndexFunc(policyKinds, func(k policyKind) bool { return k.name == name })
+	if at < 0 {
+		return policyKind{}, false
+	}
+	return policyKinds[at], true
+}
 
 // organization is the one organization of this AWS.
 type organization struct {
@@ -30,8 +54,8 @@ type organization struct {
 	disabled   map[string]bool     // policy types switched off
 	delegates  map[string][]string // account → service principals
 
-	paths map[string][][]*policy.Document // SCPs by account, level by level from the root; a cache
-	texts map[string][]string             // path by account; a cache
+	paths map[string]map[string][][]*policy.Document // by type of policy and account, level by level from the root; a cache
+	texts map[string][]string                        // path by account; a cache
 }
 
 // unit is an organizational unit; the root is one without parent.
@@ -54,14 +78,14 @@ func (o *organization) arn(kind, id string) string {
 
 func (o *organization) policyARN(p *orgPolicy) string {
 	if p.aws {
-		return o.partition.New("organizations", "", "aws", "policy/service_control_policy/"+p.id).String()
+		return o.partition.New("organizations", "", "aws", "policy/"+strings.ToLower(p.kind)+"/"+p.id).String()
 	}
 	return o.arn("policy", strings.ToLower(p.kind)+"/"+p.id)
 }
 
 // changed forgets what was derived from accounts, OUs and attachments.
 func (o *organization) changed() {
-	o.paths, o.texts = map[string][][]*policy.Document{}, map[string][]string{}
+	o.paths, o.texts = map[string]map[string][][]*policy.Document{serviceControlPolicy: {}, resourceControlPolicy: {}}, map[string][]string{}
 }
 
 // parents are the ids from the root down to the account itself; nil for accounts outside.
@@ -99,34 +123,45 @@ func (a *AWS) HasUnit(id string) bool {
 	return a.organization != nil && a.organization.units[id] != nil
 }
 
-// controls are the SCPs over an account, one list a level from the root down to the account. None when SCPs are
-// switched off, and none for the management account, which SCPs never affect.
-func (o *organization) controls(accountID string) [][]*policy.Document {
-	if o == nil || accountID == o.management || o.disabled[serviceControlPolicy] {
+// controls are the SCPs over the people of an account, or the RCPs over its resources, one list a level from the root down to the
+// account. None when the type is switched off, and none for the management account, which neither affects.
+func (o *organization) controls(kind, accountID string) [][]*policy.Document {
+	if o == nil || accountID == o.management || o.disabled[kind] {
 		return nil
 	}
-	if levels, ok := o.paths[accountID]; ok {
+	if levels, ok := o.paths[kind][accountID]; ok {
 		return levels
 	}
-	levels := eachControl(o, accountID, func(p *orgPolicy) *policy.Document { return policy.Read(o.policyARN(p), []byte(p.content)) })
-	o.paths[accountID] = levels
+	levels := eachControl(o, kind, accountID, func(p *orgPolicy) *policy.Document { return policy.Read(o.policyARN(p), []byte(p.content)) })
+	o.paths[kind][accountID] = levels
 	return levels
 }
 
-// controlTexts are the SCPs of controls, as they were attached.
-func (o *organization) controlTexts(accountID string) [][]string {
-	if o == nil || accountID == o.management || o.disabled[serviceControlPolicy] {
-		return nil
-	}
-	return eachControl(o, accountID, func(p *orgPolicy) string { return p.content })
+// ResourceControls are the RCPs over the resources of an account, level by level, for those who evaluate policies themselves. The
+// state lock must be held.
+func (a *AWS) ResourceControls(accountID string) [][]*policy.Document {
+	return a.organization.controls(resourceControlPolicy, accountID)
 }
 
-// eachControl makes something of each SCP over an account, one list a level.
-func eachControl[T any](o *organization, accountID string, from func(*orgPolicy) T) (levels [][]T) {
+// controlTexts are the policies of controls, as they were attached.
+func (o *organization) controlTexts(kind, accountID string) [][]string {
+	if o == nil || accountID == o.management || o.disabled[kind] {
+		return nil
+	}
+	return eachControl(o, kind, accountID, func(p *orgPolicy) string { return p.content })
+}
+
+// ResourceControlTexts are the policies of ResourceControls, as they were attached. The state lock must be held.
+func (a *AWS) ResourceControlTexts(accountID string) [][]string {
+	return a.organization.controlTexts(resourceControlPolicy, accountID)
+}
+
+// eachControl makes something of each policy of a type over an account, one list a level.
+func eachControl[T any](o *organization, kind, accountID string, from func(*orgPolicy) T) (levels [][]T) {
 	for _, target := range o.parents(accountID) {
 		here := []T{}
 		for _, id := range o.attached[target] {
-			if p := o.policies[id]; p.kind == serviceControlPolicy {
+			if p := o.policies[id]; p.kind == kind {
 				here = append(here, from(p))
 			}
 		}
@@ -137,6 +172,12 @@ func eachControl[T any](o *organization, accountID string, from func(*orgPolicy)
 
 // manages reports whether an account is the management account.
 func (o *organization) manages(accountID string) bool { return o != nil && o.management == accountID }
+
+// DescribeSource adds the condition keys that say where in the organization the resource is that an AWS service acts for. The state
+// lock must be held.
+func (a *AWS) DescribeSource(context map[string][]string, accountID string) {
+	a.organization.describe(context, "aws:sourceorg", accountID)
+}
 
 // describe adds the condition keys that say where in the organization an account is, for a principal or a resource.
 func (o *organization) describe(context map[string][]string, prefix, accountID string) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/doublelock/doublelock/shared/policy"
 )
 
 func orgPolicyOperations() map[string]Operation {
@@ -52,12 +54,19 @@ func (o *organization) summary(p *orgPolicy) Reply {
 	return Reply{"Id": p.id, "Arn": o.policyARN(p), "Name": p.name, "Description": p.description, "Type": p.kind, "AwsManaged": p.aws}
 }
 
-func checkOrgPolicy(content string) error {
-	if n := utf8.RuneCountInString(content); n > policySizeLimit {
-		return constraint("POLICY_CONTENT_LIMIT_EXCEEDED", "You have exceeded the number of characters in the policy: "+
-			strconv.Itoa(n)+" of "+strconv.Itoa(policySizeLimit)+".")
+// checkOrgPolicy refuses what AWS would not take as a policy of a type. The rules of RCPs are checked as they are documented; SCPs
+// are taken as soon as they are policies.
+func checkOrgPolicy(kindName, content string) error {
+	kind, known := kindNamed(kindName)
+	if !known {
+		return &Error{Code: "InvalidInputException", Message: "You specified an invalid value.", Fields: map[string]any{"Reason": "INVALID_ENUM_POLICY_TYPE"}}
 	}
-	if CheckDocument(content) != nil {
+	if n := utf8.RuneCountInString(content); n > kind.size {
+		return constraint("POLICY_CONTENT_LIMIT_EXCEEDED", "You have exceeded the number of characters in the policy: "+
+			strconv.Itoa(n)+" of "+strconv.Itoa(kind.size)+".")
+	}
+	document := policy.Read("policy", []byte(content))
+	if CheckDocument(content) != nil || kind.of == policy.TypeRCP && len(document.Check(kind.of, nil)) > 0 {
 		return &Error{Code: "MalformedPolicyDocumentException", Message: "The provided policy document does not meet the requirements of the specified policy type."}
 	}
 	return nil
@@ -72,7 +81,7 @@ func createOrgPolicy(c *Call) (any, error) {
 	if err := c.Decode(&in); err != nil {
 		return nil, err
 	}
-	if err := checkOrgPolicy(in.Content); err != nil {
+	if err := checkOrgPolicy(in.Type, in.Content); err != nil {
 		return nil, err
 	}
 	o := c.AWS.organization
@@ -118,7 +127,7 @@ func updateOrgPolicy(c *Call) (any, error) {
 		return nil, err
 	}
 	if in.Content != "" {
-		if err := checkOrgPolicy(in.Content); err != nil {
+		if err := checkOrgPolicy(found.kind, in.Content); err != nil {
 			return nil, err
 		}
 		found.content = in.Content
@@ -224,6 +233,7 @@ func attachOrgPolicy(c *Call) (any, error) {
 		return nil, err
 	}
 	o := c.AWS.organization
+	kind, _ := kindNamed(found.kind) // as it was when it was made
 	switch {
 	case !o.exists(in.TargetId):
 		return nil, targetNotFound()
@@ -231,7 +241,7 @@ func attachOrgPolicy(c *Call) (any, error) {
 		return nil, &Error{Code: "PolicyTypeNotEnabledException", Message: "The specified policy type isn't currently enabled in this root."}
 	case slices.Contains(o.attached[in.TargetId], found.id):
 		return nil, &Error{Code: "DuplicatePolicyAttachmentException", Message: "The selected policy is already attached to the specified target."}
-	case len(o.attached[in.TargetId]) >= policiesPerTarget:
+	case o.count(kind.name, in.TargetId) >= kind.most:
 		return nil, constraint("MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED", "You attempted to exceed the number of policies of a certain type that can be attached to an entity at one time.")
 	}
 	o.attached[in.TargetId] = append(slices.Clone(o.attached[in.TargetId]), found.id)
@@ -246,17 +256,55 @@ func detachOrgPolicy(c *Call) (any, error) {
 	}
 	o := c.AWS.organization
 	at := slices.Index(o.attached[in.TargetId], found.id)
+	kind, _ := kindNamed(found.kind)
 	switch {
 	case !o.exists(in.TargetId):
 		return nil, targetNotFound()
 	case at < 0:
 		return nil, &Error{Code: "PolicyNotAttachedException", Message: "The policy isn't attached to the specified target in the specified root."}
-	case len(o.attached[in.TargetId]) == 1:
+	case found.id == kind.full && kind.unless != "":
+		return nil, &Error{Code: "ConstraintViolationException", Message: kind.unless}
+	case o.count(kind.name, in.TargetId) == 1:
 		return nil, constraint("MIN_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED", "You attempted to detach the last policy of a certain type from an entity.")
 	}
 	o.attached[in.TargetId] = slices.Delete(slices.Clone(o.attached[in.TargetId]), at, at+1)
 	o.changed()
 	return nil, nil
+}
+
+// count is how many policies of a type are on a target.
+func (o *organization) count(kind, target string) (n int) {
+	for _, id := range o.attached[target] {
+		if o.policies[id].kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// switchType switches a type of policies on or off. Everything of it is detached when it is switched off, and when it is switched on
+// AWS's own policy is attached everywhere.
+// Source: AWS Organizations User Guide, "Disabling a policy type" and "Enabling a policy type".
+func (o *organization) switchType(kind policyKind, on bool) {
+	o.disabled[kind.name] = !on
+	for target, ids := range o.attached {
+		ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return o.policies[id].kind == kind.name })
+		if on {
+			ids = append(ids, kind.full)
+		}
+		o.attached[target] = ids
+	}
+	o.changed()
+}
+
+// attachedFirst are AWS's own policies of the types that are switched on: what a new target has.
+func (o *organization) attachedFirst() (ids []string) {
+	for _, kind := range policyKinds {
+		if !o.disabled[kind.name] {
+			ids = append(ids, kind.full)
+		}
+	}
+	return ids
 }
 
 func switchPolicyType(on bool) Operation {
@@ -266,14 +314,17 @@ func switchPolicyType(on bool) Operation {
 			return nil, err
 		}
 		o := c.AWS.organization
+		kind, known := kindNamed(in.PolicyType)
+		if !known {
+			return nil, &Error{Code: "InvalidInputException", Message: "You specified an invalid value.", Fields: map[string]any{"Reason": "INVALID_ENUM_POLICY_TYPE"}}
+		}
 		if on == !o.disabled[in.PolicyType] {
 			if on {
 				return nil, &Error{Code: "PolicyTypeAlreadyEnabledException", Message: "The specified policy type is already enabled in the specified root."}
 			}
 			return nil, &Error{Code: "PolicyTypeNotEnabledException", Message: "The specified policy type isn't currently enabled in this root."}
 		}
-		o.disabled[in.PolicyType] = !on
-		o.changed()
+		o.switchType(kind, on)
 		root, err := listRoots(c)
 		if err != nil {
 			return nil, err

@@ -31,10 +31,13 @@ func describeOrganization(c *Call) (any, error) {
 }
 
 func (o *organization) policyTypes() []any {
-	if o.disabled[serviceControlPolicy] {
-		return []any{}
+	types := []any{}
+	for _, kind := range policyKinds {
+		if !o.disabled[kind.name] {
+			types = append(types, Reply{"Type": kind.name, "Status": "ENABLED"})
+		}
 	}
-	return []any{Reply{"Type": serviceControlPolicy, "Status": "ENABLED"}}
+	return types
 }
 
 func listRoots(c *Call) (any, error) {
@@ -176,7 +179,7 @@ func (a *AWS) addUnit(parent, name string) *unit {
 	o := a.organization
 	made := &unit{id: "ou-" + o.rootID[2:] + "-" + a.Letters(8, lowerAlnum), parent: parent, name: name}
 	o.units[made.id] = made
-	o.attached[made.id] = []string{fullAccessPolicy}
+	o.attached[made.id] = o.attachedFirst()
 	o.changed()
 	return made
 }
@@ -186,7 +189,7 @@ func (a *AWS) addMember(parent, id, name string) *member {
 	o := a.organization
 	made := &member{id: id, parent: parent, name: name, email: "aws+" + id + "@example.com", joined: a.Options.Now().UTC()}
 	o.members[id] = made
-	o.attached[id] = []string{fullAccessPolicy}
+	o.attached[id] = o.attachedFirst()
 	o.changed()
 	a.account(id)
 	return made

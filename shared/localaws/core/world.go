@@ -9,7 +9,7 @@ import (
 // Credentials are what a client signs its requests with. SessionToken is empty for users.
 type Credentials struct{ AccessKeyID, SecretAccessKey, SessionToken string }
 
-// Organization founds the organization. Its management account is a member of the root, and SCPs are switched on.
+// Organization founds the organization. Its management account is a member of the root, SCPs are switched on, and RCPs are not.
 func (a *AWS) Organization(id, managementAccount string) {
 	a.Lock()
 	defer a.Unlock()
@@ -28,12 +28,18 @@ func (a *AWS) found(id, root, managementAccount string) {
 		partition: a.Options.Partition, id: id, management: managementAccount, rootID: root,
 		units:    map[string]*unit{root: {id: root, name: "Root"}},
 		members:  map[string]*member{},
-		attached: map[string][]string{root: {fullAccessPolicy}},
-		disabled: map[string]bool{}, delegates: map[string][]string{},
-		policies: map[string]*orgPolicy{fullAccessPolicy: {id: fullAccessPolicy, name: "FullAWSAccess", aws: true, kind: serviceControlPolicy,
-			description: "Allows access to every operation",
-			content:     `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`}},
+		attached: map[string][]string{},
+		disabled: map[string]bool{resourceControlPolicy: true}, delegates: map[string][]string{},
+		policies: map[string]*orgPolicy{
+			"p-FullAWSAccess": {id: "p-FullAWSAccess", name: "FullAWSAccess", aws: true, kind: serviceControlPolicy,
+				description: "Allows access to every operation",
+				content:     `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`},
+			"p-RCPFullAWSAccess": {id: "p-RCPFullAWSAccess", name: "RCPFullAWSAccess", aws: true, kind: resourceControlPolicy,
+				description: "Allows access to every resource",
+				content:     `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`},
+		},
 	}
+	a.organization.attached[root] = a.organization.attachedFirst()
 	a.organization.changed()
 	a.addMember(root, managementAccount, "management")
 }
@@ -60,7 +66,7 @@ func (a *AWS) AddOUWithID(parent, id, name string) {
 	delete(a.organization.attached, made.id)
 	made.id = id
 	a.organization.units[id] = made
-	a.organization.attached[id] = []string{fullAccessPolicy}
+	a.organization.attached[id] = a.organization.attachedFirst()
 }
 
 // AddAccount makes a member account in an OU ("" is the root).

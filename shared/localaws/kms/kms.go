@@ -251,7 +251,7 @@ func AuthorizeKey(c *core.Call, k *Key, action string, context map[string][]stri
 		return nil
 	}
 	return c.Authorize(core.Access{Action: action, Resource: k.ARN, ResourcePolicy: k.Policy, ResourceMustAllow: true, Grants: k.policyGrants(c.AWS.Options.Behavior.GrantsIgnoreContext),
-		Owner: k.At.Account, Context: keyContext(c, k, context)})
+		Owner: k.At.Account, AWSManagedKey: k.Manager == "AWS", Context: keyContext(c, k, context)})
 }
 
 // readsSecret reports whether Secrets Manager opens a value for somebody with this call.

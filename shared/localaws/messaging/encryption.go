@@ -64,7 +64,7 @@ func (s sealedUnder) byService(a *core.AWS, principal, source string) error {
 	for _, action := range toWrite {
 		context := s.context()
 		context["kms:ViaService"] = []string{arn.PartitionOf(s.Region).Regional(s.service, s.Region)}
-		on := core.Access{Action: "kms:" + action, Resource: k.ARN, ResourcePolicy: k.Policy, Owner: k.At.Account, Context: context}
+		on := core.Access{Action: "kms:" + action, Resource: k.ARN, ResourcePolicy: k.Policy, Owner: k.At.Account, AWSManagedKey: k.Manager == "AWS", Context: context}
 		if err := permit(a, principal, source, on); err != nil {
 			return s.refused("AccessDenied", err)
 		}

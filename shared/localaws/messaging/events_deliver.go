@@ -175,12 +175,13 @@ func sendAs(a *core.AWS, principal, source string, q *queue, in sendInput) error
 	return err
 }
 
-// permit reports whether a resource's own policy lets an AWS service act on it for a rule, topic or the like. The state
-// lock must be held.
+// permit reports whether a resource's own policy lets an AWS service act on it for a rule, topic or the like, and no RCP is against
+// it. The state lock must be held.
 func permit(a *core.AWS, principal, source string, on core.Access) error {
 	context := map[string][]string{"aws:SourceArn": {source}, "aws:SourceAccount": {arn.Of(source).Account}, "aws:SecureTransport": {"true"}}
+	a.DescribeSource(context, arn.Of(source).Account)
 	maps.Copy(context, on.Context)
-	var own policy.Policies
+	own := policy.Policies{RCPs: a.ResourceControls(on.Owner), AWSManagedKey: on.AWSManagedKey}
 	if on.ResourcePolicy != "" {
 		own.Resource = a.Parse("policy of "+on.Resource, on.ResourcePolicy)
 	}
@@ -188,13 +189,20 @@ func permit(a *core.AWS, principal, source string, on core.Access) error {
 		ResourceAccount: on.Owner, Context: context}
 	decision := policy.Evaluate(request, own)
 	if a.Options.OnDecision != nil {
-		a.Options.OnDecision(core.Decision{Request: request, Resource: on.ResourcePolicy, Answer: decision.Answer})
+		d := core.Decision{Request: request, Resource: on.ResourcePolicy, Answer: decision.Answer}
+		if !on.AWSManagedKey {
+			d.RCPs = a.ResourceControlTexts(on.Owner)
+		}
+		a.Options.OnDecision(d)
 	}
 	if decision.Answer == policy.Allowed {
 		return nil
 	}
-	return &core.Error{Code: "AccessDenied", Status: 403, Message: principal + " is not authorized to perform: " + on.Action +
-		" on resource: " + on.Resource + " because no resource-based policy allows the " + on.Action + " action"}
+	why := " because no resource-based policy allows the " + on.Action + " action"
+	if decision.Answer == policy.ExplicitlyDenied {
+		why = " with an explicit deny in a " + string(decision.Decided[0].Type)
+	}
+	return &core.Error{Code: "AccessDenied", Status: 403, Message: principal + " is not authorized to perform: " + on.Action + " on resource: " + on.Resource + why}
 }
 
 // serviceRole is the session an AWS service has when it assumes a role that trusts it. The state lock must be held.

@@ -101,6 +101,8 @@ func mentions(sample string) []string {
 		return []string{"eu-central-1", "enable-key --region eu-west-1", "cancel-key-deletion --region eu-west-1"}
 	case "a replica under a wrong key":
 		return []string{"prod/db/password", "update-secret --region eu-west-1"}
+	case "a replication that failed":
+		return []string{"prod/db/password", "already exists in region eu-west-1", "replicate-secret-to-regions --region eu-central-1"}
 	case "a secret that denies us":
 		return []string{"prod/db/password", "ArnNotLike", "role/doublelock-read"}
 	case "a disabled key":

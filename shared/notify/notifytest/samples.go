@@ -201,6 +201,9 @@ func Samples() map[string]notify.Message {
 	disabled := guard.Subject{Key: guard.Key{ARN: keyARN, Manager: guard.ManagerCustomer, State: guard.KeyDisabled},
 		Replicas: []guard.Replica{replicaKey("eu-west-1", guard.KeyPendingDeletion)}}
 	replica := guard.Subject{Replicas: []guard.Replica{replicaKey("eu-west-1", guard.KeyEnabled)}}
+	far := replicaKey("eu-west-1", guard.KeyEnabled)
+	far.Status, far.StatusMessage = "Failed", "Replication failed: Secret name prod/db/password already exists in region eu-west-1."
+	apart := guard.Subject{Replicas: []guard.Replica{far}}
 	rotates := guard.Subject{Rotation: guard.RotationOn, Versions: []guard.Version{{ID: "v2", Stages: []string{"AWSPREVIOUS"}}}}
 	samples := map[string]notify.Message{
 		"one secret, made with Terraform": compose(Opened(guard.SecretDefaultKey, "prod/db/password", "terraform")),
@@ -223,6 +226,7 @@ func Samples() map[string]notify.Message {
 		"a new version is due":            compose(notice(guard.NoticeSealDue, "prod/db/password", "cli")),
 		"two disabled keys":               compose(about(guard.SecretKeyUnusable, "cli", disabled)),
 		"a replica under a wrong key":     compose(about(guard.SecretKeyUnapproved, "terraform", replica)),
+		"a replication that failed":       compose(about(guard.SecretReplicaKey, "cli", apart)),
 		"a secret that rotates":           compose(about(guard.SecretNotSealed, "cdk", rotates)),
 		"an account nobody can enter":     compose(Opened(guard.OrgCoverage, "all secrets here", "")),
 		"a secret that denies us": compose(about(guard.OrgCoverage, "",

@@ -99,7 +99,7 @@ func (d *Docket) key(decision Decision) string {
 
 // all are the policies of a decision, by type and level.
 func all(d Decision) [][]string {
-	return append([][]string{d.Identity, d.Boundary, d.Session, {d.Resource}}, d.SCPs...)
+	return slices.Concat([][]string{d.Identity, d.Boundary, d.Session, {d.Resource}}, d.SCPs, d.RCPs)
 }
 
 // Len is how many different decisions were added.
@@ -127,6 +127,7 @@ type (
 		Boundary []named  `json:"permissionBoundaries,omitempty"`
 		Session  document `json:"sessionPolicy,omitempty"`
 		SCPs     []level  `json:"serviceControlPolicies,omitempty"`
+		RCPs     []level  `json:"resourceControlPolicies,omitempty"`
 		Resource document `json:"resourcePolicy,omitempty"`
 	}
 	request struct {
@@ -166,6 +167,9 @@ func asked(d Decision) question {
 	}
 	for _, here := range d.SCPs {
 		q.SCPs = append(q.SCPs, level{Target: "level", Policies: documents(here)})
+	}
+	for _, here := range d.RCPs {
+		q.RCPs = append(q.RCPs, level{Target: "level", Policies: documents(here)})
 	}
 	if r.Principal.Kind == policy.KindRoot {
 		q.Identity = documents([]string{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`})

@@ -20,6 +20,8 @@ const (
 	secret = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:app/db-AbCdEf"
 	all    = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
 	others = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/other"},"Action":"kms:*","Resource":"*"}]}`
+	open   = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`
+	shut   = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"secretsmanager:*","Resource":"*"}]}`
 )
 
 func session() policy.Principal {
@@ -112,6 +114,7 @@ func TestAWrongDecisionIsFound(t *testing.T) {
 		"an allow without a policy":                    {Request: on("secretsmanager:GetSecretValue", secret), Answer: policy.Allowed},
 		"a deny of what is allowed":                    {Request: on("secretsmanager:GetSecretValue", secret), Identity: []string{all}, Answer: policy.ImplicitlyDenied},
 		"an allow beside an SCP that denies":           {Request: on("secretsmanager:GetSecretValue", secret), Identity: []string{all}, SCPs: [][]string{{all, strings.Replace(all, "Allow", "Deny", 1)}}, Answer: policy.Allowed},
+		"an allow beside an RCP that denies":           {Request: on("secretsmanager:GetSecretValue", secret), Identity: []string{all}, RCPs: [][]string{{open}, {open, shut}}, Answer: policy.Allowed},
 		"an allow by the grant of somebody else":       {Request: on("kms:Decrypt", key), Resource: others, Grants: grant, Answer: policy.Allowed},
 		"an allow by a context that no policy asks of": {Request: scoped, Resource: others, Answer: policy.Allowed},
 	}

@@ -141,5 +141,8 @@ func evaluate(d Decision) policy.Answer {
 	for _, here := range d.SCPs {
 		p.SCPs = append(p.SCPs, read(here))
 	}
+	for _, here := range d.RCPs {
+		p.RCPs = append(p.RCPs, read(here))
+	}
 	return policy.Evaluate(d.Request, p).Answer
 }

@@ -5,6 +5,7 @@ package accounts
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/cloud"
@@ -60,6 +61,22 @@ func modes(r settings.Runtime, now func() time.Time, accounts func(context.Conte
 		ByPath: func(account string) bool {
 			_, named := r.Accounts[account]
 			return !named && len(r.OUs) > 0
+		},
+	}
+}
+
+// Moves judges accounts that were moved, by the policies of ours that are attached and by doublelock.yaml.
+func Moves(c *cloud.Cloud, r settings.Runtime) *fleet.Moves {
+	return &fleet.Moves{
+		Mode: r.Mode, Enrolled: r.Enrolled, Accounts: anew{c}.Accounts,
+		SCPs: func(ctx context.Context) ([]fleet.SCP, error) {
+			ours := func(name string) bool { return strings.HasPrefix(name, settings.SessionPrefix) }
+			service, err := scps(ctx, c, organization.ServiceControl, ours)
+			if err != nil {
+				return nil, err
+			}
+			resource, err := scps(ctx, c, organization.ResourceControl, ours)
+			return append(service, resource...), err
 		},
 	}
 }

@@ -1,0 +1,101 @@
+package doublelock_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/doublelock/doublelock/shared/inventory"
+)
+
+// A pattern such as kms:* is judged by the list of what it can be. An action that AWS adds to one of these services has to be
+// judged before it counts as harmless.
+func TestEveryActionOfTheListedServicesIsJudged(t *testing.T) {
+	announced := []string{ // in botocore and the guide, not in the reference of the pinned version
+		"secretsmanager:AcceptCrossAccountReplication", "secretsmanager:AssociateCrossAccountReplica",
+		"secretsmanager:DisassociateCrossAccountReplica", "secretsmanager:ListResourcePolicies",
+	}
+	for _, service := range []string{"secretsmanager", "kms", "sts"} {
+		listed, has := inventory.ActionsOf(service), actionsInReference(t, service)
+		for _, a := range has {
+			if !slices.Contains(listed, a.Name) {
+				t.Errorf("%s:%s is not in shared/inventory/elsewhere_actions.go: what follows from it?", service, a.Name)
+			}
+		}
+		for _, name := range listed {
+			known := slices.ContainsFunc(has, func(a referenceAction) bool { return a.Name == name })
+			if !known && !slices.Contains(announced, service+":"+name) {
+				t.Errorf("%s:%s is listed, and AWS has no such action", service, name)
+			}
+		}
+	}
+}
+
+// An action that is named like one that reads, and hands out credentials, may be the way to act as somebody else.
+func TestNoActionThatHandsOutCredentialsCountsAsReading(t *testing.T) {
+	harmless := []string{ // what they hand out opens no account of AWS
+		"waf:GetChangeToken", "waf:GetChangeTokenStatus", "waf-regional:GetChangeToken", "waf-regional:GetChangeTokenStatus",
+		"iam:GetAccountPasswordPolicy", "iam:GetCredentialReport", "secretsmanager:GetRandomPassword", "iq:GetChatToken",
+		"managedblockchain-query:GetTokenBalance", "managedblockchain-query:BatchGetTokenBalance", "gamelift:GetComputeAuthToken",
+		"codeartifact:GetAuthorizationToken", "ecr:GetAuthorizationToken", "ecr-public:GetAuthorizationToken", "sts:GetSessionToken", "sts:GetServiceBearerToken",
+		"redshift:GetIdentityCenterAuthToken", "redshift-serverless:GetIdentityCenterAuthToken", "bedrock-agentcore:GetTokenVault",
+	}
+	files, err := filepath.Glob(filepath.Join(referenceFolder(), "actions", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	handing := 0
+	for _, file := range files {
+		service := strings.TrimSuffix(filepath.Base(file), ".json")
+		for _, a := range actionsInReference(t, service) {
+			name := service + ":" + a.Name
+			says := slices.ContainsFunc([]string{"Credentials", "Token", "Password", "Presigned", "AccessDetails", "FederationToken"}, func(w string) bool {
+				return strings.Contains(a.Name, w)
+			})
+			if !says || !strings.HasPrefix(a.Name, "Get") || slices.Contains(harmless, name) {
+				continue
+			}
+			handing++
+			if inventory.ReadsOnly(name) {
+				t.Errorf("%s counts as reading: can somebody act as another with what it hands out?", name)
+			}
+		}
+	}
+	if handing < 20 {
+		t.Errorf("%d actions hand out credentials: this test looks in the wrong place", handing)
+	}
+}
+
+type referenceAction struct {
+	Name string `json:"name"`
+}
+
+func referenceFolder() string {
+	if folder := os.Getenv("DOUBLELOCK_IAM_DATA"); folder != "" {
+		return folder
+	}
+	return filepath.Join("node_modules", "@cloud-copilot", "iam-data", "data")
+}
+
+func actionsInReference(t *testing.T, service string) []referenceAction {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(referenceFolder(), "actions", service+".json"))
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("the service reference is not installed: %v; run make setup", err)
+		}
+		t.Skipf("the service reference is not installed: %v; run make setup", err)
+	}
+	var byName map[string]referenceAction
+	if err := json.Unmarshal(raw, &byName); err != nil {
+		t.Fatal(err)
+	}
+	var out []referenceAction
+	for _, a := range byName {
+		out = append(out, a)
+	}
+	return out
+}

@@ -1,0 +1,135 @@
+package guard
+
+import (
+	"strings"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/arn"
+)
+
+// Affected is a secret that the key touches, and why it stops or does not.
+type Affected struct {
+	Secret  string    `json:"secret"` // canonical ARN
+	Name    string    `json:"name"`
+	State   LockState `json:"state"`
+	Fate    Fate      `json:"fate,omitzero"`
+	Opens   Key       `json:"opens,omitzero"`   // of FateOlderCopy, FateOwnKey, FateReplica and FateOtherVersion: what still opens it
+	Regions []string  `json:"regions,omitzero"` // of FateReplica and FateUnreadReplica: where those replicas are, or in which account; where the primary opens: which stop
+	Labels  []string  `json:"labels,omitzero"`  // of FateOtherVersion: of the versions that still open, and in which Region or account; where the primary opens: of others that stop
+	Unsure  []string  `json:"unsure,omitzero"`  // labels of versions of which nobody knows whether they still open, and in which Region or account
+	Others  []Key     `json:"others,omitzero"`  // of FateEveryCopy: that open it no more; of FateUnreadKey and Unsure: of which nobody knows whether they open it
+	Lost    time.Time `json:"lost,omitzero"`    // from when what stops is lost for good, because its last key is deleted; of several versions the first
+	Gone    bool      `json:"gone,omitzero"`    // what stops is lost already: no key of it exists any more
+	Seen    time.Time `json:"seen,omitzero"`    // of FateStale: when it was looked at last
+	Why     string    `json:"why,omitzero"`     // of notices stored before fates were: the reason, in half a sentence
+}
+
+// Fate is why a secret stops without a key, or does not.
+type Fate string
+
+const (
+	FateNoValue        Fate = "no_value"        // it has no value, and none can be written
+	FateEveryCopy      Fate = "every_copy"      // every copy of the current version is under the key, or another that is out of use
+	FateOlderCopy      Fate = "older_copy"      // it names the key, and a copy opens with another
+	FateOwnKey         Fate = "own_key"         // it names another key, which opens its current version
+	FateOtherKey       Fate = "other_key"       // it names the key, and its current version is under another
+	FateOtherVersion   Fate = "other_version"   // its current version stops, and another one opens with another key
+	FateVersionStops   Fate = "version_stops"   // labelled versions stop, in some location, and the primary's current one is under another key
+	FateReplica        Fate = "replica"         // its primary stops, and replicas open with keys of their own
+	FateReplicaStops   Fate = "replica_stops"   // replicas stop, and its primary is under another key
+	FateUnreadVersions Fate = "unread_versions" // nobody could see its versions
+	FateUnreadKey      Fate = "unread_key"      // its current version, or those that are Unsure, may open with another key: nobody knows what its state means
+	FateUnreadReplica  Fate = "unread_replica"  // its primary stops, and nobody could see what opens its replicas
+	FateUnreadCopies   Fate = "unread_copies"   // nobody could see every key of its copies, so it may be under the key
+	FateStale          Fate = "stale"           // it was under the key when it was looked at last, and the last full sweep could not look
+)
+
+// Describe says in half a sentence why the secret stops, or does not, and from when what stops is lost.
+func (a Affected) Describe() string {
+	words := a.why()
+	if len(a.Unsure) > 0 && a.Fate != FateUnreadKey {
+		words = also(words, "whether "+a.unsure()+" still opens is not known: "+a.others("could not be read"))
+	}
+	switch {
+	case a.Gone:
+		return also(words, "what stopped is lost for good: no key of it exists any more")
+	case !a.Lost.IsZero():
+		return also(words, "what stops is lost for good from "+minute(a.Lost)+" on")
+	default:
+		return words
+	}
+}
+
+func (a Affected) why() string {
+	switch a.Fate {
+	case FateNoValue:
+		return "has no value yet; none can be written"
+	case FateEveryCopy:
+		if len(a.Others) > 0 {
+			return "every copy of the current version is under this key, or another that opens nothing: " + a.others("")
+		}
+		return "every copy of the current version is under this key"
+	case FateOlderCopy:
+		return a.stopping("an older copy still opens with " + a.Opens.named())
+	case FateOwnKey:
+		return a.stopping("only an older copy is under this key; it opens with its own, " + a.Opens.named())
+	case FateOtherKey:
+		return a.stopping("the current version was never re-encrypted under this key")
+	case FateOtherVersion:
+		return "its current version stops; " + a.labels() + " still opens with " + a.Opens.named()
+	case FateVersionStops:
+		return a.stopping("") + "; its current version is under another key"
+	case FateReplica:
+		return "stops in " + arn.Of(a.Secret).Region + ", and still opens in " + a.in() + " with " + a.Opens.named()
+	case FateReplicaStops:
+		return "stops in " + a.in() + ", unless an older copy there still opens: its primary is under another key"
+	case FateUnreadVersions:
+		return "its versions could not be read"
+	case FateUnreadKey:
+		if len(a.Unsure) > 0 {
+			return "whether " + a.unsure() + " still opens is not known: " + a.others("its keys could not be read")
+		}
+		return "an older copy is under a key of which nobody knows whether it opens: " + a.others("its state could not be read")
+	case FateUnreadReplica:
+		return "stops in " + arn.Of(a.Secret).Region + "; what opens its replica in " + a.in() + " could not be read"
+	case FateUnreadCopies:
+		return "not every key of its copies could be read, so it may be under this key"
+	case FateStale:
+		return "was under this key at " + a.Seen.UTC().Format(time.RFC3339) + "; the last sweep could not look at it"
+	default:
+		return a.Why
+	}
+}
+
+// stopping adds what stops to what does not.
+func (a Affected) stopping(words string) string {
+	if len(a.Labels) > 0 {
+		words = also(words, a.labels()+" stops")
+	}
+	if len(a.Regions) > 0 {
+		words = also(words, "it stops in "+a.in()+", unless an older copy there still opens")
+	}
+	return words
+}
+
+func (a Affected) unsure() string { return strings.Join(a.Unsure, ", ") }
+
+// others says of the other keys why they do not count; none is that nobody listed them.
+func (a Affected) others(none string) string {
+	if len(a.Others) == 0 {
+		return none
+	}
+	return eachOf(a.Others, Key.doubtWords)
+}
+
+func (a Affected) in() string { return strings.Join(a.Regions, ", ") }
+
+func (a Affected) labels() string { return strings.Join(a.Labels, ", ") }
+
+// named is a key as people tell it apart.
+func (k Key) named() string {
+	if k.Manager == ManagerAWS {
+		return "the AWS managed key"
+	}
+	return k.ARN
+}

@@ -1,0 +1,364 @@
+package inventory
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// Right is an action, as a policy names it, that a principal may use, and of which Powers and Reach do not say what follows.
+type Right struct {
+	As     string // who has it: the principal itself, or a role that it may take
+	Action string // as the policy names it: a pattern, or "everything but" some
+	Policy string // that allows it
+}
+
+// Elsewhere is what a principal may do that neither Reach nor Powers follows.
+type Elsewhere struct {
+	// Unproved are the rights of which nothing shows that they leave alone who opens what: they make code run that has another
+	// role, make principals, change tags that policies ask for, or are not known at all.
+	Unproved []Right
+	// Data are those that write data, or call what others run. They change nobody's rights; what the others' code does with it
+	// is not asked.
+	Data []Right
+	// Unseen is what the snapshot does not hold and could let the principal in: copies of other secrets, roles of its account.
+	Unseen []string
+}
+
+// Elsewhere lists what else a principal (role, user, session or root), and each role that it may take, may do.
+//
+// Whatever its policies allow counts as unproved, until its action is one that the tables below name. So a service that AWS adds
+// next year is unproved, too. A right that its boundary, its organization or a statement of its own denies for certain is none.
+// Copies of the secrets of but, ARNs, are not asked for.
+func (a *Access) Elsewhere(principalARN string, but []string) (Elsewhere, error) {
+	chains, err := a.Chains(principalARN)
+	if err != nil {
+		return Elsewhere{}, err
+	}
+	out := Elsewhere{Unseen: a.unseenCopies(but)}
+	for _, c := range slices.Concat([]Chain{{Roles: []string{principalARN}}}, chains) {
+		if err := a.addElsewhere(&out, c.Roles[len(c.Roles)-1]); err != nil {
+			return Elsewhere{}, err
+		}
+	}
+	return out, nil
+}
+
+// UnprovedPrincipals are the roles and users of the snapshot that have a right of which it is not known what follows from it, in
+// its order.
+func (a *Access) UnprovedPrincipals() ([]string, error) {
+	var names []string
+	for i := range a.snapshot.Principals {
+		var found Elsewhere
+		if err := a.addElsewhere(&found, a.snapshot.Principals[i].ARN); err != nil {
+			return nil, err
+		}
+		if len(found.Unproved) > 0 {
+			names = append(names, a.snapshot.Principals[i].ARN)
+		}
+	}
+	return names, nil
+}
+
+// unseenCopies are the copies of secrets, but some, that the snapshot names and does not hold: it was taken of other Regions.
+func (a *Access) unseenCopies(but []string) []string {
+	var out []string
+	for i := range a.snapshot.Secrets {
+		s := &a.snapshot.Secrets[i].Facts
+		if slices.Contains(but, s.ARN) || s.IsReplica() {
+			continue
+		}
+		for _, r := range s.Replicas {
+			if of := arn.Of(s.ARN).In(r.Region).String(); a.secretAt(of) == nil {
+				out = append(out, "the copy "+of)
+			}
+		}
+		for _, c := range s.Elsewhere.Copies {
+			if a.secretAt(c.ARN) == nil {
+				out = append(out, "the copy "+c.ARN)
+			}
+		}
+	}
+	return out
+}
+
+func (a *Access) secretAt(secretARN string) *Secret {
+	if i, found := a.secrets[secretARN]; found {
+		return &a.snapshot.Secrets[i]
+	}
+	return nil
+}
+
+func (a *Access) addElsewhere(out *Elsewhere, principalARN string) error {
+	add := func(to *[]Right, r Right) {
+		if !slices.ContainsFunc(*to, func(have Right) bool { return have.As == r.As && have.Action == r.Action }) {
+			*to = append(*to, r)
+		}
+	}
+	for _, name := range a.variants(principalARN) {
+		w, err := a.asker(name)
+		if err != nil {
+			return fmt.Errorf("ask for %s: %w", principalARN, err)
+		}
+		if why := a.whyUnread(PartPrincipals, w.principal.Account); why != "" && w.principal.Account != "" {
+			if text := "any role of account " + w.principal.Account + " that trusts it"; !slices.Contains(out.Unseen, text) {
+				out.Unseen = append(out.Unseen, text)
+			}
+		}
+		if w.principal.Kind == policy.KindRoot {
+			add(&out.Unproved, Right{principalARN, "*", "root of the account"})
+			continue
+		}
+		for _, d := range w.policies.Identity {
+			if d.Err() != nil {
+				add(&out.Unproved, Right{principalARN, "*", d.Name + ", which could not be read"})
+				continue
+			}
+			for i := range d.Statements {
+				s := &d.Statements[i]
+				if s.Effect != policy.Allow {
+					continue
+				}
+				for _, action := range actionsOf(s) {
+					switch a.consequence(action, s) {
+					case followed:
+					case data:
+						if !a.certainlyNot(w, action) {
+							add(&out.Data, Right{principalARN, action, d.Name})
+						}
+					case unproved:
+						if !a.certainlyNot(w, action) {
+							add(&out.Unproved, Right{principalARN, action, d.Name})
+						}
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// actionsOf are the actions that a statement names; all but some are one of them.
+func actionsOf(s *policy.Statement) []string {
+	if s.Actions == nil {
+		return []string{"everything but " + strings.Join(s.NotActions, ", ")}
+	}
+	return s.Actions
+}
+
+// certainlyNot reports whether a right is denied whatever it is used for: one action by the engine, a pattern where no boundary
+// leaves any of it that matters.
+func (a *Access) certainlyNot(w *asker, action string) bool {
+	if !strings.ContainsAny(action, "*? ") {
+		return denied(a.mayAnywhere(w, action)) && !a.mayAbroad(w, action)
+	}
+	if len(w.policies.Boundary) == 0 {
+		return false
+	}
+	for _, d := range w.policies.Boundary {
+		if d.Err() != nil {
+			return false
+		}
+		for i := range d.Statements {
+			s := &d.Statements[i]
+			if s.Effect != policy.Allow {
+				continue
+			}
+			if slices.ContainsFunc(actionsOf(s), func(of string) bool { return a.consequence(of, s) != followed }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// mayAbroad reports whether the principal's own policies allow an action on something of another account, whose policies are not
+// in the snapshot.
+func (a *Access) mayAbroad(w *asker, action string) bool {
+	for _, d := range w.policies.Identity {
+		for i := range d.Statements {
+			s := &d.Statements[i]
+			if s.Effect != policy.Allow || !s.About(action) {
+				continue
+			}
+			for _, resource := range s.Resources {
+				account := arn.Of(resource).Account
+				if account == "" || account == w.principal.Account {
+					continue
+				}
+				name := strings.NewReplacer("*", "x", "?", "x").Replace(resource)
+				if d := ask(w, &policy.Target{ARN: name, Account: w.principal.Account, Kind: policy.ResourcePlain}, action); !denied(d.Answer) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// consequence is what is known of what follows from an action.
+type consequence int
+
+const (
+	unproved consequence = iota
+	data
+	followed // nothing follows from it, or Powers and Reach say what
+)
+
+func (a *Access) consequence(action string, s *policy.Statement) consequence {
+	action = strings.ToLower(action)
+	worst := followed
+	service, _, named := strings.Cut(action, ":")
+	list, listed := everyAction[service]
+	switch {
+	case !named || strings.ContainsAny(service, "*? "):
+		return unproved
+	case listed:
+		for _, each := range list {
+			if arn.Match(action, strings.ToLower(service+":"+each.name)) {
+				worst = min(worst, a.follows(each, s))
+			}
+		}
+		return worst
+	case handsOutCredentials(action):
+		return unproved
+	case within(action, reading), within(action, powerful):
+		return followed
+	case within(action, writing):
+		return data
+	}
+	return unproved
+}
+
+// follows is the consequence of one action of a service whose actions are all listed.
+func (a *Access) follows(of listedAction, s *policy.Statement) consequence {
+	switch of.by {
+	case byTags:
+		if a.decidesBy(byTag...) {
+			return unproved
+		}
+	case byStores:
+		if slices.ContainsFunc(a.snapshot.Keys, func(k Key) bool { return k.Facts.Store != "" && k.Facts.State != guard.KeyEnabled }) {
+			return unproved
+		}
+	case bySource:
+		if a.decidesBy("aws:sourceidentity") {
+			return unproved
+		}
+	case byTaking:
+		if s.Resources == nil || slices.ContainsFunc(s.Resources, a.beyond) {
+			return unproved
+		}
+	case byItself:
+		return unproved
+	}
+	return followed
+}
+
+// beyond reports whether a resource pattern may be a role of an account whose principals are not in the snapshot, from where
+// somebody may come back.
+func (a *Access) beyond(pattern string) bool {
+	account := "*"
+	if arn.Is(pattern) {
+		account = arn.Of(pattern).Account
+	}
+	if !strings.ContainsAny(account, "*?$") {
+		return a.holdsUnread(account) || a.whyUnread(PartPrincipals, account) != "" && a.letsOutsidersIn()
+	}
+	return a.letsOutsidersIn() || slices.ContainsFunc(a.snapshot.Unread, func(u Unread) bool { return u.Part == PartPrincipals })
+}
+
+// holdsUnread reports whether an account is in the snapshot and its principals are not: one of them may open what is there.
+func (a *Access) holdsUnread(account string) bool {
+	return a.accounts[account] != nil && a.whyUnread(PartPrincipals, account) != ""
+}
+
+// letsOutsidersIn reports whether something in the snapshot may be opened or taken from outside it.
+func (a *Access) letsOutsidersIn() bool {
+	a.bulkOutside.Do(func() {
+		for i := range a.snapshot.Secrets {
+			s := &a.snapshot.Secrets[i]
+			if d := a.secretPolicy(s); d != nil && d.Err() != nil || len(a.outsiders(s)) > 0 {
+				a.outside = true
+				return
+			}
+		}
+		for i := range a.snapshot.Principals {
+			p := &a.snapshot.Principals[i]
+			if p.Kind == User {
+				continue
+			}
+			trust := a.documents.read("trust policy of "+p.ARN, p.Trust)
+			if trust.Err() != nil || len(a.takers(trust, assumeRole)) > 0 {
+				a.outside = true
+				return
+			}
+		}
+	})
+	return a.outside
+}
+
+// decidesBy reports whether any policy of the snapshot decides by one of some condition keys, or could not be read. Keys are in
+// lower case; one that ends with "/" is a family.
+func (a *Access) decidesBy(keys ...string) bool {
+	a.bulkKeys.Do(func() { a.asked = a.conditionKeys() })
+	return a.asked == nil || slices.ContainsFunc(keys, func(key string) bool {
+		return slices.ContainsFunc(a.asked, func(asked string) bool { return strings.HasPrefix(asked, key) })
+	})
+}
+
+// conditionKeys are those that the policies of the snapshot ask for, in lower case: as a condition, or as a variable. nil where one
+// of the policies could not be read.
+func (a *Access) conditionKeys() []string {
+	found := map[string]bool{}
+	readable := true
+	look := func(d *policy.Document) {
+		if d == nil {
+			return
+		}
+		readable = readable && d.Err() == nil
+		for _, key := range d.ConditionKeys() {
+			found[strings.ToLower(key)] = true
+		}
+	}
+	for _, text := range a.snapshot.Managed {
+		look(a.documents.read("managed policy", text))
+	}
+	for _, c := range a.snapshot.Controls {
+		look(a.documents.read(c.Name, c.Document))
+	}
+	for i := range a.snapshot.Principals {
+		p := &a.snapshot.Principals[i]
+		for _, text := range p.Inline {
+			look(a.documents.read("inline policy", text))
+		}
+		if p.Kind != User {
+			look(a.documents.read("trust policy of "+p.ARN, p.Trust))
+		}
+	}
+	for _, g := range a.snapshot.Groups {
+		for _, text := range g.Inline {
+			look(a.documents.read("inline policy", text))
+		}
+	}
+	for i := range a.snapshot.Secrets {
+		look(a.secretPolicy(&a.snapshot.Secrets[i]))
+	}
+	for i := range a.snapshot.Keys {
+		look(a.keyPolicy(&a.snapshot.Keys[i]))
+	}
+	if !readable {
+		return nil
+	}
+	out := make([]string, 0, len(found))
+	for key := range found {
+		out = append(out, key)
+	}
+	slices.SortFunc(out, cmp.Compare[string])
+	return out
+}

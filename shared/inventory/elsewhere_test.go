@@ -1,0 +1,195 @@
+package inventory_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+)
+
+// What a principal may do counts as a way to more, until it is known that it is none.
+func TestARightIsUnprovedUntilItIsKnownWhatFollowsFromIt(t *testing.T) {
+	own := []string{allow("secretsmanager:GetSecretValue", secretARN("vendor/acme")), allow("kms:Decrypt", "*")}
+	boundary := "arn:aws:iam::111122223333:policy/reads"
+	for of, tc := range map[string]struct {
+		statements     []string
+		change         func(*inventory.Snapshot, *inventory.Principal)
+		unproved, data []string
+	}{
+		"reading its own secret":                     {},
+		"describing and listing":                     {statements: []string{allow("ec2:Describe*", "*"), allow("iam:List*", "*"), allow("s3:GetObject", "*")}},
+		"the code of functions":                      {statements: []string{allow("lambda:UpdateFunctionCode", "*")}, unproved: []string{"lambda:UpdateFunctionCode"}},
+		"commands on machines":                       {statements: []string{allow("ssm:SendCommand", "*")}, unproved: []string{"ssm:SendCommand"}},
+		"builds, stacks, containers":                 {statements: []string{`{"Effect":"Allow","Action":["codebuild:StartBuild","cloudformation:UpdateStack","ecs:ExecuteCommand"],"Resource":"*"}`}, unproved: []string{"codebuild:StartBuild", "cloudformation:UpdateStack", "ecs:ExecuteCommand"}},
+		"making users":                               {statements: []string{allow("iam:CreateUser", "*")}, unproved: []string{"iam:CreateUser"}},
+		"making roles":                               {statements: []string{allow("iam:CreateRole", roleARN(shop, "new-*"))}, unproved: []string{"iam:CreateRole"}},
+		"permission sets, sessions of root":          {statements: []string{allow("sso:PutInlinePolicyToPermissionSet", "*"), allow("sts:AssumeRoot", "*")}, unproved: []string{"sso:PutInlinePolicyToPermissionSet", "sts:AssumeRoot"}},
+		"leaving the organization":                   {statements: []string{allow("organizations:LeaveOrganization", "*")}, unproved: []string{"organizations:LeaveOrganization"}},
+		"a service that nobody knows":                {statements: []string{allow("newservice:DoIt", "*")}, unproved: []string{"newservice:DoIt"}},
+		"everything but IAM":                         {statements: []string{`{"Effect":"Allow","NotAction":["iam:*"],"Resource":"*"}`}, unproved: []string{"everything but iam:*"}},
+		"a pattern that may be more than reading":    {statements: []string{allow("ec2:*", "*")}, unproved: []string{"ec2:*"}},
+		"reading that hands out credentials":         {statements: []string{allow("ec2:GetPasswordData", "*"), allow("datazone:Get*", "*")}, unproved: []string{"ec2:GetPasswordData", "datazone:Get*"}},
+		"data, and what others run":                  {statements: []string{allow("s3:*", "*"), allow("lambda:InvokeFunction", "*")}, data: []string{"s3:*", "lambda:InvokeFunction"}},
+		"everything on a secret of its own":          {statements: []string{allow("secretsmanager:*", secretARN("vendor/acme"))}},
+		"everything with a key, which Powers judges": {statements: []string{allow("kms:*", "*")}},
+		"session tags where no policy asks for them": {statements: []string{allow("sts:TagSession", "*")}},
+		"session tags where one does": {statements: []string{allow("sts:TagSession", "*")}, unproved: []string{"sts:TagSession"}, change: func(s *inventory.Snapshot, _ *inventory.Principal) {
+			s.Principals = append(s.Principals, role(shop, "tagged", `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"}}}`))
+		}},
+		"session tags where a policy cannot be read": {statements: []string{allow("sts:TagSession", "*")}, unproved: []string{"sts:TagSession"}, change: func(s *inventory.Snapshot, _ *inventory.Principal) {
+			s.Managed["arn:aws:iam::111122223333:policy/broken"] = "{"
+		}},
+		"a boundary that leaves reading alone": {statements: []string{allow("*", "*")}, change: func(s *inventory.Snapshot, p *inventory.Principal) {
+			s.Managed[boundary] = document(allow("ec2:Describe*", "*"), allow("secretsmanager:GetSecretValue", "*"))
+			p.Boundary = boundary
+		}},
+		"a statement of its own that denies it": {statements: []string{allow("iam:CreateUser", "*"), `{"Effect":"Deny","Action":"iam:CreateUser","Resource":"*"}`}},
+		"a policy that cannot be read":          {unproved: []string{"*"}, change: func(_ *inventory.Snapshot, p *inventory.Principal) { p.Inline["broken"] = "{" }},
+		"roles of an account that nobody lets in": {statements: []string{allow("sts:AssumeRole", "arn:aws:iam::777788889999:role/x")}, change: func(s *inventory.Snapshot, _ *inventory.Principal) {
+			closeToOutsiders(s)
+		}},
+		"roles of an account from where one comes back": {statements: []string{allow("sts:AssumeRole", "arn:aws:iam::777788889999:role/x")}, unproved: []string{"sts:AssumeRole"}, change: func(s *inventory.Snapshot, _ *inventory.Principal) {
+			closeToOutsiders(s)
+			s.Principals = append(s.Principals, trusting("entry", `{"AWS":"777788889999"}`, allow("secretsmanager:GetSecretValue", "*")))
+		}},
+		"a role that it takes": {statements: []string{allow("sts:AssumeRole", roleARN(shop, "builder"))}, unproved: []string{"lambda:UpdateFunctionCode"}, change: func(s *inventory.Snapshot, _ *inventory.Principal) {
+			closeToOutsiders(s)
+			s.Principals = append(s.Principals, trusting("builder", `{"AWS":"111122223333"}`, allow("lambda:UpdateFunctionCode", "*")))
+		}},
+	} {
+		t.Run(of, func(t *testing.T) {
+			s := undamaged()
+			probe := role(shop, "probe", slices.Concat(own, tc.statements)...)
+			if tc.change != nil {
+				tc.change(&s, &probe)
+			}
+			s.Principals = append(s.Principals, probe)
+			found, err := inventory.Prepare(s).Elsewhere(probe.ARN, []string{secretARN("vendor/acme")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			names := func(rights []inventory.Right) (out []string) {
+				for _, r := range rights {
+					out = append(out, r.Action)
+				}
+				return out
+			}
+			if diff := cmp.Diff(tc.unproved, names(found.Unproved)); diff != "" {
+				t.Errorf("unproved (-want +got)\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.data, names(found.Data)); diff != "" {
+				t.Errorf("data (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// undamaged is the small organization without what is closed or cannot be read.
+func undamaged() inventory.Snapshot {
+	s := acme()
+	s.Secrets = slices.DeleteFunc(s.Secrets, func(each inventory.Secret) bool {
+		return slices.Contains([]string{"shop/broken", "shop/off", "shop/deleted"}, each.Facts.Name)
+	})
+	s.Keys = slices.DeleteFunc(s.Keys, func(k inventory.Key) bool { return k.Facts.State != guard.KeyEnabled })
+	return s
+}
+
+// closeToOutsiders leaves nobody of another account a way in.
+func closeToOutsiders(s *inventory.Snapshot) {
+	for i := range s.Secrets {
+		s.Secrets[i].Policy = ""
+	}
+}
+
+func TestWhatASnapshotDoesNotHoldIsSaid(t *testing.T) {
+	s := acme()
+	s.Secrets[0].Facts.Replicas = []guard.Replica{{Region: "eu-west-1", Status: "InSync"}}
+	s.Unread = []inventory.Unread{{Part: inventory.PartPrincipals, Account: shop, Why: "AccessDenied"}}
+	probe := role(shop, "probe")
+	s.Principals = append(s.Principals, probe)
+	found, err := inventory.Prepare(s).Elsewhere(probe.ARN, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := "the copy arn:aws:secretsmanager:eu-west-1:111122223333:secret:" + s.Secrets[0].Facts.Name + "-AbCdEf"
+	if diff := cmp.Diff([]string{copied, "any role of account " + shop + " that trusts it"}, found.Unseen); diff != "" {
+		t.Error(diff)
+	}
+	found, err = inventory.Prepare(s).Elsewhere(probe.ARN, []string{s.Secrets[0].Facts.ARN})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(found.Unseen, copied) {
+		t.Error("a copy of a secret that it may open is held against it")
+	}
+}
+
+// Rights that open what is closed, or change by what policies decide, are powers.
+func TestRightsToChangeWhatPoliciesDecideByArePowers(t *testing.T) {
+	byTag := func(s *inventory.Snapshot) {
+		s.Principals = append(s.Principals, role(shop, "tagged", `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"}}}`))
+	}
+	for action, when := range map[string]func(*inventory.Snapshot){
+		"secretsmanager:TagResource": byTag, "secretsmanager:UntagResource": byTag, "kms:TagResource": byTag, "iam:TagRole": byTag,
+		"kms:CreateAlias": func(s *inventory.Snapshot) {
+			s.Keys[0].Policy = document(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:Decrypt","Resource":"*","Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/x"}}}`)
+		},
+		"kms:EnableKey":                func(s *inventory.Snapshot) { disable(s, guard.KeyDisabled) },
+		"kms:CancelKeyDeletion":        func(s *inventory.Snapshot) { disable(s, guard.KeyPendingDeletion) },
+		"secretsmanager:RestoreSecret": func(s *inventory.Snapshot) { s.Secrets[0].Facts.DeletedAt = s.TakenAt },
+	} {
+		t.Run(action, func(t *testing.T) {
+			for _, changed := range []bool{false, true} {
+				s := undamaged()
+				if changed {
+					when(&s)
+				}
+				probe := role(shop, "probe", allow(action, "*"))
+				s.Principals = append(s.Principals, probe)
+				found, err := inventory.Prepare(s).Powers(probe.ARN, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if has := len(found) > 0; has != changed {
+					t.Errorf("changed %v: powers %v", changed, found)
+				}
+			}
+		})
+	}
+}
+
+func disable(s *inventory.Snapshot, state guard.KeyState) {
+	for i := range s.Keys {
+		s.Keys[i].Facts.State = state
+	}
+}
+
+// Whoever may set another key, the AWS managed one among them, needs no key for that: what is written from then on is under it.
+func TestSettingAKeyTakesNoKey(t *testing.T) {
+	s := acme()
+	probe := role(shop, "probe", allow("secretsmanager:UpdateSecret", "*"))
+	s.Principals = append(s.Principals, probe)
+	found, err := inventory.Prepare(s).Powers(probe.ARN, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) == 0 {
+		t.Error("UpdateSecret on every secret is no power")
+	}
+}
+
+// The name of a session is chosen by whoever takes the role.
+func TestATrustPolicyThatNamesASessionLetsItsRoleIn(t *testing.T) {
+	s := acme()
+	s.Principals = append(s.Principals, role(shop, "probe"), trusting("entry", `{"AWS":"arn:aws:sts::111122223333:assumed-role/probe/me"}`))
+	chains, err := inventory.Prepare(s).Chains(roleARN(shop, "probe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(chains) != 1 || chains[0].Roles[0] != roleARN(shop, "entry") {
+		t.Errorf("chains: %v", chains)
+	}
+}
