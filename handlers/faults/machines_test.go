@@ -46,6 +46,8 @@ var machines = map[string]machine{
 		provoke: isGranted, works: starts(settings.TaskSweep), between: 4 * time.Hour, ended: granted(0)},
 	"sweep sets the key of a copy (seal)": {of: "sweep", task: settings.TaskSweep, calls: []string{"UpdateSecret"}, until: "ListSecrets",
 		provoke: isObserved, works: starts(settings.TaskSweep), between: 4 * time.Hour, ended: isCopied},
+	"sweep makes a copy again under its key, where AWS does not set it in place (seal)": {of: "sweep", task: settings.TaskSweep, calls: []string{"RemoveRegionsFromReplication", "ReplicateSecretToRegions"}, until: "ListSecrets",
+		behavior: localaws.Behavior{ReplicaKeyIsFixed: true}, provoke: isObserved, works: starts(settings.TaskSweep), between: 4 * time.Hour, ended: isCopied},
 	"a person applies a plan (apply)": {of: commandLine, calls: []string{"UpdateSecret"}, provoke: plans, works: applies, ended: isApplied},
 	"a person goes back, where a copy's key is set by making it again (rollback)": {of: commandLine, calls: []string{"UpdateSecret", "RemoveRegionsFromReplication", "ReplicateSecretToRegions"},
 		behavior: localaws.Behavior{ReplicaKeyIsFixed: true}, provoke: isMoved, works: goesBack, ended: isSetBackWithItsCopy},

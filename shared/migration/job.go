@@ -120,6 +120,12 @@ func before(s guard.Secret, at time.Time) *Before {
 		Versions: slices.Clone(s.Versions), Replicas: slices.Clone(s.Replicas), At: at}
 }
 
+// Recorded reports whether it is what a look found, and not an empty stand-in: a secret whose key is "" is set back to the AWS
+// managed one.
+func (b *Before) Recorded() bool {
+	return b != nil && !b.At.IsZero() && b.State != ""
+}
+
 // Known is a reader that was there before: it must still be there afterwards.
 type Known struct {
 	Principal string    `json:"principal"`

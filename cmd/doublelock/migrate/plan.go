@@ -185,7 +185,13 @@ func (p *planning) readTrails(ctx context.Context) ([]migration.Sighting, error)
 	}
 	found := []migration.Sighting{}
 	reader := &input.Trail{Env: p.env}
+	undecided, example := 0, trail.Record{}
 	reader.Event = func(r trail.Record) error {
+		if r.Change.MayRead {
+			if undecided++; undecided == 1 {
+				example = trail.Record{Name: r.Name, Line: r.Line, Change: r.Change}
+			}
+		}
 		found = append(found, fleet.Sightings(r.Change)...)
 		return nil
 	}
@@ -201,6 +207,9 @@ func (p *planning) readTrails(ctx context.Context) ([]migration.Sighting, error)
 	switch n := reader.Unread(); {
 	case n > 0: // a reader who stands there would be missed
 		return nil, command.Fail("%s of the trail could not be read, see above", output.Count(n, "part"))
+	case undecided > 0: // and here
+		return nil, command.Fail("migrate plan: %s may be of readers, and the export does not say; select more columns, at least userIdentity, errorCode, requestParameters and resources; the first is %s:%d, without %s",
+			output.Count(undecided, "event"), example.Name, example.Line, strings.Join(example.Change.Missing, ", "))
 	case reader.Events == 0:
 		return nil, input.NoEvents("migrate plan", p.trails)
 	}

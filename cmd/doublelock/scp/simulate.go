@@ -51,12 +51,13 @@ func scpSimulateCommand(env *command.Env) *cobra.Command {
 		Short: "Say who would have been denied by an SCP or RCP, before it is attached",
 		Long: `Simulate tries organization policies on calls that were made (--trail) or are written down (--requests), and on the
 known ways around them, among them those to an alias or tag that approves a key. The policies are those that the
-configuration asks for, or --candidate files. It changes nothing and needs no AWS account. A call to Secrets Manager is
-tried with the calls to KMS that Secrets Manager makes for its caller: who is stopped at one is stopped ("at
-kms:GenerateDataKey").
+configuration asks for, or --candidate files. It changes nothing and needs no AWS account. A call is tried with all
+permissions that it takes, those to tag and replicate a new secret and for the secrets that RDS and Redshift make for
+their caller among them, and with the calls to KMS that Secrets Manager makes for its caller: who is stopped at one is
+stopped ("at kms:GenerateDataKey"). Callers from other accounts are tried as somebody of their account.
 
   denied   a statement stops the call. BREAKS marks what succeeded then and is not expected (--allow)
-  unknown  what CloudTrail does not record (tags, VPC, MFA, …) would decide
+  unknown  what CloudTrail does not record (tags, VPC, MFA, …), or an export left out, would decide
   exempt   only an exemption of its principal (aws:PrincipalArn) saves it
   unbound  organization policies do not bind it: management account, service-linked role, AWS service
 
