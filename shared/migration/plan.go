@@ -14,13 +14,13 @@ import (
 )
 
 // PlanVersion is the format of a plan file.
-const PlanVersion = 2 // 2: with rules
+const PlanVersion = 3 // 2: with rules; 3: a digest that proves each part
 
 // Plan says what would be done with each secret, what for, and on which facts that rests.
 type Plan struct {
 	Version int        `json:"version"`
 	ID      string     `json:"id"`     // the first characters of Digest
-	Digest  string     `json:"digest"` // SHA-256 over everything else in the plan
+	Digest  string     `json:"digest"` // SHA-256 over everything else in the plan: see Part
 	MadeAt  time.Time  `json:"madeAt"`
 	Rules   Rules      `json:"rules"`
 	Items   []Item     `json:"items"`
@@ -145,7 +145,7 @@ func Make(f Facts, only ...string) (Plan, error) {
 		reads += s.Count
 	}
 	p.Cost = costOf(p.Items, reads, f.LookBack, ListPrices)
-	return p.signed()
+	return p.Signed()
 }
 
 // Terms are the rules under which a plan is applied: those that it was made with, and those of the settings of now where
