@@ -48,8 +48,8 @@ func draw(conditions []policy.Condition, example func(value string) string, keys
 // wild reports whether a value has wildcards.
 func wild(value string) bool { return strings.ContainsAny(value, "*?") }
 
-// filled is a text that a pattern matches, with what stands for each wildcard.
-func filled(pattern, by string) string { return strings.NewReplacer("*", by, "?", by).Replace(pattern) }
+// filled is a text that a pattern matches.
+func filled(pattern string) string { return strings.NewReplacer("*", "x", "?", "x").Replace(pattern) }
 
 const accountDigits = 12
 
@@ -85,7 +85,7 @@ func (r *review) foreignRole(k *inventory.Key, pattern string) string {
 	examples := []string{r.inComponents(k, pattern), r.inComponents(k, pattern+":role/x")}
 	for _, beginning := range []string{strings.TrimSuffix(head, ":role/"), strings.TrimSuffix(head, "/"), head, head + "x", head + "x/"} {
 		if strings.HasPrefix(beginning, literal) {
-			examples = append(examples, beginning+filled(rest, "x"))
+			examples = append(examples, beginning+filled(rest))
 		}
 	}
 	for _, example := range examples {
@@ -118,5 +118,5 @@ func (r *review) inComponents(k *inventory.Key, pattern string) string {
 	if wild(of.Resource[:1]) {
 		of.Resource = "role/x" + strings.TrimPrefix(of.Resource, "*")
 	}
-	return filled(of.String(), "x")
+	return filled(of.String())
 }

@@ -106,15 +106,17 @@ func (q *inquiry) insideDirectly() {
 	inside := caller{principal: roleOf(q.key, q.key.Facts.Account), context: directly()}
 	member := caller{principal: roleOf(q.key, stranger), iam: true, context: directly()}
 	member.principal.OrganizationID = q.snapshot.Organization.ID
-	const only = " may use the key directly, not only through Secrets Manager"
+	const fix = "ask for kms:ViaService"
+	const how = " may use the key directly, not only through Secrets Manager"
 	switch {
 	case member.principal.OrganizationID != "" && q.only.worst(q.uses, member) == policy.Allowed:
-		q.fault.add("everybody in organization "+member.principal.OrganizationID+only, "ask for kms:ViaService")
-		q.fault.by = throughSecretsManager(q.fault.by, q.key)
+		q.fault.add("everybody in organization "+member.principal.OrganizationID+how, fix)
 	case q.only.worst(q.uses, inside) == policy.Allowed:
-		q.fault.add("every principal of the account"+only, q.binding())
-		q.bind()
+		q.fault.add("every principal of the account"+how, fix)
+	default:
+		return
 	}
+	q.fault.by = throughSecretsManager(q.fault.by, q.key)
 }
 
 // nobody reports whether a statement names no principal any more.
@@ -199,7 +201,7 @@ func asking(statements []policy.Statement, key, value string) []policy.Statement
 	out := slices.Clone(statements)
 	for i := range out {
 		kept := slices.DeleteFunc(slices.Clone(out[i].Conditions), func(c policy.Condition) bool { return c.Operator == "StringEquals" && c.Key == key })
-		out[i].Conditions = append(kept, policy.Condition{Operator: "StringEquals", Key: key, Values: []string{value}})
+		out[i].Conditions = slices.Concat(kept, []policy.Condition{{Operator: "StringEquals", Key: key, Values: []string{value}}})
 	}
 	return out
 }
@@ -250,7 +252,25 @@ func (r *review) grants(k *inventory.Key) {
 		if err != nil || p.Account == "" || p.Account == k.Facts.Account || slices.Contains(r.std.Approved, p.Account) {
 			continue
 		}
+		if r.denied(k, p, g) {
+			continue
+		}
 		r.add(guard.KeyOpen, k, Finding{Detail: fmt.Sprintf("grant %s lets %s of account %s use it (%s), not approved", g.ID, g.Grantee, p.Account, strings.Join(g.Operations, ", ")),
 			Fix: fmt.Sprintf("aws kms revoke-grant --key-id %s --grant-id %s", k.Facts.ARN, g.ID)})
 	}
+}
+
+// denied reports whether Denies of the key policy stop all that a grant lets somebody do.
+// Source: KMS Developer Guide, "Grants in AWS KMS": an explicit deny in a policy wins over a grant.
+func (r *review) denied(k *inventory.Key, grantee policy.Principal, g inventory.Grant) bool {
+	d, err := policy.Parse(k.Facts.ARN, []byte(k.Policy))
+	if err != nil || k.PolicyUnread != "" {
+		return false
+	}
+	var actions []string
+	for _, operation := range g.Operations {
+		actions = append(actions, "kms:"+operation)
+	}
+	granted := policy.Statement{Effect: policy.Allow, Principal: &policy.PrincipalSet{AWS: []string{g.Grantee}}, Actions: []string{"kms:*"}, Resources: []string{"*"}}
+	return r.only(k, d, granted).worst(actions, caller{principal: grantee, iam: true}) == policy.ImplicitlyDenied
 }

@@ -1,6 +1,7 @@
 package keyreview
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -26,7 +27,7 @@ type inquiry struct {
 func (r *review) inquire(k *inventory.Key, d *policy.Document, s policy.Statement, f *fault) *inquiry {
 	q := &inquiry{review: r, key: k, statement: s, only: r.only(k, d, s), conditions: conditionsOf(d, s), uses: covered(k, s, openActions), grants: covers(k, s, grant), fault: f}
 	q.vias = []map[string][]string{directly(), through(viaService(k))}
-	for _, service := range draw(q.conditions, func(value string) string { return filled(value, "x") }, "kms:ViaService") {
+	for _, service := range draw(q.conditions, filled, "kms:ViaService") {
 		q.vias = append(q.vias, through(service.example))
 	}
 	return q
@@ -93,19 +94,21 @@ func (q *inquiry) world(found bool) (bound bool) {
 	member.OrganizationID = elsewhere
 	alone := q.people(none)
 	for i := range alone {
-		alone[i].context = with(alone[i].context, "aws:PrincipalOrgID", nil, "aws:PrincipalOrgPaths", nil)
+		alone[i].context = ofNoOrganization(alone[i].context)
 	}
 	whom := "anybody in any AWS account"
-	free := q.only.worst(q.uses, append(alone, q.people(member)...)...)
-	switch {
-	case free == policy.Allowed && q.only.worst(q.uses, q.people(member)...) != policy.Allowed:
+	members := q.people(member)
+	free := q.only.worst(q.uses, alone...)
+	bySome := q.only.worst(q.uses, members...)
+	if free == policy.Allowed && bySome != policy.Allowed {
 		whom += " that is in no organization"
-		fallthrough
-	case free == policy.Allowed:
+	}
+	switch {
+	case free == policy.Allowed || bySome == policy.Allowed:
 		f.add(whom+" may use the key", q.binding())
 		q.bind()
 		return true
-	case q.grants && q.only.worst([]string{grant}, append(alone, q.people(member)...)...) == policy.Allowed:
+	case q.grants && q.only.worst([]string{grant}, append(alone, members...)...) == policy.Allowed:
 		return false // granting says so
 	}
 	foreign := q.organizations()
@@ -138,16 +141,10 @@ func (q *inquiry) binding() string {
 
 func (q *inquiry) bind() { q.fault.by = bound(q.fault.by, q.key) }
 
-// with is a context with more keys, given as a name and its values by turns.
-func with(context map[string][]string, more ...any) map[string][]string {
-	out := map[string][]string{}
-	for name, values := range context {
-		out[name] = values
-	}
-	for i := 0; i+1 < len(more); i += 2 {
-		values, _ := more[i+1].([]string)
-		out[more[i].(string)] = values
-	}
+// ofNoOrganization is a context of a request by somebody whose account is in none.
+func ofNoOrganization(context map[string][]string) map[string][]string {
+	out := maps.Clone(context)
+	out["aws:PrincipalOrgID"], out["aws:PrincipalOrgPaths"] = nil, nil
 	return out
 }
 
@@ -260,7 +257,7 @@ func organization(path string) string {
 	return id
 }
 
-func organizationLike(value string) string { return filled(organization(value), "x") }
+func organizationLike(value string) string { return filled(organization(value)) }
 
 // patterns finds patterns of roles and accounts that some of other accounts fit.
 func (q *inquiry) patterns() bool {
@@ -297,18 +294,18 @@ func (q *inquiry) unclear() []string {
 	if q.statement.Principal == nil {
 		return nil
 	}
-	return append(slices.DeleteFunc(slices.Clone(q.statement.Principal.AWS), clear), q.statement.Principal.CanonicalUser...)
+	return append(slices.DeleteFunc(slices.Clone(q.statement.Principal.AWS), attributed), q.statement.Principal.CanonicalUser...)
 }
 
-// clear reports whether a name says of which account it is.
-func clear(name string) bool { return name == "*" || isAccount(name) || arn.Is(name) }
+// attributed reports whether a name says of which account it is.
+func attributed(name string) bool { return name == "*" || isAccount(name) || arn.Is(name) }
 
 func withoutUnclear(set *policy.PrincipalSet) *policy.PrincipalSet {
 	if set == nil {
 		return nil
 	}
 	kept := *set
-	kept.AWS, kept.CanonicalUser = slices.DeleteFunc(slices.Clone(set.AWS), func(name string) bool { return !clear(name) }), nil
+	kept.AWS, kept.CanonicalUser = slices.DeleteFunc(slices.Clone(set.AWS), func(name string) bool { return !attributed(name) }), nil
 	return &kept
 }
 

@@ -176,7 +176,7 @@ func (r *review) manageable(k *inventory.Key, d *policy.Document) bool {
 		if s.Principal != nil {
 			names = slices.Clone(s.Principal.AWS)
 		}
-		for _, like := range draw(s.Conditions, func(value string) string { return filled(value, "x") }, "aws:PrincipalArn") {
+		for _, like := range draw(s.Conditions, filled, "aws:PrincipalArn") {
 			names = append(names, like.example)
 		}
 		for _, name := range names {
@@ -193,19 +193,19 @@ func (r *review) manageable(k *inventory.Key, d *policy.Document) bool {
 // unmanageable finds a key whose policy nobody can change: KMS asks the key policy alone who may, and takes nobody of another account.
 // Source: KMS Developer Guide, "Default key policy": such a key becomes unmanageable, and only AWS Support can help.
 func (r *review) unmanageable(k *inventory.Key, d *policy.Document) {
-	anybody := caller{principal: policy.Principal{Kind: policy.KindSomebody, Account: k.Facts.Account}, iam: true}
+	insider := caller{principal: policy.Principal{Kind: policy.KindSomebody, Account: k.Facts.Account}, iam: true}
 	for _, s := range d.Statements {
 		if s.Effect != policy.Allow {
 			continue
 		}
 		if s.Principal != nil { // a unique id is shown of a principal that was deleted, which nobody is
 			kept := *s.Principal
-			kept.AWS = slices.DeleteFunc(slices.Clone(kept.AWS), func(name string) bool { return !clear(name) })
+			kept.AWS = slices.DeleteFunc(slices.Clone(kept.AWS), func(name string) bool { return !attributed(name) })
 			if s.Principal = &kept; nobody(s) && len(kept.CanonicalUser) == 0 {
 				continue
 			}
 		}
-		if r.only(k, d, s).worst([]string{putPolicy}, anybody) != policy.ImplicitlyDenied {
+		if r.only(k, d, s).worst([]string{putPolicy}, insider) != policy.ImplicitlyDenied {
 			return
 		}
 	}

@@ -176,6 +176,14 @@ func TestReview(t *testing.T) {
 		"a grant to another account": {func(k *inventory.Key) {
 			k.Grants = []inventory.Grant{{ID: "g", Grantee: "arn:aws:iam::999900001111:role/x", Operations: []string{"Decrypt"}}}
 		}, nil, []string{"DL.KEY.3 fail"}},
+		"a grant to another account, which is denied": {func(k *inventory.Key) {
+			policyOf(`{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalAccount":"111122223333"}}}`)(k)
+			k.Grants = []inventory.Grant{{ID: "g", Grantee: "arn:aws:iam::999900001111:role/x", Operations: []string{"Decrypt"}}}
+		}, nil, nil},
+		"a grant to another account, of which something is denied": {func(k *inventory.Key) {
+			policyOf(`{"Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalAccount":"111122223333"}}}`)(k)
+			k.Grants = []inventory.Grant{{ID: "g", Grantee: "arn:aws:iam::999900001111:role/x", Operations: []string{"Decrypt", "Encrypt"}}}
+		}, nil, []string{"DL.KEY.3 fail"}},
 		"a grant to the own account": {func(k *inventory.Key) {
 			k.Grants = []inventory.Grant{{ID: "g", Grantee: "arn:aws:iam::111122223333:role/x", Operations: []string{"Decrypt"}}}
 		}, nil, nil},

@@ -1,7 +1,6 @@
 package keyreview
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,15 +20,16 @@ const encryptionContext = "kms:encryptioncontext:"
 // services finds services that would use the key for sources that are not ours: the statement names them, or everybody.
 func (q *inquiry) services(actions []string) {
 	s := q.statement
+	every := arn.Of(q.key.Facts.ARN).Partition.Service("any") // stands for all that have no name here
 	var names, anybodys, foreigners, unsure []string
 	if s.Principal != nil {
 		names = slices.Clone(s.Principal.Service)
 	}
 	if everybody(s) {
-		for _, name := range draw(q.conditions, func(value string) string { return filled(value, "x") }, "aws:PrincipalServiceName", "aws:PrincipalServiceNamesList") {
+		for _, name := range draw(q.conditions, filled, "aws:PrincipalServiceName", "aws:PrincipalServiceNamesList") {
 			names = append(names, name.example)
 		}
-		names = append(names, arn.Of(q.key.Facts.ARN).Partition.Service("any"))
+		names = append(names, every)
 	}
 	nowhere, drawn, values := q.sources()
 	for _, name := range names {
@@ -49,13 +49,12 @@ func (q *inquiry) services(actions []string) {
 			unsure = append(unsure, name)
 		}
 	}
-	if len(anybodys) > 1 && everybody(s) {
-		anybodys = anybodys[:len(anybodys)-1] // "any" stands for those that have no name
-	}
 	fix := fmt.Sprintf("ask for aws:SourceAccount %s, or for aws:SourceArn", q.key.Facts.Account)
 	words := func(names []string) string {
-		joined := strings.Join(names, " and ")
-		return cmp.Or(strings.Replace(joined, arn.Of(q.key.Facts.ARN).Partition.Service("any"), "every AWS service", 1), joined)
+		if everybody(s) && slices.Contains(names, every) {
+			return "every AWS service"
+		}
+		return strings.Join(names, " and ")
 	}
 	if len(anybodys) > 0 {
 		q.fault.add(words(anybodys)+" may use the key for anybody: no condition says for which account", fix)
@@ -106,12 +105,12 @@ func (q *inquiry) foreignSource(value string) string {
 		if of.Account == "" || slices.Contains(q.insiders(q.key), of.Account) {
 			return ""
 		}
-		return filled(of.String(), "x")
+		return filled(of.String())
 	case strings.HasPrefix(value, "o-"):
 		if organizationLike(value) == q.snapshot.Organization.ID {
 			return ""
 		}
-		return filled(value, "x")
+		return filled(value)
 	default:
 		return q.account(q.key, value)
 	}

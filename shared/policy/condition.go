@@ -111,7 +111,7 @@ func (t *test) aboutOthers(p *Principal) bool {
 // Source: IAM User Guide, "Amazon Resource Name (ARN) condition operators", and "IAM and AWS STS quotas" for the characters of paths; that
 // AWS writes sources so: CloudTrail User Guide, "Configure AWS KMS key policies for CloudTrail".
 func (o *operand) account(source bool) string {
-	account := ""
+	var account string
 	switch {
 	case o.bad:
 		return ""
