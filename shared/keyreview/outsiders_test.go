@@ -228,7 +228,7 @@ func outsidersOf(text string) []policy.Request {
 			out = append(out, policy.Request{Principal: p, Context: context})
 			out[len(out)-1].Absent = []string{"kms:EncryptionContext:*", "kms:CallerAccount", "aws:PrincipalAccount", "aws:PrincipalArn"}
 		}
-		p.NotAccounts, p.NotOrganizations = approved, []string{"o-exampleorg"}
+		p.NotAccounts, p.NotSources, p.NotSourceOrganizations = approved, approved, []string{"o-exampleorg"}
 		out = append(out, policy.Request{Principal: p})
 	}
 	return out

@@ -38,7 +38,8 @@ func (q *inquiry) services(actions []string) {
 			return q.only.worst(actions, caller{principal: p, context: context})
 		}
 		foreign := p
-		foreign.NotAccounts, foreign.NotOrganizations = q.somebody().NotAccounts, q.somebody().NotOrganizations
+		foreign.NotAccounts = q.somebody().NotAccounts // a service is of no account of a customer
+		foreign.NotSources, foreign.NotSourceOrganizations = q.somebody().NotAccounts, q.somebody().NotOrganizations
 		switch {
 		case ask(foreign, nil) == policy.ImplicitlyDenied:
 		case ask(p, nowhere) == policy.Allowed:

@@ -257,4 +257,10 @@ func TestForWhomAServiceAsks(t *testing.T) {
 			t.Errorf("%s: %s, want %s: %s", condition, got.Answer, want, got.Why)
 		}
 	}
+	d := policy.MustParse("p", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:SourceAccount":"111122223333"}}}}`)
+	foreign.NotSources, foreign.NotSourceOrganizations = nil, nil
+	r := policy.Request{Principal: foreign, Action: "kms:Decrypt", Resource: key, ResourceAccount: account, Open: true}
+	if got := policy.Evaluate(r, policy.Policies{Resource: d, ResourceKind: policy.ResourceKey}); got.Answer != may {
+		t.Errorf("a service of whose source nothing is known: %s, want %s", got.Answer, may)
+	}
 }
