@@ -20,7 +20,7 @@ func TestADeathAtAnyCallIsEndedByAnotherProcess(t *testing.T) {
 }
 
 // everyCall has each row play the deaths that others are like, too.
-var everyCall = flag.Bool("every-call", false, "die after the calls that only read, too: an hour")
+var everyCall = flag.Bool("every-call", false, "die after the calls that only read, too: many times as long")
 
 // dies lets the process that makes a machine's first call die before it arrives, and then after each call whoever made it. To die before another call
 // arrives is to die after the one that arrived before it: AWS holds the same, and nothing else is left of a process. To die after a call that only
