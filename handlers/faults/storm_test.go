@@ -87,6 +87,9 @@ var stormy = faults{
 	killBefore: 0.0004, killAfter: 0.0004, duplicate: 0.2, reorder: 8, processes: 3, skew: 10 * time.Minute,
 }
 
+// remembered is how many calls of an account and Region the local CloudTrail keeps. Of a million events it could not keep all.
+const remembered = 5_000
+
 func found(t *testing.T, seed uint64, o *oracle) *local.Organization {
 	t.Helper()
 	return foundWhere(t, seed, o, localaws.Behavior{})
@@ -95,7 +98,7 @@ func found(t *testing.T, seed uint64, o *oracle) *local.Organization {
 // foundWhere founds an organization in an AWS that behaves in a way.
 func foundWhere(t *testing.T, seed uint64, o *oracle, behavior localaws.Behavior) *local.Organization {
 	t.Helper()
-	w, stop, err := local.New(t.Context(), local.Options{Seed: seed, Behavior: behavior, Watch: local.Watcher{Record: o.record, Put: o.put}})
+	w, stop, err := local.New(t.Context(), local.Options{Seed: seed, Behavior: behavior, History: remembered, Watch: local.Watcher{Record: o.record, Put: o.put}})
 	if err != nil {
 		t.Fatal(err)
 	}
