@@ -83,6 +83,10 @@ type summary struct {
 	Judged     int            `json:"judged"` // notices at an address: so many could have come twice
 	Repeats    int            `json:"repeats"`
 	Changes    int            `json:"changes"`
+	Newer      int            `json:"newer"`   // rows to which a newer version added something
+	Kept       int            `json:"kept"`    // writes of such rows that kept it
+	Older      int            `json:"older"`   // rows of the form before there were schemas
+	Alone      int            `json:"alone"`   // rows that a newer version alone may write
 	Secrets    int            `json:"secrets"` // that there ever were
 	TableBytes int            `json:"table_bytes"`
 	HeapBytes  int64          `json:"heap_bytes"` // that are held in the end, and were not at first
@@ -94,10 +98,11 @@ type summary struct {
 var stormy = faults{
 	throttle: 0.02, unavailable: 0.004, failed: 0.002, lost: 0.003, unsent: 0.002, partial: 0.05, slow: 0.001, asleep: 0.0004,
 	killBefore: 0.0004, killAfter: 0.0004, duplicate: 0.2, reorder: 8, processes: 3, skew: 10 * time.Minute,
+	newer: 0.01, older: 0.005, alone: 0.015,
 }
 
-// remembered is how many calls of an account and Region the local CloudTrail keeps. Of a million events it could not keep all.
-const remembered = 5_000
+// keptCalls is how many calls of an account and Region the local CloudTrail keeps. Of a million events it could not keep all.
+const keptCalls = 5_000
 
 func found(t *testing.T, seed uint64, o *oracle) *local.Organization {
 	t.Helper()
@@ -107,7 +112,7 @@ func found(t *testing.T, seed uint64, o *oracle) *local.Organization {
 // foundWhere founds an organization in an AWS that behaves in a way.
 func foundWhere(t *testing.T, seed uint64, o *oracle, behavior localaws.Behavior) *local.Organization {
 	t.Helper()
-	w, stop, err := local.New(t.Context(), local.Options{Seed: seed, Behavior: behavior, History: remembered, Watch: local.Watcher{Record: o.record, Put: o.put}})
+	w, stop, err := local.New(t.Context(), local.Options{Seed: seed, Behavior: behavior, History: keptCalls, Watch: local.Watcher{Record: o.record, Put: o.put}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,6 +167,9 @@ func TestAStormOfNoEventsIsRefused(t *testing.T) {
 	}
 }
 
+// enough is how many events a storm has at least in which everything happens.
+const enough = 1_000
+
 // play lets a storm pass, and complains of what did not end right.
 func play(t *testing.T, n int, seed uint64, file io.Writer) (s summary) {
 	t.Helper()
@@ -187,6 +195,9 @@ func play(t *testing.T, n int, seed uint64, file io.Writer) (s summary) {
 		if s.Down[service] < leastMet {
 			t.Errorf("seed %d: %d calls met the outage of %s", seed, s.Down[service], service)
 		}
+	}
+	if n >= enough && min(s.Newer, s.Kept, s.Older, s.Alone) == 0 {
+		t.Errorf("seed %d: of rows of other versions there were %d, %d, %d and %d", seed, s.Newer, s.Kept, s.Older, s.Alone)
 	}
 	if s.DLQ != s.Poison {
 		t.Errorf("seed %d: %d messages in dead-letter queues, %d belong there; the others:\n%s", seed, s.DLQ, s.Poison, strings.Join(parked, "\n"))
@@ -268,7 +279,7 @@ func (d *driver) summary(t *testing.T, p *people) summary {
 	return summary{Events: c.Events, Duplicates: stats.Duplicated, Throttles: c.Throttles, LostReplies: c.LostReplies, Kills: c.Kills,
 		Lost: o.Lost, Wrong: o.Wrong, NotifiedTwice: o.NotifiedTwice, ChangedTwice: o.ChangedTwice, DLQ: stats.InDLQ,
 		Seed: d.seed, Poison: p.poison, Refused: c.Refused, Slow: c.Slow, Partial: c.Partial, Sleepers: c.Sleepers, Fenced: c.Fenced, Steps: d.steps, Notices: o.Notices, Messages: o.Mails, Judged: len(o.arrived), Repeats: o.Repeats,
-		Changes: o.Changes, Secrets: len(o.secrets), TableBytes: bytes, Down: c.Down}
+		Changes: o.Changes, Newer: d.versions.Newer, Kept: d.versions.Kept, Older: d.versions.Older, Alone: d.versions.Alone, Secrets: len(o.secrets), TableBytes: bytes, Down: c.Down}
 }
 
 // parked are the messages in dead-letter queues that do not belong there.
