@@ -182,6 +182,7 @@ func play(t *testing.T, n int, seed uint64, file io.Writer) (s summary) {
 	var parked []string
 	bubble(t, w, seed, stormy, o, func(t *testing.T, d *driver) {
 		p := &people{d: d, most: 200, every: 2 * time.Second, next: time.Now(), teams: append(d.teams(t, manyTeams), "team-payments", "team-search", "")}
+		d.forgetful(t)
 		d.storm(t, p, n)
 		s = d.summary(t, p)
 		s.HeapBytes = held(t) - before

@@ -3,6 +3,7 @@ package faults_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/doublelock/doublelock/shared/notify/channels"
@@ -27,20 +28,33 @@ func (d *driver) teams(t *testing.T, n int) []string {
 		known[name] = map[string]string{"email": address}
 		all = append(all, name)
 	}
+	d.set(t, func(config map[string]any) {
+		maps.Copy(known, field(config, "owners", "channels"))
+		field(config, "owners")["channels"] = known
+	})
+	return all
+}
+
+// forgetful has the hub forget secrets that are gone soon. A million events make two hundred thousand of them, in three weeks, and each
+// sweep reads all records.
+func (d *driver) forgetful(t *testing.T) {
+	t.Helper()
+	d.set(t, func(config map[string]any) { config["keep"] = 1 }) // days
+}
+
+// set changes what the functions are set to.
+func (d *driver) set(t *testing.T, change func(config map[string]any)) {
+	t.Helper()
 	for _, f := range d.deployed {
 		var config map[string]any
 		if err := json.Unmarshal([]byte(f.env[settings.EnvConfig]), &config); err != nil {
 			t.Fatal(err)
 		}
-		for name, channel := range field(config, "owners", "channels") {
-			known[name] = channel
-		}
-		field(config, "owners")["channels"] = known
+		change(config)
 		raw, err := json.Marshal(config)
 		if err != nil {
 			t.Fatal(err)
 		}
 		f.env[settings.EnvConfig] = string(raw)
 	}
-	return all
 }
