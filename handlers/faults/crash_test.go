@@ -153,9 +153,11 @@ func (d *driver) atRest(t *testing.T) {
 	t.Helper()
 	d.settle(8 * time.Hour) // what a sweep that died had in its hands comes again after an hour and a half
 	for range 24 {
-		if _, _, waiting, err := d.oracle.table(d); err != nil {
+		rows, err := d.rows()
+		if err != nil {
 			t.Fatal(err)
-		} else if len(waiting) == 0 {
+		}
+		if _, _, waiting := remembered(rows); len(waiting) == 0 {
 			return
 		}
 		d.settle(time.Hour)
