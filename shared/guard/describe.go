@@ -37,11 +37,10 @@ func (f Finding) Describe() string {
 func (n Notice) Describe() string {
 	switch {
 	case n.Kind == NoticeKeyRestored && n.Blast != nil:
-		stops, remains, unknown := n.Blast.Counts()
-		return fmt.Sprintf("key is %s: %s under it", n.Blast.State, Count(stops+remains+unknown, "secret is", "secrets are"))
+		return fmt.Sprintf("key is %s: %s", n.Blast.State, n.Blast.Counts().UnderWords())
 	case n.Blast != nil:
-		stops, remains, unknown := n.Blast.Counts()
-		return fmt.Sprintf("key is %s: %s, %s, %d unknown", n.Blast.State, Count(stops, "stops", "stop"), Count(remains, "does NOT stop", "do NOT stop"), unknown)
+		counts := n.Blast.Counts()
+		return fmt.Sprintf("key is %s: %s, %d unknown", n.Blast.State, counts.Words("does NOT stop", "do NOT stop"), counts.Unknown)
 	case n.Move != nil:
 		return script(n.Passages()).String()
 	case n.Finding == nil:

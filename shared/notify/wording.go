@@ -190,13 +190,13 @@ func incident(n guard.Notice) string {
 	if n.Blast == nil {
 		return " cannot be used"
 	}
-	stops, remains, unknown := n.Blast.Counts()
-	if stops+remains == 0 {
+	counts := n.Blast.Counts()
+	if counts.Under() == 0 {
 		return " is " + stateWord(n.Blast.State) + ": what stops could not be seen"
 	}
-	text := fmt.Sprintf(" is %s: %s, %s", stateWord(n.Blast.State), guard.Count(stops, "stops", "stop"), guard.Count(remains, "does not", "do not"))
-	if unknown > 0 {
-		text += fmt.Sprintf(", %d unknown", unknown)
+	text := " is " + stateWord(n.Blast.State) + ": " + counts.Words("does not", "do not")
+	if counts.Unknown > 0 {
+		text += fmt.Sprintf(", %d unknown", counts.Unknown)
 	}
 	return text
 }
