@@ -78,14 +78,21 @@ func (f Finding) endWords() string {
 // eachKey says something of every key of the subject: of the secret's own, then of its replicas'.
 func (s Subject) eachKey(say func(Key) string) string {
 	var parts []string
+	add := func(what, of string, k Key) {
+		if k.AliasGone() {
+			parts = append(parts, what+" names "+k.ID+", an alias that does not exist any more: it decides about the next version alone, which cannot be written")
+			return
+		}
+		parts = append(parts, of+" "+say(k))
+	}
 	if !s.Key.zero() {
-		parts = append(parts, "its key "+say(s.Key))
+		add("it", "its key", s.Key)
 	}
 	for _, r := range s.Replicas {
-		parts = append(parts, "the key of its replica in "+r.Region+" "+say(r.Key))
+		add("its replica in "+r.Region, "the key of its replica in "+r.Region, r.Key)
 	}
 	for _, e := range s.Elsewhere {
-		parts = append(parts, "the key of its copy in account "+e.Account+" "+say(e.Key))
+		add("its copy in account "+e.Account, "the key of its copy in account "+e.Account, e.Key)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -181,6 +188,8 @@ func (s Subject) unreadKeyWords() string {
 	var parts []string
 	unread := func(of string, k Key) {
 		switch {
+		case k.State == KeyMissing:
+			parts = append(parts, strings.Join(strings.Fields(of+" "+cmp.Or(k.ARN, k.ID)+" does not exist any more, so it is not known what it was"), " "))
 		case k.undecided():
 			parts = append(parts, of+" "+k.named()+" is in state "+string(k.State)+", of which it is not known whether it opens anything")
 		case of == "its key":
