@@ -403,6 +403,11 @@ func (s *shelf) compareState(secret guard.Secret, copies guard.Copies) {
 	for _, e := range secret.Elsewhere.Copies {
 		named = append(named, e.Key)
 	}
+	for _, k := range copies.Keys() { // of an alias that is gone, the key that it led to
+		if secret.Key.AliasGone() && k.ARN == s.a || k.ARN == s.c && slices.ContainsFunc(secret.Replicas, func(r guard.Replica) bool { return r.Key.AliasGone() }) {
+			named = append(named, k)
+		}
+	}
 	var open []string
 	run := func() { open = s.readable(copies) }
 	for _, k := range named {
