@@ -403,9 +403,12 @@ func (s *shelf) compareState(secret guard.Secret, copies guard.Copies) {
 	for _, e := range secret.Elsewhere.Copies {
 		named = append(named, e.Key)
 	}
-	for _, k := range copies.Keys() { // of an alias that is gone, the key that it led to
-		if secret.Key.AliasGone() && k.ARN == s.a || k.ARN == s.c && slices.ContainsFunc(secret.Replicas, func(r guard.Replica) bool { return r.Key.AliasGone() }) {
-			named = append(named, k)
+	for _, copied := range copies.List { // of an alias that is gone, the key that is left
+		if copies.Locations[copied.Location].Named.AliasGone() && copied.Has("AWSCURRENT") {
+			at := slices.IndexFunc(copied.Keys, func(k guard.Key) bool { return k.Manager == guard.ManagerCustomer && k.State != guard.KeyMissing })
+			if at >= 0 {
+				named = append(named, copied.Keys[at])
+			}
 		}
 	}
 	var open []string

@@ -44,9 +44,8 @@ func (t Tally) UnderWords() string {
 	return text
 }
 
-// Words say how many stop and do not, in half a sentence. does and do are how whoever writes says that one does not stop, and that
-// several do not.
-func (t Tally) Words(does, do string) string {
+// Words say how many stop and do not, in half a sentence.
+func (t Tally) Words() string {
 	text := Count(t.Stops, "stops", "stop")
 	if t.Still > 0 {
 		text += " (" + Count(t.Still, "still opens", "still open") + " in another way)"
@@ -54,7 +53,16 @@ func (t Tally) Words(does, do string) string {
 	if t.Partly > 0 {
 		text += ", " + Count(t.Partly, "stops", "stop") + " in part"
 	}
-	return text + ", " + Count(t.Remains, does, do)
+	return text + ", " + Count(t.Remains, "does NOT stop", "do NOT stop")
+}
+
+// Brief is how many stop by default, in part and not at all, for a headline: what of those that stop still opens is for the text.
+func (t Tally) Brief() string {
+	text := Count(t.Stops, "stops", "stop")
+	if t.Partly > 0 {
+		text += fmt.Sprintf(", %d in part", t.Partly)
+	}
+	return text + ", " + Count(t.Remains, "does not", "do not")
 }
 
 // Counts says how many secrets there are of each kind, listed or not.

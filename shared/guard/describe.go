@@ -40,7 +40,7 @@ func (n Notice) Describe() string {
 		return fmt.Sprintf("key is %s: %s", n.Blast.State, n.Blast.Counts().UnderWords())
 	case n.Blast != nil:
 		counts := n.Blast.Counts()
-		return fmt.Sprintf("key is %s: %s, %d unknown", n.Blast.State, counts.Words("does NOT stop", "do NOT stop"), counts.Unknown)
+		return fmt.Sprintf("key is %s: %s, %d unknown", n.Blast.State, counts.Words(), counts.Unknown)
 	case n.Move != nil:
 		return script(n.Passages()).String()
 	case n.Finding == nil:

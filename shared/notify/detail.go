@@ -17,6 +17,11 @@ func Details(n guard.Notice) []guard.Passage {
 	if n.Kind == guard.NoticeIncident && n.Blast != nil && !n.Blast.Empty() && n.Blast.Elsewhere != guard.Listed {
 		all = append(all, guard.Passage{Text: "Whether other accounts have copies of these secrets could not be read: one there may still open."})
 	}
+	if n.Kind == guard.NoticeIncident && n.Blast != nil {
+		if still := n.Blast.Counts().Still; still > 0 {
+			all = append(all, guard.Passage{Text: "Of what stops, " + guard.Count(still, "secret", "secrets") + " can still be opened by another version, or in another Region or account."})
+		}
+	}
 	if n.Blast != nil && n.Blast.Index != nil {
 		all = append(all, guard.Passage{Text: sentence(n.Blast.Index.Describe())})
 	}

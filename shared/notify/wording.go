@@ -196,7 +196,7 @@ func incident(n guard.Notice) string {
 	if counts.Under() == 0 {
 		return " is " + stateWord(n.Blast.State) + ": what stops could not be seen"
 	}
-	text := " is " + stateWord(n.Blast.State) + ": " + counts.Words("does not", "do not")
+	text := " is " + stateWord(n.Blast.State) + ": " + counts.Brief()
 	if counts.Unknown > 0 {
 		text += fmt.Sprintf(", %d unknown", counts.Unknown)
 	}
