@@ -58,11 +58,18 @@ func (t Tally) Words() string {
 
 // Brief is how many stop by default, in part and not at all, for a headline: what of those that stop still opens is for the text.
 func (t Tally) Brief() string {
-	text := Count(t.Stops, "stops", "stop")
-	if t.Partly > 0 {
-		text += fmt.Sprintf(", %d in part", t.Partly)
+	stops, remains := Count(t.Stops, "stops", "stop"), Count(t.Remains, "does not", "do not")
+	if t.Partly == 0 {
+		return stops + ", " + remains
 	}
-	return text + ", " + Count(t.Remains, "does not", "do not")
+	text := Count(t.Partly, "stops", "stop") + " in part"
+	if t.Stops > 0 {
+		text = stops + fmt.Sprintf(", %d in part", t.Partly)
+	}
+	if t.Remains > 0 {
+		text += ", " + remains
+	}
+	return text
 }
 
 // Counts says how many secrets there are of each kind, listed or not.

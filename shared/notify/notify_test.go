@@ -388,7 +388,11 @@ func TestAnIncidentCountsWhatReadersGet(t *testing.T) {
 	blast := guard.BlastRadius{State: guard.KeyDisabled, Elsewhere: guard.Listed,
 		Stops: []guard.Affected{{Name: "app", Fate: guard.FateOtherVersion, Labels: []string{"AWSPREVIOUS"}}}, Partly: []guard.Affected{{Name: "blue", Fate: guard.FateVersionStops, Labels: []string{"blue"}}}}
 	n := guard.Notice{Kind: guard.NoticeIncident, Name: "k", Blast: &blast}
-	if got, want := notify.Headline(n), "Key k is disabled: 1 stops, 1 in part, 0 do not"; got != want {
+	if got, want := notify.Headline(n), "Key k is disabled: 1 stops, 1 in part"; got != want {
+		t.Errorf("headline %q, want %q", got, want)
+	}
+	part := guard.Notice{Kind: guard.NoticeIncident, Name: "k", Blast: &guard.BlastRadius{State: guard.KeyDisabled, Partly: blast.Partly, Remains: blast.Stops}}
+	if got, want := notify.Headline(part), "Key k is disabled: 1 stops in part, 1 does not"; got != want {
 		t.Errorf("headline %q, want %q", got, want)
 	}
 	want := []guard.Passage{{Text: "Of what stops, 1 secret can still be opened by another version, or in another Region or account."}}

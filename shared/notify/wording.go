@@ -164,7 +164,7 @@ func opened(n guard.Notice) (before, after string) {
 	case guard.SecretKeyUnusable:
 		switch {
 		case onlyAliases(subject):
-			return "The alias that ", " names for its key does not exist"
+			return "The key alias of ", " is gone"
 		case onlyReplicas(subject):
 			return "A replica's key of ", " cannot be used"
 		case subject.Key.ARN == "" && len(subject.Versions) > 0:
