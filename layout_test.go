@@ -40,11 +40,13 @@ var rooms = map[string][]string{
 	"shared/simulate":               {"shared/guard", "shared/policy", "shared/trail", "shared/preventive", "shared/settings"},
 	"shared/keyreview":              {"shared/guard", "shared/policy", "shared/inventory", "shared/trail"}, // trail: who approved a key
 	"shared/inventory":              {"shared/guard", "shared/policy"},
-	"shared/migration":              {"shared/guard", "shared/policy", "shared/inventory", "shared/store", "shared/awscli"},
+	"shared/migration":              {"shared/guard", "shared/policy", "shared/inventory", "shared/store", "shared/awscli", "shared/hashtree"},
+	"shared/hashtree":               {},
+	"shared/operator":               {"shared/migration", "shared/store"},
 	"shared/fleet":                  {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/store", "shared/trail", "golang.org/x/sync/errgroup"},
 	"shared/fleet/live/accounts":    {"shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/fleet", "shared/settings", "shared/store", "shared/cloud", "shared/cloud/organization"},
 	"shared/fleet/live/snapshots":   {"shared/inventory", "shared/fleet", "shared/fleet/live/accounts", "shared/cloud", "shared/cloud/principals", "shared/cloud/secrets"},
-	"shared/fleet/live/migrations":  {"shared/guard", "shared/migration", "shared/outbox", "shared/store", "shared/fleet", "shared/fleet/live/accounts", "shared/fleet/live/snapshots", "shared/settings", "shared/cloud", "shared/cloud/*"},
+	"shared/fleet/live/migrations":  {"shared/guard", "shared/migration", "shared/operator", "shared/outbox", "shared/store", "shared/fleet", "shared/fleet/live/accounts", "shared/fleet/live/snapshots", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/fleet/live/deployment":  {"shared/trail", "shared/outbox", "shared/preventive", "shared/store", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/fleet/live/canary":      {"shared/guard", "shared/fleet", "shared/fleet/live/accounts", "shared/settings", "shared/cloud", "shared/cloud/*"},
 	"shared/awscli":                 {},
@@ -104,7 +106,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/caller":               {"shared/cloud", "shared/guard"},
 	"cmd/doublelock/locks":                {"shared/inventory", "shared/policy"},
 	"cmd/doublelock/commandtest":          {"cmd/doublelock/command", "cmd/doublelock/flags", "cmd/doublelock/output", "github.com/spf13/cobra"},
-	"cmd/doublelock/audit":                commandLine("cmd/doublelock/caller", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/settings"),
+	"cmd/doublelock/audit":                commandLine("cmd/doublelock/caller", "shared/cloud", "shared/cloud/*", "shared/fleet", "shared/fleet/live/accounts", "shared/guard", "shared/settings"), // fleet: which SCPs are attached
 	"cmd/doublelock/can":                  commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/config":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/preventive", "shared/settings"),
 	"cmd/doublelock/conformance":          commandLine("cmd/doublelock/caller", "shared/awscli", "shared/conformance", "shared/cloud", "shared/cloud/profile", "shared/cloud/sandbox", "shared/doubles", "shared/localaws"),
@@ -114,7 +116,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/settings"),
 	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/inventory"),
 	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "shared/trail", "github.com/goccy/go-yaml"), // trail: who was seen using or approving keys
-	"cmd/doublelock/migrate":              commandLine("shared/awscli", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/inventory", "shared/migration", "shared/settings", "shared/store", "shared/trail"),
+	"cmd/doublelock/migrate":              commandLine("shared/awscli", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/inventory", "shared/migration", "shared/operator", "shared/settings", "shared/store", "shared/trail"),
 	"cmd/doublelock/policy":               commandLine("shared/policy", "shared/policy/policytest"),
 	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/repair":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/migration", "shared/settings", "shared/store"),
@@ -134,7 +136,7 @@ var rooms = map[string][]string{
 // handler is what a handler may import; wiring is what its wire.go alone may, which joins it to AWS and the settings.
 var (
 	handler = []string{
-		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/store", "shared/migration", "shared/fleet", "shared/notify",
+		"handlers", "shared/guard", "shared/trail", "shared/policy", "shared/store", "shared/migration", "shared/operator", "shared/fleet", "shared/notify",
 		"shared/notify/channels", "shared/inventory", "github.com/aws/aws-lambda-go/events", "golang.org/x/sync/errgroup",
 	}
 	wiring = []string{"handlers/hub", "handlers/detect", "shared/outbox", "shared/fleet/live/*", "shared/settings", "shared/cloud", "shared/cloud/*"}
@@ -153,7 +155,7 @@ func commandLine(rooms ...string) []string {
 
 var topLevel = []string{
 	"infra", "handlers", "shared", "cdk.json", "go.mod", "go.sum", "README.md",
-	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go", "copies_test.go", "drift_test.go", "drift_known_test.go", "drift_alarm_test.go", "drift_keys_test.go", "words_test.go", "readers_test.go", "recipes_test.go", "rights_test.go", "shipped_test.go", "writers_test.go",
+	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go", "copies_test.go", "drift_test.go", "drift_known_test.go", "drift_alarm_test.go", "drift_actions_test.go", "drift_keys_test.go", "words_test.go", "readers_test.go", "recipes_test.go", "rights_test.go", "shipped_test.go", "writers_test.go",
 	"tools.mod", "tools.sum", "package.json", "package-lock.json", "requirements-dev.txt", "requirements-strangers.txt", ".npmrc", ".gitignore", ".gitattributes",
 	".git", "dist", "cdk.out", "node_modules", ".venv", ".venv-strangers", // not tracked
 }

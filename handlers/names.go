@@ -6,10 +6,11 @@ package handlers
 const (
 	Alert     = "alert"
 	Detect    = "detect"
+	Operate   = "operate"
 	Remediate = "remediate"
 	Sweep     = "sweep"
 	Watchdog  = "watchdog"
 )
 
 // Names lists the handlers, each of which is a function of the hub.
-func Names() []string { return []string{Alert, Detect, Remediate, Sweep, Watchdog} }
+func Names() []string { return []string{Alert, Detect, Operate, Remediate, Sweep, Watchdog} }

@@ -108,7 +108,7 @@ func TestOneWiringFaultStopsOnlyWhoNeedsIt(t *testing.T) {
 		want   string // in each error, after "wire NAME: "
 	}{
 		"nothing is wrong":     {nil, nil, ""},
-		"no bus":               {map[string]string{settings.EnvBus: ""}, []string{"detect", "remediate", "sweep", "watchdog"}, "variable DOUBLELOCK_BUS is not set"},
+		"no bus":               {map[string]string{settings.EnvBus: ""}, []string{"detect", "operate", "remediate", "sweep", "watchdog"}, "variable DOUBLELOCK_BUS is not set"},
 		"no topic":             {map[string]string{settings.EnvOwnersTopic: ""}, []string{"alert"}, "variable DOUBLELOCK_OWNERS_TOPIC is not set"},
 		"no chat topic":        {map[string]string{settings.EnvChatTopic: ""}, nil, ""},
 		"no table":             {map[string]string{settings.EnvTable: ""}, everybody, "variable DOUBLELOCK_TABLE is not set"},

@@ -26,6 +26,13 @@ func newHubStack(app awscdk.App, in Input) (awscdk.Stack, error) {
 		return nil, err
 	}
 	key := newHubKey(stack, n, deployed)
+	if len(c.Operations.Operators) > 0 {
+		role := operatorRole(c.Operations.Operators, n, key)
+		if err := fitsTrust(role, "operations.operators"); err != nil {
+			return nil, err
+		}
+		env[settings.EnvOperator] = newRole(stack, "OperatorRole", role).AttrRoleId()
+	}
 	newTable(stack, key, n)
 	bus := newBus(stack, n)
 	operations := newOperationsTopic(stack, c, key, n)

@@ -95,7 +95,8 @@ func wholeInput() (Input, func(), error) {
 	}
 	config.Operations = settings.Operations{
 		Email: "platform@example.com", SlackChannel: "C0000000001", SlackAPI: true,
-		Roles: []string{"arn:aws:iam::222222222222:role/SecurityOperator"},
+		Roles:     []string{"arn:aws:iam::222222222222:role/SecurityOperator"},
+		Operators: []string{"arn:aws:iam::222222222222:role/SecurityOperator"},
 	}
 	config.Regions.RestrictReplicas, config.Keys.MultiRegion = true, true
 	config.Keys.Tags = map[string]string{"owner": "security-team", "data-sensitivity": "high"}

@@ -27,7 +27,7 @@ func newMemberStack(app awscdk.App, id string, in Input, props awscdk.StackProps
 	})
 	for _, duty := range duties(c) {
 		role := duty.role(n)
-		if err := fitsTrust(role); err != nil {
+		if err := fitsTrust(role, "operations.roles"); err != nil {
 			return nil, err
 		}
 		newRole(stack, duty.id, role).CfnOptions().SetCondition(home)
@@ -45,8 +45,8 @@ func newMemberStack(app awscdk.App, id string, in Input, props awscdk.StackProps
 // maxTrust is how many characters the trust policy of a role may have (IAM quotas).
 const maxTrust = 2048
 
-// fitsTrust errs on a role that more may take than its trust policy has room for.
-func fitsTrust(r role) error {
+// fitsTrust errs on a role that more may take than its trust policy has room for, by the field that says who.
+func fitsTrust(r role, field string) error {
 	content, err := preventive.NewDocument(r.Trust).JSON()
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func fitsTrust(r role) error {
 		return nil
 	}
 	return &settings.FieldError{
-		Field: "operations.roles",
+		Field: field,
 		What:  fmt.Sprintf("the trust policy of %s has %d characters, at most %d fit", r.Name, len(content), maxTrust),
 		Fix:   "name fewer roles: a pattern with * takes the place of many",
 	}

@@ -19,13 +19,20 @@ type duty struct {
 // duties are the roles that the hub's functions take, one per duty.
 func duties(c settings.Config) []duty {
 	n := namesOf(c)
+	change := []preventive.Statement{changeSecrets(), rotateSecrets(), notForeign(), useKeys(), startRotation()}
+	if c.Migration.RescueGrants {
+		change = append(change, rescueReaders(len(c.Keys.Approved.Accounts)+len(c.Keys.Approved.ARNs) > 0))
+	}
 	all := []duty{
 		{"ReadRole", settings.RoleRead, "describes secrets and keys", slices.Clone(c.Operations.Roles),
 			[]preventive.Statement{readSecrets(), readKeys(), readAccount(), readDeadLetters(), readRotators(c)}},
 		{"TagRole", settings.RoleTag, "writes its tags on secrets", nil,
 			[]preventive.Statement{tagSecrets()}},
 		{"ChangeRole", settings.RoleChange, "re-keys secrets", nil,
-			[]preventive.Statement{changeSecrets(), notForeign(), useKeys(), startRotation(), rescueReaders(), endRescue()}},
+			change},
+	}
+	if len(c.Operations.Operators) > 0 {
+		all[0].callers = append(all[0].callers, n.role(n.account, settings.RoleOperator))
 	}
 	for i, d := range all {
 		for _, w := range workers {
@@ -109,12 +116,20 @@ func tagSecrets() preventive.Statement {
 	})
 }
 
-// changeSecrets may set keys, rotate, and replace a replica whose key AWS refuses to change where it is.
+// changeSecrets may set keys, and replace a replica whose key AWS refuses to change where it is.
 func changeSecrets() preventive.Statement {
 	return allow("ChangeSecrets", []string{
 		"secretsmanager:DescribeSecret", "secretsmanager:ListSecretVersionIds", "secretsmanager:RemoveRegionsFromReplication",
-		"secretsmanager:ReplicateSecretToRegions", "secretsmanager:RotateSecret", "secretsmanager:UpdateSecret",
+		"secretsmanager:ReplicateSecretToRegions", "secretsmanager:UpdateSecret",
 	}, anySecret(), nil)
+}
+
+// rotateSecrets starts the rotation that is configured, and configures none: a request that names a function would hand
+// the value to it.
+func rotateSecrets() preventive.Statement {
+	return allow("RotateSecrets", []string{"secretsmanager:RotateSecret"}, anySecret(), preventive.Condition{
+		"Null": {"secretsmanager:RotationLambdaARN": {"true"}},
+	})
 }
 
 // notForeign keeps the change role from what another AWS service owns.
@@ -160,14 +175,22 @@ func readRotators(c settings.Config) preventive.Statement {
 }
 
 // rescueReaders gives a reader that lost access after the seal its read back, by a grant that allows decrypting and
-// nothing else. The grant is bound to the secret and ends by the watchdog.
-func rescueReaders() preventive.Statement {
+// nothing else, one secret at a time (a constraint on the encryption context), to a role or user, and not through a service
+// that would grant for others. Readers are of the key's own account, but where keys of one account are approved for others.
+// A grant names this role as the one that may retire it, which takes no right of the role's own (KMS API reference,
+// RetireGrant): it ends no grant of others.
+func rescueReaders(keysForOthers bool) preventive.Statement {
+	account := "${AWS::AccountId}"
+	if keysForOthers {
+		account = "*"
+	}
 	return allow("RescueReaders", []string{"kms:CreateGrant"}, anyKey(), preventive.Condition{
+		"BoolIfExists":              {"kms:GrantIsForAWSResource": {"false"}},
 		"ForAllValues:StringEquals": {"kms:GrantOperations": {"Decrypt"}},
 		"Null":                      {"kms:GrantOperations": {"false"}},
+		"StringEquals":              {"kms:GrantConstraintType": {"EncryptionContextSubset"}},
+		"StringLike": {"kms:GranteePrincipal": {
+			awsSub("arn:${AWS::Partition}:iam::" + account + ":role/*"), awsSub("arn:${AWS::Partition}:iam::" + account + ":user/*"),
+		}},
 	})
-}
-
-func endRescue() preventive.Statement {
-	return allow("EndRescue", []string{"kms:RevokeGrant"}, anyKey(), nil)
 }

@@ -20,7 +20,7 @@ var accepted = []struct{ finding, why string }{
 		"X-Ray has no resources to name; no other statement of these roles says *"},
 	{`^/doublelock-hub/(\w+)/Role AwsSolutions-IAM5\[Resource::arn:aws:logs:.*:log-group:/aws/lambda/doublelock-\w+:\*\]`,
 		"a log stream's name is made by Lambda; the group is the function's own"},
-	{`^/doublelock-hub/\w+/Role AwsSolutions-IAM5\[Resource::arn:aws:iam::\*:role/doublelock-(read|tag|change)\]`,
+	{`^/doublelock-hub/(\w+/Role|OperatorRole) AwsSolutions-IAM5\[Resource::arn:aws:iam::\*:role/doublelock-(read|tag|change)\]`,
 		"one named role in every account, bound to the organization by aws:ResourceOrgID"},
 	{`^/doublelock-hub/alert/Role AwsSolutions-IAM5\[Resource::arn:aws:sns:.*:doublelock-chat-\*\]`,
 		"a topic of the hub's own for each Slack channel of an owner: named one by one they would not fit into a role's policy"},

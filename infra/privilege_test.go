@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -109,7 +111,8 @@ func TestAssumeRoleReachesOnlyMemberRolesInsideTheOrganization(t *testing.T) {
 	})
 }
 
-// Who may take a role: a service for itself, or named roles of the hub inside the organization under our session names.
+// Who may take a role: a service for itself, or named roles of the hub inside the organization, under our session names; people
+// under their own.
 func TestRolesTrustNobodyBroadly(t *testing.T) {
 	each(t, func(t *testing.T, tpl template) {
 		for id, role := range tpl.of("AWS::IAM::Role") {
@@ -118,7 +121,11 @@ func TestRolesTrustNobodyBroadly(t *testing.T) {
 				if principal["Service"] != nil {
 					continue
 				}
-				if s.Condition["StringEquals"]["aws:PrincipalOrgID"] == nil || s.Condition["StringLike"]["sts:RoleSessionName"] == nil {
+				session := s.Condition["StringLike"]["sts:RoleSessionName"]
+				if role.text("RoleName") == settings.RoleOperator {
+					session = s.Condition["StringLike"]["aws:userid"]
+				}
+				if s.Condition["StringEquals"]["aws:PrincipalOrgID"] == nil || session == nil {
 					t.Errorf("%s trusts beyond the organization or our sessions: %s", s.Where, s.ConditionText)
 				}
 				callers := texts(s.Condition["ArnLike"]["aws:PrincipalArn"])
@@ -167,4 +174,112 @@ func TestNoRolePassesRoles(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Grants are made where the configuration lets them be, by one role, each for one secret; none of others is ended.
+func TestGrantsAreMadeOnlyWhereRescueByGrantIsOn(t *testing.T) {
+	for name, load := range configurations {
+		c, err := configuration(strings.Replace(name, "whole", "sample", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		on := c.Migration.RescueGrants
+		templates, err := load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, tpl := range templates {
+			for _, s := range tpl.roleStatements() {
+				if s.Effect == "Allow" && has(s.Action, covers("kms:RevokeGrant", "kms:RetireGrant")) {
+					t.Errorf("%s: %s ends grants of others", name, s.Where)
+				}
+				if s.Effect != "Allow" || !has(s.Action, covers("kms:CreateGrant")) {
+					continue
+				}
+				found++
+				for key, want := range map[[2]string][]string{
+					{"BoolIfExists", "kms:GrantIsForAWSResource"}:        {"false"},
+					{"StringEquals", "kms:GrantConstraintType"}:          {"EncryptionContextSubset"},
+					{"ForAllValues:StringEquals", "kms:GrantOperations"}: {"Decrypt"},
+					{"Null", "kms:GrantOperations"}:                      {"false"},
+				} {
+					if got := texts(s.Condition[key[0]][key[1]]); !slices.Equal(got, want) {
+						t.Errorf("%s: %s grants with %v %v, want %v", name, s.Where, key, got, want)
+					}
+				}
+				if s.Condition["StringLike"]["kms:GranteePrincipal"] == nil {
+					t.Errorf("%s: %s grants to anybody", name, s.Where)
+				}
+			}
+		}
+		if (found > 0) != on {
+			t.Errorf("%s: %d statements make grants, rescueGrants is %v", name, found, on)
+		}
+	}
+}
+
+// A rotation that is configured may be started. A request that names a function would hand it the value.
+func TestNoRoleConfiguresARotation(t *testing.T) {
+	found := 0
+	each(t, func(t *testing.T, tpl template) {
+		for _, s := range tpl.roleStatements() {
+			if s.Effect != "Allow" || !has(s.Action, covers("secretsmanager:RotateSecret")) {
+				continue
+			}
+			found++
+			if !slices.Equal(texts(s.Condition["Null"]["secretsmanager:RotationLambdaARN"]), []string{"true"}) {
+				t.Errorf("%s rotates by any function: %s", s.Where, s.ConditionText)
+			}
+		}
+	})
+	if found == 0 {
+		t.Error("no role rotates: this test looks in the wrong place")
+	}
+}
+
+// People read, and ask. Whatever they take with them, they change no secret and read no value.
+func TestTheOperatorRoleReadsAndAsks(t *testing.T) {
+	found := 0
+	each(t, func(t *testing.T, tpl template) {
+		for id, role := range tpl.of("AWS::IAM::Role") {
+			if role.text("RoleName") != settings.RoleOperator {
+				continue
+			}
+			found++
+			var may []string
+			for _, s := range statements(id, role.at("Policies")) {
+				if s.Effect == "Allow" {
+					may = append(may, s.Action...)
+				}
+				if has(s.Action, covers("sqs:SendMessage")) && (len(s.Resource) != 1 || !strings.HasSuffix(s.Resource[0], ":doublelock-operate")) {
+					t.Errorf("%s sends to %v", s.Where, s.Resource)
+				}
+				if has(s.Action, covers("sts:AssumeRole")) && (len(s.Resource) != 1 || !strings.HasSuffix(s.Resource[0], ":role/"+settings.RoleRead)) {
+					t.Errorf("%s takes %v", s.Where, s.Resource)
+				}
+			}
+			slices.Sort(may)
+			if diff := cmp.Diff([]string{"dynamodb:GetItem", "dynamodb:Query", "kms:Decrypt", "kms:GenerateDataKey", "sqs:SendMessage", "sts:AssumeRole"}, may); diff != "" {
+				t.Errorf("rights of %s (-want +got):\n%s", id, diff)
+			}
+		}
+	})
+	if found == 0 {
+		t.Error("no template has the role: this test looks in the wrong place")
+	}
+}
+
+func TestWithoutOperatorsThereIsNoRoleForThem(t *testing.T) {
+	templates, err := minimal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tpl := range templates {
+		for _, role := range tpl.of("AWS::IAM::Role") {
+			if role.text("RoleName") == settings.RoleOperator {
+				t.Errorf("%s: it has the role, and nobody may take it", name)
+			}
+		}
+	}
 }

@@ -26,7 +26,7 @@ func workerRole(w worker, n names, key awskms.CfnKey, deployed []channels.Channe
 		may = append(may, allow("AllRecords", []string{"dynamodb:Scan"}, []string{n.table()}, nil))
 	}
 	if len(w.Enters) > 0 {
-		may = append(may, enterMembers(w, n))
+		may = append(may, enter(w.Enters, n))
 	}
 	if w.Publishes {
 		may = append(may, mayPublish("Notices", n))
@@ -47,10 +47,10 @@ func mayPublish(sid string, n names) preventive.Statement {
 	})
 }
 
-// enterMembers lets a worker take its member roles, in accounts of this organization only.
-func enterMembers(w worker, n names) preventive.Statement {
+// enter lets a role take member roles, in accounts of this organization only.
+func enter(members []string, n names) preventive.Statement {
 	var roles []string
-	for _, name := range w.Enters {
+	for _, name := range members {
 		roles = append(roles, n.role("*", name))
 	}
 	return allow("Members", []string{"sts:AssumeRole"}, roles, preventive.Condition{

@@ -50,6 +50,11 @@ var workers = []worker{
 		Rules: notices("Notices whose secret is to be re-keyed", map[string]any{"decision": map[string]any{"rekey": []bool{true}}}),
 	},
 	{
+		Name: "operate", Does: "carries out what operators ask for: plans are recorded, applied, and secrets set back",
+		Timeout: 120 * time.Second, MemoryMB: 256, Concurrency: 2, Batch: 1,
+		Enters: settings.Enters("operate"), Publishes: true,
+	},
+	{
 		Name: "sweep", Does: "finds what no event reported, lists what is still open, and takes migrations on",
 		Timeout: 15 * time.Minute, MemoryMB: 512, Concurrency: 2, Batch: 1,
 		Enters: settings.Enters("sweep"), Scans: true, Publishes: true,

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +41,47 @@ func TestStoriesInADemoThatIsKept(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// The manual's session is what the script runs, in that order, as the same people.
+func TestTheSessionInTheManualIsPlayed(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "migration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, session, found := strings.Cut(string(raw), "<!-- session -->")
+	session, _, ended := strings.Cut(session, "<!-- end of session -->")
+	script, err := os.ReadFile(filepath.Join("demo", "testdata", "keep", "operator.txtar"))
+	if err != nil || !found || !ended {
+		t.Fatalf("session %v %v, script %v", found, ended, err)
+	}
+	var plays []string
+	who := ""
+	for line := range strings.Lines(string(script)) {
+		line = strings.TrimSpace(strings.TrimPrefix(line, "! "))
+		if profile, is := strings.CutPrefix(line, "env "); is {
+			who = profile
+		}
+		if command, is := strings.CutPrefix(line, "exec "); is {
+			plays = append(plays, who+" "+strings.TrimSuffix(command, " --config $FOLDER/doublelock.yaml"))
+		}
+	}
+	shown := 0
+	for line := range strings.Lines(session) {
+		command, is := strings.CutPrefix(strings.TrimSpace(line), "$ ")
+		if !is {
+			continue
+		}
+		shown++
+		at := slices.Index(plays, command)
+		if at < 0 {
+			t.Fatalf("the script does not run, or not in this order: %s", command)
+		}
+		plays = plays[at+1:]
+	}
+	if shown < 10 {
+		t.Errorf("%d commands in the session", shown)
+	}
 }
 
 // kept is a demo that is kept for a script, and what it has shown.

@@ -82,8 +82,15 @@ func (h *Handler) decide(ctx context.Context, c trail.Change, queue string) (Out
 		if c.Actor.Own() && ownTags(c.EventName) {
 			return Outcome{Action: "ignored", Reason: "our own tags"}, nil
 		}
-		return h.Inspect(ctx, c.Secret, cause)
+		outcome, err := h.Inspect(ctx, c.Secret, cause)
+		if err != nil {
+			return Outcome{}, err
+		}
+		return outcome, h.otherEnds(ctx, c, cause)
 	case trail.KeyLifecycle:
+		if c.Store != "" {
+			return h.lifecycleOfStore(ctx, c, cause, queue)
+		}
 		return h.lifecycle(ctx, c, cause, queue)
 	case trail.LookAtKey:
 		return h.lookAtKey(ctx, c, cause, queue)

@@ -48,7 +48,7 @@ func (list entries) plain() []guard.Entry {
 // found is the answer of the index to what is under a key.
 type found struct {
 	entries entries
-	unread  []guard.Entry // of its Region, in accounts that have secrets under it or the key: of which not every key could be listed
+	unread  []guard.Entry // of its Region: of which not every key could be listed; and locations of the entries that nobody may enter
 	key     guard.Key
 	swept   map[string]guard.Swept // by guard.SweptName
 }
@@ -57,7 +57,7 @@ type found struct {
 func (f found) nothing() string {
 	own := f.swept[guard.SweptName(f.key.Account, f.key.Region)]
 	index := guard.Indexed{Account: f.key.Account, Region: f.key.Region, Swept: own.From, Missed: len(own.Missed)}
-	if index.Complete() {
+	if index.Complete() && len(f.unread) == 0 {
 		return "no secret is under the key: " + index.Describe()
 	}
 	return "unknown whether a secret is under the key: " + index.Describe()
@@ -108,27 +108,34 @@ func (h *Handler) under(ctx context.Context, key guard.Key) (found, error) {
 	if f.entries, err = h.lookUp(ctx, guard.KeyEntry(key.ARN)); err != nil {
 		return f, err
 	}
-	accounts := []string{key.Account}
 	if err := h.sweptAt(ctx, f.swept, key.Account, key.Region); err != nil {
 		return f, err
 	}
+	regions := []string{key.Region}
 	for _, e := range f.entries {
-		accounts = append(accounts, e.Account)
+		regions = append(regions, e.Region)
+	}
+	slices.Sort(regions)
+	for _, in := range slices.Compact(regions) {
+		unread, err := h.lookUp(ctx, guard.UnreadEntry(in))
+		if err != nil {
+			return f, err
+		}
+		for _, e := range unread {
+			if in == key.Region || e.Whole() {
+				f.unread = append(f.unread, e.Entry)
+			}
+		}
+	}
+	for _, e := range slices.Concat(f.entries.plain(), f.unread) {
+		if e.Account != key.Account && !slices.ContainsFunc(f.entries, func(u led) bool { return u.Account == e.Account }) {
+			continue // it is only counted
+		}
 		if err := h.sweptAt(ctx, f.swept, e.Account, e.Region); err != nil {
 			return f, err
 		}
 	}
-	unread, err := h.lookUp(ctx, guard.UnreadEntry(key.Region))
-	for _, e := range unread {
-		if !slices.Contains(accounts, e.Account) {
-			continue
-		}
-		f.unread = append(f.unread, e.Entry)
-		if err := h.sweptAt(ctx, f.swept, e.Account, e.Region); err != nil {
-			return f, err
-		}
-	}
-	return f, err
+	return f, nil
 }
 
 // sweptAt reads the last full sweep of a location. One that makes no sense is as good as none.

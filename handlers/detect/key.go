@@ -47,8 +47,10 @@ func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.C
 	state := string(key.State)
 	kind, action := guard.NoticeIncident, "incident"
 	switch {
-	case blast.Empty() && blast.Index.Complete():
+	case blast.Empty() && len(blast.Index.Waiting) == 0 && blast.Index.Complete():
 		return Outcome{Action: "unchanged", Reason: "key is " + state + ", no secret is under it: " + blast.Index.Describe()}, nil
+	case c.EventName == "ConnectCustomKeyStore" && key.State == guard.KeyUnavailable: // that takes minutes, in which nothing gets worse
+		return Outcome{Action: "recorded", Reason: "key is " + state + " until its custom key store is connected: a sweep looks again"}, nil
 	case restores(c.EventName, key.State):
 		kind, action = guard.NoticeKeyRestored, "restored"
 	case key.State.Usable(), key.State == guard.KeyCreating,
@@ -65,7 +67,7 @@ func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.C
 // leaves it disabled and is no second incident.
 func restores(eventName string, now guard.KeyState) bool {
 	switch eventName {
-	case "EnableKey", "ImportKeyMaterial":
+	case "EnableKey", "ImportKeyMaterial", "ConnectCustomKeyStore":
 		return now.Usable()
 	case "CancelKeyDeletion":
 		return now.Usable() || now == guard.KeyDisabled || now == guard.KeyPendingImport

@@ -13,6 +13,11 @@ import (
 // publish passes on what happened where nothing changed that could be inspected: a denied attempt, a denied read, or a
 // change of what the guard depends on.
 func (h *Handler) publish(ctx context.Context, c trail.Change) (Outcome, error) {
+	if c.Kind == trail.Tamper && c.OfOrganization() {
+		if err := h.Approval.Forget(ctx); err != nil {
+			return Outcome{}, fmt.Errorf("forget who may approve keys: %w", err)
+		}
+	}
 	if c.Actor.Own() && c.Kind != trail.Tamper { // none of our roles may touch what we depend on
 		return Outcome{Action: "ignored", Reason: "our own call"}, nil
 	}

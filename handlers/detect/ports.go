@@ -24,6 +24,8 @@ type Secrets interface {
 type Keys interface {
 	Describe(ctx context.Context, ref guard.KeyRef) (guard.Key, error)
 	Invalidate(names ...string)
+	// InStore lists the keys of a custom key store, and those of its account and Region of which nobody may say where they are.
+	InStore(ctx context.Context, account, region, store string) ([]guard.Key, error)
 }
 
 // Records is what is remembered of each resource.
@@ -74,6 +76,7 @@ type Handler struct {
 	Standard guard.Standard
 	Approval *fleet.Approval                                         // where aliases and tags approve keys; nil: not known
 	Member   func(ctx context.Context, account string) (bool, error) // whether an account is of the organization; nil: not known
+	Regions  []string                                                // guarded: where a secret may have its primary
 	Moves    Moves                                                   // nil: every move of an account is reported
 	Waivers  []guard.Waiver
 	Seen     func(ctx context.Context, s guard.Secret) error // hands on what was described, for others to compare; nil: nobody does

@@ -36,7 +36,7 @@ func on(h hub.Hub, keys *secrets.Keys) *Handler {
 	return &Handler{
 		Secrets: secrets.Remembering(h.Cloud, h.Answers()), Keys: keys, Records: records, Bus: h.Notices(),
 		Modes: modes, Moves: accounts.Moves(h.Cloud, h.Runtime), Approval: accounts.Approval(h.Cloud, modes, h.Runtime, h.Management, h.Now), Member: modes.Member, Effects: &store.Effects{Intents: records.Intents(), Worker: h.Session + "/" + rand.Text(), Now: h.Now}, Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
-		Now: h.Now, Later: h.Later(), Log: h.Log,
+		Regions: h.Regions, Now: h.Now, Later: h.Later(), Log: h.Log,
 	}
 }
 

@@ -166,6 +166,19 @@ func (f keys) Describe(_ context.Context, ref guard.KeyRef) (guard.Key, error) {
 	return f.w.key(ref.ID), nil
 }
 
+func (f keys) InStore(_ context.Context, _, _, store string) ([]guard.Key, error) {
+	if err := f.w.trip("list keys"); err != nil {
+		return nil, err
+	}
+	var found []guard.Key
+	for _, name := range slices.Sorted(maps.Keys(f.w.keys)) {
+		if k := f.w.keys[name]; k.Store == store {
+			found = append(found, k)
+		}
+	}
+	return found, nil
+}
+
 func (f keys) Invalidate(names ...string) {
 	for _, name := range names {
 		maps.DeleteFunc(f.w.remember, func(asked string, k guard.Key) bool { return asked == name || k.ARN == name })

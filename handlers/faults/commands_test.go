@@ -17,7 +17,7 @@ import (
 // commandLine is the process of a person's command, beside those of the functions.
 const commandLine = "command"
 
-// command has a person move secrets, with the rights of the function that does. One whose process died, or who finds the
+// command has a person move secrets, with the rights of the function that does. One whose process died or sleeps, or who finds the
 // secret held by another, repeats the command after a while, from a new process.
 func (d *driver) command(t *testing.T, do func(context.Context, *migration.Engine) error) {
 	t.Helper()
@@ -28,17 +28,21 @@ func (d *driver) command(t *testing.T, do func(context.Context, *migration.Engin
 		done := make(chan error, 1)
 		d.begin(func(ctx context.Context) {
 			ended := make(chan error, 1)
-			go func() { ended <- do(ctx, engine) }()
+			go func() { err := do(ctx, engine); d.trace("%s: %v", p.name, err); ended <- err }()
 			select {
 			case err := <-ended:
 				done <- err
 			case <-p.died:
 				done <- errDied
+			case <-p.dozes: // a person does not wait for it
+				done <- errDied
 			}
 		})
 		d.settle(0)
 		err := <-done
-		d.kill(p)
+		if !d.sleeps(p) {
+			d.kill(p)
+		}
 		if err == nil {
 			return
 		}

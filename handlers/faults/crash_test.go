@@ -41,8 +41,8 @@ func dies(t *testing.T, m machine) {
 			d.settle(0)
 			d.faults.at = nil
 			d.settle(m.between)
-			if m.of == "sweep" && m.ended != nil { // who finds a secret held looks at it twice before it is taken over
-				for range 2 {
+			if (m.of == "sweep" || m.of == "operate") && m.ended != nil { // who finds a secret held looks at it twice before it is taken over
+				for n := 0; n < 2 && m.ended(d, points+1) != ""; n++ {
 					d.task(t, settings.TaskSweep)
 					d.settle(time.Hour)
 				}

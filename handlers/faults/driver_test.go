@@ -20,6 +20,7 @@ import (
 // faults are how often what goes wrong: chances of one call, or of one delivery.
 type faults struct {
 	throttle, unavailable, failed, lost, unsent, partial, slow float64
+	asleep                                                     float64
 	killBefore, killAfter                                      float64
 	duplicate                                                  float64
 	reorder                                                    int
@@ -29,6 +30,10 @@ type faults struct {
 	down func(c *call) bool
 	// still says whether nothing is delivered; nil is never.
 	still func() bool
+	// wakes gets what wakes a process that fell asleep; nil wakes it when its lease is over.
+	wakes func(wake func())
+	// anySignature is an AWS that takes what was signed long ago: planted, to see whether anybody notices.
+	anySignature bool
 	// at is asked of each call before any chance is; nil never does anything.
 	at func(c *call) fault
 }
@@ -37,17 +42,19 @@ type faults struct {
 type fault int
 
 const (
-	none        fault = iota
-	throttle          // refused, with AWS's word for too many
-	unavailable       // refused with 503
-	failed            // done, and answered with 500
-	lost              // done, and the answer is lost
-	unsent            // the connection broke before it left
-	partial           // of several entries, the first is taken and the others are not
-	slowThere         // takes seconds to arrive
-	slowBack          // takes seconds to be answered
-	killBefore        // the process dies before it arrives
-	killAfter         // the process dies after it was done
+	none         fault = iota
+	throttle           // refused, with AWS's word for too many
+	unavailable        // refused with 503
+	failed             // done, and answered with 500
+	lost               // done, and the answer is lost
+	unsent             // the connection broke before it left
+	partial            // of several entries, the first is taken and the others are not
+	slowThere          // takes seconds to arrive
+	slowBack           // takes seconds to be answered
+	asleepBefore       // the whole process sleeps before it arrives, for longer than a lease
+	asleepAfter        // the same, after it was done and before it is answered
+	killBefore         // the process dies before it arrives
+	killAfter          // the process dies after it was done
 )
 
 // driver lets one thing happen at a time: a call arrives, a delivery is made, somebody works, time passes.
@@ -77,8 +84,8 @@ type driver struct {
 
 // counts are what happened so far.
 type counts struct {
-	Events, Duplicates, Throttles, LostReplies, Kills, Refused, Slow, Partial int
-	Down                                                                      map[string]int // calls that met an outage, by service
+	Events, Duplicates, Throttles, LostReplies, Kills, Refused, Slow, Partial, Sleepers, Fenced int
+	Down                                                                                        map[string]int // calls that met an outage, by service
 }
 
 func newDriver(ctx context.Context, w *local.Organization, seed uint64, f faults, o *oracle) (*driver, error) {
@@ -134,7 +141,7 @@ func (d *driver) step() bool {
 func (d *driver) state() ([]*call, int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	calls := slices.Clone(d.waiting)
+	calls := slices.DeleteFunc(slices.Clone(d.waiting), func(c *call) bool { return c.of.asleep != nil })
 	slices.SortStableFunc(calls, func(a, b *call) int {
 		return cmp.Or(strings.Compare(a.of.name, b.of.name), strings.Compare(a.operation, b.operation), a.number-b.number)
 	})
@@ -220,6 +227,8 @@ func (d *driver) arrive(c *call) {
 		d.count.Slow++
 		response := d.carry(c)
 		time.AfterFunc(d.seconds(c), func() { c.answer <- answer{response: response} })
+	case asleepBefore, asleepAfter:
+		d.until(c, d.sleep(c, f))
 	case killBefore:
 		d.count.Kills++
 		d.dies(c)
@@ -259,7 +268,7 @@ func (d *driver) fateOf(c *call) fault {
 		then   fault
 	}{
 		{d.faults.throttle, throttle}, {d.faults.unavailable, unavailable}, {d.faults.failed, failed}, {d.faults.lost, lost}, {d.faults.unsent, unsent},
-		{d.faults.slow / 2, slowThere}, {d.faults.slow / 2, slowBack}, {d.faults.killBefore, killBefore}, {d.faults.killAfter, killAfter},
+		{d.faults.slow / 2, slowThere}, {d.faults.slow / 2, slowBack}, {d.drowsy(c) / 2, asleepBefore}, {d.drowsy(c) / 2, asleepAfter}, {d.faults.killBefore, killBefore}, {d.faults.killAfter, killAfter},
 	} {
 		if x < row.chance {
 			return row.then

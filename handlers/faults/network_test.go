@@ -70,6 +70,12 @@ func (n network) RoundTrip(r *http.Request) (*http.Response, error) {
 	case a := <-c.answer:
 		return a.response, a.err
 	case <-r.Context().Done():
+	}
+	n.d.awake(n.of)
+	select {
+	case a := <-c.answer: // of a call at which its process slept
+		return a.response, a.err
+	default:
 		return nil, r.Context().Err()
 	}
 }
@@ -101,6 +107,7 @@ func (d *driver) carry(c *call) *http.Response {
 	r.Body = io.NopCloser(bytes.NewReader(c.body))
 	w := &written{header: http.Header{}, code: http.StatusOK}
 	d.w.AWS.ServeHTTP(w, r)
+	d.oracle.carried(d, c, w.code)
 	return w.response(c.request)
 }
 

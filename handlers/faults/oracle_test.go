@@ -26,9 +26,10 @@ type oracle struct {
 	notified    map[string]bool    // short ids that arrived
 	arrived     map[string]string  // by address and short id: the message that arrived first
 	opened      map[string][]string
-	planned     map[string]bool // ARNs of those that a plan of a person's moves
-	faults      []string        // what was wrong, in words
-	event, step atomic.Int64    // of the driver, for what is said of a fault
+	planned     map[string]bool   // ARNs of those that a plan of a person's moves
+	owners      map[string]string // by target: the process that wrote its intent last
+	faults      []string          // what was wrong, in words
+	event, step atomic.Int64      // of the driver, for what is said of a fault
 	ledger      *ledger
 
 	Lost, Wrong, NotifiedTwice, ChangedTwice, Mails, Notices, Changes, Repeats int
@@ -45,7 +46,7 @@ type secret struct {
 }
 
 func newOracle() *oracle {
-	return &oracle{secrets: map[string]*secret{}, keys: map[string]string{}, wants: map[string]string{}, notified: map[string]bool{}, arrived: map[string]string{}, opened: map[string][]string{}, planned: map[string]bool{}, ledger: newLedger(nil)}
+	return &oracle{secrets: map[string]*secret{}, keys: map[string]string{}, wants: map[string]string{}, notified: map[string]bool{}, arrived: map[string]string{}, opened: map[string][]string{}, planned: map[string]bool{}, owners: map[string]string{}, ledger: newLedger(nil)}
 }
 
 // mostFaults is how many faults are put into words; all are counted.

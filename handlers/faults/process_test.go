@@ -29,6 +29,10 @@ type process struct {
 	died   chan struct{}
 	end    string // at which call it died
 	said   *said
+	asleep chan struct{} // closed when it wakes; nil: it is awake
+	dozes  chan struct{} // closed when it falls asleep for the first time
+	slept  bool          // it ever did
+	left   bool          // its invocation was over while it slept: its work is another's, and nobody waits for it
 }
 
 var errDied = errors.New("the process died")
@@ -75,10 +79,18 @@ func (d *driver) invoke(ctx context.Context, f *function, payload []byte) ([]byt
 	}
 	done := make(chan result, 1)
 	began := d.w.Clock.Now()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	inside, end := invocation(ctx)
+	defer func() { // who sleeps does not notice that it is over
+		if !d.sleeps(p) {
+			end()
+		}
+	}()
 	go func() {
-		answer, err := p.handle(ctx, batch)
+		answer, err := p.handle(inside, batch)
+		end()
+		if d.isLeft(p) {
+			d.kill(p)
+		}
 		done <- result{answer, err}
 	}()
 	select {
@@ -95,8 +107,10 @@ func (d *driver) invoke(ctx context.Context, f *function, payload []byte) ([]byt
 	case <-p.died:
 		d.deliveries.note(batch, p, began, events.SQSEventResponse{}, errDied)
 		return nil, errDied
-	case <-ctx.Done(): // Lambda ends what takes too long
-		d.kill(p)
+	case <-ctx.Done(): // Lambda ends what takes too long, but for what sleeps: it is not there to be ended
+		if !d.leave(p) {
+			d.kill(p)
+		}
 		d.deliveries.note(batch, p, began, events.SQSEventResponse{}, ctx.Err())
 		return nil, ctx.Err()
 	}
@@ -135,7 +149,7 @@ func (d *driver) free(f *function) (*process, error) {
 // process is a new one of a function, with a clock of its own.
 func (d *driver) process(f *function) *process {
 	f.born++
-	p := &process{name: fmt.Sprintf("%s/%d", f.name, f.born), died: make(chan struct{}), said: &said{}}
+	p := &process{name: fmt.Sprintf("%s/%d", f.name, f.born), died: make(chan struct{}), dozes: make(chan struct{}), said: &said{}}
 	p.skew = time.Duration((d.chance("skew", p.name)*2 - 1) * float64(d.faults.skew))
 	return p
 }

@@ -66,7 +66,7 @@ func recordAndEntries(t *testing.T, w *world) {
 	var mu sync.Mutex
 	var won []string
 	for n := range 5 {
-		all.Go(func() {
+		w.atOnce(&all, func() {
 			next := recordUnder(1, numbered(10+n))
 			next.Revision = 1
 			switch err := records.Save(t.Context(), next); {

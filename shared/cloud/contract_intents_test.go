@@ -50,7 +50,7 @@ func oneOwner(t *testing.T, w *world) {
 	var won atomic.Int32
 	var all sync.WaitGroup
 	for range 8 {
-		all.Go(func() {
+		w.atOnce(&all, func() {
 			ok, err := intents.SetIntent(t.Context(), store.Intent{Target: secretARN, Fence: 1})
 			if err != nil {
 				t.Error(err)

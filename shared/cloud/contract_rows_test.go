@@ -223,6 +223,31 @@ func newerFieldsSurvive(t *testing.T, w *world) {
 	_, err = records.Take(t.Context(), "c", 9, time.Now())
 	must(t, err)
 	r.stillNewer("counter#c count")
+
+	intents := records.Intents()
+	set := func(change func(*store.Intent)) {
+		t.Helper()
+		next, err := intents.Intent(t.Context(), secretNo(1))
+		must(t, err)
+		change(&next)
+		if ok, err := intents.SetIntent(t.Context(), next); !ok || err != nil {
+			t.Fatalf("written %v, %v", ok, err)
+		}
+	}
+	set(func(i *store.Intent) { i.Fence = 1 })
+	r.newer("intent#" + secretNo(1) + " intent")
+	set(func(i *store.Intent) { i.Fence = 2 })
+	set(func(i *store.Intent) { i.Call = "UpdateSecret" })
+	r.stillNewer("intent#" + secretNo(1) + " intent")
+
+	group := "documents#migration " + member // which every first job of an account names
+	it := r.all()[group]
+	it["schema"], it["ttlClass"] = n("7"), s("warm")
+	r.put(it)
+	must(t, jobs.Save(t.Context(), job(secretNo(2))))
+	if it = r.all()[group]; num(it["schema"]) != "7" || str(it["ttlClass"]) != "warm" {
+		t.Errorf("the group lost something: %v", it)
+	}
 }
 
 func oldItem(t *testing.T, w *world) {
@@ -456,7 +481,7 @@ func setAsideOnce(t *testing.T, w *world) {
 	r.broken("resource#"+secretNo(1), "record")
 	var workers sync.WaitGroup
 	for range 8 {
-		workers.Go(func() {
+		w.atOnce(&workers, func() {
 			if rec, err := records.Load(t.Context(), secretNo(1)); err != nil || rec.Revision != 0 {
 				t.Errorf("%+v, %v", rec, err)
 			}
@@ -609,7 +634,7 @@ func cutBodyConflict(t *testing.T, w *world) {
 	var workers sync.WaitGroup
 	won := make(chan string, 6)
 	for worker := range 6 {
-		workers.Go(func() {
+		w.atOnce(&workers, func() {
 			rec := longRecord(secretNo(1))
 			rec.Revision, rec.Name = 1, fmt.Sprint("worker ", worker)
 			switch err := records.Save(t.Context(), rec); {

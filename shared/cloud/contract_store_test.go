@@ -100,7 +100,7 @@ func recordConflict(t *testing.T, w *world) {
 	var won, lost atomic.Int32
 	var all sync.WaitGroup
 	for range 8 {
-		all.Go(func() {
+		w.atOnce(&all, func() {
 			switch err := records.Save(t.Context(), record(secretARN, keyARN)); {
 			case err == nil:
 				won.Add(1)
@@ -192,7 +192,7 @@ func oneOfManyClaims(t *testing.T, w *world) {
 	var won atomic.Int32
 	var all sync.WaitGroup
 	for range 8 {
-		all.Go(func() {
+		w.atOnce(&all, func() {
 			got, err := records.Claim(t.Context(), "n1|email", time.Minute)
 			if err != nil || (got != store.ClaimNew && got != store.ClaimBusy) {
 				t.Errorf("claim %q, %v", got, err)
@@ -214,7 +214,7 @@ func changesCounted(t *testing.T, w *world) {
 	var all sync.WaitGroup
 	var taken atomic.Int32
 	for range 4 {
-		all.Go(func() {
+		w.atOnce(&all, func() {
 			for range 2 {
 				ok, err := records.Take(t.Context(), "changes 2026-03-01T09", 5, until)
 				if err != nil {
@@ -338,7 +338,7 @@ func documentConflict(t *testing.T, w *world) {
 		var won, lost atomic.Int32
 		var all sync.WaitGroup
 		for range 8 {
-			all.Go(func() {
+			w.atOnce(&all, func() {
 				switch err := jobs.Save(t.Context(), document(member, secretARN, revision), as(document(member, secretARN, revision))); {
 				case err == nil:
 					won.Add(1)

@@ -44,6 +44,19 @@ type world struct {
 	accounts *atomic.Int64
 	process  *doubles.Process // nil for localaws, which is this process
 	people   sync.Map         // credentials by account
+	turn     sync.Mutex       // of moto's writers
+}
+
+// atOnce starts one of several writers that race. moto compares and writes without a lock, so that several win now and then; its
+// writers take turns (docs/differences.md).
+func (w *world) atOnce(all *sync.WaitGroup, write func()) {
+	all.Go(func() {
+		if w.double == moto {
+			w.turn.Lock()
+			defer w.turn.Unlock()
+		}
+		write()
+	})
 }
 
 // account makes a new account with its member roles.

@@ -71,6 +71,17 @@ func TestCopiesInOtherAccountsAreRead(t *testing.T) {
 	}
 }
 
+// A copy is shown how its replication from the other account stands.
+func TestHowTheReplicationToACopyStandsIsReadInItsOwnAccount(t *testing.T) {
+	const primary = "arn:aws:secretsmanager:eu-central-1:" + keyHome + ":secret:db-AbCdEf"
+	secret := plainSecret()
+	secret["CrossAccountPrimary"] = object{"PrimarySecretARN": primary, "ReplicationStatus": "Failed", "StatusMessage": "no access"}
+	got, err := secrets.New(describing(secret, []object{{"VersionId": "v1", "KmsKeyIds": []string{keyARN}}}).open(t, nil)).Describe(t.Context(), ref())
+	if err != nil || got.CopyOf != primary || got.CopyStatus != "Failed" || got.CopyMessage != "no access" {
+		t.Errorf("a copy of %q, %s: %s, %v", got.CopyOf, got.CopyStatus, got.CopyMessage, err)
+	}
+}
+
 func TestAnAnswerOnCopiesThatCannotBeReadIsAnError(t *testing.T) {
 	secret := plainSecret()
 	secret["CrossAccountReplicas"] = "many"

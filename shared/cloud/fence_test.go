@@ -35,7 +35,7 @@ func TestAChangeThatNoIntentStandsBehindIsNotSent(t *testing.T) {
 		"UntagResource":                s.Untag(t.Context(), ref(), "a"),
 		"ReplicateSecretToRegions":     s.AddReplica(t.Context(), ref(), far, ""),
 		"RemoveRegionsFromReplication": s.RemoveReplica(t.Context(), ref(), far),
-		"RevokeGrant":                  secrets.NewKeys(f.open(t, nil)).Revoke(t.Context(), guard.KeyRef{Account: member, Region: region, ID: keyARN}, "g"),
+		"RetireGrant":                  secrets.NewKeys(f.open(t, nil)).Retire(t.Context(), guard.KeyRef{Account: member, Region: region, ID: keyARN}, "g"),
 	} {
 		if err == nil || len(f.made(name)) > 0 {
 			t.Errorf("%s: error %v, %d sent", name, err, len(f.made(name)))

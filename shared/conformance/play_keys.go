@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,8 +95,22 @@ func untilStopped(ctx context.Context, w *World) (failed error, after time.Durat
 		return nil, 0, err
 	}
 	start := time.Now() // not the run's clock: AWS's time goes on
+	var unavailable time.Time
 	for time.Since(start) < w.patience.Change {
-		if failed = w.own.Read(ctx, secret); failed != nil {
+		failed = w.own.Read(ctx, secret)
+		if sandbox.Unavailable(failed) { // it may be the key, or a bad moment: the key stays
+			if since := cmp.Or(unavailable, time.Now()); time.Since(since) < w.patience.Settle {
+				unavailable = since
+				failed = nil
+				if err := sandbox.Sleep(ctx, w.patience.Between); err != nil {
+					return nil, 0, err
+				}
+				continue
+			}
+		} else {
+			unavailable = time.Time{}
+		}
+		if failed != nil {
 			if errorsOfReads[sandbox.Code(failed)] == "" { // such as one of the network
 				return nil, 0, errors.Join(errUnexpected, failed)
 			}
@@ -297,20 +312,22 @@ func aliasMovedVersion(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	version, err := w.own.Put(ctx, secret)
-	if err != nil {
-		return "", err
-	}
-	keys, err := keysOf(ctx, w, secret, func(v sandbox.Version) bool { return v.ID == version })
-	switch {
-	case err != nil:
-		return "", err
-	case holds(keys, b) && !holds(keys, a):
-		return "new-target", nil
-	case holds(keys, a) && !holds(keys, b):
-		return "old-target", nil
-	}
-	return "", errUnexpected
+	return w.settled(ctx, "old-target", func(ctx context.Context) (Answer, error) {
+		version, err := w.own.Put(ctx, secret)
+		if err != nil {
+			return "", err
+		}
+		keys, err := keysOf(ctx, w, secret, func(v sandbox.Version) bool { return v.ID == version })
+		switch {
+		case err != nil:
+			return "", err
+		case holds(keys, b) && !holds(keys, a):
+			return "new-target", nil
+		case holds(keys, a) && !holds(keys, b):
+			return "old-target", nil
+		}
+		return "", errUnexpected
+	})
 }
 
 func aliasMovedDescribed(ctx context.Context, w *World) (Answer, error) {
@@ -318,6 +335,12 @@ func aliasMovedDescribed(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
+	return w.settled(ctx, "old-target", func(ctx context.Context) (Answer, error) {
+		return aliasShown(ctx, w, secret, alias, a, b)
+	})
+}
+
+func aliasShown(ctx context.Context, w *World, secret, alias, a, b string) (Answer, error) {
 	d, err := w.own.Describe(ctx, secret)
 	switch {
 	case err != nil:

@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/trail"
@@ -85,7 +86,7 @@ func recordedKey(ctx context.Context, w *World, session, call string, do func(*s
 	if err := do(as); err != nil {
 		return "", false, err
 	}
-	events, err := w.recorded(ctx, session, since, succeeded(call))
+	events, err := w.recorded(ctx, session, since, time.Now(), succeeded(call))
 	if err != nil {
 		return "", false, err
 	}
@@ -157,7 +158,7 @@ func validationRecorded(ctx context.Context, w *World) (Answer, error) {
 	if err := as.SetKey(ctx, secret, b); err != nil {
 		return "", err
 	}
-	events, err := w.recorded(ctx, "s", since, succeeded("UpdateSecret"))
+	events, err := w.recorded(ctx, "s", since, time.Now(), succeeded("UpdateSecret"))
 	if err != nil {
 		return "", err
 	}

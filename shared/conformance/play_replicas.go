@@ -111,14 +111,16 @@ func replicaKeyInItsRegion(ctx context.Context, w *World) (Answer, error) {
 	case err != nil:
 		return "", err
 	}
-	d, err := w.second.Describe(ctx, name)
-	switch {
-	case err != nil:
-		return "", err
-	case same(d.Key, key):
-		return "changed", nil
-	}
-	return "unchanged", nil
+	return w.settled(ctx, "unchanged", func(ctx context.Context) (Answer, error) {
+		d, err := w.second.Describe(ctx, name)
+		switch {
+		case err != nil:
+			return "", err
+		case same(d.Key, key):
+			return "changed", nil
+		}
+		return "unchanged", nil
+	})
 }
 
 func replicaPromoted(ctx context.Context, w *World) (Answer, error) {
@@ -136,22 +138,32 @@ func replicaPromoted(ctx context.Context, w *World) (Answer, error) {
 	if err := w.second.Promote(ctx, name); err != nil {
 		return "", err
 	}
-	d, err := w.second.Describe(ctx, name)
-	if err != nil {
-		return "", err
+	code := ""
+	answer, err := w.settled(ctx, "unreadable", func(ctx context.Context) (Answer, error) {
+		d, err := w.second.Describe(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		read := w.second.Read(ctx, name)
+		code = sandbox.Code(read)
+		switch {
+		case sandbox.Unavailable(read): // which says nothing of the replica
+			return "", read
+		case errorsOfReads[code] != "", sandbox.Gone(read):
+			return "unreadable", nil
+		case read != nil:
+			return "", read
+		case same(d.Key, key):
+			return "kept", nil
+		case d.Key == "":
+			return "default-key", nil
+		}
+		return "", errUnexpected
+	})
+	if answer == "unreadable" {
+		w.note("error of a read", "%s", code)
 	}
-	switch read := w.second.Read(ctx, name); {
-	case errorsOfReads[sandbox.Code(read)] != "", sandbox.Gone(read):
-		w.note("error of a read", "%s", sandbox.Code(read))
-		return "unreadable", nil
-	case read != nil:
-		return "", read
-	case same(d.Key, key):
-		return "kept", nil
-	case d.Key == "":
-		return "default-key", nil
-	}
-	return "", errUnexpected
+	return answer, err
 }
 
 func layerReplica(by denier) func(context.Context, *World) (Answer, error) {

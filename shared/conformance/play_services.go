@@ -171,7 +171,7 @@ func deniedDecryptRule(ctx context.Context, w *World) (Answer, error) {
 	} else if !all {
 		return "", fmt.Errorf("the event within %s (is there a trail of management events?): %w", w.patience.Change, errNotShown)
 	}
-	plain, err := arrived("plain", w.patience.Settle)
+	plain, err := arrived("plain", w.patience.Change)
 	switch {
 	case err != nil:
 		return "", err

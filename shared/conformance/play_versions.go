@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
@@ -116,21 +117,22 @@ func rekeyedListed(ctx context.Context, w *World) (Answer, error) {
 	if err := w.own.SetKey(ctx, secret, b); err != nil {
 		return "", err
 	}
-	after, err := keysOf(ctx, w, secret, current)
-	if err != nil {
-		return "", err
-	}
-	switch {
-	case len(after) == 2 && same(after[0], b) && same(after[1], a):
-		return NewFirst, nil
-	case len(after) == 2 && same(after[0], a) && same(after[1], b):
-		return OldFirst, nil
-	case len(after) == 1 && same(after[0], b):
-		return NewOnly, nil
-	case len(after) == 1 && same(after[0], a):
-		return OldOnly, nil
-	}
-	return "", errUnexpected
+	return w.settled(ctx, OldOnly, func(ctx context.Context) (Answer, error) {
+		after, err := keysOf(ctx, w, secret, current)
+		switch {
+		case err != nil:
+			return "", err
+		case len(after) == 2 && same(after[0], b) && same(after[1], a):
+			return NewFirst, nil
+		case len(after) == 2 && same(after[0], a) && same(after[1], b):
+			return OldFirst, nil
+		case len(after) == 1 && same(after[0], b):
+			return NewOnly, nil
+		case len(after) == 1 && same(after[0], a):
+			return OldOnly, nil
+		}
+		return "", errUnexpected
+	})
 }
 
 // rekeyed is a secret that was re-keyed from key a to key b.
@@ -183,8 +185,9 @@ func triedFirst(ctx context.Context, w *World) (Answer, error) {
 			return "", err
 		}
 	}
+	began := time.Now()
 	for _, name := range []string{"old", "new"} {
-		events, err := w.recorded(ctx, name, since, func(events []trail.Change) bool {
+		events, err := w.recorded(ctx, name, since, began, func(events []trail.Change) bool {
 			return slices.ContainsFunc(events, func(e trail.Change) bool { return e.EventName == "Decrypt" && e.ErrorCode == "" })
 		})
 		if err != nil {
@@ -220,18 +223,21 @@ func customLabel(ctx context.Context, w *World) (Answer, error) {
 	if err := w.own.SetKey(ctx, secret, b); err != nil {
 		return "", err
 	}
-	keys, err := keysOf(ctx, w, secret, func(v sandbox.Version) bool { return v.ID == version })
-	return leftOrNot(keys, b, err)
+	return leftOrNot(ctx, w, secret, b, func(v sandbox.Version) bool { return v.ID == version })
 }
 
-func leftOrNot(keys []string, wanted string, err error) (Answer, error) {
-	switch {
-	case err != nil:
-		return "", err
-	case holds(keys, wanted):
-		return Reencrypted, nil
-	}
-	return Left, nil
+// leftOrNot looks whether a version opens with the key that its secret was moved to.
+func leftOrNot(ctx context.Context, w *World, secret, key string, is func(sandbox.Version) bool) (Answer, error) {
+	return w.settled(ctx, Left, func(ctx context.Context) (Answer, error) {
+		keys, err := keysOf(ctx, w, secret, is)
+		switch {
+		case err != nil:
+			return "", err
+		case holds(keys, key):
+			return Reencrypted, nil
+		}
+		return Left, nil
+	})
 }
 
 // rekeyWithout re-keys without a right on the old key, or on the new one.
@@ -249,8 +255,7 @@ func rekeyWithout(action string, onNew bool) func(context.Context, *World) (Answ
 		if err != nil || refused {
 			return Refused, err
 		}
-		keys, err := keysOf(ctx, w, secret, current)
-		return leftOrNot(keys, b, err)
+		return leftOrNot(ctx, w, secret, b, current)
 	}
 }
 
@@ -270,6 +275,5 @@ func sameKey(ctx context.Context, w *World) (Answer, error) {
 	if err := w.own.SetKey(ctx, name, b); err != nil {
 		return "", errors.Join(errUnexpected, err)
 	}
-	keys, err := keysOf(ctx, w, name, current)
-	return leftOrNot(keys, b, err)
+	return leftOrNot(ctx, w, name, b, current)
 }

@@ -87,8 +87,8 @@ func (q Question) Limit(patience time.Duration) time.Duration {
 }
 
 // playTime is how long a question may take that waits for no event: keys, roles and policies need up to five minutes each
-// until AWS knows them everywhere.
-const playTime = 12 * time.Minute
+// until AWS knows them everywhere, and what stays as it was is looked at as long.
+const playTime = 20 * time.Minute
 
 // controlTime is how long a control may take, of which there are two: a role, and what it may do, within five minutes each.
 const controlTime = 6 * time.Minute

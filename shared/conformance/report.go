@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,27 @@ func NewReport(version, against string, started time.Time, results []Result) Rep
 		r.Results = append(r.Results, m.result(one))
 	}
 	return r
+}
+
+// Answered is AWS's answer to a question, as a run against AWS itself in a part of AWS gave it: none from a run against a stand-in,
+// in another part, to a question that was not answered, or in words that this version does not know. p may be "", any part.
+func (r Report) Answered(question string, p arn.Partition) (Answer, bool) {
+	if r.Against != AWS || p != "" && r.Partition != "" && r.Partition != p {
+		return "", false
+	}
+	for _, one := range r.Results {
+		if one.Question != question {
+			continue
+		}
+		switch one.Verdict {
+		case Agrees, Differs, Answered:
+			return one.Answer, slices.ContainsFunc(Questions(), func(q Question) bool {
+				_, known := q.Choice(one.Answer)
+				return q.ID == question && known
+			})
+		}
+	}
+	return "", false
 }
 
 // ReadReport reads a report. Questions, answers and fields that this version does not know are kept: a newer one may have

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -287,8 +288,22 @@ func bySCP(ctx context.Context, w *World, name, statement string) (*sandbox.Sess
 	return session, func(ctx context.Context) error { return w.management.DetachPolicy(ctx, w.what(name)) }, err
 }
 
-// recorded waits until CloudTrail shows enough of what a session did since a time, and a while longer for the rest.
-func (w *World) recorded(ctx context.Context, session string, since time.Time, enough func([]trail.Change) bool) ([]trail.Change, error) {
+// settled looks until the answer is another than early, which is what was there before the change that is asked about, or has
+// stayed so for as long as AWS may need until it shows a change everywhere. That AWS was not available is looked at again as long.
+func (w *World) settled(ctx context.Context, early Answer, look func(context.Context) (Answer, error)) (answer Answer, err error) {
+	_, ended := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+		answer, err = look(ctx)
+		if sandbox.Unavailable(err) {
+			return false, ctx.Err()
+		}
+		return err != nil || answer != early, nil
+	})
+	return answer, cmp.Or(err, ended)
+}
+
+// recorded waits until CloudTrail shows enough of what a session did since a time, by the run's clock, and then until it shows
+// whatever it will of calls that were made before began: that a call is not there is an answer, too.
+func (w *World) recorded(ctx context.Context, session string, since, began time.Time, enough func([]trail.Change) bool) ([]trail.Change, error) {
 	look := func(ctx context.Context) ([]trail.Change, error) {
 		return w.own.Events(ctx, w.sessionName(w.what(session)), since.Add(-time.Minute))
 	}
@@ -302,7 +317,7 @@ func (w *World) recorded(ctx context.Context, session string, since time.Time, e
 	case !found:
 		return nil, fmt.Errorf("events of the session within %s: %w", w.patience.Trail, errNotShown)
 	}
-	if err := sandbox.Sleep(ctx, w.patience.Settle); err != nil {
+	if err := sandbox.Sleep(ctx, max(w.patience.Settle, time.Until(began.Add(w.patience.Trail)))); err != nil {
 		return nil, err
 	}
 	return look(ctx)

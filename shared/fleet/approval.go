@@ -21,6 +21,7 @@ type Approval struct {
 	Protected  func(contents []string, account, region string) guard.Outcome                        // whether they keep everybody but approvers there from approving keys
 	Management string                                                                               // the account that no SCP binds; "": not known
 	Now        func() time.Time
+	Moved      func(ctx context.Context) error // forgets where accounts are, of which Path answers; nil: nothing is remembered
 
 	turn   turn
 	scps   []SCP
@@ -120,7 +121,23 @@ func (a *Approval) in(contents []string, account, region string) guard.Outcome {
 	return outcome
 }
 
-// read reads the policies, once an hour. The turn must be taken.
+// Forget has the policies, and where accounts are, asked for again at the next question: an event says that they have changed.
+func (a *Approval) Forget(ctx context.Context) error {
+	if a == nil {
+		return nil
+	}
+	if err := a.turn.take(ctx); err != nil {
+		return err
+	}
+	defer a.turn.give()
+	a.until = time.Time{}
+	if a.Moved == nil {
+		return nil
+	}
+	return a.Moved(ctx)
+}
+
+// read reads the policies, once an hour, or after Forget. The turn must be taken.
 func (a *Approval) read(ctx context.Context) error {
 	if a.Now().Before(a.until) {
 		return nil

@@ -168,6 +168,16 @@ func (m *Modes) Member(ctx context.Context, account string) (bool, error) {
 	return len(path) > 0, err
 }
 
+// Forget has AWS asked again where accounts are at the next question: an event says that one was moved, or has left.
+func (m *Modes) Forget(ctx context.Context) error {
+	if err := m.turn.take(ctx); err != nil {
+		return err
+	}
+	defer m.turn.give()
+	m.paths = nil
+	return nil
+}
+
 // believed is how long what is known of an account is used without asking again.
 func (m *Modes) believed(account string) time.Duration {
 	switch _, known := m.paths[account]; {

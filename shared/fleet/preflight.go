@@ -37,6 +37,8 @@ type Preflight struct {
 	Trail     migration.Trail // nil: only policies say who reads
 	Accepted  []string        // principals that may lose access to any secret
 	Changer   string          // name of the member role by which keys are set
+	Approved  guard.Approved  // keys that secrets may be moved to
+	Approval  *Approval       // where aliases and tags approve keys; nil: not known
 
 	mu    sync.Mutex
 	asked *asked
@@ -52,7 +54,8 @@ func (p *Preflight) batch(afresh bool) *asked {
 	return p.asked
 }
 
-// Check reads the principals of the accounts that can reach the secret, the policies on it and on the key, and asks.
+// Check asks whether the key is one that secrets may be moved to, as a plan does: what approves it may have changed since. Then it
+// reads the principals of the accounts that can reach the secret, the policies on it and on the key, and asks.
 func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, accepted []string) (migration.Assessment, error) {
 	batch := p.batch(false)
 	target, err := batch.Key(ctx, arn.Of(keyARN).Account, s.Region, keyARN)
@@ -62,8 +65,12 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 	if target == nil {
 		return migration.Assessment{Secret: s.ARN, Target: keyARN, Problems: []string{"the key " + keyARN + " does not exist"}}, nil
 	}
-	if unusable := migration.Unusable(keyARN, target.Facts, s.Region); unusable != "" {
-		return migration.Assessment{Secret: s.ARN, Target: keyARN, Problems: []string{unusable}}, nil
+	approved, err := p.Approval.Of(ctx, p.Approved, target.Facts)
+	if err != nil {
+		return migration.Assessment{}, fmt.Errorf("ask who approves the target key: %w", err)
+	}
+	if unfit := migration.Unfit(keyARN, target.Facts, s, s.Region, approved); unfit != "" {
+		return migration.Assessment{Secret: s.ARN, Target: keyARN, Problems: []string{unfit}}, nil
 	}
 	one, err := p.withPolicy(ctx, s)
 	if err != nil {

@@ -71,6 +71,24 @@ func (r *Replica) Failed() bool { return r.Status == failed }
 // Failed reports that Secrets Manager could not bring the secret there.
 func (e *AccountCopy) Failed() bool { return e.Status == failed }
 
+// arrived says of a copy of a secret in another account whether it holds what the primary does, by what its own account is shown.
+func (s *Secret) arrived() Outcome {
+	switch {
+	case s.CopyStatus == failed:
+		return Fail
+	case s.CopyStatus == inSync, s.CopyStatus == "" && s.CopyOf == "":
+		return Pass
+	default:
+		return Unknown
+	}
+}
+
+// asCopy is a copy of a secret in another account as the primary would list it.
+func (s *Secret) asCopy() AccountCopy {
+	listed := AccountCopy{ARN: s.ARN, Account: s.Account, Region: s.Region, Key: s.Key, Status: s.CopyStatus, StatusMessage: s.CopyMessage}
+	return listed.brief()
+}
+
 // FailedWords say in half a sentence what a replication that failed means, with the cause that Secrets Manager names.
 func (r *Replica) FailedWords() string { return failedWords(r.Region, r.StatusMessage) }
 
@@ -375,6 +393,11 @@ func (c *Copy) lifeWithout(off *Key) Life {
 		life.Lost = time.Time{}
 	}
 	return life
+}
+
+// Opening are the keys that open a copy now.
+func (c Copy) Opening() []Key {
+	return slices.DeleteFunc(slices.Clone(c.Keys), func(k Key) bool { return !k.opens() })
 }
 
 // lasts reports that a key opens a copy now, and does not end by itself: whatever the others do changes nothing.

@@ -25,7 +25,7 @@ type Affected struct {
 	Lost    time.Time `json:"lost,omitzero"`    // from when what stops is lost for good, because its last key is deleted; of several versions the first
 	Gone    bool      `json:"gone,omitzero"`    // what stops is lost already: no key of it exists any more
 	Dying   []string  `json:"dying,omitzero"`   // of Lost and Gone: labels of those versions, where others that stop can come back
-	Seen    time.Time `json:"seen,omitzero"`    // of FateStale: when it was looked at last
+	Seen    time.Time `json:"seen,omitzero"`    // of FateStale and FateShutOut: when it was looked at last; zero: never
 	Why     string    `json:"why,omitzero"`     // of notices stored before fates were: the reason, in half a sentence
 }
 
@@ -48,6 +48,7 @@ const (
 	FateUnreadKey      Fate = "unread_key"      // its current version, or, where that opens, those that are Unsure, may open with another key: nobody knows what its state means
 	FateUnreadReplica  Fate = "unread_replica"  // its primary stops, and nobody could see what opens its replicas
 	FateUnreadCopies   Fate = "unread_copies"   // nobody could see every key of its copies, so it may be under the key
+	FateShutOut        Fate = "shut_out"        // nobody may look at it, or at any secret of its account and Region, so it may be under the key
 	FateStale          Fate = "stale"           // it was under the key when it was looked at last, and the last full sweep could not look
 )
 
@@ -108,6 +109,15 @@ func (a Affected) why() string {
 		return "stops in " + arn.Of(a.Secret).Region + "; what opens its replica in " + a.in() + " could not be read"
 	case FateUnreadCopies:
 		return "not every key of its copies could be read, so it may be under this key"
+	case FateShutOut:
+		switch {
+		case (Entry{Secret: a.Secret}).Whole():
+			return "nobody may look at any secret there, so each may be under this key"
+		case a.Seen.IsZero():
+			return "nobody may look at it, so it may be under this key"
+		default:
+			return "was looked at last at " + a.Seen.UTC().Format(time.RFC3339) + ", and nobody may since: it may be under this key"
+		}
 	case FateStale:
 		return "was under this key at " + a.Seen.UTC().Format(time.RFC3339) + "; the last sweep could not look at it"
 	default:

@@ -163,14 +163,26 @@ type Entry struct {
 	Cut        bool      `json:"cut,omitempty"`        // Held is too long for an entry: it is in the record
 	KeyState   KeyState  `json:"keyState,omitempty"`   // for which its open finding says that the key cannot be used; "" where none does
 	Unapproved bool      `json:"unapproved,omitempty"` // its finding about approval is open
+	Shut       time.Time `json:"shut,omitzero"`        // since when nobody may look at it, so that Held is of before; zero: it can be looked at
 }
 
+// Whole reports that the entry stands for every secret of its account and Region, which nobody may enter.
+func (e Entry) Whole() bool { return strings.HasSuffix(e.Secret, ":secret:*") }
+
 // Entries are the entries of a record by what leads to them. There are none for the AWS managed key, which nobody can change,
-// and none for a secret that is no more.
+// and none for a secret that is no more. One that nobody may look at may be under any key of the Regions that have copies of it.
 func (r Record) Entries() map[EntryRef]Entry {
 	all := map[EntryRef]Entry{}
-	for _, ref := range r.Held.refs(r.Region) {
-		e := Entry{Secret: r.Resource, Account: r.Account, Region: r.Region, Name: r.Name, At: r.SeenAt, GoneAt: r.GoneAt, Held: r.Held}
+	shut := r.shut()
+	refs := r.Held.refs(r.Region)
+	if !shut.IsZero() {
+		refs = append(refs, UnreadEntry(r.Region))
+		for _, c := range r.Held.Elsewhere {
+			refs = append(refs, UnreadEntry(c.Region))
+		}
+	}
+	for _, ref := range refs {
+		e := Entry{Secret: r.Resource, Account: r.Account, Region: r.Region, Name: r.Name, At: r.SeenAt, GoneAt: r.GoneAt, Held: r.Held, Shut: shut}
 		for _, f := range r.Open() {
 			switch f.Control {
 			case SecretKeyUnusable:
@@ -184,6 +196,17 @@ func (r Record) Entries() map[EntryRef]Entry {
 		all[ref] = e
 	}
 	return all
+}
+
+// shut is since when nobody may look at the secret, or at any of the location that the record stands for; zero: it can be looked at.
+func (r Record) shut() time.Time {
+	for _, f := range r.Findings {
+		blind := f.Subject.Blind
+		if f.Control == OrgCoverage && f.Status != FindingResolved && r.GoneAt.IsZero() && blind != nil && (blind.Part == PartSecret || blind.Part == PartLocation) {
+			return f.OpenedAt
+		}
+	}
+	return time.Time{}
 }
 
 // refs is what leads to a secret whose primary is in a Region.

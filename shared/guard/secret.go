@@ -42,6 +42,11 @@ type Secret struct {
 	TypeRead bool   `json:"typeRead,omitzero"` // Type was asked for, so that "" says that it has none
 	CopyOf   string `json:"copyOf,omitzero"`   // ARN of its primary in another account; "" for a secret that is no such copy, or was only listed
 
+	// CopyStatus is that of the replication from the primary in another account, as the copy says it: Pending, InProgress, InSync,
+	// Failed, Detached; "" for a secret that is no such copy. CopyMessage is why it failed, in AWS's words.
+	CopyStatus  string `json:"copyStatus,omitzero"`
+	CopyMessage string `json:"copyMessage,omitzero"`
+
 	CreatedAt      time.Time `json:"createdAt,omitzero"`
 	LastChangedAt  time.Time `json:"lastChangedAt,omitzero"`
 	LastAccessedAt time.Time `json:"lastAccessedAt,omitzero"` // day precision; zero when never read in this Region

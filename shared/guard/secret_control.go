@@ -159,13 +159,19 @@ func checkReplicas(c *Copies, _ Standard) (Outcome, Subject) {
 	if len(managed) > 0 && outcome != Fail {
 		outcome, subject = Fail, Subject{}
 	}
+	if arrived := c.secret.arrived(); worse(outcome, arrived) != outcome {
+		outcome, subject = arrived, Subject{}
+	}
+	if arrived := c.secret.arrived(); arrived == outcome && arrived != Pass {
+		subject.Elsewhere = append(subject.Elsewhere, c.secret.asCopy())
+	}
 	if outcome == Fail {
 		subject.Versions = managed
 		return outcome, subject
 	}
 	undescribed := slices.ContainsFunc(subject.Replicas, func(r Replica) bool { return r.Key.Manager == ManagerUnknown }) ||
 		slices.ContainsFunc(subject.Elsewhere, func(e AccountCopy) bool { return e.Key.Manager == ManagerUnknown })
-	if outcome == Unknown && !undescribed {
+	if outcome == Unknown && (!undescribed || c.secret.arrived() == Unknown) {
 		subject.Blind = &BlindSpot{Part: PartReplica, Cause: CauseNotInSync}
 	}
 	return outcome, subject

@@ -80,9 +80,12 @@ func (c Copies) here() LockState {
 	}
 }
 
-// there is the state of a sealed primary by its other locations.
+// there is the state of a sealed primary by its other locations. A copy of a secret in another account is none until it has arrived.
 func (c Copies) there() LockState {
 	state := StateSealed
+	if c.secret.arrived() != Pass {
+		state = StateUnknown
+	}
 	for i := 1; i < len(c.Locations); i++ {
 		switch c.in(i) {
 		case StateDual:

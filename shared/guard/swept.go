@@ -41,7 +41,16 @@ type Indexed struct {
 	AsOf    time.Time `json:"asOf,omitzero"`   // of the oldest entry that was not stale; zero: none was found
 	Swept   time.Time `json:"swept,omitzero"`  // when the last full sweep of the key's account and Region began; zero: there was none
 	Missed  int       `json:"missed,omitzero"` // how many secrets that sweep could not look at
+
+	Unasked int      `json:"unasked,omitzero"` // how many secrets of other accounts in the Region nobody could look at in full, so that they may be under the key
+	Shut    []string `json:"shut,omitempty"`   // other accounts of which nobody may look at any secret in the Region
+
+	Waiting []Affected `json:"waiting,omitempty"` // secrets in their recovery window that stop, or may: nobody reads them, and whoever restores one gets no value; the first few
+	More    int        `json:"more,omitzero"`     // how many others do
 }
+
+// mostWaiting is how many secrets in their recovery window are listed.
+const mostWaiting = 20
 
 // Complete reports whether no secret of the key's account and Region can be missing but those that were changed since the sweep
 // and whose event is still on its way.
@@ -62,26 +71,56 @@ func (i Indexed) Describe() string {
 	default:
 		text.WriteString("the last full sweep of " + where + " began at " + i.Swept.UTC().Format(time.RFC3339))
 	}
+	if i.Unasked > 0 {
+		fmt.Fprintf(&text, "; %s of other accounts in %s could not be looked at, or not in full, and may be under the key, too", Count(i.Unasked, "secret", "secrets"), i.Region)
+	}
+	if len(i.Shut) > 0 {
+		fmt.Fprintf(&text, "; no secret in %s of %s can be looked at", i.Region, strings.Join(i.Shut, ", "))
+	}
+	if len(i.Waiting) > 0 {
+		var names []string
+		for _, a := range i.Waiting {
+			names = append(names, a.Name+" ("+a.Describe()+")")
+		}
+		if i.More > 0 {
+			names = append(names, fmt.Sprintf("and %d more", i.More))
+		}
+		text.WriteString("; in the recovery window, so that nobody reads it, and restored it may not open: " + strings.Join(names, ", "))
+	}
 	return text.String()
 }
 
 // BlastRecorded is Blast of what is recorded: the entries under a key, and those of its Region of which not every key could be
-// listed. What is stale or not listed is unknown. key says what another key is now; swept is the last full sweep of a location.
-// Secrets that wait for their deletion are left out: nobody reads them.
+// listed. What is stale, not listed, or shut to everybody is unknown. Of accounts that have none under the key, and are not the
+// key's, what could not be listed is counted. key says what another key is now; swept is the last full sweep of a location.
+// Secrets that wait for their deletion stand apart: nobody reads them, and each can be restored.
 func BlastRecorded(off Key, under, unread []Entry, key func(name string) Key, swept func(account, region string) Swept) BlastRadius {
 	own := swept(off.Account, off.Region)
 	index := Indexed{Account: off.Account, Region: off.Region, Swept: own.From, Missed: len(own.Missed)}
-	var secrets []Secret
+	unread = index.concerned(under, unread)
+	var secrets, waiting []Secret
 	var unknown []Affected
 	known := map[string]bool{}
 	for i, e := range slices.Concat(under, unread) {
-		if !e.GoneAt.IsZero() || known[e.Secret] {
+		if known[e.Secret] {
 			continue
 		}
 		known[e.Secret] = true
+		if !e.GoneAt.IsZero() {
+			switch {
+			case i >= len(under):
+			case e.Cut || e.Held.unread():
+				index.Waiting = append(index.Waiting, Affected{Secret: e.Secret, Name: e.Name, State: StateUnknown, Fate: FateUnreadCopies})
+			default:
+				waiting = append(waiting, e.recorded(key))
+			}
+			continue
+		}
 		at, stale := e.AsOf(swept(e.Account, e.Region))
 		a := Affected{Secret: e.Secret, Name: e.Name, State: StateUnknown, Fate: FateUnreadCopies}
 		switch {
+		case !e.Shut.IsZero() || index.shutOut(unread, e):
+			a.Fate, a.Seen, stale = FateShutOut, e.At, true
 		case stale:
 			a.Fate, a.Seen = FateStale, at
 		case e.Held.Unlisted:
@@ -97,9 +136,48 @@ func BlastRecorded(off Key, under, unread []Entry, key func(name string) Key, sw
 			index.AsOf = Older(index.AsOf, at)
 		}
 	}
+	index.wait(Blast(off, waiting))
 	radius := Blast(off, secrets)
 	radius.Unknown = append(radius.Unknown, unknown...)
 	slices.SortFunc(radius.Unknown, func(a, b Affected) int { return strings.Compare(a.Secret, b.Secret) })
 	radius.Index = &index
 	return radius
+}
+
+// wait lists what stops of the secrets in their recovery window, and what may.
+func (i *Indexed) wait(radius BlastRadius) {
+	for _, a := range slices.Concat(radius.Stops, radius.Unknown, radius.Remains) {
+		if a.Fate != FateOwnKey && a.Fate != FateOlderCopy && a.Fate != FateOtherKey || len(a.Labels)+len(a.Regions)+len(a.Unsure) > 0 {
+			i.Waiting = append(i.Waiting, a)
+		}
+	}
+	i.More = max(0, len(i.Waiting)-mostWaiting)
+	i.Waiting = firsts(i.Waiting, mostWaiting)
+}
+
+// concerned are the unread entries of the accounts that have secrets under the key, or the key. The others are counted.
+func (i *Indexed) concerned(under, unread []Entry) []Entry {
+	var list []Entry
+	for _, e := range unread {
+		switch {
+		case e.Account == i.Account || slices.ContainsFunc(under, func(u Entry) bool { return u.Account == e.Account }):
+			list = append(list, e)
+		case !e.GoneAt.IsZero():
+		case e.Whole():
+			i.Shut = append(i.Shut, e.Account)
+		default:
+			i.Unasked++
+		}
+	}
+	return list
+}
+
+// shutOut reports that nobody may enter the account and Region of an entry, or those of a copy of it where the key is.
+func (i *Indexed) shutOut(unread []Entry, e Entry) bool {
+	return slices.ContainsFunc(unread, func(u Entry) bool {
+		if !u.Whole() || u.Shut.IsZero() {
+			return false
+		}
+		return u.Account == e.Account && u.Region == e.Region || u.Region == i.Region && slices.ContainsFunc(e.Held.Elsewhere, func(c HeldCopy) bool { return c.Account == u.Account && c.Region == u.Region })
+	})
 }

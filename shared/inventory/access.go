@@ -54,8 +54,11 @@ type Access struct {
 	movers   *movers
 	world    *world // all secrets of the snapshot
 
+	bulkFederated sync.Once
+	federated     map[string][]string // sessions of sts:GetFederationToken that policies name, by account
+
 	mu          sync.Mutex
-	populations map[string]policy.Principal // outside the snapshot, by name
+	populations map[string]population // outside the snapshot, by name
 }
 
 // Prepare indexes a snapshot, which must not change afterwards.
@@ -78,7 +81,7 @@ func prepare(s Snapshot, noControls bool) *Access {
 		noControls: noControls,
 		snapshot:   &s, accounts: map[string]*Account{}, principals: map[string]*Principal{}, groups: map[string]*Group{},
 		secrets: map[string]int{}, keys: map[string]*Key{}, unread: map[Unread]string{}, orgs: map[string]*orgPolicies{},
-		sessions: map[string][]string{}, documents: documents{parsed: map[string]*policy.Document{}}, populations: map[string]policy.Principal{},
+		sessions: map[string][]string{}, documents: documents{parsed: map[string]*policy.Document{}}, populations: map[string]population{},
 	}
 	for i := range s.Accounts {
 		a.accounts[s.Accounts[i].ID] = &s.Accounts[i]

@@ -172,7 +172,7 @@ func TestACopyOfAnotherAccountsSecretHasReadersThatNobodyKnows(t *testing.T) {
 			t.Errorf("%s: %s", r.Principal, r.SecretLock.Why)
 		}
 	}
-	if diff := cmp.Diff(map[string]policy.Answer{reader: may, "arn:aws:iam::999988887777:role/far": may}, got); diff != "" {
+	if diff := cmp.Diff(map[string]policy.Answer{reader: may, "arn:aws:iam::999988887777:role/far": may, "anybody whom the policy may let in": may}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if len(unread) == 0 || unread[0].Part != inventory.PartSecrets || !strings.Contains(unread[0].Why, "cross-account-replication") {
@@ -327,6 +327,7 @@ func TestASessionThatAPolicyNamesOpensForItsRole(t *testing.T) {
 	s := acme()
 	session := "arn:aws:sts::111122223333:assumed-role/analyst/deploy"
 	s.Keys[0].Policy = document(`{"Effect":"Allow","Principal":{"AWS":"` + session + `"},"Action":"kms:Decrypt","Resource":"*"}`)
+	s.Principals[4].Trust = document(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sts:AssumeRole"}`)
 	access := inventory.Prepare(s)
 	for who, want := range map[string]policy.Answer{roleARN(shop, "analyst"): yes, session: yes, "arn:aws:sts::111122223333:assumed-role/analyst/other": no} {
 		r, err := access.Explain(who, secretARN("shop/db"))

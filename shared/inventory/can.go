@@ -1,8 +1,6 @@
 package inventory
 
 import (
-	"fmt"
-
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -18,11 +16,11 @@ type Openings struct {
 func (a *Access) Can(principalARN string) (Openings, error) {
 	a.bulk.Do(func() { a.openings = a.index(a.all()) })
 	answers := make([]int8, len(a.snapshot.Secrets))
-	for _, arn := range a.variants(principalARN) {
-		w, err := a.asker(arn)
-		if err != nil {
-			return Openings{}, fmt.Errorf("ask for %s: %w", principalARN, err)
-		}
+	askers, err := a.askers(principalARN)
+	if err != nil {
+		return Openings{}, err
+	}
+	for _, w := range askers {
 		a.openings.ask(w, answers, nil)
 	}
 	out := Openings{Principal: principalARN}
@@ -114,18 +112,18 @@ func (o *openings) ask(w *asker, answers, firsts []int8) {
 		}
 		first := secret.Answer(i)
 		if firsts != nil {
-			firsts[i] = max(firsts[i], int8(openness(first)))
+			firsts[i] = max(firsts[i], w.certainty(first))
 		}
 		if denied(first) || answers[i] == 2 {
 			continue
 		}
-		chosen := first == policy.Unknown && secret.RestsOn(secretID, versionStage, versionID)
+		chosen := first == policy.Unknown && secret.RestsOn(choices...)
 		second, vague := o.key(key, i, w)
 		answer := both(first, second)
 		if answer == policy.Unknown && (chosen || vague) { // rare enough to be asked at length
 			answer = l.any(w).Answer
 		}
-		answers[i] = max(answers[i], int8(openness(answer)))
+		answers[i] = max(answers[i], w.certainty(answer))
 	}
 }
 

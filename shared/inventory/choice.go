@@ -18,6 +18,13 @@ const (
 	secretVersion = "kms:EncryptionContext:SecretVersionId" // which follows from the choice
 )
 
+// whether a service makes the call for the reader: he may go through one that does.
+// Source: IAM User Guide, "Forward access sessions" and aws:ViaAWSService.
+const viaAWSService = "aws:ViaAWSService"
+
+// choices are the condition keys whose values the reader chooses.
+var choices = []string{secretID, versionStage, versionID, viaAWSService}
+
 // way is one version that a reader may ask for, and the keys that open it.
 type way struct {
 	version string // id; "" is not known
@@ -125,16 +132,36 @@ func (l *locks) askFor(w *asker, v *way) policy.Decision {
 		return refused(l.closed)
 	}
 	whole := ask(w, &l.target, readSecret)
-	if whole.Answer != policy.Unknown || !restsOn(whole, secretID, versionStage, versionID) {
+	if whole.Answer != policy.Unknown || !restsOn(whole, choices...) {
 		return whole // whatever he chooses
 	}
+	direct := l.target
+	direct.Context = maps.Clone(direct.Context)
+	direct.Context[viaAWSService] = []string{"false"}
+	best := v.bestOf(l.secret, w, &direct)
+	if !denied(best.Answer) || w.principal.Kind == policy.KindService || !restsOn(whole, viaAWSService) {
+		return best
+	}
+	through := l.target
+	through.Context = maps.Clone(through.Context)
+	through.Context[viaAWSService] = []string{"true"}
+	best = v.bestOf(l.secret, w, &through)
+	if best.Answer == policy.Allowed {
+		best = doubtful("only through a service of AWS that reads it for the caller, and which does is not known")
+		best.Missing = []string{viaAWSService}
+	}
+	return best
+}
+
+// bestOf is the answer to the way to ask for a version that opens most.
+func (v *way) bestOf(s *Secret, w *asker, target *policy.Target) policy.Decision {
 	var best policy.Decision
-	for i, choice := range v.askings(l.secret, w.principal.Account) {
-		t := l.target
+	for i, choice := range v.askings(s, w.principal.Account) {
+		t := *target
 		t.Context = maps.Clone(t.Context)
 		maps.Copy(t.Context, choice)
 		d := ask(w, &t, readSecret)
-		if said := choice.said(l.secret); said != "" && !denied(d.Answer) {
+		if said := choice.said(s); said != "" && !denied(d.Answer) {
 			d.Why += "; asked for by " + said
 		}
 		if i == 0 || better(d.Answer, best.Answer) {
@@ -168,7 +195,7 @@ func (l *locks) any(w *asker) Reader {
 	}
 	if whole := ask(w, &l.target, readSecret); whole.Answer == policy.Unknown && restsOn(whole, versionStage, versionID) {
 		other := best
-		other.SecretLock = whole
+		other.SecretLock, other.Copy = whole, "a version with a label or id that none has now"
 		other.KeyLock, other.Key = l.ways[0].open(w)
 		if other.Answer = both(other.SecretLock.Answer, other.KeyLock.Answer); better(other.Answer, best.Answer) {
 			return other

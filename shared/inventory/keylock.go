@@ -212,7 +212,7 @@ func sharing(k Key) string {
 var everybody = policy.Read("AWS_RAM", []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}]}`))
 
 // perhaps is what a policy of AWS RAM lets in, as far as it is known: it may be anybody, and anything.
-var perhaps = policy.Read("AWS_RAM", []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*",` +
+var perhaps = policy.Read("AWS_RAM", []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*",`+
 	`"Condition":{"StringEquals":{"the policy by which AWS RAM shares the key":"lets it in"}}}]}`))
 
 // changingPolicy is the policy on a key for who may change the key. Whom AWS RAM shares it with may do so for all that is known: a

@@ -155,10 +155,9 @@ func (m *movers) askers(id identity, first []*asker) []*asker {
 	out := first
 	if id.of != start {
 		out = nil
-		for _, name := range m.access.variants(m.access.snapshot.Principals[id.of].ARN) {
-			if w, err := m.access.asker(name); err == nil { // whoever is in the snapshot is found
-				out = append(out, w)
-			}
+		askers, err := m.access.askers(m.access.snapshot.Principals[id.of].ARN)
+		if err == nil { // whoever is in the snapshot is found
+			out = askers
 		}
 	}
 	if id.gains == 0 {
@@ -252,7 +251,7 @@ func (m *movers) ask(w *asker, n uint8, add func(move)) {
 		if denied(answer) {
 			continue
 		}
-		v := move{right: n, gain: right.gain, at: int32(i), certain: answer == policy.Allowed && !right.perhaps}
+		v := move{right: n, gain: right.gain, at: int32(i), certain: answer == policy.Allowed && !right.perhaps && w.only == ""}
 		if about := index.Target(i).ARN; right.on == onRoles || right.on == onPassed {
 			if ofService(about) {
 				continue

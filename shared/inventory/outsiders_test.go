@@ -11,7 +11,7 @@ import (
 
 // Whom a policy lets in from outside is said as the condition under which it opens, and nobody is invented.
 func TestPopulationsOutsideTheSnapshot(t *testing.T) {
-	const anybody = "anybody in any AWS account"
+	const anybody, services = "anybody in any AWS account", "any AWS service"
 	everybody := func(condition string) string {
 		return document(`{"Effect":"Allow","Principal":"*","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{` + condition + `}}`)
 	}
@@ -22,14 +22,34 @@ func TestPopulationsOutsideTheSnapshot(t *testing.T) {
 		policy string
 		want   map[string]policy.Answer
 	}{
-		"the world":                            {names(`"*"`), map[string]policy.Answer{anybody: may}},
-		"the world, under AWS":                 {names(`{"AWS":"*"}`), map[string]policy.Answer{anybody: may}},
-		"the organization alone":               {everybody(`"StringEquals":{"aws:PrincipalOrgID":"o-exampleorg"}`), nil},
-		"the organization's paths alone":       {everybody(`"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-exampleorg/*"}`), nil},
-		"the organization, or one without any": {everybody(`"StringEqualsIfExists":{"aws:PrincipalOrgID":"o-exampleorg"}`), map[string]policy.Answer{anybody + ", whose aws:PrincipalOrgID fits StringEqualsIfExists o-exampleorg": may}},
-		"all but the organization":             {everybody(`"StringNotEquals":{"aws:PrincipalOrgID":"o-exampleorg"}`), map[string]policy.Answer{anybody + ", whose aws:PrincipalOrgID is not o-exampleorg": may}},
-		"a foreign organization":               {everybody(`"StringEquals":{"aws:PrincipalOrgID":["o-exampleorg","o-partner"]}`), map[string]policy.Answer{"anybody in organization o-partner": may}},
-		"a foreign organization's unit":        {everybody(`"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-partner/r-1/ou-2/*"}`), map[string]policy.Answer{"anybody in organization o-partner": may}},
+		"the world":                             {names(`"*"`), map[string]policy.Answer{anybody: may, services: may}},
+		"the world, under AWS":                  {names(`{"AWS":"*"}`), map[string]policy.Answer{anybody: may, services: may}},
+		"the organization alone":                {everybody(`"StringEquals":{"aws:PrincipalOrgID":"o-exampleorg"}`), nil},
+		"the organization's paths alone":        {everybody(`"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-exampleorg/*"}`), nil},
+		"the organization, or one without any":  {everybody(`"StringEqualsIfExists":{"aws:PrincipalOrgID":"o-exampleorg"}`), map[string]policy.Answer{anybody + ", whose aws:PrincipalOrgID fits StringEqualsIfExists o-exampleorg": may, services + ", where aws:PrincipalOrgID fits StringEqualsIfExists o-exampleorg": may}},
+		"all but the organization":              {everybody(`"StringNotEquals":{"aws:PrincipalOrgID":"o-exampleorg"}`), map[string]policy.Answer{anybody + ", whose aws:PrincipalOrgID is not o-exampleorg": may, services + ", where aws:PrincipalOrgID is not o-exampleorg": may}},
+		"a foreign organization":                {everybody(`"StringEquals":{"aws:PrincipalOrgID":["o-exampleorg","o-partner"]}`), map[string]policy.Answer{"anybody in organization o-partner": may}},
+		"a foreign organization's unit":         {everybody(`"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-partner/r-1/ou-2/*"}`), map[string]policy.Answer{"anybody in organization o-partner, whose aws:PrincipalOrgPaths fits ForAnyValue:StringLike o-partner/r-1/ou-2/*": may}},
+		"an account of a foreign organization":  {everybody(`"StringEquals":{"aws:PrincipalOrgID":"o-partner","aws:PrincipalAccount":"555566667777"}`), map[string]policy.Answer{"anybody in account 555566667777, whose aws:PrincipalOrgID is o-partner": may}},
+		"a foreign account of the organization": {everybody(`"StringEquals":{"aws:PrincipalOrgID":"o-exampleorg","aws:PrincipalAccount":"555566667777"}`), nil},
+		"a foreign organization's tagged":       {everybody(`"StringEquals":{"aws:PrincipalOrgID":"o-partner","aws:PrincipalTag/team":"blue"}`), map[string]policy.Answer{"anybody in organization o-partner, whose aws:PrincipalTag/team is blue": may}},
+		"services":                              {everybody(`"Bool":{"aws:PrincipalIsAWSService":"true"}`), map[string]policy.Answer{services: may}},
+		"all but services":                      {everybody(`"Bool":{"aws:PrincipalIsAWSService":"false"},"StringEquals":{"aws:PrincipalOrgID":"o-partner"}`), map[string]policy.Answer{"anybody in organization o-partner, whose aws:PrincipalIsAWSService fits Bool false": may}},
+		"services for a resource":               {everybody(`"ArnLike":{"aws:SourceArn":"arn:aws:sns:*:555566667777:*"}`), map[string]policy.Answer{services + ", where aws:SourceArn is like arn:aws:sns:*:555566667777:*": may}},
+		"services for an account":               {everybody(`"StringEquals":{"aws:SourceAccount":"111122223333"}`), map[string]policy.Answer{services + ", where aws:SourceAccount is 111122223333": may}},
+		"services for an organization":          {everybody(`"StringEquals":{"aws:SourceOrgID":"o-exampleorg"}`), map[string]policy.Answer{services + ", where aws:SourceOrgID is o-exampleorg": may}},
+		"services for a unit":                   {everybody(`"ForAnyValue:StringLike":{"aws:SourceOrgPaths":"o-partner/r-1/*"}`), map[string]policy.Answer{services + ", where aws:SourceOrgPaths fits ForAnyValue:StringLike o-partner/r-1/*": may}},
+		"services by a pattern":                 {everybody(`"StringLike":{"aws:PrincipalServiceName":"*.amazonaws.com"}`), map[string]policy.Answer{services + ", where aws:PrincipalServiceName is like *.amazonaws.com": may}},
+		"services by one of their names":        {everybody(`"ForAnyValue:StringEquals":{"aws:PrincipalServiceNamesList":"backup.amazonaws.com"}`), map[string]policy.Answer{services + ", where aws:PrincipalServiceNamesList fits ForAnyValue:StringEquals backup.amazonaws.com": may}},
+		"a service by its name, for an account": {everybody(`"StringEquals":{"aws:PrincipalServiceName":"backup.amazonaws.com","aws:SourceAccount":"555566667777"}`), map[string]policy.Answer{"backup.amazonaws.com": may}},
+		"services, where people are kept out":   {document(`{"Effect":"Allow","Principal":"*","Action":"secretsmanager:*","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*","Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-exampleorg"},"BoolIfExists":{"aws:PrincipalIsAWSService":"false"}}}`), map[string]policy.Answer{services: may}},
+		"the world, but one service":            {document(`{"Effect":"Allow","NotPrincipal":{"Service":"backup.amazonaws.com"},"Action":"secretsmanager:*","Resource":"*"}`), map[string]policy.Answer{anybody: may, services: may}},
+		"the world, through services":           {everybody(`"Bool":{"aws:ViaAWSService":"true"}`), map[string]policy.Answer{anybody + ", whose aws:ViaAWSService fits Bool true": may}},
+		"the world, through one service":        {everybody(`"ForAnyValue:StringEquals":{"aws:CalledVia":"cloudformation.amazonaws.com"}`), map[string]policy.Answer{anybody + ", whose aws:CalledVia fits ForAnyValue:StringEquals cloudformation.amazonaws.com": may, services + ", where aws:CalledVia fits ForAnyValue:StringEquals cloudformation.amazonaws.com": may}},
+		"a policy that cannot be read":          {`{"Version":"2012-10-17","Statement":[{"Effect":"Allow"}]}`, map[string]policy.Answer{"anybody whom the policy may let in": may}},
+		"half a policy":                         {`{"Version":"2012-10-17","Sta`, map[string]policy.Answer{"anybody whom the policy may let in": may}},
+		"sessions that a provider signed in":    {names(`{"Federated":"arn:aws:iam::111122223333:saml-provider/Okta"}`), map[string]policy.Answer{"anybody whom arn:aws:iam::111122223333:saml-provider/Okta signs in": may}},
+		"sessions of web identities":            {names(`{"Federated":"cognito-identity.amazonaws.com"}`), map[string]policy.Answer{"anybody whom cognito-identity.amazonaws.com signs in": may}},
 		"a pattern in a foreign organization": {everybody(`"StringEquals":{"aws:PrincipalOrgID":"o-partner"},"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/sync-*"}`),
 			map[string]policy.Answer{"anybody in organization o-partner, whose aws:PrincipalArn is like arn:aws:iam::*:role/sync-*": may}},
 		"a pattern in any account":                              {everybody(`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/sync-*"}`), map[string]policy.Answer{anybody + ", whose aws:PrincipalArn is like arn:aws:iam::*:role/sync-*": may}},

@@ -16,6 +16,8 @@ type asker struct {
 	unknown   []string // condition keys, as in policy.Request
 	absent    []string
 	unread    string // why its identity policies are not known; "" when they are
+	as        string // of what somebody acts as without taking a role, which: a named session; "" for the principal itself
+	only      string // why it opens nothing for certain; "" where it may
 }
 
 // asker finds a principal by ARN (role, user, session, root) or service name, or a population that Readers named. One of an account whose principals were
@@ -78,6 +80,9 @@ func (a *Access) attach(w *asker, of *Principal) {
 	p := &w.principal
 	p.Tags = of.Tags
 	p.UniqueID = of.UniqueID
+	if of.Kind == Role {
+		p.Providers = providersOf(a.documents.read("trust policy of "+of.ARN, of.Trust))
+	}
 	if p.Kind == policy.KindSession {
 		p.Role = of.ARN
 	}

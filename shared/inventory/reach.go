@@ -2,8 +2,11 @@ package inventory
 
 import (
 	"cmp"
-	"fmt"
+	"maps"
 	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/policy"
 )
 
 // Step is one thing that somebody does on the way to a secret.
@@ -39,7 +42,7 @@ func (a *Access) Reach(principalARN string) ([]Path, error) {
 }
 
 // ReachersOf lists who comes to open a secret in steps, as Reach does; those outside the snapshot by a role whose trust policy may
-// let them in.
+// let them in, or by what the policies of the secret and of its keys may let them change.
 func (a *Access) ReachersOf(secretARN string) ([]Path, error) {
 	s, err := a.Secret(secretARN)
 	if err != nil {
@@ -47,6 +50,27 @@ func (a *Access) ReachersOf(secretARN string) ([]Path, error) {
 	}
 	a.reaching.Lock()
 	defer a.reaching.Unlock()
+	best := map[string]Path{} // of each principal, to whichever copy
+	for _, at := range a.copiesOf(s) {
+		found, err := a.reachersOf(at)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range found {
+			if known, seen := best[p.Principal]; !seen || p.Certain && !known.Certain || p.Certain == known.Certain && len(p.Steps) < len(known.Steps) {
+				best[p.Principal] = p
+			}
+		}
+	}
+	var out []Path
+	for _, name := range slices.Sorted(maps.Keys(best)) {
+		out = append(out, best[name])
+	}
+	sortPaths(out)
+	return out, nil
+}
+
+func (a *Access) reachersOf(s *Secret) ([]Path, error) {
 	at := a.live([]int{a.secrets[s.Facts.ARN]})
 	if len(at) == 0 {
 		return nil, nil
@@ -60,9 +84,11 @@ func (a *Access) ReachersOf(secretARN string) ([]Path, error) {
 		}
 		out = append(out, found...)
 	}
-	out = append(out, a.fromOutside(w, out)...)
-	sortPaths(out)
-	return out, nil
+	outside, err := a.fromOutside(w, out)
+	if err != nil {
+		return nil, err
+	}
+	return append(out, outside...), nil
 }
 
 func sortPaths(paths []Path) {
@@ -94,13 +120,9 @@ func (a *Access) reach(principalARN string, w *world) ([]Path, error) {
 	if n, found := a.movers.number[principalARN]; found {
 		id.of = n
 	}
-	var first []*asker
-	for _, name := range a.variants(principalARN) {
-		of, err := a.asker(name)
-		if err != nil {
-			return nil, fmt.Errorf("ask for %s: %w", principalARN, err)
-		}
-		first = append(first, of)
+	first, err := a.askers(principalARN)
+	if err != nil {
+		return nil, err
 	}
 	found := make([]*Path, len(w.at))
 	for _, need := range []int8{2, 1} {
@@ -118,8 +140,49 @@ func (a *Access) reach(principalARN string, w *world) ([]Path, error) {
 	return out, nil
 }
 
-// fromOutside are those outside the snapshot who may take a role that opens the secret, or comes to.
-func (a *Access) fromOutside(w *world, inside []Path) []Path {
+// changers are whom the policies of a secret and of its keys could let change, from outside the snapshot, what locks the secret.
+func (a *Access) changers(w *world) []string {
+	s := &a.snapshot.Secrets[w.at[0]]
+	d := a.secretPolicy(s)
+	if s.Facts.CopyOf != "" && s.Policy != "" {
+		d = a.documents.read(s.Facts.ARN, s.Policy)
+	}
+	out := a.outsiders(s)
+	for l := firstRight; l < numberOfLocks; l++ {
+		for _, action := range changes[l] {
+			if d != nil && d.Err() == nil && strings.HasPrefix(action, "secretsmanager:") {
+				out = append(out, a.outsidersOf(d, action)...)
+			}
+			for i := range w.keys.Targets() {
+				if strings.HasPrefix(action, "kms:") {
+					out = append(out, a.outsidersOf(w.keys.Target(i).Policy, action)...)
+				}
+			}
+		}
+	}
+	for i := range w.keys.Targets() { // a grantee may grant, too
+		for _, g := range w.keys.Target(i).Grants {
+			p, err := policy.ParsePrincipal(g.Grantee)
+			if err == nil && p.Kind != policy.KindService && a.whyUnread(PartPrincipals, p.Account) != "" {
+				out = append(out, g.Grantee)
+			}
+		}
+	}
+	return once(slices.DeleteFunc(out, func(name string) bool { return a.isService(name) || a.within(name) }))
+}
+
+// within reports whether a name is of people of an account whose principals are all in the snapshot, who are asked for themselves.
+func (a *Access) within(name string) bool {
+	w := a.populationAsker(name)
+	if w == nil {
+		p, err := policy.ParsePrincipal(name)
+		return err != nil || a.whyUnread(PartPrincipals, p.Account) == ""
+	}
+	return w.principal.Account != "" && a.whyUnread(PartPrincipals, w.principal.Account) == ""
+}
+
+// fromOutside are those outside the snapshot who may take a role that opens the secret, or comes to, or change what locks it.
+func (a *Access) fromOutside(w *world, inside []Path) ([]Path, error) {
 	ways := map[string]Path{}
 	for i := range a.snapshot.Principals {
 		p := &a.snapshot.Principals[i]
@@ -134,6 +197,16 @@ func (a *Access) fromOutside(w *world, inside []Path) []Path {
 		}
 	}
 	best := map[string]Path{}
+	for _, name := range a.changers(w) {
+		found, err := a.reach(name, w)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range found {
+			p.Outside = true
+			best[name] = p
+		}
+	}
 	for i := range a.snapshot.Principals {
 		p := &a.snapshot.Principals[i]
 		way, opens := ways[p.ARN]
@@ -156,5 +229,5 @@ func (a *Access) fromOutside(w *world, inside []Path) []Path {
 		out = append(out, p)
 	}
 	slices.SortFunc(out, func(x, y Path) int { return cmp.Compare(x.Principal, y.Principal) })
-	return out
+	return out, nil
 }

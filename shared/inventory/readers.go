@@ -17,6 +17,9 @@ type Reader struct {
 	Secret    string // ARN
 	Key       string // ARN of the key that the key lock was decided on; guard.DefaultKeyID for the AWS managed one
 
+	As   string // the session that opens it, where the principal itself does not
+	Copy string // what it opens, where that is not the current version of the secret
+
 	Answer     policy.Answer // both locks: Allowed, ImplicitlyDenied or Unknown
 	SecretLock policy.Decision
 	KeyLock    policy.Decision
@@ -182,11 +185,11 @@ func (a *Access) locks(s *Secret) *locks {
 
 func (a *Access) explain(principalARN string, decide func(*asker) Reader) (Reader, error) {
 	var best Reader
-	for i, arn := range a.variants(principalARN) {
-		w, err := a.asker(arn)
-		if err != nil {
-			return Reader{}, err
-		}
+	askers, err := a.askers(principalARN)
+	if err != nil {
+		return Reader{}, err
+	}
+	for i, w := range askers {
 		r := decide(w)
 		if i == 0 || better(r.Answer, best.Answer) {
 			best = r
@@ -209,9 +212,12 @@ func (a *Access) variants(arn string) []string {
 func (l *locks) now(w *asker) Reader { return l.decide(w, &l.ways[0]) }
 
 func (l *locks) decide(w *asker, v *way) Reader {
-	r := Reader{Principal: w.principal.String(), Account: w.principal.Account, Secret: l.secret.Facts.ARN, Outside: w.principal.Kind == policy.KindSomebody}
+	r := Reader{Principal: w.principal.String(), Account: w.principal.Account, Secret: l.secret.Facts.ARN, Outside: w.principal.Kind == policy.KindSomebody, As: w.as, Copy: v.String()}
 	r.SecretLock = l.askFor(w, v)
 	r.KeyLock, r.Key = v.open(w)
+	if w.only != "" && r.SecretLock.Answer == policy.Allowed {
+		r.SecretLock = doubtful(w.only)
+	}
 	r.Answer = both(r.SecretLock.Answer, r.KeyLock.Answer)
 	return r
 }

@@ -186,9 +186,11 @@ func (s *search) opened(i int) {
 	}
 }
 
-// keeps reports whether somebody who sets another key of a secret, or replicates it, has the key that it needs for that.
+// keeps reports whether somebody who sets another key of a secret, or replicates it, has the key that it needs for that. Somebody
+// of another account sets a key of its own without it, and the versions to come are under that.
+// Source: Secrets Manager API Reference, UpdateSecret, KmsKeyId.
 func (s *search) keeps(h *holding, l lock, i int) bool {
-	if l != updates && l != replicates {
+	if l != updates && l != replicates || l == updates && s.need < 2 && h.account != s.world.accounts[i] {
 		return true
 	}
 	keys := h.standing.of(opensKey)
@@ -240,7 +242,7 @@ func (s *search) tryOne(h *holding, i int) {
 		if may(grants) && s.has(h, opensAnyKey, i) && (s.need < 2 || !h.bounded()) {
 			seconds = append(seconds, grants)
 		}
-		if may(updates) && s.has(h, opensManaged, i) {
+		if may(updates) && (s.has(h, opensManaged, i) || s.need < 2 && h.account != s.world.accounts[i]) { // else a key of its own
 			seconds = append(seconds, updates)
 		}
 	}

@@ -24,7 +24,7 @@ func (a *Access) secretTarget(s *Secret) policy.Target {
 	case s.Facts.TypeRead: // by a snapshot of an older version it was not
 		t.Absent = append(t.Absent, "secretsmanager:resource/Type")
 	}
-	t.Context["aws:ViaAWSService"] = []string{"false"}
+	t.Unknown = append(t.Unknown, viaAWSService) // the caller's choice
 	t.Context["aws:RequestedRegion"] = []string{s.Facts.Region}
 	t.Absent = append(t.Absent, "secretsmanager:resource/AllowRotationLambdaArn", "aws:ResourceTag/*", "secretsmanager:ResourceTag/*")
 	if s.Facts.RotationLambdaARN != "" {

@@ -226,7 +226,7 @@ func (s *standing) ask(who *asker, l lock, answers []int8) {
 		q := who.about(w.open.keys, decrypt)
 		for i := range answers {
 			best, _ := w.open.key(q, i, who)
-			answers[i] = max(answers[i], int8(openness(best)))
+			answers[i] = max(answers[i], who.certainty(best))
 		}
 	case opensAnyKey:
 		w.anyKeys(who, answers)
@@ -238,7 +238,7 @@ func (s *standing) ask(who *asker, l lock, answers []int8) {
 			s.keys[l] = found
 		}
 		for i := range q.Candidates() {
-			found[i] = max(found[i], int8(openness(q.Answer(i))))
+			found[i] = max(found[i], who.certainty(q.Answer(i)))
 		}
 		for i, of := range w.keysOf {
 			for _, k := range of {
@@ -262,7 +262,7 @@ func (s *standing) ask(who *asker, l lock, answers []int8) {
 func (w *world) each(who *asker, index *policy.Index, action string, answers []int8) {
 	q := who.about(index, action)
 	for i := range q.Candidates() {
-		answers[i] = max(answers[i], int8(openness(q.Answer(i))))
+		answers[i] = max(answers[i], who.certainty(q.Answer(i)))
 	}
 }
 
@@ -275,7 +275,7 @@ func (w *world) anyKeys(who *asker, answers []int8) {
 			if u.closed != "" || len(w.keysOf[i]) == 0 {
 				continue
 			}
-			answer := int8(openness(q.Answer(w.open.first[i] + j)))
+			answer := who.certainty(q.Answer(w.open.first[i] + j))
 			if u.doubt != "" {
 				answer = min(answer, 1)
 			}

@@ -322,9 +322,61 @@ func TestLookupEvents(t *testing.T) {
 	if got := find("EventName", "GetSecretValue"); len(got) != 61 {
 		t.Errorf("by the call's name: %d events", len(got))
 	}
+	r.read(sm, other)
+	if got := find("ResourceName", other); len(got) != 3 || got[0] != "GetSecretValue" {
+		t.Errorf("what came after a search: %v", got)
+	}
+	if got := find("ReadOnly", "false"); !slices.Contains(got, "CreateSecret") || slices.Contains(got, "GetSecretValue") {
+		t.Errorf("by an attribute without an index: %v", got)
+	}
 	r.later(91 * 24 * time.Hour)
-	if got := find("EventName", "GetSecretValue"); len(got) != 0 {
-		t.Errorf("after 90 days: %d events", len(got))
+	r.read(sm, other) // each record lets go of those that are too old
+	for key, value := range map[cttypes.LookupAttributeKey]string{"EventName": "GetSecretValue", "ResourceName": other} {
+		if got := find(key, value); len(got) != 1 {
+			t.Errorf("by %s, after 90 days: %v", key, got)
+		}
+	}
+}
+
+// A history ends: what comes too often for it pushes out the oldest, from a search by an index too.
+func TestLookupEventsForgetsTheOldest(t *testing.T) {
+	const limit = 50_000 // of an account and Region
+	r := newTestbed(t)
+	arn := r.create(r.secrets(open, admin, east), "a")
+	found := func() (n int) {
+		t.Helper()
+		for token := ""; ; {
+			out, err := r.AsPrincipal(open, admin, east, "cloudtrail", "LookupEvents", map[string]any{"NextToken": token, "LookupAttributes": []any{map[string]string{"AttributeKey": "ResourceName", "AttributeValue": arn}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(out["Events"].([]any))
+			if token, _ = out["NextToken"].(string); token == "" || n > 100 { // each page is a record of its own
+				return n
+			}
+		}
+	}
+	call := func(n int, service, operation string, input map[string]any) {
+		t.Helper()
+		for range n {
+			if _, err := r.AsPrincipal(open, admin, east, service, operation, input); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	describe := map[string]any{"SecretId": arn}
+	call(4, "secretsmanager", "DescribeSecret", describe)
+	if n := found(); n != 5 {
+		t.Errorf("%d events, want the making and four reads", n)
+	}
+	call(limit-20, "kms", "ListAliases", nil)
+	if n := found(); n != 5 {
+		t.Errorf("%d events while the history is not full", n)
+	}
+	call(limit/2, "kms", "ListAliases", nil)
+	call(2, "secretsmanager", "DescribeSecret", describe)
+	if n := found(); n != 2 {
+		t.Errorf("%d events, want the last two", n)
 	}
 }
 

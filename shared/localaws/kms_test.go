@@ -220,10 +220,23 @@ func TestMultiRegionKeys(t *testing.T) {
 	if _, err := there.ScheduleKeyDeletion(t.Context(), &kms.ScheduleKeyDeletionInput{KeyId: &id, PendingWindowInDays: aws.Int32(7)}); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.keyState(key); got != kmstypes.KeyStatePendingDeletion {
-		t.Errorf("with the last replica going the primary is %s, want PendingDeletion", got)
+	described := func() *kmstypes.KeyMetadata {
+		t.Helper()
+		out, err := here.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: &key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.KeyMetadata
 	}
-	r.later(14 * 24 * time.Hour)
+	if got := described(); got.KeyState != kmstypes.KeyStatePendingReplicaDeletion || got.DeletionDate != nil {
+		t.Errorf("while the last replica's deletion is only scheduled the primary is %s until %v, want PendingReplicaDeletion without a date", got.KeyState, got.DeletionDate)
+	}
+	gone := r.clock().AddDate(0, 0, 7)
+	r.later(8 * 24 * time.Hour)
+	if got := described(); got.KeyState != kmstypes.KeyStatePendingDeletion || got.DeletionDate == nil || !got.DeletionDate.Equal(gone.AddDate(0, 0, 7)) {
+		t.Errorf("with the last replica gone the primary is %s until %v, want PendingDeletion until %s", got.KeyState, got.DeletionDate, gone.AddDate(0, 0, 7))
+	}
+	r.later(6 * 24 * time.Hour)
 	r.Elapse()
 	if _, err := here.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: &key}); code(err) != "NotFoundException" {
 		t.Errorf("after both windows: got %v", err)

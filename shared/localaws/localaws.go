@@ -111,7 +111,7 @@ func (a *AWS) FunctionRole(account, region, name string) string {
 	return messaging.FunctionRole(a.AWS, account, region, name)
 }
 
-// Failures are the invocations that answered an error, oldest first: what the functions' logs would hold.
+// Failures are the last invocations that answered an error, oldest first: what the functions' logs would hold.
 func (a *AWS) Failures() []Failure { return messaging.Failures(a.AWS) }
 
 // Mailbox is everything that arrived at people and chats so far, oldest first.

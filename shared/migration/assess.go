@@ -63,6 +63,9 @@ func Assess(q Question) (Assessment, error) {
 	set.addRotation()
 	out := Assessment{Secret: secret.Facts.ARN, Target: q.Target.Facts.ARN, Readers: set.judged()}
 	out.Problems = append(problems(out.Readers, unread), q.obstacles(*secret)...)
+	if !q.Replica {
+		out.Problems = append(out.Problems, closedCopies(secret.Facts)...)
+	}
 	if secret.PolicyUnread != "" {
 		out.Problems = append(out.Problems, "its resource policy could not be read: "+secret.PolicyUnread)
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -118,17 +117,4 @@ func digest(parts ...any) string {
 	}
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:12])
-}
-
-// signed sets the plan's own digest.
-func (p Plan) signed() (Plan, error) {
-	p.Digest, p.ID = "", ""
-	raw, err := json.Marshal(p)
-	if err != nil {
-		return Plan{}, fmt.Errorf("digest plan: %w", err)
-	}
-	sum := sha256.Sum256(raw)
-	p.Digest = hex.EncodeToString(sum[:])
-	p.ID = p.Digest[:12]
-	return p, nil
 }

@@ -66,6 +66,7 @@ type Job struct {
 	Region  string        `json:"region"`
 	Plan    string        `json:"plan"`            // id; "" for one that the hub began by itself
 	Order   *guard.Notice `json:"order,omitempty"` // what asked the hub for it; nil: a plan
+	Asked   *Request      `json:"asked,omitempty"` // by which person, and why, the last one; nil: by none
 	Wave    Wave          `json:"wave"`
 	Rules   *Rules        `json:"rules,omitempty"` // that everybody obeys who moves it; nil: stored by a version that knew none
 
@@ -119,6 +120,12 @@ func before(s guard.Secret, at time.Time) *Before {
 		Versions: slices.Clone(s.Versions), Replicas: slices.Clone(s.Replicas), At: at}
 }
 
+// Recorded reports whether it is what a look found, and not an empty stand-in: a secret whose key is "" is set back to the AWS
+// managed one.
+func (b *Before) Recorded() bool {
+	return b != nil && !b.At.IsZero() && b.State != ""
+}
+
 // Known is a reader that was there before: it must still be there afterwards.
 type Known struct {
 	Principal string    `json:"principal"`
@@ -157,7 +164,7 @@ type Pending struct {
 	Also   []Request `json:"also,omitempty"`  // of going back: who asked for it since, with another reason
 }
 
-// Request is somebody's word that a secret is to go back.
+// Request is somebody's word that a secret is to be moved, or is to go back.
 type Request struct {
 	At  time.Time `json:"at"`
 	By  string    `json:"by,omitempty"`
@@ -233,6 +240,15 @@ type Turn struct {
 	To     Phase     `json:"to"`
 	Reason string    `json:"reason,omitempty"`
 	By     string    `json:"by,omitempty"`
+}
+
+// ask writes down that a person asked for the job, and why. The same word twice is one.
+func (j *Job) ask(by, why string, at time.Time) {
+	if why == "" || j.Asked != nil && j.Asked.By == by && j.Asked.Why == why {
+		return
+	}
+	j.Asked = &Request{At: at, By: by, Why: why}
+	j.History = append(slices.Clip(j.History), Turn{At: at, From: j.Phase, To: j.Phase, Reason: "asked for: " + why, By: by})
 }
 
 // enter moves the job to a phase and remembers it.

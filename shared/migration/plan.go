@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
@@ -13,13 +14,13 @@ import (
 )
 
 // PlanVersion is the format of a plan file.
-const PlanVersion = 2 // 2: with rules
+const PlanVersion = 3 // 2: with rules; 3: a digest that proves each part
 
 // Plan says what would be done with each secret, what for, and on which facts that rests.
 type Plan struct {
 	Version int        `json:"version"`
 	ID      string     `json:"id"`     // the first characters of Digest
-	Digest  string     `json:"digest"` // SHA-256 over everything else in the plan
+	Digest  string     `json:"digest"` // SHA-256 over everything else in the plan: see Part
 	MadeAt  time.Time  `json:"madeAt"`
 	Rules   Rules      `json:"rules"`
 	Items   []Item     `json:"items"`
@@ -144,7 +145,7 @@ func Make(f Facts, only ...string) (Plan, error) {
 		reads += s.Count
 	}
 	p.Cost = costOf(p.Items, reads, f.LookBack, ListPrices)
-	return p.signed()
+	return p.Signed()
 }
 
 // Terms are the rules under which a plan is applied: those that it was made with, and those of the settings of now where
@@ -220,6 +221,9 @@ func (f *Facts) outside(s guard.Secret) string {
 		}
 	}
 	if guard.HereOf(s) == guard.StateSealed && f.Approved.Allows(s.Key, s.Account) == guard.Pass && f.replicasDone(s) {
+		if guard.StateOf(s, "") != guard.StateSealed {
+			return "sealed already in " + s.Region + "; a copy elsewhere is not known to be, or still opens with an older key until the next version is written"
+		}
 		return "sealed already"
 	}
 	return ""
@@ -265,6 +269,8 @@ func (f *Facts) plan(s inventory.Secret) (Item, error) {
 		}
 		item.Readers = found.Readers
 		item.Blocked = append(item.Blocked, found.Problems...)
+	} else {
+		item.Blocked = append(item.Blocked, closedCopies(facts)...)
 	}
 	if err := f.planReplicas(s, &item); err != nil {
 		return Item{}, err
@@ -304,6 +310,11 @@ func (f *Facts) unready(s inventory.Secret, to target) []string {
 	}
 	if facts.VersionsUnread {
 		out = append(out, "its versions could not be read")
+	}
+	for _, c := range guard.CopiesOf(facts).Here().Labelled().List {
+		if c.Life().Opens == guard.OpensUnknown {
+			out = append(out, "whether "+strings.Join(c.Stages, ", ")+" opens, and can be re-encrypted, is not known: not every key of it could be read")
+		}
 	}
 	if why := f.Unseen[Location{facts.Account, facts.Region}]; why != "" {
 		out = append(out, "CloudTrail could not be asked who reads it: "+why)

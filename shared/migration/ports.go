@@ -42,8 +42,8 @@ type Secrets interface {
 type Grants interface {
 	// Grant allows kms:Decrypt for one secret, and answers the same id when asked again under the same name.
 	Grant(ctx context.Context, key guard.KeyRef, name, grantee, secretARN string) (id string, err error)
-	// Revoke ends a grant. One that is gone already is no error.
-	Revoke(ctx context.Context, key guard.KeyRef, id string) error
+	// Retire ends a grant that Grant made. One that is gone already is no error.
+	Retire(ctx context.Context, key guard.KeyRef, id string) error
 	// Given lists the grants on a key: their names by their ids.
 	Given(ctx context.Context, key guard.KeyRef) (map[string]string, error)
 }
@@ -93,7 +93,8 @@ type Engine struct {
 	// be. It is asked before every change, so that nothing is journaled that is not tried. nil: it is not asked.
 	Enter func(ctx context.Context, account string) error
 	Rules Rules  // of the settings: for the hub's own jobs, and for jobs that were stored without any
-	By    string // our role session, for the journal
+	By    string // whose word it is, for job and journal: our role session, or the person's
+	Why   string // that a person gave for what is begun; "": no person asked
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration) error
 	Log   *slog.Logger // of what AWS refused; nil: silence

@@ -2,6 +2,7 @@ package migration
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/doublelock/doublelock/shared/guard"
 )
@@ -48,19 +49,18 @@ func unreadKeys(c guard.Copy) string {
 	return "the key is set, but the keys that version " + c.Version + " opens with could not be read, so nothing is proven: let the role doublelock-read describe them"
 }
 
-// missingRight guesses from the older key. Under the AWS managed key decrypting needs no right of ours, so what lacks
-// is the right to encrypt with the new one.
+// missingRight says what the keys that opened the copy leave as possible. Under the AWS managed key decrypting needs no right of
+// ours, so what lacks is the right to encrypt with the new one. A copy that no key opens can only be written again.
 func missingRight(c guard.Copy, target string) string {
-	for _, k := range c.Keys {
-		switch {
-		case k.Manager != guard.ManagerCustomer && k.State != guard.KeyMissing:
-		case k.State == guard.KeyEnabled:
-			return fmt.Sprintf("the role doublelock-change probably lacks kms:Decrypt on %s or kms:Encrypt on %s", k.ARN, target)
-		default:
-			return fmt.Sprintf("its key %s is in state %s: enable it, then set the key again", k.ARN, k.State)
-		}
+	opening := c.Opening()
+	switch life := c.Life(); {
+	case life.Opens == guard.OpensNo:
+		return "no key opens it now: " + closedBy(c, life, ", then set the key again")
+	case len(opening) == 0 || slices.ContainsFunc(opening, func(k guard.Key) bool { return k.Manager == guard.ManagerAWS }):
+		return fmt.Sprintf("the role doublelock-change probably lacks kms:Encrypt on %s", target)
+	default:
+		return fmt.Sprintf("the role doublelock-change probably lacks kms:Decrypt on %s or kms:Encrypt on %s", opening[0].ARN, target)
 	}
-	return fmt.Sprintf("the role doublelock-change probably lacks kms:Encrypt on %s", target)
 }
 
 // CurrentSealed reports that the version readers get opens with the secret's key alone.

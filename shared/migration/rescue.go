@@ -319,13 +319,13 @@ func (v *visit) endRescues(ctx context.Context) error {
 		}
 		key, id := v.keyRef(r.Key), r.GrantID
 		if err := v.effect(ctx, store.Change{
-			Call: "RevokeGrant", Wanted: v.wanted("no grant", id),
+			Call: "RetireGrant", Wanted: v.wanted("no grant", id),
 			Look: func(ctx context.Context) (bool, error) {
 				given, listed, err := v.given(ctx, key)
 				_, there := given[id]
 				return listed && !there, err
 			},
-			Send: func(ctx context.Context) error { return v.Grants.Revoke(ctx, key, id) },
+			Send: func(ctx context.Context) error { return v.Grants.Retire(ctx, key, id) },
 		}); err != nil {
 			return fmt.Errorf("end the grant for %s: %w", r.Principal, err)
 		}

@@ -41,7 +41,7 @@ func (g *granting) Grant(_ context.Context, key guard.KeyRef, name, grantee, sec
 	return id, err
 }
 
-func (g *granting) Revoke(_ context.Context, _ guard.KeyRef, id string) error {
+func (g *granting) Retire(_ context.Context, _ guard.KeyRef, id string) error {
 	g.revoked = append(g.revoked, id)
 	delete(g.grants, id)
 	return nil

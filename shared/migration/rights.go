@@ -2,37 +2,90 @@ package migration
 
 import (
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
 
-// obstacles name what keeps the change itself from taking: the key it comes from cannot be used, or the role that
-// changes the key certainly lacks a right. UpdateSecret answers success without re-encrypting then. Source: UpdateSecret
-// API reference, KmsKeyId.
+// obstacles name what the role that changes the key certainly lacks, of the rights by which the versions that a re-key takes along
+// are re-encrypted. UpdateSecret answers success without re-encrypting then. Source: UpdateSecret API reference, KmsKeyId.
 func (q Question) obstacles(s inventory.Secret) []string {
-	from, to := s.Facts.Key, q.Target
-	if q.Replica || to.Facts.ARN == "" || to.Facts.Same(from) {
-		return nil
-	}
-	if from.Manager == guard.ManagerCustomer && !from.CanDecrypt() && from.State != guard.KeyStateUnknown {
-		return []string{fmt.Sprintf("its key %s is in state %s, so nothing can be re-encrypted: enable it first", from.ARN, from.State)}
-	}
-	if q.Changer == "" || behind(q.Access.Snapshot(), q.Changer) == nil {
+	to := q.Target
+	if q.Replica || to.Facts.ARN == "" || to.Facts.Same(s.Facts.Key) || q.Changer == "" || behind(q.Access.Snapshot(), q.Changer) == nil {
 		return nil
 	}
 	var out []string
 	for _, action := range []string{"kms:GenerateDataKey", decrypt, "kms:Encrypt"} {
 		out = q.lacks(out, to, action)
 	}
-	if from.Manager != guard.ManagerCustomer {
-		return out
-	}
-	for _, old := range q.Access.Snapshot().Keys {
-		if old.Facts.ARN == from.ARN {
-			out = q.lacks(out, old, decrypt)
+	for _, c := range guard.CopiesOf(s.Facts).Here().List {
+		if guard.ReEncrypted(c.Stages) && !c.Needs(to.Facts) {
+			out = append(out, q.cannotOpen(c)...)
 		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// cannotOpen says why the role certainly cannot decrypt a copy that a re-key is to take along: it lacks the right on each key that
+// opens it. None is lacking on the AWS managed key, and of a key that is not in the snapshot nobody knows.
+func (q Question) cannotOpen(c guard.Copy) []string {
+	var out []string
+	for _, k := range c.Opening() {
+		at := slices.IndexFunc(q.Access.Snapshot().Keys, func(old inventory.Key) bool { return old.Facts.Same(k) })
+		if at < 0 {
+			return nil
+		}
+		lacking := q.lacks(nil, q.Access.Snapshot().Keys[at], decrypt)
+		if len(lacking) == 0 {
+			return nil
+		}
+		out = append(out, lacking...)
+	}
+	return out
+}
+
+// closedCopies say of each labelled version that no key opens now, in the primary and in its replicas, that a re-key cannot take it
+// along, whatever key the secret names.
+func closedCopies(s guard.Secret) []string {
+	var out []string
+	copies := guard.CopiesOf(s).Labelled()
+	for _, c := range copies.List {
+		at := copies.Locations[c.Location]
+		name := strings.Join(c.Stages, ", ")
+		switch {
+		case at.Kind == guard.LocationReplica && at.Listing == guard.Listed:
+			name += " in " + at.Region
+		case at.Kind != guard.LocationPrimary:
+			continue
+		}
+		if life := c.Life(); life.Opens == guard.OpensNo {
+			out = append(out, name+" opens with no key now, so it cannot be re-encrypted: "+closedBy(c, life, " first"))
+		}
+	}
+	return out
+}
+
+// closedBy says which keys keep a copy closed, and what is to be done, before or besides what comes next.
+func closedBy(c guard.Copy, life guard.Life, next string) string {
+	if life.Gone {
+		return "none of its keys exists any more; its owner writes that value again, or takes the label away"
+	}
+	var states []string
+	mend := "enable it"
+	for _, k := range c.Keys {
+		states = append(states, fmt.Sprintf("its key %s is in state %s", k.ARN, k.State))
+		if k.State == guard.KeyPendingDeletion {
+			mend = "cancel its deletion and enable it"
+		}
+	}
+	out := strings.Join(states, ", ") + ": " + mend + next
+	if !life.Lost.IsZero() {
+		out += "; the value is lost for good from " + life.Lost.UTC().Format(time.RFC3339) + " on"
 	}
 	return out
 }

@@ -40,6 +40,7 @@ type Waiting struct {
 	Name      string     `json:"name"`
 	Phase     Phase      `json:"phase"`
 	Reason    string     `json:"reason"`
+	Asked     *Request   `json:"asked,omitempty"`     // which person asked for it, and why
 	Overrides []Override `json:"overrides,omitempty"` // rules that somebody set differently for it, those in force
 }
 
@@ -56,7 +57,7 @@ func Summarize(jobs []Job, seen map[string]guard.Secret) Summary {
 		at := stageOf(j, seen)
 		rows[key].count(at)
 		if whom := at.waitsFor(j); whom != "" {
-			w := Waiting{For: whom, Secret: j.Secret, Name: j.Name, Phase: at.phase, Reason: cmp.Or(at.reason, j.Newer(), j.Reason)}
+			w := Waiting{For: whom, Secret: j.Secret, Name: j.Name, Phase: at.phase, Reason: cmp.Or(at.reason, j.Newer(), j.Reason), Asked: j.Asked}
 			if j.Rules != nil {
 				w.Overrides = j.Rules.InForce()
 			}

@@ -127,7 +127,7 @@ func LoadPlan(r io.Reader) (Plan, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return Plan{}, errors.New("load plan: more than one document in the file")
 	}
-	signed, err := p.signed()
+	signed, err := p.Signed()
 	if err != nil {
 		return Plan{}, err
 	}

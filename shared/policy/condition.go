@@ -75,6 +75,8 @@ func (t *test) eval(c *context, reason *reasons) truth {
 	switch {
 	case t.family == famNull:
 		return t.evalNull(known, reason)
+	case known == keyUnknown && c.request.Principal.Kind == KindService && t.aboutOthers(&c.request.Principal):
+		return t.evalOther(reason)
 	case known == keyUnknown || known == keyHidden && !t.aboutOthers(&c.request.Principal):
 		reason.missing(t.name)
 		return maybe
@@ -127,6 +129,16 @@ func (t *test) evalExcept(not []string, known presence, reason *reasons) truth {
 	}
 	if matched == maybe {
 		reason.missing(t.name)
+	}
+	return matched
+}
+
+// evalOther decides where a key is either absent or has a value that the policy does not name.
+func (t *test) evalOther(reason *reasons) truth {
+	matched := truthOf(t.negated)
+	if t.evalAbsent() != matched {
+		reason.missing(t.name)
+		return maybe
 	}
 	return matched
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 )
 
@@ -110,8 +111,14 @@ func (id *identity) names(p *Principal) (grade, truth) {
 	case identityFedUser:
 		return gradeDirect, truthOf(p.Kind == KindFederatedUser && p.ARN == id.arn)
 	case identityService:
+		if p.Kind == KindService && p.Name == "" {
+			return gradeDirect, maybe // any of them
+		}
 		return gradeDirect, truthOf(p.Kind == KindService && p.Name == id.name)
 	case identityFederated:
+		if p.signedInBy(id) {
+			return gradeDirect, maybe
+		}
 		return gradeDirect, truthOf(p.Kind == KindFederated && (p.Name == id.name || p.Name == id.arn))
 	case identityUniqueRole:
 		if p.Kind == KindRole || p.Kind == KindSession {
@@ -151,13 +158,24 @@ func (id *identity) mayName(p *Principal) (grade, truth) {
 		return gradeDirect, maybe
 	case identityCanonical:
 		return gradeAccount, maybe
-	case identityService, identityFederated, identityOther:
+	case identityFederated:
+		if p.signedInBy(id) {
+			return gradeDirect, maybe
+		}
+		return gradeNone, no
+	case identityService, identityOther:
 		return gradeNone, no
 	}
 	if p.outside(id.account) {
 		return gradeNone, no
 	}
 	return closest, maybe
+}
+
+// signedInBy reports whether sessions of the principal may be what an identity provider signed in. Which of a role's sessions a
+// policy that names the provider means is on the page of Principal; how it counts beside the role's own policies is not.
+func (p *Principal) signedInBy(id *identity) bool {
+	return slices.ContainsFunc(p.Providers, func(provider string) bool { return provider == id.name || provider == id.arn })
 }
 
 // isSessionOf says whether a federated user's credentials are of the user: of which one they are may not be known.
@@ -219,6 +237,8 @@ func (id *identity) doubt(p *Principal) string {
 		return "whether " + id.name + " is the unique id of " + p.String() + " is not known"
 	case identityCanonical:
 		return "whether " + id.name + " is the canonical id of account " + p.Account + " is not known"
+	case identityFederated:
+		return "whether " + cmp.Or(id.arn, id.name) + " signed the session in, and what that gives it, is not known"
 	}
 	return "whether " + p.String() + " is " + cmp.Or(id.arn, id.account, id.name) + ", or has its credentials, is not known"
 }

@@ -50,7 +50,7 @@ func (e *evaluation) missingPermission() []gap {
 	p := &e.request.Principal
 	policyType := e.resourceType()
 	here := e.nearest(policyType, 0)
-	name := fmt.Sprintf("name %s in an Allow of %s in the %s", p.inPolicies(), e.request.Action, policyType)
+	name := e.naming(policyType)
 	switch {
 	case e.rootAssumes():
 		return []gap{{"the root user of an account cannot assume roles", ""}}
@@ -67,19 +67,58 @@ func (e *evaluation) missingPermission() []gap {
 	case e.kind == ResourceTrust && silent:
 		out = append(out, gap{"the role's trust policy allows neither the principal nor its account" + here, name})
 	case !e.same && silent:
-		out = append(out, gap{fmt.Sprintf("the resource is of account %s and its policy allows neither the principal nor account %s%s", e.context.account, p.Account, here), name})
+		account := "its account"
+		if p.Account != "" {
+			account = "account " + p.Account
+		}
+		out = append(out, gap{fmt.Sprintf("the resource is of account %s and its policy allows neither the principal nor %s%s", e.context.account, account, here), name})
 	}
 	if e.identityAllows() == no && (!e.same || e.kind == ResourcePlain || !silent) {
-		out = append(out, gap{"no identity policy allows it" + e.nearest(TypeIdentity, 0),
-			fmt.Sprintf("allow %s on %s in an identity policy", e.request.Action, e.request.Resource)})
+		out = append(out, gap{"no identity policy allows it" + e.nearest(TypeIdentity, 0), e.allowing(policyType)})
 	}
 	if len(e.policies.Boundary) > 0 && e.boundary.allow == no {
-		out = append(out, gap{"the permissions boundary does not allow it" + e.nearest(TypeBoundary, 0), "allow it in the permissions boundary"})
+		out = append(out, gap{"the permissions boundary does not allow it" + e.nearest(TypeBoundary, 0), e.bounding()})
 	}
 	if len(e.policies.Session) > 0 && e.session.allow == no {
 		out = append(out, gap{"the session policy does not allow it" + e.nearest(TypeSession, 0), "allow it in the session policy"})
 	}
 	return out
+}
+
+// naming is how a resource's policy would name the principal. Nobody names a population, and the role of a permission set is made
+// anew with another name.
+func (e *evaluation) naming(policyType Type) string {
+	p := &e.request.Principal
+	switch {
+	case p.Kind == KindSomebody || p.Kind == KindService && p.Name == "":
+		return ""
+	case p.PermissionSet() != "" && p.PermissionSetRoles() != "":
+		return fmt.Sprintf("let in whoever's aws:PrincipalArn is like %s by an Allow of %s in the %s", p.PermissionSetRoles(), e.request.Action, policyType)
+	}
+	return fmt.Sprintf("name %s in an Allow of %s in the %s", p.inPolicies(), e.request.Action, policyType)
+}
+
+// allowing is what would give the principal the right by a policy of its own. Nobody changes those of a service-linked role, and
+// those of a role of IAM Identity Center only by its permission set.
+// Source: IAM User Guide, "Create a service-linked role"; IAM Identity Center User Guide, "Permission sets".
+func (e *evaluation) allowing(policyType Type) string {
+	p := &e.request.Principal
+	switch set := p.PermissionSet(); {
+	case p.ServiceLinked() && (e.same || e.kind == ResourceTrust):
+		return e.naming(policyType)
+	case p.ServiceLinked():
+		return ""
+	case set != "":
+		return fmt.Sprintf("allow %s on %s in permission set %s", e.request.Action, e.request.Resource, set)
+	}
+	return fmt.Sprintf("allow %s on %s in an identity policy", e.request.Action, e.request.Resource)
+}
+
+func (e *evaluation) bounding() string {
+	if set := e.request.Principal.PermissionSet(); set != "" {
+		return "allow it in the permissions boundary of permission set " + set
+	}
+	return "allow it in the permissions boundary"
 }
 
 // inPolicies is the principal as a Principal element would name it: for a session its role.

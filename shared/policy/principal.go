@@ -29,18 +29,21 @@ type Principal struct {
 	Kind     PrincipalKind
 	ARN      string // its own ARN; "" for services and anonymous requests
 	Account  string // 12 digits; "" for services and anonymous requests
-	Name     string // of the user, role or federated user, without path; a service's or an identity provider's name
+	Name     string // of the user, role or federated user, without path; a service's, "" for any, or an identity provider's name
 	Role     string // ARN of the role behind a session; where only the session is known the role is taken to have no path
+	PathSure bool   // of a session: Role has the role's path
 	Session  string // role session name
 	User     string // ARN of the IAM user behind a federated user, where known
 	UniqueID string // aws:userid, e.g. AROA…:session, where known
 	Tags     map[string]string
 
+	Providers []string // identity providers (ARN of SAML ones, else domain or ARN) that may have signed a role's session in
+
 	// The organization of its account, where known: aws:PrincipalOrgID, and aws:PrincipalOrgPaths (o-…/r-…/ou-…/).
 	OrganizationID   string
 	OrganizationPath string
 
-	// Of somebody of whom the account or the organization is not known: which it is not.
+	// Of somebody, or any service, of whom the account or the organization is not known: which it is not.
 	NotAccounts      []string
 	NotOrganizations []string
 }
@@ -92,12 +95,14 @@ func parsePrincipalARN(s string) (Principal, error) {
 	return p, nil
 }
 
-// ServiceLinked reports whether the principal is a service-linked role, which SCPs and RCPs do not restrict.
+// ServiceLinked reports whether the principal is a service-linked role, which SCPs and RCPs do not restrict. Its path says so:
+// nobody else may make a role under it. Of a session whose role is not known, the name is taken for one that AWS gave.
+// Source: IAM User Guide, "Create a service-linked role", and "IAM identifiers", paths.
 func (p *Principal) ServiceLinked() bool {
 	if p.Kind != KindRole && p.Kind != KindSession {
 		return false
 	}
-	return strings.HasPrefix(arn.Of(p.Role).Resource, "role/aws-service-role/") || p.Kind == KindSession && strings.HasPrefix(p.Name, "AWSServiceRoleFor")
+	return strings.HasPrefix(arn.Of(p.Role).Resource, "role/aws-service-role/") || p.Kind == KindSession && !p.PathSure && strings.HasPrefix(p.Name, "AWSServiceRoleFor")
 }
 
 const (

@@ -229,6 +229,9 @@ func (p *Principal) conditionARN() (string, presence) {
 
 // except is what the principal's account and organization are not, where it is not known what they are.
 func (p *Principal) except(key, service string) ([]string, presence) {
+	if p.Kind == KindService && key == "aws:principalaccount" && p.NotAccounts != nil {
+		return p.NotAccounts, keyOther
+	}
 	if p.Kind != KindSomebody {
 		return nil, keyAbsent
 	}

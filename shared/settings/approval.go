@@ -23,25 +23,6 @@ func (s RolloutStage) ProtectsApproval() bool { return s.SCP || s.ProtectApprova
 // byName reports whether keys are approved by what people can write on them.
 func (a Approved) byName() bool { return len(a.Aliases)+len(a.Tags) > 0 }
 
-// Protected is what the file alone says of an account: whether ApprovalSCP binds it. Of an account that may be below an OU
-// of such a stage it is not known, unless the stage lists it.
-func (c Config) Protected(account string) (protected, known bool) {
-	if account == c.Organization.ManagementAccount {
-		return false, true
-	}
-	below := false
-	for _, stage := range c.Rollout {
-		if !stage.ProtectsApproval() {
-			continue
-		}
-		if slices.Contains(stage.Targets, account) || slices.Contains(stage.Accounts, account) {
-			return true, true
-		}
-		below = below || slices.ContainsFunc(stage.Targets, func(target string) bool { return !accountShape.MatchString(target) })
-	}
-	return false, !below
-}
-
 // StackSetsRole is the execution role that service-managed StackSets make in every member account.
 const StackSetsRole = "arn:*:iam::*:role/stacksets-exec-*"
 

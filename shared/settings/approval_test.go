@@ -57,38 +57,6 @@ func TestAStageThatFixesWithKeysThatItsOwnPeopleApproveIsWarned(t *testing.T) {
 	}
 }
 
-func TestWhatTheFileSaysOfWhoMayApproveKeysInAnAccount(t *testing.T) {
-	config := settings.Config{
-		Organization: settings.Organization{ManagementAccount: "111111111111"},
-		Rollout: []settings.RolloutStage{
-			{Targets: []string{"ou-ab12-workloads"}, Accounts: []string{"333333333333"}, SCP: true},
-			{Targets: []string{"444444444444"}, ProtectApproval: true},
-			{Targets: []string{"ou-ab12-sandboxes"}, Accounts: []string{"666666666666"}},
-		},
-	}
-	byAccount := config
-	byAccount.Rollout = config.Rollout[1:]
-	for name, c := range map[string]struct {
-		config           settings.Config
-		account          string
-		protected, known bool
-	}{
-		"listed in a stage with scp":                         {config, "333333333333", true, true},
-		"a target with protectApproval":                      {config, "444444444444", true, true},
-		"the management account":                             {config, "111111111111", false, true},
-		"one that may be below an OU with scp":               {config, "666666666666", false, false},
-		"one that nobody names may be below that OU":         {config, "999999999999", false, false},
-		"one that nobody names, and no OU has the SCP":       {byAccount, "999999999999", false, true},
-		"the management account, although no OU has the SCP": {byAccount, "111111111111", false, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if protected, known := c.config.Protected(c.account); protected != c.protected || known != c.known {
-				t.Errorf("protected %v, known %v", protected, known)
-			}
-		})
-	}
-}
-
 // The functions judge by it what the policy exempts. Their environment is small: where no alias and no tag approves, nobody is named.
 func TestTheFunctionsKnowWhoMayApproveWhereANameApproves(t *testing.T) {
 	c := settings.Config{

@@ -133,5 +133,6 @@ type Operations struct {
 	Digest            string   `yaml:"digest" about:"EventBridge Scheduler expression of the digest. Default: cron(0 8 ? * MON-FRI *)."`
 	SilentHours       int      `yaml:"silentHours" about:"Alarm when no event arrived for so many hours. Default: 24."`
 	Roles             []string `yaml:"roles" about:"Role ARN patterns of the security account that may run the command line: they may read, nothing else."`
+	Operators         []string `yaml:"operators" about:"Role ARN patterns of the security account whose people may take doublelock-operator: they read, record plans and ask the hub to apply them or to go back. They change nothing themselves. Default: nobody."`
 	RotationFunctions []string `yaml:"rotationFunctions" about:"Name patterns of the Lambda functions that rotate secrets: their role is looked up before a migration. Lambda shows their environment variables with it. Default: SecretsManager*."`
 }

@@ -12,8 +12,9 @@ const (
 	EnvBus         = "DOUBLELOCK_BUS"                // hub event bus name
 	EnvOwnersTopic = channels.EnvEmail               // of the channel list, as every variable that says where to send
 	EnvChatTopic   = channels.EnvChat
-	EnvConfig      = "DOUBLELOCK_CONFIG" // the part of doublelock.yaml a handler needs, as JSON (Runtime)
-	EnvEndpoint    = "AWS_ENDPOINT_URL"  // set only by the local run
+	EnvOperator    = "DOUBLELOCK_OPERATOR" // unique id of the role of operators, as SQS names a sender; "" where there is none
+	EnvConfig      = "DOUBLELOCK_CONFIG"   // the part of doublelock.yaml a handler needs, as JSON (Runtime)
+	EnvEndpoint    = "AWS_ENDPOINT_URL"    // set only by the local run
 	EnvRegion      = "AWS_REGION"
 )
 
@@ -21,10 +22,11 @@ const (
 // recognised when they come back as events.
 const (
 	SessionPrefix    = "doublelock-"
-	RoleRead         = "doublelock-read"    // member role: describe and list
-	RoleTag          = "doublelock-tag"     // member role: tag
-	RoleChange       = "doublelock-change"  // member role: re-key
-	RoleForward      = "doublelock-forward" // member role: EventBridge sends to the hub bus
+	RoleRead         = "doublelock-read"     // member role: describe and list
+	RoleTag          = "doublelock-tag"      // member role: tag
+	RoleChange       = "doublelock-change"   // member role: re-key
+	RoleOperator     = "doublelock-operator" // role of the hub's account: people read, and ask the hub for changes
+	RoleForward      = "doublelock-forward"  // member role: EventBridge sends to the hub bus
 	SecretsKeyAlias  = "alias/doublelock/secrets"
 	HubName          = "doublelock" // the hub's bus and table
 	TopicOwners      = channels.TopicOwners

@@ -84,7 +84,7 @@ func TestProblems(t *testing.T) {
 		"unknown key far from any":     {"  delegated: false", "  colour: red", "f:7:3: unknown key colour in organization; use one of id, rootId, managementAccount, securityAccount, delegated, enroll, partners, deployRoles"},
 		"a single account enrolled":    {"  delegated: false", "  enroll: [\"333333333333\"]", "f:7:12: account 333333333333 cannot be enrolled by itself; name its OU"},
 		"a key of the past":            {"rollout:", "waves:", "f:14:1: waves is called rollout now; write rollout: its entries stay as they are"},
-		"unknown key at the top":       {"", "rolout: []\n", "f:79:1: unknown key rolout; did you mean rollout?"},
+		"unknown key at the top":       {"", "rolout: []\n", "f:81:1: unknown key rolout; did you mean rollout?"},
 		"key written twice":            {"  delegated: false", "  delegated: false\n  delegated: true", "f:8:3: delegated is written twice, first in line 7; keep one"},
 		"list where text is wanted":    {"home: us-east-1", "home: [us-east-1]", "f:10:3: regions.home is a list; write text, in quotes where needed"},
 		"text where a list is":         {"guarded: [us-east-1, eu-west-1]", "guarded: us-east-1", `f:11:12: regions.guarded is the text "us-east-1"; write it as a list of ` + "`- value` lines"},
@@ -132,10 +132,10 @@ func TestProblems(t *testing.T) {
 		"no limit":                     {"changesPerHour: 60", "changesPerHour: 0", "f:68:19: limits.changesPerHour is 0; write a number over 0"},
 		"account over all":             {"changesPerAccountPerHour: 20", "changesPerAccountPerHour: 90", "f:69:29: one account may change more (90) than all together (60); lower it or raise limits.changesPerHour"},
 		"logs for 100 days":            {"logDays: 90", "logDays: 100", "f:72:12: CloudWatch Logs cannot keep logs for 100 days; use 120"},
-		"no time to observe":           {"operations: #", "migration: {observeHours: 0}\noperations: #", "f:75:27: migration.observeHours is 0; write a number over 0"},
+		"no time to observe":           {"migration: {rescueGrants: true}", "migration: {observeHours: 0}", "f:80:27: migration.observeHours is 0; write a number over 0"},
 		"a schedule by hand":           {"operations: #", "operations:\n  sweep: hourly #", `f:76:10: operations.sweep "hourly" is not a schedule; write it like rate(1 hour)`},
-		"hours that overflow":          {"operations: #", "migration: {observeHours: 5124096}\noperations: #", "f:75:27: migration.observeHours is 5124096; write a number up to 8784"},
-		"hours to watch without end":   {"operations: #", "migration: {watchHours: 2600000}\noperations: #", "f:75:25: migration.watchHours is 2600000; write a number up to 8784"},
+		"hours that overflow":          {"migration: {rescueGrants: true}", "migration: {observeHours: 5124096}", "f:80:27: migration.observeHours is 5124096; write a number up to 8784"},
+		"hours to watch without end":   {"migration: {rescueGrants: true}", "migration: {watchHours: 2600000}", "f:80:25: migration.watchHours is 2600000; write a number up to 8784"},
 		"findings kept for ages":       {"findingDays: 400", "findingDays: 400000", "f:73:16: retention.findingDays is 400000; write a number up to 3653"},
 		"a number with a leading zero": {"changesPerHour: 60", "changesPerHour: 060", "f:68:19: limits.changesPerHour is the number 060; write a whole number"},
 		"a number in hexadecimal":      {"changesPerHour: 60", "changesPerHour: 0x60", "f:68:19: limits.changesPerHour is the number 0x60; write a whole number"},
@@ -144,7 +144,7 @@ func TestProblems(t *testing.T) {
 		"waiver of a bucket":           {"arn:aws:secretsmanager:us-east-1:444444444444:secret:legacy/*", `arn:aws:s3:::x`, "f:62:15: arn:aws:s3:::x names no secret and no key; write the ARN of what the finding is about"},
 		"an owner without a name":      {"    security-team: {", "    \"\": {email: a@example.com}\n    security-team: {", `f:56:5: an owner without a name; write the name that the owner tag has`},
 		"an owner tag of ours":         {"  tags: [Owner", "  tags: [\"doublelock:state\"", `f:52:10: owner tag "doublelock:state" is one that Doublelock writes; use a tag key of your own`},
-		"a second document":            {"", "---\nregions: {}\n", "f:80:1: a second document; keep one document in the file"},
+		"a second document":            {"", "---\nregions: {}\n", "f:82:1: a second document; keep one document in the file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := settings.Read("f", sampleWith(t, test.old, test.changed), today)

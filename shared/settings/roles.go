@@ -6,7 +6,7 @@ func Enters(function string) []string {
 	switch function {
 	case "detect":
 		return []string{RoleRead, RoleTag}
-	case "remediate", "sweep", "watchdog":
+	case "operate", "remediate", "sweep", "watchdog":
 		return []string{RoleRead, RoleTag, RoleChange}
 	}
 	return nil

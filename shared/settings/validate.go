@@ -250,6 +250,7 @@ func (v validator) breakGlass() {
 	v.partners()
 	v.rolePatterns("organization.deployRoles", v.config.Organization.DeployRoles)
 	v.rolePatterns("operations.roles", v.config.Operations.Roles)
+	v.rolePatterns("operations.operators", v.config.Operations.Operators)
 }
 
 // partners are accounts, and mean something where a stage has the perimeter that they pass.

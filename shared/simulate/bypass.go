@@ -167,12 +167,16 @@ func foreigners(account, region string) []Probe {
 	}
 	service := s.secret("GetSecretValue", "app/db", map[string][]string{"aws:SourceAccount": {stranger}, "aws:SourceOrgID": {"o-stranger"}}, uses{})
 	service.Request.Principal = policy.Principal{Kind: policy.KindService, Name: "appflow" + principalSuffix}
+	silent := s.secret("GetSecretValue", "app/db", nil, uses{})
+	silent.Request.Principal = service.Request.Principal
+	silent.Request.Unknown = append(silent.Request.Unknown, "aws:SourceAccount", "aws:SourceOrgID")
 	ours := s.secret("GetSecretValue", "app/db", nil, uses{})
 	return []Probe{
 		{Name: "a stranger whom the secret's policy lets in reads it", call: from(ours)},
 		{Name: "a stranger whom it lets in moves the secret", call: from(s.secret("UpdateSecret", "app/db", nil, uses{}))},
 		{Name: "a stranger whom it lets in changes the policy", call: from(s.secret("PutResourcePolicy", "app/db", nil, uses{}))},
-		{Name: "a service reads it for a stranger", call: service},
+		{Name: "a service reads it for a stranger, and sends aws:SourceAccount", call: service},
+		{Name: "a service that may send none reads it for a stranger", Note: "which services send aws:SourceAccount is in each one's documentation; name it in the secret's policy", call: silent},
 	}
 }
 

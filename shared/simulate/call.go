@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,14 @@ type Call struct {
 	unsureMFA  bool // the session had no MFA: whether it has the condition key for it is not known
 	unsureRole bool // the role behind the session has a path that the record does not have
 	unsurePath bool // so does the role or user that it is about
+
+	// Of a principal of another account than the record: whether SCPs of the organization bind it is not known, or, in a variant,
+	// they do not.
+	unsureBound, outside bool
+
+	parametersKnown bool // the record has those of the call
+
+	needs []need // other permissions that the call takes
 }
 
 // FromTrail makes a call of a recorded event. It answers false for what is no call to an API: service events, and
@@ -55,6 +64,7 @@ func FromTrail(r trail.Record) (Call, bool) {
 	}
 	call := Call{Name: position(r), Tool: trail.Tool(c.UserAgent), Service: c.Actor.InvokedBy, At: c.Time, EventID: c.EventID, Error: c.ErrorCode}
 	call.Request = policy.Request{Principal: principal, Action: prefixOf(service) + ":" + actionOf(c.EventName), Context: context(c)}
+	call.unsureBound = principal.Account != "" && principal.Account != c.Account
 	call.Request.Open = true // what CloudTrail does not record is not known
 	d := r.Details()
 	call.details(c, d)
@@ -66,7 +76,20 @@ func FromTrail(r trail.Record) (Call, bool) {
 	case kmsHost:
 		call.addKeyKeys(c)
 	}
+	if d.Request == nil || text(d.Request["omitted"]) == "true" {
+		call.withoutParameters()
+		return call, true
+	}
+	call.addParameters(d.Request)
+	call.addNeeds(c, d.Request)
 	return call, true
+}
+
+// withoutParameters leaves open what parameters a call had: CloudTrail omits large ones, and an export may omit any.
+// Source: CloudTrail User Guide, "CloudTrail record contents", requestParameters.
+func (call *Call) withoutParameters() {
+	call.Request.Absent = nil
+	call.uses.current, call.uses.anyKey = nil, true
 }
 
 // prefixOf is the prefix of a service's actions, where it is not the name of its endpoint.
@@ -88,19 +111,37 @@ func actionOf(event string) string {
 	return event
 }
 
+// principalOf is the caller. Where a record has no ARN of it, as the owner of a resource gets them of callers from other accounts, or
+// an export left it out, it is somebody of an account, or anybody.
+// Source: CloudTrail User Guide, "CloudTrail userIdentity element", type AWSAccount.
 func principalOf(c trail.Change) (policy.Principal, bool) {
 	if c.Actor.Type == "AWSService" {
 		return policy.Principal{Kind: policy.KindService, Name: c.Actor.InvokedBy}, c.Actor.InvokedBy != ""
 	}
 	p, err := policy.ParsePrincipal(c.Actor.ARN)
-	if err != nil {
-		return policy.Principal{}, false
+	account := c.Actor.Account
+	switch {
+	case err == nil && c.Actor.RoleARN != "":
+		p.Role, p.PathSure = c.Actor.RoleARN, true
+		return p, true
+	case err == nil && p.Kind != policy.KindAnonymous:
+		return p, true
+	case slices.Contains(anonymous, strings.ToLower(account)):
+		return policy.Principal{Kind: policy.KindAnonymous}, true
+	case account != "" && slices.Contains(withoutARN, c.Actor.Type):
+		return policy.Principal{Kind: policy.KindSomebody, Account: account, Name: "somebody in account " + account}, true
+	case c.Lacks("userIdentity"):
+		return policy.Principal{Kind: policy.KindSomebody, Account: account}, true
 	}
-	if c.Actor.RoleARN != "" {
-		p.Role = c.Actor.RoleARN
-	}
-	return p, true
+	return policy.Principal{}, false
 }
+
+// withoutARN are the types of callers that have an account and need not have an ARN; anonymous is what stands for the account of
+// one that did not sign its request.
+var (
+	withoutARN = []string{"AWSAccount", "Role", "IAMUser", "AssumedRole", "FederatedUser", "Root", "Unknown", ""}
+	anonymous  = []string{"anonymous", "anonymous_principal"}
+)
 
 func position(r trail.Record) string {
 	if r.Index > 0 {
@@ -120,6 +161,16 @@ func context(c trail.Change) map[string][]string {
 	if !c.Time.IsZero() {
 		out["aws:CurrentTime"] = []string{c.Time.UTC().Format(time.RFC3339)}
 		out["aws:EpochTime"] = []string{itoa(int(c.Time.Unix()))}
+	}
+	for member, keys := range map[string][]string{"awsRegion": {"aws:RequestedRegion"}, "userAgent": {"aws:UserAgent"}, "sourceIPAddress": {"aws:SourceIp"}} {
+		if c.Lacks(member) {
+			for _, key := range keys {
+				delete(out, key)
+			}
+		}
+	}
+	if c.Lacks("userIdentity") || c.Lacks("userIdentity.invokedBy") {
+		delete(out, "aws:ViaAWSService")
 	}
 	if c.Actor.InvokedBy != "" {
 		out["aws:ViaAWSService"] = []string{"true"}
@@ -157,7 +208,7 @@ func (call *Call) addResource(c trail.Change, d trail.Details) {
 	case arn.Is(c.Resource()):
 		call.Request.Resource = c.Resource()
 	default:
-		call.Request.Resource = call.named(c, d.Request)
+		call.Request.Resource = cmp.Or(call.named(c, d.Request), ownARN(strings.TrimSuffix(c.EventSource, principalSuffix), d.Request))
 	}
 	if call.Request.Resource == "" {
 		call.Request.Resource, call.NoResource = "*", true
@@ -179,6 +230,14 @@ func (call *Call) named(c trail.Change, request map[string]any) string {
 			call.unsurePath = !strings.HasPrefix(c.EventName, "Create")
 			return partition.New("iam", "", c.Account, kind+path+name).String()
 		}
+	case "sts":
+		return cmp.Or(text(request["roleArn"]), text(request["targetPrincipal"]))
+	case "cloudtrail":
+		name := cmp.Or(text(request["name"]), text(request["trailName"]))
+		if name == "" || arn.Is(name) {
+			return name
+		}
+		return partition.New("cloudtrail", c.Region, c.Account, "trail/"+name).String()
 	case "cloudformation":
 		name := text(request["stackName"])
 		if name == "" || arn.Is(name) {
@@ -199,6 +258,22 @@ func (call *Call) named(c trail.Change, request map[string]any) string {
 		return partition.New("events", c.Region, c.Account, "rule/"+name).String()
 	}
 	return ""
+}
+
+// ownARN is the one ARN of its own service among the parameters of a call; "" where there are several, or none.
+func ownARN(service string, request map[string]any) string {
+	found := ""
+	for _, value := range request {
+		id := text(value)
+		switch {
+		case arn.Of(id).Service != prefixOf(service) || id == found:
+		case found != "":
+			return ""
+		default:
+			found = id
+		}
+	}
+	return found
 }
 
 func secretARN(s guard.SecretRef) string {

@@ -17,14 +17,19 @@ import (
 const (
 	generateDataKey = "kms:GenerateDataKey"
 	decryptWithKey  = "kms:Decrypt"
+	encryptWithKey  = "kms:Encrypt"
 	secretVersionID = "kms:EncryptionContext:SecretVersionId"
 	validation      = "RequestToValidateKeyAccess" // as a version, in the context of the calls that try a key
 )
+
+// leftBehind is what a denied kms:Encrypt does: Secrets Manager API Reference, UpdateSecret, KmsKeyId.
+const leftBehind = "without it the call succeeds, and the versions that are there stay under the key they have"
 
 // uses is what a call to Secrets Manager does with keys, as far as its record says.
 type uses struct {
 	named    *keyName // that the call sets
 	current  *keyName // that the secret has; nil where only a snapshot can say
+	anyKey   bool     // or another, for what the call sets is not recorded
 	replicas []replica
 	writes   certainty // a new value
 	reads    bool
@@ -97,8 +102,21 @@ type step struct {
 	anyKey bool   // whether the key is AWS's or a customer's is not known
 }
 
-// implied lists the steps of a call.
+// implied lists the steps of a call: the other permissions that it takes, with what those imply, and its uses of keys.
 func (t *Trial) implied(call Call) []step {
+	var out []step
+	for _, n := range call.withParts() {
+		out = append(out, step{n.call, n.unsure, false})
+		for _, inner := range t.implied(n.call) {
+			inner.unsure = cmp.Or(n.unsure, inner.unsure)
+			out = append(out, inner)
+		}
+	}
+	return append(out, t.usesOfKeys(call)...)
+}
+
+// usesOfKeys lists the calls to KMS that Secrets Manager makes.
+func (t *Trial) usesOfKeys(call Call) []step {
 	if !strings.HasPrefix(call.Request.Action, "secretsmanager:") {
 		return nil
 	}
@@ -119,6 +137,9 @@ func (t *Trial) implied(call Call) []step {
 		if tried, unsure := trial(current, asked); tried {
 			add(generateDataKey, current, validation, unsure)
 			add(decryptWithKey, current, validation, unsure)
+		}
+		if call.Request.Action == "secretsmanager:UpdateSecret" {
+			add(encryptWithKey, current, "", leftBehind)
 		}
 	}
 	if asked := t.options.Trials.Write; u.writes != never && current.aws && asked != nil && *asked {
@@ -144,7 +165,7 @@ func (t *Trial) implied(call Call) []step {
 	}
 	if u.rotates {
 		by := call
-		by.Request.Principal = policy.Principal{Kind: policy.KindRole, Account: at.account, Name: "rotation", ARN: at.partition.Role(at.account, "rotation"), Role: at.partition.Role(at.account, "rotation")}
+		by.Request.Principal, by.unsureBound = rotationRole(at), false
 		by.Request.Unknown = append(slices.Clip(by.Request.Unknown), "aws:PrincipalArn")
 		out = append(out, step{t.use(by, generateDataKey, current, ""), "the rotation function writes the new value, with a role of its own", !current.aws && !current.own})
 	}
@@ -229,7 +250,7 @@ func (t *Trial) current(call Call, at location) usedKey {
 		return t.resolve(*call.uses.current, at)
 	}
 	k := usedKey{at: at}
-	if found, known := t.options.Secrets[call.Request.Resource]; known && !call.NoResource {
+	if found, known := t.options.Secrets[call.Request.Resource]; known && !call.NoResource && !call.uses.anyKey {
 		k.know(found)
 	}
 	return k
@@ -263,7 +284,7 @@ func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 			r.Context[key] = []string{known}
 		}
 	}
-	out := Call{Name: call.Name, At: call.At, unsureMFA: call.unsureMFA}
+	out := Call{Name: call.Name, At: call.At, unsureMFA: call.unsureMFA, unsureRole: call.unsureRole, unsureBound: call.unsureBound}
 	switch {
 	case k.aws:
 		r.Context["kms:KeyOrigin"], r.Context["kms:MultiRegion"], r.Context["kms:MultiRegionKeyType"] = []string{"AWS_KMS"}, []string{"false"}, []string{}

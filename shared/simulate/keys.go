@@ -63,10 +63,17 @@ func (call *Call) addChosenKey(c trail.Change) {
 	if !found || given == nil {
 		return
 	}
-	id := text(given)
+	if id := text(given); id != "" {
+		call.chooses(id, c)
+		return
+	}
+	r.Unknown = append(r.Unknown, "secretsmanager:KmsKeyArn", "secretsmanager:KmsKeyId")
+}
+
+// chooses adds the key that an argument names.
+func (call *Call) chooses(id string, c trail.Change) {
+	r := &call.Request
 	switch {
-	case id == "":
-		r.Unknown = append(r.Unknown, "secretsmanager:KmsKeyArn", "secretsmanager:KmsKeyId")
 	case strings.Contains(id, "alias/"):
 		call.Alias = id
 	case arn.Is(id):
@@ -84,19 +91,24 @@ func (call *Call) addKeyKeys(c trail.Change) {
 		r.Context["kms:ViaService"] = []string{arn.PartitionOf(c.Region).Regional(service, c.Region)}
 	}
 	r.Context["kms:CallerAccount"] = one(r.Principal.Account)
-	if id := text(c.Request["keyId"]); strings.HasPrefix(id, "alias/") {
-		r.Context["kms:RequestAlias"] = []string{id}
-		if id == defaultAlias {
-			r.Context["kms:ResourceAliases"] = []string{id}
-		}
+	if id := text(c.Request["keyId"]); strings.HasSuffix(id, defaultAlias) {
+		r.Context["kms:ResourceAliases"] = []string{defaultAlias}
 	}
-	if pairs, found := c.Request["encryptionContext"].(map[string]any); found {
-		for name, value := range pairs {
-			r.Context["kms:EncryptionContext:"+name] = []string{text(value)}
-			r.Context["kms:EncryptionContextKeys"] = append(r.Context["kms:EncryptionContextKeys"], name)
-		}
-	}
+	addEncryption(r.Context, c.Request["encryptionContext"], "")
 	addTags(r.Context, c.Request["tags"], "tagKey", "tagValue")
+}
+
+// addEncryption adds what a use of a key was authenticated with.
+func addEncryption(context map[string][]string, pairs any, algorithm string) {
+	if found, is := pairs.(map[string]any); is {
+		for name, value := range found {
+			context["kms:EncryptionContext:"+name] = []string{text(value)}
+			context["kms:EncryptionContextKeys"] = append(context["kms:EncryptionContextKeys"], name)
+		}
+	}
+	if algorithm != "" {
+		context["kms:EncryptionAlgorithm"] = []string{algorithm}
+	}
 }
 
 func addTags(context map[string][]string, tags any, key, value string) {

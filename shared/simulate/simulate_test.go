@@ -151,7 +151,7 @@ func recorded(t *testing.T, text string) simulate.Call {
 func TestRecordsThatAreNoCalls(t *testing.T) {
 	for name, text := range map[string]string{
 		"a service event":      strings.Replace(event("kms", "RotateKey", `{"invokedBy":"AWS Internal"}`, `null`, ``), "AwsApiCall", "AwsServiceEvent", 1),
-		"a caller without ARN": event("secretsmanager", "GetSecretValue", `{"type":"AWSAccount","accountId":"444455556666"}`, `{"secretId":"x"}`, ``),
+		"a caller without ARN": event("secretsmanager", "GetSecretValue", `{"type":"IdentityCenterUser","accountId":"444455556666","onBehalfOf":{"userId":"u"}}`, `{"secretId":"x"}`, ``),
 		"no name":              event("secretsmanager", "", role("111122223333", "app"), `null`, ``),
 	} {
 		err := trail.Read(strings.NewReader(text), "test", func(r trail.Record) error {

@@ -189,6 +189,9 @@ func (t *Trial) evaluate(call Call, scps, rcps []*policy.Document) policy.Decisi
 	p := policy.Policies{Identity: []*policy.Document{t.all}, Resource: t.anything, ResourceKind: policy.ResourcePlain,
 		SCPs: [][]*policy.Document{scps}, ManagementPrincipal: t.manages(call.Request.Principal.Account),
 		ManagementResource: t.manages(call.Request.ResourceAccount)}
+	if call.outside {
+		p.SCPs = nil
+	}
 	if len(rcps) > 0 && !call.beyond {
 		p.RCPs = [][]*policy.Document{append([]*policy.Document{t.anything}, rcps...)}
 	}
@@ -213,7 +216,7 @@ func (t *Trial) manages(account string) bool {
 // Source: AWS Organizations User Guide, "SCP evaluation", tasks and entities not restricted by SCPs.
 func (t *Trial) unbound(call Call) bool {
 	p := call.Request.Principal
-	scps := p.Kind == policy.KindService || p.Kind == policy.KindAnonymous || p.ServiceLinked() || t.manages(p.Account)
+	scps := p.Kind == policy.KindService || p.Kind == policy.KindAnonymous || call.outside || p.ServiceLinked() || t.manages(p.Account)
 	rcps := len(t.rcps) == 0 || p.ServiceLinked() || t.manages(call.Request.ResourceAccount)
 	return scps && rcps
 }

@@ -37,7 +37,7 @@ func (call *Call) details(c trail.Change, d trail.Details) {
 	case d.Whole && c.Actor.InvokedBy == "":
 		r.Context["aws:SourceVpce"], r.Context["aws:SourceVpc"], r.Context["aws:VpcSourceIp"] = []string{}, []string{}, []string{}
 	}
-	call.unsureRole = r.Principal.Kind == policy.KindSession && c.Actor.RoleARN == "" && r.Principal.PermissionSet() == "" && !r.Principal.ServiceLinked()
+	call.unsureRole = r.Principal.Kind == policy.KindSession && c.Actor.RoleARN == "" && r.Principal.PermissionSet() == ""
 }
 
 // variants are the calls that a record may be of, where it leaves open which. Source of the first: IAM User Guide, "AWS global
@@ -45,24 +45,36 @@ func (call *Call) details(c trail.Change, d trail.Details) {
 // services take; CloudTrail writes "false" for both.
 func (t *Trial) variants(call Call) []Call {
 	out := []Call{call}
-	if call.unsureMFA && t.asks["aws:multifactorauthpresent"] {
-		absent := call
-		absent.Request.Context = maps.Clone(call.Request.Context)
-		absent.Request.Context["aws:MultiFactorAuthPresent"] = []string{}
-		out = append(out, absent)
+	if p := call.Request.Principal; call.unsureBound && !t.manages(p.Account) && !slices.Contains(t.options.Members, p.Account) {
+		inside, outside := call, call
+		inside.Request.Principal.OrganizationID = t.options.Organization
+		outside.outside = true
+		out = []Call{inside, outside}
 	}
-	if call.unsureRole {
-		out = t.paths(out, t.asks["aws:principalarn"], func(c *Call, role string) { c.Request.Principal.Role = role }, func(c Call) string { return c.Request.Principal.Role })
+	if call.unsureMFA && t.asks["aws:multifactorauthpresent"] {
+		for _, absent := range slices.Clone(out) {
+			absent.Request.Context = maps.Clone(call.Request.Context)
+			absent.Request.Context["aws:MultiFactorAuthPresent"] = []string{}
+			out = append(out, absent)
+		}
+	}
+	if p := call.Request.Principal; call.unsureRole {
+		var more []string
+		if p.ServiceLinked() { // by its name alone
+			more = append(more, linkedFolder)
+		}
+		out = t.paths(out, t.asks["aws:principalarn"], more, func(c *Call, role string) { c.Request.Principal.Role, c.Request.Principal.PathSure = role, true },
+			func(c Call) string { return c.Request.Principal.Role })
 	}
 	if call.unsurePath {
-		out = t.paths(out, true, func(c *Call, resource string) { c.Request.Resource = resource }, func(c Call) string { return c.Request.Resource })
+		out = t.paths(out, true, nil, func(c *Call, resource string) { c.Request.Resource = resource }, func(c Call) string { return c.Request.Resource })
 	}
-	return out
+	return t.withDefaults(out)
 }
 
 // paths puts a role or user that the record names without its path under each path that it may have: the one that is known,
-// or none, some, and those that the candidates name.
-func (t *Trial) paths(calls []Call, asked bool, set func(*Call, string), get func(Call) string) []Call {
+// or none, some, and those that the candidates name. more are those to try whether or not a candidate asks for paths.
+func (t *Trial) paths(calls []Call, asked bool, more []string, set func(*Call, string), get func(Call) string) []Call {
 	whole := arn.Of(get(calls[0]))
 	kind, name := whole.Split()
 	if known := t.options.Principals[whole.Account+"/"+kind+"/"+name]; known != "" {
@@ -71,11 +83,15 @@ func (t *Trial) paths(calls []Call, asked bool, set func(*Call, string), get fun
 		}
 		return calls
 	}
-	if !asked {
+	folders := append([]string{""}, more...)
+	switch {
+	case asked:
+		folders = append(append(folders, "some/"), t.folders...)
+	case len(more) == 0:
 		return calls
 	}
 	var out []Call
-	for _, path := range append([]string{"", "some/"}, t.folders...) {
+	for _, path := range folders {
 		for _, c := range calls {
 			whole.Resource = kind + "/" + path + name
 			set(&c, whole.String())
@@ -118,14 +134,21 @@ func asked(candidates []Candidate) (keys map[string]bool, folders []string) {
 	return keys, folders
 }
 
-// settle takes the verdict that all variants of a call have, and is unknown where they have several.
+// linkedFolder is the path of a service-linked role, whatever its service.
+const linkedFolder = "aws-service-role/service.amazonaws.com/"
+
+// settle takes the verdict that all variants of a call have, and is unknown where they have several. Where organization policies
+// do not bind one and let another pass, it passes either way.
 func settle(verdicts []Verdict) Verdict {
 	first := verdicts[0]
 	for _, v := range verdicts[1:] {
-		if v.Outcome == first.Outcome {
+		switch {
+		case v.Outcome == first.Outcome, v.Outcome == Unbound && first.Outcome == Passes:
 			continue
-		}
-		if first.Outcome == Passes || first.Outcome == Exempt {
+		case v.Outcome == Passes && first.Outcome == Unbound:
+			first = v
+			continue
+		case first.Outcome == Passes || first.Outcome == Exempt || first.Outcome == Unbound:
 			first = v
 		}
 		first.Outcome, first.Decision.Answer = Unknown, policy.Unknown

@@ -103,6 +103,9 @@ var calls = []call{
 	{kms, "DeleteKey", KeyLifecycle, ruleKeyLifecycle, failedNothing, "the key is gone: blast radius", false},
 	{kms, "ImportKeyMaterial", KeyLifecycle, ruleKeyLifecycle, failedNothing, "the key has material again", false},
 	{kms, "DeleteImportedKeyMaterial", KeyLifecycle, ruleKeyLifecycle, failedNothing, "the key lost its material: blast radius", false},
+	{kms, "DisconnectCustomKeyStore", KeyLifecycle, ruleKeyLifecycle, failedNothing, "no key of the custom key store can be used: blast radius", false},
+	{kms, "ConnectCustomKeyStore", KeyLifecycle, ruleKeyLifecycle, failedNothing, "the keys of the custom key store can be used again, in up to 20 minutes", false},
+	{kms, "UpdateCustomKeyStore", KeyLifecycle, ruleKeyLifecycle, failedNothing, "a custom key store leads elsewhere: its keys may not be usable", false},
 	{kms, "DeleteExpiredKeyMaterial", KeyLifecycle, ruleKeyLifecycle, failedNothing, "the key lost its material: blast radius", false},
 
 	{kms, "Decrypt", Ignored, "", failedRead, "successful use of the key", true},
@@ -125,6 +128,7 @@ var calls = []call{
 	{eventBridge, "DeleteRule", Tamper, ruleTamperRules, failedNothing, "one of our rules was deleted", false},
 	{eventBridge, "RemoveTargets", Tamper, ruleTamperRules, failedNothing, "one of our rules leads nowhere now", false},
 	{organizations, "DetachPolicy", Tamper, ruleTamperPolicies, failedNothing, "a policy was detached", false},
+	{organizations, "DeletePolicy", Tamper, ruleTamperPolicies, failedNothing, "a policy was deleted", false},
 	{organizations, "DisablePolicyType", Tamper, ruleTamperPolicies, failedNothing, "a kind of policy was switched off", false},
 	{organizations, "UpdatePolicy", Tamper, ruleTamperPolicies, failedNothing, "a policy was changed", false},
 	{organizations, "LeaveOrganization", Tamper, ruleTamperPolicies, failedNothing, "an account has left: no policy of the organization binds it", false},

@@ -75,19 +75,24 @@ func (s *stream) unwrapList(list []any, index int) error {
 }
 
 func (s *stream) unwrapObject(o map[string]any, index int, why error) error {
+	if s.inRows {
+		if cells, is := o["Data"].([]any); is {
+			return s.resultRow(cells, index)
+		}
+	}
 	if what := passedOver(o); what != "" {
 		return s.passed(index, what)
 	}
 	if whole, found := inside(o, originals); found {
 		return s.rewrapped(whole, index)
 	}
-	for _, read := range []func(map[string]any) row{fromOCSF, fromECS, fromColumns} {
+	for _, read := range []func(map[string]any) row{fromOCSF, fromECS} {
 		if r := read(o); r != nil {
-			return s.rowRead(r, index)
+			return s.rowRead(r, index, nil)
 		}
 	}
-	if s.inRows {
-		return s.resultRow(o, index)
+	if r := fromColumns(o); r != nil {
+		return s.rowRead(r, index, missing(o, s.header))
 	}
 	if inner, found := inside(o, holders); found {
 		return s.rewrapped(inner, index)
@@ -100,9 +105,9 @@ func (s *stream) unwrapObject(o map[string]any, index int, why error) error {
 	return s.broken(index, why)
 }
 
-// resultRow reads a row of Athena's get-query-results; the first has the names of the columns.
-func (s *stream) resultRow(o map[string]any, index int) error {
-	cells, _ := o["Data"].([]any)
+// resultRow reads a row of Athena's get-query-results; the first has the names of the columns. A cell that is null is an empty
+// object there.
+func (s *stream) resultRow(cells []any, index int) error {
 	texts := make([]string, len(cells))
 	for i, cell := range cells {
 		texts[i], _ = at(cell, "VarCharValue").(string)
@@ -255,13 +260,14 @@ func fromColumns(o map[string]any) row {
 	return r
 }
 
-// rowRead yields the event of a row.
-func (s *stream) rowRead(r row, index int) error {
+// rowRead yields the event of a row, which was exported without some members of its record.
+func (s *stream) rowRead(r row, index int, missing []string) error {
 	raw := r.record()
 	change, err := Decode(raw)
 	if err != nil {
 		return s.broken(index, errors.Unwrap(err))
 	}
+	change.doubt(missing)
 	return s.yield(Record{Name: s.name, Line: s.line, Index: index, Change: change, Raw: raw})
 }
 

@@ -17,12 +17,13 @@ const (
 	LookAtKey     Kind = "look_at_key"    // who may use a key, or what leads to it, changed
 	KeyLifecycle  Kind = "key_lifecycle"  // a key was enabled, disabled or deleted
 	DeniedRead    Kind = "denied_read"    // a reader did not get a value
+	Unknown       Kind = "unknown"        // the export lacks what decides; of no event that EventBridge delivers
 	Tamper        Kind = "tamper"         // what we stand on was touched: trail, rule or organization policy
 )
 
 // Kinds lists every kind, for tables and totals.
 func Kinds() []Kind {
-	return []Kind{LookAtSecret, LookAtKey, KeyLifecycle, DeniedRead, AttemptDenied, Tamper, Ignored}
+	return []Kind{LookAtSecret, LookAtKey, KeyLifecycle, DeniedRead, AttemptDenied, Tamper, Unknown, Ignored}
 }
 
 // Change is one event, read. It says where to look, never what is true there. Anything but Kind and Reason may be
@@ -43,6 +44,7 @@ type Change struct {
 
 	Secret guard.SecretRef // the secret it is about; of KMS calls through Secrets Manager too
 	Key    guard.KeyRef    // the KMS key it is about
+	Store  string          // id of the custom key store that a call is about, whose keys it names none of
 	// SecondKey is that of a call with two: ReEncrypt, whose Key is the source and whose SecondKey is the destination. Empty where the
 	// record has one key alone. Source: KMS Developer Guide, "Logging ReEncrypt" ("in that order").
 	SecondKey guard.KeyRef
@@ -61,6 +63,11 @@ type Change struct {
 	// Request is requestParameters of calls to Secrets Manager, KMS, CloudTrail, EventBridge and Organizations, as
 	// encoding/json reads them; nil when the event has none. Values of secrets are left out.
 	Request map[string]any
+	// MayRead: it may be such evidence, but whether it is, or of whom, is Missing.
+	MayRead bool
+	// Missing are the members of the record that its export left out, as CloudTrail names them, such as "errorCode" where a query
+	// did not select it: what they say is not known, so an empty field means nothing. nil for a whole record.
+	Missing []string
 }
 
 // Moved are the ids of the root or OUs that an account was moved out of and into; "" for every other event, and where it does not say.
@@ -75,13 +82,18 @@ func (c Change) Moved() (from, to string) {
 // the permission on the secret or on its key; one that KMS denied lacks that on the key.
 func (c Change) Denied() bool { return oneOf(deniedCodes, c.ErrorCode) }
 
-// Resource is what the event is about, as it names it: the secret, else the key, else the target of a Tamper call.
+// OfOrganization reports whether the event is a call to AWS Organizations.
+func (c Change) OfOrganization() bool { return c.EventSource == organizations+".amazonaws.com" }
+
+// Resource is what the event is about, as it names it: the secret, else the key or its store, else the target of a Tamper call.
 func (c Change) Resource() string {
 	switch {
 	case c.Secret.ID != "":
 		return c.Secret.ID
 	case c.Key.ID != "":
 		return c.Key.ID
+	case c.Store != "":
+		return c.Store
 	default:
 		return c.Target
 	}

@@ -48,7 +48,7 @@ func readAt(c *cursor) (Change, error) {
 	switch {
 	case c.err != nil:
 		return Change{}, c.err
-	case f.flat, bytes.HasPrefix(f.eventSource.bytes(), []byte("aws:")):
+	case f.flat, !f.shaped && f.eventSource.present(), bytes.HasPrefix(f.eventSource.bytes(), []byte("aws:")):
 		return Change{}, errNoEvent
 	}
 	return f.change()
@@ -67,6 +67,7 @@ type fields struct {
 	user                              identity
 	request                           []byte // requestParameters
 	flat                              bool   // it is a row of a table: objects are texts or parts of them are members
+	shaped                            bool   // it has what only a record has: eventVersion, or an object
 	label                             text   // name in a native event
 
 	response, additional        ids
@@ -93,6 +94,7 @@ func (f *fields) read(c *cursor) {
 		case "region":
 			f.region = c.text()
 		case "detail":
+			f.shaped = true
 			c.object(func(name []byte) { f.member(c, name) })
 		default:
 			f.member(c, name)
@@ -102,7 +104,13 @@ func (f *fields) read(c *cursor) {
 
 // member reads one member of a CloudTrail record.
 func (f *fields) member(c *cursor, name []byte) {
+	if b := c.peek(); b == '{' || b == '[' {
+		f.shaped = true
+	}
 	switch string(name) {
+	case "eventVersion":
+		f.shaped = true
+		c.skip()
 	case "eventID":
 		f.eventID = c.text()
 	case "sharedEventID":

@@ -208,6 +208,9 @@ func TestReadPasses(t *testing.T) {
 
 // TestReadNames what is broken inside of a carrier: the file, the record, and the record in it.
 func TestReadNamesWhatIsBrokenInACarrier(t *testing.T) {
+	noEvent := func(record int) string {
+		return fmt.Sprintf(`1#%d in:1: record %d: neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`, record, record)
+	}
 	for sentence, test := range map[string]struct {
 		in   string
 		want []string
@@ -217,8 +220,12 @@ func TestReadNamesWhatIsBrokenInACarrier(t *testing.T) {
 		"an event of lookup-events": {`{"Events":[{"CloudTrailEvent":"nonsense"},{"CloudTrailEvent":` + quote(event("A")) + `}]}`, []string{"1#1 in:1: record 1: want an event, found 'n'", "1#2 A"}},
 		"a row of a table":          {"eventname,eventsource\n" + `A,ec2.amazonaws.com` + "\n\"B,ec2.amazonaws.com\nC,ec2.amazonaws.com", []string{"2#1 A", "3#2 in:3: record 2: a quoted part of the row does not end", "4#3 C"}},
 		"a table of something else": {`{"ResultSet":{"Rows":[{"Data":[{"VarCharValue":"n"}]}]}}`, []string{`1#1 in:1: record 1: a table whose columns are none of CloudTrail's; select all of them, or "eventName" and "eventSource" at least`}},
-		"carriers without an end":   {strings.Repeat(`{"result":`, 20) + event("A") + strings.Repeat("}", 20), []string{"1 in:1: record 1: more than 8 carriers inside of one another"}},
-		"a Parquet file":            {"PAR1\x15", []string{"0 in:0: is a Parquet file"}},
+		"rows without values": {`{"ResultSet":{"Rows":[{"Data":[{"VarCharValue":"eventname"},{"VarCharValue":"eventsource"}]},{"Data":[{},{}]},{"Data":[]},{"Data":[{"VarCharValue":"A"},{}]},{},{"Data":[{"VarCharValue":"B"},{"VarCharValue":"ec2.amazonaws.com"}]}]}}`,
+			[]string{noEvent(2), noEvent(3), noEvent(4), noEvent(5), "1#6 B"}},
+		"results of Lake without values": {`{"QueryResultRows":[[{"eventName":null},{"eventSource":null}],[],[{"eventName":"B"},{"eventSource":"ec2.amazonaws.com"}]]}`,
+			[]string{noEvent(1), noEvent(2), "1#3 B"}},
+		"carriers without an end": {strings.Repeat(`{"result":`, 20) + event("A") + strings.Repeat("}", 20), []string{"1 in:1: record 1: more than 8 carriers inside of one another"}},
+		"a Parquet file":          {"PAR1\x15", []string{"0 in:0: is a Parquet file"}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			got := readAll(t, strings.NewReader(test.in))

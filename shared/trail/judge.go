@@ -37,7 +37,7 @@ func judgeSucceeded(c *Change, row *call) {
 	switch {
 	case row.kind == LookAtSecret && c.Secret.ID == "":
 		c.Kind, c.Reason = Ignored, "names no secret"
-	case (row.kind == LookAtKey || row.kind == KeyLifecycle) && c.Key.ID == "" && c.Alias == "":
+	case (row.kind == LookAtKey || row.kind == KeyLifecycle) && c.Key.ID == "" && c.Alias == "" && c.Store == "":
 		c.Kind, c.Reason = Ignored, "names no key"
 	case row.reads && row.service == kms:
 		c.Read = c.Secret.ID != "" && !validatesKey(c.Request)
@@ -158,6 +158,9 @@ func (f *fields) about(c *Change, service string) {
 		c.Secret = secretRef(f.secretID(c), c.Account, c.Region)
 	case kms:
 		c.Key = keyRef(f.keyID(c), c.Account, c.Region)
+		if row := findCall(service, c.EventName); row != nil && row.kind == KeyLifecycle {
+			c.Store = member(c.Request, "customKeyStoreId")
+		}
 		c.SecondKey = keyRef(f.secondKeyARN.String(), c.Account, c.Region)
 		if oneOf(aliasCalls, c.EventName) {
 			c.Alias = guard.AliasNamed(orElse(f.aliasARN.String(), member(c.Request, "aliasName")), c.Account, c.Region)

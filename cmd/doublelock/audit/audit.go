@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
@@ -34,11 +35,15 @@ func New(env *command.Env) *cobra.Command {
 		Long: `Audit inspects every secret of the account that your AWS credentials belong to, and changes nothing. It asks for
 secretsmanager:ListSecrets, DescribeSecret and ListSecretVersionIds, and kms:DescribeKey; it never reads a value.
 
-With --config it asks for kms:ListAliases and kms:ListResourceTags, too: approved keys may be named by alias or tag.
+With --config it asks for kms:ListAliases and kms:ListResourceTags, too: approved keys may be named by alias or tag. Those count only
+where an SCP that is attached now keeps the people of the account from writing them, whatever the file says: that takes
+organizations:DescribeOrganization, ListAccounts, ListPolicies, DescribePolicy and ListTargetsForPolicy, in the management account or
+a delegated one. Elsewhere such a key is unknown (DL.SECRET.5).
 Where a secret has a copy in another account, it asks for organizations:ListAccounts and DescribeOrganization: whether that account
 is of the organization (DL.SECRET.7). What they refuse is unknown, unless --config names the account in a stage.
 
-What could not be read makes a secret "unknown", never fine.
+What could not be read makes a secret "unknown", never fine. A replica whose primary is in a Region that is not inspected is
+judged by its own key and versions there, and is never "sealed".
 
 Exit codes: 0 every control passes or is waived, 1 an error, 2 a control fails or a secret is unknown.`,
 		Example: `  doublelock audit
@@ -69,12 +74,19 @@ type audit struct {
 	waivers  []guard.Waiver
 	members  *members
 
-	// protected says by the configuration whether an SCP keeps the people of an account from approving keys.
-	protected func(account string) (protected, known bool)
+	approvals *approvals // where aliases and tags approve keys
 
-	mu      sync.Mutex
-	results []auditResult
-	failed  []error
+	mu       sync.Mutex
+	results  []auditResult
+	failed   []error
+	seen     map[string]bool // primaries that could be described, by ARN
+	replicas []replica       // of the others their own Regions answer
+}
+
+// replica is a copy in another Region, until it is known whether its primary answers for it.
+type replica struct {
+	secret   guard.Secret
+	standard guard.Standard
 }
 
 // auditResult is one secret as it is printed.
@@ -110,14 +122,14 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 	if err := flags.CheckRegions(regions); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	a := &audit{env: env, regions: regions, members: &members{env: env}}
+	var runtime settings.Runtime
+	a := &audit{env: env, regions: regions, members: &members{env: env}, seen: map[string]bool{}}
 	if configFile != "" {
 		config, _, err := input.Config(env, configFile)
 		if err != nil {
 			return nil, err
 		}
-		runtime := config.Runtime()
-		a.protected = config.Protected
+		runtime = config.Runtime()
 		a.members.named = membersNamed(config)
 		a.standard.Approved, a.waivers = runtime.Approved, runtime.GuardWaivers()
 	}
@@ -129,6 +141,7 @@ func newAudit(ctx context.Context, env *command.Env, regions []string, configFil
 		return nil, err
 	}
 	a.members.cloud = a.cloud
+	a.approvals = &approvals{cloud: a.cloud, runtime: runtime, now: env.Now}
 	defer env.Wait("AWS to say whose credentials these are")()
 	if a.account, err = caller.Account(ctx, a.cloud, regions[0], env.Getenv(settings.EnvEndpoint)); err != nil {
 		err = fmt.Errorf("audit: %w", err)
@@ -196,15 +209,25 @@ func (a *audit) describe(ctx context.Context, secrets []guard.Secret) {
 	close(work)
 	workers.Wait()
 	bar.Done()
+	for _, r := range a.replicas {
+		if !a.seen[arn.Of(r.secret.ARN).In(r.secret.PrimaryRegion).String()] {
+			a.results = append(a.results, a.judge(r.secret, r.standard, ""))
+		}
+	}
 }
 
 func (a *audit) inspect(ctx context.Context, listed guard.Secret) {
 	secret, err := secrets.New(a.cloud).Describe(ctx, guard.SecretRef{Account: listed.Account, Region: listed.Region, ID: listed.ARN})
-	std := a.standardFor(secret)
+	std := a.standard
+	var unasked error
+	std.Approved, unasked = a.approvals.of(ctx, std.Approved, guard.CopiesOf(secret).Keys())
 	var why string
 	std.Members, why = a.members.of(ctx, secret)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if unasked != nil {
+		a.failed = append(a.failed, unasked)
+	}
 	switch {
 	case errors.Is(err, guard.ErrGone):
 		return
@@ -212,20 +235,27 @@ func (a *audit) inspect(ctx context.Context, listed guard.Secret) {
 		a.failed = append(a.failed, err)
 		secret = listed
 		secret.Key = guard.Key{}
-	case secret.IsReplica() && slices.Contains(a.regions, secret.PrimaryRegion):
-		return // its primary answers for it
+	case secret.IsReplica():
+		a.replicas = append(a.replicas, replica{secret, std})
+		return
+	default:
+		a.seen[secret.ARN] = true
 	}
 	a.results = append(a.results, a.judge(secret, std, why))
 }
 
 // judge measures a secret; membersUnread is why it is not known whether accounts with copies are of the organization.
 func (a *audit) judge(s guard.Secret, std guard.Standard, membersUnread string) auditResult {
+	state, evaluate := guard.StateOf(s, ""), guard.Evaluate
+	if s.IsReplica() {
+		state, evaluate = guard.ReplicaState(s), guard.EvaluateReplica
+	}
 	result := auditResult{
-		ARN: s.ARN, Name: s.Name, Account: s.Account, Region: s.Region, State: guard.StateOf(s, ""),
+		ARN: s.ARN, Name: s.Name, Account: s.Account, Region: s.Region, State: state,
 		Key: cmp.Or(s.Key.ARN, s.Key.ID, s.KeyID), Findings: []auditFinding{}, Unknown: []auditUnknown{},
 	}
-	for _, v := range guard.Evaluate(s, std, a.env.Now()) {
-		if v.Outcome == guard.Unknown {
+	for _, v := range evaluate(s, std, a.env.Now()) {
+		if v.Outcome == guard.Unknown && (!s.IsReplica() || v.Control.ID != guard.SecretReplicaKey) {
 			unknown := auditUnknown{v.Control.ID, v.Describe()}
 			if b := v.Subject.Blind; b != nil && b.Part == guard.PartMember && membersUnread != "" {
 				unknown.Detail += ": " + membersUnread
@@ -238,23 +268,18 @@ func (a *audit) judge(s guard.Secret, std guard.Standard, membersUnread string) 
 		waived := slices.ContainsFunc(a.waivers, func(w guard.Waiver) bool { return w.Covers(v.Control.ID, s.ARN, a.env.Now()) })
 		result.Findings = append(result.Findings, auditFinding{v.Control.ID, v.Control.Severity, waived, v.Describe(), v.Fix()})
 	}
-	if s.IsReplica() {
-		result.Unknown = append(result.Unknown, auditUnknown{guard.SecretReplicaKey,
-			fmt.Sprintf("a replica: its primary is in %[1]s, which was not inspected (--region %[1]s)", s.PrimaryRegion)})
+	if s.IsReplica() && !slices.ContainsFunc(result.Findings, func(f auditFinding) bool { return f.Control == guard.SecretReplicaKey }) {
+		result.Unknown = append(result.Unknown, auditUnknown{guard.SecretReplicaKey, a.unseenPrimary(s)})
 	}
 	return result
 }
 
-// standardFor completes the standard by what the configuration says of the accounts of the secret's keys.
-func (a *audit) standardFor(s guard.Secret) guard.Standard {
-	std := a.standard
-	std.Approved.Protected = map[string]bool{}
-	for _, account := range std.Approved.DependsOn(guard.CopiesOf(s).Keys()...) {
-		if protected, known := a.protected(account); known {
-			std.Approved.Protected[account] = protected
-		}
+// unseenPrimary says why the primary does not answer for a replica.
+func (a *audit) unseenPrimary(s guard.Secret) string {
+	if slices.Contains(a.regions, s.PrimaryRegion) {
+		return fmt.Sprintf("a replica: its primary in %s could not be read", s.PrimaryRegion)
 	}
-	return std
+	return fmt.Sprintf("a replica: its primary is in %[1]s, which was not inspected (--region %[1]s)", s.PrimaryRegion)
 }
 
 // stateRank orders what needs somebody first.

@@ -64,9 +64,9 @@ func TestAuditDoesNotPassOverAReplicaWhosePrimaryIsElsewhere(t *testing.T) {
 	w := playedOrganization(t)
 	localtest.ActAs(t, w, local.Search, "role/Engineer/you")
 	out, summary, code := runCommand(t, w, "audit", "--region", "eu-west-1")
-	want := `STATE    SECRET         REGION     CONTROLS      WHY
-default  search/tokens  eu-west-1  DL.SECRET.3?  a replica: its primary is in us-east-1, which was not inspected (--region us-east-1)
-sealed   search/cache   eu-west-1  -             every control passes
+	want := `STATE    SECRET         REGION     CONTROLS     WHY
+default  search/tokens  eu-west-1  DL.SECRET.3  opens with the AWS managed key in eu-west-1
+sealed   search/cache   eu-west-1  -            every control passes
 `
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)

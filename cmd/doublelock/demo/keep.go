@@ -34,7 +34,7 @@ func keep(ctx context.Context, env *command.Env, w *local.Organization) (err err
 		return fmt.Errorf("keep the local AWS: %w", err)
 	}
 	at := func(name string) string { return filepath.Join(folder.Path(), name) }
-	fmt.Fprintf(env.Stderr, keepText, w.URL, w.Home(), at(local.ConfigFile), at(local.CredentialsFile), at(input.ConfigName))
+	fmt.Fprintf(env.Stderr, keepText, w.URL, w.Home(), at(local.ConfigFile), at(local.CredentialsFile), at(input.ConfigName), at(input.ConfigName))
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for minute := w.Clock.Now(); ; {
@@ -76,6 +76,9 @@ The local AWS is listening. In another terminal:
     # all is well, until you break something:
     AWS_PROFILE=security doublelock doctor --config %s
 
-Profiles: shop search payments sandbox security management. Ctrl-C ends it and forgets everything.
+    # migrate a secret as an operator: the hub does it (docs/migration.md has a session):
+    AWS_PROFILE=operator doublelock migrate plan --out plan.json --config %s
+
+Profiles: shop search payments sandbox security management operator. Ctrl-C ends it and forgets everything.
 
 `

@@ -33,6 +33,8 @@ type Reader struct {
 	Principal  string        `json:"principal"`
 	Secret     string        `json:"secret"`
 	Key        string        `json:"key"`
+	Copy       string        `json:"copy,omitempty"` // which copy it is, where that is not the current version of the secret
+	As         string        `json:"as,omitempty"`   // the session that opens it, where the principal itself does not
 	Answer     policy.Answer `json:"answer"`
 	SecretLock Lock          `json:"secretLock"`
 	KeyLock    Lock          `json:"keyLock"`
@@ -42,7 +44,7 @@ type Reader struct {
 
 // ReaderOf is what -o json shows of a reader. assumed is Access.Assumed.
 func ReaderOf(r inventory.Reader, assumed string) Reader {
-	return Reader{Assumed: assumed, Principal: r.Principal, Secret: r.Secret, Key: r.Key, Answer: r.Answer, SecretLock: lockOf(r.SecretLock), KeyLock: lockOf(r.KeyLock)}
+	return Reader{Assumed: assumed, Principal: r.Principal, Secret: r.Secret, Key: r.Key, Copy: r.Copy, As: r.As, Answer: r.Answer, SecretLock: lockOf(r.SecretLock), KeyLock: lockOf(r.KeyLock)}
 }
 
 // Path is a way in steps in -o json.

@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/operator"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
@@ -27,8 +28,9 @@ type applying struct {
 	windows []string
 	dryRun  bool
 	goAhead string
+	reason  string
 	rules   migration.Rules
-	left    map[string]left   // what these credentials cannot change, by account
+	left    map[string]string // why these credentials change nothing, by account
 	held    []migration.Drift // what is left out, because the plan does not hold for it any more
 	jobs    []migration.Job   // as they were listed last, or left by us since
 	listed  time.Time
@@ -45,16 +47,17 @@ func migrateApplyCommand(env *command.Env) *cobra.Command {
 		Short: "Do what a plan says, as far as it can go now; run it again to go on",
 		Long: `Apply inspects everything again and leaves out each secret whose facts have changed, or cannot be read, naming them:
 plan those again. Then it takes each other secret of the first wave that is not done as far as it can go now: sets the
-key, proves it, observes, seals where a rotation does that. One that fails holds up none of the others. Where the
-caller's credentials cannot take the role doublelock-change, the job is stored and left to the hub, whose sweep goes on
-within the hour. A wave begins when the ones before it are past observing, and halts when too many of its secrets fail or
-break a reader.
+key, proves it, observes, seals where a rotation does that. One that fails holds up none of the others. A wave begins
+when the ones before it are past observing, and halts when too many of its secrets fail or break a reader.
+
+People apply with the role doublelock-operator, which changes nothing itself: the hub does what it is asked, under the
+person's name and reason, and goes on by itself when time has passed. It takes plans only as an operator recorded them.
 
 Exit codes: 0 all went as far as it can go now, 1 an error, 2 partial: a secret is blocked or failed, could not be looked
 at or moved, or its facts have changed. Those of a dry run are the same.`,
 		Example: `  doublelock migrate apply plan.json --dry-run     # exactly the calls that would be made now
-  doublelock migrate apply plan.json
-  doublelock migrate apply plan.json --wave canary --window "Mon-Thu 22:00-04:00"`,
+  doublelock migrate apply plan.json --reason "CHG-4711"
+  doublelock migrate apply plan.json --reason "CHG-4711" --wave canary --window "Mon-Thu 22:00-04:00"`,
 		Args: onePlanFile("migrate apply"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0]) },
 	}
@@ -64,6 +67,7 @@ at or moved, or its facts have changed. Those of a dry run are the same.`,
 	f := cmd.Flags()
 	flags.Choices(cmd, &a.waves, waveNames(), "wave", "`WAVE` to move when it is its turn (canary, dev, test, prod); may be repeated (default: the first that is not done)")
 	f.StringArrayVar(&a.windows, "window", nil, "`WINDOW` in which changes may begin, in UTC; may be repeated; stored with the jobs, so that it binds the hub too (default: always)")
+	f.StringVar(&a.reason, "reason", "", "why, for the job and the journal; operators have to say it")
 	f.BoolVar(&a.dryRun, "dry-run", false, "print the calls that would be made, and make none")
 	f.StringVar(&a.goAhead, "go-ahead", "", "`NAME` of who says not to wait for readers that have not read since, when the hours of observing are over")
 	f.StringVarP(&a.snapshot, "snapshot", "s", "", `check against a snapshot FILE of "doublelock inventory" instead of asking AWS again`)
@@ -90,6 +94,19 @@ func (a *applying) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	byHub, err := a.isOperator(ctx)
+	if err != nil {
+		return err
+	}
+	if byHub {
+		if a.reason == "" {
+			return errors.New("migrate apply: say why: --reason TEXT")
+		}
+		if err := a.recorded(ctx, p); err != nil {
+			return err
+		}
+	}
+	m.Engine.By, m.Engine.Why = a.caller, a.reason
 	jobs, _, err := listJobs(ctx, a.env, m.Store)
 	if err != nil {
 		return err
@@ -101,38 +118,35 @@ func (a *applying) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if a.rules, err = a.terms(ctx, m, p, windows); err != nil {
-		return err
-	}
+	a.rules = a.terms(m, p, windows)
 	a.sayRules(items, jobs, p.ID)
 	accounts := make([]string, 0, len(items))
 	for _, i := range items {
 		accounts = append(accounts, i.Account)
 	}
+	if byHub {
+		accounts = nil // it changes nothing itself
+	}
 	if a.left, err = a.leftAccounts(ctx, m, accounts); err != nil {
 		return err
 	}
-	if a.dryRun {
+	switch {
+	case a.dryRun:
 		return a.dry(ctx, m, p, items)
-	}
-	if err := a.sign(ctx, m); err != nil {
-		return err
+	case byHub:
+		return a.applyByHub(ctx, p, items, windows)
 	}
 	return a.apply(ctx, m, p, items)
 }
 
 // terms are the rules that the jobs of the plan are begun under, and moved under by everybody later: those of plan and
 // settings, and what the flags say differently, with the name of the caller.
-func (a *applying) terms(ctx context.Context, m *fleet.Migrations, p migration.Plan, windows []migration.Window) (migration.Rules, error) {
+func (a *applying) terms(m *fleet.Migrations, p migration.Plan, windows []migration.Window) migration.Rules {
 	rules := p.Terms(m.Engine.Rules)
 	if len(windows) > 0 {
-		caller, err := a.cloud.Identity(ctx)
-		if err != nil {
-			return rules, fmt.Errorf("find out who sets a window: %w", err)
-		}
-		rules = rules.WithWindows(windows, caller.ARN, a.env.Now())
+		rules = rules.WithWindows(windows, a.caller, a.env.Now())
 	}
-	return rules, nil
+	return rules
 }
 
 // sayRules prints the rules that bind: those that a job has already may be stricter than the plan's, or overridden.
@@ -193,8 +207,8 @@ func (a *applying) dry(ctx context.Context, m *fleet.Migrations, p migration.Pla
 	var steps []dryStep
 	preview := m.Engine.Preview()
 	for _, i := range items {
-		if left, is := a.left[i.Account]; is {
-			steps = append(steps, left.step(i.Secret, i.Name))
+		if why := a.left[i.Account]; why != "" {
+			steps = append(steps, unknownStep(i.Secret, i.Name, why))
 			continue
 		}
 		j, step, err := preview.Next(ctx, i, p.ID, a.rules)
@@ -249,6 +263,37 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 			break
 		}
 	}
+	return a.end(p, done, stop)
+}
+
+// applyByHub asks the hub for each secret, and shows what came of it.
+func (a *applying) applyByHub(ctx context.Context, p migration.Plan, items []migration.Item, windows []migration.Window) error {
+	parts, err := p.Parts()
+	if err != nil {
+		return err
+	}
+	var all []operator.Instruction
+	for _, i := range items {
+		part := parts[i.Secret]
+		all = append(all, operator.Instruction{Do: operator.Apply, Plan: p.ID, Digest: p.Digest, Part: &part, Reason: a.reason, Windows: windows, GoAhead: a.goAhead})
+	}
+	found, err := a.ask(ctx, all)
+	if err != nil {
+		return err
+	}
+	var done []outcome
+	for n, i := range items {
+		o := outcome{Secret: i.Secret, Name: i.Name, Wave: i.Wave, Reason: notAnswered}
+		if got, answered := found[n]; answered {
+			o.Phase, o.Reason, o.Until, o.Problem = got.Phase, got.Reason, got.Until, got.Problem
+		}
+		done = append(done, o)
+	}
+	return a.end(p, done, "")
+}
+
+// end reports what was done, and what was left out.
+func (a *applying) end(p migration.Plan, done []outcome, stop string) error {
 	for _, d := range a.held {
 		done = append(done, outcome{Secret: d.Secret, Name: d.Name, Wave: waveOf(p, d.Secret), Problem: leftOut(d)})
 	}
@@ -278,6 +323,9 @@ func (a *applying) halted(ctx context.Context, m *fleet.Migrations, plan string,
 
 func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Plan, i migration.Item) (outcome, error) {
 	o := outcome{Secret: i.Secret, Name: i.Name, Wave: i.Wave}
+	if o.Problem = a.left[i.Account]; o.Problem != "" {
+		return o, nil
+	}
 	j, err := m.Engine.Start(ctx, i, p.ID, a.rules)
 	if err != nil {
 		return o, err
@@ -289,10 +337,6 @@ func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Pla
 		case err != nil:
 			return o, err
 		}
-	}
-	if left, is := a.left[i.Account]; is {
-		o.Phase, o.Reason, o.Problem = j.Phase, left.why, left.problem()
-		return o, nil
 	}
 	if j.Phase == migration.RolledBack {
 		o.Phase, o.Reason = j.Phase, standing(j)

@@ -32,6 +32,7 @@ type moving struct {
 	accept   []string
 	runtime  settings.Runtime
 	cloud    *cloud.Cloud // once opened
+	caller   string       // ARN, once asked for
 }
 
 // New is the command.
@@ -96,52 +97,18 @@ func (m *moving) open(ctx context.Context) (*fleet.Migrations, error) {
 	}.Open(), nil
 }
 
-// sign has the machine write the caller's ARN into history and journal, for what is changed by command.
-func (m *moving) sign(ctx context.Context, machine *fleet.Migrations) error {
-	caller, err := m.cloud.Identity(ctx)
-	if err != nil {
-		return fmt.Errorf("find out who asks for changes: %w", err)
-	}
-	machine.Engine.By = caller.ARN
-	return nil
-}
-
-// left is why these credentials change nothing in an account.
-type left struct {
-	why   string
-	asked bool // it was answered that they may not; false: nobody answered
-}
-
-// problem is the reason where nobody knows whether they may.
-func (l left) problem() string {
-	if l.asked {
-		return ""
-	}
-	return l.why
-}
-
-// step is that of a dry run, for a secret of the account.
-func (l left) step(secret, name string) dryStep {
-	if l.asked {
-		return drySteps(secret, name, nil, l.why)[0]
-	}
-	return unknownStep(secret, name, l.why)
-}
-
-// leftAccounts are the accounts in which these credentials cannot change secrets: what is asked for there is left to the
-// hub, and said so.
-func (m *moving) leftAccounts(ctx context.Context, machine *fleet.Migrations, accounts []string) (map[string]left, error) {
-	out := map[string]left{}
+// leftAccounts says why these credentials cannot change secrets, by the accounts in which that is so.
+func (m *moving) leftAccounts(ctx context.Context, machine *fleet.Migrations, accounts []string) (map[string]string, error) {
+	out := map[string]string{}
 	for _, account := range slices.Compact(slices.Sorted(slices.Values(accounts))) {
 		err := machine.Engine.MayChange(ctx, account)
 		switch {
 		case errors.Is(err, migration.ErrLeft):
-			out[account] = left{err.Error(), true}
-			m.env.Note("%s", err)
+			out[account] = m.mayNot(account)
 		case ctx.Err() != nil:
 			return nil, err
 		case err != nil: // one account that does not answer holds up none of the others
-			out[account] = left{why: "whether these credentials may change secrets in " + account + " could not be asked: run it again"}
+			out[account] = "whether these credentials may change secrets in " + account + " could not be asked: run it again"
 			m.env.Note("%s: %v", account, err)
 		}
 	}

@@ -146,33 +146,6 @@ func TestMigrateTakesASecretFromDefaultToSealedAndAnotherBack(t *testing.T) {
 	f.expect(1, "nothing that could be set back", "migrate", "rollback", "--secret", arn, "--reason", "again")
 }
 
-// Nobody but the hub's own workers may take doublelock-change: what others ask for is left to them.
-func TestWhoMayNotChangeSecretsLeavesThemToTheHub(t *testing.T) {
-	f := newFixture(t)
-	arn := f.secret("search/index")
-	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
-	f.become("detect")
-	const left = "these credentials cannot take doublelock-change in " + local.Search
-	f.expect(0, "# search/index: no call now: left to the hub", "migrate", "apply", f.file, "--dry-run")
-	f.expect(0, left, "migrate", "apply", f.file)
-	if s := f.describe(arn); s.Key.Manager != guard.ManagerAWS {
-		t.Fatal("moved by somebody who may not")
-	}
-	f.Clock.Advance(time.Hour)
-	f.sweep()
-	if s := f.describe(arn); s.Key.Manager != guard.ManagerCustomer {
-		t.Fatal("the sweep did not go on")
-	}
-	f.Clock.Advance(time.Hour)
-	f.expect(0, left, "migrate", "rollback", "--secret", arn, "--reason", "the app broke")
-	f.expect(0, "going back was asked for by arn:aws:sts::222222222222:assumed-role/", "migrate", "status")
-	f.sweep()
-	if s := f.describe(arn); s.Key.Manager != guard.ManagerAWS {
-		t.Fatal("the sweep did not set it back")
-	}
-	f.expect(0, `reason="the app broke"`, "migrate", "history", arn)
-}
-
 func TestRollbackOfASecretThatWasNeverMovedSaysSo(t *testing.T) {
 	f := newFixture(t)
 	arn := f.secret("search/index")

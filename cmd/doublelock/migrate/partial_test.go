@@ -20,7 +20,6 @@ type trouble struct {
 	begin func(f *fixture, bad string)
 	calls func(c *core.Call, bad string) error // what AWS answers; nil: as ever
 	job   bool                                 // it is about the job: there is none before one was begun
-	left  bool                                 // apply leaves it to the hub, which says so when it cannot either
 }
 
 // troubles are those of a secret in the account Payments; its neighbours are in Search.
@@ -29,7 +28,7 @@ func troubles() map[string]trouble {
 		return c.Service == "secretsmanager" && bytes.Contains(c.Input, []byte(bad)) && c.Caller.Account == local.Payments
 	}
 	return map[string]trouble{
-		"its account is gone": {left: true, begin: func(f *fixture, _ string) {
+		"its account is gone": {begin: func(f *fixture, _ string) {
 			for _, role := range []string{settings.RoleRead, settings.RoleChange, settings.RoleTag} {
 				f.AWS.AddRole(local.Payments, role, `{"Version":"2012-10-17","Statement":[]}`)
 			}
@@ -157,11 +156,7 @@ func TestOneBadSecretHoldsUpNoWayBackOfItsNeighbours(t *testing.T) {
 			f.expect(0, "observing", "migrate", "apply", f.file)
 			f.Clock.Advance(11 * time.Minute)
 			f.begin(what, bad)
-			partial := 2
-			if what.left {
-				partial = 0
-			}
-			dry := f.rows(partial, "migrate", "apply", f.file, "--dry-run")
+			dry := f.rows(2, "migrate", "apply", f.file, "--dry-run")
 			if r := dry[bad]; r.Command != "" || r.Reason == "" {
 				t.Errorf("the dry run: %+v", r)
 			}

@@ -21,6 +21,7 @@ import (
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/operator"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -104,7 +105,27 @@ func (p *planning) run(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintf(p.env.Stderr, "%s: plan %s\n", p.out, made.ID)
+	if err := p.record(ctx, made); err != nil {
+		return err
+	}
 	return blockedExit(made)
+}
+
+// record has the hub remember the plan where an operator made it: the hub applies no other.
+func (p *planning) record(ctx context.Context, made migration.Plan) error {
+	if byHub, err := p.isOperator(ctx); err != nil || !byHub {
+		return nil //nolint:nilerr // a plan can be made offline; apply says that it is not recorded
+	}
+	found, err := p.ask(ctx, []operator.Instruction{{Do: operator.Record, Plan: made.ID, Digest: made.Digest, Secrets: len(made.Items)}})
+	switch {
+	case err != nil:
+		return err
+	case len(found) == 0:
+		p.env.Note("the hub has not recorded plan %s yet, and applies it only when it has", made.ID)
+	default:
+		p.env.Note("plan %s is recorded by %s", made.ID, found[0].By)
+	}
+	return nil
 }
 
 // checkSnapshot refuses what says where to read, beside a snapshot that was read elsewhere already.
@@ -164,7 +185,13 @@ func (p *planning) readTrails(ctx context.Context) ([]migration.Sighting, error)
 	}
 	found := []migration.Sighting{}
 	reader := &input.Trail{Env: p.env}
+	undecided, example := 0, trail.Record{}
 	reader.Event = func(r trail.Record) error {
+		if r.Change.MayRead {
+			if undecided++; undecided == 1 {
+				example = trail.Record{Name: r.Name, Line: r.Line, Change: r.Change}
+			}
+		}
 		found = append(found, fleet.Sightings(r.Change)...)
 		return nil
 	}
@@ -180,6 +207,9 @@ func (p *planning) readTrails(ctx context.Context) ([]migration.Sighting, error)
 	switch n := reader.Unread(); {
 	case n > 0: // a reader who stands there would be missed
 		return nil, command.Fail("%s of the trail could not be read, see above", output.Count(n, "part"))
+	case undecided > 0: // and here
+		return nil, command.Fail("migrate plan: %s may be of readers, and the export does not say; select more columns, at least userIdentity, errorCode, requestParameters and resources; the first is %s:%d, without %s",
+			output.Count(undecided, "event"), example.Name, example.Line, strings.Join(example.Change.Missing, ", "))
 	case reader.Events == 0:
 		return nil, input.NoEvents("migrate plan", p.trails)
 	}

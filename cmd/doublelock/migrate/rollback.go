@@ -14,6 +14,7 @@ import (
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/operator"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
@@ -34,8 +35,8 @@ keys, and restores our own tags; tags of others are left as they are now. It pro
 with the previous key. A version that was written under the new key alone goes back only with the right to decrypt it;
 where that is missing rollback says so, and the owner has to write a new version.
 
-Where the caller's credentials cannot take the role doublelock-change, going back is stored as a request with reason and
-name, and the hub's sweep carries it out within the hour.
+People go back with the role doublelock-operator, which changes nothing itself: the hub does what it is asked, under the
+person's name and reason.
 
 Exit codes: 0 all are set back, or asked of the hub, 1 an error, 2 a secret could not be set back, or was never
 changed; a dry run: one of whose secrets the next call is not known.`,
@@ -77,13 +78,20 @@ func (g *goingBack) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	accounts := make([]string, 0, len(jobs))
-	for _, j := range jobs {
-		accounts = append(accounts, j.Account)
-	}
-	left, err := g.leftAccounts(ctx, m, accounts)
+	byHub, err := g.isOperator(ctx)
 	if err != nil {
 		return err
+	}
+	m.Engine.By = g.caller
+	left := map[string]string{}
+	if !byHub {
+		accounts := make([]string, 0, len(jobs))
+		for _, j := range jobs {
+			accounts = append(accounts, j.Account)
+		}
+		if left, err = g.leftAccounts(ctx, m, accounts); err != nil {
+			return err
+		}
 	}
 	if g.dryRun {
 		var steps []dryStep
@@ -102,10 +110,10 @@ func (g *goingBack) run(ctx context.Context) error {
 		}
 		return writeDry(g.env, steps)
 	}
-	if err := g.sign(ctx, m); err != nil {
-		return err
+	if byHub {
+		return g.backByHub(ctx, jobs, unread)
 	}
-	return g.back(ctx, m, jobs, unread)
+	return g.back(ctx, m, jobs, unread, left)
 }
 
 // chosen are the jobs that were asked for and have something to go back to, and those that may be among them and cannot be
@@ -137,8 +145,7 @@ func unreadJob(bad store.Unreadable) string {
 }
 
 // dryBack are the calls that set a secret back, as it is now. Left are the accounts in which these credentials make none.
-func dryBack(ctx context.Context, m *fleet.Migrations, j migration.Job, left map[string]left) ([]dryStep, error) {
-	away, isLeft := left[j.Account]
+func dryBack(ctx context.Context, m *fleet.Migrations, j migration.Job, left map[string]string) ([]dryStep, error) {
 	s, err := m.Engine.Secrets.Describe(ctx, guard.SecretRef{Account: j.Account, Region: j.Region, ID: j.Secret})
 	switch {
 	case err != nil:
@@ -152,8 +159,8 @@ func dryBack(ctx context.Context, m *fleet.Migrations, j migration.Job, left map
 		return []dryStep{{Secret: j.Secret, Name: j.Name, Reason: migration.ErrNothingToUndo.Error()}}, nil
 	case held != nil:
 		return drySteps(j.Secret, j.Name, nil, held.Error()), nil
-	case isLeft:
-		return []dryStep{away.step(j.Secret, j.Name)}, nil
+	case left[j.Account] != "":
+		return []dryStep{unknownStep(j.Secret, j.Name, left[j.Account])}, nil
 	}
 	return drySteps(j.Secret, j.Name, commands, ""), nil
 }
@@ -166,9 +173,14 @@ type result struct {
 	Error  string          `json:"error,omitempty"`
 }
 
-func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migration.Job, unread []store.Unreadable) error {
+func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migration.Job, unread []store.Unreadable, left map[string]string) error {
 	results, failed, unmoved := []result{}, 0, 0
 	for _, j := range jobs {
+		if why := left[j.Account]; why != "" {
+			failed++
+			results = append(results, result{j.Secret, j.Name, j.Phase, why})
+			continue
+		}
 		after, err := m.Engine.Rollback(ctx, j.Secret, g.reason)
 		if ctx.Err() != nil {
 			return fmt.Errorf("stopped (run it again to go on): %w", ctx.Err())
@@ -183,6 +195,40 @@ func (g *goingBack) back(ctx context.Context, m *fleet.Migrations, jobs []migrat
 		}
 		results = append(results, r)
 	}
+	return g.end(results, unread, failed, unmoved)
+}
+
+// backByHub asks the hub for each secret, and shows what came of it.
+func (g *goingBack) backByHub(ctx context.Context, jobs []migration.Job, unread []store.Unreadable) error {
+	var all []operator.Instruction
+	for _, j := range jobs {
+		all = append(all, operator.Instruction{Do: operator.SetBack, Secret: j.Secret, Reason: g.reason})
+	}
+	found, err := g.ask(ctx, all)
+	if err != nil {
+		return err
+	}
+	results, failed, unmoved := []result{}, 0, 0
+	for n, j := range jobs {
+		r := result{j.Secret, j.Name, j.Phase, notAnswered}
+		if o, answered := found[n]; answered {
+			r.Phase, r.Error = o.Phase, o.Problem
+			switch {
+			case o.Unchanged:
+				unmoved++
+			case o.Problem != "":
+				failed++
+			case o.Phase != migration.RolledBack:
+				r.Error = o.Reason
+			}
+		}
+		results = append(results, r)
+	}
+	return g.end(results, unread, failed, unmoved)
+}
+
+// end reports what was done, and what cannot be read.
+func (g *goingBack) end(results []result, unread []store.Unreadable, failed, unmoved int) error {
 	for _, bad := range unread {
 		failed++
 		results = append(results, result{Secret: bad.ID, Name: bad.ID, Error: unreadJob(bad)})

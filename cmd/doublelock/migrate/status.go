@@ -57,6 +57,9 @@ func showStatus(env *command.Env, s migration.Summary) error {
 	}
 	for _, waiting := range s.Waiting {
 		fmt.Fprintf(env.Text(), "%s %s (%s): %s\n", waitsFor(waiting.For), output.Printable(waiting.Name), waiting.Phase, output.Printable(cmp.Or(waiting.Reason, "nothing to do for now")))
+		if a := waiting.Asked; a != nil {
+			fmt.Fprintf(env.Text(), "  asked for by %s at %s: %s\n", output.Printable(a.By), a.At.Format(time.RFC3339), output.Printable(a.Why))
+		}
 		for _, o := range waiting.Overrides {
 			fmt.Fprintf(env.Text(), "  %s %s, by %s at %s\n", o.Field, output.Printable(o.Value), output.Printable(o.By), o.At.Format(time.RFC3339))
 		}

@@ -35,6 +35,9 @@ one secret has.
 Who may not read the organization (a snapshot taken with --own in a member account) knows no SCP: every reader is unknown.
 --without-scps takes SCPs and RCPs that could not be read to be none. They only deny, so that it lists too many, never too few.
 
+Readers answers for whichever copy of the secret is opened: a version with another label, or without one, and the replicas that the
+snapshot holds, count like the current version. WHY begins with the copy where it is another.
+
 Principals of accounts outside the snapshot are unknown at best. Who holds only the key lock is counted, and listed
 with --all.
 
@@ -66,7 +69,7 @@ func runReaders(env *command.Env, access *inventory.Access, id string, all bool)
 	if err != nil {
 		return err
 	}
-	readers, unread, err := access.Readers(secret.Facts.ARN)
+	readers, unread, err := access.ReadersOfCopies(secret.Facts.ARN)
 	if err != nil {
 		return err
 	}
@@ -74,8 +77,11 @@ func runReaders(env *command.Env, access *inventory.Access, id string, all bool)
 	if err != nil {
 		return err
 	}
+	paths = slices.DeleteFunc(paths, func(p inventory.Path) bool { // to one copy, of those who open another as it is
+		return slices.ContainsFunc(readers, func(r inventory.Reader) bool { return r.Principal == p.Principal && r.Answer == policy.Allowed })
+	})
 	shown, counts, keyOnly := countReaders(readers, all)
-	rows, err := merge(access, secret.Facts.ARN, shown, paths)
+	rows, err := merge(access, shown, paths)
 	if err != nil {
 		return err
 	}
@@ -106,7 +112,7 @@ type row struct {
 }
 
 // merge puts the ways to their readers, and those that only have a way behind those that open it, or may.
-func merge(access *inventory.Access, secret string, readers []inventory.Reader, paths []inventory.Path) ([]row, error) {
+func merge(access *inventory.Access, readers []inventory.Reader, paths []inventory.Path) ([]row, error) {
 	ways := map[string]*inventory.Path{}
 	for i := range paths {
 		ways[paths[i].Principal] = &paths[i]
@@ -126,13 +132,9 @@ func merge(access *inventory.Access, secret string, readers []inventory.Reader, 
 		if ways[p.Principal] == nil {
 			continue
 		}
-		r := inventory.Reader{Principal: p.Principal, Outside: true, Secret: secret, Answer: policy.ImplicitlyDenied,
-			SecretLock: policy.Decision{Answer: policy.ImplicitlyDenied, Why: "the secret's policy does not let it in"}, KeyLock: policy.Decision{Answer: policy.ImplicitlyDenied}}
-		if !p.Outside {
-			var err error
-			if r, err = access.Explain(p.Principal, secret); err != nil {
-				return nil, err
-			}
+		r, err := access.Explain(p.Principal, p.Secret)
+		if err != nil {
+			return nil, err
 		}
 		reaching = append(reaching, row{r, p})
 	}
@@ -156,7 +158,19 @@ func (r row) why() string {
 	if r.path != nil && r.Answer != policy.Unknown {
 		return locks.Steps(*r.path) + "; today " + locks.Decisive(r.Reader)
 	}
-	return locks.Decisive(r.Reader)
+	return which(r.Reader) + locks.Decisive(r.Reader)
+}
+
+// which says what a reader opens, and as whom, where that is not the current version, and itself.
+func which(r inventory.Reader) string {
+	out := ""
+	if r.Copy != "" && r.Answer != policy.ImplicitlyDenied {
+		out += r.Copy + "; "
+	}
+	if r.As != "" && r.Answer == policy.Allowed {
+		out += "as " + r.As + "; "
+	}
+	return out
 }
 
 // countReaders sorts out those with the key lock alone: under the AWS managed key that is everybody in the account.

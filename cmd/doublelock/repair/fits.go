@@ -3,6 +3,7 @@ package repair
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -37,11 +38,17 @@ func unfitJob(q store.Quarantined, body []byte, lose bool) (string, error) {
 	if where := elsewhere(j.Secret, j.Account, j.Region); where != "" {
 		return where, nil
 	}
+	if named := "secret:" + j.Name + "-"; !strings.HasPrefix(arn.Of(j.Secret).Resource, named) {
+		return fmt.Sprintf("its name %s is not the one in its ARN", j.Name), nil
+	}
 	if newer := j.Newer(); newer != "" {
 		return newer, nil
 	}
-	if j.Before == nil && !lose && (j.UnderNewKey() || j.Setting() || hadBefore(q)) {
-		return "it has no state from before the first change (before), and the secret could not be set back. Put it in, or say --without-way-back if the secret needs none", nil
+	if to := arn.Of(j.Target); j.Target != "" && (to.Service != "kms" || to.Region != j.Region) {
+		return fmt.Sprintf("its target %s is the ARN of no key of %s", j.Target, j.Region), nil
+	}
+	if !j.Before.Recorded() && !lose && (j.Before != nil || j.UnderNewKey() || j.Setting() || hadBefore(q)) {
+		return "it has no state from before the first change (before: key, state and time), and the secret could not be set back. Put it in, or say --without-way-back if the secret needs none", nil
 	}
 	return "", nil
 }

@@ -156,6 +156,9 @@ func (r *repairing) row(ctx context.Context, doing, name string) (q store.Quaran
 	if err := r.open(ctx); err != nil {
 		return q, now, err
 	}
+	if name == "" {
+		return q, now, fmt.Errorf("repair %s: name a copy; doublelock repair lists them", doing)
+	}
 	if q, err = r.rows.Copy(ctx, name); errors.Is(err, guard.ErrGone) {
 		return q, now, fmt.Errorf("repair %s: nothing in quarantine is called %s; doublelock repair lists what is", doing, output.Printable(name))
 	}

@@ -135,6 +135,7 @@ func TestAJobIsRepaired(t *testing.T) {
 	}
 
 	b.expect(1, "name the corrected body", "restore", q.Copy)
+	b.expect(1, "repair restore: name a copy", "restore", "", "--file", b.file("{}"))
 	b.expect(1, "nothing in quarantine", "restore", "nothing", "--file", b.file("{}"))
 	b.expect(2, "its body has no phase", "restore", q.Copy, "--file", b.file(`{"secret":"`+secret+`"}`))
 	good := `{"secret":"` + secret + `","name":"search/index","account":"` + local.Search + `","region":"us-east-1","plan":"p","wave":"canary","seal":"owner","phase":"blocked","since":"2026-01-01T00:00:00Z","target":"","before":{"keyId":"","state":"default","at":"2026-01-01T00:00:00Z"},"novel":1}`
@@ -144,6 +145,9 @@ func TestAJobIsRepaired(t *testing.T) {
 		"and Region eu-west-1":                                        {`"region":"us-east-1"`, `"region":"eu-west-1"`},
 		`its phase is unknown (written by a newer version: "blockt")`: {`"phase":"blocked"`, `"phase":"blockt"`},
 		"no state from before the first change":                       {`"before"`, `"befor"`},
+		"no state from before the first change (before: key":          {`{"keyId":"","state":"default","at":"2026-01-01T00:00:00Z"}`, `{}`},
+		"its target garbage is the ARN of no key of us-east-1":        {`"target":""`, `"target":"garbage"`},
+		"its name search/other is not the one in its ARN":             {`"name":"search/index"`, `"name":"search/other"`},
 		"its body is not JSON":                                        {`"novel":1}`, `"novel":1`},
 	} {
 		b.expect(2, wrong, "restore", q.Copy, "--file", b.file(strings.Replace(good, with[0], with[1], 1)))

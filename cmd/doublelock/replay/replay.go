@@ -42,6 +42,7 @@ Decisions:
   denied_read     a reader did not get a value: the watchdog's business
   attempt_denied  somebody tried and was stopped: nothing exists
   tamper          a trail, one of our rules or an organization policy was touched
+  unknown         a table or query left out the column that decides; the reason names it
   ignored         nothing to do; the reason says why
 
 The table leaves out what is ignored; --decision ignored shows it, and so does -o json, which has every event. An event
@@ -232,6 +233,7 @@ var kindColors = map[trail.Kind]string{
 	trail.DeniedRead:    "33",
 	trail.AttemptDenied: "33",
 	trail.Tamper:        "31",
+	trail.Unknown:       "33",
 	trail.Ignored:       "2",
 }
 

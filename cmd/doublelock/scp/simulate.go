@@ -51,12 +51,13 @@ func scpSimulateCommand(env *command.Env) *cobra.Command {
 		Short: "Say who would have been denied by an SCP or RCP, before it is attached",
 		Long: `Simulate tries organization policies on calls that were made (--trail) or are written down (--requests), and on the
 known ways around them, among them those to an alias or tag that approves a key. The policies are those that the
-configuration asks for, or --candidate files. It changes nothing and needs no AWS account. A call to Secrets Manager is
-tried with the calls to KMS that Secrets Manager makes for its caller: who is stopped at one is stopped ("at
-kms:GenerateDataKey").
+configuration asks for, or --candidate files. It changes nothing and needs no AWS account. A call is tried with all
+permissions that it takes, those to tag and replicate a new secret and for the secrets that RDS and Redshift make for
+their caller among them, and with the calls to KMS that Secrets Manager makes for its caller: who is stopped at one is
+stopped ("at kms:GenerateDataKey"). Callers from other accounts are tried as somebody of their account.
 
   denied   a statement stops the call. BREAKS marks what succeeded then and is not expected (--allow)
-  unknown  what CloudTrail does not record (tags, VPC, MFA, …) would decide
+  unknown  what CloudTrail does not record (tags, VPC, MFA, …), or an export left out, would decide
   exempt   only an exemption of its principal (aws:PrincipalArn) saves it
   unbound  organization policies do not bind it: management account, service-linked role, AWS service
 
@@ -229,10 +230,19 @@ func (s *simulation) trials() (t simulate.Trials, err error) {
 	if err != nil {
 		return t, fmt.Errorf("%s: %w", s.report, err)
 	}
-	for _, r := range report.Results {
-		to := map[string]**bool{conformance.ChoiceNamed: &t.Named, conformance.ChoiceEmpty: &t.Empty, conformance.ChoiceReplica: &t.Replica, conformance.ChoiceWrite: &t.Write}[r.Question]
-		if to != nil && r.Answer != "" {
-			tried := r.Answer != conformance.Passes
+	if report.Against != conformance.AWS {
+		return t, fmt.Errorf("%s: it is of a run against %s, which says nothing of AWS: name the report of a run in a sandbox account", s.report, output.Printable(cmp.Or(report.Against, "nobody")))
+	}
+	partition := arn.Partition("")
+	if s.region != "" {
+		partition = arn.PartitionOf(s.region)
+	}
+	if report.Partition != "" && partition != "" && report.Partition != partition {
+		return t, fmt.Errorf("%s: it is of %s, and the organization is in %s", s.report, output.Printable(string(report.Partition)), partition)
+	}
+	for question, to := range map[string]**bool{conformance.ChoiceNamed: &t.Named, conformance.ChoiceEmpty: &t.Empty, conformance.ChoiceReplica: &t.Replica, conformance.ChoiceWrite: &t.Write} {
+		if answer, answered := report.Answered(question, partition); answered {
+			tried := answer != conformance.Passes
 			*to = &tried
 		}
 	}

@@ -20,7 +20,7 @@ import (
 // Source: API reference, DescribeSecret, CrossAccountReplicas: left out where the secret has none.
 type described struct {
 	CrossAccountReplicas []struct{ ReplicaSecretARN, ReplicationStatus, StatusMessage string }
-	CrossAccountPrimary  struct{ PrimarySecretARN string }
+	CrossAccountPrimary  struct{ PrimarySecretARN, ReplicationStatus, StatusMessage string }
 }
 
 // describeSecret asks for everything that DescribeSecret says, in one call: of other accounts as well, which are read from the body.
@@ -46,7 +46,8 @@ func addElsewhere(secret *guard.Secret, body []byte) error {
 	if err := json.Unmarshal(body, &found); err != nil {
 		return fmt.Errorf("read copies in other accounts: %w", err)
 	}
-	secret.CopyOf = found.CrossAccountPrimary.PrimarySecretARN
+	from := found.CrossAccountPrimary
+	secret.CopyOf, secret.CopyStatus, secret.CopyMessage = from.PrimarySecretARN, from.ReplicationStatus, from.StatusMessage
 	out := guard.Elsewhere{Listing: guard.Listed}
 	for _, one := range found.CrossAccountReplicas {
 		at := arn.Of(one.ReplicaSecretARN)

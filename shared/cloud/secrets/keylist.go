@@ -42,6 +42,18 @@ func (k *Keys) List(ctx context.Context, account, region string, yield func(guar
 	return nil
 }
 
+// InStore lists the keys of a custom key store, and those of its account and Region that may not be described: each may be in it.
+func (k *Keys) InStore(ctx context.Context, account, region, store string) ([]guard.Key, error) {
+	var found []guard.Key
+	err := k.List(ctx, account, region, func(key guard.Key) error {
+		if key.Store == store || key.Manager == guard.ManagerUnknown && key.State == guard.KeyStateUnknown {
+			found = append(found, key)
+		}
+		return nil
+	})
+	return found, err
+}
+
 // KeyAndPolicy is a customer managed key and everything about its use. The errors say what could not be read.
 type KeyAndPolicy struct {
 	Key         guard.Key // with aliases and tags, where they could be read

@@ -69,8 +69,9 @@ func (d *Documents) LoadAnew(ctx context.Context, group, id string, into any) (r
 func (d *Documents) Save(ctx context.Context, doc store.Document, encode func(stored json.RawMessage) (json.RawMessage, error)) error {
 	w := write{it: d.key(doc.Group, doc.ID)}
 	if doc.Revision == 0 { // the group first: a document that no list finds would be lost
-		if err := d.t.put(ctx, d.groupsKey(doc.Group), "", nil, nil); err != nil {
-			return session.Fail(err, "name group %s of %s", doc.Group, d.kind)
+		err := session.Fail(d.t.put(ctx, d.groupsKey(doc.Group), ifNew, nil, nil), "name group %s of %s", doc.Group, d.kind)
+		if err != nil && !errors.Is(err, guard.ErrConflict) { // one that is named already stays as it is, whoever named it
+			return err
 		}
 	} else {
 		var err error

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/cloud/internal/session"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -12,10 +13,16 @@ import (
 )
 
 // Entries keeps lists that grow in the same table, an item an element.
-type Entries struct{ t *Table }
+type Entries struct {
+	t    *Table
+	keep time.Duration // after which an element is forgotten; 0: never
+}
 
 // Entries opens the lists of the table.
 func (t *Table) Entries() *Entries { return &Entries{t: t} }
+
+// EntriesFor opens lists whose elements are forgotten some time after they were written.
+func (t *Table) EntriesFor(keep time.Duration) *Entries { return &Entries{t: t, keep: keep} }
 
 func entryKey(list, id string) item {
 	return item{AttributeKey: text("list#" + list), AttributeSort: text(id)}
@@ -23,7 +30,11 @@ func entryKey(list, id string) item {
 
 // Add writes an element, once: a repeat of its id keeps what was written first, and is no error.
 func (e *Entries) Add(ctx context.Context, list, id string, body json.RawMessage) error {
-	err := session.Fail(e.t.write(ctx, write{it: entryKey(list, id), body: string(body)}, ifNew, nil), "add to %s", list)
+	it := entryKey(list, id)
+	if e.keep > 0 {
+		it[AttributeExpires] = number(e.t.c.Options().Now().Add(e.keep).Unix())
+	}
+	err := session.Fail(e.t.write(ctx, write{it: it, body: string(body)}, ifNew, nil), "add to %s", list)
 	if errors.Is(err, guard.ErrConflict) {
 		return nil
 	}

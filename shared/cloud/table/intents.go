@@ -1,10 +1,12 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/cloud/internal/session"
@@ -13,10 +15,15 @@ import (
 )
 
 // Intents keeps what is about to be done to targets, in the same table as the records.
-type Intents struct{ t *Table }
+type Intents struct {
+	t *Table
+
+	mu    sync.Mutex
+	newer map[string]item // of items that a newer version wrote, as read last: what their next write has to carry
+}
 
 // Intents opens the intents of the table.
-func (t *Table) Intents() *Intents { return &Intents{t: t} }
+func (t *Table) Intents() *Intents { return &Intents{t: t, newer: map[string]item{}} }
 
 var _ store.Intents = (*Intents)(nil)
 
@@ -39,8 +46,35 @@ func (i *Intents) Intent(ctx context.Context, target string) (store.Intent, erro
 	if err != nil {
 		return store.Intent{}, session.Fail(err, "read intent for %s", target)
 	}
+	if was.revision > 0 && (have.Target != target || have.Fence < 0) {
+		bad := unreadable(was.it, "its body is of another target, or its fence is below 0")
+		_, err = i.t.aside(ctx, was.it, bad)
+		return store.Intent{}, session.Fail(cmp.Or(err, error(bad)), "read intent for %s", target)
+	}
+	i.remember(was.it)
 	have.Target, have.Revision, have.Stored = target, was.revision, json.RawMessage(was.body)
 	return have, nil
+}
+
+// remember keeps an item that a newer version wrote until it is read again.
+func (i *Intents) remember(it item) {
+	if len(it) == 0 {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	of := textOf(it[AttributeKey]) + "|" + textOf(it[AttributeSort])
+	if wrote, _ := numberOf(it[attributeSchema]); wrote > Schema || len(carried(it)) > 0 {
+		i.newer[of] = it
+	} else {
+		delete(i.newer, of)
+	}
+}
+
+func (i *Intents) remembered(key item) item {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.newer[textOf(key[AttributeKey])+"|"+textOf(key[AttributeSort])]
 }
 
 // SetIntent writes an intent if nobody wrote it since it was read, and else answers false.
@@ -56,6 +90,7 @@ func (i *Intents) Watch(ctx context.Context, target string) (store.Watch, error)
 	if err != nil {
 		return store.Watch{}, session.Fail(err, "read watch of %s", target)
 	}
+	i.remember(was.it)
 	have.Target, have.Revision, have.Stored = target, was.revision, json.RawMessage(was.body)
 	return have, nil
 }
@@ -66,6 +101,9 @@ func (i *Intents) SetWatch(ctx context.Context, next store.Watch) (bool, error) 
 }
 
 func (i *Intents) set(ctx context.Context, key item, was row, v any, what string) (bool, error) {
+	if was.revision > 0 {
+		was.it = i.remembered(key)
+	}
 	err := i.t.over(ctx, key, was, v, i.t.c.Options().Now().Add(keepIntents))
 	switch {
 	case errors.Is(err, guard.ErrConflict):

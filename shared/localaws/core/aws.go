@@ -41,6 +41,7 @@ type AWS struct {
 	bus     EventBus
 
 	credentials  map[string]*credential // by access key id
+	sessions     []*credential          // those that end, oldest first: see issueUntil
 	accounts     map[string]*account
 	locations    map[Location]map[reflect.Type]any // see Regional
 	organization *organization

@@ -69,7 +69,8 @@ type Caller struct {
 	SessionName string
 	PrincipalID string
 	AccessKeyID string
-	Service     string // a service principal acting by itself, e.g. "secretsmanager.amazonaws.com"; "" otherwise
+	Service     string    // a service principal acting by itself, e.g. "secretsmanager.amazonaws.com"; "" otherwise
+	issued      time.Time // of the access key
 }
 
 // Reply is a JSON object that an operation answers.

@@ -14,8 +14,10 @@ type Record map[string]any
 
 // trailStore is CloudTrail in one account and Region.
 type trailStore struct {
-	off     bool
-	history []entry // oldest first
+	off       bool
+	history   []entry // oldest first
+	forgotten int     // how many entries were before those: the number of the first of history
+	index     trailIndex
 }
 
 func newTrailStore() *trailStore { return &trailStore{} }
@@ -120,7 +122,7 @@ func (a *AWS) render(e entry) Record {
 	}
 	c := e.call
 	record := Record{
-		"eventVersion": trailVersion, "userIdentity": a.userIdentity(c, e.recipient.Account), "eventTime": ISO(c.Now),
+		"eventVersion": trailVersion, "userIdentity": userIdentity(c, e.recipient.Account), "eventTime": ISO(c.Now),
 		"eventSource": a.Options.Partition.Service(c.Service), "eventName": c.Operation, "awsRegion": c.Region,
 		"sourceIPAddress": c.SourceIP, "userAgent": c.UserAgent,
 		"requestParameters": requestParameters(c), "responseElements": nil,
@@ -165,7 +167,7 @@ func trailError(err error) (code, message string) {
 }
 
 // userIdentity is who made a call, as the recipient account sees it.
-func (a *AWS) userIdentity(c *Call, recipient string) map[string]any {
+func userIdentity(c *Call, recipient string) map[string]any {
 	who := c.Caller
 	if who.Service != "" {
 		return map[string]any{"type": "AWSService", "invokedBy": who.Service}
@@ -183,7 +185,7 @@ func (a *AWS) userIdentity(c *Call, recipient string) map[string]any {
 		out["type"] = "Root"
 	case who.RoleARN != "":
 		out["type"] = "AssumedRole"
-		out["sessionContext"] = a.sessionContext(who)
+		out["sessionContext"] = sessionContext(who)
 	default:
 		out["type"], out["userName"] = "IAMUser", arn.Of(who.ARN).Base()
 	}
@@ -193,15 +195,11 @@ func (a *AWS) userIdentity(c *Call, recipient string) map[string]any {
 	return out
 }
 
-func (a *AWS) sessionContext(who Caller) map[string]any {
+func sessionContext(who Caller) map[string]any {
 	issuer, _, _ := strings.Cut(who.PrincipalID, ":")
-	issued := time.Time{}
-	if key, ok := a.credentials[who.AccessKeyID]; ok {
-		issued = key.issued
-	}
 	return map[string]any{
 		"sessionIssuer": map[string]any{"type": "Role", "principalId": issuer, "arn": who.RoleARN, "accountId": who.Account, "userName": arn.Of(who.RoleARN).Base()},
-		"attributes":    map[string]any{"creationDate": ISO(issued), "mfaAuthenticated": "false"},
+		"attributes":    map[string]any{"creationDate": ISO(who.issued), "mfaAuthenticated": "false"},
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/url"
 	"reflect"
-	"slices"
 	"time"
 	"unique"
 )
@@ -18,6 +17,7 @@ func (t *trailStore) remember(e entry) {
 	for len(t.history) > 0 && (len(t.history) >= historyLimit || e.at().Sub(t.history[0].at()) > lookupBack) {
 		t.history[0] = entry{}
 		t.history = t.history[1:]
+		t.forgotten++
 	}
 	t.history = append(t.history, e)
 }
@@ -28,15 +28,6 @@ func (e entry) at() time.Time {
 		return e.service.now
 	}
 	return e.call.Now
-}
-
-// recent calls yield with the entries kept, newest first, until it answers false.
-func (t *trailStore) recent(yield func(entry) bool) {
-	for _, e := range slices.Backward(t.history) {
-		if !yield(e) {
-			return
-		}
-	}
 }
 
 const bigInput = 4096

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -50,22 +49,19 @@ func lookupEvents(c *Call) (any, error) {
 	if len(in.LookupAttributes) > 1 {
 		return nil, &Error{Code: "InvalidLookupAttributesException", Message: "You can only specify one attribute."}
 	}
-	var matched []Record
-	trailAt(c.AWS, c.Location).recent(func(e entry) bool {
-		if in.may(e) {
-			if record := c.AWS.render(e); in.matches(record, c.Now) {
-				matched = append(matched, record)
-			}
+	var matched []entry
+	for e := range trailAt(c.AWS, c.Location).candidates(c.AWS, in) {
+		if in.matches(c.AWS, e, c.Now) {
+			matched = append(matched, e)
 		}
-		return true
-	})
+	}
 	from, to, next, err := Page(len(matched), in.NextToken, in.MaxResults, lookupPage)
 	if err != nil {
 		return nil, err
 	}
 	events := make([]any, 0, to-from)
-	for _, record := range matched[from:to] {
-		events = append(events, lookedUp(record))
+	for _, e := range matched[from:to] {
+		events = append(events, lookedUp(c.AWS.render(e)))
 	}
 	out := Reply{"Events": events}
 	if next != "" {
@@ -74,64 +70,15 @@ func lookupEvents(c *Call) (any, error) {
 	return out, nil
 }
 
-// may is what can be said of an entry before it is rendered, which is most of the work of a search: whether it can match.
-func (in lookupInput) may(e entry) bool {
-	if in.StartTime > float64(e.at().Unix()) {
-		return false
-	}
-	if len(in.LookupAttributes) == 0 {
-		return true
-	}
-	switch wanted := in.LookupAttributes[0]; wanted.AttributeKey {
-	case "EventName":
-		return wanted.AttributeValue == e.name()
-	case "ResourceName":
-		return e.mayName(wanted.AttributeValue)
-	}
-	return true
-}
-
-func (e entry) name() string {
-	if e.service != nil {
-		return e.service.Name
-	}
-	return e.call.Operation
-}
-
-// mayName is false only for a call whose record names no such resource: what it sent does not hold the name, and nothing of
-// its answer is recorded.
-func (e entry) mayName(resource string) bool {
-	if e.call == nil || e.result != nil || !plain(resource) {
-		return true
-	}
-	for _, r := range e.call.Resources {
-		if r.ARN == resource {
-			return true
-		}
-	}
-	for _, values := range e.call.Form {
-		if slices.Contains(values, resource) {
-			return true
-		}
-	}
-	return bytes.Contains(e.call.Input, []byte(resource))
-}
-
-// plain reports that a text is written in JSON as it is.
-func plain(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(":/_+=.@-", r)
-	})
-}
-
-func (in lookupInput) matches(record Record, now time.Time) bool {
-	at, err := time.Parse(time.RFC3339, text(record["eventTime"]))
+// matches compares an entry that is a candidate: by its time, and by an attribute that no index has.
+func (in lookupInput) matches(a *AWS, e entry, now time.Time) bool {
+	at := e.at().Truncate(time.Second) // as its record says it
 	seconds := float64(at.Unix())
-	if err != nil || now.Sub(at) > lookupBack || in.StartTime > seconds || in.EndTime > 0 && in.EndTime < seconds {
+	if now.Sub(at) > lookupBack || in.StartTime > seconds || in.EndTime > 0 && in.EndTime < seconds {
 		return false
 	}
 	for _, wanted := range in.LookupAttributes {
-		if !slices.Contains(attributeOf(record, wanted.AttributeKey), wanted.AttributeValue) {
+		if !isIndexed(wanted.AttributeKey) && !slices.Contains(attributeOf(a.render(e), wanted.AttributeKey), wanted.AttributeValue) {
 			return false
 		}
 	}
@@ -143,13 +90,11 @@ func text(v any) string {
 	return s
 }
 
-// attributeOf are the values that LookupEvents compares for one of its attributes.
+// attributeOf are the values that LookupEvents compares for one of the attributes that no index has.
 func attributeOf(record Record, key string) []string {
 	switch key {
 	case "EventId":
 		return []string{text(record["eventID"])}
-	case "EventName":
-		return []string{text(record["eventName"])}
 	case "EventSource":
 		return []string{text(record["eventSource"])}
 	case "ReadOnly":
@@ -159,8 +104,6 @@ func attributeOf(record Record, key string) []string {
 		return []string{usernameOf(record)}
 	case "AccessKeyId":
 		return []string{text(within(record, "userIdentity", "accessKeyId"))}
-	case "ResourceName":
-		return resourceNames(record)
 	}
 	return nil
 }

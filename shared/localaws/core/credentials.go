@@ -12,7 +12,7 @@ type credential struct {
 	Caller
 	secret, token string
 	sessionPolicy string
-	issued        time.Time
+	expires       time.Time // on the wall clock; zero: never
 }
 
 // authenticate finds who signed with an access key id. Signatures themselves are not checked: the network is loopback,
@@ -41,7 +41,8 @@ func (a *AWS) issue(who Caller, sessionPolicy string) *credential {
 	if who.SessionName != "" {
 		prefix = "ASIA"
 	}
-	made := &credential{Caller: who, sessionPolicy: sessionPolicy, issued: a.Options.Now().UTC()}
+	made := &credential{Caller: who, sessionPolicy: sessionPolicy}
+	made.issued = a.Options.Now().UTC()
 	made.AccessKeyID = prefix + a.Letters(9, UpperAlnum) + "EXAMPLE"
 	made.secret = a.Letters(33, MixedAlnum) + "EXAMPLE"
 	if who.SessionName != "" {
@@ -51,8 +52,22 @@ func (a *AWS) issue(who Caller, sessionPolicy string) *credential {
 	return made
 }
 
-// WithKey gives a caller an access key of its own, which its records then name. The state lock must be held.
-func (a *AWS) WithKey(who Caller) Caller { return a.issue(who, "").Caller }
+// issueUntil is issue for credentials that end. Those that ended an hour ago are forgotten: no client sends them any more.
+// The state lock must be held.
+func (a *AWS) issueUntil(who Caller, sessionPolicy string, expires time.Time) *credential {
+	for len(a.sessions) > 0 && time.Since(a.sessions[0].expires) > time.Hour {
+		delete(a.credentials, a.sessions[0].AccessKeyID)
+		a.sessions[0] = nil
+		a.sessions = a.sessions[1:]
+	}
+	made := a.issue(who, sessionPolicy)
+	made.expires = expires
+	a.sessions = append(a.sessions, made)
+	return made
+}
+
+// WithKey gives a caller an access key of its own for an hour, which its records then name. The state lock must be held.
+func (a *AWS) WithKey(who Caller) Caller { return a.issueUntil(who, "", a.expiration(0)).Caller }
 
 // RoleCaller is a session of a role.
 func RoleCaller(accountID string, r *Identity, session string) Caller {

@@ -59,9 +59,10 @@ func assumeRole(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := c.AWS.issue(RoleCaller(accountID, found, in.RoleSessionName), in.Policy)
+	expires := c.AWS.expiration(in.DurationSeconds)
+	made := c.AWS.issueUntil(RoleCaller(accountID, found, in.RoleSessionName), in.Policy, expires)
 	return assumeRoleOutput{
-		Credentials:     credentialsXML{made.AccessKeyID, made.secret, made.token, ISO(c.AWS.expiration(in.DurationSeconds))},
+		Credentials:     credentialsXML{made.AccessKeyID, made.secret, made.token, ISO(expires)},
 		AssumedRoleUser: assumedRoleXML{made.PrincipalID, made.ARN},
 	}, nil
 }

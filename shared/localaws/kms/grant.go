@@ -53,12 +53,25 @@ type grantInput struct {
 	Constraints                                                           *grantConstraints
 }
 
+// conditions are what policies see of CreateGrant, which nobody here calls for a service.
+func (in grantInput) conditions() map[string][]string {
+	out := map[string][]string{"kms:GrantOperations": in.Operations, "kms:GranteePrincipal": {in.GranteePrincipal}, "kms:GrantIsForAWSResource": {"false"}}
+	switch c := in.Constraints; {
+	case c == nil:
+	case len(c.EncryptionContextEquals) > 0:
+		out["kms:GrantConstraintType"] = []string{"EncryptionContextEquals"}
+	case len(c.EncryptionContextSubset) > 0:
+		out["kms:GrantConstraintType"] = []string{"EncryptionContextSubset"}
+	}
+	return out
+}
+
 func createGrant(c *core.Call) (any, error) {
 	var in grantInput
 	if err := c.Decode(&in); err != nil {
 		return nil, err
 	}
-	k, err := authorizedKey(c, in.KeyId, map[string][]string{"kms:GrantOperations": in.Operations, "kms:GranteePrincipal": {in.GranteePrincipal}})
+	k, err := authorizedKey(c, in.KeyId, in.conditions())
 	if err != nil {
 		return nil, err
 	}

@@ -61,6 +61,7 @@ type Key struct {
 	multiRegion bool
 	primary     core.Location   // multi-Region keys: where the primary is
 	replicas    []core.Location // primaries: where the replicas are
+	replicaGone time.Time       // primaries: when the last replica was deleted
 	material    []byte          // 32 bytes; the same in every Region of a multi-Region key; nil while it has none
 	external    material        // where it comes from, of a key of the origin EXTERNAL
 	store       *customStore    // that it is in; nil for none
@@ -155,6 +156,9 @@ func keyByAlias(a *core.AWS, at core.Location, name string) (*Key, error) {
 // livingKey is the key of an id, nil when there is none or its waiting period has ended.
 func livingKey(a *core.AWS, at core.Location, id string) *Key {
 	found := keysAt(a, at).keys[id]
+	if found != nil {
+		found.followReplicas(a)
+	}
 	if found != nil && !found.deletion.IsZero() && !a.Options.Now().Before(found.deletion) {
 		deleteKey(a, found)
 		return nil
@@ -171,6 +175,11 @@ func deleteKey(a *core.AWS, k *Key) {
 	delete(store.keys, k.id)
 	for _, name := range k.aliases {
 		delete(store.aliases, name)
+	}
+	if k.multiRegion {
+		if primary := keysAt(a, k.primary).keys[k.id]; primary != nil && k.deletion.After(primary.replicaGone) {
+			primary.replicaGone = k.deletion
+		}
 	}
 	a.Happened(k.At, core.ServiceEvent{Source: "kms", Name: "DeleteKey", Caller: "AWS Internal",
 		Resources: []core.Resource{{ARN: k.ARN, Type: keyType, Account: k.At.Account}}})

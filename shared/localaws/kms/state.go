@@ -117,32 +117,30 @@ func scheduleKeyDeletion(c *core.Call) (any, error) {
 	}
 	k.window = in.PendingWindowInDays
 	out := core.Reply{"KeyId": k.ARN, "PendingWindowInDays": k.window}
-	if len(k.replicas) > 0 { // the primary waits until its last replica is gone
+	if k.hasReplicas(c.AWS) { // the primary waits until its last replica is gone
 		k.state = keyPendingReplicaDeletion
 	} else {
 		k.state, k.deletion = keyPendingDeletion, c.Now.AddDate(0, 0, k.window)
-		forgetReplica(c.AWS, k)
 		out["DeletionDate"] = core.Epoch(k.deletion)
 	}
 	out["KeyState"] = k.state
 	return out, nil
 }
 
-// forgetReplica starts the primary's own waiting period when a replica's deletion was the last thing it waited for.
-func forgetReplica(a *core.AWS, k *Key) {
-	if !k.multiRegion || k.primary == k.At {
+// followReplicas starts a primary's own waiting period when its last replica is deleted, not when that is scheduled.
+// Source: API reference, ScheduleKeyDeletion: "When the last of its replicas keys is deleted (not just scheduled)".
+func (k *Key) followReplicas(a *core.AWS) {
+	if k.state != keyPendingReplicaDeletion {
 		return
 	}
-	primary := livingKey(a, k.primary, k.id)
-	if primary == nil || primary.state != keyPendingReplicaDeletion {
-		return
+	if !k.hasReplicas(a) {
+		k.state, k.deletion = keyPendingDeletion, k.replicaGone.AddDate(0, 0, k.window)
 	}
-	for _, at := range primary.replicas {
-		if other := livingKey(a, at, k.id); other != nil && other.deletion.IsZero() {
-			return
-		}
-	}
-	primary.state, primary.deletion = keyPendingDeletion, k.deletion.AddDate(0, 0, primary.window)
+}
+
+// hasReplicas reports whether a replica of a primary is not deleted yet.
+func (k *Key) hasReplicas(a *core.AWS) bool {
+	return slices.ContainsFunc(k.replicas, func(at core.Location) bool { return livingKey(a, at, k.id) != nil })
 }
 
 func cancelKeyDeletion(c *core.Call) (any, error) {

@@ -27,15 +27,52 @@ func putEvent(a *core.AWS, p core.Location, bus string, event map[string]any) {
 	if !hasRules(a, p, bus) {
 		return
 	}
-	text, err := json.Marshal(event)
+	decoded, err := decodedJSON(event) // a copy in the types that patterns know, which nobody changes any more
 	if err != nil {
 		transitOf(a).stats.Undeliverable++
 		return
 	}
-	var decoded map[string]any // a copy in the types that patterns know, which nobody changes any more
-	if json.Unmarshal(text, &decoded) == nil {
-		enqueue(a, func() work { arrive(a, busEvent{Location: p, bus: bus, event: decoded}); return nil })
+	copied, _ := decoded.(map[string]any)
+	enqueue(a, func() work { arrive(a, busEvent{Location: p, bus: bus, event: copied}); return nil })
+}
+
+// decodedJSON is a copy of a value as encoding/json would decode what it encodes. The error is that of encoding.
+func decodedJSON(v any) (any, error) {
+	switch v := v.(type) {
+	case nil, string, bool, float64:
+		return v, nil
+	case map[string]any:
+		if v == nil {
+			return nil, nil
+		}
+		out := make(map[string]any, len(v))
+		for name, inner := range v {
+			var err error
+			if out[name], err = decodedJSON(inner); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case []any:
+		if v == nil {
+			return nil, nil
+		}
+		out := make([]any, len(v))
+		for i, inner := range v {
+			var err error
+			if out[i], err = decodedJSON(inner); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
 	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var out any
+	err = json.Unmarshal(text, &out)
+	return out, err
 }
 
 // putOn is putEvent for an event that is decoded JSON already.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/localaws/core"
@@ -89,11 +90,18 @@ type Failure struct {
 func noteFailure(a *core.AWS, arn string, err error) {
 	a.Lock()
 	defer a.Unlock()
-	transitOf(a).stats.Failures++
-	transitOf(a).failures = append(transitOf(a).failures, Failure{arn, err, a.Options.Now().UTC()})
+	t := transitOf(a)
+	t.stats.Failures++
+	if len(t.failures) == mostFailures {
+		t.failures = slices.Delete(t.failures, 0, mostFailures/2)
+	}
+	t.failures = append(t.failures, Failure{arn, err, a.Options.Now().UTC()})
 }
 
-// Failures are the invocations that answered an error, oldest first: what the functions' logs would hold.
+// mostFailures is how many failed invocations are kept. Stats counts all.
+const mostFailures = 1_000
+
+// Failures are the last invocations that answered an error, oldest first: what the functions' logs would hold.
 func Failures(a *core.AWS) []Failure {
 	a.Lock()
 	defer a.Unlock()

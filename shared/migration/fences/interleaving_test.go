@@ -119,7 +119,10 @@ func sleepAt(t *testing.T, w *world, v visit, at int, answered, frozen bool) {
 	v.prepare(t, w, i)
 	var sleeper *worker
 	var then []change
+	var asleep sync.Mutex // on a busy machine the sleeper's call is given up while the other is still at it
 	sleeps := func() {
+		asleep.Lock()
+		defer asleep.Unlock()
 		if frozen {
 			sleeper.clock.freeze(func() { w.takeOver(t, i) })
 		} else {
@@ -138,6 +141,8 @@ func sleepAt(t *testing.T, w *world, v visit, at int, answered, frozen bool) {
 	})
 	sleeper = w.worker("sleeper", endpoint, -2*time.Minute)
 	_ = v.run(t, sleeper, i) // it is refused, cut off by its time, or has ended before: what counts is what it did
+	asleep.Lock()
+	defer asleep.Unlock()
 	if now := w.changesOf(i.Secret); len(now) != len(then) {
 		t.Errorf("after the other had gone back: %v", now[len(then):])
 	}

@@ -108,7 +108,7 @@ func (w *world) pass(d time.Duration) {
 }
 
 var changing = map[string]bool{"UpdateSecret": true, "RotateSecret": true, "RemoveRegionsFromReplication": true, "ReplicateSecretToRegions": true,
-	"TagResource": true, "UntagResource": true, "CreateGrant": true, "RevokeGrant": true}
+	"TagResource": true, "UntagResource": true, "CreateGrant": true, "RetireGrant": true}
 
 func (w *world) record(r localaws.Record) {
 	identity, _ := r["userIdentity"].(map[string]any)

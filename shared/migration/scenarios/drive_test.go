@@ -49,7 +49,7 @@ func lay(t testing.TB, to string) (*line, string) {
 }
 
 var writing = []string{".UpdateSecret", ".RotateSecret", ".ReplicateSecretToRegions", ".RemoveRegionsFromReplication", ".TagResource", ".UntagResource",
-	".CreateGrant", ".RevokeGrant", ".PutItem", ".UpdateItem", ".DeleteItem", ".TransactWriteItems", ".PutEvents"}
+	".CreateGrant", ".RetireGrant", ".PutItem", ".UpdateItem", ".DeleteItem", ".TransactWriteItems", ".PutEvents"}
 
 // ServeHTTP lets calls through until the line is cut: before the call arrives, or after it and before its answer.
 func (l *line) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -94,7 +94,7 @@ func (w *stage) deployHub() {
 func (w *stage) changeRights() string {
 	rights := []string{"secretsmanager:UpdateSecret", "secretsmanager:RotateSecret", "secretsmanager:DescribeSecret", "secretsmanager:ListSecretVersionIds",
 		"secretsmanager:RemoveRegionsFromReplication", "secretsmanager:ReplicateSecretToRegions", "secretsmanager:CreateSecret",
-		"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:CreateGrant", "kms:RevokeGrant", "lambda:InvokeFunction"}
+		"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:CreateGrant", "lambda:InvokeFunction"}
 	rights = slices.DeleteFunc(rights, func(r string) bool { return slices.Contains(w.says.ChangeWithout, r) })
 	return `["` + strings.Join(rights, `","`) + `"]`
 }

@@ -388,7 +388,8 @@ const (
 	CredentialsFile = "credentials"
 )
 
-// WriteProfiles gives the aws CLI and every SDK a profile for each account, of somebody with every right there.
+// WriteProfiles gives the aws CLI and every SDK a profile for each account, of somebody with every right there, and
+// one of an operator.
 func WriteProfiles(folder *files.Folder, w *Organization) error {
 	var profiles, credentials strings.Builder
 	for _, account := range []string{Management, Hub, Shop, Search, Payments, Sandbox} {
@@ -405,6 +406,9 @@ func WriteProfiles(folder *files.Folder, w *Organization) error {
 		fmt.Fprintf(&credentials, "[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n\n",
 			name, keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken)
 	}
+	// The deployed role of operators, as the CLI and the SDKs take it. The session has the name of the caller's own.
+	fmt.Fprintf(&profiles, "[profile operator]\nregion = %s\noutput = json\nrole_arn = %s\nsource_profile = %s\nrole_session_name = you\n\n",
+		w.Home(), w.Partition.Role(Hub, settings.RoleOperator), AccountNames()[Hub])
 	if err := folder.Write(ConfigFile, []byte(profiles.String())); err != nil {
 		return err
 	}

@@ -60,7 +60,9 @@ func TestAReplicationThatFailedIsMailedWithItsCauseAndItsWayOut(t *testing.T) {
 	}
 	localtest.Call(t, w, local.Payments, w.Home(), "secretsmanager", "ReplicateSecretToRegions", map[string]any{"SecretId": secret, "ForceOverwriteReplicaSecret": true,
 		"AddReplicaRegions": []any{map[string]any{"Region": w.Second(), "KmsKeyId": alias}}})
-	done := slices.DeleteFunc(mails(), func(mail string) bool { return !strings.HasPrefix(mail, "[Doublelock] DONE: The replicas of payments/far are in sync, under CMKs") })
+	done := slices.DeleteFunc(mails(), func(mail string) bool {
+		return !strings.HasPrefix(mail, "[Doublelock] DONE: The replicas of payments/far are in sync, under CMKs")
+	})
 	if diff := cmp.Diff(1, len(done)); diff != "" {
 		t.Errorf("mails that it is there (-want +got):\n%s", diff)
 	}

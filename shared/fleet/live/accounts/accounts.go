@@ -85,7 +85,7 @@ func Moves(c *cloud.Cloud, r settings.Runtime) *fleet.Moves {
 func Approval(c *cloud.Cloud, modes *fleet.Modes, r settings.Runtime, management string, now func() time.Time) *fleet.Approval {
 	approvals := preventive.Approvals{Aliases: r.Approved.Aliases, Tags: r.Approved.Tags, Approvers: r.Approvers}
 	return &fleet.Approval{
-		Path: modes.Path, Management: management, Now: now,
+		Path: modes.Path, Moved: modes.Forget, Management: management, Now: now,
 		SCPs: func(ctx context.Context) ([]fleet.SCP, error) {
 			return scps(ctx, c, organization.ServiceControl, settings.IsApprovalSCP)
 		},

@@ -44,7 +44,8 @@ func (p Parts) Open() *fleet.Migrations {
 	jobs := migration.NewStore(records.Documents(migration.DocumentKind), records.Entries())
 	reads := Reads(p.Cloud)
 	taken := snapshots.New(p.Cloud, p.Regions, p.Now)
-	preflight := &fleet.Preflight{Snapshots: taken, Secrets: besideSecrets{p.Cloud}, Trail: reads, Accepted: p.Accepted, Changer: settings.RoleChange}
+	approval := accounts.Approval(p.Cloud, accounts.Modes(p.Cloud, p.Runtime, p.Now), p.Runtime, p.Cloud.Options().ManagementAccount, p.Now)
+	preflight := &fleet.Preflight{Snapshots: taken, Secrets: besideSecrets{p.Cloud}, Trail: reads, Accepted: p.Accepted, Changer: settings.RoleChange, Approved: p.Runtime.Approved, Approval: approval}
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
@@ -54,7 +55,7 @@ func (p Parts) Open() *fleet.Migrations {
 	effects := &store.Effects{Intents: records.Intents(), Worker: p.By + "/" + rand.Text(), Lease: time.Duration(Rules(p.Runtime).Lease), Now: p.Now, Elapsed: p.Elapsed, Sleep: p.Sleep}
 	return &fleet.Migrations{
 		Store: jobs, Happened: jobs.Happened, Snapshots: taken, Preflight: preflight, Reads: reads,
-		Keys: fleet.KeyRules{KeyFor: p.Runtime.KeyFor, Approved: p.Runtime.Approved, Approval: accounts.Approval(p.Cloud, accounts.Modes(p.Cloud, p.Runtime, p.Now), p.Runtime, p.Cloud.Options().ManagementAccount, p.Now), Waivers: p.Runtime.GuardWaivers()},
+		Keys: fleet.KeyRules{KeyFor: p.Runtime.KeyFor, Approved: p.Runtime.Approved, Approval: approval, Waivers: p.Runtime.GuardWaivers()},
 		Engine: &migration.Engine{
 			Secrets: secrets.New(p.Cloud), Grants: secrets.NewKeys(p.Cloud), Store: jobs, Journal: records.Journal(), Counter: records, Preflight: preflight,
 			Trail: reads, Bus: &outbox.Outbox{Store: records.Outbox(), Bus: bus.Open(p.Cloud, p.Bus), Log: p.Log}, Enter: changing(p.Cloud), Rules: Rules(p.Runtime), By: p.By, Effects: effects, Spent: &migration.Spent{}, Now: p.Now, Sleep: p.Sleep, Log: p.Log,

@@ -365,6 +365,37 @@ func TestKeysOfOtherAccountsAreReadToo(t *testing.T) {
 	}
 }
 
+// What approves a key may change after the plan: a key that is not approved any more, or by what its owner can write alone, blocks.
+func TestNoSecretIsMovedToAKeyThatIsNotApproved(t *testing.T) {
+	w := newTestAccount(t)
+	s, err := secrets.New(w.cloud(nil)).Describe(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: w.secrets["shop/db"]})
+	must(t, err)
+	for name, tt := range map[string]struct {
+		approved guard.Approved
+		blocked  string
+	}{
+		"by its ARN":             {approved: guard.Approved{ARNs: []string{s.Key.ARN}}},
+		"by its account":         {approved: guard.Approved{Accounts: []string{shop}}},
+		"by nothing":             {guard.Approved{Accounts: []string{data}}, "is not among the approved ones"},
+		"by a tag, where no SCP": {guard.Approved{Tags: map[string]string{"team": "shop"}}, "is approved by a tag that its owner can write"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			parts := migrations.Parts{Cloud: w.cloud(nil), Table: "doublelock", Bus: "doublelock", Regions: []string{region}, Now: time.Now}
+			parts.Runtime.Approved = tt.approved
+			found, err := parts.Open().Preflight.Check(t.Context(), s, s.Key.ARN, nil)
+			must(t, err)
+			for _, p := range found.Problems {
+				if approval := strings.Contains(p, "approved"); approval != (tt.blocked != "") || !strings.Contains(p, tt.blocked) && approval {
+					t.Errorf("blocked by %q, want %q", p, tt.blocked)
+				}
+			}
+			if tt.blocked != "" && len(found.Problems) == 0 {
+				t.Error("it may be moved")
+			}
+		})
+	}
+}
+
 // Of one who cannot read it can be told which lock refused, from the policies alone.
 func TestWhichLockRefusesAReader(t *testing.T) {
 	w := newTestAccount(t)

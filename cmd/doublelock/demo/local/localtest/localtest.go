@@ -103,10 +103,16 @@ func Schedule(t testing.TB, w *local.Organization, task, worker string) {
 	}
 }
 
-// Run lets what happens in the organization go on while a test reads.
+// Run lets what happens in the organization go on while a test reads, and time pass.
 func Run(t testing.TB, w *local.Organization) {
 	t.Helper()
 	w.Clock.Run()
+	Serve(t, w)
+}
+
+// Serve lets what happens in the organization go on while a test reads. Time stands still.
+func Serve(t testing.TB, w *local.Organization) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -117,4 +123,21 @@ func Run(t testing.TB, w *local.Organization) {
 		}
 	}()
 	t.Cleanup(func() { cancel(); <-done })
+}
+
+// ActAsOperator makes the process a person of the security account who has taken the deployed role doublelock-operator.
+func ActAsOperator(t *testing.T, w *local.Organization, person string) {
+	t.Helper()
+	out, err := w.AWS.AsPrincipal(local.Hub, "role/SecurityEngineer/"+person, w.Home(), "sts", "AssumeRole", map[string]any{
+		"RoleArn": w.Partition.Role(local.Hub, settings.RoleOperator), "RoleSessionName": person,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, _ := out["Credentials"].(map[string]any)
+	env := map[string]string{settings.EnvEndpoint: w.URL, "AWS_REGION": w.Home(), "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+	for variable, field := range map[string]string{"AWS_ACCESS_KEY_ID": "AccessKeyId", "AWS_SECRET_ACCESS_KEY": "SecretAccessKey", "AWS_SESSION_TOKEN": "SessionToken"} {
+		env[variable], _ = keys[field].(string)
+	}
+	setenv(t, env)
 }

@@ -1,0 +1,127 @@
+package conformance_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/conformance"
+	"github.com/doublelock/doublelock/shared/localaws"
+)
+
+// answersLater stands before a local AWS and answers reads of some operations as before the last write, for a while after it.
+func (l *local) answersLater(t testing.TB, operation string, after time.Duration, writes ...string) {
+	t.Helper()
+	to, err := url.Parse(l.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	before, written := map[string][]byte{}, map[string]time.Time{} // by Region and secret
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	asked := func(r *http.Request) (call, of string) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var in struct{ SecretId string }
+		_ = json.Unmarshal(body, &in) // other services' requests have none
+		_, call, _ = strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+		parts := strings.SplitN(scope, "/", 4)
+		if at := strings.LastIndex(in.SecretId, ":secret:"); at >= 0 {
+			in.SecretId = in.SecretId[at+8 : len(in.SecretId)-7]
+		}
+		return call, strings.Join(parts[min(2, len(parts)-1):min(3, len(parts))], "") + in.SecretId
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		call, of := asked(r)
+		record := httptest.NewRecorder()
+		proxy.ServeHTTP(record, r)
+		mu.Lock()
+		defer mu.Unlock()
+		answer := record.Body.Bytes()
+		for _, write := range writes {
+			if call == write {
+				written[of] = time.Now()
+			}
+		}
+		if call == operation {
+			if last := written[of]; !last.IsZero() && time.Since(last) < after && before[of] != nil {
+				answer = before[of]
+			} else {
+				before[of] = answer
+			}
+		}
+		for name, values := range record.Header() {
+			if name != "Content-Length" && name != "X-Amz-Crc32" {
+				w.Header()[name] = values
+			}
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+		w.WriteHeader(record.Code)
+		_, _ = w.Write(answer)
+	}))
+	t.Cleanup(server.Close)
+	l.url = server.URL
+}
+
+// What is shown as it was before a change is no answer about the change, until AWS has had its time.
+func TestWhatIsShownAsItWasIsLookedAtAgain(t *testing.T) {
+	const soon = 500 * time.Millisecond
+	for name, of := range map[string]struct {
+		question, operation, write string
+		behavior                   localaws.Behavior
+		want                       conformance.Answer
+	}{
+		"the keys of a version, after a re-key": {"secretsmanager.rekeyed.listed", "ListSecretVersionIds", "UpdateSecret", localaws.Behavior{}, conformance.NewFirst},
+		"those of a custom label":               {"secretsmanager.rekey.custom-label", "ListSecretVersionIds", "UpdateSecret", localaws.Behavior{TakeCustomLabels: true}, conformance.Reencrypted},
+		"a replica's key":                       {"secretsmanager.replica.own-key", "DescribeSecret", "UpdateSecret", localaws.Behavior{}, "changed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := start(t, localaws.Options{Seed: 1, Behavior: of.behavior})
+			l.answersLater(t, of.operation, soon, of.write)
+			if r := l.ask(t, of.question)[0]; r.Answer != of.want {
+				t.Errorf("%s %q (%s %s), want %q", r.Verdict, r.Answer, r.Reason, r.Detail, of.want)
+			}
+		})
+	}
+}
+
+// Only what AWS itself answered is AWS's answer.
+func TestAReportSaysWhatAWSAnswered(t *testing.T) {
+	whole := conformance.Report{Against: conformance.AWS, Partition: "aws", Results: []conformance.Result{
+		{Question: conformance.ChoiceNamed, Answer: conformance.Passes, Verdict: conformance.Differs}}}
+	for name, tt := range map[string]struct {
+		change   func(*conformance.Report)
+		answered bool
+	}{
+		"a run against AWS":                     {func(*conformance.Report) {}, true},
+		"a run against a stand-in":              {func(r *conformance.Report) { r.Against = "localaws" }, false},
+		"a run in another part of AWS":          {func(r *conformance.Report) { r.Partition = "aws-cn" }, false},
+		"a question that was not answered":      {func(r *conformance.Report) { r.Results[0].Verdict = conformance.Unanswered }, false},
+		"one that the local AWS did not follow": {func(r *conformance.Report) { r.Results[0].Verdict = conformance.NotFollowed }, false},
+		"an answer that nobody knows":           {func(r *conformance.Report) { r.Results[0].Answer = "PASSES" }, false},
+		"no such question":                      {func(r *conformance.Report) { r.Results = nil }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := whole
+			r.Results = append([]conformance.Result{}, whole.Results...)
+			tt.change(&r)
+			if answer, answered := r.Answered(conformance.ChoiceNamed, "aws"); answered != tt.answered {
+				t.Errorf("%q, %v", answer, answered)
+			}
+		})
+	}
+}

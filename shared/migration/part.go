@@ -1,0 +1,101 @@
+package migration
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/doublelock/doublelock/shared/hashtree"
+)
+
+// ErrNotInPlan says that what is to be done with a secret is not what the plan says that was recorded.
+var ErrNotInPlan = errors.New("it is not what the recorded plan says: it was edited; plan again")
+
+// Assignment is what a plan says is to be done with one secret, and under which rules, without why.
+type Assignment struct {
+	Rules Rules `json:"rules"` // of the plan
+	Item  Item  `json:"item"`
+}
+
+// Terms are the rules under which an assignment is carried out: those of its plan, and those of the settings of now where
+// they are stricter, as Plan.Terms has them.
+func (a Assignment) Terms(plan string, settings Rules) Rules {
+	return Plan{ID: plan, Rules: a.Rules}.Terms(settings)
+}
+
+// assignment leaves out of an item what only people read.
+func (p Plan) assignment(i Item) Assignment {
+	short := Item{Secret: i.Secret, Name: i.Name, Account: i.Account, Region: i.Region, Wave: i.Wave, State: i.State, From: i.From,
+		Target: i.Target, Seal: i.Seal, Blocked: i.Blocked, Tool: i.Tool}
+	for _, r := range i.Readers {
+		short.Readers = append(short.Readers, Reader{Principal: r.Principal, Sources: r.Sources, Verdict: r.Verdict, Accepted: r.Accepted})
+	}
+	for _, r := range i.Replicas {
+		short.Replicas = append(short.Replicas, ReplicaItem{Region: r.Region, Target: r.Target})
+	}
+	return Assignment{Rules: p.Rules, Item: short}
+}
+
+// Part is the assignment of one secret, with what proves that it is in a plan of a known digest: whoever has recorded the
+// digest needs no more of the plan.
+type Part struct {
+	Assignment json.RawMessage   `json:"assignment"`
+	Path       []hashtree.Beside `json:"path"`
+}
+
+// Open answers the assignment, ErrNotInPlan where it is not in the plan of that digest.
+func (p Part) Open(digest string) (Assignment, error) {
+	if !hashtree.Has(digest, p.Assignment, p.Path) {
+		return Assignment{}, ErrNotInPlan
+	}
+	var a Assignment
+	if err := json.Unmarshal(p.Assignment, &a); err != nil {
+		return a, fmt.Errorf("read assignment: %w", err)
+	}
+	return a, nil
+}
+
+// Parts are those of the plan's secrets, by ARN.
+func (p Plan) Parts() (map[string]Part, error) {
+	texts, err := p.leaves()
+	if err != nil {
+		return nil, err
+	}
+	_, paths := hashtree.Of(texts)
+	out := map[string]Part{}
+	for n, i := range p.Items {
+		out[i.Secret] = Part{Assignment: json.RawMessage(texts[n+1]), Path: paths[n+1]}
+	}
+	return out, nil
+}
+
+// Signed sets the plan's own digest, the root of a tree whose leaves are the whole plan and each assignment, in the order of
+// the items.
+func (p Plan) Signed() (Plan, error) {
+	texts, err := p.leaves()
+	if err != nil {
+		return Plan{}, err
+	}
+	p.Digest, _ = hashtree.Of(texts)
+	p.ID = p.Digest[:12]
+	return p, nil
+}
+
+// leaves are the texts under the plan's digest.
+func (p Plan) leaves() ([][]byte, error) {
+	whole := p
+	whole.Digest, whole.ID = "", ""
+	all := []any{whole}
+	for _, i := range p.Items {
+		all = append(all, p.assignment(i))
+	}
+	var texts [][]byte
+	for _, one := range all {
+		raw, err := json.Marshal(one)
+		if err != nil {
+			return nil, fmt.Errorf("digest plan: %w", err)
+		}
+		texts = append(texts, raw)
+	}
+	return texts, nil
+}

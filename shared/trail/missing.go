@@ -1,0 +1,113 @@
+package trail
+
+import (
+	"slices"
+	"strings"
+)
+
+// mayMiss are the members of a record that are read and that a table of events need not have; of userIdentity, invokedBy by
+// itself, because tables that have parts of it as columns often lack that.
+var mayMiss = []string{"awsRegion", "errorCode", "eventTime", "eventType", "requestParameters", "resources", "responseElements", "sourceIPAddress",
+	"userAgent", "userIdentity", invokedBy, "vpcEndpointId"}
+
+const invokedBy = "userIdentity.invokedBy"
+
+// always are the columns that every event has a value for. Some exports write no member for a column that is null: where a
+// row has all of these, the whole record was exported.
+// Source: CloudTrail User Guide, "CloudTrail record contents for management, data, and network activity events".
+var always = []string{"eventversion", "useridentity", "eventtime", "awsregion", "sourceipaddress", "eventid", "eventtype"}
+
+// missing lists the members of a record that the export of a row does not have. header has the columns where they are certain. A
+// call with a response has no errorCode: CloudTrail writes none for one that failed.
+func missing(row map[string]any, header []string) []string {
+	has := map[string]bool{}
+	for name := range row {
+		has[plainName(name)] = true
+	}
+	for _, name := range header {
+		has[plainName(name)] = true
+	}
+	whole := !slices.ContainsFunc(always, func(name string) bool { return !has[name] })
+	if whole && header == nil {
+		return nil
+	}
+	var out []string
+	for _, name := range mayMiss {
+		plain := plainName(name)
+		found := has[plain] || name == invokedBy && has["useridentity"] || name == "awsRegion" && has["region"]
+		if !found && structs[plain] != "" {
+			for column := range has { // parts of it
+				found = found || strings.HasPrefix(column, plain)
+			}
+		}
+		if name == "errorCode" && responded(row) {
+			found = true
+		}
+		if !found {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// responded reports whether a row has something of the response.
+func responded(row map[string]any) bool {
+	for name, value := range row {
+		plain := plainName(name)
+		if object, is := unpacked(value).(map[string]any); is && plain == "responseelements" && len(object) > 0 {
+			return true
+		}
+		if text, is := value.(string); is && plain != "responseelements" && strings.HasPrefix(plain, "responseelements") && text != "" && text != "null" {
+			return true
+		}
+	}
+	return false
+}
+
+// Lacks reports whether the export left out a member of the record, so that nobody knows what it says.
+func (c Change) Lacks(member string) bool { return slices.Contains(c.Missing, member) }
+
+// doubt takes back what was decided by a member that the export does not have.
+func (c *Change) doubt(missing []string) {
+	c.Missing = missing
+	service := watched([]byte(strings.TrimSuffix(c.EventSource, ".amazonaws.com")))
+	row := findCall(service, c.EventName)
+	if row == nil || len(missing) == 0 {
+		return
+	}
+	what, needed := c.undecided(row)
+	c.MayRead = row.reads && c.ErrorCode == "" && (what != "" || c.Read && c.Lacks("userIdentity"))
+	if what != "" {
+		c.Kind, c.Rule, c.Read = Unknown, "", false
+		c.Reason = "not known: the export has no " + needed + ", which says " + what
+	}
+}
+
+// undecided is what a decision needs and the export does not say, and the member that would; "" where the decision stands.
+func (c *Change) undecided(row *call) (what, member string) {
+	succeeds := row.kind == Ignored && !row.reads && row.failed == failedNothing // or fails, that is all the same
+	names := []string{"requestParameters", "responseElements", "resources"}
+	unnamed := ""
+	if i := slices.IndexFunc(names, c.Lacks); i >= 0 {
+		unnamed = names[i]
+	}
+	switch service := row.service; {
+	case row.rule == ruleServiceEvents && c.Kind == Ignored && c.DetailType != serviceEvent && c.Lacks("eventType"):
+		return "whether the service did this by itself", "eventType"
+	case c.ErrorCode == "" && c.Lacks("errorCode") && row.rule != ruleServiceEvents && !succeeds:
+		return "whether the call succeeded", "errorCode"
+	case c.ErrorCode != "" && row.failed == failedRead && service == kms && c.Kind == Ignored && oneOf(deniedReadCodes, c.ErrorCode) && c.Actor.InvokedBy == "" && c.Lacks(invokedBy):
+		return "whether Secrets Manager called", "userIdentity"
+	case c.ErrorCode != "" && row.rule != ruleServiceEvents || unnamed == "":
+		return "", ""
+	case row.rule == ruleTamperRules && c.Kind == Ignored && c.Lacks("requestParameters"):
+		return "which rule it is about", "requestParameters"
+	case (row.kind == LookAtSecret || row.reads && service == secretsManager) && c.Secret.ID == "":
+		return "which secret it is about", unnamed
+	case (row.kind == LookAtKey || row.kind == KeyLifecycle) && c.Key.ID == "" && c.Alias == "":
+		return "which key it is about", unnamed
+	case row.reads && service == kms && c.Lacks("requestParameters"):
+		return "whether a secret was read", "requestParameters"
+	}
+	return "", ""
+}
