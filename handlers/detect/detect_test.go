@@ -362,8 +362,8 @@ func TestIncidentOfAKeyWithVeryManySecretsFitsIntoAnEvent(t *testing.T) {
 	if len(raw) > 240*1024 {
 		t.Errorf("incident of %d bytes, EventBridge takes 262,144", len(raw))
 	}
-	if stops, _, _ := w.published[0].Blast.Counts(); stops != 1200 {
-		t.Errorf("%d secrets stop, want all 1200 counted", stops)
+	if counts := w.published[0].Blast.Counts(); counts.Stops != 1200 {
+		t.Errorf("%d secrets stop, want all 1200 counted", counts.Stops)
 	}
 }
 

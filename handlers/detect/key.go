@@ -46,7 +46,6 @@ func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cau
 func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.Cause, key guard.Key, blast guard.BlastRadius) (Outcome, error) {
 	state := string(key.State)
 	kind, action := guard.NoticeIncident, "incident"
-	stops, remains, unknown := blast.Counts()
 	switch {
 	case blast.Empty() && len(blast.Index.Waiting) == 0 && blast.Index.Complete():
 		return Outcome{Action: "unchanged", Reason: "key is " + state + ", no secret is under it: " + blast.Index.Describe()}, nil
@@ -56,7 +55,7 @@ func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.C
 		kind, action = guard.NoticeKeyRestored, "restored"
 	case key.State.Usable(), key.State == guard.KeyCreating,
 		key.State == guard.KeyStateUnknown && (c.EventName == "EnableKey" || c.EventName == "CancelKeyDeletion"):
-		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %s under it: %s", state, guard.Count(stops+remains+unknown, "secret is", "secrets are"), blast.Index.Describe())}, nil
+		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %s: %s", state, blast.Counts().UnderWords(), blast.Index.Describe())}, nil
 	}
 	if err := h.Bus.Publish(ctx, []guard.Notice{h.keyNotice(kind, c, cause, key, blast)}); err != nil {
 		return Outcome{}, fmt.Errorf("publish what became of the key: %w", err)

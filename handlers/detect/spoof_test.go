@@ -115,8 +115,8 @@ func TestLongNamesDoNotKeepAnIncidentFromFittingIntoAnEvent(t *testing.T) {
 	if len(raw) > 240*1024 {
 		t.Errorf("incident of %d bytes, EventBridge takes 262,144", len(raw))
 	}
-	if stops, remains, _ := w.published[0].Blast.Counts(); stops != 200 || remains != 200 {
-		t.Errorf("%d stop, %d remain; want all 400 counted", stops, remains)
+	if counts := w.published[0].Blast.Counts(); counts.Stops != 200 || counts.Remains != 200 {
+		t.Errorf("%d stop, %d remain; want all 400 counted", counts.Stops, counts.Remains)
 	}
 }
 

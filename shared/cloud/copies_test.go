@@ -32,6 +32,7 @@ type shelf struct {
 	account string
 	secret  string
 	a, b, c string
+	e       string // that C's alias led to for a while
 	alias   string
 
 	far, d string // another account, and its key, of a copy there
@@ -64,8 +65,8 @@ func TestWhatIsSaidOfASecretIsWhatReadingItShows(t *testing.T) {
 	for _, story := range stories {
 		for _, replica := range replicas {
 			for _, event := range keyEvents {
-				if replica.few && !event.far || strings.Contains(story.sentence, "deleted") && strings.Contains(replica.sentence, "another account") {
-					continue // AWS shares no secret whose key is not there
+				if replica.few && !event.far || strings.Contains(story.sentence, "deleted") && replica.writes {
+					continue // AWS shares and writes no secret whose key is not there
 				}
 				setups++
 				t.Run(story.sentence+"; "+replica.sentence+"; "+event.sentence, func(t *testing.T) {
@@ -105,6 +106,29 @@ var stories = []struct {
 	{"its alias was moved to B, it was written twice, and the alias was moved back to A", func(s *shelf) { s.aliased(s.a); s.point(s.b); s.put(); s.put(); s.point(s.a) }},
 	{"its alias was deleted", func(s *shelf) { s.aliased(s.a); s.unalias() }},
 	{"the material of its key expires", func(s *shelf) { s.a = s.imported(); s.create(s.a) }},
+	{"a label of its owner was taken away before the re-key to A", func(s *shelf) { s.create(s.b); s.put("blue"); s.unlabel("blue"); s.rekey(s.a) }},
+	{"a version without a label is under the AWS managed key", func(s *shelf) { s.create(""); s.put(); s.put(); s.rekey(s.a) }},
+	{"a version without a label opens with two keys", func(s *shelf) { s.create(s.b); s.rekey(s.a); s.put(); s.put() }},
+	{"a label of its owner is under B alone, and the current version under both", func(s *shelf) { s.create(s.b); s.put("blue"); s.move("blue", "green"); s.rekey(s.a) }},
+	{"a rotation waits under B alone, and the current version is under both", func(s *shelf) { s.create(s.b); s.put("blue"); s.rekey(s.a); s.move("blue", "AWSPENDING") }},
+	{"every label is under A, and a version without one under B", func(s *shelf) {
+		s.create(s.b)
+		s.put()
+		s.put()
+		s.rekey(s.a)
+		s.put()
+		s.put()
+	}},
+	{"its alias was moved to B and back, a version is without a label", func(s *shelf) {
+		s.aliased(s.a)
+		s.point(s.b)
+		s.put()
+		s.put()
+		s.put()
+		s.point(s.a)
+		s.put()
+		s.put()
+	}},
 	{"it was re-keyed to a key whose material expires", func(s *shelf) { s.create(s.b); s.a = s.imported(); s.rekey(s.a) }},
 }
 
@@ -112,14 +136,21 @@ var replicas = []struct {
 	sentence string
 	make     func(*shelf)
 	few      bool // tried with the events that reach its Region alone
+	writes   bool // it needs the key that the primary names
 }{
-	{"no replica", func(*shelf) {}, false},
-	{"a replica under the AWS managed key", func(s *shelf) { s.replicate("") }, false},
-	{"a replica under C", func(s *shelf) { s.replicate(s.c) }, false},
-	{"a replica under C whose replication failed", func(s *shelf) { s.disable(s.c); s.replicate(s.c); s.enable(s.c) }, true},
-	{"a replica that was moved to C", func(s *shelf) { s.replicate(""); s.moveReplica(s.c) }, true},
-	{"a copy in another account under D", func(s *shelf) { s.share() }, false},
-	{"a copy in another account under D that is disabled", func(s *shelf) { s.share(); s.disable(s.d) }, true},
+	{"no replica", func(*shelf) {}, false, false},
+	{"a replica under the AWS managed key", func(s *shelf) { s.replicate("") }, false, false},
+	{"a replica under C", func(s *shelf) { s.replicate(s.c) }, false, false},
+	{"a replica under C whose replication failed", func(s *shelf) { s.disable(s.c); s.replicate(s.c); s.enable(s.c) }, true, false},
+	{"a replica that was moved to C", func(s *shelf) { s.replicate(""); s.moveReplica(s.c) }, true, false},
+	{"a replica under C whose older version is under the AWS managed key there", func(s *shelf) { s.replicate(""); s.put("violet"); s.moveReplica(s.c) }, true, true},
+	{"a replica whose alias was moved from C, it was written, and the alias moved back", func(s *shelf) { s.replicateMoved() }, true, true},
+	{"a replica whose alias was deleted", func(s *shelf) {
+		s.replicateAliased()
+		s.must(s.keys(elsewhere).DeleteAlias(s.Context(), &kms.DeleteAliasInput{AliasName: aws.String("alias/there")}))
+	}, true, false},
+	{"a copy in another account under D", func(s *shelf) { s.share() }, false, true},
+	{"a copy in another account under D that is disabled", func(s *shelf) { s.share(); s.disable(s.d) }, true, true},
 }
 
 var keyEvents = []struct {
@@ -175,6 +206,51 @@ func (s *shelf) replicate(key string) {
 		to.KmsKeyId = &key
 	}
 	s.must(s.w.secrets(s, s.account).ReplicateSecretToRegions(s.Context(), &secretsmanager.ReplicateSecretToRegionsInput{SecretId: &s.secret, AddReplicaRegions: []smtypes.ReplicaRegionType{to}}))
+}
+
+// unlabel takes a label away from the version that has it.
+func (s *shelf) unlabel(label string) {
+	id := s.labelled(label)
+	s.must(s.w.secrets(s, s.account).UpdateSecretVersionStage(s.Context(), &secretsmanager.UpdateSecretVersionStageInput{SecretId: &s.secret, VersionStage: &label, RemoveFromVersionId: &id}))
+}
+
+// move gives the version with one label another one instead.
+func (s *shelf) move(from, to string) {
+	id := s.labelled(from)
+	s.must(s.w.secrets(s, s.account).UpdateSecretVersionStage(s.Context(), &secretsmanager.UpdateSecretVersionStageInput{SecretId: &s.secret, VersionStage: &to, MoveToVersionId: &id}))
+	s.unlabel(from)
+}
+
+// labelled is the id of the version that has a label.
+func (s *shelf) labelled(label string) string {
+	out, err := s.w.secrets(s, s.account).ListSecretVersionIds(s.Context(), &secretsmanager.ListSecretVersionIdsInput{SecretId: &s.secret})
+	s.must(out, err)
+	for _, v := range out.Versions {
+		if slices.Contains(v.VersionStages, label) {
+			return *v.VersionId
+		}
+	}
+	s.Fatalf("no version is labelled %s", label)
+	return ""
+}
+
+// replicateAliased has the replica name an alias of its Region that leads to C.
+func (s *shelf) replicateAliased() {
+	s.must(s.keys(elsewhere).CreateAlias(s.Context(), &kms.CreateAliasInput{AliasName: aws.String("alias/there"), TargetKeyId: &s.c}))
+	s.replicate("alias/there")
+}
+
+// replicateMoved has the current version of the replica under a key that its alias led to for a while.
+func (s *shelf) replicateMoved() {
+	s.replicateAliased()
+	other := createKey(s, s.w, s.account, elsewhere, "")
+	point := func(key string) {
+		s.must(s.keys(elsewhere).UpdateAlias(s.Context(), &kms.UpdateAliasInput{AliasName: aws.String("alias/there"), TargetKeyId: &key}))
+	}
+	point(other)
+	s.put()
+	point(s.c)
+	s.c, s.e = other, s.c // C is what the events switch off
 }
 
 // moveReplica sets the key of the replica in its Region.
@@ -269,7 +345,7 @@ func (s *shelf) compare() {
 		switch really, said := s.reads(copies, copied.Location, copied.Version), copied.Life().Opens; {
 		case said == guard.OpensYes && !really, said == guard.OpensNo && really, said == guard.OpensUnknown && (where.Kind == guard.LocationPrimary || where.Listing == guard.Listed):
 			s.Errorf("%s %v in %s: it is said that it opens: %q; it does: %v", copied.Version, copied.Stages, where.Region, said, really)
-		case where.Kind == guard.LocationPrimary && copied.Labelled() && !really:
+		case (where.Kind == guard.LocationPrimary || where.Listing == guard.Listed && where.InSync()) && copied.Labelled() && !really:
 			closed = true
 		}
 	}
@@ -282,7 +358,7 @@ func (s *shelf) compare() {
 func (s *shelf) compareControls(secret guard.Secret, closed bool) {
 	s.Helper()
 	is := map[guard.ControlID]guard.Outcome{}
-	for _, v := range guard.Evaluate(secret, guard.Standard{Approved: guard.Approved{ARNs: []string{s.a, s.c, s.d}}}, time.Now()) {
+	for _, v := range guard.Evaluate(secret, guard.Standard{Approved: guard.Approved{ARNs: []string{s.a, s.c, s.d, s.e}}}, time.Now()) {
 		is[v.Control.ID] = v.Outcome
 		if v.Outcome == guard.Fail && v.Describe() == "" {
 			s.Errorf("%s fails without a word", v.Control.ID)
@@ -327,6 +403,14 @@ func (s *shelf) compareState(secret guard.Secret, copies guard.Copies) {
 	for _, e := range secret.Elsewhere.Copies {
 		named = append(named, e.Key)
 	}
+	for _, copied := range copies.List { // of an alias that is gone, the key that is left
+		if copies.Locations[copied.Location].Named.AliasGone() && copied.Has("AWSCURRENT") {
+			at := slices.IndexFunc(copied.Keys, func(k guard.Key) bool { return k.Manager == guard.ManagerCustomer && k.State != guard.KeyMissing })
+			if at >= 0 {
+				named = append(named, copied.Keys[at])
+			}
+		}
+	}
 	var open []string
 	run := func() { open = s.readable(copies) }
 	for _, k := range named {
@@ -342,37 +426,134 @@ func (s *shelf) compareState(secret guard.Secret, copies guard.Copies) {
 	}
 }
 
-// compareBlast switches each key off that the secret has to do with, and reads every copy.
+// compareBlast switches each key off that the secret has to do with, and reads every copy: by default, by each label and by id.
 func (s *shelf) compareBlast(secret guard.Secret, copies guard.Copies) {
 	s.Helper()
 	tried := map[string]bool{}
+	keys := []guard.Key{secret.Key}
+	for _, p := range copies.Locations {
+		keys = append(keys, p.Named)
+	}
 	for _, copied := range copies.List {
-		for _, k := range append(slices.Clone(copied.Keys), secret.Key) {
-			if k.Manager == guard.ManagerAWS || k.ARN == "" || tried[k.ARN] {
-				continue
+		keys = append(keys, copied.Keys...)
+	}
+	for _, k := range keys {
+		if k.Manager == guard.ManagerAWS || k.ARN == "" || tried[k.ARN] {
+			continue
+		}
+		tried[k.ARN] = true
+		radius := guard.Blast(k, []guard.Secret{secret})
+		before := s.answers(copies)
+		s.without(k, func() { s.compareClass(k, copies, radius, before, s.answers(copies)) })
+	}
+}
+
+// answers are the reads that succeed: by the label, or by the id of a version without one, with the location beside the primary.
+func (s *shelf) answers(c guard.Copies) map[string]bool {
+	s.Helper()
+	can := map[string]bool{}
+	for _, copied := range c.List {
+		p := c.Locations[copied.Location]
+		in := ""
+		switch p.Kind {
+		case guard.LocationReplica:
+			in = " in " + p.Region
+		case guard.LocationElsewhere:
+			in = " in account " + p.Account
+		case guard.LocationPrimary:
+		}
+		id := c.ARN(copied.Location)
+		client := secretsmanager.NewFromConfig(s.w.config(s, arn.Of(id).Account, arn.Of(id).Region))
+		read := func(in secretsmanager.GetSecretValueInput) bool {
+			in.SecretId = &id
+			_, err := client.GetSecretValue(s.Context(), &in)
+			return err == nil
+		}
+		for _, label := range copied.Stages {
+			can[label+in] = read(secretsmanager.GetSecretValueInput{VersionStage: &label})
+			if label == "AWSCURRENT" {
+				can["by default"+in] = read(secretsmanager.GetSecretValueInput{})
 			}
-			tried[k.ARN] = true
-			radius := guard.Blast(k, []guard.Secret{secret})
-			s.without(k, func() {
-				open := s.readable(copies)
-				affected := slices.Concat(radius.Stops, radius.Remains, radius.Unknown)
-				fate := ""
-				for _, a := range affected {
-					fate = string(a.Fate) + ": " + a.Describe()
-				}
-				switch {
-				case len(affected) > 1:
-					s.Errorf("without %s: %d fates", k.ARN, len(affected))
-				case len(radius.Stops) > 0 && len(open) > 0:
-					s.Errorf("without %s it is said to stop (%s), and these open: %v", k.ARN, fate, open)
-				case len(radius.Remains) > 0 && len(open) == 0:
-					s.Errorf("without %s it is said to remain (%s), and nothing opens", k.ARN, fate)
-				case len(affected) == 0 && copied.Labelled() && copied.Needs(k) && copied.Without(k) != guard.OpensYes && copied.Life().Opens == guard.OpensYes:
-					s.Errorf("without %s a version stops, and it is not said", k.ARN)
-				}
-			})
+		}
+		if !copied.Labelled() {
+			name := "a version without a label" + in
+			can[name] = read(secretsmanager.GetSecretValueInput{VersionId: &copied.Version}) || can[name]
+			can["no "+name] = !read(secretsmanager.GetSecretValueInput{VersionId: &copied.Version}) || can["no "+name]
 		}
 	}
+	return can
+}
+
+// compareClass says that a secret is counted by what its reads answer, and that each read that fails or goes on is named.
+func (s *shelf) compareClass(k guard.Key, c guard.Copies, radius guard.BlastRadius, before, after map[string]bool) {
+	s.Helper()
+	affected := slices.Concat(radius.Stops, radius.Partly, radius.Remains, radius.Unknown)
+	var a guard.Affected
+	if len(affected) > 0 {
+		a = affected[0]
+	}
+	fails, opens := false, false // beside what is read by default
+	for read, is := range after {
+		if name, closes := strings.CutPrefix(read, "no "); closes {
+			fails = fails || is && !before[read]
+			if is && !before[read] && len(radius.Partly) > 0 && !slices.Contains(a.Labels, name) {
+				s.Errorf("without %s %s stops, and it is not said: %s", k.ARN, name, a.Describe())
+			}
+			continue
+		}
+		opens = opens || is
+		fails = fails || !is && before[read]
+		region, isDefault := strings.CutPrefix(read, "by default in ")
+		named := a.Labels
+		if isDefault {
+			named, read = a.Regions, region
+		}
+		if strings.HasPrefix(read, "by default") || strings.HasPrefix(read, "AWSCURRENT") {
+			continue
+		}
+		switch said := slices.Contains(named, read); {
+		case slices.Contains(a.Unsure, read) || slices.Contains(a.Unread, read) || a.Fate == guard.FateUnreadReplica:
+		case len(radius.Partly) > 0 && said && is && read != "a version without a label":
+			s.Errorf("without %s it is said that %s stops, and it does not: %s", k.ARN, read, a.Describe())
+		case len(radius.Partly) > 0 && !said && !is && before[read]:
+			s.Errorf("without %s %s stops, and it is not said: %s", k.ARN, read, a.Describe())
+		case len(radius.Stops) > 0 && said && !is:
+			s.Errorf("without %s it is said that %s opens, and it does not: %s", k.ARN, read, a.Describe())
+		case len(radius.Stops) > 0 && !said && is && !s.inOpenLocation(a, read):
+			s.Errorf("without %s %s still opens, and it is not said: %s", k.ARN, read, a.Describe())
+		}
+	}
+	current, written := after["by default"]
+	counts := radius.Counts()
+	switch {
+	case len(affected) > 1:
+		s.Errorf("without %s: %d fates", k.ARN, len(affected))
+	case counts.Stops == 1 && current:
+		s.Errorf("without %s it is said to stop (%s), and what is read by default opens", k.ARN, a.Describe())
+	case counts.Stops == 0 && counts.Unknown == 0 && written && !current && before["by default"]:
+		s.Errorf("without %s what is read by default stops, and it is counted as %+v (%s)", k.ARN, counts, a.Describe())
+	case counts.Stops == 1 && a.Fate != guard.FateUnreadReplica && (counts.Still == 1) != opens:
+		s.Errorf("without %s it is said to stop (%s), and something opens: %v", k.ARN, a.Describe(), opens)
+	case counts.Partly == 1 && (!current && before["by default"] || !fails && s.opensNow(c, a)):
+		s.Errorf("without %s it is said to stop in part (%s): what is read by default opens: %v, something fails: %v", k.ARN, a.Describe(), current, fails)
+	case (counts.Remains == 1 || len(affected) == 0) && fails:
+		s.Errorf("without %s something stops, and it is counted as %+v (%s)", k.ARN, counts, a.Describe())
+	}
+}
+
+// inOpenLocation reports that a read is one in a location that is said to open.
+func (s *shelf) inOpenLocation(a guard.Affected, read string) bool {
+	return slices.ContainsFunc(a.Regions, func(region string) bool { return strings.HasSuffix(read, " in "+region) })
+}
+
+// opensNow reports that what is said to stop opens with the key that is on now: of one that is off already nothing changes.
+func (s *shelf) opensNow(c guard.Copies, a guard.Affected) bool {
+	for _, copied := range c.List {
+		if copied.Life().Opens != guard.OpensYes {
+			return false
+		}
+	}
+	return len(a.Labels)+len(a.Regions) > 0
 }
 
 // compareLoss lets the keys be deleted that will be: what is said to be lost is, and nothing else.

@@ -75,12 +75,12 @@ func (c *Copies) older(dual bool) []Version {
 	return c.chosen(choice{
 		copies: func(p *Location, copied *Copy) bool {
 			if p.Kind == LocationPrimary {
-				return dual && !copied.alone(&p.Named)
+				return dual && !copied.alone(p.by())
 			}
-			return p.Named.Manager == ManagerCustomer && p.Listing == Listed
+			return p.by().Manager == ManagerCustomer && p.Listing == Listed
 		},
 		keys: func(p *Location, k *Key) bool {
-			return p.Kind == LocationPrimary || !k.is(&p.Named) && k.State != KeyMissing && !k.unnamed()
+			return p.Kind == LocationPrimary || !k.is(p.by()) && k.State != KeyMissing && !k.unnamed()
 		},
 	})
 }
@@ -97,7 +97,7 @@ func (c *Copies) unlistedBeside() Subject {
 	cause := CauseNotListed
 	for i := 1; i < len(c.Locations); i++ {
 		p := &c.Locations[i]
-		if p.Named.Manager != ManagerCustomer || !p.InSync() || c.in(i) != StateUnknown {
+		if p.by().Manager != ManagerCustomer || !p.InSync() || c.in(i) != StateUnknown {
 			continue
 		}
 		if p.Listing != Listed {

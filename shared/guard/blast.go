@@ -1,55 +1,110 @@
 package guard
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
 
 // BlastRadius is everything that stops, and everything that does not, when a key cannot be used.
 type BlastRadius struct {
-	Key     string     `json:"key"`     // key ARN
-	State   KeyState   `json:"state"`   // of the key, now
-	Stops   []Affected `json:"stops"`   // no labelled copy opens with another usable key, in any Region
-	Remains []Affected `json:"remains"` // a copy still opens with another key: an older one, another version, or a replica
-	Unknown []Affected `json:"unknown"` // nobody could see which of the two
+	Key     string     `json:"key"`              // key ARN
+	State   KeyState   `json:"state"`            // of the key, now
+	Stops   []Affected `json:"stops"`            // its current version cannot be read: what readers get who ask for no other. Affected.Still: something else of it can
+	Partly  []Affected `json:"partly,omitempty"` // its current version can be read, and something else of it cannot: another version, or the current one of a replica
+	Remains []Affected `json:"remains"`          // it is under the key, and nothing of it stops
+	Unknown []Affected `json:"unknown"`          // nobody could see whether something stops
 
 	Elsewhere Listing `json:"elsewhere,omitzero"` // whether copies in other accounts were looked for; "": nobody could list them
 
 	Index *Indexed `json:"index,omitempty"` // how far what it is made of reaches; nil: every secret was looked at
 
 	// Left counts what Trim left out of the lists.
-	Left *BlastLeft `json:"left,omitempty"`
+	Left *Tally `json:"left,omitempty"`
 }
 
-// BlastLeft counts secrets that a trimmed BlastRadius does not list.
-type BlastLeft struct {
+// Tally counts the secrets of a BlastRadius.
+type Tally struct {
 	Stops   int `json:"stops"`
+	Still   int `json:"still,omitzero"` // of Stops, those of which something still opens
+	Partly  int `json:"partly,omitzero"`
 	Remains int `json:"remains"`
 	Unknown int `json:"unknown"`
 }
 
-// Counts says how many secrets there are of each kind, listed or not.
-func (b BlastRadius) Counts() (stops, remains, unknown int) {
-	stops, remains, unknown = len(b.Stops), len(b.Remains), len(b.Unknown)
-	if b.Left != nil {
-		stops, remains, unknown = stops+b.Left.Stops, remains+b.Left.Remains, unknown+b.Left.Unknown
+// Under is how many secrets are under the key, whatever becomes of them.
+func (t Tally) Under() int { return t.Stops + t.Partly + t.Remains }
+
+// UnderWords say how many secrets are under the key, and of how many nobody knows.
+func (t Tally) UnderWords() string {
+	text := Count(t.Under(), "secret is", "secrets are") + " under it"
+	if t.Unknown > 0 {
+		text += fmt.Sprintf(", and %d more may be", t.Unknown)
 	}
-	return stops, remains, unknown
+	return text
+}
+
+// Words say how many stop and do not, in half a sentence.
+func (t Tally) Words() string {
+	text := Count(t.Stops, "stops", "stop")
+	if t.Still > 0 {
+		text += " (" + Count(t.Still, "still opens", "still open") + " in another way)"
+	}
+	if t.Partly > 0 {
+		text += ", " + Count(t.Partly, "stops", "stop") + " in part"
+	}
+	return text + ", " + Count(t.Remains, "does NOT stop", "do NOT stop")
+}
+
+// Brief is how many stop by default, in part and not at all, for a headline: what of those that stop still opens is for the text.
+func (t Tally) Brief() string {
+	stops, remains := Count(t.Stops, "stops", "stop"), Count(t.Remains, "does not", "do not")
+	if t.Partly == 0 {
+		return stops + ", " + remains
+	}
+	text := Count(t.Partly, "stops", "stop") + " in part"
+	if t.Stops > 0 {
+		text = stops + fmt.Sprintf(", %d in part", t.Partly)
+	}
+	if t.Remains > 0 {
+		text += ", " + remains
+	}
+	return text
+}
+
+// Counts says how many secrets there are of each kind, listed or not.
+func (b BlastRadius) Counts() Tally {
+	t := b.listed()
+	if b.Left != nil {
+		t.Stops, t.Still, t.Partly, t.Remains, t.Unknown = t.Stops+b.Left.Stops, t.Still+b.Left.Still, t.Partly+b.Left.Partly, t.Remains+b.Left.Remains, t.Unknown+b.Left.Unknown
+	}
+	return t
+}
+
+// listed counts the lists.
+func (b BlastRadius) listed() Tally {
+	t := Tally{Stops: len(b.Stops), Partly: len(b.Partly), Remains: len(b.Remains), Unknown: len(b.Unknown)}
+	for _, a := range b.Stops {
+		if a.Still() {
+			t.Still++
+		}
+	}
+	return t
 }
 
 // Empty reports whether no secret is affected, nor may be.
 func (b BlastRadius) Empty() bool {
-	stops, remains, unknown := b.Counts()
-	return stops+remains+unknown == 0
+	t := b.Counts()
+	return t.Under()+t.Unknown == 0
 }
 
 // Trim lists at most so many secrets of each kind and counts the rest, so that it fits into one message.
 func (b BlastRadius) Trim(most int) BlastRadius {
-	stops, remains, unknown := b.Counts()
 	t := b
-	t.Stops, t.Remains, t.Unknown = firsts(b.Stops, most), firsts(b.Remains, most), firsts(b.Unknown, most)
-	left := BlastLeft{stops - len(t.Stops), remains - len(t.Remains), unknown - len(t.Unknown)}
-	if left != (BlastLeft{}) {
+	t.Stops, t.Partly, t.Remains, t.Unknown = firsts(b.Stops, most), firsts(b.Partly, most), firsts(b.Remains, most), firsts(b.Unknown, most)
+	all, listed := b.Counts(), t.listed()
+	left := Tally{all.Stops - listed.Stops, all.Still - listed.Still, all.Partly - listed.Partly, all.Remains - listed.Remains, all.Unknown - listed.Unknown}
+	if left != (Tally{}) {
 		t.Left = &left
 	}
 	return t
@@ -66,33 +121,50 @@ func Blast(key Key, secrets []Secret) BlastRadius {
 			radius.Elsewhere = NotListed
 		}
 		affected := copies.without(key)
-		affected.Secret, affected.Name, affected.State = s.ARN, s.Name, copies.State("")
-		switch affected.Fate {
-		case FateNoValue, FateEveryCopy:
-			radius.Stops = append(radius.Stops, affected)
-		case FateOlderCopy, FateOwnKey, FateOtherKey, FateOtherVersion, FateVersionStops, FateReplica, FateReplicaStops:
-			radius.Remains = append(radius.Remains, affected)
-		case FateUnreadVersions, FateUnreadKey, FateUnreadReplica:
-			radius.Unknown = append(radius.Unknown, affected)
+		if affected.Fate == "" {
+			continue
 		}
+		affected.Secret, affected.Name, affected.State = s.ARN, s.Name, copies.State("")
+		list := radius.of(affected)
+		*list = append(*list, affected)
 	}
-	for _, list := range [][]Affected{radius.Stops, radius.Remains, radius.Unknown} {
+	for _, list := range [][]Affected{radius.Stops, radius.Partly, radius.Remains, radius.Unknown} {
 		slices.SortFunc(list, func(a, b Affected) int { return strings.Compare(a.Secret, b.Secret) })
 	}
 	return radius
 }
 
+// of is the list for a secret: by what becomes of its current version, and then of anything else.
+func (b *BlastRadius) of(a Affected) *[]Affected {
+	switch a.Fate {
+	case FateNoValue, FateEveryCopy, FateCurrentStops, FateOtherVersion, FateReplica, FateUnreadReplica:
+		return &b.Stops
+	case FateOlderCopy, FateOwnKey, FateOtherKey, FateVersionStops, FateReplicaStops, FateReplicaNext:
+		switch {
+		case len(a.Labels)+len(a.Regions) > 0:
+			return &b.Partly
+		case len(a.Unsure)+len(a.Unread) > 0:
+			return &b.Unknown
+		}
+		return &b.Remains
+	default:
+		return &b.Unknown
+	}
+}
+
 // without says what becomes of a secret without the key: of its current version in the primary, then of that in other locations,
-// which have keys of their own, and of every other labelled version in any. The fate is "" where the key touches none of them.
+// which have keys of their own, and of every other version in any. The fate is "" where the key touches none of them.
 func (c Copies) without(key Key) Affected {
 	a := c.currentWithout(key)
 	beside := c.besideWithout(key)
 	switch a.Fate {
 	case FateOlderCopy, FateOwnKey, FateOtherKey:
 		beside.Fate, beside.Opens = a.Fate, a.Opens
+		c.losses(key, &beside)
 		return beside
 	case FateEveryCopy:
 		c.othersOpen(key, &a)
+		c.losses(key, &a)
 		return a
 	case "":
 	default:
@@ -100,25 +172,30 @@ func (c Copies) without(key Key) Affected {
 	}
 	current, written := c.Current()
 	switch {
-	case len(beside.Labels)+len(beside.Regions)+len(beside.Unsure) == 0:
+	case len(beside.Labels)+len(beside.Regions)+len(beside.Unsure)+len(beside.Unread)+len(beside.Next) == 0:
 		return a
 	case written && current.Without(key) == OpensNo: // it is closed by another key already
-		a = c.lost(key, current)
 		a.Fate, a.Others = FateEveryCopy, current.besides(&key)
 		c.othersOpen(key, &a)
+		c.losses(key, &a)
 		return a
 	case len(beside.Labels) > 0:
 		beside.Fate = FateVersionStops
 	case len(beside.Regions) > 0:
 		beside.Fate = FateReplicaStops
-	default:
+	case len(beside.Unsure) > 0:
 		beside.Fate = FateUnreadKey
+	case len(beside.Unread) > 0:
+		beside.Fate = FateReplicaStops
+	default:
+		beside.Fate = FateReplicaNext
 	}
+	c.losses(key, &beside)
 	return beside
 }
 
-// besideWithout says what the key closes beside the primary's current version: which labelled versions stop, which locations do,
-// and of which versions nobody knows.
+// besideWithout says what the key closes beside the primary's current version: which other versions stop, which locations do,
+// and of which nobody knows.
 func (c Copies) besideWithout(key Key) Affected {
 	var a Affected
 	if key.ARN == "" {
@@ -127,42 +204,76 @@ func (c Copies) besideWithout(key Key) Affected {
 	for i := range c.List {
 		copied := &c.List[i]
 		p := &c.Locations[copied.Location]
-		inSight := p.Kind == LocationPrimary || p.Listing == Listed // of a location that listed nothing besideLocations says what there is to say
-		if !inSight || !copied.Labelled() || !copied.Needs(key) || p.Kind == LocationPrimary && copied.Has(stageCurrent) {
+		if !p.inSight() || !copied.Needs(key) || p.Kind == LocationPrimary && copied.Has(stageCurrent) {
 			continue
 		}
 		switch copied.Without(key) {
 		case OpensYes:
 		case OpensNo:
-			lost := c.lost(key, *copied)
-			a.Lost, a.Gone = Older(a.Lost, lost.Lost), a.Gone || lost.Gone
-			a.Labels = append(a.Labels, p.labels(copied, true)...)
+			a.Labels = p.label(a.Labels, copied, true)
 		default:
 			a.doubt(p, copied, &key)
 		}
 	}
 	for i := 1; i < len(c.Locations); i++ {
-		if c.stopsIn(i, &key) {
-			a.Regions = append(a.Regions, c.Locations[i].name())
+		p := &c.Locations[i]
+		current, found := c.currentIn(i)
+		switch {
+		case p.Listing == Listed && found && current.Needs(key) && current.Without(key) == OpensNo:
+			a.Regions = append(a.Regions, p.name())
+		case !p.Named.is(&key):
+		case p.Listing == Listed:
+			a.Next = append(a.Next, p.name())
+		default:
+			a.Unread = append(a.Unread, p.name())
 		}
 	}
 	return a
 }
 
-// stopsIn reports whether the current version of a location beside the primary stops without a key, or the next one there will.
-func (c Copies) stopsIn(location int, key *Key) bool {
-	p := &c.Locations[location]
-	current, found := c.currentIn(location)
-	if found && p.Listing == Listed && current.Needs(*key) {
-		opens := current.Without(*key)
-		return opens == OpensNo || opens == OpensYes && p.Named.is(key)
+// inSight reports that the versions of a location were listed there: of another nobody knows which keys open them.
+func (p *Location) inSight() bool { return p.Kind == LocationPrimary || p.Listing == Listed }
+
+// losses says from when what stops cannot come back, with the key in the state in which it was just read: all of it, or the
+// versions in Dying.
+func (c Copies) losses(key Key, a *Affected) {
+	all, first := true, true
+	for i := range c.List {
+		copied := &c.List[i]
+		p := &c.Locations[copied.Location]
+		if !p.inSight() || !copied.Needs(key) && !(p.Kind == LocationPrimary && copied.Has(stageCurrent)) || copied.Without(key) != OpensNo {
+			continue
+		}
+		life := copied.with(key).lifeWithout(&key)
+		if life.Lost.IsZero() && !life.Gone {
+			all = false
+			continue
+		}
+		a.Dying = p.label(a.Dying, copied, false)
+		a.Gone = a.Gone || life.Gone
+		if !life.Lost.IsZero() && (first || life.Lost.Before(a.Lost)) {
+			a.Lost, first = life.Lost, false
+		}
 	}
-	return p.Named.is(key)
+	if all {
+		a.Dying = nil
+	}
+}
+
+// with is a copy with a key in the state in which it was read.
+func (c Copy) with(key Key) *Copy {
+	c.Keys = slices.Clone(c.Keys)
+	for i, k := range c.Keys {
+		if k.Same(key) {
+			c.Keys[i] = key
+		}
+	}
+	return &c
 }
 
 // doubt adds a version of which nobody knows whether it opens, and the keys for which.
 func (a *Affected) doubt(p *Location, copied *Copy, off *Key) {
-	a.Unsure = append(a.Unsure, p.labels(copied, false)...)
+	a.Unsure = p.label(a.Unsure, copied, false)
 	for _, k := range copied.besides(off) {
 		if k.State.Opens() == OpensUnknown && !slices.ContainsFunc(a.Others, k.Same) {
 			a.Others = append(a.Others, k)
@@ -170,14 +281,19 @@ func (a *Affected) doubt(p *Location, copied *Copy, off *Key) {
 	}
 }
 
-// labels are those of a version in a location, as people find them; without the one that stands for the location itself, if that
-// is said apart.
-func (p *Location) labels(copied *Copy, apart bool) []string {
-	var names []string
+// unlabelled is how a version is called that has no label: people read it by its id.
+const unlabelled = "a version without a label"
+
+// label adds the labels of a version in a location, as people find them; without the one that stands for the location itself, if
+// that is said apart. One that has none is named a single time.
+func (p *Location) label(names []string, copied *Copy, apart bool) []string {
 	for _, label := range copied.Stages {
 		if !apart || p.Kind == LocationPrimary || label != stageCurrent {
 			names = append(names, p.of(label))
 		}
+	}
+	if name := p.of(unlabelled); !copied.Labelled() && !slices.Contains(names, name) {
+		names = append(names, name)
 	}
 	return names
 }
@@ -218,9 +334,7 @@ func (c Copies) currentWithout(key Key) Affected {
 	life := current.lifeWithout(&key)
 	switch life.Opens {
 	case OpensNo:
-		a := c.lost(key, current)
-		a.Fate, a.Others = FateEveryCopy, current.besides(&key)
-		return a
+		return Affected{Fate: FateEveryCopy, Others: current.besides(&key)}
 	case OpensUnknown:
 		return Affected{Fate: FateUnreadKey, Others: slices.DeleteFunc(current.besides(&key), Key.Unusable)}
 	}
@@ -230,19 +344,6 @@ func (c Copies) currentWithout(key Key) Affected {
 		return Affected{Fate: FateOwnKey, Opens: opens.brief()}
 	}
 	return Affected{Fate: FateOlderCopy, Opens: opens.brief()}
-}
-
-// lost says from when a copy cannot come back, with the key in the state in which it was just read.
-func (c Copies) lost(key Key, stopped Copy) Affected {
-	keys := slices.Clone(stopped.Keys)
-	for i, k := range keys {
-		if k.Same(key) {
-			keys[i] = key
-		}
-	}
-	stopped.Keys = keys
-	life := stopped.lifeWithout(&key)
-	return Affected{Lost: life.Lost, Gone: life.Gone}
 }
 
 // opening is the key that still opens a copy, the preferred one if it does.
@@ -261,56 +362,60 @@ func (c *Copy) opening(off, preferred *Key) *Key {
 	return found
 }
 
-// othersOpen looks for what keeps a stopped secret open: the current version in another location, or another labelled version
-// in any. Where the versions of a location could not be listed, one key of it is known: if that opens nothing, an older copy there still may.
+// othersOpen looks for what of a secret can still be read whose current version stops: that in another location, or another
+// version in any. Where the versions of a location could not be listed, one key of it is known: if that opens nothing, an older
+// copy there still may.
 func (c Copies) othersOpen(key Key, a *Affected) {
 	var unread []string
+	var unsure Affected
+	opens := func(p *Location, copied *Copy) {
+		a.Others = nil
+		switch k := copied.opening(&key, &p.Named).brief(); {
+		case a.Opens.zero():
+			a.Opens = k
+		case !a.Opens.Same(k) && !slices.ContainsFunc(a.With, k.Same):
+			a.With = append(a.With, k)
+		}
+	}
+	open := make([]bool, len(c.Locations))
 	for i := 1; i < len(c.Locations); i++ {
 		p := &c.Locations[i]
 		current, found := c.currentIn(i)
-		opens := current.Without(key)
-		if !found || !p.InSync() { // what is there may be another value, or none
-			opens = OpensUnknown
-		}
-		switch opens {
-		case OpensNo:
-		case OpensYes:
-			if a.Fate != FateReplica {
-				a.Others = nil
-				a.Fate, a.Opens = FateReplica, current.opening(&key, &p.Named).brief()
-			}
-			a.Regions = append(a.Regions, p.name())
-		default:
+		switch {
+		case !found || !p.InSync(), current.Without(key) == OpensUnknown: // what is there may be another value, or none
 			unread = append(unread, p.name())
+		case current.Without(key) == OpensYes:
+			open[i] = true
+			a.Regions = append(a.Regions, p.name())
+			opens(p, &current)
 		}
 	}
-	if a.Fate == FateReplica {
-		return
-	}
-	var unsure Affected
 	for i := range c.List {
 		copied := &c.List[i]
 		p := &c.Locations[copied.Location]
-		if !copied.Labelled() || !p.InSync() {
+		if !p.InSync() || open[copied.Location] {
 			continue
 		}
 		switch copied.Without(key) {
 		case OpensNo:
 		case OpensYes:
-			a.Fate, a.Others, a.Opens = FateOtherVersion, nil, copied.opening(&key, &p.Named).brief()
-			a.Labels = append(a.Labels, p.labels(copied, false)...)
+			a.Labels = p.label(a.Labels, copied, false)
+			opens(p, copied)
 		default:
-			unsure.doubt(p, copied, &key)
+			if p.inSight() {
+				unsure.doubt(p, copied, &key)
+			}
 		}
 	}
-	if a.Fate == FateOtherVersion {
-		return
-	}
 	switch {
+	case len(a.Regions) > 0:
+		a.Fate = FateReplica
+	case len(a.Labels) > 0:
+		a.Fate = FateOtherVersion
 	case len(unread) > 0:
 		a.Fate, a.Regions, a.Others = FateUnreadReplica, unread, nil
 	case len(unsure.Unsure) > 0:
-		a.Fate, a.Unsure, a.Others = FateUnreadKey, unsure.Unsure, unsure.Others
+		a.Fate, a.Unsure, a.Others = FateCurrentStops, unsure.Unsure, unsure.Others
 	}
 }
 

@@ -64,7 +64,7 @@ func TestBlastFollowsEveryCopy(t *testing.T) {
 		secret guard.Secret
 		fate   guard.Fate
 		says   string
-	}{
+	}{ // what the class of each is, TestEachCopyOfASecretHasItsFate says
 		"a replica under the AWS managed key of its Region still opens": {replicated(secret(off, off), under("eu-west-1", awsKey)), guard.FateReplica,
 			"stops in " + here + ", and still opens in eu-west-1 with the AWS managed key"},
 		"a replica under a CMK of its Region still opens": {replicated(secret(off, off), under("eu-west-1", there)), guard.FateReplica,
@@ -83,14 +83,14 @@ func TestBlastFollowsEveryCopy(t *testing.T) {
 		"a replica does not make a secret stop whose older copy opens": {replicated(secret(off, off, awsKey), under("eu-west-1", there)), guard.FateOlderCopy,
 			"an older copy still opens with the AWS managed key"},
 		"the key that is off is a replica's": {replicated(secret(otherKey, otherKey), under("eu-west-1", off)), guard.FateReplicaStops,
-			"stops in eu-west-1, unless an older copy there still opens: its primary is under another key"},
+			"it stops in eu-west-1, unless an older copy there still opens, which could not be read; its primary is under another key"},
 		"the key that is off was the secret's, whose own key opens it now": {secret(otherKey, otherKey, off), guard.FateOwnKey,
-			"only an older copy is under this key; it opens with its own, " + otherKey.ARN},
+			"of its current version only an older copy is under this key; it opens with its own, " + otherKey.ARN},
 		"an unread key beside one that opens does not make it unknown": {secret(off, off, guard.Key{ARN: there.ARN}, awsKey), guard.FateOlderCopy,
 			"an older copy still opens with the AWS managed key"},
 	} {
 		radius := guard.Blast(off, []guard.Secret{c.secret})
-		all := slices.Concat(radius.Stops, radius.Remains, radius.Unknown)
+		all := everyList(radius)
 		if len(all) != 1 {
 			t.Errorf("%s: %d secrets are touched", sentence, len(all))
 			continue
@@ -98,8 +98,8 @@ func TestBlastFollowsEveryCopy(t *testing.T) {
 		if all[0].Fate != c.fate || all[0].Describe() != c.says {
 			t.Errorf("%s: %s: %s", sentence, all[0].Fate, all[0].Describe())
 		}
-		if len(radius.Stops) > 0 {
-			t.Errorf("%s: it is said to stop", sentence)
+		if stops := len(radius.Stops) > 0; stops != (c.fate == guard.FateReplica || c.fate == guard.FateUnreadReplica) {
+			t.Errorf("%s: it is said to stop: %v", sentence, stops)
 		}
 	}
 }
@@ -122,13 +122,13 @@ func TestWhatIsLostIsSaidWithItsDate(t *testing.T) {
 		"the other one is deleted later":        {dying, secret(dying, dying, doomed(otherKey, later)), "every copy of the current version is under this key, or another that opens nothing: " + otherKey.ARN + " is in state PendingDeletion; what stops is lost for good from " + day(later) + " on"},
 		"the other one can be enabled again":    {dying, secret(dying, dying, inState(otherKey, guard.KeyDisabled)), "every copy of the current version is under this key, or another that opens nothing: " + otherKey.ARN + " is in state Disabled"},
 		"a key that does not exist any more":    {inState(ownKey, guard.KeyMissing), secret(inState(ownKey, guard.KeyMissing), ownKey), "every copy of the current version is under this key; what stopped is lost for good: no key of it exists any more"},
-		"a version that is not the current":     {dying, labelled(dying), "last-year stops; its current version is under another key; what stops is lost for good from " + day(soon) + " on"},
+		"a version that is not the current":     {dying, labelled(dying), "last-year stops; its current version opens with another key; what stops is lost for good from " + day(soon) + " on"},
 		"its replica stays":                     {dying, with(secret(dying, dying), func(s *guard.Secret) { s.Replicas = []guard.Replica{replicaIn("eu-west-1", otherKey)} }), "stops in us-east-1, and still opens in eu-west-1 with " + otherKey.ARN + "; what stops is lost for good from " + day(soon) + " on"},
 		"its copy in another account stays":     {dying, with(secret(dying, dying), inAnotherAccount(centralKey)), "stops in us-east-1, and still opens in account 444455556666 with " + centralKey.ARN + "; what stops is lost for good from " + day(soon) + " on"},
 		"a disabled key takes nothing for good": {inState(ownKey, guard.KeyDisabled), secret(ownKey, ownKey), "every copy of the current version is under this key"},
 	} {
 		radius := guard.Blast(c.key, []guard.Secret{c.secret})
-		all := slices.Concat(radius.Stops, radius.Remains, radius.Unknown)
+		all := everyList(radius)
 		if len(all) != 1 || all[0].Describe() != c.says {
 			t.Errorf("%s: %+v\nwant %s", sentence, all, c.says)
 			if len(all) == 1 {
@@ -174,14 +174,16 @@ func TestMissingTagsNeverUsesUpTheOwnersTags(t *testing.T) {
 
 func TestATrimmedBlastRadiusCountsWhatItDoesNotList(t *testing.T) {
 	secrets := func(n int) []guard.Affected { return make([]guard.Affected, n) }
-	whole := guard.BlastRadius{Stops: secrets(3), Remains: secrets(5), Unknown: secrets(7)}
+	whole := guard.BlastRadius{Stops: secrets(3), Partly: secrets(4), Remains: secrets(5), Unknown: secrets(7)}
+	whole.Stops[0].Fate, whole.Stops[2].Fate = guard.FateOtherVersion, guard.FateReplica // one of them is listed, one is not
 	trimmed := whole.Trim(2)
-	if len(trimmed.Stops) != 2 || len(trimmed.Remains) != 2 || len(trimmed.Unknown) != 2 {
+	if len(trimmed.Stops) != 2 || len(trimmed.Partly) != 2 || len(trimmed.Remains) != 2 || len(trimmed.Unknown) != 2 {
 		t.Errorf("listed %d, %d, %d, want 2 of each", len(trimmed.Stops), len(trimmed.Remains), len(trimmed.Unknown))
 	}
 	for sentence, radius := range map[string]guard.BlastRadius{"the trimmed list": trimmed, "a list that is trimmed twice": trimmed.Trim(1)} {
-		if stops, remains, unknown := radius.Counts(); stops != 3 || remains != 5 || unknown != 7 {
-			t.Errorf("%s counts %d, %d, %d, want 3, 5, 7", sentence, stops, remains, unknown)
+		want := guard.Tally{Stops: 3, Still: 2, Partly: 4, Remains: 5, Unknown: 7}
+		if diff := cmp.Diff(want, radius.Counts()); diff != "" {
+			t.Errorf("%s counts (-want +got):\n%s", sentence, diff)
 		}
 	}
 	if short := whole.Trim(7); short.Left != nil {
@@ -198,7 +200,7 @@ func TestABlastRadiusIsEmptyOnlyWithoutAnySecret(t *testing.T) {
 		"no secret":                              {guard.BlastRadius{}, true},
 		"one stops and one remains":              {guard.BlastRadius{Stops: one, Remains: one}, false},
 		"one remains and one is unknown":         {guard.BlastRadius{Remains: one, Unknown: one}, false},
-		"one that is not listed, and is unknown": {guard.BlastRadius{Left: &guard.BlastLeft{Unknown: 1}}, false},
+		"one that is not listed, and is unknown": {guard.BlastRadius{Left: &guard.Tally{Unknown: 1}}, false},
 	} {
 		if got := c.radius.Empty(); got != c.empty {
 			t.Errorf("%s: empty is %v", sentence, got)
@@ -211,4 +213,9 @@ func TestASecretWhoseCopiesAreAllUnderOtherKeysIsNotAffected(t *testing.T) {
 	if radius := guard.Blast(inState(ownKey, guard.KeyDisabled), []guard.Secret{elsewhere}); !radius.Empty() {
 		t.Errorf("affected: %+v", radius)
 	}
+}
+
+// everyList is each secret of a blast radius, in whichever list it is.
+func everyList(b guard.BlastRadius) []guard.Affected {
+	return slices.Concat(b.Stops, b.Partly, b.Remains, b.Unknown)
 }

@@ -28,6 +28,17 @@ type Location struct {
 	Named   Key     // that the next version there will be under
 	Status  string  // of the replication, as Secrets Manager says it; "" for the primary, and where it was not read
 	Listing Listing // whether its own list of versions was read
+
+	left *Key // where Named is an alias that is gone: a customer managed key that opens the current version; nil: none is known
+}
+
+// by is the key by which the copies of a location are measured: the one that it names, or that its current version is under
+// where it names an alias that is gone.
+func (p *Location) by() *Key {
+	if p.left != nil {
+		return p.left
+	}
+	return &p.Named
 }
 
 // LocationKind is what a location is to a secret.
@@ -148,7 +159,25 @@ func CopiesOf(s Secret) Copies {
 		c.Locations = append(c.Locations, Location{Account: e.Account, Region: e.Region, Kind: LocationElsewhere, Named: e.Key, Status: e.Status, Listing: e.Listing})
 		c.copied(e.Versions, versions)
 	}
+	for i := range c.Locations {
+		if p := &c.Locations[i]; p.Named.aliasGone() {
+			p.left = c.leftIn(i)
+		}
+	}
 	return c
+}
+
+// leftIn is a customer managed key that opens the current version in a location.
+func (c *Copies) leftIn(location int) *Key {
+	current, found := c.currentIn(location)
+	if !found {
+		return nil
+	}
+	at := slices.IndexFunc(current.Keys, func(k Key) bool { return k.Manager == ManagerCustomer && k.State != KeyMissing })
+	if at < 0 {
+		return nil
+	}
+	return &current.Keys[at]
 }
 
 // listed adds the versions that the last location lists.

@@ -37,11 +37,13 @@ func (f Finding) Describe() string {
 func (n Notice) Describe() string {
 	switch {
 	case n.Kind == NoticeKeyRestored && n.Blast != nil:
-		stops, remains, unknown := n.Blast.Counts()
-		return fmt.Sprintf("key is %s: %s under it", n.Blast.State, Count(stops+remains+unknown, "secret is", "secrets are"))
+		return fmt.Sprintf("key is %s: %s", n.Blast.State, n.Blast.Counts().UnderWords())
 	case n.Blast != nil:
-		stops, remains, unknown := n.Blast.Counts()
-		return fmt.Sprintf("key is %s: %s, %s, %d unknown", n.Blast.State, Count(stops, "stops", "stop"), Count(remains, "does NOT stop", "do NOT stop"), unknown)
+		counts := n.Blast.Counts()
+		if n.Blast.Empty() {
+			return fmt.Sprintf("key is %s: no secret that can be read is known to be under it", n.Blast.State)
+		}
+		return fmt.Sprintf("key is %s: %s, %d unknown", n.Blast.State, counts.Words(), counts.Unknown)
 	case n.Move != nil:
 		return script(n.Passages()).String()
 	case n.Finding == nil:
@@ -79,14 +81,21 @@ func (f Finding) endWords() string {
 // eachKey says something of every key of the subject: of the secret's own, then of its replicas'.
 func (s Subject) eachKey(say func(Key) string) string {
 	var parts []string
+	add := func(what, of string, k Key) {
+		if k.AliasGone() {
+			parts = append(parts, what+" names "+k.ID+", an alias that does not exist any more: it decides about the next version alone, which cannot be written")
+			return
+		}
+		parts = append(parts, of+" "+say(k))
+	}
 	if !s.Key.zero() {
-		parts = append(parts, "its key "+say(s.Key))
+		add("it", "its key", s.Key)
 	}
 	for _, r := range s.Replicas {
-		parts = append(parts, "the key of its replica in "+r.Region+" "+say(r.Key))
+		add("its replica in "+r.Region, "the key of its replica in "+r.Region, r.Key)
 	}
 	for _, e := range s.Elsewhere {
-		parts = append(parts, "the key of its copy in account "+e.Account+" "+say(e.Key))
+		add("its copy in account "+e.Account, "the key of its copy in account "+e.Account, e.Key)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -182,6 +191,8 @@ func (s Subject) unreadKeyWords() string {
 	var parts []string
 	unread := func(of string, k Key) {
 		switch {
+		case k.State == KeyMissing:
+			parts = append(parts, strings.Join(strings.Fields(of+" "+cmp.Or(k.ARN, k.ID)+" does not exist any more, so it is not known what it was"), " "))
 		case k.undecided():
 			parts = append(parts, of+" "+k.named()+" is in state "+string(k.State)+", of which it is not known whether it opens anything")
 		case of == "its key":

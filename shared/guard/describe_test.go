@@ -12,12 +12,15 @@ func TestANoticeOfAKeySaysHowManySecretsAreUnderIt(t *testing.T) {
 	blast := &guard.BlastRadius{State: guard.KeyEnabled, Stops: one, Remains: append(one, one...), Unknown: append(one, one...)}
 	off := *blast
 	off.State = guard.KeyDisabled
+	part := guard.BlastRadius{State: guard.KeyDisabled, Stops: []guard.Affected{{Name: "x", Fate: guard.FateOtherVersion}}, Partly: append(one, one...)}
 	for sentence, c := range map[string]struct {
 		notice guard.Notice
 		want   string
 	}{
-		"the key is back":           {guard.Notice{Kind: guard.NoticeKeyRestored, Blast: blast}, "key is Enabled: 5 secrets are under it"},
+		"the key is back":           {guard.Notice{Kind: guard.NoticeKeyRestored, Blast: blast}, "key is Enabled: 3 secrets are under it, and 2 more may be"},
 		"the key is out of use":     {guard.Notice{Kind: guard.NoticeIncident, Blast: &off}, "key is Disabled: 1 stops, 2 do NOT stop, 2 unknown"},
+		"none is known of":          {guard.Notice{Kind: guard.NoticeIncident, Blast: &guard.BlastRadius{State: guard.KeyPendingDeletion}}, "key is PendingDeletion: no secret that can be read is known to be under it"},
+		"some stop in part":         {guard.Notice{Kind: guard.NoticeIncident, Blast: &part}, "key is Disabled: 1 stops (1 still opens in another way), 2 stop in part, 0 do NOT stop, 0 unknown"},
 		"the key is back, for none": {guard.Notice{Kind: guard.NoticeKeyRestored, Detail: "no secret is under it"}, "no secret is under it"},
 	} {
 		if got := c.notice.Describe(); got != c.want {

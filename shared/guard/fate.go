@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -14,12 +15,16 @@ type Affected struct {
 	State   LockState `json:"state"`
 	Fate    Fate      `json:"fate,omitzero"`
 	Opens   Key       `json:"opens,omitzero"`   // of FateOlderCopy, FateOwnKey, FateReplica and FateOtherVersion: what still opens it
+	With    []Key     `json:"with,omitzero"`    // of FateReplica and FateOtherVersion: further keys that still open something
 	Regions []string  `json:"regions,omitzero"` // of FateReplica and FateUnreadReplica: where those replicas are, or in which account; where the primary opens: which stop
-	Labels  []string  `json:"labels,omitzero"`  // of FateOtherVersion: of the versions that still open, and in which Region or account; where the primary opens: of others that stop
+	Labels  []string  `json:"labels,omitzero"`  // of FateOtherVersion and FateReplica: of the versions that still open, and in which Region or account; where the primary opens: of others that stop
+	Unread  []string  `json:"unread,omitzero"`  // where the primary opens: locations that stop, unless an older copy there opens, which nobody could see
+	Next    []string  `json:"next,omitzero"`    // where the primary opens: locations whose current version opens, and whose next is to be under the key
 	Unsure  []string  `json:"unsure,omitzero"`  // labels of versions of which nobody knows whether they still open, and in which Region or account
 	Others  []Key     `json:"others,omitzero"`  // of FateEveryCopy: that open it no more; of FateUnreadKey and Unsure: of which nobody knows whether they open it
 	Lost    time.Time `json:"lost,omitzero"`    // from when what stops is lost for good, because its last key is deleted; of several versions the first
 	Gone    bool      `json:"gone,omitzero"`    // what stops is lost already: no key of it exists any more
+	Dying   []string  `json:"dying,omitzero"`   // of Lost and Gone: labels of those versions, where others that stop can come back
 	Seen    time.Time `json:"seen,omitzero"`    // of FateStale and FateShutOut: when it was looked at last; zero: never
 	Why     string    `json:"why,omitzero"`     // of notices stored before fates were: the reason, in half a sentence
 }
@@ -36,9 +41,11 @@ const (
 	FateOtherVersion   Fate = "other_version"   // its current version stops, and another one opens with another key
 	FateVersionStops   Fate = "version_stops"   // labelled versions stop, in some location, and the primary's current one is under another key
 	FateReplica        Fate = "replica"         // its primary stops, and replicas open with keys of their own
-	FateReplicaStops   Fate = "replica_stops"   // replicas stop, and its primary is under another key
+	FateReplicaStops   Fate = "replica_stops"   // replicas stop, or those in Unread may, and its primary is under another key
+	FateReplicaNext    Fate = "replica_next"    // nothing stops, and replicas name the key
+	FateCurrentStops   Fate = "current_stops"   // its current version stops, and nobody knows of those that are Unsure
 	FateUnreadVersions Fate = "unread_versions" // nobody could see its versions
-	FateUnreadKey      Fate = "unread_key"      // its current version, or those that are Unsure, may open with another key: nobody knows what its state means
+	FateUnreadKey      Fate = "unread_key"      // its current version, or, where that opens, those that are Unsure, may open with another key: nobody knows what its state means
 	FateUnreadReplica  Fate = "unread_replica"  // its primary stops, and nobody could see what opens its replicas
 	FateUnreadCopies   Fate = "unread_copies"   // nobody could see every key of its copies, so it may be under the key
 	FateShutOut        Fate = "shut_out"        // nobody may look at it, or at any secret of its account and Region, so it may be under the key
@@ -51,11 +58,12 @@ func (a Affected) Describe() string {
 	if len(a.Unsure) > 0 && a.Fate != FateUnreadKey {
 		words = also(words, "whether "+a.unsure()+" still opens is not known: "+a.others("could not be read"))
 	}
+	dying := strings.Join(a.Dying, ", ")
 	switch {
 	case a.Gone:
-		return also(words, "what stopped is lost for good: no key of it exists any more")
+		return also(words, cmp.Or(dying, "what stopped")+" is lost for good: no key of it exists any more")
 	case !a.Lost.IsZero():
-		return also(words, "what stops is lost for good from "+minute(a.Lost)+" on")
+		return also(words, cmp.Or(dying, "what stops")+" is lost for good from "+minute(a.Lost)+" on")
 	default:
 		return words
 	}
@@ -73,17 +81,23 @@ func (a Affected) why() string {
 	case FateOlderCopy:
 		return a.stopping("an older copy still opens with " + a.Opens.named())
 	case FateOwnKey:
-		return a.stopping("only an older copy is under this key; it opens with its own, " + a.Opens.named())
+		return a.stopping("of its current version only an older copy is under this key; it opens with its own, " + a.Opens.named())
 	case FateOtherKey:
-		return a.stopping("the current version was never re-encrypted under this key")
+		return a.stopping("the current version opens with another key than this, which it names")
 	case FateOtherVersion:
-		return "its current version stops; " + a.labels() + " still opens with " + a.Opens.named()
+		return "its current version stops; " + a.labels() + " still opens with " + a.openers()
+	case FateCurrentStops:
+		return "its current version stops"
 	case FateVersionStops:
-		return a.stopping("") + "; its current version is under another key"
+		return a.stopping("") + "; its current version opens with another key"
 	case FateReplica:
-		return "stops in " + arn.Of(a.Secret).Region + ", and still opens in " + a.in() + " with " + a.Opens.named()
-	case FateReplicaStops:
-		return "stops in " + a.in() + ", unless an older copy there still opens: its primary is under another key"
+		words := "stops in " + arn.Of(a.Secret).Region + ", and still opens in " + a.in()
+		if len(a.Labels) > 0 {
+			words += ", as does " + a.labels() + ","
+		}
+		return words + " with " + a.openers()
+	case FateReplicaStops, FateReplicaNext:
+		return a.stopping("") + "; its primary is under another key"
 	case FateUnreadVersions:
 		return "its versions could not be read"
 	case FateUnreadKey:
@@ -117,7 +131,25 @@ func (a Affected) stopping(words string) string {
 		words = also(words, a.labels()+" stops")
 	}
 	if len(a.Regions) > 0 {
-		words = also(words, "it stops in "+a.in()+", unless an older copy there still opens")
+		words = also(words, "it stops in "+a.in())
+	}
+	if len(a.Unread) > 0 {
+		words = also(words, "it stops in "+strings.Join(a.Unread, ", ")+", unless an older copy there still opens, which could not be read")
+	}
+	if len(a.Next) > 0 {
+		words = also(words, "what is in "+strings.Join(a.Next, ", ")+" still opens, and the next version does not come there: it names this key there")
+	}
+	return words
+}
+
+// Still reports that something of a secret still opens whose current version stops.
+func (a Affected) Still() bool { return a.Fate == FateReplica || a.Fate == FateOtherVersion }
+
+// openers are the keys that still open something.
+func (a Affected) openers() string {
+	words := a.Opens.named()
+	for _, k := range a.With {
+		words += " or " + k.named()
 	}
 	return words
 }

@@ -1,13 +1,15 @@
 package guard_test
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/guard"
 )
+
+// noLabel is how a version without a label is called.
+const noLabel = "a version without a label"
 
 // version is one with a label, or with none, that keys open.
 func version(id, label string, opens ...guard.Key) guard.Version {
@@ -22,7 +24,7 @@ func version(id, label string, opens ...guard.Key) guard.Version {
 func fate(t *testing.T, off guard.Key, s guard.Secret) guard.Affected {
 	t.Helper()
 	radius := guard.Blast(off, []guard.Secret{s})
-	all := slices.Concat(radius.Stops, radius.Remains, radius.Unknown)
+	all := everyList(radius)
 	if len(all) > 1 {
 		t.Fatalf("%d times: %+v", len(all), all)
 	}
@@ -31,10 +33,33 @@ func fate(t *testing.T, off guard.Key, s guard.Secret) guard.Affected {
 	}
 	a := all[0]
 	a.Secret, a.Name, a.State = "", "", ""
-	if stops := len(radius.Stops) > 0; stops != (a.Fate == guard.FateEveryCopy || a.Fate == guard.FateNoValue) {
-		t.Errorf("%s is said to stop: %v", a.Fate, stops)
+	class := map[string]int{"stops": len(radius.Stops), "in part": len(radius.Partly), "goes on": len(radius.Remains), "unknown": len(radius.Unknown)}
+	if want := classOf(t, a); class[want] != 1 {
+		t.Errorf("%+v is not said to be %s: %v", a, want, class)
 	}
 	return a
+}
+
+// classOf says in which list a fate belongs: by whether the current version in the primary can be read, and then anything else.
+func classOf(t *testing.T, a guard.Affected) string {
+	t.Helper()
+	switch a.Fate {
+	case guard.FateEveryCopy, guard.FateNoValue, guard.FateOtherVersion, guard.FateReplica, guard.FateUnreadReplica, guard.FateCurrentStops:
+		return "stops"
+	case guard.FateVersionStops, guard.FateReplicaStops, guard.FateReplicaNext, guard.FateOlderCopy, guard.FateOwnKey, guard.FateOtherKey:
+		switch {
+		case len(a.Labels)+len(a.Regions) > 0:
+			return "in part"
+		case len(a.Unread)+len(a.Unsure) > 0:
+			return "unknown"
+		}
+		return "goes on"
+	case guard.FateUnreadVersions, guard.FateUnreadKey:
+		return "unknown"
+	default:
+		t.Fatalf("nothing is known of the fate %s", a.Fate)
+		return ""
+	}
 }
 
 // The key is enabled in all of these, as it is when somebody asks what would stop.
@@ -55,6 +80,8 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 	unsure.Versions, unsure.Status = older.Versions, "Failed"
 	unlisted := guard.Replica{Region: "eu-west-1", Key: otherKey, Status: "InSync"}
 	creating, nextYear, unread := inState(otherKey, guard.KeyCreating), inState(centralKey, "Resting"), guard.Key{ARN: otherKey.ARN, ID: otherKey.ID}
+	unlabelled := replicaIn("eu-west-1", otherKey)
+	unlabelled.Versions = append(unlabelled.Versions, version("v0", "", off))
 	previously := func(opens ...guard.Key) guard.Replica {
 		r := replicaIn("eu-west-1", otherKey)
 		r.Versions = append(r.Versions, version("v0", "AWSPREVIOUS", opens...))
@@ -70,24 +97,34 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 		secret guard.Secret
 		want   guard.Affected
 	}{
-		"every copy is under it":                           {secret(off, off), guard.Affected{Fate: guard.FateEveryCopy}},
-		"an older copy opens, and not with the key itself": {secret(off, off, otherKey), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(otherKey)}},
-		"an older copy's key is disabled":                  {secret(off, off, disabled), guard.Affected{Fate: guard.FateEveryCopy, Others: []guard.Key{briefKey(disabled)}}},
-		"of two others, the one that is enabled opens it":  {secret(off, off, otherKey, inState(centralKey, guard.KeyDisabled)), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(otherKey)}},
-		"its version was never re-encrypted":               {secret(off, otherKey), guard.Affected{Fate: guard.FateOtherKey}},
-		"it was not, and is under a key that is disabled":  {secret(off, disabled), guard.Affected{Fate: guard.FateEveryCopy, Others: []guard.Key{briefKey(disabled)}}},
-		"its previous version opens with another":          {having(secret(off, off), version("v0", "AWSPREVIOUS", otherKey)), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{"AWSPREVIOUS"}}},
-		"a version without a label, which nobody is given": {having(secret(off, off), version("v0", "", otherKey)), guard.Affected{Fate: guard.FateEveryCopy}},
-		"a replica's previous version opens with another":  {in(secret(off, off), older), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{"AWSPREVIOUS in eu-west-1"}}},
-		"one of a replica that may hold anything":          {in(secret(off, off), unsure), guard.Affected{Fate: guard.FateUnreadReplica, Regions: []string{"eu-west-1"}}},
-		"a replica that failed, whose version opens":       {in(secret(off, off), failed), guard.Affected{Fate: guard.FateUnreadReplica, Regions: []string{"eu-west-1"}}},
-		"a replica that lists no current version":          {in(secret(off, off), empty), guard.Affected{Fate: guard.FateUnreadReplica, Regions: []string{"eu-west-1"}}},
+		"every copy is under it":                                     {secret(off, off), guard.Affected{Fate: guard.FateEveryCopy}},
+		"an older copy opens, and not with the key itself":           {secret(off, off, otherKey), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(otherKey)}},
+		"an older copy's key is disabled":                            {secret(off, off, disabled), guard.Affected{Fate: guard.FateEveryCopy, Others: []guard.Key{briefKey(disabled)}}},
+		"of two others, the one that is enabled opens it":            {secret(off, off, otherKey, inState(centralKey, guard.KeyDisabled)), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(otherKey)}},
+		"its version was never re-encrypted":                         {secret(off, otherKey), guard.Affected{Fate: guard.FateOtherKey}},
+		"it was not, and is under a key that is disabled":            {secret(off, disabled), guard.Affected{Fate: guard.FateEveryCopy, Others: []guard.Key{briefKey(disabled)}}},
+		"its previous version opens with another":                    {having(secret(off, off), version("v0", "AWSPREVIOUS", otherKey)), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{"AWSPREVIOUS"}}},
+		"a version without a label, which is read by its id":         {having(secret(off, off), version("v0", "", otherKey)), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{noLabel}}},
+		"several without a label are named a single time":            {having(secret(off, off), version("v0", "", otherKey), version("v00", "", otherKey)), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{noLabel}}},
+		"several versions open, each with a key of its own":          {having(secret(off, off), version("v0", "AWSPREVIOUS", otherKey), version("v00", "", centralKey)), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), With: briefly(centralKey), Labels: []string{"AWSPREVIOUS", noLabel}}},
+		"a version without a label stops":                            {having(secret(otherKey, otherKey), version("v0", "", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{noLabel}}},
+		"a version without a label opens with another as well":       {having(secret(otherKey, otherKey), version("v0", "", off, otherKey)), guard.Affected{}},
+		"one without a label may open with a key that is not read":   {having(secret(otherKey, otherKey), version("v0", "", off, unread)), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{noLabel}, Others: briefly(unread)}},
+		"a version without a label stops in a replica":               {in(secret(otherKey, otherKey), unlabelled), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{noLabel + " in eu-west-1"}}},
+		"a label stops, and the current version has another key":     {having(secret(otherKey, off, otherKey), version("v0", "blue", off)), guard.Affected{Fate: guard.FateOwnKey, Opens: briefKey(otherKey), Labels: []string{"blue"}}},
+		"a replica opens, and so does a label of the primary":        {in(having(secret(off, off), version("v0", "blue", otherKey)), replicaIn("eu-west-1", centralKey)), guard.Affected{Fate: guard.FateReplica, Opens: briefKey(centralKey), With: briefly(otherKey), Regions: []string{"eu-west-1"}, Labels: []string{"blue"}}},
+		"the key of a replica that could not be asked":               {in(secret(otherKey, otherKey), guard.Replica{Region: "eu-west-1", Key: off, Status: "InSync"}), guard.Affected{Fate: guard.FateReplicaStops, Unread: []string{"eu-west-1"}}},
+		"of a stopped secret a version may open with a key not read": {having(secret(off, off), version("v0", "AWSPREVIOUS", off, unread)), guard.Affected{Fate: guard.FateCurrentStops, Unsure: []string{"AWSPREVIOUS"}, Others: briefly(unread)}},
+		"a replica's previous version opens with another":            {in(secret(off, off), older), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{"AWSPREVIOUS in eu-west-1"}}},
+		"one of a replica that may hold anything":                    {in(secret(off, off), unsure), guard.Affected{Fate: guard.FateUnreadReplica, Regions: []string{"eu-west-1"}}},
+		"a replica that failed, whose version opens":                 {in(secret(off, off), failed), guard.Affected{Fate: guard.FateUnreadReplica, Regions: []string{"eu-west-1"}}},
+		"a replica that lists no current version":                    {in(secret(off, off), empty), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{noLabel + " in eu-west-1"}}},
 		"a replica that could not be asked, behind a version without a label": {in(with(secret(off, off), func(s *guard.Secret) { s.Versions = append([]guard.Version{version("v0", "", off)}, s.Versions...) }), unlisted),
 			guard.Affected{Fate: guard.FateReplica, Opens: briefKey(otherKey), Regions: []string{"eu-west-1"}}},
 		"its previous version stops":                           {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}}},
 		"its previous version opens with another as well":      {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off, otherKey)), guard.Affected{}},
 		"its previous version stops, and so does a replica":    {in(having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off)), replicaIn("eu-west-1", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}, Regions: []string{"eu-west-1"}}},
-		"a replica's version to come":                          {in(secret(otherKey, otherKey), replicaIn("eu-west-1", off, otherKey)), guard.Affected{Fate: guard.FateReplicaStops, Regions: []string{"eu-west-1"}}},
+		"a replica's version to come":                          {in(secret(otherKey, otherKey), replicaIn("eu-west-1", off, otherKey)), guard.Affected{Fate: guard.FateReplicaNext, Next: []string{"eu-west-1"}}},
 		"a replica's current version":                          {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off)), guard.Affected{Fate: guard.FateReplicaStops, Regions: []string{"eu-west-1"}}},
 		"a replica's version that opens with its own as well":  {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off, otherKey)), guard.Affected{}},
 		"a replica's previous version":                         {in(secret(otherKey, otherKey), previously(off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS in eu-west-1"}}},
@@ -100,8 +137,8 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 		"an older copy's key waits for its replicas":           {secret(off, off, inState(otherKey, guard.KeyPendingReplicaDeletion)), guard.Affected{Fate: guard.FateEveryCopy, Others: briefly(inState(otherKey, guard.KeyPendingReplicaDeletion))}},
 		"an older copy's key store is away":                    {secret(off, off, inState(otherKey, guard.KeyUnavailable)), guard.Affected{Fate: guard.FateEveryCopy, Others: briefly(inState(otherKey, guard.KeyUnavailable))}},
 		"an older copy's key could not be read":                {secret(off, off, unread), guard.Affected{Fate: guard.FateUnreadKey, Others: briefly(unread)}},
-		"its previous version may open":                        {having(secret(off, off), version("v0", "AWSPREVIOUS", off, creating)), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}, Others: briefly(creating)}},
-		"its previous version lists no key":                    {having(secret(off, off), version("v0", "AWSPREVIOUS")), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}}},
+		"its previous version may open":                        {having(secret(off, off), version("v0", "AWSPREVIOUS", off, creating)), guard.Affected{Fate: guard.FateCurrentStops, Unsure: []string{"AWSPREVIOUS"}, Others: briefly(creating)}},
+		"its previous version lists no key":                    {having(secret(off, off), version("v0", "AWSPREVIOUS")), guard.Affected{Fate: guard.FateCurrentStops, Unsure: []string{"AWSPREVIOUS"}}},
 		"only its previous version may stop":                   {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off, nextYear)), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}, Others: briefly(nextYear)}},
 		"one version stops and another may":                    {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off), version("v9", "mine", off, creating)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}, Unsure: []string{"mine"}, Others: briefly(creating)}},
 		"a replica's current version may stop":                 {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off, creating)), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{"AWSCURRENT in eu-west-1"}, Others: briefly(creating)}},
@@ -189,10 +226,20 @@ func TestAFateNamesTheStateThatDecides(t *testing.T) {
 		"an older copy is under a key of which nobody knows whether it opens: the state of k could not be read":          {Fate: guard.FateUnreadKey, Others: []guard.Key{{ID: "k"}}},
 		"whether AWSPREVIOUS still opens is not known: its keys could not be read":                                       {Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}},
 		"whether AWSPREVIOUS still opens is not known: " + otherKey.ARN + " is in state Creating":                        {Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}, Others: []guard.Key{creating}},
-		"mine stops; its current version is under another key; whether AWSPREVIOUS still opens is not known: " + otherKey.ARN + " is in state Creating": {
+		"mine stops; its current version opens with another key; whether AWSPREVIOUS still opens is not known: " + otherKey.ARN + " is in state Creating": {
 			Fate: guard.FateVersionStops, Labels: []string{"mine"}, Unsure: []string{"AWSPREVIOUS"}, Others: []guard.Key{creating}},
-		"mine stops; it stops in eu-west-1, unless an older copy there still opens; its current version is under another key": {
+		"mine stops; it stops in eu-west-1; its current version opens with another key": {
 			Fate: guard.FateVersionStops, Labels: []string{"mine"}, Regions: []string{"eu-west-1"}},
+		"it stops in eu-west-2; it stops in eu-west-1, unless an older copy there still opens, which could not be read; its primary is under another key": {
+			Fate: guard.FateReplicaStops, Regions: []string{"eu-west-2"}, Unread: []string{"eu-west-1"}},
+		"what is in eu-west-1 still opens, and the next version does not come there: it names this key there; its primary is under another key": {
+			Fate: guard.FateReplicaNext, Next: []string{"eu-west-1"}},
+		"its current version stops; AWSPREVIOUS, blue still opens with the AWS managed key or " + otherKey.ARN: {
+			Fate: guard.FateOtherVersion, Labels: []string{"AWSPREVIOUS", "blue"}, Opens: awsKey, With: []guard.Key{briefKey(otherKey)}},
+		"stops in , and still opens in eu-west-1, as does blue, with the AWS managed key": {
+			Fate: guard.FateReplica, Regions: []string{"eu-west-1"}, Labels: []string{"blue"}, Opens: awsKey},
+		"its current version stops; whether blue still opens is not known: " + otherKey.ARN + " is in state Creating": {
+			Fate: guard.FateCurrentStops, Unsure: []string{"blue"}, Others: []guard.Key{creating}},
 		"an older copy still opens with the AWS managed key; AWSPREVIOUS in eu-west-1 stops": {
 			Fate: guard.FateOlderCopy, Opens: awsKey, Labels: []string{"AWSPREVIOUS in eu-west-1"}},
 	} {

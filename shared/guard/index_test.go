@@ -237,7 +237,7 @@ func TestABlastRadiusOfRecordsIsThatOfTheSecretsUnlessARecordIsOldOrIncomplete(t
 	unlisted.VersionsUnread = true
 	deleted := named("deleted", namesOf(shopKey, off, current(shopKey)))
 	deleted.DeletedAt = at(9)
-	unknowns := map[string]guard.Fate{"unlisted": guard.FateUnreadVersions, "stale": guard.FateStale, "cut": guard.FateUnreadCopies, "any": guard.FateUnreadCopies}
+	unknowns := map[string]guard.Fate{"unlisted": guard.FateUnreadVersions, "stale": guard.FateStale, "cut": guard.FateUnreadCopies, "any": guard.FateUnreadCopies, "copied": guard.FateReplicaStops}
 	old := record(named("stale", namesOf(shopKey, off, current(shopKey))), at(1)).Entries()[guard.KeyEntry(shopKey)]
 	cut := record(named("cut", namesOf(shopKey, off, current(shopKey))), at(3)).Entries()[guard.KeyEntry(shopKey)]
 	cut.Held, cut.Cut = guard.Held{}, true

@@ -3,6 +3,8 @@ package guard
 import (
 	"strings"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // KeyRef says where to look for a KMS key: an id, key ARN, alias name or alias ARN, as a caller or an event gave it.
@@ -78,6 +80,14 @@ func (k *Key) is(other *Key) bool {
 		return false
 	}
 	return k.ARN == other.ARN || strings.EqualFold(k.ARN, other.ARN)
+}
+
+// AliasGone reports that the key is named by an alias that does not exist any more. The key that it led to may, and opens what was
+// written under it: an alias decides about the next version alone.
+func (k Key) AliasGone() bool { return k.aliasGone() }
+
+func (k *Key) aliasGone() bool {
+	return k.State == KeyMissing && k.ARN == "" && (strings.HasPrefix(k.ID, "alias/") || strings.HasPrefix(arn.Of(k.ID).Resource, "alias/"))
 }
 
 // Opens says whether KMS decrypts with a key in the state. Of one that is being created, and of a state that this version does

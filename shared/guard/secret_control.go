@@ -69,7 +69,7 @@ func Controls() []Control {
 // checkDefaultKey fails a secret that names the AWS managed key, because its next version opens with that alone, and one of
 // whose labelled versions one does already.
 func checkDefaultKey(c *Copies, _ Standard) (Outcome, Subject) {
-	s, named := c.secret, &c.Locations[0].Named
+	s, named := c.secret, c.Locations[0].by()
 	switch {
 	case s.Foreign():
 		return NotApplicable, Subject{}
@@ -86,7 +86,7 @@ func checkDefaultKey(c *Copies, _ Standard) (Outcome, Subject) {
 }
 
 func checkSealed(c *Copies, _ Standard) (Outcome, Subject) {
-	s, named := c.secret, &c.Locations[0].Named
+	s, named := c.secret, c.Locations[0].by()
 	here := c.here()
 	if here != StateDual && here != StateSealed && here != StateUnknown {
 		return NotApplicable, Subject{}
@@ -126,7 +126,7 @@ func (c *Copies) unread() Subject {
 	if found.Blind != nil {
 		return found
 	}
-	if named := c.Locations[0].Named; named.Manager == ManagerUnknown { // it does not exist any more
+	if named := c.Locations[0].by(); named.Manager == ManagerUnknown { // it does not exist any more
 		return Subject{Key: named.brief(), Blind: &BlindSpot{Part: PartKey, Cause: CauseDenied}}
 	}
 	if found.Versions = c.inPrimary(func(copied *Copy) bool { return slices.ContainsFunc(copied.Keys, unreadKey) }); len(found.Versions) > 0 {
@@ -145,16 +145,16 @@ func checkReplicas(c *Copies, _ Standard) (Outcome, Subject) {
 		switch {
 		case p.Kind == LocationPrimary: // its own key is for other controls
 			return Pass
-		case p.Named.Manager == ManagerAWS, p.Status == failed:
+		case p.by().Manager == ManagerAWS, p.Status == failed:
 			return Fail
-		case p.Named.Manager != ManagerCustomer, !p.InSync():
+		case p.by().Manager != ManagerCustomer, !p.InSync():
 			return Unknown
 		default:
 			return Pass
 		}
 	})
 	managed := c.chosen(choice{copies: func(p *Location, copied *Copy) bool {
-		return p.Kind != LocationPrimary && p.Named.Manager != ManagerAWS && copied.managedAlone() == Fail
+		return p.Kind != LocationPrimary && p.by().Manager != ManagerAWS && copied.managedAlone() == Fail
 	}})
 	if len(managed) > 0 && outcome != Fail {
 		outcome, subject = Fail, Subject{}
@@ -317,7 +317,7 @@ func worse(a, b Outcome) Outcome {
 
 // checkForeign judges the copies of a service's secret as those of any other are, but for what its owner can do about them.
 func checkForeign(c *Copies, _ Standard) (Outcome, Subject) {
-	s, named := c.secret, &c.Locations[0].Named
+	s, named := c.secret, c.Locations[0].by()
 	switch {
 	case !s.Foreign():
 		return NotApplicable, Subject{}
@@ -367,13 +367,55 @@ func (s Subject) defaultKeyWords() string {
 }
 
 func (s Subject) versionWords() string {
-	if beside := s.versionsIn(); len(beside) > 0 && len(beside) == len(s.Versions) {
-		return fmt.Sprintf("%s with the previous key there", versions(len(beside), "still opens", "still open")+" in "+strings.Join(besides(beside), ", "))
-	}
+	var words string
 	if stuck := len(s.Stuck()); stuck > 0 {
-		return fmt.Sprintf("%s not under the key that the secret names; %s", versions(stuck, "is", "are"), s.StuckWords())
+		words = fmt.Sprintf("%s not under the key that the secret names; %s", versions(stuck, "is", "are"), s.StuckWords())
 	}
-	return fmt.Sprintf("%s with the previous key", versions(len(s.Versions), "still opens", "still open"))
+	left, closed := 0, 0
+	for _, v := range s.Versions {
+		switch {
+		case v.In != "" || !v.opensWith(s.Key):
+		case s.Closed(v):
+			closed++
+		default:
+			left++
+		}
+	}
+	if left > 0 || len(s.Versions) == 0 {
+		words = also(words, versions(left, "still opens", "still open")+" with the previous key")
+	}
+	if closed > 0 {
+		words = also(words, versions(closed, "is", "are")+" under the previous key as well, which opens nothing now")
+	}
+	for _, place := range besides(s.versionsIn()) {
+		left, closed = 0, 0
+		for _, v := range s.Versions {
+			switch {
+			case v.In != place:
+			case s.Closed(v):
+				closed++
+			default:
+				left++
+			}
+		}
+		if left > 0 {
+			words = also(words, versions(left, "still opens", "still open")+" in "+place+" with another key than the one named there")
+		}
+		if closed > 0 {
+			words = also(words, versions(closed, "is", "are")+" under another key in "+place+" than the one named there, which opens nothing now")
+		}
+	}
+	return words
+}
+
+// Closed reports that no key of a version opens anything now, but for the one by which the versions of the subject are measured.
+func (s Subject) Closed(v Version) bool {
+	for i := range v.Keys {
+		if k := &v.Keys[i]; !k.is(&s.Key) && !k.Unusable() {
+			return false
+		}
+	}
+	return true
 }
 
 func (s Subject) replicaWords() string {

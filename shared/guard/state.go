@@ -51,7 +51,7 @@ func fallenFrom(was LockState) LockState {
 // here is the state by the primary's labelled copies. A secret that has no value yet has nothing an older key could open:
 // its key is that of its first version.
 func (c Copies) here() LockState {
-	named := &c.Locations[0].Named
+	named := c.Locations[0].by()
 	switch {
 	case c.secret.Foreign():
 		return StateForeign
@@ -102,9 +102,9 @@ func (c Copies) there() LockState {
 func (c Copies) in(location int) LockState {
 	p := &c.Locations[location]
 	switch {
-	case p.Named.Manager == ManagerAWS:
+	case p.by().Manager == ManagerAWS:
 		return StateDual
-	case p.Named.Manager != ManagerCustomer, !p.InSync(), p.Listing != Listed:
+	case p.by().Manager != ManagerCustomer, !p.InSync(), p.Listing != Listed:
 		return StateUnknown
 	}
 	if _, written := c.Current(); written {
@@ -121,7 +121,7 @@ func (c Copies) in(location int) LockState {
 		if copied.nameless() {
 			return StateUnknown
 		}
-		dual = dual || !copied.alone(&p.Named)
+		dual = dual || !copied.alone(p.by())
 	}
 	if dual {
 		return StateDual

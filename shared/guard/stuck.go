@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -15,66 +16,59 @@ func aliasOf(s Secret) string {
 	return ""
 }
 
-// Causes say why a version is not under the key that its secret names: what was seen to keep it from being re-encrypted, or
-// else what may have. Words of both are half sentences.
-type Causes struct {
-	Seen     []string
-	Possible []string
-}
-
-// CausesOf finds why a version of a subject is not under its key. Setting a key re-encrypts what has one of three labels, with
-// the rights of who sets it on both keys, where the older one can be used; and it answers success though it does not.
+// CausesOf names everything that may have kept a version of a subject from being under its key, in half sentences. Nothing of
+// it was seen: what a version's labels, an alias and the state of a key are now they need not have been when the key was set.
+// Setting a key re-encrypts what has one of three labels, with the rights of who sets it on both keys, where the older one can be
+// used; and it answers success though it does not.
 // Source: API reference, UpdateSecret, KmsKeyId; user guide, "Change the encryption key".
-func (s Subject) CausesOf(v Version) Causes {
-	var c Causes
-	older := "the previous key"
+func (s Subject) CausesOf(v Version) []string {
+	var older, now []string // keys that a re-key needs to decrypt with, and what they are now
 	for _, k := range v.Keys {
+		if k.Manager == ManagerAWS {
+			continue // nobody can switch it off, nor lacks it alone
+		}
+		name := cmp.Or(k.ARN, k.ID, "its own key")
+		older = append(older, name)
 		switch {
-		case k.Manager == ManagerAWS:
-			older = ""
 		case k.State == KeyMissing:
-			c.Seen = append(c.Seen, "its key "+k.named()+" does not exist any more")
+			now = append(now, name+", which does not exist any more,")
 		case k.Unusable():
-			c.Seen = append(c.Seen, "its key "+k.named()+" is in state "+string(k.State)+", so nothing re-encrypts it")
-		case k.ARN != "":
-			older = k.ARN
+			now = append(now, name+", which is "+string(k.State)+" now,")
+		default:
+			now = append(now, name)
 		}
 	}
-	if !ReEncrypted(v.Stages) {
-		c.Seen = append(c.Seen, "setting a key re-encrypts AWSCURRENT, AWSPREVIOUS and AWSPENDING alone, and its label is "+strings.Join(v.Stages, ", "))
+	if len(v.Keys) == 0 {
+		older, now = []string{"the previous key"}, []string{"the previous key"}
 	}
-	if len(c.Seen) > 0 {
-		return c
+	label := "it had none of the labels AWSCURRENT, AWSPREVIOUS and AWSPENDING when the key was set"
+	if !ReEncrypted(v.Stages) {
+		label = "setting a key re-encrypts AWSCURRENT, AWSPREVIOUS and AWSPENDING alone, and its label is " + strings.Join(v.Stages, ", ")
 	}
 	lacked := "whoever set the key lacked kms:Encrypt on it"
-	if older != "" {
-		lacked += ", or kms:Decrypt on " + older
+	if len(older) > 0 {
+		lacked += ", or kms:Decrypt on " + strings.Join(older, " and ")
 	}
-	c.Possible = append(c.Possible, lacked)
-	if older != "" {
-		c.Possible = append(c.Possible, older+" was out of use when the key was set")
+	causes := []string{label, lacked}
+	if len(older) > 0 {
+		causes = append(causes, strings.Join(now, " and ")+" was out of use when the key was set")
 	}
-	if s.Alias != "" {
-		c.Possible = append(c.Possible, s.Alias+" named another key when the version was written")
+	if s.Alias != "" && len(older) > 0 { // an alias of a customer never leads to the AWS managed key
+		causes = append(causes, s.Alias+" named another key when the version was written")
 	}
-	return c
+	return causes
 }
 
-// StuckWords say why versions are not under the key that the secret names.
+// StuckWords say what may be why versions are not under the key that the secret names.
 func (s Subject) StuckWords() string {
-	var seen, possible []string
+	var causes []string
 	for _, v := range s.Stuck() {
-		c := s.CausesOf(v)
-		seen, possible = append(seen, c.Seen...), append(possible, c.Possible...)
+		causes = append(causes, s.CausesOf(v)...)
 	}
-	var words []string
-	if seen = distinct(seen); len(seen) > 0 {
-		words = append(words, "because "+strings.Join(seen, ", and "))
+	if causes = distinct(causes); len(causes) == 0 {
+		return ""
 	}
-	if possible = distinct(possible); len(possible) > 0 {
-		words = append(words, "possible causes: "+strings.Join(possible, "; or "))
-	}
-	return strings.Join(words, "; ")
+	return "possible causes: " + strings.Join(causes, "; or ")
 }
 
 func distinct(list []string) []string {

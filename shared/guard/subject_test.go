@@ -26,6 +26,58 @@ func briefKey(k guard.Key) guard.Key {
 	return guard.Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State}
 }
 
+// noneOfThree is what may be of a version that has one of the three labels now.
+const noneOfThree = "it had none of the labels AWSCURRENT, AWSPREVIOUS and AWSPENDING when the key was set"
+
+// aliasGone is what is read of a key that is named by an alias which was deleted.
+var aliasGone = guard.Key{ID: "alias/app", Account: "111122223333", Region: "us-east-1", State: guard.KeyMissing}
+
+// The key that an alias led to is there, and opens what was written: what is known of the copies decides, and every control says so.
+func TestAnAliasThatIsGoneLeavesTheCopiesAsTheyAre(t *testing.T) {
+	gone := func(versions ...guard.Version) guard.Secret {
+		s := secret(aliasGone)
+		s.KeyID, s.Versions = "alias/app", versions
+		return s
+	}
+	replicated := gone(version("v1", "AWSCURRENT", ownKey))
+	replicated.Key = ownKey
+	replicated.Replicas = []guard.Replica{replicaIn("eu-west-1", aliasGone, otherKey)}
+	unlisted := replicated
+	unlisted.Replicas = []guard.Replica{{Region: "eu-west-1", Key: aliasGone, Status: "InSync"}}
+	for sentence, c := range map[string]struct {
+		secret guard.Secret
+		state  guard.LockState
+		want   map[guard.ControlID]guard.Outcome
+	}{
+		"every version under one key": {gone(version("v1", "AWSCURRENT", ownKey)), guard.StateSealed,
+			map[guard.ControlID]guard.Outcome{guard.SecretDefaultKey: guard.Pass, guard.SecretNotSealed: guard.Pass, guard.SecretReplicaKey: guard.Pass, guard.SecretKeyUnusable: guard.Fail}},
+		"an older key beside it": {gone(version("v1", "AWSCURRENT", awsKey, ownKey)), guard.StateDual,
+			map[guard.ControlID]guard.Outcome{guard.SecretDefaultKey: guard.Pass, guard.SecretNotSealed: guard.Fail, guard.SecretReplicaKey: guard.Pass, guard.SecretKeyUnusable: guard.Fail}},
+		"the AWS managed key alone": {gone(version("v1", "AWSCURRENT", awsKey)), guard.StateDefault,
+			map[guard.ControlID]guard.Outcome{guard.SecretDefaultKey: guard.Fail, guard.SecretNotSealed: guard.NotApplicable, guard.SecretReplicaKey: guard.Pass, guard.SecretKeyUnusable: guard.Fail}},
+		"no version": {gone(), guard.StateUnknown,
+			map[guard.ControlID]guard.Outcome{guard.SecretDefaultKey: guard.Unknown, guard.SecretNotSealed: guard.Unknown, guard.SecretReplicaKey: guard.Pass, guard.SecretKeyUnusable: guard.Fail}},
+		"a replica's": {replicated, guard.StateSealed,
+			map[guard.ControlID]guard.Outcome{guard.SecretDefaultKey: guard.Pass, guard.SecretNotSealed: guard.Pass, guard.SecretReplicaKey: guard.Pass, guard.SecretKeyUnusable: guard.Fail}},
+		"a replica's whose versions could not be listed": {unlisted, guard.StateUnknown,
+			map[guard.ControlID]guard.Outcome{guard.SecretDefaultKey: guard.Pass, guard.SecretReplicaKey: guard.Unknown, guard.SecretKeyUnusable: guard.Fail}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if got := guard.StateOf(c.secret, ""); got != c.state {
+				t.Errorf("it is %s, want %s", got, c.state)
+			}
+			for _, v := range guard.Evaluate(c.secret, guard.Standard{}, now) {
+				if want := c.want[v.Control.ID]; want != "" && v.Outcome != want {
+					t.Errorf("%s is %s, want %s: %s", v.Control.ID, v.Outcome, want, v.Describe())
+				}
+				if says := v.Describe(); strings.Contains(says, "could not be read") && v.Control.ID != guard.SecretReplicaKey || strings.Contains(says, "key does not exist") {
+					t.Errorf("%s says %q", v.Control.ID, says)
+				}
+			}
+		})
+	}
+}
+
 func TestTheSubjectOfAFindingNamesEveryCopyThatFails(t *testing.T) {
 	off, doomed := inState(ownKey, guard.KeyDisabled), inState(otherKey, guard.KeyPendingDeletion)
 	replicated := func(own guard.Key, replicas ...guard.Replica) guard.Secret {
@@ -78,21 +130,20 @@ func TestTheSubjectOfAFindingNamesEveryCopyThatFails(t *testing.T) {
 		"a version that is not under the key of the secret, with causes that are possible and none that is stated": {
 			secret(ownKey, otherKey), guard.SecretNotSealed,
 			guard.Subject{Key: briefKey(ownKey), Rotation: guard.RotationOff, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{briefKey(otherKey)}}}},
-			"1 labelled version is not under the key that the secret names; possible causes: whoever set the key lacked kms:Encrypt on it, or kms:Decrypt on " +
+			"1 labelled version is not under the key that the secret names; possible causes: " + noneOfThree + "; or whoever set the key lacked kms:Encrypt on it, or kms:Decrypt on " +
 				otherKey.ARN + "; or " + otherKey.ARN + " was out of use when the key was set",
 		},
 		"a version that is not under the key that an alias names": {
 			with(secret(ownKey, otherKey), func(s *guard.Secret) { s.KeyID = "alias/app" }), guard.SecretNotSealed,
 			guard.Subject{Key: briefKey(ownKey), Alias: "alias/app", Rotation: guard.RotationOff, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{briefKey(otherKey)}}}},
-			"1 labelled version is not under the key that the secret names; possible causes: whoever set the key lacked kms:Encrypt on it, or kms:Decrypt on " +
+			"1 labelled version is not under the key that the secret names; possible causes: " + noneOfThree + "; or whoever set the key lacked kms:Encrypt on it, or kms:Decrypt on " +
 				otherKey.ARN + "; or " + otherKey.ARN + " was out of use when the key was set; or alias/app named another key when the version was written",
 		},
 		"a version under the AWS managed key alone, which asks for no right": {
 			with(secret(ownKey, awsKey), func(s *guard.Secret) { s.KeyID = "arn:aws:kms:us-east-1:111122223333:alias/app" }), guard.SecretDefaultKey,
 			guard.Subject{Key: briefKey(ownKey), Alias: "arn:aws:kms:us-east-1:111122223333:alias/app", Rotation: guard.RotationOff,
 				Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{briefKey(awsKey)}}}},
-			"1 labelled version opens with the AWS managed key alone; possible causes: whoever set the key lacked kms:Encrypt on it; or " +
-				"arn:aws:kms:us-east-1:111122223333:alias/app named another key when the version was written",
+			"1 labelled version opens with the AWS managed key alone; possible causes: " + noneOfThree + "; or whoever set the key lacked kms:Encrypt on it", // an alias of a customer never leads there
 		},
 		"a version whose label no re-key follows, and one whose key is off": {
 			with(secret(ownKey, ownKey), func(s *guard.Secret) {
@@ -105,8 +156,44 @@ func TestTheSubjectOfAFindingNamesEveryCopyThatFails(t *testing.T) {
 				{ID: "v9", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{briefKey(inState(otherKey, guard.KeyDisabled))}},
 				{ID: "v8", Stages: []string{"AWSPENDING", "green"}, Keys: []guard.Key{briefKey(inState(otherKey, guard.KeyMissing))}},
 			}},
-			"3 labelled versions are not under the key that the secret names; because setting a key re-encrypts AWSCURRENT, AWSPREVIOUS and AWSPENDING alone, and its label is blue, " +
-				"and its key " + otherKey.ARN + " is in state Disabled, so nothing re-encrypts it, and its key " + otherKey.ARN + " does not exist any more",
+			"3 labelled versions are not under the key that the secret names; possible causes: setting a key re-encrypts AWSCURRENT, AWSPREVIOUS and AWSPENDING alone, and its label is blue; " +
+				"or whoever set the key lacked kms:Encrypt on it, or kms:Decrypt on " + otherKey.ARN + "; or " + otherKey.ARN + " was out of use when the key was set; or " + noneOfThree + "; " +
+				"or " + otherKey.ARN + ", which is Disabled now, was out of use when the key was set; or " + otherKey.ARN + ", which does not exist any more, was out of use when the key was set",
+		},
+		"a version that an alias left behind, whose key was switched off afterwards": {
+			with(secret(ownKey, inState(otherKey, guard.KeyDisabled)), func(s *guard.Secret) { s.KeyID = "alias/app" }), guard.SecretNotSealed,
+			guard.Subject{Key: briefKey(ownKey), Alias: "alias/app", Rotation: guard.RotationOff, Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{briefKey(inState(otherKey, guard.KeyDisabled))}}}},
+			"1 labelled version is not under the key that the secret names; possible causes: " + noneOfThree + "; or whoever set the key lacked kms:Encrypt on it, or kms:Decrypt on " + otherKey.ARN +
+				"; or " + otherKey.ARN + ", which is Disabled now, was out of use when the key was set; or alias/app named another key when the version was written",
+		},
+		"a version with a label of its owner, and the current one under an older key as well": {
+			with(secret(ownKey, awsKey, ownKey), func(s *guard.Secret) {
+				s.Versions = append(s.Versions, version("v0", "blue", otherKey), version("v9", "AWSPREVIOUS", ownKey, inState(centralKey, guard.KeyDisabled)))
+			}), guard.SecretNotSealed,
+			guard.Subject{Key: briefKey(ownKey), Rotation: guard.RotationOff, Versions: []guard.Version{
+				{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{briefKey(awsKey), briefKey(ownKey)}},
+				{ID: "v0", Stages: []string{"blue"}, Keys: []guard.Key{briefKey(otherKey)}},
+				{ID: "v9", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{briefKey(ownKey), briefKey(inState(centralKey, guard.KeyDisabled))}}}},
+			"1 labelled version is not under the key that the secret names; possible causes: setting a key re-encrypts AWSCURRENT, AWSPREVIOUS and AWSPENDING alone, and its label is blue; " +
+				"or whoever set the key lacked kms:Encrypt on it, or kms:Decrypt on " + otherKey.ARN + "; or " + otherKey.ARN + " was out of use when the key was set; " +
+				"1 labelled version still opens with the previous key; 1 labelled version is under the previous key as well, which opens nothing now",
+		},
+		"an alias that is gone, whose key opens every version": {
+			with(secret(aliasGone, ownKey), func(s *guard.Secret) { s.KeyID = "alias/app" }), guard.SecretKeyUnusable,
+			guard.Subject{Key: briefKey(aliasGone)}, "it names alias/app, an alias that does not exist any more: it decides about the next version alone, which cannot be written",
+		},
+		"an alias that is gone, and an older key beside the one that it led to": {
+			with(secret(aliasGone, ownKey), func(s *guard.Secret) {
+				s.KeyID = "alias/app"
+				s.Versions = append(s.Versions, version("v0", "AWSPREVIOUS", ownKey, otherKey))
+			}), guard.SecretNotSealed,
+			guard.Subject{Key: briefKey(ownKey), Alias: "alias/app", Rotation: guard.RotationOff, Versions: []guard.Version{{ID: "v0", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{briefKey(ownKey), briefKey(otherKey)}}}},
+			"1 labelled version still opens with the previous key",
+		},
+		"an alias of a replica that is gone": {
+			replicated(ownKey, replicaIn("eu-west-1", aliasGone, otherKey)), guard.SecretKeyUnusable,
+			guard.Subject{Replicas: []guard.Replica{brief("eu-west-1", aliasGone)}},
+			"its replica in eu-west-1 names alias/app, an alias that does not exist any more: it decides about the next version alone, which cannot be written",
 		},
 		"a secret that another service owns": {
 			with(secret(awsKey, awsKey), func(s *guard.Secret) { s.OwningService = "rds" }), guard.SecretForeignKey,

@@ -111,15 +111,17 @@ func TestASubjectSaysWhatEachKeyAndVersionDoes(t *testing.T) {
 		control guard.ControlID
 		subject guard.Subject
 	}{
-		"opens with the AWS managed key, which the organization cannot switch off":                        {guard.SecretDefaultKey, guard.Subject{Key: awsKey}},
-		"0 labelled versions still open with the previous key":                                            {guard.SecretNotSealed, guard.Subject{Key: ownKey}},
-		"1 labelled version still opens in eu-west-1 with the previous key there":                         {guard.SecretNotSealed, guard.Subject{Key: ownKey, Versions: []guard.Version{there}}},
-		"2 labelled versions still open with the previous key":                                            {guard.SecretNotSealed, guard.Subject{Key: ownKey, Versions: []guard.Version{there, version("v1", "AWSCURRENT", otherKey, ownKey)}}},
-		"replication to eu-west-1 failed, so what is read there is not known to be what the secret holds": {guard.SecretReplicaKey, guard.Subject{Replicas: []guard.Replica{{Region: "eu-west-1", Key: otherKey, Status: "Failed"}}}},
-		"its key " + otherKey.ARN + " is in state Unavailable":                                            {guard.SecretKeyUnusable, guard.Subject{Key: stored}},
-		"its key " + otherKey.ARN + " is in state Disabled":                                               {guard.SecretKeyUnusable, guard.Subject{Key: disabledStore}},
-		"its key " + ownKey.ARN + " is in state Disabled":                                                 {guard.SecretKeyUnusable, guard.Subject{Key: expiring(inState(ownKey, guard.KeyDisabled), day)}},
-		"version v0 opens with no key that lasts: " + otherKey.ARN + " is in state Unavailable":           {guard.SecretKeyUnusable, guard.Subject{Versions: []guard.Version{version("v0", "", stored)}}},
+		"opens with the AWS managed key, which the organization cannot switch off":              {guard.SecretDefaultKey, guard.Subject{Key: awsKey}},
+		"0 labelled versions still open with the previous key":                                  {guard.SecretNotSealed, guard.Subject{Key: ownKey}},
+		"1 labelled version still opens in eu-west-1 with another key than the one named there": {guard.SecretNotSealed, guard.Subject{Key: ownKey, Versions: []guard.Version{there}}},
+		"1 labelled version is under another key in eu-west-1 than the one named there, which opens nothing now": {guard.SecretNotSealed, guard.Subject{Key: ownKey, Versions: []guard.Version{
+			{ID: there.ID, Stages: there.Stages, In: there.In, Keys: []guard.Key{inState(otherKey, guard.KeyPendingDeletion)}}}}},
+		"1 labelled version still opens with the previous key; 1 labelled version still opens in eu-west-1 with another key than the one named there": {guard.SecretNotSealed, guard.Subject{Key: ownKey, Versions: []guard.Version{there, version("v1", "AWSCURRENT", otherKey, ownKey)}}},
+		"replication to eu-west-1 failed, so what is read there is not known to be what the secret holds":                                             {guard.SecretReplicaKey, guard.Subject{Replicas: []guard.Replica{{Region: "eu-west-1", Key: otherKey, Status: "Failed"}}}},
+		"its key " + otherKey.ARN + " is in state Unavailable":                                                                                        {guard.SecretKeyUnusable, guard.Subject{Key: stored}},
+		"its key " + otherKey.ARN + " is in state Disabled":                                                                                           {guard.SecretKeyUnusable, guard.Subject{Key: disabledStore}},
+		"its key " + ownKey.ARN + " is in state Disabled":                                                                                             {guard.SecretKeyUnusable, guard.Subject{Key: expiring(inState(ownKey, guard.KeyDisabled), day)}},
+		"version v0 opens with no key that lasts: " + otherKey.ARN + " is in state Unavailable":                                                       {guard.SecretKeyUnusable, guard.Subject{Versions: []guard.Version{version("v0", "", stored)}}},
 	} {
 		if got := guard.Describe(c.control, guard.Fail, c.subject); got != want {
 			t.Errorf("%s: %q, want %q", c.control, got, want)

@@ -17,6 +17,11 @@ func Details(n guard.Notice) []guard.Passage {
 	if n.Kind == guard.NoticeIncident && n.Blast != nil && !n.Blast.Empty() && n.Blast.Elsewhere != guard.Listed {
 		all = append(all, guard.Passage{Text: "Whether other accounts have copies of these secrets could not be read: one there may still open."})
 	}
+	if n.Kind == guard.NoticeIncident && n.Blast != nil {
+		if still := n.Blast.Counts().Still; still > 0 {
+			all = append(all, guard.Passage{Text: "Of what stops, " + guard.Count(still, "secret", "secrets") + " can still be opened by another version, or in another Region or account."})
+		}
+	}
 	if n.Blast != nil && n.Blast.Index != nil {
 		all = append(all, guard.Passage{Text: sentence(n.Blast.Index.Describe())})
 	}
@@ -98,14 +103,21 @@ func findingSentences(n guard.Notice) string {
 // copySentences has a sentence for the secret itself, where its key is in the subject, and for each replica.
 func copySentences(s guard.Subject, under func(guard.Key) string) string {
 	var out []string
+	add := func(what string, k guard.Key) {
+		if k.AliasGone() {
+			out = append(out, sentence(what+" names "+k.ID+", an alias that does not exist any more: what was written opens as it did, and a new version cannot be written"))
+			return
+		}
+		out = append(out, sentence(what+" is under "+under(k)))
+	}
 	if s.Key.State != "" || s.Key.ARN != "" {
-		out = append(out, sentence("the secret is under "+under(s.Key)))
+		add("the secret", s.Key)
 	}
 	for _, r := range s.Replicas {
-		out = append(out, sentence("its replica in "+r.Region+" is under "+under(r.Key)))
+		add("its replica in "+r.Region, r.Key)
 	}
 	for _, e := range s.Elsewhere {
-		out = append(out, sentence("its copy in account "+e.Account+" is under "+under(e.Key)))
+		add("its copy in account "+e.Account, e.Key)
 	}
 	for _, v := range s.Versions {
 		var keys []string
@@ -162,6 +174,8 @@ func versionSentences(s guard.Subject) string {
 		switch name := versionName(v); {
 		case v.In == "" && stuck[v.ID]:
 			out = append(out, sentence(name+" is not under the key that the secret names; it opens with "+olderKeys(v, s.Key)))
+		case s.Closed(v):
+			out = append(out, sentence(name+" is under "+olderKeys(v, s.Key)+" as well, which opens nothing now"))
 		default:
 			out = append(out, sentence(name+" still opens with "+olderKeys(v, s.Key)))
 		}

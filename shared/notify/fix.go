@@ -291,15 +291,15 @@ func stayingLabels(s guard.Subject) []string {
 // unusableFix brings back each key that cannot be used.
 func unusableFix(n guard.Notice) Fix {
 	subject := n.Finding.Subject
-	var keys []guard.Key
-	if subject.Key.State != "" {
-		keys = append(keys, subject.Key)
+	keys := keysNamed(subject)
+	var aliases []string
+	for _, k := range keys {
+		if k.AliasGone() {
+			aliases = append(aliases, OneLine(k.ID))
+		}
 	}
-	for _, r := range subject.Replicas {
-		keys = append(keys, r.Key)
-	}
-	for _, e := range subject.Elsewhere {
-		keys = append(keys, e.Key)
+	if keys = slices.DeleteFunc(keys, guard.Key.AliasGone); len(aliases) > 0 && len(keys)+len(subject.Versions) == 0 {
+		return Fix{Say: aliasAgain(aliases)}
 	}
 	for _, v := range subject.Versions {
 		keys = append(keys, v.Keys...)
@@ -316,7 +316,15 @@ func unusableFix(n guard.Notice) Fix {
 	if ending {
 		fix.Then = strings.TrimSpace(fix.Then + " " + again)
 	}
+	if len(aliases) > 0 {
+		fix.Then = strings.TrimSpace(fix.Then + " " + aliasAgain(aliases))
+	}
 	return fix
+}
+
+// aliasAgain is what to do about aliases that are gone. Which key they are to lead to nobody but their owner knows.
+func aliasAgain(aliases []string) string {
+	return "Make " + strings.Join(aliases, ", ") + " again, for the key that opens the current version, or set another key where it is named. Nothing that was written is lost."
 }
 
 const importAgain = "Import the same key material again before that day, without an expiry date or with a later one"

@@ -383,6 +383,24 @@ func TestOneIsNotCountedAsMany(t *testing.T) {
 	}
 }
 
+// A secret that stops by default counts as stopping, whatever else of it opens, and the text says that it does.
+func TestAnIncidentCountsWhatReadersGet(t *testing.T) {
+	blast := guard.BlastRadius{State: guard.KeyDisabled, Elsewhere: guard.Listed,
+		Stops: []guard.Affected{{Name: "app", Fate: guard.FateOtherVersion, Labels: []string{"AWSPREVIOUS"}}}, Partly: []guard.Affected{{Name: "blue", Fate: guard.FateVersionStops, Labels: []string{"blue"}}}}
+	n := guard.Notice{Kind: guard.NoticeIncident, Name: "k", Blast: &blast}
+	if got, want := notify.Headline(n), "Key k is disabled: 1 stops, 1 in part"; got != want {
+		t.Errorf("headline %q, want %q", got, want)
+	}
+	part := guard.Notice{Kind: guard.NoticeIncident, Name: "k", Blast: &guard.BlastRadius{State: guard.KeyDisabled, Partly: blast.Partly, Remains: blast.Stops}}
+	if got, want := notify.Headline(part), "Key k is disabled: 1 stops in part, 1 does not"; got != want {
+		t.Errorf("headline %q, want %q", got, want)
+	}
+	want := []guard.Passage{{Text: "Of what stops, 1 secret can still be opened by another version, or in another Region or account."}}
+	if diff := cmp.Diff(want, notify.Details(n)[len(notify.Details(n))-1:]); diff != "" {
+		t.Errorf("details (-want +got):\n%s", diff)
+	}
+}
+
 // The owner of a secret whose own policy keeps us out reads which statement it is, how to print it, and what to add.
 func TestASecretThatDeniesUsComesWithTheStatementAndTheException(t *testing.T) {
 	n := notifytest.Opened(guard.OrgCoverage, "app", "cli")

@@ -163,6 +163,8 @@ func opened(n guard.Notice) (before, after string) {
 		return "A replica of ", " is under the AWS managed key"
 	case guard.SecretKeyUnusable:
 		switch {
+		case onlyAliases(subject):
+			return "The key alias of ", " is gone"
 		case onlyReplicas(subject):
 			return "A replica's key of ", " cannot be used"
 		case subject.Key.ARN == "" && len(subject.Versions) > 0:
@@ -190,13 +192,13 @@ func incident(n guard.Notice) string {
 	if n.Blast == nil {
 		return " cannot be used"
 	}
-	stops, remains, unknown := n.Blast.Counts()
-	if stops+remains == 0 {
+	counts := n.Blast.Counts()
+	if counts.Under() == 0 {
 		return " is " + stateWord(n.Blast.State) + ": what stops could not be seen"
 	}
-	text := fmt.Sprintf(" is %s: %s, %s", stateWord(n.Blast.State), guard.Count(stops, "stops", "stop"), guard.Count(remains, "does not", "do not"))
-	if unknown > 0 {
-		text += fmt.Sprintf(", %d unknown", unknown)
+	text := " is " + stateWord(n.Blast.State) + ": " + counts.Brief()
+	if counts.Unknown > 0 {
+		text += fmt.Sprintf(", %d unknown", counts.Unknown)
 	}
 	return text
 }
@@ -228,6 +230,27 @@ func stateWord(s guard.KeyState) string {
 // onlyReplicas reports whether the secret's own key and versions are fine.
 func onlyReplicas(s guard.Subject) bool {
 	return len(s.Replicas) > 0 && s.Key.ARN == "" && len(s.Versions) == 0
+}
+
+// onlyAliases reports that all that is wrong is that aliases are gone by which keys are named: what was written opens as it did.
+func onlyAliases(s guard.Subject) bool {
+	keys := keysNamed(s)
+	return len(keys) > 0 && len(s.Versions) == 0 && !slices.ContainsFunc(keys, func(k guard.Key) bool { return !k.AliasGone() })
+}
+
+// keysNamed are the keys that the secret and its copies name, of those in the subject.
+func keysNamed(s guard.Subject) []guard.Key {
+	var keys []guard.Key
+	if s.Key.State != "" {
+		keys = append(keys, s.Key)
+	}
+	for _, r := range s.Replicas {
+		keys = append(keys, r.Key)
+	}
+	for _, e := range s.Elsewhere {
+		keys = append(keys, e.Key)
+	}
+	return keys
 }
 
 // onlyFailed reports that nothing is wrong in other locations than that replication did not come there.

@@ -156,7 +156,7 @@ func (r *reporter) blast(b guard.BlastRadius) {
 	for _, group := range []struct {
 		mark string
 		list []guard.Affected
-	}{{"stops      ", b.Stops}, {"does NOT   ", b.Remains}, {"unknown    ", b.Unknown}} {
+	}{{"stops      ", b.Stops}, {"in part    ", b.Partly}, {"does NOT   ", b.Remains}, {"unknown    ", b.Unknown}} {
 		for _, a := range group.list {
 			r.timeline.print("                %s %-20s %s\n", group.mark, a.Name, r.timeline.paint.dim(a.Describe()))
 		}

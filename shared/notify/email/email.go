@@ -206,12 +206,12 @@ func (w *writer) blast(b *guard.BlastRadius) {
 	if b == nil {
 		return
 	}
-	stops, remains, unknown := b.Counts()
+	counts := b.Counts()
 	for _, part := range []struct {
 		title string
 		list  []guard.Affected
 		count int
-	}{{"Stops", b.Stops, stops}, {"Still opens", b.Remains, remains}, {"Unknown", b.Unknown, unknown}} {
+	}{{"Stops", b.Stops, counts.Stops}, {"Stops in part", b.Partly, counts.Partly}, {"Still opens", b.Remains, counts.Remains}, {"Unknown", b.Unknown, counts.Unknown}} {
 		if part.count == 0 {
 			continue
 		}

@@ -292,10 +292,11 @@ func blast(b *guard.BlastRadius) []string {
 			lines = append(lines, fmt.Sprintf("… and %d more", more))
 		}
 	}
-	stops, remains, unknown := b.Counts()
-	add("stops", b.Stops, stops)
-	add("still opens", b.Remains, remains)
-	add("unknown", b.Unknown, unknown)
+	counts := b.Counts()
+	add("stops", b.Stops, counts.Stops)
+	add("stops in part", b.Partly, counts.Partly)
+	add("still opens", b.Remains, counts.Remains)
+	add("unknown", b.Unknown, counts.Unknown)
 	return lines
 }
 
