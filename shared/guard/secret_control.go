@@ -387,11 +387,11 @@ func (s Subject) versionWords() string {
 	if closed > 0 {
 		words = also(words, versions(closed, "is", "are")+" under the previous key as well, which opens nothing now")
 	}
-	for _, place := range besides(s.versionsIn()) {
+	for _, here := range besides(s.versionsIn()) {
 		left, closed = 0, 0
 		for _, v := range s.Versions {
 			switch {
-			case v.In != place:
+			case v.In != here:
 			case s.Closed(v):
 				closed++
 			default:
@@ -399,10 +399,10 @@ func (s Subject) versionWords() string {
 			}
 		}
 		if left > 0 {
-			words = also(words, versions(left, "still opens", "still open")+" in "+place+" with another key than the one named there")
+			words = also(words, versions(left, "still opens", "still open")+" in "+here+" with another key than the one named there")
 		}
 		if closed > 0 {
-			words = also(words, versions(closed, "is", "are")+" under another key in "+place+" than the one named there, which opens nothing now")
+			words = also(words, versions(closed, "is", "are")+" under another key in "+here+" than the one named there, which opens nothing now")
 		}
 	}
 	return words
