@@ -32,7 +32,7 @@ func keyQuestions() []Question {
 				{Answer: "goes-on", Meaning: "reads go on for as long as the run waited: the kill switch needs a second way", Set: goOn},
 			}, Assumed: "seconds", Control: ownReads, Play: disabledDelay},
 		{ID: "kms.trailing-days", Row: 18, Title: "Does kms:TrailingDaysWithoutKeyUsage deny disabling a key that was just used?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html",
-			Calls: calls(asRole, "kms:DisableKey"),
+			Trail: true, Calls: calls(asRole, "kms:DisableKey kms:GetKeyLastUsage"),
 			Choices: []Choice{
 				{Answer: Refused, ByRefusal: true, Meaning: "doublelock-tamper keeps keys in use from being disabled"},
 				{Answer: Passes, Meaning: "doublelock-tamper does not help; the event of a disabled key does", Set: func(b *localaws.Behavior) { b.NoTrailingDays = true }},
@@ -154,7 +154,8 @@ func disabledDelay(ctx context.Context, w *World) (Answer, error) {
 	return "minutes", nil
 }
 
-// trailingDays disables a key that was just used, without the right to disable keys that were.
+// trailingDays disables a key that was just used, without the right to disable keys that were. KMS knows of a use up to an
+// hour later: before it shows the use, the key is one that nobody used, and that it can be disabled says nothing.
 func trailingDays(ctx context.Context, w *World) (Answer, error) {
 	key, err := w.own.CreateKey(ctx, w.what("used"))
 	if err != nil {
@@ -165,6 +166,18 @@ func trailingDays(ctx context.Context, w *World) (Answer, error) {
 		return "", err
 	}
 	if err := w.own.Read(ctx, secret); err != nil { // a use
+		return "", err
+	}
+	start := time.Now()
+	shown, err := sandbox.Until(ctx, w.patience.Trail, func(ctx context.Context) (bool, error) { return w.own.Used(ctx, key) })
+	switch {
+	case err != nil:
+		return "", err
+	case !shown:
+		return "", fmt.Errorf("the use of a key within %s: %w", w.patience.Trail, errNotShown)
+	}
+	w.note("use shown", "after %s", time.Since(start).Round(time.Second))
+	if err := sandbox.Sleep(ctx, w.patience.Settle); err != nil { // for the condition, which may see it later than we
 		return "", err
 	}
 	return refusedOrNot(stopped(ctx, w, bySession, "idle", deny("kms:DisableKey", `{"NumericLessThan":{"kms:TrailingDaysWithoutKeyUsage":"30"}}`),

@@ -28,7 +28,7 @@ type Question struct {
 	Title    string
 	Document string // URL of the page that is silent, or says so
 	Need     Need
-	Trail    bool     // it waits for CloudTrail
+	Trail    bool     // it waits for CloudTrail, or for what is as late
 	Calls    []string // of Play and Control, the run's role included: service:Operation, as IAM names the right to it
 	Choices  []Choice
 	Assumed  Answer // what the local AWS does; "" where it has nothing of the kind
