@@ -67,6 +67,7 @@ type Session struct {
 	arn     string
 	run     Run
 	journal Journal
+	finds   []Kind // in its account; nil is all
 }
 
 // Open acts as a run with the credentials of a cloud, which are those of a person, and asks AWS whose they are.
@@ -82,6 +83,13 @@ func Open(ctx context.Context, c *cloud.Cloud, region string, run Run, journal J
 func (s *Session) In(region string) *Session {
 	other := *s
 	other.region = region
+	return &other
+}
+
+// Finding is the same where only some kinds of things can be: Find looks for no others.
+func (s *Session) Finding(kinds ...Kind) *Session {
+	other := *s
+	other.finds = kinds
 	return &other
 }
 
@@ -174,7 +182,9 @@ func Until(ctx context.Context, limit time.Duration, ask func(context.Context) (
 func Denied(err error) bool { return errors.Is(err, guard.ErrDenied) }
 
 // Unavailable reports whether an error says that AWS could not answer, or not now: nothing of what was asked about.
-func Unavailable(err error) bool { return errors.Is(err, guard.ErrUnavailable) || errors.Is(err, guard.ErrThrottled) }
+func Unavailable(err error) bool {
+	return errors.Is(err, guard.ErrUnavailable) || errors.Is(err, guard.ErrThrottled)
+}
 
 // Gone reports whether an error says that there is no such thing.
 func Gone(err error) bool { return errors.Is(err, guard.ErrGone) }
