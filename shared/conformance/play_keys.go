@@ -63,7 +63,8 @@ func keyQuestions() []Question {
 				{Answer: "encryption-failure", ByRefusal: true, Meaning: "the same, as for a key that cannot be used"},
 				{Answer: "not-found", ByRefusal: true, Meaning: "the same, and it looks like a secret that is gone"},
 				{Answer: "goes-on", Meaning: "Secrets Manager remembers the key: a deleted alias changes nothing"},
-			}, Assumed: "invalid-parameter", Control: ownWrites, Play: aliasGone},
+			}, Assumed: "invalid-parameter", Control: ownWrites, Play: aliasGone,
+			Overruled: func(b localaws.Behavior) bool { return b.AliasIsResolved }},
 	}
 }
 

@@ -37,6 +37,9 @@ type Question struct {
 	// Play, and once more after an answer that is read off a refusal; each time with things of its own.
 	Control func(context.Context, *World) error
 	Play    func(context.Context, *World) (Answer, error)
+	// Overruled reports whether a behavior of the local AWS, chosen by the answer to another question, keeps it from each answer to
+	// this one that it can give otherwise; nil is never.
+	Overruled func(localaws.Behavior) bool
 }
 
 // Choice is a possible answer.
