@@ -40,9 +40,10 @@ var rooms = map[string][]string{
 	"shared/simulate":               {"shared/guard", "shared/policy", "shared/trail", "shared/preventive", "shared/settings"},
 	"shared/keyreview":              {"shared/guard", "shared/policy", "shared/inventory", "shared/trail"}, // trail: who approved a key
 	"shared/inventory":              {"shared/guard", "shared/policy"},
-	"shared/migration":              {"shared/guard", "shared/policy", "shared/inventory", "shared/store", "shared/awscli", "shared/hashtree"},
+	"shared/migration":              {"shared/guard", "shared/policy", "shared/inventory", "shared/store", "shared/awscli", "shared/hashtree", "shared/window"},
 	"shared/hashtree":               {},
-	"shared/operator":               {"shared/migration", "shared/store"},
+	"shared/window":                 {},
+	"shared/operator":               {"shared/migration", "shared/store", "shared/window"},
 	"shared/fleet":                  {"shared/guard", "shared/policy", "shared/inventory", "shared/migration", "shared/store", "shared/trail", "golang.org/x/sync/errgroup"},
 	"shared/fleet/live/accounts":    {"shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/fleet", "shared/settings", "shared/store", "shared/cloud", "shared/cloud/organization"},
 	"shared/fleet/live/snapshots":   {"shared/inventory", "shared/fleet", "shared/fleet/live/accounts", "shared/cloud", "shared/cloud/principals", "shared/cloud/secrets"},
@@ -116,7 +117,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/doctor":               commandLine("handlers", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/settings"),
 	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/inventory"),
 	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "shared/trail", "github.com/goccy/go-yaml"), // trail: who was seen using or approving keys
-	"cmd/doublelock/migrate":              commandLine("shared/awscli", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/inventory", "shared/migration", "shared/operator", "shared/settings", "shared/store", "shared/trail"),
+	"cmd/doublelock/migrate":              commandLine("shared/awscli", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/inventory", "shared/migration", "shared/operator", "shared/settings", "shared/store", "shared/trail", "shared/window"),
 	"cmd/doublelock/policy":               commandLine("shared/policy", "shared/policy/policytest"),
 	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/repair":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/migration", "shared/settings", "shared/store"),

@@ -98,7 +98,7 @@ func TestASecretInItsRecoveryWindowIsSaidWithTheDateOfItsKey(t *testing.T) {
 			t.Fatalf("%s: published %v", sentence, w.kinds())
 		}
 		blast := w.published[0].Blast
-		if stops := blast.Counts().Stops; stops == 1 != beside || len(blast.Index.Waiting) != 1 {
+		if blast.Counts().Stops == 1 != beside || len(blast.Index.Waiting) != 1 {
 			t.Errorf("%s: %+v, index %+v", sentence, blast, blast.Index)
 		}
 		if said := blast.Index.Describe(); !strings.Contains(said, "in the recovery window") || !strings.Contains(said, "app (every copy of the current version is under this key; what stops is lost for good from ") {

@@ -32,6 +32,10 @@ type faults struct {
 	still func() bool
 	// wakes gets what wakes a process that fell asleep; nil wakes it when its lease is over.
 	wakes func(wake func())
+	// newer, older and alone are the chances that another version of the hub writes a row that ours just wrote: see versions.
+	newer, older, alone float64
+	// forgets has our writes lose what a newer version added: planted, to see whether anybody notices.
+	forgets bool
 	// anySignature is an AWS that takes what was signed long ago: planted, to see whether anybody notices.
 	anySignature bool
 	// at is asked of each call before any chance is; nil never does anything.
@@ -68,6 +72,7 @@ type driver struct {
 	persons    function // who moves secrets by command
 	oracle     *oracle
 	deliveries deliveries
+	versions   versions
 	log        io.Writer // of the processes; nil: silence
 	trace      func(string, ...any)
 
@@ -89,7 +94,7 @@ type counts struct {
 }
 
 func newDriver(ctx context.Context, w *local.Organization, seed uint64, f faults, o *oracle) (*driver, error) {
-	d := &driver{ctx: ctx, w: w, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), faults: f, deployed: map[string]*function{}, count: counts{Down: map[string]int{}}, oracle: o, deliveries: deliveries{made: map[string][]string{}}, trace: func(string, ...any) {}}
+	d := &driver{ctx: ctx, w: w, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), faults: f, deployed: map[string]*function{}, count: counts{Down: map[string]int{}}, oracle: o, deliveries: deliveries{made: map[string][]string{}}, versions: versions{newer: map[at]bool{}, alone: map[at]string{}}, trace: func(string, ...any) {}}
 	d.setDelivery(f)
 	if err := d.functions(); err != nil {
 		return nil, err

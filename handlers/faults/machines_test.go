@@ -17,25 +17,26 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// machine is something that the hub, or a person with its command line, does in several calls, and is killed before and after
-// each of them.
+// machine is something that the hub, or a person with its command line, does in several calls, and is killed before the
+// first of them and after each that changes something.
 type machine struct {
-	of       string         // the function whose process dies, or commandLine
-	task     string         // the scheduled task that it does; "": none
-	calls    []string       // that must be among its calls, or the row tries something else than it says
-	until    string         // the call with which its process goes on to another machine's work; "": it does nothing else
-	settings map[string]any // of the hub; nil: no others
-	behavior localaws.Behavior
-	provoke  func(t *testing.T, d *driver, n int)        // what has happened before; n is 1 at first
-	works    func(t *testing.T, d *driver, n int)        // has it work
-	between  time.Duration                               // that passes before the next
-	ended    func(d *driver, n int) (whatIsWrong string) // after that
+	of        string         // the function whose process dies, or commandLine
+	task      string         // the scheduled task that it does; "": none
+	calls     []string       // that must be among its calls, or the row tries something else than it says
+	until     string         // the call with which its process goes on to another machine's work; "": it does nothing else
+	settings  map[string]any // of the hub; nil: no others
+	everyCall bool           // it dies after the calls that only read, too
+	behavior  localaws.Behavior
+	provoke   func(t *testing.T, d *driver, n int)        // what has happened before; n is 1 at first
+	works     func(t *testing.T, d *driver, n int)        // has it work
+	between   time.Duration                               // that passes before the next
+	ended     func(d *driver, n int) (whatIsWrong string) // after that
 }
 
 // machines is the list. TestEveryMachineIsKilledAtEachOfItsCalls says what must be in it.
 var machines = map[string]machine{
-	"detect finds a secret under the AWS managed key": {of: "detect", calls: []string{"PutEvents", "TagResource"}, provoke: nothing, works: createsIn(local.Search)},
-	"alert notifies its owner":                        {of: "alert", calls: []string{"Publish"}, provoke: nothing, works: createsIn(local.Search), between: 61 * time.Minute},
+	"detect finds a secret under the AWS managed key": {of: "detect", calls: []string{"PutEvents", "TagResource"}, everyCall: true, provoke: nothing, works: createsIn(local.Search)},
+	"alert notifies its owner":                        {of: "alert", calls: []string{"Publish"}, everyCall: true, provoke: nothing, works: createsIn(local.Search), between: 61 * time.Minute},
 	"alert sends a roll-up":                           {of: "alert", task: settings.TaskRollUp, calls: []string{"Publish"}, provoke: tooMuch, works: starts(settings.TaskRollUp), between: 61 * time.Minute},
 	"remediate re-keys (apply)":                       {of: "remediate", calls: []string{"UpdateSecret"}, provoke: nothing, works: createsIn(local.Payments)},
 	"sweep finds what no event reported":              {of: "sweep", task: settings.TaskSweep, calls: []string{"PutEvents"}, provoke: endsSweep, works: unseen},

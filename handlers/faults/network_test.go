@@ -103,10 +103,18 @@ func named(r *http.Request, body []byte) (service, operation string) {
 
 // carry lets a call arrive at AWS.
 func (d *driver) carry(c *call) *http.Response {
-	r := c.request.Clone(d.ctx)
-	r.Body = io.NopCloser(bytes.NewReader(c.body))
 	w := &written{header: http.Header{}, code: http.StatusOK}
-	d.w.AWS.ServeHTTP(w, r)
+	arrive := func() int {
+		r := c.request.Clone(d.ctx)
+		r.Body = io.NopCloser(bytes.NewReader(c.body))
+		d.w.AWS.ServeHTTP(w, r)
+		return w.code
+	}
+	if c.service == "dynamodb" {
+		d.beside(c, arrive)
+	} else {
+		arrive()
+	}
 	d.oracle.carried(d, c, w.code)
 	return w.response(c.request)
 }

@@ -21,6 +21,7 @@ type people struct {
 	every  time.Duration // between two writes, in the mean
 	next   time.Time
 	poison int
+	teams  []string // what they write into the tag of an owner; "": no tag
 }
 
 type item struct{ id, account, region string }
@@ -66,7 +67,7 @@ func (p *people) create() error {
 		s.region = p.d.w.Second()
 	}
 	in := map[string]any{"Name": fmt.Sprintf("app/%d", p.made), "SecretString": "not a real value"}
-	if owner := []string{"team-payments", "team-search", ""}[p.pick(3)]; owner != "" {
+	if owner := p.teams[p.pick(len(p.teams))]; owner != "" {
 		in["Tags"] = []map[string]string{{"Key": "Owner", "Value": owner}}
 	}
 	if s.account == local.Shop || p.pick(2) == 0 { // an SCP asks it of the first

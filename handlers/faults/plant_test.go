@@ -43,6 +43,20 @@ func TestTheOracleSeesWhatIsPlanted(t *testing.T) {
 			made := d.people(t, local.Payments, "CreateSecret", map[string]any{"Name": "app/planted", "KmsKeyId": settings.SecretsKeyAlias, "SecretString": "not a real value"})
 			d.asHub(t, local.Payments, settings.RoleChange, words(made, "ARN"))
 		}, func(o *oracle) int { return o.ChangedTwice }},
+		"a write that loses what a newer version added": {func(t *testing.T, d *driver, arn string) {
+			d.faults.forgets = true
+			d.writeNewer(at{"resource#" + arn, "record"})
+			d.people(t, local.Search, "UpdateSecret", map[string]any{"SecretId": arn, "KmsKeyId": settings.SecretsKeyAlias})
+		}, saying("lost what a newer version added, by")},
+		"a write over a row that is a newer version's alone": {func(t *testing.T, d *driver, arn string) {
+			where := at{"resource#" + arn, "record"}
+			before := d.row(where)
+			d.writeAlone(where, false)
+			d.service(t, "dynamodb", "PutItem", map[string]any{"TableName": d.table(), "Item": before})
+		}, saying("only a newer version may write it, and it is")},
+		"a row that is a newer version's alone, of which nobody says so": {func(_ *testing.T, d *driver, arn string) {
+			d.writeAlone(at{"resource#" + arn, "record"}, false) // no sweep has come by
+		}, saying("and nobody says so")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newOracle()
@@ -65,6 +79,19 @@ func TestTheOracleSeesWhatIsPlanted(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// saying counts the faults with certain words.
+func saying(words string) func(*oracle) int {
+	return func(o *oracle) int {
+		n := 0
+		for _, f := range o.faults {
+			if strings.Contains(f, words) {
+				n++
+			}
+		}
+		return min(n, o.Wrong)
 	}
 }
 

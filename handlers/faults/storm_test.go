@@ -3,11 +3,13 @@ package faults_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
@@ -25,7 +27,7 @@ import (
 )
 
 var (
-	howMany = flag.Int("events", 0, "writes of people in the storm (default 2,000)")
+	howMany = flag.Int("events", 2_000, "writes of people in the storm, at least 1")
 	seed    = flag.Uint64("seed", 1, "where the faults come from")
 	copied  = flag.String("ledger", "", "a file to write the storm's ledger to, line by line: what two runs of one seed did differently")
 	heap    = flag.String("heap", "", "a file for a profile of what is held in memory when the storm is over")
@@ -37,7 +39,13 @@ var line []byte
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if *howMany == 0 { // a run whose memory nobody measures
+	if *howMany < 1 {
+		fmt.Fprintf(os.Stderr, "-events %d: a storm has at least 1 event\n", *howMany)
+		os.Exit(2)
+	}
+	measured := false
+	flag.Visit(func(f *flag.Flag) { measured = measured || f.Name == "events" })
+	if !measured { // a run whose memory nobody looks at
 		debug.SetGCPercent(400)
 	}
 	code := m.Run()
@@ -72,8 +80,13 @@ type summary struct {
 	Steps      int            `json:"steps"`
 	Notices    int            `json:"notices"`
 	Messages   int            `json:"messages"`
+	Judged     int            `json:"judged"` // notices at an address: so many could have come twice
 	Repeats    int            `json:"repeats"`
 	Changes    int            `json:"changes"`
+	Newer      int            `json:"newer"`   // rows to which a newer version added something
+	Kept       int            `json:"kept"`    // writes of such rows that kept it
+	Older      int            `json:"older"`   // rows of the form before there were schemas
+	Alone      int            `json:"alone"`   // rows that a newer version alone may write
 	Secrets    int            `json:"secrets"` // that there ever were
 	TableBytes int            `json:"table_bytes"`
 	HeapBytes  int64          `json:"heap_bytes"` // that are held in the end, and were not at first
@@ -85,7 +98,11 @@ type summary struct {
 var stormy = faults{
 	throttle: 0.02, unavailable: 0.004, failed: 0.002, lost: 0.003, unsent: 0.002, partial: 0.05, slow: 0.001, asleep: 0.0004,
 	killBefore: 0.0004, killAfter: 0.0004, duplicate: 0.2, reorder: 8, processes: 3, skew: 10 * time.Minute,
+	newer: 0.01, older: 0.005, alone: 0.015,
 }
+
+// keptCalls is how many calls of an account and Region the local CloudTrail keeps. Of a million events it could not keep all.
+const keptCalls = 5_000
 
 func found(t *testing.T, seed uint64, o *oracle) *local.Organization {
 	t.Helper()
@@ -95,7 +112,7 @@ func found(t *testing.T, seed uint64, o *oracle) *local.Organization {
 // foundWhere founds an organization in an AWS that behaves in a way.
 func foundWhere(t *testing.T, seed uint64, o *oracle, behavior localaws.Behavior) *local.Organization {
 	t.Helper()
-	w, stop, err := local.New(t.Context(), local.Options{Seed: seed, Behavior: behavior, Watch: local.Watcher{Record: o.record, Put: o.put}})
+	w, stop, err := local.New(t.Context(), local.Options{Seed: seed, Behavior: behavior, History: keptCalls, Watch: local.Watcher{Record: o.record, Put: o.put}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,10 +139,6 @@ func bubble(t *testing.T, w *local.Organization, seed uint64, f faults, o *oracl
 }
 
 func TestAStormEndsRight(t *testing.T) {
-	n := *howMany
-	if n == 0 {
-		n = 2_000
-	}
 	var file io.Writer
 	if *copied != "" {
 		f, err := os.Create(*copied)
@@ -135,13 +148,27 @@ func TestAStormEndsRight(t *testing.T) {
 		defer func() { _ = f.Close() }() // a copy
 		file = f
 	}
-	s := play(t, n, *seed, file)
+	s := play(t, *howMany, *seed, file)
 	var err error
 	if line, err = json.Marshal(s); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%s", line)
 }
+
+// A storm of no events would end right whatever the code does.
+func TestAStormOfNoEventsIsRefused(t *testing.T) {
+	for _, n := range []string{"0", "-3", "many", ""} {
+		out, err := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^$", "-events", n).CombinedOutput()
+		ended, is := errors.AsType[*exec.ExitError](err)
+		if !is || ended.ExitCode() != 2 || !strings.Contains(string(out), "-events") {
+			t.Errorf("-events %q: %v\n%s", n, err, out)
+		}
+	}
+}
+
+// enough is how many events a storm has at least in which everything happens.
+const enough = 1_000
 
 // play lets a storm pass, and complains of what did not end right.
 func play(t *testing.T, n int, seed uint64, file io.Writer) (s summary) {
@@ -154,7 +181,8 @@ func play(t *testing.T, n int, seed uint64, file io.Writer) (s summary) {
 	before := held(t)
 	var parked []string
 	bubble(t, w, seed, stormy, o, func(t *testing.T, d *driver) {
-		p := &people{d: d, most: 200, every: 2 * time.Second, next: time.Now()}
+		p := &people{d: d, most: 200, every: 2 * time.Second, next: time.Now(), teams: append(d.teams(t, manyTeams), "team-payments", "team-search", "")}
+		d.forgetful(t)
 		d.storm(t, p, n)
 		s = d.summary(t, p)
 		s.HeapBytes = held(t) - before
@@ -163,6 +191,14 @@ func play(t *testing.T, n int, seed uint64, file io.Writer) (s summary) {
 	s.Seconds, s.PeakBytes, s.Ledger = time.Since(began).Seconds(), peak(t), o.ledger.end()
 	for _, f := range o.faults {
 		t.Errorf("seed %d, %s", seed, f)
+	}
+	for _, service := range services {
+		if s.Down[service] < leastMet {
+			t.Errorf("seed %d: %d calls met the outage of %s", seed, s.Down[service], service)
+		}
+	}
+	if n >= enough && min(s.Newer, s.Kept, s.Older, s.Alone) == 0 {
+		t.Errorf("seed %d: of rows of other versions there were %d, %d, %d and %d", seed, s.Newer, s.Kept, s.Older, s.Alone)
 	}
 	if s.DLQ != s.Poison {
 		t.Errorf("seed %d: %d messages in dead-letter queues, %d belong there; the others:\n%s", seed, s.DLQ, s.Poison, strings.Join(parked, "\n"))
@@ -194,7 +230,7 @@ func (d *driver) storm(t *testing.T, p *people, n int) {
 	outages := d.outages(time.Duration(n) * p.every)
 	d.faults.down = d.during(outages)
 	d.faults.still = func() bool {
-		return slices.ContainsFunc(outages, func(o outage) bool { return o.service == "sqs" && o.now() })
+		return slices.ContainsFunc(outages, func(o *outage) bool { return o.service == "sqs" && o.planned() })
 	}
 	idle := 20 * time.Millisecond
 	for d.count.Events < n {
@@ -214,7 +250,11 @@ func (d *driver) storm(t *testing.T, p *people, n int) {
 		d.rest(min(idle, max(time.Until(p.next), time.Millisecond)))
 		idle = min(idle*2, 2*time.Second)
 	}
+	down := d.faults.down
 	d.clear()
+	d.faults.down = down
+	d.outlast(outages)
+	d.faults.down = nil
 	d.settle(4 * time.Hour)
 	for range 12 { // what is broken comes five times before it is parked, to the sweep an hour and a half apart
 		if d.w.AWS.Stats().InDLQ == p.poison {
@@ -239,8 +279,8 @@ func (d *driver) summary(t *testing.T, p *people) summary {
 	o, stats, c := d.oracle, d.w.AWS.Stats(), d.count
 	return summary{Events: c.Events, Duplicates: stats.Duplicated, Throttles: c.Throttles, LostReplies: c.LostReplies, Kills: c.Kills,
 		Lost: o.Lost, Wrong: o.Wrong, NotifiedTwice: o.NotifiedTwice, ChangedTwice: o.ChangedTwice, DLQ: stats.InDLQ,
-		Seed: d.seed, Poison: p.poison, Refused: c.Refused, Slow: c.Slow, Partial: c.Partial, Sleepers: c.Sleepers, Fenced: c.Fenced, Steps: d.steps, Notices: o.Notices, Messages: o.Mails, Repeats: o.Repeats,
-		Changes: o.Changes, Secrets: len(o.secrets), TableBytes: bytes, Down: c.Down}
+		Seed: d.seed, Poison: p.poison, Refused: c.Refused, Slow: c.Slow, Partial: c.Partial, Sleepers: c.Sleepers, Fenced: c.Fenced, Steps: d.steps, Notices: o.Notices, Messages: o.Mails, Judged: len(o.arrived), Repeats: o.Repeats,
+		Changes: o.Changes, Newer: d.versions.Newer, Kept: d.versions.Kept, Older: d.versions.Older, Alone: d.versions.Alone, Secrets: len(o.secrets), TableBytes: bytes, Down: c.Down}
 }
 
 // parked are the messages in dead-letter queues that do not belong there.

@@ -20,10 +20,11 @@ type stored struct {
 
 // judge compares what the hub remembers, and what people were notified of, with what is true. It is asked when all is at rest.
 func (o *oracle) judge(d *driver) (tableBytes int, err error) {
-	records, bytes, waiting, err := o.table(d)
+	rows, err := d.rows()
 	if err != nil {
 		return 0, err
 	}
+	records, bytes, waiting := remembered(rows)
 	for _, row := range waiting {
 		o.fault(&o.Lost, "still waits to be published or sent: %s", row)
 	}
@@ -33,9 +34,12 @@ func (o *oracle) judge(d *driver) (tableBytes int, err error) {
 	for _, s := range secrets {
 		key, exists := o.look(d, s)
 		o.mu.Lock()
-		o.compare(s, key, exists, records[s.arn])
+		if _, alone := d.versions.alone[at{"resource#" + s.arn, "record"}]; !alone { // what a newer version remembers is its own
+			o.compare(s, key, exists, records[s.arn])
+		}
 		o.mu.Unlock()
 	}
+	d.versions.judge(d, rows)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(o.wants)) {
@@ -86,34 +90,45 @@ func (o *oracle) compare(s *secret, key string, exists bool, r *stored) {
 	}
 }
 
-// table reads all that the hub remembers, as it lies there: the records, and what waits to be published or sent.
-func (o *oracle) table(d *driver) (records map[string]*stored, size int, waiting []string, err error) {
+// remembered is what the hub remembers, as it lies in its table: the records, how many bytes all rows have, and what waits to be
+// published or sent.
+func remembered(rows map[at]row) (records map[string]*stored, size int, waiting []string) {
 	records = map[string]*stored{}
-	in := map[string]any{"TableName": d.deployed["detect"].env[settings.EnvTable]}
+	for where, it := range rows {
+		size += len(encodedRow(it))
+		if arn, is := strings.CutPrefix(where.pk, "resource#"); is && where.sk == "record" {
+			var r stored
+			if err := json.Unmarshal([]byte(words(field(it, "body"), "S")), &r); err == nil {
+				records[arn] = &r
+			}
+		}
+		if where.kind() == "outbox" {
+			waiting = append(waiting, where.String())
+		}
+	}
+	slices.Sort(waiting)
+	return records, size, waiting
+}
+
+// rows reads the hub's table.
+func (d *driver) rows() (map[at]row, error) {
+	all := map[at]row{}
+	in := row{"TableName": d.table()}
 	for {
 		out, err := d.w.AWS.As("oracle.example.com", local.Hub, d.w.Home(), "dynamodb", "Scan", in)
 		if err != nil {
-			return nil, 0, nil, fmt.Errorf("read the table: %w", err)
+			return nil, fmt.Errorf("read the table: %w", err)
 		}
 		items, _ := out["Items"].([]any)
 		for _, one := range items {
-			it, _ := one.(map[string]any)
-			raw, _ := json.Marshal(it) // it was JSON
-			size += len(raw)
-			pk := words(field(it, "pk"), "S")
-			if arn, is := strings.CutPrefix(pk, "resource#"); is && words(field(it, "sk"), "S") == "record" {
-				var r stored
-				if err := json.Unmarshal([]byte(words(field(it, "body"), "S")), &r); err == nil {
-					records[arn] = &r
-				}
-			}
-			if strings.HasPrefix(pk, "outbox#") {
-				waiting = append(waiting, pk+" "+words(field(it, "sk"), "S"))
-			}
+			it, _ := one.(row)
+			all[rowAt(it)] = it
 		}
 		if out["LastEvaluatedKey"] == nil {
-			return records, size, waiting, nil
+			return all, nil
 		}
 		in["ExclusiveStartKey"] = out["LastEvaluatedKey"]
 	}
 }
+
+func (d *driver) table() string { return d.deployed["detect"].env[settings.EnvTable] }

@@ -20,6 +20,7 @@ import (
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/operator"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/window"
 )
 
 const anna = "arn:aws:sts::222222222222:assumed-role/doublelock-operator/anna"
@@ -234,11 +235,11 @@ func TestAnInstructionThatComesTwiceIsCarriedOutOnce(t *testing.T) {
 func TestGoingBackFromWhatWasNotChangedSaysSo(t *testing.T) {
 	b := newBench(t)
 	apply := b.apply("apply")
-	window, err := migration.ParseWindow("Sat 03:00-03:01")
+	closed, err := window.Parse("Sat 03:00-03:01")
 	if err != nil {
 		t.Fatal(err)
 	}
-	apply.Windows = []migration.Window{window}
+	apply.Windows = []window.Window{closed}
 	b.handle(b.from("anna", b.record()), b.from("anna", apply),
 		b.from("anna", operator.Instruction{Batch: "back", Do: operator.SetBack, Secret: b.secret, Reason: "wrong wave"}),
 		b.from("anna", operator.Instruction{Batch: "none", Do: operator.SetBack, Secret: "arn:aws:secretsmanager:us-east-1:444444444444:secret:none", Reason: "wrong"}))

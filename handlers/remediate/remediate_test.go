@@ -12,6 +12,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/store"
+	"github.com/doublelock/doublelock/shared/window"
 )
 
 func TestSecretIsMovedJournaledProvenAndPublished(t *testing.T) {
@@ -161,11 +162,11 @@ func TestAProvenChangeIsTheMachinesFromTheStart(t *testing.T) {
 func TestASecretOfAPlanThatWaitsIsLeftToThePlan(t *testing.T) {
 	w := newWorld()
 	rules := migration.Defaults()
-	opens, err := migration.ParseWindow("Sun 22:00-24:00")
+	opens, err := window.Parse("Sun 22:00-24:00")
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules = rules.WithWindows([]migration.Window{opens}, "arn:alice", w.now)
+	rules = rules.WithWindows([]window.Window{opens}, "arn:alice", w.now)
 	item := migration.Item{Secret: arn, Name: "app", Account: account, Region: region, Target: cmk, Seal: migration.SealOwner}
 	if _, err := w.machine().Start(t.Context(), item, "plan", rules); err != nil {
 		t.Fatal(err)

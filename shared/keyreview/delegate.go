@@ -25,11 +25,11 @@ func (r *review) onlyDelegates(k *inventory.Key) {
 		return // DL.KEY.3 has said that it cannot be parsed
 	}
 	for i, s := range d.Statements {
-		if s.Effect != policy.Allow || !isRoot(s, k.Facts.Account) || !covers(s, decrypt) {
+		if s.Effect != policy.Allow || !isRoot(s, k.Facts.Account) || !covers(k, s, decrypt) {
 			continue
 		}
-		got := answer(k, d, s, caller{account: k.Facts.Account, iam: true}, r.snapshot.Organization)
-		if got != policy.Allowed {
+		somebody := caller{principal: roleOf(k, k.Facts.Account), iam: true, action: decrypt, context: directly()}
+		if r.only(k, d, s).answer(somebody) != policy.Allowed {
 			continue
 		}
 		who, whom := r.users(k)

@@ -20,6 +20,7 @@ func (r *review) open(k *inventory.Key) {
 				r.statement(k, d, i, s)
 			}
 		}
+		r.unmanageable(k, d)
 	}
 	switch {
 	case k.SharedUnread != "":
@@ -34,14 +35,19 @@ func (r *review) open(k *inventory.Key) {
 // fault is what is wrong with a statement and what would mend it.
 type fault struct {
 	details []string
-	unsure  bool
+	certain bool // one of the details at least; else the finding is unknown
 	fixes   []string
 	by      []policy.Statement
-	bind    func() // asks the statement for the account and Secrets Manager
 	decide  string // why no policy is proposed; "" where one is
 }
 
 func (f *fault) add(detail, fix string) {
+	f.certain = true
+	f.doubt(detail, fix)
+}
+
+// doubt adds what may be wrong.
+func (f *fault) doubt(detail, fix string) {
 	f.details = append(f.details, detail)
 	if !slices.Contains(f.fixes, fix) {
 		f.fixes = append(f.fixes, fix)
@@ -53,21 +59,17 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 		return // handing over to IAM is DL.KEY.7
 	}
 	f := &fault{by: []policy.Statement{bare(s)}}
-	uses := slices.ContainsFunc(useActions, func(action string) bool { return covers(s, action) })
-	opens := covered(s, openActions)
-	if len(opens) > 0 {
-		r.everybody(k, d, s, opens[0], f)
-		r.services(k, s, f)
+	uses := slices.ContainsFunc(useActions, func(action string) bool { return covers(k, s, action) })
+	q := r.inquire(k, d, s, f)
+	if bound := q.outsiders(); len(q.uses) > 0 && !bound {
+		q.insideDirectly()
 	}
-	r.granting(k, d, s, f)
-	if len(opens)+len(covered(s, manageActions)) > 0 || covers(s, grant) {
-		r.strangers(k, s, f)
-	}
-	manages := covers(s, putPolicy)
+	q.granting()
+	manages := covers(k, s, putPolicy)
 	if uses && manages {
 		f.add("it lets the same principals manage and use the key", "split it in two")
 		f.by = r.split(f.by)
-	} else if covers(s, grant) && !onlyForServices(s) {
+	} else if q.grants && !onlyForServices(s) {
 		f.add("it lets its principals hand the key on by grants", "drop kms:CreateGrant: Secrets Manager needs no grants")
 		f.by = withoutGrants(f.by)
 	}
@@ -83,7 +85,7 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 		found.After, found.Diff = "", ""
 		found.Fix += "; a person has to decide: " + f.decide
 	}
-	if f.unsure {
+	if !f.certain {
 		found.Outcome = guard.Unknown
 	}
 	r.add(guard.KeyOpen, k, found)
@@ -96,91 +98,25 @@ func name(s policy.Statement, index int) string {
 	return fmt.Sprintf("statement %d", index)
 }
 
-// everybody asks as strangers whose own accounts allow everything, and as a principal of the account whom no policy names.
-// The strangers are of no organization, of those and by the names that the statement's conditions ask for.
-func (r *review) everybody(k *inventory.Key, d *policy.Document, s policy.Statement, action string, f *fault) {
-	ask := func(c caller) policy.Answer {
-		c.action = action
-		return answer(k, d, s, c, r.snapshot.Organization)
-	}
-	world := worst(ask(caller{account: stranger, iam: true}), ask(caller{account: stranger, iam: true, through: true}))
-	inside := ask(caller{account: k.Facts.Account})
-	f.bind = func() { f.by = bound(f.by, k) }
-	fix := "ask for kms:CallerAccount and kms:ViaService"
-	if !k.Facts.Symmetric() {
-		fix = "ask for kms:CallerAccount"
-	}
-	switch {
-	case world == policy.Allowed:
-		f.add("anybody in any AWS account may use the key", fix)
-	case r.conditional(s, ask, f):
+// insideDirectly finds that everybody of the account, or of its organization, may use the key without Secrets Manager.
+func (q *inquiry) insideDirectly() {
+	if !q.key.Facts.Symmetric() {
 		return
-	case world == policy.Unknown:
-		f.add("nothing but a condition on the request itself keeps other AWS accounts out", fix)
-		f.unsure = true
-	case inside == policy.Allowed && k.Facts.Symmetric():
-		f.add("every principal of the account may use the key directly, not only through Secrets Manager", fix)
+	}
+	inside := caller{principal: roleOf(q.key, q.key.Facts.Account), context: directly()}
+	member := caller{principal: roleOf(q.key, stranger), iam: true, context: directly()}
+	member.principal.OrganizationID = q.snapshot.Organization.ID
+	const fix = "ask for kms:ViaService"
+	const how = " may use the key directly, not only through Secrets Manager"
+	switch {
+	case member.principal.OrganizationID != "" && q.only.worst(q.uses, member) == policy.Allowed:
+		q.fault.add("everybody in organization "+member.principal.OrganizationID+how, fix)
+	case q.only.worst(q.uses, inside) == policy.Allowed:
+		q.fault.add("every principal of the account"+how, fix)
 	default:
 		return
 	}
-	f.bind()
-}
-
-// conditional finds those whom a condition lets in that are of another organization, or of any account by the name of their
-// role.
-func (r *review) conditional(s policy.Statement, ask func(caller) policy.Answer, f *fault) bool {
-	found := false
-	var foreigners []string
-	for _, c := range s.Conditions {
-		key := strings.ToLower(c.Key)
-		if strings.Contains(strings.ToLower(c.Operator), "not") {
-			continue
-		}
-		for _, value := range c.Values {
-			who := caller{account: stranger, iam: true}
-			var in string
-			switch {
-			case key == "aws:principalorgid" || key == "aws:principalorgpaths":
-				who.org, _, _ = strings.Cut(value, "/")
-				in = "organization " + who.org
-				if who.org == r.snapshot.Organization.ID {
-					continue
-				}
-			case key == "aws:principalarn" && strings.ContainsAny(arn.Of(value).Account, "*?"):
-				pattern := arn.Of(value)
-				pattern.Account = stranger
-				who.arn = strings.NewReplacer("*", "x", "?", "x").Replace(pattern.String())
-				in = "whoever makes a principal named " + value + " in an account of their own"
-			default:
-				continue
-			}
-			through := who
-			through.through = true
-			switch worst(ask(who), ask(through)) {
-			case policy.Allowed:
-			case policy.Unknown:
-				f.unsure = true
-			default:
-				continue
-			}
-			found = true
-			if who.org == "" {
-				f.add("it lets in "+in, "ask for kms:CallerAccount")
-				f.bind()
-				continue
-			}
-			f.add("it lets in "+in+", not yours", "remove it")
-			foreigners = append(foreigners, value)
-		}
-	}
-	for i := range f.by {
-		conditions, emptied := withoutValues(f.by[i].Conditions, foreigners)
-		if f.by[i].Conditions = conditions; emptied {
-			f.by[i].Principal, f.by[i].NotPrincipal = &policy.PrincipalSet{}, nil // nobody is left
-		}
-	}
-	f.by = slices.DeleteFunc(f.by, nobody)
-	return found
+	q.fault.by = throughSecretsManager(q.fault.by, q.key)
 }
 
 // nobody reports whether a statement names no principal any more.
@@ -188,75 +124,30 @@ func nobody(s policy.Statement) bool {
 	return s.Principal != nil && !s.Principal.All && len(s.Principal.AWS)+len(s.Principal.Service)+len(s.Principal.Federated) == 0
 }
 
-// services finds services that would use the key for anybody: a service principal whose statement does not say for whom.
-// Source: IAM User Guide, the confused deputy problem.
-func (r *review) services(k *inventory.Key, s policy.Statement, f *fault) {
-	if s.Principal == nil || len(s.Principal.Service) == 0 {
-		return
-	}
-	says := func(c policy.Condition) bool {
-		key := strings.ToLower(c.Key)
-		return !strings.Contains(strings.ToLower(c.Operator), "not") && (strings.HasPrefix(key, "aws:source") && key != "aws:sourceip" || strings.HasPrefix(key, "kms:encryptioncontext") || key == "kms:calleraccount")
-	}
-	if slices.ContainsFunc(s.Conditions, says) {
-		return
-	}
-	f.add(strings.Join(s.Principal.Service, " and ")+" may use the key for anybody: no condition says for which account",
-		fmt.Sprintf("ask for aws:SourceAccount %s, or for aws:SourceArn", k.Facts.Account))
-	f.decide = "whether the service sends aws:SourceAccount, or what it puts into the encryption context, is on its own page"
-}
-
-// granting finds statements by which anybody may hand the key on, or decide about it.
-func (r *review) granting(k *inventory.Key, d *policy.Document, s policy.Statement, f *fault) {
-	for _, may := range []struct{ action, what string }{{grant, "hand the key on by grants"}, {putPolicy, "change the key policy"}} {
-		if !covers(s, may.action) {
-			continue
-		}
-		by, fix := "anybody in any AWS account", "name who may"
-		if may.action == putPolicy { // KMS answers nobody from another account
+// granting finds statements by which everybody may hand the key on, or decide about it.
+func (q *inquiry) granting() {
+	inside := caller{principal: roleOf(q.key, q.key.Facts.Account)}
+	f := q.fault
+	const decide = "who is to manage the key"
+	if q.grants {
+		member := roleOf(q.key, stranger)
+		member.OrganizationID = elsewhere
+		by := "anybody in any AWS account"
+		got := q.only.worst([]string{grant}, q.people(member)...)
+		if got != policy.Allowed {
 			by = "every principal of the account"
-		}
-		got := answer(k, d, s, caller{account: stranger, iam: true, action: may.action}, r.snapshot.Organization)
-		if may.action == putPolicy || got == policy.ImplicitlyDenied || got == policy.ExplicitlyDenied {
-			got = answer(k, d, s, caller{account: k.Facts.Account, action: may.action}, r.snapshot.Organization)
-			by = "every principal of the account"
+			got = q.only.worst([]string{grant}, inside)
 		}
 		if got == policy.Allowed {
-			f.add(by+" may "+may.what, fix)
-			f.decide = "who is to manage the key"
+			f.add(by+" may hand the key on by grants", "name who may")
+			f.decide = decide
 		}
 	}
-}
-
-func worst(a, b policy.Answer) policy.Answer {
-	for _, answer := range []policy.Answer{policy.Allowed, policy.Unknown} {
-		if a == answer || b == answer {
-			return answer
-		}
+	// KMS lets nobody of another account change the policy.
+	if covers(q.key, q.statement, putPolicy) && q.only.worst([]string{putPolicy}, inside) == policy.Allowed {
+		f.add("every principal of the account may change the key policy", "name who may")
+		f.decide = decide
 	}
-	return policy.ImplicitlyDenied
-}
-
-// strangers finds accounts that may use the key and are not approved.
-func (r *review) strangers(k *inventory.Key, s policy.Statement, f *fault) {
-	var not []string
-	for _, account := range otherAccounts(s, k.Facts.Account) {
-		if !slices.Contains(r.std.Approved, account) {
-			not = append(not, account)
-		}
-	}
-	if len(not) == 0 {
-		return
-	}
-	f.add("it lets in account "+strings.Join(not, " and account ")+", not approved", "remove it, or approve the account")
-	for i := range f.by {
-		f.by[i].Principal = without(f.by[i].Principal, not)
-		conditions, emptied := withoutValues(f.by[i].Conditions, not)
-		if f.by[i].Conditions = conditions; emptied {
-			f.by[i].Principal, f.by[i].NotPrincipal = &policy.PrincipalSet{}, nil
-		}
-	}
-	f.by = slices.DeleteFunc(f.by, nobody)
 }
 
 func without(set *policy.PrincipalSet, accounts []string) *policy.PrincipalSet {
@@ -275,10 +166,14 @@ func without(set *policy.PrincipalSet, accounts []string) *policy.PrincipalSet {
 func withoutValues(conditions []policy.Condition, accounts []string) (kept []policy.Condition, emptied bool) {
 	kept = slices.Clone(conditions)
 	for i, c := range kept {
+		if strings.Contains(strings.ToLower(c.Operator), "not") {
+			continue // it keeps them out
+		}
 		switch strings.ToLower(c.Key) {
 		case "kms:calleraccount", "aws:principalaccount", "aws:principalarn", "aws:principalorgid", "aws:principalorgpaths":
 			left := slices.DeleteFunc(slices.Clone(c.Values), func(value string) bool {
-				return slices.Contains(accounts, value) || slices.Contains(accounts, arn.Of(value).Account)
+				account := arn.Of(value).Account
+				return slices.Contains(accounts, value) || account != "" && slices.Contains(accounts, account)
 			})
 			kept[i].Values = left
 			emptied = emptied || len(left) == 0
@@ -289,15 +184,24 @@ func withoutValues(conditions []policy.Condition, accounts []string) (kept []pol
 
 // bound adds the conditions that keep use within the account and Secrets Manager.
 func bound(statements []policy.Statement, k *inventory.Key) []policy.Statement {
+	out := asking(statements, "kms:CallerAccount", k.Facts.Account)
+	if k.Facts.Symmetric() {
+		out = throughSecretsManager(out, k)
+	}
+	return out
+}
+
+// throughSecretsManager adds the condition that keeps use within Secrets Manager.
+func throughSecretsManager(statements []policy.Statement, k *inventory.Key) []policy.Statement {
+	return asking(statements, "kms:ViaService", viaService(k))
+}
+
+// asking makes statements ask for one value of a key, and no other.
+func asking(statements []policy.Statement, key, value string) []policy.Statement {
 	out := slices.Clone(statements)
 	for i := range out {
-		kept := slices.DeleteFunc(slices.Clone(out[i].Conditions), func(c policy.Condition) bool {
-			return c.Operator == "StringEquals" && (c.Key == "kms:CallerAccount" || c.Key == "kms:ViaService")
-		})
-		out[i].Conditions = slices.Concat(kept, []policy.Condition{{Operator: "StringEquals", Key: "kms:CallerAccount", Values: []string{k.Facts.Account}}})
-		if k.Facts.Symmetric() {
-			out[i].Conditions = append(out[i].Conditions, policy.Condition{Operator: "StringEquals", Key: "kms:ViaService", Values: []string{viaService(k)}})
-		}
+		kept := slices.DeleteFunc(slices.Clone(out[i].Conditions), func(c policy.Condition) bool { return c.Operator == "StringEquals" && c.Key == key })
+		out[i].Conditions = slices.Concat(kept, []policy.Condition{{Operator: "StringEquals", Key: key, Values: []string{value}}})
 	}
 	return out
 }
@@ -348,7 +252,25 @@ func (r *review) grants(k *inventory.Key) {
 		if err != nil || p.Account == "" || p.Account == k.Facts.Account || slices.Contains(r.std.Approved, p.Account) {
 			continue
 		}
+		if r.denied(k, p, g) {
+			continue
+		}
 		r.add(guard.KeyOpen, k, Finding{Detail: fmt.Sprintf("grant %s lets %s of account %s use it (%s), not approved", g.ID, g.Grantee, p.Account, strings.Join(g.Operations, ", ")),
 			Fix: fmt.Sprintf("aws kms revoke-grant --key-id %s --grant-id %s", k.Facts.ARN, g.ID)})
 	}
+}
+
+// denied reports whether Denies of the key policy stop all that a grant lets somebody do.
+// Source: KMS Developer Guide, "Grants in AWS KMS": an explicit deny in a policy wins over a grant.
+func (r *review) denied(k *inventory.Key, grantee policy.Principal, g inventory.Grant) bool {
+	d, err := policy.Parse(k.Facts.ARN, []byte(k.Policy))
+	if err != nil || k.PolicyUnread != "" {
+		return false
+	}
+	var actions []string
+	for _, operation := range g.Operations {
+		actions = append(actions, "kms:"+operation)
+	}
+	granted := policy.Statement{Effect: policy.Allow, Principal: &policy.PrincipalSet{AWS: []string{g.Grantee}}, Actions: []string{"kms:*"}, Resources: []string{"*"}}
+	return r.only(k, d, granted).worst(actions, caller{principal: grantee, iam: true}) == policy.ImplicitlyDenied
 }

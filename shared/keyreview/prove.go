@@ -51,18 +51,12 @@ func (r *review) unproved(id guard.ControlID, k *inventory.Key, after string) st
 	return r.losers(k, &changed)
 }
 
-// usersLost says who was seen using the key and no statement of the changed policy would let in, whatever their own policies
-// allow; "" when nobody. Somebody whom the policy of today does not explain either is said to be so: the model is wrong about them.
+// usersLost says who was seen using the key and may lose it by the changed policy, whatever their own policies allow; "" when nobody.
+// Somebody whom the policy of today does not explain either is said to be so: the model is wrong about them.
 func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 	before, err := policy.Parse(k.Facts.ARN, []byte(k.Policy))
 	if err != nil {
 		return "the policy of today cannot be read"
-	}
-	lets := func(d *policy.Document, u Use) bool {
-		c := caller{account: arn.Of(u.Principal).Account, arn: u.Principal, iam: true, action: u.Action, via: u.Via}
-		return slices.ContainsFunc(d.Statements, func(s policy.Statement) bool {
-			return s.Effect == policy.Allow && answer(k, d, s, c, r.snapshot.Organization) == policy.Allowed
-		})
 	}
 	for _, u := range r.std.Seen {
 		if u.Key != k.Facts.ARN || byGrant(k, u) {
@@ -72,14 +66,83 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 		if u.Via != "" {
 			how += " through " + u.Via
 		}
+		callers := seenAs(k, u)
+		if len(callers) == 0 {
+			return fmt.Sprintf("somebody was seen using it (%s) whom the record does not name (%q)", how, u.Principal)
+		}
+		who := u.Principal
+		if isAccount(who) {
+			who = "account " + who
+		}
+		was, by := r.lets(k, before, callers)
+		is, left := r.lets(k, after, callers)
+		gone := slices.ContainsFunc(by, func(statement string) bool { return !slices.Contains(left, statement) })
 		switch {
-		case !lets(before, u):
-			return fmt.Sprintf("%s was seen using it (%s), and the policy of today does not explain that", u.Principal, how)
-		case !lets(after, u):
-			return fmt.Sprintf("%s was seen using it (%s) and would lose it", u.Principal, how)
+		case was == policy.ImplicitlyDenied:
+			return fmt.Sprintf("%s was seen using it (%s), and the policy of today does not explain that", who, how)
+		case is == policy.Allowed:
+		case was == policy.Allowed:
+			return fmt.Sprintf("%s was seen using it (%s) and would lose it", who, how)
+		case gone:
+			return fmt.Sprintf("%s was seen using it (%s) and may lose it", who, how)
 		}
 	}
 	return ""
+}
+
+// lets says what a policy lets callers do who are one, of whom it is not known which, and by which statements it may.
+func (r *review) lets(k *inventory.Key, d *policy.Document, callers []caller) (answer policy.Answer, by []string) {
+	answer = policy.ImplicitlyDenied
+	for _, s := range d.Statements {
+		if s.Effect != policy.Allow {
+			continue
+		}
+		o := r.only(k, d, s)
+		for _, c := range callers {
+			got := o.answer(c)
+			if got == policy.Allowed || got == policy.Unknown {
+				by = append(by, printed(s))
+				answer = worse(answer, got)
+			}
+		}
+	}
+	return answer, by
+}
+
+func worse(a, b policy.Answer) policy.Answer {
+	if a == policy.Allowed || b == policy.Allowed {
+		return policy.Allowed
+	}
+	if a == policy.Unknown || b == policy.Unknown {
+		return policy.Unknown
+	}
+	return policy.ImplicitlyDenied
+}
+
+// seenAs are the callers that somebody who was seen may be: of an account whose principal the record hides, anybody; of a service, under
+// its name for all Regions or for one. Empty where the record does not say who it was.
+// Source: CloudTrail User Guide, "CloudTrail userIdentity element", AWSAccount and AWSService.
+func seenAs(k *inventory.Key, u Use) []caller {
+	context := directly()
+	if u.Via != "" {
+		context = through(u.Via)
+	}
+	if isAccount(u.Principal) {
+		return []caller{{principal: policy.Principal{Kind: policy.KindSomebody, Account: u.Principal}, iam: true, action: u.Action, context: context}}
+	}
+	p, err := policy.ParsePrincipal(u.Principal)
+	switch {
+	case err != nil || u.Principal == "*":
+		return nil
+	case p.Kind != policy.KindService:
+		return []caller{{principal: p, iam: true, action: u.Action, context: context}}
+	}
+	service, _, _ := strings.Cut(p.Name, ".")
+	var out []caller
+	for _, name := range []string{p.Name, arn.Of(k.Facts.ARN).Partition.Service(service), arn.PartitionOf(k.Facts.Region).Regional(service, k.Facts.Region)} {
+		out = append(out, caller{principal: policy.Principal{Kind: policy.KindService, Name: name}, action: u.Action})
+	}
+	return out
 }
 
 // byGrant reports whether a grant lets somebody use the key, which no change of the policy ends.
@@ -101,29 +164,53 @@ func (r *review) faults(k *inventory.Key) map[guard.ControlID]int {
 	return counts
 }
 
-// manageable reports whether somebody of the key's account may change its policy: a principal that it names, or whoever has
-// the right by an IAM policy, where the account has it.
+// manageable reports whether somebody of the key's account may certainly change its policy: a principal that it names, or whoever
+// has the right by an IAM policy, where the account has it.
 func (r *review) manageable(k *inventory.Key, d *policy.Document) bool {
-	callers := []caller{{account: k.Facts.Account, iam: true, action: putPolicy}}
-	for _, s := range d.Statements {
-		if s.Effect != policy.Allow || s.Principal == nil {
-			continue
-		}
-		for _, name := range s.Principal.AWS {
-			if p, err := policy.ParsePrincipal(name); err == nil && p.Account == k.Facts.Account && arn.Of(name).Resource != "root" {
-				callers = append(callers, caller{account: p.Account, arn: name, action: putPolicy})
-			}
-		}
-	}
+	callers := []caller{{principal: roleOf(k, k.Facts.Account), iam: true}}
 	for _, s := range d.Statements {
 		if s.Effect != policy.Allow {
 			continue
 		}
-		if slices.ContainsFunc(callers, func(c caller) bool { return answer(k, d, s, c, r.snapshot.Organization) == policy.Allowed }) {
-			return true
+		var names []string
+		if s.Principal != nil {
+			names = slices.Clone(s.Principal.AWS)
+		}
+		for _, like := range draw(s.Conditions, filled, "aws:PrincipalArn") {
+			names = append(names, like.example)
+		}
+		for _, name := range names {
+			if p, err := policy.ParsePrincipal(name); err == nil && p.Account == k.Facts.Account && p.Kind != policy.KindRoot {
+				callers = append(callers, caller{principal: p})
+			}
 		}
 	}
-	return false
+	return slices.ContainsFunc(d.Statements, func(s policy.Statement) bool {
+		return s.Effect == policy.Allow && r.only(k, d, s).worst([]string{putPolicy}, callers...) == policy.Allowed
+	})
+}
+
+// unmanageable finds a key whose policy nobody can change: KMS asks the key policy alone who may, and takes nobody of another account.
+// Source: KMS Developer Guide, "Default key policy": such a key becomes unmanageable, and only AWS Support can help.
+func (r *review) unmanageable(k *inventory.Key, d *policy.Document) {
+	insider := caller{principal: policy.Principal{Kind: policy.KindSomebody, Account: k.Facts.Account}, iam: true}
+	for _, s := range d.Statements {
+		if s.Effect != policy.Allow {
+			continue
+		}
+		if s.Principal != nil { // a unique id is shown of a principal that was deleted, which nobody is
+			kept := *s.Principal
+			kept.AWS = slices.DeleteFunc(slices.Clone(kept.AWS), func(name string) bool { return !attributed(name) })
+			if s.Principal = &kept; nobody(s) && len(kept.CanonicalUser) == 0 {
+				continue
+			}
+		}
+		if r.only(k, d, s).worst([]string{putPolicy}, insider) != policy.ImplicitlyDenied {
+			return
+		}
+	}
+	r.add(guard.KeyOpen, k, Finding{Detail: "nobody of account " + k.Facts.Account + " can manage it: nothing lets anybody change the key policy",
+		Fix: "a person has to decide who is to manage the key; as nobody may change its policy, ask AWS Support"})
 }
 
 // losers says who would no longer open a secret under the key, "" when nobody would.

@@ -176,6 +176,14 @@ func TestReview(t *testing.T) {
 		"a grant to another account": {func(k *inventory.Key) {
 			k.Grants = []inventory.Grant{{ID: "g", Grantee: "arn:aws:iam::999900001111:role/x", Operations: []string{"Decrypt"}}}
 		}, nil, []string{"DL.KEY.3 fail"}},
+		"a grant to another account, which is denied": {func(k *inventory.Key) {
+			policyOf(`{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalAccount":"111122223333"}}}`)(k)
+			k.Grants = []inventory.Grant{{ID: "g", Grantee: "arn:aws:iam::999900001111:role/x", Operations: []string{"Decrypt"}}}
+		}, nil, nil},
+		"a grant to another account, of which something is denied": {func(k *inventory.Key) {
+			policyOf(`{"Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalAccount":"111122223333"}}}`)(k)
+			k.Grants = []inventory.Grant{{ID: "g", Grantee: "arn:aws:iam::999900001111:role/x", Operations: []string{"Decrypt", "Encrypt"}}}
+		}, nil, []string{"DL.KEY.3 fail"}},
 		"a grant to the own account": {func(k *inventory.Key) {
 			k.Grants = []inventory.Grant{{ID: "g", Grantee: "arn:aws:iam::111122223333:role/x", Operations: []string{"Decrypt"}}}
 		}, nil, nil},
@@ -212,8 +220,9 @@ func TestReview(t *testing.T) {
 	}
 }
 
+// policyOf is a policy of the statements, and of one by which somebody manages the key.
 func policyOf(statements ...string) func(*inventory.Key) {
-	return func(k *inventory.Key) { k.Policy = document(statements...) }
+	return func(k *inventory.Key) { k.Policy = document(append(statements, manageOnly)...) }
 }
 
 // manageOnly lets the account manage a key and not use it.
@@ -353,6 +362,53 @@ func TestNoProposalTakesAKeyFromWhoWasSeenUsingIt(t *testing.T) {
 			t.Fatalf("%s: %+v", sentence, found)
 		}
 		if f := found[at]; (f.After == "") != (tt.decide != "") || !strings.Contains(f.Fix, tt.decide) {
+			t.Errorf("%s: proposes %q; %s", sentence, f.After, f.Fix)
+		}
+	}
+}
+
+// No proposal takes a key from anybody who was seen, however the record names them: each is asked about under the policy before and after.
+func TestAProposalKeepsEveryKindOfCaller(t *testing.T) {
+	const (
+		foreign  = `{"Sid":"F","Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:role/app","arn:aws:iam::888877776666:root"]},"Action":"kms:Decrypt","Resource":"*"}`
+		world    = `{"Sid":"W","Effect":"Allow","Principal":"*","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*"}`
+		grants   = `{"Sid":"G","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":["kms:Decrypt","kms:CreateGrant"],"Resource":"*"}`
+		root     = `{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`
+		logs     = `{"Sid":"L","Effect":"Allow","Principal":{"Service":"logs.eu-central-1.amazonaws.com"},"Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"aws:SourceAccount":"111122223333"}}}`
+		approved = `{"Sid":"P","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:role/sync"},"Action":"kms:Decrypt","Resource":"*"}`
+		app, etl = "arn:aws:iam::111122223333:role/app", "arn:aws:iam::111122223333:role/etl"
+	)
+	for sentence, tt := range map[string]struct {
+		statements []string
+		seen       keyreview.Use
+		decide     string // "" where a policy is proposed
+	}{
+		"an account, from whose statement it would be taken": {[]string{foreign, manageOnly}, keyreview.Use{Principal: "888877776666", Action: "kms:Decrypt"}, "account 888877776666 was seen using it (kms:Decrypt) and would lose it"},
+		"a role of that account":                             {[]string{foreign, manageOnly}, keyreview.Use{Principal: "arn:aws:iam::888877776666:role/x", Action: "kms:Decrypt"}, "would lose it"},
+		"an account of the world":                            {[]string{world, manageOnly}, keyreview.Use{Principal: "888877776666", Action: "kms:Decrypt"}, "account 888877776666 was seen using it (kms:Decrypt) and would lose it"},
+		"an account that no statement lets in":               {[]string{grants, manageOnly}, keyreview.Use{Principal: "888877776666", Action: "kms:Decrypt"}, "does not explain"},
+		"a role of an account whose statement stays":         {[]string{foreign, approved, manageOnly}, keyreview.Use{Principal: "444455556666", Action: "kms:Decrypt"}, ""},
+		"a service of the world":                             {[]string{world, manageOnly}, keyreview.Use{Principal: "logs.amazonaws.com", Action: "kms:Decrypt"}, "logs.amazonaws.com was seen using it (kms:Decrypt) and would lose it"},
+		"a service whose statement stays":                    {[]string{world, logs, manageOnly}, keyreview.Use{Principal: "sns.amazonaws.com", Action: "kms:Decrypt"}, "would lose it"},
+		"a service by its name in the Region":                {[]string{foreign, logs, manageOnly}, keyreview.Use{Principal: "logs.amazonaws.com", Action: "kms:Decrypt"}, ""},
+		"somebody whom no record names":                      {[]string{world, manageOnly}, keyreview.Use{Action: "kms:Decrypt"}, "whom the record does not name"},
+		"a maker of grants":                                  {[]string{grants, manageOnly}, keyreview.Use{Principal: app, Action: "kms:CreateGrant"}, app + " was seen using it (kms:CreateGrant) and would lose it"},
+		"a maker of grants by IAM":                           {[]string{root}, keyreview.Use{Principal: etl, Action: "kms:CreateGrant", Via: "ec2.eu-central-1.amazonaws.com"}, etl + " was seen using it (kms:CreateGrant through ec2.eu-central-1.amazonaws.com) and would lose it"},
+		"one that re-encrypts by IAM":                        {[]string{root}, keyreview.Use{Principal: etl, Action: "kms:ReEncryptTo"}, etl + " was seen using it (kms:ReEncryptTo) and would lose it"},
+		"one that imports material by IAM":                   {[]string{root}, keyreview.Use{Principal: etl, Action: "kms:ImportKeyMaterial"}, "would lose it"},
+		"one that manages by IAM":                            {[]string{root}, keyreview.Use{Principal: etl, Action: "kms:DisableKey"}, ""},
+	} {
+		tt.seen.Key = arn
+		std := standard()
+		std.Seen, std.Approved = []keyreview.Use{tt.seen}, []string{partner}
+		k := fine()
+		k.Policy = document(tt.statements...)
+		found := keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), std, now)
+		if len(found) != 1 {
+			t.Errorf("%s: %+v", sentence, found)
+			continue
+		}
+		if f := found[0]; (f.After == "") != (tt.decide != "") || !strings.Contains(f.Fix, tt.decide) {
 			t.Errorf("%s: proposes %q; %s", sentence, f.After, f.Fix)
 		}
 	}

@@ -1,7 +1,7 @@
 package keyreview
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,9 +28,9 @@ var openActions = append(slices.Clone(useActions), "kms:ReEncryptFrom", "kms:ReE
 // manageActions decide about a key: who may use it, and whether it can be used.
 var manageActions = []string{putPolicy, "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:UpdateAlias", "kms:DeleteAlias", "kms:ReplicateKey"}
 
-// covered are the actions of a list that a statement is about.
-func covered(s policy.Statement, actions []string) []string {
-	return slices.DeleteFunc(slices.Clone(actions), func(action string) bool { return !covers(s, action) })
+// covered are the actions of a list that a statement of the key's policy is about.
+func covered(k *inventory.Key, s policy.Statement, actions []string) []string {
+	return slices.DeleteFunc(slices.Clone(actions), func(action string) bool { return !covers(k, s, action) })
 }
 
 var (
@@ -44,39 +44,56 @@ func bare(s policy.Statement) policy.Statement {
 		Resources: s.Resources, NotResources: s.NotResources, Conditions: s.Conditions}
 }
 
-// covers reports whether a statement is about an action, whoever asks.
-func covers(s policy.Statement, action string) bool {
+// covers reports whether a statement of the key's policy is about an action, whoever asks.
+func covers(k *inventory.Key, s policy.Statement, action string) bool {
 	open := bare(s)
 	open.Effect, open.Principal, open.NotPrincipal, open.Conditions = policy.Allow, &policy.PrincipalSet{All: true}, nil, nil
 	d, err := policy.New("statement", open)
 	if err != nil {
 		return true // a statement that cannot stand alone is not ruled out
 	}
-	role := arn.Standard.Role(stranger, anybody) // the partition is all the same: nothing but the action is asked for
-	answer := policy.Evaluate(policy.Request{Principal: policy.Principal{Kind: policy.KindRole, Account: stranger, Name: "x", ARN: role, Role: role},
-		Action: action, Resource: arn.Standard.New("kms", "us-east-1", stranger, "key/x").String()},
-		policy.Policies{Identity: []*policy.Document{anything}, Resource: d, ResourceKind: policy.ResourceKey}).Answer
-	return answer == policy.Allowed
+	o := only{key: k, document: d}
+	return o.answer(caller{principal: roleOf(k, stranger), iam: true, action: action}) != policy.ImplicitlyDenied
 }
 
 const (
-	stranger = "000000000000" // an account that has nothing to do with the organization
-	anybody  = "anybody"      // a role that no policy names
+	stranger  = "000000000000" // an account that has nothing to do with the organization
+	anybody   = "anybody"      // a role that no policy names
+	elsewhere = "o-stranger"   // an organization that no policy names
 )
 
-// caller is somebody in some account who tries to use a key.
+// caller is somebody who tries to use a key.
 type caller struct {
-	account string
-	arn     string // "" is a role that no policy names
-	iam     bool   // their own policies allow everything; else nothing
-	through bool   // through Secrets Manager; else directly
-	via     string // through another service, by what kms:ViaService holds; ""
-	action  string // "" is kms:Decrypt
-	org     string // the organization of an account that is not in ours; "" is none
+	principal policy.Principal
+	iam       bool // their own policies allow everything; else nothing
+	action    string
+	context   map[string][]string // of the request; a key without values is known to be absent, one that is not here is unknown
 }
 
-// answer is what the key policy, of this one Allow and all its Denies, says to a caller.
-func answer(k *inventory.Key, d *policy.Document, allow policy.Statement, c caller, org inventory.Organization) policy.Answer {
+// roleOf is a role of an account that no policy names.
+func roleOf(k *inventory.Key, account string) policy.Principal {
+	name := arn.Of(k.Facts.ARN).Partition.Role(account, anybody)
+	return policy.Principal{Kind: policy.KindRole, Account: account, Name: anybody, ARN: name, Role: name}
+}
+
+// directly and through are the context of a request that a caller makes, or a service for the caller, by what kms:ViaService holds.
+// Source: KMS Developer Guide, "kms:GrantIsForAWSResource": a service makes the grant for the caller.
+func directly() map[string][]string {
+	return map[string][]string{"kms:ViaService": nil, "aws:ViaAWSService": {"false"}, "kms:GrantIsForAWSResource": {"false"}}
+}
+
+func through(service string) map[string][]string {
+	return map[string][]string{"kms:ViaService": {service}, "aws:ViaAWSService": {"true"}, "kms:GrantIsForAWSResource": {"true"}}
+}
+
+// only is one Allow of a key's policy by itself, beside all Denies of the policy.
+type only struct {
+	key          *inventory.Key
+	document     *policy.Document // nil where the statement cannot stand alone
+	organization string           // of the snapshot
+}
+
+func (r *review) only(k *inventory.Key, d *policy.Document, allow policy.Statement) only {
 	statements := []policy.Statement{bare(allow)}
 	for _, s := range d.Statements {
 		if s.Effect == policy.Deny {
@@ -85,33 +102,47 @@ func answer(k *inventory.Key, d *policy.Document, allow policy.Statement, c call
 	}
 	alone, err := policy.New(d.Name, statements...)
 	if err != nil {
+		alone = nil
+	}
+	return only{key: k, document: alone, organization: r.snapshot.Organization.ID}
+}
+
+func (o only) answer(c caller) policy.Answer {
+	if o.document == nil {
 		return policy.Unknown
 	}
-	who := c.arn
-	if who == "" {
-		who = arn.Of(k.Facts.ARN).Partition.Role(c.account, anybody)
-	}
-	p, err := policy.ParsePrincipal(who)
-	if err != nil {
-		return policy.Unknown
-	}
-	p.OrganizationID = org.ID
-	if c.account == stranger {
-		p.OrganizationID = cmp.Or(c.org, "o-stranger") // none that a policy names
+	k := o.key
+	if c.principal.Account == k.Facts.Account && c.principal.OrganizationID == "" {
+		c.principal.OrganizationID = o.organization
 	}
 	context := describes(k.Facts)
-	context["aws:ViaAWSService"], context["aws:RequestedRegion"], context["aws:SecureTransport"] = []string{"false"}, []string{k.Facts.Region}, []string{"true"}
-	context["kms:CallerAccount"], context["kms:ViaService"] = []string{p.Account}, nil // none: directly
-	if c.through || c.via != "" {
-		context["kms:ViaService"] = []string{cmp.Or(c.via, viaService(k))}
-		context["aws:ViaAWSService"] = []string{"true"}
+	context["aws:RequestedRegion"], context["aws:SecureTransport"] = []string{k.Facts.Region}, []string{"true"}
+	if o.organization != "" {
+		context["aws:ResourceOrgID"] = []string{o.organization}
 	}
+	maps.Copy(context, c.context)
 	identity := unrelated
 	if c.iam {
 		identity = anything
 	}
-	request := policy.Request{Principal: p, Action: cmp.Or(c.action, decrypt), Resource: k.Facts.ARN, ResourceAccount: k.Facts.Account, Context: context, Open: true}
-	return policy.Evaluate(request, policy.Policies{Identity: []*policy.Document{identity}, Resource: alone, ResourceKind: policy.ResourceKey}).Answer
+	request := policy.Request{Principal: c.principal, Action: c.action, Resource: k.Facts.ARN, ResourceAccount: k.Facts.Account, Context: context, Open: true}
+	return policy.Evaluate(request, policy.Policies{Identity: []*policy.Document{identity}, Resource: o.document, ResourceKind: policy.ResourceKey}).Answer
+}
+
+// worst is the most that one of the callers may do by one of the actions.
+func (o only) worst(actions []string, callers ...caller) policy.Answer {
+	found := policy.ImplicitlyDenied
+	for _, c := range callers {
+		for _, c.action = range actions {
+			switch o.answer(c) {
+			case policy.Allowed:
+				return policy.Allowed
+			case policy.Unknown:
+				found = policy.Unknown
+			}
+		}
+	}
+	return found
 }
 
 // describes is what policies may ask of a key, as far as it was read. Source: Service Authorization Reference, AWS KMS,
@@ -150,37 +181,6 @@ func isRoot(s policy.Statement, account string) bool {
 		root := arn.Of(name)
 		return name != account && (root.Service != "iam" || root.Account != account || root.Resource != "root")
 	})
-}
-
-// otherAccounts are the accounts besides the key's own that a statement names, in its Principal or in conditions on
-// the caller.
-func otherAccounts(s policy.Statement, own string) []string {
-	var out []string
-	add := func(account string) {
-		if len(account) == 12 && account != own && !slices.Contains(out, account) {
-			out = append(out, account)
-		}
-	}
-	if s.Principal != nil {
-		for _, name := range s.Principal.AWS {
-			if p, err := policy.ParsePrincipal(name); err == nil {
-				add(p.Account)
-			}
-		}
-	}
-	for _, c := range s.Conditions {
-		key := strings.ToLower(c.Key)
-		if strings.Contains(strings.ToLower(c.Operator), "not") || key != "kms:calleraccount" && key != "aws:principalaccount" && key != "aws:principalarn" {
-			continue
-		}
-		for _, value := range c.Values {
-			if arn.Is(value) {
-				value = arn.Of(value).Account
-			}
-			add(value)
-		}
-	}
-	return out
 }
 
 // printed is a statement as JSON.

@@ -10,20 +10,27 @@ import (
 
 // Use is one use of a key that was recorded.
 type Use struct {
-	Key       string // ARN
-	Principal string // ARN of a role or user, of a session that of its role
-	Action    string // one of openActions: kms:Decrypt, …
+	Key string // ARN
+	// Principal is the ARN of a role or user, of a session that of its role; the account where the record names no more, as of most
+	// callers of other accounts; the name of a service that called for itself; "" where the record does not say.
+	Principal string
+	Action    string // one of seenActions: kms:Decrypt, …
 	Via       string // what kms:ViaService held; "" where the key was used directly
 }
 
-// UsesOf are the uses that a record is of: a call to KMS that succeeded, by somebody it names, and that gets at what a key protects or
-// speaks in its name. ReEncrypt is one of its source and one of its destination. All others are none.
+// seenActions are those whose callers keep them: what gets at what a key protects, hands it on or changes it.
+var seenActions = slices.Concat(openActions, manageActions, []string{grant, "kms:RevokeGrant", "kms:Verify", "kms:VerifyMac", "kms:GetPublicKey", "kms:EnableKey",
+	"kms:CancelKeyDeletion", "kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:RotateKeyOnDemand", "kms:ImportKeyMaterial", "kms:GetParametersForImport",
+	"kms:CreateAlias", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription", "kms:UpdatePrimaryRegion"})
+
+// UsesOf are the uses that a record is of: a call to KMS that succeeded and is one of seenActions. ReEncrypt is one of its source and one
+// of its destination. All others are none.
 func UsesOf(c trail.Change) []Use {
-	u := Use{Principal: c.Actor.PrincipalARN(), Action: "kms:" + c.EventName}
-	if c.EventSource != "kms.amazonaws.com" || c.ErrorCode != "" || u.Principal == "" {
+	u := Use{Principal: user(c), Action: "kms:" + c.EventName}
+	if c.EventSource != "kms.amazonaws.com" || c.ErrorCode != "" {
 		return nil
 	}
-	if service, through := strings.CutSuffix(c.Actor.InvokedBy, ".amazonaws.com"); through {
+	if service, through := strings.CutSuffix(c.Actor.InvokedBy, ".amazonaws.com"); through && c.Actor.Type != "AWSService" {
 		u.Via = arn.PartitionOf(c.Region).Regional(service, c.Region)
 	}
 	var uses []Use
@@ -37,10 +44,23 @@ func UsesOf(c trail.Change) []Use {
 		from, to := reEncrypted(c)
 		add(from, "kms:ReEncryptFrom")
 		add(to, "kms:ReEncryptTo")
-	case slices.Contains(openActions, u.Action):
+	case slices.Contains(seenActions, u.Action):
 		add(keyARN(c.Key.ID, c), u.Action)
 	}
 	return uses
+}
+
+// user is who used a key, as far as the record says.
+// Source: CloudTrail User Guide, "CloudTrail userIdentity element".
+func user(c trail.Change) string {
+	switch {
+	case c.Actor.PrincipalARN() != "":
+		return c.Actor.PrincipalARN()
+	case c.Actor.Type == "AWSService":
+		return c.Actor.InvokedBy
+	default:
+		return c.Actor.Account
+	}
 }
 
 // reEncrypted are the keys that a ReEncrypt took from and put under. A record with one key alone is of one side (that of another account

@@ -10,6 +10,41 @@ import (
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
+// A caller is kept as the record names it: most callers of other accounts by their account alone, a service by its name.
+func TestWhoUsedAKey(t *testing.T) {
+	const key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	use := func(who, action, via string) []keyreview.Use {
+		return []keyreview.Use{{Key: key, Principal: who, Action: action, Via: via}}
+	}
+	for name, test := range map[string]struct {
+		event, identity string
+		want            []keyreview.Use
+	}{
+		"a session": {"Decrypt", `{"type":"AssumedRole","principalId":"AROAX:s","arn":"arn:aws:sts::111122223333:assumed-role/app/s","accountId":"111122223333","sessionContext":{"sessionIssuer":{"type":"Role","arn":"arn:aws:iam::111122223333:role/svc/app","accountId":"111122223333","userName":"app"}}}`,
+			use("arn:aws:iam::111122223333:role/svc/app", "kms:Decrypt", "")},
+		"a caller of another account":                    {"Decrypt", `{"type":"AWSAccount","principalId":"AROAF:x","accountId":"888877776666"}`, use("888877776666", "kms:Decrypt", "")},
+		"one that calls through a service":               {"Decrypt", `{"type":"AWSAccount","principalId":"AROAF:x","accountId":"888877776666","invokedBy":"secretsmanager.amazonaws.com"}`, use("888877776666", "kms:Decrypt", "secretsmanager.eu-west-1.amazonaws.com")},
+		"one that the record names":                      {"Decrypt", `{"type":"AWSAccount","principalId":"AROAF:x","arn":"arn:aws:sts::888877776666:assumed-role/sync/x","accountId":"888877776666"}`, use("arn:aws:iam::888877776666:role/sync", "kms:Decrypt", "")},
+		"a service that calls for itself":                {"GenerateDataKey", `{"type":"AWSService","invokedBy":"logs.amazonaws.com"}`, use("logs.amazonaws.com", "kms:GenerateDataKey", "")},
+		"somebody whom it does not name":                 {"Decrypt", `{"type":"Unknown"}`, use("", "kms:Decrypt", "")},
+		"a grant, by which others use the key":           {"CreateGrant", `{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/ann","accountId":"111122223333","userName":"ann"}`, use("arn:aws:iam::111122223333:user/ann", "kms:CreateGrant", "")},
+		"who manages it":                                 {"DisableKey", `{"type":"Root","arn":"arn:aws:iam::111122223333:root","accountId":"111122223333"}`, use("arn:aws:iam::111122223333:root", "kms:DisableKey", "")},
+		"who checks what it signed":                      {"Verify", `{"type":"AWSAccount","principalId":"AIDAF","accountId":"888877776666"}`, use("888877776666", "kms:Verify", "")},
+		"a grant that is given back, which needs no key": {"RetireGrant", `{"type":"AWSService","invokedBy":"ec2.amazonaws.com"}`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := trail.Decode([]byte(fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"kms.amazonaws.com","eventName":%q,"awsRegion":"eu-west-1","recipientAccountId":"111122223333","eventType":"AwsApiCall",`+
+				`"userIdentity":%s,"requestParameters":{},"resources":[{"type":"AWS::KMS::Key","ARN":%q}]}`, test.event, test.identity, key)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, keyreview.UsesOf(c)); diff != "" {
+				t.Errorf("uses (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // What was recorded is a use of the key that the record names, of both where it names two.
 func TestUsesOfARecord(t *testing.T) {
 	const (

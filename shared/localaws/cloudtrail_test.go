@@ -340,8 +340,14 @@ func TestLookupEvents(t *testing.T) {
 
 // A history ends: what comes too often for it pushes out the oldest, from a search by an index too.
 func TestLookupEventsForgetsTheOldest(t *testing.T) {
-	const limit = 50_000 // of an account and Region
-	r := newTestbed(t)
+	for name, row := range map[string]struct{ set, limit int }{"where nobody says": {0, 50_000}, "where a limit is set": {1_000, 1_000}} {
+		t.Run(name, func(t *testing.T) { forgetsTheOldest(t, row.set, row.limit) })
+	}
+}
+
+// forgetsTheOldest sets how many records of an account and Region are kept; 0 leaves it.
+func forgetsTheOldest(t *testing.T, set, limit int) {
+	r := newTestbed(t, func(o *localaws.Options) { o.History = set })
 	arn := r.create(r.secrets(open, admin, east), "a")
 	found := func() (n int) {
 		t.Helper()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/window"
 )
 
 // counted counts what a worker asks.
@@ -101,7 +102,7 @@ func TestAnOrderBeyondTheHourIsNotLookedUp(t *testing.T) {
 func TestAClosedWindowIsNotLookedThrough(t *testing.T) {
 	c := &counted{fake: steady(t)}
 	rules := migration.Defaults()
-	rules.Windows = []migration.Window{window("22:00-23:00")}
+	rules.Windows = []window.Window{opening("22:00-23:00")}
 	if _, err := c.worker().Start(t.Context(), c.item(), "plan", rules); err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +235,7 @@ func TestABusyAWSIsSomebodysBusinessAfterADay(t *testing.T) {
 func TestAClosedWindowDoesNotBringAJobWithinReach(t *testing.T) {
 	w := steady(t)
 	rules := migration.Defaults()
-	rules.Windows = []migration.Window{window("09:00-11:00")}
+	rules.Windows = []window.Window{opening("09:00-11:00")}
 	if _, err := w.worker("w0").Start(t.Context(), w.item(), "plan", rules); err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +294,7 @@ func TestAJobThatWaitsForTheNextHourIsKnownToWithoutAsking(t *testing.T) {
 func TestAJobThatWaitsForItsWindowIsIdleWhileItSaysSo(t *testing.T) {
 	w := steady(t)
 	rules := migration.Defaults()
-	rules.Windows = []migration.Window{window("22:00-23:00")}
+	rules.Windows = []window.Window{opening("22:00-23:00")}
 	e := w.worker("sweep")
 	if _, err := e.Start(t.Context(), w.item(), "plan", rules); err != nil {
 		t.Fatal(err)

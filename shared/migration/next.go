@@ -8,6 +8,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/window"
 )
 
 // Action is what to do next with a secret, in AWS's own names where it is a call.
@@ -191,7 +192,7 @@ func notYet(j Job, now time.Time, rules Rules) (Step, bool) {
 
 // closed waits for a change window.
 func closed(now time.Time, rules Rules) (Step, bool) {
-	opens := Opens(rules.Windows, now)
+	opens := window.Opens(rules.Windows, now)
 	if !opens.After(now) {
 		return Step{}, false
 	}

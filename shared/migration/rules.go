@@ -5,26 +5,28 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/window"
 )
 
 // Rules say how carefully a secret is moved. They are made from the settings in one place, stored in every plan and
 // every job, and obeyed by whoever moves the job: command line, sweep, watchdog, another machine, the next version.
 type Rules struct {
-	From           string     `json:"from"`    // for people: where they come from
-	Observe        Duration   `json:"observe"` // shortest time between re-key and seal
-	Watch          Duration   `json:"watch"`   // how long after the first new version denied reads are answered
-	Quiet          Duration   `json:"quiet"`   // between two changes of one secret
-	Lease          Duration   `json:"lease"`   // how long a worker that says nothing keeps a secret
-	PerHour        int        `json:"perHour"` // changes in a clock hour, all accounts; 0 allows none
-	PerAccountHour int        `json:"perAccountHour"`
-	HaltRate       float64    `json:"haltRate"`          // share of a wave's secrets, 0 to 1, that may fail or break a reader before it halts
-	Flips          int        `json:"flips"`             // times it is moved back until it is left alone
-	Windows        []Window   `json:"windows,omitempty"` // in which changes may begin; none: always
-	RotateTwice    bool       `json:"rotateTwice"`       // rotate again for AWSPREVIOUS, instead of waiting for the next scheduled rotation
-	AutoRollback   bool       `json:"rollback"`          // before the first new version
-	AutoGrant      bool       `json:"rescueGrants"`      // after it
-	GrantFor       Duration   `json:"grantFor"`
-	Overrides      []Override `json:"overrides,omitempty"` // what somebody said differently, oldest first
+	From           string          `json:"from"`    // for people: where they come from
+	Observe        Duration        `json:"observe"` // shortest time between re-key and seal
+	Watch          Duration        `json:"watch"`   // how long after the first new version denied reads are answered
+	Quiet          Duration        `json:"quiet"`   // between two changes of one secret
+	Lease          Duration        `json:"lease"`   // how long a worker that says nothing keeps a secret
+	PerHour        int             `json:"perHour"` // changes in a clock hour, all accounts; 0 allows none
+	PerAccountHour int             `json:"perAccountHour"`
+	HaltRate       float64         `json:"haltRate"`          // share of a wave's secrets, 0 to 1, that may fail or break a reader before it halts
+	Flips          int             `json:"flips"`             // times it is moved back until it is left alone
+	Windows        []window.Window `json:"windows,omitempty"` // in which changes may begin; none: always
+	RotateTwice    bool            `json:"rotateTwice"`       // rotate again for AWSPREVIOUS, instead of waiting for the next scheduled rotation
+	AutoRollback   bool            `json:"rollback"`          // before the first new version
+	AutoGrant      bool            `json:"rescueGrants"`      // after it
+	GrantFor       Duration        `json:"grantFor"`
+	Overrides      []Override      `json:"overrides,omitempty"` // what somebody said differently, oldest first
 }
 
 // Override is one field that a person set differently from the settings: it is stored with who and when, so that
@@ -51,7 +53,7 @@ func Defaults() Rules {
 }
 
 // WithWindows is the rules with other change windows, by somebody's word.
-func (r Rules) WithWindows(windows []Window, by string, at time.Time) Rules {
+func (r Rules) WithWindows(windows []window.Window, by string, at time.Time) Rules {
 	var value []string
 	for _, w := range windows {
 		value = append(value, w.String())

@@ -13,10 +13,11 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/store/storetest"
+	"github.com/doublelock/doublelock/shared/window"
 )
 
-func window(text string) migration.Window {
-	w, err := migration.ParseWindow(text)
+func opening(text string) window.Window {
+	w, err := window.Parse(text)
 	if err != nil {
 		panic(err)
 	}
@@ -24,7 +25,7 @@ func window(text string) migration.Window {
 }
 
 func TestRulesAreReadAsTheyWereWritten(t *testing.T) {
-	rules := migration.Defaults().WithWindows([]migration.Window{window("Mon-Thu 22:00-04:00"), window("20:00-24:00")}, "arn:aws:iam::222222222222:role/alice", now)
+	rules := migration.Defaults().WithWindows([]window.Window{opening("Mon-Thu 22:00-04:00"), opening("20:00-24:00")}, "arn:aws:iam::222222222222:role/alice", now)
 	rules.RotateTwice, rules.AutoGrant = true, true
 	fields := reflect.ValueOf(rules)
 	for i := range fields.NumField() {
@@ -66,11 +67,11 @@ func TestTheStricterRuleHoldsUnlessSomebodySaidOtherwise(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	saturday := migration.Defaults().WithWindows([]migration.Window{window("Sat 00:00-24:00")}, "arn:alice", now)
+	saturday := migration.Defaults().WithWindows([]window.Window{opening("Sat 00:00-24:00")}, "arn:alice", now)
 	if got := saturday.Join(careful); got.Windows == nil || got.Observe != careful.Observe || len(got.Overrides) != 1 {
 		t.Errorf("rules without windows lost those of the job: %+v", got)
 	}
-	sunday := migration.Defaults().WithWindows([]migration.Window{window("Sun 00:00-24:00")}, "arn:bob", now.Add(time.Hour))
+	sunday := migration.Defaults().WithWindows([]window.Window{opening("Sun 00:00-24:00")}, "arn:bob", now.Add(time.Hour))
 	got := saturday.Join(sunday)
 	if diff := cmp.Diff(sunday.Windows, got.Windows); diff != "" || len(got.Overrides) != 2 || got.Overrides[1].By != "arn:bob" {
 		t.Errorf("the newer override does not win: %s %+v", diff, got.Overrides)
@@ -99,7 +100,7 @@ func TestOnlyWhatBothAllowIsDoneByItself(t *testing.T) {
 
 // An override is kept with who said it: the same by somebody else is another one, also behind one that is known.
 func TestAnOverrideIsKeptWithWhoSaidIt(t *testing.T) {
-	saturday := []migration.Window{window("Sat 00:00-24:00")}
+	saturday := []window.Window{opening("Sat 00:00-24:00")}
 	alices := migration.Defaults().WithWindows(saturday, "arn:alice", now)
 	bobs := alices.WithWindows(saturday, "arn:bob", now.Add(time.Hour))
 	var by []string
@@ -117,7 +118,7 @@ func TestAnOverrideIsKeptWithWhoSaidIt(t *testing.T) {
 func TestRulesAreSaidInOneLine(t *testing.T) {
 	careful := migration.Defaults()
 	careful.AutoRollback = false
-	free := migration.Defaults().WithWindows([]migration.Window{window("Sat 08:30-12:05"), window("20:00-24:00")}, "arn:alice", now)
+	free := migration.Defaults().WithWindows([]window.Window{opening("Sat 08:30-12:05"), opening("20:00-24:00")}, "arn:alice", now)
 	free.RotateTwice, free.AutoGrant = true, true
 	for want, rules := range map[string]migration.Rules{
 		"observe 24h0m0s, watch 48h0m0s, changes always, at most 60 an hour and 20 in one account":                                                                             careful,
@@ -141,7 +142,7 @@ func steady(t *testing.T) *fake {
 func TestAWindowOfApplyBindsWhoeverMovesTheJob(t *testing.T) {
 	w := steady(t)
 	apply := w.worker("command line")
-	rules := migration.Defaults().WithWindows([]migration.Window{window("Sun 22:00-24:00")}, "arn:aws:iam::222222222222:role/alice", now) // now is a Saturday
+	rules := migration.Defaults().WithWindows([]window.Window{opening("Sun 22:00-24:00")}, "arn:aws:iam::222222222222:role/alice", now) // now is a Saturday
 	if _, err := apply.Start(t.Context(), w.item(), "plan", rules); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +175,7 @@ func TestAWindowOfApplyBindsWhoeverMovesTheJob(t *testing.T) {
 // A change that was begun and not made has changed nothing: the next worker waits for the window too.
 func TestAChangeThatWasBegunAndNotMadeWaitsForTheWindow(t *testing.T) {
 	w := steady(t)
-	rules := migration.Defaults().WithWindows([]migration.Window{window("Sat 08:00-10:00")}, "arn:alice", now)
+	rules := migration.Defaults().WithWindows([]window.Window{opening("Sat 08:00-10:00")}, "arn:alice", now)
 	if _, err := w.worker("w0").Start(t.Context(), w.item(), "plan", rules); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +234,7 @@ func TestAJobStoredWithoutRulesIsMovedUnderThoseOfTheSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := w.worker("w1")
-	e.Rules.Windows = []migration.Window{window("Sun 22:00-24:00")}
+	e.Rules.Windows = []window.Window{opening("Sun 22:00-24:00")}
 	e.Rules.From = "the settings"
 	for range 2 {
 		j, _, err := e.Advance(t.Context(), w.secret.ARN)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/window"
 )
 
 // A job knows what its last visit found. What is true now wins: an owner has sealed a secret that its job calls re-keyed.
@@ -102,7 +103,7 @@ func TestUndoNamesTheKeyThatTheSecretHas(t *testing.T) {
 }
 
 func TestStatusShowsTheWindowInForceAndNotTheOneBefore(t *testing.T) {
-	rules := migration.Defaults().WithWindows([]migration.Window{window("Mon-Thu 22:00-04:00")}, "alice", now).WithWindows([]migration.Window{window("00:00-24:00")}, "bob", now.Add(time.Hour))
+	rules := migration.Defaults().WithWindows([]window.Window{opening("Mon-Thu 22:00-04:00")}, "alice", now).WithWindows([]window.Window{opening("00:00-24:00")}, "bob", now.Add(time.Hour))
 	j := job(migration.Planned)
 	j.Rules = &rules
 	got := migration.Summarize([]migration.Job{j}, nil).Waiting

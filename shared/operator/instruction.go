@@ -12,6 +12,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/store"
+	"github.com/doublelock/doublelock/shared/window"
 )
 
 // Instruction is what a person asks the hub to do.
@@ -25,9 +26,9 @@ type Instruction struct {
 	Digest  string `json:"digest,omitempty"`  // of the plan
 	Secrets int    `json:"secrets,omitempty"` // in the plan; of record
 
-	Part    *migration.Part    `json:"part,omitempty"`    // of apply
-	Windows []migration.Window `json:"windows,omitempty"` // that are said to bind the job, of apply
-	GoAhead string             `json:"goAhead,omitempty"` // who says that observing is over, of apply
+	Part    *migration.Part `json:"part,omitempty"`    // of apply
+	Windows []window.Window `json:"windows,omitempty"` // that are said to bind the job, of apply
+	GoAhead string          `json:"goAhead,omitempty"` // who says that observing is over, of apply
 
 	Secret string `json:"secret,omitempty"` // ARN, of rollback
 }

@@ -86,7 +86,7 @@ func (t *test) eval(c *context, reason *reasons) truth {
 		reason.note(t.name + " is multivalued and needs ForAnyValue or ForAllValues")
 		return maybe
 	case known >= keyExcept:
-		return t.evalExcept(values, known, reason)
+		return t.evalExcept(c, values, known, reason)
 	}
 	return t.evalPresent(c, values, known == keyBegins, reason)
 }
@@ -97,27 +97,49 @@ func (t *test) aboutOthers(p *Principal) bool {
 		return false
 	}
 	for i := range t.values {
-		account := ""
-		switch o := &t.values[i]; {
-		case o.arn != nil && !o.bad:
-			account = o.arn.components[4].raw
-		case o.arn == nil:
-			if parts := splitARN(o.pattern.raw); len(parts) == 6 {
-				account = parts[4]
-			}
-		}
-		if !isAccount(account) || !p.outside(account) {
+		account := t.values[i].account(false)
+		if account == "" || !p.outside(account) {
 			return false
 		}
 	}
 	return true
 }
 
+// account is the account of every ARN that the operand matches; "" where they may be of several. The ARN operators compare each
+// component by itself; to the others an ARN is text, and a wildcard before the account may run over it and into the path of a role, which
+// may hold colons. That of a source may not: a wildcard that is a whole component of such an ARN is that component.
+// Source: IAM User Guide, "Amazon Resource Name (ARN) condition operators", and "IAM and AWS STS quotas" for the characters of paths; that
+// AWS writes sources so: CloudTrail User Guide, "Configure AWS KMS key policies for CloudTrail".
+func (o *operand) account(source bool) string {
+	var account string
+	switch {
+	case o.bad:
+		return ""
+	case o.arn != nil:
+		account = o.arn.components[4].raw
+	default:
+		parts := strings.SplitN(o.pattern.raw, ":", 6)
+		if len(parts) < 5 || parts[0] != "arn" {
+			return ""
+		}
+		for _, part := range parts[1:4] {
+			if strings.ContainsAny(part, "*?$") && (!source || part != "*") {
+				return ""
+			}
+		}
+		account = parts[4]
+	}
+	if len(account) < 12 || !isAccount(account[:12]) {
+		return ""
+	}
+	return account[:12] // whatever follows: an account has no more digits
+}
+
 // evalExcept decides where it is known which values the key does not have: none of those that the policy names, or perhaps one.
-func (t *test) evalExcept(not []string, known presence, reason *reasons) truth {
+func (t *test) evalExcept(c *context, not []string, known presence, reason *reasons) truth {
 	matched := no
 	for i := range t.values {
-		if known != keyHidden && !t.values[i].isOneOf(not) {
+		if known != keyHidden && !t.values[i].isOneOf(c, not) && !t.values[i].isOfOneOf(not) {
 			matched = maybe
 		}
 	}
@@ -144,13 +166,27 @@ func (t *test) evalOther(reason *reasons) truth {
 }
 
 // isOneOf reports whether all texts that the operand matches are among the values, or begin as one that ends in /.
-func (o *operand) isOneOf(values []string) bool {
+func (o *operand) isOneOf(c *context, values []string) bool {
+	g := o.pattern.glob
+	if o.pattern.parts != nil {
+		text, complete := o.pattern.expand(c, &reasons{})
+		if complete != yes {
+			return false
+		}
+		g = newGlob(text)
+	}
 	return slices.ContainsFunc(values, func(value string) bool {
 		if strings.HasSuffix(value, "/") {
-			return strings.HasPrefix(o.pattern.glob.prefix, value)
+			return strings.HasPrefix(g.prefix, value)
 		}
-		return o.pattern.glob.kind == globExact && o.pattern.glob.text == value
+		return g.kind == globExact && g.text == value
 	})
+}
+
+// isOfOneOf reports whether all ARNs that the operand matches, of sources of a service's requests, are of the accounts.
+func (o *operand) isOfOneOf(accounts []string) bool {
+	account := o.account(true)
+	return account != "" && slices.Contains(accounts, account)
 }
 
 func (t *test) evalNull(known presence, reason *reasons) truth {

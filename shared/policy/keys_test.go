@@ -171,6 +171,13 @@ func TestWhatSomebodyMayBe(t *testing.T) {
 		"our account, by its key in KMS alone":   {world, "", `"StringEquals":{"kms:CallerAccount":"111122223333"}`, no},
 		"our roles, by their ARN":                {world, "", `"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/*"}`, no},
 		"our roles, as text":                     {world, "", `"StringLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/*"}`, no},
+		"our roles, however they go on":          {world, "", `"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333*:role/app"}`, no},
+		"our roles, of any partition":            {world, "", `"ArnLike":{"aws:PrincipalArn":"arn:*:iam::111122223333:role/app"}`, no},
+		"the same as text, which a path may end": {world, "", `"StringLike":{"aws:PrincipalArn":"arn:*:iam::111122223333:role/app"}`, may},
+		"text that ends like a role of ours":     {world, "", `"StringLike":{"aws:PrincipalArn":"*:111122223333:role/app"}`, may},
+		"accounts that begin like ours":          {world, "", `"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::11112222*:role/app"}`, may},
+		"the account of the resource":            {world, "", `"StringEquals":{"aws:PrincipalAccount":"${aws:ResourceAccount}"}`, no},
+		"the resource of the caller's account":   {world, "", `"StringEquals":{"aws:ResourceAccount":"${aws:PrincipalAccount}"}`, no},
 		"roles of any account":                   {world, "", `"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/*"}`, may},
 		"text that is no ARN":                    {world, "", `"StringLike":{"aws:PrincipalArn":"*"}`, may},
 		"our roles, or others":                   {world, "", `"ArnLike":{"aws:PrincipalArn":["arn:aws:iam::111122223333:role/*","arn:aws:iam::444455556666:role/*"]}`, may},
@@ -197,5 +204,63 @@ func TestWhatSomebodyMayBe(t *testing.T) {
 		if got := policy.Evaluate(r, policy.Policies{Identity: []*policy.Document{policy.Broken("their own", errUnread)}, Resource: caller}); got.Answer != no {
 			t.Errorf("%s is %s by kms:CallerAccount: %s", name, got.Answer, got.Why)
 		}
+	}
+}
+
+// A service asks for a source: where it is not one of ours, what names ours is not about it.
+func TestForWhomAServiceAsks(t *testing.T) {
+	t.Parallel()
+	foreign := policy.Principal{Kind: policy.KindService, Name: "logs.amazonaws.com", NotAccounts: []string{account}, NotSources: []string{account}, NotSourceOrganizations: []string{"o-ours"}}
+	const may, no, yes = policy.Unknown, policy.ImplicitlyDenied, policy.Allowed
+	for condition, want := range map[string]policy.Answer{
+		`"StringEquals":{"aws:SourceAccount":"111122223333"}`:                                                                 no,
+		`"StringEquals":{"aws:SourceAccount":["111122223333","444455556666"]}`:                                                may,
+		`"StringLike":{"aws:SourceAccount":"1111*"}`:                                                                          may,
+		`"StringEqualsIfExists":{"aws:SourceAccount":"111122223333"}`:                                                         may,
+		`"StringNotEquals":{"aws:SourceAccount":"444455556666"}`:                                                              may,
+		`"StringNotEquals":{"aws:SourceAccount":"111122223333"}`:                                                              yes,
+		`"Null":{"aws:SourceAccount":"false"}`:                                                                                may,
+		`"StringEquals":{"aws:SourceAccount":"${aws:ResourceAccount}"}`:                                                       no,
+		`"StringEquals":{"aws:SourceOrgID":"o-ours"}`:                                                                         no,
+		`"StringEquals":{"aws:SourceOrgID":"o-partner"}`:                                                                      may,
+		`"ForAnyValue:StringLike":{"aws:SourceOrgPaths":"o-ours/*"}`:                                                          no,
+		`"ForAnyValue:StringLike":{"aws:SourceOrgPaths":"o-ours*"}`:                                                           may,
+		`"ForAllValues:StringLike":{"aws:SourceOrgPaths":"o-ours/*"}`:                                                         may,
+		`"ArnLike":{"aws:SourceArn":"arn:aws:logs:*:111122223333:*"}`:                                                         no,
+		`"StringLike":{"aws:SourceArn":"arn:aws:logs:*:111122223333:*"}`:                                                      no,
+		`"ArnLike":{"aws:SourceArn":"arn:aws:logs:*:*:*"}`:                                                                    may,
+		`"ArnLike":{"aws:SourceArn":"arn:aws:logs:*:1111222233*:*"}`:                                                          may,
+		`"StringLike":{"aws:SourceArn":"arn:aws:logs*111122223333:*"}`:                                                        may,
+		`"ArnLike":{"aws:SourceArn":"arn:aws:s3:::bucket"}`:                                                                   may,
+		`"ArnLikeIfExists":{"aws:SourceArn":"arn:aws:logs:*:111122223333:*"}`:                                                 may,
+		`"ArnLike":{"kms:EncryptionContext:aws:logs:arn":"arn:aws:logs:eu-west-1:111122223333:*"}`:                            no,
+		`"ArnLike":{"kms:EncryptionContext:aws:logs:arn":"arn:aws:logs:eu-west-1:*:*"}`:                                       may,
+		`"StringEquals":{"kms:EncryptionContext:aws:dynamodb:subscriberId":"111122223333"}`:                                   no,
+		`"StringEquals":{"kms:EncryptionContext:app":"shop"}`:                                                                 may,
+		`"StringEquals":{"kms:CallerAccount":"111122223333"}`:                                                                 no,
+		`"StringEquals":{"aws:PrincipalAccount":"111122223333"}`:                                                              no,
+		`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/app"}`:                                                 no,
+		`"StringEquals":{"aws:PrincipalOrgID":"o-ours"}`:                                                                      no,
+		`"Bool":{"aws:PrincipalIsAWSService":"true"}`:                                                                         yes,
+		`"StringEquals":{"aws:PrincipalServiceName":"logs.amazonaws.com"}`:                                                    yes,
+		`"StringEquals":{"aws:SourceAccount":"111122223333"},"ArnLike":{"aws:SourceArn":"arn:aws:sns:*:*:*"}`:                 no,
+		`"StringEquals":{"aws:PrincipalServiceName":"logs.amazonaws.com","aws:SourceVpce":"vpce-1"}`:                          may,
+		`"StringEquals":{"aws:PrincipalServiceName":"logs.amazonaws.com","aws:SourceAccount":"111122223333"}`:                 no,
+		`"StringEquals":{"kms:CallerAccount":"111122223333","kms:ViaService":"secretsmanager.eu-west-1.amazonaws.com"}`:       no,
+		`"StringEquals":{"aws:SourceArn":"arn:aws:cloudtrail:eu-west-1:111122223333:trail/org"}`:                              no,
+		`"StringLike":{"kms:EncryptionContext:aws:cloudtrail:arn":"arn:aws:cloudtrail:*:111122223333:trail/*"}`:               no,
+		`"StringLike":{"kms:EncryptionContext:aws:cloudtrail:arn":["arn:aws:cloudtrail:*:111122223333:trail/*","arn:aws:*"]}`: may,
+	} {
+		d := policy.MustParse("p", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{`+condition+`}}}`)
+		r := policy.Request{Principal: foreign, Action: "kms:Decrypt", Resource: key, ResourceAccount: account, Open: true}
+		if got := policy.Evaluate(r, policy.Policies{Resource: d, ResourceKind: policy.ResourceKey}); got.Answer != want {
+			t.Errorf("%s: %s, want %s: %s", condition, got.Answer, want, got.Why)
+		}
+	}
+	d := policy.MustParse("p", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:SourceAccount":"111122223333"}}}}`)
+	foreign.NotSources, foreign.NotSourceOrganizations = nil, nil
+	r := policy.Request{Principal: foreign, Action: "kms:Decrypt", Resource: key, ResourceAccount: account, Open: true}
+	if got := policy.Evaluate(r, policy.Policies{Resource: d, ResourceKind: policy.ResourceKey}); got.Answer != may {
+		t.Errorf("a service of whose source nothing is known: %s, want %s", got.Answer, may)
 	}
 }

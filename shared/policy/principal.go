@@ -46,6 +46,10 @@ type Principal struct {
 	// Of somebody, or any service, of whom the account or the organization is not known: which it is not.
 	NotAccounts      []string
 	NotOrganizations []string
+
+	// Of a service: for the sources of which accounts and organizations it does not ask. nil: nothing is known of its source.
+	NotSources             []string
+	NotSourceOrganizations []string
 }
 
 // ParsePrincipal reads an ARN (user, role, assumed role, federated user, root, SAML or OIDC provider), an account id

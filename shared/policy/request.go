@@ -229,10 +229,11 @@ func (p *Principal) conditionARN() (string, presence) {
 
 // except is what the principal's account and organization are not, where it is not known what they are.
 func (p *Principal) except(key, service string) ([]string, presence) {
-	if p.Kind == KindService && key == "aws:principalaccount" && p.NotAccounts != nil {
-		return p.NotAccounts, keyOther
-	}
-	if p.Kind != KindSomebody {
+	switch p.Kind {
+	case KindSomebody:
+	case KindService:
+		return p.exceptSource(key, service)
+	default:
 		return nil, keyAbsent
 	}
 	switch key {
@@ -254,14 +255,44 @@ func (p *Principal) except(key, service string) ([]string, presence) {
 		case p.OrganizationID != "":
 			return []string{p.OrganizationID + "/"}, keyBegins
 		default:
-			paths := make([]string, len(p.NotOrganizations))
-			for i, id := range p.NotOrganizations {
-				paths[i] = id + "/"
-			}
-			return paths, keyOther
+			return beginnings(p.NotOrganizations), keyOther
 		}
 	}
 	return nil, keyAbsent
+}
+
+// exceptSource is what the source for which a service asks is not. What it encrypts for a source it names in the encryption context, by
+// the source's ARN or account. The service itself is of no account that is asked about.
+// Source: IAM User Guide, "The confused deputy problem"; CloudWatch Logs User Guide, "Encrypt log data in CloudWatch Logs using AWS KMS";
+// CloudTrail User Guide, "Configure AWS KMS key policies for CloudTrail".
+func (p *Principal) exceptSource(key, service string) ([]string, presence) {
+	if key == "aws:principalaccount" && p.NotAccounts != nil {
+		return p.NotAccounts, keyOther
+	}
+	if p.NotSources == nil && p.NotSourceOrganizations == nil {
+		return nil, keyAbsent
+	}
+	switch key {
+	case "aws:sourceaccount", "aws:sourceowner", "aws:sourcearn":
+		return p.NotSources, keyOther
+	case "aws:sourceorgid":
+		return p.NotSourceOrganizations, keyOther
+	case "aws:sourceorgpaths":
+		return beginnings(p.NotSourceOrganizations), keyOther
+	}
+	if service == "kms" && (key == "kms:calleraccount" || strings.HasPrefix(key, "kms:encryptioncontext:")) {
+		return p.NotSources, keyOther
+	}
+	return nil, keyAbsent
+}
+
+// beginnings is how the paths of organizations begin.
+func beginnings(organizations []string) []string {
+	paths := make([]string, len(organizations))
+	for i, id := range organizations {
+		paths[i] = id + "/"
+	}
+	return paths
 }
 
 func (p *Principal) conditionType() (string, presence) {

@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // match compares a value with the pattern, with its variables replaced from the request.
 func (p *pattern) match(c *context, value string, fold bool, reason *reasons) truth {
@@ -10,6 +13,9 @@ func (p *pattern) match(c *context, value string, fold bool, reason *reasons) tr
 			return maybe
 		}
 		return truthOf(p.glob.equal(value, fold))
+	}
+	if p.excludes(c, value) {
+		return no
 	}
 	var seen reasons
 	text, complete := p.expand(c, &seen)
@@ -24,6 +30,15 @@ func (p *pattern) match(c *context, value string, fold bool, reason *reasons) tr
 	}
 	reason.add(&seen)
 	return maybe
+}
+
+// excludes reports whether the pattern is one variable of which it is known that it does not have the value.
+func (p *pattern) excludes(c *context, value string) bool {
+	if len(p.parts) != 1 || p.parts[0].hasDefault {
+		return false
+	}
+	not, known := c.lookup(p.parts[0].key)
+	return (known == keyExcept || known == keyOther) && slices.Contains(not, value)
 }
 
 func (g *glob) equal(value string, fold bool) bool {

@@ -219,7 +219,8 @@ func (h *Hold) write(ctx context.Context, i Intent) error {
 		if have.Owner != h.intent.Owner {
 			break
 		}
-		i.Revision = have.Revision // an earlier write of ours arrived, and its answer did not
+		// An earlier write of ours arrived, and its answer did not; or a newer version added something.
+		i.Revision, i.Stored = have.Revision, have.Stored
 	}
 	h.lost = true
 	return ErrLost

@@ -154,3 +154,26 @@ func TestAnUnknownEndKeepsTheTargetOwned(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What a newer version adds to the intent of an owner that is at work is in the owner's next write.
+func TestAnOwnerKeepsWhatANewerVersionAddsToItsIntent(t *testing.T) {
+	s := newStage()
+	h, err := s.worker("one").Hold(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	added, err := s.intents.Intent(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	added.Stored = []byte(`{"novel":1}`)
+	if ok, err := s.intents.SetIntent(t.Context(), added); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if err := h.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if i, err := s.intents.Intent(t.Context(), target); err != nil || i.Owner != "" || string(i.Stored) != `{"novel":1}` {
+		t.Errorf("%+v, %v", i, err)
+	}
+}

@@ -33,14 +33,16 @@ func keysReviewCommand(env *command.Env) *cobra.Command {
 		Use:   "review",
 		Short: "Judge every customer managed key of a snapshot by DL.KEY.1 to 7",
 		Long: `Review judges keys: tags, rotation, who may use them, use, state, what depends on them, and whether the policy is a
-lock of its own. Conditions count: a statement for everybody that asks for kms:CallerAccount and kms:ViaService is no
-finding. Each finding shows the statement and the smallest change of the policy that mends it.
+lock of its own. Conditions and Denies count: a statement for everybody that asks for kms:CallerAccount and kms:ViaService is
+no finding, one that others may fit is, and so is a key that nobody can manage. Each finding shows the statement and the
+smallest change of the policy that mends it.
 
 What is required can be said in a YAML or JSON file (--standard): rotationDays, unusedDays, secrets, applications,
 environments (most under one key), approved (accounts). Accounts that the configuration approves are approved, and what its
 waivers excuse is listed and is no finding.
 
-No policy is proposed that takes the key from somebody who was seen using it (--trail), as far as CloudTrail recorded that.
+No policy is proposed that takes the key from somebody who was seen using it (--trail), be it a principal, another account or
+a service, as far as CloudTrail recorded that.
 
 With --approved it judges nothing, and lists the keys that carry an alias or tag that approves keys by the configuration:
 look at them before the SCP that protects those is attached, which stops only what comes. Recorded CloudTrail (--trail,

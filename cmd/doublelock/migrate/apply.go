@@ -19,6 +19,7 @@ import (
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/operator"
 	"github.com/doublelock/doublelock/shared/store"
+	"github.com/doublelock/doublelock/shared/window"
 )
 
 // applying is what the flags of migrate apply ask for.
@@ -141,7 +142,7 @@ func (a *applying) run(ctx context.Context, path string) error {
 
 // terms are the rules that the jobs of the plan are begun under, and moved under by everybody later: those of plan and
 // settings, and what the flags say differently, with the name of the caller.
-func (a *applying) terms(m *fleet.Migrations, p migration.Plan, windows []migration.Window) migration.Rules {
+func (a *applying) terms(m *fleet.Migrations, p migration.Plan, windows []window.Window) migration.Rules {
 	rules := p.Terms(m.Engine.Rules)
 	if len(windows) > 0 {
 		rules = rules.WithWindows(windows, a.caller, a.env.Now())
@@ -169,10 +170,10 @@ func (a *applying) sayRules(items []migration.Item, jobs []migration.Job, plan s
 	}
 }
 
-func parseWindows(texts []string) ([]migration.Window, error) {
-	var windows []migration.Window
+func parseWindows(texts []string) ([]window.Window, error) {
+	var windows []window.Window
 	for _, text := range texts {
-		w, err := migration.ParseWindow(text)
+		w, err := window.Parse(text)
 		if err != nil {
 			return nil, err
 		}
@@ -267,7 +268,7 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 }
 
 // applyByHub asks the hub for each secret, and shows what came of it.
-func (a *applying) applyByHub(ctx context.Context, p migration.Plan, items []migration.Item, windows []migration.Window) error {
+func (a *applying) applyByHub(ctx context.Context, p migration.Plan, items []migration.Item, windows []window.Window) error {
 	parts, err := p.Parts()
 	if err != nil {
 		return err

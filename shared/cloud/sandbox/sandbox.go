@@ -174,7 +174,9 @@ func Until(ctx context.Context, limit time.Duration, ask func(context.Context) (
 func Denied(err error) bool { return errors.Is(err, guard.ErrDenied) }
 
 // Unavailable reports whether an error says that AWS could not answer, or not now: nothing of what was asked about.
-func Unavailable(err error) bool { return errors.Is(err, guard.ErrUnavailable) || errors.Is(err, guard.ErrThrottled) }
+func Unavailable(err error) bool {
+	return errors.Is(err, guard.ErrUnavailable) || errors.Is(err, guard.ErrThrottled)
+}
 
 // Gone reports whether an error says that there is no such thing.
 func Gone(err error) bool { return errors.Is(err, guard.ErrGone) }

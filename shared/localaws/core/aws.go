@@ -30,6 +30,7 @@ type Options struct {
 	OnDecision func(Decision)
 
 	Behavior Behavior // answers to what AWS's documents leave open
+	History  int      // how many records of an account and Region LookupEvents finds; 0: 50,000
 }
 
 // AWS is the whole cloud: one organization, its accounts, and what lives in their Regions.

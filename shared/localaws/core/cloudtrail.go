@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -72,7 +73,7 @@ func (a *AWS) record(c *Call, result any, err error) {
 // deliver keeps an entry, and shows it to those who want it now.
 func (a *AWS) deliver(e entry) {
 	trail := trailAt(a, e.recipient)
-	trail.remember(e)
+	trail.remember(e, cmp.Or(a.Options.History, historyLimit))
 	logging := !trail.off || e.call != nil && e.call.Operation == "StopLogging" // a trail's last record is of its end
 	wanted := logging && a.bus.Listens(a, e.recipient, e.readOnly())
 	if !wanted && a.Options.OnRecord == nil {

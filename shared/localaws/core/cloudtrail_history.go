@@ -9,12 +9,13 @@ import (
 	"unique"
 )
 
-// historyLimit is how many records of one account and Region LookupEvents can find. AWS knows a time only: lookupBack.
+// historyLimit is how many records of one account and Region LookupEvents can find, where Options say nothing else. AWS knows
+// a time only: lookupBack.
 const historyLimit = 50_000
 
 // remember keeps an entry, and forgets those that LookupEvents cannot find any more.
-func (t *trailStore) remember(e entry) {
-	for len(t.history) > 0 && (len(t.history) >= historyLimit || e.at().Sub(t.history[0].at()) > lookupBack) {
+func (t *trailStore) remember(e entry, limit int) {
+	for len(t.history) > 0 && (len(t.history) >= limit || e.at().Sub(t.history[0].at()) > lookupBack) {
 		t.history[0] = entry{}
 		t.history = t.history[1:]
 		t.forgotten++
@@ -36,7 +37,7 @@ const bigInput = 4096
 // that many calls have in common are kept a single time, and not as a part of a request's header.
 func (c *Call) slim() {
 	c.Request = nil
-	for _, word := range []*string{&c.Region, &c.Operation, &c.UserAgent, &c.SourceIP} {
+	for _, word := range []*string{&c.Operation, &c.UserAgent, &c.SourceIP} {
 		*word = unique.Make(*word).Value()
 	}
 	if len(c.Input) <= bigInput {

@@ -50,7 +50,7 @@ func (t *trailStore) catchUp(a *AWS) {
 	if x.names == nil {
 		x.names, x.resources = map[string][]int{}, map[string][]int{}
 	}
-	if t.forgotten-x.pruned >= historyLimit/4 {
+	if t.forgotten-x.pruned >= max(len(t.history)/4, 1) {
 		x.prune(t.forgotten)
 	}
 	for x.next = max(x.next, t.forgotten); x.next < t.forgotten+len(t.history); x.next++ {

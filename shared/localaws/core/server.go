@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unique"
 )
 
 const maxBody = 10 << 20 // no call we answer is larger
@@ -61,7 +62,8 @@ func (a *AWS) read(r *http.Request) (*Call, Service, error) {
 	if !known {
 		return c, s, &Error{Code: "UnknownOperationException", Message: "no service " + name + " here", Status: 404}
 	}
-	c.Service, c.Region = name, region
+	// Kept with the record of the call, and in many places as its location: not as a part of the header.
+	c.Service, c.Region = unique.Make(name).Value(), unique.Make(region).Value()
 	if !a.HasRegion(region) {
 		return c, s, noSuchRegion(s.Protocol, region)
 	}

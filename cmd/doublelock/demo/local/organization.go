@@ -119,6 +119,7 @@ type Options struct {
 	Seed      uint64        // where ids and faults come from
 	Clock     *Clock        // default NewClock
 	Behavior  localaws.Behavior
+	History   int // see localaws.Options
 	Watch     Watcher
 }
 
@@ -139,7 +140,7 @@ func New(ctx context.Context, o Options) (*Organization, func(), error) {
 		Clock: o.Clock, Partition: o.Partition, Sample: sample, Templates: stacks, watch: o.Watch,
 		people: map[Actor]*cloud.Cloud{}, arns: map[Actor]string{},
 	}
-	w.AWS = localaws.New(localaws.Options{Now: o.Clock.Now, Seed: o.Seed, Partition: o.Partition, Behavior: o.Behavior, OnRecord: o.Watch.Record, OnPut: o.Watch.Put, OnDecision: o.Watch.Decide})
+	w.AWS = localaws.New(localaws.Options{Now: o.Clock.Now, Seed: o.Seed, Partition: o.Partition, Behavior: o.Behavior, History: o.History, OnRecord: o.Watch.Record, OnPut: o.Watch.Put, OnDecision: o.Watch.Decide})
 	w.found()
 	url, stop, err := w.AWS.Start()
 	if err != nil {

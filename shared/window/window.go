@@ -1,4 +1,5 @@
-package migration
+// Package window is the times of the week in which changes may be made.
+package window
 
 import (
 	"fmt"
@@ -7,7 +8,7 @@ import (
 )
 
 // Window is a time of the week in which changes may be made, in UTC. From after To runs over midnight. It is stored as
-// the text that ParseWindow reads.
+// the text that Parse reads.
 type Window struct {
 	Days []time.Weekday // on which it opens; none: every day
 	From time.Duration  // since midnight
@@ -30,12 +31,12 @@ func clock(d time.Duration) string {
 	return fmt.Sprintf("%02d:%02d", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// MarshalText writes it as ParseWindow reads it.
+// MarshalText writes it as Parse reads it.
 func (w Window) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
 
-// UnmarshalText is ParseWindow.
+// UnmarshalText is Parse.
 func (w *Window) UnmarshalText(text []byte) error {
-	parsed, err := ParseWindow(string(text))
+	parsed, err := Parse(string(text))
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (w Window) on(day time.Weekday) bool {
 }
 
 // Opens says when the next change may be made: now inside a window, else when the next one opens. No windows are
-// always open. One that never opens cannot be made: ParseWindow refuses it.
+// always open. One that never opens cannot be made: Parse refuses it.
 func Opens(windows []Window, now time.Time) time.Time {
 	if len(windows) == 0 {
 		return now
@@ -95,8 +96,8 @@ func Opens(windows []Window, now time.Time) time.Time {
 	return next
 }
 
-// ParseWindow reads "Mon-Fri 22:00-04:00", "Sat,Sun 00:00-24:00" or "20:00-23:00".
-func ParseWindow(text string) (Window, error) {
+// Parse reads "Mon-Fri 22:00-04:00", "Sat,Sun 00:00-24:00" or "20:00-23:00".
+func Parse(text string) (Window, error) {
 	days, hours, found := cutSpace(text)
 	if !found {
 		days, hours = "", text

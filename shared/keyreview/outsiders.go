@@ -1,0 +1,342 @@
+package keyreview
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// inquiry is one Allow under judgement: whom it lets in that is not of the account, is asked of the engine. That nobody gets in is
+// concluded from symbolic callers alone, who are any principal but ours; examples show whom it lets in.
+type inquiry struct {
+	*review
+	key        *inventory.Key
+	statement  policy.Statement
+	only       only
+	conditions []policy.Condition // that may tell callers apart
+	uses       []string           // what it is about, of openActions
+	grants     bool               // whether it is about kms:CreateGrant
+	vias       []map[string][]string
+	fault      *fault
+}
+
+func (r *review) inquire(k *inventory.Key, d *policy.Document, s policy.Statement, f *fault) *inquiry {
+	q := &inquiry{review: r, key: k, statement: s, only: r.only(k, d, s), conditions: conditionsOf(d, s), uses: covered(k, s, openActions), grants: covers(k, s, grant), fault: f}
+	q.vias = []map[string][]string{directly(), through(viaService(k))}
+	for _, service := range draw(q.conditions, filled, "kms:ViaService") {
+		q.vias = append(q.vias, through(service.example))
+	}
+	return q
+}
+
+// opens are the actions that outsiders are asked about.
+func (q *inquiry) opens() []string {
+	if q.grants {
+		return append(slices.Clone(q.uses), grant)
+	}
+	return q.uses
+}
+
+// somebody is any principal but those of accounts that may use the key, and of the organization.
+func (q *inquiry) somebody() policy.Principal {
+	p := policy.Principal{Kind: policy.KindSomebody, NotAccounts: q.insiders(q.key)}
+	if id := q.snapshot.Organization.ID; id != "" {
+		p.NotOrganizations = []string{id}
+	}
+	return p
+}
+
+// people are callers by all ways, whose own policies allow everything.
+func (q *inquiry) people(principals ...policy.Principal) []caller {
+	var out []caller
+	for _, p := range principals {
+		for _, context := range q.vias {
+			out = append(out, caller{principal: p, iam: true, context: context})
+		}
+	}
+	return out
+}
+
+// among says whether people that are known by an example get in; the others of their kind are asked about as one.
+func (q *inquiry) among(actions []string, examples []policy.Principal, all ...policy.Principal) policy.Answer {
+	callers := q.people(examples...)
+	for _, p := range all {
+		callers = append(callers, caller{principal: p, iam: true})
+	}
+	return q.only.worst(actions, callers...)
+}
+
+// outsiders finds whom the statement lets in that is not approved; bound says that the fix keeps it within the account and Secrets Manager.
+func (q *inquiry) outsiders() (bound bool) {
+	actions := q.opens()
+	found := q.named(slices.Concat(actions, covered(q.key, q.statement, manageActions)))
+	if len(actions) == 0 {
+		return false
+	}
+	if q.only.worst(actions, caller{principal: q.somebody(), iam: true}) != policy.ImplicitlyDenied {
+		bound = q.world(found)
+	}
+	if !bound {
+		q.services(actions)
+	}
+	q.federated(actions)
+	return bound
+}
+
+// world finds what lets in people whom the policy does not name. found says that it names some that it lets in.
+func (q *inquiry) world(found bool) (bound bool) {
+	f := q.fault
+	none, member := roleOf(q.key, stranger), roleOf(q.key, stranger)
+	member.OrganizationID = elsewhere
+	alone := q.people(none)
+	for i := range alone {
+		alone[i].context = ofNoOrganization(alone[i].context)
+	}
+	whom := "anybody in any AWS account"
+	members := q.people(member)
+	free := q.only.worst(q.uses, alone...)
+	bySome := q.only.worst(q.uses, members...)
+	if free == policy.Allowed && bySome != policy.Allowed {
+		whom += " that is in no organization"
+	}
+	switch {
+	case free == policy.Allowed || bySome == policy.Allowed:
+		f.add(whom+" may use the key", q.binding())
+		q.bind()
+		return true
+	case q.grants && q.only.worst([]string{grant}, append(alone, members...)...) == policy.Allowed:
+		return false // granting says so
+	}
+	foreign := q.organizations()
+	patterns := q.patterns()
+	if patterns {
+		q.bind()
+	}
+	if foreign || patterns || found {
+		return patterns
+	}
+	if unclear := q.unclear(); len(unclear) > 0 {
+		f.doubt("it names "+strings.Join(unclear, " and ")+", which does not say of which account it is", "remove it")
+		for i := range f.by {
+			f.by[i].Principal = withoutUnclear(f.by[i].Principal)
+		}
+		f.by = slices.DeleteFunc(f.by, nobody)
+		return false
+	}
+	f.doubt("nothing but a condition on the request itself keeps other AWS accounts out", q.binding())
+	q.bind()
+	return true
+}
+
+func (q *inquiry) binding() string {
+	if !q.key.Facts.Symmetric() {
+		return "ask for kms:CallerAccount"
+	}
+	return "ask for kms:CallerAccount and kms:ViaService"
+}
+
+func (q *inquiry) bind() { q.fault.by = bound(q.fault.by, q.key) }
+
+// ofNoOrganization is a context of a request by somebody whose account is in none.
+func ofNoOrganization(context map[string][]string) map[string][]string {
+	out := maps.Clone(context)
+	out["aws:PrincipalOrgID"], out["aws:PrincipalOrgPaths"] = nil, nil
+	return out
+}
+
+// named finds accounts that the statement names, or that conditions do, and that are not approved.
+func (q *inquiry) named(actions []string) bool {
+	if len(actions) == 0 {
+		return false
+	}
+	examples := map[string][]policy.Principal{}
+	var accounts []string
+	add := func(account string, more ...policy.Principal) {
+		if !isAccount(account) || slices.Contains(q.insiders(q.key), account) {
+			return
+		}
+		if !slices.Contains(accounts, account) {
+			accounts = append(accounts, account)
+			examples[account] = []policy.Principal{roleOf(q.key, account)}
+		}
+		examples[account] = append(examples[account], more...)
+	}
+	if q.statement.Principal != nil {
+		for _, name := range q.statement.Principal.AWS {
+			if p, err := policy.ParsePrincipal(name); err == nil {
+				add(p.Account, p)
+			}
+		}
+	}
+	exact := func(value string) string { return value }
+	for _, value := range draw(q.conditions, exact, "kms:CallerAccount", "aws:PrincipalAccount") {
+		add(value.example)
+	}
+	for _, value := range draw(q.conditions, exact, "aws:PrincipalArn") {
+		if p, err := policy.ParsePrincipal(q.foreignRole(q.key, value.value)); err == nil && arn.Of(value.value).Account == p.Account {
+			add(p.Account, p)
+		}
+	}
+	var in, maybe []string
+	for _, account := range accounts {
+		all := policy.Principal{Kind: policy.KindSomebody, Account: account}
+		people := examples[account]
+		if slices.ContainsFunc(q.snapshot.Accounts, func(a inventory.Account) bool { return a.ID == account }) {
+			all.OrganizationID = q.snapshot.Organization.ID
+		}
+		for i := range people {
+			people[i].OrganizationID = all.OrganizationID
+		}
+		switch q.among(actions, people, all) {
+		case policy.Allowed:
+			in = append(in, account)
+		case policy.Unknown:
+			maybe = append(maybe, account)
+		}
+	}
+	const fix = "remove it, or approve the account"
+	if len(in) > 0 {
+		q.fault.add("it lets in account "+strings.Join(in, " and account ")+", not approved", fix)
+	}
+	if len(maybe) > 0 {
+		q.fault.doubt("it may let in account "+strings.Join(maybe, " and account ")+", not approved: that depends on the request", fix)
+	}
+	q.remove(append(in, maybe...))
+	return len(in)+len(maybe) > 0
+}
+
+// remove takes accounts and organizations out of the statement.
+func (q *inquiry) remove(names []string) {
+	f := q.fault
+	for i := range f.by {
+		f.by[i].Principal = without(f.by[i].Principal, names)
+		conditions, emptied := withoutValues(f.by[i].Conditions, names)
+		if f.by[i].Conditions = conditions; emptied {
+			f.by[i].Principal, f.by[i].NotPrincipal = &policy.PrincipalSet{}, nil // nobody is left
+		}
+	}
+	f.by = slices.DeleteFunc(f.by, nobody)
+}
+
+// organizations finds those that conditions let in and that are not ours.
+func (q *inquiry) organizations() bool {
+	ours := q.snapshot.Organization.ID
+	var values []string
+	for _, of := range draw(q.conditions, organizationLike, "aws:PrincipalOrgID", "aws:PrincipalOrgPaths") {
+		if of.example == ours {
+			continue
+		}
+		p := policy.Principal{Kind: policy.KindSomebody, NotAccounts: q.insiders(q.key), OrganizationID: of.example}
+		what := "it lets in organization " + of.example
+		if wild(organization(of.value)) {
+			what = "it lets in organizations like " + organization(of.value)
+		}
+		switch answer := q.among(q.opens(), []policy.Principal{p}); {
+		case answer == policy.ImplicitlyDenied:
+			continue
+		case answer == policy.Unknown || ours == "":
+			q.fault.doubt(what+", not yours", "remove it")
+		default:
+			q.fault.add(what+", not yours", "remove it")
+		}
+		values = append(values, of.value)
+	}
+	if len(values) > 0 {
+		q.remove(values)
+	}
+	return len(values) > 0
+}
+
+// organization is the id at the beginning of an organization's path.
+func organization(path string) string {
+	id, _, _ := strings.Cut(path, "/")
+	return id
+}
+
+func organizationLike(value string) string { return filled(organization(value)) }
+
+// patterns finds patterns of roles and accounts that some of other accounts fit.
+func (q *inquiry) patterns() bool {
+	found := false
+	add := func(answer policy.Answer, whom string) {
+		switch answer {
+		case policy.Allowed:
+			q.fault.add("it lets in "+whom, "ask for kms:CallerAccount")
+		case policy.Unknown:
+			q.fault.doubt("it may let in "+whom, "ask for kms:CallerAccount")
+		default:
+			return
+		}
+		found = true
+	}
+	for _, like := range draw(q.conditions, func(value string) string { return q.foreignRole(q.key, value) }, "aws:PrincipalArn") {
+		if p, err := policy.ParsePrincipal(like.example); err == nil && arn.Of(like.value).Account != p.Account {
+			p.OrganizationID = elsewhere
+			add(q.among(q.opens(), []policy.Principal{p}), "whoever makes a principal named "+like.value+" in an account of their own")
+		}
+	}
+	for _, like := range draw(q.conditions, func(value string) string { return q.account(q.key, value) }, "kms:CallerAccount", "aws:PrincipalAccount") {
+		if wild(like.value) {
+			p := roleOf(q.key, like.example)
+			p.OrganizationID = elsewhere
+			add(q.among(q.opens(), []policy.Principal{p}), "every account like "+like.value)
+		}
+	}
+	return found
+}
+
+// unclear are names of the statement that do not say of which account they are.
+func (q *inquiry) unclear() []string {
+	if q.statement.Principal == nil {
+		return nil
+	}
+	return append(slices.DeleteFunc(slices.Clone(q.statement.Principal.AWS), attributed), q.statement.Principal.CanonicalUser...)
+}
+
+// attributed reports whether a name says of which account it is.
+func attributed(name string) bool { return name == "*" || isAccount(name) || arn.Is(name) }
+
+func withoutUnclear(set *policy.PrincipalSet) *policy.PrincipalSet {
+	if set == nil {
+		return nil
+	}
+	kept := *set
+	kept.AWS, kept.CanonicalUser = slices.DeleteFunc(slices.Clone(set.AWS), func(name string) bool { return !attributed(name) }), nil
+	return &kept
+}
+
+// federated finds identities that a provider signs in: whom, nothing in the account decides.
+func (q *inquiry) federated(actions []string) {
+	if q.statement.Principal == nil {
+		return
+	}
+	for _, provider := range q.statement.Principal.Federated {
+		answer := q.only.worst(actions, caller{principal: policy.Principal{Kind: policy.KindFederated, Name: provider, ARN: arn.Of(provider).String()}})
+		detail, fix := "whoever "+provider+" signs in may use the key", "remove it, and name the role that they take"
+		switch answer {
+		case policy.ImplicitlyDenied:
+			continue
+		case policy.Unknown:
+			q.fault.doubt(detail, fix)
+		default:
+			q.fault.add(detail, fix)
+		}
+		for i := range q.fault.by {
+			if set := q.fault.by[i].Principal; set != nil {
+				kept := *set
+				kept.Federated = slices.DeleteFunc(slices.Clone(set.Federated), func(name string) bool { return name == provider })
+				q.fault.by[i].Principal = &kept
+			}
+		}
+	}
+	q.fault.by = slices.DeleteFunc(q.fault.by, nobody)
+}
+
+// everybody reports whether a statement names all principals, or all but some.
+func everybody(s policy.Statement) bool {
+	return s.Principal == nil || s.Principal.All || slices.Contains(s.Principal.AWS, "*")
+}
