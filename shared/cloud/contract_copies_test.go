@@ -30,6 +30,7 @@ func TestContractCopies(t *testing.T) {
 		"a replica's key is changed in its own Region":              replicaRekeyed,
 		"a replica that is promoted keeps its value":                replicaPromoted,
 		"a replication that fails says why, and can be tried again": replicationFails,
+		"a secret is made with its replicas":                        madeWithReplicas,
 		"a managed external secret is rotated by a role":            externalSecret,
 		"imported key material says when it expires":                materialExpires,
 		"a key is in the custom key store that it was made in":      inCustomKeyStore,
@@ -162,6 +163,19 @@ func replicationFails(t *testing.T, w *world) {
 		}
 		if s := describe(t, w, account, "taken"); len(s.Replicas) != 1 || s.Replicas[0].Status != "InSync" {
 			t.Errorf("tried again: %s of %d: %s", s.Replicas[0].Status, len(s.Replicas), s.Replicas[0].StatusMessage)
+		}
+	})
+}
+
+func madeWithReplicas(t *testing.T, w *world) {
+	account := w.account(t)
+	w.create(t, account, &secretsmanager.CreateSecretInput{Name: aws.String("spread-at-birth"), SecretString: aws.String("not a secret"), AddReplicaRegions: []types.ReplicaRegionType{{Region: aws.String(far)}}})
+	w.expect(t, replicatesWhenMade, func(t testing.TB) {
+		if s := describe(t, w, account, "spread-at-birth"); len(s.Replicas) != 1 || s.Replicas[0].Region != far {
+			t.Errorf("replicas %+v", s.Replicas)
+		}
+		if _, err := w.farSecrets(t, account).DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String("spread-at-birth")}); err != nil {
+			t.Errorf("the replica: %v", err)
 		}
 	})
 }

@@ -59,6 +59,7 @@ const (
 	foreignKeyIsRefused      point = "a secret cannot be made under a key of another Region"
 	unusableKeyIsNotSet      point = "a secret cannot be moved to a key that is not there, is disabled or is of another Region"
 	replicaUnderMissingFails point = "a replication under a key that is not there fails"
+	replicatesWhenMade       point = "a secret that is made with replicas has them"
 	rolesTrust               point = "a role can be assumed by those whom it trusts alone"
 )
 
@@ -133,6 +134,7 @@ var differences = []difference{
 	{miniStack, "CreateSecret", foreignKeyIsRefused, "takes it"},
 	{miniStack, "UpdateSecret", unusableKeyIsNotSet, "takes any text for a key"},
 	{miniStack, "ReplicateSecretToRegions", replicaUnderMissingFails, "says InSync"},
+	{miniStack, "CreateSecret", replicatesWhenMade, "makes none, and says nothing"},
 }
 
 // expect tries a point. On a double that is known to differ it must fail: one that has become right is to be struck

@@ -115,7 +115,7 @@ func untilStopped(ctx context.Context, w *World) (failed error, after time.Durat
 			w.note("first failed read", "%s after %s", sandbox.Code(failed), after.Round(time.Second))
 			return failed, after, ctx.Err()
 		}
-		if time.Since(start) > w.patience.Change+2*w.patience.Settle {
+		if answer != "" && time.Since(start) > w.patience.Change+2*w.patience.Settle {
 			return nil, 0, errors.Join(errUnexpected, failed) // reads fail now so, now so
 		}
 		if err := sandbox.Sleep(ctx, w.patience.Between); err != nil {

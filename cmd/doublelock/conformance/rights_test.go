@@ -8,6 +8,22 @@ import (
 	"testing"
 )
 
+func TestTheRightsArePrintedAsAPolicy(t *testing.T) {
+	stdout, stderr, code := run(t, "--print-rights", "--region", "cn-north-1")
+	var policy struct{ Statement []struct{ Effect string } }
+	if err := json.Unmarshal([]byte(stdout), &policy); err != nil || code != 0 || len(policy.Statement) < 5 || !strings.Contains(stdout, "arn:aws-cn:iam::*:role/doublelock-conformance-*") {
+		t.Errorf("%v, exit code %d: %s%s", err, code, stdout, stderr)
+	}
+	if strings.Contains(stdout, "organizations:AttachPolicy") {
+		t.Error("rights of the second set are in the first")
+	}
+	for _, more := range [][]string{{"--ou", "ou-ab12-11111111", "--account", account}, nil} { // a policy names neither
+		if stdout, stderr, _ := run(t, append([]string{"--print-rights", "--organization"}, more...)...); !strings.Contains(stdout, "organizations:AttachPolicy") {
+			t.Errorf("rights of the second set are missing: %s", stderr)
+		}
+	}
+}
+
 // Two that have the printed rights, and no others, run the second set and leave nothing.
 func TestTheRightsOfTheSecondSetAreEnoughForBothThatActInIt(t *testing.T) {
 	for name, only := range map[string][]string{
