@@ -42,6 +42,8 @@ func (m Migrations) DeniedRead(ctx context.Context, c trail.Change) error {
 	switch {
 	case errors.Is(unseen, guard.ErrGone), unseen == nil && s.PendingDeletion(): // nobody reads it, whatever its key
 		return nil
+	case unseen == nil && s.IsReplica(): // the migration is its primary's
+		secret = arn.Of(s.ARN).In(s.PrimaryRegion).String()
 	case unseen != nil:
 		var err error
 		if secret, err = m.Engine.Find(ctx, c.Secret); err != nil {
@@ -52,6 +54,9 @@ func (m Migrations) DeniedRead(ctx context.Context, c trail.Change) error {
 		}
 	}
 	refused := refusedBy(c, s)
+	if region := c.Secret.Region; region != "" && region != arn.Of(secret).Region {
+		refused.Region = region
+	}
 	answer, err := m.Engine.Refused(ctx, secret, refused)
 	log := m.Log.With("event", c.EventID, "secret", secret, "account", c.Account, "region", c.Region, "actor", refused.Principal, "lock", string(refused.By))
 	switch {

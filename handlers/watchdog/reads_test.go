@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -104,6 +105,29 @@ func TestTheTextOfAnErrorDoesNotSayWhichLockRefused(t *testing.T) {
 			want := []migration.Refused{{Principal: c.Actor.PrincipalARN(), EventID: "e-1", At: c.Time, By: tt.want, What: tt.what}}
 			if diff := cmp.Diff(want, h.refused); diff != "" {
 				t.Errorf("refused (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A copy's ARN differs from its primary's by the Region, and the migration is the primary's.
+func TestADeniedReadOfACopyIsGivenToTheMigrationOfItsPrimary(t *testing.T) {
+	const there = "eu-west-1"
+	copied := strings.Replace(secretARN, "eu-central-1", there, 1)
+	read := trail.Change{Kind: trail.DeniedRead, EventID: "e-1", EventSource: "kms.amazonaws.com", ErrorCode: "AccessDenied", Secret: guard.SecretRef{Account: "333333333333", Region: there, ID: copied},
+		Actor: trail.Actor{Type: "AssumedRole", ARN: "arn:aws:sts::333333333333:assumed-role/app/i-1"}}
+	for name, change := range map[string]func(*hubOf){
+		"it can be looked at":    func(h *hubOf) { h.secret.ARN, h.secret.Region, h.secret.PrimaryRegion = copied, there, "eu-central-1" },
+		"it cannot be looked at": func(h *hubOf) { h.keeps(guard.ErrDenied) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub()
+			change(h)
+			if err := h.watch().DeniedRead(t.Context(), read); err != nil {
+				t.Fatal(err)
+			}
+			if len(h.refused) != 1 || h.refused[0].Region != there {
+				t.Errorf("refused %+v, want one in %s", h.refused, there)
 			}
 		})
 	}

@@ -17,6 +17,18 @@ type Unfollowed struct {
 	Reason   Reason
 }
 
+// Notes say, a line each, what somebody should know who follows the report.
+func (f Followed) Notes() []string {
+	var notes []string
+	if len(f.Report.Results) > 0 && f.Report.Against != AWS {
+		notes = append(notes, fmt.Sprintf("the report is of a run against %q, not against %s: what it says is not AWS's word", f.Report.Against, AWS))
+	}
+	for _, left := range f.Left {
+		notes = append(notes, fmt.Sprintf("the local AWS cannot follow the report in %s", left))
+	}
+	return notes
+}
+
 func (u Unfollowed) String() string { return fmt.Sprintf("%s: %s: %s", u.Question, u.Answer, u.Reason) }
 
 // Followed is a report, and the local AWS that follows it.
@@ -59,7 +71,7 @@ func whyNot(one Result, b localaws.Behavior) Reason {
 		return UnknownAnswer
 	case !q.follows(choice):
 		return NoBehavior
-	case choice.Set != nil && !chosen(choice, b):
+	case choice.Set != nil && !chosen(choice, b), q.Overruled != nil && q.Overruled(b):
 		return Excluded
 	}
 	for _, other := range q.Choices {
@@ -69,6 +81,9 @@ func whyNot(one Result, b localaws.Behavior) Reason {
 	}
 	return ""
 }
+
+// openToAll reports whether everybody reads who may read a secret: nothing is then read off who may not decrypt.
+func openToAll(b localaws.Behavior) bool { return b.NoSecondLock }
 
 // chosen reports whether a behavior is that of a choice.
 func chosen(c Choice, b localaws.Behavior) bool {
@@ -164,8 +179,8 @@ func (f Followed) Judge(results []Result) []Result {
 		case r.Reported == "" || r.Reported == r.Answer:
 		case left:
 			r.Verdict, r.Reason, r.Detail = NotFollowed, why, ""
-		case r.Answer != "":
-			r.Verdict, r.Reason = NotFollowed, Excluded
+		case r.Answer != "", slices.Contains([]Reason{Unexpected, Refusal, NotPermitted, NotShown, NotEvaluated}, r.Reason):
+			r.Verdict, r.Reason, r.Detail = NotFollowed, Excluded, ""
 		}
 	}
 	for _, u := range f.Left {

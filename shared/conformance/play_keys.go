@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +17,9 @@ func keyQuestions() []Question {
 			Choices: []Choice{
 				{Answer: "decryption-failure", Meaning: "the kill switch proves itself by that type"},
 				{Answer: "access-denied", ByRefusal: true, Meaning: "a read that the kill switch stopped looks like one without rights", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsAccessDenied }},
-				{Answer: "invalid-request", Meaning: "a read that the kill switch stopped looks like one of a secret that is to be deleted", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsInvalidRequest }},
+				{Answer: "invalid-request", ByRefusal: true, Meaning: "a read that the kill switch stopped looks like one of a secret that is to be deleted", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsInvalidRequest }},
 				{Answer: "kms-error", Meaning: "KMS's own error comes through: its types have to count as stopped reads", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsKMSError }},
-				{Answer: "internal-error", Meaning: "a stopped read looks like a broken service, and is tried again", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsInternalError }},
+				{Answer: "internal-error", ByRefusal: true, Meaning: "a stopped read looks like a broken service, and is tried again", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsInternalError }},
 				{Answer: "goes-on", Meaning: "reads go on: the kill switch needs a second way", Set: goOn},
 			}, Assumed: "decryption-failure", Control: ownReads, Play: disabledRead},
 		{ID: "kms.disabled.delay", Row: 4, Title: "How long after DisableKey do reads still go on?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/programming-eventual-consistency.html",
@@ -32,7 +31,7 @@ func keyQuestions() []Question {
 				{Answer: "goes-on", Meaning: "reads go on for as long as the run waited: the kill switch needs a second way", Set: goOn},
 			}, Assumed: "seconds", Control: ownReads, Play: disabledDelay},
 		{ID: "kms.trailing-days", Row: 18, Title: "Does kms:TrailingDaysWithoutKeyUsage deny disabling a key that was just used?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html",
-			Calls: calls(asRole, "kms:DisableKey"),
+			Trail: true, Calls: calls(asRole, "kms:DisableKey kms:GetKeyLastUsage"),
 			Choices: []Choice{
 				{Answer: Refused, ByRefusal: true, Meaning: "doublelock-tamper keeps keys in use from being disabled"},
 				{Answer: Passes, Meaning: "doublelock-tamper does not help; the event of a disabled key does", Set: func(b *localaws.Behavior) { b.NoTrailingDays = true }},
@@ -64,7 +63,8 @@ func keyQuestions() []Question {
 				{Answer: "encryption-failure", ByRefusal: true, Meaning: "the same, as for a key that cannot be used"},
 				{Answer: "not-found", ByRefusal: true, Meaning: "the same, and it looks like a secret that is gone"},
 				{Answer: "goes-on", Meaning: "Secrets Manager remembers the key: a deleted alias changes nothing"},
-			}, Assumed: "invalid-parameter", Control: ownWrites, Play: aliasGone},
+			}, Assumed: "invalid-parameter", Control: ownWrites, Play: aliasGone,
+			Overruled: func(b localaws.Behavior) bool { return b.AliasIsResolved }},
 	}
 }
 
@@ -77,8 +77,9 @@ var errorsOfReads = map[string]Answer{
 	"DisabledException": "kms-error", "KMSInvalidStateException": "kms-error", "InternalServiceError": "internal-error", "InternalServiceErrorException": "internal-error",
 }
 
-// untilStopped disables a key of its own and reads until that fails: with which error, and after how long. No error of a
-// read says that they go on.
+// untilStopped disables a key of its own and reads until that fails, with one answer, for as long as AWS may need to settle: with
+// which error, and how long after the key was disabled it began. No error of a read says that they go on. An error that passes,
+// or that turns into another, was of something else than the key.
 func untilStopped(ctx context.Context, w *World) (failed error, after time.Duration, err error) {
 	key, err := w.own.CreateKey(ctx, w.what("off"))
 	if err != nil {
@@ -95,32 +96,34 @@ func untilStopped(ctx context.Context, w *World) (failed error, after time.Durat
 		return nil, 0, err
 	}
 	start := time.Now() // not the run's clock: AWS's time goes on
-	var unavailable time.Time
-	for time.Since(start) < w.patience.Change {
+	var answer Answer   // of the reads that failed last, in a row
+	var since time.Time
+	for answer != "" || time.Since(start) < w.patience.Change {
 		failed = w.own.Read(ctx, secret)
-		if sandbox.Unavailable(failed) { // it may be the key, or a bad moment: the key stays
-			if since := cmp.Or(unavailable, time.Now()); time.Since(since) < w.patience.Settle {
-				unavailable = since
-				failed = nil
-				if err := sandbox.Sleep(ctx, w.patience.Between); err != nil {
-					return nil, 0, err
-				}
-				continue
-			}
-		} else {
-			unavailable = time.Time{}
-		}
-		if failed != nil {
-			if errorsOfReads[sandbox.Code(failed)] == "" { // such as one of the network
-				return nil, 0, errors.Join(errUnexpected, failed)
-			}
-			after = time.Since(start)
+		is := errorsOfReads[sandbox.Code(failed)]
+		switch {
+		case failed == nil:
+			answer = ""
+		case is == "" && !sandbox.Unavailable(failed): // such as one of the network
+			return nil, 0, errors.Join(errUnexpected, failed)
+		case is == "": // such as too many calls: it says nothing of the key
+			answer = ""
+		case is != answer:
+			answer, since = is, time.Now()
+		case time.Since(since) >= w.patience.Settle:
+			after = since.Sub(start)
 			w.note("first failed read", "%s after %s", sandbox.Code(failed), after.Round(time.Second))
 			return failed, after, ctx.Err()
+		}
+		if time.Since(start) > w.patience.Change+2*w.patience.Settle {
+			return nil, 0, errors.Join(errUnexpected, failed) // reads fail now so, now so
 		}
 		if err := sandbox.Sleep(ctx, w.patience.Between); err != nil {
 			return nil, 0, err
 		}
+	}
+	if failed != nil {
+		return nil, 0, errors.Join(errUnexpected, failed)
 	}
 	waited := time.Since(start).Round(time.Second)
 	w.note("reads went on", "for %s", waited)
@@ -154,7 +157,8 @@ func disabledDelay(ctx context.Context, w *World) (Answer, error) {
 	return "minutes", nil
 }
 
-// trailingDays disables a key that was just used, without the right to disable keys that were.
+// trailingDays disables a key that was just used, without the right to disable keys that were. KMS knows of a use up to an
+// hour later: before it shows the use, the key is one that nobody used, and that it can be disabled says nothing.
 func trailingDays(ctx context.Context, w *World) (Answer, error) {
 	key, err := w.own.CreateKey(ctx, w.what("used"))
 	if err != nil {
@@ -165,6 +169,18 @@ func trailingDays(ctx context.Context, w *World) (Answer, error) {
 		return "", err
 	}
 	if err := w.own.Read(ctx, secret); err != nil { // a use
+		return "", err
+	}
+	start := time.Now()
+	shown, err := sandbox.Until(ctx, w.patience.Trail, func(ctx context.Context) (bool, error) { return w.own.Used(ctx, key) })
+	switch {
+	case err != nil:
+		return "", err
+	case !shown:
+		return "", fmt.Errorf("the use of a key within %s: %w", w.patience.Trail, errNotShown)
+	}
+	w.note("use shown", "after %s", time.Since(start).Round(time.Second))
+	if err := sandbox.Sleep(ctx, w.patience.Settle); err != nil { // for the condition, which may see it later than we
 		return "", err
 	}
 	return refusedOrNot(stopped(ctx, w, bySession, "idle", deny("kms:DisableKey", `{"NumericLessThan":{"kms:TrailingDaysWithoutKeyUsage":"30"}}`),
@@ -270,7 +286,7 @@ var errorsOfWrites = map[string]Answer{
 	"InvalidParameterException": "invalid-parameter", "EncryptionFailure": "encryption-failure", "ResourceNotFoundException": "not-found",
 }
 
-// aliasGone writes until the alias is gone for Secrets Manager, too.
+// aliasGone writes until the alias is gone for Secrets Manager, too, and stays so.
 func aliasGone(ctx context.Context, w *World) (Answer, error) {
 	a, err := w.keyA()
 	if err != nil {
@@ -291,19 +307,24 @@ func aliasGone(ctx context.Context, w *World) (Answer, error) {
 	if _, err := w.own.Remove(ctx, sandbox.Resource{Kind: sandbox.Alias, Account: w.own.Account(), Region: w.own.Region(), Name: alias}); err != nil {
 		return "", err
 	}
-	answer := Answer("goes-on")
-	_, err = sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+	const goesOn Answer = "goes-on"
+	answer, since := goesOn, time.Time{} // the answer of the last writes, and since when
+	_, err = sandbox.Until(ctx, w.patience.Change+w.patience.Settle, func(ctx context.Context) (bool, error) {
 		_, err := w.own.Put(ctx, secret)
 		stopped, known := errorsOfWrites[sandbox.Code(err)]
-		if known {
-			answer = stopped
-			return true, nil
+		switch {
+		case err == nil:
+			answer = goesOn
+		case !known:
+			return false, errors.Join(errUnexpected, err)
+		case stopped != answer:
+			answer, since = stopped, time.Now()
 		}
-		if err != nil {
-			err = errors.Join(errUnexpected, err)
-		}
-		return false, err
+		return answer != goesOn && time.Since(since) >= w.patience.Settle, nil
 	})
+	if err == nil && answer != goesOn && time.Since(since) < w.patience.Settle {
+		err = errUnexpected // writes fail now so, now so
+	}
 	return answer, err
 }
 

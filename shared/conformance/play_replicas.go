@@ -46,7 +46,8 @@ func replicaQuestions() []Question {
 			Choices: []Choice{
 				{Answer: "tried", Meaning: "a failed replica is mended by the same call"},
 				{Answer: Refused, ByRefusal: true, Meaning: "a failed replica has to be removed first", Set: func(b *localaws.Behavior) { b.FailedReplicaStays = true }},
-			}, Assumed: "tried", Control: ownReplicates, Play: replicaRetried},
+			}, Assumed: "tried", Control: ownReplicates, Play: replicaRetried,
+			Overruled: func(b localaws.Behavior) bool { return b.ReplicaKeysByService || openToAll(b) }},
 	}
 }
 

@@ -33,7 +33,7 @@ func serviceQuestions() []Question {
 			Choices: []Choice{
 				{Answer: "all-state-only", Meaning: "the denied-read rule needs that state"},
 				{Answer: "any-state", Meaning: "the denied-read rule could be in the plain state, which is cheaper"},
-			}, Assumed: "all-state-only", Control: mayRead, Play: deniedDecryptRule},
+			}, Assumed: "all-state-only", Control: mayRead, Play: deniedDecryptRule, Overruled: openToAll},
 		{ID: "events.schedule.foreign-bus", Row: 32, Title: "Does a scheduled rule deliver to a bus of another Region?", Document: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html", Need: NeedsRegion,
 			Calls: calls(newRole, newRule, newQueue, "events:CreateEventBus", putEvents),
 			Choices: []Choice{

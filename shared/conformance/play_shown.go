@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
+	"github.com/doublelock/doublelock/shared/localaws"
 )
 
 // shownQuestions ask what the primary says of its replicas.
@@ -15,7 +16,8 @@ func shownQuestions() []Question {
 			Choices: []Choice{
 				{Answer: "shown", Meaning: "the primary says which key a replica is under: one call is enough"},
 				{Answer: "not-shown", ByRefusal: true, Meaning: "the primary names the key of before: DL.SECRET.3 has to ask the replica's own Region, and is unknown where that is not guarded"},
-			}, Assumed: "shown", Control: ownSetsKeyAfar, Play: replicaKeyShown},
+			}, Assumed: "shown", Control: ownSetsKeyAfar, Play: replicaKeyShown,
+			Overruled: func(b localaws.Behavior) bool { return b.ReplicaKeyIsFixed }},
 	}
 }
 

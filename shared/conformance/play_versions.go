@@ -44,28 +44,29 @@ func versionQuestions() []Question {
 			Choices: []Choice{
 				{Answer: Opens, Meaning: "a re-key breaks no reader before the next new version"},
 				{Answer: Refused, ByRefusal: true, Meaning: "a re-key breaks readers at once: no plan may call it safe"},
-			}, Assumed: Opens, Control: mayRead, Play: rekeyedFallback},
+			}, Assumed: Opens, Control: mayRead, Play: rekeyedFallback, Overruled: openToAll},
 		{ID: "secretsmanager.rekeyed.tried-first", Row: 20, Title: "Which copy of a re-keyed version is tried first, and is a refused Decrypt recorded?", Document: rekeyGuide, Trail: true,
 			Calls: calls(asRole, setKey, lookup),
 			Choices: []Choice{
 				{Answer: NewFirst, Meaning: "a reader that lacks the new key shows in CloudTrail although it reads: the watchdog sees it in time"},
 				{Answer: OldFirst, Meaning: "a reader that lacks the new key shows only after the next new version, when it breaks", Set: func(b *localaws.Behavior) { b.OldestCopyFirst = true }},
 				{Answer: "refusals-not-recorded", Meaning: "as old-first: nothing warns before a reader breaks"},
-			}, Assumed: NewFirst, Play: triedFirst},
+			}, Assumed: NewFirst, Play: triedFirst, Overruled: openToAll},
 		{ID: "secretsmanager.rekey.custom-label", Row: 26, Title: "Does a re-key take along a version that only a label of the customer's own is on?", Document: updateSecret,
 			Calls: calls(newSecret, setKey, versions, put),
 			Choices: []Choice{
 				{Answer: Left, ByRefusal: true, Meaning: "as documented: a version under a label of its own stays under the old key until it is written again"},
 				{Answer: Reencrypted, Meaning: "every labelled version opens with the new key as well", Set: func(b *localaws.Behavior) { b.TakeCustomLabels = true }},
 			}, Assumed: Left, Control: ownRekeyReencrypts, Play: customLabel},
-		{ID: "secretsmanager.rekey.without-decrypt", Row: 27, Title: "What does a re-key do whose caller may not decrypt with the old key?", Document: rekeyGuide, Calls: calls(asRole, setKey, versions), Choices: blindChoices(), Assumed: Left, Control: rekeyReencrypts, Play: rekeyWithout("kms:Decrypt", false)},
+		{ID: "secretsmanager.rekey.without-decrypt", Row: 27, Title: "What does a re-key do whose caller may not decrypt with the old key?", Document: rekeyGuide, Calls: calls(asRole, setKey, versions), Choices: blindChoices(), Assumed: Left, Control: rekeyReencrypts, Play: rekeyWithout("kms:Decrypt", false), Overruled: openToAll},
 		{ID: "secretsmanager.rekey.without-encrypt", Row: 27, Title: "What does a re-key do whose caller may not encrypt with the new key?", Document: updateSecret, Calls: calls(asRole, setKey, versions), Choices: blindChoices(), Assumed: Left, Control: rekeyReencrypts, Play: rekeyWithout("kms:Encrypt", true)},
 		{ID: "secretsmanager.rekey.same-key", Row: 28, Title: "Does UpdateSecret with the key that the secret has re-encrypt what was left before?", Document: updateSecret,
 			Calls: calls(asRole, setKey, versions),
 			Choices: []Choice{
 				{Answer: Reencrypted, Meaning: "a re-key that re-encrypted nothing can be tried again"},
 				{Answer: Left, ByRefusal: true, Meaning: "a re-key that re-encrypted nothing needs the way back first, or a new version", Set: func(b *localaws.Behavior) { b.SameKeyIsNoChange = true }},
-			}, Assumed: Reencrypted, Control: bothRekey, Play: sameKey},
+			}, Assumed: Reencrypted, Control: bothRekey, Play: sameKey,
+			Overruled: func(b localaws.Behavior) bool { return b.RefuseBlindRekey || openToAll(b) }},
 	}
 }
 

@@ -28,7 +28,7 @@ type Question struct {
 	Title    string
 	Document string // URL of the page that is silent, or says so
 	Need     Need
-	Trail    bool     // it waits for CloudTrail
+	Trail    bool     // it waits for CloudTrail, or for what is as late
 	Calls    []string // of Play and Control, the run's role included: service:Operation, as IAM names the right to it
 	Choices  []Choice
 	Assumed  Answer // what the local AWS does; "" where it has nothing of the kind
@@ -37,6 +37,9 @@ type Question struct {
 	// Play, and once more after an answer that is read off a refusal; each time with things of its own.
 	Control func(context.Context, *World) error
 	Play    func(context.Context, *World) (Answer, error)
+	// Overruled reports whether a behavior of the local AWS, chosen by the answer to another question, keeps it from each answer to
+	// this one that it can give otherwise; nil is never.
+	Overruled func(localaws.Behavior) bool
 }
 
 // Choice is a possible answer.

@@ -86,6 +86,9 @@ func ReadReport(from io.Reader) (Report, error) {
 
 func decodeReport(text []byte) (Report, error) {
 	var r Report
+	if err := eachKeyOnce(text); err != nil {
+		return r, err
+	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&r); err != nil {
 		return r, notDecoded(text, err)
@@ -102,6 +105,37 @@ func decodeReport(text []byte) (Report, error) {
 	strict := json.NewDecoder(bytes.NewReader(text))
 	strict.DisallowUnknownFields()
 	return r, errors.Join(errors.New("it has no format, so it is no report"), strict.Decode(&Report{}))
+}
+
+// eachKeyOnce errs where an object has a key twice, in whatever case: one of two answers would be read, and nobody could say which.
+// What is no JSON is left to whoever reads it.
+func eachKeyOnce(text []byte) error {
+	type level struct {
+		object, value bool     // of an object, the value of a key comes next
+		keys          []string // that the object has
+	}
+	levels := []level{{}}
+	for decoder := json.NewDecoder(bytes.NewReader(text)); ; {
+		token, err := decoder.Token()
+		if err != nil {
+			return nil
+		}
+		in := &levels[len(levels)-1]
+		if key, isKey := token.(string); in.object && !in.value && isKey {
+			if slices.ContainsFunc(in.keys, func(other string) bool { return strings.EqualFold(key, other) }) {
+				return fmt.Errorf("line %d: an object has %q twice", line(text, decoder.InputOffset()), key)
+			}
+			in.keys, in.value = append(in.keys, key), true
+			continue
+		}
+		in.value = false
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			levels = append(levels, level{object: token == json.Delim('{')})
+		case json.Delim('}'), json.Delim(']'):
+			levels = levels[:len(levels)-1]
+		}
+	}
 }
 
 // notDecoded says what is wrong with a text that is no report, and in which line.

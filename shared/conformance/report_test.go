@@ -97,9 +97,11 @@ func TestWhatIsNoReportIsRefused(t *testing.T) {
 		`{"formats":1}`:                 `unknown field "formats"`,
 		`{"format":1,"results":[null]}`: "result 1 names no question",
 		`{}`:                            "it has no format, so it is no report",
-		`{"question":"kms.nope"},{"question":"kms.nope"}`:                               `"kms.nope" is answered twice`,
-		`{"question":"kms.trailing-days"},{"question":"kms.trailing-days"}`:             `"kms.trailing-days" is answered twice`,
-		`{"question":"kms.trailing-days","title":"` + strings.Repeat("x", 2<<20) + `"}`: "longer than",
+		"{\n\"format\":1,\"results\":[{\"question\":\"q\",\n\"answer\":\"left\",\n\"Answer\":\"refused\"}]}": `line 4: an object has "Answer" twice`,
+		`{"question":"q","answer":"left","evidence":[{"name":"answer","value":"x"}],"answer":"left"}`:        `line 1: an object has "answer" twice`,
+		`{"question":"kms.nope"},{"question":"kms.nope"}`:                                                    `"kms.nope" is answered twice`,
+		`{"question":"kms.trailing-days"},{"question":"kms.trailing-days"}`:                                  `"kms.trailing-days" is answered twice`,
+		`{"question":"kms.trailing-days","title":"` + strings.Repeat("x", 2<<20) + `"}`:                      "longer than",
 	} {
 		switch {
 		case strings.HasPrefix(text, `{"question"`):
@@ -155,6 +157,15 @@ func TestAnswersThatExcludeEachOtherAreNamed(t *testing.T) {
 		"one is what it does anyway": {[][2]string{{"kms.alias-moved.described", "alias"}, {"kms.alias-moved.new-version", "old-target"}}, "kms.alias-moved.described"},
 		"two ways to ask":            {[][2]string{{"secretsmanager.alias.condition", "as-sent"}, {"organizations.scp.alias", "absent"}}, "secretsmanager.alias.condition"},
 		"back to what it does":       {[][2]string{{"secretsmanager.empty-key.condition", "empty-text"}, {"organizations.scp.empty-key", "absent"}}, "secretsmanager.empty-key.condition"},
+		"a re-key is never blind":    {[][2]string{{"secretsmanager.rekey.without-decrypt", "refused"}, {"secretsmanager.rekey.same-key", "re-encrypted"}}, "secretsmanager.rekey.same-key"},
+		"nor is one left":            {[][2]string{{"secretsmanager.rekey.without-decrypt", "refused"}, {"secretsmanager.rekey.same-key", "left"}}, "secretsmanager.rekey.same-key"},
+		"a key that cannot be set":   {[][2]string{{"secretsmanager.replica.own-key", "refused"}, {"secretsmanager.replica.own-key-shown", "shown"}}, "secretsmanager.replica.own-key-shown"},
+		"no replica fails":           {[][2]string{{"kms.layer.replica", "passes"}, {"secretsmanager.replica.retried", "tried"}}, "secretsmanager.replica.retried"},
+		"an alias that is resolved":  {[][2]string{{"kms.alias-moved.new-version", "old-target"}, {"kms.alias-gone.write", "invalid-parameter"}}, "kms.alias-gone.write"},
+		"everybody decrypts":         {[][2]string{{"kms.grant.context", "reads-without"}, {"secretsmanager.rekey.without-decrypt", "left"}}, "secretsmanager.rekey.without-decrypt"},
+		"everybody reads":            {[][2]string{{"kms.grant.context", "reads-without"}, {"secretsmanager.rekeyed.fallback", "opens"}}, "secretsmanager.rekeyed.fallback"},
+		"nobody is refused":          {[][2]string{{"kms.grant.context", "reads-without"}, {"events.denied-decrypt.rule", "all-state-only"}}, "events.denied-decrypt.rule"},
+		"nothing is tried first":     {[][2]string{{"kms.grant.context", "reads-without"}, {"secretsmanager.rekeyed.tried-first", "new-first"}}, "secretsmanager.rekeyed.tried-first"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var results []conformance.Result

@@ -143,9 +143,54 @@ var anywhere = []string{
 	"organizations:DescribeOrganization",
 }
 
+// statement is one of an IAM policy.
+type statement struct {
+	Sid       string
+	Effect    string
+	Action    []string
+	Resource  any
+	Condition map[string]map[string]string `json:",omitempty"`
+}
+
+// document is an IAM policy of those of some statements that allow something.
+func document(all ...statement) string {
+	all = slices.DeleteFunc(all, func(s statement) bool { return len(s.Action) == 0 })
+	text, err := json.MarshalIndent(map[string]any{"Version": "2012-10-17", "Statement": all}, "", "  ")
+	if err != nil {
+		panic(fmt.Sprintf("encode policy of texts: %v", err))
+	}
+	return string(text)
+}
+
 // Policy is an IAM policy that allows the rights of some questions and nothing else: on what has the name of a run, and on
 // keys with its tag.
 func Policy(questions []Question, partition arn.Partition, account string) string {
+	return document(statements(questions, partition, account)...)
+}
+
+// OrganizationPolicies are two IAM policies that allow the rights of some questions in a run of the second set, and nothing else:
+// one for the credentials of the management account, which take a role in the sandbox account, and one for that role.
+func OrganizationPolicies(questions []Question, partition arn.Partition, account, role string) (management, own string) {
+	all := slices.DeleteFunc(statements(questions, partition, account), func(s statement) bool { return s.Sid == managing })
+	for n := range all { // the OU is looked at in its place
+		all[n].Action = slices.DeleteFunc(all[n].Action, func(action string) bool { return action == "organizations:DescribeOrganization" })
+	}
+	organization := calls("organizations:ListAccountsForParent organizations:ListOrganizationalUnitsForParent")
+	for _, action := range Rights(questions) {
+		if strings.HasPrefix(action, "organizations:") && action != "organizations:DescribeOrganization" && !slices.Contains(organization, action) {
+			organization = append(organization, action)
+		}
+	}
+	slices.Sort(organization)
+	return document(
+		statement{Sid: "TakeRole", Effect: "Allow", Action: []string{"sts:AssumeRole"}, Resource: partition.Role(account, role)},
+		statement{Sid: managing, Effect: "Allow", Action: organization, Resource: "*"}), document(all...)
+}
+
+// managing is the id of the statement that allows what is asked of the organization.
+const managing = "Organization"
+
+func statements(questions []Question, partition arn.Partition, account string) []statement {
 	var general, used, keys, owned, named, sent, organization []string
 	connects := slices.Contains(Kinds(questions), sandbox.Connection)
 	for _, action := range Rights(questions) {
@@ -168,16 +213,9 @@ func Policy(questions []Question, partition arn.Partition, account string) strin
 			}
 		}
 	}
-	type statement struct {
-		Sid       string
-		Effect    string
-		Action    []string
-		Resource  any
-		Condition map[string]map[string]string `json:",omitempty"`
-	}
 	name := sandbox.Prefix + "*"
 	in := func(service, resource string) string { return partition.New(service, "*", account, resource).String() }
-	all := []statement{
+	return []statement{
 		{Sid: "Look", Effect: "Allow", Action: general, Resource: "*"},
 		{Sid: "UseKeys", Effect: "Allow", Action: used, Resource: "*", Condition: map[string]map[string]string{"StringLike": {"kms:ViaService": "secretsmanager.*"}}},
 		{Sid: "Keys", Effect: "Allow", Action: keys, Resource: in("kms", "key/*"), Condition: map[string]map[string]string{"StringLike": {"aws:ResourceTag/" + sandbox.TagKey: "*"}}},
@@ -188,14 +226,8 @@ func Policy(questions []Question, partition arn.Partition, account string) strin
 			in("events", "connection/"+name), in("sqs", name), in("scheduler", "schedule-group/"+name), in("scheduler", "schedule/"+name), in("cloudformation", "stack/"+name)}},
 		{Sid: "Owned", Effect: "Allow", Action: owned, Resource: in("secretsmanager", "secret:events!connection/"+name)},
 		{Sid: "Send", Effect: "Allow", Action: sent, Resource: in("events", "event-bus/default")},
-		{Sid: "Organization", Effect: "Allow", Action: organization, Resource: "*"},
+		{Sid: managing, Effect: "Allow", Action: organization, Resource: "*"},
 	}
-	all = slices.DeleteFunc(all, func(s statement) bool { return len(s.Action) == 0 })
-	text, err := json.MarshalIndent(map[string]any{"Version": "2012-10-17", "Statement": all}, "", "  ")
-	if err != nil {
-		panic(fmt.Sprintf("encode policy of texts: %v", err))
-	}
-	return string(text)
 }
 
 func aliases(of []string) []string {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/conformance"
 	"github.com/doublelock/doublelock/shared/localaws"
+	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
 // answersLater stands before a local AWS and answers reads of some operations as before the last write, for a while after it.
@@ -94,6 +95,73 @@ func TestWhatIsShownAsItWasIsLookedAtAgain(t *testing.T) {
 			l.answersLater(t, of.operation, soon, of.write)
 			if r := l.ask(t, of.question)[0]; r.Answer != of.want {
 				t.Errorf("%s %q (%s %s), want %q", r.Verdict, r.Answer, r.Reason, r.Detail, of.want)
+			}
+		})
+	}
+}
+
+// usesLater stands before a local AWS and knows of no use of a key until some time after the first.
+func (l *local) usesLater(t testing.TB, after time.Duration) {
+	t.Helper()
+	to, err := url.Parse(l.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first time.Time
+	l.Options.Faults.Refuse = func(c *core.Call) error { // it runs alone, as each call does
+		if first.IsZero() && c.Operation == "GetSecretValue" {
+			first = time.Now()
+		}
+		l.Options.Behavior.NoTrailingDays = time.Since(first) < after
+		return nil
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if !strings.HasSuffix(r.Request.Header.Get("X-Amz-Target"), ".GetKeyLastUsage") {
+			return nil
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		var shown map[string]json.RawMessage
+		if err := json.Unmarshal(body, &shown); err != nil {
+			return err
+		}
+		l.Lock()
+		if l.Options.Behavior.NoTrailingDays {
+			delete(shown, "KeyLastUsage")
+		}
+		l.Unlock()
+		if body, err = json.Marshal(shown); err != nil {
+			return err
+		}
+		r.Header.Del("X-Amz-Crc32")
+		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		return nil
+	}
+	server := httptest.NewServer(proxy)
+	t.Cleanup(server.Close)
+	l.url = server.URL
+}
+
+// That a key can be disabled says nothing of keys in use for as long as KMS does not know that it is.
+func TestAKeyIsInUseWhenItsUseIsShown(t *testing.T) {
+	for name, of := range map[string]struct {
+		after  time.Duration
+		want   conformance.Answer
+		reason conformance.Reason
+	}{
+		"the use is shown late":  {700 * time.Millisecond, conformance.Refused, ""},
+		"the use is never shown": {time.Hour, "", conformance.NotShown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := startPlain(t)
+			l.usesLater(t, of.after)
+			if r := l.ask(t, "kms.trailing-days")[0]; r.Answer != of.want || r.Reason != of.reason {
+				t.Errorf("%s %q (%s %s), want %q %s", r.Verdict, r.Answer, r.Reason, r.Detail, of.want, of.reason)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -256,7 +257,8 @@ func bySession(ctx context.Context, w *World, name, statement string) (*sandbox.
 	return session, func(context.Context) error { return nil }, err
 }
 
-// bySCP denies with a service control policy on the OU. It holds a marker beside, by which one sees when it counts.
+// bySCP denies with a service control policy on the OU, to the run's own role: others in the account work on. It holds a marker
+// beside, by which one sees when it counts.
 func bySCP(ctx context.Context, w *World, name, statement string) (*sandbox.Session, func(context.Context) error, error) {
 	c, err := w.ready()
 	if err != nil {
@@ -267,8 +269,11 @@ func bySCP(ctx context.Context, w *World, name, statement string) (*sandbox.Sess
 		return nil, nil, err
 	}
 	marker := w.own.Run().Name(w.what(name) + "-marker")
-	content := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"secretsmanager:DescribeSecret","Resource":%q},%s]}`,
-		w.own.Partition().New("secretsmanager", "*", "*", "secret:"+marker+"*"), statement)
+	content, err := denyOnly(c.role, fmt.Sprintf(`{"Effect":"Deny","Action":"secretsmanager:DescribeSecret","Resource":%q}`,
+		w.own.Partition().New("secretsmanager", "*", "*", "secret:"+marker+"*")), statement)
+	if err != nil {
+		return nil, nil, err
+	}
 	if _, err := session.Describe(ctx, marker); !sandbox.Gone(err) { // then it is not the policy by which it is denied
 		return nil, nil, errors.Join(errUnexpected, err)
 	}
@@ -286,6 +291,32 @@ func bySCP(ctx context.Context, w *World, name, statement string) (*sandbox.Sess
 		err = errNotEvaluated
 	}
 	return session, func(ctx context.Context) error { return w.management.DetachPolicy(ctx, w.what(name)) }, err
+}
+
+// denyOnly is a policy of some statements, each of which counts for the sessions of one role alone.
+func denyOnly(role string, statements ...string) (string, error) {
+	policy := struct {
+		Version   string
+		Statement []map[string]any
+	}{Version: "2012-10-17"}
+	for _, text := range statements {
+		var statement map[string]any
+		if err := json.Unmarshal([]byte(text), &statement); err != nil {
+			return "", fmt.Errorf("read statement: %w", err)
+		}
+		conditions, _ := statement["Condition"].(map[string]any)
+		if conditions == nil {
+			conditions = map[string]any{}
+		}
+		conditions["ArnEquals"] = map[string]any{"aws:PrincipalArn": role}
+		statement["Condition"] = conditions
+		policy.Statement = append(policy.Statement, statement)
+	}
+	text, err := json.Marshal(policy)
+	if err != nil {
+		return "", fmt.Errorf("write policy: %w", err)
+	}
+	return string(text), nil
 }
 
 // settled looks until the answer is another than early, which is what was there before the change that is asked about, or has

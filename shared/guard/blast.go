@@ -241,7 +241,8 @@ func (c Copies) losses(key Key, a *Affected) {
 	for i := range c.List {
 		copied := &c.List[i]
 		p := &c.Locations[copied.Location]
-		if !p.inSight() || !copied.Needs(key) && !(p.Kind == LocationPrimary && copied.Has(stageCurrent)) || copied.Without(key) != OpensNo {
+		current := p.Kind == LocationPrimary && copied.Has(stageCurrent)
+		if !p.inSight() || !current && !copied.Needs(key) || copied.Without(key) != OpensNo {
 			continue
 		}
 		life := copied.with(key).lifeWithout(&key)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/store"
 )
@@ -108,8 +109,25 @@ func (v *visit) needsLook(r Refused) bool {
 	return r.By == LockUnknown || answer == AnswerRollback || answer == AnswerGrant
 }
 
+// read is what was read: the secret, or its copy in another Region.
+func (v *visit) read(r Refused) guard.SecretRef {
+	ref := v.ref()
+	if r.Region != "" {
+		ref.Region, ref.ID = r.Region, arn.Of(ref.ID).In(r.Region).String()
+	}
+	return ref
+}
+
+// keyRead is the new key of what was read.
+func (v *visit) keyRead(r Refused) string {
+	if c := v.job.copyIn(r.Region); c != nil {
+		return c.Target
+	}
+	return v.job.Target
+}
+
 func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
-	s, unseen := v.Secrets.Describe(ctx, v.ref())
+	s, unseen := v.Secrets.Describe(ctx, v.read(r))
 	switch {
 	case errors.Is(unseen, guard.ErrGone), unseen == nil && s.PendingDeletion(): // nobody reads it, whatever its key
 		v.job.forget(r)
@@ -130,7 +148,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	}
 	var reader *Reader
 	if unseen == nil && r.By == LockKey {
-		reader = v.assessed(ctx, s, r.Principal)
+		reader = v.assessed(ctx, s, v.keyRead(r), r.Principal)
 	}
 	if answer == AnswerGrant && v.Grants == nil {
 		answer, why = AnswerPage, "a version is under the new key alone, and nobody here may make grants"
@@ -224,8 +242,8 @@ func (v *visit) plainly(err error) string {
 }
 
 // assessed asks afresh what the new key means for a reader; nil where that cannot be found out.
-func (v *visit) assessed(ctx context.Context, s guard.Secret, principal string) *Reader {
-	found, err := v.Preflight.Check(ctx, s, v.job.Target, v.job.Accepted)
+func (v *visit) assessed(ctx context.Context, s guard.Secret, key, principal string) *Reader {
+	found, err := v.Preflight.Check(ctx, s, key, v.job.Accepted)
 	if err != nil {
 		return nil
 	}
@@ -244,7 +262,7 @@ func (v *visit) diagnosis(r Refused, reader *Reader, lost guard.LostReader, why 
 	if r.By == LockUnknown {
 		return guard.Move{Reason: why, Reader: &lost}
 	}
-	lost.Right = cmp.Or(r.What, "kms:Decrypt on "+v.job.Target)
+	lost.Right = cmp.Or(r.What, "kms:Decrypt on "+v.keyRead(r))
 	move := guard.Move{Reason: why, Reader: &lost}
 	if reader != nil && reader.Fix != nil {
 		move.Remedies = []guard.Remedy{reader.Remedy()}

@@ -29,8 +29,9 @@ type Refused struct {
 	Principal string    `json:"principal"` // ARN of the role or user
 	EventID   string    `json:"eventId"`
 	At        time.Time `json:"at"`
-	By        Lock      `json:"by,omitempty"`   // which lock refused it; LockUnknown where the event does not say: that takes a fresh look
-	What      string    `json:"what,omitempty"` // which right it lacks
+	By        Lock      `json:"by,omitempty"`     // which lock refused it; LockUnknown where the event does not say: that takes a fresh look
+	What      string    `json:"what,omitempty"`   // which right it lacks
+	Region    string    `json:"region,omitempty"` // of the copy that was read; "": the secret itself was
 }
 
 // Identity is the event.
@@ -41,6 +42,8 @@ func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 	switch {
 	case !j.UnderNewKey():
 		return AnswerNone, "the secret is not under the new key"
+	case r.Region != "" && j.copyIn(r.Region) == nil:
+		return AnswerNone, "its copy in " + r.Region + " is not under the new key"
 	case r.By == LockSecret:
 		return AnswerNone, "the secret itself refused it, which is not the migration's doing"
 	case r.At.Before(j.RekeyedAt):
@@ -71,10 +74,22 @@ func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 	if r.At.After(j.FirstNewAt.Add(time.Duration(rules.Watch))) {
 		return AnswerPage, "the watch after the first new version is over"
 	}
+	if r.Region != "" {
+		return AnswerPage, "a version is under the new key alone, and grants are made for the secret, not for its copies"
+	}
 	if rules.AutoGrant {
 		return AnswerGrant, "a version is under the new key alone: access comes back by a grant on this secret"
 	}
 	return AnswerPage, "a version is under the new key alone, and automatic grants are off"
+}
+
+// copyIn is the copy in a Region whose key the job set, in place or by making it again; nil: there is none.
+func (j Job) copyIn(region string) *ReplicaTo {
+	at := slices.IndexFunc(j.Copies, func(c ReplicaTo) bool { return c.Region == region && (!c.Moved.IsZero() || !c.Removed.IsZero()) })
+	if at < 0 {
+		return nil
+	}
+	return &j.Copies[at]
 }
 
 func (j Job) knows(principal string) bool {

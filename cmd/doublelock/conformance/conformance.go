@@ -2,7 +2,9 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -60,7 +62,8 @@ its own, whose values are random. The report names no account, key or organizati
 the run and of what could not be removed is for you, and for nobody else.
 
 The second set (--organization) attaches a service control policy for some minutes to an OU that you name and that holds
-your sandbox account and nothing else. It needs credentials of the management account, and a role in the sandbox account.
+your sandbox account and nothing else. It needs credentials of the management account, and a role in the sandbox account:
+--print-rights prints a policy for each of the two then, as {"management": …, "sandbox": …}.
 
 With --against a stand-in is asked: localaws (in this process), ministack or moto (a program of that name is started on
 loopback), or one that listens on this machine, by its URL. Then nothing is asked of you.
@@ -75,6 +78,7 @@ is named on standard error; the exit code is then 1 in place of 0, and the other
 removes what was made: the exit code is 1, and 130 where something is left, also because a second Ctrl-C stopped the
 removal. Then the command is printed that removes the rest.`,
 		Example: `  doublelock conformance --print-rights > policy.json
+  doublelock conformance --organization --account 111122223333 --print-rights | jq .management
   AWS_PROFILE=sandbox doublelock conformance --region eu-central-1 --second-region eu-west-1 --report conformance.json
   doublelock conformance --cleanup --region eu-central-1
   doublelock conformance --against localaws -o json | jq 'select(.verdict != "agrees")'
@@ -111,7 +115,7 @@ func (o *options) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.organization, "organization", false, "ask the second set as well, with the credentials of the management account")
 	f.StringVar(&o.ou, "ou", "", "`ID` of an OU that holds the sandbox account and nothing else")
 	flags.Account(cmd, &o.account, "account", "id of the sandbox account in that OU")
-	f.StringVar(&o.role, "role", o.role, "name of a `ROLE` with every right in the sandbox account")
+	f.StringVar(&o.role, "role", o.role, "name of the `ROLE` to take in the sandbox account")
 	_ = cmd.MarkFlagFilename("state", "json")
 	_ = cmd.MarkFlagFilename("report", "json")
 	_ = cmd.MarkFlagFilename("behavior", "json")
@@ -166,8 +170,7 @@ func (o *options) run(ctx context.Context, env *command.Env) error {
 	questions := conformance.Asked(o.questions, o.organization || o.against == localAWS)
 	switch {
 	case o.printRights:
-		_, err := fmt.Fprintln(env.Stdout, conformance.Policy(questions, arn.PartitionOf(o.region), "*"))
-		return err
+		return o.rights(env, questions)
 	case o.cleanup:
 		return o.runCleanup(ctx, env)
 	}
@@ -331,6 +334,23 @@ func (o *options) write(env *command.Env, report conformance.Report) error {
 	}
 	fmt.Fprintf(env.Stderr, "doublelock: report in %s and %s\n", asJSON, asText)
 	return nil
+}
+
+// rights prints what IAM is to allow: of the second set for each of the two that act in it.
+func (o *options) rights(env *command.Env, questions []conformance.Question) error {
+	partition := arn.PartitionOf(o.region)
+	text := conformance.Policy(questions, partition, cmp.Or(o.account, "*"))
+	if o.organization {
+		management, own := conformance.OrganizationPolicies(questions, partition, cmp.Or(o.account, "*"), o.role)
+		both, err := json.MarshalIndent(map[string]json.RawMessage{"management": json.RawMessage(management), "sandbox": json.RawMessage(own)}, "", "  ")
+		if err != nil {
+			return fmt.Errorf("conformance: write policies: %w", err)
+		}
+		text = string(both)
+		env.Note("two policies: .management is for the credentials of the management account, .sandbox for the role %s in the sandbox account, which has to trust them", o.role)
+	}
+	_, err := fmt.Fprintln(env.Stdout, text)
+	return err
 }
 
 // rightsText is the rights in lines that fit a terminal.

@@ -332,6 +332,9 @@ func TestAnAnswerOfAReportThatIsNotFollowedHasItsOwnVerdictAndExitCode(t *testin
 	if !strings.Contains(stderr, "note: the local AWS cannot follow the report in secretsmanager.rekeyed.fallback") {
 		t.Errorf("it does not say what it cannot follow: %s", stderr)
 	}
+	if strings.Contains(stderr, "is of a run against") {
+		t.Errorf("a report of AWS is called another's: %s", stderr)
+	}
 	stdout, _, code = run(t, asked...)
 	if code != 4 || !strings.Contains(stdout, "NOT FOLLOWED") || !strings.Contains(stdout, "4 questions: 0 agree with the local AWS, 1 differ, 0 answered that it has nothing of, 0 unanswered, 3 not followed") {
 		t.Errorf("exit code %d: %s", code, stdout)

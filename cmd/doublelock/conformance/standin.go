@@ -131,8 +131,8 @@ func (o *options) startLocal(ctx context.Context, env *command.Env, w *world) (o
 	if err != nil {
 		return nil, nil, command.Fail("conformance: --behavior: %w", err)
 	}
-	for _, left := range w.followed.Left {
-		env.Note("the local AWS cannot follow the report in %s", left)
+	for _, note := range w.followed.Notes() {
+		env.Note("%s", note)
 	}
 	a := localaws.New(localaws.Options{Seed: 1, Behavior: w.followed.Behavior})
 	endpoint, stop, err := a.Start()

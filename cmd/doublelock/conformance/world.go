@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,7 +121,11 @@ func (o *options) sessions(ctx context.Context, c *cloud.Cloud, run sandbox.Run,
 	if err != nil {
 		return nil, fmt.Errorf("conformance: take the role %s of account %s: %w", o.role, o.account, err)
 	}
-	return map[string]*sandbox.Session{own.Account(): own, o.account: member}, nil
+	if own.Account() == o.account { // which is refused later
+		return map[string]*sandbox.Session{o.account: member}, nil
+	}
+	inSandbox := slices.DeleteFunc(sandbox.Kinds(), func(k sandbox.Kind) bool { return k == sandbox.Policy })
+	return map[string]*sandbox.Session{own.Account(): own.Finding(sandbox.Policy), o.account: member.Finding(inSandbox...)}, nil
 }
 
 // pick says which session is in the sandbox account, and which one manages the organization; nil is none.

@@ -23,6 +23,8 @@ func TestTheStoryFollowsAReport(t *testing.T) {
 		{`{"format":1,"results":[{"question":"secretsmanager.rekeyed.tried-first","answer":"old-first"}]}`, "", 0, false},
 		{`{"format":1,"results":[{"question":"secretsmanager.rekeyed.listed","answer":"new-only"}]}`, "cannot follow the report in secretsmanager.rekeyed.listed: new-only: the local AWS cannot behave so\n", 4, true},
 		{`{"format":1,"results":[{"question":"kms.newer","answer":"yes"}]}`, "doublelock: demo: --behavior: 1 answer is not followed\n", 4, true},
+		{`{"format":1,"against":"AWS","results":[{"question":"secretsmanager.replica.own-key","answer":"refused"},{"question":"secretsmanager.replica.own-key-shown","answer":"shown"}]}`,
+			"doublelock: demo: --behavior: 1 answer is not followed\n", 4, true},
 		{`{"format":3}`, "doublelock: demo: --behavior: " + file + ": read report: its format is 3", 1, false},
 	} {
 		if err := os.WriteFile(file, []byte(tt.report), 0o600); err != nil {

@@ -70,8 +70,8 @@ func runDemo(ctx context.Context, env *command.Env, options demoOptions) error {
 	if err != nil {
 		return command.Fail("demo: --behavior: %w", err)
 	}
-	for _, left := range followed.Left {
-		env.Note("the local AWS cannot follow the report in %s", left)
+	for _, note := range followed.Notes() {
+		env.Note("%s", note)
 	}
 	org, stop, err := Play(ctx, env, local.Options{Partition: arn.Partition(options.partition), Seed: options.seed, Behavior: followed.Behavior})
 	if err != nil {

@@ -40,6 +40,15 @@ func (s *Session) DisableKey(ctx context.Context, key string) error {
 	return session.Fail(err, "disable key %s", key)
 }
 
+// Used reports whether KMS shows a use of a key. It shows one up to an hour later (KMS API reference, GetKeyLastUsage).
+func (s *Session) Used(ctx context.Context, key string) (bool, error) {
+	out, err := s.kms().GetKeyLastUsage(ctx, &kms.GetKeyLastUsageInput{KeyId: aws.String(arn.Of(key).Name())})
+	if err != nil {
+		return false, session.Fail(err, "get last use of key %s", key)
+	}
+	return out.KeyLastUsage != nil, nil
+}
+
 // CreateAlias makes an alias of a key and answers its name.
 func (s *Session) CreateAlias(ctx context.Context, what, key string) (string, error) {
 	name, err := s.intend(Alias, what)

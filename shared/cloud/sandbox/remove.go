@@ -127,7 +127,7 @@ func (s *Session) Find(ctx context.Context, region string, global bool, of []Kin
 	var all []Resource
 	var failed []error
 	for _, k := range kinds {
-		if k.global && !global || !slices.Contains(of, k.kind) {
+		if k.global && !global || !slices.Contains(of, k.kind) || s.finds != nil && !slices.Contains(s.finds, k.kind) {
 			continue
 		}
 		names, err := k.find(s.In(region), ctx)

@@ -67,6 +67,7 @@ type Session struct {
 	arn     string
 	run     Run
 	journal Journal
+	finds   []Kind // in its account; nil is all
 }
 
 // Open acts as a run with the credentials of a cloud, which are those of a person, and asks AWS whose they are.
@@ -82,6 +83,13 @@ func Open(ctx context.Context, c *cloud.Cloud, region string, run Run, journal J
 func (s *Session) In(region string) *Session {
 	other := *s
 	other.region = region
+	return &other
+}
+
+// Finding is the same where only some kinds of things can be: Find looks for no others.
+func (s *Session) Finding(kinds ...Kind) *Session {
+	other := *s
+	other.finds = kinds
 	return &other
 }
 

@@ -1,0 +1,41 @@
+package conformance_test
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Two that have the printed rights, and no others, run the second set and leave nothing.
+func TestTheRightsOfTheSecondSetAreEnoughForBothThatActInIt(t *testing.T) {
+	for name, only := range map[string][]string{
+		"one of the second set":    {"--question", "organizations.scp.empty-key"},
+		"both sets":                {"--question", "organizations.scp.alias", "--question", "kms.trailing-days", "--question", "lambda.rotation.invoke"},
+		"none of the second alone": {"--question", "secretsmanager.empty-key.condition"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, cache := sandboxAccount(t, management)
+			const role = "Limited"
+			line := append([]string{"--organization", "--ou", "ou-ab12-sandbox1", "--account", account, "--role", role}, only...)
+			stdout, stderr, code := run(t, append(slices.Clone(line), "--print-rights")...)
+			var policies struct{ Management, Sandbox json.RawMessage }
+			if err := json.Unmarshal([]byte(stdout), &policies); err != nil || code != 0 {
+				t.Fatalf("%v, exit code %d: %s", err, code, stderr)
+			}
+			if strings.Contains(string(policies.Sandbox), "organizations:") || !strings.Contains(string(policies.Management), "arn:aws:iam::"+account+":role/"+role) {
+				t.Errorf("the rights are with the wrong one: %s", stdout)
+			}
+			a.AddRole(management, "Person", `{"Version":"2012-10-17","Statement":[]}`, string(policies.Management))
+			a.AddRole(account, role, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+management+`:root"},"Action":"sts:AssumeRole"}]}`, string(policies.Sandbox))
+			_, stderr, code = run(t, append(slices.Clone(line), "--yes")...)
+			if code != 0 || made(t, a) > 0 || len(states(t, cache)) > 0 {
+				t.Errorf("exit code %d, %d things and %v are left of a run at %s: %s", code, made(t, a), states(t, cache), os.Getenv("AWS_ENDPOINT_URL"), stderr)
+			}
+			if _, stderr, code = run(t, append(slices.Clone(line), "--cleanup", "--yes")...); code != 0 {
+				t.Errorf("cleanup: exit code %d: %s", code, stderr)
+			}
+		})
+	}
+}
