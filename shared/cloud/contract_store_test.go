@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +37,7 @@ func TestContractStore(t *testing.T) {
 		"entries go when their record does":          entriesForgotten,
 		"a delivery is claimed until it is done":     deliveryClaimed,
 		"of many at once one may deliver":            oneOfManyClaims,
+		"a release takes nobody else's claim":        releaseRepeated,
 		"a counter gives what its limit allows":      changesCounted,
 		"the journal keeps the first word, in order": journalKept,
 		"a bookmark comes back, and is no record":    bookmarkRoundTrip,
@@ -185,6 +188,50 @@ func deliveryClaimed(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	expect("delivered", store.ClaimDone)
+}
+
+// losesAnswers carries a call out, and then breaks the connection before its answer: the first of an operation, after which
+// something happens.
+type losesAnswers struct {
+	of    string
+	after func()
+	lost  atomic.Bool
+}
+
+func (l *losesAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
+	out, err := http.DefaultTransport.RoundTrip(r)
+	if _, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); err != nil || operation != l.of || l.lost.Swap(true) {
+		return out, err
+	}
+	_ = out.Body.Close() // nobody reads it
+	l.after()
+	return nil, syscall.ECONNRESET
+}
+
+// releaseRepeated has somebody claim a delivery between a release and its repeat by the SDK, which got no answer.
+func releaseRepeated(t *testing.T, w *world) {
+	var o cloud.Options
+	name := newTable(t, w)
+	other := table.Open(w.cloud(t, func(have *cloud.Options) { o = *have }), name)
+	network := &losesAnswers{of: "DeleteItem", after: func() {
+		if got, err := other.Claim(t.Context(), "n1|email", time.Minute); err != nil || got != store.ClaimNew {
+			t.Errorf("given back: %q, %v", got, err)
+		}
+	}}
+	c, err := cloud.Open(cloud.WithNetwork(t.Context(), network), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records := table.Open(c, name)
+	if _, err := records.Claim(t.Context(), "n1|email", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if err := records.Release(t.Context(), "n1|email"); err != nil || !network.lost.Load() {
+		t.Fatal(err, network.lost.Load())
+	}
+	if got, err := records.Claim(t.Context(), "n1|email", time.Minute); err != nil || got != store.ClaimBusy {
+		t.Errorf("while another is at it: %q, %v", got, err)
+	}
 }
 
 func oneOfManyClaims(t *testing.T, w *world) {

@@ -89,9 +89,18 @@ func (t *Table) Doubt(ctx context.Context, id string) error {
 // remembered is how long a claim is kept after its lease has ended: as long as its delivery may be asked for again.
 const remembered = 14 * 24 * time.Hour
 
-// Release gives a claim back, so that the next who asks gets it as new.
+// Release gives a claim back, so that the next who asks gets it as new. One that was delivered stays, and so does that of who
+// asked meanwhile: a delete that arrives late, or is repeated because its answer was lost, would take theirs.
 func (t *Table) Release(ctx context.Context, id string) error {
-	return session.Fail(t.remove(ctx, claimKey(id)), "release delivery %s", id)
+	var have claim
+	was, err := t.orAside(ctx, claimKey(id), &have)
+	if _, is := errors.AsType[*store.Unreadable](err); is {
+		return nil // as Doubt
+	}
+	if err == nil && was.revision > 0 && !have.Sent {
+		err = t.removeIfSame(ctx, was.it)
+	}
+	return session.Fail(err, "release delivery %s", id)
 }
 
 // counter is the body of a counter's item.
