@@ -17,6 +17,58 @@ func (s Subject) defaultKeyWords() string {
 	return "opens with the AWS managed key, which the organization cannot switch off"
 }
 
+func (s Subject) versionWords() string {
+	var words string
+	if stuck := len(s.Stuck()); stuck > 0 {
+		words = fmt.Sprintf("%s not under the key that the secret names; %s", versions(stuck, "is", "are"), s.StuckWords())
+	}
+	left, closed := 0, 0
+	for _, v := range s.Versions {
+		switch {
+		case v.In != "" || !v.opensWith(s.Key):
+		case s.Closed(v):
+			closed++
+		default:
+			left++
+		}
+	}
+	if left > 0 || len(s.Versions) == 0 {
+		words = also(words, versions(left, "still opens", "still open")+" with the previous key")
+	}
+	if closed > 0 {
+		words = also(words, versions(closed, "is", "are")+" under the previous key as well, which opens nothing now")
+	}
+	for _, region := range besides(s.versionsIn()) {
+		left, closed = 0, 0
+		for _, v := range s.Versions {
+			switch {
+			case v.In != region:
+			case s.Closed(v):
+				closed++
+			default:
+				left++
+			}
+		}
+		if left > 0 {
+			words = also(words, versions(left, "still opens", "still open")+" in "+region+" with another key than the one named there")
+		}
+		if closed > 0 {
+			words = also(words, versions(closed, "is", "are")+" under another key in "+region+" than the one named there, which opens nothing now")
+		}
+	}
+	return words
+}
+
+// Closed reports that no key of a version opens anything now, but for the one by which the versions of the subject are measured.
+func (s Subject) Closed(v Version) bool {
+	for i := range v.Keys {
+		if k := &v.Keys[i]; !k.is(&s.Key) && !k.Unusable() {
+			return false
+		}
+	}
+	return true
+}
+
 func (s Subject) replicaWords() string {
 	var parts, managed []string
 	for _, r := range s.Replicas {
