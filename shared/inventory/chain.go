@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/doublelock/doublelock/shared/policy"
@@ -73,14 +72,18 @@ type step struct {
 // takes lists the roles that a principal may take itself, those that are certain first.
 func (a *Access) takes(principalARN string) ([]step, error) {
 	best := map[string]policy.Answer{}
-	for _, arn := range a.variants(principalARN) {
-		w, err := a.asker(arn)
-		if err != nil {
-			return nil, fmt.Errorf("ask for %s: %w", principalARN, err)
-		}
+	askers, err := a.askers(principalARN)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range askers {
 		q := a.trusts.roles.Ask(policy.Request{Principal: w.principal, Action: assumeRole, Open: true, Unknown: w.unknown, Absent: w.absent}, w.policies)
 		for i := range q.Candidates() {
-			if answer, role := q.Answer(i), a.trusts.arns[i]; better(answer, best[role]) {
+			answer, role := q.Answer(i), a.trusts.arns[i]
+			if answer == policy.Allowed && w.only != "" {
+				answer = policy.Unknown
+			}
+			if better(answer, best[role]) {
 				best[role] = answer
 			}
 		}

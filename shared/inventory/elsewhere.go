@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -100,11 +99,11 @@ func (a *Access) addElsewhere(out *Elsewhere, principalARN string) error {
 			*to = append(*to, r)
 		}
 	}
-	for _, name := range a.variants(principalARN) {
-		w, err := a.asker(name)
-		if err != nil {
-			return fmt.Errorf("ask for %s: %w", principalARN, err)
-		}
+	askers, err := a.askers(principalARN)
+	if err != nil {
+		return err
+	}
+	for _, w := range askers {
 		if why := a.whyUnread(PartPrincipals, w.principal.Account); why != "" && w.principal.Account != "" {
 			if text := "any role of account " + w.principal.Account + " that trusts it"; !slices.Contains(out.Unseen, text) {
 				out.Unseen = append(out.Unseen, text)

@@ -181,15 +181,25 @@ func TestSettingAKeyTakesNoKey(t *testing.T) {
 	}
 }
 
-// The name of a session is chosen by whoever takes the role.
+// The name of a session is chosen by whoever takes the role; of one that only services take, nobody is known to choose it.
 func TestATrustPolicyThatNamesASessionLetsItsRoleIn(t *testing.T) {
-	s := acme()
-	s.Principals = append(s.Principals, role(shop, "probe"), trusting("entry", `{"AWS":"arn:aws:sts::111122223333:assumed-role/probe/me"}`))
-	chains, err := inventory.Prepare(s).Chains(roleARN(shop, "probe"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(chains) != 1 || chains[0].Roles[0] != roleARN(shop, "entry") {
-		t.Errorf("chains: %v", chains)
+	for name, probe := range map[string]struct {
+		inventory.Principal
+		certain bool
+	}{
+		"a role that a service takes": {role(shop, "probe"), false},
+		"a role that principals take": {trusting("probe", `{"AWS":"111122223333"}`), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := acme()
+			s.Principals = append(s.Principals, probe.Principal, trusting("entry", `{"AWS":"arn:aws:sts::111122223333:assumed-role/probe/me"}`))
+			chains, err := inventory.Prepare(s).Chains(roleARN(shop, "probe"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(chains) != 1 || chains[0].Roles[0] != roleARN(shop, "entry") || chains[0].Certain != probe.certain {
+				t.Errorf("chains: %v", chains)
+			}
+		})
 	}
 }

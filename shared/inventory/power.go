@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -75,11 +74,11 @@ const (
 func (a *Access) Powers(principalARN string, but []string) ([]Power, error) {
 	a.bulkPower.Do(func() { a.changeable = a.changeables() })
 	var certain, perhaps []Power
-	for _, arn := range a.variants(principalARN) {
-		w, err := a.asker(arn)
-		if err != nil {
-			return nil, fmt.Errorf("ask for %s: %w", principalARN, err)
-		}
+	askers, err := a.askers(principalARN)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range askers {
 		for _, row := range powers {
 			if row.when != nil && !a.decidesBy(row.when...) {
 				continue
@@ -97,7 +96,7 @@ func (a *Access) Powers(principalARN string, but []string) ([]Power, error) {
 						continue
 					}
 					switch {
-					case answer == policy.Allowed && row.on != onPassed: // which takes the right to make the service run something, too
+					case answer == policy.Allowed && row.on != onPassed && w.only == "": // which takes the right to make the service run something, too
 						p.Certain = true
 						certain = append(certain, p)
 					case !denied(answer):
