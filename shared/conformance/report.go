@@ -118,7 +118,7 @@ func eachKeyOnce(text []byte) error {
 	for decoder := json.NewDecoder(bytes.NewReader(text)); ; {
 		token, err := decoder.Token()
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // the end, or no JSON
 		}
 		in := &levels[len(levels)-1]
 		if key, isKey := token.(string); in.object && !in.value && isKey {

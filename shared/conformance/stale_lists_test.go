@@ -35,15 +35,17 @@ func (l *local) answersLater(t testing.TB, operation string, after time.Duration
 			t.Error(err)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		var in struct{ SecretId string }
+		var in struct {
+			Secret string `json:"SecretId"`
+		}
 		_ = json.Unmarshal(body, &in) // other services' requests have none
 		_, call, _ = strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 		_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 		parts := strings.SplitN(scope, "/", 4)
-		if at := strings.LastIndex(in.SecretId, ":secret:"); at >= 0 {
-			in.SecretId = in.SecretId[at+8 : len(in.SecretId)-7]
+		if at := strings.LastIndex(in.Secret, ":secret:"); at >= 0 {
+			in.Secret = in.Secret[at+8 : len(in.Secret)-7]
 		}
-		return call, strings.Join(parts[min(2, len(parts)-1):min(3, len(parts))], "") + in.SecretId
+		return call, strings.Join(parts[min(2, len(parts)-1):min(3, len(parts))], "") + in.Secret
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		call, of := asked(r)

@@ -327,7 +327,7 @@ func (w *World) settled(ctx context.Context, early Answer, look func(context.Con
 		if sandbox.Unavailable(err) {
 			return false, ctx.Err()
 		}
-		return err != nil || answer != early, nil
+		return err != nil || answer != early, nil //nolint:nilerr // the error is answered below
 	})
 	return answer, cmp.Or(err, ended)
 }
