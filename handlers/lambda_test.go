@@ -160,10 +160,13 @@ func build(t testing.TB, name string) string {
 	return binary
 }
 
+// operatorID is the unique id of the role whose sessions may instruct operate.
+const operatorID = "AROAIOSFODNN7EXAMPLE1"
+
 func environment() map[string]string {
 	return map[string]string{
 		settings.EnvRegion: "eu-central-1", settings.EnvHubAccount: "999988887777", settings.EnvRegions: "eu-central-1",
-		settings.EnvTable: "doublelock", settings.EnvBus: "doublelock", settings.EnvEndpoint: "http://127.0.0.1:9",
+		settings.EnvOperator: operatorID, settings.EnvTable: "doublelock", settings.EnvBus: "doublelock", settings.EnvEndpoint: "http://127.0.0.1:9",
 		settings.EnvOwnersTopic: "arn:aws:sns:eu-central-1:999988887777:doublelock-owners",
 		settings.EnvConfig:      `{"default":"notify","owners":{"fallback":"security"}}`,
 		"GOGC":                  "off", "GOMEMLIMIT": "179MiB",
@@ -176,7 +179,7 @@ func batch(t testing.TB) []byte {
 	t.Helper()
 	body := `{"version":"0","id":"1","detail-type":"AWS API Call via CloudTrail","source":"aws.secretsmanager","account":"111122223333",
 		"region":"eu-central-1","detail":{"eventName":"ListSecrets","eventSource":"secretsmanager.amazonaws.com","eventID":"e-1","readOnly":true}}`
-	payload, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{MessageId: "fine", Body: body}, {MessageId: "broken", Body: "{"}}})
+	payload, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{MessageId: "fine", Body: body}, {MessageId: "broken", Body: "{", Attributes: map[string]string{"SenderId": operatorID + ":anna"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,6 +216,7 @@ var (
 	talksTo  = map[string][]string{
 		handlers.Alert:     {"dynamodb", "eventbridge", "sns"}, // events for API destinations
 		handlers.Detect:    {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager"},
+		handlers.Operate:   {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
 		handlers.Remediate: {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
 		handlers.Sweep:     {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
 		handlers.Watchdog:  {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
