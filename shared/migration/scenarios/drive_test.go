@@ -103,7 +103,9 @@ func (w *testbed) machine(endpoint string) *fleet.Migrations {
 		KeyDetails: true, KeyTTL: time.Nanosecond, MaxBackoff: time.Millisecond, LookupEvery: time.Nanosecond, Session: "remediate", Now: now,
 		Credentials: &cloud.Static{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}})
 	must(w, err)
-	return migrations.Parts{Cloud: client, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, farRegion}, Runtime: machineSettings,
+	runtime := machineSettings
+	runtime.Approved = w.approved() // the plan and the hub have one configuration
+	return migrations.Parts{Cloud: client, Table: settings.HubName, Bus: settings.HubName, Regions: []string{region, farRegion}, Runtime: runtime,
 		By: "doublelock-remediate", Now: now, Sleep: func(context.Context, time.Duration) error { return nil }}.Open()
 }
 
