@@ -23,3 +23,8 @@ func Match(pattern, text string) bool {
 	}
 	return strings.Trim(pattern[at:], "*") == ""
 }
+
+// Example is a text that a pattern of Match matches: each wildcard stands for one letter.
+func Example(pattern string) string { return wildcards.Replace(pattern) }
+
+var wildcards = strings.NewReplacer("*", "x", "?", "x")

@@ -190,7 +190,7 @@ func (a *Access) mayAbroad(w *asker, action string) bool {
 				if account == "" || account == w.principal.Account {
 					continue
 				}
-				name := strings.NewReplacer("*", "x", "?", "x").Replace(resource)
+				name := arn.Example(resource)
 				if d := ask(w, &policy.Target{ARN: name, Account: w.principal.Account, Kind: policy.ResourcePlain}, action); !denied(d.Answer) {
 					return true
 				}

@@ -45,7 +45,7 @@ func (a *Access) outsidersOf(d *policy.Document, action string) []string {
 		if statement.Effect != policy.Allow || !statement.About(action) {
 			continue
 		}
-		if letsEverybodyIn(statement) {
+		if statement.NamesEverybody() {
 			add(a.remember(a.people(statement, action)...)...)
 			add(a.remember(a.services(statement, action)...)...)
 			continue
@@ -101,11 +101,6 @@ func (a *Access) isService(name string) bool {
 	}
 	p, err := policy.ParsePrincipal(name)
 	return err == nil && p.Kind == policy.KindService
-}
-
-// letsEverybodyIn reports whether a statement names all principals, or all but some.
-func letsEverybodyIn(s *policy.Statement) bool {
-	return s.Principal == nil || s.Principal.All || slices.Contains(s.Principal.AWS, "*")
 }
 
 // insiders are the accounts whose principals were read.

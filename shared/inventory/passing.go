@@ -81,7 +81,7 @@ func (a *Access) mayAnywhere(w *asker, action string) policy.Answer {
 	}
 	best := policy.ImplicitlyDenied
 	for _, resource := range chosen {
-		name := strings.NewReplacer("*", "x", "?", "x").Replace(resource)
+		name := arn.Example(resource)
 		if resource == "*" {
 			service, _, _ := strings.Cut(action, ":")
 			name = a.partition().New(service, "x", w.principal.Account, "x/x").String()

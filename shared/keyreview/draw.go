@@ -48,9 +48,6 @@ func draw(conditions []policy.Condition, example func(value string) string, keys
 // wild reports whether a value has wildcards.
 func wild(value string) bool { return strings.ContainsAny(value, "*?") }
 
-// filled is a text that a pattern matches.
-func filled(pattern string) string { return strings.NewReplacer("*", "x", "?", "x").Replace(pattern) }
-
 const accountDigits = 12
 
 // account is an account that a pattern matches and that is not approved; "" where there is none.
@@ -85,7 +82,7 @@ func (r *review) foreignRole(k *inventory.Key, pattern string) string {
 	examples := []string{r.inComponents(k, pattern), r.inComponents(k, pattern+":role/x")}
 	for _, beginning := range []string{strings.TrimSuffix(head, ":role/"), strings.TrimSuffix(head, "/"), head, head + "x", head + "x/"} {
 		if strings.HasPrefix(beginning, literal) {
-			examples = append(examples, beginning+filled(rest))
+			examples = append(examples, beginning+arn.Example(rest))
 		}
 	}
 	for _, example := range examples {
@@ -118,5 +115,5 @@ func (r *review) inComponents(k *inventory.Key, pattern string) string {
 	if wild(of.Resource[:1]) {
 		of.Resource = "role/x" + strings.TrimPrefix(of.Resource, "*")
 	}
-	return filled(of.String())
+	return arn.Example(of.String())
 }

@@ -27,7 +27,7 @@ type inquiry struct {
 func (r *review) inquire(k *inventory.Key, d *policy.Document, s policy.Statement, f *fault) *inquiry {
 	q := &inquiry{review: r, key: k, statement: s, only: r.only(k, d, s), conditions: conditionsOf(d, s), uses: covered(k, s, openActions), grants: covers(k, s, grant), fault: f}
 	q.vias = []map[string][]string{directly(), through(viaService(k))}
-	for _, service := range draw(q.conditions, filled, "kms:ViaService") {
+	for _, service := range draw(q.conditions, arn.Example, "kms:ViaService") {
 		q.vias = append(q.vias, through(service.example))
 	}
 	return q
@@ -257,7 +257,7 @@ func organization(path string) string {
 	return id
 }
 
-func organizationLike(value string) string { return filled(organization(value)) }
+func organizationLike(value string) string { return arn.Example(organization(value)) }
 
 // patterns finds patterns of roles and accounts that some of other accounts fit.
 func (q *inquiry) patterns() bool {
@@ -334,9 +334,4 @@ func (q *inquiry) federated(actions []string) {
 		}
 	}
 	q.fault.by = slices.DeleteFunc(q.fault.by, nobody)
-}
-
-// everybody reports whether a statement names all principals, or all but some.
-func everybody(s policy.Statement) bool {
-	return s.Principal == nil || s.Principal.All || slices.Contains(s.Principal.AWS, "*")
 }

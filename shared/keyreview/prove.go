@@ -176,7 +176,7 @@ func (r *review) manageable(k *inventory.Key, d *policy.Document) bool {
 		if s.Principal != nil {
 			names = slices.Clone(s.Principal.AWS)
 		}
-		for _, like := range draw(s.Conditions, filled, "aws:PrincipalArn") {
+		for _, like := range draw(s.Conditions, arn.Example, "aws:PrincipalArn") {
 			names = append(names, like.example)
 		}
 		for _, name := range names {

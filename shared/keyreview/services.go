@@ -25,8 +25,8 @@ func (q *inquiry) services(actions []string) {
 	if s.Principal != nil {
 		names = slices.Clone(s.Principal.Service)
 	}
-	if everybody(s) {
-		for _, name := range draw(q.conditions, filled, "aws:PrincipalServiceName", "aws:PrincipalServiceNamesList") {
+	if s.NamesEverybody() {
+		for _, name := range draw(q.conditions, arn.Example, "aws:PrincipalServiceName", "aws:PrincipalServiceNamesList") {
 			names = append(names, name.example)
 		}
 		names = append(names, every)
@@ -52,7 +52,7 @@ func (q *inquiry) services(actions []string) {
 	}
 	fix := fmt.Sprintf("ask for aws:SourceAccount %s, or for aws:SourceArn", q.key.Facts.Account)
 	words := func(names []string) string {
-		if everybody(s) && slices.Contains(names, every) {
+		if s.NamesEverybody() && slices.Contains(names, every) {
 			return "every AWS service"
 		}
 		return strings.Join(names, " and ")
@@ -63,7 +63,7 @@ func (q *inquiry) services(actions []string) {
 	if len(foreigners) > 0 {
 		q.fault.add(words(foreigners)+" may use the key for "+strings.Join(values, " and ")+", not yours", fix)
 	}
-	known := everybody(s) && len(q.fault.details) > 0 // by what it lets in people, whom the fix is for
+	known := s.NamesEverybody() && len(q.fault.details) > 0 // by what it lets in people, whom the fix is for
 	if len(unsure) > 0 && len(anybodys)+len(foreigners) == 0 && !known {
 		q.fault.doubt("no condition keeps "+words(unsure)+" to sources that are certainly yours", fix)
 		q.fault.decide = deputy
@@ -106,12 +106,12 @@ func (q *inquiry) foreignSource(value string) string {
 		if of.Account == "" || slices.Contains(q.insiders(q.key), of.Account) {
 			return ""
 		}
-		return filled(of.String())
+		return arn.Example(of.String())
 	case strings.HasPrefix(value, "o-"):
 		if organizationLike(value) == q.snapshot.Organization.ID {
 			return ""
 		}
-		return filled(value)
+		return arn.Example(value)
 	default:
 		return q.account(q.key, value)
 	}

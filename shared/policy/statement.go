@@ -48,6 +48,11 @@ func (s *Statement) About(action string) bool {
 	return s.matchesAction(service, name)
 }
 
+// NamesEverybody reports whether the statement is about all principals, or all but some: its conditions say who of them.
+func (s *Statement) NamesEverybody() bool {
+	return s.Principal == nil || s.Principal.All || slices.Contains(s.Principal.AWS, "*")
+}
+
 // matchesResource reports whether the statement is about the resource. A statement without Resource, as trust policies
 // have, is about the resource it is attached to.
 func (s *Statement) matchesResource(c *context, resource string, reason *reasons) truth {

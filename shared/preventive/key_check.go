@@ -3,7 +3,6 @@ package preventive
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -166,7 +165,7 @@ func (r KeyRequest) allowed(d *policy.Document, who, action string) bool {
 func (r KeyRequest) exampleSecrets() []string {
 	var all []string
 	for _, pattern := range r.Secrets {
-		all = append(all, strings.NewReplacer("*", "x", "?", "x").Replace(pattern))
+		all = append(all, arn.Example(pattern))
 	}
 	if len(all) == 0 {
 		return []string{r.arn("secretsmanager", "secret:app/db-AbCdEf")}

@@ -107,7 +107,7 @@ func asked(candidates []Candidate) (keys map[string]bool, folders []string) {
 	add := func(pattern string) {
 		_, name := arn.Of(pattern).Split()
 		if cut := strings.LastIndexByte(name, '/'); cut >= 0 {
-			folder := strings.NewReplacer("*", "x", "?", "x").Replace(name[:cut+1])
+			folder := arn.Example(name[:cut+1])
 			if !slices.Contains(folders, folder) {
 				folders = append(folders, folder)
 			}
