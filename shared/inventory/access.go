@@ -34,6 +34,7 @@ type Access struct {
 	documents documents
 	orgs      map[string]*orgPolicies
 	sessions  map[string][]string // sessions that policies name, by account/role name
+	federated map[string][]string // sessions of sts:GetFederationToken that policies name, by account
 
 	bulk     sync.Once
 	openings *openings
@@ -53,9 +54,6 @@ type Access struct {
 	reaching sync.Mutex // held while paths are looked for
 	movers   *movers
 	world    *world // all secrets of the snapshot
-
-	bulkFederated sync.Once
-	federated     map[string][]string // sessions of sts:GetFederationToken that policies name, by account
 
 	mu          sync.Mutex
 	populations map[string]population // outside the snapshot, by name
@@ -81,7 +79,7 @@ func prepare(s Snapshot, noControls bool) *Access {
 		noControls: noControls,
 		snapshot:   &s, accounts: map[string]*Account{}, principals: map[string]*Principal{}, groups: map[string]*Group{},
 		secrets: map[string]int{}, keys: map[string]*Key{}, unread: map[Unread]string{}, orgs: map[string]*orgPolicies{},
-		sessions: map[string][]string{}, documents: documents{parsed: map[string]*policy.Document{}}, populations: map[string]population{},
+		sessions: map[string][]string{}, federated: map[string][]string{}, documents: documents{parsed: map[string]*policy.Document{}}, populations: map[string]population{},
 	}
 	for i := range s.Accounts {
 		a.accounts[s.Accounts[i].ID] = &s.Accounts[i]
@@ -104,7 +102,7 @@ func prepare(s Snapshot, noControls bool) *Access {
 	for id := range a.accounts {
 		a.orgs[id] = a.readControls(id)
 	}
-	a.findSessions()
+	a.findNamed()
 	return a
 }
 
@@ -175,40 +173,45 @@ func missing(name, why string) *policy.Document {
 	return policy.Broken(name, errors.New(why))
 }
 
-// findSessions collects the role sessions that policies and grants name: such a session may do what the role may not.
-func (a *Access) findSessions() {
-	add := func(name string) {
-		p, err := policy.ParsePrincipal(name)
-		if err != nil || p.Kind != policy.KindSession {
-			return
-		}
-		role := p.Account + "/" + p.Name
-		if !slices.Contains(a.sessions[role], name) {
-			a.sessions[role] = append(a.sessions[role], name)
+// findNamed collects the role sessions and the sessions of sts:GetFederationToken that policies and grants name: such a session may
+// do what the role or user may not. A trust policy lets none of the latter in: they may call no action of STS that takes a role.
+func (a *Access) findNamed() {
+	add := func(into map[string][]string, key, name string) {
+		if !slices.Contains(into[key], name) {
+			into[key] = append(into[key], name)
 		}
 	}
-	addAll := func(d *policy.Document) {
-		for _, name := range namedIn(d, policy.Allow) {
-			add(name)
+	find := func(federated bool, names ...string) {
+		for _, name := range names {
+			switch p, err := policy.ParsePrincipal(name); {
+			case err != nil:
+			case p.Kind == policy.KindSession:
+				add(a.sessions, p.Account+"/"+p.Name, name)
+			case p.Kind == policy.KindFederatedUser && federated:
+				add(a.federated, p.Account, name)
+			}
 		}
+	}
+	names := func(text string) bool { // others are not worth parsing for this
+		return strings.Contains(text, ":assumed-role/") || strings.Contains(text, ":federated-user/")
 	}
 	for i := range a.snapshot.Secrets {
-		if s := &a.snapshot.Secrets[i]; strings.Contains(s.Policy, ":assumed-role/") {
-			addAll(a.secretPolicy(s))
+		if s := &a.snapshot.Secrets[i]; names(s.Policy) {
+			find(true, namedIn(a.secretPolicy(s), policy.Allow)...)
 		}
 	}
 	for i := range a.snapshot.Principals {
-		if p := &a.snapshot.Principals[i]; strings.Contains(p.Trust, ":assumed-role/") {
-			addAll(a.documents.read("trust policy of "+p.ARN, p.Trust))
+		if p := &a.snapshot.Principals[i]; names(p.Trust) {
+			find(false, namedIn(a.documents.read("trust policy of "+p.ARN, p.Trust), policy.Allow)...)
 		}
 	}
 	for i := range a.snapshot.Keys {
 		k := &a.snapshot.Keys[i]
-		if strings.Contains(k.Policy, ":assumed-role/") {
-			addAll(a.keyPolicy(k))
+		if names(k.Policy) {
+			find(true, namedIn(a.keyPolicy(k), policy.Allow)...)
 		}
 		for _, g := range k.Grants {
-			add(g.Grantee)
+			find(true, g.Grantee)
 		}
 	}
 }

@@ -79,11 +79,7 @@ func (a *Access) takes(principalARN string) ([]step, error) {
 	for _, w := range askers {
 		q := a.trusts.roles.Ask(policy.Request{Principal: w.principal, Action: assumeRole, Open: true, Unknown: w.unknown, Absent: w.absent}, w.policies)
 		for i := range q.Candidates() {
-			answer, role := q.Answer(i), a.trusts.arns[i]
-			if answer == policy.Allowed && w.only != "" {
-				answer = policy.Unknown
-			}
-			if better(answer, best[role]) {
+			if answer, role := w.capped(q.Answer(i)), a.trusts.arns[i]; better(answer, best[role]) {
 				best[role] = answer
 			}
 		}

@@ -247,11 +247,11 @@ func (m *movers) ask(w *asker, n uint8, add func(move)) {
 	}
 	runs := map[string]policy.Answer{}
 	for i := range q.Candidates() {
-		answer := q.Answer(i)
+		answer := w.capped(q.Answer(i))
 		if denied(answer) {
 			continue
 		}
-		v := move{right: n, gain: right.gain, at: int32(i), certain: answer == policy.Allowed && !right.perhaps && w.only == ""}
+		v := move{right: n, gain: right.gain, at: int32(i), certain: answer == policy.Allowed && !right.perhaps}
 		if about := index.Target(i).ARN; right.on == onRoles || right.on == onPassed {
 			if ofService(about) {
 				continue

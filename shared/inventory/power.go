@@ -91,12 +91,12 @@ func (a *Access) Powers(principalARN string, but []string) ([]Power, error) {
 					if opens := targets.opens[i]; len(opens) > 0 && !slices.ContainsFunc(opens, func(secret string) bool { return !slices.Contains(but, secret) }) {
 						continue
 					}
-					answer := q.Answer(i)
+					answer := w.capped(q.Answer(i))
 					if takesKey(action) && !denied(answer) && !a.mayUseKey(w, targets.arns[i]) {
 						continue
 					}
 					switch {
-					case answer == policy.Allowed && row.on != onPassed && w.only == "": // which takes the right to make the service run something, too
+					case answer == policy.Allowed && row.on != onPassed: // which takes the right to make the service run something, too
 						p.Certain = true
 						certain = append(certain, p)
 					case !denied(answer):

@@ -73,7 +73,6 @@ const federationToken = "sts:GetFederationToken"
 // passes is its own choice; a policy that names the session needs none.
 // Source: STS API Reference, GetFederationToken; IAM User Guide, "Session policies".
 func (a *Access) federatedBy(user *asker) []*asker {
-	a.bulkFederated.Do(a.findFederated)
 	var out []*asker
 	for _, name := range a.federated[user.principal.Account] {
 		p, err := policy.ParsePrincipal(name)
@@ -101,36 +100,13 @@ func (a *Access) federatedBy(user *asker) []*asker {
 	return out
 }
 
-func (a *Access) findFederated() {
-	a.federated = map[string][]string{}
-	add := func(names ...string) {
-		for _, name := range names {
-			p, err := policy.ParsePrincipal(name)
-			if err == nil && p.Kind == policy.KindFederatedUser && !slices.Contains(a.federated[p.Account], name) {
-				a.federated[p.Account] = append(a.federated[p.Account], name)
-			}
-		}
-	}
-	for i := range a.snapshot.Secrets {
-		if s := &a.snapshot.Secrets[i]; strings.Contains(s.Policy, ":federated-user/") {
-			add(namedIn(a.secretPolicy(s), policy.Allow)...)
-		}
-	}
-	for i := range a.snapshot.Keys {
-		k := &a.snapshot.Keys[i]
-		if strings.Contains(k.Policy, ":federated-user/") {
-			add(namedIn(a.keyPolicy(k), policy.Allow)...)
-		}
-		for _, g := range k.Grants {
-			add(g.Grantee)
-		}
-	}
-}
-
 // certainty is how open a lock is to somebody: 0 closed, 1 perhaps, 2 certainly.
-func (w *asker) certainty(answer policy.Answer) int8 {
-	if w.only != "" {
-		return int8(min(openness(answer), 1))
+func (w *asker) certainty(answer policy.Answer) int8 { return int8(openness(w.capped(answer))) }
+
+// capped is an answer to somebody who opens nothing for certain.
+func (w *asker) capped(answer policy.Answer) policy.Answer {
+	if w.only != "" && answer == policy.Allowed {
+		return policy.Unknown
 	}
-	return int8(openness(answer))
+	return answer
 }
