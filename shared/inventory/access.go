@@ -45,8 +45,9 @@ type Access struct {
 	bulkPower  sync.Once
 	changeable map[part]*changeable
 
-	bulkKeys sync.Once
-	asked    []string // condition keys that some policy asks for
+	bulkKeys   sync.Once
+	keysAsked  map[string]bool // condition keys by which some policy decides, in lower case
+	keysUnread bool            // some policy could not be read
 
 	bulkOutside sync.Once
 	outside     bool // something may be opened or taken from outside

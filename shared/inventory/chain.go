@@ -22,6 +22,20 @@ type Chain struct {
 // Chains are the roles of the snapshot that a principal (role, user or session) may end up with, the shortest way to each, in the
 // order of their length. Who may take a role is what both its trust policy and the principal's own policies say.
 func (a *Access) Chains(principalARN string) ([]Chain, error) {
+	out, err := a.chains(principalARN)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		if out[i].Opens, err = a.Can(out[i].Roles[len(out[i].Roles)-1]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// chains is Chains without what is opened.
+func (a *Access) chains(principalARN string) ([]Chain, error) {
 	a.bulkTrust.Do(func() { a.trusts = a.trustIndex() })
 	seen := map[string]bool{principalARN: true}
 	var out []Chain
@@ -52,13 +66,6 @@ func (a *Access) Chains(principalARN string) ([]Chain, error) {
 		}
 		out = append(out, next...)
 		from = next
-	}
-	for i := range out {
-		opens, err := a.Can(out[i].Roles[len(out[i].Roles)-1])
-		if err != nil {
-			return nil, err
-		}
-		out[i].Opens = opens
 	}
 	return out, nil
 }

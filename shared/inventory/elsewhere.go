@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -35,7 +34,7 @@ type Elsewhere struct {
 // next year is unproved, too. A right that its boundary, its organization or a statement of its own denies for certain is none.
 // Copies of the secrets of but, ARNs, are not asked for.
 func (a *Access) Elsewhere(principalARN string, but []string) (Elsewhere, error) {
-	chains, err := a.Chains(principalARN)
+	chains, err := a.chains(principalARN)
 	if err != nil {
 		return Elsewhere{}, err
 	}
@@ -67,30 +66,24 @@ func (a *Access) UnprovedPrincipals() ([]string, error) {
 // unseenCopies are the copies of secrets, but some, that the snapshot names and does not hold: it was taken of other Regions.
 func (a *Access) unseenCopies(but []string) []string {
 	var out []string
+	add := func(copied string) {
+		if _, held := a.secrets[copied]; !held {
+			out = append(out, "the copy "+copied)
+		}
+	}
 	for i := range a.snapshot.Secrets {
 		s := &a.snapshot.Secrets[i].Facts
 		if slices.Contains(but, s.ARN) || s.IsReplica() {
 			continue
 		}
 		for _, r := range s.Replicas {
-			if of := arn.Of(s.ARN).In(r.Region).String(); a.secretAt(of) == nil {
-				out = append(out, "the copy "+of)
-			}
+			add(arn.Of(s.ARN).In(r.Region).String())
 		}
 		for _, c := range s.Elsewhere.Copies {
-			if a.secretAt(c.ARN) == nil {
-				out = append(out, "the copy "+c.ARN)
-			}
+			add(c.ARN)
 		}
 	}
 	return out
-}
-
-func (a *Access) secretAt(secretARN string) *Secret {
-	if i, found := a.secrets[secretARN]; found {
-		return &a.snapshot.Secrets[i]
-	}
-	return nil
 }
 
 func (a *Access) addElsewhere(out *Elsewhere, principalARN string) error {
@@ -124,16 +117,15 @@ func (a *Access) addElsewhere(out *Elsewhere, principalARN string) error {
 					continue
 				}
 				for _, action := range actionsOf(s) {
+					to := &out.Unproved
 					switch a.consequence(action, s) {
 					case followed:
+						continue
 					case data:
-						if !a.certainlyNot(w, action) {
-							add(&out.Data, Right{principalARN, action, d.Name})
-						}
-					case unproved:
-						if !a.certainlyNot(w, action) {
-							add(&out.Unproved, Right{principalARN, action, d.Name})
-						}
+						to = &out.Data
+					}
+					if !a.certainlyNot(w, action) {
+						add(to, Right{principalARN, action, d.Name})
 					}
 				}
 			}
@@ -174,30 +166,6 @@ func (a *Access) certainlyNot(w *asker, action string) bool {
 		}
 	}
 	return true
-}
-
-// mayAbroad reports whether the principal's own policies allow an action on something of another account, whose policies are not
-// in the snapshot.
-func (a *Access) mayAbroad(w *asker, action string) bool {
-	for _, d := range w.policies.Identity {
-		for i := range d.Statements {
-			s := &d.Statements[i]
-			if s.Effect != policy.Allow || !s.About(action) {
-				continue
-			}
-			for _, resource := range s.Resources {
-				account := arn.Of(resource).Account
-				if account == "" || account == w.principal.Account {
-					continue
-				}
-				name := arn.Example(resource)
-				if d := ask(w, &policy.Target{ARN: name, Account: w.principal.Account, Kind: policy.ResourcePlain}, action); !denied(d.Answer) {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }
 
 // consequence is what is known of what follows from an action.
@@ -305,24 +273,25 @@ func (a *Access) letsOutsidersIn() bool {
 // decidesBy reports whether any policy of the snapshot decides by one of some condition keys, or could not be read. Keys are in
 // lower case; one that ends with "/" is a family.
 func (a *Access) decidesBy(keys ...string) bool {
-	a.bulkKeys.Do(func() { a.asked = a.conditionKeys() })
-	return a.asked == nil || slices.ContainsFunc(keys, func(key string) bool {
-		return slices.ContainsFunc(a.asked, func(asked string) bool { return strings.HasPrefix(asked, key) })
-	})
+	a.bulkKeys.Do(a.findConditionKeys)
+	for asked := range a.keysAsked {
+		if slices.ContainsFunc(keys, func(key string) bool { return strings.HasPrefix(asked, key) }) {
+			return true
+		}
+	}
+	return a.keysUnread
 }
 
-// conditionKeys are those that the policies of the snapshot ask for, in lower case: as a condition, or as a variable. nil where one
-// of the policies could not be read.
-func (a *Access) conditionKeys() []string {
-	found := map[string]bool{}
-	readable := true
+// findConditionKeys collects those that the policies of the snapshot ask for: as a condition, or as a variable.
+func (a *Access) findConditionKeys() {
+	a.keysAsked = map[string]bool{}
 	look := func(d *policy.Document) {
 		if d == nil {
 			return
 		}
-		readable = readable && d.Err() == nil
+		a.keysUnread = a.keysUnread || d.Err() != nil
 		for _, key := range d.ConditionKeys() {
-			found[strings.ToLower(key)] = true
+			a.keysAsked[strings.ToLower(key)] = true
 		}
 	}
 	for _, text := range a.snapshot.Managed {
@@ -351,13 +320,4 @@ func (a *Access) conditionKeys() []string {
 	for i := range a.snapshot.Keys {
 		look(a.keyPolicy(&a.snapshot.Keys[i]))
 	}
-	if !readable {
-		return nil
-	}
-	out := make([]string, 0, len(found))
-	for key := range found {
-		out = append(out, key)
-	}
-	slices.SortFunc(out, cmp.Compare[string])
-	return out
 }

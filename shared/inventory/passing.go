@@ -68,19 +68,8 @@ func (a *Access) runs(w *asker, service string) policy.Answer {
 
 // mayAnywhere says whether a principal may do something to a resource of its own choice: its policies say which could be chosen.
 func (a *Access) mayAnywhere(w *asker, action string) policy.Answer {
-	chosen := []string{"*"}
-	for _, d := range w.policies.Identity {
-		if d.Err() != nil {
-			continue
-		}
-		for i := range d.Statements {
-			if s := &d.Statements[i]; s.Effect == policy.Allow && s.About(action) {
-				chosen = append(chosen, s.Resources...)
-			}
-		}
-	}
 	best := policy.ImplicitlyDenied
-	for _, resource := range chosen {
+	for _, resource := range append([]string{"*"}, w.allowedOn(action)...) {
 		name := arn.Example(resource)
 		if resource == "*" {
 			service, _, _ := strings.Cut(action, ":")
@@ -97,4 +86,30 @@ func (a *Access) mayAnywhere(w *asker, action string) policy.Answer {
 		}
 	}
 	return best
+}
+
+// mayAbroad reports whether the principal's own policies allow an action on something of another account, whose policies are not
+// in the snapshot.
+func (a *Access) mayAbroad(w *asker, action string) bool {
+	return slices.ContainsFunc(w.allowedOn(action), func(resource string) bool {
+		account := arn.Of(resource).Account
+		if account == "" || account == w.principal.Account {
+			return false
+		}
+		t := policy.Target{ARN: arn.Example(resource), Account: w.principal.Account, Kind: policy.ResourcePlain}
+		return !denied(ask(w, &t, action).Answer)
+	})
+}
+
+// allowedOn are the resources, patterns among them, that statements of a principal's own name where they allow an action.
+func (w *asker) allowedOn(action string) []string {
+	var out []string
+	for _, d := range w.policies.Identity {
+		for i := range d.Statements { // one that cannot be read has none
+			if s := &d.Statements[i]; s.Effect == policy.Allow && s.About(action) {
+				out = append(out, s.Resources...)
+			}
+		}
+	}
+	return out
 }

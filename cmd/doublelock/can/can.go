@@ -82,16 +82,23 @@ func runCan(env *command.Env, access *inventory.Access, principal string, only [
 		return err
 	}
 	proof := prove(can, readers, allowed, access.Assumed())
-	if allowed != nil {
-		if err := proof.reach(access, principal, allowed); err != nil {
-			return err
-		}
-	}
 	var paths []inventory.Path
-	if reach {
+	var beyond inventory.Elsewhere
+	if reach || allowed != nil {
 		if paths, err = access.Reach(principal); err != nil {
 			return err
 		}
+		if beyond, err = access.Elsewhere(principal, allowed); err != nil {
+			return err
+		}
+	}
+	if allowed != nil {
+		if err := proof.reach(access, principal, allowed, paths, beyond); err != nil {
+			return err
+		}
+	}
+	if !reach {
+		paths = nil
 	}
 	if env.AsJSON() {
 		err = writeCanJSON(env, access.Assumed(), can, readers, paths, allowed, proof)
@@ -108,10 +115,6 @@ func runCan(env *command.Env, access *inventory.Access, principal string, only [
 	if reach {
 		certain, perhaps := locks.CountPaths(paths)
 		fmt.Fprintf(env.Stderr, "in steps it comes to open %d more, and maybe %d\n", certain, perhaps)
-		beyond, err := access.Elsewhere(principal, nil)
-		if err != nil {
-			return err
-		}
 		if len(beyond.Unproved) > 0 {
 			env.Note("it may use %s, and a snapshot does not say what follows from that: there may be more ways", output.Printable(named(rightsOf(beyond.Unproved))))
 		}
@@ -163,12 +166,8 @@ type proof struct {
 }
 
 // reach looks beyond what the principal opens now: at the roles that it may take, and at what it or they may change.
-func (p *proof) reach(access *inventory.Access, principal string, allowed []string) error {
+func (p *proof) reach(access *inventory.Access, principal string, allowed []string, paths []inventory.Path, beyond inventory.Elsewhere) error {
 	chains, err := access.Chains(principal)
-	if err != nil {
-		return err
-	}
-	paths, err := access.Reach(principal)
 	if err != nil {
 		return err
 	}
@@ -191,10 +190,6 @@ func (p *proof) reach(access *inventory.Access, principal string, allowed []stri
 			p.Power = &power{Roles: c.Roles, Certain: len(c.Roles) == 0 && powers[0].Certain, Action: powers[0].Action, Resource: powers[0].Resource, Why: powers[0].Why}
 			break
 		}
-	}
-	beyond, err := access.Elsewhere(principal, allowed)
-	if err != nil {
-		return err
 	}
 	p.Unproved, p.Data = rightsOf(beyond.Unproved), rightsOf(beyond.Data)
 	p.Unseen = beyond.Unseen
