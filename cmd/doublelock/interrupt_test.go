@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -17,14 +18,21 @@ func TestACommandThatWaitsForStandardInputEndsWhenAskedTo(t *testing.T) {
 		waiting := exec.CommandContext(ctx, "doublelock", strings.Fields(line)...)
 		var errs bytes.Buffer
 		waiting.Stderr = &errs
-		in, err := waiting.StdinPipe()
+		reads, in, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
 		}
+		waiting.Stdin = reads
 		if err := waiting.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(300 * time.Millisecond) // until it reads: the end is the same if it does not yet
+		// More than a pipe holds: it is taken when the command reads, and then it waits for the rest.
+		if err := in.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := in.Write(bytes.Repeat([]byte(" "), 128<<10)); err != nil {
+			t.Fatal(err)
+		}
 		if err := waiting.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
@@ -32,7 +40,7 @@ func TestACommandThatWaitsForStandardInputEndsWhenAskedTo(t *testing.T) {
 		if code := waiting.ProcessState.ExitCode(); code != 1 || ctx.Err() != nil || errs.Len() == 0 {
 			t.Errorf("%s: %v, %v: %s", line, waiting.ProcessState, ctx.Err(), errs.String())
 		}
-		_ = in.Close()
+		_, _ = in.Close(), reads.Close()
 		cancel()
 	}
 }
