@@ -72,6 +72,15 @@ func replicated(ctx context.Context, w *World, farKey string) error {
 	return w.inSync(ctx, secret)
 }
 
+// replica is the secret of this question by its name in the second Region, where it is replicated under the AWS managed key, and a
+// key of that Region.
+func (w *World) replica(ctx context.Context) (name, farKey string, err error) {
+	if farKey, err = w.farKey(); err != nil {
+		return "", "", err
+	}
+	return w.own.Run().Name(w.what("s")), farKey, replicated(ctx, w, "")
+}
+
 // inSync waits for the end of replication, and errs unless the replica has what its primary has.
 func (w *World) inSync(ctx context.Context, secret string) error {
 	status, err := replicaStatus(ctx, w, secret)
@@ -96,14 +105,10 @@ func replicaStatus(ctx context.Context, w *World, secret string) (string, error)
 }
 
 func replicaKeyInItsRegion(ctx context.Context, w *World) (Answer, error) {
-	key, err := w.farKey()
+	name, key, err := w.replica(ctx)
 	if err != nil {
 		return "", err
 	}
-	if err := replicated(ctx, w, ""); err != nil {
-		return "", err
-	}
-	name := w.own.Run().Name(w.what("s"))
 	err = w.second.SetKey(ctx, name, key)
 	switch code := sandbox.Code(err); {
 	case code == "InvalidParameterException", code == "InvalidRequestException":

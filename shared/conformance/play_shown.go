@@ -23,14 +23,10 @@ func shownQuestions() []Question {
 
 // replicaKeyShown sets a replica's key where it is, and waits until its primary shows it.
 func replicaKeyShown(ctx context.Context, w *World) (Answer, error) {
-	key, err := w.farKey()
+	name, key, err := w.replica(ctx)
 	if err != nil {
 		return "", err
 	}
-	if err := replicated(ctx, w, ""); err != nil {
-		return "", err
-	}
-	name := w.own.Run().Name(w.what("s"))
 	if err := w.second.SetKey(ctx, name, key); err != nil {
 		return "", err
 	}

@@ -102,13 +102,9 @@ func TestWhatIsShownAsItWasIsLookedAtAgain(t *testing.T) {
 	}
 }
 
-// usesLater stands before a local AWS and knows of no use of a key until some time after the first.
+// usesLater has a local AWS know of no use of a key until some time after the first.
 func (l *local) usesLater(t testing.TB, after time.Duration) {
 	t.Helper()
-	to, err := url.Parse(l.url)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var first time.Time
 	l.Options.Faults.Refuse = func(c *core.Call) error { // it runs alone, as each call does
 		if first.IsZero() && c.Operation == "GetSecretValue" {
@@ -117,35 +113,18 @@ func (l *local) usesLater(t testing.TB, after time.Duration) {
 		l.Options.Behavior.NoTrailingDays = time.Since(first) < after
 		return nil
 	}
-	proxy := httputil.NewSingleHostReverseProxy(to)
-	proxy.ModifyResponse = func(r *http.Response) error {
-		if !strings.HasSuffix(r.Request.Header.Get("X-Amz-Target"), ".GetKeyLastUsage") {
-			return nil
-		}
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return err
-		}
+	l.rewrites(t, "GetKeyLastUsage", func(answer []byte) ([]byte, error) {
 		var shown map[string]json.RawMessage
-		if err := json.Unmarshal(body, &shown); err != nil {
-			return err
+		if err := json.Unmarshal(answer, &shown); err != nil {
+			return nil, err
 		}
 		l.Lock()
+		defer l.Unlock()
 		if l.Options.Behavior.NoTrailingDays {
 			delete(shown, "KeyLastUsage")
 		}
-		l.Unlock()
-		if body, err = json.Marshal(shown); err != nil {
-			return err
-		}
-		r.Header.Del("X-Amz-Crc32")
-		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-		return nil
-	}
-	server := httptest.NewServer(proxy)
-	t.Cleanup(server.Close)
-	l.url = server.URL
+		return json.Marshal(shown)
+	})
 }
 
 // That a key can be disabled says nothing of keys in use for as long as KMS does not know that it is.

@@ -17,8 +17,8 @@ import (
 	"github.com/doublelock/doublelock/shared/localaws/core"
 )
 
-// staleReplicas stands before a local AWS and shows a replica as it was, for as long as it is in progress.
-func (l *local) staleReplicas(t testing.TB, status string) {
+// rewrites stands before a local AWS and changes the answers of one operation.
+func (l *local) rewrites(t testing.TB, operation string, change func(answer []byte) ([]byte, error)) {
 	t.Helper()
 	to, err := url.Parse(l.url)
 	if err != nil {
@@ -26,21 +26,32 @@ func (l *local) staleReplicas(t testing.TB, status string) {
 	}
 	proxy := httputil.NewSingleHostReverseProxy(to)
 	proxy.ModifyResponse = func(r *http.Response) error {
-		if !strings.HasSuffix(r.Request.Header.Get("X-Amz-Target"), ".DescribeSecret") {
+		if !strings.HasSuffix(r.Request.Header.Get("X-Amz-Target"), "."+operation) {
 			return nil
 		}
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return err
 		}
-		body = bytes.ReplaceAll(body, []byte(`"InProgress"`), []byte(strconv.Quote(status)))
+		if body, err = change(body); err != nil {
+			return err
+		}
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+		r.Header.Del("X-Amz-Crc32") // of the answer as it was
 		return nil
 	}
 	server := httptest.NewServer(proxy)
 	t.Cleanup(server.Close)
 	l.url = server.URL
+}
+
+// staleReplicas shows a replica as it was, for as long as it is in progress.
+func (l *local) staleReplicas(t testing.TB, status string) {
+	t.Helper()
+	l.rewrites(t, "DescribeSecret", func(answer []byte) ([]byte, error) {
+		return bytes.ReplaceAll(answer, []byte(`"InProgress"`), []byte(strconv.Quote(status))), nil
+	})
 }
 
 // The status of a replica is shown by its primary, in another Region: what it was before a call is no answer to the call.
