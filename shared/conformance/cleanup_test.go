@@ -128,6 +128,7 @@ func (l *local) cleanup(t *testing.T, of sandbox.Run, written []sandbox.Resource
 }
 
 func TestARunThatWasStoppedLeavesNothingButKeysThatWait(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		after int
 		how   func(*testing.T, *local, conformance.State) conformance.Removed

@@ -16,6 +16,7 @@ import (
 )
 
 func TestTheLocalAWSAnswersAsTheTableSaysItDoes(t *testing.T) {
+	t.Parallel()
 	without := map[string]conformance.Result{ // what it has nothing of
 		"events.schedule.foreign-bus":  {Verdict: conformance.Unanswered, Reason: conformance.NotShown},
 		"scheduler.universal.put-rule": {Verdict: conformance.Unanswered, Reason: conformance.NoOperation},
@@ -38,6 +39,7 @@ func TestTheLocalAWSAnswersAsTheTableSaysItDoes(t *testing.T) {
 
 // Asked at once, as of AWS, the answers are the same: no question sees what another makes.
 func TestQuestionsDoNotDisturbEachOther(t *testing.T) {
+	t.Parallel()
 	l := start(t, localaws.Options{Seed: 2})
 	results := conformance.Ask(t.Context(), conformance.Options{Own: l.session(t, account, "role/Sandbox/me", run, unwritten), Second: far,
 		Patience: conformance.ForDouble(), Parallel: 12, Now: time.Now})
@@ -50,6 +52,7 @@ func TestQuestionsDoNotDisturbEachOther(t *testing.T) {
 
 // Every behavior that a report can choose is seen by the question that it is the answer to, and every behavior can be chosen.
 func TestTheLocalAWSFollowsEveryAnswerThatItCan(t *testing.T) {
+	t.Parallel()
 	chosen := map[string]bool{}
 	for _, q := range conformance.Questions() {
 		for _, c := range q.Choices {
@@ -106,6 +109,7 @@ func TestAnAnswerThatTheLocalAWSCannotFollowIsNamed(t *testing.T) {
 
 // No answer of a report is passed over in silence: the local AWS answers so, or it is named as one that it cannot follow.
 func TestEachAnswerIsFollowedOrNamed(t *testing.T) {
+	t.Parallel()
 	own := map[string]conformance.Answer{}
 	for _, r := range startPlain(t).ask(t) {
 		own[r.Question] = r.Answer
@@ -147,6 +151,7 @@ func TestEachQuestionIsWhole(t *testing.T) {
 
 // The policy that is printed is enough, and holds nothing that no run uses.
 func TestTheRightsAreExactlyThoseThatARunTakes(t *testing.T) {
+	t.Parallel()
 	calls := map[string]bool{}
 	l := start(t, localaws.Options{Seed: 1, OnRecord: func(r localaws.Record) {
 		source, _ := r["eventSource"].(string)

@@ -65,6 +65,7 @@ func underDenial(t *testing.T, id string, of localaws.Behavior, d denied, patien
 // the question, never makes a question answer otherwise than it would: it stays without an answer. Each call that the
 // question makes is denied in turn.
 func TestARefusalThatIsNotTheQuestionsIsNoAnswer(t *testing.T) {
+	t.Parallel()
 	impatient := conformance.Patience{Trail: 100 * time.Millisecond, Change: 100 * time.Millisecond, Settle: 10 * time.Millisecond, Between: 10 * time.Millisecond}
 	for _, q := range conformance.Questions() {
 		for name, behavior := range worlds(q) {

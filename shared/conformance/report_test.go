@@ -149,6 +149,7 @@ func TestAReportOfANewerVersionIsFollowedAsFarAsItIsKnown(t *testing.T) {
 
 // Two answers may ask for two things that the local AWS does not do at a time: the one that it does not give is named.
 func TestAnswersThatExcludeEachOtherAreNamed(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		answers [][2]string
 		left    string

@@ -99,6 +99,7 @@ var notHere = []string{"scheduler", "cloudformation"}
 // Somebody who asks one question with the rights that are printed for it meets no refusal, in the cleanup neither, and gives
 // no right to a call that is not made. What AWS asks for on the way of those calls is beside them.
 func TestTheRightsOfEachQuestionAloneAreTheCallsThatItMakes(t *testing.T) {
+	t.Parallel()
 	for _, q := range conformance.Questions() {
 		t.Run(q.ID, func(t *testing.T) {
 			t.Parallel()

@@ -100,6 +100,7 @@ func (l *local) denySenders(t testing.TB) {
 // That no event of a schedule arrives in another Region says something where one of this Region is seen, and where other events
 // arrive there over the same bus, as the same role, before and after.
 func TestAScheduleThatIsNotDeliveredIsSetAgainstAnEventThatIs(t *testing.T) {
+	t.Parallel()
 	none := conformance.Result{Verdict: conformance.Unanswered, Reason: conformance.NotShown}
 	for name, of := range map[string]struct {
 		fires  []string
