@@ -32,6 +32,11 @@ type Tally struct {
 	Unknown int `json:"unknown"`
 }
 
+// plus adds another tally, or takes it away: sign is 1 or -1.
+func (t Tally) plus(o Tally, sign int) Tally {
+	return Tally{t.Stops + sign*o.Stops, t.Still + sign*o.Still, t.Partly + sign*o.Partly, t.Remains + sign*o.Remains, t.Unknown + sign*o.Unknown}
+}
+
 // Under is how many secrets are under the key, whatever becomes of them.
 func (t Tally) Under() int { return t.Stops + t.Partly + t.Remains }
 
@@ -76,7 +81,7 @@ func (t Tally) Brief() string {
 func (b BlastRadius) Counts() Tally {
 	t := b.listed()
 	if b.Left != nil {
-		t.Stops, t.Still, t.Partly, t.Remains, t.Unknown = t.Stops+b.Left.Stops, t.Still+b.Left.Still, t.Partly+b.Left.Partly, t.Remains+b.Left.Remains, t.Unknown+b.Left.Unknown
+		t = t.plus(*b.Left, 1)
 	}
 	return t
 }
@@ -102,9 +107,7 @@ func (b BlastRadius) Empty() bool {
 func (b BlastRadius) Trim(most int) BlastRadius {
 	t := b
 	t.Stops, t.Partly, t.Remains, t.Unknown = firsts(b.Stops, most), firsts(b.Partly, most), firsts(b.Remains, most), firsts(b.Unknown, most)
-	all, listed := b.Counts(), t.listed()
-	left := Tally{all.Stops - listed.Stops, all.Still - listed.Still, all.Partly - listed.Partly, all.Remains - listed.Remains, all.Unknown - listed.Unknown}
-	if left != (Tally{}) {
+	if left := b.Counts().plus(t.listed(), -1); left != (Tally{}) {
 		t.Left = &left
 	}
 	return t

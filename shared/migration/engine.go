@@ -74,11 +74,10 @@ func (e *Engine) begin(ctx context.Context, i Item, plan string, rules Rules) (w
 	if was.Revision > 0 && !was.Phase.Resting() && (was.Phase != Planned || was.Pending != nil || was.Plan == plan) {
 		fresh = was
 		fresh.Rules = &rules
-		fresh.ask(e.By, e.Why, e.Now().UTC())
-		return was, fresh, nil
+	} else {
+		fresh = newJob(i, plan, rules, e.By, e.Now().UTC())
+		fresh.resume(was)
 	}
-	fresh = newJob(i, plan, rules, e.By, e.Now().UTC())
-	fresh.resume(was)
 	fresh.ask(e.By, e.Why, e.Now().UTC())
 	return was, fresh, nil
 }
