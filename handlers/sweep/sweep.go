@@ -171,8 +171,8 @@ func (h *Handler) remember(ctx context.Context, b position) error {
 	if b.From.IsZero() || len(b.Missed) > guard.MostMissed {
 		return nil
 	}
-	slices.Sort(b.Missed)
-	raw, err := json.Marshal(guard.Swept{From: b.From, Until: h.Now().UTC(), Missed: b.Missed})
+	missed := slices.Sorted(slices.Values(b.Missed)) // a copy: others write the bookmark that holds it, at the same time
+	raw, err := json.Marshal(guard.Swept{From: b.From, Until: h.Now().UTC(), Missed: missed})
 	if len(raw) > mostMark { // of long names
 		return nil
 	}
