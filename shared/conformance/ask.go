@@ -28,6 +28,23 @@ const (
 	NotFollowed Verdict = "not followed"
 )
 
+// answered reports whether a result with the verdict has an answer, and whether the verdict says that at all.
+func (v Verdict) answered() (answered, known bool) {
+	switch v {
+	case Agrees, Differs, Answered:
+		return true, true
+	case Unanswered:
+		return false, true
+	}
+	return false, false
+}
+
+// known reports whether this version has the verdict. None at all ("") is what people write who tell the local AWS how to be.
+func (v Verdict) known() bool {
+	_, known := v.answered()
+	return known || v == NotFollowed || v == ""
+}
+
 // Reason is why a question has no answer.
 type Reason string
 
@@ -50,6 +67,7 @@ const (
 const (
 	UnknownQuestion Reason = "no such question in this version"
 	UnknownAnswer   Reason = "no such answer in this version"
+	UnknownVerdict  Reason = "no such verdict in this version"
 	NoBehavior      Reason = "the local AWS cannot behave so"
 	Excluded        Reason = "other answers of the report make the local AWS answer otherwise"
 )

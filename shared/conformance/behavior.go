@@ -42,7 +42,7 @@ type Followed struct {
 // what the local AWS has no way to do, and what excludes what a later answer says.
 func (r Report) Behavior() (b localaws.Behavior, left []Unfollowed) {
 	for _, one := range r.Results {
-		if q, known := Find(one.Question); known {
+		if q, known := Find(one.Question); known && one.Verdict.known() {
 			if choice, known := q.Choice(one.Answer); known && choice.Set != nil {
 				choice.Set(&b)
 			}
@@ -67,6 +67,8 @@ func whyNot(one Result, b localaws.Behavior) Reason {
 	}
 	choice, known := q.Choice(one.Answer)
 	switch {
+	case !one.Verdict.known():
+		return UnknownVerdict
 	case !known:
 		return UnknownAnswer
 	case !q.follows(choice):

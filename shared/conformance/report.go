@@ -53,8 +53,7 @@ func (r Report) Answered(question string, p arn.Partition) (Answer, bool) {
 		if one.Question != question {
 			continue
 		}
-		switch one.Verdict {
-		case Agrees, Differs, Answered:
+		if answered, _ := one.Verdict.answered(); answered {
 			return one.Answer, slices.ContainsFunc(Questions(), func(q Question) bool {
 				_, known := q.Choice(one.Answer)
 				return q.ID == question && known
@@ -174,6 +173,9 @@ func (r Report) whole() error {
 			return fmt.Errorf("question %q is answered twice", one.Question)
 		}
 		seen[one.Question] = true
+		if answered, known := one.Verdict.answered(); known && answered != (one.Answer != "") {
+			return fmt.Errorf("question %q has the answer %q and the verdict %q, which exclude each other", one.Question, one.Answer, one.Verdict)
+		}
 	}
 	return nil
 }

@@ -101,6 +101,8 @@ func TestWhatIsNoReportIsRefused(t *testing.T) {
 		`{"question":"q","answer":"left","evidence":[{"name":"answer","value":"x"}],"answer":"left"}`:        `line 1: an object has "answer" twice`,
 		`{"question":"kms.nope"},{"question":"kms.nope"}`:                                                    `"kms.nope" is answered twice`,
 		`{"question":"kms.trailing-days"},{"question":"kms.trailing-days"}`:                                  `"kms.trailing-days" is answered twice`,
+		`{"question":"kms.trailing-days","answer":"refused","verdict":"unanswered"}`:                         `"kms.trailing-days" has the answer "refused" and the verdict "unanswered"`,
+		`{"question":"kms.trailing-days","verdict":"agrees"}`:                                                `"kms.trailing-days" has the answer "" and the verdict "agrees"`,
 		`{"question":"kms.trailing-days","title":"` + strings.Repeat("x", 2<<20) + `"}`:                      "longer than",
 	} {
 		switch {
@@ -130,9 +132,11 @@ func TestAReportWithoutAnAnswerIsNotFollowed(t *testing.T) {
 // A newer version knows more: what this one does not know is named, and the rest is followed.
 func TestAReportOfANewerVersionIsFollowedAsFarAsItIsKnown(t *testing.T) {
 	text := `{"format":1,"newer":1,"results":[{"question":"kms.newer","answer":"yes","newer":[]},{"question":"kms.disabled.read","answer":"access-denied"},
-		{"question":"kms.trailing-days","answer":"sometimes"},{"question":"kms.unanswered"}]}`
+		{"question":"kms.trailing-days","answer":"sometimes"},{"question":"kms.unanswered"},
+		{"question":"secretsmanager.rekeyed.tried-first","answer":"old-first","verdict":"withdrawn"}]}`
 	followed, err := conformance.ReadBehavior("file", func(string) ([]byte, error) { return []byte(text), nil })
-	want := []conformance.Unfollowed{{Question: "kms.newer", Answer: "yes", Reason: conformance.UnknownQuestion}, {Question: "kms.trailing-days", Answer: "sometimes", Reason: conformance.UnknownAnswer}}
+	want := []conformance.Unfollowed{{Question: "kms.newer", Answer: "yes", Reason: conformance.UnknownQuestion}, {Question: "kms.trailing-days", Answer: "sometimes", Reason: conformance.UnknownAnswer},
+		{Question: "secretsmanager.rekeyed.tried-first", Answer: "old-first", Reason: conformance.UnknownVerdict}}
 	if diff := cmp.Diff(want, followed.Left); err != nil || diff != "" || followed.Behavior != (localaws.Behavior{DisabledRead: localaws.DisabledIsAccessDenied}) {
 		t.Errorf("%v, %+v %s", err, followed.Behavior, diff)
 	}
@@ -142,7 +146,8 @@ func TestAReportOfANewerVersionIsFollowedAsFarAsItIsKnown(t *testing.T) {
 		got[r.Question] = string(r.Verdict) + ", " + r.Why()
 	}
 	if diff := cmp.Diff(map[string]string{"kms.trailing-days": "not followed, reported sometimes: no such answer in this version", "kms.disabled.read": "differs, ",
-		"kms.newer": "not followed, reported yes: no such question in this version"}, got); diff != "" {
+		"kms.newer":                          "not followed, reported yes: no such question in this version",
+		"secretsmanager.rekeyed.tried-first": "not followed, reported old-first: no such verdict in this version"}, got); diff != "" {
 		t.Error(diff)
 	}
 }
