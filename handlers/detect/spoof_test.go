@@ -190,7 +190,7 @@ func TestTagsOfAKeyThatApprovedItAreLookedAt(t *testing.T) {
 // protecting says that the SCP which keeps people from approving keys is attached to these, below one root.
 func protecting(attached ...string) *fleet.Approval {
 	return &fleet.Approval{
-		Management: "999999999999", Now: time.Now,
+		Management: "999999999999", Now: time.Now, Changes: &fleet.Changes{Now: time.Now},
 		SCPs:      func(context.Context) ([]fleet.SCP, error) { return []fleet.SCP{{Targets: attached}}, nil },
 		Protected: func([]string, string, string) guard.Outcome { return guard.Pass },
 		Path: func(context.Context, string) ([]string, time.Time, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/doublelock/doublelock/handlers/hub"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/cloud/table"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live/accounts"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -32,7 +33,8 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 func NewInspector(h hub.Hub, keys *secrets.Keys) Inspector { return Inspector{on(h, keys)} }
 
 func on(h hub.Hub, keys *secrets.Keys) *Handler {
-	records, modes := table.Open(h.Cloud, h.Table), accounts.LastModes(h.Cloud, h.Runtime, accounts.Memory{Answers: h.Answers(), Now: h.Now, Log: h.Log})
+	records := table.Open(h.Cloud, h.Table)
+	modes := accounts.LastModes(h.Cloud, h.Runtime, &fleet.Changes{Bookmarks: records, Now: h.Now}, accounts.Memory{Answers: h.Answers(), Now: h.Now, Log: h.Log})
 	return &Handler{
 		Secrets: secrets.Remembering(h.Cloud, h.Answers()), Keys: keys, Records: records, Bus: h.Notices(),
 		Modes: modes, Moves: accounts.Moves(h.Cloud, h.Runtime), Approval: accounts.Approval(h.Cloud, modes, h.Runtime, h.Management, h.Now), Member: modes.Member, Effects: &store.Effects{Intents: records.Intents(), Worker: h.Session + "/" + rand.Text(), Now: h.Now}, Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),

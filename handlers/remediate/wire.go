@@ -23,11 +23,11 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
-	all := accounts.Modes(h.Cloud, h.Runtime, h.Now)
-	c, r, keys := h.Cloud, h.Runtime, secrets.NewKeys(h.Cloud)
+	c, r, keys, records := h.Cloud, h.Runtime, secrets.NewKeys(h.Cloud), table.Open(h.Cloud, h.Table)
+	all := accounts.Modes(c, r, &fleet.Changes{Bookmarks: records, Now: h.Now}, h.Now)
 	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now, Log: h.Log}.Open()
 	return &Handler{
-		Secrets: secrets.New(c), Keys: keys, Records: table.Open(c, h.Table), Bus: h.Notices(), Modes: modes{all}, Inspector: detect.NewInspector(h, keys),
+		Secrets: secrets.New(c), Keys: keys, Records: records, Bus: h.Notices(), Modes: modes{all}, Inspector: detect.NewInspector(h, keys),
 		Machine: machine.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Approval: accounts.Approval(c, all, r, h.Management, h.Now), Waivers: r.GuardWaivers(),
 		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Later: h.Later(), Log: h.Log,
 	}, nil

@@ -21,12 +21,13 @@ type Approval struct {
 	Protected  func(contents []string, account, region string) guard.Outcome                        // whether they keep everybody but approvers there from approving keys
 	Management string                                                                               // the account that no SCP binds; "": not known
 	Now        func() time.Time
-	Moved      func(ctx context.Context) error // forgets where accounts are, of which Path answers; nil: nothing is remembered
+	Changes    *Changes // of policies, and of where accounts are; shared with who answers Path
 
 	turn   turn
 	scps   []SCP
 	judged map[judgement]guard.Outcome // of scps
 	until  time.Time
+	change string // the last one when scps were read
 }
 
 // judgement is what a policy is judged for.
@@ -121,31 +122,28 @@ func (a *Approval) in(contents []string, account, region string) guard.Outcome {
 	return outcome
 }
 
-// Forget has the policies, and where accounts are, asked for again at the next question: an event says that they have changed.
+// Forget has the policies, and where accounts are, asked for again at the next question, here and, within a minute, in every
+// other process: an event says that they have changed.
 func (a *Approval) Forget(ctx context.Context) error {
 	if a == nil {
 		return nil
 	}
-	if err := a.turn.take(ctx); err != nil {
-		return err
-	}
-	defer a.turn.give()
-	a.until = time.Time{}
-	if a.Moved == nil {
-		return nil
-	}
-	return a.Moved(ctx)
+	return a.Changes.Record(ctx)
 }
 
-// read reads the policies, once an hour, or after Forget. The turn must be taken.
+// read reads the policies, once an hour, or after a change. The turn must be taken.
 func (a *Approval) read(ctx context.Context) error {
-	if a.Now().Before(a.until) {
+	change, err := a.Changes.Last(ctx)
+	if err != nil {
+		return err
+	}
+	if a.Now().Before(a.until) && a.change == change {
 		return nil
 	}
 	scps, err := a.SCPs(ctx)
 	if err != nil {
 		return err
 	}
-	a.scps, a.judged, a.until = scps, map[judgement]guard.Outcome{}, a.Now().Add(pathsFor)
+	a.scps, a.judged, a.until, a.change = scps, map[judgement]guard.Outcome{}, a.Now().Add(pathsFor), change
 	return nil
 }

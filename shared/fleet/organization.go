@@ -113,11 +113,13 @@ type Modes struct {
 	// Accounts lists the accounts of the organization as of now, or as of asOf where AWS cannot be asked.
 	Accounts func(ctx context.Context) (accounts []Account, asOf time.Time, err error)
 	Now      func() time.Time
+	Changes  *Changes // after which Accounts is asked again
 
-	turn  turn
-	paths map[string][]string
-	asOf  time.Time // zero: when they were asked for
-	asked time.Time
+	turn   turn
+	paths  map[string][]string
+	asOf   time.Time // zero: when they were asked for
+	asked  time.Time
+	change string // the last one when they were asked for
 }
 
 // Mode is how far the guard may go with a secret of an account that has these tags. asOf is when AWS last said where the
@@ -140,12 +142,16 @@ func (m *Modes) Path(ctx context.Context, account string) (path []string, asOf t
 		return nil, time.Time{}, err
 	}
 	defer m.turn.give()
-	if m.paths == nil || m.Now().Sub(m.asked) >= m.believed(account) {
+	change, err := m.Changes.Last(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if m.paths == nil || m.change != change || m.Now().Sub(m.asked) >= m.believed(account) {
 		accounts, asOf, err := m.Accounts(ctx)
 		if err != nil {
 			return nil, time.Time{}, err
 		}
-		m.paths, m.asOf, m.asked = map[string][]string{}, asOf, m.Now()
+		m.paths, m.asOf, m.asked, m.change = map[string][]string{}, asOf, m.Now(), change
 		for _, a := range accounts {
 			path := slices.Clone(a.Path)
 			slices.Reverse(path)
@@ -166,16 +172,6 @@ func (m *Modes) Member(ctx context.Context, account string) (bool, error) {
 		return false, fmt.Errorf("find account %s in the organization as of %s: %w", account, asOf.Format(time.RFC3339), guard.ErrUnavailable)
 	}
 	return len(path) > 0, err
-}
-
-// Forget has AWS asked again where accounts are at the next question: an event says that one was moved, or has left.
-func (m *Modes) Forget(ctx context.Context) error {
-	if err := m.turn.take(ctx); err != nil {
-		return err
-	}
-	defer m.turn.give()
-	m.paths = nil
-	return nil
 }
 
 // believed is how long what is known of an account is used without asking again.

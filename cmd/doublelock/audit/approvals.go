@@ -51,6 +51,6 @@ func (a *approvals) ask(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("find out who may approve keys: %w", err)
 	}
-	a.approval = accounts.Approval(a.cloud, accounts.Modes(a.cloud, a.runtime, a.now), a.runtime, owner, a.now)
+	a.approval = accounts.Approval(a.cloud, accounts.Modes(a.cloud, a.runtime, nil, a.now), a.runtime, owner, a.now)
 	return nil
 }

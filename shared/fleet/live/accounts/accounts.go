@@ -41,9 +41,9 @@ func LastEnrolled(c *cloud.Cloud, r settings.Runtime, management string, m Memor
 	return fleet.Enrolled{Organization: m.over(c), Management: management, Has: r.Enrolled}
 }
 
-// Modes finds modes by doublelock.yaml and where accounts are now.
-func Modes(c *cloud.Cloud, r settings.Runtime, now func() time.Time) *fleet.Modes {
-	return modes(r, now, func(ctx context.Context) ([]fleet.Account, time.Time, error) {
+// Modes finds modes by doublelock.yaml and where accounts are now; after changes they are asked for again.
+func Modes(c *cloud.Cloud, r settings.Runtime, changes *fleet.Changes, now func() time.Time) *fleet.Modes {
+	return modes(r, changes, now, func(ctx context.Context) ([]fleet.Account, time.Time, error) {
 		all, err := anew{c}.Accounts(ctx)
 		return all, time.Time{}, err
 	})
@@ -51,13 +51,13 @@ func Modes(c *cloud.Cloud, r settings.Runtime, now func() time.Time) *fleet.Mode
 
 // LastModes is Modes with where accounts were last while AWS Organizations cannot be asked. It is for who changes nothing by
 // a mode.
-func LastModes(c *cloud.Cloud, r settings.Runtime, m Memory) *fleet.Modes {
-	return modes(r, m.Now, m.over(c).Last)
+func LastModes(c *cloud.Cloud, r settings.Runtime, changes *fleet.Changes, m Memory) *fleet.Modes {
+	return modes(r, changes, m.Now, m.over(c).Last)
 }
 
-func modes(r settings.Runtime, now func() time.Time, accounts func(context.Context) ([]fleet.Account, time.Time, error)) *fleet.Modes {
+func modes(r settings.Runtime, changes *fleet.Changes, now func() time.Time, accounts func(context.Context) ([]fleet.Account, time.Time, error)) *fleet.Modes {
 	return &fleet.Modes{
-		Of: r.Mode, Accounts: accounts, Now: now,
+		Of: r.Mode, Accounts: accounts, Now: now, Changes: changes,
 		ByPath: func(account string) bool {
 			_, named := r.Accounts[account]
 			return !named && len(r.OUs) > 0
@@ -85,7 +85,7 @@ func Moves(c *cloud.Cloud, r settings.Runtime) *fleet.Moves {
 func Approval(c *cloud.Cloud, modes *fleet.Modes, r settings.Runtime, management string, now func() time.Time) *fleet.Approval {
 	approvals := preventive.Approvals{Aliases: r.Approved.Aliases, Tags: r.Approved.Tags, Approvers: r.Approvers}
 	return &fleet.Approval{
-		Path: modes.Path, Moved: modes.Forget, Management: management, Now: now,
+		Path: modes.Path, Changes: modes.Changes, Management: management, Now: now,
 		SCPs: func(ctx context.Context) ([]fleet.SCP, error) {
 			return scps(ctx, c, organization.ServiceControl, settings.IsApprovalSCP)
 		},

@@ -24,7 +24,7 @@ type At struct{ Account, Region, Role, ID string }
 
 // New prepares a canary. Nothing is made before it flies; Patience and Now are the caller's to set.
 func New(ctx context.Context, c *cloud.Cloud, config settings.Config, at At) (*fleet.Canary, error) {
-	mode, _, err := accounts.Modes(c, config.Runtime(), time.Now).Mode(ctx, at.Account, map[string]string{"Owner": fleet.CanaryOwner})
+	mode, _, err := accounts.Modes(c, config.Runtime(), nil, time.Now).Mode(ctx, at.Account, map[string]string{"Owner": fleet.CanaryOwner})
 	if err != nil {
 		return nil, fmt.Errorf("find mode of account %s: %w", at.Account, err)
 	}
