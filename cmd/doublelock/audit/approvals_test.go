@@ -43,7 +43,8 @@ func TestAuditTakesTheApprovalByANameFromTheSCPThatIsAttached(t *testing.T) {
 	}
 
 	localtest.Call(t, w, local.Search, w.Home(), "secretsmanager", "CreateSecret", map[string]any{"Name": "by/name", "SecretString": "x", "KmsKeyId": alias})
-	if got := audited(local.Search, "role/Engineer/you", "by/name"); !strings.Contains(got, "DL.SECRET.5? ") {
+	if got := audited(local.Search, "role/Engineer/you", "by/name"); !strings.Contains(got, "DL.SECRET.5? ") ||
+		!strings.Contains(got, "not known here: Organizations ListPolicies answers AccessDeniedException; run it in the management account") {
 		t.Errorf("who may not ask which SCPs are attached is said %s", got)
 	}
 	w.AWS.AddRole(local.Search, "Reader", `{"Version":"2012-10-17","Statement":[]}`, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)

@@ -87,6 +87,7 @@ type audit struct {
 type replica struct {
 	secret   guard.Secret
 	standard guard.Standard
+	unread   unread
 }
 
 // auditResult is one secret as it is printed.
@@ -211,7 +212,7 @@ func (a *audit) describe(ctx context.Context, secrets []guard.Secret) {
 	bar.Done()
 	for _, r := range a.replicas {
 		if !a.seen[arn.Of(r.secret.ARN).In(r.secret.PrimaryRegion).String()] {
-			a.results = append(a.results, a.judge(r.secret, r.standard, ""))
+			a.results = append(a.results, a.judge(r.secret, r.standard, r.unread))
 		}
 	}
 }
@@ -219,10 +220,10 @@ func (a *audit) describe(ctx context.Context, secrets []guard.Secret) {
 func (a *audit) inspect(ctx context.Context, listed guard.Secret) {
 	secret, err := secrets.New(a.cloud).Describe(ctx, guard.SecretRef{Account: listed.Account, Region: listed.Region, ID: listed.ARN})
 	std := a.standard
+	var why unread
 	var unasked error
-	std.Approved, unasked = a.approvals.of(ctx, std.Approved, guard.CopiesOf(secret).Keys())
-	var why string
-	std.Members, why = a.members.of(ctx, secret)
+	std.Approved, why.approval, unasked = a.approvals.of(ctx, std.Approved, guard.CopiesOf(secret).Keys())
+	std.Members, why.members = a.members.of(ctx, secret)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if unasked != nil {
@@ -236,7 +237,7 @@ func (a *audit) inspect(ctx context.Context, listed guard.Secret) {
 		secret = listed
 		secret.Key = guard.Key{}
 	case secret.IsReplica():
-		a.replicas = append(a.replicas, replica{secret, std})
+		a.replicas = append(a.replicas, replica{secret, std, why})
 		return
 	default:
 		a.seen[secret.ARN] = true
@@ -244,8 +245,14 @@ func (a *audit) inspect(ctx context.Context, listed guard.Secret) {
 	a.results = append(a.results, a.judge(secret, std, why))
 }
 
-// judge measures a secret; membersUnread is why it is not known whether accounts with copies are of the organization.
-func (a *audit) judge(s guard.Secret, std guard.Standard, membersUnread string) auditResult {
+// unread is why AWS does not say what a verdict depends on; "" where it does.
+type unread struct {
+	approval string // who may approve keys
+	members  string // whether accounts with copies are of the organization
+}
+
+// judge measures a secret.
+func (a *audit) judge(s guard.Secret, std guard.Standard, why unread) auditResult {
 	state, evaluate := guard.StateOf(s, ""), guard.Evaluate
 	if s.IsReplica() {
 		state, evaluate = guard.ReplicaState(s), guard.EvaluateReplica
@@ -257,8 +264,11 @@ func (a *audit) judge(s guard.Secret, std guard.Standard, membersUnread string) 
 	for _, v := range evaluate(s, std, a.env.Now()) {
 		if v.Outcome == guard.Unknown && (!s.IsReplica() || v.Control.ID != guard.SecretReplicaKey) {
 			unknown := auditUnknown{v.Control.ID, v.Describe()}
-			if b := v.Subject.Blind; b != nil && b.Part == guard.PartMember && membersUnread != "" {
-				unknown.Detail += ": " + membersUnread
+			switch b := v.Subject.Blind; {
+			case b != nil && b.Part == guard.PartMember && why.members != "":
+				unknown.Detail += ": " + why.members
+			case v.Control.ID == guard.SecretKeyUnapproved && why.approval != "":
+				unknown.Detail += ": " + why.approval
 			}
 			result.Unknown = append(result.Unknown, unknown)
 		}
