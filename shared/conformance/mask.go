@@ -48,6 +48,8 @@ func (m *mask) token(kind, format, found string) string {
 }
 
 func (m *mask) result(r Result) Result {
+	// Of a report that somebody else wrote are the question, where this version does not know it, and what was reported.
+	r.Question, r.Reported = m.text(r.Question), Answer(m.text(string(r.Reported)))
 	r.Detail = m.text(r.Detail)
 	facts := r.Evidence
 	r.Evidence = nil

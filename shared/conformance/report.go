@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/doublelock/doublelock/shared/arn"
 )
@@ -213,10 +214,18 @@ func (r Report) in() string {
 	return "partition " + string(r.Partition) + ", "
 }
 
+const markdownTitle = "# What "
+
+// IsMarkdown reports whether a text is what Markdown writes.
+func IsMarkdown(text []byte) bool {
+	first, _, _ := bytes.Cut(text, []byte{'\n'})
+	return bytes.HasPrefix(first, []byte(markdownTitle)) && bytes.HasSuffix(first, []byte(" answers"))
+}
+
 // Markdown is the report for people.
 func (r Report) Markdown() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "# What %s answers\n\ndoublelock %s, %s%s: %d agree with what the local AWS assumes, %d differ, %d are answered and have no counterpart there, %d are unanswered%s.\n\n",
+	fmt.Fprintf(&out, markdownTitle+"%s answers\n\ndoublelock %s, %s%s: %d agree with what the local AWS assumes, %d differ, %d are answered and have no counterpart there, %d are unanswered%s.\n\n",
 		r.Against, r.Version, r.in(), r.Started.Format(time.DateOnly), r.Count(Agrees), r.Count(Differs), r.Count(Answered), r.Count(Unanswered), r.notFollowed())
 	out.WriteString("| live check | question | answer | the local AWS | verdict | what it means | seen |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, one := range r.Results {
@@ -236,5 +245,12 @@ func dash(s string) string {
 	return s
 }
 
-// cell keeps a text from ending a cell of a table.
-func cell(s string) string { return strings.NewReplacer("|", `\|`, "\n", " ", "\r", " ").Replace(s) }
+// cell keeps a text from ending a cell of a table, and from steering the terminal that shows it.
+func cell(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '·'
+	}, strings.NewReplacer("|", `\|`, "\n", " ", "\r", " ").Replace(s))
+}

@@ -239,3 +239,24 @@ func TestTheStateOfARunIsReadAsItWasWritten(t *testing.T) {
 		}
 	}
 }
+
+// What was reported, and a question that this version does not know, come from a file of somebody else.
+func TestWhatAnotherReportSaidIsMaskedAndSteersNoTerminal(t *testing.T) {
+	const account = "666666666666"
+	report := conformance.NewReport("v", "localaws", time.Now(), []conformance.Result{{
+		Question: "kms.\x1b[31m" + account, Verdict: conformance.NotFollowed, Reason: conformance.UnknownQuestion,
+		Reported: conformance.Answer("a|b\n# x\x07arn:aws:iam::" + account + ":role/x\u202e"),
+	}})
+	text, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, written := range []string{string(text), report.Markdown()} {
+		if strings.Contains(written, account) || strings.ContainsAny(written, "\x1b\x07") {
+			t.Errorf("%q", written)
+		}
+	}
+	if markdown := report.Markdown(); strings.Contains(markdown, "\u202e") || strings.Contains(markdown, "\n# x") || !conformance.IsMarkdown([]byte(markdown)) {
+		t.Errorf("%q", markdown)
+	}
+}

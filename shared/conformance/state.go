@@ -13,16 +13,19 @@ import (
 // State is what a run has made, or was about to make: all that a later process needs to remove it. It is written before
 // each thing is made.
 type State struct {
-	Format    int                `json:"format"`
-	Run       sandbox.Run        `json:"run"`
-	Started   time.Time          `json:"started"`
-	Account   string             `json:"account"`        // that is asked
-	Role      string             `json:"role,omitempty"` // to take there; "" is none
-	Region    string             `json:"region"`
-	Second    string             `json:"second,omitempty"`
-	Endpoint  string             `json:"endpoint,omitempty"` // of a stand-in
-	Kinds     []sandbox.Kind     `json:"kinds"`              // that the run can make
-	Resources []sandbox.Resource `json:"resources"`
+	Format  int         `json:"format"`
+	Run     sandbox.Run `json:"run"`
+	Started time.Time   `json:"started"`
+	Account string      `json:"account"`        // that is asked
+	Role    string      `json:"role,omitempty"` // to take there; "" is none
+	// Management is the account that manages the organization, in which the second set made its policies; "" where that was not
+	// asked, and in states of older versions.
+	Management string             `json:"management,omitempty"`
+	Region     string             `json:"region"`
+	Second     string             `json:"second,omitempty"`
+	Endpoint   string             `json:"endpoint,omitempty"` // of a stand-in
+	Kinds      []sandbox.Kind     `json:"kinds"`              // that the run can make
+	Resources  []sandbox.Resource `json:"resources"`
 }
 
 // stateFormat is the version of State's JSON.

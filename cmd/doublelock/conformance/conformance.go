@@ -2,6 +2,7 @@
 package conformance
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -108,7 +109,7 @@ func (o *options) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.cleanup, "cleanup", false, "remove what runs that were killed left behind, and end")
 	f.StringVar(&o.onlyRun, "run", "", "`ID` of the one run that --cleanup removes, also when it may be alive")
 	f.StringVar(&o.state, "state", "", "`FILE` in which a run writes down what it makes (default: one for each run in the user's cache folder)")
-	f.StringVar(&o.report, "report", "", "`FILE` or folder to write the report to, as JSON and beside it as Markdown; - for standard output, JSON alone")
+	f.StringVar(&o.report, "report", "", "`FILE` or folder to write the report to, as JSON and beside it as Markdown; earlier reports there are replaced; - for standard output, JSON alone")
 	f.StringVar(&o.against, "against", "", "ask a stand-in instead of AWS: localaws, ministack, moto, or the `URL` of one on this machine")
 	f.StringVar(&o.program, "program", "", "`FILE` of the program of ministack or moto (default: found in PATH)")
 	f.StringVar(&o.behavior, "behavior", "", "`FILE` of a report that localaws follows")
@@ -148,7 +149,9 @@ func (o *options) check(given *pflag.FlagSet, getenv func(string) string) error 
 		return command.Fail("conformance: --behavior is what localaws follows; add --against localaws")
 	case o.organization && (o.against == ministack || o.against == moto || onThisMachine(o.against)):
 		return command.Fail("conformance: --organization is for AWS, and for localaws, which always asks both sets; leave it out")
-	case o.organization && o.against == "" && !o.printRights && (o.ou == "" || o.account == ""):
+	case o.organization && o.cleanup && o.against == "" && o.account == "":
+		return command.Fail("conformance: --cleanup --organization needs --account, the sandbox account")
+	case o.organization && o.against == "" && !o.printRights && !o.cleanup && (o.ou == "" || o.account == ""):
 		return command.Fail("conformance: --organization needs --ou, an OU that holds the sandbox account and nothing else, and --account")
 	case !o.organization && (with("ou") || with("account") || with("role")):
 		return command.Fail("conformance: --ou, --account and --role are for --organization; add it")
@@ -175,7 +178,11 @@ func (o *options) run(ctx context.Context, env *command.Env) error {
 		return o.runCleanup(ctx, env)
 	}
 	if o.report != "" { // before anything is made
-		if _, _, err := o.reportFiles(); err != nil {
+		asJSON, asText, err := o.reportFiles()
+		if err == nil {
+			err = o.overwrites(asJSON, asText)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -304,11 +311,41 @@ func (o *options) reportFiles() (asJSON, asText string, err error) {
 	if info, err := os.Stat(asJSON); err == nil && info.IsDir() {
 		asJSON = strings.TrimSuffix(asJSON, "/") + "/conformance.json"
 	}
+	if strings.HasSuffix(asJSON, ".md") {
+		return "", "", command.Fail("conformance: --report %s: it names the JSON, and Markdown is written beside it; use %s", asJSON, strings.TrimSuffix(asJSON, ".md")+".json")
+	}
 	asText = strings.TrimSuffix(asJSON, ".json") + ".md"
 	if err := files.Check(asJSON); err != nil {
 		return "", "", err
 	}
 	return asJSON, asText, files.Check(asText)
+}
+
+// overwrites refuses files that a report would replace and that are worth more than it: the report that is followed, one of AWS, which
+// took a sandbox account and most of an hour, where a stand-in is asked, and what is no report.
+func (o *options) overwrites(asJSON, asText string) error {
+	if asJSON == "-" {
+		return nil
+	}
+	refuse := func(file, what string) error {
+		return command.Fail("conformance: --report: %s is %s, and would be overwritten; name another file", file, what)
+	}
+	was, err := os.Stat(asJSON)
+	if followed, unread := os.Stat(o.behavior); err == nil && unread == nil && os.SameFile(was, followed) {
+		return refuse(asJSON, "the report that --behavior follows")
+	}
+	if text, missing := os.ReadFile(asJSON); missing == nil && len(text) > 0 {
+		switch report, err := conformance.ReadReport(bytes.NewReader(text)); {
+		case err != nil:
+			return refuse(asJSON, "no report")
+		case report.Against == conformance.AWS && o.against != "":
+			return refuse(asJSON, "a report of "+conformance.AWS)
+		}
+	}
+	if text, missing := os.ReadFile(asText); missing == nil && len(text) > 0 && !conformance.IsMarkdown(text) {
+		return refuse(asText, "no report")
+	}
+	return nil
 }
 
 func (o *options) write(env *command.Env, report conformance.Report) error {

@@ -415,6 +415,8 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		"--against localaws --behavior " + broken + "x": "no such file",
 		"--against localaws --behavior " + broken:       `question "kms.nope" is answered twice`,
 		"--organization --region eu-west-1":             "needs --ou",
+		"--cleanup --organization --region eu-west-1":   "--cleanup --organization needs --account",
+		"--against localaws --report report.md":         "use report.json",
 		"--ou ou-ab12-11111111 --region eu-west-1":      "are for --organization; add it",
 		"--region eu-west-1 --second-region eu-west-1":  "use another",
 		"--region eu-west-1 --second-region cn-north-1": "use two Regions of one",

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,22 @@ func (o *options) cleanupOf(run sandbox.Run) string {
 		add("--role", o.role)
 	}
 	return strings.Join(line, " ")
+}
+
+// cleanupOfState is the command that removes what a state says: of a run of the second set it takes the credentials with which that
+// was run.
+func (o *options) cleanupOfState(state conformance.State) string {
+	there := *o
+	there.region, there.second = state.Region, cmp.Or(state.Second, o.second)
+	if state.Role == "" || o.organization {
+		return there.cleanupOf(sandbox.Run(o.onlyRun))
+	}
+	there.organization, there.account, there.role = true, state.Account, state.Role
+	whose := "the management account"
+	if state.Management != "" {
+		whose = "account " + state.Management
+	}
+	return there.cleanupOf(sandbox.Run(o.onlyRun)) + ", with credentials of " + whose + ","
 }
 
 // interrupted ends a run whose things nobody waited for to be removed.

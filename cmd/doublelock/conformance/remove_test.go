@@ -73,20 +73,8 @@ func TestTheSecondSignalEndsTheRemovalAndTheCommandThatIsPrintedFinishesIt(t *te
 	if !found || !strings.Contains(said, "--run ") || !strings.Contains(said, "--region "+region) {
 		t.Fatalf("no command: %s", stderr)
 	}
+	replaceInStates(t, cache, os.Getenv("AWS_ENDPOINT_URL"), direct) // whose run was not in another address
 	t.Setenv("AWS_ENDPOINT_URL", direct)
-	for _, state := range states(t, cache) { // whose run was not in another address
-		text, err := os.ReadFile(state)
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := strings.Index(string(text), "http://127.0.0.1:")
-		if at >= 0 {
-			old, _, _ := strings.Cut(string(text)[at:], `"`)
-			if err := os.WriteFile(state, []byte(strings.ReplaceAll(string(text), old, direct)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	_, stderr, code = run(t, append(strings.Fields(said)[1:], "--yes")...)
 	if code != 0 || made(t, a) > 0 || len(states(t, cache)) > 0 {
 		t.Errorf("exit code %d, %d things and %v are left: %s", code, made(t, a), states(t, cache), stderr)
@@ -160,5 +148,84 @@ func TestASignalWhileACallHangsEndsTheRunAtOnce(t *testing.T) {
 				t.Errorf("exit code %d after %s, %d things are left: %s", code, took, made(t, a), stderr)
 			}
 		})
+	}
+}
+
+// A run of the second set that was killed is found by its state: whoever removes what it made in the sandbox account gets the command, and
+// whose credentials it takes, for what is in the management account.
+func TestWhatARunOfTheSecondSetLeftIsRemovedByTheCommandThatIsPrinted(t *testing.T) {
+	a, cache := sandboxAccount(t, management)
+	policies := func() int {
+		t.Helper()
+		out, err := a.As("test.amazonaws.com", management, region, "organizations", "ListPolicies", map[string]any{"Filter": "SERVICE_CONTROL_POLICY"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(out["Policies"].([]any))
+	}
+	before := policies()
+	ends, stop := context.WithCancel(t.Context())
+	again, stopAgain := context.WithCancel(t.Context())
+	defer stop()
+	defer stopAgain()
+	direct := os.Getenv("AWS_ENDPOINT_URL")
+	between(t, func(operation string, r *http.Request) bool {
+		if ends.Err() != nil {
+			stopAgain()
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+			return true
+		}
+		if operation == "AttachPolicy" {
+			defer stop()
+		}
+		return false
+	})
+	_, stderr, code := commandtest.Line{New: command.New, Ends: ends, Again: again}.Run(t, "conformance", "--yes", "--organization", "--ou", "ou-ab12-sandbox1", "--account", account, "--question", "organizations.scp.empty-key")
+	if code != 130 || policies() != before+1 || len(states(t, cache)) == 0 {
+		t.Fatalf("exit code %d, %d policies: %s", code, policies(), stderr)
+	}
+	replaceInStates(t, cache, os.Getenv("AWS_ENDPOINT_URL"), direct)
+	t.Setenv("AWS_ENDPOINT_URL", direct)
+
+	_, stderr, code = run(t, "--cleanup", "--yes")
+	if code != 1 || !strings.Contains(stderr, "left something in this account, which manages the organization, and in "+account) || policies() != before+1 {
+		t.Errorf("with credentials of the management account alone: exit code %d: %s", code, stderr)
+	}
+	keys, err := a.Principal(account, "role/Person/me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	manager := map[string]string{}
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY": keys.SecretAccessKey, "AWS_SESSION_TOKEN": keys.SessionToken} {
+		manager[name] = os.Getenv(name)
+		t.Setenv(name, value)
+	}
+	_, stderr, code = run(t, "--cleanup", "--yes")
+	_, said, found := strings.Cut(stderr, "something is left; doublelock ")
+	said, _, credentials := strings.Cut(said, ", with credentials of account "+management+", tries again")
+	if code != 1 || !found || !credentials || made(t, a) > 0 {
+		t.Fatalf("in the sandbox account: exit code %d, %d things are left: %s", code, made(t, a), stderr)
+	}
+	for name, value := range manager {
+		t.Setenv(name, value)
+	}
+	_, stderr, code = run(t, append(strings.Fields(said)[1:], "--yes")...)
+	if code != 0 || policies() != before || len(states(t, cache)) > 0 {
+		t.Errorf("%s: exit code %d, %d policies, %v: %s", said, code, policies(), states(t, cache), stderr)
+	}
+}
+
+// replaceInStates gives runs that left a state another address of AWS.
+func replaceInStates(t *testing.T, cache, old, direct string) {
+	t.Helper()
+	for _, state := range states(t, cache) {
+		text, err := os.ReadFile(state)
+		if err == nil {
+			err = os.WriteFile(state, []byte(strings.ReplaceAll(string(text), old, direct)), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -82,7 +82,7 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 	}
 	state := conformance.State{Run: run, Started: env.Now().UTC(), Account: own.Account(), Region: o.region, Second: o.second, Endpoint: c.Options().Endpoint, Kinds: conformance.Kinds(questions)}
 	if management != nil {
-		state.Role = o.role
+		state.Role, state.Management = o.role, management.Account()
 	}
 	if w.stop, err = files.Hold(file + held); err != nil {
 		return nil, fmt.Errorf("conformance: %w", err)
@@ -284,6 +284,9 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 	if o.second == "" {
 		defer env.Note("only Region %s was searched by name and tag; give --second-region for another that runs made replicas in", o.region)
 	}
+	if !o.organization && o.against == "" && slices.Contains(conformance.Kinds(conformance.Asked(o.questions, true)), sandbox.Policy) {
+		defer env.Note("policies that runs with --organization made are in the management account and were not looked for; that takes its credentials, and --organization --account %s", own.Account())
+	}
 	again := o.cleanupOf(sandbox.Run(o.onlyRun))
 	var failed []error
 	alive := map[sandbox.Run]bool{}
@@ -298,6 +301,10 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 			env.Note("run %s is alive on this machine: what it made stays; --run %s removes it all the same", state.Run, state.Run)
 			continue
 		}
+		if state.Management == own.Account() && state.Account != own.Account() && state.Endpoint == c.Options().Endpoint {
+			failed = append(failed, fmt.Errorf("conformance: run %s left something in this account, which manages the organization, and in %s; %s removes it", state.Run, state.Account, o.cleanupOfState(state)))
+			continue
+		}
 		if state.Account != own.Account() || state.Endpoint != c.Options().Endpoint {
 			env.Note("%s is of another account and stays", file)
 			continue
@@ -306,7 +313,7 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 		there.region, there.second = state.Region, cmp.Or(state.Second, o.second)
 		sessions, err := there.sessions(ctx, c, state.Run, nothing)
 		if err == nil {
-			err = removeAll(ctx, env, sessions, state, file, again, nil)
+			err = removeAll(ctx, env, sessions, state, file, o.cleanupOfState(state), nil)
 		}
 		if failed = append(failed, err); ctx.Err() != nil {
 			return errors.Join(failed...)
