@@ -169,13 +169,19 @@ func rekeyedFallback(ctx context.Context, w *World) (Answer, error) {
 }
 
 // triedFirst reads without the new key, and without the old one. The copy that is tried first is the one whose refusal is
-// recorded.
+// recorded. That refusals are not recorded at all is said only where that of a reader without both keys is not, either.
 func triedFirst(ctx context.Context, w *World) (Answer, error) {
 	secret, a, b, err := rekeyed(ctx, w)
 	if err != nil {
 		return "", err
 	}
 	since := w.now()
+	read := func(s *sandbox.Session) error { return s.Read(ctx, secret) }
+	if none, err := stopped(ctx, w, bySession, "none", denyKey("kms:Decrypt", a)+","+denyKey("kms:Decrypt", b), read); err != nil {
+		return "", err
+	} else if !none {
+		return "", errNotEvaluated // on keys
+	}
 	refusals := map[string]bool{}
 	for _, read := range []struct{ name, denied string }{{"old", b}, {"new", a}} {
 		session, err := w.without(ctx, read.name, denyKey("kms:Decrypt", read.denied))
@@ -187,26 +193,28 @@ func triedFirst(ctx context.Context, w *World) (Answer, error) {
 		}
 	}
 	began := time.Now()
-	for _, name := range []string{"old", "new"} {
-		events, err := w.recorded(ctx, name, since, began, func(events []trail.Change) bool {
-			return slices.ContainsFunc(events, func(e trail.Change) bool { return e.EventName == "Decrypt" && e.ErrorCode == "" })
-		})
+	opened := func(e trail.Change) bool { return e.EventName == "Decrypt" && e.ErrorCode == "" }
+	for _, read := range []struct {
+		name, of string
+		shown    func(trail.Change) bool // that CloudTrail shows what the reader did
+	}{
+		{"old", "the old copy", opened},
+		{"new", "the new copy", opened},
+		{"none", "neither copy", func(e trail.Change) bool { return e.EventName == "GetSecretValue" && e.ErrorCode != "" }},
+	} {
+		events, err := w.recorded(ctx, read.name, since, began, func(events []trail.Change) bool { return slices.ContainsFunc(events, read.shown) })
 		if err != nil {
 			return "", err
 		}
-		for _, e := range events {
-			if e.EventName == "Decrypt" && e.Denied() {
-				refusals[name] = true
-			}
-		}
-		w.note("refused Decrypt recorded of the reader of the "+name+" copy", "%t", refusals[name])
+		refusals[read.name] = slices.ContainsFunc(events, func(e trail.Change) bool { return e.EventName == "Decrypt" && e.Denied() })
+		w.note("refused Decrypt recorded of the reader of "+read.of, "%t", refusals[read.name])
 	}
 	switch {
 	case refusals["old"] && !refusals["new"]:
 		return NewFirst, nil
 	case refusals["new"] && !refusals["old"]:
 		return OldFirst, nil
-	case !refusals["old"] && !refusals["new"]:
+	case !refusals["old"] && !refusals["new"] && !refusals["none"]:
 		return "refusals-not-recorded", nil
 	}
 	return "", errUnexpected

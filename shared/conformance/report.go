@@ -45,9 +45,10 @@ func NewReport(version, against string, started time.Time, results []Result) Rep
 }
 
 // Answered is AWS's answer to a question, as a run against AWS itself in a part of AWS gave it: none from a run against a stand-in,
-// in another part, to a question that was not answered, or in words that this version does not know. p may be "", any part.
+// in another part or one that the report does not name, to a question that was not answered, or in words that this version does not
+// know. p may be "", any part.
 func (r Report) Answered(question string, p arn.Partition) (Answer, bool) {
-	if r.Against != AWS || p != "" && r.Partition != "" && r.Partition != p {
+	if r.Against != AWS || p != "" && r.Partition != p {
 		return "", false
 	}
 	for _, one := range r.Results {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -159,6 +160,7 @@ func TestAReportSaysWhatAWSAnswered(t *testing.T) {
 		"a run against AWS":                     {func(*conformance.Report) {}, true},
 		"a run against a stand-in":              {func(r *conformance.Report) { r.Against = "localaws" }, false},
 		"a run in another part of AWS":          {func(r *conformance.Report) { r.Partition = "aws-cn" }, false},
+		"a run of which nobody says where":      {func(r *conformance.Report) { r.Partition = "" }, false},
 		"a question that was not answered":      {func(r *conformance.Report) { r.Results[0].Verdict = conformance.Unanswered }, false},
 		"one that the local AWS did not follow": {func(r *conformance.Report) { r.Results[0].Verdict = conformance.NotFollowed }, false},
 		"an answer that nobody knows":           {func(r *conformance.Report) { r.Results[0].Answer = "PASSES" }, false},
@@ -172,5 +174,74 @@ func TestAReportSaysWhatAWSAnswered(t *testing.T) {
 				t.Errorf("%q, %v", answer, answered)
 			}
 		})
+	}
+}
+
+// CloudTrail that shows less later than it did before is no proof that something was not recorded.
+func TestWhatCloudTrailShowsNoMoreIsNoAbsence(t *testing.T) {
+	withoutKMS := func(events []map[string]any) []map[string]any {
+		return slices.DeleteFunc(events, func(e map[string]any) bool {
+			return strings.Contains(e["CloudTrailEvent"].(string), `"eventSource":"kms.amazonaws.com"`)
+		})
+	}
+	for name, of := range map[string]struct {
+		answer   func(look int, events []map[string]any) []map[string]any // look: of a session that has something, from 1
+		question string
+		want     conformance.Answer
+		reason   conformance.Reason
+	}{
+		"nothing after the records of Secrets Manager": {func(look int, events []map[string]any) []map[string]any {
+			if look > 1 {
+				return nil
+			}
+			return withoutKMS(events)
+		}, "kms.validation.recorded", "", conformance.NotShown},
+		"nothing after all of it": {func(look int, events []map[string]any) []map[string]any {
+			if look > 1 {
+				return nil
+			}
+			return events
+		}, "kms.validation.recorded", "", conformance.NotShown},
+		"all of it, and then a part": {func(look int, events []map[string]any) []map[string]any {
+			if look > 1 {
+				return withoutKMS(events)
+			}
+			return events
+		}, "kms.validation.recorded", "both", ""},
+		"a part, and then all of it": {func(look int, events []map[string]any) []map[string]any {
+			if look > 1 {
+				return events
+			}
+			return withoutKMS(events)
+		}, "kms.validation.recorded", "both", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := startPlain(t)
+			var mu sync.Mutex
+			looks := map[string]int{}
+			l.rewrites(t, "LookupEvents", func(answer []byte) ([]byte, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				var page struct{ Events []map[string]any }
+				if err := json.Unmarshal(answer, &page); err != nil || len(page.Events) == 0 {
+					return answer, err
+				}
+				who, _ := page.Events[0]["Username"].(string)
+				looks[who]++
+				return json.Marshal(map[string]any{"Events": of.answer(looks[who], page.Events)})
+			})
+			if r := l.ask(t, of.question)[0]; r.Answer != of.want || r.Reason != of.reason {
+				t.Errorf("%s %q (%s %s), want %q %s", r.Verdict, r.Answer, r.Reason, r.Detail, of.want, of.reason)
+			}
+		})
+	}
+}
+
+// Where nobody is refused, no refusal can be recorded.
+func TestNoRefusalIsNoRefusalThatIsNotRecorded(t *testing.T) {
+	l := start(t, localaws.Options{Seed: 1, Behavior: localaws.Behavior{NoSecondLock: true}})
+	if r := l.ask(t, "secretsmanager.rekeyed.tried-first")[0]; r.Answer != "" || r.Reason != conformance.NotEvaluated {
+		t.Errorf("%s %q (%s %s)", r.Verdict, r.Answer, r.Reason, r.Detail)
 	}
 }

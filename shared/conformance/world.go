@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -335,24 +337,40 @@ func (w *World) settled(ctx context.Context, early Answer, look func(context.Con
 // recorded waits until CloudTrail shows enough of what a session did since a time, by the run's clock, and then until it shows
 // whatever it will of calls that were made before began: that a call is not there is an answer, too.
 func (w *World) recorded(ctx context.Context, session string, since, began time.Time, enough func([]trail.Change) bool) ([]trail.Change, error) {
-	look := func(ctx context.Context) ([]trail.Change, error) {
-		return w.own.Events(ctx, w.sessionName(w.what(session)), since.Add(-time.Minute))
-	}
-	found, err := sandbox.Until(ctx, w.patience.Trail, func(ctx context.Context) (bool, error) {
-		events, err := look(ctx)
+	// What was shown is true, also where a later look does not show it; and an absence is none where nothing is shown any more.
+	shown := map[string]trail.Change{}
+	look := func(ctx context.Context) (bool, error) {
+		events, err := w.own.Events(ctx, w.sessionName(w.what(session)), since.Add(-time.Minute))
+		for _, e := range events {
+			shown[e.EventID] = e
+		}
 		return err == nil && enough(events), err
-	})
+	}
+	found, err := sandbox.Until(ctx, w.patience.Trail, look)
 	switch {
 	case err != nil:
 		return nil, err
 	case !found:
 		return nil, fmt.Errorf("events of the session within %s: %w", w.patience.Trail, errNotShown)
 	}
-	if err := sandbox.Sleep(ctx, max(w.patience.Settle, time.Until(began.Add(w.patience.Trail)))); err != nil {
-		return nil, err
+	end := time.Now().Add(max(w.patience.Settle, time.Until(began.Add(w.patience.Trail))))
+	for rest := time.Until(end); rest > 0; rest = time.Until(end) {
+		if err := sandbox.Sleep(ctx, min(rest, max(w.patience.Settle, betweenTrails))); err != nil {
+			return nil, err
+		}
+		if found, err = look(ctx); err != nil {
+			return nil, err
+		}
 	}
-	return look(ctx)
+	if !found {
+		return nil, fmt.Errorf("events of the session, which were there before: %w", errNotShown)
+	}
+	return slices.Collect(maps.Values(shown)), nil
 }
+
+// betweenTrails is the least time between two looks at CloudTrail that wait for what may never come: it allows two look-ups a
+// second in an account and Region.
+const betweenTrails = 30 * time.Second
 
 // Why a question has no answer, beside what AWS says.
 var (
