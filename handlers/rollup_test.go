@@ -49,7 +49,10 @@ type via struct {
 	channel string
 }
 
-func (v via) Send(_ context.Context, m alert.Message) error {
+func (v via) Send(ctx context.Context, m alert.Message) error {
+	if err := store.SendingOf(ctx).Before(ctx); err != nil {
+		return err
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var before, after error
