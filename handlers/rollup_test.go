@@ -396,7 +396,7 @@ type late struct {
 
 func (l *late) Put(ctx context.Context, box, id string, body json.RawMessage) error {
 	if strings.HasPrefix(box, "rollup#") {
-		l.again = func() error { return l.Outbox.Put(context.WithoutCancel(ctx), box, id, body) }
+		l.again = func() error { return l.Outbox.Put(store.WithSending(context.WithoutCancel(ctx), nil), box, id, body) } // it left in time
 	}
 	return l.Outbox.Put(ctx, box, id, body)
 }
