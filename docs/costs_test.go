@@ -50,8 +50,8 @@ const (
 	readsPerLook           = 1  // of the sweep: the record
 	readsPerEvent          = 2  // about a secret: the record, and whether the location was a blind spot
 	readsPerKeyEvent       = 3  // what the index has of the key, of its Region, and how old that is
-	readsPerNotice         = 10 // by detect and by alert, for each way out
-	writesPerNotice        = 28 // likewise: the record with its index in a transaction, which counts twice, the outbox, intents, tags, mails
+	readsPerNotice         = 12 // by detect and by alert, for each way out
+	writesPerNotice        = 30 // likewise: the record with its index in a transaction, which counts twice, the outbox, intents, tags, mails
 	writesPerSweptLocation = 1  // how far the sweep got, by account and Region
 	writesPerSweep         = 2
 	readsPerBeat           = 1  // by account and Region

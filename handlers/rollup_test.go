@@ -49,7 +49,10 @@ type via struct {
 	channel string
 }
 
-func (v via) Send(_ context.Context, m alert.Message) error {
+func (v via) Send(ctx context.Context, m alert.Message) error {
+	if err := store.SendingOf(ctx).Before(ctx); err != nil {
+		return err
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var before, after error
@@ -393,7 +396,7 @@ type late struct {
 
 func (l *late) Put(ctx context.Context, box, id string, body json.RawMessage) error {
 	if strings.HasPrefix(box, "rollup#") {
-		l.again = func() error { return l.Outbox.Put(context.WithoutCancel(ctx), box, id, body) }
+		l.again = func() error { return l.Outbox.Put(store.WithSending(context.WithoutCancel(ctx), nil), box, id, body) } // it left in time
 	}
 	return l.Outbox.Put(ctx, box, id, body)
 }

@@ -115,17 +115,21 @@ type recorder struct {
 	sent *[]string
 }
 
-func (r recorder) Send(_ context.Context, m alert.Message) error {
+func (r recorder) Send(ctx context.Context, m alert.Message) error {
+	if err := store.SendingOf(ctx).Before(ctx); err != nil {
+		return err
+	}
 	*r.sent = append(*r.sent, r.name+": "+m.Text)
 	return nil
 }
 
-func (r recorder) Claim(context.Context, string, time.Duration) (store.Claim, error) {
+func (r recorder) Claim(context.Context, string, string, time.Duration) (store.Claim, error) {
 	return store.ClaimNew, nil
 }
+func (r recorder) Begin(context.Context, string, string) error            { return nil }
 func (r recorder) Delivered(context.Context, string, time.Duration) error { return nil }
-func (r recorder) Doubt(context.Context, string) error                    { return nil }
-func (r recorder) Release(context.Context, string) error                  { return nil }
+func (r recorder) Doubt(context.Context, string, string) error            { return nil }
+func (r recorder) Release(context.Context, string, string) error          { return nil }
 
 // send hands alert a finding of an owner and answers what was sent.
 func send(t *testing.T, list []channels.Channel, owners settings.Owners, owner string) string {

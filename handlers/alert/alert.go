@@ -2,7 +2,9 @@ package alert
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -27,8 +29,8 @@ type Message struct {
 	Notices    []string          // short ids of the notices that it is about: the attribute notice_ids
 }
 
-// Sender hands messages to what carries a channel. An error that is none of guard.NothingDone leaves open whether the
-// message was sent.
+// Sender hands messages to what carries a channel, and asks the store.Sending of the context right before the bytes go. An
+// error that is none of guard.NothingDone leaves open whether the message was sent.
 type Sender interface {
 	Send(ctx context.Context, m Message) error
 }
@@ -41,7 +43,7 @@ type Channel struct {
 }
 
 const (
-	lease    = 5 * time.Minute // longer than a function may take, so that a claim outlives only a crash
+	lease    = time.Minute // longer than a function may take, so that a claim outlives only a crash
 	remember = 90 * 24 * time.Hour
 	reserve  = 2 * time.Second // before the function's own deadline, to answer in time
 )
@@ -62,8 +64,10 @@ type Handler struct {
 // TaskRollUp is the scheduled task of this handler.
 const TaskRollUp = "rollup"
 
-// batch is the bookkeeping of one: which queue messages brought a notice, by its ID, and which of them failed.
+// batch is the bookkeeping of one: which queue messages brought a notice, by its ID, and which of them failed. by is whose
+// its claims are.
 type batch struct {
+	by      string
 	brought map[string][]string
 	failed  map[string]error
 }
@@ -93,7 +97,7 @@ func (h *Handler) legible(message events.SQSMessage) error {
 
 // all delivers the notices of a batch, and answers which of its messages failed.
 func (h *Handler) all(ctx context.Context, messages []events.SQSMessage) map[string]error {
-	b := batch{brought: map[string][]string{}, failed: map[string]error{}}
+	b := batch{by: rand.Text(), brought: map[string][]string{}, failed: map[string]error{}}
 	var notices []guard.Notice
 	for _, message := range messages {
 		if task, err := trail.Task([]byte(message.Body), h.Account); err == nil && task != "" {
@@ -153,7 +157,7 @@ func (h *Handler) deliver(ctx context.Context, o outlet, notices []guard.Notice,
 			continue // the same notice twice in one batch: what becomes of the first becomes of both
 		}
 		asked[n.ID] = true
-		claim, err := h.Claims.Claim(ctx, notify.DedupeKey(o.name, n), lease)
+		claim, err := h.Claims.Claim(ctx, notify.DedupeKey(o.name, n), b.by, lease)
 		switch {
 		case err != nil:
 			b.fail(n, err)
@@ -184,11 +188,40 @@ var errBusy = fmt.Errorf("somebody else is at it: %w", guard.ErrConflict)
 
 // post sends one message, and remembers or gives back the notices that are in it.
 func (h *Handler) post(ctx context.Context, o outlet, m notify.Message, inside []notify.Item, b batch) {
-	if err := o.send(ctx, h.Directory, m, inside); err != nil {
+	sending := store.NewSending(inTime(func(ctx context.Context) error { return h.begin(ctx, o.name, inside, b) }))
+	if err := o.send(store.WithSending(ctx, sending), h.Directory, m, inside); err != nil {
 		h.undo(ctx, o.name, inside, b, err)
 		return
 	}
 	h.done(ctx, o.name, m, inside)
+}
+
+// begin writes down that notices go out now, as long as they are all still this batch's.
+func (h *Handler) begin(ctx context.Context, channel string, inside []notify.Item, b batch) error {
+	for _, item := range inside {
+		if err := h.Claims.Begin(ctx, notify.DedupeKey(channel, item.Notice), b.by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inTime is what a store.Sending asks before the bytes go: they stay where somebody else may have taken over what they are about,
+// or nobody knows, or it took so long to find out that somebody could have since.
+func inTime(begin func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		asked := time.Now()
+		err := begin(ctx)
+		switch {
+		case errors.Is(err, store.ErrLost):
+			return fmt.Errorf("%w: %w: %w", guard.ErrUnsent, store.ErrFenced, err)
+		case err != nil:
+			return fmt.Errorf("%w: %w", guard.ErrUnsent, err)
+		case store.Since(asked) >= store.MayBegin:
+			return fmt.Errorf("%w: %w: its time was over", guard.ErrUnsent, store.ErrFenced)
+		}
+		return nil
+	}
 }
 
 // about lists the notices that a message is about, those included that a later one in it has overtaken.
@@ -209,10 +242,10 @@ func (h *Handler) undo(ctx context.Context, channel string, sent []notify.Item, 
 	for _, item := range sent {
 		b.fail(item.Notice, cause)
 		back := h.Claims.Doubt
-		if guard.NothingDone(cause) && !item.Repeat {
+		if guard.NothingDone(cause) {
 			back = h.Claims.Release
 		}
-		if err := back(ctx, notify.DedupeKey(channel, item.Notice)); err != nil {
+		if err := back(ctx, notify.DedupeKey(channel, item.Notice), b.by); err != nil {
 			h.Log.ErrorContext(ctx, "release notice", "id", item.Notice.ID, "action", "failed", "error", err)
 		}
 	}
@@ -226,7 +259,7 @@ func known(cause error) string {
 	return "unknown"
 }
 
-// done remembers what was sent. If even that fails, the claim's lease still keeps repeats away for a while, and what is
+// done remembers what was sent. If even that fails, that it was begun still keeps repeats away for a while, and what is
 // sent again after it says so.
 func (h *Handler) done(ctx context.Context, channel string, m notify.Message, sent []notify.Item) {
 	ctx = context.WithoutCancel(ctx)

@@ -26,16 +26,28 @@ import (
 type post struct {
 	now      time.Time
 	messages []alert.Message
-	claims   map[string]time.Time // when the lease ends
+	claims   map[string]claimed
 	done     map[string]bool
-	broken   map[string]error // by step: claim, send, delivered
+	broken   map[string]error // by step: claim, begin, send, delivered
+	before   func()           // a message's bytes go
+}
+
+// claimed is a claim of a delivery.
+type claimed struct {
+	by     string
+	until  time.Time
+	repeat bool
 }
 
 func newPost() *post {
-	return &post{now: notifytest.At, claims: map[string]time.Time{}, done: map[string]bool{}, broken: map[string]error{}}
+	return &post{now: notifytest.At, claims: map[string]claimed{}, done: map[string]bool{}, broken: map[string]error{}, before: func() {}}
 }
 
-func (p *post) Send(_ context.Context, m alert.Message) error {
+func (p *post) Send(ctx context.Context, m alert.Message) error {
+	p.before()
+	if err := store.SendingOf(ctx).Before(ctx); err != nil {
+		return err
+	}
 	if p.broken["send"] != nil {
 		return p.broken["send"]
 	}
@@ -43,21 +55,32 @@ func (p *post) Send(_ context.Context, m alert.Message) error {
 	return nil
 }
 
-func (p *post) Claim(_ context.Context, id string, lease time.Duration) (store.Claim, error) {
-	end, known := p.claims[id]
+func (p *post) Claim(_ context.Context, id, by string, lease time.Duration) (store.Claim, error) {
+	have, known := p.claims[id]
 	switch {
 	case p.broken["claim"] != nil:
 		return "", p.broken["claim"]
 	case p.done[id]:
 		return store.ClaimDone, nil
-	case known && p.now.Before(end):
+	case known && p.now.Before(have.until):
 		return store.ClaimBusy, nil
 	}
-	p.claims[id] = p.now.Add(lease)
-	if known {
+	p.claims[id] = claimed{by, p.now.Add(lease), have.repeat}
+	if have.repeat {
 		return store.ClaimAgain, nil
 	}
 	return store.ClaimNew, nil
+}
+
+func (p *post) Begin(_ context.Context, id, by string) error {
+	switch {
+	case p.broken["begin"] != nil:
+		return p.broken["begin"]
+	case p.claims[id].by != by || p.done[id]:
+		return store.ErrLost
+	}
+	p.claims[id] = claimed{by, p.now.Add(store.UnderWay), true}
+	return nil
 }
 
 func (p *post) Delivered(_ context.Context, id string, _ time.Duration) error {
@@ -67,15 +90,17 @@ func (p *post) Delivered(_ context.Context, id string, _ time.Duration) error {
 	return p.broken["delivered"]
 }
 
-func (p *post) Doubt(_ context.Context, id string) error {
-	if _, claimed := p.claims[id]; claimed && !p.done[id] {
-		p.claims[id] = p.now
+func (p *post) Doubt(_ context.Context, id, by string) error {
+	if p.claims[id].by == by && !p.done[id] {
+		p.claims[id] = claimed{repeat: true}
 	}
 	return nil
 }
 
-func (p *post) Release(_ context.Context, id string) error {
-	delete(p.claims, id)
+func (p *post) Release(_ context.Context, id, by string) error {
+	if p.claims[id].by == by {
+		delete(p.claims, id)
+	}
 	return nil
 }
 
@@ -246,6 +271,44 @@ func TestDeathBetweenSendingAndRememberingIsAdmitted(t *testing.T) {
 	}
 	if !strings.Contains(p.messages[1].Text, "may have had this message before") {
 		t.Errorf("the repeat does not say so:\n%s", p.messages[1].Text)
+	}
+}
+
+// Between its claim and the sending somebody may take a notice over, who has a clock that is ahead. Of the two one sends it.
+func TestWhoseClaimWasTakenOverSendsNothing(t *testing.T) {
+	p := newPost()
+	slow, quick := p.handler(), p.handler()
+	p.before = func() {
+		p.before = func() {}
+		p.now = p.now.Add(20 * time.Minute)
+		if failed := handle(t, quick, opened("app")); len(failed) > 0 {
+			t.Errorf("who took it over failed: %v", failed)
+		}
+	}
+	if diff := cmp.Diff([]string{"m0", "m1"}, handle(t, slow, opened("app"), opened("db"))); diff != "" {
+		t.Errorf("messages that come again (-want +got):\n%s", diff)
+	}
+	if len(p.messages) != 1 || strings.Contains(p.messages[0].Text, "may have had") {
+		t.Fatalf("%d messages, want the one of who took it over: %+v", len(p.messages), p.messages)
+	}
+	if failed := handle(t, slow, opened("app"), opened("db")); len(failed) > 0 || len(p.messages) != 2 {
+		t.Fatalf("afterwards: failed %v, %d messages", failed, len(p.messages))
+	}
+	if text := p.messages[1].Text; strings.Contains(text, "may have had") || strings.Contains(text, "app") {
+		t.Errorf("of the two the other goes, and for the first time:\n%s", text)
+	}
+}
+
+// Nobody knows whose a notice is while the table does not answer: it stays until it does.
+func TestWhatCannotBeBegunIsNotSent(t *testing.T) {
+	p := newPost()
+	p.broken["begin"] = fmt.Errorf("the table: %w", guard.ErrUnavailable)
+	if failed := handle(t, p.handler(), opened("app")); len(failed) != 1 || len(p.messages) > 0 {
+		t.Fatalf("failed %v, %d messages", failed, len(p.messages))
+	}
+	delete(p.broken, "begin")
+	if failed := handle(t, p.handler(), opened("app")); len(failed) > 0 || len(p.messages) != 1 || strings.Contains(p.messages[0].Text, "may have had") {
+		t.Errorf("failed %v, %+v", failed, p.messages)
 	}
 }
 

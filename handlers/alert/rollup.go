@@ -20,6 +20,8 @@ type RollUps struct {
 	Box     store.Outbox
 	Windows Windows // of kind store.KindRollUp
 	Now     func() time.Time
+
+	seen store.Sights // of turns that others have taken
 }
 
 // Windows keeps the windows: store.Documents that are made anew where they cannot be read.
@@ -84,8 +86,9 @@ func (h *Handler) hold(ctx context.Context, o outlet, m notify.Message, inside [
 	to, named := address{o.name, o.counted(m.Route)}, false
 	for _, item := range inside {
 		as.Notice, as.Repeat = item.Notice, item.Repeat
-		err := h.RollUps.keep(ctx, to, as)
-		kept := err == nil || !guard.NothingDone(err)
+		sending := store.NewRepeatable(inTime(func(ctx context.Context) error { return h.begin(ctx, o.name, []notify.Item{item}, b) }))
+		err := h.RollUps.keep(store.WithSending(ctx, sending), to, as)
+		kept := err == nil || sending.Sent()
 		if err == nil && !named {
 			err = h.RollUps.open(ctx, to)
 			named = err == nil
@@ -369,20 +372,18 @@ func unprompted(all []held) string {
 		found, strings.Join(accounts, ", "))
 }
 
-// sendPart sends one message of a roll-up. What is in it is written down before it goes, and forgotten after.
+// sendPart sends one message of a roll-up. What is in it is written down right before it goes, and forgotten after.
 func (h *Handler) sendPart(ctx context.Context, o outlet, turn *turn, p part) error {
 	var ids []string
 	for _, one := range p.inside {
 		ids = append(ids, one.id())
 	}
-	if err := turn.begin(ctx, ids); err != nil {
-		return err
-	}
-	err := o.send(ctx, h.Directory, p.message, items(p.inside))
+	sending := store.NewSending(inTime(func(ctx context.Context) error { return turn.begin(ctx, ids) }))
+	err := o.send(store.WithSending(ctx, sending), h.Directory, p.message, items(p.inside))
 	ctx = context.WithoutCancel(ctx)
 	if err != nil {
 		repeat := slices.ContainsFunc(p.inside, func(one held) bool { return one.Repeat })
-		return errors.Join(err, turn.failed(ctx, guard.NothingDone(err) && !repeat))
+		return errors.Join(err, turn.failed(ctx, guard.NothingDone(err), repeat))
 	}
 	for _, one := range p.inside {
 		if err := h.RollUps.Box.Remove(ctx, address{o.name, p.message.Route}.box(), one.id()); err != nil {

@@ -32,12 +32,51 @@ type window struct {
 	Done    int       `json:"done,omitempty"`  // the last of them that sent everything
 }
 
-// pending is a roll-up that is being sent, and who is at it. Until its lease ends nobody else is; after that the message with
-// these notices may have been sent, because whoever did died or got no answer.
+// pending is a roll-up that is being sent, and who is at it. The message with these notices may have been sent, where whoever
+// did died or got no answer.
 type pending struct {
 	By    string    `json:"by"`
 	IDs   []string  `json:"ids,omitempty"` // of what waits
 	Until time.Time `json:"until"`
+	Phase phase     `json:"phase,omitempty"`
+	Step  int64     `json:"step,omitempty"` // of the turn, one higher with each of its writes: by it others see that somebody is at it
+}
+
+// phase says how far a turn has come.
+type phase string
+
+const (
+	taken   phase = "taken"   // nothing of it is under way
+	begun   phase = "begun"   // a message may be going out
+	doubted phase = "doubted" // one went out unanswered
+)
+
+// to is the next step of a turn.
+func (p *pending) to(next phase, until time.Time) {
+	p.Phase, p.Until = next, until
+	p.Step++
+}
+
+// underWay is how long after the last step a message may be going out. Earlier versions wrote no phase.
+func (p pending) underWay() time.Duration {
+	switch {
+	case p.Phase == taken, p.Phase == "" && len(p.IDs) == 0:
+		return 0
+	case p.Phase == doubted:
+		return store.LongestCall
+	default:
+		return store.UnderWay
+	}
+}
+
+// free reports that the turn can be taken over. One of which nothing is under way can at any time, because its owner begins
+// nothing afterwards: the lease only keeps two from trying in turns. Else it can when this process saw for long enough that nobody
+// wrote, or by a clock that both may have wrong.
+func (p pending) free(unchanged time.Duration, now time.Time) bool {
+	if p.underWay() == 0 {
+		return !now.Before(p.Until)
+	}
+	return unchanged >= p.underWay() || !now.Before(p.Until.Add(2*store.Skew))
 }
 
 // in is the window at a time: a new hour has a new count.
@@ -68,9 +107,10 @@ func (w *window) goes(critical bool, now time.Time) bool {
 	return false
 }
 
-// waits reports that nothing is to be sent now, whatever waits.
-func (w window) waits(now time.Time) bool {
-	if w.Pending != nil && now.Before(w.Pending.Until) {
+// waits reports that nothing is to be sent now, whatever waits. unchanged is how long this process saw whoever is at it at the
+// same step.
+func (w window) waits(unchanged time.Duration, now time.Time) bool {
+	if w.Pending != nil && !w.Pending.free(unchanged, now) {
 		return true // somebody is at it
 	}
 	return !w.doubtful() && now.Before(w.Due)
@@ -142,14 +182,14 @@ type turn struct {
 
 // take asks for the turn: nil where nothing is to be sent now, or somebody else is at it.
 func (r *RollUps) take(ctx context.Context, to address) (*turn, window, error) {
-	now, taken := r.Now().UTC(), false
+	now, ours := r.Now().UTC(), false
 	mine := &turn{r: r, to: to, by: rand.Text()}
 	w, err := r.change(ctx, to.Outlet, to.Route, func(w *window) bool {
-		if taken = !w.waits(now); !taken {
+		if ours = !w.waits(r.unchanged(to, w.Pending), now); !ours {
 			return false
 		}
 		*w = w.in(now)
-		next := pending{By: mine.by, Until: now.Add(lease)}
+		next := pending{By: mine.by, Phase: taken, Until: now.Add(lease)}
 		if w.Pending != nil {
 			next.IDs = w.Pending.IDs
 		}
@@ -158,14 +198,22 @@ func (r *RollUps) take(ctx context.Context, to address) (*turn, window, error) {
 		mine.round = w.Round
 		return true
 	})
-	if err != nil || !taken {
+	if err != nil || !ours {
 		return nil, w, err
 	}
 	return mine, w, nil
 }
 
+// unchanged is how long this process has seen a turn as it is.
+func (r *RollUps) unchanged(to address, p *pending) time.Duration {
+	if p == nil {
+		return 0
+	}
+	return r.seen.Unchanged(to.id()+"|"+p.By, p.Step, store.Elapsed())
+}
+
 // errTaken is the answer to a process that was so slow that somebody else took its turn.
-var errTaken = fmt.Errorf("somebody else sends the roll-up: %w", guard.ErrConflict)
+var errTaken = fmt.Errorf("somebody else sends the roll-up: %w: %w", guard.ErrConflict, store.ErrLost)
 
 func (t *turn) move(ctx context.Context, move func(*window, time.Time)) error {
 	now, mine := t.r.Now().UTC(), false
@@ -181,32 +229,49 @@ func (t *turn) move(ctx context.Context, move func(*window, time.Time)) error {
 	return err
 }
 
-// begin writes down what a message has in it that is sent next.
+// begin writes down what a message has in it that goes out now.
 func (t *turn) begin(ctx context.Context, ids []string) error {
-	return t.move(ctx, func(w *window, now time.Time) { w.Pending.IDs, w.Pending.Until = ids, now.Add(lease) })
+	return t.move(ctx, func(w *window, now time.Time) {
+		w.Pending.IDs = ids
+		w.Pending.to(begun, now.Add(store.UnderWay))
+	})
 }
 
 // sent counts a message, and forgets what it had in it.
 func (t *turn) sent(ctx context.Context) error {
-	return t.move(ctx, func(w *window, _ time.Time) { w.Pending.IDs, w.Sent = nil, w.Sent+1 })
+	return t.move(ctx, func(w *window, now time.Time) {
+		w.Pending.IDs, w.Sent = nil, w.Sent+1
+		w.Pending.to(taken, now.Add(lease))
+	})
 }
 
-// failed gives the turn back. Where it is not known whether the message was sent, the next one with it is a repeat.
-func (t *turn) failed(ctx context.Context, nothing bool) error {
-	return t.move(ctx, func(w *window, now time.Time) {
-		if w.Pending.Until = now; nothing {
+// failed gives the turn back. Where it is not known whether the message was sent, or an earlier one like it was, the next one with
+// what is in it is a repeat.
+func (t *turn) failed(ctx context.Context, nothing, repeat bool) error {
+	err := t.move(ctx, func(w *window, now time.Time) {
+		switch {
+		case !nothing:
+			w.Pending.to(doubted, now.Add(store.LongestCall))
+			t.r.unchanged(t.to, w.Pending) // is watched from now on
+		case repeat:
+			w.Pending.to(taken, time.Time{})
+		default:
 			w.Pending = nil
 		}
 	})
+	if errors.Is(err, store.ErrLost) {
+		return nil // whoever has it sends what waits
+	}
+	return err
 }
 
 // end gives the turn back, with everything sent or nothing.
 func (t *turn) end(ctx context.Context, sent bool) error {
-	return t.move(ctx, func(w *window, now time.Time) {
+	return t.move(ctx, func(w *window, _ time.Time) {
 		if sent {
 			w.Due, w.Done = time.Time{}, t.round
 		}
-		if w.Pending.Until = now; !w.doubtful() {
+		if w.Pending.to(taken, time.Time{}); !w.doubtful() {
 			w.Pending = nil
 		}
 	})

@@ -32,8 +32,9 @@ type pipeline struct {
 }
 
 type claimed struct {
-	done  bool
-	until time.Time
+	done, begun bool
+	by          string
+	until       time.Time
 }
 
 // claims is the store of deliveries as one process sees it, which knows what it holds itself.
@@ -42,7 +43,7 @@ type claims struct {
 	held map[string]bool
 }
 
-func (f claims) Claim(_ context.Context, id string, lease time.Duration) (store.Claim, error) {
+func (f claims) Claim(_ context.Context, id, by string, lease time.Duration) (store.Claim, error) {
 	if err := f.p.trip("claim"); err != nil {
 		return "", err
 	}
@@ -53,15 +54,24 @@ func (f claims) Claim(_ context.Context, id string, lease time.Duration) (store.
 	case known && f.p.now.Before(have.until):
 		return store.ClaimBusy, nil
 	}
-	f.p.claims[id] = claimed{until: f.p.now.Add(lease)}
+	f.p.claims[id] = claimed{by: by, begun: have.begun, until: f.p.now.Add(lease)}
 	if err := f.p.trip("claim done"); err != nil {
 		return "", err // stored, and the one who asked does not know
 	}
 	f.held[id] = true
-	if known {
+	if have.begun {
 		return store.ClaimAgain, nil
 	}
 	return store.ClaimNew, nil
+}
+
+func (f claims) Begin(_ context.Context, id, by string) error {
+	have := f.p.claims[id]
+	if have.by != by || have.done {
+		return store.ErrLost
+	}
+	f.p.claims[id] = claimed{by: by, begun: true, until: f.p.now.Add(store.UnderWay)}
+	return f.p.trip("begin")
 }
 
 func (f claims) Delivered(_ context.Context, id string, _ time.Duration) error {
@@ -70,13 +80,13 @@ func (f claims) Delivered(_ context.Context, id string, _ time.Duration) error {
 	return nil
 }
 
-func (f claims) Doubt(_ context.Context, id string) error {
-	f.p.claims[id] = claimed{until: f.p.now}
+func (f claims) Doubt(_ context.Context, id, _ string) error {
+	f.p.claims[id] = claimed{begun: true, until: f.p.now}
 	delete(f.held, id)
 	return nil
 }
 
-func (f claims) Release(_ context.Context, id string) error {
+func (f claims) Release(_ context.Context, id, _ string) error {
 	delete(f.p.claims, id)
 	delete(f.held, id)
 	return nil
@@ -88,7 +98,10 @@ type inbox struct {
 	channel string
 }
 
-func (f inbox) Send(_ context.Context, l alert.Message) error {
+func (f inbox) Send(ctx context.Context, l alert.Message) error {
+	if err := store.SendingOf(ctx).Before(ctx); err != nil {
+		return err
+	}
 	if err := f.claims.p.trip("send"); err != nil {
 		return err
 	}

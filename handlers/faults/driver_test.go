@@ -26,6 +26,8 @@ type faults struct {
 	reorder                                                    int
 	processes                                                  int           // of a function, at least
 	skew                                                       time.Duration // at most, either way: two clocks are apart by twice as much
+	// skewOf is how wrong the clock of a process is; nil: as chance has it, by skew at most.
+	skewOf func(process string) time.Duration
 	// down says whether a service is down for a call; nil is never.
 	down func(c *call) bool
 	// still says whether nothing is delivered; nil is never.

@@ -46,6 +46,9 @@ type function struct {
 	born      int
 }
 
+// next is the name of the process that is started next.
+func (f *function) next() string { return fmt.Sprintf("%s/%d", f.name, f.born+1) }
+
 // functions puts processes of the test in the place of the functions that the templates deployed.
 func (d *driver) functions() error {
 	for name, build := range wires.All() {
@@ -148,9 +151,13 @@ func (d *driver) free(f *function) (*process, error) {
 
 // process is a new one of a function, with a clock of its own.
 func (d *driver) process(f *function) *process {
+	name := f.next()
 	f.born++
-	p := &process{name: fmt.Sprintf("%s/%d", f.name, f.born), died: make(chan struct{}), dozes: make(chan struct{}), said: &said{}}
+	p := &process{name: name, died: make(chan struct{}), dozes: make(chan struct{}), said: &said{}}
 	p.skew = time.Duration((d.chance("skew", p.name)*2 - 1) * float64(d.faults.skew))
+	if d.faults.skewOf != nil {
+		p.skew = d.faults.skewOf(p.name)
+	}
 	return p
 }
 

@@ -3,6 +3,7 @@ package cloud_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -115,8 +116,17 @@ func counterAside(t *testing.T, w *world) {
 func claimAnew(t *testing.T, w *world) {
 	for name, ask := range map[string]func(*table.Table) error{
 		"claimed": func(*table.Table) error { return nil },
+		"begun": func(records *table.Table) error {
+			if bad, err := new(store.Unreadable), records.Begin(t.Context(), "email|n", "w"); !errors.As(err, &bad) {
+				return fmt.Errorf("what cannot be read is begun: %w", err)
+			}
+			return nil
+		},
+		"given back": func(records *table.Table) error {
+			return records.Release(t.Context(), "email|n", "w")
+		},
 		"in doubt": func(records *table.Table) error {
-			return records.Doubt(t.Context(), "email|n")
+			return records.Doubt(t.Context(), "email|n", "w")
 		},
 	} {
 		_, records := oneBroken(t, w, "delivery#email|n", "claim")
@@ -124,7 +134,7 @@ func claimAnew(t *testing.T, w *world) {
 			t.Errorf("%s: %v", name, err)
 		}
 		for _, want := range []store.Claim{store.ClaimAgain, store.ClaimBusy} {
-			if got, err := records.Claim(t.Context(), "email|n", time.Hour); err != nil || got != want {
+			if got, err := records.Claim(t.Context(), "email|n", "w", time.Hour); err != nil || got != want {
 				t.Errorf("%s: claim %q, %v, want %q", name, got, err, want)
 			}
 		}
@@ -132,7 +142,7 @@ func claimAnew(t *testing.T, w *world) {
 	}
 	_, records := oneBroken(t, w, "delivery#email|n", "claim")
 	must(t, records.Delivered(t.Context(), "email|n", time.Hour))
-	if got, err := records.Claim(t.Context(), "email|n", time.Hour); err != nil || got != store.ClaimDone {
+	if got, err := records.Claim(t.Context(), "email|n", "w", time.Hour); err != nil || got != store.ClaimDone {
 		t.Errorf("delivered: claim %q, %v", got, err)
 	}
 	inQuarantine(t, records, store.KindClaim, "email|n")

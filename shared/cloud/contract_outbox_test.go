@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/store"
 )
@@ -70,20 +71,29 @@ func boxKept(t *testing.T, w *world) {
 }
 
 func deliveryInDoubt(t *testing.T, w *world) {
-	claims := table.Open(w.cloud(t, nil), rawTable(t, w).name)
+	now := time.Now()
+	claims := table.Open(w.cloud(t, func(o *cloud.Options) { o.Now = func() time.Time { return now } }), rawTable(t, w).name)
 	ask := func(want store.Claim) {
 		t.Helper()
-		got, err := claims.Claim(t.Context(), "email|n", time.Hour)
+		got, err := claims.Claim(t.Context(), "email|n", "w", time.Hour)
 		if err != nil || got != want {
 			t.Errorf("claim %q, error %v, want %q", got, err, want)
 		}
 	}
-	must(t, claims.Doubt(t.Context(), "email|n")) // nobody claimed it
+	must(t, claims.Doubt(t.Context(), "email|n", "w")) // nobody claimed it
 	ask(store.ClaimNew)
 	ask(store.ClaimBusy)
-	must(t, claims.Doubt(t.Context(), "email|n"))
+	must(t, claims.Begin(t.Context(), "email|n", "w"))
+	must(t, claims.Doubt(t.Context(), "email|n", "another"))
+	must(t, claims.Doubt(t.Context(), "email|n", "w"))
+	ask(store.ClaimBusy) // it may be under way
+	now = now.Add(store.LongestCall + 2*store.Skew - time.Second)
+	ask(store.ClaimBusy) // by a clock that is ahead
+	now = now.Add(time.Second)
 	ask(store.ClaimAgain)
+	must(t, claims.Release(t.Context(), "email|n", "w"))
+	ask(store.ClaimAgain) // of this one nothing was sent, of the one before nobody knows
 	must(t, claims.Delivered(t.Context(), "email|n", time.Hour))
-	must(t, claims.Doubt(t.Context(), "email|n")) // whoever was slower knows less
+	must(t, claims.Doubt(t.Context(), "email|n", "w")) // whoever was slower knows less
 	ask(store.ClaimDone)
 }

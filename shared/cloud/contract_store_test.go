@@ -154,7 +154,7 @@ func everyRecord(t *testing.T, w *world) {
 			t.Fatal(err)
 		}
 	}
-	_, err := records.Claim(t.Context(), "n1", time.Hour)
+	_, err := records.Claim(t.Context(), "n1", "w", time.Hour)
 	err = errors.Join(err, records.Journal().Append(t.Context(), store.JournalEntry{ID: "1", Resource: "secret-00", At: time.Now()}))
 	if err != nil {
 		t.Fatal(err)
@@ -170,24 +170,49 @@ func everyRecord(t *testing.T, w *world) {
 func deliveryClaimed(t *testing.T, w *world) {
 	now := time.Now()
 	records := table.Open(w.cloud(t, func(o *cloud.Options) { o.Now = func() time.Time { return now } }), newTable(t, w))
-	expect := func(when string, want store.Claim) {
+	expect := func(when, by string, want store.Claim) {
 		t.Helper()
-		if got, err := records.Claim(t.Context(), "n1|email", 5*time.Minute); err != nil || got != want {
+		if got, err := records.Claim(t.Context(), "n1|email", by, 5*time.Minute); err != nil || got != want {
 			t.Errorf("%s: %q, %v; want %q", when, got, err, want)
 		}
 	}
-	expect("first", store.ClaimNew)
-	expect("meanwhile", store.ClaimBusy)
-	if err := records.Release(t.Context(), "n1|email"); err != nil {
-		t.Fatal(err)
+	begin := func(when, by string, want error) {
+		t.Helper()
+		if err := records.Begin(t.Context(), "n1|email", by); !errors.Is(err, want) {
+			t.Errorf("%s: begun by %s: %v, want %v", when, by, err, want)
+		}
 	}
-	expect("given back", store.ClaimNew)
+	begin("unclaimed", "a", store.ErrLost)
+	expect("first", "a", store.ClaimNew)
+	expect("meanwhile", "b", store.ClaimBusy)
+	begin("meanwhile", "b", store.ErrLost)
+	must(t, records.Release(t.Context(), "n1|email", "b"))
+	expect("given back by who did not have it", "b", store.ClaimBusy)
+	must(t, records.Release(t.Context(), "n1|email", "a"))
+	expect("given back", "b", store.ClaimNew)
+
+	now = now.Add(6 * time.Minute) // a lease is over, or a clock is ahead
+	expect("after a crash before it was begun", "c", store.ClaimNew)
+	begin("taken over", "b", store.ErrLost)
+	begin("by who took it over", "c", nil)
+	must(t, records.Release(t.Context(), "n1|email", "b")) // whose it is no more
+	must(t, records.Release(t.Context(), "n1|email", "c"))
+	expect("given back, and nothing was sent", "d", store.ClaimNew)
+	begin("again", "d", nil)
+	begin("a second attempt", "d", nil)
+	now = now.Add(store.UnderWay + 2*store.Skew - time.Second)
+	expect("it may be under way, by a clock that is ahead", "e", store.ClaimBusy)
+	now = now.Add(time.Second)
+	expect("after a crash when it was begun", "e", store.ClaimAgain)
+	begin("who woke", "d", store.ErrLost)
+	must(t, records.Doubt(t.Context(), "n1|email", "d"))
 	now = now.Add(6 * time.Minute)
-	expect("after a crash", store.ClaimAgain)
-	if err := records.Delivered(t.Context(), "n1|email", time.Hour); err != nil {
-		t.Fatal(err)
-	}
-	expect("delivered", store.ClaimDone)
+	expect("after another crash", "f", store.ClaimAgain)
+	must(t, records.Delivered(t.Context(), "n1|email", time.Hour))
+	expect("delivered", "g", store.ClaimDone)
+	begin("delivered", "f", store.ErrLost)
+	must(t, records.Release(t.Context(), "n1|email", "f"))
+	expect("delivered, and given back", "g", store.ClaimDone)
 }
 
 // losesAnswers carries a call out, and then breaks the connection before its answer: the first of an operation, after which
@@ -213,8 +238,8 @@ func releaseRepeated(t *testing.T, w *world) {
 	var o cloud.Options
 	name := newTable(t, w)
 	other := table.Open(w.cloud(t, func(have *cloud.Options) { o = *have }), name)
-	network := &losesAnswers{of: "DeleteItem", after: func() {
-		if got, err := other.Claim(t.Context(), "n1|email", time.Minute); err != nil || got != store.ClaimNew {
+	network := &losesAnswers{of: "PutItem", after: func() {
+		if got, err := other.Claim(t.Context(), "n1|email", "other", time.Minute); err != nil || got != store.ClaimNew {
 			t.Errorf("given back: %q, %v", got, err)
 		}
 	}}
@@ -223,24 +248,25 @@ func releaseRepeated(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	records := table.Open(c, name)
-	if _, err := records.Claim(t.Context(), "n1|email", time.Minute); err != nil {
+	if _, err := other.Claim(t.Context(), "n1|email", "w", time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if err := records.Release(t.Context(), "n1|email"); err != nil || !network.lost.Load() {
+	if err := records.Release(t.Context(), "n1|email", "w"); err != nil || !network.lost.Load() {
 		t.Fatal(err, network.lost.Load())
 	}
-	if got, err := records.Claim(t.Context(), "n1|email", time.Minute); err != nil || got != store.ClaimBusy {
+	if got, err := records.Claim(t.Context(), "n1|email", "w", time.Minute); err != nil || got != store.ClaimBusy {
 		t.Errorf("while another is at it: %q, %v", got, err)
 	}
+	must(t, other.Begin(t.Context(), "n1|email", "other"))
 }
 
 func oneOfManyClaims(t *testing.T, w *world) {
 	records := table.Open(w.cloud(t, nil), newTable(t, w))
 	var won atomic.Int32
 	var all sync.WaitGroup
-	for range 8 {
+	for n := range 8 {
 		w.atOnce(&all, func() {
-			got, err := records.Claim(t.Context(), "n1|email", time.Minute)
+			got, err := records.Claim(t.Context(), "n1|email", fmt.Sprint(n), time.Minute)
 			if err != nil || (got != store.ClaimNew && got != store.ClaimBusy) {
 				t.Errorf("claim %q, %v", got, err)
 			}

@@ -125,7 +125,7 @@ func (l *longest) writers() map[string]func(round int) {
 		},
 		"delivery#": func(round int) {
 			id := fmt.Sprint(round) + strings.Repeat("x", 1000)
-			_, err := l.records.Claim(l.Context(), id, time.Minute)
+			_, err := l.records.Claim(l.Context(), id, "w", time.Minute)
 			must(l.T, err)
 			must(l.T, l.records.Delivered(l.Context(), id, time.Hour))
 		},

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -48,23 +47,14 @@ type Effects struct {
 	Elapsed func() time.Duration
 	Sleep   func(ctx context.Context, d time.Duration) error // nil: by the machine's clock
 
-	mu   sync.Mutex
-	seen map[string]sight
+	seen Sights
 }
-
-// sight is what this process saw of a target that another owns.
-type sight struct {
-	counter int64
-	at      time.Duration
-}
-
-var processStart = time.Now()
 
 func (e *Effects) elapsed() time.Duration {
 	if e.Elapsed != nil {
 		return e.Elapsed()
 	}
-	return time.Since(processStart)
+	return Elapsed()
 }
 
 func (e *Effects) sleep(ctx context.Context, d time.Duration) error {
@@ -163,7 +153,7 @@ func (e *Effects) patience(i Intent) time.Duration {
 
 // idle reports that the owner of an intent was seen to write nothing for long enough, and otherwise remembers what was seen.
 func (e *Effects) idle(ctx context.Context, i Intent) (bool, error) {
-	if e.watched(i) >= e.patience(i) {
+	if e.seen.Unchanged(i.Target, i.Revision, e.elapsed()) >= e.patience(i) {
 		return true, nil
 	}
 	w, err := e.Intents.Watch(ctx, i.Target)
@@ -177,25 +167,6 @@ func (e *Effects) idle(ctx context.Context, i Intent) (bool, error) {
 	_, err = e.Intents.SetWatch(ctx, w) // false: somebody else saw it, which is as good
 	return false, err
 }
-
-// watched is how long this process has seen an intent as it is.
-func (e *Effects) watched(i Intent) time.Duration {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := e.elapsed()
-	s, found := e.seen[i.Target]
-	if found && s.counter == i.Revision {
-		return now - s.at
-	}
-	if e.seen == nil || len(e.seen) >= mostSeen {
-		e.seen = map[string]sight{}
-	}
-	e.seen[i.Target] = sight{i.Revision, now}
-	return 0
-}
-
-// mostSeen bounds what a process remembers; who is forgotten is watched from the beginning.
-const mostSeen = 10_000
 
 // write stores what the owner does. ErrLost: it is not the owner any more.
 func (h *Hold) write(ctx context.Context, i Intent) error {

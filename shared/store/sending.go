@@ -15,7 +15,8 @@ var ErrUnanswered = errors.New("not sent again: it was sent and not answered")
 // Sending is a call that changes something, on its way. The transport asks Before ahead of every attempt, with nothing
 // left to do but to send the bytes, and says After how it went. It is safe for concurrent use.
 type Sending struct {
-	check func(ctx context.Context) error
+	check  func(ctx context.Context) error
+	repeat bool // what was not answered may be sent again
 
 	mu         sync.Mutex
 	sent       bool // an attempt was let through
@@ -26,11 +27,16 @@ type Sending struct {
 // own time counts.
 func NewSending(check func(ctx context.Context) error) *Sending { return &Sending{check: check} }
 
+// NewRepeatable is a NewSending of which a second attempt does no more than the first.
+func NewRepeatable(check func(ctx context.Context) error) *Sending {
+	return &Sending{check: check, repeat: true}
+}
+
 // Before answers nil where the bytes may go now. Its errors are final.
 func (s *Sending) Before(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.unanswered {
+	if s.unanswered && !s.repeat {
 		return ErrUnanswered
 	}
 	if err := s.check(WithSending(ctx, nil)); err != nil {
@@ -45,6 +51,12 @@ func (s *Sending) After(answered bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unanswered = s.unanswered && !answered
+}
+
+// Sent reports that an attempt was let through.
+func (s *Sending) Sent() bool {
+	sent, _ := s.state()
+	return sent
 }
 
 // state is whether any attempt was let through, and whether what became of the last is unknown.

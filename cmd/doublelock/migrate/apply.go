@@ -112,7 +112,7 @@ func (a *applying) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.verify(ctx, m, p, jobs); err != nil {
+	if jobs, err = a.verify(ctx, m, p, jobs); err != nil {
 		return err
 	}
 	items, err := a.choose(p, jobs, m.Engine.Rules)

@@ -1,13 +1,20 @@
 package migrate_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -315,6 +322,54 @@ func TestApplyRefusesAPlanWhoseFactsChanged(t *testing.T) {
 	}
 	f.expect(2, "changed: search/index: versions of the secret", "migrate", "apply", f.file)
 	f.expect(0, "WAVE", "migrate", "status")
+}
+
+// The hub moves a secret of the plan while apply still inspects the accounts. That is no change which somebody else made.
+func TestApplyBesideTheSweepTakesItsMoveForThePlansOwn(t *testing.T) {
+	f := newFixture(t)
+	arn := f.secret("search/index")
+	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", arn)
+	f.expect(0, "outside the change windows", "migrate", "apply", f.file, "--window", "Mon-Thu 22:00-04:00")
+	f.Clock.Advance(14 * time.Hour)
+	f.become("remediate")
+	var once sync.Once
+	f.through(func(body string) {
+		if strings.Contains(body, "GetAccountAuthorizationDetails") {
+			once.Do(f.sweep)
+		}
+	})
+	out, complaints, code := f.run("migrate", "apply", f.file)
+	if s := f.describe(arn); s.Key.Manager != guard.ManagerCustomer {
+		t.Fatal("the hub has not moved it meanwhile")
+	}
+	if code != 0 || !strings.Contains(out, "observing") || strings.Contains(complaints, "changed") {
+		t.Errorf("exit %d\n%s%s", code, out, complaints)
+	}
+}
+
+// through has every call of the command line pass by somebody who reads it before it arrives.
+func (f *fixture) through(reads func(body string)) {
+	f.Helper()
+	aws, err := url.Parse(os.Getenv(settings.EnvEndpoint))
+	if err != nil {
+		f.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(aws)
+		r.Out.Host = r.In.Host // which is signed
+	}}
+	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		reads(string(body))
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	}))
+	f.Cleanup(between.Close)
+	f.Setenv(settings.EnvEndpoint, between.URL)
 }
 
 func TestAPlanThatBreaksAReaderIsFindings(t *testing.T) {

@@ -13,12 +13,16 @@ import (
 
 // verify compares the plan with what is true now, for the secrets that were not begun yet: those that were have
 // changed by our own hand, and the machine inspects them before each step anyway. Each for which the plan does not hold is
-// named and left out.
-func (a *applying) verify(ctx context.Context, m *fleet.Migrations, p migration.Plan, jobs []migration.Job) error {
+// named and left out. Inspecting takes minutes, in which the hub goes on with the same plan: the jobs are listed again after it,
+// and what was begun meanwhile is the plan's own doing. It answers the jobs as they were listed last.
+//
+// Everything in the accounts is inspected, and not the secrets of the plan alone: the policies of others name sessions and
+// condition keys, and a copy of a secret in another account is found where it is.
+func (a *applying) verify(ctx context.Context, m *fleet.Migrations, p migration.Plan, jobs []migration.Job) ([]migration.Job, error) {
 	open := p
 	open.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i migration.Item) bool { return jobFor(jobs, i.Secret).Touched(p.ID) })
 	if len(open.Items) == 0 {
-		return nil
+		return jobs, nil
 	}
 	a.acceptFrom(p)
 	for _, i := range open.Items {
@@ -26,15 +30,21 @@ func (a *applying) verify(ctx context.Context, m *fleet.Migrations, p migration.
 	}
 	fresh, err := a.make(ctx, m)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a.held = migration.Verify(open, fresh)
+	if a.held = migration.Verify(open, fresh); len(a.held) == 0 {
+		return jobs, nil
+	}
+	if jobs, _, err = migration.All(ctx, m.Store); err != nil {
+		return nil, fmt.Errorf("list migrations again: %w", err)
+	}
+	a.held = slices.DeleteFunc(a.held, func(d migration.Drift) bool { return jobFor(jobs, d.Secret).Touched(p.ID) })
 	for _, d := range a.held {
 		for _, what := range d.What {
 			fmt.Fprintf(a.env.Stderr, "doublelock: changed: %s: %s\n", output.Printable(d.Name), output.Printable(what))
 		}
 	}
-	return nil
+	return jobs, nil
 }
 
 // outdated says for how much of a plan it does not hold any more.

@@ -13,8 +13,33 @@ import (
 
 // claim is the body of a delivery's item.
 type claim struct {
-	Sent  bool      `json:"sent"`
-	Until time.Time `json:"until"` // when the lease of one who has not sent yet ends
+	Sent   bool      `json:"sent"`
+	Until  time.Time `json:"until"` // until when it is somebody's, by the clock of who wrote it
+	By     string    `json:"by,omitempty"`
+	Phase  phase     `json:"phase,omitempty"`
+	Repeat bool      `json:"repeat,omitempty"` // an earlier delivery may have been made
+}
+
+// phase says how far whoever has a claim has come.
+type phase string
+
+const (
+	taken   phase = "taken"   // nothing of it has gone out
+	begun   phase = "begun"   // it may be going out
+	doubted phase = "doubted" // it went out unanswered
+)
+
+// underWay is how long after its last write a delivery may be going out. Whoever wrote no phase, or one of a newer version, may
+// have begun.
+func (c claim) underWay() time.Duration {
+	switch c.Phase {
+	case taken:
+		return 0
+	case doubted:
+		return store.LongestCall
+	default:
+		return store.UnderWay
+	}
 }
 
 func claimKey(id string) item {
@@ -22,86 +47,121 @@ func claimKey(id string) item {
 }
 
 // Claim asks for the right to deliver something once. The right lasts as long as the lease; who delivered must say so
-// with Delivered, who could not must Release. One who does neither (a crash) loses it when the lease ends.
-func (t *Table) Claim(ctx context.Context, id string, lease time.Duration) (store.Claim, error) {
-	now := t.c.Options().Now().UTC()
+// with Delivered, who could not must Release, who does not know must Doubt. One who does none of them (a crash) loses it when the
+// lease ends, and after Begin when nothing of it can be under way.
+func (t *Table) Claim(ctx context.Context, id, by string, lease time.Duration) (store.Claim, error) {
 	var have claim
 	was, anew, err := t.orAnew(ctx, claimKey(id), &have)
 	if err != nil {
 		return "", session.Fail(err, "claim delivery %s", id)
 	}
+	now := t.c.Options().Now().UTC()
 	switch {
 	case have.Sent:
 		return store.ClaimDone, nil
-	case was.revision > 0 && now.Before(have.Until):
+	case was.revision > 0 && !t.free(id, was, have, now):
 		return store.ClaimBusy, nil
 	}
-	want := claim{Until: now.Add(lease)}
+	want := claim{Until: now.Add(lease), By: by, Phase: taken, Repeat: have.Repeat}
+	want.Repeat = want.Repeat || anew || was.revision > 0 && have.Phase != taken // of one that could not be read nobody knows whether it was delivered
 	err = t.over(ctx, claimKey(id), was, want, want.Until.Add(remembered))
 	switch {
 	case errors.Is(err, guard.ErrConflict):
 		return store.ClaimBusy, nil
 	case err != nil:
 		return "", fmt.Errorf("claim delivery %s: %w", id, err)
-	case was.revision > 0, anew: // of one that could not be read nobody knows whether it was delivered
+	case want.Repeat:
 		return store.ClaimAgain, nil
 	default:
 		return store.ClaimNew, nil
 	}
 }
 
-// Delivered ends a claim for good, and remembers it for ttl.
-func (t *Table) Delivered(ctx context.Context, id string, ttl time.Duration) error {
-	var have claim
-	was, _, err := t.orAnew(ctx, claimKey(id), &have) // what was delivered is delivered, whatever the claim said
-	if err != nil {
-		return session.Fail(err, "remember delivery %s", id)
+// free reports that a claim can be taken over. What is taken can at any time, because whoever has it cannot begin afterwards: its
+// lease, by whatever clock, only keeps two from trying in turns. What may be going out can when it was seen for long enough that
+// nobody wrote, or by a clock that both may have wrong.
+func (t *Table) free(id string, was row, have claim, now time.Time) bool {
+	underWay := have.underWay()
+	if underWay == 0 {
+		return !now.Before(have.Until)
 	}
-	body, err := store.Merge([]byte(was.body), claim{Sent: true})
-	if err != nil {
-		return fmt.Errorf("remember delivery %s: %w", id, err)
-	}
-	it := claimKey(id)
-	it[attributeRevision] = number(was.revision + 1)
-	it[AttributeExpires] = number(t.c.Options().Now().Add(ttl).Unix())
-	return session.Fail(t.write(ctx, write{it: it, body: string(body), was: was}, "", nil), "remember delivery %s", id)
+	seen := t.seen.Unchanged(id, was.revision, store.Elapsed())
+	return seen >= underWay || !now.Before(have.Until.Add(2*store.Skew))
 }
 
-// Doubt ends the lease of a claim whose delivery may have been made, so that the next who asks gets it as a repeat. One that
-// was delivered, or that somebody else took meanwhile, stays as it is.
-func (t *Table) Doubt(ctx context.Context, id string) error {
-	var have claim
-	was, err := t.orAside(ctx, claimKey(id), &have)
-	if _, is := errors.AsType[*store.Unreadable](err); is {
-		return nil // the next who asks gets it as a repeat
+// Begin writes down that a delivery is made now.
+func (t *Table) Begin(ctx context.Context, id, by string) error {
+	_, err := t.step(ctx, id, by, claim{Phase: begun, By: by, Until: t.c.Options().Now().UTC().Add(store.UnderWay)})
+	return session.Fail(err, "begin delivery %s", id)
+}
+
+// Doubt gives back a claim whose delivery may have been made. One that was delivered, or that somebody else took meanwhile, stays
+// as it is.
+func (t *Table) Doubt(ctx context.Context, id, by string) error {
+	revision, err := t.step(ctx, id, by, claim{Phase: doubted, Until: t.c.Options().Now().UTC().Add(store.LongestCall)})
+	if err == nil {
+		t.seen.Unchanged(id, revision, store.Elapsed())
 	}
-	if err != nil || was.revision == 0 || have.Sent {
-		return session.Fail(err, "doubt delivery %s", id)
-	}
-	now := t.c.Options().Now().UTC()
-	err = t.over(ctx, claimKey(id), was, claim{Until: now}, now.Add(remembered))
-	if errors.Is(err, guard.ErrConflict) {
+	return session.Fail(unlessLost(err), "doubt delivery %s", id)
+}
+
+// Release gives a claim back, so that the next who asks gets it as it was. One that was delivered stays, and so does that of who
+// asked meanwhile. The item stays, too: a write that was slow would find a new one at the revision that it knows.
+func (t *Table) Release(ctx context.Context, id, by string) error {
+	_, err := t.step(ctx, id, by, claim{Phase: taken})
+	return session.Fail(unlessLost(err), "release delivery %s", id)
+}
+
+// unlessLost leaves out that a claim is somebody else's, or nobody knows whose: who asks next gets that as a repeat.
+func unlessLost(err error) error {
+	if _, is := errors.AsType[*store.Unreadable](err); is || errors.Is(err, store.ErrLost) {
 		return nil
 	}
-	return session.Fail(err, "doubt delivery %s", id)
+	return err
+}
+
+// stepRounds bounds how often a claim is written again because another version wrote beside it.
+const stepRounds = 5
+
+// step writes what becomes of a claim that is by's, and answers the revision of the item then. store.ErrLost: it is not.
+func (t *Table) step(ctx context.Context, id, by string, next claim) (revision int64, err error) {
+	for range stepRounds {
+		var have claim
+		was, err := t.orAside(ctx, claimKey(id), &have)
+		if err != nil {
+			return 0, err
+		}
+		if was.revision == 0 || have.Sent || have.By != by {
+			return 0, store.ErrLost
+		}
+		next.Repeat = have.Repeat
+		err = t.over(ctx, claimKey(id), was, next, t.c.Options().Now().Add(store.UnderWay+remembered))
+		if !errors.Is(err, guard.ErrConflict) {
+			return was.revision + 1, err
+		}
+	}
+	return 0, store.ErrLost
+}
+
+// Delivered ends a claim for good, and remembers it for ttl: what was delivered is delivered, whatever the claim says.
+func (t *Table) Delivered(ctx context.Context, id string, ttl time.Duration) error {
+	var err error
+	for range stepRounds {
+		var have claim
+		was, _, failed := t.orAnew(ctx, claimKey(id), &have)
+		if failed != nil {
+			return session.Fail(failed, "remember delivery %s", id)
+		}
+		err = t.over(ctx, claimKey(id), was, claim{Sent: true}, t.c.Options().Now().Add(ttl))
+		if !errors.Is(err, guard.ErrConflict) {
+			break
+		}
+	}
+	return session.Fail(err, "remember delivery %s", id)
 }
 
 // remembered is how long a claim is kept after its lease has ended: as long as its delivery may be asked for again.
 const remembered = 14 * 24 * time.Hour
-
-// Release gives a claim back, so that the next who asks gets it as new. One that was delivered stays, and so does that of who
-// asked meanwhile: a delete that arrives late, or is repeated because its answer was lost, would take theirs.
-func (t *Table) Release(ctx context.Context, id string) error {
-	var have claim
-	was, err := t.orAside(ctx, claimKey(id), &have)
-	if _, is := errors.AsType[*store.Unreadable](err); is {
-		return nil // as Doubt
-	}
-	if err == nil && was.revision > 0 && !have.Sent {
-		err = t.removeIfSame(ctx, was.it)
-	}
-	return session.Fail(err, "release delivery %s", id)
-}
 
 // counter is the body of a counter's item.
 type counter struct {

@@ -18,6 +18,7 @@ import (
 type Table struct {
 	c    *cloud.Cloud
 	name string
+	seen store.Sights // of deliveries that others have begun
 }
 
 var (

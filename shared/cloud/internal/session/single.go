@@ -2,9 +2,11 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Single makes a call of which a repeat would do harm. call must switch the SDK's own tries off: they send again what was
@@ -17,8 +19,11 @@ func Single(ctx context.Context, call func() error) error {
 		} else if paused != nil {
 			return err
 		}
-		if err = call(); err == nil || !guard.NothingDone(err) || !guard.Passing(err) {
+		if err = call(); err == nil || !guard.NothingDone(err) || !guard.Passing(err) || errors.Is(err, store.ErrFenced) {
 			return err
+		}
+		if sending := store.SendingOf(ctx); sending != nil {
+			sending.After(true) // an error that proves so much is an answer
 		}
 	}
 	return err
