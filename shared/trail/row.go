@@ -45,7 +45,7 @@ var members = func() map[string]string {
 	for _, name := range []string{
 		"arn", "accountId", "principalId", "userName", "invokedBy", "accessKeyId", "sessionContext", "sessionIssuer", "attributes", "mfaAuthenticated",
 		"creationDate", "sourceIdentity", "onBehalfOf", "userId", "identityStoreArn", "type", "webIdFederationData",
-		"name", "secretId", "secretIdList", "kmsKeyId", "keyId", "targetKeyId", "aliasName", "addReplicaRegions", "replicaRegions",
+		"name", "secretId", "secretIdList", "kmsKeyId", "keyId", "targetKeyId", "sourceKeyId", "destinationKeyId", "aliasName", "addReplicaRegions", "replicaRegions",
 		"versionId", "versionStage", "clientRequestToken", "resourcePolicy", "policyName", "policy", "policyId", "policyType", "targetId",
 		"rule", "encryptionContext", "granteePrincipal", "operations", "keyMetadata", "replicaKeyMetadata", "trailName",
 		"roleName", "path", "stackName", "eventBusName",
