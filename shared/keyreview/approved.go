@@ -19,6 +19,7 @@ type Carrier struct {
 	By    guard.ApprovedBy // "" where aliases or tags of the key were not read, so that it may carry some
 	Name  string           // alias/…, or the tags as key=value, sorted
 	Given *trail.Change    // the last call that gave it that; nil where no record says so
+	Maybe *trail.Change    // a call that may have, later than Given or at a time that is not said: its export left out what decides
 	Tags  map[string]string
 }
 
@@ -70,32 +71,70 @@ func Attribute(carriers []Carrier, c trail.Change) {
 		return
 	}
 	for i := range carriers {
-		if k := &carriers[i]; k.givenBy(c) && (k.Given == nil || k.Given.Time.Before(c.Time)) {
+		k := &carriers[i]
+		gave := k.givenBy(c)
+		if gave == certainly && (c.Lacks("errorCode") || c.Lacks("eventTime")) {
+			gave = perhaps
+		}
+		switch {
+		case gave == certainly && (k.Given == nil || k.Given.Time.Before(c.Time)):
 			k.Given = &c
+		case gave == perhaps && (k.Maybe == nil || c.Time.IsZero() || !k.Maybe.Time.IsZero() && k.Maybe.Time.Before(c.Time)):
+			k.Maybe = &c
 		}
 	}
 }
 
-// givenBy reports whether a call gave the key what it carries; of several tags, one of them.
-func (k *Carrier) givenBy(c trail.Change) bool {
+// Doubted reports whether it is not known which call gave the key what it carries.
+func (k *Carrier) Doubted() bool {
+	return k.Given == nil || k.Maybe != nil && (k.Maybe.Time.IsZero() || k.Given.Time.Before(k.Maybe.Time))
+}
+
+// answer is whether a call gave a key what it carries, as far as the export of its record says.
+type answer int
+
+const (
+	not answer = iota
+	perhaps
+	certainly
+)
+
+// givenBy says whether a call gave the key what it carries; of several tags, one of them.
+func (k *Carrier) givenBy(c trail.Change) answer {
 	at := arn.Of(k.Key)
-	if c.Account != at.Account || c.Key.ID != k.Key && (c.Key.ID != at.Name() || c.Key.Region != at.Region) {
-		return false
+	named := perhaps
+	switch {
+	case c.Account != "" && c.Account != at.Account, c.Region != "" && c.Region != at.Region && c.Key.ID != k.Key:
+		return not
+	case c.Account != "" && (c.Key.ID == k.Key || c.Key.ID == at.Name() && c.Key.Region == at.Region):
+		named = certainly
+	case c.Key.ID != "" && c.Key.ID != k.Key && c.Key.ID != at.Name(), c.Key.ID == "" && !c.Lacks("requestParameters"):
+		return not
 	}
 	switch {
-	case k.By == guard.ApprovedByAlias:
-		return (c.EventName == "CreateAlias" || c.EventName == "UpdateAlias") && arn.Of(c.Alias).Resource == k.Name && arn.Of(c.Alias).Region == at.Region
+	case k.By == guard.ApprovedByAlias && (c.EventName == "CreateAlias" || c.EventName == "UpdateAlias"):
+		switch led := arn.Of(c.Alias); {
+		case c.Alias == "" && c.Lacks("requestParameters"):
+			return perhaps
+		case led.Resource != k.Name || led.Region != "" && led.Region != at.Region:
+			return not
+		}
+		return named
 	case k.By == guard.ApprovedByTag && slices.Contains([]string{"TagResource", "CreateKey", "ReplicateKey"}, c.EventName):
+		if c.Lacks("requestParameters") {
+			return perhaps
+		}
 		tags, _ := c.Request["tags"].([]any)
-		return slices.ContainsFunc(tags, func(tag any) bool {
+		if slices.ContainsFunc(tags, func(tag any) bool {
 			pair, _ := tag.(map[string]any)
 			name, _ := pair["tagKey"].(string)
 			value, approves := k.Tags[name]
 			return approves && pair["tagValue"] == value
-		})
-	default:
-		return false
+		}) {
+			return named
+		}
 	}
+	return not
 }
 
 // Since is when the key was given what it carries; zero where no record says so.

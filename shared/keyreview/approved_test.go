@@ -86,3 +86,45 @@ func TestKeysThatCarryWhatApprovesThem(t *testing.T) {
 		})
 	}
 }
+
+// A call whose export left out whether it succeeded, when it was or what it was about may have given the key what it carries: who did is
+// then not known. Source: CloudTrail User Guide, "CloudTrail record contents", errorCode.
+func TestWhoApprovedAKeyIsNotKnownWhereTheExportLeftThatOut(t *testing.T) {
+	const key = "arn:aws:kms:eu-west-1:333333333333:key/1"
+	at := func(hour int64) time.Time { return time.Unix(hour*3600, 0) }
+	call := func(hour int64, missing ...string) trail.Change {
+		return trail.Change{EventName: "CreateAlias", Account: "333333333333", Region: "eu-west-1", Alias: "arn:aws:kms:eu-west-1:333333333333:alias/ok", Key: guard.KeyRef{ID: key}, Time: at(hour), Missing: missing}
+	}
+	nameless := call(3, "requestParameters", "resources")
+	nameless.Alias, nameless.Key = "", guard.KeyRef{}
+	elsewhere := nameless
+	elsewhere.Region = "us-east-1"
+	timeless := call(0, "eventTime")
+	timeless.Time = time.Time{}
+	failed := call(3, "requestParameters")
+	failed.ErrorCode = "AccessDenied"
+	for sentence, c := range map[string]struct {
+		calls   []trail.Change
+		doubted bool
+	}{
+		"one that succeeded":                 {[]trail.Change{call(1)}, false},
+		"one that may have failed":           {[]trail.Change{call(1, "errorCode")}, true},
+		"one that did not, and before a may": {[]trail.Change{call(1, "errorCode"), call(2)}, false},
+		"one that did not, and later a may":  {[]trail.Change{call(2), call(3, "errorCode")}, true},
+		"the same in another order":          {[]trail.Change{call(3, "errorCode"), call(2)}, true},
+		"a may at a time that is not said":   {[]trail.Change{call(2), timeless}, true},
+		"one that names nothing":             {[]trail.Change{call(2), nameless}, true},
+		"one that names nothing, elsewhere":  {[]trail.Change{call(2), elsewhere}, false},
+		"one that failed":                    {[]trail.Change{call(2), failed}, false},
+		"none":                               {nil, true},
+	} {
+		facts := guard.Key{ARN: key, Account: "333333333333", Manager: guard.ManagerCustomer, Aliases: []string{"alias/ok"}}
+		carriers := keyreview.Carriers(&inventory.Snapshot{Keys: []inventory.Key{{Facts: facts}}}, guard.Approved{Aliases: []string{"alias/ok"}})
+		for _, call := range c.calls {
+			keyreview.Attribute(carriers, call)
+		}
+		if len(carriers) != 1 || carriers[0].Doubted() != c.doubted {
+			t.Errorf("%s: %+v", sentence, carriers)
+		}
+	}
+}

@@ -74,7 +74,7 @@ const mostNamed = 20
 func (r *review) users(k *inventory.Key) ([]policy.Statement, string) {
 	everybody, all := []policy.Statement{{Principal: &policy.PrincipalSet{AWS: []string{"*"}}}}, "whoever may read its secrets"
 	secrets := r.under[k.Facts.ARN]
-	if len(secrets) == 0 || len(secrets) > mostNamed {
+	if len(secrets) == 0 || len(secrets) > mostNamed || r.hidden(k) != "" {
 		return everybody, all
 	}
 	var names []string

@@ -123,7 +123,7 @@ func (r *review) unused(k *inventory.Key) {
 // hidden says why a secret may be under a key that none is known to be under; "" where none can be.
 func (r *review) hidden(k *inventory.Key) string {
 	for _, u := range r.snapshot.Unread {
-		if u.Part == inventory.PartSecrets && u.Region == k.Facts.Region {
+		if u.Part == inventory.PartSecrets && (u.Region == k.Facts.Region || u.Region == "") {
 			return "the secrets of account " + u.Account + " in " + u.Region + " could not be read: " + u.Why
 		}
 	}

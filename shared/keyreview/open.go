@@ -98,56 +98,9 @@ func name(s policy.Statement, index int) string {
 	return fmt.Sprintf("statement %d", index)
 }
 
-// insideDirectly finds that everybody of the account, or of its organization, may use the key without Secrets Manager.
-func (q *inquiry) insideDirectly() {
-	if !q.key.Facts.Symmetric() {
-		return
-	}
-	inside := caller{principal: roleOf(q.key, q.key.Facts.Account), context: directly()}
-	member := caller{principal: roleOf(q.key, stranger), iam: true, context: directly()}
-	member.principal.OrganizationID = q.snapshot.Organization.ID
-	const fix = "ask for kms:ViaService"
-	const how = " may use the key directly, not only through Secrets Manager"
-	switch {
-	case member.principal.OrganizationID != "" && q.only.worst(q.uses, member) == policy.Allowed:
-		q.fault.add("everybody in organization "+member.principal.OrganizationID+how, fix)
-	case q.only.worst(q.uses, inside) == policy.Allowed:
-		q.fault.add("every principal of the account"+how, fix)
-	default:
-		return
-	}
-	q.fault.by = throughSecretsManager(q.fault.by, q.key)
-}
-
 // nobody reports whether a statement names no principal any more.
 func nobody(s policy.Statement) bool {
 	return s.Principal != nil && !s.Principal.All && len(s.Principal.AWS)+len(s.Principal.Service)+len(s.Principal.Federated) == 0
-}
-
-// granting finds statements by which everybody may hand the key on, or decide about it.
-func (q *inquiry) granting() {
-	inside := caller{principal: roleOf(q.key, q.key.Facts.Account)}
-	f := q.fault
-	const decide = "who is to manage the key"
-	if q.grants {
-		member := roleOf(q.key, stranger)
-		member.OrganizationID = elsewhere
-		by := "anybody in any AWS account"
-		got := q.only.worst([]string{grant}, q.people(member)...)
-		if got != policy.Allowed {
-			by = "every principal of the account"
-			got = q.only.worst([]string{grant}, inside)
-		}
-		if got == policy.Allowed {
-			f.add(by+" may hand the key on by grants", "name who may")
-			f.decide = decide
-		}
-	}
-	// KMS lets nobody of another account change the policy.
-	if covers(q.key, q.statement, putPolicy) && q.only.worst([]string{putPolicy}, inside) == policy.Allowed {
-		f.add("every principal of the account may change the key policy", "name who may")
-		f.decide = decide
-	}
 }
 
 func without(set *policy.PrincipalSet, accounts []string) *policy.PrincipalSet {
@@ -170,7 +123,7 @@ func withoutValues(conditions []policy.Condition, accounts []string) (kept []pol
 			continue // it keeps them out
 		}
 		switch strings.ToLower(c.Key) {
-		case "kms:calleraccount", "aws:principalaccount", "aws:principalarn", "aws:principalorgid", "aws:principalorgpaths":
+		case "kms:calleraccount", "aws:principalaccount", "aws:principalarn", "aws:principalorgid", "aws:principalorgpaths", "aws:principalorgmasteraccountid":
 			left := slices.DeleteFunc(slices.Clone(c.Values), func(value string) bool {
 				account := arn.Of(value).Account
 				return slices.Contains(accounts, value) || account != "" && slices.Contains(accounts, account)

@@ -21,6 +21,7 @@ type inquiry struct {
 	uses       []string           // what it is about, of openActions
 	grants     bool               // whether it is about kms:CreateGrant
 	vias       []map[string][]string
+	named      []string // accounts that the finding names
 	fault      *fault
 }
 
@@ -44,8 +45,11 @@ func (q *inquiry) opens() []string {
 // somebody is any principal but those of accounts that may use the key, and of the organization.
 func (q *inquiry) somebody() policy.Principal {
 	p := policy.Principal{Kind: policy.KindSomebody, NotAccounts: q.insiders(q.key)}
-	if id := q.snapshot.Organization.ID; id != "" {
-		p.NotOrganizations = []string{id}
+	if of := q.snapshot.Organization; of.ID != "" {
+		p.NotOrganizations = []string{of.ID}
+		if of.ManagementAccount != "" {
+			p.NotManagers = []string{of.ManagementAccount}
+		}
 	}
 	return p
 }
@@ -73,7 +77,7 @@ func (q *inquiry) among(actions []string, examples []policy.Principal, all ...po
 // outsiders finds whom the statement lets in that is not approved; bound says that the fix keeps it within the account and Secrets Manager.
 func (q *inquiry) outsiders() (bound bool) {
 	actions := q.opens()
-	found := q.named(slices.Concat(actions, covered(q.key, q.statement, manageActions)))
+	found := q.accounts(slices.Concat(actions, covered(q.key, q.statement, manageActions)))
 	if len(actions) == 0 {
 		return false
 	}
@@ -144,12 +148,12 @@ func (q *inquiry) bind() { q.fault.by = bound(q.fault.by, q.key) }
 // ofNoOrganization is a context of a request by somebody whose account is in none.
 func ofNoOrganization(context map[string][]string) map[string][]string {
 	out := maps.Clone(context)
-	out["aws:PrincipalOrgID"], out["aws:PrincipalOrgPaths"] = nil, nil
+	out["aws:PrincipalOrgID"], out["aws:PrincipalOrgPaths"], out[manager] = nil, nil, nil
 	return out
 }
 
-// named finds accounts that the statement names, or that conditions do, and that are not approved.
-func (q *inquiry) named(actions []string) bool {
+// accounts finds those that the statement names, or that conditions do, and that are not approved.
+func (q *inquiry) accounts(actions []string) bool {
 	if len(actions) == 0 {
 		return false
 	}
@@ -205,8 +209,9 @@ func (q *inquiry) named(actions []string) bool {
 	if len(maybe) > 0 {
 		q.fault.doubt("it may let in account "+strings.Join(maybe, " and account ")+", not approved: that depends on the request", fix)
 	}
-	q.remove(append(in, maybe...))
-	return len(in)+len(maybe) > 0
+	q.named = append(in, maybe...)
+	q.remove(q.named)
+	return len(q.named) > 0
 }
 
 // remove takes accounts and organizations out of the statement.
@@ -231,24 +236,69 @@ func (q *inquiry) organizations() bool {
 			continue
 		}
 		p := policy.Principal{Kind: policy.KindSomebody, NotAccounts: q.insiders(q.key), OrganizationID: of.example}
-		what := "it lets in organization " + of.example
+		what := "organization " + of.example
 		if wild(organization(of.value)) {
-			what = "it lets in organizations like " + organization(of.value)
+			what = "organizations like " + organization(of.value)
 		}
 		switch answer := q.among(q.opens(), []policy.Principal{p}); {
 		case answer == policy.ImplicitlyDenied:
 			continue
-		case answer == policy.Unknown || ours == "":
-			q.fault.doubt(what+", not yours", "remove it")
+		case ours == "":
+			q.doubtOurs(what)
+			continue
+		case answer == policy.Unknown:
+			q.fault.doubt("it lets in "+what+", not yours", "remove it")
 		default:
-			q.fault.add(what+", not yours", "remove it")
+			q.fault.add("it lets in "+what+", not yours", "remove it")
 		}
 		values = append(values, of.value)
 	}
 	if len(values) > 0 {
 		q.remove(values)
 	}
-	return len(values) > 0
+	return q.managed() || len(values) > 0
+}
+
+// managed finds organizations that conditions let in by the account that manages them, and that are not ours.
+// Source: IAM User Guide, "aws:PrincipalOrgMasterAccountId".
+func (q *inquiry) managed() bool {
+	ours := q.snapshot.Organization.ManagementAccount
+	var values []string
+	for _, of := range draw(q.conditions, arn.Example, manager) {
+		if of.example == ours {
+			continue
+		}
+		callers := q.people(policy.Principal{Kind: policy.KindSomebody, NotAccounts: q.insiders(q.key), OrganizationID: elsewhere})
+		for i := range callers {
+			callers[i].context = maps.Clone(callers[i].context)
+			callers[i].context[manager] = []string{of.example}
+		}
+		what := "the organization that account " + of.value + " manages"
+		switch answer := q.only.worst(q.opens(), callers...); {
+		case answer == policy.ImplicitlyDenied:
+			continue
+		case ours == "":
+			q.doubtOurs(what)
+			continue
+		case answer == policy.Unknown:
+			q.fault.doubt("it may let in "+what+", not yours", "remove it")
+		default:
+			q.fault.add("it lets in "+what+", not yours", "remove it")
+		}
+		values = append(values, of.value)
+	}
+	if len(values) > 0 {
+		q.remove(values)
+	}
+	return len(values) > 0 || q.fault.decide == whoseOrganization
+}
+
+// whoseOrganization is what a person has to decide where the snapshot does not say which organization is ours.
+const whoseOrganization = "whether that organization is yours, which the snapshot does not say; one that was taken with the organization does"
+
+func (q *inquiry) doubtOurs(what string) {
+	q.fault.doubt("it lets in "+what+", of which it is not known whether it is yours", "remove it if it is not")
+	q.fault.decide = whoseOrganization
 }
 
 // organization is the id at the beginning of an organization's path.
@@ -277,6 +327,13 @@ func (q *inquiry) patterns() bool {
 		if p, err := policy.ParsePrincipal(like.example); err == nil && arn.Of(like.value).Account != p.Account {
 			p.OrganizationID = elsewhere
 			add(q.among(q.opens(), []policy.Principal{p}), "whoever makes a principal named "+like.value+" in an account of their own")
+		}
+	}
+	if tags := q.tags(); len(tags) > 0 { // anybody may tag a principal of their own
+		p := roleOf(q.key, stranger)
+		p.OrganizationID, p.Tags = elsewhere, tags
+		if q.among(q.opens(), []policy.Principal{p}) == policy.Allowed {
+			add(policy.Allowed, "whoever gives a principal in an account of their own the tag "+strings.Join(slices.Sorted(maps.Keys(tags)), " and "))
 		}
 	}
 	for _, like := range draw(q.conditions, func(value string) string { return q.account(q.key, value) }, "kms:CallerAccount", "aws:PrincipalAccount") {

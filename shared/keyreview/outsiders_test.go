@@ -162,7 +162,7 @@ func TestAKeyThatNobodyCanManage(t *testing.T) {
 }
 
 // inside are what findings say that are about nobody from outside.
-var inside = []string{"may use the key directly, not only through", "it lets its principals hand the key on", "it lets the same principals manage", "every principal of the account may", "can manage it"}
+var inside = []string{"principal of organization o-exampleorg", "principals of organization o-exampleorg", "may use the key directly, not only through", "it lets its principals hand the key on", "it lets the same principals manage", "every principal of the account may", "can manage it"}
 
 func aboutOutsiders(found []keyreview.Finding) bool {
 	for _, f := range found {

@@ -59,16 +59,23 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 		return "the policy of today cannot be read"
 	}
 	for _, u := range r.std.Seen {
-		if u.Key != k.Facts.ARN || byGrant(k, u) {
+		concerned, certain := r.concerns(k, u)
+		if !concerned || byGrant(k, u) {
 			continue
 		}
-		how := u.Action
+		how, used := u.Action, "was seen using it"
 		if u.Via != "" {
 			how += " through " + u.Via
 		}
+		if u.Maybe || !certain {
+			used = "may have used it"
+		}
+		if !certain {
+			how += ", of a key that the record does not name"
+		}
 		callers := seenAs(k, u)
 		if len(callers) == 0 {
-			return fmt.Sprintf("somebody was seen using it (%s) whom the record does not name (%q)", how, u.Principal)
+			return fmt.Sprintf("somebody %s (%s) whom the record does not name (%q)", used, how, u.Principal)
 		}
 		who := u.Principal
 		if isAccount(who) {
@@ -78,13 +85,14 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 		is, left := r.lets(k, after, callers)
 		gone := slices.ContainsFunc(by, func(statement string) bool { return !slices.Contains(left, statement) })
 		switch {
+		case was == policy.ImplicitlyDenied && (u.Maybe || !certain): // then it failed, or was another key's
 		case was == policy.ImplicitlyDenied:
-			return fmt.Sprintf("%s was seen using it (%s), and the policy of today does not explain that", who, how)
+			return fmt.Sprintf("%s %s (%s), and the policy of today does not explain that", who, used, how)
 		case is == policy.Allowed:
 		case was == policy.Allowed:
-			return fmt.Sprintf("%s was seen using it (%s) and would lose it", who, how)
+			return fmt.Sprintf("%s %s (%s) and would lose it", who, used, how)
 		case gone:
-			return fmt.Sprintf("%s was seen using it (%s) and may lose it", who, how)
+			return fmt.Sprintf("%s %s (%s) and may lose it", who, used, how)
 		}
 	}
 	return ""
@@ -124,7 +132,9 @@ func worse(a, b policy.Answer) policy.Answer {
 // Source: CloudTrail User Guide, "CloudTrail userIdentity element", AWSAccount and AWSService.
 func seenAs(k *inventory.Key, u Use) []caller {
 	context := directly()
-	if u.Via != "" {
+	if service, _, _ := strings.Cut(u.Via, "."); wild(u.Via) {
+		context = through(arn.PartitionOf(k.Facts.Region).Regional(service, k.Facts.Region))
+	} else if u.Via != "" {
 		context = through(u.Via)
 	}
 	if isAccount(u.Principal) {

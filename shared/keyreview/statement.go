@@ -62,6 +62,9 @@ const (
 	elsewhere = "o-stranger"   // an organization that no policy names
 )
 
+// manager is the condition key of the account that manages the caller's organization.
+const manager = "aws:PrincipalOrgMasterAccountId"
+
 // caller is somebody who tries to use a key.
 type caller struct {
 	principal policy.Principal
@@ -90,7 +93,8 @@ func through(service string) map[string][]string {
 type only struct {
 	key          *inventory.Key
 	document     *policy.Document // nil where the statement cannot stand alone
-	organization string           // of the snapshot
+	organization inventory.Organization
+	path         string // aws:PrincipalOrgPaths of the key's account; "" where it is not known
 }
 
 func (r *review) only(k *inventory.Key, d *policy.Document, allow policy.Statement) only {
@@ -104,7 +108,17 @@ func (r *review) only(k *inventory.Key, d *policy.Document, allow policy.Stateme
 	if err != nil {
 		alone = nil
 	}
-	return only{key: k, document: alone, organization: r.snapshot.Organization.ID}
+	return only{key: k, document: alone, organization: r.snapshot.Organization, path: r.path(k.Facts.Account)}
+}
+
+// path is aws:PrincipalOrgPaths of the organization's account; "" where it is not known.
+// Source: IAM User Guide, "aws:PrincipalOrgPaths": the organization, the root and all OUs, each with a slash behind it.
+func (r *review) path(account string) string {
+	of := slices.IndexFunc(r.snapshot.Accounts, func(a inventory.Account) bool { return a.ID == account && len(a.Path) > 0 })
+	if of < 0 || r.snapshot.Organization.ID == "" {
+		return ""
+	}
+	return strings.Join(append([]string{r.snapshot.Organization.ID}, r.snapshot.Accounts[of].Path...), "/") + "/"
 }
 
 func (o only) answer(c caller) policy.Answer {
@@ -113,12 +127,21 @@ func (o only) answer(c caller) policy.Answer {
 	}
 	k := o.key
 	if c.principal.Account == k.Facts.Account && c.principal.OrganizationID == "" {
-		c.principal.OrganizationID = o.organization
+		c.principal.OrganizationID, c.principal.OrganizationPath = o.organization.ID, o.path
 	}
 	context := describes(k.Facts)
 	context["aws:RequestedRegion"], context["aws:SecureTransport"] = []string{k.Facts.Region}, []string{"true"}
-	if o.organization != "" {
-		context["aws:ResourceOrgID"] = []string{o.organization}
+	if o.organization.ID != "" {
+		context["aws:ResourceOrgID"] = []string{o.organization.ID}
+		if o.path != "" {
+			context["aws:ResourceOrgPaths"] = []string{o.path}
+		}
+	}
+	switch of := c.principal.OrganizationID; {
+	case of == elsewhere:
+		context[manager] = []string{stranger}
+	case of != "" && of == o.organization.ID && o.organization.ManagementAccount != "":
+		context[manager] = []string{o.organization.ManagementAccount}
 	}
 	maps.Copy(context, c.context)
 	identity := unrelated

@@ -1,21 +1,26 @@
 package keyreview
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
 // Use is one use of a key that was recorded.
 type Use struct {
-	Key string // ARN
+	// Key is the ARN of the key as far as the record names it: of an alias where it names that, and with * for what it does not say.
+	Key string
 	// Principal is the ARN of a role or user, of a session that of its role; the account where the record names no more, as of most
 	// callers of other accounts; the name of a service that called for itself; "" where the record does not say.
 	Principal string
 	Action    string // one of seenActions: kms:Decrypt, …
-	Via       string // what kms:ViaService held; "" where the key was used directly
+	Via       string // what kms:ViaService held, with * for a Region that is not said; "" where the key was used directly
+	Alias     string // ARN of the alias that the call led to the key; "" for all other calls
+	Maybe     bool   // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
 }
 
 // seenActions are those whose callers keep them: what gets at what a key protects, hands it on or changes it.
@@ -23,27 +28,46 @@ var seenActions = slices.Concat(openActions, manageActions, []string{grant, "kms
 	"kms:CancelKeyDeletion", "kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:RotateKeyOnDemand", "kms:ImportKeyMaterial", "kms:GetParametersForImport",
 	"kms:CreateAlias", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription", "kms:UpdatePrimaryRegion"})
 
-// UsesOf are the uses that a record is of: a call to KMS that succeeded and is one of seenActions. ReEncrypt is one of its source and one
-// of its destination. All others are none.
+// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions. ReEncrypt is one of its
+// source and one of its destination. Where the record does not say whether a service called for the principal, it is one of each way. All
+// others are none.
 func UsesOf(c trail.Change) []Use {
-	u := Use{Principal: user(c), Action: "kms:" + c.EventName}
+	u := Use{Principal: user(c), Action: "kms:" + c.EventName, Maybe: c.Lacks("errorCode")}
 	if c.EventSource != "kms.amazonaws.com" || c.ErrorCode != "" {
 		return nil
 	}
+	region := cmp.Or(c.Region, "*")
 	if service, through := strings.CutSuffix(c.Actor.InvokedBy, ".amazonaws.com"); through && c.Actor.Type != "AWSService" {
-		u.Via = arn.PartitionOf(c.Region).Regional(service, c.Region)
+		u.Via = arn.PartitionOf(region).Regional(service, region)
+	}
+	if c.EventName == "CreateAlias" || c.EventName == "UpdateAlias" {
+		u.Alias = c.Alias
 	}
 	var uses []Use
 	add := func(key, action string) {
-		if u.Key, u.Action = key, action; key != "" {
-			uses = append(uses, u)
+		if managedAlias(key) {
+			return
 		}
+		u.Key, u.Action = key, action
+		if c.Actor.InvokedBy != "" || !c.Lacks("userIdentity.invokedBy") {
+			uses = append(uses, u)
+			return
+		}
+		either := u
+		either.Maybe = true
+		uses = append(uses, either)
+		either.Via = arn.PartitionOf(region).Regional("secretsmanager", region)
+		uses = append(uses, either)
 	}
 	switch {
 	case c.EventName == "ReEncrypt":
 		from, to := reEncrypted(c)
-		add(from, "kms:ReEncryptFrom")
-		add(to, "kms:ReEncryptTo")
+		if from != "" {
+			add(from, "kms:ReEncryptFrom")
+		}
+		if to != "" {
+			add(to, "kms:ReEncryptTo")
+		}
 	case slices.Contains(seenActions, u.Action):
 		add(keyARN(c.Key.ID, c), u.Action)
 	}
@@ -67,14 +91,15 @@ func user(c trail.Change) string {
 // is in the record that account gets), or of both where a ciphertext stays under its key: what the request names tells them apart, and a
 // key that it names by an alias is taken for both, for nobody who was seen is to be dropped.
 func reEncrypted(c trail.Change) (from, to string) {
-	one, other := keyARN(c.Key.ID, c), keyARN(c.SecondKey.ID, c)
-	if other != "" {
-		return one, other
+	if c.SecondKey.ID != "" {
+		return keyARN(c.Key.ID, c), keyARN(c.SecondKey.ID, c)
 	}
-	source, destination := requested(c, "sourceKeyId"), requested(c, "destinationKeyId")
-	if one == "" { // no resources: what the request names, where that is a key
-		return source, destination
+	if c.Key.ID == "" { // no resources: what the request names
+		source, _ := c.Request["sourceKeyId"].(string)
+		destination, _ := c.Request["destinationKeyId"].(string)
+		return keyARN(source, c), keyARN(destination, c)
 	}
+	one, source, destination := keyARN(c.Key.ID, c), requested(c, "sourceKeyId"), requested(c, "destinationKeyId")
 	if source == "" || source == one {
 		from = one
 	}
@@ -90,19 +115,62 @@ func reEncrypted(c trail.Change) (from, to string) {
 // requested is the ARN of the key that a member of the request names by ARN or id; "" where it names an alias, or nothing.
 func requested(c trail.Change, member string) string {
 	id, _ := c.Request[member].(string)
-	if strings.HasPrefix(arn.Of(id).Resource, "alias/") {
+	if id == "" || strings.HasPrefix(id, "alias/") || isAlias(id) {
 		return ""
 	}
 	return keyARN(id, c)
 }
 
-// keyARN completes the id of a key by where the call was; "" for an alias by its name alone.
+// keyARN is the ARN of a key or alias as a call names it, completed by where the call was; any key of the Region where it names none: that
+// of an account of which the record says nothing, too, for a ciphertext names its key to KMS alone.
+// Source: KMS API Reference, Decrypt, KeyId: not required for a symmetric ciphertext.
 func keyARN(id string, c trail.Change) string {
-	switch {
-	case id == "" || arn.Is(id):
+	if arn.Is(id) {
 		return id
-	case strings.HasPrefix(id, "alias/"):
-		return ""
 	}
-	return arn.PartitionOf(c.Region).New("kms", c.Region, c.Account, "key/"+id).String()
+	partition, region, account := arn.PartitionOf(c.Region), cmp.Or(c.Region, "*"), cmp.Or(c.Account, "*")
+	if c.Region == "" {
+		partition = "*"
+	}
+	switch {
+	case id == "":
+		return partition.New("kms", region, "*", "key/*").String()
+	case strings.HasPrefix(id, "alias/"):
+		return partition.New("kms", region, account, id).String()
+	}
+	return partition.New("kms", region, account, "key/"+id).String()
+}
+
+func isAlias(name string) bool { return strings.HasPrefix(arn.Of(name).Resource, "alias/") }
+
+// managedAlias reports whether an alias is one of AWS's own, which no key of a customer has.
+// Source: KMS API Reference, CreateAlias: a name cannot begin with alias/aws/.
+func managedAlias(name string) bool { return strings.HasPrefix(arn.Of(name).Resource, "alias/aws/") }
+
+// concerns says whether a use is one of a key, and whether that is certain. An alias may have led to another key then: it counts for the
+// key that has it now, for those that it was seen to be led to, and where none has it for all that could have had it.
+func (r *review) concerns(k *inventory.Key, u Use) (is, certain bool) {
+	if u.Key == k.Facts.ARN {
+		return true, true
+	}
+	if !isAlias(u.Key) {
+		return wild(u.Key) && arn.Match(u.Key, k.Facts.ARN), false
+	}
+	if !arn.Match(u.Key, alias(k, arn.Of(u.Key).Resource)) {
+		return false, false
+	}
+	return has(k, u.Key) || k.Facts.Aliases == nil || !slices.ContainsFunc(r.snapshot.Keys, func(k inventory.Key) bool { return has(&k, u.Key) }) ||
+		slices.ContainsFunc(r.std.Seen, func(led Use) bool { return led.Alias == u.Key && led.Key == k.Facts.ARN }), false
+}
+
+// alias is the ARN that an alias of a key has, or would have.
+func alias(k *inventory.Key, resource string) string {
+	at := arn.Of(k.Facts.ARN)
+	at.Resource = resource
+	return at.String()
+}
+
+// has reports whether a key has an alias that an ARN, or a pattern of one, names.
+func has(k *inventory.Key, named string) bool {
+	return slices.ContainsFunc(k.Facts.Aliases, func(name string) bool { return arn.Match(named, alias(k, name)) })
 }

@@ -49,6 +49,7 @@ var declared = []declaration{
 	{name: "aws:PrincipalAccount", always: people | anonymous},
 	{name: "aws:PrincipalOrgID", never: services | anonymous},
 	{name: "aws:PrincipalOrgPaths", never: services | anonymous, many: true},
+	{name: "aws:PrincipalOrgMasterAccountId", never: services | anonymous},
 	{name: "aws:PrincipalTag/", never: roots | services | anonymous},
 	{name: "aws:PrincipalType", always: people | anonymous},
 	{name: "aws:PrincipalIsAWSService", always: signed, never: anonymous},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -124,6 +125,14 @@ func (s *stream) resultRow(cells []any, index int) error {
 
 var errColumns = errors.New(`a table whose columns are none of CloudTrail's; select all of them, or "eventName" and "eventSource" at least`)
 
+// namesColumns reports whether a row has the names of the columns that every table of events has: an event that is called so is none.
+func namesColumns(cells []string) bool {
+	named := func(name string) bool {
+		return slices.ContainsFunc(cells, func(cell string) bool { return plainName(cell) == name })
+	}
+	return named("eventname") && named("eventsource")
+}
+
 // eventColumns reports whether a header is that of a table of events, or of what carries them.
 func eventColumns(header []string) bool {
 	o := map[string]any{}
@@ -135,7 +144,13 @@ func eventColumns(header []string) bool {
 	return whole || message || fromColumns(o) != nil
 }
 
+// tableRow reads a row. Where results of several queries stand one after the other, a header may follow again, of the same columns or
+// of others.
 func (s *stream) tableRow(cells []string, index int) error {
+	if slices.Equal(cells, s.header) || namesColumns(cells) {
+		s.header = cells
+		return nil
+	}
 	o := map[string]any{}
 	for i, name := range s.header {
 		if i < len(cells) && cells[i] != "" {
@@ -262,6 +277,7 @@ func fromColumns(o map[string]any) row {
 
 // rowRead yields the event of a row, which was exported without some members of its record.
 func (s *stream) rowRead(r row, index int, missing []string) error {
+	missing = append(missing, r.unreadable()...)
 	raw := r.record()
 	change, err := Decode(raw)
 	if err != nil {

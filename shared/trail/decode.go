@@ -13,7 +13,11 @@ import (
 var (
 	errNoEvent     = errors.New(`neither an EventBridge event (no "detail-type") nor a CloudTrail record (no "eventName")`)
 	errNoEventName = errors.New(`a CloudTrail event without "eventName"`)
-	errTrailing    = errors.New("more follows after the event")
+
+	// errNotAsWritten is the reason for an event with what CloudTrail writes into none.
+	errNotAsWritten = errors.New("no event as CloudTrail writes them")
+	errNoSource     = fmt.Errorf(`%w: it has no "eventSource", which says what service was called`, errNotAsWritten)
+	errTrailing     = errors.New("more follows after the event")
 )
 
 // Decode reads one event: an EventBridge envelope, or a bare CloudTrail record. An event that is none of ours is
@@ -51,7 +55,11 @@ func readAt(c *cursor) (Change, error) {
 	case f.flat, !f.shaped && f.eventSource.present(), bytes.HasPrefix(f.eventSource.bytes(), []byte("aws:")):
 		return Change{}, errNoEvent
 	}
-	return f.change()
+	change, err := f.change()
+	if err == nil && !f.envelope() {
+		change.doubt(f.leftOut())
+	}
+	return change, err
 }
 
 // fields is what we need of an event, as it lies in the buffer.
@@ -69,6 +77,9 @@ type fields struct {
 	flat                              bool   // it is a row of a table: objects are texts or parts of them are members
 	shaped                            bool   // it has what only a record has: eventVersion, or an object
 	label                             text   // name in a native event
+	wrong                             error  // what is not as CloudTrail writes it, of the first such member
+	versioned                         bool   // it has eventVersion, as all of CloudTrail's own have
+	identified, answered, listed      bool   // it has an object userIdentity, an object responseElements, resources
 
 	response, additional        ids
 	keyARN, secretARN, aliasARN text // in resources, of the envelope or of the record
@@ -109,48 +120,56 @@ func (f *fields) member(c *cursor, name []byte) {
 	}
 	switch string(name) {
 	case "eventVersion":
-		f.shaped = true
+		f.shaped, f.versioned = true, true
 		c.skip()
 	case "eventID":
-		f.eventID = c.text()
+		f.eventID = f.string(c, name)
 	case "sharedEventID":
-		f.sharedEventID = c.text()
+		f.sharedEventID = f.string(c, name)
 	case "requestID":
-		f.requestID = c.text()
+		f.requestID = f.string(c, name)
 	case "eventName":
-		f.eventName = c.text()
+		f.eventName = f.string(c, name)
 	case "eventSource":
-		f.eventSource = c.text()
+		f.eventSource = f.string(c, name)
 	case "eventType":
-		f.eventType = c.text()
+		f.eventType = f.string(c, name)
 	case "eventTime":
-		f.eventTime = c.text()
+		f.eventTime = f.string(c, name)
 	case "awsRegion":
-		f.awsRegion = c.text()
+		f.awsRegion = f.string(c, name)
 	case "recipientAccountId":
-		f.recipient = c.text()
+		f.recipient = f.string(c, name)
 	case "errorCode":
-		f.errorCode = c.text()
+		f.errorCode = f.string(c, name)
 	case "errorMessage":
-		f.errorMessage = c.text()
+		f.errorMessage = f.string(c, name)
 	case "userAgent":
-		f.userAgent = c.text()
+		f.userAgent = f.string(c, name)
 	case "sourceIPAddress":
-		f.sourceIP = c.text()
+		f.sourceIP = f.string(c, name)
 	case "readOnly":
 		f.readOnly = c.flag()
 	case "userIdentity":
 		f.flat = f.flat || c.peek() == '"'
+		f.want(c, name, '{')
+		f.identified = c.peek() == '{'
 		f.user.read(c)
 	case "requestParameters":
 		f.flat = f.flat || c.peek() == '"'
+		f.want(c, name, '{')
 		f.request = c.span()
 	case "responseElements":
 		f.flat = f.flat || c.peek() == '"'
+		f.want(c, name, '{')
+		f.answered = c.peek() == '{'
 		f.response.read(c)
 	case "additionalEventData", "serviceEventDetails":
+		f.want(c, name, '{')
 		f.additional.read(c)
 	case "resources":
+		f.want(c, name, '[')
+		f.listed = true
 		f.readResources(c)
 	case "name":
 		f.label = c.text()
@@ -188,6 +207,32 @@ func (i *ids) set(to *text, found text) {
 	if found.present() {
 		*to = found
 	}
+}
+
+// string reads a member that CloudTrail writes as a text, or not at all.
+func (f *fields) string(c *cursor, name []byte) text {
+	f.want(c, name, '"')
+	return c.text()
+}
+
+// want notes a member that has another type than CloudTrail gives it. Null is as good as absent, and a text may be the column of a table.
+func (f *fields) want(c *cursor, name []byte, begins byte) {
+	if b := c.peek(); b != begins && b != 'n' && b != '"' && f.wrong == nil && c.err == nil {
+		f.wrong = fmt.Errorf("%w: %s is %s", errNotAsWritten, name, kindOf(b))
+	}
+}
+
+// kindOf names a JSON value by how it begins.
+func kindOf(b byte) string {
+	switch b {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case 't', 'f':
+		return "a truth value"
+	}
+	return "a number"
 }
 
 // readResources reads the envelope's list of ARNs as well as the record's list of objects.
@@ -270,10 +315,12 @@ func (f *fields) deliveredAs() string {
 	return apiCall
 }
 
+// envelope reports whether EventBridge's is around the record.
+func (f *fields) envelope() bool { return f.detailType.present() || f.source.present() }
+
 // change makes the plain value of the fields.
 func (f *fields) change() (Change, error) {
-	envelope := f.detailType.present() || f.source.present()
-	if !envelope && !f.eventName.present() {
+	if !f.envelope() && !f.eventName.present() {
 		return Change{}, errNoEvent
 	}
 	c := Change{Kind: Ignored, DetailType: f.deliveredAs(), Account: f.where(), Region: f.whichRegion()}
@@ -291,8 +338,12 @@ func (f *fields) change() (Change, error) {
 	case !fromTrail:
 		c.EventSource = f.source.String()
 		c.Reason = "not a CloudTrail event"
+	case f.wrong != nil:
+		return Change{}, f.wrong
 	case !f.eventName.present():
 		return Change{}, errNoEventName
+	case len(f.service()) == 0:
+		return Change{}, errNoSource
 	default:
 		f.record(&c)
 		f.judge(&c, ours)

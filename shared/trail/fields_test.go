@@ -16,7 +16,7 @@ func TestWhatAnEventLeavesOutIsTakenFromElsewhere(t *testing.T) {
 		event string
 		want  func(trail.Change) (got, want any)
 	}{
-		"an empty account is that of who called": {`{"eventName":"A","recipientAccountId":"","userIdentity":{"accountId":"111122223333"}}`,
+		"an empty account is that of who called": {`{"eventName":"A","eventSource":"ec2.amazonaws.com","recipientAccountId":"","userIdentity":{"accountId":"111122223333"}}`,
 			func(c trail.Change) (any, any) { return c.Account, "111122223333" }},
 		"an event without a source of its own has that of the envelope": {`{"detail-type":"AWS API Call via CloudTrail","source":"aws.secretsmanager","detail":{"eventName":"PutSecretValue"}}`,
 			func(c trail.Change) (any, any) { return c.EventSource, "secretsmanager.amazonaws.com" }},
@@ -28,9 +28,9 @@ func TestWhatAnEventLeavesOutIsTakenFromElsewhere(t *testing.T) {
 			func(c trail.Change) (any, any) { return c.Reason, "not from AWS" }},
 		"a key of another service is none of KMS's": {`{"eventName":"Decrypt","eventSource":"kms.amazonaws.com","resources":[{"ARN":"arn:aws:payment-cryptography:eu-west-1:111122223333:key/p"},{"ARN":"arn:aws:kms:eu-west-1:111122223333:key/k"}]}`,
 			func(c trail.Change) (any, any) { return c.Key.ID, "arn:aws:kms:eu-west-1:111122223333:key/k" }},
-		"what reads is said to read":       {`{"eventName":"A","readOnly":true}`, func(c trail.Change) (any, any) { return c.ReadOnly, true }},
-		"what changes is not said to":      {`{"eventName":"A","readOnly":false}`, func(c trail.Change) (any, any) { return c.ReadOnly, false }},
-		"a flag that is a word is not set": {`{"eventName":"A","readOnly":"true"}`, func(c trail.Change) (any, any) { return c.ReadOnly, false }},
+		"what reads is said to read":       {`{"eventName":"A","eventSource":"ec2.amazonaws.com","readOnly":true}`, func(c trail.Change) (any, any) { return c.ReadOnly, true }},
+		"what changes is not said to":      {`{"eventName":"A","eventSource":"ec2.amazonaws.com","readOnly":false}`, func(c trail.Change) (any, any) { return c.ReadOnly, false }},
+		"a flag that is a word is not set": {`{"eventName":"A","eventSource":"ec2.amazonaws.com","readOnly":"true"}`, func(c trail.Change) (any, any) { return c.ReadOnly, false }},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			change, err := trail.Decode([]byte(c.event))

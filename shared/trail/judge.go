@@ -229,6 +229,9 @@ func (f *fields) keyID(c *Change) string {
 			return id
 		}
 	}
+	if f.aliasARN.present() && !oneOf(aliasCalls, c.EventName) {
+		return f.aliasARN.String()
+	}
 	named := resourceInMessage(c.ErrorMessage)
 	if kind, _ := arn.Of(named).Split(); kind == "key" {
 		return named

@@ -50,6 +50,25 @@ func missing(row map[string]any, header []string) []string {
 	return out
 }
 
+// leftOut lists the members that a record by itself does not have and that CloudTrail gives every record, so that somebody took them out.
+// Of one without eventVersion, which is none of CloudTrail's own, any other member may have been taken out as well.
+func (f *fields) leftOut() []string {
+	has := map[string]bool{
+		"awsRegion": f.awsRegion.present(), "eventTime": f.eventTime.present(), "eventType": f.eventType.present(), "sourceIPAddress": f.sourceIP.present(),
+		"userIdentity": f.identified, invokedBy: f.identified, "requestParameters": f.request != nil,
+	}
+	if !f.versioned {
+		has["errorCode"], has["resources"], has["responseElements"] = f.errorCode.present() || f.answered, f.listed, f.answered
+	}
+	var out []string
+	for _, name := range mayMiss {
+		if there, asked := has[name]; asked && !there {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // responded reports whether a row has something of the response.
 func responded(row map[string]any) bool {
 	for name, value := range row {

@@ -127,6 +127,8 @@ func (s *stream) event(index int) (bool, error) {
 		return false, s.broken(index, s.reason(&c))
 	}
 	switch raw := c.buf[:c.at]; {
+	case errors.Is(err, errNotAsWritten):
+		err = s.broken(index, err)
 	case err != nil:
 		err = s.unwrap(raw, index, err)
 	case change.EventSource == "aws.s3" && change.DetailType == objectCreated:

@@ -50,7 +50,9 @@ func event(name string) string {
 }
 
 // plain is a bare record that does not begin as CloudTrail's do.
-func plain(name string) string { return fmt.Sprintf(`{"eventName":%q}`, name) }
+func plain(name string) string {
+	return fmt.Sprintf(`{"eventName":%q,"eventSource":"ec2.amazonaws.com","userIdentity":{}}`, name)
+}
 
 func TestReadCarriers(t *testing.T) {
 	envelope := fmt.Sprintf(`{"version":"0","detail-type":"AWS API Call via CloudTrail","source":"aws.ec2","detail":%s}`, event("B"))
@@ -68,7 +70,7 @@ func TestReadCarriers(t *testing.T) {
 		"records without anything in between": {event("A") + event("B"), []string{"1 A", "1 B"}},
 		"log files, one a line":               {`{"Records":[` + event("A") + "]}\n" + `{"Records":[` + event("B") + `]}`, []string{"1#1 A", "2#1 B"}},
 		"a list":                              {"[" + event("A") + ",\n" + envelope + "]", []string{"1#1 A", "2#2 B"}},
-		"an event over several lines":         {"{\n\"eventName\":\n\"A\"\n}\n" + event("B"), []string{"1 A", "5 B"}},
+		"an event over several lines":         {"{\n\"eventName\":\n\"A\", \"eventSource\": \"ec2.amazonaws.com\", \"userIdentity\": {}\n}\n" + event("B"), []string{"1 A", "5 B"}},
 		"a byte order mark":                   {"\xef\xbb\xbf" + event("A"), []string{"1 A"}},
 	}
 	for sentence, test := range tests {
@@ -250,7 +252,7 @@ func TestReadSameInEveryCarrier(t *testing.T) {
 
 // TestReadLongRecords: an event may be larger than any buffer, but not larger than events are.
 func TestReadLongRecords(t *testing.T) {
-	long := fmt.Sprintf(`{"eventName":"Long","x":%q}`, strings.Repeat("x", 1<<20))
+	long := fmt.Sprintf(`{"eventName":"Long","eventSource":"ec2.amazonaws.com","userIdentity":{},"x":%q}`, strings.Repeat("x", 1<<20))
 	tooLong := fmt.Sprintf(`{"eventName":"TooLong","x":%q}`, strings.Repeat("x", 4<<20))
 	in := long + "\n" + tooLong + "\n" + event("A")
 	want := []string{"1 Long", "2 in:2: record 2: longer than 4194304 bytes", "3 A"}

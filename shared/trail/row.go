@@ -2,6 +2,7 @@ package trail
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,7 +45,7 @@ var members = func() map[string]string {
 	for _, name := range []string{
 		"arn", "accountId", "principalId", "userName", "invokedBy", "accessKeyId", "sessionContext", "sessionIssuer", "attributes", "mfaAuthenticated",
 		"creationDate", "sourceIdentity", "onBehalfOf", "userId", "identityStoreArn", "type", "webIdFederationData",
-		"name", "secretId", "secretIdList", "kmsKeyId", "keyId", "targetKeyId", "aliasName", "addReplicaRegions", "replicaRegions",
+		"name", "secretId", "secretIdList", "kmsKeyId", "keyId", "targetKeyId", "sourceKeyId", "destinationKeyId", "aliasName", "addReplicaRegions", "replicaRegions",
 		"versionId", "versionStage", "clientRequestToken", "resourcePolicy", "policyName", "policy", "policyId", "policyType", "targetId",
 		"rule", "encryptionContext", "granteePrincipal", "operations", "keyMetadata", "replicaKeyMetadata", "trailName",
 		"roleName", "path", "stackName", "eventBusName",
@@ -110,6 +111,30 @@ func unpacked(value any) any {
 		return found
 	}
 	return nil
+}
+
+// unreadable lists the objects of a record whose columns hold something else than an object, so that what they say is not known.
+func (r row) unreadable() []string {
+	var out []string
+	for name, member := range structs {
+		text, isText := r[name].(string)
+		if isText && text != "" && text != "null" && text != "-" && !isObject(unpacked(text)) || !isText && r[name] != nil && !isObject(r[name]) {
+			out = append(out, member)
+		}
+	}
+	if slices.Contains(out, "userIdentity") {
+		out = append(out, invokedBy)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func isObject(value any) bool {
+	switch value.(type) {
+	case map[string]any, []any:
+		return true
+	}
+	return false
 }
 
 // restored gives members the names that CloudTrail gives them. Values of secrets are left out.

@@ -122,7 +122,7 @@ func cells(line []byte, comma byte) ([]string, error) {
 		return nil, err
 	}
 	for i := range found {
-		found[i] = strings.ToValidUTF8(found[i], "\uFFFD")
+		found[i] = strings.ToValidUTF8(strings.TrimPrefix(found[i], "\ufeff"), "\uFFFD")
 	}
 	return found, nil
 }

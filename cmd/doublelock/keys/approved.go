@@ -57,7 +57,7 @@ func runKeysApproved(ctx context.Context, env *command.Env, access *inventory.Ac
 
 // mayApprove says whether whoever gave a key what it carries is one that may approve: yes, no or unknown.
 func mayApprove(k keyreview.Carrier, approvers settings.Approvers) string {
-	if k.Given == nil || cmp.Or(k.Given.Actor.RoleARN, k.Given.Actor.ARN) == "" {
+	if k.Doubted() || cmp.Or(k.Given.Actor.RoleARN, k.Given.Actor.ARN) == "" {
 		return "unknown"
 	}
 	who := cmp.Or(k.Given.Actor.RoleARN, k.Given.Actor.ARN)
@@ -74,7 +74,7 @@ func writeCarriers(env *command.Env, carriers []keyreview.Carrier, approvers set
 		if k.By != "" {
 			what = string(k.By) + " " + k.Name
 		}
-		if k.Given != nil {
+		if k.Given != nil && !k.Doubted() {
 			since, call, who = k.Since().UTC().Format(time.RFC3339), k.Given.EventName, k.Given.Actor.String()
 		}
 		if env.AsJSON() {

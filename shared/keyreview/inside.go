@@ -1,0 +1,162 @@
+package keyreview
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+// population is whom of ours a statement lets in who is named by no account: "" where it is nobody.
+type population struct {
+	whom    string // "every principal of organization o-…", "principals of organization o-…", "every principal of the account"
+	certain bool
+}
+
+// organizations of ours are let in by many keys: aws:PrincipalOrgID, aws:PrincipalOrgPaths, aws:PrincipalOrgMasterAccountId, patterns of
+// aws:PrincipalArn and tags within them. All are judged alike, by a symbolic member and by examples of what conditions ask for.
+func (q *inquiry) population(actions []string, context map[string][]string) population {
+	if len(actions) == 0 {
+		return population{}
+	}
+	ask := func(iam bool, principals ...policy.Principal) policy.Answer {
+		var callers []caller
+		for _, p := range principals {
+			callers = append(callers, caller{principal: p, iam: iam, context: context})
+		}
+		return q.only.worst(actions, callers...)
+	}
+	if ours := q.snapshot.Organization.ID; ours != "" && (q.statement.NotPrincipal != nil || q.statement.NamesEverybody()) {
+		anyMember := policy.Principal{Kind: policy.KindSomebody, OrganizationID: ours, NotAccounts: append(q.insiders(q.key), q.named...)}
+		plain := roleOf(q.key, stranger)
+		plain.OrganizationID = ours
+		symbolic := ask(true, anyMember)
+		switch {
+		case symbolic == policy.Allowed, ask(true, plain) == policy.Allowed:
+			return population{"every principal of organization " + ours, true}
+		case symbolic == policy.ImplicitlyDenied:
+		case ask(true, q.members(plain)...) == policy.Allowed:
+			return population{"principals of organization " + ours, true}
+		case ask(false, roleOf(q.key, q.key.Facts.Account)) != policy.Allowed:
+			return population{"principals of organization " + ours, false}
+		}
+	}
+	if ask(false, roleOf(q.key, q.key.Facts.Account)) == policy.Allowed {
+		return population{"every principal of the account", true}
+	}
+	return population{}
+}
+
+// members are examples of our organization's principals that conditions ask for, by path, name and tags.
+func (q *inquiry) members(plain policy.Principal) []policy.Principal {
+	ours := q.snapshot.Organization.ID
+	out := []policy.Principal{plain}
+	each := func(change func(*policy.Principal)) {
+		for _, p := range slices.Clone(out) {
+			change(&p)
+			out = append(out, p)
+		}
+	}
+	if tags := q.tags(); len(tags) > 0 {
+		each(func(p *policy.Principal) { p.Tags = tags })
+	}
+	for _, like := range draw(q.conditions, func(value string) string { return q.foreignRole(q.key, value) }, "aws:PrincipalArn") {
+		if named, err := policy.ParsePrincipal(like.example); err == nil && !slices.Contains(q.named, named.Account) {
+			each(func(p *policy.Principal) {
+				named.OrganizationID, named.OrganizationPath, named.Tags = p.OrganizationID, p.OrganizationPath, p.Tags
+				*p = named
+			})
+		}
+		if len(out) > mostMembers {
+			break
+		}
+	}
+	var paths []string
+	for _, like := range draw(q.conditions, arn.Example, "aws:PrincipalOrgPaths") {
+		if organizationLike(like.value) == ours {
+			paths = append(paths, like.example)
+		}
+	}
+	for _, a := range q.snapshot.Accounts {
+		if path := q.path(a.ID); path != "" && !slices.Contains(q.insiders(q.key), a.ID) && !slices.Contains(paths, path) && len(paths) < mostMembers {
+			paths = append(paths, path)
+		}
+	}
+	known := out
+	for _, path := range paths {
+		for _, p := range known {
+			p.OrganizationPath = path
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// tags are those of principals that conditions ask for, with an example of the value.
+func (q *inquiry) tags() map[string]string {
+	tags := map[string]string{}
+	for _, c := range q.conditions {
+		if name, tagged := strings.CutPrefix(strings.ToLower(c.Key), "aws:principaltag/"); tagged && len(c.Values) > 0 {
+			tags[name] = arn.Example(c.Values[0])
+		}
+	}
+	return tags
+}
+
+// mostMembers bounds how many examples are made of each kind: a policy that asks for more says no more by the others.
+const mostMembers = 20
+
+// insideDirectly finds that principals of the organization, or everybody of the account, may use the key without Secrets Manager.
+func (q *inquiry) insideDirectly() {
+	if !q.key.Facts.Symmetric() {
+		return
+	}
+	switch found := q.population(q.uses, directly()); {
+	case found.whom == "":
+		return
+	case found.certain:
+		q.fault.add(everybody(found.whom)+" may use the key directly, not only through Secrets Manager", "ask for kms:ViaService")
+	default:
+		q.fault.doubt("it depends on the request, or on who they are, whether "+found.whom+" may use the key directly, not only through Secrets Manager", "ask for kms:ViaService")
+	}
+	q.fault.by = throughSecretsManager(q.fault.by, q.key)
+}
+
+// everybody says the same of an organization in fewer words.
+func everybody(whom string) string {
+	return strings.Replace(whom, "every principal of organization ", "everybody in organization ", 1)
+}
+
+// granting finds statements by which everybody may hand the key on, or decide about it.
+func (q *inquiry) granting() {
+	const decide = "who is to manage the key"
+	add := func(found population, what, fix string) {
+		if found.certain {
+			q.fault.add(found.whom+what, fix)
+		} else {
+			q.fault.doubt("it depends on the request, or on who they are, whether "+found.whom+what, fix)
+		}
+		q.fault.decide = decide
+	}
+	if q.grants {
+		outsider := roleOf(q.key, stranger)
+		outsider.OrganizationID = elsewhere
+		found := population{"anybody in any AWS account", true}
+		if q.only.worst([]string{grant}, q.people(outsider)...) != policy.Allowed {
+			found = q.population([]string{grant}, nil)
+		}
+		if found.whom != "" {
+			add(found, " may hand the key on by grants", "name who may")
+		}
+	}
+	// Source: KMS Developer Guide, "Allowing users in other accounts to use a KMS key": nobody of another account changes a key or its policy.
+	ofTheAccount := ""
+	found := q.population(covered(q.key, q.statement, []string{putPolicy}), nil)
+	if strings.Contains(found.whom, "organization") {
+		ofTheAccount = ", which KMS takes from those of the account alone"
+	}
+	if found.whom != "" {
+		add(found, " may change the key policy"+ofTheAccount, "name who may")
+	}
+}

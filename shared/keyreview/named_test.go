@@ -1,0 +1,80 @@
+package keyreview_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/keyreview"
+	"github.com/doublelock/doublelock/shared/trail"
+)
+
+// However a record names the key, or does not, whoever may have used it keeps it, or a person decides.
+// Source: KMS API Reference, Decrypt (KeyId is not required) and GenerateDataKey (KeyId: id, ARN, alias name, alias ARN).
+func TestAKeyIsUsedHoweverTheRecordNamesIt(t *testing.T) {
+	const (
+		root  = `{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`
+		roles = `{"Sid":"F","Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:role/app","arn:aws:iam::888877776666:root"]},"Action":"kms:Decrypt","Resource":"*"}`
+		who   = `"userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/etl/s","accountId":"111122223333","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::111122223333:role/etl"}}},`
+		head  = `"eventVersion":"1.11","eventTime":"2026-09-28T07:00:00Z","eventSource":"kms.amazonaws.com","awsRegion":"eu-central-1","sourceIPAddress":"x","eventType":"AwsApiCall","eventID":"e","recipientAccountId":"111122223333",` + who
+		cells = `"2026-09-28T07:00:00Z",kms.amazonaws.com,arn:aws:iam::111122223333:role/etl,`
+		table = "eventtime,eventsource,useridentity_arn,"
+	)
+	call := func(name, rest string) string { return `{` + head + `"eventName":"` + name + `"` + rest + `}` }
+	for sentence, tt := range map[string]struct {
+		policy, trail string
+		decide        string // "" where a policy is proposed
+	}{
+		"its ARN":                           {root, call("Decrypt", `,"requestParameters":{"keyId":"`+arn+`"}`), "role/etl was seen using it (kms:Decrypt) and would lose it"},
+		"its id":                            {root, call("Decrypt", `,"requestParameters":{"keyId":"k1"}`), "role/etl was seen using it (kms:Decrypt) and would lose it"},
+		"its alias":                         {root, call("GenerateDataKeyPair", `,"requestParameters":{"keyId":"alias/app"}`), "role/etl may have used it (kms:GenerateDataKeyPair, of a key that the record does not name) and would lose it"},
+		"its alias's ARN":                   {root, call("Decrypt", `,"requestParameters":{"keyId":"arn:aws:kms:eu-central-1:111122223333:alias/app"}`), "role/etl may have used it"},
+		"no key":                            {root, call("Decrypt", `,"requestParameters":{"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}`), "role/etl may have used it"},
+		"no key, re-encrypting":             {root, call("ReEncrypt", `,"requestParameters":{"destinationKeyId":"alias/other"}`), "role/etl may have used it (kms:ReEncryptFrom"},
+		"no key, by somebody not let in":    {roles, call("Decrypt", `,"requestParameters":{}`), ""},
+		"an alias that another key has":     {root, call("Decrypt", `,"requestParameters":{"keyId":"alias/other"}`), ""},
+		"an alias that led to it":           {root, call("UpdateAlias", `,"requestParameters":{"aliasName":"alias/other","targetKeyId":"k1"}`) + "\n" + call("GenerateDataKeyPair", `,"requestParameters":{"keyId":"alias/other"}`), "may have used it (kms:GenerateDataKeyPair"},
+		"an alias that nobody has any more": {root, call("Decrypt", `,"requestParameters":{"keyId":"alias/gone"}`), "role/etl may have used it"},
+		"an alias of another Region":        {root, call("Decrypt", `,"requestParameters":{"keyId":"arn:aws:kms:eu-west-1:111122223333:alias/app"}`), ""},
+		"another Region":                    {root, strings.Replace(call("Decrypt", `,"requestParameters":{}`), "eu-central-1", "eu-west-1", 1), ""},
+		"a call that failed":                {root, call("Decrypt", `,"errorCode":"AccessDenied","requestParameters":{}`), ""},
+		"the key of AWS's own":              {root, call("Encrypt", `,"requestParameters":{"keyId":"alias/aws/secretsmanager"}`), ""},
+		"a table without its column":        {root, table + "awsregion,errorcode,eventname\n" + cells + `eu-central-1,,Decrypt`, "role/etl may have used it"},
+		"a table without the Region":        {root, table + "errorcode,eventname,resources\n" + cells + `,Decrypt,"[{arn=` + arn + `}]"`, "role/etl may have used it (kms:Decrypt) and would lose it"},
+		"one with neither":                  {root, table + "errorcode,eventname\n" + cells + `,Decrypt`, "role/etl may have used it"},
+		"a table without errors":            {root, table + "awsregion,eventname,requestparameters\n" + cells + `eu-central-1,Decrypt,{keyId=k1}`, "role/etl may have used it (kms:Decrypt"},
+		"one, of somebody not let in":       {roles, table + "awsregion,eventname,requestparameters\n" + cells + `eu-central-1,Decrypt,{keyId=k1}`, ""},
+		"a table without who":               {root, "eventtime,eventsource,awsregion,errorcode,eventname\n1790000000,kms.amazonaws.com,eu-central-1,,Decrypt", "somebody may have used it (kms:Decrypt, of a key that the record does not name) whom the record does not name"},
+	} {
+		std := standard()
+		if err := trail.Read(strings.NewReader(tt.trail), "in", func(r trail.Record) error {
+			std.Seen = append(std.Seen, keyreview.UsesOf(r.Change)...)
+			return r.Err
+		}); err != nil {
+			t.Errorf("%s: %v", sentence, err)
+		}
+		k, other := fine(), fine()
+		k.Policy = document(tt.policy)
+		if tt.policy == roles {
+			k.Policy = document(roles, manageOnly)
+		}
+		other.Facts.ARN, other.Facts.ID, other.Facts.Aliases = arn+"2", "k12", []string{"alias/other"}
+		s := snapshot(k, secret("db", "app"))
+		s.Keys = append(s.Keys, other)
+		found := keyreview.Review(inventory.Prepare(s), std, now)
+		judged := 0
+		for _, f := range found {
+			if f.Key != arn || f.Control.ID != guard.KeyOpen && f.Control.ID != guard.KeyOnlyDelegate {
+				continue
+			}
+			judged++
+			if (f.After == "") != (tt.decide != "") || !strings.Contains(f.Fix, tt.decide) {
+				t.Errorf("%s: proposes %q; %s", sentence, f.After, f.Fix)
+			}
+		}
+		if judged != 1 {
+			t.Errorf("%s: %d findings", sentence, judged)
+		}
+	}
+}
