@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -196,8 +197,15 @@ func (a *Access) fromOutside(w *world, inside []Path) ([]Path, error) {
 			ways[p.Principal] = p
 		}
 	}
+	accounts := []string{a.snapshot.Secrets[w.at[0]].Facts.Account}
+	for i := range w.keys.Targets() {
+		accounts = append(accounts, w.keys.Target(i).Account)
+	}
+	for of := range ways { // whoever else is in its account may come to act as it
+		accounts = append(accounts, arn.Of(of).Account)
+	}
 	best := map[string]Path{}
-	for _, name := range a.changers(w) {
+	for _, name := range once(slices.Concat(a.changers(w), a.unreadIn(accounts...))) {
 		found, err := a.reach(name, w)
 		if err != nil {
 			return nil, err
