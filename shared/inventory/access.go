@@ -98,6 +98,12 @@ func prepare(s Snapshot, noControls bool) *Access {
 		a.keys[s.Keys[i].Facts.ARN] = &s.Keys[i]
 	}
 	for _, u := range s.Unread {
+		switch u.Part {
+		case PartOrganization:
+			u.Account, u.Region = "", ""
+		case PartPrincipals, PartControls: // which have no Region
+			u.Region = ""
+		}
 		a.unread[Unread{Part: u.Part, Account: u.Account, Region: u.Region}] = u.Why
 	}
 	for id := range a.accounts {

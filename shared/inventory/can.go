@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"slices"
+
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -36,6 +38,9 @@ func (a *Access) Can(principalARN string) (Openings, error) {
 		if u.Part == PartSecrets || u.Part == PartOrganization {
 			out.Unread = append(out.Unread, u)
 		}
+	}
+	if slices.ContainsFunc(askers, a.readsOfMissing) {
+		out.Unread = append(out.Unread, a.missingAccounts())
 	}
 	return out, nil
 }

@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/policy"
 )
 
 // ReadersOfCopies is Readers for whichever copy each principal opens most easily: the current version of the secret or of a
-// replica, or one that has another label, or none. Copy says which. Replicas and copies in other accounts are those that the
-// snapshot holds.
+// replica, or one that has another label, or none. Copy says which. The people of an
+// account of it that was not read are one reader. Whom a copy lets in that the snapshot does not hold is unknown.
 func (a *Access) ReadersOfCopies(secretARN string) (readers []Reader, unread []Unread, err error) {
 	s, err := a.Secret(secretARN)
 	if err != nil {
@@ -19,7 +20,7 @@ func (a *Access) ReadersOfCopies(secretARN string) (readers []Reader, unread []U
 	best := map[string]Reader{}
 	for _, at := range a.copiesOf(s) {
 		l := a.locks(at)
-		for _, name := range a.candidates(at) {
+		for _, name := range slices.Concat(a.candidates(at), a.unreadIn(at.Facts.Account)) {
 			r, err := a.explain(name, l.any)
 			if err != nil {
 				return nil, nil, err
@@ -42,6 +43,12 @@ func (a *Access) ReadersOfCopies(secretARN string) (readers []Reader, unread []U
 			readers = append(readers, r)
 		}
 	}
+	for _, copied := range a.unheldCopies(s) {
+		const why = "the copy is not in the snapshot, nor whom its policy and its key let in"
+		readers = append(readers, Reader{Principal: "anybody who opens the copy " + copied.String(), Outside: true, Secret: copied.String(), Answer: policy.Unknown,
+			SecretLock: doubtful(why), KeyLock: doubtful(why)})
+		unread = append(unread, Unread{Part: PartSecrets, Account: copied.Account, Region: copied.Region, Why: "the copy " + copied.String() + " is not in the snapshot"})
+	}
 	slices.SortFunc(readers, func(x, y Reader) int {
 		return cmp.Or(cmp.Compare(rank(x), rank(y)), cmp.Compare(x.Principal, y.Principal))
 	})
@@ -57,6 +64,26 @@ func (a *Access) copiesOf(s *Secret) []*Secret {
 		if other != s && (replica || other.Facts.CopyOf == s.Facts.ARN) {
 			out = append(out, other)
 		}
+	}
+	return out
+}
+
+// unheldCopies are the replicas of a primary, and its copies in other accounts, that it names and the snapshot does not hold.
+func (a *Access) unheldCopies(s *Secret) []arn.ARN {
+	if s.Facts.IsReplica() {
+		return nil
+	}
+	var out []arn.ARN
+	add := func(copied arn.ARN) {
+		if _, held := a.secrets[copied.String()]; !held {
+			out = append(out, copied)
+		}
+	}
+	for _, r := range s.Facts.Replicas {
+		add(arn.Of(s.Facts.ARN).In(r.Region))
+	}
+	for _, c := range s.Facts.Elsewhere.Copies {
+		add(arn.Of(c.ARN))
 	}
 	return out
 }

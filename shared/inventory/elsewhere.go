@@ -66,21 +66,13 @@ func (a *Access) UnprovedPrincipals() ([]string, error) {
 // unseenCopies are the copies of secrets, but some, that the snapshot names and does not hold: it was taken of other Regions.
 func (a *Access) unseenCopies(but []string) []string {
 	var out []string
-	add := func(copied string) {
-		if _, held := a.secrets[copied]; !held {
-			out = append(out, "the copy "+copied)
-		}
-	}
 	for i := range a.snapshot.Secrets {
-		s := &a.snapshot.Secrets[i].Facts
-		if slices.Contains(but, s.ARN) || s.IsReplica() {
+		s := &a.snapshot.Secrets[i]
+		if slices.Contains(but, s.Facts.ARN) {
 			continue
 		}
-		for _, r := range s.Replicas {
-			add(arn.Of(s.ARN).In(r.Region).String())
-		}
-		for _, c := range s.Elsewhere.Copies {
-			add(c.ARN)
+		for _, copied := range a.unheldCopies(s) {
+			out = append(out, "the copy "+copied.String())
 		}
 	}
 	return out
@@ -96,11 +88,17 @@ func (a *Access) addElsewhere(out *Elsewhere, principalARN string) error {
 	if err != nil {
 		return err
 	}
+	unseen := func(what string) {
+		if !slices.Contains(out.Unseen, what) {
+			out.Unseen = append(out.Unseen, what)
+		}
+	}
 	for _, w := range askers {
 		if why := a.whyUnread(PartPrincipals, w.principal.Account); why != "" && w.principal.Account != "" {
-			if text := "any role of account " + w.principal.Account + " that trusts it"; !slices.Contains(out.Unseen, text) {
-				out.Unseen = append(out.Unseen, text)
-			}
+			unseen("any role of account " + w.principal.Account + " that trusts it")
+		}
+		if a.readsOfMissing(w) {
+			unseen("any secret of the accounts of " + a.snapshot.Organization.ID + " that were not read")
 		}
 		if w.principal.Kind == policy.KindRoot {
 			add(&out.Unproved, Right{principalARN, "*", "root of the account"})
@@ -237,12 +235,13 @@ func (a *Access) beyond(pattern string) bool {
 	if !strings.ContainsAny(account, "*?$") {
 		return a.holdsUnread(account) || a.whyUnread(PartPrincipals, account) != "" && a.letsOutsidersIn()
 	}
-	return a.letsOutsidersIn() || slices.ContainsFunc(a.snapshot.Unread, func(u Unread) bool { return u.Part == PartPrincipals })
+	return a.letsOutsidersIn() || a.accountsMissing() || slices.ContainsFunc(a.snapshot.Unread, func(u Unread) bool { return u.Part == PartPrincipals })
 }
 
-// holdsUnread reports whether an account is in the snapshot and its principals are not: one of them may open what is there.
+// holdsUnread reports whether an account may be of the organization and its principals are not in the snapshot: one of them may open
+// what is there.
 func (a *Access) holdsUnread(account string) bool {
-	return a.accounts[account] != nil && a.whyUnread(PartPrincipals, account) != ""
+	return a.mayBeOwn(account) && a.whyUnread(PartPrincipals, account) != ""
 }
 
 // letsOutsidersIn reports whether something in the snapshot may be opened or taken from outside it.

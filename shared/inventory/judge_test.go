@@ -173,8 +173,20 @@ func TestEachCertainStepIsAllowedBySimulator(t *testing.T) {
 	t.Logf("%d steps and reads of %d snapshots", len(questions), len(snapshots))
 }
 
-// change is what a step does to a role or user.
+// change is what a step does to a role or user, or to what it shares with others.
 func change(s *inventory.Snapshot, step inventory.Step) {
+	switch step.Action {
+	case "iam:CreatePolicyVersion":
+		s.Managed = maps.Clone(s.Managed)
+		s.Managed[step.Resource] = fullAccess
+	case "iam:PutGroupPolicy", "iam:AttachGroupPolicy":
+		s.Groups = slices.Clone(s.Groups)
+		for i := range s.Groups {
+			if g := &s.Groups[i]; strings.HasSuffix(step.Resource, ":"+g.Account+":group/"+g.Name) {
+				g.Inline = map[string]string{"changed": fullAccess}
+			}
+		}
+	}
 	for i := range s.Principals {
 		p := &s.Principals[i]
 		switch {

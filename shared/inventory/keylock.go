@@ -188,10 +188,17 @@ func (u *keyUse) decide(w *asker, action string) policy.Decision {
 	return d
 }
 
-// grantable reports whether a grant, if there were one, would open the lock: a policy that denies denies grants too.
+// grantable reports whether a grant, if there were one, would open the lock: a policy that denies denies grants too. A grant may name
+// principals of any account, so one to everybody stands for those to the people of a population.
+// Source: KMS Developer Guide, "Grants in AWS KMS"; API Reference, CreateGrant, GranteePrincipal.
 func (u *keyUse) grantable(w *asker, action string) bool {
 	t := u.target
-	t.Grants = append(slices.Clip(t.Grants), policy.Grant{ID: "supposed", Grantee: w.principal.ARN, Operations: []string{strings.TrimPrefix(action, "kms:")}})
+	grantee := w.principal.ARN
+	if w.principal.Kind == policy.KindService {
+		grantee = w.principal.Name
+	}
+	grantee = cmp.Or(grantee, "*")
+	t.Grants = append(slices.Clip(t.Grants), policy.Grant{ID: "supposed", Grantee: grantee, Operations: []string{strings.TrimPrefix(action, "kms:")}})
 	answer := ask(w, &t, action).Answer
 	return answer == policy.Allowed || answer == policy.Unknown
 }

@@ -57,7 +57,7 @@ func (a *Access) outsidersOf(d *policy.Document, action string) []string {
 				add(name) // whoever of the account may call GetFederationToken
 			case err != nil || a.whyUnread(PartPrincipals, p.Account) == "":
 			case p.Kind == policy.KindRoot:
-				add(a.remember(named("anybody in account "+p.Account, policy.Principal{Account: p.Account}, statement.Conditions))...)
+				add(a.remember(named("anybody in account "+p.Account, a.somebodyOf(p.Account), statement.Conditions))...)
 			default:
 				add(name)
 			}
@@ -101,37 +101,4 @@ func (a *Access) isService(name string) bool {
 	}
 	p, err := policy.ParsePrincipal(name)
 	return err == nil && p.Kind == policy.KindService
-}
-
-// insiders are the accounts whose principals were read.
-func (a *Access) insiders() []string {
-	var out []string
-	for _, account := range a.snapshot.Accounts {
-		if a.whyUnread(PartPrincipals, account.ID) == "" {
-			out = append(out, account.ID)
-		}
-	}
-	return out
-}
-
-// blind lists what could not be read and could hide a reader of the secret.
-func (a *Access) blind(s *Secret) []Unread {
-	var out []Unread
-	if why := a.whyUnread(PartPrincipals, s.Facts.Account); why != "" {
-		out = append(out, Unread{Part: PartPrincipals, Account: s.Facts.Account, Why: why})
-	}
-	if s.Facts.CopyOf != "" {
-		out = append(out, Unread{Part: PartSecrets, Account: s.Facts.Account, Region: s.Facts.Region, Why: ownPolicyUnread})
-	} else if s.PolicyUnread == "" && s.Policy == "" {
-		return out // no other account gets in
-	}
-	for _, account := range a.snapshot.Accounts {
-		if account.ID == s.Facts.Account {
-			continue
-		}
-		if why := a.whyUnread(PartPrincipals, account.ID); why != "" {
-			out = append(out, Unread{Part: PartPrincipals, Account: account.ID, Why: why})
-		}
-	}
-	return out
 }

@@ -23,7 +23,7 @@ func (a *Access) people(s *policy.Statement, action string) []population {
 	if excludes(s, action, policy.KindSomebody) {
 		return nil
 	}
-	var organizations, accounts []string
+	var organizations, accounts, paths []string
 	byOrganization, byAccount := -1, -1 // the conditions that the name of the population says whole
 	for i, c := range s.Conditions {
 		if !affirms(c) {
@@ -39,6 +39,9 @@ func (a *Access) people(s *policy.Statement, action string) []population {
 			if plain(ids) && organizations == nil {
 				organizations = ids
 			}
+			if paths == nil {
+				paths = c.Values
+			}
 		case "aws:principalaccount", "kms:calleraccount":
 			if plain(c.Values) && byAccount < 0 {
 				accounts, byAccount = c.Values, i
@@ -51,6 +54,7 @@ func (a *Access) people(s *policy.Statement, action string) []population {
 		}
 	}
 	foreign := slices.DeleteFunc(slices.Clone(organizations), func(id string) bool { return a.isOwn(id) })
+	own := len(foreign) < len(organizations)
 	rest := func(but int) []policy.Condition {
 		if but < 0 {
 			return s.Conditions
@@ -59,30 +63,27 @@ func (a *Access) people(s *policy.Statement, action string) []population {
 	}
 	var out []population
 	switch {
-	case organizations != nil && len(foreign) == 0:
 	case accounts != nil:
 		for _, id := range once(accounts) {
-			if a.whyUnread(PartPrincipals, id) != "" {
-				out = append(out, named("anybody in account "+id, policy.Principal{Account: id}, rest(byAccount)))
+			if a.whyUnread(PartPrincipals, id) != "" && (organizations == nil || len(foreign) > 0 || a.mayBeOwn(id)) {
+				out = append(out, named("anybody in account "+id, a.somebodyOf(id), rest(byAccount)))
 			}
 		}
 	case organizations != nil:
 		for _, id := range once(foreign) {
 			out = append(out, named("anybody in organization "+id, policy.Principal{OrganizationID: id, NotAccounts: a.insiders()}, rest(byOrganization)))
 		}
+		if own {
+			out = append(out, a.unreadOfOwn(paths, rest(byOrganization))...)
+		}
 	default:
 		anybody := policy.Principal{NotAccounts: a.insiders()}
-		if id := a.snapshot.Organization.ID; a.isOwn(id) {
+		if id := a.snapshot.Organization.ID; a.isOwn(id) && len(a.unreadOfOwn(nil, nil)) == 0 {
 			anybody.NotOrganizations = []string{id}
 		}
 		out = append(out, named("anybody in any AWS account", anybody, rest(-1)))
 	}
 	return out
-}
-
-// isOwn reports whether an organization is that of the snapshot, all of whose accounts are known.
-func (a *Access) isOwn(organization string) bool {
-	return organization != "" && organization == a.snapshot.Organization.ID && a.unread[Unread{Part: PartOrganization}] == ""
 }
 
 // services are the services of AWS, acting for themselves, that a statement for all principals may let in: those that its conditions

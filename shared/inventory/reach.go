@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -31,12 +32,13 @@ type Path struct {
 // Reach lists the secrets that a principal (role, user, session or root) does not certainly open itself and comes to open step by
 // step, the shortest ways first: it acts as roles and users (sts:AssumeRole, iam:PassRole to a service that runs its code,
 // credentials), gives rights to those that it acts as, and changes what locks a secret (its policy, its key's policy, grants, its
-// key, replicas, the code that rotates it). What it could have others do for it, who are not in its hands, is not among them.
+// key, replicas, the code that rotates it, its tags and the key's where policies decide by them), and brings back what opens nothing
+// as it is: a key that is off, a secret whose deletion is scheduled. What it could have others do for it, who are not in its hands, is not among them.
 func (a *Access) Reach(principalARN string) ([]Path, error) {
 	a.reaching.Lock()
 	defer a.reaching.Unlock()
 	if a.world == nil {
-		a.world = a.newWorld(a.live(a.all()))
+		a.world = a.newWorld(a.all())
 	}
 	return a.reach(principalARN, a.world)
 }
@@ -71,11 +73,7 @@ func (a *Access) ReachersOf(secretARN string) ([]Path, error) {
 }
 
 func (a *Access) reachersOf(s *Secret) ([]Path, error) {
-	at := a.live([]int{a.secrets[s.Facts.ARN]})
-	if len(at) == 0 {
-		return nil, nil
-	}
-	w := a.newWorld(at)
+	w := a.newWorld([]int{a.secrets[s.Facts.ARN]})
 	var out []Path
 	for i := range a.snapshot.Principals {
 		found, err := a.reach(a.snapshot.Principals[i].ARN, w)
@@ -107,28 +105,18 @@ func compareBools(x, y bool) int {
 	return -1
 }
 
-// live are those that anybody can open.
-func (a *Access) live(of []int) []int {
-	return slices.DeleteFunc(of, func(i int) bool { return closed(a.snapshot.Secrets[i].Facts) != "" })
-}
-
 func (a *Access) reach(principalARN string, w *world) ([]Path, error) {
-	if a.movers == nil {
-		a.movers = a.newMovers()
-	}
 	id := identity{of: start}
-	if n, found := a.movers.number[principalARN]; found {
+	if n, found := a.allMovers().number[principalARN]; found {
 		id.of = n
 	}
 	first, err := a.askers(principalARN)
 	if err != nil {
 		return nil, err
 	}
-	found := make([]*Path, len(w.at))
-	for _, need := range []int8{2, 1} {
-		s := search{movers: a.movers, world: w, need: need, name: principalARN, first: first, held: map[identity]bool{}, as: map[int32][]*holding{},
-			given: map[int32]gain{}, pending: map[int32][]pending{}, near: map[string][]int{}}
-		s.run(id, found)
+	found := a.find(principalARN, id, first, w)
+	if err := w.throughUnread(principalARN, first, found); err != nil {
+		return nil, err
 	}
 	var out []Path
 	for _, p := range found {
@@ -138,6 +126,24 @@ func (a *Access) reach(principalARN string, w *world) ([]Path, error) {
 	}
 	sortPaths(out)
 	return out, nil
+}
+
+func (a *Access) allMovers() *movers {
+	if a.movers == nil {
+		a.movers = a.newMovers()
+	}
+	return a.movers
+}
+
+// find is the shortest way to each secret of a world, by what was read; nil where there is none.
+func (a *Access) find(name string, id identity, first []*asker, w *world) []*Path {
+	found := make([]*Path, len(w.at))
+	for _, need := range []int8{2, 1} {
+		s := search{movers: a.allMovers(), world: w, need: need, name: name, first: first, held: map[identity]bool{}, as: map[int32][]*holding{},
+			given: map[int32]gain{}, pending: map[int32][]pending{}, near: map[string][]int{}}
+		s.run(id, found)
+	}
+	return found
 }
 
 // changers are whom the policies of a secret and of its keys could let change, from outside the snapshot, what locks the secret.
@@ -187,7 +193,7 @@ func (a *Access) fromOutside(w *world, inside []Path) ([]Path, error) {
 	for i := range a.snapshot.Principals {
 		p := &a.snapshot.Principals[i]
 		id := identity{of: int32(i)}
-		if answers := w.standing(id, a.movers.askers(id, nil)).of(opensBoth); answers != nil {
+		if answers := w.standing(id, a.allMovers().askers(id, nil)).of(opensBoth); answers != nil && !w.gone[0] {
 			ways[p.ARN] = Path{Secret: a.snapshot.Secrets[w.at[0]].Facts.ARN, Reads: p.ARN}
 		}
 	}
@@ -196,8 +202,15 @@ func (a *Access) fromOutside(w *world, inside []Path) ([]Path, error) {
 			ways[p.Principal] = p
 		}
 	}
+	accounts := []string{a.snapshot.Secrets[w.at[0]].Facts.Account}
+	for i := range w.keys.Targets() {
+		accounts = append(accounts, w.keys.Target(i).Account)
+	}
+	for of := range ways { // whoever else is in its account may come to act as it
+		accounts = append(accounts, arn.Of(of).Account)
+	}
 	best := map[string]Path{}
-	for _, name := range a.changers(w) {
+	for _, name := range once(slices.Concat(a.changers(w), a.unreadIn(accounts...))) {
 		found, err := a.reach(name, w)
 		if err != nil {
 			return nil, err
@@ -206,6 +219,14 @@ func (a *Access) fromOutside(w *world, inside []Path) ([]Path, error) {
 			p.Outside = true
 			best[name] = p
 		}
+	}
+	trusted, err := w.trustedUnread()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range trusted {
+		p.Outside = true
+		best[p.Principal] = p
 	}
 	for i := range a.snapshot.Principals {
 		p := &a.snapshot.Principals[i]

@@ -213,54 +213,102 @@ func (s *search) tryOne(h *holding, i int) {
 	if s.best[i] != nil && len(s.best[i].Steps) <= len(h.steps) {
 		return
 	}
+	for _, way := range s.ways(h, i) {
+		s.consider(h, i, way...)
+	}
+}
+
+// ways are the rights that somebody before the holding, or itself, has to use for the holding to open a secret; none for what opens as
+// it is.
+func (s *search) ways(h *holding, i int) [][]lock {
 	may := func(l lock) bool { return s.rights[l] != nil && s.rights[l][i] != nil }
+	var first []lock // what comes before all else
+	if s.world.gone[i] {
+		if !may(restores) {
+			return nil
+		}
+		first = []lock{restores}
+	}
 	if s.has(h, opensBoth, i) {
-		s.consider(h, i)
-		return
+		return [][]lock{first}
 	}
+	var out [][]lock
+	add := func(rights ...lock) { out = append(out, slices.Concat(first, rights)) }
 	if may(recodes) && s.rights[recodes][i] == h {
-		s.consider(h, i, recodes)
+		add(recodes)
 	}
-	var first, second [4]lock // ways to open each lock; opensBoth stands for: as it is
-	firsts, seconds := first[:0], second[:0]
-	if s.has(h, opensSecret, i) {
-		firsts = append(firsts, opensBoth)
-	}
-	if may(writesPolicy) && s.has(h, opensAnyPolicy, i) {
-		firsts = append(firsts, writesPolicy)
-	}
-	if may(deletesPolicy) && s.has(h, opensNoPolicy, i) {
-		firsts = append(firsts, deletesPolicy)
-	}
-	if len(firsts) > 0 {
-		if s.has(h, opensKey, i) {
-			seconds = append(seconds, opensBoth)
-		}
-		if may(writesKeyPolicy) && s.has(h, opensAnyKey, i) {
-			seconds = append(seconds, writesKeyPolicy)
-		}
-		if may(grants) && s.has(h, opensAnyKey, i) && (s.need < 2 || !h.bounded()) {
-			seconds = append(seconds, grants)
-		}
-		if may(updates) && (s.has(h, opensManaged, i) || s.need < 2 && h.account != s.world.accounts[i]) { // else a key of its own
-			seconds = append(seconds, updates)
-		}
-	}
-	for _, x := range firsts {
+	seconds := s.seconds(h, i, may)
+	for _, x := range s.firsts(h, i, may) {
 		for _, y := range seconds {
-			switch {
-			case x != opensBoth && y != opensBoth:
-				s.consider(h, i, x, y)
-			case x != opensBoth:
-				s.consider(h, i, x)
-			case y != opensBoth:
-				s.consider(h, i, y)
+			if rights := slices.Concat(x, y); len(rights) > 0 {
+				add(rights...)
 			}
 		}
 	}
 	if s.need < 2 && may(replicates) && s.has(h, opensElsewhere, i) && s.has(h, opensManaged, i) {
-		s.consider(h, i, replicates)
+		add(replicates)
 	}
+	return out
+}
+
+// firsts are the ways to open the first lock: as it is, and by rights.
+func (s *search) firsts(h *holding, i int, may func(lock) bool) [][]lock {
+	var out [][]lock
+	if s.has(h, opensSecret, i) {
+		out = append(out, nil)
+	}
+	if may(writesPolicy) && s.has(h, opensAnyPolicy, i) {
+		out = append(out, []lock{writesPolicy})
+	}
+	if may(deletesPolicy) && s.has(h, opensNoPolicy, i) {
+		out = append(out, []lock{deletesPolicy})
+	}
+	for _, l := range []lock{tags, untags} {
+		if may(l) && s.has(h, opensTagged, i) {
+			out = append(out, []lock{l})
+		}
+	}
+	return out
+}
+
+// seconds are those to open the second one.
+func (s *search) seconds(h *holding, i int, may func(lock) bool) [][]lock {
+	var out [][]lock
+	granted := s.need < 2 || !h.bounded()
+	if s.has(h, opensKey, i) {
+		out = append(out, nil)
+	}
+	if may(writesKeyPolicy) && s.has(h, opensAnyKey, i) {
+		out = append(out, []lock{writesKeyPolicy})
+	}
+	if may(grants) && s.has(h, opensAnyKey, i) && granted {
+		out = append(out, []lock{grants})
+	}
+	if may(updates) && (s.has(h, opensManaged, i) || s.need < 2 && h.account != s.world.accounts[i]) { // else a key of its own
+		out = append(out, []lock{updates})
+	}
+	for _, l := range []lock{tagsKey, untagsKey} {
+		if may(l) && s.has(h, opensKeyTagged, i) {
+			out = append(out, []lock{l})
+		}
+	}
+	if s.world.shut == nil {
+		return out
+	}
+	need := s.world.shut.needs[i]
+	if len(need) == 0 || slices.ContainsFunc(need, func(l lock) bool { return !may(l) }) {
+		return out
+	}
+	if s.has(h, opensEnabled, i) {
+		out = append(out, need)
+	}
+	if may(writesKeyPolicy) && s.has(h, opensAnyEnabled, i) {
+		out = append(out, slices.Concat(need, []lock{writesKeyPolicy}))
+	}
+	if may(grants) && s.has(h, opensAnyEnabled, i) && granted {
+		out = append(out, slices.Concat(need, []lock{grants}))
+	}
+	return out
 }
 
 func (s *search) has(h *holding, l lock, i int) bool {
@@ -297,8 +345,11 @@ func (s *search) change(by *holding, l lock, i int) Step {
 	secret := &s.world.access.snapshot.Secrets[s.world.at[i]]
 	step := Step{As: by.name, Action: changes[l][0], Resource: secret.Facts.ARN, Certain: by.standing.of(l)[i] == 2}
 	switch l {
-	case writesKeyPolicy, grants:
+	case writesKeyPolicy, grants, enables, cancels, imports, tagsKey, untagsKey:
 		of := s.world.keysOf[i]
+		if l == enables || l == cancels || l == imports {
+			of = slices.DeleteFunc(slices.Clone(of), func(k int) bool { return !slices.Contains(back(s.world.shut.states[k]), l) })
+		}
 		best := slices.MaxFunc(of, func(x, y int) int { return cmp.Compare(by.standing.keys[l][x], by.standing.keys[l][y]) })
 		step.Resource = s.world.keys.Target(best).ARN
 	case recodes:

@@ -26,6 +26,13 @@ type world struct {
 	rotates *policy.Index // rotation functions
 	rotated [][]int       // the secrets of each
 
+	gone   []bool  // of each secret, that its deletion is scheduled: it has to be restored first
+	shut   *shut   // what keys that are off would open; nil where none is
+	tagged *tagged // what other tags would open; nil where no policy decides by them
+
+	stops   []stop // accounts that were not read
+	stopped bool   // they were looked for
+
 	foreign   []bool // of each secret, that somebody of another account could hold a lock as things are
 	accounts  []string
 	standings map[identity]*standing
@@ -37,8 +44,11 @@ func (a *Access) newWorld(at []int) *world {
 	number := map[string]int{}
 	functions := map[string]int{}
 	var open, without, elsewhere, uses, managed, keys, rotates []policy.Target
+	var states []guard.KeyState
 	for i, n := range at {
 		s := &a.snapshot.Secrets[n]
+		w.gone = append(w.gone, w.open.locks[i].closed != "")
+		w.open.locks[i].closed = ""
 		t := w.open.locks[i].target
 		w.accounts, w.foreign = append(w.accounts, t.Account), append(w.foreign, t.Policy != nil)
 		open = append(open, with(t, anybody))
@@ -54,14 +64,15 @@ func (a *Access) newWorld(at []int) *world {
 			if k != nil && !u.target.AWSManagedKey {
 				changed = with(changed, anybody)
 				changed.Grants = nil
-				if _, seen := number[u.key]; !seen {
-					number[u.key] = len(keys)
-					t := policy.Target{ARN: u.key, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: a.changingPolicy(k), Grants: grantsOf(*k)}
+				grants, those := handedOn(*k, u)
+				if _, seen := number[u.key+those]; !seen {
+					number[u.key+those] = len(keys)
+					t := policy.Target{ARN: u.key, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: a.changingPolicy(k), Grants: grants}
 					a.addResourceOrganization(&t)
 					addKey(&t, k.Facts, false)
-					keys = append(keys, t)
+					keys, states = append(keys, t), append(states, k.Facts.State)
 				}
-				of = append(of, number[u.key])
+				of = append(of, number[u.key+those])
 			}
 			uses = append(uses, changed)
 		}
@@ -78,6 +89,8 @@ func (a *Access) newWorld(at []int) *world {
 	}
 	w.anyPolicy, w.noPolicy, w.elsewhere = policy.NewIndex(open), policy.NewIndex(without), policy.NewIndex(elsewhere)
 	w.anyKey, w.managed, w.keys, w.rotates = policy.NewIndex(uses), policy.NewIndex(managed), policy.NewIndex(keys), policy.NewIndex(rotates)
+	w.shut = w.newShut(states)
+	w.tagged = w.newTagged()
 	return w
 }
 
@@ -114,6 +127,10 @@ const (
 	opensElsewhere
 	opensAnyKey
 	opensManaged
+	opensEnabled    // the second lock, once the key is on again
+	opensAnyEnabled // and its policy lets anybody in
+	opensTagged     // the first lock, with other tags
+	opensKeyTagged  // the second one
 
 	writesPolicy
 	deletesPolicy
@@ -122,6 +139,14 @@ const (
 	updates
 	replicates
 	recodes
+	restores
+	enables
+	cancels
+	imports
+	tags
+	untags
+	tagsKey
+	untagsKey
 	numberOfLocks
 )
 
@@ -138,6 +163,14 @@ var changes = map[lock][]string{
 	updates:         {"secretsmanager:UpdateSecret"},
 	replicates:      {"secretsmanager:ReplicateSecretToRegions"},
 	recodes:         {"lambda:UpdateFunctionCode"},
+	restores:        {"secretsmanager:RestoreSecret"},
+	enables:         {"kms:EnableKey"},
+	cancels:         {"kms:CancelKeyDeletion"},
+	imports:         {"kms:ImportKeyMaterial"},
+	tags:            {"secretsmanager:TagResource"},
+	untags:          {"secretsmanager:UntagResource"},
+	tagsKey:         {"kms:TagResource"},
+	untagsKey:       {"kms:UntagResource"},
 }
 
 // standing is how one identity stands before all secrets of a world: 0 closed, 1 perhaps, 2 certainly.
@@ -165,6 +198,10 @@ func (w *world) standing(id identity, askers []*asker) *standing {
 func (s *standing) of(l lock) []int8 {
 	if s.asked[l] {
 		return s.answers[l]
+	}
+	if !s.world.matters(l) {
+		s.asked[l] = true
+		return nil
 	}
 	if l == opensSecret {
 		s.of(opensBoth) // which asks for both
@@ -229,17 +266,25 @@ func (s *standing) ask(who *asker, l lock, answers []int8) {
 			answers[i] = max(answers[i], who.certainty(best))
 		}
 	case opensAnyKey:
-		w.anyKeys(who, answers)
-	case writesKeyPolicy, grants:
-		q := who.about(w.keys, changes[l][0])
+		w.anyKeys(who, answers, false)
+	case opensEnabled:
+		w.shut.opens(w, who, answers)
+	case opensAnyEnabled:
+		w.anyKeys(who, answers, true)
+	case opensTagged:
+		w.each(who, w.tagged.secrets, readSecret, answers)
+		atMost(answers, 1)
+	case opensKeyTagged:
+		w.tagged.opens(w, who, answers)
+	case enables, cancels, imports:
+		s.askKeys(who, l)
+		w.shut.rights(w, s.keys[l], l, answers)
+	case tags, untags:
+		w.each(who, w.open.secrets, changes[l][0], answers)
+		atMost(answers, 1) // whether other tags open it is not known
+	case writesKeyPolicy, grants, tagsKey, untagsKey:
+		s.askKeys(who, l)
 		found := s.keys[l]
-		if found == nil {
-			found = make([]int8, w.keys.Targets())
-			s.keys[l] = found
-		}
-		for i := range q.Candidates() {
-			found[i] = max(found[i], who.certainty(q.Answer(i)))
-		}
 		for i, of := range w.keysOf {
 			for _, k := range of {
 				answers[i] = max(answers[i], found[k])
@@ -259,6 +304,27 @@ func (s *standing) ask(who *asker, l lock, answers []int8) {
 	}
 }
 
+// askKeys are the answers about a right to change keys.
+func (s *standing) askKeys(who *asker, l lock) {
+	w := s.world
+	q := who.about(w.keys, changes[l][0])
+	if s.keys[l] == nil {
+		s.keys[l] = make([]int8, w.keys.Targets())
+	}
+	for i := range q.Candidates() {
+		if l != writesKeyPolicy && l != grants && w.access.abroad(who, w.keys.Target(i).Account) {
+			continue
+		}
+		s.keys[l][i] = max(s.keys[l][i], who.certainty(q.Answer(i)))
+	}
+}
+
+func atMost(answers []int8, most int8) {
+	for i := range answers {
+		answers[i] = min(answers[i], most)
+	}
+}
+
 func (w *world) each(who *asker, index *policy.Index, action string, answers []int8) {
 	q := who.about(index, action)
 	for i := range q.Candidates() {
@@ -266,13 +332,13 @@ func (w *world) each(who *asker, index *policy.Index, action string, answers []i
 	}
 }
 
-// anyKeys is the second lock once a key policy lets anybody in.
-func (w *world) anyKeys(who *asker, answers []int8) {
+// anyKeys is the second lock once a key policy lets anybody in: of the keys that are on or, once they are on again, of the others.
+func (w *world) anyKeys(who *asker, answers []int8, off bool) {
 	q := who.about(w.anyKey, decrypt)
 	for i := range answers {
 		for j := range w.open.uses[i] {
 			u := &w.open.uses[i][j]
-			if u.closed != "" || len(w.keysOf[i]) == 0 {
+			if off != (u.closed != "") || len(w.keysOf[i]) == 0 {
 				continue
 			}
 			answer := who.certainty(q.Answer(w.open.first[i] + j))

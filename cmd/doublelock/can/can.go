@@ -110,11 +110,11 @@ func runCan(env *command.Env, access *inventory.Access, principal string, only [
 	}
 	input.NoteUnread(env, can.Unread)
 	input.NoteAssumed(env, access.Assumed())
-	fmt.Fprintf(env.Stderr, "%s can open %s of %d, and maybe %d more\n", principal,
-		output.Count(len(can.Open), "secret"), len(access.Snapshot().Secrets), len(can.Unknown))
+	fmt.Fprintf(env.Stderr, "%s can open %s of %d, and maybe %d more%s\n", principal,
+		output.Count(len(can.Open), "secret"), len(access.Snapshot().Secrets), len(can.Unknown), input.NotCounted(can.Unread))
 	if reach {
 		certain, perhaps := locks.CountPaths(paths)
-		fmt.Fprintf(env.Stderr, "in steps it comes to open %d more, and maybe %d\n", certain, perhaps)
+		fmt.Fprintf(env.Stderr, "in steps it comes to open %d more, and maybe %d%s\n", certain, perhaps, input.NotCounted(slices.Concat(access.UnreadPeople(), can.Unread)))
 		if len(beyond.Unproved) > 0 {
 			env.Note("it may use %s, and a snapshot does not say what follows from that: there may be more ways", output.Printable(named(rightsOf(beyond.Unproved))))
 		}

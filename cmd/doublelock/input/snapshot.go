@@ -3,6 +3,7 @@ package input
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -68,13 +69,37 @@ func NoteUnread(env *command.Env, unread []inventory.Unread) {
 	}
 }
 
+// NotCounted says in a count which blind spots it leaves out; "" for none.
+func NotCounted(unread []inventory.Unread) string {
+	const most = 3
+	var parts []string
+	for _, u := range unread[:min(most, len(unread))] {
+		part := unreadPart(u)
+		if u.Part == inventory.PartOrganization {
+			part = "accounts of the organization"
+		}
+		parts = append(parts, part)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	if more := len(unread) - most; more > 0 {
+		parts = append(parts, fmt.Sprintf("%d more", more))
+	}
+	return "; not counted one by one, since not read: " + output.Printable(strings.Join(parts, ", "))
+}
+
 func unreadLine(u inventory.Unread) string {
-	line := string(u.Part)
+	return unreadPart(u) + ": " + u.Why
+}
+
+func unreadPart(u inventory.Unread) string {
+	part := string(u.Part)
 	if u.Account != "" {
-		line += " of " + u.Account
+		part += " of " + u.Account
 	}
 	if u.Region != "" {
-		line += " in " + u.Region
+		part += " in " + u.Region
 	}
-	return line + ": " + u.Why
+	return part
 }

@@ -38,7 +38,8 @@ Who may not read the organization (a snapshot taken with --own in a member accou
 Readers answers for whichever copy of the secret is opened: a version with another label, or without one, and the replicas that the
 snapshot holds, count like the current version. WHY begins with the copy where it is another.
 
-Principals of accounts outside the snapshot are unknown at best. Who holds only the key lock is counted, and listed
+Principals of accounts outside the snapshot are unknown at best, and so are those of accounts that could not be read: "anybody in
+account …" is one row, and one in the count, which says what it leaves out. Who holds only the key lock is counted, and listed
 with --all.
 
 Exit codes: 0 the question was answered, 1 an error.`,
@@ -93,10 +94,11 @@ func runReaders(env *command.Env, access *inventory.Access, id string, all bool)
 	if err != nil {
 		return fmt.Errorf("write readers: %w", err)
 	}
-	fmt.Fprintf(env.Stderr, "%s: %s, %d unknown, %d with the secret lock alone, %d with the key lock alone\n", secret.Facts.ARN,
-		output.Count(counts[policy.Allowed], "principal can open it", "principals can open it"), counts[policy.Unknown], counts[policy.ImplicitlyDenied], keyOnly)
+	fmt.Fprintf(env.Stderr, "%s: %s, %d unknown, %d with the secret lock alone, %d with the key lock alone%s\n", secret.Facts.ARN,
+		output.Count(counts[policy.Allowed], "principal can open it", "principals can open it"), counts[policy.Unknown], counts[policy.ImplicitlyDenied], keyOnly,
+		input.NotCounted(unread))
 	certain, perhaps := locks.CountPaths(paths)
-	fmt.Fprintf(env.Stderr, "in steps %d more come to open it, and maybe %d\n", certain, perhaps)
+	fmt.Fprintf(env.Stderr, "in steps %d more come to open it, and maybe %d%s\n", certain, perhaps, input.NotCounted(access.UnreadPeople()))
 	if err := noteUnproved(env, access, readers, paths); err != nil {
 		return err
 	}
