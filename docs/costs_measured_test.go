@@ -265,8 +265,9 @@ func TestTheTableIsBilledForWhatIsMeasured(t *testing.T) {
 	if err := w.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	same("nothing", m.of(t, w, func() {}), units{})
 	same("a rotation that changes no key", m.of(t, w, func() { put("quiet", "3") }), units{Reads: readsPerEvent})
+	same("the first of a minute", m.of(t, w, func() { put("quiet", "4") }), units{Reads: readsPerEvent + readsPerMinute})
+	same("nothing", m.of(t, w, func() {}), units{})
 	same("an event about a key with no secret", m.of(t, w, func() { call("kms", "EnableKeyRotation", map[string]any{"KeyId": key}) }), units{Reads: readsPerKeyEvent})
 
 	noisy := m.of(t, w, func() { create("noisy", nil) }) // opens DL.SECRET.1
