@@ -285,8 +285,12 @@ func (a *applying) applyByHub(ctx context.Context, p migration.Plan, items []mig
 	var done []outcome
 	for n, i := range items {
 		o := outcome{Secret: i.Secret, Name: i.Name, Wave: i.Wave, Reason: notAnswered}
-		if got, answered := found[n]; answered {
+		got, answered := found[n]
+		switch {
+		case answered:
 			o.Phase, o.Reason, o.Until, o.Problem = got.Phase, got.Reason, got.Until, got.Problem
+		case !i.Safe(): // whatever the hub will answer
+			o.Problem = "the plan blocks it: " + strings.Join(i.Blocked, "; ")
 		}
 		done = append(done, o)
 	}

@@ -17,11 +17,10 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// How long the hub is waited for after it answered last, and between two looks.
-const (
-	answerWithin = time.Minute
-	betweenLooks = 300 * time.Millisecond
-)
+// answerWithin is how long the hub is waited for after it answered last.
+var answerWithin = time.Minute
+
+const betweenLooks = 300 * time.Millisecond
 
 // notAnswered is what is known of an instruction that the hub has taken no notice of yet.
 const notAnswered = "asked of the hub, which has not answered yet: doublelock migrate status shows what comes of it"

@@ -10,6 +10,7 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
+	"github.com/doublelock/doublelock/cmd/doublelock/migrate"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 )
@@ -69,6 +70,27 @@ func TestWhatAnOperatorOverridesIsTheOperatorsWord(t *testing.T) {
 	f.Clock.Advance(25 * time.Hour)
 	f.expect(0, "sealing", "migrate", "apply", f.file, "--reason", "CHG-2", "--go-ahead", "the owner")
 	f.expect(0, "nothing was changed", "migrate", "rollback", "--secret", f.unmoved("search/other"), "--reason", "wrong", "--dry-run")
+}
+
+// What the plan says is blocked ends a run with exit code 2, whether the hub has answered or not, and its dry run alike.
+func TestWhatThePlanBlocksIsPartialToAnOperator(t *testing.T) {
+	for name, works := range map[string]bool{"the hub answers": true, "the hub is silent": false} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			made := localtest.Call(t, f.Organization, local.Sandbox, f.Home(), "secretsmanager", "CreateSecret", map[string]any{"Name": "sb/1", "SecretString": "x"})
+			arn, _ := made["ARN"].(string)
+			stop := localtest.Serve(t, f.Organization)
+			f.operate("anna")
+			const blocked = "is approved by an alias that its owner can move"
+			f.expect(2, blocked, "migrate", "plan", "--out", f.file, "--secret", arn)
+			if !works {
+				stop()
+				migrate.WaitForTheHub(t, time.Second)
+			}
+			f.expect(2, blocked, "migrate", "apply", f.file, "--reason", "CHG-1", "--dry-run")
+			f.expect(2, blocked, "migrate", "apply", f.file, "--reason", "CHG-1")
+		})
+	}
 }
 
 // unmoved is a secret whose job has not changed it.

@@ -110,8 +110,8 @@ func Run(t testing.TB, w *local.Organization) {
 	Serve(t, w)
 }
 
-// Serve lets what happens in the organization go on while a test reads. Time stands still.
-func Serve(t testing.TB, w *local.Organization) {
+// Serve lets what happens in the organization go on while a test reads, until stop or the end of the test. Time stands still.
+func Serve(t testing.TB, w *local.Organization) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -122,7 +122,9 @@ func Serve(t testing.TB, w *local.Organization) {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}()
-	t.Cleanup(func() { cancel(); <-done })
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return stop
 }
 
 // ActAsOperator makes the process a person of the security account who has taken the deployed role doublelock-operator.
