@@ -113,6 +113,10 @@ func TestWhoIsAtASecretIsSaid(t *testing.T) {
 			if err := w.worker("w2").Held(t.Context(), w.job(t)); !errors.Is(err, migration.ErrBusy) || !strings.Contains(err.Error(), ": w1/") {
 				t.Errorf("w1 is: %v", err)
 			}
+			_, _, err := w.worker("w2").Advance(t.Context(), w.secret.ARN)
+			if !errors.Is(err, migration.ErrBusy) || !errors.Is(err, guard.ErrConflict) || strings.Count(err.Error(), "another worker") != 1 || !strings.Contains(err.Error(), "w1/") {
+				t.Errorf("whoever else comes to it: %v", err)
+			}
 		}
 		return nil
 	}

@@ -143,7 +143,7 @@ func (v *visit) stuckAfter(ctx context.Context, step Step, err error) {
 func (e *Engine) claim(ctx context.Context, secret string) (*visit, error) {
 	hold, err := e.Effects.Hold(ctx, secret)
 	if errors.Is(err, store.ErrHeld) {
-		err = fmt.Errorf("%w: %w", ErrBusy, err)
+		err = heldError{err}
 	}
 	return &visit{Engine: e, hold: hold}, err
 }

@@ -13,6 +13,11 @@ import (
 // ErrBusy says that another worker is at the secret. It is a guard.ErrConflict: it passes when that one is done.
 var ErrBusy error = busy{}
 
+// heldError is a store.ErrHeld, which says what ErrBusy does and by whom.
+type heldError struct{ error }
+
+func (e heldError) Unwrap() []error { return []error{ErrBusy, e.error} }
+
 type busy struct{}
 
 func (busy) Error() string { return "another worker is at this secret" }

@@ -291,12 +291,15 @@ func (h *Hold) send(ctx context.Context, c Change, from moment) (Outcome, error)
 	sending := NewSending(func(ctx context.Context) error { return h.check(ctx, from) })
 	calling, cancel := context.WithTimeout(ctx, max(h.within()-h.e.since(from), 0))
 	failed := c.Send(WithSending(calling, sending))
+	late := calling.Err() != nil && ctx.Err() == nil
 	cancel()
 	sentAt := h.e.moment()
 	sent, unanswered := sending.state()
 	switch {
 	case failed == nil:
 		return Made, h.settle(ctx, h.intent, Made)
+	case !sent && late && !errors.Is(failed, ErrLost): // AWS did not fail, whatever it looks like
+		return "", errTooSlow
 	case !sent: // it never left
 		return "", failed
 	case !unanswered && c.Later != nil && c.Later(failed):
@@ -316,14 +319,21 @@ func (h *Hold) check(ctx context.Context, from moment) error {
 	asked := h.e.moment()
 	next := h.intent
 	next.Sent = true
-	if err := h.write(ctx, next); err != nil {
-		return errors.Join(ErrFenced, err)
-	}
-	if h.e.since(asked) >= h.e.lease()/10 || h.e.since(from) >= h.within() {
-		return ErrFenced
+	err := h.write(ctx, next)
+	late := h.e.since(asked) >= h.e.lease()/10 || h.e.since(from) >= h.within()
+	switch {
+	case errors.Is(err, ErrLost):
+		return fmt.Errorf("%w: %w", ErrFenced, err)
+	case late: // the write ended with the time, where it failed: nothing else was wrong
+		return errTooSlow
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrFenced, err)
 	}
 	return nil
 }
+
+// errTooSlow is a change that was not sent because its own time was over.
+var errTooSlow = fmt.Errorf("%w: this one was too slow", ErrFenced)
 
 func (h *Hold) settle(ctx context.Context, next Intent, how Outcome) error {
 	next.Outcome = how

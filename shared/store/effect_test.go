@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,11 +125,48 @@ func TestAChangeIsNotSentWhenItsTimeIsOverOrAnotherHasTakenOver(t *testing.T) {
 			s := newStage()
 			c := s.change(true, true)
 			c.Journal = func(context.Context, time.Time) error { late(t, s); return nil }
-			if _, err := s.worker("slow").Do(t.Context(), target, c); !errors.Is(err, store.ErrFenced) && !errors.Is(err, context.DeadlineExceeded) || s.sent > 0 {
-				t.Errorf("sent %d times, %v", s.sent, err)
+			_, err := s.worker("slow").Do(t.Context(), target, c)
+			if !errors.Is(err, store.ErrFenced) || s.sent > 0 {
+				t.Fatalf("sent %d times, %v", s.sent, err)
+			}
+			if why := err.Error(); strings.Contains(why, "\n") || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("it is said as %q", why)
 			}
 		})
 	}
+}
+
+// Nothing of AWS is down where the write that comes last ends with the worker's own time.
+func TestAWorkerThatWakesTooLateSaysThatItWasTooSlow(t *testing.T) {
+	s := newStage()
+	slow := s.worker("slow")
+	slow.Intents = late{s}
+	if _, err := slow.Do(t.Context(), target, s.change(true, true)); !errors.Is(err, store.ErrFenced) || !strings.HasSuffix(err.Error(), "this one was too slow") || s.sent > 0 {
+		t.Errorf("sent %d times, %v", s.sent, err)
+	}
+}
+
+// late are intents whose write that something is sent takes until its caller's time is over.
+type late struct{ *stage }
+
+func (l late) Intent(ctx context.Context, target string) (store.Intent, error) {
+	return l.intents.Intent(ctx, target)
+}
+
+func (l late) SetIntent(ctx context.Context, i store.Intent) (bool, error) {
+	if i.Sent {
+		l.now = l.now.Add(store.DefaultLease)
+		return false, context.DeadlineExceeded
+	}
+	return l.intents.SetIntent(ctx, i)
+}
+
+func (l late) Watch(ctx context.Context, target string) (store.Watch, error) {
+	return l.intents.Watch(ctx, target)
+}
+
+func (l late) SetWatch(ctx context.Context, w store.Watch) (bool, error) {
+	return l.intents.SetWatch(ctx, w)
 }
 
 // Whoever cannot find out how a call ended keeps the target until it can be under way no longer.

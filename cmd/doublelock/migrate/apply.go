@@ -348,6 +348,11 @@ func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Pla
 		return o, nil
 	}
 	j, step, err := m.Engine.Advance(ctx, i.Secret)
+	if err != nil { // another worker may have taken it on
+		if now, unread := m.Store.Load(ctx, i.Secret); unread == nil {
+			j = now
+		}
+	}
 	o.Phase, o.Reason, o.Until = j.Phase, j.Reason, step.Until
 	return o, err
 }
