@@ -49,7 +49,7 @@ func (d *driver) command(t *testing.T, do func(context.Context, *migration.Engin
 		if !errors.Is(err, errDied) && !errors.Is(err, migration.ErrBusy) {
 			t.Fatal(err)
 		}
-		d.settle(7 * time.Minute)
+		d.settle(11 * time.Minute)
 	}
 	t.Fatal("the command never came to its end")
 }

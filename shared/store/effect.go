@@ -17,7 +17,7 @@ const (
 	DefaultLease = 5 * time.Minute
 	// LongestCall is how long AWS may be at a call that was sent and not answered.
 	LongestCall = 30 * time.Second
-	// Skew is how far the clocks of two machines may be apart.
+	// Skew is how wrong the clock of a machine may be: two are apart by twice as much at most.
 	Skew = 10 * time.Minute
 
 	betweenLooks = 2 * time.Second
@@ -118,7 +118,7 @@ func (e *Effects) Hold(ctx context.Context, target string) (*Hold, error) {
 			return nil, fmt.Errorf("claim %s: %w", target, err)
 		}
 		if !idle {
-			return nil, fmt.Errorf("claim %s: %w: %s, for at most %s if it has died", target, ErrHeld, i.Owner, e.patience(i)+Skew)
+			return nil, fmt.Errorf("claim %s: %w: %s, for at most %s if it has died", target, ErrHeld, i.Owner, e.patience(i)+2*Skew)
 		}
 	}
 	i.Target, i.Owner, i.Lease = target, e.Worker+"/"+rand.Text(), e.lease().String()
@@ -161,7 +161,7 @@ func (e *Effects) idle(ctx context.Context, i Intent) (bool, error) {
 		return false, err
 	}
 	if w.Revision > 0 && w.Counter == i.Revision {
-		return e.Now().Sub(w.At) >= e.patience(i)+Skew, nil
+		return e.Now().Sub(w.At) >= e.patience(i)+2*Skew, nil
 	}
 	w.Target, w.Counter, w.At, w.By = i.Target, i.Revision, e.Now().UTC(), e.Worker
 	_, err = e.Intents.SetWatch(ctx, w) // false: somebody else saw it, which is as good
