@@ -293,14 +293,7 @@ func managedPolicy(account, region string) string {
 
 const viaServiceKey = "kms:ViaService"
 
-// viaForms are what kms:ViaService may hold when Secrets Manager calls for a reader. The page that lists its values has none for
-// China, and whether they end as the Regions' names of hosts do is not documented (live check 43).
-// Source: KMS Developer Guide, "kms:ViaService", services that support it.
+// viaForms are what kms:ViaService may hold when Secrets Manager calls for a reader.
 func viaForms(region string) []string {
-	partition := arn.PartitionOf(region)
-	forms := []string{partition.Regional("secretsmanager", region)}
-	if plain := arn.Standard.Regional("secretsmanager", region); plain != forms[0] {
-		forms = append(forms, plain)
-	}
-	return forms
+	return arn.PartitionOf(region).ViaService("secretsmanager", region)
 }
