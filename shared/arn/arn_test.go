@@ -1,6 +1,7 @@
 package arn_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -133,6 +134,9 @@ func TestPartitions(t *testing.T) {
 		p := arn.PartitionOf(region)
 		if p != want.partition || p.Regional("secretsmanager", region) != want.via || p.Service("events") != "events.amazonaws.com" {
 			t.Errorf("%s: %q, %q, %q", region, p, p.Regional("secretsmanager", region), p.Service("events"))
+		}
+		if forms := p.ViaService("secretsmanager", region); forms[0] != want.via || len(forms) > 1 == strings.HasSuffix(want.via, ".amazonaws.com") {
+			t.Errorf("%s: kms:ViaService may hold %q", region, forms)
 		}
 		if !arn.IsHost(want.via) || !arn.IsHost(p.Service("events")) || arn.IsHost(region) || arn.IsHost(p.Suffix()) {
 			t.Errorf("%s: the hosts of %s are not told from other names", region, p)

@@ -70,6 +70,17 @@ func (p Partition) Regional(service, region string) string {
 	return service + "." + region + "." + p.Suffix()
 }
 
+// ViaService is what kms:ViaService may hold when a service in a Region calls AWS KMS for somebody. The page that lists its values has
+// none for China: whether they end as the names of hosts do there is not documented, so that a policy names both.
+// Source: KMS Developer Guide, "kms:ViaService", services that support it (live check 43).
+func (p Partition) ViaService(service, region string) []string {
+	forms := []string{p.Regional(service, region)}
+	if p.Suffix() != Standard.Suffix() {
+		forms = append(forms, Standard.Regional(service, region))
+	}
+	return forms
+}
+
 // New makes an ARN. region and account are "" where the service has none.
 func (p Partition) New(service, region, account, resource string) ARN {
 	return ARN{Partition: cmp.Or(p, Standard), Service: service, Region: region, Account: account, Resource: resource}

@@ -223,15 +223,23 @@ func (a *Access) findNamed() {
 	}
 }
 
-// namedIn lists the AWS principals that a document's statements of some effects name.
+// namedIn lists the AWS principals that a document's statements of some effects name, as principals or by aws:PrincipalArn.
 func namedIn(d *policy.Document, effects ...policy.Effect) []string {
 	var out []string
 	if d == nil {
 		return nil
 	}
 	for _, s := range d.Statements {
-		if slices.Contains(effects, s.Effect) && s.Principal != nil {
+		if !slices.Contains(effects, s.Effect) {
+			continue
+		}
+		if s.Principal != nil {
 			out = append(out, s.Principal.AWS...)
+		}
+		for _, c := range s.Conditions {
+			if strings.EqualFold(c.Key, "aws:PrincipalArn") && affirms(c) {
+				out = append(out, c.Values...)
+			}
 		}
 	}
 	return out

@@ -157,10 +157,7 @@ func (l *locks) askFor(w *asker, v *way) policy.Decision {
 func (v *way) bestOf(s *Secret, w *asker, target *policy.Target) policy.Decision {
 	var best policy.Decision
 	for i, choice := range v.askings(s, w.principal.Account) {
-		t := *target
-		t.Context = maps.Clone(t.Context)
-		maps.Copy(t.Context, choice)
-		d := ask(w, &t, readSecret)
+		d := choice.ask(w, target)
 		if said := choice.said(s); said != "" && !denied(d.Answer) {
 			d.Why += "; asked for by " + said
 		}
@@ -172,6 +169,27 @@ func (v *way) bestOf(s *Secret, w *asker, target *policy.Target) policy.Decision
 		}
 	}
 	return best
+}
+
+// ask is the answer to one choice. Whether a request that asks for no label has the label that it gets by default as a condition key is
+// on no page (live check 42): where that decides, it is not known.
+func (a asking) ask(w *asker, target *policy.Target) policy.Decision {
+	with := func(stage []string) policy.Decision {
+		t := *target
+		t.Context = maps.Clone(t.Context)
+		maps.Copy(t.Context, a)
+		t.Context[versionStage] = stage
+		return ask(w, &t, readSecret)
+	}
+	d := with(a[versionStage])
+	if len(a[versionStage]) > 0 {
+		return d
+	}
+	if byDefault := with([]string{current}); openness(byDefault.Answer) != openness(d.Answer) {
+		d = doubtful("whether a request without a label has " + versionStage + " " + current + " is not documented")
+		d.Missing = []string{versionStage}
+	}
+	return d
 }
 
 // restsOn reports whether the value of one of the keys would matter to an unknown answer.

@@ -1,6 +1,7 @@
 package inventory_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -171,4 +172,210 @@ func opening(t *testing.T, access *inventory.Access, secret string) map[string]b
 		found[p.Principal] = true
 	}
 	return found
+}
+
+// Accounts that the snapshot does not hold may have secrets, and roles, for whoever may read or take any.
+func TestWhatMissingAccountsHoldIsNotRuledOut(t *testing.T) {
+	for sentence, tt := range map[string]struct {
+		statements []string
+		want       []string // what is unseen
+	}{
+		"reading one secret of its own account": {[]string{allow("secretsmanager:GetSecretValue", secretARN("shop/db"))}, nil},
+		"reading any secret":                    {[]string{allow("secretsmanager:GetSecretValue", "*")}, []string{"any secret of the accounts of o-exampleorg that were not read"}},
+		"reading any secret of a name":          {[]string{allow("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:*:*:secret:shop/*")}, []string{"any secret of the accounts of o-exampleorg that were not read"}},
+		"reading all but some":                  {[]string{`{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","NotResource":"` + secretARN("shop/legacy") + `"}`}, []string{"any secret of the accounts of o-exampleorg that were not read"}},
+		"describing any secret":                 {[]string{allow("secretsmanager:DescribeSecret", "*")}, nil},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := acme()
+			s.Principals = append(s.Principals, role(shop, "probe", tt.statements...))
+			whole, err := inventory.Prepare(s).Elsewhere(probeARN, nil)
+			if err != nil || len(whole.Unseen) > 0 {
+				t.Errorf("all is held: %q, %v", whole.Unseen, err)
+			}
+			s.Accounts = s.Accounts[:2] // the management account is missing
+			access := inventory.Prepare(s)
+			less, err := access.Elsewhere(probeARN, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, less.Unseen); diff != "" {
+				t.Error(diff)
+			}
+			can, err := access.Can(probeARN)
+			if err != nil || len(can.Unread) != len(tt.want) {
+				t.Errorf("secrets that are not in the snapshot: %v, %v", can.Unread, err)
+			}
+		})
+	}
+}
+
+// A session of sts:GetFederationToken has another ARN, type and name than its user: a policy that means the user does not mean it.
+// Source: IAM User Guide, "AWS global condition context keys": aws:PrincipalArn, aws:PrincipalType.
+func TestAUserGetsASessionThatADenyOfTheUserDoesNotMean(t *testing.T) {
+	const bob = "arn:aws:iam::111122223333:user/bob"
+	reads, token := []string{allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", "*")}, allow("sts:GetFederationToken", "*")
+	asks := func(effect, condition string) string {
+		return document(`{"Effect":"` + effect + `","Principal":"*","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{` + condition + `}}`)
+	}
+	for sentence, tt := range map[string]struct {
+		statements []string
+		policy     string
+		want       policy.Answer
+		as         string
+	}{
+		"a deny of the user's ARN":                                       {append(reads, token), asks("Deny", `"ArnEquals":{"aws:PrincipalArn":"`+bob+`"}`), yes, "federated user of-its-choice"},
+		"a deny of the user's ARN, without tokens":                       {reads, asks("Deny", `"ArnEquals":{"aws:PrincipalArn":"`+bob+`"}`), no, ""},
+		"a deny of the user as principal, which is of its sessions, too": {append(reads, token), document(`{"Effect":"Deny","Principal":{"AWS":"` + bob + `"},"Action":"secretsmanager:*","Resource":"*"}`), no, ""},
+		"a session by its ARN in a condition":                            {[]string{token, reads[1]}, asks("Allow", `"ArnEquals":{"aws:PrincipalArn":"arn:aws:sts::111122223333:federated-user/feed"}`), yes, "federated user feed"},
+		"any such session":                                               {[]string{token, reads[1]}, asks("Allow", `"StringEquals":{"aws:PrincipalType":"FederatedUser","aws:PrincipalAccount":"111122223333"}`), yes, "federated user of-its-choice"},
+		"a session of a name that it may not get":                        {[]string{allow("sts:GetFederationToken", "arn:aws:sts::111122223333:federated-user/other"), reads[1]}, asks("Allow", `"ArnEquals":{"aws:PrincipalArn":"arn:aws:sts::111122223333:federated-user/feed"}`), no, ""},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := acme()
+			s.Principals = append(s.Principals, inventory.Principal{ARN: bob, Kind: inventory.User, Account: shop, Inline: map[string]string{"own": document(tt.statements...)}})
+			s.Secrets[0].Policy = tt.policy
+			access := inventory.Prepare(s)
+			r, err := access.Explain(bob, secretARN("shop/db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Answer != tt.want || tt.as != "" && r.As != tt.as {
+				t.Errorf("%s as %q, want %s as %q: %s", r.Answer, r.As, tt.want, tt.as, r.Why())
+			}
+			can, err := access.Can(bob)
+			if err != nil || answerIn(can, secretARN("shop/db")) != tt.want {
+				t.Errorf("in bulk %s, %v", answerIn(can, secretARN("shop/db")), err)
+			}
+		})
+	}
+}
+
+// SCPs restrict no service-linked role, which its path says. A session's ARN leaves the path out: the role of the snapshot says it, and
+// where the snapshot does not hold the role, it is not known.
+// Source: IAM User Guide, "Create a service-linked role"; Organizations User Guide, "Tasks and entities not restricted by SCPs".
+func TestASessionIsOfAServiceLinkedRoleByItsPath(t *testing.T) {
+	const session = ":assumed-role/AWSServiceRoleForRDS/s1"
+	for sentence, tt := range map[string]struct {
+		account, path string
+		held          bool
+		want          policy.Answer
+	}{
+		"a role under the path":          {shop, "aws-service-role/rds.amazonaws.com/", true, yes},
+		"a role of the name alone":       {shop, "", true, no},
+		"a role that the snapshot lacks": {vendor, "", false, may},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := acme()
+			s.Controls["p-noquarantine"] = inventory.Policy{Name: "none", Document: document(`{"Effect":"Deny","Action":"secretsmanager:*","Resource":"*"}`)}
+			if tt.held {
+				s.Principals = append(s.Principals, role(tt.account, tt.path+"AWSServiceRoleForRDS", allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", "*")))
+			}
+			name := "arn:aws:sts::" + tt.account + session
+			s.Secrets[0].Policy = document(`{"Effect":"Allow","Principal":{"AWS":"` + name + `"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}`)
+			s.Keys[0].Policy = document(`{"Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*"}`)
+			r, err := inventory.Prepare(s).Explain(name, secretARN("shop/db"))
+			if err != nil || r.Answer != tt.want {
+				t.Errorf("%s, want %s: %s %v", r.Answer, tt.want, r.Why(), err)
+			}
+		})
+	}
+}
+
+// What kms:ViaService holds in China is on no page: a key policy that names one form lets in perhaps, one that names both or either does.
+func TestWhichFormOfViaServiceIsThereInChinaIsNotKnown(t *testing.T) {
+	for sentence, tt := range map[string]struct {
+		condition string
+		want      policy.Answer
+	}{
+		"the form of hosts there":     {`"StringEquals":{"kms:ViaService":"secretsmanager.cn-north-1.amazonaws.com.cn"}`, may},
+		"the form of other Regions":   {`"StringEquals":{"kms:ViaService":"secretsmanager.cn-north-1.amazonaws.com"}`, may},
+		"both":                        {`"StringEquals":{"kms:ViaService":["secretsmanager.cn-north-1.amazonaws.com","secretsmanager.cn-north-1.amazonaws.com.cn"]}`, yes},
+		"any form":                    {`"StringLike":{"kms:ViaService":"secretsmanager.*"}`, yes},
+		"another service":             {`"StringEquals":{"kms:ViaService":"s3.cn-north-1.amazonaws.com.cn"}`, no},
+		"not through Secrets Manager": {`"StringNotLike":{"kms:ViaService":"secretsmanager.*"}`, no},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := acme()
+			s.Principals = append(s.Principals, role(shop, "probe", allow("secretsmanager:GetSecretValue", "*")))
+			s.Keys[0].Policy = document(`{"Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{` + tt.condition + `}}`)
+			var file strings.Builder
+			if err := inventory.Save(&file, s); err != nil {
+				t.Fatal(err)
+			}
+			there, err := inventory.Load(strings.NewReader(strings.NewReplacer("arn:aws:", "arn:aws-cn:", region, "cn-north-1").Replace(file.String())))
+			if err != nil {
+				t.Fatal(err)
+			}
+			access := inventory.Prepare(there)
+			of := strings.NewReplacer("arn:aws:", "arn:aws-cn:", region, "cn-north-1")
+			for name, want := range map[string]policy.Answer{"shop/db": tt.want, "shop/legacy": yes} { // the AWS managed key names the service as it is
+				secret, probe := of.Replace(secretARN(name)), of.Replace(probeARN)
+				r, err := access.Explain(probe, secret)
+				if err != nil || r.Answer != want {
+					t.Errorf("%s: %s, want %s: %s %v", name, r.Answer, want, r.Why(), err)
+				}
+				if can, err := access.Can(probe); err != nil || answerIn(can, secret) != want {
+					t.Errorf("%s in bulk: %s, want %s (%v)", name, answerIn(can, secret), want, err)
+				}
+			}
+		})
+	}
+}
+
+// Many accounts that were not read are one row, and a few are told apart.
+func TestManyAccountsThatWereNotReadAreOneReader(t *testing.T) {
+	for count, want := range map[int][]string{
+		2: {"anybody in account 100000000000", "anybody in account 100000000001", "anybody whom a role of account 100000000000 that was not read lets in", "anybody whom a role of account 100000000001 that was not read lets in"},
+		9: {"anybody in those accounts of organization o-exampleorg that were not read", "anybody whom a role of an account that was not read lets in"},
+	} {
+		s := acme()
+		for i := range count {
+			id := fmt.Sprintf("10000000%04d", i)
+			s.Accounts = append(s.Accounts, inventory.Account{ID: id, Path: []string{"r-ab12"}})
+			s.Unread = append(s.Unread, inventory.Unread{Part: inventory.PartPrincipals, Account: id, Why: "not asked for"})
+		}
+		s.Secrets[0].Policy = document(`{"Effect":"Allow","Principal":"*","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorg"}}}`)
+		s.Keys[0].Policy = document(`{"Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*"}`)
+		var got []string
+		for name := range opening(t, inventory.Prepare(s), secretARN("shop/db")) {
+			if !strings.HasPrefix(name, "arn:") {
+				got = append(got, name)
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%d accounts: %s", count, diff)
+		}
+	}
+}
+
+// A grant gives on what it has, and no more: the use of the key, for the same encryption context.
+// Source: KMS API Reference, CreateGrant; KMS Developer Guide, "Grants in AWS KMS".
+func TestAGrantIsHandedOnUnderItsConstraints(t *testing.T) {
+	for sentence, tt := range map[string]struct {
+		operations []string
+		subset     map[string]string
+		want       bool
+	}{
+		"the use and grants":                         {[]string{"Decrypt", "CreateGrant"}, nil, true},
+		"for the secret":                             {[]string{"Decrypt", "CreateGrant"}, map[string]string{"SecretARN": secretARN("shop/dual")}, true},
+		"for another secret":                         {[]string{"Decrypt", "CreateGrant"}, map[string]string{"SecretARN": secretARN("shop/db")}, false},
+		"for what Secrets Manager does not say":      {[]string{"Decrypt", "CreateGrant"}, map[string]string{"team": "blue"}, false},
+		"grants without the use":                     {[]string{"CreateGrant"}, nil, false},
+		"grants, with the use of another kind alone": {[]string{"CreateGrant", "Encrypt"}, nil, false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := acme()
+			s.Secrets = s.Secrets[2:3] // shop/dual
+			s.Secrets[0].Facts.Versions[0].Keys = s.Secrets[0].Facts.Versions[0].Keys[:1]
+			s.Principals = []inventory.Principal{role(shop, "grantor", allow("sts:AssumeRole", "*")), trusting("other", `{"AWS":"`+roleARN(shop, "grantor")+`"}`, allow("secretsmanager:GetSecretValue", "*"))}
+			s.Keys[1].Policy = document(`{"Effect":"Allow","Principal":{"AWS":"` + roleARN(shop, "admin") + `"},"Action":"kms:PutKeyPolicy","Resource":"*"}`)
+			s.Keys[1].Grants = []inventory.Grant{{ID: "g", Grantee: roleARN(shop, "grantor"), Operations: tt.operations, Subset: tt.subset}}
+			paths, err := inventory.Prepare(s).Reach(roleARN(shop, "grantor"))
+			if err != nil || (len(paths) > 0) != tt.want {
+				t.Errorf("%+v, %v", paths, err)
+			}
+		})
+	}
 }

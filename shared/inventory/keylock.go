@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -17,11 +18,12 @@ const decrypt = "kms:Decrypt"
 // keyUse is the second lock: one key, as Secrets Manager uses it for one secret.
 type keyUse struct {
 	target policy.Target
-	key    string // ARN; guard.DefaultKeyID where the AWS managed key's is not known
-	grants string // why the grants are not known; "" when they are
-	shared string // why AWS RAM may let in whom the key policy does not; "" when it does not
-	closed string // why the key opens nothing now, for anybody
-	doubt  string // why it is not known whether it does
+	key    string   // ARN; guard.DefaultKeyID where the AWS managed key's is not known
+	grants string   // why the grants are not known; "" when they are
+	shared string   // why AWS RAM may let in whom the key policy does not; "" when it does not
+	closed string   // why the key opens nothing now, for anybody
+	doubt  string   // why it is not known whether it does
+	vias   []string // what kms:ViaService may hold
 }
 
 // known prefers what the snapshot holds of a key to what the secret's facts say.
@@ -51,6 +53,7 @@ func (a *Access) keyUse(s *Secret, k Key, version string) keyUse {
 	// Source: Secrets Manager User Guide, "Secret encryption and decryption".
 	addKey(&use.target, k.Facts, guard.CopiesOf(s.Facts).Under(k.Facts))
 	use.closed, use.doubt = stateOf(k.Facts)
+	use.vias = viaForms(s.Facts.Region)
 	return use
 }
 
@@ -71,13 +74,18 @@ func (a *Access) managedUse(s *Secret, k Key, version string) keyUse {
 	a.addResourceOrganization(&use.target)
 	a.addUse(&use.target, s, region, version)
 	addKey(&use.target, guard.Key{Manager: guard.ManagerAWS, Origin: "AWS_KMS", Aliases: []string{"alias/aws/secretsmanager"}}, true)
+	use.vias = viaForms(region)
 	return use
 }
 
 // addUse adds the condition keys of a call that Secrets Manager makes for the reader.
 func (a *Access) addUse(t *policy.Target, s *Secret, region, version string) {
 	c := t.Context
-	c["kms:ViaService"] = []string{viaService(s.Facts.Region)}
+	if forms := viaForms(s.Facts.Region); len(forms) == 1 {
+		c[viaServiceKey] = forms
+	} else {
+		t.Unknown = append(t.Unknown, viaServiceKey)
+	}
 	c["aws:ViaAWSService"] = []string{"true"}
 	c["aws:RequestedRegion"] = []string{region}
 	c["kms:EncryptionContextKeys"] = []string{"SecretARN", "SecretVersionId"}
@@ -175,7 +183,7 @@ func (u *keyUse) decide(w *asker, action string) policy.Decision {
 	if u.closed != "" {
 		return refused(u.closed)
 	}
-	d := ask(w, &u.target, action)
+	d := u.ask(w, action)
 	if d.Answer == policy.ImplicitlyDenied && u.grants != "" && u.grantable(w, action) {
 		return doubtful("a grant could allow it, and the grants could not be read: " + u.grants)
 	}
@@ -186,6 +194,27 @@ func (u *keyUse) decide(w *asker, action string) policy.Decision {
 		return doubtful(u.doubt)
 	}
 	return d
+}
+
+// ask is the answer by the policies. Where kms:ViaService may have several forms and they do not agree, it is not known.
+func (u *keyUse) ask(w *asker, action string) policy.Decision {
+	whole := ask(w, &u.target, action)
+	if len(u.vias) < 2 || whole.Answer != policy.Unknown || !restsOn(whole, viaServiceKey) {
+		return whole
+	}
+	var first policy.Decision
+	for i, form := range u.vias {
+		t := u.target
+		t.Context = maps.Clone(t.Context)
+		t.Context[viaServiceKey] = []string{form}
+		switch d := ask(w, &t, action); {
+		case i == 0:
+			first = d
+		case openness(d.Answer) != openness(first.Answer):
+			return whole
+		}
+	}
+	return first
 }
 
 // grantable reports whether a grant, if there were one, would open the lock: a policy that denies denies grants too. A grant may name
@@ -248,16 +277,23 @@ func doubtful(why string) policy.Decision {
 	return policy.Decision{Answer: policy.Unknown, Unreadable: []string{why}, Why: "unknown: " + why}
 }
 
-// managedPolicy is the policy that AWS puts on its key for Secrets Manager, as far as it concerns reading.
+// managedPolicy is the policy that AWS puts on its key for Secrets Manager, as far as it concerns reading. It names the service in
+// whichever form its Region has.
 func managedPolicy(account, region string) string {
+	forms, err := json.Marshal(viaForms(region))
+	if err != nil {
+		return "" // strings are always written
+	}
 	return `{"Version":"2012-10-17","Id":"auto-secretsmanager-2","Statement":[{` +
 		`"Sid":"Allow access through AWS Secrets Manager for all principals in the account that are authorized to use AWS Secrets Manager",` +
 		`"Effect":"Allow","Principal":{"AWS":["*"]},` +
 		`"Action":["kms:Encrypt","kms:Decrypt","kms:ReEncrypt*","kms:CreateGrant","kms:DescribeKey"],"Resource":"*",` +
-		`"Condition":{"StringEquals":{"kms:CallerAccount":"` + account + `","kms:ViaService":"` + viaService(region) + `"}}}]}`
+		`"Condition":{"StringEquals":{"kms:CallerAccount":"` + account + `","kms:ViaService":` + string(forms) + `}}}]}`
 }
 
-// viaService is what kms:ViaService holds when Secrets Manager calls for a reader.
-func viaService(region string) string {
-	return arn.PartitionOf(region).Regional("secretsmanager", region)
+const viaServiceKey = "kms:ViaService"
+
+// viaForms are what kms:ViaService may hold when Secrets Manager calls for a reader.
+func viaForms(region string) []string {
+	return arn.PartitionOf(region).ViaService("secretsmanager", region)
 }

@@ -14,6 +14,7 @@ type gain uint8
 const (
 	anyRights  gain = 1 << iota // it has a policy that allows everything; what denies stays
 	noBoundary                  // its permissions boundary is gone, or allows everything
+	otherTags                   // it has tags that nobody knows yet
 )
 
 // identity is a principal that somebody acts as, with what was done to its rights.
@@ -60,9 +61,16 @@ var rights = []struct {
 	{"iam:PutRolePermissionsBoundary", onRoles, noBoundary, false},
 	{"iam:DeleteUserPermissionsBoundary", onUsers, noBoundary, false},
 	{"iam:PutUserPermissionsBoundary", onUsers, noBoundary, false},
+	{"iam:TagRole", onRoles, otherTags, true},
+	{"iam:UntagRole", onRoles, otherTags, true},
+	{"iam:TagUser", onUsers, otherTags, true},
+	{"iam:UntagUser", onUsers, otherTags, true},
 }
 
 const passRole = "iam:PassRole"
+
+// principalTags are the condition keys that look at the tags of a principal.
+const principalTags = "aws:PrincipalTag/*"
 
 // movers are the principals of a snapshot as those who may act as each other.
 type movers struct {
@@ -172,6 +180,11 @@ func (m *movers) askers(id identity, first []*asker) []*asker {
 		if id.gains&noBoundary != 0 {
 			c.policies.Boundary = nil
 		}
+		if id.gains&otherTags != 0 {
+			c.principal.Tags = nil
+			c.unknown = append(slices.Clone(w.unknown), principalTags)
+			c.absent = slices.DeleteFunc(slices.Clone(w.absent), func(key string) bool { return key == principalTags })
+		}
 		changed[i] = &c
 	}
 	return changed
@@ -220,7 +233,9 @@ func (m *movers) moves(id identity, askers []*asker) []move {
 	}
 	for _, w := range askers {
 		for n := range rights {
-			m.ask(w, uint8(n), add)
+			if rights[n].gain != otherTags || m.access.decidesBy("aws:principaltag/") {
+				m.ask(w, uint8(n), add)
+			}
 		}
 	}
 	if id.of != start {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
 
@@ -133,13 +134,48 @@ func pathCases() map[string]pathCase {
 			r := trusting("other", `{"AWS":"`+probeARN+`"}`, allow("secretsmanager:GetSecretValue", "*"))
 			return r
 		}()}, want: "probe AssumeRole other, probe UpdateSecret db-AbCdEf, other reads"},
-		"a replica":                       {probe: []string{allow("secretsmanager:ReplicateSecretToRegions", "*"), allow("kms:Decrypt", "*"), allow("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:*:secret:*")}, secret: "shop/db", want: "perhaps probe ReplicateSecretToRegions db-AbCdEf, probe reads"},
-		"the code that rotates":           {probe: []string{allow("lambda:UpdateFunctionCode", "*")}, change: func(s *inventory.Snapshot) { named(s, "shop/legacy").Facts.RotationLambdaARN = function }, want: "perhaps probe UpdateFunctionCode rotate, probe reads"},
-		"of two ways the shorter":         {probe: []string{allow("secretsmanager:PutResourcePolicy", "*")}, others: []inventory.Principal{trusting("first", `{"AWS":"`+probeARN+`"}`), reader("other", `{"AWS":"`+roleARN(shop, "first")+`"}`)}, want: "probe PutResourcePolicy legacy-AbCdEf, probe reads"},
-		"of two ways one that is certain": {probe: []string{`{"Effect":"Allow","Action":"secretsmanager:PutResourcePolicy","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`}, others: []inventory.Principal{trusting("first", `{"AWS":"`+probeARN+`"}`), reader("other", `{"AWS":"`+roleARN(shop, "first")+`"}`)}, want: "probe AssumeRole first, first AssumeRole other, other reads"},
-		"a secret that is being deleted":  {probe: []string{allow("secretsmanager:PutResourcePolicy", "*"), allow("kms:*", "*")}, secret: "shop/deleted"},
-		"a key that is off":               {probe: []string{allow("secretsmanager:GetSecretValue", "*"), allow("kms:PutKeyPolicy", "*")}, secret: "shop/off"},
+		"a replica":                                              {probe: []string{allow("secretsmanager:ReplicateSecretToRegions", "*"), allow("kms:Decrypt", "*"), allow("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:*:secret:*")}, secret: "shop/db", want: "perhaps probe ReplicateSecretToRegions db-AbCdEf, probe reads"},
+		"the code that rotates":                                  {probe: []string{allow("lambda:UpdateFunctionCode", "*")}, change: func(s *inventory.Snapshot) { named(s, "shop/legacy").Facts.RotationLambdaARN = function }, want: "perhaps probe UpdateFunctionCode rotate, probe reads"},
+		"of two ways the shorter":                                {probe: []string{allow("secretsmanager:PutResourcePolicy", "*")}, others: []inventory.Principal{trusting("first", `{"AWS":"`+probeARN+`"}`), reader("other", `{"AWS":"`+roleARN(shop, "first")+`"}`)}, want: "probe PutResourcePolicy legacy-AbCdEf, probe reads"},
+		"of two ways one that is certain":                        {probe: []string{`{"Effect":"Allow","Action":"secretsmanager:PutResourcePolicy","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`}, others: []inventory.Principal{trusting("first", `{"AWS":"`+probeARN+`"}`), reader("other", `{"AWS":"`+roleARN(shop, "first")+`"}`)}, want: "probe AssumeRole first, first AssumeRole other, other reads"},
+		"a secret that is being deleted":                         {probe: []string{allow("secretsmanager:PutResourcePolicy", "*"), allow("kms:*", "*")}, secret: "shop/deleted"},
+		"a secret that is being deleted, which it restores":      {probe: []string{allow("secretsmanager:RestoreSecret", "*"), allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", "*")}, secret: "shop/deleted", want: "probe RestoreSecret deleted-AbCdEf, probe reads"},
+		"a secret that is being deleted, and lets it in":         {probe: []string{allow("secretsmanager:*", "*"), allow("kms:PutKeyPolicy", "*")}, secret: "shop/deleted", want: "probe RestoreSecret deleted-AbCdEf, probe PutKeyPolicy app, probe reads"},
+		"a key that is off, which it switches on":                {probe: []string{allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", "*"), allow("kms:EnableKey", "*")}, secret: "shop/off", want: "probe EnableKey off, probe reads"},
+		"a key that is off, and does not let it in":              {probe: []string{allow("secretsmanager:GetSecretValue", "*"), allow("kms:EnableKey", "*"), allow("kms:PutKeyPolicy", "*")}, secret: "shop/off", want: "probe EnableKey off, probe PutKeyPolicy off, probe reads"},
+		"a key that is being deleted, and off after that":        {probe: []string{allow("secretsmanager:GetSecretValue", "*"), allow("kms:*", "*")}, secret: "shop/off", change: setState(guard.KeyPendingDeletion), want: "probe CancelKeyDeletion off, probe EnableKey off, probe reads"},
+		"a key that is being deleted, which it cannot switch on": {probe: []string{allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", "*"), allow("kms:CancelKeyDeletion", "*")}, secret: "shop/off", change: setState(guard.KeyPendingDeletion)},
+		"a key without its material, which it perhaps has":       {probe: []string{allow("secretsmanager:GetSecretValue", "*"), allow("kms:*", "*")}, secret: "shop/off", change: setState(guard.KeyPendingImport), want: "perhaps probe ImportKeyMaterial off, probe reads"},
+		"the tags of a secret, by which its policies decide":     {probe: []string{allow("secretsmanager:TagResource", "*"), `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"}}}`}, want: "perhaps probe TagResource legacy-AbCdEf, probe reads"},
+		"the tags of a secret, by which nothing decides":         {probe: []string{allow("secretsmanager:TagResource", "*")}, change: closed},
+		"a right by a tag that it may set":                       {probe: []string{allow("secretsmanager:UntagResource", "*"), `{"Effect":"Allow","Action":"secretsmanager:PutResourcePolicy","Resource":"*","Condition":{"Null":{"secretsmanager:ResourceTag/application":"true"}}}`}, want: "perhaps probe UntagResource legacy-AbCdEf, probe PutResourcePolicy legacy-AbCdEf, probe reads"},
+		"the tags of a key, by which its policies decide":        {probe: []string{allow("kms:TagResource", "*"), allow("secretsmanager:GetSecretValue", "*"), `{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"}}}`}, secret: "shop/db", want: "perhaps probe TagResource app, probe reads"},
+		"its own tags, by which its policies decide":             {probe: []string{allow("iam:TagRole", probeARN), `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/team":"blue"}}}`}, want: "perhaps probe TagRole probe, probe reads"},
+		"a role of an account that was not read": {probe: []string{allow("sts:AssumeRole", "*")}, change: func(s *inventory.Snapshot) {
+			named(s, "shop/legacy").Policy = document(`{"Effect":"Allow","Principal":{"AWS":"` + data + `"},"Action":"secretsmanager:PutResourcePolicy","Resource":"*"}`)
+			s.Unread = append(s.Unread, inventory.Unread{Part: inventory.PartPrincipals, Account: data, Why: "no role"})
+		}},
+		"a role of an account that was not read, which the secret lets in": {probe: []string{allow("sts:AssumeRole", "arn:aws:iam::*:role/sync")}, secret: "shared/token", change: func(s *inventory.Snapshot) {
+			s.Unread = append(s.Unread, inventory.Unread{Part: inventory.PartPrincipals, Account: data, Why: "no role"})
+		}, want: "perhaps probe AssumeRole sync, anybody in account 444455556666 reads"},
+		"a role of an account that was not read, and of another name than it may take": {probe: []string{allow("sts:AssumeRole", roleARN(vendor, "sync"))}, secret: "shared/token", change: func(s *inventory.Snapshot) {
+			s.Unread = append(s.Unread, inventory.Unread{Part: inventory.PartPrincipals, Account: data, Why: "no role"})
+		}},
+		"a key that is off": {probe: []string{allow("secretsmanager:GetSecretValue", "*"), allow("kms:PutKeyPolicy", "*")}, secret: "shop/off"},
 	}
+}
+
+func setState(state guard.KeyState) func(*inventory.Snapshot) {
+	return func(s *inventory.Snapshot) {
+		s.Keys[len(s.Keys)-1].Facts.State = state
+		off := &named(s, "shop/off").Facts
+		off.Key.State, off.Versions[0].Keys[0].State = state, state
+	}
+}
+
+// closed takes away the policy that cannot be read, which may decide by anything.
+func closed(s *inventory.Snapshot) {
+	s.Secrets = slices.DeleteFunc(s.Secrets, func(s inventory.Secret) bool { return s.Facts.Name == "shop/broken" })
 }
 
 func last(s *inventory.Snapshot) *inventory.Principal { return &s.Principals[len(s.Principals)-1] }

@@ -52,6 +52,9 @@ func (a *Access) asker(arn string) (*asker, error) {
 		return nil, fmt.Errorf("find principal %s: %w", arn, ErrNotInSnapshot)
 	}
 	w.policies.Identity = []*policy.Document{missing("policies of "+arn, w.unread)}
+	if p.ServiceLinked() && p.Kind == policy.KindSession { // by the name of its role alone, which the snapshot does not hold
+		w.only = "whether it is a session of a service-linked role, which no SCP and RCP restricts, is not known: its ARN does not say its role's path"
+	}
 	return w, nil
 }
 
@@ -84,12 +87,12 @@ func (a *Access) attach(w *asker, of *Principal) {
 		p.Providers = providersOf(a.documents.read("trust policy of "+of.ARN, of.Trust))
 	}
 	if p.Kind == policy.KindSession {
-		p.Role = of.ARN
+		p.Role, p.PathSure = of.ARN, true // whether it is a service's own role, its path says
 	}
 	if of.Kind == Role && takesTags(a.documents.read("trust policy of "+of.ARN, of.Trust)) {
-		w.unknown = append(w.unknown, "aws:PrincipalTag/*")
+		w.unknown = append(w.unknown, principalTags)
 	} else {
-		w.absent = append(w.absent, "aws:PrincipalTag/*")
+		w.absent = append(w.absent, principalTags)
 	}
 	w.policies.Identity = a.attached(of.ARN, of.Inline, of.Managed)
 	for _, name := range of.Groups {

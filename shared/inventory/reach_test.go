@@ -143,12 +143,14 @@ func TestWhatAReaderMayChooseOpensWhatSomeChoiceOpens(t *testing.T) {
 		condition string
 		now, any  policy.Answer
 	}{
-		"by its ARN":                        {`"StringEquals":{"secretsmanager:SecretId":"` + secretARN("shop/db") + `"}`, yes, yes},
-		"by its name":                       {`"StringEquals":{"secretsmanager:SecretId":"shop/db"}`, yes, yes},
-		"by a part of its ARN":              {`"StringLike":{"secretsmanager:SecretId":"*:secret:shop/db"}`, yes, yes},
-		"by another's name":                 {`"StringLike":{"secretsmanager:SecretId":"vendor/*"}`, no, no},
-		"not by its ARN":                    {`"ArnNotLike":{"secretsmanager:SecretId":"arn:aws:secretsmanager:*:*:secret:*"}`, may, may},
-		"without a label":                   {`"Null":{"secretsmanager:VersionStage":"true"}`, yes, yes},
+		"by its ARN":           {`"StringEquals":{"secretsmanager:SecretId":"` + secretARN("shop/db") + `"}`, yes, yes},
+		"by its name":          {`"StringEquals":{"secretsmanager:SecretId":"shop/db"}`, yes, yes},
+		"by a part of its ARN": {`"StringLike":{"secretsmanager:SecretId":"*:secret:shop/db"}`, yes, yes},
+		"by another's name":    {`"StringLike":{"secretsmanager:SecretId":"vendor/*"}`, no, no},
+		"not by its ARN":       {`"ArnNotLike":{"secretsmanager:SecretId":"arn:aws:secretsmanager:*:*:secret:*"}`, may, may},
+		"without a label, which by default is the current one, in the request perhaps": {`"Null":{"secretsmanager:VersionStage":"true"}`, may, may},
+		"another label than the current one, or none, which is it by default, perhaps": {`"StringNotEquals":{"secretsmanager:VersionStage":"AWSCURRENT"}`, may, yes},
+		"the current label, perhaps, by the id of a version that has none":             {`"StringEquals":{"secretsmanager:VersionStage":"AWSCURRENT","secretsmanager:VersionId":"` + other + `"}`, no, may},
 		"with a label":                      {`"Null":{"secretsmanager:VersionStage":"false"}`, yes, yes},
 		"the current one":                   {`"StringEquals":{"secretsmanager:VersionStage":"AWSCURRENT"}`, yes, yes},
 		"the previous one":                  {`"StringEquals":{"secretsmanager:VersionStage":"AWSPREVIOUS"}`, no, yes},

@@ -328,7 +328,7 @@ func (s *search) consider(h *holding, i int, rights ...lock) {
 	steps := h.steps
 	for _, l := range rights {
 		by := s.rights[l][i]
-		steps = join(by.steps, steps, s.change(by, l, i))
+		steps = join(by.steps, steps, s.change(by, l, i)...)
 	}
 	if s.best[i] == nil || len(steps) < len(s.best[i].Steps) {
 		s.best[i] = &Path{Principal: s.name, Secret: s.world.access.snapshot.Secrets[s.world.at[i]].Facts.ARN, Steps: steps, Reads: h.name, Certain: s.need == 2}
@@ -340,8 +340,8 @@ func (h *holding) bounded() bool {
 	return slices.ContainsFunc(h.standing.askers, func(w *asker) bool { return len(w.policies.Boundary) > 0 })
 }
 
-// change is the step that a right is.
-func (s *search) change(by *holding, l lock, i int) Step {
+// change is the step that a right is, with the one that gives it.
+func (s *search) change(by *holding, l lock, i int) []Step {
 	secret := &s.world.access.snapshot.Secrets[s.world.at[i]]
 	step := Step{As: by.name, Action: changes[l][0], Resource: secret.Facts.ARN, Certain: by.standing.of(l)[i] == 2}
 	switch l {
@@ -355,5 +355,12 @@ func (s *search) change(by *holding, l lock, i int) Step {
 	case recodes:
 		step.Resource = secret.Facts.RotationLambdaARN
 	}
-	return step
+	if retags := by.standing.retags[l]; retags != nil && retags[i] {
+		right := tags
+		if may := by.standing.of(tags); may == nil || may[i] == 0 {
+			right = untags
+		}
+		return append(s.change(by, right, i), step)
+	}
+	return []Step{step}
 }

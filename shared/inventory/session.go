@@ -69,12 +69,24 @@ func providersOf(trust *policy.Document) []string {
 
 const federationToken = "sts:GetFederationToken"
 
-// federatedBy are the sessions of sts:GetFederationToken that policies name and that a user may get. The session policy that it
-// passes is its own choice; a policy that names the session needs none.
+// ofItsChoice is a name that a user may choose for a session of sts:GetFederationToken, and that no policy is known to mean.
+const ofItsChoice = "of-its-choice"
+
+// byFederation are the condition keys whose values are others for such a session than for the user.
+// Source: IAM User Guide, "AWS global condition context keys": aws:PrincipalArn, aws:PrincipalType, aws:userid, aws:username.
+var byFederation = []string{"aws:principalarn", "aws:principaltype", "aws:userid", "aws:username"}
+
+// federatedBy are the sessions of sts:GetFederationToken that policies name and that a user may get, and one of a name of its choice
+// where a policy decides by what the user is. The session policy that it passes is its own choice; a policy that names the session
+// needs none.
 // Source: STS API Reference, GetFederationToken; IAM User Guide, "Session policies".
 func (a *Access) federatedBy(user *asker) []*asker {
 	var out []*asker
-	for _, name := range a.federated[user.principal.Account] {
+	names := a.federated[user.principal.Account]
+	if a.decidesBy(byFederation...) {
+		names = append(slices.Clip(names), arn.Of(user.principal.ARN).Partition.New("sts", "", user.principal.Account, "federated-user/"+ofItsChoice).String())
+	}
+	for _, name := range names {
 		p, err := policy.ParsePrincipal(name)
 		if err != nil {
 			continue
@@ -94,7 +106,7 @@ func (a *Access) federatedBy(user *asker) []*asker {
 		w.principal.User = user.principal.ARN
 		w.principal.OrganizationID, w.principal.OrganizationPath = user.principal.OrganizationID, user.principal.OrganizationPath
 		w.policies.Session = []*policy.Document{everything}
-		w.unknown, w.absent = append(slices.Clone(user.unknown), "aws:PrincipalTag/*"), slices.DeleteFunc(slices.Clone(user.absent), func(key string) bool { return key == "aws:PrincipalTag/*" })
+		w.unknown, w.absent = append(slices.Clone(user.unknown), principalTags), slices.DeleteFunc(slices.Clone(user.absent), func(key string) bool { return key == principalTags })
 		out = append(out, &w)
 	}
 	return out

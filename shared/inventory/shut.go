@@ -139,6 +139,32 @@ func (t *tagged) opens(w *world, who *asker, answers []int8) {
 	}
 }
 
+// askTagged adds the rights that somebody who may change the tags of a secret has with other tags.
+func (s *standing) askTagged(who *asker, l lock, answers []int8) {
+	w := s.world
+	if w.tagged == nil {
+		return
+	}
+	may := func(i int) bool {
+		for _, right := range []lock{tags, untags} {
+			if have := s.of(right); have != nil && have[i] > 0 {
+				return true
+			}
+		}
+		return false
+	}
+	q := who.about(w.tagged.secrets, changes[l][0])
+	for i := range q.Candidates() {
+		if answers[i] > 0 || !may(i) || denied(q.Answer(i)) {
+			continue
+		}
+		if s.retags[l] == nil {
+			s.retags[l] = make([]bool, len(w.at))
+		}
+		answers[i], s.retags[l][i] = 1, true
+	}
+}
+
 // matters reports whether anything in the world is opened by it.
 func (w *world) matters(l lock) bool {
 	switch l {

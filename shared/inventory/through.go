@@ -92,13 +92,20 @@ func (w *world) trustedUnread() ([]Path, error) {
 		return nil, err
 	}
 	var out []Path
+	all := ""
 	for _, s := range stops {
 		if s.paths[0] == nil {
 			continue
 		}
-		for _, name := range w.access.remember(w.access.anybodyBut("anybody whom a role of account " + s.account + " that was not read lets in")) {
-			out = append(out, *after(s.paths[0], name, w.access.anyRole(s.account)))
+		account, roles := "account "+s.account, w.access.anyRole(s.account)
+		if len(stops) > mostAccounts { // one stands for all
+			account, roles = "an account", w.access.anyRole("*")
 		}
+		name := "anybody whom a role of " + account + " that was not read lets in"
+		if name != all {
+			out = append(out, *after(s.paths[0], w.access.remember(w.access.anybodyBut(name))[0], roles))
+		}
+		all = name
 	}
 	return out, nil
 }

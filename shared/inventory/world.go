@@ -180,6 +180,7 @@ type standing struct {
 	answers [numberOfLocks][]int8
 	asked   [numberOfLocks]bool
 	keys    [numberOfLocks][]int8   // for the rights to change keys: of each key
+	retags  [numberOfLocks][]bool   // of rights on secrets: whether it takes other tags first
 	where   [numberOfLocks][]string // the accounts whose secrets are not all closed
 }
 
@@ -301,6 +302,7 @@ func (s *standing) ask(who *asker, l lock, answers []int8) {
 		}
 	default: // on the secret itself
 		w.each(who, w.open.secrets, changes[l][0], answers)
+		s.askTagged(who, l, answers)
 	}
 }
 

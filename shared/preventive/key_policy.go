@@ -38,7 +38,7 @@ func SecretsKeyPolicy(partition arn.Partition, account, region string) Document 
 			Resource:  Values{"*"},
 			Condition: Condition{"StringEquals": {
 				"kms:CallerAccount": {account},
-				"kms:ViaService":    {partition.Regional("secretsmanager", region)},
+				"kms:ViaService":    partition.ViaService("secretsmanager", region),
 			}},
 			Why: "Callers of this account, and only while Secrets Manager acts for them.",
 		},

@@ -142,7 +142,7 @@ func (r KeyRequest) administration() Statement {
 
 func (r KeyRequest) use(sid string, who []string, actions Values, accounts []string) Statement {
 	s := Statement{Sid: sid, Effect: "Allow", Principal: Principal{"AWS": Values(who)}, Action: actions, Resource: Values{"*"},
-		Condition: Condition{"StringEquals": {"kms:CallerAccount": Values(accounts), "kms:ViaService": {r.viaService()}}},
+		Condition: Condition{"StringEquals": {"kms:CallerAccount": Values(accounts), "kms:ViaService": r.partition().ViaService("secretsmanager", r.Region)}},
 		Why:       "Only while Secrets Manager acts for them."}
 	if len(r.Secrets) > 0 {
 		s.Action = slices.DeleteFunc(slices.Clone(actions), func(action string) bool { return action == "kms:DescribeKey" }) // it has no encryption context

@@ -99,6 +99,9 @@ func runReaders(env *command.Env, access *inventory.Access, id string, all bool)
 		input.NotCounted(unread))
 	certain, perhaps := locks.CountPaths(paths)
 	fmt.Fprintf(env.Stderr, "in steps %d more come to open it, and maybe %d%s\n", certain, perhaps, input.NotCounted(access.UnreadPeople()))
+	if secret.Facts.PendingDeletion() {
+		env.Note("its deletion is scheduled: nobody reads it until secretsmanager:RestoreSecret brings it back")
+	}
 	if err := noteUnproved(env, access, readers, paths); err != nil {
 		return err
 	}

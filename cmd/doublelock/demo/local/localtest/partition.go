@@ -21,6 +21,11 @@ func OfOtherPartitions(p arn.Partition, text string) []string {
 			foreign = append(foreign, m[0])
 		}
 	}
+	for _, region := range arn.Regions() { // a policy names both forms of kms:ViaService
+		if forms := p.ViaService("secretsmanager", region); len(forms) > 1 && strings.Contains(text, `"`+forms[0]+`"`) {
+			text = strings.ReplaceAll(text, `"`+forms[1]+`"`, "")
+		}
+	}
 	for _, m := range anyHost.FindAllStringSubmatch(text, -1) {
 		if arn.KnownPartition(m[1]) == p && m[2] != p.Suffix() {
 			foreign = append(foreign, m[0])
