@@ -116,7 +116,7 @@ func (ix *Index) classify(v *view, service string) {
 			}
 			for _, key := range words[d].keys {
 				values, there := ix.contexts[i][key]
-				fmt.Fprintf(&out, "%t%q", there, values)
+				fmt.Fprintf(&out, "%t%q%q", there, values, ix.choices[i][key])
 			}
 		}
 		for level := range v.rcps[i] { // which documents are of which level
@@ -172,11 +172,12 @@ func (ix *Index) numbers(key string) []int32 {
 	known := map[string]int32{}
 	for i := range ix.targets {
 		values, there := ix.contexts[i][key]
-		if !there {
+		either := ix.choices[i][key]
+		if !there && len(either) == 0 {
 			out[i] = -1
 			continue
 		}
-		text := fmt.Sprintf("%q", values)
+		text := fmt.Sprintf("%t%q%q", there, values, either)
 		number, seen := known[text]
 		if !seen {
 			number = int32(len(known))

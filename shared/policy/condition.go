@@ -73,6 +73,9 @@ func compileOperand(op operator, raw string, variables bool) operand {
 func (t *test) eval(c *context, reason *reasons) truth {
 	values, known := c.lookup(t.key)
 	switch {
+	case len(t.values) == 0:
+		reason.note("the condition on " + t.name + " has no values, and AWS does not say whether it matches then")
+		return maybe
 	case t.family == famNull:
 		return t.evalNull(known, reason)
 	case known == keyUnknown && c.request.Principal.Kind == KindService && t.aboutOthers(&c.request.Principal):
@@ -81,7 +84,9 @@ func (t *test) eval(c *context, reason *reasons) truth {
 		reason.missing(t.name)
 		return maybe
 	case known == keyAbsent:
-		return t.evalAbsent()
+		return t.evalAbsent(reason)
+	case known == keyEither:
+		return t.evalEither(c, values, reason)
 	case t.quantifier == single && (t.key.multivalued() || known == keyPresent && len(values) > 1):
 		reason.note(t.name + " is multivalued and needs ForAnyValue or ForAllValues")
 		return maybe
@@ -146,7 +151,7 @@ func (t *test) evalExcept(c *context, not []string, known presence, reason *reas
 	if t.negated {
 		matched = matched.not()
 	}
-	if known == keyOther && t.evalAbsent() != matched {
+	if known == keyOther && t.evalAbsent(reason) != matched {
 		matched = maybe
 	}
 	if matched == maybe {
@@ -158,7 +163,7 @@ func (t *test) evalExcept(c *context, not []string, known presence, reason *reas
 // evalOther decides where a key is either absent or has a value that the policy does not name.
 func (t *test) evalOther(reason *reasons) truth {
 	matched := truthOf(t.negated)
-	if t.evalAbsent() != matched {
+	if t.evalAbsent(reason) != matched {
 		reason.missing(t.name)
 		return maybe
 	}
@@ -190,7 +195,11 @@ func (o *operand) isOfOneOf(accounts []string) bool {
 }
 
 func (t *test) evalNull(known presence, reason *reasons) truth {
-	if known == keyUnknown || known == keyOther {
+	switch {
+	case t.quantifier != single: // no page has the operator with a set operator
+		reason.note("AWS does not say what Null with a set operator asks of " + t.name)
+		return maybe
+	case known == keyUnknown || known == keyOther:
 		reason.missing(t.name)
 		return maybe
 	}
@@ -207,13 +216,39 @@ func (t *test) evalNull(known presence, reason *reasons) truth {
 	return result
 }
 
-// evalAbsent decides without the key: positive operators fail, negated ones hold, and so do IfExists and ForAllValues.
+// evalAbsent decides without the key: positive operators fail, negated ones hold, and so do IfExists and ForAllValues. ForAnyValue is false
+// without the key, and IfExists true: of both together no page says which.
 // Source: IAM User Guide, "Condition operators" and "Set operators for multivalued context keys".
-func (t *test) evalAbsent() truth {
-	if t.ifExists || t.quantifier == forAll {
+func (t *test) evalAbsent(reason *reasons) truth {
+	switch {
+	case t.ifExists && t.quantifier == forAny:
+		reason.note("AWS does not say whether ForAnyValue with IfExists matches without " + t.name)
+		return maybe
+	case t.ifExists || t.quantifier == forAll:
 		return yes
 	}
 	return truthOf(t.negated && t.quantifier != forAny)
+}
+
+// evalEither decides where the key has one of some values: as all of them would.
+func (t *test) evalEither(c *context, values []string, reason *reasons) truth {
+	result := t.evalWhole(c, values[:1], reason)
+	for i := 1; i < len(values) && result != maybe; i++ {
+		if t.evalWhole(c, values[i:i+1], reason) != result {
+			reason.missing(t.name)
+			reason.note(t.name + " is " + strings.Join(values, " or ") + ", and AWS does not say which")
+			result = maybe
+		}
+	}
+	return result
+}
+
+func (t *test) evalWhole(c *context, value []string, reason *reasons) truth {
+	if t.quantifier == single && t.key.multivalued() {
+		reason.note(t.name + " is multivalued and needs ForAnyValue or ForAllValues")
+		return maybe
+	}
+	return t.evalPresent(c, value, false, reason)
 }
 
 func (t *test) evalPresent(c *context, values []string, begins bool, reason *reasons) truth {

@@ -195,7 +195,7 @@ func TestAStatementNamesWhomItNames(t *testing.T) {
 		"a user":                                         {anasArn, mustPrincipal(t, anasArn), policy.Allowed},
 		"another user":                                   {"arn:aws:iam::111122223333:user/ben", mustPrincipal(t, anasArn), policy.ImplicitlyDenied},
 		"a user of the same name, with a path":           {"arn:aws:iam::111122223333:user/team/ana", mustPrincipal(t, anasArn), policy.ImplicitlyDenied},
-		"the user behind a federated user":               {anasArn, federated, policy.Allowed},
+		"the user behind a federated user":               {anasArn, federated, policy.Unknown}, // whether it has a session policy
 		"another user than a federated user's":           {"arn:aws:iam::111122223333:user/ben", federated, policy.ImplicitlyDenied},
 		"a federated user":                               {"arn:aws:sts::111122223333:federated-user/fay", federated, policy.Allowed},
 		"another federated user":                         {"arn:aws:sts::111122223333:federated-user/guy", federated, policy.ImplicitlyDenied},
@@ -295,6 +295,7 @@ func TestWhomNotPrincipalSpares(t *testing.T) {
 		longer    = "arn:aws:sts::111122223333:assumed-role/app2/job"
 		elsewhere = "arn:aws:sts::444455556666:assumed-role/app/job"
 		role      = "arn:aws:iam::111122223333:role/app"
+		fay       = "arn:aws:sts::111122223333:federated-user/fay"
 		root      = "arn:aws:iam::111122223333:root"
 	)
 	for sentence, c := range map[string]struct {
@@ -311,15 +312,18 @@ func TestWhomNotPrincipalSpares(t *testing.T) {
 		"the account and a user of another":           {[]string{root, "arn:aws:iam::444455556666:user/Bob"}, anasArn, policy.Unknown},
 		"the account, to its root user":               {[]string{root}, root, policy.Allowed},
 		"a user, to the root user":                    {[]string{anasArn}, root, policy.ExplicitlyDenied},
-		"the role and the account":                    {[]string{role, root}, session, policy.Allowed},
+		"the role and the account":                    {[]string{role, root}, session, policy.Unknown},
+		"the role and the account, to the role":       {[]string{role, root}, role, policy.Unknown},
+		"a federated user and the account":            {[]string{fay, root}, fay, policy.Unknown},
+		"a federated user, to another":                {[]string{fay, anasArn, root}, "arn:aws:sts::111122223333:federated-user/guy", policy.Unknown},
 		"the role alone":                              {[]string{role}, session, policy.Unknown},
 		"the session, the role and the account":       {[]string{session, role, root}, session, policy.Allowed},
 		"another session, the role and the account":   {[]string{second, role, root}, session, policy.Unknown},
 		"two sessions, the role and the account":      {[]string{second, session, role, root}, session, policy.Allowed},
 		"another session and the account":             {[]string{second, root}, session, policy.ExplicitlyDenied},
 		"the session and the account":                 {[]string{session, root}, session, policy.Unknown},
-		"a role's session whose name begins the same": {[]string{longer, role, root}, session, policy.Allowed},
-		"a session of that name in another account":   {[]string{elsewhere, role, root}, session, policy.Allowed},
+		"a role's session whose name begins the same": {[]string{longer, session, role, root}, session, policy.Allowed},
+		"a session of that name in another account":   {[]string{elsewhere, session, role, root}, session, policy.Allowed},
 		"a session, to a user of the account":         {[]string{session, anasArn, root}, anasArn, policy.Allowed},
 		"a role by an id that may be its own":         {[]string{"AROAEXAMPLEID12345678", root}, session, policy.Unknown},
 		"a service":                                   {[]string{"111122223333"}, "lambda.amazonaws.com", policy.ExplicitlyDenied},

@@ -69,15 +69,15 @@ type findings struct {
 
 	identity, boundary, session, resource, endpoint, scp, rcp tally
 
-	grants    [4]truth // by grade
+	grants    [grades]truth // by grade
 	grantedBy *Grant
 }
 
 // tally is what the documents of one type say.
 type tally struct {
 	deny, allow truth
-	grades      [4]truth // of allows by how the principal is named; resource policies only
-	gap         int      // level that allows nothing; -1 for none
+	grades      [grades]truth // of allows by how the principal is named; resource policies only
+	gap         int           // level that allows nothing; -1 for none
 	unreadable  bool
 }
 
@@ -250,41 +250,29 @@ func (e *evaluation) allows() truth {
 func (e *evaluation) permits() truth {
 	named := &e.resource.grades
 	if !e.applies.identity {
-		return max(named[gradeDirect], e.grants[gradeDirect])
+		return max(named[gradeEveryone], named[gradeDirect], e.grants[gradeDirect])
 	}
-	if e.rootAssumes() || e.reserved() {
+	if e.barred() != "" {
 		return no
 	}
-	limits := e.limits()
+	return min(e.permitsSigned(), e.perhapsBarred())
+}
+
+// permitsSigned is permits for a principal with policies of its own.
+func (e *evaluation) permitsSigned() truth {
+	named, limits := &e.resource.grades, e.limits()
+	direct := max(named[gradeDirect], min(named[gradeEveryone], e.limitsEveryone()))
 	identity := min(e.identityAllows(), limits)
 	granted := min(max(e.grants[gradeRole], e.grants[gradeDirect]), limits)
 	delegated := max(named[gradeAccount], e.grants[gradeAccount])
 	switch {
 	case !e.same:
-		return max(granted, min(identity, max(delegated, named[gradeRole], named[gradeDirect])))
+		return max(granted, min(identity, max(delegated, named[gradeRole], named[gradeEveryone], named[gradeDirect])))
 	case e.kind == ResourcePlain:
 		delegated = yes
 	}
-	return max(granted, named[gradeDirect], min(named[gradeRole], limits), min(identity, delegated))
+	return max(granted, direct, min(named[gradeRole], limits), min(identity, delegated))
 }
-
-// rootAssumes is whether a root user tries to assume a role, which no policy can let it.
-// Source: STS API Reference, AssumeRole ("You cannot call AssumeRole by using AWS root account credentials") and AssumeRoot.
-func (e *evaluation) rootAssumes() bool {
-	return e.request.Principal.Kind == KindRoot && e.service == "sts" && (e.action == "assumerole" || e.action == "assumeroot")
-}
-
-// reserved is whether the request changes an alias of AWS, which no policy can allow.
-// Source: KMS API Reference, CreateAlias, UpdateAlias and DeleteAlias: "alias/aws/" is reserved for AWS managed keys.
-func (e *evaluation) reserved() bool {
-	if e.service != "kms" || e.action != "createalias" && e.action != "updatealias" && e.action != "deletealias" {
-		return false
-	}
-	_, name, _ := cutARN(e.request.Resource)
-	return strings.HasPrefix(name, reservedAlias)
-}
-
-const reservedAlias = "alias/aws/"
 
 // identityAllows is whether the principal's own policies allow; the root user needs none.
 func (e *evaluation) identityAllows() truth {
@@ -292,21 +280,6 @@ func (e *evaluation) identityAllows() truth {
 		return yes
 	}
 	return e.identity.allow
-}
-
-// limits is whether boundary and session policy let an allow through. The root user has neither.
-func (e *evaluation) limits() truth {
-	result := yes
-	if e.request.Principal.Kind == KindRoot {
-		return yes
-	}
-	if len(e.policies.Boundary) > 0 {
-		result = e.boundary.allow
-	}
-	if len(e.policies.Session) > 0 {
-		result = min(result, e.session.allow)
-	}
-	return result
 }
 
 // answer combines denies and allows.

@@ -72,6 +72,8 @@ func (e *evaluation) describe(s *Statement, i int) string {
 		got = "is not known"
 	case keyBegins:
 		got = "begins with " + values[0]
+	case keyEither:
+		got = "is one of " + strings.Join(values, ", ")
 	case keyPresent:
 		got = "is " + strings.Join(values, ", ")
 	}
@@ -180,6 +182,9 @@ func (e *evaluation) granting() []StatementRef {
 		if named[gradeDirect] == yes {
 			return references(e.matching(policyType, Allow, yes, gradeDirect))
 		}
+		if named[gradeEveryone] == yes && (!e.applies.identity || e.limitsEveryone() == yes) {
+			return references(e.matching(policyType, Allow, yes, gradeEveryone))
+		}
 		if named[gradeRole] == yes && e.limits() == yes {
 			return references(e.matching(policyType, Allow, yes, gradeRole))
 		}
@@ -198,6 +203,7 @@ func (e *evaluation) granting() []StatementRef {
 }
 
 func (e *evaluation) explainUnknown(d *Decision) {
+	e.noteLimits()
 	d.Unreadable = e.unreadable()
 	d.Missing = slices.Clone(e.reasons.keys)
 	d.Notes = slices.Clone(e.reasons.notes)

@@ -250,9 +250,10 @@ func TestUnknownNamesWhatMattered(t *testing.T) {
 func TestNotPrincipalWithoutTheAccountIsNoted(t *testing.T) {
 	t.Parallel()
 	for excepted, want := range map[string]policy.Answer{
-		`"` + appRole + `"`:                     policy.Unknown,
-		`["` + appRole + `","` + account + `"]`: policy.Allowed,
-		`["` + appRole + `","` + other + `"]`:   policy.Unknown,
+		`"` + appRole + `"`:                                   policy.Unknown,
+		`["` + appRole + `","` + account + `"]`:               policy.Unknown,
+		`["` + app + `","` + appRole + `","` + account + `"]`: policy.Allowed,
+		`["` + appRole + `","` + other + `"]`:                 policy.Unknown,
 	} {
 		resource := `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},{"Effect":"Deny","NotPrincipal":{"AWS":` + excepted + `},"Action":"*","Resource":"*"}]}`
 		d := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, app), Action: "secretsmanager:GetSecretValue", Resource: secret, ResourceAccount: account},

@@ -67,16 +67,20 @@ func uniqueID(name, prefix string) bool {
 type grade uint8
 
 const (
-	gradeNone    grade = iota
-	gradeAccount       // by its account: the account's IAM policies decide
-	gradeRole          // by its role, or by the user behind a federated user: boundary and session policy still limit
-	gradeDirect        // itself, or as everyone: nothing but an explicit deny limits
+	gradeNone     grade = iota
+	gradeAccount        // by its account: the account's IAM policies decide
+	gradeRole           // by its role, or by the user behind a federated user: boundary and session policy still limit
+	gradeEveryone       // as everyone: whether boundary and session policy limit, no page says
+	gradeDirect         // itself: nothing but an explicit deny limits
+	grades              // how many there are
 )
 
 // naming is how certainly a statement names a principal, by grade.
-type naming [4]truth
+type naming [grades]truth
 
-func (n naming) any() truth { return max(n[gradeAccount], n[gradeRole], n[gradeDirect]) }
+func (n naming) any() truth {
+	return max(n[gradeAccount], n[gradeRole], n[gradeEveryone], n[gradeDirect])
+}
 
 // names reports how the identity names the principal. Role and user names are unique in an account whatever their
 // path, so paths are compared only where both are known. What is not certain: a unique id, where that of the principal is not
@@ -87,7 +91,7 @@ func (id *identity) names(p *Principal) (grade, truth) {
 	}
 	switch id.kind {
 	case identityEveryone:
-		return gradeDirect, yes
+		return gradeEveryone, yes
 	case identityAccount:
 		if p.Account == id.account {
 			if p.Kind == KindRoot {
@@ -144,7 +148,7 @@ func (id *identity) mayName(p *Principal) (grade, truth) {
 	closest := gradeDirect
 	switch id.kind {
 	case identityEveryone:
-		return gradeDirect, yes
+		return gradeEveryone, yes
 	case identityAccount:
 		if p.Account == id.account {
 			return gradeAccount, yes
@@ -244,10 +248,11 @@ func (id *identity) doubt(p *Principal) string {
 }
 
 // spares says whether NotPrincipal in a Deny excepts a principal with credentials of its own. It has to name the principal and its
-// account; where it names fewer, and where sessions are told apart, the guide leaves open what happens.
+// account, and of a session also the role, or the user, that it is of; where it names fewer, the guide leaves open what happens: it asks for
+// role and account, and says that the session, which its name tells apart, is validated after both.
 // Source: IAM User Guide, "NotPrincipal": without the account the statement "might deny access to the entire account".
 func (set *PrincipalSet) spares(p *Principal, reason *reasons) truth {
-	var self, account, session, otherSession, neighbour truth
+	var self, account, session, neighbour truth
 	for i := range set.identities {
 		id := &set.identities[i]
 		_, named := id.names(p)
@@ -256,12 +261,10 @@ func (set *PrincipalSet) spares(p *Principal, reason *reasons) truth {
 			return yes
 		case id.kind == identityAccount || id.kind == identityCanonical:
 			account = max(account, named)
-		case id.kind == identitySession && named == yes:
+		case (id.kind == identitySession || id.kind == identityFedUser) && named == yes:
 			session = yes
 		case named != no:
 			self = max(self, named)
-		case id.kind == identitySession && id.account == p.Account && p.Kind == KindSession && strings.HasPrefix(id.name, p.Name+"/"):
-			otherSession = yes
 		case id.account == p.Account:
 			neighbour = yes
 		}
@@ -270,9 +273,9 @@ func (set *PrincipalSet) spares(p *Principal, reason *reasons) truth {
 		return account
 	}
 	switch {
-	case self == no && session == no && (account == no || neighbour == yes || otherSession == yes):
+	case self == no && session == no && (account == no || neighbour == yes):
 		return no // the guide's example: Bob and the account are named, and everybody else in it is denied
-	case self == yes && account == yes && (session == yes || otherSession == no):
+	case self == yes && account == yes && (session == yes || !p.session()):
 		return yes
 	}
 	reason.note("NotPrincipal names " + p.String() + " and its account only in part, and AWS does not say what it denies then")

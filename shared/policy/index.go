@@ -17,6 +17,7 @@ type Target struct {
 	Grants  []Grant
 	RCPs    [][]*Document
 	Context map[string][]string // keys of the request that follow from the resource, such as its tags
+	OneOf   map[string][]string // keys that do, of whose values one is that of the request; as in Request
 	Unknown []string            // keys that do, with values not known; as in Request
 	Absent  []string            // keys that the resource does not have; as in Request
 
@@ -30,6 +31,7 @@ type Target struct {
 type Index struct {
 	targets  []Target
 	contexts []map[string][]string // of each target, with keys in lower case
+	choices  []map[string][]string // likewise
 	byARN    []int32               // targets in the order of their ARNs
 
 	mu           sync.Mutex
@@ -49,9 +51,9 @@ type view struct {
 
 // NewIndex indexes resources. The targets must not change afterwards.
 func NewIndex(targets []Target) *Index {
-	ix := &Index{targets: targets, contexts: make([]map[string][]string, len(targets)), byARN: make([]int32, len(targets)), views: map[string]*view{}, valueNumbers: map[string][]int32{}, reached: map[reach][]int32{}}
+	ix := &Index{targets: targets, contexts: make([]map[string][]string, len(targets)), choices: make([]map[string][]string, len(targets)), byARN: make([]int32, len(targets)), views: map[string]*view{}, valueNumbers: map[string][]int32{}, reached: map[reach][]int32{}}
 	for i := range targets {
-		ix.byARN[i], ix.contexts[i] = int32(i), lowerKeys(targets[i].Context)
+		ix.byARN[i], ix.contexts[i], ix.choices[i] = int32(i), lowerKeys(targets[i].Context), lowerKeys(targets[i].OneOf)
 	}
 	sort.SliceStable(ix.byARN, func(a, b int) bool { return targets[ix.byARN[a]].ARN < targets[ix.byARN[b]].ARN })
 	return ix
@@ -218,7 +220,7 @@ func (q *Query) Answer(i int) Answer {
 func (q *Query) ask(i int) Answer {
 	t := &q.index.targets[i]
 	q.load(t, q.view.policies[i], q.view.rcps[i])
-	q.request.Context = q.index.contexts[i]
+	q.request.Context, q.request.OneOf = q.index.contexts[i], q.index.choices[i]
 	e := &q.evaluation
 	e.narrowed = true
 	e.begin(&q.request, &q.policies)
@@ -247,7 +249,7 @@ func (q *Query) Decision(i int) Decision {
 }
 
 func (q *Query) load(t *Target, resource *Document, rcps [][]*Document) {
-	q.request.Resource, q.request.ResourceAccount, q.request.Context = t.ARN, t.Account, t.Context
+	q.request.Resource, q.request.ResourceAccount, q.request.Context, q.request.OneOf = t.ARN, t.Account, t.Context, t.OneOf
 	q.request.Unknown, q.request.Absent = q.unknown.with(t.Unknown), q.absent.with(t.Absent)
 	q.policies.Resource, q.policies.RCPs, q.policies.Grants, q.policies.ResourceKind = resource, rcps, t.Grants, t.Kind
 	q.policies.ManagementResource, q.policies.AWSManagedKey = t.Management, t.AWSManagedKey

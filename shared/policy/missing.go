@@ -52,10 +52,8 @@ func (e *evaluation) missingPermission() []gap {
 	here := e.nearest(policyType, 0)
 	name := e.naming(policyType)
 	switch {
-	case e.rootAssumes():
-		return []gap{{"the root user of an account cannot assume roles", ""}}
-	case e.reserved():
-		return []gap{{"alias/aws/ is reserved for AWS managed keys", ""}}
+	case e.applies.identity && e.barred() != "":
+		return []gap{{e.barred(), ""}}
 	case !e.applies.identity:
 		return []gap{{fmt.Sprintf("the %s does not allow %s, which has no policies of its own%s", policyType, e.request.Principal, here), name}}
 	}
@@ -78,6 +76,9 @@ func (e *evaluation) missingPermission() []gap {
 	}
 	if len(e.policies.Boundary) > 0 && e.boundary.allow == no {
 		out = append(out, gap{"the permissions boundary does not allow it" + e.nearest(TypeBoundary, 0), e.bounding()})
+	}
+	if e.withoutSessionPolicy() {
+		out = append(out, gap{"no session policy was passed to sts:GetFederationToken, without which a federated user has only what a resource's policy gives to its session", ""})
 	}
 	if len(e.policies.Session) > 0 && e.session.allow == no {
 		out = append(out, gap{"the session policy does not allow it" + e.nearest(TypeSession, 0), "allow it in the session policy"})
@@ -131,7 +132,7 @@ func (p *Principal) inPolicies() string {
 
 func (e *evaluation) resourceSilent() bool {
 	n := &e.resource.grades
-	return max(n[gradeAccount], n[gradeRole], n[gradeDirect]) != yes
+	return max(n[gradeAccount], n[gradeRole], n[gradeEveryone], n[gradeDirect]) != yes
 }
 
 // nearest tells which Allow came closest, and on what it failed.

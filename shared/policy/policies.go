@@ -18,7 +18,9 @@ const (
 type Policies struct {
 	Identity []*Document // all attached to the principal, groups included
 	Boundary []*Document // nil: no permissions boundary
-	Session  []*Document // nil: no session policy
+	Session  []*Document // nil: no session policy; of a federated user: it is not known whether there is one
+
+	NoSession bool // of a federated user: none was passed to sts:GetFederationToken
 
 	// SCPs on the path of the principal's account and RCPs on that of the resource's, one list per level from the root
 	// down. RCPFullAWSAccess need not be among them. nil: none apply.

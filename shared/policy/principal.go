@@ -166,6 +166,11 @@ func (p *Principal) signed() bool {
 	return false
 }
 
+// session reports whether the principal has the credentials of a role's session or of a federated user's.
+func (p *Principal) session() bool {
+	return p.Kind == KindRole || p.Kind == KindSession || p.Kind == KindFederatedUser
+}
+
 // outside reports whether the principal is certainly of another account.
 func (p *Principal) outside(account string) bool {
 	if p.Account != "" {

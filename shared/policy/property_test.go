@@ -296,6 +296,52 @@ func TestKnownAnswersHoldForEveryValueOfAnUnknownKey(t *testing.T) {
 	})
 }
 
+// Where the answer is known of a key of which it is known that it has one of two values, it is the answer with either.
+func TestKnownAnswersHoldForEachValueOfAKeyWithOneOfTwo(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := world{t}
+		d := w.draft()
+		d.request.Unknown = nil
+		delete(d.request.Context, "aws:SourceVpce")
+		d.request.OneOf = map[string][]string{"aws:SourceVpce": {"pay", "ops"}}
+		decided := w.answer(d)
+		d.request.OneOf = nil
+		var with []int
+		for _, value := range []string{"pay", "ops"} {
+			d.request.Context["aws:SourceVpce"] = []string{value}
+			with = append(with, access(w.answer(d)))
+		}
+		if level := access(decided); decided != policy.Unknown && (with[0] != level || with[1] != level) {
+			t.Fatalf("%s with the key one of two values, %d with each", decided, with)
+		}
+	})
+}
+
+// What is certain of a federated user, of whose session policy nothing is said, is not the opposite where there is none, or one that
+// allows all.
+func TestKnownAnswersHoldForASessionPolicyOrNone(t *testing.T) {
+	t.Parallel()
+	fay := mustPrincipal(t, principals[4])
+	rapid.Check(t, func(t *rapid.T) {
+		w := world{t}
+		d := w.draft()
+		d.request.Principal = fay
+		d.inSession = false
+		p := w.policies(d)
+		decided := policy.Evaluate(d.request, p).Answer
+		p.NoSession = true
+		none := policy.Evaluate(d.request, p).Answer
+		p.NoSession, p.Session = false, []*policy.Document{policy.MustParse("session", fullAccess)}
+		whole := policy.Evaluate(d.request, p).Answer
+		for _, other := range []policy.Answer{none, whole} {
+			if decided != policy.Unknown && other != policy.Unknown && access(decided) != access(other) {
+				t.Fatalf("%s, but %s without a session policy and %s with one that allows all", decided, none, whole)
+			}
+		}
+	})
+}
+
 func TestBrokenDocumentNeverGivesAccess(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

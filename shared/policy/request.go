@@ -16,6 +16,10 @@ type Request struct {
 	// from the principal, the resource's account and the action are added, unless given.
 	Context map[string][]string
 
+	// OneOf holds keys, in any case, that the request has with one of these values, of which it is not known which it is. A key that is in
+	// Context as well is not looked for here.
+	OneOf map[string][]string
+
 	// Open says that Context is not complete: a key in none of these fields is unknown, unless it is declared (KeyOf) that such
 	// requests never have it. Otherwise a key in none of them is absent.
 	Open bool
@@ -33,6 +37,7 @@ const (
 	keyAbsent  presence = iota
 	keyPresent          // with its values
 	keyBegins           // there, and only how its value begins is known
+	keyEither           // there, with one of its values
 	keyExcept           // there, and none of its values; one that ends in / is a beginning
 	keyOther            // likewise, or not there
 	keyHidden           // there, with a value that is not known
@@ -70,6 +75,11 @@ func (c *context) lookup(key contextKey) ([]string, presence) {
 		}
 		return values, keyPresent
 	}
+	if len(c.request.OneOf) > 0 {
+		if values, ok := c.find(c.request.OneOf, key.name); ok && len(values) > 0 {
+			return values, keyEither
+		}
+	}
 	flagged := listedIn(c.request.Unknown, key.name)
 	if flagged == byName {
 		if c.declared(key) == Always {
@@ -104,11 +114,13 @@ func (c *context) declared(key contextKey) Presence {
 	return key.row.carried(c.service, c.action, c.request.Principal.Kind)
 }
 
-func (c *context) given(key string) ([]string, bool) {
-	if values, ok := c.request.Context[key]; ok || c.lowered {
+func (c *context) given(key string) ([]string, bool) { return c.find(c.request.Context, key) }
+
+func (c *context) find(keys map[string][]string, key string) ([]string, bool) {
+	if values, ok := keys[key]; ok || c.lowered {
 		return values, ok
 	}
-	for name, values := range c.request.Context {
+	for name, values := range keys {
 		if len(name) == len(key) && strings.EqualFold(name, key) {
 			return values, true
 		}
@@ -118,6 +130,9 @@ func (c *context) given(key string) ([]string, bool) {
 
 // lowerKeys is a context with its keys in lower case.
 func lowerKeys(context map[string][]string) map[string][]string {
+	if len(context) == 0 {
+		return nil
+	}
 	out := make(map[string][]string, len(context))
 	for name, values := range context {
 		out[strings.ToLower(name)] = values

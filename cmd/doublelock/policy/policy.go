@@ -45,14 +45,16 @@ it and below, "-" for standard input. A case has
                            follow from the principal; wildcardOnlyAction: true for an action whose resource is "*"
   identityPolicies         documents, bare or as {name, policy}, attached to the principal
   permissionBoundaries     the same
-  sessionPolicy            one document
+  sessionPolicy            one document; [] for a federated user (sts:GetFederationToken) to whom none was passed: without the
+                           field it is not known whether one was
   serviceControlPolicies   [{orgIdentifier, policies}], one for each level from the root of the organization down
   resourceControlPolicies  the same, of the resource's account
   resourcePolicy           of the secret, KMS key, role (its trust policy) or other resource
   grants                   KMS grants, with the names that aws kms list-grants prints
   expected                 {response: Allowed | ImplicitlyDenied | ExplicitlyDenied | Unknown}
 
-Unknown is the answer where a condition key is not known, or a policy that matters cannot be parsed.
+Unknown is the answer where a condition key is not known, where a policy that matters cannot be parsed, and where AWS's documents do
+not decide.
 
 Exit codes: 0 all cases pass, 1 a case is malformed (the others still run), 2 a case fails.`,
 		Example: `  doublelock policy test policies/                     # all cases of a folder

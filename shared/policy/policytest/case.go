@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/policy"
@@ -208,7 +210,14 @@ func readContext(q object) (map[string][]string, error) {
 		return nil, err
 	}
 	out := make(map[string][]string, len(o.fields))
-	for key, value := range o.fields {
+	seen := make(map[string]bool, len(o.fields))
+	for _, key := range slices.Sorted(maps.Keys(o.fields)) {
+		value := o.fields[key]
+		if lower := strings.ToLower(key); seen[lower] {
+			return nil, o.fail(key, "is there twice, in different case: a request has a condition key one time")
+		} else {
+			seen[lower] = true
+		}
 		if value == nil {
 			continue // null: the request does not have the key
 		}

@@ -23,6 +23,10 @@ const (
 	open    = "AWS's documentation does not decide it: neither an allow nor a deny that rests on it is certain"
 	noValue = "negated operators match a variable that has no value, and NotResource with one no resource " +
 		"(IAM User Guide, variables and tags, policy variables with no value)"
+	passed = "the simulator has no notion of a federated user to whom no session policy was passed, which leaves nothing of the user's " +
+		"(STS API Reference, GetFederationToken)"
+	calls = "which calls a session cannot make, and that a root session has a task policy, is in no policy that the simulator reads " +
+		"(STS API Reference, AssumeRole, AssumeRoot and GetFederationToken)"
 	bob = "NotPrincipal with a user and the account denies the account's other users (IAM User Guide, NotPrincipal, the example of Bob)"
 )
 
@@ -69,8 +73,6 @@ var differences = map[string]string{
 		"can expand to match beyond the colon boundaries\" (IAM User Guide, Resource)",
 	"a web identity provider by its domain": "the simulator knows identity providers only by ARN; Google, Amazon, " +
 		"Facebook and Cognito are named by domain (IAM User Guide, web identity session principals)",
-	"ForAnyValueIfExists without the key is true": "IfExists makes any operator but Null true where the key is absent " +
-		"(IAM User Guide, ...IfExists condition operators)",
 	"ForAllValues of numbers": "ForAllValues wants every value of the request to match (IAM User Guide, set operators); " +
 		"the simulator looks at one value of a key that it lists as single-valued",
 	"Null is true of an empty set": "Null false means \"the key exists and its value is not null\" " +
@@ -115,4 +117,23 @@ var differences = map[string]string{
 	"the user behind a federated user may be the one named":                                         open,
 	"a unique id is perhaps that of a role whose id is not given":                                   open,
 	"NotPrincipal with the account alone leaves it open whether it spares those in it":              open,
+
+	"a federated user, of whose session policy nothing is said, leaves the answer open":               open,
+	"a federated user without a session policy is perhaps among everyone":                             open,
+	"a federated user in another account needs a session policy that allows":                          open,
+	"a federated user calls IAM from the console alone":                                               open,
+	"ForAnyValueIfExists without the key leaves the answer open":                                      open,
+	"ForAllValues with Null in an allow leaves the answer open":                                       open,
+	"ForAllValues with Null in a deny leaves the answer open":                                         open,
+	"ForAnyValue with Null of a key that is there leaves the answer open":                             open,
+	"ForAnyValueIfExists without the key in a deny leaves the answer open":                            open,
+	"a condition without values leaves the answer open":                                               open,
+	"NotPrincipal with a federated user and the account leaves it open whether it spares the session": open,
+	"NotPrincipal with the role and the account leaves it open whether it spares the session":         open,
+	"a federated user without a session policy has nothing of the user's":                             passed,
+	"a federated user without a session policy has what a policy gives the session":                   passed,
+	"a federated user assumes no role":                                                                calls,
+	"the session of a role gets no federation token":                                                  calls,
+	"the session of a role gets no session token":                                                     calls,
+	"a root user's task policy limits the session":                                                    calls,
 }

@@ -18,6 +18,7 @@ func readPolicies(o object) (policy.Policies, error) {
 	if p.Session, err = o.documents("sessionPolicy"); err != nil {
 		return p, err
 	}
+	p.NoSession = p.Session != nil && len(p.Session) == 0
 	if p.Endpoint, err = o.documents("vpcEndpointPolicies"); err != nil {
 		return p, err
 	}

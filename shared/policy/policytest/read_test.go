@@ -81,6 +81,29 @@ func TestContextTakesAnyScalar(t *testing.T) {
 	}
 }
 
+func TestAFederatedUserMayBeGivenNoSessionPolicy(t *testing.T) {
+	t.Parallel()
+	for field, want := range map[string]policy.Answer{"": policy.Unknown, `"sessionPolicy":[],`: policy.ImplicitlyDenied, `"sessionPolicy":null,`: policy.Unknown} {
+		cases, err := policytest.Read(decode(t, `{"name":"c","request":{"action":"a:B","resource":"*","principal":"arn:aws:sts::111122223333:federated-user/fay"},`+field+
+			`"identityPolicies":[{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}],"expected":{"response":"Allowed"}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := policytest.Run(cases[0]); r.Decision.Answer != want {
+			t.Errorf("with %q: %s, want %s", field, r.Decision.Answer, want)
+		}
+	}
+}
+
+func TestARequestHasAConditionKeyOneTime(t *testing.T) {
+	t.Parallel()
+	_, err := policytest.Read(decode(t, `{"name":"c","request":{"action":"a:B","resource":"*","principal":"*","context":{"aws:SourceVpce":"a","AWS:sourcevpce":"b"}},"expected":{"response":"Allowed"}}`))
+	var field *policytest.FieldError
+	if !errors.As(err, &field) || field.Field != "request.context.aws:SourceVpce" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestPrincipalObjects(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]policy.PrincipalKind{

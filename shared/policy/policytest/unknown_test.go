@@ -39,6 +39,19 @@ var before = map[string]policy.Answer{
 	"a variable before the fifth colon leaves the answer open":                                      policy.ImplicitlyDenied,
 	"a variable in a number leaves the answer open":                                                 policy.ImplicitlyDenied,
 	"a multivalued key as a variable leaves the answer open":                                        policy.ImplicitlyDenied,
+
+	"a federated user, of whose session policy nothing is said, leaves the answer open":               policy.Allowed,
+	"a federated user without a session policy is perhaps among everyone":                             policy.Allowed,
+	"a federated user in another account needs a session policy that allows":                          policy.Allowed,
+	"a federated user calls IAM from the console alone":                                               policy.Allowed,
+	"ForAnyValueIfExists without the key leaves the answer open":                                      policy.Allowed,
+	"ForAllValues with Null in an allow leaves the answer open":                                       policy.Allowed,
+	"ForAllValues with Null in a deny leaves the answer open":                                         policy.ExplicitlyDenied,
+	"ForAnyValue with Null of a key that is there leaves the answer open":                             policy.Allowed,
+	"ForAnyValueIfExists without the key in a deny leaves the answer open":                            policy.ExplicitlyDenied,
+	"a condition without values leaves the answer open":                                               policy.ImplicitlyDenied,
+	"NotPrincipal with a federated user and the account leaves it open whether it spares the session": policy.Allowed,
+	"NotPrincipal with the role and the account leaves it open whether it spares the session":         policy.Allowed,
 }
 
 // decided are the cases that were unknown then, and are not now.
