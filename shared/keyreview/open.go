@@ -61,10 +61,11 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 	f := &fault{by: []policy.Statement{bare(s)}}
 	uses := slices.ContainsFunc(useActions, func(action string) bool { return covers(k, s, action) })
 	q := r.inquire(k, d, s, f)
-	if bound := q.outsiders(); len(q.uses) > 0 && !bound {
+	bound := q.outsiders()
+	if len(q.uses) > 0 && !bound {
 		q.insideDirectly()
 	}
-	q.granting()
+	q.granting(bound)
 	manages := covers(k, s, putPolicy)
 	if uses && manages {
 		f.add("it lets the same principals manage and use the key", "split it in two")

@@ -67,6 +67,7 @@ var sometimesOff = []string{"granteeServicePrincipal", "retiringPrincipal", "ret
 // defaults are the values of parameters that a call need not set. Whether a request without one has the condition key is not
 // documented: it has the default, or none. Source: KMS API Reference, each call.
 var defaults = map[string]map[string]string{
+	"secretsmanager:GetSecretValue": {"secretsmanager:VersionStage": "AWSCURRENT"},
 	"kms:ScheduleKeyDeletion": {"kms:ScheduleKeyDeletionPendingWindowInDays": "30"},
 	"kms:EnableKeyRotation":   {"kms:RotationPeriodInDays": "365"},
 	"kms:PutKeyPolicy":        {"kms:BypassPolicyLockoutSafetyCheck": "false"},
