@@ -14,8 +14,8 @@ type population struct {
 	certain bool
 }
 
-// organizations of ours are let in by many keys: aws:PrincipalOrgID, aws:PrincipalOrgPaths, aws:PrincipalOrgMasterAccountId, patterns of
-// aws:PrincipalArn and tags within them. All are judged alike, by a symbolic member and by examples of what conditions ask for.
+// population finds it. Our organization is let in by many keys: aws:PrincipalOrgID, aws:PrincipalOrgPaths, patterns of aws:PrincipalArn and
+// tags within it. All are judged alike, by a symbolic member and by examples of what conditions ask for.
 func (q *inquiry) population(actions []string, context map[string][]string) population {
 	if len(actions) == 0 {
 		return population{}

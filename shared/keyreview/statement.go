@@ -62,7 +62,7 @@ const (
 	elsewhere = "o-stranger"   // an organization that no policy names
 )
 
-// manager is the condition key of the account that manages the caller's organization.
+// manager is a condition key that people use for the account that manages the caller's organization. No page of AWS describes it.
 const manager = "aws:PrincipalOrgMasterAccountId"
 
 // caller is somebody who tries to use a key.
@@ -136,12 +136,6 @@ func (o only) answer(c caller) policy.Answer {
 		if o.path != "" {
 			context["aws:ResourceOrgPaths"] = []string{o.path}
 		}
-	}
-	switch of := c.principal.OrganizationID; {
-	case of == elsewhere:
-		context[manager] = []string{stranger}
-	case of != "" && of == o.organization.ID && o.organization.ManagementAccount != "":
-		context[manager] = []string{o.organization.ManagementAccount}
 	}
 	maps.Copy(context, c.context)
 	identity := unrelated

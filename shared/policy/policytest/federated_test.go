@@ -20,8 +20,8 @@ func TestAFederatedUserWithoutASessionPolicyHasNothing(t *testing.T) {
 		principal, rest string
 		want            policy.Answer
 	}{
-		"no session policy":                           {who, ``, policy.ImplicitlyDenied},
-		"one that allows":                             {who, `,"sessionPolicy":` + allow, policy.Allowed},
+		"no session policy": {who, ``, policy.ImplicitlyDenied},
+		"one that allows":   {who, `,"sessionPolicy":` + allow, policy.Allowed},
 		"no session policy, and a resource's by name": {who, named, policy.Allowed},
 		"a user, who needs none":                      {`"arn:aws:iam::111122223333:user/bob"`, ``, policy.Allowed},
 	} {
