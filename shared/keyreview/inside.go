@@ -14,8 +14,8 @@ type population struct {
 	certain bool
 }
 
-// organizations of ours are let in by many keys: aws:PrincipalOrgID, aws:PrincipalOrgPaths, aws:PrincipalOrgMasterAccountId, patterns of
-// aws:PrincipalArn and tags within them. All are judged alike, by a symbolic member and by examples of what conditions ask for.
+// population finds it. Our organization is let in by many keys: aws:PrincipalOrgID, aws:PrincipalOrgPaths, patterns of aws:PrincipalArn and
+// tags within it. All are judged alike, by a symbolic member and by examples of what conditions ask for.
 func (q *inquiry) population(actions []string, context map[string][]string) population {
 	if len(actions) == 0 {
 		return population{}
@@ -128,8 +128,9 @@ func everybody(whom string) string {
 	return strings.Replace(whom, "every principal of organization ", "everybody in organization ", 1)
 }
 
-// granting finds statements by which everybody may hand the key on, or decide about it.
-func (q *inquiry) granting() {
+// granting finds statements by which everybody may hand the key on, or decide about it. bound says that a fix keeps them within the account
+// already, so that what depends is not asked.
+func (q *inquiry) granting(bound bool) {
 	const decide = "who is to manage the key"
 	add := func(found population, what, fix string) {
 		if found.certain {
@@ -146,7 +147,7 @@ func (q *inquiry) granting() {
 		if q.only.worst([]string{grant}, q.people(outsider)...) != policy.Allowed {
 			found = q.population([]string{grant}, nil)
 		}
-		if found.whom != "" {
+		if found.whom != "" && (found.certain || !bound) {
 			add(found, " may hand the key on by grants", "name who may")
 		}
 	}

@@ -33,8 +33,7 @@ func TestOurOrganizationIsJudgedAlikeByEveryKey(t *testing.T) {
 		"an OU":                             {paths("o-exampleorg/r-ab12/ou-ab12-apps0001/*"), some},
 		"an OU that no account is in":       {paths("o-exampleorg/r-ab12/ou-ab12-none0001/*"), some},
 		"an OU, or none":                    {`"ForAnyValue:StringLikeIfExists":{"aws:PrincipalOrgPaths":"o-exampleorg/r-ab12/ou-ab12-apps0001/*"},"StringEquals":{"aws:PrincipalOrgID":"${aws:ResourceOrgID}"}`, some},
-		"the account that manages it":       {`"StringEquals":{"aws:PrincipalOrgMasterAccountId":"999988887777"}`, every},
-		"that account by a variable":        {`"StringEquals":{"aws:PrincipalOrgID":"${aws:PrincipalOrgID}","aws:PrincipalOrgMasterAccountId":"999988887777"}`, every},
+		"what no page describes":            {`"StringEquals":{"aws:PrincipalOrgMasterAccountId":"999988887777"}`, depends},
 		"a role of any account in it":       {orgID + `,"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/app"}`, some},
 		"a tag within it":                   {`"StringEquals":{"aws:PrincipalOrgID":"o-exampleorg","aws:PrincipalTag/team":"shop"}`, some},
 		"an address within it":              {orgID + `,"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}`, depends},
@@ -91,12 +90,16 @@ func TestOurOrganizationIsJudgedAlikeByEveryKey(t *testing.T) {
 
 // A snapshot that does not know our organization does not say that one is foreign, and proposes nothing that takes the key from it.
 func TestAnOrganizationThatMayBeOursIsNotRemoved(t *testing.T) {
-	for _, condition := range []string{`"StringEquals":{"aws:PrincipalOrgID":"o-exampleorg"}`, `"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-exampleorg/*"}`,
-		`"StringEquals":{"aws:PrincipalOrgMasterAccountId":"999988887777"}`} {
+	const yours = "whether that organization is yours"
+	for condition, decide := range map[string]string{
+		`"StringEquals":{"aws:PrincipalOrgID":"o-exampleorg"}`:                yours,
+		`"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-exampleorg/*"}`: yours,
+		`"StringEquals":{"aws:PrincipalOrgMasterAccountId":"999988887777"}`:   "which organization is meant",
+	} {
 		k := fine()
 		k.Policy = document(`{"Sid":"S","Effect":"Allow","Principal":"*",`+useOfTheKey+`,"Condition":{`+condition+`}}`, manageOnly)
 		found := slices.DeleteFunc(keyreview.Review(inventory.Prepare(snapshot(k)), standard(), now), func(f keyreview.Finding) bool { return f.Control.ID != guard.KeyOpen })
-		if len(found) != 1 || found[0].Outcome != guard.Unknown || found[0].After != "" || !strings.Contains(found[0].Detail, "not known whether it is yours") || !strings.Contains(found[0].Fix, "a person has to decide: whether that organization is yours") {
+		if len(found) != 1 || found[0].Outcome != guard.Unknown || found[0].After != "" || !strings.Contains(found[0].Detail, "not known whether it is yours") || !strings.Contains(found[0].Fix, "a person has to decide: "+decide) {
 			t.Errorf("%s: %+v", condition, found)
 		}
 	}

@@ -116,6 +116,13 @@ func (r *review) unused(k *inventory.Key) {
 		r.unknown(guard.KeyUnused, k, "no secret is known to be under it, and "+why)
 		return
 	}
+	switch needs, unsure := r.needingBeside(k); {
+	case needs != "":
+		return // it is no key to let go of
+	case unsure != "":
+		r.unknown(guard.KeyUnused, k, "whether "+unsure+" needs it could not be read")
+		return
+	}
 	r.add(guard.KeyUnused, k, Finding{Detail: "no secret is under it, and it " + said + since.Format(time.DateOnly),
 		Fix: "aws kms disable-key --key-id " + k.Facts.ARN + " (and after some weeks schedule-key-deletion)"})
 }
@@ -152,11 +159,20 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// needed is DL.KEY.5.
+// needed is DL.KEY.5: secrets under the key, and what an incident of it would find beside their labelled versions.
 func (r *review) needed(k *inventory.Key) {
-	secrets := r.under[k.Facts.ARN]
+	if k.Facts.CanDecrypt() {
+		return
+	}
+	needs, unsure := "", ""
+	if secrets := r.under[k.Facts.ARN]; len(secrets) > 0 {
+		needs = needing(secrets)
+	} else if needs, unsure = r.needingBeside(k); needs == "" && unsure == "" {
+		return
+	}
 	switch {
-	case len(secrets) == 0 || k.Facts.CanDecrypt():
+	case needs == "":
+		r.unknown(guard.KeyNeeded, k, fmt.Sprintf("it is %s, and whether %s needs it could not be read", k.Facts.State, unsure))
 		return
 	case k.Facts.State == guard.KeyStateUnknown:
 		r.unknown(guard.KeyNeeded, k, "its state could not be read")
@@ -169,7 +185,36 @@ func (r *review) needed(k *inventory.Key) {
 	if ending(k) {
 		fix = "aws kms cancel-key-deletion --key-id " + k.Facts.ARN + ", then enable-key"
 	}
-	r.add(guard.KeyNeeded, k, Finding{Detail: fmt.Sprintf("it is %s, and %s", k.Facts.State, needing(secrets)), Fix: fix})
+	r.add(guard.KeyNeeded, k, Finding{Detail: fmt.Sprintf("it is %s, and %s", k.Facts.State, needs), Fix: fix})
+}
+
+// needingBeside says which secrets need the key for what no label leads to: a version that is read by its id, or a secret that can still
+// be restored. unsure is one of which nobody knows.
+// Source: Secrets Manager API Reference, GetSecretValue, VersionId; RestoreSecret.
+func (r *review) needingBeside(k *inventory.Key) (needs, unsure string) {
+	var secrets []guard.Secret
+	for i := range r.snapshot.Secrets {
+		secrets = append(secrets, r.snapshot.Secrets[i].Facts)
+	}
+	radius := guard.Blast(k.Facts, secrets)
+	lost := slices.Concat(radius.Stops, radius.Partly)
+	switch {
+	case len(lost) > 1:
+		needs = fmt.Sprintf("%d secrets need it, such as %s", len(lost), beside(lost[0]))
+	case len(lost) == 1:
+		needs = beside(lost[0]) + " needs it"
+	case len(radius.Unknown) > 0:
+		unsure = radius.Unknown[0].Name
+	}
+	return needs, unsure
+}
+
+// beside names a secret and what of it needs a key.
+func beside(a guard.Affected) string {
+	if of := slices.Concat(a.Labels, a.Regions); len(of) > 0 {
+		return a.Name + " (" + strings.Join(of, ", ") + ")"
+	}
+	return a.Name + " (which can be restored)"
 }
 
 func needing(secrets []*inventory.Secret) string {

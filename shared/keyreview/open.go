@@ -61,10 +61,11 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 	f := &fault{by: []policy.Statement{bare(s)}}
 	uses := slices.ContainsFunc(useActions, func(action string) bool { return covers(k, s, action) })
 	q := r.inquire(k, d, s, f)
-	if bound := q.outsiders(); len(q.uses) > 0 && !bound {
+	bound := q.outsiders()
+	if len(q.uses) > 0 && !bound {
 		q.insideDirectly()
 	}
-	q.granting()
+	q.granting(bound)
 	manages := covers(k, s, putPolicy)
 	if uses && manages {
 		f.add("it lets the same principals manage and use the key", "split it in two")
@@ -146,15 +147,15 @@ func bound(statements []policy.Statement, k *inventory.Key) []policy.Statement {
 
 // throughSecretsManager adds the condition that keeps use within Secrets Manager.
 func throughSecretsManager(statements []policy.Statement, k *inventory.Key) []policy.Statement {
-	return asking(statements, "kms:ViaService", viaService(k))
+	return asking(statements, "kms:ViaService", viaServices(k)...)
 }
 
-// asking makes statements ask for one value of a key, and no other.
-func asking(statements []policy.Statement, key, value string) []policy.Statement {
+// asking makes statements ask for one of some values of a key, and no other.
+func asking(statements []policy.Statement, key string, values ...string) []policy.Statement {
 	out := slices.Clone(statements)
 	for i := range out {
 		kept := slices.DeleteFunc(slices.Clone(out[i].Conditions), func(c policy.Condition) bool { return c.Operator == "StringEquals" && c.Key == key })
-		out[i].Conditions = slices.Concat(kept, []policy.Condition{{Operator: "StringEquals", Key: key, Values: []string{value}}})
+		out[i].Conditions = slices.Concat(kept, []policy.Condition{{Operator: "StringEquals", Key: key, Values: values}})
 	}
 	return out
 }

@@ -27,7 +27,10 @@ type inquiry struct {
 
 func (r *review) inquire(k *inventory.Key, d *policy.Document, s policy.Statement, f *fault) *inquiry {
 	q := &inquiry{review: r, key: k, statement: s, only: r.only(k, d, s), conditions: conditionsOf(d, s), uses: covered(k, s, openActions), grants: covers(k, s, grant), fault: f}
-	q.vias = []map[string][]string{directly(), through(viaService(k))}
+	q.vias = []map[string][]string{directly()}
+	for _, service := range viaServices(k) {
+		q.vias = append(q.vias, through(service))
+	}
 	for _, service := range draw(q.conditions, arn.Example, "kms:ViaService") {
 		q.vias = append(q.vias, through(service.example))
 	}
@@ -45,11 +48,8 @@ func (q *inquiry) opens() []string {
 // somebody is any principal but those of accounts that may use the key, and of the organization.
 func (q *inquiry) somebody() policy.Principal {
 	p := policy.Principal{Kind: policy.KindSomebody, NotAccounts: q.insiders(q.key)}
-	if of := q.snapshot.Organization; of.ID != "" {
-		p.NotOrganizations = []string{of.ID}
-		if of.ManagementAccount != "" {
-			p.NotManagers = []string{of.ManagementAccount}
-		}
+	if id := q.snapshot.Organization.ID; id != "" {
+		p.NotOrganizations = []string{id}
 	}
 	return p
 }
@@ -148,7 +148,7 @@ func (q *inquiry) bind() { q.fault.by = bound(q.fault.by, q.key) }
 // ofNoOrganization is a context of a request by somebody whose account is in none.
 func ofNoOrganization(context map[string][]string) map[string][]string {
 	out := maps.Clone(context)
-	out["aws:PrincipalOrgID"], out["aws:PrincipalOrgPaths"], out[manager] = nil, nil, nil
+	out["aws:PrincipalOrgID"], out["aws:PrincipalOrgPaths"] = nil, nil
 	return out
 }
 
@@ -256,41 +256,32 @@ func (q *inquiry) organizations() bool {
 	if len(values) > 0 {
 		q.remove(values)
 	}
-	return q.managed() || len(values) > 0
+	return q.managed() || len(values) > 0 || q.fault.decide == whoseOrganization
 }
 
-// managed finds organizations that conditions let in by the account that manages them, and that are not ours.
-// Source: IAM User Guide, "aws:PrincipalOrgMasterAccountId".
+// managed finds organizations that conditions may let in by the account that manages them. That is not certain, and of ours neither.
 func (q *inquiry) managed() bool {
-	ours := q.snapshot.Organization.ManagementAccount
-	var values []string
+	found := false
 	for _, of := range draw(q.conditions, arn.Example, manager) {
-		if of.example == ours {
-			continue
-		}
 		callers := q.people(policy.Principal{Kind: policy.KindSomebody, NotAccounts: q.insiders(q.key), OrganizationID: elsewhere})
 		for i := range callers {
 			callers[i].context = maps.Clone(callers[i].context)
 			callers[i].context[manager] = []string{of.example}
 		}
-		what := "the organization that account " + of.value + " manages"
-		switch answer := q.only.worst(q.opens(), callers...); {
-		case answer == policy.ImplicitlyDenied:
+		if q.only.worst(q.opens(), callers...) == policy.ImplicitlyDenied {
 			continue
-		case ours == "":
-			q.doubtOurs(what)
-			continue
-		case answer == policy.Unknown:
-			q.fault.doubt("it may let in "+what+", not yours", "remove it")
-		default:
-			q.fault.add("it lets in "+what+", not yours", "remove it")
 		}
-		values = append(values, of.value)
+		whose := "not yours"
+		switch q.snapshot.Organization.ManagementAccount {
+		case "":
+			whose = "of which it is not known whether it is yours"
+		case of.example:
+			whose = "yours"
+		}
+		q.fault.doubt("it may let in the organization that account "+of.value+" manages, "+whose+": no page of AWS describes "+manager, "ask for aws:PrincipalOrgID")
+		q.fault.decide, found = "which organization is meant", true
 	}
-	if len(values) > 0 {
-		q.remove(values)
-	}
-	return len(values) > 0 || q.fault.decide == whoseOrganization
+	return found
 }
 
 // whoseOrganization is what a person has to decide where the snapshot does not say which organization is ours.
@@ -307,7 +298,13 @@ func organization(path string) string {
 	return id
 }
 
-func organizationLike(value string) string { return arn.Example(organization(value)) }
+// organizationLike is an example of an organization that a value is of; "" where it is a variable.
+func organizationLike(value string) string {
+	if strings.Contains(value, "${") {
+		return ""
+	}
+	return arn.Example(organization(value))
+}
 
 // patterns finds patterns of roles and accounts that some of other accounts fit.
 func (q *inquiry) patterns() bool {

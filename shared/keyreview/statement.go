@@ -62,7 +62,7 @@ const (
 	elsewhere = "o-stranger"   // an organization that no policy names
 )
 
-// manager is the condition key of the account that manages the caller's organization.
+// manager is a condition key that people use for the account that manages the caller's organization. No page of AWS describes it.
 const manager = "aws:PrincipalOrgMasterAccountId"
 
 // caller is somebody who tries to use a key.
@@ -137,12 +137,6 @@ func (o only) answer(c caller) policy.Answer {
 			context["aws:ResourceOrgPaths"] = []string{o.path}
 		}
 	}
-	switch of := c.principal.OrganizationID; {
-	case of == elsewhere:
-		context[manager] = []string{stranger}
-	case of != "" && of == o.organization.ID && o.organization.ManagementAccount != "":
-		context[manager] = []string{o.organization.ManagementAccount}
-	}
 	maps.Copy(context, c.context)
 	identity := unrelated
 	if c.iam {
@@ -190,9 +184,15 @@ func describes(k guard.Key) map[string][]string {
 	return out
 }
 
-// viaService is what kms:ViaService holds when Secrets Manager calls with the key.
-func viaService(k *inventory.Key) string {
-	return arn.PartitionOf(k.Facts.Region).Regional("secretsmanager", k.Facts.Region)
+// viaServices are what kms:ViaService may hold when Secrets Manager calls with the key: the name of its endpoint, and in a partition whose
+// endpoints end otherwise perhaps the form that the guide gives for all Regions.
+// Source: KMS Developer Guide, "kms:ViaService": secretsmanager.AWS_region.amazonaws.com; of other partitions it does not say which.
+func viaServices(k *inventory.Key) []string {
+	out := []string{arn.PartitionOf(k.Facts.Region).Regional("secretsmanager", k.Facts.Region)}
+	if plain := arn.Standard.Regional("secretsmanager", k.Facts.Region); plain != out[0] {
+		out = append(out, plain)
+	}
+	return out
 }
 
 // isRoot reports whether the statement names an account as a whole and nobody else.

@@ -49,7 +49,6 @@ var declared = []declaration{
 	{name: "aws:PrincipalAccount", always: people | anonymous},
 	{name: "aws:PrincipalOrgID", never: services | anonymous},
 	{name: "aws:PrincipalOrgPaths", never: services | anonymous, many: true},
-	{name: "aws:PrincipalOrgMasterAccountId", never: services | anonymous},
 	{name: "aws:PrincipalTag/", never: roots | services | anonymous},
 	{name: "aws:PrincipalType", always: people | anonymous},
 	{name: "aws:PrincipalIsAWSService", always: signed, never: anonymous},

@@ -46,7 +46,6 @@ type Principal struct {
 	// Of somebody, or any service, of whom the account or the organization is not known: which it is not.
 	NotAccounts      []string
 	NotOrganizations []string
-	NotManagers      []string // accounts of which none manages its organization: aws:PrincipalOrgMasterAccountId
 
 	// Of a service: for the sources of which accounts and organizations it does not ask. nil: nothing is known of its source.
 	NotSources             []string

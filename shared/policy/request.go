@@ -264,10 +264,6 @@ func (p *Principal) except(key, service string) ([]string, presence) {
 		if p.OrganizationID == "" {
 			return p.NotOrganizations, keyOther
 		}
-	case "aws:principalorgmasteraccountid":
-		if p.NotManagers != nil {
-			return p.NotManagers, keyOther
-		}
 	case "aws:principalorgpaths":
 		switch {
 		case p.OrganizationPath != "":

@@ -35,11 +35,14 @@ type Call struct {
 	// Alias is the key argument where it is an alias: the key has an ARN, which the record does not have.
 	Alias string
 
-	uses       uses // of keys, by a call to Secrets Manager
-	beyond     bool // it is about a resource of an account that RCPs of ours are not known to bind
-	unsureMFA  bool // the session had no MFA: whether it has the condition key for it is not known
-	unsureRole bool // the role behind the session has a path that the record does not have
-	unsurePath bool // so does the role or user that it is about
+	uses         uses // of keys, by a call to Secrets Manager
+	rcps         reach
+	home         string // account that the record is of; "" for that of the resource
+	ownKey       bool   // its key is a customer's
+	unsureSuffix bool   // it names its secret without the six characters at the end of the ARN
+	unsureMFA    bool   // the session had no MFA: whether it has the condition key for it is not known
+	unsureRole   bool   // the role behind the session has a path that the record does not have
+	unsurePath   bool   // so does the role or user that it is about
 
 	// Of a principal of another account than the record: whether SCPs of the organization bind it is not known, or, in a variant,
 	// they do not.
@@ -49,6 +52,17 @@ type Call struct {
 
 	needs []need // other permissions that the call takes
 }
+
+// reach says whether RCPs of the organization bind a resource.
+// Source: AWS Organizations User Guide, "Resource control policies": those of member accounts, and no AWS managed key of KMS. Whether a call
+// that makes its resource is one on it is not said there.
+type reach int
+
+const (
+	bind    reach = iota
+	mayBind       // an account that is not known to be one of ours, a resource that is not there yet
+	bindNot       // what AWS manages
+)
 
 // FromTrail makes a call of a recorded event. It answers false for what is no call to an API: service events, and
 // calls by somebody the record does not name.
@@ -199,10 +213,11 @@ func one(value string) []string {
 
 // addResource finds what the call was about, under the ARN that AWS authorises.
 func (call *Call) addResource(c trail.Change, d trail.Details) {
-	call.Request.ResourceAccount = c.Account
+	call.Request.ResourceAccount, call.home = c.Account, c.Account
 	switch {
 	case c.EventSource == secretsManagerHost:
 		call.Request.Resource = secretARN(c.Secret)
+		call.unsureSuffix = !suffixed(c.Secret.ID)
 	case c.EventSource == kmsHost:
 		call.Request.Resource = keyARN(c.Key)
 	case arn.Is(c.Resource()):
@@ -213,7 +228,26 @@ func (call *Call) addResource(c trail.Change, d trail.Details) {
 	if call.Request.Resource == "" {
 		call.Request.Resource, call.NoResource = "*", true
 	}
+	if owner := arn.Of(call.Request.Resource).Account; owner != "" && owner != c.Account && c.Account != "" {
+		call.Request.ResourceAccount, call.rcps = owner, mayBind
+	}
+	switch {
+	case call.Request.Action == "secretsmanager:CreateSecret", call.Request.Action == "kms:CreateKey":
+		call.rcps = mayBind
+	case c.EventSource == kmsHost && strings.Contains(text(d.Request["keyId"]), "alias/aws/"):
+		call.rcps = bindNot
+	}
 }
+
+// suffixed reports whether an id of a secret is an ARN with the six characters that AWS adds to the name.
+// Source: Secrets Manager API Reference, SecretId: a name, or an ARN, which may lack them.
+func suffixed(id string) bool {
+	cut := len(id) - suffixLength
+	return arn.Is(id) && cut > 0 && id[cut] == '-'
+}
+
+// suffixLength is that of the hyphen and the characters that AWS adds to a secret's name in its ARN.
+const suffixLength = len("-AbCdEf")
 
 // named is the resource of a call to IAM, CloudFormation or EventBridge, which names it without an ARN; "" where it does not.
 func (call *Call) named(c trail.Change, request map[string]any) string {

@@ -284,14 +284,23 @@ func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 			r.Context[key] = []string{known}
 		}
 	}
-	out := Call{Name: call.Name, At: call.At, unsureMFA: call.unsureMFA, unsureRole: call.unsureRole, unsureBound: call.unsureBound}
+	out := Call{Name: call.Name, At: call.At, unsureMFA: call.unsureMFA, unsureRole: call.unsureRole, unsureBound: call.unsureBound, home: call.home, ownKey: k.own}
+	if !k.own { // it may be the AWS managed one
+		out.rcps = mayBind
+	}
 	switch {
 	case k.aws:
+		out.rcps = bindNot
 		r.Context["kms:KeyOrigin"], r.Context["kms:MultiRegion"], r.Context["kms:MultiRegionKeyType"] = []string{"AWS_KMS"}, []string{"false"}, []string{}
 		r.Resource = cmp.Or(k.arn, k.at.partition.New("kms", k.at.region, k.at.account, "key/aws-managed-key").String())
 	case k.arn != "":
 		r.Resource, r.ResourceAccount = k.arn, cmp.Or(arn.Of(k.arn).Account, k.at.account)
-		out.beyond = r.ResourceAccount != k.at.account && !slices.Contains(t.options.Members, r.ResourceAccount)
+		switch {
+		case call.home == "" && r.ResourceAccount != k.at.account && !slices.Contains(t.options.Members, r.ResourceAccount):
+			out.rcps = bindNot // a probe's stranger is none of ours
+		case call.home != "" && r.ResourceAccount != call.home:
+			out.rcps = mayBind
+		}
 	default:
 		r.Resource, out.NoResource = k.at.partition.New("kms", k.at.region, k.at.account, "key/"+unnamedKey).String(), true
 	}
@@ -312,8 +321,7 @@ var ofTheSession = []string{"aws:multifactorauthpresent", "aws:sourceidentity", 
 
 // wholeSecret is the ARN of the secret with the six characters that AWS adds; "" where the record has only its name.
 func wholeSecret(call Call) string {
-	name := arn.Of(call.Request.Resource).Resource
-	if cut := len(name) - 7; call.NoResource || cut < 0 || name[cut] != '-' || call.Request.Action == "secretsmanager:CreateSecret" {
+	if call.NoResource || call.unsureSuffix || !suffixed(call.Request.Resource) || call.Request.Action == "secretsmanager:CreateSecret" {
 		return ""
 	}
 	return call.Request.Resource

@@ -19,13 +19,22 @@ type need struct {
 
 // permission is the same request, authorized for another action and resource.
 func (call *Call) permission(action, resource string) Call {
-	out := Call{Name: call.Name, At: call.At, unsureMFA: call.unsureMFA, unsureRole: call.unsureRole, unsureBound: call.unsureBound, beyond: call.beyond}
+	out := Call{Name: call.Name, At: call.At, unsureMFA: call.unsureMFA, unsureRole: call.unsureRole, unsureBound: call.unsureBound, home: call.home}
 	out.Request = call.Request
 	out.Request.Action, out.Request.Resource = action, resource
 	if resource == "" {
 		out.Request.Resource, out.NoResource = "*", true
 	} else if account := arn.Of(resource).Account; account != "" {
 		out.Request.ResourceAccount = account
+		if account != call.home && call.home != "" {
+			out.rcps = mayBind
+		}
+	}
+	if resource == call.Request.Resource {
+		out.unsureSuffix = call.unsureSuffix
+	}
+	if action == "secretsmanager:CreateSecret" || action == "kms:CreateKey" {
+		out.rcps = mayBind
 	}
 	out.Request.Context = maps.Clone(call.Request.Context)
 	sameService := strings.HasPrefix(action, "kms:") && strings.HasPrefix(call.Request.Action, "kms:")
@@ -68,7 +77,9 @@ func (call *Call) addSecretNeeds(name string, c trail.Change, request map[string
 		for _, id := range ids {
 			ref := c.Secret
 			ref.ID, ref.Account, ref.Region = id, c.Account, c.Region
-			call.take(call.readOf(secretARN(ref)), "")
+			read := call.readOf(secretARN(ref))
+			read.unsureSuffix = !suffixed(id)
+			call.take(read, "")
 		}
 		if len(ids) == 0 { // filters
 			call.take(call.permission("secretsmanager:ListSecrets", "*"), "")

@@ -67,10 +67,11 @@ var sometimesOff = []string{"granteeServicePrincipal", "retiringPrincipal", "ret
 // defaults are the values of parameters that a call need not set. Whether a request without one has the condition key is not
 // documented: it has the default, or none. Source: KMS API Reference, each call.
 var defaults = map[string]map[string]string{
-	"kms:ScheduleKeyDeletion": {"kms:ScheduleKeyDeletionPendingWindowInDays": "30"},
-	"kms:EnableKeyRotation":   {"kms:RotationPeriodInDays": "365"},
-	"kms:PutKeyPolicy":        {"kms:BypassPolicyLockoutSafetyCheck": "false"},
-	"kms:ReplicateKey":        {"kms:BypassPolicyLockoutSafetyCheck": "false"},
+	"secretsmanager:GetSecretValue": {"secretsmanager:VersionStage": "AWSCURRENT"},
+	"kms:ScheduleKeyDeletion":       {"kms:ScheduleKeyDeletionPendingWindowInDays": "30"},
+	"kms:EnableKeyRotation":         {"kms:RotationPeriodInDays": "365"},
+	"kms:PutKeyPolicy":              {"kms:BypassPolicyLockoutSafetyCheck": "false"},
+	"kms:ReplicateKey":              {"kms:BypassPolicyLockoutSafetyCheck": "false"},
 	"kms:CreateKey": {"kms:BypassPolicyLockoutSafetyCheck": "false", "kms:KeySpec": symmetric, "kms:KeyUsage": "ENCRYPT_DECRYPT", "kms:KeyOrigin": "AWS_KMS",
 		"kms:MultiRegion": "false"},
 }

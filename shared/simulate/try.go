@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -59,7 +60,9 @@ type Trial struct {
 	awsAliasesAlone bool // no candidate asks for aliases of keys but AWS's own
 	trialsAlone     bool // no candidate asks for a version of a secret but the one that stands for the trial of a key
 	asks            map[string]bool
-	folders         []string // paths of roles and users in the candidates' patterns
+	folders         []string            // paths of roles and users in the candidates' patterns
+	suffixes        []string            // ends of secrets' ARNs that those patterns may fit
+	whole           map[string][]string // ARNs of secrets that are known, by what they are without their end
 }
 
 // New prepares a trial.
@@ -71,6 +74,7 @@ func New(candidates []Candidate, o Options) (*Trial, error) {
 	t.awsAliasesAlone = asksForAWSAliasesAlone(candidates)
 	t.trialsAlone = asksForTrialsAlone(candidates)
 	t.asks, t.folders = asked(candidates)
+	t.suffixes, t.whole = suffixesOf(candidates), wholeARNs(o.Secrets)
 	if !o.Alone {
 		t.scps = append(t.scps, t.all)
 		t.strict[0], t.widened[0] = append(t.strict[0], t.all), append(t.widened[0], t.all)
@@ -192,7 +196,7 @@ func (t *Trial) evaluate(call Call, scps, rcps []*policy.Document) policy.Decisi
 	if call.outside {
 		p.SCPs = nil
 	}
-	if len(rcps) > 0 && !call.beyond {
+	if len(rcps) > 0 && call.rcps != bindNot {
 		p.RCPs = [][]*policy.Document{append([]*policy.Document{t.anything}, rcps...)}
 	}
 	return policy.Evaluate(call.Request, p)
@@ -202,7 +206,7 @@ func (t *Trial) evaluate(call Call, scps, rcps []*policy.Document) policy.Decisi
 // bind, or is known to be in it. Of every other it is not known.
 func (t *Trial) withOrganization(call Call) Call {
 	p := &call.Request.Principal
-	if p.OrganizationID == "" && p.Account != "" && (p.Account == call.Request.ResourceAccount || slices.Contains(t.options.Members, p.Account)) {
+	if p.OrganizationID == "" && p.Account != "" && (p.Account == cmp.Or(call.home, call.Request.ResourceAccount) || slices.Contains(t.options.Members, p.Account)) {
 		p.OrganizationID = t.options.Organization
 	}
 	return call

@@ -2,10 +2,12 @@ package simulate
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -31,13 +33,27 @@ func (call *Call) details(c trail.Change, d trail.Details) {
 	if d.SourceIdentity != "" || d.Whole && c.Actor.InvokedBy == "" {
 		r.Context["aws:SourceIdentity"] = one(d.SourceIdentity)
 	}
-	switch {
+	switch from, known := r.Context["aws:SourceIp"]; {
 	case d.VPCEndpoint != "":
 		r.Context["aws:SourceVpce"] = []string{d.VPCEndpoint}
+		if r.Context["aws:SourceIp"] = []string{}; known && len(from) > 0 {
+			r.Context["aws:VpcSourceIp"] = from
+		}
+	case !d.Whole && (c.Lacks("vpcEndpointId") || private(from)):
+		delete(r.Context, "aws:SourceIp") // it is that, or aws:VpcSourceIp
 	case d.Whole && c.Actor.InvokedBy == "":
 		r.Context["aws:SourceVpce"], r.Context["aws:SourceVpc"], r.Context["aws:VpcSourceIp"] = []string{}, []string{}, []string{}
 	}
 	call.unsureRole = r.Principal.Kind == policy.KindSession && c.Actor.RoleARN == "" && r.Principal.PermissionSet() == ""
+}
+
+// private reports whether an address is one of a network of somebody's own, which reaches AWS through an endpoint alone.
+func private(from []string) bool {
+	if len(from) != 1 {
+		return false
+	}
+	at, err := netip.ParseAddr(from[0])
+	return err == nil && at.IsPrivate()
 }
 
 // variants are the calls that a record may be of, where it leaves open which. Source of the first: IAM User Guide, "AWS global
@@ -68,6 +84,25 @@ func (t *Trial) variants(call Call) []Call {
 	}
 	if call.unsurePath {
 		out = t.paths(out, true, nil, func(c *Call, resource string) { c.Request.Resource = resource }, func(c Call) string { return c.Request.Resource })
+	}
+	if found, known := t.options.Keys[call.Request.Resource]; call.rcps == bind && usesKey(call.Request.Action) {
+		switch {
+		case !known && !call.ownKey && call.Request.Principal.Account == call.Request.ResourceAccount: // nobody else may use a key of AWS's own
+			call.rcps = mayBind
+		case known && found.Manager == guard.ManagerAWS:
+			for i := range out {
+				out[i].rcps = bindNot
+			}
+		}
+	}
+	if call.rcps == mayBind && len(t.rcps) > 0 && !slices.Contains(t.options.Members, call.Request.ResourceAccount) {
+		for _, free := range slices.Clone(out) {
+			free.rcps = bindNot
+			out = append(out, free)
+		}
+	}
+	if call.unsureSuffix && !call.NoResource {
+		out = t.withSuffixes(out)
 	}
 	return t.withDefaults(out)
 }
@@ -136,6 +171,81 @@ func asked(candidates []Candidate) (keys map[string]bool, folders []string) {
 
 // linkedFolder is the path of a service-linked role, whatever its service.
 const linkedFolder = "aws-service-role/service.amazonaws.com/"
+
+// withSuffixes puts a secret that the record names without the end of its ARN under the ARN that is known for it, else under each end that
+// the candidates tell apart. What a policy is about is the whole ARN; of one that is yet to be made, AWS does not say.
+// Source: Service Authorization Reference, Secrets Manager, resource type Secret; User Guide, "Use -?????? to match".
+func (t *Trial) withSuffixes(calls []Call) []Call {
+	name := strings.TrimSuffix(calls[0].Request.Resource, "-")
+	whole := t.whole[name]
+	if len(whole) != 1 {
+		whole = nil
+		for _, end := range t.suffixes {
+			whole = append(whole, name+"-"+end)
+		}
+	}
+	if calls[0].Request.Action == "secretsmanager:CreateSecret" {
+		whole = append(slices.Clone(whole), name)
+	}
+	var out []Call
+	for _, resource := range whole {
+		for _, c := range calls {
+			c.Request.Resource = resource
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// suffixesOf are ends of secrets' ARNs of which a candidate's pattern may fit one and not another: what stands at the end of each, filled
+// up to six characters, and one that nobody has thought of.
+func suffixesOf(candidates []Candidate) []string {
+	const length, any = suffixLength - 1, "0qZ7xK"
+	out := []string{any}
+	add := func(end string) {
+		if len(end) == length && !slices.Contains(out, end) {
+			out = append(out, end)
+		}
+	}
+	for _, c := range candidates {
+		for _, s := range c.Document.Statements {
+			for _, pattern := range slices.Concat(s.Resources, s.NotResources) {
+				if !strings.Contains(pattern, "secret") {
+					continue
+				}
+				last := strings.ReplaceAll(pattern[strings.LastIndexByte(pattern, '-')+1:], "?", "x")
+				if before, after, found := strings.Cut(last, "*"); found {
+					after = after[strings.LastIndexByte(after, '*')+1:]
+					add(before + strings.Repeat("x", max(0, length-len(before)-len(after))) + after)
+					add(strings.Repeat("x", max(0, length-len(after))) + after)
+				}
+				add(last)
+			}
+		}
+	}
+	return out
+}
+
+// wholeARNs are the ARNs of known secrets by what they are without their ends.
+func wholeARNs(secrets map[string]guard.Key) map[string][]string {
+	out := map[string][]string{}
+	for id := range secrets {
+		if !suffixed(id) {
+			continue
+		}
+		name := id[:len(id)-suffixLength]
+		if _, known := secrets[name]; known { // else it is a name that ends like that
+			out[name] = append(out[name], id)
+		}
+	}
+	return out
+}
+
+// usesKey reports whether an action uses a key, which AWS's own are for as well; nobody manages those.
+func usesKey(action string) bool {
+	_, name, _ := strings.Cut(action, ":")
+	return strings.HasPrefix(action, "kms:") && slices.ContainsFunc([]string{"Decrypt", "Encrypt", "GenerateDataKey", "ReEncrypt", "DescribeKey"}, func(use string) bool { return strings.HasPrefix(name, use) })
+}
 
 // settle takes the verdict that all variants of a call have, and is unknown where they have several. Where organization policies
 // do not bind one and let another pass, it passes either way.

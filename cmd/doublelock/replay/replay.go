@@ -48,8 +48,8 @@ Decisions:
 The table leaves out what is ignored; --decision ignored shows it, and so does -o json, which has every event. An event
 that does not say its account or time is shown whatever --account or --since say.
 
-The summary goes to standard error and counts every event. What cannot be read is named there with file, line, record and
-reason, the rest is still read, and the exit code is 1. So it is when there was no event at all, nor a file that holds none.
+The summary goes to standard error and counts every event. What cannot be read, or is not as CloudTrail writes it, is named
+there with file, line, record and reason, the rest is still read, and the exit code is 1. So it is when there was no event at all, nor a file that holds none.
 
 Exit codes: 0 every event was read, 1 an error, or something could not be read.`,
 		Example: `  doublelock replay trail/                                     # all log files of a downloaded trail

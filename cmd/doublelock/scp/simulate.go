@@ -54,7 +54,8 @@ known ways around them, among them those to an alias or tag that approves a key.
 configuration asks for, or --candidate files. It changes nothing and needs no AWS account. A call is tried with all
 permissions that it takes, those to tag and replicate a new secret and for the secrets that RDS and Redshift make for
 their caller among them, and with the calls to KMS that Secrets Manager makes for its caller: who is stopped at one is
-stopped ("at kms:GenerateDataKey"). Callers from other accounts are tried as somebody of their account.
+stopped ("at kms:GenerateDataKey"). Callers from other accounts are tried as somebody of their account. A secret that a call
+names without the end of its ARN is tried by the ARN that the snapshot knows, else by each end that the policies tell apart.
 
   denied   a statement stops the call. BREAKS marks what succeeded then and is not expected (--allow)
   unknown  what CloudTrail does not record (tags, VPC, MFA, …), or an export left out, would decide

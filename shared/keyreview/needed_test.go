@@ -1,0 +1,58 @@
+package keyreview_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/keyreview"
+)
+
+// A key that cannot be used is needed by whatever its incident would find: versions that are read by their id, and secrets that can be
+// restored, too. Source: Secrets Manager API Reference, GetSecretValue (VersionId) and RestoreSecret.
+func TestADeadKeyIsNeededByWhatNoLabelLeadsTo(t *testing.T) {
+	other := guard.Key{ARN: arn + "2", ID: "k12", Account: own, Region: "eu-central-1", Manager: guard.ManagerCustomer, State: guard.KeyEnabled}
+	for sentence, tt := range map[string]struct {
+		change func(*inventory.Secret, guard.Key)
+		says   string // "" where it is needed by nobody
+	}{
+		"a labelled version": {func(s *inventory.Secret, k guard.Key) { s.Facts.Versions[0].Keys = []guard.Key{k} }, "db needs it"},
+		"a version without a label": {func(s *inventory.Secret, k guard.Key) {
+			s.Facts.Versions = append(s.Facts.Versions, guard.Version{ID: "v0", Keys: []guard.Key{k}})
+		}, "db (a version without a label) needs it"},
+		"one that another key opens as well": {func(s *inventory.Secret, k guard.Key) {
+			s.Facts.Versions = append(s.Facts.Versions, guard.Version{ID: "v0", Keys: []guard.Key{k, other}})
+		}, ""},
+		"none": {func(*inventory.Secret, guard.Key) {}, ""},
+		"a secret that can be restored": {func(s *inventory.Secret, k guard.Key) {
+			s.Facts.Versions[0].Keys, s.Facts.Key, s.Facts.DeletedAt = []guard.Key{k}, k, now.Add(-time.Hour)
+		}, "db (which can be restored) needs it"},
+	} {
+		for _, state := range []guard.KeyState{guard.KeyDisabled, guard.KeyPendingDeletion} {
+			k := fine()
+			k.Facts.State = state
+			s := snapshot(k, secret("db", "app"))
+			s.Keys = append(s.Keys, inventory.Key{Facts: other, Policy: k.Policy, Rotation: k.Rotation, Use: k.Use, CreatedAt: k.CreatedAt})
+			s.Secrets[0].Facts.Key, s.Secrets[0].Facts.KeyID = other, other.ARN
+			for i := range s.Secrets[0].Facts.Versions {
+				s.Secrets[0].Facts.Versions[i].Keys = []guard.Key{other}
+			}
+			tt.change(&s.Secrets[0], k.Facts)
+			found := slices.DeleteFunc(keyreview.Review(inventory.Prepare(s), standard(), now), func(f keyreview.Finding) bool { return f.Control.ID != guard.KeyNeeded })
+			k.Facts.State, k.Use = guard.KeyEnabled, inventory.Use{At: now.AddDate(-1, 0, 0), Since: now.AddDate(-2, 0, 0)}
+			s.Keys[0] = k
+			unused := slices.ContainsFunc(keyreview.Review(inventory.Prepare(s), standard(), now), func(f keyreview.Finding) bool {
+				return f.Control.ID == guard.KeyUnused && f.Key == arn
+			})
+			if want := tt.says == ""; unused != want {
+				t.Errorf("%s: to let it go is proposed: %t", sentence, unused)
+			}
+			if (len(found) == 1) != (tt.says != "") || tt.says != "" && !strings.HasSuffix(found[0].Detail, tt.says) {
+				t.Errorf("%s, %s: %+v", sentence, state, found)
+			}
+		}
+	}
+}
