@@ -203,10 +203,6 @@ func (t *test) evalNull(known presence, reason *reasons) truth {
 		reason.missing(t.name)
 		return maybe
 	}
-	if t.quantifier != single { // Source: IAM User Guide, "Set operators for multivalued context keys", which has none with Null
-		reason.note("what a set operator does with Null AWS does not say")
-		return maybe
-	}
 	result := no
 	for i := range t.values {
 		switch {

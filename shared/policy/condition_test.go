@@ -396,17 +396,3 @@ func TestTheAccountOfAResourceIsThatOfItsARN(t *testing.T) {
 		}
 	}
 }
-
-// No document of AWS's knows a set operator with Null, so that what it does is open, for Allow and Deny alike.
-// Source: IAM User Guide, "Set operators for multivalued context keys".
-func TestASetOperatorWithNullIsOpen(t *testing.T) {
-	for _, operator := range []string{"ForAllValues:Null", "ForAnyValue:Null"} {
-		for effect, before := range map[string]string{"Allow": ``, "Deny": `{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},`} {
-			d := policy.MustParse("d", `{"Version":"2012-10-17","Statement":[`+before+`{"Effect":"`+effect+`","Principal":"*","Action":"*","Resource":"*","Condition":{"`+operator+`":{"aws:TagKeys":"true"}}}]}`)
-			got := policy.Evaluate(policy.Request{Principal: mustPrincipal(t, anasArn), Action: "secretsmanager:GetSecretValue", Resource: theSecret}, policy.Policies{Resource: d})
-			if got.Answer != policy.Unknown || len(got.Notes) != 1 {
-				t.Errorf("%s in a %s: %s with %q", operator, effect, got.Answer, got.Notes)
-			}
-		}
-	}
-}
