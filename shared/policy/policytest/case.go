@@ -69,16 +69,9 @@ func readCase(i int, value any) (c Case, err error) {
 	if c.Policies, err = readPolicies(o); err != nil {
 		return c, err
 	}
-	if c.Request.Principal.Kind == policy.KindFederatedUser && c.Policies.Session == nil {
-		c.Policies.Session = []*policy.Document{noSession}
-	}
 	c.Expected, err = readExpected(o)
 	return c, err
 }
-
-// noSession stands for the session policy of a federated user who has none: without one the session has no permissions but those that a
-// resource's policy gives it by name. Source: STS API Reference, GetFederationToken.
-var noSession = policy.MustParse("no session policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"none:Nothing","Resource":"*"}]}`)
 
 func readRequest(o object) (policy.Request, error) {
 	var r policy.Request
