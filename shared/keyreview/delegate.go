@@ -74,7 +74,10 @@ const mostNamed = 20
 func (r *review) users(k *inventory.Key) ([]policy.Statement, string) {
 	everybody, all := []policy.Statement{{Principal: &policy.PrincipalSet{AWS: []string{"*"}}}}, "whoever may read its secrets"
 	secrets := r.under[k.Facts.ARN]
-	if len(secrets) == 0 || len(secrets) > mostNamed || r.hidden(k) != "" {
+	if why := r.hidden(k); why != "" {
+		return everybody, all + " (which are not all known: " + why + ")"
+	}
+	if len(secrets) == 0 || len(secrets) > mostNamed {
 		return everybody, all
 	}
 	var names []string

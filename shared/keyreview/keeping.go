@@ -164,13 +164,15 @@ func (r *review) needed(k *inventory.Key) {
 	if k.Facts.CanDecrypt() {
 		return
 	}
-	needs, unsure := "", ""
+	var needs, unsure string
 	if secrets := r.under[k.Facts.ARN]; len(secrets) > 0 {
 		needs = needing(secrets)
-	} else if needs, unsure = r.needingBeside(k); needs == "" && unsure == "" {
-		return
+	} else {
+		needs, unsure = r.needingBeside(k)
 	}
 	switch {
+	case needs == "" && unsure == "":
+		return
 	case needs == "":
 		r.unknown(guard.KeyNeeded, k, fmt.Sprintf("it is %s, and whether %s needs it could not be read", k.Facts.State, unsure))
 		return

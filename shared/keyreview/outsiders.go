@@ -209,7 +209,7 @@ func (q *inquiry) accounts(actions []string) bool {
 	if len(maybe) > 0 {
 		q.fault.doubt("it may let in account "+strings.Join(maybe, " and account ")+", not approved: that depends on the request", fix)
 	}
-	q.named = append(in, maybe...)
+	q.named = slices.Concat(in, maybe)
 	q.remove(q.named)
 	return len(q.named) > 0
 }
