@@ -19,6 +19,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/cmd/doublelock/flags"
+	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
@@ -180,7 +181,7 @@ func (o *options) run(ctx context.Context, env *command.Env) error {
 	if o.report != "" { // before anything is made
 		asJSON, asText, err := o.reportFiles()
 		if err == nil {
-			err = o.overwrites(asJSON, asText)
+			err = o.overwrites(env, asJSON, asText)
 		}
 		if err != nil {
 			return err
@@ -323,27 +324,27 @@ func (o *options) reportFiles() (asJSON, asText string, err error) {
 
 // overwrites refuses files that a report would replace and that are worth more than it: the report that is followed, one of AWS, which
 // took a sandbox account and most of an hour, where a stand-in is asked, and what is no report.
-func (o *options) overwrites(asJSON, asText string) error {
-	if asJSON == "-" {
-		return nil
-	}
+func (o *options) overwrites(env *command.Env, asJSON, asText string) error {
 	refuse := func(file, what string) error {
 		return command.Fail("conformance: --report: %s is %s, and would be overwritten; name another file", file, what)
 	}
-	was, err := os.Stat(asJSON)
-	if followed, unread := os.Stat(o.behavior); err == nil && unread == nil && os.SameFile(was, followed) {
-		return refuse(asJSON, "the report that --behavior follows")
-	}
-	if text, missing := os.ReadFile(asJSON); missing == nil && len(text) > 0 {
-		switch report, err := conformance.ReadReport(bytes.NewReader(text)); {
-		case err != nil:
+	if was, err := os.Stat(asJSON); err == nil && was.Size() > 0 {
+		if followed, err := os.Stat(o.behavior); err == nil && os.SameFile(was, followed) {
+			return refuse(asJSON, "the report that --behavior follows")
+		}
+		text, err := input.ReadFile(env, asJSON, conformance.MaxReport)
+		report, unread := conformance.ReadReport(bytes.NewReader(text))
+		switch {
+		case err != nil || unread != nil:
 			return refuse(asJSON, "no report")
 		case report.Against == conformance.AWS && o.against != "":
 			return refuse(asJSON, "a report of "+conformance.AWS)
 		}
 	}
-	if text, missing := os.ReadFile(asText); missing == nil && len(text) > 0 && !conformance.IsMarkdown(text) {
-		return refuse(asText, "no report")
+	if was, err := os.Stat(asText); err == nil && was.Size() > 0 {
+		if text, err := input.ReadFile(env, asText, conformance.MaxReport); err != nil || !conformance.IsMarkdown(text) {
+			return refuse(asText, "no report")
+		}
 	}
 	return nil
 }
