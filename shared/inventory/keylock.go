@@ -218,16 +218,19 @@ func (u *keyUse) ask(w *asker, action string) policy.Decision {
 }
 
 // grantable reports whether a grant, if there were one, would open the lock: a policy that denies denies grants too. A grant may name
-// principals of any account, so one to everybody stands for those to the people of a population.
+// principals of any account and services, so one to somebody of a population, whose name is not known, stands for those.
 // Source: KMS Developer Guide, "Grants in AWS KMS"; API Reference, CreateGrant, GranteePrincipal.
 func (u *keyUse) grantable(w *asker, action string) bool {
+	const supposed, ofAny = "supposed", "000000000000"
 	t := u.target
 	grantee := w.principal.ARN
-	if w.principal.Kind == policy.KindService {
-		grantee = w.principal.Name
+	switch w.principal.Kind {
+	case policy.KindService:
+		grantee = cmp.Or(w.principal.Name, arn.Standard.Service(supposed))
+	case policy.KindSomebody:
+		grantee = arn.PartitionOf(arn.Of(t.ARN).Region).Role(cmp.Or(w.principal.Account, ofAny), supposed)
 	}
-	grantee = cmp.Or(grantee, "*")
-	t.Grants = append(slices.Clip(t.Grants), policy.Grant{ID: "supposed", Grantee: grantee, Operations: []string{strings.TrimPrefix(action, "kms:")}})
+	t.Grants = append(slices.Clip(t.Grants), policy.Grant{ID: supposed, Grantee: grantee, Operations: []string{strings.TrimPrefix(action, "kms:")}})
 	answer := ask(w, &t, action).Answer
 	return answer == policy.Allowed || answer == policy.Unknown
 }
