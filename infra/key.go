@@ -33,10 +33,6 @@ func newHubKey(scope constructs.Construct, n names, deployed []channels.Channel)
 // them: a rule would fail to reach its encrypted queue and an alarm its topic, both in silence.
 func hubKeyPolicy(n names, through []string) []preventive.Statement {
 	here := preventive.Condition{"StringEquals": {"aws:SourceAccount": {n.account}}}
-	var via preventive.Values
-	for _, service := range through {
-		via = append(via, n.regional(service))
-	}
 	dataKey := preventive.Values{"kms:Decrypt", "kms:GenerateDataKey"}
 	return []preventive.Statement{
 		keyStatement("Administration", "AWS", n.root(), preventive.KeyAdministration, nil),
@@ -44,7 +40,7 @@ func hubKeyPolicy(n names, through []string) []preventive.Statement {
 			preventive.Values{"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncrypt*"},
 			preventive.Condition{"StringEquals": {
 				"kms:CallerAccount": {n.account},
-				"kms:ViaService":    via,
+				"kms:ViaService":    n.via(through...),
 			}}),
 		keyStatement("RulesToQueues", "Service", n.principal("events"), dataKey, here),
 		keyStatement("AlarmsToTopics", "Service", n.principal("cloudwatch"), dataKey, here),

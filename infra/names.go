@@ -46,8 +46,16 @@ func (n names) queue(name string) string { return n.arn("sqs", name) }
 // principal is a service as policies name it.
 func (n names) principal(service string) string { return n.partition.Service(service) }
 
-// regional is a service of the hub's Region, as kms:ViaService names it and as some services name themselves.
+// regional is a service of the hub's Region, as some services name themselves.
 func (n names) regional(service string) string { return n.partition.Regional(service, n.region) }
+
+// via is what kms:ViaService may hold where the services use a key in the hub's Region for somebody.
+func (n names) via(services ...string) (out []string) {
+	for _, service := range services {
+		out = append(out, n.partition.ViaService(service, n.region)...)
+	}
+	return out
+}
 
 // lettersAndDigits is what CloudFormation leaves of a name in an id.
 func lettersAndDigits(name string) string {

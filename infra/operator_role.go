@@ -23,7 +23,7 @@ func operatorRole(callers []string, n names, key awskms.CfnKey) role {
 			allow("Records", []string{"dynamodb:GetItem", "dynamodb:Query"}, []string{n.table()}, nil),
 			allow("Instructions", []string{"sqs:SendMessage"}, []string{n.queue(settings.SessionPrefix + "operate")}, nil),
 			allow("HubKey", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*key.AttrArn()}, preventive.Condition{
-				"StringEquals": {"kms:ViaService": {n.regional("dynamodb"), n.regional("sqs")}},
+				"StringEquals": {"kms:ViaService": n.via("dynamodb", "sqs")},
 			}),
 			enter([]string{settings.RoleRead}, n),
 			noValues(),

@@ -30,6 +30,11 @@ func inPartition(text, home string) []string {
 			wrong = append(wrong, m[0])
 		}
 	}
+	for _, service := range []string{"secretsmanager", "dynamodb", "sns", "sqs"} { // a policy names both forms of kms:ViaService
+		if forms := p.ViaService(service, home); len(forms) > 1 && strings.Contains(text, `"`+forms[0]+`"`) {
+			text = strings.ReplaceAll(text, `"`+forms[1]+`"`, "")
+		}
+	}
 	for _, m := range anyRegional.FindAllStringSubmatch(text, -1) {
 		if arn.PartitionOf(m[1]) != p || m[2] != p.Suffix() {
 			wrong = append(wrong, m[0])

@@ -58,7 +58,7 @@ func schedulerRole(w worker, n names, key awskms.CfnKey) role {
 		May: []preventive.Statement{
 			allow("Queue", []string{"sqs:SendMessage"}, []string{n.queue(w.id()), n.queue(w.id() + "-dlq")}, nil),
 			allow("HubKey", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*key.AttrArn()}, preventive.Condition{
-				"StringEquals": {"kms:ViaService": {n.regional("sqs")}},
+				"StringEquals": {"kms:ViaService": n.via("sqs")},
 			}),
 		},
 	}

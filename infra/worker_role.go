@@ -19,7 +19,7 @@ func workerRole(w worker, n names, key awskms.CfnKey, deployed []channels.Channe
 			[]string{"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
 			[]string{n.table()}, nil),
 		allow("HubKey", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*key.AttrArn()}, preventive.Condition{
-			"StringEquals": {"kms:ViaService": {n.regional("dynamodb"), n.regional("sns"), n.regional("sqs")}},
+			"StringEquals": {"kms:ViaService": n.via("dynamodb", "sns", "sqs")},
 		}),
 	}
 	if w.Scans {

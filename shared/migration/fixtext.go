@@ -14,13 +14,14 @@ import (
 
 // statement is the right that a reader lacks, no wider than one secret, one key and one way.
 type statement struct {
-	secret, key, viaService string
-	actions                 []string
+	secret, key string
+	viaService  []string // what kms:ViaService may hold
+	actions     []string
 	grantee
 }
 
 func grantStatement(s guard.Secret, key guard.Key, writes bool) statement {
-	st := statement{secret: s.ARN, key: key.ARN, viaService: arn.Of(s.ARN).Partition.Regional("secretsmanager", s.Region), actions: []string{decrypt}}
+	st := statement{secret: s.ARN, key: key.ARN, viaService: arn.Of(s.ARN).Partition.ViaService("secretsmanager", s.Region), actions: []string{decrypt}}
 	if writes {
 		st.actions = append(st.actions, generate)
 	}
@@ -61,15 +62,15 @@ func oneOrMore(values []string) any {
 }
 
 func (st statement) conditions() map[string]any {
-	return map[string]any{"StringEquals": map[string]string{
-		"kms:ViaService": st.viaService, "kms:EncryptionContext:SecretARN": st.secret,
+	return map[string]any{"StringEquals": map[string]any{
+		"kms:ViaService": oneOrMore(st.viaService), "kms:EncryptionContext:SecretARN": st.secret,
 	}}
 }
 
 // common are the conditions of the statement wherever it is; atTheKey adds whom a key policy lets in by it.
 func (st statement) common() []policy.Condition {
 	return []policy.Condition{
-		{Operator: "StringEquals", Key: "kms:ViaService", Values: []string{st.viaService}},
+		{Operator: "StringEquals", Key: "kms:ViaService", Values: st.viaService},
 		{Operator: "StringEquals", Key: "kms:EncryptionContext:SecretARN", Values: []string{st.secret}},
 	}
 }

@@ -184,13 +184,14 @@ func (r KeyRequest) try(d *policy.Document, a attempt) policy.Decision {
 	}
 	context := map[string][]string{"aws:RequestedRegion": {r.Region}, "aws:SecureTransport": {"true"}}
 	absent := []string{"kms:ViaService"} // of a direct call
+	var oneOf map[string][]string
 	if a.secret != "" {
-		context["kms:ViaService"] = []string{r.viaService()}
+		oneOf = map[string][]string{"kms:ViaService": r.partition().ViaService("secretsmanager", r.Region)}
 		context["kms:EncryptionContext:SecretARN"] = []string{a.secret}
 		absent = nil
 	}
 	everything := policy.MustParse("any IAM policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
 	return policy.Evaluate(
-		policy.Request{Principal: p, Action: a.action, Resource: r.arn("kms", "key/new"), ResourceAccount: r.Account, Context: context, Absent: absent, Open: true},
+		policy.Request{Principal: p, Action: a.action, Resource: r.arn("kms", "key/new"), ResourceAccount: r.Account, Context: context, OneOf: oneOf, Absent: absent, Open: true},
 		policy.Policies{Identity: []*policy.Document{everything}, Resource: d, ResourceKind: policy.ResourceKey})
 }

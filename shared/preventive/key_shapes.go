@@ -151,10 +151,6 @@ func (r KeyRequest) use(sid string, who []string, actions Values, accounts []str
 	return s
 }
 
-func (r KeyRequest) viaService() string {
-	return r.partition().Regional("secretsmanager", r.Region)
-}
-
 func (r KeyRequest) root(account string) string {
 	return r.partition().Root(account)
 }

@@ -22,8 +22,10 @@ func OfOtherPartitions(p arn.Partition, text string) []string {
 		}
 	}
 	for _, region := range arn.Regions() { // a policy names both forms of kms:ViaService
-		if forms := p.ViaService("secretsmanager", region); len(forms) > 1 && strings.Contains(text, `"`+forms[0]+`"`) {
-			text = strings.ReplaceAll(text, `"`+forms[1]+`"`, "")
+		for _, service := range []string{"secretsmanager", "dynamodb", "sns", "sqs"} {
+			if forms := p.ViaService(service, region); len(forms) > 1 && strings.Contains(text, `"`+forms[0]+`"`) {
+				text = strings.ReplaceAll(text, `"`+forms[1]+`"`, "")
+			}
 		}
 	}
 	for _, m := range anyHost.FindAllStringSubmatch(text, -1) {
