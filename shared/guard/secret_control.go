@@ -40,7 +40,7 @@ func Controls() []Control {
 			ID: SecretKeyUnusable, Severity: SeverityCritical, check: checkKeyUsable, words: Subject.unusableWords,
 			Title: "The key of a secret is disabled, pending deletion or missing",
 			Why:   "Readers fail now or at their next uncached read, and a deleted key takes the value with it.",
-			Fix:   "If it was not on purpose, enable the key or cancel its deletion; if it was, leave it off and rotate the credential.",
+			Fix:   "If it was not on purpose, bring the key back, by its state: enable it; cancel its deletion and enable it; import its key material again; connect its custom key store. If it was, leave it off and rotate the credential.",
 		},
 		{
 			ID: SecretKeyUnapproved, Severity: SeverityHigh, check: checkApproved, words: Subject.unapprovedWords,
@@ -71,7 +71,8 @@ func checkDefaultKey(c *Copies, _ Standard) (Outcome, Subject) {
 	case s.Foreign():
 		return NotApplicable, Subject{}
 	case named.Manager == ManagerAWS:
-		return Fail, Subject{Key: named.brief(), Rotation: rotationOf(*s), Empty: !c.Unlisted && len(s.Versions) == 0}
+		next := !c.Unlisted && c.some(func(*Copy) bool { return true }) && !c.some(func(copied *Copy) bool { return copied.More || copied.Needs(*named) })
+		return Fail, Subject{Key: named.brief(), Rotation: rotationOf(*s), Empty: !c.Unlisted && len(s.Versions) == 0, Next: next}
 	}
 	if open := c.inPrimary(managedAlone); len(open) > 0 {
 		return Fail, Subject{Key: named.brief(), Versions: open, Alias: aliasOf(*s), Rotation: rotationOf(*s)}

@@ -14,6 +14,7 @@ type Subject struct {
 
 	Rotation Rotation   `json:"rotation,omitzero"` // whether new versions come by themselves
 	Empty    bool       `json:"empty,omitzero"`    // the secret was seen to have no version, so no older copy is left behind
+	Next     bool       `json:"next,omitzero"`     // no labelled version opens with the key yet: the next one will
 	Service  string     `json:"service,omitzero"`  // AWS service that owns the secret
 	Blind    *BlindSpot `json:"blind,omitempty"`   // what could not be looked at
 	Row      *Row       `json:"row,omitempty"`     // of the hub's table, that cannot be read

@@ -116,6 +116,10 @@ func TestASubjectSaysWhatEachKeyAndVersionDoes(t *testing.T) {
 		"1 labelled version still opens in eu-west-1 with another key than the one named there": {guard.SecretNotSealed, guard.Subject{Key: ownKey, Versions: []guard.Version{there}}},
 		"1 labelled version is under another key in eu-west-1 than the one named there, which opens nothing now": {guard.SecretNotSealed, guard.Subject{Key: ownKey, Versions: []guard.Version{
 			{ID: there.ID, Stages: there.Stages, In: there.In, Keys: []guard.Key{inState(otherKey, guard.KeyPendingDeletion)}}}}},
+		"1 labelled version is under the previous key as well, of which it is not known whether it opens anything":           {guard.SecretNotSealed, guard.Subject{Key: ownKey, Versions: []guard.Version{version("v1", "AWSCURRENT", ownKey, guard.Key{ARN: otherKey.ARN})}}},
+		"its next version opens with the AWS managed key, which the organization cannot switch off; none that is there does": {guard.SecretDefaultKey, guard.Subject{Key: awsKey, Next: true}},
+		"AWSCURRENT (version v1) opens with " + otherKey.ARN + ", which is not approved, and is under " + centralKey.ARN + ", which is not approved": {guard.SecretKeyUnapproved, guard.Subject{
+			Versions: []guard.Version{version("v1", "AWSCURRENT", inState(centralKey, guard.KeyDisabled), otherKey)}}},
 		"1 labelled version still opens with the previous key; 1 labelled version still opens in eu-west-1 with another key than the one named there": {guard.SecretNotSealed, guard.Subject{Key: ownKey, Versions: []guard.Version{there, version("v1", "AWSCURRENT", otherKey, ownKey)}}},
 		"replication to eu-west-1 failed, so what is read there is not known to be what the secret holds":                                             {guard.SecretReplicaKey, guard.Subject{Replicas: []guard.Replica{{Region: "eu-west-1", Key: otherKey, Status: "Failed"}}}},
 		"its key " + otherKey.ARN + " is in state Unavailable":                                                                                        {guard.SecretKeyUnusable, guard.Subject{Key: stored}},

@@ -176,7 +176,10 @@ func opened(n guard.Notice) (before, after string) {
 		case onlyReplicas(subject):
 			return "A replica of ", " is under a key that is not approved"
 		case subject.Key.ARN == "" && len(subject.Versions) > 0:
-			return "A version of ", " opens with a key that is not approved"
+			if slices.ContainsFunc(subject.Versions, func(v guard.Version) bool { opening, _ := v.Opening(); return len(opening) > 0 }) {
+				return "A version of ", " opens with a key that is not approved"
+			}
+			return "A version of ", " is under a key that is not approved"
 		}
 		return "", " is under a key that is not approved"
 	case guard.SecretForeignKey:
@@ -193,10 +196,18 @@ func incident(n guard.Notice) string {
 		return " cannot be used"
 	}
 	counts := n.Blast.Counts()
-	if counts.Under() == 0 {
-		return " is " + stateWord(n.Blast.State) + ": what stops could not be seen"
+	text := " is " + stateWord(n.Blast.State) + ": "
+	switch {
+	case counts.Judged() == 0 && counts.Waiting > 0:
+		text += guard.Count(counts.Waiting, "stops in its recovery window", "stop in their recovery windows")
+	case counts.Judged() == 0:
+		return text + "what stops could not be seen"
+	default:
+		text += counts.Brief()
+		if counts.Waiting > 0 {
+			text += fmt.Sprintf(", %d in recovery", counts.Waiting)
+		}
 	}
-	text := " is " + stateWord(n.Blast.State) + ": " + counts.Brief()
 	if counts.Unknown > 0 {
 		text += fmt.Sprintf(", %d unknown", counts.Unknown)
 	}
