@@ -387,6 +387,9 @@ func (s *shelf) compareControls(secret guard.Secret, closed bool) {
 			s.Errorf("%s fails without a word", v.Control.ID)
 		}
 		s.compareWords(secret, v)
+		if v.Control.ID == guard.SecretKeyUnusable && v.Subject.Reads && closed {
+			s.Errorf("every labelled version is said to open, and one does not: %s", v.Describe())
+		}
 	}
 	writable := secret.Key.Manager == guard.ManagerAWS || secret.Key.CanDecrypt()
 	managed, underB := false, secret.Key.ARN == s.b

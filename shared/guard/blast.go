@@ -173,9 +173,9 @@ func Blast(key Key, secrets []Secret) BlastRadius {
 // of is the list for a secret: by what becomes of its current version, and then of anything else.
 func (b *BlastRadius) of(a Affected) *[]Affected {
 	switch a.Fate {
-	case FateNoValue, FateEveryCopy, FateCurrentStops, FateOtherVersion, FateReplica, FateUnreadReplica:
+	case FateEveryCopy, FateCurrentStops, FateOtherVersion, FateReplica, FateUnreadReplica:
 		return &b.Stops
-	case FateOlderCopy, FateOwnKey, FateOtherKey, FateVersionStops, FateReplicaStops, FateReplicaNext:
+	case FateNoValue, FateOlderCopy, FateOwnKey, FateOtherKey, FateVersionStops, FateReplicaStops, FateReplicaNext:
 		switch {
 		case len(a.Labels)+len(a.Regions) > 0:
 			return &b.Partly

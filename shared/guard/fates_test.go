@@ -45,9 +45,9 @@ func fate(t *testing.T, off guard.Key, s guard.Secret) guard.Affected {
 func classOf(t *testing.T, a guard.Affected) string {
 	t.Helper()
 	switch a.Fate {
-	case guard.FateEveryCopy, guard.FateNoValue, guard.FateOtherVersion, guard.FateReplica, guard.FateUnreadReplica, guard.FateCurrentStops:
+	case guard.FateEveryCopy, guard.FateOtherVersion, guard.FateReplica, guard.FateUnreadReplica, guard.FateCurrentStops:
 		return "stops"
-	case guard.FateVersionStops, guard.FateReplicaStops, guard.FateReplicaNext, guard.FateOlderCopy, guard.FateOwnKey, guard.FateOtherKey:
+	case guard.FateVersionStops, guard.FateReplicaStops, guard.FateReplicaNext, guard.FateOlderCopy, guard.FateOwnKey, guard.FateOtherKey, guard.FateNoValue:
 		switch {
 		case len(a.Labels)+len(a.Regions) > 0:
 			return "in part"

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"slices"
+	"time"
 )
 
 // Controls on secrets.
@@ -191,7 +192,7 @@ func checkKeyUsable(c *Copies, _ Standard) (Outcome, Subject) {
 	}})
 	switch {
 	case len(closed) > 0 && outcome != Fail:
-		return Fail, Subject{Versions: closed}
+		outcome, subject = Fail, Subject{Versions: closed}
 	case len(closed) > 0:
 		subject.Versions = closed
 	case outcome == Unknown:
@@ -206,7 +207,36 @@ func checkKeyUsable(c *Copies, _ Standard) (Outcome, Subject) {
 			return Unknown, Subject{Versions: unsure, Blind: &BlindSpot{Part: PartVersionKeys, Cause: CauseState}}
 		}
 	}
+	if outcome == Fail {
+		c.reads(&subject)
+	}
 	return outcome, subject
+}
+
+// reads notes of a key that cannot be used, or will not be, what that means for readers: nothing yet, where every labelled version opens.
+func (c *Copies) reads(s *Subject) {
+	if s.Empty = !c.Unlisted && len(c.secret.Versions) == 0; s.Empty || c.Unlisted {
+		return
+	}
+	var until time.Time
+	for i := range c.Locations {
+		if !c.Locations[i].inSight() {
+			return
+		}
+	}
+	for i := range c.List {
+		if !c.List[i].Labelled() {
+			continue
+		}
+		life := c.List[i].lifeWithout(nil)
+		if life.Opens != OpensYes {
+			return
+		}
+		if !life.Until.IsZero() && (until.IsZero() || life.Until.Before(until)) {
+			until = life.Until
+		}
+	}
+	s.Reads, s.Until = true, until
 }
 
 // last reports that every labelled copy that was listed opens with a key that does not end by itself.

@@ -107,6 +107,9 @@ func (s Subject) unusableWords() string {
 	for _, v := range s.Versions {
 		words = also(words, v.name()+" opens with no key that lasts: "+eachOf(v.Keys, Key.closedWords))
 	}
+	if s.Empty {
+		words = also(words, "it has no value yet, so none is lost, and none can be written")
+	}
 	return words
 }
 

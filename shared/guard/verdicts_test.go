@@ -237,3 +237,33 @@ func TestARowThatBlocksIsRepairedAndAnIntentForgotten(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// Of a key that cannot be used, or will not be, it is said whether readers fail, and from when.
+func TestAnUnusableKeySaysWhatItMeansForReaders(t *testing.T) {
+	off, soon, later := inState(ownKey, guard.KeyDisabled), now.AddDate(0, 0, 2), now.AddDate(0, 0, 9)
+	for sentence, c := range map[string]struct {
+		secret       guard.Secret
+		reads, empty bool
+		until        time.Time
+	}{
+		"every copy is under it":       {secret(off, off), false, false, time.Time{}},
+		"another key opens it":         {secret(off, off, otherKey), true, false, time.Time{}},
+		"another opens it for a while": {secret(off, off, expiring(otherKey, soon)), true, false, soon},
+		"its own opens it for a while": {secret(expiring(ownKey, soon), expiring(ownKey, soon)), true, false, soon},
+		"it has no value":              {with(secret(off), func(s *guard.Secret) { s.Versions = nil }), false, true, time.Time{}},
+		"its versions were not listed": {with(secret(off), func(s *guard.Secret) { s.Versions, s.VersionsUnread = nil, true }), false, false, time.Time{}},
+		"another's state is not known": {secret(off, off, guard.Key{ARN: otherKey.ARN}), false, false, time.Time{}},
+		"of two versions the first that ends": {with(secret(off, off, expiring(otherKey, later)), func(s *guard.Secret) {
+			s.Versions = append(s.Versions, version("v0", "blue", expiring(otherKey, soon)))
+		}), true, false, soon},
+		"its replica is closed": {with(secret(off, off, otherKey), func(s *guard.Secret) {
+			s.Replicas = []guard.Replica{replicaIn("eu-west-1", inState(otherKey, guard.KeyDisabled))}
+		}), false, false, time.Time{}},
+	} {
+		for _, v := range guard.Evaluate(c.secret, guard.Standard{}, now) {
+			if v.Control.ID == guard.SecretKeyUnusable && (v.Outcome != guard.Fail || v.Subject.Reads != c.reads || v.Subject.Empty != c.empty || !v.Subject.Until.Equal(c.until)) {
+				t.Errorf("%s: %s, %+v", sentence, v.Outcome, v.Subject)
+			}
+		}
+	}
+}

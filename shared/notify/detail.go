@@ -130,6 +130,9 @@ func copySentences(s guard.Subject, under func(guard.Key) string) string {
 		}
 		out = append(out, sentence(versionName(v)+" is under "+strings.Join(keys, ", and ")))
 	}
+	if s.Empty {
+		out = append(out, sentence("it has no value yet"))
+	}
 	return strings.Join(out, " ")
 }
 

@@ -279,3 +279,30 @@ func TestAHeadlineCountsWhatStops(t *testing.T) {
 		t.Errorf("headline %q", got)
 	}
 }
+
+// A key that cannot be used, or will not be, is said to stop readers when it does, and no day before.
+func TestAnUnusableKeyStopsReadersFromTheDayOnThatItDoes(t *testing.T) {
+	const unused, readers = "The key of app cannot be used", "Readers fail now or at their next uncached read, and a deleted key takes the value with it."
+	day := time.Date(2026, 9, 8, 0, 0, 0, 0, time.UTC)
+	ends := guard.Key{ARN: "k", Manager: guard.ManagerCustomer, State: guard.KeyEnabled, ValidTo: day}
+	off := guard.Key{ARN: "k", Manager: guard.ManagerCustomer, State: guard.KeyDisabled}
+	for sentence, c := range map[string]struct {
+		subject       guard.Subject
+		headline, why string
+	}{
+		"its material expires":                     {guard.Subject{Key: ends, Reads: true, Until: day}, "app opens with no key from 2026-09-08 on", "What was written opens until 8 September 2026 00:00 UTC. Then readers fail at their next uncached read, unless the key material is imported again by then."},
+		"that of the version's other key expires":  {guard.Subject{Key: off, Reads: true, Until: day}, unused, "What was written opens until 8 September 2026 00:00 UTC. Then readers fail at their next uncached read, unless the key material is imported again by then."},
+		"it is disabled, and another key opens it": {guard.Subject{Key: off, Reads: true}, unused, "What was written still opens, with other keys: no reader fails. A new version cannot be written until the key is back."},
+		"it is disabled, and there is no value":    {guard.Subject{Key: off, Empty: true}, unused, "It has no value yet, so no reader fails and nothing is lost: until the key is back none can be written."},
+		"it is disabled":                           {guard.Subject{Key: off}, unused, readers},
+	} {
+		n := notifytest.Opened(guard.SecretKeyUnusable, "app", "cli")
+		n.Finding.Subject = c.subject
+		if got := notify.Headline(n); got != c.headline {
+			t.Errorf("%s: headline %q, want %q", sentence, got, c.headline)
+		}
+		if got := notify.Why(n); got != c.why {
+			t.Errorf("%s: %q, want %q", sentence, got, c.why)
+		}
+	}
+}
