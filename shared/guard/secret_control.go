@@ -183,11 +183,17 @@ func checkKeyUsable(c *Copies, _ Standard) (Outcome, Subject) {
 	if outcome == Pass && c.last() {
 		return Pass, Subject{}
 	}
+	reads := reading{yes: !c.Unlisted && len(c.List) > 0}
 	closed := c.chosen(choice{copies: func(p *Location, copied *Copy) bool {
-		if p.Kind != LocationPrimary && p.Listing != Listed || copied.alone(&p.Named) {
+		if !p.inSight() {
+			return false
+		}
+		if copied.alone(&p.Named) {
+			reads.with(p.Named.opens(), p.Named.ValidTo)
 			return false
 		}
 		life := copied.lifeWithout(nil)
+		reads.with(life.Opens == OpensYes, life.Until)
 		return life.Opens == OpensNo || !life.Until.IsZero()
 	}})
 	switch {
@@ -208,35 +214,24 @@ func checkKeyUsable(c *Copies, _ Standard) (Outcome, Subject) {
 		}
 	}
 	if outcome == Fail {
-		c.reads(&subject)
+		subject.Empty = !c.Unlisted && len(c.secret.Versions) == 0
+		if reads.yes && !slices.ContainsFunc(c.Locations, func(p Location) bool { return !p.inSight() || !p.InSync() }) {
+			subject.Reads, subject.Until = true, reads.until
+		}
 	}
 	return outcome, subject
 }
 
-// reads notes of a key that cannot be used, or will not be, what that means for readers: nothing yet, where every labelled version opens.
-func (c *Copies) reads(s *Subject) {
-	if s.Empty = !c.Unlisted && len(c.secret.Versions) == 0; s.Empty || c.Unlisted {
-		return
+// reading is what a key that cannot be used, or will not be, means for readers: nothing yet, where every labelled version opens.
+type reading struct {
+	yes   bool
+	until time.Time // the first day on which one does not
+}
+
+func (r *reading) with(opens bool, until time.Time) {
+	if r.yes = r.yes && opens; !until.IsZero() && (r.until.IsZero() || until.Before(r.until)) {
+		r.until = until
 	}
-	var until time.Time
-	for i := range c.Locations {
-		if !c.Locations[i].inSight() {
-			return
-		}
-	}
-	for i := range c.List {
-		if !c.List[i].Labelled() {
-			continue
-		}
-		life := c.List[i].lifeWithout(nil)
-		if life.Opens != OpensYes {
-			return
-		}
-		if !life.Until.IsZero() && (until.IsZero() || life.Until.Before(until)) {
-			until = life.Until
-		}
-	}
-	s.Reads, s.Until = true, until
 }
 
 // last reports that every labelled copy that was listed opens with a key that does not end by itself.
