@@ -130,6 +130,19 @@ var stories = []struct {
 		s.put()
 	}},
 	{"it was re-keyed to a key whose material expires", func(s *shelf) { s.create(s.b); s.a = s.imported(); s.rekey(s.a) }},
+	{"it was moved to A from B, whose material expires", func(s *shelf) { s.b = s.imported(); s.create(s.b); s.rekey(s.a) }},
+	{"it was moved to A from B, whose material expires, and written", func(s *shelf) { s.b = s.imported(); s.create(s.b); s.rekey(s.a); s.put() }},
+	{"a label of its owner and a version without one open with A, and with B, whose material expires", func(s *shelf) {
+		s.b = s.imported()
+		s.create(s.b)
+		s.put()
+		s.put()
+		s.put("AWSPENDING")
+		s.rekey(s.a)
+		s.move("AWSPENDING", "blue")
+		s.put()
+		s.put()
+	}},
 }
 
 var replicas = []struct {
@@ -325,9 +338,16 @@ func (s *shelf) readable(c guard.Copies) []string {
 	return found
 }
 
+// usable reports that a key is enabled now.
+func (s *shelf) usable(key string) bool {
+	out, err := s.w.kms(s, arn.Of(key).Account, arn.Of(key).Region).DescribeKey(s.Context(), &kms.DescribeKeyInput{KeyId: &key})
+	s.must(out, err)
+	return out.KeyMetadata.KeyState == kmstypes.KeyStateEnabled
+}
+
 // without runs with one key out of use, and brings it back as it was.
 func (s *shelf) without(key guard.Key, run func()) {
-	on := key.State == guard.KeyEnabled && key.Manager == guard.ManagerCustomer
+	on := key.State == guard.KeyEnabled && key.Manager == guard.ManagerCustomer && s.usable(key.ARN)
 	if on {
 		s.disable(key.ARN)
 		defer s.enable(key.ARN)
@@ -352,6 +372,9 @@ func (s *shelf) compare() {
 	s.compareControls(secret, closed)
 	s.compareState(secret, copies)
 	s.compareBlast(secret, copies)
+	ends := s.seeEnds(secret, copies)
+	s.wait()
+	s.compareEnds(copies, ends)
 	s.compareLoss(copies)
 }
 
@@ -362,6 +385,10 @@ func (s *shelf) compareControls(secret guard.Secret, closed bool) {
 		is[v.Control.ID] = v.Outcome
 		if v.Outcome == guard.Fail && v.Describe() == "" {
 			s.Errorf("%s fails without a word", v.Control.ID)
+		}
+		s.compareWords(secret, v)
+		if v.Control.ID == guard.SecretKeyUnusable && v.Subject.Reads && closed {
+			s.Errorf("every labelled version is said to open, and one does not: %s", v.Describe())
 		}
 	}
 	writable := secret.Key.Manager == guard.ManagerAWS || secret.Key.CanDecrypt()
@@ -385,6 +412,88 @@ func (s *shelf) compareControls(secret guard.Secret, closed bool) {
 			s.Errorf("%s is %q, want failed: %v", control, got, want)
 		}
 	}
+}
+
+// compareWords says that no control has a key open something that opens nothing.
+func (s *shelf) compareWords(secret guard.Secret, v guard.Verdict) {
+	s.Helper()
+	others := false // beside the key that it names, some key opens a labelled version
+	for _, copied := range guard.CopiesOf(secret).List {
+		for _, k := range copied.Keys {
+			opens := k.Manager == guard.ManagerAWS || k.CanDecrypt()
+			others = others || opens && copied.Labelled() && !k.Same(secret.Key)
+			if !opens && k.ARN != "" && strings.Contains(v.Describe(), "opens with "+k.ARN) {
+				s.Errorf("%s has a key that is %s open something: %s", v.Control.ID, k.State, v.Describe())
+			}
+		}
+	}
+	if v.Control.ID == guard.SecretNotSealed && strings.Contains(v.Describe(), "still open") && !others {
+		s.Errorf("no older key opens anything, and %s says: %s", v.Control.ID, v.Describe())
+	}
+}
+
+// ending is what is said of a secret without a key, and the copies that open without it.
+type ending struct {
+	key   guard.Key
+	said  guard.Affected
+	opens []bool // of each copy
+}
+
+// seeEnds reads every copy without each key in turn.
+func (s *shelf) seeEnds(secret guard.Secret, copies guard.Copies) []ending {
+	s.Helper()
+	var all []ending
+	for _, k := range copies.Keys() {
+		radius := guard.Blast(k, []guard.Secret{secret})
+		for _, a := range slices.Concat(radius.Stops, radius.Partly, radius.Remains) {
+			e := ending{key: k, said: a}
+			s.without(k, func() {
+				for _, copied := range copies.List {
+					e.opens = append(e.opens, s.reads(copies, copied.Location, copied.Version))
+				}
+			})
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// compareEnds reads again after the day on which imported material expires: of what opened without a key, and does so no more, that
+// day was said, and of nothing else.
+func (s *shelf) compareEnds(copies guard.Copies, all []ending) {
+	s.Helper()
+	for _, e := range all {
+		s.without(e.key, func() {
+			for i, copied := range copies.List {
+				p := copies.Locations[copied.Location]
+				current := p.Kind == guard.LocationPrimary && copied.Has("AWSCURRENT")
+				said := slices.ContainsFunc(e.said.Ends, func(end guard.End) bool { return end.What == s.nameOf(p, copied) })
+				ended := e.opens[i] && !s.reads(copies, copied.Location, copied.Version)
+				if said && !ended && (copied.Labelled() || e.opens[i]) || ended && !said && (current || copied.Needs(e.key) || e.said.Still()) {
+					s.Errorf("without %s %v in %s opens: %v, and has ended after days: %v; it is said: %s", e.key.ARN, copied.Stages, p.Region, e.opens[i], ended, e.said.Describe())
+				}
+			}
+		})
+	}
+}
+
+// nameOf is a copy as the end of it names it; "" for the one that readers get.
+func (s *shelf) nameOf(p guard.Location, copied guard.Copy) string {
+	in := ""
+	switch p.Kind {
+	case guard.LocationReplica:
+		in = " in " + p.Region
+	case guard.LocationElsewhere:
+		in = " in account " + p.Account
+	case guard.LocationPrimary:
+		if copied.Has("AWSCURRENT") {
+			return ""
+		}
+	}
+	if !copied.Labelled() {
+		return "a version without a label" + in
+	}
+	return strings.Join(copied.Stages, in+", ") + in
 }
 
 // onlyManaged reports that a labelled version opens with the AWS managed key and no other.
@@ -523,6 +632,13 @@ func (s *shelf) compareClass(k guard.Key, c guard.Copies, radius guard.BlastRadi
 			s.Errorf("without %s %s still opens, and it is not said: %s", k.ARN, read, a.Describe())
 		}
 	}
+	if a.Fate == guard.FateEveryCopy && len(a.Others) == 0 {
+		for _, copied := range c.List {
+			if copied.Has("AWSCURRENT") && (!copied.Needs(k) || len(copied.Keys) > 1) {
+				s.Errorf("every copy of the current version is said to be under %s, and one is under %s", k.ARN, names(copied.Keys))
+			}
+		}
+	}
 	current, written := after["by default"]
 	counts := radius.Counts()
 	switch {
@@ -556,10 +672,9 @@ func (s *shelf) opensNow(c guard.Copies, a guard.Affected) bool {
 	return len(a.Labels)+len(a.Regions) > 0
 }
 
-// compareLoss lets the keys be deleted that will be: what is said to be lost is, and nothing else.
+// compareLoss brings back the keys that were not deleted in the meantime: what is said to be lost is, and nothing else.
 func (s *shelf) compareLoss(copies guard.Copies) {
 	s.Helper()
-	s.wait()
 	for _, key := range []string{s.a, s.b} {
 		_, err := s.keys(region).EnableKey(s.Context(), &kms.EnableKeyInput{KeyId: &key})
 		_ = err // of a key that is deleted, which is what is looked for

@@ -10,6 +10,7 @@ import (
 type BlastRadius struct {
 	Key     string     `json:"key"`              // key ARN
 	State   KeyState   `json:"state"`            // of the key, now
+	Store   string     `json:"store,omitzero"`   // id of its custom key store; "" for none
 	Stops   []Affected `json:"stops"`            // its current version cannot be read: what readers get who ask for no other. Affected.Still: something else of it can
 	Partly  []Affected `json:"partly,omitempty"` // its current version can be read, and something else of it cannot: another version, or the current one of a replica
 	Remains []Affected `json:"remains"`          // it is under the key, and nothing of it stops
@@ -30,23 +31,35 @@ type Tally struct {
 	Partly  int `json:"partly,omitzero"`
 	Remains int `json:"remains"`
 	Unknown int `json:"unknown"`
+	Ending  int `json:"ending,omitzero"`  // of Remains, those that open until a day that is known
+	Certain int `json:"certain,omitzero"` // of Unknown, those that are under the key for certain
+	Waiting int `json:"waiting,omitzero"` // beside all these, those in their recovery window that stop, or may
 }
 
 // plus adds another tally, or takes it away: sign is 1 or -1.
 func (t Tally) plus(o Tally, sign int) Tally {
-	return Tally{t.Stops + sign*o.Stops, t.Still + sign*o.Still, t.Partly + sign*o.Partly, t.Remains + sign*o.Remains, t.Unknown + sign*o.Unknown}
+	return Tally{t.Stops + sign*o.Stops, t.Still + sign*o.Still, t.Partly + sign*o.Partly, t.Remains + sign*o.Remains, t.Unknown + sign*o.Unknown,
+		t.Ending + sign*o.Ending, t.Certain + sign*o.Certain, t.Waiting + sign*o.Waiting}
 }
 
-// Under is how many secrets are under the key, whatever becomes of them.
-func (t Tally) Under() int { return t.Stops + t.Partly + t.Remains }
+// Judged is how many secrets are under the key of which it is known what becomes of them.
+func (t Tally) Judged() int { return t.Stops + t.Partly + t.Remains }
 
 // UnderWords say how many secrets are under the key, and of how many nobody knows.
 func (t Tally) UnderWords() string {
-	text := Count(t.Under(), "secret is", "secrets are") + " under it"
-	if t.Unknown > 0 {
-		text += fmt.Sprintf(", and %d more may be", t.Unknown)
+	text := Count(t.Judged()+t.Certain, "secret is", "secrets are") + " under it"
+	if may := t.Unknown - t.Certain; may > 0 {
+		text += fmt.Sprintf(", and %d more may be", may)
 	}
-	return text
+	return text + t.waiting()
+}
+
+// waiting counts the secrets in their recovery window.
+func (t Tally) waiting() string {
+	if t.Waiting == 0 {
+		return ""
+	}
+	return ", " + Count(t.Waiting, "in its recovery window needs", "in their recovery windows need") + " it"
 }
 
 // Words say how many stop and do not, in half a sentence.
@@ -58,12 +71,19 @@ func (t Tally) Words() string {
 	if t.Partly > 0 {
 		text += ", " + Count(t.Partly, "stops", "stop") + " in part"
 	}
-	return text + ", " + Count(t.Remains, "does NOT stop", "do NOT stop")
+	text += ", " + Count(t.Remains, "does NOT stop", "do NOT stop")
+	if t.Ending > 0 {
+		text += " (" + Count(t.Ending, "opens", "open") + " for now only)"
+	}
+	return text + fmt.Sprintf(", %d unknown", t.Unknown) + t.waiting()
 }
 
 // Brief is how many stop by default, in part and not at all, for a headline: what of those that stop still opens is for the text.
 func (t Tally) Brief() string {
 	stops, remains := Count(t.Stops, "stops", "stop"), Count(t.Remains, "does not", "do not")
+	if t.Ending > 0 {
+		remains += fmt.Sprintf(" (%d for now)", t.Ending)
+	}
 	if t.Partly == 0 {
 		return stops + ", " + remains
 	}
@@ -94,13 +114,26 @@ func (b BlastRadius) listed() Tally {
 			t.Still++
 		}
 	}
+	for _, a := range b.Remains {
+		if len(a.Ends) > 0 {
+			t.Ending++
+		}
+	}
+	for _, a := range b.Unknown {
+		if a.certainly() {
+			t.Certain++
+		}
+	}
+	if b.Index != nil {
+		t.Waiting = len(b.Index.Waiting) + b.Index.More
+	}
 	return t
 }
 
-// Empty reports whether no secret is affected, nor may be.
+// Empty reports whether no secret is affected, nor may be: of those that wait for their deletion neither.
 func (b BlastRadius) Empty() bool {
 	t := b.Counts()
-	return t.Under()+t.Unknown == 0
+	return t.Judged()+t.Unknown+t.Waiting == 0
 }
 
 // Trim lists at most so many secrets of each kind and counts the rest, so that it fits into one message.
@@ -117,7 +150,7 @@ func firsts(list []Affected, most int) []Affected { return list[:min(len(list), 
 
 // Blast says which of the secrets stop when the key is out of use. Secrets that do not use the key are left out.
 func Blast(key Key, secrets []Secret) BlastRadius {
-	radius := BlastRadius{Key: key.ARN, State: key.State, Stops: []Affected{}, Remains: []Affected{}, Unknown: []Affected{}, Elsewhere: Listed}
+	radius := BlastRadius{Key: key.ARN, State: key.State, Store: key.Store, Stops: []Affected{}, Remains: []Affected{}, Unknown: []Affected{}, Elsewhere: Listed}
 	for _, s := range secrets {
 		copies := CopiesOf(s)
 		if copies.Elsewhere != Listed {
@@ -140,9 +173,9 @@ func Blast(key Key, secrets []Secret) BlastRadius {
 // of is the list for a secret: by what becomes of its current version, and then of anything else.
 func (b *BlastRadius) of(a Affected) *[]Affected {
 	switch a.Fate {
-	case FateNoValue, FateEveryCopy, FateCurrentStops, FateOtherVersion, FateReplica, FateUnreadReplica:
+	case FateEveryCopy, FateCurrentStops, FateOtherVersion, FateReplica, FateUnreadReplica:
 		return &b.Stops
-	case FateOlderCopy, FateOwnKey, FateOtherKey, FateVersionStops, FateReplicaStops, FateReplicaNext:
+	case FateNoValue, FateOlderCopy, FateOwnKey, FateOtherKey, FateVersionStops, FateReplicaStops, FateReplicaNext:
 		switch {
 		case len(a.Labels)+len(a.Regions) > 0:
 			return &b.Partly
@@ -155,9 +188,18 @@ func (b *BlastRadius) of(a Affected) *[]Affected {
 	}
 }
 
-// without says what becomes of a secret without the key: of its current version in the primary, then of that in other locations,
-// which have keys of their own, and of every other version in any. The fate is "" where the key touches none of them.
+// without says what becomes of a secret without the key, and until when what opens does.
 func (c Copies) without(key Key) Affected {
+	a := c.fateWithout(key)
+	if a.Fate != "" {
+		c.ends(key, &a)
+	}
+	return a
+}
+
+// fateWithout says what becomes of a secret without the key: of its current version in the primary, then of that in other locations,
+// which have keys of their own, and of every other version in any. The fate is "" where the key touches none of them.
+func (c Copies) fateWithout(key Key) Affected {
 	a := c.currentWithout(key)
 	beside := c.besideWithout(key)
 	switch a.Fate {
@@ -420,6 +462,20 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 		a.Fate, a.Regions, a.Others = FateUnreadReplica, unread, nil
 	case len(unsure.Unsure) > 0:
 		a.Fate, a.Unsure, a.Others = FateCurrentStops, unsure.Unsure, unsure.Others
+	default:
+		c.closing(key, a)
+	}
+}
+
+// closing adds the keys beside this one that the current version is under in other locations, where none opens it.
+func (c Copies) closing(key Key, a *Affected) {
+	for i := 1; i < len(c.Locations); i++ {
+		current, _ := c.currentIn(i)
+		for _, k := range current.besides(&key) {
+			if !slices.ContainsFunc(a.Others, k.Same) {
+				a.Others = append(a.Others, k)
+			}
+		}
 	}
 }
 

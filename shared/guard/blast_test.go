@@ -38,10 +38,10 @@ func TestBlastSaysWhatStopsAndWhatDoesNot(t *testing.T) {
 		}
 		return out
 	}
-	if diff := cmp.Diff([]string{"dual-with-dead-cmk", "no-value", "sealed"}, names(radius.Stops)); diff != "" {
+	if diff := cmp.Diff([]string{"dual-with-dead-cmk", "sealed"}, names(radius.Stops)); diff != "" {
 		t.Errorf("stops (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"dual", "dual-with-live-cmk", "moved-on", "never-re-encrypted"}, names(radius.Remains)); diff != "" {
+	if diff := cmp.Diff([]string{"dual", "dual-with-live-cmk", "moved-on", "never-re-encrypted", "no-value"}, names(radius.Remains)); diff != "" {
 		t.Errorf("remains (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"dual-with-unread-cmk", "unread"}, names(radius.Unknown)); diff != "" {
@@ -122,7 +122,7 @@ func TestWhatIsLostIsSaidWithItsDate(t *testing.T) {
 		"the other one is deleted later":        {dying, secret(dying, dying, doomed(otherKey, later)), "every copy of the current version is under this key, or another that opens nothing: " + otherKey.ARN + " is in state PendingDeletion; what stops is lost for good from " + day(later) + " on"},
 		"the other one can be enabled again":    {dying, secret(dying, dying, inState(otherKey, guard.KeyDisabled)), "every copy of the current version is under this key, or another that opens nothing: " + otherKey.ARN + " is in state Disabled"},
 		"a key that does not exist any more":    {inState(ownKey, guard.KeyMissing), secret(inState(ownKey, guard.KeyMissing), ownKey), "every copy of the current version is under this key; what stopped is lost for good: no key of it exists any more"},
-		"a version that is not the current":     {dying, labelled(dying), "last-year stops; its current version opens with another key; what stops is lost for good from " + day(soon) + " on"},
+		"a version that is not the current":     {dying, labelled(dying), "last-year stops; its current version is under another key; what stops is lost for good from " + day(soon) + " on"},
 		"its replica stays":                     {dying, with(secret(dying, dying), func(s *guard.Secret) { s.Replicas = []guard.Replica{replicaIn("eu-west-1", otherKey)} }), "stops in us-east-1, and still opens in eu-west-1 with " + otherKey.ARN + "; what stops is lost for good from " + day(soon) + " on"},
 		"its copy in another account stays":     {dying, with(secret(dying, dying), inAnotherAccount(centralKey)), "stops in us-east-1, and still opens in account 444455556666 with " + centralKey.ARN + "; what stops is lost for good from " + day(soon) + " on"},
 		"a disabled key takes nothing for good": {inState(ownKey, guard.KeyDisabled), secret(ownKey, ownKey), "every copy of the current version is under this key"},

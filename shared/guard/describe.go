@@ -38,12 +38,10 @@ func (n Notice) Describe() string {
 	switch {
 	case n.Kind == NoticeKeyRestored && n.Blast != nil:
 		return fmt.Sprintf("key is %s: %s", n.Blast.State, n.Blast.Counts().UnderWords())
+	case n.Blast != nil && n.Blast.Empty():
+		return fmt.Sprintf("key is %s: no secret that can be read is known to be under it", n.Blast.State)
 	case n.Blast != nil:
-		counts := n.Blast.Counts()
-		if n.Blast.Empty() {
-			return fmt.Sprintf("key is %s: no secret that can be read is known to be under it", n.Blast.State)
-		}
-		return fmt.Sprintf("key is %s: %s, %d unknown", n.Blast.State, counts.Words(), counts.Unknown)
+		return fmt.Sprintf("key is %s: %s", n.Blast.State, n.Blast.Counts().Words())
 	case n.Move != nil:
 		return script(n.Passages()).String()
 	case n.Finding == nil:

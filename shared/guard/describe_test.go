@@ -13,10 +13,16 @@ func TestANoticeOfAKeySaysHowManySecretsAreUnderIt(t *testing.T) {
 	off := *blast
 	off.State = guard.KeyDisabled
 	part := guard.BlastRadius{State: guard.KeyDisabled, Stops: []guard.Affected{{Name: "x", Fate: guard.FateOtherVersion}}, Partly: append(one, one...)}
+	ending := guard.BlastRadius{State: guard.KeyDisabled, Remains: []guard.Affected{{Name: "x"}, {Name: "y", Ends: []guard.End{{}}}}}
+	waiting := guard.BlastRadius{State: guard.KeyPendingDeletion, Index: &guard.Indexed{Waiting: one, More: 1}}
+	sure := guard.BlastRadius{State: guard.KeyEnabled, Unknown: []guard.Affected{{Name: "x", Fate: guard.FateUnreadKey}, {Name: "y", Fate: guard.FateShutOut}}, Index: &guard.Indexed{Waiting: one}}
 	for sentence, c := range map[string]struct {
 		notice guard.Notice
 		want   string
 	}{
+		"one opens until a day":     {guard.Notice{Kind: guard.NoticeIncident, Blast: &ending}, "key is Disabled: 0 stop, 2 do NOT stop (1 opens for now only), 0 unknown"},
+		"some wait to be deleted":   {guard.Notice{Kind: guard.NoticeIncident, Blast: &waiting}, "key is PendingDeletion: 0 stop, 0 do NOT stop, 0 unknown, 2 in their recovery windows need it"},
+		"one is under it, unjudged": {guard.Notice{Kind: guard.NoticeKeyRestored, Blast: &sure}, "key is Enabled: 1 secret is under it, and 1 more may be, 1 in its recovery window needs it"},
 		"the key is back":           {guard.Notice{Kind: guard.NoticeKeyRestored, Blast: blast}, "key is Enabled: 3 secrets are under it, and 2 more may be"},
 		"the key is out of use":     {guard.Notice{Kind: guard.NoticeIncident, Blast: &off}, "key is Disabled: 1 stops, 2 do NOT stop, 2 unknown"},
 		"none is known of":          {guard.Notice{Kind: guard.NoticeIncident, Blast: &guard.BlastRadius{State: guard.KeyPendingDeletion}}, "key is PendingDeletion: no secret that can be read is known to be under it"},

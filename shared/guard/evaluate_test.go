@@ -186,18 +186,21 @@ func BenchmarkEvaluate(b *testing.B) {
 }
 
 // Twenty copies: five versions, each in the primary and in three replicas, which list them themselves. Each opens with the
-// location's own key, as of a secret that is sealed, or with two more, so that most controls fail and list all of them.
+// location's own key, as of a secret that is sealed, or with two more, so that most controls fail and list all of them; or with two of
+// which none lasts, so that each is listed as closing as well.
 func BenchmarkEvaluateTwentyCopies(b *testing.B) {
-	for name, older := range map[string][]guard.Key{"sealed": nil, "worst": {otherKey, awsKey}} {
+	ends := expiring(otherKey, now.AddDate(0, 0, 9))
+	for name, keys := range map[string][]guard.Key{"sealed": {ownKey}, "worst": {ownKey, otherKey, awsKey}, "ending": {inState(ownKey, guard.KeyDisabled), ends, inState(centralKey, guard.KeyDisabled)}} {
 		b.Run(name, func(b *testing.B) {
-			s := secret(ownKey)
+			own := keys[0]
+			s := secret(own)
 			s.Versions = nil
 			for i := range 5 {
-				s.Versions = append(s.Versions, guard.Version{ID: fmt.Sprint("v", i), Stages: []string{fmt.Sprint("label-", i)}, Keys: append([]guard.Key{ownKey}, older...)})
+				s.Versions = append(s.Versions, guard.Version{ID: fmt.Sprint("v", i), Stages: []string{fmt.Sprint("label-", i)}, Keys: keys})
 			}
 			s.Versions[0].Stages = []string{"AWSCURRENT"}
 			for _, region := range []string{"eu-west-1", "eu-west-2", "us-west-2"} {
-				replica := replicaIn(region, ownKey)
+				replica := replicaIn(region, own)
 				replica.Versions = s.Versions
 				s.Replicas = append(s.Replicas, replica)
 			}

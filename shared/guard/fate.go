@@ -25,6 +25,7 @@ type Affected struct {
 	Lost    time.Time `json:"lost,omitzero"`    // from when what stops is lost for good, because its last key is deleted; of several versions the first
 	Gone    bool      `json:"gone,omitzero"`    // what stops is lost already: no key of it exists any more
 	Dying   []string  `json:"dying,omitzero"`   // of Lost and Gone: labels of those versions, where others that stop can come back
+	Ends    []End     `json:"ends,omitzero"`    // what opens without the key, and until when
 	Seen    time.Time `json:"seen,omitzero"`    // of FateStale and FateShutOut: when it was looked at last; zero: never
 	Why     string    `json:"why,omitzero"`     // of notices stored before fates were: the reason, in half a sentence
 }
@@ -52,9 +53,12 @@ const (
 	FateStale          Fate = "stale"           // it was under the key when it was looked at last, and the last full sweep could not look
 )
 
-// Describe says in half a sentence why the secret stops, or does not, and from when what stops is lost.
+// Describe says in half a sentence why the secret stops, or does not, until when what opens does, and from when what stops is lost.
 func (a Affected) Describe() string {
 	words := a.why()
+	for _, end := range a.Ends {
+		words = also(words, end.words())
+	}
 	if len(a.Unsure) > 0 && a.Fate != FateUnreadKey {
 		words = also(words, "whether "+a.unsure()+" still opens is not known: "+a.others("could not be read"))
 	}
@@ -89,7 +93,7 @@ func (a Affected) why() string {
 	case FateCurrentStops:
 		return "its current version stops"
 	case FateVersionStops:
-		return a.stopping("") + "; its current version opens with another key"
+		return a.stopping("") + "; its current version is under another key"
 	case FateReplica:
 		words := "stops in " + arn.Of(a.Secret).Region + ", and still opens in " + a.in()
 		if len(a.Labels) > 0 {
@@ -140,6 +144,16 @@ func (a Affected) stopping(words string) string {
 		words = also(words, "what is in "+strings.Join(a.Next, ", ")+" still opens, and the next version does not come there: it names this key there")
 	}
 	return words
+}
+
+// certainly reports that a secret is under the key, whatever becomes of it.
+func (a Affected) certainly() bool {
+	switch a.Fate {
+	case FateUnreadCopies, FateUnreadVersions, FateShutOut, FateStale, "":
+		return false
+	default:
+		return true
+	}
 }
 
 // Still reports that something of a secret still opens whose current version stops.

@@ -2,6 +2,7 @@ package guard_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -44,9 +45,9 @@ func fate(t *testing.T, off guard.Key, s guard.Secret) guard.Affected {
 func classOf(t *testing.T, a guard.Affected) string {
 	t.Helper()
 	switch a.Fate {
-	case guard.FateEveryCopy, guard.FateNoValue, guard.FateOtherVersion, guard.FateReplica, guard.FateUnreadReplica, guard.FateCurrentStops:
+	case guard.FateEveryCopy, guard.FateOtherVersion, guard.FateReplica, guard.FateUnreadReplica, guard.FateCurrentStops:
 		return "stops"
-	case guard.FateVersionStops, guard.FateReplicaStops, guard.FateReplicaNext, guard.FateOlderCopy, guard.FateOwnKey, guard.FateOtherKey:
+	case guard.FateVersionStops, guard.FateReplicaStops, guard.FateReplicaNext, guard.FateOlderCopy, guard.FateOwnKey, guard.FateOtherKey, guard.FateNoValue:
 		switch {
 		case len(a.Labels)+len(a.Regions) > 0:
 			return "in part"
@@ -87,6 +88,8 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 		r.Versions = append(r.Versions, version("v0", "AWSPREVIOUS", opens...))
 		return r
 	}
+	soon, later := now.AddDate(0, 0, 2), now.AddDate(0, 0, 9)
+	ends := func(at time.Time) guard.Key { return expiring(otherKey, at) }
 	briefly := func(keys ...guard.Key) []guard.Key {
 		for i := range keys {
 			keys[i] = briefKey(keys[i])
@@ -144,7 +147,17 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 		"a replica's current version may stop":                 {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off, creating)), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{"AWSCURRENT in eu-west-1"}, Others: briefly(creating)}},
 		"it is closed by another key, its previous version stops, and a replica opens": {in(having(secret(disabled, disabled), version("v0", "AWSPREVIOUS", off)), replicaIn("eu-west-1", centralKey)),
 			guard.Affected{Fate: guard.FateReplica, Opens: briefKey(centralKey), Regions: []string{"eu-west-1"}}},
-		"a replica that is closed by a key of its own": {in(secret(otherKey, otherKey), replicaIn("eu-west-1", disabled)), guard.Affected{}},
+		"an older copy's key ends by itself":                          {secret(off, off, ends(soon)), guard.Affected{Fate: guard.FateOlderCopy, Opens: expiring(briefKey(otherKey), soon), Ends: []guard.End{{At: soon, Key: otherKey.ARN}}}},
+		"one of two that end, the later":                              {secret(off, off, ends(soon), expiring(centralKey, later)), guard.Affected{Fate: guard.FateOlderCopy, Opens: expiring(briefKey(centralKey), later), Ends: []guard.End{{At: later, Key: centralKey.ARN}}}},
+		"one that ends, and one that stays":                           {secret(off, off, ends(soon), centralKey), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(centralKey)}},
+		"one that ends, and one not read":                             {secret(off, off, ends(soon), guard.Key{ARN: centralKey.ARN}), guard.Affected{Fate: guard.FateOlderCopy, Opens: expiring(briefKey(otherKey), soon), Ends: []guard.End{{At: soon, Key: otherKey.ARN, More: true}}}},
+		"its own key ends by itself":                                  {secret(ends(soon), off, ends(soon)), guard.Affected{Fate: guard.FateOwnKey, Opens: expiring(briefKey(otherKey), soon), Ends: []guard.End{{At: soon, Key: otherKey.ARN}}}},
+		"the key of its current version ends, and its previous stops": {having(secret(ends(soon), ends(soon)), version("v0", "AWSPREVIOUS", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}, Ends: []guard.End{{At: soon, Key: otherKey.ARN, Lost: true}}}},
+		"versions that open end on two days": {having(secret(off, off), version("v0", "blue", expiring(centralKey, later)), version("v1", "", expiring(centralKey, later)), version("v2", "", ends(soon))),
+			guard.Affected{Fate: guard.FateOtherVersion, Opens: expiring(briefKey(centralKey), later), With: []guard.Key{expiring(briefKey(otherKey), soon)}, Labels: []string{"blue", noLabel}, Ends: []guard.End{{What: "blue", At: later, Key: centralKey.ARN, Lost: true}, {What: noLabel, At: soon, Key: otherKey.ARN, Lost: true}}}},
+		"a replica that opens ends":                     {in(secret(off, off), replicaIn("eu-west-1", ends(soon))), guard.Affected{Fate: guard.FateReplica, Opens: expiring(briefKey(otherKey), soon), Regions: []string{"eu-west-1"}, Ends: []guard.End{{What: "AWSCURRENT in eu-west-1", At: soon, Key: otherKey.ARN, Lost: true}}}},
+		"a replica, too, is closed by a key of its own": {in(secret(off, off), replicaIn("eu-west-1", disabled)), guard.Affected{Fate: guard.FateEveryCopy, Others: briefly(disabled)}},
+		"a replica that is closed by a key of its own":  {in(secret(otherKey, otherKey), replicaIn("eu-west-1", disabled)), guard.Affected{}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, fate(t, off, c.secret)); diff != "" {
@@ -220,15 +233,16 @@ func TestAKeyIsOneWhateverTheCaseOfItsName(t *testing.T) {
 // What is said names each version that stops or may, and the state of the key that leaves it open.
 func TestAFateNamesTheStateThatDecides(t *testing.T) {
 	creating := briefKey(inState(otherKey, guard.KeyCreating))
+	ends := time.Date(2026, 9, 3, 8, 0, 0, 0, time.UTC)
 	for want, a := range map[string]guard.Affected{
 		"an older copy is under a key of which nobody knows whether it opens: " + otherKey.ARN + " is in state Creating": {Fate: guard.FateUnreadKey, Others: []guard.Key{creating}},
 		"an older copy is under a key of which nobody knows whether it opens: its state could not be read":               {Fate: guard.FateUnreadKey},
 		"an older copy is under a key of which nobody knows whether it opens: the state of k could not be read":          {Fate: guard.FateUnreadKey, Others: []guard.Key{{ID: "k"}}},
 		"whether AWSPREVIOUS still opens is not known: its keys could not be read":                                       {Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}},
 		"whether AWSPREVIOUS still opens is not known: " + otherKey.ARN + " is in state Creating":                        {Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}, Others: []guard.Key{creating}},
-		"mine stops; its current version opens with another key; whether AWSPREVIOUS still opens is not known: " + otherKey.ARN + " is in state Creating": {
+		"mine stops; its current version is under another key; whether AWSPREVIOUS still opens is not known: " + otherKey.ARN + " is in state Creating": {
 			Fate: guard.FateVersionStops, Labels: []string{"mine"}, Unsure: []string{"AWSPREVIOUS"}, Others: []guard.Key{creating}},
-		"mine stops; it stops in eu-west-1; its current version opens with another key": {
+		"mine stops; it stops in eu-west-1; its current version is under another key": {
 			Fate: guard.FateVersionStops, Labels: []string{"mine"}, Regions: []string{"eu-west-1"}},
 		"it stops in eu-west-2; it stops in eu-west-1, unless an older copy there still opens, which could not be read; its primary is under another key": {
 			Fate: guard.FateReplicaStops, Regions: []string{"eu-west-2"}, Unread: []string{"eu-west-1"}},
@@ -240,6 +254,12 @@ func TestAFateNamesTheStateThatDecides(t *testing.T) {
 			Fate: guard.FateReplica, Regions: []string{"eu-west-1"}, Labels: []string{"blue"}, Opens: awsKey},
 		"its current version stops; whether blue still opens is not known: " + otherKey.ARN + " is in state Creating": {
 			Fate: guard.FateCurrentStops, Unsure: []string{"blue"}, Others: []guard.Key{creating}},
+		"an older copy still opens with " + otherKey.ARN + "; it opens until 2026-09-03 08:00 UTC, when the imported material of " + otherKey.ARN + " expires": {
+			Fate: guard.FateOlderCopy, Opens: briefKey(otherKey), Ends: []guard.End{{At: ends, Key: otherKey.ARN}}},
+		"its current version stops; blue still opens with k; blue opens at least until 2026-09-03 08:00 UTC, when the imported material of k expires": {
+			Fate: guard.FateOtherVersion, Opens: guard.Key{ARN: "k"}, Labels: []string{"blue"}, Ends: []guard.End{{What: "blue", At: ends, Key: "k", More: true}}},
+		"an older copy still opens with k; it opens until 2026-09-03 08:00 UTC, when the imported material of k expires, and then only that material, imported again, brings it back": {
+			Fate: guard.FateOlderCopy, Opens: guard.Key{ARN: "k"}, Ends: []guard.End{{At: ends, Key: "k", Lost: true}}},
 		"an older copy still opens with the AWS managed key; AWSPREVIOUS in eu-west-1 stops": {
 			Fate: guard.FateOlderCopy, Opens: awsKey, Labels: []string{"AWSPREVIOUS in eu-west-1"}},
 	} {

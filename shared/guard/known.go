@@ -59,3 +59,6 @@ func (a Affected) Identity() string { return a.Secret }
 
 // Identity is the copy's ARN.
 func (e AccountCopy) Identity() string { return e.ARN }
+
+// Identity is what it is the end of.
+func (e End) Identity() string { return e.What }

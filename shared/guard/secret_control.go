@@ -2,6 +2,7 @@ package guard
 
 import (
 	"slices"
+	"time"
 )
 
 // Controls on secrets.
@@ -40,7 +41,7 @@ func Controls() []Control {
 			ID: SecretKeyUnusable, Severity: SeverityCritical, check: checkKeyUsable, words: Subject.unusableWords,
 			Title: "The key of a secret is disabled, pending deletion or missing",
 			Why:   "Readers fail now or at their next uncached read, and a deleted key takes the value with it.",
-			Fix:   "If it was not on purpose, enable the key or cancel its deletion; if it was, leave it off and rotate the credential.",
+			Fix:   "If it was not on purpose, bring the key back, by its state: enable it; cancel its deletion and enable it; import its key material again; connect its custom key store. If it was, leave it off and rotate the credential.",
 		},
 		{
 			ID: SecretKeyUnapproved, Severity: SeverityHigh, check: checkApproved, words: Subject.unapprovedWords,
@@ -71,7 +72,8 @@ func checkDefaultKey(c *Copies, _ Standard) (Outcome, Subject) {
 	case s.Foreign():
 		return NotApplicable, Subject{}
 	case named.Manager == ManagerAWS:
-		return Fail, Subject{Key: named.brief(), Rotation: rotationOf(*s), Empty: !c.Unlisted && len(s.Versions) == 0}
+		next := !c.Unlisted && c.some(func(*Copy) bool { return true }) && !c.some(func(copied *Copy) bool { return copied.More || copied.Needs(*named) })
+		return Fail, Subject{Key: named.brief(), Rotation: rotationOf(*s), Empty: !c.Unlisted && len(s.Versions) == 0, Next: next}
 	}
 	if open := c.inPrimary(managedAlone); len(open) > 0 {
 		return Fail, Subject{Key: named.brief(), Versions: open, Alias: aliasOf(*s), Rotation: rotationOf(*s)}
@@ -181,16 +183,22 @@ func checkKeyUsable(c *Copies, _ Standard) (Outcome, Subject) {
 	if outcome == Pass && c.last() {
 		return Pass, Subject{}
 	}
+	reads := reading{yes: !c.Unlisted && len(c.List) > 0}
 	closed := c.chosen(choice{copies: func(p *Location, copied *Copy) bool {
-		if p.Kind != LocationPrimary && p.Listing != Listed || copied.alone(&p.Named) {
+		if !p.inSight() {
+			return false
+		}
+		if copied.alone(&p.Named) {
+			reads.with(p.Named.opens(), p.Named.ValidTo)
 			return false
 		}
 		life := copied.lifeWithout(nil)
+		reads.with(life.Opens == OpensYes, life.Until)
 		return life.Opens == OpensNo || !life.Until.IsZero()
 	}})
 	switch {
 	case len(closed) > 0 && outcome != Fail:
-		return Fail, Subject{Versions: closed}
+		outcome, subject = Fail, Subject{Versions: closed}
 	case len(closed) > 0:
 		subject.Versions = closed
 	case outcome == Unknown:
@@ -205,7 +213,25 @@ func checkKeyUsable(c *Copies, _ Standard) (Outcome, Subject) {
 			return Unknown, Subject{Versions: unsure, Blind: &BlindSpot{Part: PartVersionKeys, Cause: CauseState}}
 		}
 	}
+	if outcome == Fail {
+		subject.Empty = !c.Unlisted && len(c.secret.Versions) == 0
+		if reads.yes && !slices.ContainsFunc(c.Locations, func(p Location) bool { return !p.inSight() || !p.InSync() }) {
+			subject.Reads, subject.Until = true, reads.until
+		}
+	}
 	return outcome, subject
+}
+
+// reading is what a key that cannot be used, or will not be, means for readers: nothing yet, where every labelled version opens.
+type reading struct {
+	yes   bool
+	until time.Time // the first day on which one does not
+}
+
+func (r *reading) with(opens bool, until time.Time) {
+	if r.yes = r.yes && opens; !until.IsZero() && (r.until.IsZero() || until.Before(r.until)) {
+		r.until = until
+	}
 }
 
 // last reports that every labelled copy that was listed opens with a key that does not end by itself.

@@ -14,6 +14,9 @@ func (s Subject) defaultKeyWords() string {
 	if len(s.Versions) > 0 {
 		return fmt.Sprintf("%s with the AWS managed key alone; %s", versions(len(s.Versions), "opens", "open"), s.StuckWords())
 	}
+	if s.Next {
+		return "its next version opens with the AWS managed key, which the organization cannot switch off; none that is there does"
+	}
 	return "opens with the AWS managed key, which the organization cannot switch off"
 }
 
@@ -22,51 +25,53 @@ func (s Subject) versionWords() string {
 	if stuck := len(s.Stuck()); stuck > 0 {
 		words = fmt.Sprintf("%s not under the key that the secret names; %s", versions(stuck, "is", "are"), s.StuckWords())
 	}
-	left, closed := 0, 0
-	for _, v := range s.Versions {
-		switch {
-		case v.In != "" || !v.opensWith(s.Key):
-		case s.Closed(v):
-			closed++
-		default:
-			left++
-		}
-	}
-	if left > 0 || len(s.Versions) == 0 {
-		words = also(words, versions(left, "still opens", "still open")+" with the previous key")
-	}
-	if closed > 0 {
-		words = also(words, versions(closed, "is", "are")+" under the previous key as well, which opens nothing now")
-	}
+	words = also(words, s.olderWords("", len(s.Versions) == 0))
 	for _, region := range besides(s.versionsIn()) {
-		left, closed = 0, 0
-		for _, v := range s.Versions {
-			switch {
-			case v.In != region:
-			case s.Closed(v):
-				closed++
-			default:
-				left++
-			}
-		}
-		if left > 0 {
-			words = also(words, versions(left, "still opens", "still open")+" in "+region+" with another key than the one named there")
-		}
-		if closed > 0 {
-			words = also(words, versions(closed, "is", "are")+" under another key in "+region+" than the one named there, which opens nothing now")
-		}
+		words = also(words, s.olderWords(region, false))
 	}
 	return words
 }
 
-// Closed reports that no key of a version opens anything now, but for the one by which the versions of the subject are measured.
-func (s Subject) Closed(v Version) bool {
-	for i := range v.Keys {
-		if k := &v.Keys[i]; !k.is(&s.Key) && !k.Unusable() {
-			return false
+// olderWords count the versions in a location, "" for the primary, that are under an older key beside the location's own, by what that
+// one opens; in the primary those that are not under its own at all are counted apart.
+func (s Subject) olderWords(in string, always bool) string {
+	counts := map[Opens]int{}
+	for _, v := range s.Versions {
+		if v.In == in && (in != "" || v.opensWith(s.Key)) {
+			counts[s.Older(v)]++
 		}
 	}
-	return true
+	opens, under := " with the previous key", " under the previous key as well"
+	where := ""
+	if in != "" {
+		opens, under, where = " with another key than the one named there", " under another key in "+in+" than the one named there", " in "+in
+	}
+	words := ""
+	if n := counts[OpensYes]; n > 0 || always {
+		words = versions(n, "still opens", "still open") + where + opens
+	}
+	if n := counts[OpensUnknown]; n > 0 {
+		words = also(words, versions(n, "is", "are")+under+", of which it is not known whether it opens anything")
+	}
+	if n := counts[OpensNo]; n > 0 {
+		words = also(words, versions(n, "is", "are")+under+", which opens nothing now")
+	}
+	return words
+}
+
+// Older says whether a version opens with a key beside the one by which the versions of the subject are measured.
+func (s Subject) Older(v Version) Opens {
+	opens := OpensNo
+	for i := range v.Keys {
+		switch k := &v.Keys[i]; {
+		case k.is(&s.Key), k.Unusable():
+		case k.opens():
+			return OpensYes
+		default:
+			opens = OpensUnknown
+		}
+	}
+	return opens
 }
 
 func (s Subject) replicaWords() string {
@@ -102,6 +107,9 @@ func (s Subject) unusableWords() string {
 	for _, v := range s.Versions {
 		words = also(words, v.name()+" opens with no key that lasts: "+eachOf(v.Keys, Key.closedWords))
 	}
+	if s.Empty {
+		words = also(words, "it has no value yet, so none is lost, and none can be written")
+	}
 	return words
 }
 
@@ -135,15 +143,39 @@ func (s Subject) maybeApprovedWords() string {
 
 func (s Subject) approvalWords(say func(ApprovedBy) string) string {
 	words := s.eachKey(func(k Key) string { return k.ARN + " is " + say(k.SelfApproved) })
+	which := func(k Key) string { return k.ARN + ", which is " + say(k.SelfApproved) }
 	for _, v := range s.Versions {
-		words = also(words, v.name()+" opens with "+eachOf(v.Keys, func(k Key) string { return k.ARN + ", which is " + say(k.SelfApproved) }))
+		var parts []string
+		opening, closed := v.Opening()
+		if len(opening) > 0 {
+			parts = append(parts, "opens with "+eachOf(opening, which))
+		}
+		if len(closed) > 0 {
+			parts = append(parts, "is under "+eachOf(closed, which))
+		}
+		words = also(words, v.name()+" "+strings.Join(parts, ", and "))
 	}
 	return words
 }
 
+// Opening are the keys that open a version now, and those that do not, or of which that is not known.
+func (v Version) Opening() (opening, others []Key) {
+	for _, k := range v.Keys {
+		if k.opens() {
+			opening = append(opening, k)
+		} else {
+			others = append(others, k)
+		}
+	}
+	return opening, others
+}
+
 func also(words, more string) string {
-	if words == "" {
+	switch "" {
+	case words:
 		return more
+	case more:
+		return words
 	}
 	return words + "; " + more
 }

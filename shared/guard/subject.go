@@ -1,6 +1,9 @@
 package guard
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Subject says what a verdict or a finding is about: facts, never a sentence. What a control says nothing about is
 // empty. Describe puts it into words for logs and tables, shared/notify for owners.
@@ -13,7 +16,10 @@ type Subject struct {
 	Elsewhere []AccountCopy `json:"elsewhere,omitempty"` // copies in other accounts that fail or could not be read
 
 	Rotation Rotation   `json:"rotation,omitzero"` // whether new versions come by themselves
-	Empty    bool       `json:"empty,omitzero"`    // the secret was seen to have no version, so no older copy is left behind
+	Empty    bool       `json:"empty,omitzero"`    // the secret was seen to have no version, so no older copy is left behind, and nothing to lose
+	Reads    bool       `json:"reads,omitzero"`    // of a key that cannot be used: every labelled version opens now all the same
+	Until    time.Time  `json:"until,omitzero"`    // of Reads: from when one does not; zero: no such day is known
+	Next     bool       `json:"next,omitzero"`     // no labelled version opens with the key yet: the next one will
 	Service  string     `json:"service,omitzero"`  // AWS service that owns the secret
 	Blind    *BlindSpot `json:"blind,omitempty"`   // what could not be looked at
 	Row      *Row       `json:"row,omitempty"`     // of the hub's table, that cannot be read

@@ -180,7 +180,7 @@ func TestTheSubjectOfAFindingNamesEveryCopyThatFails(t *testing.T) {
 		},
 		"an alias that is gone, whose key opens every version": {
 			with(secret(aliasGone, ownKey), func(s *guard.Secret) { s.KeyID = "alias/app" }), guard.SecretKeyUnusable,
-			guard.Subject{Key: briefKey(aliasGone)}, "it names alias/app, an alias that does not exist any more: it decides about the next version alone, which cannot be written",
+			guard.Subject{Key: briefKey(aliasGone), Reads: true}, "it names alias/app, an alias that does not exist any more: it decides about the next version alone, which cannot be written",
 		},
 		"an alias that is gone, and an older key beside the one that it led to": {
 			with(secret(aliasGone, ownKey), func(s *guard.Secret) {
@@ -192,7 +192,7 @@ func TestTheSubjectOfAFindingNamesEveryCopyThatFails(t *testing.T) {
 		},
 		"an alias of a replica that is gone": {
 			replicated(ownKey, replicaIn("eu-west-1", aliasGone, otherKey)), guard.SecretKeyUnusable,
-			guard.Subject{Replicas: []guard.Replica{brief("eu-west-1", aliasGone)}},
+			guard.Subject{Replicas: []guard.Replica{brief("eu-west-1", aliasGone)}, Reads: true},
 			"its replica in eu-west-1 names alias/app, an alias that does not exist any more: it decides about the next version alone, which cannot be written",
 		},
 		"a secret that another service owns": {

@@ -116,6 +116,10 @@ func TestASubjectSaysWhatEachKeyAndVersionDoes(t *testing.T) {
 		"1 labelled version still opens in eu-west-1 with another key than the one named there": {guard.SecretNotSealed, guard.Subject{Key: ownKey, Versions: []guard.Version{there}}},
 		"1 labelled version is under another key in eu-west-1 than the one named there, which opens nothing now": {guard.SecretNotSealed, guard.Subject{Key: ownKey, Versions: []guard.Version{
 			{ID: there.ID, Stages: there.Stages, In: there.In, Keys: []guard.Key{inState(otherKey, guard.KeyPendingDeletion)}}}}},
+		"1 labelled version is under the previous key as well, of which it is not known whether it opens anything":           {guard.SecretNotSealed, guard.Subject{Key: ownKey, Versions: []guard.Version{version("v1", "AWSCURRENT", ownKey, guard.Key{ARN: otherKey.ARN})}}},
+		"its next version opens with the AWS managed key, which the organization cannot switch off; none that is there does": {guard.SecretDefaultKey, guard.Subject{Key: awsKey, Next: true}},
+		"AWSCURRENT (version v1) opens with " + otherKey.ARN + ", which is not approved, and is under " + centralKey.ARN + ", which is not approved": {guard.SecretKeyUnapproved, guard.Subject{
+			Versions: []guard.Version{version("v1", "AWSCURRENT", inState(centralKey, guard.KeyDisabled), otherKey)}}},
 		"1 labelled version still opens with the previous key; 1 labelled version still opens in eu-west-1 with another key than the one named there": {guard.SecretNotSealed, guard.Subject{Key: ownKey, Versions: []guard.Version{there, version("v1", "AWSCURRENT", otherKey, ownKey)}}},
 		"replication to eu-west-1 failed, so what is read there is not known to be what the secret holds":                                             {guard.SecretReplicaKey, guard.Subject{Replicas: []guard.Replica{{Region: "eu-west-1", Key: otherKey, Status: "Failed"}}}},
 		"its key " + otherKey.ARN + " is in state Unavailable":                                                                                        {guard.SecretKeyUnusable, guard.Subject{Key: stored}},
@@ -231,5 +235,35 @@ func TestARowThatBlocksIsRepairedAndAnIntentForgotten(t *testing.T) {
 	row := guard.Subject{Row: &guard.Row{Kind: "job", ID: "i", Reason: "its body is not JSON", Blocks: true}}
 	if got, want := guard.Describe(guard.OrgStorage, guard.Fail, row), "the job of i cannot be read: its body is not JSON; nothing is begun, moved on or set back until it is repaired"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Of a key that cannot be used, or will not be, it is said whether readers fail, and from when.
+func TestAnUnusableKeySaysWhatItMeansForReaders(t *testing.T) {
+	off, soon, later := inState(ownKey, guard.KeyDisabled), now.AddDate(0, 0, 2), now.AddDate(0, 0, 9)
+	for sentence, c := range map[string]struct {
+		secret       guard.Secret
+		reads, empty bool
+		until        time.Time
+	}{
+		"every copy is under it":       {secret(off, off), false, false, time.Time{}},
+		"another key opens it":         {secret(off, off, otherKey), true, false, time.Time{}},
+		"another opens it for a while": {secret(off, off, expiring(otherKey, soon)), true, false, soon},
+		"its own opens it for a while": {secret(expiring(ownKey, soon), expiring(ownKey, soon)), true, false, soon},
+		"it has no value":              {with(secret(off), func(s *guard.Secret) { s.Versions = nil }), false, true, time.Time{}},
+		"its versions were not listed": {with(secret(off), func(s *guard.Secret) { s.Versions, s.VersionsUnread = nil, true }), false, false, time.Time{}},
+		"another's state is not known": {secret(off, off, guard.Key{ARN: otherKey.ARN}), false, false, time.Time{}},
+		"of two versions the first that ends": {with(secret(off, off, expiring(otherKey, later)), func(s *guard.Secret) {
+			s.Versions = append(s.Versions, version("v0", "blue", expiring(otherKey, soon)))
+		}), true, false, soon},
+		"its replica is closed": {with(secret(off, off, otherKey), func(s *guard.Secret) {
+			s.Replicas = []guard.Replica{replicaIn("eu-west-1", inState(otherKey, guard.KeyDisabled))}
+		}), false, false, time.Time{}},
+	} {
+		for _, v := range guard.Evaluate(c.secret, guard.Standard{}, now) {
+			if v.Control.ID == guard.SecretKeyUnusable && (v.Outcome != guard.Fail || v.Subject.Reads != c.reads || v.Subject.Empty != c.empty || !v.Subject.Until.Equal(c.until)) {
+				t.Errorf("%s: %s, %+v", sentence, v.Outcome, v.Subject)
+			}
+		}
 	}
 }

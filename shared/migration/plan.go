@@ -305,9 +305,7 @@ func (f *Facts) unready(s inventory.Secret, to target) []string {
 		out = append(out, to.problem)
 	}
 	facts := s.Facts
-	if facts.Key.Manager == guard.ManagerUnknown {
-		out = append(out, "its key could not be looked at")
-	}
+	out = append(out, unknownKey(facts)...)
 	if facts.VersionsUnread {
 		out = append(out, "its versions could not be read")
 	}
@@ -320,6 +318,27 @@ func (f *Facts) unready(s inventory.Secret, to target) []string {
 		out = append(out, "CloudTrail could not be asked who reads it: "+why)
 	}
 	return out
+}
+
+// unknownKey says why nobody knows the key that a secret names; none where it is known. There is no way back to one that is gone.
+func unknownKey(s guard.Secret) []string {
+	switch {
+	case s.Key.Manager != guard.ManagerUnknown:
+		return nil
+	case s.Key.AliasGone():
+		why := "it names " + s.Key.ID + ", an alias that does not exist any more, so it could not be set back"
+		current, _ := guard.CopiesOf(s).Current()
+		for _, k := range current.Keys {
+			if k.ARN != "" && k.Manager == guard.ManagerCustomer && k.State != guard.KeyMissing {
+				return []string{why + ": make the alias again for " + k.ARN + ", which its current version is under, or set a key"}
+			}
+		}
+		return []string{why + ": make the alias again, or set a key"}
+	case s.Key.State == guard.KeyMissing:
+		return []string{"its key " + cmp.Or(s.Key.ARN, s.Key.ID) + " does not exist any more, so it could not be set back: set a key"}
+	default:
+		return []string{"its key could not be looked at"}
+	}
 }
 
 func (f *Facts) planReplicas(s inventory.Secret, item *Item) error {

@@ -76,12 +76,19 @@ func closedBy(c guard.Copy, life guard.Life, next string) string {
 		return "none of its keys exists any more; its owner writes that value again, or takes the label away"
 	}
 	var states []string
-	mend := "enable it"
+	mend := "bring one of them back"
 	for _, k := range c.Keys {
-		states = append(states, fmt.Sprintf("its key %s is in state %s", k.ARN, k.State))
-		if k.State == guard.KeyPendingDeletion {
-			mend = "cancel its deletion and enable it"
+		state := fmt.Sprintf("its key %s is in state %s", k.ARN, k.State)
+		if k.State == guard.KeyMissing {
+			state = "its key " + k.ARN + " does not exist any more"
 		}
+		switch way := k.Mend(); {
+		case len(c.Keys) == 1:
+			mend = way
+		case way != "":
+			state += " (" + way + ")"
+		}
+		states = append(states, state)
 	}
 	out := strings.Join(states, ", ") + ": " + mend + next
 	if !life.Lost.IsZero() {

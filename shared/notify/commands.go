@@ -42,7 +42,8 @@ func putUnder(label, secret string) string {
 }
 
 // bringBack is the way back for a key by the state it is in. A key whose deletion was canceled is disabled, so that takes
-// two calls (KMS developer guide, key states). There is none for a key that is gone or waits for its material.
+// two calls (KMS developer guide, key states). One in a custom key store is back with the store. There is none for a key that is gone
+// or waits for its material.
 func bringBack(key guard.Key) []string {
 	onKey := func(operation string) string {
 		return fmt.Sprintf("aws kms %s --region %s --key-id %s", operation, shellWord(arn.Of(key.ARN).Region), shellWord(key.ARN))
@@ -54,6 +55,8 @@ func bringBack(key guard.Key) []string {
 		return []string{onKey("cancel-key-deletion"), onKey("enable-key")}
 	case key.State == guard.KeyDisabled:
 		return []string{onKey("enable-key")}
+	case key.State == guard.KeyUnavailable && key.Store != "":
+		return []string{fmt.Sprintf("aws kms connect-custom-key-store --region %s --custom-key-store-id %s", shellWord(arn.Of(key.ARN).Region), shellWord(key.Store))}
 	default:
 		return nil
 	}

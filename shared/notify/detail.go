@@ -18,8 +18,12 @@ func Details(n guard.Notice) []guard.Passage {
 		all = append(all, guard.Passage{Text: "Whether other accounts have copies of these secrets could not be read: one there may still open."})
 	}
 	if n.Kind == guard.NoticeIncident && n.Blast != nil {
-		if still := n.Blast.Counts().Still; still > 0 {
-			all = append(all, guard.Passage{Text: "Of what stops, " + guard.Count(still, "secret", "secrets") + " can still be opened by another version, or in another Region or account."})
+		counts := n.Blast.Counts()
+		if counts.Still > 0 {
+			all = append(all, guard.Passage{Text: "Of what stops, " + guard.Count(counts.Still, "secret", "secrets") + " can still be opened by another version, or in another Region or account."})
+		}
+		if counts.Ending > 0 {
+			all = append(all, guard.Passage{Text: "Of what does not stop, " + guard.Count(counts.Ending, "secret opens", "secrets open") + " only until imported key material expires."})
 		}
 	}
 	if n.Blast != nil && n.Blast.Index != nil {
@@ -126,6 +130,9 @@ func copySentences(s guard.Subject, under func(guard.Key) string) string {
 		}
 		out = append(out, sentence(versionName(v)+" is under "+strings.Join(keys, ", and ")))
 	}
+	if s.Empty {
+		out = append(out, sentence("it has no value yet"))
+	}
 	return strings.Join(out, " ")
 }
 
@@ -173,11 +180,20 @@ func versionSentences(s guard.Subject) string {
 	for _, v := range s.Versions {
 		switch name := versionName(v); {
 		case v.In == "" && stuck[v.ID]:
-			out = append(out, sentence(name+" is not under the key that the secret names; it opens with "+olderKeys(v, s.Key)))
-		case s.Closed(v):
-			out = append(out, sentence(name+" is under "+olderKeys(v, s.Key)+" as well, which opens nothing now"))
+			with, under := v.Opening()
+			switch {
+			case len(with) > 0:
+				out = append(out, sentence(name+" is not under the key that the secret names; it opens with "+olderKeys(with, s.Key)))
+			default:
+				out = append(out, sentence(name+" is not under the key that the secret names; it is under "+olderKeys(under, s.Key)))
+			}
+		case s.Older(v) == guard.OpensNo:
+			out = append(out, sentence(name+" is under "+olderKeys(v.Keys, s.Key)+" as well, which opens nothing now"))
+		case s.Older(v) == guard.OpensUnknown:
+			out = append(out, sentence(name+" is under "+olderKeys(v.Keys, s.Key)+" as well, of which it is not known whether it opens anything"))
 		default:
-			out = append(out, sentence(name+" still opens with "+olderKeys(v, s.Key)))
+			opening, _ := v.Opening()
+			out = append(out, sentence(name+" still opens with "+olderKeys(opening, s.Key)))
 		}
 	}
 	if len(stuck) > 0 {
@@ -186,10 +202,10 @@ func versionSentences(s guard.Subject) string {
 	return strings.Join(out, " ")
 }
 
-// olderKeys names the keys besides the secret's own that open a version.
-func olderKeys(v guard.Version, own guard.Key) string {
+// olderKeys names keys of a version besides the secret's own.
+func olderKeys(keys []guard.Key, own guard.Key) string {
 	var names []string
-	for _, k := range v.Keys {
+	for _, k := range keys {
 		switch {
 		case k.Same(own):
 		case k.Manager == guard.ManagerAWS:

@@ -339,18 +339,20 @@ func incidentFix(n guard.Notice) Fix {
 	case n.Blast.State.Usable():
 		return Fix{}
 	}
-	return bringBackFix([]guard.Key{{ARN: n.Resource, State: n.Blast.State}}, n.Account)
+	return bringBackFix([]guard.Key{{ARN: n.Resource, State: n.Blast.State, Store: n.Blast.Store}}, n.Account)
 }
 
 // bringBackFix is for keys of one secret or one incident. KMS switches keys on in their own account only.
 func bringBackFix(keys []guard.Key, account string) Fix {
 	fix := Fix{Say: onPurpose}
-	var elsewhere, gone, other []string
+	var elsewhere, gone, byHand, other []string
 	for _, k := range keys {
 		lines := bringBack(k)
 		switch {
 		case k.State == guard.KeyMissing:
 			gone = append(gone, k.ARN)
+		case len(lines) == 0 && k.Mend() != "":
+			byHand = append(byHand, fmt.Sprintf("%s is %s: %s.", k.ARN, stateWord(k.State), k.Mend()))
 		case len(lines) == 0:
 			other = append(other, fmt.Sprintf("%s is %s", k.ARN, stateWord(k.State)))
 		case arn.Of(k.ARN).Account != account && !slices.Contains(elsewhere, arn.Of(k.ARN).Account):
@@ -373,6 +375,9 @@ func bringBackFix(keys []guard.Key, account string) Fix {
 		if fix.Then = lost; len(gone) == len(keys) {
 			fix.Say, fix.Then = lost, ""
 		}
+	}
+	if len(byHand) > 0 {
+		fix.Then = strings.TrimSpace(fix.Then + " To enable it is refused in this state. " + strings.Join(byHand, " "))
 	}
 	if len(other) > 0 {
 		fix.Then = strings.TrimSpace(fix.Then + " No command here brings back a key in this state: " + strings.Join(other, ", ") + ".")

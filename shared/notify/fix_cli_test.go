@@ -33,7 +33,7 @@ const (
 // What an owner may do, who owns no more than a secret and the keys it is under.
 const ownersRights = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":[
 	"secretsmanager:UpdateSecret","secretsmanager:PutSecretValue","secretsmanager:ReplicateSecretToRegions","secretsmanager:DescribeSecret","secretsmanager:RotateSecret","secretsmanager:PutResourcePolicy","secretsmanager:GetResourcePolicy",
-	"kms:Encrypt","kms:Decrypt","kms:GenerateDataKey","kms:EnableKey","kms:CancelKeyDeletion"]}]}`
+	"kms:Encrypt","kms:Decrypt","kms:GenerateDataKey","kms:EnableKey","kms:CancelKeyDeletion","kms:ConnectCustomKeyStore"]}]}`
 
 const readersRights = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":["secretsmanager:GetSecretValue","kms:Decrypt"]}]}`
 
@@ -53,6 +53,7 @@ type shop struct {
 	now    time.Time
 	rec    guard.Record
 	keys   map[string]string // by Region, the keys behind alias/doublelock/secrets
+	store  string            // a custom key store
 }
 
 func newShop(t *testing.T) *shop {

@@ -157,8 +157,8 @@ func rank(s guard.Severity) int {
 // SeverityOf says how urgent a notice is. What leaves nothing to do is low, whatever it was.
 func SeverityOf(n guard.Notice) guard.Severity {
 	switch {
-	case n.Kind == guard.NoticeIncident && n.Blast != nil && n.Blast.Empty():
-		return guard.SeverityHigh // nobody could see whether anything stops
+	case n.Kind == guard.NoticeIncident && n.Blast != nil && n.Blast.Counts().Judged()+n.Blast.Counts().Unknown == 0:
+		return guard.SeverityHigh // nobody could see whether anything stops, or nothing that is read does
 	case closingOf(n) != notClosed:
 		return guard.SeverityLow
 	case n.Kind == guard.NoticeIncident || n.Kind == guard.NoticeTampered || n.Kind == guard.NoticeReaderLost:

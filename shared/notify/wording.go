@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
 )
@@ -165,6 +166,8 @@ func opened(n guard.Notice) (before, after string) {
 		switch {
 		case onlyAliases(subject):
 			return "The key alias of ", " is gone"
+		case subject.Reads && !subject.Until.IsZero() && onlyEnding(subject):
+			return "", " opens with no key from " + subject.Until.UTC().Format(time.DateOnly) + " on"
 		case onlyReplicas(subject):
 			return "A replica's key of ", " cannot be used"
 		case subject.Key.ARN == "" && len(subject.Versions) > 0:
@@ -176,7 +179,10 @@ func opened(n guard.Notice) (before, after string) {
 		case onlyReplicas(subject):
 			return "A replica of ", " is under a key that is not approved"
 		case subject.Key.ARN == "" && len(subject.Versions) > 0:
-			return "A version of ", " opens with a key that is not approved"
+			if slices.ContainsFunc(subject.Versions, func(v guard.Version) bool { opening, _ := v.Opening(); return len(opening) > 0 }) {
+				return "A version of ", " opens with a key that is not approved"
+			}
+			return "A version of ", " is under a key that is not approved"
 		}
 		return "", " is under a key that is not approved"
 	case guard.SecretForeignKey:
@@ -193,10 +199,18 @@ func incident(n guard.Notice) string {
 		return " cannot be used"
 	}
 	counts := n.Blast.Counts()
-	if counts.Under() == 0 {
-		return " is " + stateWord(n.Blast.State) + ": what stops could not be seen"
+	text := " is " + stateWord(n.Blast.State) + ": "
+	switch {
+	case counts.Judged() == 0 && counts.Waiting > 0:
+		text += guard.Count(counts.Waiting, "stops in its recovery window", "stop in their recovery windows")
+	case counts.Judged() == 0:
+		return text + "what stops could not be seen"
+	default:
+		text += counts.Brief()
+		if counts.Waiting > 0 {
+			text += fmt.Sprintf(", %d in recovery", counts.Waiting)
+		}
 	}
-	text := " is " + stateWord(n.Blast.State) + ": " + counts.Brief()
 	if counts.Unknown > 0 {
 		text += fmt.Sprintf(", %d unknown", counts.Unknown)
 	}
@@ -236,6 +250,11 @@ func onlyReplicas(s guard.Subject) bool {
 func onlyAliases(s guard.Subject) bool {
 	keys := keysNamed(s)
 	return len(keys) > 0 && len(s.Versions) == 0 && !slices.ContainsFunc(keys, func(k guard.Key) bool { return !k.AliasGone() })
+}
+
+// onlyEnding reports that each key that is named can be used until its imported material expires.
+func onlyEnding(s guard.Subject) bool {
+	return !slices.ContainsFunc(keysNamed(s), func(k guard.Key) bool { return !expires(k) })
 }
 
 // keysNamed are the keys that the secret and its copies name, of those in the subject.
@@ -332,5 +351,15 @@ func Why(n guard.Notice) string {
 		return ""
 	}
 	control, _ := guard.ControlByID(n.Finding.Control)
+	if s := n.Finding.Subject; n.Finding.Control == guard.SecretKeyUnusable {
+		switch {
+		case s.Empty:
+			return "It has no value yet, so no reader fails and nothing is lost: until the key is back none can be written."
+		case s.Reads && s.Until.IsZero():
+			return "What was written still opens, with other keys: no reader fails. A new version cannot be written until the key is back."
+		case s.Reads:
+			return "What was written opens until " + day(s.Until) + ". Then readers fail at their next uncached read, unless the key material is imported again by then."
+		}
+	}
 	return control.Why
 }

@@ -154,7 +154,7 @@ func TestDetailsAreWholeSentences(t *testing.T) {
 		"a key that its owner approved by a tag":    {found(guard.SecretKeyUnapproved, guard.Subject{Key: guard.Key{ARN: older, SelfApproved: guard.ApprovedByTag}}), []guard.Passage{{Text: "The secret is under " + older + ", which is approved by a tag that its owner can write."}}},
 		"a key of which only the ARN is known":      {found(guard.SecretKeyUnapproved, guard.Subject{Key: guard.Key{ARN: older}}), []guard.Passage{{Text: "The secret is under " + older + ", which is not approved."}}},
 		"a key of which only the state is known":    {found(guard.SecretKeyUnusable, guard.Subject{Key: guard.Key{State: guard.KeyMissing}}), []guard.Passage{{Text: "The secret is under a key that does not exist any more."}}},
-		"an older key by its ARN":                   {found(guard.SecretNotSealed, version(guard.Key{ARN: own, Manager: guard.ManagerCustomer}, guard.Key{ARN: older, Manager: guard.ManagerCustomer})), []guard.Passage{{Text: "AWSPREVIOUS (version v1) still opens with " + older + "."}}},
+		"an older key by its ARN":                   {found(guard.SecretNotSealed, version(guard.Key{ARN: own, Manager: guard.ManagerCustomer}, guard.Key{ARN: older, Manager: guard.ManagerCustomer, State: guard.KeyEnabled})), []guard.Passage{{Text: "AWSPREVIOUS (version v1) still opens with " + older + "."}}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, notify.Details(c.notice)); diff != "" {
@@ -261,10 +261,13 @@ func TestHowUrgentANoticeIs(t *testing.T) {
 func TestAHeadlineCountsWhatStops(t *testing.T) {
 	stops, unknown := []guard.Affected{{Name: "a"}}, []guard.Affected{{Name: "b"}, {Name: "c"}}
 	for want, blast := range map[string]*guard.BlastRadius{
-		"Key k cannot be used":                                    nil,
-		"Key k is disabled: what stops could not be seen":         {State: guard.KeyDisabled, Unknown: unknown},
-		"Key k is disabled: 1 stops, 1 does not":                  {State: guard.KeyDisabled, Stops: stops, Remains: stops},
-		"Key k is pending deletion: 1 stops, 0 do not, 2 unknown": {State: guard.KeyPendingDeletion, Stops: stops, Unknown: unknown},
+		"Key k cannot be used":                                                 nil,
+		"Key k is disabled: what stops could not be seen":                      {State: guard.KeyDisabled, Unknown: unknown},
+		"Key k is disabled: 1 stops, 1 does not":                               {State: guard.KeyDisabled, Stops: stops, Remains: stops},
+		"Key k is pending deletion: 1 stops, 0 do not, 2 unknown":              {State: guard.KeyPendingDeletion, Stops: stops, Unknown: unknown},
+		"Key k is disabled: 0 stop, 2 do not (1 for now)":                      {State: guard.KeyDisabled, Remains: []guard.Affected{{Name: "a"}, {Name: "b", Ends: []guard.End{{}}}}},
+		"Key k is pending deletion: 1 stops in its recovery window, 2 unknown": {State: guard.KeyPendingDeletion, Unknown: unknown, Index: &guard.Indexed{Waiting: stops}},
+		"Key k is pending deletion: 1 stops, 0 do not, 3 in recovery":          {State: guard.KeyPendingDeletion, Stops: stops, Index: &guard.Indexed{Waiting: stops, More: 2}},
 	} {
 		if got := notify.Headline(guard.Notice{Kind: guard.NoticeIncident, Name: "alias/k", Blast: blast}); got != want {
 			t.Errorf("headline %q, want %q", got, want)
@@ -274,5 +277,32 @@ func TestAHeadlineCountsWhatStops(t *testing.T) {
 	n.Finding.Subject = guard.Subject{Key: guard.Key{State: guard.KeyMissing}}
 	if got := notify.Headline(n); got != "The key of app cannot be used" {
 		t.Errorf("headline %q", got)
+	}
+}
+
+// A key that cannot be used, or will not be, is said to stop readers when it does, and no day before.
+func TestAnUnusableKeyStopsReadersFromTheDayOnThatItDoes(t *testing.T) {
+	const unused, readers = "The key of app cannot be used", "Readers fail now or at their next uncached read, and a deleted key takes the value with it."
+	day := time.Date(2026, 9, 8, 0, 0, 0, 0, time.UTC)
+	ends := guard.Key{ARN: "k", Manager: guard.ManagerCustomer, State: guard.KeyEnabled, ValidTo: day}
+	off := guard.Key{ARN: "k", Manager: guard.ManagerCustomer, State: guard.KeyDisabled}
+	for sentence, c := range map[string]struct {
+		subject       guard.Subject
+		headline, why string
+	}{
+		"its material expires":                     {guard.Subject{Key: ends, Reads: true, Until: day}, "app opens with no key from 2026-09-08 on", "What was written opens until 8 September 2026 00:00 UTC. Then readers fail at their next uncached read, unless the key material is imported again by then."},
+		"that of the version's other key expires":  {guard.Subject{Key: off, Reads: true, Until: day}, unused, "What was written opens until 8 September 2026 00:00 UTC. Then readers fail at their next uncached read, unless the key material is imported again by then."},
+		"it is disabled, and another key opens it": {guard.Subject{Key: off, Reads: true}, unused, "What was written still opens, with other keys: no reader fails. A new version cannot be written until the key is back."},
+		"it is disabled, and there is no value":    {guard.Subject{Key: off, Empty: true}, unused, "It has no value yet, so no reader fails and nothing is lost: until the key is back none can be written."},
+		"it is disabled":                           {guard.Subject{Key: off}, unused, readers},
+	} {
+		n := notifytest.Opened(guard.SecretKeyUnusable, "app", "cli")
+		n.Finding.Subject = c.subject
+		if got := notify.Headline(n); got != c.headline {
+			t.Errorf("%s: headline %q, want %q", sentence, got, c.headline)
+		}
+		if got := notify.Why(n); got != c.why {
+			t.Errorf("%s: %q, want %q", sentence, got, c.why)
+		}
 	}
 }

@@ -34,6 +34,7 @@ type applying struct {
 	left    map[string]string // why these credentials change nothing, by account
 	held    []migration.Drift // what is left out, because the plan does not hold for it any more
 	jobs    []migration.Job   // as they were listed last, or left by us since
+	stop    string            // why a wave sets no more keys, so that only what was begun goes on
 	listed  time.Time
 }
 
@@ -245,8 +246,11 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 	bar := a.env.Progress("secrets", len(items))
 	defer bar.Done()
 	var done []outcome
-	stop := ""
+	stop := a.stop
 	for _, i := range items {
+		if stop != "" && !begun(a.jobs, i.Secret, true) {
+			continue
+		}
 		o, err := a.one(ctx, m, p, i)
 		bar.Step(i.Name)
 		if ctx.Err() != nil {
@@ -256,12 +260,13 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 			o.Problem = err.Error()
 		}
 		done = append(done, o)
-		var unread error
-		if stop, unread = a.halted(ctx, m, p.ID, i); unread != nil { // nobody knows whether it must not go on
+		halted, unread := a.halted(ctx, m, p.ID, i)
+		if unread != nil { // nobody knows whether it must not go on
 			stop = unread.Error()
-		}
-		if stop != "" {
 			break
+		}
+		if stop == "" {
+			stop = halted
 		}
 	}
 	return a.end(p, done, stop)
@@ -294,7 +299,7 @@ func (a *applying) applyByHub(ctx context.Context, p migration.Plan, items []mig
 		}
 		done = append(done, o)
 	}
-	return a.end(p, done, "")
+	return a.end(p, done, a.stop)
 }
 
 // end reports what was done, and what was left out.

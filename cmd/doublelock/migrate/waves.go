@@ -11,25 +11,37 @@ import (
 )
 
 // choose picks what moves now: the secrets of the waves whose turn it is, of those that were named where some were, and
-// what is under way already, whichever its wave. What rests (blocked, failed, rolled back) waits for its wave.
+// what is under way already, whichever its wave. What rests (blocked, failed, rolled back) waits for its wave. A halted wave sets no more
+// keys, and what was begun goes on.
 func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.Rules) ([]migration.Item, error) {
+	a.jobs = jobs
 	turn, left := a.waveTurn(p, jobs)
 	waves, err := a.wavesNow(p, turn, left)
 	if err != nil {
 		return nil, err
 	}
 	for _, wave := range turn {
-		if halted := migration.Halted(jobs, p.ID, wave, set); halted != "" {
-			return nil, command.Finding("%s", halted)
+		if a.stop = migration.Halted(jobs, p.ID, wave, set); a.stop != "" {
+			waves = nil
+			break
 		}
 	}
 	var out []migration.Item
 	for _, i := range p.Items {
-		if !a.isHeld(i.Secret) && (slices.Contains(waves, i.Wave) || jobFor(jobs, i.Secret).UnderWay()) {
+		if !a.isHeld(i.Secret) && (slices.Contains(waves, i.Wave) || begun(jobs, i.Secret, a.stop != "")) {
 			out = append(out, i)
 		}
 	}
+	if a.stop != "" && len(out) == 0 {
+		return nil, command.Finding("%s", a.stop)
+	}
 	return out, nil
+}
+
+// begun reports that a secret is under way already; with keySet only where its next step sets no key.
+func begun(jobs []migration.Job, secret string, keySet bool) bool {
+	j := jobFor(jobs, secret)
+	return j.UnderWay() && (!keySet || j.Phase != migration.Planned)
 }
 
 // waveTurn lists the waves that may move now: those that are past observing, and the first that is not, of which so many

@@ -96,3 +96,21 @@ func TestAWaveWaitsForACanaryThatBeginsAnew(t *testing.T) {
 	f.expect(0, "observing", "migrate", "apply", f.file)
 	f.stays(prod, "the canary began anew")
 }
+
+// A wave that is halted sets no more keys, and what was begun in it goes on.
+func TestInAHaltedWaveWhatWasBegunGoesOn(t *testing.T) {
+	f := newFixture(t)
+	one, two, dev := f.inWave("a/one", "canary"), f.inWave("a/two", "canary"), f.inWave("d/one", "dev")
+	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", one, "--secret", two, "--secret", dev)
+	f.expect(0, "observing", "migrate", "apply", f.file)
+	f.Clock.Advance(time.Minute)
+	f.expect(0, "rolled_back", "migrate", "rollback", "--secret", one, "--reason", "the app broke")
+	f.Clock.Advance(30 * time.Hour)
+
+	out := f.expect(2, "is halted", "migrate", "apply", f.file)
+	if strings.Contains(out, "a/one") || strings.Contains(out, "d/one") || !strings.Contains(out, "a/two") || !strings.Contains(out, "sealing") {
+		t.Errorf("applied: %s", out)
+	}
+	f.stays(one, "an apply of a halted wave")
+	f.stays(dev, "an apply of a halted wave")
+}
