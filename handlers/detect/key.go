@@ -136,6 +136,9 @@ func keyName(key guard.Key) string {
 // Grants are made by the thousand for keys that have nothing to do with secrets: where the key's ARN is known, the index is
 // asked before KMS is, which has quotas.
 func (h *Handler) lookAtKey(ctx context.Context, c trail.Change, cause guard.Cause, queue string) (Outcome, error) {
+	if err := h.Approval.Learn(ctx, c); err != nil {
+		return Outcome{}, err
+	}
 	naming, err := h.naming(ctx, c.Alias)
 	if err != nil {
 		return Outcome{}, err
