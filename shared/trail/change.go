@@ -19,11 +19,12 @@ const (
 	DeniedRead    Kind = "denied_read"    // a reader did not get a value
 	Unknown       Kind = "unknown"        // the export lacks what decides; of no event that EventBridge delivers
 	Tamper        Kind = "tamper"         // what we stand on was touched: trail, rule or organization policy
+	PolicyBinds   Kind = "policy_binds"   // policies of the organization bind more than before: what they forbid has to be asked again
 )
 
 // Kinds lists every kind, for tables and totals.
 func Kinds() []Kind {
-	return []Kind{LookAtSecret, LookAtKey, KeyLifecycle, DeniedRead, AttemptDenied, Tamper, Unknown, Ignored}
+	return []Kind{LookAtSecret, LookAtKey, KeyLifecycle, DeniedRead, AttemptDenied, Tamper, PolicyBinds, Unknown, Ignored}
 }
 
 // Change is one event, read. It says where to look, never what is true there. Anything but Kind and Reason may be

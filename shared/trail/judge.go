@@ -25,7 +25,7 @@ func (f *fields) judge(c *Change, service string) {
 		judgeFailed(c, row)
 	case !brings(row.rule, c.DetailType):
 		c.Reason = "delivered as " + c.DetailType + ", which this call never is"
-	case row.kind == Tamper:
+	case row.kind == Tamper, row.kind == PolicyBinds:
 		judgeTamper(c, row)
 	default:
 		judgeSucceeded(c, row)
@@ -135,7 +135,7 @@ func judgeTamper(c *Change, row *call) {
 	}
 	from, to := c.Moved()
 	if strings.HasPrefix(from, rootPrefix) {
-		c.Reason = "an account was moved out of the root, whose policies bind it as before: nothing was taken from it"
+		c.Kind, c.Rule, c.Reason = PolicyBinds, row.rule, "an account was moved out of the root, whose policies bind it as before: nothing was taken from it"
 		return
 	}
 	c.Kind, c.Rule, c.Reason = row.kind, row.rule, row.reason
