@@ -159,7 +159,7 @@ func (f *fields) about(c *Change, service string) {
 	case kms:
 		c.Key = keyRef(f.keyID(c), c.Account, c.Region)
 		if row := findCall(service, c.EventName); row != nil && row.kind == KeyLifecycle {
-			c.Store = member(c.Request, "customKeyStoreId")
+			c.Store, c.KeyState = member(c.Request, "customKeyStoreId"), guard.KeyState(f.response.keyState.String())
 		}
 		c.SecondKey = keyRef(f.secondKeyARN.String(), c.Account, c.Region)
 		if oneOf(aliasCalls, c.EventName) {
