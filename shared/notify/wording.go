@@ -208,7 +208,7 @@ func incident(n guard.Notice) string {
 
 // saidOf is what an event says of a key whose state could not be read.
 func saidOf(b guard.BlastRadius, counts guard.Tally) string {
-	text := " was " + stateWord(b.Said.State) + " by an event, unread since: "
+	text := " was " + stateWord(b.Said.State) + " by an event: "
 	if counts.Unknown == 0 {
 		return text + counts.Brief()
 	}
@@ -218,7 +218,7 @@ func saidOf(b guard.BlastRadius, counts guard.Tally) string {
 func restored(n guard.Notice) string {
 	switch {
 	case n.Blast != nil && n.Blast.Said != nil && n.Blast.Said.State.Usable():
-		return " was " + stateWord(n.Blast.Said.State) + " by an event, and could not be read since"
+		return " was " + stateWord(n.Blast.Said.State) + " by an event, and its state could not be read"
 	case n.Blast == nil || n.Blast.State.Usable():
 		return " can be used again"
 	default:
