@@ -307,7 +307,8 @@ func TestWhatBecomesOfAKeyIsAnIncidentOnlyWhereSomethingStops(t *testing.T) {
 	}{
 		"a disabled key":                             {event: "DisableKey", state: guard.KeyDisabled, want: []string{"incident_opened", "finding_opened DL.SECRET.4"}},
 		"a key that will be deleted":                 {event: "ScheduleKeyDeletion", state: guard.KeyPendingDeletion, want: []string{"incident_opened", "finding_opened DL.SECRET.4"}},
-		"a deletion that was canceled":               {event: "CancelKeyDeletion", state: guard.KeyDisabled, want: []string{"key_restored", "finding_opened DL.SECRET.4"}},
+		"a deletion that was canceled":               {event: "CancelKeyDeletion", state: guard.KeyDisabled, want: []string{"incident_opened", "finding_opened DL.SECRET.4"}},
+		"one without key material":                   {event: "CancelKeyDeletion", state: guard.KeyPendingImport, want: []string{"incident_opened", "finding_opened DL.SECRET.4"}},
 		"a canceled deletion, enabled since":         {event: "CancelKeyDeletion", state: guard.KeyEnabled, want: []string{"key_restored"}},
 		"a canceled deletion, scheduled again since": {event: "CancelKeyDeletion", state: guard.KeyPendingDeletion, want: []string{"incident_opened", "finding_opened DL.SECRET.4"}},
 		"an enabled key":                             {event: "EnableKey", state: guard.KeyEnabled, want: []string{"key_restored"}},

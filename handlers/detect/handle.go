@@ -94,6 +94,8 @@ func (h *Handler) decide(ctx context.Context, c trail.Change, queue string) (Out
 		return h.lifecycle(ctx, c, cause, queue)
 	case trail.LookAtKey:
 		return h.lookAtKey(ctx, c, cause, queue)
+	case trail.PolicyBinds:
+		return Outcome{Action: "recorded", Reason: c.Reason}, h.forgetApproval(ctx)
 	case trail.AttemptDenied, trail.DeniedRead, trail.Tamper:
 		return h.publish(ctx, c)
 	default:

@@ -236,6 +236,9 @@ func (h *Handler) fanOut(ctx context.Context, queue string, cause guard.Cause, t
 // the key or alias is from before the event.
 func (h *Handler) look(ctx context.Context, look trail.Look) (Outcome, error) {
 	h.Keys.Invalidate(look.Led.ID)
+	if err := h.Approval.AskAgain(ctx); err != nil {
+		return Outcome{}, err
+	}
 	outcome, err := h.Inspect(ctx, look.Secret, look.Cause)
 	if err != nil || look.Led.ID == "" {
 		return outcome, err

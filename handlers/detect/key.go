@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
@@ -28,11 +29,23 @@ func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cau
 	if err != nil {
 		return Outcome{}, err
 	}
+	var said *guard.Said
+	if key.State == guard.KeyStateUnknown {
+		if state, deleted := c.Said(); state != guard.KeyStateUnknown {
+			said = &guard.Said{State: state, At: c.Time.UTC(), Deleted: deleted}
+			key.State, key.DeletionDate = state, deleted
+		}
+	}
 	found, err := h.under(ctx, key)
 	if err != nil {
 		return Outcome{}, err
 	}
-	outcome, err := h.announceKey(ctx, c, cause, key, h.blast(ctx, key, found))
+	blast := h.blast(ctx, key, found)
+	if said != nil {
+		key.State, key.DeletionDate = guard.KeyStateUnknown, time.Time{}
+		blast = blast.ByEvent(*said)
+	}
+	outcome, err := h.announceKey(ctx, c, cause, key, blast)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -44,36 +57,61 @@ func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cau
 // not wait for them. Who did it does not matter: readers fail all the same, and a name that silences incidents would be
 // worth stealing.
 func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.Cause, key guard.Key, blast guard.BlastRadius) (Outcome, error) {
-	state := string(key.State)
+	state, now := blast.KeyWords(), blast.Now()
 	kind, action := guard.NoticeIncident, "incident"
 	switch {
 	case blast.Empty() && len(blast.Index.Waiting) == 0 && blast.Index.Complete():
-		return Outcome{Action: "unchanged", Reason: "key is " + state + ", no secret is under it: " + blast.Index.Describe()}, nil
-	case c.EventName == "ConnectCustomKeyStore" && key.State == guard.KeyUnavailable: // that takes minutes, in which nothing gets worse
-		return Outcome{Action: "recorded", Reason: "key is " + state + " until its custom key store is connected: a sweep looks again"}, nil
-	case restores(c.EventName, key.State):
+		return Outcome{Action: "unchanged", Reason: "key " + state + ", no secret is under it: " + blast.Index.Describe()}, nil
+	case c.EventName == "ConnectCustomKeyStore" && now == guard.KeyUnavailable: // that takes minutes, in which nothing gets worse
+		return Outcome{Action: "recorded", Reason: "key " + state + " until its custom key store is connected: a sweep looks again"}, nil
+	case restores(c.EventName) && now.Usable():
 		kind, action = guard.NoticeKeyRestored, "restored"
-	case key.State.Usable(), key.State == guard.KeyCreating,
-		key.State == guard.KeyStateUnknown && (c.EventName == "EnableKey" || c.EventName == "CancelKeyDeletion"):
-		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key is %s, %s: %s", state, blast.Counts().UnderWords(), blast.Index.Describe())}, nil
+	case now.Usable(), now == guard.KeyCreating,
+		now == guard.KeyStateUnknown && (c.EventName == "EnableKey" || c.EventName == "CancelKeyDeletion"):
+		return Outcome{Action: "recorded", Reason: fmt.Sprintf("key %s, %s: %s", state, blast.Counts().UnderWords(), blast.Index.Describe())}, nil
 	}
-	if err := h.Bus.Publish(ctx, []guard.Notice{h.keyNotice(kind, c, cause, key, blast)}); err != nil {
+	notices, err := h.toOwners(ctx, h.keyNotice(kind, c, cause, key, blast))
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := h.Bus.Publish(ctx, notices); err != nil {
 		return Outcome{}, fmt.Errorf("publish what became of the key: %w", err)
 	}
-	return Outcome{Action: action, Reason: "key is " + state + ": " + blast.Index.Describe(), Control: string(guard.SecretKeyUnusable)}, nil
+	return Outcome{Action: action, Reason: "key " + state + ": " + blast.Index.Describe(), Control: string(guard.SecretKeyUnusable)}, nil
 }
 
-// restores reports whether a call made things better: the key can be used again, or will not be deleted after all, which
-// leaves it disabled and is no second incident.
-func restores(eventName string, now guard.KeyState) bool {
+// restores reports whether a call can have made a key usable again.
+func restores(eventName string) bool {
 	switch eventName {
-	case "EnableKey", "ImportKeyMaterial", "ConnectCustomKeyStore":
-		return now.Usable()
-	case "CancelKeyDeletion":
-		return now.Usable() || now == guard.KeyDisabled || now == guard.KeyPendingImport
+	case "EnableKey", "ImportKeyMaterial", "ConnectCustomKeyStore", "CancelKeyDeletion":
+		return true
 	default:
 		return false
 	}
+}
+
+// toOwners adds a notice for each secret that stops, or is back, by an event's word: no finding says it to their owners, because
+// the key's state is not known.
+func (h *Handler) toOwners(ctx context.Context, n guard.Notice) ([]guard.Notice, error) {
+	notices := []guard.Notice{n}
+	if n.Blast.Said == nil {
+		return notices, nil
+	}
+	supposed := slices.DeleteFunc(slices.Clone(n.Blast.Unknown), func(a guard.Affected) bool { return !a.Supposed })
+	for _, a := range slices.Concat(supposed, n.Blast.Stops, n.Blast.Partly) {
+		at := arn.Of(a.Secret)
+		secret, err := h.Secrets.Describe(ctx, guard.SecretRef{Account: at.Account, Region: at.Region, ID: a.Secret})
+		switch {
+		case errors.Is(err, guard.ErrGone), errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs):
+			continue // who owns it is not known
+		case err != nil:
+			return nil, fmt.Errorf("find the owner of %s: %w", a.Secret, err)
+		}
+		own, radius := n, n.Blast.Only(a.Secret)
+		own.ID, own.Blast, own.Tags = n.ID+"|"+a.Secret, &radius, secret.Tags
+		notices = append(notices, own)
+	}
+	return notices, nil
 }
 
 // describeKey reads a key as it is now. One we may not see is known by its ARN alone.
@@ -101,14 +139,18 @@ func keyARN(ref guard.KeyRef) string {
 // repeated event has one; the records of two accounts of one call share it.
 func (h *Handler) keyNotice(kind guard.NoticeKind, c trail.Change, cause guard.Cause, key guard.Key, blast guard.BlastRadius) guard.Notice {
 	blast = fitting(blast)
+	detail := ""
+	if kind == guard.NoticeIncident && c.EventName == "CancelKeyDeletion" && !blast.Now().Usable() && blast.Now() != guard.KeyPendingDeletion {
+		detail = "its deletion was canceled"
+	}
 	id := c.SharedEventID
 	if id == "" {
 		id = c.EventID
 	}
 	return guard.Notice{
-		ID:   fmt.Sprintf("%s|%s|%s|%s", key.ARN, kind, key.State, id),
+		ID:   fmt.Sprintf("%s|%s|%s|%s", key.ARN, kind, blast.Now(), id),
 		Kind: kind, At: h.Now().UTC(), Account: key.Account, Region: key.Region, Resource: key.ARN, Name: keyName(key),
-		Decision: guard.Decision{Reason: "secrets are under the key"}, Blast: &blast, Tags: key.Tags,
+		Decision: guard.Decision{Reason: "secrets are under the key"}, Blast: &blast, Detail: detail, Tags: key.Tags,
 		Actor: cause.Actor, Tool: cause.Tool, EventID: cause.EventID,
 	}
 }
@@ -136,6 +178,9 @@ func keyName(key guard.Key) string {
 // Grants are made by the thousand for keys that have nothing to do with secrets: where the key's ARN is known, the index is
 // asked before KMS is, which has quotas.
 func (h *Handler) lookAtKey(ctx context.Context, c trail.Change, cause guard.Cause, queue string) (Outcome, error) {
+	if err := h.Approval.Learn(ctx, c); err != nil {
+		return Outcome{}, err
+	}
 	naming, err := h.naming(ctx, c.Alias)
 	if err != nil {
 		return Outcome{}, err

@@ -14,8 +14,8 @@ import (
 // change of what the guard depends on.
 func (h *Handler) publish(ctx context.Context, c trail.Change) (Outcome, error) {
 	if c.Kind == trail.Tamper && c.OfOrganization() {
-		if err := h.Approval.Forget(ctx); err != nil {
-			return Outcome{}, fmt.Errorf("forget who may approve keys: %w", err)
+		if err := h.forgetApproval(ctx); err != nil {
+			return Outcome{}, err
 		}
 	}
 	if c.Actor.Own() && c.Kind != trail.Tamper { // none of our roles may touch what we depend on
@@ -40,6 +40,14 @@ func (h *Handler) publish(ctx context.Context, c trail.Change) (Outcome, error) 
 		return Outcome{}, fmt.Errorf("publish %s: %w", c.Kind, err)
 	}
 	return Outcome{Action: string(c.Kind), Reason: c.Reason}, nil
+}
+
+// forgetApproval has every process ask again which accounts are protected.
+func (h *Handler) forgetApproval(ctx context.Context) error {
+	if err := h.Approval.Forget(ctx); err != nil {
+		return fmt.Errorf("forget who may approve keys: %w", err)
+	}
+	return nil
 }
 
 // noticeOf is made from the event alone, so that a repeated event gives the same notice to the last byte.

@@ -25,10 +25,12 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	}
 	c, r, keys, records := h.Cloud, h.Runtime, secrets.NewKeys(h.Cloud), table.Open(h.Cloud, h.Table)
 	all := accounts.Modes(c, r, &fleet.Changes{Bookmarks: records, Now: h.Now}, h.Now)
+	approval := accounts.Approval(c, all, r, h.Management, h.Now)
+	approval.Origins, approval.Afresh = accounts.Origins(records.Documents(fleet.OriginKind), r), true
 	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now, Log: h.Log}.Open()
 	return &Handler{
 		Secrets: secrets.New(c), Keys: keys, Records: records, Bus: h.Notices(), Modes: modes{all}, Inspector: detect.NewInspector(h, keys),
-		Machine: machine.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Approval: accounts.Approval(c, all, r, h.Management, h.Now), Waivers: r.GuardWaivers(),
+		Machine: machine.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Approval: approval, Waivers: r.GuardWaivers(),
 		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Later: h.Later(), Log: h.Log,
 	}, nil
 }

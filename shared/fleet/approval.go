@@ -10,6 +10,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/trail"
 )
 
 // Approval finds out where aliases and tags approve keys: in accounts that are bound by an SCP of ours that keeps their people
@@ -21,23 +22,34 @@ type Approval struct {
 	Protected  func(contents []string, account, region string) guard.Outcome                        // whether they keep everybody but approvers there from approving keys
 	Management string                                                                               // the account that no SCP binds; "": not known
 	Now        func() time.Time
-	Changes    *Changes // of policies, and of where accounts are; shared with who answers Path
+	Changes    *Changes // of policies, of where accounts are, and of Origins; shared with who answers Path
+	Origins    *Origins // who approved keys; nil: nobody keeps that
+	Afresh     bool     // for who changes secrets: ask at each question whether anything has changed, and not each minute
 
 	turn   turn
+	again  bool // ask at the next question as if Afresh
+	doubts map[string][]guard.Doubt
 	scps   []SCP
 	judged map[judgement]guard.Outcome // of scps
 	until  time.Time
-	change string // the last one when scps were read
+	unread bool   // scps
+	change string // the last one when all that was forgotten
 }
 
 // judgement is what a policy is judged for.
 type judgement struct{ contents, account, region string }
 
-// Of completes what approves keys by what is known of the accounts of these keys, where that decides. What AWS Organizations
-// does not let us see stays unknown. Errors are those that pass.
+// Of completes what approves keys by what is known of the accounts of these keys, and of who approved them, where that decides.
+// What AWS Organizations does not let us see stays unknown. Errors are those that pass.
 func (a *Approval) Of(ctx context.Context, approved guard.Approved, keys ...guard.Key) (guard.Approved, error) {
 	accounts := approved.DependsOn(keys...)
-	if a == nil || a.Management == "" || len(accounts) == 0 {
+	if a == nil || len(accounts) == 0 {
+		return approved, nil
+	}
+	if err := a.doubt(ctx, &approved, keys); err != nil {
+		return guard.Approved{}, err
+	}
+	if a.Management == "" {
 		return approved, nil
 	}
 	approved.Protected = map[string]bool{}
@@ -52,6 +64,65 @@ func (a *Approval) Of(ctx context.Context, approved guard.Approved, keys ...guar
 		}
 	}
 	return approved, nil
+}
+
+// doubt completes what approves keys by who approved these.
+func (a *Approval) doubt(ctx context.Context, approved *guard.Approved, keys []guard.Key) error {
+	if a.Origins == nil {
+		return nil
+	}
+	if err := a.turn.take(ctx); err != nil {
+		return err
+	}
+	defer a.turn.give()
+	if err := a.refresh(ctx); err != nil {
+		return err
+	}
+	all := map[string][]guard.Doubt{}
+	for _, k := range keys {
+		if k.ARN == "" || all[k.ARN] != nil || len(approved.DependsOn(k)) == 0 {
+			continue
+		}
+		doubts, known := a.doubts[k.ARN]
+		if !known {
+			var err error
+			if doubts, err = a.Origins.doubts(ctx, k.ARN); err != nil {
+				return err
+			}
+			a.doubts[k.ARN] = doubts
+		}
+		if len(doubts) > 0 {
+			all[k.ARN] = doubts
+		}
+	}
+	approved.Doubts = all
+	return nil
+}
+
+// Learn keeps who wrote what approves a key, where a call did that. All other processes know it within a minute, and this one
+// at once.
+func (a *Approval) Learn(ctx context.Context, c trail.Change) error {
+	if a == nil || a.Origins == nil {
+		return nil
+	}
+	news, err := a.Origins.learn(ctx, c)
+	if err != nil || !news {
+		return err
+	}
+	return a.Forget(ctx)
+}
+
+// AskAgain has the next question asked as if Afresh: an event may have been read elsewhere a moment ago.
+func (a *Approval) AskAgain(ctx context.Context) error {
+	if a == nil {
+		return nil
+	}
+	if err := a.turn.take(ctx); err != nil {
+		return err
+	}
+	defer a.turn.give()
+	a.again = true
+	return nil
 }
 
 // regionsOf lists the Regions of an account's keys.
@@ -122,8 +193,8 @@ func (a *Approval) in(contents []string, account, region string) guard.Outcome {
 	return outcome
 }
 
-// Forget has the policies, and where accounts are, asked for again at the next question, here and, within a minute, in every
-// other process: an event says that they have changed.
+// Forget has the policies, where accounts are, and who approved keys asked for again at the next question, here and, within a
+// minute, in every other process: an event says that they have changed.
 func (a *Approval) Forget(ctx context.Context) error {
 	if a == nil {
 		return nil
@@ -131,19 +202,33 @@ func (a *Approval) Forget(ctx context.Context) error {
 	return a.Changes.Record(ctx)
 }
 
-// read reads the policies, once an hour, or after a change. The turn must be taken.
-func (a *Approval) read(ctx context.Context) error {
-	change, err := a.Changes.Last(ctx)
+// refresh forgets everything, once an hour, or after a change. The turn must be taken.
+func (a *Approval) refresh(ctx context.Context) error {
+	last := a.Changes.Last
+	if a.Afresh || a.again {
+		last = a.Changes.Ask
+	}
+	change, err := last(ctx)
 	if err != nil {
 		return err
 	}
-	if a.Now().Before(a.until) && a.change == change {
+	a.again = false
+	if a.doubts != nil && a.Now().Before(a.until) && a.change == change {
 		return nil
+	}
+	a.doubts, a.unread, a.until, a.change = map[string][]guard.Doubt{}, true, a.Now().Add(pathsFor), change
+	return nil
+}
+
+// read reads the policies, unless nothing has changed since. The turn must be taken.
+func (a *Approval) read(ctx context.Context) error {
+	if err := a.refresh(ctx); err != nil || !a.unread {
+		return err
 	}
 	scps, err := a.SCPs(ctx)
 	if err != nil {
 		return err
 	}
-	a.scps, a.judged, a.until, a.change = scps, map[judgement]guard.Outcome{}, a.Now().Add(pathsFor), change
+	a.scps, a.judged, a.unread = scps, map[judgement]guard.Outcome{}, false
 	return nil
 }

@@ -17,7 +17,7 @@ type Bookmarks interface {
 	SetBookmark(ctx context.Context, name, value string) error
 }
 
-// Changes of AWS Organizations that events have said. Each process remembers for an hour what it asked; one of them reads the
+// Changes of AWS Organizations, and of what approves keys, that events have said. Each process remembers for an hour what it asked; one of them reads the
 // event, and all others learn of it here. It is safe for concurrent use. Of a nil Changes there are none.
 type Changes struct {
 	Bookmarks Bookmarks // nil: of this process alone
@@ -35,7 +35,12 @@ const (
 )
 
 // Last names the last change, as it was a minute ago at most. Whoever asked before it has to ask again. "" is none.
-func (c *Changes) Last(ctx context.Context) (string, error) {
+func (c *Changes) Last(ctx context.Context) (string, error) { return c.within(ctx, changesEvery) }
+
+// Ask is Last as it is now.
+func (c *Changes) Ask(ctx context.Context) (string, error) { return c.within(ctx, 0) }
+
+func (c *Changes) within(ctx context.Context, most time.Duration) (string, error) {
 	if c == nil {
 		return "", nil
 	}
@@ -44,7 +49,7 @@ func (c *Changes) Last(ctx context.Context) (string, error) {
 	}
 	defer c.turn.give()
 	now := c.Now()
-	if age := now.Sub(c.asked); c.Bookmarks == nil || !c.asked.IsZero() && age >= 0 && age < changesEvery {
+	if age := now.Sub(c.asked); c.Bookmarks == nil || !c.asked.IsZero() && age >= 0 && age < most {
 		return c.last, nil
 	}
 	last, err := c.Bookmarks.Bookmark(ctx, changesBookmark)

@@ -17,6 +17,8 @@ type Approved struct {
 	// Protected says of accounts of keys whether an SCP of ours keeps their owners from writing those aliases and tags. Of
 	// an account that is not in it that is not known.
 	Protected map[string]bool `json:"-"`
+	// Doubts are, by the ARN of the key, which of its aliases and tags do not approve it all the same.
+	Doubts map[string][]Doubt `json:"-"`
 }
 
 // ApprovedBy is what of a key an approval goes by that its owner could write himself.
@@ -49,25 +51,34 @@ func (a *Approved) allows(k *Key, secretAccount string) Outcome {
 	}
 	protected, known := a.Protected[k.Account]
 	unread := len(a.Aliases) > 0 && k.Aliases == nil || len(a.Tags) > 0 && k.Tags == nil
+	by, doubt := a.by(k)
 	switch {
 	case known && !protected:
 		return Fail
-	case a.by(k) != "" && protected:
+	case by != "" && doubt == nil && protected:
 		return Pass
-	case a.by(k) != "", unread:
+	case unread, by != "" && !doubt.certain():
 		return Unknown
 	default:
 		return Fail
 	}
 }
 
-// SelfApproved says by what a key is approved that does not count, because its owner can write it, or because nobody knows
-// whether he can; "" when that is not what it lacks.
-func (a Approved) SelfApproved(k Key) ApprovedBy {
-	if a.names(&k) || a.Protected[k.Account] {
-		return ""
+// SelfApproved says by what a key is approved that does not count, because its owner can write it, because nobody knows
+// whether he can, or because of a doubt, which it answers then; "" when that is not what it lacks.
+func (a Approved) SelfApproved(k Key) (ApprovedBy, *Doubt) {
+	if a.names(&k) {
+		return "", nil
 	}
-	return a.by(&k)
+	by, doubt := a.by(&k)
+	protected, known := a.Protected[k.Account]
+	switch {
+	case doubt == nil && protected:
+		return "", nil
+	case known && !protected: // that is to be mended first, and says enough
+		return by, nil
+	}
+	return by, doubt
 }
 
 // DependsOn lists the accounts on which the approval of keys depends: those of keys that only an alias or a tag approves, or
@@ -76,7 +87,7 @@ func (a Approved) DependsOn(keys ...Key) []string {
 	var accounts []string
 	for i := range keys {
 		k := &keys[i]
-		open := a.by(k) != "" || len(a.Aliases) > 0 && k.Aliases == nil || len(a.Tags) > 0 && k.Tags == nil
+		open := a.carries(k) || len(a.Aliases) > 0 && k.Aliases == nil || len(a.Tags) > 0 && k.Tags == nil
 		if open && k.Account != "" && k.Manager != ManagerAWS && !a.names(k) && !slices.Contains(accounts, k.Account) {
 			accounts = append(accounts, k.Account)
 		}
@@ -90,16 +101,30 @@ func (a *Approved) names(k *Key) bool {
 		slices.ContainsFunc(a.ARNs, func(pattern string) bool { return arn.Match(pattern, k.ARN) })
 }
 
-// by is which of its names, that people write, approves a key; "" is none.
-func (a *Approved) by(k *Key) ApprovedBy {
-	switch {
-	case slices.ContainsFunc(a.Aliases, func(alias string) bool { return slices.Contains(k.Aliases, alias) }):
-		return ApprovedByAlias
-	case len(a.Tags) > 0 && hasTags(k.Tags, a.Tags):
-		return ApprovedByTag
-	default:
-		return ""
+// by is which of its names, that people write, approves a key; "" is none. One that no doubt is about comes first, then one of
+// which nobody knows.
+func (a *Approved) by(k *Key) (by ApprovedBy, doubt *Doubt) {
+	consider := func(way ApprovedBy, name string) {
+		switch d := a.doubt(k, way, name); {
+		case by == "", doubt != nil && d == nil, doubt.certain() && !d.certain():
+			by, doubt = way, d
+		}
 	}
+	for _, alias := range a.Aliases {
+		if slices.Contains(k.Aliases, alias) {
+			consider(ApprovedByAlias, alias)
+		}
+	}
+	if len(a.Tags) > 0 && hasTags(k.Tags, a.Tags) {
+		consider(ApprovedByTag, "")
+	}
+	return by, doubt
+}
+
+// carries reports whether a key has a name that approves keys.
+func (a *Approved) carries(k *Key) bool {
+	by, _ := a.by(k)
+	return by != ""
 }
 
 // Words say that an approval does not count, and why.

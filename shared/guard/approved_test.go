@@ -46,7 +46,7 @@ func TestAnAliasOrTagApprovesOnlyWhereItsOwnerCannotWriteIt(t *testing.T) {
 			if got := c.approved.Allows(c.key, ownKey.Account); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
-			if got := c.approved.SelfApproved(c.key); got != c.self {
+			if got, _ := c.approved.SelfApproved(c.key); got != c.self {
 				t.Errorf("approved by %q itself, want %q", got, c.self)
 			}
 			if asked := slices.Contains(c.approved.DependsOn(c.key), ownKey.Account); !asked && c.want != c.approved.Allows(c.key, ownKey.Account) {

@@ -18,6 +18,8 @@ type BlastRadius struct {
 
 	Elsewhere Listing `json:"elsewhere,omitzero"` // whether copies in other accounts were looked for; "": nobody could list them
 
+	Said *Said `json:"said,omitempty"` // where the key's state could not be read: what the event says; nil: it was read
+
 	Index *Indexed `json:"index,omitempty"` // how far what it is made of reaches; nil: every secret was looked at
 
 	// Left counts what Trim left out of the lists.

@@ -37,11 +37,11 @@ func (f Finding) Describe() string {
 func (n Notice) Describe() string {
 	switch {
 	case n.Kind == NoticeKeyRestored && n.Blast != nil:
-		return fmt.Sprintf("key is %s: %s", n.Blast.State, n.Blast.Counts().UnderWords())
+		return fmt.Sprintf("key %s: %s", n.Blast.KeyWords(), n.Blast.Counts().UnderWords())
 	case n.Blast != nil && n.Blast.Empty():
-		return fmt.Sprintf("key is %s: no secret that can be read is known to be under it", n.Blast.State)
+		return fmt.Sprintf("%skey %s: no secret that can be read is known to be under it", n.before(), n.Blast.KeyWords())
 	case n.Blast != nil:
-		return fmt.Sprintf("key is %s: %s", n.Blast.State, n.Blast.Counts().Words())
+		return fmt.Sprintf("%skey %s: %s", n.before(), n.Blast.KeyWords(), n.Blast.Counts().Words())
 	case n.Move != nil:
 		return script(n.Passages()).String()
 	case n.Finding == nil:
@@ -57,6 +57,14 @@ func (n Notice) Describe() string {
 	default:
 		return n.Detail
 	}
+}
+
+// before is what happened to a key, where its state does not say it.
+func (n Notice) before() string {
+	if n.Detail == "" {
+		return ""
+	}
+	return n.Detail + "; "
 }
 
 func (f Finding) endWords() string {

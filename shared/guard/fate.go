@@ -10,24 +10,25 @@ import (
 
 // Affected is a secret that the key touches, and why it stops or does not.
 type Affected struct {
-	Secret  string    `json:"secret"` // canonical ARN
-	Name    string    `json:"name"`
-	State   LockState `json:"state"`
-	Fate    Fate      `json:"fate,omitzero"`
-	Opens   Key       `json:"opens,omitzero"`   // of FateOlderCopy, FateOwnKey, FateReplica and FateOtherVersion: what still opens it
-	With    []Key     `json:"with,omitzero"`    // of FateReplica and FateOtherVersion: further keys that still open something
-	Regions []string  `json:"regions,omitzero"` // of FateReplica and FateUnreadReplica: where those replicas are, or in which account; where the primary opens: which stop
-	Labels  []string  `json:"labels,omitzero"`  // of FateOtherVersion and FateReplica: of the versions that still open, and in which Region or account; where the primary opens: of others that stop
-	Unread  []string  `json:"unread,omitzero"`  // where the primary opens: locations that stop, unless an older copy there opens, which nobody could see
-	Next    []string  `json:"next,omitzero"`    // where the primary opens: locations whose current version opens, and whose next is to be under the key
-	Unsure  []string  `json:"unsure,omitzero"`  // labels of versions of which nobody knows whether they still open, and in which Region or account
-	Others  []Key     `json:"others,omitzero"`  // of FateEveryCopy: that open it no more; of FateUnreadKey and Unsure: of which nobody knows whether they open it
-	Lost    time.Time `json:"lost,omitzero"`    // from when what stops is lost for good, because its last key is deleted; of several versions the first
-	Gone    bool      `json:"gone,omitzero"`    // what stops is lost already: no key of it exists any more
-	Dying   []string  `json:"dying,omitzero"`   // of Lost and Gone: labels of those versions, where others that stop can come back
-	Ends    []End     `json:"ends,omitzero"`    // what opens without the key, and until when
-	Seen    time.Time `json:"seen,omitzero"`    // of FateStale and FateShutOut: when it was looked at last; zero: never
-	Why     string    `json:"why,omitzero"`     // of notices stored before fates were: the reason, in half a sentence
+	Secret   string    `json:"secret"` // canonical ARN
+	Name     string    `json:"name"`
+	State    LockState `json:"state"`
+	Fate     Fate      `json:"fate,omitzero"`
+	Opens    Key       `json:"opens,omitzero"`    // of FateOlderCopy, FateOwnKey, FateReplica and FateOtherVersion: what still opens it
+	With     []Key     `json:"with,omitzero"`     // of FateReplica and FateOtherVersion: further keys that still open something
+	Regions  []string  `json:"regions,omitzero"`  // of FateReplica and FateUnreadReplica: where those replicas are, or in which account; where the primary opens: which stop
+	Labels   []string  `json:"labels,omitzero"`   // of FateOtherVersion and FateReplica: of the versions that still open, and in which Region or account; where the primary opens: of others that stop
+	Unread   []string  `json:"unread,omitzero"`   // where the primary opens: locations that stop, unless an older copy there opens, which nobody could see
+	Next     []string  `json:"next,omitzero"`     // where the primary opens: locations whose current version opens, and whose next is to be under the key
+	Unsure   []string  `json:"unsure,omitzero"`   // labels of versions of which nobody knows whether they still open, and in which Region or account
+	Others   []Key     `json:"others,omitzero"`   // of FateEveryCopy: that open it no more; of FateUnreadKey and Unsure: of which nobody knows whether they open it
+	Lost     time.Time `json:"lost,omitzero"`     // from when what stops is lost for good, because its last key is deleted; of several versions the first
+	Gone     bool      `json:"gone,omitzero"`     // what stops is lost already: no key of it exists any more
+	Dying    []string  `json:"dying,omitzero"`    // of Lost and Gone: labels of those versions, where others that stop can come back
+	Ends     []End     `json:"ends,omitzero"`     // what opens without the key, and until when
+	Supposed bool      `json:"supposed,omitzero"` // it is so if the key is as an event says
+	Seen     time.Time `json:"seen,omitzero"`     // of FateStale and FateShutOut: when it was looked at last; zero: never
+	Why      string    `json:"why,omitzero"`      // of notices stored before fates were: the reason, in half a sentence
 }
 
 // Fate is why a secret stops without a key, or does not.
@@ -58,6 +59,9 @@ func (a Affected) Describe() string {
 	words := a.why()
 	for _, end := range a.Ends {
 		words = also(words, end.words())
+	}
+	if a.Supposed {
+		words = "if the key is still so: " + words
 	}
 	if len(a.Unsure) > 0 && a.Fate != FateUnreadKey {
 		words = also(words, "whether "+a.unsure()+" still opens is not known: "+a.others("could not be read"))

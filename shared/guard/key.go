@@ -65,6 +65,7 @@ type Key struct {
 	AsOf time.Time `json:"asOf,omitzero"` // when all this was so, where KMS could not say what is so now; zero: it is of now
 
 	SelfApproved ApprovedBy `json:"selfApproved,omitzero"` // in a finding: by what it is approved that its owner can write himself
+	Doubt        *Doubt     `json:"doubt,omitzero"`        // likewise: why that does not count where he cannot
 }
 
 // Same reports whether two keys are one. All keys the AWS manages for Secrets Manager in an account and Region are.

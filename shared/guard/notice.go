@@ -29,7 +29,7 @@ const (
 // Kinds of notices that no finding stands behind.
 const (
 	NoticeIncident    NoticeKind = "incident_opened" // a key that secrets are under cannot be used
-	NoticeKeyRestored NoticeKind = "key_restored"    // such a key can be used again, or will not be deleted after all
+	NoticeKeyRestored NoticeKind = "key_restored"    // such a key can be used again
 	NoticeDenied      NoticeKind = "attempt_denied"  // AWS refused a change that one of our policies is against
 	NoticeDeniedRead  NoticeKind = "read_denied"     // somebody tried to read a secret, or decrypt with its key, and was refused
 	NoticeTampered    NoticeKind = "tampered"        // what the guard stands on was touched: trail, rule or organization policy

@@ -129,21 +129,25 @@ func (k Key) closedWords() string {
 	}
 }
 
-func (s Subject) unapprovedWords() string { return s.approvalWords(ApprovedBy.Words) }
+func (s Subject) unapprovedWords() string { return s.approvalWords(Key.ApprovalWords) }
 
 // maybeApprovedWords is what nobody could judge of the approval of the subject's keys.
 func (s Subject) maybeApprovedWords() string {
-	return s.approvalWords(func(by ApprovedBy) string {
-		if by == "" {
+	return s.approvalWords(func(k Key) string {
+		switch {
+		case k.Doubt != nil:
+			return k.ApprovalWords()
+		case k.SelfApproved == "":
 			return "not known to be approved or not, because it could not be read"
+		default:
+			return k.ApprovalWords() + " unless an SCP forbids it, which is not known here"
 		}
-		return by.Words() + " unless an SCP forbids it, which is not known here"
 	})
 }
 
-func (s Subject) approvalWords(say func(ApprovedBy) string) string {
-	words := s.eachKey(func(k Key) string { return k.ARN + " is " + say(k.SelfApproved) })
-	which := func(k Key) string { return k.ARN + ", which is " + say(k.SelfApproved) }
+func (s Subject) approvalWords(say func(Key) string) string {
+	words := s.eachKey(func(k Key) string { return k.ARN + " is " + say(k) })
+	which := func(k Key) string { return k.ARN + ", which is " + say(k) }
 	for _, v := range s.Versions {
 		var parts []string
 		opening, closed := v.Opening()

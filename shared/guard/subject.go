@@ -114,27 +114,32 @@ func (s *Subject) selfApproved(of Secret, approved Approved) {
 	if len(approved.Aliases)+len(approved.Tags) == 0 {
 		return
 	}
-	by := map[string]ApprovedBy{of.Key.ARN: approved.SelfApproved(of.Key)}
-	opening := func(versions []Version) {
-		for _, v := range versions {
-			for _, k := range v.Keys {
-				by[k.ARN] = approved.SelfApproved(k)
-			}
+	why := map[string]Key{} // with nothing but that
+	learn := func(keys ...Key) {
+		for _, k := range keys {
+			by, doubt := approved.SelfApproved(k)
+			why[k.ARN] = Key{SelfApproved: by, Doubt: doubt}
 		}
 	}
+	opening := func(versions []Version) {
+		for _, v := range versions {
+			learn(v.Keys...)
+		}
+	}
+	learn(of.Key)
 	opening(of.Versions)
 	for _, r := range of.Replicas {
-		by[r.Key.ARN] = approved.SelfApproved(r.Key)
+		learn(r.Key)
 		opening(r.Versions)
 	}
 	for _, e := range of.Elsewhere.Copies {
-		by[e.Key.ARN] = approved.SelfApproved(e.Key)
+		learn(e.Key)
 		opening(e.Versions)
 	}
 	noted := false
 	note := func(k *Key) {
 		if k.ARN != "" {
-			k.SelfApproved = by[k.ARN]
+			k.SelfApproved, k.Doubt = why[k.ARN].SelfApproved, why[k.ARN].Doubt
 			noted = noted || k.SelfApproved != ""
 		}
 	}

@@ -184,6 +184,28 @@ func TestLastUsageAndTheConditionOnIt(t *testing.T) {
 	r.disable(key)
 }
 
+// The right to tag the replica is asked of IAM policies alone: the replica has no key policy before it is made.
+func TestAReplicaIsMadeWithTagsByWhomIAMLetsTag(t *testing.T) {
+	r := newTestbed(t)
+	r.AddRole(open, "replicator", `{"Version":"2012-10-17","Statement":[]}`,
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:CreateKey","kms:ReplicateKey"],"Resource":"*"}]}`)
+	replicate := func(who string) error {
+		key := r.key(open, east, multiRegion)
+		made, err := r.keys(open, who, east).ReplicateKey(t.Context(), &kms.ReplicateKeyInput{
+			KeyId: &key, ReplicaRegion: aws.String(west), Tags: []kmstypes.Tag{{TagKey: aws.String("Owner"), TagValue: aws.String("team")}}})
+		if err == nil && (len(made.ReplicaTags) != 1 || *made.ReplicaTags[0].TagValue != "team") {
+			t.Errorf("the replica has the tags %v", made.ReplicaTags)
+		}
+		return err
+	}
+	if err := replicate(admin); err != nil {
+		t.Errorf("an administrator: %v", err)
+	}
+	if err := replicate("role/replicator/s"); code(err) != "AccessDeniedException" || !strings.Contains(err.Error(), "kms:TagResource") {
+		t.Errorf("without kms:TagResource: %v", err)
+	}
+}
+
 func TestMultiRegionKeys(t *testing.T) {
 	r := newTestbed(t)
 	here, there := r.keys(open, admin, east), r.keys(open, admin, west)

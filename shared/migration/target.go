@@ -80,7 +80,10 @@ func Unfit(name string, k guard.Key, s guard.Secret, region string, approved gua
 		return why
 	}
 	if approved.Allows(k, s.Account) != guard.Pass {
-		if by := approved.SelfApproved(k); by != "" {
+		switch by, doubt := approved.SelfApproved(k); {
+		case doubt != nil:
+			return fmt.Sprintf("the key %s is %s: an approver has to write it again, or name its ARN under keys.approved", name, doubt.Words())
+		case by != "":
 			return fmt.Sprintf("the key %s is %s: name its account or ARN under keys.approved, or attach the SCP doublelock-approval there", name, by.Words())
 		}
 		return fmt.Sprintf("the key %s is not among the approved ones", name)

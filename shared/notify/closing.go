@@ -22,7 +22,7 @@ func closingOf(n guard.Notice) closing {
 			return closedWell
 		}
 	case guard.NoticeKeyRestored:
-		if n.Blast == nil || n.Blast.State.Usable() {
+		if n.Blast == nil || n.Blast.Now().Usable() {
 			return closedWell
 		}
 	}

@@ -98,7 +98,7 @@ func findingSentences(n guard.Notice) string {
 			return k.ARN + ", which is " + stateWord(k.State)
 		})
 	case guard.SecretKeyUnapproved:
-		return copySentences(f.Subject, func(k guard.Key) string { return k.ARN + ", which is " + k.SelfApproved.Words() })
+		return copySentences(f.Subject, func(k guard.Key) string { return k.ARN + ", which is " + k.ApprovalWords() })
 	default:
 		return sentence(f.Describe())
 	}

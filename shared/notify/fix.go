@@ -336,10 +336,10 @@ func incidentFix(n guard.Notice) Fix {
 	switch {
 	case n.Blast == nil:
 		return Fix{Say: onPurpose}
-	case n.Blast.State.Usable():
+	case n.Blast.Now().Usable():
 		return Fix{}
 	}
-	return bringBackFix([]guard.Key{{ARN: n.Resource, State: n.Blast.State, Store: n.Blast.Store}}, n.Account)
+	return bringBackFix([]guard.Key{{ARN: n.Resource, State: n.Blast.Now(), Store: n.Blast.Store}}, n.Account)
 }
 
 // bringBackFix is for keys of one secret or one incident. KMS switches keys on in their own account only.

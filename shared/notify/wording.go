@@ -199,6 +199,9 @@ func incident(n guard.Notice) string {
 		return " cannot be used"
 	}
 	counts := n.Blast.Counts()
+	if n.Blast.Said != nil {
+		return saidOf(*n.Blast, counts)
+	}
 	text := " is " + stateWord(n.Blast.State) + ": "
 	switch {
 	case counts.Judged() == 0 && counts.Waiting > 0:
@@ -217,8 +220,19 @@ func incident(n guard.Notice) string {
 	return text
 }
 
+// saidOf is what an event says of a key whose state could not be read.
+func saidOf(b guard.BlastRadius, counts guard.Tally) string {
+	text := " was " + stateWord(b.Said.State) + " by an event: "
+	if counts.Unknown == 0 {
+		return text + counts.Brief()
+	}
+	return text + guard.Count(counts.Unknown, "may stop", "may stop")
+}
+
 func restored(n guard.Notice) string {
 	switch {
+	case n.Blast != nil && n.Blast.Said != nil && n.Blast.Said.State.Usable():
+		return " was " + stateWord(n.Blast.Said.State) + " by an event, and its state could not be read"
 	case n.Blast == nil || n.Blast.State.Usable():
 		return " can be used again"
 	default:
@@ -234,6 +248,8 @@ func stateWord(s guard.KeyState) string {
 		return "pending deletion"
 	case guard.KeyMissing:
 		return "missing"
+	case guard.KeyEnabled:
+		return "enabled"
 	case guard.KeyStateUnknown:
 		return "in an unknown state"
 	default:
@@ -320,7 +336,7 @@ func Why(n guard.Notice) string {
 	case guard.NoticeIncident:
 		return "Readers fail at their next uncached read. What still opens does so with another key: its own, that of an older copy, or that of a replica. Switching this key off does not stop it."
 	case guard.NoticeKeyRestored:
-		if n.Blast != nil && !n.Blast.State.Usable() {
+		if n.Blast != nil && !n.Blast.Now().Usable() {
 			return "A key whose deletion was canceled stays disabled until somebody enables it: its readers fail until then."
 		}
 		return "It can take KMS some minutes until every read succeeds again."

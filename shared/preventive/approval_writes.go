@@ -172,7 +172,17 @@ func (a Approvals) exempt(by policy.Principal, deployer bool) bool {
 	if deployer {
 		roles = a.Approvers.Deployers
 	}
-	return by.Kind == policy.KindRole && slices.ContainsFunc(roles, func(pattern string) bool { return arn.Match(pattern, by.ARN) })
+	return by.Kind == policy.KindRole && matches(roles, by.ARN)
+}
+
+func matches(roles []string, name string) bool {
+	return slices.ContainsFunc(roles, func(pattern string) bool { return arn.Match(pattern, name) })
+}
+
+// Approver reports whether a role, by its ARN, may write what approves keys.
+func (a Approvals) Approver(role string) bool {
+	kind, _ := arn.Of(role).Split()
+	return kind == "role" && matches(a.Approvers.Roles(), role)
 }
 
 // Documents that allow what only the SCPs are to decide.

@@ -134,6 +134,8 @@ var calls = []call{
 	{organizations, "LeaveOrganization", Tamper, ruleTamperPolicies, failedNothing, "an account has left: no policy of the organization binds it", false},
 	{organizations, "RemoveAccountFromOrganization", Tamper, ruleTamperPolicies, failedNothing, "an account was removed: no policy of the organization binds it", false},
 	{organizations, "MoveAccount", Tamper, ruleTamperPolicies, failedNothing, "an account was moved: other policies may bind it now", false},
+	{organizations, "AttachPolicy", PolicyBinds, ruleTamperPolicies, failedNothing, "a policy was attached: accounts may be protected by it again", false},
+	{organizations, "EnablePolicyType", PolicyBinds, ruleTamperPolicies, failedNothing, "a kind of policy was switched on: accounts may be protected by it again", false},
 }
 
 type callID struct{ service, name string }

@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -19,11 +20,12 @@ const (
 	DeniedRead    Kind = "denied_read"    // a reader did not get a value
 	Unknown       Kind = "unknown"        // the export lacks what decides; of no event that EventBridge delivers
 	Tamper        Kind = "tamper"         // what we stand on was touched: trail, rule or organization policy
+	PolicyBinds   Kind = "policy_binds"   // policies of the organization bind more than before: what they forbid has to be asked again
 )
 
 // Kinds lists every kind, for tables and totals.
 func Kinds() []Kind {
-	return []Kind{LookAtSecret, LookAtKey, KeyLifecycle, DeniedRead, AttemptDenied, Tamper, Unknown, Ignored}
+	return []Kind{LookAtSecret, LookAtKey, KeyLifecycle, DeniedRead, AttemptDenied, Tamper, PolicyBinds, Unknown, Ignored}
 }
 
 // Change is one event, read. It says where to look, never what is true there. Anything but Kind and Reason may be
@@ -44,7 +46,9 @@ type Change struct {
 
 	Secret guard.SecretRef // the secret it is about; of KMS calls through Secrets Manager too
 	Key    guard.KeyRef    // the KMS key it is about
-	Store  string          // id of the custom key store that a call is about, whose keys it names none of
+	// KeyState is what KMS answered that the key's state is, by the response of ScheduleKeyDeletion; "" where it says none.
+	KeyState guard.KeyState
+	Store    string // id of the custom key store that a call is about, whose keys it names none of
 	// SecondKey is that of a call with two: ReEncrypt, whose Key is the source and whose SecondKey is the destination. Empty where the
 	// record has one key alone. Source: KMS Developer Guide, "Logging ReEncrypt" ("in that order").
 	SecondKey guard.KeyRef
@@ -76,6 +80,33 @@ func (c Change) Moved() (from, to string) {
 		return "", ""
 	}
 	return member(c.Request, "sourceParentId"), member(c.Request, "destinationParentId")
+}
+
+// Said is what a call about a key made of it, by the event alone: its state, and when KMS deletes it. "" is for calls that do not
+// say that.
+// Source: KMS Developer Guide, "Key states of AWS KMS keys"; KMS API reference, ScheduleKeyDeletion: 30 days where none are asked for.
+func (c Change) Said() (state guard.KeyState, deleted time.Time) {
+	switch c.EventName {
+	case "DisableKey", "CancelKeyDeletion":
+		return guard.KeyDisabled, deleted
+	case "EnableKey", "ImportKeyMaterial":
+		return guard.KeyEnabled, deleted
+	case "DeleteImportedKeyMaterial", "DeleteExpiredKeyMaterial":
+		return guard.KeyPendingImport, deleted
+	case "DeleteKey":
+		return guard.KeyMissing, deleted
+	case "ScheduleKeyDeletion":
+		if c.KeyState == guard.KeyPendingReplicaDeletion || c.Time.IsZero() { // its days begin when its last replica is gone
+			return cmp.Or(c.KeyState, guard.KeyPendingDeletion), deleted
+		}
+		days, asked := c.Request["pendingWindowInDays"].(float64)
+		if !asked {
+			days = 30
+		}
+		return guard.KeyPendingDeletion, c.Time.AddDate(0, 0, int(days))
+	default:
+		return guard.KeyStateUnknown, deleted
+	}
 }
 
 // Denied reports whether policy forbade the call. The code does not say which: a read that Secrets Manager denied may lack

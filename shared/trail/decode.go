@@ -87,7 +87,7 @@ type fields struct {
 }
 
 // ids are the places of an element in which AWS puts the id of a secret or key.
-type ids struct{ arn, secretID, keyID, key text }
+type ids struct{ arn, secretID, keyID, key, keyState text }
 
 func (f *fields) read(c *cursor) {
 	c.object(func(name []byte) {
@@ -188,6 +188,8 @@ func (i *ids) read(c *cursor) {
 			i.set(&i.secretID, c.text())
 		case "keyId", "KeyId":
 			i.set(&i.keyID, c.text())
+		case "keyState":
+			i.set(&i.keyState, c.text())
 		case "keyMetadata", "replicaKeyMetadata":
 			c.object(func(name []byte) {
 				if string(name) == "arn" {

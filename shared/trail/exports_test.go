@@ -295,7 +295,7 @@ func TestTamper(t *testing.T) {
 		{"organizations", "MoveAccount", `{"accountId":"444455556666","destinationParentId":"r-1"}`, "444455556666", trail.Tamper},
 		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"ou-ab12-prod","destinationParentId":"ou-ab12-dev"}`, "444455556666", trail.Tamper},
 		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"ou-ab12-prod","destinationParentId":"r-ab12"}`, "444455556666", trail.Tamper},
-		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"r-ab12","destinationParentId":"ou-ab12-prod"}`, "444455556666", trail.Ignored}, // as accounts are vended
+		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"r-ab12","destinationParentId":"ou-ab12-prod"}`, "444455556666", trail.PolicyBinds}, // as accounts are vended: nobody is alarmed
 		{"cloudtrail", "PutInsightSelectors", `{"trailName":"org"}`, "", trail.Ignored},
 		{"cloudtrail", "DeleteEventDataStore", `{"eventDataStore":"x"}`, "", trail.Ignored},
 	} {

@@ -25,7 +25,7 @@ func (f *fields) judge(c *Change, service string) {
 		judgeFailed(c, row)
 	case !brings(row.rule, c.DetailType):
 		c.Reason = "delivered as " + c.DetailType + ", which this call never is"
-	case row.kind == Tamper:
+	case row.kind == Tamper, row.kind == PolicyBinds:
 		judgeTamper(c, row)
 	default:
 		judgeSucceeded(c, row)
@@ -135,7 +135,7 @@ func judgeTamper(c *Change, row *call) {
 	}
 	from, to := c.Moved()
 	if strings.HasPrefix(from, rootPrefix) {
-		c.Reason = "an account was moved out of the root, whose policies bind it as before: nothing was taken from it"
+		c.Kind, c.Rule, c.Reason = PolicyBinds, row.rule, "an account was moved out of the root, whose policies bind it as before: nothing was taken from it"
 		return
 	}
 	c.Kind, c.Rule, c.Reason = row.kind, row.rule, row.reason
@@ -159,7 +159,7 @@ func (f *fields) about(c *Change, service string) {
 	case kms:
 		c.Key = keyRef(f.keyID(c), c.Account, c.Region)
 		if row := findCall(service, c.EventName); row != nil && row.kind == KeyLifecycle {
-			c.Store = member(c.Request, "customKeyStoreId")
+			c.Store, c.KeyState = member(c.Request, "customKeyStoreId"), guard.KeyState(f.response.keyState.String())
 		}
 		c.SecondKey = keyRef(f.secondKeyARN.String(), c.Account, c.Region)
 		if oneOf(aliasCalls, c.EventName) {

@@ -83,7 +83,7 @@ func Rules() []Rule {
 		deniedReads(),
 		succeeded(ruleTamperTrail, "A trail was stopped, deleted or changed", cloudTrail, apiCall),
 		tamperedRules(),
-		succeeded(ruleTamperPolicies, "An organization policy was detached, changed, deleted or switched off, or an account left or was moved", organizations, apiCall),
+		succeeded(ruleTamperPolicies, "An organization policy was attached, detached, changed, deleted or switched on or off, or an account left or was moved", organizations, apiCall),
 	}
 }
 

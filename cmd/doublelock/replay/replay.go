@@ -233,6 +233,7 @@ var kindColors = map[trail.Kind]string{
 	trail.DeniedRead:    "33",
 	trail.AttemptDenied: "33",
 	trail.Tamper:        "31",
+	trail.PolicyBinds:   "32",
 	trail.Unknown:       "33",
 	trail.Ignored:       "2",
 }

@@ -190,12 +190,12 @@ func replicateKey(c *core.Call) (any, error) {
 	if err := k.Usable(); err != nil {
 		return nil, err
 	}
-	if len(in.Tags) > 0 { // API reference, ReplicateKey, Tags: it takes kms:TagResource
+	if len(in.Tags) > 0 { // API reference, ReplicateKey, Required permissions: kms:TagResource in an IAM policy; the replica has no key policy yet
 		given := map[string]string{}
 		for _, tag := range in.Tags {
 			given[tag.TagKey] = tag.TagValue
 		}
-		if err := c.Authorize(core.Access{Action: "kms:TagResource", Resource: keyARN(at, k.id), Context: RequestTags(given)}); err != nil {
+		if err := c.Authorize(core.Access{Action: "kms:TagResource", Resource: keyARN(at, k.id), ResourcePolicy: defaultKeyPolicy(at), Context: RequestTags(given)}); err != nil {
 			return nil, err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +170,88 @@ func TestAPolicyOfOurNameThatDeniesLessApprovesNothing(t *testing.T) {
 		if got := finding(); !strings.HasSuffix(got, c.want) {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
+	}
+}
+
+// For the time of one call the policy lets an engineer move the alias. With the policy back his key is not approved: not for what
+// is there, not for what comes, and the hub moves nothing to it, until an approver sets the alias.
+func TestAKeyThatAnEngineerApprovedInAGapOfThePolicyStaysDoubted(t *testing.T) {
+	w := localtest.New(t)
+	region := w.Home()
+	organizations := func(operation string, in map[string]any) map[string]any {
+		t.Helper()
+		return localtest.Call(t, w, local.Management, region, "organizations", operation, in)
+	}
+	settle := func() {
+		t.Helper()
+		if err := w.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var id, ours string
+	for _, p := range organizations("ListPolicies", map[string]any{"Filter": "SERVICE_CONTROL_POLICY"})["Policies"].([]any) {
+		if p := p.(map[string]any); p["Name"] == settings.ApprovalSCP {
+			id = p["Id"].(string)
+		}
+	}
+	ours = organizations("DescribePolicy", map[string]any{"PolicyId": id})["Policy"].(map[string]any)["Content"].(string)
+	key := localtest.Call(t, w, local.Payments, region, "kms", "CreateKey", map[string]any{})["KeyMetadata"].(map[string]any)["Arn"].(string)
+	cli := awsclitest.Find(t)
+	folder := localtest.Profiles(t, w)
+	move := func(more ...string) (string, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		command := exec.CommandContext(ctx, cli, "kms", "update-alias", "--alias-name", settings.SecretsKeyAlias, "--target-key-id", key)
+		command.Env = slices.Concat(os.Environ(), []string{"AWS_DEFAULT_REGION=" + region, "AWS_ENDPOINT_URL=" + w.URL, "AWS_CONFIG_FILE=" + filepath.Join(folder, "config"), "AWS_SHARED_CREDENTIALS_FILE=" + filepath.Join(folder, "credentials")}, more)
+		out, err := command.CombinedOutput()
+		return string(out), err
+	}
+	secret := func(name string, more map[string]any) string {
+		t.Helper()
+		in := map[string]any{"Name": name, "SecretString": "x"}
+		for k, v := range more {
+			in[k] = v
+		}
+		return localtest.Call(t, w, local.Payments, region, "secretsmanager", "CreateSecret", in)["ARN"].(string)
+	}
+	named := map[string]any{"KmsKeyId": settings.SecretsKeyAlias}
+	before := secret("gap/before", named)
+	settle()
+	if got := unapproved(t, w, before); got != "none" {
+		t.Fatalf("before: %s", got)
+	}
+
+	organizations("UpdatePolicy", map[string]any{"PolicyId": id, "Content": strings.ReplaceAll(ours, `"aws:PrincipalArn":[`, `"aws:PrincipalArn":["arn:*:iam::*:role/Engineer",`)})
+	if out, err := move("AWS_PROFILE=payments"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	organizations("UpdatePolicy", map[string]any{"PolicyId": id, "Content": ours})
+	if out, err := move("AWS_PROFILE=payments"); err == nil || !strings.Contains(out, "explicit deny") {
+		t.Errorf("with the policy back: %v\n%s", err, out)
+	}
+	settle()
+	after, bare := secret("gap/after", named), secret("gap/bare", nil)
+	settle()
+	for name, arn := range map[string]string{"before": before, "after": after} {
+		if got := unapproved(t, w, arn); !strings.Contains(got, key+" is approved by an alias that arn:aws:sts::"+local.Payments+":assumed-role/Engineer/") || !strings.Contains(got, ", who is no approver, set at ") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if named := localtest.Call(t, w, local.Payments, region, "secretsmanager", "DescribeSecret", map[string]any{"SecretId": bare})["KmsKeyId"]; named != nil {
+		t.Errorf("the hub put a secret under %v", named)
+	}
+
+	w.Clock.Advance(time.Minute) // of two calls in one second the engineer's counts
+	stackSets, err := w.AWS.Principal(local.Payments, "role/stacksets-exec-0123456789abcdef0123456789abcdef/AWSCloudFormation")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := move("AWS_ACCESS_KEY_ID="+stackSets.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+stackSets.SecretAccessKey, "AWS_SESSION_TOKEN="+stackSets.SessionToken); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	settle()
+	if got := unapproved(t, w, after); got != "none" {
+		t.Errorf("when an approver has set the alias: %s", got)
 	}
 }
 

@@ -45,6 +45,7 @@ func (p Parts) Open() *fleet.Migrations {
 	reads := Reads(p.Cloud)
 	taken := snapshots.New(p.Cloud, p.Regions, p.Now)
 	approval := accounts.Approval(p.Cloud, accounts.Modes(p.Cloud, p.Runtime, &fleet.Changes{Bookmarks: records, Now: p.Now}, p.Now), p.Runtime, p.Cloud.Options().ManagementAccount, p.Now)
+	approval.Origins, approval.Afresh = accounts.Origins(records.Documents(fleet.OriginKind), p.Runtime), true
 	preflight := &fleet.Preflight{Snapshots: taken, Secrets: besideSecrets{p.Cloud}, Trail: reads, Accepted: p.Accepted, Changer: settings.RoleChange, Approved: p.Runtime.Approved, Approval: approval}
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
