@@ -21,10 +21,11 @@ func OfOtherPartitions(p arn.Partition, text string) []string {
 			foreign = append(foreign, m[0])
 		}
 	}
-	for _, region := range arn.Regions() { // a policy names both forms of kms:ViaService
-		for _, service := range []string{"secretsmanager", "dynamodb", "sns", "sqs"} {
-			if forms := p.ViaService(service, region); len(forms) > 1 && strings.Contains(text, `"`+forms[0]+`"`) {
-				text = strings.ReplaceAll(text, `"`+forms[1]+`"`, "")
+	for _, region := range arn.Regions() { // a policy names both forms of kms:ViaService, and stands in texts of JSON, HCL and TypeScript
+		forms := p.ViaService("secretsmanager", region)
+		for _, quote := range []string{`"`, `\"`, "'"} {
+			if len(forms) > 1 && strings.Contains(text, quote+forms[0]+quote) {
+				text = strings.ReplaceAll(text, quote+forms[1]+quote, "")
 			}
 		}
 	}
