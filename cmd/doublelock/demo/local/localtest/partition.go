@@ -2,6 +2,7 @@ package localtest
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
@@ -22,10 +23,15 @@ func OfOtherPartitions(p arn.Partition, text string) []string {
 		}
 	}
 	for _, region := range arn.Regions() { // a policy names both forms of kms:ViaService, and stands in texts of JSON, HCL and TypeScript
-		forms := p.ViaService("secretsmanager", region)
-		for _, quote := range []string{`"`, `\"`, "'"} {
-			if len(forms) > 1 && strings.Contains(text, quote+forms[0]+quote) {
-				text = strings.ReplaceAll(text, quote+forms[1]+quote, "")
+		for _, service := range []string{"secretsmanager", "dynamodb", "sns", "sqs"} {
+			forms := p.ViaService(service, region)
+			if slices.Contains(forms, text) { // of a policy that was read, value by value
+				return foreign
+			}
+			for _, quote := range []string{`"`, `\"`, "'"} {
+				if len(forms) > 1 && strings.Contains(text, quote+forms[0]+quote) {
+					text = strings.ReplaceAll(text, quote+forms[1]+quote, "")
+				}
 			}
 		}
 	}
