@@ -208,7 +208,10 @@ func (a *Access) follows(of listedAction, s *policy.Statement) consequence {
 			return unproved
 		}
 	case byStores:
-		if slices.ContainsFunc(a.snapshot.Keys, func(k Key) bool { return k.Facts.Store != "" && k.Facts.State != guard.KeyEnabled }) {
+		if slices.ContainsFunc(a.snapshot.Keys, func(k Key) bool {
+			closed, doubt := stateOf(k.Facts)
+			return (closed != "" || doubt != "") && (k.Facts.Store != "" || back(k.Facts.State) == nil || k.Facts.State == guard.KeyUnavailable)
+		}) {
 			return unproved
 		}
 	case bySource:

@@ -345,9 +345,9 @@ func (s *search) change(by *holding, l lock, i int) []Step {
 	secret := &s.world.access.snapshot.Secrets[s.world.at[i]]
 	step := Step{As: by.name, Action: changes[l][0], Resource: secret.Facts.ARN, Certain: by.standing.of(l)[i] == 2}
 	switch l {
-	case writesKeyPolicy, grants, enables, cancels, imports, tagsKey, untagsKey:
+	case writesKeyPolicy, grants, enables, cancels, imports, connects, tagsKey, untagsKey:
 		of := s.world.keysOf[i]
-		if l == enables || l == cancels || l == imports {
+		if l == enables || l == cancels || l == imports || l == connects {
 			of = slices.DeleteFunc(slices.Clone(of), func(k int) bool { return !slices.Contains(back(s.world.shut.states[k]), l) })
 		}
 		best := slices.MaxFunc(of, func(x, y int) int { return cmp.Compare(by.standing.keys[l][x], by.standing.keys[l][y]) })

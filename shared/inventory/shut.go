@@ -14,8 +14,10 @@ type shut struct {
 	needs  [][]lock         // of each secret, the rights that bring its key back; nil where none of its keys is off
 }
 
-// back is what brings a key back, right after right. New material has to be what it was.
-// Source: KMS Developer Guide, "Key states of AWS KMS keys": a key is disabled once its deletion is cancelled; "Reimport key material".
+// back is what brings a key back, right after right. New material has to be what it was, and a custom key store one that can be
+// connected.
+// Source: KMS Developer Guide, "Key states of AWS KMS keys": a key is disabled once its deletion is cancelled, and unavailable while its
+// custom key store is disconnected; "Reimport key material".
 func back(state guard.KeyState) []lock {
 	switch state {
 	case guard.KeyDisabled:
@@ -24,6 +26,8 @@ func back(state guard.KeyState) []lock {
 		return []lock{cancels, enables}
 	case guard.KeyPendingImport:
 		return []lock{imports}
+	case guard.KeyUnavailable:
+		return []lock{connects}
 	}
 	return nil
 }
@@ -77,7 +81,7 @@ func (s *shut) rights(w *world, found []int8, l lock, answers []int8) {
 				continue
 			}
 			answer := found[k]
-			if l == imports || s.states[k] == guard.KeyPendingReplicaDeletion {
+			if l == imports || l == connects || s.states[k] == guard.KeyPendingReplicaDeletion {
 				answer = min(answer, 1)
 			}
 			answers[i] = max(answers[i], answer)
@@ -168,7 +172,7 @@ func (s *standing) askTagged(who *asker, l lock, answers []int8) {
 // matters reports whether anything in the world is opened by it.
 func (w *world) matters(l lock) bool {
 	switch l {
-	case opensEnabled, opensAnyEnabled, enables, cancels, imports:
+	case opensEnabled, opensAnyEnabled, enables, cancels, imports, connects:
 		return w.shut != nil
 	case opensTagged, opensKeyTagged, tags, untags, tagsKey, untagsKey:
 		return w.tagged != nil

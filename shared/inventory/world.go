@@ -22,6 +22,7 @@ type world struct {
 	managed   *policy.Index // the AWS managed key, which whoever updates a secret may set
 
 	keys    *policy.Index // customer managed keys, as they are to be changed
+	stores  *policy.Index // of each of them, the custom key store that it may be in: IAM alone decides who connects it
 	keysOf  [][]int       // of each secret, in keys
 	rotates *policy.Index // rotation functions
 	rotated [][]int       // the secrets of each
@@ -43,7 +44,7 @@ func (a *Access) newWorld(at []int) *world {
 	w := &world{access: a, at: at, open: a.index(at), standings: map[identity]*standing{}}
 	number := map[string]int{}
 	functions := map[string]int{}
-	var open, without, elsewhere, uses, managed, keys, rotates []policy.Target
+	var open, without, elsewhere, uses, managed, keys, stores, rotates []policy.Target
 	var states []guard.KeyState
 	for i, n := range at {
 		s := &a.snapshot.Secrets[n]
@@ -70,7 +71,9 @@ func (a *Access) newWorld(at []int) *world {
 					t := policy.Target{ARN: u.key, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: a.changingPolicy(k), Grants: grants}
 					a.addResourceOrganization(&t)
 					addKey(&t, k.Facts, false)
-					keys, states = append(keys, t), append(states, k.Facts.State)
+					store := policy.Target{ARN: "*", Account: k.Facts.Account}
+					a.addResourceOrganization(&store)
+					keys, stores, states = append(keys, t), append(stores, store), append(states, k.Facts.State)
 				}
 				of = append(of, number[u.key+those])
 			}
@@ -89,6 +92,7 @@ func (a *Access) newWorld(at []int) *world {
 	}
 	w.anyPolicy, w.noPolicy, w.elsewhere = policy.NewIndex(open), policy.NewIndex(without), policy.NewIndex(elsewhere)
 	w.anyKey, w.managed, w.keys, w.rotates = policy.NewIndex(uses), policy.NewIndex(managed), policy.NewIndex(keys), policy.NewIndex(rotates)
+	w.stores = policy.NewIndex(stores)
 	w.shut = w.newShut(states)
 	w.tagged = w.newTagged()
 	return w
@@ -143,6 +147,7 @@ const (
 	enables
 	cancels
 	imports
+	connects
 	tags
 	untags
 	tagsKey
@@ -167,6 +172,7 @@ var changes = map[lock][]string{
 	enables:         {"kms:EnableKey"},
 	cancels:         {"kms:CancelKeyDeletion"},
 	imports:         {"kms:ImportKeyMaterial"},
+	connects:        {"kms:ConnectCustomKeyStore"},
 	tags:            {"secretsmanager:TagResource"},
 	untags:          {"secretsmanager:UntagResource"},
 	tagsKey:         {"kms:TagResource"},
@@ -277,7 +283,7 @@ func (s *standing) ask(who *asker, l lock, answers []int8) {
 		atMost(answers, 1)
 	case opensKeyTagged:
 		w.tagged.opens(w, who, answers)
-	case enables, cancels, imports:
+	case enables, cancels, imports, connects:
 		s.askKeys(who, l)
 		w.shut.rights(w, s.keys[l], l, answers)
 	case tags, untags:
@@ -309,7 +315,11 @@ func (s *standing) ask(who *asker, l lock, answers []int8) {
 // askKeys are the answers about a right to change keys.
 func (s *standing) askKeys(who *asker, l lock) {
 	w := s.world
-	q := who.about(w.keys, changes[l][0])
+	index := w.keys
+	if l == connects {
+		index = w.stores
+	}
+	q := who.about(index, changes[l][0])
 	if s.keys[l] == nil {
 		s.keys[l] = make([]int8, w.keys.Targets())
 	}
