@@ -227,15 +227,19 @@ func (h *Handler) disagreeing(ctx context.Context, ref guard.KeyRef) (entries, s
 		return nil, "", fmt.Errorf("inspect key: %w", err)
 	}
 	todo := found.entries.unless(func(e guard.Entry) bool { return agrees(e, key) && approvalAgrees(standard.Approved, e, key) })
-	return todo, fmt.Sprintf("the key is %s, and %d of %s say something else", key.State, len(todo), guard.Count(len(found.entries), "record", "records")), nil
+	records := guard.Count(len(found.entries), "record", "records")
+	if key.State == guard.KeyStateUnknown {
+		return todo, "the key could not be described, and " + records + " may say something else", nil
+	}
+	return todo, fmt.Sprintf("the key is %s, and %d of %s say something else", key.State, len(todo), records), nil
 }
 
 // agrees reports whether a record says of the key's state what the key says now. That another key of the secret is
 // disabled says nothing of this one.
 func agrees(e guard.Entry, key guard.Key) bool {
 	switch {
-	case e.At.IsZero():
-		return false // nothing of it could be read
+	case e.At.IsZero(), key.State == guard.KeyStateUnknown:
+		return false // nothing of it could be read; nothing is known now of what was recorded of the key
 	case key.Unusable():
 		return e.KeyState == key.State
 	case key.State.Usable():

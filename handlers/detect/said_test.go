@@ -65,3 +65,33 @@ func TestWhatAnEventSaysOfAKeyThatCannotBeReadIsSaidAsItsWord(t *testing.T) {
 		})
 	}
 }
+
+// What was recorded of a key is not known any more once nobody may describe it: its secrets are inspected again, whatever was recorded.
+func TestWhatWasRecordedOfAKeyIsInspectedAgainOnceItCannotBeDescribed(t *testing.T) {
+	for _, state := range []guard.KeyState{guard.KeyEnabled, guard.KeyDisabled} {
+		w := newWorld()
+		h := w.handler()
+		s := w.add("app", cmk)
+		k := w.keys[cmk]
+		k.State = state
+		w.keys[cmk] = k
+		handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
+		w.swept()
+		w.keys[cmk] = guard.Key{ARN: k.ARN, ID: k.ID, Account: k.Account, Region: k.Region}
+		w.remember = map[string]guard.Key{}
+		looks := 0
+		w.trip = func(step string) error {
+			switch step {
+			case "describe key":
+				return fmt.Errorf("DescribeKey: %w", guard.ErrDenied)
+			case "describe":
+				looks++
+			}
+			return nil
+		}
+		handle(t, h, call{name: "PutKeyPolicy", key: cmk}.body())
+		if looks == 0 {
+			t.Errorf("its secret is not inspected, of which the key was recorded as %s", state)
+		}
+	}
+}

@@ -151,13 +151,28 @@ func (q *inquiry) granting(bound bool) {
 			add(found, " may hand the key on by grants", "name who may")
 		}
 	}
-	// Source: KMS Developer Guide, "Allowing users in other accounts to use a KMS key": nobody of another account changes a key or its policy.
-	ofTheAccount := ""
-	found := q.population(covered(q.key, q.statement, []string{putPolicy}), nil)
-	if strings.Contains(found.whom, "organization") {
-		ofTheAccount = ", which KMS takes from those of the account alone"
+	for _, way := range deciding {
+		found := q.population(covered(q.key, q.statement, way.actions), nil)
+		if found.whom == "" {
+			continue
+		}
+		ofTheAccount := ""
+		if strings.Contains(found.whom, "organization") {
+			ofTheAccount = ", which KMS takes from those of the account alone"
+		}
+		add(found, way.says+ofTheAccount, "name who may")
+		return // the others follow from it, or say less
 	}
-	if found.whom != "" {
-		add(found, " may change the key policy"+ofTheAccount, "name who may")
-	}
+}
+
+// deciding are the ways to decide about a key, the worst first.
+// Source: KMS Developer Guide, "Allowing users in other accounts to use a KMS key": nobody of another account changes a key or its policy;
+// KMS API Reference, ReplicateKey: the replica has a key policy of its own.
+var deciding = []struct {
+	actions []string
+	says    string
+}{
+	{[]string{putPolicy}, " may change the key policy"},
+	{[]string{"kms:ReplicateKey"}, " may replicate the key under another key policy"},
+	{[]string{"kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial"}, " may switch the key off or have it deleted"},
 }

@@ -47,6 +47,10 @@ func TestOurOrganizationIsJudgedAlikeByEveryKey(t *testing.T) {
 			{`["kms:Decrypt","kms:GenerateDataKey*"]`, " may use the key directly, not only through Secrets Manager"},
 			{`"kms:CreateGrant"`, " may hand the key on by grants"},
 			{`"kms:PutKeyPolicy"`, " may change the key policy"},
+			{`["kms:PutKeyPolicy","kms:DisableKey"]`, " may change the key policy"},
+			{`["kms:ReplicateKey","kms:ImportKeyMaterial"]`, " may replicate the key under another key policy"},
+			{`["kms:ScheduleKeyDeletion","kms:DisableKey"]`, " may switch the key off or have it deleted"},
+			{`"kms:DeleteImportedKeyMaterial"`, " may switch the key off or have it deleted"},
 		} {
 			review := func(text string) []keyreview.Finding {
 				k := fine()
