@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/keyreview"
@@ -54,5 +56,27 @@ func TestADeadKeyIsNeededByWhatNoLabelLeadsTo(t *testing.T) {
 				t.Errorf("%s, %s: %+v", sentence, state, found)
 			}
 		}
+	}
+}
+
+// A key that secrets need and that the snapshot does not hold, as one whose policy keeps the hub from describing it, is a row.
+func TestAKeyThatNobodyCouldDescribeIsARowWhereSecretsNeedIt(t *testing.T) {
+	k := fine()
+	s := snapshot(k)
+	hidden := guard.Key{ARN: strings.Replace(k.Facts.ARN, "/", "/hidden-", 1), ID: "hidden", Account: k.Facts.Account, Region: k.Facts.Region}
+	s.Secrets = []inventory.Secret{
+		{Facts: guard.Secret{ARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:a-AbCdEf", Name: "a", Account: "111122223333", Region: "eu-central-1", Key: hidden,
+			Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{hidden}}}}},
+		{Facts: guard.Secret{ARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:b-AbCdEf", Name: "b", Account: "111122223333", Region: "eu-central-1", Key: guard.Key{Manager: guard.ManagerAWS, ARN: k.Facts.ARN + "aws"},
+			Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{{Manager: guard.ManagerAWS, ARN: k.Facts.ARN + "aws"}}}}}},
+	}
+	found := map[string]string{}
+	for _, f := range keyreview.Review(inventory.Prepare(s), standard(), now) {
+		if f.Control.ID == guard.KeyNeeded {
+			found[f.Key] = string(f.Outcome) + ": " + f.Detail
+		}
+	}
+	if diff := cmp.Diff(map[string]string{hidden.ARN: string(guard.Unknown) + ": its state could not be read"}, found); diff != "" {
+		t.Error(diff)
 	}
 }

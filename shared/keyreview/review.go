@@ -2,6 +2,7 @@ package keyreview
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -61,7 +62,7 @@ type Finding struct {
 
 // Review judges every customer managed key of the snapshot, in order of keys and controls. It is pure.
 func Review(access *inventory.Access, std Standard, now time.Time) []Finding {
-	r := &review{access: access, snapshot: access.Snapshot(), std: std, now: now, under: map[string][]*inventory.Secret{}}
+	r := &review{access: access, snapshot: access.Snapshot(), std: std, now: now, under: map[string][]*inventory.Secret{}, facts: map[string]guard.Key{}}
 	r.collect()
 	keys := slices.Clone(r.snapshot.Keys)
 	slices.SortFunc(keys, func(a, b inventory.Key) int { return cmp.Compare(a.Facts.ARN, b.Facts.ARN) })
@@ -70,7 +71,18 @@ func Review(access *inventory.Access, std Standard, now time.Time) []Finding {
 			r.key(&keys[i])
 		}
 	}
+	r.notHeld(keys)
 	return r.findings
+}
+
+// notHeld judges keys that secrets need and that the snapshot does not hold, by what the secrets say of them: nobody could describe
+// them, or nobody asked.
+func (r *review) notHeld(keys []inventory.Key) {
+	for _, needed := range slices.Sorted(maps.Keys(r.under)) {
+		if !slices.ContainsFunc(keys, func(k inventory.Key) bool { return k.Facts.ARN == needed }) {
+			r.needed(&inventory.Key{Facts: r.facts[needed]})
+		}
+	}
 }
 
 type review struct {
@@ -79,6 +91,7 @@ type review struct {
 	std      Standard
 	now      time.Time
 	under    map[string][]*inventory.Secret // by key ARN: those that the key opens, or is set on
+	facts    map[string]guard.Key           // of those keys, as the secrets have them
 	findings []Finding
 	proving  bool // a policy that is not in force: nothing is proposed against it
 }
@@ -90,8 +103,8 @@ func (r *review) collect() {
 			continue
 		}
 		for _, k := range r.copies(s).Keys() {
-			if list := r.under[k.ARN]; k.ARN != "" && !slices.Contains(list, s) {
-				r.under[k.ARN] = append(list, s)
+			if list := r.under[k.ARN]; k.ARN != "" && k.Manager != guard.ManagerAWS && !slices.Contains(list, s) {
+				r.under[k.ARN], r.facts[k.ARN] = append(list, s), k
 			}
 		}
 	}

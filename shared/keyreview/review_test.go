@@ -126,8 +126,8 @@ func TestReview(t *testing.T) {
 		"a key that was never used":                 {func(k *inventory.Key) { k.Use.At = time.Time{} }, nil, []string{"DL.KEY.4 fail"}},
 		"a new key that was never used":             {func(k *inventory.Key) { k.Use.At, k.CreatedAt = time.Time{}, now.AddDate(0, 0, -3) }, nil, nil},
 		"a key with secrets nobody reads":           {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, []inventory.Secret{secret("db", "app")}, nil},
-		"a key that no secret is known to be under": {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, []inventory.Secret{changed(func(s *guard.Secret) { s.Key = guard.Key{ARN: arn + "2"}; s.Versions, s.VersionsUnread = nil, true })}, []string{"DL.KEY.4 unknown"}},
-		"a key beside one that AWS does not name":   {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, []inventory.Secret{changed(func(s *guard.Secret) { s.Key = guard.Key{ARN: arn + "2"}; s.Versions[0].Keys = nil })}, []string{"DL.KEY.4 unknown"}},
+		"a key that no secret is known to be under": {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, []inventory.Secret{changed(func(s *guard.Secret) { s.Key = guard.Key{ARN: arn + "2"}; s.Versions, s.VersionsUnread = nil, true })}, []string{"DL.KEY.4 unknown", "DL.KEY.5 unknown"}},
+		"a key beside one that AWS does not name":   {func(k *inventory.Key) { k.Use.At = now.AddDate(0, -6, 0) }, []inventory.Secret{changed(func(s *guard.Secret) { s.Key = guard.Key{ARN: arn + "2"}; s.Versions[0].Keys = nil })}, []string{"DL.KEY.4 unknown", "DL.KEY.5 unknown"}},
 		"a last use that could not be read":         {func(k *inventory.Key) { k.UseUnread = "access denied" }, nil, []string{"DL.KEY.4 unknown"}},
 
 		"a disabled key with a secret":                  {func(k *inventory.Key) { k.Facts.State = guard.KeyDisabled }, []inventory.Secret{secret("db", "app")}, []string{"DL.KEY.5 fail"}},

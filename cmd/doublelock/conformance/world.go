@@ -285,7 +285,7 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 		defer env.Note("only Region %s was searched by name and tag; give --second-region for another that runs made replicas in", o.region)
 	}
 	if !o.organization && o.against == "" && slices.Contains(conformance.Kinds(conformance.Asked(o.questions, true)), sandbox.Policy) {
-		defer env.Note("policies that runs with --organization made are in the management account and were not looked for; that takes its credentials, and --organization --account %s", own.Account())
+		defer env.Note("policies that runs with --organization made are in the management account and were not looked for; that takes its credentials, and --organization with --account, the sandbox account")
 	}
 	again := o.cleanupOf(sandbox.Run(o.onlyRun))
 	var failed []error
