@@ -111,6 +111,18 @@ func counterAside(t *testing.T, w *world) {
 	if ok, err := records.Take(t.Context(), "others", 5, time.Now().Add(time.Hour)); !ok || err != nil {
 		t.Errorf("its neighbour: %t, %v", ok, err)
 	}
+	below := r.broken("counter#below", "count")
+	below["body"] = s(`{"taken":-5}`)
+	r.put(below)
+	if ok, err := records.Take(t.Context(), "below", 5, time.Now().Add(time.Hour)); ok || err == nil {
+		t.Errorf("taken of a count below 0: %t, %v", ok, err)
+	}
+	high := r.broken("intent#high", "intent")
+	high["body"] = s(`{"target":"high","fence":9223372036854775807}`)
+	r.put(high)
+	if i, err := records.Intents().Intent(t.Context(), "high"); err == nil {
+		t.Errorf("an owner cannot add one to the fence of %+v", i)
+	}
 }
 
 func claimAnew(t *testing.T, w *world) {

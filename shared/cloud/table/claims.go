@@ -165,7 +165,7 @@ const remembered = 14 * 24 * time.Hour
 
 // counter is the body of a counter's item.
 type counter struct {
-	Taken int `json:"taken"`
+	Taken uint32 `json:"taken"`
 }
 
 // takeRounds bounds how often Take starts over because somebody else took at the same moment.
@@ -185,7 +185,7 @@ func (t *Table) Take(ctx context.Context, name string, limit int, until time.Tim
 		if err != nil {
 			return false, session.Fail(err, "count %s", name)
 		}
-		if have.Taken >= limit {
+		if int(have.Taken) >= limit {
 			return false, nil
 		}
 		err = t.over(ctx, key, was, counter{Taken: have.Taken + 1}, until.Add(24*time.Hour))
@@ -206,7 +206,7 @@ func (t *Table) Taken(ctx context.Context, name string) (int, error) {
 	if _, err := t.orAside(ctx, counterKey(name), &have); err != nil {
 		return 0, session.Fail(err, "read counter %s", name)
 	}
-	return have.Taken, nil
+	return int(have.Taken), nil
 }
 
 // getInto reads what is written under a condition: the zero row is one that is not there.

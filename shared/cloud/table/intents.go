@@ -38,6 +38,9 @@ func watchKey(target string) item {
 	return item{AttributeKey: text("intent#" + target), AttributeSort: text(store.KindWatch)}
 }
 
+// mostFence leaves room for as many owners as there may ever be: each adds one.
+const mostFence = 1 << 62
+
 // Intent reads an intent as last written. Revision 0: none is kept. One that cannot be read is set aside, stays where it is,
 // and is answered as a *store.Unreadable: nobody knows who may change the target.
 func (i *Intents) Intent(ctx context.Context, target string) (store.Intent, error) {
@@ -46,8 +49,8 @@ func (i *Intents) Intent(ctx context.Context, target string) (store.Intent, erro
 	if err != nil {
 		return store.Intent{}, session.Fail(err, "read intent for %s", target)
 	}
-	if was.revision > 0 && (have.Target != target || have.Fence < 0) {
-		bad := unreadable(was.it, "its body is of another target, or its fence is below 0")
+	if was.revision > 0 && (have.Target != target || have.Fence < 0 || have.Fence > mostFence) {
+		bad := unreadable(was.it, "its body is of another target, or its fence is below 0 or above %d", int64(mostFence))
 		_, err = i.t.aside(ctx, was.it, bad)
 		return store.Intent{}, session.Fail(cmp.Or(err, error(bad)), "read intent for %s", target)
 	}
