@@ -61,7 +61,7 @@ WHOLE := 'TestNoRowThatIsWrongStopsAnything|TestTenThousandFindings'
 unit infra strangers: export GOGC = 400
 
 unit: setup ## Test everything but infra; with the race detector, but for the played scenarios
-	$(GO) test -race $(filter-out %/migration/scenarios %/handlers/faults,$(PACKAGES))
+	$(GO) test -race -timeout 30m $(filter-out %/migration/scenarios %/handlers/faults,$(PACKAGES))
 	$(GO) test -timeout 60m $(PLAYED)
 	$(GO) test -run $(WHOLE) ./cmd/doublelock/repair ./handlers
 	$(GO) test -race -run TestAStormLeavesNothingRunning ./handlers/faults

@@ -90,7 +90,8 @@ func queue(t *testing.T, w *world, name string) (url, arn string) {
 func received(t *testing.T, w *world, url string, n int) []string {
 	t.Helper()
 	var bodies []string
-	for deadline := time.Now().Add(20 * time.Second); len(bodies) < n && time.Now().Before(deadline); {
+	// An answer that gets lost on a busy machine hides its messages for 30 seconds.
+	for deadline := time.Now().Add(50 * time.Second); len(bodies) < n && time.Now().Before(deadline); {
 		out, err := w.sqs(t).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: 1})
 		if err != nil {
 			t.Fatal(err)
