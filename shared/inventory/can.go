@@ -157,7 +157,7 @@ func (o *openings) use(q *policy.Query, target int, u *keyUse, w *asker) policy.
 	}
 	answer := q.Answer(target)
 	switch {
-	case denied(answer) && (u.grants != "" || u.shared != ""), answer == policy.Unknown && len(u.vias) > 1: // rare enough to be asked at length
+	case denied(answer) && (u.grants != "" || u.shared != ""): // rare enough to be asked at length
 		return u.decide(w, decrypt).Answer
 	case answer == policy.Allowed && u.doubt != "":
 		return policy.Unknown

@@ -18,12 +18,11 @@ const decrypt = "kms:Decrypt"
 // keyUse is the second lock: one key, as Secrets Manager uses it for one secret.
 type keyUse struct {
 	target policy.Target
-	key    string   // ARN; guard.DefaultKeyID where the AWS managed key's is not known
-	grants string   // why the grants are not known; "" when they are
-	shared string   // why AWS RAM may let in whom the key policy does not; "" when it does not
-	closed string   // why the key opens nothing now, for anybody
-	doubt  string   // why it is not known whether it does
-	vias   []string // what kms:ViaService may hold
+	key    string // ARN; guard.DefaultKeyID where the AWS managed key's is not known
+	grants string // why the grants are not known; "" when they are
+	shared string // why AWS RAM may let in whom the key policy does not; "" when it does not
+	closed string // why the key opens nothing now, for anybody
+	doubt  string // why it is not known whether it does
 }
 
 // known prefers what the snapshot holds of a key to what the secret's facts say.
@@ -53,7 +52,6 @@ func (a *Access) keyUse(s *Secret, k Key, version string) keyUse {
 	// Source: Secrets Manager User Guide, "Secret encryption and decryption".
 	addKey(&use.target, k.Facts, guard.CopiesOf(s.Facts).Under(k.Facts))
 	use.closed, use.doubt = stateOf(k.Facts)
-	use.vias = viaForms(s.Facts.Region)
 	return use
 }
 
@@ -74,7 +72,6 @@ func (a *Access) managedUse(s *Secret, k Key, version string) keyUse {
 	a.addResourceOrganization(&use.target)
 	a.addUse(&use.target, s, region, version)
 	addKey(&use.target, guard.Key{Manager: guard.ManagerAWS, Origin: "AWS_KMS", Aliases: []string{"alias/aws/secretsmanager"}}, true)
-	use.vias = viaForms(region)
 	return use
 }
 
@@ -84,7 +81,7 @@ func (a *Access) addUse(t *policy.Target, s *Secret, region, version string) {
 	if forms := viaForms(s.Facts.Region); len(forms) == 1 {
 		c[viaServiceKey] = forms
 	} else {
-		t.Unknown = append(t.Unknown, viaServiceKey)
+		t.OneOf = map[string][]string{viaServiceKey: forms}
 	}
 	c["aws:ViaAWSService"] = []string{"true"}
 	c["aws:RequestedRegion"] = []string{region}
@@ -183,7 +180,7 @@ func (u *keyUse) decide(w *asker, action string) policy.Decision {
 	if u.closed != "" {
 		return refused(u.closed)
 	}
-	d := u.ask(w, action)
+	d := ask(w, &u.target, action)
 	if d.Answer == policy.ImplicitlyDenied && u.grants != "" && u.grantable(w, action) {
 		return doubtful("a grant could allow it, and the grants could not be read: " + u.grants)
 	}
@@ -194,27 +191,6 @@ func (u *keyUse) decide(w *asker, action string) policy.Decision {
 		return doubtful(u.doubt)
 	}
 	return d
-}
-
-// ask is the answer by the policies. Where kms:ViaService may have several forms and they do not agree, it is not known.
-func (u *keyUse) ask(w *asker, action string) policy.Decision {
-	whole := ask(w, &u.target, action)
-	if len(u.vias) < 2 || whole.Answer != policy.Unknown || !restsOn(whole, viaServiceKey) {
-		return whole
-	}
-	var first policy.Decision
-	for i, form := range u.vias {
-		t := u.target
-		t.Context = maps.Clone(t.Context)
-		t.Context[viaServiceKey] = []string{form}
-		switch d := ask(w, &t, action); {
-		case i == 0:
-			first = d
-		case openness(d.Answer) != openness(first.Answer):
-			return whole
-		}
-	}
-	return first
 }
 
 // grantable reports whether a grant, if there were one, would open the lock: a policy that denies denies grants too. A grant may name

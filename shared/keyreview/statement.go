@@ -184,15 +184,9 @@ func describes(k guard.Key) map[string][]string {
 	return out
 }
 
-// viaServices are what kms:ViaService may hold when Secrets Manager calls with the key: the name of its endpoint, and in a partition whose
-// endpoints end otherwise perhaps the form that the guide gives for all Regions.
-// Source: KMS Developer Guide, "kms:ViaService": secretsmanager.AWS_region.amazonaws.com; of other partitions it does not say which.
+// viaServices are what kms:ViaService may hold when Secrets Manager calls with the key.
 func viaServices(k *inventory.Key) []string {
-	out := []string{arn.PartitionOf(k.Facts.Region).Regional("secretsmanager", k.Facts.Region)}
-	if plain := arn.Standard.Regional("secretsmanager", k.Facts.Region); plain != out[0] {
-		out = append(out, plain)
-	}
-	return out
+	return arn.PartitionOf(k.Facts.Region).ViaService("secretsmanager", k.Facts.Region)
 }
 
 // isRoot reports whether the statement names an account as a whole and nobody else.
