@@ -35,48 +35,26 @@ type window struct {
 // pending is a roll-up that is being sent, and who is at it. The message with these notices may have been sent, where whoever
 // did died or got no answer.
 type pending struct {
-	By    string    `json:"by"`
-	IDs   []string  `json:"ids,omitempty"` // of what waits
-	Until time.Time `json:"until"`
-	Phase phase     `json:"phase,omitempty"`
-	Step  int64     `json:"step,omitempty"` // of the turn, one higher with each of its writes: by it others see that somebody is at it
+	By    string      `json:"by"`
+	IDs   []string    `json:"ids,omitempty"` // of what waits
+	Until time.Time   `json:"until"`
+	Phase store.Phase `json:"phase,omitempty"`
+	Step  int64       `json:"step,omitempty"` // of the turn, one higher with each of its writes: by it others see that somebody is at it
 }
 
-// phase says how far a turn has come.
-type phase string
-
-const (
-	taken   phase = "taken"   // nothing of it is under way
-	begun   phase = "begun"   // a message may be going out
-	doubted phase = "doubted" // one went out unanswered
-)
-
 // to is the next step of a turn.
-func (p *pending) to(next phase, until time.Time) {
+func (p *pending) to(next store.Phase, until time.Time) {
 	p.Phase, p.Until = next, until
 	p.Step++
 }
 
-// underWay is how long after the last step a message may be going out. Earlier versions wrote no phase.
-func (p pending) underWay() time.Duration {
-	switch {
-	case p.Phase == taken, p.Phase == "" && len(p.IDs) == 0:
-		return 0
-	case p.Phase == doubted:
-		return store.LongestCall
-	default:
-		return store.UnderWay
-	}
-}
-
-// free reports that the turn can be taken over. One of which nothing is under way can at any time, because its owner begins
-// nothing afterwards: the lease only keeps two from trying in turns. Else it can when this process saw for long enough that nobody
-// wrote, or by a clock that both may have wrong.
+// free reports that the turn can be taken over. unchanged is how long this process saw it at its step.
 func (p pending) free(unchanged time.Duration, now time.Time) bool {
-	if p.underWay() == 0 {
-		return !now.Before(p.Until)
+	underWay := p.Phase.UnderWay()
+	if p.Phase == "" && len(p.IDs) == 0 { // of an earlier version, which wrote what it sends and no phase
+		underWay = 0
 	}
-	return unchanged >= p.underWay() || !now.Before(p.Until.Add(2*store.Skew))
+	return store.MayTakeOver(underWay, unchanged, p.Until, now)
 }
 
 // in is the window at a time: a new hour has a new count.
@@ -189,7 +167,7 @@ func (r *RollUps) take(ctx context.Context, to address) (*turn, window, error) {
 			return false
 		}
 		*w = w.in(now)
-		next := pending{By: mine.by, Phase: taken, Until: now.Add(lease)}
+		next := pending{By: mine.by, Phase: store.PhaseTaken, Until: now.Add(lease)}
 		if w.Pending != nil {
 			next.IDs = w.Pending.IDs
 		}
@@ -233,7 +211,7 @@ func (t *turn) move(ctx context.Context, move func(*window, time.Time)) error {
 func (t *turn) begin(ctx context.Context, ids []string) error {
 	return t.move(ctx, func(w *window, now time.Time) {
 		w.Pending.IDs = ids
-		w.Pending.to(begun, now.Add(store.UnderWay))
+		w.Pending.to(store.PhaseBegun, now.Add(store.UnderWay))
 	})
 }
 
@@ -241,7 +219,7 @@ func (t *turn) begin(ctx context.Context, ids []string) error {
 func (t *turn) sent(ctx context.Context) error {
 	return t.move(ctx, func(w *window, now time.Time) {
 		w.Pending.IDs, w.Sent = nil, w.Sent+1
-		w.Pending.to(taken, now.Add(lease))
+		w.Pending.to(store.PhaseTaken, now.Add(lease))
 	})
 }
 
@@ -251,10 +229,10 @@ func (t *turn) failed(ctx context.Context, nothing, repeat bool) error {
 	err := t.move(ctx, func(w *window, now time.Time) {
 		switch {
 		case !nothing:
-			w.Pending.to(doubted, now.Add(store.LongestCall))
+			w.Pending.to(store.PhaseDoubted, now.Add(store.LongestCall))
 			t.r.unchanged(t.to, w.Pending) // is watched from now on
 		case repeat:
-			w.Pending.to(taken, time.Time{})
+			w.Pending.to(store.PhaseTaken, time.Time{})
 		default:
 			w.Pending = nil
 		}
@@ -271,7 +249,7 @@ func (t *turn) end(ctx context.Context, sent bool) error {
 		if sent {
 			w.Due, w.Done = time.Time{}, t.round
 		}
-		if w.Pending.to(taken, time.Time{}); !w.doubtful() {
+		if w.Pending.to(store.PhaseTaken, time.Time{}); !w.doubtful() {
 			w.Pending = nil
 		}
 	})

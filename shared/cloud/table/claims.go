@@ -13,33 +13,11 @@ import (
 
 // claim is the body of a delivery's item.
 type claim struct {
-	Sent   bool      `json:"sent"`
-	Until  time.Time `json:"until"` // until when it is somebody's, by the clock of who wrote it
-	By     string    `json:"by,omitempty"`
-	Phase  phase     `json:"phase,omitempty"`
-	Repeat bool      `json:"repeat,omitempty"` // an earlier delivery may have been made
-}
-
-// phase says how far whoever has a claim has come.
-type phase string
-
-const (
-	taken   phase = "taken"   // nothing of it has gone out
-	begun   phase = "begun"   // it may be going out
-	doubted phase = "doubted" // it went out unanswered
-)
-
-// underWay is how long after its last write a delivery may be going out. Whoever wrote no phase, or one of a newer version, may
-// have begun.
-func (c claim) underWay() time.Duration {
-	switch c.Phase {
-	case taken:
-		return 0
-	case doubted:
-		return store.LongestCall
-	default:
-		return store.UnderWay
-	}
+	Sent   bool        `json:"sent"`
+	Until  time.Time   `json:"until"` // until when it is somebody's, by the clock of who wrote it
+	By     string      `json:"by,omitempty"`
+	Phase  store.Phase `json:"phase,omitempty"`
+	Repeat bool        `json:"repeat,omitempty"` // an earlier delivery may have been made
 }
 
 func claimKey(id string) item {
@@ -62,8 +40,8 @@ func (t *Table) Claim(ctx context.Context, id, by string, lease time.Duration) (
 	case was.revision > 0 && !t.free(id, was, have, now):
 		return store.ClaimBusy, nil
 	}
-	want := claim{Until: now.Add(lease), By: by, Phase: taken, Repeat: have.Repeat}
-	want.Repeat = want.Repeat || anew || was.revision > 0 && have.Phase != taken // of one that could not be read nobody knows whether it was delivered
+	want := claim{Until: now.Add(lease), By: by, Phase: store.PhaseTaken, Repeat: have.Repeat}
+	want.Repeat = want.Repeat || anew || was.revision > 0 && have.Phase != store.PhaseTaken // of one that could not be read nobody knows whether it was delivered
 	err = t.over(ctx, claimKey(id), was, want, want.Until.Add(remembered))
 	switch {
 	case errors.Is(err, guard.ErrConflict):
@@ -77,28 +55,25 @@ func (t *Table) Claim(ctx context.Context, id, by string, lease time.Duration) (
 	}
 }
 
-// free reports that a claim can be taken over. What is taken can at any time, because whoever has it cannot begin afterwards: its
-// lease, by whatever clock, only keeps two from trying in turns. What may be going out can when it was seen for long enough that
-// nobody wrote, or by a clock that both may have wrong.
+// free reports that a claim can be taken over.
 func (t *Table) free(id string, was row, have claim, now time.Time) bool {
-	underWay := have.underWay()
-	if underWay == 0 {
-		return !now.Before(have.Until)
+	underWay, seen := have.Phase.UnderWay(), time.Duration(0)
+	if underWay > 0 {
+		seen = t.seen.Unchanged(id, was.revision, store.Elapsed())
 	}
-	seen := t.seen.Unchanged(id, was.revision, store.Elapsed())
-	return seen >= underWay || !now.Before(have.Until.Add(2*store.Skew))
+	return store.MayTakeOver(underWay, seen, have.Until, now)
 }
 
 // Begin writes down that a delivery is made now.
 func (t *Table) Begin(ctx context.Context, id, by string) error {
-	_, err := t.step(ctx, id, by, claim{Phase: begun, By: by, Until: t.c.Options().Now().UTC().Add(store.UnderWay)})
+	_, err := t.step(ctx, id, by, claim{Phase: store.PhaseBegun, By: by, Until: t.c.Options().Now().UTC().Add(store.UnderWay)})
 	return session.Fail(err, "begin delivery %s", id)
 }
 
 // Doubt gives back a claim whose delivery may have been made. One that was delivered, or that somebody else took meanwhile, stays
 // as it is.
 func (t *Table) Doubt(ctx context.Context, id, by string) error {
-	revision, err := t.step(ctx, id, by, claim{Phase: doubted, Until: t.c.Options().Now().UTC().Add(store.LongestCall)})
+	revision, err := t.step(ctx, id, by, claim{Phase: store.PhaseDoubted, Until: t.c.Options().Now().UTC().Add(store.LongestCall)})
 	if err == nil {
 		t.seen.Unchanged(id, revision, store.Elapsed())
 	}
@@ -108,7 +83,7 @@ func (t *Table) Doubt(ctx context.Context, id, by string) error {
 // Release gives a claim back, so that the next who asks gets it as it was. One that was delivered stays, and so does that of who
 // asked meanwhile. The item stays, too: a write that was slow would find a new one at the revision that it knows.
 func (t *Table) Release(ctx context.Context, id, by string) error {
-	_, err := t.step(ctx, id, by, claim{Phase: taken})
+	_, err := t.step(ctx, id, by, claim{Phase: store.PhaseTaken})
 	return session.Fail(unlessLost(err), "release delivery %s", id)
 }
 
