@@ -73,12 +73,7 @@ func comesSecond(t *testing.T, m machine, after time.Duration) {
 		}
 		d.sparse()
 		d.atRest(t)
-		if _, err := o.judge(d); err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range o.faults {
-			t.Error(f)
-		}
+		o.faultless(t, d)
 		if dead := d.w.AWS.Stats().InDLQ; dead > 0 || sleeps < 10 || after > signedFor && o.Repeats == 0 {
 			t.Errorf("%d messages in dead-letter queues; slept %d times, %d repeats:\n%s", dead, sleeps, o.Repeats, strings.Join(d.parked(t), "\n"))
 		}
@@ -138,12 +133,7 @@ func TestWhatMayHaveBeenSentComesAgainInItsTime(t *testing.T) {
 				}
 				d.sparse()
 				d.atRest(t)
-				if _, err := o.judge(d); err != nil {
-					t.Fatal(err)
-				}
-				for _, f := range o.faults {
-					t.Error(f)
-				}
+				o.faultless(t, d)
 				if dead := d.w.AWS.Stats().InDLQ; dead > 0 || o.Repeats != 1 {
 					t.Errorf("%d messages in dead-letter queues, %d repeats:\n%s", dead, o.Repeats, strings.Join(d.parked(t), "\n"))
 				}

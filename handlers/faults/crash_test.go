@@ -65,13 +65,8 @@ func dies(t *testing.T, m machine) {
 		}
 		d.sparse()
 		d.atRest(t)
-		if _, err := o.judge(d); err != nil {
-			t.Fatal(err)
-		}
+		o.faultless(t, d)
 		t.Logf("%d deaths after a call, %d deaths, %d notices, %d messages", points-1, d.count.Kills, o.Notices, o.Mails)
-		for _, f := range o.faults {
-			t.Error(f)
-		}
 		if dead := w.AWS.Stats().InDLQ; dead > 0 || o.Mails == 0 && m.of == "alert" {
 			t.Errorf("%d messages in dead-letter queues; %d messages to people", dead, o.Mails)
 		}

@@ -145,12 +145,7 @@ func TestNothingIsLostWhileAServiceIsDownForHours(t *testing.T) {
 				createIn(t, d, local.Search, app(5))
 				d.faults.down = nil
 				d.settle(6 * time.Hour)
-				if _, err := o.judge(d); err != nil {
-					t.Fatal(err)
-				}
-				for _, f := range o.faults {
-					t.Error(f)
-				}
+				o.faultless(t, d)
 				if dead := d.w.AWS.Stats().InDLQ; dead > 0 || refused == 0 {
 					t.Errorf("%d calls refused, %d messages parked:\n%s", refused, dead, strings.Join(d.parked(t), "\n"))
 				}

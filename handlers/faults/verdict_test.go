@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/shared/settings"
@@ -16,6 +17,17 @@ type stored struct {
 	State    string
 	GoneAt   string
 	Findings []struct{ Control, Status string }
+}
+
+// faultless judges, and fails the test of each fault.
+func (o *oracle) faultless(t *testing.T, d *driver) {
+	t.Helper()
+	if _, err := o.judge(d); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range o.faults {
+		t.Error(f)
+	}
 }
 
 // judge compares what the hub remembers, and what people were notified of, with what is true. It is asked when all is at rest.
