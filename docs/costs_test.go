@@ -57,8 +57,8 @@ const (
 	readsPerBeat           = 1  // by account and Region
 	readsPerHeartbeat      = 17 // the outbox
 	readsPerRollUp         = 1
-	readsPerMinute         = 1 // of a process that inspects: whether the organization has changed
-	inspecting             = 3 // such processes, if they are busy in every minute: of detect, of remediate and of the sweep
+	readsPerMinute         = 1 // of each that asks whether the organization has changed
+	asking                 = 8 // of those, if all are busy in every minute: in detect 1, remediate 3, sweep 2, watchdog 1, operate 1
 )
 
 // Charge is one line of the bill.
@@ -93,7 +93,7 @@ func Bill(e Estate) []Charge {
 	scheduled := float64(e.Sweeps) + beatsPerHour*Hours + rollUpsPerHour*Hours
 	messages := events + 2*notices + scheduled // each notice goes to alert, and to remediate or the digest
 	beats := beatsPerHour * Hours * (e.Locations()*readsPerBeat + readsPerHeartbeat)
-	reads := readsPerLook*looks + readsPerEvent*(looked-looks) + readsPerKeyEvent*e.Locations()*float64(e.KeyEvents) + readsPerNotice*notices + beats + readsPerRollUp*rollUpsPerHour*Hours + readsPerMinute*inspecting*60*Hours
+	reads := readsPerLook*looks + readsPerEvent*(looked-looks) + readsPerKeyEvent*e.Locations()*float64(e.KeyEvents) + readsPerNotice*notices + beats + readsPerRollUp*rollUpsPerHour*Hours + readsPerMinute*asking*60*Hours
 	writes := writesPerNotice*notices + (writesPerSweptLocation*e.Locations()+writesPerSweep)*float64(e.Sweeps)
 	lists := e.Locations() * float64(e.Sweeps) * float64((e.Secrets+listPage-1)/listPage)
 	compute := 0.25*detectSeconds*messages + 0.5*sweepSeconds*looks + 0.25*beatSeconds*beatsPerHour*Hours*e.Locations()
@@ -108,7 +108,7 @@ func Bill(e Estate) []Charge {
 		{"Lambda requests", messages, 1e6, 0.20, "one message a call"},
 		{"Lambda GB-seconds (arm64)", compute, 1, 0.0000133334, "detect 0.25 GB × 0.15 s, sweep 0.5 GB × 7.5 ms a secret, heartbeat 0.25 GB × 20 ms"},
 		{"DynamoDB reads", reads, 1e6, 0.125,
-			fmt.Sprintf("%d a look of the sweep, %d an event about a secret, %d one about a key, %d a notice, %d for each account × Region and heartbeat, %d a minute by each of %d functions", readsPerLook, readsPerEvent, readsPerKeyEvent, readsPerNotice, readsPerBeat, readsPerMinute, inspecting)},
+			fmt.Sprintf("%d a look of the sweep, %d an event about a secret, %d one about a key, %d a notice, %d for each account × Region and heartbeat, %d a minute where all functions are busy", readsPerLook, readsPerEvent, readsPerKeyEvent, readsPerNotice, readsPerBeat, readsPerMinute*asking)},
 		{"DynamoDB writes", writes, 1e6, 0.625, fmt.Sprintf("%d a notice: only what moved is written; %d for each account × Region and sweep", writesPerNotice, writesPerSweptLocation)},
 		{"DynamoDB storage and backup, GB", e.Locations() * float64(e.Secrets) * recordBytes / gigabyte, 1, 0.25 + 0.20, "3 KB a secret, with what leads to it from its key and alias"},
 		{"CloudWatch Logs, GB", messages * logBytesPerEvent / gigabyte, 1, 0.50, "1.5 KB an event"},

@@ -35,8 +35,7 @@ func NewInspector(h hub.Hub, keys *secrets.Keys) Inspector { return Inspector{on
 func on(h hub.Hub, keys *secrets.Keys) *Handler {
 	records := table.Open(h.Cloud, h.Table)
 	modes := accounts.LastModes(h.Cloud, h.Runtime, &fleet.Changes{Bookmarks: records, Now: h.Now}, accounts.Memory{Answers: h.Answers(), Now: h.Now, Log: h.Log})
-	approval := accounts.Approval(h.Cloud, modes, h.Runtime, h.Management, h.Now)
-	approval.Origins = accounts.Origins(records.Documents(fleet.OriginKind), h.Runtime)
+	approval := accounts.KeptApproval(h.Cloud, records.Documents(fleet.OriginKind), modes, h.Runtime, h.Management, h.Now)
 	return &Handler{
 		Secrets: secrets.Remembering(h.Cloud, h.Answers()), Keys: keys, Records: records, Bus: h.Notices(),
 		Modes: modes, Moves: accounts.Moves(h.Cloud, h.Runtime), Approval: approval, Member: modes.Member, Effects: &store.Effects{Intents: records.Intents(), Worker: h.Session + "/" + rand.Text(), Now: h.Now}, Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),

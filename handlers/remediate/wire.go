@@ -25,8 +25,8 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	}
 	c, r, keys, records := h.Cloud, h.Runtime, secrets.NewKeys(h.Cloud), table.Open(h.Cloud, h.Table)
 	all := accounts.Modes(c, r, &fleet.Changes{Bookmarks: records, Now: h.Now}, h.Now)
-	approval := accounts.Approval(c, all, r, h.Management, h.Now)
-	approval.Origins, approval.Afresh = accounts.Origins(records.Documents(fleet.OriginKind), r), true
+	approval := accounts.KeptApproval(c, records.Documents(fleet.OriginKind), all, r, h.Management, h.Now)
+	approval.Afresh = true
 	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now, Log: h.Log}.Open()
 	return &Handler{
 		Secrets: secrets.New(c), Keys: keys, Records: records, Bus: h.Notices(), Modes: modes{all}, Inspector: detect.NewInspector(h, keys),

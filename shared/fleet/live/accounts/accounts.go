@@ -81,12 +81,6 @@ func Moves(c *cloud.Cloud, r settings.Runtime) *fleet.Moves {
 	}
 }
 
-// Origins keep who approved keys, in the documents of fleet.OriginKind.
-func Origins(d fleet.Documents, r settings.Runtime) *fleet.Origins {
-	approvers := preventive.Approvals{Approvers: r.Approvers}
-	return &fleet.Origins{Documents: d, Approved: r.Approved, Approver: approvers.Approver}
-}
-
 // Approval finds out where aliases and tags approve keys; modes knows the paths of accounts.
 func Approval(c *cloud.Cloud, modes *fleet.Modes, r settings.Runtime, management string, now func() time.Time) *fleet.Approval {
 	approvals := preventive.Approvals{Aliases: r.Approved.Aliases, Tags: r.Approved.Tags, Approvers: r.Approvers}
@@ -104,6 +98,14 @@ func Approval(c *cloud.Cloud, modes *fleet.Modes, r settings.Runtime, management
 			return outcome
 		},
 	}
+}
+
+// KeptApproval is Approval that goes by who wrote what approves keys, too, as the hub keeps it in documents of fleet.OriginKind.
+func KeptApproval(c *cloud.Cloud, kept fleet.Documents, modes *fleet.Modes, r settings.Runtime, management string, now func() time.Time) *fleet.Approval {
+	a := Approval(c, modes, r, management, now)
+	approvers := preventive.Approvals{Approvers: r.Approvers}
+	a.Origins = &fleet.Origins{Documents: kept, Approved: r.Approved, Approver: approvers.Approver}
+	return a
 }
 
 // Tree is AWS Organizations, read once.

@@ -44,8 +44,9 @@ func (p Parts) Open() *fleet.Migrations {
 	jobs := migration.NewStore(records.Documents(migration.DocumentKind), records.Entries())
 	reads := Reads(p.Cloud)
 	taken := snapshots.New(p.Cloud, p.Regions, p.Now)
-	approval := accounts.Approval(p.Cloud, accounts.Modes(p.Cloud, p.Runtime, &fleet.Changes{Bookmarks: records, Now: p.Now}, p.Now), p.Runtime, p.Cloud.Options().ManagementAccount, p.Now)
-	approval.Origins, approval.Afresh = accounts.Origins(records.Documents(fleet.OriginKind), p.Runtime), true
+	modes := accounts.Modes(p.Cloud, p.Runtime, &fleet.Changes{Bookmarks: records, Now: p.Now}, p.Now)
+	approval := accounts.KeptApproval(p.Cloud, records.Documents(fleet.OriginKind), modes, p.Runtime, p.Cloud.Options().ManagementAccount, p.Now)
+	approval.Afresh = true
 	preflight := &fleet.Preflight{Snapshots: taken, Secrets: besideSecrets{p.Cloud}, Trail: reads, Accepted: p.Accepted, Changer: settings.RoleChange, Approved: p.Runtime.Approved, Approval: approval}
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
