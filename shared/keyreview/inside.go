@@ -12,6 +12,8 @@ import (
 type population struct {
 	whom    string // "every principal of organization o-…", "principals of organization o-…", "every principal of the account"
 	certain bool
+	every   string // the organization all of whose principals they are; "" for none
+	partly  bool   // they are of the organization, and not all
 }
 
 // population finds it. Our organization is let in by many keys: aws:PrincipalOrgID, aws:PrincipalOrgPaths, patterns of aws:PrincipalArn and
@@ -34,16 +36,16 @@ func (q *inquiry) population(actions []string, context map[string][]string) popu
 		symbolic := ask(true, anyMember)
 		switch {
 		case symbolic == policy.Allowed, ask(true, plain) == policy.Allowed:
-			return population{"every principal of organization " + ours, true}
+			return population{whom: "every principal of organization " + ours, certain: true, every: ours}
 		case symbolic == policy.ImplicitlyDenied:
 		case ask(true, q.members(plain)...) == policy.Allowed:
-			return population{"principals of organization " + ours, true}
+			return population{whom: "principals of organization " + ours, certain: true, partly: true}
 		case ask(false, roleOf(q.key, q.key.Facts.Account)) != policy.Allowed:
-			return population{"principals of organization " + ours, false}
+			return population{whom: "principals of organization " + ours, partly: true}
 		}
 	}
 	if ask(false, roleOf(q.key, q.key.Facts.Account)) == policy.Allowed {
-		return population{"every principal of the account", true}
+		return population{whom: "every principal of the account", certain: true}
 	}
 	return population{}
 }
@@ -116,7 +118,7 @@ func (q *inquiry) insideDirectly() {
 	case found.whom == "":
 		return
 	case found.certain:
-		q.fault.add(everybody(found.whom)+" may use the key directly, not only through Secrets Manager", "ask for kms:ViaService")
+		q.fault.add(found.everybody()+" may use the key directly, not only through Secrets Manager", "ask for kms:ViaService")
 	default:
 		q.fault.doubt("it depends on the request, or on who they are, whether "+found.whom+" may use the key directly, not only through Secrets Manager", "ask for kms:ViaService")
 	}
@@ -124,8 +126,11 @@ func (q *inquiry) insideDirectly() {
 }
 
 // everybody says the same of an organization in fewer words.
-func everybody(whom string) string {
-	return strings.Replace(whom, "every principal of organization ", "everybody in organization ", 1)
+func (p population) everybody() string {
+	if p.every != "" {
+		return "everybody in organization " + p.every
+	}
+	return p.whom
 }
 
 // granting finds statements by which everybody may hand the key on, or decide about it. bound says that a fix keeps them within the account
@@ -143,7 +148,7 @@ func (q *inquiry) granting(bound bool) {
 	if q.grants {
 		outsider := roleOf(q.key, stranger)
 		outsider.OrganizationID = elsewhere
-		found := population{"anybody in any AWS account", true}
+		found := population{whom: "anybody in any AWS account", certain: true}
 		if q.only.worst([]string{grant}, q.people(outsider)...) != policy.Allowed {
 			found = q.population([]string{grant}, nil)
 		}
@@ -157,7 +162,7 @@ func (q *inquiry) granting(bound bool) {
 			continue
 		}
 		ofTheAccount := ""
-		if strings.Contains(found.whom, "organization") {
+		if found.every != "" || found.partly {
 			ofTheAccount = ", which KMS takes from those of the account alone"
 		}
 		add(found, way.says+ofTheAccount, "name who may")

@@ -166,7 +166,7 @@ func (r *review) needed(k *inventory.Key) {
 	}
 	var needs, unsure string
 	if secrets := r.under[k.Facts.ARN]; len(secrets) > 0 {
-		needs = needing(secrets)
+		needs = needing(len(secrets), secrets[0].Facts.Name)
 	} else {
 		needs, unsure = r.needingBeside(k)
 	}
@@ -194,17 +194,10 @@ func (r *review) needed(k *inventory.Key) {
 // be restored. unsure is one of which nobody knows.
 // Source: Secrets Manager API Reference, GetSecretValue, VersionId; RestoreSecret.
 func (r *review) needingBeside(k *inventory.Key) (needs, unsure string) {
-	var secrets []guard.Secret
-	for i := range r.snapshot.Secrets {
-		secrets = append(secrets, r.snapshot.Secrets[i].Facts)
-	}
-	radius := guard.Blast(k.Facts, secrets)
-	lost := slices.Concat(radius.Stops, radius.Partly)
-	switch {
-	case len(lost) > 1:
-		needs = fmt.Sprintf("%d secrets need it, such as %s", len(lost), beside(lost[0]))
-	case len(lost) == 1:
-		needs = beside(lost[0]) + " needs it"
+	radius := guard.Blast(k.Facts, r.touched[k.Facts.ARN])
+	switch lost := slices.Concat(radius.Stops, radius.Partly); {
+	case len(lost) > 0:
+		needs = needing(len(lost), beside(lost[0]))
 	case len(radius.Unknown) > 0:
 		unsure = radius.Unknown[0].Name
 	}
@@ -219,11 +212,12 @@ func beside(a guard.Affected) string {
 	return a.Name + " (which can be restored)"
 }
 
-func needing(secrets []*inventory.Secret) string {
-	if len(secrets) == 1 {
-		return secrets[0].Facts.Name + " needs it"
+// needing says how many secrets need a key, and one of them.
+func needing(secrets int, such string) string {
+	if secrets == 1 {
+		return such + " needs it"
 	}
-	return fmt.Sprintf("%d secrets need it, such as %s", len(secrets), secrets[0].Facts.Name)
+	return fmt.Sprintf("%d secrets need it, such as %s", secrets, such)
 }
 
 // blastRadius is DL.KEY.6.

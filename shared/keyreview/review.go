@@ -62,7 +62,7 @@ type Finding struct {
 
 // Review judges every customer managed key of the snapshot, in order of keys and controls. It is pure.
 func Review(access *inventory.Access, std Standard, now time.Time) []Finding {
-	r := &review{access: access, snapshot: access.Snapshot(), std: std, now: now, under: map[string][]*inventory.Secret{}, facts: map[string]guard.Key{}}
+	r := &review{access: access, snapshot: access.Snapshot(), std: std, now: now, under: map[string][]*inventory.Secret{}, facts: map[string]guard.Key{}, touched: map[string][]guard.Secret{}}
 	r.collect()
 	keys := slices.Clone(r.snapshot.Keys)
 	slices.SortFunc(keys, func(a, b inventory.Key) int { return cmp.Compare(a.Facts.ARN, b.Facts.ARN) })
@@ -92,6 +92,7 @@ type review struct {
 	now      time.Time
 	under    map[string][]*inventory.Secret // by key ARN: those that the key opens, or is set on
 	facts    map[string]guard.Key           // of those keys, as the secrets have them
+	touched  map[string][]guard.Secret      // by key ARN: those of which a copy, labelled or not, is under it, or the next will be
 	findings []Finding
 	proving  bool // a policy that is not in force: nothing is proposed against it
 }
@@ -99,6 +100,9 @@ type review struct {
 func (r *review) collect() {
 	for i := range r.snapshot.Secrets {
 		s := &r.snapshot.Secrets[i]
+		for _, k := range guard.CopiesOf(s.Facts).Keys() {
+			r.touched[k.ARN] = append(r.touched[k.ARN], s.Facts)
+		}
 		if s.Facts.PendingDeletion() {
 			continue
 		}
