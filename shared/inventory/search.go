@@ -237,11 +237,13 @@ func (s *search) ways(h *holding, i int) [][]lock {
 	if may(recodes) && s.rights[recodes][i] == h {
 		add(recodes)
 	}
-	seconds := s.seconds(h, i, may)
-	for _, x := range s.firsts(h, i, may) {
-		for _, y := range seconds {
-			if rights := slices.Concat(x, y); len(rights) > 0 {
-				add(rights...)
+	if firsts := s.firsts(h, i, may); len(firsts) > 0 {
+		seconds := s.seconds(h, i, may)
+		for _, x := range firsts {
+			for _, y := range seconds {
+				if rights := slices.Concat(x, y); len(rights) > 0 {
+					add(rights...)
+				}
 			}
 		}
 	}
@@ -274,14 +276,14 @@ func (s *search) firsts(h *holding, i int, may func(lock) bool) [][]lock {
 // seconds are those to open the second one.
 func (s *search) seconds(h *holding, i int, may func(lock) bool) [][]lock {
 	var out [][]lock
-	granted := s.need < 2 || !h.bounded()
+	granted := func() bool { return s.need < 2 || !h.bounded() }
 	if s.has(h, opensKey, i) {
 		out = append(out, nil)
 	}
 	if may(writesKeyPolicy) && s.has(h, opensAnyKey, i) {
 		out = append(out, []lock{writesKeyPolicy})
 	}
-	if may(grants) && s.has(h, opensAnyKey, i) && granted {
+	if may(grants) && s.has(h, opensAnyKey, i) && granted() {
 		out = append(out, []lock{grants})
 	}
 	if may(updates) && (s.has(h, opensManaged, i) || s.need < 2 && h.account != s.world.accounts[i]) { // else a key of its own
@@ -305,7 +307,7 @@ func (s *search) seconds(h *holding, i int, may func(lock) bool) [][]lock {
 	if may(writesKeyPolicy) && s.has(h, opensAnyEnabled, i) {
 		out = append(out, slices.Concat(need, []lock{writesKeyPolicy}))
 	}
-	if may(grants) && s.has(h, opensAnyEnabled, i) && granted {
+	if may(grants) && s.has(h, opensAnyEnabled, i) && granted() {
 		out = append(out, slices.Concat(need, []lock{grants}))
 	}
 	return out
