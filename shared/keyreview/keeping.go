@@ -183,8 +183,11 @@ func (r *review) needed(k *inventory.Key) {
 		r.unknown(guard.KeyNeeded, k, fmt.Sprintf("it is in state %s, of which it is not known whether it opens anything", k.Facts.State))
 		return
 	}
-	fix := "aws kms enable-key --key-id " + k.Facts.ARN
-	if ending(k) {
+	fix := k.Facts.Mend()
+	switch {
+	case k.Facts.State == guard.KeyDisabled:
+		fix = "aws kms enable-key --key-id " + k.Facts.ARN
+	case ending(k):
 		fix = "aws kms cancel-key-deletion --key-id " + k.Facts.ARN + ", then enable-key"
 	}
 	r.add(guard.KeyNeeded, k, Finding{Detail: fmt.Sprintf("it is %s, and %s", k.Facts.State, needs), Fix: fix})

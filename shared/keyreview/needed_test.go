@@ -80,3 +80,20 @@ func TestAKeyThatNobodyCouldDescribeIsARowWhereSecretsNeedIt(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Source: KMS Developer Guide, "Key states of AWS KMS keys": a key that waits for its material, or for its store, cannot be enabled.
+func TestADeadKeyComesBackByTheWayOfItsState(t *testing.T) {
+	for state, way := range map[guard.KeyState]string{
+		guard.KeyDisabled:        "aws kms enable-key",
+		guard.KeyPendingDeletion: "aws kms cancel-key-deletion",
+		guard.KeyPendingImport:   "import the same key material",
+		guard.KeyUnavailable:     "connect its custom key store",
+	} {
+		k := fine()
+		k.Facts.State = state
+		found := slices.DeleteFunc(keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now), func(f keyreview.Finding) bool { return f.Control.ID != guard.KeyNeeded })
+		if len(found) != 1 || !strings.HasPrefix(found[0].Fix, way) {
+			t.Errorf("%s: %+v, want a fix that begins with %q", state, found, way)
+		}
+	}
+}
