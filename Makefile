@@ -12,7 +12,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export CDK_DISABLE_CLI_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit infra synth-check strangers drift bench fuzz faults mutate golden clean
+.PHONY: help demo build test setup lint unit infra synth-check strangers drift bench fuzz faults scenarios mutate golden clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,10 @@ SEED   ?= 1
 faults: ## Let EVENTS writes pass through networks that throttle, lose and kill, by SEED; the last line is JSON. RACE=1: slower
 	@mkdir -p dist && $(GO) test -c $(if $(RACE),-race) -o dist/faults.test ./handlers/faults
 	@cd handlers/faults && ../../dist/faults.test -test.timeout 0 -test.run TestAStormEndsRight -events $(EVENTS) -seed $(SEED)
+
+DIR ?= testdata/migrations
+scenarios: ## Play the migrations of DIR, a folder of files as testdata/migrations/README.md has them: by the plan and by the machine
+	DOUBLELOCK_SCENARIOS='$(abspath $(DIR))' $(GO) test -count=1 -timeout 60m -run 'TestThePlanForetellsEveryReader|TestTheMachineBreaksNobody' ./shared/migration/scenarios
 
 mutate: ## Change one operator at a time, see whether a test notices: ROOM=guard, AT=blast.go:36. All rooms: an hour
 	$(GO) run ./cmd/mutants -room '$(ROOM)' -at '$(AT)'
