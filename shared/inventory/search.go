@@ -387,19 +387,22 @@ func (h *holding) bounded() bool {
 	return slices.ContainsFunc(h.standing.askers, func(w *asker) bool { return len(w.policies.Boundary) > 0 })
 }
 
-// change is the step that a right is, with the one that gives it.
-func (s *search) change(by *holding, l lock, i int) []Step {
+// change is the step that a right is, with the one that gives it. keys are those of the secret that it may be about: all where none is given.
+func (s *search) change(by *holding, l lock, i int, keys ...int) []Step {
 	secret := &s.world.access.snapshot.Secrets[s.world.at[i]]
 	step := Step{As: by.name, Action: changes[l][0], Resource: secret.Facts.ARN, Certain: by.standing.of(l)[i] == 2}
 	about := i // of what the right is, in the answers about it
 	switch l {
 	case writesKeyPolicy, grants, enables, cancels, imports, connects, tagsKey, untagsKey, createsAlias, updatesAlias, deletesAlias:
-		of := s.world.keysOf[i]
+		of := keys
+		if of == nil {
+			of = s.world.keysOf[i]
+		}
 		if l == enables || l == cancels || l == imports || l == connects {
 			of = slices.DeleteFunc(slices.Clone(of), func(k int) bool { return !slices.Contains(back(s.world.shut.states[k]), l) })
 		}
 		about = slices.MaxFunc(of, func(x, y int) int { return cmp.Compare(by.standing.keys[l][x], by.standing.keys[l][y]) })
-		step.Resource = s.world.keys.Target(about).ARN
+		step.Resource, keys = s.world.keys.Target(about).ARN, []int{about}
 	case recodes:
 		step.Resource = secret.Facts.RotationLambdaARN
 	case movesNamed, dropsNamed, makesNamed:
@@ -410,7 +413,7 @@ func (s *search) change(by *holding, l lock, i int) []Step {
 		step.Resource = at.String()
 	}
 	if before := by.standing.before[l]; before != nil && before[about] != 0 {
-		return append(s.change(by, before[about], i), step)
+		return append(s.change(by, before[about], i, keys...), step)
 	}
 	return []Step{step}
 }

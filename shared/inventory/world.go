@@ -361,10 +361,11 @@ func (s *standing) askKeys(who *asker, l lock) {
 		if l != writesKeyPolicy && l != grants && w.access.abroad(who, w.keys.Target(i).Account) {
 			continue
 		}
-		if slices.Contains(realiasing, l) && !w.access.mayNameAlias(who, changes[l][0], w.keys.Target(i).ARN) {
+		answer := who.certainty(q.Answer(i))
+		if answer > 0 && slices.Contains(realiasing, l) && !w.access.mayNameAlias(who, changes[l][0], w.keys.Target(i).ARN) {
 			continue
 		}
-		s.keys[l][i] = max(s.keys[l][i], who.certainty(q.Answer(i)))
+		s.keys[l][i] = max(s.keys[l][i], answer)
 	}
 	if l == connects || slices.Contains(retaggingKey, l) { // which are about no key, or come first
 		return
