@@ -117,6 +117,7 @@ var constraints = map[string]func(*jsonschema.Schema){
 	"Waiver.expires":                  dated,
 	"Limits.changesPerHour":           both(overZero, byDefault(defaults().Limits.ChangesPerHour)),
 	"Limits.changesPerAccountPerHour": both(overZero, byDefault(defaults().Limits.ChangesPerAccountPerHour)),
+	"Limits.rescuesPerAccountPerDay":  both(overZero, byDefault(defaults().Limits.RescuesPerAccountPerDay)),
 	"Retention.logDays":               both(oneOfLogDays, byDefault(defaults().Retention.LogDays)),
 	"Retention.findingDays":           both(overZero, byDefault(defaults().Retention.FindingDays)),
 	"Operations.email":                func(s *jsonschema.Schema) { s.Format = "email" },
