@@ -30,12 +30,18 @@ type SecretContext interface {
 	FunctionRole(ctx context.Context, functionARN string) (string, error)
 }
 
+// Usage knows who used a secret since a time.
+type Usage interface {
+	Uses(ctx context.Context, s guard.Secret, since time.Time) ([]migration.Sighting, error)
+}
+
 // Preflight asks who would lose access to one secret, from what is true now.
 type Preflight struct {
 	Snapshots *Snapshots
 	Secrets   SecretContext
-	Trail     migration.Trail // nil: only policies say who reads
+	Trail     Usage           // nil: only policies say who uses it
 	Accepted  []string        // principals that may lose access to any secret
+	Rules     migration.Rules // of the settings: who has to keep access
 	Changer   string          // name of the member role by which keys are set
 	Approved  guard.Approved  // keys that secrets may be moved to
 	Approval  *Approval       // where aliases and tags approve keys; nil: not known
@@ -77,7 +83,7 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 		return migration.Assessment{}, err
 	}
 	snapshot := p.snapshot(ctx, batch, one, *target)
-	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: *target, Accepted: slices.Concat(p.Accepted, accepted), Functions: map[string]string{},
+	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: *target, Accepted: slices.Concat(p.Accepted, accepted), Rules: p.Rules, Functions: map[string]string{},
 		Changer: arn.PartitionOf(s.Region).Role(s.Account, p.Changer)}
 	if q.Seen, err = p.seen(ctx, s); err != nil {
 		return migration.Assessment{}, err
@@ -135,7 +141,7 @@ func (p *Preflight) seen(ctx context.Context, s guard.Secret) ([]migration.Sight
 	if p.Trail == nil {
 		return nil, nil
 	}
-	return p.Trail.Reads(ctx, s, p.Snapshots.Now().Add(-lookBack))
+	return p.Trail.Uses(ctx, s, p.Snapshots.Now().Add(-lookBack))
 }
 
 // snapshot is as small as the question: one secret, its keys and others that are asked about, and the principals of the

@@ -196,12 +196,16 @@ func BenchmarkEvaluateTwentyCopies(b *testing.B) {
 			s := secret(own)
 			s.Versions = nil
 			for i := range 5 {
-				s.Versions = append(s.Versions, guard.Version{ID: fmt.Sprint("v", i), Stages: []string{fmt.Sprint("label-", i)}, Keys: keys})
+				s.Versions = append(s.Versions, guard.Version{ID: fmt.Sprint("v", i), Stages: []string{fmt.Sprint("label-", i)}, Keys: slices.Clone(keys)})
 			}
 			s.Versions[0].Stages = []string{"AWSCURRENT"}
 			for _, region := range []string{"eu-west-1", "eu-west-2", "us-west-2"} {
 				replica := replicaIn(region, own)
-				replica.Versions = s.Versions
+				replica.Versions = nil
+				for _, v := range s.Versions {
+					v.Keys = slices.Clone(keys)
+					replica.Versions = append(replica.Versions, v)
+				}
 				s.Replicas = append(s.Replicas, replica)
 			}
 			if n := len(guard.CopiesOf(s).List); n != 20 {

@@ -27,12 +27,9 @@ type inquiry struct {
 
 func (r *review) inquire(k *inventory.Key, d *policy.Document, s policy.Statement, f *fault) *inquiry {
 	q := &inquiry{review: r, key: k, statement: s, only: r.only(k, d, s), conditions: conditionsOf(d, s), uses: covered(k, s, openActions), grants: covers(k, s, grant), fault: f}
-	q.vias = []map[string][]string{directly()}
-	for _, service := range viaServices(k) {
-		q.vias = append(q.vias, through(service))
-	}
-	for _, service := range draw(q.conditions, arn.Example, "kms:ViaService") {
-		q.vias = append(q.vias, through(service.example))
+	q.vias = []map[string][]string{directly(), through(viaServices(k)...)}
+	for _, service := range draw(q.conditions, arn.Example, viaService) {
+		q.vias = append(q.vias, through(viaForms(service.example)...))
 	}
 	return q
 }

@@ -76,14 +76,14 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 		}, []string{"app keeps allowed 0"}, nil},
 		"seen, and may not any more": {[]inventory.Principal{principal("app", none)}, nil, func(q *migration.Question) {
 			q.Seen = []migration.Sighting{sighting(arn("db"), "app", region, shop, last)}
-		}, []string{"app cannot seen 2"}, nil},
+		}, []string{"app unknown seen 2"}, []string{role("app") + " may lose access: it reads, last at "}},
 		"one whom the key keeps out, before one whom it lets in": {[]inventory.Principal{principal("aaa", may(true)), principal("zzz", may(true))}, func(s *inventory.Snapshot) {
 			s.Secrets[0].Facts = secret("db", cmk("old", region))
 			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: strings.Replace(closedKey, "role/KeyAdmin", "role/zzz", 1)})
 		}, nil, []string{"zzz keeps allowed 0"}, nil},
 		"seen, and the key keeps it out by now": {[]inventory.Principal{principal("app", may(true))}, keptOut, func(q *migration.Question) {
 			q.Seen = []migration.Sighting{sighting(arn("db"), "app", region, shop, last)}
-		}, []string{"app cannot seen 2"}, nil},
+		}, []string{"app unknown seen 2"}, []string{role("app") + " may lose access: it reads, last at "}},
 		"a rotation that the key keeps out by now": {[]inventory.Principal{principal("rotator", may(true))}, func(s *inventory.Snapshot) { keptOut(s); rotating(s) }, func(q *migration.Question) {
 			q.Functions = map[string]string{function: role("rotator")}
 		}, []string{"rotator keeps rotation 0"}, nil},
@@ -132,7 +132,7 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: denies})
 		}, func(q *migration.Question) {
 			q.Seen = []migration.Sighting{sighting(arn("db"), "app", region, shop, last)}
-		}, []string{"app cannot seen 2"}, nil},
+		}, []string{"app unknown seen 2"}, []string{role("app") + " may lose access: it reads, last at "}},
 		"of the account, whom the key does not let in": {[]inventory.Principal{principal("app", may(true))}, func(s *inventory.Snapshot) {
 			s.Secrets[0].Facts = secret("db", cmk("old", region))
 			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: closedKey})
@@ -331,7 +331,7 @@ func TestAReaderThatIsKeptOutGetsBackWhatTheNewKeyLacks(t *testing.T) {
 		s.Keys[0].Policy = policy
 		s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: closedKey})
 		r := assess(t, s, func(q *migration.Question) { q.Seen = []migration.Sighting{seen("app")} }).Readers[0]
-		if r.Verdict != migration.Cannot || (r.Fix != nil) != fixed {
+		if r.Verdict != migration.Unknown || (r.Fix != nil) != fixed {
 			t.Errorf("%s, fix %+v", r.Verdict, r.Fix)
 		}
 	}

@@ -320,7 +320,7 @@ func (v *visit) recordReads(ctx context.Context, s guard.Secret) error {
 	for _, r := range reads {
 		for i := range v.job.Readers {
 			known := &v.job.Readers[i]
-			if known.Principal == r.Principal && r.Last.After(known.ReadAt) {
+			if (r.Principal == known.Principal || r.Principal == known.SeenAs) && r.Last.After(known.ReadAt) {
 				known.ReadAt = r.Last
 			}
 		}
@@ -376,7 +376,7 @@ func (v *visit) check(ctx context.Context, seen Seen) error {
 	if err != nil {
 		return fmt.Errorf("ask who would lose access: %w", err)
 	}
-	v.checked, v.problems, v.blocked = true, found, found.Problems
+	v.checked, v.problems, v.blocked = true, found, found.Under(v.job.Rules.MustKeep)
 	if v.job.Plan == "" && v.job.Phase == Planned {
 		v.job.Readers = KnownReaders(found.Readers)
 	}
@@ -403,7 +403,7 @@ func (v *visit) checkCopies(ctx context.Context, seen Seen) error {
 		if err != nil {
 			return fmt.Errorf("ask who would lose access in %s: %w", c.Region, err)
 		}
-		for _, p := range found.Problems {
+		for _, p := range found.Under(v.job.Rules.MustKeep) {
 			v.blocked = append(v.blocked, "replica in "+c.Region+": "+p)
 		}
 	}

@@ -130,7 +130,8 @@ func (b *Before) Recorded() bool {
 // Known is a reader that was there before: it must still be there afterwards.
 type Known struct {
 	Principal string    `json:"principal"`
-	Seen      bool      `json:"seen,omitempty"` // it really reads: observing waits for it
+	SeenAs    string    `json:"seenAs,omitempty"` // as CloudTrail names it where the secret is, if otherwise
+	Seen      bool      `json:"seen,omitempty"`   // it really reads: observing waits for it
 	ReadAt    time.Time `json:"readAt,omitzero"`
 	RefusedAt time.Time `json:"refusedAt,omitzero"` // when KMS refused it the new key last, whatever became of the read
 }
@@ -306,7 +307,7 @@ func KnownReaders(readers []Reader) []Known {
 	var out []Known
 	for _, r := range readers {
 		if r.Verdict != Cannot && !r.Accepted {
-			out = append(out, Known{Principal: r.Principal, Seen: slices.Contains(r.Sources, SourceSeen)})
+			out = append(out, Known{Principal: r.Principal, SeenAs: r.SeenAs, Seen: slices.Contains(r.Sources, SourceSeen)})
 		}
 	}
 	return out

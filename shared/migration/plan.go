@@ -14,7 +14,7 @@ import (
 )
 
 // PlanVersion is the format of a plan file.
-const PlanVersion = 3 // 2: with rules; 3: a digest that proves each part
+const PlanVersion = 4 // 2: with rules; 3: a digest that proves each part; 4: the uses and the class of each reader
 
 // Plan says what would be done with each secret, what for, and on which facts that rests.
 type Plan struct {
@@ -26,6 +26,7 @@ type Plan struct {
 	Items   []Item     `json:"items"`
 	Outside []Excluded `json:"outside"` // not touched, and why
 	Cost    Cost       `json:"cost"`
+	Users   []Tally    `json:"users"` // by class
 	// Unread are the locations whose secrets could not be listed: what is there is not in the plan.
 	Unread []inventory.Unread `json:"unread,omitempty"`
 }
@@ -142,9 +143,11 @@ func Make(f Facts, only ...string) (Plan, error) {
 	})
 	reads := 0
 	for _, s := range f.Seen {
-		reads += s.Count
+		if s.Does == "" || s.Does == Reads {
+			reads += s.Count
+		}
 	}
-	p.Cost = costOf(p.Items, reads, f.LookBack, ListPrices)
+	p.Cost, p.Users = costOf(p.Items, reads, f.LookBack, ListPrices), tallied(p.Items)
 	return p.Signed()
 }
 
@@ -281,7 +284,7 @@ func (f *Facts) plan(s inventory.Secret) (Item, error) {
 }
 
 func (f *Facts) question(secret string, to inventory.Key, replica bool) Question {
-	q := Question{Access: f.Access, Secret: secret, Target: to, Seen: f.Seen, Functions: f.Functions, Accepted: f.Accepted, Replica: replica}
+	q := Question{Access: f.Access, Secret: secret, Target: to, Seen: f.Seen, Functions: f.Functions, Accepted: f.Accepted, Rules: f.Rules, Replica: replica}
 	if f.Changer != nil {
 		q.Changer = f.Changer(accountOf(secret))
 	}

@@ -28,7 +28,10 @@ type Rules struct {
 	AutoRollback   bool            `json:"rollback"`                       // before the first new version
 	AutoGrant      bool            `json:"rescueGrants"`                   // after it
 	GrantFor       Duration        `json:"grantFor"`
-	Overrides      []Override      `json:"overrides,omitempty"` // what somebody said differently, oldest first
+	MustKeep       Keep            `json:"mustKeep"`
+	AlwaysKeep     []string        `json:"alwaysKeep,omitempty"` // patterns of principals that keep access in every mode
+	Accepted       []Accept        `json:"accepted,omitempty"`   // principals that may lose it
+	Overrides      []Override      `json:"overrides,omitempty"`  // what somebody said differently, oldest first
 }
 
 // Override is one field that a person set differently from the settings: it is stored with who and when, so that
@@ -51,7 +54,7 @@ const fieldWindows = "windows"
 // Defaults are careful ones.
 func Defaults() Rules {
 	return Rules{From: "the defaults", Observe: Duration(24 * time.Hour), Watch: Duration(48 * time.Hour), Quiet: Duration(10 * time.Minute), Lease: Duration(5 * time.Minute),
-		PerHour: 60, PerAccountHour: 20, RescuesPerDay: 10, HaltRate: 0.1, Flips: 2, AutoRollback: true, GrantFor: Duration(24 * time.Hour)}
+		PerHour: 60, PerAccountHour: 20, RescuesPerDay: 10, HaltRate: 0.1, Flips: 2, AutoRollback: true, GrantFor: Duration(24 * time.Hour), MustKeep: KeepWorkloads}
 }
 
 // WithWindows is the rules with other change windows, by somebody's word.
@@ -80,6 +83,9 @@ func (r Rules) Join(newer Rules) Rules {
 	out.RotateTwice = r.RotateTwice && newer.RotateTwice
 	out.AutoRollback, out.AutoGrant = r.AutoRollback && newer.AutoRollback, r.AutoGrant && newer.AutoGrant
 	out.GrantFor = min(r.GrantFor, newer.GrantFor)
+	out.MustKeep = stricter(r.MustKeep, newer.MustKeep)
+	out.AlwaysKeep = slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.AlwaysKeep, newer.AlwaysKeep))))
+	out.Accepted = slices.DeleteFunc(slices.Clone(r.Accepted), func(a Accept) bool { return !slices.Contains(newer.Accepted, a) })
 	if len(r.Windows) == 0 {
 		out.Windows = newer.Windows
 	}
@@ -151,7 +157,8 @@ func (r Rules) String() string {
 		}
 		windows = strings.Join(all, ", ") + " UTC"
 	}
-	text := fmt.Sprintf("observe %s, watch %s, changes %s, at most %d an hour and %d in one account, at most %s a day", r.Observe, r.Watch, windows, r.PerHour, r.PerAccountHour, rescues(r.rescuesPerDay()))
+	text := fmt.Sprintf("observe %s, watch %s, changes %s, at most %d an hour and %d in one account, at most %s a day, access is kept by %s", r.Observe, r.Watch, windows, r.PerHour, r.PerAccountHour,
+		rescues(r.rescuesPerDay()), cmp.Or(r.MustKeep, KeepEverybody))
 	for _, allowed := range []struct {
 		is   bool
 		what string

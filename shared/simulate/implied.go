@@ -99,14 +99,14 @@ func (u *uses) does(action, resource string) {
 type step struct {
 	call   Call
 	unsure string // why it may not have been made; ""
-	anyKey bool   // whether the key is AWS's or a customer's is not known
+	anyKey string // why it is not known whether the key is AWS's or a customer's; "" where it is
 }
 
 // implied lists the steps of a call: the other permissions that it takes, with what those imply, and its uses of keys.
 func (t *Trial) implied(call Call) []step {
 	var out []step
 	for _, n := range call.withParts() {
-		out = append(out, step{n.call, n.unsure, false})
+		out = append(out, step{n.call, n.unsure, ""})
 		for _, inner := range t.implied(n.call) {
 			inner.unsure = cmp.Or(n.unsure, inner.unsure)
 			out = append(out, inner)
@@ -124,10 +124,14 @@ func (t *Trial) usesOfKeys(call Call) []step {
 	region := cmp.Or(secret.Region, value(call.Request.Context, "aws:RequestedRegion"))
 	at := location{arn.PartitionOf(region), region, cmp.Or(secret.Account, call.Request.Principal.Account)}
 	var out []step
-	add := func(action string, k usedKey, version, unsure string) {
-		out = append(out, step{t.use(call, action, k, version), unsure, !k.aws && !k.own})
-	}
 	current := t.current(call, at)
+	add := func(action string, k usedKey, version, unsure string) {
+		anyKey := ""
+		if !k.aws && !k.own {
+			anyKey = cmp.Or(k.another, "which key it is would be in a snapshot")
+		}
+		out = append(out, step{t.use(call, action, k, version), unsure, anyKey})
+	}
 	if u.named != nil {
 		current = t.resolve(*u.named, at)
 		asked := t.options.Trials.Named
@@ -164,10 +168,9 @@ func (t *Trial) usesOfKeys(call Call) []step {
 		add(generateDataKey, key, u.version, "")
 	}
 	if u.rotates {
-		by := call
-		by.Request.Principal, by.unsureBound = rotationRole(at), false
-		by.Request.Unknown = append(slices.Clip(by.Request.Unknown), "aws:PrincipalArn")
-		out = append(out, step{t.use(by, generateDataKey, current, ""), "the rotation function writes the new value, with a role of its own", !current.aws && !current.own})
+		call.Request.Principal, call.unsureBound = rotationRole(at), false
+		call.Request.Unknown = append(slices.Clip(call.Request.Unknown), "aws:PrincipalArn")
+		add(generateDataKey, current, "", "the rotation function writes the new value, with a role of its own")
 	}
 	return out
 }
@@ -198,6 +201,8 @@ type usedKey struct {
 	all     bool
 	aws     bool // surely the AWS managed one
 	own     bool // surely a customer's
+
+	another string // why it may be that of another secret than the one that is known; ""
 }
 
 // resolve finds the key that a call names.
@@ -250,8 +255,12 @@ func (t *Trial) current(call Call, at location) usedKey {
 		return t.resolve(*call.uses.current, at)
 	}
 	k := usedKey{at: at}
-	if found, known := t.options.Secrets[call.Request.Resource]; known && !call.NoResource && !call.uses.anyKey {
-		k.know(found)
+	if call.NoResource || call.uses.anyKey {
+		return k
+	}
+	found, another := t.secretOf(call)
+	if k.another = another; found != nil && another == "" {
+		k.know(found.Key)
 	}
 	return k
 }
@@ -261,10 +270,10 @@ func (t *Trial) current(call Call, at location) usedKey {
 func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 	r := policy.Request{Principal: call.Request.Principal, Action: action, ResourceAccount: k.at.account, Open: true,
 		Context: map[string][]string{"aws:RequestedRegion": {k.at.region}, "aws:ViaAWSService": {"true"}, "kms:CallerAccount": one(call.Request.Principal.Account),
-			"kms:ViaService": {k.at.partition.Regional("secretsmanager", k.at.region)}, "kms:KeySpec": {symmetric}, "kms:KeyUsage": {"ENCRYPT_DECRYPT"},
+			"kms:KeySpec": {symmetric}, "kms:KeyUsage": {"ENCRYPT_DECRYPT"},
 			"kms:CustomerMasterKeySpec": {symmetric}, "kms:CustomerMasterKeyUsage": {"ENCRYPT_DECRYPT"}, "kms:EncryptionAlgorithm": {symmetric},
 			"kms:EncryptionContextKeys": {"SecretARN", "SecretVersionId"}},
-		Absent: []string{"kms:EncryptionContext:*"}}
+		OneOf: map[string][]string{viaService: k.at.partition.ViaService("secretsmanager", k.at.region)}, Absent: []string{"kms:EncryptionContext:*"}}
 	for _, key := range []string{"aws:CalledVia", "aws:CalledViaFirst", "aws:CalledViaLast"} {
 		r.Context[key] = one(secretsManagerHost)
 	}

@@ -29,10 +29,10 @@ type Options struct {
 	Alone bool
 	// Aliases are the key ARNs that alias ARNs stand for, where they are known.
 	Aliases map[string]string
-	// What is known of an organization beside its records: keys by ARN, the keys of secrets by the secrets' ARNs with and without
-	// the six characters at the end, and principals' ARNs by account/role/name or account/user/name.
+	// What is known of an organization beside its records: keys by ARN, secrets with their keys, and principals' ARNs by
+	// account/role/name or account/user/name.
 	Keys       map[string]guard.Key
-	Secrets    map[string]guard.Key
+	Secrets    []guard.Secret
 	Principals map[string]string
 	// Trials are whether Secrets Manager tries the AWS managed key before it is set, as far as somebody has asked AWS.
 	Trials Trials
@@ -60,9 +60,10 @@ type Trial struct {
 	awsAliasesAlone bool // no candidate asks for aliases of keys but AWS's own
 	trialsAlone     bool // no candidate asks for a version of a secret but the one that stands for the trial of a key
 	asks            map[string]bool
-	folders         []string            // paths of roles and users in the candidates' patterns
-	suffixes        []string            // ends of secrets' ARNs that those patterns may fit
-	whole           map[string][]string // ARNs of secrets that are known, by what they are without their end
+	folders         []string                 // paths of roles and users in the candidates' patterns
+	suffixes        []string                 // ends of secrets' ARNs that those patterns may fit
+	secrets         map[string]*guard.Secret // that are known, by ARN
+	named           map[string]*guard.Secret // by what it is without its end; nil for one of several
 }
 
 // New prepares a trial.
@@ -74,7 +75,8 @@ func New(candidates []Candidate, o Options) (*Trial, error) {
 	t.awsAliasesAlone = asksForAWSAliasesAlone(candidates)
 	t.trialsAlone = asksForTrialsAlone(candidates)
 	t.asks, t.folders = asked(candidates)
-	t.suffixes, t.whole = suffixesOf(candidates), wholeARNs(o.Secrets)
+	t.suffixes = suffixesOf(candidates)
+	t.secrets, t.named = known(o.Secrets)
 	if !o.Alone {
 		t.scps = append(t.scps, t.all)
 		t.strict[0], t.widened[0] = append(t.strict[0], t.all), append(t.widened[0], t.all)
@@ -120,8 +122,8 @@ func (t *Trial) Try(call Call) Verdict {
 		if at.Outcome == Denied && s.unsure != "" {
 			at.Outcome, at.Decision.Answer, at.Decision.Why = Unknown, policy.Unknown, "unknown: "+s.unsure+"; "+at.Decision.Why
 		}
-		if at.Outcome == Unknown && s.anyKey {
-			at.Decision.Why += "; which key it is would be in a snapshot"
+		if at.Outcome == Unknown && s.anyKey != "" {
+			at.Decision.Why += "; " + s.anyKey
 		}
 		if severity[at.Outcome] > severity[v.Outcome] {
 			v = at
@@ -138,7 +140,14 @@ func (t *Trial) settled(call Call) Verdict {
 	for _, variant := range t.variants(call) {
 		verdicts = append(verdicts, t.try(variant))
 	}
-	return settle(verdicts)
+	v := settle(verdicts)
+	if found, another := t.secretOf(call); v.Outcome == Unknown && another != "" && call.unsureSuffix && !call.NoResource {
+		call.Request.Resource, call.unsureSuffix = found.ARN, false
+		if t.settled(call).Outcome != Unknown {
+			v.Decision.Why += "; " + another
+		}
+	}
+	return v
 }
 
 func (t *Trial) try(call Call) Verdict {

@@ -263,7 +263,7 @@ func mostAttached(s *inventory.Snapshot) int {
 
 // know takes from a snapshot what records leave out: which keys aliases name, which key a secret has, the paths of roles and users.
 func know(o *simulate.Options, s *inventory.Snapshot) {
-	o.Aliases, o.Keys, o.Secrets, o.Principals = map[string]string{}, map[string]guard.Key{}, map[string]guard.Key{}, map[string]string{}
+	o.Aliases, o.Keys, o.Principals = map[string]string{}, map[string]guard.Key{}, map[string]string{}
 	for _, k := range s.Keys {
 		o.Keys[k.Facts.ARN] = k.Facts
 		named := arn.Of(k.Facts.ARN)
@@ -275,14 +275,10 @@ func know(o *simulate.Options, s *inventory.Snapshot) {
 		}
 	}
 	for _, secret := range s.Secrets {
-		key := secret.Facts.Key
-		if found, known := o.Keys[key.ARN]; known {
-			key = found
+		if found, known := o.Keys[secret.Facts.Key.ARN]; known {
+			secret.Facts.Key = found
 		}
-		whole := arn.Of(secret.Facts.ARN)
-		o.Secrets[whole.String()] = key
-		whole.Resource = "secret:" + secret.Facts.Name // as a call names it
-		o.Secrets[whole.String()] = key
+		o.Secrets = append(o.Secrets, secret.Facts)
 	}
 	o.Organization = cmp.Or(o.Organization, s.Organization.ID)
 	for _, account := range s.Accounts {

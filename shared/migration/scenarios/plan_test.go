@@ -2,6 +2,7 @@ package scenarios_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,6 +131,9 @@ func readersOf(i migration.Item) []migration.Reader {
 	return all
 }
 
+// staff makes and changes the secret of every file, and is none of its readers.
+var staff = []string{"Owner", "Deployer", "doublelock-read", "doublelock-tag", "doublelock-change"}
+
 // judged are the readers of a plan by the names of the file. A reader of a copy who also reads the primary counts by
 // the Region that the file has it read in.
 func (w *testbed) judged(p migration.Plan) map[string]migration.Reader {
@@ -140,6 +144,9 @@ func (w *testbed) judged(p migration.Plan) map[string]migration.Reader {
 	add := func(in string, list []migration.Reader) {
 		for _, r := range list {
 			name := r.Principal[strings.LastIndexAny(r.Principal, "/:")+1:]
+			if _, ours := w.Readers[name]; !ours && slices.Contains(staff, name) {
+				continue
+			}
 			if known, ok := w.Readers[name]; ok && known.Region != "" && known.Region != in {
 				continue
 			} else if ok && known.Region == "" && in != region {
