@@ -270,7 +270,7 @@ func rescued(name string, ended time.Time) func(*migration.Job) {
 }
 
 func TestDeniedReadsAreJudged(t *testing.T) {
-	refused := migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: migration.LockKey}
+	refused := migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: migration.LockKey, Read: true}
 	for name, tt := range map[string]struct {
 		job  func(*migration.Job)
 		read func(*migration.Refused)
