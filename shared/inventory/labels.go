@@ -137,12 +137,12 @@ type moving struct {
 func (w *world) newMoving() *moving {
 	m := &moving{}
 	var targets, keys []policy.Target
-	places := map[string]bool{}
+	locations := map[string]bool{}
 	for i, n := range w.at {
 		if name := aliasOf(&w.access.snapshot.Secrets[n]); name != "" {
 			t := policy.Target{ARN: name, Account: arn.Of(name).Account}
 			w.access.addResourceOrganization(&t)
-			targets, m.of, places[place(name)] = append(targets, t), append(m.of, i), true
+			targets, m.of, locations[locationOf(name)] = append(targets, t), append(m.of, i), true
 		}
 	}
 	if targets == nil {
@@ -150,7 +150,7 @@ func (w *world) newMoving() *moving {
 	}
 	for i := range w.access.snapshot.Keys {
 		k := &w.access.snapshot.Keys[i]
-		if closed, _ := stateOf(k.Facts); closed != "" || !k.Facts.Symmetric() || !places[place(k.Facts.ARN)] {
+		if closed, _ := stateOf(k.Facts); closed != "" || !k.Facts.Symmetric() || !locations[locationOf(k.Facts.ARN)] {
 			continue
 		}
 		t := policy.Target{ARN: k.Facts.ARN, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: w.access.changingPolicy(k), Grants: grantsOf(*k)}
@@ -191,19 +191,19 @@ func (m *moving) rights(w *world, who *asker, l lock, answers []int8) {
 // opens is the second lock once the alias leads to another key of the snapshot.
 func (m *moving) opens(w *world, who *asker, answers []int8) {
 	q := who.about(m.keys, decrypt)
-	open := map[string][]string{} // keys, by their places
+	open := map[string][]string{} // keys, by their locations
 	for k := range m.keys.Targets() {
 		if key := m.keys.Target(k).ARN; !denied(q.Answer(k)) {
-			open[place(key)] = append(open[place(key)], key)
+			open[locationOf(key)] = append(open[locationOf(key)], key)
 		}
 	}
 	for _, i := range m.of {
 		s := &w.access.snapshot.Secrets[w.at[i]]
-		if slices.ContainsFunc(open[place(aliasOf(s))], func(key string) bool { return key != s.Facts.Key.ARN }) {
+		if slices.ContainsFunc(open[locationOf(aliasOf(s))], func(key string) bool { return key != s.Facts.Key.ARN }) {
 			answers[i] = 1
 		}
 	}
 }
 
-// place is the account and Region of a key or alias.
-func place(of string) string { return arn.Of(of).Account + arn.Of(of).Region }
+// locationOf is the account and Region of a key or alias.
+func locationOf(of string) string { return arn.Of(of).Account + arn.Of(of).Region }
