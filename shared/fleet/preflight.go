@@ -30,13 +30,20 @@ type SecretContext interface {
 	FunctionRole(ctx context.Context, functionARN string) (string, error)
 }
 
+// Usage knows who used a secret since a time.
+type Usage interface {
+	Uses(ctx context.Context, s guard.Secret, since time.Time) ([]migration.Sighting, error)
+}
+
 // Preflight asks who would lose access to one secret, from what is true now.
 type Preflight struct {
 	Snapshots *Snapshots
 	Secrets   SecretContext
-	Trail     migration.Trail // nil: only policies say who reads
+	Trail     Usage           // nil: only policies say who uses it
 	Accepted  []string        // principals that may lose access to any secret
+	Rules     migration.Rules // of the settings: who has to keep access
 	Changer   string          // name of the member role by which keys are set
+	Tagger    string          // likewise, by which our tags are written
 	Approved  guard.Approved  // keys that secrets may be moved to
 	Approval  *Approval       // where aliases and tags approve keys; nil: not known
 
@@ -77,8 +84,8 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 		return migration.Assessment{}, err
 	}
 	snapshot := p.snapshot(ctx, batch, one, *target)
-	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: *target, Accepted: slices.Concat(p.Accepted, accepted), Functions: map[string]string{},
-		Changer: arn.PartitionOf(s.Region).Role(s.Account, p.Changer)}
+	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: *target, Accepted: slices.Concat(p.Accepted, accepted), Rules: p.Rules, Functions: map[string]string{},
+		Changer: arn.PartitionOf(s.Region).Role(s.Account, p.Changer), Tagger: arn.PartitionOf(s.Region).Role(s.Account, p.Tagger)}
 	if q.Seen, err = p.seen(ctx, s); err != nil {
 		return migration.Assessment{}, err
 	}
@@ -91,9 +98,9 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 	return migration.Assess(q)
 }
 
-// Refusing says which lock of a secret keeps a principal out now: the secret's own where the key certainly lets it through
-// (what a session's own policy forbids counts as the secret's), migration.LockUnknown where that cannot be found out. Its
-// answer may weaken the secret, so nothing that was read earlier is believed.
+// Refusing says which lock of a secret keeps a role or user out now: the secret's own where the key certainly lets it through,
+// migration.LockSession where neither does, migration.LockUnknown where that cannot be found out. Its answer may weaken the
+// secret, so nothing that was read earlier is believed.
 func (p *Preflight) Refusing(ctx context.Context, s guard.Secret, principal string) (migration.Lock, error) {
 	one, err := p.withPolicy(ctx, s)
 	if err != nil {
@@ -105,6 +112,8 @@ func (p *Preflight) Refusing(ctx context.Context, s guard.Secret, principal stri
 		return migration.LockUnknown, nil
 	case err != nil:
 		return migration.LockUnknown, fmt.Errorf("ask which lock refuses %s: %w", principal, err)
+	case reader.SecretLock.Answer == policy.Allowed && reader.KeyLock.Answer == policy.Allowed:
+		return migration.LockSession, nil
 	case refuses(reader.SecretLock), reader.KeyLock.Answer == policy.Allowed:
 		return migration.LockSecret, nil
 	case reader.SecretLock.Answer == policy.Allowed && refuses(reader.KeyLock):
@@ -133,7 +142,7 @@ func (p *Preflight) seen(ctx context.Context, s guard.Secret) ([]migration.Sight
 	if p.Trail == nil {
 		return nil, nil
 	}
-	return p.Trail.Reads(ctx, s, p.Snapshots.Now().Add(-lookBack))
+	return p.Trail.Uses(ctx, s, p.Snapshots.Now().Add(-lookBack))
 }
 
 // snapshot is as small as the question: one secret, its keys and others that are asked about, and the principals of the

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -48,6 +49,7 @@ type Access struct {
 	bulkKeys   sync.Once
 	keysAsked  map[string]bool // condition keys by which some policy decides, in lower case
 	keysUnread bool            // some policy could not be read
+	dates      []time.Time     // by which some policy decides
 
 	bulkOutside sync.Once
 	outside     bool // something may be opened or taken from outside
@@ -55,6 +57,9 @@ type Access struct {
 	reaching sync.Mutex // held while paths are looked for
 	movers   *movers
 	world    *world // all secrets of the snapshot
+
+	calling sync.Mutex
+	callers map[string][][]int32 // by call: the principals that may make it, by secret
 
 	mu          sync.Mutex
 	populations map[string]population // outside the snapshot, by name
@@ -81,6 +86,7 @@ func prepare(s Snapshot, noControls bool) *Access {
 		snapshot:   &s, accounts: map[string]*Account{}, principals: map[string]*Principal{}, groups: map[string]*Group{},
 		secrets: map[string]int{}, keys: map[string]*Key{}, unread: map[Unread]string{}, orgs: map[string]*orgPolicies{},
 		sessions: map[string][]string{}, federated: map[string][]string{}, documents: documents{parsed: map[string]*policy.Document{}}, populations: map[string]population{},
+		callers: map[string][][]int32{},
 	}
 	for i := range s.Accounts {
 		a.accounts[s.Accounts[i].ID] = &s.Accounts[i]

@@ -294,6 +294,7 @@ func (a *Access) findConditionKeys() {
 		for _, key := range d.ConditionKeys() {
 			a.keysAsked[strings.ToLower(key)] = true
 		}
+		a.dates = append(a.dates, d.Dates()...)
 	}
 	for _, text := range a.snapshot.Managed {
 		look(a.documents.read("managed policy", text))

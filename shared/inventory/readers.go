@@ -20,6 +20,8 @@ type Reader struct {
 	As   string // the session that opens it, where the principal itself does not
 	Copy string // what it opens, where that is not the current version of the secret
 
+	Version string // label, else id, of the version that it opens, where that is not the current one
+
 	Answer     policy.Answer // both locks: Allowed, ImplicitlyDenied or Unknown
 	SecretLock policy.Decision
 	KeyLock    policy.Decision
@@ -127,50 +129,6 @@ func (a *Access) DecryptsWith(principalARN, secretARN string, k Key) (policy.Dec
 	return a.AllowsWith(principalARN, secretARN, k, decrypt)
 }
 
-// AllowsWith is DecryptsWith for another action on the key through Secrets Manager, such as kms:GenerateDataKey, which
-// writing a new version takes. It is a promise about access that is to stay: where some sessions of a role that may read the
-// secret today keep it and others do not, the answer is unknown.
-func (a *Access) AllowsWith(principalARN, secretARN string, k Key, action string) (policy.Decision, error) {
-	s, err := a.Secret(secretARN)
-	if err != nil {
-		return policy.Decision{}, err
-	}
-	use := a.keyUse(s, k, "")
-	l := a.locks(s)
-	variants := a.variants(principalARN)
-	for _, name := range namedIn(use.target.Policy, policy.Allow, policy.Deny) { // a key that is not in the snapshot may name others
-		of, err := policy.ParsePrincipal(principalARN)
-		p, nobody := policy.ParsePrincipal(name)
-		if err == nil && nobody == nil && of.Kind == policy.KindRole && p.Kind == policy.KindSession && p.Account == of.Account && p.Name == of.Name && !slices.Contains(variants, name) {
-			variants = append(variants, name)
-		}
-	}
-	var best policy.Decision
-	var readers []policy.Decision // of those that may read today
-	for i, arn := range variants {
-		w, err := a.asker(arn)
-		if err != nil {
-			return policy.Decision{}, fmt.Errorf("ask for %s: %w", principalARN, err)
-		}
-		d := use.decide(w, action)
-		if i == 0 || better(d.Answer, best.Answer) {
-			best = d
-		}
-		if len(variants) > 1 && !denied(l.now(w).Answer) {
-			readers = append(readers, d)
-		}
-	}
-	if len(readers) > 0 {
-		byOpenness := func(x, y policy.Decision) int { return cmp.Compare(openness(x.Answer), openness(y.Answer)) }
-		worst := slices.MinFunc(readers, byOpenness)
-		if better(slices.MaxFunc(readers, byOpenness).Answer, worst.Answer) {
-			return doubtful("some sessions of the role keep the right, and of others it is " + worst.Why), nil
-		}
-		return worst, nil
-	}
-	return best, nil
-}
-
 // locks are both locks of one secret.
 type locks struct {
 	secret *Secret
@@ -212,7 +170,7 @@ func (a *Access) variants(arn string) []string {
 func (l *locks) now(w *asker) Reader { return l.decide(w, &l.ways[0]) }
 
 func (l *locks) decide(w *asker, v *way) Reader {
-	r := Reader{Principal: w.principal.String(), Account: w.principal.Account, Secret: l.secret.Facts.ARN, Outside: w.principal.Kind == policy.KindSomebody, As: w.as, Copy: v.String()}
+	r := Reader{Principal: w.principal.String(), Account: w.principal.Account, Secret: l.secret.Facts.ARN, Outside: w.principal.Kind == policy.KindSomebody, As: w.as, Copy: v.String(), Version: v.asked()}
 	r.SecretLock = l.askFor(w, v)
 	r.KeyLock, r.Key = v.open(w)
 	if w.only != "" && r.SecretLock.Answer == policy.Allowed {

@@ -76,14 +76,14 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 		}, []string{"app keeps allowed 0"}, nil},
 		"seen, and may not any more": {[]inventory.Principal{principal("app", none)}, nil, func(q *migration.Question) {
 			q.Seen = []migration.Sighting{sighting(arn("db"), "app", region, shop, last)}
-		}, []string{"app cannot seen 2"}, nil},
+		}, []string{"app unknown seen 2"}, []string{role("app") + " may lose access: it reads, last at "}},
 		"one whom the key keeps out, before one whom it lets in": {[]inventory.Principal{principal("aaa", may(true)), principal("zzz", may(true))}, func(s *inventory.Snapshot) {
 			s.Secrets[0].Facts = secret("db", cmk("old", region))
 			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: strings.Replace(closedKey, "role/KeyAdmin", "role/zzz", 1)})
 		}, nil, []string{"zzz keeps allowed 0"}, nil},
 		"seen, and the key keeps it out by now": {[]inventory.Principal{principal("app", may(true))}, keptOut, func(q *migration.Question) {
 			q.Seen = []migration.Sighting{sighting(arn("db"), "app", region, shop, last)}
-		}, []string{"app cannot seen 2"}, nil},
+		}, []string{"app unknown seen 2"}, []string{role("app") + " may lose access: it reads, last at "}},
 		"a rotation that the key keeps out by now": {[]inventory.Principal{principal("rotator", may(true))}, func(s *inventory.Snapshot) { keptOut(s); rotating(s) }, func(q *migration.Question) {
 			q.Functions = map[string]string{function: role("rotator")}
 		}, []string{"rotator keeps rotation 0"}, nil},
@@ -132,7 +132,7 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: denies})
 		}, func(q *migration.Question) {
 			q.Seen = []migration.Sighting{sighting(arn("db"), "app", region, shop, last)}
-		}, []string{"app cannot seen 2"}, nil},
+		}, []string{"app unknown seen 2"}, []string{role("app") + " may lose access: it reads, last at "}},
 		"of the account, whom the key does not let in": {[]inventory.Principal{principal("app", may(true))}, func(s *inventory.Snapshot) {
 			s.Secrets[0].Facts = secret("db", cmk("old", region))
 			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: closedKey})
@@ -189,8 +189,8 @@ func sortedList(words []string) string {
 
 // What keeps the change from taking is found before it: UpdateSecret answers success and re-encrypts nothing.
 func TestWhatKeepsAChangeFromTaking(t *testing.T) {
-	const noDecrypt = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:GenerateDataKey","kms:Encrypt"],"Resource":"*"}]}`
-	const everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}`
+	const noDecrypt = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:UpdateSecret","kms:GenerateDataKey","kms:Encrypt"],"Resource":"*"}]}`
+	const everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:*","secretsmanager:UpdateSecret"],"Resource":"*"}]}`
 	old, far := cmk("old", region), cmk("zzz", region)
 	under := func(state guard.KeyState, policy string) func(*inventory.Snapshot) {
 		return func(s *inventory.Snapshot) {
@@ -213,7 +213,7 @@ func TestWhatKeepsAChangeFromTaking(t *testing.T) {
 		"with the old one alone it may not":         {everything, under(guard.KeyEnabled, closedKey), nil, []string{"lacks kms:Decrypt on " + old.ARN}},
 		"its old key is off":                        {everything, under(guard.KeyDisabled, delegated), nil, []string{"its key " + old.ARN + " is in state Disabled"}},
 		"the state of its old key is not known":     {everything, under(guard.KeyStateUnknown, delegated), nil, nil},
-		"it is a copy, whose key nobody sets":       {noDecrypt, nil, func(q *migration.Question) { q.Replica = true }, nil},
+		"it is a copy, whose key is set as well":    {noDecrypt, nil, func(q *migration.Question) { q.Replica = true }, []string{"lacks kms:Decrypt on " + cmk("new", region).ARN}},
 		"it is under the new key already":           {noDecrypt, func(s *inventory.Snapshot) { s.Secrets[0].Facts = secret("db", cmk("new", region)) }, nil, nil},
 		"nobody is asked for the role":              {noDecrypt, nil, func(q *migration.Question) { q.Changer = "" }, nil},
 		"the role is not in the snapshot":           {noDecrypt, nil, func(q *migration.Question) { q.Changer = role("nobody") }, nil},
@@ -331,7 +331,7 @@ func TestAReaderThatIsKeptOutGetsBackWhatTheNewKeyLacks(t *testing.T) {
 		s.Keys[0].Policy = policy
 		s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: closedKey})
 		r := assess(t, s, func(q *migration.Question) { q.Seen = []migration.Sighting{seen("app")} }).Readers[0]
-		if r.Verdict != migration.Cannot || (r.Fix != nil) != fixed {
+		if r.Verdict != migration.Unknown || (r.Fix != nil) != fixed {
 			t.Errorf("%s, fix %+v", r.Verdict, r.Fix)
 		}
 	}

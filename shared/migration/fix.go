@@ -46,13 +46,13 @@ type SetStatement struct {
 }
 
 // smallest tries the statements that could help, the least reaching first, and keeps the first that does.
-func smallest(q Question, s guard.Secret, principal string, d policy.Decision, writes bool) *Fix {
+func smallest(q Question, s guard.Secret, principal string, d policy.Decision, needs []string) *Fix {
 	fix := &Fix{Principal: principal, Key: q.Target.Facts.ARN}
 	if !q.Target.Facts.CanDecrypt() {
 		fix.Kind, fix.Why = FixNone, "the key is "+string(q.Target.Facts.State)+": no policy opens it"
 		return fix
 	}
-	t := trial{question: q, secret: s, principal: principal, of: behind(q.Access.Snapshot(), principal), statement: grantStatement(s, q.Target.Facts, writes), writes: writes}
+	t := trial{question: q, secret: s, principal: principal, of: behind(q.Access.Snapshot(), principal), statement: grantStatement(s, q.Target.Facts, needs)}
 	t.statement.grantee = granteeOf(q, s, owner(t.of, principal))
 	var full []string
 	for _, kind := range kindsFor(principal, t.of) {
@@ -97,7 +97,6 @@ type trial struct {
 	principal string
 	of        *inventory.Principal // nil where the snapshot does not have it
 	statement statement
-	writes    bool
 }
 
 // write puts the statement where its kind says, as JSON and as code.
@@ -152,6 +151,9 @@ func (t *trial) helps(kind FixKind) bool {
 // answers reports whether every right that the reader needs is decided well, with the statement added.
 func (t *trial) answers(kind FixKind, st statement, well func(policy.Decision) bool) bool {
 	small := excerpt(t.question.Access.Snapshot(), t.secret.ARN, t.of)
+	if at := t.question.at; !at.IsZero() {
+		small.TakenAt = at
+	}
 	key := t.question.Target
 	if kind != FixKey {
 		small.Principals[0].Inline = maps.Clone(small.Principals[0].Inline)
@@ -168,11 +170,7 @@ func (t *trial) answers(kind FixKind, st statement, well func(policy.Decision) b
 		key.Policy = added
 	}
 	access := inventory.Prepare(small)
-	actions := []string{decrypt}
-	if t.writes {
-		actions = append(actions, generate)
-	}
-	for _, action := range actions {
+	for _, action := range st.actions {
 		d, err := access.AllowsWith(t.principal, t.secret.ARN, key, action)
 		if err != nil || !well(d) {
 			return false

@@ -20,12 +20,8 @@ type statement struct {
 	grantee
 }
 
-func grantStatement(s guard.Secret, key guard.Key, writes bool) statement {
-	st := statement{secret: s.ARN, key: key.ARN, viaService: arn.Of(s.ARN).Partition.ViaService("secretsmanager", s.Region), actions: []string{decrypt}}
-	if writes {
-		st.actions = append(st.actions, generate)
-	}
-	return st
+func grantStatement(s guard.Secret, key guard.Key, actions []string) statement {
+	return statement{secret: s.ARN, key: key.ARN, viaService: arn.Of(s.ARN).Partition.ViaService("secretsmanager", s.Region), actions: actions}
 }
 
 type policyStatement struct {

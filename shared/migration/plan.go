@@ -14,7 +14,7 @@ import (
 )
 
 // PlanVersion is the format of a plan file.
-const PlanVersion = 3 // 2: with rules; 3: a digest that proves each part
+const PlanVersion = 4 // 2: with rules; 3: a digest that proves each part; 4: the uses and the class of each reader
 
 // Plan says what would be done with each secret, what for, and on which facts that rests.
 type Plan struct {
@@ -26,6 +26,7 @@ type Plan struct {
 	Items   []Item     `json:"items"`
 	Outside []Excluded `json:"outside"` // not touched, and why
 	Cost    Cost       `json:"cost"`
+	Users   []Tally    `json:"users"` // by class
 	// Unread are the locations whose secrets could not be listed: what is there is not in the plan.
 	Unread []inventory.Unread `json:"unread,omitempty"`
 }
@@ -45,6 +46,7 @@ type Item struct {
 	Replicas  []ReplicaItem     `json:"replicas,omitempty"`
 	Seal      SealBy            `json:"seal"`
 	Blocked   []string          `json:"blocked,omitempty"` // why it would not be done; none: it is safe
+	Later     []string          `json:"later,omitempty"`   // what people have to do afterwards, said before
 	Undo      []string          `json:"undo"`              // what can be undone how, and what not
 	Tool      string            `json:"tool,omitempty"`    // what it was made with
 	Line      string            `json:"line,omitempty"`    // what to change there
@@ -103,6 +105,7 @@ type Facts struct {
 	Tools     map[string]string   // tool that made a secret, by ARN
 	KeyFor    func(account, region string, tags map[string]string) string
 	Changer   func(account string) string // ARN of the role that changes secrets of an account; nil: not asked
+	Tagger    func(account string) string // likewise of the role that writes our tags
 	Begun     map[string]Before           // what going back restores, by secret: of the migrations there are; nil: they could not be read
 	Approved  guard.Approved
 	Waivers   []guard.Waiver
@@ -142,9 +145,11 @@ func Make(f Facts, only ...string) (Plan, error) {
 	})
 	reads := 0
 	for _, s := range f.Seen {
-		reads += s.Count
+		if s.Does == "" || s.Does == Reads {
+			reads += s.Count
+		}
 	}
-	p.Cost = costOf(p.Items, reads, f.LookBack, ListPrices)
+	p.Cost, p.Users = costOf(p.Items, reads, f.LookBack, ListPrices), tallied(p.Items)
 	return p.Signed()
 }
 
@@ -275,15 +280,18 @@ func (f *Facts) plan(s inventory.Secret) (Item, error) {
 	if err := f.planReplicas(s, &item); err != nil {
 		return Item{}, err
 	}
-	item.Undo = f.undoOf(item, facts.Key)
+	item.Undo, item.Later = f.undoOf(item, facts.Key), writtenAgain(facts, to.key.Facts, item.Readers)
 	item.Facts = f.digests(s, to.key, item)
 	return item, nil
 }
 
 func (f *Facts) question(secret string, to inventory.Key, replica bool) Question {
-	q := Question{Access: f.Access, Secret: secret, Target: to, Seen: f.Seen, Functions: f.Functions, Accepted: f.Accepted, Replica: replica}
+	q := Question{Access: f.Access, Secret: secret, Target: to, Seen: f.Seen, Functions: f.Functions, Accepted: f.Accepted, Rules: f.Rules, Replica: replica}
 	if f.Changer != nil {
 		q.Changer = f.Changer(accountOf(secret))
+	}
+	if f.Tagger != nil {
+		q.Tagger = f.Tagger(accountOf(secret))
 	}
 	return q
 }

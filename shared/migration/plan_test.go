@@ -273,9 +273,9 @@ func TestPlanFileIsReadAsItWasWritten(t *testing.T) {
 	for name, edit := range map[string][3]string{
 		"another target":  {"key/new", "key/evil", "it was edited"},
 		"a laxer rule":    {`"observe": "24h0m0s"`, `"observe": "0s"`, "it was edited"},
-		"another version": {`"version": 3`, `"version": 2`, "version 2 of the format, want 3"},
-		"an extra field":  {`"version": 3`, `"version": 3, "force": true`, "unknown field"},
-		"no version":      {`"version": 3,`, ``, `no "version"`},
+		"another version": {`"version": 4`, `"version": 3`, "version 3 of the format, want 4: plan again with this doublelock"},
+		"an extra field":  {`"version": 4`, `"version": 4, "force": true`, "unknown field"},
+		"no version":      {`"version": 4,`, ``, `no "version"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := migration.LoadPlan(strings.NewReader(strings.Replace(text, edit[0], edit[1], 1))); err == nil || !strings.Contains(err.Error(), edit[2]) {

@@ -27,6 +27,7 @@ func opening(text string) window.Window {
 func TestRulesAreReadAsTheyWereWritten(t *testing.T) {
 	rules := migration.Defaults().WithWindows([]window.Window{opening("Mon-Thu 22:00-04:00"), opening("20:00-24:00")}, "arn:aws:iam::222222222222:role/alice", now)
 	rules.RotateTwice, rules.AutoGrant = true, true
+	rules.AlwaysKeep, rules.Accepted = []string{role("glass")}, []migration.Accept{{Principals: role("old-*"), By: "ciso", Reason: "they go"}}
 	fields := reflect.ValueOf(rules)
 	for i := range fields.NumField() {
 		if fields.Field(i).IsZero() {
@@ -61,6 +62,9 @@ func TestTheStricterRuleHoldsUnlessSomebodySaidOtherwise(t *testing.T) {
 	careful, lax := migration.Defaults(), migration.Defaults()
 	careful.Observe, lax.Observe = careful.Observe*3, lax.Observe/24
 	lax.RotateTwice, lax.AutoGrant, lax.PerHour, lax.PerAccountHour, lax.Flips = true, true, 600, 200, 5
+	careful.MustKeep, lax.MustKeep = migration.KeepEverybody, migration.KeepSeen
+	careful.AlwaysKeep, lax.Accepted = []string{role("glass")}, []migration.Accept{{Principals: "*", By: "somebody", Reason: "later"}}
+	careful.Accepted = []migration.Accept{}
 	lax.Quiet, lax.HaltRate, lax.GrantFor, lax.Watch = lax.Quiet/2, 0.5, lax.GrantFor*2, lax.Watch/2
 	for name, got := range map[string]migration.Rules{"newer and laxer": careful.Join(lax), "newer and stricter": lax.Join(careful)} {
 		if diff := cmp.Diff(careful, got); diff != "" {
@@ -121,8 +125,8 @@ func TestRulesAreSaidInOneLine(t *testing.T) {
 	free := migration.Defaults().WithWindows([]window.Window{opening("Sat 08:30-12:05"), opening("20:00-24:00")}, "arn:alice", now)
 	free.RotateTwice, free.AutoGrant = true, true
 	for want, rules := range map[string]migration.Rules{
-		"observe 24h0m0s, watch 48h0m0s, changes always, at most 60 an hour and 20 in one account":                                                                             careful,
-		"observe 24h0m0s, watch 48h0m0s, changes Sat 08:30-12:05, 20:00-24:00 UTC, at most 60 an hour and 20 in one account, rotate twice, go back by itself, rescue by grant": free,
+		"observe 24h0m0s, watch 48h0m0s, changes always, at most 60 an hour and 20 in one account, at most 10 rescues a day, access is kept by workloads":                                                                             careful,
+		"observe 24h0m0s, watch 48h0m0s, changes Sat 08:30-12:05, 20:00-24:00 UTC, at most 60 an hour and 20 in one account, at most 10 rescues a day, access is kept by workloads, rotate twice, go back by itself, rescue by grant": free,
 	} {
 		if diff := cmp.Diff(want, rules.String()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -133,7 +137,7 @@ func TestRulesAreSaidInOneLine(t *testing.T) {
 // steady is one secret under the AWS managed key with a job store, for one worker at a time.
 func steady(t *testing.T) *fake {
 	t.Helper()
-	w := &fake{t: nil, now: now, journal: map[string]bool{}, counts: map[string]int{}, published: map[string]bool{}, intents: storetest.NewIntents(), trouble: func(string) error { return nil }}
+	w := &fake{t: nil, now: now, journal: map[string]bool{}, counts: map[string]int{}, published: map[string]bool{}, lock: migration.LockKey, intents: storetest.NewIntents(), trouble: func(string) error { return nil }}
 	w.secret = secret("db", managed())
 	w.secret.KeyID = ""
 	return w

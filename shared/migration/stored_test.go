@@ -210,6 +210,22 @@ var words = map[reflect.Type]func(t *testing.T){
 	reflect.TypeFor[migration.Action](): nil, // strangers
 	reflect.TypeFor[migration.SealBy](): nil, // strangers
 	reflect.TypeFor[migration.Wave]():   nil, // strangers
+	reflect.TypeFor[migration.Keep](): func(t *testing.T) {
+		careful := migration.Defaults()
+		careful.MustKeep = migration.KeepEverybody
+		stored := migration.Defaults()
+		stored.MustKeep = unheard
+		if got := stored.Join(careful).MustKeep; got != unheard {
+			t.Errorf("a mode that nobody knows is laxer than %s", got)
+		}
+		found := migration.Assessment{Readers: []migration.Reader{{Principal: role("admin"), Class: migration.ClassCould, Verdict: migration.Loses, Spared: true}}}
+		if got := found.Under(unheard); len(got) != 1 {
+			t.Errorf("a mode that nobody knows spares somebody: %v", got)
+		}
+		if got := found.Under(migration.KeepWorkloads); len(got) != 0 {
+			t.Errorf("one who was never seen stands in the way: %v", got)
+		}
+	},
 	reflect.TypeFor[migration.Answer](): func(t *testing.T) {
 		j, refused := denied(unheard, migration.LockKey)
 		refused.At = refused.At.Add(time.Hour)
@@ -230,7 +246,7 @@ func denied(answer migration.Answer, by migration.Lock) (migration.Job, migratio
 	j := job(migration.Observing)
 	j.Readers = []migration.Known{{Principal: role("app")}}
 	j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now, By: by, Answer: answer}}
-	return j, migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: migration.LockKey}
+	return j, migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: migration.LockKey, Read: true}
 }
 
 func TestEveryWordOfAJobIsTried(t *testing.T) {

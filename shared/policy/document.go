@@ -1,5 +1,10 @@
 package policy
 
+import (
+	"strings"
+	"time"
+)
+
 // Versions of the policy language. A document without a Version is of the old one, which knows no policy variables.
 const (
 	Version2008 = "2008-10-17"
@@ -152,6 +157,25 @@ func (d *Document) ConditionKeys() []string {
 			out = append(out, s.conditions[j].name)
 			for k := range s.conditions[j].values {
 				add(&s.conditions[j].values[k].pattern)
+			}
+		}
+	}
+	return out
+}
+
+// Dates are the moments at which a decision of the document may change by itself: those that its conditions compare
+// aws:CurrentTime or aws:EpochTime with.
+func (d *Document) Dates() []time.Time {
+	var out []time.Time
+	for i := range d.Statements {
+		for _, c := range d.Statements[i].Conditions {
+			if !strings.EqualFold(c.Key, "aws:CurrentTime") && !strings.EqualFold(c.Key, "aws:EpochTime") {
+				continue
+			}
+			for _, value := range c.Values {
+				if date, ok := parseDate(value); ok {
+					out = append(out, date)
+				}
 			}
 		}
 	}

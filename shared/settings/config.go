@@ -108,14 +108,24 @@ type Waiver struct {
 type Limits struct {
 	ChangesPerHour           int `yaml:"changesPerHour" json:"changesPerHour,omitempty" about:"Changes of secrets an hour, all accounts together."`
 	ChangesPerAccountPerHour int `yaml:"changesPerAccountPerHour" json:"changesPerAccountPerHour,omitempty" about:"Changes of secrets an hour in one account."`
+	RescuesPerAccountPerDay  int `yaml:"rescuesPerAccountPerDay" json:"rescuesPerAccountPerDay,omitempty" about:"Times a day that Doublelock goes back to the previous key or makes a grant by itself in one account, for a reader that lost access. Then a person decides."`
 }
 
 // Migration says how carefully secrets are moved. Zero values are the careful defaults.
 type Migration struct {
-	ObserveHours int  `yaml:"observeHours" json:"observeHours,omitempty" about:"Hours between the re-key and the seal, at least. Default: 24."`
-	WatchHours   int  `yaml:"watchHours" json:"watchHours,omitempty" about:"Hours after the first new version in which a reader that is refused is helped. Default: 48."`
-	RotateTwice  bool `yaml:"rotateTwice" json:"rotateTwice,omitempty" about:"Rotate a second time at once, so that AWSPREVIOUS is sealed too. Default: wait for the next rotation."`
-	RescueGrants bool `yaml:"rescueGrants" json:"rescueGrants,omitempty" about:"After the seal, give a reader that lost access its read back by a grant of a day. Default: its owner is notified."`
+	ObserveHours int              `yaml:"observeHours" json:"observeHours,omitempty" about:"Hours between the re-key and the seal, at least. Default: 24."`
+	WatchHours   int              `yaml:"watchHours" json:"watchHours,omitempty" about:"Hours after the first new version in which a reader that is refused is helped. Default: 48."`
+	RotateTwice  bool             `yaml:"rotateTwice" json:"rotateTwice,omitempty" about:"Rotate a second time at once, so that AWSPREVIOUS is sealed too. Default: wait for the next rotation."`
+	RescueGrants bool             `yaml:"rescueGrants" json:"rescueGrants,omitempty" about:"After the seal, give a reader that lost access its read back by a grant of a day. Default: its owner is notified."`
+	MustKeep     string           `yaml:"mustKeep" json:"mustKeep,omitempty" about:"Who has to keep access before a secret is moved. seen: who CloudTrail saw in 90 days, and the roles of rotations. workloads: also IAM users, roles that services or identity providers give to code, and whoever is outside of what was read. everybody: also roles that could and were not seen. breakGlassRoles and operations.operators keep it in each. Default: workloads."`
+	Accepted     []AcceptedReader `yaml:"accepted" json:"accepted,omitempty" about:"Principals that may lose access to secrets, by pattern: who accepted that, and why."`
+}
+
+// AcceptedReader is a pattern of principals that may lose access.
+type AcceptedReader struct {
+	Principals string `yaml:"principals" json:"principals,omitempty" about:"ARN of a role or user, or a pattern; * stands for any text."`
+	By         string `yaml:"by" json:"by,omitempty" about:"Who accepted it."`
+	Reason     string `yaml:"reason" json:"reason,omitempty" about:"Why it need not keep access."`
 }
 
 // Retention says how long things are kept, in days.

@@ -33,8 +33,10 @@ type Runtime struct {
 	Waivers   []Waiver              `json:"waivers,omitempty"`
 	Limits    Limits                `json:"limits,omitzero"`
 	Migration Migration             `json:"migration,omitzero"`
-	Keep      int                   `json:"keep,omitempty"`   // days for which resolved findings are kept; 0 is the default
-	Enroll    []string              `json:"enroll,omitempty"` // OUs whose accounts have the member stack; empty is the whole organization
+	// AlwaysKeep are patterns of roles that keep access to every secret that is moved: break-glass roles and operators.
+	AlwaysKeep []string `json:"alwaysKeep,omitempty"`
+	Keep       int      `json:"keep,omitempty"`   // days for which resolved findings are kept; 0 is the default
+	Enroll     []string `json:"enroll,omitempty"` // OUs whose accounts have the member stack; empty is the whole organization
 }
 
 // Runtime picks what the handlers need. Stages that come later in the file win where two name the same target.
@@ -49,6 +51,7 @@ func (f Format) Runtime(c Config) Runtime {
 			Aliases: c.Keys.Approved.Aliases, Tags: c.Keys.Approved.Tags,
 		},
 		Use: c.Keys.Use, Owners: f.reached(c), Overview: c.Overview(), Waivers: c.Waivers, Limits: c.Limits, Migration: c.Migration,
+		AlwaysKeep: append(slices.Clip(c.BreakGlass), c.Operations.Operators...),
 	}
 	if c.Retention.FindingDays != defaults().Retention.FindingDays {
 		r.Keep = c.Retention.FindingDays // the environment is small: what goes without saying is not said
@@ -116,7 +119,7 @@ func (r Runtime) largest() string {
 		return len(raw)
 	}
 	return Largest(Part{"rollout", size(r.Accounts) + size(r.OUs)}, Part{"owners.channels", size(r.Owners)},
-		Part{"waivers", size(r.Waivers)}, Part{"keys.use", size(r.Use)}, Part{"keys.approved", size(r.Approved) + size(r.Approvers)})
+		Part{"waivers", size(r.Waivers)}, Part{"migration.accepted", size(r.Migration)}, Part{"keys.use", size(r.Use)}, Part{"keys.approved", size(r.Approved) + size(r.Approvers)})
 }
 
 // ParseRuntime reads the value of EnvConfig. An unknown key is an error: infra and handlers are deployed together.

@@ -80,13 +80,14 @@ func (f Format) constrain(schema *jsonschema.Schema, t reflect.Type) {
 
 // required lists the fields that a file must have, by type. Parse finds the same ones missing.
 var required = map[string][]string{
-	"Config":       {"organization", "regions", "rollout"},
-	"Organization": {"id", "rootId", "managementAccount", "securityAccount"},
-	"Regions":      {"home"},
-	"RolloutStage": {"name", "targets"},
-	"KeyChoice":    {"key"},
-	"Manager":      {"role", "reason"},
-	"Waiver":       {"control", "resource", "by", "reason", "expires"},
+	"Config":         {"organization", "regions", "rollout"},
+	"Organization":   {"id", "rootId", "managementAccount", "securityAccount"},
+	"Regions":        {"home"},
+	"RolloutStage":   {"name", "targets"},
+	"KeyChoice":      {"key"},
+	"Manager":        {"role", "reason"},
+	"AcceptedReader": {"principals", "by", "reason"},
+	"Waiver":         {"control", "resource", "by", "reason", "expires"},
 }
 
 // constraints are the shapes that Parse checks, by type and field.
@@ -117,6 +118,9 @@ var constraints = map[string]func(*jsonschema.Schema){
 	"Waiver.expires":                  dated,
 	"Limits.changesPerHour":           both(overZero, byDefault(defaults().Limits.ChangesPerHour)),
 	"Limits.changesPerAccountPerHour": both(overZero, byDefault(defaults().Limits.ChangesPerAccountPerHour)),
+	"Limits.rescuesPerAccountPerDay":  both(overZero, byDefault(defaults().Limits.RescuesPerAccountPerDay)),
+	"AcceptedReader.principals":       like(principalPatternShape),
+	"Migration.mustKeep":              both(oneOfKeepModes, byDefault(KeepModes()[1])),
 	"Retention.logDays":               both(oneOfLogDays, byDefault(defaults().Retention.LogDays)),
 	"Retention.findingDays":           both(overZero, byDefault(defaults().Retention.FindingDays)),
 	"Operations.email":                func(s *jsonschema.Schema) { s.Format = "email" },
@@ -156,6 +160,8 @@ func oneOfModes(s *jsonschema.Schema) {
 }
 
 func oneOfControls(s *jsonschema.Schema) { s.Enum = anyOf(controlIDs()) }
+
+func oneOfKeepModes(s *jsonschema.Schema) { s.Enum = anyOf(KeepModes()) }
 
 func oneOfLogDays(s *jsonschema.Schema) { s.Enum = anyOf(logDays) }
 

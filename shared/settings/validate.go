@@ -12,12 +12,13 @@ import (
 
 // The shapes of AWS's own identifiers, from the API references of Organizations, KMS and IAM.
 var (
-	accountShape      = formed(`^\d{12}$`)
-	organizationShape = formed(`^o-[a-z0-9]{10,32}$`)
-	rootShape         = formed(`^r-[0-9a-z]{4,32}$`)
-	ouShape           = formed(`^ou-([0-9a-z]{4,32})-[a-z0-9]{8,32}$`)
-	stageShape        = formed(`^[A-Za-z0-9][A-Za-z0-9-]{0,39}$`)
-	rolePatternShape  = formed(`^arn:(aws[a-z-]*|\*):iam::(\d{12}|\*):role/[\w+=,.@*?/-]+$`)
+	accountShape          = formed(`^\d{12}$`)
+	organizationShape     = formed(`^o-[a-z0-9]{10,32}$`)
+	rootShape             = formed(`^r-[0-9a-z]{4,32}$`)
+	ouShape               = formed(`^ou-([0-9a-z]{4,32})-[a-z0-9]{8,32}$`)
+	stageShape            = formed(`^[A-Za-z0-9][A-Za-z0-9-]{0,39}$`)
+	principalPatternShape = formed(`^arn:(aws[a-z-]*|\*):iam::(\d{12}|\*):(role|user)/[\w+=,.@*?/-]+$`)
+	rolePatternShape      = formed(`^arn:(aws[a-z-]*|\*):iam::(\d{12}|\*):role/[\w+=,.@*?/-]+$`)
 )
 
 // validator checks what a decoded configuration means.

@@ -158,7 +158,33 @@ func (v validator) migration() {
 	if v.written("migration.watchHours") {
 		v.between("migration.watchHours", v.config.Migration.WatchHours, mostHours)
 	}
+	m := v.config.Migration
+	if v.written("migration.mustKeep") && !slices.Contains(KeepModes(), m.MustKeep) {
+		v.problem("migration.mustKeep", fmt.Sprintf("migration.mustKeep %q is no mode", m.MustKeep), "use one of "+strings.Join(KeepModes(), ", "))
+	}
+	for i, a := range m.Accepted {
+		path := fmt.Sprintf("migration.accepted[%d]", i)
+		const example = "arn:aws:iam::*:role/stacksets-exec-*"
+		switch {
+		case a.Principals == "":
+			v.problem(path+".principals", path+".principals is missing", "add the ARN of a role or user, or a pattern such as "+example)
+		case !v.shape(path+".principals", a.Principals, principalPatternShape, "an ARN or pattern of roles or users", example):
+		case strings.HasSuffix(a.Principals, "::*:role/*") || strings.HasSuffix(a.Principals, "::*:user/*"):
+			v.problem(path+".principals", fmt.Sprintf("%s.principals %q accepts whatever there is", path, a.Principals), "name a part of the name, or the account")
+		default:
+			v.ownPartition(path+".principals", a.Principals)
+		}
+		if strings.TrimSpace(a.By) == "" {
+			v.problem(path+".by", path+".by is missing", "say who accepted it")
+		}
+		if strings.TrimSpace(a.Reason) == "" {
+			v.problem(path+".reason", path+".reason is missing", "say why it need not keep access")
+		}
+	}
 }
+
+// KeepModes are the values of migration.mustKeep, the least strict first.
+func KeepModes() []string { return []string{"seen", "workloads", "everybody"} }
 
 func (v validator) operations() {
 	o := v.config.Operations
@@ -191,6 +217,7 @@ func (v validator) limits() {
 	l := v.config.Limits
 	v.between("limits.changesPerHour", l.ChangesPerHour, mostChanges)
 	v.between("limits.changesPerAccountPerHour", l.ChangesPerAccountPerHour, mostChanges)
+	v.between("limits.rescuesPerAccountPerDay", l.RescuesPerAccountPerDay, mostChanges)
 	if l.ChangesPerHour > 0 && l.ChangesPerAccountPerHour > l.ChangesPerHour {
 		v.problem("limits.changesPerAccountPerHour", fmt.Sprintf("one account may change more (%d) than all together (%d)",
 			l.ChangesPerAccountPerHour, l.ChangesPerHour), "lower it or raise limits.changesPerHour")

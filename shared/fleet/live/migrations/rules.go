@@ -18,6 +18,9 @@ func Rules(r settings.Runtime) migration.Rules {
 	if most := r.Limits.ChangesPerAccountPerHour; most > 0 {
 		rules.PerAccountHour = most
 	}
+	if most := r.Limits.RescuesPerAccountPerDay; most > 0 {
+		rules.RescuesPerDay = most
+	}
 	if hours := r.Migration.ObserveHours; hours > 0 {
 		rules.Observe = migration.Duration(time.Duration(hours) * time.Hour)
 	}
@@ -25,5 +28,12 @@ func Rules(r settings.Runtime) migration.Rules {
 		rules.Watch = migration.Duration(time.Duration(hours) * time.Hour)
 	}
 	rules.RotateTwice, rules.AutoGrant = r.Migration.RotateTwice, r.Migration.RescueGrants
+	if keep := r.Migration.MustKeep; keep != "" {
+		rules.MustKeep = migration.Keep(keep)
+	}
+	rules.AlwaysKeep = r.AlwaysKeep
+	for _, a := range r.Migration.Accepted {
+		rules.Accepted = append(rules.Accepted, migration.Accept(a))
+	}
 	return rules
 }
