@@ -113,9 +113,11 @@ func (c Copies) there() LockState {
 func (c *Copies) in(location int) (state LockState, older bool) {
 	p := &c.Locations[location]
 	switch {
+	case !p.InSync():
+		return StateUnknown, false
 	case p.by().Manager == ManagerAWS:
 		return StateDual, false
-	case p.by().Manager != ManagerCustomer, !p.InSync(), p.Listing != Listed:
+	case p.by().Manager != ManagerCustomer, p.Listing != Listed:
 		return StateUnknown, false
 	}
 	if _, written := c.Current(); written {
