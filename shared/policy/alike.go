@@ -67,12 +67,8 @@ func (v *vocabulary) add(d *Document) {
 			t := &s.conditions[j]
 			v.key(t.key)
 			for k := range t.values {
-				o := &t.values[k]
-				v.value(&o.pattern)
-				if o.arn != nil {
-					for l := range o.arn.components {
-						v.value(&o.arn.components[l])
-					}
+				for _, p := range t.values[k].patterns() {
+					v.value(p)
 				}
 			}
 		}

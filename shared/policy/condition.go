@@ -66,6 +66,17 @@ func compileOperand(op operator, raw string, variables bool) operand {
 	return o
 }
 
+// patterns are what may hold policy variables: a text, or the parts of an ARN.
+func (o *operand) patterns() []*pattern {
+	all := []*pattern{&o.pattern}
+	if o.arn != nil {
+		for i := range o.arn.components {
+			all = append(all, &o.arn.components[i])
+		}
+	}
+	return all
+}
+
 // What AWS's documents do not decide (a value that is not of the operator's kind, a plain operator on a multivalued key) is maybe,
 // with a note: an Allow is not certain then, and neither is that it is not given.
 

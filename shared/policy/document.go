@@ -156,7 +156,9 @@ func (d *Document) ConditionKeys() []string {
 		for j := range s.conditions {
 			out = append(out, s.conditions[j].name)
 			for k := range s.conditions[j].values {
-				add(&s.conditions[j].values[k].pattern)
+				for _, p := range s.conditions[j].values[k].patterns() {
+					add(p)
+				}
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -146,4 +147,20 @@ func FuzzParse(f *testing.F) {
 		request := policy.Request{Principal: principal, Action: "s3:GetObject", Resource: "arn:aws:s3:::b/x", ResourceAccount: "111122223333"}
 		policy.Evaluate(request, policy.Policies{Identity: []*policy.Document{d}, Resource: d, Boundary: []*policy.Document{d}})
 	})
+}
+
+// Whoever changes what a condition or a policy variable reads changes what the document says, wherever the variable stands.
+func TestADocumentDecidesByItsConditionsAndItsVariables(t *testing.T) {
+	d := policy.MustParse("p", `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::x/${aws:PrincipalTag/Home}"},
+		{"Effect":"Allow","Action":"*","NotResource":"arn:aws:s3:::y/${aws:username}"},
+		{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"},"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/${aws:PrincipalTag/role}"}}}]}`)
+	got := d.ConditionKeys()
+	for i := range got {
+		got[i] = strings.ToLower(got[i])
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"aws:principalarn", "aws:principaltag/home", "aws:principaltag/role", "aws:principaltag/team", "aws:resourcetag/team", "aws:username"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
