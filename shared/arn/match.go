@@ -24,6 +24,14 @@ func Match(pattern, text string) bool {
 	return strings.Trim(pattern[at:], "*") == ""
 }
 
+// Like reports whether an ARN is like a pattern as ArnLike compares: part by part, so that a wildcard ends where its part does. The
+// path of a role or user may hold colons, so that Match finds ":role/Admin" in a path that anybody may choose.
+func Like(pattern, arn string) bool {
+	p, a := Of(pattern), Of(arn)
+	return a != (ARN{}) && Match(string(p.Partition), string(a.Partition)) && Match(p.Service, a.Service) &&
+		Match(p.Region, a.Region) && Match(p.Account, a.Account) && Match(p.Resource, a.Resource)
+}
+
 // Example is a text that a pattern of Match matches: each wildcard stands for one letter.
 func Example(pattern string) string { return wildcards.Replace(pattern) }
 

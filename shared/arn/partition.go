@@ -59,6 +59,12 @@ func IsHost(name string) bool {
 	return false // the suffix of the standard partition is that of aws-us-gov
 }
 
+// ServiceOf is the service that a principal of AWS's names, without the host names of its partition; false for what is none.
+func ServiceOf(principal string) (service string, is bool) {
+	service, _, _ = strings.Cut(principal, ".")
+	return service, IsHost(principal)
+}
+
 // Service is the principal of an AWS service as policies and CloudTrail name it: the same in every partition.
 // Source: the AWS China getting-started guide, "ARNs and service principals"; only a few services (EC2, EMR) differ,
 // none of which we name.

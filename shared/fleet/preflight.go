@@ -98,9 +98,9 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 	return migration.Assess(q)
 }
 
-// Refusing says which lock of a secret keeps a principal out now: the secret's own where the key certainly lets it through
-// (what a session's own policy forbids counts as the secret's), migration.LockUnknown where that cannot be found out. Its
-// answer may weaken the secret, so nothing that was read earlier is believed.
+// Refusing says which lock of a secret keeps a role or user out now: the secret's own where the key certainly lets it through,
+// migration.LockSession where neither does, migration.LockUnknown where that cannot be found out. Its answer may weaken the
+// secret, so nothing that was read earlier is believed.
 func (p *Preflight) Refusing(ctx context.Context, s guard.Secret, principal string) (migration.Lock, error) {
 	one, err := p.withPolicy(ctx, s)
 	if err != nil {
@@ -112,6 +112,8 @@ func (p *Preflight) Refusing(ctx context.Context, s guard.Secret, principal stri
 		return migration.LockUnknown, nil
 	case err != nil:
 		return migration.LockUnknown, fmt.Errorf("ask which lock refuses %s: %w", principal, err)
+	case reader.SecretLock.Answer == policy.Allowed && reader.KeyLock.Answer == policy.Allowed:
+		return migration.LockSession, nil
 	case refuses(reader.SecretLock), reader.KeyLock.Answer == policy.Allowed:
 		return migration.LockSecret, nil
 	case reader.SecretLock.Answer == policy.Allowed && refuses(reader.KeyLock):

@@ -2,46 +2,63 @@ package guard
 
 import "slices"
 
-// choice is which labelled copies a finding lists, and with which of their keys.
+// choice is which labelled copies a finding lists, by their location and keys, and with which of those keys.
 type choice struct {
 	copies func(*Location, *Copy) bool // nil: all
 	keys   func(*Location, *Key) bool  // nil: all; a copy of whose keys none is chosen is left out
 }
 
 // chosen lists copies as a finding keeps them, in the primary and in the locations that are in sync: what is in another is for
-// the control of replicas. Copies one after the other that open with the same keys share the list of them.
+// the control of replicas. Each group of copies is asked once, and groups one after the other that open with the same keys share the
+// list of them.
 func (c *Copies) chosen(of choice) []Version {
 	var found []Version
-	var last []Key
+	var keys []Key
+	group, takes, in := -1, false, ""
 	for i := range c.List {
-		p, copied, takes := c.takes(of, i)
-		if !takes {
+		copied := &c.List[i]
+		if !copied.Labelled() {
 			continue
 		}
-		n := 0
-		same := true
-		for j := range copied.Keys {
-			if k := &copied.Keys[j]; of.keys == nil || of.keys(p, k) {
-				same = same && n < len(last) && last[n].briefly(k)
-				n++
+		if copied.group != group {
+			p := &c.Locations[copied.Location]
+			group, in = copied.group, ""
+			if keys, takes = of.from(p, copied, keys); takes && p.Kind != LocationPrimary {
+				in = p.name()
 			}
 		}
-		if n == 0 && of.keys != nil {
+		if !takes {
 			continue
-		}
-		if !same || n != len(last) {
-			last = of.briefs(p, copied, n)
 		}
 		if found == nil {
 			found = make([]Version, 0, len(c.List)-i)
 		}
-		v := Version{ID: copied.Version, Stages: copied.Stages, Keys: last}
-		if p.Kind != LocationPrimary {
-			v.In = p.name()
-		}
-		found = append(found, v)
+		found = append(found, Version{ID: copied.Version, Stages: copied.Stages, Keys: keys, In: in})
 	}
 	return found
+}
+
+// from are the keys of a copy that are chosen, as a finding keeps them: last, where they are the same. It reports whether the copy
+// is chosen.
+func (of choice) from(p *Location, copied *Copy, last []Key) ([]Key, bool) {
+	if !p.InSync() || of.copies != nil && !of.copies(p, copied) {
+		return last, false
+	}
+	n, same := 0, true
+	for j := range copied.Keys {
+		if k := &copied.Keys[j]; of.keys == nil || of.keys(p, k) {
+			same = same && n < len(last) && last[n].briefly(k)
+			n++
+		}
+	}
+	switch {
+	case n == 0 && of.keys != nil:
+		return last, false
+	case same && n == len(last):
+		return last, true
+	default:
+		return of.briefs(p, copied, n), true
+	}
 }
 
 // briefs are the n keys of a copy that are chosen.
@@ -58,24 +75,18 @@ func (of choice) briefs(p *Location, copied *Copy, n int) []Key {
 	return keys
 }
 
-func (c *Copies) takes(of choice, i int) (*Location, *Copy, bool) {
-	copied := &c.List[i]
-	p := &c.Locations[copied.Location]
-	return p, copied, copied.Labelled() && p.InSync() && (of.copies == nil || of.copies(p, copied))
-}
-
 // inPrimary are the primary's labelled versions of which something is true, by what decides.
 func (c *Copies) inPrimary(is func(*Copy) bool) []Version {
 	return c.chosen(choice{copies: func(p *Location, copied *Copy) bool { return p.Kind == LocationPrimary && is(copied) }})
 }
 
-// older are the copies that open with an older key beside their location's own: of the primary where it is dual, and of other
+// older are the copies that open with an older key beside their location's own: of the primary where here, and of other
 // locations, with the older keys alone, where their own is a customer managed one.
-func (c *Copies) older(dual bool) []Version {
+func (c *Copies) older(here bool) []Version {
 	return c.chosen(choice{
 		copies: func(p *Location, copied *Copy) bool {
 			if p.Kind == LocationPrimary {
-				return dual && !copied.alone(p.by())
+				return here && !copied.alone(p.by())
 			}
 			return p.by().Manager == ManagerCustomer && p.Listing == Listed
 		},
@@ -91,13 +102,17 @@ func (c *Copies) underOthers(is func(*Key) bool) []Version {
 }
 
 // unlistedBeside says in which locations, that are in sync under a customer managed key, nobody could see which keys open the
-// versions: an older one may open with the key that the location had before. The zero Subject is that all of them were seen.
+// versions: an older one may open with the key that the location had before. The zero Subject is that all of them were seen. A key
+// that was seen and may not be described is an older one: DL.SECRET.2 names its version.
 func (c *Copies) unlistedBeside() Subject {
 	var found Subject
 	cause := CauseNotListed
 	for i := 1; i < len(c.Locations); i++ {
 		p := &c.Locations[i]
-		if p.by().Manager != ManagerCustomer || !p.InSync() || c.in(i) != StateUnknown {
+		if p.by().Manager != ManagerCustomer || !p.InSync() {
+			continue
+		}
+		if state, older := c.in(i); state != StateUnknown || older {
 			continue
 		}
 		if p.Listing != Listed {

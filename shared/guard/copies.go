@@ -126,6 +126,8 @@ type Copy struct {
 	Stages   []string // labels; none: it is read by its version's id alone
 	Keys     []Key    // that open it
 	More     bool     // other keys may open it, too: those were not listed, or not read
+
+	group int // those one after the other with the same number are in one location under the same keys
 }
 
 // Labelled reports whether Secrets Manager hands the copy out by stage.
@@ -185,8 +187,31 @@ func (c *Copies) listed(versions []Version) {
 	at := len(c.Locations) - 1
 	for i := range versions {
 		v := &versions[i]
-		c.List = append(c.List, Copy{Location: at, Version: v.ID, Stages: v.Stages, Keys: v.Keys, More: len(v.Keys) == 0})
+		c.add(Copy{Location: at, Version: v.ID, Stages: v.Stages, Keys: v.Keys, More: len(v.Keys) == 0})
 	}
+}
+
+// add adds a copy: to the group of the last one, where whatever is asked of the location and the keys of both has one answer.
+func (c *Copies) add(copied Copy) {
+	copied.group = len(c.List)
+	if copied.group > 0 {
+		if last := &c.List[copied.group-1]; last.like(&copied) {
+			copied.group = last.group
+		}
+	}
+	c.List = append(c.List, copied)
+}
+
+func (c *Copy) like(other *Copy) bool {
+	if c.Location != other.Location || len(c.Keys) != len(other.Keys) {
+		return false
+	}
+	for i := range c.Keys {
+		if !c.Keys[i].judgedAs(&other.Keys[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // copied adds the versions of the last location: those that it lists, or else the primary's labelled ones. Whether it has others
@@ -205,7 +230,7 @@ func (c *Copies) copied(there, versions []Version) {
 		if !v.Labelled() {
 			continue
 		}
-		c.List = append(c.List, Copy{Location: len(c.Locations) - 1, Version: v.ID, Stages: v.Stages, Keys: named, More: true})
+		c.add(Copy{Location: len(c.Locations) - 1, Version: v.ID, Stages: v.Stages, Keys: named, More: true})
 	}
 }
 

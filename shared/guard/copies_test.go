@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,73 @@ func TestWhatBecomesOfACopy(t *testing.T) {
 			copied, found := guard.CopiesOf(secret(ownKey, c.keys...)).Current()
 			if diff := cmp.Diff(c.want, copied.Life()); diff != "" || !found {
 				t.Errorf("life (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Copies that lie one after the other in the list under the same keys are asked once. What differs in one fact alone is not the same.
+func TestVersionsOneAfterTheOtherAreJudgedEachByItsOwnKeys(t *testing.T) {
+	soon, later := now.AddDate(0, 0, 7), now.AddDate(0, 0, 30)
+	stored := inState(otherKey, guard.KeyUnavailable)
+	stored.Store = "cks-1"
+	managed, named, nameless, bare, unlike := otherKey, otherKey, otherKey, otherKey, otherKey
+	unlike.Aliases = []string{"alias/other"}
+	managed.Manager, named.Aliases, nameless.Aliases, bare.Tags = guard.ManagerAWS, []string{"alias/approved"}, []string{}, map[string]string{}
+	byAlias := protected(guard.Approved{ARNs: []string{ownKey.ARN}, Aliases: []string{"alias/approved"}}, true)
+	byTag := protected(guard.Approved{ARNs: []string{ownKey.ARN}, Tags: map[string]string{"approved": "yes"}}, true)
+	labelled := tagged(otherKey, "approved", "yes")
+	for sentence, c := range map[string]struct {
+		control guard.ControlID
+		std     guard.Standard
+		listed  []guard.Key // by a finding
+		other   []guard.Key // not
+	}{
+		"another key":                    {guard.SecretKeyUnusable, guard.Standard{}, []guard.Key{inState(centralKey, guard.KeyDisabled)}, []guard.Key{otherKey}},
+		"another state":                  {guard.SecretKeyUnusable, guard.Standard{}, []guard.Key{inState(otherKey, guard.KeyDisabled)}, []guard.Key{otherKey}},
+		"another manager":                {guard.SecretDefaultKey, guard.Standard{}, []guard.Key{managed}, []guard.Key{otherKey}},
+		"an end":                         {guard.SecretKeyUnusable, guard.Standard{}, []guard.Key{expiring(otherKey, soon), expiring(otherKey, later)}, []guard.Key{otherKey}},
+		"another day of its deletion":    {guard.SecretKeyUnusable, guard.Standard{}, []guard.Key{doomed(otherKey, soon), doomed(otherKey, later)}, nil},
+		"a custom key store":             {guard.SecretKeyUnusable, guard.Standard{}, []guard.Key{stored, inState(otherKey, guard.KeyUnavailable)}, nil},
+		"an alias that approves":         {guard.SecretKeyUnapproved, approve(byAlias), []guard.Key{nameless}, []guard.Key{named}},
+		"another alias":                  {guard.SecretKeyUnapproved, approve(byAlias), []guard.Key{unlike}, []guard.Key{named}},
+		"aliases that could not be read": {guard.SecretKeyUnapproved, approve(byAlias), []guard.Key{nameless}, []guard.Key{otherKey}},
+		"a tag that approves":            {guard.SecretKeyUnapproved, approve(byTag), []guard.Key{bare}, []guard.Key{labelled}},
+		"another value of a tag":         {guard.SecretKeyUnapproved, approve(byTag), []guard.Key{tagged(otherKey, "approved", "no")}, []guard.Key{labelled}},
+		"tags that could not be read":    {guard.SecretKeyUnapproved, approve(byTag), []guard.Key{bare}, []guard.Key{otherKey}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := secret(ownKey, ownKey)
+			add := func(keys ...guard.Key) string {
+				id := fmt.Sprint("v", len(s.Versions)+1)
+				s.Versions = append(s.Versions, version(id, "label-"+id, keys...))
+				return id
+			}
+			want := map[string]guard.Key{}
+			fails := func(k guard.Key) {
+				want[add(k)] = guard.Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State, Store: k.Store, DeletionDate: k.DeletionDate, ValidTo: k.ValidTo}
+			}
+			for range 2 { // so that each comes before and after another
+				for _, k := range c.listed {
+					fails(k)
+				}
+				for _, k := range c.other {
+					add(k)
+				}
+			}
+			if fails(c.listed[0]); c.control == guard.SecretKeyUnusable {
+				add(c.listed[0], ownKey) // which opens it
+			}
+			got := map[string]guard.Key{}
+			for _, v := range guard.Evaluate(s, c.std, now) {
+				if v.Control.ID == c.control && v.Outcome == guard.Fail {
+					for _, listed := range v.Subject.Versions {
+						got[listed.ID] = listed.Keys[0]
+					}
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("versions (-want +got):\n%s", diff)
 			}
 		})
 	}

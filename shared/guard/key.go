@@ -1,6 +1,8 @@
 package guard
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,6 +59,8 @@ type Key struct {
 	Usage       string     `json:"usage,omitzero"`   // as its KeyUsage
 	Aliases     []string   `json:"aliases,omitzero"` // "alias/…", where they were read
 
+	AliasesSet map[string]time.Time `json:"-"` // when each alias was given to the key last, where KMS said it
+
 	DeletionDate time.Time `json:"deletionDate,omitzero"` // when KMS deletes it; zero: no such date
 	ValidTo      time.Time `json:"validTo,omitzero"`      // when its imported material expires; zero: never
 
@@ -81,6 +85,12 @@ func (k *Key) is(other *Key) bool {
 		return false
 	}
 	return k.ARN == other.ARN || strings.EqualFold(k.ARN, other.ARN)
+}
+
+// judgedAs reports whether every control says the same of two keys: all that one asks of a key is the same.
+func (k *Key) judgedAs(other *Key) bool {
+	return k.briefly(other) && (k.Aliases == nil) == (other.Aliases == nil) && slices.Equal(k.Aliases, other.Aliases) &&
+		(k.Tags == nil) == (other.Tags == nil) && len(k.Tags) == len(other.Tags) && (len(k.Tags) == 0 || maps.Equal(k.Tags, other.Tags))
 }
 
 // AliasGone reports that the key is named by an alias that does not exist any more. The key that it led to may, and opens what was

@@ -117,8 +117,8 @@ func (a *Access) trustIndex() *trusts {
 		if p.Kind == User {
 			continue
 		}
-		target := policy.Target{ARN: p.ARN, Account: p.Account, Kind: policy.ResourceTrust, Policy: a.documents.read("trust policy of "+p.ARN, p.Trust)}
-		a.addResourceOrganization(&target)
+		target := a.principalTarget(p)
+		target.Kind, target.Policy = policy.ResourceTrust, a.documents.read("trust policy of "+p.ARN, p.Trust)
 		targets, t.arns = append(targets, target), append(t.arns, p.ARN)
 	}
 	t.roles = policy.NewIndex(targets)

@@ -203,10 +203,6 @@ func (a *Access) consequence(action string, s *policy.Statement) consequence {
 // follows is the consequence of one action of a service whose actions are all listed.
 func (a *Access) follows(of listedAction, s *policy.Statement) consequence {
 	switch of.by {
-	case byTags:
-		if a.decidesBy(byTag...) {
-			return unproved
-		}
 	case byStores:
 		if slices.ContainsFunc(a.snapshot.Keys, func(k Key) bool {
 			closed, doubt := stateOf(k.Facts)
@@ -218,7 +214,10 @@ func (a *Access) follows(of listedAction, s *policy.Statement) consequence {
 		if a.decidesBy("aws:sourceidentity") {
 			return unproved
 		}
-	case byTaking:
+	case byTaking, byTags:
+		if of.by == byTags && !a.decidesBy(byTag...) {
+			return followed
+		}
 		if s.Resources == nil || slices.ContainsFunc(s.Resources, a.beyond) {
 			return unproved
 		}

@@ -13,10 +13,10 @@ type settledBy int
 const (
 	byNature settledBy = iota // it reads, uses, takes away, or writes what nobody decides by
 	byPowers                  // Powers says so, resource by resource
-	byTags                    // it changes tags; Powers does not say whose
 	byStores                  // it switches the keys of a custom key store
 	bySource                  // it sets a source identity
 	byTaking                  // it takes a role, which Reach follows inside the snapshot
+	byTags                    // it takes one with tags: likewise, and nothing follows where no policy decides by them
 	byItself                  // of which nothing is known
 )
 

@@ -39,6 +39,9 @@ func TestARightIsUnprovedUntilItIsKnownWhatFollowsFromIt(t *testing.T) {
 		"session tags where one does": {statements: []string{allow("sts:TagSession", "*")}, unproved: []string{"sts:TagSession"}, change: func(s *inventory.Snapshot, _ *inventory.Principal) {
 			s.Principals = append(s.Principals, role(shop, "tagged", `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"}}}`))
 		}},
+		"session tags of roles that are all known": {statements: []string{allow("sts:TagSession", roleARN(shop, "*"))}, change: func(s *inventory.Snapshot, _ *inventory.Principal) {
+			s.Principals = append(s.Principals, role(shop, "tagged", `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/team":"blue"}}}`))
+		}},
 		"session tags where a policy cannot be read": {statements: []string{allow("sts:TagSession", "*")}, unproved: []string{"sts:TagSession"}, change: func(s *inventory.Snapshot, _ *inventory.Principal) {
 			s.Managed["arn:aws:iam::111122223333:policy/broken"] = "{"
 		}},

@@ -27,6 +27,7 @@ var noNotion = map[string]struct{ instead, source string }{
 	"reach":                        {"each certain step by itself: TestEachCertainStepIsAllowedBySimulator", "STS API Reference, AssumeRole; IAM User Guide, cross-account access evaluation"},
 	"a path that may be":           {"TestAPathIsTheShortestWayToASecret, the rows that begin with perhaps", "IAM User Guide, grant a user permissions to pass a role; IAM API Reference, SetDefaultPolicyVersion"},
 	"what a right can be used for": {"TestPowersAreRightsToChangeWhatDecides", "Service Authorization Reference, access levels Permissions management and Write"},
+	"labels that nobody knows yet": {"as they are, and with one that the row is about: TestAStepThatTakesOtherTagsIsAllowedBySimulatorWithThemAlone", "IAM User Guide, controlling access to and for IAM users and roles using tags; KMS Developer Guide, ABAC for AWS KMS"},
 	"grants":                       {"TestAPathIsTheShortestWayToASecret, the row of a grant", "KMS Developer Guide, grants in AWS KMS"},
 }
 
@@ -71,6 +72,13 @@ func asked(s *inventory.Snapshot, of, action, resource, policy string, context m
 		}
 	}
 	whole := map[string][]string{"aws:PrincipalArn": {of}, "aws:PrincipalAccount": {p.Account}, "kms:CallerAccount": {p.Account}}
+	for _, about := range s.Principals {
+		for name, value := range about.Tags {
+			if about.ARN == resource {
+				whole["iam:ResourceTag/"+name], whole["aws:ResourceTag/"+name] = []string{value}, []string{value}
+			}
+		}
+	}
 	maps.Copy(whole, context)
 	q := question{"request": map[string]any{"principal": of, "action": action, "resource": map[string]any{"resource": resource, "accountId": p.Account}, "context": whole},
 		"identityPolicies": documents(texts)}
@@ -171,6 +179,51 @@ func TestEachCertainStepIsAllowedBySimulator(t *testing.T) {
 		t.Errorf("only %d questions", len(questions))
 	}
 	t.Logf("%d steps and reads of %d snapshots", len(questions), len(snapshots))
+}
+
+// A step that comes after one that changes the tags of its role or user is denied by the second engine as these are, and allowed with
+// those that the policies of the table ask for: team is blue, or none at all.
+func TestAStepThatTakesOtherTagsIsAllowedBySimulatorWithThemAlone(t *testing.T) {
+	var questions []question
+	var said []string
+	for sentence, c := range pathCases() {
+		s := c.snapshot()
+		paths, err := inventory.Prepare(s).Reach(probeARN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			for i, step := range path.Steps {
+				tagged := func(before inventory.Step) bool {
+					return before.Resource == step.Resource && slices.Contains([]string{"iam:TagRole", "iam:UntagRole", "iam:TagUser", "iam:UntagUser"}, before.Action)
+				}
+				last := slices.IndexFunc(path.Steps[:i], tagged)
+				if last < 0 || step.Action == "sts:AssumeRole" && !strings.Contains(sentence, "taken") { // which some other step comes before for
+					continue
+				}
+				of := slices.IndexFunc(s.Principals, func(p inventory.Principal) bool { return p.ARN == step.Resource })
+				for _, tags := range []map[string]string{s.Principals[of].Tags, {"team": "blue"}, {}} {
+					with := s
+					with.Principals = slices.Clone(s.Principals)
+					with.Principals[of].Tags = tags
+					own := ""
+					if step.Action == "sts:AssumeRole" {
+						own = with.Principals[of].Trust
+					}
+					questions, said = append(questions, asked(&with, step.As, step.Action, step.Resource, own, nil)), append(said, sentence+": "+step.Action)
+				}
+			}
+		}
+	}
+	if len(questions) < 12 {
+		t.Fatalf("only %d questions", len(questions))
+	}
+	answers := simulator(t, questions)
+	for i := 0; i < len(answers); i += 3 {
+		if answers[i].Answer == policy.Allowed || answers[i+1].Answer != policy.Allowed && answers[i+2].Answer != policy.Allowed {
+			t.Errorf("%s: as it is %s, with the tag %s, without tags %s", said[i], answers[i].Answer, answers[i+1].Answer, answers[i+2].Answer)
+		}
+	}
 }
 
 // change is what a step does to a role or user, or to what it shares with others.

@@ -14,7 +14,7 @@ type gain uint8
 const (
 	anyRights  gain = 1 << iota // it has a policy that allows everything; what denies stays
 	noBoundary                  // its permissions boundary is gone, or allows everything
-	otherTags                   // it has tags that nobody knows yet
+	otherTags                   // it has tags that nobody knows yet, or its sessions have
 )
 
 // identity is a principal that somebody acts as, with what was done to its rights.
@@ -31,6 +31,7 @@ type move struct {
 	gain    gain // 0: act as it
 	right   uint8
 	certain bool
+	retag   bool  // only once what the right is about has other tags
 	at      int32 // of what the right is about, in the targets of its kind
 }
 
@@ -43,7 +44,7 @@ var rights = []struct {
 	perhaps bool // whether it gives enough depends on what is not in a snapshot: other versions of a policy, a group's rights
 }{
 	{assumeRole, onTrusts, 0, false},
-	{"iam:UpdateAssumeRolePolicy", onRoles, 0, false},
+	{writeTrust, onRoles, 0, false},
 	{passRole, onPassed, 0, false},
 	{"iam:CreateAccessKey", onUsers, 0, false},
 	{"iam:CreateLoginProfile", onUsers, 0, false},
@@ -65,7 +66,10 @@ var rights = []struct {
 	{"iam:UntagRole", onRoles, otherTags, true},
 	{"iam:TagUser", onUsers, otherTags, true},
 	{"iam:UntagUser", onUsers, otherTags, true},
+	{writeTrust, onRoles, otherTags, false}, // to take it with tags of its choice (sts:TagSession)
 }
+
+const writeTrust = "iam:UpdateAssumeRolePolicy"
 
 const passRole = "iam:PassRole"
 
@@ -75,16 +79,19 @@ const principalTags = "aws:PrincipalTag/*"
 // movers are the principals of a snapshot as those who may act as each other.
 type movers struct {
 	access *Access
-	number map[string]int32 // of a principal, by ARN
-	trusts *policy.Index    // roles as they are to be taken, in the order of arns
-	opened *policy.Index    // the same, once their trust policies let anybody in
-	roles  []int32          // principals, in the order of trusts
+	number map[string]int32                // of a principal, by ARN
+	trusts *policy.Index                   // roles as they are to be taken, in the order of arns
+	opened *policy.Index                   // the same, once their trust policies let anybody in
+	others map[*policy.Index]*policy.Index // trusts, opened, roles and users with other tags; nil where no policy decides by them
+	roles  []int32                         // principals, in the order of trusts
 	users  []int32
 	passed *policy.Index // a role for one service that it trusts
 	passes []pass
 	groups [][]int32 // members, in the order of the snapshot's groups
 	owners [][]owner // of each managed policy, in the order of onPolicies
 	made   map[identity][]move
+
+	ownTags bool // some policy decides by the tags of who asks
 }
 
 // pass is a role for a service that may take it; "" is one that is not known.
@@ -131,8 +138,8 @@ func (a *Access) newMovers() *movers {
 			continue
 		}
 		m.roles = append(m.roles, n)
-		target := policy.Target{ARN: p.ARN, Account: p.Account, Kind: policy.ResourceTrust, Policy: trusting}
-		a.addResourceOrganization(&target)
+		target := a.principalTarget(p)
+		target.Kind, target.Policy = policy.ResourceTrust, trusting
 		opened = append(opened, target)
 		for _, service := range servicesOf(a.documents.read("trust policy of "+p.ARN, p.Trust)) {
 			target := policy.Target{ARN: p.ARN, Account: p.Account}
@@ -143,7 +150,13 @@ func (a *Access) newMovers() *movers {
 			passed, m.passes = append(passed, target), append(m.passes, pass{n, service})
 		}
 	}
-	m.opened, m.passed = policy.NewIndex(opened), policy.NewIndex(passed)
+	m.opened, m.passed, m.ownTags = policy.NewIndex(opened), policy.NewIndex(passed), a.decidesBy("aws:principaltag/")
+	if a.decidesBy("aws:resourcetag/", "iam:resourcetag/") {
+		m.others = map[*policy.Index]*policy.Index{}
+		for _, index := range []*policy.Index{m.trusts, m.opened, a.changeable[onRoles].index, a.changeable[onUsers].index} {
+			m.others[index] = retagged(index)
+		}
+	}
 	for _, g := range a.snapshot.Groups {
 		m.groups = append(m.groups, groups[g.Account+"/"+g.Name])
 		for _, n := range groups[g.Account+"/"+g.Name] { // whoever changes a policy of the group changes the rights of its members
@@ -212,13 +225,14 @@ func (m *movers) moves(id identity, askers []*asker) []move {
 		return found
 	}
 	type effect struct {
-		to   int32
-		gain gain
+		to    int32
+		gain  gain
+		retag bool
 	}
 	best := map[effect]int{}
 	var out []move
 	add := func(v move) {
-		e := effect{v.to, v.gain}
+		e := effect{v.to, v.gain, v.retag}
 		if v.to == id.of && v.gain|id.gains == id.gains {
 			return
 		}
@@ -233,7 +247,7 @@ func (m *movers) moves(id identity, askers []*asker) []move {
 	}
 	for _, w := range askers {
 		for n := range rights {
-			if rights[n].gain != otherTags || m.access.decidesBy("aws:principaltag/") {
+			if rights[n].gain != otherTags || m.ownTags || m.others != nil && rights[n].action != writeTrust {
 				m.ask(w, uint8(n), add)
 			}
 		}
@@ -255,18 +269,18 @@ func (m *movers) ask(w *asker, n uint8, add func(move)) {
 	default:
 		index = m.access.changeable[right.on].index
 	}
-	q := w.about(index, right.action)
-	var taking *policy.Query // of roles whose trust policy it wrote
-	if right.on == onRoles && right.gain == 0 {
-		taking = w.about(m.opened, assumeRole)
+	may := m.before(w, index, right.action)
+	var taking *questions // of roles whose trust policy it wrote
+	if right.action == writeTrust {
+		taking = m.before(w, m.opened, assumeRole)
 	}
 	runs := map[string]policy.Answer{}
-	for i := range q.Candidates() {
-		answer := w.capped(q.Answer(i))
+	for i := range may.asTagged.Candidates() {
+		answer, retag := may.answer(i)
 		if denied(answer) {
 			continue
 		}
-		v := move{right: n, gain: right.gain, at: int32(i), certain: answer == policy.Allowed && !right.perhaps}
+		v := move{right: n, gain: right.gain, at: int32(i), certain: answer == policy.Allowed && !right.perhaps, retag: retag}
 		if about := index.Target(i).ARN; right.on == onRoles || right.on == onPassed {
 			if ofService(about) {
 				continue
@@ -279,11 +293,11 @@ func (m *movers) ask(w *asker, n uint8, add func(move)) {
 			add(v)
 		case onRoles:
 			if v.to = m.roles[i]; taking != nil {
-				taken := taking.Answer(i)
+				taken, retag := taking.answer(i)
 				if denied(taken) {
 					continue
 				}
-				v.certain = v.certain && taken == policy.Allowed
+				v.certain, v.retag = v.certain && taken == policy.Allowed, v.retag || retag
 			}
 			if v.gain != noBoundary || m.access.snapshot.Principals[v.to].Boundary != "" {
 				add(v)
@@ -322,6 +336,34 @@ func (m *movers) ask(w *asker, n uint8, add func(move)) {
 			}
 		}
 	}
+}
+
+// questions are one about roles or users as they are, and as they would be with other tags.
+type questions struct {
+	by       *asker
+	asTagged *policy.Query
+	others   *policy.Index // nil where tags decide nothing
+	action   string
+	retagged *policy.Query // once it is asked
+}
+
+func (m *movers) before(w *asker, index *policy.Index, action string) *questions {
+	return &questions{by: w, asTagged: w.about(index, action), others: m.others[index], action: action}
+}
+
+// answer is that about one of them, and whether it takes other tags: then it is never certain.
+func (q *questions) answer(i int) (answer policy.Answer, retag bool) {
+	answer = q.by.capped(q.asTagged.Answer(i))
+	if !denied(answer) || q.others == nil {
+		return answer, false
+	}
+	if q.retagged == nil {
+		q.retagged = q.by.about(q.others, q.action)
+	}
+	if other := q.retagged.Answer(i); denied(other) {
+		return other, false
+	}
+	return policy.Unknown, true
 }
 
 // ofService reports whether a role is a service's own, which nobody else may change or pass.

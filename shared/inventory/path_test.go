@@ -94,7 +94,38 @@ func pathCases() map[string]pathCase {
 		r := trusting(name, trust, allow("secretsmanager:GetSecretValue", secretARN("shop/legacy")))
 		return r
 	}
-	lambda := `{"Service":"lambda.amazonaws.com"}`
+	lambda, own := `{"Service":"lambda.amazonaws.com"}`, `{"AWS":"111122223333"}`
+	const byOwnTag = `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/team":"blue"}}}`
+	byRoleTag := func(action, family string) string {
+		return `{"Effect":"Allow","Action":"` + action + `","Resource":"*","Condition":{"StringEquals":{"` + family + `:ResourceTag/team":"blue"}}}`
+	}
+	byAlias := func(action string) string {
+		return `{"Effect":"Allow","Action":"` + action + `","Resource":"*","Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/open"}}}`
+	}
+	with := func(p inventory.Principal, tag, value string) inventory.Principal {
+		p.Tags = map[string]string{tag: value}
+		return p
+	}
+	tagged := func(p inventory.Principal) inventory.Principal { return with(p, "team", "blue") }
+	locked := func(p inventory.Principal) inventory.Principal { return with(p, "locked", "yes") }
+	tagging := func(p inventory.Principal) inventory.Principal {
+		p.Trust = strings.ReplaceAll(p.Trust, `"sts:AssumeRole"`, `["sts:AssumeRole","sts:TagSession"]`)
+		return p
+	}
+	byIAM := document(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*","Resource":"*"}`)
+	namesItsKey := func(s *inventory.Snapshot) {
+		closed(s)
+		named(s, "shop/db").Facts.KeyID = "alias/app"
+		s.Keys = []inventory.Key{key("app", byIAM), key("other", byIAM)} // some of the others let in the account
+	}
+	aliased := func(name string) func(*inventory.Snapshot) {
+		return func(s *inventory.Snapshot) {
+			closed(s)
+			for i := range s.Keys {
+				s.Keys[i].Facts.Aliases = []string{name}
+			}
+		}
+	}
 	return map[string]pathCase{
 		"nothing":                                     {},
 		"it is opened already, which is no step":      {probe: []string{allow("secretsmanager:GetSecretValue", "*")}},
@@ -153,6 +184,44 @@ func pathCases() map[string]pathCase {
 		"a right by a tag that it may set":                       {probe: []string{allow("secretsmanager:UntagResource", "*"), `{"Effect":"Allow","Action":"secretsmanager:PutResourcePolicy","Resource":"*","Condition":{"Null":{"secretsmanager:ResourceTag/application":"true"}}}`}, want: "perhaps probe UntagResource legacy-AbCdEf, probe PutResourcePolicy legacy-AbCdEf, probe reads"},
 		"the tags of a key, by which its policies decide":        {probe: []string{allow("kms:TagResource", "*"), allow("secretsmanager:GetSecretValue", "*"), `{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"}}}`}, secret: "shop/db", want: "perhaps probe TagResource app, probe reads"},
 		"its own tags, by which its policies decide":             {probe: []string{allow("iam:TagRole", probeARN), `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/team":"blue"}}}`}, want: "perhaps probe TagRole probe, probe reads"},
+		"the tags of a role, by which it may be taken": {probe: []string{allow("iam:TagRole", "*"), byRoleTag("sts:AssumeRole", "iam")}, others: []inventory.Principal{reader("other", own)}, change: closed,
+			want: "perhaps probe TagRole other, probe AssumeRole other, other reads"},
+		"the tags of a role, which it has":               {probe: []string{allow("iam:TagRole", "*"), byRoleTag("sts:AssumeRole", "iam")}, others: []inventory.Principal{tagged(reader("other", own))}, change: closed, want: "probe AssumeRole other, other reads"},
+		"the tags of a role, which it may not set":       {probe: []string{allow("iam:TagRole", probeARN), byRoleTag("sts:AssumeRole", "iam")}, others: []inventory.Principal{reader("other", own)}, change: closed},
+		"the tags of a role, where its own deny nothing": {probe: []string{allow("iam:UntagRole", "*"), `{"Effect":"Allow","Action":"iam:PutRolePolicy","Resource":"*","Condition":{"Null":{"aws:ResourceTag/locked":"true"}}}`}, others: []inventory.Principal{locked(reader("other", `{"AWS":"`+probeARN+`"}`))}, secret: "shop/db", change: closed, want: "probe PutRolePolicy probe, probe reads"},
+		"the tags of a role, which is locked by one": {probe: []string{allow("iam:UntagRole", roleARN(shop, "other")), `{"Effect":"Allow","Action":"iam:PutRolePolicy","Resource":"` + roleARN(shop, "other") + `","Condition":{"Null":{"aws:ResourceTag/locked":"true"}}}`}, others: []inventory.Principal{locked(trusting("other", `{"AWS":"`+probeARN+`"}`))}, secret: "shop/db", change: closed,
+			want: "perhaps probe UntagRole other, probe AssumeRole other, probe PutRolePolicy other, other reads"},
+		"the tags of a role, by which its trust policy is written": {probe: []string{allow("iam:TagRole", "*"), byRoleTag("iam:UpdateAssumeRolePolicy", "aws")}, others: []inventory.Principal{reader("other", lambda)}, change: closed,
+			want: "perhaps probe TagRole other, probe UpdateAssumeRolePolicy other, other reads"},
+		"the tags of a role, which another one sets": {probe: []string{byRoleTag("sts:AssumeRole", "iam")}, others: []inventory.Principal{trusting("tagger", `{"AWS":"`+probeARN+`"}`, allow("iam:TagRole", "*")), reader("other", own)}, change: closed,
+			want: "perhaps probe AssumeRole tagger, tagger TagRole other, probe AssumeRole other, other reads"},
+		"the tags of a role, of whom comes later": {probe: []string{allow("iam:TagRole", "*")}, others: []inventory.Principal{trusting("taker", `{"AWS":"`+probeARN+`"}`, byRoleTag("sts:AssumeRole", "iam")), reader("other", own)}, change: closed,
+			want: "perhaps probe AssumeRole taker, probe TagRole other, taker AssumeRole other, other reads"},
+		"the tags of a user, by which it gets credentials": {probe: []string{allow("iam:TagUser", "*"), byRoleTag("iam:CreateAccessKey", "iam")}, change: func(s *inventory.Snapshot) {
+			closed(s)
+			s.Principals[0].Inline = map[string]string{"read": document(allow("secretsmanager:GetSecretValue", secretARN("shop/legacy")))}
+		}, want: "perhaps probe TagUser alice, probe CreateAccessKey alice, alice reads"},
+		"the tags of a session, by a trust policy that it writes":   {probe: []string{allow("iam:UpdateAssumeRolePolicy", "*")}, others: []inventory.Principal{trusting("other", lambda, byOwnTag)}, change: closed, want: "perhaps probe UpdateAssumeRolePolicy other, other reads"},
+		"the tags of a session, where the trust policy lets it":     {others: []inventory.Principal{tagging(trusting("other", `{"AWS":"`+probeARN+`"}`, byOwnTag))}, change: closed, want: "perhaps probe AssumeRole other, other reads"},
+		"the tags of a session, where it does not":                  {probe: []string{allow("sts:TagSession", "*")}, others: []inventory.Principal{trusting("other", `{"AWS":"`+probeARN+`"}`, byOwnTag)}, change: closed},
+		"an alias of a key, by which policies decide":               {probe: []string{allow("kms:CreateAlias", "*"), allow("secretsmanager:GetSecretValue", "*"), byAlias("kms:Decrypt")}, secret: "shop/db", change: closed, want: "perhaps probe CreateAlias app, probe reads"},
+		"an alias that is moved":                                    {probe: []string{allow("kms:UpdateAlias", "*"), allow("secretsmanager:GetSecretValue", "*"), byAlias("kms:Decrypt")}, secret: "shop/db", change: closed, want: "perhaps probe UpdateAlias app, probe reads"},
+		"an alias that a deny looks for":                            {probe: []string{allow("kms:DeleteAlias", "*"), allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", "*"), `{"Effect":"Deny","Action":"kms:Decrypt","Resource":"*","Condition":{"ForAnyValue:StringLike":{"kms:ResourceAliases":"alias/*"}}}`}, secret: "shop/db", change: closed, want: "perhaps probe DeleteAlias app, probe reads"},
+		"an alias that the key has":                                 {probe: []string{allow("kms:CreateAlias", "*"), allow("secretsmanager:GetSecretValue", "*"), byAlias("kms:Decrypt")}, secret: "shop/db", change: aliased("alias/open")},
+		"an alias, by the right on the key alone":                   {probe: []string{allow("kms:CreateAlias", "arn:aws:kms:*:*:key/*"), allow("secretsmanager:GetSecretValue", "*"), byAlias("kms:Decrypt")}, secret: "shop/db", change: closed},
+		"an alias, by the right on an alias alone":                  {probe: []string{allow("kms:CreateAlias", "arn:aws:kms:*:*:alias/*"), allow("secretsmanager:GetSecretValue", "*"), byAlias("kms:Decrypt")}, secret: "shop/db", change: closed},
+		"an alias of a name":                                        {probe: []string{allow("kms:CreateAlias", "arn:aws:kms:*:*:alias/op*"), allow("kms:CreateAlias", "arn:aws:kms:*:*:key/*"), allow("secretsmanager:GetSecretValue", "*"), byAlias("kms:Decrypt")}, secret: "shop/db", change: closed, want: "perhaps probe CreateAlias app, probe reads"},
+		"an alias, by which nothing decides":                        {probe: []string{allow("kms:CreateAlias", "*"), allow("secretsmanager:GetSecretValue", "*")}, secret: "shop/db", change: closed},
+		"the alias that a secret names, moved to another key":       {probe: []string{allow("kms:UpdateAlias", "*"), allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", keyARN("other"))}, secret: "shop/db", change: namesItsKey, want: "perhaps probe UpdateAlias app, probe reads"},
+		"the alias that a secret names, made again":                 {probe: []string{allow("kms:DeleteAlias", "*"), allow("kms:CreateAlias", "*"), allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", keyARN("other"))}, secret: "shop/db", change: namesItsKey, want: "perhaps probe DeleteAlias app, probe CreateAlias app, probe reads"},
+		"the alias that a secret names, moved to a key of its own":  {probe: []string{allow("kms:UpdateAlias", "*"), allow("kms:CreateKey", "*"), allow("secretsmanager:GetSecretValue", "*")}, secret: "shop/db", change: namesItsKey, want: "perhaps probe CreateKey *, probe UpdateAlias app, probe reads"},
+		"the alias that a secret names, and no other key":           {probe: []string{allow("kms:UpdateAlias", "*"), allow("secretsmanager:GetSecretValue", "*")}, secret: "shop/db", change: namesItsKey},
+		"the alias that a secret names, by the right on keys alone": {probe: []string{allow("kms:UpdateAlias", "arn:aws:kms:*:*:key/*"), allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", keyARN("other"))}, secret: "shop/db", change: namesItsKey},
+		"the alias that a secret names, by the right on it alone":   {probe: []string{allow("kms:UpdateAlias", "arn:aws:kms:*:*:alias/*"), allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", keyARN("other"))}, secret: "shop/db", change: namesItsKey},
+		"an alias of the key of a secret that does not name it":     {probe: []string{allow("kms:UpdateAlias", "*"), allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", keyARN("other"))}, secret: "shop/db", change: closed},
+		"a right on a key by an alias":                              {probe: []string{allow("kms:CreateAlias", "*"), allow("secretsmanager:GetSecretValue", "*"), byAlias("kms:PutKeyPolicy")}, secret: "shop/db", change: closed, want: "perhaps probe CreateAlias app, probe PutKeyPolicy app, probe reads"},
+		"a right on a key by a tag":                                 {probe: []string{allow("kms:TagResource", "*"), allow("secretsmanager:GetSecretValue", "*"), `{"Effect":"Allow","Action":"kms:CreateGrant","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"}}}`}, secret: "shop/db", change: closed, want: "perhaps probe TagResource app, probe CreateGrant app, probe reads"},
+		"an alias by a tag":                                         {probe: []string{allow("kms:TagResource", "*"), allow("secretsmanager:GetSecretValue", "*"), byAlias("kms:Decrypt"), `{"Effect":"Allow","Action":"kms:CreateAlias","Resource":"arn:aws:kms:*:*:key/*","Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"}}}`, allow("kms:CreateAlias", "arn:aws:kms:*:*:alias/*")}, secret: "shop/db", change: closed, want: "perhaps probe TagResource app, probe CreateAlias app, probe reads"},
 		"a role of an account that was not read": {probe: []string{allow("sts:AssumeRole", "*")}, change: func(s *inventory.Snapshot) {
 			named(s, "shop/legacy").Policy = document(`{"Effect":"Allow","Principal":{"AWS":"` + data + `"},"Action":"secretsmanager:PutResourcePolicy","Resource":"*"}`)
 			s.Unread = append(s.Unread, inventory.Unread{Part: inventory.PartPrincipals, Account: data, Why: "no role"})

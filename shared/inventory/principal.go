@@ -134,7 +134,7 @@ func takesTags(trust *policy.Document) bool {
 	}
 	return slices.ContainsFunc(trust.Statements, func(s policy.Statement) bool {
 		return s.Effect == policy.Allow && (s.NotActions != nil || slices.ContainsFunc(s.Actions, func(action string) bool {
-			return strings.EqualFold(action, "sts:TagSession") || strings.ContainsAny(action, "*?")
+			return strings.EqualFold(action, tagSession) || strings.ContainsAny(action, "*?")
 		}))
 	})
 }

@@ -3,6 +3,8 @@ package inventory
 import (
 	"cmp"
 	"slices"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // holding is an identity that somebody came to act as.
@@ -33,7 +35,9 @@ type search struct {
 	as      map[int32][]*holding
 	given   map[int32]gain // rights that somebody who is held may give
 	pending map[int32][]pending
-	queue   [][]*holding // by how many steps they take
+	taggers map[int32]*pending  // who may give a role or user other tags, the first
+	waiting map[int32][]pending // what is to be done to it once it has them
+	queue   [][]*holding        // by how many steps they take
 
 	best   []*Path
 	near   map[string][]int // secrets that have no path yet, by account
@@ -95,22 +99,48 @@ func (s *search) hold(h *holding) {
 	s.as[h.id.of] = append(s.as[h.id.of], h)
 	s.open(h)
 	for _, v := range s.movers.moves(h.id, askers) {
-		switch {
-		case s.need == 2 && !v.certain:
-		case v.gain == 0:
-			if to := (identity{of: v.to}); !s.held[to] {
-				s.push(&holding{id: to, steps: join(h.steps, nil, s.movers.step(h.name, v)), name: s.movers.access.snapshot.Principals[v.to].ARN})
-			}
-		case s.given[v.to]&v.gain == 0: // whoever was held before gives it in no more steps
-			s.given[v.to] |= v.gain
-			s.pending[v.to] = append(s.pending[v.to], pending{h, v})
-			for _, y := range s.as[v.to] {
-				s.give(pending{h, v}, y)
+		switch p := (pending{h, v}); {
+		case s.need == 2 && (!v.certain || v.gain == otherTags): // what other tags open is never certain
+		case v.retag && s.taggers[v.to] == nil:
+			s.waiting[v.to] = append(s.waiting[v.to], p)
+		default:
+			s.follow(p)
+		}
+		if v.gain == otherTags && !v.retag && rights[v.right].action != writeTrust && s.need < 2 && s.taggers[v.to] == nil {
+			s.taggers[v.to] = &pending{h, v}
+			for _, p := range s.waiting[v.to] {
+				s.follow(p)
 			}
 		}
 	}
 	for _, p := range s.pending[h.id.of] {
 		s.give(p, h)
+	}
+}
+
+// follow is what becomes of a move, once whom it is about has the tags that it takes.
+func (s *search) follow(p pending) {
+	h, v := p.by, p.v
+	if v.retag {
+		tagger := s.taggers[v.to]
+		by := *h
+		by.steps = join(tagger.by.steps, h.steps, s.movers.step(tagger.by.name, tagger.v))
+		h = &by
+	}
+	switch {
+	case v.gain == 0:
+		if to := (identity{of: v.to}); !s.held[to] {
+			s.push(&holding{id: to, steps: join(h.steps, nil, s.movers.step(h.name, v)), name: s.movers.access.snapshot.Principals[v.to].ARN})
+		}
+	case v.gain == otherTags && !s.movers.ownTags:
+	case s.given[v.to]&v.gain == 0: // whoever was held before gives it in no more steps
+		if !v.retag {
+			s.given[v.to] |= v.gain
+		}
+		s.pending[v.to] = append(s.pending[v.to], pending{h, v})
+		for _, y := range s.as[v.to] {
+			s.give(pending{h, v}, y)
+		}
 	}
 }
 
@@ -265,7 +295,7 @@ func (s *search) firsts(h *holding, i int, may func(lock) bool) [][]lock {
 	if may(deletesPolicy) && s.has(h, opensNoPolicy, i) {
 		out = append(out, []lock{deletesPolicy})
 	}
-	for _, l := range []lock{tags, untags} {
+	for _, l := range retagging {
 		if may(l) && s.has(h, opensTagged, i) {
 			out = append(out, []lock{l})
 		}
@@ -289,9 +319,24 @@ func (s *search) seconds(h *holding, i int, may func(lock) bool) [][]lock {
 	if may(updates) && (s.has(h, opensManaged, i) || s.need < 2 && h.account != s.world.accounts[i]) { // else a key of its own
 		out = append(out, []lock{updates})
 	}
-	for _, l := range []lock{tagsKey, untagsKey} {
+	for _, l := range retaggingKey {
 		if may(l) && s.has(h, opensKeyTagged, i) {
 			out = append(out, []lock{l})
+		}
+	}
+	for _, l := range realiasing {
+		if may(l) && s.has(h, opensKeyAliased, i) {
+			out = append(out, []lock{l})
+		}
+	}
+	if s.need < 2 && s.world.moving != nil { // and whoever writes the next version writes it under that key
+		for _, moves := range [][]lock{{movesNamed}, {dropsNamed, makesNamed}} {
+			switch all := !slices.ContainsFunc(moves, func(l lock) bool { return !may(l) }); {
+			case all && s.has(h, opensOtherKey, i):
+				out = append(out, moves)
+			case all && may(createsKey): // whose policy it writes
+				out = append(out, slices.Concat([]lock{createsKey}, moves))
+			}
 		}
 	}
 	if s.world.shut == nil {
@@ -346,23 +391,26 @@ func (h *holding) bounded() bool {
 func (s *search) change(by *holding, l lock, i int) []Step {
 	secret := &s.world.access.snapshot.Secrets[s.world.at[i]]
 	step := Step{As: by.name, Action: changes[l][0], Resource: secret.Facts.ARN, Certain: by.standing.of(l)[i] == 2}
+	about := i // of what the right is, in the answers about it
 	switch l {
-	case writesKeyPolicy, grants, enables, cancels, imports, connects, tagsKey, untagsKey:
+	case writesKeyPolicy, grants, enables, cancels, imports, connects, tagsKey, untagsKey, createsAlias, updatesAlias, deletesAlias:
 		of := s.world.keysOf[i]
 		if l == enables || l == cancels || l == imports || l == connects {
 			of = slices.DeleteFunc(slices.Clone(of), func(k int) bool { return !slices.Contains(back(s.world.shut.states[k]), l) })
 		}
-		best := slices.MaxFunc(of, func(x, y int) int { return cmp.Compare(by.standing.keys[l][x], by.standing.keys[l][y]) })
-		step.Resource = s.world.keys.Target(best).ARN
+		about = slices.MaxFunc(of, func(x, y int) int { return cmp.Compare(by.standing.keys[l][x], by.standing.keys[l][y]) })
+		step.Resource = s.world.keys.Target(about).ARN
 	case recodes:
 		step.Resource = secret.Facts.RotationLambdaARN
+	case movesNamed, dropsNamed, makesNamed:
+		step.Resource = aliasOf(secret)
+	case createsKey:
+		at := arn.Of(aliasOf(secret))
+		at.Resource = "key/*"
+		step.Resource = at.String()
 	}
-	if retags := by.standing.retags[l]; retags != nil && retags[i] {
-		right := tags
-		if may := by.standing.of(tags); may == nil || may[i] == 0 {
-			right = untags
-		}
-		return append(s.change(by, right, i), step)
+	if before := by.standing.before[l]; before != nil && before[about] != 0 {
+		return append(s.change(by, before[about], i), step)
 	}
 	return []Step{step}
 }

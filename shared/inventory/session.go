@@ -67,7 +67,10 @@ func providersOf(trust *policy.Document) []string {
 	return out
 }
 
-const federationToken = "sts:GetFederationToken"
+const (
+	federationToken = "sts:GetFederationToken"
+	tagSession      = "sts:TagSession"
+)
 
 // ofItsChoice is a name that a user may choose for a session of sts:GetFederationToken, and that no policy is known to mean.
 const ofItsChoice = "of-its-choice"
@@ -83,17 +86,16 @@ var byFederation = []string{"aws:principalarn", "aws:principaltype", "aws:userid
 func (a *Access) federatedBy(user *asker) []*asker {
 	var out []*asker
 	names := a.federated[user.principal.Account]
-	if a.decidesBy(byFederation...) {
-		names = append(slices.Clip(names), arn.Of(user.principal.ARN).Partition.New("sts", "", user.principal.Account, "federated-user/"+ofItsChoice).String())
+	chosen := arn.Of(user.principal.ARN).Partition.New("sts", "", user.principal.Account, "federated-user/"+ofItsChoice).String()
+	if a.decidesBy(byFederation...) || a.decidesBy("aws:principaltag/") && !denied(a.mayFederate(user, chosen, tagSession)) {
+		names = append(slices.Clip(names), chosen)
 	}
 	for _, name := range names {
 		p, err := policy.ParsePrincipal(name)
 		if err != nil {
 			continue
 		}
-		t := policy.Target{ARN: name, Account: p.Account, Kind: policy.ResourcePlain}
-		a.addResourceOrganization(&t)
-		may := ask(user, &t, federationToken).Answer
+		may := a.mayFederate(user, name, federationToken)
 		if denied(may) {
 			continue
 		}
@@ -110,6 +112,13 @@ func (a *Access) federatedBy(user *asker) []*asker {
 		out = append(out, &w)
 	}
 	return out
+}
+
+// mayFederate says whether a user may do something to a session that it gets by sts:GetFederationToken.
+func (a *Access) mayFederate(user *asker, name, action string) policy.Answer {
+	t := policy.Target{ARN: name, Account: user.principal.Account, Kind: policy.ResourcePlain}
+	a.addResourceOrganization(&t)
+	return ask(user, &t, action).Answer
 }
 
 // certainty is how open a lock is to somebody: 0 closed, 1 perhaps, 2 certainly.

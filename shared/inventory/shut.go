@@ -89,86 +89,6 @@ func (s *shut) rights(w *world, found []int8, l lock, answers []int8) {
 	}
 }
 
-// tagged are secrets and keys with tags that nobody knows yet.
-type tagged struct {
-	secrets, keys *policy.Index
-}
-
-// resourceTags are the families of condition keys that look at the tags of a secret or key.
-var resourceTags = []string{"aws:ResourceTag/", "secretsmanager:ResourceTag/"}
-
-func (w *world) newTagged() *tagged {
-	if !w.access.decidesBy("aws:resourcetag/", "secretsmanager:resourcetag/") {
-		return nil
-	}
-	var secrets, keys []policy.Target
-	for i := range w.open.secrets.Targets() {
-		secrets = append(secrets, untold(*w.open.secrets.Target(i)))
-	}
-	for i := range w.open.keys.Targets() {
-		keys = append(keys, untold(*w.open.keys.Target(i)))
-	}
-	return &tagged{policy.NewIndex(secrets), policy.NewIndex(keys)}
-}
-
-// untold is a resource with tags of which nothing is known.
-func untold(t policy.Target) policy.Target {
-	context := map[string][]string{}
-	isTag := func(key string) bool {
-		return slices.ContainsFunc(resourceTags, func(family string) bool { return strings.HasPrefix(key, family) })
-	}
-	for key, values := range t.Context {
-		if !isTag(key) {
-			context[key] = values
-		}
-	}
-	t.Context = context
-	t.Absent = slices.DeleteFunc(slices.Clone(t.Absent), isTag)
-	t.Unknown = slices.Clone(t.Unknown)
-	for _, family := range resourceTags {
-		t.Unknown = append(t.Unknown, family+"*")
-	}
-	return t
-}
-
-// opens is the second lock with other tags.
-func (t *tagged) opens(w *world, who *asker, answers []int8) {
-	q := who.about(t.keys, decrypt)
-	for i := range answers {
-		for j := range w.open.uses[i] {
-			if w.open.uses[i][j].closed == "" && !denied(q.Answer(w.open.first[i]+j)) {
-				answers[i] = max(answers[i], 1)
-			}
-		}
-	}
-}
-
-// askTagged adds the rights that somebody who may change the tags of a secret has with other tags.
-func (s *standing) askTagged(who *asker, l lock, answers []int8) {
-	w := s.world
-	if w.tagged == nil {
-		return
-	}
-	may := func(i int) bool {
-		for _, right := range []lock{tags, untags} {
-			if have := s.of(right); have != nil && have[i] > 0 {
-				return true
-			}
-		}
-		return false
-	}
-	q := who.about(w.tagged.secrets, changes[l][0])
-	for i := range q.Candidates() {
-		if answers[i] > 0 || !may(i) || denied(q.Answer(i)) {
-			continue
-		}
-		if s.retags[l] == nil {
-			s.retags[l] = make([]bool, len(w.at))
-		}
-		answers[i], s.retags[l][i] = 1, true
-	}
-}
-
 // matters reports whether anything in the world is opened by it.
 func (w *world) matters(l lock) bool {
 	switch l {
@@ -176,14 +96,19 @@ func (w *world) matters(l lock) bool {
 		return w.shut != nil
 	case opensTagged, opensKeyTagged, tags, untags, tagsKey, untagsKey:
 		return w.tagged != nil
+	case opensKeyAliased, createsAlias, updatesAlias, deletesAlias:
+		return w.aliased != nil
+	case opensOtherKey, movesNamed, dropsNamed, makesNamed, createsKey:
+		return w.moving != nil
 	case restores:
 		return slices.Contains(w.gone, true)
 	}
 	return true
 }
 
-// abroad reports whether somebody is certainly of another account than a key, whose state and tags are changed from its own alone.
-// Source: KMS API Reference, EnableKey, CancelKeyDeletion, ImportKeyMaterial, TagResource, UntagResource: "Cross-account use: No".
+// abroad reports whether somebody is certainly of another account than a key, whose state, tags and aliases are changed from its own alone.
+// Source: KMS API Reference, EnableKey, CancelKeyDeletion, ImportKeyMaterial, TagResource, UntagResource, CreateAlias, UpdateAlias,
+// DeleteAlias: "Cross-account use: No".
 func (a *Access) abroad(w *asker, account string) bool {
 	if w.principal.Account != "" {
 		return w.principal.Account != account

@@ -27,9 +27,12 @@ type world struct {
 	rotates *policy.Index // rotation functions
 	rotated [][]int       // the secrets of each
 
-	gone   []bool  // of each secret, that its deletion is scheduled: it has to be restored first
-	shut   *shut   // what keys that are off would open; nil where none is
-	tagged *tagged // what other tags would open; nil where no policy decides by them
+	gone    []bool      // of each secret, that its deletion is scheduled: it has to be restored first
+	shut    *shut       // what keys that are off would open; nil where none is
+	tagged  *relabelled // what other tags would open; nil where no policy decides by them
+	aliased *relabelled // what other aliases of keys would open; nil likewise
+
+	moving *moving // what other keys behind the aliases that secrets name would open; nil where none names one
 
 	stops   []stop // accounts that were not read
 	stopped bool   // they were looked for
@@ -94,7 +97,7 @@ func (a *Access) newWorld(at []int) *world {
 	w.anyKey, w.managed, w.keys, w.rotates = policy.NewIndex(uses), policy.NewIndex(managed), policy.NewIndex(keys), policy.NewIndex(rotates)
 	w.stores = policy.NewIndex(stores)
 	w.shut = w.newShut(states)
-	w.tagged = w.newTagged()
+	w.tagged, w.aliased, w.moving = w.newTagged(), w.newAliased(), w.newMoving()
 	return w
 }
 
@@ -135,6 +138,8 @@ const (
 	opensAnyEnabled // and its policy lets anybody in
 	opensTagged     // the first lock, with other tags
 	opensKeyTagged  // the second one
+	opensKeyAliased // the second one, with other aliases of the key
+	opensOtherKey   // another key, to which the alias that the secret names could be moved
 
 	writesPolicy
 	deletesPolicy
@@ -152,6 +157,13 @@ const (
 	untags
 	tagsKey
 	untagsKey
+	createsAlias
+	updatesAlias
+	deletesAlias
+	movesNamed // the alias that the secret names: at once, or by a new one of its name
+	dropsNamed
+	makesNamed
+	createsKey
 	numberOfLocks
 )
 
@@ -177,7 +189,21 @@ var changes = map[lock][]string{
 	untags:          {"secretsmanager:UntagResource"},
 	tagsKey:         {"kms:TagResource"},
 	untagsKey:       {"kms:UntagResource"},
+	createsAlias:    {"kms:CreateAlias"},
+	updatesAlias:    {"kms:UpdateAlias"},
+	deletesAlias:    {"kms:DeleteAlias"},
+	movesNamed:      {"kms:UpdateAlias"},
+	dropsNamed:      {"kms:DeleteAlias"},
+	makesNamed:      {"kms:CreateAlias"},
+	createsKey:      {"kms:CreateKey"},
 }
+
+// The rights that change the labels by which policies decide about a secret or key.
+var (
+	retagging    = []lock{tags, untags}
+	retaggingKey = []lock{tagsKey, untagsKey}
+	realiasing   = []lock{createsAlias, updatesAlias, deletesAlias}
+)
 
 // standing is how one identity stands before all secrets of a world: 0 closed, 1 perhaps, 2 certainly.
 type standing struct {
@@ -186,7 +212,7 @@ type standing struct {
 	answers [numberOfLocks][]int8
 	asked   [numberOfLocks]bool
 	keys    [numberOfLocks][]int8   // for the rights to change keys: of each key
-	retags  [numberOfLocks][]bool   // of rights on secrets: whether it takes other tags first
+	before  [numberOfLocks][]lock   // of rights on secrets or keys: the right to change the labels that it takes first; 0 for none
 	where   [numberOfLocks][]string // the accounts whose secrets are not all closed
 }
 
@@ -283,13 +309,19 @@ func (s *standing) ask(who *asker, l lock, answers []int8) {
 		atMost(answers, 1)
 	case opensKeyTagged:
 		w.tagged.opens(w, who, answers)
+	case opensKeyAliased:
+		w.aliased.opens(w, who, answers)
+	case opensOtherKey:
+		w.moving.opens(w, who, answers)
+	case movesNamed, dropsNamed, makesNamed, createsKey:
+		w.moving.rights(w, who, l, answers)
 	case enables, cancels, imports, connects:
 		s.askKeys(who, l)
 		w.shut.rights(w, s.keys[l], l, answers)
 	case tags, untags:
 		w.each(who, w.open.secrets, changes[l][0], answers)
 		atMost(answers, 1) // whether other tags open it is not known
-	case writesKeyPolicy, grants, tagsKey, untagsKey:
+	case writesKeyPolicy, grants, tagsKey, untagsKey, createsAlias, updatesAlias, deletesAlias:
 		s.askKeys(who, l)
 		found := s.keys[l]
 		for i, of := range w.keysOf {
@@ -308,7 +340,9 @@ func (s *standing) ask(who *asker, l lock, answers []int8) {
 		}
 	default: // on the secret itself
 		w.each(who, w.open.secrets, changes[l][0], answers)
-		s.askTagged(who, l, answers)
+		if w.tagged != nil {
+			s.askRelabelled(who, l, w.tagged.secrets, answers, retagging, s.of)
+		}
 	}
 }
 
@@ -327,7 +361,20 @@ func (s *standing) askKeys(who *asker, l lock) {
 		if l != writesKeyPolicy && l != grants && w.access.abroad(who, w.keys.Target(i).Account) {
 			continue
 		}
+		if slices.Contains(realiasing, l) && !w.access.mayNameAlias(who, changes[l][0], w.keys.Target(i).ARN) {
+			continue
+		}
 		s.keys[l][i] = max(s.keys[l][i], who.certainty(q.Answer(i)))
+	}
+	if l == connects || slices.Contains(retaggingKey, l) { // which are about no key, or come first
+		return
+	}
+	onKeys := func(right lock) []int8 { return s.keys[right] }
+	if w.tagged != nil {
+		s.askRelabelled(who, l, w.tagged.keys, s.keys[l], retaggingKey, onKeys)
+	}
+	if w.aliased != nil && !slices.Contains(realiasing, l) {
+		s.askRelabelled(who, l, w.aliased.keys, s.keys[l], realiasing, onKeys)
 	}
 }
 

@@ -27,12 +27,9 @@ type inquiry struct {
 
 func (r *review) inquire(k *inventory.Key, d *policy.Document, s policy.Statement, f *fault) *inquiry {
 	q := &inquiry{review: r, key: k, statement: s, only: r.only(k, d, s), conditions: conditionsOf(d, s), uses: covered(k, s, openActions), grants: covers(k, s, grant), fault: f}
-	q.vias = []map[string][]string{directly()}
-	for _, service := range viaServices(k) {
-		q.vias = append(q.vias, through(service))
-	}
-	for _, service := range draw(q.conditions, arn.Example, "kms:ViaService") {
-		q.vias = append(q.vias, through(service.example))
+	q.vias = []map[string][]string{directly(), through(viaServices(k)...)}
+	for _, service := range draw(q.conditions, arn.Example, viaService) {
+		q.vias = append(q.vias, through(viaForms(service.example)...))
 	}
 	return q
 }
@@ -43,6 +40,11 @@ func (q *inquiry) opens() []string {
 		return append(slices.Clone(q.uses), grant)
 	}
 	return q.uses
+}
+
+// decides are those, and the actions by which a key is managed.
+func (q *inquiry) decides() []string {
+	return slices.Concat(q.opens(), covered(q.key, q.statement, manageActions))
 }
 
 // somebody is any principal but those of accounts that may use the key, and of the organization.
@@ -77,8 +79,9 @@ func (q *inquiry) among(actions []string, examples []policy.Principal, all ...po
 // outsiders finds whom the statement lets in that is not approved; bound says that the fix keeps it within the account and Secrets Manager.
 func (q *inquiry) outsiders() (bound bool) {
 	actions := q.opens()
-	found := q.accounts(slices.Concat(actions, covered(q.key, q.statement, manageActions)))
+	found := q.accounts(q.decides())
 	if len(actions) == 0 {
+		q.organizations()
 		return false
 	}
 	if q.only.worst(actions, caller{principal: q.somebody(), iam: true}) != policy.ImplicitlyDenied {
@@ -240,7 +243,7 @@ func (q *inquiry) organizations() bool {
 		if wild(organization(of.value)) {
 			what = "organizations like " + organization(of.value)
 		}
-		switch answer := q.among(q.opens(), []policy.Principal{p}); {
+		switch answer := q.among(q.decides(), []policy.Principal{p}); {
 		case answer == policy.ImplicitlyDenied:
 			continue
 		case ours == "":

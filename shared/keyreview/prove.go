@@ -89,9 +89,9 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 		case was == policy.ImplicitlyDenied:
 			return fmt.Sprintf("%s %s (%s), and the policy of today does not explain that", who, used, how)
 		case is == policy.Allowed:
-		case was == policy.Allowed:
+		case was == policy.Allowed && is == policy.ImplicitlyDenied:
 			return fmt.Sprintf("%s %s (%s) and would lose it", who, used, how)
-		case gone:
+		case was == policy.Allowed || gone:
 			return fmt.Sprintf("%s %s (%s) and may lose it", who, used, how)
 		}
 	}
@@ -133,9 +133,9 @@ func worse(a, b policy.Answer) policy.Answer {
 func seenAs(k *inventory.Key, u Use) []caller {
 	context := directly()
 	if service, _, _ := strings.Cut(u.Via, "."); wild(u.Via) {
-		context = through(arn.PartitionOf(k.Facts.Region).Regional(service, k.Facts.Region))
+		context = through(arn.PartitionOf(k.Facts.Region).ViaService(service, k.Facts.Region)...)
 	} else if u.Via != "" {
-		context = through(u.Via)
+		context = through(viaForms(u.Via)...)
 	}
 	if isAccount(u.Principal) {
 		return []caller{{principal: policy.Principal{Kind: policy.KindSomebody, Account: u.Principal}, iam: true, action: u.Action, context: context}}

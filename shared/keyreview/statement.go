@@ -70,7 +70,9 @@ type caller struct {
 	principal policy.Principal
 	iam       bool // their own policies allow everything; else nothing
 	action    string
-	context   map[string][]string // of the request; a key without values is known to be absent, one that is not here is unknown
+	// context is that of the request; a key without values is known to be absent, one that is not here is unknown. Of several
+	// values of kms:ViaService the request has one.
+	context map[string][]string
 }
 
 // roleOf is a role of an account that no policy names.
@@ -79,14 +81,16 @@ func roleOf(k *inventory.Key, account string) policy.Principal {
 	return policy.Principal{Kind: policy.KindRole, Account: account, Name: anybody, ARN: name, Role: name}
 }
 
-// directly and through are the context of a request that a caller makes, or a service for the caller, by what kms:ViaService holds.
+const viaService = "kms:ViaService"
+
+// directly and through are the context of a request that a caller makes, or a service for the caller, by what kms:ViaService may hold.
 // Source: KMS Developer Guide, "kms:GrantIsForAWSResource": a service makes the grant for the caller.
 func directly() map[string][]string {
-	return map[string][]string{"kms:ViaService": nil, "aws:ViaAWSService": {"false"}, "kms:GrantIsForAWSResource": {"false"}}
+	return map[string][]string{viaService: nil, "aws:ViaAWSService": {"false"}, "kms:GrantIsForAWSResource": {"false"}}
 }
 
-func through(service string) map[string][]string {
-	return map[string][]string{"kms:ViaService": {service}, "aws:ViaAWSService": {"true"}, "kms:GrantIsForAWSResource": {"true"}}
+func through(forms ...string) map[string][]string {
+	return map[string][]string{viaService: forms, "aws:ViaAWSService": {"true"}, "kms:GrantIsForAWSResource": {"true"}}
 }
 
 // only is one Allow of a key's policy by itself, beside all Denies of the policy.
@@ -143,6 +147,10 @@ func (o only) answer(c caller) policy.Answer {
 		identity = anything
 	}
 	request := policy.Request{Principal: c.principal, Action: c.action, Resource: k.Facts.ARN, ResourceAccount: k.Facts.Account, Context: context, Open: true}
+	if forms := context[viaService]; len(forms) > 1 {
+		request.OneOf = map[string][]string{viaService: forms}
+		delete(context, viaService)
+	}
 	return policy.Evaluate(request, policy.Policies{Identity: []*policy.Document{identity}, Resource: o.document, ResourceKind: policy.ResourceKey}).Answer
 }
 
@@ -187,6 +195,16 @@ func describes(k guard.Key) map[string][]string {
 // viaServices are what kms:ViaService may hold when Secrets Manager calls with the key.
 func viaServices(k *inventory.Key) []string {
 	return arn.PartitionOf(k.Facts.Region).ViaService("secretsmanager", k.Facts.Region)
+}
+
+// viaForms are what kms:ViaService may hold where one form of it is known; whatever else a policy asks for stands for itself.
+func viaForms(of string) []string {
+	service, rest, _ := strings.Cut(of, ".")
+	region, _, _ := strings.Cut(rest, ".")
+	if forms := arn.PartitionOf(region).ViaService(service, region); slices.Contains(forms, of) {
+		return forms
+	}
+	return []string{of}
 }
 
 // isRoot reports whether the statement names an account as a whole and nobody else.

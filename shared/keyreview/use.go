@@ -18,7 +18,7 @@ type Use struct {
 	// callers of other accounts; the name of a service that called for itself; "" where the record does not say.
 	Principal string
 	Action    string // one of seenActions: kms:Decrypt, …
-	Via       string // what kms:ViaService held, with * for a Region that is not said; "" where the key was used directly
+	Via       string // a form of what kms:ViaService held, with * for a Region that is not said; "" where the key was used directly
 	Alias     string // ARN of the alias that the call led to the key; "" for all other calls
 	Maybe     bool   // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
 }
@@ -37,7 +37,7 @@ func UsesOf(c trail.Change) []Use {
 		return nil
 	}
 	region := cmp.Or(c.Region, "*")
-	if service, through := strings.CutSuffix(c.Actor.InvokedBy, ".amazonaws.com"); through && c.Actor.Type != "AWSService" {
+	if service, through := arn.ServiceOf(c.Actor.InvokedBy); through && c.Actor.Type != "AWSService" {
 		u.Via = arn.PartitionOf(region).Regional(service, region)
 	}
 	if c.EventName == "CreateAlias" || c.EventName == "UpdateAlias" {

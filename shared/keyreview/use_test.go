@@ -2,10 +2,14 @@ package keyreview_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/keyreview"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -102,5 +106,53 @@ func TestUsesOfARecord(t *testing.T) {
 				t.Errorf("uses (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Of kms:ViaService in China no page says which form it has: a policy that names one alone lets callers in, keeps them, or locks them out
+// by luck. Source: KMS Developer Guide, "kms:ViaService" (live check 43).
+func TestAServiceInChinaMayCallByEitherName(t *testing.T) {
+	const job = "arn:aws-cn:iam::111122223333:role/job"
+	const world = `{"Sid":"W","Effect":"Allow","Principal":"*","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*"`
+	inChina := func(text string) string { return strings.ReplaceAll(text, "arn:aws:", "arn:aws-cn:") }
+	via := func(service string, hosts ...string) string {
+		return `,"Condition":{"StringEquals":{"kms:ViaService":["` + service + `.cn-north-1.` + strings.Join(hosts, `","`+service+`.cn-north-1.`) + `"]}}}`
+	}
+	jobs := `{"Sid":"J","Effect":"Allow","Principal":{"AWS":"` + job + `"},"Action":"kms:Decrypt","Resource":"*"`
+	for sentence, tt := range map[string]struct {
+		statements []string
+		seen       bool // the job, through S3
+		outcome    guard.Outcome
+		fix        string
+	}{
+		"the world by one name":                {[]string{world + via("secretsmanager", "amazonaws.com.cn")}, false, guard.Unknown, ""},
+		"the world by the other":               {[]string{world + via("secretsmanager", "amazonaws.com")}, false, guard.Unknown, ""},
+		"the world by both":                    {[]string{world + via("secretsmanager", "amazonaws.com", "amazonaws.com.cn")}, false, guard.Fail, ""},
+		"who was seen, and stays by one name":  {[]string{world + "}", jobs + via("s3", "amazonaws.com.cn")}, true, guard.Fail, "may lose it"},
+		"who was seen, and stays by the other": {[]string{world + "}", jobs + via("s3", "amazonaws.com")}, true, guard.Fail, "may lose it"},
+		"who was seen, and stays by both":      {[]string{world + "}", jobs + via("s3", "amazonaws.com", "amazonaws.com.cn")}, true, guard.Fail, ""},
+	} {
+		k := fine()
+		k.Facts.ARN, k.Facts.Region, k.Facts.Spec, k.Facts.Usage = "arn:aws-cn:kms:cn-north-1:111122223333:key/k1", "cn-north-1", "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"
+		k.Policy = document(append(tt.statements, inChina(manageOnly))...)
+		std := standard()
+		if tt.seen {
+			c, err := trail.Decode([]byte(`{"eventVersion":"1.11","eventSource":"kms.amazonaws.com","eventName":"Decrypt","awsRegion":"cn-north-1","recipientAccountId":"111122223333","eventType":"AwsApiCall",` +
+				`"userIdentity":{"type":"AssumedRole","arn":"arn:aws-cn:sts::111122223333:assumed-role/job/x","accountId":"111122223333","invokedBy":"s3.amazonaws.com.cn","sessionContext":{"sessionIssuer":{"type":"Role","arn":"` + job + `"}}},` +
+				`"requestParameters":{},"resources":[{"type":"AWS::KMS::Key","ARN":"` + k.Facts.ARN + `"}]}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if std.Seen = keyreview.UsesOf(c); len(std.Seen) != 1 || std.Seen[0].Via == "" {
+				t.Fatalf("%+v", std.Seen)
+			}
+		}
+		s := snapshot(k)
+		s.Organization.ID = "o-exampleorg"
+		s.Principals = nil
+		found := slices.DeleteFunc(keyreview.Review(inventory.Prepare(s), std, now), func(f keyreview.Finding) bool { return f.Control.ID != guard.KeyOpen })
+		if len(found) == 0 || found[0].Outcome != tt.outcome || !strings.Contains(found[0].Fix, tt.fix) || (tt.fix != "") != strings.Contains(found[0].Fix, "lose it") {
+			t.Errorf("%s: %+v", sentence, found)
+		}
 	}
 }

@@ -176,13 +176,12 @@ func (a Approvals) exempt(by policy.Principal, deployer bool) bool {
 }
 
 func matches(roles []string, name string) bool {
-	return slices.ContainsFunc(roles, func(pattern string) bool { return arn.Match(pattern, name) })
+	return slices.ContainsFunc(roles, func(pattern string) bool { return arn.Like(pattern, name) })
 }
 
 // Approver reports whether a role, by its ARN, may write what approves keys.
 func (a Approvals) Approver(role string) bool {
-	kind, _ := arn.Of(role).Split()
-	return kind == "role" && matches(a.Approvers.Roles(), role)
+	return matches(a.Approvers.Roles(), role)
 }
 
 // Documents that allow what only the SCPs are to decide.
@@ -234,10 +233,7 @@ func callers(scps []*policy.Document, partition arn.Partition, account string) (
 			continue
 		}
 		for _, fill := range []string{nobody, "-" + nobody, ""} {
-			name, mine := instance(pattern, partition, account, fill)
-			if !mine {
-				continue
-			}
+			name, _ := instance(pattern, partition, account, fill)
 			switch kind, _ := arn.Of(name).Split(); kind {
 			case "role":
 				add(policy.KindRole, name)

@@ -67,6 +67,11 @@ func TestAnApprovalIsProtectedByWhatThePolicyDenies(t *testing.T) {
 		"one that exempts what comes through a service": {changed(`"ArnNotLike":`, `"Bool":{"aws:ViaAWSService":"false"},"ArnNotLike":`), guard.Unknown, "depends on what nobody knows"},
 		"one that exempts by a variable":                {changed(manager+"]}", `"arn:aws:iam::*:role/${aws:PrincipalTag/team}"]}`), guard.Unknown, "is not known"},
 		"one that exempts a key":                        {changed(`"kms:UntagResource"],"Resource":"*"`, `"kms:UntagResource"],"NotResource":"arn:aws:kms:*:*:key/1234*"`), guard.Fail, "can write the approving tag approved"},
+		"one that exempts a path like a manager's":      {changed(manager, manager+`,"arn:aws:iam::*:role/x:role/KeyManager"`), guard.Fail, "role/x:role/KeyManager can make the approved alias/ok"},
+		"one that exempts a name of any kind":           {changed(manager, manager+`,"arn:aws:iam::*:*/Dev"`), guard.Fail, "/Dev can make the approved alias/ok"},
+		"one that exempts by a variable, and a role":    {changed(manager+"]}", `"arn:aws:iam::*:role/${aws:PrincipalTag/team}","arn:aws:iam::*:role/Dev"]}`), guard.Fail, "role/Dev can make the approved alias/ok"},
+		"one about tags that leaves an alias out":       {changed(`"kms:UntagResource"],"Resource":"*"`, `"kms:UntagResource"],"NotResource":"arn:aws:kms:*:*:alias/ok"`), guard.Pass, ""},
+		"one under which a deployer's role can be made": {strings.ReplaceAll(changed(`"iam:CreateRole",`, ""), `"arn:*:iam::*:role/stacksets-exec-*",`, ""), guard.Fail, "can make a role like arn:aws:iam::*:role/OrgDeploy"},
 		"one under which a manager's role can be made":  {changed(`"iam:CreateRole",`, ""), guard.Fail, "can make a role like"},
 		"one that is no policy":                         {"{", guard.Unknown, "approval"},
 	} {
@@ -79,5 +84,27 @@ func TestAnApprovalIsProtectedByWhatThePolicyDenies(t *testing.T) {
 	}
 	if outcome, why := approvals.Protected(nil, account, region); outcome != guard.Fail {
 		t.Errorf("no policy at all: %s, %s", outcome, why)
+	}
+	nothing := preventive.Approvals{Approvers: approvals.Approvers}
+	if outcome, why := nothing.Protected(nil, account, region); outcome != guard.Pass || len(nothing.Writes(account, region)) > 0 {
+		t.Errorf("no alias and no tag approves keys: %s, %s", outcome, why)
+	}
+}
+
+// A path can be anybody's, and may hold colons: what ends like an approver's ARN is not one.
+func TestARoleWhosePathEndsLikeAnApproversARNIsNone(t *testing.T) {
+	approvals, _ := approvalsAndSCP(t)
+	for role, want := range map[string]bool{
+		"arn:aws:iam::333333333333:role/KeyManager":                                    true,
+		"arn:aws:iam::222222222222:role/cdk-x-cfn-exec-role-222222222222-eu":           true,
+		"arn:aws:iam::333333333333:role/team/KeyManager":                               false,
+		"arn:aws:iam::333333333333:role/x:role/KeyManager":                             false,
+		"arn:aws:iam::333333333333:user/x:role/KeyManager":                             false,
+		"arn:aws:iam::333333333333:role/x:iam::222222222222:role/cdk-x-cfn-exec-role-": false,
+		"": false,
+	} {
+		if got := approvals.Approver(role); got != want {
+			t.Errorf("%s: %t", role, got)
+		}
 	}
 }

@@ -50,7 +50,7 @@ func TestMinimalGetsDefaults(t *testing.T) {
 		Regions:      settings.Regions{Home: "us-east-1", Guarded: []string{"us-east-1"}},
 		Rollout:      []settings.RolloutStage{{Name: "everything", Targets: []string{"r-ab12"}, Mode: "observe"}},
 		Owners:       settings.Owners{Tags: []string{"Owner"}, Fallback: "security-team"},
-		Limits:       settings.Limits{ChangesPerHour: 60, ChangesPerAccountPerHour: 20},
+		Limits:       settings.Limits{ChangesPerHour: 60, ChangesPerAccountPerHour: 20, RescuesPerAccountPerDay: 10},
 		Retention:    settings.Retention{LogDays: 90, FindingDays: 365},
 	}
 	if diff := cmp.Diff(want, config); diff != "" {

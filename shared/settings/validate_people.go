@@ -217,6 +217,7 @@ func (v validator) limits() {
 	l := v.config.Limits
 	v.between("limits.changesPerHour", l.ChangesPerHour, mostChanges)
 	v.between("limits.changesPerAccountPerHour", l.ChangesPerAccountPerHour, mostChanges)
+	v.between("limits.rescuesPerAccountPerDay", l.RescuesPerAccountPerDay, mostChanges)
 	if l.ChangesPerHour > 0 && l.ChangesPerAccountPerHour > l.ChangesPerHour {
 		v.problem("limits.changesPerAccountPerHour", fmt.Sprintf("one account may change more (%d) than all together (%d)",
 			l.ChangesPerAccountPerHour, l.ChangesPerHour), "lower it or raise limits.changesPerHour")

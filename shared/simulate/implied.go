@@ -41,6 +41,7 @@ type uses struct {
 type keyName struct {
 	id       string
 	customer bool // surely no AWS managed key
+	managed  bool // surely that of Secrets Manager
 }
 
 type replica struct {
@@ -99,14 +100,17 @@ func (u *uses) does(action, resource string) {
 type step struct {
 	call   Call
 	unsure string // why it may not have been made; ""
-	anyKey bool   // whether the key is AWS's or a customer's is not known
+	asked  string // unsure, where that is what an answer of AWS says
+	anyKey string // why it is not known whether the key is AWS's or a customer's; "" where it is
+	way    Way    // to the AWS managed key, if the key is that; "" where it only decrypts
+	trial  saying // where it is the trial of that key: what AWS answered of it
 }
 
 // implied lists the steps of a call: the other permissions that it takes, with what those imply, and its uses of keys.
 func (t *Trial) implied(call Call) []step {
 	var out []step
 	for _, n := range call.withParts() {
-		out = append(out, step{n.call, n.unsure, false})
+		out = append(out, step{call: n.call, unsure: n.unsure})
 		for _, inner := range t.implied(n.call) {
 			inner.unsure = cmp.Or(n.unsure, inner.unsure)
 			out = append(out, inner)
@@ -124,64 +128,52 @@ func (t *Trial) usesOfKeys(call Call) []step {
 	region := cmp.Or(secret.Region, value(call.Request.Context, "aws:RequestedRegion"))
 	at := location{arn.PartitionOf(region), region, cmp.Or(secret.Account, call.Request.Principal.Account)}
 	var out []step
-	add := func(action string, k usedKey, version, unsure string) {
-		out = append(out, step{t.use(call, action, k, version), unsure, !k.aws && !k.own})
+	current, way := t.current(call, at), u.way(call.Request.Action)
+	add := func(action string, k usedKey, version string, s step) {
+		if !k.aws && !k.own {
+			s.anyKey = cmp.Or(k.another, "which key it is would be in a snapshot")
+		}
+		s.call = t.use(call, action, k, version)
+		out = append(out, s)
 	}
-	current := t.current(call, at)
+	try := func(k usedKey, way Way, actions ...string) {
+		if s, tried := t.tries(k, way); tried {
+			for _, action := range actions {
+				add(action, k, validation, s)
+			}
+		}
+	}
 	if u.named != nil {
 		current = t.resolve(*u.named, at)
-		asked := t.options.Trials.Named
-		if u.named.id == "" {
-			asked = t.options.Trials.Empty
-		}
-		if tried, unsure := trial(current, asked); tried {
-			add(generateDataKey, current, validation, unsure)
-			add(decryptWithKey, current, validation, unsure)
-		}
+		try(current, way, generateDataKey, decryptWithKey)
 		if call.Request.Action == "secretsmanager:UpdateSecret" {
-			add(encryptWithKey, current, "", leftBehind)
+			add(encryptWithKey, current, "", step{unsure: leftBehind, way: way})
 		}
-	}
-	if asked := t.options.Trials.Write; u.writes != never && current.aws && asked != nil && *asked {
-		add(generateDataKey, current, validation, "")
+	} else if u.writes != never && current.aws {
+		try(current, way, generateDataKey)
 	}
 	switch u.writes {
 	case surely:
-		add(generateDataKey, current, u.version, "")
+		add(generateDataKey, current, u.version, step{way: way})
 	case maybe:
-		add(generateDataKey, current, u.version, "whether the call had a value is not in its record")
+		add(generateDataKey, current, u.version, step{unsure: "whether the call had a value is not in its record", way: way})
 	}
 	if u.reads {
-		add(decryptWithKey, current, "", "")
+		add(decryptWithKey, current, "", step{})
 	}
 	for _, r := range u.replicas {
 		there := at
 		there.region = cmp.Or(r.region, at.region)
 		key := t.resolve(r.key, there)
-		if tried, unsure := trial(key, t.options.Trials.Replica); tried {
-			add(generateDataKey, key, validation, unsure)
-		}
-		add(generateDataKey, key, u.version, "")
+		try(key, ByReplica, generateDataKey)
+		add(generateDataKey, key, u.version, step{way: ByReplica})
 	}
 	if u.rotates {
-		by := call
-		by.Request.Principal, by.unsureBound = rotationRole(at), false
-		by.Request.Unknown = append(slices.Clip(by.Request.Unknown), "aws:PrincipalArn")
-		out = append(out, step{t.use(by, generateDataKey, current, ""), "the rotation function writes the new value, with a role of its own", !current.aws && !current.own})
+		call.Request.Principal, call.unsureBound = rotationRole(at), false
+		call.Request.Unknown = append(slices.Clip(call.Request.Unknown), "aws:PrincipalArn")
+		add(generateDataKey, current, "", step{unsure: "the rotation function writes the new value, with a role of its own", way: way})
 	}
 	return out
-}
-
-// trial says whether Secrets Manager tries a key that is set, and what is not sure of that. That it tries a customer's key is
-// documented; of its own, nobody knows before AWS was asked.
-func trial(k usedKey, asked *bool) (tried bool, unsure string) {
-	switch {
-	case k.own:
-		return true, ""
-	case asked != nil:
-		return *asked, ""
-	}
-	return true, "whether Secrets Manager tries the AWS managed key is not documented; doublelock conformance asks (kms.choice), and its report goes to --conformance"
 }
 
 // location is where a key is looked for.
@@ -198,11 +190,17 @@ type usedKey struct {
 	all     bool
 	aws     bool // surely the AWS managed one
 	own     bool // surely a customer's
+
+	another string // why it may be that of another secret than the one that is known; ""
 }
 
 // resolve finds the key that a call names.
 func (t *Trial) resolve(named keyName, at location) usedKey {
 	k := usedKey{at: at, own: named.customer}
+	if named.managed {
+		k.know(guard.Key{ARN: named.id, Manager: guard.ManagerAWS})
+		return k
+	}
 	id := named.id
 	if id == "" {
 		id = defaultAlias
@@ -250,8 +248,12 @@ func (t *Trial) current(call Call, at location) usedKey {
 		return t.resolve(*call.uses.current, at)
 	}
 	k := usedKey{at: at}
-	if found, known := t.options.Secrets[call.Request.Resource]; known && !call.NoResource && !call.uses.anyKey {
-		k.know(found)
+	if call.NoResource || call.uses.anyKey {
+		return k
+	}
+	found, another := t.secretOf(call)
+	if k.another = another; found != nil && another == "" {
+		k.know(found.Key)
 	}
 	return k
 }
@@ -261,10 +263,10 @@ func (t *Trial) current(call Call, at location) usedKey {
 func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 	r := policy.Request{Principal: call.Request.Principal, Action: action, ResourceAccount: k.at.account, Open: true,
 		Context: map[string][]string{"aws:RequestedRegion": {k.at.region}, "aws:ViaAWSService": {"true"}, "kms:CallerAccount": one(call.Request.Principal.Account),
-			"kms:ViaService": {k.at.partition.Regional("secretsmanager", k.at.region)}, "kms:KeySpec": {symmetric}, "kms:KeyUsage": {"ENCRYPT_DECRYPT"},
+			"kms:KeySpec": {symmetric}, "kms:KeyUsage": {"ENCRYPT_DECRYPT"},
 			"kms:CustomerMasterKeySpec": {symmetric}, "kms:CustomerMasterKeyUsage": {"ENCRYPT_DECRYPT"}, "kms:EncryptionAlgorithm": {symmetric},
 			"kms:EncryptionContextKeys": {"SecretARN", "SecretVersionId"}},
-		Absent: []string{"kms:EncryptionContext:*"}}
+		OneOf: map[string][]string{viaService: k.at.partition.ViaService("secretsmanager", k.at.region)}, Absent: []string{"kms:EncryptionContext:*"}}
 	for _, key := range []string{"aws:CalledVia", "aws:CalledViaFirst", "aws:CalledViaLast"} {
 		r.Context[key] = one(secretsManagerHost)
 	}

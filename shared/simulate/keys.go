@@ -83,12 +83,17 @@ func (call *Call) chooses(id string, c trail.Change) {
 	}
 }
 
+// viaService is the condition key that names the service that calls KMS for somebody.
+const viaService = "kms:ViaService"
+
 // addKeyKeys adds the condition keys of a call to KMS.
 func (call *Call) addKeyKeys(c trail.Change) {
 	r := &call.Request
-	r.Context["kms:ViaService"] = []string{}
-	if service, found := strings.CutSuffix(c.Actor.InvokedBy, principalSuffix); found {
-		r.Context["kms:ViaService"] = []string{arn.PartitionOf(c.Region).Regional(service, c.Region)}
+	switch service, found := arn.ServiceOf(c.Actor.InvokedBy); {
+	case found && c.Actor.Type != "AWSService":
+		r.OneOf = map[string][]string{viaService: arn.PartitionOf(c.Region).ViaService(service, c.Region)}
+	case found || !c.Lacks("userIdentity") && !c.Lacks("userIdentity.invokedBy"):
+		r.Context[viaService] = []string{}
 	}
 	r.Context["kms:CallerAccount"] = one(r.Principal.Account)
 	if id := text(c.Request["keyId"]); strings.HasSuffix(id, defaultAlias) {

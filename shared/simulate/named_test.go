@@ -1,7 +1,9 @@
 package simulate_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -13,13 +15,18 @@ const (
 	anyARN   = "arn:aws:secretsmanager:*:*:secret:"
 )
 
+// before is a secret that was there before the calls that event makes.
+func before(name, end string) guard.Secret {
+	return guard.Secret{ARN: namedARN + name + "-" + end, Name: name, CreatedAt: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
+}
+
 // A secret's ARN ends with six characters that nobody chooses, which a call by name, or by an ARN without them, does not record: what the
 // candidates say of the whole ARN decides, and is not known where it depends on them.
 // Source: Service Authorization Reference, Secrets Manager, resource type Secret; User Guide, "Secret ARN … -??????".
 func TestASecretIsTriedByItsWholeARN(t *testing.T) {
-	snapshot := simulate.Options{Secrets: map[string]guard.Key{namedARN + "x/y": {}, namedARN + "x/y-AbCdEf": {}}}
-	twice := simulate.Options{Secrets: map[string]guard.Key{namedARN + "x/y": {}, namedARN + "x/y-AbCdEf": {}, namedARN + "x/y-zzzzzz": {}}}
-	alike := simulate.Options{Secrets: map[string]guard.Key{namedARN + "x/y-abcdef": {}, namedARN + "x/y-abcdef-111111": {}}}
+	snapshot := simulate.Options{Secrets: []guard.Secret{before("x/y", "AbCdEf")}}
+	twice := simulate.Options{Secrets: []guard.Secret{before("x/y", "AbCdEf"), before("x/y", "zzzzzz")}}
+	alike := simulate.Options{Secrets: []guard.Secret{before("x/y-abcdef", "111111")}}
 	deny := func(resource string) string {
 		return `"Action":"secretsmanager:*","Resource":"` + anyARN + resource + `"`
 	}
@@ -135,6 +142,66 @@ func TestAnRCPIsTriedOnWhatItBinds(t *testing.T) {
 		call := recorded(t, event(tt.source, tt.name, role("111122223333", "app"), tt.parameters, ``))
 		if v := trial(t, []simulate.Candidate{rcp}, tt.options).Try(call); v.Outcome != tt.want {
 			t.Errorf("%s: %s, want %s: %s", sentence, v.Outcome, tt.want, v.Decision.Why)
+		}
+	}
+}
+
+// A name is free again once its secret is deleted, and the next one has another ARN: a call from before the secret that the snapshot has
+// was about one of which nobody knows the key and the end of the ARN. A call that names the whole ARN was about this one.
+// Source: Secrets Manager User Guide, "What's in a Secrets Manager secret?".
+func TestACallFromBeforeASecretIsAboutAnotherOne(t *testing.T) {
+	const defaultKey = `"Action":["kms:GenerateDataKey","kms:Decrypt"],"Resource":"*","Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/aws/secretsmanager"}}`
+	const whole = `"Action":"secretsmanager:*","Resource":"` + anyARN + `x/y-AbCdEf"`
+	const older, undated, timeless = "was created after it", "does not say when the one there was created", "its record does not say when"
+	called := time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC) // as event has it
+	for sentence, tt := range map[string]struct {
+		statement, call, id string
+		created             time.Time
+		noTime              bool
+		want                simulate.Outcome
+		why                 string
+	}{
+		"the key of the one that is there":                {defaultKey, "PutSecretValue", "x/y", called.AddDate(0, -1, 0), false, simulate.Denied, ""},
+		"the key of one that is gone":                     {defaultKey, "PutSecretValue", "x/y", called.AddDate(0, 1, 0), false, simulate.Unknown, older},
+		"a read of one that is gone":                      {defaultKey, "GetSecretValue", "x/y", called.AddDate(0, 1, 0), false, simulate.Unknown, older},
+		"each of a batch":                                 {defaultKey, "BatchGetSecretValue", "x/y", called.AddDate(0, 1, 0), false, simulate.Unknown, older},
+		"an ARN without its end":                          {defaultKey, "PutSecretValue", namedARN + "x/y", called.AddDate(0, 1, 0), false, simulate.Unknown, older},
+		"the whole ARN, whenever that was":                {defaultKey, "PutSecretValue", namedARN + "x/y-AbCdEf", called.AddDate(0, 1, 0), false, simulate.Denied, ""},
+		"the end of the ARN of the one that is there":     {whole, "DescribeSecret", "x/y", called.AddDate(0, -1, 0), false, simulate.Denied, ""},
+		"the end of one that is gone":                     {whole, "DescribeSecret", "x/y", called.AddDate(0, 1, 0), false, simulate.Unknown, older},
+		"the second in which it was created":              {whole, "DescribeSecret", "x/y", called.Add(700 * time.Millisecond), false, simulate.Denied, ""},
+		"the second before":                               {whole, "DescribeSecret", "x/y", called.Add(time.Second), false, simulate.Unknown, older},
+		"a snapshot without the date, by the key":         {defaultKey, "PutSecretValue", "x/y", time.Time{}, false, simulate.Unknown, undated},
+		"a snapshot without the date, by the ARN":         {whole, "DescribeSecret", "x/y", time.Time{}, false, simulate.Unknown, undated},
+		"without the date, where it does not matter":      {`"Action":"secretsmanager:*","Resource":"` + anyARN + `x/*"`, "DescribeSecret", "x/y", time.Time{}, false, simulate.Denied, ""},
+		"without it, where neither matters":               {`"Action":"secretsmanager:DeleteSecret","Resource":"*"`, "PutSecretValue", "x/y", time.Time{}, false, simulate.Passes, ""},
+		"without it, by the whole ARN":                    {whole, "DescribeSecret", namedARN + "x/y-AbCdEf", time.Time{}, false, simulate.Denied, ""},
+		"a record without a time":                         {whole, "DescribeSecret", "x/y", called, true, simulate.Unknown, timeless},
+		"one that is gone, by what else is not known":     {`"Action":"secretsmanager:*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"x"}}`, "DescribeSecret", "x/y", called.AddDate(0, 1, 0), false, simulate.Unknown, ""},
+		"the replica of one that is gone, by its own key": {defaultKey, "ReplicateSecretToRegions", "x/y", called.AddDate(0, 1, 0), false, simulate.Unknown, ""},
+	} {
+		parameters := `{"secretId":"` + tt.id + `"}`
+		switch tt.call {
+		case "BatchGetSecretValue":
+			parameters = `{"secretIdList":["` + tt.id + `"]}`
+		case "ReplicateSecretToRegions":
+			parameters = `{"secretId":"` + namedARN + `x/y-AbCdEf","addReplicaRegions":[{"region":"eu-west-1","kmsKeyId":"1"}]}`
+		}
+		text := event("secretsmanager", tt.call, role("111122223333", "app"), parameters, ``)
+		if tt.noTime {
+			text = strings.Replace(text, `"eventTime":"2026-09-01T12:00:00Z",`, ``, 1)
+		}
+		s := before("x/y", "AbCdEf")
+		s.CreatedAt, s.Key = tt.created, guard.Key{Manager: guard.ManagerAWS}
+		if tt.call == "ReplicateSecretToRegions" {
+			s.Key = guard.Key{Manager: guard.ManagerCustomer, Aliases: []string{"alias/app"}}
+		}
+		v := trial(t, []simulate.Candidate{denying(t, tt.statement)}, simulate.Options{Secrets: []guard.Secret{s}}).Try(recorded(t, text))
+		if v.Outcome != tt.want {
+			t.Errorf("%s: %s, want %s: %s", sentence, v.Outcome, tt.want, v.Decision.Why)
+		}
+		if said := strings.Contains(v.Decision.Why, "another secret of its name"); said != (tt.why != "") || !strings.Contains(v.Decision.Why, tt.why) {
+			t.Errorf("%s: %s, want %q in it", sentence, v.Decision.Why, tt.why)
 		}
 	}
 }

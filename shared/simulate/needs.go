@@ -39,8 +39,11 @@ func (call *Call) permission(action, resource string) Call {
 	out.Request.Context = maps.Clone(call.Request.Context)
 	sameService := strings.HasPrefix(action, "kms:") && strings.HasPrefix(call.Request.Action, "kms:")
 	maps.DeleteFunc(out.Request.Context, func(key string, _ []string) bool {
-		return !strings.HasPrefix(key, "aws:") && (!sameService || key != "kms:ViaService" && key != "kms:CallerAccount")
+		return !strings.HasPrefix(key, "aws:") && (!sameService || key != viaService && key != "kms:CallerAccount")
 	})
+	if !sameService {
+		out.Request.OneOf = nil
+	}
 	out.Request.Absent, out.Request.Unknown = nil, nil
 	return out
 }
@@ -51,6 +54,7 @@ func (call *Call) byService(action, resource string) Call {
 	maps.DeleteFunc(out.Request.Context, func(key string, _ []string) bool {
 		return key != "aws:RequestedRegion" && !slices.Contains(ofTheSession, strings.ToLower(key))
 	})
+	out.Request.OneOf = nil
 	out.Request.Context["aws:ViaAWSService"] = []string{"true"}
 	return out
 }

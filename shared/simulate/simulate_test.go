@@ -63,6 +63,12 @@ func role(account, name string) string {
 		`","sessionContext":{"sessionIssuer":{"type":"Role","arn":"arn:aws:iam::` + account + `:role/` + name + `","userName":"` + name + `"}}}`
 }
 
+func under(name string, key guard.Key) guard.Secret {
+	s := before(name, "AbCdEf")
+	s.Key = key
+	return s
+}
+
 func TestRecordedCalls(t *testing.T) {
 	const own = "111122223333"
 	viaSecretsManager := strings.TrimSuffix(role(own, "app"), "}") + `,"invokedBy":"secretsmanager.amazonaws.com"}`
@@ -70,9 +76,8 @@ func TestRecordedCalls(t *testing.T) {
 	managed := guard.Key{Manager: guard.ManagerAWS}
 	customer := guard.Key{ARN: "arn:aws:kms:us-east-1:111122223333:key/11112222-3333-4444-5555-666677778888", Manager: guard.ManagerCustomer, Aliases: []string{"alias/app"}}
 	known := simulate.Options{
-		Keys: map[string]guard.Key{customer.ARN: customer, "arn:aws:kms:us-east-1:111122223333:key/aaaa2222-3333-4444-5555-666677778888": managed},
-		Secrets: map[string]guard.Key{"arn:aws:secretsmanager:us-east-1:111122223333:secret:a/b-AbCdEf": customer, "arn:aws:secretsmanager:us-east-1:111122223333:secret:a/b": customer,
-			"arn:aws:secretsmanager:us-east-1:111122223333:secret:old/b": managed},
+		Keys:       map[string]guard.Key{customer.ARN: customer, "arn:aws:kms:us-east-1:111122223333:key/aaaa2222-3333-4444-5555-666677778888": managed},
+		Secrets:    []guard.Secret{under("a/b", customer), under("old/b", managed)},
 		Principals: map[string]string{"111122223333/role/doublelock-read": "arn:aws:iam::111122223333:role/doublelock-read"},
 	}
 	for name, tt := range map[string]struct {
@@ -249,6 +254,51 @@ func TestEveryPartitionFaresAlike(t *testing.T) {
 	for _, region := range []string{"cn-north-1", "us-gov-west-1", "eusc-de-east-1"} {
 		if diff := cmp.Diff(want, fares(region)); diff != "" {
 			t.Errorf("%s (-standard +there):\n%s", region, diff)
+		}
+	}
+}
+
+// What kms:ViaService holds in China is on no page: a policy that names one form of it may or may not bind, and which service called
+// is not known where a record does not say whether one did. Source: KMS Developer Guide, "kms:ViaService" (live check 43).
+func TestAServiceInChinaMayCallByEitherName(t *testing.T) {
+	const written, called = "PutSecretValue", "Decrypt"
+	invokedBy := func(service string) string {
+		return strings.TrimSuffix(role("111122223333", "app"), "}") + `,"invokedBy":"` + service + `"}`
+	}
+	named := func(operator string, hosts ...string) string {
+		return `"` + operator + `":{"kms:ViaService":["secretsmanager.cn-north-1.` + strings.Join(hosts, `","secretsmanager.cn-north-1.`) + `"]}`
+	}
+	for sentence, tt := range map[string]struct {
+		name, who, condition string
+		missing              []string
+		want                 simulate.Outcome
+	}{
+		"within a write, by one name":         {written, role("111122223333", "app"), named("StringEquals", "amazonaws.com"), nil, simulate.Unknown},
+		"within a write, by the other":        {written, role("111122223333", "app"), named("StringEquals", "amazonaws.com.cn"), nil, simulate.Unknown},
+		"within a write, by both":             {written, role("111122223333", "app"), named("StringEquals", "amazonaws.com", "amazonaws.com.cn"), nil, simulate.Denied},
+		"within a write, by neither":          {written, role("111122223333", "app"), `"StringEquals":{"kms:ViaService":"s3.cn-north-1.amazonaws.com"}`, nil, simulate.Passes},
+		"recorded, by one name":               {called, invokedBy("secretsmanager.amazonaws.com"), named("StringEquals", "amazonaws.com"), nil, simulate.Unknown},
+		"recorded, by all but the other":      {called, invokedBy("secretsmanager.amazonaws.com"), named("StringNotEquals", "amazonaws.com.cn"), nil, simulate.Unknown},
+		"recorded, by both":                   {called, invokedBy("secretsmanager.amazonaws.com.cn"), named("StringEquals", "amazonaws.com", "amazonaws.com.cn"), nil, simulate.Denied},
+		"recorded, without a service":         {called, role("111122223333", "app"), named("StringLike", "*"), nil, simulate.Passes},
+		"an export that left out the service": {called, role("111122223333", "app"), named("StringLike", "*"), []string{"userIdentity.invokedBy"}, simulate.Unknown},
+	} {
+		text := strings.ReplaceAll(event("secretsmanager", tt.name, tt.who, `{"secretId":"a/b"}`, ``), "us-east-1", "cn-north-1")
+		if tt.name == called {
+			text = strings.Replace(strings.Replace(text, `"secretsmanager.amazonaws.com","eventName"`, `"kms.amazonaws.com","eventName"`, 1), `{"secretId":"a/b"}`, `{"keyId":"1"}`, 1)
+		}
+		change, err := trail.Decode([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		change.Missing = append(change.Missing, tt.missing...)
+		call, ok := simulate.FromTrail(trail.Record{Change: change})
+		if !ok {
+			t.Fatalf("no call: %s", text)
+		}
+		v := trial(t, []simulate.Candidate{denying(t, `"Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*","Condition":{`+tt.condition+`}`)}, simulate.Options{}).Try(call)
+		if v.Outcome != tt.want {
+			t.Errorf("%s: %s, want %s: %s", sentence, v.Outcome, tt.want, v.Decision.Why)
 		}
 	}
 }

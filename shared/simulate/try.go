@@ -29,21 +29,13 @@ type Options struct {
 	Alone bool
 	// Aliases are the key ARNs that alias ARNs stand for, where they are known.
 	Aliases map[string]string
-	// What is known of an organization beside its records: keys by ARN, the keys of secrets by the secrets' ARNs with and without
-	// the six characters at the end, and principals' ARNs by account/role/name or account/user/name.
+	// What is known of an organization beside its records: keys by ARN, secrets with their keys, and principals' ARNs by
+	// account/role/name or account/user/name.
 	Keys       map[string]guard.Key
-	Secrets    map[string]guard.Key
+	Secrets    []guard.Secret
 	Principals map[string]string
-	// Trials are whether Secrets Manager tries the AWS managed key before it is set, as far as somebody has asked AWS.
-	Trials Trials
-}
-
-// Trials are answers about the trial of the AWS managed key, with RequestToValidateKeyAccess as its version; nil is none.
-type Trials struct {
-	Named   *bool // where a call names it
-	Empty   *bool // where an empty key chooses it
-	Replica *bool // of a replica that names no key
-	Write   *bool // before each new value, too
+	// Answers are AWS's, of whether a policy about the AWS managed key stops a way to it, as far as somebody has asked.
+	Answers []Answer
 }
 
 // Trial tries calls on candidates. It is safe for concurrent use.
@@ -60,9 +52,10 @@ type Trial struct {
 	awsAliasesAlone bool // no candidate asks for aliases of keys but AWS's own
 	trialsAlone     bool // no candidate asks for a version of a secret but the one that stands for the trial of a key
 	asks            map[string]bool
-	folders         []string            // paths of roles and users in the candidates' patterns
-	suffixes        []string            // ends of secrets' ARNs that those patterns may fit
-	whole           map[string][]string // ARNs of secrets that are known, by what they are without their end
+	folders         []string                 // paths of roles and users in the candidates' patterns
+	suffixes        []string                 // ends of secrets' ARNs that those patterns may fit
+	secrets         map[string]*guard.Secret // that are known, by ARN
+	named           map[string]*guard.Secret // by what it is without its end; nil for one of several
 }
 
 // New prepares a trial.
@@ -74,7 +67,8 @@ func New(candidates []Candidate, o Options) (*Trial, error) {
 	t.awsAliasesAlone = asksForAWSAliasesAlone(candidates)
 	t.trialsAlone = asksForTrialsAlone(candidates)
 	t.asks, t.folders = asked(candidates)
-	t.suffixes, t.whole = suffixesOf(candidates), wholeARNs(o.Secrets)
+	t.suffixes = suffixesOf(candidates)
+	t.secrets, t.named = known(o.Secrets)
 	if !o.Alone {
 		t.scps = append(t.scps, t.all)
 		t.strict[0], t.widened[0] = append(t.strict[0], t.all), append(t.widened[0], t.all)
@@ -105,6 +99,7 @@ type Verdict struct {
 	Decision  policy.Decision
 	Statement string // the statement that decides, for people; "" when none does
 	Step      string // action of the call to KMS within the call that it decides on; "" for the call itself
+	Asked     string // which of Options.Answers decides, and why; ""
 }
 
 // Try asks about one call, and about the calls to KMS that Secrets Manager makes for its caller: who is stopped at one is
@@ -115,18 +110,30 @@ func (t *Trial) Try(call Call) Verdict {
 		return v
 	}
 	for _, s := range t.implied(call) {
-		at := t.settled(s.call)
+		at := t.seen(s)
 		at.Step = s.call.Request.Action
 		if at.Outcome == Denied && s.unsure != "" {
-			at.Outcome, at.Decision.Answer, at.Decision.Why = Unknown, policy.Unknown, "unknown: "+s.unsure+"; "+at.Decision.Why
+			at = unsure(at, s.unsure)
+			at.Asked = s.asked
 		}
-		if at.Outcome == Unknown && s.anyKey {
-			at.Decision.Why += "; which key it is would be in a snapshot"
+		if at.Outcome == Unknown && s.anyKey != "" {
+			at.Decision.Why += "; " + s.anyKey
 		}
+		asked := cmp.Or(v.Asked, at.Asked)
 		if severity[at.Outcome] > severity[v.Outcome] {
+			asked = cmp.Or(at.Asked, v.Asked)
 			v = at
 		}
+		if v.Asked = asked; v.Outcome == Denied { // by what is documented, whatever else was answered
+			v.Asked = ""
+		}
 	}
+	return v
+}
+
+// unsure is a denial of which something says that it may be none.
+func unsure(v Verdict, why string) Verdict {
+	v.Outcome, v.Decision.Answer, v.Decision.Why = Unknown, policy.Unknown, "unknown: "+why+"; "+v.Decision.Why
 	return v
 }
 
@@ -138,7 +145,14 @@ func (t *Trial) settled(call Call) Verdict {
 	for _, variant := range t.variants(call) {
 		verdicts = append(verdicts, t.try(variant))
 	}
-	return settle(verdicts)
+	v := settle(verdicts)
+	if found, another := t.secretOf(call); v.Outcome == Unknown && another != "" && call.unsureSuffix && !call.NoResource {
+		call.Request.Resource, call.unsureSuffix = found.ARN, false
+		if t.settled(call).Outcome != Unknown {
+			v.Decision.Why += "; " + another
+		}
+	}
+	return v
 }
 
 func (t *Trial) try(call Call) Verdict {

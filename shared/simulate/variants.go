@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -177,15 +178,18 @@ const linkedFolder = "aws-service-role/service.amazonaws.com/"
 // Source: Service Authorization Reference, Secrets Manager, resource type Secret; User Guide, "Use -?????? to match".
 func (t *Trial) withSuffixes(calls []Call) []Call {
 	name := strings.TrimSuffix(calls[0].Request.Resource, "-")
-	whole := t.whole[name]
-	if len(whole) != 1 {
-		whole = nil
+	var whole []string
+	found, another := t.secretOf(calls[0])
+	if found != nil {
+		whole = append(whole, found.ARN)
+	}
+	if found == nil || another != "" {
 		for _, end := range t.suffixes {
 			whole = append(whole, name+"-"+end)
 		}
 	}
 	if calls[0].Request.Action == "secretsmanager:CreateSecret" {
-		whole = append(slices.Clone(whole), name)
+		whole = append(whole, name)
 	}
 	var out []Call
 	for _, resource := range whole {
@@ -226,19 +230,41 @@ func suffixesOf(candidates []Candidate) []string {
 	return out
 }
 
-// wholeARNs are the ARNs of known secrets by what they are without their ends.
-func wholeARNs(secrets map[string]guard.Key) map[string][]string {
-	out := map[string][]string{}
-	for id := range secrets {
-		if !suffixed(id) {
-			continue
+// known are secrets by their ARNs, and by what those are without their ends.
+func known(secrets []guard.Secret) (whole, named map[string]*guard.Secret) {
+	whole, named = map[string]*guard.Secret{}, map[string]*guard.Secret{}
+	for i := range secrets {
+		s := &secrets[i]
+		at := arn.Of(s.ARN)
+		at.Resource = "secret:" + s.Name // as a call names it
+		name := at.String()
+		if _, seen := named[name]; seen {
+			s = nil
 		}
-		name := id[:len(id)-suffixLength]
-		if _, known := secrets[name]; known { // else it is a name that ends like that
-			out[name] = append(out[name], id)
-		}
+		whole[secrets[i].ARN], named[name] = &secrets[i], s
 	}
-	return out
+	return whole, named
+}
+
+// secretOf is the known secret that a call may be about, nil for none, and why it may have been about another one of its name, which
+// is gone; "" where it was not. A secret that is made under the name of one that was deleted has another ARN.
+// Source: Secrets Manager User Guide, "What's in a Secrets Manager secret?", the random characters of the ARN.
+func (t *Trial) secretOf(call Call) (found *guard.Secret, another string) {
+	if s := t.secrets[call.Request.Resource]; s != nil {
+		return s, ""
+	}
+	s := t.named[strings.TrimSuffix(call.Request.Resource, "-")]
+	switch {
+	case s == nil:
+		return nil, ""
+	case s.CreatedAt.IsZero():
+		another = "the call may have been about another secret of its name: the snapshot does not say when the one there was created"
+	case call.At.IsZero():
+		another = "the call may have been about another secret of its name: its record does not say when it was made"
+	case call.At.Before(s.CreatedAt.Truncate(time.Second)): // records have no parts of a second
+		another = "the call was about another secret of its name: the one in the snapshot was created after it"
+	}
+	return s, another
 }
 
 // usesKey reports whether an action uses a key, which AWS's own are for as well; nobody manages those.

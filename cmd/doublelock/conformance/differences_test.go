@@ -35,7 +35,8 @@ func TestTheManualSaysWhatEachStandInAnswers(t *testing.T) {
 	said := readTable(part.Text)
 	for _, of := range standIns {
 		t.Run(of.name, func(t *testing.T) {
-			args := []string{"--against", of.name, "-o", "json"}
+			report := filepath.Join(t.TempDir(), "conformance.json")
+			args := []string{"--against", of.name, "-o", "json", "--report", report}
 			if of.program != "" {
 				program, err := filepath.Abs(filepath.Join("..", "..", "..", of.program))
 				if err != nil {
@@ -52,6 +53,7 @@ func TestTheManualSaysWhatEachStandInAnswers(t *testing.T) {
 			if code == 1 {
 				t.Fatalf("%s was not asked (nothing of ours was tried): %s", of.name, stderr)
 			}
+			checkFits(t, report, strings.Count(stdout, "\n"))
 			got := answers(t, stdout)
 			if *update {
 				said[of.name] = got

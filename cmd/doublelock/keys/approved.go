@@ -4,17 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
-	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/keyreview"
 	"github.com/doublelock/doublelock/shared/preventive"
-	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -35,13 +32,13 @@ func runKeysApproved(ctx context.Context, env *command.Env, access *inventory.Ac
 	if err != nil {
 		return err
 	}
-	if err := writeCarriers(env, carriers, approvals.Approvers); err != nil {
+	if err := writeCarriers(env, carriers, approvals); err != nil {
 		return fmt.Errorf("write keys: %w", err)
 	}
 	input.NoteUnread(env, access.Snapshot().Unread)
 	doubted := 0
 	for _, k := range carriers {
-		if mayApprove(k, approvals.Approvers) != "yes" {
+		if mayApprove(k, approvals) != "yes" {
 			doubted++
 		}
 	}
@@ -56,18 +53,18 @@ func runKeysApproved(ctx context.Context, env *command.Env, access *inventory.Ac
 }
 
 // mayApprove says whether whoever gave a key what it carries is one that may approve: yes, no or unknown.
-func mayApprove(k keyreview.Carrier, approvers settings.Approvers) string {
+func mayApprove(k keyreview.Carrier, approvals preventive.Approvals) string {
 	if k.Doubted() || cmp.Or(k.Given.Actor.RoleARN, k.Given.Actor.ARN) == "" {
 		return "unknown"
 	}
 	who := cmp.Or(k.Given.Actor.RoleARN, k.Given.Actor.ARN)
-	if slices.ContainsFunc(approvers.Roles(), func(pattern string) bool { return arn.Match(pattern, who) }) {
+	if approvals.Approver(who) {
 		return "yes"
 	}
 	return "no"
 }
 
-func writeCarriers(env *command.Env, carriers []keyreview.Carrier, approvers settings.Approvers) error {
+func writeCarriers(env *command.Env, carriers []keyreview.Carrier, approvals preventive.Approvals) error {
 	table := env.Rows("KEY", "CARRIES", "SINCE", "CALL", "BY", "MAY APPROVE")
 	for _, k := range carriers {
 		what, since, call, who := "not read: aliases or tags", "", "", ""
@@ -78,12 +75,12 @@ func writeCarriers(env *command.Env, carriers []keyreview.Carrier, approvers set
 			since, call, who = k.Since().UTC().Format(time.RFC3339), k.Given.EventName, k.Given.Actor.String()
 		}
 		if env.AsJSON() {
-			if err := env.JSON(carrierJSON{k.Key, string(k.By), k.Name, since, call, who, mayApprove(k, approvers)}); err != nil {
+			if err := env.JSON(carrierJSON{k.Key, string(k.By), k.Name, since, call, who, mayApprove(k, approvals)}); err != nil {
 				return err
 			}
 			continue
 		}
-		table.Add(k.Key, what, since, call, who, mayApprove(k, approvers))
+		table.Add(k.Key, what, since, call, who, mayApprove(k, approvals))
 	}
 	if env.AsJSON() {
 		return nil

@@ -174,8 +174,12 @@ func (w *testbed) between(job migration.Job, written *int) {
 		client := secretsmanager.NewFromConfig(w.as(w.account(w.Secret.Account), "role/Owner/terraform", region))
 		must(w, ignore(client.UpdateSecret(w.Context(), &secretsmanager.UpdateSecretInput{SecretId: &w.secret, KmsKeyId: aws.String(job.Before.KeyID)})))
 	}
-	if w.Drive.Takes != nil && job.Phase == w.Drive.Takes.At {
+	if w.Drive.Takes != nil && job.Phase == w.Drive.Takes.At && !w.taken {
 		w.takeAway()
+	} else if w.taken && w.Drive.Takes.Gives > 0 {
+		if w.Drive.Takes.Gives--; w.Drive.Takes.Gives == 0 {
+			w.makeReader(w.Drive.Takes.From, w.Readers[w.Drive.Takes.From])
+		}
 	}
 	*w.now = w.now.Add(25 * time.Hour)
 	w.busy()
@@ -199,7 +203,7 @@ func (w *testbed) takeAway() {
 	if w.Drive.Takes.With != "" {
 		w.kms(w.Drive.Takes.With, "DisableKey", nil)
 	}
-	w.Drive.Takes = nil
+	w.taken = true
 }
 
 // watch hands every denied read that CloudTrail recorded to the machine, as the watchdog does, and twice, as events
@@ -268,7 +272,7 @@ func driveScenario(t *testing.T, s scenario, planned *migration.Plan, cutAt int,
 	l, endpoint := lay(t, w.url)
 	l.cutAt, l.after = cutAt, after
 	job := w.run(item, plan.ID, l, endpoint)
-	if w.Drive.Takes != nil && w.Drive.Takes.At == job.Phase {
+	if w.Drive.Takes != nil && w.Drive.Takes.At == job.Phase && !w.taken {
 		w.breakAndRescue()
 	}
 	w.compareEnd(job)

@@ -146,9 +146,10 @@ type drive struct {
 
 // taking is a reader's right on the key, taken away on the way.
 type taking struct {
-	From string          `yaml:"from"`
-	At   migration.Phase `yaml:"at"`
-	With string          `yaml:"with"` // key that is disabled too
+	From  string          `yaml:"from"`
+	At    migration.Phase `yaml:"at"`
+	With  string          `yaml:"with"`  // key that is disabled too
+	Gives int             `yaml:"gives"` // rounds after which people give it back; 0 is never
 }
 
 func loadScenarios(dir string) ([]scenario, error) {

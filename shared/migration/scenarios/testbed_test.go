@@ -41,6 +41,7 @@ type testbed struct {
 	logins map[string]localaws.Credentials
 	fill   *strings.Replacer
 	made   []string // changes of the secret by our own sessions, in CloudTrail's order
+	taken  bool     // what the drive takes away
 }
 
 func newTestbed(t testing.TB, s *scenario, faults localaws.Faults) *testbed {
