@@ -307,11 +307,11 @@ func (s *readerSet) judged() []Reader {
 	for _, name := range slices.Sorted(maps.Keys(s.found)) {
 		r := s.found[name]
 		slices.Sort(r.Sources)
+		r.Class = s.question.classOf(r)
+		r.Spared = s.question.Rules.MustKeep.spares(r.Class)
 		if r.Verdict == "" {
 			s.judge(r)
 		}
-		r.Class = s.question.classOf(r)
-		r.Spared = s.question.Rules.MustKeep.spares(r.Class)
 		s.question.accept(r)
 		out = append(out, *r)
 	}
@@ -347,7 +347,7 @@ func (s *readerSet) judge(r *Reader) {
 	if r.Verdict != Keeps {
 		r.Until = time.Time{}
 	}
-	if denied(lacks.Answer) || !r.Until.IsZero() {
+	if (denied(lacks.Answer) || !r.Until.IsZero()) && !r.Spared { // nobody asks for theirs, and they are many
 		r.Fix = s.fix(r, *lacks)
 	}
 }
