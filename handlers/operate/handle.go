@@ -147,7 +147,7 @@ func (h *Handler) apply(ctx context.Context, e *migration.Engine, in operator.In
 		out.Problem = err.Error()
 		return out, nil
 	}
-	if in.GoAhead != "" && j.Phase == migration.Observing {
+	if in.GoAhead != "" && j.Waits() {
 		if err := e.GoAhead(ctx, j.Secret, in.GoAhead); err != nil && !errors.Is(err, migration.ErrObserving) {
 			return out, err
 		}

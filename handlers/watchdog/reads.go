@@ -70,14 +70,14 @@ func (m Migrations) DeniedRead(ctx context.Context, c trail.Change) error {
 	return nil
 }
 
-// kmsHost is who records a read that the key refused.
+// kmsHost is who records that the key refused a call on the way of a read. The read itself may have gone on with another key.
 const kmsHost = "kms.amazonaws.com"
 
 // refusedBy reads out of an event which lock refused a read, as far as it says: an event of KMS says it, and so does an
 // error code about the key, or any that is no denial while the key cannot be used. The code of a denial by Secrets
 // Manager is the same for both locks, and the text of a message is no evidence: that takes a fresh look.
 func refusedBy(c trail.Change, s guard.Secret) migration.Refused {
-	out := migration.Refused{Principal: c.Actor.PrincipalARN(), EventID: c.EventID, At: c.Time.UTC()}
+	out := migration.Refused{Principal: c.Actor.PrincipalARN(), EventID: c.EventID, At: c.Time.UTC(), Read: c.EventSource != kmsHost}
 	switch {
 	case c.EventSource == kmsHost && c.Denied():
 		out.By = migration.LockKey

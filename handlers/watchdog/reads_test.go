@@ -102,7 +102,7 @@ func TestTheTextOfAnErrorDoesNotSayWhichLockRefused(t *testing.T) {
 			if err := h.watch().DeniedRead(t.Context(), c); err != nil {
 				t.Fatal(err)
 			}
-			want := []migration.Refused{{Principal: c.Actor.PrincipalARN(), EventID: "e-1", At: c.Time, By: tt.want, What: tt.what}}
+			want := []migration.Refused{{Principal: c.Actor.PrincipalARN(), EventID: "e-1", At: c.Time, By: tt.want, What: tt.what, Read: c.EventSource != "kms.amazonaws.com"}}
 			if diff := cmp.Diff(want, h.refused); diff != "" {
 				t.Errorf("refused (-want +got):\n%s", diff)
 			}

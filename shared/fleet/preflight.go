@@ -43,6 +43,7 @@ type Preflight struct {
 	Accepted  []string        // principals that may lose access to any secret
 	Rules     migration.Rules // of the settings: who has to keep access
 	Changer   string          // name of the member role by which keys are set
+	Tagger    string          // likewise, by which our tags are written
 	Approved  guard.Approved  // keys that secrets may be moved to
 	Approval  *Approval       // where aliases and tags approve keys; nil: not known
 
@@ -84,7 +85,7 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 	}
 	snapshot := p.snapshot(ctx, batch, one, *target)
 	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: *target, Accepted: slices.Concat(p.Accepted, accepted), Rules: p.Rules, Functions: map[string]string{},
-		Changer: arn.PartitionOf(s.Region).Role(s.Account, p.Changer)}
+		Changer: arn.PartitionOf(s.Region).Role(s.Account, p.Changer), Tagger: arn.PartitionOf(s.Region).Role(s.Account, p.Tagger)}
 	if q.Seen, err = p.seen(ctx, s); err != nil {
 		return migration.Assessment{}, err
 	}
@@ -97,9 +98,9 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 	return migration.Assess(q)
 }
 
-// Refusing says which lock of a secret keeps a principal out now: the secret's own where the key certainly lets it through
-// (what a session's own policy forbids counts as the secret's), migration.LockUnknown where that cannot be found out. Its
-// answer may weaken the secret, so nothing that was read earlier is believed.
+// Refusing says which lock of a secret keeps a role or user out now: the secret's own where the key certainly lets it through,
+// migration.LockSession where neither does, migration.LockUnknown where that cannot be found out. Its answer may weaken the
+// secret, so nothing that was read earlier is believed.
 func (p *Preflight) Refusing(ctx context.Context, s guard.Secret, principal string) (migration.Lock, error) {
 	one, err := p.withPolicy(ctx, s)
 	if err != nil {
@@ -111,6 +112,8 @@ func (p *Preflight) Refusing(ctx context.Context, s guard.Secret, principal stri
 		return migration.LockUnknown, nil
 	case err != nil:
 		return migration.LockUnknown, fmt.Errorf("ask which lock refuses %s: %w", principal, err)
+	case reader.SecretLock.Answer == policy.Allowed && reader.KeyLock.Answer == policy.Allowed:
+		return migration.LockSession, nil
 	case refuses(reader.SecretLock), reader.KeyLock.Answer == policy.Allowed:
 		return migration.LockSecret, nil
 	case reader.SecretLock.Answer == policy.Allowed && refuses(reader.KeyLock):

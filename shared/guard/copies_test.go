@@ -203,6 +203,8 @@ func TestASecretIsSealedOnlyWhereEveryLocationIs(t *testing.T) {
 	}{
 		"a replica under a CMK, in sync":                                     {there(otherKey, "InSync"), guard.StateSealed, guard.Pass, "", ""},
 		"a replica under the AWS managed key":                                {there(awsKey, "InSync"), guard.StateDual, guard.Fail, "opens with the AWS managed key in eu-west-1", ""},
+		"a replica under the AWS managed key whose replication failed":       {there(awsKey, "Failed"), guard.StateUnknown, guard.Fail, "is replicated under the AWS managed key to eu-west-1; replication to eu-west-1 failed", ""},
+		"a replica under the AWS managed key that is on its way":             {there(awsKey, "InProgress"), guard.StateUnknown, guard.Fail, "is replicated under the AWS managed key to eu-west-1", ""},
 		"a replica whose replication failed":                                 {there(otherKey, "Failed"), guard.StateUnknown, guard.Fail, "replication to eu-west-1 failed", ""},
 		"a replica that is on its way":                                       {there(otherKey, "InProgress"), guard.StateUnknown, guard.Unknown, "replication to eu-west-1 has not come to its end", ""},
 		"a replica in a status that AWS adds":                                {there(otherKey, "Paused"), guard.StateUnknown, guard.Unknown, "has not come to its end", ""},

@@ -16,6 +16,7 @@ type Move struct {
 	ProveBy  time.Time   `json:"proveBy,omitzero"`  // until when a change that is not proven is looked for
 	Sought   time.Time   `json:"sought,omitzero"`   // since when it was looked for, before it came to its owner
 	Previous string      `json:"previous,omitzero"` // key that it was set back to; "" is the AWS managed key
+	Again    bool        `json:"again,omitzero"`    // it went back by itself, and moves again when that is mended
 	Unproven bool        `json:"unproven,omitzero"` // it was set back, and whether its copies followed could not be read
 	Breaks   []string    `json:"breaks,omitempty"`  // what stands in the way, each in half a sentence
 	Reader   *LostReader `json:"reader,omitempty"`  // that was refused
@@ -27,7 +28,7 @@ type Move struct {
 type LostReader struct {
 	Principal string `json:"principal"`
 	Right     string `json:"right,omitzero"`   // it lacks, such as "kms:Decrypt on KEY"; "" where secret or key may have refused it
-	Answer    string `json:"answer"`           // of the machine: rollback, grant, page
+	Answer    string `json:"answer"`           // of the machine: rollback, grant, page, session
 	Again     int    `json:"again,omitzero"`   // times that it was refused since the last notice of it, those ten minutes after another not counted
 	Problem   string `json:"problem,omitzero"` // that a rollback or grant met, in half a sentence that says which
 }
@@ -101,7 +102,10 @@ func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " 
 func (m Move) lost(s *script) {
 	r := m.Reader
 	what := ", by the secret or by its key"
-	if r.Right != "" {
+	switch {
+	case r.Answer == "session":
+		what = " in one of its sessions"
+	case r.Right != "":
 		what = ": it lacks " + r.Right
 	}
 	s.say(r.Principal + " read the secret before and was refused" + what)
@@ -117,6 +121,8 @@ func (m Move) lost(s *script) {
 		s.say(". The secret was set back (" + m.Reason + ")" + r.Problem)
 	case "grant":
 		s.say(". Access was restored by a grant (" + m.Reason + ")" + r.Problem)
+	case "session":
+		s.say(". Nothing was changed: " + m.Reason)
 	default:
 		s.say(". Nothing was changed (" + m.Reason + "): add the statement, or write a new version" + r.Problem)
 	}

@@ -75,14 +75,21 @@ func (s Subject) Older(v Version) Opens {
 }
 
 func (s Subject) replicaWords() string {
-	var parts, managed []string
+	var parts, opens, named []string
 	for _, r := range s.Replicas {
-		if r.Key.Manager == ManagerAWS {
-			managed = append(managed, r.Region)
+		switch {
+		case r.Key.Manager != ManagerAWS:
+		case r.Status == "" || r.Status == inSync:
+			opens = append(opens, r.Region)
+		default: // what is there is not known
+			named = append(named, r.Region)
 		}
 	}
-	if len(managed) > 0 {
-		parts = append(parts, "opens with the AWS managed key in "+strings.Join(managed, ", "))
+	if len(opens) > 0 {
+		parts = append(parts, "opens with the AWS managed key in "+strings.Join(opens, ", "))
+	}
+	if len(named) > 0 {
+		parts = append(parts, "is replicated under the AWS managed key to "+strings.Join(named, ", "))
 	}
 	for _, r := range s.Replicas {
 		if r.Failed() {

@@ -3,6 +3,8 @@ package inventory
 import (
 	"cmp"
 	"slices"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // holding is an identity that somebody came to act as.
@@ -327,6 +329,16 @@ func (s *search) seconds(h *holding, i int, may func(lock) bool) [][]lock {
 			out = append(out, []lock{l})
 		}
 	}
+	if s.need < 2 && s.world.moving != nil { // and whoever writes the next version writes it under that key
+		for _, moves := range [][]lock{{movesNamed}, {dropsNamed, makesNamed}} {
+			switch all := !slices.ContainsFunc(moves, func(l lock) bool { return !may(l) }); {
+			case all && s.has(h, opensOtherKey, i):
+				out = append(out, moves)
+			case all && may(createsKey): // whose policy it writes
+				out = append(out, slices.Concat([]lock{createsKey}, moves))
+			}
+		}
+	}
 	if s.world.shut == nil {
 		return out
 	}
@@ -375,24 +387,33 @@ func (h *holding) bounded() bool {
 	return slices.ContainsFunc(h.standing.askers, func(w *asker) bool { return len(w.policies.Boundary) > 0 })
 }
 
-// change is the step that a right is, with the one that gives it.
-func (s *search) change(by *holding, l lock, i int) []Step {
+// change is the step that a right is, with the one that gives it. keys are those of the secret that it may be about: all where none is given.
+func (s *search) change(by *holding, l lock, i int, keys ...int) []Step {
 	secret := &s.world.access.snapshot.Secrets[s.world.at[i]]
 	step := Step{As: by.name, Action: changes[l][0], Resource: secret.Facts.ARN, Certain: by.standing.of(l)[i] == 2}
 	about := i // of what the right is, in the answers about it
 	switch l {
 	case writesKeyPolicy, grants, enables, cancels, imports, connects, tagsKey, untagsKey, createsAlias, updatesAlias, deletesAlias:
-		of := s.world.keysOf[i]
+		of := keys
+		if of == nil {
+			of = s.world.keysOf[i]
+		}
 		if l == enables || l == cancels || l == imports || l == connects {
 			of = slices.DeleteFunc(slices.Clone(of), func(k int) bool { return !slices.Contains(back(s.world.shut.states[k]), l) })
 		}
 		about = slices.MaxFunc(of, func(x, y int) int { return cmp.Compare(by.standing.keys[l][x], by.standing.keys[l][y]) })
-		step.Resource = s.world.keys.Target(about).ARN
+		step.Resource, keys = s.world.keys.Target(about).ARN, []int{about}
 	case recodes:
 		step.Resource = secret.Facts.RotationLambdaARN
+	case movesNamed, dropsNamed, makesNamed:
+		step.Resource = aliasOf(secret)
+	case createsKey:
+		at := arn.Of(aliasOf(secret))
+		at.Resource = "key/*"
+		step.Resource = at.String()
 	}
 	if before := by.standing.before[l]; before != nil && before[about] != 0 {
-		return append(s.change(by, before[about], i), step)
+		return append(s.change(by, before[about], i, keys...), step)
 	}
 	return []Step{step}
 }

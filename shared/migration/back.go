@@ -65,3 +65,11 @@ func (j *Job) askAgain(r Request) {
 		p.Also = append(slices.Clip(p.Also), r)
 	}
 }
+
+// is reports that a secret is under the key that was recorded. The text that named the key then may name another one now.
+func (b *Before) is(s guard.Secret) bool {
+	if b.KeyARN != "" && s.Key.ARN != "" {
+		return s.Key.ARN == b.KeyARN
+	}
+	return s.KeyID == b.KeyID
+}

@@ -140,3 +140,23 @@ func (v *visit) tooEarly(ctx context.Context, seen Seen) (bool, error) {
 	ok, err := v.left(ctx)
 	return !ok, err
 }
+
+// mayRescue takes one from what the machine may lower by itself in the account today. Going back that was begun was counted.
+func (v *visit) mayRescue(ctx context.Context) (bool, error) {
+	if v.job.goingBack() {
+		return true, nil
+	}
+	name, until := RescueName(v.Now(), v.job.Account)
+	ok, err := v.Counter.Take(ctx, name, v.job.Rules.rescuesPerDay(), until)
+	if err != nil {
+		return false, fmt.Errorf("count rescues: %w", err)
+	}
+	return ok, nil
+}
+
+func rescues(n int) string {
+	if n == 1 {
+		return "1 rescue"
+	}
+	return fmt.Sprint(n, " rescues")
+}

@@ -87,7 +87,7 @@ func TestADeniedReadOfACopyIsAnsweredByTheJobOfItsPrimary(t *testing.T) {
 					t.Errorf("%s is %q, want %q; error %v", ref.ID, found, want, err)
 				}
 			}
-			answer, err := e.Refused(t.Context(), j.Secret, migration.Refused{Principal: role("app"), EventID: "e-1", At: clock, By: tt.by, Region: other})
+			answer, err := e.Refused(t.Context(), j.Secret, migration.Refused{Principal: role("app"), EventID: "e-1", At: clock, By: tt.by, Region: other, Read: true})
 			if err != nil || answer != tt.want {
 				t.Fatalf("answer %q, want %q; error %v", answer, tt.want, err)
 			}

@@ -99,6 +99,7 @@ type visit struct {
 	job      Job
 	saved    []byte // the job as it is stored
 	order    *Order // nil: nobody decided just now that the hub may begin
+	rescued  string // the reader for which it goes back by itself; "": somebody asked for it
 	promised string // ID of the notice that is held back while what it is about is done
 	stored   bool   // the job of an order is there, and what changes of it has to be written
 	unasked  bool   // it ended before anything was asked of AWS
@@ -300,7 +301,8 @@ func (v *visit) look(ctx context.Context) (Seen, error) {
 		return seen, fmt.Errorf("look at the secret: %w", err)
 	}
 	observed := !seen.At.Before(v.job.RekeyedAt.Add(time.Duration(v.job.Rules.Observe)))
-	if v.job.Phase == Observing && observed { // before that nobody asks, and CloudTrail answers two look-ups a second
+	_, refused := v.job.keyRefused()
+	if v.job.Phase == Observing && observed || v.job.Phase == Sealing && refused { // before that nobody asks, and CloudTrail answers two look-ups a second
 		err = v.recordReads(ctx, seen.Secret)
 	}
 	return seen, err
@@ -336,6 +338,9 @@ func (v *visit) do(ctx context.Context, step Step, seen Seen) (bool, error) {
 	switch step.Action {
 	case DoNothing, DoWait:
 		v.job.Reason = step.Reason
+		if v.job.Again != nil && step.Action == DoWait {
+			v.job.Again.After = step.Until
+		}
 		return false, nil
 	case DoMove:
 		return true, v.move(ctx, step, seen)
@@ -412,6 +417,9 @@ func (v *visit) move(ctx context.Context, step Step, seen Seen) error {
 		return err
 	}
 	j.enter(step.Phase, step.Reason, v.By, seen.At)
+	if was == RolledBack { // what is found now is the state to go back to
+		j.Again, j.Before, j.Pending, j.RekeyedAt, j.FirstNewAt, j.GoAhead, j.AskedAt = nil, nil, nil, time.Time{}, time.Time{}, "", time.Time{}
+	}
 	if step.Flip {
 		j.Flips = append(j.Flips, Flip{At: seen.At, Key: keyName(seen.Secret.Key)})
 		j.Pending, j.FirstNewAt, j.GoAhead, j.AskedAt = nil, time.Time{}, "", time.Time{}

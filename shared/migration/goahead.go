@@ -11,7 +11,10 @@ import (
 // ErrObserving says that the hours of observing are not over, before which nobody's word ends it.
 var ErrObserving = errors.New("its hours of observing are not over")
 
-// GoAhead ends waiting for the readers that have not read since the re-key, by the word of somebody, whose name and whose
+// Waits reports that the job waits for readers, or may, which somebody's word can end.
+func (j Job) Waits() bool { return j.Phase == Observing || j.Phase == Sealing && j.FirstNewAt.IsZero() }
+
+// GoAhead ends waiting for the readers that have not read with the new key since the re-key, by the word of somebody, whose name and whose
 // credentials the history of the job keeps. ErrObserving: the hours that the job's rules promise are not over.
 func (e *Engine) GoAhead(ctx context.Context, secret, name string) error {
 	if strings.TrimSpace(name) == "" {

@@ -109,7 +109,7 @@ func TestAReaderThatPollsForThirteenDaysDoesNotOutgrowTheJob(t *testing.T) {
 		Effects: &store.Effects{Intents: storetest.NewIntents(), Worker: "w", Now: func() time.Time { return clock }}}
 	refuse := func(event int, at time.Time) migration.Answer {
 		t.Helper()
-		answer, err := e.Refused(t.Context(), j.Secret, migration.Refused{Principal: principals[event%2], EventID: fmt.Sprintf("e-%06d", event), At: at, By: migration.LockKey})
+		answer, err := e.Refused(t.Context(), j.Secret, migration.Refused{Principal: principals[event%2], EventID: fmt.Sprintf("e-%06d", event), At: at, By: migration.LockKey, Read: true})
 		if err != nil {
 			t.Fatal(err)
 		}

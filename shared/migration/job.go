@@ -99,6 +99,7 @@ type Job struct {
 	Lease        Lease          `json:"lease,omitzero"`     // who is at it, by a version that knew no intents; this one writes none
 	Differs      string         `json:"differs,omitempty"`  // how its secret is other than it was left, of a job that rests
 	Stuck        *Stuck         `json:"stuck,omitempty"`    // out of reach; nil: it is not
+	Again        *Again         `json:"again,omitempty"`    // it went back by itself, and moves again; nil: it did not, or people decide
 	History      []Turn         `json:"history,omitempty"`  // changes of phase, the latest
 	Earlier      Earlier        `json:"earlier,omitzero"`   // how many of each list are older, and kept apart
 	Revision     int64          `json:"revision,omitempty"` // 0: never stored
@@ -132,6 +133,17 @@ type Known struct {
 	SeenAs    string    `json:"seenAs,omitempty"` // as CloudTrail names it where the secret is, if otherwise
 	Seen      bool      `json:"seen,omitempty"`   // it really reads: observing waits for it
 	ReadAt    time.Time `json:"readAt,omitzero"`
+	RefusedAt time.Time `json:"refusedAt,omitzero"` // when KMS refused it the new key last, whatever became of the read
+}
+
+// reads reports that the reader was seen to read since a time, and with the new key: a read in the day after KMS refused it that
+// key may have gone on with the previous one.
+func (k Known) reads(since time.Time) bool {
+	return k.ReadAt.After(since) && !k.refused()
+}
+
+func (k Known) refused() bool {
+	return !k.RefusedAt.IsZero() && !k.ReadAt.After(k.RefusedAt.Add(daily))
 }
 
 // ReplicaTo is a copy that gets a key of its own Region: where it is, or else by being made again.
@@ -151,7 +163,7 @@ func (j Job) NeedsVisit() bool {
 		return false
 	}
 	open := slices.ContainsFunc(j.Rescues, func(r Rescue) bool { return r.Ended.IsZero() })
-	return open || j.goingBack() || len(j.Outbox)+len(j.Refusals) > 0 || !j.Phase.Resting() && j.Phase != Sealed
+	return open || j.goingBack() || j.Again != nil || len(j.Outbox)+len(j.Refusals) > 0 || !j.Phase.Resting() && j.Phase != Sealed
 }
 
 // Pending is a change that was begun: journaled, perhaps made.
@@ -163,6 +175,13 @@ type Pending struct {
 	Why    string    `json:"why,omitempty"`   // of going back: the reason that was given
 	By     string    `json:"by,omitempty"`    // of going back: who asked for it
 	Also   []Request `json:"also,omitempty"`  // of going back: who asked for it since, with another reason
+	For    string    `json:"for,omitempty"`   // of going back that no person asked for: the reader that was refused
+}
+
+// Again is what a job that went back by itself waits for.
+type Again struct {
+	For   string    `json:"for"`   // the reader that was refused
+	After time.Time `json:"after"` // when it is asked for next whether every reader would keep access
 }
 
 // Request is somebody's word that a secret is to be moved, or is to go back.
@@ -189,6 +208,9 @@ type Denial struct {
 	More      int       `json:"more,omitempty"` // times that it was refused again, of which nobody was notified; those within Rules.Quiet of another are not counted
 	Again     time.Time `json:"again,omitzero"` // the last of them
 }
+
+// broke reports that the reader lost access, and not one of its sessions by what that session carries.
+func (d Denial) broke() bool { return d.Answer != AnswerSession }
 
 // Rescue is access that was restored until a date.
 type Rescue struct {

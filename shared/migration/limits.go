@@ -2,6 +2,7 @@ package migration
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -14,6 +15,12 @@ func HourNames(now time.Time, account string) (names [2]string, until time.Time)
 	hour := now.UTC().Truncate(time.Hour)
 	all := "changes|" + hour.Format(time.RFC3339)
 	return [2]string{all + "|" + account, all}, hour.Add(time.Hour)
+}
+
+// RescueName is the counter of the locks that were lowered without a person in an account, on the day of a moment.
+func RescueName(now time.Time, account string) (name string, until time.Time) {
+	day := now.UTC().Truncate(24 * time.Hour)
+	return "rescues|" + day.Format(time.DateOnly) + "|" + account, day.Add(24 * time.Hour)
 }
 
 // haltFrom is how many secrets of a wave must have gone wrong for their share to say anything: one of one is an accident.
@@ -33,7 +40,7 @@ func Halted(jobs []Job, plan string, wave Wave, rules Rules) string {
 		if j.Rules != nil {
 			rate = min(rate, j.Rules.HaltRate)
 		}
-		if j.Phase == Failed || j.Phase == RolledBack || len(j.Denials) > 0 || !j.Phase.Known() {
+		if j.Phase == Failed || j.Phase == RolledBack || slices.ContainsFunc(j.Denials, Denial.broke) || !j.Phase.Known() {
 			bad++
 		}
 	}

@@ -23,7 +23,7 @@ func lively(t *testing.T) (*fake, migration.Refused) {
 	if _, _, err := w.worker("w0").Advance(t.Context(), w.secret.ARN); err != nil {
 		t.Fatal(err)
 	}
-	return w, migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: migration.LockKey}
+	return w, migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: migration.LockKey, Read: true}
 }
 
 // lost counts the notices of a reader that lost access; one that is published again is one.
@@ -244,20 +244,29 @@ func TestADeniedReadOfASecretThatCannotBeLookedAtIsKept(t *testing.T) {
 	}
 }
 
-// Which lock refused a reader is kept as soon as one of its denied reads says so.
-func TestADeniedReadThatSaysWhichLockItWasIsTheOneThatIsKept(t *testing.T) {
+// One read that fails makes an event of Secrets Manager and one of KMS, in any order and any number of times. What is kept is the
+// first that says that the read failed, with which lock it was as soon as one says it.
+func TestOfTheEventsOfADeniedReadOneIsKept(t *testing.T) {
+	const read, kms = true, false
+	type event struct {
+		by   migration.Lock
+		read bool
+	}
 	for sentence, c := range map[string]struct {
-		first, then migration.Lock
+		first, then event
 		kept        string
+		by          migration.Lock
 	}{
-		"the second says it": {migration.LockUnknown, migration.LockKey, "e-2"},
-		"neither says it":    {migration.LockUnknown, migration.LockUnknown, "e-1"},
-		"the first said it":  {migration.LockKey, migration.LockUnknown, "e-1"},
-		"both say it":        {migration.LockKey, migration.LockKey, "e-1"},
+		"two reads, and the second says it":  {event{migration.LockUnknown, read}, event{migration.LockKey, read}, "e-1", migration.LockKey},
+		"two reads, and neither says it":     {event{migration.LockUnknown, read}, event{migration.LockUnknown, read}, "e-1", migration.LockUnknown},
+		"two reads, and the first says it":   {event{migration.LockKey, read}, event{migration.LockUnknown, read}, "e-1", migration.LockKey},
+		"KMS first, then the read":           {event{migration.LockKey, kms}, event{migration.LockUnknown, read}, "e-2", migration.LockKey},
+		"the read first, then KMS":           {event{migration.LockUnknown, read}, event{migration.LockKey, kms}, "e-1", migration.LockKey},
+		"KMS twice, and no read that failed": {event{migration.LockKey, kms}, event{migration.LockKey, kms}, "e-1", migration.LockKey},
 	} {
 		w, r := lively(t)
 		w.edit(t, func(j *migration.Job) {
-			j.Refusals = []migration.Refused{{Principal: r.Principal, EventID: "e-1", At: now, By: c.first}}
+			j.Refusals = []migration.Refused{{Principal: r.Principal, EventID: "e-1", At: now, By: c.first.by, Read: c.first.read}}
 		})
 		w.trouble = func(call string) error {
 			if call == "before Describe" {
@@ -265,10 +274,14 @@ func TestADeniedReadThatSaysWhichLockItWasIsTheOneThatIsKept(t *testing.T) {
 			}
 			return nil
 		}
-		r.EventID, r.By = "e-2", c.then
-		killed(t, func() { _, _ = w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r) })
-		if left := w.job(t).Refusals; len(left) != 1 || left[0].EventID != c.kept {
-			t.Errorf("%s: %+v are kept, want %s", sentence, left, c.kept)
+		r.EventID, r.By, r.Read = "e-2", c.then.by, c.then.read
+		func() {
+			defer func() { _ = recover() }() // it dies where it looks, if it does
+			_, _ = w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r)
+		}()
+		left := w.job(t).Refusals
+		if len(left) != 1 || left[0].EventID != c.kept || left[0].By != c.by || left[0].Read != (c.first.read || c.then.read) {
+			t.Errorf("%s: %+v are kept, want %s by %q", sentence, left, c.kept, c.by)
 		}
 	}
 }

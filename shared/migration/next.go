@@ -92,6 +92,8 @@ func Next(j Job, s Seen, rules Rules) Step {
 	switch {
 	case j.Newer() != "":
 		return Step{Action: DoNothing, Reason: j.Newer()}
+	case j.Phase == RolledBack && j.Again != nil:
+		return nextAgain(j, s, rules)
 	case j.Phase.Resting():
 		return Step{Action: DoNothing, Reason: j.Reason}
 	case s.Gone:
@@ -121,6 +123,21 @@ func Next(j Job, s Seen, rules Rules) Step {
 		return Step{Action: DoNothing, Reason: "sealed"}
 	}
 	return Step{Action: DoNothing, Reason: "its phase is " + j.Phase.String()}
+}
+
+// nextAgain moves a secret again that went back by itself, when every reader would keep access: once a day it is asked.
+func nextAgain(j Job, s Seen, rules Rules) Step {
+	switch {
+	case s.Gone || s.Secret.PendingDeletion() || !j.Before.is(s.Secret): // somebody has decided otherwise
+		return Step{Action: DoNothing, Reason: j.Reason}
+	case s.At.Before(j.Again.After):
+		return Step{Action: DoWait, Until: j.Again.After, Reason: j.Reason}
+	case !s.Checked:
+		return Step{Action: DoCheck}
+	case len(s.Blocked) > 0:
+		return Step{Action: DoWait, Until: s.At.Add(time.Duration(rules.Observe)), Reason: "it went back because " + j.Again.For + " was refused, and moves again when this is mended: " + strings.Join(s.Blocked, "; ")}
+	}
+	return Step{Action: DoMove, Phase: Planned, Reason: "it went back because " + j.Again.For + " was refused; now every reader would keep access"}
 }
 
 // movedBack finds a secret that is under another key than the one it was moved to.
@@ -253,6 +270,9 @@ func nextObserving(j Job, s Seen, rules Rules) Step {
 		return Step{Action: DoWait, Until: until, Reason: "observing its readers"}
 	}
 	silent := j.Silent()
+	if wait, is := j.keyRefused(); is {
+		return wait
+	}
 	switch {
 	case len(silent) > 0 && j.GoAhead != "":
 		return Step{Action: DoMove, Phase: Sealing, Reason: "go ahead by " + j.GoAhead + ", not read since by " + strings.Join(silent, ", ")}
@@ -267,11 +287,26 @@ func (j Job) observeUntil(rules Rules) time.Time {
 	return j.RekeyedAt.Add(time.Duration(rules.Observe))
 }
 
-// Silent lists the readers that were seen before, and have not read since the re-key.
+// keyRefused waits for readers to whom KMS refuses the new key. They read with the previous one, and break at the next version,
+// whatever the policies of their role say.
+func (j Job) keyRefused() (Step, bool) {
+	var names []string
+	for _, r := range j.Readers {
+		if r.refused() {
+			names = append(names, r.Principal)
+		}
+	}
+	if len(names) == 0 || j.GoAhead != "" {
+		return Step{}, false
+	}
+	return Step{Action: DoWait, Reason: "KMS refuses the new key to " + strings.Join(names, ", ") + ": let the role and the policies of its sessions use it and wait a day for a read, or say --go-ahead"}, true
+}
+
+// Silent lists the readers that were seen before, and have not read with the new key since the re-key.
 func (j Job) Silent() []string {
 	var out []string
 	for _, r := range j.Readers {
-		if r.Seen && !r.ReadAt.After(j.RekeyedAt) {
+		if (r.Seen || r.refused()) && !r.reads(j.RekeyedAt) {
 			out = append(out, r.Principal)
 		}
 	}
@@ -280,8 +315,11 @@ func (j Job) Silent() []string {
 
 func nextSealing(j Job, s Seen, rules Rules) Step {
 	here := guard.HereOf(s.Secret)
-	if here == guard.StateUnknown {
+	if here == guard.StateUnknown && !listed(s.Secret) {
 		return Step{Action: DoWait, Until: s.At.Add(time.Duration(rules.Quiet)), Reason: "its versions could not be read"}
+	}
+	if wait, is := j.keyRefused(); is && j.FirstNewAt.IsZero() && here != guard.StateSealed && !CurrentSealed(s.Secret) {
+		return wait
 	}
 	if step, due := rekeyReplica(j, s, rules); due { // before the versions that seal it: they seal the copies as well
 		return step
@@ -299,6 +337,13 @@ func nextSealing(j Job, s Seen, rules Rules) Step {
 	default:
 		return sealPrevious(j, s, rules)
 	}
+}
+
+// listed reports that AWS names every key that opens the primary's labelled versions. What one of them is need not be known: a new
+// version leaves it behind.
+func listed(s guard.Secret) bool {
+	here := guard.CopiesOf(s).Here().Labelled()
+	return s.Key.Manager != guard.ManagerUnknown && !here.Unlisted && !slices.ContainsFunc(here.List, guard.Copy.Nameless)
 }
 
 // rekeyReplica sets the key of the first copy that is under another one, in its own Region, where it goes on being read. What

@@ -101,6 +101,8 @@ func (e *Engine) ordered(o Order, was Job) Job {
 func (j Job) refused() *guard.Move {
 	switch {
 	case j.Revision == 0:
+	case j.Phase == RolledBack && j.Again != nil:
+		return &guard.Move{Reason: "it was set back (" + j.Reason + ")"}
 	case j.Phase == RolledBack:
 		return &guard.Move{Reason: "it was set back (" + j.Reason + "): plan it again with doublelock migrate when that is mended"}
 	case j.Phase == Blocked && j.flips() > 0 && j.flips() >= j.Rules.Flips:

@@ -14,7 +14,7 @@ import (
 	"github.com/doublelock/doublelock/shared/migration"
 )
 
-func planOf(t *testing.T, f migration.Facts) migration.Plan {
+func planOf(t testing.TB, f migration.Facts) migration.Plan {
 	t.Helper()
 	p, err := migration.Make(f)
 	if err != nil {

@@ -68,8 +68,8 @@ type Store interface {
 // principals somebody said that they may.
 type Preflight interface {
 	Check(ctx context.Context, s guard.Secret, keyARN string, accepted []string) (Assessment, error)
-	// Refusing says which lock of a secret keeps a principal out now: the secret's own where the key certainly lets it
-	// through, LockUnknown where that cannot be found out.
+	// Refusing says which lock of a secret keeps a role or user out now, whatever its sessions carry: LockSession where
+	// neither does, LockUnknown where that cannot be found out. It answers LockKey from fresh policies, and reads no CloudTrail.
 	Refusing(ctx context.Context, s guard.Secret, principal string) (Lock, error)
 }
 

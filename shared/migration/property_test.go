@@ -295,7 +295,7 @@ func rotatingTwice() migration.Rules {
 
 func newFake(t *rapid.T) *fake {
 	from := rapid.SampledFrom([]guard.Key{managed(), cmk("old", region)}).Draw(t, "from")
-	w := &fake{t: t, now: now, journal: map[string]bool{}, counts: map[string]int{}, published: map[string]bool{}, intents: storetest.NewIntents(), trouble: func(string) error { return nil }}
+	w := &fake{t: t, now: now, journal: map[string]bool{}, counts: map[string]int{}, published: map[string]bool{}, lock: migration.LockKey, intents: storetest.NewIntents(), trouble: func(string) error { return nil }}
 	w.secret, w.home = secret("db", from), from.ARN
 	w.secret.Tags = map[string]string{"Owner": "team"}
 	if rapid.Bool().Draw(t, "tagged") {

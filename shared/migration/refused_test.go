@@ -15,7 +15,10 @@ func TestWhichLockRefusedAReadIsLookedUpAndNotReadOutOfAMessage(t *testing.T) {
 		want  migration.Answer
 		back  bool
 	}{
-		"KMS refused it, whatever holds now":           {migration.LockKey, migration.LockSecret, migration.AnswerRollback, true},
+		"KMS refused it, and the key is closed to it":  {migration.LockKey, migration.LockKey, migration.AnswerRollback, true},
+		"KMS refused it, and only a session can be it": {migration.LockKey, migration.LockSession, migration.AnswerSession, false},
+		"KMS refused it, and the secret does now":      {migration.LockKey, migration.LockSecret, migration.AnswerNone, false},
+		"KMS refused it, and the engine does not know": {migration.LockKey, migration.LockUnknown, migration.AnswerPage, false},
 		"unclear, and the key is closed to it":         {migration.LockUnknown, migration.LockKey, migration.AnswerRollback, true},
 		"unclear, and the key is open to it":           {migration.LockUnknown, migration.LockSecret, migration.AnswerNone, false},
 		"unclear, and the engine does not know":        {migration.LockUnknown, migration.LockUnknown, migration.AnswerPage, false},
@@ -32,7 +35,7 @@ func TestWhichLockRefusedAReadIsLookedUpAndNotReadOutOfAMessage(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.lock = tt.now
-			event := migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: tt.event}
+			event := migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: tt.event, Read: true}
 			got, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, event)
 			if err != nil || got != tt.want || (w.secret.KeyID == "") != tt.back {
 				t.Errorf("%q and the key is %q, want %q; error %v", got, w.secret.KeyID, tt.want, err)

@@ -28,7 +28,7 @@ func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer,
 	if j.Revision == 0 {
 		return AnswerNone, nil
 	}
-	if answer, _ := Judge(j, r, *j.Rules); answer == AnswerNone {
+	if answer, _ := Judge(j, r, *j.Rules); answer == AnswerNone || !r.Read && j.waits(r) {
 		return AnswerNone, nil
 	}
 	if j.Earlier.Denials > 0 {
@@ -56,27 +56,55 @@ func (v *visit) refused(ctx context.Context, r Refused) (Answer, error) {
 	if answer, _ := Judge(v.job, r, *v.job.Rules); answer == AnswerNone {
 		return answer, nil
 	}
-	if v.job.remember(r) {
+	kept, changed := v.job.remember(r)
+	if v.job.noteKey(r) || changed {
 		if err := v.save(ctx); err != nil {
 			return AnswerNone, fmt.Errorf("store the denied read: %w", err)
 		}
 	}
-	return v.answer(ctx, r)
+	return v.answer(ctx, kept)
 }
 
-// remember keeps a denied read until it is answered: one of each reader, the first that says which lock it was.
-func (j *Job) remember(r Refused) bool {
-	at := slices.IndexFunc(j.Refusals, func(have Refused) bool { return have.Principal == r.Principal })
-	switch {
-	case at < 0:
-		j.Refusals = append(slices.Clip(j.Refusals), r)
-	case j.Refusals[at].By == LockUnknown && r.By != LockUnknown:
-		j.Refusals = slices.Clone(j.Refusals)
-		j.Refusals[at] = r
-	default:
+// noteKey notes that KMS refused the new key to a reader, which goes on with another key as long as there is one.
+func (j *Job) noteKey(r Refused) bool {
+	at := slices.IndexFunc(j.Readers, func(k Known) bool { return k.Principal == r.Principal })
+	if r.Read || at < 0 || !r.At.After(j.Readers[at].RefusedAt) {
 		return false
 	}
+	j.Readers = slices.Clone(j.Readers)
+	j.Readers[at].RefusedAt = r.At
 	return true
+}
+
+// waits reports that a denied read of the same reader in the same hour is to be answered yet, of which it is known which lock it
+// was: what KMS refuses adds nothing, however often.
+func (j *Job) waits(r Refused) bool {
+	return slices.ContainsFunc(j.Refusals, func(have Refused) bool {
+		return have.Principal == r.Principal && have.By != LockUnknown && r.At.Sub(have.At) < unseenFor
+	})
+}
+
+// remember keeps one denied read of each reader until it is answered, the first, with what its other event says: one read
+// makes an event of Secrets Manager and one of KMS, in any order.
+func (j *Job) remember(r Refused) (kept Refused, changed bool) {
+	at := slices.IndexFunc(j.Refusals, func(have Refused) bool { return have.Principal == r.Principal })
+	if at < 0 {
+		j.Refusals = append(slices.Clip(j.Refusals), r)
+		return r, true
+	}
+	have, other := j.Refusals[at], r
+	if r.Read && !have.Read {
+		have, other = r, have
+	}
+	if have.By == LockUnknown {
+		have.By, have.What = other.By, other.What
+	}
+	if have == j.Refusals[at] {
+		return have, false
+	}
+	j.Refusals = slices.Clone(j.Refusals)
+	j.Refusals[at] = have
+	return have, true
 }
 
 // forget ends what was stored of a reader's denied reads.
@@ -99,15 +127,19 @@ func (v *visit) answerStored(ctx context.Context) error {
 // job tries again, and after an hour people are notified of it as unknown.
 var ErrKept = errors.New("the denied read is kept, to be answered when its secret can be looked at")
 
-// unseenFor is how long a denied read waits for a look at its secret.
+// unseenFor is how long a denied read waits for a look at its secret and its reader's rights, and what KMS refused for the read
+// that it belongs to.
 const unseenFor = time.Hour
 
 // needsLook reports that a denied read cannot be answered before its secret was looked at: which lock refused it is open, or
 // something would be done about it.
 func (v *visit) needsLook(r Refused) bool {
 	answer, _ := Judge(v.job, r, *v.job.Rules)
-	return r.By == LockUnknown || answer == AnswerRollback || answer == AnswerGrant
+	return r.By == LockUnknown || answer.weakens()
 }
+
+// explainFor is how long it may take to find out what the reader lacks, when everything is done about it.
+const explainFor = 20 * time.Second
 
 // read is what was read: the secret, or its copy in another Region.
 func (v *visit) read(r Refused) guard.SecretRef {
@@ -126,49 +158,87 @@ func (v *visit) keyRead(r Refused) string {
 	return v.job.Target
 }
 
-func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
-	s, unseen := v.Secrets.Describe(ctx, v.read(r))
+// proven asks, from the secret as it is now and from policies that are read afresh, which lock keeps the reader out. Certain is
+// false where that is not known: then nothing is weakened (docs/decisions/0025).
+func (v *visit) proven(ctx context.Context, r Refused, s guard.Secret, unseen error) (by Lock, certain bool, err error) {
+	waits := v.Now().Before(r.At.Add(unseenFor))
 	switch {
-	case errors.Is(unseen, guard.ErrGone), unseen == nil && s.PendingDeletion(): // nobody reads it, whatever its key
-		v.job.forget(r)
-		return AnswerNone, nil
-	case unseen != nil && v.needsLook(r) && v.Now().Before(r.At.Add(unseenFor)):
-		return AnswerNone, fmt.Errorf("%w: %w", ErrKept, unseen)
+	case unseen != nil && waits && v.needsLook(r):
+		return r.By, false, fmt.Errorf("%w: %w", ErrKept, unseen)
+	case unseen != nil:
+		return r.By, false, nil
 	}
-	if r.By == LockUnknown && unseen == nil {
-		var err error
-		if r.By, err = v.Preflight.Refusing(ctx, s, r.Principal); err != nil {
-			return AnswerNone, fmt.Errorf("find out which lock refused %s: %w", r.Principal, err)
+	lock, err := v.Preflight.Refusing(ctx, s, r.Principal)
+	switch {
+	case err != nil && waits:
+		return r.By, false, fmt.Errorf("find out which lock refused %s: %w", r.Principal, err)
+	case err != nil || lock == LockUnknown:
+		return r.By, false, nil
+	}
+	return lock, true, nil
+}
+
+// whole is the answer to a denied read when everything that can be known of it is: what it would be, or that people decide.
+func (v *visit) whole(ctx context.Context, r Refused, certain bool) (Answer, string, error) {
+	answer, why := Judge(v.job, r, *v.job.Rules)
+	switch {
+	case !answer.weakens():
+	case !certain:
+		return AnswerPage, "what its role may do could not be found out, so nothing is weakened without a person", nil
+	case !r.Read:
+		return AnswerPage, "KMS refused it, and no event says that the read failed, so nothing is weakened without a person", nil
+	case answer == AnswerGrant && v.Grants == nil:
+		return AnswerPage, "a version is under the new key alone, and nobody here may make grants", nil
+	default:
+		if ok, err := v.mayRescue(ctx); !ok || err != nil {
+			return AnswerPage, fmt.Sprintf("the %s that a day allows in account %s are made, so a person decides", rescues(v.job.Rules.rescuesPerDay()), v.job.Account), err
 		}
 	}
-	answer, why := Judge(v.job, r, *v.job.Rules)
+	return answer, why, nil
+}
+
+func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
+	if !r.Read && v.Now().Before(r.At.Add(unseenFor)) {
+		return AnswerNone, nil // kept: the event of the read may be on its way
+	}
+	s, unseen := v.Secrets.Describe(ctx, v.read(r))
+	if errors.Is(unseen, guard.ErrGone) || unseen == nil && s.PendingDeletion() { // nobody reads it, whatever its key
+		v.job.forget(r)
+		return AnswerNone, nil
+	}
+	var certain bool
+	var err error
+	if r.By, certain, err = v.proven(ctx, r, s, unseen); err != nil {
+		return AnswerNone, err
+	}
+	answer, why, err := v.whole(ctx, r, certain)
+	if err != nil {
+		return AnswerNone, err
+	}
 	if answer == AnswerNone {
 		v.job.forget(r)
 		return answer, nil
 	}
-	var reader *Reader
-	if unseen == nil && r.By == LockKey {
-		reader = v.assessed(ctx, s, v.keyRead(r), r.Principal)
+	if answer == AnswerSession && !r.Read {
+		why = "its role may read the secret now, and KMS refused it the new key: it reads with the previous one and breaks at the next version, before which " + v.job.Name + " waits for it"
 	}
-	if answer == AnswerGrant && v.Grants == nil {
-		answer, why = AnswerPage, "a version is under the new key alone, and nobody here may make grants"
-	}
-	if answer == AnswerPage {
+	if answer == AnswerPage || answer == AnswerSession {
 		if known := v.job.notified(r); known != nil {
 			known.More, known.Again = known.More+1, r.At
 			v.job.forget(r)
 			return AnswerNone, v.save(ctx)
 		}
 	}
+	var reader *Reader
 	said := func(answer Answer, problem string) guard.Notice {
 		lost := guard.LostReader{Answer: string(answer), Problem: problem, Again: v.job.again(r.Principal)}
 		n := v.notice(guard.NoticeReaderLost, v.diagnosis(r, reader, lost, why), r.At)
 		n.ID, n.EventID, n.Actor = string(guard.NoticeReaderLost)+"|"+r.EventID, r.EventID, r.Principal
 		return n
 	}
-	unsettled := cutOff
-	if answer == AnswerPage {
-		unsettled = "" // nothing is done
+	unsettled := ""
+	if answer.weakens() {
+		unsettled = cutOff
 	}
 	if err := v.promise(ctx, said(answer, unsettled)); err != nil {
 		return answer, fmt.Errorf("store the denied read: %w", err)
@@ -177,6 +247,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	problem := ""
 	switch answer {
 	case AnswerRollback:
+		v.rescued = r.Principal
 		if failed = v.rollback(ctx, r.Principal+" was refused by the new key"); failed != nil {
 			answer, problem = AnswerPage, "; going back failed: "+v.plainly(failed)
 		}
@@ -187,6 +258,9 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	}
 	if v.job.Phase == Failed || errors.Is(failed, errBackUnproven) || errors.Is(failed, ErrNothingToUndo) || errors.Is(failed, ErrLeft) {
 		failed = nil // the reason is in the job
+	}
+	if unseen == nil && r.By == LockKey {
+		reader = v.assessed(ctx, s, v.keyRead(r), r.Principal)
 	}
 	v.put(said(answer, problem))
 	v.promised = ""
@@ -207,7 +281,7 @@ const daily = 24 * time.Hour
 // notified is the latest notice of a reader that nothing can be done for but to notify people, if it is of the last day.
 func (j *Job) notified(r Refused) *Denial {
 	for i := len(j.Denials) - 1; i >= 0; i-- {
-		if d := &j.Denials[i]; d.Principal == r.Principal && d.Answer == AnswerPage && r.At.Sub(d.At).Abs() < daily {
+		if d := &j.Denials[i]; d.Principal == r.Principal && (d.Answer == AnswerPage || d.Answer == AnswerSession) && r.At.Sub(d.At).Abs() < daily {
 			return d
 		}
 	}
@@ -241,8 +315,11 @@ func (v *visit) plainly(err error) string {
 	return "a call to AWS did not go through"
 }
 
-// assessed asks afresh what the new key means for a reader; nil where that cannot be found out.
+// assessed asks afresh what the new key means for a reader; nil where that cannot be found out. It may read CloudTrail, so it
+// comes when everything is done.
 func (v *visit) assessed(ctx context.Context, s guard.Secret, key, principal string) *Reader {
+	ctx, cancel := context.WithTimeout(ctx, explainFor)
+	defer cancel()
 	found, err := v.Preflight.Check(ctx, s, key, v.job.Accepted)
 	if err != nil {
 		return nil
@@ -259,7 +336,7 @@ func (v *visit) assessed(ctx context.Context, s guard.Secret, key, principal str
 // what counts.
 func (v *visit) diagnosis(r Refused, reader *Reader, lost guard.LostReader, why string) guard.Move {
 	lost.Principal = r.Principal
-	if r.By == LockUnknown {
+	if r.By != LockKey {
 		return guard.Move{Reason: why, Reader: &lost}
 	}
 	lost.Right = cmp.Or(r.What, "kms:Decrypt on "+v.keyRead(r))

@@ -100,7 +100,7 @@ func rescuing() migration.Rules {
 // refuse has a reader refused by the new key now.
 func (g *granting) refuse(t *testing.T, name, event string) (migration.Answer, error) {
 	t.Helper()
-	return g.worker("watchdog").Refused(t.Context(), g.secret.ARN, migration.Refused{Principal: role(name), EventID: event, At: g.now, By: migration.LockKey})
+	return g.worker("watchdog").Refused(t.Context(), g.secret.ARN, migration.Refused{Principal: role(name), EventID: event, At: g.now, By: migration.LockKey, Read: true})
 }
 
 func TestAReaderThatLostAccessGetsItBackForAWhile(t *testing.T) {
@@ -190,7 +190,7 @@ func TestAGrantIsMadeASingleTime(t *testing.T) {
 	g.trouble = func(string) error { return nil }
 	at := g.now // the event comes again as it was
 	g.patiently(t, func() error {
-		_, err := g.worker("watchdog").Refused(t.Context(), g.secret.ARN, migration.Refused{Principal: role("app"), EventID: "e-1", At: at, By: migration.LockKey})
+		_, err := g.worker("watchdog").Refused(t.Context(), g.secret.ARN, migration.Refused{Principal: role("app"), EventID: "e-1", At: at, By: migration.LockKey, Read: true})
 		return err
 	})
 	if j := g.job(t); len(g.to) != 1 || len(j.Rescues) != 1 || j.Rescues[0].GrantID != "id-1" {
@@ -323,8 +323,8 @@ func TestALostReaderIsNamedWithItsOwnRemedy(t *testing.T) {
 			rules := migration.Defaults()
 			rules.AutoRollback = false
 			g := movedUnder(t, rules)
-			g.readers, g.unknown = c.readers, c.unknown
-			event := migration.Refused{Principal: role("app"), EventID: "e-1", At: g.now, By: c.by, What: c.what}
+			g.readers, g.unknown, g.lock = c.readers, c.unknown, c.by
+			event := migration.Refused{Principal: role("app"), EventID: "e-1", At: g.now, By: c.by, What: c.what, Read: true}
 			if answer, err := g.worker("watchdog").Refused(t.Context(), g.secret.ARN, event); err != nil || answer != migration.AnswerPage || len(g.fake.notices) != 1 {
 				t.Fatalf("answer %q, notices %+v, error %v", answer, g.fake.notices, err)
 			}
@@ -341,7 +341,7 @@ func TestAGrantThatNobodyMayMakeIsTheOwners(t *testing.T) {
 	g := sealedUnder(t, rescuing())
 	e := g.worker("watchdog")
 	e.Grants = nil
-	answer, err := e.Refused(t.Context(), g.secret.ARN, migration.Refused{Principal: role("app"), EventID: "e-1", At: g.now, By: migration.LockKey})
+	answer, err := e.Refused(t.Context(), g.secret.ARN, migration.Refused{Principal: role("app"), EventID: "e-1", At: g.now, By: migration.LockKey, Read: true})
 	if err != nil || answer != migration.AnswerPage || !strings.Contains(g.fake.notices[0].Move.Reason, "nobody here may make grants") {
 		t.Errorf("answer %q, notices %+v, error %v", answer, g.fake.notices, err)
 	}

@@ -25,6 +25,7 @@ func (e *Engine) Rollback(ctx context.Context, secret, why string) (Job, error) 
 		return v.job, fmt.Errorf("roll back %s: %w", secret, err)
 	}
 	v.job.askAgain(Request{At: e.Now().UTC(), By: e.By, Why: why})
+	v.job.Again = nil // by whose word it stays back
 	if err = v.leave(ctx, v.rollback(ctx, why)); err != nil {
 		return v.job, fmt.Errorf("roll back %s: %w", v.job.Name, err)
 	}
@@ -75,14 +76,33 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	if err := v.tagsBack(ctx); err != nil {
 		return err
 	}
+	why = v.moveAgain(why, now)
 	j.Pending = nil
 	j.enter(RolledBack, why, v.By, now)
-	v.notify(guard.NoticeRolledBack, guard.Move{Previous: j.Before.KeyID, Reason: why}, now)
+	v.notify(guard.NoticeRolledBack, guard.Move{Previous: j.Before.KeyID, Reason: why, Again: j.Again != nil}, now)
 	if err := v.save(ctx); err != nil {
 		return err
 	}
 	return v.publish(ctx)
 }
+
+// moveAgain has a job that went back for a reader, and that nobody wants back, move again when that is mended. It does so as often
+// as a secret is moved that somebody moves back.
+func (v *visit) moveAgain(why string, now time.Time) string {
+	j := &v.job
+	j.Again = nil
+	if j.Pending.For == "" || len(j.Pending.Also) > 0 {
+		return why
+	}
+	j.Flips = append(slices.Clip(j.Flips), Flip{At: now, Key: beforeKey(j.Before)})
+	if j.flips() >= j.Rules.Flips {
+		return fmt.Sprintf("%s; it was moved back %s, so it is left to people", why, times(j.flips()))
+	}
+	j.Again = &Again{For: j.Pending.For, After: now.Add(time.Duration(j.Rules.Observe))}
+	return why + "; it moves again when every reader would keep access, which is asked for from " + minute(j.Again.After) + " on"
+}
+
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }
 
 // goingBack reports that going back was begun, and has not come to its end.
 func (j Job) goingBack() bool { return j.Pending != nil && j.Pending.Action == doRollback }
@@ -189,7 +209,7 @@ func (v *visit) askBack(why string, now time.Time) bool {
 	if v.job.goingBack() {
 		return false
 	}
-	v.job.Pending = &Pending{Action: doRollback, At: now, Why: why, By: v.By}
+	v.job.Pending = &Pending{Action: doRollback, At: now, Why: why, By: v.By, For: v.rescued}
 	return true
 }
 

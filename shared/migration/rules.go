@@ -20,12 +20,13 @@ type Rules struct {
 	Lease          Duration        `json:"lease"`   // how long a worker that says nothing keeps a secret
 	PerHour        int             `json:"perHour"` // changes in a clock hour, all accounts; 0 allows none
 	PerAccountHour int             `json:"perAccountHour"`
-	HaltRate       float64         `json:"haltRate"`          // share of a wave's secrets, 0 to 1, that may fail or break a reader before it halts
-	Flips          int             `json:"flips"`             // times it is moved back until it is left alone
-	Windows        []window.Window `json:"windows,omitempty"` // in which changes may begin; none: always
-	RotateTwice    bool            `json:"rotateTwice"`       // rotate again for AWSPREVIOUS, instead of waiting for the next scheduled rotation
-	AutoRollback   bool            `json:"rollback"`          // before the first new version
-	AutoGrant      bool            `json:"rescueGrants"`      // after it
+	RescuesPerDay  int             `json:"rescuesPerAccountDay,omitempty"` // times that it goes back or makes a grant by itself, in one account; 0, of an older version: as many as by default
+	HaltRate       float64         `json:"haltRate"`                       // share of a wave's secrets, 0 to 1, that may fail or break a reader before it halts
+	Flips          int             `json:"flips"`                          // times it is moved back until it is left alone
+	Windows        []window.Window `json:"windows,omitempty"`              // in which changes may begin; none: always
+	RotateTwice    bool            `json:"rotateTwice"`                    // rotate again for AWSPREVIOUS, instead of waiting for the next scheduled rotation
+	AutoRollback   bool            `json:"rollback"`                       // before the first new version
+	AutoGrant      bool            `json:"rescueGrants"`                   // after it
 	GrantFor       Duration        `json:"grantFor"`
 	MustKeep       Keep            `json:"mustKeep"`
 	AlwaysKeep     []string        `json:"alwaysKeep,omitempty"` // patterns of principals that keep access in every mode
@@ -53,7 +54,7 @@ const fieldWindows = "windows"
 // Defaults are careful ones.
 func Defaults() Rules {
 	return Rules{From: "the defaults", Observe: Duration(24 * time.Hour), Watch: Duration(48 * time.Hour), Quiet: Duration(10 * time.Minute), Lease: Duration(5 * time.Minute),
-		PerHour: 60, PerAccountHour: 20, HaltRate: 0.1, Flips: 2, AutoRollback: true, GrantFor: Duration(24 * time.Hour), MustKeep: KeepWorkloads}
+		PerHour: 60, PerAccountHour: 20, RescuesPerDay: 10, HaltRate: 0.1, Flips: 2, AutoRollback: true, GrantFor: Duration(24 * time.Hour), MustKeep: KeepWorkloads}
 }
 
 // WithWindows is the rules with other change windows, by somebody's word.
@@ -77,6 +78,7 @@ func (r Rules) Join(newer Rules) Rules {
 	out.Observe, out.Watch = max(r.Observe, newer.Observe), max(r.Watch, newer.Watch)
 	out.Quiet, out.Lease = max(r.Quiet, newer.Quiet), max(r.Lease, newer.Lease)
 	out.PerHour, out.PerAccountHour = min(r.PerHour, newer.PerHour), min(r.PerAccountHour, newer.PerAccountHour)
+	out.RescuesPerDay = min(r.rescuesPerDay(), newer.rescuesPerDay())
 	out.HaltRate, out.Flips = min(r.HaltRate, newer.HaltRate), min(r.Flips, newer.Flips)
 	out.RotateTwice = r.RotateTwice && newer.RotateTwice
 	out.AutoRollback, out.AutoGrant = r.AutoRollback && newer.AutoRollback, r.AutoGrant && newer.AutoGrant
@@ -98,6 +100,8 @@ func (r Rules) Join(newer Rules) Rules {
 	}
 	return out
 }
+
+func (r Rules) rescuesPerDay() int { return cmp.Or(r.RescuesPerDay, Defaults().RescuesPerDay) }
 
 // Binding is what holds for a job when a plan with rules is applied over it: the stricter of both, field by field (see
 // Join), unless the job rests and another plan begins it anew. The zero Job has none of its own.
@@ -153,8 +157,8 @@ func (r Rules) String() string {
 		}
 		windows = strings.Join(all, ", ") + " UTC"
 	}
-	text := fmt.Sprintf("observe %s, watch %s, changes %s, at most %d an hour and %d in one account, access is kept by %s", r.Observe, r.Watch, windows, r.PerHour, r.PerAccountHour,
-		cmp.Or(r.MustKeep, KeepEverybody))
+	text := fmt.Sprintf("observe %s, watch %s, changes %s, at most %d an hour and %d in one account, at most %s a day, access is kept by %s", r.Observe, r.Watch, windows, r.PerHour, r.PerAccountHour,
+		rescues(r.rescuesPerDay()), cmp.Or(r.MustKeep, KeepEverybody))
 	for _, allowed := range []struct {
 		is   bool
 		what string

@@ -125,8 +125,8 @@ func TestRulesAreSaidInOneLine(t *testing.T) {
 	free := migration.Defaults().WithWindows([]window.Window{opening("Sat 08:30-12:05"), opening("20:00-24:00")}, "arn:alice", now)
 	free.RotateTwice, free.AutoGrant = true, true
 	for want, rules := range map[string]migration.Rules{
-		"observe 24h0m0s, watch 48h0m0s, changes always, at most 60 an hour and 20 in one account, access is kept by workloads":                                                                             careful,
-		"observe 24h0m0s, watch 48h0m0s, changes Sat 08:30-12:05, 20:00-24:00 UTC, at most 60 an hour and 20 in one account, access is kept by workloads, rotate twice, go back by itself, rescue by grant": free,
+		"observe 24h0m0s, watch 48h0m0s, changes always, at most 60 an hour and 20 in one account, at most 10 rescues a day, access is kept by workloads":                                                                             careful,
+		"observe 24h0m0s, watch 48h0m0s, changes Sat 08:30-12:05, 20:00-24:00 UTC, at most 60 an hour and 20 in one account, at most 10 rescues a day, access is kept by workloads, rotate twice, go back by itself, rescue by grant": free,
 	} {
 		if diff := cmp.Diff(want, rules.String()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -137,7 +137,7 @@ func TestRulesAreSaidInOneLine(t *testing.T) {
 // steady is one secret under the AWS managed key with a job store, for one worker at a time.
 func steady(t *testing.T) *fake {
 	t.Helper()
-	w := &fake{t: nil, now: now, journal: map[string]bool{}, counts: map[string]int{}, published: map[string]bool{}, intents: storetest.NewIntents(), trouble: func(string) error { return nil }}
+	w := &fake{t: nil, now: now, journal: map[string]bool{}, counts: map[string]int{}, published: map[string]bool{}, lock: migration.LockKey, intents: storetest.NewIntents(), trouble: func(string) error { return nil }}
 	w.secret = secret("db", managed())
 	w.secret.KeyID = ""
 	return w

@@ -246,7 +246,7 @@ func denied(answer migration.Answer, by migration.Lock) (migration.Job, migratio
 	j := job(migration.Observing)
 	j.Readers = []migration.Known{{Principal: role("app")}}
 	j.Denials = []migration.Denial{{Principal: role("app"), EventID: "e-0", At: now, By: by, Answer: answer}}
-	return j, migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: migration.LockKey}
+	return j, migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: migration.LockKey, Read: true}
 }
 
 func TestEveryWordOfAJobIsTried(t *testing.T) {

@@ -143,7 +143,7 @@ func (at stage) waitsFor(j Job) string {
 		return "owner"
 	case at.phase == Sealing && j.Seal == SealOwner:
 		return "owner"
-	case at.phase == Sealed && j.Phase == Sealed || at.phase == RolledBack:
+	case at.phase == Sealed && j.Phase == Sealed || at.phase == RolledBack && j.Again == nil:
 		return ""
 	}
 	return "time"

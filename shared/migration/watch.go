@@ -13,7 +13,11 @@ const (
 	AnswerRollback Answer = "rollback" // set the previous key again: nothing was written under the new one alone
 	AnswerGrant    Answer = "grant"    // let the reader decrypt for a while, this secret only
 	AnswerPage     Answer = "page"     // the owner has to act
+	AnswerSession  Answer = "session"  // nothing, its role may read: what one of its sessions carries is told to the owner
 )
+
+// weakens reports that the answer lowers a lock: that takes more than an event (docs/decisions/0025).
+func (a Answer) weakens() bool { return a == AnswerRollback || a == AnswerGrant }
 
 // Lock is one of the two locks of a secret.
 type Lock string
@@ -22,6 +26,7 @@ const (
 	LockUnknown Lock = ""
 	LockSecret  Lock = "secret"
 	LockKey     Lock = "key"
+	LockSession Lock = "session" // neither of the two: the role may read, and a policy of its session forbade it, or what did was mended since
 )
 
 // Refused is a denied read, as CloudTrail recorded it.
@@ -32,12 +37,13 @@ type Refused struct {
 	By        Lock      `json:"by,omitempty"`     // which lock refused it; LockUnknown where the event does not say: that takes a fresh look
 	What      string    `json:"what,omitempty"`   // which right it lacks
 	Region    string    `json:"region,omitempty"` // of the copy that was read; "": the secret itself was
+	Read      bool      `json:"read,omitempty"`   // the read failed; false: KMS refused a call on its way, and another key may have opened the version
 }
 
 // Identity is the event.
 func (r Refused) Identity() string { return r.EventID }
 
-// Judge says what to do about a denied read of a job's secret, and why.
+// Judge says what to do about a denied read of a job's secret, and why, if the lock that refused it is the one that it says.
 func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 	switch {
 	case !j.UnderNewKey():
@@ -59,6 +65,8 @@ func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 		return says && d.Principal == r.Principal && (r.At.Sub(d.At).Abs() < time.Duration(rules.Quiet) || r.At.Sub(d.Again).Abs() < time.Duration(rules.Quiet))
 	}):
 		return AnswerNone, "answered already: one read that is denied is two events, of the secret and of the key"
+	case r.By == LockSession:
+		return AnswerSession, "its role may read the secret now: the policy of its session forbids it, or what forbade it was mended since"
 	case r.By == LockUnknown:
 		return AnswerPage, "whether the secret or its key refused it could not be found out"
 	}

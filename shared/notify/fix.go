@@ -66,8 +66,14 @@ func (s Story) FixFor(n guard.Notice) Fix {
 	case guard.NoticeIncident, guard.NoticeKeyRestored:
 		return incidentFix(n)
 	case guard.NoticeReaderLost:
+		if ofSession(n) {
+			return Fix{Say: "Find out who started the session, and with which policy of its own. If it is to read, let that policy allow kms:Decrypt on the key of the secret."}
+		}
 		return Fix{Say: "Give the reader kms:Decrypt on the key of the secret."}
 	case guard.NoticeRolledBack:
+		if n.Move != nil && n.Move.Again {
+			return Fix{Say: "Give the reader that was refused kms:Decrypt on the key that the secret was moved to, or say that it stays back with doublelock migrate rollback."}
+		}
 		return Fix{Say: "First remove the cause that is named above; where a reader was refused, give it kms:Decrypt on the key that the secret was moved to. Then plan the move again with doublelock migrate plan."}
 	case guard.NoticeSealDue:
 		return sealFix(n.Resource, guard.Subject{Rotation: s.rotation()})
@@ -420,4 +426,9 @@ func afterRekey(n guard.Notice, keys Keys, rotates guard.Rotation) Fix {
 		last.Next = &Fix{Say: inStep, In: where, Lines: []string{line}}
 	}
 	return fix
+}
+
+// ofSession reports a reader whose role may read, and one of whose sessions was refused.
+func ofSession(n guard.Notice) bool {
+	return n.Move != nil && n.Move.Reader != nil && n.Move.Reader.Answer == "session"
 }

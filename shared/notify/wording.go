@@ -350,10 +350,16 @@ func Why(n guard.Notice) string {
 	case guard.NoticeAttention:
 		return "What its migration left behind and what is true of the secret differ, or cannot be compared. Nothing is changed until somebody has looked."
 	case guard.NoticeReaderLost:
+		if ofSession(n) {
+			return "Its other sessions read on. Who starts sessions with a policy of their own can have a read refused whenever they like: that moves nothing back."
+		}
 		return "It read the secret before it was moved to a CMK, and is refused now."
 	case guard.NoticeRolledBack:
 		if n.Move != nil && n.Move.Unproven {
 			return "Its previous key is set. Whether its readers open it as before the move could not be read."
+		}
+		if n.Move != nil && n.Move.Again {
+			return "Readers open it as before the move. It is moved again when every reader would keep access."
 		}
 		return "Readers open it as before the move. Nothing moves it again by itself."
 	case guard.NoticeRekeyed, guard.NoticeSealDue:

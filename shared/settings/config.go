@@ -108,6 +108,7 @@ type Waiver struct {
 type Limits struct {
 	ChangesPerHour           int `yaml:"changesPerHour" json:"changesPerHour,omitempty" about:"Changes of secrets an hour, all accounts together."`
 	ChangesPerAccountPerHour int `yaml:"changesPerAccountPerHour" json:"changesPerAccountPerHour,omitempty" about:"Changes of secrets an hour in one account."`
+	RescuesPerAccountPerDay  int `yaml:"rescuesPerAccountPerDay" json:"rescuesPerAccountPerDay,omitempty" about:"Times a day that Doublelock goes back to the previous key or makes a grant by itself in one account, for a reader that lost access. Then a person decides."`
 }
 
 // Migration says how carefully secrets are moved. Zero values are the careful defaults.

@@ -9,7 +9,7 @@ const DefaultFallback = "security-team"
 func defaults() Config {
 	return Config{
 		Owners:    Owners{Tags: []string{"Owner"}, Fallback: DefaultFallback},
-		Limits:    Limits{ChangesPerHour: 60, ChangesPerAccountPerHour: 20},
+		Limits:    Limits{ChangesPerHour: 60, ChangesPerAccountPerHour: 20, RescuesPerAccountPerDay: 10},
 		Retention: Retention{LogDays: 90, FindingDays: 365},
 	}
 }

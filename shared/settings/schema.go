@@ -118,6 +118,7 @@ var constraints = map[string]func(*jsonschema.Schema){
 	"Waiver.expires":                  dated,
 	"Limits.changesPerHour":           both(overZero, byDefault(defaults().Limits.ChangesPerHour)),
 	"Limits.changesPerAccountPerHour": both(overZero, byDefault(defaults().Limits.ChangesPerAccountPerHour)),
+	"Limits.rescuesPerAccountPerDay":  both(overZero, byDefault(defaults().Limits.RescuesPerAccountPerDay)),
 	"AcceptedReader.principals":       like(principalPatternShape),
 	"Migration.mustKeep":              both(oneOfKeepModes, byDefault(KeepModes()[1])),
 	"Retention.logDays":               both(oneOfLogDays, byDefault(defaults().Retention.LogDays)),

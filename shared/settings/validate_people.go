@@ -164,12 +164,12 @@ func (v validator) migration() {
 	}
 	for i, a := range m.Accepted {
 		path := fmt.Sprintf("migration.accepted[%d]", i)
-		const example = "arn:aws:iam::*:role/stacksets-exec-*"
+		example := arn.PartitionOf(v.config.Regions.Home).Role("*", "stacksets-exec-*")
 		switch {
 		case a.Principals == "":
 			v.problem(path+".principals", path+".principals is missing", "add the ARN of a role or user, or a pattern such as "+example)
 		case !v.shape(path+".principals", a.Principals, principalPatternShape, "an ARN or pattern of roles or users", example):
-		case strings.HasSuffix(a.Principals, "::*:role/*") || strings.HasSuffix(a.Principals, "::*:user/*"):
+		case strings.Trim(arn.Of(a.Principals).Account+arn.Of(a.Principals).Name(), "*?/") == "":
 			v.problem(path+".principals", fmt.Sprintf("%s.principals %q accepts whatever there is", path, a.Principals), "name a part of the name, or the account")
 		default:
 			v.ownPartition(path+".principals", a.Principals)
@@ -217,6 +217,7 @@ func (v validator) limits() {
 	l := v.config.Limits
 	v.between("limits.changesPerHour", l.ChangesPerHour, mostChanges)
 	v.between("limits.changesPerAccountPerHour", l.ChangesPerAccountPerHour, mostChanges)
+	v.between("limits.rescuesPerAccountPerDay", l.RescuesPerAccountPerDay, mostChanges)
 	if l.ChangesPerHour > 0 && l.ChangesPerAccountPerHour > l.ChangesPerHour {
 		v.problem("limits.changesPerAccountPerHour", fmt.Sprintf("one account may change more (%d) than all together (%d)",
 			l.ChangesPerAccountPerHour, l.ChangesPerHour), "lower it or raise limits.changesPerHour")

@@ -340,7 +340,7 @@ func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Pla
 	if err != nil {
 		return o, err
 	}
-	if a.goAhead != "" && j.Phase == migration.Observing {
+	if a.goAhead != "" && j.Waits() {
 		switch err := m.Engine.GoAhead(ctx, i.Secret, a.goAhead); {
 		case errors.Is(err, migration.ErrObserving):
 			a.env.Note("%s: --go-ahead is not taken: %s; it ends waiting for readers, and shortens no hours", i.Name, migration.ErrObserving)

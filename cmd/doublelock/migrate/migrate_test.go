@@ -257,7 +257,7 @@ func TestEachSettingOfMigrationsReachesTheCommandLine(t *testing.T) {
 		r.Migration = settings.Migration{ObserveHours: 72, WatchHours: 96, RotateTwice: true, RescueGrants: true}
 		r.Limits = settings.Limits{ChangesPerHour: 7, ChangesPerAccountPerHour: 3}
 	})
-	const rules = "observe 72h0m0s, watch 96h0m0s, changes always, at most 7 an hour and 3 in one account, rotate twice, go back by itself, rescue by grant"
+	const rules = "observe 72h0m0s, watch 96h0m0s, changes always, at most 7 an hour and 3 in one account, access is kept by workloads, rotate twice, go back by itself, rescue by grant"
 	f.expect(0, "rules: "+rules, "migrate", "plan", "--out", f.file, "--secret", arn)
 	f.expect(0, "rules: "+rules, "migrate", "show", f.file)
 	_, complaints, _ := f.run("migrate", "apply", f.file)
@@ -375,7 +375,7 @@ func (f *fixture) through(reads func(body string)) {
 func TestAPlanThatBreaksAReaderIsFindings(t *testing.T) {
 	f := newFixture(t)
 	arn := f.secret("search/index")
-	f.AWS.AddRole(local.Search, "legacy", `{"Version":"2012-10-17","Statement":[]}`,
+	f.AWS.AddRole(local.Search, "legacy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`,
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"},{"Effect":"Deny","Action":"kms:Decrypt","Resource":"arn:aws:kms:*:444444444444:key/*","Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/doublelock/secrets"}}}]}`)
 	f.expect(2, "legacy would lose access", "migrate", "plan", "--out", f.file, "--secret", arn)
 	f.expect(2, "blocked", "migrate", "apply", f.file)

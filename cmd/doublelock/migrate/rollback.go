@@ -129,7 +129,7 @@ func (g *goingBack) chosen(ctx context.Context, m *fleet.Migrations) ([]migratio
 	var out []migration.Job
 	for _, j := range all {
 		asked := j.Secret == g.secret || (g.secret != "" && j.Name == g.secret) || (g.wave != "" && string(j.Wave) == g.wave) || (g.plan != "" && j.Plan == g.plan)
-		if asked && j.Phase != migration.RolledBack {
+		if asked && (j.Phase != migration.RolledBack || j.Again != nil) {
 			out = append(out, j)
 		}
 	}

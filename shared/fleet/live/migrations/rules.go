@@ -18,6 +18,9 @@ func Rules(r settings.Runtime) migration.Rules {
 	if most := r.Limits.ChangesPerAccountPerHour; most > 0 {
 		rules.PerAccountHour = most
 	}
+	if most := r.Limits.RescuesPerAccountPerDay; most > 0 {
+		rules.RescuesPerDay = most
+	}
 	if hours := r.Migration.ObserveHours; hours > 0 {
 		rules.Observe = migration.Duration(time.Duration(hours) * time.Hour)
 	}

@@ -49,9 +49,10 @@ func TestEverySettingOfMigrationsChangesARule(t *testing.T) {
 func TestRulesAreThoseOfTheSettings(t *testing.T) {
 	want := migration.Defaults()
 	want.From, want.RotateTwice, want.AutoGrant, want.PerHour, want.PerAccountHour = "the settings", true, true, 9, 3
+	want.RescuesPerDay = 4
 	want.Observe, want.Watch = migration.Duration(72*time.Hour), migration.Duration(96*time.Hour)
 	got := migrations.Rules(settings.Runtime{
-		Limits:    settings.Limits{ChangesPerHour: 9, ChangesPerAccountPerHour: 3},
+		Limits:    settings.Limits{ChangesPerHour: 9, ChangesPerAccountPerHour: 3, RescuesPerAccountPerDay: 4},
 		Migration: settings.Migration{ObserveHours: 72, WatchHours: 96, RotateTwice: true, RescueGrants: true},
 	})
 	if diff := cmp.Diff(want, got); diff != "" {

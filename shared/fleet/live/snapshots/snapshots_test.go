@@ -407,7 +407,7 @@ func TestWhichLockRefusesAReader(t *testing.T) {
 		"one who may read it, but not use its key": {"role/analyst", shop, "shop/db", migration.LockKey},
 		"one who may use the key, but not read it": {"role/keys", shop, "shop/db", migration.LockSecret},
 		"one whom an SCP forbids to read":          {"role/quarantined", shop, "shop/db", migration.LockSecret},
-		"one whom the key lets through":            {"role/app", shop, "shop/db", migration.LockSecret},
+		"one whom both let through":                {"role/app", shop, "shop/db", migration.LockSession},
 		"one whose boundary leaves out the key":    {"role/fenced", shop, "shop/db", migration.LockKey},
 		"one of another account, who has no key":   {"role/bystander", data, "shared/token", migration.LockKey},
 		"one who does not exist":                   {"role/nobody", shop, "shop/db", migration.LockUnknown},
@@ -442,7 +442,7 @@ func TestWhichLockRefusesIsAskedAfresh(t *testing.T) {
 	}
 	refusing(migration.LockKey)
 	w.aws.AddRole(shop, "analyst", trustOfSelf, policyText(may(both, "*"))) // no clock moves
-	refusing(migration.LockSecret)
+	refusing(migration.LockSession)
 	w.aws.Lock()
 	w.aws.Options.Faults.Down = func(c *core.Call) bool { return c.Service == "iam" }
 	w.aws.Unlock()

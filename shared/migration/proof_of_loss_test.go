@@ -1,0 +1,244 @@
+package migration_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/migration"
+)
+
+// KMS refuses the new key to a reader whose read then goes on with the previous one. That is no failure yet.
+func TestWhatKMSRefusesSetsNothingBackBeforeTheReadFails(t *testing.T) {
+	kms := func(r migration.Refused) migration.Refused { r.EventID, r.Read = "kms", false; return r }
+	read := func(r migration.Refused) migration.Refused { r.By = migration.LockUnknown; return r }
+	for sentence, c := range map[string]struct {
+		events []func(migration.Refused) migration.Refused
+		back   bool
+	}{
+		"KMS alone, three times":       {[]func(migration.Refused) migration.Refused{kms, kms, kms}, false},
+		"KMS, and then the read":       {[]func(migration.Refused) migration.Refused{kms, read}, true},
+		"the read, and then KMS":       {[]func(migration.Refused) migration.Refused{read, kms}, true},
+		"both, and both of them again": {[]func(migration.Refused) migration.Refused{kms, read, read, kms}, true},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w, r := lively(t)
+			for _, event := range c.events {
+				if _, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, event(r)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if back := w.secret.KeyID == ""; back != c.back || count(w.changes, "UpdateSecret") > 2 || back != (w.lost() == 1) {
+				t.Errorf("back %t, notified %d times, changes %v", back, w.lost(), w.changes)
+			}
+		})
+	}
+}
+
+// What KMS refused and no read explains is asked about an hour later: nothing is weakened for it, and nobody is forgotten.
+func TestWhatKMSRefusedWithoutAReadIsAskedAboutAfterAnHour(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		lock    migration.Lock
+		notices int
+	}{
+		"it reads with another key":   {migration.LockSession, 1},
+		"the secret refuses it":       {migration.LockSecret, 0},
+		"the key keeps it out":        {migration.LockKey, 1},
+		"what it may do is not known": {migration.LockUnknown, 1},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w, r := lively(t)
+			r.Read, w.lock = false, c.lock
+			if _, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r); err != nil || !w.job(t).NeedsVisit() {
+				t.Fatal(err)
+			}
+			for _, after := range []time.Duration{59 * time.Minute, 2 * time.Minute} {
+				if left := w.job(t).Refusals; len(left) != 1 || w.lost() != 0 {
+					t.Fatalf("before the hour is over: %+v, notified %d times", left, w.lost())
+				}
+				w.now = w.now.Add(after)
+				if _, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if left := w.job(t).Refusals; len(left) != 0 || w.lost() != c.notices || w.secret.KeyID == "" {
+				t.Errorf("after it: %+v, notified %d times, want %d, key %q", left, w.lost(), c.notices, w.secret.KeyID)
+			}
+		})
+	}
+}
+
+// A session with a policy of its own can have any number of reads refused. That moves nothing, names its role once a day, and
+// halts no wave.
+func TestASessionThatItsOwnPolicyRestrictsMovesNothingBack(t *testing.T) {
+	w, r := lively(t)
+	w.lock = migration.LockSession
+	for n := range 100 {
+		r.EventID, r.At = fmt.Sprint("e-", n), now.Add(time.Duration(n)*time.Second)
+		w.now = r.At
+		if _, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.secret.KeyID == "" || w.lost() != 1 {
+		t.Fatalf("key %q, notified %d times", w.secret.KeyID, w.lost())
+	}
+	if says := w.notices[len(w.notices)-1].Describe(); !strings.Contains(says, role("app")) || !strings.Contains(says, "in one of its sessions") || strings.Contains(says, "add the statement") {
+		t.Errorf("the owner reads %q", says)
+	}
+	j := w.job(t)
+	j.Wave = migration.Canary
+	if halted := migration.Halted([]migration.Job{j}, j.Plan, j.Wave, migration.Defaults()); halted != "" {
+		t.Errorf("one principal halts a wave: %s", halted)
+	}
+}
+
+// slowly is a pre-flight that says which lock it is at once, and takes CloudTrail's time for what a reader lacks.
+type slowly struct {
+	*fake
+	checked func()
+}
+
+func (s slowly) Check(ctx context.Context, of guard.Secret, key string, accepted []string) (migration.Assessment, error) {
+	s.checked()
+	return s.fake.Check(ctx, of, key, accepted)
+}
+
+func TestAReaderGetsItsAccessBackBeforeAnybodyExplainsWhyItLostIt(t *testing.T) {
+	w, r := lively(t)
+	e, asked := w.worker("watchdog"), 0
+	e.Preflight = slowly{w, func() {
+		if asked++; w.secret.KeyID != "" {
+			t.Error("CloudTrail is read while the reader cannot read")
+		}
+	}}
+	if answer, err := e.Refused(t.Context(), w.secret.ARN, r); err != nil || answer != migration.AnswerRollback || asked != 1 {
+		t.Errorf("answer %q, asked %d times, error %v", answer, asked, err)
+	}
+}
+
+// What the machine lowers by itself in an account has a limit a day; behind it people are notified, and decide.
+func TestBehindTheRescuesOfADayAPersonDecides(t *testing.T) {
+	for _, sealed := range []bool{false, true} {
+		rules := rescuing()
+		rules.RescuesPerDay = 2
+		g := movedUnder(t, rules)
+		if sealed {
+			g = sealedUnder(t, rules)
+		}
+		name, _ := migration.RescueName(g.now, shop)
+		g.counts[name] = 1
+		want := []migration.Answer{migration.AnswerRollback, migration.AnswerNone} // back for all, by one change
+		if sealed {
+			want = []migration.Answer{migration.AnswerGrant, migration.AnswerPage}
+		}
+		for n, reader := range []string{"app", "batch"} {
+			if answer, err := g.refuse(t, reader, "e-"+reader); err != nil || answer != want[n] {
+				t.Errorf("sealed %t, %s: answer %q, want %q, error %v", sealed, reader, answer, want[n], err)
+			}
+		}
+		if g.counts[name] != 2 {
+			t.Errorf("%d are counted", g.counts[name])
+		}
+		if says := g.fake.notices[len(g.fake.notices)-1].Describe(); sealed && !strings.Contains(says, "the 2 rescues that a day allows in account "+shop) {
+			t.Errorf("the owner reads %q", says)
+		}
+	}
+	g := movedUnder(t, rescuing())
+	name, until := migration.RescueName(g.now, shop)
+	g.counts[name] = migration.Defaults().RescuesPerDay
+	if answer, err := g.refuse(t, "app", "e-1"); err != nil || answer != migration.AnswerPage || g.secret.KeyID == "" {
+		t.Errorf("behind the limit: answer %q, key %q, error %v", answer, g.secret.KeyID, err)
+	}
+	g.now = until
+	if answer, err := g.refuse(t, "batch", "e-2"); err != nil || answer != migration.AnswerRollback {
+		t.Errorf("the next day: answer %q, error %v", answer, err)
+	}
+}
+
+// A job that an older version stored knows no such limit: that of the settings' defaults holds.
+func TestARuleThatAnOlderVersionDidNotKnowIsTheDefault(t *testing.T) {
+	older, newer := migration.Defaults(), migration.Defaults()
+	older.RescuesPerDay, newer.RescuesPerDay = 0, 3
+	if got := older.Join(newer).RescuesPerDay; got != 3 {
+		t.Errorf("joined with 3: %d", got)
+	}
+	newer.RescuesPerDay = 1000
+	if got, want := older.Join(newer).RescuesPerDay, migration.Defaults().RescuesPerDay; got != want {
+		t.Errorf("joined with 1000: %d, want %d", got, want)
+	}
+}
+
+// visits is the sweep coming by until a job is in a phase, or not in time.
+func (w *fake) visits(t *testing.T, every time.Duration, most int, want migration.Phase) migration.Job {
+	t.Helper()
+	var j migration.Job
+	for range most {
+		w.now = w.now.Add(every)
+		var err error
+		if j, _, err = w.worker("sweep").Advance(t.Context(), w.secret.ARN); err != nil {
+			t.Fatal(err)
+		}
+		if j.Phase == want {
+			return j
+		}
+	}
+	t.Fatalf("%s (%s), want %s", j.Phase, j.Reason, want)
+	return j
+}
+
+func TestWhatWentBackByItselfMovesAgainWhenItsReaderMayReadAndNotForEver(t *testing.T) {
+	w, r := lively(t)
+	if _, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r); err != nil {
+		t.Fatal(err)
+	}
+	j := w.job(t)
+	if j.Phase != migration.RolledBack || !j.NeedsVisit() || !strings.Contains(j.Reason, "it moves again when every reader would keep access") {
+		t.Fatalf("%s (%s)", j.Phase, j.Reason)
+	}
+	w.lose = true
+	for range 3 {
+		w.now = w.now.Add(25 * time.Hour)
+		if j, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); err != nil || j.Phase != migration.RolledBack || !strings.Contains(j.Reason, role("app")+" would lose access") {
+			t.Fatalf("%s (%s), error %v", j.Phase, j.Reason, err)
+		}
+	}
+	w.lose = false
+	j = w.visits(t, 25*time.Hour, 2, migration.Observing)
+	if j.Again != nil || w.secret.KeyID == "" || j.Before == nil || j.Before.KeyID != "" {
+		t.Fatalf("%+v, before %+v", j.Again, j.Before)
+	}
+	r.EventID, r.At = "e-2", w.now
+	if answer, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r); err != nil || answer != migration.AnswerRollback {
+		t.Fatalf("answer %q, error %v", answer, err)
+	}
+	if j = w.job(t); j.Again != nil || j.NeedsVisit() || !strings.Contains(j.Reason, "it was moved back 2 times, so it is left to people") {
+		t.Errorf("%s (%s), again %+v", j.Phase, j.Reason, j.Again)
+	}
+}
+
+func TestWhatAPersonWantsBackStaysBack(t *testing.T) {
+	for _, when := range []string{"before", "after"} {
+		w, r := lively(t)
+		back := func() {
+			if _, err := w.worker("anna").Rollback(t.Context(), w.secret.ARN, "the app broke"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if when == "before" {
+			back()
+		}
+		if _, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r); err != nil {
+			t.Fatal(err)
+		}
+		if when == "after" {
+			back()
+		}
+		if j := w.job(t); j.Phase != migration.RolledBack || j.Again != nil || j.NeedsVisit() {
+			t.Errorf("asked for %s: %s (%s), again %+v", when, j.Phase, j.Reason, j.Again)
+		}
+	}
+}
