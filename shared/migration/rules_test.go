@@ -317,7 +317,7 @@ func TestAWaveHaltsByTheStrictestOfItsJobs(t *testing.T) {
 		}
 		jobs = append(jobs, j)
 	}
-	if got := migration.Halted(jobs, "plan", migration.Development, migration.Defaults()); got == "" {
+	if got := migration.Halted(jobs, migration.Job{Plan: "plan", Wave: migration.Development}, migration.Defaults()); got == "" {
 		t.Error("one of ten failed, and a job says that none may")
 	}
 }
